@@ -1,0 +1,162 @@
+"""Detections: the one currency between detectors, counts, scores and exports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mitoscope.errors import FormatError, NonFiniteError
+from mitoscope.labels import MITOTIC_FIGURE
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detections:
+    """Candidate cells of one slide, in columns of equal length.
+
+    Parameters
+    ----------
+    x_px0, y_px0 : ndarray of float64, shape (n,)
+        Centre of the cell in level-0 pixels of the full slide.
+    score : ndarray of float64, shape (n,)
+        Score in [0, 1].
+    label : ndarray of str, shape (n,)
+        Canonical label name.
+    source : ndarray of str, shape (n,)
+        Who said so: a bundle's name and version, a rater, a file.
+
+    Raises
+    ------
+    NonFiniteError
+        If a coordinate or a score is NaN or infinite (promise 18).
+    FormatError
+        If the columns differ in length or a score lies outside [0, 1].
+
+    Notes
+    -----
+    Columns are read-only; every operation returns new detections.
+    """
+
+    x_px0: NDArray[np.float64]
+    y_px0: NDArray[np.float64]
+    score: NDArray[np.float64]
+    label: NDArray[np.str_]
+    source: NDArray[np.str_]
+
+    def __post_init__(self) -> None:
+        columns: dict[str, NDArray[Any]] = {
+            "x_px0": np.array(self.x_px0, dtype=np.float64, ndmin=1),
+            "y_px0": np.array(self.y_px0, dtype=np.float64, ndmin=1),
+            "score": np.array(self.score, dtype=np.float64, ndmin=1),
+            "label": np.array(self.label, dtype=np.str_, ndmin=1),
+            "source": np.array(self.source, dtype=np.str_, ndmin=1),
+        }
+        shapes = {column.shape for column in columns.values()}
+        if len(shapes) != 1 or columns["score"].ndim != 1:
+            raise FormatError(
+                f"columns of one length expected, got {[column.shape for column in columns.values()]}",
+                where="detections",
+            )
+        for name in ("x_px0", "y_px0", "score"):
+            if not np.isfinite(columns[name]).all():
+                raise NonFiniteError(f"NaN or infinity in column {name}", where="detections")
+        if columns["score"].size and not (columns["score"].min() >= 0 and columns["score"].max() <= 1):
+            raise FormatError("a score outside [0, 1]", where="detections")
+        for name, column in columns.items():
+            column.flags.writeable = False
+            object.__setattr__(self, name, column)
+
+    @classmethod
+    def empty(cls) -> Detections:
+        """Return no detections."""
+        none = np.empty(0)
+        text = np.empty(0, dtype=np.str_)
+        return cls(none, none, none, text, text)
+
+    @classmethod
+    def of(
+        cls,
+        points_px0: ArrayLike,
+        score: ArrayLike,
+        *,
+        label: str = MITOTIC_FIGURE.name,
+        source: str = "",
+    ) -> Detections:
+        """Build detections of one label and one source.
+
+        Parameters
+        ----------
+        points_px0 : array_like, shape (n, 2)
+            x and y of the centres in level-0 pixels.
+        score : array_like, shape (n,)
+            Scores in [0, 1].
+        label, source : str
+            Common to all rows.
+        """
+        points = np.asarray(points_px0, dtype=np.float64).reshape(-1, 2)
+        n = len(points)
+        return cls(
+            points[:, 0],
+            points[:, 1],
+            np.asarray(score, dtype=np.float64).reshape(-1),
+            np.full(n, label),
+            np.full(n, source),
+        )
+
+    @classmethod
+    def concat(cls, parts: Iterable[Detections]) -> Detections:
+        """Join detections, in order."""
+        parts = list(parts)
+        if not parts:
+            return cls.empty()
+        return cls(
+            np.concatenate([part.x_px0 for part in parts]),
+            np.concatenate([part.y_px0 for part in parts]),
+            np.concatenate([part.score for part in parts]),
+            np.concatenate([part.label for part in parts]),
+            np.concatenate([part.source for part in parts]),
+        )
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Detections):
+            return NotImplemented
+        return all(
+            np.array_equal(mine, theirs)
+            for mine, theirs in zip(self._columns(), other._columns(), strict=True)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _columns(self) -> tuple[NDArray[Any], ...]:
+        return self.x_px0, self.y_px0, self.score, self.label, self.source
+
+    @property
+    def points_px0(self) -> NDArray[np.float64]:
+        """Centres in level-0 pixels, shape (n, 2)."""
+        return np.column_stack([self.x_px0, self.y_px0])
+
+    def take(self, index: NDArray[Any]) -> Detections:
+        """Return the rows of an index array or a boolean mask, in its order."""
+        return Detections(*(column[index] for column in self._columns()))
+
+    def above(self, threshold: float) -> Detections:
+        """Return the rows whose score is strictly above the threshold."""
+        return self.take(self.score > threshold)
+
+    def labelled(self, label: str) -> Detections:
+        """Return the rows of one label."""
+        return self.take(self.label == label)
+
+    def shift(self, dx_px0: float, dy_px0: float) -> Detections:
+        """Return the detections moved by an offset in level-0 pixels."""
+        return Detections(self.x_px0 + dx_px0, self.y_px0 + dy_px0, self.score, self.label, self.source)
+
+    def sort(self) -> Detections:
+        """Return the rows by descending score; ties by y, x, label, source, so that the order is one."""
+        return self.take(np.lexsort((self.source, self.label, self.x_px0, self.y_px0, -self.score)))

@@ -1,0 +1,145 @@
+"""Every error that mitoscope raises on purpose, in one tree.
+
+::
+
+    MitoscopeError                      exit status 1
+    ├── InputError                      exit status 2: the user can mend it
+    │   ├── SlideError
+    │   │   ├── SlideFormatError        not a slide, truncated, hostile header
+    │   │   ├── SlideReadError          a region that cannot be decoded
+    │   │   ├── LevelError              a pyramid level that does not exist
+    │   │   └── ScaleError              resolution missing or implausible
+    │   ├── RegionError                 a region outside the slide, or empty
+    │   ├── ConfigError                 unknown key, wrong type, value out of range
+    │   ├── FormatError                 a file of annotations or detections that cannot be read
+    │   ├── BundleError
+    │   │   ├── BundleNotFoundError     no bundle of that name or path
+    │   │   └── BundleDamagedError      hash, schema or self-test does not hold
+    │   ├── LedgerMismatchError         resuming with another slide, bundle or configuration
+    │   ├── TrainingDataError           a class missing, a case on both sides of a split
+    │   └── OutputError                 the target cannot be written (permission, full disk)
+    └── RunError
+        ├── IncompleteRunError          stopped, or with gaps where none are allowed
+        ├── NonFiniteError              NaN or infinity entered or left a computation
+        └── OutOfMemoryError            not even a batch of one fits
+
+Each error is one line: what happened, where, and the mend.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class MitoscopeError(Exception):
+    """Base of all errors raised on purpose.
+
+    Parameters
+    ----------
+    what : str
+        What happened, in a few words.
+    where : str or Path, optional
+        The file, tag, key or region concerned.
+    mend : str, optional
+        What the user can do about it.
+    """
+
+    exit_status = 1
+
+    def __init__(self, what: str, *, where: str | Path | None = None, mend: str | None = None) -> None:
+        self.what = what
+        self.where = None if where is None else str(where)
+        self.mend = mend
+        super().__init__(self._line())
+
+    def _line(self) -> str:
+        line = self.what if self.where is None else f"{self.where}: {self.what}"
+        if self.mend is not None:
+            line = f"{line}; {self.mend}"
+        return " ".join(line.split())
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Errors cross process borders (probing, workers); keyword arguments must survive pickling.
+        return _rebuild, (type(self), self.what, self.where, self.mend)
+
+
+def _rebuild(kind: type[MitoscopeError], what: str, where: str | None, mend: str | None) -> MitoscopeError:
+    return kind(what, where=where, mend=mend)
+
+
+class InputError(MitoscopeError):
+    """Bad usage or bad input: the user can mend it."""
+
+    exit_status = 2
+
+
+class SlideError(InputError):
+    """Something is wrong with a slide."""
+
+
+class SlideFormatError(SlideError):
+    """Not a slide, truncated, or with a header that no reader should trust."""
+
+
+class SlideReadError(SlideError):
+    """A region of a slide that cannot be decoded."""
+
+
+class LevelError(SlideError):
+    """A pyramid level that the slide does not have."""
+
+
+class ScaleError(SlideError):
+    """The resolution (µm per pixel) is missing or implausible."""
+
+
+class RegionError(InputError):
+    """A region that is empty or lies outside the slide."""
+
+
+class ConfigError(InputError):
+    """An unknown key, a wrong type or a value out of range."""
+
+
+class FormatError(InputError):
+    """A file of annotations, detections or results that cannot be read."""
+
+
+class BundleError(InputError):
+    """Something is wrong with a model bundle."""
+
+
+class BundleNotFoundError(BundleError):
+    """No model bundle of that name or at that path."""
+
+
+class BundleDamagedError(BundleError):
+    """A model bundle whose hashes, manifest or self-test do not hold."""
+
+
+class LedgerMismatchError(InputError):
+    """A run that would be resumed with another slide, bundle or configuration."""
+
+
+class TrainingDataError(InputError):
+    """Training data that cannot be used: an empty class, a case on both sides of a split."""
+
+
+class OutputError(InputError):
+    """The target cannot be written."""
+
+
+class RunError(MitoscopeError):
+    """A run that failed or is incomplete."""
+
+
+class IncompleteRunError(RunError):
+    """A run that was stopped, or has gaps where none are allowed."""
+
+
+class NonFiniteError(RunError):
+    """NaN or infinity entered or left a computation."""
+
+
+class OutOfMemoryError(RunError):
+    """Not even a batch of one tile fits into memory."""

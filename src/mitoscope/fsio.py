@@ -1,0 +1,178 @@
+"""Files: atomic writes, hashes, safe joins, locks.
+
+A file is written under a temporary name in the target's directory, flushed to disk and renamed; a directory
+is built beside its target and renamed once. A reader sees the old state or the new one, never a half.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from mitoscope.errors import InputError, OutputError
+
+_HASH_BLOCK_BYTES = 1 << 20
+
+
+def _output_error(path: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"cannot be written ({error.strerror})",
+        where=path,
+        mend="choose another place with --out, or free space and repeat the command",
+    )
+
+
+def sync_directory(path: Path) -> None:
+    """Flush a directory's entries to disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_directory(path: Path) -> Path:
+    """Create a directory with its parents and return it.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be created, or something else has the name.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _output_error(path, error) from None
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise OutputError(
+            "cannot be written (Permission denied)", where=path, mend="choose another place with --out"
+        )
+    return path
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for writing that appears under its name only when the block ends well.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written; nothing is left behind and an earlier file stays as it was.
+    """
+    try:
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    except OSError as error:
+        raise _output_error(path, error) from None
+    part = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.chmod(0o666 & ~_umask())
+        part.replace(path)
+        sync_directory(path.parent)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise _output_error(path, error) from None
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def atomic_directory(path: Path) -> Iterator[Path]:
+    """Build a directory beside its target and rename it when the block ends well.
+
+    Raises
+    ------
+    OutputError
+        If the target exists or cannot be written; nothing is left behind.
+    """
+    if path.exists():
+        raise OutputError("exists already", where=path, mend="choose another name or remove it first")
+    make_directory(path.parent)
+    try:
+        part = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
+    except OSError as error:
+        raise _output_error(path, error) from None
+    try:
+        yield part
+        part.chmod(0o777 & ~_umask())
+        part.rename(path)
+        sync_directory(path.parent)
+    except OSError as error:
+        shutil.rmtree(part, ignore_errors=True)
+        raise _output_error(path, error) from None
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+
+
+def _umask() -> int:
+    # os.umask can only be read by setting it; /proc has it without a race between threads.
+    try:
+        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("Umask:"):
+                return int(line.split()[1], 8)
+    except OSError:
+        pass
+    return 0o022
+
+
+def sha256_file(path: Path) -> str:
+    """Return the SHA-256 of a file's content as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(_HASH_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def safe_join(root: Path, name: str) -> Path:
+    """Join a name from outside to a directory.
+
+    Raises
+    ------
+    InputError
+        If the result would lie outside of the directory.
+    """
+    base = root.resolve()
+    if "\x00" in name or Path(name).is_absolute():
+        raise InputError("a name that leaves its directory", where=repr(name))
+    target = (base / name).resolve()
+    if not target.is_relative_to(base) or target == base:
+        raise InputError("a name that leaves its directory", where=repr(name))
+    return target
+
+
+@contextmanager
+def exclusive_lock(path: Path) -> Iterator[None]:
+    """Hold an advisory lock on a file while the block runs.
+
+    Raises
+    ------
+    OutputError
+        If another process holds it.
+    """
+    try:
+        stream = path.open("a+b")
+    except OSError as error:
+        raise _output_error(path, error) from None
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OutputError(
+                "another mitoscope process is writing here",
+                where=path.parent,
+                mend="wait for it or choose another --out",
+            ) from None
+        yield
