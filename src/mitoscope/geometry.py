@@ -234,5 +234,5 @@ class Aspect:
 
     def size_um(self, area_mm2: float) -> tuple[float, float]:
         """Return width and height in µm of a rectangle of this aspect with the given area in mm²."""
-        width = math.sqrt(area_mm2 * self.width / self.height) * 1000.0
-        return width, area_mm2 * 1e6 / width
+        ratio = self.width / self.height
+        return math.sqrt(area_mm2 * ratio) * 1000.0, math.sqrt(area_mm2 / ratio) * 1000.0

@@ -1,0 +1,37 @@
+# Two commands on a machine with Python >= 3.11 and nothing else:
+#   make demo   sets up mitoscope and runs the main job on a synthetic slide
+#   make test   sets up everything and passes the tests
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint docs clean
+PYTHON ?= python3
+UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
+BIN := .venv/bin
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+.tools/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: $(PYTHON) is older than 3.11; name another one: make PYTHON=python3.12 ..." >&2; exit 2; }
+	$(PYTHON) -m venv .tools
+	.tools/bin/pip install --quiet --disable-pip-version-check uv
+
+setup: $(filter .tools/bin/uv,$(UV))  ## the base install, without torch, in .venv
+	$(UV) sync --frozen --inexact --no-dev --quiet
+
+demo: setup  ## synthetic slide, detection, count, report in demo/
+	$(BIN)/mitoscope demo --out demo
+
+test: $(filter .tools/bin/uv,$(UV))  ## everything, with training and the tests
+	$(UV) sync --frozen --inexact --extra train --quiet
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest
+
+docs:  ## regenerate docs/commands.md from the command line itself
+	$(BIN)/python docs/write_commands.py
+
+clean:
+	rm -rf .venv .tools demo runs

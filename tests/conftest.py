@@ -1,0 +1,35 @@
+"""What all tests share: the folder of real data, and which tests need it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[1]
+DATA = Path(os.environ.get("MITOSCOPE_DATA", PROJECT.parent / "shared" / "data")).resolve()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what this machine cannot run, and say why."""
+    no_data = pytest.mark.skip(reason=f"no real data at {DATA}; set MITOSCOPE_DATA")
+    no_torch = pytest.mark.skip(reason="torch is not installed; uv sync --extra train")
+    for item in items:
+        if "realdata" in item.keywords and not DATA.is_dir():
+            item.add_marker(no_data)
+        if "train" in item.keywords and importlib.util.find_spec("torch") is None:
+            item.add_marker(no_torch)
+
+
+@pytest.fixture(scope="session")
+def project() -> Path:
+    """Return the root of the project."""
+    return PROJECT
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """Return the folder of real pixels and annotations."""
+    return DATA
