@@ -1,0 +1,150 @@
+"""Loading a bundle: nothing of it is used before every byte is known to be the author's."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pydantic import ValidationError
+
+from mitoscope.bundle.manifest import Manifest, ModelDescription
+from mitoscope.bundle.network import check_network, contract_of, open_network
+from mitoscope.bundle.shelf import DEFAULT, MANIFEST_NAME, find_bundle
+from mitoscope.errors import BundleDamagedError, InputError
+from mitoscope.fsio import safe_join
+
+SEAL_NAME: Final = "manifest.json.sha256"
+"""Holds the hash of the manifest in the form of ``sha256sum``, so that a flipped bit there is noticed too."""
+
+_MANIFEST_BYTES_MAX: Final = 4 << 20
+_FILE_BYTES_MAX: Final = 1 << 30
+_MEND: Final = "install or copy the bundle again"
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A model bundle whose hashes, manifest and interface hold.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        What it is and how to use it.
+    folder : Path
+        Where it lies.
+    fingerprint : str
+        SHA-256 of the manifest, which holds the hash of every other file.
+    """
+
+    manifest: Manifest
+    folder: Path
+    fingerprint: str
+
+    def read(self, name: str) -> bytes:
+        """Return the content of one file, its hash checked again.
+
+        Raises
+        ------
+        BundleDamagedError
+            If the file is not listed, missing or changed.
+        """
+        return _read_file(self.folder, name, self.manifest)
+
+    @property
+    def onnx(self) -> bytes:
+        """The detector's graph, its hash checked again."""
+        return self.read(self.manifest.detector)
+
+
+def contract(description: ModelDescription) -> str:
+    """Return what manifest and graph must say alike, as canonical JSON.
+
+    The writer puts it into the graph. A manifest that was edited and sealed anew, or a graph that was
+    exchanged, no longer agrees (promise 20: swapped labels, wrong architecture or mpp).
+    """
+    fields = (
+        "name", "version", "architecture", "labels", "detects", "mpp", "stride_px", "window_px", "halo_px",
+        "top_k",
+    )  # fmt: skip
+    values = description.model_dump(mode="json", include=set(fields))
+    return json.dumps(values, sort_keys=True, separators=(",", ":"))
+
+
+def seal(manifest: bytes) -> bytes:
+    """Return the content of the seal of a manifest."""
+    return f"{hashlib.sha256(manifest).hexdigest()}  {MANIFEST_NAME}\n".encode()
+
+
+def _read_limited(path: Path, limit: int) -> bytes:
+    if not path.is_file():
+        raise BundleDamagedError("missing", where=path, mend=_MEND)
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(limit + 1)
+    except OSError as error:
+        raise BundleDamagedError(f"cannot be read ({error.strerror})", where=path) from None
+    if len(content) > limit:
+        raise BundleDamagedError(f"larger than {limit} bytes", where=path, mend=_MEND)
+    return content
+
+
+def _read_manifest(folder: Path) -> tuple[Manifest, str]:
+    path = folder / MANIFEST_NAME
+    content = _read_limited(path, _MANIFEST_BYTES_MAX)
+    if _read_limited(folder / SEAL_NAME, 256) != seal(content):
+        raise BundleDamagedError(f"its hash is not the one in {SEAL_NAME}", where=path, mend=_MEND)
+    try:
+        manifest = Manifest.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "(whole)"
+        raise BundleDamagedError(f"key {key!r}: {first['msg']}", where=path) from None
+    return manifest, hashlib.sha256(content).hexdigest()
+
+
+def _read_file(folder: Path, name: str, manifest: Manifest) -> bytes:
+    entry = manifest.files.get(name)
+    if entry is None:
+        raise BundleDamagedError(f"{name!r} is not listed in the manifest", where=folder)
+    if entry.bytes > _FILE_BYTES_MAX:
+        raise BundleDamagedError(f"{name!r} is larger than {_FILE_BYTES_MAX} bytes", where=folder)
+    try:
+        path = safe_join(folder, name)
+    except InputError as error:
+        raise BundleDamagedError(error.what, where=folder / name) from None
+    content = _read_limited(path, entry.bytes)
+    if len(content) != entry.bytes or hashlib.sha256(content).hexdigest() != entry.sha256:
+        raise BundleDamagedError("its size or hash is not the manifest's", where=path, mend=_MEND)
+    return content
+
+
+def load_bundle(name_or_path: str | Path = DEFAULT) -> Bundle:
+    """Load a bundle and check every byte of it.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        Name of a shipped bundle or path of a bundle's folder.
+
+    Raises
+    ------
+    BundleNotFoundError
+        If there is none; the error names the ones there are.
+    BundleDamagedError
+        If a file is missing, truncated or changed, the manifest does not fit its schema, or the graph is
+        refused, has another interface, or says something else about itself than the manifest.
+    """
+    folder = find_bundle(name_or_path)
+    manifest, fingerprint = _read_manifest(folder)
+    graph = b""
+    for name in manifest.files:
+        content = _read_file(folder, name, manifest)
+        graph = content if name == manifest.detector else graph
+    where = str(folder / manifest.detector)
+    session = open_network(graph, where=where)
+    check_network(session, manifest, where=where)
+    if contract_of(session) != contract(manifest):
+        raise BundleDamagedError("the graph and the manifest contradict each other", where=where, mend=_MEND)
+    return Bundle(manifest, folder, fingerprint)

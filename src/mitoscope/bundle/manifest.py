@@ -1,0 +1,242 @@
+"""The manifest of a model bundle: what its author states, and what the writer adds."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from mitoscope.geometry import MPP_MAX, MPP_MIN
+from mitoscope.labels import MITOTIC_FIGURE
+
+FORMAT: Final = "mitoscope-bundle/1"
+"""Name and version of the format; a reader refuses any other."""
+
+NMS_RADIUS_UM = 7.5
+"""Default suppression radius: 30 px at 0.25 µm/px, the radius of the TUPAC rule, also that of MIDOG."""
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Version = Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+([.-][0-9A-Za-z.-]+)?$")]
+Text = Annotated[str, Field(min_length=1, max_length=4000)]
+Score = Annotated[float, Field(ge=0, le=1)]
+Scale = Annotated[float, Field(ge=MPP_MIN, le=MPP_MAX)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Normalisation(_Part):
+    """How the graph turns uint8 into its input; documentation, since it is part of the graph.
+
+    Parameters
+    ----------
+    description : str
+        For example ``"(rgb / 255 - mean) / std"``.
+    mean, std : tuple of 3 float
+        Red, green, blue.
+    """
+
+    description: Text
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    inside_graph: Literal[True] = True
+
+
+class TrainingSource(_Part):
+    """One data set that the weights have seen.
+
+    Parameters
+    ----------
+    name, licence, attribution : str
+        As the publisher states them.
+    sha256 : tuple of str
+        Hashes of the files or of the list of files; at least one.
+    url : str, optional
+        Where it is published.
+    """
+
+    name: Text
+    licence: Text
+    attribution: Text
+    sha256: Annotated[tuple[Sha256, ...], Field(min_length=1)]
+    url: Text | None = None
+
+
+class Metric(_Part):
+    """A score on data that the weights have not seen, with its 95 % confidence interval.
+
+    Parameters
+    ----------
+    name : str
+        For example ``"f1"``.
+    dataset, protocol : str
+        What was judged, and by which matching protocol.
+    value, ci_low, ci_high : float
+        The estimate and the ends of the interval.
+    threshold : float, optional
+        The score above which detections counted.
+    images : int
+        How many images the bootstrap drew from.
+    """
+
+    name: Text
+    dataset: Text
+    protocol: Text
+    value: float
+    ci_low: float
+    ci_high: float
+    images: Annotated[int, Field(ge=1)]
+    threshold: Score | None = None
+
+    @model_validator(mode="after")
+    def _interval_is_ordered(self) -> Self:
+        if not self.ci_low <= self.value <= self.ci_high:
+            raise ValueError(f"{self.name}: value {self.value:g} outside of its confidence interval")
+        return self
+
+
+class ModelDescription(_Part):
+    """What the author of a bundle states; `write_bundle` adds the files and the self-test.
+
+    Parameters
+    ----------
+    name, version : str
+        Lower-case name (``semi-fcn``) and semantic version (``1.0.0``).
+    architecture : str
+        Name of the network, for example ``"fcn-resnet12"``.
+    summary : str
+        One sentence for listings.
+    licence : str
+        Licence of the weights (SPDX).
+    labels : tuple of str
+        Canonical names of the classes that the network tells apart, in the order of its outputs.
+    detects : str
+        The label that every point carries; one of `labels`.
+    mpp : float
+        Resolution that the network expects, µm/px.
+    mpp_tolerance : float
+        Relative difference up to which a slide is not resampled.
+    mpp_min, mpp_max : float
+        Finest and coarsest slide (µm/px) for which detection makes sense.
+    normalisation : Normalisation
+        Documented although it is inside the graph.
+    stride_px : int
+        Windows must begin, and end, on multiples of it.
+    window_px : int
+        Side of the default window in plane px, a multiple of `stride_px`.
+    halo_px : int
+        Half the receptive field, rounded up: what a point depends on beyond its own place.
+    top_k : int
+        Slots of a window in the output (K).
+    nms_radius_um : float
+        Radius of the non-maximum suppression over the slide.
+    score_floor : float
+        Candidates with a score above it are kept.
+    thresholds : dict of str to float
+        Operating point for each matching protocol, none below the floor.
+    default_protocol : str
+        The protocol whose threshold detection uses when none is given.
+    training : tuple of TrainingSource
+        All data that the weights have seen.
+    metrics : tuple of Metric
+        With 95 % confidence intervals.
+    """
+
+    name: Name
+    version: Version
+    architecture: Name
+    summary: Text
+    licence: Text
+    labels: Annotated[tuple[Text, ...], Field(min_length=1)] = (MITOTIC_FIGURE.name,)
+    detects: Text = MITOTIC_FIGURE.name
+    mpp: Scale
+    mpp_tolerance: Annotated[float, Field(ge=0, le=0.25)] = 0.10
+    mpp_min: Scale
+    mpp_max: Scale
+    normalisation: Normalisation
+    stride_px: Annotated[int, Field(ge=1, le=256)]
+    window_px: Annotated[int, Field(ge=32, le=8192)]
+    halo_px: Annotated[int, Field(ge=0, le=2048)]
+    top_k: Annotated[int, Field(ge=1, le=65536)]
+    nms_radius_um: Annotated[float, Field(gt=0, le=100)] = NMS_RADIUS_UM
+    score_floor: Score
+    thresholds: Annotated[dict[Name, Score], Field(min_length=1)]
+    default_protocol: Name
+    training: Annotated[tuple[TrainingSource, ...], Field(min_length=1)]
+    metrics: tuple[Metric, ...] = ()
+
+    @model_validator(mode="after")
+    def _fields_agree(self) -> Self:
+        if len(set(self.labels)) != len(self.labels) or self.detects not in self.labels:
+            raise ValueError(f"labels must be distinct and contain detects ({self.detects!r})")
+        if not self.mpp_min <= self.mpp <= self.mpp_max:
+            raise ValueError("mpp must lie in [mpp_min, mpp_max]")
+        if self.window_px % self.stride_px:
+            raise ValueError("window_px must be a multiple of stride_px")
+        if self.window_px <= 2 * self.aligned_halo_px:
+            raise ValueError("window_px leaves nothing between the halos")
+        if self.default_protocol not in self.thresholds:
+            raise ValueError("default_protocol must be one of thresholds")
+        if min(self.thresholds.values()) < self.score_floor:
+            raise ValueError("a threshold lies below score_floor")
+        return self
+
+    @property
+    def aligned_halo_px(self) -> int:
+        """The halo rounded up to a multiple of the stride."""
+        return -(-self.halo_px // self.stride_px) * self.stride_px
+
+    @property
+    def default_threshold(self) -> float:
+        """The threshold of the default protocol."""
+        return self.thresholds[self.default_protocol]
+
+
+class FileEntry(_Part):
+    """Size and hash of one file of the bundle."""
+
+    bytes: Annotated[int, Field(ge=0)]
+    sha256: Sha256
+
+
+class SelfTest(_Part):
+    """A picture and the points that the detector finds in it.
+
+    Parameters
+    ----------
+    image : str
+        PNG file in the bundle.
+    points : tuple of (x, y, score)
+        All points above the score floor, in px of the image.
+    tolerance_px, tolerance_score : float
+        How far a run on another processor may differ.
+    """
+
+    image: FileName
+    points: Annotated[tuple[tuple[float, float, Score], ...], Field(min_length=1)]
+    tolerance_px: Annotated[float, Field(gt=0, le=4)] = 0.5
+    tolerance_score: Annotated[float, Field(gt=0, le=0.1)] = 0.005
+
+
+class Manifest(ModelDescription):
+    """The content of ``manifest.json``: the description, the files with their hashes and the self-test."""
+
+    format: Literal["mitoscope-bundle/1"] = FORMAT
+    detector: FileName
+    self_test: SelfTest
+    files: Annotated[dict[FileName, FileEntry], Field(min_length=2, max_length=64)]
+
+    @model_validator(mode="after")
+    def _files_are_listed(self) -> Self:
+        for name in (self.detector, self.self_test.image):
+            if name not in self.files:
+                raise ValueError(f"{name!r} is not listed in files")
+        return self
+
+    @property
+    def source(self) -> str:
+        """Name and version, the source of the detections that the bundle makes."""
+        return f"{self.name} {self.version}"

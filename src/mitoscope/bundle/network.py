@@ -1,0 +1,120 @@
+"""The network of a bundle as a function: windows in, points out."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
+
+from mitoscope.bundle.graph import CONTRACT_KEY, check_graph
+from mitoscope.bundle.manifest import ModelDescription
+from mitoscope.errors import BundleDamagedError
+
+# ONNX Runtime's errors have no common base.
+ORT_ERRORS: Final[tuple[type[Exception], ...]] = (
+    ort_state.EPFail,
+    ort_state.EngineError,
+    ort_state.Fail,
+    ort_state.InvalidArgument,
+    ort_state.InvalidGraph,
+    ort_state.InvalidProtobuf,
+    ort_state.NoModel,
+    ort_state.NoSuchFile,
+    ort_state.NotImplemented,
+    ort_state.RuntimeException,
+)
+"""Everything that ONNX Runtime raises when a graph does not load or run."""
+
+_SILENT = 4  # severity "fatal": problems are raised, not printed
+
+
+def open_network(
+    onnx: bytes, *, where: str, threads: int = 1, providers: tuple[str, ...] = ("CPUExecutionProvider",)
+) -> ort.InferenceSession:
+    """Open a graph after a look at it.
+
+    Parameters
+    ----------
+    onnx : bytes
+        Content of the ONNX file.
+    where : str
+        The file, for the error.
+    threads : int
+        Threads inside an operator.
+    providers : tuple of str
+        Execution providers in order of preference.
+
+    Raises
+    ------
+    BundleDamagedError
+        If the graph is refused (`check_graph`) or cannot be loaded.
+    """
+    check_graph(onnx, where=where)
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = _SILENT
+    try:
+        return ort.InferenceSession(onnx, sess_options=options, providers=list(providers))
+    except ORT_ERRORS as error:
+        raise BundleDamagedError(f"ONNX Runtime cannot load it ({_first_line(error)})", where=where) from None
+
+
+def _first_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
+
+
+def check_network(session: ort.InferenceSession, description: ModelDescription, *, where: str) -> None:
+    """Check input and output of a network against its description.
+
+    Raises
+    ------
+    BundleDamagedError
+        Unless it maps uint8 (N, H, W, 3) to float32 (N, K, 3) with a free N, with H and W free or equal to
+        `window_px`, and K free or equal to `top_k`.
+    """
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise BundleDamagedError(
+            f"one input and one output expected, got {len(inputs)} and {len(outputs)}", where=where
+        )
+    window, slots = description.window_px, description.top_k
+    expected = (
+        (inputs[0], "tensor(uint8)", ((None,), (None, window), (None, window), (3,))),
+        (outputs[0], "tensor(float)", ((None,), (None, slots), (None, 3))),
+    )
+    for node, kind, allowed in expected:
+        shape = tuple(size if isinstance(size, int) else None for size in node.shape or ())
+        fits = len(shape) == len(allowed) and all(
+            size in sizes for size, sizes in zip(shape, allowed, strict=True)
+        )
+        if node.type != kind or not fits:
+            raise BundleDamagedError(
+                f"{node.name} is {node.type} {node.shape}, which is not the bundle's interface", where=where
+            )
+
+
+def contract_of(session: ort.InferenceSession) -> str | None:
+    """Return what the graph itself says about its use, or None."""
+    value: str | None = session.get_modelmeta().custom_metadata_map.get(CONTRACT_KEY)
+    return value
+
+
+def find_points(session: ort.InferenceSession, windows: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Run the network.
+
+    Parameters
+    ----------
+    windows : ndarray of uint8, shape (n, h, w, 3)
+        RGB.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, k, 3)
+        x, y in window px and score, by descending score; slots that are not used have score 0.
+    """
+    name = session.get_inputs()[0].name
+    points: NDArray[np.float32] = session.run(None, {name: windows})[0]
+    return points

@@ -1,0 +1,115 @@
+"""Writing a bundle: built beside its target, the manifest last, checked, then renamed once."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from mitoscope.bundle.graph import CONTRACT_KEY, check_graph, with_metadata
+from mitoscope.bundle.load import SEAL_NAME, Bundle, contract, load_bundle, seal
+from mitoscope.bundle.manifest import FileEntry, Manifest, ModelDescription, SelfTest
+from mitoscope.bundle.shelf import MANIFEST_NAME
+from mitoscope.bundle.verify import points_above, verify_bundle
+from mitoscope.errors import BundleDamagedError, BundleError
+from mitoscope.fsio import atomic_directory, atomic_write
+
+_SELF_TEST_NAME = "self-test.png"
+_RESERVED = frozenset({MANIFEST_NAME, SEAL_NAME, _SELF_TEST_NAME})
+
+
+def write_bundle(
+    folder: Path,
+    *,
+    description: ModelDescription,
+    onnx: Mapping[str, Path | bytes],
+    self_test_rgb: NDArray[np.uint8],
+    files: Mapping[str, Path | bytes] | None = None,
+) -> Bundle:
+    """Write a bundle, load it back and run its self-test.
+
+    Parameters
+    ----------
+    folder : Path
+        Must not exist.
+    description : ModelDescription
+        What the author states.
+    onnx : mapping of str to Path or bytes
+        File name to graph; the first is the detector. Its input is ``uint8 (N, H, W, 3)``, its output
+        ``float32 (N, K, 3)``: x, y in window px and score, by descending score, unused slots with score 0.
+    self_test_rgb : ndarray of uint8, shape (h, w, 3)
+        A picture in which the detector finds at least one point above its score floor; its sides are
+        multiples of the stride (or the fixed window of the graph).
+    files : mapping of str to Path or bytes, optional
+        Further files, for example ``{"CARD.md": ...}``.
+
+    Raises
+    ------
+    BundleError
+        If a name is taken twice or the self-test has no point.
+    BundleDamagedError
+        If the graph is refused or does not have the bundle's interface.
+    OutputError
+        If the folder exists or cannot be written.
+    """
+    detector = next(iter(onnx), None)
+    if detector is None:
+        raise BundleError("a bundle needs a graph", where=folder)
+    contents = {name: _content(source) for name, source in {**onnx, **(files or {})}.items()}
+    if taken := (_RESERVED & contents.keys()) | (onnx.keys() & (files or {}).keys()):
+        raise BundleError(f"file names taken twice: {', '.join(sorted(taken))}", where=folder)
+    for name in onnx:
+        check_graph(contents[name], where=name)
+    contents[detector] = with_metadata(contents[detector], CONTRACT_KEY, contract(description))
+    contents[_SELF_TEST_NAME] = _png(self_test_rgb)
+    manifest = Manifest(
+        **dict(description),
+        detector=detector,
+        self_test=_self_test(contents[detector], self_test_rgb, description, where=detector),
+        files={name: _entry(content) for name, content in sorted(contents.items())},
+    )
+    with atomic_directory(folder) as part:
+        _write_files(part, contents, manifest)
+        verify_bundle(load_bundle(part))
+    return load_bundle(folder)
+
+
+def _content(source: Path | bytes) -> bytes:
+    if isinstance(source, bytes):
+        return source
+    try:
+        return source.read_bytes()
+    except OSError as error:
+        raise BundleError(f"cannot be read ({error.strerror})", where=source) from None
+
+
+def _entry(content: bytes) -> FileEntry:
+    return FileEntry(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+
+
+def _png(rgb: NDArray[np.uint8]) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(rgb).save(stream, "PNG", optimize=True)
+    return stream.getvalue()
+
+
+def _self_test(onnx: bytes, rgb: NDArray[np.uint8], description: ModelDescription, *, where: str) -> SelfTest:
+    points = points_above(onnx, rgb, floor=description.score_floor, where=where)
+    if not len(points):
+        raise BundleDamagedError(
+            "the detector finds nothing in the self-test picture", where=where, mend="choose another picture"
+        )
+    rounded = tuple((round(float(x), 3), round(float(y), 3), round(float(s), 5)) for x, y, s in points)
+    return SelfTest(image=_SELF_TEST_NAME, points=rounded)
+
+
+def _write_files(folder: Path, contents: Mapping[str, bytes], manifest: Manifest) -> None:
+    text = manifest.model_dump_json(indent=2).encode() + b"\n"
+    for name, content in {**contents, MANIFEST_NAME: text, SEAL_NAME: seal(text)}.items():
+        with atomic_write(folder / name) as stream:
+            stream.write(content)
