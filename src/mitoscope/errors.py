@@ -15,6 +15,11 @@
     │   ├── BundleError
     │   │   ├── BundleNotFoundError     no bundle of that name or path
     │   │   └── BundleDamagedError      hash, schema or self-test does not hold
+    │   ├── StoreError                  an annotation store that cannot be used
+    │   │   ├── StoreDamagedError       not a store, damaged, or with a schema that mitoscope did not write
+    │   │   ├── StoreVersionError       written by a newer mitoscope
+    │   │   ├── StoreBusyError          another process kept it locked for too long
+    │   │   └── ConflictError           an action on a cell that has changed since it was read
     │   ├── LedgerMismatchError         resuming with another slide, bundle or configuration
     │   ├── TrainingDataError           a class missing, a case on both sides of a split
     │   └── OutputError                 the target cannot be written (permission, full disk)
@@ -115,6 +120,26 @@ class BundleNotFoundError(BundleError):
 
 class BundleDamagedError(BundleError):
     """A model bundle whose hashes, manifest or self-test do not hold."""
+
+
+class StoreError(InputError):
+    """Something is wrong with an annotation store, or with what is asked of it."""
+
+
+class StoreDamagedError(StoreError):
+    """Not an annotation store, damaged, or with a schema that mitoscope did not write."""
+
+
+class StoreVersionError(StoreError):
+    """An annotation store written by a newer mitoscope."""
+
+
+class StoreBusyError(StoreError):
+    """Another process kept the annotation store locked for too long."""
+
+
+class ConflictError(StoreError):
+    """An action on a cell that has changed since it was read (promise 9)."""
 
 
 class LedgerMismatchError(InputError):

@@ -1,0 +1,1 @@
+"""The rules of curation, without a network: agreement, consensus, crowd boxes."""
