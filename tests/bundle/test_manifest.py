@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from types import ModuleType
+
+import pytest
+from pydantic import ValidationError
+
+from mitoscope.bundle import Metric
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"detects": "look-alike"}, "labels must be distinct"),
+        ({"labels": ("mitotic figure", "mitotic figure")}, "labels must be distinct"),
+        ({"mpp_min": 0.3}, "mpp must lie in"),
+        ({"window_px": 65}, "multiple of stride_px"),
+        ({"halo_px": 32}, "nothing between the halos"),
+        ({"default_protocol": "midog"}, "default_protocol"),
+        ({"thresholds": {"tupac": 0.1}}, "below score_floor"),
+        ({"thresholds": {"tupac": 1.5}}, "less than or equal to 1"),
+        ({"name": "Tiny Model"}, "pattern"),
+        ({"mpp": "0.25"}, "valid number"),
+        ({"mpp": float("nan")}, "finite"),
+        ({"training": ()}, "at least 1"),
+        ({"stain": "H&E"}, "Extra inputs"),
+    ],
+)
+def test_a_description_that_does_not_hold_is_refused(
+    tiny: ModuleType, changes: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ValidationError, match=message):
+        tiny.tiny_description(**changes)
+
+
+def test_a_value_outside_of_its_interval_is_refused() -> None:
+    with pytest.raises(ValidationError, match="confidence interval"):
+        Metric(name="f1", dataset="d", protocol="tupac", value=0.7, ci_low=0.5, ci_high=0.6, images=35)
+
+
+def test_the_aligned_halo_is_a_multiple_of_the_stride(tiny: ModuleType) -> None:
+    assert tiny.tiny_description(stride_px=4, halo_px=5).aligned_halo_px == 8
