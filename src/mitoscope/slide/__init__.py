@@ -1,0 +1,41 @@
+"""Slides: where every pixel comes from.
+
+A `Slide` is a description (`SlideInfo`) and one way to read it: ``read(box, level=...) → Pixels``. What lies
+outside of the slide, was not scanned or is damaged comes back white and *invalid*; damaged boxes are listed,
+so that a result can say what it did not see. Nothing is ever invented.
+
+`open_slide` takes a file by its path. The file is opened in a child process first (`probe_slide`), because
+a header can crash a decoder; then by OpenSlide (`OpenSlideReader`), which is kept alive through bad tiles, or
+as a plain image (`ImageSlide`). Its resolution comes from a tag or from ``--mpp``, never from a guess.
+
+A detector looks at a `Plane`: the slide resampled to the resolution it was trained at, with exact mapping
+back to level-0 pixels (px0). Workers share slides within their process through `acquire`. `MemorySlide` is an
+array that reads like a slide; `slide.synthetic` writes slides with known truth.
+"""
+
+from mitoscope.slide.fingerprint import fingerprint
+from mitoscope.slide.image_reader import ImageSlide
+from mitoscope.slide.info import Level, SlideInfo
+from mitoscope.slide.memory_slide import MemorySlide
+from mitoscope.slide.opening import open_slide
+from mitoscope.slide.openslide_reader import OpenSlideReader
+from mitoscope.slide.pixels import Pixels
+from mitoscope.slide.plane import Plane
+from mitoscope.slide.pool import acquire
+from mitoscope.slide.probe import probe_slide
+from mitoscope.slide.slide import Slide
+
+__all__ = [
+    "ImageSlide",
+    "Level",
+    "MemorySlide",
+    "OpenSlideReader",
+    "Pixels",
+    "Plane",
+    "Slide",
+    "SlideInfo",
+    "acquire",
+    "fingerprint",
+    "open_slide",
+    "probe_slide",
+]

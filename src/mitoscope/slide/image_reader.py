@@ -1,0 +1,162 @@
+"""Plain images: the regions of interest in which MIDOG, TUPAC and MiDeSeC are published.
+
+PNG, JPEG, WebP and TIFF, decoded once by Pillow and kept in memory.
+
+=====================  =================================================================================
+What the file holds    What happens
+=====================  =================================================================================
+RGB, 8 bits            read
+RGB, 16 bits           the upper 8 bits are read, as every viewer does
+palette                read as the colours it stands for
+transparency           laid over white; pixels less than half opaque are invalid
+greyscale, bilevel     refused: H&E needs its two stains
+CMYK, Lab, HSV         refused: the conversion needs the profile of a printer, colours would be invented
+several frames         the first page of a TIFF with smaller pages; otherwise refused
+EXIF orientation       ignored on purpose: annotations refer to the stored pixels
+=====================  =================================================================================
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import PIL
+from PIL import Image
+
+from mitoscope.errors import SlideFormatError
+from mitoscope.geometry import SizePx
+from mitoscope.slide.fingerprint import fingerprint
+from mitoscope.slide.image_scale import read_image_scale
+from mitoscope.slide.info import Level, SlideInfo, resolve_scale
+from mitoscope.slide.memory_slide import MemorySlide
+from mitoscope.slide.pixels import Pixels
+
+READER = f"pillow {PIL.__version__}"
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF")
+MAX_IMAGE_PX = 1 << 27
+"""Most pixels of a plain image: 11,585 × 11,585, decoded to 400 MB. Larger ones belong into a pyramid."""
+_COLOUR_MODES = frozenset({"RGB", "RGBA", "RGBX", "RGBa", "P", "PA", "YCbCr"})
+_GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
+
+
+class ImageSlide(MemorySlide):
+    """A plain image as a slide of one level.
+
+    Parameters
+    ----------
+    path : Path
+        The image.
+    mpp : float, optional
+        Resolution in µm/px that replaces the file's.
+
+    Raises
+    ------
+    SlideFormatError
+        If it is no image of the four formats, is truncated or too large, or holds no RGB colours.
+    ScaleError
+        If the resolution is missing or implausible.
+    """
+
+    def __init__(self, path: Path, *, mpp: float | None = None) -> None:
+        with _quiet(path), Image.open(path, formats=FORMATS) as image:
+            check_image(image, where=path)
+            stated = None if mpp is not None else read_image_scale(image)
+            resolution, source = resolve_scale(stated, override=mpp, objective_power=None, where=path)
+            pixels = _decode(image)
+        size = SizePx(pixels.rgb.shape[1], pixels.rgb.shape[0])
+        info = SlideInfo(
+            path=path,
+            name=path.name,
+            reader=READER,
+            size=size,
+            levels=(Level(size, 1.0, 1.0),),
+            mpp=resolution,
+            mpp_source=source,
+            objective_power=None,
+            bounds=None,
+            vendor=None,
+            fingerprint=fingerprint(path),
+        )
+        valid = None if pixels.valid.all() else pixels.valid
+        super().__init__(pixels.rgb, mpp=resolution, name=path.name, valid=valid, info=info)
+
+
+@contextmanager
+def _quiet(path: Path) -> Iterator[None]:
+    """Turn what Pillow raises for a bad file into one error, and its warnings into nothing."""
+    try:
+        with warnings.catch_warnings():
+            # Pillow's own limit is replaced by MAX_IMAGE_PX; its other warnings are about tags not used here.
+            warnings.simplefilter("ignore")
+            yield
+    except PIL.UnidentifiedImageError:
+        raise SlideFormatError(
+            "not a slide that OpenSlide knows, nor a PNG, JPEG, WebP or TIFF image", where=path
+        ) from None
+    except Image.DecompressionBombError:
+        raise _too_large(path) from None
+    # Pillow's decoders raise these four for broken data, none of them documented.
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
+        raise SlideFormatError(
+            f"cannot be decoded ({error})",
+            where=path,
+            mend="the file is damaged or incomplete: copy it again",
+        ) from None
+
+
+def _too_large(path: Path) -> SlideFormatError:
+    return SlideFormatError(
+        f"has more than {MAX_IMAGE_PX} pixels, too many for a plain image",
+        where=path,
+        mend="convert it to a tiled pyramidal TIFF, e.g. with vips tiffsave --tile --pyramid",
+    )
+
+
+def check_image(image: Image.Image, *, where: Path) -> None:
+    """Refuse an image that is too large, has no RGB colours or holds several pictures.
+
+    Raises
+    ------
+    SlideFormatError
+        Saying which.
+    """
+    if image.width * image.height > MAX_IMAGE_PX:
+        raise _too_large(where)
+    if image.mode in _GREY_MODES:
+        raise SlideFormatError(
+            f"is greyscale (mode {image.mode}), H&E needs colour", where=where, mend="give the RGB original"
+        )
+    if image.mode not in _COLOUR_MODES:
+        raise SlideFormatError(
+            f"has the colour mode {image.mode}", where=where, mend="save it as RGB with 8 bits a channel"
+        )
+    frames = _frames_of_full_size(image)
+    if frames > 1:
+        raise SlideFormatError(
+            f"holds {frames} pictures of the same size", where=where, mend="save the one to be read by itself"
+        )
+
+
+def _frames_of_full_size(image: Image.Image) -> int:
+    frames = getattr(image, "n_frames", 1)
+    if frames == 1 or image.format in {"MPO", "JPEG"}:  # a camera's JPEG carries previews
+        return 1
+    if image.format != "TIFF":
+        return frames
+    size, same = image.size, 0
+    for index in range(frames):
+        image.seek(index)
+        same += image.size == size
+    image.seek(0)
+    return same
+
+
+def _decode(image: Image.Image) -> Pixels:
+    if image.mode in {"RGBA", "RGBa", "PA"} or "transparency" in image.info:
+        return Pixels.from_rgba(np.asarray(image.convert("RGBA")))
+    rgb = np.array(image.convert("RGB"))
+    return Pixels(rgb, np.ones(rgb.shape[:2], np.bool_))

@@ -1,0 +1,173 @@
+"""What is known about a slide, and the rules for its resolution.
+
+The resolution is never guessed (promise 6): it comes from a tag of the file or from ``--mpp``, lies in
+[0.05, 5] µm/px, agrees between x and y within 5 % and with the objective power within 20 %.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mitoscope.errors import LevelError, ScaleError
+from mitoscope.geometry import BoxPx, Mpp, SizePx
+
+OPTION = "--mpp"
+"""The source recorded when the user states the resolution."""
+MPP_TIMES_POWER = 10.0
+"""Resolution in µm/px times objective power: 40x is 0.25, 20x 0.5, 10x 1.0 on every common scanner."""
+POWER_TOLERANCE = 0.20
+"""Largest relative difference between the resolution and the one the objective power implies (promise 6)."""
+_MEND = "give the true value in µm per pixel with --mpp, e.g. --mpp 0.25"
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One level of the pyramid.
+
+    Parameters
+    ----------
+    size : SizePx
+        Size in pixels of this level.
+    downsample_x, downsample_y : float
+        px0 per pixel of this level.
+    tile : SizePx or None
+        Size of the stored tiles in pixels of this level, where the file is tiled and says so.
+    """
+
+    size: SizePx
+    downsample_x: float
+    downsample_y: float
+    tile: SizePx | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SlideInfo:
+    """What is known about a slide.
+
+    Parameters
+    ----------
+    path : Path or None
+        Absolute path; None for a slide in memory.
+    name : str
+        File name, or the name given to a slide in memory.
+    reader : str
+        The reader and its version, e.g. ``openslide 4.0.1``.
+    size : SizePx
+        Size in px0.
+    levels : tuple of Level
+        Level 0 first.
+    mpp : Mpp
+        Resolution of level 0.
+    mpp_source : str
+        The tag that states the resolution, or ``--mpp``.
+    objective_power : float or None
+        Magnification of the objective, where the file states it.
+    bounds : BoxPx or None
+        The part the vendor calls scanned, in px0. Coordinates are never relative to it.
+    vendor : str or None
+        OpenSlide's name of the format's vendor.
+    fingerprint : str
+        Identity of the content, see `mitoscope.slide.fingerprint`.
+    """
+
+    path: Path | None
+    name: str
+    reader: str
+    size: SizePx
+    levels: tuple[Level, ...]
+    mpp: Mpp
+    mpp_source: str
+    objective_power: float | None
+    bounds: BoxPx | None
+    vendor: str | None
+    fingerprint: str
+
+    def level(self, index: int) -> Level:
+        """Return a level.
+
+        Raises
+        ------
+        LevelError
+            If the slide has no such level; negative numbers do not count from the end.
+        """
+        if not 0 <= index < len(self.levels):
+            raise LevelError(
+                f"there is no level {index}",
+                where=self.path or self.name,
+                mend=f"the slide has levels 0 to {len(self.levels) - 1}",
+            )
+        return self.levels[index]
+
+
+@dataclass(frozen=True, slots=True)
+class StatedScale:
+    """A resolution as the file states it, not yet believed: the tag's name and µm/px in x and y."""
+
+    tag: str
+    x: float
+    y: float
+
+
+def downsample(size0: SizePx, size: SizePx) -> tuple[float, float]:
+    """Return px0 per pixel of a level in x and y.
+
+    Pyramids are built by whole factors and cut or filled up to whole pixels, so that the ratio of the sizes
+    is only near the factor (4443 / 2221 for 2): the whole factor is returned where it explains both sizes.
+    """
+    ratio_x, ratio_y = size0.width / size.width, size0.height / size.height
+    factor = round(ratio_x if size0.width >= size0.height else ratio_y)
+    explained = factor >= 1 and all(
+        abs(whole - part * factor) < factor
+        for whole, part in ((size0.width, size.width), (size0.height, size.height))
+    )
+    return (float(factor), float(factor)) if explained else (ratio_x, ratio_y)
+
+
+def resolve_scale(
+    stated: StatedScale | None, *, override: float | None, objective_power: float | None, where: Path | str
+) -> tuple[Mpp, str]:
+    """Settle the resolution of a slide and say who set it.
+
+    Parameters
+    ----------
+    stated : StatedScale or None
+        What the file says.
+    override : float or None
+        What the user says with ``--mpp``; it wins and is checked for its range alone.
+    objective_power : float or None
+        Magnification of the objective, where the file states it.
+    where : Path or str
+        The slide, for the error.
+
+    Raises
+    ------
+    ScaleError
+        If the resolution is missing, implausible or contradicted by the objective power.
+    """
+    if override is not None:
+        return _mpp(StatedScale(OPTION, override, override), where), OPTION
+    if stated is None:
+        raise ScaleError("states no resolution", where=where, mend=_MEND)
+    mpp = _mpp(stated, where)
+    if objective_power is not None:
+        _check_power(mpp, objective_power, tag=stated.tag, where=where)
+    return mpp, stated.tag
+
+
+def _mpp(stated: StatedScale, where: Path | str) -> Mpp:
+    try:
+        return Mpp(stated.x, stated.y)
+    except ScaleError as error:
+        raise ScaleError(f"{stated.tag}: {error.what}", where=where, mend=_MEND) from None
+
+
+def _check_power(mpp: Mpp, power: float, *, tag: str, where: Path | str) -> None:
+    expected = MPP_TIMES_POWER / power
+    if abs(mpp.mean / expected - 1) > POWER_TOLERANCE:
+        raise ScaleError(
+            f"{tag}: {mpp.mean:g} µm/px contradicts the objective power {power:g}x"
+            f" (about {expected:g} µm/px)",
+            where=where,
+            mend=_MEND,
+        )

@@ -1,0 +1,84 @@
+"""Opening a slide: which reader takes the file."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import openslide
+from PIL import Image, UnidentifiedImageError
+
+from mitoscope.errors import SlideFormatError
+from mitoscope.slide.image_reader import ImageSlide, check_image
+from mitoscope.slide.openslide_reader import OpenSlideReader
+from mitoscope.slide.probe import probe_slide
+from mitoscope.slide.slide import Slide
+
+
+def open_slide(path: Path | str, *, mpp: float | None = None, probe: bool = True) -> Slide:
+    """Open a slide or a plain image.
+
+    What OpenSlide knows (pyramids, tiled TIFF) goes to OpenSlide, any other PNG, JPEG, WebP or TIFF is
+    decoded into memory.
+
+    Parameters
+    ----------
+    path : Path or str
+        The file.
+    mpp : float, optional
+        Resolution in µm per level-0 pixel; replaces what the file says.
+    probe : bool
+        Open the file in a child process first (about 0.2 s), so that a hostile file cannot take this process
+        down. Leave it out only for files that were probed before.
+
+    Raises
+    ------
+    SlideFormatError
+        If the file is missing, empty, a directory, no slide, damaged or hostile.
+    ScaleError
+        If the resolution is missing or implausible and `mpp` is not given.
+    """
+    file = Path(path).absolute()
+    _check_file(file)
+    if probe:
+        probe_slide(file)
+    vendor = openslide.OpenSlide.detect_format(file)
+    if vendor is None:
+        return ImageSlide(file, mpp=mpp)
+    if vendor == "generic-tiff":
+        _check_generic_tiff(file)
+    return OpenSlideReader(file, mpp=mpp)
+
+
+def _check_file(file: Path) -> None:
+    try:
+        status = file.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise SlideFormatError(
+                "is a directory",
+                where=file,
+                mend="give the slide's file (of MIRAX the .mrxs, of DICOM any .dcm)",
+            )
+        if not stat.S_ISREG(status.st_mode):
+            raise SlideFormatError("is not a regular file", where=file)
+        if status.st_size == 0:
+            raise SlideFormatError("is empty (0 bytes)", where=file, mend="copy it again")
+        with file.open("rb"):
+            pass
+    except FileNotFoundError:
+        raise SlideFormatError("no such file", where=file) from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise SlideFormatError(
+            f"cannot be read ({reason})", where=file, mend="check its permissions"
+        ) from None
+
+
+def _check_generic_tiff(file: Path) -> None:
+    """Refuse greyscale and the like in a tiled TIFF: OpenSlide would present it as colour."""
+    try:
+        with Image.open(file, formats=("TIFF",)) as image:
+            header = Image.new(image.mode, (1, 1))
+    except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError):
+        return  # a TIFF that Pillow does not know is OpenSlide's to judge
+    check_image(header, where=file)

@@ -1,0 +1,226 @@
+"""Whole-slide images through OpenSlide, in a way that survives bad tiles.
+
+Three habits of OpenSlide are dealt with here:
+
+* A handle is dead after its first error. A bad tile would cost the rest of the slide, so a failed read is
+  repeated tile by tile on a handle of its own that is opened anew after each failure (promise 2).
+* Whatever lies outside, was not scanned or does not exist comes as transparent black. It leaves here white
+  and invalid (promise 3).
+* A read at a level whose downsample is not a whole number begins at a fraction of a pixel, and the colours
+  are interpolated by that fraction: the same pixel differs by up to 12 grey levels between two windows.
+  Such levels are read tile by tile from the tiles' own corners, so that a pixel has one value.
+
+Colours are as stored; an ICC profile is not applied, because published detectors were trained without.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import openslide
+
+from mitoscope.errors import SlideFormatError, SlideReadError
+from mitoscope.geometry import BoxPx, SizePx
+from mitoscope.slide.fingerprint import fingerprint
+from mitoscope.slide.info import Level, SlideInfo, resolve_scale
+from mitoscope.slide.openslide_tags import (
+    read_bounds,
+    read_levels,
+    read_objective_power,
+    read_stated_scale,
+)
+from mitoscope.slide.pixels import Pixels
+from mitoscope.slide.slide import Slide
+
+READER = f"openslide {openslide.__library_version__}"
+_BLOCK = SizePx(256, 256)
+
+
+class OpenSlideReader(Slide):
+    """A slide in one of the formats that OpenSlide knows.
+
+    Safe for several threads. After a fork the child opens handles of its own.
+
+    Parameters
+    ----------
+    path : Path
+        The slide.
+    mpp : float, optional
+        Resolution in µm/px that replaces the file's.
+
+    Raises
+    ------
+    SlideFormatError
+        If OpenSlide cannot open it.
+    ScaleError
+        If the resolution is missing or implausible.
+    """
+
+    def __init__(self, path: Path, *, mpp: float | None = None) -> None:
+        handle = _open(path)
+        try:
+            self._downsamples = handle.level_downsamples
+            self.info = _describe(handle, path, mpp)
+        except openslide.OpenSlideError as error:
+            raise SlideFormatError(f"cannot be read ({error})", where=path) from None
+        self._path = path
+        self._closed = False
+        self._damaged: set[tuple[int, BoxPx]] = set()
+        self._own(handle)
+
+    def _own(self, handle: openslide.OpenSlide | None) -> None:
+        self._pid = os.getpid()
+        self._lock = threading.RLock()
+        self._handle = handle
+        self._recovery: openslide.OpenSlide | None = None
+
+    def _read_inside(self, box: BoxPx, level: int) -> Pixels:
+        self._after_fork()
+        if self._closed:
+            raise self._closed_error()
+        if any(at == level and tile.intersection(box) for at, tile in tuple(self._damaged)):
+            return self._read_around(box, level)
+        handle = self._live_handle()
+        try:
+            return self._decode(handle, box, level)
+        except openslide.OpenSlideError:
+            with self._lock:
+                if self._handle is handle:
+                    self._handle = None
+            return self._read_around(box, level)
+
+    def _after_fork(self) -> None:
+        if self._pid != os.getpid():
+            # Locks inside of the inherited handles may be held by threads that do not exist here, so the
+            # handles are kept and never touched again, not even to close them.
+            self._inherited = (self._handle, self._recovery)
+            self._own(None)
+
+    def _live_handle(self) -> openslide.OpenSlide:
+        with self._lock:
+            if self._handle is None:
+                self._handle = self._reopen()
+            return self._handle
+
+    def _reopen(self) -> openslide.OpenSlide:
+        try:
+            return _open(self._path)
+        except SlideFormatError as error:
+            raise SlideReadError(f"can no longer be opened ({error.what})", where=self._path) from None
+
+    def _decode(self, handle: openslide.OpenSlide, box: BoxPx, level: int) -> Pixels:
+        factor = self._downsamples[level]
+        if factor == round(factor):
+            return _read_region(
+                handle, box, level=level, x_px0=box.x * round(factor), y_px0=box.y * round(factor)
+            )
+        return self._join(
+            box, level, lambda tile, part: _read_part(handle, tile, part, level=level, factor=factor)
+        )
+
+    def _read_around(self, box: BoxPx, level: int) -> Pixels:
+        with self._lock:
+            return self._join(box, level, lambda tile, part: self._recover(tile, part, level))
+
+    def _recover(self, tile: BoxPx, part: BoxPx, level: int) -> Pixels:
+        if (level, tile) in self._damaged:
+            return _lost(part)
+        # Twice, so that a passing fault (a full descriptor table, a network drive) is not taken for damage.
+        for _ in range(2):
+            handle = self._recovery = self._recovery or self._reopen()
+            try:
+                return _read_part(handle, tile, part, level=level, factor=self._downsamples[level])
+            except openslide.OpenSlideError:
+                self._recovery = None
+        self._damaged.add((level, tile))
+        return _lost(part)
+
+    def _join(self, box: BoxPx, level: int, read: Callable[[BoxPx, BoxPx], Pixels]) -> Pixels:
+        whole = Pixels.nothing(box.width, box.height)
+        damaged: list[BoxPx] = []
+        for tile, part in _tiles_touching(box, self.info.levels[level]):
+            pixels = read(tile, part)
+            rows = slice(part.y - box.y, part.bottom - box.y)
+            columns = slice(part.x - box.x, part.right - box.x)
+            whole.rgb[rows, columns] = pixels.rgb
+            whole.valid[rows, columns] = pixels.valid
+            damaged.extend(pixels.damaged)
+        return Pixels(whole.rgb, whole.valid, tuple(damaged))
+
+    def close(self) -> None:
+        """Let go of the file; a read in progress in another thread ends first."""
+        self._after_fork()
+        # OpenSlide closes a handle when its last user drops it: closing it here would pull it from under a
+        # read in another thread.
+        self._closed = True
+        self._handle = self._recovery = None
+
+
+def _open(path: Path) -> openslide.OpenSlide:
+    try:
+        return openslide.OpenSlide(path)
+    except openslide.OpenSlideUnsupportedFormatError:
+        raise SlideFormatError("not a slide that OpenSlide knows", where=path) from None
+    except openslide.OpenSlideError as error:
+        raise SlideFormatError(
+            f"cannot be opened ({error})", where=path, mend="the file is damaged or incomplete: copy it again"
+        ) from None
+
+
+def _describe(handle: openslide.OpenSlide, path: Path, mpp: float | None) -> SlideInfo:
+    tags = dict(handle.properties)
+    levels = read_levels(handle.level_dimensions, tags, where=path)
+    power = read_objective_power(tags)
+    stated = read_stated_scale(tags, where=path) if mpp is None else None
+    resolution, source = resolve_scale(stated, override=mpp, objective_power=power, where=path)
+    return SlideInfo(
+        path=path,
+        name=path.name,
+        reader=READER,
+        size=levels[0].size,
+        levels=levels,
+        mpp=resolution,
+        mpp_source=source,
+        objective_power=power,
+        bounds=read_bounds(tags),
+        vendor=tags.get(openslide.PROPERTY_NAME_VENDOR),
+        fingerprint=fingerprint(path),
+    )
+
+
+def _read_region(handle: openslide.OpenSlide, box: BoxPx, *, level: int, x_px0: int, y_px0: int) -> Pixels:
+    image = handle.read_region((x_px0, y_px0), level, (box.width, box.height))
+    return Pixels.from_rgba(np.asarray(image))
+
+
+def _read_part(handle: openslide.OpenSlide, tile: BoxPx, part: BoxPx, *, level: int, factor: float) -> Pixels:
+    """Read a part of a tile; where the level begins at fractions, from the tile's own corner."""
+    if factor == round(factor):
+        whole = round(factor)
+        return _read_region(handle, part, level=level, x_px0=part.x * whole, y_px0=part.y * whole)
+    window = BoxPx(tile.x, tile.y, part.right - tile.x, part.bottom - tile.y)
+    pixels = _read_region(
+        handle, window, level=level, x_px0=round(tile.x * factor), y_px0=round(tile.y * factor)
+    )
+    rows, columns = slice(part.y - tile.y, None), slice(part.x - tile.x, None)
+    return Pixels(pixels.rgb[rows, columns], pixels.valid[rows, columns])
+
+
+def _tiles_touching(box: BoxPx, level: Level) -> Iterator[tuple[BoxPx, BoxPx]]:
+    """Yield each stored tile that a box touches, and the part of the box that lies in it."""
+    step = level.tile or _BLOCK
+    for y in range(box.y // step.height * step.height, box.bottom, step.height):
+        for x in range(box.x // step.width * step.width, box.right, step.width):
+            tile = BoxPx(x, y, step.width, step.height)
+            part = tile.intersection(box)
+            if part is not None:
+                yield tile, part
+
+
+def _lost(part: BoxPx) -> Pixels:
+    pixels = Pixels.nothing(part.width, part.height)
+    return Pixels(pixels.rgb, pixels.valid, (part,))

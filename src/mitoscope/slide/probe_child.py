@@ -1,0 +1,99 @@
+"""The process that opens an untrusted slide first. Run by its path, never imported; see `probe.py`.
+
+It imports no part of mitoscope and as little else as it can, so that a probe takes a fraction of a second.
+Its last line on standard output is a JSON object; no such line means that it crashed.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+
+MEMORY_BYTES = 1 << 30
+CPU_SECONDS = 10
+MAX_SIDE_PX = 1 << 22
+TILE_PX = 256
+
+
+def limit() -> None:
+    """Give up the right to more memory, time, files or a core dump."""
+    for what, most in (
+        (resource.RLIMIT_AS, MEMORY_BYTES + _address_space_bytes()),
+        (resource.RLIMIT_CPU, CPU_SECONDS),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_FSIZE, 1 << 20),
+    ):
+        _, hard = resource.getrlimit(what)
+        within = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(what, (within, within))
+
+
+def _address_space_bytes() -> int:
+    """Return what is mapped already: libraries reserve addresses that cost no memory."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as stream:  # noqa: PTH123 (pathlib is a slow import)
+            return int(stream.read().split()[0]) * resource.getpagesize()
+    except OSError:
+        return 1 << 30
+
+
+def try_openslide(path: str) -> str | None:
+    """Open a slide and read a few tiles; return what is wrong, or None.
+
+    A tile that cannot be decoded is not wrong here: it costs that tile alone.
+    """
+    import openslide
+
+    try:
+        slide = openslide.OpenSlide(path)
+        sizes, downsamples = slide.level_dimensions, slide.level_downsamples
+        dict(slide.properties)
+    except openslide.OpenSlideError as error:
+        return f"cannot be opened ({error})"
+    for level, (width, height) in enumerate(sizes):
+        if not (1 <= width <= MAX_SIDE_PX and 1 <= height <= MAX_SIDE_PX):
+            return f"claims a level of {width} × {height} px (at most {MAX_SIDE_PX} a side)"
+        for share in (0.0, 0.5, 1.0):
+            x = int(share * max(0, width - TILE_PX) * downsamples[level])
+            y = int(share * max(0, height - TILE_PX) * downsamples[level])
+            size = (min(TILE_PX, width), min(TILE_PX, height))
+            try:
+                slide.read_region((x, y), level, size)
+            except openslide.OpenSlideError:
+                slide = openslide.OpenSlide(path)
+    return None
+
+
+def try_image(path: str, max_px: int) -> str | None:
+    """Decode a plain image of believable size; errors are left to the reader, which says them better."""
+    import warnings
+
+    from PIL import Image
+
+    warnings.simplefilter("ignore")
+    try:
+        with Image.open(path, formats=("PNG", "JPEG", "WEBP", "TIFF")) as image:
+            if image.width * image.height <= max_px:
+                image.load()
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):
+        return None
+    return None
+
+
+def main(path: str, max_px: int) -> None:
+    """Try a file with the reader that would read it and print the outcome."""
+    import openslide
+    from PIL import Image  # noqa: F401 (mapped before the limit is set)
+
+    limit()
+    try:
+        vendor = openslide.OpenSlide.detect_format(path)
+        wrong = try_openslide(path) if vendor else try_image(path, max_px)
+    except MemoryError:
+        wrong = f"needs more than {MEMORY_BYTES >> 30} GiB of memory to open"
+    sys.stdout.write(json.dumps({"wrong": wrong}) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

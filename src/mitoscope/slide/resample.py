@@ -1,0 +1,176 @@
+"""Reading a slide at any scale, so that a pixel has one value whatever the window.
+
+Pillow's `resize(box=...)` weighs source pixels by their distance from the exact centre of the new pixel, but
+keeps the box in single precision: windows cut at different places differ by a grey level here and there. All
+scales are therefore multiples of 1/1024 and a window's source stays below 8192 px, so that every position is
+exact in single precision and every window gives the same pixels bit for bit (promise 16 rests on it).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from mitoscope.geometry import BoxPx, SizePx
+from mitoscope.slide.pixels import WHITE, Pixels
+from mitoscope.slide.slide import Slide
+
+SCALE_STEPS = 1024
+"""Scales are multiples of 1 / SCALE_STEPS source pixels; 0.05 % of the scale at most."""
+_SOURCE_SIDE_PX = 4096
+_SUPPORT_PX = 2
+"""Half width of the bicubic kernel in pixels of the coarser image; that of the box is less."""
+_AVERAGE_FROM_STEP = 4.0
+"""From this reduction on (thumbnails) the plain mean of the pixels covered is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How new pixels are made from one level.
+
+    Parameters
+    ----------
+    level : int
+        The level read.
+    step_x, step_y : float
+        Pixels of that level per new pixel; multiples of 1 / `SCALE_STEPS`.
+    """
+
+    level: int
+    step_x: float
+    step_y: float
+
+    @property
+    def native(self) -> bool:
+        """Whether the new pixels are the level's own."""
+        return self.step_x == 1.0 and self.step_y == 1.0
+
+    @property
+    def averages(self) -> bool:
+        """Whether new pixels are plain means rather than bicubic."""
+        return max(self.step_x, self.step_y) >= _AVERAGE_FROM_STEP
+
+
+def exact_step(step: float) -> float:
+    """Return the nearest step that single precision keeps exactly; at least 1 / `SCALE_STEPS`."""
+    return max(1, round(step * SCALE_STEPS)) / SCALE_STEPS
+
+
+def sampled_size(slide: Slide, sampling: Sampling) -> SizePx:
+    """Return the size of a whole slide in new pixels; a last pixel that is partly outside counts."""
+    size = slide.info.level(sampling.level).size
+    return SizePx(math.ceil(size.width / sampling.step_x), math.ceil(size.height / sampling.step_y))
+
+
+def read_sampled(slide: Slide, box: BoxPx, *, sampling: Sampling) -> Pixels:
+    """Read a box of new pixels.
+
+    A new pixel is valid where at least half of what it covers is. Damaged parts are given in new pixels.
+    """
+    if sampling.native:
+        return slide.read(box, level=sampling.level)
+    whole = Pixels.nothing(box.width, box.height)
+    size = sampled_size(slide, sampling)
+    inside = box.intersection(BoxPx(0, 0, size.width, size.height))
+    if inside is None:
+        return whole
+    damaged: list[BoxPx] = []
+    across = max(1, int(_SOURCE_SIDE_PX / sampling.step_x))
+    down = max(1, int(_SOURCE_SIDE_PX / sampling.step_y))
+    for y in range(inside.y, inside.bottom, down):
+        for x in range(inside.x, inside.right, across):
+            part = BoxPx(x, y, min(across, inside.right - x), min(down, inside.bottom - y))
+            pixels = _resample(slide, part, sampling)
+            rows = slice(part.y - box.y, part.bottom - box.y)
+            columns = slice(part.x - box.x, part.right - box.x)
+            whole.rgb[rows, columns] = pixels.rgb
+            whole.valid[rows, columns] = pixels.valid
+            damaged.extend(pixels.damaged)
+    return Pixels(whole.rgb, whole.valid, tuple(damaged))
+
+
+def _resample(slide: Slide, part: BoxPx, sampling: Sampling) -> Pixels:
+    level = slide.info.level(sampling.level).size
+    source, (left, top) = _source(part, sampling, level)
+    pixels = slide.read(source, level=sampling.level)
+    right, bottom = left + part.width * sampling.step_x, top + part.height * sampling.step_y
+    # The last pixel may reach beyond the slide; white is laid there, so that nothing is stretched.
+    pixels = _filled(pixels, math.ceil(right), math.ceil(bottom))
+    box = (left, top, right, bottom)
+    size = (part.width, part.height)
+    kernel = Image.Resampling.BOX if sampling.averages else Image.Resampling.BICUBIC
+    rgb = np.array(Image.fromarray(pixels.rgb).resize(size, kernel, box=box))
+    valid = _resample_mask(pixels.valid, size, box)
+    rgb[~valid] = WHITE
+    damaged = tuple(_scaled_out(lost, part, sampling) for lost in pixels.damaged)
+    return Pixels(rgb, valid, damaged)
+
+
+def _source(part: BoxPx, sampling: Sampling, level: SizePx) -> tuple[BoxPx, tuple[float, float]]:
+    """Return the source pixels that a part needs, and where in them the part begins."""
+    x0, y0 = part.x * sampling.step_x, part.y * sampling.step_y
+    support = 1 if sampling.averages else _SUPPORT_PX
+    margin_x = math.ceil(support * max(1.0, sampling.step_x)) + 1
+    margin_y = math.ceil(support * max(1.0, sampling.step_y)) + 1
+    wanted = BoxPx(
+        math.floor(x0) - margin_x,
+        math.floor(y0) - margin_y,
+        math.ceil(part.width * sampling.step_x) + 2 * margin_x + 1,
+        math.ceil(part.height * sampling.step_y) + 2 * margin_y + 1,
+    )
+    # At the slide's edge the kernel is cut and renormalised by Pillow rather than filled with white.
+    source = wanted.intersection(BoxPx(0, 0, level.width, level.height))
+    assert source is not None  # the part lies within the slide
+    return source, (x0 - source.x, y0 - source.y)
+
+
+def _filled(pixels: Pixels, width: int, height: int) -> Pixels:
+    missing_x = max(0, width - pixels.rgb.shape[1])
+    missing_y = max(0, height - pixels.rgb.shape[0])
+    if missing_x == missing_y == 0:
+        return pixels
+    around = ((0, missing_y), (0, missing_x))
+    rgb = np.pad(pixels.rgb, (*around, (0, 0)), constant_values=WHITE)
+    return Pixels(rgb, np.pad(pixels.valid, around, constant_values=False), pixels.damaged)
+
+
+def _resample_mask(
+    valid: NDArray[np.bool_], size: tuple[int, int], box: tuple[float, float, float, float]
+) -> NDArray[np.bool_]:
+    if valid.all():
+        return np.ones(size[::-1], np.bool_)
+    mask = Image.fromarray(valid.astype(np.uint8) * np.uint8(WHITE))
+    share = np.asarray(mask.resize(size, Image.Resampling.BOX, box=box))
+    covered: NDArray[np.bool_] = share >= (WHITE + 1) // 2
+    return covered
+
+
+def _scaled_out(lost: BoxPx, part: BoxPx, sampling: Sampling) -> BoxPx:
+    left = max(part.x, math.floor(lost.x / sampling.step_x))
+    top = max(part.y, math.floor(lost.y / sampling.step_y))
+    right = min(part.right, math.ceil(lost.right / sampling.step_x))
+    bottom = min(part.bottom, math.ceil(lost.bottom / sampling.step_y))
+    return BoxPx(left, top, max(1, right - left), max(1, bottom - top))
+
+
+def read_thumbnail(slide: Slide, max_side_px: int) -> Pixels:
+    """Return the whole slide with a longer side of at most `max_side_px` pixels."""
+    longest = max(slide.info.size.width, slide.info.size.height)
+    level = best_level(slide, longest / max_side_px)
+    size = slide.info.level(level).size
+    # Rounded up, so that the longer side does not come out a pixel too long.
+    step = math.ceil(max(1.0, max(size.width, size.height) / max_side_px) * SCALE_STEPS) / SCALE_STEPS
+    sampling = Sampling(level, step, step)
+    whole = sampled_size(slide, sampling)
+    return read_sampled(slide, BoxPx(0, 0, whole.width, whole.height), sampling=sampling)
+
+
+def best_level(slide: Slide, downsample: float) -> int:
+    """Return the level with the largest downsample that does not exceed the wanted one; else level 0."""
+    levels = slide.info.levels
+    fitting = [index for index, level in enumerate(levels) if level.downsample_x <= downsample * (1 + 1e-9)]
+    return max(fitting, key=lambda index: levels[index].downsample_x, default=0)
