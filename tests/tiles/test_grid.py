@@ -1,0 +1,83 @@
+"""Promise 16, the grid's half: no place is lost or owned twice, whatever the sizes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mitoscope.errors import ConfigError
+from mitoscope.geometry import BoxPx
+from mitoscope.tiles import TileGrid, owned
+
+
+@st.composite
+def grids(draw: st.DrawFn) -> TileGrid:
+    stride = draw(st.sampled_from([1, 2, 3, 4, 8, 16]))
+    whole = st.integers(-50, 200)
+    region = BoxPx(draw(whole), draw(whole), draw(st.integers(1, 150)), draw(st.integers(1, 150)))
+    return TileGrid(region, stride * draw(st.integers(2, 20)), draw(st.integers(0, 40)), stride)
+
+
+@given(grids())
+def test_cores_cover_the_region_exactly_once(grid: TileGrid) -> None:
+    region = grid.region
+    hits = np.zeros((region.height, region.width), dtype=np.int64)
+    for tile in grid:
+        core = tile.core
+        hits[core.y - region.y : core.bottom - region.y, core.x - region.x : core.right - region.x] += 1
+        assert core.width * core.height > 0
+    assert (hits == 1).all()
+
+
+@given(grids())
+def test_windows_are_aligned_of_one_size_and_reach_beyond_their_core(grid: TileGrid) -> None:
+    for tile in grid:
+        window, core = tile.window, tile.core
+        assert window.x % grid.stride_px == window.y % grid.stride_px == 0
+        assert window.width == window.height == grid.window_px
+        assert grid.window_px % grid.stride_px == 0
+        assert min(core.x - window.x, window.right - core.right) >= grid.halo_px
+        assert min(core.y - window.y, window.bottom - core.bottom) >= grid.halo_px
+
+
+@given(grids(), st.integers(0, 2**32 - 1))
+def test_a_point_has_exactly_one_owner(grid: TileGrid, seed: int) -> None:
+    random, region = np.random.default_rng(seed), grid.region
+    points = np.column_stack(
+        [random.uniform(region.x, region.right, 20), random.uniform(region.y, region.bottom, 20)]
+    )
+    seams = np.array([[tile.core.x, tile.core.y] for tile in grid], dtype=np.float64)
+    points = np.concatenate([points, np.floor(points), seams])
+    assert (np.sum([owned(points, tile) for tile in grid], axis=0) == 1).all()
+
+
+@given(grids())
+def test_nothing_outside_is_owned(grid: TileGrid) -> None:
+    region = grid.region
+    outside = np.array(
+        [[region.right, region.y], [region.x, region.bottom], [region.x - 1e-9, region.y]], dtype=np.float64
+    )
+    assert not any(owned(outside, tile).any() for tile in grid)
+
+
+def test_a_grid_that_a_person_can_check() -> None:
+    grid = TileGrid(BoxPx(5, 0, 20, 10), tile_px=8, halo_px=3, stride_px=4)
+    assert (grid.origin, grid.shape, grid.margin_px, grid.window_px) == ((4, 0), (2, 3), 4, 16)
+    assert [tile.core for tile in grid] == [
+        BoxPx(5, 0, 7, 8), BoxPx(12, 0, 8, 8), BoxPx(20, 0, 5, 8),
+        BoxPx(5, 8, 7, 2), BoxPx(12, 8, 8, 2), BoxPx(20, 8, 5, 2),
+    ]  # fmt: skip
+    assert grid[4].window == BoxPx(8, 4, 16, 16)
+    assert grid.select(lambda core: core.height == 2 and core.width > 5) == (3, 4)
+    with pytest.raises(IndexError):
+        grid[6]
+
+
+@pytest.mark.parametrize(
+    ("tile", "halo", "stride"), [(10, 0, 4), (0, 0, 1), (-4, 0, 4), (8, -1, 4), (2, 0, 4)]
+)
+def test_sizes_that_do_not_fit_are_refused(tile: int, halo: int, stride: int) -> None:
+    with pytest.raises(ConfigError):
+        TileGrid(BoxPx(0, 0, 9, 9), tile, halo, stride)
