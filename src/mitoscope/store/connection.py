@@ -1,0 +1,240 @@
+"""Opening a store's file: settings, one way to write, and SQLite's errors in words.
+
+The settings are those of the promises: an acknowledged action survives SIGKILL and a power cut
+(``journal_mode=DELETE``, ``synchronous=EXTRA``), two processes wait for each other instead of failing
+(``BEGIN IMMEDIATE``, ``busy_timeout``), and a file from elsewhere cannot run anything
+(``trusted_schema=OFF``, and its schema must be the one that mitoscope wrote).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from mitoscope.errors import (
+    MitoscopeError,
+    OutputError,
+    StoreBusyError,
+    StoreDamagedError,
+    StoreError,
+    StoreVersionError,
+)
+from mitoscope.store.schema import APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION, statements
+
+BUSY_TIMEOUT_MS = 10_000
+"""How long a process waits for another's transaction (PROMISES, settings)."""
+
+_SETTINGS = (
+    f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
+    "PRAGMA trusted_schema = OFF",
+    "PRAGMA cell_size_check = ON",
+    "PRAGMA mmap_size = 0",
+    "PRAGMA foreign_keys = ON",
+    # INSERT OR REPLACE deletes without a trigger unless triggers recurse: events are append-only.
+    "PRAGMA recursive_triggers = ON",
+    "PRAGMA synchronous = EXTRA",
+)
+_MAGIC = b"SQLite format 3\x00"
+_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_SCHEMA)
+_PRIMARY_CODE = 0xFF  # the lower byte of an extended result code
+
+
+def translate(error: sqlite3.Error, path: Path) -> MitoscopeError:
+    """Return the typed error for one of SQLite's."""
+    code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return StoreBusyError(
+            "another process is writing", where=path, mend="repeat the command when it is done"
+        )
+    if code in _FULL:
+        return OutputError(
+            f"cannot be written ({error}); nothing was changed",
+            where=path,
+            mend="free space or mend the permissions and repeat the action",
+        )
+    if code in _DAMAGED:
+        return StoreDamagedError(
+            f"damaged ({error})", where=path, mend="restore it from a copy made by 'mitoscope store backup'"
+        )
+    return StoreError(f"refused by the store ({error})", where=path)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors inside of the block into typed ones."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise translate(error, path) from None
+    except UnicodeEncodeError as error:
+        raise StoreError(f"text that is not Unicode ({error.reason})", where=path) from None
+
+
+@contextmanager
+def atomic(connection: sqlite3.Connection, path: Path) -> Iterator[sqlite3.Connection]:
+    """Write: all of the block or nothing of it.
+
+    ``BEGIN IMMEDIATE`` takes the write lock at once, so that a reader never has to be promoted to a writer
+    half-way (which fails at once, however long the timeout).
+
+    Raises
+    ------
+    StoreBusyError, OutputError, StoreDamagedError, StoreError
+        Whatever SQLite refuses; nothing has changed then.
+    """
+    with reading(path):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+            connection.execute("COMMIT")
+        except BaseException:
+            # A full disk may have ended the transaction already.
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+
+def create_file(path: Path) -> sqlite3.Connection:
+    """Create a new store file with the present schema and return its connection.
+
+    Raises
+    ------
+    StoreError
+        If something has the name already.
+    OutputError
+        If it cannot be written.
+    """
+    if path.exists():
+        raise StoreError("exists already", where=path, mend="choose another name or open it")
+    try:
+        path.touch(exist_ok=False)
+    except OSError as error:
+        raise OutputError(f"cannot be written ({error.strerror})", where=path) from None
+    try:
+        with reading(path):
+            connection = _connect(path, mode="rw")
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        migrate(connection, path)
+    except MitoscopeError:
+        path.unlink(missing_ok=True)
+        raise
+    return connection
+
+
+def open_file(path: Path, *, write: bool = True) -> sqlite3.Connection:
+    """Open an existing store file, bring its schema to the present version and return its connection.
+
+    Raises
+    ------
+    StoreDamagedError
+        If it is no store, or its schema is not the one that mitoscope wrote (a foreign trigger, a view in
+        place of a table, a table missing).
+    StoreVersionError
+        If a newer mitoscope wrote it, or an older one and it is opened for reading only.
+    """
+    _check_header(path)
+    with reading(path):
+        connection = _connect(path, mode="rw" if write else "ro")
+    try:
+        _check_identity(connection, path)
+        if write:
+            migrate(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _connect(path: Path, *, mode: str) -> sqlite3.Connection:
+    # One connection serves many threads: the Store holds a lock around every use.
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
+    )
+    for setting in _SETTINGS:
+        connection.execute(setting)
+    if mode == "ro":
+        connection.execute("PRAGMA query_only = ON")
+    else:
+        connection.execute("PRAGMA journal_mode = DELETE")
+    return connection
+
+
+def _check_header(path: Path) -> None:
+    try:
+        with path.open("rb") as stream:
+            magic = stream.read(len(_MAGIC))
+    except FileNotFoundError:
+        raise StoreError(
+            "no such store", where=path, mend=f"create it with 'mitoscope store create {path}'"
+        ) from None
+    except OSError as error:
+        raise StoreError(f"cannot be read ({error.strerror})", where=path) from None
+    if magic != _MAGIC:
+        raise StoreDamagedError("not an annotation store (not an SQLite file)", where=path)
+
+
+def _check_identity(connection: sqlite3.Connection, path: Path) -> None:
+    with reading(path):
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        found = _schema_of(connection)
+    if application != APPLICATION_ID:
+        raise StoreDamagedError(
+            "an SQLite file, but not an annotation store",
+            where=path,
+            mend="import it with 'mitoscope store import'",
+        )
+    if version > SCHEMA_VERSION:
+        raise StoreVersionError(
+            f"schema version {version}, this mitoscope knows {SCHEMA_VERSION}",
+            where=path,
+            mend="install a newer mitoscope",
+        )
+    expected = _expected_schema(version)
+    odd = sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
+    if odd:
+        raise StoreDamagedError(
+            f"its schema is not the one that mitoscope wrote ({', '.join(odd[:3])})", where=path
+        )
+
+
+def _schema_of(connection: sqlite3.Connection) -> dict[str, str]:
+    rows = connection.execute(
+        "SELECT type || ' ' || name, ifnull(sql, '') FROM sqlite_schema WHERE name NOT GLOB 'sqlite_stat*'"
+    )
+    return dict(rows.fetchall())
+
+
+@cache
+def _expected_schema(version: int) -> dict[str, str]:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        for migration in MIGRATIONS[:version]:
+            for statement in statements(migration.script):
+                connection.execute(statement)
+        return _schema_of(connection)
+    finally:
+        connection.close()
+
+
+def migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Apply the migrations that the file has not seen, each recorded in the transaction that applies it."""
+    with reading(path):
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+    for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
+        with atomic(connection, path):
+            (seen,) = connection.execute("PRAGMA user_version").fetchone()
+            if seen >= number:
+                continue  # another process was first
+            for statement in statements(migration.script):
+                connection.execute(statement)
+            connection.execute(
+                "INSERT INTO migration (version, name, applied_s) VALUES (?, ?, ?)",
+                (number, migration.name, time.time()),
+            )
+            connection.execute(f"PRAGMA user_version = {number}")

@@ -1,0 +1,286 @@
+"""The tables of a store, as ordered migrations.
+
+Events are the truth: every creation, move, deletion, restoration and label is a row of ``event`` that is
+never changed. ``cell`` (its geometry and whether it is deleted), ``cell_index``, ``label_now`` and the two
+tallies are projections of the events, written in the same transaction and checked by ``verify``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+APPLICATION_ID = 0x6D69746F
+"""``mito`` in ASCII; stands in the header of the file."""
+
+BUCKET_SHIFT = 30
+"""A cell's ``shuffle`` is a random number of 40 bits, its bucket the upper 10: 1,024 buckets a slide."""
+SHUFFLE_BITS = 40
+
+EVERY_CELL = 0
+"""The scope of a round that covers all cells of the study, not a list of its own."""
+WHOLE_SLIDE = -1
+"""The bucket under which a tally holds the sum over a slide."""
+
+_STUDY = """
+CREATE TABLE study (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    name TEXT NOT NULL,
+    uuid TEXT NOT NULL,
+    seed INTEGER NOT NULL,
+    created_s REAL NOT NULL
+) STRICT;
+CREATE TABLE migration (
+    version INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    applied_s REAL NOT NULL
+) STRICT;
+CREATE TABLE label (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    colour TEXT NOT NULL,
+    aliases TEXT NOT NULL
+) STRICT;
+CREATE TABLE rater (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL CHECK (kind IN ('expert', 'crowd', 'model', 'consensus')),
+    attributes TEXT
+) STRICT;
+CREATE TABLE round (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL,
+    is_blinded INTEGER NOT NULL CHECK (is_blinded IN (0, 1)),
+    is_listed INTEGER NOT NULL DEFAULT 0 CHECK (is_listed IN (0, 1))
+) STRICT;
+CREATE TABLE slide (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    sha256 TEXT,
+    width_px0 INTEGER CHECK (width_px0 > 0),
+    height_px0 INTEGER CHECK (height_px0 > 0),
+    mpp_x REAL CHECK (mpp_x > 0),
+    mpp_y REAL CHECK (mpp_y > 0),
+    case_name TEXT,
+    tumour_type TEXT,
+    scanner TEXT,
+    species TEXT,
+    laboratory TEXT,
+    attributes TEXT
+) STRICT;
+CREATE TABLE source (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    format TEXT NOT NULL,
+    sha256 TEXT UNIQUE,
+    imported_s REAL NOT NULL,
+    cells INTEGER NOT NULL,
+    labels INTEGER NOT NULL,
+    quarantined INTEGER NOT NULL
+) STRICT;
+"""
+
+_CELLS = """
+CREATE TABLE cell (
+    id INTEGER PRIMARY KEY,
+    slide_id INTEGER NOT NULL REFERENCES slide (id),
+    shape INTEGER NOT NULL CHECK (shape BETWEEN 1 AND 4),
+    x_min_px0 REAL NOT NULL,
+    y_min_px0 REAL NOT NULL,
+    x_max_px0 REAL NOT NULL,
+    y_max_px0 REAL NOT NULL,
+    z INTEGER NOT NULL DEFAULT 0,
+    is_deleted INTEGER NOT NULL DEFAULT 0 CHECK (is_deleted IN (0, 1)),
+    shuffle INTEGER NOT NULL,
+    guid TEXT,
+    external_id TEXT,
+    vertices_px0 BLOB,
+    attributes TEXT
+) STRICT;
+CREATE UNIQUE INDEX cell_by_guid ON cell (guid) WHERE guid IS NOT NULL;
+CREATE INDEX cell_in_random_order ON cell (slide_id, shuffle) WHERE is_deleted = 0;
+CREATE VIRTUAL TABLE cell_index USING rtree (
+    cell_id, x_min, x_max, y_min, y_max, slide_min, slide_max
+);
+CREATE TABLE event (
+    seq INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL CHECK (kind IN ('create', 'label', 'move', 'delete', 'restore')),
+    cell_id INTEGER NOT NULL REFERENCES cell (id),
+    rater_id INTEGER REFERENCES rater (id),
+    round_id INTEGER REFERENCES round (id),
+    label_id INTEGER REFERENCES label (id),
+    time_s REAL,
+    score REAL,
+    seconds REAL,
+    key TEXT,
+    shape INTEGER,
+    x_min_px0 REAL,
+    y_min_px0 REAL,
+    x_max_px0 REAL,
+    y_max_px0 REAL,
+    vertices_px0 BLOB,
+    attributes TEXT,
+    CHECK (kind <> 'label' OR (rater_id IS NOT NULL AND round_id IS NOT NULL)),
+    CHECK ((kind IN ('create', 'move')) = (shape IS NOT NULL))
+) STRICT;
+CREATE INDEX event_by_cell ON event (cell_id);
+CREATE UNIQUE INDEX event_by_key ON event (key) WHERE key IS NOT NULL;
+CREATE TRIGGER event_is_not_updated BEFORE UPDATE ON event
+BEGIN SELECT RAISE (ABORT, 'events are append-only'); END;
+CREATE TRIGGER event_is_not_deleted BEFORE DELETE ON event
+BEGIN SELECT RAISE (ABORT, 'events are append-only'); END;
+CREATE TABLE label_now (
+    cell_id INTEGER NOT NULL REFERENCES cell (id),
+    rater_id INTEGER NOT NULL REFERENCES rater (id),
+    round_id INTEGER NOT NULL REFERENCES round (id),
+    label_id INTEGER REFERENCES label (id),
+    score REAL,
+    first_seq INTEGER NOT NULL,
+    last_seq INTEGER NOT NULL,
+    PRIMARY KEY (cell_id, rater_id, round_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE round_cell (
+    round_id INTEGER NOT NULL REFERENCES round (id),
+    slide_id INTEGER NOT NULL REFERENCES slide (id),
+    shuffle INTEGER NOT NULL,
+    cell_id INTEGER NOT NULL REFERENCES cell (id),
+    PRIMARY KEY (round_id, slide_id, shuffle, cell_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX round_by_cell ON round_cell (cell_id);
+CREATE TABLE scope_tally (
+    scope INTEGER NOT NULL,
+    slide_id INTEGER NOT NULL REFERENCES slide (id),
+    bucket INTEGER NOT NULL,
+    cells INTEGER NOT NULL CHECK (cells >= 0),
+    PRIMARY KEY (scope, slide_id, bucket)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE rater_tally (
+    round_id INTEGER NOT NULL REFERENCES round (id),
+    rater_id INTEGER NOT NULL REFERENCES rater (id),
+    slide_id INTEGER NOT NULL REFERENCES slide (id),
+    bucket INTEGER NOT NULL,
+    cells INTEGER NOT NULL CHECK (cells >= 0),
+    PRIMARY KEY (round_id, rater_id, slide_id, bucket)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE region (
+    id INTEGER PRIMARY KEY,
+    slide_id INTEGER NOT NULL REFERENCES slide (id),
+    kind TEXT NOT NULL CHECK (kind IN ('tumour', 'exclusion')),
+    name TEXT NOT NULL,
+    vertices_px0 BLOB NOT NULL
+) STRICT;
+CREATE INDEX region_by_slide ON region (slide_id);
+CREATE TABLE quarantine (
+    id INTEGER PRIMARY KEY,
+    place TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    content TEXT NOT NULL,
+    slide_name TEXT
+) STRICT;
+"""
+
+_VERSIONS = """
+CREATE TABLE version (
+    id INTEGER PRIMARY KEY,
+    variant TEXT NOT NULL,
+    number INTEGER NOT NULL CHECK (number > 0),
+    note TEXT NOT NULL,
+    frozen_s REAL NOT NULL,
+    UNIQUE (variant, number)
+) STRICT;
+CREATE TABLE version_cell (
+    version_id INTEGER NOT NULL REFERENCES version (id),
+    cell_id INTEGER NOT NULL REFERENCES cell (id),
+    label_id INTEGER NOT NULL REFERENCES label (id),
+    PRIMARY KEY (version_id, cell_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE version_split (
+    version_id INTEGER NOT NULL REFERENCES version (id),
+    slide_id INTEGER NOT NULL REFERENCES slide (id),
+    split TEXT NOT NULL CHECK (split IN ('train', 'validation', 'test')),
+    PRIMARY KEY (version_id, slide_id)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER version_cell_is_not_updated BEFORE UPDATE ON version_cell
+BEGIN SELECT RAISE (ABORT, 'a version is frozen'); END;
+CREATE TRIGGER version_cell_is_not_deleted BEFORE DELETE ON version_cell
+BEGIN SELECT RAISE (ABORT, 'a version is frozen'); END;
+CREATE TRIGGER version_split_is_not_updated BEFORE UPDATE ON version_split
+BEGIN SELECT RAISE (ABORT, 'a version is frozen'); END;
+CREATE TRIGGER version_split_is_not_deleted BEFORE DELETE ON version_split
+BEGIN SELECT RAISE (ABORT, 'a version is frozen'); END;
+"""
+
+# A rater's opinion is the last label over all rounds; the rank counts the experts of a cell in the order in
+# which they first spoke. In ``opinion`` the bare columns are those of the row with the maximum (SQLite's rule
+# for a single max). MIDOG++ and CMC: two experts, and a third where they disagree.
+_AGREED = """
+CREATE VIEW opinion AS
+SELECT n.cell_id, n.rater_id, r.kind, n.label_id, n.score, max(n.last_seq) AS last_seq,
+       (SELECT min(o.first_seq) FROM label_now AS o
+        WHERE o.cell_id = n.cell_id AND o.rater_id = n.rater_id) AS first_seq
+FROM label_now AS n JOIN rater AS r ON r.id = n.rater_id
+GROUP BY n.cell_id, n.rater_id;
+CREATE VIEW expert_opinion AS
+SELECT cell_id, rater_id, label_id,
+       row_number() OVER (PARTITION BY cell_id ORDER BY first_seq) AS rank
+FROM opinion WHERE kind = 'expert' AND label_id IS NOT NULL;
+CREATE VIEW first_three AS
+SELECT cell_id, max(CASE rank WHEN 1 THEN label_id END) AS first,
+       max(CASE rank WHEN 2 THEN label_id END) AS second,
+       max(CASE rank WHEN 3 THEN label_id END) AS third
+FROM expert_opinion WHERE rank <= 3 GROUP BY cell_id;
+CREATE VIEW agreed_recorded AS
+SELECT cell_id, label_id, max(last_seq) AS last_seq
+FROM opinion WHERE kind = 'consensus' GROUP BY cell_id;
+CREATE VIEW agreed_unanimous AS
+SELECT cell_id, CASE WHEN min(label_id) = max(label_id) THEN min(label_id) END AS label_id
+FROM opinion WHERE kind IN ('expert', 'crowd') AND label_id IS NOT NULL GROUP BY cell_id;
+CREATE VIEW agreed_consensus AS
+SELECT f.cell_id, CASE WHEN f.first = f.second THEN f.first ELSE a.label_id END AS label_id
+FROM first_three AS f LEFT JOIN agreed_recorded AS a ON a.cell_id = f.cell_id;
+CREATE VIEW agreed_majority AS
+SELECT cell_id,
+       CASE WHEN first = second THEN first WHEN third IN (first, second) THEN third END AS label_id
+FROM first_three;
+CREATE VIEW crowd_score AS
+SELECT o.cell_id, o.label_id, total(ifnull(o.score, 1.0)) / c.raters AS score
+FROM opinion AS o
+JOIN (SELECT cell_id, count(*) AS raters FROM opinion
+      WHERE kind = 'crowd' AND label_id IS NOT NULL GROUP BY cell_id) AS c ON c.cell_id = o.cell_id
+WHERE o.kind = 'crowd' AND o.label_id IS NOT NULL
+GROUP BY o.cell_id, o.label_id;
+CREATE VIEW agreed_crowd AS
+SELECT cell_id, label_id, score
+FROM (SELECT *, row_number() OVER (PARTITION BY cell_id ORDER BY score DESC, label_id) AS rank
+      FROM crowd_score)
+WHERE rank = 1;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step of the schema; its version is its place in the list, from 1."""
+
+    name: str
+    script: str
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration("slides, raters, cells, events, versions, agreed views", _STUDY + _CELLS + _VERSIONS + _AGREED),
+)
+
+SCHEMA_VERSION = len(MIGRATIONS)
+"""The version that this mitoscope writes, in ``user_version``."""
+
+
+def statements(script: str) -> list[str]:
+    """Split a script into its statements; those of a trigger's body stay with the trigger."""
+    parts: list[str] = []
+    current = ""
+    for line in script.strip().splitlines():
+        current = f"{current}\n{line}" if current else line
+        ends = line.rstrip().endswith("END;") if "TRIGGER" in current else line.rstrip().endswith(";")
+        if ends:
+            parts.append(current.rstrip().removesuffix(";"))
+            current = ""
+    return parts
