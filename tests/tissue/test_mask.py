@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from mitoscope.errors import RegionError
+from mitoscope.geometry import BoxPx0, Mpp, SizePx
+from mitoscope.tissue import TissueMask
+
+# A slide of 25 × 14 px0 under a mask of 10 px0 a pixel: the last column covers 5 px0, the last row 4.
+GRID = np.array([[1, 0, 1], [0, 1, 1]], dtype=np.bool_)
+
+
+def small() -> TissueMask:
+    return TissueMask(GRID, (10.0, 10.0), Mpp.square(1.0), SizePx(25, 14))
+
+
+def test_area_is_cut_off_at_the_slides_edge() -> None:
+    # 10·10 + 5·10 in the first row, 10·4 + 5·4 in the second.
+    assert small().area_mm2 == pytest.approx((100 + 50 + 40 + 20) * 1e-6)
+
+
+def test_contains_is_half_open_and_false_outside() -> None:
+    inside = [[0, 0], [9.99, 9.99], [10, 10], [24.9, 13.9]]
+    outside = [[10, 9.99], [25, 5], [-0.1, 0], [5, 14], [1e300, 1]]
+    assert small().contains(np.array(inside)).all()
+    assert not small().contains(np.array(outside)).any()
+    assert small().contains(np.empty((0, 2))).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("box", "expected_px"),
+    [
+        ((0, 0, 25, 14), 210),
+        ((-50, -50, 200, 200), 210),
+        ((2.5, 2.5, 5, 5), 25),
+        ((5, 5, 10, 9), 5 * 5 + 5 * 4),
+        ((30, 0, 5, 5), 0),
+        ((10, 0, 10, 10), 0),
+    ],
+)
+def test_area_in_a_box_is_exact_to_the_part_of_a_pixel(
+    box: tuple[float, float, float, float], expected_px: float
+) -> None:
+    assert small().area_in(BoxPx0(*box)) == pytest.approx(expected_px * 1e-6, abs=1e-15)
+    assert small().intersects(BoxPx0(*box)) == (expected_px > 0)
+
+
+@given(
+    grid=st.lists(st.lists(st.booleans(), min_size=4, max_size=4), min_size=1, max_size=5),
+    x=st.integers(-5, 30),
+    y=st.integers(-5, 30),
+    width=st.integers(1, 20),
+    height=st.integers(1, 20),
+)
+def test_area_equals_counting_pixels(grid: list[list[bool]], x: int, y: int, width: int, height: int) -> None:
+    mask = np.array(grid, dtype=np.bool_)
+    tissue = TissueMask(mask, (5.0, 6.0), Mpp(0.5, 0.5), SizePx(18, mask.shape[0] * 6 - 2))
+    counted = brute_force_px(tissue, x, y, width, height)
+    box = BoxPx0(x, y, width, height)
+    assert tissue.area_in(box) == pytest.approx(counted * 0.25e-6, abs=1e-12)
+    assert tissue.intersects(box) == (counted > 0)
+
+
+def brute_force_px(tissue: TissueMask, x: int, y: int, width: int, height: int) -> int:
+    full: NDArray[np.bool_] = np.kron(tissue.mask, np.ones((6, 5), np.bool_)).astype(np.bool_)
+    full = full[: tissue.slide_size.height, : tissue.slide_size.width]
+    return int(full[max(y, 0) : max(y + height, 0), max(x, 0) : max(x + width, 0)].sum())
+
+
+def test_a_mask_that_does_not_cover_the_slide_is_refused() -> None:
+    with pytest.raises(RegionError, match="covers 30 × 20 px of a slide of 60 × 14 px"):
+        TissueMask(GRID, (10.0, 10.0), Mpp.square(1.0), SizePx(60, 14))
+    with pytest.raises(RegionError, match="h, w > 0"):
+        TissueMask(np.zeros((0, 3), np.bool_), (1.0, 1.0), Mpp.square(1.0), SizePx(3, 3))
+
+
+def test_the_mask_cannot_be_changed() -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        small().mask[0, 0] = False
