@@ -24,7 +24,8 @@
     │   ├── TrainingDataError           a class missing, a case on both sides of a split
     │   └── OutputError                 the target cannot be written (permission, full disk)
     └── RunError
-        ├── IncompleteRunError          stopped, or with gaps where none are allowed
+        ├── IncompleteRunError          with gaps where none are allowed
+        │   └── StoppedError            stopped from the keyboard; the same command goes on
         ├── NonFiniteError              NaN or infinity entered or left a computation
         └── OutOfMemoryError            not even a batch of one fits
 
@@ -160,6 +161,10 @@ class RunError(MitoscopeError):
 
 class IncompleteRunError(RunError):
     """A run that was stopped, or has gaps where none are allowed."""
+
+
+class StoppedError(IncompleteRunError):
+    """A run that the user stopped; what was done is kept and the same command goes on."""
 
 
 class NonFiniteError(RunError):

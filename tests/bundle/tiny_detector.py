@@ -17,7 +17,7 @@ STRIDE_PX = 2
 HALO_PX = 5  # 5 × 5 convolution on every second pixel: 2; 3 × 3 maximum on its cells: 2; half a cell: 1
 WINDOW_PX = 64
 TOP_K = 48
-FLOOR = 0.2
+FLOOR = 0.3
 
 
 def tiny_onnx(*, poison: bool = False, stretch: float = 1.0, window: int | str = "W") -> bytes:
@@ -124,9 +124,9 @@ def tiny_description(**changes: object) -> ModelDescription:
 
 
 def spotted(height: int, width: int, *, spots: int, seed: int) -> NDArray[np.uint8]:
-    """Paint dark spots of several sizes on pink noise; no pixel is darker than 20."""
+    """Paint dark spots of several sizes on pink, which is tissue; no pixel is darker than 20."""
     random = np.random.default_rng(seed)
-    rgb = random.integers(200, 230, (height, width, 3)).astype(np.float64)
+    rgb = random.integers(-10, 10, (height, width, 3)) + np.array([225.0, 180.0, 210.0])
     rows, columns = np.mgrid[:height, :width]
     for x, y, radius, depth in zip(
         random.uniform(0, width, spots),
@@ -139,4 +139,5 @@ def spotted(height: int, width: int, *, spots: int, seed: int) -> NDArray[np.uin
         patch = np.s_[top : top + 32, left : left + 32]
         distance2 = (rows[patch] + 0.5 - y) ** 2 + (columns[patch] + 0.5 - x) ** 2
         rgb[patch] -= depth * np.exp(-distance2 / (2 * radius**2))[..., None]
-    return np.clip(rgb, 20, 255).astype(np.uint8)
+    painted: NDArray[np.uint8] = np.clip(rgb, 20, 255).astype(np.uint8)
+    return painted

@@ -1,0 +1,71 @@
+"""The configuration of a detection run."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from mitoscope.config import Config
+
+CHUNK_PX = 2048
+"""Side of a chunk in plane px: some 0.26 mm² at 0.25 µm/px, seconds of work that a killed run loses."""
+
+Positive = Annotated[int, Field(ge=1)]
+
+
+class DetectConfig(Config):
+    """How to look for mitotic figures on a slide.
+
+    Parameters
+    ----------
+    roi : tuple of 4 float, optional
+        X, Y, width, height in level-0 px; only this part is searched.
+    threshold : float, optional
+        Score above which a candidate counts; by default that of the bundle's default protocol.
+    mpp : float, optional
+        Resolution of level 0 in µm/px, replacing the file's.
+    window_px : int, optional
+        Side of a window; by default the bundle's. A multiple of the bundle's stride.
+    halo_px : int, optional
+        What windows reach beyond the part they own; by default the bundle's, never less.
+    chunk_px : int
+        Side of the part of a slide that is recorded at once.
+    batch : int
+        Windows in one call of the network; halved by itself where memory does not suffice.
+    threads : int, optional
+        Threads of the network; by default one for each core.
+    readers : int
+        Threads that read the slide ahead of the network.
+    provider : {"cpu", "cuda"}
+        Where the network runs.
+    resume : bool
+        Go on with an earlier run of the same slide, bundle and configuration.
+
+    Notes
+    -----
+    `threshold`, `batch`, `threads`, `readers`, `provider` and `resume` leave the candidates as they are;
+    a run can be resumed under other values of them. See `result_fields`.
+    """
+
+    roi: tuple[float, float, float, float] | None = None
+    threshold: Annotated[float, Field(ge=0, le=1)] | None = None
+    mpp: float | None = None
+    window_px: Positive | None = None
+    halo_px: Annotated[int, Field(ge=0)] | None = None
+    chunk_px: Positive = CHUNK_PX
+    batch: Positive = 4
+    threads: Positive | None = None
+    readers: Annotated[int, Field(ge=1, le=64)] = 2
+    provider: Literal["cpu", "cuda"] = "cpu"
+    resume: bool = True
+
+    @model_validator(mode="after")
+    def _chunk_is_moderate(self) -> Self:
+        if self.chunk_px > 8192:
+            raise ValueError("chunk_px above 8192 would not fit into memory")
+        return self
+
+    def result_fields(self) -> dict[str, object]:
+        """Return the fields that change which candidates are found."""
+        return self.model_dump(mode="json", include={"roi", "mpp"})

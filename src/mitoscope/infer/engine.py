@@ -1,0 +1,142 @@
+"""The engine: windows through the network, in batches that fit into memory."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from mitoscope.bundle import Bundle
+from mitoscope.bundle.network import ORT_ERRORS, find_points, open_network
+from mitoscope.errors import ConfigError, NonFiniteError, OutOfMemoryError, RunError
+
+_PROVIDERS: Final = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+# ONNX Runtime has no type for it; these are its texts on the CPU and under CUDA.
+_OUT_OF_MEMORY: Final = re.compile(
+    r"failed to allocate memory|bad_alloc|out of memory|not enough memory|cuda failure 2|cuda_error_out",
+    re.IGNORECASE,
+)
+
+
+class Network(Protocol):
+    """A network as a function."""
+
+    def __call__(self, windows: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Map windows (n, h, w, 3) to points (n, k, 3): x, y in window px, score."""
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def open_bundle_network(bundle: Bundle, *, provider: str = "cpu", threads: int | None = None) -> Network:
+    """Open the network of a bundle.
+
+    Raises
+    ------
+    ConfigError
+        If the provider is not installed.
+    BundleDamagedError
+        If the graph changed since the bundle was loaded.
+    """
+    wanted = _PROVIDERS[provider]
+    if wanted not in ort.get_available_providers():
+        raise ConfigError(
+            f"provider {provider!r} is not available", mend="install onnxruntime-gpu, or take --provider cpu"
+        )
+    session = open_network(
+        bundle.onnx,
+        where=str(bundle.folder / bundle.manifest.detector),
+        threads=threads or cores(),
+        providers=tuple(dict.fromkeys((wanted, _PROVIDERS["cpu"]))),
+    )
+    if wanted not in session.get_providers():
+        raise ConfigError(
+            f"provider {provider!r} does not start here", mend="check its driver, or take --provider cpu"
+        )
+    return lambda windows: find_points(session, windows)
+
+
+class Engine:
+    """Runs a network over any number of windows.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    batch : int
+        Most windows in one call. Halved for good whenever they do not fit into memory.
+    """
+
+    def __init__(self, network: Network, *, batch: int) -> None:
+        self._network = network
+        self.batch = batch
+
+    def find(self, windows: NDArray[np.uint8], *, places: Sequence[str]) -> NDArray[np.float32]:
+        """Find the points of windows.
+
+        Parameters
+        ----------
+        windows : ndarray of uint8, shape (n, h, w, 3)
+            RGB.
+        places : sequence of str
+            What each window is called in an error.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, k, 3)
+            x, y in window px and score.
+
+        Raises
+        ------
+        OutOfMemoryError
+            If not even one window fits.
+        NonFiniteError
+            If the network gives NaN or infinity (promise 18); names the window.
+        RunError
+            If the network gives a score outside [0, 1] or does not run.
+        """
+        results: list[NDArray[np.float32]] = []
+        start = 0
+        while start < len(windows):
+            points = self._try(windows[start : start + self.batch])
+            if points is None:
+                continue
+            _check(points, places[start : start + len(points)])
+            results.append(points)
+            start += len(points)
+        return np.concatenate(results) if results else np.empty((0, 0, 3), dtype=np.float32)
+
+    def _try(self, windows: NDArray[np.uint8]) -> NDArray[np.float32] | None:
+        """Run one batch; None after the batch was halved (promise 17)."""
+        try:
+            return self._network(windows)
+        except MemoryError:
+            pass
+        except ORT_ERRORS as error:
+            if not _OUT_OF_MEMORY.search(str(error)):
+                line = " ".join(str(error).split())[:200]
+                raise RunError(f"the network does not run ({line})") from None
+        if len(windows) == 1:
+            raise OutOfMemoryError(
+                f"not even one window of {windows.shape[2]} × {windows.shape[1]} px fits into memory",
+                mend="close other programs or take a smaller window_px",
+            )
+        self.batch = len(windows) // 2
+        return None
+
+
+def _check(points: NDArray[np.float32], places: Sequence[str]) -> None:
+    finite = np.isfinite(points).all(axis=(1, 2))
+    if not finite.all():
+        raise NonFiniteError("the network gives NaN or infinity", where=places[int(np.argmin(finite))])
+    score = points[..., 2]
+    fair = ((score >= 0) & (score <= 1)).all(axis=1)
+    if not fair.all():
+        raise RunError("the network gives a score outside [0, 1]", where=places[int(np.argmin(fair))])

@@ -1,0 +1,131 @@
+"""The result of a run over one slide."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+import onnxruntime as ort
+
+from mitoscope.bundle import Bundle
+from mitoscope.detections import Detections
+from mitoscope.geometry import BoxPx0
+from mitoscope.infer.config import DetectConfig
+from mitoscope.slide import SlideInfo
+from mitoscope.tissue import TissueMask
+
+Status = Literal["complete", "complete_with_gaps"]
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Where the time of a run went, over all sessions in which it was made.
+
+    Parameters
+    ----------
+    setup_s : float
+        Opening the slide, finding its tissue, planning; of the last session.
+    read_s : float
+        Reading pixels, in threads beside the network.
+    network_s : float
+        The network.
+    wall_s : float
+        The search from its beginning to its end, as by the clock on the wall.
+    sessions : int
+        How many times the run was begun or gone on with.
+    """
+
+    setup_s: float
+    read_s: float
+    network_s: float
+    wall_s: float
+    sessions: int
+
+    @property
+    def rest_s(self) -> float:
+        """Wall time in which the network did not run: waiting for pixels, merging, recording."""
+        return max(self.wall_s - self.network_s, 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class SlideRun:
+    """What was found on a slide, and how.
+
+    Parameters
+    ----------
+    slide : SlideInfo
+        The slide.
+    bundle : Bundle
+        The detector.
+    config : DetectConfig
+        As it was asked for.
+    detections : Detections
+        All candidates above the bundle's floor after suppression, by descending score.
+    threshold : float
+        A candidate above it counts as found.
+    threshold_source : str
+        Who set it: ``--threshold`` or the bundle's protocol.
+    region_px0 : BoxPx0
+        The part of the slide that was searched.
+    tissue : TissueMask
+        Of the whole slide.
+    tissue_mm2 : float
+        Tissue in the region.
+    gaps : tuple of BoxPx0
+        Parts of the searched tissue that could not be decoded; they do not overlap.
+    gap_mm2 : float
+        Their area.
+    status : {"complete", "complete_with_gaps"}
+        Whether something could not be read.
+    timings : Timings
+        Where the time went.
+    versions : dict of str to str
+        Software that made the result.
+    notes : tuple of str
+        What a reader of the result should know; one line each.
+    ledger : Path
+        The file that records the run.
+    """
+
+    slide: SlideInfo
+    bundle: Bundle
+    config: DetectConfig
+    detections: Detections
+    threshold: float
+    threshold_source: str
+    region_px0: BoxPx0
+    tissue: TissueMask
+    tissue_mm2: float
+    gaps: tuple[BoxPx0, ...]
+    gap_mm2: float
+    status: Status
+    timings: Timings
+    versions: dict[str, str]
+    notes: tuple[str, ...]
+    ledger: Path
+
+    @property
+    def figures(self) -> Detections:
+        """The candidates above the threshold."""
+        return self.detections.above(self.threshold)
+
+    @property
+    def mm2_per_minute(self) -> float | None:
+        """Tissue searched in a minute of the wall clock; None where there was none to search."""
+        if self.tissue_mm2 == 0 or self.timings.wall_s == 0:
+            return None
+        return self.tissue_mm2 / self.timings.wall_s * 60
+
+
+def software(slide: SlideInfo) -> dict[str, str]:
+    """Return the versions of what a result depends on."""
+    return {
+        "mitoscope": version("mitoscope"),
+        "python": platform.python_version(),
+        "numpy": version("numpy"),
+        "onnxruntime": ort.__version__,
+        "reader": slide.reader,
+    }
