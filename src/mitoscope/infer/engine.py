@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Sequence
+from typing import Final
 
 import numpy as np
 import onnxruntime as ort
@@ -23,11 +23,8 @@ _OUT_OF_MEMORY: Final = re.compile(
 )
 
 
-class Network(Protocol):
-    """A network as a function."""
-
-    def __call__(self, windows: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Map windows (n, h, w, 3) to points (n, k, 3): x, y in window px, score."""
+Network = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+"""A network as a function: windows (n, h, w, 3) to points (n, k, 3) with x, y in window px and score."""
 
 
 def cores() -> int:

@@ -1,0 +1,102 @@
+"""Windows: mirrored at the slide's border, cut from one read, with what is missing known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from mitoscope.geometry import BoxPx, Mpp
+from mitoscope.infer.windows import read_block
+from mitoscope.slide import MemorySlide, Pixels, Plane, open_slide
+from mitoscope.tiles import TileGrid
+
+
+def _plane(rgb: NDArray[np.uint8], valid: NDArray[np.bool_] | None = None) -> Plane:
+    return Plane(MemorySlide(rgb, mpp=Mpp.square(0.25), valid=valid), 0.25)
+
+
+def _grid(plane: Plane, *, tile_px: int, halo_px: int) -> TileGrid:
+    return TileGrid(BoxPx(0, 0, plane.size.width, plane.size.height), tile_px, halo_px, 1)
+
+
+@settings(max_examples=40)
+@given(
+    st.integers(1, 40),
+    st.integers(1, 40),
+    st.integers(1, 24),
+    st.integers(0, 30),
+    st.integers(0, 2**32 - 1),
+)
+def test_windows_are_those_of_the_mirrored_slide(
+    height: int, width: int, tile_px: int, halo_px: int, seed: int
+) -> None:
+    rgb = np.random.default_rng(seed).integers(0, 255, (height, width, 3)).astype(np.uint8)
+    plane = _plane(rgb)
+    grid = _grid(plane, tile_px=tile_px, halo_px=halo_px)
+    margin = ((halo_px, halo_px), (halo_px, halo_px), (0, 0))
+    mirrored = np.pad(rgb, margin, mode="symmetric")
+    beyond = ((0, tile_px), (0, tile_px), (0, 0))
+    expected = np.pad(mirrored, beyond, constant_values=255)
+    block = read_block(plane, list(grid), margin_px=grid.margin_px)
+    for window, tile in zip(block.windows, grid, strict=True):
+        y, x = tile.window.y + halo_px, tile.window.x + halo_px
+        np.testing.assert_array_equal(window, expected[y : y + grid.window_px, x : x + grid.window_px])
+
+
+def test_control_without_the_mirror_the_border_is_white() -> None:
+    """The naive reader pads with white: not what the mirrored slide has."""
+    rgb = np.full((20, 20, 3), 90, dtype=np.uint8)
+    plane = _plane(rgb)
+    tile = _grid(plane, tile_px=20, halo_px=4)[0]
+    naive = plane.read(tile.window).rgb
+    assert (naive != 90).any()
+    assert (read_block(plane, [tile], margin_px=4).windows[0] == 90).all()
+
+
+def test_one_pixel_is_a_slide() -> None:
+    plane = _plane(np.full((1, 1, 3), 7, dtype=np.uint8))
+    block = read_block(plane, list(_grid(plane, tile_px=4, halo_px=3)), margin_px=3)
+    assert (block.windows[0, :7, :7] == 7).all()
+    assert block.box == BoxPx(0, 0, 1, 1)
+
+
+def test_a_point_knows_whether_it_lies_on_a_pixel() -> None:
+    valid = np.ones((10, 12), dtype=np.bool_)
+    valid[4, 5] = False
+    plane = _plane(np.zeros((10, 12, 3), dtype=np.uint8), valid)
+    block = read_block(plane, list(_grid(plane, tile_px=12, halo_px=2)), margin_px=2)
+    points = np.array([[5.5, 4.5], [5.0, 4.999], [6.0, 4.5], [-0.1, 3], [12.0, 3], [11.9, 9.9]])
+    assert block.valid_at(points).tolist() == [False, False, True, False, False, True]
+
+
+def test_what_does_not_decode_is_listed(damaged_slide: Path, picture: NDArray[np.uint8]) -> None:
+    with open_slide(damaged_slide, mpp=0.25, probe=False) as slide:
+        plane = Plane(slide, 0.25)
+        block = read_block(plane, list(_grid(plane, tile_px=400, halo_px=8)), margin_px=8)
+    assert block.damaged == (BoxPx(128, 64, 64, 64),)
+    height, width = picture.shape[:2]
+    seen = block.windows[0, 8 : 8 + height, 8 : 8 + width]
+    assert (seen[64:128, 128:192] == 255).all()
+    rest = np.ones((height, width), dtype=np.bool_)
+    rest[64:128, 128:192] = False
+    np.testing.assert_array_equal(seen[rest], picture[rest])
+    assert not block.valid[64:128, 128:192].any()
+
+
+def test_neighbours_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    plane = _plane(np.zeros((64, 64, 3), dtype=np.uint8))
+    reads: list[BoxPx] = []
+    read = plane.read
+
+    def counted(box: BoxPx) -> Pixels:
+        reads.append(box)
+        return read(box)
+
+    monkeypatch.setattr(plane, "read", counted)
+    read_block(plane, list(_grid(plane, tile_px=16, halo_px=8)), margin_px=8)
+    assert reads == [BoxPx(0, 0, 64, 64)]
