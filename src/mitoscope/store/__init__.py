@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from mitoscope.store.actions import Acknowledgement, Geometry
+from mitoscope.store.agreed import Agreed, Policy
 from mitoscope.store.builder import StudyBuilder
 from mitoscope.store.columns import Cells, LabelEvents
+from mitoscope.store.ingest import ImportReport, Source
 from mitoscope.store.kinds import RaterKind, RegionKind, RoundKind, Shape
+from mitoscope.store.overview import Overview
+from mitoscope.store.quarantine import sift
 from mitoscope.store.records import (
     UNSTATED_ROUND,
     DatasetVersion,
@@ -16,13 +21,21 @@ from mitoscope.store.records import (
     SlideRecord,
     Study,
 )
+from mitoscope.store.session import Session
+from mitoscope.store.store import Store
 
 __all__ = [
     "UNSTATED_ROUND",
+    "Acknowledgement",
+    "Agreed",
     "Cells",
     "DatasetVersion",
     "Domain",
+    "Geometry",
+    "ImportReport",
     "LabelEvents",
+    "Overview",
+    "Policy",
     "QuarantineEntry",
     "Rater",
     "RaterKind",
@@ -30,8 +43,12 @@ __all__ = [
     "RegionKind",
     "Round",
     "RoundKind",
+    "Session",
     "Shape",
     "SlideRecord",
+    "Source",
+    "Store",
     "Study",
     "StudyBuilder",
+    "sift",
 ]

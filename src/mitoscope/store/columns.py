@@ -144,6 +144,11 @@ class Cells(_Columns):
         """Centres of the bounds in level-0 pixels, shape (n, 2)."""
         return (self.bounds_px0[:, :2] + self.bounds_px0[:, 2:]) / 2
 
+    @property
+    def has_guid(self) -> NDArray[np.bool_]:
+        """Whether a cell has a globally unique id, shape (n,)."""
+        return np.fromiter((guid is not None for guid in self.guid), dtype=np.bool_, count=len(self))
+
     def take(self, rows: NDArray[Any]) -> Cells:
         """Return the cells of an array of rows or a boolean mask, in its order."""
         rows = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows

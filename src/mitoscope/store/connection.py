@@ -65,7 +65,7 @@ def translate(error: sqlite3.Error, path: Path) -> MitoscopeError:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
+def translated(path: Path) -> Iterator[None]:
     """Turn SQLite's errors inside of the block into typed ones."""
     try:
         yield
@@ -87,7 +87,7 @@ def atomic(connection: sqlite3.Connection, path: Path) -> Iterator[sqlite3.Conne
     StoreBusyError, OutputError, StoreDamagedError, StoreError
         Whatever SQLite refuses; nothing has changed then.
     """
-    with reading(path):
+    with translated(path):
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield connection
@@ -116,7 +116,7 @@ def create_file(path: Path) -> sqlite3.Connection:
     except OSError as error:
         raise OutputError(f"cannot be written ({error.strerror})", where=path) from None
     try:
-        with reading(path):
+        with translated(path):
             connection = _connect(path, mode="rw")
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         migrate(connection, path)
@@ -138,7 +138,7 @@ def open_file(path: Path, *, write: bool = True) -> sqlite3.Connection:
         If a newer mitoscope wrote it, or an older one and it is opened for reading only.
     """
     _check_header(path)
-    with reading(path):
+    with translated(path):
         connection = _connect(path, mode="rw" if write else "ro")
     try:
         _check_identity(connection, path)
@@ -179,7 +179,7 @@ def _check_header(path: Path) -> None:
 
 
 def _check_identity(connection: sqlite3.Connection, path: Path) -> None:
-    with reading(path):
+    with translated(path):
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         found = _schema_of(connection)
@@ -224,7 +224,7 @@ def _expected_schema(version: int) -> dict[str, str]:
 
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
     """Apply the migrations that the file has not seen, each recorded in the transaction that applies it."""
-    with reading(path):
+    with translated(path):
         (version,) = connection.execute("PRAGMA user_version").fetchone()
     for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
         with atomic(connection, path):

@@ -1,0 +1,255 @@
+"""What a rater does to cells: each action is one event, with what follows from it in the same transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mitoscope.errors import ConflictError, FormatError, StoreError
+from mitoscope.geometry import SizePx
+from mitoscope.store import projection
+from mitoscope.store.encoding import vertices_blob
+from mitoscope.store.kinds import Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """The geometry of one cell in level-0 pixels.
+
+    Parameters
+    ----------
+    shape : Shape
+        Spot, box, circle or polygon.
+    bounds_px0 : tuple of float
+        x_min, y_min, x_max, y_max; both corners of a spot are the point.
+    vertices_px0 : ndarray of float64, shape (k, 2), optional
+        Of a polygon, not closed.
+    """
+
+    shape: Shape
+    bounds_px0: tuple[float, float, float, float]
+    vertices_px0: NDArray[np.float64] | None = None
+
+    @classmethod
+    def spot(cls, x_px0: float, y_px0: float) -> Geometry:
+        """Return a point."""
+        return cls(Shape.SPOT, (x_px0, y_px0, x_px0, y_px0))
+
+    @classmethod
+    def polygon(cls, vertices_px0: ArrayLike) -> Geometry:
+        """Return a polygon with the bounds of its vertices, shape (k, 2)."""
+        vertices = np.array(vertices_px0, dtype=np.float64).reshape(-1, 2)
+        if len(vertices) < 3:
+            raise FormatError(f"a polygon of {len(vertices)} vertices", mend="give at least 3")
+        (x_min, y_min), (x_max, y_max) = vertices.min(axis=0).tolist(), vertices.max(axis=0).tolist()
+        return cls(Shape.POLYGON, (x_min, y_min, x_max, y_max), vertices)
+
+    def columns(self) -> tuple[Any, ...]:
+        """Return shape, bounds and vertices as they stand in the store."""
+        return int(self.shape), *map(float, self.bounds_px0), vertices_blob(self.vertices_px0)
+
+    def check(self, size: SizePx | None) -> None:
+        """Refuse a place that is not on the slide.
+
+        Raises
+        ------
+        FormatError
+            If a coordinate is not finite, the corners are swapped, or no part lies on the slide.
+        """
+        x_min, y_min, x_max, y_max = self.bounds_px0
+        vertices = np.empty(0) if self.vertices_px0 is None else self.vertices_px0
+        if not (np.isfinite(self.bounds_px0).all() and np.isfinite(vertices).all()):
+            raise FormatError("NaN or infinite coordinates", where="cell")
+        if x_min > x_max or y_min > y_max:
+            raise FormatError("corners in the wrong order", where="cell")
+        if size is not None and (x_max < 0 or y_max < 0 or x_min > size.width or y_min > size.height):
+            raise FormatError(
+                f"({x_min:g}, {y_min:g}) is outside the slide ({size.width} × {size.height} px)", where="cell"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing that a rater does.
+
+    Parameters
+    ----------
+    kind : str
+        ``create``, ``label``, ``move``, ``delete`` or ``restore``.
+    cell_id : int
+        The cell; 0 for one to be created.
+    rater_id, round_id : int
+        Who, and in which round.
+    label_id : int, optional
+        Of a label; None is "unknown", or the label withdrawn.
+    score, seconds : float, optional
+        Score in [0, 1], and the time the rater took.
+    geometry : Geometry, optional
+        Of a creation or a move.
+    key : str, optional
+        Chosen by the client, one for each action: a request that is repeated is done once.
+    expected : int, optional
+        The last event of the cell that the client has seen (see :func:`last_visible`).
+    """
+
+    kind: str
+    cell_id: int
+    rater_id: int
+    round_id: int
+    label_id: int | None = None
+    score: float | None = None
+    seconds: float | None = None
+    geometry: Geometry | None = None
+    key: str | None = None
+    expected: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """An action that is on disk: its event and cell; ``is_repeated`` if it was there before."""
+
+    seq: int
+    cell_id: int
+    is_repeated: bool = False
+
+
+def record(connection: sqlite3.Connection, action: Action, *, slide_id: int | None = None) -> Acknowledgement:
+    """Write an action inside of the caller's transaction.
+
+    Raises
+    ------
+    ConflictError
+        If the cell has changed since the client saw it, is deleted (or not, for ``restore``), or the key
+        was used for another action.
+    StoreError
+        If there is no such cell, rater, round, label or slide.
+    FormatError
+        If the geometry is not on the slide, or the score not in [0, 1].
+    """
+    before = _repeated(connection, action)
+    if before is not None:
+        return before
+    _check(connection, action)
+    if action.kind == "create":
+        slide_id, size = _slide(connection, slide_id)
+        _geometry_of(action).check(size)
+        action = replace(
+            action, cell_id=projection.create_cell(connection, slide_id, _geometry_of(action).columns())
+        )
+    else:
+        _check_cell(connection, action)
+    seq = _insert(connection, action)
+    projection.apply(connection, seq, action.kind, action.cell_id, _payload(action))
+    return Acknowledgement(seq, action.cell_id)
+
+
+def last_visible(connection: sqlite3.Connection, cell_id: int, *, rater_id: int, round_id: int) -> int:
+    """Return the last event of a cell that a rater sees in a round.
+
+    In a blinded round these are changes of the cell itself and the rater's own labels in this round: the
+    number gives nothing away about the labels of others (promise 10). In an open round all events count.
+    """
+    (seq,) = connection.execute(
+        "SELECT ifnull(max(seq), 0) FROM event AS e WHERE cell_id = ? AND (kind <> 'label' "
+        "OR (rater_id = ? AND round_id = ?) "
+        "OR NOT (SELECT is_blinded FROM round WHERE id = ?))",
+        (cell_id, rater_id, round_id, round_id),
+    ).fetchone()
+    return int(seq)
+
+
+def _repeated(connection: sqlite3.Connection, action: Action) -> Acknowledgement | None:
+    if action.key is None:
+        return None
+    row = connection.execute(
+        "SELECT seq, cell_id, kind, rater_id, round_id, label_id FROM event WHERE key = ?", (action.key,)
+    ).fetchone()
+    if row is None:
+        return None
+    seq, cell_id, *rest = row
+    same_cell = action.kind == "create" or cell_id == action.cell_id
+    if not same_cell or rest != [action.kind, action.rater_id, action.round_id, action.label_id]:
+        raise ConflictError(
+            "this key was used for another action", where=f"key {action.key!r}", mend="choose a new key"
+        )
+    return Acknowledgement(seq, cell_id, is_repeated=True)
+
+
+def _check(connection: sqlite3.Connection, action: Action) -> None:
+    for table, id_ in (("rater", action.rater_id), ("round", action.round_id), ("label", action.label_id)):
+        sql = f"SELECT 1 FROM {table} WHERE id = ?"  # noqa: S608 constant names
+        if id_ is not None and connection.execute(sql, (id_,)).fetchone() is None:
+            raise StoreError(f"no {table} {id_}", mend=f"add the {table} first")
+    if action.score is not None and not 0 <= action.score <= 1:
+        raise FormatError(f"score {action.score:g} is not in [0, 1]", where=f"cell {action.cell_id}")
+    if action.seconds is not None and not 0 <= action.seconds < float("inf"):
+        raise FormatError(f"{action.seconds:g} seconds", where=f"cell {action.cell_id}")
+
+
+def _check_cell(connection: sqlite3.Connection, action: Action) -> None:
+    where = f"cell {action.cell_id}"
+    row = connection.execute(
+        "SELECT slide_id, is_deleted FROM cell WHERE id = ?", (action.cell_id,)
+    ).fetchone()
+    if row is None:
+        raise StoreError("no such cell", where=where)
+    if action.expected is not None:
+        seen = last_visible(connection, action.cell_id, rater_id=action.rater_id, round_id=action.round_id)
+        if seen != action.expected:
+            raise ConflictError(
+                f"changed since it was read (event {seen}, expected {action.expected})",
+                where=where,
+                mend="read it again and repeat the action",
+            )
+    if bool(row[1]) != (action.kind == "restore"):
+        state = "deleted" if row[1] else "not deleted"
+        raise ConflictError(f"is {state}", where=where, mend="read it again")
+    if action.kind == "move":
+        _geometry_of(action).check(_slide(connection, row[0])[1])
+
+
+def _geometry_of(action: Action) -> Geometry:
+    if action.geometry is None:
+        raise StoreError(f"a {action.kind} without a geometry", where=f"cell {action.cell_id}")
+    return action.geometry
+
+
+def _slide(connection: sqlite3.Connection, slide_id: int | None) -> tuple[int, SizePx | None]:
+    row = connection.execute("SELECT width_px0, height_px0 FROM slide WHERE id = ?", (slide_id,)).fetchone()
+    if row is None or slide_id is None:
+        raise StoreError(f"no slide {slide_id}", mend="add the slide first")
+    return slide_id, None if None in row else SizePx(*row)
+
+
+def _payload(action: Action) -> Sequence[Any]:
+    if action.kind == "label":
+        return action.rater_id, action.round_id, action.label_id, action.score
+    return () if action.geometry is None else action.geometry.columns()
+
+
+def _insert(connection: sqlite3.Connection, action: Action) -> int:
+    geometry = (None,) * 6 if action.geometry is None else action.geometry.columns()
+    cursor = connection.execute(
+        "INSERT INTO event (kind, cell_id, rater_id, round_id, label_id, time_s, score, seconds, key, shape, "
+        "x_min_px0, y_min_px0, x_max_px0, y_max_px0, vertices_px0) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            action.kind,
+            action.cell_id,
+            action.rater_id,
+            action.round_id,
+            action.label_id,
+            time.time(),
+            action.score,
+            action.seconds,
+            action.key,
+            *geometry,
+        ),
+    )
+    return int(cursor.lastrowid or 0)

@@ -1,0 +1,190 @@
+"""Reading a store back as a study: what every export starts from."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mitoscope.geometry import Mpp, SizePx
+from mitoscope.labels import LabelSet
+from mitoscope.store.columns import Cells, LabelEvents
+from mitoscope.store.encoding import attributes_from, nan_where_null, vertices_from
+from mitoscope.store.kinds import RegionKind
+from mitoscope.store.records import DatasetVersion, Domain, QuarantineEntry, Region, SlideRecord, Study
+from mitoscope.store.vocabulary import id_of, read_labels, read_raters, read_rounds
+
+_SLIDE_SQL = """
+SELECT id, name, sha256, width_px0, height_px0, mpp_x, mpp_y, case_name, tumour_type, scanner, species,
+       laboratory, attributes
+FROM slide ORDER BY id
+"""
+_CELL_SQL = """
+SELECT id, slide_id, shape, x_min_px0, y_min_px0, x_max_px0, y_max_px0, z, is_deleted, guid, external_id,
+       vertices_px0, attributes
+FROM cell WHERE slide_id IN (SELECT value FROM json_each(?)) ORDER BY id
+"""
+_EVENT_SQL = """
+SELECT e.cell_id, e.rater_id, e.label_id, e.round_id, e.time_s, e.score, e.seconds, e.attributes
+FROM event AS e JOIN cell AS c ON c.id = e.cell_id
+WHERE e.kind = 'label' AND c.slide_id IN (SELECT value FROM json_each(?)) ORDER BY e.seq
+"""
+
+
+def dump(connection: sqlite3.Connection, slides: Sequence[str] | None = None) -> Study:
+    """Return the study of a store, or the part of it on some slides.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        Of the store.
+    slides : sequence of str, optional
+        Names of slides; all by default. Labels, raters and rounds are always all.
+
+    Raises
+    ------
+    StoreError
+        If there is no slide of a name.
+    StoreDamagedError
+        If a row holds what mitoscope does not write.
+    """
+    known = read_slides(connection)
+    wanted = known.keys() if slides is None else [id_of(connection, "slide", name) for name in slides]
+    records = {id_: known[id_] for id_ in wanted}
+    labels, raters, rounds = read_labels(connection), read_raters(connection), read_rounds(connection)
+    slide_index, label_index = _index(records), _index(labels)
+    chosen = ("[" + ", ".join(map(str, records)) + "]",)
+    cell_ids, cells = _cells(connection.execute(_CELL_SQL, chosen).fetchall(), slide_index)
+    events = _events(
+        connection.execute(_EVENT_SQL, chosen).fetchall(),
+        cell_index=_positions(cell_ids),
+        indexes=(_index(raters), label_index, _index(rounds)),
+    )
+    return Study(
+        slides=tuple(records.values()),
+        labels=LabelSet(tuple(labels.values())),
+        raters=tuple(raters.values()),
+        rounds=tuple(rounds.values()),
+        cells=cells,
+        events=events,
+        regions=tuple(_regions(connection, slide_index)),
+        versions=tuple(_versions(connection, cell_ids, slide_index, label_index)),
+        quarantine=tuple(_quarantine(connection, None if slides is None else set(slides))),
+    )
+
+
+def _index(records: dict[int, Any]) -> dict[int, int]:
+    return {id_: index for index, id_ in enumerate(records)}
+
+
+def _positions(ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return an array that maps an id to its row."""
+    positions = np.full(int(ids.max(initial=0)) + 1, -1, dtype=np.int64)
+    positions[ids] = np.arange(len(ids))
+    return positions
+
+
+def read_slides(connection: sqlite3.Connection) -> dict[int, SlideRecord]:
+    """Return the slides by id, in order."""
+    return {row[0]: _slide(row) for row in connection.execute(_SLIDE_SQL)}
+
+
+def _slide(row: tuple[Any, ...]) -> SlideRecord:
+    _, name, sha256, width, height, mpp_x, mpp_y, case, *domain, attributes = row
+    return SlideRecord(
+        name=name,
+        size=None if width is None or height is None else SizePx(width, height),
+        mpp=None if mpp_x is None or mpp_y is None else Mpp(mpp_x, mpp_y),
+        sha256=sha256,
+        case=case,
+        domain=Domain(*domain),
+        attributes=attributes_from(attributes),
+    )
+
+
+def _cells(rows: list[tuple[Any, ...]], slide_index: dict[int, int]) -> tuple[NDArray[np.int64], Cells]:
+    if not rows:
+        return np.empty(0, dtype=np.int64), Cells.empty()
+    ids, slide, shape, x_min, y_min, x_max, y_max, z, deleted, guid, external, vertices, attributes = zip(
+        *rows, strict=True
+    )
+    cells = Cells.of(
+        [slide_index[one] for one in slide],
+        np.column_stack([x_min, y_min, x_max, y_max]),
+        shape=shape,
+        z=z,
+        deleted=deleted,
+        guid=guid,
+        external_id=external,
+        vertices_px0={row: vertices_from(one) for row, one in enumerate(vertices) if one is not None},
+        attributes={row: attributes_from(one) for row, one in enumerate(attributes) if one is not None},
+    )
+    return np.array(ids, dtype=np.int64), cells
+
+
+def _events(
+    rows: list[tuple[Any, ...]],
+    *,
+    cell_index: NDArray[np.int64],
+    indexes: tuple[dict[int, int], dict[int, int], dict[int, int]],
+) -> LabelEvents:
+    if not rows:
+        return LabelEvents.empty()
+    cell, rater, label, round_, time_s, score, seconds, attributes = zip(*rows, strict=True)
+    rater_index, label_index, round_index = indexes
+    return LabelEvents.of(
+        cell_index[np.array(cell)],
+        [rater_index[one] for one in rater],
+        [-1 if one is None else label_index[one] for one in label],
+        round=[round_index[one] for one in round_],
+        time_s=nan_where_null(list(time_s)),
+        score=nan_where_null(list(score)),
+        seconds=nan_where_null(list(seconds)),
+        attributes={row: attributes_from(one) for row, one in enumerate(attributes) if one is not None},
+    )
+
+
+def _regions(connection: sqlite3.Connection, slide_index: dict[int, int]) -> list[Region]:
+    rows = connection.execute("SELECT slide_id, kind, name, vertices_px0 FROM region ORDER BY id")
+    return [
+        Region(slide_index[slide], vertices_from(vertices), RegionKind(kind), name)
+        for slide, kind, name, vertices in rows
+        if slide in slide_index
+    ]
+
+
+def _versions(
+    connection: sqlite3.Connection,
+    cell_ids: NDArray[np.int64],
+    slide_index: dict[int, int],
+    label_index: dict[int, int],
+) -> list[DatasetVersion]:
+    positions, versions = _positions(cell_ids), []
+    for id_, variant, number, note in connection.execute(
+        "SELECT id, variant, number, note FROM version ORDER BY id"
+    ).fetchall():
+        rows = connection.execute(
+            "SELECT cell_id, label_id FROM version_cell WHERE version_id = ? ORDER BY cell_id", (id_,)
+        ).fetchall()
+        kept = [row for row in rows if row[0] < len(positions) and positions[row[0]] >= 0]
+        split = connection.execute("SELECT slide_id, split FROM version_split WHERE version_id = ?", (id_,))
+        versions.append(
+            DatasetVersion(
+                variant,
+                number,
+                positions[np.array([cell for cell, _ in kept], dtype=np.int64)],
+                np.array([label_index[label] for _, label in kept], dtype=np.int64),
+                {slide_index[slide]: side for slide, side in split if slide in slide_index},
+                note,
+            )
+        )
+    return versions
+
+
+def _quarantine(connection: sqlite3.Connection, slides: set[str] | None) -> list[QuarantineEntry]:
+    rows = connection.execute("SELECT place, reason, content, slide_name FROM quarantine ORDER BY id")
+    entries = [QuarantineEntry(*row) for row in rows]
+    return [one for one in entries if slides is None or one.slide in slides]

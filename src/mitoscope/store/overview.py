@@ -1,0 +1,226 @@
+"""What is in a store: cells per slide, class and variant, with tumour area (CCMCT Table 1, CMC Table 1)."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mitoscope.store.agreed import Policy, agreed
+from mitoscope.store.area import tumour_area_mm2
+from mitoscope.store.dump import read_slides
+from mitoscope.store.encoding import vertices_from
+from mitoscope.store.kinds import RegionKind
+from mitoscope.store.records import Rater, Region, Round, SlideRecord
+from mitoscope.store.vocabulary import read_labels, read_raters, read_rounds
+
+Counts = Mapping[str, int]
+"""Cells by label name."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlideRow:
+    """One slide of the table.
+
+    Parameters
+    ----------
+    slide : SlideRecord
+        The slide.
+    area_mm2 : float or None
+        Tumour area; None where no tumour region is drawn or the resolution is not known.
+    cells : int
+        Live cells.
+    agreed : mapping
+        Cells by agreed class.
+    variants : mapping
+        ``(variant, version)`` → cells by label.
+    splits : mapping
+        ``(variant, version)`` → train, validation or test.
+    """
+
+    slide: SlideRecord
+    area_mm2: float | None
+    cells: int
+    agreed: Counts
+    variants: Mapping[tuple[str, int], Counts]
+    splits: Mapping[tuple[str, int], str]
+
+
+@dataclass(frozen=True, slots=True)
+class RaterRow:
+    """One rater: the labels given, and the cells they are about."""
+
+    rater: Rater
+    labels: int
+    cells: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What is in a store; ``policy`` says how the agreed class was found."""
+
+    name: str
+    uuid: str
+    policy: Policy
+    slides: tuple[SlideRow, ...]
+    raters: tuple[RaterRow, ...]
+    rounds: tuple[Round, ...]
+    labels: tuple[str, ...]
+    cells: int
+    deleted: int
+    events: int
+    agreed: Counts
+    disagreed: int
+    quarantined: Counts
+
+    @property
+    def variants(self) -> tuple[tuple[str, int], ...]:
+        """Variants and versions, in order."""
+        return tuple(dict.fromkeys(key for row in self.slides for key in row.variants))
+
+    def total(self, variant: tuple[str, int]) -> dict[str, int]:
+        """Return the cells of a variant by label, over all slides."""
+        total: dict[str, int] = {}
+        for row in self.slides:
+            for label, count in row.variants.get(variant, {}).items():
+                total[label] = total.get(label, 0) + count
+        return total
+
+
+def default_policy(connection: sqlite3.Connection) -> Policy:
+    """Return the recorded class if a consensus is recorded, else the experts' majority, else the crowd's."""
+    kinds = {
+        kind
+        for (kind,) in connection.execute(
+            "SELECT kind FROM rater AS r WHERE EXISTS (SELECT 1 FROM label_now AS n WHERE n.rater_id = r.id)"
+        )
+    }
+    if "consensus" in kinds:
+        return Policy.RECORDED
+    return Policy.CROWD if kinds and kinds <= {"crowd", "model"} and "crowd" in kinds else Policy.MAJORITY
+
+
+def overview(connection: sqlite3.Connection, policy: Policy | None = None) -> Overview:
+    """Return what is in a store.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        Of the store.
+    policy : Policy, optional
+        Of the agreed class; by default :func:`default_policy`.
+    """
+    policy = default_policy(connection) if policy is None else policy
+    labels = {id_: label.name for id_, label in read_labels(connection).items()}
+    per_slide = _agreed_counts(connection, policy, labels)
+    name, uuid = connection.execute("SELECT name, uuid FROM study").fetchone()
+    slides = _slide_rows(connection, per_slide, labels)
+    total = {label: sum(row.agreed.get(label, 0) for row in slides) for label in labels.values()}
+    cells, deleted = connection.execute(
+        "SELECT count(*) - ifnull(sum(is_deleted), 0), ifnull(sum(is_deleted), 0) FROM cell"
+    ).fetchone()
+    (events,) = connection.execute("SELECT count(*) FROM event").fetchone()
+    return Overview(
+        name=name,
+        uuid=uuid,
+        policy=policy,
+        slides=slides,
+        raters=_rater_rows(connection),
+        rounds=tuple(read_rounds(connection).values()),
+        labels=tuple(labels.values()),
+        cells=cells,
+        deleted=deleted,
+        events=events,
+        agreed=total,
+        disagreed=cells - sum(total.values()),
+        quarantined=dict(
+            connection.execute("SELECT reason, count(*) FROM quarantine GROUP BY reason").fetchall()
+        ),
+    )
+
+
+def _agreed_counts(
+    connection: sqlite3.Connection, policy: Policy, labels: dict[int, str]
+) -> dict[int, dict[str, int]]:
+    view = agreed(connection, policy)
+    counts: dict[int, dict[str, int]] = {}
+    for slide, label in zip(view.slide_id.tolist(), view.label_id.tolist(), strict=True):
+        of_slide = counts.setdefault(slide, {})
+        if label:
+            of_slide[labels[label]] = of_slide.get(labels[label], 0) + 1
+    return counts
+
+
+def _slide_rows(
+    connection: sqlite3.Connection, agreed_counts: dict[int, dict[str, int]], labels: dict[int, str]
+) -> tuple[SlideRow, ...]:
+    cells = dict(
+        connection.execute(
+            "SELECT slide_id, count(*) FROM cell WHERE is_deleted = 0 GROUP BY slide_id"
+        ).fetchall()
+    )
+    variants = _variant_counts(connection, labels)
+    splits = _splits(connection)
+    return tuple(
+        SlideRow(
+            slide=slide,
+            area_mm2=_area(connection, id_, slide),
+            cells=cells.get(id_, 0),
+            agreed=agreed_counts.get(id_, {}),
+            variants=variants.get(id_, {}),
+            splits=splits.get(id_, {}),
+        )
+        for id_, slide in read_slides(connection).items()
+    )
+
+
+def _variant_counts(
+    connection: sqlite3.Connection, labels: dict[int, str]
+) -> dict[int, dict[tuple[str, int], dict[str, int]]]:
+    rows = connection.execute(
+        "SELECT c.slide_id, v.variant, v.number, m.label_id, count(*) FROM version AS v "
+        "JOIN version_cell AS m ON m.version_id = v.id JOIN cell AS c ON c.id = m.cell_id "
+        "GROUP BY c.slide_id, v.id, m.label_id ORDER BY v.id"
+    )
+    counts: dict[int, dict[tuple[str, int], dict[str, int]]] = {}
+    for slide, variant, number, label, count in rows:
+        counts.setdefault(slide, {}).setdefault((variant, number), {})[labels[label]] = count
+    return counts
+
+
+def _splits(connection: sqlite3.Connection) -> dict[int, dict[tuple[str, int], str]]:
+    rows = connection.execute(
+        "SELECT s.slide_id, v.variant, v.number, s.split FROM version_split AS s "
+        "JOIN version AS v ON v.id = s.version_id"
+    )
+    splits: dict[int, dict[tuple[str, int], str]] = {}
+    for slide, variant, number, split in rows:
+        splits.setdefault(slide, {})[variant, number] = split
+    return splits
+
+
+def _area(connection: sqlite3.Connection, slide_id: int, slide: SlideRecord) -> float | None:
+    rows = connection.execute(
+        "SELECT kind, name, vertices_px0 FROM region WHERE slide_id = ?", (slide_id,)
+    ).fetchall()
+    regions = [Region(0, vertices_from(blob), RegionKind(kind), name) for kind, name, blob in rows]
+    if slide.mpp is None or not any(one.kind is RegionKind.TUMOUR for one in regions):
+        return None
+    return tumour_area_mm2(regions, slide.mpp, size=slide.size)
+
+
+def _rater_rows(connection: sqlite3.Connection) -> tuple[RaterRow, ...]:
+    labels = dict(
+        connection.execute(
+            "SELECT rater_id, count(*) FROM event WHERE kind = 'label' GROUP BY rater_id"
+        ).fetchall()
+    )
+    cells = dict(
+        connection.execute(
+            "SELECT rater_id, count(DISTINCT cell_id) FROM label_now GROUP BY rater_id"
+        ).fetchall()
+    )
+    return tuple(
+        RaterRow(rater, labels.get(id_, 0), cells.get(id_, 0))
+        for id_, rater in read_raters(connection).items()
+    )

@@ -1,0 +1,281 @@
+"""The store: a thin, locked shell over the functions of this package."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+import threading
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+from mitoscope.errors import OutputError, StoreError
+from mitoscope.fsio import sync_directory
+from mitoscope.geometry import BoxPx0
+from mitoscope.labels import DEFAULT_LABELS, Label, LabelSet
+from mitoscope.store.agreed import CROWD_THRESHOLD, Agreed, Policy, agreed
+from mitoscope.store.backup import backup
+from mitoscope.store.connection import atomic, create_file, open_file, translated
+from mitoscope.store.dump import dump, read_slides
+from mitoscope.store.history import Event, Snapshot, events_of, snapshot
+from mitoscope.store.ingest import ImportReport, Source, add_slide, ingest
+from mitoscope.store.lists import disputed, list_cells
+from mitoscope.store.overview import Overview, overview
+from mitoscope.store.records import UNSTATED_ROUND, Rater, Round, SlideRecord, Study
+from mitoscope.store.verify import Checked, check
+from mitoscope.store.versions import freeze
+from mitoscope.store.viewport import View, cells_in
+from mitoscope.store.vocabulary import (
+    id_of,
+    intern_labels,
+    intern_raters,
+    intern_rounds,
+    read_labels,
+    read_raters,
+    read_rounds,
+)
+
+
+class Store:
+    """The annotation store of a study: one SQLite file.
+
+    May be used from many threads, which take turns, and opened by many processes, which wait for each other.
+    Every method that writes is one transaction: it is done and on disk when it returns, or not at all.
+
+    Raises
+    ------
+    StoreError, StoreDamagedError, StoreVersionError, StoreBusyError, ConflictError, OutputError
+        From every method; one line, and nothing has changed.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._connection = connection
+        self._turn = threading.RLock()
+
+    @classmethod
+    def create(cls, path: str | Path, *, name: str | None = None, labels: LabelSet = DEFAULT_LABELS) -> Self:
+        """Create a store; the file appears under its name when it is complete.
+
+        Parameters
+        ----------
+        path : str or Path
+            Must not exist.
+        name : str, optional
+            Of the study; by default the file's.
+        labels : LabelSet
+            The study begins with these; imports add theirs.
+        """
+        path = Path(path)
+        if path.exists():
+            raise StoreError("exists already", where=path, mend="choose another name or open it")
+        part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
+        try:
+            connection = create_file(part)
+            with atomic(connection, part):
+                connection.execute(
+                    "INSERT INTO study (id, name, uuid, seed, created_s) VALUES (1, ?, ?, ?, ?)",
+                    (name or path.stem, str(uuid.uuid4()), secrets.randbits(48), time.time()),
+                )
+                intern_labels(connection, labels)
+                intern_rounds(connection, [UNSTATED_ROUND])
+            connection.close()
+            os.link(part, path)  # unlike a rename, never over a file that came meanwhile
+            sync_directory(path.parent)
+        except FileExistsError:
+            raise StoreError("exists already", where=path, mend="choose another name or open it") from None
+        except OSError as error:
+            raise OutputError(f"cannot be written ({error.strerror})", where=path) from None
+        finally:
+            part.unlink(missing_ok=True)
+        return cls.open(path)
+
+    @classmethod
+    def open(cls, path: str | Path, *, write: bool = True) -> Self:
+        """Open an existing store."""
+        path = Path(path)
+        return cls(path, open_file(path, write=write))
+
+    def close(self) -> None:
+        """Close the file; a second time does nothing."""
+        with self._turn:
+            self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Hold the connection for several queries that see one state of the store."""
+        with self._turn, translated(self.path):
+            self._connection.execute("BEGIN")
+            try:
+                yield self._connection
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Hold the connection for one transaction."""
+        with self._turn, atomic(self._connection, self.path) as connection:
+            yield connection
+
+    # Whole studies
+
+    def import_study(self, study: Study, *, source: Source, trust_scale: bool = False) -> ImportReport:
+        """Add a study that was read from a file: all of it, save what goes to quarantine, or nothing.
+
+        Parameters
+        ----------
+        study : Study
+            As a reader of ``exchange`` returns it.
+        source : Source
+            The file.
+        trust_scale : bool
+            Take coordinates that look half-scale as they are.
+        """
+        with self.writing() as connection:
+            return ingest(connection, study, source, trust_scale=trust_scale)
+
+    def export_study(self, slides: Sequence[str] | None = None) -> Study:
+        """Return the study, or the part of it on some slides, for a writer of ``exchange``."""
+        with self.reading() as connection:
+            return dump(connection, slides)
+
+    def freeze(
+        self,
+        variant: str,
+        *,
+        labels: Mapping[int, int] | Policy,
+        split: Mapping[int, str] | None = None,
+        note: str = "",
+    ) -> int:
+        """Freeze the next version of a dataset variant (MEL, HEAEL, ODAEL, CODAEL) and return its number.
+
+        Parameters
+        ----------
+        variant : str
+            Its name.
+        labels : mapping of int to int, or Policy
+            Cell id → label id; or the agreed class of all cells that have one.
+        split : mapping of int to str, optional
+            Slide id → train, validation or test; a case on both sides is refused.
+        note : str
+            How it was made.
+        """
+        with self.writing() as connection:
+            if isinstance(labels, Policy):
+                view = agreed(connection, labels)
+                chosen = view.label_id > 0
+                pairs = zip(view.cell_id[chosen].tolist(), view.label_id[chosen].tolist(), strict=True)
+                return freeze(connection, variant, labels=pairs, split=split or {}, note=note)
+            return freeze(connection, variant, labels=labels.items(), split=split or {}, note=note)
+
+    # What there is
+
+    def slides(self) -> dict[int, SlideRecord]:
+        """Return the slides by id."""
+        with self.reading() as connection:
+            return read_slides(connection)
+
+    def labels(self) -> dict[int, Label]:
+        """Return the labels by id."""
+        with self.reading() as connection:
+            return read_labels(connection)
+
+    def raters(self) -> dict[int, Rater]:
+        """Return the raters by id."""
+        with self.reading() as connection:
+            return read_raters(connection)
+
+    def rounds(self) -> dict[int, Round]:
+        """Return the rounds by id."""
+        with self.reading() as connection:
+            return read_rounds(connection)
+
+    def slide_id(self, name: str) -> int:
+        """Return the id of a slide by its name."""
+        with self.reading() as connection:
+            return id_of(connection, "slide", name)
+
+    def overview(self, policy: Policy | None = None) -> Overview:
+        """Return the counts per slide, class and variant; see :func:`mitoscope.store.overview.overview`."""
+        with self.reading() as connection:
+            return overview(connection, policy)
+
+    def agreed(self, policy: Policy, *, threshold: float = CROWD_THRESHOLD) -> Agreed:
+        """Return the agreed class of all live cells under a policy."""
+        with self.reading() as connection:
+            return agreed(connection, policy, threshold=threshold)
+
+    def cells_in(self, slide_id: int, box: BoxPx0, *, limit: int = 5000) -> View:
+        """Return the live cells of a slide whose bounds meet a box."""
+        with self.reading() as connection:
+            return cells_in(connection, slide_id, box, limit=limit)
+
+    def events_of(self, cell_id: int) -> list[Event]:
+        """Return the history of a cell."""
+        with self.reading() as connection:
+            return events_of(connection, cell_id)
+
+    def snapshot(self, seq: int) -> Snapshot:
+        """Return the state after an event, replayed from the first on."""
+        with self.reading() as connection:
+            return snapshot(connection, seq)
+
+    def disputed(self) -> list[int]:
+        """Return the cells on which the first two experts disagree and no third has spoken."""
+        with self.reading() as connection:
+            return disputed(connection)
+
+    # Work
+
+    def add_slide(self, slide: SlideRecord) -> int:
+        """Return the id of a slide, adding it or what it states more than the store does."""
+        with self.writing() as connection:
+            return add_slide(connection, slide)
+
+    def add_rater(self, rater: Rater) -> int:
+        """Return the id of a rater, adding one of a new name."""
+        with self.writing() as connection:
+            return int(intern_raters(connection, [rater])[0])
+
+    def open_round(
+        self, round_: Round, *, is_blinded: bool | None = None, cells: Iterable[int] | None = None
+    ) -> int:
+        """Return the id of a round, adding one of a new name.
+
+        Parameters
+        ----------
+        round_ : Round
+            Its name and kind.
+        is_blinded : bool, optional
+            Whether raters do not see the labels of others; by default as the kind has it.
+        cells : iterable of int, optional
+            The cells it covers, e.g. :meth:`disputed` ones for a third expert; added to those listed before.
+            By default all cells of the study, also those to come.
+        """
+        with self.writing() as connection:
+            rounds = intern_rounds(connection, [round_], is_blinded=is_blinded, is_listed=cells is not None)
+            if cells is not None:
+                list_cells(connection, int(rounds[0]), cells)
+            return int(rounds[0])
+
+    # The file
+
+    def backup(self, target: str | Path) -> Path:
+        """Copy the store while others write; see :func:`mitoscope.store.backup.backup`."""
+        return backup(self.path, Path(target))
+
+    def verify(self) -> Checked:
+        """Check the file, and that its tables say what its events say."""
+        with self.reading() as connection:
+            return check(connection, self.path)

@@ -1,0 +1,126 @@
+"""How many cells there are and how many a rater has labelled: by slide, and by bucket of its random order.
+
+"The next cell this rater has not labelled" must not become slower the more is labelled. The random order of
+a slide is cut into 1,024 buckets; two small tables hold for each bucket (and for the slide as a whole) the
+number of cells, and the number a rater has labelled in a round. The first bucket in which they differ holds
+the next cell, and only there are cells looked at one by one.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mitoscope.store.schema import BUCKET_SHIFT, EVERY_CELL, SHUFFLE_BITS, WHOLE_SLIDE
+
+_SCOPE_SQL = """
+INSERT INTO scope_tally (scope, slide_id, bucket, cells) VALUES (?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET cells = cells + excluded.cells
+"""
+# A first row cannot be negative (CHECK), so a decrement is an update of its own.
+_SCOPE_LESS_SQL = "UPDATE scope_tally SET cells = cells - 1 WHERE (scope, slide_id, bucket) = (?, ?, ?)"
+_RATER_SQL = """
+INSERT INTO rater_tally (round_id, rater_id, slide_id, bucket, cells) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET cells = cells + excluded.cells
+"""
+_RATER_LESS_SQL = """
+UPDATE rater_tally SET cells = cells - 1 WHERE (round_id, rater_id, slide_id, bucket) = (?, ?, ?, ?)
+"""
+
+SCOPE_COUNTS_SQL = f"""
+SELECT 0 AS scope, slide_id, shuffle >> {BUCKET_SHIFT} AS bucket, count(*) AS cells
+FROM cell WHERE is_deleted = 0 GROUP BY slide_id, bucket
+UNION ALL
+SELECT round_id, l.slide_id, l.shuffle >> {BUCKET_SHIFT} AS bucket, count(*)
+FROM round_cell AS l JOIN cell AS c ON c.id = l.cell_id AND c.is_deleted = 0
+GROUP BY round_id, l.slide_id, bucket
+"""  # noqa: S608 a constant
+"""What ``scope_tally`` must hold for its buckets."""
+RATER_COUNTS_SQL = f"""
+SELECT n.round_id, n.rater_id, c.slide_id, c.shuffle >> {BUCKET_SHIFT} AS bucket, count(*) AS cells
+FROM label_now AS n
+JOIN cell AS c ON c.id = n.cell_id AND c.is_deleted = 0
+JOIN round AS r ON r.id = n.round_id
+WHERE n.label_id IS NOT NULL AND (r.is_listed = 0 OR EXISTS (
+    SELECT 1 FROM round_cell AS l WHERE l.cell_id = n.cell_id AND l.round_id = n.round_id))
+GROUP BY n.round_id, n.rater_id, c.slide_id, bucket
+"""  # noqa: S608 a constant
+"""What ``rater_tally`` must hold for its buckets."""
+
+
+def shuffles(ids: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """Return the place of each cell id in the random order: 40 bits of splitmix64.
+
+    It depends on the id and the study's seed and on nothing else, so that the order gives nothing away
+    about labels (promise 10).
+    """
+    with np.errstate(over="ignore"):
+        z = ids.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        z ^= z >> np.uint64(31)
+    return (z >> np.uint64(64 - SHUFFLE_BITS)).astype(np.int64)
+
+
+def _counts(*columns: NDArray[np.int64]) -> Iterator[tuple[int, ...]]:
+    """Count equal rows by bucket (the last column) and, with the bucket WHOLE_SLIDE, without it."""
+    table = np.column_stack(columns)
+    for part in (table, np.column_stack([*columns[:-1], np.full(len(table), WHOLE_SLIDE)])):
+        rows, counts = np.unique(part, axis=0, return_counts=True)
+        yield from zip(*rows.T.tolist(), counts.tolist(), strict=True)
+
+
+def add_cells(
+    connection: sqlite3.Connection,
+    slide_id: NDArray[np.int64],
+    shuffle: NDArray[np.int64],
+    *,
+    scope: int = EVERY_CELL,
+) -> None:
+    """Count live cells that are new in a scope."""
+    rows = _counts(np.full(len(slide_id), scope), slide_id, shuffle >> BUCKET_SHIFT)
+    connection.executemany(_SCOPE_SQL, rows)
+
+
+def add_labels(
+    connection: sqlite3.Connection,
+    round_id: NDArray[np.int64],
+    rater_id: NDArray[np.int64],
+    slide_id: NDArray[np.int64],
+    shuffle: NDArray[np.int64],
+) -> None:
+    """Count live cells that a rater has labelled in a round."""
+    rows = _counts(round_id, rater_id, slide_id, shuffle >> BUCKET_SHIFT)
+    connection.executemany(_RATER_SQL, rows)
+
+
+def change_scope(
+    connection: sqlite3.Connection, scopes: Iterable[int], *, slide_id: int, shuffle: int, by: int
+) -> None:
+    """Count one cell more or less (``by`` +1 or -1) in each scope."""
+    keys = [
+        (scope, slide_id, bucket) for scope in scopes for bucket in (shuffle >> BUCKET_SHIFT, WHOLE_SLIDE)
+    ]
+    if by > 0:
+        connection.executemany(_SCOPE_SQL, [(*key, 1) for key in keys])
+    else:
+        connection.executemany(_SCOPE_LESS_SQL, keys)
+
+
+def change_rater(
+    connection: sqlite3.Connection,
+    pairs: Iterable[tuple[int, int]],
+    *,
+    slide_id: int,
+    shuffle: int,
+    by: int,
+) -> None:
+    """Count one labelled cell more or less for each pair of round and rater."""
+    keys = [(*pair, slide_id, bucket) for pair in pairs for bucket in (shuffle >> BUCKET_SHIFT, WHOLE_SLIDE)]
+    if by > 0:
+        connection.executemany(_RATER_SQL, [(*key, 1) for key in keys])
+    else:
+        connection.executemany(_RATER_LESS_SQL, keys)

@@ -1,0 +1,124 @@
+# ruff: noqa: S608 the queries are put together from constants of this module
+"""Whether a store is whole: SQLite's own checks, and that its tables say what its events say."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+from mitoscope.errors import StoreDamagedError
+from mitoscope.store.connection import translated
+from mitoscope.store.schema import WHOLE_SLIDE
+from mitoscope.store.tally import RATER_COUNTS_SQL, SCOPE_COUNTS_SQL
+
+_LAST_EVENT = """
+SELECT cell_id, max(seq) AS seq, {columns} FROM event WHERE kind IN ({kinds}) GROUP BY cell_id
+"""
+_GEOMETRY = "shape, x_min_px0, y_min_px0, x_max_px0, y_max_px0, vertices_px0"
+
+
+def _differ(mine: str, theirs: str) -> str:
+    """Return a query that counts the rows that are in one of two queries only."""
+    return f"""
+    SELECT (SELECT count(*) FROM (SELECT * FROM ({mine}) EXCEPT SELECT * FROM ({theirs})))
+         + (SELECT count(*) FROM (SELECT * FROM ({theirs}) EXCEPT SELECT * FROM ({mine})))
+    """
+
+
+def _last(columns: str, *kinds: str) -> str:
+    return _LAST_EVENT.format(columns=columns, kinds=", ".join(f"'{kind}'" for kind in kinds))
+
+
+_INVARIANTS: dict[str, str] = {
+    "events are numbered without a gap": "SELECT count(*) <> ifnull(max(seq), 0) FROM event",
+    "a cell begins with its creation": (
+        "SELECT count(*) FROM cell AS c WHERE ifnull((SELECT kind FROM event WHERE cell_id = c.id "
+        "ORDER BY seq LIMIT 1), '') <> 'create' OR "
+        "(SELECT count(*) FROM event WHERE cell_id = c.id AND kind = 'create') <> 1"
+    ),
+    "the geometry of a cell is that of its last creation or move": _differ(
+        f"SELECT id, {_GEOMETRY} FROM cell",
+        f"SELECT cell_id, {_GEOMETRY} FROM ({_last(_GEOMETRY, 'create', 'move')})",
+    ),
+    "a cell is deleted where its last deletion was not undone": _differ(
+        "SELECT id FROM cell WHERE is_deleted = 1",
+        f"SELECT cell_id FROM ({_last('kind', 'create', 'delete', 'restore')}) WHERE kind = 'delete'",
+    ),
+    "a rater's label is that of the last event": _differ(
+        "SELECT cell_id, rater_id, round_id, label_id, score, last_seq FROM label_now",
+        "SELECT cell_id, rater_id, round_id, label_id, score, max(seq) FROM event WHERE kind = 'label' "
+        "GROUP BY cell_id, rater_id, round_id",
+    ),
+    "a rater's order is that of the first event": _differ(
+        "SELECT cell_id, rater_id, round_id, first_seq FROM label_now",
+        "SELECT cell_id, rater_id, round_id, min(seq) FROM event WHERE kind = 'label' "
+        "GROUP BY cell_id, rater_id, round_id",
+    ),
+    "the index holds the live cells": _differ(
+        "SELECT cell_id, CAST(slide_min AS INTEGER) FROM cell_index",
+        "SELECT id, slide_id FROM cell WHERE is_deleted = 0",
+    ),
+    "the index holds their places": (
+        "SELECT count(*) FROM cell_index AS i JOIN cell AS c ON c.id = i.cell_id WHERE NOT "
+        "(i.x_min <= c.x_min_px0 AND i.x_max >= c.x_max_px0 AND i.y_min <= c.y_min_px0 "
+        "AND i.y_max >= c.y_max_px0)"
+    ),
+    "a list holds the order of its cells": (
+        "SELECT count(*) FROM round_cell AS l JOIN cell AS c ON c.id = l.cell_id "
+        "WHERE (l.slide_id, l.shuffle) <> (c.slide_id, c.shuffle)"
+    ),
+    "the cells of a bucket are counted": _differ(
+        "SELECT * FROM scope_tally WHERE bucket >= 0 AND cells > 0", SCOPE_COUNTS_SQL
+    ),
+    "the labels of a bucket are counted": _differ(
+        "SELECT * FROM rater_tally WHERE bucket >= 0 AND cells > 0", RATER_COUNTS_SQL
+    ),
+    "the cells of a slide are the sum of its buckets": _differ(
+        f"SELECT scope, slide_id, cells FROM scope_tally WHERE bucket = {WHOLE_SLIDE}",
+        "SELECT scope, slide_id, sum(cells) FROM scope_tally WHERE bucket >= 0 GROUP BY scope, slide_id",
+    ),
+    "the labels of a slide are the sum of its buckets": _differ(
+        f"SELECT round_id, rater_id, slide_id, cells FROM rater_tally WHERE bucket = {WHOLE_SLIDE}",
+        "SELECT round_id, rater_id, slide_id, sum(cells) FROM rater_tally WHERE bucket >= 0 "
+        "GROUP BY round_id, rater_id, slide_id",
+    ),
+}
+"""What must hold, and a query that is 0 where it does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was checked: the number of invariants, events and cells."""
+
+    invariants: int
+    events: int
+    cells: int
+
+
+def check(connection: sqlite3.Connection, path: Path) -> Checked:
+    """Check a store.
+
+    Raises
+    ------
+    StoreDamagedError
+        Naming the first check that does not hold.
+    """
+    mend = "restore it from a copy made by 'mitoscope store backup'"
+    with translated(path):
+        (sound,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+        if sound != "ok":
+            raise StoreDamagedError(f"damaged ({sound})", where=path, mend=mend)
+        (sound,) = connection.execute("SELECT rtreecheck('main', 'cell_index')").fetchone()
+        if sound != "ok":
+            raise StoreDamagedError(f"its index is damaged ({sound})", where=path, mend=mend)
+        orphan = connection.execute("PRAGMA foreign_key_check").fetchone()
+        if orphan is not None:
+            raise StoreDamagedError(f"a row of {orphan[0]} refers to nothing", where=path, mend=mend)
+        for invariant, query in _INVARIANTS.items():
+            (bad,) = connection.execute(query).fetchone()
+            if bad:
+                raise StoreDamagedError(f"does not hold: {invariant} ({bad} rows)", where=path, mend=mend)
+        (events,) = connection.execute("SELECT count(*) FROM event").fetchone()
+        (cells,) = connection.execute("SELECT count(*) FROM cell").fetchone()
+    return Checked(len(_INVARIANTS) + 3, events, cells)

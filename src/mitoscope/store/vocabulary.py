@@ -1,0 +1,141 @@
+"""Labels, raters and rounds of a store, known by name."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mitoscope.errors import StoreError
+from mitoscope.labels import Label, LabelSet
+from mitoscope.store.encoding import attributes_from, attributes_text
+from mitoscope.store.kinds import RaterKind, RoundKind
+from mitoscope.store.records import Rater, Round
+
+Ids = NDArray[np.int64]
+
+
+def read_labels(connection: sqlite3.Connection) -> dict[int, Label]:
+    """Return the labels by id, in order."""
+    rows = connection.execute("SELECT id, name, colour, aliases FROM label ORDER BY id")
+    return {id_: Label(name, colour, tuple(json.loads(aliases))) for id_, name, colour, aliases in rows}
+
+
+def intern_labels(connection: sqlite3.Connection, labels: LabelSet) -> Ids:
+    """Return the id of each label; a label that the store knows under no name or alias is added."""
+    ids: list[int] = []
+    for label in labels.labels:
+        known = read_labels(connection)
+        found = LabelSet(tuple(known.values())).find(label.name)
+        if found is None:
+            row = (label.name, label.colour, json.dumps(_free_aliases(known, label), ensure_ascii=False))
+            sql = "INSERT INTO label (name, colour, aliases) VALUES (?, ?, ?)"
+            ids.append(int(connection.execute(sql, row).lastrowid or 0))
+        else:
+            ids.append(next(id_ for id_, one in known.items() if one == found))
+    return np.array(ids, dtype=np.int64)
+
+
+def _free_aliases(known: dict[int, Label], label: Label) -> list[str]:
+    # An alias that another label of the store has already would stand for two labels.
+    present = LabelSet(tuple(known.values()))
+    return [alias for alias in label.aliases if present.find(alias) is None]
+
+
+def read_raters(connection: sqlite3.Connection) -> dict[int, Rater]:
+    """Return the raters by id, in order."""
+    rows = connection.execute("SELECT id, name, kind, attributes FROM rater ORDER BY id")
+    return {id_: Rater(name, RaterKind(kind), attributes_from(text)) for id_, name, kind, text in rows}
+
+
+def intern_raters(connection: sqlite3.Connection, raters: Iterable[Rater]) -> Ids:
+    """Return the id of each rater, adding those whose name is new.
+
+    Raises
+    ------
+    StoreError
+        If a rater of a known name is of another kind.
+    """
+    ids: list[int] = []
+    for rater in raters:
+        known = connection.execute("SELECT id, kind FROM rater WHERE name = ?", (rater.name,)).fetchone()
+        if known is None:
+            row = (rater.name, str(rater.kind), attributes_text(rater.attributes))
+            sql = "INSERT INTO rater (name, kind, attributes) VALUES (?, ?, ?)"
+            known = (connection.execute(sql, row).lastrowid, str(rater.kind))
+        if known[1] != rater.kind:
+            raise StoreError(
+                f"kind {str(rater.kind)!r} in the file and {known[1]!r} in the store",
+                where=f"rater {rater.name!r}",
+                mend="give the rater another name",
+            )
+        ids.append(int(known[0]))
+    return np.array(ids, dtype=np.int64)
+
+
+def read_rounds(connection: sqlite3.Connection) -> dict[int, Round]:
+    """Return the rounds by id, in order."""
+    rows = connection.execute("SELECT id, name, kind FROM round ORDER BY id")
+    return {id_: Round(name, RoundKind(kind)) for id_, name, kind in rows}
+
+
+def intern_rounds(
+    connection: sqlite3.Connection,
+    rounds: Iterable[Round],
+    *,
+    is_blinded: bool | None = None,
+    is_listed: bool = False,
+) -> Ids:
+    """Return the id of each round, adding those whose name is new.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        Inside of a transaction.
+    rounds : iterable of Round
+        To be found or added.
+    is_blinded : bool, optional
+        Whether raters do not see the labels of others; by default as the round's kind has it.
+    is_listed : bool
+        Whether the round covers a list of cells, not all.
+
+    Raises
+    ------
+    StoreError
+        If a round of a known name is of another kind.
+    """
+    ids: list[int] = []
+    for one in rounds:
+        known = connection.execute("SELECT id, kind FROM round WHERE name = ?", (one.name,)).fetchone()
+        if known is None:
+            blinded = one.kind.is_blinded if is_blinded is None else is_blinded
+            sql = "INSERT INTO round (name, kind, is_blinded, is_listed) VALUES (?, ?, ?, ?)"
+            cursor = connection.execute(sql, (one.name, str(one.kind), int(blinded), int(is_listed)))
+            known = (cursor.lastrowid, str(one.kind))
+        if known[1] != one.kind:
+            raise StoreError(
+                f"kind {str(one.kind)!r} asked for and {known[1]!r} in the store",
+                where=f"round {one.name!r}",
+                mend="give the round another name",
+            )
+        ids.append(int(known[0]))
+    return np.array(ids, dtype=np.int64)
+
+
+def id_of(connection: sqlite3.Connection, table: str, name: str) -> int:
+    """Return the id of a slide, rater, round or label by its exact name.
+
+    Raises
+    ------
+    StoreError
+        If there is none of that name.
+    """
+    sql = f"SELECT id FROM {table} WHERE name = ?"  # noqa: S608 the callers' constant
+    row = connection.execute(sql, (name,)).fetchone()
+    if row is None:
+        known = [one for (one,) in connection.execute(f"SELECT name FROM {table} ORDER BY id LIMIT 5")]  # noqa: S608
+        raise StoreError(f"no {table} of the name {name!r}", mend=f"known are {', '.join(known) or 'none'}")
+    return int(row[0])
