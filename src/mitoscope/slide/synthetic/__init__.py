@@ -1,0 +1,26 @@
+"""Synthetic H&E whole slides with known truth: for demo, tests and benchmarks, never for training."""
+
+from mitoscope.slide.synthetic.config import (
+    DOMAINS,
+    SIDE_MAX_PX,
+    StainDomain,
+    SyntheticSlideConfig,
+    domain_named,
+)
+from mitoscope.slide.synthetic.field import field_config, render_field
+from mitoscope.slide.synthetic.truth import Figure, Truth, truth_paths
+from mitoscope.slide.synthetic.writer import write_slide
+
+__all__ = [
+    "DOMAINS",
+    "SIDE_MAX_PX",
+    "Figure",
+    "StainDomain",
+    "SyntheticSlideConfig",
+    "Truth",
+    "domain_named",
+    "field_config",
+    "render_field",
+    "truth_paths",
+    "write_slide",
+]

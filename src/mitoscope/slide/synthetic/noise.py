@@ -1,0 +1,138 @@
+"""Randomness that depends on the place alone: hashes of lattice points, and periodic noise.
+
+A tile must look the same whether it is painted alone or with its neighbours; so nothing is drawn in the
+order of painting.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float = NDArray[np.float32]
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+def hash_unit(seed: int, salt: int, *keys: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return numbers in [0, 1) that depend on the seed, a salt and integer keys (splitmix64, Steele 2014)."""
+    value = np.uint64((seed * 0x9E3779B97F4A7C15 + salt * 0xD1B54A32D192ED03) & 0xFFFFFFFFFFFFFFFF)
+    state = np.full(np.broadcast_shapes(*(key.shape for key in keys)), value, dtype=np.uint64)
+    with np.errstate(over="ignore"):
+        for key in keys:
+            state = (state ^ key.astype(np.uint64)) + _GOLDEN
+            state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            state = state ^ (state >> np.uint64(31))
+    return (state >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def generator(seed: int, *salt: int) -> np.random.Generator:
+    """Return the random generator of one part of a slide."""
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, *salt])))
+
+
+def periodic_noise(
+    rng: np.random.Generator,
+    side: int,
+    *,
+    wavelength: float,
+    octaves: int = 1,
+    stretch: float = 1.0,
+    angle: float = 0.0,
+) -> Float:
+    """Return band-limited Gaussian noise that repeats without a seam.
+
+    Parameters
+    ----------
+    rng : Generator
+    side : int
+        Period in samples.
+    wavelength : float
+        Dominant wavelength in samples.
+    octaves : int
+        Number of bands, each of half the wavelength and 0.6 of the amplitude of the one before.
+    stretch, angle : float
+        The noise is stretched by this factor along a direction (radians).
+
+    Returns
+    -------
+    ndarray of float32, shape (side, side)
+        Mean 0, standard deviation 1.
+    """
+    frequency = np.fft.fftfreq(side)
+    fy, fx = frequency[:, None], np.fft.rfftfreq(side)[None, :]
+    along = (fx * np.cos(angle) + fy * np.sin(angle)) * stretch
+    across = -fx * np.sin(angle) + fy * np.cos(angle)
+    radius = np.hypot(along, across) * wavelength
+    gain = np.zeros_like(radius)
+    for octave in range(octaves):
+        gain += 0.6**octave * _band(radius / 2.0**octave)
+    white = np.fft.rfft2(rng.standard_normal((side, side)))
+    noise = np.fft.irfft2(white * gain, s=(side, side))
+    noise -= noise.mean()
+    return np.asarray(noise / max(float(noise.std()), 1e-12), dtype=np.float32)
+
+
+def _band(radius: NDArray[np.float64]) -> NDArray[np.float64]:
+    # Log-normal band around radius 1; half a decade wide, so that shapes vary in size.
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.exp(-0.5 * (np.log(radius) / 0.45) ** 2) / np.maximum(radius, 1e-9))
+
+
+def tile_of(texture: Float, x: int, y: int, width: int, height: int) -> Float:
+    """Return the window of a periodic texture at a place of the slide."""
+    side = texture.shape[0]
+    window = np.empty((height, width), dtype=texture.dtype)
+    for top, bottom in _runs(y, height, side):
+        for left, right in _runs(x, width, side):
+            row, column = (y + top) % side, (x + left) % side
+            part = texture[row : row + bottom - top, column : column + right - left]
+            window[top:bottom, left:right] = part
+    return window
+
+
+def _runs(start: int, length: int, side: int) -> list[tuple[int, int]]:
+    """Return the runs of a window that do not cross a seam of the period, relative to its start."""
+    cuts = [0, *range(side - start % side, length, side), length]
+    return list(pairwise(cuts))
+
+
+def sample(texture: Float, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a periodic texture at fractional places (in samples), bilinear."""
+    side = texture.shape[0]
+    x0, y0 = np.floor(x), np.floor(y)
+    tx, ty = x - x0, y - y0
+    left, top = x0.astype(np.int64) % side, y0.astype(np.int64) % side
+    right, bottom = (left + 1) % side, (top + 1) % side
+    upper = texture[top, left] * (1 - tx) + texture[top, right] * tx
+    lower = texture[bottom, left] * (1 - tx) + texture[bottom, right] * tx
+    return np.asarray(upper * (1 - ty) + lower * ty)
+
+
+def smoothstep(value: NDArray[np.floating], low: float, high: float) -> Float:
+    """Return 0 below `low`, 1 above `high`, a smooth ramp between."""
+    t = np.clip((value - low) * (1.0 / (high - low)), 0.0, 1.0)
+    return np.asarray(t * t * (3.0 - 2.0 * t), dtype=np.float32)
+
+
+def enlarge(coarse: Float, factor: int) -> Float:
+    """Return a grid at `factor` times the resolution, linear in both axes.
+
+    Parameters
+    ----------
+    coarse : ndarray of float32, shape (h + 1, w + 1)
+        Values at the corners of blocks.
+
+    Returns
+    -------
+    ndarray of float32, shape (h * factor, w * factor)
+    """
+    t = (np.arange(factor, dtype=np.float32) + 0.5) / factor
+    across = coarse[:, :-1, None] * (1 - t) + coarse[:, 1:, None] * t
+    wide = across.reshape(coarse.shape[0], -1)
+    t = t[None, :, None]
+    both = wide[:-1, None, :] * (1 - t) + wide[1:, None, :] * t
+    return np.ascontiguousarray(both.reshape(-1, wide.shape[1]))

@@ -1,0 +1,147 @@
+"""Writes a synthetic slide: painted tile by tile, in bounded memory, with its truth beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from mitoscope.errors import OutputError
+from mitoscope.fsio import atomic_write
+from mitoscope.geometry import BoxPx, SizePx
+from mitoscope.slide.synthetic.config import SyntheticSlideConfig
+from mitoscope.slide.synthetic.field import truth_of
+from mitoscope.slide.synthetic.painter import Painter
+from mitoscope.slide.synthetic.pyramid import (
+    ReducedLevel,
+    encode_tile,
+    level_sizes,
+    reduce_tile,
+    tiles_across,
+)
+from mitoscope.slide.synthetic.tiff import JpegTiff, reopened
+from mitoscope.slide.synthetic.truth import Truth, write_truth
+
+Progress = Callable[[int, int], None]
+
+
+def write_slide(path: Path, config: SyntheticSlideConfig, *, progress: Progress | None = None) -> Truth:
+    """Write a synthetic H&E slide as a pyramidal TIFF, and its truth beside it.
+
+    Parameters
+    ----------
+    path : Path
+        File to write, ``.tif`` or ``.tiff``; an earlier one is replaced when the new one is complete.
+    config : SyntheticSlideConfig
+    progress : callable, optional
+        Called with the number of finished tiles of level 0 and their total.
+
+    Returns
+    -------
+    Truth
+        Also written as ``<stem>.truth.csv`` and ``<stem>.truth.json``.
+
+    Raises
+    ------
+    OutputError
+        If the name does not end in .tif or .tiff, or a file cannot be written; nothing is left behind then.
+
+    Notes
+    -----
+    Same configuration, same bytes. Memory does not grow with the area of the slide.
+    """
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        raise OutputError("a synthetic slide is a TIFF", where=path, mend="name it .tif or .tiff")
+    if not path.parent.is_dir():
+        raise OutputError("no such folder", where=path.parent, mend="create it or choose another --out")
+    with atomic_write(path) as stream:
+        # The handle on the same file can also read: the header is completed at the end.
+        with reopened(stream) as file:
+            job = _Job(Painter(config), folder=path.parent, progress=progress)
+            tiff = JpegTiff(
+                file, size=job.size, tile_px=config.tile_px, mpp=config.mpp, description=_description(config)
+            )
+            job.write(tiff)
+        truth = truth_of(job.painter, job.tissue_px, image=path.name)
+        write_truth(truth, path)
+    return truth
+
+
+def _description(config: SyntheticSlideConfig) -> str:
+    return (
+        f"Synthetic H&E slide, not from a patient. Painted by mitoscope, seed {config.seed}, "
+        f"{config.mpp:g} um/px, configuration {config.fingerprint()}"
+    )
+
+
+class _Job:
+    """One slide being written."""
+
+    def __init__(self, painter: Painter, *, folder: Path, progress: Progress | None) -> None:
+        self.painter, self._progress = painter, progress
+        config = painter.config
+        self.size = SizePx(config.width, config.height)
+        self.tissue_px = 0
+        self._tile_px, self._quality = config.tile_px, config.jpeg_quality
+        self._glass: dict[tuple[int, int], bytes] = {}
+        self._folder = folder
+        self._levels: list[ReducedLevel] = []
+
+    def write(self, tiff: JpegTiff) -> None:
+        """Write all levels; level 0 feeds the others."""
+        try:
+            self._open_levels()
+            tiff.add_level(self._level_0(), self.size)
+            for level in self._levels:
+                tiff.add_level(level.tiles(), level.size)
+            tiff.finish()
+        finally:
+            for level in self._levels:
+                level.close()
+
+    def _open_levels(self) -> None:
+        glass = np.round(self.painter.stain.white).astype(np.uint8)
+        above: ReducedLevel | None = None
+        for size in reversed(level_sizes(self.size, self._tile_px)[1:]):
+            above = ReducedLevel(
+                size,
+                tile_px=self._tile_px,
+                quality=self._quality,
+                glass=glass,
+                folder=self._folder,
+                above=above,
+            )
+            self._levels.insert(0, above)
+
+    def _level_0(self) -> Iterator[bytes]:
+        columns, rows = tiles_across(self.size, self._tile_px)
+        done, above = 0, self._levels[0] if self._levels else None
+        for row in range(rows):
+            for column in range(columns):
+                tile = self._tile(column, row, above)
+                # Before the tile goes out: nobody asks for more after the last one.
+                if above is not None and column == columns - 1:
+                    above.end_row_below(row, last=row == rows - 1)
+                done += 1
+                if self._progress is not None:
+                    self._progress(done, rows * columns)
+                yield tile
+
+    def _tile(self, column: int, row: int, above: ReducedLevel | None) -> bytes:
+        side = self._tile_px
+        box = BoxPx(column * side, row * side, side, side)
+        if self.painter.is_glass(box):
+            return self._glass_tile(box)
+        painted = self.painter.paint(box)
+        self.tissue_px += painted.tissue_px
+        if above is not None:
+            above.put(reduce_tile(painted.rgb), column, row)
+        return encode_tile(painted.rgb, self._quality)
+
+    def _glass_tile(self, box: BoxPx) -> bytes:
+        # The noise of the sensor repeats after 512 px, so that few different tiles of glass exist.
+        key = (box.x % 512, box.y % 512)
+        if key not in self._glass:
+            self._glass[key] = encode_tile(self.painter.glass(box), self._quality)
+        return self._glass[key]
