@@ -1,0 +1,163 @@
+"""The hot spot: the window of a given size that holds the most mitotic figures."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mitoscope.count.prune import prune
+from mitoscope.count.sweep import most_in_window
+from mitoscope.errors import RegionError
+from mitoscope.geometry import Aspect, BoxPx0, Mpp, SizePx
+from mitoscope.tissue import TissueMask
+
+TIES_MAX = 4096
+"""Of more equal windows than this, the first ones in reading order are compared by their tissue."""
+PRUNE_FROM = 2000
+"""With fewer points the exact sweep takes a few milliseconds."""
+EMPTY_STEPS = 8
+"""Without a single figure, windows at every eighth of their size are compared by their tissue."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class HotSpot:
+    """The window with the most figures.
+
+    Attributes
+    ----------
+    count : int
+        Figures with x <= figure x < x + width and y <= figure y < y + height.
+    box_px0 : BoxPx0
+        The window in level-0 pixels.
+    """
+
+    count: int
+    box_px0: BoxPx0
+
+
+def window_size(area_mm2: float, *, aspect: Aspect, mpp: Mpp) -> SizePx:
+    """Return the window's size in whole level-0 pixels.
+
+    Notes
+    -----
+    W = √(A · 4/3) · 1000 / mpp is cut and H = √(A · 3/4) · 1000 / mpp rounded to whole pixels. That gives
+    both published windows of ten high-power fields (2.37 mm²): 7110 × 5333 px at 0.25 µm/px and 7017 × 5263
+    px at 0.2533 µm/px (evaluation code of the CMC and CCMCT papers).
+
+    Raises
+    ------
+    RegionError
+        If the area is not positive or less than a pixel.
+    """
+    if not (math.isfinite(area_mm2) and area_mm2 > 0):
+        raise RegionError(f"an area of {area_mm2:g} mm² is not positive", mend="give e.g. --area 2.37")
+    width_um, height_um = aspect.size_um(area_mm2)
+    # Rounding to a millionth keeps 4000 from becoming 3999.9999999 and then 3999.
+    width, height = int(round(width_um / mpp.x, 6)), round(height_um / mpp.y)
+    if width < 1 or height < 1:
+        raise RegionError(f"an area of {area_mm2:g} mm² is less than a pixel", mend="give e.g. --area 2.37")
+    return SizePx(width, height)
+
+
+def find_hot_spot(
+    points_px0: Floats, *, window: SizePx, slide_size: SizePx, tissue: TissueMask | None = None
+) -> HotSpot:
+    """Find the window that holds the most points, over all placements within the slide: exact.
+
+    Parameters
+    ----------
+    points_px0 : ndarray of float64, shape (n, 2)
+        Points within the slide, [0, width) × [0, height), in level-0 pixels.
+    window : SizePx
+        Size of the window; where the slide is smaller, the window is cut off at the slide.
+    slide_size : SizePx
+        Size of level 0.
+    tissue : TissueMask, optional
+        Of equal windows the one with the most tissue is taken, then the topmost, then the leftmost.
+
+    Returns
+    -------
+    HotSpot
+        Centred on the points it holds as far as the slide allows. Without any point: the window with the
+        most tissue.
+    """
+    width, height = min(window.width, slide_size.width), min(window.height, slide_size.height)
+    free = np.array([slide_size.width - width, slide_size.height - height], dtype=np.float64)
+    if len(points_px0) == 0:
+        origins = _even_origins(free, width=width, height=height)
+        count = 0
+    else:
+        points = _promising(points_px0, width=width, height=height)
+        count, upper_edges = most_in_window(points, width=width, height=height)
+        extents = _extents(points, upper_edges, width=width, height=height, count=count)
+        origins = _centred(extents, np.array([width, height], dtype=np.float64), free)
+    x, y = _preferred(origins, tissue, width=width, height=height)
+    return HotSpot(count, BoxPx0(x, y, width, height))
+
+
+def _promising(points: Floats, *, width: int, height: int) -> Floats:
+    if len(points) < PRUNE_FROM:
+        return points
+
+    def most(some: Floats) -> int:
+        return most_in_window(some, width=width, height=height)[0]
+
+    return prune(points, width=width, height=height, most=most)
+
+
+def _extents(points: Floats, upper_edges: Floats, *, width: float, height: float, count: int) -> Floats:
+    """Return left, upper, right and lower bound of each set of points that fills a window, shape (k, 4)."""
+    by_y = points[np.argsort(points[:, 1], kind="stable")]
+    first = np.searchsorted(by_y[:, 1], upper_edges, side="left")
+    last = np.searchsorted(by_y[:, 1], upper_edges + height, side="left")
+    extents: list[tuple[float, float, float, float]] = []
+    for upper, start_row, stop_row in zip(upper_edges.tolist(), first.tolist(), last.tolist(), strict=True):
+        band = by_y[start_row:stop_row]
+        band = band[np.argsort(band[:, 0], kind="stable")]
+        starts = np.searchsorted(band[:, 0], band[:, 0], side="left")
+        stops = np.searchsorted(band[:, 0], band[:, 0] + width, side="left")
+        for start in np.unique(starts[stops - starts == count]).tolist():
+            held = band[start : start + count]
+            low, high = held.min(axis=0).tolist(), held.max(axis=0).tolist()
+            # A set that does not touch this edge is met again at the edge it touches.
+            if low[1] == upper:
+                extents.append((*low, *high))
+        if len(extents) >= TIES_MAX:
+            break
+    return np.array(extents[:TIES_MAX])
+
+
+def _centred(extents: Floats, size: Floats, free: Floats) -> Floats:
+    """Return the origins of the windows that have these points in their middle, as far as the slide allows.
+
+    They hold the same points as before: all of the set, and more than that no window can hold.
+    """
+    low, high = extents[:, :2], extents[:, 2:]
+    middle = (low + high - size) / 2
+    # Where the rounding of a sum would lose a point, the window stays where it touches its first ones.
+    origins = np.minimum(low, free)
+    for wanted in (middle, np.floor(middle)):
+        moved = np.clip(wanted, 0.0, free)
+        holds: NDArray[np.bool_] = np.asarray(((low >= moved) & (high < moved + size)).all(axis=1))
+        origins = np.where(holds[:, None], moved, origins)
+    return origins
+
+
+def _even_origins(free: Floats, *, width: int, height: int) -> Floats:
+    x = np.unique(np.append(np.arange(0.0, free[0], max(1, width // EMPTY_STEPS)), free[0]))
+    y = np.unique(np.append(np.arange(0.0, free[1], max(1, height // EMPTY_STEPS)), free[1]))
+    return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+
+
+def _preferred(origins: Floats, tissue: TissueMask | None, *, width: int, height: int) -> tuple[float, float]:
+    area = np.zeros(len(origins))
+    if tissue is not None:
+        # Sums of areas carry rounding errors; equal areas must stay equal: 1e-9 mm² is 0.001 µm².
+        area = np.round(tissue.areas_in(origins, width_px0=width, height_px0=height), 9)
+    best = np.lexsort((origins[:, 0], origins[:, 1], -area))[0]
+    return float(origins[best, 0]), float(origins[best, 1])

@@ -1,0 +1,177 @@
+"""The most points that a window of fixed size can hold, over all of its placements: exact, in O(n log n).
+
+A window spans [x, x + width) × [y, y + height). Moved right and down until its left and upper edge each touch
+a point it holds, it holds no fewer points. So it is enough to look at windows whose left edge is the x of a
+point and whose upper edge is the y of a point: the *anchored* windows.
+
+With y fixed, each point is held by a run of x anchors. Going down through the y anchors, a point's run gains
+1 when the lower edge passes the point, and loses 1 when the upper edge has passed it. The count at an anchor
+is the sum of all changes at run ends up to it, so the most points in a window at that y is the largest prefix
+sum of an array of changes, of which 4 a point are made one after another. A segment tree of (sum, largest
+prefix sum) answers that after every change. The whole history is known beforehand, so the tree is not walked
+change by change: each level holds the states of its nodes after each change that concerns them, and is made
+from the level below in a few array operations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class _Changes:
+    """Changes in the order in which they happen.
+
+    Attributes
+    ----------
+    position : ndarray of intp, shape (m,)
+        Place in the array of changes: an index of an x anchor.
+    value : ndarray of intp, shape (m,)
+        +1 or -1.
+    time : ndarray of intp, shape (m,)
+        Index of the y anchor at which the change happens.
+    """
+
+    position: Indices
+    value: Indices
+    time: Indices
+
+
+def most_in_window(points: Floats, *, width: float, height: float) -> tuple[int, Floats]:
+    """Return the most points in any window, and the upper edges at which it is reached.
+
+    Parameters
+    ----------
+    points : ndarray of float64, shape (n, 2)
+        x and y.
+    width, height : float
+        Size of the window in the unit of the points.
+
+    Returns
+    -------
+    count : int
+        Largest number of points in [x, x + width) × [y, y + height) over all x and y.
+    upper_edges : ndarray of float64, shape (k,)
+        In ascending order, each y of a point at which an anchored window holds as many.
+    """
+    if len(points) == 0:
+        return 0, np.empty(0)
+    anchors_y = np.unique(points[:, 1])
+    per_anchor = _most_per_anchor(_changes(points, width=width, height=height), len(anchors_y))
+    count = int(per_anchor.max())
+    return count, anchors_y[per_anchor == count]
+
+
+def _runs(values: Floats, extent: float) -> tuple[Indices, Indices]:
+    """Return the first and last anchor of the windows [a, a + extent) that hold each value."""
+    anchors = np.unique(values)
+    last = np.searchsorted(anchors, values, side="left")
+    # The same sum as in the test "value < a + extent", so that both round alike.
+    first = np.searchsorted(anchors + extent, values, side="right")
+    return first, last
+
+
+def _changes(points: Floats, *, width: float, height: float) -> _Changes:
+    first_x, last_x = _runs(points[:, 0], width)
+    first_y, last_y = _runs(points[:, 1], height)
+    plus, minus = np.ones_like(first_x), -np.ones_like(first_x)
+    position = np.concatenate([first_x, last_x + 1, first_x, last_x + 1])
+    value = np.concatenate([plus, minus, minus, plus])
+    time = np.concatenate([first_y, first_y, last_y + 1, last_y + 1])
+    # At one time all losses come first: a state half-way then never exceeds the state at the end.
+    order = np.argsort(time * 2 + (value > 0), kind="stable")
+    return _Changes(position[order], value[order], time[order])
+
+
+def _most_per_anchor(changes: _Changes, anchors: int) -> Indices:
+    largest = _largest_prefix_sums(changes)
+    # What counts is the state after the last change of each time.
+    last = np.searchsorted(changes.time, np.arange(anchors), side="right") - 1
+    return np.asarray(largest[last])
+
+
+def _largest_prefix_sums(changes: _Changes) -> Indices:
+    """Return the largest prefix sum of the array after each change, shape (m,)."""
+    levels = max(1, int(changes.position.max()).bit_length())
+    splits, leaves = _split_down(changes.position, levels)
+    total = _cumulative_within(changes.value[leaves.order], leaves.start)
+    largest = total.copy()
+    for split in reversed(splits):
+        total, largest = _join_up(split, total, largest)
+    return largest
+
+
+@dataclass(frozen=True)
+class _Split:
+    """How the changes of a level's nodes go to their two children.
+
+    Attributes
+    ----------
+    child : ndarray, shape (m,)
+        Index of each change in the order of the level below.
+    right : ndarray of bool, shape (m,)
+        Whether it concerns the right child.
+    start : ndarray, shape (m,)
+        Index of the first change of the same node.
+    """
+
+    child: Indices
+    right: NDArray[np.bool_]
+    start: Indices
+
+
+@dataclass(frozen=True)
+class _Leaves:
+    order: Indices
+    start: Indices
+
+
+def _split_down(position: Indices, levels: int) -> tuple[list[_Split], _Leaves]:
+    """Sort the changes by node, level by level from the root; within a node they stay in order of time."""
+    index = np.arange(len(position))
+    place, order, start = position, index, np.zeros_like(index)
+    splits: list[_Split] = []
+    for bit in reversed(range(levels)):
+        right: NDArray[np.bool_] = (place >> bit & 1) == 1
+        rights_before: Indices = np.cumsum(right) - right
+        rights_in_node: Indices = rights_before - rights_before.take(start)
+        first = _node_starts(position, bit).take(place >> bit)
+        child = first + np.where(right, rights_in_node, index - start - rights_in_node)
+        splits.append(_Split(child, right, start))
+        inverse = np.empty_like(index)
+        inverse[child] = index
+        place, order, start = place.take(inverse), order.take(inverse), first.take(inverse)
+    return splits, _Leaves(order, start)
+
+
+def _node_starts(position: Indices, bit: int) -> Indices:
+    changes = np.bincount(position >> bit)
+    return np.asarray(np.cumsum(changes) - changes)
+
+
+def _cumulative_within(values: Indices, start: Indices) -> Indices:
+    summed = np.cumsum(values)
+    return np.asarray(summed - (summed - values).take(start))
+
+
+def _join_up(split: _Split, total: Indices, largest: Indices) -> tuple[Indices, Indices]:
+    """Return (sum, largest prefix sum) of each node after each of its changes from those of its children."""
+    index = np.arange(len(total))
+    latest_left = np.maximum.accumulate(np.where(split.right, -1, index))
+    latest_right = np.maximum.accumulate(np.where(split.right, index, -1))
+    sum_left, largest_left = _state(split, latest_left, total, largest)
+    sum_right, largest_right = _state(split, latest_right, total, largest)
+    return sum_left + sum_right, np.maximum(largest_left, sum_left + largest_right)
+
+
+def _state(split: _Split, latest: Indices, total: Indices, largest: Indices) -> tuple[Indices, Indices]:
+    """Return a child's state after its latest change; before its first change all is 0."""
+    known = latest >= split.start
+    index = split.child.take(latest, mode="clip")
+    return total.take(index) * known, largest.take(index) * known

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mitoscope.count import MitoticCount, Polygon, Region, mitotic_count
+from mitoscope.detections import Detections
+from mitoscope.errors import IncompleteRunError, RegionError
+from mitoscope.geometry import Aspect, BoxPx0, Mpp, SizePx
+from mitoscope.labels import LOOK_ALIKE
+from mitoscope.tissue import TissueMask
+
+MPP = Mpp.square(0.25)
+SLIDE = SizePx(40_000, 30_000)
+CLUSTER = np.random.default_rng(2).random((30, 2)) * 4000 + [20_000, 10_000]
+SPREAD = np.random.default_rng(3).random((40, 2)) * [40_000, 30_000]
+POINTS = np.concatenate([CLUSTER, SPREAD])
+FIGURES = Detections.of(POINTS, np.full(len(POINTS), 0.9))
+
+
+def count(detections: Detections = FIGURES, **options: Any) -> MitoticCount:
+    return mitotic_count(detections, mpp=MPP, slide_size=SLIDE, **options)
+
+
+def tissue(*boxes: tuple[int, int, int, int]) -> TissueMask:
+    """Tissue in boxes of 1000-px cells."""
+    mask = np.zeros((30, 40), np.bool_)
+    for x, y, width, height in boxes:
+        mask[y : y + height, x : x + width] = True
+    return TissueMask(mask, (1000.0, 1000.0), MPP, SLIDE)
+
+
+def box(x: float, y: float, width: float, height: float) -> Region:
+    corners = [[x, y], [x + width, y], [x + width, y + height], [x, y + height]]
+    return Region((Polygon(np.array(corners, dtype=float)),))
+
+
+def test_the_hot_spot_holds_the_cluster() -> None:
+    found = count()
+    assert found.holds(CLUSTER).all()
+    assert found.count == found.holds(POINTS).sum()
+    assert (found.box_px0.width, found.box_px0.height) == (7110, 5333)
+    assert found.area_mm2 == pytest.approx(2.37, rel=1e-3)
+    assert found.covered_mm2 == found.area_mm2
+    assert found.fits
+    assert (found.figures, found.note) == (70, "")
+    assert found.per_mm2 == pytest.approx(found.count / 2.37, rel=1e-3)
+
+
+def test_only_mitotic_figures_strictly_above_the_threshold_count() -> None:
+    scores = np.where(np.arange(70) < 10, 0.5, 0.9)
+    mixed = Detections.concat(
+        [Detections.of(POINTS, scores), Detections.of(CLUSTER, np.ones(30), label=LOOK_ALIKE.name)]
+    )
+    assert count(mixed, threshold=0.5).figures == 60
+    assert count(mixed, threshold=0.5).count == count(FIGURES.take(np.arange(10, 70))).count
+    assert count(mixed).figures == 70
+
+
+def test_only_figures_on_tissue_and_in_the_tumour_count() -> None:
+    elsewhere = tissue((0, 0, 15, 30))
+    assert count(tissue=elsewhere).figures == (POINTS[:, 0] < 15_000).sum()
+    tumour = box(20_000, 10_000, 2_000, 20_000)
+    inside = (POINTS[:, 0] >= 20_000) & (POINTS[:, 0] < 22_000) & (POINTS[:, 1] >= 10_000)
+    assert count(tumour=tumour).figures == inside.sum()
+    assert count(tumour=tumour, tissue=elsewhere).figures == 0
+
+
+def test_a_window_that_the_tissue_does_not_fill_is_said_so() -> None:
+    narrow = count(tissue=tissue((20, 8, 4, 10)))
+    assert not narrow.fits
+    assert narrow.covered_mm2 == pytest.approx(4000 * 5333 * 0.0625e-6, rel=1e-6)
+    assert narrow.note == (
+        "The window does not fit in the tissue: 1.33 of 2.37 mm² are tissue, so the number is not comparable "
+        "with counts over the full area."
+    )
+    full = count(tissue=tissue((0, 0, 40, 30)))
+    assert full.fits
+    assert full.note == ""
+
+
+def test_a_window_that_the_tumour_does_not_fill_is_said_so() -> None:
+    found = count(tumour=box(20_000, 9_000, 4_000, 8_000))
+    assert found.covered_mm2 == pytest.approx(1.33, rel=0.01)
+    assert found.note.startswith("The window does not fit in the tumour: 1.33 of 2.37 mm² are tumour")
+
+
+def test_a_slide_smaller_than_the_window_is_said_so() -> None:
+    points = np.array([[100.0, 100.0], [900.0, 900.0]])
+    found = mitotic_count(Detections.of(points, [1, 1]), mpp=MPP, slide_size=SizePx(1024, 1024))
+    assert found.count == 2
+    assert found.box_px0 == BoxPx0(0, 0, 1024, 1024)
+    assert not found.fits
+    assert found.note.startswith("The slide is smaller than the window: 0.0655 of 2.37 mm² were counted over")
+
+
+def test_no_figure_is_a_count_of_zero_with_a_place() -> None:
+    found = count(Detections.empty(), tissue=tissue((25, 15, 15, 15)))
+    assert found.count == 0
+    assert found.fits
+    assert found.box_px0.x >= 25_000
+    assert "no mitotic figure" in found.note
+
+
+def test_a_slide_without_tissue_has_no_density() -> None:
+    found = count(tissue=tissue())
+    assert (found.count, found.figures, found.covered_mm2, found.per_mm2, found.fits) == (
+        0,
+        0,
+        0.0,
+        None,
+        False,
+    )
+
+
+def test_figures_outside_the_slide_are_told() -> None:
+    outside = Detections.concat([FIGURES, Detections.of([[-1.0, 5.0], [40_000.0, 5.0]], [1, 1])])
+    found = count(outside)
+    assert found.figures == 70
+    assert "2 mitotic figures lie outside of the slide" in found.note
+
+
+def test_a_count_is_refused_where_the_hot_spot_touches_a_gap() -> None:
+    far = BoxPx0(0, 25_000, 256, 256)
+    near = BoxPx0(21_000, 11_000, 256, 256)
+    assert count(gaps=[far]).count == count().count
+    with pytest.raises(IncompleteRunError, match=r"0\.0041 mm² of the hot spot .*--tumour") as caught:
+        count(gaps=[far, near])
+    assert caught.value.exit_status == 1
+
+
+def test_a_gap_beside_the_window_is_no_gap_in_it() -> None:
+    window = count().box_px0
+    assert count(gaps=[BoxPx0(window.right, window.y, 100, 100)]).count == count().count
+    with pytest.raises(IncompleteRunError):
+        count(gaps=[BoxPx0(window.right - 0.5, window.y, 100, 100)])
+
+
+@pytest.mark.parametrize(
+    ("area", "aspect"), [(0.237, Aspect(4, 3)), (1.0, Aspect(1, 1)), (5.0, Aspect(3, 4))]
+)
+def test_any_area_and_aspect(area: float, aspect: Aspect) -> None:
+    found = count(area_mm2=area, aspect=aspect)
+    assert found.area_mm2 == pytest.approx(area, rel=1e-3)
+    assert found.box_px0.width / found.box_px0.height == pytest.approx(aspect.width / aspect.height, rel=1e-3)
+    assert found.requested_mm2 == area
+
+
+def test_pixels_that_are_not_square_keep_the_area() -> None:
+    found = mitotic_count(FIGURES, mpp=Mpp(0.25, 0.26), slide_size=SLIDE)
+    assert found.area_mm2 == pytest.approx(2.37, rel=1e-3)
+
+
+def test_an_area_that_is_not_positive_is_refused() -> None:
+    with pytest.raises(RegionError, match="not positive"):
+        count(area_mm2=-2.37)
