@@ -42,8 +42,7 @@ def tiny_onnx(*, poison: bool = False, stretch: float = 1.0, window: int | str =
         node("Sub", ["white", "planes"], ["dark"]),
         node("Conv", ["dark", "kernel"], ["sums"], pads=[2, 2, 2, 2], strides=[STRIDE_PX, STRIDE_PX]),
         node("Div", ["sums", "full"], ["unclipped"]),
-        node("Min", ["unclipped", "one"], ["clean"]),
-        *_poison(poison),
+        node("Min", ["unclipped", "one"], ["map"]),
         node("MaxPool", ["map"], ["pooled"], kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
         node("Equal", ["map", "pooled"], ["is_peak"]),
         node("Where", ["is_peak", "map", "nought"], ["peaks"]),
@@ -55,7 +54,8 @@ def tiny_onnx(*, poison: bool = False, stretch: float = 1.0, window: int | str =
         *_to_px("column", "x"),
         *_to_px("line", "y"),
         node("Unsqueeze", ["score", "last"], ["score_column"]),
-        node("Concat", ["x_column", "y_column", "score_column"], ["points"], axis=2),
+        node("Concat", ["x_column", "y_column", "score_column"], ["clean"], axis=2),
+        *_poison(poison),
     ]
     graph = helper.make_graph(
         nodes,
@@ -84,13 +84,14 @@ def _to_px(name: str, axis: str) -> list[onnx.NodeProto]:
 def _poison(wanted: bool) -> list[onnx.NodeProto]:
     node = helper.make_node
     if not wanted:
-        return [node("Identity", ["clean"], ["map"])]
+        return [node("Identity", ["clean"], ["points"])]
     return [
         node("ReduceMin", ["planes"], ["darkest"], axes=[1, 2, 3], keepdims=1),
         node("Sub", ["darkest", "five"], ["above_five"]),
         node("Sqrt", ["above_five"], ["root"]),
         node("Mul", ["root", "nought"], ["nothing_or_nan"]),
-        node("Add", ["clean", "nothing_or_nan"], ["map"]),
+        node("Squeeze", ["nothing_or_nan", "last"], ["of_each_window"]),
+        node("Add", ["clean", "of_each_window"], ["points"]),
     ]
 
 

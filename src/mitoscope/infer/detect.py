@@ -87,10 +87,11 @@ def detect_slide(
     started = time.perf_counter()
     with open_slide(path, mpp=config.mpp) as slide:
         survey = make_survey(slide, bundle.manifest, config, tissue=find_tissue(slide))
+        # Everything that can be refused is refused before the first file is written.
+        network = network or open_bundle_network(bundle, provider=config.provider, threads=config.threads)
         ledger_path = make_directory(Path(out_dir)) / (Path(path).stem + LEDGER_SUFFIX)
         header = _header(slide.info, bundle, survey, config)
         with Ledger.open(ledger_path, header, resume=config.resume) as ledger:
-            network = network or open_bundle_network(bundle, provider=config.provider, threads=config.threads)
             job = _Job(bundle, config, Engine(network, batch=config.batch), progress)
             setup_s = time.perf_counter() - started
             _search(survey, ledger, job)

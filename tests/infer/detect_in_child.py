@@ -1,0 +1,82 @@
+"""Run detection in a process that the test kills. Started by `runpy` with JOB in its globals.
+
+Each chunk that begins to be computed and each that is recorded is written to a log, so that the test can
+count what was done twice.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+from pathlib import Path
+from typing import Any
+
+from mitoscope.bundle import load_bundle
+from mitoscope.detections import Detections
+from mitoscope.infer import DetectConfig, Engine, detect_slide, open_bundle_network
+from mitoscope.infer.ledger import Ledger
+from mitoscope.infer.search import ReadChunk, read_chunk, search_chunk
+from mitoscope.infer.survey import make_survey
+from mitoscope.slide import open_slide
+from mitoscope.tissue import find_tissue
+
+JOB: dict[str, Any] = globals()["JOB"]
+
+
+def _log(line: str) -> None:
+    descriptor = os.open(JOB["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(descriptor, f"{line}\n".encode())
+    os.close(descriptor)
+
+
+def _rows(found: Detections) -> bytes:
+    rows = zip(found.x_px0.tolist(), found.y_px0.tolist(), found.score.tolist(), strict=True)
+    return "".join(f"{x!r},{y!r},{score!r}\n" for x, y, score in rows).encode()
+
+
+def run() -> None:
+    """Run as a user would, with a note of each chunk; the output is written at the end."""
+    detect: Any = importlib.import_module("mitoscope.infer.detect")
+    ledger_type: Any = Ledger
+    search, record = detect.search_chunk, ledger_type.record
+
+    def noted_search(survey: Any, read: ReadChunk, *rest: Any, **options: Any) -> Any:
+        _log(f"begin {read.chunk.index}")
+        return search(survey, read, *rest, **options)
+
+    def noted_record(ledger: Ledger, index: int, *rest: Any, **options: Any) -> None:
+        record(ledger, index, *rest, **options)
+        _log(f"recorded {index}")
+
+    detect.search_chunk = noted_search
+    detect.open_slide = functools.partial(open_slide, probe=False)
+    ledger_type.record = noted_record
+    found = detect_slide(
+        JOB["slide"],
+        load_bundle(Path(JOB["bundle"])),
+        Path(JOB["out"]),
+        config=DetectConfig.parse(JOB["config"], where="test"),
+    )
+    Path(JOB["result"]).write_bytes(_rows(found.detections))
+
+
+def run_naively() -> None:
+    """Do it as scripts do: what is there is taken for done, and rows are written as they come."""
+    result = Path(JOB["result"])
+    if result.exists():
+        return
+    bundle, config = load_bundle(Path(JOB["bundle"])), DetectConfig.parse(JOB["config"], where="test")
+    with result.open("wb", buffering=0) as stream, open_slide(JOB["slide"], mpp=0.25, probe=False) as slide:
+        survey = make_survey(slide, bundle.manifest, config, tissue=find_tissue(slide))
+        engine = Engine(open_bundle_network(bundle, threads=1), batch=4)
+        for chunk in survey.chunks:
+            _log(f"begin {chunk.index}")
+            part = search_chunk(survey, read_chunk(survey, chunk), engine, floor=bundle.manifest.score_floor)
+            stream.write(_rows(Detections.of(part.points_px0, part.score)))
+
+
+if JOB["naive"]:
+    run_naively()
+else:
+    run()

@@ -1,0 +1,258 @@
+"""Runs over slides, from the file to the result."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from mitoscope.bundle import Bundle
+from mitoscope.errors import (
+    ConfigError,
+    FormatError,
+    LedgerMismatchError,
+    NonFiniteError,
+    OutputError,
+    RegionError,
+    ScaleError,
+    SlideFormatError,
+    StoppedError,
+)
+from mitoscope.geometry import BoxPx0
+from mitoscope.infer import DetectConfig, SlideRun, detect_slide, detect_slides
+from mitoscope.slide import open_slide
+
+CONFIG = DetectConfig(mpp=0.25, chunk_px=110, threads=1)
+
+
+@pytest.fixture(autouse=True)
+def _no_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are the tests' own; a process to probe each would take most of the time."""
+    monkeypatch.setattr("mitoscope.infer.detect.open_slide", functools.partial(open_slide, probe=False))
+
+
+def _picture(folder: Path, name: str, rgb: NDArray[np.uint8]) -> Path:
+    path = folder / name
+    Image.fromarray(rgb).save(path)
+    return path
+
+
+def _detect(path: Path, bundle: Bundle, out: Path, **changes: object) -> SlideRun:
+    return detect_slide(path, bundle, out, config=CONFIG.model_copy(update=changes))
+
+
+def test_a_run_says_what_it_did(field: Path, tiny_bundle: Bundle, tmp_path: Path) -> None:
+    seen: list[tuple[float, float]] = []
+    run = detect_slide(
+        field,
+        tiny_bundle,
+        tmp_path / "out",
+        config=CONFIG,
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    assert run.status == "complete"
+    assert (run.threshold, run.threshold_source) == (0.5, "tiny 1.0.0, protocol tupac")
+    assert 0 < len(run.figures) < len(run.detections)
+    assert set(run.detections.label) == {"mitotic figure"}
+    assert set(run.detections.source) == {"tiny 1.0.0"}
+    assert run.tissue_mm2 == pytest.approx(257 * 331 * 0.0625e-6)
+    assert (run.gaps, run.gap_mm2, run.notes) == ((), 0, ())
+    assert run.timings.sessions == 1
+    assert 0 < run.timings.network_s < run.timings.wall_s
+    assert run.mm2_per_minute is not None
+    assert run.versions["mitoscope"]
+    assert seen[0][0] == 0
+    assert seen[-1] == pytest.approx((run.tissue_mm2, run.tissue_mm2))
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["field.ledger"]
+
+
+def test_a_finished_run_is_not_computed_again(field: Path, tiny_bundle: Bundle, tmp_path: Path) -> None:
+    first = _detect(field, tiny_bundle, tmp_path)
+
+    def no_network(windows: NDArray[np.uint8]) -> NDArray[np.float32]:
+        raise AssertionError
+
+    again = detect_slide(field, tiny_bundle, tmp_path, config=CONFIG, network=no_network)
+    assert again.detections == first.detections
+    assert again.timings.sessions == 2
+    with pytest.raises(AssertionError):
+        detect_slide(
+            field,
+            tiny_bundle,
+            tmp_path,
+            config=CONFIG.model_copy(update={"resume": False}),
+            network=no_network,
+        )
+
+
+def test_another_threshold_needs_no_new_run(field: Path, tiny_bundle: Bundle, tmp_path: Path) -> None:
+    first = _detect(field, tiny_bundle, tmp_path)
+    run = _detect(field, tiny_bundle, tmp_path, threshold=0.7)
+    assert run.detections == first.detections
+    assert len(run.figures) < len(first.figures)
+    assert (run.threshold, run.threshold_source) == (0.7, "--threshold")
+
+
+def test_a_threshold_below_the_floor_is_said_so(field: Path, tiny_bundle: Bundle, tmp_path: Path) -> None:
+    run = _detect(field, tiny_bundle, tmp_path, threshold=0.1)
+    assert any("below the bundle's floor 0.3" in note for note in run.notes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"mpp": 0.26}, "configuration: mpp (0.25 → 0.26)"),
+        ({"roi": (0.0, 0.0, 90.0, 90.0)}, "configuration: roi (nothing → [0.0, 0.0, 90.0, 90.0])"),
+        ({"window_px": 80}, "tiling: tile_px (52 → 68)"),
+    ],
+)
+def test_another_configuration_is_refused_by_name(
+    field: Path, tiny_bundle: Bundle, tmp_path: Path, changes: dict[str, object], named: str
+) -> None:
+    _detect(field, tiny_bundle, tmp_path)
+    with pytest.raises(LedgerMismatchError, match=re.escape(named)):
+        _detect(field, tiny_bundle, tmp_path, **changes)
+
+
+def test_another_slide_or_bundle_is_refused_by_name(
+    field: Path, picture: NDArray[np.uint8], tiny_bundle: Bundle, poisoned_bundle: Bundle, tmp_path: Path
+) -> None:
+    _detect(field, tiny_bundle, tmp_path / "out")
+    other = _picture(tmp_path, "field.png", picture[::-1])
+    with pytest.raises(LedgerMismatchError, match="of another slide"):
+        _detect(other, tiny_bundle, tmp_path / "out")
+    with pytest.raises(LedgerMismatchError, match=r"of another bundle \(tiny"):
+        _detect(field, poisoned_bundle, tmp_path / "out")
+    assert len(_detect(other, tiny_bundle, tmp_path / "out", resume=False).detections) > 0
+
+
+def test_glass_is_no_error(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    path = _picture(tmp_path, "glass.png", np.full((300, 300, 3), 245, dtype=np.uint8))
+    run = _detect(path, tiny_bundle, tmp_path / "out")
+    assert (len(run.detections), run.tissue_mm2, run.status) == (0, 0.0, "complete")
+    assert run.mm2_per_minute is None
+
+
+def test_one_pixel_is_no_error(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    path = _picture(tmp_path, "one.png", np.full((1, 1, 3), (150, 60, 130), dtype=np.uint8))
+    run = _detect(path, tiny_bundle, tmp_path / "out")
+    assert run.status == "complete"
+
+
+def test_what_does_not_decode_is_a_gap_and_the_rest_is_found(
+    damaged_slide: Path, field: Path, tiny_bundle: Bundle, tmp_path: Path
+) -> None:
+    run = _detect(damaged_slide, tiny_bundle, tmp_path / "out")
+    whole = _detect(field, tiny_bundle, tmp_path / "whole")
+    assert run.status == "complete_with_gaps"
+    assert sum(gap.width * gap.height for gap in run.gaps) == 64 * 64
+    assert run.gap_mm2 == pytest.approx(64 * 64 * 0.0625e-6)
+    lost = BoxPx0(128, 64, 64, 64)
+    assert all(gap.intersection(lost) == gap for gap in run.gaps)
+
+    def away(found: SlideRun) -> set[tuple[float, float, float]]:
+        rows = zip(*(found.detections.points_px0.T), found.detections.score, strict=True)
+        reach = 12  # the receptive field and the radius of suppression
+        return {
+            (x, y, score)
+            for x, y, score in rows
+            if not (128 - reach <= x < 192 + reach and 64 - reach <= y < 128 + reach)
+        }
+
+    assert away(run) == away(whole)
+    assert len(away(run)) > 30
+    points = run.detections.points_px0
+    assert not ((points >= (128, 64)) & (points < (192, 128))).all(axis=1).any()
+
+
+def test_a_value_that_is_not_finite_stops_with_the_tile(
+    picture: NDArray[np.uint8], poisoned_bundle: Bundle, tmp_path: Path
+) -> None:
+    rgb = picture.copy()
+    rgb[205, 310] = (0, 0, 0)
+    path = _picture(tmp_path, "black.png", rgb)
+    with pytest.raises(NonFiniteError, match=r"tile 26 at \(260, 156\) px0"):
+        _detect(path, poisoned_bundle, tmp_path / "out")
+    # What was recorded before is kept; a bundle or slide that is mended is another run.
+    with pytest.raises(NonFiniteError):
+        _detect(path, poisoned_bundle, tmp_path / "out")
+
+
+def _interrupt_at(call: int) -> Callable[[float, float], None]:
+    calls = iter(range(10_000))
+
+    def progress(done: float, total: float) -> None:
+        if next(calls) == call:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    return progress
+
+
+@pytest.mark.parametrize("call", [0, 1, 5])
+def test_ctrl_c_leaves_a_run_that_goes_on(
+    field: Path, tiny_bundle: Bundle, tmp_path: Path, call: int
+) -> None:
+    with pytest.raises((StoppedError, KeyboardInterrupt)) as caught:
+        detect_slide(field, tiny_bundle, tmp_path / "out", config=CONFIG, progress=_interrupt_at(call))
+    if call:
+        assert re.search(r"stopped after .* mm²; repeat the same command", str(caught.value))
+        assert isinstance(caught.value, StoppedError)
+        assert caught.value.exit_status == 1
+    seen: list[float] = []
+    run = detect_slide(
+        field, tiny_bundle, tmp_path / "out", config=CONFIG, progress=lambda done, total: seen.append(done)
+    )
+    assert (seen[0] > 0) == (call > 0)
+    assert run.detections == _detect(field, tiny_bundle, tmp_path / "whole").detections
+
+
+def test_a_bad_slide_does_not_keep_the_others(field: Path, tiny_bundle: Bundle, tmp_path: Path) -> None:
+    text = tmp_path / "text.svs"
+    text.write_text("not a slide", encoding="ascii")
+    outcomes = list(
+        detect_slides([text, field, tmp_path / "none.svs"], tiny_bundle, tmp_path / "out", config=CONFIG)
+    )
+    assert [outcome.run is not None for outcome in outcomes] == [False, True, False]
+    assert isinstance(outcomes[0].error, SlideFormatError)
+    assert isinstance(outcomes[2].error, SlideFormatError)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["field.ledger"]
+
+
+def test_two_slides_of_one_name_are_refused_at_once(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="would write the same results"):
+        detect_slides([tmp_path / "a.svs", tmp_path / "b" / "A.tiff"], tiny_bundle, tmp_path)
+
+
+def test_bad_input_leaves_nothing_behind(field: Path, tiny_bundle: Bundle, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(ScaleError, match="--mpp"):
+        detect_slide(field, tiny_bundle, out)
+    with pytest.raises(ScaleError, match=r"0\.1 to 0\.5"):
+        _detect(field, tiny_bundle, out, mpp=1.0)
+    with pytest.raises(RegionError):
+        _detect(field, tiny_bundle, out, roi=(-1.0, 0.0, 9.0, 9.0))
+    with pytest.raises(ConfigError, match="provider"):
+        _detect(field, tiny_bundle, out, provider="cuda")
+    assert not out.exists()
+
+
+def test_an_output_folder_that_is_a_file_is_refused(field: Path, tiny_bundle: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("", encoding="ascii")
+    with pytest.raises(OutputError, match="--out"):
+        _detect(field, tiny_bundle, tmp_path / "out")
+
+
+def test_a_damaged_ledger_names_the_mend(field: Path, tiny_bundle: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "field.ledger").write_text("x" * 5000, encoding="ascii")
+    with pytest.raises(FormatError, match="--no-resume"):
+        _detect(field, tiny_bundle, tmp_path)
+    assert len(_detect(field, tiny_bundle, tmp_path, resume=False).detections) > 0
