@@ -18,9 +18,10 @@ EXIF orientation       ignored on purpose: annotations refer to the stored pixel
 
 from __future__ import annotations
 
+import struct
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ from PIL import Image
 from mitoscope.errors import SlideFormatError
 from mitoscope.geometry import SizePx
 from mitoscope.slide.fingerprint import fingerprint
-from mitoscope.slide.image_scale import read_image_scale
+from mitoscope.slide.image_scale import read_image_scale, scale_tag
 from mitoscope.slide.info import Level, SlideInfo, resolve_scale
 from mitoscope.slide.memory_slide import MemorySlide
 from mitoscope.slide.pixels import Pixels
@@ -63,9 +64,12 @@ class ImageSlide(MemorySlide):
 
     def __init__(self, path: Path, *, mpp: float | None = None) -> None:
         with _quiet(path), Image.open(path, formats=FORMATS) as image:
-            check_image(image, where=path)
+            _check_image(image, where=path)
             stated = None if mpp is not None else read_image_scale(image)
-            resolution, source = resolve_scale(stated, override=mpp, objective_power=None, where=path)
+            tag = scale_tag(image)
+            resolution, source = resolve_scale(
+                stated, override=mpp, objective_power=None, tag=tag, where=path
+            )
             pixels = _decode(image)
         size = SizePx(pixels.rgb.shape[1], pixels.rgb.shape[0])
         info = SlideInfo(
@@ -85,6 +89,19 @@ class ImageSlide(MemorySlide):
         super().__init__(pixels.rgb, mpp=resolution, name=path.name, valid=valid, info=info)
 
 
+# What Pillow raises for broken data besides OSError: none of it documented, all of it seen.
+_DECODER_ERRORS = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    struct.error,
+)
+
+
 @contextmanager
 def _quiet(path: Path) -> Iterator[None]:
     """Turn what Pillow raises for a bad file into one error, and its warnings into nothing."""
@@ -99,8 +116,7 @@ def _quiet(path: Path) -> Iterator[None]:
         ) from None
     except Image.DecompressionBombError:
         raise _too_large(path) from None
-    # Pillow's decoders raise these four for broken data, none of them documented.
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
+    except _DECODER_ERRORS as error:
         raise SlideFormatError(
             f"cannot be decoded ({error})",
             where=path,
@@ -116,24 +132,37 @@ def _too_large(path: Path) -> SlideFormatError:
     )
 
 
-def check_image(image: Image.Image, *, where: Path) -> None:
-    """Refuse an image that is too large, has no RGB colours or holds several pictures.
+def check_colours(path: Path) -> None:
+    """Refuse a greyscale, CMYK or Lab TIFF, which OpenSlide would present as RGB.
 
     Raises
     ------
     SlideFormatError
-        Saying which.
+        Naming the mode. A TIFF that Pillow cannot open is left to OpenSlide's judgement.
     """
+    with suppress(*_DECODER_ERRORS, Image.DecompressionBombError), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with Image.open(path, formats=("TIFF",)) as image:
+            mode = image.mode
+        _check_mode(mode, where=path)
+
+
+def _check_mode(mode: str, *, where: Path) -> None:
+    if mode in _GREY_MODES:
+        raise SlideFormatError(
+            f"is greyscale (mode {mode}), H&E needs colour", where=where, mend="give the RGB original"
+        )
+    if mode not in _COLOUR_MODES:
+        raise SlideFormatError(
+            f"has the colour mode {mode}", where=where, mend="save it as RGB with 8 bits a channel"
+        )
+
+
+def _check_image(image: Image.Image, *, where: Path) -> None:
+    """Refuse an image that is too large, has no RGB colours or holds several pictures."""
     if image.width * image.height > MAX_IMAGE_PX:
         raise _too_large(where)
-    if image.mode in _GREY_MODES:
-        raise SlideFormatError(
-            f"is greyscale (mode {image.mode}), H&E needs colour", where=where, mend="give the RGB original"
-        )
-    if image.mode not in _COLOUR_MODES:
-        raise SlideFormatError(
-            f"has the colour mode {image.mode}", where=where, mend="save it as RGB with 8 bits a channel"
-        )
+    _check_mode(image.mode, where=where)
     frames = _frames_of_full_size(image)
     if frames > 1:
         raise SlideFormatError(

@@ -22,6 +22,12 @@ _IMAGEJ_MICRON = re.compile(r"^unit=(micron|microns|um|µm|μm|\\u00B5m)\s*$", r
 _MAX_DESCRIPTION = 1 << 20
 
 
+def scale_tag(image: Image.Image) -> str:
+    """Return the name of the tag in which an image of this format states its resolution."""
+    names = {"TIFF": "tiff.XResolution", "PNG": "PNG pHYs", "JPEG": "JPEG density", "MPO": "JPEG density"}
+    return names.get(image.format or "", f"resolution tag in {image.format}")
+
+
 def read_image_scale(image: Image.Image) -> StatedScale | None:
     """Return the resolution an opened image states, or None."""
     if isinstance(image, TiffImagePlugin.TiffImageFile):
@@ -35,7 +41,7 @@ def read_image_scale(image: Image.Image) -> StatedScale | None:
 
 def _tiff_scale(image: TiffImagePlugin.TiffImageFile) -> StatedScale | None:
     tags = image.tag_v2
-    description = str(tags.get(_IMAGE_DESCRIPTION, ""))[:_MAX_DESCRIPTION]
+    description = _as_utf8(str(tags.get(_IMAGE_DESCRIPTION, ""))[:_MAX_DESCRIPTION])
     if "<OME" in description:
         scale = _ome_scale(description)
         if scale is not None:
@@ -47,6 +53,14 @@ def _tiff_scale(image: TiffImagePlugin.TiffImageFile) -> StatedScale | None:
         return StatedScale("ImageJ unit, tiff.XResolution", 1 / x, 1 / y)
     unit = _TIFF_UNITS.get(tags.get(_RESOLUTION_UNIT, 2))
     return None if unit is None else StatedScale("tiff.XResolution", unit / x, unit / y)
+
+
+def _as_utf8(text: str) -> str:
+    # Pillow reads every description as Latin-1; OME-XML is UTF-8, and "µm" matters.
+    try:
+        return text.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return text
 
 
 def _ome_scale(description: str) -> StatedScale | None:

@@ -125,7 +125,12 @@ def downsample(size0: SizePx, size: SizePx) -> tuple[float, float]:
 
 
 def resolve_scale(
-    stated: StatedScale | None, *, override: float | None, objective_power: float | None, where: Path | str
+    stated: StatedScale | None,
+    *,
+    override: float | None,
+    objective_power: float | None,
+    tag: str,
+    where: Path | str,
 ) -> tuple[Mpp, str]:
     """Settle the resolution of a slide and say who set it.
 
@@ -137,6 +142,8 @@ def resolve_scale(
         What the user says with ``--mpp``; it wins and is checked for its range alone.
     objective_power : float or None
         Magnification of the objective, where the file states it.
+    tag : str
+        Where the resolution was looked for, for the error.
     where : Path or str
         The slide, for the error.
 
@@ -148,7 +155,7 @@ def resolve_scale(
     if override is not None:
         return _mpp(StatedScale(OPTION, override, override), where), OPTION
     if stated is None:
-        raise ScaleError("states no resolution", where=where, mend=_MEND)
+        raise ScaleError(f"states no resolution (no {tag})", where=where, mend=_MEND)
     mpp = _mpp(stated, where)
     if objective_power is not None:
         _check_power(mpp, objective_power, tag=stated.tag, where=where)

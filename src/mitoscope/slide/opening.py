@@ -6,10 +6,9 @@ import stat
 from pathlib import Path
 
 import openslide
-from PIL import Image, UnidentifiedImageError
 
 from mitoscope.errors import SlideFormatError
-from mitoscope.slide.image_reader import ImageSlide, check_image
+from mitoscope.slide.image_reader import ImageSlide, check_colours
 from mitoscope.slide.openslide_reader import OpenSlideReader
 from mitoscope.slide.probe import probe_slide
 from mitoscope.slide.slide import Slide
@@ -46,7 +45,7 @@ def open_slide(path: Path | str, *, mpp: float | None = None, probe: bool = True
     if vendor is None:
         return ImageSlide(file, mpp=mpp)
     if vendor == "generic-tiff":
-        _check_generic_tiff(file)
+        check_colours(file)
     return OpenSlideReader(file, mpp=mpp)
 
 
@@ -72,13 +71,3 @@ def _check_file(file: Path) -> None:
         raise SlideFormatError(
             f"cannot be read ({reason})", where=file, mend="check its permissions"
         ) from None
-
-
-def _check_generic_tiff(file: Path) -> None:
-    """Refuse greyscale and the like in a tiled TIFF: OpenSlide would present it as colour."""
-    try:
-        with Image.open(file, formats=("TIFF",)) as image:
-            header = Image.new(image.mode, (1, 1))
-    except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError):
-        return  # a TIFF that Pillow does not know is OpenSlide's to judge
-    check_image(header, where=file)

@@ -80,9 +80,7 @@ class OpenSlideReader(Slide):
 
     def _read_inside(self, box: BoxPx, level: int) -> Pixels:
         self._after_fork()
-        if self._closed:
-            raise self._closed_error()
-        if any(at == level and tile.intersection(box) for at, tile in tuple(self._damaged)):
+        if self._damaged and self._touches_damage(box, level):
             return self._read_around(box, level)
         handle = self._live_handle()
         try:
@@ -93,6 +91,10 @@ class OpenSlideReader(Slide):
                     self._handle = None
             return self._read_around(box, level)
 
+    def _touches_damage(self, box: BoxPx, level: int) -> bool:
+        tiles = _tiles_touching(box, self.info.levels[level])
+        return any((level, tile) in self._damaged for tile, _ in tiles)
+
     def _after_fork(self) -> None:
         if self._pid != os.getpid():
             # Locks inside of the inherited handles may be held by threads that do not exist here, so the
@@ -102,6 +104,8 @@ class OpenSlideReader(Slide):
 
     def _live_handle(self) -> openslide.OpenSlide:
         with self._lock:
+            if self._closed:
+                raise self._closed_error()
             if self._handle is None:
                 self._handle = self._reopen()
             return self._handle
@@ -124,6 +128,8 @@ class OpenSlideReader(Slide):
 
     def _read_around(self, box: BoxPx, level: int) -> Pixels:
         with self._lock:
+            if self._closed:
+                raise self._closed_error()
             return self._join(box, level, lambda tile, part: self._recover(tile, part, level))
 
     def _recover(self, tile: BoxPx, part: BoxPx, level: int) -> Pixels:
@@ -156,8 +162,9 @@ class OpenSlideReader(Slide):
         self._after_fork()
         # OpenSlide closes a handle when its last user drops it: closing it here would pull it from under a
         # read in another thread.
-        self._closed = True
-        self._handle = self._recovery = None
+        with self._lock:
+            self._closed = True
+            self._handle = self._recovery = None
 
 
 def _open(path: Path) -> openslide.OpenSlide:
@@ -166,8 +173,11 @@ def _open(path: Path) -> openslide.OpenSlide:
     except openslide.OpenSlideUnsupportedFormatError:
         raise SlideFormatError("not a slide that OpenSlide knows", where=path) from None
     except openslide.OpenSlideError as error:
+        reason = str(error).replace(f": {path}", "")
         raise SlideFormatError(
-            f"cannot be opened ({error})", where=path, mend="the file is damaged or incomplete: copy it again"
+            f"cannot be opened ({reason})",
+            where=path,
+            mend="the file is damaged or incomplete: copy it again",
         ) from None
 
 
@@ -176,7 +186,9 @@ def _describe(handle: openslide.OpenSlide, path: Path, mpp: float | None) -> Sli
     levels = read_levels(handle.level_dimensions, tags, where=path)
     power = read_objective_power(tags)
     stated = read_stated_scale(tags, where=path) if mpp is None else None
-    resolution, source = resolve_scale(stated, override=mpp, objective_power=power, where=path)
+    resolution, source = resolve_scale(
+        stated, override=mpp, objective_power=power, tag=openslide.PROPERTY_NAME_MPP_X, where=path
+    )
     return SlideInfo(
         path=path,
         name=path.name,

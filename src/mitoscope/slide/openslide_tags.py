@@ -15,6 +15,8 @@ from mitoscope.slide.info import Level, StatedScale, downsample
 MAX_SIDE_PX = 1 << 22
 """Longest believable side of a slide in pixels: 1 m of glass at 0.25 µm/px."""
 _MAX_TILE_SIDE_PX = 1 << 14
+_PADDING_PX = 256
+_ASPECT_TOLERANCE = 0.1
 
 
 def read_levels(
@@ -25,7 +27,7 @@ def read_levels(
     Raises
     ------
     SlideFormatError
-        If there is none, or a size is empty or beyond belief.
+        If there is none, a size is empty or beyond belief, or the levels show different fields.
     """
     if not sizes:
         raise SlideFormatError("has no pyramid level", where=where)
@@ -35,10 +37,24 @@ def read_levels(
                 f"claims a level of {width} × {height} px (at most {MAX_SIDE_PX} a side)", where=where
             )
     size0 = SizePx(*sizes[0])
+    for size in sizes[1:]:
+        if not _same_field(sizes[0], size):
+            raise SlideFormatError(
+                f"has levels of {size0.width} × {size0.height} and {size[0]} × {size[1]} px,"
+                " which cannot show the same field",
+                where=where,
+            )
     return tuple(
         Level(SizePx(*size), *downsample(size0, SizePx(*size)), _tile(tags, index))
         for index, size in enumerate(sizes)
     )
+
+
+def _same_field(size0: tuple[int, int], size: tuple[int, int]) -> bool:
+    """Whether a level is level 0 reduced; some vendors fill levels up to whole tiles."""
+    factor = size0[0] / size[0]
+    off = abs(size[1] * factor - size0[1])
+    return off <= max(_ASPECT_TOLERANCE * size0[1], _PADDING_PX * factor)
 
 
 def _tile(tags: Mapping[str, str], index: int) -> SizePx | None:

@@ -44,9 +44,12 @@ class Pixels:
         alpha = rgba[..., 3]
         if int(alpha.min()) == WHITE:
             return cls(np.ascontiguousarray(rgba[..., :3]), np.ones(alpha.shape, np.bool_))
-        weight = alpha[..., None].astype(np.uint32)
-        colour = rgba[..., :3].astype(np.uint32) * weight + WHITE * (WHITE - weight)
-        rgb = ((colour + WHITE // 2) // WHITE).astype(np.uint8)
+        rgb = np.array(rgba[..., :3])
         valid = alpha >= _OPAQUE_FROM
         rgb[~valid] = WHITE
+        mixed = valid & (alpha < WHITE)
+        if mixed.any():
+            weight = alpha[mixed][:, None].astype(np.uint16)
+            laid = rgb[mixed] * weight + WHITE * (WHITE - weight)
+            rgb[mixed] = ((laid + WHITE // 2) // WHITE).astype(np.uint8)
         return cls(rgb, valid)

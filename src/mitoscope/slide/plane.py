@@ -79,11 +79,13 @@ class Plane:
 
     def to_px0(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return points (n, 2) in px0; both frames are continuous, a pixel's centre is at one half."""
-        return np.asarray(points, np.float64) * np.asarray(self.scale)
+        moved: NDArray[np.float64] = np.asarray(points, np.float64) * np.asarray(self.scale)
+        return moved
 
     def from_px0(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return points (n, 2) in plane px."""
-        return np.asarray(points, np.float64) / np.asarray(self.scale)
+        moved: NDArray[np.float64] = np.asarray(points, np.float64) / np.asarray(self.scale)
+        return moved
 
 
 def _choose(slide: Slide, wanted: tuple[float, float], tolerance: float) -> Sampling:
@@ -91,7 +93,7 @@ def _choose(slide: Slide, wanted: tuple[float, float], tolerance: float) -> Samp
     steps = [(wanted[0] / level.downsample_x, wanted[1] / level.downsample_y) for level in slide.info.levels]
     off = [max(abs(x - 1), abs(y - 1)) for x, y in steps]
     nearest = min(range(len(off)), key=off.__getitem__)
-    if off[nearest] <= tolerance:
+    if off[nearest] <= tolerance + 1e-9:
         return Sampling(nearest, 1.0, 1.0)
     level = best_level(slide, min(wanted))
     return Sampling(level, exact_step(steps[level][0]), exact_step(steps[level][1]))

@@ -36,8 +36,8 @@ def probe_slide(path: Path, *, time_limit_s: float = TIME_LIMIT_S) -> None:
     SlideFormatError
         If the child fails, crashes, or exceeds its time or its memory (1 GiB).
     """
-    # -I: neither the environment nor the current directory decides what the child imports.
-    command = [sys.executable, "-I", str(_CHILD), str(path.absolute()), str(MAX_IMAGE_PX)]
+    # -P: the child's own folder is not searched for modules.
+    command = [sys.executable, "-P", str(_CHILD), str(path.absolute()), str(MAX_IMAGE_PX)]
     try:
         child = subprocess.run(  # noqa: S603 (our own script; the path is one argument)
             command,

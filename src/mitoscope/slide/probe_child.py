@@ -13,7 +13,8 @@ import sys
 MEMORY_BYTES = 1 << 30
 CPU_SECONDS = 10
 MAX_SIDE_PX = 1 << 22
-TILE_PX = 256
+TILE_PX = 32
+PLACES = ((0.5, 0.5), (0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0))
 
 
 def limit() -> None:
@@ -39,9 +40,9 @@ def _address_space_bytes() -> int:
 
 
 def try_openslide(path: str) -> str | None:
-    """Open a slide and read a few tiles; return what is wrong, or None.
+    """Open a slide and read a few tiles of each level; return what is wrong, or None.
 
-    A tile that cannot be decoded is not wrong here: it costs that tile alone.
+    A tile that cannot be decoded costs that tile alone; only when all tried at level 0 fail, the slide does.
     """
     import openslide
 
@@ -50,18 +51,21 @@ def try_openslide(path: str) -> str | None:
         sizes, downsamples = slide.level_dimensions, slide.level_downsamples
         dict(slide.properties)
     except openslide.OpenSlideError as error:
-        return f"cannot be opened ({error})"
+        return f"cannot be opened ({str(error).replace(': ' + path, '')})"
     for level, (width, height) in enumerate(sizes):
         if not (1 <= width <= MAX_SIDE_PX and 1 <= height <= MAX_SIDE_PX):
             return f"claims a level of {width} × {height} px (at most {MAX_SIDE_PX} a side)"
-        for share in (0.0, 0.5, 1.0):
-            x = int(share * max(0, width - TILE_PX) * downsamples[level])
-            y = int(share * max(0, height - TILE_PX) * downsamples[level])
-            size = (min(TILE_PX, width), min(TILE_PX, height))
+        failures = []
+        for share_x, share_y in PLACES:
+            x = int(share_x * max(0, width - TILE_PX) * downsamples[level])
+            y = int(share_y * max(0, height - TILE_PX) * downsamples[level])
             try:
-                slide.read_region((x, y), level, size)
-            except openslide.OpenSlideError:
+                slide.read_region((x, y), level, (min(TILE_PX, width), min(TILE_PX, height)))
+            except openslide.OpenSlideError as error:
+                failures.append(str(error))
                 slide = openslide.OpenSlide(path)
+        if level == 0 and len(failures) == len(PLACES):
+            return f"has no tile that can be decoded ({failures[0]})"
     return None
 
 
@@ -76,7 +80,7 @@ def try_image(path: str, max_px: int) -> str | None:
         with Image.open(path, formats=("PNG", "JPEG", "WEBP", "TIFF")) as image:
             if image.width * image.height <= max_px:
                 image.load()
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):
+    except (OSError, ValueError, SyntaxError, EOFError, TypeError, LookupError, Image.DecompressionBombError):
         return None
     return None
 

@@ -3,7 +3,8 @@
 Pillow's `resize(box=...)` weighs source pixels by their distance from the exact centre of the new pixel, but
 keeps the box in single precision: windows cut at different places differ by a grey level here and there. All
 scales are therefore multiples of 1/1024 and a window's source stays below 8192 px, so that every position is
-exact in single precision and every window gives the same pixels bit for bit (promise 16 rests on it).
+exact in single precision and every window gives the same pixels bit for bit (promise 16 rests on it). Pillow
+also chooses by the window's shape whether rows or columns go first; here rows always do.
 """
 
 from __future__ import annotations
@@ -95,56 +96,70 @@ def read_sampled(slide: Slide, box: BoxPx, *, sampling: Sampling) -> Pixels:
 
 def _resample(slide: Slide, part: BoxPx, sampling: Sampling) -> Pixels:
     level = slide.info.level(sampling.level).size
-    source, (left, top) = _source(part, sampling, level)
-    pixels = slide.read(source, level=sampling.level)
+    source = _source(part, sampling, sampled_size(slide, sampling))
+    inside = source.intersection(BoxPx(0, 0, level.width, level.height))
+    assert inside is not None  # the part lies within the slide, and margins only add to it
+    pixels = slide.read(inside, level=sampling.level)
+    colours, known = _continued(pixels, source.right - inside.right, source.bottom - inside.bottom)
+    left, top = part.x * sampling.step_x - source.x, part.y * sampling.step_y - source.y
     right, bottom = left + part.width * sampling.step_x, top + part.height * sampling.step_y
-    # The last pixel may reach beyond the slide; white is laid there, so that nothing is stretched.
-    pixels = _filled(pixels, math.ceil(right), math.ceil(bottom))
-    box = (left, top, right, bottom)
-    size = (part.width, part.height)
     kernel = Image.Resampling.BOX if sampling.averages else Image.Resampling.BICUBIC
-    rgb = np.array(Image.fromarray(pixels.rgb).resize(size, kernel, box=box))
-    valid = _resample_mask(pixels.valid, size, box)
+    rgb = _shrink(colours, part.size, kernel, box=(left, top, right, bottom))
+    valid = _shrink_mask(known, part.size, box=(left, top, right, bottom))
     rgb[~valid] = WHITE
     damaged = tuple(_scaled_out(lost, part, sampling) for lost in pixels.damaged)
     return Pixels(rgb, valid, damaged)
 
 
-def _source(part: BoxPx, sampling: Sampling, level: SizePx) -> tuple[BoxPx, tuple[float, float]]:
-    """Return the source pixels that a part needs, and where in them the part begins."""
-    x0, y0 = part.x * sampling.step_x, part.y * sampling.step_y
+def _source(part: BoxPx, sampling: Sampling, whole: SizePx) -> BoxPx:
+    """Return the source pixels that a part needs, cut at the ends of the whole.
+
+    The ends are the same for every window: there Pillow cuts the kernel and renormalises it.
+    """
     support = 1 if sampling.averages else _SUPPORT_PX
     margin_x = math.ceil(support * max(1.0, sampling.step_x)) + 1
     margin_y = math.ceil(support * max(1.0, sampling.step_y)) + 1
-    wanted = BoxPx(
-        math.floor(x0) - margin_x,
-        math.floor(y0) - margin_y,
-        math.ceil(part.width * sampling.step_x) + 2 * margin_x + 1,
-        math.ceil(part.height * sampling.step_y) + 2 * margin_y + 1,
+    left = max(0, math.floor(part.x * sampling.step_x) - margin_x)
+    top = max(0, math.floor(part.y * sampling.step_y) - margin_y)
+    right = min(math.ceil(part.right * sampling.step_x) + margin_x, math.ceil(whole.width * sampling.step_x))
+    bottom = min(
+        math.ceil(part.bottom * sampling.step_y) + margin_y, math.ceil(whole.height * sampling.step_y)
     )
-    # At the slide's edge the kernel is cut and renormalised by Pillow rather than filled with white.
-    source = wanted.intersection(BoxPx(0, 0, level.width, level.height))
-    assert source is not None  # the part lies within the slide
-    return source, (x0 - source.x, y0 - source.y)
+    return BoxPx(left, top, right - left, bottom - top)
 
 
-def _filled(pixels: Pixels, width: int, height: int) -> Pixels:
-    missing_x = max(0, width - pixels.rgb.shape[1])
-    missing_y = max(0, height - pixels.rgb.shape[0])
-    if missing_x == missing_y == 0:
-        return pixels
-    around = ((0, missing_y), (0, missing_x))
-    rgb = np.pad(pixels.rgb, (*around, (0, 0)), constant_values=WHITE)
-    return Pixels(rgb, np.pad(pixels.valid, around, constant_values=False), pixels.damaged)
+def _continued(pixels: Pixels, beyond_x: int, beyond_y: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Continue the border colours, invalid, to the end of a last new pixel that reaches beyond the slide.
+
+    White there would ring into the last pixels inside.
+    """
+    if beyond_x == beyond_y == 0:
+        return pixels.rgb, pixels.valid
+    around = ((0, beyond_y), (0, beyond_x))
+    colours = np.pad(pixels.rgb, (*around, (0, 0)), mode="edge")
+    return colours, np.pad(pixels.valid, around, constant_values=False)
 
 
-def _resample_mask(
-    valid: NDArray[np.bool_], size: tuple[int, int], box: tuple[float, float, float, float]
+def _shrink(
+    array: NDArray[np.uint8],
+    size: SizePx,
+    kernel: Image.Resampling,
+    *,
+    box: tuple[float, float, float, float],
+) -> NDArray[np.uint8]:
+    """Resize rows, then columns: Pillow orders the two, which both round, by the window's shape."""
+    left, top, right, bottom = box
+    image = Image.fromarray(array)
+    image = image.resize((size.width, image.height), kernel, box=(left, 0, right, image.height))
+    return np.array(image.resize((size.width, size.height), kernel, box=(0, top, size.width, bottom)))
+
+
+def _shrink_mask(
+    valid: NDArray[np.bool_], size: SizePx, *, box: tuple[float, float, float, float]
 ) -> NDArray[np.bool_]:
     if valid.all():
-        return np.ones(size[::-1], np.bool_)
-    mask = Image.fromarray(valid.astype(np.uint8) * np.uint8(WHITE))
-    share = np.asarray(mask.resize(size, Image.Resampling.BOX, box=box))
+        return np.ones((size.height, size.width), np.bool_)
+    share = _shrink(valid.astype(np.uint8) * np.uint8(WHITE), size, Image.Resampling.BOX, box=box)
     covered: NDArray[np.bool_] = share >= (WHITE + 1) // 2
     return covered
 

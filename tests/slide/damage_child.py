@@ -1,0 +1,69 @@
+"""Opens and reads damaged slides under limits; run by test_damaged_slides.py, one JSON line a case."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from mitoscope.errors import MitoscopeError
+from mitoscope.geometry import BoxPx
+from mitoscope.slide import open_slide
+
+MEMORY_BYTES = 4 << 30
+TILE_PX = 64
+
+
+def open_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def examine(path: Path, whole: np.ndarray) -> dict[str, object]:
+    """Open a slide and compare it tile by tile with the undamaged pixels."""
+    try:
+        with open_slide(path) as slide:
+            size = slide.info.size
+            pixels = slide.read(BoxPx(0, 0, size.width, size.height))
+    except MitoscopeError as error:
+        return {"error": type(error).__name__, "line": str(error)}
+    if whole.shape[:2] != (size.height, size.width):
+        return {"error": None, "size": [size.width, size.height]}
+    wrong = (pixels.rgb != whole).any(axis=2)
+    tiles_wrong, tiles_invalid = (
+        [[int(x), int(y)] for y, x in np.argwhere(by_tile(mask))]
+        for mask in (wrong & pixels.valid, ~pixels.valid)
+    )
+    return {
+        "error": None,
+        "size": [size.width, size.height],
+        "mpp": slide.info.mpp.x,
+        "wrong": tiles_wrong,
+        "invalid": tiles_invalid,
+        "damaged": [[box.x, box.y, box.width, box.height] for box in pixels.damaged],
+    }
+
+
+def by_tile(mask: np.ndarray) -> np.ndarray:
+    rows, columns = -(-mask.shape[0] // TILE_PX), -(-mask.shape[1] // TILE_PX)
+    full = np.zeros((rows * TILE_PX, columns * TILE_PX), bool)
+    full[: mask.shape[0], : mask.shape[1]] = mask
+    return np.asarray(full.reshape(rows, TILE_PX, columns, TILE_PX).any(axis=(1, 3)))
+
+
+def main(folder: Path) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    whole = np.load(folder / "whole.npy")
+    for path in sorted((folder / "cases").iterdir()):
+        before, start = open_descriptors(), time.monotonic()
+        outcome = examine(path, whole)
+        outcome |= {"seconds": time.monotonic() - start, "leaked": open_descriptors() - before}
+        sys.stdout.write(json.dumps({"case": path.stem, **outcome}) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mitoscope.errors import LevelError, ScaleError
+from mitoscope.geometry import Mpp, SizePx
+from mitoscope.slide.info import StatedScale, downsample, resolve_scale
+from mitoscope.slide.memory_slide import MemorySlide
+
+
+def settle(
+    stated: StatedScale | None, *, override: float | None = None, power: float | None = None
+) -> tuple[Mpp, str]:
+    return resolve_scale(
+        stated, override=override, objective_power=power, tag="openslide.mpp-x", where="slide.svs"
+    )
+
+
+def test_stated_resolution_is_taken_and_its_tag_recorded() -> None:
+    assert settle(StatedScale("openslide.mpp-x", 0.25, 0.252), power=40) == (
+        Mpp(0.25, 0.252),
+        "openslide.mpp-x",
+    )
+
+
+def test_option_wins_over_tag_and_objective() -> None:
+    assert settle(StatedScale("t", 0.25, 0.25), override=0.5, power=40) == (Mpp(0.5, 0.5), "--mpp")
+
+
+@pytest.mark.parametrize(
+    ("stated", "power"),
+    [
+        (None, None),
+        (StatedScale("openslide.mpp-x", 0.04, 0.04), None),
+        (StatedScale("openslide.mpp-x", 5.1, 5.1), None),
+        (StatedScale("openslide.mpp-x", 352.8, 352.8), None),
+        (StatedScale("openslide.mpp-x", 0.25, 0.27), None),
+        (StatedScale("openslide.mpp-x", float("nan"), 0.25), None),
+        (StatedScale("openslide.mpp-x", 0.5, 0.5), 40),
+        (StatedScale("openslide.mpp-x", 0.25, 0.25), 20),
+        (StatedScale("openslide.mpp-x", 0.301, 0.301), 40),
+        (StatedScale("openslide.mpp-x", 0.199, 0.199), 40),
+    ],
+)
+def test_implausible_resolution_names_tag_and_option(stated: StatedScale | None, power: float | None) -> None:
+    with pytest.raises(ScaleError, match=r"slide\.svs: .*openslide\.mpp-x.*--mpp"):
+        settle(stated, power=power)
+
+
+@pytest.mark.parametrize("value", [0.0, -0.25, 0.049, 5.01, float("nan"), float("inf")])
+def test_implausible_option_is_refused(value: float) -> None:
+    with pytest.raises(ScaleError, match="--mpp"):
+        settle(None, override=value)
+
+
+@pytest.mark.parametrize(
+    ("mpp", "power"), [(0.2533, 40), (0.2208, 40), (0.301, 35), (0.499, 20), (1.0, 10), (0.16, 60), (0.3, 40)]
+)
+def test_scanners_in_use_are_accepted(mpp: float, power: float) -> None:
+    assert settle(StatedScale("t", mpp, mpp), power=power)[0].x == mpp
+
+
+@given(st.floats(0.05, 5.0), st.floats(1, 100))
+def test_accepted_resolution_agrees_with_the_objective(mpp: float, power: float) -> None:
+    agrees = abs(mpp * power / 10 - 1) <= 0.2
+    try:
+        settle(StatedScale("t", mpp, mpp), power=power)
+    except ScaleError:
+        assert not agrees or abs(abs(mpp * power / 10 - 1) - 0.2) < 1e-9
+    else:
+        assert agrees or abs(abs(mpp * power / 10 - 1) - 0.2) < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("size0", "size", "expected"),
+    [
+        ((4443, 3567), (2221, 1783), (2.0, 2.0)),  # halved and cut
+        ((46000, 32914), (11500, 8228), (4.0, 4.0)),
+        ((1001, 1001), (501, 501), (2.0, 2.0)),  # halved and filled
+        ((100, 100), (100, 100), (1.0, 1.0)),
+        ((300, 200), (200, 133), (1.5, 200 / 133)),  # no whole factor
+        ((5, 100_000), (1, 25_000), (4.0, 4.0)),
+    ],
+)
+def test_downsample_is_the_whole_factor_where_one_explains_the_sizes(
+    size0: tuple[int, int], size: tuple[int, int], expected: tuple[float, float]
+) -> None:
+    assert downsample(SizePx(*size0), SizePx(*size)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("level", [-1, 1, 99])
+def test_level_that_does_not_exist_raises(make_tissue: object, level: int) -> None:
+    assert callable(make_tissue)
+    slide = MemorySlide(make_tissue(8, 8), mpp=Mpp.square(0.25), name="m")
+    with pytest.raises(LevelError, match="m: there is no level"):
+        slide.info.level(level)

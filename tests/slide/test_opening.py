@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from mitoscope.errors import ScaleError, SlideFormatError
+from mitoscope.geometry import BoxPx
+from mitoscope.slide import ImageSlide, OpenSlideReader, open_slide
+
+
+def test_a_pyramid_goes_to_openslide_and_an_image_to_pillow(
+    pyramid: Any, tmp_path: Path, make_tissue: Callable[..., Any]
+) -> None:
+    image = tmp_path / "roi.png"
+    Image.fromarray(make_tissue(30, 40)).save(image)
+    with open_slide(pyramid.path) as slide, open_slide(str(image), mpp=0.25) as roi:
+        assert isinstance(slide, OpenSlideReader)
+        assert isinstance(roi, ImageSlide)
+
+
+def test_both_readers_agree_on_a_file_that_both_can_read(
+    tmp_path: Path, make_tissue: Callable[..., Any]
+) -> None:
+    """Promise 5, lossless: exact."""
+    rgb = make_tissue(200, 300)
+    path = tmp_path / "tiled.tiff"
+    tifffile.imwrite(
+        path,
+        rgb,
+        tile=(64, 64),
+        photometric="rgb",
+        resolution=(40_000, 40_000),
+        resolutionunit="CENTIMETER",
+        metadata=None,
+    )
+    with open_slide(path) as slide, ImageSlide(path) as image:
+        assert isinstance(slide, OpenSlideReader)
+        assert (slide.info.size, slide.info.mpp) == (image.info.size, image.info.mpp)
+        assert slide.info.fingerprint == image.info.fingerprint
+        box = BoxPx(-3, -5, 320, 220)
+        ours, theirs = slide.read(box), image.read(box)
+        assert (ours.rgb == theirs.rgb).all()
+        assert (ours.valid == theirs.valid).all()
+        assert (ours.rgb[5:205, 3:303] == rgb).all()
+
+
+@pytest.mark.parametrize("mode", ["grey", "cmyk"])
+def test_tiled_tiff_without_rgb_is_refused(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "tiled.tiff"
+    if mode == "grey":
+        tifffile.imwrite(path, np.zeros((128, 128), np.uint8), tile=(64, 64), photometric="minisblack")
+    else:
+        tifffile.imwrite(path, np.zeros((128, 128, 4), np.uint8), tile=(64, 64), photometric="separated")
+    with pytest.raises(SlideFormatError, match=r"tiled\.tiff: .*(greyscale|CMYK|decoded)"):
+        open_slide(path, mpp=0.25)
+
+
+def test_missing(tmp_path: Path) -> None:
+    with pytest.raises(SlideFormatError, match=r"none\.svs: no such file"):
+        open_slide(tmp_path / "none.svs")
+
+
+def test_directory(tmp_path: Path) -> None:
+    with pytest.raises(SlideFormatError, match=r"is a directory; give the slide's file"):
+        open_slide(tmp_path)
+
+
+def test_empty(tmp_path: Path) -> None:
+    path = tmp_path / "empty.svs"
+    path.touch()
+    with pytest.raises(SlideFormatError, match=r"empty\.svs: is empty"):
+        open_slide(path)
+
+
+def test_no_slide(tmp_path: Path) -> None:
+    path = tmp_path / "notes.svs"
+    path.write_text("Aperio, or so it says")
+    with pytest.raises(SlideFormatError, match=r"notes\.svs: not a slide that OpenSlide knows, nor a PNG"):
+        open_slide(path)
+
+
+def test_pipe(tmp_path: Path) -> None:
+    path = tmp_path / "pipe.svs"
+    os.mkfifo(path)
+    with pytest.raises(SlideFormatError, match=r"pipe\.svs: is not a regular file"):
+        open_slide(path)
+
+
+def test_nonsense_name() -> None:
+    with pytest.raises(SlideFormatError, match="cannot be read"):
+        open_slide("a\0b.svs")
+    with pytest.raises(SlideFormatError, match="cannot be read"):
+        open_slide("x" * 5000)
+
+
+def test_permission(pyramid: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "secret.tiff"
+    path.write_bytes(pyramid.path.read_bytes())
+    path.chmod(0)
+    if os.access(path, os.R_OK):  # the superuser may read it all the same
+
+        def refuse(self: Path, *_: object, **__: object) -> None:
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(
+        SlideFormatError, match=r"cannot be read \(Permission denied\); check its permissions"
+    ):
+        open_slide(path)
+
+
+def test_no_resolution_names_tag_and_option(
+    make_tiff: Callable[..., Any], tmp_path: Path, pyramid: Any
+) -> None:
+    made = make_tiff(tmp_path / "bare.tiff", pyramid.rgb[:128, :128], reductions=(1,), px_per_cm=None)
+    with pytest.raises(ScaleError, match=r"bare\.tiff: .*openslide\.mpp-x.*--mpp"):
+        open_slide(made.path)
+    with open_slide(made.path, mpp=0.25) as slide:
+        assert slide.info.mpp_source == "--mpp"
+
+
+def test_link_is_followed(pyramid: Any, tmp_path: Path) -> None:
+    link = tmp_path / "link.tiff"
+    link.symlink_to(pyramid.path)
+    with open_slide(link) as slide:
+        assert slide.info.name == "link.tiff"

@@ -1,0 +1,158 @@
+"""Promise 7: a hostile file cannot take the process down."""
+
+from __future__ import annotations
+
+import struct
+import subprocess
+import sys
+import time
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mitoscope.errors import SlideFormatError
+from mitoscope.slide import open_slide, probe, probe_slide
+
+
+def png(path: Path, width: int, height: int) -> Path:
+    """Write a PNG whose header claims a size; its data are one line of zeros."""
+    parts = [
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(bytes(1 << 16))),
+        (b"IEND", b""),
+    ]
+    chunks = (
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in parts
+    )
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+    return path
+
+
+def test_good_files_pass(pyramid: Any, tmp_path: Path) -> None:
+    image = tmp_path / "-a b\n'ü.png"  # a name is data, never part of a command
+    Image.fromarray(np.zeros((9, 9, 3), np.uint8)).save(image)
+    probe_slide(pyramid.path)
+    probe_slide(image)
+
+
+def test_one_bad_tile_passes(pyramid: Any, tmp_path: Path) -> None:
+    data = bytearray(pyramid.path.read_bytes())
+    offset, count = pyramid.tile_offset[0][0], pyramid.tile_bytes[0][0]
+    data[offset : offset + count] = bytes(count)
+    path = tmp_path / "first.tiff"
+    path.write_bytes(data)
+    probe_slide(path)
+
+
+def test_a_slide_of_bad_tiles_is_refused(pyramid: Any, tmp_path: Path) -> None:
+    data = bytearray(pyramid.path.read_bytes())
+    start, end = pyramid.tile_offset[0][0], pyramid.tile_offset[0][-1]
+    data[start:end] = bytes(end - start)
+    data[end : end + 9] = bytes(9)
+    path = tmp_path / "zeros.tiff"
+    path.write_bytes(data)
+    with pytest.raises(SlideFormatError, match="no tile that can be decoded"):
+        probe_slide(path)
+
+
+@pytest.mark.parametrize("side", [2**30, 2**31 - 1])
+@pytest.mark.parametrize("tag", [322, 323])
+def test_an_abort_of_the_decoder_is_an_error(pyramid: Any, tmp_path: Path, tag: int, side: int) -> None:
+    data = bytearray(pyramid.path.read_bytes())
+    struct.pack_into("<I", data, pyramid.value[0, tag], side)
+    path = tmp_path / "hostile.tiff"
+    path.write_bytes(data)
+    with pytest.raises(SlideFormatError, match=r"hostile\.tiff: crashes the reader \(SIGABRT\); "):
+        probe_slide(path)
+
+
+def test_a_tile_that_needs_too_much_memory_is_an_error(pyramid: Any, tmp_path: Path) -> None:
+    data = bytearray(pyramid.path.read_bytes())
+    for tag in (322, 323):
+        struct.pack_into("<I", data, pyramid.value[0, tag], 1 << 15)  # 4 GiB decoded
+    path = tmp_path / "huge.tiff"
+    path.write_bytes(data)
+    start = time.monotonic()
+    with pytest.raises(SlideFormatError):
+        probe_slide(path)
+    assert time.monotonic() - start < 10
+
+
+@pytest.mark.parametrize("size", [(100_000, 100_000), (2**31 - 1, 2**31 - 1), (20_000, 20_000)])
+def test_decompression_bombs(tmp_path: Path, size: tuple[int, int]) -> None:
+    path = png(tmp_path / "bomb.png", *size)
+    with pytest.raises(SlideFormatError, match=r"bomb\.png: .*(pixels|decoded)"):
+        open_slide(path, mpp=0.25)
+
+
+def write_child(tmp_path: Path, body: str) -> Path:
+    path = tmp_path / "child.py"
+    path.write_text(body)
+    return path
+
+
+def test_a_hang_is_an_error(pyramid: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "_CHILD", write_child(tmp_path, "import time; time.sleep(60)"))
+    start = time.monotonic()
+    with pytest.raises(SlideFormatError, match=r"did not open within 0\.5 s"):
+        probe_slide(pyramid.path, time_limit_s=0.5)
+    assert time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("import os; os.kill(os.getpid(), 11)", "crashes the reader \\(SIGSEGV\\)"),
+        ("raise SystemExit(3)", "ends the reader \\(exit status 3\\)"),
+        ("print('nonsense')", "ends the reader \\(exit status 0\\)"),
+        ("print('[]')", "ends the reader \\(exit status 0\\)"),
+    ],
+)
+def test_a_child_that_fails_is_an_error(
+    pyramid: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, message: str
+) -> None:
+    monkeypatch.setattr(probe, "_CHILD", write_child(tmp_path, body))
+    with pytest.raises(SlideFormatError, match=message):
+        probe_slide(pyramid.path)
+
+
+def test_the_limits_hold(tmp_path: Path) -> None:
+    """The child cannot allocate more than its share, nor write a core."""
+    folder = str(Path(probe.__file__).parent)
+    body = (
+        f"import sys; sys.path.insert(0, {folder!r})\n"
+        "import probe_child, resource\n"
+        "probe_child.limit()\n"
+        "try:\n    bytearray(probe_child.MEMORY_BYTES + 1)\n"
+        "except MemoryError:\n    print('refused', resource.getrlimit(resource.RLIMIT_CORE)[0])\n"
+    )
+    child = subprocess.run([sys.executable, "-P", "-c", body], capture_output=True, check=True, timeout=30)
+    assert child.stdout.split() == [b"refused", b"0"]
+
+
+def test_it_works_without_standard_streams(pyramid: Any) -> None:
+    """As under a daemon: descriptors 0, 1 and 2 closed."""
+    body = (
+        "import os, sys\n"
+        "for descriptor in (0, 1, 2):\n    os.close(descriptor)\n"
+        "from pathlib import Path\n"
+        "from mitoscope.slide import probe_slide\n"
+        f"probe_slide(Path({str(pyramid.path)!r}))\n"
+        "os._exit(7)\n"
+    )
+    child = subprocess.run([sys.executable, "-c", body], check=False, timeout=30)
+    assert child.returncode == 7
+
+
+def test_a_probe_is_cheap(pyramid: Any) -> None:
+    seconds = []
+    for _ in range(3):
+        start = time.monotonic()
+        probe_slide(pyramid.path)
+        seconds.append(time.monotonic() - start)
+    assert min(seconds) < 1.0  # 0.1 s on an idle machine
