@@ -1,0 +1,1 @@
+"""Training data: pictures of permitted sources, splits by case, windows, augmentation, dense targets."""

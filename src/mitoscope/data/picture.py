@@ -1,0 +1,79 @@
+"""A labelled picture in memory, and square patches cut from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def no_points() -> NDArray[np.float64]:
+    """Return an empty array of points, shape (0, 2)."""
+    return np.empty((0, 2), dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """Pixels of one case with what is known about them.
+
+    Parameters
+    ----------
+    name : str
+        File name inside its source.
+    source : str
+        Name of the source in the catalogue.
+    case : str
+        What may not be on both sides of a split: a slide, a patient, or the picture itself.
+    rgb : ndarray of uint8, shape (h, w, 3)
+        About 0.25 µm/px.
+    figures : ndarray of float64, shape (n, 2)
+        x and y of the centres of mitotic figures, px of `rgb`; they may lie outside of it.
+    look_alikes : ndarray of float64, shape (m, 2)
+        The same for labelled look-alikes.
+    mirror_px : int
+        How far beyond the picture its mirror image may serve as background. A figure's mirror image would
+        be background by its label, so this must end before the nearest one.
+    """
+
+    name: str
+    source: str
+    case: str
+    rgb: NDArray[np.uint8]
+    figures: NDArray[np.float64] = field(default_factory=no_points)
+    look_alikes: NDArray[np.float64] = field(default_factory=no_points)
+    mirror_px: int = 0
+
+    @property
+    def height(self) -> int:
+        """Rows of `rgb`."""
+        return int(self.rgb.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Columns of `rgb`."""
+        return int(self.rgb.shape[1])
+
+
+def _mirrored(start: int, length: int, size: int) -> NDArray[np.intp]:
+    period = max(2 * size - 2, 1)
+    index = np.arange(start, start + length) % period
+    return np.where(index < size, index, period - index).astype(np.intp)
+
+
+def cut(rgb: NDArray[np.uint8], *, left: int, top: int, side: int) -> NDArray[np.uint8]:
+    """Return a square patch; beyond the picture it is mirrored.
+
+    Parameters
+    ----------
+    rgb : ndarray of uint8, shape (h, w, 3)
+    left, top : int
+        Upper left corner in px of the picture; may lie outside of it.
+    side : int
+        Side of the patch in px.
+    """
+    height, width = rgb.shape[:2]
+    if 0 <= left <= width - side and 0 <= top <= height - side:
+        return rgb[top : top + side, left : left + side]
+    rows, columns = _mirrored(top, side, height), _mirrored(left, side, width)
+    return np.asarray(rgb[rows[:, None], columns[None, :]])

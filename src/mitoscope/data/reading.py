@@ -1,0 +1,149 @@
+"""Reading the sources into pictures: everything is decoded once and kept in memory."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from mitoscope.data.catalogue import BRECAHAD, MITOSIS_CROPS, NEGATIVE_FIELDS, rows_of
+from mitoscope.data.picture import Picture, no_points
+from mitoscope.errors import TrainingDataError
+from mitoscope.labels import DEFAULT_LABELS, MITOTIC_FIGURE
+
+CROP_CENTRE_PX: Final = 64.0
+"""Every crop is 128 px wide with the mitotic figure at its centre."""
+CROP_MIRROR_PX: Final = 40
+"""The mirror image of a crop's figure begins 128 px from it; 40 px beyond the crop are free of it."""
+BRECAHAD_SCALES: Final = {"Case_12": 0.7}
+"""The scale is not stated; case 12 is visibly finer (median mitotic figure 63 px against 42 and 44 px)."""
+_MIDOG_ANNOTATIONS: Final = Path("annotations") / "MIDOG++.json"
+# Two annotations nearer than this are one figure.
+_SAME_FIGURE_PX: Final = 10.0
+_NEIGHBOUR_PX: Final = 100.0
+
+
+def read_rgb(path: Path, *, scale: float = 1.0) -> NDArray[np.uint8]:
+    """Decode a picture, optionally resized.
+
+    Raises
+    ------
+    TrainingDataError
+        If it is missing or cannot be decoded.
+    """
+    try:
+        with Image.open(path) as image:
+            rgb = image.convert("RGB")
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
+        raise TrainingDataError(f"cannot be decoded ({error})", where=path) from None
+    if scale != 1.0:
+        size = (round(rgb.width * scale), round(rgb.height * scale))
+        rgb = rgb.resize(size, Image.Resampling.LANCZOS)
+    return np.array(rgb, dtype=np.uint8)
+
+
+def read_crops(data: Path) -> list[Picture]:
+    """Read the crops around mitotic figures; further figures inside a crop come from MIDOG++'s labels."""
+    folder = data / MITOSIS_CROPS.name
+    rows = rows_of(folder / MITOSIS_CROPS.table, columns=("file", "source", "slide", "x", "y"))
+    neighbours = _midog_figures(data / _MIDOG_ANNOTATIONS)
+    pictures = []
+    for row in rows:
+        figures = np.array([[CROP_CENTRE_PX, CROP_CENTRE_PX]])
+        if row["slide"]:
+            offsets = neighbours.get(row["slide"], no_points()) - (float(row["x"]), float(row["y"]))
+            far = np.hypot(offsets[:, 0], offsets[:, 1])
+            others = offsets[(far > _SAME_FIGURE_PX) & (far < _NEIGHBOUR_PX)]
+            figures = np.concatenate([figures, others + CROP_CENTRE_PX])
+        pictures.append(
+            Picture(
+                name=row["file"],
+                source=MITOSIS_CROPS.name,
+                case=f"MIDOG/{row['slide']}" if row["slide"] else f"crop/{row['file']}",
+                rgb=read_rgb(folder / row["file"]),
+                figures=figures,
+                mirror_px=CROP_MIRROR_PX,
+            )
+        )
+    return pictures
+
+
+def _midog_figures(path: Path) -> dict[str, NDArray[np.float64]]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        names = {image["id"]: image["file_name"] for image in values["images"]}
+        category = next(c["id"] for c in values["categories"] if c["name"] == MITOTIC_FIGURE.name)
+        found: dict[str, list[tuple[float, float]]] = defaultdict(list)
+        for annotation in values["annotations"]:
+            if annotation["category_id"] == category:
+                left, top, right, bottom = annotation["bbox"]  # MIDOG++ writes corners, unlike COCO
+                found[names[annotation["image_id"]]].append(((left + right) / 2, (top + bottom) / 2))
+    except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
+        raise TrainingDataError(f"not MIDOG++ annotations ({error!r})", where=path) from None
+    return {name: np.array(points, dtype=np.float64) for name, points in found.items()}
+
+
+def read_brecahad(data: Path) -> list[Picture]:
+    """Read BreCaHAD; its apoptotic cells are labelled look-alikes."""
+    folder = data / BRECAHAD.name
+    rows = rows_of(folder / BRECAHAD.table, columns=("image", "case", "label", "x", "y"))
+    cases = {row["image"]: row["case"] for row in rows}
+    points: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
+    for row in rows:
+        points[row["image"], DEFAULT_LABELS.canonical(row["label"])].append(
+            (float(row["x"]), float(row["y"]))
+        )
+    pictures = []
+    for name, case in sorted(cases.items()):
+        scale = BRECAHAD_SCALES.get(case, 1.0)
+        pictures.append(
+            Picture(
+                name=name,
+                source=BRECAHAD.name,
+                case=f"BreCaHAD/{case}",
+                rgb=read_rgb(folder / "images" / name, scale=scale),
+                figures=np.array(points[name, MITOTIC_FIGURE.name]).reshape(-1, 2) * scale,
+                look_alikes=np.array(points[name, "Apoptosis"]).reshape(-1, 2) * scale,
+            )
+        )
+    return pictures
+
+
+def read_negative_fields(data: Path) -> list[Picture]:
+    """Read the fields without a visible mitotic figure."""
+    folder = data / NEGATIVE_FIELDS.name
+    rows = rows_of(folder / NEGATIVE_FIELDS.table, columns=("file", "source"))
+    return [
+        Picture(
+            name=row["file"],
+            source=NEGATIVE_FIELDS.name,
+            case=f"field/{row['source']}/{row['file']}",
+            rgb=(rgb := read_rgb(folder / row["file"])),
+            mirror_px=max(rgb.shape),
+        )
+        for row in rows
+    ]
+
+
+def read_midesec(data: Path) -> list[Picture]:
+    """Read MiDeSeC: for evaluation and the choice of thresholds, never for training."""
+    folder = data / "midesec"
+    rows = rows_of(folder / "labels.csv", columns=("image", "x", "y"))
+    points: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for row in rows:
+        points[row["image"]].append((float(row["x"]), float(row["y"])))
+    return [
+        Picture(
+            name=path.name,
+            source="midesec",
+            case=f"MiDeSeC/{path.stem}",
+            rgb=read_rgb(path),
+            figures=np.array(points.get(path.name, [])).reshape(-1, 2),
+        )
+        for path in sorted((folder / "images").iterdir())
+    ]

@@ -1,0 +1,1 @@
+"""Detectors in torch, and their export to ONNX graphs that give points."""
