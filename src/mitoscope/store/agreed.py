@@ -9,6 +9,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from mitoscope.store.encoding import well_formed
+
 
 class Policy(StrEnum):
     """How the labels of a cell become one; the SQL views of the same names say it exactly."""
@@ -48,6 +50,7 @@ class Agreed:
     label_id: NDArray[np.int64]
 
 
+@well_formed()
 def agreed(connection: sqlite3.Connection, policy: Policy, *, threshold: float = CROWD_THRESHOLD) -> Agreed:
     """Return the agreed class of all live cells.
 

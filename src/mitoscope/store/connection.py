@@ -109,18 +109,20 @@ def create_file(path: Path) -> sqlite3.Connection:
     OutputError
         If it cannot be written.
     """
-    if path.exists():
-        raise StoreError("exists already", where=path, mend="choose another name or open it")
     try:
         path.touch(exist_ok=False)
+    except FileExistsError:
+        raise StoreError("exists already", where=path, mend="choose another name or open it") from None
     except OSError as error:
         raise OutputError(f"cannot be written ({error.strerror})", where=path) from None
+    with translated(path):
+        connection = _connect(path, mode="rw")
     try:
         with translated(path):
-            connection = _connect(path, mode="rw")
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         migrate(connection, path)
-    except MitoscopeError:
+    except BaseException:
+        connection.close()
         path.unlink(missing_ok=True)
         raise
     return connection

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mitoscope.geometry import Mpp, SizePx
 from mitoscope.labels import LabelSet
 from mitoscope.store.columns import Cells, LabelEvents
-from mitoscope.store.encoding import attributes_from, nan_where_null, vertices_from
+from mitoscope.store.encoding import attributes_from, nan_where_null, vertices_from, well_formed
 from mitoscope.store.kinds import RegionKind
 from mitoscope.store.records import DatasetVersion, Domain, QuarantineEntry, Region, SlideRecord, Study
 from mitoscope.store.vocabulary import id_of, read_labels, read_raters, read_rounds
@@ -34,6 +34,7 @@ WHERE e.kind = 'label' AND c.slide_id IN (SELECT value FROM json_each(?)) ORDER 
 """
 
 
+@well_formed()
 def dump(connection: sqlite3.Connection, slides: Sequence[str] | None = None) -> Study:
     """Return the study of a store, or the part of it on some slides.
 
@@ -87,6 +88,7 @@ def _positions(ids: NDArray[np.int64]) -> NDArray[np.int64]:
     return positions
 
 
+@well_formed()
 def read_slides(connection: sqlite3.Connection) -> dict[int, SlideRecord]:
     """Return the slides by id, in order."""
     return {row[0]: _slide(row) for row in connection.execute(_SLIDE_SQL)}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,22 @@ from numpy.typing import NDArray
 from mitoscope.errors import FormatError, StoreDamagedError
 
 _POINT_BYTES = 16  # x and y as little-endian float64
+
+
+@contextmanager
+def well_formed() -> Iterator[None]:
+    """Turn what rows of a hostile or damaged store cause inside of the block into a typed error.
+
+    Raises
+    ------
+    StoreDamagedError
+        If a row holds what mitoscope does not write, e.g. an unknown kind or an id that is not there.
+    """
+    try:
+        yield
+    except (ValueError, TypeError, LookupError, OverflowError) as error:
+        what = f"a row holds what mitoscope does not write ({type(error).__name__}: {error})"
+        raise StoreDamagedError(what, where="store") from None
 
 
 def vertices_blob(vertices_px0: NDArray[np.float64] | None) -> bytes | None:

@@ -6,6 +6,7 @@ import sqlite3
 from dataclasses import dataclass, field
 from typing import Any
 
+from mitoscope.store.encoding import well_formed
 from mitoscope.store.kinds import Shape
 
 
@@ -56,6 +57,7 @@ FROM event WHERE seq <= ? ORDER BY seq
 """
 
 
+@well_formed()
 def snapshot(connection: sqlite3.Connection, seq: int) -> Snapshot:
     """Return the state after an event, replaying the first ``seq`` events."""
     state = Snapshot()
@@ -77,6 +79,7 @@ def _replay(state: Snapshot, kind: str, cell_id: int, rest: list[Any]) -> None:
     state.cells[cell_id] = CellState(cell.shape, cell.bounds_px0, cell.vertices_px0, is_deleted)
 
 
+@well_formed()
 def present(connection: sqlite3.Connection) -> Snapshot:
     """Return the present state, from the tables that are kept beside the events."""
     cells = connection.execute(
@@ -97,6 +100,7 @@ def last_seq(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT ifnull(max(seq), 0) FROM event").fetchone()[0])
 
 
+@well_formed()
 def events_of(connection: sqlite3.Connection, cell_id: int) -> list[Event]:
     """Return the events of a cell in order."""
     rows = connection.execute(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from mitoscope.store.agreed import Policy, agreed
 from mitoscope.store.area import tumour_area_mm2
 from mitoscope.store.dump import read_slides
-from mitoscope.store.encoding import vertices_from
+from mitoscope.store.encoding import vertices_from, well_formed
 from mitoscope.store.kinds import RegionKind
 from mitoscope.store.records import Rater, Region, Round, SlideRecord
 from mitoscope.store.vocabulary import read_labels, read_raters, read_rounds
@@ -100,6 +100,7 @@ def default_policy(connection: sqlite3.Connection) -> Policy:
     return Policy.CROWD if kinds and kinds <= {"crowd", "model"} and "crowd" in kinds else Policy.MAJORITY
 
 
+@well_formed()
 def overview(connection: sqlite3.Connection, policy: Policy | None = None) -> Overview:
     """Return what is in a store.
 

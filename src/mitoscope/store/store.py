@@ -9,7 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -75,15 +75,13 @@ class Store:
             raise StoreError("exists already", where=path, mend="choose another name or open it")
         part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
         try:
-            connection = create_file(part)
-            with atomic(connection, part):
+            with closing(create_file(part)) as connection, atomic(connection, part):
                 connection.execute(
                     "INSERT INTO study (id, name, uuid, seed, created_s) VALUES (1, ?, ?, ?, ?)",
                     (name or path.stem, str(uuid.uuid4()), secrets.randbits(48), time.time()),
                 )
                 intern_labels(connection, labels)
                 intern_rounds(connection, [UNSTATED_ROUND])
-            connection.close()
             os.link(part, path)  # unlike a rename, never over a file that came meanwhile
             sync_directory(path.parent)
         except FileExistsError:

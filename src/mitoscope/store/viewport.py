@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.geometry import BoxPx0
-from mitoscope.store.encoding import vertices_from
+from mitoscope.store.encoding import vertices_from, well_formed
 
 # The index holds bounds rounded outward to float32; the join with the exact bounds decides.
 _VIEW_SQL = """
@@ -47,6 +47,7 @@ class View:
     is_complete: bool
 
 
+@well_formed()
 def cells_in(connection: sqlite3.Connection, slide_id: int, box: BoxPx0, *, limit: int = 5000) -> View:
     """Return the live cells of a slide whose bounds meet a box in level-0 pixels."""
     values = {"slide": slide_id, "x": box.x, "y": box.y, "right": box.right, "bottom": box.bottom}

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from mitoscope.errors import StoreError
 from mitoscope.labels import Label, LabelSet
-from mitoscope.store.encoding import attributes_from, attributes_text
+from mitoscope.store.encoding import attributes_from, attributes_text, well_formed
 from mitoscope.store.kinds import RaterKind, RoundKind
 from mitoscope.store.records import Rater, Round
 
 Ids = NDArray[np.int64]
 
 
+@well_formed()
 def read_labels(connection: sqlite3.Connection) -> dict[int, Label]:
     """Return the labels by id, in order."""
     rows = connection.execute("SELECT id, name, colour, aliases FROM label ORDER BY id")
@@ -45,6 +46,7 @@ def _free_aliases(known: dict[int, Label], label: Label) -> list[str]:
     return [alias for alias in label.aliases if present.find(alias) is None]
 
 
+@well_formed()
 def read_raters(connection: sqlite3.Connection) -> dict[int, Rater]:
     """Return the raters by id, in order."""
     rows = connection.execute("SELECT id, name, kind, attributes FROM rater ORDER BY id")
@@ -76,6 +78,7 @@ def intern_raters(connection: sqlite3.Connection, raters: Iterable[Rater]) -> Id
     return np.array(ids, dtype=np.int64)
 
 
+@well_formed()
 def read_rounds(connection: sqlite3.Connection) -> dict[int, Round]:
     """Return the rounds by id, in order."""
     rows = connection.execute("SELECT id, name, kind FROM round ORDER BY id")

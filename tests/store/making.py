@@ -1,0 +1,37 @@
+"""Studies made for the tests."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+
+import numpy as np
+
+from mitoscope.geometry import Mpp, SizePx
+from mitoscope.labels import DEFAULT_LABELS
+from mitoscope.store import Rater, Round, RoundKind, Shape, SlideRecord, Study, StudyBuilder
+
+ChildScript = Callable[..., "subprocess.Popen[str]"]
+
+
+def scattered_study(cells: int = 50, *, slides: int = 2, seed: int = 7) -> Study:
+    """Return a study of spots at random places, each labelled by two experts who disagree at times."""
+    rng = np.random.default_rng(seed)
+    builder = StudyBuilder(DEFAULT_LABELS)
+    rows = [
+        builder.slide(
+            SlideRecord(f"slide {n}.svs", SizePx(10_000, 8_000), Mpp.square(0.25), case=f"case {n}")
+        )
+        for n in range(slides)
+    ]
+    experts = [builder.rater(Rater(f"expert {n}")) for n in (1, 2)]
+    screening = builder.round(Round("screening", RoundKind.SCREENING))
+    second = builder.round(Round("second read", RoundKind.SECOND_READ))
+    for number in range(cells):
+        x, y = rng.uniform(0, 8_000, 2).round(1)
+        cell = builder.cell(rows[number % slides], (x, y), shape=Shape.SPOT, guid=f"guid {number}")
+        label = int(rng.integers(2))
+        builder.event(cell, experts[0], label, round_=screening, time_s=1e9 + number)
+        other = label if rng.random() < 0.8 else 1 - label
+        builder.event(cell, experts[1], other, round_=second, time_s=2e9 + number)
+    return builder.build()
