@@ -1,0 +1,9 @@
+"""The results of a run: tables, density map, HTML report and the manifest that vouches for them.
+
+`gather` counts the figures of a run, `write_outputs` writes everything, `render_report` returns the page.
+"""
+
+from mitoscope.report.findings import Findings, gather
+from mitoscope.report.outputs import FORMATS, render_report, write_outputs
+
+__all__ = ["FORMATS", "Findings", "gather", "render_report", "write_outputs"]

@@ -1,0 +1,146 @@
+"""The close-up: the hot spot with its mitotic figures."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from mitoscope.geometry import MPP_MAX, BoxPx, BoxPx0
+from mitoscope.report.drawing import Frame, PlacedBar, Rectangle, fit_frame, thin_out
+from mitoscope.report.images import Picture, picture
+from mitoscope.slide import Plane, Slide
+
+_PICTURE_WIDTH_PX = 1560
+_SHOWN_MAX_PX = (780.0, 640.0)
+_MARGIN_SHARE = 0.03
+_RING_RADIUS_UM = 15.0
+_RING_RADIUS_MIN_PX = 7.0
+_RING_RADIUS_MAX_PX = 26.0
+_NUMBERED_MAX = 120
+_DRAWN_MAX = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A ring around a figure and its number, in picture pixels."""
+
+    x: float
+    y: float
+    rank: int
+    text_x: float
+    text_y: float
+    anchor: str
+
+
+@dataclass(frozen=True, slots=True)
+class CloseUp:
+    """The close-up in picture pixels."""
+
+    picture: Picture
+    width: float
+    height: float
+    unit: float
+    gaps: tuple[Rectangle, ...]
+    marks: tuple[Mark, ...]
+    numbered: bool
+    radius: float
+    hot_spot: Rectangle | None
+    scale_bar: PlacedBar
+    caption: str
+
+
+def draw_close_up(
+    slide: Slide,
+    box: BoxPx0,
+    *,
+    points_px0: NDArray[np.float64],
+    ranks: NDArray[np.int64],
+    gaps: tuple[BoxPx0, ...],
+    caption: str,
+) -> CloseUp:
+    """Read and lay out the surroundings of the hot spot.
+
+    Parameters
+    ----------
+    slide : Slide
+        The slide.
+    box : BoxPx0
+        The hot spot.
+    points_px0 : ndarray of float64, shape (n, 2)
+        Its mitotic figures in level-0 pixels.
+    ranks : ndarray of int, shape (n,)
+        Their places among all candidates by score, from 1.
+    gaps : tuple of BoxPx0
+        What could not be read; hatched.
+    caption : str
+        Stands below the picture.
+    """
+    rgb, frame = _read(slide, box)
+    radius = float(
+        np.clip(
+            _RING_RADIUS_UM / frame.mpp.x * frame.px_per_px0_x,
+            _RING_RADIUS_MIN_PX * frame.unit,
+            _RING_RADIUS_MAX_PX * frame.unit,
+        )
+    )
+    placed = frame.place_points(points_px0)
+    rows = thin_out(placed, radius / 2) if len(placed) > _DRAWN_MAX else slice(None)
+    return CloseUp(
+        picture=picture(rgb, quality=80),
+        width=frame.width,
+        height=frame.height,
+        unit=frame.unit,
+        gaps=frame.place_boxes(gaps),
+        marks=tuple(
+            _mark(x, y, rank, radius=radius, frame=frame)
+            for (x, y), rank in zip(placed[rows].tolist(), ranks[rows].tolist(), strict=True)
+        ),
+        numbered=len(points_px0) <= _NUMBERED_MAX,
+        radius=radius,
+        hot_spot=frame.place_box(box),
+        scale_bar=frame.scale_bar(frame.place_box(box)),
+        caption=caption,
+    )
+
+
+def _mark(x: float, y: float, rank: int, *, radius: float, frame: Frame) -> Mark:
+    right = x < frame.width - radius - 34 * frame.unit
+    text_x = x + radius + 3 * frame.unit if right else x - radius - 3 * frame.unit
+    return Mark(x, y, rank, text_x, y + 4.5 * frame.unit, "start" if right else "end")
+
+
+def _read(slide: Slide, box: BoxPx0) -> tuple[NDArray[np.uint8], Frame]:
+    """Read the box with a margin, within the slide, at the resolution that fills the picture."""
+    size = slide.info.size
+    margin = _MARGIN_SHARE * max(box.width, box.height)
+    wide = BoxPx0(box.x - margin, box.y - margin, box.width + 2 * margin, box.height + 2 * margin)
+    seen = wide.intersection(BoxPx0(0, 0, size.width, size.height)) or wide
+    native = slide.info.mpp.x
+    plane = Plane(slide, min(max(native, seen.width * native / _PICTURE_WIDTH_PX), MPP_MAX))
+    (left, top), (right, bottom) = plane.from_px0(
+        np.array([[seen.x, seen.y], [seen.right, seen.bottom]])
+    ).tolist()
+    wanted = BoxPx(
+        math.floor(left),
+        math.floor(top),
+        max(1, math.ceil(right) - math.floor(left)),
+        max(1, math.ceil(bottom) - math.floor(top)),
+    )
+    rgb = _narrowed(plane.read(wanted).rgb)
+    scale_x, scale_y = plane.scale
+    shown = BoxPx0(wanted.x * scale_x, wanted.y * scale_y, wanted.width * scale_x, wanted.height * scale_y)
+    frame = fit_frame(shown, slide.info.mpp, picture_px=(rgb.shape[1], rgb.shape[0]), shown_max=_SHOWN_MAX_PX)
+    return rgb, frame
+
+
+def _narrowed(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Reduce a picture that is still too wide: of a window so large that no plane is coarse enough."""
+    height, width = rgb.shape[:2]
+    if width <= 1.25 * _PICTURE_WIDTH_PX:
+        return rgb
+    size = (_PICTURE_WIDTH_PX, max(1, round(height * _PICTURE_WIDTH_PX / width)))
+    return np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.BOX))

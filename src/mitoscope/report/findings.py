@@ -1,0 +1,177 @@
+"""What the outputs of one slide state: the run, its mitotic count, and which candidate is what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mitoscope.count import TEN_HPF_MM2, Density, MitoticCount, Polygon, Region, density, mitotic_count
+from mitoscope.count.mitotic_count import FIELD_ASPECT
+from mitoscope.detections import Detections
+from mitoscope.errors import IncompleteRunError
+from mitoscope.geometry import Aspect, BoxPx0
+from mitoscope.infer import SlideRun
+from mitoscope.labels import MITOTIC_FIGURE
+from mitoscope.slide import SlideInfo
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """The findings on one slide. Use `gather`.
+
+    Parameters
+    ----------
+    run : SlideRun
+        What was found.
+    hot_spot : MitoticCount
+        The window with most figures, gaps or not. Its number is stated only through `count`.
+    refusal : str
+        Why there is no count; empty where there is one.
+    tumour : Region or None
+        Where figures were counted, if not on all tissue.
+    """
+
+    run: SlideRun
+    hot_spot: MitoticCount
+    refusal: str
+    tumour: Region | None
+
+    @property
+    def info(self) -> SlideInfo:
+        """The slide."""
+        return self.run.slide
+
+    @property
+    def count(self) -> int | None:
+        """The mitotic count, None where it is refused."""
+        return None if self.refusal else self.hot_spot.count
+
+    @property
+    def window(self) -> BoxPx0 | None:
+        """The hot spot, None where there is no tissue that could hold one."""
+        return None if self.run.tissue_mm2 == 0 else self.hot_spot.box_px0
+
+    @property
+    def region(self) -> BoxPx0 | None:
+        """The part that was searched, None where it is the whole slide."""
+        return self.run.region_px0 if _is_part(self.run) else None
+
+    @cached_property
+    def candidates(self) -> Detections:
+        """All candidates above the detector's floor, by descending score: the rows of the CSV."""
+        return self.run.detections.sort()
+
+    @cached_property
+    def counted(self) -> NDArray[np.bool_]:
+        """Whether each candidate counts as a mitotic figure, shape (n,)."""
+        return np.asarray(self._eligible & (self.candidates.score > self.run.threshold))
+
+    @cached_property
+    def not_counted(self) -> NDArray[np.bool_]:
+        """Whether each candidate would count, were the threshold lower, shape (n,)."""
+        return np.asarray(self._eligible & (self.candidates.score <= self.run.threshold))
+
+    @cached_property
+    def in_window(self) -> NDArray[np.bool_]:
+        """Whether each candidate lies in the hot spot, shape (n,)."""
+        return self.hot_spot.holds(self.candidates.points_px0)
+
+    @property
+    def n_figures(self) -> int:
+        """Number of mitotic figures in all."""
+        return int(np.count_nonzero(self.counted))
+
+    @property
+    def n_in_window(self) -> int:
+        """Number of mitotic figures in the hot spot."""
+        return int(np.count_nonzero(self.counted & self.in_window))
+
+    @cached_property
+    def _eligible(self) -> NDArray[np.bool_]:
+        points, size = self.candidates.points_px0, self.info.size
+        on_slide = ((points >= 0) & (points < [size.width, size.height])).all(axis=1)
+        eligible = on_slide & (self.candidates.label == MITOTIC_FIGURE.name)
+        eligible &= self.run.tissue.contains(points)
+        return np.asarray(eligible if self.tumour is None else eligible & self.tumour.contains(points))
+
+    @cached_property
+    def density(self) -> Density:
+        """Mitotic figures per mm² in a window like that of the count, moved over the slide."""
+        return density(
+            self.candidates.points_px0[self.counted],
+            mpp=self.info.mpp,
+            slide_size=self.info.size,
+            area_mm2=self.hot_spot.requested_mm2,
+            aspect=self.hot_spot.aspect,
+        )
+
+
+def gather(
+    run: SlideRun,
+    *,
+    area_mm2: float = TEN_HPF_MM2,
+    aspect: Aspect = FIELD_ASPECT,
+    tumour: Region | None = None,
+) -> Findings:
+    """Count the figures of a run and say which candidate is what.
+
+    Parameters
+    ----------
+    run : SlideRun
+        What was found.
+    area_mm2, aspect
+        The window that is counted over.
+    tumour : Region, optional
+        Where figures are counted; by default the region that was searched.
+
+    Raises
+    ------
+    RegionError
+        If the area or the aspect is not positive.
+
+    Notes
+    -----
+    A count that touches a gap is refused, not raised: the other results stand (promise 2).
+    """
+    within = tumour if tumour is not None else _searched(run)
+
+    def count(gaps: tuple[BoxPx0, ...]) -> MitoticCount:
+        return mitotic_count(
+            run.detections,
+            mpp=run.slide.mpp,
+            slide_size=run.slide.size,
+            area_mm2=area_mm2,
+            aspect=aspect,
+            threshold=run.threshold,
+            tissue=run.tissue,
+            tumour=within,
+            gaps=gaps,
+        )
+
+    refusal = ""
+    try:
+        count(run.gaps)
+    except IncompleteRunError as error:
+        refusal = error.what
+    return Findings(run, count(()), refusal, within)
+
+
+def _is_part(run: SlideRun) -> bool:
+    region, size = run.region_px0, run.slide.size
+    return (region.x, region.y, region.right, region.bottom) != (0, 0, size.width, size.height)
+
+
+def _searched(run: SlideRun) -> Region | None:
+    """Return the region of interest as the place where figures are counted; None for the whole slide."""
+    if not _is_part(run):
+        return None
+    return Region((box_polygon(run.region_px0),), name="searched")
+
+
+def box_polygon(box: BoxPx0) -> Polygon:
+    """Return a box as a polygon."""
+    corners = [(box.x, box.y), (box.right, box.y), (box.right, box.bottom), (box.x, box.bottom)]
+    return Polygon(np.array(corners))

@@ -1,0 +1,138 @@
+"""The overview: the whole slide with its tissue, its mitotic figures and the hot spot."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mitoscope.geometry import BoxPx0
+from mitoscope.report.drawing import Frame, PlacedBar, Rectangle, fit_frame, thin_out
+from mitoscope.report.images import Picture, picture
+from mitoscope.report.outline import tissue_path
+from mitoscope.slide import Slide, SlideInfo
+from mitoscope.tissue import TissueMask
+
+_PICTURE_SIDE_PX = 1400
+_READ_SIDE_MAX_PX = 4200
+_DRAWN_MAX = 2000
+_RING_RADIUS_UM = 12.0
+_RING_RADIUS_MIN_PX = 10.0
+_SHOWN_MAX_PX = (760.0, 520.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Dots:
+    """Marks as one SVG path, drawn twice: a dark casing of one width, the colour of the other on it."""
+
+    path: str
+    casing_width: float
+    width: float
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The overview in picture pixels."""
+
+    picture: Picture
+    width: float
+    height: float
+    unit: float
+    tissue_path: str
+    gaps: tuple[Rectangle, ...]
+    region: Rectangle | None
+    figures: Dots
+    hot_spot: Rectangle | None
+    hot_spot_key: str
+    scale_bar: PlacedBar
+
+
+def draw_overview(
+    slide: Slide,
+    *,
+    points_px0: NDArray[np.float64],
+    hot_spot: BoxPx0 | None,
+    hot_spot_key: str,
+    tissue: TissueMask,
+    gaps: tuple[BoxPx0, ...],
+    region: BoxPx0 | None,
+) -> Overview:
+    """Read and lay out the overview.
+
+    Parameters
+    ----------
+    slide : Slide
+        The slide.
+    points_px0 : ndarray of float64, shape (n, 2)
+        Mitotic figures in level-0 pixels.
+    hot_spot : BoxPx0 or None
+        The window with most figures.
+    hot_spot_key : str
+        What the legend calls it.
+    tissue : TissueMask
+        Drawn as an outline.
+    gaps : tuple of BoxPx0
+        What could not be read; hatched.
+    region : BoxPx0 or None
+        The part analysed, where it is not the whole slide.
+    """
+    rgb, frame = _read(slide)
+    return Overview(
+        picture=picture(rgb, quality=80),
+        width=frame.width,
+        height=frame.height,
+        unit=frame.unit,
+        tissue_path=tissue_path(tissue, frame),
+        gaps=frame.place_boxes(gaps),
+        region=None if region is None else frame.place_box(region),
+        figures=_dots(points_px0, frame),
+        hot_spot=None if hot_spot is None else frame.place_box(hot_spot),
+        hot_spot_key=hot_spot_key,
+        scale_bar=frame.scale_bar(),
+    )
+
+
+def scanned_box(info: SlideInfo) -> BoxPx0:
+    """Return the part of the slide that the vendor calls scanned, else the whole slide."""
+    if info.bounds is None:
+        return BoxPx0(0, 0, info.size.width, info.size.height)
+    bounds = info.bounds
+    return BoxPx0(bounds.x, bounds.y, bounds.width, bounds.height)
+
+
+def _read(slide: Slide) -> tuple[NDArray[np.uint8], Frame]:
+    size, box = slide.info.size, scanned_box(slide.info)
+    enlarged = max(size.width, size.height) / max(box.width, box.height)
+    rgb = slide.thumbnail(min(math.ceil(_PICTURE_SIDE_PX * enlarged), _READ_SIDE_MAX_PX)).rgb
+    scale_x, scale_y = rgb.shape[1] / size.width, rgb.shape[0] / size.height
+    left, top = math.floor(box.x * scale_x), math.floor(box.y * scale_y)
+    right, bottom = math.ceil(box.right * scale_x), math.ceil(box.bottom * scale_y)
+    cut = rgb[top:bottom, left:right]
+    seen = BoxPx0(left / scale_x, top / scale_y, cut.shape[1] / scale_x, cut.shape[0] / scale_y)
+    frame = fit_frame(seen, slide.info.mpp, picture_px=(cut.shape[1], cut.shape[0]), shown_max=_SHOWN_MAX_PX)
+    return cut, frame
+
+
+def _dots(points_px0: NDArray[np.float64], frame: Frame) -> Dots:
+    """Return marks for points: dots, or rings where the overview is near enough to show figures."""
+    points, unit = frame.place_points(points_px0), frame.unit
+    ring = _RING_RADIUS_UM / frame.mpp.x * frame.px_per_px0_x
+    if ring > _RING_RADIUS_MIN_PX * unit:
+        turn = f"a{ring:.1f},{ring:.1f} 0 1,0 "
+        rings = (
+            f"M{x - ring:.1f},{y:.1f}{turn}{2 * ring:.1f},0{turn}{-2 * ring:.1f},0"
+            for x, y in points.tolist()
+        )
+        return Dots("".join(rings), 4.2 * unit, 2.2 * unit)
+    radius = _dot_radius(len(points))
+    rows = thin_out(points, radius * unit) if len(points) > _DRAWN_MAX else slice(None)
+    # A stroke of no length with round ends is a dot.
+    dots = "".join(f"M{x:.1f},{y:.1f}h0" for x, y in points[rows].tolist())
+    return Dots(dots, 2 * (radius + 1) * unit, 2 * radius * unit)
+
+
+def _dot_radius(n: int) -> float:
+    """Return the radius of a dot in CSS pixels: many dots are drawn smaller."""
+    return 3.4 if n <= 200 else 2.6 if n <= 2000 else 1.8

@@ -1,0 +1,168 @@
+"""The HTML page: one file without scripts and without requests.
+
+Everything the page shows is in `Page`; the templates only lay it out. Text from outside reaches the page
+through `_shown` and the templates' autoescape alone, and the print footer through `css_string`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from mitoscope.report import colours
+from mitoscope.report.close_up import CloseUp
+from mitoscope.report.crops import Crop
+from mitoscope.report.density_map import DensityView
+from mitoscope.report.histogram import Histogram
+from mitoscope.report.overview import Overview
+from mitoscope.report.wording import shown_name
+
+_STYLE = "report.css.j2"
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """The result in one look: the count, None where it is refused, and what it is a count of."""
+
+    count: int | None
+    area_mm2: float
+    unit: str
+    lead: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something the reader must know before using the number; ``kind`` is ``note`` or ``warning``."""
+
+    kind: str
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A named value with an optional remark."""
+
+    name: str
+    value: str
+    remark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How many figures another threshold gives."""
+
+    threshold: str
+    in_window: int
+    on_slide: int
+    here: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A contact sheet; ``none`` is said where it is empty."""
+
+    title: str
+    about: str
+    crops: tuple[Crop, ...]
+    none: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the provenance; ``mono`` for hashes."""
+
+    name: str
+    value: str
+    mono: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A titled part of the provenance."""
+
+    title: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """All that the report of one slide shows."""
+
+    name: str
+    version: str
+    headline: Headline
+    notes: tuple[Note, ...]
+    facts: tuple[Fact, ...]
+    overview: Overview
+    close_up: CloseUp | None
+    steps: tuple[Step, ...]
+    density: DensityView | None
+    top: Sheet
+    borderline_about: str
+    borderline: tuple[Sheet, ...]
+    threshold: str
+    histogram: Histogram | None
+    histogram_caption: str
+    provenance: tuple[Group, ...]
+    reading: tuple[str, ...]
+
+
+def render_page(page: Page) -> str:
+    """Return the report as one HTML file; the same page gives the same text."""
+    templates = _templates()
+    style = templates.get_template(_STYLE).render(footer=css_string(page.name))
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
+    # Only this style sheet applies and only embedded pictures load: no scripts, requests, forms, frames.
+    policy = (
+        f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    )
+    return templates.get_template("report.html.j2").render(page=page, style=style, policy=policy)
+
+
+def css_string(text: str) -> str:
+    """Return text as a quoted CSS string in which all but ASCII letters, digits and spaces are escaped."""
+    plain = "".join(
+        character
+        if character.isascii() and (character.isalnum() or character == " ")
+        else _css_escape(character)
+        for character in text
+    )
+    return f'"{plain}"'
+
+
+def _css_escape(character: str) -> str:
+    code = ord(character)
+    # CSS has no NUL and no lone surrogates.
+    return "\\00fffd" if code == 0 or 0xD800 <= code <= 0xDFFF else f"\\{code:06x}"
+
+
+@cache
+def _templates() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("mitoscope.report"),
+        autoescape=select_autoescape(default=True, disabled_extensions=("css.j2",)),
+        finalize=_shown,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["f"] = _decimal
+    environment.globals["colours"] = colours
+    return environment
+
+
+def _shown(value: object) -> object:
+    """Take from text what no page can show, before it is escaped; markup passes as it is."""
+    return shown_name(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _decimal(value: float) -> str:
+    """Write a coordinate with one decimal, two below ten."""
+    text = f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,0 +1,126 @@
+"""What the report says in words and numbers: headline, notes, facts, other thresholds."""
+
+from __future__ import annotations
+
+from mitoscope.report.findings import Findings
+from mitoscope.report.page import Fact, Headline, Note, Step
+from mitoscope.report.wording import plural, say_area, say_hpf, say_rate, say_size, say_threshold
+
+_STEP = 0.05
+_STEPS = (-2, -1, 0, 1, 2)
+_NO_BREAK = "\N{NO-BREAK SPACE}"
+
+READING = (
+    "The mitotic count is the largest number of mitotic figures that a window of the stated area and shape "
+    "holds anywhere on the tissue. That window is the hot spot.",
+    "A candidate counts as a mitotic figure when its score is strictly above the threshold. Scores rank "
+    "candidates; they are not probabilities.",
+    "The detector misses figures, and takes look-alikes (apoptotic, pyknotic and hyperchromatic nuclei) for "
+    "figures. Check the crops, the borderline ones first.",
+    "Coordinates are pixels of the full slide at its highest resolution, from its upper left corner.",
+    "One high-power field (HPF) is 0.237 mm². Counts over other areas or by other rules do not compare.",
+    "The JSON file beside this report states all settings behind the number, and the hash of each file.",
+)
+
+
+def name_window(findings: Findings) -> str:
+    """Return what a legend calls the hot spot: with its number, or as that of a refused count."""
+    area = say_area(findings.hot_spot.area_mm2)
+    if findings.count is None:
+        return f"Window of the refused count ({area})"
+    return f"Hot spot: {findings.count:,} in {area}"
+
+
+def write_headline(findings: Findings) -> Headline:
+    """Write the result in one look."""
+    spot = findings.hot_spot
+    area = f"{say_area(spot.area_mm2)} ({say_hpf(spot.area_mm2)})".replace(" ", _NO_BREAK)
+    threshold = say_threshold(findings.run.threshold)
+    if findings.window is None:
+        return Headline(0, spot.area_mm2, "mitotic figures: there is no tissue", "")
+    if findings.count is None:
+        return Headline(None, spot.area_mm2, f"for a window of {area}", f"at threshold {threshold}")
+    rate = say_rate(findings.count, spot.covered_mm2)
+    unit = f"mitotic {plural(findings.count, 'figure')} in{_NO_BREAK}{area}"
+    return Headline(
+        findings.count, spot.area_mm2, unit, f"{rate} of tissue in the hot spot, at threshold {threshold}"
+    )
+
+
+def write_notes(findings: Findings) -> tuple[Note, ...]:
+    """Write what the reader must know before using the number."""
+    notes = (_refusal(findings), _gaps(findings), _tissue(findings), *_remarks(findings))
+    return tuple(note for note in notes if note is not None)
+
+
+def _refusal(findings: Findings) -> Note | None:
+    if not findings.refusal:
+        return None
+    reason = _sentence(findings.refusal.removeprefix("no count: "))
+    text = f"{reason} The number would be too low by an unknown amount."
+    return Note("warning", "The count is refused.", text)
+
+
+def _gaps(findings: Findings) -> Note | None:
+    n = len(findings.run.gaps)
+    if n == 0:
+        return None
+    part = f"{n:,} {plural(n, 'part')} of the tissue ({say_area(findings.run.gap_mm2)})"
+    return Note("warning", "Not all was read.", f"{part} could not be read; figures there are not found.")
+
+
+def _tissue(findings: Findings) -> Note | None:
+    if findings.run.tissue_mm2 == 0:
+        place = "slide" if findings.region is None else "region searched"
+        return Note("warning", "No tissue.", f"The {place} shows no stained tissue; nothing was searched.")
+    if not findings.hot_spot.note:
+        return None
+    kind = "note" if findings.hot_spot.fits else "warning"
+    return Note(kind, "", findings.hot_spot.note)
+
+
+def _remarks(findings: Findings) -> list[Note]:
+    return [Note("note", "", _sentence(remark)) for remark in findings.run.notes]
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+
+
+def write_facts(findings: Findings) -> tuple[Fact, ...]:
+    """Write the numbers beside the headline."""
+    run = findings.run
+    floor = say_threshold(run.bundle.manifest.score_floor)
+    rate = say_rate(findings.n_figures, run.tissue_mm2)
+    return (
+        *_window(findings),
+        Fact("Figures in all", f"{findings.n_figures:,}", f"{rate} of tissue" if run.tissue_mm2 else ""),
+        Fact("Tissue searched", say_area(run.tissue_mm2)),
+        Fact("Threshold", say_threshold(run.threshold), run.threshold_source),
+        Fact("Candidates", f"{len(findings.candidates):,}", f"score above the floor of {floor}"),
+    )
+
+
+def _window(findings: Findings) -> tuple[Fact, ...]:
+    if findings.window is None:
+        return ()
+    window, mpp = findings.window, findings.info.mpp
+    size = say_size(window.width * mpp.x, window.height * mpp.y)
+    return (Fact("Hot spot", size, f"from x {window.x:.0f}, y {window.y:.0f}"),)
+
+
+def write_steps(findings: Findings) -> tuple[Step, ...]:
+    """Write how many figures neighbouring thresholds give, in the same window and in all."""
+    if findings.count is None or not len(findings.candidates):
+        return ()
+    floor, own = findings.run.bundle.manifest.score_floor, findings.run.threshold
+    kind = findings.counted | findings.not_counted
+    steps = []
+    for step in _STEPS:
+        threshold = own + step * _STEP if step else own
+        if step and not floor <= threshold < 1:
+            continue
+        above = kind & (findings.candidates.score > threshold)
+        in_window = int((above & findings.in_window).sum())
+        steps.append(Step(say_threshold(threshold), in_window, int(above.sum()), here=step == 0))
+    return tuple(steps)

@@ -1,0 +1,54 @@
+"""Numbers and sentences of the report."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from mitoscope.geometry import HPF_AREA_MM2
+
+
+def shown_name(name: str) -> str:
+    """Return a name from outside fit to be shown: control characters and lone surrogates are replaced."""
+    return "".join(
+        "\ufffd" if unicodedata.category(character) in ("Cc", "Cs") else character for character in name
+    )
+
+
+def plural(n: int, singular: str, many: str | None = None) -> str:
+    """Return the noun that goes with a number."""
+    return singular if n == 1 else many or f"{singular}s"
+
+
+def say_area(area_mm2: float) -> str:
+    """Return an area with at least three significant digits and its unit."""
+    if area_mm2 >= 100:
+        return f"{area_mm2:,.0f} mm²"
+    return f"{area_mm2:.2f} mm²" if area_mm2 >= 1 else f"{area_mm2:.3g} mm²"
+
+
+def say_hpf(area_mm2: float) -> str:
+    """Return an area as high-power fields of 0.237 mm²."""
+    return f"{area_mm2 / HPF_AREA_MM2:.3g} HPF"
+
+
+def say_size(width_um: float, height_um: float) -> str:
+    """Return width and height in mm, or in µm where the shorter is below a tenth of a millimetre."""
+    if min(width_um, height_um) >= 100:
+        return f"{width_um / 1000:.2f} × {height_um / 1000:.2f} mm"
+    return f"{width_um:.0f} × {height_um:.0f} µm"
+
+
+def say_rate(n: int, area_mm2: float) -> str:
+    """Return a number per mm²."""
+    return f"{n / area_mm2:.3g} per mm²" if area_mm2 > 0 else "no tissue"
+
+
+def say_score(score: float) -> str:
+    """Return a score with three decimals."""
+    return f"{score:.3f}"
+
+
+def say_threshold(threshold: float) -> str:
+    """Return a threshold with two decimals or as many as it has, up to four."""
+    text = f"{threshold:.4f}".rstrip("0")
+    return text if len(text) >= 4 else f"{threshold:.2f}"
