@@ -1,0 +1,331 @@
+"""Plain CSV of annotations: one label a row, columns by name, as little or as much as there is.
+
+``image,x,y,label`` with centres in level-0 pixels is enough, ``w`` and ``h`` make it a box, and ``score``
+alone (``image,x,y,score`` or ``x,y,score``) makes it the output of a model. Written files add what else the
+study says: ``rater``, ``round``, ``time_s``, ``seconds``, ``shape``, ``z``, ``deleted``, ``guid``, ``id``;
+``cell`` is the same in all rows of one cell, ``vertices`` (``x y;x y;…``) are its outline or corners.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mitoscope.errors import FormatError
+from mitoscope.exchange.class_table import colour_of
+from mitoscope.exchange.csv_text import dump_rows, inert, number, plain, read_rows, shortest
+from mitoscope.exchange.format import Content, Format, ReadOptions, WriteOptions
+from mitoscope.exchange.json_text import a_mapping, dump_json, parse_json
+from mitoscope.exchange.losses import EVERYTHING, Aspect
+from mitoscope.exchange.outcome import CONSENSUS
+from mitoscope.fsio import atomic_write
+from mitoscope.labels import DEFAULT_LABELS, MITOTIC_FIGURE, Label
+from mitoscope.store.builder import StudyBuilder
+from mitoscope.store.kinds import RaterKind, RoundKind, Shape
+from mitoscope.store.records import UNSTATED_ROUND, Rater, Round, SlideRecord, Study
+
+COLUMNS = (
+    *(
+        "image",
+        "x",
+        "y",
+        "label",
+        "score",
+        "w",
+        "h",
+        "shape",
+        "vertices",
+        "z",
+        "deleted",
+        "guid",
+        "id",
+        "cell",
+    ),
+    *(
+        "rater",
+        "rater_kind",
+        "round",
+        "round_kind",
+        "time_s",
+        "seconds",
+        "cell_attributes",
+        "label_attributes",
+    ),
+)
+SYNONYMS = {
+    "slide": "image",
+    "file": "image",
+    "file_name": "image",
+    "filename": "image",
+    "x_px0": "x",
+    "y_px0": "y",
+    "class": "label",
+    "probability": "score",
+    "confidence": "score",
+    "width": "w",
+    "height": "h",
+}
+"""Other names of columns, as other tools write them."""
+_MODEL = Rater("model", RaterKind.MODEL)
+
+
+@dataclass(slots=True)
+class _Cell:
+    where: str
+    row: dict[str, str]
+    events: list[tuple[int, dict[str, str], str]] = field(default_factory=list)
+
+
+def read(path: Path, options: ReadOptions) -> Study:
+    """Read annotations.
+
+    A row's label is that of its ``rater``; without one, that of ``options.rater``, else of a model where
+    there is a score, else of a consensus. A row with a score and no label is a mitotic figure.
+
+    Raises
+    ------
+    FormatError
+        If the columns ``x`` and ``y`` are missing, a row has too many or too few cells, or a number is none.
+    """
+    build = StudyBuilder()
+    cells: dict[str, _Cell] = {}
+    rows = list(_rows(path))
+    for place, (where, row) in enumerate(rows):
+        if not any(row.get(name, "").strip() for name in ("x", "y", "label", "vertices")):
+            build.slide(_slide(row, path, options))  # an image that was looked at and holds nothing
+            continue
+        cell = cells.setdefault(row.get("cell") or f"row {place}", _Cell(where, row))
+        cell.events.append((place, row, where))
+    events: list[tuple[int, int, dict[str, str], str]] = []
+    for one in _in_order(cells):
+        index = _add_cell(build, one, path, options)
+        events += [(place, index, row, where) for place, row, where in one.events]
+    for _, index, row, where in sorted(events, key=lambda event: event[0]):
+        _add_event(build, index, row, where, options)
+    return build.build()
+
+
+def _rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    rows = read_rows(path)
+    if not rows:
+        raise FormatError("empty", where=path, mend="the first row names the columns")
+    names = [SYNONYMS.get(name, name) for name in (cell.strip().casefold() for cell in rows[0][1])]
+    absent = {"x", "y"} - set(names)
+    if absent or len(set(names)) != len(names):
+        what = f"no column {', '.join(sorted(absent))}" if absent else "a column stands twice"
+        raise FormatError(what, where=f"{path}:{rows[0][0]}", mend="the first row names the columns")
+    for line, cells in rows[1:]:
+        if len(cells) != len(names):
+            raise FormatError(f"{len(names)} cells expected, got {len(cells)}", where=f"{path}:{line}")
+        yield f"{path}:{line}", dict(zip(names, cells, strict=True))
+
+
+def _in_order(cells: dict[str, _Cell]) -> list[_Cell]:
+    if all(key.isdecimal() for key in cells):
+        return [cells[key] for key in sorted(cells, key=int)]
+    return list(cells.values())
+
+
+def _add_cell(build: StudyBuilder, cell: _Cell, path: Path, options: ReadOptions) -> int:
+    row, where = cell.row, cell.where
+    slide = build.slide(_slide(row, path, options))
+    shape, points = _geometry(row, where)
+    columns: dict[str, Any] = {
+        "z": _integer(row.get("z", ""), where),
+        "deleted": row.get("deleted", "").strip().casefold() in ("1", "true", "yes"),
+        "guid": plain(row.get("guid", "")) or None,
+        "external_id": plain(row.get("id", "")) or None,
+        "attributes": _attributes(row, "cell_attributes", where),
+    }
+    if shape is Shape.POLYGON:
+        return build.polygon(slide, points, **columns)
+    bounds = (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
+    return build.cell(slide, bounds, shape=shape, **columns)
+
+
+def _slide(row: dict[str, str], path: Path, options: ReadOptions) -> SlideRecord:
+    return SlideRecord(plain(row.get("image", "")).strip() or options.slide_name(path))
+
+
+def _geometry(row: dict[str, str], where: str) -> tuple[Shape, Any]:
+    x, y = number(row["x"], where), number(row["y"], where)
+    w, h = number(row.get("w", ""), where), number(row.get("h", ""), where)
+    name = row.get("shape", "").strip().upper() or ("SPOT" if math.isnan(w) and math.isnan(h) else "BOX")
+    if name not in Shape.__members__:
+        raise FormatError(
+            f"a shape of {[one.name.lower() for one in Shape]} expected, got {name!r}", where=where
+        )
+    shape = Shape[name]
+    points = _points(row.get("vertices", ""), where)
+    if points is not None and shape is not Shape.SPOT:
+        return shape, points
+    if shape is Shape.POLYGON:
+        raise FormatError("a polygon without vertices", where=where)
+    if shape is Shape.SPOT:
+        return shape, np.array([(x, y)])
+    return shape, np.array([(x - w / 2, y - h / 2), (x + w / 2, y + h / 2)])
+
+
+def _points(text: str, where: str) -> Any:
+    if not text.strip():
+        return None
+    pairs = [[number(one, where) for one in pair.split()] for pair in text.split(";")]
+    if any(len(pair) != 2 for pair in pairs):
+        raise FormatError("vertices of the form x y;x y;… expected", where=where)
+    return np.array(pairs)
+
+
+def _add_event(build: StudyBuilder, cell: int, row: dict[str, str], where: str, options: ReadOptions) -> None:
+    label, score = plain(row.get("label", "")).strip(), number(row.get("score", ""), where)
+    named = plain(row.get("rater", ""))
+    if not label and not named and math.isnan(score):
+        return
+    if not math.isnan(score) and not 0 <= score <= 1:
+        raise FormatError(f"a score of {score:g} outside [0, 1]", where=where)
+    if not label and not named:
+        label = MITOTIC_FIGURE.name
+    rater = _rater(named, row, score, where, options)
+    index = build.label(_label(label)) if label else -1
+    build.event(
+        cell,
+        build.rater(rater),
+        index,
+        round_=build.round(_round(row, where)),
+        time_s=number(row.get("time_s", ""), where),
+        score=score,
+        seconds=number(row.get("seconds", ""), where),
+        attributes=_attributes(row, "label_attributes", where),
+    )
+
+
+def _rater(name: str, row: dict[str, str], score: float, where: str, options: ReadOptions) -> Rater:
+    kind = row.get("rater_kind", "").strip()
+    if kind and kind not in set(RaterKind):
+        raise FormatError(f"a rater of {sorted(RaterKind)} expected, got {kind[:40]!r}", where=where)
+    if name:
+        default = RaterKind.MODEL if name in options.models else RaterKind.EXPERT
+        return Rater(name, RaterKind(kind) if kind else default)
+    if options.rater is not None:
+        return Rater(options.rater, RaterKind.EXPERT if math.isnan(score) else RaterKind.MODEL)
+    return CONSENSUS if math.isnan(score) else _MODEL
+
+
+def _round(row: dict[str, str], where: str) -> Round:
+    name, kind = plain(row.get("round", "")), row.get("round_kind", "").strip()
+    if kind and kind not in set(RoundKind):
+        raise FormatError(f"a round of {sorted(RoundKind)} expected, got {kind[:40]!r}", where=where)
+    return Round(name, RoundKind(kind or "unstated")) if name else UNSTATED_ROUND
+
+
+def _label(name: str) -> Label:
+    return DEFAULT_LABELS.find(name) or Label(name, colour_of(name))
+
+
+def _integer(text: str, where: str) -> int:
+    value = number(text, where, blank=0.0)
+    if not value.is_integer() or abs(value) >= 2**53:
+        raise FormatError(f"an integer expected, got {text[:40]!r}", where=where)
+    return int(value)
+
+
+def _attributes(row: dict[str, str], column: str, where: str) -> dict[str, Any]:
+    text = row.get(column, "")
+    return a_mapping(parse_json(text, where=where), where) if text.strip() else {}
+
+
+def write(study: Study, path: Path, options: WriteOptions) -> None:
+    """Write one row a label in the order of the labels, then one a cell or a slide without any.
+
+    Text that a spreadsheet would take for a formula is written inert, and read back as it was.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    del options
+    cells = [_cell_row(study, row) for row in range(len(study.cells))]
+    rows = [_event_row(study, row) | cells[study.events.cell[row]] for row in range(len(study.events))]
+    spoken = set(study.events.cell.tolist())
+    rows += [cell for place, cell in enumerate(cells) if place not in spoken]
+    filled = set(study.cells.slide.tolist())
+    rows += [{"image": inert(one.name)} for place, one in enumerate(study.slides) if place not in filled]
+    used = [name for name in COLUMNS if name in COLUMNS[:4] or any(row.get(name) for row in rows)]
+    with atomic_write(path) as stream:
+        stream.write(dump_rows([used, *([row.get(name, "") for name in used] for row in rows)]))
+
+
+def _cell_row(study: Study, row: int) -> dict[str, str]:
+    cells = study.cells
+    x_min, y_min, x_max, y_max = cells.bounds_px0[row].tolist()
+    shape = Shape(int(cells.shape[row]))
+    found = {
+        "image": inert(study.slides[cells.slide[row]].name),
+        "x": shortest((x_min + x_max) / 2),
+        "y": shortest((y_min + y_max) / 2),
+        "z": str(cells.z[row]) if cells.z[row] else "",
+        "deleted": "1" if cells.deleted[row] else "",
+        "guid": inert(cells.guid[row] or ""),
+        "id": inert(cells.external_id[row] or ""),
+        "cell": str(row),
+        "cell_attributes": _json(cells.attributes.get(row)),
+    }
+    return found | (_outline(study, row, shape) if shape is not Shape.SPOT else {})
+
+
+def _outline(study: Study, row: int, shape: Shape) -> dict[str, str]:
+    x_min, y_min, x_max, y_max = study.cells.bounds_px0[row].tolist()
+    corners = [[x_min, y_min], [x_max, y_max]]
+    points = study.cells.vertices_px0[row].tolist() if shape is Shape.POLYGON else corners
+    return {
+        "w": shortest(x_max - x_min),
+        "h": shortest(y_max - y_min),
+        "shape": shape.name.lower(),
+        "vertices": ";".join(f"{shortest(x)} {shortest(y)}" for x, y in points),
+    }
+
+
+def _event_row(study: Study, row: int) -> dict[str, str]:
+    events = study.events
+    label, rater, round_ = (
+        int(events.label[row]),
+        study.raters[events.rater[row]],
+        study.rounds[events.round[row]],
+    )
+    stated = (
+        {} if round_ == UNSTATED_ROUND else {"round": inert(round_.name), "round_kind": round_.kind.value}
+    )
+    return stated | {
+        "label": "" if label < 0 else inert(study.labels.labels[label].name),
+        "score": shortest(float(events.score[row])),
+        "rater": inert(rater.name),
+        "rater_kind": rater.kind.value,
+        "time_s": shortest(float(events.time_s[row])),
+        "seconds": shortest(float(events.seconds[row])),
+        "label_attributes": _json(events.attributes.get(row)),
+    }
+
+
+def _json(attributes: Any) -> str:
+    return dump_json(dict(attributes)).decode().strip() if attributes else ""
+
+
+def _recognises(content: Content) -> bool:
+    names = {SYNONYMS.get(name, name) for name in content.header}
+    return {"x", "y"} <= names
+
+
+FORMAT = Format(
+    name="csv",
+    title="CSV of annotations or detections: image,x,y,label[,w,h,score,rater,…]",
+    suffix=".csv",
+    recognises=_recognises,
+    read=read,
+    write=write,
+    holds=EVERYTHING - {Aspect.REGIONS, Aspect.VERSIONS, Aspect.SLIDES, Aspect.QUARANTINE},
+)

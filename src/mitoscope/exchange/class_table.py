@@ -1,0 +1,134 @@
+"""The class table of a file: its ids and names on one side, the labels of a study on the other.
+
+Labels are one over all formats (``Mitosis``, ``mitotic figure`` and ``mitotic figures`` are one label), so
+that counts agree between files. What a file called them rides on its slides and is given back when the study
+is written in the same format again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mitoscope.labels import DEFAULT_LABELS, Label
+from mitoscope.store.records import SlideRecord, Study
+
+UNNAMED = "class"
+
+
+@dataclass(frozen=True, slots=True)
+class ClassEntry:
+    """One class of a file.
+
+    Parameters
+    ----------
+    number : int
+        Its id in the file.
+    name : str
+        Its name in the file.
+    label : Label
+        The label of the study it stands for.
+    colour : str, optional
+        ``#rrggbb``.
+    """
+
+    number: int
+    name: str
+    label: Label
+    colour: str | None = None
+
+
+def colour_of(name: str) -> str:
+    """Return a colour for a label that has none: always the same for the same name, and not too dark."""
+    digest = hashlib.sha256(name.casefold().encode("utf-8", "surrogatepass")).digest()
+    return "#" + "".join(f"{64 + byte % 160:02x}" for byte in digest[:3])
+
+
+class ClassTable:
+    """The classes of a file, each with its label; two classes may stand for one label."""
+
+    def __init__(self, classes: Iterable[tuple[int, str | None, str | None]]) -> None:
+        self.entries: dict[int, ClassEntry] = {}
+        known: dict[str, Label] = {}
+        for number, name, colour in classes:
+            text = (name or "").strip() or f"{UNNAMED} {number}"
+            label = DEFAULT_LABELS.find(text) or known.get(_key(text))
+            if label is None:
+                label = known[_key(text)] = Label(text, _colour(colour, text))
+            self.entries[number] = ClassEntry(number, name or "", label, colour)
+
+    def label(self, number: int) -> Label | None:
+        """Return the label of a class, None where the file has no such class."""
+        entry = self.entries.get(number)
+        return None if entry is None else entry.label
+
+    def is_first(self, number: int) -> bool:
+        """Whether this class is the one that the label stands for when it is written."""
+        label = self.entries[number].label
+        return next(key for key, entry in self.entries.items() if entry.label == label) == number
+
+    def to_json(self) -> list[list[Any]]:
+        """Return the table as it rides on a slide."""
+        return [[entry.number, entry.name, entry.colour] for entry in self.entries.values()]
+
+
+def _key(name: str) -> str:
+    # As in labels: without regard to case, spaces, hyphens and underscores. A name without a letter or digit
+    # is its own.
+    return "".join(character for character in name.casefold() if character.isalnum()) or name
+
+
+def _colour(text: str | None, name: str) -> str:
+    digits = "" if text is None else text.removeprefix("#")
+    is_colour = len(digits) == 6 and all(one in "0123456789abcdefABCDEF" for one in digits)
+    return f"#{digits}" if is_colour else colour_of(name)
+
+
+def classes_to_write(study: Study, key: str, *, own_names: Mapping[str, str] | None = None) -> ClassTable:
+    """Return the class table for writing a study.
+
+    It is the one that the slides brought along under ``key``, if they bring one, with the labels that are
+    not in it added; else the labels of the study in order, from 1.
+
+    Parameters
+    ----------
+    study : Study
+        What is written.
+    key : str
+        Attribute of the slides that holds the table, for example ``sliderunner.classes``.
+    own_names : mapping, optional
+        Label → the name that the format's users know it under.
+    """
+    classes: list[tuple[int, str | None, str | None]] = []
+    for slide in study.slides:
+        for entry in _carried(slide, key):
+            if all(entry[0] != one[0] for one in classes) and all(entry[1] != one[1] for one in classes):
+                classes.append(entry)
+    have = {_key(entry.label.name) for entry in ClassTable(classes).entries.values()}
+    free = max((number for number, _, _ in classes), default=0)
+    for label in study.labels.labels:
+        if _key(label.name) not in have:
+            free += 1
+            classes.append((free, (own_names or {}).get(label.name, label.name), label.colour))
+    return ClassTable(classes)
+
+
+def _carried(slide: SlideRecord, key: str) -> list[tuple[int, str | None, str | None]]:
+    table = slide.attributes.get(key)
+    if not isinstance(table, list):
+        return []
+    return [
+        (row[0], row[1], row[2])
+        for row in table
+        if isinstance(row, list) and len(row) == 3 and isinstance(row[0], int)
+    ]
+
+
+def numbers_by_label(table: ClassTable) -> dict[str, int]:
+    """Return label name → class id, the first where two classes stand for one label."""
+    numbers: dict[str, int] = {}
+    for number, entry in table.entries.items():
+        numbers.setdefault(entry.label.name, number)
+    return numbers

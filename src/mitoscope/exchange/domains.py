@@ -1,0 +1,83 @@
+"""``datasets_xvalidation.csv`` of MIDOG++: tumour type, scanner, laboratory, species, split of cases."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from pathlib import Path
+
+from mitoscope.errors import FormatError
+from mitoscope.exchange.csv_text import read_rows
+from mitoscope.exchange.format import Content, Format, ReadOptions
+from mitoscope.store.records import Domain, SlideRecord, Study
+
+COLUMNS = ("slide", "dataset", "tumor", "scanner", "origin", "species")
+SPLIT = "midog.split"
+"""Attribute of a slide: ``train`` or ``test``."""
+SAME_TUMOUR = {"canine lymphoma": "canine lymphosarcoma"}
+"""The table's name → the name in ``MIDOG++.json`` (FACTS B4)."""
+
+
+def read(path: Path, options: ReadOptions) -> Study:
+    """Read the table as slides without cells, named as MIDOG++ names its files (``001.tiff``).
+
+    Raises
+    ------
+    FormatError
+        If a column or a value is missing, or a slide is listed twice.
+    """
+    del options
+    rows = read_rows(path, delimiter=";")
+    header = [cell.strip().casefold() for cell in rows[0][1]] if rows else []
+    absent = [name for name in COLUMNS if name not in header]
+    if absent:
+        raise FormatError(f"no column {', '.join(absent)}", where=path, mend=f"columns: {';'.join(COLUMNS)}")
+    slides: dict[str, SlideRecord] = {}
+    for line, cells in rows[1:]:
+        if len(cells) != len(header):
+            raise FormatError(f"{len(header)} columns expected, got {len(cells)}", where=f"{path}:{line}")
+        slide = _slide(dict(zip(header, (cell.strip() for cell in cells), strict=True)), f"{path}:{line}")
+        if slides.setdefault(slide.name, slide) is not slide:
+            raise FormatError(f"slide {slide.name} is listed twice", where=f"{path}:{line}")
+    return Study(slides=tuple(slides.values()))
+
+
+def _slide(row: dict[str, str], where: str) -> SlideRecord:
+    if not row["slide"].isdecimal():
+        raise FormatError(f"a case number expected, got {row['slide'][:40]!r}", where=where)
+    domain = Domain(
+        tumour_type=SAME_TUMOUR.get(row["tumor"], row["tumor"]) or None,
+        scanner=row["scanner"] or None,
+        species=row["species"] or None,
+        laboratory=row["origin"] or None,
+    )
+    attributes = {SPLIT: row["dataset"]} if row["dataset"] else {}
+    return SlideRecord(f"{int(row['slide']):03d}.tiff", domain=domain, attributes=attributes)
+
+
+def add_domains(study: Study, table: Study) -> Study:
+    """Return the study with what a table of domains says of its slides, where it says nothing itself."""
+    known = {slide.name: slide for slide in table.slides}
+    return replace(study, slides=tuple(_complete(slide, known.get(slide.name)) for slide in study.slides))
+
+
+def _complete(slide: SlideRecord, more: SlideRecord | None) -> SlideRecord:
+    if more is None:
+        return slide
+    merged = {
+        one.name: getattr(slide.domain, one.name) or getattr(more.domain, one.name) for one in fields(Domain)
+    }
+    return replace(slide, domain=Domain(**merged), attributes={**more.attributes, **slide.attributes})
+
+
+def _recognises(content: Content) -> bool:
+    first = content.rows[0] if content.rows else []
+    return [cell.casefold() for cell in ",".join(first).split(";")] == list(COLUMNS)
+
+
+FORMAT = Format(
+    name="midog-domains",
+    title="MIDOG++ table of domains (datasets_xvalidation.csv)",
+    suffix=".csv",
+    recognises=_recognises,
+    read=read,
+)

@@ -1,0 +1,70 @@
+"""What the formats of one slide and one label have in common: points or outlines of mitotic figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mitoscope.errors import FormatError
+from mitoscope.exchange.outcome import CONSENSUS, outcome
+from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE, Label
+from mitoscope.store.builder import StudyBuilder
+from mitoscope.store.kinds import RaterKind
+from mitoscope.store.records import Rater, SlideRecord, Study
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A live cell of a study with its outcome."""
+
+    row: int
+    label: Label
+    score: float
+    centre_px0: tuple[float, float]
+
+
+def figures(study: Study, *labels: Label) -> Iterator[Figure]:
+    """Yield the live cells of the labels, in order."""
+    wanted = {label.name for label in labels}
+    outcomes, scores = outcome(study)
+    centres = study.cells.centres_px0
+    for row in np.flatnonzero((outcomes >= 0) & ~study.cells.deleted).tolist():
+        label = study.labels.labels[outcomes[row]]
+        if label.name in wanted:
+            yield Figure(row, label, float(scores[row]), (float(centres[row, 0]), float(centres[row, 1])))
+
+
+def others(study: Study, *labels: Label) -> int:
+    """Return how many cells are not of the labels, or are marked as deleted."""
+    return len(study.cells) - sum(1 for _ in figures(study, *labels))
+
+
+class FigureList:
+    """Builds the study of a file of one slide: cells, each with the label of one voice."""
+
+    def __init__(self, slide: str, *, rater: str | None = None, kind: RaterKind = RaterKind.EXPERT) -> None:
+        self.build = StudyBuilder()
+        self.slide = self.build.slide(SlideRecord(slide))
+        self.rater = self.build.rater(CONSENSUS if rater is None else Rater(rater, kind))
+        for label in (MITOTIC_FIGURE, LOOK_ALIKE):
+            self.build.label(label)
+
+    def label(self, cell: int, label: Label, *, score: float = np.nan) -> None:
+        """Give a cell its label."""
+        self.build.event(cell, self.rater, self.build.label(label), score=score)
+
+    def study(self) -> Study:
+        """Return the study."""
+        return self.build.build()
+
+
+def pairs(numbers: list[float], where: str, *, least: int) -> NDArray[np.float64]:
+    """Return x1, y1, x2, y2, … as points, shape (k, 2), or raise FormatError."""
+    if len(numbers) % 2 or len(numbers) < 2 * least:
+        raise FormatError(
+            f"pairs of x and y expected, at least {least}, got {len(numbers)} numbers", where=where
+        )
+    return np.array(numbers, dtype=np.float64).reshape(-1, 2)

@@ -1,0 +1,187 @@
+"""What an annotation format is to mitoscope: a name, how to know it, and a reader and a writer."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from mitoscope.errors import FormatError
+from mitoscope.exchange import csv_text
+from mitoscope.exchange.json_text import MAX_BYTES, read_json
+from mitoscope.exchange.losses import Aspect
+from mitoscope.geometry import BoxPx, Mpp
+from mitoscope.store.records import Study
+
+_HEAD_BYTES = 1 << 16
+
+
+class BoxLayout(StrEnum):
+    """How a COCO file states its boxes."""
+
+    XYWH = "xywh"
+    """Corner, width and height: COCO."""
+    XYXY = "xyxy"
+    """Two corners: MIDOG, MIDOG++ and the JSON export of CCMCT."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """What a reader may be told because the file does not say it.
+
+    Parameters
+    ----------
+    slide : str, optional
+        The slide of a file that names none; without it, the file's own name without its suffix.
+    mpp : Mpp, optional
+        Resolution of that slide, needed by formats in millimetres.
+    boxes : BoxLayout, optional
+        Layout of COCO boxes, where the file gives no evidence of its own.
+    rater : str, optional
+        Who gave the labels of a file that does not say.
+    models : frozenset of str
+        Raters of the file that are algorithms. ``RetinaNet`` is the one in the MIDOG databases.
+    domains : Path, optional
+        ``datasets_xvalidation.csv`` of MIDOG++: tumour type, scanner, laboratory, species, split.
+    offset_px0 : tuple of float
+        Upper left corner of the vendor bounds to which the coordinates are relative (GeoJSON).
+    """
+
+    slide: str | None = None
+    mpp: Mpp | None = None
+    boxes: BoxLayout | None = None
+    rater: str | None = None
+    models: frozenset[str] = frozenset({"RetinaNet"})
+    domains: Path | None = None
+    offset_px0: tuple[float, float] = (0.0, 0.0)
+
+    def slide_name(self, path: Path) -> str:
+        """Return the name of the slide of a file that names none."""
+        return self.slide or path.stem
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOptions:
+    """What a writer may be told.
+
+    Parameters
+    ----------
+    mpp : Mpp, optional
+        Resolution of slides that state none; needed by formats in millimetres.
+    boxes : BoxLayout, optional
+        Layout of COCO boxes; without it the layout of the file they came from, else that of COCO.
+    bounds : BoxPx, optional
+        Write coordinates relative to the upper left corner of these vendor bounds (GeoJSON).
+    slide_file : Path, optional
+        The slide that DICOM annotations refer to.
+    """
+
+    mpp: Mpp | None = None
+    boxes: BoxLayout | None = None
+    bounds: BoxPx | None = None
+    slide_file: Path | None = None
+
+
+@dataclass(frozen=True)
+class Content:
+    """The content of a file, as far as it takes to know its format."""
+
+    path: Path
+
+    @cached_property
+    def head(self) -> bytes:
+        """The first 64 KiB."""
+        try:
+            with self.path.open("rb") as stream:
+                return stream.read(_HEAD_BYTES)
+        except OSError as error:
+            raise FormatError(f"cannot be read ({error.strerror})", where=self.path) from None
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it may be text."""
+        return b"\x00" not in self.head and bool(self.head.strip())
+
+    @cached_property
+    def json(self) -> Any:
+        """The JSON value, None where the file does not begin like one."""
+        begins = self.head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+        return read_json(self.path) if self.is_text and begins in (b"{", b"[") else None
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """The keys of the JSON object."""
+        return frozenset(self.json) if isinstance(self.json, dict) else frozenset()
+
+    @cached_property
+    def rows(self) -> list[list[str]]:
+        """The rows of a CSV file, none where it is something else."""
+        if not self.is_text or self.json is not None or self.path.stat().st_size > MAX_BYTES:
+            return []
+        return [[cell.strip() for cell in row] for _, row in csv_text.read_rows(self.path)]
+
+    @cached_property
+    def header(self) -> frozenset[str]:
+        """The names in the first row of a CSV file, lower case; none where it is all numbers."""
+        first = [cell.casefold().lstrip("\ufeff") for cell in self.rows[0]] if self.rows else []
+        return frozenset() if self.numbers is not None else frozenset(first)
+
+    @cached_property
+    def numbers(self) -> list[list[float]] | None:
+        """The rows of a CSV file that holds nothing but numbers, else None."""
+        try:
+            rows = [[float(cell) for cell in row if cell] for row in self.rows]
+        except ValueError:
+            return None
+        return rows or None
+
+    @cached_property
+    def tables(self) -> frozenset[str]:
+        """The tables of an SQLite file."""
+        if not self.head.startswith(b"SQLite format 3\x00"):
+            return frozenset()
+        connection = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+        try:
+            return frozenset(name for (name,) in connection.execute("SELECT name FROM sqlite_schema"))
+        except sqlite3.Error as error:
+            raise FormatError(f"a damaged SQLite file ({error})", where=self.path) from None
+        finally:
+            connection.close()
+
+
+@dataclass(frozen=True)
+class Format:
+    """An annotation format.
+
+    Parameters
+    ----------
+    name : str
+        As in ``--format``.
+    title : str
+        One line for people.
+    suffix : str
+        Of files that are written.
+    recognises : callable
+        Whether a file's content is of this format.
+    read : callable
+        File and options → study. Raises FormatError, ScaleError.
+    write : callable, optional
+        Study, file and options → the file. Raises FormatError, ScaleError, OutputError.
+    holds : frozenset of Aspect
+        What the format has room for; the rest is named when a study is written.
+    one_slide : bool
+        Whether a file holds one slide; a study of several is written as a folder of files.
+    """
+
+    name: str
+    title: str
+    suffix: str
+    recognises: Callable[[Content], bool]
+    read: Callable[[Path, ReadOptions], Study]
+    write: Callable[[Study, Path, WriteOptions], None] | None = None
+    holds: frozenset[Aspect] = field(default_factory=frozenset)
+    one_slide: bool = False

@@ -1,0 +1,385 @@
+"""QuPath GeoJSON of a slide's annotations: cells and regions, with class, measurements and full history.
+
+Coordinates are level-0 pixels of the full slide; with bounds they are relative to the upper left corner of
+the vendor's bounds, as some tools want them, and the file says so in the member ``offset_px0``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mitoscope.errors import FormatError
+from mitoscope.exchange import extension
+from mitoscope.exchange.class_table import colour_of
+from mitoscope.exchange.format import Content, Format, ReadOptions, WriteOptions
+from mitoscope.exchange.geojson import HOT_SPOT
+from mitoscope.exchange.json_text import a_list, a_mapping, a_number, dump_json, read_json
+from mitoscope.exchange.losses import EVERYTHING
+from mitoscope.exchange.outcome import CONSENSUS, outcome
+from mitoscope.exchange.sliderunner.reading import TUMOUR_CLASSES
+from mitoscope.fsio import atomic_write
+from mitoscope.labels import DEFAULT_LABELS, Label
+from mitoscope.store.builder import StudyBuilder
+from mitoscope.store.kinds import RaterKind, RegionKind, Shape
+from mitoscope.store.records import QuarantineEntry, Rater, Region, SlideRecord, Study
+
+CIRCLE_VERTICES = 64
+"""Of the polygon in which a circle is written."""
+EXCLUSION_CLASSES = ("ignore", "exclusion", "exclude", "nontumor", "nontumour")
+"""Class names of what is not to be counted, letters only; QuPath's own is ``Ignore*``."""
+SCORE_NAMES = ("score", "probability", "confidence")
+
+_OFFSET = "offset_px0"
+_REGION_CLASS = {RegionKind.TUMOUR: "Tumor", RegionKind.EXCLUSION: "Ignore*"}
+_MODEL = Rater("model", RaterKind.MODEL)
+_PROPERTIES = {"objectType", "object_type", "classification", "measurements"}
+
+
+def read(path: Path, options: ReadOptions) -> Study:
+    """Read a feature collection, a feature or a list of features.
+
+    Points, rectangles and polygons become cells with the label of their classification: that of a model for
+    objects of type ``detection`` and ``cell`` with a score, else of a consensus or ``options.rater``.
+    Polygons of a tumour class (``Tumor``) are regions, of ``Ignore*`` exclusions. Lines, and annotations with
+    neither a class nor a label, such as a hot spot, are quarantined.
+
+    Raises
+    ------
+    FormatError
+        If it is not such a file.
+    """
+    value = read_json(path)
+    if isinstance(value, list):
+        value = {"type": "FeatureCollection", "features": value}
+    document = a_mapping(value, str(path))
+    if document.get("type") == "Feature":
+        document = {"type": "FeatureCollection", "features": [document]}
+    study, entries = extension.detach(document, str(path))
+    if study is None:
+        study = _Reader(document, path, options).study()
+    return replace(study, quarantine=(*study.quarantine, *entries))
+
+
+class _Reader:
+    def __init__(self, document: dict[str, Any], path: Path, options: ReadOptions) -> None:
+        self.document, self.path, self.options = document, path, options
+        self.build = StudyBuilder()
+        self.slide = self.build.slide(SlideRecord(options.slide_name(path)))
+        stated = a_list(document.get(_OFFSET, [0, 0]), f"{path}: {_OFFSET}")
+        self.offset = np.array([a_number(one, f"{path}: {_OFFSET}") for one in stated])
+        if self.offset.shape != (2,) or not np.isfinite(self.offset).all():
+            raise FormatError("x and y expected", where=f"{path}: {_OFFSET}")
+        self.offset = self.offset + options.offset_px0
+
+    def study(self) -> Study:
+        features = a_list(self.document.get("features"), f"{self.path}: features")
+        for place, one in enumerate(features):
+            where = f"{self.path}: features[{place}]"
+            self._feature(a_mapping(one, where), where)
+        return self.build.build()
+
+    def _feature(self, feature: dict[str, Any], where: str) -> None:
+        geometry = a_mapping(feature.get("geometry"), f"{where}.geometry")
+        properties = a_mapping(feature.get("properties") or {}, f"{where}.properties")
+        kind, parts = str(geometry.get("type")), geometry.get("coordinates")
+        name = _class_name(properties, where)
+        region = _region_kind(name)
+        rings = self._rings(kind, parts, f"{where}.geometry.coordinates")
+        if rings is None:
+            self._quarantine(where, "a geometry that is no cell", kind)
+        elif region is not None and kind in ("Polygon", "MultiPolygon"):
+            self.build.regions += [Region(self.slide, ring[0], region, name) for ring in rings]
+            holes = [hole for ring in rings for hole in ring[1:]]
+            self.build.regions += [Region(self.slide, hole, RegionKind.EXCLUSION, name) for hole in holes]
+        elif _is_hot_spot(name) or (
+            not name and kind.endswith("Polygon") and _object_type(properties) == "annotation"
+        ):
+            self._quarantine(
+                where, "an annotation that is no cell", name or str(properties.get("name", kind))
+            )
+        else:
+            self._cells(feature, properties, kind, rings, where)
+
+    def _rings(self, kind: str, parts: Any, where: str) -> list[list[NDArray[np.float64]]] | None:
+        """Return the polygons of a geometry, each a list of rings; of a point one with one vertex."""
+        if kind == "Point":
+            return [[self._points([parts], where)]]
+        if kind == "MultiPoint":
+            return [[one[np.newaxis]] for one in self._points(a_list(parts, where), where)]
+        if kind not in ("Polygon", "MultiPolygon"):
+            return None
+        polygons = [parts] if kind == "Polygon" else a_list(parts, where)
+        return [
+            [_opened(self._points(a_list(ring, where), where)) for ring in a_list(polygon, where)]
+            for polygon in polygons
+        ]
+
+    def _points(self, values: list[Any], where: str) -> NDArray[np.float64]:
+        points = [[a_number(one, where) for one in a_list(value, where)[:2]] for value in values]
+        if not points or any(len(point) != 2 for point in points):
+            raise FormatError("pairs of x and y expected", where=where)
+        return np.array(points) + self.offset
+
+    def _cells(
+        self,
+        feature: dict[str, Any],
+        properties: dict[str, Any],
+        kind: str,
+        rings: list[list[NDArray[np.float64]]],
+        where: str,
+    ) -> None:
+        measurements = _measurements(properties, where)
+        score = next(
+            (value for key, value in measurements.items() if key.casefold() in SCORE_NAMES), math.nan
+        )
+        if not math.isnan(score) and not 0 <= score <= 1:
+            raise FormatError(f"a score of {score:g} outside [0, 1]", where=where)
+        attributes = _attributes(feature, properties, measurements)
+        name = _class_name(properties, where)
+        for polygon in rings:
+            if not polygon:
+                raise FormatError("a polygon without a ring", where=where)
+            cell = self._cell(
+                feature, polygon, attributes if len(rings) == 1 else {**attributes, "geojson.part": kind}
+            )
+            if name:
+                label = self.build.label(DEFAULT_LABELS.find(name) or Label(name, _colour(properties, name)))
+                rater = self.build.rater(self._rater(properties, score))
+                self.build.event(cell, rater, label, score=score)
+
+    def _cell(
+        self, feature: dict[str, Any], polygon: list[NDArray[np.float64]], attributes: dict[str, Any]
+    ) -> int:
+        ring = polygon[0]
+        low, high = ring.min(axis=0), ring.max(axis=0)
+        number = feature.get("id")
+        columns: dict[str, Any] = {"external_id": None if number is None else str(number)}
+        plane = a_mapping(feature["geometry"], "geometry").get("plane")
+        columns["z"] = plane.get("z", 0) if isinstance(plane, dict) and isinstance(plane.get("z"), int) else 0
+        if len(polygon) > 1:
+            attributes = {**attributes, "geojson.holes": [hole.tolist() for hole in polygon[1:]]}
+        if len(ring) == 1:
+            return self.build.cell(self.slide, ring[0].tolist(), attributes=attributes, **columns)
+        corners = {(x, y) for x in (low[0], high[0]) for y in (low[1], high[1])}
+        if len(ring) == 4 and {tuple(one) for one in ring.tolist()} == corners and len(polygon) == 1:
+            bounds = [*low.tolist(), *high.tolist()]
+            return self.build.cell(self.slide, bounds, shape=Shape.BOX, attributes=attributes, **columns)
+        return self.build.polygon(self.slide, ring, attributes=attributes, **columns)
+
+    def _rater(self, properties: dict[str, Any], score: float) -> Rater:
+        is_model = _object_type(properties) in ("detection", "cell") and not math.isnan(score)
+        if self.options.rater is not None:
+            return Rater(self.options.rater, RaterKind.MODEL if is_model else RaterKind.EXPERT)
+        return _MODEL if is_model else CONSENSUS
+
+    def _quarantine(self, where: str, why: str, what: str) -> None:
+        self.build.quarantine.append(QuarantineEntry(where, why, what, self.options.slide_name(self.path)))
+
+
+def _opened(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    closed = len(points) > 3 and (points[0] == points[-1]).all()
+    return points[:-1] if closed else points
+
+
+def _object_type(properties: dict[str, Any]) -> str:
+    return str(properties.get("objectType", properties.get("object_type", "annotation")))
+
+
+def _class_name(properties: dict[str, Any], where: str) -> str:
+    found = properties.get("classification")
+    if isinstance(found, dict):
+        names = found.get("names")
+        found = ": ".join(map(str, names)) if isinstance(names, list) else found.get("name")
+    if found is not None and not isinstance(found, str):
+        raise FormatError("a name expected", where=f"{where}.properties.classification")
+    return (found or "").strip()
+
+
+def _region_kind(name: str) -> RegionKind | None:
+    letters = "".join(one for one in name.casefold() if one.isalpha())
+    if letters in TUMOUR_CLASSES:
+        return RegionKind.TUMOUR
+    return RegionKind.EXCLUSION if letters in EXCLUSION_CLASSES else None
+
+
+def _is_hot_spot(name: str) -> bool:
+    return name.casefold() == HOT_SPOT.casefold()
+
+
+def _measurements(properties: dict[str, Any], where: str) -> dict[str, float]:
+    found = properties.get("measurements") or {}
+    if isinstance(found, list):
+        # QuPath up to 0.3 writes a list of name and value.
+        pairs = [a_mapping(one, f"{where}.properties.measurements") for one in found]
+        found = {str(one.get("name")): one.get("value") for one in pairs}
+    found = a_mapping(found, f"{where}.properties.measurements")
+    return {key: a_number(value, f"{where}.properties.measurements[{key!r}]") for key, value in found.items()}
+
+
+def _attributes(
+    feature: dict[str, Any], properties: dict[str, Any], measurements: dict[str, float]
+) -> dict[str, Any]:
+    found = {f"geojson.{key}": value for key, value in properties.items() if key not in _PROPERTIES}
+    others = {key: value for key, value in measurements.items() if key.casefold() not in SCORE_NAMES}
+    if others:
+        found["geojson.measurements"] = {key: None if math.isnan(one) else one for key, one in others.items()}
+    if "nucleusGeometry" in feature:
+        found["geojson.nucleusGeometry"] = feature["nucleusGeometry"]
+    if _object_type(properties) != "annotation":
+        found["geojson.objectType"] = _object_type(properties)
+    return found
+
+
+def _colour(properties: dict[str, Any], name: str) -> str:
+    found = properties.get("classification")
+    colour = found.get("color") if isinstance(found, dict) else None
+    is_rgb = isinstance(colour, list) and len(colour) == 3
+    if is_rgb and all(isinstance(one, int) and 0 <= one < 256 for one in colour or []):
+        return "#" + "".join(f"{one:02x}" for one in colour or [])
+    return colour_of(name)
+
+
+def write(study: Study, path: Path, options: WriteOptions) -> None:
+    """Write the cells and regions of a slide as QuPath objects.
+
+    Cells that only a model labelled are detections, all others annotations. A study that says more than
+    class, score and shape rides along whole (:mod:`~mitoscope.exchange.extension`).
+
+    Raises
+    ------
+    FormatError
+        If a coordinate is not finite.
+    OutputError
+        If it cannot be written.
+    """
+    document = _document(study, options)
+    plain = _Reader(document, path, ReadOptions()).study()
+    if plain != study:
+        document = extension.attach(document, study)
+    with atomic_write(path) as stream:
+        stream.write(dump_json(document))
+
+
+def _document(study: Study, options: WriteOptions) -> dict[str, Any]:
+    offset = np.array([options.bounds.x, options.bounds.y] if options.bounds is not None else [0, 0])
+    labels, scores = outcome(study)
+    by_others = np.zeros(len(study.cells), dtype=np.bool_)
+    models = [place for place, one in enumerate(study.raters) if one.kind is RaterKind.MODEL]
+    by_others[study.events.cell[~np.isin(study.events.rater, models)]] = True
+    spoken = np.zeros(len(study.cells), dtype=np.bool_)
+    spoken[study.events.cell] = True
+    features = [
+        _cell_feature(
+            study, row, int(labels[row]), float(scores[row]), offset, bool(spoken[row] & ~by_others[row])
+        )
+        for row in range(len(study.cells))
+        if not study.cells.deleted[row]
+    ]
+    features += [_region_feature(region, offset) for region in study.regions]
+    document: dict[str, Any] = {"type": "FeatureCollection", "features": features}
+    return document | ({_OFFSET: offset.tolist()} if offset.any() else {})
+
+
+def _cell_feature(
+    study: Study, row: int, label: int, score: float, offset: NDArray[Any], is_detection: bool
+) -> dict[str, Any]:
+    attributes = study.cells.attributes.get(row, {})
+    kind = "detection" if is_detection else "annotation"
+    properties: dict[str, Any] = {"objectType": attributes.get("geojson.objectType", kind)}
+    if label >= 0:
+        properties["classification"] = _classification(study.labels.labels[label])
+    measurements = dict(attributes.get("geojson.measurements", {}))
+    if not math.isnan(score):
+        measurements["score"] = score
+    if measurements:
+        properties["measurements"] = measurements
+    own = {
+        "geojson.measurements",
+        "geojson.objectType",
+        "geojson.holes",
+        "geojson.nucleusGeometry",
+        "geojson.part",
+    }
+    properties |= {
+        key.removeprefix("geojson."): value
+        for key, value in attributes.items()
+        if key.startswith("geojson.") and key not in own
+    }
+    feature: dict[str, Any] = {"type": "Feature"}
+    number = study.cells.external_id[row] or study.cells.guid[row]
+    if number is not None:
+        feature["id"] = number
+    feature |= {"geometry": _geometry(study, row, offset), "properties": properties}
+    if "geojson.nucleusGeometry" in attributes:
+        feature["nucleusGeometry"] = attributes["geojson.nucleusGeometry"]
+    return feature
+
+
+def _classification(label: Label) -> dict[str, Any]:
+    digits = label.colour.removeprefix("#")
+    colour = list(bytes.fromhex(digits)) if len(digits) == 6 else [0, 0, 0]
+    return {"name": label.name, "color": colour}
+
+
+def _geometry(study: Study, row: int, offset: NDArray[Any]) -> dict[str, Any]:
+    cells = study.cells
+    z = int(cells.z[row])
+    plane = {"plane": {"c": -1, "z": z, "t": 0}} if z else {}
+    if cells.shape[row] == Shape.SPOT:
+        return {"type": "Point", "coordinates": _list(cells.bounds_px0[row, :2] - offset)} | plane
+    rings = [_outline(study, row) - offset]
+    rings += [np.array(hole) - offset for hole in cells.attributes.get(row, {}).get("geojson.holes", [])]
+    return {"type": "Polygon", "coordinates": [_list(np.vstack([ring, ring[:1]])) for ring in rings]} | plane
+
+
+def _outline(study: Study, row: int) -> NDArray[np.float64]:
+    x_min, y_min, x_max, y_max = study.cells.bounds_px0[row].tolist()
+    if study.cells.shape[row] == Shape.POLYGON:
+        return np.asarray(study.cells.vertices_px0[row], dtype=np.float64)
+    if study.cells.shape[row] == Shape.BOX:
+        return np.array([[x_min, y_min], [x_max, y_min], [x_max, y_max], [x_min, y_max]])
+    angle = np.arange(CIRCLE_VERTICES) * (2 * np.pi / CIRCLE_VERTICES)
+    x = (x_min + x_max) / 2 + (x_max - x_min) / 2 * np.cos(angle)
+    y = (y_min + y_max) / 2 + (y_max - y_min) / 2 * np.sin(angle)
+    return np.column_stack([x, y])
+
+
+def _region_feature(region: Region, offset: NDArray[Any]) -> dict[str, Any]:
+    name = region.name if _region_kind(region.name) is region.kind else _REGION_CLASS[region.kind]
+    ring = region.vertices_px0 - offset
+    return {
+        "type": "Feature",
+        "geometry": {"type": "Polygon", "coordinates": [_list(np.vstack([ring, ring[:1]]))]},
+        "properties": {"objectType": "annotation", "classification": {"name": name, "color": [255, 212, 59]}},
+    }
+
+
+def _list(values: NDArray[np.float64]) -> list[Any]:
+    if values.ndim > 1:
+        return [_list(one) for one in values]
+    return [int(one) if one.is_integer() and abs(one) < 2**53 else one for one in values.tolist()]
+
+
+def _recognises(content: Content) -> bool:
+    value = content.json
+    if isinstance(value, list):
+        return bool(value) and all(isinstance(one, dict) and one.get("type") == "Feature" for one in value)
+    return isinstance(value, dict) and value.get("type") in ("FeatureCollection", "Feature")
+
+
+FORMAT = Format(
+    name="geojson",
+    title="QuPath GeoJSON",
+    suffix=".geojson",
+    recognises=_recognises,
+    read=read,
+    write=write,
+    holds=EVERYTHING,
+    one_slide=True,
+)

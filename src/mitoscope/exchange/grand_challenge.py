@@ -1,0 +1,133 @@
+"""Grand Challenge "multiple points" JSON: what the MIDOG challenge containers exchange, in millimetres."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from mitoscope.errors import FormatError, ScaleError
+from mitoscope.exchange.figures import FigureList, figures
+from mitoscope.exchange.format import Content, Format, ReadOptions, WriteOptions
+from mitoscope.exchange.json_text import a_list, a_mapping, a_number, a_text, dump_json, read_json
+from mitoscope.exchange.losses import Aspect
+from mitoscope.fsio import atomic_write
+from mitoscope.geometry import Mpp
+from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE, Label, LabelSet
+from mitoscope.store.kinds import RaterKind
+from mitoscope.store.records import Study
+
+OLD_PROBABILITY = 0.5
+"""Probability of a point that states none (MIDOG 2021, FACTS F1)."""
+NAMES = {MITOTIC_FIGURE.name: "mitotic figure", LOOK_ALIKE.name: "non-mitotic figure"}
+"""The two names that the challenge accepts."""
+_TYPE = "Multiple points"
+_DECIMALS_PX0 = 6
+_MAX_Z = 2**31
+_LABELS = LabelSet()
+
+
+def read(path: Path, options: ReadOptions) -> Study:
+    """Read points as spots of one rater, with their probability as the score.
+
+    A point without a name is a mitotic figure, one without a probability has 0.5 (the old format).
+    Coordinates are rounded to 1e-6 px, far below their meaning, so that writing and reading is exact.
+
+    Raises
+    ------
+    FormatError
+        If it is not such a file.
+    ScaleError
+        If ``options.mpp`` is not given.
+    """
+    document = a_mapping(read_json(path), str(path))
+    if document.get("type", _TYPE) != _TYPE:
+        raise FormatError(f"type {_TYPE!r} expected, got {document.get('type')!r}", where=path)
+    mpp = _needed(options.mpp, path)
+    found = FigureList(options.slide_name(path), rater=options.rater or "model", kind=RaterKind.MODEL)
+    for place, one in enumerate(a_list(document.get("points"), f"{path}: points")):
+        where = f"{path}: points[{place}]"
+        point = a_mapping(one, where)
+        numbers = [a_number(value, where) for value in a_list(point.get("point"), where)]
+        if len(numbers) not in (2, 3):
+            raise FormatError(f"x, y and z expected, got {len(numbers)} numbers", where=where)
+        x, y = (_to_px0(value, scale) for value, scale in zip(numbers[:2], (mpp.x, mpp.y), strict=True))
+        z = numbers[2] if len(numbers) == 3 else 0.0
+        plane = int(z) if abs(z) < _MAX_Z else 0
+        attributes = {} if plane == z else {"grand-challenge.z": None if math.isnan(z) else z}
+        cell = found.build.cell(found.slide, (x, y), z=plane, attributes=attributes)
+        found.label(cell, _label(point.get("name"), where), score=_probability(point, where))
+    return found.study()
+
+
+def _needed(mpp: Mpp | None, where: object) -> Mpp:
+    if mpp is None:
+        raise ScaleError(
+            "coordinates in mm need the resolution of the slide", where=str(where), mend="give it with --mpp"
+        )
+    return mpp
+
+
+def _to_px0(millimetres: float, mpp: float) -> float:
+    return round(millimetres * 1000 / mpp, _DECIMALS_PX0)
+
+
+def _label(name: Any, where: str) -> Label:
+    if name is None:
+        return MITOTIC_FIGURE
+    text = a_text(name, f"{where}.name")
+    label = _LABELS.find(text)
+    if label is None:
+        raise FormatError(f"the name {text[:40]!r} is none of {sorted(NAMES.values())}", where=where)
+    return label
+
+
+def _probability(point: dict[str, Any], where: str) -> float:
+    value = a_number(point.get("probability", OLD_PROBABILITY), f"{where}.probability")
+    if not 0 <= value <= 1:
+        raise FormatError(f"a probability of {value:g} outside [0, 1]", where=where)
+    return value
+
+
+def write(study: Study, path: Path, options: WriteOptions) -> None:
+    """Write the mitotic figures and look-alikes of a slide as points in mm; without a score, 1 and 0.
+
+    Raises
+    ------
+    ScaleError
+        If neither the slide nor ``options.mpp`` says the resolution.
+    OutputError
+        If it cannot be written.
+    """
+    stated = study.slides[0].mpp if study.slides else None
+    mpp = _needed(options.mpp or stated, path)
+    points = []
+    for one in figures(study, MITOTIC_FIGURE, LOOK_ALIKE):
+        score = float(one.label == MITOTIC_FIGURE) if math.isnan(one.score) else one.score
+        x, y = one.centre_px0
+        point = [x * mpp.x / 1000, y * mpp.y / 1000, int(study.cells.z[one.row])]
+        points.append({"name": NAMES[one.label.name], "point": point, "probability": score})
+    document = {
+        "name": "mitotic figures",
+        "type": _TYPE,
+        "points": points,
+        "version": {"major": 1, "minor": 0},
+    }
+    with atomic_write(path) as stream:
+        stream.write(dump_json(document))
+
+
+def _recognises(content: Content) -> bool:
+    return "points" in content.keys and content.json.get("type", _TYPE) == _TYPE
+
+
+FORMAT = Format(
+    name="grand-challenge",
+    title="Grand Challenge multiple points JSON, in mm",
+    suffix=".json",
+    recognises=_recognises,
+    read=read,
+    write=write,
+    holds=frozenset({Aspect.SCORES, Aspect.PLANES}),
+    one_slide=True,
+)

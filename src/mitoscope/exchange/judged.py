@@ -1,0 +1,89 @@
+"""Studies as evaluation wants them: the true cells, or the detections, of each image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from mitoscope.detections import Detections
+from mitoscope.errors import FormatError
+from mitoscope.exchange.format import ReadOptions
+from mitoscope.exchange.names import match_stems
+from mitoscope.exchange.outcome import UNKNOWN, outcome
+from mitoscope.exchange.registry import read_study
+from mitoscope.exchange.truth_csv import Truth
+from mitoscope.store import Shape, Study, sift
+
+
+def read_truth(
+    path: Path, format_name: str | None = None, options: ReadOptions | None = None
+) -> dict[str, Truth]:
+    """Read the true cells of all images of a file of any format; see :func:`truth_of`."""
+    return truth_of(_sound(path, format_name, options), where=path)
+
+
+def read_detections(
+    path: Path,
+    format_name: str | None = None,
+    options: ReadOptions | None = None,
+) -> dict[str, Detections]:
+    """Read the detections of all images of a file of any format; see :func:`detections_of`."""
+    return detections_of(_sound(path, format_name, options), where=path)
+
+
+def _sound(path: Path, format_name: str | None, options: ReadOptions | None) -> Study:
+    study = sift(read_study(path, format_name, options), source=path.name)
+    if study.quarantine:
+        first = study.quarantine[0]
+        raise FormatError(
+            f"{len(study.quarantine)} annotations cannot be judged, the first: {first.why}",
+            where=first.where,
+            mend="mend or remove them",
+        )
+    return study
+
+
+def truth_of(study: Study, *, where: str | Path) -> dict[str, Truth]:
+    """Return the live cells with a known outcome of each image by its stem, images without cells included.
+
+    Raises
+    ------
+    FormatError
+        If two images have one stem.
+    """
+    labels, _ = outcome(study)
+    names = np.array([*study.labels.names, ""], dtype=np.str_)
+    sizes = study.cells.bounds_px0[:, 2:] - study.cells.bounds_px0[:, :2]
+    sizes[study.cells.shape == Shape.SPOT] = np.nan
+    stems = match_stems([one.name for one in study.slides], where=where)
+    found = {}
+    for place, slide in enumerate(study.slides):
+        rows = _rows(study, place) & (labels != UNKNOWN)
+        found[stems[slide.name]] = Truth(study.cells.centres_px0[rows], names[labels[rows]], sizes[rows])
+    return found
+
+
+def detections_of(study: Study, *, where: str | Path) -> dict[str, Detections]:
+    """Return the live cells with a known outcome of each image as detections; without a score it is 1.
+
+    Raises
+    ------
+    FormatError
+        If two images have one stem.
+    """
+    labels, scores = outcome(study)
+    names = np.array([*study.labels.names, ""], dtype=np.str_)
+    stems = match_stems([one.name for one in study.slides], where=where)
+    found = {}
+    for place, slide in enumerate(study.slides):
+        rows = _rows(study, place) & (labels != UNKNOWN)
+        points = study.cells.centres_px0[rows]
+        score = np.where(np.isnan(scores[rows]), 1.0, scores[rows])
+        source = np.full(len(points), Path(where).name, dtype=np.str_)
+        found[stems[slide.name]] = Detections(points[:, 0], points[:, 1], score, names[labels[rows]], source)
+    return found
+
+
+def _rows(study: Study, slide: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    return (study.cells.slide == slide) & ~study.cells.deleted

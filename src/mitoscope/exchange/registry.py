@@ -1,0 +1,176 @@
+"""The formats by name, and which of them a file is in, by its content."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from mitoscope.errors import FormatError
+from mitoscope.exchange import (
+    amida,
+    annotations_csv,
+    coco,
+    dicom,
+    domains,
+    geojson_study,
+    grand_challenge,
+    midesec,
+    mitos2012,
+    mitos_atypia,
+    sliderunner,
+)
+from mitoscope.exchange.format import Content, Format, ReadOptions, WriteOptions
+from mitoscope.exchange.joining import join, of_slide
+from mitoscope.exchange.losses import left_out
+from mitoscope.fsio import atomic_directory
+from mitoscope.store.records import Study
+
+FORMATS: dict[str, Format] = {
+    one.name: one
+    for one in (
+        sliderunner.FORMAT,
+        coco.FORMAT,
+        geojson_study.FORMAT,
+        grand_challenge.FORMAT,
+        dicom.FORMAT,
+        annotations_csv.FORMAT,
+        domains.FORMAT,
+        mitos_atypia.FORMAT,
+        amida.FORMAT,
+        mitos2012.FORMAT,
+        midesec.FORMAT,
+    )
+}
+"""Name → format, in the order in which a file is tried."""
+ALIASES = {"amida13": "tupac16", "midog": "coco", "qupath": "geojson", "sqlite": "sliderunner"}
+"""Other names that ``--format`` takes."""
+
+
+def find_format(name: str) -> Format:
+    """Return a format by its name.
+
+    Raises
+    ------
+    FormatError
+        If there is none, naming those there are.
+    """
+    key = name.strip().casefold()
+    found = FORMATS.get(ALIASES.get(key, key))
+    if found is None:
+        raise FormatError(
+            f"no format of the name {name!r}", mend=f"there are {', '.join([*FORMATS, *ALIASES])}"
+        )
+    return found
+
+
+def detect_format(path: Path) -> Format:
+    """Return the format of a file, by its content; its name does not count.
+
+    Raises
+    ------
+    FormatError
+        If it cannot be read, is damaged, or is in none of the formats, or in more than one.
+    """
+    if path.is_dir():
+        return _common_format(path)
+    content = Content(path)
+    if not content.head.strip():
+        raise FormatError("empty", where=path, mend="name its format with --format")
+    found = [one for one in FORMATS.values() if one.recognises(content)]
+    if len(found) != 1:
+        which = (
+            f"could be {' or '.join(one.name for one in found)}" if found else "in no format that is known"
+        )
+        raise FormatError(which, where=path, mend=f"name it with --format, one of {', '.join(FORMATS)}")
+    return found[0]
+
+
+def _common_format(folder: Path) -> Format:
+    found = {detect_format(path).name for path in _files(folder) if path.stat().st_size}
+    if len(found) != 1:
+        which = f"files of the formats {', '.join(sorted(found))}" if found else "no file with content"
+        raise FormatError(which, where=folder, mend="name one with --format")
+    return FORMATS[found.pop()]
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+
+
+def read_study(path: Path, format_name: str | None = None, options: ReadOptions | None = None) -> Study:
+    """Read a file of any format, or a folder of files with one slide each.
+
+    Cells that cannot be taken are still in the study where the file states them as ordinary ones: a store
+    sifts them on import, other users call :func:`mitoscope.store.sift`.
+
+    Parameters
+    ----------
+    path : Path
+        File, or folder.
+    format_name : str, optional
+        Name of the format; without it the content decides.
+    options : ReadOptions, optional
+        What the file does not say.
+
+    Raises
+    ------
+    FormatError, ScaleError
+        If it cannot be read.
+    """
+    if not path.exists():
+        raise FormatError("no such file", where=path)
+    known = detect_format(path) if format_name is None else find_format(format_name)
+    options = options or ReadOptions()
+    if not path.is_dir():
+        return known.read(path, options)
+    return join([known.read(one, _named(options, path, one)) for one in _files(path)])
+
+
+def _named(options: ReadOptions, folder: Path, path: Path) -> ReadOptions:
+    # AMIDA13 and TUPAC16 name their files 01/01.csv: the case is part of the slide's name.
+    inner = path.relative_to(folder).with_suffix("")
+    return replace(options, slide=inner.as_posix()) if len(inner.parts) > 1 else options
+
+
+def write_study(
+    study: Study,
+    path: Path,
+    format_name: str,
+    options: WriteOptions | None = None,
+) -> tuple[str, ...]:
+    """Write a study, and return a line for each thing that the format has no room for.
+
+    A format that holds one slide a file is written as a folder of files when the study has several.
+
+    Raises
+    ------
+    FormatError, ScaleError, OutputError
+        If it cannot be written; nothing is left behind.
+    """
+    known, options = find_format(format_name), options or WriteOptions()
+    if known.write is None:
+        raise FormatError(f"{known.name} can only be read", mend=f"there are {', '.join(_writable())}")
+    if known.one_slide and len(study.slides) > 1:
+        with atomic_directory(path) as folder:
+            for place, name in enumerate(_file_names(study, known.suffix)):
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                known.write(of_slide(study, place), folder / name, options)
+    else:
+        known.write(study, path, options)
+    return left_out(study, known.holds)
+
+
+def _writable() -> Sequence[str]:
+    return [one.name for one in FORMATS.values() if one.write is not None]
+
+
+def _file_names(study: Study, suffix: str) -> list[str]:
+    names: list[str] = []
+    for slide in study.slides:
+        safe = "".join(one if one.isalnum() or one in " ._-()" else "_" for one in slide.name).strip(" .")
+        stem = base = Path(safe or "slide").stem or "slide"
+        while f"{stem}{suffix}" in names:
+            stem = f"{base}-{len(names)}"
+        names.append(f"{stem}{suffix}")
+    return names

@@ -1,0 +1,36 @@
+"""SlideRunner's SQLite databases: the format of CCMCT, CMC and the MIDOG challenges."""
+
+from __future__ import annotations
+
+from mitoscope.exchange.format import Content, Format
+from mitoscope.exchange.losses import Aspect
+from mitoscope.exchange.sliderunner.reading import read
+from mitoscope.exchange.sliderunner.schema import REQUIRED
+from mitoscope.exchange.sliderunner.writing import write
+
+__all__ = ["FORMAT", "read", "write"]
+
+
+def _recognises(content: Content) -> bool:
+    return REQUIRED.keys() <= content.tables
+
+
+FORMAT = Format(
+    name="sliderunner",
+    title="SlideRunner SQLite database",
+    suffix=".sqlite",
+    recognises=_recognises,
+    read=read,
+    write=write,
+    holds=frozenset(
+        {
+            Aspect.RATERS,
+            Aspect.TIMES,
+            Aspect.SHAPES,
+            Aspect.PLANES,
+            Aspect.DELETED,
+            Aspect.GUIDS,
+            Aspect.REGIONS,
+        }
+    ),
+)

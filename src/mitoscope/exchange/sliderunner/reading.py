@@ -1,0 +1,351 @@
+"""Reading a SlideRunner database into a study."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mitoscope.exchange.class_table import ClassTable
+from mitoscope.exchange.format import ReadOptions
+from mitoscope.exchange.outcome import CONSENSUS
+from mitoscope.exchange.sliderunner.rows import Row, open_database, rows
+from mitoscope.exchange.sliderunner.schema import AnnotationType
+from mitoscope.geometry import SizePx
+from mitoscope.labels import DEFAULT_LABELS
+from mitoscope.store.builder import StudyBuilder
+from mitoscope.store.kinds import RaterKind, RegionKind, Shape
+from mitoscope.store.records import QuarantineEntry, Rater, Region, SlideRecord, Study
+
+TUMOUR_CLASSES = ("tumorzone", "tumourzone", "tumorregion", "tumourregion", "tumor", "tumour", "tumorarea")
+"""Class names of tumour outlines, letters only: ``Tumorzone`` of CCMCT, ``Tumor region`` of CMC."""
+
+_SLIDE_TEXTS = ("directory", "uuid", "exactImageID")
+
+
+@dataclass(slots=True)
+class _Label:
+    uid: int
+    person: Any
+    number: Any
+    exact_id: Any
+    times: list[float]
+
+
+def read(path: Path, options: ReadOptions) -> Study:
+    """Read a SlideRunner database (versions 0 to 3); the file is not changed.
+
+    Spots, areas, circles and polygons become cells with all their labels in the order of their uid; each
+    label's time is that of the table ``Log``. ``agreedClass`` is the label of a consensus rater. Polygons of
+    a tumour class become regions, and in a file that has such a class all polygons that are no cells are
+    exclusions (CCMCT, FACTS B3). Image annotations, which have no place, and everything else that a study has
+    no column for ride on slides, cells and labels as attributes ``sliderunner.*``. Labels of persons or
+    classes that are not in the file, and annotations without coordinates or slide, are quarantined.
+
+    Raises
+    ------
+    FormatError
+        If it is damaged or not a SlideRunner database.
+    """
+    with open_database(path) as db:
+        return _Reader(db, path, options).study()
+
+
+class _Reader:
+    def __init__(self, db: sqlite3.Connection, path: Path, options: ReadOptions) -> None:
+        self.db, self.path, self.options = db, path, options
+        self.build = StudyBuilder()
+        (self.version,) = db.execute("PRAGMA user_version").fetchone()
+        self.agreements: list[tuple[int, int]] = []
+        self.labels_of_cells: list[tuple[_Label, int, str]] = []
+
+    def study(self) -> Study:
+        self._classes()
+        self._persons()
+        self._slides()
+        self._load()
+        for row in rows(self.db, "Annotations"):
+            self._annotation(row)
+        self._events()
+        return self.build.build()
+
+    def _classes(self) -> None:
+        found = list(rows(self.db, "Classes"))
+        self.classes = ClassTable((row["uid"], _text(row["name"]), _text(row["color"])) for row in found)
+        self.fixed = [row["uid"] for row in found if row["clickable"] == 0]
+        for entry in self.classes.entries.values():
+            if _letters(entry.label.name) not in TUMOUR_CLASSES:
+                self.build.label(entry.label)
+        self.tumour = {
+            number for number, one in self.classes.entries.items() if _letters(one.name) in TUMOUR_CLASSES
+        }
+
+    def _persons(self) -> None:
+        self.persons: dict[int, int] = {}
+        self.person_names: dict[int, str] = {}
+        taken, expected = set[str](), 1
+        for row in rows(self.db, "Persons"):
+            name = _one_of_its_kind(_text(row["name"]) or "person", row["uid"], taken)
+            attributes = {} if row["uid"] == expected else {"sliderunner.uid": row["uid"]}
+            if name != row["name"]:
+                attributes["sliderunner.name"] = row["name"]
+            if row["isExactUser"]:
+                attributes["sliderunner.isExactUser"] = row["isExactUser"]
+            self.person_names[row["uid"]] = name
+            kind = RaterKind.MODEL if name in self.options.models else RaterKind.EXPERT
+            self.persons[row["uid"]] = self.build.rater(Rater(name, kind, attributes))
+            expected = row["uid"] + 1
+        self.consensus = Rater(_one_of_its_kind(CONSENSUS.name, "agreedClass", taken), RaterKind.CONSENSUS)
+
+    def _slides(self) -> None:
+        self.slides: dict[int, int] = {}
+        self.records: dict[int, SlideRecord] = {}
+        taken, expected = set[str](), 1
+        for row in rows(self.db, "Slides"):
+            name = _one_of_its_kind(_text(row["filename"]) or "slide", row["uid"], taken)
+            attributes = {} if row["uid"] == expected else {"sliderunner.uid": row["uid"]}
+            if name != row["filename"]:
+                attributes["sliderunner.filename"] = row["filename"]
+            for column in (*_SLIDE_TEXTS, "EXACTUSER"):
+                if row[column] not in (None, 0):
+                    attributes[f"sliderunner.{column}"] = _text(row[column])
+            attributes |= self._file_attributes()
+            self.records[row["uid"]] = SlideRecord(name, size=_size(row), attributes=attributes)
+            self.slides[row["uid"]] = self.build.slide(self.records[row["uid"]])
+            expected = row["uid"] + 1
+
+    def _file_attributes(self) -> dict[str, Any]:
+        plain = [
+            number == place and entry.name == entry.label.name and entry.colour in (None, entry.label.colour)
+            for place, (number, entry) in enumerate(self.classes.entries.items(), start=1)
+        ]
+        attributes: dict[str, Any] = {} if all(plain) else {"sliderunner.classes": self.classes.to_json()}
+        return attributes | ({"sliderunner.fixed_classes": self.fixed} if self.fixed else {})
+
+    def _load(self) -> None:
+        self.coordinates: dict[Any, list[tuple[float, float, int]]] = defaultdict(list)
+        for row in rows(self.db, "Annotations_coordinates", "orderIdx"):
+            place = (_float(row["coordinateX"]), _float(row["coordinateY"]), _int(row["coordinateZ"]))
+            self.coordinates[row["annoId"]].append(place)
+        times: dict[Any, list[float]] = defaultdict(list)
+        for row in rows(self.db, "Log"):
+            times[row["labelId"]].append(_float(row["dateTime"]))
+        self.labels: dict[Any, list[_Label]] = defaultdict(list)
+        for row in rows(self.db, "Annotations_label"):
+            label = _Label(
+                row["uid"], row["person"], row["class"], row["exact_id"], times.pop(row["uid"], [])
+            )
+            self.labels[row["annoId"]].append(label)
+
+    def _annotation(self, row: Row) -> None:
+        where = f"{self.path.name}: annotation {row['uid']}"
+        slide = self.slides.get(row["slide"])
+        if slide is None:
+            self._quarantine(where, "no such slide", {**row, "coordinates": self.coordinates[row["uid"]]})
+            return
+        places = self.coordinates.get(row["uid"], [])
+        if self._is_region(row, places):
+            kind = RegionKind.TUMOUR if row["agreedClass"] in self.tumour else RegionKind.EXCLUSION
+            entry = self.classes.entries.get(row["agreedClass"])
+            outline = _opened([one[:2] for one in places])
+            self.build.regions.append(Region(slide, np.array(outline), kind, entry.name if entry else ""))
+            self._ride(row["slide"], "sliderunner.regions", self._raw(row))
+        elif row["type"] == AnnotationType.IMAGE or self._is_outline(row):
+            self._ride(row["slide"], "sliderunner.others", self._raw(row) | {"coordinates": _json(places)})
+        elif not places:
+            self._quarantine(where, "no coordinates", row, slide=self.records[row["slide"]].name)
+        else:
+            self._cell(row, slide, places, where)
+
+    def _is_outline(self, row: Row) -> bool:
+        return row["type"] == AnnotationType.POLYGON and row["agreedClass"] in self.tumour
+
+    def _is_region(self, row: Row, places: list[tuple[float, float, int]]) -> bool:
+        if row["type"] != AnnotationType.POLYGON or row["deleted"] or not self.tumour:
+            return False
+        label = self.classes.label(row["agreedClass"])
+        is_cell = label is not None and DEFAULT_LABELS.find(label.name) is not None
+        outline = _opened([one[:2] for one in places])
+        return not is_cell and len(outline) >= 3 and bool(np.isfinite(outline).all())
+
+    def _ride(self, uid: int, key: str, raw: dict[str, Any]) -> None:
+        # A record's attributes take no part in its hash, so the slide stays the one that was registered.
+        attributes = self.records[uid].attributes
+        assert isinstance(attributes, dict)
+        attributes.setdefault(key, []).append(raw)
+
+    def _raw(self, row: Row) -> dict[str, Any]:
+        names = ("uid", "guid", "lastModified", "deleted", "type", "agreedClass", "description", "clickable")
+        labels = [
+            [self._person_name(one.person), self._class_name(one.number), one.exact_id, one.times]
+            for one in self.labels[row["uid"]]
+        ]
+        raw = {name: _json_value(row[name]) for name in names}
+        return raw | {"agreedClass": self._class_name(row["agreedClass"]), "labels": _json_value(labels)}
+
+    def _person_name(self, uid: Any) -> Any:
+        return self.person_names.get(uid, uid)
+
+    def _class_name(self, number: Any) -> Any:
+        entry = self.classes.entries.get(number)
+        return entry.name if entry is not None and entry.name else number
+
+    def _cell(self, row: Row, slide: int, places: list[tuple[float, float, int]], where: str) -> None:
+        points = [one[:2] for one in places]
+        columns: dict[str, Any] = {
+            "z": places[0][2],
+            "deleted": bool(row["deleted"]),
+            "guid": _text(row["guid"]),
+            "external_id": str(row["uid"]),
+            "attributes": _cell_attributes(row, last_time(self.labels[row["uid"]])),
+        }
+        shape = _shape(row["type"], len(points))
+        if shape is Shape.POLYGON:
+            outline = _opened(points)
+            if self.version > 0 and len(outline) == len(points):
+                columns["attributes"]["sliderunner.open"] = True
+            cell = self.build.polygon(slide, outline, **columns)
+        else:
+            corners = np.array(
+                [points[0], points[min(1, len(points) - 1)] if shape != Shape.SPOT else points[0]]
+            )
+            bounds = (*corners.min(axis=0).tolist(), *corners.max(axis=0).tolist())
+            cell = self.build.cell(slide, bounds, shape=shape, **columns)
+        self.labels_of_cells += [(one, cell, where) for one in self.labels[row["uid"]]]
+        self._agreed(row, cell, where)
+
+    def _agreed(self, row: Row, cell: int, where: str) -> None:
+        agreed = row["agreedClass"] or 0
+        if agreed and self.classes.label(agreed) is None:
+            self._quarantine(where, "no such class", {"agreedClass": agreed})
+        elif agreed or len({one.number for one in self.labels[row["uid"]] if one.number}) == 1:
+            # 0 over unanimous labels is a statement too: somebody set it.
+            self.agreements.append((cell, agreed))
+
+    def _events(self) -> None:
+        expected = 1
+        for label, cell, where in sorted(self.labels_of_cells, key=lambda one: one[0].uid):
+            attributes: dict[str, Any] = {} if label.uid == expected else {"sliderunner.uid": label.uid}
+            expected = label.uid + 1
+            if label.person not in self.persons:
+                self._quarantine(where, "a label of a person who is not in the file", _label_text(label))
+            elif label.number and self.classes.label(label.number) is None:
+                self._quarantine(where, "a label of a class that is not in the file", _label_text(label))
+            else:
+                if label.exact_id is not None:
+                    attributes["sliderunner.exact_id"] = _json_value(label.exact_id)
+                if len(label.times) > 1:
+                    attributes["sliderunner.log"] = label.times
+                attributes |= self._class_attribute(label.number)
+                index = self._label_index(label.number)
+                time_s = label.times[-1] if label.times else math.nan
+                rater = self.persons[label.person]
+                self.build.event(cell, rater, index, time_s=time_s, attributes=attributes)
+        for cell, number in self.agreements:
+            rater = self.build.rater(self.consensus)
+            self.build.event(cell, rater, self._label_index(number), attributes=self._class_attribute(number))
+
+    def _label_index(self, number: int | None) -> int:
+        label = self.classes.label(number) if number else None
+        return -1 if label is None else self.build.label(label)
+
+    def _class_attribute(self, number: int | None) -> dict[str, Any]:
+        return {} if not number or self.classes.is_first(number) else {"sliderunner.class": number}
+
+    def _quarantine(self, where: str, why: str, what: object, slide: str | None = None) -> None:
+        self.build.quarantine.append(QuarantineEntry(where, why, str(what), slide))
+
+
+def last_time(labels: list[_Label]) -> float:
+    """Return when the last label was given, 0 where nobody knows."""
+    times = [time for label in labels for time in label.times[-1:] if math.isfinite(time)]
+    return max(times, default=0.0)
+
+
+def _cell_attributes(row: Row, last_time_s: float) -> dict[str, Any]:
+    attributes: dict[str, Any] = {}
+    if row["type"] not in (
+        AnnotationType.SPOT,
+        AnnotationType.AREA,
+        AnnotationType.POLYGON,
+        AnnotationType.CIRCLE,
+    ):
+        attributes["sliderunner.type"] = _json_value(row["type"])
+    if row["description"]:
+        attributes["sliderunner.description"] = _text(row["description"])
+    if row["clickable"] == 0:
+        attributes["sliderunner.clickable"] = 0
+    modified = _float(row["lastModified"])
+    if math.isfinite(modified) and modified != last_time_s:
+        attributes["sliderunner.lastModified"] = modified
+    return attributes
+
+
+def _shape(kind: Any, n: int) -> Shape:
+    if kind == AnnotationType.POLYGON:
+        return Shape.POLYGON
+    if kind == AnnotationType.CIRCLE:
+        return Shape.CIRCLE
+    if kind in (AnnotationType.SPOT, AnnotationType.SPECIAL_SPOT) or n == 1:
+        return Shape.SPOT
+    return Shape.BOX if kind == AnnotationType.AREA or n == 2 else Shape.POLYGON
+
+
+def _opened(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    return points[:-1] if len(points) > 3 and points[0] == points[-1] else points
+
+
+def _one_of_its_kind(name: str, uid: object, taken: set[str]) -> str:
+    while name in taken:
+        name = f"{name} ({uid})"
+    taken.add(name)
+    return name
+
+
+def _size(row: Row) -> SizePx | None:
+    width, height = _int(row["width"]), _int(row["height"])
+    return SizePx(width, height) if width > 0 and height > 0 else None
+
+
+def _label_text(label: _Label) -> str:
+    return f"label {label.uid}: person {label.person}, class {label.number}, times {label.times}"
+
+
+def _letters(name: str) -> str:
+    return "".join(character for character in name.casefold() if character.isalpha())
+
+
+def _text(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else str(value)
+
+
+def _float(value: Any) -> float:
+    try:
+        return math.nan if value is None or isinstance(value, bytes) else float(value)
+    except (ValueError, OverflowError):
+        return math.nan
+
+
+def _int(value: Any) -> int:
+    number = _float(value)
+    return int(number) if math.isfinite(number) else 0
+
+
+def _json(places: list[tuple[float, float, int]]) -> list[Any]:
+    return [[_json_value(x), _json_value(y), z] for x, y, z in places]
+
+
+def _json_value(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, list):
+        return [_json_value(one) for one in value]
+    return value.hex() if isinstance(value, bytes) else value
+
+
+__all__ = ["TUMOUR_CLASSES", "last_time", "read"]

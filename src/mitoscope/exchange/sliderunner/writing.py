@@ -1,0 +1,326 @@
+"""Writing a study as a SlideRunner database of the current version."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mitoscope.exchange.class_table import ClassTable, classes_to_write, numbers_by_label
+from mitoscope.exchange.format import WriteOptions
+from mitoscope.exchange.outcome import outcome
+from mitoscope.exchange.sliderunner.reading import TUMOUR_CLASSES
+from mitoscope.exchange.sliderunner.schema import (
+    USER_VERSION,
+    AnnotationType,
+    create_tables,
+    create_triggers,
+    register_functions,
+)
+from mitoscope.fsio import atomic_write
+from mitoscope.labels import Label, LabelSet
+from mitoscope.store.kinds import RaterKind, RegionKind, Shape
+from mitoscope.store.records import Attributes, Study
+
+REGION_CLASS = {RegionKind.TUMOUR: "Tumorzone", RegionKind.EXCLUSION: "Non-tumor"}
+"""The class under which a region is written; ``Tumorzone`` is that of CCMCT."""
+
+_TYPES = {
+    Shape.SPOT: AnnotationType.SPOT,
+    Shape.BOX: AnnotationType.AREA,
+    Shape.CIRCLE: AnnotationType.CIRCLE,
+    Shape.POLYGON: AnnotationType.POLYGON,
+}
+_NAMESPACE = uuid.UUID("c6fba5b1-4ec4-5d25-9e36-6d69746f7363")
+
+
+def write(study: Study, path: Path, options: WriteOptions) -> None:
+    """Write a SlideRunner database that SlideRunner opens as its own.
+
+    Labels keep their order; ``agreedClass`` is the outcome of the labels. Cells without a guid get one that
+    is the same every time.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    del options
+    with closing(sqlite3.connect(":memory:")) as db:
+        create_tables(db)
+        _Writer(db, study).write()
+        register_functions(db)
+        create_triggers(db)
+        db.execute(f"PRAGMA user_version = {USER_VERSION}")
+        db.commit()
+        content = db.serialize()
+    with atomic_write(path) as stream:
+        stream.write(content)
+
+
+class _Writer:
+    def __init__(self, db: sqlite3.Connection, study: Study) -> None:
+        self.db, self.study = db, _with_region_classes(study)
+        self.classes: ClassTable = classes_to_write(self.study, "sliderunner.classes")
+        self.number_of = numbers_by_label(self.classes)
+        self.label_uid = 0
+
+    def write(self) -> None:
+        self._classes()
+        self._persons()
+        self._slides()
+        self._cells()
+        self._labels()
+        self._riding()
+
+    def _insert(self, table: str, **columns: Any) -> int:
+        names, marks = ", ".join(f"`{name}`" for name in columns), ", ".join("?" * len(columns))
+        sql = f"INSERT INTO `{table}` ({names}) VALUES ({marks})"  # noqa: S608 constant names
+        return int(self.db.execute(sql, tuple(columns.values())).lastrowid or 0)
+
+    def _classes(self) -> None:
+        fixed = {
+            number
+            for one in self.study.slides
+            for number in one.attributes.get("sliderunner.fixed_classes", [])
+        }
+        for number, entry in self.classes.entries.items():
+            colour = entry.colour or entry.label.colour
+            clickable = 0 if number in fixed else 1
+            self._insert("Classes", uid=number, name=entry.name, color=colour, clickable=clickable)
+
+    def _persons(self) -> None:
+        self.person_of: dict[int, int] = {}
+        for index, rater in enumerate(self.study.raters):
+            if rater.kind is RaterKind.CONSENSUS:
+                continue
+            wanted = _free_uid(rater.attributes, set(self.person_of.values()))
+            name = rater.attributes.get("sliderunner.name", rater.name)
+            exact = rater.attributes.get("sliderunner.isExactUser", 0)
+            self.person_of[index] = self._insert("Persons", uid=wanted, name=name, isExactUser=exact)
+        self.person_named = {self.study.raters[index].name: uid for index, uid in self.person_of.items()}
+
+    def _slides(self) -> None:
+        self.slide_of: list[int] = []
+        for slide in self.study.slides:
+            given = {
+                column: slide.attributes.get(f"sliderunner.{column}")
+                for column in ("directory", "uuid", "exactImageID")
+            }
+            self.slide_of.append(
+                self._insert(
+                    "Slides",
+                    uid=_free_uid(slide.attributes, set(self.slide_of)),
+                    filename=slide.attributes.get("sliderunner.filename", slide.name),
+                    width=None if slide.size is None else slide.size.width,
+                    height=None if slide.size is None else slide.size.height,
+                    EXACTUSER=slide.attributes.get("sliderunner.EXACTUSER", 0),
+                    **given,
+                )
+            )
+
+    def _cells(self) -> None:
+        cells = self.study.cells
+        uids = _uids(cells.external_id.tolist())
+        agreed, _ = outcome(self.study)
+        numbers = [self._number(label, {}) for label in agreed.tolist()]
+        numbers = self._stated_classes(numbers, agreed)
+        last = self._last_times()
+        self.cell_uid: list[int] = []
+        for row in range(len(cells)):
+            attributes = cells.attributes.get(row, {})
+            uid = self._insert(
+                "Annotations",
+                uid=uids[row] if uids else None,
+                slide=self.slide_of[cells.slide[row]],
+                guid=cells.guid[row] or _guid(self.study, row),
+                lastModified=attributes.get("sliderunner.lastModified", last[row]),
+                deleted=int(cells.deleted[row]),
+                type=attributes.get("sliderunner.type", _TYPES[Shape(int(cells.shape[row]))]),
+                agreedClass=numbers[row],
+                description=attributes.get("sliderunner.description"),
+                clickable=attributes.get("sliderunner.clickable", 1),
+            )
+            self.cell_uid.append(uid)
+            self._coordinates(uid, int(cells.slide[row]), self._points(row), z=int(cells.z[row]))
+
+    def _stated_classes(self, numbers: list[int], agreed: Any) -> list[int]:
+        """Put in the class that the file stated where two of its classes stand for one label."""
+        events = self.study.events
+        for event, attributes in events.attributes.items():
+            cell = int(events.cell[event])
+            is_consensus = int(events.rater[event]) not in self.person_of
+            if "sliderunner.class" in attributes and is_consensus and events.label[event] == agreed[cell]:
+                numbers[cell] = self._number(int(events.label[event]), attributes)
+        return numbers
+
+    def _last_times(self) -> list[float]:
+        events, last = self.study.events, np.zeros(len(self.study.cells))
+        rows = np.flatnonzero(np.isfinite(events.time_s))
+        np.maximum.at(last, events.cell[rows], events.time_s[rows])
+        return last.tolist()
+
+    def _points(self, row: int) -> list[tuple[float, float]]:
+        cells = self.study.cells
+        x_min, y_min, x_max, y_max = cells.bounds_px0[row].tolist()
+        if cells.shape[row] == Shape.SPOT:
+            return [(x_min, y_min)]
+        if cells.shape[row] != Shape.POLYGON:
+            return [(x_min, y_min), (x_max, y_max)]
+        is_open = bool(cells.attributes.get(row, {}).get("sliderunner.open"))
+        return _outline(cells.vertices_px0.get(row, np.empty((0, 2))), is_open=is_open)
+
+    def _coordinates(self, uid: int, slide: int, points: Sequence[Sequence[float]], *, z: int) -> None:
+        sql = (
+            "INSERT INTO Annotations_coordinates "
+            "(coordinateX, coordinateY, coordinateZ, slide, annoId, orderIdx) VALUES (?, ?, ?, ?, ?, ?)"
+        )
+        rows = (
+            (_whole(x), _whole(y), z, self.slide_of[slide], uid, place)
+            for place, (x, y, *_) in enumerate(points, start=1)
+        )
+        self.db.executemany(sql, rows)
+
+    def _labels(self) -> None:
+        events = self.study.events
+        for row in range(len(events)):
+            person = self.person_of.get(int(events.rater[row]))
+            if person is None:
+                continue
+            attributes = events.attributes.get(row, {})
+            number = self._number(int(events.label[row]), attributes)
+            exact_id = attributes.get("sliderunner.exact_id")
+            times = attributes.get("sliderunner.log", [float(events.time_s[row])])
+            uid = self.cell_uid[events.cell[row]]
+            wanted = attributes.get("sliderunner.uid", 0)
+            self._label(uid, person, number, exact_id, times, wanted=wanted)
+
+    def _label(
+        self,
+        annotation: int,
+        person: Any,
+        number: Any,
+        exact_id: Any,
+        times: Sequence[float],
+        *,
+        wanted: Any = 0,
+    ) -> None:
+        self.label_uid = wanted if isinstance(wanted, int) and wanted > self.label_uid else self.label_uid + 1
+        columns = {"class": number, "annoId": annotation, "exact_id": exact_id}
+        self._insert("Annotations_label", uid=self.label_uid, person=person, **columns)
+        for time_s in times:
+            if time_s is not None and math.isfinite(time_s):
+                self._insert("Log", dateTime=time_s, labelId=self.label_uid)
+
+    def _number(self, label: int, attributes: Attributes) -> int:
+        if label < 0:
+            return 0
+        stated = attributes.get("sliderunner.class")
+        wanted: Label = self.study.labels.labels[label]
+        if isinstance(stated, int) and self.classes.label(stated) is not None:
+            entry = self.classes.entries[stated]
+            if entry.label.name == wanted.name:
+                return stated
+        return self.number_of[wanted.name]
+
+    def _riding(self) -> None:
+        """Write regions, and what rode on the slides because it is no cell."""
+        for index, slide in enumerate(self.study.slides):
+            regions = [one for one in self.study.regions if one.slide == index]
+            raws = slide.attributes.get("sliderunner.regions", [])
+            raws = raws if len(raws) == len(regions) else [{}] * len(regions)
+            for region, raw in zip(regions, raws, strict=True):
+                name = _region_class(region.kind, region.name)
+                points = _outline(region.vertices_px0)
+                self._raw(index, {"type": AnnotationType.POLYGON, "agreedClass": name} | raw, points)
+            for raw in slide.attributes.get("sliderunner.others", []):
+                self._raw(index, raw, raw.get("coordinates", []))
+
+    def _raw(self, slide: int, raw: Mapping[str, Any], points: Sequence[Sequence[Any]]) -> None:
+        taken = self.db.execute("SELECT 1 FROM Annotations WHERE uid = ?", (raw.get("uid"),)).fetchone()
+        uid = self._insert(
+            "Annotations",
+            uid=None if taken else raw.get("uid"),
+            slide=self.slide_of[slide],
+            guid=raw.get("guid") or str(uuid.uuid5(_NAMESPACE, f"{slide} {points}")),
+            lastModified=raw.get("lastModified") or 0.0,
+            deleted=raw.get("deleted") or 0,
+            type=raw.get("type"),
+            agreedClass=self._class_named(raw.get("agreedClass")),
+            description=raw.get("description"),
+            clickable=raw.get("clickable", 1),
+        )
+        z = points[0][2] if points and len(points[0]) > 2 else 0
+        self._coordinates(uid, slide, points, z=z)
+        for person, name, exact_id, times in raw.get("labels", []):
+            person = self.person_named.get(person, person)
+            self._label(uid, person, self._class_named(name), exact_id, times)
+
+    def _class_named(self, name: Any) -> Any:
+        return next((one.number for one in self.classes.entries.values() if one.name == name), name or 0)
+
+
+def _with_region_classes(study: Study) -> Study:
+    """Add the classes of the regions to the labels, so that they stand in the class table."""
+    names = [_region_class(one.kind, one.name) for one in study.regions]
+    new = [Label(name, "#ffd43b") for name in dict.fromkeys(names) if study.labels.find(name) is None]
+    if not new:
+        return study
+    return Study(
+        study.slides,
+        LabelSet((*study.labels.labels, *new)),
+        study.raters,
+        study.rounds,
+        study.cells,
+        study.events,
+        study.regions,
+        study.versions,
+        study.quarantine,
+    )
+
+
+def _region_class(kind: RegionKind, name: str) -> str:
+    letters = "".join(character for character in name.casefold() if character.isalpha())
+    if kind is RegionKind.TUMOUR:
+        return name if letters in TUMOUR_CLASSES else REGION_CLASS[kind]
+    return name if name and letters not in TUMOUR_CLASSES else REGION_CLASS[kind]
+
+
+def _outline(vertices: Any, *, is_open: bool = False) -> list[tuple[float, float]]:
+    points = [(x, y) for x, y in np.asarray(vertices).tolist()]
+    return points if is_open or not points else [*points, points[0]]
+
+
+def _uids(external_ids: list[str | None]) -> list[int]:
+    """Return the ids of the source as uids if all are positive integers and no two are equal, else none."""
+    if not all(
+        one is not None and one.isascii() and one.isdigit() and 0 < int(one) < 2**62 for one in external_ids
+    ):
+        return []
+    uids = [int(one) for one in external_ids if one is not None]
+    return uids if len(set(uids)) == len(uids) else []
+
+
+def _free_uid(attributes: Attributes, taken: set[int]) -> int:
+    wanted = attributes.get("sliderunner.uid")
+    if isinstance(wanted, int) and 0 < wanted < 2**62 and wanted not in taken:
+        return wanted
+    return max(taken, default=0) + 1
+
+
+def _guid(study: Study, row: int) -> str:
+    cells = study.cells
+    place = (study.slides[cells.slide[row]].name, row, int(cells.shape[row]), cells.bounds_px0[row].tolist())
+    return str(uuid.uuid5(_NAMESPACE, repr(place)))
+
+
+def _whole(value: float | None) -> float | int | None:
+    if value is None or not math.isfinite(value):
+        return None
+    return int(value) if float(value).is_integer() and abs(value) < 2**53 else float(value)
