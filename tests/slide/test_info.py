@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mitoscope.errors import LevelError, ScaleError
@@ -62,6 +62,7 @@ def test_scanners_in_use_are_accepted(mpp: float, power: float) -> None:
     assert settle(StatedScale("t", mpp, mpp), power=power)[0].x == mpp
 
 
+@settings(deadline=None)
 @given(st.floats(0.05, 5.0), st.floats(1, 100))
 def test_accepted_resolution_agrees_with_the_objective(mpp: float, power: float) -> None:
     agrees = abs(mpp * power / 10 - 1) <= 0.2

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mitoscope.errors import LevelError, RegionError, SlideFormatError, SlideReadError
@@ -13,6 +13,7 @@ RGB = np.random.default_rng(0).integers(0, 250, (13, 17, 3), np.uint8)
 MPP = Mpp.square(0.25)
 
 
+@settings(max_examples=50, deadline=None)
 @given(x=st.integers(-30, 30), y=st.integers(-30, 30), width=st.integers(1, 40), height=st.integers(1, 40))
 def test_nothing_is_invented_outside(x: int, y: int, width: int, height: int) -> None:
     """Promise 3, against one pixel at a time."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mitoscope.geometry import BoxPx, Mpp
@@ -12,6 +12,7 @@ from mitoscope.slide import MemorySlide, OpenSlideReader
 from mitoscope.slide.resample import SCALE_STEPS, Sampling, best_level, exact_step, read_sampled
 
 
+@settings(deadline=None)
 @given(st.floats(0.001, 5000))
 def test_steps_are_exact_in_single_precision(step: float) -> None:
     exact = exact_step(step)
