@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mitoscope.errors import RegionError
 from mitoscope.geometry import BoxPx, Mpp
 from mitoscope.slide import MemorySlide, OpenSlideReader
 from mitoscope.slide.resample import SCALE_STEPS, Sampling, best_level, exact_step, read_sampled
@@ -54,3 +55,9 @@ def test_thumbnail_comes_from_the_pyramid(pyramid: Any) -> None:
         ]
         assert (slide.thumbnail(256).rgb == slide.read(BoxPx(0, 0, 256, 256), level=2).rgb).all()
         assert slide.thumbnail(100).rgb.shape == (100, 100, 3)
+
+
+def test_thumbnail_of_no_pixels_is_refused() -> None:
+    slide = MemorySlide(np.zeros((4, 4, 3), np.uint8), mpp=Mpp.square(0.25))
+    with pytest.raises(RegionError, match="at least 1 px"):
+        slide.thumbnail(0)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from mitoscope.errors import RegionError
 from mitoscope.geometry import BoxPx, SizePx
 from mitoscope.slide.pixels import WHITE, Pixels
 from mitoscope.slide.slide import Slide
@@ -174,6 +175,8 @@ def _scaled_out(lost: BoxPx, part: BoxPx, sampling: Sampling) -> BoxPx:
 
 def read_thumbnail(slide: Slide, max_side_px: int) -> Pixels:
     """Return the whole slide with a longer side of at most `max_side_px` pixels."""
+    if max_side_px < 1:
+        raise RegionError(f"a thumbnail of {max_side_px} px is empty", mend="make it at least 1 px")
     longest = max(slide.info.size.width, slide.info.size.height)
     level = best_level(slide, longest / max_side_px)
     size = slide.info.level(level).size
