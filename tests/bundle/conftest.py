@@ -6,8 +6,13 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from hypothesis import settings
 
 from mitoscope.bundle import Bundle, write_bundle
+
+# Deadlines measure the load of the machine, not the code.
+settings.register_profile("no-deadline", deadline=None)
+settings.load_profile("no-deadline")
 
 
 def _load_tiny() -> ModuleType:

@@ -8,10 +8,15 @@ from types import ModuleType
 import numpy as np
 import pytest
 import tifffile
+from hypothesis import settings
 from numpy.typing import NDArray
 from PIL import Image
 
 from mitoscope.bundle import Bundle, write_bundle
+
+# Deadlines measure the load of the machine, not the code.
+settings.register_profile("no-deadline", deadline=None)
+settings.load_profile("no-deadline")
 
 
 @pytest.fixture(scope="session")

@@ -68,7 +68,7 @@ def run_naively() -> None:
         return
     bundle, config = load_bundle(Path(JOB["bundle"])), DetectConfig.parse(JOB["config"], where="test")
     with result.open("wb", buffering=0) as stream, open_slide(JOB["slide"], mpp=0.25, probe=False) as slide:
-        survey = make_survey(slide, bundle.manifest, config, tissue=find_tissue(slide))
+        survey = make_survey(slide, bundle, config, tissue=find_tissue(slide))
         engine = Engine(open_bundle_network(bundle, threads=1), batch=4)
         for chunk in survey.chunks:
             _log(f"begin {chunk.index}")

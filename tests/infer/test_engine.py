@@ -52,23 +52,23 @@ def test_the_batch_shrinks_and_the_result_does_not(
 ) -> None:
     sizes: list[int] = []
     engine = Engine(_limited(limit, failure, sizes), batch=16)
-    np.testing.assert_array_equal(engine.find(windows, places=PLACES), _brightness(windows))
+    np.testing.assert_array_equal(np.stack(engine.find(list(windows), places=PLACES)), _brightness(windows))
     assert engine.batch <= max(limit, 16 if limit == 7 else limit)
     sizes.clear()
-    engine.find(windows, places=PLACES)
+    engine.find(list(windows), places=PLACES)
     assert max(sizes) <= limit, "a batch that did not fit is not tried again"
 
 
 def test_when_not_even_one_window_fits_the_error_says_so(windows: NDArray[np.uint8]) -> None:
     with pytest.raises(OutOfMemoryError, match="not even one window of 8 × 8 px"):
-        Engine(_limited(0, MemoryError, []), batch=4).find(windows, places=PLACES)
+        Engine(_limited(0, MemoryError, []), batch=4).find(list(windows), places=PLACES)
 
 
 def test_another_failure_is_not_taken_for_memory(windows: NDArray[np.uint8]) -> None:
     sizes: list[int] = []
     network = _limited(0, lambda: ort_state.InvalidArgument("Got invalid dimensions"), sizes)
     with pytest.raises(RunError, match="invalid dimensions"):
-        Engine(network, batch=4).find(windows, places=PLACES)
+        Engine(network, batch=4).find(list(windows), places=PLACES)
     assert sizes == [4]
 
 
@@ -83,17 +83,25 @@ def test_a_value_that_is_not_finite_names_its_tile(
         return points
 
     with pytest.raises(NonFiniteError, match="tile 5: the network gives NaN or infinity"):
-        Engine(network, batch=3).find(windows, places=PLACES)
+        Engine(network, batch=3).find(list(windows), places=PLACES)
 
 
 def test_a_score_outside_of_its_range_names_its_tile(windows: NDArray[np.uint8]) -> None:
     with pytest.raises(RunError, match="tile 0: the network gives a score outside"):
-        Engine(lambda batch: _brightness(batch) + np.float32(1), batch=3).find(windows, places=PLACES)
+        Engine(lambda batch: _brightness(batch) + np.float32(1), batch=3).find(list(windows), places=PLACES)
 
 
 def test_no_window_gives_no_points() -> None:
-    found = Engine(_brightness, batch=2).find(np.empty((0, 8, 8, 3), dtype=np.uint8), places=[])
-    assert found.shape[0] == 0
+    assert Engine(_brightness, batch=2).find([], places=[]) == []
+
+
+def test_windows_of_several_shapes_keep_their_order() -> None:
+    random, sizes = np.random.default_rng(1), [8, 8, 6, 6, 6, 8, 10]
+    windows = [random.integers(0, 255, (size, 8, 3)).astype(np.uint8) for size in sizes]
+    batches: list[int] = []
+    found = Engine(_limited(9, MemoryError, batches), batch=4).find(windows, places=PLACES)
+    np.testing.assert_array_equal(np.stack(found), np.stack([_brightness(w[None])[0] for w in windows]))
+    assert batches == [2, 3, 1, 1]
 
 
 def test_a_provider_that_is_not_there_is_named(tiny_bundle: Bundle) -> None:
@@ -110,10 +118,10 @@ from mitoscope.infer import Engine, open_bundle_network
 bundle = load_bundle(Path(sys.argv[1]))
 engine = Engine(open_bundle_network(bundle, threads=1), batch=16)
 windows = np.zeros((16, 512, 512, 3), np.uint8)
-engine.find(windows[:1, :64, :64], places=["warm"])
+engine.find([windows[0, :64, :64]], places=["warm"])
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + (100 << 20),) * 2)
-points = engine.find(windows, places=["tile"] * 16)
+points = np.stack(engine.find(list(windows), places=["tile"] * 16))
 print(points.shape, engine.batch)
 """
 

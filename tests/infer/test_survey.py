@@ -24,7 +24,7 @@ def _tissue(*boxes: tuple[int, int, int, int], unread: tuple[BoxPx0, ...] = ()) 
 
 
 def _survey(bundle: Bundle, tissue: TissueMask, **config: object) -> Survey:
-    return make_survey(_slide(), bundle.manifest, DetectConfig.model_validate(config), tissue=tissue)
+    return make_survey(_slide(), bundle, DetectConfig.model_validate(config), tissue=tissue)
 
 
 def test_all_tissue_is_covered_once_and_the_rest_is_left_out(tiny_bundle: Bundle) -> None:
@@ -39,6 +39,14 @@ def test_all_tissue_is_covered_once_and_the_rest_is_left_out(tiny_bundle: Bundle
     assert covered[np.kron(tissue.mask, np.ones((10, 10), dtype=np.bool_))].all()
     assert sum(chunk.tissue_mm2 for chunk in survey.chunks) == pytest.approx(tissue.area_mm2)
     assert [chunk.index for chunk in survey.chunks] == list(range(len(survey.chunks)))
+
+
+def test_a_region_hardly_larger_than_a_tile_is_one_tile(tiny_bundle: Bundle) -> None:
+    tissue = _tissue((0, 0, 60, 40))
+    tile = 52  # the window of 64 px without its halos
+    assert len(_survey(tiny_bundle, tissue, roi=(11, 20, 60, 60)).grid) == 1
+    assert len(_survey(tiny_bundle, tissue, roi=(11, 20, tile * 1.3, 60)).grid) == 4
+    assert len(_survey(tiny_bundle, tissue, roi=(11, 20, 60, 60), window_px=64).grid) == 4
 
 
 def test_no_tissue_no_chunks(tiny_bundle: Bundle) -> None:
@@ -82,7 +90,7 @@ def test_a_slide_too_fine_or_too_coarse_is_refused(tiny_bundle: Bundle, mpp: flo
     with pytest.raises(
         ScaleError, match=r"not in the range of the bundle tiny 1\.0\.0, 0\.1 to 0\.5; .*--mpp"
     ):
-        make_survey(_slide(mpp), tiny_bundle.manifest, DetectConfig(), tissue=_tissue())
+        make_survey(_slide(mpp), tiny_bundle, DetectConfig(), tissue=_tissue())
 
 
 @pytest.mark.parametrize(

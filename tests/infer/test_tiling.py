@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from mitoscope.bundle import Bundle
+from mitoscope.bundle import Bundle, write_bundle
 from mitoscope.detections import Detections
+from mitoscope.errors import ConfigError
 from mitoscope.geometry import BoxPx, Mpp
 from mitoscope.infer import DetectConfig, Engine, detect_slide, open_bundle_network
 from mitoscope.infer.search import read_chunk, search_chunk
@@ -44,7 +45,7 @@ def _reference(rgb: NDArray[np.uint8], floor: float) -> Detections:
 
 def _detect(rgb: NDArray[np.uint8], bundle: Bundle, config: DetectConfig) -> Detections:
     slide = MemorySlide(rgb, mpp=Mpp.square(0.25))
-    survey = make_survey(slide, bundle.manifest, config, tissue=find_tissue(slide))
+    survey = make_survey(slide, bundle, config, tissue=find_tissue(slide))
     engine = Engine(open_bundle_network(bundle, threads=1), batch=config.batch)
     results = [
         search_chunk(survey, read_chunk(survey, chunk), engine, floor=bundle.manifest.score_floor)
@@ -71,7 +72,7 @@ configs = st.builds(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(configs)
 def test_points_are_those_of_the_whole_for_any_tiling(
     picture: NDArray[np.uint8], tiny_bundle: Bundle, expected: Detections, config: DetectConfig
@@ -90,7 +91,22 @@ def test_a_run_gives_them_for_any_number_of_workers(
     assert run.status == "complete"
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_network_of_one_window_gives_them(
+    field: Path, tiny: ModuleType, expected: Detections, tmp_path: Path
+) -> None:
+    bundle = write_bundle(
+        tmp_path / "fixed",
+        description=tiny.tiny_description(),
+        onnx={"detector.onnx": tiny.tiny_onnx(window=tiny.WINDOW_PX)},
+        self_test_rgb=tiny.spotted(64, 64, spots=4, seed=1),
+    )
+    assert not bundle.any_window
+    assert detect_slide(field, bundle, tmp_path, config=DetectConfig(mpp=0.25)).detections == expected
+    with pytest.raises(ConfigError, match="windows of 64 px alone"):
+        detect_slide(field, bundle, tmp_path, config=DetectConfig(mpp=0.25, window_px=128))
+
+
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 250), st.integers(0, 180), st.integers(20, 200), st.integers(20, 200))
 def test_a_region_gives_its_part_of_the_whole(
     picture: NDArray[np.uint8], tiny_bundle: Bundle, tiny: ModuleType, x: int, y: int, width: int, height: int
@@ -107,7 +123,7 @@ def _naive(rgb: NDArray[np.uint8], bundle: Bundle, *, side: int) -> Detections:
     network = open_bundle_network(bundle, threads=1)
     slide = MemorySlide(rgb, mpp=Mpp.square(0.25))
     parts = []
-    for tile in TileGrid(BoxPx(0, 0, slide.info.size.width, slide.info.size.height), side, 0, 2):
+    for tile in TileGrid(BoxPx(0, 0, slide.info.size.width, slide.info.size.height), side, 0, 2, side):
         slots = network(slide.read(tile.window).rgb[None])[0].astype(np.float64)
         slots = slots[slots[:, 2] > bundle.manifest.score_floor]
         points = slots[:, :2] + (tile.window.x, tile.window.y)
@@ -132,7 +148,7 @@ def test_another_resolution_changes_scale_and_not_the_tiling(
     slides = MemorySlide(picture, mpp=Mpp.square(0.4))
     found = []
     for config in (fine, coarse):
-        survey = make_survey(slides, tiny_bundle.manifest, config, tissue=find_tissue(slides))
+        survey = make_survey(slides, tiny_bundle, config, tissue=find_tissue(slides))
         engine = Engine(open_bundle_network(tiny_bundle, threads=1), batch=4)
         results = [
             search_chunk(survey, read_chunk(survey, chunk), engine, floor=0.3) for chunk in survey.chunks

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -16,8 +18,10 @@ from mitoscope.tiles import TileGrid, owned
 def grids(draw: st.DrawFn) -> TileGrid:
     stride = draw(st.sampled_from([1, 2, 3, 4, 8, 16]))
     whole = st.integers(-50, 200)
-    region = BoxPx(draw(whole), draw(whole), draw(st.integers(1, 150)), draw(st.integers(1, 150)))
-    return TileGrid(region, stride * draw(st.integers(2, 20)), draw(st.integers(0, 40)), stride)
+    region = BoxPx(draw(whole), draw(whole), draw(st.integers(1, 90)), draw(st.integers(1, 90)))
+    return TileGrid(
+        region, stride * draw(st.integers(max(1, 6 // stride), 20)), draw(st.integers(0, 40)), stride
+    )
 
 
 @given(grids())
@@ -32,14 +36,23 @@ def test_cores_cover_the_region_exactly_once(grid: TileGrid) -> None:
 
 
 @given(grids())
-def test_windows_are_aligned_of_one_size_and_reach_beyond_their_core(grid: TileGrid) -> None:
+def test_windows_are_aligned_and_reach_beyond_their_core(grid: TileGrid) -> None:
     for tile in grid:
         window, core = tile.window, tile.core
-        assert window.x % grid.stride_px == window.y % grid.stride_px == 0
-        assert window.width == window.height == grid.window_px
-        assert grid.window_px % grid.stride_px == 0
+        assert not any(value % grid.stride_px for value in (window.x, window.y, window.width, window.height))
+        assert max(window.width, window.height) <= grid.window_px
         assert min(core.x - window.x, window.right - core.right) >= grid.halo_px
         assert min(core.y - window.y, window.bottom - core.bottom) >= grid.halo_px
+        assert window.right - core.right < grid.margin_px + grid.stride_px
+
+
+@given(grids())
+def test_a_network_of_one_window_gets_that_window(grid: TileGrid) -> None:
+    whole = replace(grid, least_px=grid.window_px)
+    for tile, trimmed in zip(whole, grid, strict=True):
+        assert tile.window.width == tile.window.height == grid.window_px
+        assert tile.core == trimmed.core
+        assert (tile.window.x, tile.window.y) == (trimmed.window.x, trimmed.window.y)
 
 
 @given(grids(), st.integers(0, 2**32 - 1))
@@ -69,7 +82,8 @@ def test_a_grid_that_a_person_can_check() -> None:
         BoxPx(5, 0, 7, 8), BoxPx(12, 0, 8, 8), BoxPx(20, 0, 5, 8),
         BoxPx(5, 8, 7, 2), BoxPx(12, 8, 8, 2), BoxPx(20, 8, 5, 2),
     ]  # fmt: skip
-    assert grid[4].window == BoxPx(8, 4, 16, 16)
+    assert grid[1].window == BoxPx(8, -4, 16, 16)
+    assert grid[5].window == BoxPx(16, 4, 16, 12)
     assert grid.select(lambda core: core.height == 2 and core.width > 5) == (3, 4)
     with pytest.raises(IndexError):
         grid[6]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -50,7 +50,8 @@ def test_the_order_of_the_parts_says_nothing(
     assert merge(parts, radius_px0=radius) == merge([_detections(rows)], radius_px0=radius)
 
 
-@given(st.integers(1, 30), st.integers(0, 10), st.integers(0, 2**32 - 1))
+@settings(max_examples=50)
+@given(st.integers(3, 40), st.integers(0, 10), st.integers(0, 2**32 - 1))
 def test_no_point_is_lost_or_doubled_at_a_seam(tile_px: int, halo_px: int, seed: int) -> None:
     random = np.random.default_rng(seed)
     points = np.concatenate([random.uniform(0, 60, (30, 2)), random.integers(0, 60, (30, 2)).astype(float)])

@@ -11,7 +11,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from mitoscope.bundle.manifest import Manifest, ModelDescription
-from mitoscope.bundle.network import check_network, contract_of, open_network
+from mitoscope.bundle.network import check_network, contract_of, open_network, takes_any_window
 from mitoscope.bundle.shelf import DEFAULT, MANIFEST_NAME, find_bundle
 from mitoscope.errors import BundleDamagedError, InputError
 from mitoscope.fsio import safe_join
@@ -36,11 +36,14 @@ class Bundle:
         Where it lies.
     fingerprint : str
         SHA-256 of the manifest, which holds the hash of every other file.
+    any_window : bool
+        Whether the graph takes windows of any size rather than `window_px` alone.
     """
 
     manifest: Manifest
     folder: Path
     fingerprint: str
+    any_window: bool
 
     def read(self, name: str) -> bytes:
         """Return the content of one file, its hash checked again.
@@ -147,4 +150,4 @@ def load_bundle(name_or_path: str | Path = DEFAULT) -> Bundle:
     check_network(session, manifest, where=where)
     if contract_of(session) != contract(manifest):
         raise BundleDamagedError("the graph and the manifest contradict each other", where=where, mend=_MEND)
-    return Bundle(manifest, folder, fingerprint)
+    return Bundle(manifest, folder, fingerprint, takes_any_window(session))

@@ -96,6 +96,11 @@ def check_network(session: ort.InferenceSession, description: ModelDescription, 
             )
 
 
+def takes_any_window(session: ort.InferenceSession) -> bool:
+    """Tell whether height and width of the windows are free."""
+    return not any(isinstance(size, int) for size in session.get_inputs()[0].shape[1:3])
+
+
 def contract_of(session: ort.InferenceSession) -> str | None:
     """Return what the graph itself says about its use, or None."""
     value: str | None = session.get_modelmeta().custom_metadata_map.get(CONTRACT_KEY)

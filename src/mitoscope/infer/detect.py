@@ -86,7 +86,7 @@ def detect_slide(
     config = config or DetectConfig()
     started = time.perf_counter()
     with open_slide(path, mpp=config.mpp) as slide:
-        survey = make_survey(slide, bundle.manifest, config, tissue=find_tissue(slide))
+        survey = make_survey(slide, bundle, config, tissue=find_tissue(slide))
         # Everything that can be refused is refused before the first file is written.
         network = network or open_bundle_network(bundle, provider=config.provider, threads=config.threads)
         ledger_path = make_directory(Path(out_dir)) / (Path(path).stem + LEDGER_SUFFIX)

@@ -75,20 +75,22 @@ class Engine:
         self._network = network
         self.batch = batch
 
-    def find(self, windows: NDArray[np.uint8], *, places: Sequence[str]) -> NDArray[np.float32]:
+    def find(
+        self, windows: Sequence[NDArray[np.uint8]], *, places: Sequence[str]
+    ) -> list[NDArray[np.float32]]:
         """Find the points of windows.
 
         Parameters
         ----------
-        windows : ndarray of uint8, shape (n, h, w, 3)
-            RGB.
+        windows : sequence of ndarray of uint8, shape (h, w, 3)
+            RGB. Neighbours of one shape go through the network together.
         places : sequence of str
             What each window is called in an error.
 
         Returns
         -------
-        ndarray of float32, shape (n, k, 3)
-            x, y in window px and score.
+        list of ndarray of float32, shape (k, 3)
+            x, y in window px and score, for each window.
 
         Raises
         ------
@@ -100,15 +102,13 @@ class Engine:
             If the network gives a score outside [0, 1] or does not run.
         """
         results: list[NDArray[np.float32]] = []
-        start = 0
-        while start < len(windows):
-            points = self._try(windows[start : start + self.batch])
-            if points is None:
-                continue
-            _check(points, places[start : start + len(points)])
-            results.append(points)
-            start += len(points)
-        return np.concatenate(results) if results else np.empty((0, 0, 3), dtype=np.float32)
+        while len(results) < len(windows):
+            start = len(results)
+            points = self._try(np.stack(_alike(windows[start : start + self.batch])))
+            if points is not None:
+                _check(points, places[start : start + len(points)])
+                results.extend(points)
+        return results
 
     def _try(self, windows: NDArray[np.uint8]) -> NDArray[np.float32] | None:
         """Run one batch; None after the batch was halved (promise 17)."""
@@ -127,6 +127,12 @@ class Engine:
             )
         self.batch = len(windows) // 2
         return None
+
+
+def _alike(windows: Sequence[NDArray[np.uint8]]) -> Sequence[NDArray[np.uint8]]:
+    """Return the first windows up to a change of shape."""
+    count = next((n for n, window in enumerate(windows) if window.shape != windows[0].shape), len(windows))
+    return windows[:count]
 
 
 def _check(points: NDArray[np.float32], places: Sequence[str]) -> None:

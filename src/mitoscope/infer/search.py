@@ -83,7 +83,7 @@ def search_chunk(survey: Survey, read: ReadChunk, engine: Engine, *, floor: floa
         points[wanted],
         score[wanted],
         _gaps(survey, read),
-        int((output[..., 2] > floor).all(axis=1).sum()),
+        sum(bool((slots[:, 2] > floor).all()) for slots in output),
         read.read_s,
         network_s,
     )
@@ -95,10 +95,10 @@ def _place(survey: Survey, tile: Tile) -> str:
 
 
 def _candidates(
-    output: NDArray[np.float32], tiles: Sequence[Tile], *, floor: float
+    output: Sequence[NDArray[np.float32]], tiles: Sequence[Tile], *, floor: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     points, scores = [np.empty((0, 2))], [np.empty(0)]
-    for slots, tile in zip(output.astype(np.float64), tiles, strict=True):
+    for slots, tile in zip((part.astype(np.float64) for part in output), tiles, strict=True):
         score = np.round(slots[:, 2], _SCORE_DECIMALS)
         used = score > floor
         place = np.round(slots[used, :2] * _STEPS_PER_PX) / _STEPS_PER_PX + (tile.window.x, tile.window.y)

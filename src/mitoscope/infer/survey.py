@@ -9,13 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.bundle import Manifest
+from mitoscope.bundle import Bundle, Manifest
 from mitoscope.errors import ConfigError, RegionError, ScaleError
 from mitoscope.geometry import BoxPx, BoxPx0
 from mitoscope.infer.config import DetectConfig
 from mitoscope.slide import Plane, Slide, SlideInfo
 from mitoscope.tiles import Tile, TileGrid
 from mitoscope.tissue import TissueMask
+
+_ONE_TILE_UP_TO = 1.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,7 @@ def region_of(info: SlideInfo, roi: tuple[float, float, float, float] | None) ->
     return region
 
 
-def make_survey(slide: Slide, manifest: Manifest, config: DetectConfig, *, tissue: TissueMask) -> Survey:
+def make_survey(slide: Slide, bundle: Bundle, config: DetectConfig, *, tissue: TissueMask) -> Survey:
     """Plan the search of a slide.
 
     Raises
@@ -160,10 +162,11 @@ def make_survey(slide: Slide, manifest: Manifest, config: DetectConfig, *, tissu
     ConfigError
         If the window or the halo does not fit the bundle.
     """
+    manifest = bundle.manifest
     check_scale(slide.info, manifest)
     region_px0 = region_of(slide.info, config.roi)
     plane = Plane(slide, manifest.mpp, tolerance=manifest.mpp_tolerance)
-    grid = _grid(_plane_box(plane, region_px0), manifest, config)
+    grid = _grid(_plane_box(plane, region_px0), bundle, config)
     chunks = _chunks(grid, plane, tissue, region_px0, chunk_px=config.chunk_px)
     return Survey(plane, tissue, region_px0, grid, chunks)
 
@@ -175,7 +178,8 @@ def _plane_box(plane: Plane, region: BoxPx0) -> BoxPx:
     return BoxPx(x, y, min(right, plane.size.width) - x, min(bottom, plane.size.height) - y)
 
 
-def _grid(region: BoxPx, manifest: Manifest, config: DetectConfig) -> TileGrid:
+def _grid(region: BoxPx, bundle: Bundle, config: DetectConfig) -> TileGrid:
+    manifest = bundle.manifest
     window = config.window_px or manifest.window_px
     halo = manifest.halo_px if config.halo_px is None else config.halo_px
     stride = manifest.stride_px
@@ -192,7 +196,24 @@ def _grid(region: BoxPx, manifest: Manifest, config: DetectConfig) -> TileGrid:
             where="window_px",
             mend=f"take a multiple of {stride}, for example {manifest.window_px}",
         )
-    return TileGrid(region, tile_px=tile, halo_px=halo, stride_px=stride)
+    if not bundle.any_window:
+        if window != manifest.window_px:
+            raise ConfigError(
+                f"the network of {manifest.source} takes windows of {manifest.window_px} px alone",
+                where="window_px",
+                mend="leave it out",
+            )
+        return TileGrid(region, tile, halo, stride, least_px=window)
+    if config.window_px is None:
+        tile = _fitted(tile, max(region.width, region.height), stride)
+    # A window has a cell for each slot of the output at least.
+    return TileGrid(region, tile, halo, stride, least_px=stride * math.ceil(math.sqrt(manifest.top_k)))
+
+
+def _fitted(tile_px: int, side_px: int, stride_px: int) -> int:
+    """Return the tile for a region: one tile if the whole is hardly larger, since halos cost time."""
+    whole = -(-side_px // stride_px) * stride_px + stride_px
+    return whole if whole <= _ONE_TILE_UP_TO * tile_px else tile_px
 
 
 def _chunks(

@@ -21,7 +21,7 @@ class Block:
 
     Parameters
     ----------
-    windows : ndarray of uint8, shape (n, side, side, 3)
+    windows : tuple of ndarray of uint8, shape (h, w, 3)
         One for each tile.
     box : BoxPx
         The part of the plane that was read.
@@ -31,7 +31,7 @@ class Block:
         Parts of the box that could not be decoded, in plane px.
     """
 
-    windows: NDArray[np.uint8]
+    windows: tuple[NDArray[np.uint8], ...]
     box: BoxPx
     valid: NDArray[np.bool_]
     damaged: tuple[BoxPx, ...]
@@ -68,10 +68,7 @@ def read_block(plane: Plane, tiles: Sequence[Tile], *, margin_px: int) -> Block:
     box = _bounding([tile.window for tile in tiles]).intersection(slide)
     assert box is not None  # a tile's core lies in the slide
     pixels = plane.read(box)
-    side = tiles[0].window.width
-    windows = np.empty((len(tiles), side, side, 3), dtype=np.uint8)
-    for window, tile in zip(windows, tiles, strict=True):
-        _cut(pixels, box, tile.window, window, slide=slide, margin_px=margin_px)
+    windows = tuple(_cut(pixels, box, tile.window, slide=slide, margin_px=margin_px) for tile in tiles)
     return Block(windows, box, pixels.valid, pixels.damaged)
 
 
@@ -80,20 +77,18 @@ def _bounding(boxes: Sequence[BoxPx]) -> BoxPx:
     return BoxPx(x, y, max(box.right for box in boxes) - x, max(box.bottom for box in boxes) - y)
 
 
-def _cut(
-    pixels: Pixels, box: BoxPx, wanted: BoxPx, out: NDArray[np.uint8], *, slide: BoxPx, margin_px: int
-) -> None:
+def _cut(pixels: Pixels, box: BoxPx, wanted: BoxPx, *, slide: BoxPx, margin_px: int) -> NDArray[np.uint8]:
     if wanted.intersection(slide) == wanted:
         rows = slice(wanted.y - box.y, wanted.bottom - box.y)
         columns = slice(wanted.x - box.x, wanted.right - box.x)
-        out[:] = pixels.rgb[rows, columns]
-        return
+        return pixels.rgb[rows, columns]
     row, row_known = _mirrored(wanted.y, wanted.bottom, size=slide.height, margin=margin_px)
     column, column_known = _mirrored(wanted.x, wanted.right, size=slide.width, margin=margin_px)
-    out[:] = _WHITE
-    out[np.ix_(row_known, column_known)] = pixels.rgb[
+    window = np.full((wanted.height, wanted.width, 3), _WHITE, dtype=np.uint8)
+    window[np.ix_(row_known, column_known)] = pixels.rgb[
         np.ix_(row[row_known] - box.y, column[column_known] - box.x)
     ]
+    return window
 
 
 def _mirrored(start: int, stop: int, *, size: int, margin: int) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:

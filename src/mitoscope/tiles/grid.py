@@ -51,16 +51,13 @@ class TileGrid:
     ------
     ConfigError
         If `tile_px` is not a positive multiple of `stride_px`, or the halo is negative.
-
-    Notes
-    -----
-    All windows have the same side, `window_px`, so that they can be stacked into batches.
     """
 
     region: BoxPx
     tile_px: int
     halo_px: int
     stride_px: int
+    least_px: int = 0
 
     def __post_init__(self) -> None:
         if self.stride_px < 1 or self.tile_px < self.stride_px or self.tile_px % self.stride_px:
@@ -79,7 +76,7 @@ class TileGrid:
 
     @property
     def window_px(self) -> int:
-        """Side of every window."""
+        """Side of the largest windows."""
         return self.tile_px + 2 * self.margin_px
 
     @property
@@ -106,7 +103,13 @@ class TileGrid:
         cell = BoxPx(x + column * self.tile_px, y + row * self.tile_px, self.tile_px, self.tile_px)
         core = cell.intersection(self.region)
         assert core is not None  # rows and columns end at the last cell
-        return Tile(index, cell.padded(self.margin_px), core)
+        width, height = self._side(core.right - cell.x), self._side(core.bottom - cell.y)
+        margin = self.margin_px
+        return Tile(index, BoxPx(cell.x - margin, cell.y - margin, width, height), core)
+
+    def _side(self, wanted_px: int) -> int:
+        whole = -(-wanted_px // self.stride_px) * self.stride_px + 2 * self.margin_px
+        return max(whole, self.least_px)
 
     def __iter__(self) -> Iterator[Tile]:
         return (self[index] for index in range(len(self)))
