@@ -97,12 +97,9 @@ class _Reader:
             self.build.regions += [Region(self.slide, ring[0], region, name) for ring in rings]
             holes = [hole for ring in rings for hole in ring[1:]]
             self.build.regions += [Region(self.slide, hole, RegionKind.EXCLUSION, name) for hole in holes]
-        elif _is_hot_spot(name) or (
-            not name and kind.endswith("Polygon") and _object_type(properties) == "annotation"
-        ):
-            self._quarantine(
-                where, "an annotation that is no cell", name or str(properties.get("name", kind))
-            )
+        elif _is_hot_spot(name) or _is_unclassed_outline(properties, kind, name):
+            what = name or str(properties.get("name", kind))
+            self._quarantine(where, "an annotation that is no cell", what)
         else:
             self._cells(feature, properties, kind, rings, where)
 
@@ -124,7 +121,7 @@ class _Reader:
         points = [[a_number(one, where) for one in a_list(value, where)[:2]] for value in values]
         if not points or any(len(point) != 2 for point in points):
             raise FormatError("pairs of x and y expected", where=where)
-        return np.array(points) + self.offset
+        return np.asarray(np.array(points) + self.offset, dtype=np.float64)
 
     def _cells(
         self,
@@ -210,6 +207,10 @@ def _region_kind(name: str) -> RegionKind | None:
 
 def _is_hot_spot(name: str) -> bool:
     return name.casefold() == HOT_SPOT.casefold()
+
+
+def _is_unclassed_outline(properties: dict[str, Any], kind: str, name: str) -> bool:
+    return not name and kind.endswith("Polygon") and _object_type(properties) == "annotation"
 
 
 def _measurements(properties: dict[str, Any], where: str) -> dict[str, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mitoscope.detections import Detections
 from mitoscope.errors import FormatError
@@ -85,5 +86,5 @@ def detections_of(study: Study, *, where: str | Path) -> dict[str, Detections]:
     return found
 
 
-def _rows(study: Study, slide: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    return (study.cells.slide == slide) & ~study.cells.deleted
+def _rows(study: Study, slide: int) -> NDArray[np.bool_]:
+    return np.asarray((study.cells.slide == slide) & ~study.cells.deleted)

@@ -23,6 +23,7 @@ from mitoscope.exchange import (
 from mitoscope.exchange.format import Content, Format, ReadOptions, WriteOptions
 from mitoscope.exchange.joining import join, of_slide
 from mitoscope.exchange.losses import left_out
+from mitoscope.exchange.outline import set_aside_crossed
 from mitoscope.fsio import atomic_directory
 from mitoscope.store.records import Study
 
@@ -101,8 +102,8 @@ def _files(folder: Path) -> list[Path]:
 def read_study(path: Path, format_name: str | None = None, options: ReadOptions | None = None) -> Study:
     """Read a file of any format, or a folder of files with one slide each.
 
-    Cells that cannot be taken are still in the study where the file states them as ordinary ones: a store
-    sifts them on import, other users call :func:`mitoscope.store.sift`.
+    Polygons that cross themselves are in its quarantine. Cells that cannot be taken for their place are still
+    among the cells: a store sifts them on import, other users call :func:`mitoscope.store.sift`.
 
     Parameters
     ----------
@@ -122,9 +123,11 @@ def read_study(path: Path, format_name: str | None = None, options: ReadOptions 
         raise FormatError("no such file", where=path)
     known = detect_format(path) if format_name is None else find_format(format_name)
     options = options or ReadOptions()
-    if not path.is_dir():
-        return known.read(path, options)
-    return join([known.read(one, _named(options, path, one)) for one in _files(path)])
+    if path.is_dir():
+        study = join([known.read(one, _named(options, path, one)) for one in _files(path)])
+    else:
+        study = known.read(path, options)
+    return set_aside_crossed(study, source=path.name)
 
 
 def _named(options: ReadOptions, folder: Path, path: Path) -> ReadOptions:

@@ -19,7 +19,12 @@ OUTSIDE = "outside the slide"
 DUPLICATE = "the same place twice"
 GUID_TWICE = "the same id twice"
 HALF_SCALE = "coordinates at half scale"
-REASONS = ("", NOT_FINITE, NOT_A_POLYGON, CORNERS_SWAPPED, OUTSIDE, GUID_TWICE, DUPLICATE, HALF_SCALE)
+CROSSES_ITSELF = "a polygon that crosses itself"
+"""Found by the readers of ``exchange``, which move such polygons out themselves."""
+REASONS = (
+    *("", NOT_FINITE, NOT_A_POLYGON, CORNERS_SWAPPED, OUTSIDE, GUID_TWICE, DUPLICATE, HALF_SCALE),
+    CROSSES_ITSELF,
+)
 """Why a cell is taken out, by code; 0 is a cell that is kept."""
 
 HALF_SCALE_MIN_CELLS = 20
