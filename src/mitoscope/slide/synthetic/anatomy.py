@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from mitoscope.geometry import BoxPx
 from mitoscope.slide.synthetic.config import SyntheticSlideConfig
 from mitoscope.slide.synthetic.noise import Float, generator, periodic_noise, sample
 from mitoscope.slide.synthetic.outline import (
@@ -20,6 +21,8 @@ from mitoscope.slide.synthetic.outline import (
 )
 
 Coordinates = NDArray[np.float64]
+_WIGGLE_MAX_UM = 6.0 * (3.0 + 14.0)
+"""Six standard deviations of the noise on the border of the tissue."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,8 @@ class Anatomy:
         tissue = self.tissue_map.at(x, y) + wiggle
         # Two copies of the noise of unlike period: nests do not repeat on a large slide.
         nests = 0.8 * self._noise(self._nests, x, y, 12.0) + 0.6 * self._noise(self._nests, y, -x, 17.3)
+        # Some regions are richer in stroma than others.
+        nests += 0.55 * self._noise(self._patches, x + 3000.0, y, 90.0)
         tumour = np.minimum((nests - self._threshold) * 34.0 * um + 2.5 * um * fine, tissue - 25 * um)
         patches = self._noise(self._patches, x, y, 9.0)
         vessel = np.minimum((patches - 2.1) * 24.0 * um, -tumour - 6 * um)
@@ -120,6 +125,11 @@ class Anatomy:
             infiltrate=self._noise(self._patches, y + 5000.0, x, 11.0),
             gap=self._noise(self._patches, -x, y + 9000.0, 7.0),
         )
+
+    def far_from_content(self, box: BoxPx) -> bool:
+        """Return whether a box lies so far out that no noise can bring tissue or ink into it."""
+        reach = -_WIGGLE_MAX_UM * self.px_per_um
+        return self.tissue_map.largest_in(box) < reach and self._ink_map.largest_in(box) < reach
 
     def viable_tumour(self, fields: Fields, *, margin_um: float = 12.0) -> NDArray[np.bool_]:
         """Return where a cell lies in carcinoma that is alive, in focus and not under ink."""

@@ -43,7 +43,7 @@ class StainDomain(Config):
     eosin: Vector = (0.14, 0.93, 0.34)
     haematoxylin_strength: float = Field(default=1.0, ge=0.2, le=2.5)
     eosin_strength: float = Field(default=1.0, ge=0.2, le=2.5)
-    white: Vector = (244.0, 241.0, 243.0)
+    white: Vector = (246.0, 243.0, 242.0)
     blur_um: float = Field(default=0.20, ge=0.0, le=2.0)
     sharpening: float = Field(default=0.6, ge=0.0, le=2.0)
     noise_grey: float = Field(default=1.6, ge=0.0, le=10.0)

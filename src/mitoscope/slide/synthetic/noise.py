@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import fft
 
 Float = NDArray[np.float32]
 
@@ -62,24 +63,25 @@ def periodic_noise(
     ndarray of float32, shape (side, side)
         Mean 0, standard deviation 1.
     """
-    frequency = np.fft.fftfreq(side)
-    fy, fx = frequency[:, None], np.fft.rfftfreq(side)[None, :]
-    along = (fx * np.cos(angle) + fy * np.sin(angle)) * stretch
-    across = -fx * np.sin(angle) + fy * np.cos(angle)
-    radius = np.hypot(along, across) * wavelength
+    fy = np.fft.fftfreq(side).astype(np.float32)[:, None]
+    fx = np.fft.rfftfreq(side).astype(np.float32)[None, :]
+    cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
+    along = (fx * cos + fy * sin) * np.float32(stretch)
+    across = fy * cos - fx * sin
+    radius = np.hypot(along, across) * np.float32(wavelength)
     gain = np.zeros_like(radius)
     for octave in range(octaves):
         gain += 0.6**octave * _band(radius / 2.0**octave)
-    white = np.fft.rfft2(rng.standard_normal((side, side)))
-    noise = np.fft.irfft2(white * gain, s=(side, side))
+    white = fft.rfft2(rng.standard_normal((side, side), dtype=np.float32))
+    noise = fft.irfft2(white * gain, s=(side, side))
     noise -= noise.mean()
     return np.asarray(noise / max(float(noise.std()), 1e-12), dtype=np.float32)
 
 
-def _band(radius: NDArray[np.float64]) -> NDArray[np.float64]:
+def _band(radius: Float) -> Float:
     # Log-normal band around radius 1; half a decade wide, so that shapes vary in size.
-    with np.errstate(divide="ignore"):
-        return np.asarray(np.exp(-0.5 * (np.log(radius) / 0.45) ** 2) / np.maximum(radius, 1e-9))
+    safe = np.maximum(radius, np.float32(1e-9))
+    return np.asarray(np.exp(-0.5 * np.square(np.log(safe) / 0.45)) / safe, dtype=np.float32)
 
 
 def tile_of(texture: Float, x: int, y: int, width: int, height: int) -> Float:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from mitoscope.geometry import BoxPx
 from mitoscope.slide.synthetic.config import SyntheticSlideConfig
 from mitoscope.slide.synthetic.noise import Float, generator, periodic_noise
 
@@ -37,6 +38,14 @@ class MacroMap:
         upper = self.values[top, left] * (1 - tx) + self.values[top, right] * tx
         lower = self.values[bottom, left] * (1 - tx) + self.values[bottom, right] * tx
         return np.asarray(upper * (1 - ty) + lower * ty)
+
+    def largest_in(self, box: BoxPx) -> float:
+        """Return a bound on the map within a box of px0."""
+        height, width = self.values.shape
+        near = box.padded(int(self.step_px0))
+        left, right = (int(np.clip(edge // self.step_px0, 0, width - 1)) for edge in (near.x, near.right))
+        top, bottom = (int(np.clip(edge // self.step_px0, 0, height - 1)) for edge in (near.y, near.bottom))
+        return float(self.values[top : bottom + 1, left : right + 1].max())
 
 
 def macro_step_px0(config: SyntheticSlideConfig) -> float:

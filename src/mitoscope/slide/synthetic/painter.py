@@ -64,6 +64,8 @@ class Painter:
         """Return whether a region is nothing but empty glass."""
         if self.dust.touches(box):
             return False
+        if self.anatomy.far_from_content(box):
+            return True
         x, y = _corners(box.padded(GRID_PX), step=32)
         fields = self.anatomy.at(x, y)
         # Between two samples a border can move by less than their distance.
@@ -86,13 +88,16 @@ class Painter:
         self.dust.stamp(grey, inner)
         rows = slice(box.y - inner.y, box.y - inner.y + box.height)
         columns = slice(box.x - inner.x, box.x - inner.x + box.width)
-        inside = box.intersection(BoxPx(0, 0, self.config.width, self.config.height))
-        outline = ground.outline[rows, columns]
-        tissue_px = 0
-        if inside is not None:
-            visible = outline[: inside.height, : inside.width] if box.x >= 0 and box.y >= 0 else outline
-            tissue_px = int(np.count_nonzero(visible > 0))
+        tissue_px = self._tissue_px(ground, inner, box)
         return Painted(expose(grey[:, rows, columns], self._sensor(box)), tissue_px)
+
+    def _tissue_px(self, ground: Ground, inner: BoxPx, box: BoxPx) -> int:
+        visible = box.intersection(BoxPx(0, 0, self.config.width, self.config.height))
+        if visible is None:
+            return 0
+        rows = slice(visible.y - inner.y, visible.bottom - inner.y)
+        columns = slice(visible.x - inner.x, visible.right - inner.x)
+        return int(np.count_nonzero(ground.outline[rows, columns] > 0))
 
     def _sensor(self, box: BoxPx) -> Float:
         return tile_of(self.bank.sensor, box.x, box.y, box.width, box.height)

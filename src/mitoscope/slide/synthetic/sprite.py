@@ -112,12 +112,13 @@ class Canvas:
         dx, dy = self.x - at[0], self.y - at[1]
         u = dx * np.cos(angle) + dy * np.sin(angle)
         v = -dx * np.sin(angle) + dy * np.cos(angle) + bend * np.square(u) / max(a_um, 0.1)
-        theta = np.arctan2(v, u)
-        outline = np.ones_like(theta)
+        angles = np.linspace(-np.pi, np.pi, 181)
+        shape = np.ones_like(angles)
         for order in range(2, 7):
             amplitude = wobble * self.rng.normal() / order**0.8
-            outline += amplitude * np.cos(order * theta + self.rng.uniform(0, 2 * np.pi))
-        rho = np.hypot(u / a_um, v / b_um) / np.maximum(outline, 0.3)
+            shape += amplitude * np.cos(order * angles + self.rng.uniform(0, 2 * np.pi))
+        outline = np.interp(np.arctan2(v, u), angles, np.maximum(shape, 0.3))
+        rho = np.hypot(u / a_um, v / b_um) / outline
         # Across a thin oval the depth grows with the short axis, along it with the long one.
         scale = np.hypot(u, v) / np.maximum(rho, 1e-3)
         return np.asarray((1 - rho) * scale, dtype=np.float32)

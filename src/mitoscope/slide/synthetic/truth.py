@@ -11,9 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.fsio import atomic_write
 from mitoscope.geometry import BoxPx0
-from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
+from mitoscope.labels import MITOTIC_FIGURE
 from mitoscope.slide.synthetic.config import SyntheticSlideConfig
 
 COLUMNS = ("image", "x", "y", "label", "phase", "w", "h")
@@ -109,22 +108,3 @@ def truth_paths(slide_path: Path) -> tuple[Path, Path]:
     """Return the paths of the truth table and of the truth's JSON beside a slide."""
     stem = slide_path.name.removesuffix(slide_path.suffix) if slide_path.suffix else slide_path.name
     return slide_path.with_name(f"{stem}.truth.csv"), slide_path.with_name(f"{stem}.truth.json")
-
-
-def write_truth(truth: Truth, slide_path: Path) -> tuple[Path, Path]:
-    """Write both truth files beside a slide and return their paths.
-
-    Raises
-    ------
-    OutputError
-        If one of them cannot be written.
-    """
-    table, summary = truth_paths(slide_path)
-    for path, text in ((table, truth.to_csv()), (summary, truth.to_json())):
-        with atomic_write(path) as stream:
-            stream.write(text.encode())
-    return table, summary
-
-
-LABELS = (MITOTIC_FIGURE.name, LOOK_ALIKE.name)
-"""The two labels of the truth table."""

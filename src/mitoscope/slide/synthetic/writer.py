@@ -21,7 +21,7 @@ from mitoscope.slide.synthetic.pyramid import (
     tiles_across,
 )
 from mitoscope.slide.synthetic.tiff import JpegTiff, reopened
-from mitoscope.slide.synthetic.truth import Truth, write_truth
+from mitoscope.slide.synthetic.truth import Truth, truth_paths
 
 Progress = Callable[[int, int], None]
 
@@ -55,16 +55,21 @@ def write_slide(path: Path, config: SyntheticSlideConfig, *, progress: Progress 
         raise OutputError("a synthetic slide is a TIFF", where=path, mend="name it .tif or .tiff")
     if not path.parent.is_dir():
         raise OutputError("no such folder", where=path.parent, mend="create it or choose another --out")
-    with atomic_write(path) as stream:
-        # The handle on the same file can also read: the header is completed at the end.
+    beside = truth_paths(path)
+    # The blocks end in reverse: slide first, then its truth; all three are complete on disk by then.
+    with (
+        atomic_write(table_path) as table,
+        atomic_write(summary_path) as summary,
+        atomic_write(path) as stream,
+    ):
+        # A second handle on the same file that can also read: the header is completed at the end.
         with reopened(stream) as file:
             job = _Job(Painter(config), folder=path.parent, progress=progress)
-            tiff = JpegTiff(
-                file, size=job.size, tile_px=config.tile_px, mpp=config.mpp, description=_description(config)
-            )
-            job.write(tiff)
+            text = _description(config)
+            job.write(JpegTiff(file, size=job.size, tile_px=config.tile_px, mpp=config.mpp, description=text))
         truth = truth_of(job.painter, job.tissue_px, image=path.name)
-        write_truth(truth, path)
+        table.write(truth.to_csv().encode())
+        summary.write(truth.to_json().encode())
     return truth
 
 
