@@ -18,7 +18,7 @@ from mitoscope.slide import open_slide
 from mitoscope.tissue import find_tissue
 
 SHA = "0123456789abcdef" * 4
-SIZE = (1400, 1000)
+SIZE = (800, 600)
 MPP = 0.5
 
 MANIFEST: dict[str, Any] = {

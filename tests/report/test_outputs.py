@@ -23,7 +23,7 @@ from mitoscope.report import FORMATS, gather, write_outputs
 from .reading import Reader
 from .runs import paint_slide, run_on, scatter
 
-AREA = 0.02
+AREA = 0.008
 ASPECT = 4 / 3
 
 
@@ -122,7 +122,7 @@ def test_manifest_says_what_led_to_the_number(folder: Path) -> None:
     assert manifest["threshold"] == {"value": 0.5, "source": "painted-fcn 1.2.0, protocol tupac"}
     assert manifest["search"]["status"] == "complete"
     assert manifest["search"]["gaps_px0"] == []
-    assert manifest["search"]["tissue_mm2"] > 0.1
+    assert manifest["search"]["tissue_mm2"] > 0.05
     assert manifest["mitotic_count"]["refused"] is None
     assert manifest["mitotic_count"]["fits"] is True
     assert manifest["timings"]["wall_s"] == 12.5
@@ -165,7 +165,7 @@ def test_a_refused_count_is_said_everywhere_and_never_a_number(slide_file: Path,
 
 
 def test_hot_spot_and_tumour_are_annotations(slide_file: Path, tmp_path: Path) -> None:
-    corners = np.array([(500.0, 300.0), (1000.0, 300.0), (1000.0, 700.0), (500.0, 700.0)])
+    corners = np.array([(300.0, 200.0), (600.0, 200.0), (600.0, 450.0), (300.0, 450.0)])
     tumour = Region((Polygon(corners),), "tumour")
     write_outputs(
         run_on(slide_file, scatter(40)), tmp_path, formats=("geojson",), area_mm2=AREA, tumour=tumour

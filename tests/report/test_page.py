@@ -24,7 +24,7 @@ from .payloads import PAYLOADS
 from .reading import Reader
 from .runs import MANIFEST, MPP, SHA, bundle_of, paint_slide, run_on, scatter
 
-AREA = 0.02
+AREA = 0.008
 
 
 def render(run: SlideRun, area_mm2: float = AREA) -> str:
@@ -63,7 +63,7 @@ def test_page_states_count_area_threshold_and_use(slide_file: Path, plain: str) 
     read = Reader(plain)
     assert read.values("data", "value") == [str(findings.count)]
     assert float(read.values("p", "data-area-mm2")[0]) == findings.hot_spot.area_mm2
-    assert f"{findings.count} mitotic figures in 0.02 mm² (0.0843 HPF)" in read.text
+    assert f"{findings.count} mitotic figures in 0.00798 mm² (0.0337 HPF)" in read.text
     assert "For research use only." in read.text
     assert "painted-fcn 1.2.0, protocol tupac" in read.text
     assert findings.info.fingerprint in read.text
@@ -215,15 +215,15 @@ def test_remarks_of_the_run_are_shown(slide_file: Path) -> None:
 
 
 def test_a_region_of_interest_is_drawn_and_named(slide_file: Path) -> None:
-    roi = (500.0, 300.0, 400.0, 300.0)
+    roi = (300.0, 200.0, 200.0, 150.0)
     text = Reader(render(run_on(slide_file, scatter(5), roi=roi))).text
     assert "Region analysed" in text
-    assert "400 × 300 px from x 500, y 300" in text
+    assert "200 × 150 px from x 300, y 200" in text
 
 
 def test_many_figures_stay_a_small_page(slide_file: Path) -> None:
     crowd = scatter(20_000)
-    html = render(run_on(slide_file, crowd, threshold=0.1), area_mm2=0.1)
+    html = render(run_on(slide_file, crowd, threshold=0.1), area_mm2=0.03)
     assert len(html.encode()) < 6_000_000
 
 

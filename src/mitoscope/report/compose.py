@@ -89,7 +89,7 @@ def _close_up(findings: Findings, slide: Slide) -> CloseUp | None:
 
 
 def _density(findings: Findings) -> DensityView | None:
-    if findings.n_figures == 0:
+    if findings.n_figures == 0 or findings.window_is_slide:
         return None
     return view_density(
         findings.density,

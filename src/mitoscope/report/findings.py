@@ -80,6 +80,12 @@ class Findings:
         return self.hot_spot.holds(self.candidates.points_px0)
 
     @property
+    def window_is_slide(self) -> bool:
+        """Whether the slide is so small that the hot spot covers all of it."""
+        box, size = self.hot_spot.box_px0, self.info.size
+        return (box.width, box.height) == (size.width, size.height)
+
+    @property
     def n_figures(self) -> int:
         """Number of mitotic figures in all."""
         return int(np.count_nonzero(self.counted))
@@ -99,13 +105,14 @@ class Findings:
 
     @cached_property
     def density(self) -> Density:
-        """Mitotic figures per mm² in a window like that of the count, moved over the slide."""
+        """Mitotic figures per mm² in a window like the hot spot, moved over the slide."""
+        spot, mpp = self.hot_spot, self.info.mpp
         return density(
             self.candidates.points_px0[self.counted],
-            mpp=self.info.mpp,
+            mpp=mpp,
             slide_size=self.info.size,
-            area_mm2=self.hot_spot.requested_mm2,
-            aspect=self.hot_spot.aspect,
+            area_mm2=spot.area_mm2,
+            aspect=Aspect(spot.box_px0.width * mpp.x, spot.box_px0.height * mpp.y),
         )
 
 

@@ -51,7 +51,7 @@ def encode(rgb: NDArray[np.uint8], *, encoding: Encoding = "webp", quality: int 
         case "jpeg":
             image.save(buffer, "JPEG", quality=quality, subsampling=0, optimize=True)
         case "png":
-            image.save(buffer, "PNG", optimize=True)
+            image.save(buffer, "PNG", compress_level=6)
     return buffer.getvalue()
 
 

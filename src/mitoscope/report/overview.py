@@ -30,6 +30,7 @@ class Dots:
     path: str
     casing_width: float
     width: float
+    rings: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +126,12 @@ def _dots(points_px0: NDArray[np.float64], frame: Frame) -> Dots:
             f"M{x - ring:.1f},{y:.1f}{turn}{2 * ring:.1f},0{turn}{-2 * ring:.1f},0"
             for x, y in points.tolist()
         )
-        return Dots("".join(rings), 4.2 * unit, 2.2 * unit)
+        return Dots("".join(rings), 4.2 * unit, 2.2 * unit, rings=True)
     radius = _dot_radius(len(points))
     rows = thin_out(points, radius * unit) if len(points) > _DRAWN_MAX else slice(None)
     # A stroke of no length with round ends is a dot.
     dots = "".join(f"M{x:.1f},{y:.1f}h0" for x, y in points[rows].tolist())
-    return Dots(dots, 2 * (radius + 1) * unit, 2 * radius * unit)
+    return Dots(dots, 2 * (radius + 1) * unit, 2 * radius * unit, rings=False)
 
 
 def _dot_radius(n: int) -> float:

@@ -9,6 +9,8 @@ from mitoscope.geometry import HPF_AREA_MM2
 
 def shown_name(name: str) -> str:
     """Return a name from outside fit to be shown: control characters and lone surrogates are replaced."""
+    if name.isprintable():
+        return name
     return "".join(
         "\ufffd" if unicodedata.category(character) in ("Cc", "Cs") else character for character in name
     )
