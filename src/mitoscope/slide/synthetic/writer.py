@@ -57,11 +57,7 @@ def write_slide(path: Path, config: SyntheticSlideConfig, *, progress: Progress 
         raise OutputError("no such folder", where=path.parent, mend="create it or choose another --out")
     beside = truth_paths(path)
     # The blocks end in reverse: slide first, then its truth; all three are complete on disk by then.
-    with (
-        atomic_write(table_path) as table,
-        atomic_write(summary_path) as summary,
-        atomic_write(path) as stream,
-    ):
+    with atomic_write(beside[0]) as table, atomic_write(beside[1]) as summary, atomic_write(path) as stream:
         # A second handle on the same file that can also read: the header is completed at the end.
         with reopened(stream) as file:
             job = _Job(Painter(config), folder=path.parent, progress=progress)
