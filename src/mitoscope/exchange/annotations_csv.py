@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 
 from mitoscope.errors import FormatError
-from mitoscope.exchange.class_table import colour_of
+from mitoscope.exchange.class_table import LabelFinder
 from mitoscope.exchange.csv_text import dump_rows, inert, number, plain, read_rows, shortest
 from mitoscope.exchange.format import Content, Format, ReadOptions, WriteOptions
 from mitoscope.exchange.json_text import a_mapping, dump_json, parse_json
 from mitoscope.exchange.losses import EVERYTHING, Aspect
 from mitoscope.exchange.outcome import CONSENSUS
 from mitoscope.fsio import atomic_write
-from mitoscope.labels import DEFAULT_LABELS, MITOTIC_FIGURE, Label
+from mitoscope.labels import MITOTIC_FIGURE
 from mitoscope.store.builder import StudyBuilder
 from mitoscope.store.kinds import RaterKind, RoundKind, Shape
 from mitoscope.store.records import UNSTATED_ROUND, Rater, Round, SlideRecord, Study
@@ -78,6 +78,7 @@ _MODEL = Rater("model", RaterKind.MODEL)
 class _Cell:
     where: str
     row: dict[str, str]
+    slide: int
     events: list[tuple[int, dict[str, str], str]] = field(default_factory=list)
 
 
@@ -92,22 +93,64 @@ def read(path: Path, options: ReadOptions) -> Study:
     FormatError
         If the columns ``x`` and ``y`` are missing, a row has too many or too few cells, or a number is none.
     """
-    build = StudyBuilder()
-    cells: dict[str, _Cell] = {}
-    rows = list(_rows(path))
-    for place, (where, row) in enumerate(rows):
-        if not any(row.get(name, "").strip() for name in ("x", "y", "label", "vertices")):
-            build.slide(_slide(row, path, options))  # an image that was looked at and holds nothing
-            continue
-        cell = cells.setdefault(row.get("cell") or f"row {place}", _Cell(where, row))
-        cell.events.append((place, row, where))
-    events: list[tuple[int, int, dict[str, str], str]] = []
-    for one in _in_order(cells):
-        index = _add_cell(build, one, path, options)
-        events += [(place, index, row, where) for place, row, where in one.events]
-    for _, index, row, where in sorted(events, key=lambda event: event[0]):
-        _add_event(build, index, row, where, options)
-    return build.build()
+    return _Reader(path, options).study()
+
+
+class _Reader:
+    def __init__(self, path: Path, options: ReadOptions) -> None:
+        self.path, self.options = path, options
+        self.build, self.labels = StudyBuilder(), LabelFinder()
+
+    def study(self) -> Study:
+        cells: dict[str, _Cell] = {}
+        for place, (where, row) in enumerate(_rows(self.path)):
+            slide = self.build.slide(SlideRecord(_text(row, "image") or self.options.slide_name(self.path)))
+            if any(row.get(name, "").strip() for name in ("x", "y", "label", "vertices")):
+                cell = cells.setdefault(row.get("cell") or f"row {place}", _Cell(where, row, slide))
+                cell.events.append((place, row, where))
+        events: list[tuple[int, int, dict[str, str], str]] = []
+        for one in _in_order(cells):
+            index = self._cell(one)
+            events += [(place, index, row, where) for place, row, where in one.events]
+        for _, index, row, where in sorted(events, key=lambda event: event[0]):
+            self._event(index, row, where)
+        return self.build.build()
+
+    def _cell(self, cell: _Cell) -> int:
+        row, where = cell.row, cell.where
+        shape, points = _geometry(row, where)
+        columns: dict[str, Any] = {
+            "z": _integer(row.get("z", ""), where),
+            "deleted": row.get("deleted", "").strip().casefold() in ("1", "true", "yes"),
+            "guid": _text(row, "guid") or None,
+            "external_id": _text(row, "id") or None,
+            "attributes": _attributes(row, "cell_attributes", where),
+        }
+        if shape is Shape.POLYGON:
+            return self.build.polygon(cell.slide, points, **columns)
+        bounds = (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
+        return self.build.cell(cell.slide, bounds, shape=shape, **columns)
+
+    def _event(self, cell: int, row: dict[str, str], where: str) -> None:
+        label, score = _text(row, "label"), number(row.get("score", ""), where)
+        named = _text(row, "rater")
+        if not label and not named and math.isnan(score):
+            return
+        if not math.isnan(score) and not 0 <= score <= 1:
+            raise FormatError(f"a score of {score:g} outside [0, 1]", where=where)
+        if not label and not named:
+            label = MITOTIC_FIGURE.name
+        rater = _rater(named, row, score, where, self.options)
+        self.build.event(
+            cell,
+            self.build.rater(rater),
+            self.build.label(self.labels.find(label)) if label else -1,
+            round_=self.build.round(_round(row, where)),
+            time_s=number(row.get("time_s", ""), where),
+            score=score,
+            seconds=number(row.get("seconds", ""), where),
+            attributes=_attributes(row, "label_attributes", where),
+        )
 
 
 def _rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
@@ -131,25 +174,9 @@ def _in_order(cells: dict[str, _Cell]) -> list[_Cell]:
     return list(cells.values())
 
 
-def _add_cell(build: StudyBuilder, cell: _Cell, path: Path, options: ReadOptions) -> int:
-    row, where = cell.row, cell.where
-    slide = build.slide(_slide(row, path, options))
-    shape, points = _geometry(row, where)
-    columns: dict[str, Any] = {
-        "z": _integer(row.get("z", ""), where),
-        "deleted": row.get("deleted", "").strip().casefold() in ("1", "true", "yes"),
-        "guid": plain(row.get("guid", "")) or None,
-        "external_id": plain(row.get("id", "")) or None,
-        "attributes": _attributes(row, "cell_attributes", where),
-    }
-    if shape is Shape.POLYGON:
-        return build.polygon(slide, points, **columns)
-    bounds = (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
-    return build.cell(slide, bounds, shape=shape, **columns)
-
-
-def _slide(row: dict[str, str], path: Path, options: ReadOptions) -> SlideRecord:
-    return SlideRecord(plain(row.get("image", "")).strip() or options.slide_name(path))
+def _text(row: dict[str, str], column: str) -> str:
+    text = plain(row.get(column, ""))
+    return text if text.strip() else ""
 
 
 def _geometry(row: dict[str, str], where: str) -> tuple[Shape, Any]:
@@ -180,29 +207,6 @@ def _points(text: str, where: str) -> Any:
     return np.array(pairs)
 
 
-def _add_event(build: StudyBuilder, cell: int, row: dict[str, str], where: str, options: ReadOptions) -> None:
-    label, score = plain(row.get("label", "")).strip(), number(row.get("score", ""), where)
-    named = plain(row.get("rater", ""))
-    if not label and not named and math.isnan(score):
-        return
-    if not math.isnan(score) and not 0 <= score <= 1:
-        raise FormatError(f"a score of {score:g} outside [0, 1]", where=where)
-    if not label and not named:
-        label = MITOTIC_FIGURE.name
-    rater = _rater(named, row, score, where, options)
-    index = build.label(_label(label)) if label else -1
-    build.event(
-        cell,
-        build.rater(rater),
-        index,
-        round_=build.round(_round(row, where)),
-        time_s=number(row.get("time_s", ""), where),
-        score=score,
-        seconds=number(row.get("seconds", ""), where),
-        attributes=_attributes(row, "label_attributes", where),
-    )
-
-
 def _rater(name: str, row: dict[str, str], score: float, where: str, options: ReadOptions) -> Rater:
     kind = row.get("rater_kind", "").strip()
     if kind and kind not in set(RaterKind):
@@ -216,14 +220,10 @@ def _rater(name: str, row: dict[str, str], score: float, where: str, options: Re
 
 
 def _round(row: dict[str, str], where: str) -> Round:
-    name, kind = plain(row.get("round", "")), row.get("round_kind", "").strip()
+    name, kind = _text(row, "round"), row.get("round_kind", "").strip()
     if kind and kind not in set(RoundKind):
         raise FormatError(f"a round of {sorted(RoundKind)} expected, got {kind[:40]!r}", where=where)
     return Round(name, RoundKind(kind or "unstated")) if name else UNSTATED_ROUND
-
-
-def _label(name: str) -> Label:
-    return DEFAULT_LABELS.find(name) or Label(name, colour_of(name))
 
 
 def _integer(text: str, where: str) -> int:

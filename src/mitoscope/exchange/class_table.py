@@ -46,18 +46,38 @@ def colour_of(name: str) -> str:
     return "#" + "".join(f"{64 + byte % 160:02x}" for byte in digest[:3])
 
 
+class LabelFinder:
+    """Gives the labels of a file by their names there; two names of one key are one label."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Label] = {}
+
+    def find(self, name: str, colour: str | None = None) -> Label:
+        """Return the label of a name: one that every study has, one found before, or a new one.
+
+        Parameters
+        ----------
+        name : str
+            As the file has it.
+        colour : str, optional
+            ``#rrggbb`` of a new label.
+        """
+        label = DEFAULT_LABELS.find(name)
+        if label is None:
+            text = name if _key(name) else "label " + " ".join(f"U+{ord(one):04X}" for one in name)
+            label = self._known.setdefault(_key(text), Label(text, _colour(colour, text)))
+        return label
+
+
 class ClassTable:
     """The classes of a file, each with its label; two classes may stand for one label."""
 
     def __init__(self, classes: Iterable[tuple[int, str | None, str | None]]) -> None:
         self.entries: dict[int, ClassEntry] = {}
-        known: dict[str, Label] = {}
+        labels = LabelFinder()
         for number, name, colour in classes:
             text = (name or "").strip() or f"{UNNAMED} {number}"
-            label = DEFAULT_LABELS.find(text) or known.get(_key(text))
-            if label is None:
-                label = known[_key(text)] = Label(text, _colour(colour, text))
-            self.entries[number] = ClassEntry(number, name or "", label, colour)
+            self.entries[number] = ClassEntry(number, name or "", labels.find(text, colour), colour)
 
     def label(self, number: int) -> Label | None:
         """Return the label of a class, None where the file has no such class."""
@@ -75,9 +95,8 @@ class ClassTable:
 
 
 def _key(name: str) -> str:
-    # As in labels: without regard to case, spaces, hyphens and underscores. A name without a letter or digit
-    # is its own.
-    return "".join(character for character in name.casefold() if character.isalnum()) or name
+    # As in labels: without regard to case, spaces, hyphens and underscores.
+    return "".join(character for character in name.casefold() if character.isalnum())
 
 
 def _colour(text: str | None, name: str) -> str:

@@ -24,13 +24,12 @@ from numpy.typing import NDArray
 
 from mitoscope.errors import FormatError, MitoscopeError
 from mitoscope.exchange import extension
-from mitoscope.exchange.class_table import colour_of
+from mitoscope.exchange.class_table import LabelFinder
 from mitoscope.exchange.format import Content, Format, ReadOptions, WriteOptions
 from mitoscope.exchange.json_text import dump_json, parse_json
 from mitoscope.exchange.losses import EVERYTHING
 from mitoscope.exchange.outcome import CONSENSUS
 from mitoscope.fsio import atomic_write
-from mitoscope.labels import DEFAULT_LABELS, Label
 from mitoscope.store.builder import StudyBuilder
 from mitoscope.store.kinds import RaterKind, RegionKind, Shape
 from mitoscope.store.records import QuarantineEntry, Rater, Region, SlideRecord, Study
@@ -332,6 +331,7 @@ class _Reader:
     def __init__(self, dataset: Any, path: Path, options: ReadOptions) -> None:
         self.dataset, self.path, self.options = dataset, path, options
         self.build = StudyBuilder()
+        self.labels = LabelFinder()
         self.cells: dict[tuple[Shape, bytes], int] = {}
 
     def study(self) -> Study:
@@ -360,7 +360,7 @@ class _Reader:
     def _labels(self, group: Any, name: str, cells: list[int]) -> None:
         if name == UNLABELLED:
             return
-        label = self.build.label(DEFAULT_LABELS.find(name) or Label(name, colour_of(name)))
+        label = self.build.label(self.labels.find(name))
         rater = self.build.rater(self._rater(group))
         for cell, score in zip(cells, _scores(group, len(cells)), strict=True):
             self.build.event(cell, rater, label, score=score)

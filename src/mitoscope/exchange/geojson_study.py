@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mitoscope.errors import FormatError
 from mitoscope.exchange import extension
-from mitoscope.exchange.class_table import colour_of
+from mitoscope.exchange.class_table import LabelFinder
 from mitoscope.exchange.format import Content, Format, ReadOptions, WriteOptions
 from mitoscope.exchange.geojson import HOT_SPOT
 from mitoscope.exchange.json_text import a_list, a_mapping, a_number, dump_json, read_json
@@ -24,7 +24,7 @@ from mitoscope.exchange.losses import EVERYTHING
 from mitoscope.exchange.outcome import CONSENSUS, outcome
 from mitoscope.exchange.sliderunner.reading import TUMOUR_CLASSES
 from mitoscope.fsio import atomic_write
-from mitoscope.labels import DEFAULT_LABELS, Label
+from mitoscope.labels import Label
 from mitoscope.store.builder import StudyBuilder
 from mitoscope.store.kinds import RaterKind, RegionKind, Shape
 from mitoscope.store.records import QuarantineEntry, Rater, Region, SlideRecord, Study
@@ -70,6 +70,7 @@ class _Reader:
     def __init__(self, document: dict[str, Any], path: Path, options: ReadOptions) -> None:
         self.document, self.path, self.options = document, path, options
         self.build = StudyBuilder()
+        self.labels = LabelFinder()
         self.slide = self.build.slide(SlideRecord(options.slide_name(path)))
         stated = a_list(document.get(_OFFSET, [0, 0]), f"{path}: {_OFFSET}")
         self.offset = np.array([a_number(one, f"{path}: {_OFFSET}") for one in stated])
@@ -146,7 +147,7 @@ class _Reader:
                 feature, polygon, attributes if len(rings) == 1 else {**attributes, "geojson.part": kind}
             )
             if name:
-                label = self.build.label(DEFAULT_LABELS.find(name) or Label(name, _colour(properties, name)))
+                label = self.build.label(self.labels.find(name, _colour(properties)))
                 rater = self.build.rater(self._rater(properties, score))
                 self.build.event(cell, rater, label, score=score)
 
@@ -237,13 +238,13 @@ def _attributes(
     return found
 
 
-def _colour(properties: dict[str, Any], name: str) -> str:
+def _colour(properties: dict[str, Any]) -> str | None:
     found = properties.get("classification")
     colour = found.get("color") if isinstance(found, dict) else None
     is_rgb = isinstance(colour, list) and len(colour) == 3
     if is_rgb and all(isinstance(one, int) and 0 <= one < 256 for one in colour or []):
         return "#" + "".join(f"{one:02x}" for one in colour or [])
-    return colour_of(name)
+    return None
 
 
 def write(study: Study, path: Path, options: WriteOptions) -> None:
