@@ -32,7 +32,8 @@ class DetectConfig(Config):
     chunk_px : int
         Side of the part of a slide that is recorded at once.
     batch : int
-        Windows in one call of the network; halved by itself where memory does not suffice.
+        Windows in one call of the network; halved by itself where memory does not suffice. On a CPU more
+        than one gains nothing (0.41 s of one core per megapixel from 1 × 512² to 4 × 1024²) and costs memory.
     threads : int, optional
         Threads of the network; by default one for each core.
     readers : int
@@ -54,7 +55,7 @@ class DetectConfig(Config):
     window_px: Positive | None = None
     halo_px: Annotated[int, Field(ge=0)] | None = None
     chunk_px: Positive = CHUNK_PX
-    batch: Positive = 4
+    batch: Positive = 1
     threads: Positive | None = None
     readers: Annotated[int, Field(ge=1, le=64)] = 2
     provider: Literal["cpu", "cuda"] = "cpu"
