@@ -2,20 +2,20 @@
 
 QuPath takes coordinates as level-0 pixels with the origin at the upper left corner of the image it shows.
 Where it shows only the vendor's bounds of a slide, the origin is the bounds' corner: option `origin_px0`. A
-detection needs an outline to be seen and clicked: a circle of 24 corners around its centre. In `properties`,
+detection needs an outline to be seen and clicked: a circle of 16 corners around its centre. In `properties`,
 `objectType` says detection or annotation, `classification` is {name, color: [r, g, b]}, and `measurements`
 maps names to numbers (QuPath 0.4 and later; the list of {name, value} of earlier versions is read too).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mitoscope.count.region import Region
 from mitoscope.detections import Detections
@@ -28,13 +28,13 @@ from mitoscope.labels import DEFAULT_LABELS, MITOTIC_FIGURE, LabelSet
 
 RADIUS_PX0 = 25.0
 """Radius of the circle around a detection: the boxes of CMC, CCMCT and MIDOG are 50 px wide."""
-CORNERS = 24
+CORNERS = 16
+"""Corners of that circle; a multiple of 4."""
 HOT_SPOT = "Hot spot"
 HOT_SPOT_COLOUR = (245, 159, 0)
 OTHER_COLOUR = (134, 142, 150)
 SCORE = "Score"
 _ORIGIN = PointPx0(0.0, 0.0)
-_CIRCLE = [(math.cos(2 * math.pi * k / CORNERS), math.sin(2 * math.pi * k / CORNERS)) for k in range(CORNERS)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,11 +94,10 @@ def write(
     if hot_spot is not None:
         objects.append(_hot_spot_feature(hot_spot, mitotic_count, origin_px0))
     classes = {name: _classification(name, labels) for name in np.unique(detections.label).tolist()}
-    columns = (detections.x_px0 - origin_px0.x, detections.y_px0 - origin_px0.y, detections.score)
-    for x, y, score, label in zip(
-        *(column.tolist() for column in columns), detections.label.tolist(), strict=True
-    ):
-        geometry = {"type": "Polygon", "coordinates": [_circle(x, y, radius_px0)]}
+    rings = _circles(detections.points_px0 - [origin_px0.x, origin_px0.y], radius_px0)
+    rows = zip(rings, detections.score.tolist(), detections.label.tolist(), strict=True)
+    for ring, score, label in rows:
+        geometry = {"type": "Polygon", "coordinates": [ring.tolist()]}
         objects.append(_feature(geometry, "detection", classes[label], {"measurements": {SCORE: score}}))
     with atomic_write(path) as stream:
         stream.write(dump_json({"type": "FeatureCollection", "features": objects}))
@@ -117,12 +116,16 @@ def _classification(name: str, labels: LabelSet) -> dict[str, Any]:
     return {"name": name, "color": list(colour)}
 
 
-def _circle(x: float, y: float, radius: float) -> list[list[float]]:
-    # The outermost corners stay unrounded: their middle is the centre.
-    corners = [[round(x + radius * c, 3), round(y + radius * s, 3)] for c, s in _CIRCLE]
-    corners[0], corners[CORNERS // 2] = [x + radius, y], [x - radius, y]
-    corners[CORNERS // 4], corners[CORNERS * 3 // 4] = [x, y + radius], [x, y - radius]
-    return [*corners, corners[0]]
+def _circles(centres_px0: NDArray[np.float64], radius: float) -> NDArray[np.float64]:
+    """Return a closed ring around each centre, shape (n, CORNERS + 1, 2)."""
+    angle = np.linspace(0, 2 * np.pi, CORNERS + 1)
+    offsets = radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    rings = np.round(centres_px0[:, None] + offsets, 3)
+    # The four outermost corners stay unrounded: their middle is the centre.
+    quarter = CORNERS // 4
+    outermost = radius * np.array([[1, 0], [0, 1], [-1, 0], [0, -1], [1, 0]])
+    rings[:, ::quarter] = centres_px0[:, None] + outermost
+    return rings
 
 
 def _hot_spot_feature(box: BoxPx0, count: int | None, origin: PointPx0) -> dict[str, Any]:
