@@ -91,6 +91,23 @@ def test_a_run_gives_them_for_any_number_of_workers(
     assert run.status == "complete"
 
 
+@pytest.mark.parametrize("window_px", [96, 160, 400])
+def test_nothing_is_lost_where_the_slots_of_a_window_do_not_suffice(
+    picture: NDArray[np.uint8], tiny: ModuleType, tmp_path: Path, window_px: int
+) -> None:
+    """With the floor in the noise a window has several times more points than the network has slots."""
+    bundle = write_bundle(
+        tmp_path / "dense",
+        description=tiny.tiny_description(score_floor=0.2),
+        onnx={"detector.onnx": tiny.tiny_onnx()},
+        self_test_rgb=tiny.spotted(64, 64, spots=4, seed=1),
+    )
+    expected = merge([_reference(picture, 0.2)], radius_px0=6)
+    windows = picture.shape[0] * picture.shape[1] / (window_px - 12) ** 2
+    assert len(_reference(picture, 0.2)) / windows > tiny.TOP_K
+    assert _detect(picture, bundle, DetectConfig(window_px=window_px)) == expected
+
+
 def test_a_network_of_one_window_gives_them(
     field: Path, tiny: ModuleType, expected: Detections, tmp_path: Path
 ) -> None:

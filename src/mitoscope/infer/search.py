@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from mitoscope.geometry import BoxPx0
 from mitoscope.infer.engine import Engine
 from mitoscope.infer.survey import Chunk, Survey
 from mitoscope.infer.windows import Block, read_block
-from mitoscope.tiles import Tile, owned
+from mitoscope.tiles import Tile, TileGrid, owned
 
 # Candidates are kept on a grid of 1/64 plane px and 1e-6 of score: far below what matters, far above the
 # last bits in which two processors, batch sizes or thread counts may differ.
@@ -34,7 +34,8 @@ class ChunkResult:
     gaps_px0 : tuple of BoxPx0
         Parts that could not be decoded.
     saturated_tiles : int
-        Tiles in which every slot of the output was used, so that candidates may be missing.
+        Parts in which every slot of the output was used and which could not be divided further, so that
+        candidates may be missing.
     read_s, network_s : float
         Seconds spent.
     """
@@ -72,10 +73,10 @@ def search_chunk(survey: Survey, read: ReadChunk, engine: Engine, *, floor: floa
         As `Engine.find`; the error names the tile.
     """
     start = time.perf_counter()
-    places = [_place(survey, tile) for tile in read.chunk.tiles]
-    output = engine.find(read.block.windows, places=places)
+    seen_by = list(zip(read.chunk.tiles, read.block.windows, strict=True))
+    output, saturated = _run(survey, seen_by, engine, floor=floor)
     network_s = time.perf_counter() - start
-    points, score = _candidates(output, read.chunk.tiles, floor=floor)
+    points, score = _candidates(output, floor=floor)
     seen = read.block.valid_at(points)
     points, score = survey.plane.to_px0(points[seen]), score[seen]
     wanted = survey.contains(points)
@@ -83,10 +84,49 @@ def search_chunk(survey: Survey, read: ReadChunk, engine: Engine, *, floor: floa
         points[wanted],
         score[wanted],
         _gaps(survey, read),
-        sum(bool((slots[:, 2] > floor).all()) for slots in output),
+        saturated,
         read.read_s,
         network_s,
     )
+
+
+def _run(
+    survey: Survey, windows: Sequence[tuple[Tile, NDArray[np.uint8]]], engine: Engine, *, floor: float
+) -> tuple[list[tuple[Tile, NDArray[np.float32]]], int]:
+    """Run the network; where it uses all its slots, look again in parts, since it may have had more to say.
+
+    Returns each tile or part with its slots, and how many could not be divided further.
+    """
+    places = [_place(survey, tile) for tile, _ in windows]
+    found: list[tuple[Tile, NDArray[np.float32]]] = []
+    saturated = 0
+    for (tile, window), slots in zip(
+        windows, engine.find([window for _, window in windows], places=places), strict=True
+    ):
+        full = bool((slots[:, 2] > floor).all())
+        parts = _divided(survey.grid, tile, window) if full else []
+        if parts:
+            more, still = _run(survey, parts, engine, floor=floor)
+            found += more
+            saturated += still
+        else:
+            found.append((tile, slots))
+            saturated += full
+    return found, saturated
+
+
+def _divided(grid: TileGrid, tile: Tile, window: NDArray[np.uint8]) -> list[tuple[Tile, NDArray[np.uint8]]]:
+    """Divide a tile into about four with their windows; nothing where the network needs a larger one."""
+    half = -(-max(tile.core.width, tile.core.height) // 2)
+    finer = replace(grid, region=tile.core, tile_px=-(-half // grid.stride_px) * grid.stride_px)
+    parts = list(finer)
+    if len(parts) == 1 or any(part.window.intersection(tile.window) != part.window for part in parts):
+        return []
+    x, y = tile.window.x, tile.window.y
+    return [
+        (part, window[part.window.y - y : part.window.bottom - y, part.window.x - x : part.window.right - x])
+        for part in parts
+    ]
 
 
 def _place(survey: Survey, tile: Tile) -> str:
@@ -95,10 +135,11 @@ def _place(survey: Survey, tile: Tile) -> str:
 
 
 def _candidates(
-    output: Sequence[NDArray[np.float32]], tiles: Sequence[Tile], *, floor: float
+    output: Sequence[tuple[Tile, NDArray[np.float32]]], *, floor: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     points, scores = [np.empty((0, 2))], [np.empty(0)]
-    for slots, tile in zip((part.astype(np.float64) for part in output), tiles, strict=True):
+    for tile, raw in output:
+        slots = raw.astype(np.float64)
         score = np.round(slots[:, 2], _SCORE_DECIMALS)
         used = score > floor
         place = np.round(slots[used, :2] * _STEPS_PER_PX) / _STEPS_PER_PX + (tile.window.x, tile.window.y)
