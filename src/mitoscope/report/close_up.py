@@ -12,6 +12,7 @@ from PIL import Image
 from mitoscope.geometry import MPP_MAX, BoxPx, BoxPx0
 from mitoscope.report.drawing import Frame, PlacedBar, Rectangle, fit_frame, thin_out
 from mitoscope.report.images import Picture, picture
+from mitoscope.report.marks import Mark, place_marks
 from mitoscope.slide import Plane, Slide
 
 _PICTURE_WIDTH_PX = 1560
@@ -22,18 +23,6 @@ _RING_RADIUS_MIN_PX = 7.0
 _RING_RADIUS_MAX_PX = 26.0
 _NUMBERED_MAX = 120
 _DRAWN_MAX = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A ring around a figure and its number, in picture pixels."""
-
-    x: float
-    y: float
-    rank: int
-    text_x: float
-    text_y: float
-    anchor: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,22 +84,13 @@ def draw_close_up(
         height=frame.height,
         unit=frame.unit,
         gaps=frame.place_boxes(gaps),
-        marks=tuple(
-            _mark(x, y, rank, radius=radius, frame=frame)
-            for (x, y), rank in zip(placed[rows].tolist(), ranks[rows].tolist(), strict=True)
-        ),
+        marks=place_marks(placed[rows], ranks[rows], radius=radius, frame=frame),
         numbered=len(points_px0) <= _NUMBERED_MAX,
         radius=radius,
         hot_spot=frame.place_box(box),
         scale_bar=frame.scale_bar(frame.place_box(box)),
         caption=caption,
     )
-
-
-def _mark(x: float, y: float, rank: int, *, radius: float, frame: Frame) -> Mark:
-    right = x < frame.width - radius - 34 * frame.unit
-    text_x = x + radius + 3 * frame.unit if right else x - radius - 3 * frame.unit
-    return Mark(x, y, rank, text_x, y + 4.5 * frame.unit, "start" if right else "end")
 
 
 def _read(slide: Slide, box: BoxPx0) -> tuple[NDArray[np.uint8], Frame]:

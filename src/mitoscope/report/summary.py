@@ -42,7 +42,9 @@ def write_headline(findings: Findings) -> Headline:
         return Headline(None, spot.area_mm2, f"for a window of {area}", f"at threshold {threshold}")
     rate = say_rate(findings.count, spot.covered_mm2)
     unit = f"mitotic {plural(findings.count, 'figure')} in{_NO_BREAK}{area}"
-    return Headline(findings.count, spot.area_mm2, unit, f"{rate} of tissue there, threshold {threshold}")
+    return Headline(
+        findings.count, spot.area_mm2, unit, f"{rate} of tissue there, threshold{_NO_BREAK}{threshold}"
+    )
 
 
 def write_notes(findings: Findings) -> tuple[Note, ...]:
