@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mitoscope.count import Polygon, Region
@@ -47,6 +47,7 @@ def test_polygons_that_overlap_are_one_region() -> None:
     assert region.contains([[20, 20], [32, 32], [12, 32]]).tolist() == [True, True, False]
 
 
+@settings(deadline=None)
 @given(
     ring=st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), min_size=3, max_size=9, unique=True),
     x=st.integers(-1, 21),
@@ -60,6 +61,7 @@ def test_equals_the_textbook_for_any_ring(ring: list[tuple[int, int]], x: int, y
     assert polygon.contains(np.array([point]))[0] == textbook
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 80), st.floats(0, 60)), min_size=3, max_size=8, unique=True))
 def test_the_mask_holds_the_pixels_whose_centre_is_inside(ring: list[tuple[float, float]]) -> None:
     tissue = TissueMask(np.ones((12, 16), np.bool_), (5.0, 5.0), Mpp.square(1.0), SizePx(80, 60))

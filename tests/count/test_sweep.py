@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -39,6 +39,7 @@ def fullest_sets(points: NDArray[np.float64], width: float, height: float) -> ND
     return _extents(points, upper_edges, width=width, height=height, count=count)
 
 
+@settings(deadline=None)
 @given(points=GRID | FLOATS, width=st.integers(1, 8), height=st.integers(1, 8))
 def test_equals_brute_force(points: list[tuple[float, float]], width: int, height: int) -> None:
     array = np.array(points, dtype=np.float64)

@@ -22,7 +22,7 @@ def brute_force(scores: list[Score], repeats: int, seed: int) -> list[float]:
     return values
 
 
-@settings(max_examples=25)
+@settings(deadline=None, max_examples=25)
 @given(scores=SCORES, seed=st.integers(0, 5))
 def test_equals_drawing_one_by_one(scores: list[Score], seed: int) -> None:
     values = brute_force(scores, 50, seed)

@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -38,6 +38,7 @@ def many_to_many(points: NDArray[np.float64], truth: NDArray[np.float64]) -> int
     return int((distance <= 30).any(axis=0).sum())
 
 
+@settings(deadline=None)
 @given(points=POINTS, truth=POINTS, data=st.data())
 def test_equals_the_rule_followed_word_for_word(
     points: list[tuple[int, int]], truth: list[tuple[int, int]], data: st.DataObject
@@ -52,6 +53,7 @@ def test_equals_the_rule_followed_word_for_word(
     assert all(matching.truth_of[n] == m for m, n in enumerate(matching.detection_of.tolist()) if n >= 0)
 
 
+@settings(deadline=None)
 @given(points=POINTS, truth=POINTS, seed=st.integers(0, 99))
 def test_the_order_of_rows_changes_nothing(
     points: list[tuple[int, int]], truth: list[tuple[int, int]], seed: int

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mitoscope.evaluate import Score
@@ -27,6 +27,7 @@ def test_a_share_of_nothing_is_stated(score: Score, shares: tuple[float | None, 
     assert (score.precision, score.recall, score.f1) == shares
 
 
+@settings(deadline=None)
 @given(a=SCORES, b=SCORES, c=SCORES)
 def test_scores_add_up(a: Score, b: Score, c: Score) -> None:
     assert a + b == b + a
@@ -35,6 +36,7 @@ def test_scores_add_up(a: Score, b: Score, c: Score) -> None:
     assert (a + b).tp == a.tp + b.tp
 
 
+@settings(deadline=None)
 @given(SCORES)
 def test_f1_is_the_harmonic_mean(score: Score) -> None:
     if score.precision and score.recall:

@@ -30,7 +30,7 @@ def detections(rows: list[tuple[float, float, float, str]], source: str = "") ->
     )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(ROW, max_size=8))
 def test_what_is_written_is_read_back_exactly(
     rows: list[tuple[float, float, float, str]], tmp_path: Path
@@ -40,7 +40,7 @@ def test_what_is_written_is_read_back_exactly(
     assert detections_csv.read(path, source="") == detections(rows)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     images=st.dictionaries(
         st.text(st.characters(exclude_categories=("C", "Z"), exclude_characters="/\\."), min_size=1),
@@ -150,7 +150,7 @@ def test_a_target_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=200))
 def test_no_bytes_crash_the_reader(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "slide.csv"

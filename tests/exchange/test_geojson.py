@@ -61,7 +61,7 @@ def test_the_file_is_what_qupath_reads(tmp_path: Path) -> None:
     assert [one["properties"]["classification"]["name"] for one in others] == ["look-alike"] * 2
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     points=st.lists(st.tuples(st.floats(0, 2e5), st.floats(0, 2e5), st.floats(0, 1)), max_size=6),
     origin=st.sampled_from([PointPx0(0, 0), PointPx0(1234.0, 567.0)]),

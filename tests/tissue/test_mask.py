@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -47,6 +47,7 @@ def test_area_in_a_box_is_exact_to_the_part_of_a_pixel(
     assert small().intersects(BoxPx0(*box)) == (expected_px > 0)
 
 
+@settings(deadline=None)
 @given(
     grid=st.lists(st.lists(st.booleans(), min_size=4, max_size=4), min_size=1, max_size=5),
     x=st.integers(-5, 30),
