@@ -119,7 +119,8 @@ def _half_scale(study: Study, candidates: NDArray[np.bool_]) -> dict[str, NDArra
     order = live[np.argsort(cells.slide[live], kind="stable")]
     slides, starts = np.unique(cells.slide[order], return_index=True)
     centres = cells.centres_px0
-    for slide, rows in zip(slides, np.split(order, starts[1:]), strict=True):
+    parts = np.split(order, starts[1:]) if len(order) else []  # of nothing, split makes one part
+    for slide, rows in zip(slides, parts, strict=True):
         size = study.slides[slide].size
         if size is None or len(rows) < HALF_SCALE_MIN_CELLS:
             continue
