@@ -34,6 +34,8 @@ def test_the_table_is_written_as_documented() -> None:
     assert values["synthetic"] is True
     assert values["counts"] == {"apoptotic body": 1, "look-alike": 1, "metaphase": 1, "mitotic figure": 1}
     assert SyntheticSlideConfig.of(**values["config"]) == TRUTH.config
+    assert TRUTH.count("mitotic figure") == TRUTH.count("apoptotic body") == 1
+    assert TRUTH.count("telophase") == 0
 
 
 def test_points_are_those_of_one_label() -> None:

@@ -114,11 +114,13 @@ class Anatomy:
         tumour = np.minimum((nests - self._threshold) * 34.0 * um + 2.5 * um * fine, tissue - 25 * um)
         patches = self._noise(self._patches, x, y, 9.0)
         vessel = np.minimum((patches - 2.1) * 24.0 * um, -tumour - 6 * um)
+        fat = np.minimum(self._fat_map.at(x, y) + wiggle * 1.5, tissue)
+        necrosis = np.minimum(self._necrosis_map.at(x, y) + wiggle * 2, tumour - 12 * um)
         return Fields(
             tissue=tissue,
             tumour=tumour,
-            fat=np.minimum(self._fat_map.at(x, y) + wiggle * 1.5, tissue),
-            necrosis=np.minimum(self._necrosis_map.at(x, y) + wiggle * 2, tumour - 12 * um),
+            fat=fat,
+            necrosis=np.minimum(necrosis, -fat - 10 * um),
             vessel=np.minimum(vessel, tissue - 20 * um),
             ink=self._ink_map.at(x, y) + 2.0 * um * fine,
             out_of_focus=self._focus_map.at(x, y),

@@ -121,7 +121,7 @@ def _stroma(
 
 
 def _infiltrate(fields: Fields, a: NDArray[np.float64], um: float) -> Chosen:
-    between = _solid(fields, um, margin_um=4) & (fields.tumour < -5 * um)
+    between = _solid(fields, um, margin_um=8) & (fields.tumour < -5 * um)
     return np.where(between & (a < 0.75 * np.clip(fields.infiltrate - 1.0, 0, 1)), "stromal lymphocyte", "")
 
 

@@ -54,16 +54,15 @@ class _Place:
         box = self.box
         return tile_of(texture, box.x, box.y, box.width, box.height)
 
-    def worley(self, lattice: Lattice) -> tuple[Float, Float, Float]:
-        """Cells of a lattice: distance to the wall, to the centre, random number of the cell."""
+    def worley(self, lattice: Lattice, *, bend_um: float) -> tuple[Float, Float, Float]:
+        """Cells of a lattice with bent walls: distance to wall and centre, random number of the cell."""
         box, step = self.box, _CELL_GRID_PX
         columns = np.arange(box.width // step + 1, dtype=np.float64) * step + box.x
         rows = np.arange(box.height // step + 1, dtype=np.float64) * step + box.y
         x, y = np.meshgrid(columns, rows)
-        # Walls are not straight.
         um = self.um
-        bent_x = x + 1.1 * um * np.sin(y / (2.9 * um) + 1.7 * np.sin(x / (5.3 * um)))
-        bent_y = y + 1.1 * um * np.sin(x / (3.1 * um) + 1.7 * np.sin(y / (4.7 * um)))
+        bent_x = x + bend_um * um * np.sin(y / (2.9 * um) + 1.7 * np.sin(x / (5.3 * um)))
+        bent_y = y + bend_um * um * np.sin(x / (3.1 * um) + 1.7 * np.sin(y / (4.7 * um)))
         nearest, second, number = lattice.worley(bent_x, bent_y)
         return enlarge(second - nearest, step), enlarge(nearest, step), enlarge(number, step)
 
@@ -161,7 +160,7 @@ def fibre_weights(x_um: NDArray[np.float64], y_um: NDArray[np.float64]) -> list[
 
 
 def _cytoplasm(place: _Place, granules: Float, mottling: Float, cohesion: Float) -> tuple[Float, Float]:
-    wall, centre, tint = place.worley(tumour_lattice(place.config))
+    wall, centre, tint = place.worley(tumour_lattice(place.config), bend_um=1.1)
     um = place.um
     # Where cells hold together their membranes show as thin lines, elsewhere as pale gaps.
     line = np.exp(-np.square(wall / (0.7 * um)))
@@ -183,8 +182,8 @@ def _necrosis(place: _Place, granules: Float, mottling: Float) -> tuple[Float, F
 
 def _fat(place: _Place, granules: Float, mottling: Float) -> tuple[Float, Float]:
     lattice = Lattice(seed=place.config.seed, salt=500, spacing_px=ADIPOCYTE_UM * place.um, jitter=0.26)
-    wall, _, _ = place.worley(lattice)
-    membrane = np.exp(-np.square(wall / (1.9 * place.um))) * np.clip(
+    wall, _, _ = place.worley(lattice, bend_um=0.0)
+    membrane = np.exp(-np.square(wall / (1.5 * place.um))) * np.clip(
         0.26 + 0.05 * granules + 0.05 * mottling, 0.05, None
     )
     return np.asarray(0.10 * membrane, dtype=np.float32), np.asarray(membrane, dtype=np.float32)

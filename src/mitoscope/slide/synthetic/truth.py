@@ -72,6 +72,10 @@ class Truth:
         chosen = [(figure.x_px0, figure.y_px0) for figure in self.figures if figure.label == label]
         return np.array(chosen, dtype=np.float64).reshape(-1, 2)
 
+    def count(self, name: str) -> int:
+        """Return the number of figures of a label, a phase or a kind."""
+        return sum(name in (figure.label, figure.phase) for figure in self.figures)
+
     def counts(self) -> dict[str, int]:
         """Return the number of figures of each label, then of each phase and kind."""
         names = [figure.label for figure in self.figures] + [figure.phase for figure in self.figures]
