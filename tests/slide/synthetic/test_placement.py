@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
@@ -90,3 +92,24 @@ def test_an_impossible_density_fills_the_carcinoma_and_ends() -> None:
     )
     placement = place_figures(Anatomy(config))
     assert 10 < len(placement.figures) < 600 * 0.375**2 * 1.5
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    width=st.integers(1, 4000),
+    height=st.integers(1, 4000),
+    mpp=st.sampled_from([0.1, 0.243, 1.0]),
+    seed=st.integers(0, 1000),
+    tissue_fraction=st.sampled_from([0.0, 0.01, 0.5, 0.97, 1.0]),
+)
+def test_any_slide_can_be_planned(
+    width: int, height: int, mpp: float, seed: int, tissue_fraction: float
+) -> None:
+    config = SyntheticSlideConfig.of(
+        width=width, height=height, mpp=mpp, seed=seed, tissue_fraction=tissue_fraction
+    )
+    placement = place_figures(Anatomy(config))
+    if placement.hot_spot is not None:
+        assert 0 <= placement.hot_spot.x < placement.hot_spot.right <= width
+        assert 0 <= placement.hot_spot.y < placement.hot_spot.bottom <= height
+    assert all(0 < f.x_px0 < width and 0 < f.y_px0 < height for f in placement.figures)
