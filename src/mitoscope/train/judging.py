@@ -1,4 +1,4 @@
-"""How good a detector is: F1 by the TUPAC rule over all thresholds, with intervals by image."""
+"""How good a detector is: F1 by the TUPAC rule over all thresholds."""
 
 from __future__ import annotations
 
@@ -11,73 +11,58 @@ from numpy.typing import NDArray
 
 from mitoscope.data.picture import Picture
 from mitoscope.detections import Detections
+from mitoscope.evaluate import PROTOCOLS, Score, bootstrap
+from mitoscope.evaluate.interval import Intervals
 
-TUPAC_RADIUS_PX: Final = 30.0
-"""A detection finds a figure within 30 px (7.5 µm at 0.25 µm/px); one to one (TUPAC16; Akram et al. 2018)."""
-THRESHOLDS: Final = np.round(np.arange(0.05, 0.99, 0.01), 2)
+PROTOCOL: Final = PROTOCOLS["tupac"]
+"""The rule of the paper: 30 px (7.5 µm), one to one (Akram et al. 2018, section 3)."""
+THRESHOLDS: Final = tuple(round(0.05 + 0.01 * step, 2) for step in range(94))
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
-    """Counts at one threshold, and what follows from them."""
+class Judgement:
+    """The score over all images at one threshold."""
 
     threshold: float
-    tp: int
-    fp: int
-    fn: int
-
-    @property
-    def precision(self) -> float:
-        """Share of the detections that are figures; 0 without detections."""
-        return self.tp / max(self.tp + self.fp, 1)
-
-    @property
-    def recall(self) -> float:
-        """Share of the figures that are detected; 0 without figures."""
-        return self.tp / max(self.tp + self.fn, 1)
+    score: Score
 
     @property
     def f1(self) -> float:
-        """Harmonic mean of precision and recall."""
-        return 2 * self.tp / max(2 * self.tp + self.fp + self.fn, 1)
+        """F1; 0 where it is not defined."""
+        return self.score.f1 or 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curve:
-    """Counts for every image and threshold.
+    """Scores of every image at every threshold.
 
     Parameters
     ----------
-    counts : ndarray of int64, shape (images, thresholds, 3)
-        True positives, false positives, false negatives at `THRESHOLDS`.
+    scores : tuple of tuple of Score
+        By threshold, then by image.
     """
 
-    counts: NDArray[np.int64]
+    scores: tuple[tuple[Score, ...], ...]
 
-    def at(self, threshold: float) -> Score:
-        """Return the pooled score at one of the thresholds."""
-        index = int(np.argmin(np.abs(THRESHOLDS - threshold)))
-        tp, fp, fn = (int(value) for value in self.counts[:, index].sum(axis=0))
-        return Score(float(THRESHOLDS[index]), tp, fp, fn)
+    def at(self, threshold: float) -> Judgement:
+        """Return the score over all images at the nearest of the thresholds."""
+        index = self._index(threshold)
+        return Judgement(THRESHOLDS[index], sum(self.scores[index], Score()))
 
-    def best(self) -> Score:
-        """Return the pooled score of greatest F1; the middle one of equals."""
-        scores = [self.at(threshold) for threshold in THRESHOLDS]
-        top = max(score.f1 for score in scores)
-        equals = [score for score in scores if score.f1 == top]
+    def best(self) -> Judgement:
+        """Return the score of greatest F1; the middle one of equals."""
+        all_of_them = [self.at(threshold) for threshold in THRESHOLDS]
+        top = max(judgement.f1 for judgement in all_of_them)
+        equals = [judgement for judgement in all_of_them if judgement.f1 == top]
         return equals[len(equals) // 2]
 
-    def interval(
-        self, threshold: float, name: str, *, draws: int = 2000, seed: int = 0
-    ) -> tuple[float, float]:
-        """Return the 95 % interval of a score by drawing images with replacement."""
-        index = int(np.argmin(np.abs(THRESHOLDS - threshold)))
-        random = np.random.default_rng(seed)
-        n = len(self.counts)
-        sums = self.counts[random.integers(n, size=(draws, n)), index].sum(axis=1)
-        values = [getattr(Score(threshold, *(int(v) for v in row)), name) for row in sums]
-        low, high = np.percentile(values, (2.5, 97.5))
-        return float(low), float(high)
+    def intervals(self, threshold: float) -> Intervals:
+        """Return the 95 % intervals at a threshold, by drawing images with replacement."""
+        return bootstrap(self.scores[self._index(threshold)])
+
+    @staticmethod
+    def _index(threshold: float) -> int:
+        return int(np.argmin(np.abs(np.array(THRESHOLDS) - threshold)))
 
 
 def visible_figures(picture: Picture) -> NDArray[np.float64]:
@@ -88,23 +73,11 @@ def visible_figures(picture: Picture) -> NDArray[np.float64]:
 
 def judge(detections: Sequence[Detections], truths: Sequence[NDArray[np.float64]]) -> Curve:
     """Match the detections of every image with its figures at every threshold."""
-    rows = []
-    for found, truth in zip(detections, truths, strict=True):
-        points, scores = found.points_px0, found.score
-        rows.append([_match(points[scores > threshold], truth) for threshold in THRESHOLDS])
-    return Curve(np.array(rows, dtype=np.int64).reshape(-1, len(THRESHOLDS), 3))
+    images = list(zip(detections, truths, strict=True))
+    return Curve(tuple(tuple(_score(found.above(t), truth) for found, truth in images) for t in THRESHOLDS))
 
 
-def _match(points: NDArray[np.float64], truth: NDArray[np.float64]) -> tuple[int, int, int]:
-    """Let each figure, in file order, take the nearest detection that is not taken yet."""
-    free = np.ones(len(points), dtype=np.bool_)
-    tp = 0
-    for figure in truth:
-        if not free.any():
-            break
-        distance = np.where(free, np.hypot(*(points - figure).T), np.inf)
-        nearest = int(np.argmin(distance))
-        if distance[nearest] <= TUPAC_RADIUS_PX:
-            free[nearest] = False
-            tp += 1
-    return tp, len(points) - tp, len(truth) - tp
+def _score(found: Detections, truth: NDArray[np.float64]) -> Score:
+    if not len(found):
+        return Score(0, 0, len(truth))
+    return PROTOCOL.match(found.points_px0, found.score, truth).score

@@ -21,13 +21,12 @@ from mitoscope.models.fcn_resnet import DEVIATION, MEAN, FcnResnet12
 from mitoscope.models.points import TOP_K, PointDetector
 from mitoscope.models.receptive_field import ReceptiveField
 from mitoscope.train.detect import inside, padded, suppressed
-from mitoscope.train.judging import Curve, judge, visible_figures
+from mitoscope.train.judging import PROTOCOL, Curve, judge, visible_figures
 from mitoscope.train.model_card import write_card
 from mitoscope.train.recipe import Recipe
 
 ONNX_NAME: Final = "detector.onnx"
 CARD_NAME: Final = "MODEL_CARD.md"
-PROTOCOL: Final = "tupac"
 MPP: Final = 0.25
 WINDOW_PX: Final = 1024
 _SELF_TEST_PX: Final = 256
@@ -87,8 +86,8 @@ def pack(
         summary="Fully convolutional residual network with 12 convolutions after Akram et al. 2018",
         licence="Apache-2.0",
         mpp=MPP,
-        mpp_min=0.15,
-        mpp_max=0.35,
+        mpp_min=0.1,
+        mpp_max=0.6,
         normalisation=Normalisation(
             description="(rgb - mean) / std, rgb in 0 to 255", mean=MEAN, std=DEVIATION
         ),
@@ -98,10 +97,8 @@ def pack(
         top_k=TOP_K,
         nms_radius_um=recipe.calibration.nms_radius_px * MPP,
         score_floor=recipe.calibration.score_floor,
-        thresholds={
-            name: max(best.threshold, recipe.calibration.score_floor) for name in (PROTOCOL, "midog", "cmc")
-        },
-        default_protocol=PROTOCOL,
+        thresholds={PROTOCOL.name: threshold},
+        default_protocol=PROTOCOL.name,
         training=sources,
         metrics=tuple(m for j in judged for m in _metrics(j, threshold)),
     )
@@ -139,24 +136,26 @@ def _judge(onnx: bytes, pictures: Sequence[Picture], recipe: Recipe, field: Rece
 
 
 def _metrics(judged: Judged, threshold: float) -> list[Metric]:
-    score = judged.curve.at(threshold)
-    metrics = []
-    for name in ("f1", "precision", "recall"):
-        value = float(getattr(score, name))
-        low, high = judged.curve.interval(threshold, name)
-        metrics.append(
-            Metric(
-                name=name,
-                dataset=judged.dataset,
-                protocol=PROTOCOL,
-                value=round(value, 4),
-                ci_low=min(round(low, 4), round(value, 4)),
-                ci_high=max(round(high, 4), round(value, 4)),
-                images=len(judged.pictures),
-                threshold=threshold,
-            )
+    score, intervals = judged.curve.at(threshold).score, judged.curve.intervals(threshold)
+    shares = (
+        ("f1", score.f1, intervals.f1),
+        ("precision", score.precision, intervals.precision),
+        ("recall", score.recall, intervals.recall),
+    )
+    return [
+        Metric(
+            name=name,
+            dataset=judged.dataset,
+            protocol=PROTOCOL.name,
+            value=round(value, 4),
+            ci_low=round(min(interval.low, value), 4),
+            ci_high=round(max(interval.high, value), 4),
+            images=len(judged.pictures),
+            threshold=threshold,
         )
-    return metrics
+        for name, value, interval in shares
+        if value is not None and interval is not None  # 0/0 is left out, not invented
+    ]
 
 
 def _self_test(onnx: bytes, pictures: Sequence[Picture]) -> NDArray[np.uint8]:

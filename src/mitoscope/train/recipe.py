@@ -111,11 +111,11 @@ class MiningRecipe(Config):
 
 
 class RunRecipe(Config):
-    """Seed, precision, and when to validate and to write a checkpoint (in steps)."""
+    """Seed, precision, threads of the network, and when to validate and to write a checkpoint (in steps)."""
 
     seed: Count = 2018
     precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
-    threads: Annotated[int, Field(ge=1)] = 2
+    threads: Annotated[int, Field(ge=1)] = 1
     validate_every: Annotated[int, Field(ge=1)] = 500
     checkpoint_every: Annotated[int, Field(ge=1)] = 250
     patience: Count = 0

@@ -26,9 +26,10 @@ from mitoscope.models.fcn_resnet import FcnResnet12
 from mitoscope.models.receptive_field import ReceptiveField, receptive_field
 from mitoscope.train.average import follow
 from mitoscope.train.detect import find, suppressed
+from mitoscope.train.draw_ahead import DrawAhead, drawing_ahead
 from mitoscope.train.interrupt import Stop, polite_stop
 from mitoscope.train.journal import Report, progress, record, say
-from mitoscope.train.judging import Score, judge, visible_figures
+from mitoscope.train.judging import Judgement, judge, visible_figures
 from mitoscope.train.loss import focal_loss
 from mitoscope.train.mining import mine
 from mitoscope.train.packing import pack
@@ -103,8 +104,12 @@ def train(recipe: Path | Recipe, data: Path, out: Path, *, resume: bool = False)
         If the run is stopped; it can be resumed.
     """
     settings = recipe if isinstance(recipe, Recipe) else Recipe.from_toml(recipe)
-    pictures = [*read_crops(data), *read_brecahad(data), *read_negative_fields(data)]
-    return main(setup(settings, pictures, data, out=out), resume=resume)
+    return main(setup(settings, read_pictures(data), data, out=out), resume=resume)
+
+
+def read_pictures(data: Path) -> list[Picture]:
+    """Read all permitted sources."""
+    return [*read_crops(data), *read_brecahad(data), *read_negative_fields(data)]
 
 
 def setup(recipe: Recipe, pictures: list[Picture], data: Path, *, out: Path) -> Job:
@@ -151,8 +156,12 @@ def main(job: Job, *, resume: bool) -> Bundle:
     elif checkpoint.exists():
         raise OutputError("a run is here already", where=job.out, mend="add --resume or choose another --out")
     job.recipe.to_toml(job.out / RECIPE_NAME)
-    with polite_stop() as stop, progress(job.recipe.optimiser.steps, start=state.step) as report:
-        fit(job, state, stop=stop, report=report)
+    with (
+        polite_stop() as stop,
+        progress(job.recipe.optimiser.steps, start=state.step) as report,
+        drawing_ahead(job.batches) as ahead,
+    ):
+        fit(job, state, ahead=ahead, stop=stop, report=report)
     put_weights(state.average, state.best)
     assert isinstance(state.average, FcnResnet12)
     return pack(
@@ -191,7 +200,7 @@ def learning_rate(step: int, recipe: OptimiserRecipe) -> float:
     return recipe.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
-def fit(job: Job, state: State, *, stop: Stop, report: Report) -> None:
+def fit(job: Job, state: State, *, ahead: DrawAhead, stop: Stop, report: Report) -> None:
     """Run the steps that are left."""
     recipe, optimiser = job.recipe, job.recipe.optimiser
     mining_steps = {int(share * optimiser.steps) for share in recipe.mining.at}
@@ -205,7 +214,7 @@ def fit(job: Job, state: State, *, stop: Stop, report: Report) -> None:
             group["lr"] = learning_rate(state.step, optimiser)
         # Seeded by the step, so that dropout too is the same after a resume.
         torch.manual_seed(recipe.run.seed + state.step)
-        batch = job.batches.draw(state.step, state.hard)
+        batch = ahead.take(state.step, state.hard)
         log_odds = network(batch.rgb)
         loss = focal_loss(
             log_odds.float(),
@@ -226,13 +235,18 @@ def fit(job: Job, state: State, *, stop: Stop, report: Report) -> None:
         report(state.step, f"loss {smooth:.3f}")
         last = state.step == optimiser.steps
         if last or state.step % recipe.run.validate_every == 0:
-            score = validate(job, state)
-            seconds = round(time.monotonic() - began, 1)
+            judged = validate(job, state)
             record(
-                job.out, step=state.step, loss=smooth, seconds=seconds, f1=score.f1,
-                precision=score.precision, recall=score.recall, threshold=score.threshold,
-            )  # fmt: skip
-            say(f"step {state.step}: validation F1 {score.f1:.3f} at threshold {score.threshold:.2f}")
+                job.out,
+                step=state.step,
+                loss=smooth,
+                seconds=round(time.monotonic() - began, 1),
+                f1=judged.f1,
+                precision=judged.score.precision,
+                recall=judged.score.recall,
+                threshold=judged.threshold,
+            )
+            say(f"step {state.step}: validation F1 {judged.f1:.3f} at threshold {judged.threshold:.2f}")
             if recipe.run.patience and state.step - state.best_step > recipe.run.patience:
                 say(f"no better validation for {recipe.run.patience} steps: training ends early")
                 last = True
@@ -262,7 +276,7 @@ def mine_hard_negatives(job: Job, state: State) -> None:
     say(f"step {state.step}: {len(state.hard)} hard negatives mined")
 
 
-def validate(job: Job, state: State) -> Score:
+def validate(job: Job, state: State) -> Judgement:
     """Judge the averaged weights on the held-out cases; keep them if they are the best so far."""
     pictures = job.split.validation
     recipe = job.recipe.calibration
@@ -274,9 +288,9 @@ def validate(job: Job, state: State) -> Score:
         bfloat16=job.bfloat16,
     )
     detections = [suppressed(p, radius_px=recipe.nms_radius_px, floor=recipe.score_floor) for p in found]
-    score = judge(detections, [visible_figures(picture) for picture in pictures]).best()
+    judged = judge(detections, [visible_figures(picture) for picture in pictures]).best()
     # Not "greater or equal": NaN compares false and so never is the best (promise 18).
-    if score.f1 > state.best_f1 or not state.best:
-        state.best_f1, state.best_step = score.f1, state.step
+    if judged.f1 > state.best_f1 or not state.best:
+        state.best_f1, state.best_step = judged.f1, state.step
         state.best = weights_of(state.average)
-    return score
+    return judged

@@ -1,0 +1,73 @@
+"""Colour space, contrast transfer and stain jitter."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mitoscope.data.colour_space import from_lab, tissue_statistics, to_lab
+from mitoscope.data.contrast_transfer import build_bank, match, transfer
+from mitoscope.data.picture import Picture
+from mitoscope.data.stain import jitter
+
+pytestmark = pytest.mark.train
+
+
+def _tissue(n: int = 4) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    colour = torch.tensor([0.7, 0.45, 0.65]).reshape(1, 3, 1, 1)
+    return (colour + 0.12 * torch.randn(n, 3, 32, 32, generator=generator)).clamp(0.02, 0.98)
+
+
+def test_lab_of_white_grey_and_red() -> None:
+    colours = torch.tensor([[1.0, 1, 1], [0.5, 0.5, 0.5], [1, 0, 0]]).reshape(3, 3, 1, 1)
+    lab = to_lab(colours)[..., 0, 0]
+    assert lab[0].tolist() == pytest.approx([100, 0, 0], abs=0.1)
+    assert lab[1].tolist() == pytest.approx([53.9, 0, 0], abs=0.5)  # gamma 2.2 for the sRGB curve
+    assert lab[2].tolist() == pytest.approx([53.2, 80.1, 67.2], abs=2.5)
+
+
+def test_lab_and_back() -> None:
+    rgb = _tissue()
+    assert (from_lab(to_lab(rgb)) - rgb).abs().max() < 0.01
+
+
+def test_matched_pictures_have_the_statistics_of_the_others() -> None:
+    rgb = _tissue()
+    other = (rgb.flip(0) * torch.tensor([0.8, 1.1, 1.0]).reshape(1, 3, 1, 1)).clamp(0.02, 0.98)
+    moved, fits = match(rgb, other)
+    assert fits.all()
+    mean, _ = tissue_statistics(to_lab(moved))
+    wanted, _ = tissue_statistics(to_lab(other))
+    before, _ = tissue_statistics(to_lab(rgb))
+    assert ((mean - wanted).abs().sum(1) < 0.6 * (before - wanted).abs().sum(1)).all()
+
+
+def test_white_stays_white_in_the_transfer(pictures: tuple[Picture, ...]) -> None:
+    bank = build_bank(pictures)
+    rgb = _tissue()
+    rgb[:, :, :8] = 1.0
+    moved = transfer(rgb, bank, torch.Generator().manual_seed(1))
+    assert moved[:, :, :8].min() > 0.985
+    assert (moved - rgb).abs().mean() > 0.005
+
+
+def test_the_bank_has_tissue_of_crops_and_fields(pictures: tuple[Picture, ...]) -> None:
+    bank = build_bank(pictures)
+    assert bank.shape[1] == 6
+    assert torch.isfinite(bank).all()
+    assert (bank[:, 3] > 3).all()
+
+
+def test_jitter_without_strength_changes_nothing() -> None:
+    rgb = _tissue()
+    assert (jitter(rgb, torch.Generator(), strength=0.0) - rgb).abs().max() < 1e-3
+
+
+def test_jitter_is_drawn_for_every_picture_and_replayable() -> None:
+    rgb = _tissue(1).expand(3, 3, 32, 32)
+    first = jitter(rgb, torch.Generator().manual_seed(5), strength=1.0)
+    assert torch.equal(first, jitter(rgb, torch.Generator().manual_seed(5), strength=1.0))
+    assert (first[0] - first[1]).abs().mean() > 0.01
+    assert first.min() >= 0
+    assert first.max() <= 1
