@@ -15,10 +15,12 @@ import pytest
 
 from mitoscope.count import Polygon, Region
 from mitoscope.detections import Detections
-from mitoscope.errors import ConfigError, LedgerMismatchError, OutputError
+from mitoscope.errors import ConfigError, FormatError, LedgerMismatchError, OutputError
 from mitoscope.exchange import detections_csv
-from mitoscope.geometry import BoxPx0
+from mitoscope.geometry import Aspect, BoxPx0
 from mitoscope.report import FORMATS, gather, write_outputs
+from mitoscope.report.outputs import parse_formats
+from mitoscope.report.result import count_file, read_result
 
 from .reading import Reader
 from .runs import paint_slide, run_on, scatter
@@ -52,7 +54,14 @@ def most_in_any_window(points: np.ndarray, *, width: float, height: float, size:
 
 def test_every_file_is_written_and_the_manifest_is_last(slide_file: Path, tmp_path: Path) -> None:
     written = write_outputs(run_on(slide_file, scatter(5)), tmp_path / "a" / "b")
-    names = ["island.csv", "island.geojson", "island.density.png", "island.html", "island.json"]
+    names = [
+        "island.csv",
+        "island.geojson",
+        "island.density.png",
+        "island.html",
+        "island.tissue.png",
+        "island.json",
+    ]
     assert [path.name for path in written] == names
     assert sorted(path.name for path in (tmp_path / "a" / "b").iterdir()) == sorted(names)
 
@@ -180,7 +189,32 @@ def test_hot_spot_and_tumour_are_annotations(slide_file: Path, tmp_path: Path) -
 
 def test_table_and_manifest_are_always_written(slide_file: Path, tmp_path: Path) -> None:
     written = write_outputs(run_on(slide_file, scatter(3)), tmp_path, formats=("geojson",))
-    assert [path.suffix for path in written] == [".csv", ".geojson", ".json"]
+    assert [path.suffix for path in written] == [".csv", ".geojson", ".png", ".json"]
+
+
+def test_a_result_is_counted_again_from_its_files(slide_file: Path, folder: Path) -> None:
+    run = run_on(slide_file)
+    result = read_result(folder / "island.json")
+    assert np.array_equal(result.tissue.mask, run.tissue.mask)
+    assert result.tissue.px0_per_pixel == run.tissue.px0_per_pixel
+    name, counted = count_file(folder / "island.csv", area_mm2=AREA, aspect=Aspect(4, 3))
+    assert name == "island.png"
+    assert counted == gather(run, area_mm2=AREA).hot_spot
+
+
+def test_a_changed_file_is_not_counted(slide_file: Path, tmp_path: Path) -> None:
+    write_outputs(run_on(slide_file, scatter(5)), tmp_path, formats=("csv",))
+    (tmp_path / "island.csv").write_text("x,y,score,label\n1,1,0.9,mitotic figure\n")
+    with pytest.raises(FormatError, match=r"has changed since island\.json was written"):
+        read_result(tmp_path / "island.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "formats"),
+    [(None, FORMATS), ("html, csv", ("csv", "json", "html")), ("png", ("csv", "json", "png"))],
+)
+def test_formats_of_the_command_line(text: str | None, formats: tuple[str, ...]) -> None:
+    assert parse_formats(text) == formats
 
 
 def test_an_unknown_format_is_named_before_anything_is_written(slide_file: Path, tmp_path: Path) -> None:
@@ -226,7 +260,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(slide_file: Path, tmp_path:
 def test_a_slide_without_tissue_has_a_result(tmp_path: Path) -> None:
     glass = paint_slide(tmp_path / "glass.png", size=(280, 200), tissue=False)
     written = write_outputs(run_on(glass, Detections.empty()), tmp_path / "out")
-    assert len(written) == len(FORMATS)
+    assert len(written) == len(FORMATS) + 1
     manifest = manifest_of(tmp_path / "out", "glass")
     assert manifest["search"]["tissue_mm2"] == 0
     assert manifest["mitotic_count"]["count"] == 0

@@ -93,6 +93,8 @@ def _search(findings: Findings) -> dict[str, object]:
         "status": run.status,
         "region_px0": box_values(run.region_px0),
         "tissue_mm2": run.tissue_mm2,
+        "tissue_px0_per_pixel": list(run.tissue.px0_per_pixel),
+        "tissue_unread_px0": [box_values(box) for box in run.tissue.unread_px0],
         "gaps_px0": [box_values(gap) for gap in run.gaps],
         "gap_mm2": run.gap_mm2,
         "candidates": len(findings.candidates),

@@ -17,6 +17,7 @@ from mitoscope.report.compose import compose_page
 from mitoscope.report.density_map import draw_density_map
 from mitoscope.report.findings import Findings, box_polygon, gather
 from mitoscope.report.manifest import describe_file, write_manifest
+from mitoscope.report.mask_file import encode_mask
 from mitoscope.report.page import render_page
 from mitoscope.report.summary import name_window
 from mitoscope.slide import Slide, open_slide
@@ -29,6 +30,8 @@ SUFFIXES = {
     "html": ".html",
 }
 """What the file of each format is called after the slide's stem."""
+TISSUE_SUFFIX = ".tissue.png"
+"""The tissue mask, always written: counting again needs it."""
 FORMATS = tuple(SUFFIXES)
 """What can be written; ``csv`` and ``json`` always are."""
 
@@ -53,7 +56,7 @@ def write_outputs(
         Created if it does not exist. Earlier results of a slide of the same stem are replaced.
     formats : sequence of str
         Of `FORMATS`: ``csv`` (every candidate), ``json`` (manifest), ``geojson`` (QuPath), ``png`` (density
-        map), ``html`` (report). The first two are always written.
+        map), ``html`` (report). The first two and the tissue mask are always written.
     area_mm2, aspect, tumour
         What the mitotic count is over; by default 2.37 mm², 4:3, on all tissue that was searched.
     slide : Slide, optional
@@ -91,7 +94,9 @@ def write_outputs(
         _write_geojson(findings, paths["geojson"], tumour)
     for name, content in pictures.items():
         _write(paths[name], content)
-    others = [paths[name] for name in wanted if name != "json"]
+    mask = folder / f"{stem}{TISSUE_SUFFIX}"
+    _write(mask, encode_mask(run.tissue.mask))
+    others = [*(paths[name] for name in wanted if name != "json"), mask]
     _write(paths["json"], write_manifest(findings, [describe_file(path) for path in others]))
     return [*others, paths["json"]]
 
@@ -115,6 +120,17 @@ def render_report(findings: Findings, *, slide: Slide | None = None) -> str:
     """
     with _opened(findings.run, slide) as pixels:
         return render_page(compose_page(findings, pixels))
+
+
+def parse_formats(text: str | None) -> tuple[str, ...]:
+    """Read names of formats joined by commas; without a text, all.
+
+    Raises
+    ------
+    ConfigError
+        If a format is not known.
+    """
+    return FORMATS if text is None else tuple(_wanted([name.strip() for name in text.split(",")]))
 
 
 def _wanted(formats: Sequence[str]) -> list[str]:

@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image, UnidentifiedImageError
-
 from mitoscope.count import MitoticCount, Region, mitotic_count, window_size
 from mitoscope.detections import Detections
 from mitoscope.errors import FormatError, ScaleError
@@ -17,6 +14,7 @@ from mitoscope.exchange import detections_csv
 from mitoscope.fsio import sha256_file
 from mitoscope.geometry import Aspect, BoxPx0, Mpp, SizePx
 from mitoscope.report.manifest import FORMAT
+from mitoscope.report.mask_file import read_mask
 from mitoscope.tissue import TissueMask
 
 _MEND = "repeat the detection"
@@ -99,10 +97,10 @@ def read_result(path: Path) -> Result:
     """
     values = read_manifest(path)
     try:
-        slide, search, count = values["slide"], values["search"], values["mitotic_count"]
+        slide, search = values["slide"], values["search"]
         mpp, size = Mpp(*slide["mpp"]), SizePx(*slide["size_px0"])
         unread = tuple(BoxPx0(*box) for box in search["tissue_unread_px0"])
-        mask = _read_mask(_vouched(path, values, ".tissue.png"))
+        mask = read_mask(_vouched(path, values, ".tissue.png"))
         tissue = TissueMask(mask, tuple(search["tissue_px0_per_pixel"]), mpp, size, unread)
         return Result(
             path=path,
@@ -218,11 +216,3 @@ def _vouched(manifest: Path, values: dict[str, Any], suffix: str) -> Path:
     if sha256_file(path) != expected:
         raise FormatError(f"has changed since {manifest.name} was written", where=path, mend=_MEND)
     return path
-
-
-def _read_mask(path: Path) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
-    try:
-        with Image.open(path, formats=["PNG"]) as image:
-            return np.asarray(image.convert("L")) > 0
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise FormatError(f"cannot be decoded ({error})", where=path, mend=_MEND) from None
