@@ -121,10 +121,17 @@ def classes_to_write(study: Study, key: str, *, own_names: Mapping[str, str] | N
         Label → the name that the format's users know it under.
     """
     classes: list[tuple[int, str | None, str | None]] = []
+    renumbered: list[tuple[str | None, str | None]] = []  # files of one study may number their classes apart
     for slide in study.slides:
-        for entry in _carried(slide, key):
-            if all(entry[0] != one[0] for one in classes) and all(entry[1] != one[1] for one in classes):
-                classes.append(entry)
+        for number, name, colour in _carried(slide, key):
+            if any(name == one for _, one, _ in classes) or any(name == one for one, _ in renumbered):
+                continue
+            if any(number == one for one, _, _ in classes):
+                renumbered.append((name, colour))
+            else:
+                classes.append((number, name, colour))
+    highest = max((number for number, _, _ in classes), default=0)
+    classes += [(highest + place, *one) for place, one in enumerate(renumbered, start=1)]
     have = {_key(entry.label.name) for entry in ClassTable(classes).entries.values()}
     free = max((number for number, _, _ in classes), default=0)
     for label in study.labels.labels:

@@ -421,4 +421,5 @@ FORMAT = Format(
     write=write,
     holds=EVERYTHING,
     one_slide=True,
+    holds_nothing=False,
 )

@@ -37,11 +37,6 @@ def figures(study: Study, *labels: Label) -> Iterator[Figure]:
             yield Figure(row, label, float(scores[row]), (float(centres[row, 0]), float(centres[row, 1])))
 
 
-def others(study: Study, *labels: Label) -> int:
-    """Return how many cells are not of the labels, or are marked as deleted."""
-    return len(study.cells) - sum(1 for _ in figures(study, *labels))
-
-
 class FigureList:
     """Builds the study of a file of one slide: cells, each with the label of one voice."""
 

@@ -175,6 +175,8 @@ class Format:
         What the format has room for; the rest is named when a study is written.
     one_slide : bool
         Whether a file holds one slide; a study of several is written as a folder of files.
+    holds_nothing : bool
+        Whether a file may hold no annotation at all.
     """
 
     name: str
@@ -185,3 +187,4 @@ class Format:
     write: Callable[[Study, Path, WriteOptions], None] | None = None
     holds: frozenset[Aspect] = field(default_factory=frozenset)
     one_slide: bool = False
+    holds_nothing: bool = True

@@ -128,6 +128,6 @@ FORMAT = Format(
     recognises=_recognises,
     read=read,
     write=write,
-    holds=frozenset({Aspect.SCORES, Aspect.PLANES}),
+    holds=frozenset({Aspect.LOOK_ALIKES, Aspect.SCORES, Aspect.PLANES}),
     one_slide=True,
 )

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 import numpy as np
 
+from mitoscope.exchange.outcome import outcome
+from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
 from mitoscope.store.kinds import RaterKind, Shape
 from mitoscope.store.records import UNSTATED_ROUND, Domain, Study
 
@@ -13,6 +15,8 @@ from mitoscope.store.records import UNSTATED_ROUND, Domain, Study
 class Aspect(StrEnum):
     """What a study can hold and a format may not."""
 
+    LOOK_ALIKES = "look-alikes"
+    OTHERS = "cells of other labels, or of none that is agreed on"
     RATERS = "who gave which label"
     ROUNDS = "rounds"
     TIMES = "times of labels"
@@ -33,7 +37,11 @@ EVERYTHING = frozenset(Aspect)
 
 def left_out(study: Study, holds: frozenset[Aspect]) -> tuple[str, ...]:
     """Return a line for each aspect that the study has and the format does not hold, with its count."""
+    labels, _ = outcome(study)
+    names = [study.labels.labels[label].name if label >= 0 else "" for label in labels.tolist()]
     counts = {
+        Aspect.LOOK_ALIKES: names.count(LOOK_ALIKE.name),
+        Aspect.OTHERS: sum(name not in (MITOTIC_FIGURE.name, LOOK_ALIKE.name) for name in names),
         Aspect.RATERS: sum(rater.kind is not RaterKind.CONSENSUS for rater in study.raters),
         Aspect.ROUNDS: sum(one != UNSTATED_ROUND for one in study.rounds),
         Aspect.TIMES: int(np.isfinite(study.events.time_s).sum()),

@@ -96,6 +96,6 @@ FORMAT = Format(
     recognises=_recognises,
     read=read,
     write=write,
-    holds=frozenset({Aspect.SCORES}),
+    holds=frozenset({Aspect.LOOK_ALIKES, Aspect.SCORES}),
     one_slide=True,
 )

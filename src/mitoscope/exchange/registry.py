@@ -155,13 +155,26 @@ def write_study(
     if known.write is None:
         raise FormatError(f"{known.name} can only be read", mend=f"there are {', '.join(_writable())}")
     if known.one_slide and len(study.slides) > 1:
-        with atomic_directory(path) as folder:
-            for place, name in enumerate(_file_names(study, known.suffix)):
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                known.write(of_slide(study, place), folder / name, options)
+        empty = _write_folder(known, study, path, options)
     else:
+        empty = 0
         known.write(study, path, options)
-    return left_out(study, known.holds)
+    lines = left_out(study, known.holds)
+    return (*lines, f"not written: slides without an annotation ({empty})") if empty else lines
+
+
+def _write_folder(known: Format, study: Study, path: Path, options: WriteOptions) -> int:
+    """Write one file a slide, and return how many slides had nothing that the format could hold."""
+    assert known.write is not None
+    empty = 0
+    with atomic_directory(path) as folder:
+        for place, name in enumerate(_file_names(study, known.suffix)):
+            part = of_slide(study, place)
+            if not known.holds_nothing and part.cells.deleted.all() and not part.regions:
+                empty += 1
+            else:
+                known.write(part, folder / name, options)
+    return empty
 
 
 def _writable() -> Sequence[str]:

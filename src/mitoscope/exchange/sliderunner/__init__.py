@@ -24,6 +24,8 @@ FORMAT = Format(
     write=write,
     holds=frozenset(
         {
+            Aspect.LOOK_ALIKES,
+            Aspect.OTHERS,
             Aspect.RATERS,
             Aspect.TIMES,
             Aspect.SHAPES,

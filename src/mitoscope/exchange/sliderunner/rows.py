@@ -38,7 +38,7 @@ def open_database(path: Path) -> Iterator[sqlite3.Connection]:
         ):
             _check(db, path)
             yield db
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise FormatError(
             f"a damaged SQLite file ({error})", where=path, mend="restore it from a copy"
         ) from None

@@ -7,6 +7,7 @@ import sqlite3
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from mitoscope.exchange.sliderunner.schema import (
 from mitoscope.fsio import atomic_write
 from mitoscope.labels import Label, LabelSet
 from mitoscope.store.kinds import RaterKind, RegionKind, Shape
-from mitoscope.store.records import Attributes, Study
+from mitoscope.store.records import Attributes, Region, Study
 
 REGION_CLASS = {RegionKind.TUMOUR: "Tumorzone", RegionKind.EXCLUSION: "Non-tumor"}
 """The class under which a region is written; ``Tumorzone`` is that of CCMCT."""
@@ -232,10 +233,7 @@ class _Writer:
     def _riding(self) -> None:
         """Write regions, and what rode on the slides because it is no cell."""
         for index, slide in enumerate(self.study.slides):
-            regions = [one for one in self.study.regions if one.slide == index]
-            raws = slide.attributes.get("sliderunner.regions", [])
-            raws = raws if len(raws) == len(regions) else [{}] * len(regions)
-            for region, raw in zip(regions, raws, strict=True):
+            for region, raw in _regions(self.study, index):
                 name = _region_class(region.kind, region.name)
                 points = _outline(region.vertices_px0)
                 self._raw(index, {"type": AnnotationType.POLYGON, "agreedClass": name} | raw, points)
@@ -266,23 +264,19 @@ class _Writer:
         return next((one.number for one in self.classes.entries.values() if one.name == name), name or 0)
 
 
+def _regions(study: Study, slide: int) -> list[tuple[Region, dict[str, Any]]]:
+    """Return the regions of a slide, each with what the file that it came from says of it."""
+    regions = [one for one in study.regions if one.slide == slide]
+    raws = study.slides[slide].attributes.get("sliderunner.regions", [])
+    return list(zip(regions, raws if len(raws) == len(regions) else [{} for _ in regions], strict=True))
+
+
 def _with_region_classes(study: Study) -> Study:
-    """Add the classes of the regions to the labels, so that they stand in the class table."""
-    names = [_region_class(one.kind, one.name) for one in study.regions]
+    """Add the classes of regions that were not read from such a file to the labels, for the class table."""
+    found = [pair for slide in range(len(study.slides)) for pair in _regions(study, slide)]
+    names = [_region_class(one.kind, one.name) for one, raw in found if not raw]
     new = [Label(name, "#ffd43b") for name in dict.fromkeys(names) if study.labels.find(name) is None]
-    if not new:
-        return study
-    return Study(
-        study.slides,
-        LabelSet((*study.labels.labels, *new)),
-        study.raters,
-        study.rounds,
-        study.cells,
-        study.events,
-        study.regions,
-        study.versions,
-        study.quarantine,
-    )
+    return replace(study, labels=LabelSet((*study.labels.labels, *new)))
 
 
 def _region_class(kind: RegionKind, name: str) -> str:

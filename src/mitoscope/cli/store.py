@@ -1,0 +1,399 @@
+"""``mitoscope store``: the annotation store of a study, its files in and out, its figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mitoscope.cli.options import MppOption
+from mitoscope.cli.tables import print_table
+
+if TYPE_CHECKING:
+    from mitoscope.exchange.format import ReadOptions
+    from mitoscope.store import Overview, QuarantineEntry, Study
+
+app = typer.Typer(
+    help="Annotations: who said what about which cell, in one file a study.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+PLACES_SHOWN = 10
+"""Quarantined entries whose place is printed; ``--json`` lists them all."""
+
+_Study = Annotated[Path, typer.Argument(metavar="STUDY", help="The store: one file a study.")]
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+_Boxes = Annotated[
+    str | None,
+    typer.Option("--boxes", metavar="xywh|xyxy", help="COCO boxes: corner and size, or two corners (MIDOG)."),
+]
+_Policy = Annotated[
+    str | None,
+    typer.Option("--policy", help="Agreed class: unanimous, consensus, majority, crowd or recorded."),
+]
+
+
+@app.command()
+def create(
+    study: _Study,
+    name: Annotated[str | None, typer.Option("--name", help="Of the study; by default the file's.")] = None,
+    as_json: _Json = False,
+) -> None:
+    """Create an empty store."""
+    from mitoscope.store import Store
+
+    with Store.create(study, name=name) as store:
+        created = store.overview()
+    _say({"study": str(study), "name": created.name, "uuid": created.uuid}, f"{study} created", as_json)
+
+
+@app.command("import")
+def import_(
+    study: _Study,
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Annotation files, or folders of them.")
+    ],
+    format_name: Annotated[
+        str | None, typer.Option("--format", metavar="F", help="By default the content decides.")
+    ] = None,
+    slide: Annotated[
+        str | None, typer.Option("--slide", metavar="NAME", help="The slide of a file that names none.")
+    ] = None,
+    mpp: MppOption = None,
+    boxes: _Boxes = None,
+    rater: Annotated[
+        str | None,
+        typer.Option("--rater", metavar="NAME", help="Who gave the labels of a file that does not say."),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", metavar="NAME", help="A rater of the file that is an algorithm."),
+    ] = None,
+    domains: Annotated[
+        Path | None, typer.Option("--domains", metavar="CSV", help="datasets_xvalidation.csv of MIDOG++.")
+    ] = None,
+    offset: Annotated[
+        str | None,
+        typer.Option("--offset", metavar="X,Y", help="Corner of the bounds that coordinates count from."),
+    ] = None,
+    trust_scale: Annotated[
+        bool, typer.Option("--trust-scale", help="Take coordinates that look half-scale as they are.")
+    ] = False,
+    as_json: _Json = False,
+) -> None:
+    """Read annotation files into a store: each as a whole, or not at all.
+
+    What cannot be taken as it is goes to quarantine, with its place in the file and the reason.
+    """
+    from mitoscope.exchange.registry import detect_format, find_format, read_study
+    from mitoscope.store import Source, Store, sift
+
+    options = _read_options(
+        slide=slide, mpp=mpp, boxes=boxes, rater=rater, models=model, domains=domains, offset=offset
+    )
+    with Store.open(study) as store:
+        parts = []
+        for path in files:
+            known = detect_format(path) if format_name is None else find_format(format_name)
+            found = _with_mpp(read_study(path, known.name, options), mpp)
+            parts.append((path, known.name, sift(found, source=path.name, trust_scale=trust_scale)))
+        done = []
+        for path, name, part in parts:
+            source = Source(path.name, name, _hash(path))
+            report = store.import_study(part, source=source, trust_scale=trust_scale)
+            done.append(_imported(path, name, report, part.quarantine))
+    if as_json:
+        _print_json({"study": str(study), "imported": done})
+        return
+    columns = ("slides", "cells", "labels", "regions", "quarantined")
+    rows = [[one["file"], one["format"], *(one[name] for name in columns)] for one in done]
+    print_table(f"Imported into {study}", ("file", "format", *columns), rows)
+    _print_quarantine([entry for one in done for entry in one["entries"]])
+
+
+def _read_options(
+    *,
+    slide: str | None,
+    mpp: float | None,
+    boxes: str | None,
+    rater: str | None,
+    models: list[str] | None,
+    domains: Path | None,
+    offset: str | None,
+) -> ReadOptions:
+    from mitoscope.exchange.format import ReadOptions
+    from mitoscope.geometry import Mpp
+
+    return ReadOptions(
+        slide=slide,
+        mpp=None if mpp is None else Mpp.square(mpp),
+        boxes=None if boxes is None else _box_layout(boxes),
+        rater=rater,
+        models=ReadOptions().models if models is None else frozenset(models),
+        domains=domains,
+        offset_px0=_numbers(offset, 2, "--offset X,Y") if offset else (0.0, 0.0),
+    )
+
+
+def _box_layout(text: str) -> Any:
+    from mitoscope.errors import ConfigError
+    from mitoscope.exchange.format import BoxLayout
+
+    try:
+        return BoxLayout(text.strip().casefold())
+    except ValueError:
+        raise ConfigError(f"boxes {text!r} are neither xywh nor xyxy", mend="write --boxes xywh") from None
+
+
+def _numbers(text: str, n: int, form: str) -> Any:
+    import math
+
+    from mitoscope.errors import ConfigError
+
+    try:
+        numbers = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        numbers = ()
+    if len(numbers) != n or not all(map(math.isfinite, numbers)):
+        raise ConfigError(f"{text!r} is not {n} numbers joined by commas", mend=f"write {form}")
+    return numbers
+
+
+def _with_mpp(study: Study, mpp: float | None) -> Study:
+    from dataclasses import replace
+
+    from mitoscope.geometry import Mpp
+
+    if mpp is None:
+        return study
+    stated = Mpp.square(mpp)
+    return replace(study, slides=tuple(one if one.mpp else replace(one, mpp=stated) for one in study.slides))
+
+
+def _hash(path: Path) -> str:
+    """Return the hash of a file, or of the names and hashes of a folder's files."""
+    import hashlib
+
+    from mitoscope.fsio import sha256_file
+
+    if not path.is_dir():
+        return sha256_file(path)
+    inner = sorted(one for one in path.rglob("*") if one.is_file())
+    lines = [f"{one.relative_to(path)} {sha256_file(one)}" for one in inner]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _imported(
+    path: Path, format_name: str, report: Any, entries: tuple[QuarantineEntry, ...]
+) -> dict[str, Any]:
+    return {
+        "file": str(path),
+        "format": format_name,
+        "slides": report.slides,
+        "cells": report.cells,
+        "labels": report.labels,
+        "regions": report.regions,
+        "versions": report.versions,
+        "quarantined": sum(report.quarantined.values()),
+        "reasons": dict(report.quarantined),
+        "entries": [
+            {"where": one.where, "why": one.why, "slide": one.slide, "what": one.what} for one in entries
+        ],
+    }
+
+
+def _print_quarantine(entries: list[dict[str, Any]]) -> None:
+    if not entries:
+        return
+    title = f"In quarantine: {len(entries)}" + (
+        f", the first {PLACES_SHOWN}" if len(entries) > PLACES_SHOWN else ""
+    )
+    rows = [[one["where"], one["slide"], one["why"]] for one in entries[:PLACES_SHOWN]]
+    print_table(title, ("place", "slide", "reason"), rows)
+
+
+@app.command()
+def export(
+    study: _Study,
+    format_name: Annotated[str, typer.Option("--format", metavar="F", help="Name of the format.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="The file, or a folder of one file a slide.")
+    ],
+    slide: Annotated[
+        list[str] | None, typer.Option("--slide", metavar="NAME", help="Only this slide; may be repeated.")
+    ] = None,
+    mpp: MppOption = None,
+    boxes: _Boxes = None,
+    bounds: Annotated[
+        str | None, typer.Option("--bounds", metavar="X,Y,W,H", help="Coordinates relative to these bounds.")
+    ] = None,
+    slide_file: Annotated[
+        Path | None, typer.Option("--slide-file", metavar="SLIDE", help="The slide that DICOM refers to.")
+    ] = None,
+    as_json: _Json = False,
+) -> None:
+    """Write a study, or some of its slides, in any format; what the format cannot hold is said."""
+    from mitoscope.cli.options import parse_roi
+    from mitoscope.exchange.format import WriteOptions
+    from mitoscope.exchange.registry import find_format, write_study
+    from mitoscope.geometry import Mpp
+    from mitoscope.store import Store
+
+    known = find_format(format_name)
+    options = WriteOptions(
+        mpp=None if mpp is None else Mpp.square(mpp),
+        boxes=None if boxes is None else _box_layout(boxes),
+        bounds=parse_roi(bounds),
+        slide_file=slide_file,
+    )
+    with Store.open(study, write=False) as store:
+        part = store.export_study(slide)
+    left_out = write_study(part, out, known.name, options)
+    counts = {"slides": len(part.slides), "cells": len(part.cells), "labels": len(part.events)}
+    said = ", ".join(f"{count} {what}" for what, count in counts.items())
+    done = {"study": str(study), "format": known.name, "out": str(out), **counts, "left_out": list(left_out)}
+    _say(done, "\n".join([f"{out} written: {said}", *left_out]), as_json)
+
+
+@app.command()
+def info(study: _Study, policy: _Policy = None, as_json: _Json = False) -> None:
+    """Show what is in a store: slides, raters, cells per label, variants with their tumour area."""
+    from mitoscope.store import Store
+
+    with Store.open(study, write=False) as store:
+        found = store.overview(_parse_policy(policy))
+    if as_json:
+        _print_json(_overview_json(found))
+    else:
+        _print_overview(found)
+
+
+def _parse_policy(text: str | None) -> Any:
+    from mitoscope.errors import ConfigError
+    from mitoscope.store import Policy
+
+    try:
+        return None if text is None else Policy(text.strip().casefold())
+    except ValueError:
+        raise ConfigError(
+            f"there is no policy {text!r}", mend=f"there are {', '.join(one.value for one in Policy)}"
+        ) from None
+
+
+def _overview_json(found: Overview) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        "name": found.name,
+        "uuid": found.uuid,
+        "policy": found.policy.value,
+        "slides": [
+            {
+                "name": row.slide.name,
+                "case": row.slide.case,
+                "domain": asdict(row.slide.domain),
+                "area_mm2": row.area_mm2,
+                "cells": row.cells,
+                "labels": dict(row.agreed),
+                "variants": {_variant(key): dict(counts) for key, counts in row.variants.items()},
+                "splits": {_variant(key): split for key, split in row.splits.items()},
+            }
+            for row in found.slides
+        ],
+        "raters": [
+            {"name": row.rater.name, "kind": row.rater.kind.value, "labels": row.labels, "cells": row.cells}
+            for row in found.raters
+        ],
+        "rounds": [{"name": one.name, "kind": one.kind.value} for one in found.rounds],
+        "cells": found.cells,
+        "labels": dict(found.agreed),
+        "cells_per_label": dict(found.agreed),
+        "without_agreed_class": found.disagreed,
+        "deleted": found.deleted,
+        "events": found.events,
+        "variants": {_variant(key): found.total(key) for key in found.variants},
+        "quarantined": dict(found.quarantined),
+    }
+
+
+def _variant(key: tuple[str, int]) -> str:
+    return f"{key[0]} {key[1]}"
+
+
+def _print_overview(found: Overview) -> None:
+    labels = [name for name in found.labels if found.agreed.get(name)] or list(found.labels)
+    columns = ["slide", "mm²", "cells", *labels]
+    columns += [f"{_variant(key)}: {name}" for key in found.variants for name in found.total(key)]
+    rows = [
+        [
+            row.slide.name,
+            row.area_mm2,
+            row.cells,
+            *(row.agreed.get(name, 0) for name in labels),
+            *(row.variants.get(key, {}).get(name, 0) for key in found.variants for name in found.total(key)),
+        ]
+        for row in found.slides
+    ]
+    areas = [row.area_mm2 for row in found.slides if row.area_mm2 is not None]
+    total = [
+        "total",
+        sum(areas) if areas else None,
+        found.cells,
+        *(found.agreed.get(one, 0) for one in labels),
+    ]
+    total += [count for key in found.variants for count in found.total(key).values()]
+    print_table(f"{found.name}: agreed class by policy {found.policy.value}", columns, rows, total=total)
+    raters = [[row.rater.name, row.rater.kind.value, row.labels, row.cells] for row in found.raters]
+    print_table("Raters", ("rater", "kind", "labels", "cells"), raters)
+    facts = [("slides", len(found.slides)), ("cells", found.cells), ("deleted", found.deleted)]
+    facts += [("without an agreed class", found.disagreed), ("events", found.events)]
+    facts += [(f"quarantined: {why}", count) for why, count in found.quarantined.items()]
+    print_table("In all", ("", "count"), facts)
+
+
+@app.command()
+def backup(
+    study: _Study,
+    target: Annotated[Path, typer.Argument(metavar="FILE", help="The copy; must not exist.")],
+    as_json: _Json = False,
+) -> None:
+    """Copy a store while others write, and check the copy."""
+    from mitoscope.store import Store
+
+    with Store.open(study) as store:
+        copy = store.backup(target)
+    _say({"study": str(study), "backup": str(copy)}, f"{study} copied to {copy}, checked", as_json)
+
+
+@app.command()
+def verify(study: _Study, as_json: _Json = False) -> None:
+    """Check that a store is whole and says what its events say."""
+    from mitoscope.store import Store
+
+    with Store.open(study, write=False) as store:
+        checked = store.verify()
+    done = {
+        "study": str(study),
+        "ok": True,
+        "checks": checked.invariants,
+        "events": checked.events,
+        "cells": checked.cells,
+    }
+    over = f"{checked.events} events and {checked.cells} cells"
+    line = f"{study} is whole: {checked.invariants} checks over {over}"
+    _say(done, line, as_json)
+
+
+def _say(values: dict[str, Any], line: str, as_json: bool) -> None:
+    if as_json:
+        _print_json(values)
+    else:
+        typer.echo(line)
+
+
+def _print_json(values: dict[str, Any]) -> None:
+    import json
+
+    typer.echo(json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False))

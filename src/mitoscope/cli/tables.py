@@ -1,0 +1,67 @@
+"""Tables on the terminal: names from files are shown, never interpreted."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+
+PIPED_WIDTH = 160
+"""Columns of a table that goes into a file or another program."""
+
+
+def shown(value: object) -> str:
+    """Return a value as text in which nothing can steer the terminal."""
+    text = "" if value is None else str(value)
+    return "".join(one if one.isprintable() else "\ufffd" for one in text)
+
+
+def grouped(count: int) -> str:
+    """Return a count with separated thousands."""
+    return f"{count:,}"
+
+
+def print_table(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    total: Sequence[object] | None = None,
+) -> None:
+    """Print a table; columns of numbers are aligned to the right.
+
+    Parameters
+    ----------
+    title : str
+        Above the table.
+    columns : sequence of str
+        Their headings.
+    rows : iterable of sequence
+        Cells; integers are printed with separated thousands.
+    total : sequence, optional
+        Last row, below a line.
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    cells = [list(row) for row in rows]
+    table = Table(
+        title=Text(shown(title)), title_justify="left", box=box.SIMPLE_HEAD, show_footer=total is not None
+    )
+    for place, heading in enumerate(columns):
+        numeric = any(isinstance(row[place], int | float) for row in cells)
+        footer = Text("" if total is None else _text(total[place]))
+        table.add_column(
+            Text(heading), footer=footer, justify="right" if numeric else "left", overflow="fold"
+        )
+    for row in cells:
+        table.add_row(*(Text(_text(cell)) for cell in row))
+    width = None if sys.stdout.isatty() else PIPED_WIDTH
+    Console(width=width, highlight=False).print(table)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return grouped(value)
+    return f"{value:.2f}" if isinstance(value, float) else shown(value)
