@@ -7,6 +7,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A machine at work is no reason for a property not to hold.
+settings.register_profile("mitoscope", deadline=None)
+settings.load_profile("mitoscope")
 
 PROJECT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("MITOSCOPE_DATA", PROJECT.parent / "shared" / "data")).resolve()

@@ -1,0 +1,92 @@
+"""The application: its verbs, and the border at which every error becomes one line and an exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from mitoscope import __version__
+from mitoscope.cli import bundle, count, demo, detect, doctor, evaluate, synth, train
+from mitoscope.errors import MitoscopeError
+
+_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="mitoscope",
+    help="Find, count and curate mitotic figures in H&E whole-slide images.",
+    epilog="For research use only.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"mitoscope {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and stop."),
+    ] = False,
+) -> None:
+    pass
+
+
+app.command("demo")(demo.demo)
+app.command("detect")(detect.detect)
+app.command("count")(count.count)
+app.command("evaluate")(evaluate.evaluate)
+app.command("train")(train.train)
+app.add_typer(bundle.app, name="bundle")
+app.command("synth")(synth.synth)
+app.command("doctor")(doctor.doctor)
+
+
+def run() -> None:
+    """Run the command line and leave with its exit status."""
+    warnings.simplefilter("default" if _debugging() else "ignore")
+    sys.exit(_status())
+
+
+def _status() -> int:
+    try:
+        outcome = app(standalone_mode=False)
+    except MitoscopeError as error:
+        return _fail(str(error), error.exit_status, error)
+    except TyperException as error:
+        return _fail(
+            f"{error.format_message()} (mitoscope --help lists what there is)", error.exit_code, error
+        )
+    except typer.Abort:
+        outcome = _INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output went away (mitoscope ... | head): nothing is wrong with the run.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # the process border
+        return _fail(f"unexpected {type(error).__name__}: {error}; MITOSCOPE_DEBUG=1 shows where", 1, error)
+    if outcome == _INTERRUPTED:
+        return _fail("stopped; the same command goes on where it stopped", 1, None)
+    return outcome if isinstance(outcome, int) else 0
+
+
+def _fail(line: str, status: int, error: BaseException | None) -> int:
+    if error is not None and _debugging():
+        raise error
+    typer.echo(f"error: {' '.join(line.split())}", err=True)
+    return status
+
+
+def _debugging() -> bool:
+    return os.environ.get("MITOSCOPE_DEBUG", "") not in ("", "0")

@@ -1,0 +1,84 @@
+"""``mitoscope bundle``: show, verify and export model bundles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from mitoscope.bundle import Manifest
+
+app = typer.Typer(help="Show, verify and export model bundles.", no_args_is_help=True, rich_markup_mode=None)
+
+_Name = Annotated[
+    str | None, typer.Argument(metavar="[BUNDLE]", help="Name or folder; without it, all shipped.")
+]
+
+
+@app.command()
+def show(
+    bundle: _Name = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the manifest.")] = False,
+) -> None:
+    """Show what a bundle is, what it was trained on and how well it does."""
+    from mitoscope.bundle import load_bundle, shipped
+
+    for index, name in enumerate([bundle] if bundle else shipped()):
+        loaded = load_bundle(name)
+        if as_json:
+            typer.echo(loaded.manifest.model_dump_json(indent=2))
+            continue
+        if index:
+            typer.echo("")
+        for line in _describe(loaded.manifest):
+            typer.echo(line)
+        typer.echo(f"  {'fingerprint':<14}sha256:{loaded.fingerprint}")
+
+
+@app.command()
+def verify(bundle: _Name = None) -> None:
+    """Check every hash of a bundle and run its self-test."""
+    from mitoscope.bundle import load_bundle, shipped, verify_bundle
+
+    for name in [bundle] if bundle else shipped():
+        loaded = load_bundle(name)
+        points = verify_bundle(loaded)
+        typer.echo(f"{loaded.manifest.source}: all hashes hold, self-test finds its {points} points")
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a training run.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the bundle; must not exist.")],
+    data: Annotated[Path, typer.Option("--data", help="Folder of the training data.")] = Path(
+        "../shared/data"
+    ),
+) -> None:
+    """Export the best weights of a training run as a bundle."""
+    from mitoscope.cli.train import need_training
+
+    need_training()
+    from mitoscope.train import export_run
+
+    bundle = export_run(run, out, data_dir=data)
+    typer.echo(f"{bundle.manifest.source} written to {bundle.folder}")
+
+
+def _describe(manifest: Manifest) -> list[str]:
+    lines = [
+        f"{manifest.name} {manifest.version}: {manifest.summary}",
+        f"  {'architecture':<14}{manifest.architecture}, finds {manifest.detects}",
+        f"  {'scale':<14}{manifest.mpp:g} µm/px; slides of {manifest.mpp_min:g} to {manifest.mpp_max:g}",
+        f"  {'threshold':<14}"
+        + ", ".join(f"{value:.3f} ({protocol})" for protocol, value in manifest.thresholds.items()),
+        f"  {'licence':<14}{manifest.licence}",
+    ]
+    lines += [
+        f"  {'score':<14}{metric.name} {metric.value:.3f} [{metric.ci_low:.3f}, {metric.ci_high:.3f}]"
+        f" on {metric.dataset} ({metric.images} images, protocol {metric.protocol})"
+        for metric in manifest.metrics
+    ]
+    lines += [f"  {'trained on':<14}{source.name} ({source.licence})" for source in manifest.training]
+    return lines

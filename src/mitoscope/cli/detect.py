@@ -1,0 +1,99 @@
+"""``mitoscope detect``: mitotic figures, mitotic count and report of each slide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mitoscope.cli.options import MppOption, OutOption, ThresholdOption, parse_mpp, parse_roi, parse_threshold
+from mitoscope.cli.progress import progress
+from mitoscope.cli.summary import summarise
+
+if TYPE_CHECKING:
+    from mitoscope.infer import SlideOutcome
+
+
+def detect(
+    slides: Annotated[list[Path], typer.Argument(metavar="SLIDE...", help="Whole-slide or plain images.")],
+    out: OutOption,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", metavar="M", help="Name or folder of a bundle; default: the shipped one."),
+    ] = None,
+    mpp: MppOption = None,
+    roi: Annotated[
+        str | None, typer.Option("--roi", metavar="X,Y,W,H", help="Search only this part (level-0 px).")
+    ] = None,
+    threshold: ThresholdOption = None,
+    formats: Annotated[
+        str | None, typer.Option("--formats", help="Any of csv,json,geojson,png,html; default: all.")
+    ] = None,
+    no_resume: Annotated[bool, typer.Option("--no-resume", help="Begin anew instead of going on.")] = False,
+    threads: Annotated[int | None, typer.Option("--threads", min=1, help="Threads of the network.")] = None,
+    provider: Annotated[str, typer.Option("--provider", help="Where the network runs: cpu or cuda.")] = "cpu",
+) -> None:
+    """Find mitotic figures, count them in the hot spot and write a report for each slide.
+
+    A run that was stopped goes on where it stopped when the same command is repeated.
+    """
+    from mitoscope.bundle import load_bundle
+    from mitoscope.infer import DetectConfig, detect_slides
+    from mitoscope.report.outputs import parse_formats
+
+    wanted = parse_formats(formats)
+    box = parse_roi(roi)
+    values = {
+        "roi": None if box is None else (box.x, box.y, box.width, box.height),
+        "threshold": parse_threshold(threshold),
+        "mpp": parse_mpp(mpp),
+        "threads": threads,
+        "provider": provider,
+        "resume": not no_resume,
+    }
+    config = DetectConfig.parse(values, where="detect")
+    relay = _Relay()
+    outcomes = detect_slides(
+        slides, load_bundle(model) if model else load_bundle(), out, config=config, progress=relay
+    )
+    statuses = []
+    for path in slides:
+        with progress(path.name, unit="mm²") as report:
+            relay.target = report
+            outcome = next(outcomes)
+        statuses.append(_finish(outcome, out, wanted))
+    if any(statuses):
+        # One slide: its own status. Several: incomplete, unless none of them could be used.
+        raise typer.Exit(min(statuses) if all(statuses) else 1)
+
+
+class _Relay:
+    """Hands the progress of the slide at work to its bar."""
+
+    def __init__(self) -> None:
+        self.target: Callable[[float, float], None] | None = None
+
+    def __call__(self, done: float, total: float) -> None:
+        if self.target is not None:
+            self.target(done, total)
+
+
+def _finish(outcome: SlideOutcome, out: Path, formats: tuple[str, ...]) -> int:
+    from mitoscope.errors import MitoscopeError
+    from mitoscope.report import write_outputs
+    from mitoscope.report.result import read_manifest
+
+    error = outcome.error
+    if outcome.run is not None:
+        try:
+            written = write_outputs(outcome.run, out, formats=formats)
+            typer.echo(summarise(read_manifest(written[-1])))
+        except MitoscopeError as problem:
+            error = problem
+        else:
+            return 0 if outcome.run.status == "complete" else 1
+    assert error is not None
+    typer.echo(f"error: {error}", err=True)
+    return error.exit_status

@@ -1,0 +1,85 @@
+"""Options that several verbs share, and how their text is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mitoscope.errors import ConfigError, RegionError
+from mitoscope.geometry import BoxPx, Mpp
+
+OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the results.")]
+MppOption = Annotated[
+    float | None, typer.Option("--mpp", metavar="F", help="Resolution in µm/px; replaces what the file says.")
+]
+ThresholdOption = Annotated[
+    float | None,
+    typer.Option("--threshold", metavar="T", help="Scores above it count; by default the bundle's."),
+]
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Read ``WxH`` in pixels.
+
+    Raises
+    ------
+    ConfigError
+        If the text is not two whole numbers joined by ``x``.
+    """
+    try:
+        width, height = (int(part) for part in text.lower().replace("×", "x").split("x"))
+    except ValueError:
+        raise ConfigError(
+            f"size {text!r} is not of the form WxH", mend="write e.g. --size 16384x12288"
+        ) from None
+    return width, height
+
+
+def parse_roi(text: str | None) -> BoxPx | None:
+    """Read ``X,Y,W,H`` in level-0 pixels.
+
+    Raises
+    ------
+    RegionError
+        If the text is not four whole numbers, or the region is empty or begins at a negative place.
+    """
+    if text is None:
+        return None
+    mend = "write --roi X,Y,W,H in level-0 pixels, e.g. --roi 1000,2000,4096,4096"
+    try:
+        x, y, width, height = (int(part) for part in text.split(","))
+    except ValueError:
+        raise RegionError(f"region {text!r} is not four whole numbers", mend=mend) from None
+    if width < 1 or height < 1 or x < 0 or y < 0:
+        raise RegionError(f"region {text!r} is empty or begins outside of the slide", mend=mend)
+    return BoxPx(x, y, width, height)
+
+
+def parse_mpp(value: float | None) -> float | None:
+    """Check a resolution in µm/px.
+
+    Raises
+    ------
+    ScaleError
+        If it is implausible.
+    """
+    if value is not None:
+        Mpp.square(value)
+    return value
+
+
+def parse_threshold(value: float | None) -> float | None:
+    """Check a threshold.
+
+    Raises
+    ------
+    ConfigError
+        If it lies outside [0, 1].
+    """
+    if value is not None and not 0 <= value <= 1:
+        raise ConfigError(
+            f"threshold {value:g} is outside [0, 1]", mend="give --threshold a value from 0 to 1"
+        )
+    return value

@@ -1,0 +1,86 @@
+"""Progress of a long job: a live bar on a terminal, plain lines elsewhere; always with the time left."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+PLAIN_INTERVAL_S = 10.0
+"""Seconds between two plain lines."""
+
+
+class Report(Protocol):
+    """What a job calls with the amount done and the amount in all, in the unit of the bar."""
+
+    def __call__(self, done: float, total: float) -> None:
+        """Report."""
+
+
+@contextmanager
+def progress(title: str, *, unit: str) -> Iterator[Report]:
+    """Show the progress of one job on standard error while the block runs.
+
+    Parameters
+    ----------
+    title : str
+        What is being done.
+    unit : str
+        Unit of the amounts, for example ``mm²``.
+    """
+    if sys.stderr.isatty():
+        with _live(title, unit) as report:
+            yield report
+    else:
+        yield _Plain(title, unit)
+
+
+@contextmanager
+def _live(title: str, unit: str) -> Iterator[Report]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.completed:.1f} of {task.total:.1f} " + unit),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(title, total=1.0, start=True)
+
+        def report(done: float, total: float) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield report
+
+
+class _Plain:
+    def __init__(self, title: str, unit: str) -> None:
+        self._title, self._unit = title, unit
+        self._started = time.monotonic()
+        self._spoken = self._started
+        self._first: float | None = None
+
+    def __call__(self, done: float, total: float) -> None:
+        now = time.monotonic()
+        if self._first is None:
+            self._first = done  # a resumed run starts above zero; its speed counts from there
+        if now - self._spoken < PLAIN_INTERVAL_S and done < total:
+            return
+        self._spoken = now
+        left = ""
+        if self._first < done < total:
+            seconds = (now - self._started) / (done - self._first) * (total - done)
+            left = f", about {_duration(seconds)} left"
+        print(f"{self._title}: {done:.1f} of {total:.1f} {self._unit}{left}", file=sys.stderr, flush=True)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
