@@ -13,6 +13,7 @@ from mitoscope.errors import IncompleteRunError, LedgerMismatchError, NonFiniteE
 from mitoscope.models.fcn_resnet import FcnResnet12
 from mitoscope.train import Recipe, run, train
 from mitoscope.train.interrupt import Stop
+from mitoscope.train.job import Job, read_pictures, setup
 from mitoscope.train.journal import METRICS_NAME
 from mitoscope.train.recipe import OptimiserRecipe
 from mitoscope.train.state import CHECKPOINT_NAME, State, load, weights_hash
@@ -21,9 +22,9 @@ pytestmark = pytest.mark.train
 
 
 def _final_hash(recipe: Recipe, data: Path, out: Path) -> str:
-    job = run.setup(recipe, run.read_pictures(data), data, out=out)
+    job = setup(recipe, read_pictures(data), data, out=out)
     state = run.new_state(job)
-    load(state, out / CHECKPOINT_NAME, run=job.run)
+    load(state, out / CHECKPOINT_NAME, run=job.fingerprint)
     assert state.step == recipe.optimiser.steps
     return weights_hash(state.network) + weights_hash(state.average)
 
@@ -40,7 +41,7 @@ def _stop_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
 
     original = run.fit
 
-    def fit(job: run.Job, state: State, **keys: object) -> None:
+    def fit(job: Job, state: State, **keys: object) -> None:
         stop = keys["stop"]
         assert isinstance(stop, Stop)
         original(job, state, **(keys | {"report": plain(stop)}))  # type: ignore[arg-type]
@@ -115,15 +116,15 @@ def test_a_loss_that_is_not_finite_stops_with_the_step(
     monkeypatch.setattr(FcnResnet12, "forward", forward)
     with pytest.raises(NonFiniteError, match="step 4: the loss is nan"):
         train(recipe, tiny_data, tmp_path)
-    job = run.setup(recipe, run.read_pictures(tiny_data), tiny_data, out=tmp_path)
+    job = setup(recipe, read_pictures(tiny_data), tiny_data, out=tmp_path)
     state = run.new_state(job)
-    load(state, tmp_path / CHECKPOINT_NAME, run=job.run)
+    load(state, tmp_path / CHECKPOINT_NAME, run=job.fingerprint)
     assert state.step == 4
     assert all(torch.isfinite(value).all() for value in state.network.state_dict().values())
 
 
 def test_nan_is_never_the_best(tiny_data: Path, tmp_path: Path, recipe: Recipe) -> None:
-    job = run.setup(recipe, run.read_pictures(tiny_data), tiny_data, out=tmp_path)
+    job = setup(recipe, read_pictures(tiny_data), tiny_data, out=tmp_path)
     state = run.new_state(job)
     run.validate(job, state)
     best = state.best_f1
@@ -142,3 +143,20 @@ def test_the_learning_rate_rises_and_falls() -> None:
     assert max(rates) > 0.95
     assert rates.index(max(rates)) == 9
     assert rates[-1] < 0.02
+
+
+def test_patience_ends_a_run_at_a_validation(
+    tiny_data: Path, tmp_path: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    impatient = recipe.model_copy(
+        update={
+            "optimiser": recipe.optimiser.model_copy(update={"steps": 60}),
+            "run": recipe.run.model_copy(update={"patience": 5}),
+        }
+    )
+    job = setup(impatient, read_pictures(tiny_data), tiny_data, out=tmp_path)
+    state = run.new_state(job)
+    state.best_step, state.step = 3, 8
+    assert not run.finished(state, impatient)
+    state.step = 9
+    assert run.finished(state, impatient)

@@ -31,6 +31,13 @@ class Judgement:
         """F1; 0 where it is not defined."""
         return self.score.f1 or 0.0
 
+    def as_dict(self) -> dict[str, float | int | None]:
+        """Return everything by name; what is undefined (0/0) is None, but F1 is 0."""
+        score = self.score
+        counts = {"tp": score.tp, "fp": score.fp, "fn": score.fn}
+        shares = {"f1": self.f1, "precision": score.precision, "recall": score.recall}
+        return {"threshold": self.threshold, **counts, **shares}
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curve:

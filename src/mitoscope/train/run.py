@@ -1,33 +1,25 @@
-"""One training run: setup, main, fit, validate."""
+"""One training run: setup (in `job`), main, fit, validate."""
 
 from __future__ import annotations
 
-import hashlib
 import math
-import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 
 from mitoscope.bundle import Bundle
-from mitoscope.data.batches import Batches, make_batches
-from mitoscope.data.picture import Picture
-from mitoscope.data.reading import read_brecahad, read_crops, read_negative_fields
-from mitoscope.data.sampling import plan_batches
-from mitoscope.data.split import Split, split_by_case
+from mitoscope.data.batches import Batch
 from mitoscope.errors import IncompleteRunError, NonFiniteError, OutputError
 from mitoscope.fsio import make_directory
 from mitoscope.models.fcn_resnet import FcnResnet12
-from mitoscope.models.receptive_field import ReceptiveField, receptive_field
 from mitoscope.train.average import follow
 from mitoscope.train.detect import find, suppressed
 from mitoscope.train.draw_ahead import DrawAhead, drawing_ahead
 from mitoscope.train.interrupt import Stop, polite_stop
+from mitoscope.train.job import Job, read_pictures, setup
 from mitoscope.train.journal import Report, progress, record, say
 from mitoscope.train.judging import Judgement, judge, visible_figures
 from mitoscope.train.loss import focal_loss
@@ -38,42 +30,6 @@ from mitoscope.train.state import CHECKPOINT_NAME, State, load, put_weights, sav
 
 RECIPE_NAME = "recipe.toml"
 BUNDLE_NAME = "bundle"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Job:
-    """What does not change during a run.
-
-    Parameters
-    ----------
-    recipe : Recipe
-    data, out : Path
-        Folders of the data and of the run.
-    split : Split
-    batches : Batches
-    field : ReceptiveField
-    fabric : Fabric
-        Devices and precision.
-    """
-
-    recipe: Recipe
-    data: Path
-    out: Path
-    split: Split
-    batches: Batches
-    field: ReceptiveField
-    fabric: Fabric
-
-    @property
-    def bfloat16(self) -> bool:
-        """Whether the network runs in bfloat16 where that is safe."""
-        return self.recipe.run.precision == "bf16-mixed"
-
-    @property
-    def run(self) -> str:
-        """Fingerprint of recipe and training pictures."""
-        names = "\n".join(f"{p.source}/{p.name}" for p in self.split.training)
-        return f"{self.recipe.fingerprint()}-{hashlib.sha256(names.encode()).hexdigest()}"
 
 
 def train(recipe: Path | Recipe, data: Path, out: Path, *, resume: bool = False) -> Bundle:
@@ -104,57 +60,24 @@ def train(recipe: Path | Recipe, data: Path, out: Path, *, resume: bool = False)
         If the run is stopped; it can be resumed.
     """
     settings = recipe if isinstance(recipe, Recipe) else Recipe.from_toml(recipe)
+    check_target(out, resume=resume)
     return main(setup(settings, read_pictures(data), data, out=out), resume=resume)
 
 
-def read_pictures(data: Path) -> list[Picture]:
-    """Read all permitted sources."""
-    return [*read_crops(data), *read_brecahad(data), *read_negative_fields(data)]
-
-
-def setup(recipe: Recipe, pictures: list[Picture], data: Path, *, out: Path) -> Job:
-    """Fix everything that does not change during the run."""
-    torch.set_num_threads(recipe.run.threads)
-    split = split_by_case(
-        pictures,
-        held_out=recipe.split.held_out,
-        every_nth_slide=recipe.split.every_nth_slide,
-        every_nth_field=recipe.split.every_nth_field,
-    )
-    field = receptive_field(FcnResnet12(recipe.model.widths))
-    plan = plan_batches(
-        split.training,
-        n_foreground=recipe.batch.foreground,
-        n_hard=recipe.batch.bg_hard,
-        n_random=recipe.batch.bg_random,
-        field_share=recipe.batch.field_share,
-        paste_share=recipe.batch.paste_share,
-    )
-    batches = make_batches(
-        split.training,
-        plan,
-        recipe.augment,
-        window_px=recipe.batch.window_px,
-        stride_px=field.stride_px,
-        figure_radius_px=recipe.batch.figure_radius_px,
-        ignore_radius_px=recipe.batch.ignore_radius_px,
-        seed=recipe.run.seed,
-    )
-    fabric = Fabric(accelerator="cpu", devices=1, precision=recipe.run.precision)
-    return Job(recipe, data, out, split, batches, field, fabric)
+def check_target(out: Path, *, resume: bool) -> None:
+    """Refuse a folder in which a run has ended, or has begun and is not to be resumed."""
+    if (out / BUNDLE_NAME).exists():
+        raise OutputError("exists already", where=out / BUNDLE_NAME, mend="choose another --out")
+    if not resume and (out / CHECKPOINT_NAME).exists():
+        raise OutputError("a run is here already", where=out, mend="add --resume or choose another --out")
 
 
 def main(job: Job, *, resume: bool) -> Bundle:
     """Fit, choose the best weights, write the bundle."""
-    if (job.out / BUNDLE_NAME).exists():
-        raise OutputError("exists already", where=job.out / BUNDLE_NAME, mend="choose another --out")
     make_directory(job.out)
     state = new_state(job)
-    checkpoint = job.out / CHECKPOINT_NAME
     if resume:
-        load(state, checkpoint, run=job.run)
-    elif checkpoint.exists():
-        raise OutputError("a run is here already", where=job.out, mend="add --resume or choose another --out")
+        load(state, job.out / CHECKPOINT_NAME, run=job.fingerprint)
     job.recipe.to_toml(job.out / RECIPE_NAME)
     with (
         polite_stop() as stop,
@@ -200,66 +123,73 @@ def learning_rate(step: int, recipe: OptimiserRecipe) -> float:
     return recipe.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
+def finished(state: State, recipe: Recipe) -> bool:
+    """Say whether all steps are done, or validation has not improved for as long as the recipe is patient."""
+    if state.step >= recipe.optimiser.steps:
+        return True
+    impatient = 0 < recipe.run.patience < state.step - state.best_step
+    return impatient and state.step % recipe.run.validate_every == 0
+
+
 def fit(job: Job, state: State, *, ahead: DrawAhead, stop: Stop, report: Report) -> None:
     """Run the steps that are left."""
-    recipe, optimiser = job.recipe, job.recipe.optimiser
-    mining_steps = {int(share * optimiser.steps) for share in recipe.mining.at}
-    network, fabric_optimiser = job.fabric.setup(state.network, state.optimiser)
+    recipe = job.recipe
+    mining_steps = {int(share * recipe.optimiser.steps) for share in recipe.mining.at} - {0}
+    network, optimiser = job.fabric.setup(state.network, state.optimiser)
     state.network.train()
-    smooth, began = math.nan, time.monotonic()
-    while state.step < optimiser.steps:
-        if state.step in mining_steps and state.step:
+    smooth = math.nan
+    while not finished(state, recipe):
+        if state.step in mining_steps:
             mine_hard_negatives(job, state)
-        for group in fabric_optimiser.param_groups:
-            group["lr"] = learning_rate(state.step, optimiser)
-        # Seeded by the step, so that dropout too is the same after a resume.
-        torch.manual_seed(recipe.run.seed + state.step)
-        batch = ahead.take(state.step, state.hard)
-        log_odds = network(batch.rgb)
-        loss = focal_loss(
-            log_odds.float(),
-            batch.target,
-            gamma=optimiser.focal_gamma,
-            figure_weight=optimiser.figure_weight,
-        )
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise NonFiniteError(f"the loss is {value}", where=f"step {state.step}")
-        job.fabric.backward(loss)
-        nn.utils.clip_grad_norm_(state.network.parameters(), optimiser.clip)
-        fabric_optimiser.step()
-        fabric_optimiser.zero_grad(set_to_none=True)
-        follow(state.average, state.network, step=state.step, decay=optimiser.average)
-        state.step += 1
-        smooth = value if math.isnan(smooth) else 0.98 * smooth + 0.02 * value
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate(state.step, recipe.optimiser)
+        loss = take_step(job, state, ahead.take(state.step, state.hard), network=network, optimiser=optimiser)
+        smooth = loss if math.isnan(smooth) else 0.98 * smooth + 0.02 * loss
         report(state.step, f"loss {smooth:.3f}")
-        last = state.step == optimiser.steps
-        if last or state.step % recipe.run.validate_every == 0:
+        if state.step % recipe.run.validate_every == 0 or finished(state, recipe):
             judged = validate(job, state)
-            record(
-                job.out,
-                step=state.step,
-                loss=smooth,
-                seconds=round(time.monotonic() - began, 1),
-                f1=judged.f1,
-                precision=judged.score.precision,
-                recall=judged.score.recall,
-                threshold=judged.threshold,
-            )
             say(f"step {state.step}: validation F1 {judged.f1:.3f} at threshold {judged.threshold:.2f}")
-            if recipe.run.patience and state.step - state.best_step > recipe.run.patience:
-                say(f"no better validation for {recipe.run.patience} steps: training ends early")
-                last = True
-        if last or stop.wanted or state.step % recipe.run.checkpoint_every == 0:
-            save(state, job.out / CHECKPOINT_NAME, run=job.run)
-        if last:
-            return
-        if stop.wanted:
+            record(job.out, step=state.step, loss=smooth, **judged.as_dict())
+        if stop.wanted or state.step % recipe.run.checkpoint_every == 0 or finished(state, recipe):
+            save(state, job.out / CHECKPOINT_NAME, run=job.fingerprint)
+        if stop.wanted and not finished(state, recipe):
             raise IncompleteRunError(
-                f"stopped after step {state.step} of {optimiser.steps}",
+                f"stopped after step {state.step} of {recipe.optimiser.steps}",
                 where=job.out,
                 mend="go on with --resume",
             )
+
+
+def take_step(job: Job, state: State, batch: Batch, *, network: nn.Module, optimiser: Any) -> float:
+    """Take one step and return the loss.
+
+    Parameters
+    ----------
+    job, state : Job, State
+    batch : Batch
+    network, optimiser
+        Those of the state, as Fabric has wrapped them.
+
+    Raises
+    ------
+    NonFiniteError
+        If the loss is NaN or infinite; the weights are still those of the step before (promise 18).
+    """
+    recipe = job.recipe.optimiser
+    # Seeded by the step, so that dropout too is the same after a resume (promise 19).
+    torch.manual_seed(job.recipe.run.seed + state.step)
+    log_odds = network(batch.rgb).float()
+    loss = focal_loss(log_odds, batch.target, gamma=recipe.focal_gamma, figure_weight=recipe.figure_weight)
+    value = float(loss.detach())
+    if not math.isfinite(value):
+        raise NonFiniteError(f"the loss is {value}", where=f"step {state.step}")
+    job.fabric.backward(loss)
+    nn.utils.clip_grad_norm_(state.network.parameters(), recipe.clip)
+    optimiser.step()
+    optimiser.zero_grad(set_to_none=True)
+    follow(state.average, state.network, step=state.step, decay=recipe.average)
+    state.step += 1
+    return value
 
 
 def mine_hard_negatives(job: Job, state: State) -> None:
