@@ -40,14 +40,18 @@ def evaluate(
 
     rule = find_protocol(protocol)
     cut = parse_threshold(threshold)
-    found = read_any_predictions(pred)
-    true = {image: cells.labelled(MITOTIC_FIGURE.name) for image, cells in read_any_truth(truth).items()}
+    scale = None if mpp is None else Mpp.square(mpp)
+    found = read_any_predictions(pred, mpp=scale)
+    true = {
+        image: cells.labelled(MITOTIC_FIGURE.name)
+        for image, cells in read_any_truth(truth, mpp=scale).items()
+    }
     evaluation = judge(
         found,
         true,
         protocol=rule,
         threshold=_stated_threshold(pred) if cut is None else cut,
-        mpp=None if mpp is None else Mpp.square(mpp),
+        mpp=scale,
     )
     if as_json:
         typer.echo(json.dumps(evaluation.as_dict(), indent=2))

@@ -6,42 +6,51 @@ from pathlib import Path
 
 from mitoscope.detections import Detections
 from mitoscope.exchange import truth_csv
+from mitoscope.exchange.format import Content, ReadOptions
 from mitoscope.exchange.judged import read_detections, read_truth
 from mitoscope.exchange.predictions import read_predictions
 from mitoscope.exchange.truth_csv import Truth
+from mitoscope.geometry import Mpp
 
 
-def read_any_predictions(path: Path) -> dict[str, Detections]:
+def read_any_predictions(path: Path, *, mpp: Mpp | None = None) -> dict[str, Detections]:
     """Read predictions by the stem of the image's name.
 
     Parameters
     ----------
     path : Path
         A folder that `detect` wrote, a CSV ``image,x,y,score`` or ``x,y,score``, or any format of `registry`.
+    mpp : Mpp, optional
+        Resolution, for formats in millimetres.
 
     Raises
     ------
-    FormatError
+    FormatError, ScaleError
         If it cannot be read.
     """
-    return read_predictions(path) if path.is_dir() or _is_csv(path) else read_detections(path)
+    if path.is_dir() or _is_table(path):
+        return read_predictions(path)
+    return read_detections(path, options=ReadOptions(mpp=mpp))
 
 
-def read_any_truth(path: Path) -> dict[str, Truth]:
+def read_any_truth(path: Path, *, mpp: Mpp | None = None) -> dict[str, Truth]:
     """Read the true cells by the stem of the image's name.
 
     Parameters
     ----------
     path : Path
         A CSV ``image,x,y,label[,w,h]`` with centres in level-0 px, or any format of `registry`.
+    mpp : Mpp, optional
+        Resolution, for formats in millimetres.
 
     Raises
     ------
-    FormatError
+    FormatError, ScaleError
         If it cannot be read.
     """
-    return truth_csv.read(path) if _is_csv(path) else read_truth(path)
+    return truth_csv.read(path) if _is_table(path) else read_truth(path, options=ReadOptions(mpp=mpp))
 
 
-def _is_csv(path: Path) -> bool:
-    return path.suffix.lower() == ".csv"
+def _is_table(path: Path) -> bool:
+    """Whether it is a CSV with named columns; those of the challenges hold nothing but numbers."""
+    return path.suffix.lower() == ".csv" and (not path.is_file() or Content(path).numbers is None)

@@ -33,6 +33,8 @@ CIRCLE_VERTICES = 64
 """Of the polygon in which a circle is written."""
 EXCLUSION_CLASSES = ("ignore", "exclusion", "exclude", "nontumor", "nontumour")
 """Class names of what is not to be counted, letters only; QuPath's own is ``Ignore*``."""
+NOT_A_CELL = "no cell: a line, a hot spot or an outline without a class"
+"""Why such objects are set aside."""
 SCORE_NAMES = ("score", "probability", "confidence")
 
 _OFFSET = "offset_px0"
@@ -93,14 +95,14 @@ class _Reader:
         region = _region_kind(name)
         rings = self._rings(kind, parts, f"{where}.geometry.coordinates")
         if rings is None:
-            self._quarantine(where, "a geometry that is no cell", kind)
+            self._quarantine(where, NOT_A_CELL, kind)
         elif region is not None and kind in ("Polygon", "MultiPolygon"):
             self.build.regions += [Region(self.slide, ring[0], region, name) for ring in rings]
             holes = [hole for ring in rings for hole in ring[1:]]
             self.build.regions += [Region(self.slide, hole, RegionKind.EXCLUSION, name) for hole in holes]
         elif _is_hot_spot(name) or _is_unclassed_outline(properties, kind, name):
             what = name or str(properties.get("name", kind))
-            self._quarantine(where, "an annotation that is no cell", what)
+            self._quarantine(where, NOT_A_CELL, what)
         else:
             self._cells(feature, properties, kind, rings, where)
 

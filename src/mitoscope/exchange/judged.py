@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from pathlib import Path
 
 import numpy as np
@@ -10,36 +11,54 @@ from numpy.typing import NDArray
 from mitoscope.detections import Detections
 from mitoscope.errors import FormatError
 from mitoscope.exchange.format import ReadOptions
+from mitoscope.exchange.geojson_study import NOT_A_CELL
 from mitoscope.exchange.names import match_stems
 from mitoscope.exchange.outcome import UNKNOWN, outcome
 from mitoscope.exchange.registry import read_study
 from mitoscope.exchange.truth_csv import Truth
 from mitoscope.store import Shape, Study, sift
+from mitoscope.store.quarantine import DUPLICATE, HALF_SCALE
 
 
 def read_truth(
     path: Path, format_name: str | None = None, options: ReadOptions | None = None
 ) -> dict[str, Truth]:
-    """Read the true cells of all images of a file of any format; see :func:`truth_of`."""
-    return truth_of(_sound(path, format_name, options), where=path)
+    """Read the true cells of all images of a file of any format; see :func:`truth_of`.
+
+    Raises
+    ------
+    FormatError, ScaleError
+        If it cannot be read, or holds annotations that a store would quarantine.
+    """
+    study = read_study(path, format_name, options)
+    return truth_of(_sound(study, path, _BESIDE_CELLS), where=path)
 
 
 def read_detections(
-    path: Path,
-    format_name: str | None = None,
-    options: ReadOptions | None = None,
+    path: Path, format_name: str | None = None, options: ReadOptions | None = None
 ) -> dict[str, Detections]:
-    """Read the detections of all images of a file of any format; see :func:`detections_of`."""
-    return detections_of(_sound(path, format_name, options), where=path)
+    """Read the detections of all images of a file of any format; see :func:`detections_of`.
+
+    Two detections at one place are two detections.
+
+    Raises
+    ------
+    FormatError, ScaleError
+        If it cannot be read, or holds detections without a place.
+    """
+    study = read_study(path, format_name, options)
+    return detections_of(_sound(study, path, _BESIDE_CELLS | {DUPLICATE, HALF_SCALE}), where=path)
 
 
-def _sound(path: Path, format_name: str | None, options: ReadOptions | None) -> Study:
-    study = sift(read_study(path, format_name, options), source=path.name)
-    if study.quarantine:
-        first = study.quarantine[0]
+_BESIDE_CELLS = frozenset({NOT_A_CELL})
+
+
+def _sound(study: Study, path: Path, allowed: Set[str]) -> Study:
+    refused = [one for one in sift(study, source=path.name).quarantine if one.why not in allowed]
+    if refused:
         raise FormatError(
-            f"{len(study.quarantine)} annotations cannot be judged, the first: {first.why}",
-            where=first.where,
+            f"{len(refused)} annotations cannot be judged, the first: {refused[0].why}",
+            where=refused[0].where,
             mend="mend or remove them",
         )
     return study
