@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,7 @@ def test_copies_under_four_writers_are_whole_and_hold_what_was_acknowledged(
         listener.start()
     while not all(acknowledged):
         assert all(one.poll() is None for one in writers)
+        time.sleep(0.01)
     known, copies = [], []
     with Store.open(path) as store:
         for number in range(COPIES):
