@@ -111,6 +111,7 @@ class _Reader:
 
     def _images(self) -> None:
         self.images: dict[object, dict[str, Any]] = {}
+        files: set[str] = set()
         for place, one in enumerate(a_list(self.document.get("images"), f"{self.where}: images")):
             where = f"{self.where}: images[{place}]"
             image = a_mapping(one, where)
@@ -119,7 +120,12 @@ class _Reader:
                 raise FormatError("an id expected", where=where)
             if number in self.images:
                 raise FormatError(f"two images of id {number!r}", where=where, mend="ids must be unique")
-            a_text(image.get("file_name"), f"{where}.file_name")
+            name = a_text(image.get("file_name"), f"{where}.file_name")
+            if name in files:
+                raise FormatError(
+                    f"two images of the name {name!r}", where=where, mend="names must be unique"
+                )
+            files.add(name)
             self.images[number] = image
 
     def _raters(self, annotations: list[dict[str, Any]]) -> None:

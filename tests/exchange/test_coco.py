@@ -1,0 +1,254 @@
+"""COCO and MIDOG: real files, the layout of boxes by evidence, and what must not pass."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mitoscope.errors import FormatError
+from mitoscope.exchange import coco
+from mitoscope.exchange.format import BoxLayout, ReadOptions, WriteOptions
+from mitoscope.exchange.outcome import outcome
+from mitoscope.store import RaterKind, sift
+
+from .studies import HOSTILE
+
+CATEGORIES = [{"id": 1, "name": "mitotic figure"}, {"id": 2, "name": "not mitotic figure"}]
+
+
+def document(*annotations: dict[str, Any], **members: Any) -> dict[str, Any]:
+    images = [
+        {"id": 7, "file_name": "007.tiff", "width": 1000, "height": 800, "tumor_type": "human melanoma"}
+    ]
+    return {"images": images, "categories": CATEGORIES, "annotations": list(annotations)} | members
+
+
+def write_json(path: Path, value: Any) -> Path:
+    path.write_text(value if isinstance(value, str) else json.dumps(value), encoding="utf-8")
+    return path
+
+
+def box(*numbers: float | None, number: int = 1, category: int = 1, **more: Any) -> dict[str, Any]:
+    return {"id": number, "image_id": 7, "category_id": category, "bbox": list(numbers), **more}
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("name", ["MIDOG.json", "MIDOG++.json"])
+def test_real_files_come_back_value_for_value(data: Path, tmp_path: Path, name: str) -> None:
+    source = data / "annotations" / name
+    study = coco.read(source, ReadOptions())
+    coco.write(study, tmp_path / "again.json", WriteOptions())
+    written = json.loads((tmp_path / "again.json").read_text(encoding="utf-8"))
+    assert written == json.loads(source.read_text(encoding="utf-8"))
+    assert coco.read(tmp_path / "again.json", ReadOptions()) == study
+
+
+@pytest.mark.realdata
+def test_midog_plus_plus_has_all_labels_of_all_experts(data: Path) -> None:
+    study = coco.read(data / "annotations" / "MIDOG++.json", ReadOptions())
+    assert len(study.cells) == 26_286
+    agreed, _ = outcome(study)
+    assert Counter(agreed.tolist()) == {0: 11_937, 1: 14_349}
+    assert [one.name for one in study.raters] == ["expert 1", "expert 2", "expert 3", "consensus"]
+    patterns: Counter[tuple[int, ...]] = Counter()
+    experts = study.events.take(study.events.rater < 3)
+    for cell in np.split(experts.label, np.flatnonzero(np.diff(experts.cell)) + 1):
+        patterns[tuple((cell + 1).tolist())] += 1
+    assert patterns == {  # FACTS B4
+        (1, 1): 8917,
+        (2, 2): 8810,
+        (2, 2, 2): 3044,
+        (1, 2, 1): 1623,
+        (2, 1, 2): 1560,
+        (2, 1, 1): 1397,
+        (1, 2, 2): 935,
+    }
+
+
+@pytest.mark.realdata
+def test_no_real_cell_is_quarantined_and_half_of_a_slide_is(data: Path) -> None:
+    study = coco.read(data / "annotations" / "MIDOG++.json", ReadOptions())
+    assert sift(study, source="MIDOG++.json").quarantine == ()
+    most = np.bincount(study.cells.slide).argmax()
+    bounds = study.cells.bounds_px0.copy()
+    bounds[study.cells.slide == most] /= 2
+    halved = replace(study, cells=replace(study.cells, bounds_px0=bounds))
+    found = sift(halved, source="halved.json")
+    assert Counter(one.why for one in found.quarantine) == {
+        "coordinates at half scale": int((study.cells.slide == most).sum())
+    }
+
+
+@pytest.mark.realdata
+def test_domains_complete_the_slides(data: Path) -> None:
+    folder = data / "annotations"
+    study = coco.read(folder / "MIDOG++.json", ReadOptions(domains=folder / "datasets_xvalidation.csv"))
+    by_name = {one.name: one for one in study.slides}
+    first, lymphoma, without = by_name["001.tiff"], by_name["250.tiff"], by_name["151.tiff"]
+    assert (first.domain.scanner, first.domain.laboratory) == ("Hamammatsu XR", "UMC Utrecht")
+    assert (first.domain.species, first.attributes["midog.split"]) == ("Human", "train")
+    assert lymphoma.domain.tumour_type == "canine lymphosarcoma"
+    assert without.domain.scanner is None
+    splits = Counter(one.attributes.get("midog.split") for one in study.slides)
+    assert splits == {"train": 392, "test": 111, None: 50}
+
+
+@pytest.mark.parametrize(
+    ("annotation", "members", "layout"),
+    [
+        (box(500, 600, 550, 650), {}, BoxLayout.XYXY),  # as a size it would reach outside of the image
+        (box(500, 600, 50, 50), {}, BoxLayout.XYWH),  # as a corner it would lie above the first
+        (box(10, 20, 60, 90, area=4200), {}, BoxLayout.XYWH if 60 * 90 == 4200 else None),
+        (box(10, 20, 60, 90, area=5400), {}, BoxLayout.XYWH),
+        (box(10, 20, 60, 90, area=3500), {}, BoxLayout.XYXY),
+        (box(10, 20, 60, 90, labels=[1, 2]), {}, BoxLayout.XYXY),
+        (box(10, 20, 60, 90), {"info": {"description": "MIDOG 2021"}}, BoxLayout.XYXY),
+        (box(10, 20, 60, 90, iscrowd=0), {}, BoxLayout.XYWH),
+        (box(10, 20, 60, 90), {}, None),
+    ],
+)
+def test_layout_is_told_by_evidence_or_asked_for(
+    tmp_path: Path, annotation: dict[str, Any], members: dict[str, Any], layout: BoxLayout | None
+) -> None:
+    path = write_json(tmp_path / "a.json", document(annotation, **members))
+    if layout is None:
+        with pytest.raises(FormatError, match="--boxes"):
+            coco.read(path, ReadOptions())
+        return
+    study = coco.read(path, ReadOptions())
+    x, y, third, fourth = annotation["bbox"]
+    corner = [third, fourth] if layout is BoxLayout.XYXY else [x + third, y + fourth]
+    assert study.cells.bounds_px0.tolist() == [[x, y, *corner]]
+    stated = study.slides[0].attributes.get("coco.boxes")
+    assert stated == ("xyxy" if layout is BoxLayout.XYXY else None)
+
+
+def test_the_option_overrules_the_evidence(tmp_path: Path) -> None:
+    path = write_json(tmp_path / "a.json", document(box(10, 20, 60, 90)))
+    for layout, right in ((BoxLayout.XYXY, 60), (BoxLayout.XYWH, 70)):
+        assert coco.read(path, ReadOptions(boxes=layout)).cells.bounds_px0[0, 2] == right
+
+
+def test_labels_are_of_experts_and_the_category_of_a_consensus(tmp_path: Path) -> None:
+    path = write_json(tmp_path / "a.json", document(box(500, 600, 550, 650, labels=[1, 2, 1])))
+    study = coco.read(path, ReadOptions())
+    said = [
+        (study.raters[r].name, int(label))
+        for r, label in zip(study.events.rater, study.events.label, strict=True)
+    ]
+    assert said == [("expert 1", 0), ("expert 2", 1), ("expert 3", 0), ("consensus", 0)]
+    assert study.raters[-1].kind is RaterKind.CONSENSUS
+    assert study.slides[0].domain.tumour_type == "human melanoma"
+
+
+def test_strange_annotations_are_quarantined_with_their_place(tmp_path: Path) -> None:
+    annotations = [
+        box(500, 600, 550, 650, number=1, labels=[1, 9]),
+        box(500, 600, 550, 650, number=1),
+        box(500, 600, 550, 650, number=2) | {"image_id": 8},
+        box(510, None, 560, 650, number=3),
+        box(5000, 600, 5050, 650, number=4),
+        box(500, 600, 550, 650, number=5),
+    ]
+    path = write_json(tmp_path / "a.json", document(*annotations))
+    read = coco.read(path, ReadOptions(boxes=BoxLayout.XYXY))
+    study = sift(read, source="a.json")
+    assert [(one.where.removeprefix(f"{tmp_path}/"), one.why) for one in study.quarantine] == [
+        ("a.json: annotations[0].labels", "a label of a class that is not in the file"),
+        ("a.json: annotations[1]", "the same id twice"),
+        ("a.json: annotations[2]", "no such slide"),
+        ("a.json: id 3", "NaN or infinity"),
+        ("a.json: id 4", "outside the slide"),
+        ("a.json: id 5", "the same place twice"),
+    ]
+    assert len(study.cells) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ("", "not JSON at line 1"),
+        ('{"images": [', "is the file complete"),
+        ("[" * 1_000_000, "nested too deep"),
+        ('{"images": ' * 200_000, "nested too deep"),
+        ('{"images": [], "annotations": [], "x": NaN}', "the literal NaN is not JSON"),
+        ('{"images": [], "annotations": [], "x": -Infinity}', "the literal -Infinity"),
+        ('{"images": [], "annotations": [], "x": 1e999}', "beyond a float"),
+        ('{"images": [], "images": [], "annotations": []}', "'images' stands twice"),
+        ('{"images": [], "annotations": [], "x": "\\ud800"}', "not Unicode"),
+        ('{"images": [], "annotations": [], "x": ' + "9" * 5000 + "}", "digit"),
+        ("[]", "an object expected"),
+        ({"annotations": []}, "images: a list expected, got nothing"),
+        ({"images": [], "annotations": {}}, "annotations: a list expected"),
+        ({"images": [{"id": 1}], "annotations": []}, "file_name: a text expected"),
+        ({"images": [{"id": 1, "file_name": "a"}] * 2, "annotations": []}, "two images of id 1"),
+        (
+            {"images": [{"id": 1, "file_name": "a"}, {"id": 2, "file_name": "a"}], "annotations": []},
+            "two images of the name 'a'",
+        ),
+        (document(categories=CATEGORIES * 2), "two categories of id 1"),
+        (document(box(1, 2, 3)), "4 numbers expected, got 3"),
+        (document(box(1, 2, 3, 4) | {"bbox": ["1", 2, 3, 4]}), r"annotations\[0\].bbox: a number expected"),
+        (document(box(1, 2, 3, 4) | {"category_id": "x"}), "an integer expected"),
+        (document(box(1, 2, 3, 4) | {"category_id": 2**70}), "an integer expected"),
+    ],
+)
+def test_bad_files_are_refused_in_one_line(tmp_path: Path, value: Any, why: str) -> None:
+    path = write_json(tmp_path / "bad.json", value)
+    with pytest.raises(FormatError, match=why) as caught:
+        coco.read(path, ReadOptions(boxes=BoxLayout.XYXY))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_come_back(tmp_path: Path, name: str) -> None:
+    found = document(box(500, 600, 550, 650), categories=[{"id": 1, "name": name}])
+    found["images"][0]["file_name"] = name
+    study = coco.read(write_json(tmp_path / "a.json", found), ReadOptions())
+    coco.write(study, tmp_path / "b.json", WriteOptions())
+    assert json.loads((tmp_path / "b.json").read_text(encoding="utf-8")) == found
+    assert study.slides[0].name == name
+
+
+def test_what_somebody_changed_in_our_file_counts(tmp_path: Path) -> None:
+    """The history that rides along is of the file as it was written; an edited file is read as it stands."""
+    source = write_json(tmp_path / "a.json", document(box(500, 600, 550, 650, labels=[1, 2])))
+    study = coco.read(source, ReadOptions())
+    timed = replace(study, events=replace(study.events, time_s=np.arange(3.0)))
+    coco.write(timed, tmp_path / "b.json", WriteOptions())
+    assert coco.read(tmp_path / "b.json", ReadOptions()) == timed
+    edited = json.loads((tmp_path / "b.json").read_text(encoding="utf-8"))
+    edited["annotations"][0]["bbox"][0] = 501
+    found = coco.read(write_json(tmp_path / "c.json", edited), ReadOptions())
+    assert found.cells.bounds_px0[0, 0] == 501
+    assert [one.why for one in found.quarantine] == [
+        "history left aside: the file was changed after mitoscope wrote it"
+    ]
+
+
+def test_a_forged_history_is_refused(tmp_path: Path) -> None:
+    study = coco.read(
+        write_json(tmp_path / "a.json", document(box(500, 600, 550, 650, score=0.5))), ReadOptions()
+    )
+    coco.write(
+        replace(study, events=replace(study.events, time_s=np.ones(1))), tmp_path / "b.json", WriteOptions()
+    )
+    good = json.loads((tmp_path / "b.json").read_text(encoding="utf-8"))
+    for member, value in (
+        ("events", {}),
+        ("cells", None),
+        ("labels", [["x"]]),
+        ("raters", [["x", "emperor", {}]]),
+        ("regions", [[0, "tumour", "", [[0, 0]]]]),
+        ("slides", [{"name": "x"}]),
+    ):
+        forged = json.loads(json.dumps(good))
+        forged["mitoscope"]["study"][member] = value
+        with pytest.raises(FormatError):
+            coco.read(write_json(tmp_path / "c.json", forged), ReadOptions())
