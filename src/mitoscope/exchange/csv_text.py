@@ -48,12 +48,16 @@ def read_rows(path: Path, *, delimiter: str = ",") -> list[tuple[int, list[str]]
 
 def dump_rows(rows: Iterable[Sequence[object]]) -> bytes:
     """Return rows as UTF-8 CSV, each line ended by a newline alone."""
-    stream = io.StringIO(newline="")
-    csv.writer(stream, lineterminator="\n").writerows(rows)
+    # The library's writer leaves a lone carriage return unquoted and then reads a new row.
+    lines = [",".join(_quoted(str(cell)) for cell in row) or '""' for row in rows]
     try:
-        return stream.getvalue().encode()
+        return "".join(f"{line}\n" for line in lines).encode()
     except UnicodeEncodeError:
         raise FormatError("text that is not Unicode cannot be written as CSV") from None
+
+
+def _quoted(cell: str) -> str:
+    return '"' + cell.replace('"', '""') + '"' if any(one in cell for one in ',"\r\n') else cell
 
 
 def number(cell: str, where: str, *, blank: float = math.nan) -> float:

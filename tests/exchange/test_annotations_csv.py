@@ -1,0 +1,117 @@
+"""The plain CSV, from three columns to all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mitoscope.errors import FormatError
+from mitoscope.exchange import annotations_csv
+from mitoscope.exchange.format import ReadOptions, WriteOptions
+from mitoscope.exchange.outcome import outcome
+from mitoscope.store import RaterKind, Shape, SlideRecord, Study, sift
+
+from .studies import HOSTILE
+
+
+def read(tmp_path: Path, text: str, options: ReadOptions | None = None) -> Study:
+    path = tmp_path / "a.csv"
+    path.write_text(text, encoding="utf-8", newline="")
+    return annotations_csv.read(path, options or ReadOptions())
+
+
+def test_image_x_y_label_is_enough(tmp_path: Path) -> None:
+    study = read(tmp_path, "Image,X,Y,Label\na.tif,1,2,Mitosis\nb.tif,3,4.5,Hard Negative\nempty.tif,,,\n")
+    assert [one.name for one in study.slides] == ["a.tif", "b.tif", "empty.tif"]
+    assert study.cells.centres_px0.tolist() == [[1, 2], [3, 4.5]]
+    assert study.labels.names == ("mitotic figure", "look-alike")
+    assert study.raters[0].kind is RaterKind.CONSENSUS
+
+
+def test_width_and_height_make_a_box(tmp_path: Path) -> None:
+    study = read(tmp_path, "image,x,y,label,w,h\na,10,20,Mitosis,4,6\n")
+    assert study.cells.shape.tolist() == [Shape.BOX]
+    assert study.cells.bounds_px0.tolist() == [[8, 17, 12, 23]]
+
+
+def test_a_score_without_a_rater_is_that_of_a_model(tmp_path: Path) -> None:
+    study = read(tmp_path, "x,y,score\n1,2,0.7\n")
+    assert [(one.name, one.kind) for one in study.raters] == [("model", RaterKind.MODEL)]
+    assert study.slides[0].name == "a"
+    label, score = outcome(study)
+    assert (label.tolist(), score.tolist()) == ([0], [0.7])
+    named = read(tmp_path, "x,y,score\n1,2,0.7\n", ReadOptions(rater="net 3", slide="s.svs"))
+    assert (named.raters[0].name, named.slides[0].name) == ("net 3", "s.svs")
+
+
+def test_rows_of_one_cell_are_its_labels_in_order(tmp_path: Path) -> None:
+    text = (
+        "image,x,y,label,rater,cell,time_s,seconds\n"
+        "a,1,2,mitosis,C. B.,0,1.5,2\na,5,6,mitosis,C. B.,1,,\na,1,2,nmf,R. K.,0,9,\na,1,2,,C. B.,0,10,\n"
+    )
+    study = read(tmp_path, text)
+    assert len(study.cells) == 2
+    assert study.events.cell.tolist() == [0, 1, 0, 0]
+    assert study.events.label.tolist() == [0, 0, 1, -1]
+    assert [study.raters[one].name for one in study.events.rater] == ["C. B.", "C. B.", "R. K.", "C. B."]
+    assert np.array_equal(study.events.time_s, [1.5, np.nan, 9, 10], equal_nan=True)
+
+
+def test_nan_and_duplicates_end_in_quarantine(tmp_path: Path) -> None:
+    study = read(tmp_path, "image,x,y,label\na,nan,2,mitosis\na,inf,2,mitosis\na,1,2,mitosis\na,1,2,nmf\n")
+    found = sift(study, source="a.csv")
+    assert [(one.where, one.why) for one in found.quarantine] == [
+        ("a.csv: cell 0", "NaN or infinity"),
+        ("a.csv: cell 1", "NaN or infinity"),
+        ("a.csv: cell 3", "the same place twice"),
+    ]
+    assert len(found.cells) == 1
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_are_written_inert_and_come_back(tmp_path: Path, name: str) -> None:
+    study = read(tmp_path, "image,x,y,label\na,1,2,mitosis\n")
+    named = Study((SlideRecord(name),), study.labels, study.raters, study.rounds, study.cells, study.events)
+    annotations_csv.write(named, tmp_path / "b.csv", WriteOptions())
+    text = (tmp_path / "b.csv").read_text(encoding="utf-8")
+    cell = text.splitlines()[1].removeprefix('"')
+    assert not cell.startswith(("=", "+", "-", "@", "\t"))
+    assert annotations_csv.read(tmp_path / "b.csv", ReadOptions()).slides[0].name == name
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "a.csv: empty"),
+        ("a,b\n1,2\n", "no column x, y"),
+        ("x,y,x\n1,2,3\n", "stands twice"),
+        ("x,y\n1\n", "a.csv:2: 2 cells expected, got 1"),
+        ("x,y\n1,far\n", "a.csv:2: a number expected, got 'far'"),
+        ("x,y,score\n1,2,3\n", "a score of 3 outside"),
+        ("x,y,shape\n1,2,star\n", "a shape of"),
+        ("x,y,shape\n1,2,polygon\n", "without vertices"),
+        ("x,y,shape,vertices\n1,2,polygon,1 2;3\n", "vertices of the form"),
+        ("x,y,z\n1,2,0.5\n", "an integer expected"),
+        ("x,y,label,rater,rater_kind\n1,2,mitosis,me,king\n", "a rater of"),
+        ("x,y,label,rater,round,round_kind\n1,2,mitosis,me,r,last\n", "a round of"),
+        ("x,y,label,label_attributes\n1,2,mitosis,[1]\n", "an object expected"),
+        ("x,y,label,label_attributes\n1,2,mitosis,{\n", "not JSON"),
+        ('x,y,label\n1,2,"half', "not CSV"),
+    ],
+)
+def test_bad_rows_are_refused_with_file_and_line(tmp_path: Path, text: str, why: str) -> None:
+    with pytest.raises(FormatError, match=why) as caught:
+        read(tmp_path, text)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.realdata
+def test_real_tables(data: Path) -> None:
+    study = annotations_csv.read(data / "midesec" / "labels.csv", ReadOptions())
+    assert len(study.cells) == 115
+    assert study.labels.names == ("mitotic figure",)
+    nuclei = annotations_csv.read(data / "brecahad" / "labels.csv", ReadOptions())
+    names = [nuclei.labels.labels[one].name for one in nuclei.events.label.tolist()]
+    assert (names.count("mitotic figure"), names.count("Apoptosis")) == (67, 73)
