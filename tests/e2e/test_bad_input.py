@@ -93,7 +93,7 @@ def assert_nothing_left(out: Path) -> None:
         (("--mpp", "0.25", "--threshold", "1.5"), "threshold", "[0, 1]"),
         (("--mpp", "0.25", "--threshold", "-0.1"), "threshold", "[0, 1]"),
         (("--mpp", "0.25", "--roi", "-5,0,10,10"), "region", "outside"),
-        (("--mpp", "0.25", "--roi", "90000,0,10,10"), "region", "outside"),
+        (("--mpp", "0.25", "--roi", "90000,0,10,10"), "roi", "outside"),
         (("--mpp", "0.25", "--roi", "1,2,3"), "region", "four"),
         (("--mpp", "0.25", "--model", "no-such-bundle"), "no-such-bundle", "known"),
         (("--mpp", "0.25", "--formats", "csv,xls"), "xls", "known"),

@@ -21,12 +21,12 @@ def synth(
     mpp: Annotated[float, typer.Option("--mpp", help="Resolution in µm/px.")] = 0.25,
     seed: Annotated[int, typer.Option("--seed", help="Same seed, same slide.")] = 0,
     tissue: Annotated[float, typer.Option("--tissue", help="Part of the slide that is tissue.")] = 0.45,
-    density: Annotated[float, typer.Option("--density", help="Mitotic figures per mm² of tumour.")] = 3.0,
+    density: Annotated[float, typer.Option("--density", help="Mitotic figures per mm² of tissue.")] = 3.0,
     hot_spot: Annotated[
         float, typer.Option("--hot-spot", help="Mitotic figures per mm² in the hot spot.")
     ] = 18.0,
     look_alikes: Annotated[
-        float, typer.Option("--look-alikes", help="Look-alikes per mm² of tumour.")
+        float, typer.Option("--look-alikes", help="Look-alikes per mm² of tissue.")
     ] = 10.0,
     domain: Annotated[str, typer.Option("--domain", help="Stain domain.")] = "reference",
 ) -> None:
