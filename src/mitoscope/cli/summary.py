@@ -8,8 +8,9 @@ from typing import Any
 def summarise(manifest: dict[str, Any]) -> str:
     """Return the result of one slide in one line."""
     search, count = manifest["search"], manifest["mitotic_count"]
+    figures = search["mitotic_figures"]
     line = (
-        f"{manifest['slide']['name']}: {search['mitotic_figures']} mitotic figures"
+        f"{manifest['slide']['name']}: {figures} mitotic figure{'' if figures == 1 else 's'}"
         f" in {search['tissue_mm2']:.2f} mm² of tissue"
     )
     if count["refused"] is not None:

@@ -218,7 +218,7 @@ def read_tumour(path: Path, *, origin_px0: PointPx0 = _ORIGIN) -> Region:
     outlines = [
         region
         for region in read(path, origin_px0=origin_px0).annotations
-        if region.name.casefold() != HOT_SPOT.casefold()
+        if not region.name.casefold().startswith(HOT_SPOT.casefold())
     ]
     named = [region for region in outlines if "tumo" in region.name.casefold()]
     parts = [polygon for region in named or outlines for polygon in region.polygons]

@@ -12,7 +12,7 @@ from mitoscope.count import TEN_HPF_MM2, Density, MitoticCount, Polygon, Region,
 from mitoscope.count.mitotic_count import FIELD_ASPECT
 from mitoscope.detections import Detections
 from mitoscope.errors import IncompleteRunError
-from mitoscope.geometry import Aspect, BoxPx0
+from mitoscope.geometry import Aspect, BoxPx0, SizePx
 from mitoscope.infer import SlideRun
 from mitoscope.labels import MITOTIC_FIGURE
 from mitoscope.slide import SlideInfo
@@ -57,7 +57,7 @@ class Findings:
     @property
     def region(self) -> BoxPx0 | None:
         """The part that was searched, None where it is the whole slide."""
-        return self.run.region_px0 if _is_part(self.run) else None
+        return self.run.region_px0 if is_part(self.run.region_px0, self.info.size) else None
 
     @cached_property
     def candidates(self) -> Detections:
@@ -143,7 +143,7 @@ def gather(
     -----
     A count that touches a gap is refused, not raised: the other results stand (promise 2).
     """
-    within = tumour if tumour is not None else _searched(run)
+    within = tumour if tumour is not None else searched(run.region_px0, run.slide.size)
 
     def count(gaps: tuple[BoxPx0, ...]) -> MitoticCount:
         return mitotic_count(
@@ -166,16 +166,14 @@ def gather(
     return Findings(run, count(()), refusal, within)
 
 
-def _is_part(run: SlideRun) -> bool:
-    region, size = run.region_px0, run.slide.size
+def is_part(region: BoxPx0, size: SizePx) -> bool:
+    """Say whether a region of interest is less than the whole slide."""
     return (region.x, region.y, region.right, region.bottom) != (0, 0, size.width, size.height)
 
 
-def _searched(run: SlideRun) -> Region | None:
-    """Return the region of interest as the place where figures are counted; None for the whole slide."""
-    if not _is_part(run):
-        return None
-    return Region((box_polygon(run.region_px0),), name="searched")
+def searched(region: BoxPx0, size: SizePx) -> Region | None:
+    """Return a region of interest as the place where figures are counted; None for the whole slide."""
+    return Region((box_polygon(region),), name="searched") if is_part(region, size) else None
 
 
 def box_polygon(box: BoxPx0) -> Polygon:

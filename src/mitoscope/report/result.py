@@ -13,6 +13,7 @@ from mitoscope.errors import FormatError, ScaleError
 from mitoscope.exchange import detections_csv
 from mitoscope.fsio import sha256_file
 from mitoscope.geometry import Aspect, BoxPx0, Mpp, SizePx
+from mitoscope.report.findings import searched
 from mitoscope.report.manifest import FORMAT
 from mitoscope.report.mask_file import read_mask
 from mitoscope.tissue import TissueMask
@@ -41,6 +42,8 @@ class Result:
         Of level 0.
     tissue : TissueMask
         Of the whole slide.
+    region_px0 : BoxPx0
+        The part of the slide that was searched.
     gaps : tuple of BoxPx0
         What could not be read.
     """
@@ -52,6 +55,7 @@ class Result:
     mpp: Mpp
     slide_size: SizePx
     tissue: TissueMask
+    region_px0: BoxPx0
     gaps: tuple[BoxPx0, ...]
 
 
@@ -110,6 +114,7 @@ def read_result(path: Path) -> Result:
             mpp=mpp,
             slide_size=size,
             tissue=tissue,
+            region_px0=BoxPx0(*search["region_px0"]),
             gaps=tuple(BoxPx0(*box) for box in search["gaps_px0"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -179,7 +184,7 @@ def count_file(
             aspect=aspect,
             threshold=result.threshold if threshold is None else threshold,
             tissue=result.tissue,
-            tumour=tumour,
+            tumour=searched(result.region_px0, result.slide_size) if tumour is None else tumour,
             gaps=result.gaps,
         )
         return result.name, counted
