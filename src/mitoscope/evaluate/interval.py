@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,30 +55,37 @@ def bootstrap(
     """
     if len(scores) < 2:
         return Intervals(None, None, None)
-    counts = np.array([(score.tp, score.fp, score.fn) for score in scores], dtype=np.int64)
-    tp, fp, fn = _draw_sums(counts, repeats=repeats, seed=seed).T
-    return Intervals(
-        _interval(tp, tp + fp, level),
-        _interval(tp, tp + fn, level),
-        _interval(2 * tp, 2 * tp + fp + fn, level),
-    )
+    precision, recall, f1 = shares(draw_sums(scores, repeats=repeats, seed=seed))
+    return Intervals(percentiles(precision, level), percentiles(recall, level), percentiles(f1, level))
 
 
-def _draw_sums(counts: NDArray[np.int64], *, repeats: int, seed: int) -> NDArray[np.int64]:
+def draw_cases(cases: int, *, repeats: int, seed: int) -> Iterator[NDArray[np.int64]]:
+    """Yield the drawn cases, shape (b, cases), in blocks; the same arguments give the same draws."""
     generator = np.random.default_rng(seed)
-    cases = len(counts)
-    sums = np.empty((repeats, 3), np.int64)
     block = max(1, _BLOCK // cases)
     for start in range(0, repeats, block):
-        stop = min(start + block, repeats)
-        drawn = generator.integers(cases, size=(stop - start, cases))
-        sums[start:stop] = counts[drawn].sum(axis=1)
-    return sums
+        yield generator.integers(cases, size=(min(start + block, repeats) - start, cases))
 
 
-def _interval(part: NDArray[np.int64], whole: NDArray[np.int64], level: float) -> Interval | None:
-    defined = whole > 0
-    if not defined.any():
+def draw_sums(scores: Sequence[Score], *, repeats: int, seed: int) -> NDArray[np.int64]:
+    """Return TP, FP and FN of each draw of cases, shape (repeats, 3)."""
+    counts = np.array([(score.tp, score.fp, score.fn) for score in scores], dtype=np.int64)
+    drawn = draw_cases(len(counts), repeats=repeats, seed=seed)
+    return np.concatenate([counts[block].sum(axis=1) for block in drawn])
+
+
+def shares(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return precision, recall and F1 of TP, FP and FN, (n, 3), as rows, shape (3, n); 0/0 is NaN."""
+    tp, fp, fn = counts.T
+    part = np.stack([tp, tp, 2 * tp])
+    whole = np.stack([tp + fp, tp + fn, 2 * tp + fp + fn])
+    return np.asarray(np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0))
+
+
+def percentiles(values: NDArray[np.float64], level: float = LEVEL) -> Interval | None:
+    """Return the interval that holds a share of the values in its middle; NaN says nothing."""
+    defined = values[~np.isnan(values)]
+    if not len(defined):
         return None
-    low, high = np.quantile(part[defined] / whole[defined], [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high))

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import KDTree
 
 from mitoscope.evaluate.score import Score
 
 UNMATCHED = -1
+"""A false positive, or a figure that was missed."""
+THINNED = -2
+"""A detection that the protocol takes out before it matches: neither true nor false."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,9 +22,12 @@ class Matching:
     Attributes
     ----------
     truth_of : ndarray of intp, shape (n,)
-        For each detection the index of its true figure, -1 for a false positive.
+        For each detection the index of its true figure, -1 for a false positive, -2 for one that the protocol
+        took out beforehand. Where a protocol is not one to one, several detections may have one figure.
     detection_of : ndarray of intp, shape (m,)
-        For each true figure the index of its detection, -1 for one that was missed.
+        For each true figure the index of the detection that found it (of several the one with the highest
+        score), -1 for one that was missed. Where a protocol is not one to one, several figures may have one
+        detection.
     """
 
     truth_of: NDArray[np.intp]
@@ -30,51 +35,17 @@ class Matching:
 
     @property
     def score(self) -> Score:
-        """Counts of hits and misses."""
-        tp = int(np.count_nonzero(self.truth_of != UNMATCHED))
-        return Score(tp, len(self.truth_of) - tp, len(self.detection_of) - tp)
+        """Figures found, detections that are false, figures missed."""
+        missed = int(np.count_nonzero(self.detection_of == UNMATCHED))
+        false = int(np.count_nonzero(self.truth_of == UNMATCHED))
+        return Score(len(self.detection_of) - missed, false, missed)
+
+    @property
+    def judged(self) -> NDArray[np.bool_]:
+        """Say of each detection whether it was matched or is false, shape (n,): all but thinned ones."""
+        return np.asarray(self.truth_of != THINNED)
 
 
-def match_closest_unmatched(
-    points: NDArray[np.float64], scores: NDArray[np.float64], truth: NDArray[np.float64], *, radius: float
-) -> Matching:
-    """Match one to one: by descending score, each detection takes the closest figure that is still free.
-
-    Parameters
-    ----------
-    points : ndarray, shape (n, 2)
-        Detections.
-    scores : ndarray, shape (n,)
-        Their scores.
-    truth : ndarray, shape (m, 2)
-        True figures.
-    radius : float
-        Largest distance, inclusive, in the unit of the points.
-
-    Notes
-    -----
-    Equal scores are settled by y, then x of the detection; equal distances by y, then x of the figure: the
-    order in which either is given changes nothing.
-    """
-    truth_of = np.full(len(points), UNMATCHED, dtype=np.intp)
-    detection_of = np.full(len(truth), UNMATCHED, dtype=np.intp)
-    if len(points) and len(truth):
-        # A little more than the radius, so that rounding in the tree loses nobody; then the exact test.
-        near = KDTree(truth).query_ball_point(points, radius * (1 + 1e-9))
-        for detection in np.lexsort((points[:, 0], points[:, 1], -scores)).tolist():
-            free = [figure for figure in near[detection] if detection_of[figure] == UNMATCHED]
-            figure = _closest(points[detection], truth, free, radius)
-            if figure is not None:
-                truth_of[detection], detection_of[figure] = figure, detection
-    return Matching(truth_of, detection_of)
-
-
-def _closest(
-    point: NDArray[np.float64], truth: NDArray[np.float64], figures: list[int], radius: float
-) -> int | None:
-    if not figures:
-        return None
-    offsets = truth[figures] - point
-    distances = np.hypot(offsets[:, 0], offsets[:, 1])
-    best = np.lexsort((truth[figures, 0], truth[figures, 1], distances))[0]
-    return figures[best] if distances[best] <= radius else None
+def unmatched(detections: int, figures: int) -> Matching:
+    """Return a matching in which nothing is matched."""
+    return Matching(np.full(detections, UNMATCHED, dtype=np.intp), np.full(figures, UNMATCHED, dtype=np.intp))

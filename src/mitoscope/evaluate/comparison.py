@@ -1,0 +1,107 @@
+"""Two detectors on the same cases: the difference, and how sure it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mitoscope.errors import FormatError
+from mitoscope.evaluate.average_precision import average_precision, draw_average_precision
+from mitoscope.evaluate.interval import LEVEL, REPEATS, Interval, draw_sums, percentiles, shares
+from mitoscope.evaluate.score import Score
+from mitoscope.evaluate.steps import Steps
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """First minus second.
+
+    Attributes
+    ----------
+    value : float or None
+        None where either is 0/0.
+    interval : Interval or None
+        95 % of the paired draws; None with fewer than two cases.
+    p : float or None
+        Two-sided: twice the share of draws on the other side of 0 (ties count to both), at least 1 / repeats.
+    """
+
+    value: float | None
+    interval: Interval | None
+    p: float | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        ends = None if self.interval is None else [self.interval.low, self.interval.high]
+        return {"difference": self.value, "interval_95": ends, "p": self.p}
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Differences of two detectors, first minus second, over the same draws of the same cases."""
+
+    precision: Difference
+    recall: Difference
+    f1: Difference
+    average_precision: Difference
+    cases: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        names = ("precision", "recall", "f1", "average_precision")
+        return {"cases": self.cases, **{name: getattr(self, name).as_dict() for name in names}}
+
+
+def compare(
+    first: Mapping[str, tuple[Score, Steps]],
+    second: Mapping[str, tuple[Score, Steps]],
+    *,
+    repeats: int = REPEATS,
+    seed: int = 0,
+) -> Comparison:
+    """Compare two detectors by paired bootstrap over cases.
+
+    Parameters
+    ----------
+    first, second : mapping of str to (Score, Steps)
+        Score at the detector's threshold and steps of each case; the same cases.
+    repeats, seed
+        Of the bootstrap.
+
+    Raises
+    ------
+    FormatError
+        If the cases differ: then nothing is paired.
+    """
+    if first.keys() != second.keys():
+        odd = sorted(first.keys() ^ second.keys())[0]
+        raise FormatError("a case that only one of the detectors has", where=odd, mend="judge both on it")
+    names = sorted(first)
+    sides = [[side[name][0] for name in names] for side in (first, second)]
+    totals = [sum(side, Score()) for side in sides]
+    steps = [{name: side[name][1] for name in names} for side in (first, second)]
+    areas = [average_precision(Steps.total(side.values())) for side in steps]
+    values = [(one.precision, one.recall, one.f1, area) for one, area in zip(totals, areas, strict=True)]
+    if len(names) < 2:
+        drawn: list[NDArray[np.float64] | None] = [None] * 4
+    else:
+        a, b = (shares(draw_sums(side, repeats=repeats, seed=seed)) for side in sides)
+        ap = [draw_average_precision(side, repeats=repeats, seed=seed) for side in steps]
+        drawn = [*(a - b), ap[0] - ap[1]]
+    precision, recall, f1, area = (
+        _difference(one, other, some) for one, other, some in zip(*values, drawn, strict=True)
+    )
+    return Comparison(precision, recall, f1, area, cases=len(names))
+
+
+def _difference(one: float | None, other: float | None, drawn: NDArray[np.float64] | None) -> Difference:
+    value = None if one is None or other is None else one - other
+    if drawn is None or np.isnan(drawn).all():
+        return Difference(value, None, None)
+    known = drawn[~np.isnan(drawn)]
+    beyond = min(float((known <= 0).mean()), float((known >= 0).mean()))
+    return Difference(value, percentiles(drawn, LEVEL), min(1.0, max(2 * beyond, 1 / len(known))))

@@ -1,0 +1,261 @@
+"""The result of judging a detector: scores, intervals, averages, curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from mitoscope.detections import Detections
+from mitoscope.errors import FormatError
+from mitoscope.evaluate.average_precision import average_precision, bootstrap_average_precision
+from mitoscope.evaluate.averages import MeanScore, mean_score, sum_by
+from mitoscope.evaluate.calibration import Reliability, reliability
+from mitoscope.evaluate.comparison import Comparison, compare
+from mitoscope.evaluate.curves import choose_threshold
+from mitoscope.evaluate.froc import froc, midog_froc_auc
+from mitoscope.evaluate.interval import Interval, Intervals
+from mitoscope.evaluate.look_alikes import LookAlikeScore
+from mitoscope.evaluate.matching import Matching
+from mitoscope.evaluate.protocol import Protocol
+from mitoscope.evaluate.score import Score
+from mitoscope.evaluate.steps import Steps
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Scores over all images, and those of each.
+
+    Attributes
+    ----------
+    protocol : Protocol
+        The matching rule.
+    threshold : float
+        Detections with a score strictly above it were judged.
+    threshold_source : str
+        "given", or on what it was chosen.
+    radius : str
+        The distance that was used, in words.
+    score : Score
+        Sum over the images: the micro average.
+    images : dict
+        Score of each image, by its name.
+    matchings : dict
+        Which detection was matched with which true figure; the detections are those of `judged`.
+    judged : dict
+        Detections of each image above the threshold.
+    steps : dict
+        Scores of each image at all thresholds.
+    cases : dict
+        Case of each image.
+    intervals : Intervals
+        95 % bootstrap intervals over the cases (images, where no cases are given).
+    look_alikes : LookAlikeScore or None
+        None where no look-alikes are known.
+    duplicates : int
+        Judged detections at exactly the place of another one.
+    without_predictions : tuple of str
+        Images for which there were no predictions at all: all of their figures count as missed.
+    without_truth : tuple of str
+        Images without truth: all of their detections count as false.
+    repeats, seed : int
+        Of the bootstrap.
+    """
+
+    protocol: Protocol
+    threshold: float
+    threshold_source: str
+    radius: str
+    score: Score
+    images: dict[str, Score]
+    matchings: dict[str, Matching]
+    judged: dict[str, Detections]
+    steps: dict[str, Steps]
+    cases: dict[str, str]
+    intervals: Intervals
+    look_alikes: LookAlikeScore | None
+    duplicates: int
+    without_predictions: tuple[str, ...]
+    without_truth: tuple[str, ...]
+    repeats: int
+    seed: int
+
+    @cached_property
+    def total_steps(self) -> Steps:
+        """Scores at all thresholds, pooled over the images."""
+        return Steps.total(self.steps.values())
+
+    @cached_property
+    def case_scores(self) -> dict[str, Score]:
+        """Score of each case."""
+        return sum_by(self.images, self.cases)
+
+    @cached_property
+    def case_steps(self) -> dict[str, Steps]:
+        """Scores of each case at all thresholds."""
+        return {
+            case: Steps.total(self.steps[image] for image in self.images if self.cases[image] == case)
+            for case in self.case_scores
+        }
+
+    @cached_property
+    def average_precision(self) -> float | None:
+        """Average precision over all detections, whatever the threshold, at 101 recalls (COCO)."""
+        return average_precision(self.total_steps)
+
+    @cached_property
+    def average_precision_interval(self) -> Interval | None:
+        """95 % bootstrap interval by case."""
+        return bootstrap_average_precision(self.case_steps, repeats=self.repeats, seed=self.seed)
+
+    @property
+    def mean_over_images(self) -> MeanScore:
+        """Macro average over images."""
+        return mean_score(self.images.values())
+
+    @property
+    def mean_over_cases(self) -> MeanScore:
+        """Macro average over cases."""
+        return mean_score(self.case_scores.values())
+
+    def reliability(self, *, bins: int = 10) -> Reliability:
+        """Return the calibration of the judged detections; those that the protocol thins are left out."""
+        scores = [self.judged[name].score[found.judged] for name, found in self.matchings.items()]
+        true = [found.truth_of[found.judged] >= 0 for found in self.matchings.values()]
+        return reliability(np.concatenate(scores), np.concatenate(true), bins=bins)
+
+    def by(self, group_of: Mapping[str, str]) -> dict[str, Score]:
+        """Return the score of each group of images (case, tumour type, scanner, ...).
+
+        Raises
+        ------
+        FormatError
+            If an image has no group.
+        """
+        for image in self.images:
+            if image not in group_of:
+                raise FormatError(f"the image {image!r} has no group", where="evaluation")
+        return sum_by(self.images, group_of)
+
+    def compare(self, other: Evaluation) -> Comparison:
+        """Compare with another detector on the same cases: paired bootstrap, this one minus the other.
+
+        Raises
+        ------
+        FormatError
+            If the protocols or the cases differ.
+        """
+        if self.protocol.name != other.protocol.name:
+            raise FormatError(
+                f"protocols {self.protocol.name} and {other.protocol.name} are not comparable",
+                where="comparison",
+                mend="judge both under one protocol",
+            )
+        mine, theirs = (
+            {case: (score, side.case_steps[case]) for case, score in side.case_scores.items()}
+            for side in (self, other)
+        )
+        return compare(mine, theirs, repeats=self.repeats, seed=self.seed)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the result for JSON; what is undefined (0/0) is null."""
+        pooled = self.total_steps
+        return {
+            "protocol": self.protocol.name,
+            "source": self.protocol.source,
+            "radius": self.radius,
+            "threshold": self.threshold,
+            "threshold_source": self.threshold_source,
+            **share_dict(self.score),
+            "average": "micro: pooled over all images",
+            "images": len(self.images),
+            "cases": len(self.case_scores),
+            "intervals_95": {
+                "precision": _ends(self.intervals.precision),
+                "recall": _ends(self.intervals.recall),
+                "f1": _ends(self.intervals.f1),
+                "average_precision": _ends(self.average_precision_interval),
+                "by": "case",
+                "repeats": self.repeats,
+            },
+            "mean_over_images": asdict(self.mean_over_images),
+            "mean_over_cases": asdict(self.mean_over_cases),
+            "average_precision": self.average_precision,
+            "average_precision_interpolation": "101 recalls (COCO)",
+            "best_f1": self._best_f1(),
+            "froc": _froc_dict(pooled, len(self.images)),
+            "calibration": self._calibration_dict(),
+            "look_alikes": self._look_alike_dict(),
+            "duplicates": self.duplicates,
+            "without_predictions": list(self.without_predictions),
+            "without_truth": list(self.without_truth),
+            "per_image": {image: share_dict(score) for image, score in self.images.items()},
+        }
+
+    def _best_f1(self) -> dict[str, Any] | None:
+        if not len(self.total_steps.score):
+            return None
+        best = choose_threshold(self.total_steps, chosen_on="test set")
+        note = "greatest F1 over all thresholds on the judged images themselves: an upper bound"
+        return {"f1": best.score.f1, "threshold": best.value, "note": note}
+
+    def _calibration_dict(self) -> dict[str, Any]:
+        curve = self.reliability()
+        return {
+            "ece": curve.ece,
+            "largest_gap": curve.largest_gap,
+            "bins": [
+                {"from": low, "to": high, "n": n, "mean_score": mean, "true_share": share}
+                for low, high, n, mean, share in zip(
+                    curve.edges[:-1].tolist(),
+                    curve.edges[1:].tolist(),
+                    curve.n.tolist(),
+                    _null(curve.mean_score.tolist()),
+                    _null(curve.true_share.tolist()),
+                    strict=True,
+                )
+            ],
+        }
+
+    def _look_alike_dict(self) -> dict[str, Any] | None:
+        if self.look_alikes is None:
+            return None
+        return {
+            **asdict(self.look_alikes),
+            "precision_among_look_alikes": self.look_alikes.precision_among_look_alikes,
+            "share_mistaken": self.look_alikes.share_mistaken,
+        }
+
+
+def share_dict(score: Score) -> dict[str, Any]:
+    """Return counts and shares for JSON."""
+    return {
+        "tp": score.tp,
+        "fp": score.fp,
+        "fn": score.fn,
+        "precision": score.precision,
+        "recall": score.recall,
+        "f1": score.f1,
+    }
+
+
+def _froc_dict(pooled: Steps, images: int) -> dict[str, Any] | None:
+    if pooled.figures == 0:
+        return None
+    return {
+        "mean_recall": froc(pooled, images=images).mean_recall(),
+        "at_false_positives_per_image": [0.25, 0.5, 1, 2, 4, 8],
+        "midog25_auc": midog_froc_auc(pooled, images=images),
+        "midog25_auc_of": 8,
+    }
+
+
+def _null(values: list[float]) -> list[float | None]:
+    return [None if np.isnan(value) else value for value in values]
+
+
+def _ends(interval: Interval | None) -> list[float] | None:
+    return None if interval is None else [interval.low, interval.high]
