@@ -1,0 +1,147 @@
+"""The crowd: boxes of many reviewers become boxes with an agreement score, and tiles a score (Ji et al.).
+
+Terms of the paper: a *tile* (1,000 px) is shown to reviewers who draw boxes on it; overlapping boxes are
+merged into one with an *agreement score* a in [0, 1]; the score of a tile or *sub-tile* is s = Σ r·a over the
+merged boxes, r the fraction of the box inside of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mitoscope.curation.overlap import areas, clusters, intersection_areas
+from mitoscope.errors import FormatError
+
+MINIMUM_REVIEWERS = 5
+"""A tile counts when at least so many have reviewed it (Ji et al., consensus of the crowd)."""
+MINIMUM_OVERLAPPING_BOXES = 2
+"""A merged box needs boxes of at least so many reviewers (Ji et al.)."""
+TILE_PX = 1000
+"""Side of the tiles shown, at 40x (Ji et al.)."""
+SUB_TILE_PX = 250
+"""Side of the sub-tiles that are scored (Ji et al.)."""
+SUB_TILE_STEP_PX = 125
+"""Step of the sub-tiles: 7 × 7 = 49 a tile (Ji et al.)."""
+
+
+@dataclass(frozen=True, eq=False)
+class CrowdBoxes:
+    """Merged boxes of one tile.
+
+    Parameters
+    ----------
+    boxes_px0 : ndarray of float64, shape (m, 4)
+        x_min, y_min, x_max, y_max: the mean of the reviewers' boxes.
+    agreement : ndarray of float64, shape (m,)
+        The fraction of the tile's reviewers who drew it, in [0, 1].
+    """
+
+    boxes_px0: NDArray[np.float64]
+    agreement: NDArray[np.float64]
+
+    @classmethod
+    def empty(cls) -> CrowdBoxes:
+        """Return no boxes."""
+        return cls(np.empty((0, 4)), np.empty(0))
+
+
+def merge_crowd_boxes(
+    boxes_px0: ArrayLike,
+    reviewer: ArrayLike,
+    *,
+    reviewers: int,
+    minimum_reviewers: int = MINIMUM_REVIEWERS,
+    minimum_overlapping_boxes: int = MINIMUM_OVERLAPPING_BOXES,
+) -> CrowdBoxes | None:
+    """Merge the boxes that the reviewers of one tile drew.
+
+    Boxes that overlap, directly or by way of others, are one; a reviewer who drew several of them counts
+    once, with the mean of these.
+
+    Parameters
+    ----------
+    boxes_px0 : array_like, shape (n, 4)
+        x_min, y_min, x_max, y_max of all reviewers' boxes.
+    reviewer : array_like of int, shape (n,)
+        Who drew each.
+    reviewers : int
+        How many reviewed the tile, with those who drew nothing.
+    minimum_reviewers : int
+        Tiles with fewer do not count.
+    minimum_overlapping_boxes : int
+        A merged box needs boxes of at least so many reviewers.
+
+    Returns
+    -------
+    CrowdBoxes or None
+        None where fewer than ``minimum_reviewers`` reviewed the tile: it says nothing, which is another thing
+        than "no mitotic figure".
+
+    Raises
+    ------
+    FormatError
+        If more reviewers drew boxes than reviewed the tile, or a box is empty or not finite.
+    """
+    boxes = np.asarray(boxes_px0, dtype=np.float64).reshape(-1, 4)
+    who = np.asarray(reviewer, dtype=np.int64).reshape(-1)
+    if len(np.unique(who)) > reviewers:
+        drew_any = len(np.unique(who))
+        raise FormatError(f"{drew_any} drew boxes, but {reviewers} reviewed the tile", where="tile")
+    if not np.isfinite(boxes).all() or (boxes[:, 2:] <= boxes[:, :2]).any():
+        raise FormatError("a box that is empty, or has NaN or infinite corners", where="tile")
+    if reviewers < minimum_reviewers:
+        return None
+    group = clusters(intersection_areas(boxes, boxes) > 0)
+    merged, agreement = [], []
+    for one in range(int(group.max(initial=-1)) + 1):
+        members = group == one
+        drew = np.unique(who[members])
+        if len(drew) >= minimum_overlapping_boxes:
+            merged.append(np.mean([boxes[members & (who == each)].mean(axis=0) for each in drew], axis=0))
+            agreement.append(len(drew) / reviewers)
+    return CrowdBoxes(np.array(merged).reshape(-1, 4), np.array(agreement, dtype=np.float64))
+
+
+def sub_tiles(
+    x_px0: float,
+    y_px0: float,
+    *,
+    tile_px: int = TILE_PX,
+    sub_tile_px: int = SUB_TILE_PX,
+    step_px: int = SUB_TILE_STEP_PX,
+) -> NDArray[np.float64]:
+    """Return the boxes of the sub-tiles of a tile, row by row, shape (49, 4) by default.
+
+    Raises
+    ------
+    FormatError
+        If the sub-tile is larger than the tile, or the step is not positive.
+    """
+    if not 0 < sub_tile_px <= tile_px or step_px <= 0:
+        what = f"sub-tiles of {sub_tile_px} px at step {step_px} px do not fit a tile of {tile_px} px"
+        raise FormatError(what, where="sub-tiles")
+    starts = np.arange(0, tile_px - sub_tile_px + 1, step_px, dtype=np.float64)
+    y, x = (one.ravel() for one in np.meshgrid(y_px0 + starts, x_px0 + starts, indexing="ij"))
+    return np.column_stack([x, y, x + sub_tile_px, y + sub_tile_px])
+
+
+def tile_scores(boxes: CrowdBoxes, tiles_px0: ArrayLike) -> NDArray[np.float64]:
+    """Return the score s = Σ r·a of each tile, r the fraction of a box inside of it, a its agreement.
+
+    Parameters
+    ----------
+    boxes : CrowdBoxes
+        Merged boxes.
+    tiles_px0 : array_like, shape (t, 4)
+        x_min, y_min, x_max, y_max of tiles or sub-tiles.
+
+    Returns
+    -------
+    ndarray of float64, shape (t,)
+    """
+    tiles = np.asarray(tiles_px0, dtype=np.float64).reshape(-1, 4)
+    inside = intersection_areas(tiles, boxes.boxes_px0) / areas(boxes.boxes_px0)
+    return np.asarray(inside @ boxes.agreement)
