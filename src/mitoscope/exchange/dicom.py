@@ -12,6 +12,7 @@ import hashlib
 import math
 import struct
 import uuid
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from importlib import metadata
@@ -163,10 +164,10 @@ def _group_item(highdicom: Any, study: Study, group: _Group, place: int) -> Any:
     return highdicom.ann.AnnotationGroup(
         number=place,
         uid=highdicom.UID(),
-        label=group.label[:64],
+        label=_long_string(group.label),
         annotated_property_category=coded(*_CATEGORY),
         annotated_property_type=coded(
-            _code_value(group.label), _SCHEME, _CELL.get(group.label, group.label)[:64]
+            _code_value(group.label), _SCHEME, _long_string(_CELL.get(group.label, group.label))
         ),
         graphic_type=_graphic_type(group.shape),
         graphic_data=[_graphic(study, row) for row in group.rows],
@@ -178,6 +179,12 @@ def _group_item(highdicom: Any, study: Study, group: _Group, place: int) -> Any:
     )
 
 
+def _long_string(text: str) -> str:
+    # VR LO: 64 characters, no control characters, and a backslash begins another value.
+    shown = "".join(one if one.isprintable() and one != "\\" else "_" for one in text)
+    return shown.strip()[:64].strip()
+
+
 def _code_value(label: str) -> str:
     # A code value has at most 16 characters (VR SH).
     return hashlib.sha256(label.encode()).hexdigest()[:16]
@@ -186,7 +193,9 @@ def _code_value(label: str) -> str:
 def _algorithm(highdicom: Any, rater: Rater | None) -> Any:
     name = "model" if rater is None else rater.name
     family = highdicom.sr.CodedConcept("123110", "DCM", "Artificial Intelligence")
-    return highdicom.AlgorithmIdentificationSequence(name=name[:64], family=family, version="unstated")
+    return highdicom.AlgorithmIdentificationSequence(
+        name=_long_string(name), family=family, version="unstated"
+    )
 
 
 def _colour(highdicom: Any, colour: str) -> Any:
@@ -222,7 +231,7 @@ def _region_item(highdicom: Any, region: Region, place: int) -> Any:
     return highdicom.ann.AnnotationGroup(
         number=place,
         uid=highdicom.UID(),
-        label=(region.name or region.kind.value)[:64],
+        label=_long_string(region.name or region.kind.value),
         annotated_property_category=coded(*_CATEGORY),
         annotated_property_type=coded(*(_NEOPLASM if is_tumour else ("exclusion", _SCHEME, "Exclusion"))),
         graphic_type="POLYGON",
@@ -251,11 +260,11 @@ def _stand_in(slide: SlideRecord) -> Dataset:
     source.SOPClassUID, source.Modality = SLIDE_CLASS, "SM"
     for name in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID"):
         setattr(source, name, f"2.25.{uuid.uuid5(_NAMESPACE, f'{name} {key}').int}")
-    source.PatientID, source.PatientName = (slide.case or "")[:64], ""
+    source.PatientID, source.PatientName = _long_string(slide.case or ""), ""
     source.PatientBirthDate, source.PatientSex, source.AccessionNumber = "", "", ""
     source.StudyID, source.StudyDate, source.StudyTime = "", None, None
     source.ReferringPhysicianName = ""
-    source.ContainerIdentifier = slide.name[:64]
+    source.ContainerIdentifier = _long_string(slide.name)
     source.SpecimenDescriptionSequence = []
     return source
 
@@ -270,7 +279,7 @@ def _digest(dataset: Dataset) -> str:
     """Return a hash of what the groups say, which changes when somebody edits the file."""
     digest = hashlib.sha256()
     for item in dataset.AnnotationGroupSequence:
-        digest.update(f"{item.AnnotationGroupLabel}\n{item.NumberOfAnnotations}\n".encode())
+        digest.update(f"{str(item.AnnotationGroupLabel).strip()}\n{item.NumberOfAnnotations}\n".encode())
         digest.update(item.get("DoublePointCoordinatesData", item.get("PointCoordinatesData", b"")))
     return digest.hexdigest()
 
@@ -288,32 +297,38 @@ def read(path: Path, options: ReadOptions) -> Study:
         If the extra ``dicom`` is missing, or it is not such a file.
     """
     highdicom = _library()
-    import pydicom
     from pydicom.errors import InvalidDicomError
 
     try:
-        dataset = pydicom.dcmread(path)
-        if dataset.get("SOPClassUID") != ANNOTATION_CLASS:
-            raise FormatError("not DICOM bulk simple annotations", where=path)
-        if dataset.AnnotationCoordinateType != "2D":
-            raise FormatError("coordinates in mm of the slide are not read, only those in pixels", where=path)
-        dataset = highdicom.ann.MicroscopyBulkSimpleAnnotations.from_dataset(dataset)
-        entries: tuple[QuarantineEntry, ...] = ()
-        carried = _detach(dataset, path)
-        if isinstance(carried, Study):
-            return carried
-        if carried is not None:
-            entries = (carried,)
-        study = _Reader(dataset, path, options).study()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # odd values are common in the files of others
+            warnings.filterwarnings("error", message=".*replacement characters")
+            study = _study(highdicom, path, options)
     except MitoscopeError:
         raise
     except InvalidDicomError:
         raise FormatError("not a DICOM file", where=path) from None
     except OSError as error:
         raise FormatError(f"cannot be read ({error.strerror})", where=path) from None
-    except (*_BAD, struct.error) as error:
+    except (*_BAD, UserWarning, struct.error) as error:
         raise FormatError(f"damaged DICOM annotations ({error})", where=path) from None
-    return replace(study, quarantine=(*study.quarantine, *entries))
+    return study
+
+
+def _study(highdicom: Any, path: Path, options: ReadOptions) -> Study:
+    import pydicom
+
+    dataset = pydicom.dcmread(path)
+    if dataset.get("SOPClassUID") != ANNOTATION_CLASS:
+        raise FormatError("not DICOM bulk simple annotations", where=path)
+    if dataset.AnnotationCoordinateType != "2D":
+        raise FormatError("coordinates in mm of the slide are not read, only those in pixels", where=path)
+    dataset = highdicom.ann.MicroscopyBulkSimpleAnnotations.from_dataset(dataset)
+    carried = _detach(dataset, path)
+    if isinstance(carried, Study):
+        return carried
+    study = _Reader(dataset, path, options).study()
+    return study if carried is None else replace(study, quarantine=(*study.quarantine, carried))
 
 
 def _detach(dataset: Dataset, path: Path) -> Study | QuarantineEntry | None:

@@ -1,0 +1,62 @@
+"""Any format as truth or as detections."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mitoscope.detections import Detections
+from mitoscope.errors import FormatError, ScaleError
+from mitoscope.exchange import geojson
+from mitoscope.exchange.evaluation_input import read_any_predictions, read_any_truth
+from mitoscope.exchange.judged import read_detections, read_truth
+from mitoscope.exchange.registry import read_study, write_study
+from mitoscope.geometry import BoxPx0, Mpp
+
+
+@pytest.mark.realdata
+def test_truth_of_both_midog_files_is_one(data: Path) -> None:
+    first = read_truth(data / "annotations" / "MIDOG.json")
+    second = read_truth(data / "annotations" / "MIDOG.sqlite")
+    assert len(first) == 200
+    assert first.keys() == second.keys()
+    assert all((first[one].points_px0 == second[one].points_px0).all() for one in first)
+    assert sum(len(one.labelled("mitotic figure")) for one in first.values()) == 1721
+
+
+def test_detections_with_a_hot_spot_and_a_double_are_read(tmp_path: Path) -> None:
+    found = Detections.of([[100, 200], [100, 200], [7, 8]], [0.9, 0.5, 0.25], source="x")
+    geojson.write(tmp_path / "case.geojson", found, hot_spot=BoxPx0(0, 0, 50, 50), mitotic_count=2)
+    read = read_any_predictions(tmp_path / "case.geojson")
+    assert list(read) == ["case"]
+    assert read["case"].points_px0.tolist() == found.points_px0.tolist()
+    assert read["case"].score.tolist() == [0.9, 0.5, 0.25]
+
+
+def test_challenge_csv_is_truth_by_content(tmp_path: Path) -> None:
+    (tmp_path / "07.csv").write_text("100,200\n", encoding="utf-8")
+    assert read_any_truth(tmp_path / "07.csv")["07"].labelled("mitotic figure").tolist() == [[200, 100]]
+    (tmp_path / "t.csv").write_text("image,x,y,label\n07.tif,1,2,Mitosis\n", encoding="utf-8")
+    assert read_any_truth(tmp_path / "t.csv")["07"].labelled("mitotic figure").tolist() == [[1, 2]]
+
+
+def test_points_in_mm_need_the_resolution(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("image,x,y,score\n07.tif,100,200,0.5\n", encoding="utf-8")
+    study = read_study(tmp_path / "t.csv")
+    write_mpp = Mpp.square(0.25)
+    from mitoscope.exchange.format import WriteOptions
+
+    write_study(study, tmp_path / "07.json", "grand-challenge", WriteOptions(mpp=write_mpp))
+    with pytest.raises(ScaleError, match="--mpp"):
+        read_any_predictions(tmp_path / "07.json")
+    found = read_any_predictions(tmp_path / "07.json", mpp=write_mpp)
+    assert found["07"].points_px0.tolist() == [[100, 200]]
+
+
+def test_truth_with_cells_that_cannot_be_placed_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("image,x,y,label\na,nan,2,mitosis\n", encoding="utf-8")
+    with pytest.raises(FormatError, match="1 annotations cannot be judged, the first: NaN or infinity"):
+        read_truth(tmp_path / "t.csv")
+    with pytest.raises(FormatError, match="cannot be judged"):
+        read_detections(tmp_path / "t.csv")
