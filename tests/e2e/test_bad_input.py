@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
 from tests.e2e.conftest import Run
 
 Make = Callable[[Path], Path]

@@ -1,0 +1,115 @@
+"""A run that is stopped or killed goes on with the same command and ends in the same bytes (promise 15)."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Run
+
+
+@pytest.fixture(scope="module")
+def slide(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a synthetic slide of four chunks, all tissue."""
+    from mitoscope.slide.synthetic import SyntheticSlideConfig, write_slide
+
+    path = tmp_path_factory.mktemp("slide") / "slide.tiff"
+    write_slide(path, SyntheticSlideConfig.of(width=3600, height=2600, seed=3, tissue_fraction=1.0))
+    return path
+
+
+@pytest.fixture(scope="module")
+def whole(mitoscope: Run, slide: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """Return what an uninterrupted run writes."""
+    out = tmp_path_factory.mktemp("whole")
+    assert mitoscope("detect", slide, "--out", out).returncode == 0
+    return written(out)
+
+
+def written(out: Path) -> dict[str, bytes]:
+    suffixes = (".csv", ".geojson", ".html", ".png")
+    return {path.name: path.read_bytes() for path in sorted(out.iterdir()) if path.suffix in suffixes}
+
+
+def recorded(out: Path) -> int:
+    """Return the number of chunks in the ledger, or 0 as long as it cannot be read."""
+    try:
+        with closing(
+            sqlite3.connect(f"file:{out / 'slide.ledger'}?mode=ro", uri=True, timeout=0.01)
+        ) as ledger:
+            return int(ledger.execute("SELECT count(*) FROM chunk").fetchone()[0])
+    except sqlite3.Error:
+        return 0
+
+
+def size_without_chunks(folder: Path) -> int:
+    """Return the bytes of a ledger in which nothing is recorded, and some to spare for its header."""
+    from mitoscope.infer import Ledger
+
+    path = folder / "empty.ledger"
+    path.unlink(missing_ok=True)
+    Ledger.open(path, {"slide": "none"}).close()
+    return path.stat().st_size + 4096
+
+
+def ticks(seconds: float) -> Iterator[None]:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        yield
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_the_same_command_goes_on(
+    mitoscope: Run, slide: Path, whole: dict[str, bytes], tmp_path: Path, how: signal.Signals
+) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "mitoscope",
+        "detect",
+        str(slide),
+        "--out",
+        str(tmp_path),
+        "--threads",
+        "1",
+    ]
+    child = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    # The ledger is locked while the run holds it: its size tells that a first chunk was committed.
+    ledger, empty = tmp_path / "slide.ledger", size_without_chunks(tmp_path.parent)
+    for _ in ticks(120):
+        if child.poll() is not None or (ledger.exists() and ledger.stat().st_size > empty):
+            break
+    child.send_signal(how)
+    _, stderr = child.communicate(timeout=60)
+    done_before = recorded(tmp_path)
+    if how == signal.SIGINT:
+        assert child.returncode == 1
+        assert "repeat the same command" in stderr
+    assert 1 <= done_before < 4, stderr
+    assert not (tmp_path / "slide.json").exists()
+    again = mitoscope("detect", slide, "--out", tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert written(tmp_path) == whole
+
+
+def test_another_threshold_reuses_the_run_and_another_slide_is_refused(
+    mitoscope: Run, slide: Path, whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    assert mitoscope("detect", slide, "--out", tmp_path).returncode == 0
+    started = time.monotonic()
+    assert mitoscope("detect", slide, "--out", tmp_path, "--threshold", "0.9").returncode == 0
+    assert time.monotonic() - started < 60
+    assert (tmp_path / "slide.csv").read_bytes() == whole["slide.csv"]
+    refused = mitoscope("detect", slide, "--out", tmp_path, "--mpp", "0.24")
+    assert refused.returncode == 2
+    assert "configuration: mpp" in refused.stderr
+    assert "--no-resume" in refused.stderr
