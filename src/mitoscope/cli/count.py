@@ -45,7 +45,9 @@ def count(
     outline = None if tumour is None else geojson.read_tumour(tumour)
     cut, shape = parse_threshold(threshold), Aspect.parse(aspect)
     for path in find_results(result):
-        name, counted = count_file(path, area_mm2=area, aspect=shape, tumour=outline, threshold=cut, mpp=mpp)
+        name, counted = count_file(
+            path, area_mm2=area, aspect=shape, tumour=outline, threshold=cut, mpp=parse_mpp(mpp)
+        )
         if as_json:
             typer.echo(json.dumps({"slide": name, **asdict(counted)}, indent=2))
         else:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mitoscope.cli.options import MppOption
-from mitoscope.cli.tables import print_table
+from mitoscope.cli.store_figures import agreement, consensus, info
+from mitoscope.cli.tables import print_json, print_table, say
 
 if TYPE_CHECKING:
     from mitoscope.exchange.format import ReadOptions
-    from mitoscope.store import Overview, QuarantineEntry, Study
+    from mitoscope.store import QuarantineEntry, Study
 
 app = typer.Typer(
     help="Annotations: who said what about which cell, in one file a study.",
@@ -29,10 +30,6 @@ _Boxes = Annotated[
     str | None,
     typer.Option("--boxes", metavar="xywh|xyxy", help="COCO boxes: corner and size, or two corners (MIDOG)."),
 ]
-_Policy = Annotated[
-    str | None,
-    typer.Option("--policy", help="Agreed class: unanimous, consensus, majority, crowd or recorded."),
-]
 
 
 @app.command()
@@ -46,7 +43,7 @@ def create(
 
     with Store.create(study, name=name) as store:
         created = store.overview()
-    _say({"study": str(study), "name": created.name, "uuid": created.uuid}, f"{study} created", as_json)
+    say({"study": str(study), "name": created.name, "uuid": created.uuid}, f"{study} created", as_json)
 
 
 @app.command("import")
@@ -105,7 +102,7 @@ def import_(
             report = store.import_study(part, source=source, trust_scale=trust_scale)
             done.append(_imported(path, name, report, part.quarantine))
     if as_json:
-        _print_json({"study": str(study), "imported": done})
+        print_json({"study": str(study), "imported": done})
         return
     columns = ("slides", "cells", "labels", "regions", "quarantined")
     rows = [[one["file"], one["format"], *(one[name] for name in columns)] for one in done]
@@ -254,103 +251,7 @@ def export(
     counts = {"slides": len(part.slides), "cells": len(part.cells), "labels": len(part.events)}
     said = ", ".join(f"{count} {what}" for what, count in counts.items())
     done = {"study": str(study), "format": known.name, "out": str(out), **counts, "left_out": list(left_out)}
-    _say(done, "\n".join([f"{out} written: {said}", *left_out]), as_json)
-
-
-@app.command()
-def info(study: _Study, policy: _Policy = None, as_json: _Json = False) -> None:
-    """Show what is in a store: slides, raters, cells per label, variants with their tumour area."""
-    from mitoscope.store import Store
-
-    with Store.open(study, write=False) as store:
-        found = store.overview(_parse_policy(policy))
-    if as_json:
-        _print_json(_overview_json(found))
-    else:
-        _print_overview(found)
-
-
-def _parse_policy(text: str | None) -> Any:
-    from mitoscope.errors import ConfigError
-    from mitoscope.store import Policy
-
-    try:
-        return None if text is None else Policy(text.strip().casefold())
-    except ValueError:
-        raise ConfigError(
-            f"there is no policy {text!r}", mend=f"there are {', '.join(one.value for one in Policy)}"
-        ) from None
-
-
-def _overview_json(found: Overview) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return {
-        "name": found.name,
-        "uuid": found.uuid,
-        "policy": found.policy.value,
-        "slides": [
-            {
-                "name": row.slide.name,
-                "case": row.slide.case,
-                "domain": asdict(row.slide.domain),
-                "area_mm2": row.area_mm2,
-                "cells": row.cells,
-                "labels": dict(row.agreed),
-                "variants": {_variant(key): dict(counts) for key, counts in row.variants.items()},
-                "splits": {_variant(key): split for key, split in row.splits.items()},
-            }
-            for row in found.slides
-        ],
-        "raters": [
-            {"name": row.rater.name, "kind": row.rater.kind.value, "labels": row.labels, "cells": row.cells}
-            for row in found.raters
-        ],
-        "rounds": [{"name": one.name, "kind": one.kind.value} for one in found.rounds],
-        "cells": found.cells,
-        "labels": dict(found.agreed),
-        "cells_per_label": dict(found.agreed),
-        "without_agreed_class": found.disagreed,
-        "deleted": found.deleted,
-        "events": found.events,
-        "variants": {_variant(key): found.total(key) for key in found.variants},
-        "quarantined": dict(found.quarantined),
-    }
-
-
-def _variant(key: tuple[str, int]) -> str:
-    return f"{key[0]} {key[1]}"
-
-
-def _print_overview(found: Overview) -> None:
-    labels = [name for name in found.labels if found.agreed.get(name)] or list(found.labels)
-    columns = ["slide", "mm²", "cells", *labels]
-    columns += [f"{_variant(key)}: {name}" for key in found.variants for name in found.total(key)]
-    rows = [
-        [
-            row.slide.name,
-            row.area_mm2,
-            row.cells,
-            *(row.agreed.get(name, 0) for name in labels),
-            *(row.variants.get(key, {}).get(name, 0) for key in found.variants for name in found.total(key)),
-        ]
-        for row in found.slides
-    ]
-    areas = [row.area_mm2 for row in found.slides if row.area_mm2 is not None]
-    total = [
-        "total",
-        sum(areas) if areas else None,
-        found.cells,
-        *(found.agreed.get(one, 0) for one in labels),
-    ]
-    total += [count for key in found.variants for count in found.total(key).values()]
-    print_table(f"{found.name}: agreed class by policy {found.policy.value}", columns, rows, total=total)
-    raters = [[row.rater.name, row.rater.kind.value, row.labels, row.cells] for row in found.raters]
-    print_table("Raters", ("rater", "kind", "labels", "cells"), raters)
-    facts = [("slides", len(found.slides)), ("cells", found.cells), ("deleted", found.deleted)]
-    facts += [("without an agreed class", found.disagreed), ("events", found.events)]
-    facts += [(f"quarantined: {why}", count) for why, count in found.quarantined.items()]
-    print_table("In all", ("", "count"), facts)
+    say(done, "\n".join([f"{out} written: {said}", *left_out]), as_json)
 
 
 @app.command()
@@ -364,7 +265,7 @@ def backup(
 
     with Store.open(study) as store:
         copy = store.backup(target)
-    _say({"study": str(study), "backup": str(copy)}, f"{study} copied to {copy}, checked", as_json)
+    say({"study": str(study), "backup": str(copy)}, f"{study} copied to {copy}, checked", as_json)
 
 
 @app.command()
@@ -383,17 +284,9 @@ def verify(study: _Study, as_json: _Json = False) -> None:
     }
     over = f"{checked.events} events and {checked.cells} cells"
     line = f"{study} is whole: {checked.invariants} checks over {over}"
-    _say(done, line, as_json)
+    say(done, line, as_json)
 
 
-def _say(values: dict[str, Any], line: str, as_json: bool) -> None:
-    if as_json:
-        _print_json(values)
-    else:
-        typer.echo(line)
-
-
-def _print_json(values: dict[str, Any]) -> None:
-    import json
-
-    typer.echo(json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False))
+app.command()(info)
+app.command()(agreement)
+app.command()(consensus)

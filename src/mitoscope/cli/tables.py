@@ -1,9 +1,11 @@
-"""Tables on the terminal: names from files are shown, never interpreted."""
+"""Tables, lines and JSON on the terminal: names from files are shown, never interpreted."""
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 PIPED_WIDTH = 160
 """Columns of a table that goes into a file or another program."""
@@ -64,4 +66,33 @@ def print_table(
 def _text(value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return grouped(value)
-    return f"{value:.2f}" if isinstance(value, float) else shown(value)
+    if isinstance(value, float):
+        return "–" if math.isnan(value) else f"{value:.2f}"
+    return shown(value)
+
+
+def print_json(values: dict[str, Any]) -> None:
+    """Print one JSON object; NaN is null."""
+    import json
+
+    import typer
+
+    typer.echo(json.dumps(_without_nan(values), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def say(values: dict[str, Any], line: str, as_json: bool) -> None:
+    """Print values as JSON, or a line for people."""
+    import typer
+
+    if as_json:
+        print_json(values)
+    else:
+        typer.echo("\n".join(shown(one) for one in line.split("\n")))
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nan(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(one) for one in value]
+    return None if isinstance(value, float) and math.isnan(value) else value

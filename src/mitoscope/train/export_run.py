@@ -40,7 +40,9 @@ def export_run(run: Path, out: Path, *, data: Path) -> Bundle:
     state = new_state(job)
     load(state, run / CHECKPOINT_NAME, run=job.fingerprint)
     if not state.best:
-        raise IncompleteRunError("not validated yet: there are no best weights", where=run, mend="train longer")
+        raise IncompleteRunError(
+            "not validated yet: there are no best weights", where=run, mend="train longer"
+        )
     put_weights(state.average, state.best)
     assert isinstance(state.average, FcnResnet12)
     return pack(

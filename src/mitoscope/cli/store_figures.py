@@ -1,0 +1,291 @@
+"""``mitoscope store info|agreement|consensus``: what is in a store, and how far its raters agree."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mitoscope.cli.tables import print_json, print_table
+
+if TYPE_CHECKING:
+    from mitoscope.curation.agreement import Agreement
+    from mitoscope.curation.bootstrap import Estimate
+    from mitoscope.curation.midog_tables import TableCell
+    from mitoscope.store import Overview
+
+_Study = Annotated[Path, typer.Argument(metavar="STUDY", help="The store: one file a study.")]
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def info(
+    study: _Study,
+    policy: Annotated[
+        str | None,
+        typer.Option("--policy", help="Agreed class: unanimous, consensus, majority, crowd or recorded."),
+    ] = None,
+    as_json: _Json = False,
+) -> None:
+    """Show what is in a store: slides, raters, cells per label, variants with their tumour area."""
+    from mitoscope.store import Store
+
+    with Store.open(study, write=False) as store:
+        found = store.overview(_parse_policy(policy))
+    if as_json:
+        print_json(_overview_json(found))
+    else:
+        _print_overview(found)
+
+
+def _parse_policy(text: str | None) -> Any:
+    from mitoscope.errors import ConfigError
+    from mitoscope.store import Policy
+
+    try:
+        return None if text is None else Policy(text.strip().casefold())
+    except ValueError:
+        known = ", ".join(one.value for one in Policy)
+        raise ConfigError(f"there is no policy {text!r}", mend=f"there are {known}") from None
+
+
+def _overview_json(found: Overview) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        "name": found.name,
+        "uuid": found.uuid,
+        "policy": found.policy.value,
+        "slides": [
+            {
+                "name": row.slide.name,
+                "case": row.slide.case,
+                "domain": asdict(row.slide.domain),
+                "area_mm2": row.area_mm2,
+                "cells": row.cells,
+                "labels": dict(row.agreed),
+                "variants": {_variant(key): dict(counts) for key, counts in row.variants.items()},
+                "splits": {_variant(key): split for key, split in row.splits.items()},
+            }
+            for row in found.slides
+        ],
+        "raters": [
+            {"name": row.rater.name, "kind": row.rater.kind.value, "labels": row.labels, "cells": row.cells}
+            for row in found.raters
+        ],
+        "rounds": [{"name": one.name, "kind": one.kind.value} for one in found.rounds],
+        "cells": found.cells,
+        "labels": dict(found.agreed),
+        "cells_per_label": dict(found.agreed),
+        "without_agreed_class": found.disagreed,
+        "deleted": found.deleted,
+        "events": found.events,
+        "variants": {_variant(key): found.total(key) for key in found.variants},
+        "quarantined": dict(found.quarantined),
+    }
+
+
+def _variant(key: tuple[str, int]) -> str:
+    return f"{key[0]} {key[1]}"
+
+
+def _print_overview(found: Overview) -> None:
+    labels = [name for name in found.labels if found.agreed.get(name)] or list(found.labels)
+    pairs = [(key, name) for key in found.variants for name in found.total(key)]
+    rows = [
+        [
+            row.slide.name,
+            row.area_mm2,
+            row.cells,
+            *(row.agreed.get(name, 0) for name in labels),
+            *(row.variants.get(key, {}).get(name, 0) for key, name in pairs),
+        ]
+        for row in found.slides
+    ]
+    areas = [row.area_mm2 for row in found.slides if row.area_mm2 is not None]
+    total = ["total", sum(areas) if areas else None, found.cells]
+    total += [found.agreed.get(one, 0) for one in labels] + [found.total(key)[name] for key, name in pairs]
+    columns = ["slide", "mm²", "cells", *labels, *(f"{_variant(key)}: {name}" for key, name in pairs)]
+    print_table(f"{found.name}: agreed class by policy {found.policy.value}", columns, rows, total=total)
+    raters = [[row.rater.name, row.rater.kind.value, row.labels, row.cells] for row in found.raters]
+    print_table("Raters", ("rater", "kind", "labels", "cells"), raters)
+    facts = [("slides", len(found.slides)), ("cells", found.cells), ("deleted", found.deleted)]
+    facts += [("without an agreed class", found.disagreed), ("events", found.events)]
+    facts += [(f"quarantined: {why}", count) for why, count in found.quarantined.items()]
+    print_table("In all", ("", "count"), facts)
+
+
+def agreement(
+    study: _Study,
+    by: Annotated[
+        str, typer.Option("--by", help="What makes a domain: tumour_type, scanner, species, laboratory.")
+    ] = "tumour_type",
+    kinds: Annotated[
+        str, typer.Option("--kinds", help="Whose labels count: expert, crowd, model, consensus.")
+    ] = "expert",
+    resamples: Annotated[int, typer.Option("--resamples", min=1, help="Of the bootstrap, by case.")] = 2000,
+    published: Annotated[
+        bool, typer.Option("--published", help="MIDOG++ Tables 2 and 3 beside the published figures.")
+    ] = False,
+    as_json: _Json = False,
+) -> None:
+    """Show how far raters agree, per domain and in all, with 95 % intervals by case."""
+    from mitoscope.store import Store
+
+    with Store.open(study, write=False) as store:
+        whole = store.export_study()
+    if published:
+        from mitoscope.curation.midog_tables import table_2, table_3
+
+        tables = {"MIDOG++ Table 2": table_2(whole), "MIDOG++ Table 3 (%)": table_3(whole)}
+        _show_published(tables, as_json)
+        return
+    from mitoscope.curation.agreement import agreement as measure
+
+    wanted = tuple(one.strip() for one in by.split(",") if one.strip())
+    found = measure(whole, kinds=_parse_kinds(kinds), by=wanted, resamples=resamples)
+    if as_json:
+        print_json({"study": str(study), "domains": [_agreement_json(one) for one in found]})
+    else:
+        _print_agreement(found, whole.labels.names)
+
+
+def _parse_kinds(text: str) -> Any:
+    from mitoscope.errors import ConfigError
+    from mitoscope.store import RaterKind
+
+    try:
+        return tuple(RaterKind(one.strip()) for one in text.split(","))
+    except ValueError:
+        known = ", ".join(one.value for one in RaterKind)
+        raise ConfigError(f"no kind of raters: {text!r}", mend=f"there are {known}") from None
+
+
+def _agreement_json(found: Agreement) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        "domain": found.domain,
+        "cells": found.cells,
+        "cases": found.cases,
+        "two_reads": {
+            "cells": found.reads.cells,
+            "agreed": dict(found.reads.agreed),
+            "disagreed": found.reads.disagreed,
+            "third": dict(found.reads.third),
+            "final": dict(found.reads.final),
+            "unresolved": found.reads.unresolved,
+        },
+        "disagreement": asdict(found.disagreement),
+        "fleiss_kappa": asdict(found.fleiss),
+        "fleiss_raters": found.fleiss_raters,
+        "krippendorff_alpha": asdict(found.alpha),
+        "pairs": [
+            {
+                "raters": list(one.raters),
+                "cells": one.cells,
+                "confusion": one.confusion.tolist(),
+                "cohen_kappa": asdict(one.kappa),
+            }
+            for one in found.pairs
+        ],
+        "times": [asdict(one) for one in found.times],
+    }
+
+
+def _print_agreement(found: tuple[Agreement, ...], names: tuple[str, ...]) -> None:
+    labels = [name for name in names if any(one.reads.final.get(name) for one in found)] or list(names)
+    rows = [_reads_row(one, labels) for one in found]
+    columns = ["domain", "cases", "cells", *(f"both {name} %" for name in labels), "disagreed %"]
+    columns += [f"third {name} %" for name in labels] + [f"final {name} %" for name in labels]
+    print_table("First two raters, the third, and the outcome", columns, rows)
+    coefficients = [
+        [
+            one.domain,
+            _interval(one.disagreement, 100),
+            _interval(one.fleiss),
+            one.fleiss_raters,
+            _interval(one.alpha),
+        ]
+        for one in found
+    ]
+    columns = ["domain", "disagreed %", "Fleiss' kappa", "raters a cell", "Krippendorff's alpha"]
+    print_table("Coefficients, with 95 % intervals by case", columns, coefficients)
+    pairs = [
+        [one.domain, *pair.raters, pair.cells, _interval(pair.kappa), str(pair.confusion.tolist())]
+        for one in found
+        for pair in one.pairs
+    ]
+    columns = ["domain", "rater", "and", "cells", "Cohen's kappa", f"confusion ({', '.join(names)})"]
+    print_table("Pairs of raters", columns, pairs)
+    times = [[one.domain, time.rater, time.labels, time.median_s] for one in found for time in one.times]
+    if times:
+        print_table("Time a label", ("domain", "rater", "labels", "median s"), times)
+
+
+def _reads_row(found: Agreement, labels: list[str]) -> list[object]:
+    reads = found.reads
+    total = max(reads.cells, 1)
+    return [
+        found.domain,
+        found.cases,
+        reads.cells,
+        *(100 * reads.agreed.get(name, 0) / total for name in labels),
+        100 * reads.disagreement_rate,
+        *(100 * reads.third_share.get(name, float("nan")) for name in labels),
+        *(100 * reads.final.get(name, 0) / total for name in labels),
+    ]
+
+
+def _interval(found: Estimate, scale: float = 1) -> str:
+    value, low, high = (scale * one for one in (found.value, found.low, found.high))
+    return "–" if math.isnan(value) else f"{value:.2f} [{low:.2f}, {high:.2f}]"
+
+
+def _show_published(tables: dict[str, list[TableCell]], as_json: bool) -> None:
+    if as_json:
+        from dataclasses import asdict
+
+        print_json({title: [asdict(one) for one in cells] for title, cells in tables.items()})
+        return
+    for title, cells in tables.items():
+        rows = [[one.row, one.column, f"{one.published:g}", _range(one), one.reason] for one in cells]
+        print_table(title, ("row", "column", "published", "from the file", "where they differ, why"), rows)
+
+
+def _range(cell: TableCell) -> str:
+    return f"{cell.low:.2f}" if cell.found is not None else f"{cell.low:.2f} to {cell.high:.2f}"
+
+
+def consensus(
+    study: _Study,
+    third_round: Annotated[
+        str | None,
+        typer.Option("--third-expert", metavar="ROUND", help="Open this round over the disputed cells."),
+    ] = None,
+    as_json: _Json = False,
+) -> None:
+    """Show the agreed class under every policy, and the cells that still wait for a third expert."""
+    from mitoscope.store import Policy, Round, RoundKind, Store
+
+    with Store.open(study, write=third_round is not None) as store:
+        labels = {id_: label.name for id_, label in store.labels().items()}
+        counts = {policy.value: _count(store.agreed(policy), labels) for policy in Policy}
+        waiting = store.disputed()
+        if third_round is not None and waiting:
+            store.open_round(Round(third_round, RoundKind.THIRD_EXPERT), cells=waiting)
+    opened = third_round if waiting else None
+    if as_json:
+        found = {"study": str(study), "policies": counts, "disputed": len(waiting), "round": opened}
+        print_json(found)
+        return
+    columns = ["policy", *labels.values(), "no agreed class"]
+    print_table("Agreed class by policy", columns, [[name, *of.values()] for name, of in counts.items()])
+    line = f"{len(waiting)} cells on which the first two experts differ wait for a third"
+    typer.echo(line + (f"; they are the round {opened!r} now" if opened else ""))
+
+
+def _count(view: Any, labels: dict[int, str]) -> dict[str, int]:
+    found = {name: int((view.label_id == id_).sum()) for id_, name in labels.items()}
+    return found | {"no agreed class": int((view.label_id == 0).sum())}
