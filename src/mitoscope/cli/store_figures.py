@@ -255,7 +255,8 @@ def _show_published(tables: dict[str, list[TableCell]], as_json: bool) -> None:
 
 
 def _range(cell: TableCell) -> str:
-    return f"{cell.low:.2f}" if cell.found is not None else f"{cell.low:.2f} to {cell.high:.2f}"
+    low, high = f"{cell.low:.2f}", f"{cell.high:.2f}"
+    return f"{round(cell.low, 2):g}" if cell.found is not None else f"{low} to {high}"
 
 
 def consensus(
