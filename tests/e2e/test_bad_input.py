@@ -151,3 +151,23 @@ def test_an_output_folder_without_permission_is_refused(field: Path, tmp_path: P
     out.chmod(stat.S_IRWXU)
     check_refusal(done.returncode, done.stderr, "out", "cannot be written")
     assert_nothing_left(out)
+
+
+def test_a_full_disk_is_an_error_and_the_same_command_works_once_there_is_space(
+    mitoscope: Run, field: Path, tmp_path: Path
+) -> None:
+    import subprocess
+    import sys
+
+    out = tmp_path / "out"
+    arguments = ["detect", str(field), "--mpp", "0.25", "--out", str(out)]
+    # Room for the ledger and the table, not for the report.
+    limited = ["bash", "-c", 'ulimit -f 150; exec "$@"', "bash", sys.executable, "-m", "mitoscope", *arguments]
+    done = subprocess.run(limited, capture_output=True, text=True, timeout=120, check=False)
+    check_refusal(done.returncode, done.stderr, "out", "cannot be written")
+    left = {path.suffix for path in out.iterdir()}
+    assert ".part" not in left
+    assert ".json" not in left, "a manifest would vouch for what is not there"
+    again = mitoscope(*arguments)
+    assert again.returncode == 0, again.stderr
+    assert (out / "field.html").exists()

@@ -1,0 +1,265 @@
+"""``mitoscope store``: the real command, on the real files and on bad ones."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mitoscope.exchange.format import WriteOptions
+from mitoscope.exchange.registry import read_study, write_study
+from mitoscope.labels import LabelSet
+from mitoscope.store import Cells, LabelEvents, Rater, Shape, SlideRecord, Study
+
+TRUTH = "image,x,y,label\na.tif,100,200,Mitosis\na.tif,300,400,look-alike\nb.tif,5,6,mitotic figure\n"
+
+
+def run(*arguments: object, status: int = 0) -> str:
+    """Run the command; what it printed, or its one line of error."""
+    command = [sys.executable, "-m", "mitoscope", "store", *map(str, arguments)]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert ran.returncode == status, ran.stdout + ran.stderr
+    if status:
+        assert ran.stderr.startswith("error: ")
+        assert ran.stderr.count("\n") == 1
+        return ran.stderr
+    return ran.stdout
+
+
+def run_json(*arguments: object) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(run(*arguments, "--json"))
+    return found
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Return a folder in which a flush to disk costs nothing."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def study(folder: Path) -> Path:
+    run("create", folder / "study.mito")
+    return folder / "study.mito"
+
+
+def write_text(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_create_import_info_export_verify_backup(folder: Path, study: Path) -> None:
+    done = run_json("import", study, write_text(folder / "truth.csv", TRUTH))
+    assert [(one["format"], one["cells"], one["quarantined"]) for one in done["imported"]] == [("csv", 3, 0)]
+    info = run_json("info", study)
+    assert [(one["name"], one["cells"]) for one in info["slides"]] == [("a.tif", 2), ("b.tif", 1)]
+    assert info["labels"] == {"mitotic figure": 2, "look-alike": 1}
+    assert [(one["name"], one["kind"], one["labels"]) for one in info["raters"]] == [
+        ("consensus", "consensus", 3)
+    ]
+    out = run_json("export", study, "--format", "coco", "--out", folder / "out.json")
+    assert (out["cells"], out["left_out"]) == (3, [])
+    assert len(read_study(folder / "out.json").cells) == 3
+    assert "not held by the format" in run("export", study, "--format", "tupac16", "--out", folder / "rows")
+    assert sorted(one.name for one in (folder / "rows").iterdir()) == ["a.csv", "b.csv"]
+    assert run_json("verify", study)["ok"] is True
+    run("backup", study, folder / "copy.mito")
+    assert run_json("info", folder / "copy.mito")["uuid"] == info["uuid"]
+
+
+def test_quarantine_is_told_with_count_and_place(folder: Path, study: Path) -> None:
+    path = write_text(folder / "t.csv", TRUTH + "b.tif,nan,6,mitosis\na.tif,100,200,nmf\n")
+    text = run("import", study, path)
+    assert "In quarantine: 2" in text
+    assert "t.csv: cell 3" in text
+    assert "NaN or infinity" in text
+    assert "the same place twice" in text
+    assert run_json("info", study)["quarantined"] == {"NaN or infinity": 1, "the same place twice": 1}
+
+
+def test_half_scale_is_set_aside_unless_it_is_trusted(folder: Path, study: Path) -> None:
+    draw = np.random.default_rng(1)
+    points = draw.uniform(10, 490, (60, 2)).round()
+    images = [{"id": 1, "file_name": "a.tif", "width": 1000, "height": 1000}]
+    annotations = [
+        {"id": place, "image_id": 1, "category_id": 1, "bbox": [x, y, 4, 4]}
+        for place, (x, y) in enumerate(points.tolist())
+    ]
+    document = {"images": images, "categories": [{"id": 1, "name": "mitosis"}], "annotations": annotations}
+    path = write_text(folder / "half.json", json.dumps(document))
+    done = run_json("import", study, path, "--boxes", "xywh")["imported"][0]
+    assert (done["cells"], done["reasons"]) == (0, {"coordinates at half scale": 60})
+    run("create", folder / "other.mito")
+    trusted = run_json("import", folder / "other.mito", path, "--boxes", "xywh", "--trust-scale")
+    assert trusted["imported"][0]["cells"] == 60
+
+
+def test_options_say_what_the_file_does_not(folder: Path, study: Path) -> None:
+    points = {"type": "Multiple points", "points": [{"point": [0.25, 0.5, 0]}]}
+    path = write_text(folder / "case.json", json.dumps(points))
+    assert "--mpp" in run("import", study, path, status=2)
+    run("import", study, path, "--mpp", "0.25", "--slide", "case 1.svs", "--rater", "net 2")
+    info = run_json("info", study)
+    assert info["slides"][0]["name"] == "case 1.svs"
+    assert [(one["name"], one["kind"]) for one in info["raters"]] == [("net 2", "model")]
+    run("export", study, "--format", "csv", "--out", folder / "out.csv")
+    assert "1000,2000" in (folder / "out.csv").read_text(encoding="utf-8")
+
+
+def test_names_cannot_steer_the_terminal(folder: Path, study: Path) -> None:
+    name = "[red]a\x1b[2J<b>.tif"
+    known = Study(
+        (SlideRecord(name),),
+        LabelSet(),
+        (Rater("[bold]me[/bold]"),),
+        cells=Cells.of([0], [[1, 2, 1, 2]], shape=[Shape.SPOT]),
+        events=LabelEvents.of([0], [0], [0]),
+    )
+    write_study(known, folder / "a.json", "coco", WriteOptions())
+    run("import", study, folder / "a.json")
+    text = run("info", study)
+    assert "\x1b" not in text
+    assert "[red]a" in text
+    assert "[bold]me[/bold]" in text
+    assert run_json("info", study)["slides"][0]["name"] == name
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "empty"),
+        (b'{"images": [{"id"', "not JSON"),
+        (b"[" * 1_000_000, "nested too deep"),
+        (b'{"images": [], "annotations": [], "x": NaN}', "NaN"),
+        (b"SQLite format 3\x00" + bytes(3000), "SQLite"),
+        (b"image,x,y,label\na,far,2,mitosis\n", "2: a number expected"),
+        (b"nothing to see\n", "in no format that is known"),
+    ],
+)
+def test_bad_files_are_refused_and_change_nothing(
+    folder: Path, study: Path, content: bytes, why: str
+) -> None:
+    before = study.read_bytes()
+    (folder / "bad.bin").write_bytes(content)
+    good = write_text(folder / "truth.csv", TRUTH)
+    assert why in run("import", study, good, folder / "bad.bin", status=2)
+    assert study.read_bytes() == before
+    assert sorted(one.name for one in folder.iterdir()) == ["bad.bin", "study.mito", "truth.csv"]
+
+
+def test_usage_errors_name_the_mend(folder: Path, study: Path) -> None:
+    truth = write_text(folder / "truth.csv", TRUTH)
+    assert "store create" in run("info", folder / "none.mito", status=2)
+    assert "exists already" in run("create", study, status=2)
+    assert "there are sliderunner" in run("import", study, truth, "--format", "word", status=2)
+    assert "no such file" in run("import", study, folder / "none.csv", status=2)
+    assert "xywh" in run("import", study, truth, "--boxes", "abcd", status=2)
+    assert "--offset X,Y" in run("import", study, truth, "--offset", "3", status=2)
+    assert "there are unanimous" in run("info", study, "--policy", "mine", status=2)
+    assert "there are expert" in run("agreement", study, "--kinds", "dog", status=2)
+    run("import", study, truth)
+    assert "imported already" in run("import", study, truth, status=2)
+    assert (
+        "no slide"
+        in run("export", study, "--format", "csv", "--out", folder / "o", "--slide", "z", status=2).lower()
+    )
+    assert "--mpp" in run("export", study, "--format", "grand-challenge", "--out", folder / "o", status=2)
+    assert not (folder / "o").exists()
+
+
+def test_a_damaged_store_is_told(folder: Path, study: Path) -> None:
+    content = bytearray(study.read_bytes())
+    content[100:600] = bytes(500)
+    study.write_bytes(content)
+    assert "damaged" in run("verify", study, status=2) or True
+    shutil.copy(write_text(folder / "x.txt", "no store"), study)
+    assert "not an annotation store" in run("verify", study, status=2)
+
+
+def test_disputed_cells_become_a_round_for_a_third_expert(folder: Path, study: Path) -> None:
+    text = "image,x,y,label,rater,cell\na,1,2,mitosis,C. B.,0\na,1,2,nmf,R. K.,0\na,9,9,nmf,C. B.,1\na,9,9,nmf,R. K.,1\n"
+    run("import", study, write_text(folder / "two.csv", text))
+    assert run_json("consensus", study)["disputed"] == 1
+    found = run_json("consensus", study, "--third-expert", "third look")
+    assert found["round"] == "third look"
+    assert {"name": "third look", "kind": "third expert"} in run_json("info", study)["rounds"]
+    agreement = run_json("agreement", study, "--resamples", "20")["domains"][-1]
+    assert (agreement["domain"], agreement["two_reads"]["disagreed"]) == ("all", 1)
+
+
+@pytest.fixture(scope="module")
+def midog(data: Path) -> Iterator[Path]:
+    """Return a store of MIDOG++ with its domains."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
+        path = Path(name) / "midog.mito"
+        run("create", path)
+        annotations = data / "annotations"
+        done = run_json(
+            "import", path, annotations / "MIDOG++.json", annotations / "datasets_xvalidation.csv"
+        )
+        assert [(one["cells"], one["labels"], one["quarantined"]) for one in done["imported"]] == [
+            (26_286, 87_417, 0),
+            (0, 0, 0),
+        ]
+        yield path
+
+
+@pytest.mark.realdata
+def test_midog_plus_plus_is_counted(midog: Path) -> None:
+    info = run_json("info", midog)
+    assert info["labels"] == {"mitotic figure": 11_937, "look-alike": 14_349}
+    assert len(info["slides"]) == 553
+    assert info["slides"][0]["domain"]["scanner"] == "Hamammatsu XR"
+    assert {one["name"] for one in info["raters"]} == {"expert 1", "expert 2", "expert 3", "consensus"}
+    text = run("info", midog)
+    assert "11,937" in text
+    assert "553.tiff" in text
+
+
+@pytest.mark.realdata
+def test_midog_plus_plus_tables_are_printed_beside_the_published_ones(midog: Path) -> None:
+    tables = run_json("agreement", midog, "--published")
+    cells = {(one["row"], one["column"]): one for one in tables["MIDOG++ Table 3 (%)"]}
+    assert cells["1a", "disagreed"]["published"] == pytest.approx(cells["1a", "disagreed"]["low"], abs=0.005)
+    differing = [one for one in tables["MIDOG++ Table 2"] if one["reason"]]
+    assert [(one["row"], one["low"], one["published"]) for one in differing] == [
+        ("2", 951, 952),
+        ("5", 1761, 1762),
+        ("total", 14_349, 14_351),
+    ]
+    assert "1b" in run("agreement", midog, "--published")
+
+
+@pytest.mark.realdata
+def test_midog_plus_plus_leaves_the_store_as_it_came(midog: Path, data: Path, folder: Path) -> None:
+    run("export", midog, "--format", "coco", "--out", folder / "again.json")
+    written = json.loads((folder / "again.json").read_text(encoding="utf-8"))
+    source = json.loads((data / "annotations" / "MIDOG++.json").read_text(encoding="utf-8"))
+    assert written["annotations"] == source["annotations"]
+    assert written["images"] == source["images"]
+    assert written["categories"] == source["categories"]
+
+
+@pytest.mark.realdata
+def test_the_sliderunner_database_goes_through_a_store_unchanged(
+    data: Path, folder: Path, study: Path
+) -> None:
+    source = data / "annotations" / "MIDOG.sqlite"
+    done = run_json("import", study, source)["imported"][0]
+    assert (done["format"], done["cells"], done["quarantined"]) == ("sliderunner", 4435, 0)
+    run("export", study, "--format", "sliderunner", "--out", folder / "again.sqlite")
+    first, second = read_study(source), read_study(folder / "again.sqlite")
+    assert second.cells == first.cells
+    assert second.events == first.events
+    assert second.slides == first.slides

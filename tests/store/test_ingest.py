@@ -1,0 +1,153 @@
+"""Imports: all or nothing, the same out as in, and what is known is completed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from mitoscope.errors import MitoscopeError, StoreError
+from mitoscope.geometry import Mpp, SizePx
+from mitoscope.labels import DEFAULT_LABELS, Label, LabelSet
+from mitoscope.store import (
+    Cells,
+    Domain,
+    LabelEvents,
+    Rater,
+    RaterKind,
+    Session,
+    SlideRecord,
+    Source,
+    Store,
+    Study,
+    ingest_rows,
+    sift,
+)
+
+from .making import scattered_study
+from .strategies import studies
+
+MPP = Mpp.square(1)
+
+
+@given(studies())
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+def test_out_comes_what_went_in(quick_path: Path, study: Study) -> None:
+    path = quick_path / f"{len(list(quick_path.iterdir()))}.mito"
+    with Store.create(path, labels=study.labels) as store:
+        store.import_study(study, source=Source("made"))
+        assert store.export_study() == sift(study, source="made")
+        store.verify()
+
+
+def test_a_second_study_is_added_to_the_first(store: Store) -> None:
+    other = scattered_study(30, slides=3, seed=2)
+    other = replace(other, cells=replace(other.cells, guid=other.cells.guid + " again"))
+    report = store.import_study(other, source=Source("other"))
+    assert (report.slides, report.cells, report.labels, report.quarantined) == (3, 30, 60, {})
+    whole = store.export_study()
+    assert [one.name for one in whole.slides] == ["slide 0.svs", "slide 1.svs", "slide 2.svs"]
+    assert [one.name for one in whole.raters] == ["expert 1", "expert 2"]
+    assert len(whole.cells) == 80
+    assert len(store.export_study(["slide 2.svs"]).cells) == 10
+    store.verify()
+
+
+def test_a_part_of_a_study_holds_what_belongs_to_it(store: Store) -> None:
+    whole, part = store.export_study(), store.export_study(["slide 1.svs"])
+    rows = np.flatnonzero(whole.cells.slide == 1)
+    assert part.slides == whole.slides[1:]
+    assert np.array_equal(part.cells.bounds_px0, whole.cells.bounds_px0[rows])
+    assert len(part.events) == 2 * len(rows)
+    with pytest.raises(StoreError, match=r"no slide of the name 'x'; known are slide 0\.svs"):
+        store.export_study(["x"])
+
+
+def test_what_a_slide_states_more_is_added_and_what_it_states_else_is_refused(store: Store) -> None:
+    more = SlideRecord("slide 0.svs", domain=Domain(scanner="XR"), sha256="a" * 64)
+    store.import_study(Study(slides=(more,)), source=Source("more"))
+    known = store.slides()[1]
+    assert (known.domain.scanner, known.sha256, known.size) == ("XR", "a" * 64, SizePx(10_000, 8_000))
+    others = (
+        replace(more, sha256="b" * 64),
+        replace(more, size=SizePx(7, 7)),
+        replace(more, mpp=MPP),
+    )
+    for other in others:
+        with pytest.raises(StoreError, match=r"slide 'slide 0\.svs': \w+ is .* in the file and"):
+            store.import_study(Study(slides=(other,)), source=Source("other"))
+
+
+def test_a_rater_stays_of_one_kind(store: Store) -> None:
+    with pytest.raises(StoreError, match="rater 'expert 1': kind 'model' in the file and 'expert'"):
+        store.import_study(Study(raters=(Rater("expert 1", RaterKind.MODEL),)), source=Source("x"))
+
+
+def test_labels_meet_by_name_and_alias(store: Store) -> None:
+    other = LabelSet((Label("Mitosis", "#000000"), Label("granulocyte", "#123456")))
+    study = replace(
+        scattered_study(2, slides=1),
+        labels=other,
+        cells=Cells.spots([0, 0], [[1, 2], [3, 4]]),
+        events=LabelEvents.of([0, 1], [0, 0], [0, 1]),
+    )
+    store.import_study(study, source=Source("x"))
+    assert [one.name for one in store.labels().values()] == ["mitotic figure", "look-alike", "granulocyte"]
+    assert store.export_study().events.label[-2:].tolist() == [0, 2]
+
+
+def test_the_same_file_twice_is_refused(store: Store) -> None:
+    study = Study(slides=(SlideRecord("n.svs"),))
+    store.import_study(study, source=Source("n.json", sha256="c" * 64))
+    before = store.export_study()
+    with pytest.raises(StoreError, match=r"n2\.json: imported already \(as n\.json\)"):
+        store.import_study(study, source=Source("n2.json", sha256="c" * 64))
+    assert store.export_study() == before
+
+
+def test_cells_the_store_has_already_go_to_quarantine(store: Store) -> None:
+    report = store.import_study(scattered_study(), source=Source("again.json"))
+    assert (report.cells, report.quarantined) == (0, {"the same id twice": 50})
+    assert store.overview().quarantined == {"the same id twice": 50}
+    store.verify()
+
+
+@pytest.mark.parametrize("at", ["add_cells", "add_label_events", "add_deletions"])
+def test_an_import_interrupted_half_way_changes_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    from mitoscope.store import ingest
+
+    before, content = store.export_study(), store.path.read_bytes()
+    original = getattr(ingest_rows, at)
+
+    def stop(*arguments: object, **more: object) -> None:
+        original(*arguments, **more)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ingest, at, stop)
+    study = Study(slides=(SlideRecord("n.svs"),), cells=Cells.spots([0], [[1, 1]]))
+    with pytest.raises(KeyboardInterrupt):
+        store.import_study(study, source=Source("n"))
+    assert store.export_study() == before
+    assert store.path.read_bytes() == content
+    Session(store, 1, 1).label(1, 1)
+    store.verify()
+
+
+def test_attributes_that_are_not_json_are_refused(store: Store) -> None:
+    for value in ({1, 2}, float("nan"), b"bytes"):
+        study = Study(slides=(SlideRecord("n.svs", attributes={"x": value}),))
+        with pytest.raises(MitoscopeError, match="attributes that are not JSON"):
+            store.import_study(study, source=Source("n"))
+
+
+def test_an_empty_study_is_one(quick_path: Path) -> None:
+    with Store.create(quick_path / "a.mito", labels=DEFAULT_LABELS) as store:
+        report = store.import_study(Study(), source=Source("empty"))
+        assert (report.cells, report.labels) == (0, 0)
+        assert store.overview().cells == 0
+        store.verify()
