@@ -275,3 +275,20 @@ def test_file_names_that_are_not_unicode_or_are_markup(tmp_path: Path) -> None:
     manifest = manifest_of(tmp_path / "out", name)
     assert manifest["slide"]["name"] == f"{name}.png"
     assert f"{name}.html" in manifest["files"]
+
+
+def test_geojson_can_count_from_the_bounds_and_the_manifest_says_so(slide_file: Path, tmp_path: Path) -> None:
+    from mitoscope.exchange import geojson
+    from mitoscope.geometry import BoxPx, PointPx0
+
+    run = run_on(slide_file, scatter(5))
+    bounded = replace(run, slide=replace(run.slide, bounds=BoxPx(30, 40, 100, 100)))
+    write_outputs(bounded, tmp_path, formats=("geojson",), relative_to_bounds=True)
+    manifest = manifest_of(tmp_path)
+    assert manifest["geojson_origin_px0"] == [30, 40]
+    assert manifest["slide"]["bounds_px0"] == [30, 40, 100, 100]
+    table = detections_csv.read(tmp_path / "island.csv").points_px0
+    plain = geojson.read(tmp_path / "island.geojson").detections.points_px0
+    moved = geojson.read(tmp_path / "island.geojson", origin_px0=PointPx0(30, 40)).detections.points_px0
+    np.testing.assert_allclose(moved, table, atol=1e-6)
+    np.testing.assert_allclose(plain, table - [30, 40], atol=1e-6)

@@ -31,6 +31,10 @@ def detect(
     formats: Annotated[
         str | None, typer.Option("--formats", help="Any of csv,json,geojson,png,html; default: all.")
     ] = None,
+    relative_to_bounds: Annotated[
+        bool,
+        typer.Option("--relative-to-bounds", help="GeoJSON counts from the corner of the vendor's bounds."),
+    ] = False,
     no_resume: Annotated[bool, typer.Option("--no-resume", help="Begin anew instead of going on.")] = False,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="Threads of the network.")] = None,
     provider: Annotated[str, typer.Option("--provider", help="Where the network runs: cpu or cuda.")] = "cpu",
@@ -63,7 +67,7 @@ def detect(
         with progress(path.name, unit="mm²") as report:
             relay.target = report
             outcome = next(outcomes)
-        statuses.append(_finish(outcome, out, wanted))
+        statuses.append(_finish(outcome, out, wanted, relative_to_bounds=relative_to_bounds))
     if any(statuses):
         # One slide: its own status. Several: incomplete, unless none of them could be used.
         raise typer.Exit(min(statuses) if all(statuses) else 1)
@@ -80,7 +84,7 @@ class _Relay:
             self.target(done, total)
 
 
-def _finish(outcome: SlideOutcome, out: Path, formats: tuple[str, ...]) -> int:
+def _finish(outcome: SlideOutcome, out: Path, formats: tuple[str, ...], *, relative_to_bounds: bool) -> int:
     from mitoscope.errors import MitoscopeError
     from mitoscope.report import write_outputs
     from mitoscope.report.result import read_manifest
@@ -88,7 +92,7 @@ def _finish(outcome: SlideOutcome, out: Path, formats: tuple[str, ...]) -> int:
     error = outcome.error
     if outcome.run is not None:
         try:
-            written = write_outputs(outcome.run, out, formats=formats)
+            written = write_outputs(outcome.run, out, formats=formats, relative_to_bounds=relative_to_bounds)
             typer.echo(summarise(read_manifest(written[-1])))
         except MitoscopeError as problem:
             error = problem

@@ -7,11 +7,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mitoscope.fsio import sha256_file
-from mitoscope.geometry import BoxPx0
+from mitoscope.geometry import BoxPx, BoxPx0, PointPx0
 from mitoscope.report.findings import Findings
 
 FORMAT = "mitoscope-result/1"
 """Name and version of the format."""
+ORIGIN = PointPx0(0.0, 0.0)
+"""Corner of the full slide."""
 USE = "For research use only. Not for diagnostic use."
 
 
@@ -29,7 +31,9 @@ def describe_file(path: Path) -> OutputFile:
     return OutputFile(path.name, path.stat().st_size, sha256_file(path))
 
 
-def write_manifest(findings: Findings, files: list[OutputFile]) -> bytes:
+def write_manifest(
+    findings: Findings, files: list[OutputFile], *, geojson_origin: PointPx0 = ORIGIN
+) -> bytes:
     """Return the manifest as JSON.
 
     The same findings and files give the same bytes but for the part ``timings``.
@@ -40,6 +44,8 @@ def write_manifest(findings: Findings, files: list[OutputFile]) -> bytes:
         What was found.
     files : list of OutputFile
         All other files of the result.
+    geojson_origin : PointPx0
+        From where the GeoJSON's coordinates count; those of all other files count from the slide's corner.
     """
     values = {
         "format": FORMAT,
@@ -52,6 +58,7 @@ def write_manifest(findings: Findings, files: list[OutputFile]) -> bytes:
         "mitotic_count": _count(findings),
         "notes": list(findings.run.notes),
         "versions": dict(sorted(findings.run.versions.items())),
+        "geojson_origin_px0": [geojson_origin.x, geojson_origin.y],
         "files": {file.name: {"bytes": file.size_bytes, "sha256": file.sha256} for file in files},
         "timings": asdict(findings.run.timings),
     }
@@ -68,6 +75,7 @@ def _slide(findings: Findings) -> dict[str, object]:
         "mpp": [info.mpp.x, info.mpp.y],
         "mpp_source": info.mpp_source,
         "objective_power": info.objective_power,
+        "bounds_px0": None if info.bounds is None else box_values(info.bounds),
         "vendor": info.vendor,
         "reader": info.reader,
     }
@@ -119,6 +127,6 @@ def _count(findings: Findings) -> dict[str, object]:
     }
 
 
-def box_values(box: BoxPx0) -> list[float]:
+def box_values(box: BoxPx0 | BoxPx) -> list[float]:
     """Return x, y, width and height."""
     return [box.x, box.y, box.width, box.height]

@@ -11,16 +11,16 @@ from mitoscope.count.mitotic_count import FIELD_ASPECT
 from mitoscope.errors import ConfigError, LedgerMismatchError, OutputError
 from mitoscope.exchange import detections_csv, geojson
 from mitoscope.fsio import atomic_write, make_directory
-from mitoscope.geometry import Aspect
+from mitoscope.geometry import Aspect, PointPx0
 from mitoscope.infer import SlideRun
 from mitoscope.report.compose import compose_page
 from mitoscope.report.density_map import draw_density_map
 from mitoscope.report.findings import Findings, box_polygon, gather
-from mitoscope.report.manifest import describe_file, write_manifest
+from mitoscope.report.manifest import ORIGIN, describe_file, write_manifest
 from mitoscope.report.mask_file import encode_mask
 from mitoscope.report.page import render_page
 from mitoscope.report.summary import name_window
-from mitoscope.slide import Slide, open_slide
+from mitoscope.slide import Slide, SlideInfo, open_slide
 
 SUFFIXES = {
     "csv": ".csv",
@@ -44,6 +44,7 @@ def write_outputs(
     area_mm2: float = TEN_HPF_MM2,
     aspect: Aspect = FIELD_ASPECT,
     tumour: Region | None = None,
+    relative_to_bounds: bool = False,
     slide: Slide | None = None,
 ) -> list[Path]:
     """Write the results of a run over one slide.
@@ -59,6 +60,9 @@ def write_outputs(
         map), ``html`` (report). The first two and the tissue mask are always written.
     area_mm2, aspect, tumour
         What the mitotic count is over; by default 2.37 mm², 4:3, on all tissue that was searched.
+    relative_to_bounds : bool
+        Count the coordinates of the GeoJSON from the corner of the vendor's bounds, as viewers do that show
+        the bounds alone. All other files stay in level-0 pixels of the full slide.
     slide : Slide, optional
         Where the report's pictures are read; by default the run's file is opened.
 
@@ -85,19 +89,21 @@ def write_outputs(
     findings = gather(run, area_mm2=area_mm2, aspect=aspect, tumour=tumour)
     folder, stem = make_directory(Path(out_dir)), Path(run.slide.name).stem
     paths = {name: folder / f"{stem}{SUFFIXES[name]}" for name in wanted}
+    origin = _corner(run.slide) if relative_to_bounds else ORIGIN
     # Everything that can fail for the slide's sake comes before the first file is touched.
     pictures = _draw(findings, wanted, slide)
     # A manifest never vouches for files that are not its own, not even if this is interrupted.
     _remove(paths["json"])
     detections_csv.write(paths["csv"], findings.candidates)
     if "geojson" in wanted:
-        _write_geojson(findings, paths["geojson"], tumour)
+        _write_geojson(findings, paths["geojson"], tumour, origin)
     for name, content in pictures.items():
         _write(paths[name], content)
     mask = folder / f"{stem}{TISSUE_SUFFIX}"
     _write(mask, encode_mask(run.tissue.mask))
     others = [*(paths[name] for name in wanted if name != "json"), mask]
-    _write(paths["json"], write_manifest(findings, [describe_file(path) for path in others]))
+    files = [describe_file(path) for path in others]
+    _write(paths["json"], write_manifest(findings, files, geojson_origin=origin))
     return [*others, paths["json"]]
 
 
@@ -159,7 +165,12 @@ def _draw(findings: Findings, wanted: Sequence[str], slide: Slide | None) -> dic
     return pictures
 
 
-def _write_geojson(findings: Findings, path: Path, tumour: Region | None) -> None:
+def _corner(info: SlideInfo) -> PointPx0:
+    """Return the corner of the vendor's bounds; that of the slide where there are none."""
+    return ORIGIN if info.bounds is None else PointPx0(info.bounds.x, info.bounds.y)
+
+
+def _write_geojson(findings: Findings, path: Path, tumour: Region | None, origin: PointPx0) -> None:
     regions = () if tumour is None else (tumour,)
     if findings.refusal:
         box = findings.hot_spot.box_px0
@@ -170,6 +181,7 @@ def _write_geojson(findings: Findings, path: Path, tumour: Region | None) -> Non
         hot_spot=None if findings.refusal else findings.window,
         mitotic_count=findings.count,
         regions=regions,
+        origin_px0=origin,
     )
 
 
