@@ -64,6 +64,7 @@ def main() -> None:
     for protocol in (*PROTOCOLS.values(), iou_protocol(0.5)):
         evaluation, seconds = judge(predictions, truth, protocol, options.repeats)
         ends = evaluation.intervals.f1
+        assert ends is not None
         print(
             f"{protocol.name:<10}{seconds:6.2f} s   F1 {evaluation.score.f1:.4f}"
             f" [{ends.low:.4f}, {ends.high:.4f}]   AP {evaluation.average_precision:.4f}"

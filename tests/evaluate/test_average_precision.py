@@ -2,15 +2,17 @@ from __future__ import annotations
 
 import contextlib
 import io
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.evaluate.made import Made, make, swept
+from numpy.typing import NDArray
 
 from mitoscope.evaluate import PROTOCOLS, Steps, average_precision, iou_protocol
 from mitoscope.evaluate.average_precision import bootstrap_average_precision
+from tests.evaluate.made import Made, make, swept
 
 
 def steps(score: list[float], true: list[bool], figures: int) -> Steps:
@@ -21,15 +23,16 @@ def steps(score: list[float], true: list[bool], figures: int) -> Steps:
 def coco_ap(made: Made, iou: float, side: float) -> float:
     """Return AP at one overlap from pycocotools."""
     pytest.importorskip("pycocotools")
-    from pycocotools.coco import COCO
-    from pycocotools.cocoeval import COCOeval
+    from pycocotools.coco import COCO  # type: ignore[import-untyped]
+    from pycocotools.cocoeval import COCOeval  # type: ignore[import-untyped]
 
     predictions, truth = made
 
-    def boxes(points: np.ndarray) -> list[list[float]]:  # type: ignore[type-arg]
+    def boxes(points: NDArray[np.float64]) -> list[list[float]]:
         return [[x - side / 2, y - side / 2, side, side] for x, y in points.tolist()]
 
-    annotations, results = [], []
+    annotations: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
     for number, image in enumerate(predictions, 1):
         for box in boxes(truth[image]):
             annotations.append(

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.evaluate.made import Made, make, swept
 
 from mitoscope.errors import FormatError
 from mitoscope.evaluate import PROTOCOLS, Comparison, Score, Steps, compare
+from tests.evaluate.made import Made, make, swept
 
 Cases = dict[str, tuple[Score, Steps]]
 PROTOCOL = PROTOCOLS["mitoscope"]

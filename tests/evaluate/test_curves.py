@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.evaluate.made import make, swept
 
 from mitoscope.errors import FormatError
 from mitoscope.evaluate import PROTOCOLS, Score, Steps, choose_threshold, precision_recall
 from mitoscope.evaluate.curves import CMC_THRESHOLDS, MIDOGPP_THRESHOLDS
+from tests.evaluate.made import make, swept
 
 POOLED = Steps.total(swept(make(seed=1), PROTOCOLS["mitoscope"]).values())
 

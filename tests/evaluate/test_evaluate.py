@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.evaluate.made import make
 
 from mitoscope.detections import Detections
 from mitoscope.errors import ConfigError, FormatError, ScaleError
@@ -15,6 +14,7 @@ from mitoscope.exchange import detections_csv, truth_csv
 from mitoscope.exchange.predictions import read_predictions
 from mitoscope.geometry import Mpp
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
+from tests.evaluate.made import make
 
 TUPAC = PROTOCOLS["tupac"]
 NONE = np.empty((0, 2))

@@ -39,7 +39,7 @@ def midog_by_hand(images: int) -> float:
         recalls.append(STEPS.tp[above].sum() / STEPS.figures)
     at = np.linspace(0, 8, 50)
     heights = [float(np.interp(rate, rates, recalls)) for rate in at]
-    return sum((heights[n] + heights[n + 1]) / 2 * (at[n + 1] - at[n]) for n in range(49))
+    return float(sum((heights[n] + heights[n + 1]) / 2 * (at[n + 1] - at[n]) for n in range(49)))
 
 
 @pytest.mark.parametrize("images", [1, 2, 5])

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from tests.evaluate.references import REFERENCES, tupac_pairs
 
 from mitoscope.errors import ConfigError, FormatError, NonFiniteError
 from mitoscope.evaluate import PROTOCOLS, Score, find_protocol, iou_protocol
 from mitoscope.geometry import Mpp
+from tests.evaluate.references import REFERENCES, tupac_pairs
 
 TUPAC = PROTOCOLS["tupac"]
 CMC = PROTOCOLS["cmc"]
