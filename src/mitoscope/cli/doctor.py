@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import metadata, util
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 import typer
 
@@ -17,6 +17,22 @@ EXTRAS = {
     "embed": (("umap",), "similarity boards"),
 }
 """Modules of each extra, and what it is for."""
+
+
+class Findings(TypedDict):
+    """What there is on this machine."""
+
+    mitoscope: str
+    python: str
+    platform: str
+    cores: int
+    numpy: str
+    onnxruntime: str
+    providers: list[str]
+    readers: dict[str, str]
+    bundles: dict[str, str]
+    missing: dict[str, list[str]]
+    ok: bool
 
 
 def doctor(
@@ -35,7 +51,7 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _findings() -> dict[str, object]:
+def _findings() -> Findings:
     import os
     import platform
 
@@ -44,58 +60,64 @@ def _findings() -> dict[str, object]:
     import openslide
 
     from mitoscope import __version__
-    from mitoscope.bundle import load_bundle, shipped, verify_bundle
-    from mitoscope.errors import MitoscopeError
 
-    bundles: dict[str, str] = {}
-    for name in shipped():
-        try:
-            bundle = load_bundle(name)
-            verify_bundle(bundle)
-            bundles[name] = f"{bundle.manifest.version}, self-test passed"
-        except MitoscopeError as error:
-            bundles[name] = f"damaged: {error}"
-    missing = {
-        extra: [module for module in modules if util.find_spec(module) is None]
-        for extra, (modules, _) in EXTRAS.items()
-    }
+    bundles = _bundles()
     return {
         "mitoscope": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "cores": os.cpu_count(),
+        "cores": os.cpu_count() or 1,
         "numpy": numpy.__version__,
+        "onnxruntime": onnxruntime.__version__,
+        "providers": list(onnxruntime.get_available_providers()),
         "readers": {
             "openslide": f"{openslide.__library_version__} (openslide-python {openslide.__version__})",
             "pillow": metadata.version("pillow"),
         },
-        "onnxruntime": onnxruntime.__version__,
-        "providers": list(onnxruntime.get_available_providers()),
         "bundles": bundles,
-        "extras": {extra: {"missing": modules} for extra, modules in missing.items()},
+        "missing": {
+            extra: [module for module in modules if util.find_spec(module) is None]
+            for extra, (modules, _) in EXTRAS.items()
+        },
         "ok": bool(bundles) and not any(state.startswith("damaged") for state in bundles.values()),
     }
 
 
-def _lines(findings: dict[str, object]) -> list[str]:
-    lines = [f"{'mitoscope':<14}{findings['mitoscope']}"]
-    lines += [f"{key:<14}{findings[key]}" for key in ("python", "platform", "cores", "numpy", "onnxruntime")]
-    readers, bundles, extras = findings["readers"], findings["bundles"], findings["extras"]
-    assert isinstance(readers, dict)
-    assert isinstance(bundles, dict)
-    assert isinstance(extras, dict)
-    providers = findings["providers"]
-    assert isinstance(providers, list)
-    lines.append(f"{'providers':<14}{', '.join(providers)}")
-    lines += [f"{'reader':<14}{name} {version}" for name, version in readers.items()]
-    lines += [f"{'bundle':<14}{name} {state}" for name, state in bundles.items()]
-    for extra, state in extras.items():
-        purpose = EXTRAS[extra][1]
-        if state["missing"]:
-            mend = f"pip install 'mitoscope[{extra}]'"
-            lines.append(f"{'extra':<14}{extra} ({purpose}): not installed; to have it: {mend}")
-        else:
-            lines.append(f"{'extra':<14}{extra} ({purpose}): installed")
-    if not findings["ok"]:
-        lines.append("error: no sound model bundle; mend: reinstall mitoscope")
-    return lines
+def _bundles() -> dict[str, str]:
+    """Return the state of each shipped bundle."""
+    from mitoscope.bundle import load_bundle, shipped, verify_bundle
+    from mitoscope.errors import MitoscopeError
+
+    states = {}
+    for name in shipped():
+        try:
+            bundle = load_bundle(name)
+            verify_bundle(bundle)
+            states[name] = f"{bundle.manifest.version}, self-test passed"
+        except MitoscopeError as error:
+            states[name] = f"damaged: {error}"
+    return states
+
+
+def _lines(findings: Findings) -> list[str]:
+    rows = [
+        ("mitoscope", findings["mitoscope"]),
+        ("python", findings["python"]),
+        ("platform", findings["platform"]),
+        ("cores", str(findings["cores"])),
+        ("numpy", findings["numpy"]),
+        ("onnxruntime", findings["onnxruntime"]),
+        ("providers", ", ".join(findings["providers"])),
+        *(("reader", f"{name} {version}") for name, version in findings["readers"].items()),
+        *(("bundle", f"{name} {state}") for name, state in findings["bundles"].items()),
+        *(("extra", _extra(name, missing)) for name, missing in findings["missing"].items()),
+    ]
+    lines = [f"{key:<14}{value}" for key, value in rows]
+    return lines if findings["ok"] else [*lines, "error: no sound model bundle; reinstall mitoscope"]
+
+
+def _extra(name: str, missing: list[str]) -> str:
+    purpose = EXTRAS[name][1]
+    if not missing:
+        return f"{name} ({purpose}): installed"
+    return f"{name} ({purpose}): {', '.join(missing)} not installed; pip install 'mitoscope[{name}]'"

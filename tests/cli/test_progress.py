@@ -1,0 +1,64 @@
+"""Progress where nobody watches a terminal: plain lines with the time that is left."""
+
+from __future__ import annotations
+
+import pytest
+
+from mitoscope.cli import progress as module
+from mitoscope.cli.progress import progress
+
+
+class Clock:
+    """A clock that stands still unless told."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    return clock
+
+
+def test_a_line_every_ten_seconds_with_the_time_left(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with progress("slide.svs", unit="mm²") as report:
+        report(0.0, 10.0)
+        for _ in range(4):
+            clock.now += 5
+            report((clock.now - 100) / 10, 10.0)
+    assert capsys.readouterr().err.splitlines() == [
+        "slide.svs: 1.0 of 10.0 mm², about 1 min 30 s left",
+        "slide.svs: 2.0 of 10.0 mm², about 1 min 20 s left",
+    ]
+
+
+def test_a_resumed_run_counts_its_speed_from_where_it_began(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with progress("slide.svs", unit="mm²") as report:
+        report(8.0, 10.0)
+        clock.now += 20
+        report(9.0, 10.0)
+    assert capsys.readouterr().err == "slide.svs: 9.0 of 10.0 mm², about 20 s left\n"
+
+
+def test_the_end_is_always_said_and_hours_are_readable(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with progress("a", unit="tiles") as report:
+        report(0, 1000)
+        clock.now += 100
+        report(5, 1000)
+        clock.now += 1
+        report(1000, 1000)
+    assert capsys.readouterr().err.splitlines() == [
+        "a: 5.0 of 1000.0 tiles, about 5 h 31 min left",
+        "a: 1000.0 of 1000.0 tiles",
+    ]
