@@ -73,6 +73,7 @@ def detect_format(path: Path) -> Format:
     FormatError
         If it cannot be read, is damaged, or is in none of the formats, or in more than one.
     """
+    _check_exists(path)
     if path.is_dir():
         return _common_format(path)
     content = Content(path)
@@ -85,6 +86,11 @@ def detect_format(path: Path) -> Format:
         )
         raise FormatError(which, where=path, mend=f"name it with --format, one of {', '.join(FORMATS)}")
     return found[0]
+
+
+def _check_exists(path: Path) -> None:
+    if not path.exists():
+        raise FormatError("no such file", where=path)
 
 
 def _common_format(folder: Path) -> Format:
@@ -119,8 +125,7 @@ def read_study(path: Path, format_name: str | None = None, options: ReadOptions 
     FormatError, ScaleError
         If it cannot be read.
     """
-    if not path.exists():
-        raise FormatError("no such file", where=path)
+    _check_exists(path)
     known = detect_format(path) if format_name is None else find_format(format_name)
     options = options or ReadOptions()
     if path.is_dir():
