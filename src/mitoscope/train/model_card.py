@@ -44,7 +44,7 @@ Intervals are 95 %, by drawing images with replacement. A threshold chosen on a 
   and apoptotic nuclei, dark lymphocytes and ink are the usual ones.
 - The threshold does not carry over exactly from laboratory to laboratory (compare the sets above). Check it on
   figures of your own before counts are compared.
-- Labels of the training fields without figures come from looking through them once; a few figures may remain.
+- Fields without figures were looked through once, by eye; a few figures may remain unlabelled in them.
 - Very large or atypical figures (over about 60 px) and early prophase are missed more often.
 - One slide scanned twice may be counted differently.
 """
