@@ -23,7 +23,7 @@ demo: setup  ## synthetic slide, detection, count, report in demo/
 	$(BIN)/mitoscope demo --out demo
 
 test: $(filter .tools/bin/uv,$(UV))  ## everything, with training and the tests
-	$(UV) sync --frozen --inexact --extra train --quiet
+	$(UV) sync --frozen --inexact --extra train --extra dicom --quiet
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
