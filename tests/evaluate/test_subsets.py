@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mitoscope.curation.subsets import (
+from mitoscope.errors import RegionError, TrainingDataError
+from mitoscope.evaluate.subsets import (
     CCMCT_FIELDS,
     ccmct_slides,
     field_area,
@@ -11,7 +12,6 @@ from mitoscope.curation.subsets import (
     in_upper_half,
     nested_subsets,
 )
-from mitoscope.errors import RegionError, TrainingDataError
 from mitoscope.geometry import Mpp, SizePx
 
 MPP = Mpp.square(0.25)
