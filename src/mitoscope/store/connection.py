@@ -27,6 +27,8 @@ from mitoscope.store.schema import APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION, s
 
 BUSY_TIMEOUT_MS = 10_000
 """How long a process waits for another's transaction (PROMISES, settings)."""
+CACHE_KIB = 262_144
+"""Pages kept in memory at most: an import of a million cells touches its indexes at random."""
 
 _SETTINGS = (
     f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
@@ -37,6 +39,7 @@ _SETTINGS = (
     # INSERT OR REPLACE deletes without a trigger unless triggers recurse: events are append-only.
     "PRAGMA recursive_triggers = ON",
     "PRAGMA synchronous = EXTRA",
+    f"PRAGMA cache_size = -{CACHE_KIB}",
 )
 _MAGIC = b"SQLite format 3\x00"
 _FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
