@@ -14,8 +14,9 @@ import pytest
 from mitoscope.errors import FormatError
 from mitoscope.exchange import coco
 from mitoscope.exchange.format import BoxLayout, ReadOptions, WriteOptions
+from mitoscope.exchange.joining import join
 from mitoscope.exchange.outcome import outcome
-from mitoscope.store import RaterKind, sift
+from mitoscope.store import RaterKind, Shape, sift
 
 from .studies import HOSTILE
 
@@ -104,7 +105,7 @@ def test_domains_complete_the_slides(data: Path) -> None:
     [
         (box(500, 600, 550, 650), {}, BoxLayout.XYXY),  # as a size it would reach outside of the image
         (box(500, 600, 50, 50), {}, BoxLayout.XYWH),  # as a corner it would lie above the first
-        (box(10, 20, 60, 90, area=4200), {}, BoxLayout.XYWH if 60 * 90 == 4200 else None),
+        (box(10, 20, 60, 90, area=4200), {}, None),
         (box(10, 20, 60, 90, area=5400), {}, BoxLayout.XYWH),
         (box(10, 20, 60, 90, area=3500), {}, BoxLayout.XYXY),
         (box(10, 20, 60, 90, labels=[1, 2]), {}, BoxLayout.XYXY),
@@ -168,6 +169,45 @@ def test_strange_annotations_are_quarantined_with_their_place(tmp_path: Path) ->
         ("a.json: id 5", "the same place twice"),
     ]
     assert len(study.cells) == 1
+
+
+def test_polygons_are_segmentations_and_boxes_have_what_coco_tools_expect(tmp_path: Path) -> None:
+    found = document(
+        box(100, 100, 20, 30, segmentation=[[100, 100, 120, 100, 110, 130]], area=300, iscrowd=0)
+    )
+    study = coco.read(write_json(tmp_path / "a.json", found), ReadOptions())
+    assert study.cells.shape.tolist() == [Shape.POLYGON]
+    assert study.cells.vertices_px0[0].tolist() == [[100, 100], [120, 100], [110, 130]]
+    coco.write(study, tmp_path / "b.json", WriteOptions())
+    assert json.loads((tmp_path / "b.json").read_text(encoding="utf-8")) == found
+    plain = coco.read(write_json(tmp_path / "c.json", document(box(100, 100, 20, 30))), ReadOptions())
+    coco.write(plain, tmp_path / "d.json", WriteOptions())
+    (written,) = json.loads((tmp_path / "d.json").read_text(encoding="utf-8"))["annotations"]
+    assert (written["area"], written["iscrowd"]) == (600, 0)
+    assert coco.read(tmp_path / "d.json", ReadOptions()) == plain
+
+
+def test_what_is_written_is_never_ambiguous(tmp_path: Path) -> None:
+    for layout in BoxLayout:
+        study = coco.read(
+            write_json(tmp_path / "a.json", document(box(10, 20, 60, 90))), ReadOptions(boxes=layout)
+        )
+        for wanted in (None, *BoxLayout):
+            coco.write(study, tmp_path / "b.json", WriteOptions(boxes=wanted))
+            again = coco.read(tmp_path / "b.json", ReadOptions())
+            assert again.cells == study.cells
+
+
+def test_images_of_joined_files_have_ids_of_their_own(tmp_path: Path) -> None:
+    parts = []
+    for name, number in (("a.tiff", 2), ("b.tiff", 2)):
+        found = document(box(500, 600, 550, 650) | {"image_id": number})
+        found["images"][0] |= {"id": number, "file_name": name}
+        parts.append(coco.read(write_json(tmp_path / "a.json", found), ReadOptions()))
+    coco.write(join(parts), tmp_path / "b.json", WriteOptions())
+    images = json.loads((tmp_path / "b.json").read_text(encoding="utf-8"))["images"]
+    assert [one["id"] for one in images] == [1, 2]
+    assert len(coco.read(tmp_path / "b.json", ReadOptions()).cells) == 2
 
 
 @pytest.mark.parametrize(

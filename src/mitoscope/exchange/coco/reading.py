@@ -1,42 +1,40 @@
-"""COCO JSON and its MIDOG extension: ``labels`` per expert and ``tumor_type``."""
+"""Reading COCO JSON and its MIDOG extension: ``labels`` per expert and ``tumor_type``."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mitoscope.errors import FormatError
 from mitoscope.exchange import extension
-from mitoscope.exchange.box_layout import box_layout
-from mitoscope.exchange.class_table import ClassTable, classes_to_write, numbers_by_label
+from mitoscope.exchange.class_table import ClassTable
+from mitoscope.exchange.coco.box_layout import box_layout
 from mitoscope.exchange.domains import add_domains
 from mitoscope.exchange.domains import read as read_domains
-from mitoscope.exchange.format import BoxLayout, Content, Format, ReadOptions, WriteOptions
+from mitoscope.exchange.format import BoxLayout, ReadOptions
 from mitoscope.exchange.json_text import (
     a_list,
     a_mapping,
     a_number,
     a_text,
     an_integer,
-    dump_json,
     read_json,
 )
-from mitoscope.exchange.losses import EVERYTHING
-from mitoscope.exchange.outcome import CONSENSUS, outcome
-from mitoscope.fsio import atomic_write
+from mitoscope.exchange.outcome import CONSENSUS
 from mitoscope.geometry import SizePx
 from mitoscope.store.builder import StudyBuilder
-from mitoscope.store.kinds import RaterKind, Shape
+from mitoscope.store.kinds import Shape
 from mitoscope.store.records import Domain, QuarantineEntry, Rater, SlideRecord, Study
 
-SPOT_RADIUS_PX0 = 25.0
-"""Half the side of the box in which a spot is written: the published boxes are 50 px (FACTS A2, B4)."""
-_LAYOUT = "coco.boxes"
+BOX_TOLERANCE_PX0 = 1.0
+"""COCO tools round boxes: an outline is that of its box when their bounds are so close."""
+LAYOUT = "coco.boxes"
+"""Attribute of a slide: the layout of the boxes of the file it came from."""
 _IMAGE_KEYS = {"id", "file_name", "width", "height", "tumor_type"}
 _ANNOTATION_KEYS = {"id", "image_id", "category_id", "bbox", "labels"}
 _FILE_KEYS = {"images", "annotations", "categories", extension.MEMBER}
@@ -47,8 +45,8 @@ def read(path: Path, options: ReadOptions) -> Study:
 
     Boxes become cells. ``labels`` are the labels of experts 1, 2, … in that order, ``category_id`` is the
     label of a consensus rater. Boxes of COCO are corner and size, those of MIDOG two corners: the file's
-    own evidence decides (:mod:`~mitoscope.exchange.box_layout`) unless ``options.boxes`` does; the slides
-    carry the layout as attribute ``coco.boxes``. Members without a column ride as attributes ``coco.*``.
+    own evidence decides (:mod:`~mitoscope.exchange.coco.box_layout`) unless ``options.boxes`` does; slides
+    carry two corners as attribute ``coco.boxes``. Members without a column ride as attributes ``coco.*``.
     Annotations of images or labels of classes that are not in the file, and annotations whose id was used
     before, are quarantined.
 
@@ -60,20 +58,23 @@ def read(path: Path, options: ReadOptions) -> Study:
     document = a_mapping(read_json(path), str(path))
     study, entries = extension.detach(document, str(path))
     if study is None:
-        study = _Reader(document, str(path), options).study()
+        study = Reader(document, str(path), options).study()
     study = replace(study, quarantine=(*study.quarantine, *entries))
     if options.domains is None:
         return study
     return add_domains(study, read_domains(options.domains, options))
 
 
-class _Reader:
+class Reader:
+    """Reads one document; also used to see what of a study a written document says by itself."""
+
     def __init__(self, document: dict[str, Any], where: str, options: ReadOptions) -> None:
         self.document, self.where, self.options = document, where, options
         self.build = StudyBuilder()
         self.seen: set[object] = set()
 
     def study(self) -> Study:
+        """Return the study of the document."""
         annotations = [
             a_mapping(one, f"{self.where}: annotations[{place}]")
             for place, one in enumerate(
@@ -168,7 +169,7 @@ class _Reader:
             )
 
     def _file_attributes(self) -> dict[str, Any]:
-        common: dict[str, Any] = {_LAYOUT: self.layout.value} if self.layout is not BoxLayout.XYWH else {}
+        common: dict[str, Any] = {LAYOUT: self.layout.value} if self.layout is not BoxLayout.XYWH else {}
         rest = {key: value for key, value in self.document.items() if key not in _FILE_KEYS}
         if rest:
             common["coco.file"] = rest
@@ -192,16 +193,37 @@ class _Reader:
             self._quarantine(where, "the same id twice", annotation)
         else:
             self.seen.add(number)
-            attributes = {
-                f"coco.{key}": value for key, value in annotation.items() if key not in _ANNOTATION_KEYS
-            }
+            external = None if number is None else str(number)
+            shape, vertices, attributes = self._geometry(annotation, bounds)
             if isinstance(number, str):
                 attributes["coco.id"] = number
-            external = None if number is None else str(number)
             cell = self.build.cell(
-                slide, bounds, shape=Shape.BOX, external_id=external, attributes=attributes
+                slide,
+                bounds,
+                shape=shape,
+                vertices_px0=vertices,
+                external_id=external,
+                attributes=attributes,
             )
             self._labels(annotation, cell, where)
+
+    def _geometry(
+        self, annotation: dict[str, Any], bounds: list[float]
+    ) -> tuple[Shape, NDArray[np.float64] | None, dict[str, Any]]:
+        """Return shape, vertices and what else the annotation says; what follows from these is left out."""
+        more = {f"coco.{key}": value for key, value in annotation.items() if key not in _ANNOTATION_KEYS}
+        if self.layout is BoxLayout.XYXY:
+            return Shape.BOX, None, more
+        width, height = annotation["bbox"][2:]
+        if None not in (width, height) and annotation.get("area") == width * height:
+            del more["coco.area"]
+        if annotation.get("iscrowd") == 0:
+            del more["coco.iscrowd"]
+        vertices = outline_of(annotation.get("segmentation"), bounds)
+        if vertices is None:
+            return Shape.BOX, None, more
+        del more["coco.segmentation"]
+        return Shape.POLYGON, vertices, more
 
     def _labels(self, annotation: dict[str, Any], cell: int, where: str) -> None:
         for place, number in enumerate(a_list(annotation.get("labels", []), f"{where}.labels"), start=1):
@@ -235,151 +257,14 @@ def _size(image: Mapping[str, Any]) -> SizePx | None:
     return SizePx(width, height)
 
 
-def write(study: Study, path: Path, options: WriteOptions) -> None:
-    """Write a COCO file, with ``labels`` and ``tumor_type`` as in MIDOG++ where there are any.
-
-    Spots are written as boxes of 50 px, circles and polygons by their bounds. A study that says more than
-    this rides along whole (:mod:`~mitoscope.exchange.extension`).
-
-    Raises
-    ------
-    FormatError
-        If a coordinate is not finite.
-    OutputError
-        If it cannot be written.
-    """
-    document = _document(study, options)
-    plain = _Reader(document, str(path), ReadOptions(boxes=_layout_to_write(study, options))).study()
-    if plain != study:
-        document = extension.attach(document, study)
-    with atomic_write(path) as stream:
-        stream.write(dump_json(document))
-
-
-def _layout_to_write(study: Study, options: WriteOptions) -> BoxLayout:
-    carried = {slide.attributes.get(_LAYOUT) for slide in study.slides}
-    return options.boxes or (BoxLayout.XYXY if carried == {BoxLayout.XYXY.value} else BoxLayout.XYWH)
-
-
-def _document(study: Study, options: WriteOptions) -> dict[str, Any]:
-    classes = classes_to_write(study, "coco.classes")
-    files = [one.attributes["coco.file"] for one in study.slides if "coco.file" in one.attributes]
-    common: dict[str, Any] = files[0] if files else {}
-    images = [_image(slide, place) for place, slide in enumerate(study.slides, start=1)]
-    return {
-        **common,
-        "images": images,
-        "categories": _categories(study, classes),
-        "annotations": _annotations(
-            study, classes, _layout_to_write(study, options), [image["id"] for image in images]
-        ),
-    }
-
-
-def _image(slide: SlideRecord, place: int) -> dict[str, Any]:
-    image: dict[str, Any] = {"id": slide.attributes.get("coco.id", place), "file_name": slide.name}
-    if slide.size is not None:
-        image |= {"width": slide.size.width, "height": slide.size.height}
-    if slide.domain.tumour_type is not None:
-        image["tumor_type"] = slide.domain.tumour_type
-    own = {_LAYOUT, "coco.file", "coco.classes", "coco.categories", "coco.id"}
-    more = {key: value for key, value in slide.attributes.items() if key not in own}
-    return image | {key[5:]: value for key, value in more.items() if key.startswith("coco.")}
-
-
-def _categories(study: Study, classes: ClassTable) -> list[dict[str, Any]]:
-    more: dict[str, Any] = {}
-    for slide in study.slides:
-        more |= slide.attributes.get("coco.categories", {})
-    return [
-        {"id": number, "name": entry.name}
-        | ({"color": entry.colour} if entry.colour is not None and _has_colours(study) else {})
-        | more.get(str(number), {})
-        for number, entry in classes.entries.items()
-    ]
-
-
-def _has_colours(study: Study) -> bool:
-    tables = [slide.attributes.get("coco.classes", []) for slide in study.slides]
-    return any(colour is not None for table in tables for _, _, colour in table)
-
-
-def _annotations(
-    study: Study, classes: ClassTable, layout: BoxLayout, image_ids: list[Any]
-) -> list[dict[str, Any]]:
-    cells, numbers = study.cells, numbers_by_label(classes)
-    names = [numbers[label.name] for label in study.labels.labels]
-    labels: dict[int, list[int]] = {}
-    stated: dict[int, int] = {}
-    for row in range(len(study.events)):
-        label = int(study.events.label[row])
-        number = (
-            0 if label < 0 else study.events.attributes.get(row, {}).get("coco.category_id", names[label])
-        )
-        if study.raters[study.events.rater[row]].kind is RaterKind.CONSENSUS:
-            stated[int(study.events.cell[row])] = number
-        else:
-            labels.setdefault(int(study.events.cell[row]), []).append(number)
-    agreed, _ = outcome(study)
-    bounds = _bounds(study)
-    found = []
-    for row, (x_min, y_min, x_max, y_max) in enumerate(bounds.tolist()):
-        box = [x_min, y_min, x_max, y_max]
-        if layout is BoxLayout.XYWH:
-            box = [x_min, y_min, x_max - x_min, y_max - y_min]
-        annotation: dict[str, Any] = {"bbox": [_whole(one) for one in box]}
-        if agreed[row] >= 0 or row in stated:
-            annotation["category_id"] = stated.get(row, names[agreed[row]])
-        annotation["image_id"] = image_ids[cells.slide[row]]
-        if row in labels:
-            annotation["labels"] = labels[row]
-        attributes = cells.attributes.get(row, {})
-        number = attributes.get("coco.id", _number(cells.external_id[row]))
-        if number is not None:
-            annotation["id"] = number
-        more = {key[5:]: value for key, value in attributes.items() if key.startswith("coco.")}
-        found.append(annotation | {key: value for key, value in more.items() if key != "id"})
-    return _with_ids(found)
-
-
-def _bounds(study: Study) -> Any:
-    bounds = study.cells.bounds_px0.copy()
-    spots = study.cells.shape == Shape.SPOT
-    bounds[spots] += (-SPOT_RADIUS_PX0, -SPOT_RADIUS_PX0, SPOT_RADIUS_PX0, SPOT_RADIUS_PX0)
-    return bounds
-
-
-def _with_ids(annotations: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the annotations with ids that are all there and all different, as COCO tools expect."""
-    taken = [one["id"] for one in annotations if "id" in one]
-    if len(set(taken)) == len(annotations):
-        return annotations
-    return [{**one, "id": place} for place, one in enumerate(annotations, start=1)]
-
-
-def _number(external_id: str | None) -> int | None:
-    if external_id is None or not (external_id.isascii() and external_id.isdecimal()):
+def outline_of(segmentation: Any, bounds: list[float]) -> NDArray[np.float64] | None:
+    """Return the vertices of a segmentation of one polygon whose bounds are those of the box, else None."""
+    if not isinstance(segmentation, list) or len(segmentation) != 1 or not isinstance(segmentation[0], list):
         return None
-    number = int(external_id)
-    return number if str(number) == external_id else None
-
-
-def _whole(value: float) -> float | int | None:
-    if math.isnan(value):
+    numbers = segmentation[0]
+    is_outline = len(numbers) >= 6 and len(numbers) % 2 == 0
+    if not is_outline or any(isinstance(one, bool) or not isinstance(one, int | float) for one in numbers):
         return None
-    return int(value) if value.is_integer() and abs(value) < 2**53 else value
-
-
-def _recognises(content: Content) -> bool:
-    return {"images", "annotations"} <= content.keys
-
-
-FORMAT = Format(
-    name="coco",
-    title="COCO JSON, with MIDOG's labels per expert",
-    suffix=".json",
-    recognises=_recognises,
-    read=read,
-    write=write,
-    holds=EVERYTHING,
-)
+    vertices = np.array(numbers, dtype=np.float64).reshape(-1, 2)
+    found = [*vertices.min(axis=0), *vertices.max(axis=0)]
+    return vertices if np.allclose(found, bounds, rtol=0, atol=BOX_TOLERANCE_PX0) else None

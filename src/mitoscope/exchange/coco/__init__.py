@@ -1,0 +1,25 @@
+"""COCO JSON, and its MIDOG extension: ``labels`` per expert and ``tumor_type``."""
+
+from __future__ import annotations
+
+from mitoscope.exchange.coco.reading import read
+from mitoscope.exchange.coco.writing import write
+from mitoscope.exchange.format import Content, Format
+from mitoscope.exchange.losses import EVERYTHING
+
+__all__ = ["FORMAT", "read", "write"]
+
+
+def _recognises(content: Content) -> bool:
+    return {"images", "annotations"} <= content.keys
+
+
+FORMAT = Format(
+    name="coco",
+    title="COCO JSON, with MIDOG's labels per expert",
+    suffix=".json",
+    recognises=_recognises,
+    read=read,
+    write=write,
+    holds=EVERYTHING,
+)
