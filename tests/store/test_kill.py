@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mitoscope.store import Source, Store
+from mitoscope.store import Session, Source, Store
 
 from .making import ChildScript, scattered_study
 
@@ -31,5 +31,8 @@ def test_killed_200_times_every_acknowledged_action_is_there(tmp_path: Path, chi
         assert acknowledged.items() <= there.items()
         assert len(there) - len(acknowledged) <= KILLS
         assert imported == 150
+        store.verify()
+        # A journal that was begun but not yet valid when its writer died stays until the next action.
+        Session(store, 1, 1).label(1, 1)
         store.verify()
     assert [one.name for one in tmp_path.iterdir()] == ["study.mito"]
