@@ -13,6 +13,8 @@ from hypothesis import HealthCheck, given, settings
 
 from mitoscope.errors import FormatError
 from mitoscope.exchange import dicom
+from mitoscope.exchange.dicom.source import stand_in
+from mitoscope.exchange.dicom.terms import ANNOTATION_CLASS
 from mitoscope.exchange.format import ReadOptions, WriteOptions
 from mitoscope.labels import LabelSet
 from mitoscope.store import (
@@ -126,7 +128,7 @@ def test_the_slide_is_named_and_two_files_of_it_refer_to_one_image(tmp_path: Pat
 
     first = pydicom.dcmread(written(tmp_path))
     second = pydicom.dcmread(written(tmp_path))
-    assert first.SOPClassUID == dicom.ANNOTATION_CLASS
+    assert first.SOPClassUID == ANNOTATION_CLASS
     assert first.ContainerIdentifier == "slide.svs"
     assert first.PatientID == "case 7"
     one, other = (found.ReferencedImageSequence[0].ReferencedSOPInstanceUID for found in (first, second))
@@ -138,7 +140,7 @@ def test_a_dicom_slide_lends_patient_study_and_reference(tmp_path: Path) -> None
     import pydicom.uid
     from pydicom.dataset import FileMetaDataset
 
-    source = dicom._stand_in(SlideRecord("other"))
+    source = stand_in(SlideRecord("other"))
     source.PatientID, source.StudyInstanceUID = "P 1", pydicom.uid.UID("1.2.3")
     source.SOPInstanceUID = pydicom.uid.UID("1.2.3.4")
     source.file_meta = FileMetaDataset()
@@ -149,6 +151,10 @@ def test_a_dicom_slide_lends_patient_study_and_reference(tmp_path: Path) -> None
     found = pydicom.dcmread(written(tmp_path, slide_file=tmp_path / "slide.dcm"))
     assert (found.PatientID, found.StudyInstanceUID) == ("P 1", "1.2.3")
     assert found.ReferencedImageSequence[0].ReferencedSOPInstanceUID == "1.2.3.4"
+    del source.PatientSex
+    source.save_as(tmp_path / "slide.dcm", enforce_file_format=True)
+    with pytest.raises(FormatError, match="no PatientSex"):
+        written(tmp_path, slide_file=tmp_path / "slide.dcm")
     with pytest.raises(FormatError, match="a DICOM whole-slide image expected"):
         written(tmp_path, slide_file=tmp_path / "a.dcm")
 

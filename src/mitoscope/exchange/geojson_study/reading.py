@@ -1,4 +1,4 @@
-"""QuPath GeoJSON of a slide's annotations: cells and regions, with class, measurements and full history.
+"""Reading QuPath GeoJSON of a slide's annotations: cells and regions, with class and measurements.
 
 Coordinates are level-0 pixels of the full slide; with bounds they are relative to the upper left corner of
 the vendor's bounds, as some tools want them, and the file says so in the member ``offset_px0``.
@@ -17,28 +17,23 @@ from numpy.typing import NDArray
 from mitoscope.errors import FormatError
 from mitoscope.exchange import extension
 from mitoscope.exchange.class_table import LabelFinder
-from mitoscope.exchange.format import Content, Format, ReadOptions, WriteOptions
+from mitoscope.exchange.format import ReadOptions
 from mitoscope.exchange.geojson import HOT_SPOT
-from mitoscope.exchange.json_text import a_list, a_mapping, a_number, dump_json, read_json
-from mitoscope.exchange.losses import EVERYTHING
-from mitoscope.exchange.outcome import CONSENSUS, outcome
+from mitoscope.exchange.json_text import a_list, a_mapping, a_number, read_json
+from mitoscope.exchange.outcome import CONSENSUS
 from mitoscope.exchange.sliderunner.reading import TUMOUR_CLASSES
-from mitoscope.fsio import atomic_write
-from mitoscope.labels import Label
 from mitoscope.store.builder import StudyBuilder
 from mitoscope.store.kinds import RaterKind, RegionKind, Shape
 from mitoscope.store.records import QuarantineEntry, Rater, Region, SlideRecord, Study
 
-CIRCLE_VERTICES = 64
-"""Of the polygon in which a circle is written."""
 EXCLUSION_CLASSES = ("ignore", "exclusion", "exclude", "nontumor", "nontumour")
 """Class names of what is not to be counted, letters only; QuPath's own is ``Ignore*``."""
 NOT_A_CELL = "no cell: a line, a hot spot or an outline without a class"
 """Why such objects are set aside."""
 SCORE_NAMES = ("score", "probability", "confidence")
 
-_OFFSET = "offset_px0"
-_REGION_CLASS = {RegionKind.TUMOUR: "Tumor", RegionKind.EXCLUSION: "Ignore*"}
+OFFSET = "offset_px0"
+"""Member of the collection: the corner that coordinates count from."""
 _MODEL = Rater("model", RaterKind.MODEL)
 _PROPERTIES = {"objectType", "object_type", "classification", "measurements"}
 
@@ -64,23 +59,26 @@ def read(path: Path, options: ReadOptions) -> Study:
         document = {"type": "FeatureCollection", "features": [document]}
     study, entries = extension.detach(document, str(path))
     if study is None:
-        study = _Reader(document, path, options).study()
+        study = Reader(document, path, options).study()
     return replace(study, quarantine=(*study.quarantine, *entries))
 
 
-class _Reader:
+class Reader:
+    """Reads one document; also used to see what of a study a written document says by itself."""
+
     def __init__(self, document: dict[str, Any], path: Path, options: ReadOptions) -> None:
         self.document, self.path, self.options = document, path, options
         self.build = StudyBuilder()
         self.labels = LabelFinder()
         self.slide = self.build.slide(SlideRecord(options.slide_name(path)))
-        stated = a_list(document.get(_OFFSET, [0, 0]), f"{path}: {_OFFSET}")
-        self.offset = np.array([a_number(one, f"{path}: {_OFFSET}") for one in stated])
+        stated = a_list(document.get(OFFSET, [0, 0]), f"{path}: {OFFSET}")
+        self.offset = np.array([a_number(one, f"{path}: {OFFSET}") for one in stated])
         if self.offset.shape != (2,) or not np.isfinite(self.offset).all():
-            raise FormatError("x and y expected", where=f"{path}: {_OFFSET}")
+            raise FormatError("x and y expected", where=f"{path}: {OFFSET}")
         self.offset = self.offset + options.offset_px0
 
     def study(self) -> Study:
+        """Return the study of the document."""
         features = a_list(self.document.get("features"), f"{self.path}: features")
         for place, one in enumerate(features):
             where = f"{self.path}: features[{place}]"
@@ -92,7 +90,7 @@ class _Reader:
         properties = a_mapping(feature.get("properties") or {}, f"{where}.properties")
         kind, parts = str(geometry.get("type")), geometry.get("coordinates")
         name = _class_name(properties, where)
-        region = _region_kind(name)
+        region = region_kind(name)
         rings = self._rings(kind, parts, f"{where}.geometry.coordinates")
         if rings is None:
             self._quarantine(where, NOT_A_CELL, kind)
@@ -201,7 +199,8 @@ def _class_name(properties: dict[str, Any], where: str) -> str:
     return (found or "").strip()
 
 
-def _region_kind(name: str) -> RegionKind | None:
+def region_kind(name: str) -> RegionKind | None:
+    """Return which regions have this class, None where it is one of cells."""
     letters = "".join(one for one in name.casefold() if one.isalpha())
     if letters in TUMOUR_CLASSES:
         return RegionKind.TUMOUR
@@ -247,143 +246,3 @@ def _colour(properties: dict[str, Any]) -> str | None:
     if is_rgb and all(isinstance(one, int) and 0 <= one < 256 for one in colour or []):
         return "#" + "".join(f"{one:02x}" for one in colour or [])
     return None
-
-
-def write(study: Study, path: Path, options: WriteOptions) -> None:
-    """Write the cells and regions of a slide as QuPath objects.
-
-    Cells that only a model labelled are detections, all others annotations. A study that says more than
-    class, score and shape rides along whole (:mod:`~mitoscope.exchange.extension`).
-
-    Raises
-    ------
-    FormatError
-        If a coordinate is not finite.
-    OutputError
-        If it cannot be written.
-    """
-    document = _document(study, options)
-    plain = _Reader(document, path, ReadOptions()).study()
-    if plain != study:
-        document = extension.attach(document, study)
-    with atomic_write(path) as stream:
-        stream.write(dump_json(document))
-
-
-def _document(study: Study, options: WriteOptions) -> dict[str, Any]:
-    offset = np.array([options.bounds.x, options.bounds.y] if options.bounds is not None else [0, 0])
-    labels, scores = outcome(study)
-    by_others = np.zeros(len(study.cells), dtype=np.bool_)
-    models = [place for place, one in enumerate(study.raters) if one.kind is RaterKind.MODEL]
-    by_others[study.events.cell[~np.isin(study.events.rater, models)]] = True
-    spoken = np.zeros(len(study.cells), dtype=np.bool_)
-    spoken[study.events.cell] = True
-    features = [
-        _cell_feature(
-            study, row, int(labels[row]), float(scores[row]), offset, bool(spoken[row] & ~by_others[row])
-        )
-        for row in range(len(study.cells))
-        if not study.cells.deleted[row]
-    ]
-    features += [_region_feature(region, offset) for region in study.regions]
-    document: dict[str, Any] = {"type": "FeatureCollection", "features": features}
-    return document | ({_OFFSET: offset.tolist()} if offset.any() else {})
-
-
-def _cell_feature(
-    study: Study, row: int, label: int, score: float, offset: NDArray[Any], is_detection: bool
-) -> dict[str, Any]:
-    attributes = study.cells.attributes.get(row, {})
-    kind = "detection" if is_detection else "annotation"
-    properties: dict[str, Any] = {"objectType": attributes.get("geojson.objectType", kind)}
-    if label >= 0:
-        properties["classification"] = _classification(study.labels.labels[label])
-    measurements = dict(attributes.get("geojson.measurements", {}))
-    if not math.isnan(score):
-        measurements["score"] = score
-    if measurements:
-        properties["measurements"] = measurements
-    own = {
-        "geojson.measurements",
-        "geojson.objectType",
-        "geojson.holes",
-        "geojson.nucleusGeometry",
-        "geojson.part",
-    }
-    properties |= {
-        key.removeprefix("geojson."): value
-        for key, value in attributes.items()
-        if key.startswith("geojson.") and key not in own
-    }
-    feature: dict[str, Any] = {"type": "Feature"}
-    number = study.cells.external_id[row] or study.cells.guid[row]
-    if number is not None:
-        feature["id"] = number
-    feature |= {"geometry": _geometry(study, row, offset), "properties": properties}
-    if "geojson.nucleusGeometry" in attributes:
-        feature["nucleusGeometry"] = attributes["geojson.nucleusGeometry"]
-    return feature
-
-
-def _classification(label: Label) -> dict[str, Any]:
-    digits = label.colour.removeprefix("#")
-    colour = list(bytes.fromhex(digits)) if len(digits) == 6 else [0, 0, 0]
-    return {"name": label.name, "color": colour}
-
-
-def _geometry(study: Study, row: int, offset: NDArray[Any]) -> dict[str, Any]:
-    cells = study.cells
-    z = int(cells.z[row])
-    plane = {"plane": {"c": -1, "z": z, "t": 0}} if z else {}
-    if cells.shape[row] == Shape.SPOT:
-        return {"type": "Point", "coordinates": _list(cells.bounds_px0[row, :2] - offset)} | plane
-    rings = [_outline(study, row) - offset]
-    rings += [np.array(hole) - offset for hole in cells.attributes.get(row, {}).get("geojson.holes", [])]
-    return {"type": "Polygon", "coordinates": [_list(np.vstack([ring, ring[:1]])) for ring in rings]} | plane
-
-
-def _outline(study: Study, row: int) -> NDArray[np.float64]:
-    x_min, y_min, x_max, y_max = study.cells.bounds_px0[row].tolist()
-    if study.cells.shape[row] == Shape.POLYGON:
-        return np.asarray(study.cells.vertices_px0[row], dtype=np.float64)
-    if study.cells.shape[row] == Shape.BOX:
-        return np.array([[x_min, y_min], [x_max, y_min], [x_max, y_max], [x_min, y_max]])
-    angle = np.arange(CIRCLE_VERTICES) * (2 * np.pi / CIRCLE_VERTICES)
-    x = (x_min + x_max) / 2 + (x_max - x_min) / 2 * np.cos(angle)
-    y = (y_min + y_max) / 2 + (y_max - y_min) / 2 * np.sin(angle)
-    return np.column_stack([x, y])
-
-
-def _region_feature(region: Region, offset: NDArray[Any]) -> dict[str, Any]:
-    name = region.name if _region_kind(region.name) is region.kind else _REGION_CLASS[region.kind]
-    ring = region.vertices_px0 - offset
-    return {
-        "type": "Feature",
-        "geometry": {"type": "Polygon", "coordinates": [_list(np.vstack([ring, ring[:1]]))]},
-        "properties": {"objectType": "annotation", "classification": {"name": name, "color": [255, 212, 59]}},
-    }
-
-
-def _list(values: NDArray[np.float64]) -> list[Any]:
-    if values.ndim > 1:
-        return [_list(one) for one in values]
-    return [int(one) if one.is_integer() and abs(one) < 2**53 else one for one in values.tolist()]
-
-
-def _recognises(content: Content) -> bool:
-    value = content.json
-    if isinstance(value, list):
-        return bool(value) and all(isinstance(one, dict) and one.get("type") == "Feature" for one in value)
-    return isinstance(value, dict) and value.get("type") in ("FeatureCollection", "Feature")
-
-
-FORMAT = Format(
-    name="geojson",
-    title="QuPath GeoJSON",
-    suffix=".geojson",
-    recognises=_recognises,
-    read=read,
-    write=write,
-    holds=EVERYTHING,
-    one_slide=True,
-)

@@ -1,0 +1,151 @@
+"""Reading DICOM bulk simple annotations."""
+
+from __future__ import annotations
+
+import math
+import struct
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mitoscope.errors import FormatError, MitoscopeError
+from mitoscope.exchange.class_table import LabelFinder
+from mitoscope.exchange.dicom.history import detach
+from mitoscope.exchange.dicom.terms import ANNOTATION_CLASS, DAMAGED, NEOPLASM, SCORE, UNLABELLED, library
+from mitoscope.exchange.format import ReadOptions
+from mitoscope.exchange.outcome import CONSENSUS
+from mitoscope.store.builder import StudyBuilder
+from mitoscope.store.kinds import RaterKind, RegionKind, Shape
+from mitoscope.store.records import QuarantineEntry, Rater, Region, SlideRecord, Study
+
+
+def read(path: Path, options: ReadOptions) -> Study:
+    """Read bulk simple annotations with two-dimensional coordinates.
+
+    Annotations of equal geometry in several groups are one cell with several labels. Without a private part
+    of mitoscope the rater is the group's description or ``options.rater``; the slide is the container
+    identifier or ``options.slide``.
+
+    Raises
+    ------
+    FormatError
+        If the extra ``dicom`` is missing, or it is not such a file.
+    """
+    highdicom = library()
+    from pydicom.errors import InvalidDicomError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # odd values are common in the files of others
+            warnings.filterwarnings("error", message=".*replacement characters")
+            study = _study(highdicom, path, options)
+    except MitoscopeError:
+        raise
+    except InvalidDicomError:
+        raise FormatError("not a DICOM file", where=path) from None
+    except OSError as error:
+        raise FormatError(f"cannot be read ({error.strerror})", where=path) from None
+    except (*DAMAGED, UserWarning, struct.error) as error:
+        raise FormatError(f"damaged DICOM annotations ({error})", where=path) from None
+    return study
+
+
+def _study(highdicom: Any, path: Path, options: ReadOptions) -> Study:
+    import pydicom
+
+    dataset = pydicom.dcmread(path)
+    if dataset.get("SOPClassUID") != ANNOTATION_CLASS:
+        raise FormatError("not DICOM bulk simple annotations", where=path)
+    if dataset.AnnotationCoordinateType != "2D":
+        raise FormatError("coordinates in mm of the slide are not read, only those in pixels", where=path)
+    dataset = highdicom.ann.MicroscopyBulkSimpleAnnotations.from_dataset(dataset)
+    carried = detach(dataset, path)
+    if isinstance(carried, Study):
+        return carried
+    study = _Reader(dataset, path, options).study()
+    return study if carried is None else replace(study, quarantine=(*study.quarantine, carried))
+
+
+class _Reader:
+    def __init__(self, dataset: Any, path: Path, options: ReadOptions) -> None:
+        self.dataset, self.path, self.options = dataset, path, options
+        self.build = StudyBuilder()
+        self.labels = LabelFinder()
+        self.cells: dict[tuple[Shape, bytes], int] = {}
+
+    def study(self) -> Study:
+        container = str(self.dataset.get("ContainerIdentifier", "") or "")
+        name = self.options.slide or container or self.path.stem
+        self.slide = self.build.slide(SlideRecord(name))
+        for group in self.dataset.AnnotationGroupSequence:
+            self._group(group)
+        return self.build.build()
+
+    def _group(self, group: Any) -> None:
+        where = f"{self.path}: group {group.AnnotationGroupNumber}"
+        name, kind = str(group.AnnotationGroupLabel), str(group.GraphicType)
+        code = group.AnnotationPropertyTypeCodeSequence[0]
+        graphics = group.get_graphic_data("2D")
+        if kind == "POLYLINE":
+            what = f"{name}: {len(graphics)} open lines"
+            self.build.quarantine.append(QuarantineEntry(where, "open lines are no cells", what))
+        elif kind == "POLYGON" and code.CodeValue in (NEOPLASM[0], "exclusion"):
+            region = RegionKind.TUMOUR if code.CodeValue == NEOPLASM[0] else RegionKind.EXCLUSION
+            stated = "" if name == region.value else name
+            self.build.regions += [Region(self.slide, one, region, stated) for one in graphics]
+        else:
+            self._labels(group, name, [self._cell(kind, one) for one in graphics])
+
+    def _labels(self, group: Any, name: str, cells: list[int]) -> None:
+        if name == UNLABELLED:
+            return
+        label = self.build.label(self.labels.find(name))
+        rater = self.build.rater(self._rater(group))
+        for cell, score in zip(cells, _scores(group, len(cells)), strict=True):
+            self.build.event(cell, rater, label, score=score)
+
+    def _rater(self, group: Any) -> Rater:
+        is_model = group.AnnotationGroupGenerationType == "AUTOMATIC"
+        kind, _, name = str(group.get("AnnotationGroupDescription", "") or "").partition(": ")
+        if name and kind in set(RaterKind):
+            return Rater(name, RaterKind(kind))
+        if self.options.rater is not None:
+            return Rater(self.options.rater, RaterKind.MODEL if is_model else RaterKind.EXPERT)
+        return Rater("model", RaterKind.MODEL) if is_model else CONSENSUS
+
+    def _cell(self, kind: str, points: NDArray[np.float64]) -> int:
+        shape, geometry = _cell_geometry(kind, np.asarray(points, dtype=np.float64))
+        key = (shape, geometry.tobytes())
+        if key not in self.cells:
+            if shape is Shape.POLYGON:
+                self.cells[key] = self.build.polygon(self.slide, geometry)
+            else:
+                self.cells[key] = self.build.cell(self.slide, geometry.tolist(), shape=shape)
+        return self.cells[key]
+
+
+def _cell_geometry(kind: str, points: NDArray[np.float64]) -> tuple[Shape, NDArray[np.float64]]:
+    low, high = points.min(axis=0), points.max(axis=0)
+    if kind == "POINT":
+        return Shape.SPOT, points[0]
+    if kind == "ELLIPSE":
+        centre = (points[0] + points[1]) / 2
+        reach = np.hypot((points[1] - points[0]) / 2, (points[3] - points[2]) / 2)
+        return Shape.CIRCLE, np.concatenate([centre - reach, centre + reach])
+    corners = {(x, y) for x in (low[0], high[0]) for y in (low[1], high[1])}
+    if kind == "RECTANGLE" and {tuple(one) for one in points.tolist()} == corners:
+        return Shape.BOX, np.concatenate([low, high])
+    return Shape.POLYGON, points
+
+
+def _scores(group: Any, n: int) -> list[float]:
+    names, values, _ = group.get_measurements()
+    for place, name in enumerate(names):
+        if name.value == SCORE[0] or name.meaning.casefold() in ("score", "probability", "confidence"):
+            column = np.asarray(values[:, place], dtype=np.float64)
+            return [one if 0 <= one <= 1 else math.nan for one in column.tolist()]
+    return [math.nan] * n
