@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -103,3 +104,20 @@ def test_control_a_file_that_is_rewritten_loses_all(small_disk: Path) -> None:
         path.write_text(json.dumps([*labels * 20]))
     with pytest.raises(json.JSONDecodeError):
         json.loads(path.read_text())
+
+
+def test_a_file_that_may_not_grow_is_a_full_disk_without_root(tmp_path: Path) -> None:
+    with Store.create(tmp_path / "study.mito") as store:
+        store.import_study(scattered_study(), source=Source("made.json"))
+        session, before = Session(store, 1, 1), store.export_study()
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (store.path.stat().st_size, hard))
+        try:
+            with pytest.raises(OutputError, match="nothing was changed"):
+                store.import_study(scattered_study(3000, seed=1), source=Source("more.json"))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert store.export_study() == before
+        session.label(1, 2, key="after")
+        store.verify()
+    assert [one.name for one in tmp_path.iterdir()] == ["study.mito"]
