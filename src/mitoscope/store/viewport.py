@@ -13,7 +13,8 @@ from mitoscope.store.encoding import vertices_from, well_formed
 
 # The index holds bounds rounded outward to float32; the join with the exact bounds decides.
 _VIEW_SQL = """
-SELECT c.id, c.shape, c.x_min_px0, c.y_min_px0, c.x_max_px0, c.y_max_px0, c.z, c.vertices_px0
+SELECT c.id, c.shape, c.x_min_px0, c.y_min_px0, c.x_max_px0, c.y_max_px0, c.z, c.vertices_px0,
+       c.shuffle
 FROM cell_index AS i CROSS JOIN cell AS c ON c.id = i.cell_id
 WHERE i.slide_min <= :slide AND i.slide_max >= :slide
   AND i.x_max >= :x AND i.x_min <= :right AND i.y_max >= :y AND i.y_min <= :bottom
@@ -25,7 +26,9 @@ LIMIT :limit
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """Live cells in a part of a slide, in order of their ids.
+    """Live cells in a part of a slide, in the slide's random order.
+
+    Files are at times sorted by class: in their order a blinded rater could read the labels (promise 10).
 
     Parameters
     ----------
@@ -53,7 +56,7 @@ def cells_in(connection: sqlite3.Connection, slide_id: int, box: BoxPx0, *, limi
     values = {"slide": slide_id, "x": box.x, "y": box.y, "right": box.right, "bottom": box.bottom}
     rows = connection.execute(_VIEW_SQL, values | {"limit": limit + 1}).fetchall()
     is_complete = len(rows) <= limit
-    rows = sorted(rows[:limit], key=lambda row: row[0])
+    rows = sorted(rows[:limit], key=lambda row: (row[8], row[0]))
     table = np.array([row[:7] for row in rows], dtype=np.float64).reshape(-1, 7)
     return View(
         cell_id=table[:, 0].astype(np.int64),
