@@ -127,6 +127,9 @@ def test_averages_are_named() -> None:
 def test_groups_add_up_and_need_all_images() -> None:
     groups = judge().by({"a": "x", "b": "y", "c": "x", "d": "x"})
     assert groups == {"x": Score(1, 1, 2), "y": Score(0, 1, 0)}
+    intervals = judge().intervals_by({"a": "x", "b": "y", "c": "x", "d": "x"})
+    assert intervals["x"].f1 is not None
+    assert intervals["y"].f1 is None  # one case
     with pytest.raises(FormatError, match="'b' has no group"):
         judge().by({"a": "x"})
 
@@ -141,8 +144,13 @@ def test_look_alikes_are_judged_where_known() -> None:
 def test_two_detectors_are_compared_on_the_same_cases() -> None:
     better = evaluate(TRUTH_AS_FOUND, TRUTH, protocol=TUPAC, threshold=0.5, repeats=200)
     worse = judge(repeats=200)
-    with pytest.raises(FormatError, match="only one of the detectors"):
-        better.compare(worse)
+    # The worse one has a detection on an image without truth; the better one has none there.
+    found = better.compare(worse)
+    assert found.f1.value == pytest.approx(1 - 1 / 3)
+    assert found.cases == 4
+    less = evaluate(PREDICTIONS, {"a": TRUTH["a"], "d": NONE}, protocol=TUPAC, threshold=0.5)
+    with pytest.raises(FormatError, match="c: an image that only one of the detectors"):
+        better.compare(less)
     same = {image: PREDICTIONS[image] for image in ("a", "d")}
     worse = evaluate(same, TRUTH, protocol=TUPAC, threshold=0.5, repeats=200)
     found = better.compare(worse)

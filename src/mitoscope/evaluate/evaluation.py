@@ -17,7 +17,7 @@ from mitoscope.evaluate.calibration import Reliability, reliability
 from mitoscope.evaluate.comparison import Comparison, compare
 from mitoscope.evaluate.curves import choose_threshold
 from mitoscope.evaluate.froc import froc, midog_froc_auc
-from mitoscope.evaluate.interval import Interval, Intervals
+from mitoscope.evaluate.interval import Interval, Intervals, bootstrap
 from mitoscope.evaluate.look_alikes import LookAlikeScore
 from mitoscope.evaluate.matching import Matching
 from mitoscope.evaluate.protocol import Protocol
@@ -135,10 +135,24 @@ class Evaluation:
         FormatError
             If an image has no group.
         """
+        self._check_groups(group_of)
+        return sum_by(self.images, group_of)
+
+    def intervals_by(self, group_of: Mapping[str, str]) -> dict[str, Intervals]:
+        """Return the intervals of each group of images, by drawing its cases; errors as for `by`."""
+        self._check_groups(group_of)
+        members: dict[str, dict[str, Score]] = {}
+        for image, score in self.images.items():
+            members.setdefault(group_of[image], {})[image] = score
+        return {
+            group: bootstrap(list(sum_by(scores, self.cases).values()), repeats=self.repeats, seed=self.seed)
+            for group, scores in members.items()
+        }
+
+    def _check_groups(self, group_of: Mapping[str, str]) -> None:
         for image in self.images:
             if image not in group_of:
                 raise FormatError(f"the image {image!r} has no group", where="evaluation")
-        return sum_by(self.images, group_of)
 
     def compare(self, other: Evaluation) -> Comparison:
         """Compare with another detector on the same cases: paired bootstrap, this one minus the other.
@@ -154,11 +168,33 @@ class Evaluation:
                 where="comparison",
                 mend="judge both under one protocol",
             )
-        mine, theirs = (
-            {case: (score, side.case_steps[case]) for case, score in side.case_scores.items()}
-            for side in (self, other)
+        cases = {**other.cases, **self.cases}
+        return compare(
+            self._by_case_of(other, cases),
+            other._by_case_of(self, cases),
+            repeats=self.repeats,
+            seed=self.seed,
         )
-        return compare(mine, theirs, repeats=self.repeats, seed=self.seed)
+
+    def _by_case_of(self, other: Evaluation, cases: Mapping[str, str]) -> dict[str, tuple[Score, Steps]]:
+        """Return score and steps of each case, those of the other's images included.
+
+        An image without truth that only the other has detections on holds nothing for this one.
+        """
+        missing = other.images.keys() - self.images.keys()
+        unpaired = sorted(missing - set(other.without_truth))
+        if unpaired:
+            raise FormatError(
+                "an image that only one of the detectors was judged on",
+                where=unpaired[0],
+                mend="judge both on it",
+            )
+        images = {**self.images, **dict.fromkeys(missing, Score())}
+        scores = sum_by(images, cases)
+        steps = {case: Steps.none() for case in scores}
+        for image, own in self.steps.items():
+            steps[cases[image]] += own
+        return {case: (score, steps[case]) for case, score in scores.items()}
 
     def as_dict(self) -> dict[str, Any]:
         """Return the result for JSON; what is undefined (0/0) is null."""

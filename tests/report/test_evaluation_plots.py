@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+
+import numpy as np
+
+from mitoscope.detections import Detections
+from mitoscope.evaluate import PROTOCOLS, Evaluation, evaluate
+from mitoscope.report.axes import Axes
+from mitoscope.report.evaluation_plots import FIRST, SECOND, Judged, draw_evaluation, group_scores
+from mitoscope.report.plot import Dot, Sheet
+from tests.evaluate.made import make
+
+PROTOCOL = PROTOCOLS["mitoscope"]
+
+
+def judged(better: float = 0.0) -> Judged:
+    predictions, truth = make(6, 15, seed=3, better=better)
+    found = evaluate(predictions, truth, protocol=PROTOCOL, threshold=0.5, repeats=100)
+    return Judged(f"detector {better:g}", found)
+
+
+def texts(sheet: Sheet) -> str:
+    return "\n".join(ET.fromstring(sheet.to_svg()).itertext())
+
+
+def test_the_figure_states_the_numbers() -> None:
+    found = judged()
+    said = texts(draw_evaluation(found))
+    assert f"F1 {found.evaluation.score.f1:.3f} [" in said
+    assert f"detector 0: AP {found.evaluation.average_precision:.3f}" in said
+    assert "protocol mitoscope" in said
+    assert "threshold 0.5 (given)" in said
+    for title in ("Precision and recall", "FROC", "Scores over the threshold", "Calibration: expected error"):
+        assert title in said
+
+
+def test_the_threshold_is_marked_on_the_curve() -> None:
+    found = judged()
+    score = found.evaluation.score
+    assert score.recall is not None
+    assert score.precision is not None
+    place = Axes(72.0, 96.0, 330.0, 330.0).place(score.recall, score.precision)
+    dots = [shape for shape in draw_evaluation(found).shapes if isinstance(shape, Dot)]
+    assert any((dot.x, dot.y) == place for dot in dots)
+
+
+def test_two_detectors_have_two_colours() -> None:
+    drawn = draw_evaluation(judged(0.1), other=judged())
+    assert {FIRST, SECOND} <= {shape.fill for shape in drawn.shapes if isinstance(shape, Dot)}
+    assert "detector 0.1: AP" in texts(drawn)
+    assert "detector 0: AP" in texts(drawn)
+
+
+def test_groups_stand_below() -> None:
+    found = judged()
+    group_of = {image: f"domain {n % 2}" for n, image in enumerate(found.evaluation.images)}
+    groups = group_scores(found.evaluation, group_of)
+    assert [group.name for group in groups] == ["domain 0", "domain 1"]
+    assert sum(group.images for group in groups) == 6
+    assert sum(group.score.tp for group in groups) == found.evaluation.score.tp
+    assert all(group.interval is not None for group in groups)
+    drawn = draw_evaluation(found, groups=groups, by="domain")
+    assert drawn.height > draw_evaluation(found).height
+    assert "F1 by domain" in texts(drawn)
+    assert f"{groups[0].score.f1:.3f}" in texts(drawn)
+
+
+def nothing(detections: Detections, figures: int) -> Evaluation:
+    truth = {"a": np.full((figures, 2), 10.0)}
+    return evaluate({"a": detections}, truth, protocol=PROTOCOL, threshold=0.5)
+
+
+def test_what_is_undefined_is_drawn_as_such() -> None:
+    for evaluation in (
+        nothing(Detections.empty(), 0),
+        nothing(Detections.empty(), 1),
+        nothing(Detections.of([[10, 10]], [0.9]), 0),
+    ):
+        drawn = draw_evaluation(
+            Judged("none", evaluation), groups=group_scores(evaluation, {"a": "x"}), by="case"
+        )
+        assert drawn.to_png().startswith(b"\x89PNG")
+    assert "F1 undefined over 1 images" in texts(
+        draw_evaluation(Judged("none", nothing(Detections.empty(), 0)))
+    )
