@@ -10,6 +10,7 @@ from mitoscope.detections import Detections
 from mitoscope.errors import FormatError, ScaleError
 from mitoscope.exchange import geojson
 from mitoscope.exchange.evaluation_input import read_any_predictions, read_any_truth
+from mitoscope.exchange.format import WriteOptions
 from mitoscope.exchange.judged import read_detections, read_truth
 from mitoscope.exchange.registry import read_study, write_study
 from mitoscope.geometry import BoxPx0, Mpp
@@ -45,8 +46,6 @@ def test_points_in_mm_need_the_resolution(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("image,x,y,score\n07.tif,100,200,0.5\n", encoding="utf-8")
     study = read_study(tmp_path / "t.csv")
     write_mpp = Mpp.square(0.25)
-    from mitoscope.exchange.format import WriteOptions
-
     write_study(study, tmp_path / "07.json", "grand-challenge", WriteOptions(mpp=write_mpp))
     with pytest.raises(ScaleError, match="--mpp"):
         read_any_predictions(tmp_path / "07.json")
@@ -60,3 +59,11 @@ def test_truth_with_cells_that_cannot_be_placed_is_refused(tmp_path: Path) -> No
         read_truth(tmp_path / "t.csv")
     with pytest.raises(FormatError, match="cannot be judged"):
         read_detections(tmp_path / "t.csv")
+
+
+def test_a_folder_of_geojson_is_read_slide_by_slide(tmp_path: Path) -> None:
+    folder = tmp_path / "results"
+    folder.mkdir()
+    for name in ("a", "b"):
+        geojson.write(folder / f"{name}.geojson", Detections.of([[1, 2]], [0.5], source="x"))
+    assert {name: len(one) for name, one in read_any_predictions(folder).items()} == {"a": 1, "b": 1}

@@ -28,7 +28,7 @@ def read_any_predictions(path: Path, *, mpp: Mpp | None = None) -> dict[str, Det
     FormatError, ScaleError
         If it cannot be read.
     """
-    if path.is_dir() or _is_table(path):
+    if _is_table(path) or (path.is_dir() and any(path.glob("*.csv"))):
         return read_predictions(path)
     return read_detections(path, options=ReadOptions(mpp=mpp))
 
