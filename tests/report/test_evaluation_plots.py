@@ -81,6 +81,5 @@ def test_what_is_undefined_is_drawn_as_such() -> None:
             Judged("none", evaluation), groups=group_scores(evaluation, {"a": "x"}), by="case"
         )
         assert drawn.to_png().startswith(b"\x89PNG")
-    assert "F1 undefined over 1 images" in texts(
-        draw_evaluation(Judged("none", nothing(Detections.empty(), 0)))
-    )
+    empty = Judged("none", nothing(Detections.empty(), 0))
+    assert "F1 undefined over 1 images" in texts(draw_evaluation(empty))

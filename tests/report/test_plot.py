@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from mitoscope.errors import ConfigError
@@ -25,7 +26,7 @@ def sheet() -> Sheet:
     return drawn
 
 
-def pixels(drawn: Sheet) -> np.ndarray:  # type: ignore[type-arg]
+def pixels(drawn: Sheet) -> NDArray[np.uint8]:
     return np.asarray(Image.open(io.BytesIO(drawn.to_png())))
 
 

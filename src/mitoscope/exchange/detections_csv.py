@@ -77,8 +77,14 @@ def read(path: Path, *, source: str | None = None, labels: LabelSet = DEFAULT_LA
     FormatError
         If it cannot be read, with file and line.
     """
-    table = read_table(path, needed=_NUMBERS)
-    return _detections(table.rows, source=path.name if source is None else source, labels=labels)
+    return of_table(
+        read_table(path, needed=_NUMBERS), source=path.name if source is None else source, labels=labels
+    )
+
+
+def of_table(table: Table, *, source: str, labels: LabelSet = DEFAULT_LABELS) -> Detections:
+    """Return the detections of a table of one slide; see `read`."""
+    return _detections(table.rows, source=source, labels=labels)
 
 
 def read_many(

@@ -19,7 +19,8 @@ def read_any_predictions(path: Path, *, mpp: Mpp | None = None) -> dict[str, Det
     Parameters
     ----------
     path : Path
-        A folder that `detect` wrote, a CSV ``image,x,y,score`` or ``x,y,score``, or any format of `registry`.
+        A folder that `detect` wrote, a CSV ``image,x,y,score`` or ``x,y,score`` (or of boxes: x1, y1, x2, y2
+        in place of x and y), or any format of `registry`.
     mpp : Mpp, optional
         Resolution, for formats in millimetres.
 
@@ -28,7 +29,7 @@ def read_any_predictions(path: Path, *, mpp: Mpp | None = None) -> dict[str, Det
     FormatError, ScaleError
         If it cannot be read.
     """
-    if _is_table(path) or (path.is_dir() and any(path.glob("*.csv"))):
+    if is_table(path) or (path.is_dir() and any(path.glob("*.csv"))):
         return read_predictions(path)
     return read_detections(path, options=ReadOptions(mpp=mpp))
 
@@ -39,7 +40,8 @@ def read_any_truth(path: Path, *, mpp: Mpp | None = None) -> dict[str, Truth]:
     Parameters
     ----------
     path : Path
-        A CSV ``image,x,y,label[,w,h]`` with centres in level-0 px, or any format of `registry`.
+        A CSV ``image,x,y,label[,w,h]`` with centres in level-0 px (or of boxes: x1, y1, x2, y2 in place of x
+        and y), or any format of `registry`.
     mpp : Mpp, optional
         Resolution, for formats in millimetres.
 
@@ -48,9 +50,9 @@ def read_any_truth(path: Path, *, mpp: Mpp | None = None) -> dict[str, Truth]:
     FormatError, ScaleError
         If it cannot be read.
     """
-    return truth_csv.read(path) if _is_table(path) else read_truth(path, options=ReadOptions(mpp=mpp))
+    return truth_csv.read(path) if is_table(path) else read_truth(path, options=ReadOptions(mpp=mpp))
 
 
-def _is_table(path: Path) -> bool:
+def is_table(path: Path) -> bool:
     """Whether it is a CSV with named columns; those of the challenges hold nothing but numbers."""
     return path.suffix.lower() == ".csv" and (not path.is_file() or Content(path).numbers is None)

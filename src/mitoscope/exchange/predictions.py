@@ -7,8 +7,8 @@ from pathlib import Path
 from mitoscope.detections import Detections
 from mitoscope.errors import FormatError
 from mitoscope.exchange import detections_csv
+from mitoscope.exchange.box_columns import read_points
 from mitoscope.exchange.names import match_stems, stem
-from mitoscope.exchange.table import read_table
 
 
 def read_predictions(path: Path) -> dict[str, Detections]:
@@ -17,7 +17,8 @@ def read_predictions(path: Path) -> dict[str, Detections]:
     Parameters
     ----------
     path : Path
-        A folder of ``<stem>.csv``, a CSV with an image column, or the CSV of one image named ``<stem>.csv``.
+        A folder of ``<stem>.csv``, a CSV with an image column, or the CSV of one image named ``<stem>.csv``;
+        a CSV may hold boxes (x1, y1, x2, y2) in place of centres.
 
     Returns
     -------
@@ -30,10 +31,10 @@ def read_predictions(path: Path) -> dict[str, Detections]:
         If there is nothing there, or a file cannot be read.
     """
     if not path.is_dir():
-        table = read_table(path, needed=("x", "y", "score"))
+        table = read_points(path, needed=("x", "y", "score"))
         if detections_csv.IMAGE_COLUMN in table.columns:
             return detections_csv.by_image(table, path)
-        return {stem(path.name.removesuffix(".csv")): detections_csv.read(path)}
+        return {stem(path.name.removesuffix(".csv")): detections_csv.of_table(table, source=path.name)}
     files = {file.name.removesuffix(".csv"): file for file in sorted(path.glob("*.csv"))}
     if not files:
         raise FormatError("no predictions: a folder without .csv files", where=path)

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mitoscope.exchange.box_columns import read_points
 from mitoscope.exchange.detections_csv import IMAGE_COLUMN, group_by_image
-from mitoscope.exchange.table import Row, read_table
+from mitoscope.exchange.table import Row
 from mitoscope.labels import DEFAULT_LABELS, LabelSet
 
 
@@ -49,7 +50,8 @@ def read(path: Path, *, labels: LabelSet = DEFAULT_LABELS) -> dict[str, Truth]:
     Parameters
     ----------
     path : Path
-        With columns image, x, y and label, in any order; w and h if known; further columns are left out.
+        With columns image, x, y and label, in any order; w and h if known, or boxes as x1, y1, x2, y2 in
+        place of x and y; further columns are left out.
     labels : LabelSet
         Gives labels their canonical names ("Mitosis" → "mitotic figure"); a name that it does not know stays.
 
@@ -63,7 +65,7 @@ def read(path: Path, *, labels: LabelSet = DEFAULT_LABELS) -> dict[str, Truth]:
     FormatError
         If it cannot be read, with file and line, or if two images have one stem.
     """
-    table = read_table(path, needed=(IMAGE_COLUMN, "x", "y", "label"))
+    table = read_points(path, needed=(IMAGE_COLUMN, "x", "y", "label"))
     return {image: _truth(rows, labels) for image, rows in group_by_image(table, path).items()}
 
 
