@@ -19,6 +19,7 @@ does not depend on them by more than this part."""
 _RASTER_PX = 2048
 _EDGES_AT_ONCE = 1 << 20
 _MAX_VERTICES = 20_000
+_MAX_PX0 = 1e12
 
 
 def set_aside_crossed(study: Study, *, source: str) -> Study:
@@ -49,10 +50,10 @@ def _entry(study: Study, place: int, source: str) -> QuarantineEntry:
 def crosses_itself(vertices: NDArray[np.float64]) -> bool:
     """Return whether two edges of a closed polygon cross in their inside; touching is not crossing.
 
-    An outline of more than 20,000 vertices or with NaN is not judged and counts as crossing nothing.
+    An outline of more than 20,000 vertices, or with NaN, is not judged and counts as crossing nothing.
     """
     n = len(vertices)
-    if n < 4 or n > _MAX_VERTICES or not np.isfinite(vertices).all():
+    if n < 4 or n > _MAX_VERTICES or not (np.abs(vertices) < _MAX_PX0).all():
         return False
     first, second = vertices, np.roll(vertices, -1, axis=0)
     step = max(1, _EDGES_AT_ONCE // n)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mitoscope.errors import FormatError
 from mitoscope.exchange.format import BoxLayout
 
+_NO_PLACE_PX0 = 1e12
 _BAD_MOST = 0.02
 """A layout is ruled out when more than this part of the boxes contradicts it and the other's do not."""
 
@@ -46,7 +47,7 @@ def box_layout(
     FormatError
         If the file gives no evidence, naming ``--boxes``.
     """
-    whole = np.asarray(np.isfinite(boxes).all(axis=1))
+    whole = np.asarray((np.abs(boxes) < _NO_PLACE_PX0).all(axis=1))
     boxes, sizes = boxes[whole], sizes[whole]
     if not len(boxes):
         return BoxLayout.XYWH

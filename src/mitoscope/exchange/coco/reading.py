@@ -33,6 +33,7 @@ from mitoscope.store.records import Domain, QuarantineEntry, Rater, SlideRecord,
 
 BOX_TOLERANCE_PX0 = 1.0
 """COCO tools round boxes: an outline is that of its box when their bounds are so close."""
+MAX_SIDE_PX0 = 2**31 - 1
 LAYOUT = "coco.boxes"
 """Attribute of a slide: the layout of the boxes of the file it came from."""
 _IMAGE_KEYS = {"id", "file_name", "width", "height", "tumor_type"}
@@ -102,8 +103,12 @@ class Reader:
             number = an_integer(category.get("id"), where)
             if number in {known for known, _, _ in classes}:
                 raise FormatError(f"two categories of id {number}", where=where, mend="ids must be unique")
-            classes.append((number, a_text(category.get("name"), where), category.get("color")))
-            rest = {key: value for key, value in category.items() if key not in ("id", "name", "color")}
+            colour = category.get("color")
+            known = {"id", "name", "color"} if isinstance(colour, str) else {"id", "name"}
+            classes.append(
+                (number, a_text(category.get("name"), where), colour if "color" in known else None)
+            )
+            rest = {key: value for key, value in category.items() if key not in known}
             if rest:
                 self.more[str(number)] = rest
         self.classes = ClassTable(classes)
@@ -252,8 +257,12 @@ def _is_id(value: object) -> bool:
 
 def _size(image: Mapping[str, Any]) -> SizePx | None:
     width, height = image.get("width"), image.get("height")
-    if not isinstance(width, int) or not isinstance(height, int) or width < 1 or height < 1:
+    if not width or not height:
         return None
+    where = f"image {image.get('file_name')!r}"
+    width, height = an_integer(width, f"{where}.width"), an_integer(height, f"{where}.height")
+    if not (0 < width <= MAX_SIDE_PX0 and 0 < height <= MAX_SIDE_PX0):
+        raise FormatError(f"a size of {width} × {height} px is not that of an image", where=where)
     return SizePx(width, height)
 
 

@@ -19,7 +19,7 @@ from mitoscope.exchange import extension
 from mitoscope.exchange.class_table import LabelFinder
 from mitoscope.exchange.format import ReadOptions
 from mitoscope.exchange.geojson import HOT_SPOT
-from mitoscope.exchange.json_text import a_list, a_mapping, a_number, read_json
+from mitoscope.exchange.json_text import a_list, a_mapping, a_number, an_integer, read_json
 from mitoscope.exchange.outcome import CONSENSUS
 from mitoscope.exchange.sliderunner.reading import TUMOUR_CLASSES
 from mitoscope.store.builder import StudyBuilder
@@ -159,7 +159,7 @@ class Reader:
         number = feature.get("id")
         columns: dict[str, Any] = {"external_id": None if number is None else str(number)}
         plane = a_mapping(feature["geometry"], "geometry").get("plane")
-        columns["z"] = plane.get("z", 0) if isinstance(plane, dict) and isinstance(plane.get("z"), int) else 0
+        columns["z"] = an_integer(plane.get("z", 0), "plane.z") if isinstance(plane, dict) else 0
         if len(polygon) > 1:
             attributes = {**attributes, "geojson.holes": [hole.tolist() for hole in polygon[1:]]}
         if len(ring) == 1:
