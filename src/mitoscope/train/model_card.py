@@ -42,8 +42,8 @@ Intervals are 95 %, by drawing images with replacement. A threshold chosen on a 
 ## Limits
 - Trained on few laboratories; other stains, scanners and species may give many more false positives. Pyknotic
   and apoptotic nuclei, dark lymphocytes and ink are the usual ones.
-- The threshold does not carry over exactly from laboratory to laboratory (compare the sets above). Check it on
-  figures of your own before counts are compared.
+- The threshold does not carry over exactly from laboratory to laboratory (compare the sets above). Check it
+  on figures of your own before counts are compared.
 - Fields without figures were looked through once, by eye; a few figures may remain unlabelled in them.
 - Very large or atypical figures (over about 60 px) and early prophase are missed more often.
 - One slide scanned twice may be counted differently.
