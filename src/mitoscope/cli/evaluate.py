@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from mitoscope.cli.options import MppOption, parse_threshold
-
-if TYPE_CHECKING:
-    from mitoscope.evaluate import Evaluation, Interval
+from mitoscope.cli.options import MppOption, parse_mpp, parse_threshold
 
 
 def evaluate(
@@ -21,81 +18,79 @@ def evaluate(
     truth: Annotated[
         Path, typer.Option("--truth", metavar="FILE", help="CSV image,x,y,label[,w,h] or any format.")
     ],
-    protocol: Annotated[str, typer.Option("--protocol", help="Matching rule.")] = "tupac",
+    protocol: Annotated[
+        str, typer.Option("--protocol", help="mitoscope, midog, cmc, tupac, amida, mitos2012 or iou@0.5.")
+    ] = "mitoscope",
     threshold: Annotated[
         float | None,
         typer.Option(
             "--threshold", metavar="T", help="Scores above it count; default: that of the results, else 0."
         ),
     ] = None,
+    validation_pred: Annotated[
+        Path | None,
+        typer.Option(
+            "--validation-pred", metavar="FILE|DIR", help="Choose the threshold of greatest F1 on these."
+        ),
+    ] = None,
+    validation_truth: Annotated[
+        Path | None, typer.Option("--validation-truth", metavar="FILE", help="Their truth.")
+    ] = None,
+    choose_on_test: Annotated[
+        bool,
+        typer.Option("--choose-on-test", help="Choose it on the judged images: too good, and said so."),
+    ] = False,
     mpp: MppOption = None,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            "--by", metavar="GROUP", help="Also by slide, case, domain, scanner, species or laboratory."
+        ),
+    ] = None,
+    domains: Annotated[
+        Path | None,
+        typer.Option("--domains", metavar="FILE", help="Table of domains (datasets_xvalidation.csv)."),
+    ] = None,
+    compare: Annotated[
+        Path | None,
+        typer.Option("--compare", metavar="OTHER", help="Results of another detector, compared in pairs."),
+    ] = None,
+    compare_threshold: Annotated[
+        float | None,
+        typer.Option("--compare-threshold", metavar="T", help="Its threshold; default as for --threshold."),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE", help="Draw it as .png or .svg.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Judge detections: true and false ones, precision, recall, F1 with 95 % intervals by image."""
-    from mitoscope.evaluate import evaluate as judge
+    """Judge detections: true and false ones, precision, recall, F1 with 95 % intervals by case."""
+    from mitoscope.cli.evaluation_task import Comparee, Task, check_options
+    from mitoscope.cli.evaluation_text import as_dict, print_evaluation
     from mitoscope.evaluate import find_protocol
-    from mitoscope.exchange.evaluation_input import read_any_predictions, read_any_truth
+    from mitoscope.exchange.image_groups import parse_group
     from mitoscope.geometry import Mpp
-    from mitoscope.labels import MITOTIC_FIGURE
+    from mitoscope.report.plot import check_suffix
 
-    rule = find_protocol(protocol)
-    cut = parse_threshold(threshold)
-    scale = None if mpp is None else Mpp.square(mpp)
-    found = read_any_predictions(pred, mpp=scale)
-    true = {
-        image: cells.labelled(MITOTIC_FIGURE.name)
-        for image, cells in read_any_truth(truth, mpp=scale).items()
-    }
-    evaluation = judge(
-        found,
-        true,
-        protocol=rule,
-        threshold=_stated_threshold(pred) if cut is None else cut,
-        mpp=scale,
-    )
-    if as_json:
-        typer.echo(json.dumps(evaluation.as_dict(), indent=2))
+    value, grouping = parse_mpp(mpp), None if by is None else parse_group(by)
+    cut, other_cut = parse_threshold(threshold), parse_threshold(compare_threshold)
+    check_options(cut, validation_pred, validation_truth, choose_on_test=choose_on_test, compare=compare)
+    if plot is not None:
+        check_suffix(plot)
+    task = Task(find_protocol(protocol), truth, None if value is None else Mpp.square(value))
+    if validation_pred is not None and validation_truth is not None:
+        judged = task.judge_as_on(pred, validation_pred, validation_truth)
+    elif choose_on_test:
+        judged = task.judge_at_best(pred)
     else:
-        for line in _lines(evaluation):
-            typer.echo(line)
-
-
-def _stated_threshold(pred: Path) -> float:
-    """Return the threshold that the manifests of a folder of results state; 0 where there are none."""
-    from mitoscope.errors import ConfigError
-    from mitoscope.report.result import find_manifests, read_manifest
-
-    manifests = find_manifests(pred) if pred.is_dir() else []
-    stated = {read_manifest(path)["threshold"]["value"] for path in manifests}
-    if len(stated) > 1:
-        raise ConfigError(
-            f"results with different thresholds ({', '.join(f'{value:g}' for value in sorted(stated))})",
-            where=pred,
-            mend="choose one with --threshold",
-        )
-    return float(stated.pop()) if stated else 0.0
-
-
-def _lines(evaluation: Evaluation) -> list[str]:
-    score, intervals = evaluation.score, evaluation.intervals
-    lines = [
-        f"protocol {evaluation.protocol.name}, threshold {evaluation.threshold:g},"
-        f" {len(evaluation.images)} images",
-        f"true positives {score.tp}, false positives {score.fp}, missed {score.fn}",
-    ]
-    named: list[tuple[str, float | None, Interval | None]] = [
-        ("precision", score.precision, intervals.precision),
-        ("recall", score.recall, intervals.recall),
-        ("F1", score.f1, intervals.f1),
-    ]
-    for name, value, interval in named:
-        if value is None:
-            lines.append(f"{name:<10}undefined (0/0)")
-        else:
-            ends = "" if interval is None else f"  [{interval.low:.3f}, {interval.high:.3f}] 95 % by image"
-            lines.append(f"{name:<10}{value:.3f}{ends}")
-    if evaluation.without_predictions:
-        lines.append(f"without predictions, all missed: {', '.join(evaluation.without_predictions)}")
-    if evaluation.without_truth:
-        lines.append(f"without truth, all detections false: {', '.join(evaluation.without_truth)}")
-    return lines
+        judged = task.judge(pred, cut)
+    other = None
+    if compare is not None:
+        other = Comparee(compare, task.judge(compare, cut if other_cut is None else other_cut))
+    groups = None if grouping is None else task.group(judged, grouping, domains)
+    if plot is not None:
+        task.draw(plot, pred, judged, other=other, groups=groups)
+    if as_json:
+        typer.echo(json.dumps(as_dict(judged, other, groups), indent=2))
+    else:
+        print_evaluation(judged, other, groups)

@@ -8,9 +8,11 @@ from typing import Literal, get_args
 
 from mitoscope.errors import ConfigError, FormatError
 from mitoscope.exchange.evaluation_input import is_table
+from mitoscope.exchange.format import ReadOptions
 from mitoscope.exchange.names import stem
 from mitoscope.exchange.registry import read_study
 from mitoscope.exchange.table import read_table
+from mitoscope.geometry import Mpp
 from mitoscope.store.records import SlideRecord
 
 GroupBy = Literal["slide", "case", "domain", "scanner", "species", "laboratory"]
@@ -40,7 +42,12 @@ def parse_group(text: str) -> GroupBy:
 
 
 def group_images(
-    images: Iterable[str], by: GroupBy, *, truth: Path, domains: Path | None = None
+    images: Iterable[str],
+    by: GroupBy,
+    *,
+    truth: Path,
+    domains: Path | None = None,
+    mpp: Mpp | None = None,
 ) -> dict[str, str]:
     """Return the group of each image.
 
@@ -55,6 +62,8 @@ def group_images(
         A table with a column of that name (case, domain, scanner, species, laboratory), or a study.
     domains : Path, optional
         Table of domains (``datasets_xvalidation.csv``), which completes what the truth says.
+    mpp : Mpp, optional
+        Resolution, for a study in millimetres.
 
     Raises
     ------
@@ -64,7 +73,8 @@ def group_images(
     names = list(images)
     if by == "slide":
         return {name: name for name in names}
-    stated = {**({} if domains is None else _of_study(domains, by)), **_stated(truth, by)}
+    stated = {} if domains is None else _of_study(domains, by)
+    stated |= _of_table(truth, by) if is_table(truth) else _of_study(truth, by, mpp)
     known = [name for name in names if name in stated]
     if not known and by != "case":
         raise FormatError(
@@ -73,10 +83,6 @@ def group_images(
             mend=f"add a column {by} to the table, or give a table with --domains",
         )
     return {name: stated.get(name, name if by == "case" else NOT_STATED) for name in names}
-
-
-def _stated(path: Path, by: GroupBy) -> dict[str, str]:
-    return _of_table(path, by) if is_table(path) else _of_study(path, by)
 
 
 def _of_table(path: Path, by: GroupBy) -> dict[str, str]:
@@ -92,8 +98,9 @@ def _of_table(path: Path, by: GroupBy) -> dict[str, str]:
     return groups
 
 
-def _of_study(path: Path, by: GroupBy) -> dict[str, str]:
-    stated = {stem(slide.name): _of_slide(slide, by) for slide in read_study(path).slides}
+def _of_study(path: Path, by: GroupBy, mpp: Mpp | None = None) -> dict[str, str]:
+    slides = read_study(path, options=ReadOptions(mpp=mpp)).slides
+    stated = {stem(slide.name): _of_slide(slide, by) for slide in slides}
     return {image: group for image, group in stated.items() if group}
 
 

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mitoscope.report.colours import INK
-from mitoscope.report.plot import Line, Shape, Text
+from mitoscope.report.plot import Box, Line, Shape, Text
 
 GRID = "#e3e7eb"
 FRAME = "#8a949e"
 QUIET = "#57606a"
+_LEGEND_ROW = 18.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +90,24 @@ class Axes:
             shapes.append(Text(left - 8, y, label, 11, "end", INK))
         return shapes
 
-    def legend(self, entries: Sequence[tuple[str, str]], *, at_top: bool = False) -> list[Shape]:
-        """Return lines with their names in a lower, or an upper, corner on the left."""
-        shapes: list[Shape] = []
+    def legend(self, entries: Sequence[tuple[str, str]], *, indent: float = 12.0) -> list[Shape]:
+        """Return lines with their names at the lower end of the panel, on white.
+
+        Parameters
+        ----------
+        entries : sequence of tuple of str
+            Names and colours.
+        indent : float
+            From the left of the panel.
+        """
+        left, height = self.left + indent, _LEGEND_ROW * len(entries)
+        longest = max((len(name) for name, _ in entries), default=0)
+        bottom = self.top + self.height - 6
+        shapes: list[Shape] = [Box(left - 6, bottom - height, 44 + 6 * longest, height, "#ffffff")]
         for place, (name, colour) in enumerate(entries):
-            below = len(entries) - place
-            y = self.top + 18 + 18 * place if at_top else self.top + self.height - 18 * below + 4
-            shapes.append(Line([(self.left + 12, y), (self.left + 34, y)], colour, 2.5))
-            shapes.append(Text(self.left + 41, y, name, 11))
+            y = bottom - height + _LEGEND_ROW * (place + 0.5)
+            shapes.append(Line([(left, y), (left + 22, y)], colour, 2.5))
+            shapes.append(Text(left + 29, y, name, 11))
         return shapes
 
 

@@ -82,7 +82,7 @@ def _headline(evaluation: Evaluation) -> list[Shape]:
     threshold = f"threshold {evaluation.threshold:.3g} ({evaluation.threshold_source})"
     return [
         Text(_LEFT, 24, f"F1 {f1}{interval} over {len(evaluation.images)} images", 17),
-        Text(_LEFT, 46, f"{scale}; {threshold}", 11.5, colour=QUIET),
+        Text(_LEFT, 46, f"{scale}; {threshold}; dots mark it", 11.5, colour=QUIET),
     ]
 
 
@@ -127,7 +127,8 @@ def _froc(sides: Sides, left: float, top: float) -> list[Shape]:
         mean = curve.mean_recall()
         said = "undefined" if np.isnan(mean) else f"{mean:.3f}"
         entries.append((f"{_short(judged.name)}: mean recall {said}", colour))
-    return [*shapes, *axes.legend(entries)]
+    # Curves begin at the lower left.
+    return [*shapes, *axes.legend(entries, indent=0.4 * _PANEL)]
 
 
 def _over_thresholds(judged: Judged, axes: Axes) -> list[Shape]:

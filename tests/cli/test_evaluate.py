@@ -1,0 +1,236 @@
+"""``mitoscope evaluate``: the real command, on good and on bad input."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mitoscope import cli
+from mitoscope.evaluate import PROTOCOLS
+from mitoscope.exchange import detections_csv
+from tests.evaluate.made import make
+from tests.evaluate.references import REFERENCES
+
+
+def run(*arguments: object, status: int = 0) -> str:
+    """Run the command in this process, border and all; what it printed, or its one line of error."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        mock.patch.object(sys, "argv", ["mitoscope", "evaluate", *map(str, arguments)]),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        warnings.catch_warnings(),
+        pytest.raises(SystemExit) as left,
+    ):
+        cli.run()
+    assert int(left.value.code or 0) == status, err.getvalue()
+    if status:
+        lines = err.getvalue().strip().splitlines()
+        assert len(lines) == 1, err.getvalue()
+        return lines[0]
+    assert not err.getvalue()
+    return out.getvalue()
+
+
+def judged(*arguments: object) -> dict[str, Any]:
+    result = json.loads(run(*arguments, "--json"))
+    assert isinstance(result, dict)
+    return result
+
+
+@pytest.fixture(scope="module")
+def sides(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Return predictions and a truth with cases, domains and look-alikes."""
+    folder = tmp_path_factory.mktemp("evaluate")
+    predictions, truth = make(8, 15, seed=6)
+    detections_csv.write_many(folder / "pred.csv", predictions)
+    better, _ = make(8, 15, seed=6, better=0.1)
+    detections_csv.write_many(folder / "better.csv", better)
+    rows = ["image,x,y,label,case,domain"]
+    for place, (image, points) in enumerate(truth.items()):
+        for number, (x, y) in enumerate(points.tolist()):
+            label = "hard negative" if number % 5 == 0 else "Mitosis"
+            domain = ("breast", "lung")[place // 4]
+            rows.append(f"{image}.tiff,{x!r},{y!r},{label},case {place // 2},{domain}")
+    (folder / "truth.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return folder / "pred.csv", folder / "truth.csv"
+
+
+def both(sides: tuple[Path, Path]) -> list[object]:
+    return ["--pred", sides[0], "--truth", sides[1]]
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_contract_of_the_json(sides: tuple[Path, Path]) -> None:
+    result = judged(*both(sides), "--threshold", "0.5")
+    assert {"protocol", "tp", "fp", "fn", "precision", "recall", "f1", "threshold"} <= result.keys()
+    assert result["protocol"] == "mitoscope"
+    assert result["threshold"] == 0.5
+    assert result["cases"] == 4
+    assert result["look_alikes"]["look_alikes_shown"] == 24
+
+
+@pytest.mark.parametrize("name", [*PROTOCOLS, "iou@0.5"])
+def test_every_protocol_gives_the_counts_of_its_reference(name: str, tmp_path: Path) -> None:
+    predictions, truth = make(3, 5, seed=8)
+    detections_csv.write_many(tmp_path / "p.csv", predictions)
+    rows = [f"{image},{x!r},{y!r},mitosis" for image, some in truth.items() for x, y in some.tolist()]
+    table = write(tmp_path / "t.csv", "\n".join(["image,x,y,label", *rows]))
+    result = judged("--pred", tmp_path / "p.csv", "--truth", table, "--protocol", name, "--threshold", "0.35")
+    expected = np.zeros(3, int)
+    for image, found in predictions.items():
+        above = found.above(0.35)
+        points = [(x, y) for x, y in above.points_px0.tolist()]
+        figures = [(x, y) for x, y in truth[image].tolist()]
+        expected += REFERENCES[name](points, above.score.tolist(), figures)
+    assert [result["tp"], result["fp"], result["fn"]] == expected.tolist()
+    assert result["protocol"] == name
+
+
+def test_text_and_json_say_the_same(sides: tuple[Path, Path]) -> None:
+    text = run(*both(sides), "--threshold", "0.5", "--mpp", "0.25")
+    result = judged(*both(sides), "--threshold", "0.5", "--mpp", "0.25")
+    low, high = result["intervals_95"]["f1"]
+    assert "protocol mitoscope (7.5 µm), 8 images of 4 cases" in text
+    assert f"F1        {result['f1']:.3f}  [{low:.3f}, {high:.3f}] 95 % by case" in text
+    assert f"true positives {result['tp']}, false positives {result['fp']}, missed {result['fn']}" in text
+    assert f"AP        {result['average_precision']:.3f}" in text
+
+
+@pytest.mark.parametrize(("by", "groups"), [("case", 4), ("domain", 2), ("slide", 8)])
+def test_groups_add_up(sides: tuple[Path, Path], by: str, groups: int) -> None:
+    result = judged(*both(sides), "--threshold", "0.5", "--by", by)
+    scores = result["by"]["scores"].values()
+    assert len(scores) == groups
+    for count in ("tp", "fp", "fn"):
+        assert sum(score[count] for score in scores) == result[count]
+    assert f"by {by}" in run(*both(sides), "--by", by)
+
+
+def test_two_detectors_are_compared(sides: tuple[Path, Path]) -> None:
+    better = sides[0].with_name("better.csv")
+    arguments = ["--pred", better, "--truth", sides[1], "--compare", sides[0], "--threshold", "0.5"]
+    result = judged(*arguments)
+    alone = judged(*both(sides), "--threshold", "0.5")
+    assert result["compared_with"]["f1"] == alone["f1"]
+    assert result["comparison"]["f1"]["difference"] == pytest.approx(result["f1"] - alone["f1"])
+    assert result["comparison"]["f1"]["difference"] > 0
+    low, high = result["comparison"]["f1"]["interval_95"]
+    assert low <= result["comparison"]["f1"]["difference"] <= high
+    text = run(*arguments)
+    assert "paired over 4 cases" in text
+    assert f"{result['comparison']['f1']['difference']:+.3f}" in text
+
+
+def test_figures_are_written(sides: tuple[Path, Path], tmp_path: Path) -> None:
+    run(*both(sides), "--plot", tmp_path / "figure.png", "--by", "domain")
+    with Image.open(tmp_path / "figure.png") as figure:
+        assert figure.width > 1000
+    run(*both(sides), "--plot", tmp_path / "figure.svg", "--compare", sides[0])
+    assert (tmp_path / "figure.svg").read_text(encoding="utf-8").startswith("<svg")
+
+
+def test_a_threshold_is_chosen_on_the_validation_set(sides: tuple[Path, Path]) -> None:
+    better = sides[0].with_name("better.csv")
+    chosen = ["--validation-pred", better, "--validation-truth", sides[1]]
+    result = judged(*both(sides), *chosen)
+    there = judged("--pred", better, "--truth", sides[1], "--choose-on-test")
+    assert result["threshold"] == there["threshold"]
+    assert "validation set" in result["threshold_source"]
+    best = judged(*both(sides), "--choose-on-test")
+    assert "optimistic, chosen on what it is judged on" in best["threshold_source"]
+    assert result["f1"] <= best["f1"] == pytest.approx(best["best_f1"]["f1"])
+    assert "optimistic" in run(*both(sides), "--choose-on-test")
+
+
+def test_unknown_images_and_missing_predictions_are_said(sides: tuple[Path, Path], tmp_path: Path) -> None:
+    pred = write(tmp_path / "p.csv", "image,x,y,score\nimage 0,5,5,0.9\nstranger,5,5,0.9\nstranger,5,5,0.9\n")
+    result = judged("--pred", pred, "--truth", sides[1])
+    assert result["without_truth"] == ["stranger"]
+    assert len(result["without_predictions"]) == 7
+    assert result["per_image"]["stranger"]["fp"] == 2
+    assert result["duplicates"] == 1
+    assert result["per_image"]["image 3"]["fn"] == 12
+    text = run("--pred", pred, "--truth", sides[1])
+    assert "without truth, all detections false: stranger" in text
+    assert "without predictions, all missed: image 1" in text
+    assert "1 detections lie exactly on another" in text
+
+
+def test_nothing_found_and_nothing_there(tmp_path: Path) -> None:
+    pred = write(tmp_path / "p.csv", "image,x,y,score\na,,,\n")
+    truth = write(tmp_path / "t.csv", "image,x,y,label\na,,,\n")
+    result = judged("--pred", pred, "--truth", truth)
+    assert [result[key] for key in ("precision", "recall", "f1", "average_precision")] == [None] * 4
+    assert "F1        undefined (0/0)" in run("--pred", pred, "--truth", truth)
+    run("--pred", pred, "--truth", truth, "--plot", tmp_path / "f.png")
+
+
+def test_the_unit_is_said(sides: tuple[Path, Path]) -> None:
+    assert "30 px, no resolution given (7.5 µm at 0.25 µm/px)" in run(*both(sides))
+    assert "25 px at any resolution" in run(*both(sides), "--protocol", "cmc", "--mpp", "0.5")
+
+
+def test_boxes_are_taken_by_their_centres(tmp_path: Path) -> None:
+    pred = write(tmp_path / "p.csv", "image,x1,y1,x2,y2,score\na,75,75,125,125,0.9\n")
+    truth = write(tmp_path / "t.csv", "image,x,y,label\na,100,100,mitosis\n")
+    assert judged("--pred", pred, "--truth", truth)["tp"] == 1
+
+
+Bad = Callable[[Path], list[object]]
+
+
+def _pred(text: str) -> Bad:
+    return lambda folder: ["--pred", write(folder / "bad.csv", text)]
+
+
+@pytest.mark.parametrize(
+    ("bad", "why"),
+    [
+        (
+            _pred("image,x,y,score\na,1,2,nan\n"),
+            "bad.csv:2, column score: a finite number expected",
+        ),
+        (_pred("image,x,y,score\na,1,2,50\n"), "a score in [0, 1] expected, got 50; rescale the scores"),
+        (_pred("image,x1,y1,x2,y2,score\na,9,9,1,1,0.5\n"), "a box from 9, 9 to 1, 1 has no extent"),
+        (_pred("image,x,y\na,1,2\n"), "no column score"),
+        (_pred(""), "empty"),
+        (lambda folder: ["--pred", folder / "none.csv"], "none.csv"),
+        (lambda folder: ["--protocol", "midogg"], "no protocol 'midogg'; choose one of: mitoscope, midog"),
+        (lambda folder: ["--protocol", "iou@2"], "an overlap of 2 is not in (0, 1]"),
+        (lambda folder: ["--threshold", "1.5"], "threshold 1.5 is outside [0, 1]"),
+        (lambda folder: ["--mpp", "40"], "--mpp"),
+        (lambda folder: ["--by", "organ"], "no group 'organ'; one of: slide, case, domain"),
+        (lambda folder: ["--by", "scanner"], "no scanner is stated for any image"),
+        (lambda folder: ["--plot", folder / "figure.pdf"], "end it in .png or .svg"),
+        (lambda folder: ["--validation-pred", folder], "give both --validation-pred and --validation-truth"),
+        (
+            lambda folder: ["--choose-on-test", "--threshold", "0.5"],
+            "--threshold and --choose-on-test both set the threshold; give one of them",
+        ),
+        (
+            lambda folder: ["--choose-on-test", "--compare", folder],
+            "chooses a threshold for one detector only; give --threshold and --compare-threshold",
+        ),
+    ],
+)
+def test_bad_input_is_one_line(sides: tuple[Path, Path], tmp_path: Path, bad: Bad, why: str) -> None:
+    line = run(*both(sides), *bad(tmp_path), status=2)
+    assert why in line
+    assert line.startswith("error: ")
+    assert not [path for path in tmp_path.iterdir() if path.name != "bad.csv"]
