@@ -169,7 +169,7 @@ def test_unknown_images_and_missing_predictions_are_said(sides: tuple[Path, Path
     text = run("--pred", pred, "--truth", sides[1])
     assert "without truth, all detections false: stranger" in text
     assert "without predictions, all missed: image 1" in text
-    assert "1 detections lie exactly on another" in text
+    assert "detections exactly on another, each judged: 1" in text
 
 
 def test_nothing_found_and_nothing_there(tmp_path: Path) -> None:

@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 
 from mitoscope.errors import FormatError
-from mitoscope.evaluate.domains import ALL_DOMAINS, DomainScore, all_but, domain_matrix, leave_one_out
+from mitoscope.evaluate import PROTOCOLS, evaluate
+from mitoscope.evaluate.domains import (
+    ALL_DOMAINS,
+    DomainScore,
+    all_but,
+    domain_matrix,
+    domain_scores,
+    leave_one_out,
+)
+from tests.evaluate.made import make
 
 SCORES = [
     DomainScore("breast", "breast", 0.7, 0),
@@ -27,6 +36,23 @@ def test_mean_and_sd_over_folds() -> None:
     assert matrix.sd[0, 0] == pytest.approx(np.std([0.7, 0.8], ddof=1))
     assert np.isnan(matrix.mean[1, 0])
     assert np.isnan(matrix.sd[0, 1])
+
+
+def test_rows_come_from_evaluations() -> None:
+    predictions, truth = make(4, 20, seed=2)
+    domain_of = {image: ("breast", "lung")[n % 2] for n, image in enumerate(predictions)}
+    judged = evaluate(predictions, truth, protocol=PROTOCOLS["mitoscope"], threshold=0.5)
+    rows = domain_scores("all", judged, domain_of)
+    lung = {image: domain for image, domain in domain_of.items() if domain == "lung"}
+    alone = evaluate(
+        {image: predictions[image] for image in lung},
+        {image: truth[image] for image in lung},
+        protocol=PROTOCOLS["mitoscope"],
+        threshold=0.5,
+    )
+    assert rows[1] == DomainScore("all", "lung", alone.score.f1)
+    areas = domain_scores("all", judged, domain_of, score="average_precision")
+    assert areas[1].value == alone.average_precision
 
 
 def test_as_table() -> None:

@@ -166,8 +166,12 @@ def test_the_curve_and_the_score_agree(name: str) -> None:
     for threshold in (0.0, 0.4, 0.6):
         found = evaluate(predictions, truth, protocol=PROTOCOLS[name], threshold=threshold)
         assert found.total_steps.at(threshold) == found.score
-        reliable = found.reliability()
-        assert reliable.n.sum() == sum(int(m.judged.sum()) for m in found.matchings.values())
+    # Calibration is that of all candidates: the sum over the bins is the score without a threshold.
+    lowest = evaluate(predictions, truth, protocol=PROTOCOLS[name], threshold=0.0)
+    bins = found.reliability()
+    assert bins.n.sum() == sum(int(m.judged.sum()) for m in lowest.matchings.values())
+    true = sum(int((m.truth_of >= 0).sum()) for m in lowest.matchings.values())
+    assert np.nansum(bins.n * bins.true_share) == pytest.approx(true)
 
 
 def test_many_detections_are_judged_in_seconds() -> None:

@@ -15,6 +15,18 @@ def test_values_lie_upwards() -> None:
     assert axes.place(20, -1) == (300, 150)  # beyond the ends: on the frame
 
 
+def test_legends_stand_in_a_row_if_they_fit() -> None:
+    axes = Axes(0, 0, 300, 100)
+    few = [
+        shape for shape in axes.legend([("F1", "#000000"), ("recall", "#111111")]) if isinstance(shape, Line)
+    ]
+    assert few[0].points[0][1] == few[1].points[0][1] == 160
+    long = [(30 * "m", "#000000"), (30 * "m", "#111111")]
+    many = [shape for shape in axes.legend(long) if isinstance(shape, Line)]
+    assert many[0].points[0][0] == many[1].points[0][0]
+    assert many[0].points[0][1] < many[1].points[0][1]
+
+
 def test_undefined_values_break_a_curve() -> None:
     axes = Axes(0, 0, 100, 100)
     lines = axes.line([0, 0.1, 0.2, 0.3, 0.4], [0, 0.5, math.nan, 0.5, 1], "#000000")

@@ -10,7 +10,7 @@ from mitoscope.cli.evaluation_task import Comparee, Groups
 from mitoscope.cli.tables import print_table, shown
 from mitoscope.evaluate import Comparison, Evaluation, Interval, Score
 from mitoscope.evaluate.comparison import Difference
-from mitoscope.evaluate.evaluation import share_dict
+from mitoscope.evaluate.describe import ends, share_dict
 from mitoscope.report.evaluation_plots import GroupScore
 
 _NAMES_MAX = 20
@@ -25,7 +25,7 @@ def as_dict(judged: Evaluation, other: Comparee | None, groups: Groups | None) -
             "scores": {
                 group.name: {
                     **share_dict(group.score),
-                    "f1_interval_95": _ends(group.interval),
+                    "f1_interval_95": ends(group.interval),
                     "images": group.images,
                 }
                 for group in groups.scores
@@ -40,10 +40,6 @@ def as_dict(judged: Evaluation, other: Comparee | None, groups: Groups | None) -
         }
         result["comparison"] = judged.compare(other.evaluation).as_dict()
     return result
-
-
-def _ends(interval: Interval | None) -> list[float] | None:
-    return None if interval is None else [interval.low, interval.high]
 
 
 def print_evaluation(judged: Evaluation, other: Comparee | None, groups: Groups | None) -> None:
@@ -83,17 +79,19 @@ def _shares(judged: Evaluation) -> list[str]:
 def _share(name: str, value: float | None, interval: Interval | None) -> str:
     if value is None:
         return f"{name:<10}undefined (0/0)"
-    ends = "" if interval is None else f"  [{interval.low:.3f}, {interval.high:.3f}] 95 % by case"
-    return f"{name:<10}{value:.3f}{ends}"
+    bounds = "" if interval is None else f"  [{interval.low:.3f}, {interval.high:.3f}] 95 % by case"
+    return f"{name:<10}{value:.3f}{bounds}"
 
 
 def _further(judged: Evaluation) -> list[str]:
     mean = judged.mean_over_images.f1
     left_out = f", {mean.undefined} with nothing left out" if mean.undefined else ""
     lines = [f"F1, mean over images {mean}{left_out} (above: pooled over all)"]
+    if len(judged.case_scores) != len(judged.images):
+        lines.append(f"F1, mean over cases {judged.mean_over_cases.f1}")
     error = judged.reliability().ece
     if error is not None:
-        lines.append(f"expected calibration error {error:.3f}")
+        lines.append(f"expected calibration error {error:.3f} over all candidates")
     found = judged.look_alikes
     if found is not None and found.precision_among_look_alikes is not None:
         lines.append(
@@ -106,7 +104,7 @@ def _further(judged: Evaluation) -> list[str]:
 def _notes(judged: Evaluation) -> list[str]:
     lines = []
     if judged.duplicates:
-        lines.append(f"{judged.duplicates} detections lie exactly on another; each is judged")
+        lines.append(f"detections exactly on another, each judged: {judged.duplicates}")
     if judged.without_predictions:
         lines.append(f"without predictions, all missed: {_listed(judged.without_predictions)}")
     if judged.without_truth:

@@ -6,12 +6,16 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.errors import FormatError
+from mitoscope.evaluate.average_precision import average_precision
 from mitoscope.evaluate.averages import Average
+from mitoscope.evaluate.evaluation import Evaluation
+from mitoscope.evaluate.steps import Steps
 
 ALL_DOMAINS = "all"
 """Row of a detector trained on every domain."""
@@ -100,6 +104,46 @@ class DomainMatrix:
 
 def _text(value: float | None) -> str:
     return "" if value is None else repr(value)
+
+
+def domain_scores(
+    train: str,
+    judged: Evaluation,
+    domain_of: Mapping[str, str],
+    *,
+    fold: int = 0,
+    score: Literal["f1", "average_precision"] = "f1",
+) -> list[DomainScore]:
+    """Return the score of a detector on each domain, pooled over its images, as a row of a matrix.
+
+    Parameters
+    ----------
+    train : str
+        On what the detector was trained.
+    judged : Evaluation
+        Of the test images.
+    domain_of : mapping of str to str
+        Image → domain.
+    fold : int
+        Which repetition.
+    score : {"f1", "average_precision"}
+        At the evaluation's threshold, or over all.
+
+    Raises
+    ------
+    FormatError
+        If an image has no domain.
+    """
+    if score == "f1":
+        values = {domain: pooled.f1 for domain, pooled in judged.by(domain_of).items()}
+    else:
+        values = {
+            domain: average_precision(
+                Steps.total(steps for image, steps in judged.steps.items() if domain_of[image] == domain)
+            )
+            for domain in judged.by(domain_of)
+        }
+    return [DomainScore(train, domain, value, fold) for domain, value in values.items()]
 
 
 def domain_matrix(scores: Iterable[DomainScore], *, name: str = "F1") -> DomainMatrix:

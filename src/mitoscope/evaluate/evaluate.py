@@ -82,10 +82,13 @@ def evaluate(
     case_of = _case_of(names, cases)
     candidates = {name: predictions.get(name, Detections.empty()).labelled(label) for name in names}
     judged = {name: found.above(cut) for name, found in candidates.items()}
-    matchings = {
-        name: protocol.match(found.points_px0, found.score, truth.get(name, _NONE), mpp=mpp)
-        for name, found in judged.items()
-    }
+    matchings, everything = (
+        {
+            name: protocol.match(found.points_px0, found.score, truth.get(name, _NONE), mpp=mpp)
+            for name, found in side.items()
+        }
+        for side in (judged, candidates)
+    )
     scores = {name: matching.score for name, matching in matchings.items()}
     evaluation = Evaluation(
         protocol=protocol,
@@ -96,6 +99,7 @@ def evaluate(
         images=scores,
         matchings=matchings,
         judged=judged,
+        candidates={name: (found.score, everything[name]) for name, found in candidates.items()},
         steps={
             name: protocol.sweep(found.points_px0, found.score, truth.get(name, _NONE), mpp=mpp)
             for name, found in candidates.items()

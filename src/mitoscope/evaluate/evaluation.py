@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mitoscope.detections import Detections
 from mitoscope.errors import FormatError
@@ -15,8 +16,7 @@ from mitoscope.evaluate.average_precision import average_precision, bootstrap_av
 from mitoscope.evaluate.averages import MeanScore, mean_score, sum_by
 from mitoscope.evaluate.calibration import Reliability, reliability
 from mitoscope.evaluate.comparison import Comparison, compare
-from mitoscope.evaluate.curves import choose_threshold
-from mitoscope.evaluate.froc import froc, midog_froc_auc
+from mitoscope.evaluate.describe import describe
 from mitoscope.evaluate.interval import Interval, Intervals, bootstrap
 from mitoscope.evaluate.look_alikes import LookAlikeScore
 from mitoscope.evaluate.matching import Matching
@@ -47,6 +47,8 @@ class Evaluation:
         Which detection was matched with which true figure; the detections are those of `judged`.
     judged : dict
         Detections of each image above the threshold.
+    candidates : dict
+        Scores of all detections of each image, whatever the threshold, and how they match.
     steps : dict
         Scores of each image at all thresholds.
     cases : dict
@@ -73,6 +75,7 @@ class Evaluation:
     images: dict[str, Score]
     matchings: dict[str, Matching]
     judged: dict[str, Detections]
+    candidates: dict[str, tuple[NDArray[np.float64], Matching]]
     steps: dict[str, Steps]
     cases: dict[str, str]
     intervals: Intervals
@@ -122,9 +125,10 @@ class Evaluation:
         return mean_score(self.case_scores.values())
 
     def reliability(self, *, bins: int = 10) -> Reliability:
-        """Return the calibration of the judged detections; those that the protocol thins are left out."""
-        scores = [self.judged[name].score[found.judged] for name, found in self.matchings.items()]
-        true = [found.truth_of[found.judged] >= 0 for found in self.matchings.values()]
+        """Return the calibration of all candidates, whatever the threshold; thinned ones are left out."""
+        found = self.candidates.values()
+        scores = [score[matching.judged] for score, matching in found]
+        true = [matching.truth_of[matching.judged] >= 0 for _, matching in found]
         return reliability(np.concatenate(scores), np.concatenate(true), bins=bins)
 
     def by(self, group_of: Mapping[str, str]) -> dict[str, Score]:
@@ -198,100 +202,4 @@ class Evaluation:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the result for JSON; what is undefined (0/0) is null."""
-        pooled = self.total_steps
-        return {
-            "protocol": self.protocol.name,
-            "source": self.protocol.source,
-            "radius": self.radius,
-            "threshold": self.threshold,
-            "threshold_source": self.threshold_source,
-            **share_dict(self.score),
-            "average": "micro: pooled over all images",
-            "images": len(self.images),
-            "cases": len(self.case_scores),
-            "intervals_95": {
-                "precision": _ends(self.intervals.precision),
-                "recall": _ends(self.intervals.recall),
-                "f1": _ends(self.intervals.f1),
-                "average_precision": _ends(self.average_precision_interval),
-                "by": "case",
-                "repeats": self.repeats,
-            },
-            "mean_over_images": asdict(self.mean_over_images),
-            "mean_over_cases": asdict(self.mean_over_cases),
-            "average_precision": self.average_precision,
-            "average_precision_interpolation": "101 recalls (COCO)",
-            "best_f1": self._best_f1(),
-            "froc": _froc_dict(pooled, len(self.images)),
-            "calibration": self._calibration_dict(),
-            "look_alikes": self._look_alike_dict(),
-            "duplicates": self.duplicates,
-            "without_predictions": list(self.without_predictions),
-            "without_truth": list(self.without_truth),
-            "per_image": {image: share_dict(score) for image, score in self.images.items()},
-        }
-
-    def _best_f1(self) -> dict[str, Any] | None:
-        if not len(self.total_steps.score):
-            return None
-        best = choose_threshold(self.total_steps, chosen_on="test set")
-        note = "greatest F1 over all thresholds on the judged images themselves: an upper bound"
-        return {"f1": best.score.f1, "threshold": best.value, "note": note}
-
-    def _calibration_dict(self) -> dict[str, Any]:
-        curve = self.reliability()
-        return {
-            "ece": curve.ece,
-            "largest_gap": curve.largest_gap,
-            "bins": [
-                {"from": low, "to": high, "n": n, "mean_score": mean, "true_share": share}
-                for low, high, n, mean, share in zip(
-                    curve.edges[:-1].tolist(),
-                    curve.edges[1:].tolist(),
-                    curve.n.tolist(),
-                    _null(curve.mean_score.tolist()),
-                    _null(curve.true_share.tolist()),
-                    strict=True,
-                )
-            ],
-        }
-
-    def _look_alike_dict(self) -> dict[str, Any] | None:
-        if self.look_alikes is None:
-            return None
-        return {
-            **asdict(self.look_alikes),
-            "precision_among_look_alikes": self.look_alikes.precision_among_look_alikes,
-            "share_mistaken": self.look_alikes.share_mistaken,
-        }
-
-
-def share_dict(score: Score) -> dict[str, Any]:
-    """Return counts and shares for JSON."""
-    return {
-        "tp": score.tp,
-        "fp": score.fp,
-        "fn": score.fn,
-        "precision": score.precision,
-        "recall": score.recall,
-        "f1": score.f1,
-    }
-
-
-def _froc_dict(pooled: Steps, images: int) -> dict[str, Any] | None:
-    if pooled.figures == 0:
-        return None
-    return {
-        "mean_recall": froc(pooled, images=images).mean_recall(),
-        "at_false_positives_per_image": [0.25, 0.5, 1, 2, 4, 8],
-        "midog25_auc": midog_froc_auc(pooled, images=images),
-        "midog25_auc_of": 8,
-    }
-
-
-def _null(values: list[float]) -> list[float | None]:
-    return [None if np.isnan(value) else value for value in values]
-
-
-def _ends(interval: Interval | None) -> list[float] | None:
-    return None if interval is None else [interval.low, interval.high]
+        return describe(self)

@@ -7,12 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mitoscope.report.colours import INK
-from mitoscope.report.plot import Box, Line, Shape, Text
+from mitoscope.report.plot import Line, Shape, Text
 
 GRID = "#e3e7eb"
 FRAME = "#8a949e"
 QUIET = "#57606a"
-_LEGEND_ROW = 18.0
+_LEGEND_ROW = 17.0
+_LETTER = 6.0
+"""Mean width of a letter of legends, in units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,24 +92,21 @@ class Axes:
             shapes.append(Text(left - 8, y, label, 11, "end", INK))
         return shapes
 
-    def legend(self, entries: Sequence[tuple[str, str]], *, indent: float = 12.0) -> list[Shape]:
-        """Return lines with their names at the lower end of the panel, on white.
+    def legend(self, entries: Sequence[tuple[str, str]]) -> list[Shape]:
+        """Return lines with their names below the panel: in a row if they fit, else one below another.
 
         Parameters
         ----------
         entries : sequence of tuple of str
             Names and colours.
-        indent : float
-            From the left of the panel.
         """
-        left, height = self.left + indent, _LEGEND_ROW * len(entries)
-        longest = max((len(name) for name, _ in entries), default=0)
-        bottom = self.top + self.height - 6
-        shapes: list[Shape] = [Box(left - 6, bottom - height, 44 + 6 * longest, height, "#ffffff")]
-        for place, (name, colour) in enumerate(entries):
-            y = bottom - height + _LEGEND_ROW * (place + 0.5)
-            shapes.append(Line([(left, y), (left + 22, y)], colour, 2.5))
-            shapes.append(Text(left + 29, y, name, 11))
+        lengths = [44 + _LETTER * len(name) for name, _ in entries]
+        in_a_row = sum(lengths) <= self.width
+        x, y = self.left, self.top + self.height + 60
+        shapes: list[Shape] = []
+        for (name, colour), length in zip(entries, lengths, strict=True):
+            shapes += [Line([(x, y), (x + 22, y)], colour, 2.5), Text(x + 29, y, name, 11)]
+            x, y = (x + length, y) if in_a_row else (x, y + _LEGEND_ROW)
         return shapes
 
 

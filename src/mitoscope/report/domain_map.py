@@ -32,7 +32,7 @@ def draw_domain_map(matrix: DomainMatrix) -> Sheet:
     for column, test in enumerate(matrix.test):
         x = left + _CELL_WIDTH * (column + 0.5)
         sheet.add(Text(x, top - 10, test, 11.5, "start", upright=True))
-    sheet.add(Text(left - 10, top - 30, "tested on →", 11, "end", QUIET))
+    sheet.add(Text(left - 10, top - 30, "tested on", 11, "end", QUIET))
     sheet.add(Text(left - 10, top - 12, "trained on", 11, "end", QUIET))
     sheet.add(*_scale(sheet.width - 76, top, _CELL_HEIGHT * len(matrix.train), (low, high)))
     return sheet

@@ -21,7 +21,9 @@ THIRD = "#009e73"
 """A third curve: their bluish green."""
 FALSE_PER_IMAGE_MAX = 8.0
 """FROC curves are shown up to the last rate at which challenges read them."""
-_PANEL, _GAP, _LEFT, _TOP = 330.0, 100.0, 72.0, 96.0
+_PANEL, _LEFT, _TOP = 330.0, 72.0, 96.0
+_GAP, _GAP_BELOW = 100.0, 128.0
+"""Between panels; below them stand the names of axes and the legend."""
 _ROW = 26.0
 _NAME_MAX = 34
 
@@ -61,16 +63,16 @@ def draw_evaluation(
         What the groups are.
     """
     rows = _group_height(groups)
-    sheet = Sheet(_LEFT + 2 * _PANEL + _GAP + 40, _TOP + 2 * _PANEL + _GAP + 64 + rows)
+    sheet = Sheet(_LEFT + 2 * _PANEL + _GAP + 40, _TOP + 2 * _PANEL + _GAP_BELOW + 84 + rows)
     sides = [(judged, FIRST)] if other is None else [(judged, FIRST), (other, SECOND)]
     sheet.add(*_headline(judged.evaluation))
-    right, low = _LEFT + _PANEL + _GAP, _TOP + _PANEL + _GAP
+    right, low = _LEFT + _PANEL + _GAP, _TOP + _PANEL + _GAP_BELOW
     sheet.add(*_precision_recall(sides, Axes(_LEFT, _TOP, _PANEL, _PANEL)))
     sheet.add(*_froc(sides, right, _TOP))
     sheet.add(*_over_thresholds(judged, Axes(_LEFT, low, _PANEL, _PANEL)))
     sheet.add(*draw_reliability(judged.evaluation.reliability(), Axes(right, low, _PANEL, _PANEL)))
     if groups:
-        sheet.add(*_groups(groups, by, top=low + _PANEL + 100, width=sheet.width))
+        sheet.add(*_groups(groups, by, top=low + _PANEL + 120, width=sheet.width))
     return sheet
 
 
@@ -127,8 +129,7 @@ def _froc(sides: Sides, left: float, top: float) -> list[Shape]:
         mean = curve.mean_recall()
         said = "undefined" if np.isnan(mean) else f"{mean:.3f}"
         entries.append((f"{_short(judged.name)}: mean recall {said}", colour))
-    # Curves begin at the lower left.
-    return [*shapes, *axes.legend(entries, indent=0.4 * _PANEL)]
+    return [*shapes, *axes.legend(entries)]
 
 
 def _over_thresholds(judged: Judged, axes: Axes) -> list[Shape]:
@@ -148,25 +149,30 @@ def _over_thresholds(judged: Judged, axes: Axes) -> list[Shape]:
 def draw_reliability(curve: Reliability, axes: Axes) -> list[Shape]:
     """Return the panel of a reliability curve: the nearer to the diagonal, the better calibrated."""
     error = "" if curve.ece is None else f": expected error {curve.ece:.3f}"
-    shapes = axes.frame(f"Calibration{error}", "score", "share that is true")
+    shapes = axes.frame(f"Calibration{error}", "score (numbers: candidates)", "share that is true")
     edges = curve.edges.tolist()
     for low, high, share in zip(edges[:-1], edges[1:], curve.true_share.tolist(), strict=True):
         if not np.isnan(share):
             (left, top), (right, bottom) = axes.place(low, share), axes.place(high, 0.0)
             shapes.append(Box(left + 1, top, right - left - 2, bottom - top, "#a9cce3"))
     shapes += axes.line([0.0, 1.0], [0.0, 1.0], FRAME, width=1.2, dashed=True)
-    for mean, share, n in zip(
-        curve.mean_score.tolist(), curve.true_share.tolist(), curve.n.tolist(), strict=True
-    ):
+    middles = ((curve.edges[:-1] + curve.edges[1:]) / 2).tolist()
+    columns = (middles, curve.mean_score.tolist(), curve.true_share.tolist(), curve.n.tolist())
+    for middle, mean, share, n in zip(*columns, strict=True):
         if n:
             x, y = axes.place(mean, share)
             shapes.append(Dot(x, y, 4, FIRST))
-            shapes.append(Text(x, y - 12 if y > axes.top + 20 else y + 13, str(n), 10, "middle", QUIET))
+            above = y - 12 if y > axes.top + 20 else y + 13
+            shapes.append(Text(axes.place(middle, share)[0], above, _say(n), 10, "middle", QUIET))
     return [*shapes, axes.outline()]
 
 
+def _say(n: int) -> str:
+    return str(n) if n < 1000 else f"{n / 1000:.1f}k" if n < 99_500 else f"{n / 1000:.0f}k"
+
+
 def _group_height(groups: Sequence[GroupScore]) -> float:
-    return 76 + _ROW * len(groups) if groups else 0.0
+    return 80 + _ROW * len(groups) if groups else 0.0
 
 
 def _groups(groups: Sequence[GroupScore], by: str, *, top: float, width: float) -> list[Shape]:
