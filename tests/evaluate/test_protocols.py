@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -206,6 +207,14 @@ def test_each_protocol_says_what_and_whence(name: str) -> None:
     assert protocol.name == name
     assert len(protocol.source) > 20
     assert "px" in protocol.summary
+
+
+def test_the_document_names_every_protocol(project: Path) -> None:
+    text = (project / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    for name, protocol in PROTOCOLS.items():
+        row = next(line for line in text.splitlines() if line.startswith(f"| `{name}`"))
+        assert f"{protocol.radius_px:g} px" in row
+        assert protocol.radius_um is None or f"{protocol.radius_um:g} µm" in row
 
 
 def test_bad_input_is_refused() -> None:
