@@ -131,3 +131,10 @@ def test_the_published_split_and_folds_of_midogpp(data: Path) -> None:
     assert sum(sums) == 9_470
     assert max(sums) < 1.5 * min(sums)
     check_leaks(split, hash_of={s: s for s in split.side_of}, case_of={s: s for s in split.side_of})
+    selection = pytest.importorskip("sklearn.model_selection")
+    counts = np.array([figures[slide] for slide in train])
+    low, high = np.quantile(counts, [1 / 3, 2 / 3])
+    strata = (counts > low).astype(int) + (counts > high)
+    theirs = selection.StratifiedKFold(5, shuffle=True, random_state=42)
+    for fold, (_, held) in enumerate(theirs.split(counts, strata)):
+        assert [slide for slide in train if folds[slide] == fold] == [train[n] for n in held]
