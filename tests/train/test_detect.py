@@ -34,11 +34,14 @@ def _picture(
     return Picture(name, "s", name, rgb, np.array(figures).reshape(-1, 2))
 
 
-def test_padding_is_white_and_reaches_a_multiple_of_the_stride() -> None:
-    out = padded(np.zeros((20, 33, 3), np.uint8), halo_px=10, stride_px=8)
+def test_padding_mirrors_and_reaches_a_multiple_of_the_stride() -> None:
+    rgb = np.random.default_rng(0).integers(0, 255, (20, 33, 3), dtype=np.uint8)
+    out = padded(rgb, halo_px=10, stride_px=8)
     assert out.shape == (56, 72, 3)
-    assert (out[16:36, 16:49] == 0).all()
-    assert (out[:16] == 255).all()
+    assert np.array_equal(out[16:36, 16:49], rgb)
+    assert np.array_equal(out[15, 16:49], rgb[0])
+    assert np.array_equal(out[14, 16:49], rgb[1])
+    assert np.array_equal(out[16:36, 49], rgb[:, -1])
 
 
 def test_points_lie_where_the_spots_are_in_the_order_of_the_pictures() -> None:

@@ -15,15 +15,14 @@ from mitoscope.models.points import PointDetector
 from mitoscope.tiles.merge import suppress
 
 _BATCH_PX = 4_000_000
-_WHITE = 255
 
 
 def padded(rgb: NDArray[np.uint8], *, halo_px: int, stride_px: int) -> NDArray[np.uint8]:
-    """Put white around a picture, as beyond the edge of a slide, up to multiples of the stride."""
+    """Mirror a picture outwards by the halo, as inference does at a slide's border (Akram et al. 2018)."""
     height, width = rgb.shape[:2]
     halo = -(-halo_px // stride_px) * stride_px
     bottom, right = halo + -height % stride_px, halo + -width % stride_px
-    return np.pad(rgb, ((halo, bottom), (halo, right), (0, 0)), constant_values=_WHITE)
+    return np.pad(rgb, ((halo, bottom), (halo, right), (0, 0)), mode="symmetric")
 
 
 def inside(points: NDArray[np.float64], picture: Picture, *, halo_px: int) -> NDArray[np.float64]:
