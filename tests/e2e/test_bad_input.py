@@ -162,7 +162,8 @@ def test_a_full_disk_is_an_error_and_the_same_command_works_once_there_is_space(
     out = tmp_path / "out"
     arguments = ["detect", str(field), "--mpp", "0.25", "--out", str(out)]
     # Room for the ledger and the table, not for the report.
-    limited = ["bash", "-c", 'ulimit -f 150; exec "$@"', "bash", sys.executable, "-m", "mitoscope", *arguments]
+    limit = ["bash", "-c", 'ulimit -f 150; exec "$@"', "bash"]
+    limited = [*limit, sys.executable, "-m", "mitoscope", *arguments]
     done = subprocess.run(limited, capture_output=True, text=True, timeout=120, check=False)
     check_refusal(done.returncode, done.stderr, "out", "cannot be written")
     left = {path.suffix for path in out.iterdir()}
