@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,11 @@ settings.load_profile("mitoscope")
 
 PROJECT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("MITOSCOPE_DATA", PROJECT.parent / "shared" / "data")).resolve()
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C be Ctrl-C, here and in child processes: a job in the background is begun with it ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

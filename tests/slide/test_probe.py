@@ -128,7 +128,7 @@ def test_the_limits_hold(tmp_path: Path) -> None:
         f"import sys; sys.path.insert(0, {folder!r})\n"
         "import probe_child, resource\n"
         "probe_child.limit()\n"
-        "try:\n    bytearray(probe_child.MEMORY_BYTES + 1)\n"
+        "try:\n    bytearray(probe_child.MEMORY_BYTES + (64 << 20))\n"
         "except MemoryError:\n    print('refused', resource.getrlimit(resource.RLIMIT_CORE)[0])\n"
     )
     child = subprocess.run([sys.executable, "-P", "-c", body], capture_output=True, check=True, timeout=30)
