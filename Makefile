@@ -28,7 +28,7 @@ test: $(filter .tools/bin/uv,$(UV))  ## everything, with training and the tests
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	$(BIN)/pytest --durations=15
 
 docs:  ## regenerate docs/commands.md from the command line itself
 	$(BIN)/python docs/write_commands.py
