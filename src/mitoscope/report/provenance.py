@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from mitoscope.bundle import Metric
 from mitoscope.report.findings import Findings
 from mitoscope.report.page import Group, Row
 from mitoscope.report.wording import say_area, say_threshold
@@ -9,7 +12,7 @@ from mitoscope.report.wording import say_area, say_threshold
 
 def write_provenance(findings: Findings) -> tuple[Group, ...]:
     """Write the provenance of a result."""
-    return (_slide(findings), _detector(findings), _run(findings), _software(findings))
+    return (_slide(findings), _run(findings), _software(findings), _detector(findings))
 
 
 def _slide(findings: Findings) -> Group:
@@ -43,16 +46,18 @@ def _detector(findings: Findings) -> Group:
             Row("Resolution", f"{manifest.mpp:g} µm/px"),
             Row("Training data", training),
             Row("Licence", manifest.licence),
-            *(
-                Row(
-                    metric.name.upper() if len(metric.name) <= 3 else metric.name,
-                    f"{metric.value:.2f} (95 % interval {metric.ci_low:.2f} to {metric.ci_high:.2f}) on "
-                    f"{metric.dataset}, protocol {metric.protocol}",
-                )
-                for metric in manifest.metrics
-            ),
+            Row("F1 [95 %]", "; ".join(_scores(manifest.metrics)) or "not stated"),
         ),
     )
+
+
+def _scores(metrics: Sequence[Metric]) -> list[str]:
+    """Return the F1 on each set in words; precision and recall are in the model card."""
+    return [
+        f"{metric.value:.2f} [{metric.ci_low:.2f}, {metric.ci_high:.2f}] on {metric.dataset}"
+        for metric in metrics
+        if metric.name.casefold() == "f1"
+    ]
 
 
 def _run(findings: Findings) -> Group:
