@@ -67,3 +67,10 @@ def test_a_folder_of_geojson_is_read_slide_by_slide(tmp_path: Path) -> None:
     for name in ("a", "b"):
         geojson.write(folder / f"{name}.geojson", Detections.of([[1, 2]], [0.5], source="x"))
     assert {name: len(one) for name, one in read_any_predictions(folder).items()} == {"a": 1, "b": 1}
+
+
+def test_the_source_of_detections_is_the_whole_name_of_their_file(tmp_path: Path) -> None:
+    path = tmp_path / "found.geojson"
+    geojson.write(path, Detections.of([[100, 200]], [0.9]))
+    (detections,) = read_detections(path).values()
+    assert detections.source.tolist() == ["found.geojson"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Iterator, Set
 from pathlib import Path
 
 import numpy as np
@@ -76,12 +76,10 @@ def truth_of(study: Study, *, where: str | Path) -> dict[str, Truth]:
     names = np.array([*study.labels.names, ""], dtype=np.str_)
     sizes = study.cells.bounds_px0[:, 2:] - study.cells.bounds_px0[:, :2]
     sizes[study.cells.shape == Shape.SPOT] = np.nan
-    stems = match_stems([one.name for one in study.slides], where=where)
-    found = {}
-    for place, slide in enumerate(study.slides):
-        rows = _rows(study, place) & (labels != UNKNOWN)
-        found[stems[slide.name]] = Truth(study.cells.centres_px0[rows], names[labels[rows]], sizes[rows])
-    return found
+    return {
+        stem: Truth(study.cells.centres_px0[rows], names[labels[rows]], sizes[rows])
+        for stem, rows in _by_image(study, labels != UNKNOWN, where)
+    }
 
 
 def detections_of(study: Study, *, where: str | Path) -> dict[str, Detections]:
@@ -94,16 +92,20 @@ def detections_of(study: Study, *, where: str | Path) -> dict[str, Detections]:
     """
     labels, scores = outcome(study)
     names = np.array([*study.labels.names, ""], dtype=np.str_)
-    stems = match_stems([one.name for one in study.slides], where=where)
     found = {}
-    for place, slide in enumerate(study.slides):
-        rows = _rows(study, place) & (labels != UNKNOWN)
+    for stem, rows in _by_image(study, labels != UNKNOWN, where):
         points = study.cells.centres_px0[rows]
         score = np.where(np.isnan(scores[rows]), 1.0, scores[rows])
-        source = np.full(len(points), Path(where).name, dtype=np.str_)
-        found[stems[slide.name]] = Detections(points[:, 0], points[:, 1], score, names[labels[rows]], source)
+        source = np.full(len(points), Path(where).name)  # with dtype=str_ it would be cut to one letter
+        found[stem] = Detections(points[:, 0], points[:, 1], score, names[labels[rows]], source)
     return found
 
 
-def _rows(study: Study, slide: int) -> NDArray[np.bool_]:
-    return np.asarray((study.cells.slide == slide) & ~study.cells.deleted)
+def _by_image(
+    study: Study, wanted: NDArray[np.bool_], where: str | Path
+) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Yield the stem of each image with the mask of its live cells that are wanted."""
+    stems = match_stems([one.name for one in study.slides], where=where)
+    live = wanted & ~study.cells.deleted
+    for place, slide in enumerate(study.slides):
+        yield stems[slide.name], np.asarray(live & (study.cells.slide == place))
