@@ -84,6 +84,20 @@ def test_any_study_comes_back(study: Study) -> None:
         assert dicom.read(Path(folder) / "a.dcm", ReadOptions()) == study
 
 
+def test_a_cell_whose_label_was_taken_back_is_written_as_unlabelled(tmp_path: Path) -> None:
+    spot = Cells.of([0], np.array([[5.5, 6.5] * 2]))
+    study = Study(
+        (SlideRecord("slide.svs", sha256="ab" * 32),),
+        LabelSet(),
+        (Rater("C. B."),),
+        cells=spot,
+        events=LabelEvents.of([0, 0], [0, 0], [0, -1]),
+    )
+    path = written(tmp_path, study)
+    assert dicom.read(path, ReadOptions()) == study
+    assert content(dicom.read(without_private_part(path), ReadOptions()))["events"] == []
+
+
 def without_private_part(path: Path) -> Path:
     import pydicom
 

@@ -101,14 +101,17 @@ def _groups(study: Study) -> Iterator[_Group]:
     events, cells = study.events, study.cells
     last = {(int(events.cell[row]), int(events.rater[row])): row for row in range(len(events))}
     found: dict[tuple[int, int, int], list[int]] = {}
+    labelled = np.zeros(len(cells), dtype=bool)
     for (cell, rater), row in last.items():
         if events.label[row] >= 0 and not cells.deleted[cell]:
             found.setdefault((int(events.label[row]), rater, int(cells.shape[cell])), []).append(row)
+            labelled[cell] = True
     for (label, rater, shape), rows in found.items():
         name = study.labels.labels[label].name
         scores = events.score[rows].tolist()
         yield _Group(name, study.raters[rater], Shape(shape), events.cell[rows].tolist(), scores)
-    silent = np.setdiff1d(np.flatnonzero(~cells.deleted), [cell for cell, _ in last])
+    # Never labelled, or every label taken back.
+    silent = np.flatnonzero(~cells.deleted & ~labelled)
     for one in Shape:
         rows = silent[cells.shape[silent] == one].tolist()
         if rows:
