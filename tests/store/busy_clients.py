@@ -53,7 +53,6 @@ def act_naively(path: Path, client: int, actions: int) -> Seen:
     acknowledged: list[list[int]] = []
     refused = []
     connection = sqlite3.connect(path, isolation_level=None, timeout=10)
-    connection.execute("PRAGMA journal_mode = WAL")
     for _ in range(actions):
         cell = rng.randint(1, CELLS)
         try:
