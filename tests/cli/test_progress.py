@@ -62,3 +62,9 @@ def test_the_end_is_always_said_and_hours_are_readable(
         "a: 5.0 of 1000.0 tiles, about 5 h 31 min left",
         "a: 1000.0 of 1000.0 tiles",
     ]
+
+
+def test_counts_are_whole_numbers(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    with progress("painting", unit="tiles", decimals=0) as report:
+        report(588.0, 588.0)
+    assert capsys.readouterr().err == "painting: 588 of 588 tiles\n"

@@ -57,6 +57,6 @@ def _slide(folder: Path) -> tuple[Path, dict[str, Truth]]:
     table = truth_paths(slide)[0]
     if not (slide.exists() and table.exists()):
         config = SyntheticSlideConfig.of(width=WIDTH_PX, height=HEIGHT_PX, seed=SEED)
-        with progress("painting a synthetic slide", unit="tiles") as report:
+        with progress("painting a synthetic slide", unit="tiles", decimals=0) as report:
             write_slide(slide, config, progress=report)
     return slide, truth_csv.read(table)

@@ -20,7 +20,7 @@ class Report(Protocol):
 
 
 @contextmanager
-def progress(title: str, *, unit: str) -> Iterator[Report]:
+def progress(title: str, *, unit: str, decimals: int = 1) -> Iterator[Report]:
     """Show the progress of one job on standard error while the block runs.
 
     Parameters
@@ -29,23 +29,25 @@ def progress(title: str, *, unit: str) -> Iterator[Report]:
         What is being done.
     unit : str
         Unit of the amounts, for example ``mm²``.
+    decimals : int
+        Of the amounts; 0 where they are counts.
     """
     if sys.stderr.isatty():
-        with _live(title, unit) as report:
+        with _live(title, unit, decimals) as report:
             yield report
     else:
-        yield _Plain(title, unit)
+        yield _Plain(title, unit, decimals)
 
 
 @contextmanager
-def _live(title: str, unit: str) -> Iterator[Report]:
+def _live(title: str, unit: str, decimals: int) -> Iterator[Report]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        TextColumn("{task.completed:.1f} of {task.total:.1f} " + unit),
+        TextColumn(f"{{task.completed:.{decimals}f}} of {{task.total:.{decimals}f}} {unit}"),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
@@ -60,8 +62,8 @@ def _live(title: str, unit: str) -> Iterator[Report]:
 
 
 class _Plain:
-    def __init__(self, title: str, unit: str) -> None:
-        self._title, self._unit = title, unit
+    def __init__(self, title: str, unit: str, decimals: int) -> None:
+        self._title, self._unit, self._decimals = title, unit, decimals
         self._started = time.monotonic()
         self._spoken = self._started
         self._first: float | None = None
@@ -77,7 +79,8 @@ class _Plain:
         if self._first < done < total:
             seconds = (now - self._started) / (done - self._first) * (total - done)
             left = f", about {_duration(seconds)} left"
-        print(f"{self._title}: {done:.1f} of {total:.1f} {self._unit}{left}", file=sys.stderr, flush=True)
+        amount = f"{done:.{self._decimals}f} of {total:.{self._decimals}f} {self._unit}"
+        print(f"{self._title}: {amount}{left}", file=sys.stderr, flush=True)
 
 
 def _duration(seconds: float) -> str:

@@ -45,6 +45,6 @@ def synth(
         look_alikes_per_mm2=look_alikes,
         domain=domain_named(domain),
     )
-    with progress(f"writing {out.name}", unit="tiles") as report:
+    with progress(f"writing {out.name}", unit="tiles", decimals=0) as report:
         truth = write_slide(out, config, progress=report)
     typer.echo(f"{out}: {width} × {height} px, {len(truth.points())} mitotic figures")
