@@ -210,6 +210,22 @@ CREATE TRIGGER version_split_is_not_deleted BEFORE DELETE ON version_split
 BEGIN SELECT RAISE (ABORT, 'a version is frozen'); END;
 """
 
+# What a version was frozen from and what it holds: the text is its canonical JSON (curation.freeze).
+_MANIFESTS = """
+CREATE TABLE version_manifest (
+    version_id INTEGER PRIMARY KEY REFERENCES version (id),
+    content TEXT NOT NULL
+) STRICT;
+CREATE TRIGGER version_manifest_is_not_updated BEFORE UPDATE ON version_manifest
+BEGIN SELECT RAISE (ABORT, 'a version is frozen'); END;
+CREATE TRIGGER version_manifest_is_not_deleted BEFORE DELETE ON version_manifest
+BEGIN SELECT RAISE (ABORT, 'a version is frozen'); END;
+CREATE TRIGGER version_is_not_updated BEFORE UPDATE ON version
+BEGIN SELECT RAISE (ABORT, 'a version is frozen'); END;
+CREATE TRIGGER version_is_not_deleted BEFORE DELETE ON version
+BEGIN SELECT RAISE (ABORT, 'a version is frozen'); END;
+"""
+
 # A rater's opinion is the last label over all rounds; the rank counts the experts of a cell in the order in
 # which they first spoke. In ``opinion`` the bare columns are those of the row with the maximum (SQLite's rule
 # for a single max). MIDOG++ and CMC: two experts, and a third where they disagree.
@@ -267,6 +283,7 @@ class Migration:
 
 MIGRATIONS: tuple[Migration, ...] = (
     Migration("slides, raters, cells, events, versions, agreed views", _STUDY + _CELLS + _VERSIONS + _AGREED),
+    Migration("manifests of versions", _MANIFESTS),
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)

@@ -84,6 +84,21 @@ def freeze(
     return number
 
 
+def add_manifest(connection: sqlite3.Connection, variant: str, number: int, content: str) -> None:
+    """Write the manifest of a version that was frozen in this transaction; it can never be changed."""
+    version_id = version_id_of(connection, variant, number)
+    sql = "INSERT INTO version_manifest (version_id, content) VALUES (?, ?)"
+    connection.execute(sql, (version_id, content))
+
+
+def read_manifest(connection: sqlite3.Connection, variant: str, number: int | None = None) -> str | None:
+    """Return the manifest of a version, by default of the newest; None where it was imported without one."""
+    version_id = version_id_of(connection, variant, number)
+    sql = "SELECT content FROM version_manifest WHERE version_id = ?"
+    row = connection.execute(sql, (version_id,)).fetchone()
+    return None if row is None else str(row[0])
+
+
 def _refuse_shared_case(connection: sqlite3.Connection, version_id: int, name: str) -> None:
     shared = connection.execute(
         "SELECT s.case_name FROM version_split AS v JOIN slide AS s ON s.id = v.slide_id "
@@ -111,6 +126,19 @@ def read_version(connection: sqlite3.Connection, variant: str, number: int | Non
     StoreError
         If there is none.
     """
+    row = (version_id_of(connection, variant, number),)
+    rows = connection.execute("SELECT cell_id, label_id FROM version_cell WHERE version_id = ?", row)
+    return dict(rows.fetchall())
+
+
+def version_id_of(connection: sqlite3.Connection, variant: str, number: int | None = None) -> int:
+    """Return the id of a version, by default of the variant's newest.
+
+    Raises
+    ------
+    StoreError
+        If there is none.
+    """
     number = next_number(connection, variant) - 1 if number is None else number
     row = connection.execute(
         "SELECT id FROM version WHERE variant = ? AND number = ?", (variant, number)
@@ -121,5 +149,4 @@ def read_version(connection: sqlite3.Connection, variant: str, number: int | Non
             f"no version {number} of {variant!r}",
             mend=f"known are {', '.join(n for (n,) in known) or 'none'}",
         )
-    rows = connection.execute("SELECT cell_id, label_id FROM version_cell WHERE version_id = ?", row)
-    return dict(rows.fetchall())
+    return int(row[0])

@@ -1,0 +1,131 @@
+"""What a loop brought: figures and look-alikes gained per case, in per cent, and by tumour density."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
+
+DENSITY_GROUPS = ("low", "middle", "high")
+"""Thirds of the cases by figures a mm² before the loop; without areas by figures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """Cells before and after, of a case, a group of cases or all.
+
+    Parameters
+    ----------
+    name : str
+        Of the case or group.
+    figures, look_alikes : tuple of int
+        Before and after.
+    area_mm2 : float or None
+        Of the tumour; None where it is not known.
+    """
+
+    name: str
+    figures: tuple[int, int]
+    look_alikes: tuple[int, int]
+    area_mm2: float | None = None
+
+    @property
+    def figures_percent(self) -> float:
+        """Figures gained in % of those before; NaN where there were none."""
+        return _percent(self.figures)
+
+    @property
+    def look_alikes_percent(self) -> float:
+        """Look-alikes gained in % of those before; NaN where there were none."""
+        return _percent(self.look_alikes)
+
+    @property
+    def density(self) -> float | None:
+        """Figures a mm² before."""
+        return None if not self.area_mm2 else self.figures[0] / self.area_mm2
+
+
+def _percent(pair: tuple[int, int]) -> float:
+    before, after = pair
+    return 100 * (after - before) / before if before else float("nan")
+
+
+PUBLISHED = Gain("CMC, 21 cases, MEL → ODAEL", (13_342, 14_151), (26_526, 36_135), 4360.08)
+"""CMC Table 1: +6.06 % figures, +36.22 % look-alikes."""
+
+
+@dataclass(frozen=True)
+class GainTable:
+    """Gains by case, by density of the tumour, and in all."""
+
+    cases: tuple[Gain, ...]
+    groups: tuple[Gain, ...]
+    total: Gain
+
+
+def gain_table(
+    before: Mapping[str, Mapping[str, int]],
+    after: Mapping[str, Mapping[str, int]],
+    *,
+    case_of: Mapping[str, str],
+    area_mm2: Mapping[str, float | None],
+) -> GainTable:
+    """Return what was gained.
+
+    Parameters
+    ----------
+    before, after : mapping of str to mapping of str to int
+        Slide → cells by label.
+    case_of : mapping of str to str
+        Slide → case; all slides that the table covers, in order.
+    area_mm2 : mapping of str to float or None
+        Slide → area of its tumour.
+    """
+    slides_of: dict[str, list[str]] = {}
+    for slide, case in case_of.items():
+        slides_of.setdefault(case, []).append(slide)
+    cases = tuple(
+        Gain(
+            case,
+            _pair(before, after, slides, MITOTIC_FIGURE.name),
+            _pair(before, after, slides, LOOK_ALIKE.name),
+            _sum([area_mm2.get(slide) for slide in slides]),
+        )
+        for case, slides in slides_of.items()
+    )
+    return GainTable(cases, _by_density(cases), _join("all", cases))
+
+
+def _pair(
+    before: Mapping[str, Mapping[str, int]],
+    after: Mapping[str, Mapping[str, int]],
+    slides: Sequence[str],
+    label: str,
+) -> tuple[int, int]:
+    first, second = (sum(one.get(slide, {}).get(label, 0) for slide in slides) for one in (before, after))
+    return first, second
+
+
+def _sum(areas: Sequence[float | None]) -> float | None:
+    known = [one for one in areas if one is not None]
+    return sum(known) if areas and len(known) == len(areas) else None
+
+
+def _by_density(cases: Sequence[Gain]) -> tuple[Gain, ...]:
+    if len(cases) < len(DENSITY_GROUPS):
+        return ()
+    with_area = all(one.density is not None for one in cases)
+    ordered = sorted(cases, key=lambda one: ((one.density if with_area else one.figures[0]) or 0.0, one.name))
+    edges = [round(len(ordered) * place / len(DENSITY_GROUPS)) for place in range(len(DENSITY_GROUPS) + 1)]
+    unit = "density" if with_area else "number of figures"
+    return tuple(
+        _join(f"{unit}: {name}", ordered[low:high])
+        for name, low, high in zip(DENSITY_GROUPS, edges, edges[1:], strict=False)
+    )
+
+
+def _join(name: str, cases: Sequence[Gain]) -> Gain:
+    figures = (sum(one.figures[0] for one in cases), sum(one.figures[1] for one in cases))
+    look_alikes = (sum(one.look_alikes[0] for one in cases), sum(one.look_alikes[1] for one in cases))
+    return Gain(name, figures, look_alikes, _sum([one.area_mm2 for one in cases]))

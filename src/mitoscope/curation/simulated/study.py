@@ -1,0 +1,173 @@
+"""A study of known truth, labelled by simulated experts through the real store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from mitoscope.curation.simulated.expert import SimulatedExpert
+from mitoscope.errors import FormatError
+from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
+from mitoscope.store.actions import Geometry
+from mitoscope.store.kinds import RaterKind
+from mitoscope.store.records import Rater, Round, SlideRecord
+from mitoscope.store.session import Session
+from mitoscope.store.store import Store
+from mitoscope.store.vocabulary import id_of
+
+SAME_CELL_PX0 = 25.0
+"""A cell of the store this near to a true one is that cell (CCMCT, CMC)."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrueCells:
+    """The true cells of one slide.
+
+    Parameters
+    ----------
+    points_px0 : ndarray of float64, shape (n, 2)
+        Centres in level-0 pixels.
+    label : tuple of str
+        Mitotic figure or look-alike.
+    """
+
+    points_px0: NDArray[np.float64]
+    label: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if self.points_px0.shape != (len(self.label), 2):
+            what = f"{len(self.label)} labels for points of shape {self.points_px0.shape}"
+            raise FormatError(what, where="true cells")
+
+    @cached_property
+    def _tree(self) -> cKDTree:
+        return cKDTree(self.points_px0)
+
+    def truth_at(self, x_px0: float, y_px0: float) -> str:
+        """Return the true label of the nearest cell; far from all it is no figure but a look-alike."""
+        if not self.label:
+            return LOOK_ALIKE.name
+        distance, row = self._tree.query((x_px0, y_px0))
+        return self.label[int(row)] if distance <= SAME_CELL_PX0 else LOOK_ALIKE.name
+
+
+class SimulatedStudy:
+    """Experts at work on a store whose truth is known to them in part.
+
+    Parameters
+    ----------
+    store : Store
+        Open for writing; slides that it lacks are added.
+    truth : mapping of SlideRecord to TrueCells
+    """
+
+    def __init__(self, store: Store, truth: Mapping[SlideRecord, TrueCells]) -> None:
+        self.store = store
+        self._truth = {store.add_slide(slide): (slide.name, cells) for slide, cells in truth.items()}
+        self._true_cells = dict(self._truth.values())
+        self._label_ids = {label.name: id_ for id_, label in store.labels().items()}
+
+    def screen(self, expert: SimulatedExpert, round_: Round) -> int:
+        """Let an expert screen all slides: create and label what he finds. Return the number of cells."""
+        session = self._session(expert, round_)
+        made = 0
+        for slide_id, (name, cells) in self._truth.items():
+            for (x, y), truth in zip(cells.points_px0.tolist(), cells.label, strict=True):
+                if not expert.finds(_cell(name, x, y), truth):
+                    continue
+                cell_id = session.create(slide_id, Geometry.spot(x, y)).cell_id
+                self._say(session, expert, round_.name, cell_id, (name, x, y), truth)
+                made += 1
+        return made
+
+    def read(self, expert: SimulatedExpert, round_name: str, *, stop_after: int | None = None) -> int:
+        """Let an expert read what the store shows him of a round, to its end or so many cells.
+
+        Raises
+        ------
+        StoreError
+            If there is no round of that name.
+        """
+        with self.store.reading() as connection:
+            round_id = id_of(connection, "round", round_name)
+        session = Session(self.store, self._rater(expert), round_id)
+        done = 0
+        for cell_id in self._queue(session):
+            if done == stop_after:
+                break
+            place = self.place_of(cell_id)
+            self._say(session, expert, round_name, cell_id, place, self.truth_of(cell_id))
+            done += 1
+        return done
+
+    def truth_of(self, cell_id: int) -> str:
+        """Return the true label of a cell of the store."""
+        name, x, y = self.place_of(cell_id)
+        return self._true_cells[name].truth_at(x, y)
+
+    def place_of(self, cell_id: int) -> tuple[str, float, float]:
+        """Return the slide and centre of a cell of the store, in level-0 pixels."""
+        sql = (
+            "SELECT slide_id, x_min_px0 / 2 + x_max_px0 / 2, y_min_px0 / 2 + y_max_px0 / 2 "
+            "FROM cell WHERE id = ?"
+        )
+        with self.store.reading() as connection:
+            slide_id, x, y = connection.execute(sql, (cell_id,)).fetchone()
+        return self._truth[slide_id][0], x, y
+
+    def wrong(self, label_of: Mapping[int, str]) -> int:
+        """Return how many labels differ from the truth: wrong classes, missed figures.
+
+        Parameters
+        ----------
+        label_of : mapping of int to str
+            Cell id → label, e.g. of a frozen version.
+        """
+        errors = sum(self.truth_of(cell) != label for cell, label in label_of.items())
+        return errors + len(self.missed_figures(label_of))
+
+    def missed_figures(self, cells: Mapping[int, str] | Sequence[int]) -> list[tuple[str, float, float]]:
+        """Return the true figures that none of some cells marks, as slide and centre."""
+        places: dict[str, list[tuple[float, float]]] = {}
+        for cell in cells:
+            name, x, y = self.place_of(cell)
+            places.setdefault(name, []).append((x, y))
+        missed = []
+        for name, true in self._truth.values():
+            tree = cKDTree(np.array(places[name])) if name in places else None
+            for (x, y), label in zip(true.points_px0.tolist(), true.label, strict=True):
+                near = tree is not None and tree.query((x, y))[0] <= SAME_CELL_PX0
+                if label == MITOTIC_FIGURE.name and not near:
+                    missed.append((name, x, y))
+        return missed
+
+    def _rater(self, expert: SimulatedExpert) -> int:
+        return self.store.add_rater(Rater(expert.name, RaterKind.EXPERT))
+
+    def _session(self, expert: SimulatedExpert, round_: Round) -> Session:
+        return Session(self.store, self._rater(expert), self.store.open_round(round_))
+
+    def _queue(self, session: Session) -> Iterator[int]:
+        while (cell_id := session.next_unlabelled()) is not None:
+            yield cell_id
+
+    def _say(
+        self,
+        session: Session,
+        expert: SimulatedExpert,
+        round_name: str,
+        cell_id: int,
+        place: tuple[str, float, float],
+        truth: str,
+    ) -> None:
+        said = expert.says(_cell(*place), truth, round_=round_name)
+        session.label(cell_id, self._label_ids[said])
+
+
+def _cell(slide: str, x_px0: float, y_px0: float) -> str:
+    return f"{slide} {x_px0:.1f} {y_px0:.1f}"

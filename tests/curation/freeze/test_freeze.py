@@ -1,0 +1,163 @@
+"""Frozen versions stay what they were, whatever happens to the store."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from mitoscope.curation.freeze import Manifest, Query, difference, freeze, frozen_study, read_frozen
+from mitoscope.curation.simulated import SimulatedExpert, SimulatedStudy
+from mitoscope.errors import ConfigError, FormatError, StoreDamagedError, StoreError
+from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
+from mitoscope.store import Geometry, Policy, Rater, Round, RoundKind, Session, Source, Store
+
+SCREENING = Round("screening", RoundKind.SCREENING)
+UNANIMOUS = Query(policy=Policy.UNANIMOUS)
+
+
+@pytest.fixture
+def screened(study: SimulatedStudy) -> SimulatedStudy:
+    """Return a study of which one expert has labelled all 60 cells without a fault."""
+    study.screen(SimulatedExpert("expert 1", miss={}, confusion=0), SCREENING)
+    return study
+
+
+def session(store: Store) -> Session:
+    return Session(store, store.add_rater(Rater("expert 1")), store.open_round(SCREENING))
+
+
+def test_a_manifest_says_what_was_frozen(screened: SimulatedStudy, tmp_path: Path) -> None:
+    split = {"slide 0.svs": "train", "slide 1.svs": "train", "slide 2.svs": "test"}
+    frozen = freeze(screened.store, "MEL", UNANIMOUS, split=split, licences="CC-BY-4.0", note="first")
+    manifest = frozen.manifest
+    assert (manifest.name, manifest.cells) == ("MEL 1", {LOOK_ALIKE.name: 30, MITOTIC_FIGURE.name: 30})
+    assert [(one.name, one.split, one.licence) for one in manifest.slides] == [
+        (name, side, "CC-BY-4.0") for name, side in split.items()
+    ]
+    assert manifest.licences == ("CC-BY-4.0",)
+    manifest.write(tmp_path / "MEL.json")
+    text = (tmp_path / "MEL.json").read_text(encoding="utf-8")
+    assert Manifest.from_json(text, where="file") == manifest
+    assert read_frozen(screened.store, "MEL") == frozen
+
+
+def test_moves_labels_and_deletions_after_the_freeze_do_not_touch_it(screened: SimulatedStudy) -> None:
+    store = screened.store
+    before = freeze(store, "MEL", UNANIMOUS)
+    work = session(store)
+    work.move(1, Geometry.spot(7, 7))
+    work.label(2, 2 if before.cells[1].label == MITOTIC_FIGURE.name else 1)
+    work.delete(3)
+    assert read_frozen(store, "MEL") == before
+    after = freeze(store, "MEL", UNANIMOUS)
+    assert after.manifest.number == 2
+    found = difference(before, after)
+    assert [one.cell_id for one in found.lost] == [3]
+    assert [one.after.cell_id for one in found.reclassed] == [2]
+    assert [one.after.centre_px0 for one in found.moved] == [(7.0, 7.0)]
+    assert found.gained == ()
+    assert found.reclassed_by_labels() == {"mitotic figure → look-alike": 1}
+    assert found.slides() == ("slide 0.svs",)
+    backwards = difference(after, before)
+    assert backwards.gained_by_label() == found.lost_by_label()
+
+
+def test_freezing_again_without_a_change_gives_the_same_version(screened: SimulatedStudy) -> None:
+    first = freeze(screened.store, "MEL", UNANIMOUS)
+    assert freeze(screened.store, "MEL", UNANIMOUS) == first
+    assert freeze(screened.store, "MEL", Query(policy=Policy.UNANIMOUS, labels=("look-alike",))) != first
+    assert difference(first, first).is_empty
+
+
+def test_a_query_chooses_and_what_it_names_must_be_there(screened: SimulatedStudy) -> None:
+    store = screened.store
+    store.open_round(Round("candidates", RoundKind.CANDIDATE_REVIEW), cells=[1, 2])
+    query = Query(policy=Policy.UNANIMOUS, slides=("slide 0.svs",), without=("candidates",))
+    assert [cell.cell_id for cell in freeze(store, "a", query).cells] == list(range(3, 21))
+    for odd, match in (
+        ({"slides": ("x",)}, "no slide of the name 'x'"),
+        ({"labels": ("x",)}, "no label of the name 'x'"),
+        ({"without": ("x",)}, "no round of the name 'x'"),
+        ({"tumour_types": ("x",)}, "no slide of the tumour type 'x'"),
+        ({"policy": Policy.CROWD}, "chooses no cell"),
+    ):
+        with pytest.raises(StoreError, match=match):
+            freeze(store, "a", UNANIMOUS.model_copy(update=odd))
+    with pytest.raises(StoreError, match="split: the query chooses no slide 'y'"):
+        freeze(store, "b", UNANIMOUS, split={"y": "train"})
+
+
+def test_a_case_on_both_sides_is_refused_and_nothing_is_left(store: Store) -> None:
+    from mitoscope.store import SlideRecord, StudyBuilder
+
+    builder = StudyBuilder()
+    for name in ("a", "b"):
+        builder.slide(SlideRecord(name, case="one"))
+    study = builder.build()
+    store.import_study(study, source=Source("made"))
+    work = session(store)
+    work.label(work.create(1, Geometry.spot(1, 1)).cell_id, 1)
+    with pytest.raises(StoreError, match="case 'one' stands on both sides"):
+        freeze(store, "MEL", UNANIMOUS, split={"a": "train", "b": "test"})
+    with pytest.raises(StoreError, match="no version 0"):
+        read_frozen(store, "MEL")
+
+
+def test_the_hash_is_of_the_content_and_not_of_the_store(quick_path: Path) -> None:
+    hashes = set()
+    for name, order in (("a", (1, 2)), ("b", (2, 1))):
+        with Store.create(quick_path / name) as store:
+            from mitoscope.store import SlideRecord
+
+            slide = store.add_slide(SlideRecord("a.svs"))
+            work = session(store)
+            for number in order:
+                work.label(work.create(slide, Geometry.spot(number, number)).cell_id, number)
+            hashes.add(freeze(store, "MEL", UNANIMOUS).manifest.sha256)
+    assert len(hashes) == 1
+
+
+def test_a_version_cannot_be_changed_and_a_change_by_force_is_noticed(screened: SimulatedStudy) -> None:
+    store = screened.store
+    freeze(store, "MEL", UNANIMOUS)
+    for sql in (
+        "UPDATE version_manifest SET content = ''",
+        "DELETE FROM version_manifest",
+        "UPDATE version SET note = 'x'",
+        "DELETE FROM version_cell",
+    ):
+        with pytest.raises(StoreError, match="a version is frozen"), store.writing() as connection:
+            connection.execute(sql)
+    # By force, past the triggers, as another program could.
+    connection = sqlite3.connect(store.path)
+    connection.execute("DROP TRIGGER version_cell_is_not_updated")
+    connection.execute("UPDATE version_cell SET label_id = 3 - label_id WHERE cell_id = 1")
+    connection.commit()
+    connection.close()
+    with pytest.raises(StoreDamagedError, match="MEL 1: its content is not what was frozen"):
+        read_frozen(store, "MEL")
+
+
+def test_a_version_is_a_study_of_its_own(screened: SimulatedStudy, quick_path: Path) -> None:
+    store = screened.store
+    frozen = freeze(store, "MEL", UNANIMOUS, split={"slide 0.svs": "train"})
+    session(store).move(1, Geometry.spot(7, 7))
+    study = frozen_study(store, frozen)
+    assert [tuple(one) for one in study.cells.centres_px0.tolist()] == [c.centre_px0 for c in frozen.cells]
+    with Store.create(quick_path / "other.mito") as other:
+        other.import_study(study, source=Source("frozen"))
+        again = freeze(other, "MEL", Query(policy=Policy.RECORDED), split={"slide 0.svs": "train"})
+        assert again.manifest.sha256 == frozen.manifest.sha256
+        with pytest.raises(StoreError, match="not of one study"):
+            difference(frozen, again)
+
+
+def test_manifests_that_cannot_be_read() -> None:
+    with pytest.raises(FormatError, match="not JSON"):
+        Manifest.from_json("{", where="a.json")
+    with pytest.raises(FormatError, match="not the manifest"):
+        Manifest.from_json("[]", where="a.json")
+    with pytest.raises(ConfigError, match=r"a\.json: key"):
+        Manifest.from_json("{}", where="a.json")

@@ -1,0 +1,34 @@
+"""Which cells are read again, and what becomes of the ambiguous ones."""
+
+from __future__ import annotations
+
+import pytest
+
+from mitoscope.curation.hard_examples import AMBIGUOUS, OTHER_CELL, hard_examples, split_ambiguous
+from mitoscope.errors import FormatError, NonFiniteError
+from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
+
+LABELS = [MITOTIC_FIGURE.name, LOOK_ALIKE.name, AMBIGUOUS.name, LOOK_ALIKE.name, AMBIGUOUS.name]
+
+
+def test_the_confident_ones_come_first_and_figures_are_not_asked() -> None:
+    assert hard_examples(LABELS, [0.99, 0.91, 0.97, 0.9, 0.97]).tolist() == [2, 4, 1]
+    assert hard_examples(LABELS, [0.99, 0.91, 0.97, 0.9, 0.97], threshold=0.95).tolist() == [2, 4]
+    assert hard_examples([], []).tolist() == []
+
+
+def test_ambiguous_cells_are_split_at_one_half_unless_the_experts_say_otherwise() -> None:
+    scores = [0.9, 0.1, 0.51, 0.2, 0.5]
+    split = split_ambiguous(LABELS, scores)
+    assert split == (MITOTIC_FIGURE.name, LOOK_ALIKE.name, LOOK_ALIKE.name, LOOK_ALIKE.name, OTHER_CELL.name)
+    said = split_ambiguous(LABELS, scores, said={2: MITOTIC_FIGURE.name, 3: AMBIGUOUS.name})
+    assert (said[2], said[3], said[4]) == (MITOTIC_FIGURE.name, AMBIGUOUS.name, OTHER_CELL.name)
+
+
+def test_scores_that_cannot_be_are_refused() -> None:
+    with pytest.raises(FormatError, match="5 labels and 1 scores"):
+        hard_examples(LABELS, [0.5])
+    with pytest.raises(FormatError, match="outside"):
+        hard_examples(LABELS[:1], [1.5])
+    with pytest.raises(NonFiniteError):
+        split_ambiguous(LABELS[:1], [float("nan")])
