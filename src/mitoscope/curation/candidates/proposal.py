@@ -170,7 +170,7 @@ def _repeated(connection: sqlite3.Connection, name: str, mark: str, total: int, 
 
 
 def proposed_scores(connection: sqlite3.Connection, name: str) -> dict[int, float]:
-    """Return the scores under which the cells of a review were proposed, by live cell; empty where none was."""
+    """Return the scores under which the live cells of a review were proposed; empty where none was."""
     rounds = find_rounds(connection, name)
     listed = listed_cells(connection, rounds.first) if rounds else []
     sql = (

@@ -6,8 +6,8 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import metadata
 
-from mitoscope import __version__
 from mitoscope.curation.freeze.content import FrozenCell, content_hash, frozen_cells
 from mitoscope.curation.freeze.manifest import Counts, FrozenSlide, Manifest
 from mitoscope.curation.freeze.query import Query, select, select_slides
@@ -169,7 +169,7 @@ class _Draft:
             sha256=self.sha256,
             frozen=datetime.now(UTC).isoformat(timespec="seconds"),
             note=note,
-            software=f"mitoscope {__version__}",
+            software=f"mitoscope {metadata.version('mitoscope')}",
         )
 
     def _slides(self) -> tuple[FrozenSlide, ...]:

@@ -1,0 +1,28 @@
+"""The similarity board (CODAEL): crops laid out so that alike cells are neighbours, and what stands out."""
+
+from __future__ import annotations
+
+from mitoscope.curation.board.board_review import ask_second, open_board, relabelled
+from mitoscope.curation.board.coordinates import on_grid, project
+from mitoscope.curation.board.grid import Grid
+from mitoscope.curation.board.layout import Layout, Method, lay_out
+from mitoscope.curation.board.neighbours import nearest
+from mitoscope.curation.board.quality import Quality, quality
+from mitoscope.curation.board.suspects import Suspicion, suspicion
+
+__all__ = [
+    "Grid",
+    "Layout",
+    "Method",
+    "Quality",
+    "Suspicion",
+    "ask_second",
+    "lay_out",
+    "nearest",
+    "on_grid",
+    "open_board",
+    "project",
+    "quality",
+    "relabelled",
+    "suspicion",
+]
