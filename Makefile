@@ -23,12 +23,12 @@ demo: setup  ## synthetic slide, detection, count, report in demo/
 	$(BIN)/mitoscope demo --out demo
 
 test: $(filter .tools/bin/uv,$(UV))  ## everything, with training and the tests
-	$(UV) sync --frozen --inexact --extra train --extra dicom --quiet
+	$(UV) sync --frozen --inexact --extra train --extra dicom --extra embed --quiet
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest --durations=15
+	$(BIN)/pytest --numprocesses=auto --dist=loadfile --durations=15
 
 docs:  ## regenerate docs/commands.md from the command line itself
 	$(BIN)/python docs/write_commands.py
