@@ -47,7 +47,10 @@ def project(
     if len(checked) < MINIMUM_CROPS:
         raise FormatError(f"{len(checked)} crops", where="embeddings", mend=f"a board needs {MINIMUM_CROPS}")
     umap = _umap(min(neighbours, len(checked) - 1), seed)
-    placed = umap.fit_transform(standardised(checked))
+    with warnings.catch_warnings():
+        # Crops in separate clusters: UMAP lays these out one by one and is fine.
+        warnings.filterwarnings("ignore", "Graph is not fully connected")
+        placed = umap.fit_transform(standardised(checked))
     return np.asarray(placed, dtype=np.float64)
 
 

@@ -1,4 +1,4 @@
-"""What to label next (Ji et al.): the best tiles for experts; all above a threshold and some others for a crowd.
+"""What to label next (Ji et al.): the best tiles for experts; all above a threshold plus some for a crowd.
 
 Each choice keeps the probability with which every tile could have come into it. Where that is above zero for
 all tiles, totals over all of them can be estimated without bias (:mod:`mitoscope.curation.select.estimates`).

@@ -1,0 +1,143 @@
+"""Crops of cells, gathered from their slides into one file: in bounded memory, slide by slide, resumable."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mitoscope.config import Config
+from mitoscope.errors import FormatError
+from mitoscope.fsio import atomic_write, make_directory
+from mitoscope.geometry import BoxPx
+from mitoscope.slide import Plane, open_slide
+
+CROP_PX = 128
+"""Side of a crop (CMC, CCMCT: 128 px at 40x)."""
+MPP = 0.25
+"""At which crops are cut; slides within 10 % of it are cut as they are."""
+
+Progress = Callable[[float, float], None]
+Crops = NDArray[np.uint8]
+"""Shape (n, side, side, 3), RGB; a mapped file where they are many."""
+
+
+@dataclass(frozen=True, slots=True)
+class CropPlace:
+    """Where a cell is: its slide's name and its centre in level-0 pixels."""
+
+    slide: str
+    x_px0: float
+    y_px0: float
+
+
+def gather_crops(
+    places: Sequence[CropPlace],
+    slides: Mapping[str, Path],
+    folder: Path,
+    *,
+    side_px: int = CROP_PX,
+    mpp: float = MPP,
+    progress: Progress | None = None,
+) -> Crops:
+    """Cut the crop of each place and return them in a mapped file, in the order of the places.
+
+    Slides are opened one after the other. After each the state is written, so that a repeated call goes on
+    there. What lies outside of a slide is white.
+
+    Parameters
+    ----------
+    places : sequence of CropPlace
+    slides : mapping of str to Path
+        Slide name → file.
+    folder : Path
+        Gets ``crops.npy`` and ``crops.json``.
+    side_px, mpp : int, float
+        Side of a crop in px, and their resolution in µm/px.
+    progress : callable, optional
+        Called with the number of finished crops and their total.
+
+    Raises
+    ------
+    FormatError
+        If a slide has no file.
+    SlideError, OutputError
+        If a slide cannot be read or the folder not be written.
+    """
+    missing = sorted({one.slide for one in places} - set(slides))
+    if missing:
+        raise FormatError(
+            f"no file of the slide {missing[0]!r}", where="crops", mend="give its folder: --slides"
+        )
+    make_directory(folder)
+    state = _State(folder, _fingerprint(places, side_px, mpp), (len(places), side_px, side_px, 3))
+    rows_of: dict[str, list[int]] = {}
+    for row, place in enumerate(places):
+        rows_of.setdefault(place.slide, []).append(row)
+    done = 0
+    for name, rows in rows_of.items():
+        if name not in state.done:
+            _cut_slide(slides[name], [places[row] for row in rows], rows, state.crops, mpp=mpp)
+            state.finish(name)
+        done += len(rows)
+        if progress is not None:
+            progress(done, len(places))
+    return state.crops
+
+
+def _cut_slide(path: Path, places: list[CropPlace], rows: list[int], crops: Crops, *, mpp: float) -> None:
+    side = crops.shape[1]
+    with open_slide(path) as slide:
+        plane = Plane(slide, mpp)
+        centres = plane.from_px0(np.array([(one.x_px0, one.y_px0) for one in places]))
+        corners = np.floor(centres - side / 2 + 0.5).astype(int)
+        # From top to bottom, so that what the reader has decoded is used before it is forgotten.
+        for index in np.lexsort((corners[:, 0], corners[:, 1])).tolist():
+            x, y = corners[index].tolist()
+            crops[rows[index]] = plane.read(BoxPx(x, y, side, side)).rgb
+
+
+def _fingerprint(places: Sequence[CropPlace], side_px: int, mpp: float) -> str:
+    text = json.dumps([side_px, mpp, [(one.slide, one.x_px0, one.y_px0) for one in places]])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class _Finished(Config):
+    """Which slides are in the file, and for which places it was begun."""
+
+    places: str = ""
+    slides: tuple[str, ...] = ()
+
+
+class _State:
+    """The mapped file and which slides are in it."""
+
+    def __init__(self, folder: Path, fingerprint: str, shape: tuple[int, ...]) -> None:
+        self._path, self._fingerprint = folder / "crops.json", fingerprint
+        file = folder / "crops.npy"
+        known = self._read()
+        fits = known.places == fingerprint and file.exists()
+        self.done: set[str] = set(known.slides) if fits else set()
+        if not fits:
+            self._path.unlink(missing_ok=True)
+        mode = "r+" if fits else "w+"
+        self.crops = np.lib.format.open_memmap(file, mode, np.uint8, None if fits else shape)
+
+    def _read(self) -> _Finished:
+        try:
+            return _Finished.model_validate_json(self._path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return _Finished()
+
+    def finish(self, slide: str) -> None:
+        """Note on disk that a slide's crops are complete."""
+        self.crops.flush()
+        self.done.add(slide)
+        finished = _Finished(places=self._fingerprint, slides=tuple(sorted(self.done)))
+        with atomic_write(self._path) as stream:
+            stream.write(finished.model_dump_json().encode())

@@ -1,0 +1,71 @@
+"""Crops are what stands at their places, and gathering them goes on where it stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mitoscope.curation.board import Grid
+from mitoscope.errors import FormatError
+from mitoscope.loops import crops as module
+from mitoscope.loops.crops import CropPlace, gather_crops
+
+from .making import SIDE, made_board
+
+GRID = Grid(12, 12, SIDE)
+
+
+class StoppedHereError(Exception):
+    """A stop in the middle."""
+
+
+@pytest.fixture
+def slides(tmp_path: Path) -> dict[str, Path]:
+    """Return two slides that are boards of 40 crops."""
+    for name in ("a.tiff", "b.tiff"):
+        made_board(tmp_path / name, GRID, 40)
+    return {name: tmp_path / name for name in ("a.tiff", "b.tiff")}
+
+
+def test_a_crop_is_centred_on_its_cell(slides: dict[str, Path], tmp_path: Path) -> None:
+    layout, expected = made_board(tmp_path / "again.tiff", GRID, 40)
+    centres = (layout.points + 0.5) * SIDE
+    places = [CropPlace("ab"[n % 2] + ".tiff", *centre) for n, centre in enumerate(centres.tolist())]
+    found = gather_crops(places, slides, tmp_path / "out", side_px=SIDE)
+    inner = np.s_[:, 6:-6, 6:-6]
+    assert np.abs(found[inner].astype(int) - expected[inner].astype(int)).max() < 12
+    outside = gather_crops([CropPlace("a.tiff", -200, -200)], slides, tmp_path / "white", side_px=SIDE)
+    assert outside.min() == 255
+
+
+def test_a_stop_costs_only_the_slide_at_work(
+    slides: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = [CropPlace(name, 100, 100 + n) for n in range(3) for name in slides]
+    opened: list[str] = []
+
+    def open_and_note(path: Path) -> object:
+        opened.append(path.name)
+        return original(path)
+
+    original = module.open_slide
+    monkeypatch.setattr(module, "open_slide", open_and_note)
+
+    def stop(done: float, total: float) -> None:
+        raise StoppedHereError
+
+    with pytest.raises(StoppedHereError):
+        gather_crops(places, slides, tmp_path / "out", side_px=SIDE, progress=stop)
+    whole = np.array(gather_crops(places, slides, tmp_path / "out", side_px=SIDE))
+    assert opened == ["a.tiff", "b.tiff"]
+    assert np.array_equal(whole, gather_crops(places, slides, tmp_path / "anew", side_px=SIDE))
+    # Other places are another job: nothing of the first is taken for it.
+    gather_crops(places[:2], slides, tmp_path / "out", side_px=SIDE)
+    assert opened[-2:] == ["a.tiff", "b.tiff"]
+
+
+def test_a_slide_without_a_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match=r"no file of the slide 'x\.svs'"):
+        gather_crops([CropPlace("x.svs", 1, 1)], {}, tmp_path)
