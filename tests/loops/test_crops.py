@@ -11,6 +11,7 @@ from mitoscope.curation.board import Grid
 from mitoscope.errors import FormatError
 from mitoscope.loops import crops as module
 from mitoscope.loops.crops import CropPlace, gather_crops
+from mitoscope.slide import open_slide
 
 from .making import SIDE, made_board
 
@@ -50,7 +51,7 @@ def test_a_stop_costs_only_the_slide_at_work(
         opened.append(path.name)
         return original(path)
 
-    original = module.open_slide
+    original = open_slide
     monkeypatch.setattr(module, "open_slide", open_and_note)
 
     def stop(done: float, total: float) -> None:
