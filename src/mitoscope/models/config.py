@@ -1,0 +1,169 @@
+"""What a recipe says about its network: one strict table for each family."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from mitoscope.config import Config
+from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
+
+Weights = Literal["random", "imagenet"]
+"""Weights to begin with; those of ImageNet are fetched by torchvision or timm when they are asked for."""
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+AtLeastOne = Annotated[int, Field(ge=1)]
+Labels = Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class _Network(Config):
+    """What all networks have.
+
+    Parameters
+    ----------
+    labels : tuple of str
+        The classes that the network tells apart; the first is what it detects.
+    mpp : float
+        Resolution that it works at, µm/px.
+    """
+
+    labels: Labels = (MITOTIC_FIGURE.name,)
+    mpp: Positive = 0.25
+
+    @model_validator(mode="after")
+    def _labels_differ(self) -> Self:
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError("a label is named twice")
+        return self
+
+
+class FcnConfig(_Network):
+    """The fully convolutional network with 12 convolutions (Akram et al. 2018).
+
+    Parameters
+    ----------
+    widths : tuple of 3 int
+        Channels at strides 2, 4 and 8.
+    dropout : float
+        Share of feature maps left out before the classifier while training.
+    focal_gamma : float
+        Exponent of the focal loss (Lin et al. 2017).
+    figure_weight : float
+        Weight of figures against background, 0.5 is even.
+    """
+
+    architecture: Literal["fcn-resnet12"]
+    widths: tuple[AtLeastOne, AtLeastOne, AtLeastOne] = (32, 64, 128)
+    dropout: Share = 0.0
+    focal_gamma: Annotated[float, Field(ge=0)] = 2.0
+    figure_weight: Share = 0.5
+
+
+class RetinaNetConfig(_Network):
+    """RetinaNet in the form of CCMCT, CMC and MIDOG++: one aspect ratio, heads on one pyramid level.
+
+    Parameters
+    ----------
+    patch_px : int
+        Side of a window.
+    anchor_px : tuple of float
+        Sides of the square anchors.
+    channels : int
+        Width of pyramid and heads.
+    head_convolutions : int
+        Convolutions of each head before its last.
+    background_class : bool
+        Whether background has a channel of its own, as in the published code; only the others count.
+    weights : {"random", "imagenet"}
+        Of the backbone.
+    score_floor : float
+        Candidates below it are not given out.
+    nms_iou : float
+        Overlap at which the lesser of two boxes of a window is left out.
+    """
+
+    architecture: Literal["retinanet-resnet18"]
+    patch_px: Annotated[int, Field(ge=64, multiple_of=32)] = 512
+    anchor_px: Annotated[tuple[Positive, ...], Field(min_length=1)] = (38.4, 44.8, 51.2)
+    channels: AtLeastOne = 128
+    head_convolutions: AtLeastOne = 3
+    background_class: bool = False
+    weights: Weights = "random"
+    score_floor: Share = 0.05
+    nms_iou: Share = 0.4
+
+
+class FasterRcnnConfig(_Network):
+    """Faster R-CNN with a ResNet-50 feature pyramid (torchvision), as in the crowd paper.
+
+    Parameters
+    ----------
+    patch_px : int
+        Side of a window.
+    agreement_weighted : bool
+        Multiply a box's losses by the agreement on it (WL of the crowd paper).
+    anchor_px : tuple of float
+        Sides of the anchors, one for each of the five pyramid levels.
+    weights : {"random", "imagenet"}
+        Of the backbone; random ones are trained with all layers and batch normalisation of their own.
+    score_floor, nms_iou : float
+        See `RetinaNetConfig`.
+    """
+
+    architecture: Literal["faster-rcnn-resnet50"]
+    patch_px: Annotated[int, Field(ge=64, multiple_of=32)] = 256
+    agreement_weighted: bool = False
+    anchor_px: Annotated[tuple[Positive, ...], Field(min_length=5, max_length=5)] = (16, 32, 64, 128, 256)
+    weights: Weights = "random"
+    score_floor: Share = 0.05
+    nms_iou: Share = 0.5
+
+
+class ClassifierConfig(_Network):
+    """A classifier of crops or tiles on any backbone of timm.
+
+    Parameters
+    ----------
+    backbone : str
+        Name in timm, for example ``resnet18``, ``resnet50``, ``efficientnet_b0``.
+    patch_px : int
+        Side of a crop.
+    label_smoothing : float
+    weights : {"random", "imagenet"}
+    """
+
+    architecture: Literal["classifier"]
+    labels: Labels = (MITOTIC_FIGURE.name, LOOK_ALIKE.name)
+    backbone: str = "resnet18"
+    patch_px: Annotated[int, Field(ge=32, le=1024)] = 128
+    label_smoothing: Share = 0.0
+    weights: Weights = "random"
+
+    @model_validator(mode="after")
+    def _two_classes_at_least(self) -> Self:
+        if len(self.labels) < 2:
+            raise ValueError("a classifier needs two labels at least")
+        return self
+
+
+class RegressorConfig(_Network):
+    """A regressor of the agreement on a tile, on any backbone of timm (crowd paper).
+
+    Parameters
+    ----------
+    backbone, patch_px, weights
+        See `ClassifierConfig`.
+    """
+
+    architecture: Literal["regressor"]
+    backbone: str = "resnet50"
+    patch_px: Annotated[int, Field(ge=32, le=1024)] = 250
+    weights: Weights = "random"
+
+
+ModelConfig = Annotated[
+    FcnConfig | RetinaNetConfig | FasterRcnnConfig | ClassifierConfig | RegressorConfig,
+    Field(discriminator="architecture"),
+]
+"""The table ``[model]`` of a recipe."""
