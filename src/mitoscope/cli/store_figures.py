@@ -32,14 +32,15 @@ def info(
     from mitoscope.store import Store
 
     with Store.open(study, write=False) as store:
-        found = store.overview(_parse_policy(policy))
+        found = store.overview(parse_policy(policy))
     if as_json:
         print_json(_overview_json(found))
     else:
         _print_overview(found)
 
 
-def _parse_policy(text: str | None) -> Any:
+def parse_policy(text: str | None) -> Any:
+    """Return the policy of a name, or None where none is given."""
     from mitoscope.errors import ConfigError
     from mitoscope.store import Policy
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mitoscope.curation.board import Grid, lay_out, nearest, project, quality, suspicion
+from mitoscope.curation.board import Grid, lay_out, nearest, neighbours, project, quality, suspicion
 from mitoscope.errors import ConfigError, FormatError, NonFiniteError
 
 needs_umap = pytest.mark.skipif(
@@ -26,7 +26,8 @@ def clusters(each: int, *, dimensions: int = 20, seed: int = 0) -> tuple[np.ndar
 
 
 @pytest.mark.parametrize("dimensions", [2, 20])
-def test_quality_is_that_of_scikit_learn(dimensions: int) -> None:
+def test_quality_is_that_of_scikit_learn(dimensions: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neighbours, "BLOCK_BYTES", 20_000)
     manifold = pytest.importorskip("sklearn.manifold")
     rng = np.random.default_rng(1)
     high, low = rng.normal(size=(120, dimensions)), rng.normal(size=(120, 2))

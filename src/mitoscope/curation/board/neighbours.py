@@ -14,7 +14,7 @@ from mitoscope.errors import ConfigError
 TREE_DIMENSIONS = 8
 """Above it a tree looks at nearly all points anyway."""
 BLOCK_BYTES = 64 << 20
-"""Of one block of distances."""
+"""Of one block of distances in float64; blocks of equally many points are of the same rows."""
 
 
 def nearest(points: NDArray[np.floating], k: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -68,7 +68,7 @@ def distance_blocks(
     centred = (points - points.mean(axis=0)).astype(dtype)
     squares = np.einsum("ij,ij->i", centred, centred)
     wanted = np.arange(len(points)) if rows is None else rows
-    step = max(1, BLOCK_BYTES // (centred.itemsize * max(len(points), 1)))
+    step = max(1, BLOCK_BYTES // (8 * max(len(points), 1)))
     for start in range(0, len(wanted), step):
         part = wanted[start : start + step]
         block = centred[part] @ centred.T

@@ -80,22 +80,24 @@ def quality(
         rows = np.sort(np.random.default_rng(seed).permutation(n)[:sample])
     penalties = np.zeros(3)
     for (_, far), (_, near) in zip(distance_blocks(high, rows), distance_blocks(low, rows), strict=True):
-        penalties += _penalties(_ranks(far), _ranks(near), neighbours)
+        penalties += _penalties(far, near, neighbours)
     worst = len(rows) * neighbours * (2 * n - 3 * neighbours - 1) / 2
     trust, continuity = (1 - penalties[:2] / worst).tolist()
     return Quality(trust, continuity, float(penalties[2] / (len(rows) * neighbours)), neighbours, len(rows))
 
 
-def _ranks(distance: NDArray[np.floating]) -> NDArray[np.int32]:
-    """Return the rank of each point by its distance from a row's, from 1; the point itself comes last."""
-    order = np.argsort(distance, axis=1, kind="stable")
-    ranks = np.empty(distance.shape, dtype=np.int32)
-    np.put_along_axis(ranks, order, np.arange(1, distance.shape[1] + 1, dtype=np.int32)[None, :], axis=1)
-    return ranks
+def _penalties(high: NDArray[np.floating], low: NDArray[np.floating], k: int) -> NDArray[np.float64]:
+    """Return what some rows add: ranks beyond k of intruders and of the pushed out, and shared neighbours."""
+    intruders, pushed_out = _ranks_of_nearest(low, high, k), _ranks_of_nearest(high, low, k)
+    beyond = [np.maximum(ranks - k, 0).sum() for ranks in (intruders, pushed_out)]
+    return np.array([*beyond, (intruders <= k).sum()], dtype=np.float64)
 
 
-def _penalties(high: NDArray[np.int32], low: NDArray[np.int32], k: int) -> NDArray[np.float64]:
-    intruders = np.where((low <= k) & (high > k), high - k, 0).sum()
-    extruded = np.where((high <= k) & (low > k), low - k, 0).sum()
-    shared = ((high <= k) & (low <= k)).sum()
-    return np.array([intruders, extruded, shared], dtype=np.float64)
+def _ranks_of_nearest(here: NDArray[np.floating], there: NDArray[np.floating], k: int) -> NDArray[np.int64]:
+    """Return the ranks by distances there of the k nearest by distances here, from 1, shape (rows, k).
+
+    Of equally far points each has the best rank: a grid has many, and none of them is an error.
+    """
+    nearest = np.argpartition(here, k - 1, axis=1)[:, :k]
+    distance = np.take_along_axis(there, nearest, axis=1)
+    return np.stack([(there < distance[:, [one]]).sum(axis=1) for one in range(k)], axis=1) + 1

@@ -12,6 +12,7 @@ import numpy as np
 from mitoscope.curation.select.choice import Choice
 from mitoscope.curation.select.tiles import ScoredTiles
 from mitoscope.errors import FormatError
+from mitoscope.exchange.csv_text import inert, plain
 from mitoscope.fsio import atomic_write
 
 COLUMNS = ("slide", "x_px0", "y_px0", "width_px0", "height_px0", "score", "probability", "stratum", "chosen")
@@ -35,7 +36,7 @@ def write_choice(path: Path, choice: Choice) -> None:
     for row, (x, y, right, bottom) in enumerate(tiles.boxes_px0.tolist()):
         numbers = (x, y, right - x, bottom - y, float(tiles.score[row]), float(choice.probability[row]))
         stratum, chosen = int(choice.stratum[row]), int(choice.chosen[row])
-        writer.writerow([tiles.slides[tiles.slide[row]], *map(repr, numbers), stratum, chosen])
+        writer.writerow([inert(tiles.slides[tiles.slide[row]]), *map(repr, numbers), stratum, chosen])
     with atomic_write(path) as stream:
         stream.write(text.getvalue().encode())
 
@@ -69,7 +70,7 @@ def _choice(path: Path, text: str, slides: tuple[str, ...], rule: str, seed: int
     rows = []
     for line, row in enumerate(csv.DictReader(io.StringIO(text)), start=3):
         try:
-            rows.append([index[row["slide"]], *(float(row[name]) for name in COLUMNS[1:])])
+            rows.append([index[plain(row["slide"])], *(float(row[name]) for name in COLUMNS[1:])])
         except (KeyError, ValueError, TypeError) as error:
             raise FormatError(f"line {line} cannot be read ({error})", where=path) from None
     table = np.array(rows, dtype=np.float64).reshape(-1, len(COLUMNS))

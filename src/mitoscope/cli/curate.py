@@ -1,0 +1,180 @@
+"""``mitoscope curate``: candidates, reviews, boards, choices and frozen versions of a study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mitoscope.cli.curate_board import board
+from mitoscope.cli.curate_inputs import found_on_slides, read_scores
+from mitoscope.cli.curate_select import select
+from mitoscope.cli.curate_versions import diff, freeze, gains, parse_version
+from mitoscope.cli.tables import print_json, print_table, say
+
+if TYPE_CHECKING:
+    from mitoscope.curation.review import ReviewState
+
+app = typer.Typer(
+    help="Algorithm-aided curation: what the first experts missed, what is doubtful, what to label next.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+StudyArgument = Annotated[Path, typer.Argument(metavar="STUDY", help="The store: one file a study.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Of the review.")]
+
+
+@app.command()
+def candidates(
+    study: StudyArgument,
+    name: NameArgument,
+    pred: Annotated[Path, typer.Option("--pred", metavar="FILE|DIR", help="Detections, at a low threshold.")],
+    model: Annotated[
+        str, typer.Option("--model", metavar="NAME", help="Who found them, as a rater of the study.")
+    ] = "detector",
+    bins: Annotated[int, typer.Option("--bins", min=1, help="Rounds by score, high scores first.")] = 10,
+    radius: Annotated[
+        float, typer.Option("--radius", metavar="PX", help="Nearer to a known cell is no candidate.")
+    ] = 25.0,
+    threshold: Annotated[
+        float, typer.Option("--threshold", metavar="T", help="Scores above it count.")
+    ] = 0.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Put detections where no cell is known before two experts, who read independently (ODAEL)."""
+    from mitoscope.curation.candidates import propose
+    from mitoscope.store import Store
+
+    with Store.open(study) as store:
+        found = found_on_slides(store, pred)
+        done = propose(store, name, found, model=model, bins=bins, radius_px0=radius, threshold=threshold)
+    if as_json:
+        values = {"found": done.found, "known": done.known, "candidates": len(done.cells)}
+        bins_json = {str(number): count for number, count in done.bins.items()}
+        print_json(
+            {"study": str(study), "review": name, **values, "bins": bins_json, "repeated": done.is_repeated}
+        )
+        return
+    rows = [[f"{number} of {bins}", count] for number, count in done.bins.items()]
+    print_table(f"Review {name!r}: candidates by score, high first", ("bin", "candidates"), rows)
+    typer.echo(f"{done.found} detections, {done.known} of them known cells; {len(done.cells)} candidates")
+
+
+@app.command("hard-examples")
+def hard_examples(
+    study: StudyArgument,
+    name: NameArgument,
+    scores: Annotated[
+        Path, typer.Option("--scores", metavar="CSV", help="cell,score of a classifier for mitotic figure.")
+    ],
+    threshold: Annotated[
+        float, typer.Option("--threshold", metavar="T", help="Non-mitotic cells above it are read again.")
+    ] = 0.9,
+    policy: Annotated[str, typer.Option("--policy", help="Of the present class.")] = "majority",
+    as_json: JsonOption = False,
+) -> None:
+    """Send cells back to the experts that a classifier is sure are figures, against their label (HEAEL)."""
+    from mitoscope.cli.store_figures import parse_policy
+    from mitoscope.curation.hard_examples import AMBIGUOUS
+    from mitoscope.curation.hard_examples import hard_examples as choose
+    from mitoscope.curation.review import open_review
+    from mitoscope.store import Store
+
+    with Store.open(study) as store:
+        score_of = read_scores(scores)
+        label_of = _present_labels(store, parse_policy(policy), AMBIGUOUS.name)
+        cells = [cell for cell in score_of if cell in label_of]
+        rows = choose([label_of[one] for one in cells], [score_of[one] for one in cells], threshold=threshold)
+        asked = [cells[row] for row in rows.tolist()]
+        new = open_review(store, name, asked) if asked else 0
+    values = {"scored": len(score_of), "asked": len(asked), "new": new}
+    line = f"{len(asked)} of {len(cells)} cells are above {threshold:g} and not figures"
+    line += f"; {new} new in the review {name!r}" if asked else "; no review opened"
+    say({"study": str(study), "review": name, **values}, line, as_json)
+
+
+def _present_labels(store: Any, policy: Any, otherwise: str) -> dict[int, str]:
+    names = {id_: label.name for id_, label in store.labels().items()}
+    view = store.agreed(policy)
+    rows = zip(view.cell_id.tolist(), view.label_id.tolist(), strict=True)
+    return {cell: names.get(label, otherwise) for cell, label in rows}
+
+
+@app.command()
+def review(
+    study: StudyArgument,
+    name: NameArgument,
+    before: Annotated[
+        str | None,
+        typer.Option(
+            "--second-read", metavar="VERSION", help="Of a board: what differs from it is read again."
+        ),
+    ] = None,
+    third: Annotated[
+        bool, typer.Option("--third-expert", help="Put what is disputed before a third expert.")
+    ] = False,
+    conclude: Annotated[bool, typer.Option("--conclude", help="Record what two of three agree on.")] = False,
+    partial: Annotated[bool, typer.Option("--partial", help="Although readings are missing.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show how far a review is, and take its next step when asked to; each step may be repeated."""
+    from mitoscope.curation import review as steps
+    from mitoscope.store import Store
+
+    done: dict[str, Any] = {}
+    writes = third or conclude or before is not None
+    with Store.open(study, write=writes) as store:
+        if before is not None:
+            done["second_read"] = _ask_second(store, name, before)
+        if third:
+            done["third_expert"] = steps.ask_third(store, name, partial=partial)
+        if conclude:
+            outcome = steps.conclude(store, name, partial=partial)
+            done["concluded"] = {
+                "written": outcome.written,
+                "unchanged": outcome.unchanged,
+                "open": outcome.open,
+            }
+        state = steps.review_state(store, name)
+    if as_json:
+        print_json({"study": str(study), "review": name, **_state_json(state), **done})
+    else:
+        _print_state(state, done)
+
+
+def _ask_second(store: Any, name: str, version: str) -> int:
+    from mitoscope.curation.board import ask_second
+    from mitoscope.curation.freeze import read_frozen
+
+    frozen = read_frozen(store, *parse_version(version))
+    label_ids = {label.name: id_ for id_, label in store.labels().items()}
+    return ask_second(store, name, {cell.cell_id: label_ids[cell.label] for cell in frozen.cells})
+
+
+def _state_json(state: ReviewState) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return asdict(state) | {"next_step": state.next_step}
+
+
+def _print_state(state: ReviewState, done: dict[str, Any]) -> None:
+    rows: list[list[object]] = [["cells", state.cells]]
+    rows += [[f"read by {rater}", count] for rater, count in state.read.items()]
+    rows += [["wait for a reading", state.waiting], ["disputed", state.disputed]]
+    rows += [["disputed and undecided", state.undecided]]
+    rows += [[f"outcome: {label}", count] for label, count in state.outcome.items()]
+    print_table(f"Review {state.name!r}", ("", "cells"), rows)
+    for what, count in done.items():
+        said = ", ".join(f"{n} {k}" for k, n in count.items()) if isinstance(count, dict) else f"{count} new"
+        typer.echo(f"{what.replace('_', ' ')}: {said}")
+    typer.echo(f"next: {state.next_step}")
+
+
+app.command()(board)
+app.command()(select)
+app.command()(freeze)
+app.command()(diff)
+app.command()(gains)

@@ -1,0 +1,99 @@
+"""What the verbs of ``curate`` read: detections by the slides of a study, scores by cell, sides by slide."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mitoscope.detections import Detections
+    from mitoscope.store import Store
+
+
+def found_on_slides(store: Store, pred: Path) -> dict[str, Detections]:
+    """Return detections by the name that the study has for the slide.
+
+    Raises
+    ------
+    FormatError
+        If they cannot be read, or are of a slide that the study does not know.
+    """
+    from mitoscope.errors import FormatError
+    from mitoscope.exchange.evaluation_input import read_any_predictions
+    from mitoscope.exchange.names import match_stems
+
+    names = {
+        stem: name
+        for name, stem in match_stems([one.name for one in store.slides().values()], where=store.path).items()
+    }
+    found = read_any_predictions(pred)
+    odd = sorted(set(found) - set(names))
+    if odd:
+        mend = f"known are {', '.join(sorted(names)[:5]) or 'none'}"
+        raise FormatError(f"the study has no slide {odd[0]!r}", where=pred, mend=mend)
+    return {names[stem]: part for stem, part in found.items()}
+
+
+def read_scores(path: Path) -> dict[int, float]:
+    """Return the score by cell of a CSV ``cell,score``.
+
+    Raises
+    ------
+    FormatError
+        If it cannot be read or a cell stands in it twice, with the line.
+    """
+    from mitoscope.errors import FormatError
+
+    found: dict[int, float] = {}
+    for line, (cell, score) in _read_columns(path, ("cell", "score")):
+        try:
+            number, value = int(cell), float(score)
+        except ValueError:
+            raise FormatError(
+                f"line {line}: {cell!r}, {score!r} are not a cell and a score", where=path
+            ) from None
+        if number in found:
+            raise FormatError(f"line {line}: cell {number} stands in it twice", where=path)
+        found[number] = value
+    return found
+
+
+def read_split(path: Path) -> dict[str, str]:
+    """Return the side by slide of a CSV ``slide,split``.
+
+    Raises
+    ------
+    FormatError
+        If it cannot be read, or a side is none of train, validation and test.
+    """
+    from mitoscope.curation.splits import SIDES
+    from mitoscope.errors import FormatError
+    from mitoscope.exchange.csv_text import plain
+
+    found: dict[str, str] = {}
+    for line, (slide, side) in _read_columns(path, ("slide", "split")):
+        if side not in SIDES:
+            what = f"line {line}: no side {side!r}"
+            raise FormatError(what, where=path, mend=f"one of {', '.join(SIDES)}")
+        if found.setdefault(plain(slide), side) != side:
+            raise FormatError(f"line {line}: {slide!r} is on two sides", where=path)
+    return found
+
+
+def _read_columns(path: Path, wanted: Sequence[str]) -> list[tuple[int, list[str]]]:
+    from mitoscope.errors import FormatError
+    from mitoscope.exchange.csv_text import read_rows
+
+    rows = read_rows(path)
+    head = [one.strip().casefold() for one in rows[0][1]] if rows else []
+    missing = [one for one in wanted if one not in head]
+    if missing:
+        raise FormatError(
+            f"no column {missing[0]!r}", where=path, mend=f"write {','.join(wanted)} in its first line"
+        )
+    places = [head.index(one) for one in wanted]
+    for line, row in rows[1:]:
+        if len(row) <= max(places):
+            raise FormatError(f"line {line} has {len(row)} columns", where=path)
+    return [(line, [row[place].strip() for place in places]) for line, row in rows[1:]]

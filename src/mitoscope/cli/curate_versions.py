@@ -1,0 +1,204 @@
+"""``mitoscope curate freeze|diff|gains``: versions that never change, and what lies between two of them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mitoscope.cli.tables import print_json, print_table
+
+if TYPE_CHECKING:
+    from mitoscope.curation.freeze import Difference, Frozen, FrozenCell
+    from mitoscope.curation.gains import Gain
+    from mitoscope.store import Store
+
+_Study = Annotated[Path, typer.Argument(metavar="STUDY", help="The store: one file a study.")]
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+_Before = Annotated[str, typer.Argument(metavar="BEFORE", help="A version: MEL, or MEL@2 for its second.")]
+_After = Annotated[str, typer.Argument(metavar="AFTER", help="A later version.")]
+
+
+def parse_version(text: str) -> tuple[str, int | None]:
+    """Read ``VARIANT``, its newest version, or ``VARIANT@NUMBER``."""
+    match = re.fullmatch(r"(.+)[@ ](\d+)", text.strip())
+    return (match[1], int(match[2])) if match else (text.strip(), None)
+
+
+def freeze(
+    study: _Study,
+    variant: Annotated[str, typer.Argument(metavar="VARIANT", help="MEL, HEAEL, ODAEL, CODAEL or another.")],
+    policy: Annotated[
+        str, typer.Option("--policy", help="Agreed class: unanimous, consensus, majority, crowd or recorded.")
+    ] = "majority",
+    slide: Annotated[
+        list[str] | None, typer.Option("--slide", metavar="NAME", help="Only this slide; may be repeated.")
+    ] = None,
+    tumour_type: Annotated[
+        list[str] | None, typer.Option("--tumour-type", metavar="NAME", help="Only this; may be repeated.")
+    ] = None,
+    label: Annotated[
+        list[str] | None, typer.Option("--label", metavar="NAME", help="Only this class; may be repeated.")
+    ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option("--without", metavar="ROUND", help="Leave out the cells listed in this round."),
+    ] = None,
+    split: Annotated[
+        Path | None, typer.Option("--split", metavar="CSV", help="slide,split: train, validation, test.")
+    ] = None,
+    licence: Annotated[
+        str | None, typer.Option("--licence", metavar="ID", help="Of all slides, e.g. CC-BY-4.0.")
+    ] = None,
+    note: Annotated[str, typer.Option("--note", help="How it was made.")] = "",
+    out: Annotated[Path | None, typer.Option("--out", metavar="JSON", help="The manifest as a file.")] = None,
+    as_json: _Json = False,
+) -> None:
+    """Freeze a version of a data set: cells, classes and places as they are now, under a hash."""
+    from mitoscope.cli.curate_inputs import read_split
+    from mitoscope.curation.freeze import Query
+    from mitoscope.curation.freeze import freeze as freeze_version
+    from mitoscope.store import Store
+
+    values = {
+        "policy": policy,
+        "slides": tuple(slide or ()),
+        "tumour_types": tuple(tumour_type or ()),
+        "labels": tuple(label or ()),
+        "without": tuple(without or ()),
+    }
+    query = Query.parse(values, where="query")
+    sides = None if split is None else read_split(split)
+    with Store.open(study) as store:
+        frozen = freeze_version(store, variant, query, split=sides, licences=licence, note=note)
+    if out is not None:
+        frozen.manifest.write(out)
+    _show_frozen(frozen, as_json)
+
+
+def _show_frozen(frozen: Frozen, as_json: bool) -> None:
+    manifest = frozen.manifest
+    if as_json:
+        print_json(manifest.model_dump(mode="json"))
+        return
+    rows = [
+        [one.name, one.split or "", *(one.cells.get(name, 0) for name in manifest.labels)]
+        for one in manifest.slides
+    ]
+    total = ["all", "", *(manifest.cells[name] for name in manifest.labels)]
+    print_table(
+        f"{manifest.name}, frozen {manifest.frozen}", ("slide", "split", *manifest.labels), rows, total=total
+    )
+    typer.echo(f"sha256 {manifest.sha256}")
+
+
+def diff(
+    study: _Study,
+    before: _Before,
+    after: _After,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="CSV", help="Every cell that differs, one a row.")
+    ] = None,
+    as_json: _Json = False,
+) -> None:
+    """Show what one version has gained, lost and put under another class since another."""
+    from mitoscope.curation.freeze import difference, read_frozen
+    from mitoscope.store import Store
+
+    with Store.open(study) as store:
+        found = difference(
+            read_frozen(store, *parse_version(before)), read_frozen(store, *parse_version(after))
+        )
+    if out is not None:
+        _write_cells(out, found)
+    if as_json:
+        print_json(_difference_json(found))
+        return
+    rows: list[list[object]] = [["gained", name, count] for name, count in found.gained_by_label().items()]
+    rows += [["lost", name, count] for name, count in found.lost_by_label().items()]
+    rows += [["re-classed", name, count] for name, count in found.reclassed_by_labels().items()]
+    rows += [["moved", "", len(found.moved)]] if found.moved else []
+    print_table(f"{found.before} → {found.after}", ("", "class", "cells"), rows)
+
+
+def _difference_json(found: Difference) -> dict[str, Any]:
+    return {
+        "before": found.before,
+        "after": found.after,
+        "gained": found.gained_by_label(),
+        "lost": found.lost_by_label(),
+        "reclassed": found.reclassed_by_labels(),
+        "moved": len(found.moved),
+        "slides": list(found.slides()),
+    }
+
+
+def _write_cells(path: Path, found: Difference) -> None:
+    from mitoscope.exchange.csv_text import dump_rows, inert, shortest
+    from mitoscope.fsio import atomic_write
+
+    def row(what: str, cell: FrozenCell, before: str, after: str) -> tuple[object, ...]:
+        x, y = cell.centre_px0
+        return (what, cell.cell_id, inert(cell.slide), shortest(x), shortest(y), inert(before), inert(after))
+
+    rows: list[Any] = [("change", "cell", "slide", "x", "y", "before", "after")]
+    rows += [row("gained", cell, "", cell.label) for cell in found.gained]
+    rows += [row("lost", cell, cell.label, "") for cell in found.lost]
+    rows += [row("re-classed", one.after, one.before.label, one.after.label) for one in found.reclassed]
+    rows += [row("moved", one.after, one.before.label, one.after.label) for one in found.moved]
+    with atomic_write(path) as stream:
+        stream.write(dump_rows(rows))
+
+
+def gains(study: _Study, before: _Before, after: _After, as_json: _Json = False) -> None:
+    """Show the figures and look-alikes gained between two versions: by case, by density, in all."""
+    from mitoscope.curation.gains import PUBLISHED, gain_table
+    from mitoscope.store import Store
+
+    with Store.open(study) as store:
+        counts, case_of, areas = _counts(store, (before, after))
+    table = gain_table(*counts, case_of=case_of, area_mm2=areas)
+    if as_json:
+        parts = {"cases": table.cases, "groups": table.groups}
+        values = {name: [_gain_json(one) for one in rows] for name, rows in parts.items()}
+        print_json({**values, "total": _gain_json(table.total), "published": _gain_json(PUBLISHED)})
+        return
+    columns = ("case", "mm²", "figures before", "after", "%", "look-alikes before", "after", "%")
+    print_table(
+        f"{before} → {after}, by case", columns, map(_gain_row, table.cases), total=_gain_row(table.total)
+    )
+    if table.groups:
+        print_table("By density before", columns, map(_gain_row, table.groups))
+    print_table("Published", columns, [_gain_row(PUBLISHED)])
+
+
+def _counts(
+    store: Store, versions: tuple[str, str]
+) -> tuple[tuple[dict[str, dict[str, int]], ...], dict[str, str], dict[str, float | None]]:
+    from mitoscope.curation.freeze import read_frozen
+
+    frozen = [read_frozen(store, *parse_version(one)) for one in versions]
+    counts = tuple({slide.name: dict(slide.cells) for slide in one.manifest.slides} for one in frozen)
+    slides = {slide.name: slide for one in frozen for slide in one.manifest.slides}
+    areas = {row.slide.name: row.area_mm2 for row in store.overview().slides}
+    return counts, {name: one.case or name for name, one in slides.items()}, areas
+
+
+def _gain_row(one: Gain) -> list[object]:
+    return [
+        one.name, one.area_mm2, *one.figures, one.figures_percent, *one.look_alikes, one.look_alikes_percent
+    ]  # fmt: skip
+
+
+def _gain_json(one: Gain) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "area_mm2": one.area_mm2,
+        "density": one.density,
+        "figures": list(one.figures),
+        "figures_percent": one.figures_percent,
+        "look_alikes": list(one.look_alikes),
+        "look_alikes_percent": one.look_alikes_percent,
+    }

@@ -1,0 +1,200 @@
+"""``mitoscope curate``: the real command, from screening to frozen versions and a board."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pytest
+
+from mitoscope import cli
+from mitoscope.curation.board.embedding_file import CellPoints, write_points
+from mitoscope.curation.select import read_choice
+from mitoscope.curation.simulated import SimulatedExpert, SimulatedStudy
+from mitoscope.detections import Detections
+from mitoscope.exchange import detections_csv
+from mitoscope.labels import MITOTIC_FIGURE
+from mitoscope.slide.synthetic import SyntheticSlideConfig, write_slide
+from mitoscope.store import Round, RoundKind, Store
+from tests.curation.making import scattered_truth
+
+EXPERTS = [SimulatedExpert(f"expert {n}", miss={MITOTIC_FIGURE.name: 0.3}, confusion=0.1) for n in (1, 2, 3)]
+
+
+def run(*arguments: object, status: int = 0) -> str:
+    """Run the command in this process, border and all; what it printed, or its one line of error."""
+    out, err = StringIO(), StringIO()
+    with (
+        mock.patch("sys.argv", ["mitoscope", "curate", *map(str, arguments)]),
+        redirect_stdout(out),
+        redirect_stderr(err),
+        warnings.catch_warnings(),
+        pytest.raises(SystemExit) as left,
+    ):
+        cli.run()
+    assert int(left.value.code or 0) == status, out.getvalue() + err.getvalue()
+    if status:
+        assert err.getvalue().startswith("error: ")
+        assert err.getvalue().count("\n") == 1
+        return err.getvalue()
+    return out.getvalue()
+
+
+def run_json(*arguments: object) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(run(*arguments, "--json"))
+    return found
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Return a folder in which a flush to disk costs nothing."""
+    memory = Path("/dev/shm")
+    with TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def study(folder: Path) -> Path:
+    """Return a store of three slides, screened by one expert and read by a second."""
+    path = folder / "study.mito"
+    with Store.create(path) as store:
+        simulated = SimulatedStudy(store, scattered_truth(30, slides=3))
+        simulated.screen(EXPERTS[0], Round("screening", RoundKind.SCREENING))
+        store.open_round(Round("second read", RoundKind.SECOND_READ))
+        simulated.read(EXPERTS[1], "second read")
+    return path
+
+
+def read(study: Path, expert: SimulatedExpert, *rounds: str) -> None:
+    with Store.open(study) as store:
+        simulated = SimulatedStudy(store, scattered_truth(30, slides=3))
+        for name in rounds:
+            simulated.read(expert, name)
+
+
+def detections(folder: Path) -> Path:
+    """Write what a faultless detector finds: every true cell, figures with high scores."""
+    found = {}
+    for slide, cells in scattered_truth(30, slides=3).items():
+        score = [0.95 if label == MITOTIC_FIGURE.name else 0.15 for label in cells.label]
+        found[slide.name] = Detections.of(cells.points_px0, score)
+    detections_csv.write_many(folder / "found.csv", found)
+    return folder / "found.csv"
+
+
+def test_missed_figures_from_candidates_to_gains(folder: Path, study: Path) -> None:
+    before = run_json("freeze", study, "MEL", "--licence", "CC0-1.0", "--out", folder / "MEL.json")
+    assert json.loads((folder / "MEL.json").read_text(encoding="utf-8")) == before
+    found = detections(folder)
+    done = run_json("candidates", study, "odael", "--pred", found)
+    assert done["found"] == 90
+    assert done["candidates"] == 90 - done["known"] == sum(done["bins"].values())
+    assert run_json("candidates", study, "odael", "--pred", found)["repeated"]
+    rounds = [f"odael, bin {number} of 10" for number in done["bins"]]
+    read(study, EXPERTS[0], *rounds)
+    wait = run("review", study, "odael", "--conclude", status=1)
+    assert "wait for a reading" in wait
+    read(study, EXPERTS[1], *rounds)
+    asked = run_json("review", study, "odael", "--third-expert")
+    if asked["third_expert"]:
+        read(study, EXPERTS[2], "odael, third expert")
+    state = run_json("review", study, "odael", "--conclude")
+    assert state["next_step"] == "done"
+    assert "next: done" in run("review", study, "odael")
+    after = run_json("freeze", study, "ODAEL")
+    assert (before["number"], after["number"]) == (1, 1)
+    changed = run_json("diff", study, "MEL", "ODAEL@1", "--out", folder / "diff.csv")
+    assert sum(changed["gained"].values()) == len((folder / "diff.csv").read_text().splitlines()) - 1 > 0
+    gained = run_json("gains", study, "MEL", "ODAEL")
+    assert gained["total"]["figures"][1] > gained["total"]["figures"][0]
+    assert round(gained["published"]["figures_percent"], 2) == 6.06
+    assert "number of figures: low" in run("gains", study, "MEL", "ODAEL")
+    assert "gained" in run("diff", study, "MEL", "ODAEL")
+
+
+def test_hard_examples_go_back_to_the_experts(folder: Path, study: Path) -> None:
+    with Store.open(study, write=False) as store:
+        cells = store.overview().cells
+    rows = "\n".join(f"{cell},{0.99 if cell % 2 else 0.3}" for cell in range(1, cells + 1))
+    (folder / "scores.csv").write_text(f"cell,score\n{rows}\n", encoding="utf-8")
+    done = run_json("hard-examples", study, "heael", "--scores", folder / "scores.csv")
+    assert 0 < done["asked"] == done["new"] < cells
+    assert "no review opened" in run(
+        "hard-examples", study, "none", "--scores", folder / "scores.csv", "--threshold", 0.999
+    )
+    assert run_json("review", study, "heael")["cells"] == done["asked"]
+
+
+def test_select_writes_all_tiles_with_their_probabilities(folder: Path, study: Path) -> None:
+    found, out = detections(folder), folder / "choice.csv"
+    done = run_json("select", study, "--pred", found, "--out", out, "--above", 0.2, "--share-below", 0.5)
+    choice = read_choice(out)
+    assert (done["tiles"], done["chosen"]) == (len(choice.tiles), int(choice.chosen.sum()))
+    assert choice.probability.min() > 0
+    assert run_json("select", study, "--pred", found, "--out", out, "--top", 2)["chosen"] == 6
+    assert "all" in run("select", study, "--pred", found, "--out", out, "--whole-slides", 1)
+    assert "one way to choose" in run("select", study, "--pred", found, "--out", out, status=2)
+
+
+@pytest.fixture
+def embeddings(folder: Path, study: Path) -> Path:
+    """Write embeddings that know the classes, save of one cell."""
+    with Store.open(study, write=False) as store:
+        ids = store.overview().cells
+    rng = np.random.default_rng(0)
+    points = rng.normal(0, 1, (ids, 2)) + np.where(np.arange(ids) % 2, 9, 0)[:, None]
+    path = folder / "embeddings.npz"
+    write_points(path, CellPoints(np.arange(1, ids + 1), points))
+    return path
+
+
+def test_a_board_with_its_picture_and_its_review(folder: Path, study: Path, embeddings: Path) -> None:
+    for number in range(3):
+        write_slide(
+            folder / f"slide {number}.tiff", SyntheticSlideConfig.of(width=1024, height=1024, seed=number)
+        )
+    out = folder / "board"
+    arguments = ("board", study, "--embeddings", embeddings, "--coordinates", embeddings, "--out", out)
+    shown = run(*arguments, "--slides", folder, "--review", "codael", "--suspicious", 5)
+    assert "Most suspicious" in shown
+    assert "5 cells new in the review 'codael'" in shown
+    assert {one.name for one in out.iterdir()} >= {"board.csv", "board.json", "board.tiff", "crops.npy"}
+    again = run_json(*arguments, "--size", "4096x4096", "--method", "greedy")
+    assert (again["columns"], again["method"], again["picture"]) == (32, "greedy", None)
+    assert again["quality"]["trustworthiness"] > 0.8
+    run("freeze", study, "MEL")
+    assert "no cell was relabelled" in run("review", study, "codael", "--second-read", "MEL", status=1)
+
+
+def test_bad_input_is_one_line(folder: Path, study: Path, embeddings: Path) -> None:
+    (folder / "odd.csv").write_text("image,x,y,score\nother.svs,1,1,0.5\n", encoding="utf-8")
+    (folder / "twice.csv").write_text("cell,score\n1,0.5\n1,0.6\n", encoding="utf-8")
+    (folder / "split.csv").write_text("slide,split\nslide 0.svs,left\n", encoding="utf-8")
+    (folder / "not.npz").write_bytes(b"no")
+    write_points(folder / "gone.npz", CellPoints(np.arange(500, 510), np.zeros((10, 2))))
+    board = ("board", study, "--out", folder / "board", "--embeddings")
+    for arguments, match in (
+        (("candidates", study, "a", "--pred", folder / "odd.csv"), "the study has no slide 'other'"),
+        (
+            ("hard-examples", study, "a", "--scores", folder / "twice.csv"),
+            "line 3: cell 1 stands in it twice",
+        ),
+        (("freeze", study, "MEL", "--split", folder / "split.csv"), "line 2: no side 'left'"),
+        (("freeze", study, "MEL", "--policy", "mine"), "key 'policy'"),
+        (("diff", study, "MEL", "ODAEL"), "no version 0 of 'MEL'"),
+        (("review", study, "none"), "no review of the name 'none'"),
+        ((*board, folder / "not.npz"), "cannot be read"),
+        ((*board, folder / "gone.npz"), "10 cells are not in the store"),
+        ((*board, embeddings, "--slides", folder / "none"), "no such folder"),
+        ((*board, embeddings, "--slides", folder), "no file of the slide"),
+        ((*board, embeddings, "--method", "best"), "no method 'best'"),
+    ):
+        assert match in run(*arguments, status=2)
