@@ -38,6 +38,12 @@ class RoundKind(StrEnum):
     THIRD_EXPERT = "third expert"
     CANDIDATE_REVIEW = "candidate review"
     BOARD_REVIEW = "board review"
+    CROWD_BOXES = "crowd boxes"
+    """Boxes drawn on tiles by many reviewers (Ji et al.)."""
+    CROWD_TILES = "crowd tiles"
+    """Yes or no to whole tiles by many reviewers (Ji et al.)."""
+    CASE_REVIEW = "case review"
+    """A pathologist corrects the candidates of a case and signs its mitotic count."""
 
     @property
     def is_blinded(self) -> bool:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mitoscope.store.work_schema import WORK_SCRIPT
+
 APPLICATION_ID = 0x6D69746F
 """``mito`` in ASCII; stands in the header of the file."""
 
@@ -284,6 +286,7 @@ class Migration:
 MIGRATIONS: tuple[Migration, ...] = (
     Migration("slides, raters, cells, events, versions, agreed views", _STUDY + _CELLS + _VERSIONS + _AGREED),
     Migration("manifests of versions", _MANIFESTS),
+    Migration("work in the browser", WORK_SCRIPT),
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)
