@@ -185,7 +185,7 @@ def test_viewport_equals_a_plain_search(store: Store) -> None:
 
 
 def test_the_queries_use_their_indexes(store: Store) -> None:
-    words = "round rater slide low high scope whole x y right bottom limit"
+    words = "round rater slide low high scope whole x y right bottom limit mask factor"
     with store.reading() as connection:
         for sql in (queue._EVERY_CELL_SQL, queue._LISTED_SQL, queue._BUCKETS_SQL, viewport._VIEW_SQL):
             rows = connection.execute(f"EXPLAIN QUERY PLAN {sql}", dict.fromkeys(words.split(), 1))

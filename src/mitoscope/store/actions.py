@@ -14,8 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 from mitoscope.errors import ConflictError, FormatError, StoreError
 from mitoscope.geometry import SizePx
 from mitoscope.store import projection
-from mitoscope.store.encoding import vertices_blob
+from mitoscope.store.encoding import attributes_text, vertices_blob
 from mitoscope.store.kinds import Shape
+
+ENTERED_BY = "mitoscope.entered_by"
+"""Attribute of an event: who was at the keyboard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,8 @@ class Action:
         Chosen by the client, one for each action: a request that is repeated is done once.
     expected : int, optional
         The last event of the cell that the client has seen (see :func:`last_visible`).
+    entered_by : str, optional
+        Who was at the keyboard, where the rater is several with one voice.
     """
 
     kind: str
@@ -108,6 +113,7 @@ class Action:
     geometry: Geometry | None = None
     key: str | None = None
     expected: int | None = None
+    entered_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,8 +243,8 @@ def _insert(connection: sqlite3.Connection, action: Action) -> int:
     geometry = (None,) * 6 if action.geometry is None else action.geometry.columns()
     cursor = connection.execute(
         "INSERT INTO event (kind, cell_id, rater_id, round_id, label_id, time_s, score, seconds, key, shape, "
-        "x_min_px0, y_min_px0, x_max_px0, y_max_px0, vertices_px0) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "x_min_px0, y_min_px0, x_max_px0, y_max_px0, vertices_px0, attributes) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             action.kind,
             action.cell_id,
@@ -250,6 +256,7 @@ def _insert(connection: sqlite3.Connection, action: Action) -> int:
             action.seconds,
             action.key,
             *geometry,
+            attributes_text({ENTERED_BY: action.entered_by} if action.entered_by else None),
         ),
     )
     return int(cursor.lastrowid or 0)

@@ -1,0 +1,114 @@
+"""Who may come in: each rater has a link with a token, and each browser that came by it a cookie.
+
+Only hashes are kept: who reads the file cannot come in with what stands there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import sqlite3
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mitoscope.errors import StoreError
+
+_TOKEN_BYTES = 24
+VISIT_S = 30 * 24 * 3600.0
+"""A browser is known for 30 days after it came by a link."""
+
+
+class Role(StrEnum):
+    """What somebody may do."""
+
+    LEAD = "lead"
+    """Assigns the work and sees everybody's; a rater besides."""
+    RATER = "rater"
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Somebody who came in: the rater's id and role, and whether the door is still open."""
+
+    rater_id: int
+    role: Role
+    is_open: bool
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def grant(connection: sqlite3.Connection, rater_id: int, role: Role) -> None:
+    """Let a rater in, or change the role of one who is."""
+    connection.execute(
+        "INSERT INTO access (rater_id, role, is_open, made_s) VALUES (?, ?, 1, ?) "
+        "ON CONFLICT DO UPDATE SET role = excluded.role",
+        (rater_id, str(role), time.time()),
+    )
+
+
+def set_open(connection: sqlite3.Connection, rater_id: int, *, is_open: bool) -> None:
+    """Open or close the door for a rater; a closed one ends the visits too."""
+    _known(connection, rater_id)
+    connection.execute("UPDATE access SET is_open = ? WHERE rater_id = ?", (int(is_open), rater_id))
+    if not is_open:
+        connection.execute("DELETE FROM visit WHERE rater_id = ?", (rater_id,))
+
+
+def renew_token(connection: sqlite3.Connection, rater_id: int) -> str:
+    """Return a new token for a rater's link; the one before no longer opens.
+
+    Raises
+    ------
+    StoreError
+        If the rater was never let in.
+    """
+    _known(connection, rater_id)
+    token = secrets.token_urlsafe(_TOKEN_BYTES)
+    connection.execute("UPDATE access SET token_sha256 = ? WHERE rater_id = ?", (_digest(token), rater_id))
+    return token
+
+
+def _known(connection: sqlite3.Connection, rater_id: int) -> None:
+    if connection.execute("SELECT 1 FROM access WHERE rater_id = ?", (rater_id,)).fetchone() is None:
+        raise StoreError("is no rater who may come in", where=f"rater {rater_id}", mend="add the rater first")
+
+
+def begin_visit(connection: sqlite3.Connection, token: str) -> str | None:
+    """Return the cookie for a browser that comes with a token, or None where the token opens nothing."""
+    row = connection.execute(
+        "SELECT rater_id FROM access WHERE token_sha256 = ? AND is_open = 1", (_digest(token),)
+    ).fetchone()
+    if row is None:
+        return None
+    cookie = secrets.token_urlsafe(_TOKEN_BYTES)
+    now = time.time()
+    connection.execute("DELETE FROM visit WHERE begun_s < ?", (now - VISIT_S,))
+    connection.execute(
+        "INSERT INTO visit (cookie_sha256, rater_id, begun_s) VALUES (?, ?, ?)",
+        (_digest(cookie), row[0], now),
+    )
+    return cookie
+
+
+def find_visitor(connection: sqlite3.Connection, cookie: str) -> Visitor | None:
+    """Return who comes with a cookie, or None."""
+    row = connection.execute(
+        "SELECT a.rater_id, a.role, a.is_open FROM visit AS v JOIN access AS a ON a.rater_id = v.rater_id "
+        "WHERE v.cookie_sha256 = ? AND v.begun_s >= ?",
+        (_digest(cookie), time.time() - VISIT_S),
+    ).fetchone()
+    return None if row is None else Visitor(row[0], Role(row[1]), bool(row[2]))
+
+
+def end_visit(connection: sqlite3.Connection, cookie: str) -> None:
+    """Forget a browser."""
+    connection.execute("DELETE FROM visit WHERE cookie_sha256 = ?", (_digest(cookie),))
+
+
+def visitor_of(connection: sqlite3.Connection, rater_id: int) -> Visitor | None:
+    """Return a rater as a visitor, or None where the rater may not come in."""
+    row = connection.execute("SELECT role, is_open FROM access WHERE rater_id = ?", (rater_id,)).fetchone()
+    return None if row is None else Visitor(rater_id, Role(row[0]), bool(row[1]))

@@ -1,0 +1,47 @@
+"""What a study remembers by name: the key of its opaque ids, its policy, where its slides lie."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sqlite3
+from typing import Any
+
+from mitoscope.errors import StoreDamagedError
+
+_KEY_BYTES = 32
+
+
+def read_setting(connection: sqlite3.Connection, name: str, default: Any = None) -> Any:
+    """Return what stands under a name as JSON, or the default.
+
+    Raises
+    ------
+    StoreDamagedError
+        If it is not JSON.
+    """
+    row = connection.execute("SELECT content FROM setting WHERE name = ?", (name,)).fetchone()
+    if row is None:
+        return default
+    try:
+        return json.loads(row[0])
+    except ValueError:
+        raise StoreDamagedError(f"the setting {name!r} is not JSON", where="store") from None
+
+
+def write_setting(connection: sqlite3.Connection, name: str, value: Any) -> None:
+    """Put a JSON value under a name."""
+    connection.execute(
+        "INSERT INTO setting (name, content) VALUES (?, ?) "
+        "ON CONFLICT DO UPDATE SET content = excluded.content",
+        (name, json.dumps(value, ensure_ascii=False, allow_nan=False)),
+    )
+
+
+def secret_key(connection: sqlite3.Connection) -> bytes:
+    """Return the secret of the study, made when first asked for; inside of a transaction that writes."""
+    known = read_setting(connection, "secret")
+    if known is None:
+        known = secrets.token_hex(_KEY_BYTES)
+        write_setting(connection, "secret", known)
+    return bytes.fromhex(known)
