@@ -8,6 +8,7 @@ from scipy.spatial import cKDTree
 
 from mitoscope.detections import Detections
 from mitoscope.errors import ConfigError
+from mitoscope.tiles import suppress
 
 RADIUS_PX0 = 25.0
 """A detection within this distance of a cell, centre to centre, is that cell (CCMCT, CMC: 25 px)."""
@@ -45,20 +46,7 @@ def candidates(
     if len(known) and len(ordered):
         distance, _ = cKDTree(known).query(ordered.points_px0)
         ordered = ordered.take(np.asarray(distance) > radius_px0)
-    return ordered.take(_thinned(ordered.points_px0, radius_px0))
-
-
-def _thinned(points: NDArray[np.float64], radius: float) -> NDArray[np.bool_]:
-    """Return which points stay when each, in order, removes those within the radius after it."""
-    stays = np.ones(len(points), dtype=np.bool_)
-    if len(points) < 2:
-        return stays
-    neighbours = cKDTree(points).query_ball_point(points, radius)
-    for row, near in enumerate(neighbours):
-        if stays[row]:
-            later = np.asarray(near)
-            stays[later[later > row]] = False
-    return stays
+    return suppress(ordered, radius_px0=radius_px0)
 
 
 def bin_of(score: ArrayLike, *, bins: int = BINS) -> NDArray[np.int64]:

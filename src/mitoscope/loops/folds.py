@@ -1,0 +1,65 @@
+"""Folds of cases: what is searched in a fold was not trained on there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from mitoscope.curation.freeze import FrozenCell, FrozenSlide
+from mitoscope.errors import TrainingDataError
+from mitoscope.labels import MITOTIC_FIGURE
+
+
+def fold_cases(slides: Iterable[FrozenSlide], folds: int, *, seed: int = 0) -> dict[str, int]:
+    """Return the fold in which each slide is held out; all slides of a case together.
+
+    Cases are dealt out by descending figures, so that every fold holds rich and poor ones; which fold gets
+    which is drawn.
+
+    Parameters
+    ----------
+    slides : iterable of FrozenSlide
+        Of a frozen version; one without a case is its own.
+    folds : int
+    seed : int
+        The same seed gives the same folds, whatever the order of the slides.
+
+    Raises
+    ------
+    TrainingDataError
+        If there are fewer than two folds or fewer cases than folds.
+    """
+    figures: dict[str, int] = {}
+    case_of = {slide.name: slide.case or slide.name for slide in slides}
+    for slide in slides:
+        case = case_of[slide.name]
+        figures[case] = figures.get(case, 0) + slide.cells.get(MITOTIC_FIGURE.name, 0)
+    if folds < 2 or len(figures) < folds:
+        what = f"{len(figures)} cases for {folds} folds"
+        raise TrainingDataError(what, where="folds", mend="at least 2 folds, and a case for each")
+    ordered = sorted(figures, key=lambda case: (-figures[case], case))
+    rng = np.random.default_rng(seed)
+    fold_of: dict[str, int] = {}
+    for start in range(0, len(ordered), folds):
+        dealt = rng.permutation(folds).tolist()
+        fold_of |= dict(zip(ordered[start : start + folds], dealt, strict=False))
+    return {name: fold_of[case] for name, case in case_of.items()}
+
+
+def check_classes(
+    cells: Iterable[FrozenCell], fold_of: Mapping[str, int], labels: Iterable[str], *, folds: int
+) -> None:
+    """Refuse folds of which one has to be trained without a class.
+
+    Raises
+    ------
+    TrainingDataError
+        Naming the fold and the class.
+    """
+    there = {(fold_of[cell.slide], cell.label) for cell in cells if cell.slide in fold_of}
+    for fold in range(folds):
+        for label in labels:
+            if not any((other, label) in there for other in range(folds) if other != fold):
+                what = f"without a {label} outside of fold {fold + 1}, nothing can be trained for it"
+                raise TrainingDataError(what, where="folds", mend="fewer folds, or label more cases")

@@ -1,0 +1,117 @@
+"""The state of a loop in a folder: what it began with, and which steps are done."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from mitoscope.config import Config
+from mitoscope.errors import FormatError, LedgerMismatchError
+from mitoscope.fsio import atomic_write, exclusive_lock, make_directory
+
+_STATE, _LOCK = "job.json", ".lock"
+
+
+class _State(Config):
+    """What stands in the file."""
+
+    loop: str
+    inputs: dict[str, str]
+    steps: dict[str, Any] = Field(default_factory=dict)
+
+
+class JobFolder:
+    """A loop at work in a folder; a stopped one goes on with the first step that is not done.
+
+    Parameters
+    ----------
+    path : Path
+        Of the folder.
+    state : _State
+        As it is on disk.
+    """
+
+    def __init__(self, path: Path, state: _State) -> None:
+        self.path, self._state = path, state
+
+    @classmethod
+    @contextmanager
+    def open(cls, path: Path, loop: str, inputs: dict[str, str]) -> Iterator[JobFolder]:
+        """Hold the folder while the block runs.
+
+        Parameters
+        ----------
+        path : Path
+            Created if it does not exist.
+        loop : str
+            Which loop it is.
+        inputs : dict of str to str
+            What the result depends on: hashes, settings.
+
+        Raises
+        ------
+        LedgerMismatchError
+            If another loop was begun there, or the same with another input, which is named.
+        OutputError
+            If another process works there, or it cannot be written.
+        FormatError
+            If its state cannot be read.
+        """
+        make_directory(path)
+        with exclusive_lock(path / _LOCK):
+            folder = cls(path, _read(path / _STATE) or _State(loop=loop, inputs=inputs))
+            folder._refuse_other(loop, inputs)
+            folder._write()
+            yield folder
+
+    def _refuse_other(self, loop: str, inputs: dict[str, str]) -> None:
+        mend = "choose another --out, or remove the folder"
+        if self._state.loop != loop:
+            raise LedgerMismatchError(
+                f"a folder of the loop {self._state.loop!r}", where=self.path, mend=mend
+            )
+        known = self._state.inputs
+        changed = sorted(key for key in known.keys() | inputs.keys() if known.get(key) != inputs.get(key))
+        if changed:
+            what = f"begun with another {changed[0]} ({known.get(changed[0])}, now {inputs.get(changed[0])})"
+            raise LedgerMismatchError(what, where=self.path, mend=mend)
+
+    def step(self, name: str, work: Callable[[], Any]) -> Any:
+        """Return what a step came to: from the file where it is done, else by doing it now.
+
+        Parameters
+        ----------
+        name : str
+            Of the step, one in the loop.
+        work : callable
+            Returns JSON values.
+        """
+        if name not in self._state.steps:
+            result = json.loads(json.dumps(work(), allow_nan=False))
+            self._state = self._state.model_copy(update={"steps": {**self._state.steps, name: result}})
+            self._write()
+        return self._state.steps[name]
+
+    @property
+    def done(self) -> tuple[str, ...]:
+        """Names of the steps done, in order."""
+        return tuple(self._state.steps)
+
+    def _write(self) -> None:
+        with atomic_write(self.path / _STATE) as stream:
+            stream.write(self._state.model_dump_json(indent=1).encode())
+
+
+def _read(path: Path) -> _State | None:
+    try:
+        return _State.parse(json.loads(path.read_text(encoding="utf-8")), where=path)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        mend = "remove the folder and begin anew"
+        raise FormatError(f"cannot be read ({error})", where=path, mend=mend) from None
