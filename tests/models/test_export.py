@@ -8,7 +8,9 @@ from torch import nn
 
 from mitoscope.bundle.graph import check_graph
 from mitoscope.bundle.network import find_points, open_network
+from mitoscope.models.config import FcnConfig
 from mitoscope.models.export import export_onnx, fold_norms
+from mitoscope.models.fcn import Fcn
 from mitoscope.models.fcn_resnet import FcnResnet12
 from mitoscope.models.points import PointDetector
 from mitoscope.models.receptive_field import receptive_field
@@ -17,20 +19,26 @@ pytestmark = pytest.mark.train
 
 
 @pytest.fixture(scope="module")
-def detector() -> PointDetector:
+def family() -> Fcn:
     torch.manual_seed(1)
-    network = FcnResnet12((6, 8, 12))
+    made = Fcn(FcnConfig(architecture="fcn-resnet12", widths=(16, 16, 24)))
+    network = made.network
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.normal_(torch.as_tensor(module.running_mean), 0, 0.1)
             nn.init.uniform_(torch.as_tensor(module.running_var), 0.5, 1.5)
     nn.init.constant_(torch.as_tensor(network.classifier.bias), 0.0)
-    return PointDetector(network, stride_px=8, top_k=32).eval()
+    return made.eval()
 
 
 @pytest.fixture(scope="module")
-def onnx(detector: PointDetector) -> bytes:
-    return export_onnx(detector, window_px=64)
+def detector(family: Fcn) -> PointDetector:
+    return family.exportable().eval()
+
+
+@pytest.fixture(scope="module")
+def onnx(family: Fcn) -> bytes:
+    return export_onnx(family)
 
 
 def _noise(*shape: int) -> NDArray[np.uint8]:
@@ -47,7 +55,7 @@ def test_onnx_runtime_and_torch_give_the_same_points(
     with torch.inference_mode():
         here = detector(torch.from_numpy(windows)).numpy()
     assert there.dtype == np.float32
-    assert there.shape == here.shape == (shape[0], 32, 3)
+    assert there.shape == here.shape == (shape[0], 256, 3)
     used = here[..., 2] > 0
     assert used.sum() > 3
     assert np.array_equal(used, there[..., 2] > 0)

@@ -14,6 +14,7 @@ Weights = Literal["random", "imagenet"]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 AtLeastOne = Annotated[int, Field(ge=1)]
+Width = Annotated[int, Field(ge=16)]
 Labels = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
@@ -44,7 +45,8 @@ class FcnConfig(_Network):
     Parameters
     ----------
     widths : tuple of 3 int
-        Channels at strides 2, 4 and 8.
+        Channels at strides 2, 4 and 8; at least 16, below which torch's strided convolutions of 1 × 1 can
+        crash in the backward pass on the CPU (seen with torch 2.15).
     dropout : float
         Share of feature maps left out before the classifier while training.
     focal_gamma : float
@@ -54,7 +56,7 @@ class FcnConfig(_Network):
     """
 
     architecture: Literal["fcn-resnet12"]
-    widths: tuple[AtLeastOne, AtLeastOne, AtLeastOne] = (32, 64, 128)
+    widths: tuple[Width, Width, Width] = (32, 64, 128)
     dropout: Share = 0.0
     focal_gamma: Annotated[float, Field(ge=0)] = 2.0
     figure_weight: Share = 0.5

@@ -1,4 +1,4 @@
-"""Export to ONNX: ``uint8 (N, H, W, 3) → float32 (N, K, 3)``, everything inside the graph."""
+"""Export to ONNX, all inside the graph: uint8 windows in, points (N, K, 3) or scores (N, C) out."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from mitoscope.models.family import Family
 from mitoscope.models.fcn_resnet import FcnResnet12, ResidualBlock
 from mitoscope.models.points import PointDetector
 
 OPSET: Final = 18
+_EXAMPLE_PX: Final = 256
+"""Side of the example that is traced where windows may have any size."""
 
 
 def fold_norms(network: FcnResnet12) -> FcnResnet12:
@@ -38,31 +41,35 @@ def fold_norms(network: FcnResnet12) -> FcnResnet12:
     return folded
 
 
-def export_onnx(detector: PointDetector, *, window_px: int = 256) -> bytes:
-    """Return the graph of a detector in evaluation mode as one ONNX file.
+def export_onnx(family: Family) -> bytes:
+    """Return the graph of a network in evaluation mode as one ONNX file.
 
     Parameters
     ----------
-    detector : PointDetector
-    window_px : int
-        Side of the example that is traced; N, H and W of the graph stay free (multiples of the stride).
+    family : Family
+        The number of windows stays free, and their size where the layout says so (multiples of the stride).
     """
-    detector = copy.deepcopy(detector).eval()
-    if isinstance(detector.network, FcnResnet12):
-        detector.network = fold_norms(detector.network)
-    example = torch.zeros(2, window_px, window_px + 8 * detector.stride_px, 3, dtype=torch.uint8)
+    layout = family.layout()
+    network = copy.deepcopy(family.eval().exportable()).eval()
+    if isinstance(network, PointDetector) and isinstance(network.network, FcnResnet12):
+        network.network = fold_norms(network.network)
+    free = layout.any_window
+    side = _EXAMPLE_PX if free else layout.window_px
+    example = torch.zeros(2, side, side + (layout.stride_px if free else 0), 3, dtype=torch.uint8)
+    output = "points" if family.kind == "points" else "scores"
+    axes = {"windows": {0: "N", 1: "H", 2: "W"} if free else {0: "N"}, output: {0: "N"}}
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        path = Path(folder) / "detector.onnx"
+        path = Path(folder) / "network.onnx"
         # The exporter warns about its own internals.
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            detector,
+            network,
             (example,),
             path,
             input_names=["windows"],
-            output_names=["points"],
-            dynamic_axes={"windows": {0: "N", 1: "H", 2: "W"}, "points": {0: "N"}},
+            output_names=[output],
+            dynamic_axes=axes,
             opset_version=OPSET,
             dynamo=False,
         )

@@ -73,8 +73,8 @@ class Family(nn.Module, ABC):
         Returns
         -------
         Module
-            Maps uint8 (n, h, w, 3) to points float32 (n, k, 3): x, y in window px and score, descending, unused
-            slots 0; or to scores float32 (n, outputs).
+            Maps uint8 (n, h, w, 3) to points float32 (n, k, 3): x, y in window px and score, descending,
+            unused slots 0; or to scores float32 (n, outputs).
         """
 
     @abstractmethod

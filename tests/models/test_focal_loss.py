@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from mitoscope.train.loss import focal_loss
+from mitoscope.models.focal_loss import focal_loss
 
 pytestmark = pytest.mark.train
 
