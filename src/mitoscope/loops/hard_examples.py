@@ -1,0 +1,119 @@
+"""Hard examples (HEAEL): a classifier that has not seen a case doubts the labels there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from mitoscope.config import Config
+from mitoscope.curation.hard_examples import CONFIDENT, hard_examples
+from mitoscope.curation.review import open_review
+from mitoscope.loops.folds import check_classes
+from mitoscope.loops.job_folder import JobFolder
+from mitoscope.loops.material import Material, Say, say_nothing
+
+LOOP = "hard examples"
+
+
+class HardExamplesConfig(Config):
+    """How hard examples are looked for.
+
+    Parameters
+    ----------
+    folds : int
+        Of cases; a cell is judged by a classifier that has not seen its case.
+    seed : int
+        Of the folds.
+    threshold : float
+        Cells that are not figures and score above it are read again.
+    """
+
+    folds: Annotated[int, Field(ge=2)] = 3
+    seed: int = 0
+    threshold: Annotated[float, Field(ge=0, le=1)] = CONFIDENT
+
+
+@dataclass(frozen=True, slots=True)
+class Doubts:
+    """What is doubtful.
+
+    Parameters
+    ----------
+    asked : tuple of int
+        Cells that are read again, by descending score.
+    score_of : mapping of int to float
+        Score of every cell of the version.
+    new : int
+        Cells that are new in the review.
+    """
+
+    asked: tuple[int, ...]
+    score_of: Mapping[int, float]
+    new: int
+
+
+def find_hard_examples(
+    material: Material,
+    name: str,
+    folder: Path,
+    *,
+    config: HardExamplesConfig | None = None,
+    say: Say = say_nothing,
+) -> Doubts:
+    """Run the loop to its review in the store; after a stop the same call goes on.
+
+    Parameters
+    ----------
+    material, name, folder, say
+        See :func:`mitoscope.loops.missed.find_missed`.
+    config : HardExamplesConfig, optional
+
+    Returns
+    -------
+    Doubts
+        With nothing asked where no cell is above the threshold; no review is opened then.
+
+    Raises
+    ------
+    TrainingDataError, LedgerMismatchError
+        As ``find_missed``.
+    """
+    config = config or HardExamplesConfig()
+    fold_of = material.folds(config.folds, seed=config.seed)
+    check_classes(material.frozen.cells, fold_of, material.frozen.manifest.labels, folds=config.folds)
+    score_of: dict[int, float] = {}
+    with JobFolder.open(folder, LOOP, material.inputs(name, config)) as job:
+        for fold in range(config.folds):
+            say(f"fold {fold + 1} of {config.folds}")
+            score_of |= _score_fold(job, material, fold_of, fold=fold)
+    cells = material.frozen.cells
+    rows = hard_examples(
+        [cell.label for cell in cells], [score_of[cell.cell_id] for cell in cells], threshold=config.threshold
+    )
+    asked = tuple(cells[row].cell_id for row in rows.tolist())
+    return Doubts(asked, score_of, open_review(material.store, name, asked) if asked else 0)
+
+
+def _score_fold(
+    job: JobFolder, material: Material, fold_of: Mapping[str, int], *, fold: int
+) -> dict[int, float]:
+    title, learner = f"fold {fold + 1}", material.learner
+    lesson = material.lesson([slide for slide, its in fold_of.items() if its != fold])
+    place = job.path / f"fold-{fold + 1}" / "classifier"
+    classifier = Path(job.step(f"{title}: classifier", lambda: str(learner.learn_classifier(lesson, place))))
+    scores: dict[int, float] = {}
+    for slide in sorted(one for one, its in fold_of.items() if its == fold):
+        judge = partial(_judge, material, slide, classifier)
+        judged = job.step(f"{title}: {slide}", judge)
+        scores |= dict(zip((cell.cell_id for cell in material.cells[slide]), judged, strict=True))
+    return scores
+
+
+def _judge(material: Material, slide: str, classifier: Path) -> list[float]:
+    points = [cell.centre_px0 for cell in material.cells[slide]]
+    return material.learner.score(classifier, material.files[slide], points).tolist() if points else []

@@ -1,0 +1,56 @@
+"""What a loop asks of training and detection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mitoscope.detections import Detections
+from mitoscope.store import Study
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """What may be learnt from.
+
+    Parameters
+    ----------
+    study : Study
+        Cells with one label each, as they were frozen, on some slides.
+    files : mapping of str to Path
+        Slide name → file, of all its slides.
+    """
+
+    study: Study
+    files: Mapping[str, Path]
+
+
+class Learner(Protocol):
+    """Trains detectors and classifiers of cells, and asks them.
+
+    Every method may be called again after a stop with the same arguments: training goes on, and what is done
+    is returned at once.
+    """
+
+    @property
+    def fingerprint(self) -> str:
+        """What the outcome depends on besides the lesson: recipes, versions."""
+
+    def learn_detector(self, lesson: Lesson, out: Path) -> Path:
+        """Train a detector in a folder and return its bundle."""
+
+    def learn_classifier(self, lesson: Lesson, out: Path) -> Path:
+        """Train a classifier of cells in a folder and return its bundle."""
+
+    def detect(self, detector: Path, slide: Path, out: Path) -> Detections:
+        """Return what a detector finds on a slide, down to its floor."""
+
+    def score(
+        self, classifier: Path, slide: Path, points_px0: Sequence[tuple[float, float]]
+    ) -> NDArray[np.float64]:
+        """Return how sure a classifier is that cells of a slide are figures, in [0, 1]."""

@@ -1,0 +1,144 @@
+"""Missed figures (ODAEL): detectors that have not seen a case say what the experts overlooked there.
+
+CCMCT, CMC: per fold of cases a detector is trained on the others and run on the fold at a low threshold, so
+that few figures are lost; what is a known cell is dropped; a classifier of cells, trained on the same other
+cases, gives the rest its score; in ten bins by score they go before two experts and a third.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from mitoscope.config import Config
+from mitoscope.curation.candidates import BINS, RADIUS_PX0, Proposal, candidates, propose
+from mitoscope.detections import Detections
+from mitoscope.exchange import detections_csv
+from mitoscope.labels import MITOTIC_FIGURE
+from mitoscope.loops.folds import check_classes
+from mitoscope.loops.job_folder import JobFolder
+from mitoscope.loops.material import Material, Say, say_nothing
+
+LOOP = "missed figures"
+
+
+class MissedConfig(Config):
+    """How missed figures are looked for.
+
+    Parameters
+    ----------
+    folds : int
+        Of cases (CCMCT: 3).
+    seed : int
+        Of the folds.
+    refine : bool
+        Give candidates the score of a classifier of cells; otherwise they keep the detector's.
+    threshold : float
+        Of the final score; candidates not above it are left out.
+    radius_px0 : float
+        A detection within it of a known cell is that cell.
+    bins : int
+        Rounds by score.
+    """
+
+    folds: Annotated[int, Field(ge=2)] = 3
+    seed: int = 0
+    refine: bool = True
+    threshold: Annotated[float, Field(ge=0, le=1)] = 0.0
+    radius_px0: Annotated[float, Field(gt=0)] = RADIUS_PX0
+    bins: Annotated[int, Field(ge=1)] = BINS
+
+
+def find_missed(
+    material: Material,
+    name: str,
+    folder: Path,
+    *,
+    config: MissedConfig | None = None,
+    say: Say = say_nothing,
+) -> Proposal:
+    """Run the loop to its review in the store; after a stop the same call goes on.
+
+    Parameters
+    ----------
+    material : Material
+        The version to learn from and what is needed for it.
+    name : str
+        Of the review to be opened.
+    folder : Path
+        For detectors, detections and the state.
+    config : MissedConfig, optional
+    say : callable
+        Told each fold.
+
+    Raises
+    ------
+    TrainingDataError
+        If there are fewer cases than folds, or a fold would be trained without a class.
+    LedgerMismatchError
+        If the folder was begun with another version, recipe or setting; names it.
+    FormatError, ConflictError
+        As ``propose``.
+    """
+    config = config or MissedConfig()
+    fold_of = material.folds(config.folds, seed=config.seed)
+    labels = material.frozen.manifest.labels if config.refine else (MITOTIC_FIGURE.name,)
+    check_classes(material.frozen.cells, fold_of, labels, folds=config.folds)
+    with JobFolder.open(folder, LOOP, material.inputs(name, config)) as job:
+        for fold in range(config.folds):
+            say(f"fold {fold + 1} of {config.folds}")
+            _run_fold(job, material, fold_of, fold=fold, config=config)
+        found = {slide: detections_csv.read(_table(job, slide)) for slide in material.slides}
+        return propose(
+            material.store,
+            name,
+            found,
+            model=f"missed figures {material.learner.fingerprint[:12]}",
+            bins=config.bins,
+            radius_px0=config.radius_px0,
+            threshold=config.threshold,
+        )
+
+
+def _run_fold(
+    job: JobFolder, material: Material, fold_of: Mapping[str, int], *, fold: int, config: MissedConfig
+) -> None:
+    place, title, learner = job.path / f"fold-{fold + 1}", f"fold {fold + 1}", material.learner
+    lesson = material.lesson([slide for slide, its in fold_of.items() if its != fold])
+    detector = job.step(f"{title}: detector", lambda: str(learner.learn_detector(lesson, place / "detector")))
+    classifier = None
+    if config.refine:
+        learn = partial(learner.learn_classifier, lesson, place / "classifier")
+        classifier = Path(job.step(f"{title}: classifier", lambda: str(learn())))
+    for slide in sorted(one for one, its in fold_of.items() if its == fold):
+        search = partial(_search, job, material, slide, radius_px0=config.radius_px0)
+        job.step(f"{title}: {slide}", partial(search, detector=Path(detector), classifier=classifier))
+
+
+def _search(
+    job: JobFolder,
+    material: Material,
+    slide: str,
+    *,
+    detector: Path,
+    classifier: Path | None,
+    radius_px0: float,
+) -> int:
+    """Search a slide and write what is new there; return how many that are."""
+    learner, file = material.learner, material.files[slide]
+    known = [cell.centre_px0 for cell in material.cells[slide]]
+    found = learner.detect(detector, file, detector.parent / "found")
+    new = candidates(found, known, radius_px0=radius_px0)
+    if classifier is not None and len(new):
+        score = learner.score(classifier, file, [(x, y) for x, y in new.points_px0.tolist()])
+        new = Detections(new.x_px0, new.y_px0, score, new.label, new.source)
+    detections_csv.write(_table(job, slide), new)
+    return len(new)
+
+
+def _table(job: JobFolder, slide: str) -> Path:
+    return job.path / f"{slide}.csv"

@@ -1,0 +1,57 @@
+"""A learner whose faults are known: it knows the truth of the slides and forgets some of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mitoscope.curation.simulated import TrueCells, chance
+from mitoscope.detections import Detections
+from mitoscope.labels import MITOTIC_FIGURE
+from mitoscope.loops.learner import Lesson
+
+
+class Oracle:
+    """Finds figures with their true class as score; notes what it was asked.
+
+    Parameters
+    ----------
+    truth : mapping of str to TrueCells
+        By the stem of the slide.
+    recall : float
+        Share of the true cells that it finds.
+    """
+
+    def __init__(self, truth: Mapping[str, TrueCells], *, recall: float = 1.0, seed: int = 0) -> None:
+        self._truth, self._recall, self._seed = truth, recall, seed
+        self.lessons: list[Lesson] = []
+        self.detected: list[str] = []
+        self.scored: list[str] = []
+
+    @property
+    def fingerprint(self) -> str:
+        return f"oracle {self._recall} {self._seed}"
+
+    def learn_detector(self, lesson: Lesson, out: Path) -> Path:
+        self.lessons.append(lesson)
+        return out
+
+    def learn_classifier(self, lesson: Lesson, out: Path) -> Path:
+        self.lessons.append(lesson)
+        return out
+
+    def detect(self, detector: Path, slide: Path, out: Path) -> Detections:
+        self.detected.append(slide.stem)
+        cells = self._truth[slide.stem]
+        kept = [chance(self._seed, slide.stem, repr(p)) < self._recall for p in cells.points_px0.tolist()]
+        return Detections.of(cells.points_px0[np.array(kept)], np.full(sum(kept), 0.5))
+
+    def score(
+        self, classifier: Path, slide: Path, points_px0: Sequence[tuple[float, float]]
+    ) -> NDArray[np.float64]:
+        self.scored.append(slide.stem)
+        truth = [self._truth[slide.stem].truth_at(*point) for point in points_px0]
+        return np.array([0.96 if one == MITOTIC_FIGURE.name else 0.04 for one in truth])
