@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mitoscope.curation.simulated import TrueCells, chance
 from mitoscope.detections import Detections
 from mitoscope.labels import MITOTIC_FIGURE
+from mitoscope.loops.consistency import Find
 from mitoscope.loops.learner import Lesson
 
 
@@ -46,6 +47,8 @@ class Oracle:
     def detect(self, detector: Path, slide: Path, out: Path) -> Detections:
         self.detected.append(slide.stem)
         cells = self._truth[slide.stem]
+        if detector.name == "final":
+            return Detections.of(cells.points_px0[:1], [0.9])
         kept = [chance(self._seed, slide.stem, repr(p)) < self._recall for p in cells.points_px0.tolist()]
         return Detections.of(cells.points_px0[np.array(kept)], np.full(sum(kept), 0.5))
 
@@ -55,3 +58,23 @@ class Oracle:
         self.scored.append(slide.stem)
         truth = [self._truth[slide.stem].truth_at(*point) for point in points_px0]
         return np.array([0.96 if one == MITOTIC_FIGURE.name else 0.04 for one in truth])
+
+    def learn_with_mined(self, lesson: Lesson, mined: Lesson, out: Path) -> Path:
+        self.lessons += [lesson, mined]
+        return out
+
+    def threshold(self, detector: Path) -> float:
+        return 0.4
+
+    def look(self, detector: Path) -> tuple[Find, float]:
+        return find_dark_red, 0.25
+
+
+def find_dark_red(windows: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Find the pixels of pure red without blue; the score is their green value over 255."""
+    rows = []
+    for window in windows:
+        y, x = np.nonzero((window[..., 0] == 255) & (window[..., 2] == 0))
+        rows.append(np.column_stack([x + 0.5, y + 0.5, window[y, x, 1] / 255]).reshape(-1, 3))
+    longest = max([1, *map(len, rows)])
+    return np.stack([np.pad(row, ((0, longest - len(row)), (0, 0))) for row in rows]).astype(np.float32)

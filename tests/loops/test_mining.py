@@ -14,18 +14,9 @@ from mitoscope.loops.consistency import WAYS, look_eight_ways, turned, turned_ba
 from mitoscope.loops.mining import MiningConfig, mine_slide
 from mitoscope.slide import MemorySlide
 
+from .oracle import find_dark_red
+
 DARK = 60
-
-
-def bright_spots(windows: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Find the single pixels that are pure red: score is their green value over 255."""
-    rows = []
-    for window in windows:
-        y, x = np.nonzero((window[..., 0] == 255) & (window[..., 2] == 0))
-        score = window[y, x, 1] / 255
-        rows.append(np.column_stack([x + 0.5, y + 0.5, score]).reshape(-1, 3))
-    longest = max([1, *map(len, rows)])
-    return np.stack([np.pad(row, ((0, longest - len(row)), (0, 0))) for row in rows]).astype(np.float32)
 
 
 def spotted(side: int, spots: list[tuple[int, int, int]]) -> NDArray[np.uint8]:
@@ -38,7 +29,7 @@ def spotted(side: int, spots: list[tuple[int, int, int]]) -> NDArray[np.uint8]:
 @given(st.integers(0, 7), st.integers(0, 19), st.integers(0, 19))
 @settings(max_examples=60)
 def test_a_point_comes_back_from_every_way(way: int, x: int, y: int) -> None:
-    found = bright_spots(turned(spotted(20, [(x, y, 200)]), way)[None])[0]
+    found = find_dark_red(turned(spotted(20, [(x, y, 200)]), way)[None])[0]
     assert turned_back(found[:, :2], way, 20).tolist() == [[x + 0.5, y + 0.5]]
 
 
@@ -51,7 +42,7 @@ def test_what_is_found_all_ways_is_consistent_and_what_is_not_is_not() -> None:
     window = spotted(64, [(10, 20, 200), (50, 40, 150)])
 
     def sees_less_mirrored(windows: NDArray[np.uint8]) -> NDArray[np.float32]:
-        found = bright_spots(windows)
+        found = find_dark_red(windows)
         if (windows[0] == turned(window, 5)).all():
             found[..., 2] *= found[..., 2] > 0.7
         return found
@@ -69,7 +60,7 @@ def test_where_the_first_look_finds_nothing_the_others_are_spared() -> None:
 
     def counted(windows: NDArray[np.uint8]) -> NDArray[np.float32]:
         calls.append(len(windows))
-        return bright_spots(windows)
+        return find_dark_red(windows)
 
     assert look_eight_ways(spotted(32, [(3, 3, 80)]), counted, floor=0.5).looks == 1
     assert calls == [1]
@@ -85,7 +76,7 @@ def test_every_figure_of_a_slide_is_mined_once_and_glass_is_skipped() -> None:
         rgb[y, x] = (255, 200, 0)
     rgb[650, 100] = (255, 100, 0)  # above the floor, but not above the threshold
     config = MiningConfig(window_px=192, overlap_px=56, floor=0.3, threshold=0.6, same_px=5)
-    mined = mine_slide(MemorySlide(rgb, mpp=Mpp.square(0.25)), bright_spots, config, mpp=0.25, source="d")
+    mined = mine_slide(MemorySlide(rgb, mpp=Mpp.square(0.25)), find_dark_red, config, mpp=0.25, source="d")
     assert sorted(map(tuple, mined.figures.points_px0.tolist())) == sorted(
         (x + 0.5, y + 0.5) for x, y in places
     )

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.detections import Detections
+from mitoscope.loops.consistency import Find
 from mitoscope.store import Study
 
 
@@ -33,7 +34,7 @@ class Lesson:
 class Learner(Protocol):
     """Trains detectors and classifiers of cells, and asks them.
 
-    Every method may be called again after a stop with the same arguments: training goes on, and what is done
+    What trains may be called again after a stop with the same arguments: training goes on, and what is done
     is returned at once.
     """
 
@@ -44,11 +45,20 @@ class Learner(Protocol):
     def learn_detector(self, lesson: Lesson, out: Path) -> Path:
         """Train a detector in a folder and return its bundle."""
 
+    def learn_with_mined(self, lesson: Lesson, mined: Lesson, out: Path) -> Path:
+        """Train a detector as ``learn_detector`` does, a fixed share of its figures from a mined lesson."""
+
     def learn_classifier(self, lesson: Lesson, out: Path) -> Path:
         """Train a classifier of cells in a folder and return its bundle."""
 
     def detect(self, detector: Path, slide: Path, out: Path) -> Detections:
         """Return what a detector finds on a slide, down to its floor."""
+
+    def threshold(self, detector: Path) -> float:
+        """Return the score above which a detector's candidates count."""
+
+    def look(self, detector: Path) -> tuple[Find, float]:
+        """Return a detector as a function of windows, and the resolution at which it works in µm/px."""
 
     def score(
         self, classifier: Path, slide: Path, points_px0: Sequence[tuple[float, float]]

@@ -1,0 +1,214 @@
+"""Self-training (Akram et al. 2018): a detector mines unlabelled slides, and the next one learns from both.
+
+*FG-Lab* are the labelled figures, *FG-WSI* the mined ones; they are mixed in a fixed ratio. Whether it helped
+is judged on the validation slides of the version, against the supervised detector, which had as many steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mitoscope.detections import Detections
+from mitoscope.errors import TrainingDataError
+from mitoscope.evaluate import PROTOCOLS, Evaluation, evaluate
+from mitoscope.evaluate.comparison import Difference, compare
+from mitoscope.exchange import detections_csv
+from mitoscope.labels import MITOTIC_FIGURE, LabelSet
+from mitoscope.loops.job_folder import JobFolder
+from mitoscope.loops.learner import Lesson
+from mitoscope.loops.material import Material, Say, say_nothing
+from mitoscope.loops.mining import MiningConfig, MiningCount, mine_slide
+from mitoscope.slide import fingerprint, open_slide
+from mitoscope.store import Rater, RaterKind, SlideRecord, StudyBuilder
+
+LOOP = "self-training"
+PROTOCOL = "mitoscope"
+
+
+@dataclass(frozen=True, eq=False)
+class SelfTrained:
+    """What self-training came to.
+
+    Parameters
+    ----------
+    supervised, final : Path
+        Bundles before and after.
+    count : MiningCount
+        Over all unlabelled slides.
+    before, after : Evaluation
+        On the validation slides, each at its own threshold.
+    gain : Difference
+        F1 after minus before, with its interval by case.
+    """
+
+    supervised: Path
+    final: Path
+    count: MiningCount
+    before: Evaluation
+    after: Evaluation
+    gain: Difference
+
+
+def self_train(
+    material: Material,
+    unlabelled: Mapping[str, Path],
+    folder: Path,
+    *,
+    config: MiningConfig | None = None,
+    say: Say = say_nothing,
+) -> SelfTrained:
+    """Run the loop; after a stop the same call goes on.
+
+    Parameters
+    ----------
+    material : Material
+        A version with slides for training and for validation.
+    unlabelled : mapping of str to Path
+        Slide name → file; none of the version.
+    folder : Path
+        For both detectors, the mined figures and the state.
+    config : MiningConfig, optional
+    say : callable
+        Told each step.
+
+    Raises
+    ------
+    TrainingDataError
+        If the version has no slides for training or validation, an unlabelled slide is one of its own, or
+        nothing was mined.
+    LedgerMismatchError
+        If the folder was begun with another version, slides, recipe or setting; names it.
+    """
+    config = config or MiningConfig()
+    training, validation = _sides(material, unlabelled)
+    inputs = material.inputs("", config) | {
+        "unlabelled slides": " ".join(
+            f"{name} {fingerprint(path)}" for name, path in sorted(unlabelled.items())
+        )
+    }
+    lesson = material.lesson(training)
+    with JobFolder.open(folder, LOOP, inputs) as job:
+        say("supervised detector")
+        learn = partial(material.learner.learn_detector, lesson, folder / "supervised")
+        supervised = Path(job.step("supervised detector", lambda: str(learn())))
+        count = _mine(job, material, supervised, unlabelled, config=config, say=say)
+        mined = mined_lesson(job.path, unlabelled)
+        if not len(mined.study.cells):
+            what = f"nothing was mined: {count.candidates} candidates, none consistent"
+            raise TrainingDataError(what, where=folder, mend="lower the threshold, or train the first longer")
+        say(f"detector with {len(mined.study.cells)} mined figures")
+        again = partial(material.learner.learn_with_mined, lesson, mined, folder / "final")
+        final = Path(job.step("final detector", lambda: str(again())))
+        say("validation")
+        before, after = (_judge(material, validation, one) for one in (supervised, final))
+    gain = compare(_by_case(after), _by_case(before)).f1
+    return SelfTrained(supervised, final, count, before, after, gain)
+
+
+def _sides(material: Material, unlabelled: Mapping[str, Path]) -> tuple[list[str], list[str]]:
+    slides = material.frozen.manifest.slides
+    training, validation = (
+        [one.name for one in slides if one.split == side] for side in ("train", "validation")
+    )
+    where = material.frozen.manifest.name
+    if not training or not validation:
+        what = f"{len(training)} slides for training and {len(validation)} for validation"
+        raise TrainingDataError(what, where=where, mend="freeze it with a split")
+    both = sorted(set(unlabelled) & set(material.slides))
+    if both:
+        raise TrainingDataError(f"the slide {both[0]!r} is labelled", where=where, mend="leave it out")
+    return training, validation
+
+
+def _mine(
+    job: JobFolder,
+    material: Material,
+    detector: Path,
+    unlabelled: Mapping[str, Path],
+    *,
+    config: MiningConfig,
+    say: Say,
+) -> MiningCount:
+    total = MiningCount()
+    for name in sorted(unlabelled):
+        say(f"mining {name}")
+        mine = partial(_mine_slide, job, material, detector, config=config)
+        total += MiningCount(**job.step(f"mining {name}", partial(mine, name, unlabelled[name])))
+    return total
+
+
+def _mine_slide(
+    job: JobFolder, material: Material, detector: Path, name: str, file: Path, *, config: MiningConfig
+) -> dict[str, Any]:
+    find, mpp = material.learner.look(detector)
+    with open_slide(file) as slide:
+        mined = mine_slide(slide, find, config, mpp=mpp, source="mined")
+    detections_csv.write(job.path / f"{name}.csv", mined.figures)
+    count = mined.count
+    return {
+        "windows": count.windows,
+        "blank": count.blank,
+        "looked_at_once": count.looked_at_once,
+        "candidates": count.candidates,
+        "consistent": count.consistent,
+    }
+
+
+def mined_lesson(folder: Path, files: Mapping[str, Path]) -> Lesson:
+    """Return what was mined as a lesson; slides on which nothing was found are left out.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the job, with a table of detections for each slide.
+    files : mapping of str to Path
+        Slide name → file.
+    """
+    builder = StudyBuilder(LabelSet((MITOTIC_FIGURE,)))
+    rater = builder.rater(Rater("mined", RaterKind.MODEL))
+    kept: dict[str, Path] = {}
+    for name in sorted(files):
+        found = detections_csv.read(folder / f"{name}.csv")
+        if not len(found):
+            continue
+        kept[name] = files[name]
+        slide = builder.slide(SlideRecord(name))
+        for (x, y), score in zip(found.points_px0.tolist(), found.score.tolist(), strict=True):
+            builder.event(builder.cell(slide, (x, y)), rater, 0, score=score)
+    return Lesson(builder.build(), kept)
+
+
+def _judge(material: Material, slides: Sequence[str], detector: Path) -> Evaluation:
+    learner = material.learner
+    found = {
+        name: learner.detect(detector, material.files[name], detector.parent / "found") for name in slides
+    }
+    truth = {name: _figures(material, name) for name in slides}
+    return evaluate(
+        {name: _as_figures(one) for name, one in found.items()},
+        truth,
+        protocol=PROTOCOLS[PROTOCOL],
+        threshold=learner.threshold(detector),
+        cases={
+            one.name: one.case or one.name for one in material.frozen.manifest.slides if one.name in slides
+        },
+    )
+
+
+def _figures(material: Material, slide: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+    rows = [cell.centre_px0 for cell in material.cells[slide] if cell.label == MITOTIC_FIGURE.name]
+    return np.array(rows, dtype=np.float64).reshape(-1, 2)
+
+
+def _as_figures(found: Detections) -> Detections:
+    return Detections.of(found.points_px0, found.score)
+
+
+def _by_case(judged: Evaluation) -> dict[str, Any]:
+    return {case: (judged.case_scores[case], judged.case_steps[case]) for case in judged.case_scores}
