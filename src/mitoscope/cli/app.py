@@ -11,7 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 from mitoscope import __version__
-from mitoscope.cli import bundle, count, curate, demo, detect, doctor, evaluate, store, synth, train
+from mitoscope.cli import bundle, count, curate, demo, detect, doctor, evaluate, serve, store, synth, train
 from mitoscope.errors import MitoscopeError
 
 _INTERRUPTED = 130
@@ -51,6 +51,7 @@ app.add_typer(store.app, name="store")
 app.add_typer(curate.app, name="curate")
 app.command("train")(train.train)
 app.add_typer(bundle.app, name="bundle")
+app.command("serve")(serve.serve)
 app.command("synth")(synth.synth)
 app.command("doctor")(doctor.doctor)
 

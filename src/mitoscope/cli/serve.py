@@ -1,0 +1,82 @@
+"""``mitoscope serve``: the labelling and review application of a study, in the browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mitoscope.cli.options import MppOption
+
+if TYPE_CHECKING:
+    from mitoscope.store import Store
+    from mitoscope.web import SlideShelf
+
+LEAD = "lead"
+"""Name of the first lead of a study; the page shows it beside the labels."""
+
+
+def serve(
+    study: Annotated[
+        Path, typer.Argument(metavar="STUDY", help="The store; made from --slides if there is none.")
+    ],
+    slides: Annotated[
+        list[Path] | None,
+        typer.Option("--slides", metavar="DIR", help="Folder of the slides; remembered for the next time."),
+    ] = None,
+    add: Annotated[
+        bool, typer.Option("--add", help="Add slides of the folder that the study lacks.")
+    ] = False,
+    host: Annotated[str, typer.Option("--host", help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", help="By default a free one.", min=0, max=65535)] = 0,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option("--allow-host", metavar="NAME", help="A name under which the server is reached."),
+    ] = None,
+    lead: Annotated[str, typer.Option("--lead", metavar="NAME", help="Who leads the study.")] = LEAD,
+    no_link: Annotated[
+        bool, typer.Option("--no-link", help="Ask nobody for a link; on this machine only.")
+    ] = False,
+    mpp: MppOption = None,
+) -> None:
+    """Open the labelling and review application of a study; Ctrl-C ends it.
+
+    Prints the link of the study's lead, who adds raters and assigns the work on the page.
+    """
+    from mitoscope.errors import ConfigError
+    from mitoscope.web import serve as run
+    from mitoscope.web.gate import is_loopback
+    from mitoscope.web.opening import open_study
+
+    if no_link and not is_loopback(host):
+        what = "everybody in the network could write without a link"
+        raise ConfigError(what, where=f"--host {host}", mend="leave --no-link out, or --host")
+    opened = open_study(study, folders=slides or (), add=add, lead=lead, mpp=mpp)
+    with opened.store as store:
+        _say_slides(store, opened.shelf)
+        run(
+            store,
+            opened.shelf,
+            host=host,
+            port=port,
+            hosts=allow_host or (),
+            visitor_without_link=opened.lead_id if no_link else None,
+            on_ready=lambda address: _say_link(address, None if no_link else opened.token),
+        )
+    typer.echo("stopped; everything that was acknowledged is in the study")
+
+
+def _say_slides(store: Store, shelf: SlideShelf) -> None:
+    shown = shelf.all()
+    ready = sum(one.state == "ok" for one in shown)
+    typer.echo(f"{store.path}: {ready} of {len(shown)} slides can be shown")
+    for one in shown:
+        if one.state != "ok":
+            typer.echo(f"  {one.record.name}: {one.reason}; {one.mend}")
+
+
+def _say_link(address: str, token: str | None) -> None:
+    link = address if token is None else f"{address}/?token={token}"
+    typer.echo(f"open {link}")
+    typer.echo("Ctrl-C ends the server")

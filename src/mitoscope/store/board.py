@@ -1,0 +1,90 @@
+"""Boards: which cell stands where on one, and its class before it was reviewed there (CODAEL)."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mitoscope.errors import StoreError
+
+
+@dataclass(frozen=True, slots=True)
+class BoardPlace:
+    """A cell on a board: its place, and its label before, None where it had none."""
+
+    cell_id: int
+    column: int
+    row: int
+    before_label_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """A board of so many columns and rows of square places; its review is the round."""
+
+    id: int
+    round_id: int
+    name: str
+    columns: int
+    rows: int
+    cell_px: int
+
+
+def add_board(
+    connection: sqlite3.Connection,
+    round_id: int,
+    places: Sequence[BoardPlace],
+    *,
+    columns: int,
+    rows: int,
+    cell_px: int,
+) -> int:
+    """Keep a board and return its id.
+
+    Raises
+    ------
+    StoreError
+        If the round has a board already.
+    """
+    if connection.execute("SELECT 1 FROM board WHERE round_id = ?", (round_id,)).fetchone() is not None:
+        raise StoreError("has a board already", where=f"round {round_id}", mend="choose another name")
+    cursor = connection.execute(
+        "INSERT INTO board (round_id, columns, rows, cell_px, made_s) VALUES (?, ?, ?, ?, ?)",
+        (round_id, columns, rows, cell_px, time.time()),
+    )
+    board_id = int(cursor.lastrowid or 0)
+    connection.executemany(
+        "INSERT INTO board_place (board_id, cell_id, column_, row_, before_label_id) VALUES (?, ?, ?, ?, ?)",
+        ((board_id, one.cell_id, one.column, one.row, one.before_label_id) for one in places),
+    )
+    return board_id
+
+
+def read_board(connection: sqlite3.Connection, board_id: int) -> Board:
+    """Return a board.
+
+    Raises
+    ------
+    StoreError
+        If there is none of that id.
+    """
+    row = connection.execute(
+        "SELECT b.id, b.round_id, r.name, b.columns, b.rows, b.cell_px FROM board AS b "
+        "JOIN round AS r ON r.id = b.round_id WHERE b.id = ?",
+        (board_id,),
+    ).fetchone()
+    if row is None:
+        raise StoreError("no such board", mend="read the rounds again")
+    return Board(*row)
+
+
+def read_places(connection: sqlite3.Connection, board_id: int) -> list[BoardPlace]:
+    """Return the cells of a board in their random order, which tells nothing."""
+    rows = connection.execute(
+        "SELECT p.cell_id, p.column_, p.row_, p.before_label_id FROM board_place AS p "
+        "JOIN cell AS c ON c.id = p.cell_id WHERE p.board_id = ? ORDER BY c.shuffle, c.id",
+        (board_id,),
+    )
+    return [BoardPlace(*row) for row in rows]

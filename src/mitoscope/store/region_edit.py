@@ -1,0 +1,189 @@
+"""Regions drawn by hand: each change is an event, the table of regions says how they are now."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mitoscope.errors import ConflictError, StoreError
+from mitoscope.geometry import Mpp, SizePx
+from mitoscope.store.area import tumour_area_mm2
+from mitoscope.store.encoding import vertices_blob, vertices_from, well_formed
+from mitoscope.store.kinds import RegionKind
+from mitoscope.store.records import Region
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnRegion:
+    """A region of a slide as it is now.
+
+    Parameters
+    ----------
+    id, slide_id : int
+        Ids.
+    kind : RegionKind
+        Tumour or exclusion.
+    name : str
+        What it shows.
+    vertices_px0 : ndarray of float64, shape (k, 2)
+        Not closed.
+    seen : int
+        Its last change; 0 for one that came from a file and was not changed since.
+    """
+
+    id: int
+    slide_id: int
+    kind: RegionKind
+    name: str
+    vertices_px0: NDArray[np.float64]
+    seen: int = 0
+
+    def area_mm2(self, mpp: Mpp, size: SizePx | None = None) -> float:
+        """Return its own area."""
+        return tumour_area_mm2([Region(0, self.vertices_px0)], mpp, size=size)
+
+
+_REGION_SQL = """
+SELECT r.id, r.slide_id, r.kind, r.name, r.vertices_px0,
+       (SELECT ifnull(max(seq), 0) FROM region_event WHERE region_id = r.id)
+FROM region AS r
+"""
+
+
+def _drawn(row: tuple[int, int, str, str, bytes, int]) -> DrawnRegion:
+    id_, slide, kind, name, vertices, seen = row
+    return DrawnRegion(id_, slide, RegionKind(kind), name, vertices_from(vertices), seen)
+
+
+@well_formed()
+def read_regions(connection: sqlite3.Connection, slide_id: int) -> list[DrawnRegion]:
+    """Return the regions of a slide."""
+    rows = connection.execute(f"{_REGION_SQL} WHERE r.slide_id = ? ORDER BY r.id", (slide_id,))
+    return [_drawn(row) for row in rows]
+
+
+@well_formed()
+def read_region(connection: sqlite3.Connection, region_id: int) -> DrawnRegion:
+    """Return a region.
+
+    Raises
+    ------
+    StoreError
+        If there is none of that id.
+    """
+    row = connection.execute(f"{_REGION_SQL} WHERE r.id = ?", (region_id,)).fetchone()
+    if row is None:
+        raise StoreError("no such region", where="region", mend="read the regions again")
+    return _drawn(row)
+
+
+def net_area_mm2(regions: list[DrawnRegion], mpp: Mpp, size: SizePx | None) -> float:
+    """Return the area of the tumour regions of one slide without its exclusions."""
+    records = [Region(0, one.vertices_px0, one.kind, one.name) for one in regions]
+    return tumour_area_mm2(records, mpp, size=size)
+
+
+def draw_region(connection: sqlite3.Connection, region: DrawnRegion, rater_id: int) -> DrawnRegion:
+    """Add a region and return it with its id."""
+    (id_,) = connection.execute(
+        "SELECT max(ifnull((SELECT max(id) FROM region), 0), "
+        "ifnull((SELECT max(region_id) FROM region_event), 0)) + 1"
+    ).fetchone()
+    drawn = replace(region, id=id_)
+    _insert(connection, drawn)
+    return replace(drawn, seen=_note(connection, drawn, "create", rater_id))
+
+
+def edit_region(
+    connection: sqlite3.Connection, region: DrawnRegion, rater_id: int, *, expected: int
+) -> DrawnRegion:
+    """Change a region.
+
+    Raises
+    ------
+    ConflictError
+        If it has changed since it was seen.
+    StoreError
+        If it is not there.
+    """
+    _check_seen(connection, region.id, expected)
+    connection.execute(
+        "UPDATE region SET kind = ?, name = ?, vertices_px0 = ? WHERE id = ?",
+        (str(region.kind), region.name, vertices_blob(region.vertices_px0), region.id),
+    )
+    return replace(region, seen=_note(connection, region, "edit", rater_id))
+
+
+def delete_region(connection: sqlite3.Connection, region_id: int, rater_id: int, *, expected: int) -> None:
+    """Take a region away; its history stays.
+
+    Raises
+    ------
+    ConflictError, StoreError
+        As :func:`edit_region`.
+    """
+    region = _check_seen(connection, region_id, expected)
+    connection.execute("DELETE FROM region WHERE id = ?", (region_id,))
+    _note(connection, region, "delete", rater_id)
+
+
+@well_formed()
+def restore_region(connection: sqlite3.Connection, region_id: int, rater_id: int) -> DrawnRegion:
+    """Take a deletion back.
+
+    Raises
+    ------
+    ConflictError
+        If the region is there.
+    StoreError
+        If there never was one of that id.
+    """
+    row = connection.execute(
+        "SELECT region_id, slide_id, kind, name, vertices_px0, seq FROM region_event WHERE region_id = ? "
+        "ORDER BY seq DESC LIMIT 1",
+        (region_id,),
+    ).fetchone()
+    if row is None:
+        raise StoreError("no such region", where="region", mend="read the regions again")
+    if connection.execute("SELECT 1 FROM region WHERE id = ?", (region_id,)).fetchone() is not None:
+        raise ConflictError("is not deleted", where="region", mend="read the regions again")
+    region = _drawn(row)
+    _insert(connection, region)
+    return replace(region, seen=_note(connection, region, "restore", rater_id))
+
+
+def _check_seen(connection: sqlite3.Connection, region_id: int, expected: int) -> DrawnRegion:
+    present = read_region(connection, region_id)
+    if present.seen != expected:
+        mend = "look at it again and repeat the action"
+        raise ConflictError("this region has changed since you saw it", where="region", mend=mend)
+    return present
+
+
+def _insert(connection: sqlite3.Connection, region: DrawnRegion) -> None:
+    connection.execute(
+        "INSERT INTO region (id, slide_id, kind, name, vertices_px0) VALUES (?, ?, ?, ?, ?)",
+        (region.id, region.slide_id, str(region.kind), region.name, vertices_blob(region.vertices_px0)),
+    )
+
+
+def _note(connection: sqlite3.Connection, region: DrawnRegion, action: str, rater_id: int) -> int:
+    cursor = connection.execute(
+        "INSERT INTO region_event (region_id, slide_id, action, rater_id, time_s, kind, name, vertices_px0) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            region.id,
+            region.slide_id,
+            action,
+            rater_id,
+            time.time(),
+            str(region.kind),
+            region.name,
+            vertices_blob(region.vertices_px0),
+        ),
+    )
+    return int(cursor.lastrowid or 0)

@@ -1,0 +1,174 @@
+"""Screening: the fields of a slide in order, which a rater has covered, and where the rater stopped.
+
+The plan of a slide is made once in a round and kept, so that days later, and for every rater, field 17 is
+the same field (CCMCT, CMC: guided screening with partially overlapping fields).
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mitoscope.errors import StoreError
+from mitoscope.geometry import BoxPx0
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field: its box, and the share of the slide's tissue that it is the first to show."""
+
+    box_px0: BoxPx0
+    tissue: float
+
+
+@dataclass(frozen=True, slots=True)
+class ScreeningState:
+    """How far a rater is on a slide.
+
+    Parameters
+    ----------
+    pass_ : int
+        From 1: how often the slide is gone through.
+    fields : tuple of Field
+        In order.
+    covered : tuple of bool
+        Of this pass, by field.
+    seconds : tuple of float
+        Spent on each field in this pass.
+    field : int, optional
+        Where the rater stopped.
+    position : object
+        JSON value of the page.
+    """
+
+    pass_: int
+    fields: tuple[Field, ...]
+    covered: tuple[bool, ...]
+    seconds: tuple[float, ...]
+    field: int | None
+    position: Any
+
+    @property
+    def covered_fraction(self) -> float:
+        """Share of the tissue that this pass has shown, in [0, 1]."""
+        total = sum(one.tissue for one in self.fields)
+        seen = sum(
+            one.tissue for one, is_covered in zip(self.fields, self.covered, strict=True) if is_covered
+        )
+        return seen / total if total > 0 else float(all(self.covered))
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every field was covered in this pass."""
+        return all(self.covered)
+
+
+def read_plan(connection: sqlite3.Connection, round_id: int, slide_id: int) -> tuple[Field, ...] | None:
+    """Return the fields of a slide in a round, or None where none are planned yet."""
+    rows = connection.execute(
+        "SELECT x_px0, y_px0, width_px0, height_px0, tissue FROM field WHERE (round_id, slide_id) = (?, ?) "
+        "ORDER BY number",
+        (round_id, slide_id),
+    ).fetchall()
+    return tuple(Field(BoxPx0(*row[:4]), row[4]) for row in rows) or None
+
+
+def write_plan(
+    connection: sqlite3.Connection, round_id: int, slide_id: int, fields: Sequence[Field]
+) -> tuple[Field, ...]:
+    """Keep the fields of a slide in a round, unless there is a plan already; return the plan that holds."""
+    known = read_plan(connection, round_id, slide_id)
+    if known is not None:
+        return known
+    boxes = [(one.box_px0.x, one.box_px0.y, one.box_px0.width, one.box_px0.height) for one in fields]
+    rows = [
+        (round_id, slide_id, number, *box, one.tissue)
+        for number, (box, one) in enumerate(zip(boxes, fields, strict=True))
+    ]
+    connection.executemany(
+        "INSERT INTO field (round_id, slide_id, number, x_px0, y_px0, width_px0, height_px0, tissue) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        rows,
+    )
+    return tuple(fields)
+
+
+def read_screening(
+    connection: sqlite3.Connection, round_id: int, rater_id: int, slide_id: int
+) -> ScreeningState:
+    """Return how far a rater is on a slide.
+
+    Raises
+    ------
+    StoreError
+        If no fields are planned there.
+    """
+    fields = read_plan(connection, round_id, slide_id)
+    if fields is None:
+        raise StoreError("no fields are planned", where=f"slide {slide_id}", mend="open the screening first")
+    who = (round_id, rater_id, slide_id)
+    row = connection.execute(
+        "SELECT pass, field, position FROM screening WHERE (round_id, rater_id, slide_id) = (?, ?, ?)", who
+    ).fetchone()
+    pass_, field, position = row or (1, None, None)
+    covered, seconds = [False] * len(fields), [0.0] * len(fields)
+    for number, is_covered, spent in connection.execute(
+        "SELECT number, is_covered, seconds FROM field_visit "
+        "WHERE (round_id, rater_id, slide_id, pass) = (?, ?, ?, ?)",
+        (*who, pass_),
+    ):
+        covered[number], seconds[number] = bool(is_covered), spent
+    place = None if position is None else json.loads(position)
+    return ScreeningState(pass_, fields, tuple(covered), tuple(seconds), field, place)
+
+
+def visit_field(
+    connection: sqlite3.Connection,
+    round_id: int,
+    rater_id: int,
+    slide_id: int,
+    number: int,
+    *,
+    is_covered: bool,
+    seconds: float = 0.0,
+    position: Any = None,
+) -> None:
+    """Note that a rater is at a field; one that was covered in this pass stays so.
+
+    Raises
+    ------
+    StoreError
+        If there is no such field.
+    """
+    state = read_screening(connection, round_id, rater_id, slide_id)
+    if not 0 <= number < len(state.fields):
+        raise StoreError(f"no field {number}", where=f"slide {slide_id}", mend="read the fields again")
+    who = (round_id, rater_id, slide_id, state.pass_)
+    connection.execute(
+        "INSERT INTO screening (round_id, rater_id, slide_id, pass, field, position) "
+        "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET field = excluded.field, "
+        "position = excluded.position",
+        (*who, number, json.dumps(position, ensure_ascii=False, allow_nan=False)),
+    )
+    connection.execute(
+        "INSERT INTO field_visit (round_id, rater_id, slide_id, pass, number, is_covered, seconds, time_s) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+        "is_covered = max(is_covered, excluded.is_covered), seconds = seconds + excluded.seconds, "
+        "time_s = excluded.time_s",
+        (*who, number, int(is_covered), seconds, time.time()),
+    )
+
+
+def begin_pass(connection: sqlite3.Connection, round_id: int, rater_id: int, slide_id: int) -> int:
+    """Begin the next pass over a slide and return its number."""
+    number = read_screening(connection, round_id, rater_id, slide_id).pass_ + 1
+    connection.execute(
+        "INSERT INTO screening (round_id, rater_id, slide_id, pass) VALUES (?, ?, ?, ?) "
+        "ON CONFLICT DO UPDATE SET pass = excluded.pass, field = NULL, position = NULL",
+        (round_id, rater_id, slide_id, number),
+    )
+    return number

@@ -1,0 +1,375 @@
+"""What a rater sees of the cells in a round: the one place where blinding is decided (promise 10).
+
+In a blinded round a rater sees where cells are, and of labels only the own ones of that round. Shape and size
+of a cell come from whoever drew it and stay hidden too. A rater who is still to read a cell blinded somewhere
+does not see in any other round what others said of it.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mitoscope.errors import StoreError
+from mitoscope.geometry import BoxPx0
+from mitoscope.store.encoding import vertices_from, well_formed
+from mitoscope.store.kinds import RoundKind, Shape
+from mitoscope.store.terms import RoundRow, read_round_rows
+
+_VISIBLE = """
+(e.kind <> 'label' OR (e.rater_id = :speaker AND e.round_id = :round) OR NOT :blinded)
+"""
+# Cells that the rater is yet to read in another, blinded round.
+_PENDING = """
+EXISTS (SELECT 1 FROM json_each(:pending) AS p JOIN round AS r ON r.id = p.value
+        WHERE (r.is_listed = 0 OR EXISTS (SELECT 1 FROM round_cell AS l
+                                          WHERE l.cell_id = c.id AND l.round_id = r.id))
+          AND NOT EXISTS (SELECT 1 FROM label_now AS n WHERE n.label_id IS NOT NULL
+                          AND (n.cell_id, n.rater_id, n.round_id) = (c.id, :rater, r.id)))
+"""
+_OWN = """
+(EXISTS (SELECT 1 FROM event AS e WHERE e.cell_id = c.id AND e.kind = 'create'
+         AND e.rater_id = :speaker AND e.round_id = :round)
+ OR EXISTS (SELECT 1 FROM label_now AS n
+            WHERE (n.cell_id, n.rater_id, n.round_id) = (c.id, :speaker, :round)))
+"""
+_CELLS_SQL = """
+SELECT c.id, c.shape, c.x_min_px0, c.y_min_px0, c.x_max_px0, c.y_max_px0, c.is_deleted, n.label_id,
+       {pending} AS pending
+FROM cell AS c
+LEFT JOIN label_now AS n ON (n.cell_id, n.rater_id, n.round_id) = (c.id, :speaker, :round)
+WHERE c.slide_id = :slide AND {where}
+ORDER BY c.shuffle, c.id
+LIMIT :limit
+"""
+_SEEN_SQL = f"""
+SELECT e.cell_id, max(e.seq) FROM event AS e JOIN cell AS c ON c.id = e.cell_id
+WHERE c.slide_id = :slide AND {_VISIBLE} GROUP BY e.cell_id
+"""  # noqa: S608 constant parts
+# The last word of a consensus goes before that of an expert; a model's label shows as a score only.
+_SPOKEN_SQL = """
+SELECT n.cell_id, n.label_id, n.rater_id, n.last_seq FROM label_now AS n
+JOIN cell AS c ON c.id = n.cell_id JOIN rater AS r ON r.id = n.rater_id
+WHERE c.slide_id = :slide AND n.label_id IS NOT NULL AND r.kind <> 'model'
+ORDER BY r.kind = 'consensus', n.last_seq
+"""
+_SCORES_SQL = """
+SELECT n.cell_id, max(n.score) FROM label_now AS n
+JOIN cell AS c ON c.id = n.cell_id JOIN rater AS r ON r.id = n.rater_id
+WHERE c.slide_id = :slide AND n.score IS NOT NULL AND r.kind = 'model' GROUP BY n.cell_id
+"""
+_OTHERS_SQL = f"""
+SELECT n.rater_id, w.name, n.label_id, r.name,
+       (SELECT time_s FROM event WHERE seq = n.last_seq)
+FROM label_now AS n JOIN rater AS w ON w.id = n.rater_id JOIN round AS r ON r.id = n.round_id
+JOIN cell AS c ON c.id = n.cell_id
+WHERE n.cell_id = :cell AND n.label_id IS NOT NULL AND w.kind <> 'model'
+  AND NOT (n.rater_id = :speaker AND n.round_id = :round) AND NOT {_PENDING}
+ORDER BY n.first_seq
+"""  # noqa: S608 constant parts
+MAX_CELLS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """How a rater looks at the cells in a round.
+
+    Parameters
+    ----------
+    rater_id, round_id : int
+        Who, and in which round.
+    speaker_id : int
+        In whose name labels are given there: the rater, or a consensus.
+    is_blinded : bool
+        Whether the labels of others are hidden.
+    shows_labels : bool
+        Whether a single cell comes with what others said.
+    own_only : bool
+        Whether only cells show that the rater made or labelled there.
+    pending : tuple of int
+        Other rounds in which the rater is yet to read blinded.
+    """
+
+    rater_id: int
+    round_id: int
+    speaker_id: int
+    is_blinded: bool
+    shows_labels: bool
+    own_only: bool
+    pending: tuple[int, ...] = ()
+
+    def values(self) -> dict[str, Any]:
+        """Return the parameters of the queries."""
+        return {
+            "rater": self.rater_id,
+            "speaker": self.speaker_id,
+            "round": self.round_id,
+            "blinded": int(self.is_blinded),
+            "pending": json.dumps(list(self.pending)),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class SeenCells:
+    """Cells of a slide as a rater sees them, in the slide's random order.
+
+    Parameters
+    ----------
+    cell_id, shape, label_id, rater_id, seen : ndarray of int64, shape (n,)
+        Ids, shapes, the label shown (0: none) and whose it is (0: nobody's), and the last visible event.
+    bounds_px0 : ndarray of float64, shape (n, 4)
+        x_min, y_min, x_max, y_max; both corners the centre in a blinded round.
+    score : ndarray of float64, shape (n,)
+        A model's; NaN where there is none or it is not shown.
+    deleted : tuple of int
+        Cells that are gone since the version asked for.
+    version : int
+        The state that this is: ask for what has changed since.
+    is_complete : bool
+        False where there were too many.
+    """
+
+    cell_id: NDArray[np.int64]
+    shape: NDArray[np.int64]
+    label_id: NDArray[np.int64]
+    rater_id: NDArray[np.int64]
+    seen: NDArray[np.int64]
+    bounds_px0: NDArray[np.float64]
+    score: NDArray[np.float64]
+    deleted: tuple[int, ...]
+    version: int
+    is_complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OtherLabel:
+    """What somebody else said of a cell."""
+
+    rater_id: int
+    rater: str
+    label_id: int
+    round: str
+    time_s: float | None
+
+
+def sight_of(connection: sqlite3.Connection, row: RoundRow, rater_id: int, *, speaker_id: int) -> Sight:
+    """Return how a rater looks at cells in a round."""
+    return Sight(
+        rater_id=rater_id,
+        round_id=row.id,
+        speaker_id=speaker_id,
+        is_blinded=row.is_blinded,
+        shows_labels=row.terms.shows_labels,
+        own_only=row.terms.shows_cells == "own",
+        pending=tuple(one for one in blinded_rounds(connection, rater_id) if one != row.id),
+    )
+
+
+def blinded_rounds(connection: sqlite3.Connection, rater_id: int) -> list[int]:
+    """Return the open rounds in which a rater reads cells of others without their labels."""
+    mine = {
+        one
+        for (one,) in connection.execute("SELECT round_id FROM assignment WHERE rater_id = ?", (rater_id,))
+    }
+    rows = read_round_rows(connection)
+    return [
+        id_
+        for id_, row in rows.items()
+        if id_ in mine and row.is_blinded and row.terms.is_open and row.terms.shows_cells == "all"
+    ]
+
+
+@well_formed()
+def cells_seen(
+    connection: sqlite3.Connection,
+    sight: Sight,
+    slide_id: int,
+    *,
+    box: BoxPx0 | None = None,
+    since: int | None = None,
+    limit: int = MAX_CELLS,
+) -> SeenCells:
+    """Return the cells of a slide as a rater sees them.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        Of the store.
+    sight : Sight
+        Who looks, and in which round.
+    slide_id : int
+        The slide.
+    box : BoxPx0, optional
+        Only cells whose bounds meet it.
+    since : int, optional
+        Only cells that changed visibly after this version.
+    limit : int
+        At most so many.
+    """
+    values = sight.values() | {"slide": slide_id, "limit": limit + 1}
+    where = ["c.is_deleted = 0"] if since is None else [_changed_since(values, since)]
+    if sight.own_only:
+        where.append(_OWN)
+    if box is not None:
+        values |= {"x": box.x, "y": box.y, "right": box.right, "bottom": box.bottom}
+        where.append(
+            "c.x_max_px0 >= :x AND c.x_min_px0 < :right AND c.y_max_px0 >= :y AND c.y_min_px0 < :bottom"
+        )
+    pending = _PENDING if sight.pending else "0"
+    sql = _CELLS_SQL.format(where=" AND ".join(where), pending=pending)
+    (version,) = connection.execute("SELECT ifnull(max(seq), 0) FROM event").fetchone()
+    rows = connection.execute(sql, values).fetchall()
+    is_complete = len(rows) <= limit
+    rows = rows[:limit]
+    live = [row for row in rows if not row[6]]
+    gone = tuple(row[0] for row in rows if row[6])
+    return _columns(connection, sight, values, live, deleted=gone, version=version, is_complete=is_complete)
+
+
+def _changed_since(values: dict[str, Any], since: int) -> str:
+    values["since"] = since
+    return f"c.id IN (SELECT e.cell_id FROM event AS e WHERE e.seq > :since AND {_VISIBLE})"  # noqa: S608
+
+
+def _columns(
+    connection: sqlite3.Connection,
+    sight: Sight,
+    values: dict[str, Any],
+    rows: list[tuple[Any, ...]],
+    *,
+    deleted: tuple[int, ...],
+    version: int,
+    is_complete: bool,
+) -> SeenCells:
+    n = len(rows)
+    cell = np.array([row[0] for row in rows], dtype=np.int64)
+    bounds = np.array([row[2:6] for row in rows], dtype=np.float64).reshape(-1, 4)
+    label = np.array([row[7] or 0 for row in rows], dtype=np.int64)
+    shape = np.array([row[1] for row in rows], dtype=np.int64)
+    seen_of = dict(connection.execute(_SEEN_SQL, values).fetchall())
+    rater = np.where(label > 0, sight.speaker_id, 0)
+    score = np.full(n, np.nan)
+    if sight.is_blinded:
+        centre = (bounds[:, :2] + bounds[:, 2:]) / 2
+        bounds, shape = np.concatenate([centre, centre], axis=1), np.full(n, int(Shape.SPOT))
+    else:
+        scores = dict(connection.execute(_SCORES_SQL, values).fetchall())
+        score = np.array([scores.get(one, np.nan) for one in cell.tolist()], dtype=np.float64)
+        is_pending = np.array([bool(row[8]) for row in rows], dtype=np.bool_)
+        _show_spoken(connection, values, cell, label, rater, hidden=is_pending)
+    return SeenCells(
+        cell_id=cell,
+        shape=shape,
+        label_id=label,
+        rater_id=rater,
+        seen=np.array([seen_of.get(one, 0) for one in cell.tolist()], dtype=np.int64),
+        bounds_px0=bounds,
+        score=score,
+        deleted=deleted,
+        version=version,
+        is_complete=is_complete,
+    )
+
+
+def _show_spoken(
+    connection: sqlite3.Connection,
+    values: dict[str, Any],
+    cell: NDArray[np.int64],
+    label: NDArray[np.int64],
+    rater: NDArray[np.int64],
+    *,
+    hidden: NDArray[np.bool_],
+) -> None:
+    """Fill in what others said of cells without an own label, in place."""
+    spoken = {one: (label_id, who) for one, label_id, who, _ in connection.execute(_SPOKEN_SQL, values)}
+    for place, one in enumerate(cell.tolist()):
+        if label[place] == 0 and not hidden[place] and one in spoken:
+            label[place], rater[place] = spoken[one]
+
+
+@dataclass(frozen=True, eq=False)
+class SeenCell:
+    """One cell as a rater sees it; see :class:`SeenCells`."""
+
+    cell_id: int
+    slide_id: int
+    shape: int
+    bounds_px0: tuple[float, float, float, float]
+    vertices_px0: NDArray[np.float64] | None
+    is_deleted: bool
+    label_id: int
+    score: float | None
+    seen: int
+    others: tuple[OtherLabel, ...]
+
+
+_CELL_SQL = """
+SELECT c.slide_id, c.shape, c.x_min_px0, c.y_min_px0, c.x_max_px0, c.y_max_px0, c.vertices_px0, c.is_deleted,
+       n.label_id,
+       (SELECT max(m.score) FROM label_now AS m JOIN rater AS r ON r.id = m.rater_id AND r.kind = 'model'
+        WHERE m.cell_id = c.id)
+FROM cell AS c
+LEFT JOIN label_now AS n ON (n.cell_id, n.rater_id, n.round_id) = (c.id, :speaker, :round)
+WHERE c.id = :cell
+"""
+
+
+@well_formed()
+def cell_seen(connection: sqlite3.Connection, sight: Sight, cell_id: int) -> SeenCell:
+    """Return one cell as a rater sees it.
+
+    Raises
+    ------
+    StoreError
+        If there is no such cell, or the rater does not see it in this round.
+    """
+    values = sight.values() | {"cell": cell_id}
+    row = connection.execute(_CELL_SQL, values).fetchone()
+    if row is None or (sight.own_only and not is_own(connection, sight, cell_id)):
+        raise StoreError("no such cell", where="cell", mend="read the cells again")
+    slide, shape, x_min, y_min, x_max, y_max, vertices, is_deleted, label, score = row
+    sql = f"SELECT ifnull(max(seq), 0) FROM event AS e WHERE cell_id = :cell AND {_VISIBLE}"  # noqa: S608
+    (seen,) = connection.execute(sql, values).fetchone()
+    if sight.is_blinded:
+        x, y = (x_min + x_max) / 2, (y_min + y_max) / 2
+        shape, x_min, y_min, x_max, y_max, vertices, score = int(Shape.SPOT), x, y, x, y, None, None
+    others = connection.execute(_OTHERS_SQL, values).fetchall() if sight.shows_labels else []
+    return SeenCell(
+        cell_id=cell_id,
+        slide_id=slide,
+        shape=shape,
+        bounds_px0=(x_min, y_min, x_max, y_max),
+        vertices_px0=None if vertices is None else vertices_from(vertices),
+        is_deleted=bool(is_deleted),
+        label_id=label or 0,
+        score=score,
+        seen=seen,
+        others=tuple(OtherLabel(*one) for one in others),
+    )
+
+
+def is_own(connection: sqlite3.Connection, sight: Sight, cell_id: int) -> bool:
+    """Whether a rater made or labelled a cell in the round."""
+    sql = f"SELECT 1 FROM cell AS c WHERE c.id = :cell AND {_OWN}"  # noqa: S608 constant parts
+    return connection.execute(sql, sight.values() | {"cell": cell_id}).fetchone() is not None
+
+
+def is_made_by(connection: sqlite3.Connection, sight: Sight, cell_id: int) -> bool:
+    """Whether a rater made a cell, in any round."""
+    sql = "SELECT 1 FROM event WHERE cell_id = ? AND kind = 'create' AND rater_id IN (?, ?)"
+    row = connection.execute(sql, (cell_id, sight.rater_id, sight.speaker_id)).fetchone()
+    return row is not None
+
+
+def takes(connection: sqlite3.Connection, row: RoundRow, cell_id: int) -> bool:
+    """Whether a cell belongs to a round: it is on its list, or the round covers all cells of its slides."""
+    if row.is_listed and row.kind is not RoundKind.UNSTATED:
+        sql = "SELECT 1 FROM round_cell WHERE (cell_id, round_id) = (?, ?)"
+        return connection.execute(sql, (cell_id, row.id)).fetchone() is not None
+    slide = connection.execute("SELECT slide_id FROM cell WHERE id = ?", (cell_id,)).fetchone()
+    return slide is not None and (row.terms.slides is None or slide[0] in row.terms.slides)

@@ -1,0 +1,72 @@
+"""Signed results: what a rater stands for, with the time; it cannot be changed afterwards."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from mitoscope.errors import StoreError
+from mitoscope.store.encoding import attributes_from, well_formed
+
+
+@dataclass(frozen=True, eq=False)
+class SignedResult:
+    """A result; ``content`` is what was signed, as JSON values."""
+
+    id: int
+    slide_id: int
+    round_id: int
+    rater_id: int
+    rater: str
+    time_s: float
+    content: dict[str, Any]
+
+
+_SQL = """
+SELECT s.id, s.slide_id, s.round_id, s.rater_id, r.name, s.time_s, s.content
+FROM signed_result AS s JOIN rater AS r ON r.id = s.rater_id
+"""
+
+
+def sign(
+    connection: sqlite3.Connection,
+    content: dict[str, Any],
+    *,
+    slide_id: int,
+    round_id: int,
+    rater_id: int,
+) -> SignedResult:
+    """Keep a result under a rater's name."""
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False)
+    cursor = connection.execute(
+        "INSERT INTO signed_result (slide_id, round_id, rater_id, time_s, content) VALUES (?, ?, ?, ?, ?)",
+        (slide_id, round_id, rater_id, time.time(), text),
+    )
+    return read_signed(connection, int(cursor.lastrowid or 0))
+
+
+@well_formed()
+def read_signed(connection: sqlite3.Connection, id_: int) -> SignedResult:
+    """Return a signed result.
+
+    Raises
+    ------
+    StoreError
+        If there is none of that id.
+    """
+    row = connection.execute(f"{_SQL} WHERE s.id = ?", (id_,)).fetchone()
+    if row is None:
+        raise StoreError("no such result", mend="read the list again")
+    return SignedResult(*row[:6], attributes_from(row[6]))
+
+
+@well_formed()
+def read_all_signed(connection: sqlite3.Connection, slide_id: int | None = None) -> list[SignedResult]:
+    """Return the signed results, of one slide or of all, the newest first."""
+    rows = connection.execute(
+        f"{_SQL} WHERE ?1 IS NULL OR s.slide_id = ?1 ORDER BY s.id DESC", (slide_id,)
+    ).fetchall()
+    return [SignedResult(*row[:6], attributes_from(row[6])) for row in rows]

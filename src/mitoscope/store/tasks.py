@@ -1,0 +1,170 @@
+"""Tiles of the crowd: what is asked about each, who answered what, and who is qualified (Ji et al.).
+
+Gold tiles have a known answer. Who begins is asked about these first, among others that look alike; who
+agrees with enough of them is qualified, and only the answers of the qualified count.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mitoscope.errors import StoreError
+from mitoscope.store.encoding import well_formed
+from mitoscope.store.tally import shuffles
+
+
+@dataclass(frozen=True, slots=True)
+class TaskTile:
+    """A tile to be looked at.
+
+    Parameters
+    ----------
+    id, round_id, slide_id : int
+        Ids.
+    x_px0, y_px0, side_px0 : float
+        Upper left corner and side.
+    gold : object
+        The known answer as JSON values, or None: ``{"boxes": [[x, y, w, h], …]}`` or ``{"answer": true}``.
+    """
+
+    id: int
+    round_id: int
+    slide_id: int
+    x_px0: float
+    y_px0: float
+    side_px0: float
+    gold: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class TileAnswer:
+    """What a rater last said of a tile, and what the rater said of it first."""
+
+    tile_id: int
+    rater_id: int
+    seconds: float | None
+    content: Any
+    first: Any
+
+
+_TILE_SQL = "SELECT id, round_id, slide_id, x_px0, y_px0, side_px0, gold FROM task_tile"
+
+
+def _tile(row: tuple[Any, ...]) -> TaskTile:
+    return TaskTile(*row[:6], None if row[6] is None else json.loads(row[6]))
+
+
+@well_formed()
+def read_tiles(connection: sqlite3.Connection, round_id: int) -> list[TaskTile]:
+    """Return the tiles of a round."""
+    return [
+        _tile(row) for row in connection.execute(f"{_TILE_SQL} WHERE round_id = ? ORDER BY id", (round_id,))
+    ]
+
+
+@well_formed()
+def read_tile(connection: sqlite3.Connection, round_id: int, tile_id: int) -> TaskTile:
+    """Return a tile of a round.
+
+    Raises
+    ------
+    StoreError
+        If there is none of that id in the round.
+    """
+    sql = f"{_TILE_SQL} WHERE (id, round_id) = (?, ?)"
+    row = connection.execute(sql, (tile_id, round_id)).fetchone()
+    if row is None:
+        raise StoreError("no such tile", mend="ask for the next tile")
+    return _tile(row)
+
+
+def add_tiles(connection: sqlite3.Connection, tiles: Sequence[TaskTile]) -> int:
+    """Add tiles to their rounds and return how many are new; one that is there gets the gold stated."""
+    before = connection.execute("SELECT count(*) FROM task_tile").fetchone()[0]
+    for one in tiles:
+        gold = None if one.gold is None else json.dumps(one.gold, allow_nan=False)
+        connection.execute(
+            "INSERT INTO task_tile (round_id, slide_id, x_px0, y_px0, side_px0, gold) "
+            "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET gold = ifnull(excluded.gold, gold)",
+            (one.round_id, one.slide_id, one.x_px0, one.y_px0, one.side_px0, gold),
+        )
+    return int(connection.execute("SELECT count(*) FROM task_tile").fetchone()[0]) - int(before)
+
+
+def answer_tile(
+    connection: sqlite3.Connection,
+    tile_id: int,
+    rater_id: int,
+    content: Any,
+    *,
+    seconds: float | None,
+) -> int:
+    """Keep an answer and return its number; an earlier one stays in the history."""
+    cursor = connection.execute(
+        "INSERT INTO tile_answer (tile_id, rater_id, time_s, seconds, content) VALUES (?, ?, ?, ?, ?)",
+        (tile_id, rater_id, time.time(), seconds, json.dumps(content, allow_nan=False)),
+    )
+    return int(cursor.lastrowid or 0)
+
+
+_ANSWERS_SQL = """
+SELECT n.tile_id, n.rater_id, a.seconds, a.content, f.content
+FROM tile_answer_now AS n JOIN tile_answer AS a ON a.seq = n.seq JOIN tile_answer AS f ON f.seq = n.first_seq
+JOIN task_tile AS t ON t.id = n.tile_id
+WHERE t.round_id = ?1 AND (?2 IS NULL OR n.rater_id = ?2) ORDER BY n.first_seq
+"""
+
+
+@well_formed()
+def read_answers(
+    connection: sqlite3.Connection, round_id: int, rater_id: int | None = None
+) -> list[TileAnswer]:
+    """Return what raters last said of the tiles of a round, in the order in which they came to them."""
+    rows = connection.execute(_ANSWERS_SQL, (round_id, rater_id))
+    return [
+        TileAnswer(tile, rater, seconds, json.loads(content), json.loads(first))
+        for tile, rater, seconds, content, first in rows
+    ]
+
+
+def next_tile(
+    tiles: Sequence[TaskTile],
+    answered: Collection[int],
+    *,
+    seed: int,
+    gold_first: bool,
+    skip: Collection[int] = (),
+) -> TaskTile | None:
+    """Return the tile that a rater sees next, or None when there is none left.
+
+    The order is random and the rater's own; gold tiles come first while the rater is tested, and nothing in
+    what is shown tells them from others.
+
+    Parameters
+    ----------
+    tiles : sequence of TaskTile
+        Of the round.
+    answered : collection of int
+        Ids of those that the rater has answered.
+    seed : int
+        Of the rater's order.
+    gold_first : bool
+        Whether the rater is being tested.
+    skip : collection of int
+        Ids of tiles passed over for now.
+    """
+    open_ = [one for one in tiles if one.id not in answered and one.id not in skip]
+    if not open_:
+        return None
+    place = shuffles(np.array([one.id for one in open_], dtype=np.int64), seed)
+    order = sorted(
+        range(len(open_)), key=lambda row: (gold_first and open_[row].gold is None, int(place[row]))
+    )
+    return open_[order[0]]

@@ -1,0 +1,149 @@
+"""The application of a study."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
+
+from mitoscope import __version__
+from mitoscope.errors import MitoscopeError
+from mitoscope.store import Store
+from mitoscope.web.desk import Desk, VisitorHere
+from mitoscope.web.gate import Gate
+from mitoscope.web.refusal import Refusal, invalid, refusal_for
+from mitoscope.web.routes import (
+    boards,
+    case,
+    cells,
+    crowd,
+    entry,
+    figures,
+    people,
+    pictures,
+    regions,
+    reviews,
+    rounds,
+    screening,
+)
+from mitoscope.web.shelf import SlideShelf
+
+_LOG = logging.getLogger("mitoscope.web")
+_ROUTERS = (
+    entry.router,
+    pictures.router,
+    cells.router,
+    screening.router,
+    regions.router,
+    case.router,
+    crowd.router,
+    boards.router,
+    people.router,
+    rounds.router,
+    reviews.router,
+    figures.router,
+)
+_COMPRESSED_FROM_BYTES = 1024
+_WORDS = {404: ("no_such", "there is nothing here"), 405: ("not_allowed", "this cannot be done here")}
+
+
+def create_app(
+    store: Store, shelf: SlideShelf, *, hosts: Iterable[str] = (), visitor_without_link: int | None = None
+) -> FastAPI:
+    """Return the application of a study.
+
+    Parameters
+    ----------
+    store : Store
+        Open for writing; the application does not close it.
+    shelf : SlideShelf
+        Its slides.
+    hosts : iterable of str
+        Names under which the server may be addressed, besides the loopback ones.
+    visitor_without_link : int, optional
+        The rater who everybody is, where no link is asked for.
+    """
+    app = FastAPI(title="mitoscope", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.desk = Desk(store, shelf, visitor_without_link)
+    for router in _ROUTERS:
+        app.include_router(router)
+    app.add_exception_handler(Refusal, _refused)
+    app.add_exception_handler(MitoscopeError, _failed)
+    app.add_exception_handler(RequestValidationError, _not_meant)
+    app.add_exception_handler(HTTPException, _not_here)
+    app.add_exception_handler(Exception, _unexpected)
+    app.add_api_route("/api/openapi.json", _description, methods=["GET"], include_in_schema=False)
+    assets = entry.STATIC / "assets"
+    if assets.is_dir():
+        app.mount("/assets", _Assets(directory=assets), name="assets")
+    app.add_middleware(_Compressed, minimum_size=_COMPRESSED_FROM_BYTES, compresslevel=5)
+    app.add_middleware(Gate, hosts=tuple(hosts))
+    return app
+
+
+class _Compressed(GZipMiddleware):
+    """Compresses what is not compressed already: pictures cost time and become no smaller."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].endswith((".jpg", ".tiff", ".woff2")):
+            await self.app(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
+class _Assets(StaticFiles):
+    """The built bundles; their names hold a hash of their content."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Any:
+        answer = super().file_response(*args, **kwargs)
+        answer.headers["cache-control"] = "public, max-age=31536000, immutable"
+        return answer
+
+
+def _description(request: Request, visitor: VisitorHere) -> JSONResponse:  # noqa: ARG001 it must be one
+    app = request.app
+    return JSONResponse(get_openapi(title=app.title, version=app.version, routes=app.routes))
+
+
+def _answer(refusal: Refusal) -> JSONResponse:
+    return JSONResponse(refusal.body, status_code=refusal.status)
+
+
+async def _refused(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001 the framework's form
+    assert isinstance(error, Refusal)  # registered for it
+    return _answer(error)
+
+
+async def _failed(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001 the framework's form
+    assert isinstance(error, MitoscopeError)  # registered for it
+    return _answer(refusal_for(error))
+
+
+async def _not_meant(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001 the framework's form
+    assert isinstance(error, RequestValidationError)  # registered for it
+    first = error.errors()[0]
+    place = [str(part) for part in first["loc"] if part not in ("body", "query", "path")]
+    field = ".".join(place) or None
+    return _answer(invalid(f"{field or 'request'}: {first['msg'][:200]}", field=field))
+
+
+async def _not_here(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001 the framework's form
+    assert isinstance(error, HTTPException)  # registered for it
+    code, what = _WORDS.get(error.status_code, ("invalid", str(error.detail)))
+    return _answer(Refusal(error.status_code, code, what))
+
+
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    """Answer for a fault of ours: the process border of a request."""
+    _LOG.error("%s %s", request.method, request.url.path, exc_info=error)
+    what = f"the server failed ({type(error).__name__}); nothing was changed"
+    return _answer(Refusal(500, "unexpected", what, mend="repeat it; the server's log says more"))

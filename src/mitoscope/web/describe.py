@@ -1,0 +1,131 @@
+"""Slides, rounds and cells as the page reads them."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from typing import Any
+
+from mitoscope.store import queue
+from mitoscope.store.queue import Progress
+from mitoscope.store.sight import SeenCell, SeenCells
+from mitoscope.store.terms import RoundRow
+from mitoscope.web.deep_zoom import TILE_PX, max_level
+from mitoscope.web.shelf import ShownSlide
+from mitoscope.web.veil import Veil
+
+_BIN = re.compile(r"(.+), bin (\d+) of (\d+)")
+
+
+def describe_slide(shown: ShownSlide) -> dict[str, Any]:
+    """Return a slide."""
+    record, info = shown.record, shown.info
+    size = record.size if info is None else info.size
+    mpp = record.mpp if info is None else info.mpp
+    return {
+        "id": shown.id,
+        "name": record.name,
+        "case": record.case,
+        "width": None if size is None else size.width,
+        "height": None if size is None else size.height,
+        "mpp": None if mpp is None else mpp.mean,
+        "mpp_x": None if mpp is None else mpp.x,
+        "mpp_y": None if mpp is None else mpp.y,
+        "tile_size": TILE_PX,
+        "max_level": None if size is None else max_level(size),
+        "state": shown.state,
+        "reason": shown.reason,
+        "mend": shown.mend,
+    }
+
+
+def describe_round(
+    connection: sqlite3.Connection, row: RoundRow, rater_id: int, *, speaker_id: int | None = None
+) -> dict[str, Any]:
+    """Return a round with a rater's progress in it."""
+    terms = row.terms
+    found = _BIN.fullmatch(row.name)
+    progress = round_progress(connection, row, speaker_id or rater_id)
+    board = connection.execute("SELECT id FROM board WHERE round_id = ?", (row.id,)).fetchone()
+    position = connection.execute(
+        "SELECT content FROM position WHERE (round_id, rater_id) = (?, ?)", (row.id, rater_id)
+    ).fetchone()
+    slides = connection.execute("SELECT id FROM slide ORDER BY id").fetchall()
+    return {
+        "id": row.id,
+        "name": row.name,
+        "kind": str(row.kind),
+        "is_blinded": row.is_blinded,
+        "is_open": terms.is_open,
+        "slides": [one for (one,) in slides if terms.slides is None or one in terms.slides],
+        "shows_labels": terms.shows_labels,
+        "shows_cells": terms.shows_cells,
+        "speaks_as": terms.speaks_as,
+        "review": found.group(1) if found else None,
+        "bin": int(found.group(2)) if found else None,
+        "bins": int(found.group(3)) if found else None,
+        "board": None if board is None else board[0],
+        "labelled": progress.labelled,
+        "cells": progress.cells,
+        "position": None if position is None else json.loads(position[0]),
+        "settings": dict(terms.settings),
+    }
+
+
+def round_progress(connection: sqlite3.Connection, row: RoundRow, rater_id: int) -> Progress:
+    """Return how far a rater is in a round, on its slides."""
+    rows = queue.read_progress(connection, rater_id, row.id)
+    wanted = [one for slide, one in rows.items() if row.terms.slides is None or slide in row.terms.slides]
+    return Progress(sum(one.labelled for one in wanted), sum(one.cells for one in wanted))
+
+
+def describe_cell(cell: SeenCell, veil: Veil) -> dict[str, Any]:
+    """Return a cell with what the rater may know of it."""
+    x_min, y_min, x_max, y_max = cell.bounds_px0
+    return {
+        "cell": veil.cell(cell.cell_id),
+        "slide": cell.slide_id,
+        "x": (x_min + x_max) / 2,
+        "y": (y_min + y_max) / 2,
+        "width": x_max - x_min,
+        "height": y_max - y_min,
+        "shape": cell.shape,
+        "vertices": None if cell.vertices_px0 is None else cell.vertices_px0.tolist(),
+        "label": cell.label_id,
+        "score": cell.score,
+        "is_deleted": cell.is_deleted,
+        "seen": veil.seen([cell.cell_id], [cell.seen])[0],
+        "others": [
+            {
+                "rater": one.rater_id,
+                "rater_name": one.rater,
+                "label": one.label_id,
+                "round_name": one.round,
+                "time_s": one.time_s,
+            }
+            for one in cell.others
+        ],
+    }
+
+
+def describe_cells(cells: SeenCells, veil: Veil, names: dict[int, str]) -> dict[str, Any]:
+    """Return the cells of a slide in columns."""
+    bounds = cells.bounds_px0
+    raters = sorted({one for one in cells.rater_id.tolist() if one})
+    return {
+        "version": cells.version,
+        "complete": cells.is_complete,
+        "cell": veil.cells(cells.cell_id),
+        "x": ((bounds[:, 0] + bounds[:, 2]) / 2).round(3).tolist(),
+        "y": ((bounds[:, 1] + bounds[:, 3]) / 2).round(3).tolist(),
+        "width": (bounds[:, 2] - bounds[:, 0]).round(3).tolist(),
+        "height": (bounds[:, 3] - bounds[:, 1]).round(3).tolist(),
+        "shape": cells.shape.tolist(),
+        "label": cells.label_id.tolist(),
+        "score": [None if one != one else round(one, 4) for one in cells.score.tolist()],
+        "rater": cells.rater_id.tolist(),
+        "seen": veil.seen(cells.cell_id, cells.seen),
+        "raters": {str(one): names[one] for one in raters},
+        "deleted": veil.cells(list(cells.deleted)),
+    }

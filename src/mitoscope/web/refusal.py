@@ -1,0 +1,91 @@
+"""How the server says no: one line, what mends it, and a word for the page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mitoscope.errors import (
+    ConfigError,
+    ConflictError,
+    FormatError,
+    IncompleteRunError,
+    InputError,
+    MitoscopeError,
+    OutputError,
+    RegionError,
+    SlideError,
+    StoreBusyError,
+    StoreError,
+)
+
+
+class Refusal(Exception):  # noqa: N818 it is an answer, not a fault
+    """An answer that says no.
+
+    Parameters
+    ----------
+    status : int
+        Of HTTP.
+    code : str
+        A word by which the page tells refusals apart.
+    what : str
+        One line.
+    mend : str, optional
+        What one can do about it.
+    details : mapping, optional
+        Further values of the answer, e.g. the present state of a cell.
+    """
+
+    def __init__(self, status: int, code: str, what: str, *, mend: str | None = None, **details: Any) -> None:
+        super().__init__(what)
+        self.status, self.code, self.what, self.mend, self.details = status, code, what, mend, details
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The answer as JSON values."""
+        return {"error": self.what, "mend": self.mend, "code": self.code, **self.details}
+
+
+def no_such(what: str) -> Refusal:
+    """Return the answer about a thing that is not there."""
+    return Refusal(404, "no_such", f"there is no such {what}", mend="go back and read the list again")
+
+
+def invalid(what: str, *, field: str | None = None, mend: str | None = None) -> Refusal:
+    """Return the answer to a request that cannot be meant."""
+    return Refusal(422, "invalid", what, mend=mend, field=field)
+
+
+def not_yours(what: str) -> Refusal:
+    """Return the answer to somebody who may not."""
+    return Refusal(403, "not_yours", what, mend="ask the lead of the study")
+
+
+_BY_KIND: tuple[tuple[type[MitoscopeError], int, str], ...] = (
+    (ConflictError, 409, "conflict"),
+    (StoreBusyError, 503, "busy"),
+    (OutputError, 507, "disk_full"),
+    (SlideError, 422, "slide_rejected"),
+    (FormatError, 422, "invalid"),
+    (ConfigError, 422, "invalid"),
+    (RegionError, 422, "invalid"),
+    (IncompleteRunError, 409, "conflict"),
+    (StoreError, 404, "no_such"),
+    (InputError, 422, "invalid"),
+)
+
+
+def refusal_for(error: MitoscopeError) -> Refusal:
+    """Return the answer for an error; places on the server's disk stay out of it."""
+    for kind, status, code in _BY_KIND:
+        if isinstance(error, kind):
+            if code == "conflict" and error.where == "key":
+                code = "key_used"
+            return Refusal(status, code, _line(error), mend=error.mend)
+    return Refusal(500, "unexpected", _line(error), mend=error.mend)
+
+
+def _line(error: MitoscopeError) -> str:
+    where = error.where or ""
+    place = where.rsplit("/", 1)[-1] if where.startswith("/") else where
+    return " ".join((f"{place}: {error.what}" if place else error.what).split())

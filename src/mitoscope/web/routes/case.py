@@ -1,0 +1,248 @@
+"""The case view: candidates above a threshold, the hot spot, and the signed mitotic count."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import numpy as np
+from fastapi import APIRouter, Query
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+from pydantic import Field
+
+from mitoscope.count.hot_spot import window_size
+from mitoscope.errors import StoreError
+from mitoscope.geometry import Aspect, BoxPx0
+from mitoscope.labels import MITOTIC_FIGURE, LabelSet
+from mitoscope.store import Store
+from mitoscope.store.sight import cells_seen
+from mitoscope.store.signed import SignedResult, read_all_signed, read_signed, sign
+from mitoscope.store.vocabulary import intern_labels
+from mitoscope.web.bodies import Action, Body, Coordinate, OptionalId, RoundId, RowId, Score, SlideId, Text
+from mitoscope.web.case_count import (
+    THRESHOLD,
+    Candidates,
+    case_candidates,
+    case_window,
+    count_in,
+    hottest,
+)
+from mitoscope.web.desk import Desk, DeskHere, Seat, VisitorHere, done_once, seat, working_seat
+from mitoscope.web.refusal import Refusal, invalid, no_such
+from mitoscope.web.signed_report import render_signed
+
+router = APIRouter()
+_PATH = "/api/rounds/{round_id}/slides/{slide_id}/case"
+
+
+def figure_label(store: Store) -> int:
+    """Return the id of the label mitotic figure in a study."""
+    with store.writing() as connection:
+        return int(intern_labels(connection, LabelSet((MITOTIC_FIGURE,)))[0])
+
+
+def _candidates(desk: Desk, mine: Seat, slide_id: int, figure_id: int) -> Candidates:
+    with desk.store.reading() as connection:
+        cells = cells_seen(connection, mine.sight, slide_id)
+        own = _own(connection, mine)
+    is_own = np.array([one in own for one in cells.cell_id.tolist()], dtype=np.bool_)
+    return case_candidates(cells, own=is_own, figure_id=figure_id)
+
+
+def _own(connection: Any, mine: Seat) -> set[int]:
+    sql = "SELECT cell_id FROM label_now WHERE (rater_id, round_id) = (?, ?) AND label_id IS NOT NULL"
+    return {one for (one,) in connection.execute(sql, (mine.sight.speaker_id, mine.row.id))}
+
+
+@router.get(_PATH)
+def case(round_id: RoundId, slide_id: SlideId, desk: DeskHere, visitor: VisitorHere) -> dict[str, Any]:
+    """Return what is counted over, the hot spot at the round's threshold, and the results so far."""
+    mine = seat(desk, visitor, round_id, slide_id=slide_id)
+    info = desk.shelf.info(slide_id)
+    figure_id = figure_label(desk.store)
+    window, area, aspect = case_window(mine.row.terms, info)
+    threshold = float(mine.row.terms.settings.get("threshold", THRESHOLD))
+    found = _candidates(desk, mine, slide_id, figure_id)
+    tissue = desk.tissue(slide_id)
+    box, count = hottest(found, threshold, window=window, info=info, tissue=tissue)
+    with desk.store.reading() as connection:
+        signed = read_all_signed(connection, slide_id)
+    scores = found.score[np.isfinite(found.score)]
+    return {
+        "threshold": threshold,
+        "window": {
+            "width": window.width,
+            "height": window.height,
+            "area_mm2": area,
+            "aspect": f"{aspect.width:g}:{aspect.height:g}",
+        },
+        "hot_spot": {"x": box.x, "y": box.y, "count": count},
+        "tissue_mm2": tissue.area_mm2,
+        "floor": float(scores.min()) if len(scores) else None,
+        "mitotic_label": figure_id,
+        "results": [describe_signed(one) for one in signed],
+    }
+
+
+class Threshold(Body):
+    """Where the slider stands."""
+
+    threshold: Score
+
+
+@router.post(f"{_PATH}/hot-spot")
+def hot_spot(
+    round_id: RoundId, slide_id: SlideId, body: Threshold, desk: DeskHere, visitor: VisitorHere
+) -> dict[str, Any]:
+    """Return the hot spot at another threshold; this changes nothing."""
+    mine = seat(desk, visitor, round_id, slide_id=slide_id)
+    info = desk.shelf.info(slide_id)
+    window, _, _ = case_window(mine.row.terms, info)
+    found = _candidates(desk, mine, slide_id, figure_label(desk.store))
+    box, count = hottest(found, body.threshold, window=window, info=info, tissue=desk.tissue(slide_id))
+    return {"x": box.x, "y": box.y, "count": count}
+
+
+class Signature(Action):
+    """A mitotic count, as the pathologist saw it."""
+
+    threshold: Score
+    x: Coordinate
+    y: Coordinate
+    count: Annotated[int, Field(ge=0, le=10_000_000)]
+    comment: Text = ""
+
+
+@router.post(f"{_PATH}/sign")
+def sign_case(
+    round_id: RoundId, slide_id: SlideId, body: Signature, desk: DeskHere, visitor: VisitorHere
+) -> dict[str, Any]:
+    """Sign the mitotic count of a window; it is counted again here, from the labels that are on disk."""
+    mine = working_seat(desk, visitor, round_id, slide_id=slide_id)
+    info = desk.shelf.info(slide_id)
+    window, area, _ = case_window(mine.row.terms, info)
+    box = BoxPx0(body.x, body.y, window.width, window.height)
+    figure_id = figure_label(desk.store)
+    tissue = desk.tissue(slide_id)
+
+    def act(connection: Any) -> dict[str, Any]:
+        cells = cells_seen(connection, mine.sight, slide_id)
+        own = _own(connection, mine)
+        is_own = np.array([one in own for one in cells.cell_id.tolist()], dtype=np.bool_)
+        found = case_candidates(cells, own=is_own, figure_id=figure_id)
+        count = count_in(found, body.threshold, box)
+        if count != body.count:
+            what = f"{count} mitotic figures lie in this window, not {body.count}"
+            raise Refusal(409, "conflict", what, mend="look at the window again and sign", count=count)
+        content = _content(found, body, box, area) | {
+            "slide": info.name,
+            "fingerprint": info.fingerprint,
+            "covered_mm2": tissue.area_in(box),
+            "version": cells.version,
+        }
+        done = sign(connection, content, slide_id=slide_id, round_id=round_id, rater_id=visitor.rater_id)
+        return {"result": describe_signed(done)}
+
+    return done_once(desk, visitor, body.key, f"signature {round_id}/{slide_id}", act)
+
+
+def _content(found: Candidates, body: Signature, box: BoxPx0, area_mm2: float) -> dict[str, Any]:
+    counted = found.counted(body.threshold)
+    order = np.lexsort((found.points_px0[:, 0], found.points_px0[:, 1]))
+    rows = [row for row in order.tolist() if counted[row] or found.verdict[row] != 0]
+    return {
+        "count": body.count,
+        "threshold": body.threshold,
+        "window": {"x": box.x, "y": box.y, "width": box.width, "height": box.height},
+        "area_mm2": area_mm2,
+        "candidates": int(np.isfinite(found.score).sum()),
+        "accepted": int((found.verdict == 1).sum()),
+        "rejected": int((found.verdict == -1).sum()),
+        "figures": int(counted.sum()),
+        "comment": body.comment,
+        "cells": [
+            {
+                "x": float(found.points_px0[row, 0]),
+                "y": float(found.points_px0[row, 1]),
+                "score": None if np.isnan(found.score[row]) else float(found.score[row]),
+                "verdict": int(found.verdict[row]),
+                "is_counted": bool(counted[row]),
+            }
+            for row in rows
+        ],
+    }
+
+
+def describe_signed(one: SignedResult) -> dict[str, Any]:
+    """Return a signed result without its cells."""
+    names = ("count", "threshold", "window", "area_mm2", "candidates", "accepted", "rejected", "comment")
+    return {
+        "id": one.id,
+        "slide": one.slide_id,
+        "round": one.round_id,
+        "rater_name": one.rater,
+        "time_s": one.time_s,
+        **{name: one.content.get(name) for name in names},
+        "report": f"/api/results/{one.id}/report.html",
+        "manifest": f"/api/results/{one.id}/result.json",
+    }
+
+
+@router.get("/api/results")
+def results(desk: DeskHere, visitor: VisitorHere, slide: OptionalId = None) -> dict[str, Any]:  # noqa: ARG001
+    """Return the signed results, the newest first."""
+    with desk.store.reading() as connection:
+        return {"results": [describe_signed(one) for one in read_all_signed(connection, slide)]}
+
+
+def _signed(desk: Desk, result_id: int) -> SignedResult:
+    with desk.store.reading() as connection:
+        try:
+            return read_signed(connection, result_id)
+        except StoreError:
+            raise no_such("result") from None
+
+
+@router.get("/api/results/{result_id}/result.json")
+def result(result_id: RowId, desk: DeskHere, visitor: VisitorHere) -> Response:  # noqa: ARG001
+    """Return a signed result with all cells that it rests on."""
+    one = _signed(desk, result_id)
+    return JSONResponse(describe_signed(one) | {"content": one.content})
+
+
+@router.get("/api/results/{result_id}/report.html", response_class=HTMLResponse)
+def report(result_id: RowId, desk: DeskHere, visitor: VisitorHere) -> HTMLResponse:  # noqa: ARG001
+    """Return the report of a signed result, for print."""
+    one = _signed(desk, result_id)
+    page, policy = render_signed(one, desk.shelf.open(one.slide_id), desk.tissue(one.slide_id))
+    return HTMLResponse(page, headers={"content-security-policy": policy})
+
+
+@router.get("/api/slides/{slide_id}/hot-spot")
+def slide_hot_spot(
+    slide_id: SlideId,
+    desk: DeskHere,
+    visitor: VisitorHere,
+    round: Annotated[int, Query(ge=1, le=(1 << 53) - 1)],  # noqa: A002 the word of the API
+    threshold: Annotated[float, Query(ge=0, le=1, allow_inf_nan=False)] = THRESHOLD,
+    area_mm2: Annotated[float, Query(gt=0, le=25, allow_inf_nan=False)] = 2.0,
+    aspect: Annotated[str, Query(max_length=20)] = "4:3",
+) -> dict[str, Any]:
+    """Return the window of an area that holds most figures of those that a round shows me."""
+    mine = seat(desk, visitor, round, slide_id=slide_id)
+    info = desk.shelf.info(slide_id)
+    size = window_size(area_mm2, aspect=Aspect.parse(aspect), mpp=info.mpp)
+    if size.width > info.size.width or size.height > info.size.height:
+        raise invalid("the window is larger than the slide", field="area_mm2", mend="choose a smaller area")
+    figure_id = figure_label(desk.store)
+    with desk.store.reading() as connection:
+        cells = cells_seen(connection, mine.sight, slide_id)
+    found = case_candidates(cells, own=cells.label_id > 0, figure_id=figure_id)
+    box, count = hottest(found, threshold, window=size, info=info, tissue=None)
+    return {
+        "x": box.x,
+        "y": box.y,
+        "width": box.width,
+        "height": box.height,
+        "count": count,
+        "area_mm2": box.area_mm2(info.mpp),
+    }

@@ -1,0 +1,144 @@
+"""Coming in and who I am: the page, the link, the visit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
+
+from mitoscope.store.access import VISIT_S, Role, Visitor, begin_visit, end_visit
+from mitoscope.store.history import last_seq
+from mitoscope.store.overview import default_policy
+from mitoscope.store.setting import read_setting
+from mitoscope.store.terms import read_assignments, read_round_rows
+from mitoscope.store.vocabulary import read_labels, read_raters
+from mitoscope.web.bodies import Action, RoundId
+from mitoscope.web.describe import describe_round, describe_slide
+from mitoscope.web.desk import COOKIE, Desk, DeskHere, VisitorHere, done_once, seat
+from mitoscope.web.refusal import invalid
+
+STATIC = Path(__file__).parents[1] / "static"
+_TOKEN_MAX = 200
+POSITION_MAX = 4096
+_NOT_BUILT = (
+    "<!doctype html><html lang=en><meta charset=utf-8><title>mitoscope</title>"
+    "<h1>The page is not built yet</h1><p>Run <code>python frontend/build.py</code> and reload."
+)
+_UNKNOWN = (
+    "<!doctype html><html lang=en><meta charset=utf-8><title>mitoscope</title>"
+    "<h1>This link does not open anything</h1><p>It was renewed or closed, or is not complete. "
+    "Ask the lead of the study for a new one."
+)
+
+router = APIRouter()
+
+
+@router.get("/", include_in_schema=False)
+def page(request: Request, desk: DeskHere) -> Response:
+    """Return the page; with a token, begin a visit first and come back without it."""
+    token = request.query_params.get("token")
+    if token is not None:
+        return _entered(request, desk, token)
+    index = STATIC / "index.html"
+    if not index.is_file():
+        return HTMLResponse(_NOT_BUILT, status_code=503)
+    return FileResponse(index, headers={"cache-control": "no-cache"})
+
+
+def _entered(request: Request, desk: Desk, token: str) -> Response:
+    cookie = None
+    if len(token) <= _TOKEN_MAX:
+        with desk.store.writing() as connection:
+            cookie = begin_visit(connection, token)
+    if cookie is None:
+        return HTMLResponse(_UNKNOWN, status_code=401)
+    answer = RedirectResponse("/", status_code=303)
+    answer.set_cookie(
+        COOKIE,
+        cookie,
+        max_age=int(VISIT_S),
+        httponly=True,
+        samesite="strict",
+        secure=request.url.scheme == "https",
+        path="/",
+    )
+    return answer
+
+
+@router.post("/api/leave", status_code=204)
+def leave(request: Request, desk: DeskHere, visitor: VisitorHere) -> Response:  # noqa: ARG001 it must be one
+    """End this browser's visit."""
+    cookie = request.cookies.get(COOKIE)
+    if cookie:
+        with desk.store.writing() as connection:
+            end_visit(connection, cookie)
+    answer = Response(status_code=204)
+    answer.delete_cookie(COOKIE, path="/")
+    return answer
+
+
+@router.get("/api/me")
+def me(desk: DeskHere, visitor: VisitorHere) -> dict[str, Any]:
+    """Return who I am, the study, its slides, and my rounds."""
+    slides = [describe_slide(one) for one in desk.shelf.all()]
+    with desk.store.reading() as connection:
+        rater = read_raters(connection)[visitor.rater_id]
+        name, uuid = connection.execute("SELECT name, uuid FROM study").fetchone()
+        labels = read_labels(connection)
+        return {
+            "rater": {
+                "id": visitor.rater_id,
+                "name": rater.name,
+                "kind": str(rater.kind),
+                "role": str(visitor.role),
+            },
+            "study": {"name": name, "uuid": uuid, "policy": _policy(connection)},
+            "labels": [{"id": id_, "name": one.name, "colour": one.colour} for id_, one in labels.items()],
+            "slides": slides,
+            "rounds": my_rounds(connection, visitor),
+            "version": last_seq(connection),
+        }
+
+
+def _policy(connection: Any) -> str:
+    return str(read_setting(connection, "policy", str(default_policy(connection))))
+
+
+def my_rounds(connection: Any, visitor: Visitor) -> list[dict[str, Any]]:
+    """Return the rounds in which somebody works; a lead sees all that have anybody."""
+    assigned = read_assignments(connection)
+    found = []
+    for id_, row in read_round_rows(connection).items():
+        raters = assigned.get(id_, [])
+        if visitor.rater_id in raters or (visitor.role is Role.LEAD and raters):
+            found.append(describe_round(connection, row, visitor.rater_id))
+    return found
+
+
+class Position(Action):
+    """Where a rater is in a round, in words of the page."""
+
+    position: Any
+
+
+@router.put("/api/rounds/{round_id}/position")
+def put_position(round_id: RoundId, body: Position, desk: DeskHere, visitor: VisitorHere) -> dict[str, Any]:
+    """Keep where I am, for the next time."""
+    seat(desk, visitor, round_id)
+    content = json.dumps(body.position, ensure_ascii=False)
+    if len(content.encode()) > POSITION_MAX:
+        raise invalid(f"a position of more than {POSITION_MAX} bytes", field="position")
+
+    def act(connection: Any) -> dict[str, Any]:
+        connection.execute(
+            "INSERT INTO position (round_id, rater_id, content, time_s) "
+            "VALUES (?, ?, ?, unixepoch('subsec')) ON CONFLICT DO UPDATE SET content = excluded.content, "
+            "time_s = excluded.time_s",
+            (round_id, visitor.rater_id, content),
+        )
+        return {}
+
+    return done_once(desk, visitor, body.key, f"position {round_id}", act)

@@ -1,0 +1,182 @@
+"""Figures of the study: what is in it, progress, agreement, who overruled whom; and the study as a file."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import FileResponse, Response
+from starlette.background import BackgroundTask
+
+from mitoscope.curation import agreement
+from mitoscope.curation.bootstrap import Estimate
+from mitoscope.exchange.registry import find_format, write_study
+from mitoscope.store import Policy
+from mitoscope.store.lists import disputed
+from mitoscope.store.overview import default_policy
+from mitoscope.store.setting import read_setting, write_setting
+from mitoscope.store.speed import overrulings, progress_rows
+from mitoscope.store.vocabulary import read_raters, read_rounds
+from mitoscope.web.bodies import Action
+from mitoscope.web.desk import DeskHere, LeadHere, UnblindedLead, done_once
+
+router = APIRouter()
+RESAMPLES = 200
+"""Of the intervals: the page shows two digits."""
+ARCHIVE = "zip"
+"""A format that holds one slide a file comes as an archive of files."""
+
+
+@router.get("/api/study")
+def study(desk: DeskHere, lead: UnblindedLead) -> dict[str, Any]:  # noqa: ARG001 it must be one
+    """Return what is in the study."""
+    with desk.store.reading() as connection:
+        policy = Policy(read_setting(connection, "policy", str(default_policy(connection))))
+        open_ = disputed(connection)
+    found = desk.store.overview(policy)
+    ids = {one.name: id_ for id_, one in desk.store.slides().items()}
+    return {
+        "name": found.name,
+        "policy": str(policy),
+        "cells": found.cells,
+        "deleted": found.deleted,
+        "events": found.events,
+        "disputed": len(open_),
+        "agreed": dict(found.agreed),
+        "slides": [
+            {
+                "id": ids[one.slide.name],
+                "name": one.slide.name,
+                "area_mm2": one.area_mm2,
+                "cells": one.cells,
+                "agreed": dict(one.agreed),
+            }
+            for one in found.slides
+        ],
+        "raters": [
+            {"name": one.rater.name, "kind": str(one.rater.kind), "labels": one.labels, "cells": one.cells}
+            for one in found.raters
+        ],
+    }
+
+
+class StudyPolicy(Action):
+    """By which rule the figures tell the agreed class."""
+
+    policy: Policy
+
+
+@router.put("/api/study")
+def set_policy(body: StudyPolicy, desk: DeskHere, lead: LeadHere) -> dict[str, Any]:
+    """Set the rule of the study."""
+
+    def act(connection: Any) -> dict[str, Any]:
+        write_setting(connection, "policy", str(body.policy))
+        return {"policy": str(body.policy)}
+
+    return done_once(desk, lead, body.key, "policy", act)
+
+
+@router.get("/api/progress")
+def progress(desk: DeskHere, lead: LeadHere) -> dict[str, Any]:  # noqa: ARG001 it must be one
+    """Return how far and how fast each rater is."""
+    with desk.store.reading() as connection:
+        rows = progress_rows(connection)
+        raters = {id_: one.name for id_, one in read_raters(connection).items()}
+        rounds = {id_: one.name for id_, one in read_rounds(connection).items()}
+    return {
+        "rows": [
+            {
+                "round": one.round_id,
+                "round_name": rounds[one.round_id],
+                "rater": one.rater_id,
+                "rater_name": raters[one.rater_id],
+                "slide": one.slide_id,
+                "labelled": one.labelled,
+                "cells": one.cells,
+                "seconds_median": one.seconds_median,
+                "per_minute": one.per_minute,
+            }
+            for one in rows
+        ]
+    }
+
+
+def _estimate(one: Estimate) -> dict[str, float | None]:
+    def plain(value: float) -> float | None:
+        return value if math.isfinite(value) else None
+
+    return {"value": plain(one.value), "low": plain(one.low), "high": plain(one.high)}
+
+
+@router.get("/api/agreement")
+def agreements(desk: DeskHere, lead: UnblindedLead) -> dict[str, Any]:  # noqa: ARG001 it must be one
+    """Return how far the experts agree, by tumour type and in all."""
+    parts = agreement(desk.store.export_study(), resamples=RESAMPLES)
+    return {
+        "domains": [
+            {
+                "domain": part.domain,
+                "cells": part.cells,
+                "two_reads": part.reads.cells,
+                "disagreed": part.reads.disagreed,
+                "disagreement": _estimate(part.disagreement),
+                "kappa": _estimate(part.fleiss),
+                "alpha": _estimate(part.alpha),
+                "pairs": [
+                    {"raters": list(one.raters), "cells": one.cells, "kappa": _estimate(one.kappa)}
+                    for one in part.pairs
+                ],
+            }
+            for part in parts
+        ]
+    }
+
+
+@router.get("/api/overrules")
+def overrules(desk: DeskHere, lead: UnblindedLead) -> dict[str, Any]:  # noqa: ARG001 it must be one
+    """Return who overruled whom."""
+    with desk.store.reading() as connection:
+        rows = overrulings(connection)
+        names = {id_: one.name for id_, one in read_raters(connection).items()}
+    return {
+        "rows": [
+            {
+                "overruled": names[one.overruled_id],
+                "by": names[one.by_id],
+                "cells": one.cells,
+                "decided": one.decided,
+                "share": one.cells / one.decided,
+            }
+            for one in rows
+        ]
+    }
+
+
+@router.get("/api/export", response_class=Response)
+def export(
+    desk: DeskHere,
+    lead: UnblindedLead,  # noqa: ARG001 it must be one
+    format: Annotated[str, Query(max_length=40)] = "csv",  # noqa: A002 the word of the API
+) -> Response:
+    """Return the study as a file of a known format."""
+    known = find_format(format)
+    folder = Path(tempfile.mkdtemp(prefix="mitoscope-"))
+    try:
+        path = folder / f"study{known.suffix}"
+        write_study(desk.store.export_study(), path, known.name)
+        if path.is_dir():
+            path = Path(shutil.make_archive(str(folder / "study"), ARCHIVE, path))
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return FileResponse(
+        path,
+        media_type="application/octet-stream",
+        filename=path.name,
+        background=BackgroundTask(shutil.rmtree, folder, ignore_errors=True),
+    )

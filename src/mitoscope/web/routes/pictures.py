@@ -1,0 +1,97 @@
+"""Pictures of slides: deep-zoom tiles, overviews, crops, and where their tissue lies."""
+
+from __future__ import annotations
+
+import base64
+from typing import Annotated, Any
+
+import numpy as np
+from fastapi import APIRouter, Path, Query, Response
+
+from mitoscope.errors import LevelError, RegionError
+from mitoscope.geometry import BoxPx, SizePx
+from mitoscope.web.bodies import COORDINATE_MAX, SlideId
+from mitoscope.web.deep_zoom import encode_jpeg, read_scaled, read_tile
+from mitoscope.web.desk import DeskHere, VisitorHere
+from mitoscope.web.refusal import no_such
+
+router = APIRouter()
+
+_TileNumber = Annotated[int, Path(ge=0, le=1 << 24)]
+_Place = Annotated[float, Query(ge=-COORDINATE_MAX, le=COORDINATE_MAX, allow_inf_nan=False)]
+_KEPT = {"cache-control": "private, max-age=86400"}
+_JPEG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}}}}
+
+
+def _jpeg(content: bytes) -> Response:
+    return Response(content, media_type="image/jpeg", headers=_KEPT)
+
+
+@router.get(
+    "/api/slides/{slide_id}/tiles/{level}/{column}_{row}.jpg", response_class=Response, responses=_JPEG
+)
+def tile(
+    slide_id: SlideId,
+    level: Annotated[int, Path(ge=0, le=64)],
+    column: _TileNumber,
+    row: _TileNumber,
+    desk: DeskHere,
+    visitor: VisitorHere,  # noqa: ARG001 it must be one
+) -> Response:
+    """Return a tile of the deep-zoom pyramid of a slide."""
+    slide = desk.shelf.open(slide_id)
+
+    def make() -> bytes:
+        return encode_jpeg(read_tile(slide, level, column, row))
+
+    try:
+        return _jpeg(desk.tiles.get((slide.info.fingerprint, level, column, row), make))
+    except (LevelError, RegionError):
+        raise no_such("tile") from None
+
+
+@router.get("/api/slides/{slide_id}/thumbnail.jpg", response_class=Response, responses=_JPEG)
+def thumbnail(
+    slide_id: SlideId,
+    desk: DeskHere,
+    visitor: VisitorHere,  # noqa: ARG001 it must be one
+    size: Annotated[int, Query(ge=64, le=2048)] = 512,
+) -> Response:
+    """Return the whole slide in small."""
+    slide = desk.shelf.open(slide_id)
+    key = (slide.info.fingerprint, "thumbnail", size)
+    return _jpeg(desk.tiles.get(key, lambda: encode_jpeg(slide.thumbnail(size).rgb)))
+
+
+@router.get("/api/slides/{slide_id}/crop.jpg", response_class=Response, responses=_JPEG)
+def crop(
+    slide_id: SlideId,
+    x: _Place,
+    y: _Place,
+    desk: DeskHere,
+    visitor: VisitorHere,  # noqa: ARG001 it must be one
+    size: Annotated[int, Query(ge=16, le=1024)] = 128,
+    size_um: Annotated[float | None, Query(gt=0, le=2000, allow_inf_nan=False)] = None,
+) -> Response:
+    """Return a square around a place; `size` is its side in pixels of the answer."""
+    slide = desk.shelf.open(slide_id)
+    side = size if size_um is None else max(1, round(size_um / slide.info.mpp.mean))
+    box = BoxPx(round(x - side / 2), round(y - side / 2), side, side)
+    key = (slide.info.fingerprint, "crop", box, size)
+    return _jpeg(
+        desk.tiles.get(key, lambda: encode_jpeg(read_scaled(slide, box, SizePx(size, size)), quality=90))
+    )
+
+
+@router.get("/api/slides/{slide_id}/tissue")
+def tissue(slide_id: SlideId, desk: DeskHere, visitor: VisitorHere) -> dict[str, Any]:  # noqa: ARG001
+    """Return where the slide has tissue, as rows of packed bits, and how much."""
+    found = desk.tissue(slide_id)
+    packed = np.packbits(found.mask, axis=1)
+    return {
+        "mm2": found.area_mm2,
+        "width": found.mask.shape[1],
+        "height": found.mask.shape[0],
+        "px0_per_pixel": list(found.px0_per_pixel),
+        "rows": base64.b64encode(packed.tobytes()).decode("ascii"),
+    }

@@ -1,0 +1,177 @@
+"""Reviews of candidates: proposed by a model, read in groups by score, decided by a third where need be."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+from fastapi import Path as PathPart
+from pydantic import Field
+
+from mitoscope.curation.candidates import propose
+from mitoscope.curation.candidates.candidates import BINS
+from mitoscope.curation.review.review import ask_third, conclude, review_state
+from mitoscope.curation.review.rounds import THIRD, find_rounds
+from mitoscope.curation.settle import settle
+from mitoscope.detections import Detections
+from mitoscope.exchange import detections_csv
+from mitoscope.store import Policy
+from mitoscope.store.setting import write_setting
+from mitoscope.store.terms import Terms, assign, read_round_row, write_terms
+from mitoscope.store.vocabulary import id_of
+from mitoscope.web.bodies import NAME_MAX, Action, Body, Coordinate, Id, Name, Score
+from mitoscope.web.desk import Desk, DeskHere, LeadHere, done_once
+from mitoscope.web.refusal import invalid
+from mitoscope.web.routes.rounds import check_raters
+
+router = APIRouter()
+DETECTIONS_MAX = 200_000
+CSV_MAX_CHARACTERS = 8 << 20
+
+ReviewName = Annotated[str, PathPart(min_length=1, max_length=NAME_MAX)]
+
+
+class Found(Body):
+    """What a model found on a slide."""
+
+    slide: Id
+    x: Annotated[list[Coordinate], Field(max_length=DETECTIONS_MAX)]
+    y: Annotated[list[Coordinate], Field(max_length=DETECTIONS_MAX)]
+    score: Annotated[list[Score], Field(max_length=DETECTIONS_MAX)]
+
+
+class NewReview(Action):
+    """Detections to be reviewed, as columns or as the text of a CSV of one slide."""
+
+    name: Name
+    model: Name
+    bins: Annotated[int, Field(ge=1, le=20)] = BINS
+    threshold: Score = 0.0
+    raters: Annotated[tuple[Id, ...], Field(max_length=1000)] = ()
+    detections: Annotated[tuple[Found, ...], Field(max_length=1000)] = ()
+    csv: Annotated[str, Field(max_length=CSV_MAX_CHARACTERS)] | None = None
+    slide: Id | None = None
+
+
+def _found(desk: Desk, body: NewReview) -> dict[str, Detections]:
+    names = {id_: one.name for id_, one in desk.store.slides().items()}
+    parts: dict[str, list[Detections]] = {}
+    for one in body.detections:
+        if one.slide not in names:
+            raise invalid("there is no such slide", field="slide")
+        if not len(one.x) == len(one.y) == len(one.score):
+            raise invalid("x, y and score differ in length", field="detections")
+        points = list(zip(one.x, one.y, strict=True))
+        parts.setdefault(names[one.slide], []).append(Detections.of(points, one.score, source=body.model))
+    if body.csv is not None:
+        if body.slide not in names:
+            raise invalid("of which slide is the table?", field="slide")
+        parts.setdefault(names[body.slide], []).append(_read_csv(body.csv, body.model))
+    if not parts:
+        raise invalid("no detections", field="detections")
+    return {name: Detections.concat(found) for name, found in parts.items()}
+
+
+def _read_csv(text: str, model: str) -> Detections:
+    """Read a table of detections; the readers of files take files."""
+    with tempfile.TemporaryDirectory(prefix="mitoscope-") as folder:
+        path = Path(folder, "table.csv")
+        path.write_text(text, encoding="utf-8")
+        return detections_csv.read(path, source=model)
+
+
+@router.post("/api/reviews")
+def add(body: NewReview, desk: DeskHere, lead: LeadHere) -> dict[str, Any]:
+    """Open a review of candidates in groups by score, the highest first."""
+    check_raters(desk, body.raters)
+    found = _found(desk, body)
+    done = propose(desk.store, body.name, found, model=body.model, bins=body.bins, threshold=body.threshold)
+
+    def act(connection: Any) -> dict[str, Any]:
+        rounds = find_rounds(connection, body.name)
+        assert rounds is not None  # it was opened just now
+        for round_id in rounds.first:
+            write_terms(connection, round_id, Terms())
+            assign(connection, round_id, body.raters or [lead.rater_id])
+        return {"rounds": list(rounds.first), "cells": len(done.cells), "known": done.known}
+
+    return done_once(desk, lead, body.key, f"review {body.name}", act)
+
+
+class Third(Action):
+    """Who decides where two differ."""
+
+    raters: Annotated[list[Id], Field(min_length=1, max_length=1000)]
+    shows_labels: bool = False
+
+
+@router.get("/api/reviews/{name}")
+def state(name: ReviewName, desk: DeskHere, lead: LeadHere) -> dict[str, Any]:  # noqa: ARG001
+    """Return how far a review is."""
+    found = review_state(desk.store, name)
+    return {
+        "name": found.name,
+        "cells": found.cells,
+        "read": dict(found.read),
+        "waiting": found.waiting,
+        "disputed": found.disputed,
+        "undecided": found.undecided,
+        "next_step": found.next_step,
+    }
+
+
+@router.post("/api/reviews/{name}/third")
+def third(name: ReviewName, body: Third, desk: DeskHere, lead: LeadHere) -> dict[str, Any]:
+    """Put the disputed cells of a review before a third expert."""
+    check_raters(desk, body.raters)
+    cells = ask_third(desk.store, name)
+
+    def act(connection: Any) -> dict[str, Any]:
+        if find_rounds(connection, name) is None or not _has_third(connection, name):
+            return {"round": None, "cells": 0}
+        round_id = id_of(connection, "round", f"{name}, {THIRD}")
+        write_terms(connection, round_id, read_round_row(connection, round_id).terms)
+        assign(connection, round_id, body.raters)
+        return {"round": round_id, "cells": cells}
+
+    return done_once(desk, lead, body.key, f"third of {name}", act)
+
+
+def _has_third(connection: Any, name: str) -> bool:
+    row = connection.execute("SELECT 1 FROM round WHERE name = ?", (f"{name}, {THIRD}",)).fetchone()
+    return row is not None
+
+
+@router.post("/api/reviews/{name}/conclude")
+def conclude_(name: ReviewName, body: Action, desk: DeskHere, lead: LeadHere) -> dict[str, Any]:
+    """Record what two of three experts agree on."""
+    done = conclude(desk.store, name)
+    answer = {"written": done.written, "unchanged": done.unchanged, "open": done.open}
+    return done_once(desk, lead, body.key, f"conclusion of {name}", lambda _: answer)
+
+
+class Settlement(Action):
+    """By which rule the labels of a cell become one."""
+
+    policy: Policy
+
+
+@router.post("/api/settle")
+def settle_(body: Settlement, desk: DeskHere, lead: LeadHere) -> dict[str, Any]:
+    """Record the agreed class of all cells by a rule, beside what the raters said."""
+    if body.policy is Policy.RECORDED:
+        raise invalid("'recorded' is what a rule writes, not a rule", field="policy")
+    done = settle(desk.store, body.policy)
+
+    def act(connection: Any) -> dict[str, Any]:
+        write_setting(connection, "policy", str(body.policy))
+        return {
+            "written": done.written,
+            "unchanged": done.unchanged,
+            "open": done.open,
+            "disputed": len(done.disputed),
+        }
+
+    return done_once(desk, lead, body.key, f"settlement {body.policy}", act)

@@ -1,0 +1,185 @@
+"""Rounds: which work there is, who does it, and what they are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from mitoscope.errors import RegionError
+from mitoscope.geometry import Aspect
+from mitoscope.store import Round, RoundKind
+from mitoscope.store.lists import disputed, list_cells
+from mitoscope.store.terms import (
+    Terms,
+    assign,
+    read_assignments,
+    read_round_row,
+    read_round_rows,
+    write_terms,
+)
+from mitoscope.store.vocabulary import intern_rounds, read_rounds
+from mitoscope.web.bodies import Action, Body, Cell, Id, Name, RoundId, Score
+from mitoscope.web.describe import describe_round
+from mitoscope.web.desk import Desk, DeskHere, LeadHere, done_once
+from mitoscope.web.refusal import Refusal, invalid, no_such
+
+router = APIRouter()
+CELLS_MAX = 100_000
+_Raters = Annotated[tuple[Id, ...], Field(max_length=1000)]
+
+
+class Settings(Body):
+    """What a kind of round needs to know."""
+
+    field_um: (
+        tuple[Annotated[float, Field(ge=20, le=20_000)], Annotated[float, Field(ge=20, le=20_000)]] | None
+    ) = None
+    threshold: Score | None = None
+    area_mm2: Annotated[float, Field(gt=0, le=100)] | None = None
+    aspect: Annotated[str, Field(max_length=20)] | None = None
+    minimum_reviewers: Annotated[int, Field(ge=1, le=1000)] | None = None
+    gold_needed: Annotated[int, Field(ge=0, le=1000)] | None = None
+    pass_mark: Score | None = None
+
+    def stated(self) -> dict[str, Any]:
+        """Return the settings that are stated."""
+        if self.aspect is not None:
+            try:
+                Aspect.parse(self.aspect)
+            except RegionError as error:
+                raise invalid(error.what, field="settings.aspect", mend=error.mend) from None
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+class NewRound(Action):
+    """Work to be done."""
+
+    name: Name
+    kind: RoundKind
+    slides: Annotated[list[Id], Field(min_length=1, max_length=10_000)] | None = None
+    raters: _Raters = ()
+    cells: Literal["all", "disputed"] | Annotated[list[Cell], Field(max_length=CELLS_MAX)] = "all"
+    is_blinded: bool | None = None
+    shows_labels: bool | None = None
+    shows_cells: Literal["own", "all"] | None = None
+    settings: Settings = Settings()
+
+
+def check_raters(desk: Desk, rater_ids: Collection[int]) -> None:
+    """Refuse raters who may not come in."""
+    with desk.store.reading() as connection:
+        known = {one for (one,) in connection.execute("SELECT rater_id FROM access WHERE is_open = 1")}
+    if set(rater_ids) - known:
+        mend = "add the rater first, or open the rater's access"
+        raise invalid("one of the raters may not come in", field="raters", mend=mend)
+
+
+def _described(connection: Any, round_id: int, rater_id: int) -> dict[str, Any]:
+    row = read_round_row(connection, round_id)
+    assigned = read_assignments(connection).get(round_id, [])
+    return describe_round(connection, row, rater_id) | {"raters": assigned}
+
+
+@router.get("/api/rounds")
+def rounds(desk: DeskHere, lead: LeadHere) -> dict[str, Any]:
+    """Return all rounds, with who works in them."""
+    with desk.store.reading() as connection:
+        rows = read_round_rows(connection)
+        return {"rounds": [_described(connection, one, lead.rater_id) for one in rows]}
+
+
+@router.post("/api/rounds")
+def add(body: NewRound, desk: DeskHere, lead: LeadHere) -> dict[str, Any]:
+    """Open a round."""
+    check_raters(desk, body.raters)
+    known = desk.store.slides()
+    if body.slides is not None and set(body.slides) - set(known):
+        raise invalid("there is no such slide", field="slides")
+    terms = _terms(body)
+
+    def act(connection: Any) -> dict[str, Any]:
+        if body.name in {one.name for one in read_rounds(connection).values()}:
+            what = f"there is a round {body.name!r} already"
+            raise Refusal(409, "conflict", what, mend="choose another name")
+        cells = _cells(connection, desk, body)
+        round_ = Round(body.name, body.kind)
+        (id_,) = intern_rounds(
+            connection, [round_], is_blinded=_is_blinded(body), is_listed=cells is not None
+        ).tolist()
+        if cells is not None:
+            list_cells(connection, id_, cells)
+        write_terms(connection, id_, terms)
+        assign(connection, id_, body.raters)
+        return _described(connection, id_, lead.rater_id)
+
+    return done_once(desk, lead, body.key, f"round {body.name}", act)
+
+
+def _is_blinded(body: NewRound) -> bool | None:
+    if body.is_blinded is None and body.kind is RoundKind.THIRD_EXPERT and not body.shows_labels:
+        return True  # an independent vote, unless the study says that both labels are shown
+    return body.is_blinded
+
+
+def _terms(body: NewRound) -> Terms:
+    terms = Terms.of_kind(body.kind)
+    return replace(
+        terms,
+        shows_labels=terms.shows_labels if body.shows_labels is None else body.shows_labels,
+        shows_cells=terms.shows_cells if body.shows_cells is None else body.shows_cells,
+        slides=None if body.slides is None else tuple(sorted(set(body.slides))),
+        settings=body.settings.stated(),
+    )
+
+
+def _cells(connection: Any, desk: Desk, body: NewRound) -> list[int] | None:
+    if body.cells == "all":
+        return None
+    if body.cells == "disputed":
+        cells = disputed(connection)
+        if not cells:
+            mend = "let two experts read the same cells first"
+            raise Refusal(409, "conflict", "no cell is disputed", mend=mend)
+        return cells
+    cells = desk.veil.cell_ids(body.cells)
+    known = {one for (one,) in connection.execute("SELECT id FROM cell WHERE is_deleted = 0")}
+    if not cells or set(cells) - known:
+        raise invalid("a cell of the list is not in the study", field="cells")
+    return cells
+
+
+class ChangedRound(Action):
+    """What is to be different about a round."""
+
+    raters: _Raters | None = None
+    is_open: bool | None = None
+    shows_labels: bool | None = None
+    settings: Settings | None = None
+
+
+@router.put("/api/rounds/{round_id}")
+def change(round_id: RoundId, body: ChangedRound, desk: DeskHere, lead: LeadHere) -> dict[str, Any]:
+    """Change who works in a round, whether it goes on, and what is shown."""
+    check_raters(desk, body.raters or [])
+    with desk.store.reading() as connection:
+        if connection.execute("SELECT 1 FROM round WHERE id = ?", (round_id,)).fetchone() is None:
+            raise no_such("round")
+
+    def act(connection: Any) -> dict[str, Any]:
+        terms = read_round_row(connection, round_id).terms
+        terms = replace(
+            terms,
+            is_open=terms.is_open if body.is_open is None else body.is_open,
+            shows_labels=terms.shows_labels if body.shows_labels is None else body.shows_labels,
+            settings={**terms.settings, **(body.settings.stated() if body.settings else {})},
+        )
+        write_terms(connection, round_id, terms)
+        if body.raters is not None:
+            assign(connection, round_id, body.raters)
+        return _described(connection, round_id, lead.rater_id)
+
+    return done_once(desk, lead, body.key, f"change of round {round_id}", act)

@@ -1,0 +1,192 @@
+"""The report of a signed result: the page of `detect`, with what the pathologist made of it."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from mitoscope import __version__
+from mitoscope.geometry import BoxPx0
+from mitoscope.report.close_up import draw_close_up
+from mitoscope.report.crops import Crop, read_crop
+from mitoscope.report.overview import draw_overview
+from mitoscope.report.page import Fact, Group, Headline, Note, Page, Row, Sheet, render_page
+from mitoscope.report.wording import plural, say_area, say_hpf, say_rate, say_size, say_threshold
+from mitoscope.slide import Slide
+from mitoscope.store.signed import SignedResult
+from mitoscope.tissue import TissueMask
+
+SHEET_MAX = 48
+"""Crops of one sheet: six rows of eight."""
+_POLICY = (
+    "default-src 'none'; img-src data:; style-src '{style}'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+_READING = (
+    "The mitotic count is the number of mitotic figures in the window, placed and signed by the rater named "
+    "above.",
+    "A cell counts as a mitotic figure where the rater called it one, or left a candidate whose score is "
+    "strictly above the threshold.",
+    "Coordinates are pixels of the full slide at its highest resolution, from its upper left corner.",
+    "One high-power field (HPF) is 0.237 mm². Counts over other areas or by other rules do not compare.",
+    "For research use only. Not for diagnostic use.",
+)
+
+
+def render_signed(result: SignedResult, slide: Slide, tissue: TissueMask) -> tuple[str, str]:
+    """Return the page of a signed result, and the content security policy that it needs.
+
+    Parameters
+    ----------
+    result : SignedResult
+        What was signed.
+    slide : Slide
+        Where the pictures are read.
+    tissue : TissueMask
+        Of the slide.
+    """
+    page = render_page(_compose(result, slide, tissue))
+    style = re.search(r"sha256-[A-Za-z0-9+/=]+", page)
+    return page, _POLICY.format(style="" if style is None else style.group())
+
+
+def _compose(result: SignedResult, slide: Slide, tissue: TissueMask) -> Page:
+    content = result.content
+    window = BoxPx0(**content["window"])
+    cells = content["cells"]
+    points = np.array([[one["x"], one["y"]] for one in cells], dtype=np.float64).reshape(-1, 2)
+    counted = np.array([one["is_counted"] for one in cells], dtype=np.bool_)
+    inside = np.array([_holds(window, one) for one in cells], dtype=np.bool_)
+    rows = np.flatnonzero(counted & inside)
+    key = f"Window: {content['count']:,} in {say_area(window.area_mm2(slide.info.mpp))}"
+    return Page(
+        name=slide.info.name,
+        version=__version__,
+        headline=_headline(content, window, slide),
+        notes=_notes(result, slide),
+        facts=_facts(result, window, slide, tissue),
+        overview=draw_overview(
+            slide,
+            points_px0=points[counted],
+            hot_spot=window,
+            hot_spot_key=key,
+            tissue=tissue,
+            gaps=(),
+            region=None,
+        ),
+        close_up=draw_close_up(
+            slide,
+            window,
+            points_px0=points[rows],
+            ranks=rows + 1,
+            gaps=(),
+            caption="The window (blue) and the mitotic figures in it (rings), numbered as below.",
+        ),
+        steps=(),
+        density=None,
+        top=_sheet(slide, cells, rows.tolist(), "", "The mitotic figures of the window.", window),
+        borderline_about="What the rater decided by hand.",
+        borderline=(
+            _sheet(slide, cells, _by_hand(cells, 1), "Called a mitotic figure", "", window),
+            _sheet(slide, cells, _by_hand(cells, -1), "Rejected", "", window),
+        ),
+        threshold=say_threshold(content["threshold"]),
+        histogram=None,
+        histogram_caption="",
+        provenance=_provenance(result, slide),
+        reading=_READING,
+    )
+
+
+def _holds(window: BoxPx0, cell: dict[str, Any]) -> bool:
+    return bool(window.x <= cell["x"] < window.right and window.y <= cell["y"] < window.bottom)
+
+
+def _by_hand(cells: list[dict[str, Any]], verdict: int) -> list[int]:
+    return [row for row, one in enumerate(cells) if one["verdict"] == verdict]
+
+
+def _signed_at(result: SignedResult) -> str:
+    return datetime.fromtimestamp(result.time_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _headline(content: dict[str, Any], window: BoxPx0, slide: Slide) -> Headline:
+    area = window.area_mm2(slide.info.mpp)
+    count = int(content["count"])
+    unit = f"mitotic {plural(count, 'figure')} in {say_area(area)} ({say_hpf(area)})"
+    rate = say_rate(count, float(content["covered_mm2"]))
+    return Headline(count, area, unit, f"{rate} of tissue there, counted and signed by hand")
+
+
+def _notes(result: SignedResult, slide: Slide) -> tuple[Note, ...]:
+    notes = [Note("note", "Signed.", f"By {result.rater}, {_signed_at(result)}.")]
+    if result.content["fingerprint"] != slide.info.fingerprint:
+        notes.append(
+            Note(
+                "warning",
+                "Another file.",
+                "The slide has changed since the result was signed: the pictures differ.",
+            )
+        )
+    if result.content["comment"]:
+        notes.append(Note("note", "Comment.", result.content["comment"]))
+    return tuple(notes)
+
+
+def _facts(result: SignedResult, window: BoxPx0, slide: Slide, tissue: TissueMask) -> tuple[Fact, ...]:
+    content, mpp = result.content, slide.info.mpp
+    size = say_size(window.width * mpp.x, window.height * mpp.y)
+    return (
+        Fact("Window", size, f"from x {window.x:.0f}, y {window.y:.0f}"),
+        Fact("Figures in all", f"{content['figures']:,}"),
+        Fact("Tissue", say_area(tissue.area_mm2), f"{say_area(content['covered_mm2'])} in the window"),
+        Fact("Threshold", say_threshold(content["threshold"]), "for candidates left as they were"),
+        Fact("By hand", f"{content['accepted']:,} accepted", f"{content['rejected']:,} rejected"),
+    )
+
+
+def _sheet(
+    slide: Slide, cells: list[dict[str, Any]], rows: list[int], title: str, about: str, window: BoxPx0
+) -> Sheet:
+    shown = rows[:SHEET_MAX]
+    more = "" if len(shown) == len(rows) else f" The first {SHEET_MAX} of {len(rows):,}."
+    crops = tuple(
+        Crop(
+            rank=row + 1,
+            score="by hand" if cells[row]["score"] is None else f"{cells[row]['score']:.3f}",
+            x=f"{cells[row]['x']:.0f}",
+            y=f"{cells[row]['y']:.0f}",
+            in_hot_spot=bool(cells[row]["is_counted"] and _holds(window, cells[row])),
+            picture=read_crop(slide, np.array([cells[row]["x"], cells[row]["y"]])),
+        )
+        for row in shown
+    )
+    return Sheet(f"{title}{more}" if title else title, f"{about}{more}" if about else about, crops, "None.")
+
+
+def _provenance(result: SignedResult, slide: Slide) -> tuple[Group, ...]:
+    info = slide.info
+    return (
+        Group(
+            "Slide",
+            (
+                Row("File", info.name),
+                Row("Fingerprint", result.content["fingerprint"], mono=True),
+                Row("Size", f"{info.size.width:,} × {info.size.height:,} px"),
+                Row("Resolution", f"{info.mpp.x:.4g} µm/px, stated by {info.mpp_source}"),
+                Row("Reader", info.reader),
+            ),
+        ),
+        Group(
+            "Signature",
+            (
+                Row("Result", f"number {result.id}"),
+                Row("Rater", result.rater),
+                Row("Time", _signed_at(result)),
+                Row("State of the study", f"event {result.content['version']}"),
+            ),
+        ),
+    )
