@@ -1,65 +1,89 @@
-"""From windows to one batch: cut, transplant, place, colour, texture, targets."""
+"""From windows to one batch: cut, transplant, normalise, place, colour, texture, targets."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
+from typing import Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mitoscope.config import Config
+from mitoscope.data.augment import AugmentConfig
+from mitoscope.data.batch import Batch
+from mitoscope.data.boxes import Boxes, boxes_of
 from mitoscope.data.contrast_transfer import build_bank, match, transfer
-from mitoscope.data.picture import Picture
+from mitoscope.data.field import BOX_UM, Field
+from mitoscope.data.lighting import relight
+from mitoscope.data.normalise_stain import normalise
 from mitoscope.data.placement import Placement
-from mitoscope.data.sampling import BatchPlan, HardPool
+from mitoscope.data.sampling import HardPool, SamplingConfig, Scheme, plan
+from mitoscope.data.sampling.semi import SemiConfig
 from mitoscope.data.stain import jitter
 from mitoscope.data.target import dense_targets
 from mitoscope.data.texture import compress, focus, noise, whiten_edge
-from mitoscope.data.window import PATCH_PX, Patch, cut_patch
+from mitoscope.data.window import Patch, Window, cut_patch, patch_side
+from mitoscope.errors import TrainingDataError
 
 _FEATHER_PX = 14.0
+_EDGE_CELL_PX = 8
 
 
-class AugmentConfig(Config):
-    """How windows are changed at random.
-
-    Parameters
-    ----------
-    scale_min, scale_max : float
-        Range of the scale.
-    contrast_transfer : float
-        Share of the windows that take the colour statistics of another picture, in LAB.
-    stain_strength : float
-        1 is the amount documented in `stain.jitter`.
-    focus, noise, jpeg, slide_edge : float
-        Shares of the windows that are blurred or sharpened, get noise, are compressed, lie at a white edge.
-    """
-
-    scale_min: float = 0.75
-    scale_max: float = 1.4
-    contrast_transfer: float = 0.4
-    stain_strength: float = 1.0
-    focus: float = 0.5
-    noise: float = 0.3
-    jpeg: float = 0.3
-    slide_edge: float = 0.12
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Batch:
-    """One batch.
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a model learns from.
 
     Parameters
     ----------
-    rgb : Tensor of uint8, shape (n, h, w, 3)
-    target : Tensor of int8, shape (n, h / stride, w / stride)
-        1 figure, 0 background, -1 ignored.
+    labels : tuple of str
+        Its classes, the mitotic figure first.
+    mpp : float
+        Resolution of training, µm/px.
+    stride_px : int
+        Side of a cell of a dense target.
+    figure_radius_px, ignore_radius_px : float
+        See `dense_targets`; 0 where there is no dense target.
     """
 
-    rgb: Tensor
-    target: Tensor
+    labels: tuple[str, ...]
+    mpp: float
+    stride_px: int
+    figure_radius_px: float = 0.0
+    ignore_radius_px: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """Everything that chance decided for one batch; with it the batch can be made again.
+
+    Parameters
+    ----------
+    windows : tuple of Window
+    matrix : tuple
+        Of the placement, by window.
+    seed : int
+        Of the changes of colour and texture.
+    """
+
+    windows: tuple[Window, ...]
+    matrix: tuple[tuple[tuple[float, float], tuple[float, float]], ...]
+    seed: int
+
+    def to_json(self) -> str:
+        """Return it as one line of JSON."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` wrote."""
+        values = json.loads(text)
+        windows = tuple(
+            Window(**{**one, "paste_on": None if one["paste_on"] is None else tuple(one["paste_on"])})
+            for one in values["windows"]
+        )
+        return cls(windows, _rows(torch.tensor(values["matrix"])), values["seed"])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,61 +95,122 @@ class Batches:
 
     Parameters
     ----------
-    pictures : tuple of Picture
-        The training side of the split.
-    plan : BatchPlan
+    fields : tuple of Field
+    scheme : Scheme
     augment : AugmentConfig
     bank : Tensor
-        Colour statistics of all pictures, see `build_bank`.
-    window_px, stride_px : int
-    figure_radius_px, ignore_radius_px : float
-        See `dense_targets`.
+        Colour statistics of all fields, see `build_bank`.
+    window_px : int
+    target : Target
     seed : int
     """
 
-    pictures: tuple[Picture, ...]
-    plan: BatchPlan
+    fields: tuple[Field, ...]
+    scheme: Scheme
     augment: AugmentConfig
     bank: Tensor
     window_px: int
-    stride_px: int
-    figure_radius_px: float
-    ignore_radius_px: float
+    target: Target
     seed: int
 
     def draw(self, step: int, hard: HardPool) -> Batch:
         """Draw the batch of a step."""
-        random = np.random.default_rng((self.seed, step))
+        return self.replay(self.drawn(step, hard))
+
+    def drawn(self, step: int, hard: HardPool) -> Drawn:
+        """Draw what chance decides for the batch of a step."""
+        windows = self.scheme.windows(step, hard, seed=self.seed)
+        random = np.random.default_rng((self.seed, step, 1))
         generator = torch.Generator().manual_seed(int(random.integers(2**62)))
-        patches = [cut_patch(window, self.pictures) for window in self.plan.draw(random, hard)]
-        placement = Placement.draw(
-            torch.tensor([patch.centre for patch in patches], dtype=torch.float32),
-            generator,
-            window_px=self.window_px,
-            scales=(self.augment.scale_min, self.augment.scale_max),
-        )
-        rgb = self._changed(placement.warp(_transplanted(patches)), generator)
+        centre = torch.zeros(len(windows), 2)
+        placement = Placement.draw(centre, generator, window_px=self.window_px, freedom=self.augment.freedom)
+        return Drawn(tuple(windows), _rows(placement.matrix), int(random.integers(2**62)))
+
+    def replay(self, drawn: Drawn) -> Batch:
+        """Make the batch that was drawn."""
+        random = np.random.default_rng(drawn.seed)
+        generator = torch.Generator().manual_seed(drawn.seed)
+        patches = [cut_patch(window, self.fields, side=self.patch_px) for window in drawn.windows]
+        centre = torch.tensor([patch.centre for patch in patches], dtype=torch.float32)
+        placement = Placement(torch.tensor(drawn.matrix), centre, self.window_px)
+        rgb = self._changed(placement.warp(_transplanted(self._normalised(patches))), generator)
+        compress(rgb, random, share=self.augment.jpeg)
+        cells, hidden = self._cells(patches, placement, rgb, random)
+        found = boxes_of(patches, placement, labels=self.target.labels, box_px=BOX_UM / self.target.mpp)
+        found = _visible(found, hidden, self.window_px)
+        score = torch.tensor([patch.score for patch in patches], dtype=torch.float32)
+        return Batch(torch.from_numpy(rgb), found.boxes, found.classes, found.weights, score, cells)
+
+    @property
+    def patch_px(self) -> int:
+        """Side of the patches that windows are cut from."""
+        free = self.augment.rotation == "free"
+        return patch_side(self.window_px, free_rotation=free, scale_min=self.augment.scale_min)
+
+    def _normalised(self, patches: list[Patch]) -> list[Patch]:
+        method = self.augment.normalise
+        if method == "none":
+            return patches
+        return [
+            Patch(normalise(p.rgb, method), p.centre, p.figures, p.cells, p.score, p.valid, p.transplant)
+            for p in patches
+        ]
+
+    def _cells(
+        self, patches: list[Patch], placement: Placement, rgb: NDArray[np.uint8], random: np.random.Generator
+    ) -> tuple[Tensor | None, NDArray[np.bool_]]:
+        """Make the dense targets where the model has them, and put white edges over windows."""
+        side, own = self.window_px, self.target
+        if not own.figure_radius_px:
+            none = np.zeros((len(patches), side // _EDGE_CELL_PX, side // _EDGE_CELL_PX), dtype=np.int8)
+            return None, whiten_edge(rgb, none, random, share=self.augment.slide_edge)
         target = dense_targets(
             patches,
             placement,
-            stride_px=self.stride_px,
-            figure_radius_px=self.figure_radius_px,
-            ignore_radius_px=self.ignore_radius_px,
+            stride_px=own.stride_px,
+            figure_radius_px=own.figure_radius_px,
+            ignore_radius_px=own.ignore_radius_px,
         )
-        compress(rgb, random, share=self.augment.jpeg)
-        whiten_edge(rgb, target, random, share=self.augment.slide_edge)
-        return Batch(torch.from_numpy(rgb), torch.from_numpy(target))
+        hidden = whiten_edge(rgb, target, random, share=self.augment.slide_edge)
+        return torch.from_numpy(target), hidden
 
     def _changed(self, rgb: Tensor, generator: torch.Generator) -> NDArray[np.uint8]:
-        chosen = torch.rand(len(rgb), generator=generator) < self.augment.contrast_transfer
+        own = self.augment
+        chosen = torch.rand(len(rgb), generator=generator) < own.contrast_transfer
         index = chosen.nonzero()[:, 0]
         if len(index):
             rgb = rgb.index_copy(0, index, transfer(rgb[index], self.bank, generator))
-        rgb = jitter(rgb, generator, strength=self.augment.stain_strength)
-        rgb = focus(rgb, generator, share=self.augment.focus)
-        rgb = noise(rgb, generator, share=self.augment.noise)
+        if own.stain_strength:
+            rgb = jitter(rgb, generator, strength=own.stain_strength)
+        if own.lighting or own.contrast:
+            rgb = relight(rgb, generator, lighting=own.lighting, contrast=own.contrast)
+        if own.focus:
+            rgb = focus(rgb, generator, share=own.focus)
+        if own.noise:
+            rgb = noise(rgb, generator, share=own.noise)
         pixels = (rgb.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
         return np.ascontiguousarray(pixels.numpy())
+
+
+def _rows(matrix: Tensor) -> tuple[tuple[tuple[float, float], tuple[float, float]], ...]:
+    return tuple(((a, b), (c, d)) for (a, b), (c, d) in matrix.tolist())
+
+
+def _visible(found: Boxes, hidden: NDArray[np.bool_], window_px: int) -> Boxes:
+    """Leave out the boxes whose centre lies under a white edge."""
+    if not hidden.any():
+        return found
+    side = window_px / hidden.shape[1]
+    kept = []
+    for index, boxes in enumerate(found.boxes):
+        centre = (boxes[:, :2] + boxes[:, 2:]) / 2
+        place = (centre / side).long().clamp(0, hidden.shape[1] - 1).numpy()
+        kept.append(torch.from_numpy(~hidden[index][place[:, 1], place[:, 0]]))
+    return Boxes(
+        tuple(b[k] for b, k in zip(found.boxes, kept, strict=True)),
+        tuple(c[k] for c, k in zip(found.classes, kept, strict=True)),
+        tuple(w[k] for w, k in zip(found.weights, kept, strict=True)),
+    )
 
 
 def _transplanted(patches: list[Patch]) -> Tensor:
@@ -137,7 +222,7 @@ def _transplanted(patches: list[Patch]) -> Tensor:
     index = torch.tensor([index for index, _ in discs])
     ground = torch.from_numpy(np.stack([disc[0] for _, disc in discs])).permute(0, 3, 1, 2).float() / 255
     x, y, radius = (torch.tensor([disc[i] for _, disc in discs])[:, None, None] for i in (1, 2, 3))
-    axis = torch.arange(PATCH_PX) + 0.5
+    axis = torch.arange(rgb.shape[-1]) + 0.5
     distance = torch.hypot(axis[None, None, :] - x, axis[None, :, None] - y)
     alpha = ((radius - distance) / _FEATHER_PX + 0.5).clamp(0, 1)[:, None]
     figure, fits = match(rgb[index], ground)
@@ -148,25 +233,35 @@ def _transplanted(patches: list[Patch]) -> Tensor:
 
 
 def make_batches(
-    pictures: tuple[Picture, ...],
-    plan: BatchPlan,
+    fields: tuple[Field, ...],
+    sampling: SamplingConfig,
     augment: AugmentConfig,
     *,
-    window_px: int,
+    labels: tuple[str, ...],
+    mpp: float,
     stride_px: int,
-    figure_radius_px: float,
-    ignore_radius_px: float,
     seed: int,
 ) -> Batches:
-    """Take the colour statistics of the pictures and set up the batches."""
-    return Batches(
-        pictures,
-        plan,
-        augment,
-        build_bank(pictures),
-        window_px,
-        stride_px,
-        figure_radius_px,
-        ignore_radius_px,
-        seed,
+    """Set up the scheme over the fields and take their colour statistics.
+
+    Raises
+    ------
+    TrainingDataError
+        If the scheme lacks a class or a kind of place, or a window is larger than every field.
+    """
+    largest = max((max(field.width, field.height) for field in fields), default=0)
+    if sampling.window_px > largest:
+        raise TrainingDataError(
+            f"windows of {sampling.window_px} px, but the largest field has {largest} px",
+            where="data.sampling.window_px",
+            mend="take smaller windows",
+        )
+    radii = (
+        (sampling.figure_radius_px, sampling.ignore_radius_px)
+        if isinstance(sampling, SemiConfig)
+        else (0.0, 0.0)
     )
+    bank = build_bank(fields) if augment.contrast_transfer else torch.zeros(1, 6)
+    scheme = plan(fields, sampling, labels=labels, mpp=mpp)
+    target = Target(labels, mpp, stride_px, *radii)
+    return Batches(fields, scheme, augment, bank, sampling.window_px, target, seed)

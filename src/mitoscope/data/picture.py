@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mitoscope.data.field import Labels
 
 
 def no_points() -> NDArray[np.float64]:
@@ -15,7 +18,7 @@ def no_points() -> NDArray[np.float64]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """Pixels of one case with what is known about them.
+    """Pixels of one case with what is known about them; a `Field` in memory.
 
     Parameters
     ----------
@@ -34,6 +37,8 @@ class Picture:
     mirror_px : int
         How far beyond the picture its mirror image may serve as background. A figure's mirror image would
         be background by its label, so this must end before the nearest one.
+    others : Labels
+        Further labelled cells, and the agreement where it is stated.
     """
 
     name: str
@@ -43,6 +48,28 @@ class Picture:
     figures: NDArray[np.float64] = field(default_factory=no_points)
     look_alikes: NDArray[np.float64] = field(default_factory=no_points)
     mirror_px: int = 0
+    others: Labels = field(default_factory=Labels.none)
+
+    @property
+    def domain(self) -> str:
+        """The source: pictures of one source are alike."""
+        return self.source
+
+    @property
+    def labels(self) -> Labels:
+        """All labelled cells."""
+        return Labels.joined(Labels.figures(self.figures), Labels.look_alikes(self.look_alikes), self.others)
+
+    def cut(self, *, left: int, top: int, side: int) -> NDArray[np.uint8]:
+        """Return a square patch; beyond the picture it is mirrored."""
+        return cut(self.rgb, left=left, top=top, side=side)
+
+    def digest(self) -> str:
+        """Return the SHA-256 of pixels and labels."""
+        content = hashlib.sha256(f"{self.source}/{self.name} {self.case}\n".encode())
+        for array in (self.rgb, self.figures, self.look_alikes, self.others.points):
+            content.update(np.ascontiguousarray(array).tobytes())
+        return content.hexdigest()
 
     @property
     def height(self) -> int:
@@ -55,7 +82,8 @@ class Picture:
         return int(self.rgb.shape[1])
 
 
-def _mirrored(start: int, length: int, size: int) -> NDArray[np.intp]:
+def mirrored(start: int, length: int, size: int) -> NDArray[np.intp]:
+    """Return the indices of a stretch along an axis; beyond its ends they come back."""
     period = max(2 * size - 2, 1)
     index = np.arange(start, start + length) % period
     return np.where(index < size, index, period - index).astype(np.intp)
@@ -75,5 +103,5 @@ def cut(rgb: NDArray[np.uint8], *, left: int, top: int, side: int) -> NDArray[np
     height, width = rgb.shape[:2]
     if 0 <= left <= width - side and 0 <= top <= height - side:
         return rgb[top : top + side, left : left + side]
-    rows, columns = _mirrored(top, side, height), _mirrored(left, side, width)
+    rows, columns = mirrored(top, side, height), mirrored(left, side, width)
     return np.asarray(rgb[rows[:, None], columns[None, :]])

@@ -2,65 +2,123 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Annotated
 
-from mitoscope.data.picture import Picture
+import numpy as np
+from pydantic import Field as Setting
+
+from mitoscope.config import Config
+from mitoscope.data.field import Field
 from mitoscope.errors import TrainingDataError
+
+Count = Annotated[int, Setting(ge=0)]
+
+
+class SplitConfig(Config):
+    """What is held out for validation.
+
+    Parameters
+    ----------
+    held_out : tuple of str
+        Cases by name.
+    every_nth : int
+        Of the cases of a source of which none is named, in the order of their names, one in so many is held
+        out; 0 none. Crops whose slide is not known stay in training.
+    """
+
+    held_out: tuple[str, ...] = ()
+    every_nth: Count = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
-    """Pictures for training and pictures held out.
+    """Fields for training and fields held out.
 
     Raises
     ------
     TrainingDataError
-        If a case is on both sides, or the training side has no mitotic figure or no background picture.
+        If a case is on both sides, or one side is empty or has no mitotic figure.
     """
 
-    training: tuple[Picture, ...]
-    validation: tuple[Picture, ...]
+    training: tuple[Field, ...]
+    validation: tuple[Field, ...]
 
     def __post_init__(self) -> None:
-        both = {p.case for p in self.training} & {p.case for p in self.validation}
+        both = {f.case for f in self.training} & {f.case for f in self.validation}
         if both:
             raise TrainingDataError(
                 "the case is on both sides of the split", where=min(both), mend="split by case"
             )
-        if not any(len(picture.figures) for picture in self.training):
-            raise TrainingDataError("no mitotic figure to train on", where="split")
-        if all(len(picture.figures) for picture in self.training):
-            raise TrainingDataError("no picture without mitotic figures to train on", where="split")
+        for name, side in (("training", self.training), ("validation", self.validation)):
+            if not any(len(field.figures) for field in side):
+                raise TrainingDataError(
+                    f"no mitotic figure on the side of {name}", where="split", mend="hold out other cases"
+                )
 
 
-def split_by_case(
-    pictures: Iterable[Picture], *, held_out: Sequence[str], every_nth_slide: int, every_nth_field: int
-) -> Split:
-    """Hold out named cases, every n-th MIDOG slide and every n-th negative field.
-
-    Parameters
-    ----------
-    held_out : sequence of str
-        Cases by name, for example ``"BreCaHAD/Case_10"``.
-    every_nth_slide, every_nth_field : int
-        0 holds none out.
+def split_by_case(fields: Iterable[Field], config: SplitConfig) -> Split:
+    """Hold out what the configuration says.
 
     Raises
     ------
     TrainingDataError
-        If a named case does not exist.
+        If a named case does not exist, or nothing is left on one side.
     """
-    pictures = tuple(pictures)
-    cases = {picture.case for picture in pictures}
-    for case in held_out:
+    fields = tuple(fields)
+    cases = {field.case for field in fields}
+    for case in config.held_out:
         if case not in cases:
             raise TrainingDataError("no such case to hold out", where=case)
-    out = set(held_out)
-    for prefix, nth in (("MIDOG/", every_nth_slide), ("field/", every_nth_field)):
-        if nth:
-            out |= set(sorted(case for case in cases if case.startswith(prefix))[::nth])
+    out = set(config.held_out)
+    if config.every_nth:
+        named = {_family(case) for case in config.held_out}
+        for family in {_family(case) for case in cases} - named - {_LONE_CROPS}:
+            alike = sorted(case for case in cases if _family(case) == family)
+            out |= set(alike[:: config.every_nth])
+    return _parted(fields, out)
+
+
+def split_by_fold(fields: Iterable[Field], *, fold: int, folds: int, seed: int) -> Split:
+    """Hold out one of several parts of the cases, stratified by their number of figures.
+
+    Parameters
+    ----------
+    fold : int
+        From 0.
+    folds, seed : int
+
+    Raises
+    ------
+    TrainingDataError
+        If there are fewer cases than folds.
+    """
+    fields = tuple(fields)
+    figures: dict[str, int] = {}
+    for field in fields:
+        figures[field.case] = figures.get(field.case, 0) + len(field.figures)
+    cases = sorted(figures)
+    if len(cases) < folds:
+        raise TrainingDataError(
+            f"{len(cases)} cases cannot be parted into {folds} folds", where="run.folds", mend="fewer folds"
+        )
+    # Dealt in turn by the number of figures, so that folds differ little; equals are shuffled.
+    shuffled = np.random.default_rng(seed).permutation(len(cases)).tolist()
+    dealt = sorted(shuffled, key=lambda place: -figures[cases[place]])
+    return _parted(fields, {cases[place] for place in dealt[fold::folds]})
+
+
+def _parted(fields: tuple[Field, ...], out: set[str]) -> Split:
     return Split(
-        training=tuple(picture for picture in pictures if picture.case not in out),
-        validation=tuple(picture for picture in pictures if picture.case in out),
+        training=tuple(field for field in fields if field.case not in out),
+        validation=tuple(field for field in fields if field.case in out),
     )
+
+
+_LONE_CROPS = "crop"
+
+
+def _family(case: str) -> str:
+    """Return what comes before the first slash: cases of one source are held out evenly."""
+    return case.split("/")[0] if "/" in case else ""

@@ -8,10 +8,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.data.picture import Picture, cut
+from mitoscope.data.field import Field, Labels
+from mitoscope.data.picture import cut
 
-PATCH_PX: Final = 192
-"""Side of the patch that is cut for a window: room for rotation and scale."""
 CROP_PX: Final = 128
 """Side of the published crops, which background windows imitate."""
 
@@ -32,6 +31,8 @@ class Window:
         Picture and place (centre) of a background to which the figure is transplanted.
     paste_radius_px : float
         Radius of the transplanted disc.
+    score : float
+        What the whole window is, for classifiers and regressors.
     """
 
     picture: int
@@ -40,6 +41,7 @@ class Window:
     like_crop: bool = False
     paste_on: tuple[int, float, float] | None = None
     paste_radius_px: float = 0.0
+    score: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,11 +50,15 @@ class Patch:
 
     Parameters
     ----------
-    rgb : ndarray of uint8, shape (192, 192, 3)
+    rgb : ndarray of uint8, shape (side, side, 3)
     centre : tuple of float
         Centre of the window.
     figures : ndarray of float64, shape (n, 2)
         Mitotic figures.
+    cells : Labels
+        All labelled cells, figures included.
+    score : float
+        Of the window.
     valid : tuple of float
         Left, top, right, bottom of the part whose labels are trusted.
     transplant : tuple, optional
@@ -62,35 +68,44 @@ class Patch:
     rgb: NDArray[np.uint8]
     centre: tuple[float, float]
     figures: NDArray[np.float64]
+    cells: Labels
+    score: float
     valid: tuple[float, float, float, float]
     transplant: tuple[NDArray[np.uint8], float, float, float] | None = None
 
 
-def cut_patch(window: Window, pictures: tuple[Picture, ...]) -> Patch:
+def patch_side(window_px: int, *, free_rotation: bool, scale_min: float) -> int:
+    """Return the side of the patch that a window is cut from: room for free rotation, or for scale alone."""
+    room = 1.5 if free_rotation else 1 / min(scale_min, 1.0)
+    return 2 * -(-round(window_px * room) // 2)
+
+
+def cut_patch(window: Window, fields: tuple[Field, ...], *, side: int) -> Patch:
     """Cut the patch of a window."""
-    picture = pictures[window.picture]
-    left, top = round(window.x) - PATCH_PX // 2, round(window.y) - PATCH_PX // 2
+    one = fields[window.picture]
+    left, top = round(window.x) - side // 2, round(window.y) - side // 2
     centre = (window.x - left, window.y - top)
-    rgb = cut(picture.rgb, left=left, top=top, side=PATCH_PX)
-    figures = picture.figures - (left, top)
-    if window.like_crop:
-        border = (PATCH_PX - CROP_PX) // 2
+    rgb = one.cut(left=left, top=top, side=side)
+    labels = one.labels
+    cells = Labels(labels.points - (left, top), labels.label, labels.agreement)
+    figures = one.figures - (left, top)
+    if window.like_crop and side > CROP_PX:
+        border = (side - CROP_PX) // 2
         inner = rgb[border:-border, border:-border]
-        rgb = cut(np.ascontiguousarray(inner), left=-border, top=-border, side=PATCH_PX)
-    margin = picture.mirror_px
+        rgb = cut(np.ascontiguousarray(inner), left=-border, top=-border, side=side)
+    margin = one.mirror_px
     valid = (
         max(-margin - left, 0.0),
         max(-margin - top, 0.0),
-        min(picture.width + margin - left, float(PATCH_PX)),
-        min(picture.height + margin - top, float(PATCH_PX)),
+        min(one.width + margin - left, float(side)),
+        min(one.height + margin - top, float(side)),
     )
     if window.paste_on is None:
-        return Patch(rgb, centre, figures, valid)
+        return Patch(rgb, centre, figures, cells, window.score, valid)
     index, x, y = window.paste_on
-    other = pictures[index]
-    background = cut(other.rgb, left=round(x) - PATCH_PX // 2, top=round(y) - PATCH_PX // 2, side=PATCH_PX)
+    background = fields[index].cut(left=round(x) - side // 2, top=round(y) - side // 2, side=side)
     figure = figures[0]  # only crops are transplanted; their own figure comes first
     near = figures[np.hypot(*(figures - figure).T) < window.paste_radius_px]
-    whole = (0.0, 0.0, float(PATCH_PX), float(PATCH_PX))
+    whole = (0.0, 0.0, float(side), float(side))
     disc = (background, float(figure[0]), float(figure[1]), window.paste_radius_px)
-    return Patch(rgb, centre, near, whole, disc)
+    return Patch(rgb, centre, near, Labels.figures(near), window.score, whole, disc)

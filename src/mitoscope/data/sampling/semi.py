@@ -3,50 +3,69 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field as Setting
+from pydantic import model_validator
 
-from mitoscope.data.picture import Picture
+from mitoscope.config import Config
+from mitoscope.data.field import Field
+from mitoscope.data.sampling.pool import JITTER_PX, HardPool
 from mitoscope.data.window import Window
+from mitoscope.errors import TrainingDataError
 
-# A figure falls anywhere in the window: the network must not learn that it is in the middle.
-_JITTER_PX = 44.0
+Count = Annotated[int, Setting(ge=0)]
+AtLeastOne = Annotated[int, Setting(ge=1)]
+Share = Annotated[float, Setting(ge=0, le=1)]
+Positive = Annotated[float, Setting(gt=0)]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class HardPool:
-    """BG-Hard: places on training pictures that a detector took for mitotic figures.
+class SemiConfig(Config):
+    """Fixed numbers of foreground, *BG-Hard* and *BG-Rand* windows in every batch (Akram et al. 2018).
 
     Parameters
     ----------
-    picture : ndarray of int64, shape (n,)
-        Index into the training pictures.
-    x, y : ndarray of float64, shape (n,)
-        Px of the picture.
-    weight : ndarray of float64, shape (n,)
-        Probability of being drawn; adds up to one.
+    window_px : int
+        Side of a window.
+    foreground, bg_hard, bg_random : int
+        Windows with a mitotic figure, at hard negatives, at random places; 2 : 62 in the paper.
+    field_share, paste_share : float
+        Of the foreground: from whole fields (*FG-Lab* proper); of the crops: transplanted into another
+        laboratory.
+    mined : int
+        Windows of the foreground with a figure mined from unlabelled slides (*FG-WSI*); they are the fields
+        whose source is named in `mined_source`.
+    mined_source : str
+    figure_radius_px, ignore_radius_px : float
+        Cells within the first radius of a figure are figure, beyond the second background.
     """
 
-    picture: NDArray[np.int64]
-    x: NDArray[np.float64]
-    y: NDArray[np.float64]
-    weight: NDArray[np.float64]
+    kind: Literal["semi"]
+    window_px: Annotated[int, Setting(ge=32, le=1024)] = 128
+    foreground: AtLeastOne = 28
+    bg_hard: Count = 14
+    bg_random: Count = 22
+    field_share: Share = 0.16
+    paste_share: Share = 0.3
+    mined: Count = 0
+    mined_source: str = "mined"
+    figure_radius_px: Positive = 9.0
+    ignore_radius_px: Positive = 22.0
 
-    @classmethod
-    def empty(cls) -> HardPool:
-        """Return a pool without places."""
-        none = np.empty(0)
-        return cls(np.empty(0, dtype=np.int64), none, none, none)
+    @property
+    def batch(self) -> int:
+        """Windows of a batch."""
+        return self.foreground + self.bg_hard + self.bg_random
 
-    def __len__(self) -> int:
-        return len(self.picture)
-
-    def draw(self, random: np.random.Generator) -> Window:
-        """Draw a window around a hard place."""
-        index = int(random.choice(len(self), p=self.weight))
-        dx, dy = random.uniform(-_JITTER_PX, _JITTER_PX, 2)
-        return Window(int(self.picture[index]), self.x[index] + dx, self.y[index] + dy)
+    @model_validator(mode="after")
+    def _numbers_fit(self) -> Self:
+        if self.ignore_radius_px < self.figure_radius_px:
+            raise ValueError("ignore_radius_px lies below figure_radius_px")
+        if self.mined > self.foreground:
+            raise ValueError("more mined windows than foreground")
+        return self
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,14 +75,14 @@ class Foreground:
     Parameters
     ----------
     crops, fields : ndarray of int64, shape (n, 2)
-        Picture and figure, of crops (one figure in the centre) and of whole fields.
+        Field and figure, of crops (one figure in the centre) and of whole fields.
     field_share : float
         Share of the windows that comes from whole fields.
     paste_share : float
         Share of the crops whose figure is transplanted into a background of another laboratory.
     background : BgRand
         Where figures are transplanted to.
-    pictures : tuple of Picture
+    pictures : tuple of Field
     """
 
     crops: NDArray[np.int64]
@@ -71,14 +90,14 @@ class Foreground:
     field_share: float
     paste_share: float
     background: BgRand
-    pictures: tuple[Picture, ...]
+    pictures: tuple[Field, ...]
 
     def draw(self, random: np.random.Generator) -> Window:
         """Draw a window around a mitotic figure, which falls anywhere in it."""
         whole = bool(len(self.fields)) and (not len(self.crops) or random.random() < self.field_share)
         table = self.fields if whole else self.crops
         picture, figure = (int(value) for value in table[random.integers(len(table))])
-        x, y = self.pictures[picture].figures[figure] + random.uniform(-_JITTER_PX, _JITTER_PX, 2)
+        x, y = self.pictures[picture].figures[figure] + random.uniform(-JITTER_PX, JITTER_PX, 2)
         if whole or random.random() >= self.paste_share:
             return Window(picture, x, y)
         place = self.background.place(random, free=True)
@@ -91,7 +110,7 @@ class BgRand:
 
     Parameters
     ----------
-    pictures : tuple of Picture
+    pictures : tuple of Field
     index : ndarray of int64, shape (n,)
         The pictures that are whole fields.
     weight : ndarray of float64, shape (n,)
@@ -100,7 +119,7 @@ class BgRand:
         Share of the windows on fields without figures that imitate the mirrored border of a crop.
     """
 
-    pictures: tuple[Picture, ...]
+    pictures: tuple[Field, ...]
     index: NDArray[np.int64]
     weight: NDArray[np.float64]
     like_crop_share: float = 0.5
@@ -131,6 +150,9 @@ class BatchPlan:
         Labelled look-alikes, part of BG-Hard from the first step on.
     n_foreground, n_hard, n_random : int
         Windows of each set; while nothing is mined, look-alikes stand for all of BG-Hard.
+    mined : HardPool
+        FG-WSI: figures mined from unlabelled slides.
+    n_mined : int
     look_alike_share : float
         Share of labelled look-alikes in BG-Hard.
     """
@@ -141,11 +163,15 @@ class BatchPlan:
     n_foreground: int
     n_hard: int
     n_random: int
+    mined: HardPool
+    n_mined: int = 0
     look_alike_share: float = 0.12
 
-    def draw(self, random: np.random.Generator, hard: HardPool) -> list[Window]:
+    def windows(self, step: int, hard: HardPool, *, seed: int) -> list[Window]:
         """Draw the windows of one batch."""
+        random = np.random.default_rng((seed, step, 2))
         windows = [self.foreground.draw(random) for _ in range(self.n_foreground)]
+        windows.extend(self.mined.draw(random) for _ in range(self.n_mined))
         for _ in range(self.n_hard):
             labelled = len(self.look_alikes) and (not len(hard) or random.random() < self.look_alike_share)
             pool = self.look_alikes if labelled else hard
@@ -154,43 +180,63 @@ class BatchPlan:
         return windows
 
 
-def is_crop(picture: Picture) -> bool:
+def is_crop(picture: Field) -> bool:
     """Say whether a picture is a crop around a figure rather than a whole field."""
     return bool(len(picture.figures)) and max(picture.height, picture.width) <= 128
 
 
-def plan_batches(
-    pictures: tuple[Picture, ...],
-    *,
-    n_foreground: int,
-    n_hard: int,
-    n_random: int,
-    field_share: float,
-    paste_share: float,
-) -> BatchPlan:
-    """Sort the training pictures into the sets that a batch is drawn from."""
-    pairs = [(p, f, is_crop(pic)) for p, pic in enumerate(pictures) for f in range(len(_inside(pic)))]
-    whole = np.array([p for p, picture in enumerate(pictures) if not is_crop(picture)], dtype=np.int64)
+def plan_semi(fields: tuple[Field, ...], config: SemiConfig) -> BatchPlan:
+    """Sort the training fields into the sets that a batch is drawn from.
+
+    Raises
+    ------
+    TrainingDataError
+        If there is no mitotic figure, no whole field, or no mined figure although some are asked for.
+    """
+    pictures = fields
+    lab = [p for p, one in enumerate(fields) if one.source != config.mined_source]
+    pairs = [(p, f, is_crop(fields[p])) for p in lab for f in range(len(_inside(fields[p])))]
+    whole = np.array([p for p in lab if not is_crop(fields[p])], dtype=np.int64)
+    if not pairs or not len(whole):
+        lack = "mitotic figure" if not pairs else "whole field for the background"
+        raise TrainingDataError(f"no {lack} to train on", where="data.sampling")
     area = np.array([pictures[p].height * pictures[p].width for p in whole], dtype=np.float64)
     bg_rand = BgRand(pictures, whole, area / area.sum())
     foreground = Foreground(
         crops=np.array([(p, f) for p, f, crop in pairs if crop], dtype=np.int64).reshape(-1, 2),
         fields=np.array([(p, f) for p, f, crop in pairs if not crop], dtype=np.int64).reshape(-1, 2),
-        field_share=field_share,
-        paste_share=paste_share,
+        field_share=config.field_share,
+        paste_share=config.paste_share,
         background=bg_rand,
         pictures=pictures,
     )
-    known = [(p, x, y) for p, picture in enumerate(pictures) for x, y in picture.look_alikes]
-    look_alikes = HardPool(
-        picture=np.array([p for p, _, _ in known], dtype=np.int64),
-        x=np.array([x for _, x, _ in known]),
-        y=np.array([y for _, _, y in known]),
-        weight=np.full(len(known), 1.0 / max(len(known), 1)),
+    look_alikes = HardPool.even([(p, x, y) for p in lab for x, y in fields[p].look_alikes.tolist()])
+    return BatchPlan(
+        foreground,
+        bg_rand,
+        look_alikes,
+        n_foreground=config.foreground - config.mined,
+        n_hard=config.bg_hard,
+        n_random=config.bg_random,
+        mined=_mined(fields, config),
+        n_mined=config.mined,
     )
-    return BatchPlan(foreground, bg_rand, look_alikes, n_foreground, n_hard, n_random)
 
 
-def _inside(picture: Picture) -> NDArray[np.float64]:
+def _mined(fields: tuple[Field, ...], config: SemiConfig) -> HardPool:
+    rows = [
+        (p, x, y)
+        for p, one in enumerate(fields)
+        if one.source == config.mined_source
+        for x, y in one.figures.tolist()
+    ]
+    if config.mined and not rows:
+        raise TrainingDataError(
+            "no mined figure (FG-WSI)", where="data.sampling.mined", mend="mine slides first, or set it to 0"
+        )
+    return HardPool.even(rows)
+
+
+def _inside(picture: Field) -> NDArray[np.float64]:
     # The first figure of a crop is the one in its centre; neighbours are labels, not windows of their own.
     return picture.figures[:1] if is_crop(picture) else picture.figures

@@ -1,0 +1,61 @@
+"""Sampling schemes of the papers, by name; what each draws is a function of the seed and the step."""
+
+from __future__ import annotations
+
+from typing import Annotated, Protocol
+
+from pydantic import Field as Setting
+
+from mitoscope.data.field import Field
+from mitoscope.data.sampling.ccmct import CcmctConfig, plan_ccmct
+from mitoscope.data.sampling.crops import CropsConfig, plan_crops
+from mitoscope.data.sampling.crowd import CrowdConfig, plan_crowd
+from mitoscope.data.sampling.midogpp import MidogppConfig, plan_midogpp
+from mitoscope.data.sampling.pool import HardPool
+from mitoscope.data.sampling.semi import SemiConfig, is_crop, plan_semi
+from mitoscope.data.window import Window
+
+__all__ = ["HardPool", "SamplingConfig", "Scheme", "is_crop", "plan"]
+
+SamplingConfig = Annotated[
+    SemiConfig | CcmctConfig | MidogppConfig | CrowdConfig | CropsConfig, Setting(discriminator="kind")
+]
+"""The table ``[data.sampling]`` of a recipe."""
+
+
+class Scheme(Protocol):
+    """What draws the windows of a run."""
+
+    def windows(self, step: int, hard: HardPool, *, seed: int) -> list[Window]:
+        """Draw the windows of the batch of a step."""
+        ...
+
+
+def plan(fields: tuple[Field, ...], config: SamplingConfig, *, labels: tuple[str, ...], mpp: float) -> Scheme:
+    """Set up a scheme over the training fields.
+
+    Parameters
+    ----------
+    fields : tuple of Field
+    config : SamplingConfig
+    labels : tuple of str
+        Classes of the model, the mitotic figure first.
+    mpp : float
+        Resolution of training.
+
+    Raises
+    ------
+    TrainingDataError
+        If a class or a kind of place that the scheme needs is missing.
+    """
+    match config:
+        case SemiConfig():
+            return plan_semi(fields, config)
+        case CcmctConfig():
+            return plan_ccmct(fields, config)
+        case MidogppConfig():
+            return plan_midogpp(fields, config)
+        case CrowdConfig():
+            return plan_crowd(fields, config, mpp=mpp)
+        case _:
+            return plan_crops(fields, config, labels=labels)

@@ -1,0 +1,147 @@
+"""A field that is read by region, straight from a slide or an image on disk."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mitoscope.data.field import Labels
+from mitoscope.data.picture import mirrored
+from mitoscope.errors import TrainingDataError
+from mitoscope.geometry import BoxPx
+from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
+from mitoscope.slide import Plane
+from mitoscope.slide.pool import Pool
+
+_POOL = Pool()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SlideField:
+    """A slide at the resolution of training.
+
+    Parameters
+    ----------
+    path : Path
+    source, case, domain : str
+        See `Field`.
+    mpp : float
+        Resolution of training, µm/px.
+    stated_mpp : float, optional
+        Of the slide, where it does not state it.
+    fingerprint : str
+        Of the slide's bytes.
+    width, height : int
+        Of the slide at that resolution.
+    labels : Labels
+        In px at that resolution.
+    """
+
+    path: Path
+    source: str
+    case: str
+    domain: str
+    mpp: float
+    stated_mpp: float | None
+    fingerprint: str
+    width: int
+    height: int
+    labels: Labels = field(default_factory=Labels.none)
+
+    @property
+    def name(self) -> str:
+        """File name."""
+        return self.path.name
+
+    @property
+    def figures(self) -> NDArray[np.float64]:
+        """Centres of the mitotic figures."""
+        return self.labels.places_of(MITOTIC_FIGURE.name)
+
+    @property
+    def look_alikes(self) -> NDArray[np.float64]:
+        """Centres of the look-alikes."""
+        return self.labels.places_of(LOOK_ALIKE.name)
+
+    @property
+    def mirror_px(self) -> int:
+        """Nothing: what lies beyond a slide is mirrored to be looked at, not to learn from."""
+        return 0
+
+    def cut(self, *, left: int, top: int, side: int) -> NDArray[np.uint8]:
+        """Return a square patch; beyond the slide it is mirrored.
+
+        Raises
+        ------
+        TrainingDataError
+            If the slide cannot be read there.
+        """
+        rows = mirrored(top, side, self.height)
+        columns = mirrored(left, side, self.width)
+        box = BoxPx(int(columns.min()), int(rows.min()), int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1)
+        pixels = Plane(_POOL.acquire(self.path, self.stated_mpp), self.mpp).read(box)
+        if pixels.damaged:
+            raise TrainingDataError("cannot be decoded there", where=f"{self.path} at {left}, {top}")
+        return np.ascontiguousarray(pixels.rgb[(rows - box.y)[:, None], (columns - box.x)[None, :]])
+
+    def digest(self) -> str:
+        """Return a hash of the slide's fingerprint and of the labels."""
+        content = hashlib.sha256(f"{self.fingerprint} {self.case} {self.mpp}\n".encode())
+        for array in (self.labels.points, self.labels.agreement):
+            content.update(np.ascontiguousarray(array).tobytes())
+        content.update("\n".join(self.labels.label.tolist()).encode())
+        return content.hexdigest()
+
+
+def open_field(
+    path: Path, *, source: str, case: str, domain: str, mpp: float, stated_mpp: float | None
+) -> SlideField:
+    """Open a slide and measure it at the resolution of training; its labels come later.
+
+    Raises
+    ------
+    SlideFormatError, ScaleError
+        If it cannot be opened or states no resolution.
+    """
+    info = _POOL.acquire(path, stated_mpp).info
+    return SlideField(
+        path=path,
+        source=source,
+        case=case,
+        domain=domain,
+        mpp=mpp,
+        stated_mpp=stated_mpp,
+        fingerprint=info.fingerprint,
+        width=int(info.size.width * info.mpp.x / mpp),
+        height=int(info.size.height * info.mpp.y / mpp),
+    )
+
+
+def with_labels(slide: SlideField, points_px0: NDArray[np.float64], labels: Labels) -> SlideField:
+    """Return the field with labels whose places are given in level-0 px.
+
+    Raises
+    ------
+    TrainingDataError
+        If a cell lies outside of the slide.
+    """
+    points = Plane(_POOL.acquire(slide.path, slide.stated_mpp), slide.mpp).from_px0(points_px0)
+    outside = ((points < 0) | (points >= (slide.width + 1, slide.height + 1))).any(axis=1)
+    if outside.any():
+        x, y = points_px0[np.argmax(outside)]
+        raise TrainingDataError(
+            f"{int(outside.sum())} of {len(points)} labels lie outside, the first at {x:.0f}, {y:.0f}",
+            where=slide.path,
+            mend="check that the annotations belong to this slide at full resolution",
+        )
+    moved = Labels(points, labels.label, labels.agreement)
+    return SlideField(**{name: getattr(slide, name) for name in _FIXED}, labels=moved)
+
+
+_FIXED = (
+    "path", "source", "case", "domain", "mpp", "stated_mpp", "fingerprint", "width", "height",
+)  # fmt: skip
