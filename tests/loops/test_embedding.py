@@ -58,7 +58,7 @@ def test_learning_draws_classes_together(tmp_path: Path) -> None:
     config = CONFIG.model_copy(update={"class_epochs": 4, "contrastive_epochs": 4, "batch": 12})
     embedder = Embedder(crops, label, config)
     embedder.fit(tmp_path)
-    points = embedder.embed()
+    points = embedder.embed(crops)
     assert np.linalg.norm(points, axis=1) == pytest.approx(1, abs=1e-5)
     assert suspicion(points, label, neighbours=5).disagreement.mean() < 0.2
 
@@ -78,7 +78,7 @@ def test_a_stopped_training_ends_in_the_same_embeddings(tmp_path: Path) -> None:
     steps: list[float] = []
     again.fit(tmp_path / "part", progress=lambda done, total: steps.append(done))
     assert steps == [4, 5, 6]
-    assert np.array_equal(again.embed(), whole.embed())
+    assert np.array_equal(again.embed(crops), whole.embed(crops))
     with pytest.raises(LedgerMismatchError):
         Embedder(crops, label[::-1], CONFIG).fit(tmp_path / "whole")
 

@@ -11,8 +11,11 @@ from mitoscope.cli.options import parse_size
 from mitoscope.cli.tables import print_json, print_table
 
 if TYPE_CHECKING:
+    from mitoscope.cli.progress import Report
     from mitoscope.curation.board import Grid, Method
-    from mitoscope.loops.board import BoardResult
+    from mitoscope.curation.board.embedding_file import CellPoints
+    from mitoscope.loops.board import BoardCells, BoardResult
+    from mitoscope.loops.embedding import EmbeddingConfig
     from mitoscope.store import Store
 
 SHOWN = 10
@@ -21,10 +24,13 @@ SHOWN = 10
 
 def board(
     study: Annotated[Path, typer.Argument(metavar="STUDY", help="The store: one file a study.")],
-    embeddings: Annotated[
-        Path, typer.Option("--embeddings", metavar="NPZ", help="Arrays 'cell' (n) and 'points' (n, d).")
-    ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="board.csv, board.json, board.tiff.")],
+    embeddings: Annotated[
+        Path | None,
+        typer.Option(
+            "--embeddings", metavar="NPZ", help="Arrays 'cell' (n) and 'points' (n, d); else learnt."
+        ),
+    ] = None,
     slides: Annotated[
         Path | None, typer.Option("--slides", metavar="DIR", help="The slides; without them no picture.")
     ] = None,
@@ -41,6 +47,9 @@ def board(
         str | None, typer.Option("--method", help="exact or greedy; by default exact where it fits.")
     ] = None,
     policy: Annotated[str | None, typer.Option("--policy", help="Of the present class.")] = None,
+    epochs: Annotated[
+        str, typer.Option("--epochs", metavar="N,N", help="To learn embeddings: of classes, of contrast.")
+    ] = "10,10",
     review: Annotated[
         str | None, typer.Option("--review", metavar="NAME", help="Open this review on the board's cells.")
     ] = None,
@@ -57,14 +66,17 @@ def board(
     from mitoscope.loops.slide_files import find_slides
     from mitoscope.store import Store
 
-    points = read_points(embeddings)
+    given = None if embeddings is None else read_points(embeddings)
     own = None if coordinates is None else read_points(coordinates)
-    chosen = _method(method)
+    chosen, config = _method(method), None if given is not None else _learning(epochs, slides)
     with Store.open(study, write=review is not None) as store:
-        cells = board_cells(store, points.cell_id.tolist(), _policy(store, policy))
+        agreed_by = _policy(store, policy)
+        ids = _live_cells(store) if given is None else given.cell_id.tolist()
+        cells = board_cells(store, ids, agreed_by)
         names = {place.slide for place in cells.place}
         files = None if slides is None else find_slides(slides, names)
-        with progress("Board", unit="crops, then tiles") as report:
+        with progress("Board", unit="steps") as report:
+            points = given or _learn(cells, files, out, config, crop, mpp, report)
             result = make_board(
                 cells,
                 points,
@@ -79,6 +91,43 @@ def board(
             )
         new = 0 if review is None else _open(store, review, result, suspicious)
     _show(result, review, new, as_json)
+
+
+def _live_cells(store: Store) -> list[int]:
+    with store.reading() as connection:
+        return [id_ for (id_,) in connection.execute("SELECT id FROM cell WHERE is_deleted = 0 ORDER BY id")]
+
+
+def _learning(epochs: str, slides: Path | None) -> EmbeddingConfig:
+    from mitoscope.cli.train import need_training
+    from mitoscope.errors import ConfigError
+
+    need_training()
+    if slides is None:
+        raise ConfigError(
+            "neither embeddings nor slides to learn them from", mend="give --embeddings or --slides"
+        )
+    from mitoscope.loops.embedding import EmbeddingConfig
+
+    first, _, second = epochs.partition(",")
+    values = {"class_epochs": first.strip(), "contrastive_epochs": second.strip()}
+    return EmbeddingConfig.parse(values, where="--epochs")
+
+
+def _learn(
+    cells: BoardCells,
+    files: dict[str, Path] | None,
+    out: Path,
+    config: EmbeddingConfig | None,
+    crop: int,
+    mpp: float,
+    report: Report,
+) -> CellPoints:
+    from mitoscope.loops.board_embedding import learn_embeddings
+
+    assert files is not None
+    assert config is not None
+    return learn_embeddings(cells, files, out, config=config, crop_px=crop, mpp=mpp, progress=report)
 
 
 def _grid(size: str | None, crop: int, crops: int) -> Grid:

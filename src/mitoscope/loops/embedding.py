@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
@@ -137,7 +138,7 @@ class Embedder:
             If the folder's checkpoint is of other crops or settings.
         """
         make_directory(folder)
-        path, run = folder / CHECKPOINT_NAME, self._fingerprint()
+        path, run = folder / CHECKPOINT_NAME, self.fingerprint
         if path.exists():
             load(self._state, path, run=run, architecture="embedder")
         epochs = self._config.class_epochs + self._config.contrastive_epochs
@@ -148,13 +149,13 @@ class Embedder:
             if progress is not None:
                 progress(self._state.step, epochs * self.steps_per_epoch)
 
-    def embed(self) -> NDArray[np.float32]:
-        """Return the embedding of every crop, of length 1, shape (n, d)."""
+    def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the embeddings of crops, of length 1, shape (n, d)."""
         self._network.eval()
         parts = []
         with torch.inference_mode():
-            for start in range(0, len(self._crops), 64):
-                windows = torch.from_numpy(np.array(self._crops[start : start + 64]))
+            for start in range(0, len(crops), 64):
+                windows = torch.from_numpy(np.array(crops[start : start + 64]))
                 parts.append(self._embedding(windows).numpy())
         return np.concatenate(parts)
 
@@ -201,7 +202,9 @@ class Embedder:
         done = step / first if step < first else (step - first) / length
         return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done))
 
-    def _fingerprint(self) -> str:
+    @cached_property
+    def fingerprint(self) -> str:
+        """What the outcome depends on: crops, classes, settings."""
         digest = hashlib.sha256(self._config.fingerprint().encode())
         digest.update(repr((self.names, self._crops.shape)).encode())
         digest.update(self._label.tobytes())
