@@ -22,8 +22,9 @@ from mitoscope.curation.simulated import SimulatedExpert, SimulatedStudy
 from mitoscope.detections import Detections
 from mitoscope.exchange import detections_csv
 from mitoscope.labels import MITOTIC_FIGURE
+from mitoscope.loops.board_keeping import labels_before
 from mitoscope.slide.synthetic import SyntheticSlideConfig, write_slide
-from mitoscope.store import Round, RoundKind, Store
+from mitoscope.store import Rater, Round, RoundKind, Session, Store
 from tests.curation.making import scattered_truth
 
 EXPERTS = [SimulatedExpert(f"expert {n}", miss={MITOTIC_FIGURE.name: 0.3}, confusion=0.1) for n in (1, 2, 3)]
@@ -170,8 +171,14 @@ def test_a_board_with_its_picture_and_its_review(folder: Path, study: Path, embe
     again = run_json(*arguments, "--size", "4096x4096", "--method", "greedy")
     assert (again["columns"], again["method"], again["picture"]) == (32, "greedy", None)
     assert again["quality"]["trustworthiness"] > 0.8
-    run("freeze", study, "MEL")
-    assert "no cell was relabelled" in run("review", study, "codael", "--second-read", "MEL", status=1)
+    assert "no cell was relabelled" in run("review", study, "codael", "--second-read", status=1)
+    with Store.open(study) as store:
+        (round_id,) = [id_ for id_, one in store.rounds().items() if one.name == "codael"]
+        session = Session(store, store.add_rater(Rater("expert 1")), round_id)
+        before = labels_before(store, "codael")
+        assert len(before) > 20
+        session.label(min(before), 3 - before[min(before)])
+    assert run_json("review", study, "codael", "--second-read")["second_read"] == 1
 
 
 def test_bad_input_is_one_line(folder: Path, study: Path, embeddings: Path) -> None:

@@ -10,11 +10,12 @@ import typer
 from mitoscope.cli.curate_board import board
 from mitoscope.cli.curate_inputs import found_on_slides, read_scores
 from mitoscope.cli.curate_select import select
-from mitoscope.cli.curate_versions import diff, freeze, gains, parse_version
+from mitoscope.cli.curate_versions import diff, freeze, gains
 from mitoscope.cli.tables import print_json, print_table, say
 
 if TYPE_CHECKING:
     from mitoscope.curation.review import ReviewState
+    from mitoscope.store import Store
 
 app = typer.Typer(
     help="Algorithm-aided curation: what the first experts missed, what is doubtful, what to label next.",
@@ -107,12 +108,10 @@ def _present_labels(store: Any, policy: Any, otherwise: str) -> dict[int, str]:
 def review(
     study: StudyArgument,
     name: NameArgument,
-    before: Annotated[
-        str | None,
-        typer.Option(
-            "--second-read", metavar="VERSION", help="Of a board: what differs from it is read again."
-        ),
-    ] = None,
+    second: Annotated[
+        bool,
+        typer.Option("--second-read", help="Of a board: put what was relabelled before a second expert."),
+    ] = False,
     third: Annotated[
         bool, typer.Option("--third-expert", help="Put what is disputed before a third expert.")
     ] = False,
@@ -125,10 +124,10 @@ def review(
     from mitoscope.store import Store
 
     done: dict[str, Any] = {}
-    writes = third or conclude or before is not None
+    writes = second or third or conclude
     with Store.open(study, write=writes) as store:
-        if before is not None:
-            done["second_read"] = _ask_second(store, name, before)
+        if second:
+            done["second_read"] = _ask_second(store, name)
         if third:
             done["third_expert"] = steps.ask_third(store, name, partial=partial)
         if conclude:
@@ -145,13 +144,11 @@ def review(
         _print_state(state, done)
 
 
-def _ask_second(store: Any, name: str, version: str) -> int:
+def _ask_second(store: Store, name: str) -> int:
     from mitoscope.curation.board import ask_second
-    from mitoscope.curation.freeze import read_frozen
+    from mitoscope.loops.board_keeping import labels_before
 
-    frozen = read_frozen(store, *parse_version(version))
-    label_ids = {label.name: id_ for id_, label in store.labels().items()}
-    return ask_second(store, name, {cell.cell_id: label_ids[cell.label] for cell in frozen.cells})
+    return ask_second(store, name, labels_before(store, name))
 
 
 def _state_json(state: ReviewState) -> dict[str, Any]:

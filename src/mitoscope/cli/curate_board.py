@@ -63,6 +63,7 @@ def board(
     from mitoscope.cli.progress import progress
     from mitoscope.curation.board.embedding_file import read_points
     from mitoscope.loops.board import board_cells, make_board
+    from mitoscope.loops.board_keeping import keep_board
     from mitoscope.loops.slide_files import find_slides
     from mitoscope.store import Store
 
@@ -89,7 +90,7 @@ def board(
                 seed=seed,
                 progress=report,
             )
-        new = 0 if review is None else _open(store, review, result, suspicious)
+        new = 0 if review is None else keep_board(store, review, result, suspicious=suspicious)
     _show(result, review, new, as_json)
 
 
@@ -155,13 +156,6 @@ def _policy(store: Store, text: str | None) -> Any:
         return parse_policy(text)
     with store.reading() as connection:
         return default_policy(connection)
-
-
-def _open(store: Store, name: str, result: BoardResult, suspicious: int | None) -> int:
-    from mitoscope.curation.board import open_board
-
-    cells = result.cells.cell_id if suspicious is None else result.most_suspicious(suspicious)
-    return open_board(store, name, cells)
 
 
 def _show(result: BoardResult, review: str | None, new: int, as_json: bool) -> None:
