@@ -7,38 +7,37 @@ nothing about the class: positives and negatives come from different laboratorie
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from mitoscope.data.augment.colour_space import from_lab, tissue_statistics, to_lab
+from mitoscope.data.colour_space import from_lab, tissue_statistics, to_lab
 from mitoscope.data.field import Field
 from mitoscope.data.sampling.semi import is_crop
+from mitoscope.errors import TrainingDataError
 
 _SIDE_PX: Final = 128
-_PARTS_MAX: Final = 64
-"""Of one field, about."""
 _RATIO: Final = (0.6, 1.6)
 """Limits of the change of contrast, so that noise is not blown up into chromatin."""
-_PARTS_MAX: Final = 32
-"""Parts of one field: a whole slide would give hundreds of thousands."""
-CONTRAST_MIN: Final = 3.0
-"""Standard deviation of L* below which a part is empty."""
+_PARTS_MAX: Final = 64
+"""Parts of one field: a whole slide has hundreds of thousands."""
 _FIELD_SHARE: Final = 0.4
 """Share of the bank that comes from whole fields, although there are far more crops."""
 
 
-def build_bank(fields: Sequence[Field], *, seed: int = 0) -> Tensor:
+def build_bank(fields: Sequence[Field]) -> Tensor:
     """Return mean and standard deviation in LAB of parts of all fields, shape (n, 6).
 
-    Of a large field some parts are taken, drawn by the seed.
+    Raises
+    ------
+    TrainingDataError
+        If no field shows tissue.
     """
     parts: dict[bool, list[Tensor]] = {True: [], False: []}
     for index, field in enumerate(fields):
-        for left, top in _corners(field, np.random.default_rng((seed, index, 8))):
+        for left, top in _corners(field, np.random.default_rng((index, 9))):
             part = field.cut(left=left, top=top, side=_SIDE_PX)[::2, ::2]
             parts[is_crop(field)].append(torch.from_numpy(np.ascontiguousarray(part)))
     banks = {kind: _statistics(tiles) for kind, tiles in parts.items() if tiles}
@@ -46,10 +45,16 @@ def build_bank(fields: Sequence[Field], *, seed: int = 0) -> Tensor:
         wanted = len(banks[True]) * _FIELD_SHARE / (1 - _FIELD_SHARE)
         repeats = max(round(wanted / max(len(banks[False]), 1)), 1)
         banks[False] = banks[False].repeat(repeats, 1)
-    return torch.cat([torch.empty(0, 6), *banks.values()])
+    bank = torch.cat([torch.empty(0, 6), *banks.values()])
+    if not len(bank):
+        raise TrainingDataError(
+            "no tissue to take colours from", where="the training side", mend="augment.contrast_transfer = 0"
+        )
+    return bank
 
 
 def _corners(field: Field, random: np.random.Generator) -> list[tuple[int, int]]:
+    """Return the corners of the parts of a field; of a whole slide some, drawn."""
     rows = range(0, field.height - _SIDE_PX + 1, _SIDE_PX * 2)
     columns = range(0, field.width - _SIDE_PX + 1, _SIDE_PX * 2)
     count = len(rows) * len(columns)
@@ -64,42 +69,24 @@ def _statistics(tiles: list[Tensor]) -> Tensor:
         rows.append(torch.cat(tissue_statistics(to_lab(planes)), 1))
     bank = torch.cat(rows)
     # Parts that are nearly empty have no contrast to give.
-    return bank[torch.isfinite(bank).all(1) & (bank[:, 3] > CONTRAST_MIN)]
+    return bank[torch.isfinite(bank).all(1) & (bank[:, 3] > 3)]
 
 
-@dataclass(frozen=True, slots=True)
-class Transfer:
-    """A move towards the colour statistics of another picture, as drawn.
+def transfer(rgb: Tensor, bank: Tensor, generator: torch.Generator) -> Tensor:
+    """Move every picture of a batch towards the statistics of a random entry of the bank.
 
     Parameters
     ----------
-    mean, deviation : tuple of 3 float
-        In LAB.
-    amount : float
-        1 takes them over wholly.
+    rgb : Tensor of float32, shape (n, 3, h, w)
+        In [0, 1].
+    bank : Tensor of float32, shape (m, 6)
+        From `build_bank`.
     """
-
-    mean: tuple[float, float, float]
-    deviation: tuple[float, float, float]
-    amount: float
-
-    @classmethod
-    def draw(cls, random: np.random.Generator, bank: Tensor) -> Self:
-        """Draw an entry of the bank and an amount of 0.4 to 1."""
-        return cls.towards(bank[int(random.integers(len(bank)))], amount=random.uniform(0.4, 1.0))
-
-    @classmethod
-    def towards(cls, statistics: Tensor, *, amount: float = 1.0) -> Self:
-        """Return the move towards statistics, shape (6,)."""
-        a, b, c, d, e, f = statistics.tolist()
-        return cls((a, b, c), (d, e, f), amount)
-
-    def apply(self, rgb: Tensor) -> Tensor:
-        """Move pictures, float (n, 3, h, w) in [0, 1]."""
-        lab = to_lab(rgb)
-        own = tissue_statistics(lab[:, :, ::4, ::4])
-        other = (torch.tensor([self.mean]), torch.tensor([self.deviation]))
-        return from_lab(_moved(lab, own, other, self.amount))
+    target = bank[torch.randint(len(bank), (len(rgb),), generator=generator)]
+    amount = 0.4 + 0.6 * torch.rand(len(rgb), 1, generator=generator)
+    lab = to_lab(rgb)
+    mean, deviation = tissue_statistics(lab[:, :, ::4, ::4])
+    return from_lab(_moved(lab, (mean, deviation), (target[:, :3], target[:, 3:]), amount))
 
 
 def match(rgb: Tensor, to: Tensor) -> tuple[Tensor, Tensor]:
@@ -118,11 +105,11 @@ def match(rgb: Tensor, to: Tensor) -> tuple[Tensor, Tensor]:
     lab = to_lab(rgb)
     own = tissue_statistics(lab[:, :, ::4, ::4])
     other = tissue_statistics(to_lab(to[:, :, ::4, ::4]))
-    moved = from_lab(_moved(lab, own, other, 1.0))
-    return moved, other[1][:, 0] > CONTRAST_MIN
+    moved = from_lab(_moved(lab, own, other, torch.ones(len(rgb), 1)))
+    return moved, other[1][:, 0] > 3
 
 
-def _moved(lab: Tensor, own: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor], amount: float) -> Tensor:
+def _moved(lab: Tensor, own: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor], amount: Tensor) -> Tensor:
     ratio = 1 + amount * ((other[1] / own[1].clamp_min(2.0)).clamp(*_RATIO) - 1)
     mean = own[0] + amount * (other[0] - own[0])
     # White stays white: the change fades out between L* 80 and 96.
