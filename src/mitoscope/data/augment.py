@@ -21,6 +21,8 @@ class AugmentConfig(Config):
     ----------
     rotation : {"free", "right-angle", "none"}
     flips : bool
+    affine : float
+        Share of the windows that are scaled, stretched, sheared and turned by other than right angles.
     scale_min, scale_max : float
         Range of the scale.
     stretch, shear : float
@@ -32,14 +34,18 @@ class AugmentConfig(Config):
         `stain.jitter`.
     lighting, contrast : float
         Greatest change of brightness and of contrast, as ``max_lighting`` of fastai.
+    lighting_share : float
+        Share of the windows that are lit otherwise.
     focus, noise, jpeg, slide_edge : float
         Shares of the windows that are blurred or sharpened, get noise, are compressed, lie at a white edge.
+        Crops of a classifier have no edge, which would hide their cell.
     normalise : {"none", "reinhard", "macenko"}
         Stain normalisation of every window towards one reference, before anything else changes its colours.
     """
 
     rotation: Literal["free", "right-angle", "none"] = "free"
     flips: bool = True
+    affine: Share = 1.0
     scale_min: Annotated[float, Setting(gt=0.2, lt=5)] = 0.75
     scale_max: Annotated[float, Setting(gt=0.2, lt=5)] = 1.4
     stretch: Amount = 0.06
@@ -48,6 +54,7 @@ class AugmentConfig(Config):
     stain_strength: Amount = 1.0
     lighting: Share = 0.0
     contrast: Share = 0.0
+    lighting_share: Share = 1.0
     focus: Share = 0.5
     noise: Share = 0.3
     jpeg: Share = 0.3
@@ -63,12 +70,20 @@ class AugmentConfig(Config):
     @property
     def freedom(self) -> Freedom:
         """How freely windows lie."""
-        return Freedom(self.rotation, self.flips, self.scale_min, self.scale_max, self.stretch, self.shear)
+        return Freedom(
+            self.rotation,
+            self.flips,
+            self.affine,
+            self.scale_min,
+            self.scale_max,
+            self.stretch,
+            self.shear,
+        )
 
     @classmethod
     def nothing(cls, normalise: Literal["none", "reinhard", "macenko"] = "none") -> AugmentConfig:
         """Return what leaves windows as they are, for validation."""
         return cls(
-            rotation="none", flips=False, scale_min=1.0, scale_max=1.0, stretch=0.0, contrast_transfer=0.0,
-            stain_strength=0.0, focus=0.0, noise=0.0, jpeg=0.0, slide_edge=0.0, normalise=normalise,
+            rotation="none", flips=False, affine=0.0, contrast_transfer=0.0, stain_strength=0.0,
+            focus=0.0, noise=0.0, jpeg=0.0, slide_edge=0.0, normalise=normalise,
         )  # fmt: skip

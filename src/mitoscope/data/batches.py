@@ -20,11 +20,12 @@ from mitoscope.data.lighting import relight
 from mitoscope.data.normalise_stain import normalise
 from mitoscope.data.placement import Placement
 from mitoscope.data.sampling import HardPool, SamplingConfig, Scheme, plan
+from mitoscope.data.sampling.crops import CropsConfig
 from mitoscope.data.sampling.semi import SemiConfig
 from mitoscope.data.stain import jitter
 from mitoscope.data.target import dense_targets
 from mitoscope.data.texture import compress, focus, noise, whiten_edge
-from mitoscope.data.window import Patch, Window, cut_patch, patch_side
+from mitoscope.data.window import Patch, Window, cut_patch
 from mitoscope.errors import TrainingDataError
 
 _FEATHER_PX = 14.0
@@ -122,18 +123,22 @@ class Batches:
         windows = self.scheme.windows(step, hard, seed=self.seed)
         random = np.random.default_rng((self.seed, step, 1))
         generator = torch.Generator().manual_seed(int(random.integers(2**62)))
-        centre = torch.zeros(len(windows), 2)
-        placement = Placement.draw(centre, generator, window_px=self.window_px, freedom=self.augment.freedom)
+        placement = Placement.draw(
+            len(windows), generator, window_px=self.window_px, freedom=self.augment.freedom
+        )
         return Drawn(tuple(windows), _rows(placement.matrix), int(random.integers(2**62)))
 
     def replay(self, drawn: Drawn) -> Batch:
         """Make the batch that was drawn."""
         random = np.random.default_rng(drawn.seed)
         generator = torch.Generator().manual_seed(drawn.seed)
-        patches = [cut_patch(window, self.fields, side=self.patch_px) for window in drawn.windows]
-        centre = torch.tensor([patch.centre for patch in patches], dtype=torch.float32)
-        placement = Placement(torch.tensor(drawn.matrix), centre, self.window_px)
-        rgb = self._changed(placement.warp(_transplanted(self._normalised(patches))), generator)
+        placement = Placement(torch.tensor(drawn.matrix), self.window_px)
+        patches = [
+            cut_patch(window, self.fields, side=placement.patch_px(index))
+            for index, window in enumerate(drawn.windows)
+        ]
+        placed = [placement.warp(_transplanted(p), i) for i, p in enumerate(self._normalised(patches))]
+        rgb = self._changed(torch.stack(placed), generator)
         compress(rgb, random, share=self.augment.jpeg)
         cells, hidden = self._cells(patches, placement, rgb, random)
         found = boxes_of(patches, placement, labels=self.target.labels, box_px=BOX_UM / self.target.mpp)
@@ -141,18 +146,12 @@ class Batches:
         score = torch.tensor([patch.score for patch in patches], dtype=torch.float32)
         return Batch(torch.from_numpy(rgb), found.boxes, found.classes, found.weights, score, cells)
 
-    @property
-    def patch_px(self) -> int:
-        """Side of the patches that windows are cut from."""
-        free = self.augment.rotation == "free"
-        return patch_side(self.window_px, free_rotation=free, scale_min=self.augment.scale_min)
-
     def _normalised(self, patches: list[Patch]) -> list[Patch]:
         method = self.augment.normalise
         if method == "none":
             return patches
         return [
-            Patch(normalise(p.rgb, method), p.centre, p.figures, p.cells, p.score, p.valid, p.transplant)
+            Patch(normalise(p.rgb, method), p.figures, p.cells, p.score, p.valid, p.transplant)
             for p in patches
         ]
 
@@ -183,7 +182,9 @@ class Batches:
         if own.stain_strength:
             rgb = jitter(rgb, generator, strength=own.stain_strength)
         if own.lighting or own.contrast:
-            rgb = relight(rgb, generator, lighting=own.lighting, contrast=own.contrast)
+            rgb = relight(
+                rgb, generator, lighting=own.lighting, contrast=own.contrast, share=own.lighting_share
+            )
         if own.focus:
             rgb = focus(rgb, generator, share=own.focus)
         if own.noise:
@@ -213,23 +214,23 @@ def _visible(found: Boxes, hidden: NDArray[np.bool_], window_px: int) -> Boxes:
     )
 
 
-def _transplanted(patches: list[Patch]) -> Tensor:
-    """Stack the patches, float (n, 3, s, s) in [0, 1], figures transplanted with a feathered edge."""
-    rgb = torch.from_numpy(np.stack([patch.rgb for patch in patches])).permute(0, 3, 1, 2).float() / 255
-    discs = [(index, patch.transplant) for index, patch in enumerate(patches) if patch.transplant is not None]
-    if not discs:
+def _transplanted(patch: Patch) -> Tensor:
+    """Return a patch, float (3, s, s) in [0, 1]; a figure to be transplanted gets a feathered edge."""
+    rgb = _planes(patch.rgb)
+    if patch.transplant is None:
         return rgb
-    index = torch.tensor([index for index, _ in discs])
-    ground = torch.from_numpy(np.stack([disc[0] for _, disc in discs])).permute(0, 3, 1, 2).float() / 255
-    x, y, radius = (torch.tensor([disc[i] for _, disc in discs])[:, None, None] for i in (1, 2, 3))
+    background, x, y, radius = patch.transplant
+    ground = _planes(background)
     axis = torch.arange(rgb.shape[-1]) + 0.5
-    distance = torch.hypot(axis[None, None, :] - x, axis[None, :, None] - y)
-    alpha = ((radius - distance) / _FEATHER_PX + 0.5).clamp(0, 1)[:, None]
-    figure, fits = match(rgb[index], ground)
+    distance = torch.hypot(axis[None, :] - x, axis[:, None] - y)
+    alpha = ((radius - distance) / _FEATHER_PX + 0.5).clamp(0, 1)
+    figure, fits = match(rgb[None], ground[None])
     # A place without tissue has no colours to match: there the window stays whole.
-    alpha = torch.where(fits[:, None, None, None], alpha, torch.ones(()))
-    figure = torch.where(fits[:, None, None, None], figure, rgb[index])
-    return rgb.index_copy(0, index, ground * (1 - alpha) + figure * alpha)
+    return ground * (1 - alpha) + figure[0] * alpha if bool(fits[0]) else rgb
+
+
+def _planes(rgb: NDArray[np.uint8]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1).float() / 255
 
 
 def make_batches(
@@ -261,6 +262,8 @@ def make_batches(
         if isinstance(sampling, SemiConfig)
         else (0.0, 0.0)
     )
+    if isinstance(sampling, CropsConfig):
+        augment = augment.model_copy(update={"slide_edge": 0.0})  # it would hide the cell
     bank = build_bank(fields) if augment.contrast_transfer else torch.zeros(1, 6)
     scheme = plan(fields, sampling, labels=labels, mpp=mpp)
     target = Target(labels, mpp, stride_px, *radii)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the usual name
+
+_MARGIN_PX: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,8 @@ class Freedom:
     ----------
     rotation : {"free", "right-angle", "none"}
     flips : bool
+    affine : float
+        Share of the windows that are scaled, stretched, sheared and turned by other than right angles.
     scale_min, scale_max : float
         Range of the scale, which is log-uniform.
     stretch, shear : float
@@ -29,6 +33,7 @@ class Freedom:
 
     rotation: Literal["free", "right-angle", "none"] = "free"
     flips: bool = True
+    affine: float = 1.0
     scale_min: float = 1.0
     scale_max: float = 1.0
     stretch: float = 0.0
@@ -37,71 +42,73 @@ class Freedom:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Placement:
-    """How windows lie on their patches.
+    """How windows lie on their patches, each in the middle of one that just holds it.
 
     Parameters
     ----------
     matrix : Tensor of float32, shape (n, 2, 2)
-        Maps an offset from the window's centre to an offset from `centre` on the patch (x, y).
-    centre : Tensor of float32, shape (n, 2)
-        Centre of the window in patch px.
+        Maps an offset from the window's centre to an offset from the patch's centre (x, y).
     window_px : int
         Side of the window.
     """
 
     matrix: Tensor
-    centre: Tensor
     window_px: int
 
     @classmethod
-    def draw(
-        cls, centre: Tensor, generator: torch.Generator, *, window_px: int, freedom: Freedom
-    ) -> Placement:
+    def draw(cls, n: int, generator: torch.Generator, *, window_px: int, freedom: Freedom) -> Placement:
         """Draw rotation, flips, scale, stretch and shear for every window."""
-        n = len(centre)
-        angle = _angles(n, generator, freedom.rotation)
+        affine = (torch.rand(n, generator=generator) < freedom.affine).float()
+        angle = _angles(n, generator, freedom.rotation, affine)
         low, high = math.log(freedom.scale_min), math.log(freedom.scale_max)
-        scale = torch.exp(low + (high - low) * torch.rand(n, generator=generator))
+        scale = torch.exp(affine * (low + (high - low) * torch.rand(n, generator=generator)))
         mirrored = torch.rand(n, generator=generator) < 0.5 * freedom.flips
         flip = torch.where(mirrored, -1.0, 1.0)
-        stretch = torch.exp(freedom.stretch * torch.randn(n, generator=generator))
-        shear = freedom.shear * torch.randn(n, generator=generator)
+        stretch = torch.exp(affine * freedom.stretch * torch.randn(n, generator=generator))
+        shear = affine * freedom.shear * torch.randn(n, generator=generator)
         cos, sin = torch.cos(angle).round(decimals=6), torch.sin(angle).round(decimals=6)
-        rotation = torch.stack([torch.stack([cos, -sin], 1), torch.stack([sin, cos], 1)], 1)
-        slant = torch.stack([torch.stack([flip, shear], 1), torch.stack([0 * flip, 0 * flip + 1], 1)], 1)
-        matrix = rotation @ slant / scale[:, None, None]
-        matrix = matrix * torch.stack([stretch, 1 / stretch], 1)[:, None, :]
-        return cls(matrix, centre, window_px)
+        rotation = _stacked((cos, -sin), (sin, cos))
+        slant = _stacked((flip * stretch, shear / stretch), (torch.zeros(n), 1 / stretch))
+        return cls(rotation @ slant / scale[:, None, None], window_px)
 
-    def warp(self, patches: Tensor) -> Tensor:
-        """Resample patches, float (n, 3, s, s), into windows (n, 3, w, w)."""
-        side = patches.shape[-1]
+    def patch_px(self, index: int) -> int:
+        """Return the side of the patch that holds a window, with a margin for the interpolation."""
+        reach = float(self.matrix[index].abs().sum(1).max()) * self.window_px / 2
+        return 2 * (math.ceil(reach - 1e-3) + _MARGIN_PX)
+
+    def warp(self, patch: Tensor, index: int) -> Tensor:
+        """Resample the patch of a window, float (3, s, s), into the window (3, w, w)."""
         axis = torch.arange(self.window_px) + 0.5 - self.window_px / 2
-        rows, columns = torch.meshgrid(axis, axis, indexing="ij")
-        offsets = torch.stack([columns, rows], -1).reshape(1, -1, 2)
-        places = offsets @ self.matrix.transpose(1, 2) + self.centre[:, None]
-        grid = (places * 2 / side - 1).reshape(len(patches), self.window_px, self.window_px, 2)
-        return F.grid_sample(patches, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+        (a, b), (c, d) = self.matrix[index] * 2 / patch.shape[-1]
+        across = axis[None, :] * a + axis[:, None] * b
+        down = axis[None, :] * c + axis[:, None] * d
+        grid = torch.stack([across, down], -1)[None]
+        return F.grid_sample(
+            patch[None], grid, mode="bilinear", padding_mode="reflection", align_corners=False
+        )[0]
 
     def scale(self, index: int) -> float:
-        """Return window px for a patch px of one window, the geometric mean of both axes."""
+        """Return window px for a patch px of a window, the geometric mean of both axes."""
         return float(torch.linalg.det(self.matrix[index].double()).abs().rsqrt())
 
-    def to_patch(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Map points in window px, shape (m, 2), to patch px of every window, shape (n, m, 2)."""
-        matrix, centre = self.matrix.double().numpy(), self.centre.double().numpy()
-        mapped = (points - self.window_px / 2) @ matrix.transpose(0, 2, 1) + centre[:, None]
-        return np.asarray(mapped, dtype=np.float64)
+    def to_patch(self, points: NDArray[np.float64], index: int) -> NDArray[np.float64]:
+        """Map points in px of a window, shape (m, 2), to px of its patch."""
+        mapped = (points - self.window_px / 2) @ self.matrix[index].double().numpy().T
+        return np.asarray(mapped + self.patch_px(index) / 2, dtype=np.float64)
 
     def to_window(self, points: NDArray[np.float64], index: int) -> NDArray[np.float64]:
-        """Map points in patch px of one window, shape (m, 2), to window px."""
+        """Map points in px of the patch of a window, shape (m, 2), to px of the window."""
         inverse = np.linalg.inv(self.matrix[index].double().numpy())
-        mapped = (points - self.centre[index].double().numpy()) @ inverse.T + self.window_px / 2
+        mapped = (points - self.patch_px(index) / 2) @ inverse.T + self.window_px / 2
         return np.asarray(mapped, dtype=np.float64)
 
 
-def _angles(n: int, generator: torch.Generator, rotation: str) -> Tensor:
+def _angles(n: int, generator: torch.Generator, rotation: str, affine: Tensor) -> Tensor:
     drawn = torch.rand(n, generator=generator)
-    if rotation == "right-angle":
-        drawn = (drawn * 4).floor() / 4
-    return drawn * 2 * math.pi * (rotation != "none")
+    right = (drawn * 4).floor() / 4
+    turns = torch.where(affine > 0, drawn, right) if rotation == "free" else right
+    return turns * 2 * math.pi * (rotation != "none")
+
+
+def _stacked(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor]) -> Tensor:
+    return torch.stack([torch.stack(first, 1), torch.stack(second, 1)], 1)

@@ -45,11 +45,10 @@ def dense_targets(
     axis = np.arange(cells) * stride_px + stride_px / 2
     rows, columns = np.meshgrid(axis, axis, indexing="ij")
     centres = np.stack([columns, rows], -1).reshape(-1, 2)
-    on_patch = placement.to_patch(centres)
     target = np.zeros((len(patches), len(centres)), dtype=np.int8)
     for index, patch in enumerate(patches):
         left, top, right, bottom = patch.valid
-        x, y = on_patch[index, :, 0], on_patch[index, :, 1]
+        x, y = placement.to_patch(centres, index).T
         target[index, (x < left) | (y < top) | (x > right) | (y > bottom)] = IGNORED
         if len(patch.figures):
             figures = placement.to_window(patch.figures, index)

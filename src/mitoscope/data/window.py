@@ -51,8 +51,6 @@ class Patch:
     Parameters
     ----------
     rgb : ndarray of uint8, shape (side, side, 3)
-    centre : tuple of float
-        Centre of the window.
     figures : ndarray of float64, shape (n, 2)
         Mitotic figures.
     cells : Labels
@@ -66,7 +64,6 @@ class Patch:
     """
 
     rgb: NDArray[np.uint8]
-    centre: tuple[float, float]
     figures: NDArray[np.float64]
     cells: Labels
     score: float
@@ -74,20 +71,12 @@ class Patch:
     transplant: tuple[NDArray[np.uint8], float, float, float] | None = None
 
 
-def patch_side(window_px: int, *, free_rotation: bool, scale_min: float) -> int:
-    """Return the side of the patch that a window is cut from: room for free rotation, or for scale alone."""
-    room = 1.5 if free_rotation else 1 / min(scale_min, 1.0)
-    return 2 * -(-round(window_px * room) // 2)
-
-
 def cut_patch(window: Window, fields: tuple[Field, ...], *, side: int) -> Patch:
-    """Cut the patch of a window."""
+    """Cut the patch of a window, the window's centre in its middle, on whole px."""
     one = fields[window.picture]
     left, top = round(window.x) - side // 2, round(window.y) - side // 2
-    centre = (window.x - left, window.y - top)
     rgb = one.cut(left=left, top=top, side=side)
-    labels = one.labels
-    cells = Labels(labels.points - (left, top), labels.label, labels.agreement)
+    cells = mirrored_cells(one, left=left, top=top, side=side)
     figures = one.figures - (left, top)
     if window.like_crop and side > CROP_PX:
         border = (side - CROP_PX) // 2
@@ -101,11 +90,32 @@ def cut_patch(window: Window, fields: tuple[Field, ...], *, side: int) -> Patch:
         min(one.height + margin - top, float(side)),
     )
     if window.paste_on is None:
-        return Patch(rgb, centre, figures, cells, window.score, valid)
+        return Patch(rgb, figures, cells, window.score, valid)
     index, x, y = window.paste_on
     background = fields[index].cut(left=round(x) - side // 2, top=round(y) - side // 2, side=side)
     figure = figures[0]  # only crops are transplanted; their own figure comes first
     near = figures[np.hypot(*(figures - figure).T) < window.paste_radius_px]
     whole = (0.0, 0.0, float(side), float(side))
     disc = (background, float(figure[0]), float(figure[1]), window.paste_radius_px)
-    return Patch(rgb, centre, near, Labels.figures(near), window.score, whole, disc)
+    return Patch(rgb, near, Labels.figures(near), window.score, whole, disc)
+
+
+def mirrored_cells(one: Field, *, left: int, top: int, side: int) -> Labels:
+    """Return the labelled cells on a patch, in px of the patch; beyond the field their mirror images.
+
+    The mirror image of a mitotic figure looks like one, so it has to be labelled like one.
+    """
+    labels = one.labels
+    parts = [
+        Labels(np.stack([x - left, y - top], axis=1), labels.label, labels.agreement)
+        for x in _images(labels.points[:, 0], one.width, left, side)
+        for y in _images(labels.points[:, 1], one.height, top, side)
+    ]
+    return Labels.joined(*parts)
+
+
+def _images(places: NDArray[np.float64], length: int, start: int, side: int) -> list[NDArray[np.float64]]:
+    """Return places along an axis, and where they come again beyond its ends (see `picture.mirrored`)."""
+    before = [1 - places] if start < 0 else []
+    beyond = [2 * length - 1 - places] if start + side > length else []
+    return [places, *before, *beyond]

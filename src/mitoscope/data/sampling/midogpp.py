@@ -15,7 +15,7 @@ from pydantic import Field as Setting
 from mitoscope.config import Config
 from mitoscope.data.field import Field
 from mitoscope.data.sampling.pool import HardPool
-from mitoscope.data.sampling.quota import kind_of
+from mitoscope.data.sampling.quota import kind_and_rank
 from mitoscope.data.window import Window
 from mitoscope.errors import TrainingDataError
 
@@ -65,27 +65,27 @@ class MidogppPlan:
         for place in range(own.batch):
             index = step * own.batch + place
             random = np.random.default_rng((seed, index, 5))
-            near = kind_of(index, shares, epoch=own.epoch, seed=seed) == 0
-            drawn.append(self._near(index, random, seed) if near else self._anywhere(index, random, seed))
+            kind, rank = kind_and_rank(index, shares, epoch=own.epoch, seed=seed)
+            drawn.append((self._near, self._anywhere)[kind](rank, random, seed))
         return drawn
 
-    def _near(self, index: int, random: np.random.Generator, seed: int) -> Window:
-        which = _in_turn(index, len(self.with_figures), seed)
+    def _near(self, rank: int, random: np.random.Generator, seed: int) -> Window:
+        which = _in_turn(rank, len(self.with_figures), seed)
         picture = self.with_figures[which]
         one = self.fields[picture]
         x, y = one.figures[random.integers(len(one.figures))]
         dx, dy = random.uniform(-self.config.near_px, self.config.near_px, 2)
         return Window(picture, float(np.clip(x + dx, 0, one.width)), float(np.clip(y + dy, 0, one.height)))
 
-    def _anywhere(self, index: int, random: np.random.Generator, seed: int) -> Window:
-        picture = _in_turn(index, len(self.fields), seed)
+    def _anywhere(self, rank: int, random: np.random.Generator, seed: int) -> Window:
+        picture = _in_turn(rank, len(self.fields), seed)
         one = self.fields[picture]
         return Window(picture, random.uniform(0, one.width), random.uniform(0, one.height))
 
 
-def _in_turn(index: int, count: int, seed: int) -> int:
+def _in_turn(rank: int, count: int, seed: int) -> int:
     """Return which of several is next: all of them once, in random order, before any comes again."""
-    turn, place = divmod(index, count)
+    turn, place = divmod(rank, count)
     return int(np.random.default_rng((seed, turn, 6)).permutation(count)[place])
 
 

@@ -18,7 +18,12 @@ def quota(shares: Sequence[float], count: int) -> NDArray[np.int64]:
 
 
 def kind_of(index: int, shares: Sequence[float], *, epoch: int, seed: int) -> int:
-    """Return the kind of the i-th window of a run.
+    """Return the kind of the i-th window of a run; see `kind_and_rank`."""
+    return kind_and_rank(index, shares, epoch=epoch, seed=seed)[0]
+
+
+def kind_and_rank(index: int, shares: Sequence[float], *, epoch: int, seed: int) -> tuple[int, int]:
+    """Return the kind of the i-th window of a run, and how many of its kind come before it.
 
     Parameters
     ----------
@@ -30,5 +35,7 @@ def kind_of(index: int, shares: Sequence[float], *, epoch: int, seed: int) -> in
     seed : int
     """
     number, place = divmod(index, epoch)
-    kinds = np.repeat(np.arange(len(shares)), quota(shares, epoch))
-    return int(np.random.default_rng((seed, number, 3)).permutation(kinds)[place])
+    counts = quota(shares, epoch)
+    kinds = np.random.default_rng((seed, number, 3)).permutation(np.repeat(np.arange(len(counts)), counts))
+    kind = int(kinds[place])
+    return kind, number * int(counts[kind]) + int((kinds[:place] == kind).sum())
