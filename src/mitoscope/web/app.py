@@ -138,6 +138,8 @@ async def _not_meant(request: Request, error: Exception) -> JSONResponse:  # noq
 
 async def _not_here(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001 the framework's form
     assert isinstance(error, HTTPException)  # registered for it
+    if isinstance(error.__cause__, Refusal):
+        return _answer(error.__cause__)  # raised while the framework read the body
     code, what = _WORDS.get(error.status_code, ("invalid", str(error.detail)))
     return _answer(Refusal(error.status_code, code, what))
 

@@ -7,7 +7,7 @@ import unicodedata
 from typing import Annotated, Any
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from mitoscope.web.veil import OPAQUE_MAX
 
@@ -19,10 +19,20 @@ COORDINATE_MAX = 1e7
 """Level-0 pixels; the largest slides have some 3 · 10⁵."""
 VERTICES_MAX = 20_000
 
-SlideId = Annotated[int, Path(ge=1, le=ID_MAX)]
-RoundId = Annotated[int, Path(ge=1, le=ID_MAX)]
-RowId = Annotated[int, Path(ge=1, le=ID_MAX)]
-CellPath = Annotated[int, Path(ge=0, le=OPAQUE_MAX)]
+
+def _digits(value: Any) -> Any:
+    """Refuse what Python would read as a number, but is not plain digits."""
+    if isinstance(value, str) and not (value.isascii() and value.isdigit()):
+        raise ValueError("is not a number of digits")
+    return value
+
+
+SlideId = Annotated[int, BeforeValidator(_digits), Path(ge=1, le=ID_MAX)]
+RoundId = Annotated[int, BeforeValidator(_digits), Path(ge=1, le=ID_MAX)]
+RowId = Annotated[int, BeforeValidator(_digits), Path(ge=1, le=ID_MAX)]
+CellPath = Annotated[int, BeforeValidator(_digits), Path(ge=0, le=OPAQUE_MAX)]
+TileNumber = Annotated[int, BeforeValidator(_digits), Path(ge=0, le=1 << 24)]
+LevelNumber = Annotated[int, BeforeValidator(_digits), Path(ge=0, le=64)]
 OptionalId = Annotated[int | None, Query(ge=1, le=ID_MAX)]
 
 Id = Annotated[int, Field(ge=1, le=ID_MAX)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from mitoscope.errors import (
@@ -51,6 +53,17 @@ def no_such(what: str) -> Refusal:
     return Refusal(404, "no_such", f"there is no such {what}", mend="go back and read the list again")
 
 
+@contextmanager
+def there_is(what: str) -> Iterator[None]:
+    """Turn what a store says of a thing that is not there, inside of the block, into that answer."""
+    try:
+        yield
+    except StoreError as error:
+        if type(error) is StoreError:
+            raise no_such(what) from None
+        raise
+
+
 def invalid(what: str, *, field: str | None = None, mend: str | None = None) -> Refusal:
     """Return the answer to a request that cannot be meant."""
     return Refusal(422, "invalid", what, mend=mend, field=field)
@@ -70,7 +83,6 @@ _BY_KIND: tuple[tuple[type[MitoscopeError], int, str], ...] = (
     (ConfigError, 422, "invalid"),
     (RegionError, 422, "invalid"),
     (IncompleteRunError, 409, "conflict"),
-    (StoreError, 404, "no_such"),
     (InputError, 422, "invalid"),
 )
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Response
 from pydantic import Field
 
 from mitoscope.curation.board import Grid, ask_second, lay_out, open_board, relabelled
 from mitoscope.curation.board.grid import OCCUPANCY
-from mitoscope.errors import LevelError, RegionError, StoreError
+from mitoscope.errors import LevelError, RegionError
 from mitoscope.loops.crops import CropPlace
 from mitoscope.slide import acquire
 from mitoscope.store.board import Board, BoardPlace, add_board, read_board, read_places
@@ -18,10 +18,10 @@ from mitoscope.store.sight import cell_seen
 from mitoscope.store.terms import Terms, assign, read_round_row, write_terms
 from mitoscope.store.vocabulary import id_of, read_labels
 from mitoscope.web.board_picture import BoardPicture, Drawing, picture_path
-from mitoscope.web.bodies import Action, Cell, Id, Name, RowId
+from mitoscope.web.bodies import Action, Cell, Id, LevelNumber, Name, RowId, TileNumber
 from mitoscope.web.deep_zoom import TILE_PX, encode_jpeg, max_level, read_tile
 from mitoscope.web.desk import Desk, DeskHere, LeadHere, VisitorHere, done_once, seat
-from mitoscope.web.refusal import Refusal, invalid, no_such
+from mitoscope.web.refusal import Refusal, invalid, no_such, there_is
 from mitoscope.web.routes.rounds import check_raters
 
 router = APIRouter()
@@ -114,11 +114,8 @@ def _labels_before(desk: Desk, ids: list[int]) -> dict[int, int]:
 
 
 def _board(desk: Desk, board_id: int) -> Board:
-    with desk.store.reading() as connection:
-        try:
-            return read_board(connection, board_id)
-        except StoreError:
-            raise no_such("board") from None
+    with desk.store.reading() as connection, there_is("board"):
+        return read_board(connection, board_id)
 
 
 def _picture(desk: Desk, board: Board) -> BoardPicture:
@@ -204,9 +201,9 @@ def board(board_id: RowId, desk: DeskHere, visitor: VisitorHere) -> dict[str, An
 )
 def tile(
     board_id: RowId,
-    level: Annotated[int, Path(ge=0, le=64)],
-    column: Annotated[int, Path(ge=0, le=1 << 24)],
-    row: Annotated[int, Path(ge=0, le=1 << 24)],
+    level: LevelNumber,
+    column: TileNumber,
+    row: TileNumber,
     desk: DeskHere,
     visitor: VisitorHere,
 ) -> Response:

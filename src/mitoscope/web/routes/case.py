@@ -10,7 +10,6 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from pydantic import Field
 
 from mitoscope.count.hot_spot import window_size
-from mitoscope.errors import StoreError
 from mitoscope.geometry import Aspect, BoxPx0
 from mitoscope.labels import MITOTIC_FIGURE, LabelSet
 from mitoscope.store import Store
@@ -27,7 +26,7 @@ from mitoscope.web.case_count import (
     hottest,
 )
 from mitoscope.web.desk import Desk, DeskHere, Seat, VisitorHere, done_once, seat, working_seat
-from mitoscope.web.refusal import Refusal, invalid, no_such
+from mitoscope.web.refusal import Refusal, invalid, there_is
 from mitoscope.web.signed_report import render_signed
 
 router = APIRouter()
@@ -195,11 +194,8 @@ def results(desk: DeskHere, visitor: VisitorHere, slide: OptionalId = None) -> d
 
 
 def _signed(desk: Desk, result_id: int) -> SignedResult:
-    with desk.store.reading() as connection:
-        try:
-            return read_signed(connection, result_id)
-        except StoreError:
-            raise no_such("result") from None
+    with desk.store.reading() as connection, there_is("result"):
+        return read_signed(connection, result_id)
 
 
 @router.get("/api/results/{result_id}/result.json")

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse, Response
 
-from mitoscope.errors import ConflictError, FormatError, StoreError
+from mitoscope.errors import ConflictError, RegionError
 from mitoscope.geometry import BoxPx0
 from mitoscope.store import Geometry, Shape, actions
 from mitoscope.store.actions import Acknowledgement
@@ -32,7 +32,7 @@ from mitoscope.web.bodies import (
 )
 from mitoscope.web.describe import describe_cell, describe_cells, round_progress
 from mitoscope.web.desk import Desk, DeskHere, Seat, VisitorHere, seat, working_seat
-from mitoscope.web.refusal import Refusal, invalid, no_such, not_yours, refusal_for
+from mitoscope.web.refusal import Refusal, invalid, no_such, not_yours, there_is
 
 router = APIRouter()
 
@@ -51,7 +51,7 @@ def parse_box(text: str | None) -> BoxPx0 | None:
     try:
         x, y, width, height = (float(part) for part in text.split(","))
         return BoxPx0(x, y, width, height)
-    except (ValueError, StoreError):
+    except (ValueError, RegionError):
         raise invalid(f"box {text[:40]!r} is not x,y,width,height", field="box") from None
 
 
@@ -90,7 +90,8 @@ def _described(desk: Desk, mine: Seat, cell_id: int) -> dict[str, Any]:
     with desk.store.reading() as connection:
         if not takes(connection, mine.row, cell_id):
             raise no_such("cell in this round")
-        return describe_cell(cell_seen(connection, mine.sight, cell_id), desk.veil)
+        with there_is("cell in this round"):
+            return describe_cell(cell_seen(connection, mine.sight, cell_id), desk.veil)
 
 
 @router.get("/api/rounds/{round_id}/queue")
@@ -219,7 +220,7 @@ def _check(desk: Desk, mine: Seat, body: CellAction) -> int:
         own_place = body.kind == "label" or not (mine.row.is_blinded or mine.row.is_listed)
         if not own_place and not is_made_by(connection, mine.sight, cell_id):
             raise not_yours("somebody else found this cell: here it can be labelled, not moved or deleted")
-        if mine.sight.own_only:
+        with there_is("cell in this round"):
             cell_seen(connection, mine.sight, cell_id)
     return cell_id
 
@@ -252,7 +253,4 @@ def _conflict(desk: Desk, mine: Seat, error: ConflictError, cell_id: int) -> Ref
         return Refusal(409, "key_used", error.what, mend=error.mend)
     what = "this cell has changed since you saw it" if "changed" in error.what else f"this cell {error.what}"
     mend = "look at it again and repeat the action"
-    try:
-        return Refusal(409, "conflict", what, mend=mend, cell=_described(desk, mine, cell_id))
-    except (StoreError, FormatError) as gone:
-        return refusal_for(gone)
+    return Refusal(409, "conflict", what, mend=mend, cell=_described(desk, mine, cell_id))

@@ -35,7 +35,7 @@ from mitoscope.store.terms import RoundRow
 from mitoscope.store.vocabulary import intern_labels, intern_raters, read_raters
 from mitoscope.web.bodies import Action, Body, Box, Coordinate, Id, RoundId, RowId, Seconds
 from mitoscope.web.desk import Desk, DeskHere, LeadHere, VisitorHere, done_once, seat, working_seat
-from mitoscope.web.refusal import invalid
+from mitoscope.web.refusal import invalid, there_is
 from mitoscope.web.routes.cells import parse_ids
 
 router = APIRouter()
@@ -120,7 +120,8 @@ def answer(
     content = _content(row, body)
 
     def act(connection: Any) -> dict[str, Any]:
-        tile = read_tile(connection, round_id, tile_id)
+        with there_is("tile in this round"):
+            tile = read_tile(connection, round_id, tile_id)
         tiles = read_tiles(connection, round_id)
         before = qualification(row, tiles, read_answers(connection, round_id, visitor.rater_id))
         answer_tile(connection, tile.id, visitor.rater_id, content, seconds=body.seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -135,9 +136,9 @@ def put_position(round_id: RoundId, body: Position, desk: DeskHere, visitor: Vis
     def act(connection: Any) -> dict[str, Any]:
         connection.execute(
             "INSERT INTO position (round_id, rater_id, content, time_s) "
-            "VALUES (?, ?, ?, unixepoch('subsec')) ON CONFLICT DO UPDATE SET content = excluded.content, "
+            "VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET content = excluded.content, "
             "time_s = excluded.time_s",
-            (round_id, visitor.rater_id, content),
+            (round_id, visitor.rater_id, content, time.time()),
         )
         return {}
 

@@ -6,18 +6,17 @@ import base64
 from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from mitoscope.errors import LevelError, RegionError
 from mitoscope.geometry import BoxPx, SizePx
-from mitoscope.web.bodies import COORDINATE_MAX, SlideId
+from mitoscope.web.bodies import COORDINATE_MAX, LevelNumber, SlideId, TileNumber
 from mitoscope.web.deep_zoom import encode_jpeg, read_scaled, read_tile
 from mitoscope.web.desk import DeskHere, VisitorHere
 from mitoscope.web.refusal import no_such
 
 router = APIRouter()
 
-_TileNumber = Annotated[int, Path(ge=0, le=1 << 24)]
 _Place = Annotated[float, Query(ge=-COORDINATE_MAX, le=COORDINATE_MAX, allow_inf_nan=False)]
 _KEPT = {"cache-control": "private, max-age=86400"}
 _JPEG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}}}}
@@ -32,9 +31,9 @@ def _jpeg(content: bytes) -> Response:
 )
 def tile(
     slide_id: SlideId,
-    level: Annotated[int, Path(ge=0, le=64)],
-    column: _TileNumber,
-    row: _TileNumber,
+    level: LevelNumber,
+    column: TileNumber,
+    row: TileNumber,
     desk: DeskHere,
     visitor: VisitorHere,  # noqa: ARG001 it must be one
 ) -> Response:

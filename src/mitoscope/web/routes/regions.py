@@ -11,7 +11,7 @@ from fastapi.responses import FileResponse, Response
 from pydantic import Field
 from starlette.background import BackgroundTask
 
-from mitoscope.errors import ConflictError, StoreError
+from mitoscope.errors import ConflictError
 from mitoscope.geometry import Aspect, BoxPx0, Mpp, SizePx
 from mitoscope.store import RegionKind
 from mitoscope.store.interest import Interest, add_interest, read_interest, read_interests, remove_interest
@@ -28,7 +28,7 @@ from mitoscope.store.region_edit import (
 from mitoscope.store.vocabulary import read_raters
 from mitoscope.web.bodies import Action, Coordinate, Name, RowId, SlideId, Vertices
 from mitoscope.web.desk import Desk, DeskHere, VisitorHere, done_once
-from mitoscope.web.refusal import Refusal, no_such
+from mitoscope.web.refusal import Refusal, there_is
 from mitoscope.web.roi_file import write_roi
 
 router = APIRouter()
@@ -108,11 +108,8 @@ def draw(slide_id: SlideId, body: NewRegion, desk: DeskHere, visitor: VisitorHer
 
 
 def _found(desk: Desk, region_id: int) -> DrawnRegion:
-    with desk.store.reading() as connection:
-        try:
-            return read_region(connection, region_id)
-        except StoreError:
-            raise no_such("region") from None
+    with desk.store.reading() as connection, there_is("region"):
+        return read_region(connection, region_id)
 
 
 def _conflict(desk: Desk, region_id: int, error: ConflictError) -> Refusal:
@@ -158,7 +155,8 @@ def delete(region_id: RowId, body: SeenRegion, desk: DeskHere, visitor: VisitorH
         return {"region": None, "area_mm2": _area(connection, slide_id, mpp, size)}
 
     try:
-        return done_once(desk, visitor, body.key, f"deletion of region {region_id}", act)
+        with there_is("region"):
+            return done_once(desk, visitor, body.key, f"deletion of region {region_id}", act)
     except ConflictError as error:
         raise _conflict(desk, region_id, error) from None
 
@@ -174,7 +172,8 @@ def restore(region_id: RowId, body: Action, desk: DeskHere, visitor: VisitorHere
         area = _area(connection, done.slide_id, mpp, size)
         return {"region": _described(done, mpp, size), "area_mm2": area}
 
-    return done_once(desk, visitor, body.key, f"restoring of region {region_id}", act)
+    with there_is("region"):
+        return done_once(desk, visitor, body.key, f"restoring of region {region_id}", act)
 
 
 def _scales_of(desk: Desk, region_id: int) -> dict[int, tuple[Mpp | None, SizePx | None]]:
@@ -256,7 +255,8 @@ def remove(interest_id: RowId, body: Action, desk: DeskHere, visitor: VisitorHer
         remove_interest(connection, interest_id)
         return {}
 
-    return done_once(desk, visitor, body.key, f"removal of interest {interest_id}", act)
+    with there_is("region of interest"):
+        return done_once(desk, visitor, body.key, f"removal of interest {interest_id}", act)
 
 
 @router.get("/api/interests/{interest_id}.tiff", response_class=Response)
@@ -267,11 +267,8 @@ def tiff(
     level: Annotated[int, Query(ge=0, le=8)] = 0,
 ) -> Response:
     """Return the pixels of a region of interest as a TIFF with resolution tags."""
-    with desk.store.reading() as connection:
-        try:
-            found = read_interest(connection, interest_id)
-        except StoreError:
-            raise no_such("region of interest") from None
+    with desk.store.reading() as connection, there_is("region of interest"):
+        found = read_interest(connection, interest_id)
     path = write_roi(desk.shelf.open(found.slide_id), found.box_px0, factor=1 << level)
     stem = desk.shelf.info(found.slide_id).name.rsplit(".", 1)[0]
     return FileResponse(

@@ -23,7 +23,7 @@ from mitoscope.store.terms import Terms, assign, read_round_row, write_terms
 from mitoscope.store.vocabulary import id_of
 from mitoscope.web.bodies import NAME_MAX, Action, Body, Coordinate, Id, Name, Score
 from mitoscope.web.desk import Desk, DeskHere, LeadHere, done_once
-from mitoscope.web.refusal import invalid
+from mitoscope.web.refusal import invalid, there_is
 from mitoscope.web.routes.rounds import check_raters
 
 router = APIRouter()
@@ -110,7 +110,8 @@ class Third(Action):
 @router.get("/api/reviews/{name}")
 def state(name: ReviewName, desk: DeskHere, lead: LeadHere) -> dict[str, Any]:  # noqa: ARG001
     """Return how far a review is."""
-    found = review_state(desk.store, name)
+    with there_is("review"):
+        found = review_state(desk.store, name)
     return {
         "name": found.name,
         "cells": found.cells,
@@ -126,7 +127,8 @@ def state(name: ReviewName, desk: DeskHere, lead: LeadHere) -> dict[str, Any]:  
 def third(name: ReviewName, body: Third, desk: DeskHere, lead: LeadHere) -> dict[str, Any]:
     """Put the disputed cells of a review before a third expert."""
     check_raters(desk, body.raters)
-    cells = ask_third(desk.store, name)
+    with there_is("review"):
+        cells = ask_third(desk.store, name)
 
     def act(connection: Any) -> dict[str, Any]:
         if find_rounds(connection, name) is None or not _has_third(connection, name):
@@ -147,7 +149,8 @@ def _has_third(connection: Any, name: str) -> bool:
 @router.post("/api/reviews/{name}/conclude")
 def conclude_(name: ReviewName, body: Action, desk: DeskHere, lead: LeadHere) -> dict[str, Any]:
     """Record what two of three experts agree on."""
-    done = conclude(desk.store, name)
+    with there_is("review"):
+        done = conclude(desk.store, name)
     answer = {"written": done.written, "unchanged": done.unchanged, "open": done.open}
     return done_once(desk, lead, body.key, f"conclusion of {name}", lambda _: answer)
 
