@@ -125,10 +125,17 @@ class Field(Protocol):
         """How far beyond the field its mirror image may serve as background."""
         ...
 
-    def cut(self, *, left: int, top: int, side: int) -> NDArray[np.uint8]:
+    def cut(self, left: int, top: int, side: int) -> NDArray[np.uint8]:
         """Return a square patch, uint8 (side, side, 3); beyond the field it is mirrored."""
         ...
 
     def digest(self) -> str:
         """Return a hash of pixels and labels."""
         ...
+
+
+def visible_figures(field: Field) -> NDArray[np.float64]:
+    """Return the figures whose centres lie on the field, shape (n, 2)."""
+    figures = field.figures
+    inside = ((figures >= 0) & (figures < (field.width, field.height))).all(axis=1)
+    return np.asarray(figures[inside], dtype=np.float64)

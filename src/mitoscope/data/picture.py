@@ -60,7 +60,7 @@ class Picture:
         """All labelled cells."""
         return Labels.joined(Labels.figures(self.figures), Labels.look_alikes(self.look_alikes), self.others)
 
-    def cut(self, *, left: int, top: int, side: int) -> NDArray[np.uint8]:
+    def cut(self, left: int, top: int, side: int) -> NDArray[np.uint8]:
         """Return a square patch; beyond the picture it is mirrored."""
         return cut(self.rgb, left=left, top=top, side=side)
 

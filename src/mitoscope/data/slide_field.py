@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +72,7 @@ class SlideField:
         """Nothing: what lies beyond a slide is mirrored to be looked at, not to learn from."""
         return 0
 
-    def cut(self, *, left: int, top: int, side: int) -> NDArray[np.uint8]:
+    def cut(self, left: int, top: int, side: int) -> NDArray[np.uint8]:
         """Return a square patch; beyond the slide it is mirrored.
 
         Raises
@@ -107,7 +107,8 @@ def open_field(
     SlideFormatError, ScaleError
         If it cannot be opened or states no resolution.
     """
-    info = _POOL.acquire(path, stated_mpp).info
+    slide = _POOL.acquire(path, stated_mpp)
+    size = Plane(slide, mpp).size
     return SlideField(
         path=path,
         source=source,
@@ -115,9 +116,9 @@ def open_field(
         domain=domain,
         mpp=mpp,
         stated_mpp=stated_mpp,
-        fingerprint=info.fingerprint,
-        width=int(info.size.width * info.mpp.x / mpp),
-        height=int(info.size.height * info.mpp.y / mpp),
+        fingerprint=slide.info.fingerprint,
+        width=size.width,
+        height=size.height,
     )
 
 
@@ -130,7 +131,7 @@ def with_labels(slide: SlideField, points_px0: NDArray[np.float64], labels: Labe
         If a cell lies outside of the slide.
     """
     points = Plane(_POOL.acquire(slide.path, slide.stated_mpp), slide.mpp).from_px0(points_px0)
-    outside = ((points < 0) | (points >= (slide.width + 1, slide.height + 1))).any(axis=1)
+    outside = ((points < 0) | (points > (slide.width, slide.height))).any(axis=1)
     if outside.any():
         x, y = points_px0[np.argmax(outside)]
         raise TrainingDataError(
@@ -138,10 +139,4 @@ def with_labels(slide: SlideField, points_px0: NDArray[np.float64], labels: Labe
             where=slide.path,
             mend="check that the annotations belong to this slide at full resolution",
         )
-    moved = Labels(points, labels.label, labels.agreement)
-    return SlideField(**{name: getattr(slide, name) for name in _FIXED}, labels=moved)
-
-
-_FIXED = (
-    "path", "source", "case", "domain", "mpp", "stated_mpp", "fingerprint", "width", "height",
-)  # fmt: skip
+    return replace(slide, labels=Labels(points, labels.label, labels.agreement))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -71,7 +72,20 @@ class AnnotatedSlides(Config):
     attribution: str = "not stated"
 
 
-SourceConfig = Annotated[OpenData | AnnotatedSlides, Setting(discriminator="kind")]
+class SyntheticSlides(Config):
+    """Synthetic slides with their truth beside them (``mitoscope synth``), read by region.
+
+    Parameters
+    ----------
+    slides : str
+        Folder of the slides, inside the data folder.
+    """
+
+    kind: Literal["synthetic-slides"]
+    slides: str = "."
+
+
+SourceConfig = Annotated[OpenData | AnnotatedSlides | SyntheticSlides, Setting(discriminator="kind")]
 """The table ``[data.source]`` of a recipe."""
 
 
@@ -93,15 +107,44 @@ def read_fields(config: SourceConfig, data: Path, *, mpp: float) -> list[Field]:
     """
     if isinstance(config, OpenData):
         return [*read_crops(data), *read_brecahad(data), *read_negative_fields(data)]
-    return _annotated(config, data, mpp)
+    if isinstance(config, AnnotatedSlides):
+        return _annotated(config, data, mpp)
+    truths = [
+        AnnotatedSlides(kind="annotated-slides", labels=str(table.relative_to(data)), slides=config.slides)
+        for table in _truths(config, data)
+    ]
+    return [field for truth in truths for field in _annotated(truth, data, mpp)]
 
 
 def provenance(config: SourceConfig, data: Path) -> tuple[Provenance, ...]:
     """Return whom to name for a source, with hashes of its content."""
     if isinstance(config, OpenData):
         return tuple(_of_catalogue(source, data) for source in CATALOGUE)
-    sha256 = sha256_file(_inside(data, config.labels, "data.source.labels"))
-    return (Provenance(config.title, config.licence, config.attribution, sha256),)
+    if isinstance(config, SyntheticSlides):
+        return (
+            Provenance(
+                "synthetic slides", "none needed", "painted by mitoscope", _sha256(_truths(config, data))
+            ),
+        )
+    path = _inside(data, config.labels, "data.source.labels")
+    files = sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
+    return (Provenance(config.title, config.licence, config.attribution, _sha256(files)),)
+
+
+def _truths(config: SyntheticSlides, data: Path) -> list[Path]:
+    folder = _inside(data, config.slides, "data.source.slides")
+    found = sorted(folder.glob("*.truth.csv"))
+    if not found:
+        raise TrainingDataError(
+            "no synthetic slide with its truth", where=folder, mend="paint some with mitoscope synth"
+        )
+    return found
+
+
+def _sha256(files: list[Path]) -> str:
+    if len(files) == 1:
+        return sha256_file(files[0])
+    return hashlib.sha256("".join(f"{one.name} {sha256_file(one)}\n" for one in files).encode()).hexdigest()
 
 
 def _of_catalogue(source: Source, data: Path) -> Provenance:
@@ -130,10 +173,10 @@ def _annotated(config: AnnotatedSlides, data: Path, mpp: float) -> list[Field]:
             mend="check data.source.slides",
         )
     label, agreement = outcome(study)[0], agreements(study)
+    known = (label != UNKNOWN) & ~study.cells.deleted
     fields: list[Field] = []
     for place, (slide, name) in enumerate(zip(study.slides, names, strict=True)):
         exact = folder / name.name
-        known = (label != UNKNOWN) & ~study.cells.deleted & (study.cells.slide == place)
         opened = open_field(
             exact if exact.is_file() else files[name.stem],
             source=path.stem,
@@ -142,10 +185,10 @@ def _annotated(config: AnnotatedSlides, data: Path, mpp: float) -> list[Field]:
             mpp=mpp,
             stated_mpp=config.slide_mpp or (slide.mpp.mean if slide.mpp else None),
         )
-        own = Labels.of(
-            np.empty((int(known.sum()), 2)), np.array(study.labels.names)[label[known]], agreement[known]
-        )
-        fields.append(with_labels(opened, study.cells.centres_px0[known], own))
+        own = np.flatnonzero(known & (study.cells.slide == place))
+        points = study.cells.centres_px0[own]
+        labels = Labels.of(points, np.array(study.labels.names)[label[own]], agreement[own])
+        fields.append(with_labels(opened, points, labels))
     return fields
 
 
@@ -179,6 +222,6 @@ def agreements(study: Study) -> NDArray[np.float64]:
             asked[cell] += 1
             yes[cell] += said == label[cell]
     share = np.divide(yes, asked, out=np.ones(len(label)), where=asked > 0)
-    merged = np.array([r.kind is RaterKind.CONSENSUS for r in study.raters], dtype=bool)
-    scored = ~np.isnan(score) & (asked == 0) if merged.any() else np.zeros(len(label), dtype=bool)
+    merged = any(rater.kind is RaterKind.CONSENSUS for rater in study.raters)
+    scored = ~np.isnan(score) & (asked == 0) & merged
     return np.where(scored, np.clip(np.nan_to_num(score), 0, 1), share)
