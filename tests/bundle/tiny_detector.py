@@ -11,13 +11,79 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from mitoscope.bundle import ModelDescription, Normalisation, TrainingSource
+from mitoscope.bundle import ModelDescription, Normalisation, TrainingSource, Verifier
 
 STRIDE_PX = 2
 HALO_PX = 5  # 5 × 5 convolution on every second pixel: 2; 3 × 3 maximum on its cells: 2; half a cell: 1
 WINDOW_PX = 64
 TOP_K = 48
 FLOOR = 0.3
+CROP_PX = 16
+
+
+def verifier_weights(gain: float = 1.0, crop: int = CROP_PX) -> NDArray[np.float32]:
+    """Return what darkness counts at every pixel of a crop, (1, 3, crop, crop): no two sides alike."""
+    rows, columns = np.mgrid[:crop, :crop]
+    ramp = (1.0 + rows + 3 * columns)[None, None].repeat(3, axis=1)
+    return np.asarray(gain * ramp / (ramp.sum() * 255.0), dtype=np.float32)
+
+
+def verifier_onnx(*, gain: float = 1.0, poison: bool = False, crop: int = CROP_PX) -> bytes:
+    """Build a second stage: the weighted darkness of a crop, and what is left to 1."""
+    node = helper.make_node
+    floats = {
+        "white": [255.0],
+        "weights": verifier_weights(gain, crop),
+        "one": [1.0],
+        "five": [5.0],
+        "nought": [0.0],
+    }
+    bad = [
+        node("ReduceMin", ["planes"], ["darkest"], axes=[1, 2, 3], keepdims=0),
+        node("Sub", ["darkest", "five"], ["above_five"]),
+        node("Sqrt", ["above_five"], ["root"]),
+        node("Mul", ["root", "nought"], ["nothing_or_nan"]),
+        node("Add", ["sum", "nothing_or_nan"], ["score"]),
+    ]
+    nodes = [
+        node("Cast", ["crops"], ["as_float"], to=TensorProto.FLOAT),
+        node("Transpose", ["as_float"], ["planes"], perm=[0, 3, 1, 2]),
+        node("Sub", ["white", "planes"], ["dark"]),
+        node("Mul", ["dark", "weights"], ["weighed"]),
+        node("ReduceSum", ["weighed", "axes"], ["sum"], keepdims=0),
+        *(bad if poison else [node("Identity", ["sum"], ["score"])]),
+        node("Sub", ["one", "score"], ["rest"]),
+        node("Unsqueeze", ["score", "last"], ["score_column"]),
+        node("Unsqueeze", ["rest", "last"], ["rest_column"]),
+        node("Concat", ["score_column", "rest_column"], ["scores"], axis=1),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "verifier",
+        [helper.make_tensor_value_info("crops", TensorProto.UINT8, ["N", crop, crop, 3])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["N", 2])],
+        [numpy_helper.from_array(np.asarray(value, np.float32), name) for name, value in floats.items()]
+        + [
+            numpy_helper.from_array(np.array([1, 2, 3]), "axes"),
+            numpy_helper.from_array(np.array([1]), "last"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(model)
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def tiny_verifier(**changes: object) -> Verifier:
+    """Describe the second stage."""
+    values: dict[str, object] = {
+        "files": ("verifier.onnx",),
+        "crop_px": CROP_PX,
+        "mpp": 0.25,
+        "labels": ("mitotic figure", "look-alike"),
+        "proposal_threshold": 0.4,
+    }
+    return Verifier.model_validate(values | changes)
 
 
 def tiny_onnx(*, poison: bool = False, stretch: float = 1.0, window: int | str = "W") -> bytes:

@@ -9,6 +9,7 @@ from mitoscope.bundle.manifest import (
     Normalisation,
     SelfTest,
     TrainingSource,
+    Verifier,
 )
 from mitoscope.bundle.shelf import shipped
 from mitoscope.bundle.verify import verify_bundle
@@ -23,6 +24,7 @@ __all__ = [
     "Normalisation",
     "SelfTest",
     "TrainingSource",
+    "Verifier",
     "load_bundle",
     "shipped",
     "verify_bundle",

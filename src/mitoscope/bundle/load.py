@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import onnxruntime as ort
 from pydantic import ValidationError
 
 from mitoscope.bundle.manifest import Manifest, ModelDescription
-from mitoscope.bundle.network import check_network, contract_of, open_network, takes_any_window
+from mitoscope.bundle.network import check_network, check_scorer, contract_of, open_network, takes_any_window
 from mitoscope.bundle.shelf import DEFAULT, MANIFEST_NAME, find_bundle
 from mitoscope.errors import BundleDamagedError, InputError
 from mitoscope.fsio import safe_join
@@ -61,17 +63,28 @@ class Bundle:
         return self.read(self.manifest.detector)
 
 
-def contract(description: ModelDescription) -> str:
-    """Return what manifest and graph must say alike, as canonical JSON.
+def contract(description: ModelDescription, *, verifier_sha256: Sequence[str] = ()) -> str:
+    """Return what manifest and detector must say alike, as canonical JSON.
 
     The writer puts it into the graph. A manifest that was edited and sealed anew, or a graph that was
-    exchanged, no longer agrees (promise 20: swapped labels, wrong architecture or mpp).
+    exchanged, no longer agrees (promise 20: swapped labels, wrong architecture or mpp, another verifier or
+    none). A detector of a single stage says nothing of a second one.
+
+    Parameters
+    ----------
+    description : ModelDescription
+    verifier_sha256 : sequence of str
+        Hashes of the verifier's graphs, in its order.
     """
     fields = (
         "name", "version", "architecture", "labels", "detects", "mpp", "stride_px", "window_px", "halo_px",
         "top_k",
     )  # fmt: skip
     values = description.model_dump(mode="json", include=set(fields))
+    if description.kind != "points":
+        values["kind"] = description.kind
+    if description.verifier is not None:
+        values["verifier"] = description.verifier.model_dump(mode="json") | {"sha256": list(verifier_sha256)}
     return json.dumps(values, sort_keys=True, separators=(",", ":"))
 
 
@@ -123,6 +136,24 @@ def _read_file(folder: Path, name: str, manifest: Manifest) -> bytes:
     return content
 
 
+def _check_interface(session: ort.InferenceSession, manifest: Manifest, *, where: str) -> None:
+    if manifest.kind == "points":
+        check_network(session, manifest, where=where)
+    else:
+        check_scorer(session, side_px=manifest.window_px, classes=len(manifest.labels), where=where)
+
+
+def _check_verifier(folder: Path, manifest: Manifest) -> list[str]:
+    """Check the interface of every graph of the verifier and return their hashes."""
+    if (verifier := manifest.verifier) is None:
+        return []
+    for name in verifier.files:
+        where = str(folder / name)
+        session = open_network(_read_file(folder, name, manifest), where=where)
+        check_scorer(session, side_px=verifier.crop_px, classes=len(verifier.labels), where=where)
+    return [manifest.files[name].sha256 for name in verifier.files]
+
+
 def load_bundle(name_or_path: str | Path = DEFAULT) -> Bundle:
     """Load a bundle and check every byte of it.
 
@@ -147,7 +178,8 @@ def load_bundle(name_or_path: str | Path = DEFAULT) -> Bundle:
         graph = content if name == manifest.detector else graph
     where = str(folder / manifest.detector)
     session = open_network(graph, where=where)
-    check_network(session, manifest, where=where)
-    if contract_of(session) != contract(manifest):
+    _check_interface(session, manifest, where=where)
+    hashes = _check_verifier(folder, manifest)
+    if contract_of(session) != contract(manifest, verifier_sha256=hashes):
         raise BundleDamagedError("the graph and the manifest contradict each other", where=where, mend=_MEND)
     return Bundle(manifest, folder, fingerprint, takes_any_window(session))

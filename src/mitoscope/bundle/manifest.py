@@ -98,11 +98,55 @@ class Metric(_Part):
         return self
 
 
+class Verifier(_Part):
+    """A second stage: a classifier whose probability of a mitotic figure replaces the score of a candidate.
+
+    Parameters
+    ----------
+    files : tuple of str
+        Graphs in the bundle, ``uint8 (N, H, W, 3)`` to probabilities ``float32 (N, classes)``; of several the
+        mean counts (an ensemble).
+    crop_px : int
+        Side of the crop around a candidate, at `mpp`.
+    mpp : float
+        Resolution that it expects, µm/px.
+    labels : tuple of str
+        Its classes, in the order of its outputs.
+    rule : {"replaces"}
+        What its probability does to the score of the first stage.
+    flips : bool
+        Average over the four mirror images (test-time augmentation).
+    proposal_threshold : float
+        Operating point of the first stage alone; those of both stages are the bundle's `thresholds`.
+    """
+
+    files: Annotated[tuple[FileName, ...], Field(min_length=1, max_length=16)]
+    crop_px: Annotated[int, Field(ge=16, le=1024)]
+    mpp: Scale
+    labels: Annotated[tuple[Text, ...], Field(min_length=2)]
+    rule: Literal["replaces"] = "replaces"
+    flips: bool = False
+    proposal_threshold: Score
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        for names in (self.files, self.labels):
+            if len(set(names)) != len(names):
+                raise ValueError("a file or a label of the verifier is named twice")
+        return self
+
+    def column(self, label: str) -> int:
+        """Return the output of a label."""
+        return self.labels.index(label)
+
+
 class ModelDescription(_Part):
     """What the author of a bundle states; `write_bundle` adds the files and the self-test.
 
     Parameters
     ----------
+    kind : {"points", "scores"}
+        Whether its graph finds points in windows, or scores whole crops or tiles.
     name, version : str
         Lower-case name (``semi-fcn``) and semantic version (``1.0.0``).
     architecture : str
@@ -136,15 +180,18 @@ class ModelDescription(_Part):
     score_floor : float
         Candidates with a score above it are kept.
     thresholds : dict of str to float
-        Operating point for each matching protocol, none below the floor.
+        Operating point for each matching protocol, of the last stage; of a single stage none below the floor.
     default_protocol : str
         The protocol whose threshold detection uses when none is given.
+    verifier : Verifier, optional
+        The second stage.
     training : tuple of TrainingSource
         All data that the weights have seen.
     metrics : tuple of Metric
         With 95 % confidence intervals.
     """
 
+    kind: Literal["points", "scores"] = "points"
     name: Name
     version: Version
     architecture: Name
@@ -165,6 +212,7 @@ class ModelDescription(_Part):
     score_floor: Score
     thresholds: Annotated[dict[Name, Score], Field(min_length=1)]
     default_protocol: Name
+    verifier: Verifier | None = None
     training: Annotated[tuple[TrainingSource, ...], Field(min_length=1)]
     metrics: tuple[Metric, ...] = ()
 
@@ -180,9 +228,16 @@ class ModelDescription(_Part):
             raise ValueError("window_px leaves nothing between the halos")
         if self.default_protocol not in self.thresholds:
             raise ValueError("default_protocol must be one of thresholds")
-        if min(self.thresholds.values()) < self.score_floor:
+        if min(self.proposal_thresholds) < self.score_floor:
             raise ValueError("a threshold lies below score_floor")
+        if self.verifier and (self.kind != "points" or self.detects not in self.verifier.labels):
+            raise ValueError(f"a verifier belongs to a detector and knows {self.detects!r}")
         return self
+
+    @property
+    def proposal_thresholds(self) -> tuple[float, ...]:
+        """The operating points of the first stage, on whose scores the floor is."""
+        return (self.verifier.proposal_threshold,) if self.verifier else tuple(self.thresholds.values())
 
     @property
     def aligned_halo_px(self) -> int:
@@ -210,13 +265,19 @@ class SelfTest(_Part):
     image : str
         PNG file in the bundle.
     points : tuple of (x, y, score)
-        All points above the score floor, in px of the image.
+        All points above the score floor, in px of the image; of a detector.
+    scores : tuple of float
+        The row of scores; of a classifier or a regressor.
+    verifier_scores : tuple of tuple of float
+        The row of each graph of the verifier for the crop in the middle of the picture.
     tolerance_px, tolerance_score : float
         How far a run on another processor may differ.
     """
 
     image: FileName
-    points: Annotated[tuple[tuple[float, float, Score], ...], Field(min_length=1)]
+    points: tuple[tuple[float, float, Score], ...] = ()
+    scores: tuple[Score, ...] = ()
+    verifier_scores: tuple[tuple[Score, ...], ...] = ()
     tolerance_px: Annotated[float, Field(gt=0, le=4)] = 0.5
     tolerance_score: Annotated[float, Field(gt=0, le=0.1)] = 0.005
 
@@ -231,9 +292,17 @@ class Manifest(ModelDescription):
 
     @model_validator(mode="after")
     def _files_are_listed(self) -> Self:
-        for name in (self.detector, self.self_test.image):
+        second = self.verifier.files if self.verifier else ()
+        for name in (self.detector, self.self_test.image, *second):
             if name not in self.files:
                 raise ValueError(f"{name!r} is not listed in files")
+        if self.detector in second:
+            raise ValueError("the detector cannot verify itself")
+        test = self.self_test
+        if not (test.points if self.kind == "points" else test.scores):
+            raise ValueError("the self-test expects nothing")
+        if len(test.verifier_scores) != len(second):
+            raise ValueError("the self-test does not expect a row of each graph of the verifier")
         return self
 
     @property

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterable
+from typing import Any, Final
 
 import numpy as np
 import onnxruntime as ort
@@ -85,6 +86,12 @@ def check_network(session: ort.InferenceSession, description: ModelDescription, 
         (inputs[0], "tensor(uint8)", ((None,), (None, window), (None, window), (3,))),
         (outputs[0], "tensor(float)", ((None,), (None, slots), (None, 3))),
     )
+    _check_nodes(expected, where=where)
+
+
+def _check_nodes(
+    expected: Iterable[tuple[Any, str, tuple[tuple[int | None, ...], ...]]], *, where: str
+) -> None:
     for node, kind, allowed in expected:
         shape = tuple(size if isinstance(size, int) else None for size in node.shape or ())
         fits = len(shape) == len(allowed) and all(
@@ -96,6 +103,26 @@ def check_network(session: ort.InferenceSession, description: ModelDescription, 
             )
 
 
+def check_scorer(session: ort.InferenceSession, *, side_px: int, classes: int, where: str) -> None:
+    """Check input and output of a classifier or a regressor.
+
+    Raises
+    ------
+    BundleDamagedError
+        Unless it maps uint8 (N, side, side, 3) to float32 (N, classes), N free.
+    """
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise BundleDamagedError(
+            f"one input and one output expected, got {len(inputs)} and {len(outputs)}", where=where
+        )
+    expected = (
+        (inputs[0], "tensor(uint8)", ((None,), (None, side_px), (None, side_px), (3,))),
+        (outputs[0], "tensor(float)", ((None,), (None, classes))),
+    )
+    _check_nodes(expected, where=where)
+
+
 def takes_any_window(session: ort.InferenceSession) -> bool:
     """Tell whether height and width of the windows are free."""
     return not any(isinstance(size, int) for size in session.get_inputs()[0].shape[1:3])
@@ -105,6 +132,13 @@ def contract_of(session: ort.InferenceSession) -> str | None:
     """Return what the graph itself says about its use, or None."""
     value: str | None = session.get_modelmeta().custom_metadata_map.get(CONTRACT_KEY)
     return value
+
+
+def score_windows(session: ort.InferenceSession, windows: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Run a classifier or a regressor: windows uint8 (n, h, w, 3) to scores float32 (n, classes)."""
+    name = session.get_inputs()[0].name
+    scores: NDArray[np.float32] = session.run(None, {name: windows})[0]
+    return scores
 
 
 def find_points(session: ort.InferenceSession, windows: NDArray[np.uint8]) -> NDArray[np.float32]:

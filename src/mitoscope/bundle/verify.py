@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from PIL import Image, UnidentifiedImageError
 
 from mitoscope.bundle.load import Bundle
 from mitoscope.bundle.manifest import SelfTest
-from mitoscope.bundle.network import ORT_ERRORS, find_points, open_network
+from mitoscope.bundle.network import ORT_ERRORS, find_points, open_network, score_windows
 from mitoscope.errors import BundleDamagedError
 
 _SIDE_MAX_PX = 8192
@@ -38,21 +39,43 @@ def points_above(onnx: bytes, rgb: NDArray[np.uint8], *, floor: float, where: st
     return np.asarray(points[order], dtype=np.float64)
 
 
+def scores_of(onnx: bytes, rgb: NDArray[np.uint8], *, where: str) -> NDArray[np.float64]:
+    """Return the scores that a network gives to one picture, shape (classes,).
+
+    Raises
+    ------
+    BundleDamagedError
+        If the network does not load or run, or gives something that is not finite.
+    """
+    session = open_network(onnx, where=where)
+    try:
+        scores = score_windows(session, rgb[np.newaxis])[0].astype(np.float64)
+    except ORT_ERRORS as error:
+        raise BundleDamagedError(
+            f"the network does not run ({' '.join(str(error).split())[:200]})", where=where
+        ) from None
+    if not np.isfinite(scores).all():
+        raise BundleDamagedError("the network gives NaN or infinity", where=where)
+    return scores
+
+
 def verify_bundle(bundle: Bundle) -> int:
     """Run the self-test.
 
     Returns
     -------
     int
-        Number of points that were expected and found.
+        Number of points or scores that were expected and found.
 
     Raises
     ------
     BundleDamagedError
-        If an expected point is not found or another one is.
+        If an expected point is not found or another one is, or a score is another.
     """
     test, floor = bundle.manifest.self_test, bundle.manifest.score_floor
     where = str(bundle.folder / test.image)
+    if bundle.manifest.kind == "scores":
+        return _test_scores(bundle)
     # Down to the tolerance below the floor: an expected point may lie on either side of it here.
     found = points_above(
         bundle.onnx,
@@ -61,7 +84,43 @@ def verify_bundle(bundle: Bundle) -> int:
         where=str(bundle.folder / bundle.manifest.detector),
     )
     _compare(found, test, floor=floor, where=where)
+    _test_verifier(bundle)
     return len(test.points)
+
+
+def _test_scores(bundle: Bundle) -> int:
+    test = bundle.manifest.self_test
+    where = str(bundle.folder / test.image)
+    rgb = _picture(bundle.read(test.image), where)
+    found = scores_of(bundle.onnx, rgb, where=str(bundle.folder / bundle.manifest.detector))
+    _compare_scores(found, test.scores, tolerance=test.tolerance_score, where=where)
+    return len(found)
+
+
+def _test_verifier(bundle: Bundle) -> None:
+    test, verifier = bundle.manifest.self_test, bundle.manifest.verifier
+    if verifier is None:
+        return
+    crop = middle(_picture(bundle.read(test.image), str(bundle.folder / test.image)), verifier.crop_px)
+    for name, expected in zip(verifier.files, test.verifier_scores, strict=True):
+        where = str(bundle.folder / name)
+        found = scores_of(bundle.read(name), crop, where=where)
+        _compare_scores(found, expected, tolerance=test.tolerance_score, where=where)
+
+
+def middle(rgb: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
+    """Return the crop in the middle of a picture, mirrored where the picture is smaller."""
+    lack = [max(side_px - size, 0) for size in rgb.shape[:2]]
+    whole = np.pad(rgb, [*((some // 2, some - some // 2) for some in lack), (0, 0)], mode="symmetric")
+    top, left = ((size - side_px) // 2 for size in whole.shape[:2])
+    return np.ascontiguousarray(whole[top : top + side_px, left : left + side_px])
+
+
+def _compare_scores(
+    found: NDArray[np.float64], expected: Sequence[float], *, tolerance: float, where: str
+) -> None:
+    if len(found) != len(expected) or (np.abs(found - expected) > tolerance).any():
+        raise BundleDamagedError("self-test: other scores than on the author's machine", where=where)
 
 
 def _picture(content: bytes, where: str) -> NDArray[np.uint8]:

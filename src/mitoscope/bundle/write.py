@@ -15,7 +15,7 @@ from mitoscope.bundle.graph import CONTRACT_KEY, check_graph, with_metadata
 from mitoscope.bundle.load import SEAL_NAME, Bundle, contract, load_bundle, seal
 from mitoscope.bundle.manifest import FileEntry, Manifest, ModelDescription, SelfTest
 from mitoscope.bundle.shelf import MANIFEST_NAME
-from mitoscope.bundle.verify import points_above, verify_bundle
+from mitoscope.bundle.verify import middle, points_above, scores_of, verify_bundle
 from mitoscope.errors import BundleDamagedError, BundleError
 from mitoscope.fsio import atomic_directory, atomic_write
 
@@ -41,7 +41,8 @@ def write_bundle(
         What the author states.
     onnx : mapping of str to Path or bytes
         File name to graph; the first is the detector. Its input is ``uint8 (N, H, W, 3)``, its output
-        ``float32 (N, K, 3)``: x, y in window px and score, by descending score, unused slots with score 0.
+        ``float32 (N, K, 3)``: x, y in window px and score, by descending score, unused slots with score 0; of
+        a bundle of scores ``float32 (N, classes)``. Further graphs are those of the verifier.
     self_test_rgb : ndarray of uint8, shape (h, w, 3)
         A picture in which the detector finds at least one point above its score floor; its sides are
         multiples of the stride (or the fixed window of the graph).
@@ -65,18 +66,34 @@ def write_bundle(
         raise BundleError(f"file names taken twice: {', '.join(sorted(taken))}", where=folder)
     for name in onnx:
         check_graph(contents[name], where=name)
-    contents[detector] = with_metadata(contents[detector], CONTRACT_KEY, contract(description))
+    second = _second_stage(description, onnx, folder)
+    agreed = contract(description, verifier_sha256=[_entry(contents[name]).sha256 for name in second])
+    contents[detector] = with_metadata(contents[detector], CONTRACT_KEY, agreed)
     contents[_SELF_TEST_NAME] = _png(self_test_rgb)
     manifest = Manifest(
         **dict(description),
         detector=detector,
-        self_test=_self_test(contents[detector], self_test_rgb, description, where=detector),
+        self_test=_self_test(contents, detector, self_test_rgb, description=description),
         files={name: _entry(content) for name, content in sorted(contents.items())},
     )
     with atomic_directory(folder) as part:
         _write_files(part, contents, manifest)
         verify_bundle(load_bundle(part))
     return load_bundle(folder)
+
+
+def _second_stage(
+    description: ModelDescription, onnx: Mapping[str, Path | bytes], folder: Path
+) -> tuple[str, ...]:
+    """Return the names of the verifier's graphs; all graphs but the first must be its own."""
+    files = description.verifier.files if description.verifier else ()
+    if set(files) != set(list(onnx)[1:]):
+        raise BundleError(
+            f"graphs of a second stage: {', '.join(files) or 'none'} stated, "
+            f"{', '.join(list(onnx)[1:]) or 'none'} given",
+            where=folder,
+        )
+    return files
 
 
 def _content(source: Path | bytes) -> bytes:
@@ -98,14 +115,28 @@ def _png(rgb: NDArray[np.uint8]) -> bytes:
     return stream.getvalue()
 
 
-def _self_test(onnx: bytes, rgb: NDArray[np.uint8], description: ModelDescription, *, where: str) -> SelfTest:
-    points = points_above(onnx, rgb, floor=description.score_floor, where=where)
+def _self_test(
+    contents: Mapping[str, bytes], detector: str, rgb: NDArray[np.uint8], *, description: ModelDescription
+) -> SelfTest:
+    if description.kind == "scores":
+        return SelfTest(image=_SELF_TEST_NAME, scores=_row(contents[detector], rgb, where=detector))
+    points = points_above(contents[detector], rgb, floor=description.score_floor, where=detector)
     if not len(points):
         raise BundleDamagedError(
-            "the detector finds nothing in the self-test picture", where=where, mend="choose another picture"
+            "the detector finds nothing in the self-test picture",
+            where=detector,
+            mend="choose another picture",
         )
     rounded = tuple((round(float(x), 3), round(float(y), 3), round(float(s), 5)) for x, y, s in points)
-    return SelfTest(image=_SELF_TEST_NAME, points=rounded)
+    rows: tuple[tuple[float, ...], ...] = ()
+    if (verifier := description.verifier) is not None:
+        crop = middle(rgb, verifier.crop_px)
+        rows = tuple(_row(contents[name], crop, where=name) for name in verifier.files)
+    return SelfTest(image=_SELF_TEST_NAME, points=rounded, verifier_scores=rows)
+
+
+def _row(onnx: bytes, rgb: NDArray[np.uint8], *, where: str) -> tuple[float, ...]:
+    return tuple(round(float(score), 5) for score in scores_of(onnx, rgb, where=where))
 
 
 def _write_files(folder: Path, contents: Mapping[str, bytes], manifest: Manifest) -> None:

@@ -1,0 +1,213 @@
+"""The second stage of a bundle: what its author joined to the detector, or nothing starts (promise 20)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from mitoscope.bundle import Bundle, load_bundle, verify_bundle, write_bundle
+from mitoscope.bundle.load import SEAL_NAME, seal
+from mitoscope.bundle.verify import middle
+from mitoscope.errors import BundleDamagedError, BundleError
+
+ENSEMBLE = ("first.onnx", "second.onnx")
+
+
+def _write(tiny: ModuleType, folder: Path, *, gain: float = 1.0, **changes: object) -> Bundle:
+    return write_bundle(
+        folder,
+        description=tiny.tiny_description(verifier=tiny.tiny_verifier(files=ENSEMBLE, **changes)),
+        onnx={
+            "detector.onnx": tiny.tiny_onnx(),
+            "first.onnx": tiny.verifier_onnx(gain=gain),
+            "second.onnx": tiny.verifier_onnx(gain=gain / 2),
+        },
+        self_test_rgb=tiny.spotted(64, 64, spots=4, seed=1),
+    )
+
+
+@pytest.fixture(scope="module")
+def cascade(tiny: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return _write(tiny, tmp_path_factory.mktemp("cascade") / "bundle")
+
+
+@pytest.fixture
+def copy(cascade: Bundle, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(cascade.folder, tmp_path / "copy"))
+
+
+def _edit_and_seal(folder: Path, edit: Callable[[dict[str, Any]], None]) -> None:
+    path = folder / "manifest.json"
+    values = json.loads(path.read_bytes())
+    edit(values)
+    path.write_text(json.dumps(values), encoding="utf-8")
+    (folder / SEAL_NAME).write_bytes(seal(path.read_bytes()))
+
+
+def _put(folder: Path, name: str, content: bytes) -> None:
+    """Put other content in the place of a file and seal the bundle anew, as a forger would."""
+    (folder / name).write_bytes(content)
+    entry = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    _edit_and_seal(folder, lambda values: values["files"].update({name: entry}))
+
+
+def test_both_stages_come_back_as_they_were_written(tiny: ModuleType, cascade: Bundle) -> None:
+    again = load_bundle(cascade.folder)
+    assert again == cascade
+    assert again.manifest.verifier == tiny.tiny_verifier(files=ENSEMBLE)
+    assert verify_bundle(again) == len(again.manifest.self_test.points) > 0
+    crop = 255.0 - middle(tiny.spotted(64, 64, spots=4, seed=1), tiny.CROP_PX)
+    score = float((crop.transpose(2, 0, 1) * tiny.verifier_weights()[0]).sum())
+    expected = [score, 1 - score, score / 2, 1 - score / 2]
+    assert np.ravel(again.manifest.self_test.verifier_scores) == pytest.approx(expected, abs=2e-5)
+
+
+def test_no_flipped_byte_of_the_second_stage_gets_through(cascade: Bundle, copy: Path) -> None:
+    random = np.random.default_rng(21)
+    for _ in range(40):
+        name = str(random.choice(ENSEMBLE))
+        content = bytearray((copy / name).read_bytes())
+        content[random.integers(len(content))] ^= 1 << int(random.integers(8))
+        (copy / name).write_bytes(content)
+        with pytest.raises(BundleDamagedError):
+            load_bundle(copy)
+        shutil.copyfile(cascade.folder / name, copy / name)
+    assert load_bundle(copy).fingerprint == cascade.fingerprint
+
+
+def test_a_swapped_verifier_is_refused_even_when_sealed_anew(tiny: ModuleType, copy: Path) -> None:
+    _put(copy, "second.onnx", tiny.verifier_onnx(gain=0.9))
+    with pytest.raises(BundleDamagedError, match="contradict"):
+        load_bundle(copy)
+
+
+def test_verifiers_that_changed_places_are_refused(copy: Path) -> None:
+    first, second = ((copy / name).read_bytes() for name in ENSEMBLE)
+    _put(copy, "first.onnx", second)
+    _put(copy, "second.onnx", first)
+    with pytest.raises(BundleDamagedError, match="contradict"):
+        load_bundle(copy)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("labels", ["look-alike", "mitotic figure"]),
+        ("crop_px", 32),
+        ("mpp", 0.5),
+        ("flips", True),
+        ("proposal_threshold", 0.9),
+        ("files", ["first.onnx"]),
+        ("files", ["second.onnx", "first.onnx"]),
+        ("files", ["first.onnx", "detector.onnx"]),
+        ("files", ["first.onnx", "none.onnx"]),
+        ("rule", "adds"),
+        ("colour", "red"),
+    ],
+)
+def test_an_edited_second_stage_is_refused_even_when_sealed_anew(copy: Path, key: str, value: object) -> None:
+    _edit_and_seal(copy, lambda values: values["verifier"].update({key: value}))
+    with pytest.raises(BundleDamagedError):
+        load_bundle(copy)
+
+
+def test_a_bundle_that_lost_its_second_stage_is_refused(copy: Path) -> None:
+    def lose(values: dict[str, Any]) -> None:
+        values["verifier"] = None
+        values["self_test"]["verifier_scores"] = []
+
+    _edit_and_seal(copy, lose)
+    with pytest.raises(BundleDamagedError, match="contradict"):
+        load_bundle(copy)
+
+
+def test_a_bundle_of_points_does_not_become_one_of_scores(copy: Path) -> None:
+    _edit_and_seal(copy, lambda values: values.update({"kind": "scores", "verifier": None}))
+    with pytest.raises(BundleDamagedError):
+        load_bundle(copy)
+
+
+def test_other_scores_fail_the_self_test(copy: Path) -> None:
+    _edit_and_seal(copy, lambda values: values["self_test"].update({"verifier_scores": [[0.9, 0.1]] * 2}))
+    with pytest.raises(BundleDamagedError, match="other scores"):
+        verify_bundle(load_bundle(copy))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"files": ("a.onnx", "a.onnx")}, "named twice"),
+        ({"labels": ("mitotic figure", "mitotic figure")}, "named twice"),
+        ({"labels": ("look-alike", "granulocyte")}, "knows 'mitotic figure'"),
+        ({"proposal_threshold": 0.1}, "below score_floor"),
+        ({"files": ()}, "at least 1"),
+        ({"crop_px": 8}, "greater than or equal to 16"),
+    ],
+)
+def test_a_second_stage_that_does_not_hold_is_refused(
+    tiny: ModuleType, changes: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ValidationError, match=message):
+        tiny.tiny_description(verifier=tiny.tiny_verifier(**changes))
+
+
+def test_the_threshold_of_both_stages_may_lie_below_the_floor_of_the_first(tiny: ModuleType) -> None:
+    # The floor is on scores that the verifier replaces.
+    tiny.tiny_description(verifier=tiny.tiny_verifier(), thresholds={"tupac": 0.1})
+
+
+def test_graphs_that_are_stated_are_those_that_are_given(tiny: ModuleType, tmp_path: Path) -> None:
+    onnx = {"detector.onnx": tiny.tiny_onnx(), "verifier.onnx": tiny.verifier_onnx()}
+    rgb = tiny.spotted(64, 64, spots=4, seed=1)
+    for verifier in (None, tiny.tiny_verifier(files=ENSEMBLE)):
+        with pytest.raises(BundleError, match=r"verifier\.onnx given"):
+            write_bundle(
+                tmp_path / "b",
+                description=tiny.tiny_description(verifier=verifier),
+                onnx=onnx,
+                self_test_rgb=rgb,
+            )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_verifier_of_another_interface_is_refused(tiny: ModuleType, tmp_path: Path) -> None:
+    with pytest.raises(BundleDamagedError, match=r"interface|does not run"):
+        write_bundle(
+            tmp_path / "b",
+            description=tiny.tiny_description(verifier=tiny.tiny_verifier(crop_px=32)),
+            onnx={"detector.onnx": tiny.tiny_onnx(), "verifier.onnx": tiny.verifier_onnx()},
+            self_test_rgb=tiny.spotted(64, 64, spots=4, seed=1),
+        )
+
+
+def test_a_bundle_of_scores_comes_back_and_passes_its_self_test(tiny: ModuleType, tmp_path: Path) -> None:
+    bundle = write_bundle(
+        tmp_path / "classifier",
+        description=tiny.tiny_description(
+            kind="scores",
+            labels=("mitotic figure", "look-alike"),
+            window_px=32,
+            stride_px=1,
+            halo_px=0,
+        ),
+        onnx={"classifier.onnx": tiny.verifier_onnx(crop=32)},
+        self_test_rgb=tiny.spotted(32, 32, spots=4, seed=1),
+    )
+    assert load_bundle(bundle.folder) == bundle
+    assert verify_bundle(bundle) == 2
+    assert sum(bundle.manifest.self_test.scores) == pytest.approx(1, abs=2e-5)
+
+
+def test_the_middle_of_a_small_picture_is_mirrored() -> None:
+    rgb = np.arange(4, dtype=np.uint8).reshape(1, 4, 1).repeat(4, 0).repeat(3, 2)
+    assert middle(rgb, 2)[0, :, 0].tolist() == [1, 2]
+    assert middle(rgb, 8)[0, :, 0].tolist() == [1, 0, 0, 1, 2, 3, 3, 2]
