@@ -1,0 +1,85 @@
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { Away, Refusal } from "./api/errors";
+import { Home } from "./home";
+import { useCommands } from "./keys/commands";
+import { Help } from "./keys/help";
+import { Lead } from "./lead/lead";
+import { Regions } from "./modes/regions";
+import { NoSlide, RoundPage } from "./round-page";
+import { go, route } from "./state/route";
+import { enter, isLead, me, obstacle, roundOf, slideOf } from "./state/session";
+import { switchTheme } from "./state/theme";
+import { LineNotice } from "./ui/line-notice";
+import { Empty } from "./ui/panel";
+import { Toasts } from "./ui/toast";
+import { TopBar } from "./ui/top-bar";
+import { isOpenSlide } from "./viewer/picture";
+
+const TRY_AGAIN_MS = 3000;
+
+export function App() {
+  const needsHelp = useSignal(false);
+  useCommands("Everywhere", [
+    { keys: ["?"], title: "This list", run: () => (needsHelp.value = true) },
+    { keys: ["Alt+H"], title: "My work", run: () => go("/") },
+    { keys: ["Alt+T"], title: "Light or dark", run: switchTheme },
+  ]);
+  useEffect(() => {
+    // Progress on the first page is that of the moment.
+    if (route.value.length === 0 && me.value) void enter();
+  }, [route.value]);
+  return (
+    <>
+      <TopBar onHelp={() => (needsHelp.value = true)} />
+      <LineNotice />
+      <div class="body">{me.value ? <Place /> : <Waiting />}</div>
+      <Toasts />
+      {needsHelp.value && <Help onClose={() => (needsHelp.value = false)} />}
+    </>
+  );
+}
+
+function Place() {
+  const [place, id, , slideId] = route.value;
+  if (place === undefined) return <Home />;
+  if (place === "study" && isLead()) return <Lead />;
+  if (place === "round") {
+    const round = roundOf(Number(id));
+    if (round) return <RoundPage round={round} slideId={slideId === undefined ? null : Number(slideId)} />;
+  }
+  if (place === "regions") {
+    const slide = slideOf(Number(id));
+    if (isOpenSlide(slide)) return <Regions key={slide.id} slide={slide} />;
+    if (slide) return <NoSlide name={slide.name} reason={slide.reason} mend={slide.mend} />;
+  }
+  return (
+    <Empty title="There is nothing here for you.">
+      <a class="button" href="#/">
+        My work
+      </a>
+    </Empty>
+  );
+}
+
+function Waiting() {
+  const error = obstacle.value;
+  useEffect(() => {
+    if (!(error instanceof Away)) return;
+    const timer = setTimeout(() => void enter(), TRY_AGAIN_MS);
+    return () => clearTimeout(timer);
+  }, [error]);
+  if (error === null) return <Empty title="Opening …" />;
+  if (error instanceof Away) {
+    return <Empty title="The server does not answer."><p>The page tries again by itself. Is “mitoscope serve” running?</p></Empty>;
+  }
+  if (error instanceof Refusal && error.status === 401) {
+    return <Empty title="This browser is not known here."><p>Open your own link again, or ask the lead of the study for a new one.</p></Empty>;
+  }
+  if (error instanceof Refusal) return <Empty title={error.message}>{error.mend && <p>{error.mend}</p>}</Empty>;
+  return (
+    <Empty title="This browser keeps nothing for the page.">
+      <p>Unsent work could be lost here. Allow the page to store data (a private window may not), and reload. ({error.message})</p>
+    </Empty>
+  );
+}

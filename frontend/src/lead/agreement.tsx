@@ -1,0 +1,142 @@
+import { useEffect, useState } from "preact/hooks";
+import { Refusal } from "../api/errors";
+import { get } from "../api/request";
+import { me, sayError, write } from "../state/session";
+import { Empty } from "../ui/panel";
+import { say } from "../ui/toast";
+
+interface Estimate {
+  readonly value: number | null;
+  readonly low: number | null;
+  readonly high: number | null;
+}
+
+interface Domain {
+  readonly domain: string;
+  readonly cells: number;
+  readonly disagreement: Estimate;
+  readonly kappa: Estimate;
+  readonly alpha: Estimate;
+}
+
+interface Overrule {
+  readonly overruled: string;
+  readonly by: string;
+  readonly cells: number;
+  readonly share: number;
+}
+
+const POLICIES = ["unanimous", "consensus", "majority", "crowd", "recorded"];
+
+/** How far the experts agree, who overruled whom, and the rule by which a class is agreed. */
+export function Agreement() {
+  const [domains, setDomains] = useState<readonly Domain[] | null>(null);
+  const [overrules, setOverrules] = useState<readonly Overrule[]>([]);
+  const [blinded, setBlinded] = useState<Refusal | null>(null);
+  useEffect(() => {
+    const load = async () => {
+      try {
+        setDomains((await get<{ domains: Domain[] }>("/api/agreement")).domains);
+        setOverrules((await get<{ rows: Overrule[] }>("/api/overrules")).rows);
+      } catch (error) {
+        if (error instanceof Refusal && error.code === "blinded") setBlinded(error);
+        else sayError(error);
+      }
+    };
+    void load();
+  }, []);
+  if (blinded) {
+    return (
+      <Empty title="Not while you read blinded yourself.">
+        <p>These figures tell what others said; {blinded.mend}.</p>
+      </Empty>
+    );
+  }
+  if (domains === null) return null;
+  return (
+    <>
+      <Policy />
+      {domains.length === 0 ? (
+        <Empty title="No cell has two labels yet." />
+      ) : (
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Tumour type</th>
+              <th scope="col" class="number">Cells</th>
+              <th scope="col" class="number">Disagreement</th>
+              <th scope="col" class="number">Fleiss kappa</th>
+              <th scope="col" class="number">Krippendorff alpha</th>
+            </tr>
+          </thead>
+          <tbody>
+            {domains.map((one) => (
+              <tr key={one.domain}>
+                <th scope="row">
+                  <bdi>{one.domain || "all"}</bdi>
+                </th>
+                <td class="number">{one.cells.toLocaleString("en")}</td>
+                <td class="number">{percent(one.disagreement)}</td>
+                <td class="number">{figure(one.kappa)}</td>
+                <td class="number">{figure(one.alpha)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+      {overrules.length > 0 && (
+        <>
+          <h2 class="apart">Who overruled whom</h2>
+          <table>
+            <tbody>
+              {overrules.map((one) => (
+                <tr key={`${one.overruled} ${one.by}`}>
+                  <th scope="row">
+                    <bdi>{one.by}</bdi> overruled <bdi>{one.overruled}</bdi>
+                  </th>
+                  <td class="number">
+                    {one.cells} cells, {Math.round(one.share * 100)} %
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </>
+      )}
+    </>
+  );
+}
+
+function Policy() {
+  const [policy, setPolicy] = useState(me.value?.study.policy ?? "");
+  const save = async (chosen: string) => {
+    setPolicy(chosen);
+    if (await write("PUT", "/api/study", { policy: chosen })) say(`Cells are agreed by the rule “${chosen}”.`);
+  };
+  return (
+    <div class="bar">
+      <label class="field">
+        <span>A class is agreed by</span>
+        <select value={policy} onChange={(event) => void save(event.currentTarget.value)}>
+          {POLICIES.map((one) => (
+            <option key={one} value={one}>
+              {one}
+            </option>
+          ))}
+        </select>
+      </label>
+    </div>
+  );
+}
+
+function figure({ value, low, high }: Estimate): string {
+  if (value === null) return "–";
+  const range = low === null || high === null ? "" : ` [${low.toFixed(2)}, ${high.toFixed(2)}]`;
+  return value.toFixed(2) + range;
+}
+
+function percent({ value, low, high }: Estimate): string {
+  if (value === null) return "–";
+  const range = low === null || high === null ? "" : ` [${Math.round(low * 100)}, ${Math.round(high * 100)}]`;
+  return `${Math.round(value * 100)} %${range}`;
+}

@@ -1,0 +1,30 @@
+import { route } from "../state/route";
+import { Agreement } from "./agreement";
+import { People } from "./people";
+import { ProgressTable } from "./progress-table";
+import { Rounds } from "./rounds";
+
+const PARTS = [
+  { name: "people", title: "People", Part: People },
+  { name: "rounds", title: "Rounds", Part: Rounds },
+  { name: "progress", title: "Progress", Part: ProgressTable },
+  { name: "agreement", title: "Agreement", Part: Agreement },
+] as const;
+
+/** What the lead of a study sees and sets. */
+export function Lead() {
+  const chosen = PARTS.find((one) => one.name === route.value[1]) ?? PARTS[0];
+  return (
+    <main class="page">
+      <h1>Study</h1>
+      <nav class="tabs" aria-label="Study">
+        {PARTS.map((one) => (
+          <a key={one.name} href={`#/study/${one.name}`} aria-current={one === chosen ? "page" : undefined}>
+            {one.title}
+          </a>
+        ))}
+      </nav>
+      <chosen.Part />
+    </main>
+  );
+}

@@ -1,0 +1,67 @@
+import { useState } from "preact/hooks";
+import type { Person } from "../api/types";
+import { me, sayError, write } from "../state/session";
+import { Dialog } from "../ui/dialog";
+import { say } from "../ui/toast";
+import { Choice } from "./choice";
+
+interface Properties {
+  people: readonly Person[];
+  onDone(): void;
+  onClose(): void;
+}
+
+/** A review of what a model found: `mitoscope detect` writes the file. */
+export function NewReview({ people, onDone, onClose }: Properties) {
+  const [name, setName] = useState("");
+  const [slide, setSlide] = useState(me.value?.slides[0]?.id ?? 0);
+  const [csv, setCsv] = useState("");
+  const [threshold, setThreshold] = useState(0);
+  const [raters, setRaters] = useState<ReadonlySet<number>>(new Set());
+  const submit = async (event: Event) => {
+    event.preventDefault();
+    const body = { name, model: "detector", bins: 10, threshold, raters: [...raters], csv, slide };
+    const done = await write<{ cells: number; known: number }>("POST", "/api/reviews", body);
+    if (!done) return;
+    say(`${done.cells} candidates to review; ${done.known} were known before.`);
+    onDone();
+  };
+  const read = (event: Event) => {
+    const file = (event.currentTarget as HTMLInputElement).files?.[0];
+    file?.text().then(setCsv, sayError);
+  };
+  return (
+    <Dialog title="Candidates from a file" onClose={onClose}>
+      <form class="form" onSubmit={(event) => void submit(event)}>
+        <label class="field">
+          <span>Name of the review</span>
+          <input value={name} maxLength={150} required onInput={(event) => setName(event.currentTarget.value)} />
+        </label>
+        <label class="field">
+          <span>Slide</span>
+          <select value={slide} onChange={(event) => setSlide(Number(event.currentTarget.value))}>
+            {me.value?.slides.map((one) => (
+              <option key={one.id} value={one.id}>
+                {one.name}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label class="field">
+          <span>CSV with x, y, score, as “mitoscope detect” writes it</span>
+          <input type="file" accept=".csv,text/csv" onChange={read} />
+        </label>
+        <label class="field">
+          <span>Only scores above {threshold.toFixed(2)}</span>
+          <input type="range" min={0} max={0.95} step={0.05} value={threshold} onInput={(event) => setThreshold(event.currentTarget.valueAsNumber)} />
+        </label>
+        <Choice legend="Raters" options={people} chosen={raters} onChange={setRaters} />
+        <div class="actions">
+          <button type="submit" class="primary" disabled={csv === "" || raters.size === 0 || name.trim() === ""}>
+            Create
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}

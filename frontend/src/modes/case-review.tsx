@@ -1,0 +1,210 @@
+import { useSignal } from "@preact/signals";
+import { useEffect, useMemo, useRef } from "preact/hooks";
+import { ask, get } from "../api/request";
+import { Refusal } from "../api/errors";
+import type { Case, CellColumns, Result, Round } from "../api/types";
+import { useCommands } from "../keys/commands";
+import { labelsOf, sayError, theOutbox } from "../state/session";
+import { Work } from "../state/work";
+import { Panel, Section } from "../ui/panel";
+import { say } from "../ui/toast";
+import { BoxLayer } from "../viewer/box-layer";
+import type { Cell } from "../viewer/cell-table";
+import { CellsLayer, RADIUS_PX0 } from "../viewer/cells-layer";
+import { pictureOf, type OpenSlide } from "../viewer/picture";
+import type { SlideView } from "../viewer/slide-view";
+import { Stage } from "../viewer/stage";
+import type { Pointer } from "../viewer/tool";
+import { loadRegions } from "./slide-work";
+import { RegionsLayer } from "../viewer/regions-layer";
+import { Signature } from "./signature";
+import { WindowTool } from "./window-tool";
+
+const HOT_SPOT = "#0072b2";
+
+/** The pathologist's view of a case: candidates, the hot spot, the count, the signature. */
+export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide }) {
+  const path = `/api/rounds/${round.id}/slides/${slide.id}`;
+  const work = useMemo(() => new Work(round.id), [round.id, slide.id]);
+  const labels = useMemo(() => labelsOf(round), [round.id]);
+  const picture = useMemo(() => pictureOf(slide), [slide.id]);
+  const found = useSignal<Case | null>(null);
+  const threshold = useSignal(0.5);
+  const corner = useSignal<{ x: number; y: number } | null>(null);
+  const selected = useSignal<number | null>(null);
+  const loaded = useSignal(0);
+  const view = useRef<SlideView | null>(null);
+  const cells = useRef<CellsLayer | null>(null);
+  const boxes = useMemo(() => new BoxLayer(), []);
+
+  const figure = found.value?.mitotic_label ?? 0;
+  const other = labels.find((label) => label.id !== figure)?.id ?? 0;
+  const counts = (cell: Cell) => (cell.own && cell.label > 0 ? cell.label === figure : (cell.score ?? -1) > threshold.value);
+  const windowBox = () => {
+    const size = found.value?.window;
+    return corner.value && size ? { ...corner.value, width: size.width, height: size.height } : null;
+  };
+  const inWindow = () => {
+    const box = windowBox();
+    return box ? work.table.in(box) : [];
+  };
+  void loaded.value;
+  void work.count.value;
+  const count = inWindow().filter(counts).length;
+  const draw = () => {
+    const box = windowBox();
+    const number = inWindow().filter(counts).length;
+    boxes.boxes = box ? [{ box, colour: HOT_SPOT, width: 3, caption: number === 1 ? "1 mitotic figure" : `${number} mitotic figures` }] : [];
+    cells.current?.show((cell) => (cell.own && cell.label > 0) || (cell.score ?? -1) > threshold.value);
+    view.current?.redraw();
+  };
+  useEffect(draw);
+  useEffect(() => {
+    get<CellColumns>(`${path}/cells`).then((columns) => {
+      work.load(columns);
+      loaded.value += 1;
+    }, sayError);
+    get<Case>(`${path}/case`).then((answer) => {
+      found.value = answer;
+      threshold.value = answer.threshold;
+      corner.value = { x: answer.hot_spot.x, y: answer.hot_spot.y };
+      showWindow();
+    }, sayError);
+  }, [path]);
+  const showWindow = () => {
+    const box = windowBox();
+    if (box) view.current?.fit({ x: box.x - box.width * 0.05, y: box.y - box.height * 0.08, width: box.width * 1.1, height: box.height * 1.16 });
+  };
+  const toHotSpot = () => {
+    findHotSpot(path, threshold.value).then((at) => {
+      corner.value = at;
+      showWindow();
+    }, sayError);
+  };
+  const select = (cell: Cell | null) => {
+    selected.value = cell?.id ?? null;
+    if (cells.current) cells.current.selected = selected.value;
+    view.current?.redraw();
+  };
+  const step = (by: 1 | -1) => {
+    const order = inWindow().filter((cell) => counts(cell) || (cell.own && cell.label > 0)).sort((one, two) => (two.score ?? 2) - (one.score ?? 2));
+    const at = order.findIndex((cell) => cell.id === selected.value);
+    const next = at < 0 ? order[0] : order[(at + by + order.length) % order.length];
+    if (!next) return;
+    select(next);
+    view.current?.goTo(next, { magnification: 40 });
+  };
+  const give = (label: number) => {
+    const cell = selected.value === null ? undefined : work.table.get(selected.value);
+    if (!cell) return say("Select a candidate first: click it, or press N.");
+    const wasReady = inWindow().some((one) => one.id === cell.id);
+    work.label(cell.id, label);
+    if (wasReady) step(1);
+  };
+  work.onReturn = (cell) => select(work.table.get(cell) ?? null);
+  useCommands("Case", [
+    { keys: ["a", "1"], title: "Accept: mitotic figure, and on to the next", run: () => give(figure) },
+    { keys: ["r", "2"], title: "Reject, and on to the next", run: () => give(other) },
+    { keys: ["n"], title: "Next candidate in the window", run: () => step(1) },
+    { keys: ["p"], title: "Previous candidate in the window", run: () => step(-1) },
+    { keys: ["h"], title: "Window back to the hot spot", run: toHotSpot },
+    { keys: ["w"], title: "Show the whole window", run: showWindow },
+    { keys: ["Ctrl+Z"], title: "Undo", run: () => work.undo() },
+    { keys: ["Ctrl+Shift+Z", "Ctrl+Y"], title: "Redo", run: () => work.redo() },
+  ]);
+  const ready = (made: SlideView) => {
+    const layer = new CellsLayer(work.table, picture, labels);
+    const regions = new RegionsLayer();
+    [view.current, cells.current] = [made, layer];
+    const pick = (pointer: Pointer) =>
+      work.table.nearest(pointer.slide.x, pointer.slide.y, Math.max(RADIUS_PX0, 9 / made.frame.scale), (cell) => layer.isShown(cell));
+    const inner = { click: (at: Pointer) => select(pick(at)), cursor: (at: Pointer) => (pick(at) ? "pointer" : "") };
+    made.tool = new WindowTool(windowBox, slide, (at) => (corner.value = at), inner);
+    for (const one of [regions, boxes, layer]) made.addLayer(one);
+    loadRegions(slide.id, regions, made);
+    showWindow();
+    return work.table.watch(() => made.redraw());
+  };
+  const sign = async (comment: string) => {
+    if (!corner.value) return false;
+    const body = { threshold: threshold.value, ...corner.value, count, comment };
+    return await signed(`${path}/case/sign`, body, (result) => {
+      if (found.value) found.value = { ...found.value, results: [result, ...found.value.results] };
+    });
+  };
+  const now = found.value;
+  const chosen = selected.value === null ? undefined : work.table.get(selected.value);
+  return (
+    <div class="work">
+      <Stage picture={picture} name={slide.name} thumbnail={`/api/slides/${slide.id}/thumbnail.jpg?size=512`} onReady={ready} />
+      <Panel label="Case">
+        <Section title="Mitotic count">
+          <p class="count" aria-live="polite">
+            {count}
+          </p>
+          <p class="soft">{now ? `mitotic figures in ${now.window.area_mm2.toFixed(2)} mm² (${now.window.aspect})` : "Loading …"}</p>
+          <div class="row">
+            <button type="button" class="grow" onClick={toHotSpot} title="Window back to the hot spot (H)">
+              Find the hot spot
+            </button>
+            <button type="button" onClick={showWindow} title="Show the whole window (W)">
+              Show
+            </button>
+          </div>
+        </Section>
+        <Section title={`Threshold ${threshold.value.toFixed(2)}`}>
+          <input
+            type="range"
+            min={Math.floor((now?.floor ?? 0) * 100) / 100}
+            max={1}
+            step={0.01}
+            value={threshold.value}
+            aria-label="Threshold of the model's score"
+            onInput={(event) => (threshold.value = event.currentTarget.valueAsNumber)}
+          />
+          <p class="soft">Candidates above it count, unless you reject them.</p>
+        </Section>
+        <Section title={chosen ? `Candidate, score ${chosen.score?.toFixed(2) ?? "–"}` : "Candidate"}>
+          <div class="row">
+            <button type="button" class="grow" disabled={!chosen} aria-pressed={chosen?.own && chosen.label === figure} onClick={() => give(figure)}>
+              Accept <kbd>A</kbd>
+            </button>
+            <button type="button" class="grow" disabled={!chosen} aria-pressed={chosen?.own && chosen.label > 0 && chosen.label !== figure} onClick={() => give(other)}>
+              Reject <kbd>R</kbd>
+            </button>
+          </div>
+          <div class="row">
+            <button type="button" onClick={() => step(-1)}>
+              Previous
+            </button>
+            <button type="button" class="grow" onClick={() => step(1)}>
+              Next <kbd>N</kbd>
+            </button>
+            <button type="button" disabled={!work.canUndo.value} onClick={() => work.undo()}>
+              Undo
+            </button>
+          </div>
+        </Section>
+        <Signature count={count} results={now?.results ?? []} onSign={sign} />
+      </Panel>
+    </div>
+  );
+}
+
+async function findHotSpot(path: string, threshold: number): Promise<{ x: number; y: number }> {
+  const { x, y } = await ask<{ x: number; y: number }>("POST", `${path}/case/hot-spot`, { threshold });
+  return { x, y };
+}
+
+async function signed(path: string, body: Record<string, unknown>, onResult: (result: Result) => void): Promise<boolean> {
+  try {
+    const { result } = await theOutbox().send<{ result: Result }>({ path, body, title: "Signature" });
+    onResult(result);
+    return true;
+  } catch (error) {
+    if (error instanceof Refusal && error.isConflict) {
+      say("Not signed: the labels have changed meanwhile.", { kind: "warning", mend: `${error.message}. ${error.mend ?? ""}` });
+    } else sayError(error);
+    return false;
+  }
+}

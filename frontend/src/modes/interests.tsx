@@ -1,0 +1,129 @@
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { get } from "../api/request";
+import type { Interest } from "../api/types";
+import { me, sayError, write } from "../state/session";
+import { Section } from "../ui/panel";
+import type { BoxLayer } from "../viewer/box-layer";
+import type { Box } from "../viewer/frame";
+import type { OpenSlide } from "../viewer/picture";
+import type { SlideView } from "../viewer/slide-view";
+import type { Tool } from "../viewer/tool";
+import { WindowTool } from "./window-tool";
+
+const BLUE = "#0072b2";
+/** MIDOG++ and the canine sets take 2 mm² at 4:3. */
+const AREA_MM2 = 2;
+
+interface Properties {
+  slide: OpenSlide;
+  view: SlideView;
+  layer: BoxLayer;
+  polygons: Tool | null;
+}
+
+/** Regions of interest of 2 mm²: placed by hand or on the hot spot, saved, exported as TIFF. */
+export function Interests({ slide, view, layer, polygons }: Properties) {
+  const path = `/api/slides/${slide.id}/interests`;
+  const list = useSignal<readonly Interest[]>([]);
+  const placed = useSignal<Box | null>(null);
+  const draw = () => {
+    layer.boxes = [
+      ...list.value.map((one) => ({ box: one, colour: BLUE, width: 2, caption: one.name || `${one.area_mm2.toFixed(2)} mm²` })),
+      ...(placed.value ? [{ box: placed.value, colour: BLUE, dash: [8, 5] }] : []),
+    ];
+    view.redraw();
+  };
+  const load = () =>
+    get<{ interests: Interest[] }>(path).then(({ interests }) => {
+      list.value = interests;
+      draw();
+    }, sayError);
+  useEffect(() => void load(), [path]);
+  const place = (box: Box) => {
+    placed.value = box;
+    view.tool = new WindowTool(() => placed.value, slide, move);
+    draw();
+    view.fit(box);
+  };
+  const move = (at: { x: number; y: number }) => {
+    if (placed.value) placed.value = { ...placed.value, ...at };
+    draw();
+  };
+  const stop = () => {
+    placed.value = null;
+    view.tool = polygons;
+    draw();
+  };
+  const byHand = () => {
+    const mpp = slide.mpp ?? 0.25;
+    const width = Math.min((Math.sqrt((AREA_MM2 * 4) / 3) * 1000) / mpp, slide.width);
+    const height = Math.min((Math.sqrt((AREA_MM2 * 3) / 4) * 1000) / mpp, slide.height);
+    const { x, y } = view.frame.centre;
+    place({ x: clamp(x - width / 2, slide.width - width), y: clamp(y - height / 2, slide.height - height), width, height });
+  };
+  const onHotSpot = () => {
+    const round = me.value?.rounds.find((one) => one.slides.includes(slide.id) && !one.is_blinded);
+    const query = `round=${round?.id ?? 1}&area_mm2=${AREA_MM2}&aspect=4:3`;
+    get<Box>(`/api/slides/${slide.id}/hot-spot?${query}`).then(place, sayError);
+  };
+  const save = async () => {
+    const box = placed.value;
+    if (!box) return;
+    const body = { x: box.x, y: box.y, area_mm2: AREA_MM2, aspect: "4:3" };
+    if (await write("POST", path, body)) stop();
+    await load();
+  };
+  const remove = async (interest: Interest) => {
+    await write("DELETE", `/api/interests/${interest.id}`);
+    await load();
+  };
+  const fits = slide.mpp === null || (slide.width * slide.height * slide.mpp ** 2) / 1e6 > AREA_MM2;
+  return (
+    <Section title="Region of interest, 2 mm²">
+      <ul class="list">
+        {list.value.map((one) => (
+          <li key={one.id} class="entry">
+            <button type="button" class="plain grow" onClick={() => view.fit(one)}>
+              <bdi class="clip grow">{one.name || one.rater_name}</bdi>
+              <span>{one.area_mm2.toFixed(2)} mm²</span>
+            </button>
+            <a class="button plain" href={one.tiff} download="">
+              TIFF
+            </a>
+            <button type="button" class="plain icon" aria-label="Delete this region of interest" onClick={() => void remove(one)}>
+              ✕
+            </button>
+          </li>
+        ))}
+      </ul>
+      {placed.value ? (
+        <>
+          <p class="soft">Drag the window to where it belongs.</p>
+          <div class="row">
+            <button type="button" onClick={stop}>
+              Cancel
+            </button>
+            <button type="button" class="primary grow" onClick={() => void save()}>
+              Save
+            </button>
+          </div>
+        </>
+      ) : (
+        <div class="row">
+          <button type="button" class="grow" disabled={!fits} onClick={byHand}>
+            Place
+          </button>
+          <button type="button" class="grow" disabled={!fits} onClick={onHotSpot}>
+            On the hot spot
+          </button>
+        </div>
+      )}
+      {!fits && <p class="soft">This slide is smaller than 2 mm².</p>}
+    </Section>
+  );
+}
+
+function clamp(value: number, highest: number): number {
+  return Math.round(Math.min(Math.max(value, 0), Math.max(highest, 0)));
+}

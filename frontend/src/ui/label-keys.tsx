@@ -1,0 +1,35 @@
+import type { Label } from "../api/types";
+import { Glyph } from "./glyph";
+
+interface Properties {
+  labels: readonly Label[];
+  /** The class that is in force or given; 0 for none. */
+  current: number;
+  onChoose(label: number): void;
+  legend: string;
+}
+
+/** One button a class, with its key, shape and colour. */
+export function LabelKeys({ labels, current, onChoose, legend }: Properties) {
+  return (
+    <fieldset class="classes">
+      <legend class="unseen">{legend}</legend>
+      {labels.map((label, at) => (
+        <button key={label.id} type="button" aria-pressed={label.id === current} onClick={() => onChoose(label.id)}>
+          <Glyph order={at} colour={label.colour} />
+          <bdi class="clip">{label.name}</bdi>
+          <kbd>{at + 1}</kbd>
+        </button>
+      ))}
+    </fieldset>
+  );
+}
+
+/** The keys 1 to 9 for the classes of a study. */
+export function labelCommands(labels: readonly Label[], onChoose: (label: number) => void) {
+  return labels.slice(0, 9).map((label, at) => ({
+    keys: [String(at + 1)],
+    title: `Class: ${label.name}`,
+    run: () => onChoose(label.id),
+  }));
+}

@@ -1,0 +1,61 @@
+import type { Frame, Point } from "./frame";
+import { strokeCased, type Layer } from "./layer";
+
+export interface Outline {
+  readonly vertices: readonly Point[];
+  readonly kind: "tumour" | "exclusion";
+}
+
+export const TUMOUR = "#0b7a5b";
+export const EXCLUSION = "#b34700";
+
+/** Polygons of a slide: tumour drawn through, exclusions dashed and hatched; one may be at work. */
+export class RegionsLayer implements Layer {
+  outlines: readonly Outline[] = [];
+  /** The polygon that is being drawn or edited, with its corners. */
+  draft: { vertices: readonly Point[]; closed: boolean; kind: Outline["kind"] } | null = null;
+
+  draw(context: CanvasRenderingContext2D, frame: Frame): void {
+    for (const outline of this.outlines) {
+      this.path(context, frame, outline.vertices, true);
+      this.fill(context, outline.kind);
+      this.stroke(context, outline.kind);
+    }
+    if (this.draft) this.drawDraft(context, frame, this.draft);
+  }
+
+  private drawDraft(context: CanvasRenderingContext2D, frame: Frame, draft: NonNullable<RegionsLayer["draft"]>): void {
+    this.path(context, frame, draft.vertices, draft.closed);
+    this.fill(context, draft.kind);
+    this.stroke(context, draft.kind);
+    for (const vertex of draft.vertices) {
+      const { x, y } = frame.toScreen(vertex);
+      context.beginPath();
+      context.arc(x, y, 4.5, 0, 2 * Math.PI);
+      context.fillStyle = "#fff";
+      context.fill();
+      context.lineWidth = 2;
+      context.strokeStyle = draft.kind === "tumour" ? TUMOUR : EXCLUSION;
+      context.stroke();
+    }
+  }
+
+  private path(context: CanvasRenderingContext2D, frame: Frame, vertices: readonly Point[], closed: boolean): void {
+    context.beginPath();
+    vertices.forEach((vertex, at) => {
+      const { x, y } = frame.toScreen(vertex);
+      if (at === 0) context.moveTo(x, y);
+      else context.lineTo(x, y);
+    });
+    if (closed) context.closePath();
+  }
+
+  private fill(context: CanvasRenderingContext2D, kind: Outline["kind"]): void {
+    context.fillStyle = kind === "tumour" ? "rgba(11,122,91,.07)" : "rgba(179,71,0,.14)";
+    context.fill();
+  }
+
+  private stroke(context: CanvasRenderingContext2D, kind: Outline["kind"]): void {
+    strokeCased(context, kind === "tumour" ? TUMOUR : EXCLUSION, { width: 2, dash: kind === "tumour" ? [] : [8, 5] });
+  }
+}

@@ -1,0 +1,259 @@
+import OpenSeadragon from "openseadragon";
+import { Frame, type Box, type Point } from "./frame";
+import type { Layer } from "./layer";
+import { magnificationOf, scaleOf } from "./magnification";
+import type { Pointer, Tool } from "./tool";
+
+/** What the view needs to know of a slide (or of a board, which is a picture like it). */
+export interface Picture {
+  readonly width: number;
+  readonly height: number;
+  /** µm per level-0 pixel; null for a picture that has none. */
+  readonly mpp: number | null;
+  readonly tileSize: number;
+  /** The level of full size; level k is halved `maxLevel - k` times. */
+  readonly maxLevel: number;
+  readonly minLevel?: number;
+  tileUrl(level: number, column: number, row: number): string;
+}
+
+const OPTIONS = {
+  drawer: "canvas",
+  showNavigationControl: false,
+  keyboardNavEnabled: false,
+  animationTime: 0.22,
+  springStiffness: 9,
+  blendTime: 0,
+  imageLoaderLimit: 6,
+  maxImageCacheCount: 600,
+  maxZoomPixelRatio: 6,
+  minZoomImageRatio: 0.5,
+  visibilityRatio: 0.2,
+  timeout: 60_000,
+  tileRetryMax: 2,
+  tileRetryDelay: 1500,
+  placeholderFillStyle: "#eceff2",
+  gestureSettingsMouse: { clickToZoom: false, dblClickToZoom: false, flickEnabled: false },
+  gestureSettingsPen: { clickToZoom: false, dblClickToZoom: false },
+  gestureSettingsTouch: { clickToZoom: false, dblClickToZoom: false, flickEnabled: true },
+} satisfies OpenSeadragon.Options;
+
+/** A slide in deep zoom, with layers drawn over it and a tool that takes clicks and drags. */
+export class SlideView {
+  readonly canvas = document.createElement("canvas");
+  tool: Tool | null = null;
+  private readonly viewer: OpenSeadragon.Viewer;
+  private readonly layers: Layer[] = [];
+  private readonly watchers = new Set<(frame: Frame) => void>();
+  private captured = false;
+  private scheduled = 0;
+
+  constructor(
+    readonly element: HTMLElement,
+    readonly picture: Picture,
+    private readonly onTileFailure: (url: string) => void = () => undefined,
+  ) {
+    this.viewer = OpenSeadragon({
+      ...OPTIONS,
+      element,
+      tileSources: {
+        width: picture.width,
+        height: picture.height,
+        tileSize: picture.tileSize,
+        tileOverlap: 0,
+        minLevel: picture.minLevel ?? 0,
+        maxLevel: picture.maxLevel,
+        getTileUrl: picture.tileUrl.bind(picture),
+      } as unknown as OpenSeadragon.TileSourceOptions,
+    });
+    this.canvas.className = "marks";
+    this.viewer.canvas.append(this.canvas);
+    this.viewer.canvas.removeAttribute("tabindex");
+    this.listen();
+  }
+
+  destroy(): void {
+    cancelAnimationFrame(this.scheduled);
+    this.watchers.clear();
+    this.viewer.destroy();
+  }
+
+  /** Called with the frame whenever it has changed, and once the slide is there. */
+  watch(watcher: (frame: Frame) => void): () => void {
+    this.watchers.add(watcher);
+    if (this.isOpen) watcher(this.frame);
+    return () => this.watchers.delete(watcher);
+  }
+
+  addLayer(layer: Layer): () => void {
+    this.layers.push(layer);
+    this.redraw();
+    return () => {
+      this.layers.splice(this.layers.indexOf(layer), 1);
+      this.redraw();
+    };
+  }
+
+  /** Draw the layers again with the next frame of the screen; tiles stay as they are. */
+  redraw(): void {
+    this.scheduled ||= requestAnimationFrame(() => this.drawLayers());
+  }
+
+  get isOpen(): boolean {
+    return this.viewer.isOpen();
+  }
+
+  get frame(): Frame {
+    return this.frameOf(true);
+  }
+
+  get magnification(): number | null {
+    return this.picture.mpp === null ? null : magnificationOf(this.frame.scale, this.picture.mpp);
+  }
+
+  private frameOf(current: boolean): Frame {
+    const { viewport } = this.viewer;
+    const size = viewport.getContainerSize();
+    const centre = viewport.getCenter(current);
+    const { width } = this.picture;
+    const scale = (viewport.getZoom(current) * size.x) / width;
+    return new Frame(
+      { x: centre.x * width, y: centre.y * width },
+      scale,
+      viewport.getRotation(current),
+      size.x,
+      size.y,
+    );
+  }
+
+  private whenOpen(act: () => void): void {
+    if (this.isOpen) act();
+    else this.viewer.addOnceHandler("open", act);
+  }
+
+  /** Bring a level-0 pixel into the middle; `magnification` or `scale` as well where given. */
+  goTo(at: Point, { magnification, scale, now = false }: Goal = {}): void {
+    this.whenOpen(() => {
+      const { width, mpp } = this.picture;
+      const { viewport } = this.viewer;
+      const wanted = scale ?? (magnification && mpp ? scaleOf(magnification, mpp) : undefined);
+      if (wanted !== undefined) viewport.zoomTo((wanted * width) / viewport.getContainerSize().x, undefined, now);
+      viewport.panTo(new OpenSeadragon.Point(at.x / width, at.y / width), now);
+      viewport.applyConstraints(now);
+    });
+  }
+
+  fit(box: Box, now = false): void {
+    const { width } = this.picture;
+    this.whenOpen(() =>
+      this.viewer.viewport.fitBounds(
+        new OpenSeadragon.Rect(box.x / width, box.y / width, box.width / width, box.height / width),
+        now,
+      ),
+    );
+  }
+
+  home(): void {
+    this.whenOpen(() => this.viewer.viewport.goHome());
+  }
+
+  setMagnification(magnification: number): void {
+    this.goTo(this.frameOf(false).centre, { magnification });
+  }
+
+  zoomBy(factor: number): void {
+    this.viewer.viewport.zoomBy(factor).applyConstraints();
+  }
+
+  /** Pan by parts of the view, in the directions of the screen. */
+  panBy(right: number, down: number): void {
+    const frame = this.frameOf(false);
+    this.goTo(frame.toSlide({ x: frame.width * (0.5 + right), y: frame.height * (0.5 + down) }));
+  }
+
+  rotateBy(degrees: number): void {
+    this.rotateTo(this.viewer.viewport.getRotation(false) + degrees);
+  }
+
+  rotateTo(degrees: number): void {
+    this.viewer.viewport.setRotation(degrees);
+  }
+
+  /** The canvas with the tiles, for a snapshot. */
+  get tiles(): HTMLCanvasElement {
+    return this.viewer.drawer.canvas;
+  }
+
+  private listen(): void {
+    const { viewer } = this;
+    viewer.addHandler("open", () => this.moved());
+    viewer.addHandler("update-viewport", () => this.moved());
+    viewer.addHandler("resize", () => this.redraw());
+    viewer.addHandler("tile-load-failed", (event) => this.onTileFailure(event.tile.getUrl()));
+    viewer.addHandler("canvas-press", (event) => {
+      this.captured = this.tool?.press?.(this.pointer(event)) ?? false;
+    });
+    viewer.addHandler("canvas-drag", (event) => {
+      if (!this.captured) return;
+      event.preventDefaultAction = true;
+      this.tool?.drag?.(this.pointer(event));
+    });
+    viewer.addHandler("canvas-release", (event) => {
+      if (this.captured) this.tool?.release?.(this.pointer(event));
+      this.captured = false;
+    });
+    viewer.addHandler("canvas-click", (event) => {
+      if (event.quick) this.tool?.click?.(this.pointer(event));
+    });
+    viewer.addHandler("canvas-double-click", (event) => this.tool?.doubleClick?.(this.pointer(event)));
+    this.element.addEventListener("pointermove", (event) => this.hover(event));
+  }
+
+  private hover(event: PointerEvent): void {
+    if (!this.isOpen || this.captured) return;
+    const bounds = this.element.getBoundingClientRect();
+    const screen = { x: event.clientX - bounds.left, y: event.clientY - bounds.top };
+    const at: Pointer = { screen, slide: this.frame.toSlide(screen), shift: event.shiftKey, alt: event.altKey };
+    this.tool?.hover?.(at);
+    this.element.style.cursor = this.tool?.cursor?.(at) ?? "";
+  }
+
+  private pointer(event: { position: OpenSeadragon.Point; originalEvent: Event }): Pointer {
+    const original = event.originalEvent as PointerEvent;
+    const screen = { x: event.position.x, y: event.position.y };
+    return { screen, slide: this.frame.toSlide(screen), shift: original.shiftKey, alt: original.altKey };
+  }
+
+  private moved(): void {
+    if (!this.isOpen) return;
+    this.drawLayers();
+    const { frame } = this;
+    for (const watcher of this.watchers) watcher(frame);
+  }
+
+  private drawLayers(): void {
+    this.scheduled = 0;
+    if (!this.isOpen) return;
+    const { frame, canvas } = this;
+    const density = window.devicePixelRatio || 1;
+    const [width, height] = [Math.round(frame.width * density), Math.round(frame.height * density)];
+    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+    const context = canvas.getContext("2d");
+    if (!context) return;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, width, height);
+    for (const layer of this.layers) {
+      context.save();
+      context.setTransform(density, 0, 0, density, 0, 0);
+      layer.draw(context, frame);
+      context.restore();
+    }
+  }
+}
+
+interface Goal {
+  magnification?: number;
+  /** CSS pixels for one level-0 pixel. */
+  scale?: number;
+  now?: boolean;
+}

@@ -1,0 +1,161 @@
+import { useSignal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { useCommands } from "../keys/commands";
+import { sayError } from "../state/session";
+import { say } from "../ui/toast";
+import type { Frame, Point } from "./frame";
+import { GoTo } from "./go-to";
+import { formatMagnification, magnificationOf, PRESETS } from "./magnification";
+import { MiniMap, type MiniMapLayer } from "./mini-map";
+import { scaleBar } from "./scale-bar";
+import { SlideView, type Picture } from "./slide-view";
+import { download, snapshot } from "./snapshot";
+
+interface Properties {
+  picture: Picture;
+  /** Stands in the names of snapshots. */
+  name: string;
+  /** Address of the overview, where there is one. */
+  thumbnail?: string;
+  mapLayers?: readonly MiniMapLayer[];
+  /** Called once, with the view; what it returns is called at the end. */
+  onReady(view: SlideView): void | (() => void);
+  children?: ComponentChildren;
+}
+
+const STEP = 0.25;
+
+/** The view of a slide with its furniture: magnification, scale bar, coordinates, overview map. */
+export function Stage({ picture, name, thumbnail, mapLayers = [], onReady, children }: Properties) {
+  const element = useRef<HTMLDivElement>(null);
+  const [view, setView] = useState<SlideView | null>(null);
+  const frame = useSignal<Frame | null>(null);
+  const pointer = useSignal<Point | null>(null);
+  const asksWhere = useSignal(false);
+  const showsMap = useSignal(true);
+
+  useEffect(() => {
+    if (!element.current) return;
+    const made = new SlideView(element.current, picture, () =>
+      say("A part of the slide could not be read.", { kind: "warning", mend: "It stays grey; the rest can be worked on." }),
+    );
+    const leave = onReady(made);
+    const unwatch = made.watch((now) => (frame.value = now));
+    setView(made);
+    return () => {
+      unwatch();
+      leave?.();
+      made.destroy();
+    };
+  }, [picture]);
+
+  const shoot = () => {
+    if (view) snapshot(view).then((blob) => download(blob, `${name}.png`), sayError);
+  };
+  const zoomTo = (step: 1 | -1) => {
+    const now = view?.magnification;
+    if (!view || !now) return view?.zoomBy(step > 0 ? 2 : 0.5);
+    const wanted = step > 0 ? PRESETS.find((one) => one > now * 1.01) : [...PRESETS].reverse().find((one) => one < now * 0.99);
+    if (wanted) view.setMagnification(wanted);
+  };
+  useCommands("View", [
+    { keys: ["ArrowLeft"], title: "Pan left", run: () => view?.panBy(-STEP, 0), repeats: true },
+    { keys: ["ArrowRight"], title: "Pan right", run: () => view?.panBy(STEP, 0), repeats: true },
+    { keys: ["ArrowUp"], title: "Pan up", run: () => view?.panBy(0, -STEP), repeats: true },
+    { keys: ["ArrowDown"], title: "Pan down", run: () => view?.panBy(0, STEP), repeats: true },
+    { keys: ["+", "="], title: "Zoom in", run: () => view?.zoomBy(1.4), repeats: true },
+    { keys: ["-"], title: "Zoom out", run: () => view?.zoomBy(1 / 1.4), repeats: true },
+    { keys: ["]"], title: "Next higher magnification", run: () => zoomTo(1) },
+    { keys: ["["], title: "Next lower magnification", run: () => zoomTo(-1) },
+    { keys: ["0"], title: "Whole slide", run: () => view?.home() },
+    { keys: ["."], title: "Rotate by 90° clockwise", run: () => view?.rotateBy(90) },
+    { keys: [","], title: "Rotate by 90° anticlockwise", run: () => view?.rotateBy(-90) },
+    { keys: ["g"], title: "Go to coordinates", run: () => (asksWhere.value = true) },
+    { keys: ["m"], title: "Overview map on or off", run: () => (showsMap.value = !showsMap.value) },
+    { keys: ["Shift+P"], title: "Save a snapshot", run: shoot },
+  ]);
+
+  return (
+    <div class="stage">
+      <div
+        ref={element}
+        class="slide"
+        role="application"
+        aria-label={`Slide ${name}`}
+        onPointerMove={(event) => (pointer.value = pointOf(event, view))}
+        onPointerLeave={() => (pointer.value = null)}
+      />
+      {view && frame.value && (
+        <>
+          <Presets view={view} frame={frame.value} onSnapshot={shoot} onGoTo={() => (asksWhere.value = true)} />
+          <Corner frame={frame.value} mpp={picture.mpp} pointer={pointer.value} />
+          {showsMap.value && thumbnail && <MiniMap view={view} frame={frame.value} thumbnail={thumbnail} layers={mapLayers} />}
+        </>
+      )}
+      {asksWhere.value && view && <GoTo view={view} onClose={() => (asksWhere.value = false)} />}
+      {children}
+    </div>
+  );
+}
+
+function pointOf(event: PointerEvent, view: SlideView | null): Point | null {
+  if (!view?.isOpen) return null;
+  const bounds = view.element.getBoundingClientRect();
+  return view.frame.toSlide({ x: event.clientX - bounds.left, y: event.clientY - bounds.top });
+}
+
+function Presets({ view, frame, onSnapshot, onGoTo }: { view: SlideView; frame: Frame; onSnapshot(): void; onGoTo(): void }) {
+  const { mpp } = view.picture;
+  const now = mpp === null ? null : magnificationOf(frame.scale, mpp);
+  return (
+    <div class="tools" role="toolbar" aria-label="View">
+      <button type="button" class="plain" title="Whole slide (0)" onClick={() => view.home()}>
+        Fit
+      </button>
+      {mpp !== null &&
+        PRESETS.map((preset) => (
+          <button
+            key={preset}
+            type="button"
+            class="plain"
+            aria-pressed={now !== null && Math.abs(now - preset) < preset * 0.01}
+            onClick={() => view.setMagnification(preset)}
+          >
+            {preset}×
+          </button>
+        ))}
+      <span class="rule" />
+      <button type="button" class="plain icon" title="Rotate (.)" aria-label="Rotate by 90°" onClick={() => view.rotateBy(90)}>
+        ↻
+      </button>
+      <button type="button" class="plain" title="Go to coordinates (G)" onClick={onGoTo}>
+        Go to
+      </button>
+      <button type="button" class="plain" title="Save a snapshot (Shift+P)" onClick={onSnapshot}>
+        Snapshot
+      </button>
+    </div>
+  );
+}
+
+function Corner({ frame, mpp, pointer }: { frame: Frame; mpp: number | null; pointer: Point | null }) {
+  const bar = mpp === null ? null : scaleBar(frame.scale, mpp, 130);
+  const at = pointer ?? frame.centre;
+  return (
+    <div class="corner">
+      {bar && (
+        <div class="bar" style={{ width: `${bar.width}px` }}>
+          {bar.label}
+        </div>
+      )}
+      <span class="place">
+        {mpp !== null && <b>{formatMagnification(magnificationOf(frame.scale, mpp))}</b>}
+        <span title="Level-0 pixels">
+          {Math.round(at.x)}, {Math.round(at.y)}
+        </span>
+        {frame.degrees % 360 !== 0 && <span>{((frame.degrees % 360) + 360) % 360}°</span>}
+      </span>
+    </div>
+  );
+}
