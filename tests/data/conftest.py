@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from mitoscope.data.picture import Picture
@@ -44,3 +47,27 @@ def pictures() -> tuple[Picture, ...]:
     )
     crops = [crop(f"c{i}", seed=i) for i in range(4)]
     return (*crops, whole, empty_field("f0", seed=20), empty_field("f1", seed=21))
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Let torch use one thread, as the drawing of batches does."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def labelled_fields() -> tuple[Picture, ...]:
+    """Return five fields with two to six figures and one to five look-alikes, and an empty one."""
+    random = np.random.default_rng(3)
+    fields = []
+    for index in range(5):
+        figures = random.uniform(30, 330, (2 + index, 2))
+        look_alikes = random.uniform(30, 330, (1 + index, 2))
+        rgb = tissue(360, 400, seed=30 + index)
+        for x, y in (*figures, *look_alikes):
+            rgb = with_spot(rgb, x, y)
+        fields.append(Picture(f"l{index}", "lab", f"case{index}", rgb, figures, look_alikes))
+    return (*fields, Picture("none", "lab", "case9", tissue(360, 400, seed=50)))

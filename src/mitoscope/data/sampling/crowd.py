@@ -17,7 +17,7 @@ from pydantic import Field as Setting
 
 from mitoscope.config import Config
 from mitoscope.curation.crowd import SUB_TILE_STEP_PX
-from mitoscope.data.field import BOX_UM, Field
+from mitoscope.data.field import BOX_UM, Field, Labels
 from mitoscope.data.sampling.pool import HardPool
 from mitoscope.data.sampling.quota import kind_of
 from mitoscope.data.window import Window
@@ -117,13 +117,15 @@ class CrowdPlan:
         return Window(picture, x + half, y + half, score=score)
 
     def _agreement(self, picture: int, x: float, y: float) -> float:
-        labels = self.fields[picture].labels
-        figures = self.fields[picture].figures
-        if not len(figures):
-            return 0.0
-        inside = _inside(figures - (x, y), side=self.config.window_px, box=self.box_px)
-        agreement = labels.agreement[labels.label == MITOTIC_FIGURE.name]
-        return float(min((inside * agreement).sum(), 1.0))
+        events = _events(self.fields[picture])
+        inside = _inside(events.points - (x, y), side=self.config.window_px, box=self.box_px)
+        return float(min((inside * events.agreement).sum(), 1.0))
+
+
+def _events(field: Field) -> Labels:
+    labels = field.labels
+    own = labels.label == MITOTIC_FIGURE.name
+    return Labels(labels.points[own], labels.label[own], labels.agreement[own])
 
 
 def _inside(points: NDArray[np.float64], *, side: int, box: float) -> NDArray[np.float64]:
@@ -141,7 +143,7 @@ def plan_crowd(fields: tuple[Field, ...], config: CrowdConfig, *, mpp: float) ->
         If there is none on a field that is as large as a sub-tile.
     """
     large = [p for p, one in enumerate(fields) if min(one.width, one.height) >= config.window_px]
-    events = HardPool.even([(p, x, y) for p in large for x, y in fields[p].figures.tolist()])
+    events = HardPool.even([(p, x, y) for p in large for x, y in _events(fields[p]).points.tolist()])
     if not len(events):
         raise TrainingDataError(
             f"no mitotic figure on a field as large as a sub-tile of {config.window_px} px",
