@@ -48,12 +48,10 @@ def tumour_area_mm2(regions: Sequence[Region], mpp: Mpp, *, size: SizePx | None 
     right = np.inf if size is None else float(size.width)
     left = -np.inf if size is None else 0.0
     lines = np.asarray(top + (np.arange(SCAN_LINES) + 0.5) * step, dtype=np.float64)
-    inside = [_crossings(one, lines, left=left, right=right) for one in tumour]
-    outside = [_crossings(one, lines, left=left, right=right) for one in exclusion]
-    length = sum(
-        _length([one[line] for one in inside], [one[line] for one in outside]) for line in range(SCAN_LINES)
-    )
-    return float(length * step * mpp.pixel_area_mm2)
+    spans = [_spans(one, lines, left=left, right=right) for one in (*tumour, *exclusion)]
+    is_hole = np.repeat([False] * len(tumour) + [True] * len(exclusion), [len(x) for _, x in spans])
+    line, x = (np.concatenate(parts) for parts in zip(*spans, strict=True))
+    return float(_length(line, x, is_hole) * step * mpp.pixel_area_mm2)
 
 
 def _extent(y: NDArray[np.float64], height: int | None) -> tuple[float, float]:
@@ -61,10 +59,10 @@ def _extent(y: NDArray[np.float64], height: int | None) -> tuple[float, float]:
     return (top, bottom) if height is None else (max(top, 0.0), min(bottom, float(height)))
 
 
-def _crossings(
+def _spans(
     vertices: NDArray[np.float64], lines: NDArray[np.float64], *, left: float, right: float
-) -> list[NDArray[np.float64]]:
-    """Return for each line the x at which it crosses the polygon, in order and clipped."""
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Return where lines cross the polygon: the line and the clipped x, in order; in and out in turn."""
     start, end = vertices, np.roll(vertices, -1, axis=0)
     low, high = np.minimum(start[:, 1], end[:, 1]), np.maximum(start[:, 1], end[:, 1])
     # Half-open edges: a line through a vertex crosses exactly one of the two edges that meet there.
@@ -76,24 +74,16 @@ def _crossings(
     slope = (end[edge, 0] - start[edge, 0]) / (end[edge, 1] - start[edge, 1])
     x = start[edge, 0] + slope * (lines[line] - start[edge, 1])
     order = np.lexsort((x, line))
-    x = np.clip(x[order], left, right)
-    return np.split(x, np.searchsorted(line[order], np.arange(1, len(lines))))
+    return line[order], np.clip(x[order], left, right)
 
 
-def _length(inside: list[NDArray[np.float64]], outside: list[NDArray[np.float64]]) -> float:
-    """Return the length of a line within any of some intervals and none of others."""
-    spans = [one.reshape(-1, 2) for one in inside if len(one)]
-    if not spans:
-        return 0.0
-    holes = [one.reshape(-1, 2) for one in outside if len(one)]
-    if len(spans) == 1 and not holes:
-        return float((spans[0][:, 1] - spans[0][:, 0]).sum())
-    edges = np.concatenate([*spans, *holes])
-    is_hole = np.repeat([0, 1], [sum(map(len, spans)), sum(map(len, holes))])
-    x = edges.ravel()
-    order = np.argsort(x, kind="stable")
-    sign = np.tile([1, -1], len(edges))
-    depth = np.cumsum(np.where(np.repeat(is_hole, 2), 0, sign)[order])
-    hole_depth = np.cumsum(np.where(np.repeat(is_hole, 2), sign, 0)[order])
+def _length(line: NDArray[np.intp], x: NDArray[np.float64], is_hole: NDArray[np.bool_]) -> float:
+    """Return the length of all lines within any of some spans and none of the holes."""
+    # A line crosses each polygon an even number of times: in and out take turns over all lines.
+    sign = np.tile([1, -1], len(x) // 2)
+    order = np.lexsort((x, line))
+    # Outside of all polygons both depths are nought, and so from the end of one line to the next.
+    depth = np.cumsum(np.where(is_hole, 0, sign)[order])
+    hole_depth = np.cumsum(np.where(is_hole, sign, 0)[order])
     covered = (depth[:-1] > 0) & (hole_depth[:-1] == 0)
     return float(np.diff(x[order])[covered].sum())
