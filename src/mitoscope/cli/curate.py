@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mitoscope.cli.curate_board import board
-from mitoscope.cli.curate_inputs import found_on_slides, read_scores
+from mitoscope.cli.curate_hard_examples import hard_examples
+from mitoscope.cli.curate_inputs import found_on_slides
+from mitoscope.cli.curate_loops import missed, self_train
 from mitoscope.cli.curate_select import select
 from mitoscope.cli.curate_versions import diff, freeze, gains
-from mitoscope.cli.tables import print_json, print_table, say
+from mitoscope.cli.tables import print_json, print_table
 
 if TYPE_CHECKING:
     from mitoscope.curation.review import ReviewState
@@ -62,46 +64,6 @@ def candidates(
     rows = [[f"{number} of {bins}", count] for number, count in done.bins.items()]
     print_table(f"Review {name!r}: candidates by score, high first", ("bin", "candidates"), rows)
     typer.echo(f"{done.found} detections, {done.known} of them known cells; {len(done.cells)} candidates")
-
-
-@app.command("hard-examples")
-def hard_examples(
-    study: StudyArgument,
-    name: NameArgument,
-    scores: Annotated[
-        Path, typer.Option("--scores", metavar="CSV", help="cell,score of a classifier for mitotic figure.")
-    ],
-    threshold: Annotated[
-        float, typer.Option("--threshold", metavar="T", help="Non-mitotic cells above it are read again.")
-    ] = 0.9,
-    policy: Annotated[str, typer.Option("--policy", help="Of the present class.")] = "majority",
-    as_json: JsonOption = False,
-) -> None:
-    """Send cells back to the experts that a classifier is sure are figures, against their label (HEAEL)."""
-    from mitoscope.cli.store_figures import parse_policy
-    from mitoscope.curation.hard_examples import AMBIGUOUS
-    from mitoscope.curation.hard_examples import hard_examples as choose
-    from mitoscope.curation.review import open_review
-    from mitoscope.store import Store
-
-    with Store.open(study) as store:
-        score_of = read_scores(scores)
-        label_of = _present_labels(store, parse_policy(policy), AMBIGUOUS.name)
-        cells = [cell for cell in score_of if cell in label_of]
-        rows = choose([label_of[one] for one in cells], [score_of[one] for one in cells], threshold=threshold)
-        asked = [cells[row] for row in rows.tolist()]
-        new = open_review(store, name, asked) if asked else 0
-    values = {"scored": len(score_of), "asked": len(asked), "new": new}
-    line = f"{len(asked)} of {len(cells)} cells are above {threshold:g} and not figures"
-    line += f"; {new} new in the review {name!r}" if asked else "; no review opened"
-    say({"study": str(study), "review": name, **values}, line, as_json)
-
-
-def _present_labels(store: Any, policy: Any, otherwise: str) -> dict[int, str]:
-    names = {id_: label.name for id_, label in store.labels().items()}
-    view = store.agreed(policy)
-    rows = zip(view.cell_id.tolist(), view.label_id.tolist(), strict=True)
-    return {cell: names.get(label, otherwise) for cell, label in rows}
 
 
 @app.command()
@@ -170,7 +132,10 @@ def _print_state(state: ReviewState, done: dict[str, Any]) -> None:
     typer.echo(f"next: {state.next_step}")
 
 
+app.command()(missed)
+app.command("hard-examples")(hard_examples)
 app.command()(board)
+app.command("self-train")(self_train)
 app.command()(select)
 app.command()(freeze)
 app.command()(diff)

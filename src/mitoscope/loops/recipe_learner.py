@@ -1,0 +1,221 @@
+"""A learner by recipes: the one training loop, its bundles, and detection with them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mitoscope.bundle import load_bundle
+from mitoscope.bundle.network import open_network, score_windows
+from mitoscope.data.field import Field, Labels
+from mitoscope.data.sampling.semi import SemiConfig
+from mitoscope.data.slide_field import open_field, with_labels
+from mitoscope.data.sources import AnnotatedSlides
+from mitoscope.data.split import SplitConfig, split_by_case
+from mitoscope.detections import Detections
+from mitoscope.errors import ConfigError
+from mitoscope.exchange.outcome import UNKNOWN, outcome
+from mitoscope.exchange.registry import write_study
+from mitoscope.fsio import make_directory
+from mitoscope.geometry import BoxPx
+from mitoscope.infer import DetectConfig, detect_slide, open_bundle_network
+from mitoscope.labels import MITOTIC_FIGURE
+from mitoscope.loops.consistency import Find
+from mitoscope.loops.learner import Lesson
+from mitoscope.slide import Plane, open_slide
+from mitoscope.train.checkpoint import CHECKPOINT_NAME
+from mitoscope.train.job import setup
+from mitoscope.train.packing import pack, write
+from mitoscope.train.recipe import Recipe
+from mitoscope.train.repeats import Member
+from mitoscope.train.run import main
+
+RUN, BUNDLE = "run", "bundle"
+LESSON, MINED, LABELS = "lesson", "mined", "lesson.csv"
+_BATCH = 64
+_SCORES = ("classifier", "regressor")
+
+
+def lesson_fields(lesson: Lesson, *, mpp: float, source: str) -> list[Field]:
+    """Return the slides of a lesson as fields to be trained on.
+
+    Parameters
+    ----------
+    lesson : Lesson
+    mpp : float
+        Resolution of training, µm/px.
+    source : str
+        What the fields are called together.
+
+    Raises
+    ------
+    TrainingDataError
+        If a cell lies outside of its slide.
+    SlideError
+        If a slide cannot be opened.
+    """
+    study = lesson.study
+    label, _ = outcome(study)
+    names = np.array(study.labels.names)
+    fields: list[Field] = []
+    for place, slide in enumerate(study.slides):
+        opened = open_field(
+            lesson.files[slide.name],
+            source=source,
+            case=slide.case or slide.name,
+            domain=slide.domain.tumour_type or source,
+            mpp=mpp,
+            stated_mpp=None if slide.mpp is None else slide.mpp.mean,
+        )
+        own = (study.cells.slide == place) & (label != UNKNOWN)
+        points = study.cells.centres_px0[own]
+        fields.append(with_labels(opened, points, Labels.of(points, names[label[own]])))
+    return fields
+
+
+class RecipeLearner:
+    """Trains by recipes; runs and bundles lie in the folders that it is given.
+
+    Parameters
+    ----------
+    detector, classifier : Recipe, optional
+        Of detectors, and of classifiers of cells; needed by loops that ask for one.
+    mined : int
+        Of the foreground windows of a batch, those with a mined figure where mined ones are learnt from.
+    threads : int, optional
+        Of detection; by default one for each core.
+
+    Raises
+    ------
+    ConfigError
+        If a recipe is of the wrong kind.
+    """
+
+    def __init__(
+        self,
+        detector: Recipe | None = None,
+        classifier: Recipe | None = None,
+        *,
+        mined: int = 0,
+        threads: int | None = None,
+    ) -> None:
+        if detector is not None and detector.architecture in _SCORES:
+            raise ConfigError(f"{detector.architecture} is no detector", where="--detector")
+        if classifier is not None and classifier.architecture != "classifier":
+            raise ConfigError(f"{classifier.architecture} is no classifier of cells", where="--classifier")
+        self._detector, self._classifier = detector, classifier
+        self._mined, self._threads = mined, threads
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the recipes."""
+        parts = ["" if one is None else one.fingerprint() for one in (self._detector, self._classifier)]
+        parts.append(str(self._mined))
+        return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+
+    def learn_detector(self, lesson: Lesson, out: Path) -> Path:
+        """Train a detector in a folder and return its bundle."""
+        return self._learn(self._recipe(), lesson, out)
+
+    def _recipe(self) -> Recipe:
+        if self._detector is None:
+            raise ConfigError("no recipe of a detector", mend="give --detector")
+        return self._detector
+
+    def learn_with_mined(self, lesson: Lesson, mined: Lesson, out: Path) -> Path:
+        """Train a detector as ``learn_detector`` does, a fixed share of its figures from a mined lesson.
+
+        Raises
+        ------
+        ConfigError
+            If the recipe's sampling knows no mined figures, or none are asked for.
+        """
+        sampling = self._recipe().data.sampling
+        if not isinstance(sampling, SemiConfig) or not self._mined:
+            mend = "a recipe with the sampling 'semi', and --mined-windows above 0"
+            raise ConfigError("no mined figures are drawn", where="--detector", mend=mend)
+        values = sampling.model_dump() | {"mined": self._mined, "mined_source": MINED}
+        recipe = _with_data(self._recipe(), sampling=SemiConfig.parse(values, where="data.sampling"))
+        return self._learn(recipe, lesson, out, mined=mined)
+
+    def learn_classifier(self, lesson: Lesson, out: Path) -> Path:
+        """Train a classifier of cells in a folder and return its bundle.
+
+        Raises
+        ------
+        ConfigError
+            If there is no recipe of one.
+        """
+        if self._classifier is None:
+            raise ConfigError("no recipe of a classifier", mend="give --classifier")
+        return self._learn(self._classifier, lesson, out)
+
+    def _learn(self, recipe: Recipe, lesson: Lesson, out: Path, *, mined: Lesson | None = None) -> Path:
+        bundle = out / BUNDLE
+        if bundle.exists():
+            return bundle
+        fields = lesson_fields(lesson, mpp=recipe.model.mpp, source=LESSON)
+        held_out = {field.case for field in split_by_case(fields, recipe.data.split).validation}
+        # The same cases are held out with mined slides and without, and no mined slide is.
+        source = AnnotatedSlides(kind="annotated-slides", labels=LABELS, title=_title(lesson))
+        recipe = _with_data(recipe, source=source, split=SplitConfig(held_out=tuple(sorted(held_out))))
+        if mined is not None:
+            fields += lesson_fields(mined, mpp=recipe.model.mpp, source=MINED)
+        make_directory(out)
+        write_study(lesson.study, out / LABELS, "csv")
+        job = setup(recipe, fields, out, out=out / RUN, member=Member("", recipe.run.seed, None))
+        state = main(job, resume=(out / RUN / CHECKPOINT_NAME).exists())
+        write(pack(state.judged, job), job, bundle)
+        return bundle
+
+    def detect(self, detector: Path, slide: Path, out: Path) -> Detections:
+        """Return what a detector finds on a slide, down to its floor."""
+        run = detect_slide(slide, load_bundle(detector), out, config=DetectConfig(threads=self._threads))
+        return run.detections
+
+    def threshold(self, detector: Path) -> float:
+        """Return the score above which a detector's candidates count."""
+        return load_bundle(detector).manifest.default_threshold
+
+    def look(self, detector: Path) -> tuple[Find, float]:
+        """Return a detector as a function of windows, and the resolution at which it works in µm/px."""
+        bundle = load_bundle(detector)
+        return open_bundle_network(bundle, threads=self._threads), bundle.manifest.mpp
+
+    def score(
+        self, classifier: Path, slide: Path, points_px0: Sequence[tuple[float, float]]
+    ) -> NDArray[np.float64]:
+        """Return how sure a classifier is that cells of a slide are figures, in [0, 1]."""
+        bundle = load_bundle(classifier)
+        manifest = bundle.manifest
+        session = open_network(bundle.onnx, where=str(classifier), threads=self._threads or 1)
+        column = manifest.labels.index(MITOTIC_FIGURE.name)
+        places = np.array(points_px0, dtype=np.float64).reshape(-1, 2)
+        scores = np.empty(len(places))
+        with open_slide(slide) as opened:
+            plane = Plane(opened, manifest.mpp)
+            corners = np.floor(plane.from_px0(places) - manifest.window_px / 2 + 0.5).astype(int)
+            for start in range(0, len(places), _BATCH):
+                crops = [
+                    _crop(plane, corner, manifest.window_px)
+                    for corner in corners[start : start + _BATCH].tolist()
+                ]
+                scores[start : start + _BATCH] = score_windows(session, np.stack(crops))[:, column]
+        return scores
+
+
+def _crop(plane: Plane, corner: list[int], side: int) -> NDArray[np.uint8]:
+    return plane.read(BoxPx(corner[0], corner[1], side, side)).rgb
+
+
+def _title(lesson: Lesson) -> str:
+    """Name what is learnt from as the model card does: the rater of a frozen version is called like it."""
+    return ", ".join(rater.name for rater in lesson.study.raters) or LESSON
+
+
+def _with_data(recipe: Recipe, **changes: object) -> Recipe:
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update=changes)})

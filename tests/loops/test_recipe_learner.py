@@ -1,0 +1,129 @@
+"""The loops with real training on small synthetic slides, through the real command."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+import tomli_w
+
+from mitoscope.curation.freeze import Frozen, Query, freeze, read_frozen
+from mitoscope.curation.simulated import SimulatedExpert, SimulatedStudy, TrueCells
+from mitoscope.errors import ConfigError
+from mitoscope.labels import MITOTIC_FIGURE
+from mitoscope.store import Policy, Round, RoundKind, SlideRecord, Store
+from tests.cli.test_curate import run
+
+from .lessons import CLASSIFIER, DETECTOR, synthetic_slides
+
+pytestmark = pytest.mark.train
+pytest.importorskip("torch")
+
+from mitoscope.loops.learner import Lesson  # noqa: E402
+from mitoscope.loops.material import Material  # noqa: E402
+from mitoscope.loops.recipe_learner import MINED, RecipeLearner, lesson_fields  # noqa: E402
+from mitoscope.train import Recipe  # noqa: E402
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder with slides and a study, and what is true on them."""
+
+    folder: Path
+    truth: dict[SlideRecord, TrueCells]
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Place]:
+    """Return four slides and a study of them, of which an expert missed every second figure or more."""
+    memory = Path("/dev/shm")
+    with TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
+        folder = Path(name)
+        truth = synthetic_slides(folder, 4)
+        with Store.create(folder / "study.mito") as store:
+            study = SimulatedStudy(store, truth)
+            missing = SimulatedExpert("expert 1", miss={MITOTIC_FIGURE.name: 0.6}, confusion=0)
+            study.screen(missing, Round("screening", RoundKind.SCREENING))
+            freeze(store, "MEL", Query(policy=Policy.UNANIMOUS))
+        yield Place(folder, truth)
+
+
+def opened(store: Store, folder: Path, learner: RecipeLearner) -> Material:
+    frozen: Frozen = read_frozen(store, "MEL")
+    files = {one.name: folder / one.name for one in frozen.manifest.slides}
+    return Material(store, frozen, files, learner)
+
+
+@pytest.fixture
+def folder(place: Place) -> Path:
+    """Return the folder."""
+    return place.folder
+
+
+def test_missed_figures_are_found_by_the_real_command(place: Place, folder: Path) -> None:
+    (folder / "detector.toml").write_text(tomli_w.dumps(DETECTOR), encoding="utf-8")
+    arguments = ("missed", folder / "study.mito", "odael", "--version", "MEL", "--slides", folder)
+    paths = ("--detector", folder / "detector.toml", "--out", folder / "odael", "--folds", 2)
+    assert "wait for two experts" in run(*arguments, *paths)
+    again = json.loads(run(*arguments, *paths, "--json"))
+    assert again["repeated"]
+    with Store.open(folder / "study.mito") as store:
+        study = SimulatedStudy(store, place.truth)
+        before = study.missed_figures(range(1, store.overview().cells + 1 - again["candidates"]))
+        found = study.missed_figures(range(1, store.overview().cells + 1))
+    assert len(before) > 5
+    assert len(found) < 0.4 * len(before)
+
+
+def test_a_classifier_and_mined_figures_are_learnt(folder: Path) -> None:
+    learner = RecipeLearner(
+        Recipe.parse(DETECTOR, where="detector"),
+        Recipe.parse(CLASSIFIER, where="classifier"),
+        mined=2,
+        threads=1,
+    )
+    with Store.open(folder / "study.mito") as store:
+        material = opened(store, folder, learner)
+        lesson = material.lesson(material.slides[:3])
+        classifier = learner.learn_classifier(lesson, folder / "classifier")
+        points = [cell.centre_px0 for cell in material.cells[material.slides[3]]]
+        score = learner.score(classifier, material.files[material.slides[3]], points)
+        assert score.shape == (len(points),)
+        assert ((score >= 0) & (score <= 1)).all()
+        mined = material.lesson(material.slides[3:])
+        fields = lesson_fields(mined, mpp=0.25, source=MINED)
+        assert np.allclose(
+            sorted(fields[0].figures[:, 0]), sorted(mined.study.cells.centres_px0[_figures(mined), 0])
+        )
+        bundle = learner.learn_with_mined(lesson, mined, folder / "with mined")
+        assert learner.learn_with_mined(lesson, mined, folder / "with mined") == bundle
+        find, mpp = learner.look(bundle)
+        assert mpp == 0.25
+        assert find(np.zeros((1, 64, 64, 3), dtype=np.uint8)).shape[2] == 3
+        assert 0 <= learner.threshold(bundle) <= 1
+
+
+def _figures(lesson: Lesson) -> np.ndarray:
+    labels = lesson.study.labels.names
+    return lesson.study.events.cell[lesson.study.events.label == labels.index(MITOTIC_FIGURE.name)]
+
+
+def test_recipes_of_the_wrong_kind_are_refused(folder: Path) -> None:
+    detector, classifier = (Recipe.parse(one, where="recipe") for one in (DETECTOR, CLASSIFIER))
+    with pytest.raises(ConfigError, match="classifier is no detector"):
+        RecipeLearner(classifier)
+    with pytest.raises(ConfigError, match="fcn-resnet12 is no classifier"):
+        RecipeLearner(detector, detector)
+    with Store.open(folder / "study.mito") as store:
+        lesson = opened(store, folder, RecipeLearner(detector)).lesson(["slide 0.tiff"])
+    with pytest.raises(ConfigError, match="no mined figures are drawn"):
+        RecipeLearner(detector).learn_with_mined(lesson, lesson, folder / "none")
+    with pytest.raises(ConfigError, match="no recipe of a classifier"):
+        RecipeLearner(detector).learn_classifier(lesson, folder / "none")
+    with pytest.raises(ConfigError, match="no recipe of a detector"):
+        RecipeLearner(None, classifier).learn_detector(lesson, folder / "none")
