@@ -67,7 +67,7 @@ def test_screening_goes_through_all_tissue_pauses_and_goes_on_at_the_same_field(
 
 
 def test_a_screener_sees_only_cells_of_the_own(clinic: Clinic) -> None:
-    first, _, cells = _screened(clinic)
+    first, round_id, cells = _screened(clinic)
     other = clinic.person("other")
     clinic.lead.put(f"/api/rounds/{round_id}", raters=[first.id, other.id])
     path = f"/api/rounds/{round_id}/slides/{clinic.slide}/cells"

@@ -125,7 +125,7 @@ def _shown(text: str) -> str:
 
 def test_forty_payloads_through_every_text_field_stay_text(clinic: Clinic) -> None:
     lead, slide = clinic.lead, clinic.slide
-    kept = 0
+    shown, kept = f"/api/slides/{slide}", 0
     for number, payload in enumerate(PAYLOADS):
         body = json.dumps({"key": key(), "name": payload, "role": "rater"}).encode()
         answer = lead.client.post(
