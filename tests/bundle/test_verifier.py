@@ -189,6 +189,16 @@ def test_a_verifier_of_another_interface_is_refused(tiny: ModuleType, tmp_path: 
         )
 
 
+def test_log_odds_in_the_place_of_probabilities_are_refused(tiny: ModuleType, tmp_path: Path) -> None:
+    with pytest.raises(BundleDamagedError, match=r"outside \[0, 1\]; export probabilities"):
+        write_bundle(
+            tmp_path / "b",
+            description=tiny.tiny_description(verifier=tiny.tiny_verifier()),
+            onnx={"detector.onnx": tiny.tiny_onnx(), "verifier.onnx": tiny.verifier_onnx(gain=40.0)},
+            self_test_rgb=tiny.spotted(64, 64, spots=4, seed=1),
+        )
+
+
 def test_a_bundle_of_scores_comes_back_and_passes_its_self_test(tiny: ModuleType, tmp_path: Path) -> None:
     bundle = write_bundle(
         tmp_path / "classifier",

@@ -83,3 +83,32 @@ def damaged_slide(picture: NDArray[np.uint8], tmp_path: Path) -> Path:
     content[offset : offset + size] = b"\xff" * size
     path.write_bytes(content)
     return path
+
+
+@pytest.fixture(scope="session")
+def cascade_bundle(tiny: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """The tiny detector with two verifiers, each of which looks at four mirror images."""
+    return write_cascade(tiny, tmp_path_factory.mktemp("bundles") / "cascade", gains=(1.0, 0.5), flips=True)
+
+
+def write_cascade(
+    tiny: ModuleType,
+    folder: Path,
+    *,
+    gains: tuple[float, ...] = (1.0,),
+    poison: bool = False,
+    mpp: float = 0.25,
+    **verifier: object,
+) -> Bundle:
+    """Write the tiny detector, at a resolution, with one verifier at 0.25 µm/px for each gain."""
+    graphs = {
+        f"verifier-{n}.onnx": tiny.verifier_onnx(gain=gain, poison=poison) for n, gain in enumerate(gains)
+    }
+    return write_bundle(
+        folder,
+        description=tiny.tiny_description(
+            name="cascade", mpp=mpp, verifier=tiny.tiny_verifier(files=tuple(graphs), **verifier)
+        ),
+        onnx={"detector.onnx": tiny.tiny_onnx(), **graphs},
+        self_test_rgb=tiny.spotted(64, 64, spots=4, seed=1),
+    )

@@ -27,7 +27,7 @@ from mitoscope.errors import (
     StoppedError,
 )
 from mitoscope.geometry import BoxPx0
-from mitoscope.infer import DetectConfig, SlideRun, detect_slide, detect_slides
+from mitoscope.infer import DetectConfig, Networks, SlideRun, detect_slide, detect_slides
 from mitoscope.slide import open_slide
 
 CONFIG = DetectConfig(mpp=0.25, chunk_px=110, threads=1)
@@ -81,7 +81,7 @@ def test_a_finished_run_is_not_computed_again(field: Path, tiny_bundle: Bundle, 
     def no_network(windows: NDArray[np.uint8]) -> NDArray[np.float32]:
         raise AssertionError
 
-    again = detect_slide(field, tiny_bundle, tmp_path, config=CONFIG, network=no_network)
+    again = detect_slide(field, tiny_bundle, tmp_path, config=CONFIG, networks=Networks(no_network))
     assert again.detections == first.detections
     assert again.timings.sessions == 2
     with pytest.raises(AssertionError):
@@ -90,7 +90,7 @@ def test_a_finished_run_is_not_computed_again(field: Path, tiny_bundle: Bundle, 
             tiny_bundle,
             tmp_path,
             config=CONFIG.model_copy(update={"resume": False}),
-            network=no_network,
+            networks=Networks(no_network),
         )
 
 

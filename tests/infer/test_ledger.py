@@ -12,8 +12,10 @@ import pytest
 
 from mitoscope.errors import FormatError, LedgerMismatchError, OutputError
 from mitoscope.geometry import BoxPx0
-from mitoscope.infer.ledger import APPLICATION_ID, Ledger
+from mitoscope.infer.ledger import Ledger
+from mitoscope.infer.ledger_file import APPLICATION_ID
 from mitoscope.infer.search import ChunkResult
+from mitoscope.infer.verify import PartResult
 
 HEADER = {"slide": "sha256:1", "bundle": "tiny 1.0.0 abc", "configuration: roi": None, "tiling: chunks": 3}
 
@@ -58,6 +60,34 @@ def test_a_chunk_is_recorded_once(path: Path) -> None:
         assert len(ledger.candidates(label="a", source="b")) == 2
 
 
+def test_verified_parts_come_back_exactly_and_are_recorded_once(path: Path) -> None:
+    first = PartResult((4, 0), np.array([0.25, 0.125]), damaged_crops=1, read_s=0.5, network_s=1.5)
+    with Ledger.open(path, HEADER) as ledger:
+        assert (ledger.verified(), ledger.verified_parts()) == ({}, frozenset())
+        ledger.record_verified(1, first, wall_s=2.0)
+        with pytest.raises(sqlite3.IntegrityError):
+            ledger.record_verified(1, first, wall_s=2.0)
+        with pytest.raises(sqlite3.IntegrityError):  # a candidate belongs to one part
+            ledger.record_verified(2, PartResult((4,), np.array([0.5])), wall_s=2.0)
+        assert ledger.verified_parts() == {1}
+    with Ledger.open(path, HEADER) as ledger:
+        ledger.record_verified(0, PartResult((2,), np.array([1 / 3])), wall_s=2.0)
+        assert ledger.verified() == {0: 0.125, 2: 1 / 3, 4: 0.25}
+        assert ledger.damaged_crops() == 1
+        assert ledger.spent_on_verification().wall_s == 4.0
+        assert ledger.spent().wall_s == 0.0
+
+
+def test_a_ledger_of_version_1_gains_the_second_stage(path: Path) -> None:
+    with Ledger.open(path, HEADER) as ledger:
+        ledger.record(0, _result(3), wall_s=1.0)
+    _edit(path, "DROP TABLE verified", "DROP TABLE verification", "PRAGMA user_version = 1")
+    with Ledger.open(path, HEADER) as ledger:
+        assert ledger.recorded() == {0}
+        ledger.record_verified(0, PartResult((0, 1, 2), np.array([0.1, 0.2, 0.3])), wall_s=1.0)
+        assert len(ledger.verified()) == 3
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
@@ -94,10 +124,10 @@ def test_settings_of_the_file(path: Path) -> None:
     connection = sqlite3.connect(path)
     try:
         assert connection.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
-        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
         tables = connection.execute("SELECT sql FROM sqlite_schema WHERE type = 'table'").fetchall()
-        assert len(tables) == 5
+        assert len(tables) == 7
         assert all(sql.endswith("STRICT") for (sql,) in tables)
     finally:
         connection.close()
@@ -115,8 +145,8 @@ def _edit(path: Path, *statements: str) -> None:
 
 def test_a_newer_version_is_refused(path: Path) -> None:
     Ledger.open(path, HEADER).close()
-    _edit(path, "PRAGMA user_version = 2")
-    with pytest.raises(FormatError, match="ledger of version 2"):
+    _edit(path, "PRAGMA user_version = 3")
+    with pytest.raises(FormatError, match="ledger of version 3"):
         Ledger.open(path, HEADER)
 
 

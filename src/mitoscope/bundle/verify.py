@@ -45,7 +45,7 @@ def scores_of(onnx: bytes, rgb: NDArray[np.uint8], *, where: str) -> NDArray[np.
     Raises
     ------
     BundleDamagedError
-        If the network does not load or run, or gives something that is not finite.
+        If the network does not load or run, or gives something that is not finite or outside [0, 1].
     """
     session = open_network(onnx, where=where)
     try:
@@ -56,6 +56,10 @@ def scores_of(onnx: bytes, rgb: NDArray[np.uint8], *, where: str) -> NDArray[np.
         ) from None
     if not np.isfinite(scores).all():
         raise BundleDamagedError("the network gives NaN or infinity", where=where)
+    if scores.min() < 0 or scores.max() > 1:
+        raise BundleDamagedError(
+            "the network gives scores outside [0, 1]", where=where, mend="export probabilities, not log-odds"
+        )
     return scores
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from mitoscope.bundle import Manifest
+    from mitoscope.bundle import Manifest, Verifier
 
 app = typer.Typer(help="Show, verify and export model bundles.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -44,8 +44,10 @@ def verify(bundle: _Name = None) -> None:
 
     for name in [bundle] if bundle else shipped():
         loaded = load_bundle(name)
-        points = verify_bundle(loaded)
-        typer.echo(f"{loaded.manifest.source}: all hashes hold, self-test finds its {points} points")
+        found = verify_bundle(loaded)
+        typer.echo(
+            f"{loaded.manifest.source}: all hashes hold, self-test finds its {found} {loaded.manifest.kind}"
+        )
 
 
 @app.command()
@@ -66,10 +68,23 @@ def export(
     typer.echo(f"{bundle.manifest.source} written to {bundle.folder}")
 
 
+def _describe_verifier(verifier: Verifier | None) -> list[str]:
+    if verifier is None:
+        return []
+    count = len(verifier.files)
+    networks = "a classifier" if count == 1 else f"the mean of {count} classifiers"
+    views = ", four mirror images" if verifier.flips else ""
+    return [
+        f"  {'second stage':<14}{networks} of crops of {verifier.crop_px} px at {verifier.mpp:g} µm/px{views}"
+    ]
+
+
 def _describe(manifest: Manifest) -> list[str]:
     lines = [
         f"{manifest.name} {manifest.version}: {manifest.summary}",
-        f"  {'architecture':<14}{manifest.architecture}, finds {manifest.detects}",
+        f"  {'architecture':<14}{manifest.architecture}, "
+        f"{'finds' if manifest.kind == 'points' else 'scores whole windows for'} {manifest.detects}",
+        *_describe_verifier(manifest.verifier),
         f"  {'scale':<14}{manifest.mpp:g} µm/px; slides of {manifest.mpp_min:g} to {manifest.mpp_max:g}",
         f"  {'threshold':<14}"
         + ", ".join(f"{value:.3f} ({protocol})" for protocol, value in manifest.thresholds.items()),

@@ -35,6 +35,14 @@ def detect(
         bool,
         typer.Option("--relative-to-bounds", help="GeoJSON counts from the corner of the vendor's bounds."),
     ] = False,
+    stage: Annotated[
+        str | None,
+        typer.Option(
+            "--stage",
+            metavar="S",
+            help="Whose scores: proposals or verified; default: verified where there is a second stage.",
+        ),
+    ] = None,
     no_resume: Annotated[bool, typer.Option("--no-resume", help="Begin anew instead of going on.")] = False,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="Threads of the network.")] = None,
     provider: Annotated[str, typer.Option("--provider", help="Where the network runs: cpu or cuda.")] = "cpu",
@@ -53,6 +61,7 @@ def detect(
         "roi": None if box is None else (box.x, box.y, box.width, box.height),
         "threshold": parse_threshold(threshold),
         "mpp": parse_mpp(mpp),
+        "stage": stage,
         "threads": threads,
         "provider": provider,
         "resume": not no_resume,

@@ -20,4 +20,7 @@ def summarise(manifest: dict[str, Any]) -> str:
         line += "" if count["fits"] else f", of which {count['covered_mm2']:.2f} mm² are tissue"
     if search["gaps_px0"]:
         line += f"; {search['gap_mm2']:.3g} mm² could not be read"
+    if search["stage"] == "verified":
+        spent = manifest["timings"]
+        line += f"; searched in {spent['wall_s']:.1f} s, verified in {spent['verify_wall_s']:.1f} s"
     return line

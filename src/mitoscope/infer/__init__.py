@@ -1,20 +1,23 @@
-"""Running a detector over slides: engine, ledger, resume."""
+"""Running a detector over slides: engine, ledger, resume, a second stage."""
 
 from mitoscope.infer.batch_run import SlideOutcome, detect_slides
 from mitoscope.infer.config import DetectConfig
 from mitoscope.infer.detect import detect_slide
 from mitoscope.infer.engine import Engine, open_bundle_network
 from mitoscope.infer.ledger import Ledger
+from mitoscope.infer.networks import Networks, open_networks
 from mitoscope.infer.slide_run import SlideRun, Timings
 
 __all__ = [
     "DetectConfig",
     "Engine",
     "Ledger",
+    "Networks",
     "SlideOutcome",
     "SlideRun",
     "Timings",
     "detect_slide",
     "detect_slides",
     "open_bundle_network",
+    "open_networks",
 ]

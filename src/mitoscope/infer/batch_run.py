@@ -10,7 +10,7 @@ from mitoscope.bundle import Bundle
 from mitoscope.errors import ConfigError, MitoscopeError, StoppedError
 from mitoscope.infer.config import DetectConfig
 from mitoscope.infer.detect import Progress, detect_slide
-from mitoscope.infer.engine import Network, open_bundle_network
+from mitoscope.infer.networks import Networks, open_networks
 from mitoscope.infer.slide_run import SlideRun
 
 
@@ -47,16 +47,17 @@ def detect_slides(
 
     Raises
     ------
-    ConfigError
-        At once, if two slides have the same stem or the provider is not there.
+    ConfigError, BundleError
+        At once, if two slides have the same stem, the provider is not there, or the bundle
+        lacks what is asked for.
     StoppedError
         If the user stops it.
     """
     slides = [Path(path) for path in paths]
     config = config or DetectConfig()
     _check_stems(slides)
-    network = open_bundle_network(bundle, provider=config.provider, threads=config.threads)
-    return _outcomes(slides, bundle, out_dir, config=config, progress=progress, network=network)
+    networks = open_networks(bundle, config)
+    return _outcomes(slides, bundle, out_dir, config=config, progress=progress, networks=networks)
 
 
 def _outcomes(
@@ -66,11 +67,11 @@ def _outcomes(
     *,
     config: DetectConfig,
     progress: Progress | None,
-    network: Network,
+    networks: Networks,
 ) -> Iterator[SlideOutcome]:
     for path in slides:
         try:
-            run = detect_slide(path, bundle, out_dir, config=config, progress=progress, network=network)
+            run = detect_slide(path, bundle, out_dir, config=config, progress=progress, networks=networks)
         except StoppedError:
             raise
         except MitoscopeError as error:

@@ -12,6 +12,8 @@ CHUNK_PX = 2048
 """Side of a chunk in plane px: some 0.26 mm² at 0.25 µm/px, seconds of work that a killed run loses."""
 
 Positive = Annotated[int, Field(ge=1)]
+Stage = Literal["proposals", "verified"]
+"""Whose scores candidates have: those of the detector alone, or those of the second stage."""
 
 
 class DetectConfig(Config):
@@ -25,6 +27,8 @@ class DetectConfig(Config):
         Score above which a candidate counts; by default that of the bundle's default protocol.
     mpp : float, optional
         Resolution of level 0 in µm/px, replacing the file's.
+    stage : {"proposals", "verified"}, optional
+        Whose scores are given out; by default those of the last stage that the bundle has.
     window_px : int, optional
         Side of a window; by default the bundle's. A multiple of the bundle's stride.
     halo_px : int, optional
@@ -45,13 +49,14 @@ class DetectConfig(Config):
 
     Notes
     -----
-    `threshold`, `batch`, `threads`, `readers`, `provider` and `resume` leave the candidates as they are;
-    a run can be resumed under other values of them. See `result_fields`.
+    `threshold`, `stage`, `batch`, `threads`, `readers`, `provider` and `resume` leave the candidates as they
+    are; a run can be resumed under other values of them. See `result_fields`.
     """
 
     roi: tuple[float, float, float, float] | None = None
     threshold: Annotated[float, Field(ge=0, le=1)] | None = None
     mpp: float | None = None
+    stage: Stage | None = None
     window_px: Positive | None = None
     halo_px: Annotated[int, Field(ge=0)] | None = None
     chunk_px: Positive = CHUNK_PX

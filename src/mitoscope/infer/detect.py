@@ -1,25 +1,29 @@
-"""Detection on one slide: open, find the tissue, search it chunk by chunk, merge."""
+"""Detection on one slide: open, find the tissue, search it chunk by chunk, merge, verify."""
 
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from mitoscope.bundle import Bundle, Manifest
+from mitoscope.detections import Detections
 from mitoscope.errors import StoppedError
 from mitoscope.fsio import make_directory
 from mitoscope.geometry import BoxPx0, Mpp
-from mitoscope.infer.config import DetectConfig
-from mitoscope.infer.engine import Engine, Network, open_bundle_network
+from mitoscope.infer.cascade import stage_of, verify
+from mitoscope.infer.config import DetectConfig, Stage
+from mitoscope.infer.engine import Engine
 from mitoscope.infer.ledger import Ledger
-from mitoscope.infer.search import ReadChunk, read_chunk, search_chunk
+from mitoscope.infer.networks import Networks, open_networks
+from mitoscope.infer.read_ahead import read_ahead
+from mitoscope.infer.search import read_chunk, search_chunk
 from mitoscope.infer.slide_run import SlideRun, Timings, software
-from mitoscope.infer.survey import Chunk, Survey, make_survey
+from mitoscope.infer.survey import Survey, make_survey
+from mitoscope.infer.verify import verifier_engine
 from mitoscope.slide import Slide, SlideInfo, open_slide
 from mitoscope.tiles import merge
 from mitoscope.tissue import find_tissue
@@ -34,8 +38,12 @@ LEDGER_SUFFIX = ".ledger"
 class _Job:
     bundle: Bundle
     config: DetectConfig
-    engine: Engine
+    networks: Networks
     progress: Progress | None
+
+    @property
+    def stage(self) -> Stage:
+        return stage_of(self.bundle.manifest, self.config)
 
 
 def detect_slide(
@@ -45,7 +53,7 @@ def detect_slide(
     *,
     config: DetectConfig | None = None,
     progress: Progress | None = None,
-    network: Network | None = None,
+    networks: Networks | None = None,
 ) -> SlideRun:
     """Find the mitotic figures of a slide.
 
@@ -62,8 +70,8 @@ def detect_slide(
         How to look.
     progress : callable, optional
         Called with mm² of tissue done and in all, at the beginning and after each chunk.
-    network : Network, optional
-        The bundle's network, where several slides share it.
+    networks : Networks, optional
+        The bundle's networks, where several slides share them.
 
     Returns
     -------
@@ -74,25 +82,26 @@ def detect_slide(
     ------
     SlideFormatError, ScaleError, SlideReadError
         If the slide cannot be opened or its file goes away.
-    RegionError, ConfigError
-        If the region of interest or the tiles do not fit.
+    RegionError, ConfigError, BundleError
+        If the region of interest, the tiles or the stage do not fit.
     LedgerMismatchError, FormatError, OutputError
         If the ledger is of another run, damaged, held by another process or cannot be written.
     NonFiniteError, OutOfMemoryError, RunError
-        If the network fails; names the tile.
+        If a network fails; names the tile or the candidate.
     StoppedError
         If the user stops it. The same command goes on.
     """
     config = config or DetectConfig()
+    stage_of(bundle.manifest, config)
     started = time.perf_counter()
     with open_slide(path, mpp=config.mpp) as slide:
         survey = make_survey(slide, bundle, config, tissue=find_tissue(slide))
         # Everything that can be refused is refused before the first file is written.
-        network = network or open_bundle_network(bundle, provider=config.provider, threads=config.threads)
+        networks = networks or open_networks(bundle, config)
         ledger_path = make_directory(Path(out_dir)) / (Path(path).stem + LEDGER_SUFFIX)
         header = _header(slide.info, bundle, survey, config)
         with Ledger.open(ledger_path, header, resume=config.resume) as ledger:
-            job = _Job(bundle, config, Engine(network, batch=config.batch), progress)
+            job = _Job(bundle, config, networks, progress)
             setup_s = time.perf_counter() - started
             _search(survey, ledger, job)
             return _result(slide, survey, ledger, job, setup_s=setup_s)
@@ -117,13 +126,13 @@ def _search(survey: Survey, ledger: Ledger, job: _Job) -> None:
     waiting = [chunk for chunk in survey.chunks if chunk.index not in recorded]
     total = sum(chunk.tissue_mm2 for chunk in survey.chunks)
     done = sum(chunk.tissue_mm2 for chunk in survey.chunks if chunk.index in recorded)
-    report = job.progress or _no_report
+    report, engine = job.progress or _no_report, Engine(job.networks.detector, batch=job.config.batch)
     report(done, total)
     clock = time.perf_counter()
     try:
-        with closing(_read_ahead(survey, waiting, readers=job.config.readers)) as chunks:
+        with closing(read_ahead(partial(read_chunk, survey), waiting, readers=job.config.readers)) as chunks:
             for read in chunks:
-                result = search_chunk(survey, read, job.engine, floor=job.bundle.manifest.score_floor)
+                result = search_chunk(survey, read, engine, floor=job.bundle.manifest.score_floor)
                 now = time.perf_counter()
                 ledger.record(read.chunk.index, result, wall_s=now - clock)
                 clock = now
@@ -141,31 +150,18 @@ def _no_report(done: float, total: float) -> None:
     pass
 
 
-def _read_ahead(survey: Survey, chunks: Sequence[Chunk], *, readers: int) -> Generator[ReadChunk, None, None]:
-    """Yield chunks in order while threads read the next ones; the first failure ends all."""
-    pool = ThreadPoolExecutor(readers, thread_name_prefix="mitoscope-read")
-    ahead: deque[Future[ReadChunk]] = deque()
-    try:
-        for chunk in chunks:
-            ahead.append(pool.submit(read_chunk, survey, chunk))
-            if len(ahead) > readers:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
 def _result(slide: Slide, survey: Survey, ledger: Ledger, job: _Job, *, setup_s: float) -> SlideRun:
     manifest, info = job.bundle.manifest, slide.info
     candidates = ledger.candidates(label=manifest.detects, source=manifest.source)
-    gaps, spent = ledger.gaps(), ledger.spent()
-    threshold, threshold_source = _threshold(manifest, job.config)
+    proposals = merge([candidates], radius_px0=manifest.nms_radius_um / info.mpp.mean)
+    detections = _verified(slide, proposals, ledger, job)
+    gaps = ledger.gaps()
+    threshold, threshold_source = _threshold(manifest, job.config, job.stage)
     return SlideRun(
         slide=info,
         bundle=job.bundle,
         config=job.config,
-        detections=merge([candidates], radius_px0=manifest.nms_radius_um / info.mpp.mean),
+        detections=detections,
         threshold=threshold,
         threshold_source=threshold_source,
         region_px0=survey.region_px0,
@@ -174,16 +170,50 @@ def _result(slide: Slide, survey: Survey, ledger: Ledger, job: _Job, *, setup_s:
         gaps=gaps,
         gap_mm2=_area_mm2(gaps, info.mpp),
         status="complete_with_gaps" if gaps else "complete",
-        timings=Timings(setup_s, spent.read_s, spent.network_s, spent.wall_s, ledger.sessions()),
+        timings=_timings(ledger, job.stage, setup_s=setup_s),
         versions=software(info),
-        notes=_notes(manifest, threshold, saturated=ledger.saturated_tiles()),
+        notes=_notes(manifest, threshold, ledger, stage=job.stage),
         ledger=ledger.path,
+        stage=job.stage,
     )
 
 
-def _threshold(manifest: Manifest, config: DetectConfig) -> tuple[float, str]:
+def _verified(slide: Slide, proposals: Detections, ledger: Ledger, job: _Job) -> Detections:
+    verifier, network = job.bundle.manifest.verifier, job.networks.verifier
+    if job.stage == "proposals":
+        return proposals
+    assert verifier is not None  # `stage_of` and `open_networks` saw to both
+    assert network is not None
+    return verify(
+        slide,
+        proposals,
+        ledger,
+        manifest=job.bundle.manifest,
+        verifier=verifier,
+        engine=verifier_engine(network, verifier),
+        readers=job.config.readers,
+    )
+
+
+def _timings(ledger: Ledger, stage: Stage, *, setup_s: float) -> Timings:
+    search, sessions = ledger.spent(), ledger.sessions()
+    first = Timings(setup_s, search.read_s, search.network_s, search.wall_s, sessions)
+    if stage == "proposals":
+        return first
+    second = ledger.spent_on_verification()
+    return replace(
+        first,
+        verify_read_s=second.read_s,
+        verify_network_s=second.network_s,
+        verify_wall_s=second.wall_s,
+    )
+
+
+def _threshold(manifest: Manifest, config: DetectConfig, stage: Stage) -> tuple[float, str]:
     if config.threshold is not None:
         return config.threshold, "--threshold"
+    if stage == "proposals" and manifest.verifier is not None:
+        return manifest.verifier.proposal_threshold, f"{manifest.source}, first stage alone"
     return manifest.default_threshold, f"{manifest.source}, protocol {manifest.default_protocol}"
 
 
@@ -191,16 +221,20 @@ def _area_mm2(boxes: Sequence[BoxPx0], mpp: Mpp) -> float:
     return sum(box.area_mm2(mpp) for box in boxes)
 
 
-def _notes(manifest: Manifest, threshold: float, *, saturated: int) -> tuple[str, ...]:
+def _notes(manifest: Manifest, threshold: float, ledger: Ledger, *, stage: Stage) -> tuple[str, ...]:
     notes = []
-    if threshold < manifest.score_floor:
+    if stage == "proposals" and manifest.verifier is not None:
+        notes.append("scores are those of the first stage: the second one was not asked (--stage proposals)")
+    if stage == "proposals" and threshold < manifest.score_floor:
         notes.append(
             f"the threshold {threshold:g} is below the bundle's floor {manifest.score_floor:g}: candidates "
             "between the two were not kept"
         )
-    if saturated:
+    if saturated := ledger.saturated_tiles():
         notes.append(
             f"in {saturated} tiles the network used all its {manifest.top_k} slots: candidates of low score "
             "may be missing there"
         )
+    if stage == "verified" and (damaged := ledger.damaged_crops()):
+        notes.append(f"{damaged} candidates were verified on crops of which a part could not be read")
     return tuple(notes)

@@ -24,7 +24,8 @@ _OUT_OF_MEMORY: Final = re.compile(
 
 
 Network = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-"""A network as a function: windows (n, h, w, 3) to points (n, k, 3) with x, y in window px and score."""
+"""A network as a function: windows (n, h, w, 3) to points (n, k, 3) with x, y in window px and score, or to
+scores (n, views, classes)."""
 
 
 def cores() -> int:
@@ -42,14 +43,20 @@ def open_bundle_network(bundle: Bundle, *, provider: str = "cpu", threads: int |
     BundleDamagedError
         If the graph changed since the bundle was loaded.
     """
+    session = open_graph(bundle, bundle.manifest.detector, provider=provider, threads=threads)
+    return lambda windows: find_points(session, windows)
+
+
+def open_graph(bundle: Bundle, name: str, *, provider: str, threads: int | None) -> ort.InferenceSession:
+    """Open one graph of a bundle; errors as `open_bundle_network`."""
     wanted = _PROVIDERS[provider]
     if wanted not in ort.get_available_providers():
         raise ConfigError(
             f"provider {provider!r} is not available", mend="install onnxruntime-gpu, or take --provider cpu"
         )
     session = open_network(
-        bundle.onnx,
-        where=str(bundle.folder / bundle.manifest.detector),
+        bundle.read(name),
+        where=str(bundle.folder / name),
         threads=threads or cores(),
         providers=tuple(dict.fromkeys((wanted, _PROVIDERS["cpu"]))),
     )
@@ -57,7 +64,7 @@ def open_bundle_network(bundle: Bundle, *, provider: str = "cpu", threads: int |
         raise ConfigError(
             f"provider {provider!r} does not start here", mend="check its driver, or take --provider cpu"
         )
-    return lambda windows: find_points(session, windows)
+    return session
 
 
 class Engine:
@@ -101,13 +108,40 @@ class Engine:
         RunError
             If the network gives a score outside [0, 1] or does not run.
         """
+        return self._run(windows, places, column=2)
+
+    def score(
+        self, windows: Sequence[NDArray[np.uint8]], *, places: Sequence[str]
+    ) -> list[NDArray[np.float32]]:
+        """Score windows as wholes.
+
+        Parameters
+        ----------
+        windows, places
+            As for `find`.
+
+        Returns
+        -------
+        list of ndarray of float32, shape (views, classes)
+            For each window.
+
+        Raises
+        ------
+        OutOfMemoryError, NonFiniteError, RunError
+            As `find`.
+        """
+        return self._run(windows, places, column=slice(None))
+
+    def _run(
+        self, windows: Sequence[NDArray[np.uint8]], places: Sequence[str], *, column: int | slice
+    ) -> list[NDArray[np.float32]]:
         results: list[NDArray[np.float32]] = []
         while len(results) < len(windows):
             start = len(results)
-            points = self._try(np.stack(_alike(windows[start : start + self.batch])))
-            if points is not None:
-                _check(points, places[start : start + len(points)])
-                results.extend(points)
+            output = self._try(np.stack(_alike(windows[start : start + self.batch])))
+            if output is not None:
+                _check(output, output[..., column], places[start : start + len(output)])
+                results.extend(output)
         return results
 
     def _try(self, windows: NDArray[np.uint8]) -> NDArray[np.float32] | None:
@@ -135,11 +169,11 @@ def _alike(windows: Sequence[NDArray[np.uint8]]) -> Sequence[NDArray[np.uint8]]:
     return windows[:count]
 
 
-def _check(points: NDArray[np.float32], places: Sequence[str]) -> None:
-    finite = np.isfinite(points).all(axis=(1, 2))
+def _check(output: NDArray[np.float32], score: NDArray[np.float32], places: Sequence[str]) -> None:
+    count = len(output)
+    finite = np.isfinite(output).reshape(count, -1).all(axis=1)
     if not finite.all():
         raise NonFiniteError("the network gives NaN or infinity", where=places[int(np.argmin(finite))])
-    score = points[..., 2]
-    fair = ((score >= 0) & (score <= 1)).all(axis=1)
+    fair = ((score >= 0) & (score <= 1)).reshape(count, -1).all(axis=1)
     if not fair.all():
         raise RunError("the network gives a score outside [0, 1]", where=places[int(np.argmin(fair))])

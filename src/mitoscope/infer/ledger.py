@@ -1,74 +1,32 @@
 """The ledger: one SQLite file a run; a chunk and its candidates in one transaction.
 
 A run that is killed leaves whole chunks behind and nothing else. The next run of the same slide, bundle and
-configuration goes on after them and ends in the same bytes (promise 15).
+configuration goes on after them and ends in the same bytes (promise 15). A second stage is recorded in the
+same way, in parts of the candidates.
 """
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 import numpy as np
 
 from mitoscope.detections import Detections
-from mitoscope.errors import FormatError, InputError, LedgerMismatchError, OutputError
+from mitoscope.errors import FormatError
 from mitoscope.geometry import BoxPx0
+from mitoscope.infer.ledger_file import atomic, begin, connect, set_aside, typed
 from mitoscope.infer.search import ChunkResult
-
-APPLICATION_ID: Final = 0x6D69746C
-"""``mitl``, in the header of the file."""
-VERSION: Final = 1
-"""Version of the schema; a newer one is refused."""
-
-_SCHEMA: Final = (
-    """CREATE TABLE header (
-        key TEXT PRIMARY KEY,
-        value TEXT NOT NULL
-    ) STRICT""",
-    """CREATE TABLE session (
-        session INTEGER PRIMARY KEY,
-        started_utc TEXT NOT NULL,
-        chunks_before INTEGER NOT NULL
-    ) STRICT""",
-    """CREATE TABLE chunk (
-        chunk INTEGER PRIMARY KEY,
-        session INTEGER NOT NULL REFERENCES session (session),
-        saturated_tiles INTEGER NOT NULL,
-        read_s REAL NOT NULL,
-        network_s REAL NOT NULL,
-        wall_s REAL NOT NULL
-    ) STRICT""",
-    """CREATE TABLE candidate (
-        chunk INTEGER NOT NULL REFERENCES chunk (chunk),
-        x_px0 REAL NOT NULL,
-        y_px0 REAL NOT NULL,
-        score REAL NOT NULL
-    ) STRICT""",
-    """CREATE TABLE gap (
-        chunk INTEGER NOT NULL REFERENCES chunk (chunk),
-        x_px0 REAL NOT NULL,
-        y_px0 REAL NOT NULL,
-        width_px0 REAL NOT NULL,
-        height_px0 REAL NOT NULL
-    ) STRICT""",
-)
-_TABLES: Final = ("candidate", "gap", "chunk", "session", "header")
-_CAUSES: Final = ("slide", "bundle", "configuration")
-_LOCK_WAIT_S: Final = 1.0
-_NO_RESUME: Final = "repeat with --no-resume to begin anew, or choose another --out"
+from mitoscope.infer.verify import PartResult
 
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Seconds spent on the chunks of a run, over all its sessions."""
+    """Seconds spent on a stage of a run, over all its sessions."""
 
     read_s: float
     network_s: float
@@ -109,15 +67,15 @@ class Ledger:
             If another process holds it, it cannot be written, or it is a database of another program.
         """
         try:
-            connection = _connect(path)
+            connection = connect(path)
         except FormatError:
             if resume:
                 raise
-            _set_aside(path)
-            connection = _connect(path)
+            set_aside(path)
+            connection = connect(path)
         try:
-            with _typed(path):
-                session = _begin(connection, path, header, resume=resume)
+            with typed(path):
+                session = begin(connection, path, header, resume=resume)
         except BaseException:
             connection.close()
             raise
@@ -152,7 +110,7 @@ class Ledger:
         chunk = (index, self._session, result.saturated_tiles, result.read_s, result.network_s, wall_s)
         points = np.column_stack([np.full(len(result.score), index), result.points_px0, result.score])
         gaps = [(index, box.x, box.y, box.width, box.height) for box in result.gaps_px0]
-        with _typed(self.path), _atomic(self._connection):
+        with typed(self.path), atomic(self._connection):
             self._connection.execute("INSERT INTO chunk VALUES (?, ?, ?, ?, ?, ?)", chunk)
             self._connection.executemany("INSERT INTO candidate VALUES (?, ?, ?, ?)", points.tolist())
             self._connection.executemany("INSERT INTO gap VALUES (?, ?, ?, ?, ?)", gaps)
@@ -174,138 +132,51 @@ class Ledger:
         return int(self._rows("SELECT coalesce(sum(saturated_tiles), 0) FROM chunk")[0][0])
 
     def spent(self) -> Spent:
-        """Return the seconds spent so far."""
-        sums = "sum(read_s), sum(network_s), sum(wall_s)"
-        return Spent(*(value or 0.0 for value in self._rows(f"SELECT {sums} FROM chunk")[0]))  # noqa: S608
+        """Return the seconds spent on the search so far."""
+        return self._spent("chunk")
+
+    def verified_parts(self) -> frozenset[int]:
+        """Return the indices of the parts of the candidates that the second stage has scored."""
+        return frozenset(int(index) for (index,) in self._rows("SELECT part FROM verification"))
+
+    def record_verified(self, index: int, result: PartResult, *, wall_s: float) -> None:
+        """Write a part of the candidates and their new scores, or nothing.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written, for example on a full disk.
+        sqlite3.IntegrityError
+            If the part was recorded before: a mistake of the caller.
+        """
+        part = (index, self._session, result.damaged_crops, result.read_s, result.network_s, wall_s)
+        scores = zip(result.candidates, result.score.tolist(), strict=True)
+        rows = [(candidate, index, score) for candidate, score in scores]
+        with typed(self.path), atomic(self._connection):
+            self._connection.execute("INSERT INTO verification VALUES (?, ?, ?, ?, ?, ?)", part)
+            self._connection.executemany("INSERT INTO verified VALUES (?, ?, ?)", rows)
+
+    def verified(self) -> dict[int, float]:
+        """Return the score that the second stage gave to each candidate so far."""
+        rows = self._rows("SELECT candidate, score FROM verified ORDER BY candidate")
+        return {int(candidate): score for candidate, score in rows}
+
+    def damaged_crops(self) -> int:
+        """Return the number of crops of which a part could not be decoded."""
+        return int(self._rows("SELECT coalesce(sum(damaged_crops), 0) FROM verification")[0][0])
+
+    def spent_on_verification(self) -> Spent:
+        """Return the seconds spent on the second stage so far."""
+        return self._spent("verification")
 
     def sessions(self) -> int:
         """Return how many times the run was begun or gone on with."""
         return int(self._rows("SELECT count(*) FROM session")[0][0])
 
+    def _spent(self, table: str) -> Spent:
+        sums = "sum(read_s), sum(network_s), sum(wall_s)"
+        return Spent(*(value or 0.0 for value in self._rows(f"SELECT {sums} FROM {table}")[0]))  # noqa: S608
+
     def _rows(self, query: str) -> list[tuple[float, ...]]:
-        with _typed(self.path):
+        with typed(self.path):
             return self._connection.execute(query).fetchall()
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    with _typed(path):
-        connection = sqlite3.connect(path, timeout=_LOCK_WAIT_S, isolation_level=None)
-        try:
-            # Exclusive: the lock is kept between transactions, so that one process has the run.
-            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-            connection.execute("PRAGMA foreign_keys = ON")
-            connection.execute("PRAGMA trusted_schema = OFF")
-            connection.execute("PRAGMA mmap_size = 0")
-            connection.execute("PRAGMA synchronous = EXTRA")
-            connection.execute("BEGIN EXCLUSIVE")
-            connection.execute("COMMIT")
-            connection.execute("PRAGMA journal_mode = DELETE")
-            _check_file(connection, path)
-        except BaseException:
-            connection.close()
-            raise
-    return connection
-
-
-def _check_file(connection: sqlite3.Connection, path: Path) -> None:
-    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if application_id != APPLICATION_ID and (application_id or tables):
-        raise OutputError("is not a ledger of mitoscope", where=path, mend="choose another --out")
-    if version > VERSION:
-        raise FormatError(
-            f"ledger of version {version}, this mitoscope knows {VERSION}", where=path, mend=_NO_RESUME
-        )
-    problems = connection.execute("PRAGMA quick_check(1)").fetchall()
-    if problems != [("ok",)]:
-        raise FormatError(f"the ledger is damaged ({problems[0][0]})", where=path, mend=_NO_RESUME)
-
-
-def _begin(connection: sqlite3.Connection, path: Path, header: Mapping[str, object], *, resume: bool) -> int:
-    wanted = {key: json.dumps(value, sort_keys=True) for key, value in header.items()}
-    with _atomic(connection):
-        (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-        if tables and not resume:
-            for table in _TABLES:
-                connection.execute(f"DROP TABLE IF EXISTS {table}")
-        if tables and resume:
-            _compare(dict(connection.execute("SELECT key, value FROM header")), wanted, path)
-        else:
-            for statement in _SCHEMA:
-                connection.execute(statement)
-            connection.executemany("INSERT INTO header VALUES (?, ?)", wanted.items())
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {VERSION}")
-        (chunks,) = connection.execute("SELECT count(*) FROM chunk").fetchone()
-        cursor = connection.execute(
-            "INSERT INTO session (started_utc, chunks_before) VALUES (?, ?)",
-            (datetime.now(UTC).isoformat(timespec="seconds"), chunks),
-        )
-        assert cursor.lastrowid is not None
-        return cursor.lastrowid
-
-
-def _compare(found: Mapping[str, str], wanted: Mapping[str, str], path: Path) -> None:
-    changed = [key for key in sorted(found.keys() | wanted.keys()) if found.get(key) != wanted.get(key)]
-    # What follows from another slide, bundle or configuration (its tissue, its tiles) is not worth naming.
-    causes = [key for key in changed if key.startswith(_CAUSES)] or changed
-    if causes:
-        parts = [f"{key} ({_short(found.get(key))} → {_short(wanted.get(key))})" for key in causes]
-        raise LedgerMismatchError(
-            f"the run recorded here was of another {', another '.join(parts)}", where=path, mend=_NO_RESUME
-        )
-
-
-def _short(value: str | None) -> str:
-    text = "nothing" if value in (None, "null") else str(value).strip('"')
-    return text if len(text) <= 40 else f"{text[:32]}…"
-
-
-@contextmanager
-def _atomic(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        # SQLite has rolled back by itself after some errors (a full disk among them).
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-
-
-def _set_aside(path: Path) -> None:
-    """Keep a file that is no sound ledger under another name rather than destroy it."""
-    try:
-        path.replace(path.with_name(f"{path.name}.damaged"))
-        path.with_name(f"{path.name}-journal").unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot be moved ({error.strerror})", where=path) from None
-
-
-@contextmanager
-def _typed(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (sqlite3.OperationalError, sqlite3.DatabaseError) as error:
-        if isinstance(error, (sqlite3.IntegrityError, sqlite3.ProgrammingError)):
-            raise
-        raise _translated(error, path) from None
-
-
-def _translated(error: sqlite3.DatabaseError, path: Path) -> InputError:
-    name = getattr(error, "sqlite_errorname", None) or "SQLITE_ERROR"
-    if name.startswith("SQLITE_BUSY"):
-        return OutputError(
-            "another mitoscope process is writing this run",
-            where=path,
-            mend="wait for it or choose another --out",
-        )
-    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR", "SQLITE_FORMAT")):
-        return FormatError(f"the ledger is damaged ({error})", where=path, mend=_NO_RESUME)
-    return OutputError(
-        f"cannot be written ({error})",
-        where=path,
-        mend="choose another place with --out, or free space and repeat the command",
-    )

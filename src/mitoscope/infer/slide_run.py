@@ -13,7 +13,7 @@ import onnxruntime as ort
 from mitoscope.bundle import Bundle
 from mitoscope.detections import Detections
 from mitoscope.geometry import BoxPx0
-from mitoscope.infer.config import DetectConfig
+from mitoscope.infer.config import DetectConfig, Stage
 from mitoscope.slide import SlideInfo
 from mitoscope.tissue import TissueMask
 
@@ -36,6 +36,8 @@ class Timings:
         The search from its beginning to its end, as by the clock on the wall.
     sessions : int
         How many times the run was begun or gone on with.
+    verify_read_s, verify_network_s, verify_wall_s : float
+        The same of the second stage; 0 where there is none.
     """
 
     setup_s: float
@@ -43,11 +45,19 @@ class Timings:
     network_s: float
     wall_s: float
     sessions: int
+    verify_read_s: float = 0.0
+    verify_network_s: float = 0.0
+    verify_wall_s: float = 0.0
 
     @property
     def rest_s(self) -> float:
-        """Wall time in which the network did not run: waiting for pixels, merging, recording."""
+        """Wall time of the search beside the network: waiting for pixels, merging, recording."""
         return max(self.wall_s - self.network_s, 0.0)
+
+    @property
+    def both_stages_s(self) -> float:
+        """Wall time of search and verification."""
+        return self.wall_s + self.verify_wall_s
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +73,7 @@ class SlideRun:
     config : DetectConfig
         As it was asked for.
     detections : Detections
-        All candidates above the bundle's floor after suppression, by descending score.
+        All candidates above the bundle's floor after suppression, with the scores of the stage, descending.
     threshold : float
         A candidate above it counts as found.
     threshold_source : str
@@ -88,6 +98,8 @@ class SlideRun:
         What a reader of the result should know; one line each.
     ledger : Path
         The file that records the run.
+    stage : {"proposals", "verified"}
+        Whose scores the detections have.
     """
 
     slide: SlideInfo
@@ -106,6 +118,7 @@ class SlideRun:
     versions: dict[str, str]
     notes: tuple[str, ...]
     ledger: Path
+    stage: Stage = "proposals"
 
     @property
     def figures(self) -> Detections:
@@ -115,9 +128,9 @@ class SlideRun:
     @property
     def mm2_per_minute(self) -> float | None:
         """Tissue searched in a minute of the wall clock; None where there was none to search."""
-        if self.tissue_mm2 == 0 or self.timings.wall_s == 0:
+        if self.tissue_mm2 == 0 or self.timings.both_stages_s == 0:
             return None
-        return self.tissue_mm2 / self.timings.wall_s * 60
+        return self.tissue_mm2 / self.timings.both_stages_s * 60
 
 
 def software(slide: SlideInfo) -> dict[str, str]:

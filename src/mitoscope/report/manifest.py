@@ -91,6 +91,7 @@ def _detector(findings: Findings) -> dict[str, object]:
         "licence": manifest.licence,
         "mpp": manifest.mpp,
         "score_floor": manifest.score_floor,
+        "verifier": None if manifest.verifier is None else manifest.verifier.model_dump(mode="json"),
         "training": [{"name": source.name, "licence": source.licence} for source in manifest.training],
     }
 
@@ -99,6 +100,7 @@ def _search(findings: Findings) -> dict[str, object]:
     run = findings.run
     return {
         "status": run.status,
+        "stage": run.stage,
         "region_px0": box_values(run.region_px0),
         "tissue_mm2": run.tissue_mm2,
         "tissue_px0_per_pixel": list(run.tissue.px0_per_pixel),

@@ -1,0 +1,106 @@
+"""The cascade over one slide: candidates of the first stage, scored anew part by part, each part recorded."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from functools import partial
+
+import numpy as np
+
+from mitoscope.bundle import Manifest, Verifier
+from mitoscope.detections import Detections
+from mitoscope.errors import BundleError, ConfigError, StoppedError
+from mitoscope.infer.config import DetectConfig, Stage
+from mitoscope.infer.crops import plan_parts, read_part
+from mitoscope.infer.engine import Engine
+from mitoscope.infer.ledger import Ledger
+from mitoscope.infer.read_ahead import read_ahead
+from mitoscope.infer.verify import verify_part
+from mitoscope.slide import Plane, Slide
+
+
+def stage_of(manifest: Manifest, config: DetectConfig) -> Stage:
+    """Return the stage whose scores a run gives out: the last one of the bundle, unless asked otherwise.
+
+    Raises
+    ------
+    BundleError
+        If the bundle is no detector.
+    ConfigError
+        If it has no second stage and one is asked for.
+    """
+    if manifest.kind != "points":
+        raise BundleError(
+            f"{manifest.source} scores whole windows and detects nothing",
+            mend="take the bundle of a detector with --model",
+        )
+    if config.stage == "verified" and manifest.verifier is None:
+        raise ConfigError(f"{manifest.source} has no second stage", where="--stage", mend="leave --stage out")
+    return config.stage or ("proposals" if manifest.verifier is None else "verified")
+
+
+def verify(
+    slide: Slide,
+    proposals: Detections,
+    ledger: Ledger,
+    *,
+    manifest: Manifest,
+    verifier: Verifier,
+    engine: Engine,
+    readers: int,
+) -> Detections:
+    """Replace the score of every candidate by the verifier's.
+
+    Parameters
+    ----------
+    slide : Slide
+    proposals : Detections
+        Of the whole slide, after suppression.
+    ledger : Ledger
+        Of the run, all chunks recorded; parts that are there are not verified again.
+    manifest : Manifest
+    verifier : Verifier
+    engine : Engine
+        Of the verifier's network.
+    readers : int
+        Threads that read crops ahead.
+
+    Returns
+    -------
+    Detections
+        The same places, by descending score.
+
+    Raises
+    ------
+    SlideReadError
+        If the slide's file goes away.
+    OutputError
+        If the ledger cannot be written.
+    NonFiniteError, OutOfMemoryError, RunError
+        If the network fails; names the candidate.
+    StoppedError
+        If the user stops it.
+    """
+    plane = Plane(slide, verifier.mpp, tolerance=manifest.mpp_tolerance)
+    points, recorded = proposals.points_px0, ledger.verified_parts()
+    waiting = [part for part in plan_parts(points) if part.index not in recorded]
+    read = partial(read_part, plane, points_px0=points, crop_px=verifier.crop_px)
+    column = verifier.column(manifest.detects)
+    clock = time.perf_counter()
+    try:
+        with closing(read_ahead(read, waiting, readers=readers)) as parts:
+            for one in parts:
+                result = verify_part(one, engine, column=column)
+                now = time.perf_counter()
+                ledger.record_verified(one.part.index, result, wall_s=now - clock)
+                clock = now
+    except KeyboardInterrupt:
+        raise StoppedError(
+            f"stopped after {len(ledger.verified())} of {len(proposals)} candidates were verified",
+            where=ledger.path,
+            mend="repeat the same command to go on",
+        ) from None
+    scores = ledger.verified()
+    score = np.array([scores[candidate] for candidate in range(len(proposals))])
+    return Detections(proposals.x_px0, proposals.y_px0, score, proposals.label, proposals.source).sort()
