@@ -110,7 +110,9 @@ def test_a_classifier_and_mined_figures_are_learnt(folder: Path) -> None:
 
 def _figures(lesson: Lesson) -> np.ndarray:
     labels = lesson.study.labels.names
-    return lesson.study.events.cell[lesson.study.events.label == labels.index(MITOTIC_FIGURE.name)]
+    return np.asarray(
+        lesson.study.events.cell[lesson.study.events.label == labels.index(MITOTIC_FIGURE.name)]
+    )
 
 
 def test_recipes_of_the_wrong_kind_are_refused(folder: Path) -> None:

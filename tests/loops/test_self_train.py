@@ -79,8 +79,8 @@ def test_consistent_figures_are_learnt_from_and_the_gain_is_judged(
     # The supervised one finds all cells, 10 of 20 of them figures; the final one a single figure a slide.
     assert done.before.score.recall == 1
     assert done.after.score.precision == 1
-    assert done.gain.value == pytest.approx(2 * 1 / (1 + 10) - 2 * 0.5 / 1.5)
-    assert done.gain.interval is not None
+    assert done.gain.f1.value == pytest.approx(2 * 1 / (1 + 10) - 2 * 0.5 / 1.5)
+    assert done.gain.f1.interval is not None
 
 
 def test_a_repeated_call_does_nothing_twice_and_another_slide_is_named(

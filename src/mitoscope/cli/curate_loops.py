@@ -193,9 +193,9 @@ def _show_self_trained(done: SelfTrained, as_json: bool) -> None:
     ]
     columns = ("detector", "TP", "FP", "FN", "precision", "recall", "F1")
     print_table("On the validation slides", columns, rows)
-    count, ends = done.count, done.gain.interval
+    count, ends = done.count, done.gain.f1.interval
     share = f"{100 * count.consistency:.0f} %" if count.candidates else "none"
     typer.echo(f"{count.consistent} figures mined of {count.candidates} candidates ({share} consistent)")
-    gain = "not defined" if done.gain.value is None else f"{done.gain.value:+.3f}"
+    gain = "not defined" if done.gain.f1.value is None else f"{done.gain.f1.value:+.3f}"
     interval = "" if ends is None else f" (95 % interval {ends.low:+.3f} to {ends.high:+.3f})"
     typer.echo(f"gain in F1 {gain}{interval}; {done.final}")

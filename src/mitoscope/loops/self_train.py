@@ -17,7 +17,7 @@ import numpy as np
 from mitoscope.detections import Detections
 from mitoscope.errors import TrainingDataError
 from mitoscope.evaluate import PROTOCOLS, Evaluation, evaluate
-from mitoscope.evaluate.comparison import Difference, compare
+from mitoscope.evaluate.comparison import Comparison, compare
 from mitoscope.exchange import detections_csv
 from mitoscope.labels import MITOTIC_FIGURE, LabelSet
 from mitoscope.loops.job_folder import JobFolder
@@ -43,8 +43,8 @@ class SelfTrained:
         Over all unlabelled slides.
     before, after : Evaluation
         On the validation slides, each at its own threshold.
-    gain : Difference
-        F1 after minus before, with its interval by case.
+    gain : Comparison
+        After minus before, with intervals by case.
     """
 
     supervised: Path
@@ -52,7 +52,7 @@ class SelfTrained:
     count: MiningCount
     before: Evaluation
     after: Evaluation
-    gain: Difference
+    gain: Comparison
 
 
 def self_train(
@@ -107,7 +107,7 @@ def self_train(
         final = Path(job.step("final detector", lambda: str(again())))
         say("validation")
         before, after = (_judge(material, validation, one) for one in (supervised, final))
-    gain = compare(_by_case(after), _by_case(before)).f1
+    gain = compare(_by_case(after), _by_case(before))
     return SelfTrained(supervised, final, count, before, after, gain)
 
 

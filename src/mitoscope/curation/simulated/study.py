@@ -64,10 +64,11 @@ class SimulatedStudy:
     store : Store
         Open for writing; slides that it lacks are added.
     truth : mapping of SlideRecord to TrueCells
+        True cells of each slide.
     """
 
     def __init__(self, store: Store, truth: Mapping[SlideRecord, TrueCells]) -> None:
-        self.store = store
+        self.store, self.truth = store, dict(truth)
         self._truth = {store.add_slide(slide): (slide.name, cells) for slide, cells in truth.items()}
         self._true_cells = dict(self._truth.values())
         self._label_ids = {label.name: id_ for id_, label in store.labels().items()}
