@@ -3,39 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
 from mitoscope.data.picture import Picture
-
-
-def tissue(height: int, width: int, *, seed: int = 0) -> NDArray[np.uint8]:
-    """Paint pink noise."""
-    random = np.random.default_rng(seed)
-    base = np.array([215, 160, 200]) + random.normal(0, 12, (height, width, 1))
-    return np.clip(base + random.normal(0, 4, (height, width, 3)), 0, 255).astype(np.uint8)
-
-
-def with_spot(rgb: NDArray[np.uint8], x: float, y: float, *, radius: float = 9.0) -> NDArray[np.uint8]:
-    """Paint a dark disc."""
-    rows, columns = np.mgrid[: rgb.shape[0], : rgb.shape[1]]
-    out = rgb.copy()
-    out[np.hypot(columns + 0.5 - x, rows + 0.5 - y) < radius] = (60, 30, 90)
-    return out
-
-
-def crop(name: str, *, seed: int = 0) -> Picture:
-    """Make a crop with a figure in its centre."""
-    rgb = with_spot(tissue(128, 128, seed=seed), 64, 64)
-    return Picture(name, "mitosis_crops", f"MIDOG/{name}", rgb, np.array([[64.0, 64.0]]), mirror_px=40)
-
-
-def empty_field(name: str, *, side: int = 256, seed: int = 0) -> Picture:
-    """Make a field without figures."""
-    return Picture(name, "negative_fields", f"field/{name}", tissue(side, side, seed=seed), mirror_px=side)
+from mitoscope.slide.synthetic import SyntheticSlideConfig, write_slide
+from mitoscope.slide.synthetic.truth import Truth
+from tests.data.made import crop, empty_field, tissue, with_spot
 
 
 @pytest.fixture
@@ -71,3 +48,22 @@ def labelled_fields() -> tuple[Picture, ...]:
             rgb = with_spot(rgb, x, y)
         fields.append(Picture(f"l{index}", "lab", f"case{index}", rgb, figures, look_alikes))
     return (*fields, Picture("none", "lab", "case9", tissue(360, 400, seed=50)))
+
+
+@pytest.fixture(scope="session")
+def painted_slides(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Truth]]:
+    """Return a folder with two synthetic slides of 700 × 600 px, and their truth."""
+    folder = tmp_path_factory.mktemp("slides")
+    dense = {
+        "tissue_fraction": 1.0,
+        "tumour_fraction": 1.0,
+        "mitoses_per_mm2": 250,
+        "look_alikes_per_mm2": 250,
+    }
+    truths = [
+        write_slide(
+            folder / f"s{seed}.tiff", SyntheticSlideConfig.of(width=700, height=600, seed=seed, **dense)
+        )
+        for seed in range(2)
+    ]
+    return folder, truths

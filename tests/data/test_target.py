@@ -4,20 +4,26 @@ import numpy as np
 import pytest
 import torch
 
+from mitoscope.data.field import Labels
 from mitoscope.data.placement import Placement
 from mitoscope.data.target import dense_targets
 from mitoscope.data.window import Patch
 
 pytestmark = pytest.mark.train
 
+STILL = Placement(torch.eye(2)[None], window_px=64)
+SIDE = STILL.patch_px(0)  # window px = patch px - 2
+
+
+def _patch(figures: list[tuple[float, float]], valid: tuple[float, float, float, float]) -> Patch:
+    places = np.array(figures).reshape(-1, 2)
+    return Patch(np.zeros((SIDE, SIDE, 3), np.uint8), places, Labels.figures(places), 0.0, valid)
+
 
 def test_figure_ring_and_background() -> None:
-    still = Placement(torch.eye(2)[None], torch.tensor([[96.0, 96.0]]), window_px=64)
-    # Window px = patch px - 64; the figure lies in the centre of cell (row 2, column 3).
-    patch = Patch(
-        np.zeros((192, 192, 3), np.uint8), (96.0, 96.0), np.array([[92.0, 84.0]]), (0, 70, 192, 192)
-    )
-    target = dense_targets([patch], still, stride_px=8, figure_radius_px=8.0, ignore_radius_px=17.0)[0]
+    # The figure lies in the centre of cell (row 2, column 3); above row 1 nothing is trusted.
+    patch = _patch([(30.0, 22.0)], (0, 8, SIDE, SIDE))
+    target = dense_targets([patch], STILL, stride_px=8, figure_radius_px=8.0, ignore_radius_px=17.0)[0]
     expected = """
         - - - - - - - -
         0 0 - # - 0 0 0
@@ -33,6 +39,5 @@ def test_figure_ring_and_background() -> None:
 
 
 def test_without_figures_all_trusted_cells_are_background() -> None:
-    still = Placement(torch.eye(2)[None], torch.tensor([[96.0, 96.0]]), window_px=64)
-    patch = Patch(np.zeros((192, 192, 3), np.uint8), (96.0, 96.0), np.empty((0, 2)), (0, 0, 192, 192))
-    assert not dense_targets([patch], still, stride_px=8, figure_radius_px=9, ignore_radius_px=22).any()
+    patch = _patch([], (0, 0, SIDE, SIDE))
+    assert not dense_targets([patch], STILL, stride_px=8, figure_radius_px=9, ignore_radius_px=22).any()

@@ -37,8 +37,9 @@ def test_compression_changes_little() -> None:
 def test_under_the_white_a_figure_is_neither_figure_nor_background() -> None:
     rgb = np.full((40, 64, 64, 3), 100, np.uint8)
     target = np.ones((40, 8, 8), np.int8)
-    whiten_edge(rgb, target, np.random.default_rng(0), share=1.0)
+    hidden = whiten_edge(rgb, target, np.random.default_rng(0), share=1.0)
     white = (rgb[:, 4::8, 4::8] == 255).all(axis=-1)
     assert np.array_equal(white, target == -1)
+    assert np.array_equal(white, hidden)
     assert white.any(axis=(1, 2)).all()
     assert len({tuple(w[:, 0]) for w in white}) > 3

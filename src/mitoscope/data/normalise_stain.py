@@ -15,6 +15,11 @@ REFERENCE_DEVIATION: Final = (15.2, 8.1, 6.4)
 """CIELAB of the reference of Reinhard's method: the median over 202 crops of MIDOG++. Macenko's method takes
 the reference stains that torchstain brings."""
 
+_WHITE: Final = 225
+_BLACK: Final = 10
+_TISSUE_MIN: Final = 0.02
+"""Share of pixels neither white nor black that it takes to tell the stains."""
+
 
 @lru_cache(maxsize=2)
 def _fitted(method: Literal["reinhard", "macenko"]) -> Any:
@@ -31,8 +36,12 @@ def normalise(rgb: NDArray[np.uint8], method: Literal["reinhard", "macenko"]) ->
 
     Notes
     -----
-    A window with too little stained tissue to tell its stains stays as it is.
+    A window with too little stained tissue to tell its stains stays as it is: torchstain would make it black.
     """
+    seen = rgb[::4, ::4]
+    stained = (seen.max(axis=2) > _BLACK) & (seen.min(axis=2) < _WHITE)
+    if stained.mean() < _TISSUE_MIN:
+        return rgb
     planes = torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)
     try:
         out = _fitted(method).normalize(planes)
