@@ -138,10 +138,8 @@ def test_forty_payloads_through_every_text_field_stay_text(clinic: Clinic) -> No
         kept += 1
         rater = answer.json()["id"]
         lead.post("/api/rounds", name=payload, kind="unstated", raters=[rater, lead.id])
-        lead.post(
-            f"/api/slides/{slide}/regions", name=payload, kind="tumour", vertices=[[0, 0], [9, 0], [0, 9]]
-        )
-        lead.post(f"/api/slides/{slide}/interests", name=payload, x=0, y=0, area_mm2=0.001)
+        lead.post(f"{shown}/regions", name=payload, kind="tumour", vertices=[[0, 0], [9, 0], [0, 9]])
+        lead.post(f"{shown}/interests", name=payload, x=0, y=0, area_mm2=0.001)
         if number % 8 == 0:
             found = [{"slide": slide, "x": [800 + number], "y": [700], "score": [0.9]}]
             lead.post("/api/reviews", name=f"r {payload}", model=f"m {payload}", detections=found, bins=1)

@@ -29,7 +29,10 @@ def serve(
         bool, typer.Option("--add", help="Add slides of the folder that the study lacks.")
     ] = False,
     host: Annotated[str, typer.Option("--host", help="Where to listen.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", help="By default a free one.", min=0, max=65535)] = 0,
+    port: Annotated[
+        int | None,
+        typer.Option("--port", help="By default 8411, or the next that is free.", min=1, max=65535),
+    ] = None,
     allow_host: Annotated[
         list[str] | None,
         typer.Option("--allow-host", metavar="NAME", help="A name under which the server is reached."),

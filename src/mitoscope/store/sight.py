@@ -124,6 +124,8 @@ class SeenCells:
         Ids, shapes, the label shown (0: none) and whose it is (0: nobody's), and the last visible event.
     bounds_px0 : ndarray of float64, shape (n, 4)
         x_min, y_min, x_max, y_max; both corners the centre in a blinded round.
+    is_mine : ndarray of bool, shape (n,)
+        Whether the label is the rater's own, given in this round.
     score : ndarray of float64, shape (n,)
         A model's; NaN where there is none or it is not shown.
     deleted : tuple of int
@@ -140,6 +142,7 @@ class SeenCells:
     rater_id: NDArray[np.int64]
     seen: NDArray[np.int64]
     bounds_px0: NDArray[np.float64]
+    is_mine: NDArray[np.bool_]
     score: NDArray[np.float64]
     deleted: tuple[int, ...]
     version: int
@@ -250,6 +253,7 @@ def _columns(
     cell = np.array([row[0] for row in rows], dtype=np.int64)
     bounds = np.array([row[2:6] for row in rows], dtype=np.float64).reshape(-1, 4)
     label = np.array([row[7] or 0 for row in rows], dtype=np.int64)
+    is_mine = label > 0
     shape = np.array([row[1] for row in rows], dtype=np.int64)
     seen_of = dict(connection.execute(_SEEN_SQL, values).fetchall())
     rater = np.where(label > 0, sight.speaker_id, 0)
@@ -269,6 +273,7 @@ def _columns(
         rater_id=rater,
         seen=np.array([seen_of.get(one, 0) for one in cell.tolist()], dtype=np.int64),
         bounds_px0=bounds,
+        is_mine=is_mine,
         score=score,
         deleted=deleted,
         version=version,

@@ -20,7 +20,7 @@ from mitoscope.errors import MitoscopeError
 from mitoscope.store import Store
 from mitoscope.web.desk import Desk, VisitorHere
 from mitoscope.web.gate import Gate
-from mitoscope.web.refusal import Refusal, invalid, refusal_for
+from mitoscope.web.refusal import Problem, Refusal, invalid, refusal_for
 from mitoscope.web.routes import (
     boards,
     case,
@@ -53,6 +53,22 @@ _ROUTERS = (
     figures.router,
 )
 _COMPRESSED_FROM_BYTES = 1024
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "description": what}
+    for status, what in (
+        (400, "The body could not be read"),
+        (401, "This browser is not known here"),
+        (403, "This is not yours to do, or the request comes from elsewhere"),
+        (404, "There is no such thing"),
+        (409, "Something has changed since it was seen, or the key was used"),
+        (410, "The file of the slide is not there"),
+        (413, "More at once than is taken"),
+        (415, "Only JSON is taken"),
+        (422, "This cannot be meant"),
+        (503, "Try again a little later"),
+        (507, "The study cannot be written: the disk is full, or read-only"),
+    )
+}
 _WORDS = {404: ("no_such", "there is nothing here"), 405: ("not_allowed", "this cannot be done here")}
 
 
@@ -72,10 +88,17 @@ def create_app(
     visitor_without_link : int, optional
         The rater who everybody is, where no link is asked for.
     """
-    app = FastAPI(title="mitoscope", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="mitoscope",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
     app.state.desk = Desk(store, shelf, visitor_without_link)
     for router in _ROUTERS:
-        app.include_router(router)
+        app.include_router(router, responses=_REFUSALS)
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(MitoscopeError, _failed)
     app.add_exception_handler(RequestValidationError, _not_meant)

@@ -51,8 +51,21 @@ class Candidates:
         return np.asarray((self.verdict == 1) | ((self.verdict == 0) & above))
 
 
-def case_candidates(cells: SeenCells, *, own: NDArray[np.bool_], figure_id: int) -> Candidates:
-    """Return the cells of a case; labels of others are no verdict of the pathologist's."""
+def case_candidates(
+    cells: SeenCells, *, figure_id: int, is_verdict: NDArray[np.bool_] | None = None
+) -> Candidates:
+    """Return the cells of a case; labels of others are no verdict of the pathologist's.
+
+    Parameters
+    ----------
+    cells : SeenCells
+        As the pathologist sees them.
+    figure_id : int
+        Of the label mitotic figure.
+    is_verdict : ndarray of bool, shape (n,), optional
+        Whose label counts; by default the pathologist's own of this round.
+    """
+    own = cells.is_mine if is_verdict is None else is_verdict
     bounds = cells.bounds_px0
     verdict = np.where(cells.label_id == figure_id, 1, -1)
     return Candidates(

@@ -125,6 +125,7 @@ def describe_cells(cells: SeenCells, veil: Veil, names: dict[int, str]) -> dict[
         "label": cells.label_id.tolist(),
         "score": [None if one != one else round(one, 4) for one in cells.score.tolist()],
         "rater": cells.rater_id.tolist(),
+        "mine": cells.is_mine.tolist(),
         "seen": veil.seen(cells.cell_id, cells.seen),
         "raters": {str(one): names[one] for one in raters},
         "deleted": veil.cells(list(cells.deleted)),

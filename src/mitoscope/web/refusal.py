@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict
+
 from mitoscope.errors import (
     ConfigError,
     ConflictError,
@@ -19,6 +21,16 @@ from mitoscope.errors import (
     StoreBusyError,
     StoreError,
 )
+
+
+class Problem(BaseModel):
+    """An answer that says no, as the page reads it; some have more to tell."""
+
+    model_config = ConfigDict(extra="allow")
+
+    error: str
+    mend: str | None
+    code: str
 
 
 class Refusal(Exception):  # noqa: N818 it is an answer, not a fault

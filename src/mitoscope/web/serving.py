@@ -15,6 +15,8 @@ from mitoscope.web.app import create_app
 from mitoscope.web.gate import is_loopback
 from mitoscope.web.shelf import SlideShelf
 
+FIRST_PORT = 8411
+_PORTS = 100
 _GRACE_S = 3
 """How long open requests have to end after Ctrl-C."""
 
@@ -24,7 +26,7 @@ def serve(
     shelf: SlideShelf,
     *,
     host: str = "127.0.0.1",
-    port: int = 0,
+    port: int | None = None,
     hosts: Iterable[str] = (),
     visitor_without_link: int | None = None,
     on_ready: Callable[[str], None] | None = None,
@@ -38,7 +40,8 @@ def serve(
     shelf : SlideShelf
         Its slides.
     host, port : str, int
-        Where to listen; port 0 takes a free one.
+        Where to listen; without a port at 8411 or the next that is free. A browser keeps what it could not
+        send under the address, so a study should come back at the one it had.
     hosts : iterable of str
         Further names under which the server is addressed.
     visitor_without_link : int, optional
@@ -56,8 +59,7 @@ def serve(
     if visitor_without_link is not None and not is_loopback(host):
         what = "everybody in the network could write without a link"
         raise ConfigError(what, where=f"host {host}", mend="leave --no-link out, or --host")
-    listener = listen(host, port)
-    with listener:
+    with listen_free(host) if port is None else listen(host, port) as listener:
         names = [*hosts, host] if host not in ("0.0.0.0", "::") else [*hosts]  # noqa: S104 compared, not bound
         app = create_app(store, shelf, hosts=names, visitor_without_link=visitor_without_link)
         config = uvicorn.Config(
@@ -76,6 +78,22 @@ def serve(
             asyncio.run(server.serve(sockets=[listener]))
 
 
+def listen_free(host: str) -> socket.socket:
+    """Return a socket that listens at the first free port from 8411 on.
+
+    Raises
+    ------
+    OutputError
+        If the address is not one of this machine, or a hundred ports are taken.
+    """
+    for port in range(FIRST_PORT, FIRST_PORT + _PORTS):
+        try:
+            return listen(host, port)
+        except OutputError:
+            continue
+    return listen(host, FIRST_PORT + _PORTS)
+
+
 def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens.
 
@@ -84,6 +102,7 @@ def listen(host: str, port: int) -> socket.socket:
     OutputError
         If the address is taken, or not one of this machine.
     """
+    listener = None
     try:
         family = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0][0]
         # With the protocol stated, asyncio sends small answers at once instead of after 40 ms (Nagle).
@@ -92,6 +111,8 @@ def listen(host: str, port: int) -> socket.socket:
         listener.bind((host.strip("[]"), port))
         listener.listen(128)
     except OSError as error:
+        if listener is not None:
+            listener.close()
         reason = error.strerror or str(error)
         mend = "choose another --port or --host, or stop what listens there"
         raise OutputError(f"cannot be listened on ({reason})", where=f"{host}:{port}", mend=mend) from None

@@ -157,7 +157,11 @@ def overrules(desk: DeskHere, lead: UnblindedLead) -> dict[str, Any]:  # noqa: A
     }
 
 
-@router.get("/api/export", response_class=Response)
+@router.get(
+    "/api/export",
+    response_class=Response,
+    responses={200: {"content": {"application/octet-stream": {}}}},
+)
 def export(
     desk: DeskHere,
     lead: UnblindedLead,  # noqa: ARG001 it must be one

@@ -259,7 +259,11 @@ def remove(interest_id: RowId, body: Action, desk: DeskHere, visitor: VisitorHer
         return done_once(desk, visitor, body.key, f"removal of interest {interest_id}", act)
 
 
-@router.get("/api/interests/{interest_id}.tiff", response_class=Response)
+@router.get(
+    "/api/interests/{interest_id}.tiff",
+    response_class=Response,
+    responses={200: {"content": {"image/tiff": {}}}},
+)
 def tiff(
     interest_id: RowId,
     desk: DeskHere,
