@@ -1,7 +1,7 @@
 """Run detection in a process that the test kills. Started by `runpy` with JOB in its globals.
 
-Each chunk that begins to be computed and each that is recorded is written to a log, so that the test can
-count what was done twice.
+Each chunk that begins to be computed and each that is recorded is written to a log, and each part of the
+candidates that is verified likewise, so that the test can count what was done twice.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 from mitoscope.bundle import load_bundle
 from mitoscope.detections import Detections
 from mitoscope.infer import DetectConfig, Engine, detect_slide, open_bundle_network
+from mitoscope.infer.crops import ReadPart
 from mitoscope.infer.ledger import Ledger
 from mitoscope.infer.search import ReadChunk, read_chunk, search_chunk
 from mitoscope.infer.survey import make_survey
@@ -39,7 +40,10 @@ def run() -> None:
     """Run as a user would, with a note of each chunk; the output is written at the end."""
     detect: Any = importlib.import_module("mitoscope.infer.detect")
     ledger_type: Any = Ledger
+    cascade: Any = importlib.import_module("mitoscope.infer.cascade")
+    crops: Any = importlib.import_module("mitoscope.infer.crops")
     search, record = detect.search_chunk, ledger_type.record
+    verify, record_verified = cascade.verify_part, ledger_type.record_verified
 
     def noted_search(survey: Any, read: ReadChunk, *rest: Any, **options: Any) -> Any:
         _log(f"begin {read.chunk.index}")
@@ -49,6 +53,17 @@ def run() -> None:
         record(ledger, index, *rest, **options)
         _log(f"recorded {index}")
 
+    def noted_verify(read: ReadPart, *rest: Any, **options: Any) -> Any:
+        _log(f"begin-verify {read.part.index}")
+        return verify(read, *rest, **options)
+
+    def noted_record_verified(ledger: Ledger, index: int, *rest: Any, **options: Any) -> None:
+        record_verified(ledger, index, *rest, **options)
+        _log(f"recorded-verify {index}")
+
+    crops.PART = JOB["part"]
+    cascade.verify_part = noted_verify
+    ledger_type.record_verified = noted_record_verified
     detect.search_chunk = noted_search
     detect.open_slide = functools.partial(open_slide, probe=False)
     ledger_type.record = noted_record

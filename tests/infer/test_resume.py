@@ -16,6 +16,7 @@ import pytest
 from mitoscope.bundle import Bundle
 
 KILLS = 30
+PART = 2  # candidates of a part of the second stage: some thirty parts to be killed in
 _SCRIPT = str(Path(__file__).with_name("detect_in_child.py"))
 _PATIENCE_S = 60.0
 
@@ -61,6 +62,7 @@ class Job:
             "result": str(self.result),
             "log": str(self.log),
             "naive": self.naive,
+            "part": PART,
             "config": {"mpp": 0.25, "chunk_px": 52, "threads": 1, **config},
         }
         process = self.processes.Process(
@@ -73,11 +75,17 @@ class Job:
         return self.log.read_text(encoding="ascii").splitlines() if self.log.exists() else []
 
     def recorded(self) -> set[int]:
+        return self._indices("SELECT chunk FROM chunk")
+
+    def verified(self) -> set[int]:
+        return self._indices("SELECT part FROM verification")
+
+    def _indices(self, query: str) -> set[int]:
         if not self.ledger.exists():
             return set()
         connection = sqlite3.connect(self.ledger)
         try:
-            return {index for (index,) in connection.execute("SELECT chunk FROM chunk")}
+            return {index for (index,) in connection.execute(query)}
         except sqlite3.OperationalError:
             return set()  # killed before the tables were there
         finally:
@@ -88,9 +96,13 @@ class Job:
         process.join(_PATIENCE_S)
         assert process.exitcode == 0
 
-    def kill_after(self, lines: int, seconds: float) -> bool:
+    def begun(self, kind: str, *, since: int = 0) -> list[int]:
+        rows = (line.split() for line in self.lines()[since:])
+        return [int(index) for name, index in rows if name == kind]
+
+    def kill_after(self, lines: int, seconds: float, **config: object) -> bool:
         """Kill a process once so many lines and seconds have passed; False if it was done before."""
-        process, before = self.start(), len(self.lines())
+        process, before = self.start(**config), len(self.lines())
         deadline = time.monotonic() + _PATIENCE_S
         while process.is_alive() and len(self.lines()) - before < lines and time.monotonic() < deadline:
             time.sleep(0.002)
@@ -136,7 +148,7 @@ def test_thirty_kills_and_the_same_bytes(
             killed = job.kill_after(
                 0 if early else chance.randrange(1, 24), chance.uniform(0, 0.3 if early else 0.02)
             )
-            begun = {int(line.split()[1]) for line in job.lines()[seen:] if line.startswith("begin")}
+            begun = set(job.begun("begin", since=seen))
             assert not begun & done_before, "a chunk that was recorded is computed again"
             assert job.recorded() >= done_before
             kills += killed
@@ -149,6 +161,41 @@ def test_thirty_kills_and_the_same_bytes(
         assert len(recorded) == len(set(recorded))
         assert len(job.recorded()) == 35
     assert runs >= 4
+
+
+def test_killed_while_verifying_it_verifies_nothing_twice_and_ends_in_the_same_bytes(
+    processes: multiprocessing.context.ForkServerContext,
+    field: Path,
+    cascade_bundle: Bundle,
+    tmp_path: Path,
+) -> None:
+    whole = Job(processes, field, cascade_bundle, tmp_path / "whole")
+    whole.finish()
+    expected, parts = whole.result.read_bytes(), whole.begun("begin-verify")
+    assert parts == list(range(len(parts)))
+    assert len(parts) > 20
+    chance, kills, runs = random.Random(16), 0, 0
+    while kills < KILLS // 2:
+        job = Job(processes, field, cascade_bundle, tmp_path / f"run {runs}")
+        runs += 1
+        # The first stage is done in one process; all others are killed in the second.
+        job.finish(stage="proposals")
+        job.result.unlink()
+        assert job.verified() == set()
+        while True:
+            before, seen = job.verified(), len(job.lines())
+            killed = job.kill_after(chance.randrange(1, 24), chance.uniform(0, 0.02))
+            assert job.begun("begin", since=seen) == [], "the first stage is repeated"
+            assert not set(job.begun("begin-verify", since=seen)) & before, "a part is verified again"
+            assert job.verified() >= before
+            kills += killed
+            if not killed or kills == KILLS // 2:
+                break
+        job.finish(readers=chance.randrange(1, 4))
+        assert job.result.read_bytes() == expected
+        recorded = job.begun("recorded-verify")
+        assert len(recorded) == len(set(recorded))
+        assert job.verified() == set(parts)
 
 
 def test_control_what_exists_is_not_what_is_done(
