@@ -19,6 +19,8 @@ FIELD_UM = (480.0, 270.0)
 STEP = 0.9
 """Step between fields in parts of their size: neighbours overlap by a tenth."""
 MAX_FIELDS = 20_000
+MAX_PLACES = 800_000
+"""Fields with and without tissue that are looked at."""
 
 
 def propose_fields(
@@ -51,21 +53,21 @@ def propose_fields(
         raise ConfigError(f"fields of {field_um[0]:g} × {field_um[1]:g} µm at steps of {step:g}")
     width, height = field_um[0] / mpp.x, field_um[1] / mpp.y
     size = tissue.slide_size
-    lefts, tops = (_starts(size.width, width, step), _starts(size.height, height, step))
-    if len(lefts) * len(tops) > 4 * MAX_FIELDS * 10:
+    lefts, tops = _starts(size.width, width, step), _starts(size.height, height, step)
+    if len(lefts) * len(tops) > MAX_PLACES:
         raise ConfigError("too many fields", where="field", mend="make the fields larger")
-    left_of, top_of = tissue.mask.copy(), float(np.count_nonzero(tissue.mask))
+    unseen, total = tissue.mask.copy(), int(np.count_nonzero(tissue.mask))
     fields = []
     for top in tops:
-        rows = _pixels(top, height, tissue.px0_per_pixel[1], left_of.shape[0])
-        if not left_of[rows].any():
+        rows = _rows(tissue, top, height)
+        if not unseen[rows].any():
             continue
         for left in lefts:
-            columns = _pixels(left, width, tissue.px0_per_pixel[0], left_of.shape[1])
-            new = np.count_nonzero(left_of[rows, columns])
+            columns = _columns(tissue, left, width)
+            new = np.count_nonzero(unseen[rows, columns])
             if new:
-                left_of[rows, columns] = False
-                fields.append(Field(BoxPx0(left, top, width, height), new / top_of))
+                unseen[rows, columns] = False
+                fields.append(Field(BoxPx0(left, top, width, height), int(new) / total))
     if len(fields) > MAX_FIELDS:
         what = f"{len(fields)} fields"
         raise ConfigError(what, where="field", mend=f"make them larger: {MAX_FIELDS} at most")
@@ -80,20 +82,28 @@ def _starts(size: int, extent: float, step: float) -> list[float]:
     return [float(one) for one in np.linspace(0.0, size - extent, count)]
 
 
-def _pixels(start: float, extent: float, scale: float, length: int) -> slice:
-    """Return the mask pixels that lie wholly in a span, and those that the slide's edges cut off."""
-    first = 0 if start <= 0 else int(np.ceil(start / scale - 1e-9))
-    last = int(np.floor((start + extent) / scale + 1e-9))
-    if start + extent >= length * scale - scale:
-        last = length
-    return slice(min(first, length), max(min(last, length), min(first, length)))
+def _pixels(start: float, extent: float, scale: float, *, length: int, size: int) -> slice:
+    """Return the mask pixels whose centre lies in a span; at the slide's edges also those that are cut off."""
+    first = 0 if start <= 0 else int(np.ceil(start / scale - 0.5))
+    last = length if start + extent >= size - 1e-6 else int(np.ceil((start + extent) / scale - 0.5))
+    return slice(min(first, length), min(last, length))
+
+
+def _columns(tissue: TissueMask, left: float, width: float) -> slice:
+    length, size = tissue.mask.shape[1], tissue.slide_size.width
+    return _pixels(left, width, tissue.px0_per_pixel[0], length=length, size=size)
+
+
+def _rows(tissue: TissueMask, top: float, height: float) -> slice:
+    length, size = tissue.mask.shape[0], tissue.slide_size.height
+    return _pixels(top, height, tissue.px0_per_pixel[1], length=length, size=size)
 
 
 def coverage(fields: list[Field], tissue: TissueMask) -> NDArray[np.bool_]:
-    """Return which pixels of a mask some field shows wholly, shape (h, w)."""
+    """Return which pixels of a mask some field shows, shape (h, w): by their centres."""
     shown = np.zeros(tissue.mask.shape, dtype=np.bool_)
     for one in fields:
-        rows = _pixels(one.box_px0.y, one.box_px0.height, tissue.px0_per_pixel[1], shown.shape[0])
-        columns = _pixels(one.box_px0.x, one.box_px0.width, tissue.px0_per_pixel[0], shown.shape[1])
+        rows = _rows(tissue, one.box_px0.y, one.box_px0.height)
+        columns = _columns(tissue, one.box_px0.x, one.box_px0.width)
         shown[rows, columns] = True
     return shown
