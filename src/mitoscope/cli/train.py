@@ -32,11 +32,34 @@ def train(
     ),
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder of the run.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    start_from: Annotated[
+        str | None,
+        typer.Option("--from", metavar="BUNDLE|RUN", help="Begin with the weights of a bundle or a run."),
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe; may be repeated."),
+    ] = None,
+    device: Annotated[str | None, typer.Option("--device", help="cpu or cuda.")] = None,
+    samples: Annotated[
+        Path | None,
+        typer.Option("--show-samples", metavar="PNG", help="Draw what the network will see, and stop."),
+    ] = None,
 ) -> None:
-    """Train a detector from a recipe; ends with a model bundle."""
+    """Train a detector or a classifier from a recipe; ends with a model bundle."""
     need_training()
+    from mitoscope.train import show_samples
     from mitoscope.train import train as run_training
 
+    settings = list(changes or ())
+    if start_from is not None:
+        settings.append(f"start_from={start_from}")
+    if device is not None:
+        settings.append(f"run.device={device}")
+    if samples is not None:
+        show_samples(recipe, data, samples, changes=settings)
+        typer.echo(f"{samples} written")
+        return
     target = Path("runs") / recipe.stem if out is None else out
-    bundle = run_training(recipe, data, target, resume=resume)
+    bundle = run_training(recipe, data, target, resume=resume, changes=settings)
     typer.echo(f"{bundle.manifest.source} written to {bundle.folder}")

@@ -1,77 +1,135 @@
-"""Running a detector under training over whole pictures, as inference will do it."""
+"""Running a detector over whole fields, as inference will do it: tiles with halos, each point once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from mitoscope.data.picture import Picture
+from mitoscope.data.field import Field
 from mitoscope.detections import Detections
-from mitoscope.models.points import PointDetector
+from mitoscope.geometry import BoxPx
+from mitoscope.models.family import Layout
+from mitoscope.tiles.grid import Tile, TileGrid, owned
 from mitoscope.tiles.merge import suppress
 
-_BATCH_PX = 4_000_000
+Points = NDArray[np.float64]
+Find = Callable[[NDArray[np.uint8]], NDArray[np.floating]]
+"""Windows uint8 (n, h, w, 3) to points (n, k, 3): x, y in window px and score; unused slots have score 0."""
+
+_BATCH_PX: Final = 4_000_000
+_TILE_PX: Final = 1024
 
 
-def padded(rgb: NDArray[np.uint8], *, halo_px: int, stride_px: int) -> NDArray[np.uint8]:
-    """Mirror a picture outwards by the halo, as inference does at a slide's border (Akram et al. 2018)."""
-    height, width = rgb.shape[:2]
-    halo = -(-halo_px // stride_px) * stride_px
-    bottom, right = halo + -height % stride_px, halo + -width % stride_px
-    return np.pad(rgb, ((halo, bottom), (halo, right), (0, 0)), mode="symmetric")
+@dataclass(frozen=True, slots=True, eq=False)
+class Searched:
+    """What was found on a field, and where it was looked for.
+
+    Parameters
+    ----------
+    points : ndarray of float64, shape (n, 3)
+        x, y in px of the field and score.
+    cores : tuple of BoxPx
+        The searched parts; together the whole field unless only some tiles were asked for.
+    """
+
+    points: Points
+    cores: tuple[BoxPx, ...]
+
+    def among(self, places: Points) -> Points:
+        """Return the places, (m, 2), that lie where was searched."""
+        inside = [_inside(places, core) for core in self.cores]
+        return places[np.any(inside, axis=0)] if inside else places[:0]
 
 
-def inside(points: NDArray[np.float64], picture: Picture, *, halo_px: int) -> NDArray[np.float64]:
-    """Shift points, (n, 3), from the padded picture and keep those on it."""
-    points = points - (halo_px, halo_px, 0)
-    x, y = points[:, 0], points[:, 1]
-    return points[(x >= 0) & (y >= 0) & (x < picture.width) & (y < picture.height)]
+def finder(network: nn.Module, *, device: torch.device, bfloat16: bool) -> Find:
+    """Return a network in evaluation mode as a function of arrays."""
+
+    def find(windows: NDArray[np.uint8]) -> NDArray[np.floating]:
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
+            out: torch.Tensor = network(torch.from_numpy(windows).to(device))
+        return out.float().cpu().numpy()
+
+    return find
 
 
-def find(
-    network: nn.Module,
-    pictures: Sequence[Picture],
+def search(
+    find: Find,
+    fields: Sequence[Field],
+    layout: Layout,
     *,
-    stride_px: int,
-    halo_px: int,
-    top_k: int = 1024,
-    bfloat16: bool = False,
-) -> Iterator[NDArray[np.float64]]:
-    """Yield for every picture, in order, its points: x, y in px of the picture and score, shape (n, 3)."""
-    detector = PointDetector(network, stride_px=stride_px, top_k=top_k)
-    was_training = network.training
-    network.eval()
-    try:
-        for group in _groups(pictures):
-            windows = np.stack([padded(p.rgb, halo_px=halo_px, stride_px=stride_px) for p in group])
-            with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-                found = detector(torch.from_numpy(windows)).double().numpy()
-            halo = -(-halo_px // stride_px) * stride_px
-            for picture, points in zip(group, found, strict=True):
-                yield inside(points[points[:, 2] > 0], picture, halo_px=halo)
-    finally:
-        network.train(was_training)
+    tiles_max: int = 0,
+    seed: int = 0,
+    halo_px: int | None = None,
+) -> list[Searched]:
+    """Search fields for points.
+
+    Parameters
+    ----------
+    find : callable
+    fields : sequence of Field
+    layout : Layout
+        Stride, halo and windows of the network.
+    tiles_max : int
+        Search so many tiles at most, drawn by the seed, always the same; 0 searches all.
+    halo_px : int, optional
+        Instead of that of the layout.
+    """
+    tiles = [(index, tile) for index, field in enumerate(fields) for tile in _grid(field, layout, halo_px)]
+    if 0 < tiles_max < len(tiles):
+        drawn = np.random.default_rng(seed).permutation(len(tiles))[:tiles_max]
+        tiles = [tiles[place] for place in sorted(drawn.tolist())]
+    points: list[list[Points]] = [[] for _ in fields]
+    cores: list[list[BoxPx]] = [[] for _ in fields]
+    for group in _groups(tiles):
+        found = find(np.stack([_cut(fields[index], tile.window) for index, tile in group]))
+        for (index, tile), own in zip(group, found.astype(np.float64), strict=True):
+            own = own[own[:, 2] > 0] + (tile.window.x, tile.window.y, 0)
+            points[index].append(own[owned(own, tile)])
+            cores[index].append(tile.core)
+    none = np.empty((0, 3))
+    return [Searched(np.concatenate([none, *p]), tuple(c)) for p, c in zip(points, cores, strict=True)]
 
 
-def _groups(pictures: Sequence[Picture]) -> Iterator[list[Picture]]:
-    """Neighbours of one size together, as many as a batch may have."""
-    group: list[Picture] = []
-    for picture in pictures:
-        fits = group and group[0].rgb.shape == picture.rgb.shape
-        if group and (not fits or (len(group) + 1) * picture.rgb.size / 3 > _BATCH_PX):
-            yield group
-            group = []
-        group.append(picture)
-    if group:
-        yield group
-
-
-def suppressed(points: NDArray[np.float64], *, radius_px: float, floor: float) -> Detections:
+def suppressed(points: Points, *, radius_px: float, floor: float) -> Detections:
     """Turn points into detections above the floor, the lesser of two near ones left out."""
     points = points[points[:, 2] > floor]
     score = np.clip(points[:, 2], 0.0, 1.0)
     return suppress(Detections.of(points[:, :2], score).sort(), radius_px0=radius_px)
+
+
+def _grid(field: Field, layout: Layout, halo_px: int | None) -> TileGrid:
+    stride, halo = layout.stride_px, layout.halo_px if halo_px is None else halo_px
+    margin = -(-halo // stride) * stride
+    fixed = 0 if layout.any_window else layout.window_px
+    tile = (fixed - 2 * margin if fixed else _TILE_PX) // stride * stride
+    return TileGrid(BoxPx(0, 0, field.width, field.height), tile, halo, stride, least_px=fixed)
+
+
+def _cut(field: Field, window: BoxPx) -> NDArray[np.uint8]:
+    side = max(window.width, window.height)
+    return field.cut(window.x, window.y, side)[: window.height, : window.width]
+
+
+def _groups(tiles: Sequence[tuple[int, Tile]]) -> Iterator[list[tuple[int, Tile]]]:
+    """Neighbours of one size together, as many as a batch may have."""
+    group: list[tuple[int, Tile]] = []
+    for index, tile in tiles:
+        shape = (tile.window.width, tile.window.height)
+        fits = group and (group[0][1].window.width, group[0][1].window.height) == shape
+        if group and (not fits or (len(group) + 1) * shape[0] * shape[1] > _BATCH_PX):
+            yield group
+            group = []
+        group.append((index, tile))
+    if group:
+        yield group
+
+
+def _inside(places: Points, core: BoxPx) -> NDArray[np.bool_]:
+    x, y = places[:, 0], places[:, 1]
+    return (x >= core.x) & (x < core.right) & (y >= core.y) & (y < core.bottom)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from mitoscope.bundle import Bundle
+from mitoscope.data.sources import read_fields
 from mitoscope.errors import IncompleteRunError
-from mitoscope.models.fcn_resnet import FcnResnet12
-from mitoscope.train.job import read_pictures, setup
-from mitoscope.train.packing import pack
+from mitoscope.train.checkpoint import CHECKPOINT_NAME, load
+from mitoscope.train.job import RECIPE_NAME, new_state, setup
+from mitoscope.train.packing import pack, write
 from mitoscope.train.recipe import Recipe
-from mitoscope.train.run import RECIPE_NAME, new_state
-from mitoscope.train.state import CHECKPOINT_NAME, load, put_weights
+from mitoscope.train.repeats import Member
+from mitoscope.train.state import put_weights
 
 
 def export_run(run: Path, out: Path, *, data: Path) -> Bundle:
@@ -36,15 +37,13 @@ def export_run(run: Path, out: Path, *, data: Path) -> Bundle:
         If the run has not yet been validated.
     """
     recipe = Recipe.from_toml(run / RECIPE_NAME)
-    job = setup(recipe, read_pictures(data), data, out=run)
+    fields = read_fields(recipe.data.source, data, mpp=recipe.model.mpp)
+    job = setup(recipe, fields, data, out=run, member=Member("", recipe.run.seed, None))
     state = new_state(job)
-    load(state, run / CHECKPOINT_NAME, run=job.fingerprint)
+    load(state, run / CHECKPOINT_NAME, run=job.fingerprint, architecture=recipe.architecture)
     if not state.best:
         raise IncompleteRunError(
             "not validated yet: there are no best weights", where=run, mend="train longer"
         )
-    put_weights(state.average, state.best)
-    assert isinstance(state.average, FcnResnet12)
-    return pack(
-        state.average, recipe=recipe, field=job.field, validation=job.split.validation, data=data, folder=out
-    )
+    put_weights(state.judged, state.best)
+    return write(pack(state.judged, job), job, out)

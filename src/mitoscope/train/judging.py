@@ -1,4 +1,4 @@
-"""How good a detector is: F1 by the TUPAC rule over all thresholds."""
+"""How good a detector is: its scores at all thresholds, under a named protocol, case by case."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.data.picture import Picture
 from mitoscope.detections import Detections
-from mitoscope.evaluate import PROTOCOLS, Score, bootstrap
+from mitoscope.evaluate import Protocol, Score, Steps, average_precision, bootstrap
 from mitoscope.evaluate.interval import Intervals
 
-PROTOCOL: Final = PROTOCOLS["tupac"]
-"""The rule of the paper: 30 px (7.5 µm), one to one (Akram et al. 2018, section 3)."""
-THRESHOLDS: Final = tuple(round(0.05 + 0.01 * step, 2) for step in range(94))
+THRESHOLDS: Final = np.round(np.arange(0.05, 0.99, 0.01), 2)
+"""Operating points to choose from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,50 +39,54 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curve:
-    """Scores of every image at every threshold.
+    """The scores at all thresholds.
 
     Parameters
     ----------
-    scores : tuple of tuple of Score
-        By threshold, then by image.
+    images : tuple of Steps
+        Of each image.
     """
 
-    scores: tuple[tuple[Score, ...], ...]
+    images: tuple[Steps, ...]
+
+    @property
+    def pooled(self) -> Steps:
+        """The sum over the images."""
+        return Steps.total(self.images)
 
     def at(self, threshold: float) -> Judgement:
-        """Return the score over all images at the nearest of the thresholds."""
-        index = self._index(threshold)
-        return Judgement(THRESHOLDS[index], sum(self.scores[index], Score()))
+        """Return the score over all images at a threshold."""
+        return Judgement(threshold, self.pooled.at(threshold))
 
-    def best(self) -> Judgement:
-        """Return the score of greatest F1; the middle one of equals."""
-        all_of_them = [self.at(threshold) for threshold in THRESHOLDS]
-        top = max(judgement.f1 for judgement in all_of_them)
-        equals = [judgement for judgement in all_of_them if judgement.f1 == top]
-        return equals[len(equals) // 2]
+    def best(self, *, floor: float = 0.0) -> Judgement:
+        """Return the score of greatest F1 among the thresholds from the floor up; the middle of equals."""
+        offered = THRESHOLDS[floor <= THRESHOLDS]
+        tp, fp, fn = self.pooled.at_many(offered).T
+        f1 = 2 * tp / np.maximum(2 * tp + fp + fn, 1)
+        equals = np.flatnonzero(f1 == f1.max())
+        return self.at(float(offered[equals[len(equals) // 2]]))
+
+    def average_precision(self) -> float:
+        """Return the average precision; 0 without a true figure."""
+        return average_precision(self.pooled) or 0.0
 
     def intervals(self, threshold: float) -> Intervals:
         """Return the 95 % intervals at a threshold, by drawing images with replacement."""
-        return bootstrap(self.scores[self._index(threshold)])
-
-    @staticmethod
-    def _index(threshold: float) -> int:
-        return int(np.argmin(np.abs(np.array(THRESHOLDS) - threshold)))
+        return bootstrap([steps.at(threshold) for steps in self.images])
 
 
-def visible_figures(picture: Picture) -> NDArray[np.float64]:
-    """Return the figures whose centres lie on the picture, shape (n, 2)."""
-    x, y = picture.figures[:, 0], picture.figures[:, 1]
-    return picture.figures[(x >= 0) & (y >= 0) & (x < picture.width) & (y < picture.height)]
+def judge(
+    detections: Sequence[Detections], truths: Sequence[NDArray[np.float64]], protocol: Protocol
+) -> Curve:
+    """Match the detections of every image with its figures at every threshold.
 
-
-def judge(detections: Sequence[Detections], truths: Sequence[NDArray[np.float64]]) -> Curve:
-    """Match the detections of every image with its figures at every threshold."""
-    images = list(zip(detections, truths, strict=True))
-    return Curve(tuple(tuple(_score(found.above(t), truth) for found, truth in images) for t in THRESHOLDS))
-
-
-def _score(found: Detections, truth: NDArray[np.float64]) -> Score:
-    if not len(found):
-        return Score(0, 0, len(truth))
-    return PROTOCOL.match(found.points_px0, found.score, truth).score
+    Parameters
+    ----------
+    detections : sequence of Detections
+    truths : sequence of ndarray, shape (n, 2)
+        Centres of the figures, in the same px.
+    protocol : Protocol
+        The rule; its radius in px, since training has one resolution.
+    """
+    images = zip(detections, truths, strict=True)
+    return Curve(tuple(protocol.sweep(found.points_px0, found.score, truth) for found, truth in images))

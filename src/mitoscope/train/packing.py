@@ -5,137 +5,218 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import onnxruntime as ort
 from numpy.typing import NDArray
 
 from mitoscope.bundle import Bundle, Metric, ModelDescription, Normalisation, TrainingSource, write_bundle
-from mitoscope.bundle.network import find_points, open_network
-from mitoscope.data.catalogue import CATALOGUE, attribution_of, content_hash
-from mitoscope.data.picture import Picture
+from mitoscope.bundle.network import find_points, open_network, score_windows
+from mitoscope.data.field import Field, visible_figures
 from mitoscope.data.reading import read_midesec
+from mitoscope.data.sampling import HardPool
+from mitoscope.data.sources import provenance
 from mitoscope.errors import TrainingDataError
+from mitoscope.models.config import FcnConfig, ModelConfig
 from mitoscope.models.export import export_onnx
-from mitoscope.models.fcn_resnet import DEVIATION, MEAN, FcnResnet12
-from mitoscope.models.points import TOP_K, PointDetector
-from mitoscope.models.receptive_field import ReceptiveField
-from mitoscope.train.detect import inside, padded, suppressed
-from mitoscope.train.judging import PROTOCOL, Curve, judge, visible_figures
+from mitoscope.models.family import Family
+from mitoscope.models.fcn_resnet import DEVIATION, MEAN
+from mitoscope.models.normalise import statistics
+from mitoscope.train.job import Job
+from mitoscope.train.judging import Curve
 from mitoscope.train.model_card import write_card
 from mitoscope.train.recipe import Recipe
+from mitoscope.train.scoring import classifier_scores, interval_of, regressor_scores
+from mitoscope.train.state import weights_of
+from mitoscope.train.transfer import WEIGHTS_NAME, pack_weights
+from mitoscope.train.validation import judge_points
 
-ONNX_NAME: Final = "detector.onnx"
+ONNX_NAME: Final = "network.onnx"
 CARD_NAME: Final = "MODEL_CARD.md"
-MPP: Final = 0.25
-WINDOW_PX: Final = 1024
+SCORES_PROTOCOL: Final = "windows"
+"""Name under which a bundle of scores keeps its threshold: whole windows are judged, not places."""
 _SELF_TEST_PX: Final = 256
+_HELD_OUT: Final = "held-out cases of all training sources"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judged:
-    """A set of pictures with its curve."""
+    """A set of fields with its curve."""
 
     dataset: str
-    pictures: Sequence[Picture]
+    fields: Sequence[Field]
     curve: Curve
 
 
-def pack(
-    network: FcnResnet12,
-    *,
-    recipe: Recipe,
-    field: ReceptiveField,
-    validation: Sequence[Picture],
-    data: Path,
-    folder: Path,
-) -> Bundle:
-    """Write the bundle of a trained network.
+@dataclass(frozen=True, slots=True, eq=False)
+class Packed:
+    """What a bundle is made of, before it is written; a dual bundle joins two of them.
 
     Parameters
     ----------
-    network : FcnResnet12
-        The weights to ship.
-    recipe : Recipe
-    field : ReceptiveField
-    validation : sequence of Picture
-        Held out from training; judged case by case of its source.
-    data : Path
-        Folder of the data, for hashes, licences and the calibration set.
-    folder : Path
-        Must not exist.
+    description : ModelDescription
+    onnx : bytes
+    self_test_rgb : ndarray of uint8, shape (h, w, 3)
+    weights : bytes
+    scores : dict of str to float
+        What the held-out cases say, by name.
     """
-    onnx = export_onnx(PointDetector(network, stride_px=field.stride_px))
-    sets = _sets(validation, recipe, data)
-    judged = [Judged(name, pictures, _judge(onnx, pictures, recipe, field)) for name, pictures in sets]
-    best = judged[0].curve.best()
-    threshold = max(best.threshold, recipe.calibration.score_floor)
-    sources = tuple(
-        TrainingSource(
-            name=source.title,
-            licence=source.licence,
-            attribution=attribution_of(source, data),
-            sha256=(content_hash(source, data),),
-        )
-        for source in CATALOGUE
-    )
-    description = ModelDescription(
-        name=recipe.model.name,
-        version=recipe.model.version,
-        architecture=recipe.model.architecture,
-        summary="Fully convolutional residual network with 12 convolutions after Akram et al. 2018",
-        licence="Apache-2.0",
-        mpp=MPP,
-        mpp_min=0.1,
-        mpp_max=0.6,
-        normalisation=Normalisation(
-            description="(rgb - mean) / std, rgb in 0 to 255", mean=MEAN, std=DEVIATION
-        ),
-        stride_px=field.stride_px,
-        window_px=WINDOW_PX,
-        halo_px=field.halo_px,
-        top_k=TOP_K,
-        nms_radius_um=recipe.calibration.nms_radius_px * MPP,
-        score_floor=recipe.calibration.score_floor,
-        thresholds={PROTOCOL.name: threshold},
-        default_protocol=PROTOCOL.name,
-        training=sources,
-        metrics=tuple(m for j in judged for m in _metrics(j, threshold)),
-    )
+
+    description: ModelDescription
+    onnx: bytes
+    self_test_rgb: NDArray[np.uint8]
+    weights: bytes
+    scores: dict[str, float]
+
+
+def pack(family: Family, job: Job) -> Packed:
+    """Export trained weights and judge them as they are shipped, in ONNX Runtime."""
+    onnx = export_onnx(family)
+    session = open_network(onnx, where=ONNX_NAME, threads=job.recipe.run.threads)
+    weights = pack_weights(weights_of(family))
+    if family.kind == "points":
+        judged = _judge_sets(session, family, job)
+        description = _describe_detector(family, job, judged)
+        held_out = next(j for j in judged if j.dataset == _HELD_OUT)
+        scores = _as_floats(held_out.curve.at(description.default_threshold).as_dict())
+        return Packed(description, onnx, clearest(session, job.split.validation), weights, scores)
+    score, target, rgb = _scored(session, job)
+    values = measures(family, score, target)
+    description = _describe_scorer(family, job, values, score=score, target=target)
+    return Packed(description, onnx, rgb, weights, values)
+
+
+def write(packed: Packed, job: Job, folder: Path) -> Bundle:
+    """Write the bundle with its card."""
+    files: dict[str, Path | bytes] = {CARD_NAME: write_card(packed.description, job.recipe).encode()}
+    if job.recipe.bundle.weights:
+        files[WEIGHTS_NAME] = packed.weights
     return write_bundle(
         folder,
-        description=description,
-        onnx={ONNX_NAME: onnx},
-        self_test_rgb=_self_test(onnx, validation),
-        files={CARD_NAME: write_card(description, recipe).encode()},
+        description=packed.description,
+        onnx={ONNX_NAME: packed.onnx},
+        self_test_rgb=packed.self_test_rgb,
+        files=files,
     )
 
 
-def _sets(validation: Sequence[Picture], recipe: Recipe, data: Path) -> list[tuple[str, list[Picture]]]:
-    """Return the sets to judge; the first one gives the operating point."""
-    sets = [("held-out cases of all training sources", list(validation))]
-    for case in recipe.split.held_out:
-        own = [picture for picture in validation if picture.case == case]
-        sets.append((f"{case} (held out from training)", own))
+def measures(family: Family, score: NDArray[np.float64], target: NDArray[np.float64]) -> dict[str, float]:
+    """Judge the scores of a classifier or a regressor."""
+    return classifier_scores(score, target) if family.outputs > 1 else regressor_scores(score, target)
+
+
+def training_sources(job: Job) -> tuple[TrainingSource, ...]:
+    """Return all data that the weights have seen, with those of the weights that the run began with."""
+    own = tuple(
+        TrainingSource(name=one.title, licence=one.licence, attribution=one.attribution, sha256=(one.sha256,))
+        for one in provenance(job.recipe.data.source, job.data)
+    )
+    return (*own, *(job.origin.training if job.origin else ()))
+
+
+def normalisation(config: ModelConfig) -> Normalisation:
+    """Return what the graph does to grey levels first."""
+    mean, std = (MEAN, DEVIATION) if isinstance(config, FcnConfig) else statistics(config.weights)
+    return Normalisation(description="(rgb - mean) / std, rgb in 0 to 255", mean=mean, std=std)
+
+
+def _judge_sets(session: ort.InferenceSession, family: Family, job: Job) -> list[Judged]:
+    """Judge all sets; the first one gives the operating point."""
+    recipe, validation = job.recipe, job.split.validation
+    sets: list[tuple[str, Sequence[Field]]] = [(_HELD_OUT, validation)]
+    for case in recipe.data.split.held_out:
+        own = [field for field in validation if field.case == case]
+        if own:
+            sets.append((f"{case} (held out from training)", own))
     if recipe.calibration.dataset == "midesec":
-        sets.insert(0, ("MiDeSeC (never trained on; threshold chosen here)", read_midesec(data)))
-    return sets
+        sets.insert(0, ("MiDeSeC (never trained on; threshold chosen here)", read_midesec(job.data)))
+
+    def find(windows: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return find_points(session, windows)
+
+    return [Judged(name, fields, judge_points(find, family, fields, recipe)) for name, fields in sets]
 
 
-def _judge(onnx: bytes, pictures: Sequence[Picture], recipe: Recipe, field: ReceptiveField) -> Curve:
-    session = open_network(onnx, where=ONNX_NAME, threads=recipe.run.threads)
-    halo = -(-field.halo_px // field.stride_px) * field.stride_px
-    detections = []
-    for picture in pictures:
-        window = padded(picture.rgb, halo_px=field.halo_px, stride_px=field.stride_px)
-        points = find_points(session, window[np.newaxis])[0].astype(np.float64)
-        points = inside(points[points[:, 2] > 0], picture, halo_px=halo)
-        radius, floor = recipe.calibration.nms_radius_px, recipe.calibration.score_floor
-        detections.append(suppressed(points, radius_px=radius, floor=floor))
-    return judge(detections, [visible_figures(picture) for picture in pictures])
+def _describe_detector(family: Family, job: Job, judged: list[Judged]) -> ModelDescription:
+    recipe, layout = job.recipe, family.layout()
+    floor = recipe.calibration.score_floor
+    threshold = judged[0].curve.best(floor=floor).threshold
+    return _description(
+        recipe,
+        family,
+        training=training_sources(job),
+        top_k=layout.top_k,
+        nms_radius_um=recipe.calibration.nms_radius_px * layout.mpp,
+        score_floor=floor,
+        thresholds={recipe.validation.protocol: threshold},
+        default_protocol=recipe.validation.protocol,
+        metrics=tuple(m for j in judged for m in _metrics(j, threshold, recipe.validation.protocol)),
+    )
 
 
-def _metrics(judged: Judged, threshold: float) -> list[Metric]:
+def _describe_scorer(
+    family: Family,
+    job: Job,
+    values: dict[str, float],
+    *,
+    score: NDArray[np.float64],
+    target: NDArray[np.float64],
+) -> ModelDescription:
+    names = ("auc", "f1", "accuracy") if family.outputs > 1 else ("correlation", "rmse", "auc")
+    metrics = []
+    for name in names:
+        interval = interval_of(name, score, target, classes=family.outputs > 1)
+        if interval is None or not np.isfinite(values[name]):
+            continue
+        value = round(values[name], 4)
+        metrics.append(
+            Metric(
+                name=name,
+                dataset=_HELD_OUT,
+                protocol=SCORES_PROTOCOL,
+                value=value,
+                ci_low=round(min(interval.low, value), 4),
+                ci_high=round(max(interval.high, value), 4),
+                images=len(score),
+                threshold=values["threshold"],
+            )
+        )
+    return _description(
+        job.recipe,
+        family,
+        training=training_sources(job),
+        top_k=1,
+        score_floor=0.0,
+        thresholds={SCORES_PROTOCOL: values["threshold"]},
+        default_protocol=SCORES_PROTOCOL,
+        metrics=tuple(metrics),
+    )
+
+
+def _description(recipe: Recipe, family: Family, **values: Any) -> ModelDescription:
+    layout, own = family.layout(), recipe.bundle
+    return ModelDescription(
+        kind=family.kind,
+        name=own.name,
+        version=own.version,
+        architecture=recipe.architecture,
+        summary=own.summary,
+        licence=own.licence,
+        labels=recipe.model.labels,
+        detects=recipe.model.labels[0],
+        mpp=layout.mpp,
+        mpp_min=min(own.mpp_min, layout.mpp),
+        mpp_max=max(own.mpp_max, layout.mpp),
+        normalisation=normalisation(recipe.model),
+        stride_px=layout.stride_px,
+        window_px=layout.window_px,
+        halo_px=layout.halo_px,
+        **values,
+    )
+
+
+def _metrics(judged: Judged, threshold: float, protocol: str) -> list[Metric]:
     score, intervals = judged.curve.at(threshold).score, judged.curve.intervals(threshold)
     shares = (
         ("f1", score.f1, intervals.f1),
@@ -146,11 +227,11 @@ def _metrics(judged: Judged, threshold: float) -> list[Metric]:
         Metric(
             name=name,
             dataset=judged.dataset,
-            protocol=PROTOCOL.name,
+            protocol=protocol,
             value=round(value, 4),
             ci_low=round(min(interval.low, value), 4),
             ci_high=round(max(interval.high, value), 4),
-            images=len(judged.pictures),
+            images=len(judged.fields),
             threshold=threshold,
         )
         for name, value, interval in shares
@@ -158,25 +239,48 @@ def _metrics(judged: Judged, threshold: float) -> list[Metric]:
     ]
 
 
-def _self_test(onnx: bytes, pictures: Sequence[Picture]) -> NDArray[np.uint8]:
-    """Choose the held-out picture with the clearest figure; all held-out sources are permitted ones."""
-    session = open_network(onnx, where=ONNX_NAME)
-    best, chosen = -1.0, None
-    for picture in pictures:
-        if not len(visible_figures(picture)):
+def _scored(
+    session: ort.InferenceSession, job: Job
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.uint8]]:
+    """Score the held-out batches; also return a window of the first one, for the self-test."""
+    batches = [job.held_out.draw(step, HardPool.empty()) for step in range(job.recipe.validation.batches)]
+    score = [score_windows(session, batch.rgb.numpy())[:, 0].astype(np.float64) for batch in batches]
+    target = [batch.score.numpy().astype(np.float64) for batch in batches]
+    return np.concatenate(score), np.concatenate(target), np.ascontiguousarray(batches[0].rgb[0].numpy())
+
+
+def clearest(session: ort.InferenceSession, fields: Sequence[Field]) -> NDArray[np.uint8]:
+    """Choose the held-out picture with the clearest figure for the self-test.
+
+    Raises
+    ------
+    TrainingDataError
+        If the detector finds none.
+    """
+    fixed = session.get_inputs()[0].shape[1]
+    best, chosen = 0.0, None
+    for field in fields:
+        visible = visible_figures(field)
+        if not len(visible):
             continue
-        x, y = visible_figures(picture)[0]
-        side = min(_SELF_TEST_PX, picture.height // 8 * 8, picture.width // 8 * 8)
-        left = int(np.clip(x - side / 2, 0, picture.width - side))
-        top = int(np.clip(y - side / 2, 0, picture.height - side))
-        rgb = np.ascontiguousarray(picture.rgb[top : top + side, left : left + side])
+        x, y = visible[0]
+        side = fixed if isinstance(fixed, int) else min(_SELF_TEST_PX, field.width, field.height) // 32 * 32
+        left, top = (
+            int(np.clip(place - side / 2, 0, max(length - side, 0)))
+            for place, length in ((x, field.width), (y, field.height))
+        )
+        rgb = np.ascontiguousarray(field.cut(left=left, top=top, side=side))
         points = find_points(session, rgb[np.newaxis])[0]
         if points[0, 2] > best:
             best, chosen = float(points[0, 2]), rgb
-    if chosen is None or best <= 0:
+    if chosen is None:
         raise TrainingDataError(
             "no held-out picture shows a figure that the detector finds",
             where="self-test",
             mend="train longer",
         )
     return chosen
+
+
+def _as_floats(values: dict[str, float | int | None]) -> dict[str, float]:
+    return {name: float(value) for name, value in values.items() if value is not None}

@@ -2,100 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from mitoscope.config import Config
-from mitoscope.data.batches import AugmentConfig
-from mitoscope.models.fcn_resnet import STRIDE_PX
+from mitoscope.data.augment import AugmentConfig
+from mitoscope.data.sampling import SamplingConfig
+from mitoscope.data.sources import SourceConfig
+from mitoscope.data.split import SplitConfig
+from mitoscope.evaluate import PROTOCOLS
+from mitoscope.models.config import ModelConfig
+from mitoscope.train.optimiser import OptimiserRecipe
+from mitoscope.train.phases import Phase, Positive, Share, total_steps
+from mitoscope.train.settings import read_settings
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
+AtLeastOne = Annotated[int, Field(ge=1)]
+Measure = Literal["f1", "average-precision", "auc", "accuracy", "correlation", "rmse", "loss"]
+"""Validation scores by name; of rmse and loss the lowest is the best, of all others the highest."""
 
 
-class ModelRecipe(Config):
-    """The network, and the name and version of the bundle it becomes."""
+class BundleRecipe(Config):
+    """The bundle that a run becomes.
 
-    name: str = "semi-fcn"
+    Parameters
+    ----------
+    name, version, summary, licence : str
+        See `ModelDescription`.
+    mpp_min, mpp_max : float
+        Finest and coarsest slide (µm/px) for which detection makes sense.
+    weights : bool
+        Add the weights by name, so that others can go on training from the bundle.
+    """
+
+    name: str = "unnamed"
     version: str = "0.1.0"
-    architecture: Literal["fcn-resnet12"] = "fcn-resnet12"
-    widths: tuple[int, int, int] = (32, 64, 128)
-    dropout: Share = 0.0
+    summary: str = "Detector of mitotic figures"
+    licence: str = "Apache-2.0"
+    mpp_min: Positive = 0.1
+    mpp_max: Positive = 0.6
+    weights: bool = True
 
 
-class SplitRecipe(Config):
-    """What is held out for validation: cases by name, every n-th MIDOG slide, every n-th negative field."""
+class DataRecipe(Config):
+    """Where fields come from, which are held out, and how windows are drawn from the others."""
 
-    held_out: tuple[str, ...] = ("BreCaHAD/Case_10",)
-    every_nth_slide: Count = 9
-    every_nth_field: Count = 9
-
-
-class BatchRecipe(Config):
-    """What a batch is made of, and what counts as a figure.
-
-    Parameters
-    ----------
-    window_px : int
-        Side of a window.
-    foreground, bg_hard, bg_random : int
-        Windows with a mitotic figure, at hard negatives, at random places.
-    field_share, paste_share : float
-        Of the foreground: from whole fields; of the crops: transplanted into another laboratory.
-    figure_radius_px, ignore_radius_px : float
-        Cells within the first radius of a figure are figure, beyond the second background.
-    """
-
-    window_px: Annotated[int, Field(ge=32, le=512, multiple_of=STRIDE_PX)] = 128
-    foreground: Annotated[int, Field(ge=1)] = 28
-    bg_hard: Count = 14
-    bg_random: Count = 22
-    field_share: Share = 0.16
-    paste_share: Share = 0.3
-    figure_radius_px: Positive = 9.0
-    ignore_radius_px: Positive = 22.0
-
-
-class OptimiserRecipe(Config):
-    """AdamW, one warm-up and a cosine, focal loss, moving average of the weights.
-
-    Parameters
-    ----------
-    steps : int
-        Length of the run.
-    learning_rate, weight_decay : float
-        Peak of the schedule; decay of the kernels (not of norms and biases).
-    warm_up : float
-        Share of the run in which the learning rate rises.
-    focal_gamma : float
-        Exponent of the focal loss (Lin et al. 2017).
-    figure_weight : float
-        Weight of figures against background, 0.5 is even.
-    average : float
-        Decay of the moving average of the weights, a step.
-    clip : float
-        Largest norm of the gradient.
-    """
-
-    steps: Annotated[int, Field(ge=1)] = 5000
-    learning_rate: Positive = 2e-3
-    weight_decay: Annotated[float, Field(ge=0)] = 0.02
-    warm_up: Share = 0.05
-    focal_gamma: Annotated[float, Field(ge=0)] = 2.0
-    figure_weight: Share = 0.5
-    average: Annotated[float, Field(ge=0, lt=1)] = 0.998
-    clip: Positive = 5.0
+    source: SourceConfig
+    split: SplitConfig
+    sampling: SamplingConfig
 
 
 class MiningRecipe(Config):
-    """Rounds of hard-negative mining over all training pictures.
+    """Rounds of hard-negative mining over all training fields (Akram et al. 2018).
 
     Parameters
     ----------
     at : tuple of float
-        When, as shares of the run.
+        When, as shares of the run; none by default.
     floor : float
         Score above which a place is a hard negative.
     distance_px : float
@@ -104,21 +70,80 @@ class MiningRecipe(Config):
         Crops that are searched in a round, drawn anew.
     """
 
-    at: tuple[Share, ...] = (0.15, 0.35, 0.55, 0.75)
+    at: tuple[Share, ...] = ()
     floor: Share = 0.08
     distance_px: Positive = 30.0
     crops: Count = 1500
 
 
+class ValidationRecipe(Config):
+    """How the held-out cases judge.
+
+    Parameters
+    ----------
+    metric : str
+        The score that chooses the best weights.
+    protocol : str
+        Matching rule for points.
+    every : int
+        Steps between two validations.
+    patience : int
+        Steps without a better score after which the run ends; 0 goes on.
+    tiles : int
+        Tiles of the held-out fields that are searched, always the same; 0 searches all.
+    batches : int
+        Batches that are drawn from the held-out cases, always the same, for the loss and for crops and
+        tiles with one score.
+    """
+
+    metric: Measure = "f1"
+    protocol: str = "tupac"
+    every: AtLeastOne = 500
+    patience: Count = 0
+    tiles: Count = 0
+    batches: AtLeastOne = 16
+
+    @model_validator(mode="after")
+    def _protocol_is_known(self) -> Self:
+        if self.protocol not in PROTOCOLS:
+            raise ValueError(f"protocol {self.protocol!r} is not one of {', '.join(PROTOCOLS)}")
+        return self
+
+
 class RunRecipe(Config):
-    """Seed, precision, threads of the network, and when to validate and to write a checkpoint (in steps)."""
+    """Seed, repetitions and machine of a run.
+
+    Parameters
+    ----------
+    seed : int
+    repeats : int
+        Runs with seeds seed, seed + 1, ...; their scores are averaged.
+    folds : int
+        Runs with another part of the cases held out each; 0 holds out as the split says.
+    precision : {"32-true", "bf16-mixed"}
+    device : {"cpu", "cuda"}
+    devices : int
+        Processes, one a device, each drawing batches of its own (DDP).
+    threads : int
+        Of the network, on the CPU.
+    ahead : int
+        Batches that are drawn ahead, each on a thread of its own.
+    checkpoint_every : int
+        Steps.
+    tensorboard : bool
+        Write event files for TensorBoard.
+    """
 
     seed: Count = 2018
-    precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
-    threads: Annotated[int, Field(ge=1)] = 1
-    validate_every: Annotated[int, Field(ge=1)] = 500
-    checkpoint_every: Annotated[int, Field(ge=1)] = 250
-    patience: Count = 0
+    repeats: AtLeastOne = 1
+    folds: Count = 0
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    device: Literal["cpu", "cuda"] = "cpu"
+    devices: AtLeastOne = 1
+    threads: AtLeastOne = 1
+    ahead: AtLeastOne = 1
+    checkpoint_every: AtLeastOne = 500
+    tensorboard: bool = True
 
 
 class CalibrationRecipe(Config):
@@ -130,21 +155,70 @@ class CalibrationRecipe(Config):
 
 
 class Recipe(Config):
-    """Everything that determines a training run except for the data."""
+    """Everything that determines a training run except for the data.
 
-    model: ModelRecipe = ModelRecipe()
-    split: SplitRecipe = SplitRecipe()
-    batch: BatchRecipe = BatchRecipe()
+    Parameters
+    ----------
+    start_from : str, optional
+        Bundle or folder of a run whose weights it begins with.
+    phases : tuple of Phase
+        One after the other.
+    """
+
+    bundle: BundleRecipe = BundleRecipe()
+    model: ModelConfig
+    start_from: str | None = None
+    data: DataRecipe
     augment: AugmentConfig = AugmentConfig()
+    phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
     optimiser: OptimiserRecipe = OptimiserRecipe()
     mining: MiningRecipe = MiningRecipe()
+    validation: ValidationRecipe = ValidationRecipe()
     run: RunRecipe = RunRecipe()
     calibration: CalibrationRecipe = CalibrationRecipe()
 
-    @model_validator(mode="after")
-    def _radii_are_ordered(self) -> Self:
-        if self.batch.ignore_radius_px < self.batch.figure_radius_px:
-            raise ValueError("batch.ignore_radius_px lies below batch.figure_radius_px")
-        if self.augment.scale_min > self.augment.scale_max:
-            raise ValueError("augment.scale_min lies above augment.scale_max")
-        return self
+    @property
+    def steps(self) -> int:
+        """Length of the run."""
+        return total_steps(self.phases)
+
+    @property
+    def architecture(self) -> str:
+        """Name of the network's architecture."""
+        return str(self.model.architecture)
+
+
+class DualRecipe(Config):
+    """A detector, and a classifier of cells that gives its candidates their final score.
+
+    Parameters
+    ----------
+    bundle : BundleRecipe
+        The one bundle of both.
+    detector, verifier : Recipe
+        Trained one after the other.
+    """
+
+    bundle: BundleRecipe = BundleRecipe()
+    detector: Recipe
+    verifier: Recipe
+
+
+def read_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe | DualRecipe:
+    """Read a recipe, its bases resolved, with changes from the command line.
+
+    Parameters
+    ----------
+    path : Path
+        TOML file; with the tables ``detector`` and ``verifier`` it is a dual recipe.
+    changes : sequence of str
+        ``key=value`` each, the key dotted.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing or not TOML, or a key or value does not fit.
+    """
+    values = read_settings(path, changes)
+    kind = DualRecipe if "detector" in values else Recipe
+    return kind.parse(values, where=path)

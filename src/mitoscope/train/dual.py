@@ -1,0 +1,129 @@
+"""The dual-stage detector: candidates of one network, scored anew by a classifier of cells (CCMCT, CMC)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from mitoscope.bundle import Bundle, Metric, ModelDescription, Verifier, write_bundle
+from mitoscope.bundle.network import find_points, open_network, score_windows
+from mitoscope.data.field import Field, visible_figures
+from mitoscope.detections import Detections
+from mitoscope.evaluate import PROTOCOLS
+from mitoscope.models.build import build
+from mitoscope.train.detect import search, suppressed
+from mitoscope.train.job import Job
+from mitoscope.train.judging import Curve, judge
+from mitoscope.train.model_card import write_card
+from mitoscope.train.packing import CARD_NAME, ONNX_NAME, Packed
+from mitoscope.train.recipe import DualRecipe
+
+VERIFIER_NAME: Final = "verifier.onnx"
+_CROPS: Final = 64
+
+
+def verified(
+    found: Detections, field: Field, session: ort.InferenceSession, *, crop_px: int, column: int
+) -> Detections:
+    """Replace the score of every detection of a field by the probability that a classifier gives its crop."""
+    score = np.empty(len(found))
+    for start in range(0, len(found), _CROPS):
+        crops = [_crop(field, x, y, crop_px) for x, y in found.points_px0[start : start + _CROPS]]
+        score[start : start + len(crops)] = score_windows(session, np.stack(crops))[:, column]
+    return Detections.of(found.points_px0, score).sort()
+
+
+def _crop(field: Field, x: float, y: float, side: int) -> NDArray[np.uint8]:
+    left, top = round(x - side / 2), round(y - side / 2)
+    return np.ascontiguousarray(field.cut(left=left, top=top, side=side))
+
+
+def write_dual(
+    recipe: DualRecipe, detector: tuple[Packed, Job], verifier: tuple[Packed, Job], folder: Path
+) -> tuple[Bundle, dict[str, float]]:
+    """Judge both stages together on the detector's held-out cases and write them as one bundle.
+
+    Returns
+    -------
+    tuple of Bundle and dict
+        The bundle, and F1, precision and recall of one and of both stages on the held-out cases.
+    """
+    first, job = detector
+    second, _ = verifier
+    own = first.description
+    both, alone = _judge_both(recipe, first, second, job)
+    protocol = recipe.detector.validation.protocol
+    threshold = both.best().threshold
+    score, intervals = both.at(threshold), both.intervals(threshold)
+    metrics = tuple(
+        Metric(
+            name=name,
+            dataset="held-out cases, both stages",
+            protocol=protocol,
+            value=round(value, 4),
+            ci_low=round(min(interval.low, value), 4),
+            ci_high=round(max(interval.high, value), 4),
+            images=len(job.split.validation),
+            threshold=threshold,
+        )
+        for name, value, interval in (
+            ("f1", score.score.f1, intervals.f1),
+            ("precision", score.score.precision, intervals.precision),
+            ("recall", score.score.recall, intervals.recall),
+        )
+        if value is not None and interval is not None
+    )
+    stage = Verifier(
+        files=(VERIFIER_NAME,),
+        crop_px=second.description.window_px,
+        mpp=second.description.mpp,
+        labels=second.description.labels,
+        proposal_threshold=own.default_threshold,
+    )
+    values = dict(own) | {
+        "name": recipe.bundle.name,
+        "version": recipe.bundle.version,
+        "summary": recipe.bundle.summary,
+        "verifier": stage,
+        "thresholds": {protocol: threshold},
+        "training": tuple(dict.fromkeys((*own.training, *second.description.training))),
+        "metrics": metrics,
+    }
+    description = ModelDescription(**values)
+    bundle = write_bundle(
+        folder,
+        description=description,
+        onnx={ONNX_NAME: first.onnx, VERIFIER_NAME: second.onnx},
+        self_test_rgb=first.self_test_rgb,
+        files={CARD_NAME: write_card(description, job.recipe).encode()},
+    )
+    told = {"f1": score.f1, "threshold": threshold, "f1_of_the_detector_alone": alone}
+    return bundle, told
+
+
+def _judge_both(recipe: DualRecipe, first: Packed, second: Packed, job: Job) -> tuple[Curve, float]:
+    """Return the curve of both stages, and the best F1 of the first alone."""
+    fields: Sequence[Field] = job.split.validation
+    finder, scorer = open_network(first.onnx, where=ONNX_NAME), open_network(second.onnx, where=VERIFIER_NAME)
+    layout = build(recipe.detector.model, seed=0).layout()
+    calibration = recipe.detector.calibration
+
+    def find(windows: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return find_points(finder, windows)
+
+    found = [
+        suppressed(one.points, radius_px=calibration.nms_radius_px, floor=calibration.score_floor)
+        for one in search(find, fields, layout)
+    ]
+    truths = [visible_figures(field) for field in fields]
+    rule = PROTOCOLS[recipe.detector.validation.protocol]
+    scored = [
+        verified(one, field, scorer, crop_px=second.description.window_px, column=0)
+        for one, field in zip(found, fields, strict=True)
+    ]
+    return judge(scored, truths, rule), judge(found, truths, rule).best().f1

@@ -1,0 +1,110 @@
+"""Reading a recipe's file: what it takes from another recipe, and what the command line changes."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from mitoscope.errors import ConfigError
+
+BASE_KEY: Final = "base"
+"""Key that names a recipe beside this one, from which everything is taken that is not stated here."""
+_KINDS: Final = ("kind", "architecture")
+_NESTING_MAX: Final = 8
+
+Values = dict[str, Any]
+
+
+def read_settings(path: Path, changes: Sequence[str] = ()) -> Values:
+    """Read a recipe with its bases and apply changes.
+
+    Parameters
+    ----------
+    path : Path
+        TOML file.
+    changes : sequence of str
+        ``key=value`` each, the key dotted (``phases.0.steps=10``), the value as in TOML.
+
+    Raises
+    ------
+    ConfigError
+        If a file is missing or not TOML, bases go round in a circle, or a change names no place.
+    """
+    values = _with_bases(_toml(path), path, nesting=0)
+    for change in changes:
+        values = with_change(values, change)
+    return values
+
+
+def _toml(path: Path) -> Values:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError("no such file", where=path) from None
+    except OSError as error:
+        raise ConfigError(f"cannot be read ({error.strerror})", where=path) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"not TOML: {error}", where=path) from None
+
+
+def _with_bases(values: Values, path: Path, *, nesting: int) -> Values:
+    if nesting > _NESTING_MAX:
+        raise ConfigError("its bases go round in a circle", where=path)
+    own = {key: _expanded(value, path, nesting) for key, value in values.items() if key != BASE_KEY}
+    if BASE_KEY not in values:
+        return own
+    base = path.parent / str(values[BASE_KEY])
+    return overlaid(_with_bases(_toml(base), base, nesting=nesting + 1), own)
+
+
+def _expanded(value: Any, path: Path, nesting: int) -> Any:
+    return _with_bases(value, path, nesting=nesting) if isinstance(value, dict) else value
+
+
+def overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> Values:
+    """Return one table over another; a table of another kind replaces the one below as a whole."""
+    if any(key in above and above[key] != below.get(key) for key in _KINDS):
+        return dict(above)
+    out = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, Mapping) and isinstance(out.get(key), Mapping)
+        out[key] = overlaid(out[key], value) if both else value
+    return out
+
+
+def with_change(values: Values, change: str) -> Values:
+    """Return the values with one of them changed.
+
+    Raises
+    ------
+    ConfigError
+        If the change is not of the form ``key=value``, or its key names no place.
+    """
+    key, equals, text = change.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"{change!r} is not of the form key=value", mend="e.g. --set run.seed=3")
+    changed: Values = _put(values, key.strip().split("."), _value(text.strip()), where=key.strip())
+    return changed
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text  # a word needs no quotation marks on the command line
+
+
+def _put(place: Any, keys: list[str], value: Any, *, where: str) -> Any:
+    if not keys:
+        return value
+    first, rest = keys[0], keys[1:]
+    if isinstance(place, list):
+        if not first.isdecimal() or int(first) >= len(place):
+            raise ConfigError(f"{where!r}: {first!r} is not one of its {len(place)} places", where="--set")
+        return [_put(v, rest, value, where=where) if i == int(first) else v for i, v in enumerate(place)]
+    if place is not None and not isinstance(place, dict):
+        raise ConfigError(f"{where!r}: nothing lies below a plain value", where="--set")
+    table = place or {}
+    return table | {first: _put(table.get(first), rest, value, where=where)}
