@@ -83,7 +83,7 @@ def _starts(size: int, extent: float, step: float) -> list[float]:
 
 
 def _pixels(start: float, extent: float, scale: float, *, length: int, size: int) -> slice:
-    """Return the mask pixels whose centre lies in a span; at the slide's edges also those that are cut off."""
+    """Return the mask pixels whose centre lies in a span; at the slide's edges all that are left."""
     first = 0 if start <= 0 else int(np.ceil(start / scale - 0.5))
     last = length if start + extent >= size - 1e-6 else int(np.ceil((start + extent) / scale - 0.5))
     return slice(min(first, length), min(last, length))

@@ -54,12 +54,20 @@ def add(body: NewRater, desk: DeskHere, lead: LeadHere) -> dict[str, Any]:
         raise invalid(f"{body.name!r} is a rater of kind {known[body.name]}", field="name")
 
     def act(connection: Any) -> dict[str, Any]:
+        if body.name in _who_come_in(connection):
+            what = f"{body.name!r} may come in already"
+            raise Refusal(409, "conflict", what, mend="make a new link instead, or choose another name")
         (id_,) = intern_raters(connection, [Rater(body.name, RaterKind(body.kind))]).tolist()
         grant(connection, id_, body.role)
         return {"id": id_}
 
     done = done_once(desk, lead, body.key, f"rater {body.name}", act)
     return done | {"link": _link(desk, done["id"])}
+
+
+def _who_come_in(connection: Any) -> set[str]:
+    sql = "SELECT r.name FROM access AS a JOIN rater AS r ON r.id = a.rater_id"
+    return {name for (name,) in connection.execute(sql)}
 
 
 def _link(desk: Desk, rater_id: int) -> str:

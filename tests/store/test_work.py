@@ -1,0 +1,305 @@
+"""What surrounds the work on cells: requests, terms, orders of reading, fields, regions, tiles, boards."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mitoscope.errors import ConflictError, StoreError
+from mitoscope.geometry import BoxPx0
+from mitoscope.store import RegionKind, Round, RoundKind, Session, Store
+from mitoscope.store import connection as module
+from mitoscope.store.board import BoardPlace, add_board, read_board, read_places
+from mitoscope.store.interest import add_interest, read_interests, remove_interest
+from mitoscope.store.queue import next_cells
+from mitoscope.store.reading_order import NATURAL, ReadingOrder, reading_order
+from mitoscope.store.region_edit import (
+    DrawnRegion,
+    delete_region,
+    draw_region,
+    edit_region,
+    read_regions,
+    restore_region,
+)
+from mitoscope.store.requests import once
+from mitoscope.store.schema import MIGRATIONS
+from mitoscope.store.screening import (
+    Field,
+    begin_pass,
+    read_screening,
+    visit_field,
+    write_plan,
+)
+from mitoscope.store.setting import read_setting, secret_key, write_setting
+from mitoscope.store.signed import read_all_signed, read_signed, sign
+from mitoscope.store.speed import overrulings, progress_rows
+from mitoscope.store.tasks import TaskTile, add_tiles, answer_tile, next_tile, read_answers, read_tiles
+from mitoscope.store.terms import (
+    Terms,
+    assign,
+    is_assigned,
+    read_assignments,
+    read_round_row,
+    write_terms,
+)
+
+SQUARE = np.array([[0.0, 0.0], [100.0, 0.0], [100.0, 100.0], [0.0, 100.0]])
+
+
+def test_a_request_is_done_once_and_its_key_is_for_nothing_else(store: Store) -> None:
+    done: list[int] = []
+
+    def act() -> dict[str, Any]:
+        done.append(1)
+        return {"n": len(done)}
+
+    with store.writing() as connection:
+        assert once(connection, "key", 1, what="a", act=act) == {"n": 1, "is_repeated": False}
+        assert once(connection, "key", 1, what="a", act=act) == {"n": 1, "is_repeated": True}
+        for rater, what in ((2, "a"), (1, "b")):
+            with pytest.raises(ConflictError, match="another action"):
+                once(connection, "key", rater, what=what, act=act)
+    assert done == [1]
+
+
+def test_a_request_that_fails_leaves_its_key_free(store: Store) -> None:
+    def fail() -> dict[str, Any]:
+        raise StoreError("no")
+
+    with pytest.raises(StoreError), store.writing() as connection:
+        once(connection, "key", 1, what="a", act=fail)
+    with store.writing() as connection:
+        assert once(connection, "key", 1, what="b", act=dict) == {"is_repeated": False}
+
+
+def test_settings_and_the_secret_stay(store: Store) -> None:
+    with store.writing() as connection:
+        write_setting(connection, "a", {"x": [1, None, "é"]})
+        write_setting(connection, "a", [2])
+        first = secret_key(connection)
+    with Store.open(store.path) as again, again.writing() as connection:
+        assert read_setting(connection, "a") == [2]
+        assert read_setting(connection, "b", 7) == 7
+        assert secret_key(connection) == first
+        assert len(first) == 32
+
+
+def test_terms_are_those_of_the_kind_until_they_are_set(store: Store) -> None:
+    screening = store.open_round(Round("s", RoundKind.SCREENING))
+    meeting = store.open_round(Round("m", RoundKind.CONSENSUS))
+    blinded = store.open_round(Round("b", RoundKind.CANDIDATE_REVIEW), is_blinded=True)
+    with store.writing() as connection:
+        assert read_round_row(connection, screening).terms.shows_cells == "own"
+        assert read_round_row(connection, meeting).terms.speaks_as == "consensus"
+        terms = Terms(False, True, "all", "rater", (2, 1), {"field_um": [1, 2]})
+        for round_id in (meeting, blinded):
+            write_terms(connection, round_id, terms)
+        assert read_round_row(connection, meeting).terms == terms
+        # A blinded round shows no labels, whatever its terms say.
+        assert not read_round_row(connection, blinded).terms.shows_labels
+        with pytest.raises(StoreError, match="no round 999"):
+            read_round_row(connection, 999)
+        assign(connection, meeting, [2, 1, 2])
+        assign(connection, screening, [1])
+        assert read_assignments(connection) == {screening: [1], meeting: [1, 2]}
+        assign(connection, meeting, [2])
+        assert [is_assigned(connection, meeting, one) for one in (1, 2)] == [False, True]
+
+
+@given(st.integers(1, (1 << 60) - 1))
+def test_an_order_of_reading_is_a_permutation(seed: int) -> None:
+    order = ReadingOrder(seed)
+    assert sorted(order.place_of_bucket(one) for one in range(1024)) == list(range(1024))
+    inside = np.arange(4096) * 262_144
+    places = (inside * order.factor) & order.mask
+    assert len(set(places.tolist())) == 4096
+
+
+def test_each_rater_reads_all_cells_in_an_order_of_the_own_and_the_natural_one_is_the_slides(
+    store: Store, reader: Session
+) -> None:
+    with store.writing() as connection:
+        mine = reading_order(connection, reader.round_id, reader.rater_id)
+        assert reading_order(connection, reader.round_id, reader.rater_id) == mine
+        other = reading_order(connection, reader.round_id, 1)
+
+        def cells(order: ReadingOrder, n: int = 100) -> list[int]:
+            return next_cells(connection, reader.rater_id, reader.round_id, n=n, order=order)
+
+        assert cells(mine) != cells(other) != cells(NATURAL)
+        assert set(cells(mine)) == set(cells(other)) == set(cells(NATURAL)) == set(range(1, 51))
+        assert cells(mine, 7) == cells(mine)[:7]
+        by_shuffle = [one for (one,) in connection.execute("SELECT id FROM cell ORDER BY slide_id, shuffle")]
+        assert cells(NATURAL) == by_shuffle
+    assert reader.next_unlabelled() == by_shuffle[0]
+
+
+FIELDS = [Field(BoxPx0(100 * one, 0, 100, 80), 0.5 - 0.2 * one) for one in range(3)]
+
+
+def test_a_screening_is_gone_on_with_where_it_was_left(store: Store) -> None:
+    round_id = store.open_round(Round("s", RoundKind.SCREENING))
+    with store.writing() as connection:
+        with pytest.raises(StoreError, match="no fields"):
+            read_screening(connection, round_id, 1, 1)
+        assert write_plan(connection, round_id, 1, FIELDS) == tuple(FIELDS)
+        assert write_plan(connection, round_id, 1, FIELDS[:1]) == tuple(FIELDS), "a plan stays"
+        visit_field(connection, round_id, 1, 1, 1, is_covered=True, seconds=2, position={"x": 1})
+        visit_field(connection, round_id, 1, 1, 1, is_covered=False, seconds=3, position={"x": 2})
+    with Store.open(store.path) as again, again.writing() as connection:
+        state = read_screening(connection, round_id, 1, 1)
+        assert (state.field, state.position) == (1, {"x": 2})
+        assert (state.covered, state.seconds) == ((False, True, False), (0, 5, 0))
+        assert state.covered_fraction == pytest.approx(0.3 / 0.9)
+        assert not any(read_screening(connection, round_id, 2, 1).covered), "another rater's is another"
+        assert begin_pass(connection, round_id, 1, 1) == 2
+        state = read_screening(connection, round_id, 1, 1)
+        assert (state.pass_, any(state.covered), state.field) == (2, False, None)
+        with pytest.raises(StoreError, match="no field 3"):
+            visit_field(connection, round_id, 1, 1, 3, is_covered=True)
+
+
+def test_regions_change_by_events_and_come_back(store: Store) -> None:
+    with store.writing() as connection:
+        drawn = draw_region(connection, DrawnRegion(0, 1, RegionKind.TUMOUR, "a", SQUARE), 1)
+        moved = DrawnRegion(drawn.id, 1, RegionKind.EXCLUSION, "b", SQUARE + 5)
+        edited = edit_region(connection, moved, 2, expected=drawn.seen)
+        with pytest.raises(ConflictError, match="changed since"):
+            edit_region(connection, moved, 1, expected=drawn.seen)
+        delete_region(connection, drawn.id, 1, expected=edited.seen)
+        assert read_regions(connection, 1) == []
+        # The number of a region is not given again.
+        assert (
+            draw_region(connection, DrawnRegion(0, 1, RegionKind.TUMOUR, "c", SQUARE), 1).id == drawn.id + 1
+        )
+        back = restore_region(connection, drawn.id, 1)
+        np.testing.assert_array_equal(back.vertices_px0, SQUARE + 5)
+        with pytest.raises(ConflictError, match="is not deleted"):
+            restore_region(connection, drawn.id, 1)
+        with pytest.raises(StoreError, match="no such region"):
+            restore_region(connection, 99, 1)
+        actions = [one for (one,) in connection.execute("SELECT action FROM region_event ORDER BY seq")]
+    assert actions == ["create", "edit", "delete", "create", "restore"]
+    assert [one.name for one in store.export_study().regions] == ["b", "c"]
+
+
+@pytest.mark.parametrize("table", ["region_event", "signed_result", "tile_answer"])
+@pytest.mark.parametrize("verb", ["UPDATE {} SET time_s = 0", "DELETE FROM {}"])
+def test_what_was_said_cannot_be_changed(store: Store, table: str, verb: str) -> None:
+    with store.writing() as connection:
+        draw_region(connection, DrawnRegion(0, 1, RegionKind.TUMOUR, "a", SQUARE), 1)
+        sign(connection, {"count": 1}, slide_id=1, round_id=1, rater_id=1)
+        add_tiles(connection, [TaskTile(0, 1, 1, 0, 0, 10)])
+        answer_tile(connection, 1, 1, {"answer": True}, seconds=1)
+    with pytest.raises(StoreError, match=r"append-only|signed"), store.writing() as connection:
+        connection.execute(verb.format(table))
+
+
+def test_results_are_signed_with_name_and_time(store: Store) -> None:
+    with store.writing() as connection:
+        first = sign(connection, {"count": 1}, slide_id=1, round_id=1, rater_id=1)
+        second = sign(connection, {"count": 2}, slide_id=2, round_id=1, rater_id=2)
+        assert [one.id for one in read_all_signed(connection)] == [second.id, first.id]
+        assert [one.id for one in read_all_signed(connection, 1)] == [first.id]
+        again = read_signed(connection, first.id)
+        assert (again.rater, again.content, again.time_s > 1.7e9) == ("expert 1", {"count": 1}, True)
+        with pytest.raises(StoreError, match="no such result"):
+            read_signed(connection, 99)
+
+
+def test_regions_of_interest_come_and_go(store: Store) -> None:
+    with store.writing() as connection:
+        added = add_interest(connection, 1, BoxPx0(1, 2, 3, 4), rater_id=1, name="a")
+        assert read_interests(connection, 1) == [added]
+        remove_interest(connection, added.id)
+        assert read_interests(connection, 1) == []
+        with pytest.raises(StoreError, match="no such region of interest"):
+            remove_interest(connection, added.id)
+
+
+def test_gold_tiles_come_first_while_a_rater_is_tested_and_then_among_the_others(store: Store) -> None:
+    tiles = [TaskTile(0, 1, 1, 10.0 * one, 0, 10, {"answer": True} if one < 4 else None) for one in range(40)]
+    with store.writing() as connection:
+        assert add_tiles(connection, tiles) == 40
+        assert add_tiles(connection, tiles[:5]) == 0
+        known = read_tiles(connection, 1)
+    gold = {one.id for one in known if one.gold is not None}
+    answered: set[int] = set()
+    while len(answered) < 4:
+        tile = next_tile(known, answered, seed=3, gold_first=True)
+        assert tile is not None
+        answered.add(tile.id)
+    assert answered == gold
+    firsts: Counter[bool] = Counter()
+    for seed in range(200):
+        tile = next_tile(known, (), seed=seed, gold_first=False)
+        assert tile is not None
+        firsts[tile.id in gold] += 1
+    assert 5 < firsts[True] < 40, "gold is a tenth of the tiles, and of the first ones"
+    assert next_tile(known, {one.id for one in known}, seed=1, gold_first=False) is None
+
+
+def test_the_first_answer_stays_beside_the_last(store: Store) -> None:
+    with store.writing() as connection:
+        add_tiles(connection, [TaskTile(0, 1, 1, 0, 0, 10)])
+        for answer in (True, False):
+            answer_tile(connection, 1, 2, {"answer": answer}, seconds=1)
+        (one,) = read_answers(connection, 1)
+    assert (one.rater_id, one.first, one.content) == (2, {"answer": True}, {"answer": False})
+
+
+def test_a_board_has_one_cell_a_place_and_one_round(store: Store) -> None:
+    round_id = store.open_round(Round("b", RoundKind.BOARD_REVIEW), cells=[1, 2])
+    places = [BoardPlace(1, 0, 0, 1), BoardPlace(2, 1, 0, None)]
+    with store.writing() as connection:
+        id_ = add_board(connection, round_id, places, columns=2, rows=1, cell_px=64)
+        assert read_board(connection, id_).name == "b"
+        assert {one.cell_id: one for one in read_places(connection, id_)} == {1: places[0], 2: places[1]}
+        with pytest.raises(StoreError, match="has a board already"):
+            add_board(connection, round_id, places, columns=2, rows=1, cell_px=64)
+        with pytest.raises(StoreError, match="no such board"):
+            read_board(connection, 99)
+
+
+def test_speed_and_overruling_are_told_from_the_events(store: Store, reader: Session) -> None:
+    for cell in range(1, 11):
+        reader.label(cell, 1, seconds=2.0 if cell % 2 else 4.0)
+    with store.reading() as connection:
+        mine = [one for one in progress_rows(connection) if one.rater_id == reader.rater_id]
+        assert sum(one.labelled for one in mine) == 10
+        assert {one.per_minute for one in mine} == {30.0, 15.0}
+        by_third = [one for one in overrulings(connection) if one.by_id == reader.rater_id]
+        rows = connection.execute(
+            "SELECT cell_id, first, second FROM first_three WHERE first <> second AND cell_id <= 10"
+        ).fetchall()
+    expected = {1: sum(first != 1 for _, first, _ in rows), 2: sum(second != 1 for *_, second in rows)}
+    assert {one.overruled_id: one.cells for one in by_third} == expected
+    assert sum(expected.values()) == len(rows) > 0
+
+
+def test_the_checks_of_a_store_hold_with_all_this_in_it(store: Store) -> None:
+    with store.writing() as connection:
+        draw_region(connection, DrawnRegion(0, 1, RegionKind.TUMOUR, "a", SQUARE), 1)
+        add_tiles(connection, [TaskTile(0, 1, 1, 0, 0, 10)])
+    store.verify()
+
+
+def test_a_study_of_the_schema_before_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "old.mito"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "MIGRATIONS", MIGRATIONS[:2])
+        patch.setattr(module, "SCHEMA_VERSION", 2)
+        Store.create(path).close()
+    with sqlite3.connect(path) as raw:
+        assert raw.execute("PRAGMA user_version").fetchone() == (2,)
+    raw.close()
+    with Store.open(path) as store, store.reading() as connection:
+        assert connection.execute("SELECT count(*) FROM access").fetchone() == (0,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
