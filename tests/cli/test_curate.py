@@ -121,6 +121,43 @@ def test_missed_figures_from_candidates_to_gains(folder: Path, study: Path) -> N
     assert "gained" in run("diff", study, "MEL", "ODAEL")
 
 
+def test_a_review_can_be_read_from_pictures(folder: Path, study: Path) -> None:
+    for number in range(3):
+        write_slide(
+            folder / f"slide {number}.tiff", SyntheticSlideConfig.of(width=512, height=512, seed=number)
+        )
+    points = [[30.0 + 40 * n, 60.0] for n in range(6)]
+    detections_csv.write(folder / "slide 0.csv", Detections.of(points, [0.9, 0.1, 0.8, 0.2, 0.7, 0.3]))
+    run("candidates", study, "odael", "--pred", folder / "slide 0.csv")
+    done = run_json("crops", study, "odael", "--slides", folder, "--out", folder / "blind", "--crop", 64)
+    lines = (folder / "blind" / "answers.csv").read_text(encoding="utf-8").split()
+    cells = [line.rstrip(",") for line in lines[1:]]
+    assert {one.name for one in (folder / "blind").iterdir()} == {"answers.csv", *(f"{c}.png" for c in cells)}
+    assert done["crops"] == len(cells) == 6
+    # Neither names nor order tell the score: cells are numbered by place, and listed in the store's order.
+    assert cells != sorted(cells, key=int)
+    said = [f"{cell},{'Mitosis' if n % 2 else 'hard negative'}" for n, cell in enumerate(cells)]
+    (folder / "one.csv").write_text("\n".join(["cell,label", *said]), encoding="utf-8")
+    (folder / "two.csv").write_text("\n".join(["cell,label", *said[:-1], f"{cells[-1]},"]), encoding="utf-8")
+    assert (
+        run_json("answers", study, "odael", "--labels", folder / "one.csv", "--rater", "expert 1")["new"] == 6
+    )
+    assert (
+        run_json("answers", study, "odael", "--labels", folder / "one.csv", "--rater", "expert 1")["new"] == 0
+    )
+    assert (
+        run_json("answers", study, "odael", "--labels", folder / "two.csv", "--rater", "expert 2")["new"] == 5
+    )
+    state = run_json("review", study, "odael")
+    assert (state["waiting"], state["outcome"]) == (1, {"look-alike": 3, "mitotic figure": 2})
+    (folder / "odd.csv").write_text("cell,label\n1,Mitosis\n", encoding="utf-8")
+    for arguments, match in (
+        (("--labels", folder / "odd.csv"), "cell 1: not in the review"),
+        (("--labels", folder / "one.csv", "--third-expert"), "no third expert was asked"),
+    ):
+        assert match in run("answers", study, "odael", "--rater", "x", *arguments, status=2)
+
+
 def test_hard_examples_go_back_to_the_experts(folder: Path, study: Path) -> None:
     with Store.open(study, write=False) as store:
         cells = store.overview().cells

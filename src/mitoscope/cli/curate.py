@@ -11,6 +11,7 @@ from mitoscope.cli.curate_board import board
 from mitoscope.cli.curate_hard_examples import hard_examples
 from mitoscope.cli.curate_inputs import found_on_slides
 from mitoscope.cli.curate_loops import missed, self_train
+from mitoscope.cli.curate_reading import answers, crops
 from mitoscope.cli.curate_select import select
 from mitoscope.cli.curate_versions import diff, freeze, gains
 from mitoscope.cli.tables import print_json, print_table
@@ -132,6 +133,8 @@ def _print_state(state: ReviewState, done: dict[str, Any]) -> None:
     typer.echo(f"next: {state.next_step}")
 
 
+app.command()(crops)
+app.command()(answers)
 app.command()(missed)
 app.command("hard-examples")(hard_examples)
 app.command()(board)

@@ -59,6 +59,26 @@ def read_scores(path: Path) -> dict[int, float]:
     return found
 
 
+def read_answers(path: Path) -> dict[int, str]:
+    """Return the label by cell of a CSV ``cell,label``; cells without an answer are left out.
+
+    Raises
+    ------
+    FormatError
+        If it cannot be read, or a cell has two answers, with the line.
+    """
+    from mitoscope.errors import FormatError
+    from mitoscope.exchange.csv_text import plain
+
+    found: dict[int, str] = {}
+    for line, (cell, label) in _read_columns(path, ("cell", "label")):
+        if not cell.isdecimal():
+            raise FormatError(f"line {line}: {cell!r} is not a cell", where=path)
+        if label and found.setdefault(int(cell), plain(label)) != plain(label):
+            raise FormatError(f"line {line}: cell {cell} has two answers", where=path)
+    return found
+
+
 def read_split(path: Path) -> dict[str, str]:
     """Return the side by slide of a CSV ``slide,split``.
 

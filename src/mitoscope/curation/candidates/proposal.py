@@ -121,6 +121,8 @@ class _Writer:
         self.scores: list[float] = []
 
     def create(self, slide: str, slide_id: int, part: Detections) -> None:
+        # By place, not by score: numbers of cells must not tell a rater how sure the model was.
+        part = part.take(np.lexsort((part.x_px0, part.y_px0)))
         for (x, y), score in zip(part.points_px0.tolist(), part.score.tolist(), strict=True):
             action = Action(
                 "create", 0, self._rater, self._round, geometry=Geometry.spot(x, y), key=self._next_key()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mitoscope.curation.review.answers import answer
 from mitoscope.curation.review.review import (
     Outcome,
     ReviewState,
@@ -12,4 +13,13 @@ from mitoscope.curation.review.review import (
     review_state,
 )
 
-__all__ = ["Outcome", "ReviewState", "ask_third", "conclude", "is_open", "open_review", "review_state"]
+__all__ = [
+    "Outcome",
+    "ReviewState",
+    "answer",
+    "ask_third",
+    "conclude",
+    "is_open",
+    "open_review",
+    "review_state",
+]

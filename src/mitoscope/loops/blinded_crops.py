@@ -1,0 +1,79 @@
+"""The cells of a review as pictures that tell nothing: named by the cell's number only (MIDOG++)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image
+
+from mitoscope.curation.review.rounds import listed_cells, rounds_of
+from mitoscope.exchange.csv_text import dump_rows
+from mitoscope.fsio import atomic_write, make_directory
+from mitoscope.loops.crops import CROP_PX, MPP, CropPlace, Progress, gather_crops
+from mitoscope.loops.slide_files import find_slides
+from mitoscope.store import Store
+
+ANSWERS = "answers.csv"
+_PLACES_SQL = """
+SELECT c.id, s.name, c.x_min_px0 / 2 + c.x_max_px0 / 2, c.y_min_px0 / 2 + c.y_max_px0 / 2
+FROM cell AS c JOIN slide AS s ON s.id = c.slide_id
+WHERE c.id IN (SELECT value FROM json_each(?)) ORDER BY c.shuffle, c.id
+"""
+
+
+def write_blinded_crops(
+    store: Store,
+    name: str,
+    slides: Path,
+    folder: Path,
+    *,
+    third: bool = False,
+    side_px: int = CROP_PX,
+    mpp: float = MPP,
+    progress: Progress | None = None,
+) -> int:
+    """Write a PNG a cell, and a table with an empty column for the answers, in random order.
+
+    Parameters
+    ----------
+    store : Store
+    name : str
+        Of the review.
+    slides : Path
+        Folder of the slides.
+    folder : Path
+        Gets ``<cell>.png`` and ``answers.csv``.
+    third : bool
+        The cells of the third expert.
+    side_px, mpp : int, float
+        Of the crops.
+    progress : callable, optional
+
+    Returns
+    -------
+    int
+        Number of cells.
+
+    Raises
+    ------
+    StoreError
+        If there is no such review.
+    FormatError, SlideError, OutputError
+        If a slide has no file or cannot be read, or the folder not be written.
+    """
+    with store.reading() as connection:
+        rounds = rounds_of(connection, name)
+        cells = listed_cells(connection, (rounds.third or 0,) if third else rounds.scope)
+        rows = connection.execute(_PLACES_SQL, (f"[{', '.join(map(str, cells))}]",)).fetchall()
+    places = [CropPlace(slide, x, y) for _, slide, x, y in rows]
+    files = find_slides(slides, {one.slide for one in places})
+    make_directory(folder)
+    crops = gather_crops(places, files, folder, side_px=side_px, mpp=mpp, progress=progress)
+    for (cell, *_), crop in zip(rows, crops, strict=True):
+        with atomic_write(folder / f"{cell}.png") as stream:
+            Image.fromarray(crop).save(stream, "PNG")
+    with atomic_write(folder / ANSWERS) as stream:
+        stream.write(dump_rows([("cell", "label"), *((cell, "") for cell, *_ in rows)]))
+    for left in ("crops.npy", "crops.json"):
+        (folder / left).unlink()
+    return len(rows)
