@@ -176,7 +176,7 @@ def tell(done: SelfTrained, unlabelled: Fields, job: Path) -> None:
     for row, slide in enumerate(mined.slides):
         points = mined.cells.centres_px0[mined.cells.slide == row]
         figures = unlabelled.figures[slide.name]
-        true += int((cKDTree(figures).query(points)[0] <= SAME_PX).sum()) if len(figures) else 0
+        true += int((np.asarray(cKDTree(figures).query(points)[0]) <= SAME_PX).sum()) if len(figures) else 0
     total = sum(map(len, unlabelled.figures.values()))
     print(f"mined {len(mined.cells)} of {total} figures, {true} of them true; {done.count}, "
           f"consistency {done.count.consistency:.2f}")  # fmt: skip
