@@ -27,6 +27,7 @@ def write_slide(path: Path, *, width: int = WIDTH, height: int = HEIGHT, seed: i
     inside = ((x - width / 2) / (width * 0.42)) ** 2 + ((y - height / 2) / (height * 0.42)) ** 2 < 1
     rgb = np.full((height, width, 3), 244, np.uint8)
     grain = np.repeat(np.repeat(rng.integers(-30, 10, (height // 8, width // 8, 1)), 8, 0), 8, 1)
+    assert grain.shape[:2] == (height, width), "sides are multiples of 8"
     rgb[inside] = np.clip(np.array([215, 160, 200]) + grain, 0, 255)[inside]
     with tifffile.TiffWriter(path) as file:
         for factor in (1, 4):

@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mitoscope import __version__
 from mitoscope.errors import MitoscopeError
@@ -103,11 +103,11 @@ def create_app(
     app.add_exception_handler(MitoscopeError, _failed)
     app.add_exception_handler(RequestValidationError, _not_meant)
     app.add_exception_handler(HTTPException, _not_here)
-    app.add_exception_handler(Exception, _unexpected)
     app.add_api_route("/api/openapi.json", _description, methods=["GET"], include_in_schema=False)
     assets = entry.STATIC / "assets"
     if assets.is_dir():
         app.mount("/assets", _Assets(directory=assets), name="assets")
+    app.add_middleware(_Border)
     app.add_middleware(_Compressed, minimum_size=_COMPRESSED_FROM_BYTES, compresslevel=5)
     app.add_middleware(Gate, hosts=tuple(hosts))
     return app
@@ -167,8 +167,27 @@ async def _not_here(request: Request, error: Exception) -> JSONResponse:  # noqa
     return _answer(Refusal(error.status_code, code, what))
 
 
-async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    """Answer for a fault of ours: the process border of a request."""
-    _LOG.error("%s %s", request.method, request.url.path, exc_info=error)
-    what = f"the server failed ({type(error).__name__}); nothing was changed"
-    return _answer(Refusal(500, "unexpected", what, mend="repeat it; the server's log says more"))
+class _Border:
+    """The process border of a request: a fault of ours becomes one line, and a trace in the log."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, whatever happens."""
+        has_begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception as error:
+            if has_begun or scope["type"] != "http":
+                raise
+            _LOG.error("%s %s", scope["method"], scope["path"], exc_info=error)
+            what = f"the server failed ({type(error).__name__}); nothing was changed"
+            refusal = Refusal(500, "unexpected", what, mend="repeat it; the server's log says more")
+            await _answer(refusal)(scope, receive, send)

@@ -1,0 +1,188 @@
+"""What goes wrong around a server: the answer says what happened and what to do, and nothing is lost."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from mitoscope.errors import FormatError, OutputError, StoreError
+from mitoscope.geometry import SizePx
+from mitoscope.store import SlideRecord, Store
+from mitoscope.web import SlideShelf, create_app
+from mitoscope.web.opening import open_study
+from mitoscope.web.serving import listen
+from mitoscope.web.shelf import find_slide_files
+
+from .making import BASE, Clinic, Person, enter, key, write_slide
+
+
+def _said(answer: dict[str, str]) -> None:
+    assert answer["error"]
+    assert "\n" not in answer["error"]
+    assert answer["mend"]
+
+
+def test_a_slide_that_moved_away_and_came_back(quick_path: Path, slides: Path) -> None:
+    folder = quick_path / "slides"
+    folder.mkdir()
+    shutil.copy(slides / "one.tiff", folder / "one.tiff")
+    opened = open_study(quick_path / "study.mito", folders=[folder])
+    app = create_app(opened.store, opened.shelf)
+    lead = Person(enter(app, f"/?token={opened.token}"), opened.lead_id)
+    (folder / "one.tiff").rename(quick_path / "away.tiff")
+    app.state.desk.shelf._shown.clear()
+    (slide,) = lead.get("/api/me")["slides"]
+    assert slide["state"] == "missing"
+    assert slide["reason"]
+    assert slide["width"] == 2048
+    for path in ("tiles/11/0_0.jpg", "thumbnail.jpg", "crop.jpg?x=1&y=1", "tissue"):
+        answer = lead.get(f"/api/slides/1/{path}", status=410)
+        assert answer["code"] == "slide_missing"
+        _said(answer)
+    # Labels go on: they need no pixels.
+    lead.act(2, kind="create", slide=1, x=800, y=700, label=1)
+    (quick_path / "away.tiff").rename(folder / "one.tiff")
+    assert lead.get("/api/me")["slides"][0]["state"] == "ok"
+    lead.get("/api/slides/1/tiles/11/0_0.jpg")
+    opened.store.close()
+
+
+def test_a_file_of_the_same_name_with_another_size_and_one_that_is_no_slide_are_rejected(
+    quick_path: Path, slides: Path
+) -> None:
+    store = Store.create(quick_path / "study.mito")
+    store.add_slide(SlideRecord("one.tiff", SizePx(10, 10)))
+    store.add_slide(SlideRecord("text.svs"))
+    text = quick_path / "text.svs"
+    text.write_text("no slide")
+    shelf = SlideShelf(store, {"one.tiff": slides / "one.tiff", "text.svs": text})
+    states = {one.record.name: one for one in shelf.all()}
+    assert {one.state for one in states.values()} == {"rejected"}
+    assert "another slide" in (states["one.tiff"].mend or "")
+    assert states["text.svs"].reason
+    store.close()
+
+
+def test_two_tabs_of_one_rater_do_not_overwrite_each_other(clinic: Clinic) -> None:
+    made = clinic.lead.act(2, kind="create", slide=clinic.slide, x=800, y=700, label=1)
+    clinic.lead.act(2, kind="label", cell=made["cell"], label=2, expected=made["seen"])
+    late = clinic.lead.act(2, kind="label", cell=made["cell"], label=1, expected=made["seen"], status=409)
+    assert late["code"] == "conflict"
+    assert late["cell"]["label"] == 2
+    _said(late)
+
+
+@contextmanager
+def _full(store: Store) -> Iterator[None]:
+    """Leave the store no room to grow."""
+    connection = store._connection
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+    yield
+    connection.execute("PRAGMA max_page_count = 1000000")
+
+
+def test_a_full_disk_is_said_and_the_same_action_works_once_there_is_space(clinic: Clinic) -> None:
+    keys = [key() for _ in range(400)]
+    body = {"kind": "create", "slide": clinic.slide, "x": 800, "y": 700, "label": 1}
+    with _full(clinic.store):
+        answers = []
+        for one in keys:
+            answer = clinic.lead.client.post(
+                "/api/rounds/2/actions", json=body | {"key": one}, headers={"origin": BASE}
+            )
+            answers.append(answer.status_code)
+            if answer.status_code != 200:
+                break
+        assert answers[-1] == 507
+        assert answer.json()["code"] == "disk_full"
+        _said(answer.json())
+        cells = clinic.lead.get(f"/api/rounds/2/slides/{clinic.slide}/cells")["cell"]
+        assert len(cells) == len(answers) - 1
+    again = clinic.lead.act(2, **body, key=keys[len(answers) - 1])
+    assert not again["is_repeated"]
+    clinic.store.verify()
+
+
+def test_a_store_that_another_process_holds_is_busy_not_broken(clinic: Clinic) -> None:
+    clinic.store._connection.execute("PRAGMA busy_timeout = 50")
+    other = sqlite3.connect(clinic.store.path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    answer = clinic.lead.act(2, kind="create", slide=1, x=800, y=700, status=503)
+    assert answer["code"] == "busy"
+    _said(answer)
+    other.execute("ROLLBACK")
+    other.close()
+    clinic.lead.act(2, kind="create", slide=clinic.slide, x=800, y=700)
+
+
+def test_a_fault_of_ours_is_one_line_and_changes_nothing(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("at /home/somebody/secret")
+
+    monkeypatch.setattr("mitoscope.web.routes.cells._record", broken)
+    client = TestClient(clinic.app, base_url=BASE, raise_server_exceptions=False)
+    client.cookies = clinic.lead.client.cookies
+    body = {"key": key(), "kind": "create", "slide": clinic.slide, "x": 800, "y": 700}
+    answer = client.post("/api/rounds/2/actions", json=body, headers={"origin": BASE})
+    assert (answer.status_code, answer.json()["code"]) == (500, "unexpected")
+    assert "secret" not in answer.text
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "secret" in caplog.text
+    _said(answer.json())
+    monkeypatch.undo()
+    assert clinic.lead.get(f"/api/rounds/2/slides/{clinic.slide}/cells")["cell"] == []
+
+
+def test_a_new_study_comes_from_a_folder_with_what_can_be_read_of_it(tmp_path: Path, slides: Path) -> None:
+    folder = tmp_path / "slides"
+    (folder / "below").mkdir(parents=True)
+    shutil.copy(slides / "one.tiff", folder / "below" / "one.tiff")
+    (folder / "broken.svs").write_bytes(b"II*\0broken")
+    (folder / "notes.txt").write_text("no slide")
+    (folder / "out.tiff").symlink_to(slides / "one.tiff")
+    opened = open_study(tmp_path / "study.mito", folders=[folder])
+    assert [one.name for one in opened.store.slides().values()] == ["one.tiff"]
+    opened.store.close()
+    write_slide(folder / "two.tiff", width=600, height=504)
+    again = open_study(tmp_path / "study.mito")
+    assert [one.state for one in again.shelf.all()] == ["ok"], "the folder is remembered"
+    again.store.close()
+    more = open_study(tmp_path / "study.mito", folders=[folder], add=True)
+    assert [one.name for one in more.store.slides().values()] == ["one.tiff", "two.tiff"]
+    more.store.close()
+
+
+def test_links_out_of_a_folder_are_not_followed(tmp_path: Path, slides: Path) -> None:
+    folder = tmp_path / "slides"
+    folder.mkdir()
+    (folder / "out.tiff").symlink_to(slides / "one.tiff")
+    (folder / "dir").symlink_to(slides)
+    assert find_slide_files([folder]) == {}
+
+
+def test_without_a_study_and_without_slides_there_is_nothing_to_serve(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="--slides DIR"):
+        open_study(tmp_path / "study.mito")
+    with pytest.raises(FormatError, match="no such folder"):
+        open_study(tmp_path / "study.mito", folders=[tmp_path / "none"])
+    with pytest.raises(FormatError, match="no slides"):
+        open_study(tmp_path / "study.mito", folders=[tmp_path])
+    assert not (tmp_path / "study.mito").exists()
+
+
+def test_an_address_that_is_taken_is_said() -> None:
+    with listen("127.0.0.1", 0) as first:
+        port = first.getsockname()[1]
+        with pytest.raises(OutputError, match=r"cannot be listened on.*--port"):
+            listen("127.0.0.1", port)
+    with pytest.raises(OutputError, match="cannot be listened on"):
+        listen("256.0.0.1", 80)
