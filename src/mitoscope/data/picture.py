@@ -104,4 +104,4 @@ def cut(rgb: NDArray[np.uint8], *, left: int, top: int, side: int) -> NDArray[np
     if 0 <= left <= width - side and 0 <= top <= height - side:
         return rgb[top : top + side, left : left + side]
     rows, columns = mirrored(top, side, height), mirrored(left, side, width)
-    return np.asarray(rgb[rows[:, None], columns[None, :]])
+    return np.asarray(rgb[rows].take(columns, axis=1))
