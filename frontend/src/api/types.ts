@@ -40,7 +40,8 @@ export interface Round {
   readonly is_blinded: boolean;
   readonly is_open: boolean;
   readonly slides: readonly number[];
-  readonly labels: readonly number[];
+  /** Ids of the classes in use; all of the study where it is not told. */
+  readonly labels?: readonly number[];
   readonly shows_labels: boolean;
   readonly speaks_as: "rater" | "consensus";
   readonly review: string | null;
@@ -112,7 +113,6 @@ export type BoxList = readonly [x: number, y: number, width: number, height: num
 
 export interface Screening {
   readonly pass: number;
-  readonly passes: number;
   readonly fields: readonly BoxList[];
   readonly covered: readonly boolean[];
   readonly field: number | null;

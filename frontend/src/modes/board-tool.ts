@@ -88,8 +88,8 @@ export class BoardLayer implements Layer {
 
   draw(context: CanvasRenderingContext2D, frame: Frame): void {
     for (const cell of this.table.in(frame.visible())) {
-      if (cell.label !== this.options.before.get(cell.id)) this.frameOf(context, frame, cell, this.colours.get(cell.label), 0.46);
-      if (this.options.selected().has(cell.id)) this.frameOf(context, frame, cell, ACCENT, 0.5);
+      if (cell.label !== this.options.before.get(cell.id)) this.frameOf(context, frame, cell, this.colours.get(cell.label), 0.44);
+      if (this.options.selected().has(cell.id)) this.frameOf(context, frame, cell, ACCENT, 0.49);
     }
     this.drawLasso(context, frame);
   }
@@ -105,7 +105,7 @@ export class BoardLayer implements Layer {
     const { x, y } = frame.toScreen(at);
     context.beginPath();
     context.rect(x - half, y - half, 2 * half, 2 * half);
-    strokeCased(context, colour ?? "#868e96", { width: Math.max(2, 3 * frame.scale) });
+    strokeCased(context, colour ?? "#868e96", { width: 2.5 });
   }
 
   private drawLasso(context: CanvasRenderingContext2D, frame: Frame): void {

@@ -23,13 +23,12 @@ export function Crowd({ round }: { round: Round }) {
   const boxes = useSignal<readonly BoxList[]>([]);
   const selected = useSignal<number | null>(null);
   const since = useRef(performance.now());
-  const pending = useRef(new Set<number>());
+  const isSending = useRef(false);
   const wantsBoxes = round.kind === "crowd boxes";
 
   const load = async () => {
-    const skip = [...pending.current].join(",");
     try {
-      next.value = await get<NextTile>(`/api/rounds/${round.id}/tiles/next${skip ? `?skip=${skip}` : ""}`);
+      next.value = await get<NextTile>(`/api/rounds/${round.id}/tiles/next`);
       [boxes.value, selected.value] = [[], null];
       since.current = performance.now();
     } catch (error) {
@@ -40,18 +39,18 @@ export function Crowd({ round }: { round: Round }) {
   const answer = (answered: { boxes: readonly BoxList[] } | { answer: boolean }) => {
     const tile = next.value?.tile;
     if (!tile) return;
+    if (isSending.current) return;
+    isSending.current = true;
     const body = { ...answered, seconds: (performance.now() - since.current) / 1000 };
     const path = `/api/rounds/${round.id}/tiles/${tile.id}/answer`;
-    pending.current.add(tile.id);
     const sent = theOutbox().send<TileAnswer>({ path, body, title: `Tile ${tile.id}` });
+    // The answer decides which tile comes next: gold, another, or none.
     void sent
       .then(({ feedback }) => {
         if (feedback) say(feedback.is_right ? "Right." : "Not quite: this test tile was answered differently.");
+        return load();
       }, sayError)
-      .finally(() => pending.current.delete(tile.id));
-    // While testing the answer decides which tile comes next.
-    if (next.value?.qualification.state === "testing") void sent.then(load, () => undefined);
-    else void load();
+      .finally(() => (isSending.current = false));
   };
   const removeBox = () => {
     boxes.value = boxes.value.filter((_, at) => at !== (selected.value ?? boxes.value.length - 1));

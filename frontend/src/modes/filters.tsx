@@ -88,7 +88,7 @@ export function Filters({ filter, labels, counts }: Properties) {
           <span class="soft">{unlabelled.toLocaleString("en")}</span>
         </label>
       )}
-      {[...counts.raters].map(([rater, count]) => (
+      {counts.raters.size > 1 && [...counts.raters].map(([rater, count]) => (
         <label key={rater} class="check">
           <input
             type="checkbox"

@@ -57,7 +57,7 @@ export function Review({ round }: { round: Round }) {
               In context
             </button>
             <button type="button" aria-pressed={isSheet.value} onClick={() => (isSheet.value = true)}>
-              Contact sheet
+              Sheet
             </button>
           </div>
         </Section>

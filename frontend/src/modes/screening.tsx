@@ -85,7 +85,7 @@ export function Screening({ round, slide }: { round: Round; slide: OpenSlide }) 
         return () => (view.current = null);
       }}
     >
-      <Section title={now && now.passes > 1 ? `Screening, pass ${now.pass}` : "Screening"}>
+      <Section title={now && now.pass > 1 ? `Screening, pass ${now.pass}` : "Screening"}>
         {now && now.fields.length === 0 && <p>No tissue was found on this slide; label it freely.</p>}
         {now && now.fields.length > 0 && (
           <>
@@ -105,7 +105,7 @@ export function Screening({ round, slide }: { round: Round; slide: OpenSlide }) 
             </p>
             {now.is_complete && (
               <button type="button" onClick={() => void again()}>
-                Begin pass {now.passes + 1}
+                Begin pass {now.pass + 1}
               </button>
             )}
           </>
@@ -131,21 +131,21 @@ function coverageLayer(state: () => State | null, at: () => number): MiniMapLaye
   return {
     draw(context, scale) {
       const now = state();
-      now?.fields.forEach(([x, y, width, height], field) => {
-        if (now.covered[field]) {
-          context.fillStyle = "rgba(11,110,82,.30)";
-          context.fillRect(x * scale, y * scale, width * scale, height * scale);
-        } else {
-          context.strokeStyle = "rgba(27,31,36,.28)";
-          context.lineWidth = 0.75;
-          context.strokeRect(x * scale, y * scale, width * scale, height * scale);
-        }
-        if (field === at()) {
-          context.strokeStyle = FIELD;
-          context.lineWidth = 2;
-          context.strokeRect(x * scale, y * scale, width * scale, height * scale);
-        }
-      });
+      if (!now) return;
+      const rectangles = now.fields.map((field) => field.map((one) => one * scale) as [number, number, number, number]);
+      context.beginPath();
+      rectangles.forEach((rectangle, field) => now.covered[field] && context.rect(...rectangle));
+      context.fillStyle = "rgba(11,110,82,.34)";
+      context.fill();
+      context.beginPath();
+      rectangles.forEach((rectangle, field) => now.covered[field] || context.rect(...rectangle));
+      context.strokeStyle = "rgba(27,31,36,.28)";
+      context.lineWidth = 0.75;
+      context.stroke();
+      context.strokeStyle = FIELD;
+      context.lineWidth = 2;
+      const here = rectangles[at()];
+      if (here) context.strokeRect(...here);
     },
   };
 }

@@ -60,7 +60,8 @@ export function slideOf(id: number): Slide | undefined {
 
 /** The classes of a round, in the study's order. */
 export function labelsOf(round: Round | undefined): Label[] {
-  return (me.value?.labels ?? []).filter((label) => !round || round.labels.length === 0 || round.labels.includes(label.id));
+  const wanted = round?.labels;
+  return (me.value?.labels ?? []).filter((label) => !wanted?.length || wanted.includes(label.id));
 }
 
 export function labelName(id: number | null): string {

@@ -1,0 +1,67 @@
+"""What the tests of the page share: Chromium, a synthetic slide, and a served study on it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from mitoscope.slide.synthetic import SyntheticSlideConfig, write_slide
+
+from .making import Clinic, Person, Server
+
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what needs a browser where there is none, and say so."""
+    if Path(CHROMIUM).exists():
+        return
+    for item in items:
+        if "tests/browser" in str(item.path):
+            item.add_marker(pytest.mark.skip(reason=f"no browser at {CHROMIUM}; apt-get install chromium"))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Return Chromium."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def slides(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a synthetic slide of 1280 × 960 px, and the same under two other names."""
+    folder = tmp_path_factory.mktemp("slides")
+    config = SyntheticSlideConfig.of(
+        width=1280, height=960, seed=3, tissue_fraction=0.8, mitoses_per_mm2=180.0, look_alikes_per_mm2=220.0, ink=False
+    )
+    write_slide(folder / "breast-01.tiff", config)
+    content = (folder / "breast-01.tiff").read_bytes()
+    for number in (2, 3):
+        (folder / f"breast-0{number}.tiff").write_bytes(content + bytes(number))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory, slides: Path, browser: Browser) -> Iterator[Clinic]:
+    """Return one served study for all tests; each works in rounds and with people of its own."""
+    server = Server(tmp_path_factory.mktemp("study") / "study.mito", slides)
+    lead = Person(server, server.start())
+    try:
+        yield Clinic(server, lead, browser)
+    finally:
+        lead.leave()
+        server.kill()
+
+
+@pytest.fixture
+def clinic(served: Clinic) -> Iterator[Clinic]:
+    """Return the served study; browsers are closed after each test."""
+    yield served
+    served.close()

@@ -1,0 +1,101 @@
+"""Second read, consensus, third expert, candidates: one cell after the other, by keyboard alone."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from .making import Clinic, Person, all_sent, settle, shoot, until
+from .seeding import candidates, label_all
+
+N = 14
+
+
+def _left(page: Page) -> int:
+    done, total = page.locator(".progress p").inner_text().split(" of ")
+    return int(total.split()[0]) - int(done)
+
+
+def _press_until_done(page: Page, keys: str) -> float:
+    """Label all cells with keys, in turn; return how many a minute that was."""
+    n, start = _left(page), time.monotonic()
+    for at in range(n):
+        page.keyboard.press(keys[at % len(keys)])
+    expect(page.locator(".empty h2")).to_have_text("All cells are labelled.")
+    all_sent(page)
+    return 60 * n / (time.monotonic() - start)
+
+
+def test_two_readers_at_once_read_blinded_by_keyboard_and_a_third_decides(clinic: Clinic, slides: Path) -> None:
+    anna, bert, third = clinic.person("Anna"), clinic.person("Bert"), clinic.person("Cora")
+    first = label_all(clinic, anna, slides, n=N)
+    mine = set(anna.cells(first, clinic.slide["id"])["cell"])
+    round_ = clinic.round("second read", "second read", bert, third, cells=sorted(mine))
+    pages = [clinic.page(one, f"/round/{round_}") for one in (bert, third)]
+    expect(pages[0].locator(".progress")).to_contain_text(f"of {N}")
+    settle(pages[0])
+    assert "Anna" not in pages[0].content()
+    shoot(pages[0], "second-read")
+    pages[1].keyboard.press("v")
+    expect(pages[1].locator(".crops img")).to_have_count(N)
+    settle(pages[1])
+    shoot(pages[1], "contact-sheet")
+    pages[1].keyboard.press("ArrowRight")
+    rates = [_press_until_done(page, "12") for page in pages]
+    print(f"second read: {rates[0]:.0f} cells/min in context, {rates[1]:.0f} on the contact sheet")
+    assert min(rates) > 30
+    for reader in (bert, third):
+        queue = reader.get(f"/api/rounds/{round_}/queue")
+        assert (queue["cells"], queue["labelled"]) == ([], N)
+    shoot(pages[0], "second-read-done")
+    _decide(clinic, third)
+
+
+def _decide(clinic: Clinic, third: Person) -> None:
+    together = clinic.round("consensus", "consensus", third, cells="disputed", shows_labels=True)
+    page = clinic.page(third, f"/round/{together}")
+    expect(page.locator(".opinions li").first).to_be_visible()
+    settle(page)
+    shoot(page, "consensus")
+    _press_until_done(page, "1")
+    alone = clinic.round("third expert", "third expert", third, cells="disputed", shows_labels=False)
+    other = clinic.page(third, f"/round/{alone}")
+    expect(other.locator(".panel h3").first).to_have_text("Third expert")
+    assert other.locator(".opinions").count() == 0
+
+
+def test_undo_brings_the_cell_back_and_skip_puts_it_last(clinic: Clinic, slides: Path) -> None:
+    anna, bert = clinic.person("Anna"), clinic.person("Bert")
+    first = label_all(clinic, anna, slides, n=3)
+    round_ = clinic.round("read", "second read", bert, cells=anna.cells(first, clinic.slide["id"])["cell"])
+    page = clinic.page(bert, f"/round/{round_}")
+    crop = page.locator(".closeup")
+    before = until(lambda: crop.get_attribute("src"))
+    page.keyboard.press("1")
+    expect(crop).not_to_have_attribute("src", before)
+    expect(page.locator(".progress")).to_contain_text("1 of 3")
+    page.keyboard.press("Control+z")
+    expect(crop).to_have_attribute("src", before)
+    expect(page.locator(".progress")).to_contain_text("0 of 3")
+    until(lambda: bert.get(f"/api/rounds/{round_}/queue")["labelled"] == 0)
+    page.keyboard.press("s")
+    expect(crop).not_to_have_attribute("src", before)
+    page.keyboard.press("1")
+    page.keyboard.press("1")
+    expect(crop).to_have_attribute("src", before)
+
+
+def test_candidates_are_judged_by_keyboard_faster_than_30_a_minute(clinic: Clinic, slides: Path) -> None:
+    rater = clinic.person("Dora")
+    rounds = candidates(clinic, rater, slides, slide=clinic.slides["breast-02.tiff"]["id"])
+    page = clinic.page(rater, f"/round/{rounds[0]}")
+    expect(page.locator(".progress")).to_be_visible()
+    settle(page)
+    shoot(page, "candidates")
+    rate = _press_until_done(page, "ar")
+    print(f"candidate review: {rate:.0f} cells/min")
+    assert rate > 30
+    shoot(page, "candidates-next-group")
+    expect(page.get_by_role("button", name="Group 2 of 2")).to_be_visible()

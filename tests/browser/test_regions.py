@@ -1,0 +1,47 @@
+"""Regions with their area, drawn, edited, subtracted and brought back."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from .making import Clinic, settle, shoot
+
+
+def _corners(page: Page, *places: tuple[float, float]) -> None:
+    box = page.locator(".stage").bounding_box()
+    assert box is not None
+    for x, y in places:
+        page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
+        page.wait_for_timeout(80)
+
+
+def test_tumour_less_an_exclusion_has_its_area(clinic: Clinic) -> None:
+    slide = clinic.slide
+    page = clinic.page(clinic.lead, f"/regions/{slide['id']}")
+    settle(page)
+    page.keyboard.press("t")
+    _corners(page, (0.25, 0.2), (0.7, 0.2), (0.7, 0.8), (0.25, 0.8))
+    expect(page.get_by_text("mm² in this polygon")).to_be_visible()
+    shoot(page, "region-drawing")
+    page.keyboard.press("Enter")
+    expect(page.locator(".swatch.tumour")).to_have_count(1)
+    listing = f"/api/slides/{slide['id']}/regions"
+    tumour = clinic.lead.get(listing)["area_mm2"]
+    page.keyboard.press("e")
+    _corners(page, (0.4, 0.35), (0.55, 0.35), (0.55, 0.6), (0.4, 0.6))
+    page.keyboard.press("Enter")
+    expect(page.locator(".swatch.exclusion")).to_have_count(1)
+    net = clinic.lead.get(listing)["area_mm2"]
+    assert 0 < net < tumour
+    expect(page.locator(".figure").first).to_contain_text(f"{net:.2f}")
+    settle(page)
+    shoot(page, "regions")
+    page.get_by_label("Delete exclusion").click()
+    expect(page.locator(".swatch.exclusion")).to_have_count(0)
+    page.keyboard.press("Control+z")
+    expect(page.locator(".swatch.exclusion")).to_have_count(1)
+    for name in ("exclusion", "tumour"):
+        page.get_by_label(f"Delete {name}").click()
+    expect(page.get_by_text(re.compile("Nothing is drawn yet"))).to_be_visible()

@@ -1,0 +1,61 @@
+"""Screening: fields in order, clicks, keys, drags, undo; and the same place after a reload."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page, expect
+
+from .making import Clinic, all_sent, settle, shoot, until
+
+
+def _click(page: Page, x: float, y: float) -> None:
+    box = page.locator(".stage").bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + x, box["y"] + y)
+
+
+def test_a_slide_is_screened_from_the_first_click_to_the_last_field(clinic: Clinic) -> None:
+    rater = clinic.person("Anna")
+    round_ = clinic.round("screening", "screening", rater, settings={"field_um": [160, 110]})
+    where = f"/round/{round_}/slide/{clinic.slide['id']}"
+    page = clinic.page(rater, where)
+    fields = page.locator(".progress")
+    expect(fields).to_contain_text("0 of")
+    settle(page)
+    _click(page, 400, 300)
+    page.keyboard.press("2")  # the class of the selected cell, and of the next click
+    _click(page, 500, 380)
+    page.mouse.move(1, 1)
+    all_sent(page)
+    found = until(lambda: len((cells := clinic_cells(clinic, rater, round_))["label"]) == 2 and cells)
+    assert found["label"] == [clinic.look_alike] * 2
+    shoot(page, "screening")
+
+    page.keyboard.press("Control+z")
+    until(lambda: len(clinic_cells(clinic, rater, round_)["cell"]) == 1)
+    page.keyboard.press("Control+z")
+    until(lambda: clinic_cells(clinic, rater, round_)["label"] == [clinic.figure])
+    page.keyboard.press("Control+Shift+Z")
+    page.keyboard.press("Control+Shift+Z")
+    until(lambda: clinic_cells(clinic, rater, round_)["label"] == [clinic.look_alike] * 2)
+
+    page.keyboard.press("n")
+    page.keyboard.press("n")
+    expect(fields).to_contain_text("2 of")
+    all_sent(page)
+    page.reload()
+    expect(page.locator(".progress")).to_contain_text("2 of")
+    expect(page.locator(".panel")).to_contain_text("Field 3")
+    total = int(page.locator(".progress").inner_text().split(" of ")[1].split()[0])
+    for _ in range(total):
+        page.keyboard.press("n")
+    expect(page.locator(".good")).to_contain_text("All tissue has been seen")
+    all_sent(page)
+    shoot(page, "screening-done")
+    page.get_by_role("button", name="Begin pass 2").click()
+    expect(page.locator(".progress")).to_contain_text("0 of")
+
+
+def clinic_cells(clinic: Clinic, rater: object, round_: int) -> dict[str, list[int]]:
+    """Return the cells of the slide as the server tells them to the rater."""
+    found: dict[str, list[int]] = rater.cells(round_, clinic.slide["id"])  # type: ignore[attr-defined]
+    return found
