@@ -129,7 +129,8 @@ def test_the_way_of_working_changes_nothing(
     field: Path, cascade_bundle: Bundle, tmp_path: Path, changes: dict[str, object]
 ) -> None:
     expected = _detect(field, cascade_bundle, tmp_path / "plain").detections
-    assert _detect(field, cascade_bundle, tmp_path / "other", **changes).detections == expected
+    config = CONFIG.model_copy(update=changes)
+    assert detect_slide(field, cascade_bundle, tmp_path / "other", config=config).detections == expected
 
 
 def _limited(network: Network, limit: int, sizes: list[int]) -> Network:

@@ -9,9 +9,9 @@ from mitoscope.bundle.manifest import (
     Normalisation,
     SelfTest,
     TrainingSource,
-    Verifier,
 )
 from mitoscope.bundle.shelf import shipped
+from mitoscope.bundle.verifier import Verifier
 from mitoscope.bundle.verify import verify_bundle
 from mitoscope.bundle.write import write_bundle
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from mitoscope.geometry import MPP_MAX, MPP_MIN
+from mitoscope.bundle.part import FileName, Name, Part, Scale, Score, Sha256, Text, Version
+from mitoscope.bundle.verifier import Verifier
 from mitoscope.labels import MITOTIC_FIGURE
 
 FORMAT: Final = "mitoscope-bundle/1"
@@ -15,20 +16,8 @@ FORMAT: Final = "mitoscope-bundle/1"
 NMS_RADIUS_UM = 7.5
 """Default suppression radius: 30 px at 0.25 µm/px, the radius of the TUPAC rule, also that of MIDOG."""
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
-FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Version = Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+([.-][0-9A-Za-z.-]+)?$")]
-Text = Annotated[str, Field(min_length=1, max_length=4000)]
-Score = Annotated[float, Field(ge=0, le=1)]
-Scale = Annotated[float, Field(ge=MPP_MIN, le=MPP_MAX)]
 
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class Normalisation(_Part):
+class Normalisation(Part):
     """How the graph turns uint8 into its input; documentation, since it is part of the graph.
 
     Parameters
@@ -45,7 +34,7 @@ class Normalisation(_Part):
     inside_graph: Literal[True] = True
 
 
-class TrainingSource(_Part):
+class TrainingSource(Part):
     """One data set that the weights have seen.
 
     Parameters
@@ -65,7 +54,7 @@ class TrainingSource(_Part):
     url: Text | None = None
 
 
-class Metric(_Part):
+class Metric(Part):
     """A score on data that the weights have not seen, with its 95 % confidence interval.
 
     Parameters
@@ -98,49 +87,7 @@ class Metric(_Part):
         return self
 
 
-class Verifier(_Part):
-    """A second stage: a classifier whose probability of a mitotic figure replaces the score of a candidate.
-
-    Parameters
-    ----------
-    files : tuple of str
-        Graphs in the bundle, ``uint8 (N, H, W, 3)`` to probabilities ``float32 (N, classes)``; of several the
-        mean counts (an ensemble).
-    crop_px : int
-        Side of the crop around a candidate, at `mpp`.
-    mpp : float
-        Resolution that it expects, µm/px.
-    labels : tuple of str
-        Its classes, in the order of its outputs.
-    rule : {"replaces"}
-        What its probability does to the score of the first stage.
-    flips : bool
-        Average over the four mirror images (test-time augmentation).
-    proposal_threshold : float
-        Operating point of the first stage alone; those of both stages are the bundle's `thresholds`.
-    """
-
-    files: Annotated[tuple[FileName, ...], Field(min_length=1, max_length=16)]
-    crop_px: Annotated[int, Field(ge=16, le=1024)]
-    mpp: Scale
-    labels: Annotated[tuple[Text, ...], Field(min_length=2)]
-    rule: Literal["replaces"] = "replaces"
-    flips: bool = False
-    proposal_threshold: Score
-
-    @model_validator(mode="after")
-    def _names_differ(self) -> Self:
-        for names in (self.files, self.labels):
-            if len(set(names)) != len(names):
-                raise ValueError("a file or a label of the verifier is named twice")
-        return self
-
-    def column(self, label: str) -> int:
-        """Return the output of a label."""
-        return self.labels.index(label)
-
-
-class ModelDescription(_Part):
+class ModelDescription(Part):
     """What the author of a bundle states; `write_bundle` adds the files and the self-test.
 
     Parameters
@@ -250,14 +197,14 @@ class ModelDescription(_Part):
         return self.thresholds[self.default_protocol]
 
 
-class FileEntry(_Part):
+class FileEntry(Part):
     """Size and hash of one file of the bundle."""
 
     bytes: Annotated[int, Field(ge=0)]
     sha256: Sha256
 
 
-class SelfTest(_Part):
+class SelfTest(Part):
     """A picture and the points that the detector finds in it.
 
     Parameters

@@ -49,7 +49,7 @@ def scores_of(onnx: bytes, rgb: NDArray[np.uint8], *, where: str) -> NDArray[np.
     """
     session = open_network(onnx, where=where)
     try:
-        scores = score_windows(session, rgb[np.newaxis])[0].astype(np.float64)
+        scores: NDArray[np.float64] = score_windows(session, rgb[np.newaxis])[0].astype(np.float64)
     except ORT_ERRORS as error:
         raise BundleDamagedError(
             f"the network does not run ({' '.join(str(error).split())[:200]})", where=where
