@@ -67,7 +67,8 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--cases", type=int, default=6)
     parser.add_argument("--side", type=int, default=1024, help="of a slide in px")
-    parser.add_argument("--steps", type=int, default=80, help="of a detector; a classifier has as many")
+    parser.add_argument("--folds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=80, help="of a detector; a classifier has half as many")
     parser.add_argument("--epochs", type=int, default=3, help="of classes and of contrast, for the board")
     parser.add_argument("--difficulty", type=float, default=0.5, help="share of errors on hard cells")
     parser.add_argument("--out", type=Path, help="keeps everything there")
@@ -87,7 +88,7 @@ def run_once(folder: Path, options: argparse.Namespace, seed: int) -> dict[str, 
     truth = paint(folder, options.cases, options.side, first=1000 * seed)
     test = paint(folder, TEST_CASES, options.side, first=1000 * seed + 500)
     (folder / "study.mito").unlink(missing_ok=True)
-    learner = RecipeLearner(detector_recipe(options.steps, seed), classifier_recipe(options.steps, seed))
+    learner = RecipeLearner(detector_recipe(options.steps, seed), classifier_recipe(options.steps // 2, seed))
     experts = [SimulatedExpert(f"expert {n}", difficulty=options.difficulty, seed=seed) for n in (1, 2, 3)]
     with Store.create(folder / "study.mito") as store:
         study = SimulatedStudy(store, truth)
@@ -95,11 +96,14 @@ def run_once(folder: Path, options: argparse.Namespace, seed: int) -> dict[str, 
         label_by_hand(study, experts)
         mel = bench.version("MEL")
         find_missed(
-            bench.material(mel), "odael", bench.job("odael"), config=MissedConfig(folds=3, threshold=0.3)
+            bench.material(mel),
+            "odael",
+            bench.job("odael"),
+            config=MissedConfig(folds=options.folds, threshold=0.3),
         )
         bench.review("odael")
         odael = bench.version("ODAEL")
-        doubts = HardExamplesConfig(folds=3, threshold=0.7)
+        doubts = HardExamplesConfig(folds=options.folds, threshold=0.7)
         done = find_hard_examples(bench.material(odael), "heael", bench.job("heael"), config=doubts)
         if done.asked:
             bench.review("heael")
@@ -276,7 +280,7 @@ def detector_recipe(steps: int, seed: int) -> Recipe:
 
 
 def classifier_recipe(steps: int, seed: int) -> Recipe:
-    model = {"architecture": "classifier", "backbone": "resnet18", "patch_px": 64}
+    model = {"architecture": "classifier", "backbone": "resnet10t", "patch_px": 64}
     return recipe(model, {"kind": "crops", "window_px": 64, "batch": 16}, "auc", steps, seed)
 
 
@@ -295,9 +299,7 @@ def recipe(model: dict[str, Any], sampling: dict[str, Any], metric: str, steps: 
 def print_table(runs: list[dict[str, Labels]]) -> None:
     """Print means over the repeats, and the change from the version before with its 95 % interval (t)."""
     before = {"ODAEL": "MEL", "HEAEL": "ODAEL", "CODAEL": "HEAEL", "control": "HEAEL"}
-    print(
-        f"{'version':9s}{'cells':>8s}{'missed':>9s}{'wrong':>8s}{'F1':>8s}   change: errors; F1"
-    )
+    print(f"{'version':9s}{'cells':>8s}{'missed':>9s}{'wrong':>8s}{'F1':>8s}   change: errors; F1")
     for name in runs[0]:
         rows = np.array([[run[name].cells, run[name].missed, run[name].wrong, run[name].f1] for run in runs])
         mean = rows.mean(axis=0)

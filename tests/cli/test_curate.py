@@ -169,6 +169,8 @@ def test_hard_examples_go_back_to_the_experts(folder: Path, study: Path) -> None
         "hard-examples", study, "none", "--scores", folder / "scores.csv", "--threshold", 0.999
     )
     assert run_json("review", study, "heael")["cells"] == done["asked"]
+    split = run_json("split-ambiguous", study, "--scores", folder / "scores.csv")
+    assert split["look_alikes"] + split["others"] > 0 == split["without_score"]
 
 
 def test_select_writes_all_tiles_with_their_probabilities(folder: Path, study: Path) -> None:

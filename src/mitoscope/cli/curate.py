@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mitoscope.cli.curate_board import board
-from mitoscope.cli.curate_hard_examples import hard_examples
+from mitoscope.cli.curate_hard_examples import hard_examples, split_ambiguous
 from mitoscope.cli.curate_inputs import found_on_slides
 from mitoscope.cli.curate_loops import missed, self_train
 from mitoscope.cli.curate_reading import answers, crops
@@ -137,6 +137,7 @@ app.command()(crops)
 app.command()(answers)
 app.command()(missed)
 app.command("hard-examples")(hard_examples)
+app.command("split-ambiguous")(split_ambiguous)
 app.command()(board)
 app.command("self-train")(self_train)
 app.command()(select)

@@ -99,3 +99,27 @@ def _by_learning(
     material = make_material(store, version, slides, learner)
     done = find_hard_examples(material, name, out, config=config, say=lambda line: typer.echo(line, err=True))
     return {"scored": len(done.score_of), "asked": len(done.asked), "new": done.new}
+
+
+def split_ambiguous(
+    study: Annotated[Path, typer.Argument(metavar="STUDY", help="The store: one file a study.")],
+    scores: Annotated[
+        Path, typer.Option("--scores", metavar="CSV", help="cell,score of the dual stage for mitotic figure.")
+    ],
+    threshold: Annotated[
+        float, typer.Option("--threshold", metavar="T", help="Above it a look-alike, else another cell.")
+    ] = 0.5,
+    policy: Annotated[str, typer.Option("--policy", help="By which a cell has a class.")] = "majority",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Give the cells on which the experts did not agree a class by score (HEAEL); agreed ones stay."""
+    from dataclasses import asdict
+
+    from mitoscope.cli.store_figures import parse_policy
+    from mitoscope.curation.ambiguous import settle_ambiguous
+    from mitoscope.store import Store
+
+    with Store.open(study) as store:
+        done = settle_ambiguous(store, read_scores(scores), policy=parse_policy(policy), threshold=threshold)
+    line = f"{done.look_alikes} look-alikes, {done.others} other cells; {done.without_score} have no score"
+    say({"study": str(study), **asdict(done)}, line, as_json)

@@ -17,9 +17,7 @@ from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE, Label
 
 AMBIGUOUS = Label("ambiguous", "#f08c00", ("unclear", "disagreed", "unknown"))
 """A cell on which the experts do not agree."""
-OTHER_CELL = Label(
-    "non-mitotic cell", "#868e96", ("tumour cell", "tumor cell", "non-mitotic tumour cell", "other")
-)
+OTHER_CELL = Label("other cell", "#868e96", ("tumour cell", "tumor cell", "other"))
 """A cell that neither is a figure nor resembles one (CCMCT: tumour cell)."""
 CONFIDENT = 0.9
 """A classifier this sure of a figure sends a non-mitotic cell back to the experts."""

@@ -17,7 +17,7 @@ from mitoscope.data.slide_field import open_field, with_labels
 from mitoscope.data.sources import AnnotatedSlides
 from mitoscope.data.split import SplitConfig, split_by_case
 from mitoscope.detections import Detections
-from mitoscope.errors import ConfigError
+from mitoscope.errors import ConfigError, StoppedError
 from mitoscope.exchange.outcome import UNKNOWN, outcome
 from mitoscope.exchange.registry import write_study
 from mitoscope.fsio import make_directory
@@ -168,7 +168,11 @@ class RecipeLearner:
         make_directory(out)
         write_study(lesson.study, out / LABELS, "csv")
         job = setup(recipe, fields, out, out=out / RUN, member=Member("", recipe.run.seed, None))
-        state = main(job, resume=(out / RUN / CHECKPOINT_NAME).exists())
+        try:
+            state = main(job, resume=(out / RUN / CHECKPOINT_NAME).exists())
+        except StoppedError as stopped:
+            mend = "repeat the same command to go on"
+            raise StoppedError(stopped.what, where=stopped.where, mend=mend) from None
         write(pack(state.judged, job), job, bundle)
         return bundle
 
