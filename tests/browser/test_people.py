@@ -1,0 +1,73 @@
+"""The lead's pages: people with links, rounds, progress, agreement; and names that are no markup."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from .making import Clinic, settle, shoot
+
+HOSTILE = (
+    "<img src=x onerror=alert(1)>",
+    "<script>alert(1)</script>",
+    "'\"><svg onload=alert(1)>",
+    "{{7*7}} ${7*7} javascript:alert(1)",
+    "‮txet desrever‬ " + "W" * 150,
+    "=HYPERLINK(\"x\")",
+)
+
+
+def test_a_lead_adds_people_and_assigns_work(clinic: Clinic) -> None:
+    page = clinic.page(clinic.lead)
+    page.get_by_role("link", name="Study", exact=True).click()
+    page.get_by_label("Name").fill("Dr. Erika Muster")
+    page.get_by_role("button", name="Add rater").click()
+    link = page.get_by_label("Link", exact=True)
+    expect(link).to_be_visible()
+    shoot(page, "link")
+    address = link.input_value()
+    page.keyboard.press("Escape")
+    page.get_by_role("link", name="Rounds").click()
+    page.get_by_role("button", name="New round").click()
+    page.get_by_role("dialog").get_by_label("Name").fill("Screening, spring")
+    page.get_by_role("dialog").get_by_label("Dr. Erika Muster").check()
+    shoot(page, "new-round")
+    page.get_by_role("button", name="Create").click()
+    expect(page.get_by_role("row", name="Screening, spring")).to_contain_text("Dr. Erika Muster")
+    settle(page)
+    shoot(page, "rounds")
+    for part in ("People", "Progress", "Agreement"):
+        page.get_by_role("link", name=part, exact=True).click()
+        settle(page)
+        shoot(page, part.lower())
+    other = clinic.browser.new_context()
+    clinic.contexts.append(other)
+    erika = other.new_page()
+    erika.goto(address)
+    expect(erika.locator(".card", has_text="Screening, spring")).to_be_visible()
+    assert "token" not in erika.url
+    expect(erika.get_by_role("link", name="Study", exact=True)).to_have_count(0)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_names_cannot_become_markup(clinic: Clinic, theme: str) -> None:
+    names = [f"{name} {theme}" for name in HOSTILE]
+    people = [clinic.lead.post("/api/raters", name=name, kind="expert", role="rater")["id"] for name in names]
+    for name in names:
+        body = {"name": f"round {name}"[:190], "kind": "unstated", "raters": [clinic.lead.id, *people]}
+        clinic.lead.post("/api/rounds", **body)
+    page = clinic.page(clinic.lead, "/study/people", theme=theme)
+    dialogs: list[str] = []
+    page.on("dialog", lambda dialog: dialogs.append(dialog.message))
+    for where in ("people", "rounds", "progress"):
+        page.goto(f"{clinic.server.address}/#/study/{where}")
+        settle(page)
+        shoot(page, f"hostile-{where}-{theme}")
+    page.goto(f"{clinic.server.address}/#/")
+    for name in names:
+        expect(page.get_by_text(f"round {name}"[:190]).first).to_be_visible()
+    shoot(page, f"hostile-home-{theme}")
+    assert dialogs == []
+    assert page.locator("img[src=x], svg[onload], main script").count() == 0
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= 1366
