@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,28 +41,38 @@ _OWN = """
 """
 _CELLS_SQL = """
 SELECT c.id, c.shape, c.x_min_px0, c.y_min_px0, c.x_max_px0, c.y_max_px0, c.is_deleted, n.label_id,
-       {pending} AS pending
+       {pending} AS pending, {seen} AS seen
 FROM cell AS c
 LEFT JOIN label_now AS n ON (n.cell_id, n.rater_id, n.round_id) = (c.id, :speaker, :round)
 WHERE c.slide_id = :slide AND {where}
 ORDER BY c.shuffle, c.id
 LIMIT :limit
 """
-_SEEN_SQL = f"""
-SELECT e.cell_id, max(e.seq) FROM event AS e JOIN cell AS c ON c.id = e.cell_id
-WHERE c.slide_id = :slide AND {_VISIBLE} GROUP BY e.cell_id
-"""  # noqa: S608 constant parts
+# The last visible event of a cell; of the rater's own labels the table of present labels knows the last.
+_SEEN_OPEN = "(SELECT max(e.seq) FROM event AS e WHERE e.cell_id = c.id)"
+_SEEN_BLINDED = """
+max(ifnull(n.last_seq, 0),
+    (SELECT ifnull(max(e.seq), 0) FROM event AS e WHERE e.cell_id = c.id AND e.kind <> 'label'))
+"""
+_IN_BOX = """
+c.id IN (SELECT i.cell_id FROM cell_index AS i WHERE i.slide_min <= :slide AND i.slide_max >= :slide
+         AND i.x_max >= :x AND i.x_min <= :right AND i.y_max >= :y AND i.y_min <= :bottom)
+AND c.x_max_px0 >= :x AND c.x_min_px0 < :right AND c.y_max_px0 >= :y AND c.y_min_px0 < :bottom
+"""
+_FEW = 5000
+"""Up to so many cells what was said of them is looked up one by one; beyond, slide by slide."""
+_AMONG = "c.id IN (SELECT value FROM json_each(:cells))"
 # The last word of a consensus goes before that of an expert; a model's label shows as a score only.
 _SPOKEN_SQL = """
 SELECT n.cell_id, n.label_id, n.rater_id, n.last_seq FROM label_now AS n
 JOIN cell AS c ON c.id = n.cell_id JOIN rater AS r ON r.id = n.rater_id
-WHERE c.slide_id = :slide AND n.label_id IS NOT NULL AND r.kind <> 'model'
+WHERE {where} AND n.label_id IS NOT NULL AND r.kind <> 'model'
 ORDER BY r.kind = 'consensus', n.last_seq
 """
 _SCORES_SQL = """
 SELECT n.cell_id, max(n.score) FROM label_now AS n
 JOIN cell AS c ON c.id = n.cell_id JOIN rater AS r ON r.id = n.rater_id
-WHERE c.slide_id = :slide AND n.score IS NOT NULL AND r.kind = 'model' GROUP BY n.cell_id
+WHERE {where} AND n.score IS NOT NULL AND r.kind = 'model' GROUP BY n.cell_id
 """
 _OTHERS_SQL = f"""
 SELECT n.rater_id, w.name, n.label_id, r.name,
@@ -220,11 +231,10 @@ def cells_seen(
         where.append(_OWN)
     if box is not None:
         values |= {"x": box.x, "y": box.y, "right": box.right, "bottom": box.bottom}
-        where.append(
-            "c.x_max_px0 >= :x AND c.x_min_px0 < :right AND c.y_max_px0 >= :y AND c.y_min_px0 < :bottom"
-        )
+        where.append(_IN_BOX)
     pending = _PENDING if sight.pending else "0"
-    sql = _CELLS_SQL.format(where=" AND ".join(where), pending=pending)
+    last = _SEEN_BLINDED if sight.is_blinded else _SEEN_OPEN
+    sql = _CELLS_SQL.format(where=" AND ".join(where), pending=pending, seen=last)
     (version,) = connection.execute("SELECT ifnull(max(seq), 0) FROM event").fetchone()
     rows = connection.execute(sql, values).fetchall()
     is_complete = len(rows) <= limit
@@ -255,23 +265,25 @@ def _columns(
     label = np.array([row[7] or 0 for row in rows], dtype=np.int64)
     is_mine = label > 0
     shape = np.array([row[1] for row in rows], dtype=np.int64)
-    seen_of = dict(connection.execute(_SEEN_SQL, values).fetchall())
     rater = np.where(label > 0, sight.speaker_id, 0)
     score = np.full(n, np.nan)
     if sight.is_blinded:
         centre = (bounds[:, :2] + bounds[:, 2:]) / 2
         bounds, shape = np.concatenate([centre, centre], axis=1), np.full(n, int(Shape.SPOT))
     else:
-        scores = dict(connection.execute(_SCORES_SQL, values).fetchall())
+        among = "c.slide_id = :slide" if n > _FEW else _AMONG
+        values |= {"cells": "" if n > _FEW else json.dumps(cell.tolist())}
+        scores = dict(connection.execute(_SCORES_SQL.format(where=among), values).fetchall())
         score = np.array([scores.get(one, np.nan) for one in cell.tolist()], dtype=np.float64)
         is_pending = np.array([bool(row[8]) for row in rows], dtype=np.bool_)
-        _show_spoken(connection, values, cell, label, rater, hidden=is_pending)
+        spoken = connection.execute(_SPOKEN_SQL.format(where=among), values)
+        _show_spoken(spoken, cell, label, rater, hidden=is_pending)
     return SeenCells(
         cell_id=cell,
         shape=shape,
         label_id=label,
         rater_id=rater,
-        seen=np.array([seen_of.get(one, 0) for one in cell.tolist()], dtype=np.int64),
+        seen=np.array([row[9] for row in rows], dtype=np.int64),
         bounds_px0=bounds,
         is_mine=is_mine,
         score=score,
@@ -282,8 +294,7 @@ def _columns(
 
 
 def _show_spoken(
-    connection: sqlite3.Connection,
-    values: dict[str, Any],
+    spoken: Iterable[tuple[int, int, int, int]],
     cell: NDArray[np.int64],
     label: NDArray[np.int64],
     rater: NDArray[np.int64],
@@ -291,10 +302,10 @@ def _show_spoken(
     hidden: NDArray[np.bool_],
 ) -> None:
     """Fill in what others said of cells without an own label, in place."""
-    spoken = {one: (label_id, who) for one, label_id, who, _ in connection.execute(_SPOKEN_SQL, values)}
+    last = {one: (label_id, who) for one, label_id, who, _ in spoken}
     for place, one in enumerate(cell.tolist()):
-        if label[place] == 0 and not hidden[place] and one in spoken:
-            label[place], rater[place] = spoken[one]
+        if label[place] == 0 and not hidden[place] and one in last:
+            label[place], rater[place] = last[one]
 
 
 @dataclass(frozen=True, eq=False)

@@ -108,7 +108,7 @@ def create_app(
     if assets.is_dir():
         app.mount("/assets", _Assets(directory=assets), name="assets")
     app.add_middleware(_Border)
-    app.add_middleware(_Compressed, minimum_size=_COMPRESSED_FROM_BYTES, compresslevel=5)
+    app.add_middleware(_Compressed, minimum_size=_COMPRESSED_FROM_BYTES, compresslevel=1)
     app.add_middleware(Gate, hosts=tuple(hosts))
     return app
 
