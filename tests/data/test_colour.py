@@ -60,7 +60,7 @@ def test_the_bank_has_tissue_of_crops_and_fields(pictures: tuple[Picture, ...]) 
 
 
 def test_jitter_without_strength_changes_nothing() -> None:
-    rgb = _tissue()
+    rgb = _tissue().clamp_min(0.05)
     assert (jitter(rgb, torch.Generator(), strength=0.0) - rgb).abs().max() < 1e-3
 
 
@@ -71,3 +71,9 @@ def test_jitter_is_drawn_for_every_picture_and_replayable() -> None:
     assert (first[0] - first[1]).abs().mean() > 0.01
     assert first.min() >= 0
     assert first.max() <= 1
+
+
+def test_chromatin_stays_dark_whatever_the_stains_become() -> None:
+    dark = torch.tensor([0.002, 0.06, 0.2]).reshape(1, 3, 1, 1).expand(400, 3, 2, 2)  # out of a LAB transfer
+    out = jitter(dark, torch.Generator().manual_seed(2), strength=1.0)
+    assert (out.mean((1, 2, 3)) < 0.45).float().mean() > 0.98

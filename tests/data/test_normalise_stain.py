@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from mitoscope.data.colour_space import to_lab
 from mitoscope.data.normalise_stain import REFERENCE_DEVIATION, REFERENCE_MEAN, normalise
@@ -10,12 +11,12 @@ from mitoscope.data.normalise_stain import REFERENCE_DEVIATION, REFERENCE_MEAN, 
 pytestmark = pytest.mark.train
 
 
-def _stained(haematoxylin: float, eosin: float, seed: int) -> np.ndarray:
+def _stained(haematoxylin: float, eosin: float, seed: int) -> NDArray[np.uint8]:
     """Paint two stains by Beer and Lambert's law, in amounts that vary from pixel to pixel."""
     random = np.random.default_rng(seed)
     vectors = np.array([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11]])
     amounts = np.stack([random.gamma(2, haematoxylin, (96, 96)), random.gamma(2, eosin, (96, 96))], -1)
-    return np.clip(255 * np.exp(-amounts @ vectors), 1, 255).astype(np.uint8)
+    return np.asarray(np.clip(255 * np.exp(-amounts @ vectors), 1, 255), dtype=np.uint8)
 
 
 def test_reinhard_gives_the_statistics_of_the_reference() -> None:

@@ -11,6 +11,8 @@ _STAINS = torch.tensor([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.7
 _STAINS = (_STAINS / _STAINS.norm(dim=1, keepdim=True)).T
 """Optical-density vectors of haematoxylin, eosin and DAB as columns (Ruifrok and Johnston 2001)."""
 _DENSITY_MAX: Final = 6.0
+_DARKEST: Final = 0.05
+"""Darker light is taken as this: a colour near black, unmixed and mixed anew, could come out bright cyan."""
 _PIVOT: Final = 0.7
 """Contrast turns around this brightness, about that of stained tissue."""
 
@@ -34,7 +36,7 @@ def jitter(rgb: Tensor, generator: torch.Generator, *, strength: float) -> Tenso
     stains = stains / stains.norm(dim=1, keepdim=True)
     amounts = torch.exp(0.22 * normal(3, 1)) * torch.exp(0.12 * normal(1, 1))
     change = stains @ (amounts * torch.linalg.inv(_STAINS))
-    log_light = torch.log_(rgb.clamp(0.004, 1)).reshape(n, 3, -1)
+    log_light = torch.log_(rgb.clamp(_DARKEST, 1)).reshape(n, 3, -1)
     light = torch.exp_(torch.baddbmm(0.02 * normal(3, 1), change, log_light).clamp_(-_DENSITY_MAX, 0))
     gamma, contrast = torch.exp(0.12 * normal(1, 1)), torch.exp(0.12 * normal(1, 1))
     saturation, brightness = torch.exp(0.22 * normal(1, 1)), 0.04 * normal(1, 1)

@@ -32,7 +32,8 @@ def _windows(plan: CrowdPlan, steps: int = 20) -> list[Window]:
 
 @pytest.mark.parametrize("negatives", [0, 1, 2.5, 10])
 def test_negatives_to_positives_as_asked_for(negatives: float) -> None:
-    windows = _windows(_plan(negatives=negatives, epoch=70 if negatives == 2.5 else 110, batch=10), 77)
+    epoch = 70 if negatives == 2.5 else 110
+    windows = _windows(_plan(negatives=negatives, epoch=epoch, batch=10), steps=epoch // 5)
     positive = sum(w.score > 0 for w in windows)
     assert len(windows) - positive == negatives * positive
 
