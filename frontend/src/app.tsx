@@ -22,8 +22,8 @@ export function App() {
   const needsHelp = useSignal(false);
   useCommands("Everywhere", [
     { keys: ["?"], title: "This list", run: () => (needsHelp.value = true) },
-    { keys: ["Alt+H"], title: "My work", run: () => go("/") },
-    { keys: ["Alt+T"], title: "Light or dark", run: switchTheme },
+    { keys: ["Alt+h"], title: "My work", run: () => go("/") },
+    { keys: ["Alt+t"], title: "Light or dark", run: switchTheme },
   ]);
   useEffect(() => {
     // Progress on the first page is that of the moment.

@@ -2,10 +2,17 @@ import { render } from "preact";
 import { App } from "./app";
 import { listenToKeys } from "./keys/commands";
 import { enter } from "./state/session";
+import { say } from "./ui/toast";
 import "./style/base.css";
 import "./style/layout.css";
 import "./style/work.css";
 
+function onFault(): void {
+  say("The page made a mistake; what was acknowledged is safe.", { kind: "warning", mend: "Reload the page." });
+}
+
+window.addEventListener("error", onFault);
+window.addEventListener("unhandledrejection", onFault);
 listenToKeys();
 void enter();
 const root = document.getElementById("app");

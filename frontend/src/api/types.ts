@@ -18,7 +18,7 @@ export interface Slide {
   readonly state: "ok" | "missing" | "rejected";
   readonly reason: string | null;
   readonly mend: string | null;
-  readonly region_mm2: number | null;
+  readonly region_mm2?: number | null;
 }
 
 export type RoundKind =

@@ -59,11 +59,13 @@ export function Rounds() {
                 {round.is_blinded && <small> blinded</small>}
                 {!round.is_open && <small> closed</small>}
               </th>
-              <td>{round.kind === "unstated" ? "free labelling" : round.kind}</td>
+              <td class="steady">{round.kind === "unstated" ? "free labelling" : round.kind}</td>
               <td>
-                <bdi>{names(round, people)}</bdi>
+                <bdi class="two-lines" title={names(round, people)}>
+                  {names(round, people)}
+                </bdi>
               </td>
-              <td class="soft">
+              <td class="soft steady">
                 {round.slides.length} of {me.value?.slides.length ?? 0}
               </td>
               <td>

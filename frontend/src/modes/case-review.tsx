@@ -21,6 +21,8 @@ import { Signature } from "./signature";
 import { WindowTool } from "./window-tool";
 
 const HOT_SPOT = "#0072b2";
+/** As in the report: the yellow of Okabe and Ito. */
+const CANDIDATE = "#f0e442";
 
 /** The pathologist's view of a case: candidates, the hot spot, the count, the signature. */
 export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide }) {
@@ -113,7 +115,7 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
     { keys: ["Ctrl+Shift+Z", "Ctrl+Y"], title: "Redo", run: () => work.redo() },
   ]);
   const ready = (made: SlideView) => {
-    const layer = new CellsLayer(work.table, picture, labels);
+    const layer = new CellsLayer(work.table, picture, labels, CANDIDATE);
     const regions = new RegionsLayer();
     [view.current, cells.current] = [made, layer];
     const pick = (pointer: Pointer) =>

@@ -29,6 +29,8 @@ export class CellsLayer implements Layer {
     readonly table: CellTable,
     private readonly size: { width: number; height: number },
     labels: readonly LabelLook[],
+    /** Colour of cells without a label; null draws them dashed. */
+    private readonly unlabelled: string | null = null,
   ) {
     this.orders = new Map(labels.map((label, order) => [label.id, order]));
     this.colours = new Map(labels.map((label) => [label.id, label.colour]));
@@ -80,9 +82,10 @@ export class CellsLayer implements Layer {
     if (this.glyphs.size > 400) this.glyphs.clear();
     const glyph = drawGlyph({
       shape: cell.label === NO_LABEL ? "circle" : shapeOf(this.orders.get(cell.label) ?? 0),
-      colour: this.colours.get(cell.label) ?? null,
+      colour: this.colours.get(cell.label) ?? this.unlabelled,
       radius: rounded,
       selected,
+      darkCasing: cell.label === NO_LABEL,
       density,
     });
     this.glyphs.set(key, glyph);

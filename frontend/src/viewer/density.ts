@@ -34,14 +34,30 @@ export function densityMap(cells: Iterable<Cell>, size: { width: number; height:
 
 function coloured(counts: Float32Array, columns: number, rows: number): ImageData {
   const image = new ImageData(columns, rows);
-  const highest = percentile(counts, 0.995);
-  counts.forEach((count, at) => {
+  const smooth = smoothed(counts, columns, rows);
+  const highest = percentile(smooth, 0.995);
+  smooth.forEach((count, at) => {
     if (count === 0) return;
     const part = Math.min(count / highest, 1);
     const [red, green, blue] = colourAt(Math.sqrt(part));
     image.data.set([red, green, blue, 130 + 100 * part], 4 * at);
   });
   return image;
+}
+
+/** Means over 3 × 3 squares: single cells spread, noise goes. */
+function smoothed(counts: Float32Array, columns: number, rows: number): Float32Array {
+  return counts.map((_, at) => {
+    const [column, row] = [at % columns, Math.floor(at / columns)];
+    let [sum, squares] = [0, 0];
+    for (let y = Math.max(row - 1, 0); y <= Math.min(row + 1, rows - 1); y += 1) {
+      for (let x = Math.max(column - 1, 0); x <= Math.min(column + 1, columns - 1); x += 1) {
+        sum += counts[y * columns + x]!;
+        squares += 1;
+      }
+    }
+    return sum / squares;
+  });
 }
 
 function percentile(counts: Float32Array, part: number): number {

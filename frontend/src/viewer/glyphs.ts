@@ -48,7 +48,7 @@ export function drawGlyph(style: GlyphStyle): HTMLCanvasElement {
   context.beginPath();
   trace(context, shape, side / 2, side / 2, radius);
   if (radius <= SMALL) fillDot(context, colour ?? PAPER);
-  else strokeRing(context, colour, style.selected);
+  else strokeRing(context, style);
   return canvas;
 }
 
@@ -59,6 +59,8 @@ export interface GlyphStyle {
   /** CSS pixels. */
   readonly radius: number;
   readonly selected: boolean;
+  /** Of candidates: the yellow of the report, which needs a dark casing. */
+  readonly darkCasing: boolean;
   readonly density: number;
 }
 
@@ -73,9 +75,9 @@ function fillDot(context: CanvasRenderingContext2D, colour: string): void {
   context.stroke();
 }
 
-function strokeRing(context: CanvasRenderingContext2D, colour: string | null, selected: boolean): void {
+function strokeRing(context: CanvasRenderingContext2D, { colour, selected, darkCasing }: GlyphStyle): void {
   const width = selected ? 3.5 : 2;
-  context.strokeStyle = colour === null ? INK : PAPER;
+  context.strokeStyle = colour === null || darkCasing ? INK : PAPER;
   context.globalAlpha = 0.85;
   context.lineWidth = width + 2.4;
   context.stroke();

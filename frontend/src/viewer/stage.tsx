@@ -1,6 +1,8 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { Refusal } from "../api/errors";
+import { get } from "../api/request";
 import { useCommands } from "../keys/commands";
 import { sayError } from "../state/session";
 import { say } from "../ui/toast";
@@ -37,9 +39,7 @@ export function Stage({ picture, name, thumbnail, mapLayers = [], onReady, child
 
   useEffect(() => {
     if (!element.current) return;
-    const made = new SlideView(element.current, picture, () =>
-      say("A part of the slide could not be read.", { kind: "warning", mend: "It stays grey; the rest can be worked on." }),
-    );
+    const made = new SlideView(element.current, picture, (address) => void sayWhyNot(address));
     const leave = onReady(made);
     const unwatch = made.watch((now) => (frame.value = now));
     setView(made);
@@ -97,6 +97,15 @@ export function Stage({ picture, name, thumbnail, mapLayers = [], onReady, child
       {children}
     </div>
   );
+}
+
+/** Ask once more for a part that could not be shown: the answer says why. */
+async function sayWhyNot(address: string): Promise<void> {
+  try {
+    await get(address);
+  } catch (error) {
+    if (error instanceof Refusal) say(error.message, { kind: "warning", mend: error.mend });
+  }
 }
 
 function pointOf(event: PointerEvent, view: SlideView | null): Point | null {
