@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
+from fastapi.concurrency import run_in_threadpool
 
 from mitoscope.curation.settle import CONSENSUS_RATER
 from mitoscope.store import Store
@@ -25,6 +27,9 @@ from mitoscope.web.veil import Veil
 
 COOKIE = "mitoscope"
 _TISSUES_KEPT = 32
+_VISITS_KEPT = 10_000
+_VISIT_FRESH_S = 5.0
+"""Who was just seen is known for so long; who is shut out in between is forgotten at once."""
 
 
 @dataclass
@@ -47,6 +52,7 @@ class Desk:
     tiles: TileCache = field(default_factory=TileCache)
     tissues: dict[int, TissueMask] = field(default_factory=dict)
     boards: dict[int, Any] = field(default_factory=dict)
+    visits: dict[str, tuple[float, Visitor]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -65,7 +71,7 @@ class Desk:
         return known
 
 
-def desk_of(request: Request) -> Desk:
+async def desk_of(request: Request) -> Desk:
     """Return the desk of the application."""
     desk: Desk = request.app.state.desk
     return desk
@@ -74,8 +80,20 @@ def desk_of(request: Request) -> Desk:
 DeskHere = Annotated[Desk, Depends(desk_of)]
 
 
-def _visitor(request: Request, desk: DeskHere) -> Visitor:
+async def _visitor(request: Request, desk: DeskHere) -> Visitor:
+    """Return who asks; a page of tiles does not look everybody up in the store again and again."""
     cookie = request.cookies.get(COOKIE)
+    known = desk.visits.get(cookie or "")
+    if known is not None and known[0] > time.monotonic():
+        return known[1]
+    found = await run_in_threadpool(_look_up, desk, cookie)
+    if len(desk.visits) >= _VISITS_KEPT:
+        desk.visits.clear()
+    desk.visits[cookie or ""] = (time.monotonic() + _VISIT_FRESH_S, found)
+    return found
+
+
+def _look_up(desk: Desk, cookie: str | None) -> Visitor:
     with desk.store.reading() as connection:
         if desk.visitor_without_link is not None:
             found = visitor_of(connection, desk.visitor_without_link)

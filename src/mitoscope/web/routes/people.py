@@ -105,7 +105,9 @@ def change(rater_id: RowId, body: ChangedRater, desk: DeskHere, lead: LeadHere) 
             set_open(connection, rater_id, is_open=body.is_open)
         return {}
 
-    return done_once(desk, lead, body.key, f"change of rater {rater_id}", act)
+    done = done_once(desk, lead, body.key, f"change of rater {rater_id}", act)
+    desk.visits.clear()
+    return done
 
 
 @router.post("/api/raters/{rater_id}/link")
