@@ -4,8 +4,8 @@ import pytest
 
 from mitoscope.errors import StoreError
 from mitoscope.store import Rater, Store
-from mitoscope.store import access as module
 from mitoscope.store.access import (
+    VISIT_S,
     Role,
     begin_visit,
     end_visit,
@@ -55,10 +55,10 @@ def test_a_new_token_ends_the_old_one_and_a_closed_door_the_visits(store: Store,
 
 def test_a_visit_ends_after_thirty_days(store: Store, guest: int, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1e9
-    monkeypatch.setattr(module.time, "time", lambda: now)
+    monkeypatch.setattr("mitoscope.store.access.time.time", lambda: now)
     with store.writing() as connection:
         cookie = begin_visit(connection, renew_token(connection, guest)) or ""
-        now += module.VISIT_S - 1
+        now += VISIT_S - 1
         assert find_visitor(connection, cookie) is not None
         now += 2
         assert find_visitor(connection, cookie) is None

@@ -28,8 +28,9 @@ def quick_path() -> Iterator[Path]:
 
 
 @pytest.fixture
-def clinic(quick_path: Path, slides: Path) -> Iterator[Clinic]:
-    """Return a served study of one slide."""
+def clinic(quick_path: Path, slides: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clinic]:
+    """Return a served study of one slide, which was made here and is not probed in a child each time."""
+    monkeypatch.setattr("mitoscope.slide.opening.probe_slide", lambda path: None)
     opened = open_clinic(quick_path, slides)
     yield opened
     opened.store.close()

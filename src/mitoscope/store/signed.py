@@ -60,7 +60,7 @@ def read_signed(connection: sqlite3.Connection, id_: int) -> SignedResult:
     row = connection.execute(f"{_SQL} WHERE s.id = ?", (id_,)).fetchone()
     if row is None:
         raise StoreError("no such result", mend="read the list again")
-    return SignedResult(*row[:6], attributes_from(row[6]))
+    return _signed(row)
 
 
 @well_formed()
@@ -69,4 +69,9 @@ def read_all_signed(connection: sqlite3.Connection, slide_id: int | None = None)
     rows = connection.execute(
         f"{_SQL} WHERE ?1 IS NULL OR s.slide_id = ?1 ORDER BY s.id DESC", (slide_id,)
     ).fetchall()
-    return [SignedResult(*row[:6], attributes_from(row[6])) for row in rows]
+    return [_signed(row) for row in rows]
+
+
+def _signed(row: tuple[Any, ...]) -> SignedResult:
+    id_, slide_id, round_id, rater_id, rater, time_s, content = row
+    return SignedResult(id_, slide_id, round_id, rater_id, rater, time_s, attributes_from(content))

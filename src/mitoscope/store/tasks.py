@@ -58,7 +58,8 @@ _TILE_SQL = "SELECT id, round_id, slide_id, x_px0, y_px0, side_px0, gold FROM ta
 
 
 def _tile(row: tuple[Any, ...]) -> TaskTile:
-    return TaskTile(*row[:6], None if row[6] is None else json.loads(row[6]))
+    id_, round_id, slide_id, x, y, side, gold = row
+    return TaskTile(id_, round_id, slide_id, x, y, side, None if gold is None else json.loads(gold))
 
 
 @well_formed()
