@@ -19,7 +19,7 @@ from mitoscope.web.opening import open_study
 from mitoscope.web.serving import listen
 from mitoscope.web.shelf import find_slide_files
 
-from .making import BASE, Clinic, Person, enter, key, write_slide
+from .making import BASE, Clinic, Json, Person, enter, key, write_slide
 
 
 def _said(answer: dict[str, str]) -> None:
@@ -90,7 +90,7 @@ def _full(store: Store) -> Iterator[None]:
 
 def test_a_full_disk_is_said_and_the_same_action_works_once_there_is_space(clinic: Clinic) -> None:
     keys = [key() for _ in range(400)]
-    body = {"kind": "create", "slide": clinic.slide, "x": 800, "y": 700, "label": 1}
+    body: Json = {"kind": "create", "slide": clinic.slide, "x": 800, "y": 700, "label": 1}
     with _full(clinic.store):
         answers = []
         for one in keys:

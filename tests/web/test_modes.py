@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import tifffile
 
 from mitoscope.store import Policy
 
-from .making import HEIGHT, WIDTH, Clinic, Person, key
+from .making import HEIGHT, WIDTH, Clinic, Json, Person, key
 
 FIGURE, LOOK_ALIKE = 1, 2
 
@@ -174,7 +175,7 @@ def test_candidates_come_in_groups_by_score_and_a_third_decides(clinic: Clinic) 
 
 def test_candidates_may_come_as_a_table(clinic: Clinic) -> None:
     table = "x,y,score,label\n600,700,0.9,mitotic figure\n900,700,0.4,mitotic figure\n"
-    body = {"name": "table", "model": "m", "csv": table, "slide": clinic.slide, "bins": 1}
+    body: Json = {"name": "table", "model": "m", "csv": table, "slide": clinic.slide, "bins": 1}
     assert clinic.lead.post("/api/reviews", **body)["cells"] == 2
     bad = body | {"name": "bad", "csv": "x,y\n1,2\n"}
     assert clinic.lead.post("/api/reviews", status=422, **bad)["code"] == "invalid"
@@ -375,7 +376,7 @@ def test_the_study_leaves_as_files(clinic: Clinic) -> None:
 
 def test_undo_is_the_inverse_action_and_an_action_sent_twice_is_done_once(clinic: Clinic) -> None:
     round_id = clinic.lead.get("/api/me")["rounds"][0]["id"]
-    body = {"kind": "create", "slide": clinic.slide, "x": 800, "y": 700, "label": FIGURE, "key": key()}
+    body: Json = {"kind": "create", "slide": clinic.slide, "x": 800, "y": 700, "label": FIGURE, "key": key()}
     made = clinic.lead.act(round_id, **body)
     again = clinic.lead.act(round_id, **body)
     assert again == made | {"is_repeated": True}
@@ -397,6 +398,7 @@ def test_undo_is_the_inverse_action_and_an_action_sent_twice_is_done_once(clinic
 def test_a_polygon_a_box_and_a_circle_come_back_as_they_were_drawn(clinic: Clinic) -> None:
     round_id = clinic.lead.get("/api/me")["rounds"][0]["id"]
     vertices = [[800, 700], [850, 700], [830, 760]]
+    drawn: Any
     for shape, drawn in (
         ("vertices", vertices),
         ("box", [900, 700, 50, 40]),

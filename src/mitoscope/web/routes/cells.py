@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
@@ -226,26 +227,35 @@ def _check(desk: Desk, mine: Seat, body: CellAction) -> int:
 
 
 def _record(connection: Any, desk: Desk, mine: Seat, body: CellAction, cell_id: int) -> Acknowledgement:
-    common = {
-        "rater_id": mine.sight.speaker_id,
-        "round_id": mine.sight.round_id,
-        "entered_by": mine.entered_by,
-    }
-    expected = None if body.expected is None else desk.veil.event(cell_id, body.expected)
-    label = {"label_id": body.label, "score": body.score, "seconds": body.seconds}
     if body.kind == "create":
-        made = actions.Action("create", 0, geometry=body.geometry(), key=body.key, **common)
-        done = actions.record(connection, made, slide_id=body.slide)
-        if body.label is None:
-            return done
-        spoken = actions.Action("label", done.cell_id, key=f"{body.key}/label", **label, **common)
-        said = actions.record(connection, spoken)
-        return Acknowledgement(said.seq, said.cell_id, is_repeated=done.is_repeated)
-    more = label if body.kind == "label" else {}
-    action = actions.Action(
-        body.kind, cell_id, geometry=body.geometry(), key=body.key, expected=expected, **more, **common
+        return _create(connection, mine, body)
+    action = replace(
+        _action(mine, body.kind, cell_id, body.key),
+        geometry=body.geometry(),
+        expected=None if body.expected is None else desk.veil.event(cell_id, body.expected),
     )
-    return actions.record(connection, action)
+    return actions.record(connection, _spoken(action, body) if body.kind == "label" else action)
+
+
+def _create(connection: Any, mine: Seat, body: CellAction) -> Acknowledgement:
+    made = replace(_action(mine, "create", 0, body.key), geometry=body.geometry())
+    done = actions.record(connection, made, slide_id=body.slide)
+    if body.label is None:
+        return done
+    label = _spoken(_action(mine, "label", done.cell_id, f"{body.key}/label"), body)
+    said = actions.record(connection, label)
+    return Acknowledgement(said.seq, said.cell_id, is_repeated=done.is_repeated)
+
+
+def _action(mine: Seat, kind: str, cell_id: int, key: str) -> actions.Action:
+    sight = mine.sight
+    return actions.Action(
+        kind, cell_id, sight.speaker_id, sight.round_id, key=key, entered_by=mine.entered_by
+    )
+
+
+def _spoken(action: actions.Action, body: CellAction) -> actions.Action:
+    return replace(action, label_id=body.label, score=body.score, seconds=body.seconds)
 
 
 def _conflict(desk: Desk, mine: Seat, error: ConflictError, cell_id: int) -> Refusal:

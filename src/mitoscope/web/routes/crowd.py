@@ -212,7 +212,8 @@ def _over_tissue(desk: Desk, round_id: int, wanted: Propose, side: float) -> lis
     share = tissue.areas_in(origins, width_px0=side, height_px0=side) / (side**2 * info.mpp.pixel_area_mm2)
     full = origins[share >= 0.5]
     chosen = np.random.default_rng(wanted.slide).permutation(len(full))[: wanted.n]
-    return [TaskTile(0, round_id, wanted.slide, *full[one].tolist(), side) for one in sorted(chosen)]
+    places = full[np.sort(chosen)].tolist()
+    return [TaskTile(0, round_id, wanted.slide, x, y, side) for x, y in places]
 
 
 def _counting(
@@ -244,7 +245,10 @@ def _merged(row: RoundRow, answers: list[TileAnswer]) -> list[list[float]]:
     if merged is None:
         return []
     size = merged.boxes_px0[:, 2:] - merged.boxes_px0[:, :2]
-    return np.column_stack([merged.boxes_px0[:, :2], size, merged.agreement]).round(6).tolist()
+    rows: list[list[float]] = (
+        np.column_stack([merged.boxes_px0[:, :2], size, merged.agreement]).round(6).tolist()
+    )
+    return rows
 
 
 @router.get("/api/rounds/{round_id}/tiles")
