@@ -16,22 +16,36 @@ from tests.e2e.conftest import Run
 pytestmark = pytest.mark.train
 
 SHORT = """
-[model]
+[bundle]
 name = "short"
-version = "0.0.1"
-widths = [4, 8, 8]
 
-[optimiser]
-steps = 60
+[model]
+architecture = "fcn-resnet12"
+widths = [16, 16, 16]
 
-[batch]
+[data.source]
+kind = "open-data"
+
+[data.split]
+held_out = ["BreCaHAD/Case_10"]
+every_nth = 50
+
+[data.sampling]
+kind = "semi"
 foreground = 2
 bg_hard = 1
 bg_random = 1
 
+[[phases]]
+steps = 60
+learning_rate = 1e-3
+
+[validation]
+every = 60
+
 [run]
-validate_every = 60
 checkpoint_every = 5
+tensorboard = false
 """
 
 

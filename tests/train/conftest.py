@@ -11,7 +11,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from mitoscope.data.sources import read_fields
+from mitoscope.train.job import Job, setup
 from mitoscope.train.recipe import Recipe
+from mitoscope.train.repeats import Member
 
 
 def _tissue(side: int, seed: int) -> NDArray[np.uint8]:
@@ -70,13 +73,19 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _recipe(seed: int) -> Recipe:
-    values: dict[str, dict[str, object]] = {
-        "model": {"widths": (4, 6, 8), "dropout": 0.1},
-        "split": {"every_nth_slide": 6, "every_nth_field": 3},
-        "batch": {"window_px": 64, "foreground": 3, "bg_hard": 1, "bg_random": 2},
-        "optimiser": {"steps": 6, "learning_rate": 0.01},
+    values: dict[str, object] = {
+        "bundle": {"name": "tiny"},
+        "model": {"architecture": "fcn-resnet12", "widths": (16, 16, 16), "dropout": 0.1},
+        "data": {
+            "source": {"kind": "open-data"},
+            "split": {"held_out": ("BreCaHAD/Case_10",), "every_nth": 6},
+            "sampling": {"kind": "semi", "window_px": 64, "foreground": 3, "bg_hard": 1, "bg_random": 2},
+        },
+        "phases": [{"steps": 6, "learning_rate": 0.01, "warm_up": 0.05}],
+        "optimiser": {"average": 0.998, "clip": 5.0},
         "mining": {"at": (0.5,), "floor": 0.0, "crops": 2},
-        "run": {"precision": "32-true", "validate_every": 3, "checkpoint_every": 2, "seed": seed},
+        "validation": {"every": 3},
+        "run": {"checkpoint_every": 2, "seed": seed, "tensorboard": False},
         "calibration": {"score_floor": 0.0},
     }
     return Recipe.parse(values, where="test")
@@ -92,3 +101,15 @@ def recipe() -> Recipe:
 def other_recipe() -> Recipe:
     """Return the same with another seed."""
     return _recipe(3)
+
+
+@pytest.fixture
+def job(recipe: Recipe, tiny_data: Path, tmp_path: Path) -> Job:
+    """Return the job of that recipe on the tiny data."""
+    return job_of(recipe, tiny_data, tmp_path)
+
+
+def job_of(recipe: Recipe, data: Path, out: Path) -> Job:
+    """Return the job of a recipe."""
+    fields = read_fields(recipe.data.source, data, mpp=recipe.model.mpp)
+    return setup(recipe, fields, data, out=out, member=Member("", recipe.run.seed, None))

@@ -61,7 +61,9 @@ def test_groups_have_the_rates_of_their_stages_and_norms_no_decay() -> None:
     optimiser = make_optimiser(family, recipe)  # type: ignore[arg-type]
     assert set_rates(optimiser, phase_at(3, _phases()), recipe, stages=3) == pytest.approx(0.4)
     rates = [(group["stage"], group["lr"]) for group in optimiser.param_groups]
-    assert rates == [(s, pytest.approx(r)) for s, r in ((0, 0.1), (0, 0.1), (1, 0.2), (1, 0.2), (2, 0.4), (2, 0.4))]
+    assert rates == [
+        (s, pytest.approx(r)) for s, r in ((0, 0.1), (0, 0.1), (1, 0.2), (1, 0.2), (2, 0.4), (2, 0.4))
+    ]
     for group in optimiser.param_groups:
         assert all((p.ndim > 1) is (group["weight_decay"] > 0) for p in group["params"])
     held = [p for group in optimiser.param_groups for p in group["params"]]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,41 +13,38 @@ from mitoscope.bundle import load_bundle
 from mitoscope.errors import IncompleteRunError, LedgerMismatchError, NonFiniteError, OutputError
 from mitoscope.models.fcn_resnet import FcnResnet12
 from mitoscope.train import Recipe, run, train
-from mitoscope.train.interrupt import Stop
-from mitoscope.train.job import Job, read_pictures, setup
-from mitoscope.train.journal import METRICS_NAME
-from mitoscope.train.recipe import OptimiserRecipe
-from mitoscope.train.state import CHECKPOINT_NAME, State, load, weights_hash
+from mitoscope.train.checkpoint import CHECKPOINT_NAME, load
+from mitoscope.train.job import Job, new_state
+from mitoscope.train.journal import read_metrics
+from mitoscope.train.state import State, weights_hash
+
+from .conftest import job_of
 
 pytestmark = pytest.mark.train
 
 
-def _final_hash(recipe: Recipe, data: Path, out: Path) -> str:
-    job = setup(recipe, read_pictures(data), data, out=out)
-    state = run.new_state(job)
-    load(state, out / CHECKPOINT_NAME, run=job.fingerprint)
-    assert state.step == recipe.optimiser.steps
-    return weights_hash(state.network) + weights_hash(state.average)
+def _final(recipe: Recipe, data: Path, out: Path) -> State:
+    job = job_of(recipe, data, out)
+    state = new_state(job)
+    load(state, out / CHECKPOINT_NAME, run=job.fingerprint, architecture=recipe.architecture)
+    return state
 
 
 def _stop_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
-    count = iter(range(1, 1000))
+    original = run.open_loop
 
-    def plain(stop: Stop) -> object:
-        def note(*_: object, **__: object) -> None:
-            if next(count) == steps:
-                stop.wanted = True
+    @contextmanager
+    def open_loop(job: Job, state: State) -> Iterator[run.Loop]:
+        with original(job, state) as loop:
+            count = iter(range(1, 1000))
 
-        return note
+            def note(_done: int, _note: str) -> None:
+                if next(count) == steps:
+                    loop.stop.wanted = True
 
-    original = run.fit
+            yield run.Loop(loop.job, loop.ahead, loop.stop, note, loop.journal)
 
-    def fit(job: Job, state: State, **keys: object) -> None:
-        stop = keys["stop"]
-        assert isinstance(stop, Stop)
-        original(job, state, **(keys | {"report": plain(stop)}))  # type: ignore[arg-type]
-
-    monkeypatch.setattr(run, "fit", fit)
+    monkeypatch.setattr(run, "open_loop", open_loop)
 
 
 def test_a_run_ends_in_a_bundle_with_licences_metrics_and_card(
@@ -59,10 +57,8 @@ def test_a_run_ends_in_a_bundle_with_licences_metrics_and_card(
     assert [source.licence[:4] for source in manifest.training] == ["CC0-", "CC-B", "CC0-"]
     assert "nobody" in manifest.training[2].attribution
     assert manifest.halo_px == 76
-    assert "MODEL_CARD.md" in manifest.files
     assert b"research use only" in bundle.read("MODEL_CARD.md")
-    lines = [json.loads(line) for line in (tmp_path / "run" / METRICS_NAME).read_text().splitlines()]
-    assert [line["step"] for line in lines] == [3, 6]
+    assert [row["step"] for row in read_metrics(tmp_path / "run")] == [3, 6]
     assert Recipe.from_toml(tmp_path / "run" / "recipe.toml") == recipe
     with pytest.raises(OutputError, match="exists already"):
         train(recipe, tiny_data, tmp_path / "run")
@@ -72,19 +68,23 @@ def test_interrupted_and_resumed_the_weights_are_the_same(
     tiny_data: Path, tmp_path: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train(recipe, tiny_data, tmp_path / "whole")
-    with monkeypatch.context() as patch:
-        _stop_after(patch, 2)
-        with pytest.raises(IncompleteRunError, match=r"after step 2 of 6.*--resume"):
-            train(recipe, tiny_data, tmp_path / "parts")
-    assert not (tmp_path / "parts" / "bundle").exists()
-    with monkeypatch.context() as patch:
-        _stop_after(patch, 2)
-        with pytest.raises(IncompleteRunError, match="after step 4 of 6"):
-            train(recipe, tiny_data, tmp_path / "parts", resume=True)
+    for resume, step in ((False, 2), (True, 4)):
+        with monkeypatch.context() as patch:
+            _stop_after(patch, 2)
+            with pytest.raises(IncompleteRunError, match=rf"after step {step} of 6.*--resume"):
+                train(recipe, tiny_data, tmp_path / "parts", resume=resume)
+        assert not (tmp_path / "parts" / "bundle").exists()
     train(recipe, tiny_data, tmp_path / "parts", resume=True)
-    assert _final_hash(recipe, tiny_data, tmp_path / "parts") == _final_hash(
-        recipe, tiny_data, tmp_path / "whole"
-    )
+    states = [_final(recipe, tiny_data, tmp_path / name) for name in ("whole", "parts")]
+    assert [state.step for state in states] == [6, 6]
+    for name in ("network", "average"):
+        whole, parts = (weights_hash(getattr(state, name)) for state in states)
+        assert whole == parts
+    judged = [
+        [{k: v for k, v in row.items() if k != "train_loss"} for row in read_metrics(tmp_path / name)]
+        for name in ("whole", "parts")  # the smoothed loss begins anew
+    ]
+    assert judged[0] == judged[1]
 
 
 def test_another_recipe_does_not_resume_and_nothing_is_overwritten(
@@ -111,52 +111,37 @@ def test_a_loss_that_is_not_finite_stops_with_the_step(
 
     def forward(self: FcnResnet12, windows: torch.Tensor) -> torch.Tensor:
         log_odds = healthy(self, windows)
-        return log_odds * float("nan") if self.training and next(calls) == 4 else log_odds
+        # The first two calls are the sanity batches.
+        return log_odds * float("nan") if self.training and next(calls) == 6 else log_odds
 
     monkeypatch.setattr(FcnResnet12, "forward", forward)
     with pytest.raises(NonFiniteError, match="step 4: the loss is nan"):
         train(recipe, tiny_data, tmp_path)
-    job = setup(recipe, read_pictures(tiny_data), tiny_data, out=tmp_path)
-    state = run.new_state(job)
-    load(state, tmp_path / CHECKPOINT_NAME, run=job.fingerprint)
+    state = _final(recipe, tiny_data, tmp_path)
     assert state.step == 4
     assert all(torch.isfinite(value).all() for value in state.network.state_dict().values())
 
 
-def test_nan_is_never_the_best(tiny_data: Path, tmp_path: Path, recipe: Recipe) -> None:
-    job = setup(recipe, read_pictures(tiny_data), tiny_data, out=tmp_path)
-    state = run.new_state(job)
-    run.validate(job, state)
-    best = state.best_f1
-    with torch.no_grad():
-        for parameter in state.average.parameters():
-            parameter.fill_(float("nan"))
-    run.validate(job, state)
-    assert state.best_f1 == best
-    assert all(torch.isfinite(torch.from_numpy(value)).all() for value in state.best.values())
-
-
-def test_the_learning_rate_rises_and_falls() -> None:
-    recipe = OptimiserRecipe(steps=100, learning_rate=1.0, warm_up=0.1)
-    rates = [run.learning_rate(step, recipe) for step in range(100)]
-    assert rates[0] == pytest.approx(0.1)
-    assert max(rates) > 0.95
-    assert rates.index(max(rates)) == 9
-    assert rates[-1] < 0.02
+def test_nan_is_never_the_best(job: Job) -> None:
+    state = new_state(job)
+    assert state.keep_if_best(0.2)
+    assert not state.keep_if_best(float("nan"))
+    assert state.best_score == 0.2
 
 
 def test_patience_ends_a_run_at_a_validation(
     tiny_data: Path, tmp_path: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    impatient = recipe.model_copy(
-        update={
-            "optimiser": recipe.optimiser.model_copy(update={"steps": 60}),
-            "run": recipe.run.model_copy(update={"patience": 5}),
-        }
+    patient = recipe.model_copy(
+        update={"validation": recipe.validation.model_copy(update={"every": 1, "patience": 2})}
     )
-    job = setup(impatient, read_pictures(tiny_data), tiny_data, out=tmp_path)
-    state = run.new_state(job)
-    state.best_step, state.step = 3, 8
-    assert not run.finished(state, impatient)
-    state.step = 9
-    assert run.finished(state, impatient)
+    monkeypatch.setattr(run, "validate", lambda job, state: {"f1": 1.0})
+    run.main(job_of(patient, tiny_data, tmp_path), resume=False)
+    assert [row["step"] for row in read_metrics(tmp_path)][-1] < 6
+
+
+def test_several_runs_have_a_folder_each_and_a_mean(tiny_data: Path, tmp_path: Path, recipe: Recipe) -> None:
+    twice = recipe.model_copy(update={"run": recipe.run.model_copy(update={"repeats": 2})})
+    train(twice, tiny_data, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"seed-2018", "seed-2019", "summary.json"}
+    assert (tmp_path / "seed-2019" / "bundle" / "manifest.json").is_file()

@@ -109,7 +109,7 @@ class RetinaNet(Family):
         return Layout(
             mpp=self.config.mpp,
             stride_px=_WINDOW_STRIDE_PX,
-            halo_px=_HALO_PX,
+            halo_px=min(_HALO_PX, self.config.patch_px // 8),
             window_px=self.config.patch_px,
             any_window=True,
             top_k=TOP_K,
