@@ -59,6 +59,10 @@ class Desk:
         with self.store.writing() as connection:
             self.veil = Veil(secret_key(connection))
 
+    def forget_visits(self) -> None:
+        """Look everybody up anew: somebody was shut out, or left."""
+        self.visits = {}
+
     def tissue(self, slide_id: int) -> TissueMask:
         """Return the tissue of a slide; found once and kept."""
         known = self.tissues.get(slide_id)
@@ -83,13 +87,15 @@ DeskHere = Annotated[Desk, Depends(desk_of)]
 async def _visitor(request: Request, desk: DeskHere) -> Visitor:
     """Return who asks; a page of tiles does not look everybody up in the store again and again."""
     cookie = request.cookies.get(COOKIE)
-    known = desk.visits.get(cookie or "")
+    visits = desk.visits
+    known = visits.get(cookie or "")
     if known is not None and known[0] > time.monotonic():
         return known[1]
     found = await run_in_threadpool(_look_up, desk, cookie)
-    if len(desk.visits) >= _VISITS_KEPT:
-        desk.visits.clear()
-    desk.visits[cookie or ""] = (time.monotonic() + _VISIT_FRESH_S, found)
+    if len(visits) >= _VISITS_KEPT:
+        visits.clear()
+    # Where all were forgotten meanwhile, this goes into a book that nobody reads any more.
+    visits[cookie or ""] = (time.monotonic() + _VISIT_FRESH_S, found)
     return found
 
 

@@ -76,7 +76,7 @@ def leave(request: Request, desk: DeskHere, visitor: VisitorHere) -> Response:  
     if cookie:
         with desk.store.writing() as connection:
             end_visit(connection, cookie)
-        desk.visits.clear()
+        desk.forget_visits()
     answer = Response(status_code=204)
     answer.delete_cookie(COOKIE, path="/")
     return answer

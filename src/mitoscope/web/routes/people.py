@@ -106,7 +106,7 @@ def change(rater_id: RowId, body: ChangedRater, desk: DeskHere, lead: LeadHere) 
         return {}
 
     done = done_once(desk, lead, body.key, f"change of rater {rater_id}", act)
-    desk.visits.clear()
+    desk.forget_visits()
     return done
 
 
