@@ -85,6 +85,10 @@ def read_scaled(slide: Slide, box: BoxPx, size: SizePx) -> NDArray[np.uint8]:
     if (source.width, source.height) == (size.width, size.height):
         return slide.read(source, level=index).rgb
     rgb = _read_in_strips(slide, source, index, size)
+    is_whole = (left, top, right, bottom) == (x, y, source.right, source.bottom)
+    if is_whole and rgb.shape == (size.height * 2, size.width * 2, 3):
+        # Most tiles between two levels: the mean of four pixels, in a quarter of the time.
+        return np.asarray(Image.fromarray(rgb).reduce(2))
     scale_x, scale_y = rgb.shape[1] / source.width, rgb.shape[0] / source.height
     part = ((left - x) * scale_x, (top - y) * scale_y, (right - x) * scale_x, (bottom - y) * scale_y)
     image = Image.fromarray(rgb).resize((size.width, size.height), Image.Resampling.BILINEAR, box=part)
