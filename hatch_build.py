@@ -14,7 +14,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 class PageBuildHook(BuildHookInterface):  # type: ignore[type-arg]
     """Builds the page before it is packed; a source distribution brings it along, built."""
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 given by hatchling
         """Build the page; without it only an editable install goes on, and says what to run."""
         script = Path(self.root) / "frontend" / "build.py"
         page = _load(script)

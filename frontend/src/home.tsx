@@ -52,7 +52,9 @@ function Rounds({ rounds }: { rounds: readonly Round[] }) {
           <a class="card" href={address(round)}>
             <span class="kind">{WORDS[round.kind]}</span>
             <b class="title">
-              <bdi>{round.name}</bdi>
+              <bdi class="three-lines" title={round.name}>
+                {round.name}
+              </bdi>
             </b>
             {hasQueue(round) ? (
               <span class="gauge">

@@ -36,14 +36,20 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def slides(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a synthetic slide of 1280 × 960 px, and the same under two other names."""
+    """Return a folder with a synthetic slide of 1280 × 960 px, and the same under three other names."""
     folder = tmp_path_factory.mktemp("slides")
     config = SyntheticSlideConfig.of(
-        width=1280, height=960, seed=3, tissue_fraction=0.8, mitoses_per_mm2=180.0, look_alikes_per_mm2=220.0, ink=False
+        width=1280,
+        height=960,
+        seed=3,
+        tissue_fraction=0.8,
+        mitoses_per_mm2=180.0,
+        look_alikes_per_mm2=220.0,
+        ink=False,
     )
     write_slide(folder / "breast-01.tiff", config)
     content = (folder / "breast-01.tiff").read_bytes()
-    for number in (2, 3):
+    for number in (2, 3, 4):
         (folder / f"breast-0{number}.tiff").write_bytes(content + bytes(number))
     return folder
 

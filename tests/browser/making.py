@@ -149,7 +149,12 @@ class Clinic:
 
     def round(self, name: str, kind: str, *people: Person, **terms: Any) -> int:
         """Return a new round in which people work."""
-        body = {"name": f"{name} {secrets.token_hex(2)}", "kind": kind, "raters": [one.id for one in people], **terms}
+        body = {
+            "name": f"{name} {secrets.token_hex(2)}",
+            "kind": kind,
+            "raters": [one.id for one in people],
+            **terms,
+        }
         return int(self.lead.post("/api/rounds", **body)["id"])
 
     def page(self, person: Person, where: str = "", *, theme: str = "light") -> Page:
@@ -177,7 +182,7 @@ def shoot(page: Page, name: str) -> None:
     page.screenshot(path=ARTEFACTS / f"{name}.png")
 
 
-def settle(page: Page, *, seconds: float = 0.5) -> None:
+def settle(page: Page, *, seconds: float = 0.3) -> None:
     """Wait until the slide is drawn and nothing moves."""
     page.wait_for_load_state("networkidle")
     page.wait_for_timeout(1000 * seconds)

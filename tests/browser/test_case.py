@@ -39,7 +39,9 @@ def test_a_count_is_corrected_moved_and_signed(clinic: Clinic, slides: Path) -> 
     page.get_by_role("dialog").get_by_role("button", name="Sign").click()
     expect(page.locator(".signed")).to_have_count(1)
     shoot(page, "case-signed")
-    (result,) = until(lambda: [one for one in doctor.get(path)["results"] if one["rater_name"] == doctor.name])
+    (result,) = until(
+        lambda: [one for one in doctor.get(path)["results"] if one["rater_name"] == doctor.name]
+    )
     assert (result["count"], result["threshold"], result["comment"]) == (number, 0.9, "Second section.")
     with page.context.expect_page() as opened:
         page.get_by_role("link", name="Report").click()

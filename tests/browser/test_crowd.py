@@ -18,7 +18,9 @@ def _draw(page: Page, x: float, y: float, side: float = 60) -> None:
 
 def test_boxes_are_drawn_after_a_test_on_gold_tiles(clinic: Clinic) -> None:
     worker = clinic.person("Worker", kind="crowd")
-    round_ = clinic.round("boxes", "crowd boxes", worker, settings={"gold_needed": 1, "pass_mark": 0.5, "minimum_reviewers": 1})
+    round_ = clinic.round(
+        "boxes", "crowd boxes", worker, settings={"gold_needed": 1, "pass_mark": 0.5, "minimum_reviewers": 1}
+    )
     slide = clinic.slide["id"]
     gold = [{"slide": slide, "x": 0, "y": 0, "boxes": []}]
     tiles = [{"slide": slide, "x": 400, "y": 400}, {"slide": slide, "x": 700, "y": 500}]
@@ -56,4 +58,8 @@ def test_tiles_are_answered_by_yes_and_no(clinic: Clinic) -> None:
         expect(page.locator(".progress")).to_contain_text(f"{at} of")
         page.keyboard.press("yn"[at % 2])
     expect(page.get_by_text("You have answered all tiles.")).to_be_visible()
-    until(lambda: all(tile["reviewers"] == 1 for tile in clinic.lead.get(f"/api/rounds/{round_}/tiles")["tiles"]))
+    until(
+        lambda: all(
+            tile["reviewers"] == 1 for tile in clinic.lead.get(f"/api/rounds/{round_}/tiles")["tiles"]
+        )
+    )

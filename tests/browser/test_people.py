@@ -13,7 +13,7 @@ HOSTILE = (
     "'\"><svg onload=alert(1)>",
     "{{7*7}} ${7*7} javascript:alert(1)",
     "‮txet desrever‬ " + "W" * 150,
-    "=HYPERLINK(\"x\")",
+    '=HYPERLINK("x")',
 )
 
 

@@ -56,7 +56,7 @@ export function Agreement() {
   return (
     <>
       <Policy />
-      {domains.length === 0 ? (
+      {domains.every((one) => one.cells === 0) ? (
         <Empty title="No cell has two labels yet." />
       ) : (
         <table>

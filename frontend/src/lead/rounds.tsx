@@ -5,7 +5,9 @@ import { enter, me, sayError, write } from "../state/session";
 import { CrowdTiles } from "./crowd-tiles";
 import { NewReview } from "./new-review";
 import { NewRound } from "./new-round";
+import { Export } from "./export";
 import { RatersOf } from "./raters-of";
+import { ReviewSteps } from "./review-steps";
 
 /** Which work there is, who does it, and what they are shown. */
 export function Rounds() {
@@ -40,6 +42,8 @@ export function Rounds() {
         <button type="button" onClick={() => setOpen("review")}>
           Candidates from a file
         </button>
+        <span class="grow" />
+        <Export />
       </div>
       <table>
         <thead>
@@ -70,6 +74,7 @@ export function Rounds() {
               </td>
               <td>
                 <div class="row tight end">
+                  {round.review !== null && round.bin === 1 && <ReviewSteps name={round.review} people={people} onDone={done} />}
                   {round.kind.startsWith("crowd") && (
                     <button type="button" onClick={() => setTiles(round)}>
                       Tiles

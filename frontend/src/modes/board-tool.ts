@@ -88,8 +88,8 @@ export class BoardLayer implements Layer {
 
   draw(context: CanvasRenderingContext2D, frame: Frame): void {
     for (const cell of this.table.in(frame.visible())) {
-      if (cell.label !== this.options.before.get(cell.id)) this.frameOf(context, frame, cell, this.colours.get(cell.label), 0.44);
-      if (this.options.selected().has(cell.id)) this.frameOf(context, frame, cell, ACCENT, 0.49);
+      if (cell.label !== this.options.before.get(cell.id)) this.frameOf(context, frame, cell, { colour: this.colours.get(cell.label), part: 0.465, width: 4 });
+      if (this.options.selected().has(cell.id)) this.frameOf(context, frame, cell, { colour: ACCENT, part: 0.49, width: 1 });
     }
     this.drawLasso(context, frame);
   }
@@ -98,14 +98,13 @@ export class BoardLayer implements Layer {
     context: CanvasRenderingContext2D,
     frame: Frame,
     at: Point,
-    colour: string | undefined,
-    part: number,
+    { colour, part, width }: { colour: string | undefined; part: number; width: number },
   ): void {
     const half = this.board.cell_px * part * frame.scale;
     const { x, y } = frame.toScreen(at);
     context.beginPath();
     context.rect(x - half, y - half, 2 * half, 2 * half);
-    strokeCased(context, colour ?? "#868e96", { width: 2.5 });
+    strokeCased(context, colour ?? "#868e96", { width: Math.max(width * frame.scale, 2.5) });
   }
 
   private drawLasso(context: CanvasRenderingContext2D, frame: Frame): void {

@@ -115,7 +115,7 @@ export function Interests({ slide, view, layer, polygons }: Properties) {
             Place
           </button>
           <button type="button" class="grow" disabled={!fits} onClick={onHotSpot}>
-            On the hot spot
+            Hot spot
           </button>
         </div>
       )}

@@ -9,6 +9,9 @@ const MARKS_MAX = 5000;
 /** Every published data set marks a cell with 25 px at 40× (CCMCT, CMC, MIDOG++). */
 export const RADIUS_PX0 = 25;
 const RADIUS_MIN = 3.2;
+/** More than this are drawn as dots: their rings would hide the tissue, and each other. */
+const RINGS_MAX = 1000;
+const RADIUS_CROWDED = 4.5;
 
 export interface LabelLook {
   readonly id: number;
@@ -62,7 +65,8 @@ export class CellsLayer implements Layer {
   }
 
   private drawMarks(context: CanvasRenderingContext2D, frame: Frame, cells: readonly Cell[]): void {
-    const radius = Math.max(RADIUS_PX0 * frame.scale, RADIUS_MIN);
+    const room = cells.length > RINGS_MAX ? RADIUS_CROWDED : Infinity;
+    const radius = Math.min(Math.max(RADIUS_PX0 * frame.scale, RADIUS_MIN), room);
     const density = window.devicePixelRatio || 1;
     for (const cell of cells) {
       const glyph = this.glyph(cell, radius, density);
