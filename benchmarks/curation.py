@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from mitoscope.curation.board import Grid, ask_second
+from mitoscope.curation.board import Grid, ask_second, relabelled
 from mitoscope.curation.freeze import Frozen, Query, freeze
 from mitoscope.curation.review import ask_third, conclude, open_review
 from mitoscope.curation.simulated import SimulatedExpert, SimulatedStudy, TrueCells
@@ -214,6 +214,8 @@ class Bench:
             said = label_ids[expert.says(str(cell), self.study.truth_of(cell), round_=name)]
             if said != before.get(cell):
                 session.label(cell, said)
+        if not relabelled(store, name, before):
+            return
         ask_second(store, name, before)
         self.study.read(self.experts[1], f"{name}, second read")
         self.third(name)

@@ -124,7 +124,7 @@ def test_missed_figures_from_candidates_to_gains(folder: Path, study: Path) -> N
 def test_a_review_can_be_read_from_pictures(folder: Path, study: Path) -> None:
     for number in range(3):
         write_slide(
-            folder / f"slide {number}.tiff", SyntheticSlideConfig.of(width=512, height=512, seed=number)
+            folder / f"slide {number}.tiff", SyntheticSlideConfig.of(width=256, height=256, seed=number)
         )
     points = [[30.0 + 40 * n, 60.0] for n in range(6)]
     detections_csv.write(folder / "slide 0.csv", Detections.of(points, [0.9, 0.1, 0.8, 0.2, 0.7, 0.3]))
@@ -199,7 +199,7 @@ def embeddings(folder: Path, study: Path) -> Path:
 def test_a_board_with_its_picture_and_its_review(folder: Path, study: Path, embeddings: Path) -> None:
     for number in range(3):
         write_slide(
-            folder / f"slide {number}.tiff", SyntheticSlideConfig.of(width=1024, height=1024, seed=number)
+            folder / f"slide {number}.tiff", SyntheticSlideConfig.of(width=256, height=256, seed=number)
         )
     out = folder / "board"
     arguments = ("board", study, "--embeddings", embeddings, "--coordinates", embeddings, "--out", out)
