@@ -107,6 +107,8 @@ class FasterRcnnConfig(_Network):
         Multiply a box's losses by the agreement on it (WL of the crowd paper).
     anchor_px : tuple of float
         Sides of the anchors, one for each of the five pyramid levels.
+    regions : int
+        Proposals of a window that the second stage learns from; torchvision takes 512 of large images.
     weights : {"random", "imagenet"}
         Of the backbone; random ones are trained with all layers and batch normalisation of their own.
     score_floor, nms_iou : float
@@ -117,6 +119,7 @@ class FasterRcnnConfig(_Network):
     patch_px: Annotated[int, Field(ge=64, multiple_of=32)] = 256
     agreement_weighted: bool = False
     anchor_px: Annotated[tuple[Positive, ...], Field(min_length=5, max_length=5)] = (16, 32, 64, 128, 256)
+    regions: AtLeastOne = 512
     weights: Weights = "random"
     score_floor: Share = 0.05
     nms_iou: Share = 0.5

@@ -69,6 +69,7 @@ class FasterRcnn(Family):
             rpn_post_nms_top_n_test=PROPOSALS,
             box_score_thresh=config.score_floor,
             box_nms_thresh=config.nms_iou,
+            box_batch_size_per_image=config.regions,
             box_detections_per_img=TOP_K,
         )
         # A plain change of class: the parts and their weights stay those that torchvision made.
