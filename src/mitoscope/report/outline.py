@@ -59,7 +59,8 @@ def trace_outlines(mask: NDArray[np.bool_]) -> list[NDArray[np.float64]]:
     successors = _border_edges(mask)
     outlines = []
     while successors:
-        start = next(iter(successors))
+        # A corner that two pixels share has two ways out; a walk begins where there is one.
+        start = next(node for node, ways in successors.items() if len(ways) == 1)
         outlines.append(_rounded(_midpoints(_follow(successors, start))))
     return outlines
 
@@ -84,15 +85,22 @@ def _border_edges(mask: NDArray[np.bool_]) -> dict[_Node, list[_Node]]:
 
 
 def _follow(successors: dict[_Node, list[_Node]], start: _Node) -> list[_Node]:
-    """Take one closed walk out of the edges."""
+    """Take one closed walk out of the edges; where two pixels touch at a corner it stays with the same pixel."""
     walk = [start]
     while True:
-        options = successors[walk[-1]]
-        walk.append(options.pop())
-        if not options:
-            del successors[walk[-2]]
-        if walk[-1] == start:
+        here, ways = walk[-1], successors[walk[-1]]
+        onward = ways[0] if len(ways) == 1 else _right_turn(walk[-2], here)
+        ways.remove(onward)
+        if not ways:
+            del successors[here]
+        walk.append(onward)
+        if onward == start:
             return walk
+
+
+def _right_turn(before: _Node, here: _Node) -> _Node:
+    """Return the next corner to the right, where the inside lies; y points down."""
+    return here[0] - (here[1] - before[1]), here[1] + (here[0] - before[0])
 
 
 def _midpoints(walk: list[_Node]) -> NDArray[np.float64]:
