@@ -23,7 +23,7 @@ def fill(outlines: list[np.ndarray], shape: tuple[int, int], zoom: int = 16) -> 
 
 
 def beside(outlines: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
-    """Say which mask pixels have their centre beside the outlines rather than on one, where either is right."""
+    """Say which mask pixels have their centre beside the outlines; on one of them either is right."""
     rows, columns = np.indices(shape)
     centre = np.stack([columns, rows], axis=-1) + 0.5
     clear = np.ones(shape, dtype=bool)

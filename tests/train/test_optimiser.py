@@ -40,7 +40,7 @@ def _run(kind: str, steps: int) -> tuple[ThreeStages, list[torch.Tensor]]:
         planes = torch.ones(4, 2)
         for layer in family.layers:
             planes = layer(planes)
-        planes.square().sum().backward()
+        planes.square().sum().backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
     return family, before

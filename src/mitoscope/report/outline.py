@@ -85,7 +85,7 @@ def _border_edges(mask: NDArray[np.bool_]) -> dict[_Node, list[_Node]]:
 
 
 def _follow(successors: dict[_Node, list[_Node]], start: _Node) -> list[_Node]:
-    """Take one closed walk out of the edges; where two pixels touch at a corner it stays with the same pixel."""
+    """Take one closed walk out of the edges; where pixels touch at a corner it stays with the same one."""
     walk = [start]
     while True:
         here, ways = walk[-1], successors[walk[-1]]
