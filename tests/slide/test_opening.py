@@ -12,16 +12,18 @@ from PIL import Image
 
 from mitoscope.errors import ScaleError, SlideFormatError
 from mitoscope.geometry import BoxPx
-from mitoscope.slide import ImageSlide, OpenSlideReader, open_slide
+from mitoscope.slide import ImageSlide, JpegTileReader, OpenSlideReader, open_slide
+from mitoscope.slide.jpeg_tile_reader import READER
 
 
-def test_a_pyramid_goes_to_openslide_and_an_image_to_pillow(
+def test_a_jpeg_pyramid_goes_to_the_fast_reader_and_an_image_to_pillow(
     pyramid: Any, tmp_path: Path, make_tissue: Callable[..., Any]
 ) -> None:
     image = tmp_path / "roi.png"
     Image.fromarray(make_tissue(30, 40)).save(image)
     with open_slide(pyramid.path) as slide, open_slide(str(image), mpp=0.25) as roi:
-        assert isinstance(slide, OpenSlideReader)
+        assert isinstance(slide, JpegTileReader)
+        assert (slide.info.reader, slide.info.reader_reason) == (READER, None)
         assert isinstance(roi, ImageSlide)
 
 

@@ -69,6 +69,8 @@ class SlideInfo:
         OpenSlide's name of the format's vendor.
     fingerprint : str
         Identity of the content, see `mitoscope.slide.fingerprint`.
+    reader_reason : str or None
+        Why OpenSlide reads this slide and not the fast reader; None where there was no choice.
     """
 
     path: Path | None
@@ -82,6 +84,7 @@ class SlideInfo:
     bounds: BoxPx | None
     vendor: str | None
     fingerprint: str
+    reader_reason: str | None = None
 
     def level(self, index: int) -> Level:
         """Return a level.

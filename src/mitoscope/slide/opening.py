@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import openslide
 
 from mitoscope.errors import SlideFormatError
 from mitoscope.slide.image_reader import ImageSlide, check_colours
+from mitoscope.slide.jpeg_tile_reader import JpegTileReader
 from mitoscope.slide.openslide_reader import OpenSlideReader
 from mitoscope.slide.probe import probe_slide
+from mitoscope.slide.reader_check import find_disagreement
 from mitoscope.slide.slide import Slide
+
+_LOG = logging.getLogger(__name__)
 
 
 def open_slide(path: Path | str, *, mpp: float | None = None, probe: bool = True) -> Slide:
     """Open a slide or a plain image.
 
-    What OpenSlide knows (pyramids, tiled TIFF) goes to OpenSlide, any other PNG, JPEG, WebP or TIFF is
-    decoded into memory.
+    What OpenSlide knows (pyramids, tiled TIFF) is opened by OpenSlide and, where it is made of JPEG tiles
+    that come out the same, read by libjpeg-turbo; the description says which one reads and why. Any other
+    PNG, JPEG, WebP or TIFF is decoded into memory.
 
     Parameters
     ----------
@@ -46,7 +53,24 @@ def open_slide(path: Path | str, *, mpp: float | None = None, probe: bool = True
         return ImageSlide(file, mpp=mpp)
     if vendor == "generic-tiff":
         check_colours(file)
-    return OpenSlideReader(file, mpp=mpp)
+    return _fastest(OpenSlideReader(file, mpp=mpp))
+
+
+def _fastest(reference: OpenSlideReader) -> Slide:
+    """Return the fast reader where it reads the same as OpenSlide; else OpenSlide with the reason."""
+    try:
+        fast = JpegTileReader(reference)
+    except SlideFormatError as error:
+        reason = error.what
+        _LOG.info("%s is read by OpenSlide: it %s", reference.info.name, reason)
+    else:
+        disagreement = find_disagreement(fast, reference)
+        if disagreement is None:
+            return fast
+        reason = disagreement
+        _LOG.warning("%s is read by OpenSlide: the fast reader %s", reference.info.name, reason)
+    reference.info = replace(reference.info, reader_reason=reason)
+    return reference
 
 
 def _check_file(file: Path) -> None:

@@ -58,12 +58,17 @@ class OpenSlideReader(Slide):
         If OpenSlide cannot open it.
     ScaleError
         If the resolution is missing or implausible.
+
+    Attributes
+    ----------
+    downsamples : tuple of float
+        OpenSlide's own idea of px0 per pixel of each level: the mean ratio of the sizes.
     """
 
     def __init__(self, path: Path, *, mpp: float | None = None) -> None:
         handle = _open(path)
         try:
-            self._downsamples = handle.level_downsamples
+            self.downsamples: tuple[float, ...] = handle.level_downsamples
             self.info = _describe(handle, path, mpp)
         except openslide.OpenSlideError as error:
             raise SlideFormatError(f"cannot be read ({error})", where=path) from None
@@ -117,7 +122,7 @@ class OpenSlideReader(Slide):
             raise SlideReadError(f"can no longer be opened ({error.what})", where=self._path) from None
 
     def _decode(self, handle: openslide.OpenSlide, box: BoxPx, level: int) -> Pixels:
-        factor = self._downsamples[level]
+        factor = self.downsamples[level]
         if factor == round(factor):
             return _read_region(
                 handle, box, level=level, x_px0=box.x * round(factor), y_px0=box.y * round(factor)
@@ -139,7 +144,7 @@ class OpenSlideReader(Slide):
         for _ in range(2):
             handle = self._recovery = self._recovery or self._reopen()
             try:
-                return _read_part(handle, tile, part, level=level, factor=self._downsamples[level])
+                return _read_part(handle, tile, part, level=level, factor=self.downsamples[level])
             except openslide.OpenSlideError:
                 self._recovery = None
         self._damaged.add((level, tile))

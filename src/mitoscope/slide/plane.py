@@ -19,9 +19,10 @@ TOLERANCE = 0.10
 class Plane:
     """A slide resampled to a stated resolution.
 
-    Where a level is within the tolerance of the wanted resolution, its own pixels are used. Otherwise they
-    are made by bicubic resampling with antialiasing from the finest level needed. Windows agree bit for bit
-    where they overlap.
+    Where a level is within the tolerance of the wanted resolution, its own pixels are used. Otherwise, where
+    a level reduced by 2, 4 or 8 is and the slide can be read that way (`Slide.read_reduced`), they come
+    reduced from the decoder. Otherwise they are made by bicubic resampling with antialiasing from the finest
+    level needed. Windows agree bit for bit where they overlap.
 
     Parameters
     ----------
@@ -52,8 +53,8 @@ class Plane:
         level = slide.info.level(self._sampling.level)
         self.size: SizePx = sampled_size(slide, self._sampling)
         self.scale = (
-            self._sampling.step_x * level.downsample_x,
-            self._sampling.step_y * level.downsample_y,
+            self._sampling.step_x * self._sampling.reduction * level.downsample_x,
+            self._sampling.step_y * self._sampling.reduction * level.downsample_y,
         )
         self.mpp = (self.scale[0] * own.x, self.scale[1] * own.y)
 
@@ -64,8 +65,13 @@ class Plane:
 
     @property
     def native(self) -> bool:
-        """Whether the level's own pixels are used."""
-        return self._sampling.native
+        """Whether the level's own pixels are used, whole."""
+        return self._sampling.native and self.reduction == 1
+
+    @property
+    def reduction(self) -> int:
+        """The factor by which the decoder reduces the level; 1 where it does not."""
+        return self._sampling.reduction
 
     def read(self, box: BoxPx) -> Pixels:
         """Read a box in plane px; it may reach beyond the slide.
@@ -91,9 +97,10 @@ class Plane:
 def _choose(slide: Slide, wanted: tuple[float, float], tolerance: float) -> Sampling:
     """Choose the level and the step; `wanted` is px0 per plane px in x and y."""
     steps = [(wanted[0] / level.downsample_x, wanted[1] / level.downsample_y) for level in slide.info.levels]
-    off = [max(abs(x - 1), abs(y - 1)) for x, y in steps]
-    nearest = min(range(len(off)), key=off.__getitem__)
-    if off[nearest] <= tolerance + 1e-9:
-        return Sampling(nearest, 1.0, 1.0)
+    for reduction in (1, *slide.reductions):
+        off = [max(abs(x / reduction - 1), abs(y / reduction - 1)) for x, y in steps]
+        nearest = min(range(len(off)), key=off.__getitem__)
+        if off[nearest] <= tolerance + 1e-9:
+            return Sampling(nearest, 1.0, 1.0, reduction)
     level = best_level(slide, min(wanted))
     return Sampling(level, exact_step(steps[level][0]), exact_step(steps[level][1]))

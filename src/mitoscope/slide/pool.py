@@ -30,9 +30,13 @@ class SharedSlide(Slide):
     def __init__(self, slide: Slide) -> None:
         self._slide = slide
         self.info = slide.info
+        self.reductions = slide.reductions
 
     def _read_inside(self, box: BoxPx, level: int) -> Pixels:
         return self._slide.read(box, level=level)
+
+    def _read_reduced_inside(self, box: BoxPx, level: int, reduction: int) -> Pixels:
+        return self._slide.read_reduced(box, reduction=reduction, level=level)
 
     def close(self) -> None:
         """Do nothing: the pool closes its slides."""

@@ -19,6 +19,7 @@ from PIL import Image
 from mitoscope.errors import RegionError
 from mitoscope.geometry import BoxPx, SizePx
 from mitoscope.slide.pixels import WHITE, Pixels
+from mitoscope.slide.reduction import reduced_size
 from mitoscope.slide.slide import Slide
 
 SCALE_STEPS = 1024
@@ -40,15 +41,19 @@ class Sampling:
         The level read.
     step_x, step_y : float
         Pixels of that level per new pixel; multiples of 1 / `SCALE_STEPS`.
+    reduction : int
+        Whole factor by which the level is reduced while it is decoded; its steps then count reduced pixels
+        and are 1.
     """
 
     level: int
     step_x: float
     step_y: float
+    reduction: int = 1
 
     @property
     def native(self) -> bool:
-        """Whether the new pixels are the level's own."""
+        """Whether the new pixels are the level's own, or come reduced from the decoder."""
         return self.step_x == 1.0 and self.step_y == 1.0
 
     @property
@@ -64,7 +69,7 @@ def exact_step(step: float) -> float:
 
 def sampled_size(slide: Slide, sampling: Sampling) -> SizePx:
     """Return the size of a whole slide in new pixels; a last pixel that is partly outside counts."""
-    size = slide.info.level(sampling.level).size
+    size = reduced_size(slide.info.level(sampling.level).size, sampling.reduction)
     return SizePx(math.ceil(size.width / sampling.step_x), math.ceil(size.height / sampling.step_y))
 
 
@@ -73,6 +78,8 @@ def read_sampled(slide: Slide, box: BoxPx, *, sampling: Sampling) -> Pixels:
 
     A new pixel is valid where at least half of what it covers is. Damaged parts are given in new pixels.
     """
+    if sampling.reduction > 1:
+        return slide.read_reduced(box, reduction=sampling.reduction, level=sampling.level)
     if sampling.native:
         return slide.read(box, level=sampling.level)
     whole = Pixels.nothing(box.width, box.height)

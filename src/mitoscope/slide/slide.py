@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from mitoscope.errors import RegionError, SlideReadError
-from mitoscope.geometry import BoxPx
+from mitoscope.errors import LevelError, RegionError, SlideReadError
+from mitoscope.geometry import BoxPx, SizePx
 from mitoscope.slide.info import SlideInfo
 from mitoscope.slide.pixels import Pixels
+from mitoscope.slide.reduction import reduced_size
 
 MAX_READ_PX = 1 << 28
 """Most pixels one read may ask for: 16,384 × 16,384, 800 MB of colours."""
@@ -22,9 +24,12 @@ class Slide(ABC):
     ----------
     info : SlideInfo
         What is known about the slide.
+    reductions : tuple of int
+        Whole factors by which `read_reduced` reads; there are some where that costs less than a whole read.
     """
 
     info: SlideInfo
+    reductions: tuple[int, ...] = ()
 
     def read(self, box: BoxPx, *, level: int = 0) -> Pixels:
         """Read a box.
@@ -52,6 +57,42 @@ class Slide(ABC):
             If the slide is closed or its file can no longer be opened.
         """
         size = self.info.level(level).size
+        return self._read_framed(box, size, lambda inside: self._read_inside(inside, level))
+
+    def read_reduced(self, box: BoxPx, *, reduction: int, level: int = 0) -> Pixels:
+        """Read a box of a level that is reduced while it is decoded.
+
+        Parameters
+        ----------
+        box : BoxPx
+            In reduced pixels: the one in column 0 shows the columns [0, reduction) of the level.
+        reduction : int
+            One of `reductions`.
+        level : int
+            Level of the pyramid.
+
+        Returns
+        -------
+        Pixels
+            As `read`; a pixel is valid where at least half of what it shows is. Windows agree bit for bit
+            where they overlap.
+
+        Raises
+        ------
+        LevelError
+            If the slide has no such level, or cannot be read reduced by that factor.
+        RegionError, SlideReadError
+            As `read`.
+        """
+        size = reduced_size(self.info.level(level).size, reduction)
+        if reduction not in self.reductions:
+            raise LevelError(f"cannot be read reduced by {reduction}", where=self.info.path or self.info.name)
+        return self._read_framed(
+            box, size, lambda inside: self._read_reduced_inside(inside, level, reduction)
+        )
+
+    def _read_framed(self, box: BoxPx, size: SizePx, read: Callable[[BoxPx], Pixels]) -> Pixels:
+        """Read what lies inside of a level and lay white, invalid pixels around it."""
         if box.width * box.height > MAX_READ_PX:
             raise RegionError(
                 f"a region of {box.width} × {box.height} px is too large to read at once",
@@ -61,7 +102,7 @@ class Slide(ABC):
         inside = box.intersection(BoxPx(0, 0, size.width, size.height))
         if inside is None:
             return Pixels.nothing(box.width, box.height)
-        pixels = self._read_inside(inside, level)
+        pixels = read(inside)
         if inside == box:
             return pixels
         whole = Pixels.nothing(box.width, box.height)
@@ -74,6 +115,10 @@ class Slide(ABC):
     @abstractmethod
     def _read_inside(self, box: BoxPx, level: int) -> Pixels:
         """Read a box that lies within the level."""
+
+    def _read_reduced_inside(self, box: BoxPx, level: int, reduction: int) -> Pixels:
+        """Read a box that lies within the reduced level; for slides that have `reductions`."""
+        raise NotImplementedError
 
     def thumbnail(self, max_side_px: int) -> Pixels:
         """Return the whole slide, reduced so that its longer side has at most `max_side_px` pixels.

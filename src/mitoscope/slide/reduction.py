@@ -1,0 +1,38 @@
+"""Reducing pixels by a whole factor."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mitoscope.geometry import BoxPx, SizePx
+from mitoscope.slide.pixels import WHITE, Pixels
+
+
+def reduced_size(size: SizePx, reduction: int) -> SizePx:
+    """Return a size in reduced pixels; a last pixel that is partly outside counts."""
+    return SizePx(-(-size.width // reduction), -(-size.height // reduction))
+
+
+def block_means(pixels: Pixels, reduction: int) -> Pixels:
+    """Return the means of blocks of `reduction` × `reduction` pixels.
+
+    A new pixel is valid where at least half of what it covers is. A last block that reaches beyond the
+    pixels continues their border, which is not valid there.
+    """
+    height, width = pixels.valid.shape
+    size = reduced_size(SizePx(width, height), reduction)
+    around = (0, size.height * reduction - height), (0, size.width * reduction - width)
+    shape = size.height, reduction, size.width, reduction
+    colours = np.pad(pixels.rgb, (*around, (0, 0)), mode="edge").reshape(*shape, 3)
+    known = np.pad(pixels.valid, around, constant_values=False).reshape(shape)
+    area = reduction * reduction
+    rgb = ((colours.sum(axis=(1, 3), dtype=np.uint32) + area // 2) // area).astype(np.uint8)
+    valid = np.asarray(2 * known.sum(axis=(1, 3)) >= area)
+    rgb[~valid] = WHITE
+    return Pixels(rgb, valid, tuple(reduced_box(box, reduction) for box in pixels.damaged))
+
+
+def reduced_box(box: BoxPx, reduction: int) -> BoxPx:
+    """Return the reduced pixels that a box touches."""
+    x, y = box.x // reduction, box.y // reduction
+    return BoxPx(x, y, -(-box.right // reduction) - x, -(-box.bottom // reduction) - y)
