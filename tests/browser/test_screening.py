@@ -13,6 +13,15 @@ def _click(page: Page, x: float, y: float) -> None:
     page.mouse.click(box["x"] + x, box["y"] + y)
 
 
+def _drag(page: Page, x: float, y: float) -> None:
+    box = page.locator(".stage").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + x, box["y"] + y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + x + 60, box["y"] + y + 20, steps=5)
+    page.mouse.up()
+
+
 def test_a_slide_is_screened_from_the_first_click_to_the_last_field(clinic: Clinic) -> None:
     rater = clinic.person("Anna")
     round_ = clinic.round("screening", "screening", rater, settings={"field_um": [160, 110]})
@@ -29,6 +38,12 @@ def test_a_slide_is_screened_from_the_first_click_to_the_last_field(clinic: Clin
     found = until(lambda: len((cells := clinic_cells(clinic, rater, round_))["label"]) == 2 and cells)
     assert found["label"] == [clinic.look_alike] * 2
     shoot(page, "screening")
+
+    where = found["x"]
+    _drag(page, 500, 380)
+    until(lambda: clinic_cells(clinic, rater, round_)["x"] != where)
+    page.keyboard.press("Control+z")
+    until(lambda: clinic_cells(clinic, rater, round_)["x"] == where)
 
     page.keyboard.press("Control+z")
     until(lambda: len(clinic_cells(clinic, rater, round_)["cell"]) == 1)

@@ -9,10 +9,11 @@ interface Options {
   readonly slide: number;
   /** The class that a click gives. */
   label(): number;
+  selected(): number | null;
   onSelect(cell: number | null): void;
 }
 
-/** A click on tissue makes a cell of the last used class, a click on a cell selects it, a drag moves it. */
+/** A click on tissue makes a cell of the last used class, a click on a cell selects it, a drag moves the selected one. */
 export class LabelTool implements Tool {
   private dragged: { cell: Cell; from: Point; moved: boolean } | null = null;
 
@@ -30,7 +31,8 @@ export class LabelTool implements Tool {
   }
 
   press(pointer: Pointer): boolean {
-    const cell = this.at(pointer);
+    const near = this.at(pointer);
+    const cell = near?.id === this.options.selected() ? near : null; // else a pan would tear cells along
     this.dragged = cell && { cell, from: { x: cell.x, y: cell.y }, moved: false };
     return cell !== null;
   }

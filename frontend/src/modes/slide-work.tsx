@@ -75,7 +75,7 @@ export function SlideWork({ round, slide, children, mapLayers, onView }: Propert
     const regions = new RegionsLayer();
     made.addLayer(regions);
     made.addLayer(cells);
-    made.tool = new LabelTool(made, cells, work, { slide: slide.id, label: () => current.value, onSelect: select });
+    made.tool = new LabelTool(made, cells, work, { slide: slide.id, label: () => current.value, selected: () => selected.value, onSelect: select });
     [layer.current, view.current] = [cells, made];
     const unwatch = work.table.watch(() => made.redraw());
     const unfilter = effect(() => {
