@@ -12,7 +12,7 @@ from hypothesis import settings
 
 # A machine at work is no reason for a property not to hold.
 settings.register_profile("mitoscope", deadline=None)
-# The same examples in every run: a commit is not refused for what another one did. New ones are sought at the desk.
+# The same examples in every run: no commit is refused for what another one did.
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "mitoscope")
 

@@ -22,7 +22,11 @@ def test_the_command_reference_is_up_to_date(project: Path) -> None:
 
 def test_every_verb_of_the_contract_is_there() -> None:
     verbs = getattr(get_command(app), "commands", {})
-    assert {"demo", "detect", "count", "evaluate", "synth", "train", "bundle", "doctor"} | {"store", "curate", "serve"} <= set(verbs)
+    assert {"demo", "detect", "count", "evaluate", "synth", "train", "bundle", "doctor"} | {
+        "store",
+        "curate",
+        "serve",
+    } <= set(verbs)
 
 
 def test_links_in_the_documents_lead_somewhere(project: Path) -> None:

@@ -66,7 +66,8 @@ def test_control_without_what_was_seen_labels_are_overwritten(quick_path: Path, 
 def test_control_a_transaction_that_begins_with_a_read_fails(quick_path: Path, child: ChildScript) -> None:
     path = quick_path / "naive.sqlite"
     connection = sqlite3.connect(path)
-    connection.execute("PRAGMA journal_mode = WAL")  # here, since clients that set it at once lock each other out
+    # Here, since clients that set it at once lock each other out.
+    connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("CREATE TABLE label (cell INTEGER PRIMARY KEY, version INTEGER)")
     connection.executemany("INSERT INTO label VALUES (?, 0)", [(cell,) for cell in range(1, 51)])
     connection.commit()
