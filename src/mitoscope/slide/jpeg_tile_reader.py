@@ -158,8 +158,7 @@ class JpegTileReader(Slide):
         stored = self._tables[level].box(index).intersection(BoxPx(0, 0, size.width, size.height))
         assert stored is not None  # tiles lie on the level
         pixels = block_means(self._read_inside(stored, level), reduction)
-        lost = (BoxPx(box.x + tile.x, box.y + tile.y, box.width, box.height) for box in pixels.damaged)
-        damaged = tuple(hit for box in lost if (hit := box.intersection(part)) is not None)
+        damaged = tuple(hit for box in pixels.damaged if (hit := box.intersection(part)) is not None)
         place = _place(part, tile)
         return Pixels(pixels.rgb[place], pixels.valid[place], damaged)
 

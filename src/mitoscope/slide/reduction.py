@@ -17,7 +17,8 @@ def block_means(pixels: Pixels, reduction: int) -> Pixels:
     """Return the means of blocks of `reduction` × `reduction` pixels.
 
     A new pixel is valid where at least half of what it covers is. A last block that reaches beyond the
-    pixels continues their border, which is not valid there.
+    pixels continues their border, which is not valid there. Damaged boxes stay in the frame they are in,
+    reduced.
     """
     height, width = pixels.valid.shape
     size = reduced_size(SizePx(width, height), reduction)
