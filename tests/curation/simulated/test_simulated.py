@@ -31,6 +31,12 @@ def test_hard_cells_are_hard_for_all_and_the_average_stays() -> None:
     assert both > 2 * experts[0].confusion ** 2
 
 
+def test_a_place_without_a_cell_is_rarely_taken_for_a_figure() -> None:
+    expert = SimulatedExpert("1", background=0.02)
+    said = [expert.says(cell, LOOK_ALIKE.name, round_="r", is_cell=False) for cell in CELLS]
+    assert said.count(MITOTIC_FIGURE.name) / len(CELLS) == pytest.approx(0.02, abs=0.004)
+
+
 def test_the_same_look_gives_the_same_answer_and_another_round_another_look() -> None:
     expert = SimulatedExpert("1", confusion=0.5)
     first = [expert.says(cell, LOOK_ALIKE.name, round_="a") for cell in CELLS[:200]]

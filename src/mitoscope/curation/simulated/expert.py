@@ -43,6 +43,8 @@ class SimulatedExpert:
         True label → share of cells overlooked when screening.
     confusion : float
         Share of cells taken for the other class, on average over the cells.
+    background : float
+        Share of places without any cell of either class that are taken for a figure.
     difficulty : float
         0: all cells are equally hard, experts err independently. Up to 1: errors gather on a few hard cells
         that are hard for every expert, as real disagreement does; the average stays.
@@ -55,11 +57,13 @@ class SimulatedExpert:
         default_factory=lambda: {MITOTIC_FIGURE.name: MISS, LOOK_ALIKE.name: 0.2}
     )
     confusion: float = confusion_for(DISAGREEMENT)
+    background: float = 0.01
     difficulty: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
-        shares = {"confusion": self.confusion, "difficulty": self.difficulty, **self.miss}
+        shares = {"confusion": self.confusion, "background": self.background}
+        shares |= {"difficulty": self.difficulty, **self.miss}
         for what, share in shares.items():
             if not 0 <= share <= 1:
                 raise ConfigError(f"{what} {share:g} is not in [0, 1]", where=f"expert {self.name!r}")
@@ -76,9 +80,20 @@ class SimulatedExpert:
         """
         return chance(self.seed, self.name, "screening", cell) >= self.miss.get(truth, 0.0)
 
-    def says(self, cell: str, truth: str, *, round_: str) -> str:
-        """Return the label that the expert gives in a round; a second look in another round is a new one."""
-        wrong = chance(self.seed, self.name, round_, cell) < self._error(cell)
+    def says(self, cell: str, truth: str, *, round_: str, is_cell: bool = True) -> str:
+        """Return the label that the expert gives in a round; a second look in another round is a new one.
+
+        Parameters
+        ----------
+        cell, truth : str
+            See :meth:`finds`.
+        round_ : str
+            Name of the round.
+        is_cell : bool
+            False for a place where there is no cell of either class, which is easy to see.
+        """
+        error = self._error(cell) if is_cell else self.background
+        wrong = chance(self.seed, self.name, round_, cell) < error
         if not wrong:
             return truth
         return LOOK_ALIKE.name if truth == MITOTIC_FIGURE.name else MITOTIC_FIGURE.name

@@ -50,10 +50,18 @@ class TrueCells:
 
     def truth_at(self, x_px0: float, y_px0: float) -> str:
         """Return the true label of the nearest cell; far from all it is no figure but a look-alike."""
+        row = self._row_at(x_px0, y_px0)
+        return LOOK_ALIKE.name if row is None else self.label[row]
+
+    def is_cell_at(self, x_px0: float, y_px0: float) -> bool:
+        """Whether there is a cell of either class."""
+        return self._row_at(x_px0, y_px0) is not None
+
+    def _row_at(self, x_px0: float, y_px0: float) -> int | None:
         if not self.label:
-            return LOOK_ALIKE.name
+            return None
         distance, row = self._tree.query((x_px0, y_px0))
-        return self.label[int(row)] if distance <= SAME_CELL_PX0 else LOOK_ALIKE.name
+        return int(row) if distance <= SAME_CELL_PX0 else None
 
 
 class SimulatedStudy:
@@ -166,7 +174,9 @@ class SimulatedStudy:
         place: tuple[str, float, float],
         truth: str,
     ) -> None:
-        said = expert.says(_cell(*place), truth, round_=round_name)
+        name, x, y = place
+        is_cell = self._true_cells[name].is_cell_at(x, y)
+        said = expert.says(_cell(*place), truth, round_=round_name, is_cell=is_cell)
         session.label(cell_id, self._label_ids[said])
 
 
