@@ -106,7 +106,7 @@ def write_table(folder: Path) -> None:
 
 @contextmanager
 def journal(folder: Path, *, step: int, tensorboard: bool, shown: bool = True) -> Iterator[Journal]:
-    """Open the journal of a run that stands at a step; a process that does not lead leaves the files alone."""
+    """Open the journal of a run at a step; a process that does not lead leaves the files alone."""
     if not shown:
         yield Journal(folder)
         return
