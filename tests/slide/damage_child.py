@@ -12,7 +12,7 @@ import numpy as np
 
 from mitoscope.errors import MitoscopeError
 from mitoscope.geometry import BoxPx
-from mitoscope.slide import open_slide
+from mitoscope.slide import JpegTileReader, OpenSlideReader, Slide, open_slide
 
 MEMORY_BYTES = 4 << 30
 TILE_PX = 64
@@ -22,29 +22,32 @@ def open_descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def examine(path: Path, whole: np.ndarray) -> dict[str, object]:
-    """Open a slide and compare it tile by tile with the undamaged pixels."""
+def examine(path: Path, whole: np.ndarray) -> list[dict[str, object]]:
+    """Open a slide and compare it tile by tile with the undamaged pixels, read by each reader."""
     try:
         with open_slide(path) as slide:
-            size = slide.info.size
-            pixels = slide.read(BoxPx(0, 0, size.width, size.height))
+            outcomes = [compare(slide, whole)]
+        if isinstance(slide, JpegTileReader):
+            with OpenSlideReader(path) as reference:
+                outcomes.append(compare(reference, whole))
     except MitoscopeError as error:
-        return {"error": type(error).__name__, "line": str(error)}
+        return [{"error": type(error).__name__, "line": str(error)}]
+    return outcomes
+
+
+def compare(slide: Slide, whole: np.ndarray) -> dict[str, object]:
+    info, size = slide.info, slide.info.size
+    pixels = slide.read(BoxPx(0, 0, size.width, size.height))
+    outcome = {"error": None, "reader": info.reader, "size": [size.width, size.height], "mpp": info.mpp.x}
     if whole.shape[:2] != (size.height, size.width):
-        return {"error": None, "size": [size.width, size.height]}
+        return outcome
     wrong = (pixels.rgb != whole).any(axis=2)
     tiles_wrong, tiles_invalid = (
         [[int(x), int(y)] for y, x in np.argwhere(by_tile(mask))]
         for mask in (wrong & pixels.valid, ~pixels.valid)
     )
-    return {
-        "error": None,
-        "size": [size.width, size.height],
-        "mpp": slide.info.mpp.x,
-        "wrong": tiles_wrong,
-        "invalid": tiles_invalid,
-        "damaged": [[box.x, box.y, box.width, box.height] for box in pixels.damaged],
-    }
+    damaged = [[box.x, box.y, box.width, box.height] for box in pixels.damaged]
+    return outcome | {"wrong": tiles_wrong, "invalid": tiles_invalid, "damaged": damaged}
 
 
 def by_tile(mask: np.ndarray) -> np.ndarray:
@@ -59,9 +62,9 @@ def main(folder: Path) -> None:
     whole = np.load(folder / "whole.npy")
     for path in sorted((folder / "cases").iterdir()):
         before, start = open_descriptors(), time.monotonic()
-        outcome = examine(path, whole)
-        outcome |= {"seconds": time.monotonic() - start, "leaked": open_descriptors() - before}
-        sys.stdout.write(json.dumps({"case": path.stem, **outcome}) + "\n")
+        outcomes = examine(path, whole)
+        spent = {"seconds": time.monotonic() - start, "leaked": open_descriptors() - before}
+        sys.stdout.write(json.dumps({"case": path.stem, "outcomes": outcomes, **spent}) + "\n")
         sys.stdout.flush()
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import logging
 import os
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,10 @@ from PIL import Image
 
 from mitoscope.errors import ScaleError, SlideFormatError
 from mitoscope.geometry import BoxPx
-from mitoscope.slide import ImageSlide, JpegTileReader, OpenSlideReader, open_slide
+from mitoscope.slide import ImageSlide, JpegTileReader, OpenSlideReader, jpeg_tile_reader, open_slide
 from mitoscope.slide.jpeg_tile_reader import READER
+
+from .jpeg_kinds import JpegKind
 
 
 def test_a_jpeg_pyramid_goes_to_the_fast_reader_and_an_image_to_pillow(
@@ -27,7 +31,7 @@ def test_a_jpeg_pyramid_goes_to_the_fast_reader_and_an_image_to_pillow(
         assert isinstance(roi, ImageSlide)
 
 
-def test_both_readers_agree_on_a_file_that_both_can_read(
+def test_openslide_and_pillow_agree_on_a_file_that_both_can_read(
     tmp_path: Path, make_tissue: Callable[..., Any]
 ) -> None:
     """Promise 5, lossless: exact."""
@@ -51,6 +55,65 @@ def test_both_readers_agree_on_a_file_that_both_can_read(
         assert (ours.rgb == theirs.rgb).all()
         assert (ours.valid == theirs.valid).all()
         assert (ours.rgb[5:205, 3:303] == rgb).all()
+
+
+def test_why_openslide_reads_is_logged_and_stated(
+    tmp_path: Path, make_leica: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "mitoscope.slide")
+    lossless = tmp_path / "lossless.tiff"
+    rgb = np.zeros((128, 128, 3), np.uint8)
+    tifffile.imwrite(lossless, rgb, tile=(64, 64), photometric="rgb", compression="zlib")
+    leica = make_leica(tmp_path / "slide.scn").path
+    for path, reason in (
+        (lossless, "level 0 is not JPEG (compression 8)"),
+        (leica, "is a slide of leica, not a plain tiled TIFF"),
+    ):
+        with open_slide(path, mpp=0.25) as slide:
+            assert isinstance(slide, OpenSlideReader)
+            assert slide.info.reader.startswith("openslide")
+            assert slide.info.reader_reason == reason
+        assert caplog.records[-1].levelno == logging.INFO
+        assert caplog.messages[-1] == f"{path.name} is read by OpenSlide: {reason}"
+
+
+def test_a_disagreement_is_a_warning_and_the_slide_is_read_right(
+    pyramid: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    decode = jpeg_tile_reader.decode_tile
+    monkeypatch.setattr(
+        jpeg_tile_reader, "decode_tile", lambda *rest, **more: decode(*rest, **more)[::-1].copy()
+    )
+    with open_slide(pyramid.path) as slide, OpenSlideReader(pyramid.path) as theirs:
+        assert isinstance(slide, OpenSlideReader)
+        assert slide.info.reader_reason is not None
+        assert slide.info.reader_reason.startswith("decodes tile 0 of level 0")
+        box = BoxPx(100, 100, 300, 300)
+        assert (slide.read(box).rgb == theirs.read(box).rgb).all()
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+
+
+def test_abbreviated_streams_without_their_tables_are_refused(
+    tmp_path: Path, make_tiff: Callable[..., Any], make_tissue: Callable[..., Any]
+) -> None:
+    kind = JpegKind(shared_tables=True)
+    made = make_tiff(tmp_path / "slide.tiff", make_tissue(256, 256), reductions=(1,), kind=kind)
+    data = bytearray(made.path.read_bytes())
+    struct.pack_into("<H", data, made.entry[0, 347], 65_000)  # the tag becomes one that nobody knows
+    made.path.write_bytes(data)
+    with pytest.raises(SlideFormatError, match="no tile that can be decoded"):
+        open_slide(made.path)
+
+
+@pytest.mark.parametrize("compression", ["jpeg", "zlib"])
+def test_striped_tiff_is_an_image(tmp_path: Path, make_tissue: Callable[..., Any], compression: str) -> None:
+    rgb, path = make_tissue(200, 300), tmp_path / "striped.tiff"
+    Image.fromarray(rgb).save(path, compression="jpeg" if compression == "jpeg" else "tiff_adobe_deflate")
+    with open_slide(path, mpp=0.25) as slide:
+        assert isinstance(slide, ImageSlide)
+        off = np.abs(slide.read(BoxPx(0, 0, 300, 200)).rgb.astype(int) - rgb)
+    assert off.max() == 0 if compression == "zlib" else off.mean() < 4
 
 
 @pytest.mark.parametrize("mode", ["grey", "cmyk"])

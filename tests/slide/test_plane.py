@@ -14,7 +14,7 @@ from PIL import Image
 
 from mitoscope.errors import ConfigError, ScaleError
 from mitoscope.geometry import BoxPx, Mpp, SizePx
-from mitoscope.slide import MemorySlide, OpenSlideReader, Pixels, Plane
+from mitoscope.slide import MemorySlide, OpenSlideReader, Pixels, Plane, open_slide
 
 RGB = np.random.default_rng(5).integers(0, 256, (300, 420, 3), np.uint8)
 SLIDE = MemorySlide(RGB, mpp=Mpp.square(0.25))
@@ -165,6 +165,46 @@ def test_the_finest_level_needed_is_read(pyramid: Any) -> None:
         1.05: (2, True),
         3.0: (2, False),
     }
+
+
+def test_where_the_pyramid_lacks_a_level_the_decoder_reduces(
+    pyramid: Any, make_tiff: Any, tmp_path: Path
+) -> None:
+    """Levels of 0.25 and 1 µm/px, as most scanners write: 0.5 comes from level 0, 2 from level 1."""
+    made = make_tiff(tmp_path / "quarters.tiff", pyramid.rgb, reductions=(1, 4))
+    with open_slide(made.path) as fast, OpenSlideReader(made.path) as slow:
+        chosen = {mpp: Plane(fast, mpp) for mpp in (0.25, 0.4, 0.46, 0.5, 0.55, 0.7, 1.0, 2.0, 4.0)}
+        assert {mpp: (plane.level, plane.reduction, plane.native) for mpp, plane in chosen.items()} == {
+            0.25: (0, 1, True),
+            0.4: (0, 1, False),
+            0.46: (0, 2, False),
+            0.5: (0, 2, False),
+            0.55: (0, 2, False),
+            0.7: (0, 1, False),
+            1.0: (1, 1, True),
+            2.0: (1, 2, False),
+            4.0: (1, 4, False),
+        }
+        plane = chosen[0.46]
+        assert (plane.scale, plane.mpp, plane.size) == ((2.0, 2.0), (0.5, 0.5), SizePx(512, 512))
+        box = BoxPx(-7, 30, 200, 190)
+        assert (plane.read(box).rgb == fast.read_reduced(box, reduction=2).rgb).all()
+        bicubic = Plane(slow, 0.5)
+        assert (bicubic.reduction, bicubic.scale) == (1, (2.0, 2.0))
+        assert np.abs(plane.read(box).rgb.astype(int) - bicubic.read(box).rgb).mean() < 1
+
+
+def test_a_cell_keeps_its_place_where_the_decoder_reduces(make_tiff: Any, tmp_path: Path) -> None:
+    drawn = [(60.3, 70.8), (301.1, 90.4), (170.7, 215.2), (350.5, 240.5)]
+    rgb = discs(drawn, shape=(300, 420), sigma=6)
+    made = make_tiff(tmp_path / "discs.tiff", rgb, reductions=(1,))
+    with open_slide(made.path) as slide:
+        for mpp in (0.5, 1.0, 2.0):
+            plane = Plane(slide, mpp)
+            rgb = plane.read(BoxPx(0, 0, plane.size.width, plane.size.height)).rgb
+            for point in np.array(drawn):
+                found = centroid(rgb, plane.from_px0(point[None])[0], math.ceil(25 / plane.scale[0]))
+                assert np.abs(plane.to_px0(found[None])[0] - point).max() < 0.2
 
 
 def test_damage_is_given_in_plane_pixels(pyramid: Any, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import tifffile
 
 from mitoscope.errors import ScaleError, SlideFormatError
 from mitoscope.geometry import BoxPx
-from mitoscope.slide import acquire
+from mitoscope.slide import acquire, open_slide
 from mitoscope.slide.pool import Pool
 
 BOX = BoxPx(100, 100, 200, 200)
@@ -39,6 +39,15 @@ def alone(pyramid: Any) -> list[str]:
 def test_reading_in_parallel_equals_reading_alone(method: str, pyramid: Any, alone: list[str]) -> None:
     assert len(set(alone)) == 256  # no two tiles alike, so that a wrong tile is seen
     assert run(method, pyramid.path, repeats=2) == alone * 2
+
+
+def test_so_it_does_through_openslide(pyramid: Any, tmp_path: Path) -> None:
+    """The same slide without loss, which is none for the fast reader."""
+    path = tmp_path / "lossless.tiff"
+    resolution = {"resolution": (40_000, 40_000), "resolutionunit": "CENTIMETER"}
+    tifffile.imwrite(path, pyramid.rgb, tile=(64, 64), photometric="rgb", compression="zlib", **resolution)
+    assert acquire(path).info.reader.startswith("openslide")
+    assert run("fork", path) == run("alone", path)
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork.*:DeprecationWarning")
@@ -81,6 +90,13 @@ def test_closing_a_shared_slide_hurts_nobody(pyramid: Any) -> None:
         before = slide.read(BOX).rgb
     assert (slide.read(BOX).rgb == before).all()
     assert (acquire(pyramid.path).read(BOX).rgb == before).all()
+
+
+def test_a_shared_slide_reads_reduced(pyramid: Any) -> None:
+    slide = acquire(pyramid.path)
+    assert slide.reductions == (2, 4, 8)
+    with open_slide(pyramid.path) as alone:
+        assert (slide.read_reduced(BOX, reduction=2).rgb == alone.read_reduced(BOX, reduction=2).rgb).all()
 
 
 def test_a_slide_that_changed_is_opened_anew(pyramid: Any, tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def _fastest(reference: OpenSlideReader) -> Slide:
         fast = JpegTileReader(reference)
     except SlideFormatError as error:
         reason = error.what
-        _LOG.info("%s is read by OpenSlide: it %s", reference.info.name, reason)
+        _LOG.info("%s is read by OpenSlide: %s", reference.info.name, reason)
     else:
         disagreement = find_disagreement(fast, reference)
         if disagreement is None:
