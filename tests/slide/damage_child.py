@@ -38,7 +38,12 @@ def examine(path: Path, whole: np.ndarray) -> list[dict[str, object]]:
 def compare(slide: Slide, whole: np.ndarray) -> dict[str, object]:
     info, size = slide.info, slide.info.size
     pixels = slide.read(BoxPx(0, 0, size.width, size.height))
-    outcome = {"error": None, "reader": info.reader, "size": [size.width, size.height], "mpp": info.mpp.x}
+    outcome: dict[str, object] = {
+        "error": None,
+        "reader": info.reader,
+        "size": [size.width, size.height],
+        "mpp": info.mpp.x,
+    }
     if whole.shape[:2] != (size.height, size.width):
         return outcome
     wrong = (pixels.rgb != whole).any(axis=2)

@@ -16,7 +16,8 @@ from mitoscope.errors import LevelError, SlideFormatError
 from mitoscope.geometry import BoxPx, SizePx
 from mitoscope.slide import JpegTileReader, MemorySlide, OpenSlideReader, Pixels, open_slide
 from mitoscope.slide import jpeg_tile_reader as module
-from mitoscope.slide.jpeg_stream import REDUCTIONS
+from mitoscope.slide.jpeg_stream import REDUCTIONS, decode_tile
+from mitoscope.slide.positional_file import PositionalFile
 from mitoscope.slide.reduction import block_means, reduced_size
 from mitoscope.slide.tile_cache import TileCache
 
@@ -113,7 +114,7 @@ def test_a_tile_only_openslide_can_read_is_read_by_openslide(
 ) -> None:
     """libjpeg-turbo complains about every tile that begins like tile 5: the pixels are right all the same."""
     start = pyramid.path.read_bytes()[pyramid.tile_offset[0][5] :][: pyramid.tile_bytes[0][5]]
-    decode = module.decode_tile
+    decode = decode_tile
 
     def complain(stream: bytes, *rest: Any, **more: Any) -> np.ndarray:
         if stream == start:
@@ -149,7 +150,7 @@ def test_damage_in_reduced_pixels(broken: Path, reduction: int) -> None:
 def test_a_fault_of_the_disk_that_passes_costs_nothing(pyramid: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     with JpegTileReader(OpenSlideReader(pyramid.path)) as slide:
         with monkeypatch.context() as patch:
-            patch.setattr(module.PositionalFile, "read", lambda *_: (_ for _ in ()).throw(OSError(5, "I/O")))
+            patch.setattr(PositionalFile, "read", lambda *_: (_ for _ in ()).throw(OSError(5, "I/O")))
             assert slide.read(tile_box(3)).valid.all()  # through OpenSlide
             assert slide.tile(0, 3) is None
         assert slide.tile(0, 3) is not None
@@ -160,7 +161,7 @@ def test_a_fault_of_the_disk_that_passes_costs_nothing(pyramid: Any, monkeypatch
 
 def count_decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     calls: list[int] = []
-    decode = module.decode_tile
+    decode = decode_tile
 
     def counted(*arguments: Any, **more: Any) -> np.ndarray:
         calls.append(1)

@@ -44,8 +44,15 @@ def test_reading_in_parallel_equals_reading_alone(method: str, pyramid: Any, alo
 def test_so_it_does_through_openslide(pyramid: Any, tmp_path: Path) -> None:
     """The same slide without loss, which is none for the fast reader."""
     path = tmp_path / "lossless.tiff"
-    resolution = {"resolution": (40_000, 40_000), "resolutionunit": "CENTIMETER"}
-    tifffile.imwrite(path, pyramid.rgb, tile=(64, 64), photometric="rgb", compression="zlib", **resolution)
+    tifffile.imwrite(
+        path,
+        pyramid.rgb,
+        tile=(64, 64),
+        photometric="rgb",
+        compression="zlib",
+        resolution=(40_000, 40_000),
+        resolutionunit="CENTIMETER",
+    )
     assert acquire(path).info.reader.startswith("openslide")
     assert run("fork", path) == run("alone", path)
 

@@ -9,6 +9,7 @@ import pytest
 
 from mitoscope.slide import JpegTileReader, OpenSlideReader
 from mitoscope.slide import jpeg_tile_reader as module
+from mitoscope.slide.jpeg_stream import decode_tile
 from mitoscope.slide.reader_check import find_disagreement
 from mitoscope.slide.tile_cache import TileCache
 
@@ -21,7 +22,7 @@ def check(path: Path) -> str | None:
 
 
 def decode_otherwise(monkeypatch: pytest.MonkeyPatch, change: Callable[[np.ndarray], np.ndarray]) -> None:
-    decode = module.decode_tile
+    decode = decode_tile
     monkeypatch.setattr(module, "decode_tile", lambda *rest, **more: change(decode(*rest, **more)))
 
 

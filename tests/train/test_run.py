@@ -38,11 +38,11 @@ def _stop_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
         with original(job, state) as loop:
             count = iter(range(1, 1000))
 
-            def note(_done: int, _note: str) -> None:
+            def count_steps(done: int, note: str) -> None:
                 if next(count) == steps:
                     loop.stop.wanted = True
 
-            yield run.Loop(loop.job, loop.ahead, loop.stop, note, loop.journal)
+            yield run.Loop(loop.job, loop.ahead, loop.stop, count_steps, loop.journal)
 
     monkeypatch.setattr(run, "open_loop", open_loop)
 
@@ -137,7 +137,7 @@ def test_patience_ends_a_run_at_a_validation(
     )
     monkeypatch.setattr(run, "validate", lambda job, state: {"f1": 1.0})
     run.main(job_of(patient, tiny_data, tmp_path), resume=False)
-    assert [row["step"] for row in read_metrics(tmp_path)][-1] < 6
+    assert read_metrics(tmp_path)[-1]["step"] in (3, 4, 5)
 
 
 def test_several_runs_have_a_folder_each_and_a_mean(tiny_data: Path, tmp_path: Path, recipe: Recipe) -> None:

@@ -50,6 +50,7 @@ def train(
     need_training()
     from mitoscope.train import show_samples
     from mitoscope.train import train as run_training
+    from mitoscope.train.device import leads
 
     settings = list(changes or ())
     if start_from is not None:
@@ -62,4 +63,5 @@ def train(
         return
     target = Path("runs") / recipe.stem if out is None else out
     bundle = run_training(recipe, data, target, resume=resume, changes=settings)
-    typer.echo(f"{bundle.manifest.source} written to {bundle.folder}")
+    if leads():
+        typer.echo(f"{bundle.manifest.source} written to {bundle.folder}")

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.strategies import DDPStrategy
+from lightning_fabric.strategies.ddp import DDPStrategy
 
 from mitoscope.data.batch import Batch
 from mitoscope.errors import ConfigError
 
 if TYPE_CHECKING:
     from mitoscope.train.recipe import RunRecipe
+
+
+def leads() -> bool:
+    """Say whether this process is the first of a run, which speaks for all."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
 def launch(run: RunRecipe) -> Fabric:

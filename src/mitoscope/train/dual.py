@@ -22,6 +22,7 @@ from mitoscope.train.judging import Curve, judge
 from mitoscope.train.model_card import write_card
 from mitoscope.train.packing import CARD_NAME, ONNX_NAME, Packed
 from mitoscope.train.recipe import DualRecipe
+from mitoscope.train.transfer import WEIGHTS_NAME
 
 VERIFIER_NAME: Final = "verifier.onnx"
 _CROPS: Final = 64
@@ -95,12 +96,15 @@ def write_dual(
         "metrics": metrics,
     }
     description = ModelDescription(**values)
+    files: dict[str, Path | bytes] = {CARD_NAME: write_card(description, job.recipe).encode()}
+    if recipe.bundle.weights:
+        files[WEIGHTS_NAME] = first.weights  # those of the first stage, whose architecture the manifest names
     bundle = write_bundle(
         folder,
         description=description,
         onnx={ONNX_NAME: first.onnx, VERIFIER_NAME: second.onnx},
         self_test_rgb=first.self_test_rgb,
-        files={CARD_NAME: write_card(description, job.recipe).encode()},
+        files=files,
     )
     told = {"f1": score.f1, "threshold": threshold, "f1_of_the_detector_alone": alone}
     return bundle, told
@@ -116,11 +120,14 @@ def _judge_both(recipe: DualRecipe, first: Packed, second: Packed, job: Job) -> 
     def find(windows: NDArray[np.uint8]) -> NDArray[np.float32]:
         return find_points(finder, windows)
 
+    searched = search(
+        find, fields, layout, tiles_max=recipe.detector.validation.tiles, seed=recipe.detector.run.seed
+    )
     found = [
         suppressed(one.points, radius_px=calibration.nms_radius_px, floor=calibration.score_floor)
-        for one in search(find, fields, layout)
+        for one in searched
     ]
-    truths = [visible_figures(field) for field in fields]
+    truths = [one.among(visible_figures(field)) for one, field in zip(searched, fields, strict=True)]
     rule = PROTOCOLS[recipe.detector.validation.protocol]
     scored = [
         verified(one, field, scorer, crop_px=second.description.window_px, column=0)

@@ -8,9 +8,10 @@ from mitoscope.bundle import Bundle
 from mitoscope.data.sources import read_fields
 from mitoscope.errors import IncompleteRunError
 from mitoscope.train.checkpoint import CHECKPOINT_NAME, load
-from mitoscope.train.job import RECIPE_NAME, new_state, setup
-from mitoscope.train.packing import pack, write
-from mitoscope.train.recipe import Recipe
+from mitoscope.train.dual import write_dual
+from mitoscope.train.job import RECIPE_NAME, Job, new_state, setup
+from mitoscope.train.packing import Packed, pack, write
+from mitoscope.train.recipe import DualRecipe, Recipe, read_recipe
 from mitoscope.train.repeats import Member
 from mitoscope.train.state import put_weights
 
@@ -21,7 +22,7 @@ def export_run(run: Path, out: Path, *, data: Path) -> Bundle:
     Parameters
     ----------
     run : Path
-        Folder of the run, with its recipe and its checkpoint.
+        Folder of the run, with its recipe and its checkpoint; of a dual detector, the one that holds both.
     out : Path
         Folder of the bundle; must not exist.
     data : Path
@@ -36,7 +37,15 @@ def export_run(run: Path, out: Path, *, data: Path) -> Bundle:
     IncompleteRunError
         If the run has not yet been validated.
     """
-    recipe = Recipe.from_toml(run / RECIPE_NAME)
+    recipe = read_recipe(run / RECIPE_NAME)
+    if isinstance(recipe, DualRecipe):
+        first, second = (_packed(part, run / name, data) for name, part in recipe.parts.items())
+        return write_dual(recipe, first, second, out)[0]
+    packed, job = _packed(recipe, run, data)
+    return write(packed, job, out)
+
+
+def _packed(recipe: Recipe, run: Path, data: Path) -> tuple[Packed, Job]:
     fields = read_fields(recipe.data.source, data, mpp=recipe.model.mpp)
     job = setup(recipe, fields, data, out=run, member=Member("", recipe.run.seed, None))
     state = new_state(job)
@@ -46,4 +55,4 @@ def export_run(run: Path, out: Path, *, data: Path) -> Bundle:
             "not validated yet: there are no best weights", where=run, mend="train longer"
         )
     put_weights(state.judged, state.best)
-    return write(pack(state.judged, job), job, out)
+    return pack(state.judged, job), job

@@ -17,7 +17,7 @@ from mitoscope.evaluate import PROTOCOLS
 from mitoscope.models.config import ModelConfig
 from mitoscope.train.optimiser import OptimiserRecipe
 from mitoscope.train.phases import Phase, Positive, Share, total_steps
-from mitoscope.train.settings import read_settings
+from mitoscope.train.settings import read_settings, with_change
 
 Count = Annotated[int, Field(ge=0)]
 AtLeastOne = Annotated[int, Field(ge=1)]
@@ -203,6 +203,11 @@ class DualRecipe(Config):
     detector: Recipe
     verifier: Recipe
 
+    @property
+    def parts(self) -> dict[str, Recipe]:
+        """Both recipes by name, in the order in which they are trained."""
+        return {"detector": self.detector, "verifier": self.verifier}
+
 
 def read_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe | DualRecipe:
     """Read a recipe, its bases resolved, with changes from the command line.
@@ -212,13 +217,18 @@ def read_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe | DualRecipe:
     path : Path
         TOML file; with the tables ``detector`` and ``verifier`` it is a dual recipe.
     changes : sequence of str
-        ``key=value`` each, the key dotted.
+        ``key=value`` each, the key dotted. In a dual recipe, a key that begins with none of its tables
+        belongs to both parts.
 
     Raises
     ------
     ConfigError
         If the file is missing or not TOML, or a key or value does not fit.
     """
-    values = read_settings(path, changes)
+    values = read_settings(path)
     kind = DualRecipe if "detector" in values else Recipe
+    for change in changes:
+        shared = kind is DualRecipe and change.split(".")[0] not in DualRecipe.model_fields
+        for prefix in ("detector.", "verifier.") if shared else ("",):
+            values = with_change(values, prefix + change)
     return kind.parse(values, where=path)

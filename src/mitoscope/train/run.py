@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from mitoscope.data.batch import Batch
-from mitoscope.errors import NonFiniteError, StoppedError
+from mitoscope.errors import IncompleteRunError, NonFiniteError, StoppedError
 from mitoscope.fsio import make_directory
 from mitoscope.train.average import follow
 from mitoscope.train.checkpoint import CHECKPOINT_NAME, load, save
@@ -57,6 +57,8 @@ def main(job: Job, *, resume: bool) -> State:
     ------
     NonFiniteError
         If a loss, a gradient or a weight is NaN or infinite, naming the step.
+    IncompleteRunError
+        If no validation gave a score.
     StoppedError
         If the run is stopped; it can be resumed.
     """
@@ -69,6 +71,12 @@ def main(job: Job, *, resume: bool) -> State:
     check_first_batches(job, state)
     with open_loop(job, state) as loop:
         fit(loop, state)
+    if not state.best:
+        raise IncompleteRunError(
+            f"{job.recipe.validation.metric} was never defined on the held-out cases",
+            where=job.out,
+            mend="hold out cases of every class, or take another validation.metric",
+        )
     put_weights(state.judged, state.best)
     return state
 
@@ -111,14 +119,21 @@ def fit(loop: Loop, state: State) -> None:
         loop.report(state.step, _note(smooth, state, recipe.validation.metric))
         if state.step % recipe.validation.every == 0 or finished(job, state):
             judge_and_keep(loop, state, loss=smooth)
-        if loop.stop.wanted or state.step % recipe.run.checkpoint_every == 0 or finished(job, state):
+        stopping = asked_to_stop(loop)
+        if stopping or state.step % recipe.run.checkpoint_every == 0 or finished(job, state):
             keep_checkpoint(job, state)
-        if loop.stop.wanted and not finished(job, state):
+        if stopping and not finished(job, state):
             raise StoppedError(
                 f"stopped after step {state.step} of {recipe.steps}",
                 where=job.out,
                 mend="go on with --resume",
             )
+
+
+def asked_to_stop(loop: Loop) -> bool:
+    """Say whether the user asked the leading process to stop: all stop after the same step."""
+    fabric = loop.job.fabric
+    return loop.stop.wanted if fabric.world_size == 1 else bool(fabric.broadcast(loop.stop.wanted, 0))
 
 
 def finished(job: Job, state: State) -> bool:

@@ -36,7 +36,7 @@ def check_first_batches(job: Job, state: State) -> None:
             loss = network.loss(on_device(job.batches.draw(step, state.hard), job.fabric.device))
         if not math.isfinite(float(loss.detach())):
             raise NonFiniteError(f"the loss is {float(loss.detach())}", where=f"sanity batch {step}")
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         losses.append(float(loss.detach()))
     if not any(p.grad is not None and bool(p.grad.any()) for p in network.parameters()):
         raise TrainingDataError("the first batches teach nothing: no gradient", where="sanity batches")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,25 +17,15 @@ _NESTING_MAX: Final = 8
 Values = dict[str, Any]
 
 
-def read_settings(path: Path, changes: Sequence[str] = ()) -> Values:
-    """Read a recipe with its bases and apply changes.
-
-    Parameters
-    ----------
-    path : Path
-        TOML file.
-    changes : sequence of str
-        ``key=value`` each, the key dotted (``phases.0.steps=10``), the value as in TOML.
+def read_settings(path: Path) -> Values:
+    """Read a recipe's TOML file with its bases.
 
     Raises
     ------
     ConfigError
-        If a file is missing or not TOML, bases go round in a circle, or a change names no place.
+        If a file is missing or not TOML, or bases go round in a circle.
     """
-    values = _with_bases(_toml(path), path, nesting=0)
-    for change in changes:
-        values = with_change(values, change)
-    return values
+    return _with_bases(_toml(path), path, nesting=0)
 
 
 def _toml(path: Path) -> Values:
@@ -76,6 +66,12 @@ def overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> Values:
 
 def with_change(values: Values, change: str) -> Values:
     """Return the values with one of them changed.
+
+    Parameters
+    ----------
+    values : dict
+    change : str
+        ``key=value``, the key dotted (``phases.0.steps=10``), the value as in TOML.
 
     Raises
     ------

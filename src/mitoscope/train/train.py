@@ -13,11 +13,12 @@ from mitoscope.data.sheet import contact_sheet
 from mitoscope.data.sources import read_fields
 from mitoscope.errors import OutputError
 from mitoscope.fsio import atomic_write
+from mitoscope.models.family import Family
 from mitoscope.train.checkpoint import CHECKPOINT_NAME
 from mitoscope.train.dual import write_dual
-from mitoscope.train.job import Job, setup
+from mitoscope.train.job import RECIPE_NAME, Job, setup
 from mitoscope.train.journal import say
-from mitoscope.train.packing import Packed, pack, write
+from mitoscope.train.packing import pack, write
 from mitoscope.train.recipe import DualRecipe, Recipe, read_recipe
 from mitoscope.train.repeats import Member, Summary, members_of
 from mitoscope.train.run import main
@@ -92,7 +93,7 @@ def show_samples(recipe: Path, data: Path, picture: Path, *, changes: Sequence[s
         If the picture cannot be written.
     """
     settings = read_recipe(recipe, changes)
-    parts = (settings.detector, settings.verifier) if isinstance(settings, DualRecipe) else (settings,)
+    parts = list(settings.parts.values()) if isinstance(settings, DualRecipe) else [settings]
     for place, part in enumerate(parts):
         fields = read_fields(part.data.source, data, mpp=part.model.mpp)
         job = setup(part, fields, data, out=picture.parent, member=Member("", part.run.seed, None))
@@ -109,30 +110,40 @@ def _train_one(
     if resume and target.exists():  # one of several runs that has ended
         bundle = load_bundle(target)
         return bundle, {m.name: m.value for m in bundle.manifest.metrics[:3]}
-    job, packed = _fit(recipe, fields, data, out, member=member, resume=resume)
-    return write(packed, job, target), packed.scores
+    job, family = _fit(recipe, fields, data, out, member=member, resume=resume)
+    scores: dict[str, float] = {}
+    if job.leads:
+        packed = pack(family, job)
+        write(packed, job, target)
+        scores = packed.scores
+    job.fabric.barrier()
+    return load_bundle(target), scores
 
 
 def _fit(
     recipe: Recipe, fields: Sequence[Field], data: Path, out: Path, *, member: Member, resume: bool
-) -> tuple[Job, Packed]:
+) -> tuple[Job, Family]:
     job = setup(recipe, fields, data, out=out, member=member)
     state = main(job, resume=resume and (out / CHECKPOINT_NAME).exists())
-    return job, pack(state.judged, job)
+    return job, state.judged
 
 
 def _train_dual(recipe: DualRecipe, data: Path, out: Path, *, resume: bool) -> Bundle:
     _check_target(out, resume=resume)
-    trained = []
-    for name, part in (("detector", recipe.detector), ("verifier", recipe.verifier)):
+    trained: list[tuple[Job, Family]] = []
+    for name, part in recipe.parts.items():
         say(f"{name}: {part.architecture}, {part.steps} steps")
         fields = read_fields(part.data.source, data, mpp=part.model.mpp)
         member = Member("", part.run.seed, None)
-        job, packed = _fit(part, fields, data, out / name, member=member, resume=resume)
-        trained.append((packed, job))
-    bundle, told = write_dual(recipe, trained[0], trained[1], out / BUNDLE_NAME)
-    say(", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in told.items()))
-    return bundle
+        trained.append(_fit(part, fields, data, out / name, member=member, resume=resume))
+    job = trained[0][0]
+    if job.leads:
+        recipe.to_toml(out / RECIPE_NAME)
+        first, second = ((pack(family, own), own) for own, family in trained)
+        _, told = write_dual(recipe, first, second, out / BUNDLE_NAME)
+        say(", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in told.items()))
+    job.fabric.barrier()
+    return load_bundle(out / BUNDLE_NAME)
 
 
 def _check_target(out: Path, *, resume: bool) -> None:

@@ -1,0 +1,183 @@
+"""How fast slides are read on this machine: OpenSlide and the fast reader, side by side in one run.
+
+    python benchmarks/reading.py [--side 4096] [--repeats 5] [SLIDE ...]
+
+Held to: 5 times OpenSlide's megapixels a second of one core on slides of JPEG tiles. Each way of reading is
+repeated, both readers in turn, and the median is printed. Seconds are those that the reading thread spent on
+a core, so that other work on the machine disturbs the figures little. Every repeat begins with new handles
+and empty caches; the file itself is warm.
+
+* bare: a region from OpenSlide, a tile read and decoded by libjpeg-turbo, without this project's `Slide`;
+* tile by tile, windows: `Slide.read` on the file's own tiles, and on windows of 2048 px;
+* windows with halo: the same with 64 px around, as a detector reads them;
+* half scale: the same at twice the µm/px, through `Plane`; OpenSlide's side resamples.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import openslide
+
+from mitoscope.errors import SlideFormatError
+from mitoscope.geometry import BoxPx, SizePx
+from mitoscope.slide import JpegTileReader, OpenSlideReader, Plane, Slide
+from mitoscope.slide.jpeg_stream import decode_tile
+from mitoscope.slide.jpeg_tile_reader import READER
+from mitoscope.slide.positional_file import PositionalFile
+from mitoscope.slide.synthetic import SyntheticSlideConfig, write_slide
+from mitoscope.slide.tile_cache import TileCache
+
+WINDOW_PX, HALO_PX = 2048, 64
+HELD_TO = 5.0
+Work = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One way of reading a whole slide, by both readers; px0 read is that of the slide, once."""
+
+    name: str
+    openslide: Work
+    fast: Work
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("slides", nargs="*", type=Path, help="slides of your own, besides a synthetic one")
+    parser.add_argument("--side", type=int, default=4096, help="side of the synthetic slide in px")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--mpp", type=float, help="resolution of slides that state none")
+    options = parser.parse_args()
+    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {_processor()}, {os.cpu_count()} cores, "
+          f"load {os.getloadavg()[0]:.1f}, {platform.python_version()}, {READER}")  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        synthetic = Path(folder) / "synthetic.tiff"
+        config = SyntheticSlideConfig.of(width=options.side, height=options.side, seed=1, tissue_fraction=0.6)
+        write_slide(synthetic, config)
+        for path in (synthetic, *options.slides):
+            measure(path.absolute(), repeats=options.repeats, mpp=options.mpp)
+
+
+def measure(path: Path, *, repeats: int, mpp: float | None) -> None:
+    with OpenSlideReader(path, mpp=mpp) as reference:
+        info = reference.info
+        try:
+            JpegTileReader(reference)
+        except SlideFormatError as error:
+            print(f"\n{path.name}: {error.what}: read by OpenSlide")
+            return
+    tile = info.levels[0].tile
+    megapixels = info.size.area / 1e6
+    size, density = f"{info.size.width} × {info.size.height} px", path.stat().st_size / info.size.area
+    print(
+        f"\n{path.name}: {size} in tiles of {tile.width if tile else '?'} px, {density:.2f} bytes/px; "
+        f"MP/s of one core, median of {repeats}"
+    )
+    print(f"  {'':<20}{'OpenSlide':>10}{'fast':>10}{'ratio':>8}")
+    ratios = []
+    for case in cases(path, mpp):
+        slow, fast = timed(case, repeats)
+        ratios.append(slow / fast)
+        print(f"  {case.name:<20}{megapixels / slow:>10.1f}{megapixels / fast:>10.1f}{ratios[-1]:>8.1f}")
+    print(f"  least ratio {min(ratios):.1f}, held to {HELD_TO:g}; {wall_clock(path, mpp)}")
+
+
+def timed(case: Case, repeats: int) -> tuple[float, float]:
+    """Return the median seconds of both readers, measured in turn."""
+    seconds: tuple[list[float], list[float]] = [], []
+    for _ in range(repeats):
+        for work, spent in zip((case.openslide, case.fast), seconds, strict=True):
+            started = time.thread_time()
+            work()
+            spent.append(time.thread_time() - started)
+    return statistics.median(seconds[0]), statistics.median(seconds[1])
+
+
+def cases(path: Path, mpp: float | None) -> Iterator[Case]:
+    def slow() -> OpenSlideReader:
+        return OpenSlideReader(path, mpp=mpp)
+
+    def fast() -> JpegTileReader:
+        return JpegTileReader(slow(), cache=TileCache())
+
+    with fast() as slide:
+        size, tile = slide.info.size, slide.table(0).tile
+    tiles = list(_grid(size, tile))
+    windows = list(_grid(size, SizePx(WINDOW_PX, WINDOW_PX)))
+    wide = [
+        BoxPx(b.x - HALO_PX, b.y - HALO_PX, b.width + 2 * HALO_PX, b.height + 2 * HALO_PX) for b in windows
+    ]
+    halves = list(_grid(SizePx(-(-size.width // 2), -(-size.height // 2)), SizePx(WINDOW_PX, WINDOW_PX)))
+    yield Case("bare", lambda: _regions(path, tiles), lambda: _streams(path, fast))
+    for name, boxes in (("tile by tile", tiles), ("windows", windows), ("windows with halo", wide)):
+        yield Case(name, lambda boxes=boxes: _read(slow, boxes), lambda boxes=boxes: _read(fast, boxes))
+    yield Case("half scale", lambda: _read_halves(slow, halves), lambda: _read_halves(fast, halves))
+
+
+def _grid(size: SizePx, step: SizePx) -> Iterator[BoxPx]:
+    for y in range(0, size.height, step.height):
+        for x in range(0, size.width, step.width):
+            yield BoxPx(x, y, min(step.width, size.width - x), min(step.height, size.height - y))
+
+
+def _regions(path: Path, boxes: list[BoxPx]) -> None:
+    with openslide.OpenSlide(path) as slide:
+        for box in boxes:
+            np.asarray(slide.read_region((box.x, box.y), 0, (box.width, box.height)))
+
+
+def _streams(path: Path, fast: Callable[[], JpegTileReader]) -> None:
+    with fast() as slide:
+        table, file = slide.table(0), PositionalFile(path)
+    for index in range(table.across * table.down):
+        decode_tile(file.read(*table.place(index)), table.head, table.tile)
+
+
+def _read(opened: Callable[[], Slide], boxes: list[BoxPx]) -> None:
+    with opened() as slide:
+        for box in boxes:
+            slide.read(box)
+
+
+def _read_halves(opened: Callable[[], Slide], boxes: list[BoxPx]) -> None:
+    with opened() as slide:
+        plane = Plane(slide, 2 * slide.info.mpp.mean)
+        for box in boxes:
+            plane.read(box)
+
+
+def wall_clock(path: Path, mpp: float | None) -> str:
+    """Say what opening costs, with the comparison of both readers."""
+    from mitoscope.slide import open_slide
+
+    seconds = []
+    for _ in range(3):
+        started = time.perf_counter()
+        with open_slide(path, mpp=mpp, probe=False):
+            pass
+        seconds.append(time.perf_counter() - started)
+    return f"opened and compared in {statistics.median(seconds):.2f} s"
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+if __name__ == "__main__":
+    main()
