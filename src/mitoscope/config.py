@@ -35,7 +35,8 @@ class Config(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            first = error.errors()[0]
+            # A misspelt key comes first: that the right one is missing follows from it.
+            first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
             key = ".".join(str(part) for part in first["loc"]) or "(whole)"
             known = ", ".join(cls.model_fields)
             mend = (

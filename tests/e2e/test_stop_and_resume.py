@@ -66,12 +66,12 @@ def wait_for_a_chunk(ledger: Path, child: subprocess.Popen[str]) -> None:
     """Wait until the run has recorded something.
 
     The ledger is locked while the run holds it, but every commit touches the file: first those that lay it
-    out, within milliseconds, then one for each chunk, after a second of computing.
+    out, at once, then one for each chunk, about one a second.
     """
     for _ in ticks(120):
         if ledger.exists() or child.poll() is not None:
             break
-    time.sleep(0.4)
+    time.sleep(1.2)
     laid_out = ledger.stat().st_mtime_ns
     for _ in ticks(120):
         if ledger.stat().st_mtime_ns != laid_out or child.poll() is not None:
