@@ -4,10 +4,9 @@
 
 Synthetic slides, three simulated experts at the published rates: the first overlooks 6 % of the figures,
 two differ on 20 % of the cells and take 1 % of the places without a cell for a figure; half of their errors
-gather on cells that are hard for all. One after the other: MEL (screening, blinded second read, third
-expert), ODAEL (missed figures), HEAEL (hard examples), CODAEL (the most suspicious cells of the board;
-*control*: as many cells at random). After each a detector is trained and judged on slides that nobody
-labelled.
+are on cells that are hard for all. One after the other: MEL (screening, blinded second read, third expert),
+ODAEL (missed figures), HEAEL (hard examples), CODAEL (the most suspicious cells of the board; *control*: as
+many at random). After each a detector is trained and judged on slides that nobody labelled.
 
 A new folder for --out, or the same to go on: what is trained is not trained again.
 """
