@@ -171,14 +171,23 @@ def count_decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return calls
 
 
-def test_a_tile_is_decoded_once_for_all_windows(pyramid: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tile_that_windows_cut_is_decoded_once(pyramid: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = count_decoded(monkeypatch)
     with JpegTileReader(OpenSlideReader(pyramid.path), cache=TileCache()) as slide:
         for x in range(0, 500, 50):
-            slide.read(BoxPx(x, 20, 100, 100))
+            slide.read(BoxPx(x, 20, 100, 90))
         assert len(calls) == 9 * 2  # columns 0 to 8, rows 0 and 1
         slide.read(BoxPx(0, 0, 9 * TILE, 3 * TILE))
         assert len(calls) == 9 * 3
+
+
+def test_a_tile_that_a_window_takes_whole_pushes_none_out(pyramid: Any) -> None:
+    cache = TileCache()
+    with JpegTileReader(OpenSlideReader(pyramid.path), cache=cache) as slide:
+        slide.read(BoxPx(TILE, TILE, 6 * TILE, 5 * TILE))
+        assert cache.bytes == 0
+        slide.read(BoxPx(TILE, TILE, 6 * TILE + 1, 5 * TILE))
+        assert cache.bytes == 5 * TILE * TILE * 3
 
 
 def test_windows_can_be_written_to_without_harm(pyramid: Any) -> None:
@@ -195,7 +204,7 @@ def test_windows_can_be_written_to_without_harm(pyramid: Any) -> None:
 def test_a_closed_slide_leaves_no_tiles(pyramid: Any) -> None:
     cache = TileCache()
     slide = JpegTileReader(OpenSlideReader(pyramid.path), cache=cache)
-    slide.read(tile_box(9))
+    slide.read(BoxPx(5, 5, 9, 9))
     assert cache.bytes == TILE * TILE * 3
     slide.close()
     assert cache.bytes == 0

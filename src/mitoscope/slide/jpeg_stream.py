@@ -45,7 +45,14 @@ def stream_head(tables: bytes | None, *, ycbcr: bool) -> bytes:
     return _START + adobe + _after_applications(tables)[: -len(_END)]
 
 
-def decode_tile(stream: bytes, head: bytes, size: SizePx, *, reduction: int = 1) -> NDArray[np.uint8]:
+def decode_tile(
+    stream: bytes,
+    head: bytes,
+    size: SizePx,
+    *,
+    reduction: int = 1,
+    buffer: NDArray[np.uint8] | None = None,
+) -> NDArray[np.uint8]:
     """Decode a tile.
 
     Parameters
@@ -58,6 +65,8 @@ def decode_tile(stream: bytes, head: bytes, size: SizePx, *, reduction: int = 1)
         Size of the tile in px; a multiple of 8 where it is reduced.
     reduction : int
         1, or one of `REDUCTIONS`.
+    buffer : ndarray of uint8, optional
+        Where the pixels go, of the shape that is returned; by default new memory.
 
     Returns
     -------
@@ -71,12 +80,13 @@ def decode_tile(stream: bytes, head: bytes, size: SizePx, *, reduction: int = 1)
     if not stream.startswith(_START):
         raise ValueError("no JPEG stream")
     shape = size.height // reduction, size.width // reduction, 3
+    # A header that claims a larger picture is refused before it takes memory: the buffer is too small.
     rgb = simplejpeg.decode_jpeg(
         head + _after_applications(stream),
         min_height=shape[0],
         min_width=shape[1],
         min_factor=reduction,
-        buffer=np.empty(shape, np.uint8),  # a header that claims more is refused before memory is taken
+        buffer=np.empty(shape, np.uint8) if buffer is None else buffer,
     )
     if rgb.shape != shape:
         raise ValueError(f"a tile of {rgb.shape[1]} × {rgb.shape[0]} px instead of {shape[1]} × {shape[0]}")

@@ -1,8 +1,8 @@
 """The fast path: a slide's own JPEG tiles, decoded by libjpeg-turbo.
 
-OpenSlide decodes a tile, paints it onto a transparent canvas through two more colour formats, and does so for
-every window that touches it. Here a tile is decoded once, straight to RGB, kept while there is room, and
-windows are cut from it in memory: six to eight times the pixels a second.
+OpenSlide decodes a tile and paints it onto a transparent canvas through two more colour formats. Here a tile
+is decoded straight to RGB; one that a window cuts is kept while there is room, for the windows beside it. A
+tile that a window takes whole is not: it would push out those that will be asked for again.
 
 The pixels are those that OpenSlide gives; `disagreement` checks it when a slide is opened. What this reader
 cannot decode without a complaint, a tile that is missing or damaged, is asked of OpenSlide, which knows what
@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import itertools
 import logging
-from dataclasses import replace
+import threading
+from dataclasses import dataclass, replace
 
 import numpy as np
 import simplejpeg
@@ -36,6 +37,15 @@ VENDORS = frozenset({"aperio", "generic-tiff"})
 """OpenSlide's names of the formats whose levels are plain grids of tiles, one page of a TIFF each."""
 _LOG = logging.getLogger(__name__)
 _NUMBERS = itertools.count()
+
+
+@dataclass(frozen=True, slots=True)
+class _Tile:
+    """A tile of a level, row by row, and the factor by which it is reduced."""
+
+    level: int
+    index: int
+    reduction: int = 1
 
 
 class JpegTileReader(Slide):
@@ -73,6 +83,7 @@ class JpegTileReader(Slide):
         self._cache = cache
         self._number = next(_NUMBERS)
         self._undecodable: set[tuple[int, int]] = set()
+        self._scratch = threading.local()
         self.info = replace(info, reader=READER)
 
     def _read_inside(self, box: BoxPx, level: int) -> Pixels:
@@ -85,82 +96,99 @@ class JpegTileReader(Slide):
         """Return where the tiles of a level lie."""
         return self._tables[level]
 
-    def tile(self, level: int, index: int, *, reduction: int = 1) -> NDArray[np.uint8] | None:
-        """Return a whole tile as stored; not to be written to.
+    def tile(self, level: int, index: int) -> NDArray[np.uint8] | None:
+        """Return a tile as stored, shape (height, width, 3), not to be written to.
 
-        Parameters
-        ----------
-        level, index : int
-            Level and number of the tile, row by row.
-        reduction : int
-            1, or one of `reductions`.
-
-        Returns
-        -------
-        ndarray of uint8, shape (height / reduction, width / reduction, 3), or None
-            None where it is not stored or cannot be decoded without a complaint.
+        None where it is not stored, or cannot be decoded without a complaint.
         """
+        return self._kept(self._live_file(), _Tile(level, index))
+
+    def _live_file(self) -> PositionalFile:
         file = self._file
         if file is None:
             raise self._closed_error()
-        key = self._number, level, index, reduction
+        return file
+
+    def _join(self, box: BoxPx, level: int, reduction: int) -> Pixels:
+        """Read a box, in reduced px of a level, tile by tile."""
+        file = self._live_file()
+        rgb = np.empty((box.height, box.width, 3), np.uint8)
+        valid = np.empty((box.height, box.width), np.bool_)
+        damaged: list[BoxPx] = []
+        for index, place in self._tables[level].touching(box, reduction):
+            part = place.intersection(box)
+            assert part is not None  # it touches
+            pixels = self._read_part(file, _Tile(level, index, reduction), place=place, part=part)
+            here = _within(box, part)
+            rgb[here], valid[here] = pixels.rgb, pixels.valid
+            damaged.extend(pixels.damaged)
+        return Pixels(rgb, valid, tuple(damaged))
+
+    def _read_part(self, file: PositionalFile, tile: _Tile, *, place: BoxPx, part: BoxPx) -> Pixels:
+        """Read a part of a tile; the colours are good until this thread reads the next one."""
+        here = _within(place, part)
+        if tile.reduction == 1 or self._tables[tile.level].holds(tile.index):
+            rgb = self._passing(file, tile) if part == place else self._kept(file, tile)
+            if rgb is not None:
+                return Pixels(rgb[here], np.broadcast_to(np.True_, (part.height, part.width)))
+        if tile.reduction == 1:
+            return self._reference.read(part, level=tile.level)
+        pixels = self._averaged(tile)
+        damaged = tuple(hit for box in pixels.damaged if (hit := box.intersection(part)) is not None)
+        return Pixels(pixels.rgb[here], pixels.valid[here], damaged)
+
+    def _averaged(self, tile: _Tile) -> Pixels:
+        """Reduce a tile that the decoder cannot reduce: one at the border, or left to OpenSlide."""
+        size = self.info.levels[tile.level].size
+        stored = self._tables[tile.level].box(tile.index).intersection(BoxPx(0, 0, size.width, size.height))
+        assert stored is not None  # tiles lie on the level
+        return block_means(self._read_inside(stored, tile.level), tile.reduction)
+
+    def _kept(self, file: PositionalFile, tile: _Tile) -> NDArray[np.uint8] | None:
+        key = self._number, tile.level, tile.index, tile.reduction
         rgb = self._cache.get(key)
-        if rgb is None and (level, index) not in self._undecodable:
-            rgb = self._decode(file, level, index, reduction)
+        if rgb is None:
+            rgb = self._decode(file, tile)
             if rgb is not None:
                 self._cache.put(key, rgb)
         return rgb
 
+    def _passing(self, file: PositionalFile, tile: _Tile) -> NDArray[np.uint8] | None:
+        """Decode into memory that this thread uses again and again: fresh memory costs as much as a copy."""
+        rgb = self._cache.get((self._number, tile.level, tile.index, tile.reduction))
+        if rgb is not None:
+            return rgb
+        size = self._tables[tile.level].tile
+        shape = size.height // tile.reduction, size.width // tile.reduction, 3
+        buffer: NDArray[np.uint8] | None = getattr(self._scratch, "buffer", None)
+        if buffer is None or buffer.shape != shape:
+            buffer = self._scratch.buffer = np.empty(shape, np.uint8)
+        return self._decode(file, tile, buffer)
+
     def _decode(
-        self, file: PositionalFile, level: int, index: int, reduction: int
+        self, file: PositionalFile, tile: _Tile, buffer: NDArray[np.uint8] | None = None
     ) -> NDArray[np.uint8] | None:
-        table = self._tables[level]
+        if (tile.level, tile.index) in self._undecodable:
+            return None
+        table = self._tables[tile.level]
         try:
-            stream = file.read(*table.place(index))
-            return decode_tile(stream, table.head, table.tile, reduction=reduction)
+            stream = file.read(*table.place(tile.index))
+            return decode_tile(stream, table.head, table.tile, reduction=tile.reduction, buffer=buffer)
         except ValueError as error:
-            self._undecodable.add((level, index))
-            self._log_undecodable(level, index, error)
+            self._undecodable.add((tile.level, tile.index))
+            self._log(tile, error)
         except OSError as error:  # may pass: a network drive
-            self._log_undecodable(level, index, error)
+            self._log(tile, error)
         return None
 
-    def _log_undecodable(self, level: int, index: int, error: Exception) -> None:
-        _LOG.info("%s: tile %d of level %d is left to OpenSlide: %s", self.info.name, index, level, error)
-
-    def _join(self, box: BoxPx, level: int, reduction: int) -> Pixels:
-        """Read a box, in reduced px of a level, tile by tile."""
-        rgb = np.empty((box.height, box.width, 3), np.uint8)
-        valid = np.empty((box.height, box.width), np.bool_)
-        damaged: list[BoxPx] = []
-        for index, tile in self._tables[level].touching(box, reduction):
-            part = tile.intersection(box)
-            assert part is not None  # it touches
-            pixels = self._read_part(tile, part, level=level, index=index, reduction=reduction)
-            rows, columns = _place(part, box)
-            rgb[rows, columns], valid[rows, columns] = pixels.rgb, pixels.valid
-            damaged.extend(pixels.damaged)
-        return Pixels(rgb, valid, tuple(damaged))
-
-    def _read_part(self, tile: BoxPx, part: BoxPx, *, level: int, index: int, reduction: int) -> Pixels:
-        if reduction > 1 and not self._tables[level].holds(index):
-            return self._average_part(tile, part, level=level, index=index, reduction=reduction)
-        rgb = self.tile(level, index, reduction=reduction)
-        if rgb is not None:
-            return Pixels(rgb[_place(part, tile)], np.broadcast_to(np.True_, (part.height, part.width)))
-        if reduction == 1:
-            return self._reference.read(part, level=level)
-        return self._average_part(tile, part, level=level, index=index, reduction=reduction)
-
-    def _average_part(self, tile: BoxPx, part: BoxPx, *, level: int, index: int, reduction: int) -> Pixels:
-        """Reduce a tile that cannot be reduced while it is decoded: at the border, or left to OpenSlide."""
-        size = self.info.levels[level].size
-        stored = self._tables[level].box(index).intersection(BoxPx(0, 0, size.width, size.height))
-        assert stored is not None  # tiles lie on the level
-        pixels = block_means(self._read_inside(stored, level), reduction)
-        damaged = tuple(hit for box in pixels.damaged if (hit := box.intersection(part)) is not None)
-        place = _place(part, tile)
-        return Pixels(pixels.rgb[place], pixels.valid[place], damaged)
+    def _log(self, tile: _Tile, error: Exception) -> None:
+        _LOG.info(
+            "%s: tile %d of level %d is left to OpenSlide: %s",
+            self.info.name,
+            tile.index,
+            tile.level,
+            error,
+        )
 
     def close(self) -> None:
         """Let go of the file; a read in progress in another thread ends first."""
@@ -169,6 +197,6 @@ class JpegTileReader(Slide):
         self._cache.forget(self._number)
 
 
-def _place(part: BoxPx, box: BoxPx) -> tuple[slice, slice]:
+def _within(box: BoxPx, part: BoxPx) -> tuple[slice, slice]:
     """Return the rows and columns that a part takes in the array of a box."""
     return slice(part.y - box.y, part.bottom - box.y), slice(part.x - box.x, part.right - box.x)
