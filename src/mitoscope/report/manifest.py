@@ -78,6 +78,7 @@ def _slide(findings: Findings) -> dict[str, object]:
         "bounds_px0": None if info.bounds is None else box_values(info.bounds),
         "vendor": info.vendor,
         "reader": info.reader,
+        "reader_reason": info.reader_reason,
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from PIL import Image
 
 from mitoscope.geometry import BoxPx, SizePx
 from mitoscope.slide.pixels import WHITE, Pixels
@@ -23,12 +24,11 @@ def block_means(pixels: Pixels, reduction: int) -> Pixels:
     height, width = pixels.valid.shape
     size = reduced_size(SizePx(width, height), reduction)
     around = (0, size.height * reduction - height), (0, size.width * reduction - width)
-    shape = size.height, reduction, size.width, reduction
-    colours = np.pad(pixels.rgb, (*around, (0, 0)), mode="edge").reshape(*shape, 3)
-    known = np.pad(pixels.valid, around, constant_values=False).reshape(shape)
-    area = reduction * reduction
-    rgb = ((colours.sum(axis=(1, 3), dtype=np.uint32) + area // 2) // area).astype(np.uint8)
-    valid = np.asarray(2 * known.sum(axis=(1, 3)) >= area)
+    colours = np.pad(pixels.rgb, (*around, (0, 0)), mode="edge")
+    rgb = np.array(Image.fromarray(colours).reduce(reduction))
+    known = np.pad(pixels.valid, around, constant_values=False)
+    blocks = known.reshape(size.height, reduction, size.width, reduction)
+    valid = np.asarray(2 * blocks.sum(axis=(1, 3)) >= reduction * reduction)
     rgb[~valid] = WHITE
     return Pixels(rgb, valid, tuple(reduced_box(box, reduction) for box in pixels.damaged))
 
