@@ -21,13 +21,13 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from mitoscope.errors import SlideFormatError
-from mitoscope.geometry import BoxPx
+from mitoscope.geometry import BoxPx, SizePx
 from mitoscope.slide.jpeg_stream import REDUCTIONS, decode_tile
 from mitoscope.slide.openslide_reader import READER as OPENSLIDE
 from mitoscope.slide.openslide_reader import OpenSlideReader
 from mitoscope.slide.pixels import Pixels
 from mitoscope.slide.positional_file import PositionalFile
-from mitoscope.slide.reduction import block_means
+from mitoscope.slide.reduction import block_means, reduced_size
 from mitoscope.slide.slide import Slide
 from mitoscope.slide.tile_cache import SHARED, TileCache
 from mitoscope.slide.tile_table import TileTable, read_tile_tables
@@ -84,6 +84,10 @@ class JpegTileReader(Slide):
         self._number = next(_NUMBERS)
         self._undecodable: set[tuple[int, int]] = set()
         self._scratch = threading.local()
+        largest = SizePx(
+            max(table.tile.width for table in self._tables), max(table.tile.height for table in self._tables)
+        )
+        self._all_valid = np.ones((largest.height, largest.width), np.bool_)
         self.info = replace(info, reader=READER)
 
     def _read_inside(self, box: BoxPx, level: int) -> Pixels:
@@ -128,14 +132,22 @@ class JpegTileReader(Slide):
         """Read a part of a tile; the colours are good until this thread reads the next one."""
         here = _within(place, part)
         if tile.reduction == 1 or self._tables[tile.level].holds(tile.index):
-            rgb = self._passing(file, tile) if part == place else self._kept(file, tile)
+            whole = self._takes_all(part, place, tile)
+            rgb = self._passing(file, tile) if whole else self._kept(file, tile)
             if rgb is not None:
-                return Pixels(rgb[here], np.broadcast_to(np.True_, (part.height, part.width)))
+                return Pixels(rgb[here], self._all_valid[: part.height, : part.width])
         if tile.reduction == 1:
             return self._reference.read(part, level=tile.level)
         pixels = self._averaged(tile)
         damaged = tuple(hit for box in pixels.damaged if (hit := box.intersection(part)) is not None)
         return Pixels(pixels.rgb[here], pixels.valid[here], damaged)
+
+    def _takes_all(self, part: BoxPx, place: BoxPx, tile: _Tile) -> bool:
+        """Return whether a part is all of a tile that lies on the level."""
+        if part == place:
+            return True
+        size = reduced_size(self.info.levels[tile.level].size, tile.reduction)
+        return part == place.intersection(BoxPx(0, 0, size.width, size.height))
 
     def _averaged(self, tile: _Tile) -> Pixels:
         """Reduce a tile that the decoder cannot reduce: one at the border, or left to OpenSlide."""
