@@ -9,7 +9,9 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.e2e.conftest import Run
 
@@ -94,3 +96,68 @@ def test_a_run_that_is_stopped_leaves_a_checkpoint_and_goes_on(
     assert again.returncode == 0 or "train longer" in again.stderr, again.stderr
     steps = [json.loads(line)["step"] for line in (out / "metrics.jsonl").read_text().splitlines()]
     assert steps == [60]
+
+
+TWO_PROCESSES = """
+[bundle]
+name = "two"
+
+[model]
+architecture = "fcn-resnet12"
+widths = [16, 16, 16]
+
+[data.source]
+kind = "annotated-slides"
+labels = "labels.csv"
+slides = "slides"
+slide_mpp = 0.25
+
+[data.split]
+every_nth = 2
+
+[data.sampling]
+kind = "ccmct"
+look_alike = 0.0
+window_px = 64
+batch = 4
+
+[[phases]]
+steps = 2
+train = "head"
+learning_rate = 1e-3
+
+[[phases]]
+steps = 18
+learning_rate = 1e-2
+
+[validation]
+every = 10
+
+[run]
+devices = 2
+tensorboard = false
+
+[calibration]
+score_floor = 0.0
+"""
+
+
+def test_two_processes_train_one_network(mitoscope: Run, tmp_path: Path) -> None:
+    (tmp_path / "slides").mkdir()
+    rows, random = ["image,x,y,label"], np.random.default_rng(0)
+    y, x = np.mgrid[:256, :256]
+    for slide in range(4):
+        rgb = np.clip(random.normal((215, 160, 200), 8, (256, 256, 3)), 0, 255).astype(np.uint8)
+        for column in (50, 120, 190):
+            rgb[np.hypot(x - column, y - 60 - 40 * slide) < 10] = (50, 20, 90)
+            rows.append(f"{slide}.png,{column},{60 + 40 * slide},mitotic figure")
+        Image.fromarray(rgb).save(tmp_path / "slides" / f"{slide}.png")
+    (tmp_path / "labels.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    (tmp_path / "recipe.toml").write_text(TWO_PROCESSES, encoding="utf-8")
+    out = tmp_path / "run"
+    done = mitoscope("train", tmp_path / "recipe.toml", "--data", tmp_path, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("two 0.1.0 written to") == 1  # one process speaks for both
+    steps = [json.loads(line)["step"] for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert steps == [10, 20]
+    assert (out / "bundle" / "manifest.json").is_file()

@@ -47,6 +47,10 @@ def test_every_recipe_loads_and_survives_its_file(path: Path, tmp_path: Path) ->
         ("data.sampling.ignore_radius_px=3", "sampling"),
         ("data.sampling.kind='unheard of'", "sampling"),
         ("validation.protocol='mine'", "validation"),
+        ("data.sampling={kind='crops'}", "fcn-resnet12 learns from semi or .*, not from crops"),
+        ("data.sampling={kind='ccmct', window_px=100}", "no multiple of 8"),
+        ("model={architecture='regressor', patch_px=128}", "regressor learns from crowd, not from semi"),
+        ("model={architecture='retinanet-resnet18', patch_px=256}", "not model.patch_px"),
     ],
 )
 def test_what_does_not_fit_is_named(tmp_path: Path, change: str, named: str) -> None:

@@ -29,7 +29,7 @@ def _classifier(labels: tuple[str, ...], *, seed: int) -> torch.nn.Module:
 def test_a_head_for_other_labels_stays_new_and_the_rest_is_taken() -> None:
     one, other = _classifier(("a", "b"), seed=0), _classifier(("a", "b", "c"), seed=1)
     before = weights_of(other)
-    taken = begin_with(other, Origin("o", "classifier", weights_of(one)), architecture="classifier")
+    taken = begin_with(other, Origin("o", "classifier", weights_of(one), ()), architecture="classifier")
     after, theirs = weights_of(other), weights_of(one)
     new = [name for name in after if after[name].shape != theirs[name].shape]
     assert len(new) == 2  # kernel and bias of the head
@@ -41,10 +41,10 @@ def test_a_head_for_other_labels_stays_new_and_the_rest_is_taken() -> None:
 def test_another_architecture_or_other_sizes_are_named() -> None:
     network = build(FcnConfig(architecture="fcn-resnet12", widths=(16, 16, 16)), seed=0)
     with pytest.raises(LedgerMismatchError, match="architecture is classifier, not fcn-resnet12"):
-        begin_with(network, Origin("o", "classifier", {}), architecture="fcn-resnet12")
+        begin_with(network, Origin("o", "classifier", {}, ()), architecture="fcn-resnet12")
     wide = weights_of(build(FcnConfig(architecture="fcn-resnet12", widths=(32, 32, 32)), seed=0))
     with pytest.raises(LedgerMismatchError, match=r"of \d+ layers fit"):
-        begin_with(network, Origin("o", "fcn-resnet12", wide), architecture="fcn-resnet12")
+        begin_with(network, Origin("o", "fcn-resnet12", wide, ()), architecture="fcn-resnet12")
 
 
 def test_the_weights_of_a_run_and_of_its_bundle_are_the_best_ones(
@@ -54,6 +54,7 @@ def test_the_weights_of_a_run_and_of_its_bundle_are_the_best_ones(
     of_run, of_bundle = read_origin(str(tmp_path / "run")), read_origin(str(bundle.folder))
     assert of_run.sha256 == of_bundle.sha256
     assert of_bundle.training == bundle.manifest.training
+    assert [one.name for one in of_run.training] == [one.name for one in of_bundle.training]
     onward = recipe.model_copy(update={"start_from": str(bundle.folder)})
     job = job_of(onward, tiny_data, tmp_path / "next")
     network = new_state(job).network

@@ -242,8 +242,16 @@ def make_batches(
     mpp: float,
     stride_px: int,
     seed: int,
+    dense: bool = False,
 ) -> Batches:
     """Set up the scheme over the fields and take their colour statistics.
+
+    Parameters
+    ----------
+    fields, sampling, augment, labels, mpp, stride_px, seed
+        See `Batches` and `Target`.
+    dense : bool
+        Draw dense targets also where the scheme states no radii for them.
 
     Raises
     ------
@@ -257,11 +265,9 @@ def make_batches(
             where="data.sampling.window_px",
             mend="take smaller windows",
         )
-    radii = (
-        (sampling.figure_radius_px, sampling.ignore_radius_px)
-        if isinstance(sampling, SemiConfig)
-        else (0.0, 0.0)
-    )
+    stated = sampling if isinstance(sampling, SemiConfig) else SemiConfig(kind="semi")
+    dense = dense or stated is sampling
+    radii = (stated.figure_radius_px, stated.ignore_radius_px) if dense else (0.0, 0.0)
     if isinstance(sampling, CropsConfig):
         augment = augment.model_copy(update={"slide_edge": 0.0})  # it would hide the cell
     bank = build_bank(fields) if augment.contrast_transfer else torch.zeros(1, 6)

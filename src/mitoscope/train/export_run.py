@@ -9,9 +9,9 @@ from mitoscope.data.sources import read_fields
 from mitoscope.errors import IncompleteRunError
 from mitoscope.train.checkpoint import CHECKPOINT_NAME, load
 from mitoscope.train.dual import write_dual
-from mitoscope.train.job import RECIPE_NAME, Job, new_state, setup
+from mitoscope.train.job import Job, new_state, setup
 from mitoscope.train.packing import Packed, pack, write
-from mitoscope.train.recipe import DualRecipe, Recipe, read_recipe
+from mitoscope.train.recipe import RECIPE_NAME, DualRecipe, Recipe, read_recipe
 from mitoscope.train.repeats import Member
 from mitoscope.train.state import put_weights
 

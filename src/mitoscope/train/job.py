@@ -18,6 +18,7 @@ from mitoscope.data.batches import Batches, make_batches
 from mitoscope.data.field import Field
 from mitoscope.data.split import Split, split_by_case, split_by_fold
 from mitoscope.models.build import build
+from mitoscope.models.config import FcnConfig
 from mitoscope.models.family import Family
 from mitoscope.train.device import launch
 from mitoscope.train.optimiser import make_optimiser
@@ -26,7 +27,6 @@ from mitoscope.train.repeats import Member
 from mitoscope.train.state import State
 from mitoscope.train.transfer import Origin, begin_with, read_origin
 
-RECIPE_NAME: Final = "recipe.toml"
 _VALIDATION_SEED: Final = 20_000
 
 
@@ -141,6 +141,7 @@ def _batches(
         mpp=recipe.model.mpp,
         stride_px=stride_px,
         seed=seed,
+        dense=isinstance(recipe.model, FcnConfig),
     )
 
 

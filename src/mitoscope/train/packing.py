@@ -112,7 +112,7 @@ def training_sources(job: Job) -> tuple[TrainingSource, ...]:
         TrainingSource(name=one.title, licence=one.licence, attribution=one.attribution, sha256=(one.sha256,))
         for one in provenance(job.recipe.data.source, job.data)
     )
-    return (*own, *(job.origin.training if job.origin else ()))
+    return tuple(dict.fromkeys((*own, *(job.origin.training if job.origin else ()))))
 
 
 def normalisation(config: ModelConfig) -> Normalisation:

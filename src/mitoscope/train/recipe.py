@@ -4,25 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
 from mitoscope.config import Config
 from mitoscope.data.augment import AugmentConfig
 from mitoscope.data.sampling import SamplingConfig
+from mitoscope.data.sampling.crowd import CrowdConfig
 from mitoscope.data.sources import SourceConfig
 from mitoscope.data.split import SplitConfig
 from mitoscope.evaluate import PROTOCOLS
-from mitoscope.models.config import ModelConfig
+from mitoscope.models.config import FcnConfig, ModelConfig
+from mitoscope.models.fcn_resnet import STRIDE_PX
 from mitoscope.train.optimiser import OptimiserRecipe
 from mitoscope.train.phases import Phase, Positive, Share, total_steps
 from mitoscope.train.settings import read_settings, with_change
 
 Count = Annotated[int, Field(ge=0)]
 AtLeastOne = Annotated[int, Field(ge=1)]
+RECIPE_NAME: Final = "recipe.toml"
+"""File of a run's folder."""
 Measure = Literal["f1", "average-precision", "auc", "accuracy", "correlation", "rmse", "loss"]
 """Validation scores by name; of rmse and loss the lowest is the best, of all others the highest."""
+_OF_DETECTORS: Final = ("semi", "ccmct", "midogpp", "crowd")
+_SCHEMES: Final[dict[str, tuple[str, ...]]] = {
+    "classifier": ("crops", "crowd (as_classes)"),
+    "regressor": ("crowd",),
+}
+"""What gives windows the targets that a network learns from."""
 
 
 class BundleRecipe(Config):
@@ -176,6 +186,21 @@ class Recipe(Config):
     validation: ValidationRecipe = ValidationRecipe()
     run: RunRecipe = RunRecipe()
     calibration: CalibrationRecipe = CalibrationRecipe()
+
+    @model_validator(mode="after")
+    def _scheme_fits_the_network(self) -> Self:
+        sampling, model = self.data.sampling, self.model
+        kind = sampling.kind
+        if isinstance(sampling, CrowdConfig):
+            kind = "crowd (as_classes)" if sampling.as_classes else "crowd"
+        if kind not in (known := _SCHEMES.get(model.architecture, _OF_DETECTORS)):
+            raise ValueError(f"{model.architecture} learns from {' or '.join(known)}, not from {kind}")
+        if isinstance(model, FcnConfig):
+            if sampling.window_px % STRIDE_PX:
+                raise ValueError(f"data.sampling.window_px is no multiple of {STRIDE_PX}")
+        elif sampling.window_px != model.patch_px:
+            raise ValueError(f"data.sampling.window_px is not model.patch_px ({model.patch_px})")
+        return self
 
     @property
     def steps(self) -> int:

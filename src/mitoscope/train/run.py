@@ -19,12 +19,13 @@ from mitoscope.train.checkpoint import CHECKPOINT_NAME, load, save
 from mitoscope.train.device import on_device
 from mitoscope.train.draw_ahead import DrawAhead, drawing_ahead
 from mitoscope.train.interrupt import Stop, polite_stop
-from mitoscope.train.job import RECIPE_NAME, Job, new_state
+from mitoscope.train.job import Job, new_state
 from mitoscope.train.journal import Journal, journal, say
 from mitoscope.train.mining import mine_hard_negatives
 from mitoscope.train.optimiser import set_rates, thaw
 from mitoscope.train.phases import Phase, phase_at
 from mitoscope.train.progress import Report, progress
+from mitoscope.train.recipe import RECIPE_NAME
 from mitoscope.train.sanity import check_first_batches
 from mitoscope.train.state import State, put_weights
 from mitoscope.train.validation import better, validate

@@ -16,10 +16,10 @@ from mitoscope.fsio import atomic_write
 from mitoscope.models.family import Family
 from mitoscope.train.checkpoint import CHECKPOINT_NAME
 from mitoscope.train.dual import write_dual
-from mitoscope.train.job import RECIPE_NAME, Job, setup
+from mitoscope.train.job import Job, setup
 from mitoscope.train.journal import say
 from mitoscope.train.packing import pack, write
-from mitoscope.train.recipe import DualRecipe, Recipe, read_recipe
+from mitoscope.train.recipe import RECIPE_NAME, DualRecipe, Recipe, read_recipe
 from mitoscope.train.repeats import Member, Summary, members_of
 from mitoscope.train.run import main
 

@@ -14,8 +14,11 @@ import torch
 from torch import nn
 
 from mitoscope.bundle import TrainingSource, load_bundle
+from mitoscope.data.catalogue import CATALOGUE
+from mitoscope.data.sources import AnnotatedSlides, OpenData
 from mitoscope.errors import BundleError, LedgerMismatchError
 from mitoscope.train.checkpoint import CHECKPOINT_NAME, part, read
+from mitoscope.train.recipe import RECIPE_NAME, Recipe
 from mitoscope.train.state import Arrays
 
 WEIGHTS_NAME: Final = "weights.npz"
@@ -33,13 +36,13 @@ class Origin:
     architecture : str
     weights : dict of str to ndarray
     training : tuple of TrainingSource
-        What they have seen; empty for a run, whose recipe says it.
+        What they have seen.
     """
 
     name: str
     architecture: str
     weights: Arrays
-    training: tuple[TrainingSource, ...] = ()
+    training: tuple[TrainingSource, ...]
 
     @property
     def sha256(self) -> str:
@@ -65,7 +68,8 @@ def read_origin(source: str) -> Origin:
     if checkpoint.exists():
         arrays = read(checkpoint)
         weights = part(arrays, "best/") or part(arrays, "network/")
-        return Origin(f"run {Path(source).name}", str(arrays["architecture"]), weights)
+        seen = seen_by(Path(source), fingerprint=str(arrays["run"]))
+        return Origin(f"run {Path(source).name}", str(arrays["architecture"]), weights, seen)
     bundle = load_bundle(source)
     manifest = bundle.manifest
     if WEIGHTS_NAME not in manifest.files:
@@ -76,6 +80,36 @@ def read_origin(source: str) -> Origin:
         )
     weights = unpack_weights(bundle.read(WEIGHTS_NAME), where=f"{source}/{WEIGHTS_NAME}")
     return Origin(manifest.source, manifest.architecture, weights, manifest.training)
+
+
+def seen_by(run: Path, *, fingerprint: str) -> tuple[TrainingSource, ...]:
+    """Return what the weights of a run have seen, those that it began with included.
+
+    Parameters
+    ----------
+    run : Path
+        Folder of the run.
+    fingerprint : str
+        That of its checkpoint, which covers its recipe and its data.
+
+    Raises
+    ------
+    ConfigError
+        If its recipe is missing.
+    """
+    recipe = Recipe.from_toml(run / RECIPE_NAME)
+    source = recipe.data.source
+    if isinstance(source, AnnotatedSlides):
+        told = [(source.title, source.licence, source.attribution)]
+    elif isinstance(source, OpenData):
+        told = [(one.title, one.licence, one.attribution) for one in CATALOGUE]
+    else:
+        told = [("synthetic slides", "none needed", "painted by mitoscope")]
+    own = [
+        TrainingSource(name=name, licence=licence, attribution=whom, sha256=(fingerprint,))
+        for name, licence, whom in told
+    ]
+    return (*own, *(read_origin(recipe.start_from).training if recipe.start_from else ()))
 
 
 def pack_weights(weights: Arrays) -> bytes:
