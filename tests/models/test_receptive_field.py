@@ -23,13 +23,15 @@ def test_the_shipped_shape_sees_121_px() -> None:
     assert field.halo_px == 76
 
 
-def test_the_gradient_reaches_exactly_that_far() -> None:
-    network = _open(FcnResnet12((2, 2, 2)))
+@pytest.mark.parametrize("reduction", [1, 2])
+def test_the_gradient_reaches_exactly_that_far(reduction: int) -> None:
+    network = _open(FcnResnet12((2, 2, 2), reduction=reduction))
     field = receptive_field(network)
     planes = torch.full((1, 3, 256, 256), 0.5, requires_grad=True)
-    hidden = torch.relu(network.stem_norm(network.stem(planes)))
+    hidden = torch.relu(network.stem_norm(network.stem(network.reduce(planes))))
     log_odds = network.classifier(network.body(hidden))[0, 0]
     row, column = 16, 17
+    assert field.stride_px == 8
     log_odds[row, column].backward()
     assert planes.grad is not None
     seen = planes.grad.abs().sum((0, 1)) > 0

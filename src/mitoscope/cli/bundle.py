@@ -1,4 +1,4 @@
-"""``mitoscope bundle``: show, verify and export model bundles."""
+"""``mitoscope bundle``: show, verify, export, calibrate and join model bundles."""
 
 from __future__ import annotations
 
@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mitoscope.cli.options import MppOption, parse_mpp
+
 if TYPE_CHECKING:
     from mitoscope.bundle import Manifest, Verifier
 
-app = typer.Typer(help="Show, verify and export model bundles.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Show, verify, export, calibrate and join model bundles.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 _Name = Annotated[
     str | None, typer.Argument(metavar="[BUNDLE]", help="Name or folder; without it, all shipped.")
@@ -66,6 +72,64 @@ def export(
 
     bundle = export_run(run, out, data=data)
     typer.echo(f"{bundle.manifest.source} written to {bundle.folder}")
+
+
+@app.command()
+def calibrate(
+    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="Name or folder.")],
+    pred: Annotated[
+        Path, typer.Option("--pred", metavar="DIR", help="What detect found with it on the fields.")
+    ],
+    truth: Annotated[Path, typer.Option("--truth", metavar="FILE", help="Labels of the fields, any format.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the new bundle; must not exist.")],
+    dataset: Annotated[
+        str, typer.Option("--dataset", metavar="NAME", help="What the fields are called in the bundle.")
+    ] = "own fields",
+    protocol: Annotated[str, typer.Option("--protocol", help="As for evaluate.")] = "mitoscope",
+    mpp: MppOption = None,
+) -> None:
+    """Set the threshold of a bundle from labelled fields of your own laboratory."""
+    from mitoscope.bundle import load_bundle
+    from mitoscope.cli.calibration_task import calibrate as run
+    from mitoscope.cli.calibration_task import describe_point, doubt
+    from mitoscope.cli.evaluation_task import Task
+    from mitoscope.evaluate import find_protocol
+    from mitoscope.geometry import Mpp
+
+    loaded, value = load_bundle(bundle), parse_mpp(mpp)
+    task = Task(find_protocol(protocol), truth, None if value is None else Mpp.square(value))
+    point = run(loaded, task, pred, out, dataset=dataset)
+    for line in describe_point(point, before=loaded.manifest.default_threshold):
+        typer.echo(line)
+    typer.echo(f"written to {out}")
+    if (reason := doubt(point)) is not None:
+        typer.echo(f"warning: {reason}", err=True)
+
+
+@app.command()
+def join(
+    proposals: Annotated[str, typer.Argument(metavar="PROPOSALS", help="Bundle that finds candidates.")],
+    verifier: Annotated[str, typer.Argument(metavar="VERIFIER", help="Bundle that looks at each again.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the new bundle; must not exist.")],
+    name: Annotated[str, typer.Option("--name", help="Its name.")] = "cascade",
+    floor: Annotated[
+        float | None, typer.Option("--floor", help="Candidates above it are looked at; default: as stated.")
+    ] = None,
+    crop: Annotated[int, typer.Option("--crop", metavar="PX", help="Side of a crop for a detector.")] = 128,
+    flips: Annotated[
+        bool, typer.Option("--flips", help="Mean over four mirror images of a crop: better and slower.")
+    ] = False,
+) -> None:
+    """Join two bundles: a light detector proposes, another one or a classifier of cells decides."""
+    from mitoscope.cli.train import need_training
+
+    need_training()
+    from mitoscope.bundle import load_bundle
+    from mitoscope.train.join import join as run
+
+    first, second = load_bundle(proposals), load_bundle(verifier)
+    made = run(first, second, out, name=name, floor=floor, crop_px=crop, flips=flips)
+    typer.echo(f"{made.manifest.source} written to {made.folder}")
 
 
 def _describe_verifier(verifier: Verifier | None) -> list[str]:

@@ -49,6 +49,9 @@ class FcnConfig(_Network):
         crash in the backward pass on the CPU (seen with torch 2.15).
     dropout : float
         Share of feature maps left out before the classifier while training.
+    reduction : {1, 2}
+        Side of the squares that are averaged first; with 2 the network works at twice `mpp` and costs a
+        quarter: a first stage that proposes candidates.
     focal_gamma : float
         Exponent of the focal loss (Lin et al. 2017).
     figure_weight : float
@@ -58,6 +61,7 @@ class FcnConfig(_Network):
     architecture: Literal["fcn-resnet12"]
     widths: tuple[Width, Width, Width] = (32, 64, 128)
     dropout: Share = 0.0
+    reduction: Literal[1, 2] = 1
     focal_gamma: Annotated[float, Field(ge=0)] = 2.0
     figure_weight: Share = 0.5
 

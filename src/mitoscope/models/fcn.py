@@ -31,7 +31,7 @@ class Fcn(Family):
     def __init__(self, config: FcnConfig) -> None:
         super().__init__()
         self.config = config
-        self.network = FcnResnet12(config.widths, dropout=config.dropout)
+        self.network = FcnResnet12(config.widths, dropout=config.dropout, reduction=config.reduction)
 
     def loss(self, batch: Batch) -> Tensor:
         """Return the focal loss over the cells of the windows."""

@@ -60,20 +60,26 @@ class FcnResnet12(nn.Module):
         Channels at strides 2, 4 and 8.
     dropout : float
         Share of feature maps left out before the classifier while training.
+    reduction : {1, 2}
+        Side of the squares that are averaged first. With 2 the network works at half the resolution and its
+        last stage keeps its stride, so that a cell has 8 px of the window all the same.
     """
 
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, widths: tuple[int, int, int] = (32, 64, 128), *, dropout: float = 0.0) -> None:
+    def __init__(
+        self, widths: tuple[int, int, int] = (32, 64, 128), *, dropout: float = 0.0, reduction: int = 1
+    ) -> None:
         super().__init__()
         narrow, middle, wide = widths
+        self.reduce = nn.AvgPool2d(reduction) if reduction > 1 else nn.Identity()
         self.stem = nn.Conv2d(3, narrow, 5, 2, 2, bias=False)
         self.stem_norm = nn.BatchNorm2d(narrow)
         self.body = nn.Sequential(
             ResidualBlock(narrow, middle, stride=2),
             ResidualBlock(middle, middle, stride=1),
-            ResidualBlock(middle, wide, stride=2),
+            ResidualBlock(middle, wide, stride=2 // reduction),
             ResidualBlock(wide, wide, stride=1),
             ResidualBlock(wide, wide, stride=1),
         )
@@ -90,7 +96,7 @@ class FcnResnet12(nn.Module):
         -----
         Height and width are multiples of 8.
         """
-        planes = (windows.permute(0, 3, 1, 2).float() - self.mean) / self.deviation
+        planes = (self.reduce(windows.permute(0, 3, 1, 2).float()) - self.mean) / self.deviation
         planes = F.relu(self.stem_norm(self.stem(planes)))
         log_odds: Tensor = self.classifier(self.dropout(self.body(planes)))
         return log_odds[:, 0]

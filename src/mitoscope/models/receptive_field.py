@@ -49,8 +49,9 @@ def receptive_field(network: FcnResnet12) -> ReceptiveField:
         if isinstance(block, ResidualBlock):
             convolutions += [block.first, block.second]
     convolutions.append(network.classifier)
-    stride = 1
-    before = after = 0
+    reduced = network.reduce
+    stride = int(reduced.kernel_size) if isinstance(reduced, nn.AvgPool2d) else 1
+    before, after = 0, stride - 1
     for convolution in convolutions:
         kernel, padding = int(convolution.kernel_size[0]), int(convolution.padding[0])
         before += padding * stride

@@ -190,9 +190,8 @@ class Recipe(Config):
     @model_validator(mode="after")
     def _scheme_fits_the_network(self) -> Self:
         sampling, model = self.data.sampling, self.model
-        kind = sampling.kind
-        if isinstance(sampling, CrowdConfig):
-            kind = "crowd (as_classes)" if sampling.as_classes else "crowd"
+        of_classes = isinstance(sampling, CrowdConfig) and sampling.as_classes
+        kind = f"{sampling.kind} (as_classes)" if of_classes else sampling.kind
         if kind not in (known := _SCHEMES.get(model.architecture, _OF_DETECTORS)):
             raise ValueError(f"{model.architecture} learns from {' or '.join(known)}, not from {kind}")
         if isinstance(model, FcnConfig):

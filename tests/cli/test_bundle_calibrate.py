@@ -1,0 +1,163 @@
+"""``mitoscope bundle calibrate`` and ``join``, as a user sees them."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from mitoscope.bundle import Bundle, load_bundle, write_bundle
+from mitoscope.bundle.network import find_points, open_network
+from mitoscope.cli import app
+from mitoscope.errors import BundleError, ConfigError
+
+CUT = 0.62
+FIELDS = 12
+
+
+@pytest.fixture(scope="module")
+def tiny(project: Path) -> ModuleType:
+    path = project / "tests" / "bundle" / "tiny_detector.py"
+    spec = importlib.util.spec_from_file_location("tiny_detector_to_calibrate", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def bundle(tiny: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return write_bundle(
+        tmp_path_factory.mktemp("bundles") / "tiny",
+        description=tiny.tiny_description(),
+        onnx={"detector.onnx": tiny.tiny_onnx()},
+        self_test_rgb=tiny.spotted(64, 64, spots=4, seed=1),
+        files={"CARD.md": b"# tiny\n"},
+    )
+
+
+@pytest.fixture(scope="module")
+def fields(tiny: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("fields")
+    paths = [folder / f"f{seed}.png" for seed in range(FIELDS)]
+    for seed, path in enumerate(paths):
+        Image.fromarray(tiny.spotted(160, 200, spots=25, seed=seed)).save(path)
+    return paths
+
+
+def _run(*arguments: str | Path) -> str:
+    done = CliRunner().invoke(app, [*map(str, arguments)], standalone_mode=False)
+    if done.exception is not None:
+        raise done.exception
+    return done.output
+
+
+def _detect(fields: list[Path], bundle: Bundle, out: Path) -> dict[str, list[tuple[float, float, float]]]:
+    options = ("--mpp", "0.25", "--formats", "csv,json", "--threads", "1", "--model", bundle.folder)
+    _run("detect", *fields, "--out", out, *options)
+    found = {}
+    for path in fields:
+        with (out / f"{path.stem}.csv").open(encoding="utf-8") as stream:
+            rows = list(csv.DictReader(stream))
+        found[path.name] = [(float(r["x"]), float(r["y"]), float(r["score"])) for r in rows]
+    return found
+
+
+@pytest.fixture(scope="module")
+def found(fields: list[Path], bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with results, and beside it a truth: what scores above `CUT` is a figure."""
+    out = tmp_path_factory.mktemp("results") / "found"
+    rows = ["image,x,y,label"]
+    for name, points in _detect(fields, bundle, out).items():
+        rows += [f"{name},{x},{y},mitotic figure" for x, y, score in points if score > CUT]
+    (out.parent / "truth.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return out
+
+
+def _calibrate(bundle: Bundle, found: Path, out: Path, *options: str) -> str:
+    truth = found.parent / "truth.csv"
+    return _run("bundle", "calibrate", bundle.folder, "--pred", found, "--truth", truth, "--out", out,
+                "--mpp", "0.25", *options)  # fmt: skip
+
+
+def test_the_threshold_divides_what_the_labels_divide(bundle: Bundle, found: Path, tmp_path: Path) -> None:
+    text = _calibrate(bundle, found, tmp_path / "own", "--dataset", "laboratory 7")
+    made = load_bundle(tmp_path / "own")
+    manifest = made.manifest
+    assert abs(manifest.default_threshold - CUT) < 0.05
+    assert manifest.default_protocol == "mitoscope"
+    assert manifest.thresholds["tupac"] == bundle.manifest.thresholds["tupac"]
+    assert manifest.version == "1.0.0-calibrated"
+    assert {m.dataset for m in manifest.metrics} == {"laboratory 7 (threshold chosen here)"}
+    assert "CARD.md" in manifest.files
+    assert f"threshold {manifest.default_threshold:.3f} [" in text
+    assert "it was 0.500" in text
+    assert made.onnx != b""
+
+
+def test_few_fields_are_told(bundle: Bundle, fields: list[Path], found: Path, tmp_path: Path) -> None:
+    (tmp_path / "few").mkdir()
+    for path in fields[:2]:
+        for name in (f"{path.stem}.csv", f"{path.stem}.json"):
+            (tmp_path / "few" / name).write_bytes((found / name).read_bytes())
+    rows = (found.parent / "truth.csv").read_text(encoding="utf-8").splitlines()
+    kept = [row for row in rows if row.startswith(("image", "f0.png", "f1.png"))]
+    (tmp_path / "truth.csv").write_text("\n".join(kept) + "\n", encoding="utf-8")
+    text = _run("bundle", "calibrate", bundle.folder, "--pred", tmp_path / "few", "--truth", tmp_path / "truth.csv",
+                "--out", tmp_path / "own", "--mpp", "0.25")  # fmt: skip
+    assert "warning: 2 cases with" in text
+    assert "are few: label 10 or more" in text
+
+
+def test_results_of_another_bundle_are_refused(
+    tiny: ModuleType, bundle: Bundle, found: Path, tmp_path: Path
+) -> None:
+    other = write_bundle(
+        tmp_path / "other",
+        description=tiny.tiny_description(name="other"),
+        onnx={"detector.onnx": tiny.tiny_onnx()},
+        self_test_rgb=tiny.spotted(64, 64, spots=4, seed=1),
+    )
+    with pytest.raises(ConfigError, match=r"results of tiny 1\.0\.0, not of this bundle"):
+        _calibrate(other, found, tmp_path / "own")
+    with pytest.raises(ConfigError, match="no results of detect"):
+        _run("bundle", "calibrate", bundle.folder, "--pred", tmp_path, "--truth", found.parent / "truth.csv",
+             "--out", tmp_path / "own")  # fmt: skip
+    assert not (tmp_path / "own").exists()
+
+
+@pytest.mark.train
+def test_two_detectors_become_a_cascade(
+    tiny: ModuleType, bundle: Bundle, fields: list[Path], found: Path, tmp_path: Path
+) -> None:
+    second = write_bundle(
+        tmp_path / "second",
+        description=tiny.tiny_description(name="second", thresholds={"tupac": 0.7}),
+        onnx={"detector.onnx": tiny.tiny_onnx(stretch=1.2)},
+        self_test_rgb=tiny.spotted(64, 64, spots=4, seed=1),
+    )
+    _run("bundle", "join", bundle.folder, second.folder, "--out", tmp_path / "both", "--name", "both",
+         "--floor", "0.5", "--crop", "32")  # fmt: skip
+    both = load_bundle(tmp_path / "both")
+    assert both.manifest.default_threshold == 0.7
+    verified = _detect(fields[:1], both, tmp_path / "out")[fields[0].name]
+    with (found / "f0.csv").open(encoding="utf-8") as stream:
+        proposed = [(float(r["x"]), float(r["y"])) for r in csv.DictReader(stream) if float(r["score"]) > 0.5]
+    assert {(x, y) for x, y, _ in verified} == set(proposed)
+    with Image.open(fields[0]) as image:
+        rgb = np.pad(np.asarray(image.convert("RGB")), ((32, 32), (32, 32), (0, 0)), mode="symmetric")
+    network = open_network(second.onnx, where="second")
+    for x, y, score in verified:
+        left, top = int(np.rint(x - 16)) + 32, int(np.rint(y - 16)) + 32
+        points = find_points(network, rgb[top : top + 32, left : left + 32][None])[0]
+        near = np.hypot(points[:, 0] - 16, points[:, 1] - 16) <= 0.5 * 1.5 / 0.25
+        assert score == pytest.approx(max([0.0, *points[near, 2]]), abs=2e-6)
+    with pytest.raises(BundleError, match="has two stages already"):
+        _run("bundle", "join", both.folder, second.folder, "--out", tmp_path / "three")
