@@ -4,7 +4,8 @@
 
 Paints 32 synthetic slides with look-alikes where whole fields with them are needed, trains the recipes of
 ``recipes/proof/`` one after the other, and keeps table and curves in ``benchmarks/results/proofs``. A
-training whose score does not reach what is stated for it fails the run. Ctrl-C stops; the same command goes on.
+training whose score does not reach what is stated for it fails the run. Ctrl-C stops, and the same command
+resumes.
 """
 
 from __future__ import annotations

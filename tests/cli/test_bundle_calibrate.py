@@ -108,10 +108,10 @@ def test_few_fields_are_told(bundle: Bundle, fields: list[Path], found: Path, tm
         for name in (f"{path.stem}.csv", f"{path.stem}.json"):
             (tmp_path / "few" / name).write_bytes((found / name).read_bytes())
     rows = (found.parent / "truth.csv").read_text(encoding="utf-8").splitlines()
-    kept = [row for row in rows if row.startswith(("image", "f0.png", "f1.png"))]
+    kept = [row for row in rows if row.startswith(("image,", "f0.png,", "f1.png,"))]
     (tmp_path / "truth.csv").write_text("\n".join(kept) + "\n", encoding="utf-8")
-    text = _run("bundle", "calibrate", bundle.folder, "--pred", tmp_path / "few", "--truth", tmp_path / "truth.csv",
-                "--out", tmp_path / "own", "--mpp", "0.25")  # fmt: skip
+    text = _run("bundle", "calibrate", bundle.folder, "--pred", tmp_path / "few",
+                "--truth", tmp_path / "truth.csv", "--out", tmp_path / "own", "--mpp", "0.25")  # fmt: skip
     assert "warning: 2 cases with" in text
     assert "are few: label 10 or more" in text
 
