@@ -17,90 +17,9 @@ from tests.e2e.conftest import Run
 
 pytestmark = pytest.mark.train
 
-SHORT = """
+RECIPE = """
 [bundle]
 name = "short"
-
-[model]
-architecture = "fcn-resnet12"
-widths = [16, 16, 16]
-
-[data.source]
-kind = "open-data"
-
-[data.split]
-held_out = ["BreCaHAD/Case_10"]
-every_nth = 50
-
-[data.sampling]
-kind = "semi"
-foreground = 2
-bg_hard = 1
-bg_random = 1
-
-[[phases]]
-steps = 60
-learning_rate = 1e-3
-
-[validation]
-every = 60
-
-[run]
-checkpoint_every = 5
-tensorboard = false
-"""
-
-
-def test_a_misspelt_key_of_a_recipe_is_named(mitoscope: Run, tmp_path: Path) -> None:
-    recipe = tmp_path / "recipe.toml"
-    recipe.write_text(SHORT.replace("steps", "stepps"), encoding="utf-8")
-    done = mitoscope("train", recipe, "--out", tmp_path / "run")
-    assert done.returncode == 2
-    assert "stepps" in done.stderr
-    assert not (tmp_path / "run").exists()
-
-
-def test_a_folder_without_data_is_refused(mitoscope: Run, project: Path, tmp_path: Path) -> None:
-    recipe = project / "recipes" / "semi-fcn.toml"
-    done = mitoscope("train", recipe, "--data", tmp_path, "--out", tmp_path / "run")
-    assert done.returncode == 2
-    assert str(tmp_path) in done.stderr
-    assert not (tmp_path / "run").exists()
-
-
-@pytest.mark.realdata
-def test_a_run_that_is_stopped_leaves_a_checkpoint_and_goes_on(
-    mitoscope: Run, data: Path, tmp_path: Path
-) -> None:
-    recipe, out = tmp_path / "recipe.toml", tmp_path / "run"
-    recipe.write_text(SHORT, encoding="utf-8")
-    arguments = ["train", str(recipe), "--data", str(data), "--out", str(out)]
-    child = subprocess.Popen(
-        [sys.executable, "-m", "mitoscope", *arguments],
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    end = time.monotonic() + 120
-    while not (out / "checkpoint.npz").exists() and child.poll() is None and time.monotonic() < end:
-        time.sleep(0.05)
-    child.send_signal(signal.SIGINT)
-    _, stderr = child.communicate(timeout=60)
-    assert child.returncode == 1, stderr
-    assert "--resume" in stderr
-    refused = mitoscope(*arguments)
-    assert refused.returncode == 2
-    assert "--resume" in refused.stderr
-    again = mitoscope(*arguments, "--resume", timeout=250)
-    # So short a run may find nothing yet; then it says so, and its weights are kept.
-    assert again.returncode == 0 or "train longer" in again.stderr, again.stderr
-    steps = [json.loads(line)["step"] for line in (out / "metrics.jsonl").read_text().splitlines()]
-    assert steps == [60]
-
-
-TWO_PROCESSES = """
-[bundle]
-name = "two"
 
 [model]
 architecture = "fcn-resnet12"
@@ -127,14 +46,14 @@ train = "head"
 learning_rate = 1e-3
 
 [[phases]]
-steps = 18
+steps = 58
 learning_rate = 1e-2
 
 [validation]
-every = 10
+every = 60
 
 [run]
-devices = 2
+checkpoint_every = 5
 tensorboard = false
 
 [calibration]
@@ -142,8 +61,11 @@ score_floor = 0.0
 """
 
 
-def test_two_processes_train_one_network(mitoscope: Run, tmp_path: Path) -> None:
-    (tmp_path / "slides").mkdir()
+@pytest.fixture
+def painted(tmp_path: Path) -> Path:
+    """Return a folder with four slides, three figures on each, and the recipe."""
+    data = tmp_path / "data"
+    (data / "slides").mkdir(parents=True)
     rows, random = ["image,x,y,label"], np.random.default_rng(0)
     y, x = np.mgrid[:256, :256]
     for slide in range(4):
@@ -151,13 +73,63 @@ def test_two_processes_train_one_network(mitoscope: Run, tmp_path: Path) -> None
         for column in (50, 120, 190):
             rgb[np.hypot(x - column, y - 60 - 40 * slide) < 10] = (50, 20, 90)
             rows.append(f"{slide}.png,{column},{60 + 40 * slide},mitotic figure")
-        Image.fromarray(rgb).save(tmp_path / "slides" / f"{slide}.png")
-    (tmp_path / "labels.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    (tmp_path / "recipe.toml").write_text(TWO_PROCESSES, encoding="utf-8")
+        Image.fromarray(rgb).save(data / "slides" / f"{slide}.png")
+    (data / "labels.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    (data / "recipe.toml").write_text(RECIPE, encoding="utf-8")
+    return data
+
+
+def test_a_misspelt_key_of_a_recipe_is_named(mitoscope: Run, tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(RECIPE.replace("steps", "stepps"), encoding="utf-8")
+    done = mitoscope("train", recipe, "--out", tmp_path / "run")
+    assert done.returncode == 2
+    assert "stepps" in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_without_data_is_refused(mitoscope: Run, project: Path, tmp_path: Path) -> None:
+    recipe = project / "recipes" / "semi-fcn.toml"
+    done = mitoscope("train", recipe, "--data", tmp_path, "--out", tmp_path / "run")
+    assert done.returncode == 2
+    assert str(tmp_path) in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_is_stopped_leaves_a_checkpoint_and_goes_on(
+    mitoscope: Run, painted: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "run"
-    done = mitoscope("train", tmp_path / "recipe.toml", "--data", tmp_path, "--out", out)
+    arguments = ["train", str(painted / "recipe.toml"), "--data", str(painted), "--out", str(out)]
+    child = subprocess.Popen(
+        [sys.executable, "-m", "mitoscope", *arguments],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    end = time.monotonic() + 120
+    while not (out / "checkpoint.npz").exists() and child.poll() is None and time.monotonic() < end:
+        time.sleep(0.05)
+    child.send_signal(signal.SIGINT)
+    _, stderr = child.communicate(timeout=60)
+    assert child.returncode == 1, stderr
+    assert "--resume" in stderr
+    refused = mitoscope(*arguments)
+    assert refused.returncode == 2
+    assert "--resume" in refused.stderr
+    again = mitoscope(*arguments, "--resume", timeout=250)
+    # So short a run may find nothing yet; then it says so, and its weights are kept.
+    assert again.returncode == 0 or "train longer" in again.stderr, again.stderr
+    steps = [json.loads(line)["step"] for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert steps == [60]
+
+
+def test_two_processes_train_one_network(mitoscope: Run, painted: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    changes = ("--set", "run.devices=2", "--set", "phases.1.steps=18", "--set", "validation.every=10")
+    done = mitoscope("train", painted / "recipe.toml", "--data", painted, "--out", out, *changes)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("two 0.1.0 written to") == 1  # one process speaks for both
+    assert done.stdout.count("short 0.1.0 written to") == 1  # one process speaks for both
     steps = [json.loads(line)["step"] for line in (out / "metrics.jsonl").read_text().splitlines()]
     assert steps == [10, 20]
     assert (out / "bundle" / "manifest.json").is_file()

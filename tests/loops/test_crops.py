@@ -6,12 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mitoscope.curation.board import Grid
-from mitoscope.errors import FormatError
+from mitoscope.errors import FormatError, ScaleError
+from mitoscope.geometry import Mpp, SizePx
 from mitoscope.loops import crops as module
-from mitoscope.loops.crops import CropPlace, gather_crops
+from mitoscope.loops.crops import MPP, CropPlace, gather_crops
 from mitoscope.slide import open_slide
+from mitoscope.store import SlideRecord
 
 from .making import SIDE, made_board
 
@@ -47,9 +50,9 @@ def test_a_stop_costs_only_the_slide_at_work(
     places = [CropPlace(name, 100, 100 + n) for n in range(3) for name in slides]
     opened: list[str] = []
 
-    def open_and_note(path: Path) -> object:
+    def open_and_note(path: Path, *, mpp: float | None) -> object:
         opened.append(path.name)
-        return original(path)
+        return original(path, mpp=mpp)
 
     original = open_slide
     monkeypatch.setattr(module, "open_slide", open_and_note)
@@ -70,3 +73,17 @@ def test_a_stop_costs_only_the_slide_at_work(
 def test_a_slide_without_a_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match=r"no file of the slide 'x\.svs'"):
         gather_crops([CropPlace("x.svs", 1, 1)], {}, tmp_path)
+
+
+def test_a_picture_without_a_resolution_is_cut_at_that_of_the_study(tmp_path: Path) -> None:
+    rgb = np.random.default_rng(0).integers(0, 255, (128, 128, 3), dtype=np.uint8)
+    Image.fromarray(rgb).save(tmp_path / "a.png")
+    record = SlideRecord("a.png", SizePx(128, 128), Mpp.square(MPP))
+    (crop,) = gather_crops(
+        [CropPlace.on(record, 64, 64)], {"a.png": tmp_path / "a.png"}, tmp_path / "out", side_px=SIDE
+    )
+    half = SIDE // 2
+    assert np.array_equal(crop, rgb[64 - half : 64 + half, 64 - half : 64 + half])
+    unknown = SlideRecord("a.png", SizePx(128, 128))
+    with pytest.raises(ScaleError, match="states no resolution"):
+        gather_crops([CropPlace.on(unknown, 64, 64)], {"a.png": tmp_path / "a.png"}, tmp_path / "no")

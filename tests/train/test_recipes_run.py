@@ -9,8 +9,13 @@ import pytest
 from PIL import Image
 
 from mitoscope.bundle import verify_bundle
+from mitoscope.data.sources import read_fields
 from mitoscope.errors import TrainingDataError
-from mitoscope.train import train
+from mitoscope.train import Recipe, train
+from mitoscope.train.job import setup
+from mitoscope.train.recipe import read_recipe
+from mitoscope.train.repeats import Member
+from mitoscope.train.run import main
 from mitoscope.train.settings import read_settings
 
 pytestmark = pytest.mark.train
@@ -23,20 +28,32 @@ COLOURS = {
     "tumour cell": (140, 110, 180),
     "granulocyte": (200, 60, 60),
 }
+BATCH = "data.sampling.batch=2"
 SMALL = {
-    "retinanet-resnet18": ("model.channels=16", "model.patch_px=96", "data.sampling.window_px=96"),
-    "faster-rcnn-resnet50": ("model.patch_px=96", "data.sampling.window_px=96"),
-    "classifier": ("model.backbone=resnet18", "model.patch_px=64", "data.sampling.window_px=64"),
+    "fcn-resnet12": (
+        "model.widths=[16, 16, 16]",
+        "data.sampling.foreground=2",
+        "data.sampling.bg_hard=1",
+        "data.sampling.bg_random=1",
+        "data.split.held_out=[]",
+        "mining.crops=2",
+        "calibration.dataset=validation",
+    ),
+    "retinanet-resnet18": ("model.channels=16", "model.patch_px=96", "data.sampling.window_px=96", BATCH),
+    "faster-rcnn-resnet50": ("model.patch_px=96", "data.sampling.window_px=96", BATCH),
+    "classifier": ("model.backbone=resnet18", "model.patch_px=64", "data.sampling.window_px=64", BATCH),
     "regressor": (
         "model.backbone=resnet18",
         "model.patch_px=64",
         "data.sampling.window_px=64",
+        BATCH,
         "validation.metric=loss",  # four windows may all be alike, which leaves a correlation undefined
     ),
 }
+NOT_EXPORTED = {"crowd-det", "crowd-det-ns", "crowd-det-wl"}
+"""What is exported of them is that of crowd-det-ns-wl; they differ in what is drawn and how it is weighed."""
 SHORT = (
     "data.split.every_nth=2",
-    "data.sampling.batch=2",
     "validation.every=2",
     "validation.tiles=2",
     "validation.batches=1",
@@ -80,10 +97,17 @@ def changes(path: Path) -> list[str]:
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in sorted(RECIPES.glob("*.toml")) if path.stem != "semi-fcn"],
+    sorted(RECIPES.glob("*.toml")),
     ids=lambda path: path.stem,
 )
 def test_a_recipe_runs(path: Path, painted: Path, tmp_path: Path) -> None:
+    if path.stem in NOT_EXPORTED:
+        recipe = read_recipe(path, changes(path))
+        assert isinstance(recipe, Recipe)
+        fields = read_fields(recipe.data.source, painted, mpp=recipe.model.mpp)
+        job = setup(recipe, fields, painted, out=tmp_path / "run", member=Member("", recipe.run.seed, None))
+        assert main(job, resume=False).step == recipe.steps
+        return
     try:
         bundle = train(path, painted, tmp_path / "run", changes=changes(path))
     except TrainingDataError as error:  # so short a run may find nothing yet; its weights are kept

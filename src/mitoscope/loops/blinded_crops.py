@@ -65,7 +65,8 @@ def write_blinded_crops(
         rounds = rounds_of(connection, name)
         cells = listed_cells(connection, (rounds.third or 0,) if third else rounds.scope)
         rows = connection.execute(_PLACES_SQL, (f"[{', '.join(map(str, cells))}]",)).fetchall()
-    places = [CropPlace(slide, x, y) for _, slide, x, y in rows]
+    known = {slide.name: slide for slide in store.slides().values()}
+    places = [CropPlace.on(known[slide], x, y) for _, slide, x, y in rows]
     files = find_slides(slides, {one.slide for one in places})
     make_directory(folder)
     crops = gather_crops(places, files, folder, side_px=side_px, mpp=mpp, progress=progress)

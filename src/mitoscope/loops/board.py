@@ -75,14 +75,14 @@ def board_cells(store: Store, cell_ids: Sequence[int], policy: Policy) -> BoardC
     if gone:
         what = f"{len(gone)} cells are not in the store, the first is {gone[0]}"
         raise FormatError(what, where="embeddings", mend="make them anew from this study")
-    names = {id_: slide.name for id_, slide in store.slides().items()}
+    slides = store.slides()
     labels = store.labels()
     sql = (
         "SELECT id, slide_id, x_min_px0 / 2 + x_max_px0 / 2, y_min_px0 / 2 + y_max_px0 / 2 FROM cell "
         "WHERE is_deleted = 0"
     )
     with store.reading() as connection:
-        places = {id_: CropPlace(names[slide], x, y) for id_, slide, x, y in connection.execute(sql)}
+        places = {id_: CropPlace.on(slides[slide], x, y) for id_, slide, x, y in connection.execute(sql)}
     known = [labels.get(label_of[cell]) for cell in cell_ids]
     return BoardCells(
         tuple(cell_ids),

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from mitoscope.errors import FormatError
 from mitoscope.fsio import atomic_write, make_directory
 from mitoscope.geometry import BoxPx
 from mitoscope.slide import Plane, open_slide
+from mitoscope.store import SlideRecord
 
 CROP_PX = 128
 """Side of a crop (CMC, CCMCT: 128 px at 40x)."""
@@ -29,11 +31,27 @@ Crops = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class CropPlace:
-    """Where a cell is: its slide's name and its centre in level-0 pixels."""
+    """Where a cell is.
+
+    Parameters
+    ----------
+    slide : str
+        Name.
+    x_px0, y_px0 : float
+        Centre of the cell in level-0 pixels.
+    slide_mpp : float, optional
+        Resolution of the slide as the study states it, µm/px; without it the file's counts.
+    """
 
     slide: str
     x_px0: float
     y_px0: float
+    slide_mpp: float | None = None
+
+    @classmethod
+    def on(cls, slide: SlideRecord, x_px0: float, y_px0: float) -> Self:
+        """Return a place on a slide of a study."""
+        return cls(slide.name, x_px0, y_px0, None if slide.mpp is None else slide.mpp.mean)
 
 
 def gather_crops(
@@ -92,7 +110,7 @@ def gather_crops(
 
 def _cut_slide(path: Path, places: list[CropPlace], rows: list[int], crops: Crops, *, mpp: float) -> None:
     side = crops.shape[1]
-    with open_slide(path) as slide:
+    with open_slide(path, mpp=places[0].slide_mpp) as slide:
         plane = Plane(slide, mpp)
         centres = plane.from_px0(np.array([(one.x_px0, one.y_px0) for one in places]))
         corners = np.floor(centres - side / 2 + 0.5).astype(int)

@@ -80,7 +80,8 @@ def pack(family: Family, job: Job) -> Packed:
         description = _describe_detector(family, job, judged)
         held_out = next(j for j in judged if j.dataset == _HELD_OUT)
         scores = _as_floats(held_out.curve.at(description.default_threshold).as_dict())
-        return Packed(description, onnx, clearest(session, job.split.validation), weights, scores)
+        picture = clearest(session, job.split.validation, floor=description.score_floor)
+        return Packed(description, onnx, picture, weights, scores)
     score, target, rgb = _scored(session, job)
     values = measures(family, score, target)
     description = _describe_scorer(family, job, values, score=score, target=target)
@@ -249,16 +250,18 @@ def _scored(
     return np.concatenate(score), np.concatenate(target), np.ascontiguousarray(batches[0].rgb[0].numpy())
 
 
-def clearest(session: ort.InferenceSession, fields: Sequence[Field]) -> NDArray[np.uint8]:
+def clearest(
+    session: ort.InferenceSession, fields: Sequence[Field], *, floor: float = 0.0
+) -> NDArray[np.uint8]:
     """Choose the held-out picture with the clearest figure for the self-test.
 
     Raises
     ------
     TrainingDataError
-        If the detector finds none.
+        If the detector finds none above the floor.
     """
     fixed = session.get_inputs()[0].shape[1]
-    best, chosen = 0.0, None
+    best, chosen = floor, None
     for field in fields:
         visible = visible_figures(field)
         if not len(visible):

@@ -132,7 +132,7 @@ def _picture(desk: Desk, board: Board) -> BoardPicture:
 
 
 def _start(desk: Desk, board: Board, picture: BoardPicture) -> None:
-    names = {id_: one.name for id_, one in desk.store.slides().items()}
+    slides = desk.store.slides()
     with desk.store.reading() as connection:
         places = read_places(connection, board.id)
         colours = {id_: one.colour for id_, one in read_labels(connection).items()}
@@ -143,12 +143,12 @@ def _start(desk: Desk, board: Board, picture: BoardPicture) -> None:
         ).fetchall()
     where = {cell: (slide, x, y) for cell, slide, x, y in rows}
     try:
-        files = {names[slide]: desk.shelf.path(slide) for slide in {one[0] for one in where.values()}}
+        files = {slides[slide].name: desk.shelf.path(slide) for slide in {one[0] for one in where.values()}}
     except Refusal as refusal:
         picture.state, picture.reason = "failed", refusal.what
         return
     drawing = Drawing(
-        places=[CropPlace(names[slide], x, y) for slide, x, y in (where[one.cell_id] for one in places)],
+        places=[CropPlace.on(slides[slide], x, y) for slide, x, y in (where[one.cell_id] for one in places)],
         colours=[
             NO_CLASS_COLOUR if one.before_label_id is None else colours[one.before_label_id] for one in places
         ],
