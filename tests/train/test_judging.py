@@ -48,3 +48,17 @@ def test_the_protocol_decides() -> None:
 
 def test_without_figures_and_detections_f1_is_nought() -> None:
     assert judge([Detections.empty()], [np.empty((0, 2))], TUPAC).best().f1 == 0.0
+
+
+def test_images_of_one_case_are_drawn_together() -> None:
+    good, bad = Detections.of([[10, 10]], [0.9]), Detections.of([[90, 90]], [0.9])
+    found, truth = [good, bad] * 4, [np.array([[10.0, 10.0]])] * 8
+    alone = judge(found, truth, TUPAC).intervals(0.5).recall
+    # Every case has a good and a bad image: whichever cases are drawn, half of the figures are found.
+    together = judge(found, truth, TUPAC, cases=["a", "a", "b", "b", "c", "c", "d", "d"])
+    within = together.intervals(0.5).recall
+    assert alone is not None
+    assert within is not None
+    assert alone.low < 0.5 < alone.high
+    assert within.low == within.high == 0.5
+    assert len(together.cases) == 4

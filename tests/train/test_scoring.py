@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score, roc_auc_score
 
-from mitoscope.train.scoring import best_rates, classifier_scores, rates_at, regressor_scores
+from mitoscope.train.scoring import best_rates, classifier_scores, interval_of, rates_at, regressor_scores
 
 pytestmark = pytest.mark.train
 
@@ -44,3 +44,16 @@ def test_a_regressor_is_judged_by_values_and_tiles() -> None:
 
 def test_what_never_varies_has_no_correlation() -> None:
     assert np.isnan(regressor_scores(np.full(4, 0.3), np.array([0.0, 0.2, 0.6, 1.0]))["correlation"])
+
+
+def test_an_interval_draws_cases_not_windows() -> None:
+    score = np.array([0.9, 0.1] * 6)
+    target = np.array([0.0, 0.0] * 6)  # of each case one figure is found and one is not
+    cases = [str(n // 2) for n in range(12)]
+    within = interval_of("recall", score, target, cases, classes=True)
+    assert within is not None
+    assert within.low == within.high
+    alone = interval_of("accuracy", score, target, [str(n) for n in range(12)], classes=True)
+    assert alone is not None
+    assert alone.low < 0.5 < alone.high
+    assert interval_of("accuracy", score, target, ["one"] * 12, classes=True) is None

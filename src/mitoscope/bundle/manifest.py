@@ -68,7 +68,7 @@ class Metric(Part):
     threshold : float, optional
         The score above which detections counted.
     images : int
-        How many images the bootstrap drew from.
+        How many images, or cases of several images, the bootstrap drew from.
     """
 
     name: Text

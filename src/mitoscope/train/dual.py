@@ -69,7 +69,7 @@ def write_dual(
             value=round(value, 4),
             ci_low=round(min(interval.low, value), 4),
             ci_high=round(max(interval.high, value), 4),
-            images=len(job.split.validation),
+            images=len(both.cases),
             threshold=threshold,
         )
         for name, value, interval in (
@@ -133,4 +133,6 @@ def _judge_both(recipe: DualRecipe, first: Packed, second: Packed, job: Job) -> 
         verified(one, field, scorer, crop_px=second.description.window_px, column=0)
         for one, field in zip(found, fields, strict=True)
     ]
-    return judge(scored, truths, rule), judge(found, truths, rule).best().f1
+    cases = [field.case for field in fields]
+    alone = judge(found, truths, rule, cases=cases)
+    return judge(scored, truths, rule, cases=cases), alone.best().f1

@@ -43,16 +43,16 @@ class Curve:
 
     Parameters
     ----------
-    images : tuple of Steps
-        Of each image.
+    cases : tuple of Steps
+        Of each case.
     """
 
-    images: tuple[Steps, ...]
+    cases: tuple[Steps, ...]
 
     @property
     def pooled(self) -> Steps:
-        """The sum over the images."""
-        return Steps.total(self.images)
+        """The sum over the cases."""
+        return Steps.total(self.cases)
 
     def at(self, threshold: float) -> Judgement:
         """Return the score over all images at a threshold."""
@@ -71,12 +71,16 @@ class Curve:
         return average_precision(self.pooled) or 0.0
 
     def intervals(self, threshold: float) -> Intervals:
-        """Return the 95 % intervals at a threshold, by drawing images with replacement."""
-        return bootstrap([steps.at(threshold) for steps in self.images])
+        """Return the 95 % intervals at a threshold, by drawing cases with replacement."""
+        return bootstrap([steps.at(threshold) for steps in self.cases])
 
 
 def judge(
-    detections: Sequence[Detections], truths: Sequence[NDArray[np.float64]], protocol: Protocol
+    detections: Sequence[Detections],
+    truths: Sequence[NDArray[np.float64]],
+    protocol: Protocol,
+    *,
+    cases: Sequence[str] | None = None,
 ) -> Curve:
     """Match the detections of every image with its figures at every threshold.
 
@@ -87,6 +91,11 @@ def judge(
         Centres of the figures, in the same px.
     protocol : Protocol
         The rule; its radius in px, since training has one resolution.
+    cases : sequence of str, optional
+        Case of each image; without it each image is a case.
     """
-    images = zip(detections, truths, strict=True)
-    return Curve(tuple(protocol.sweep(found.points_px0, found.score, truth) for found, truth in images))
+    names = [str(place) for place in range(len(truths))] if cases is None else cases
+    steps_of: dict[str, list[Steps]] = {}
+    for case, found, truth in zip(names, detections, truths, strict=True):
+        steps_of.setdefault(case, []).append(protocol.sweep(found.points_px0, found.score, truth))
+    return Curve(tuple(Steps.total(steps) for steps in steps_of.values()))

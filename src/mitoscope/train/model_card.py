@@ -31,9 +31,9 @@ the network are inside the graph. {start} for {steps} steps of {batch} windows, 
 {sources}
 {note}
 ## Results
-Intervals are 95 %, by drawing images with replacement. A threshold chosen on a set flatters the result there.
+Intervals are 95 %, by drawing cases with replacement. A threshold chosen on a set flatters the result there.
 
-| Data | Protocol | Score | Value | 95 % interval | Images |
+| Data | Protocol | Score | Value | 95 % interval | Cases |
 |---|---|---|---|---|---|
 {metrics}
 

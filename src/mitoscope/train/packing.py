@@ -82,9 +82,9 @@ def pack(family: Family, job: Job) -> Packed:
         scores = _as_floats(held_out.curve.at(description.default_threshold).as_dict())
         picture = clearest(session, job.split.validation, floor=description.score_floor)
         return Packed(description, onnx, picture, weights, scores)
-    score, target, rgb = _scored(session, job)
+    score, target, cases, rgb = _scored(session, job)
     values = measures(family, score, target)
-    description = _describe_scorer(family, job, values, score=score, target=target)
+    description = _describe_scorer(family, job, values, score=score, target=target, cases=cases)
     return Packed(description, onnx, rgb, weights, values)
 
 
@@ -163,11 +163,12 @@ def _describe_scorer(
     *,
     score: NDArray[np.float64],
     target: NDArray[np.float64],
+    cases: Sequence[str],
 ) -> ModelDescription:
     names = ("auc", "f1", "accuracy") if family.outputs > 1 else ("correlation", "rmse", "auc")
     metrics = []
     for name in names:
-        interval = interval_of(name, score, target, classes=family.outputs > 1)
+        interval = interval_of(name, score, target, cases, classes=family.outputs > 1)
         if interval is None or not np.isfinite(values[name]):
             continue
         value = round(values[name], 4)
@@ -179,7 +180,7 @@ def _describe_scorer(
                 value=value,
                 ci_low=round(min(interval.low, value), 4),
                 ci_high=round(max(interval.high, value), 4),
-                images=len(score),
+                images=len(set(cases)),
                 threshold=values["threshold"],
             )
         )
@@ -232,7 +233,7 @@ def _metrics(judged: Judged, threshold: float, protocol: str) -> list[Metric]:
             value=round(value, 4),
             ci_low=round(min(interval.low, value), 4),
             ci_high=round(max(interval.high, value), 4),
-            images=len(judged.fields),
+            images=len(judged.curve.cases),
             threshold=threshold,
         )
         for name, value, interval in shares
@@ -242,12 +243,16 @@ def _metrics(judged: Judged, threshold: float, protocol: str) -> list[Metric]:
 
 def _scored(
     session: ort.InferenceSession, job: Job
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.uint8]]:
-    """Score the held-out batches; also return a window of the first one, for the self-test."""
-    batches = [job.held_out.draw(step, HardPool.empty()) for step in range(job.recipe.validation.batches)]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str], NDArray[np.uint8]]:
+    """Score the held-out batches; return the windows' cases as well, and one window for the self-test."""
+    own = job.held_out
+    drawn = [own.drawn(step, HardPool.empty()) for step in range(job.recipe.validation.batches)]
+    batches = [own.replay(one) for one in drawn]
+    cases = [own.fields[window.picture].case for one in drawn for window in one.windows]
     score = [score_windows(session, batch.rgb.numpy())[:, 0].astype(np.float64) for batch in batches]
     target = [batch.score.numpy().astype(np.float64) for batch in batches]
-    return np.concatenate(score), np.concatenate(target), np.ascontiguousarray(batches[0].rgb[0].numpy())
+    picture = np.ascontiguousarray(batches[0].rgb[0].numpy())
+    return np.concatenate(score), np.concatenate(target), cases, picture
 
 
 def clearest(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,13 +101,30 @@ def regressor_scores(score: Floats, target: Floats) -> dict[str, float]:
     }
 
 
-def interval_of(name: str, score: Floats, target: Floats, *, classes: bool) -> Interval | None:
-    """Return the 95 % interval of one of the measures, by drawing crops or tiles with replacement."""
+def interval_of(
+    name: str, score: Floats, target: Floats, cases: Sequence[str], *, classes: bool
+) -> Interval | None:
+    """Return the 95 % interval of one of the measures, by drawing cases with replacement.
+
+    Parameters
+    ----------
+    name : str
+        The measure.
+    score, target : ndarray, shape (n,)
+    cases : sequence of str
+        Case of each crop or tile: those of one case are drawn together. None is given for a single case.
+    classes : bool
+        Whether a classifier is judged, or a regressor.
+    """
     measure = classifier_scores if classes else regressor_scores
+    case = np.unique(np.asarray(cases), return_inverse=True)[1]
+    rows = [np.flatnonzero(case == one) for one in range(case.max() + 1)]
+    if len(rows) < 2:
+        return None
     drawn = [
         measure(score[index], target[index])[name]
-        for block in draw_cases(len(score), repeats=200, seed=0)
-        for index in np.asarray(block)
+        for block in draw_cases(len(rows), repeats=200, seed=0)
+        for index in (np.concatenate([rows[one] for one in chosen]) for chosen in block)
     ]
     return percentiles(np.array(drawn), 0.95)
 

@@ -114,7 +114,8 @@ def judge_points(
     radius, floor = recipe.calibration.nms_radius_px, recipe.calibration.score_floor
     detections = [suppressed(one.points, radius_px=radius, floor=floor) for one in found]
     truths = [one.among(visible_figures(field)) for one, field in zip(found, fields, strict=True)]
-    return judge(detections, truths, PROTOCOLS[recipe.validation.protocol])
+    cases = [field.case for field in fields]
+    return judge(detections, truths, PROTOCOLS[recipe.validation.protocol], cases=cases)
 
 
 def measure(family: Family, score: Floats, target: Floats) -> dict[str, float]:
