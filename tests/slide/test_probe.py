@@ -156,3 +156,13 @@ def test_a_probe_is_cheap(pyramid: Any) -> None:
         probe_slide(pyramid.path)
         seconds.append(time.monotonic() - start)
     assert min(seconds) < 1.0  # 0.1 s on an idle machine
+
+
+def test_endless_computing_is_ended_long_before_the_clock(
+    pyramid: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = (probe._CHILD.parent / "probe_child.py").read_text().replace("CPU_SECONDS = 8", "CPU_SECONDS = 1")
+    endless = body.partition("def main")[0] + "\nlimit()\nwhile True: pass\n"
+    monkeypatch.setattr(probe, "_CHILD", write_child(tmp_path, endless))
+    with pytest.raises(SlideFormatError, match=r"crashes the reader \(SIG"):
+        probe_slide(pyramid.path)

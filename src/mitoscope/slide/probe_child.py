@@ -11,7 +11,7 @@ import resource
 import sys
 
 MEMORY_BYTES = 1 << 30
-CPU_SECONDS = 10
+CPU_SECONDS = 8
 MAX_SIDE_PX = 1 << 22
 TILE_PX = 32
 PLACES = ((0.5, 0.5), (0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0))
