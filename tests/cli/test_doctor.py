@@ -15,7 +15,7 @@ def test_it_names_versions_readers_providers_and_bundles() -> None:
     assert result.exit_code == 0
     assert findings["ok"] is True
     assert "CPUExecutionProvider" in findings["providers"]
-    assert set(findings["readers"]) == {"openslide", "pillow"}
+    assert set(findings["readers"]) == {"openslide", "simplejpeg", "pillow"}
     assert "self-test passed" in findings["bundles"]["semi-fcn"]
 
 

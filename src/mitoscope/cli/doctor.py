@@ -72,6 +72,7 @@ def _findings() -> Findings:
         "providers": list(onnxruntime.get_available_providers()),
         "readers": {
             "openslide": f"{openslide.__library_version__} (openslide-python {openslide.__version__})",
+            "simplejpeg": metadata.version("simplejpeg"),
             "pillow": metadata.version("pillow"),
         },
         "bundles": bundles,
