@@ -11,7 +11,20 @@ import typer
 from typer.exceptions import TyperException
 
 from mitoscope import __version__
-from mitoscope.cli import bundle, count, curate, demo, detect, doctor, evaluate, serve, store, synth, train
+from mitoscope.cli import (
+    bundle,
+    count,
+    curate,
+    data,
+    demo,
+    detect,
+    doctor,
+    evaluate,
+    serve,
+    store,
+    synth,
+    train,
+)
 from mitoscope.errors import MitoscopeError
 
 _INTERRUPTED = 130
@@ -49,6 +62,7 @@ app.command("count")(count.count)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(store.app, name="store")
 app.add_typer(curate.app, name="curate")
+app.add_typer(data.app, name="data")
 app.command("train")(train.train)
 app.add_typer(bundle.app, name="bundle")
 app.command("serve")(serve.serve)

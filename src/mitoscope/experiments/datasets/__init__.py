@@ -1,0 +1,37 @@
+"""Public data sets: what they are, under what licence, where to get them, and whether a folder holds them.
+
+A record in ``records/`` states what is published of a data set; what is not, is absent there. Files are found
+by their names wherever they lie, so that copies of another layout can be used as they are.
+"""
+
+from __future__ import annotations
+
+from mitoscope.experiments.datasets.check import Fault, Survey, check_dataset, locate
+from mitoscope.experiments.datasets.fetch import Order, Rejected
+from mitoscope.experiments.datasets.get import Gauge, Got, check_accepted, get_dataset
+from mitoscope.experiments.datasets.orders import orders
+from mitoscope.experiments.datasets.patience import Patience
+from mitoscope.experiments.datasets.record import Access, Dataset, Kind
+from mitoscope.experiments.datasets.shelf import datasets, find_dataset
+from mitoscope.experiments.datasets.zenodo import published
+
+__all__ = [
+    "Access",
+    "Dataset",
+    "Fault",
+    "Gauge",
+    "Got",
+    "Kind",
+    "Order",
+    "Patience",
+    "Rejected",
+    "Survey",
+    "check_accepted",
+    "check_dataset",
+    "datasets",
+    "find_dataset",
+    "get_dataset",
+    "locate",
+    "orders",
+    "published",
+]

@@ -1,0 +1,220 @@
+"""What is missing from a data folder, what is too much, and what is wrong with the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+from mitoscope.experiments.datasets.checksum import holds
+from mitoscope.experiments.datasets.faults import annotations_fault, faults, image_fault, table_fault
+from mitoscope.experiments.datasets.folder import PART_SUFFIX, DataFolder, FoundFile, read_folder
+from mitoscope.experiments.datasets.layout import differences, home_of
+from mitoscope.experiments.datasets.match import Match, match_dataset, stem_of
+from mitoscope.experiments.datasets.receipt import NAME as RECEIPT
+from mitoscope.experiments.datasets.receipt import read_receipt
+from mitoscope.experiments.datasets.record import Dataset, Kind
+from mitoscope.experiments.datasets.shelf import datasets
+
+Reporting = Callable[[float, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A file that cannot be used, and why."""
+
+    path: PurePosixPath
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """A data folder compared with what is published.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The data set.
+    root : Path
+        The folder that was named.
+    home : PurePosixPath
+        Where in it the data set lies.
+    matches : tuple of Match
+        Group by group, what is there and what is missing.
+    layout : tuple of str
+        How the layout differs; files are found all the same.
+    extra : tuple of PurePosixPath
+        Files that are no part of the data set.
+    unfinished : tuple of PurePosixPath
+        Downloads that were not finished.
+    unreadable, wrong : tuple of Fault
+        Files that do not open; files of another size or content than published or received.
+    looks_like : str or None
+        Another data set that the folder rather holds.
+    """
+
+    dataset: Dataset
+    root: Path
+    home: PurePosixPath
+    matches: tuple[Match, ...]
+    layout: tuple[str, ...]
+    extra: tuple[PurePosixPath, ...]
+    unfinished: tuple[PurePosixPath, ...]
+    unreadable: tuple[Fault, ...]
+    wrong: tuple[Fault, ...]
+    looks_like: str | None
+
+    @property
+    def duplicates(self) -> dict[str, tuple[FoundFile, ...]]:
+        """Names by which several files go."""
+        return {name: files for one in self.matches for name, files in one.duplicates.items()}
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether all that is needed is there, once, and can be read."""
+        complete = all(one.is_complete or one.optional for one in self.matches)
+        return complete and not (self.duplicates or self.unfinished or self.unreadable or self.wrong)
+
+
+def check_dataset(
+    dataset: Dataset,
+    root: Path,
+    *,
+    opening: bool = True,
+    checksums: bool = False,
+    report: Reporting,
+) -> Survey:
+    """Compare a folder with a data set.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        What should be there.
+    root : Path
+        The folder, or one that holds it.
+    opening : bool
+        Open every image and look at every file of annotations.
+    checksums : bool
+        Read every byte of the files whose checksum is known.
+    report : callable
+        Called with the number of files opened and that of all.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be listed.
+    ConfigError
+        If its receipt is damaged.
+    """
+    folder = read_folder(root)
+    matches = match_dataset(dataset, folder)
+    home = home_of(dataset, matches)
+    return Survey(
+        dataset=dataset,
+        root=root,
+        home=home,
+        matches=matches,
+        layout=differences(dataset, folder, matches, home),
+        extra=_extra(dataset, folder, matches, home),
+        unfinished=tuple(one.path for one in folder.files if one.path.suffix == PART_SUFFIX),
+        unreadable=_unreadable(root, matches, report) if opening else _lost(matches),
+        wrong=tuple(_wrong(dataset, root, matches, checksums)),
+        looks_like=None if any(one.found for one in matches) else _likely(folder),
+    )
+
+
+def locate(dataset: Dataset, root: Path) -> dict[str, Path]:
+    """Return where the files of a data set lie, by their published names, whatever the layout.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be listed.
+    """
+    matches = match_dataset(dataset, read_folder(root))
+    return {name: root / one.path for match in matches for name, one in match.found.items()}
+
+
+def _found(matches: tuple[Match, ...]) -> Iterator[tuple[Match, FoundFile]]:
+    for match in matches:
+        for one in match.found.values():
+            yield match, one
+        if match.table is not None:
+            yield match, match.table
+
+
+def _extra(
+    dataset: Dataset, folder: DataFolder, matches: tuple[Match, ...], home: PurePosixPath
+) -> tuple[PurePosixPath, ...]:
+    if not any(True for _ in _found(matches)):
+        return ()
+    known = {one.path for _, one in _found(matches)}
+    known |= {one.path for match in matches for files in match.duplicates.values() for one in files}
+    known |= {PurePosixPath(path) for match in matches for path in match.found}
+    beside = {
+        (one.folder, stem_of(one.path.name))
+        for match, one in _found(matches)
+        if match.key in dataset.files and match.kind is Kind.IMAGE
+    }
+    archives = {one.name for one in dataset.archives}
+    return tuple(
+        one.path
+        for one in folder.files
+        if one.path.is_relative_to(home)
+        and one.path not in known
+        and one.path.suffix != PART_SUFFIX
+        and one.path.name not in {RECEIPT, *archives}
+        and not (one.is_image and (one.folder, stem_of(one.path.name)) in beside)
+    )
+
+
+def _lost(matches: tuple[Match, ...]) -> tuple[Fault, ...]:
+    """Return the links that lead nowhere and the files of no bytes."""
+    empty = [one for match, one in _found(matches) if match.kind is Kind.IMAGE and one.size_bytes == 0]
+    gone = [one for _, one in _found(matches) if one.size_bytes < 0]
+    return (
+        *(Fault(one.path, "is a link that leads nowhere") for one in gone),
+        *(Fault(one.path, "is empty (0 bytes)") for one in empty),
+    )
+
+
+def _unreadable(root: Path, matches: tuple[Match, ...], report: Reporting) -> tuple[Fault, ...]:
+    files = list(_found(matches))
+    jobs = [_opening(root, match, one) for match, one in files]
+    reasons = faults(jobs, report)
+    return tuple(Fault(one.path, why) for (_, one), why in zip(files, reasons, strict=True) if why)
+
+
+def _opening(root: Path, match: Match, one: FoundFile) -> Callable[[], str | None]:
+    if one is match.table:
+        return partial(table_fault, root / one.path)
+    if match.kind is Kind.IMAGE:
+        return partial(image_fault, root / one.path)
+    return partial(annotations_fault, root / one.path, match.format)
+
+
+def _wrong(dataset: Dataset, root: Path, matches: tuple[Match, ...], checksums: bool) -> Iterator[Fault]:
+    receipt = read_receipt(root, dataset.name)
+    received = {} if receipt is None else receipt.files
+    for match, one in _found(matches):
+        known = received.get(one.path.as_posix())
+        published = dataset.files[match.key].checksums if match.key in dataset.files else {}
+        expected = [published[one.path.name]] if one.path.name in published else []
+        if known is not None and known.size_bytes != one.size_bytes:
+            yield Fault(one.path, f"has {one.size_bytes:,} bytes, {known.size_bytes:,} were downloaded")
+        elif checksums:
+            expected += [] if known is None else [f"sha256:{known.sha256}"]
+            if not all(holds(root / one.path, checksum) for checksum in expected):
+                yield Fault(one.path, "has another content than was published or downloaded")
+
+
+def _likely(folder: DataFolder) -> str | None:
+    """Return the data set of which most is there."""
+    shares = {}
+    for one in datasets():
+        matches = [match for match in match_dataset(one, folder) if match.kind is Kind.IMAGE]
+        wanted = sum(match.count or len(match.expected) for match in matches)
+        shares[one.name] = sum(len(match.found) for match in matches) / max(1, wanted)
+    best = max(shares, key=lambda name: shares[name])
+    return best if shares[best] > 0 else None

@@ -1,0 +1,173 @@
+"""One file from the web: continued where it was cut, believed only when it is whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mitoscope.errors import IncompleteRunError
+from mitoscope.experiments.datasets.checksum import compute, holds
+from mitoscope.experiments.datasets.part_file import PartFile
+from mitoscope.experiments.datasets.patience import Patience
+from mitoscope.experiments.datasets.receipt import Received
+from mitoscope.experiments.datasets.web import Answer, CutError, ask
+from mitoscope.fsio import make_directory, sha256_file
+
+_BLOCK_BYTES = 1 << 18
+Told = Callable[[str], None]
+Counted = Callable[[int, int | None], None]
+"""Called with the bytes that are there and, where known, those of the whole file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A file to be fetched.
+
+    Parameters
+    ----------
+    path : str
+        Below the data folder.
+    url : str
+        Where it is.
+    size_bytes, checksum : int, str, optional
+        As published.
+    """
+
+    path: str
+    url: str
+    size_bytes: int | None = None
+    checksum: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A file that did not come, though the server answered; others may."""
+
+    path: str
+    why: str
+
+
+def fetch(
+    order: Order, target: Path, *, patience: Patience, count: Counted, tell: Told
+) -> Received | Rejected:
+    """Fetch a file; go on with what an earlier try left.
+
+    Parameters
+    ----------
+    order : Order
+        What and from where.
+    target : Path
+        Name of the whole file; it appears at the end, at once.
+    patience : Patience
+        With a server that cannot.
+    count : callable
+        Told of every block.
+    tell : callable
+        Told, in a line, of what the user should know.
+
+    Raises
+    ------
+    IncompleteRunError
+        If the server cannot be reached; what has come is kept.
+    OutputError
+        If the file cannot be written; what has come is kept.
+    """
+    make_directory(target.parent)
+    failures, most = 0, 0
+    with PartFile(target, order.url) as part:
+        while True:
+            try:
+                refusal = _receive(order, part, patience.timeout_s, count=count, tell=tell)
+            except CutError as cut:
+                failures = 1 if part.size > most else failures + 1
+                most = max(most, part.size)
+                if failures >= patience.tries:
+                    raise _unreachable(order, cut.why, part.size) from None
+                patience.wait(failures, cut.after_s)
+                continue
+            return _believe(order, part) if refusal is None else Rejected(order.path, refusal)
+
+
+def _unreachable(order: Order, why: str, size: int) -> IncompleteRunError:
+    kept = f"; {size:,} bytes of {order.path} are kept" if size else ""
+    return IncompleteRunError(
+        f"cannot be fetched ({why}){kept}",
+        where=order.url,
+        mend="check the connection; the same command goes on where it stopped",
+    )
+
+
+def _receive(order: Order, part: PartFile, timeout_s: float, *, count: Counted, tell: Told) -> str | None:
+    """Receive what is still missing; return why the server does not give it, or None."""
+    if part.can_go_on and part.size == part.total:
+        return None
+    before = part.size if part.can_go_on else 0
+    headers = {"Range": f"bytes={before}-", "If-Range": part.validator or ""} if before else {}
+    with ask(order.url, headers, timeout_s=timeout_s) as answer:
+        if before and answer.status == 416:
+            part.discard()
+            raise CutError("has fewer bytes than have come")
+        refusal = _refusal(answer)
+        if refusal is not None:
+            return refusal
+        if answer.status == 206:
+            _check_range(answer, part)
+        else:
+            if before:
+                tell(_begun_anew(order, part, answer))
+            part.begin(answer.validator, answer.length)
+        _pour(answer, part, count)
+    return None
+
+
+def _refusal(answer: Answer) -> str | None:
+    if answer.status not in (200, 206):
+        return f"the server answers {answer.status} {answer.reason}".rstrip()
+    if answer.headers.get_content_type() == "text/html":
+        return "the server answers with a web page instead of the file"
+    return None
+
+
+def _check_range(answer: Answer, part: PartFile) -> None:
+    """Begin anew when the part that came is not the one that was asked for."""
+    stated = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers.get("Content-Range", ""))
+    if stated is None or int(stated[1]) != part.size or int(stated[2]) != (part.total or int(stated[2])):
+        part.discard()
+        raise CutError("answers with another part of the file than was asked for")
+    part.total = int(stated[2])
+
+
+def _begun_anew(order: Order, part: PartFile, answer: Answer) -> str:
+    same = answer.validator == part.validator
+    why = "the server does not continue downloads" if same else "the file has changed on the server"
+    return f"{order.path}: {why}; begun anew"
+
+
+def _pour(answer: Answer, part: PartFile, count: Counted) -> None:
+    count(part.size, part.total)
+    while block := answer.read_block(_BLOCK_BYTES):
+        part.add(block)
+        count(part.size, part.total)
+    if part.total is not None and part.size < part.total:
+        raise CutError(f"the connection was cut after {part.size:,} of {part.total:,} bytes")
+
+
+def _believe(order: Order, part: PartFile) -> Received | Rejected:
+    """Give a whole file its name, if it is what is published."""
+    if part.size == 0:
+        part.discard()
+        return Rejected(order.path, "the server answers with an empty file")
+    if order.size_bytes not in (None, part.size):
+        why = f"{part.size:,} bytes came, {order.size_bytes:,} are published"
+        return Rejected(order.path, f"{why}; kept aside as {part.set_aside().name}")
+    if order.checksum is not None and not holds(part.path, order.checksum):
+        kind = order.checksum.partition(":")[0]
+        why = f"its {kind.upper()} is {compute(part.path, kind)[len(kind) + 1 :]}, another one is published"
+        return Rejected(order.path, f"{why}; kept aside as {part.set_aside().name}")
+    received = Received(
+        url=order.url, size_bytes=part.size, sha256=sha256_file(part.path), checked=order.checksum
+    )
+    part.finish()
+    return received

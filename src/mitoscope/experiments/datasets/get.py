@@ -1,0 +1,228 @@
+"""Downloading a data set: what is there is kept, what is cut goes on, what is wrong is said."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mitoscope.errors import InputError, OutputError
+from mitoscope.experiments.datasets.checksum import holds
+from mitoscope.experiments.datasets.fetch import Order, Rejected, Told, fetch
+from mitoscope.experiments.datasets.folder import PART_SUFFIX, read_folder
+from mitoscope.experiments.datasets.match import match_dataset
+from mitoscope.experiments.datasets.patience import Patience
+from mitoscope.experiments.datasets.receipt import Receipt, Received, read_receipt, write_receipt
+from mitoscope.experiments.datasets.record import Archive, Dataset
+from mitoscope.experiments.datasets.unpack import unpack
+from mitoscope.fsio import exclusive_lock, make_directory, safe_join
+
+Reporting = Callable[[float, float], None]
+
+
+@dataclass(slots=True)
+class Got:
+    """What became of the files of a data set.
+
+    Parameters
+    ----------
+    received, present : list of str
+        Paths of files that came, and that were there already.
+    rejected : list of Rejected
+        Files that did not come, or not as they should be.
+    unpacked : int
+        Files that were unpacked.
+    """
+
+    received: list[str] = field(default_factory=list)
+    present: list[str] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    unpacked: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """How far a download is: in bytes where all sizes are published, else in files and parts of one.
+
+    Parameters
+    ----------
+    orders : sequence of Order
+        All files.
+    report : callable
+        Called with the amount done and the amount in all, in `unit`.
+    """
+
+    orders: Sequence[Order]
+    report: Reporting
+
+    @property
+    def unit(self) -> str:
+        """Of the amounts."""
+        return "GB" if all(one.size_bytes for one in self.orders) else "files"
+
+    def at(self, place: int, size: int, total: int | None) -> None:
+        """Report a number of files as done and some bytes of the next."""
+        sizes = [one.size_bytes or 0 for one in self.orders]
+        if self.unit == "GB":
+            self.report((sum(sizes[:place]) + size) / 1e9, sum(sizes) / 1e9)
+        else:
+            self.report(place + (min(1.0, size / total) if total else 0.0), float(len(sizes)))
+
+
+def get_dataset(
+    dataset: Dataset,
+    root: Path,
+    orders: Sequence[Order],
+    *,
+    accepted: bool,
+    patience: Patience,
+    report: Reporting,
+    tell: Told,
+) -> Got:
+    """Fetch files of a data set into a folder.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The data set.
+    root : Path
+        The folder; it is made where there is none.
+    orders : sequence of Order
+        What to fetch, see `orders`.
+    accepted : bool
+        Whether the user accepts the licence. Without it nothing is asked of any server.
+    patience : Patience
+        With servers that cannot.
+    report : callable
+        Progress, in the unit of `Gauge`.
+    tell : callable
+        Told, in a line each, of what the user should know.
+
+    Raises
+    ------
+    InputError
+        If the licence is not accepted.
+    IncompleteRunError
+        If a server cannot be reached; what has come is kept and the same call goes on.
+    OutputError
+        If there is no room, a file cannot be written, or another process downloads into the folder.
+    """
+    check_accepted(dataset, accepted)
+    make_directory(root)
+    delivery, got = _Delivery(dataset, root, patience, Gauge(orders, report), tell), Got()
+    with exclusive_lock(root / ".mitoscope-get.lock"):
+        receipt = read_receipt(root, dataset.name) or Receipt(
+            dataset=dataset.name, licence=dataset.licence.name
+        )
+        _check_room(root, orders)
+        for place, order in enumerate(orders):
+            outcome = _fetch_one(delivery, order, place, receipt.files.get(order.path))
+            if isinstance(outcome, Received):
+                receipt = receipt.model_copy(update={"files": {**receipt.files, order.path: outcome}})
+                write_receipt(root, receipt)
+            _note(got, order, outcome, tell)
+        delivery.gauge.at(len(orders), 0, None)
+        got.unpacked = sum(unpack(root / one.name) for one in _packed(dataset, root, orders))
+    return got
+
+
+def check_accepted(dataset: Dataset, accepted: bool) -> None:
+    """Refuse to go on without the licence.
+
+    Raises
+    ------
+    InputError
+        If it is not accepted.
+    """
+    if not accepted:
+        raise InputError(
+            f"its licence ({dataset.licence.name}) has not been accepted",
+            where=dataset.name,
+            mend="read what it asks and forbids, then repeat with --accept-licence",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Delivery:
+    """What all files of a download have in common."""
+
+    dataset: Dataset
+    root: Path
+    patience: Patience
+    gauge: Gauge
+    tell: Told
+
+
+def _fetch_one(
+    delivery: _Delivery, order: Order, place: int, received: Received | None
+) -> Received | Rejected | None:
+    """Fetch one file; None where it is there already."""
+    delivery.gauge.at(place, 0, None)
+    target, archives = safe_join(delivery.root, order.path), delivery.dataset.archives
+    if target.exists():
+        why = _not_the_same(target, order, received)
+        return None if why is None else Rejected(order.path, f"{why}; move it away and repeat the command")
+    if any(one.name == order.path and _is_unpacked(delivery.dataset, one, delivery.root) for one in archives):
+        return None
+    return fetch(
+        order,
+        target,
+        patience=delivery.patience,
+        count=lambda size, total: delivery.gauge.at(place, size, total),
+        tell=delivery.tell,
+    )
+
+
+def _note(got: Got, order: Order, outcome: Received | Rejected | None, tell: Told) -> None:
+    if isinstance(outcome, Received):
+        got.received.append(order.path)
+    elif isinstance(outcome, Rejected):
+        tell(f"{outcome.path}: {outcome.why}")
+        got.rejected.append(outcome)
+    else:
+        got.present.append(order.path)
+
+
+def _not_the_same(target: Path, order: Order, received: Received | None) -> str | None:
+    """Return in what a file that is there differs from the one published or received, or None."""
+    size = target.stat().st_size
+    wanted = order.size_bytes if order.size_bytes is not None else received and received.size_bytes
+    if wanted is not None and size != wanted:
+        return f"a file of {size:,} bytes is in its place, {wanted:,} are expected"
+    # What was received was believed then; what was brought by hand is looked at now.
+    if received is None and order.checksum is not None and not holds(target, order.checksum):
+        return "a file of another content is in its place"
+    return None
+
+
+def _check_room(root: Path, orders: Sequence[Order]) -> None:
+    needed = sum(_still_missing(root, one) for one in orders)
+    free = shutil.disk_usage(root).free
+    if needed > free:
+        raise OutputError(
+            f"{needed / 1e9:.1f} GB are still to come, {free / 1e9:.1f} GB are free",
+            where=root,
+            mend="free space, choose another folder with --data, or fetch a part with --only",
+        )
+
+
+def _still_missing(root: Path, order: Order) -> int:
+    target = safe_join(root, order.path)
+    part = target.with_name(f"{target.name}{PART_SUFFIX}")
+    there = next((one.stat().st_size for one in (target, part) if one.exists()), 0)
+    return max(0, (order.size_bytes or 0) - there)
+
+
+def _packed(dataset: Dataset, root: Path, orders: Sequence[Order]) -> list[Archive]:
+    wanted = {one.path for one in orders}
+    return [
+        one
+        for one in dataset.archives
+        if one.name in wanted and (root / one.name).exists() and not _is_unpacked(dataset, one, root)
+    ]
+
+
+def _is_unpacked(dataset: Dataset, archive: Archive, root: Path) -> bool:
+    matches = match_dataset(dataset, read_folder(root))
+    return all(one.is_complete for one in matches if one.key in archive.unpacks)

@@ -1,0 +1,184 @@
+"""Which files of a folder are those of a data set: by their names, wherever they lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from mitoscope.experiments.datasets.folder import DataFolder, FoundFile, path_pattern
+from mitoscope.experiments.datasets.record import CountedGroup, Dataset, FileGroup, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The files of one group.
+
+    Parameters
+    ----------
+    key : str
+        Short name of the group.
+    what : str
+        What they are.
+    kind : Kind
+        Images or annotations.
+    expected : tuple of str
+        Names, or units of a group whose names are not published.
+    count : int or None
+        How many files there are in the data set, where that is known.
+    found : dict
+        Published name, or path where that is not known → file.
+    missing : tuple of str
+        Names, or units of which there is no file.
+    duplicates : dict
+        Name → all files that go by it, where there are several.
+    numbered : bool
+        Whether images were found by their numbers and not their names.
+    table : FoundFile or None
+        One table that stands in place of the files.
+    """
+
+    key: str
+    what: str
+    kind: Kind
+    expected: tuple[str, ...]
+    count: int | None
+    found: dict[str, FoundFile]
+    missing: tuple[str, ...]
+    duplicates: dict[str, tuple[FoundFile, ...]]
+    optional: bool
+    format: str | None
+    numbered: bool = False
+    table: FoundFile | None = None
+
+    @property
+    def lacking(self) -> int:
+        """How many files fewer than published there are, where names are not known."""
+        return max(0, (self.count or 0) - len(self.found))
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is missing."""
+        return self.table is not None or not (self.missing or self.lacking)
+
+
+def match_dataset(dataset: Dataset, folder: DataFolder) -> tuple[Match, ...]:
+    """Find the files of a data set in a folder, group by group."""
+    listed = [_match_files(dataset, key, folder) for key in dataset.files]
+    return (*listed, *(_match_counted(key, one, folder) for key, one in dataset.counted.items()))
+
+
+def file_names(dataset: Dataset, key: str) -> tuple[str, ...]:
+    """Return the published names of a group's files."""
+    group = dataset.files[key]
+    if group.named_as is None:
+        return group.own_names()
+    return tuple(f"{stem_of(name)}{group.suffix}" for name in file_names(dataset, group.named_as))
+
+
+def stem_of(name: str) -> str:
+    """Return a published name without its suffix."""
+    return name.removesuffix(PurePosixPath(name).suffix)
+
+
+def _match_files(dataset: Dataset, key: str, folder: DataFolder) -> Match:
+    group, names = dataset.files[key], file_names(dataset, key)
+    candidates = {name: _candidates(group, name, folder) for name in names}
+    numbered = group.numbered_from is not None and not any(candidates.values())
+    if numbered:
+        first = group.numbered_from or 0
+        candidates = {
+            name: _candidates(group, f"{first + place}{PurePosixPath(name).suffix}", folder)
+            for place, name in enumerate(names)
+        }
+    numbered = numbered and any(candidates.values())
+    found = {name: files[0] for name, files in candidates.items() if files}
+    table = _table(dataset, group, folder) if group.or_table and not found else None
+    return Match(
+        key=key,
+        what=group.what,
+        kind=group.kind,
+        expected=names,
+        count=len(names),
+        found=found,
+        missing=tuple(name for name in names if name not in found),
+        duplicates={name: tuple(files) for name, files in candidates.items() if len(files) > 1},
+        optional=group.optional,
+        format=group.format,
+        numbered=numbered,
+        table=table,
+    )
+
+
+def _table(dataset: Dataset, group: FileGroup, folder: DataFolder) -> FoundFile | None:
+    """Return the table that lies nearest above the images that it is of."""
+    if group.named_as is None:
+        return None
+    images = _match_files(dataset, group.named_as, folder).found.values()
+    above = [
+        one
+        for one in folder.named(group.or_table or "")
+        if any(image.path.is_relative_to(one.folder) for image in images)
+    ]
+    return max(above, key=lambda one: len(one.path.parts), default=None)
+
+
+def _candidates(group: FileGroup, name: str, folder: DataFolder) -> list[FoundFile]:
+    """Return the files that may be the one of a name, the likeliest first."""
+    if group.kind is Kind.ANNOTATIONS:
+        return sorted(folder.named(name), key=lambda one: _distance(one, name, group))
+    files = [one for one in folder.images(name) if one.path.suffix not in group.beside]
+    files.sort(key=lambda one: _distance(one, name, group))
+    copies = {one.folder for one in files if one.path.suffix == group.converted}
+    # A copy made for reading replaces the file it was made from.
+    return [one for one in files if one.folder not in copies or one.path.suffix == group.converted]
+
+
+def _distance(one: FoundFile, name: str, group: FileGroup) -> tuple[bool, bool, int, str]:
+    elsewhere = not one.folder.as_posix().endswith(group.folder)
+    return elsewhere, one.path.name != name, len(one.path.parts), one.path.as_posix()
+
+
+def _match_counted(key: str, group: CountedGroup, folder: DataFolder) -> Match:
+    units = group.all_units()
+    found: dict[str, FoundFile] = {}
+    missing = []
+    for unit in units or ("",):
+        files = _of_unit(group, unit, folder.files)
+        found |= files
+        if not files and units:
+            missing.append(unit)
+    return Match(
+        key=key,
+        what=group.what,
+        kind=group.kind,
+        expected=units,
+        count=group.count,
+        found=found,
+        missing=tuple(missing),
+        duplicates=_same_names(found),
+        optional=group.optional,
+        format=group.format,
+    )
+
+
+def _of_unit(group: CountedGroup, unit: str, files: Iterable[FoundFile]) -> dict[str, FoundFile]:
+    pattern = path_pattern(group.glob.replace("{unit}", unit))
+    published = PurePosixPath(group.glob).suffix
+    found: dict[str, FoundFile] = {}
+    for one in files:
+        path = one.path
+        if path.suffix == group.converted:
+            path = path.with_suffix(published)
+        if pattern.fullmatch(path.as_posix()):
+            name = path.as_posix()
+            found[name] = one if one.path.suffix == group.converted else found.get(name, one)
+    return found
+
+
+def _same_names(found: dict[str, FoundFile]) -> dict[str, tuple[FoundFile, ...]]:
+    """Return what lies twice, in two copies of the data set: the same unit and name in two places."""
+    places: dict[str, list[FoundFile]] = {}
+    for path, one in found.items():
+        places.setdefault("/".join(PurePosixPath(path).parts[-2:]), []).append(one)
+    return {name: tuple(files) for name, files in places.items() if len(files) > 1}

@@ -1,0 +1,140 @@
+"""Asking a server for a file: what may be tried again, and what not."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email.message import Message
+from typing import IO
+from urllib.parse import urlsplit
+
+from mitoscope import __version__
+from mitoscope.errors import IncompleteRunError, InputError
+
+_LATER = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""Answers that may be another one later."""
+
+
+class CutError(Exception):
+    """A connection that broke, or a server that cannot now: to be tried again, never seen outside.
+
+    Parameters
+    ----------
+    why : str
+        What happened.
+    after_s : float, optional
+        Pause that the server asks for.
+    """
+
+    def __init__(self, why: str, after_s: float | None = None) -> None:
+        self.why, self.after_s = why, after_s
+        super().__init__(why)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server answered.
+
+    Parameters
+    ----------
+    status : int
+        Of HTTP.
+    reason : str
+        Its words.
+    headers : Message
+        Without regard to case.
+    body : stream of bytes
+        Read it with `read_block`.
+    """
+
+    status: int
+    reason: str
+    headers: Message
+    body: IO[bytes]
+
+    @property
+    def validator(self) -> str | None:
+        """What tells this version of the file from another one: a strong ETag, or the date of change."""
+        etag = self.headers.get("ETag")
+        if etag and not etag.startswith("W/"):
+            return etag
+        return self.headers.get("Last-Modified")
+
+    @property
+    def length(self) -> int | None:
+        """Bytes of the body, where they are stated."""
+        text = self.headers.get("Content-Length", "")
+        return int(text) if text.isdecimal() else None
+
+    def read_block(self, size: int) -> bytes:
+        """Read some bytes; none at the end.
+
+        Raises
+        ------
+        CutError
+            If the connection breaks.
+        """
+        try:
+            return self.body.read(size)
+        except (OSError, http.client.HTTPException) as error:
+            raise CutError(_words(error)) from None
+
+
+class _SameSecurity(urllib.request.HTTPRedirectHandler):
+    """Follows redirects, but none that leads from https to http."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
+    ) -> urllib.request.Request | None:  # type: ignore[override, unused-ignore]
+        if req.type == "https" and urlsplit(newurl).scheme != "https":
+            raise IncompleteRunError("leads to an address that is not secured", where=req.full_url)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
+
+
+@contextmanager
+def ask(url: str, headers: dict[str, str], *, timeout_s: float) -> Iterator[Answer]:
+    """Ask for an address; the answer is read while the block runs.
+
+    Raises
+    ------
+    InputError
+        If it is no address of the web.
+    CutError
+        If it may be tried again.
+    IncompleteRunError
+        If the server cannot be trusted.
+    """
+    if urlsplit(url).scheme not in {"http", "https"}:
+        raise InputError("no address of the web", where=url, mend="give one that begins with https://")
+    own = {"User-Agent": f"mitoscope/{__version__}", "Accept-Encoding": "identity"}
+    request = urllib.request.Request(url, headers=own | headers)  # noqa: S310 (the scheme was checked)
+    opener = urllib.request.build_opener(_SameSecurity())
+    try:
+        response = opener.open(request, timeout=timeout_s)
+    except urllib.error.HTTPError as error:
+        response = error
+    except urllib.error.URLError as error:
+        if isinstance(error.reason, ssl.SSLCertVerificationError):
+            raise IncompleteRunError("its certificate is not trusted", where=url) from None
+        raise CutError(_words(error.reason)) from None
+    except (OSError, http.client.HTTPException) as error:
+        raise CutError(_words(error)) from None
+    with response:
+        if response.status in _LATER:
+            raise CutError(f"answers {response.status} {response.reason}", _pause(response.headers))
+        yield Answer(response.status or 0, str(response.reason), response.headers, response)
+
+
+def _pause(headers: Message) -> float | None:
+    text = headers.get("Retry-After", "")
+    return float(text) if text.isdecimal() else None
+
+
+def _words(error: object) -> str:
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return text or type(error).__name__
