@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _LABEL = 12
 _WIDTH = 100
+_SHOWN = 20
+"""Files named that are no part of a data set."""
 _UNKNOWN = "not published"
 _HOW = {"download": "get", "page": "by hand", "registration": "register"}
 
@@ -151,15 +153,21 @@ def survey_text(survey: Survey) -> str:
     rows += [("layout", line) for line in survey.layout]
     rows += [("missing", _missing(one)) for one in survey.matches if not one.is_complete]
     rows += [
-        ("twice", f"{name}: {', '.join(str(one.path) for one in files)}")
-        for name, files in survey.duplicates.items()
+        ("twice", f"{twice}: {', '.join(str(one.path) for one in files)}")
+        for twice, files in survey.duplicates.items()
     ]
     rows += [("unfinished", f"{one}: repeat mitoscope data get") for one in survey.unfinished]
     rows += [("unreadable", f"{one.path} {one.why}") for one in survey.unreadable]
     rows += [("wrong", f"{one.path} {one.why}") for one in survey.wrong]
     if survey.extra:
-        rows.append(("extra", ", ".join(map(str, survey.extra))))
+        rows.append(("extra", _some(list(map(str, survey.extra)))))
     return "\n".join([f"{name} in {survey.root}: {verdict}", *_lines(rows)])
+
+
+def _some(paths: list[str]) -> str:
+    more = len(paths) - _SHOWN
+    rest = f" and {grouped(more)} more (--json names all)" if more > 0 else ""
+    return ", ".join(paths[:_SHOWN]) + rest
 
 
 def _found(match: Match) -> str:

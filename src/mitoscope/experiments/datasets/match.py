@@ -29,7 +29,7 @@ class Match:
     found : dict
         Published name, or path where that is not known → file.
     missing : tuple of str
-        Names, or units of which there is no file.
+        Names, or units of which there is no file; none where a table stands in their place.
     duplicates : dict
         Name → all files that go by it, where there are several.
     numbered : bool
@@ -101,7 +101,7 @@ def _match_files(dataset: Dataset, key: str, folder: DataFolder) -> Match:
         expected=names,
         count=len(names),
         found=found,
-        missing=tuple(name for name in names if name not in found),
+        missing=tuple(name for name in names if name not in found) if table is None else (),
         duplicates={name: tuple(files) for name, files in candidates.items() if len(files) > 1},
         optional=group.optional,
         format=group.format,
