@@ -19,7 +19,8 @@ from tests.experiments.datasets.host import Host, Served, serving
 
 
 @pytest.fixture
-def host() -> Iterator[Host]:
+def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
     with serving() as running:
         yield running
 

@@ -8,6 +8,7 @@ from tests.experiments.datasets.host import Host, serving
 
 
 @pytest.fixture
-def host() -> Iterator[Host]:
+def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
     with serving() as running:
         yield running

@@ -19,6 +19,7 @@ class Served:
     etag: str | None = '"one"'
     content_type: str = "application/octet-stream"
     status: int = 200
+    has_length: bool = True
     location: str | None = None
     """Where the file is instead."""
 
@@ -82,7 +83,7 @@ class _Handler(BaseHTTPRequestHandler):
         if start:
             headers["Content-Range"] = f"bytes {shown}-{len(served.body) - 1}/{len(served.body)}"
         cut = self.host.cuts.pop(0) if self.host.cuts else len(body)
-        self._say(206 if start else served.status, headers, len(body))
+        self._say(206 if start else served.status, headers, len(body) if served.has_length else None)
         for place in range(0, min(cut, len(body)), 4096):
             self.wfile.write(body[place : min(cut, place + 4096)])
             if self.host.pause_s is not None:
@@ -92,9 +93,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
             self.connection.close()
 
-    def _say(self, status: int, headers: dict[str, str], length: int = 0) -> None:
+    def _say(self, status: int, headers: dict[str, str], length: int | None = 0) -> None:
         self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(length)}.items():
+        stated = {} if length is None else {"Content-Length": str(length)}
+        for name, value in {**headers, **stated}.items():
             self.send_header(name, value)
         self.end_headers()
 

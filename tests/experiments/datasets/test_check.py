@@ -67,10 +67,17 @@ def test_one_name_twice_is_no_sound_folder(tmp_path: Path) -> None:
 
 
 def test_unfinished_and_packed_files_are_said(tmp_path: Path) -> None:
-    touch(tmp_path, "WSI/001.tiff", "WSI/002.tiff.part", "part2.zip")
+    touch(tmp_path, "WSI/001.tiff", "WSI/002.tiff.part", "other.tiff.part", "part2.zip")
     survey = check(dataset(), tmp_path)
     assert [str(one) for one in survey.unfinished] == ["WSI/002.tiff.part"]
     assert "part2.zip is packed: unpack it where it lies" in survey.layout
+
+
+def test_a_file_goes_by_its_other_published_names(tmp_path: Path) -> None:
+    one = find_dataset("midog22")
+    labels = check(one, touch(tmp_path, "MIDOG2022_training.json")).matches[1]
+    assert labels.is_complete
+    assert str(labels.found["MIDOG2022_training_png.json"].path) == "MIDOG2022_training.json"
 
 
 def test_what_changed_since_it_came_is_said(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -237,3 +238,28 @@ def test_a_damaged_note_of_the_version_begins_anew(host: Host, tmp_path: Path) -
         (tmp_path / "slide.svs.part").write_bytes(b"not of this file")
         assert isinstance(run(order(host), tmp_path), Received)
         assert (tmp_path / "slide.svs").read_bytes() == BODY
+
+
+def test_a_file_of_unknown_length_is_believed_only_by_its_checksum(host: Host, tmp_path: Path) -> None:
+    host.files["/slide.svs"] = Served(BODY, has_length=False)
+    host.cuts = [30_000]
+    got = run(order(host), tmp_path)
+    assert isinstance(got, Rejected)
+    assert "nothing says whether it is whole" in got.why
+    assert names(tmp_path) == ["slide.svs.rejected"]
+    right = "sha256:" + hashlib.sha256(BODY).hexdigest()
+    assert isinstance(run(order(host, checksum=right), tmp_path), Received)
+
+
+def test_a_connection_on_which_nothing_comes_is_given_up_and_continued(host: Host, tmp_path: Path) -> None:
+    host.files["/slide.svs"] = Served(BODY)
+    stalls = iter([0.0, 0.6])
+    host.pause_s = lambda: time.sleep(next(stalls, 0.0))
+    hasty = Patience(tries=3, first_s=0.001, timeout_s=0.2)
+    wanted = order(host)
+    got = fetch(
+        wanted, tmp_path / "slide.svs", patience=hasty, count=lambda size, total: None, tell=lambda line: None
+    )
+    assert isinstance(got, Received)
+    assert host.asked[1][1] is not None
+    assert (tmp_path / "slide.svs").read_bytes() == BODY

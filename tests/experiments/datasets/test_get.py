@@ -140,9 +140,12 @@ def test_two_downloads_into_one_folder_are_refused(host: Host, tmp_path: Path) -
     one = dataset()
     with (
         exclusive_lock(tmp_path / ".mitoscope-get.lock"),
-        pytest.raises(OutputError, match="another mitoscope process"),
+        pytest.raises(OutputError, match=r"another mitoscope process.*another --data"),
     ):
         run(one, tmp_path, orders(one, url_base=host.url))
+    touch(tmp_path, "file")
+    with pytest.raises(OutputError, match=r"cannot be written.*--data"):
+        run(one, tmp_path / "file", orders(one, url_base=host.url))
 
 
 @pytest.mark.parametrize(

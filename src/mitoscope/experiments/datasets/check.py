@@ -117,7 +117,7 @@ def check_dataset(
         matches=matches,
         layout=differences(dataset, folder, matches, home),
         extra=_extra(dataset, folder, matches, home),
-        unfinished=tuple(one.path for one in folder.files if one.path.suffix == PART_SUFFIX),
+        unfinished=_unfinished(dataset, folder, matches),
         unreadable=_unreadable(root, matches, report) if opening else _lost(matches),
         wrong=tuple(_wrong(dataset, root, matches, checksums)),
         looks_like=None if any(one.found for one in matches) else _likely(folder),
@@ -166,6 +166,17 @@ def _extra(
         and one.path.suffix != PART_SUFFIX
         and one.path.name not in {RECEIPT, *archives}
         and not (one.is_image and (one.folder, stem_of(one.path.name)) in beside)
+    )
+
+
+def _unfinished(
+    dataset: Dataset, folder: DataFolder, matches: tuple[Match, ...]
+) -> tuple[PurePosixPath, ...]:
+    wanted = {name for one in matches for name in one.expected} | {one.name for one in dataset.archives}
+    return tuple(
+        one.path
+        for one in folder.files
+        if one.path.suffix == PART_SUFFIX and one.path.name.removesuffix(PART_SUFFIX) in wanted
     )
 
 

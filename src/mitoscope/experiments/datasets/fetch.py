@@ -119,6 +119,9 @@ def _receive(order: Order, part: PartFile, timeout_s: float, *, count: Counted, 
                 tell(_begun_anew(order, part, answer))
             part.begin(answer.validator, answer.length)
         _pour(answer, part, count)
+        published = order.size_bytes is not None or order.checksum is not None
+        if not (answer.ends_surely or published):
+            return f"nothing says whether it is whole; kept aside as {part.set_aside().name}"
     return None
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -109,9 +110,8 @@ def get_dataset(
         If there is no room, a file cannot be written, or another process downloads into the folder.
     """
     check_accepted(dataset, accepted)
-    make_directory(root)
     delivery, got = _Delivery(dataset, root, patience, Gauge(orders, report), tell), Got()
-    with exclusive_lock(root / ".mitoscope-get.lock"):
+    with _held(root):
         receipt = read_receipt(root, dataset.name) or Receipt(
             dataset=dataset.name, licence=dataset.licence.name
         )
@@ -141,6 +141,18 @@ def check_accepted(dataset: Dataset, accepted: bool) -> None:
             where=dataset.name,
             mend="read what it asks and forbids, then repeat with --accept-licence",
         )
+
+
+@contextmanager
+def _held(root: Path) -> Iterator[None]:
+    """Make the folder and keep other processes from downloading into it; name the option of this command."""
+    try:
+        make_directory(root)
+        with exclusive_lock(root / ".mitoscope-get.lock"):
+            yield
+    except OutputError as error:
+        mend = error.mend and error.mend.replace("--out", "--data")
+        raise OutputError(error.what, where=error.where, mend=mend) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,7 +126,8 @@ def _table(dataset: Dataset, group: FileGroup, folder: DataFolder) -> FoundFile 
 def _candidates(group: FileGroup, name: str, folder: DataFolder) -> list[FoundFile]:
     """Return the files that may be the one of a name, the likeliest first."""
     if group.kind is Kind.ANNOTATIONS:
-        return sorted(folder.named(name), key=lambda one: _distance(one, name, group))
+        files = [one for known in (name, *group.also_named) for one in folder.named(known)]
+        return sorted(files, key=lambda one: _distance(one, name, group))
     files = [one for one in folder.images(name) if one.path.suffix not in group.beside]
     files.sort(key=lambda one: _distance(one, name, group))
     copies = {one.folder for one in files if one.path.suffix == group.converted}

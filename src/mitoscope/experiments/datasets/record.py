@@ -96,6 +96,8 @@ class FileGroup(Config):
         a pattern such as ``{:03d}.tiff`` and the spans of numbers that fill it, or
     named_as, suffix : str
         the name of another group's files with another suffix.
+    also_named : tuple of str
+        Other names under which the authors give out the one file of the group.
     also : tuple of str
         Other suffixes in which the authors give out the same images.
     converted : str, optional
@@ -124,6 +126,7 @@ class FileGroup(Config):
     numbers: tuple[Span, ...] = ()
     named_as: str | None = None
     suffix: str | None = None
+    also_named: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
     converted: str | None = None
     beside: tuple[str, ...] = ()
@@ -151,6 +154,8 @@ class FileGroup(Config):
             raise ValueError("a name is listed twice")
         if self.ids and (len(self.ids) != len(names) or len(set(self.ids)) != len(names)):
             raise ValueError(f"{len(names)} names need as many different ids, got {len(set(self.ids))}")
+        if self.also_named and len(names) != 1:
+            raise ValueError("also_named is for a group of one file")
         unknown = set(self.checksums) - set(names)
         if unknown:
             raise ValueError(f"a checksum of {min(unknown)}, which is no file of the group")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import Message
-from typing import IO
+from typing import IO, Protocol
 from urllib.parse import urlsplit
 
 from mitoscope import __version__
@@ -36,6 +36,13 @@ class CutError(Exception):
         super().__init__(why)
 
 
+class Body(Protocol):
+    """A stream that gives what has come."""
+
+    def read1(self, size: int, /) -> bytes:
+        """Read at most so many bytes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a server answered.
@@ -55,7 +62,7 @@ class Answer:
     status: int
     reason: str
     headers: Message
-    body: IO[bytes]
+    body: Body
 
     @property
     def validator(self) -> str | None:
@@ -71,8 +78,13 @@ class Answer:
         text = self.headers.get("Content-Length", "")
         return int(text) if text.isdecimal() else None
 
+    @property
+    def ends_surely(self) -> bool:
+        """Whether a cut can be told from the end: by a stated length, or an end that is marked."""
+        return self.length is not None or "chunked" in self.headers.get("Transfer-Encoding", "").casefold()
+
     def read_block(self, size: int) -> bytes:
-        """Read some bytes; none at the end.
+        """Read some bytes, as soon as there are any; none at the end.
 
         Raises
         ------
@@ -80,7 +92,7 @@ class Answer:
             If the connection breaks.
         """
         try:
-            return self.body.read(size)
+            return self.body.read1(size)
         except (OSError, http.client.HTTPException) as error:
             raise CutError(_words(error)) from None
 
