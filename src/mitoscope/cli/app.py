@@ -20,6 +20,7 @@ from mitoscope.cli import (
     detect,
     doctor,
     evaluate,
+    experiment,
     serve,
     store,
     synth,
@@ -65,6 +66,7 @@ app.add_typer(curate.app, name="curate")
 app.add_typer(data.app, name="data")
 app.command("train")(train.train)
 app.add_typer(bundle.app, name="bundle")
+app.add_typer(experiment.app, name="experiment")
 app.command("serve")(serve.serve)
 app.command("synth")(synth.synth)
 app.command("doctor")(doctor.doctor)

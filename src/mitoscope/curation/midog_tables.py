@@ -229,7 +229,7 @@ def _table_2_cell(row: str, column: str, published: float, found: float) -> Tabl
 
 def _domains(study: Study) -> list[str]:
     """Return the paper's name of each slide's domain; empty where it is in none (the fourth scanner)."""
-    names = [_row_of(slide.domain) for slide in study.slides]
+    names = [row_of(slide.domain) for slide in study.slides]
     if not any(names):
         raise FormatError(
             "no slide with a domain of MIDOG++", mend="import it with --domains datasets_xvalidation.csv"
@@ -237,7 +237,8 @@ def _domains(study: Study) -> list[str]:
     return names
 
 
-def _row_of(domain: Domain) -> str:
+def row_of(domain: Domain) -> str:
+    """Return the paper's name of a domain (``1a`` to ``7``), empty where it is none of its domains."""
     tumour, scanner = (domain.tumour_type or "").casefold(), domain.scanner or ""
     if "breast" in tumour:
         return next((row for part, row in _BREAST_SCANNERS.items() if part in scanner), "")

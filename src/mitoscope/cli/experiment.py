@@ -1,0 +1,109 @@
+"""``mitoscope experiment``: the tables and figures of the papers, run and shown beside the published ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    help="Run the tables and figures of the papers.", no_args_is_help=True, rich_markup_mode=None
+)
+
+_Recipes = Annotated[
+    Path | None, typer.Option("--recipes", metavar="DIR", help="Folder of the recipes, if not the own one.")
+]
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+@app.command("list")
+def show_all(recipes: _Recipes = None, as_json: _Json = False) -> None:
+    """Show all experiments: what they show, in which sizes they run, what data they need."""
+    from mitoscope.cli.tables import print_json, print_table
+    from mitoscope.experiments.shelf import experiments, recipes_folder
+
+    found = experiments(recipes_folder(recipes))
+    if as_json:
+        print_json({"experiments": [_as_dict(one) for one in found]})
+        return
+    rows = [(one.name, one.paper, one.shows, ", ".join(one.sizes), one.needs) for one in found]
+    print_table("", ("experiment", "paper", "shows", "sizes", "needs for the full size"), rows)
+
+
+@app.command()
+def run(
+    names: Annotated[
+        list[str], typer.Argument(metavar="NAME...", help="Experiments, or all; experiment list shows them.")
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of all results.")],
+    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder of the data set.")] = Path(
+        "../shared/data"
+    ),
+    smoke: Annotated[
+        bool, typer.Option("--smoke", help="Synthetic slides, tiny networks, a few steps; needs no data.")
+    ] = False,
+    small: Annotated[
+        bool, typer.Option("--small", help="Openly licensed pictures and short runs, for a laptop.")
+    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on; finished cells are kept.")] = False,
+    device: Annotated[str, typer.Option("--device", help="cpu or cuda.")] = "cpu",
+    threads: Annotated[int, typer.Option("--threads", min=1, help="Of networks on the CPU.")] = 1,
+    recipes: _Recipes = None,
+) -> None:
+    """Run experiments; each ends with its table beside the published one, as Markdown, CSV and JSON."""
+    from mitoscope.cli.progress import progress
+    from mitoscope.cli.train import need_training
+    from mitoscope.errors import ConfigError
+    from mitoscope.experiments.experiment import Desk, Size
+    from mitoscope.experiments.run import run_experiment
+    from mitoscope.experiments.shelf import find_experiments, recipes_folder
+    from mitoscope.experiments.site import duration
+
+    if smoke and small:
+        raise ConfigError("a run has one size", where="--smoke, --small", mend="choose one of them")
+    if device not in ("cpu", "cuda"):
+        raise ConfigError(f"no device {device!r}", where="--device", mend="cpu or cuda")
+    folder = recipes_folder(recipes)
+    wanted = find_experiments(names, folder)
+    if any(one.trains for one in wanted):
+        need_training()
+    size = Size.SMOKE if smoke else Size.SMALL if small else Size.FULL
+    desk = Desk(
+        data,
+        out,
+        folder,
+        size,
+        device="cuda" if device == "cuda" else "cpu",
+        threads=threads,
+        tell=lambda line: typer.echo(line, err=True),
+    )
+    for one in wanted:
+        with progress(one.name, unit="cells", decimals=0) as report:
+            outcome = run_experiment(one, desk, resume=resume, report=report)
+        typer.echo(outcome.table.to_markdown())
+        typer.echo(f"{outcome.folder}: {len(outcome.records)} cells, {duration(outcome.seconds)}")
+
+
+@app.command()
+def report(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the results.")],
+    html: Annotated[Path, typer.Option("--html", metavar="DIR", help="Folder of the site.")],
+) -> None:
+    """Write a static site of all finished experiments with their provenance."""
+    from mitoscope.experiments.site import find_finished, write_site
+
+    finished = find_finished(out)
+    first = write_site(finished, html)
+    typer.echo(f"{first}: {len(finished)} experiments")
+
+
+def _as_dict(one: Any) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "paper": one.paper,
+        "shows": one.shows,
+        "sizes": [size.value for size in one.sizes],
+        "needs": one.needs,
+        "trains": one.trains,
+    }

@@ -1,0 +1,1 @@
+"""What follows from annotation files alone: exact tables, computed in full in seconds."""

@@ -1,0 +1,171 @@
+"""MIDOG++ by case: Figure 2, and the mitotic counts that follow from the published points."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mitoscope.count import TEN_HPF_MM2, find_hot_spot, window_size
+from mitoscope.curation.midog_tables import TABLE_2, row_of
+from mitoscope.evaluate.mitotic_counts import FIELD_ASPECT
+from mitoscope.exchange.outcome import outcome
+from mitoscope.experiments.chart import Boxes
+from mitoscope.experiments.exact.counted import Counted
+from mitoscope.experiments.exact.midogpp_files import NEEDS, midogpp_files, read_midogpp
+from mitoscope.experiments.exact.midogpp_tables import DOMAIN_NAMES
+from mitoscope.experiments.experiment import Result
+from mitoscope.experiments.table import Column, Entry, Row, Table
+from mitoscope.geometry import Mpp, SizePx
+from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
+from mitoscope.store import Study
+
+MPP: Final = 0.25
+"""At which the areas are taken: the file states no resolution (0.23 to 0.25 by scanner)."""
+CUT_OFFS: Final = {"4": (7.0,), "6a": (10.0, 20.0), "6b": (10.0, 20.0)}
+"""Least counts of the higher grades: mast cell tumour (Kiupel et al. 2011), soft-tissue sarcoma scores."""
+_MEDIANS: Final = {"mitotic figure": 2, "look-alike": 4}
+_QUARTILES: Final = ("lowest", "lower quartile", "median", "upper quartile", "highest")
+
+OfSlide = Callable[[NDArray[np.float64], SizePx], int]
+
+
+def _by_domain(study: Study, label: str, count: OfSlide) -> dict[str, list[int]]:
+    index = study.labels.names.index(label)
+    own = (outcome(study)[0] == index) & ~study.cells.deleted
+    values: dict[str, list[int]] = {row: [] for row in TABLE_2 if row != "total"}
+    for place, slide in enumerate(study.slides):
+        row = row_of(slide.domain)
+        if row and slide.size is not None:
+            points = study.cells.centres_px0[own & (study.cells.slide == place)]
+            values[row].append(count(points, slide.size))
+    return values
+
+
+def _cells_of(points: NDArray[np.float64], size: SizePx) -> int:
+    del size
+    return len(points)
+
+
+def _hot_spot(points: NDArray[np.float64], size: SizePx) -> int:
+    window = window_size(TEN_HPF_MM2, aspect=FIELD_ASPECT, mpp=Mpp(MPP, MPP))
+    inside = ((points >= 0) & (points < (size.width, size.height))).all(axis=1)
+    return find_hot_spot(points[inside], window=window, slide_size=size).count
+
+
+def _count_figure(files: tuple[Path, ...]) -> Result:
+    study = read_midogpp(files)
+    return {label: _by_domain(study, label, _cells_of) for label in (MITOTIC_FIGURE.name, LOOK_ALIKE.name)}
+
+
+def _count_hot_spots(files: tuple[Path, ...]) -> Result:
+    return {MITOTIC_FIGURE.name: _by_domain(read_midogpp(files), MITOTIC_FIGURE.name, _hot_spot)}
+
+
+def _spread(values: list[int], published: float | None) -> tuple[Entry, ...]:
+    if not values:
+        return tuple(Entry(published=published if name == "median" else None) for name in ("", *_QUARTILES))
+    places = np.quantile(values, [0, 0.25, 0.5, 0.75, 1]).tolist()
+    spread = [
+        Entry(found, published=published if name == "median" else None)
+        for name, found in zip(_QUARTILES, places, strict=True)
+    ]
+    return (Entry(float(len(values))), *spread)
+
+
+def _published(row: str, label: str) -> float | None:
+    value: Any = TABLE_2[row][_MEDIANS[label]]
+    return None if value is None else float(value)
+
+
+def _figure_table(result: Result) -> Table:
+    rows = [
+        Row(f"{DOMAIN_NAMES[row]}: {label}", _spread(values, _published(row, label)))
+        for label, domains in result.items()
+        for row, values in domains.items()
+    ]
+    return Table(
+        "MIDOG++ Figure 2: labelled cells of a case by domain",
+        "domain and label",
+        (Column("cases", 0), *(Column(name, 1) for name in _QUARTILES)),
+        tuple(rows),
+        published_in="medians, MIDOG++ Table 2",
+    )
+
+
+def _count_table(result: Result) -> Table:
+    rows = []
+    for row, values in result[MITOTIC_FIGURE.name].items():
+        cuts = CUT_OFFS.get(row, ())
+        shares = [
+            float(np.mean(np.array(values) >= cut)) if values else None
+            for cut in (*cuts, None, None)[:2]
+            if cut
+        ]
+        shares += [None] * (2 - len(shares))
+        rows.append(Row(DOMAIN_NAMES[row], (*_spread(values, None), *(Entry(share) for share in shares))))
+    columns = [Column("cases", 0), *(Column(name, 1) for name in _QUARTILES)]
+    columns += [Column("share at or above the first cut-off"), Column("share at or above the second")]
+    notes = (
+        f"The most figures in a window of {TEN_HPF_MM2:g} mm², 4:3, at {MPP:g} µm/px; where the image is "
+        "smaller, over the image.",
+        "Cut-offs: 7 for canine mast cell tumours, 10 and 20 for canine soft tissue sarcomas.",
+    )
+    title = "Mitotic count of a case by domain of MIDOG++, after CMC Figure 4"
+    return Table(title, "domain", tuple(columns), tuple(rows), notes=notes)
+
+
+def _boxes(title: str, y_label: str, values: dict[str, list[int]], **more: Any) -> Boxes:
+    groups = {DOMAIN_NAMES[row]: tuple(map(float, own)) for row, own in values.items() if own}
+    return Boxes(title, y_label, groups, **more)
+
+
+def _plot_figure(result: Result) -> Boxes:
+    label = MITOTIC_FIGURE.name
+    medians = {
+        DOMAIN_NAMES[row]: value for row in result[label] if (value := _published(row, label)) is not None
+    }
+    return _boxes(
+        "Mitotic figures of a case by domain of MIDOG++",
+        "mitotic figures of a case",
+        result[label],
+        published=medians,
+        published_in="MIDOG++ Table 2",
+    )
+
+
+def _plot_counts(result: Result) -> Boxes:
+    return _boxes(
+        "Mitotic count by domain of MIDOG++",
+        f"mitotic figures in {TEN_HPF_MM2:g} mm²",
+        result[MITOTIC_FIGURE.name],
+        cut_offs={DOMAIN_NAMES[row]: cuts for row, cuts in CUT_OFFS.items()},
+    )
+
+
+MIDOGPP_COUNTS = (
+    Counted(
+        "midogpp-fig2",
+        "MIDOG++",
+        "Figure 2: labelled cells of a case by domain",
+        NEEDS,
+        midogpp_files,
+        _count_figure,
+        _figure_table,
+        _plot_figure,
+    ),
+    Counted(
+        "midogpp-counts",
+        "MIDOG++",
+        "mitotic counts from the published points, after CMC Figure 4",
+        NEEDS,
+        midogpp_files,
+        _count_hot_spots,
+        _count_table,
+        _plot_counts,
+    ),
+)
+"""Both as experiments."""

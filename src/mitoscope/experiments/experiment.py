@@ -1,0 +1,143 @@
+"""What an experiment is: cells that are computed one by one, and a table that is made of their results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from mitoscope.experiments.chart import Chart
+from mitoscope.experiments.table import Table
+
+Result = Mapping[str, Any]
+"""JSON values that a cell comes to."""
+Tell = Callable[[str], None]
+"""Told each step in a line."""
+
+
+class Size(StrEnum):
+    """How much of an experiment is run."""
+
+    FULL = "full"
+    """As published."""
+    SMALL = "small"
+    """The openly licensed pictures and short runs: for a laptop."""
+    SMOKE = "smoke"
+    """Synthetic slides, tiny networks, a few steps: shows that the whole chain runs, and nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where an experiment works.
+
+    Parameters
+    ----------
+    data : Path
+        Folder of the data; not looked at by smoke runs.
+    out : Path
+        Folder of all results.
+    recipes : Path
+        Folder of the recipes.
+    size : Size
+    device : {"cpu", "cuda"}
+        Where networks are trained and run.
+    threads : int
+        Of networks on the CPU.
+    cells_max : int
+        Plan so many cells at most; 0 plans all.
+    tell : callable
+        Told what is being done.
+    """
+
+    data: Path
+    out: Path
+    recipes: Path
+    size: Size
+    device: Literal["cpu", "cuda"] = "cpu"
+    threads: int = 1
+    cells_max: int = 0
+    tell: Tell = print
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One computation with a result of its own.
+
+    Parameters
+    ----------
+    key : str
+        Stable name, lower-case letters, digits, ``.``, ``+`` and ``-``.
+    recipe : str
+        SHA-256 of all settings that the result depends on.
+    seeds : tuple of int
+    compute : callable
+        Returns the result.
+    """
+
+    key: str
+    recipe: str
+    seeds: tuple[int, ...]
+    compute: Callable[[], Result]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All cells of an experiment on some data.
+
+    Parameters
+    ----------
+    cells : tuple of Cell
+    data : str
+        SHA-256 of the data.
+    """
+
+    cells: tuple[Cell, ...]
+    data: str
+
+
+class Experiment(Protocol):
+    """A table or figure of a paper as something that runs."""
+
+    @property
+    def name(self) -> str:
+        """What commands call it."""
+        ...
+
+    @property
+    def paper(self) -> str:
+        """Whose it is."""
+        ...
+
+    @property
+    def shows(self) -> str:
+        """Table or figure, and what it shows."""
+        ...
+
+    @property
+    def needs(self) -> str:
+        """The data that the full size takes."""
+        ...
+
+    @property
+    def sizes(self) -> tuple[Size, ...]:
+        """In which it runs."""
+        ...
+
+    @property
+    def trains(self) -> bool:
+        """Whether networks are trained."""
+        ...
+
+    def plan(self, desk: Desk) -> Plan:
+        """Look at the data and return the cells; nothing is computed yet."""
+        ...
+
+    def table(self, results: Mapping[str, Result], size: Size) -> Table:
+        """Return the table; `results` holds those of some cells, by key."""
+        ...
+
+    def chart(self, results: Mapping[str, Result], size: Size) -> Chart | None:
+        """Return what is drawn, or None."""
+        ...
