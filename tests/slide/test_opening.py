@@ -14,7 +14,14 @@ from PIL import Image
 
 from mitoscope.errors import ScaleError, SlideFormatError
 from mitoscope.geometry import BoxPx
-from mitoscope.slide import ImageSlide, JpegTileReader, OpenSlideReader, jpeg_tile_reader, open_slide
+from mitoscope.slide import (
+    ImageSlide,
+    JpegTileReader,
+    OpenSlideReader,
+    jpeg_tile_reader,
+    open_slide,
+    opening,
+)
 from mitoscope.slide.jpeg_stream import decode_tile
 from mitoscope.slide.jpeg_tile_reader import READER
 
@@ -82,6 +89,7 @@ def test_a_disagreement_is_a_warning_and_the_slide_is_read_right(
     pyramid: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     decode = decode_tile
+    monkeypatch.setattr(opening, "_VERDICTS", {})
     monkeypatch.setattr(
         jpeg_tile_reader, "decode_tile", lambda *rest, **more: decode(*rest, **more)[::-1].copy()
     )

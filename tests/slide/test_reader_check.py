@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mitoscope.slide import JpegTileReader, OpenSlideReader
+from mitoscope.slide import JpegTileReader, OpenSlideReader, open_slide, opening
 from mitoscope.slide import jpeg_tile_reader as module
 from mitoscope.slide.jpeg_stream import decode_tile
 from mitoscope.slide.reader_check import find_disagreement
@@ -89,3 +90,24 @@ def test_levels_that_openslide_shifts_by_fractions(
         assert np.abs(ours.astype(int) - theirs.rgb).max() > 2  # control: the bare comparison would refuse
     decode_otherwise(monkeypatch, lambda tile: np.roll(tile, 1, axis=1))
     assert "grey levels apart" in (check(made.path) or "")
+
+
+def test_a_slide_is_compared_once_until_its_file_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared = []
+
+    def find_and_note(fast: JpegTileReader, reference: OpenSlideReader) -> str | None:
+        compared.append(reference.info.name)
+        return find_disagreement(fast, reference)
+
+    monkeypatch.setattr(opening, "find_disagreement", find_and_note)
+    path = tmp_path / "a.tiff"
+    write_tiff(path, np.random.default_rng(0).integers(0, 255, (300, 400, 3), dtype=np.uint8))
+    for _ in range(3):
+        with open_slide(path, mpp=0.25, probe=False) as slide:
+            assert slide.info.reader.startswith("simplejpeg")
+    assert len(compared) == 1
+    os.utime(path, ns=(1, 1))
+    open_slide(path, mpp=0.25, probe=False).close()
+    assert len(compared) == 2

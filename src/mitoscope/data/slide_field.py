@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,9 @@ from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
 from mitoscope.slide import Plane
 from mitoscope.slide.pool import Pool
 
-_POOL = Pool()
+_OPEN_MAX: Final = 64
+"""Windows jump from slide to slide."""
+_POOL = Pool(_OPEN_MAX)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

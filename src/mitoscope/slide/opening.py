@@ -18,6 +18,9 @@ from mitoscope.slide.reader_check import find_disagreement
 from mitoscope.slide.slide import Slide
 
 _LOG = logging.getLogger(__name__)
+_Content = tuple[str, int, int]
+_VERDICTS: dict[_Content, str | None] = {}
+"""What the readers disagree about, by file, time of change and size: a slide is compared once a process."""
 
 
 def open_slide(path: Path | str, *, mpp: float | None = None, probe: bool = True) -> Slide:
@@ -64,13 +67,23 @@ def _fastest(reference: OpenSlideReader) -> Slide:
         reason = error.what
         _LOG.info("%s is read by OpenSlide: %s", reference.info.name, reason)
     else:
-        disagreement = find_disagreement(fast, reference)
+        disagreement = _disagreement(fast, reference)
         if disagreement is None:
             return fast
         reason = disagreement
         _LOG.warning("%s is read by OpenSlide: the fast reader %s", reference.info.name, reason)
     reference.info = replace(reference.info, reader_reason=reason)
     return reference
+
+
+def _disagreement(fast: JpegTileReader, reference: OpenSlideReader) -> str | None:
+    path = reference.info.path
+    assert path is not None  # OpenSlide reads files
+    status = path.stat()
+    content = str(path), status.st_mtime_ns, status.st_size
+    if content not in _VERDICTS:
+        _VERDICTS[content] = find_disagreement(fast, reference)
+    return _VERDICTS[content]
 
 
 def _check_file(file: Path) -> None:
