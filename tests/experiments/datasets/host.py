@@ -73,15 +73,15 @@ class _Handler(BaseHTTPRequestHandler):
         return int(asked[1]) if int(asked[1]) < len(served.body) else None
 
     def _give(self, served: Served, start: int) -> None:
-        body, headers = served.body[start:], {"Content-Type": served.content_type}
+        headers = {"Content-Type": served.content_type}
         if served.etag:
             headers["ETag"] = served.etag
-        shown = start
         if start and self.host.wrong_range:
             self.host.wrong_range -= 1
-            shown = start - 1
+            start -= 1
+        body = served.body[start:]
         if start:
-            headers["Content-Range"] = f"bytes {shown}-{len(served.body) - 1}/{len(served.body)}"
+            headers["Content-Range"] = f"bytes {start}-{len(served.body) - 1}/{len(served.body)}"
         cut = self.host.cuts.pop(0) if self.host.cuts else len(body)
         self._say(206 if start else served.status, headers, len(body) if served.has_length else None)
         for place in range(0, min(cut, len(body)), 4096):

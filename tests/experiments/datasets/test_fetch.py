@@ -232,7 +232,11 @@ def test_a_damaged_note_of_the_version_begins_anew(host: Host, tmp_path: Path) -
     host.files["/slide.svs"] = Served(BODY)
     (tmp_path / "slide.svs.part").write_bytes(b"not of this file")
     note = tmp_path / ".slide.svs.part.json"
-    for text in ("", "[]", json.dumps({"url": f"{host.url}/other", "validator": '"one"', "total": 1})):
+    for text in (
+        "",
+        "[]",
+        json.dumps({"url": f"{host.url}/other", "validator": '"one"', "total": len(BODY)}),
+    ):
         note.write_text(text)
         (tmp_path / "slide.svs").unlink(missing_ok=True)
         (tmp_path / "slide.svs.part").write_bytes(b"not of this file")

@@ -1,4 +1,7 @@
-"""Whether files can be read: images by `mitoscope.slide`, annotations by their format."""
+"""Whether files can be read: images by `mitoscope.slide`, annotations by their format.
+
+Readers are imported where they are used: to list the data sets takes none of them.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mitoscope.errors import FormatError, SlideError
-from mitoscope.exchange import truth_csv
-from mitoscope.exchange.format import Content
-from mitoscope.exchange.registry import find_format
 
 ASSUMED_MPP = 0.25
 """µm/px taken for images that state none: whether a file opens does not depend on it."""
@@ -36,6 +36,9 @@ def image_fault(path: Path) -> str | None:
 
 def annotations_fault(path: Path, format_name: str | None) -> str | None:
     """Return why a file of annotations is not of its format, or None. One of no bytes holds no figures."""
+    from mitoscope.exchange.format import Content
+    from mitoscope.exchange.registry import find_format
+
     try:
         content = Content(path)
         if format_name is None or not content.head.strip():
@@ -47,6 +50,8 @@ def annotations_fault(path: Path, format_name: str | None) -> str | None:
 
 def table_fault(path: Path) -> str | None:
     """Return why a table of the labels of all images cannot be read, or None."""
+    from mitoscope.exchange import truth_csv
+
     try:
         truth_csv.read(path)
     except FormatError as error:
