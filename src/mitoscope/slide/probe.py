@@ -17,7 +17,7 @@ from mitoscope.errors import SlideFormatError
 from mitoscope.slide.image_reader import MAX_IMAGE_PX
 
 TIME_LIMIT_S = 60.0
-"""On the clock, for slow disks and busy machines; of computing the child has a few seconds (`probe_child`)."""
+"""On the clock, for slow disks and busy machines; the child computes for seconds at most (`probe_child`)."""
 _CHILD = Path(__file__).with_name("probe_child.py")
 _MEND = "the file is damaged, incomplete or hostile: get a fresh copy"
 

@@ -84,8 +84,11 @@ def read_scaled(slide: Slide, box: BoxPx, size: SizePx) -> NDArray[np.uint8]:
     source = BoxPx(x, y, max(1, math.ceil(right) - x), max(1, math.ceil(bottom) - y))
     if (source.width, source.height) == (size.width, size.height):
         return slide.read(source, level=index).rgb
-    rgb = _read_in_strips(slide, source, index, size)
     is_whole = (left, top, right, bottom) == (x, y, source.right, source.bottom)
+    if is_whole and (factor := _factor(slide, source, size)):
+        box = BoxPx(x // factor, y // factor, size.width, size.height)
+        return slide.read_reduced(box, reduction=factor, level=index).rgb
+    rgb = _read_in_strips(slide, source, index, size)
     if is_whole and rgb.shape == (size.height * 2, size.width * 2, 3):
         # Most tiles between two levels: the mean of four pixels, in a quarter of the time.
         return np.asarray(Image.fromarray(rgb).reduce(2))
@@ -93,6 +96,24 @@ def read_scaled(slide: Slide, box: BoxPx, size: SizePx) -> NDArray[np.uint8]:
     part = ((left - x) * scale_x, (top - y) * scale_y, (right - x) * scale_x, (bottom - y) * scale_y)
     image = Image.fromarray(rgb).resize((size.width, size.height), Image.Resampling.BILINEAR, box=part)
     return np.asarray(image)
+
+
+def _factor(slide: Slide, source: BoxPx, size: SizePx) -> int:
+    """Return the factor by which a slide can be reduced while it is decoded, to just this size; else 0."""
+    for factor in slide.reductions:
+        is_exact = (source.width, source.height) == (size.width * factor, size.height * factor)
+        if is_exact and not (source.x % factor or source.y % factor):
+            return factor
+    return 0
+
+
+def _is_decoded_at(slide: Slide, reduction: int, source: BoxPx, size: SizePx) -> bool:
+    """Whether the slide can decode a box of a level at once at the size asked for."""
+    return (
+        reduction in slide.reductions
+        and (source.width, source.height) == (size.width * reduction, size.height * reduction)
+        and source.x % reduction == source.y % reduction == 0
+    )
 
 
 def _read_in_strips(slide: Slide, source: BoxPx, level: int, size: SizePx) -> NDArray[np.uint8]:
