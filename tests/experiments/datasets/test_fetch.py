@@ -148,8 +148,10 @@ def test_redirects_are_followed_with_the_range(host: Host, tmp_path: Path) -> No
 
 def test_a_busy_server_is_asked_again_but_not_for_ever(host: Host, tmp_path: Path) -> None:
     host.files["/slide.svs"] = Served(BODY)
+    told: list[str] = []
     host.busy = 3
-    assert isinstance(run(order(host), tmp_path), Received)
+    assert isinstance(run(order(host), tmp_path, told), Received)
+    assert told == [f"slide.svs: answers 503 Service Unavailable; try {number} of 4" for number in (3, 4)]
     host.busy = 4
     with pytest.raises(IncompleteRunError, match="answers 503") as caught:
         run(Order("other.svs", f"{host.url}/slide.svs"), tmp_path)

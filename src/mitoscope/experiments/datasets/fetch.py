@@ -85,6 +85,8 @@ def fetch(
                 most = max(most, part.size)
                 if failures >= patience.tries:
                     raise _unreachable(order, cut.why, part.size) from None
+                if failures > 1:
+                    tell(f"{order.path}: {cut.why}; try {failures + 1} of {patience.tries}")
                 patience.wait(failures, cut.after_s)
                 continue
             return _believe(order, part) if refusal is None else Rejected(order.path, refusal)
