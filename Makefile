@@ -2,7 +2,7 @@
 #   make demo   sets up mitoscope and runs the main job on a synthetic slide
 #   make test   sets up everything and passes the tests
 .DEFAULT_GOAL := help
-.PHONY: help setup page demo test lint docs clean
+.PHONY: help setup page demo test soak docs clean
 PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 BIN := .venv/bin
@@ -32,6 +32,9 @@ test: page  ## everything, with training and the tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest --numprocesses=auto --dist=loadfile --durations=15
+
+soak:  ## the promises of the server at their full counts: 200 kills, 4,000 actions, 300 starts
+	MITOSCOPE_SOAK=1 $(BIN)/pytest tests/web/test_kill.py tests/web/test_busy.py tests/web/test_wear.py --timeout=3600
 
 docs:  ## regenerate docs/commands.md from the command line itself
 	$(BIN)/python docs/write_commands.py

@@ -12,9 +12,10 @@ from typing import Any
 from mitoscope.store import Store
 
 from .real_server import Caller, RealServer
+from .soak import times
 
 CLIENTS = 8
-ACTIONS = 25
+ACTIONS = times(25, full=500)
 CELLS = 50
 
 

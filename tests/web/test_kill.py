@@ -13,8 +13,9 @@ from mitoscope.store.access import Role, grant
 from mitoscope.store.terms import Terms, assign, write_terms
 
 from .real_server import RealServer
+from .soak import times
 
-KILLS = 40
+KILLS = times(40, full=200)
 
 
 def _study(path: Path) -> None:
@@ -36,7 +37,7 @@ def test_killed_at_random_every_acknowledged_action_is_there_and_none_is_half_th
         [sys.executable, str(script), str(path), str(KILLS)],
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=10 + 5 * KILLS,
         check=False,
     )
     assert done.stderr == ""
