@@ -104,35 +104,3 @@ def test_a_tile_between_two_levels_of_a_file_is_reduced_while_it_is_decoded(
     assert joined.shape == (350, 512, 3)
     assert set(factors) == {2}
     assert np.abs(joined - whole.reshape(350, 2, 512, 2, 3).mean((1, 3))).mean() < 1.5
-
-
-class _ReducingSlide(MemorySlide):
-    """A slide that reduces while it decodes, and knows how often it did."""
-
-    reductions = (2, 4, 8)
-    reduced = 0
-
-    def _read_reduced_inside(self, box: BoxPx, level: int, reduction: int) -> Pixels:
-        self.reduced += 1
-        right, bottom = min(box.right * reduction, 1000), min(box.bottom * reduction, 700)
-        x, y = box.x * reduction, box.y * reduction
-        return block_means(self._read_inside(BoxPx(x, y, right - x, bottom - y), level), reduction)
-
-
-@pytest.mark.parametrize("level", [9, 8, 7])
-def test_a_tile_between_two_levels_is_decoded_at_its_size(slide: MemorySlide, level: int) -> None:
-    size = SizePx(1000, 700)
-    reducing = _ReducingSlide(slide.read(BoxPx(0, 0, 1000, 700)).rgb, mpp=Mpp.square(0.25))
-    across = level_size(size, level)
-    places = [(c, r) for c in range(-(-across.width // 256)) for r in range(-(-across.height // 256))]
-    factor = 1 << (10 - level)
-    for column, row in places:
-        tile = read_tile(reducing, level, column, row)
-        corner = slide.read(
-            BoxPx(column * 256 * factor, row * 256 * factor, 128 * factor, 64 * factor)
-        ).rgb.astype(float)
-        means = corner.reshape(64, factor, 128, factor, 3).mean((1, 3))
-        inside = min(64, tile.shape[0] - 1), min(128, tile.shape[1] - 1)
-        part = slice(inside[0]), slice(inside[1])
-        np.testing.assert_allclose(tile[:64, :128][part], means[part], atol=0.51)
-    assert reducing.reduced == len(places)

@@ -107,15 +107,6 @@ def _factor(slide: Slide, source: BoxPx, size: SizePx) -> int:
     return 0
 
 
-def _is_decoded_at(slide: Slide, reduction: int, source: BoxPx, size: SizePx) -> bool:
-    """Whether the slide can decode a box of a level at once at the size asked for."""
-    return (
-        reduction in slide.reductions
-        and (source.width, source.height) == (size.width * reduction, size.height * reduction)
-        and source.x % reduction == source.y % reduction == 0
-    )
-
-
 def _read_in_strips(slide: Slide, source: BoxPx, level: int, size: SizePx) -> NDArray[np.uint8]:
     """Return the source pixels; where they are far more than are needed, block means of them."""
     block = max(1, min(source.width // (2 * size.width), source.height // (2 * size.height)))
