@@ -25,6 +25,8 @@ def test_every_verb_of_the_contract_is_there() -> None:
     assert {"demo", "detect", "count", "evaluate", "synth", "train", "bundle", "doctor"} | {
         "store",
         "curate",
+        "data",
+        "experiment",
         "serve",
     } <= set(verbs)
 
