@@ -11,6 +11,7 @@ from mitoscope.errors import ConfigError
 from mitoscope.experiments.exact.midogpp_counts import MIDOGPP_COUNTS
 from mitoscope.experiments.exact.midogpp_tables import MIDOGPP_TABLES
 from mitoscope.experiments.experiment import Experiment
+from mitoscope.experiments.trained.trained import read_declared
 
 FOLDER: Final = "experiments"
 """Inside the folder of recipes: one TOML file an experiment."""
@@ -44,7 +45,8 @@ def experiments(recipes: Path) -> tuple[Experiment, ...]:
         If a file that declares one does not hold what it must.
     """
     counted: tuple[Experiment, ...] = (*MIDOGPP_TABLES, *MIDOGPP_COUNTS)
-    return tuple(sorted(counted, key=lambda one: one.name))
+    declared: tuple[Experiment, ...] = read_declared(recipes / FOLDER)
+    return tuple(sorted((*counted, *declared), key=lambda one: one.name))
 
 
 def find_experiments(names: Sequence[str], recipes: Path) -> tuple[Experiment, ...]:

@@ -1,0 +1,1 @@
+"""Experiments that train networks: each is declared in a file and built from sets, arms and columns."""

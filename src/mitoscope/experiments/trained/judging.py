@@ -1,0 +1,239 @@
+"""What a network is worth on test slides: scores by stage, group and measure, as flat JSON values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mitoscope.bundle import Bundle
+from mitoscope.bundle.network import open_network, score_windows
+from mitoscope.detections import Detections
+from mitoscope.errors import FormatError
+from mitoscope.evaluate import PROTOCOLS, Protocol, Steps, average_precision, choose_threshold, iou_protocol
+from mitoscope.evaluate.averages import Average
+from mitoscope.evaluate.classification import ConfusionMatrix, roc_auc
+from mitoscope.evaluate.tile_level import TILE_PX, TileGrid, judge_tiles
+from mitoscope.experiments.trained.slides import SlideSet, domain_of
+from mitoscope.geometry import Mpp, SizePx
+from mitoscope.infer import DetectConfig, detect_slide
+from mitoscope.labels import MITOTIC_FIGURE
+from mitoscope.store import SlideRecord
+
+Scores = dict[str, float | None]
+ALL: Final = "all"
+"""Group of all test slides."""
+_BATCH: Final = 32
+
+
+@dataclass(frozen=True)
+class Bench:
+    """How networks are tested.
+
+    Parameters
+    ----------
+    protocol : str
+        Matching rule of points.
+    device : str
+    threads : int
+    folder : Path
+        Where runs over slides are kept; one that was stopped is gone on with.
+    """
+
+    protocol: str
+    device: str
+    threads: int
+    folder: Path
+
+    def config(self, bundle: Bundle, stage: str, mpp: float | None) -> DetectConfig:
+        """Return how a slide is searched."""
+        values = {
+            "stage": stage if bundle.manifest.verifier is not None else None,
+            "mpp": mpp,
+            "threads": self.threads,
+            "provider": self.device,
+        }
+        return DetectConfig.parse(values, where="experiment")
+
+
+@dataclass(frozen=True)
+class OnSlide:
+    """What was found on a slide, and what is there.
+
+    Parameters
+    ----------
+    groups : tuple of str
+        All, its set, its domain.
+    steps, overlap : Steps
+        Under the protocol, and under intersection over union 0.5.
+    """
+
+    groups: tuple[str, ...]
+    steps: Steps
+    overlap: Steps
+
+
+def judge_points(
+    bundle: Bundle, sets: Sequence[SlideSet], bench: Bench, *, choose_on_target: bool
+) -> tuple[Scores, dict[str, float]]:
+    """Search the test slides, and judge each stage under the protocol.
+
+    Returns
+    -------
+    scores : dict
+        ``stage/group/measure`` with f1, precision, recall, ap (average precision at an overlap of 0.5) and
+        mean-f1 (over slides).
+    thresholds : dict
+        Of each stage.
+    """
+    stages = {"proposals": bundle.manifest.default_threshold}
+    if (verifier := bundle.manifest.verifier) is not None:
+        stages = {"proposals": verifier.proposal_threshold, "verified": bundle.manifest.default_threshold}
+    scores: Scores = {}
+    for stage, threshold in stages.items():
+        if choose_on_target:
+            target = _searched(bundle, sets, bench, stage=stage, testing=False)
+            stages[stage] = threshold = choose_threshold(Steps.total(one.steps for one in target)).value
+        found = list(_searched(bundle, sets, bench, stage=stage, testing=True))
+        for group in dict.fromkeys(name for one in found for name in one.groups):
+            own = [one for one in found if group in one.groups]
+            scores |= {f"{stage}/{group}/{name}": value for name, value in _rates(own, threshold).items()}
+    return scores, stages
+
+
+def _searched(
+    bundle: Bundle, sets: Sequence[SlideSet], bench: Bench, *, stage: str, testing: bool
+) -> Iterable[OnSlide]:
+    protocol, overlap = PROTOCOLS[bench.protocol], iou_protocol(0.5)
+    for one in sets:
+        for slide in one.slides(testing=testing):
+            config = bench.config(bundle, stage, one.slide_mpp)
+            run = detect_slide(one.files[slide.name], bundle, bench.folder / one.name, config=config)
+            truth = one.labelled[slide.name].places_of(MITOTIC_FIGURE.name)
+            mpp = run.slide.mpp
+            groups = tuple(dict.fromkeys((ALL, one.name, domain_of(slide, one.name))))
+            own = (_steps(rule, run.detections, truth, mpp) for rule in (protocol, overlap))
+            yield OnSlide(groups, *own)
+
+
+def _steps(rule: Protocol, found: Detections, truth: NDArray[np.float64], mpp: Mpp) -> Steps:
+    return rule.sweep(found.points_px0, found.score, truth, mpp=mpp)
+
+
+def _rates(found: Sequence[OnSlide], threshold: float) -> Scores:
+    score = Steps.total(one.steps for one in found).at(threshold)
+    each = Average.of(one.steps.at(threshold).f1 for one in found)
+    return {
+        "f1": score.f1,
+        "precision": score.precision,
+        "recall": score.recall,
+        "ap": average_precision(Steps.total(one.overlap for one in found)),
+        "mean-f1": each.mean,
+        "slides": float(len(found)),
+        "figures": float(score.tp + score.fn),
+    }
+
+
+def judge_cells(bundle: Bundle, sets: Sequence[SlideSet], *, threads: int) -> Scores:
+    """Classify the labelled cells of the test slides.
+
+    Returns
+    -------
+    dict
+        accuracy; ``precision``, ``recall``, ``f1`` and ``cells`` of each class; ``true>taken for`` of pairs.
+    """
+    manifest = bundle.manifest
+    session = open_network(bundle.onnx, where=str(bundle.folder), threads=threads)
+    total = ConfusionMatrix.of([], [], labels=manifest.labels)
+    for one in sets:
+        for slide in one.slides(testing=True):
+            field = one.field(slide, mpp=manifest.mpp)
+            known = np.isin(field.labels.label, manifest.labels)
+            corners = np.round(field.labels.points[known] - manifest.window_px / 2).astype(int)
+            crops = [field.cut(x, y, manifest.window_px) for x, y in corners.tolist()]
+            best = _scored(session, crops).argmax(axis=1) if crops else np.empty(0, np.intp)
+            taken = [manifest.labels[index] for index in best.tolist()]
+            true = field.labels.label[known].tolist()
+            total += ConfusionMatrix.of(true, taken, labels=manifest.labels)
+    scores: Scores = {"accuracy": total.accuracy}
+    for row, label in enumerate(total.labels):
+        own = total.one_against_all(label)
+        scores |= {f"precision/{label}": own.precision, f"recall/{label}": own.recall, f"f1/{label}": own.f1}
+        scores[f"cells/{label}"] = float(total.counts[row].sum())
+        pairs = zip(total.labels, total.counts[row].tolist(), strict=True)
+        scores |= {f"{label}>{other}": float(count) for other, count in pairs}
+    return scores
+
+
+def judge_tile_rates(
+    bundle: Bundle, sets: Sequence[SlideSet], bench: Bench, *, thresholds: Sequence[float]
+) -> Scores:
+    """Judge tiles of 250 px by whether they hold a figure: detectors by their best candidate in a tile.
+
+    Returns
+    -------
+    dict
+        ``group/auc`` and, at each threshold, ``group/tpr@T``, ``group/fpr@T``, ``group/precision@T``,
+        ``group/f1@T``.
+    """
+    scored: dict[str, list[tuple[NDArray[np.float64], NDArray[np.bool_]]]] = {}
+    for one in sets:
+        for slide in one.slides(testing=True):
+            pair = _tiles(bundle, one, slide, bench)
+            for group in dict.fromkeys((ALL, one.name, domain_of(slide, one.name))):
+                scored.setdefault(group, []).append(pair)
+    scores: Scores = {}
+    for group, pairs in scored.items():
+        score, truth = (np.concatenate([pair[side].ravel() for pair in pairs]) for side in (0, 1))
+        rates = judge_tiles(score, truth, thresholds=thresholds)
+        f1 = 2 * rates.tp / np.maximum(2 * rates.tp + rates.fp + rates.fn, 1)
+        scores[f"{group}/auc"] = roc_auc(score, truth)
+        columns = (rates.true_positive_rate, rates.false_positive_rate, rates.precision, f1)
+        for name, values in zip(("tpr", "fpr", "precision", "f1"), columns, strict=True):
+            for threshold, value in zip(thresholds, values.tolist(), strict=True):
+                scores[f"{group}/{name}@{threshold:g}"] = None if np.isnan(value) else value
+    return scores
+
+
+def _tiles(
+    bundle: Bundle, one: SlideSet, slide: SlideRecord, bench: Bench
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    manifest = bundle.manifest
+    if manifest.kind == "points":
+        config = bench.config(bundle, "verified", one.slide_mpp)
+        run = detect_slide(one.files[slide.name], bundle, bench.folder / one.name, config=config)
+        grid = TileGrid(run.slide.size, TILE_PX)
+        truth = one.labelled[slide.name].places_of(MITOTIC_FIGURE.name)
+        return grid.highest(run.detections.points_px0, run.detections.score), grid.holding(truth)
+    field = one.field(slide, mpp=manifest.mpp)
+    side = manifest.window_px
+    grid = TileGrid(SizePx(field.width, field.height), side)
+    rows, columns = grid.shape
+    session = open_network(bundle.onnx, where=str(bundle.folder), threads=bench.threads)
+    cuts = [field.cut(column * side, row * side, side) for row in range(rows) for column in range(columns)]
+    score = _scored(session, cuts)[:, 0].astype(np.float64).reshape(rows, columns)
+    return score, grid.holding(field.figures)
+
+
+def _scored(session: Any, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+    starts = range(0, len(crops), _BATCH)
+    return np.concatenate([score_windows(session, np.stack(crops[at : at + _BATCH])) for at in starts])
+
+
+def score_of(result: Mapping[str, Any], name: str) -> float | None:
+    """Return a score of a finished cell; None where it is 0/0.
+
+    Raises
+    ------
+    FormatError
+        If there is none of that name.
+    """
+    scores: Mapping[str, float | None] = result["scores"]
+    if name not in scores:
+        known = ", ".join(sorted(scores)[:12])
+        raise FormatError(f"no score {name!r}", where="columns", mend=f"there are {known}, ...")
+    return scores[name]

@@ -1,0 +1,226 @@
+"""Sets of labelled slides: read, found on disk, split into those to learn from and those that test."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from mitoscope.curation.splits import published_split
+from mitoscope.data.field import Labels
+from mitoscope.data.slide_field import SlideField, open_field, with_labels
+from mitoscope.data.sources import AnnotatedSlides, agreements
+from mitoscope.errors import StoreError, TrainingDataError
+from mitoscope.exchange.format import ReadOptions
+from mitoscope.exchange.names import IMAGE_SUFFIXES, stem
+from mitoscope.exchange.outcome import UNKNOWN, outcome
+from mitoscope.exchange.registry import read_study
+from mitoscope.experiments.trained.declaration import SetDeclaration
+from mitoscope.slide import open_slide
+from mitoscope.store import SlideRecord, Store, Study
+
+_LISTED = 40
+"""Missing slides are listed up to this number."""
+
+
+@dataclass(frozen=True)
+class SlideSet:
+    """Slides with labels.
+
+    Parameters
+    ----------
+    name : str
+    study : Study
+    files : mapping of str to Path
+        Slide name → file.
+    tests : frozenset of str
+        Slides that only test.
+    slide_mpp : float, optional
+        Resolution of slides that state none.
+    data : Path
+        Folder that `source` lies in.
+    source : AnnotatedSlides
+        What bundles name as their training data.
+    """
+
+    name: str
+    study: Study
+    files: Mapping[str, Path]
+    tests: frozenset[str]
+    slide_mpp: float | None
+    data: Path
+    source: AnnotatedSlides
+
+    def slides(self, *, testing: bool) -> tuple[SlideRecord, ...]:
+        """Return the slides that test, or those that do not, in order."""
+        return tuple(one for one in self.study.slides if (one.name in self.tests) == testing)
+
+    @cached_property
+    def labelled(self) -> dict[str, Labels]:
+        """The labelled cells of each slide, in level-0 px."""
+        label, agreement = outcome(self.study)[0], agreements(self.study)
+        known = (label != UNKNOWN) & ~self.study.cells.deleted
+        names = np.array(self.study.labels.names, dtype=np.str_)
+        found = {}
+        for place, slide in enumerate(self.study.slides):
+            own = np.flatnonzero(known & (self.study.cells.slide == place))
+            points = self.study.cells.centres_px0[own]
+            found[slide.name] = Labels.of(points, names[label[own]], agreement[own])
+        return found
+
+    def field(self, slide: SlideRecord, *, mpp: float) -> SlideField:
+        """Open a slide as a field to be learnt from, at a resolution in µm/px.
+
+        Raises
+        ------
+        SlideError, TrainingDataError
+            If it cannot be opened, or a label lies outside.
+        """
+        opened = open_field(
+            self.files[slide.name],
+            source=self.name,
+            case=slide.case or slide.name,
+            domain=domain_of(slide, self.name),
+            mpp=mpp,
+            stated_mpp=self.slide_mpp,
+        )
+        labels = self.labelled[slide.name]
+        return with_labels(opened, labels.points, labels)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of labels, split and slides (their fingerprints)."""
+        digest = hashlib.sha256()
+        for slide in self.study.slides:
+            with open_slide(self.files[slide.name], mpp=self.slide_mpp) as opened:
+                print_of = opened.info.fingerprint
+            labels = self.labelled[slide.name]
+            digest.update(f"{slide.name} {print_of} {slide.name in self.tests} {slide.domain}\n".encode())
+            digest.update(np.ascontiguousarray(labels.points).tobytes())
+            digest.update(np.ascontiguousarray(labels.agreement).tobytes())
+            digest.update("\n".join(labels.label.tolist()).encode())
+        return digest.hexdigest()
+
+
+def domain_of(slide: SlideRecord, other: str) -> str:
+    """Return the tumour type of a slide, or the name of its set."""
+    return slide.domain.tumour_type or other
+
+
+def read_set(name: str, declared: SetDeclaration, data: Path) -> SlideSet:
+    """Read the labels of a set and find its slides.
+
+    Parameters
+    ----------
+    name : str
+    declared : SetDeclaration
+    data : Path
+        The data folder.
+
+    Raises
+    ------
+    TrainingDataError
+        If the labels are not there, slides are missing (all are listed) or two files have one name.
+    FormatError
+        If the labels cannot be read.
+    """
+    labels = _there(data / declared.labels, "labels", name)
+    domains = None if declared.domains is None else _there(data / declared.domains, "table of domains", name)
+    study = _study(labels, declared.format, ReadOptions(domains=domains))
+    if declared.by_table:
+        kept = [slide for slide in study.slides if slide.domain.scanner]
+        study = _only(study, {slide.name for slide in kept})
+    files = find_slides(_there(data / declared.slides, "folder of slides", name), study.slides)
+    return SlideSet(name, study, files, _tests(declared, study), declared.slide_mpp, data, declared.source)
+
+
+def find_slides(folder: Path, slides: Iterable[SlideRecord]) -> dict[str, Path]:
+    """Return the file of each slide, in a folder or below it, of whatever image format.
+
+    Raises
+    ------
+    TrainingDataError
+        If slides are missing, all of them listed, or a name stands for several files.
+    """
+    found: dict[str, list[Path]] = defaultdict(list)
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.casefold() in IMAGE_SUFFIXES and path.is_file():
+            found[stem(path.name)].append(path)
+    names = [slide.name for slide in slides]
+    missing = [name for name in names if not found[stem(name)]]
+    if missing:
+        more = f", and {len(missing) - _LISTED} more" if len(missing) > _LISTED else ""
+        raise TrainingDataError(
+            f"{len(missing)} of {len(names)} slides are missing: {', '.join(missing[:_LISTED])}{more}",
+            where=folder,
+            mend="get them (mitoscope data check says what a data set lacks), or give another --data",
+        )
+    twice = [name for name in names if len(found[stem(name)]) > 1]
+    if twice:
+        both = " and ".join(str(path.relative_to(folder)) for path in found[stem(twice[0])][:2])
+        raise TrainingDataError(
+            f"{len(twice)} slides have several files of their name, the first: {both}",
+            where=folder,
+            mend="keep one of each",
+        )
+    return {name: found[stem(name)][0] for name in names}
+
+
+def _there(path: Path, what: str, name: str) -> Path:
+    if not path.exists():
+        raise TrainingDataError(
+            f"no {what} of the set {name}", where=path, mend="give the folder of the data set with --data"
+        )
+    return path
+
+
+def _study(path: Path, format_name: str | None, options: ReadOptions) -> Study:
+    if format_name is None:
+        try:
+            with Store.open(path, write=False) as store:
+                return store.export_study()
+        except StoreError:
+            pass  # not a store: one of the exchange formats, or refused there
+    return read_study(path, format_name, options)
+
+
+def _only(study: Study, names: set[str]) -> Study:
+    """Return the study with some slides: the others keep their places but have no cells that count."""
+    place = [index for index, slide in enumerate(study.slides) if slide.name in names]
+    new = np.full(len(study.slides), -1)
+    new[place] = np.arange(len(place))
+    keep = np.flatnonzero(new[study.cells.slide] >= 0)
+    cell = np.full(len(study.cells), -1)
+    cell[keep] = np.arange(len(keep))
+    events = study.events.take(np.flatnonzero(cell[study.events.cell] >= 0))
+    return replace(
+        study,
+        slides=tuple(study.slides[index] for index in place),
+        cells=replace(study.cells.take(keep), slide=new[study.cells.slide[keep]]),
+        events=replace(events, cell=cell[events.cell]),
+        regions=(),
+        versions=(),
+    )
+
+
+def _tests(declared: SetDeclaration, study: Study) -> frozenset[str]:
+    names = [slide.name for slide in study.slides]
+    if declared.only_tests:
+        return frozenset(names)
+    if declared.by_table:
+        return frozenset(published_split(study.slides).slides("test"))
+    if declared.every_nth:
+        return frozenset(sorted(names)[:: declared.every_nth])
+    known = {stem(name): name for name in names}
+    if lost := [name for name in declared.test if name not in known]:
+        raise TrainingDataError(
+            f"{len(lost)} test slides are not in the labels: {', '.join(lost)}",
+            where=declared.labels,
+            mend="these labels are of another data set or an incomplete copy",
+        )
+    return frozenset(known[name] for name in declared.test)

@@ -1,0 +1,201 @@
+"""The smoke size: synthetic slides of several synthetic domains, tiny networks and a few steps."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from PIL import Image
+
+from mitoscope.data.sources import AnnotatedSlides
+from mitoscope.exchange.registry import write_study
+from mitoscope.experiments.trained.declaration import Declaration
+from mitoscope.experiments.trained.slides import SlideSet
+from mitoscope.fsio import atomic_write, make_directory
+from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE, Label
+from mitoscope.slide.synthetic import DOMAINS, SyntheticSlideConfig, field_config, render_field
+from mitoscope.store import Domain, Rater, RaterKind, SlideRecord, Study
+from mitoscope.store.builder import StudyBuilder
+
+MPP: Final = 0.25
+_SIDE_PX: Final = 320
+_LEARN, _TEST = 3, 1
+"""Slides of each domain to learn from, and to test."""
+_SLIDES: Final = "synthetic/slides"
+_OTHER: Final = ("tumour cell", "granulocyte")
+"""Classes that the synthetic slides do not tell; smoke runs label any places so."""
+_DROPPED: Final = 0.15
+"""Cells that each further set of the same slides lacks, as variants of a data set do."""
+
+Cells = tuple[tuple[float, float, str], ...]
+_SHORT: Final = (
+    "validation.every=2",
+    "validation.tiles=2",
+    "validation.batches=1",
+    "run.checkpoint_every=2",
+    "run.tensorboard=false",
+    "data.split.every_nth=2",
+)
+_TINY: Final = {
+    "fcn-resnet12": (
+        "model.widths=[16, 16, 16]",
+        "data.sampling.foreground=2",
+        "data.sampling.bg_hard=1",
+        "data.sampling.bg_random=1",
+        "data.split.held_out=[]",
+        "mining.crops=2",
+        "calibration.dataset=validation",
+        "calibration.score_floor=0.0",
+    ),
+    "retinanet-resnet18": (
+        "model.channels=16",
+        "model.patch_px=96",
+        "model.score_floor=0.0",
+        "data.sampling.window_px=96",
+        "data.sampling.batch=2",
+        "calibration.score_floor=0.0",
+    ),
+    "faster-rcnn-resnet50": (
+        "model.patch_px=96",
+        "model.score_floor=0.0",
+        "data.sampling.window_px=96",
+        "data.sampling.batch=2",
+        "calibration.score_floor=0.0",
+    ),
+    "classifier": (
+        "model.backbone=resnet18",
+        "model.patch_px=64",
+        "data.sampling.window_px=64",
+        "data.sampling.batch=2",
+    ),
+    "regressor": (
+        "model.backbone=resnet18",
+        "model.patch_px=64",
+        "data.sampling.window_px=64",
+        "data.sampling.batch=2",
+        "validation.metric=loss",
+    ),
+}
+
+
+def smoke_declaration(declared: Declaration) -> Declaration:
+    """Return the declaration with what a few synthetic slides allow: two networks an arm, few slides."""
+    arms = tuple(arm.model_copy(update={"slides": min(arm.slides, 4), "fields": 0}) for arm in declared.arms)
+    changes = {"arms": arms, "repeats": min(declared.repeats, 2), "folds": min(declared.folds, 2)}
+    return declared.model_copy(update=changes)
+
+
+def shrink(path: Path) -> list[str]:
+    """Return the changes that make a recipe tiny and short."""
+    from mitoscope.train.settings import read_settings
+
+    values = read_settings(path)
+    dual = "detector" in values
+    found: list[str] = []
+    for part in ("detector", "verifier") if dual else ("",):
+        recipe = values[part] if dual else values
+        own = [*_SHORT, *_TINY[recipe["model"]["architecture"]]]
+        for place in range(len(recipe["phases"])):
+            own += [f"phases.{place}.steps=2", f"phases.{place}.cycles=1"]
+        found += [f"{part}.{one}" if part else one for one in own]
+    return found
+
+
+def smoke_sets(declared: Declaration, out: Path) -> dict[str, SlideSet]:
+    """Return the sets of a declaration, of synthetic slides that all experiments share.
+
+    Parameters
+    ----------
+    declared : Declaration
+        Its domains get a synthetic one each, in turn.
+    out : Path
+        Folder of all results; the slides are kept there.
+
+    Raises
+    ------
+    OutputError
+        If they cannot be written.
+    """
+    names = _domains(declared)
+    folder = make_directory(out / _SLIDES)
+    sets = {}
+    for index, name in enumerate(declared.sets):
+        chosen = {
+            f"{domain}-{number}.png": (_painted(folder, place, number), domain, number >= _LEARN)
+            for place, domain in enumerate(names)
+            for number in range(_LEARN + _TEST)
+        }
+        study = _study(chosen, lacking=index, name=name)
+        labels = folder / f"{name}.csv"
+        files = {slide: path for slide, ((path, _), _, _) in chosen.items()}
+        only = declared.sets[name].only_tests
+        tests = frozenset(slide for slide, (_, _, testing) in chosen.items() if testing or only)
+        write_study(study, labels, "csv")
+        source = AnnotatedSlides(kind="annotated-slides", labels=labels.name, title="synthetic slides")
+        sets[name] = SlideSet(name, study, files, tests, MPP, folder, source)
+    return sets
+
+
+def _domains(declared: Declaration) -> tuple[str, ...]:
+    named = [name for arm in declared.arms for name in (*arm.domains, *arm.without)]
+    if declared.measure == "points":
+        named += [column.score.split("/")[1] for column in declared.columns]
+    named = [name for name in named if name not in ("all", *declared.sets)]
+    return tuple(dict.fromkeys(named)) or ("first", "second")
+
+
+@cache
+def _painted(folder: Path, place: int, number: int) -> tuple[Path, Cells]:
+    """Paint a slide unless it is there, and return it with its cells."""
+    stain = list(DOMAINS)[place % len(DOMAINS)]
+    path, table = folder / f"{stain}-{place}-{number}.png", folder / f"{stain}-{place}-{number}.txt"
+    if not table.exists():
+        cells = _paint(path, stain, seed=100 * place + number)
+        with atomic_write(table) as stream:
+            stream.write("\n".join(f"{x}\t{y}\t{label}" for x, y, label in cells).encode())
+    rows = [line.split("\t") for line in table.read_text(encoding="utf-8").splitlines()]
+    return path, tuple((float(x), float(y), label) for x, y, label in rows)
+
+
+def _paint(path: Path, stain: str, *, seed: int) -> Cells:
+    values = dict(field_config(_SIDE_PX)) | {
+        "domain": DOMAINS[stain],
+        "mitoses_per_mm2": 300.0,
+        "hot_spot_mitoses_per_mm2": 300.0,
+        "look_alikes_per_mm2": 300.0,
+    }
+    config = SyntheticSlideConfig.of(**values)
+    for attempt in range(seed * 1000, seed * 1000 + 1000):
+        rgb, truth = render_field(config, seed=attempt)
+        cells = [(figure.x_px0, figure.y_px0, figure.label) for figure in truth.figures]
+        inside = [one for one in cells if min(one[:2]) >= 0 and max(one[:2]) < _SIDE_PX]
+        labels = [label for _, _, label in inside]
+        if labels.count(MITOTIC_FIGURE.name) >= 2 and labels.count(LOOK_ALIKE.name) >= 2:
+            break
+    places = np.random.default_rng(seed).uniform(30, _SIDE_PX - 30, (2 * len(_OTHER), 2)).round(1).tolist()
+    others = [(x, y, _OTHER[index % len(_OTHER)]) for index, (x, y) in enumerate(places)]
+    with atomic_write(path) as stream:
+        Image.fromarray(rgb).save(stream, "PNG")
+    return (*((round(x, 1), round(y, 1), label) for x, y, label in inside), *others)
+
+
+def _study(chosen: dict[str, tuple[tuple[Path, Cells], str, bool]], *, lacking: int, name: str) -> Study:
+    build = StudyBuilder()
+    rater = build.rater(Rater(name, RaterKind.CONSENSUS))
+    random = np.random.default_rng(lacking)
+    for slide, ((_, cells), domain, _) in chosen.items():
+        place = build.slide(SlideRecord(slide, domain=Domain(tumour_type=domain)))
+        seen: set[str] = set()
+        for x, y, label in cells:
+            drop = lacking > 0 and label in seen and random.random() < _DROPPED
+            seen.add(label)
+            if not drop:
+                build.event(build.cell(place, (x, y)), rater, build.label(_label(label)))
+    return build.build()
+
+
+def _label(name: str) -> Label:
+    known = {one.name: one for one in (MITOTIC_FIGURE, LOOK_ALIKE)}
+    return known.get(name, Label(name, "#868e96"))
