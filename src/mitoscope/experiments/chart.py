@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from importlib import util
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -200,7 +201,7 @@ def _boxes(chart: Boxes, axes: Axes) -> None:
         [0, 2, 5, 10, 20, 50, 100, 200, 500], labels=["0", "2", "5", "10", "20", "50", "100", "200", "500"]
     )
     axes.set_ylim(bottom=-0.5)
-    names = [f"{name}\nn = {len(values)}" for name, values in chart.groups.items()]
+    names = [f"{fill(name, 22)}\nn = {len(values)}" for name, values in chart.groups.items()]
     axes.set_xticks(list(places), labels=names, rotation=40, ha="right")
     axes.set_ylabel(chart.y_label)
     axes.grid(axis="y", color="#e5e7eb", zorder=0)
@@ -226,16 +227,15 @@ def _bars(chart: Bars, axes: Axes) -> None:
     axes.set_yticks(rows, labels=list(chart.names))
     axes.set_xlabel(chart.x_label)
     axes.margins(x=0.12)
-    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
 
 
 def _matrix(chart: Matrix, axes: Axes) -> None:
     values = np.array(chart.found, dtype=np.float64).reshape(len(chart.rows), len(chart.columns))
     known = values[~np.isnan(values)]
     low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
-    axes.imshow(
-        np.ma.masked_invalid(values), cmap="Blues", vmin=low - 0.1, vmax=high + 0.15, aspect="auto"
-    )
+    axes.imshow(np.ma.masked_invalid(values), cmap="Blues", vmin=low - 0.1, vmax=high + 0.15, aspect="auto")
     middle = low + 0.55 * (high - low)
     for row, (line, published) in enumerate(zip(values, chart.published, strict=True)):
         for column, (value, other) in enumerate(zip(line, published, strict=True)):
@@ -271,4 +271,5 @@ def _curves(chart: Curves, axes: Axes) -> None:
     axes.set_xlabel(chart.x_label)
     axes.set_ylabel(chart.y_label)
     axes.grid(color="#e5e7eb")
-    axes.legend(frameon=False)
+    if chart.lines:
+        axes.legend(frameon=False)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from mitoscope.config import Config
 from mitoscope.data.sources import AnnotatedSlides
+from mitoscope.errors import ConfigError
 from mitoscope.evaluate import PROTOCOLS
 
 Count = Annotated[int, Field(ge=0)]
@@ -219,3 +222,19 @@ class Declaration(Config):
             if row not in names or (strange := set(values) - columns):
                 raise ValueError(f"published row {row!r} names an arm or a column that is not there")
         return self
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read the file of an experiment; what it does not state it takes from the file that ``base`` names.
+
+    Raises
+    ------
+    ConfigError
+        If a file is missing or is not TOML.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"cannot be read ({error})", where=path) from None
+    base = values.pop("base", None)
+    return values if base is None else read_toml(path.parent / str(base)) | values

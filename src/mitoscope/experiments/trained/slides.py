@@ -6,7 +6,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -97,14 +97,22 @@ class SlideSet:
         """Of labels, split and slides (their fingerprints)."""
         digest = hashlib.sha256()
         for slide in self.study.slides:
-            with open_slide(self.files[slide.name], mpp=self.slide_mpp) as opened:
-                print_of = opened.info.fingerprint
+            path = self.files[slide.name]
+            print_of = _fingerprint(path, path.stat().st_mtime_ns, self.slide_mpp)
             labels = self.labelled[slide.name]
             digest.update(f"{slide.name} {print_of} {slide.name in self.tests} {slide.domain}\n".encode())
             digest.update(np.ascontiguousarray(labels.points).tobytes())
             digest.update(np.ascontiguousarray(labels.agreement).tobytes())
             digest.update("\n".join(labels.label.tolist()).encode())
         return digest.hexdigest()
+
+
+@lru_cache(maxsize=4096)
+def _fingerprint(path: Path, changed_ns: int, mpp: float | None) -> str:
+    """Return the fingerprint of a slide, opened once for all experiments of a process."""
+    del changed_ns
+    with open_slide(path, mpp=mpp) as opened:
+        return opened.info.fingerprint
 
 
 def domain_of(slide: SlideRecord, other: str) -> str:

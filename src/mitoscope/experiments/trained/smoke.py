@@ -20,7 +20,7 @@ from mitoscope.store import Domain, Rater, RaterKind, SlideRecord, Study
 from mitoscope.store.builder import StudyBuilder
 
 MPP: Final = 0.25
-_SIDE_PX: Final = 320
+_SIDE_PX: Final = 256
 _LEARN, _TEST = 3, 1
 """Slides of each domain to learn from, and to test."""
 _SLIDES: Final = "synthetic/slides"
@@ -51,16 +51,16 @@ _TINY: Final = {
     ),
     "retinanet-resnet18": (
         "model.channels=16",
-        "model.patch_px=96",
+        "model.patch_px=128",
         "model.score_floor=0.0",
-        "data.sampling.window_px=96",
+        "data.sampling.window_px=128",
         "data.sampling.batch=2",
         "calibration.score_floor=0.0",
     ),
     "faster-rcnn-resnet50": (
-        "model.patch_px=96",
+        "model.patch_px=128",
         "model.score_floor=0.0",
-        "data.sampling.window_px=96",
+        "data.sampling.window_px=128",
         "data.sampling.batch=2",
         "calibration.score_floor=0.0",
     ),
@@ -172,7 +172,7 @@ def _paint(path: Path, stain: str, *, seed: int) -> Cells:
         cells = [(figure.x_px0, figure.y_px0, figure.label) for figure in truth.figures]
         inside = [one for one in cells if min(one[:2]) >= 0 and max(one[:2]) < _SIDE_PX]
         labels = [label for _, _, label in inside]
-        if labels.count(MITOTIC_FIGURE.name) >= 2 and labels.count(LOOK_ALIKE.name) >= 2:
+        if labels.count(MITOTIC_FIGURE.name) >= 1 and labels.count(LOOK_ALIKE.name) >= 1:
             break
     places = np.random.default_rng(seed).uniform(30, _SIDE_PX - 30, (2 * len(_OTHER), 2)).round(1).tolist()
     others = [(x, y, _OTHER[index % len(_OTHER)]) for index, (x, y) in enumerate(places)]

@@ -19,7 +19,7 @@ from mitoscope.evaluate.subsets import nested_subsets
 from mitoscope.experiments.chart import Bars, Chart, Curves, Matrix
 from mitoscope.experiments.experiment import Cell, Desk, Plan, Result, Size
 from mitoscope.experiments.table import Column, Entry, Table, rows_of
-from mitoscope.experiments.trained.declaration import Arm, Declaration
+from mitoscope.experiments.trained.declaration import Arm, Declaration, read_toml
 from mitoscope.experiments.trained.judging import Bench, judge_cells, judge_points, judge_tile_rates, score_of
 from mitoscope.experiments.trained.networks import NETWORKS, Lesson, learn
 from mitoscope.experiments.trained.part_field import densest_part
@@ -156,7 +156,7 @@ class Trained:
             case "matrix":
                 return _matrix(table)
             case "curve":
-                return _curve(table, own)
+                return _curve(table, self.declaration if size is Size.SMOKE else own)
         return None
 
 
@@ -307,10 +307,8 @@ def read_declared(folder: Path) -> tuple[Trained, ...]:
     ConfigError
         If a file does not hold what it must.
     """
-    from mitoscope.train.settings import read_settings
-
     return tuple(
-        Trained(path.stem, Declaration.parse(read_settings(path), where=path))
+        Trained(path.stem, Declaration.parse(read_toml(path), where=path))
         for path in sorted(folder.glob("*.toml"))
         if not path.stem.startswith("_")
     )

@@ -1,0 +1,89 @@
+"""Sets of slides: another layout, missing and doubled files, splits by name and by table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mitoscope.errors import ConfigError, TrainingDataError
+from mitoscope.experiments.shelf import FOLDER, find_experiments, recipes_folder
+from mitoscope.experiments.trained.declaration import Declaration, SetDeclaration, read_toml
+from mitoscope.experiments.trained.slides import read_set
+
+NAMES = ("a.svs", "b.svs", "c.svs", "d.svs")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder with the labels of four slides, and two of these as images of another format."""
+    rows = [f"{name},{20 + 10 * place},30,mitotic figure" for place, name in enumerate(NAMES)]
+    (tmp_path / "labels.csv").write_text("image,x,y,label\n" + "\n".join(rows) + "\n")
+    for name in ("a", "b"):
+        picture(tmp_path / "slides" / f"{name}.png")
+    return tmp_path
+
+
+def picture(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((96, 96, 3), 200, np.uint8)).save(path)
+
+
+def declared(**more: object) -> SetDeclaration:
+    values = {"labels": "labels.csv", "slides": "slides", "slide_mpp": 0.25, "test": ("b",)} | more
+    return SetDeclaration.parse(values, where="test")
+
+
+def test_all_missing_slides_are_listed(folder: Path) -> None:
+    with pytest.raises(TrainingDataError, match=r"2 of 4 slides are missing: c\.svs, d\.svs; get them"):
+        read_set("own", declared(), folder)
+
+
+def test_slides_are_found_below_the_folder_and_in_other_formats(folder: Path) -> None:
+    picture(folder / "slides" / "part" / "c.tiff")
+    picture(folder / "slides" / "part" / "more" / "d.webp")
+    own = read_set("own", declared(), folder)
+    assert [path.name for path in own.files.values()] == ["a.png", "b.png", "c.tiff", "d.webp"]
+    assert own.tests == {"b.svs"}
+    assert [slide.name for slide in own.slides(testing=False)] == ["a.svs", "c.svs", "d.svs"]
+    figures = own.field(own.study.slides[2], mpp=0.25).figures
+    assert figures.tolist() == [[40.0, 30.0]]
+    assert own.sha256 != read_set("own", declared(test=("a",)), folder).sha256
+
+
+def test_two_files_of_one_name_are_refused(folder: Path) -> None:
+    for name in ("c.png", "d.png", "other/a.tif"):
+        picture(folder / "slides" / name)
+    with pytest.raises(TrainingDataError) as caught:
+        read_set("own", declared(), folder)
+    assert "1 slides have several files of their name, the first: a.png and other/a.tif" in str(caught.value)
+
+
+def test_another_layout_and_unknown_test_slides_are_named(folder: Path) -> None:
+    with pytest.raises(TrainingDataError, match="no folder of slides of the set own"):
+        read_set("own", declared(slides="WSI"), folder)
+    for name in ("c.png", "d.png"):
+        picture(folder / "slides" / name)
+    with pytest.raises(TrainingDataError, match="1 test slides are not in the labels: z"):
+        read_set("own", declared(test=("a", "z")), folder)
+
+
+def test_a_declaration_with_two_splits_is_refused() -> None:
+    with pytest.raises(ConfigError, match="exactly one of them"):
+        declared(every_nth=3)
+
+
+def test_a_published_row_that_is_no_arm_is_refused() -> None:
+    path = recipes_folder() / FOLDER / "cmc-table3.toml"
+    values = read_toml(path)
+    assert Declaration.parse(values, where=path).paper == "CMC"
+    wrong = values | {"published": {"values": {"CODEAL": {"dual stage F1": 0.8}}}}
+    with pytest.raises(ConfigError, match="names an arm or a column that is not there"):
+        Declaration.parse(wrong, where=path)
+
+
+def test_an_unknown_experiment_is_refused_with_those_like_it() -> None:
+    with pytest.raises(ConfigError, match="no experiment 'cmc-tabel3'; for example cmc-table3"):
+        find_experiments(["cmc-tabel3"], recipes_folder())

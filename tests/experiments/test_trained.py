@@ -1,0 +1,67 @@
+"""Every declared experiment in its smoke size: data → folds → training → detection → evaluation → table."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mitoscope.errors import ConfigError
+from mitoscope.experiments.experiment import Size
+from mitoscope.experiments.shelf import FOLDER, find_experiments, recipes_folder
+from mitoscope.experiments.trained.networks import NETWORKS
+from mitoscope.experiments.trained.smoke import smoke_sets
+from mitoscope.experiments.trained.trained import Builder, Member, read_declared
+from tests.experiments.running import desk, run
+
+pytestmark = pytest.mark.train
+
+DECLARED = [one.name for one in read_declared(recipes_folder() / FOLDER)]
+CELLS = {"cmc-table4": 3}
+"""Cells that are run; one of every other experiment. Networks are shared, as in use."""
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return one folder of results, so that slides are painted and networks trained once."""
+    return tmp_path_factory.mktemp("experiments")
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_the_smoke_size_runs_to_its_table(name: str, out: Path) -> None:
+    cells = CELLS.get(name, 1)
+    found = run(name, desk(out, Size.SMOKE, cells_max=cells))
+    assert len(found.records) == cells
+    scores = [record.result["scores"] for record in found.records.values()]
+    assert all(value is None or value >= 0 for one in scores for value in one.values())
+    declaration = read_declared(recipes_folder() / FOLDER)[DECLARED.index(name)].declaration
+    assert [row.name for row in found.table.rows] == [arm.name for arm in declaration.arms]
+    assert [column.name for column in found.table.columns] == [one.name for one in declaration.columns]
+    assert any(one for one in scores)
+
+
+def test_networks_are_shared_between_experiments(out: Path) -> None:
+    trained = list((out / NETWORKS / Size.SMOKE).iterdir())
+    assert 0 < len(trained) < sum(CELLS.get(name, 1) for name in DECLARED)
+
+
+def test_no_case_is_learnt_from_and_tested(out: Path) -> None:
+    (experiment,) = find_experiments(["midogpp-table6"], recipes_folder())
+    own = experiment.at(Size.SMOKE)  # type: ignore[attr-defined]
+    builder = Builder(own, desk(out, Size.SMOKE), smoke_sets(own, out))
+    for arm in own.arms:
+        fields, _ = builder.fields(arm, Member("", 0, None), mpp=0.25)
+        testing = {slide.name for one in builder.sets.values() for slide in one.slides(testing=True)}
+        assert not {field.case for field in fields} & testing
+        assert arm.without[0] not in {field.domain for field in fields}
+        assert len({field.domain for field in fields}) == 6
+
+
+def test_a_gpu_that_is_not_there_is_refused_before_anything_is_computed(out: Path) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("a GPU is there")
+    with pytest.raises(ConfigError, match="no GPU that torch can use"):
+        run("cmc-table2", replace(desk(out, Size.SMOKE), device="cuda"))
