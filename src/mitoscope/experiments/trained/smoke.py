@@ -15,17 +15,19 @@ from mitoscope.experiments.trained.declaration import Declaration
 from mitoscope.experiments.trained.slides import SlideSet
 from mitoscope.fsio import atomic_write, make_directory
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE, Label
-from mitoscope.slide.synthetic import DOMAINS, SyntheticSlideConfig, field_config, render_field
+from mitoscope.slide.synthetic import DOMAINS, SyntheticSlideConfig, Truth, field_config, render_field
 from mitoscope.store import Domain, Rater, RaterKind, SlideRecord, Study
 from mitoscope.store.builder import StudyBuilder
 
 MPP: Final = 0.25
-_SIDE_PX: Final = 256
+_SIDE_PX: Final = 160
+_PAINTED_PX: Final = 448
+_SEED_STEP: Final = 1009
 _LEARN, _TEST = 3, 1
 """Slides of each domain to learn from, and to test."""
 _SLIDES: Final = "synthetic/slides"
-_OTHER: Final = ("tumour cell", "granulocyte")
-"""Classes that the synthetic slides do not tell; smoke runs label any places so."""
+_OTHER: Final = (LOOK_ALIKE.name, "tumour cell", "granulocyte")
+"""Classes that every smoke slide holds, as data sets do; any places are labelled so."""
 _DROPPED: Final = 0.15
 """Cells that each further set of the same slides lacks, as variants of a data set do."""
 
@@ -160,25 +162,41 @@ def _painted(folder: Path, place: int, number: int) -> tuple[Path, Cells]:
 
 
 def _paint(path: Path, stain: str, *, seed: int) -> Cells:
-    values = dict(field_config(_SIDE_PX)) | {
+    """Paint fields until one holds a figure; the part of it with most cells is the slide."""
+    values = dict(field_config(_PAINTED_PX)) | {
         "domain": DOMAINS[stain],
         "mitoses_per_mm2": 300.0,
         "hot_spot_mitoses_per_mm2": 300.0,
         "look_alikes_per_mm2": 300.0,
     }
     config = SyntheticSlideConfig.of(**values)
-    for attempt in range(seed * 1000, seed * 1000 + 1000):
-        rgb, truth = render_field(config, seed=attempt)
-        cells = [(figure.x_px0, figure.y_px0, figure.label) for figure in truth.figures]
-        inside = [one for one in cells if min(one[:2]) >= 0 and max(one[:2]) < _SIDE_PX]
-        labels = [label for _, _, label in inside]
-        if labels.count(MITOTIC_FIGURE.name) >= 1 and labels.count(LOOK_ALIKE.name) >= 1:
-            break
+    cells: list[tuple[float, float, str]] = []
+    while MITOTIC_FIGURE.name not in [label for _, _, label in cells]:
+        rgb, truth = render_field(config, seed=seed)
+        x, y = _richest(truth)
+        cells = [
+            (round(one.x_px0 - x, 1), round(one.y_px0 - y, 1), one.label)
+            for one in truth.figures
+            if x <= one.x_px0 < x + _SIDE_PX and y <= one.y_px0 < y + _SIDE_PX
+        ]
+        seed += _SEED_STEP
     places = np.random.default_rng(seed).uniform(30, _SIDE_PX - 30, (2 * len(_OTHER), 2)).round(1).tolist()
-    others = [(x, y, _OTHER[index % len(_OTHER)]) for index, (x, y) in enumerate(places)]
+    cells += [(x, y, _OTHER[index % len(_OTHER)]) for index, (x, y) in enumerate(places)]
     with atomic_write(path) as stream:
-        Image.fromarray(rgb).save(stream, "PNG")
-    return (*((round(x, 1), round(y, 1), label) for x, y, label in inside), *others)
+        Image.fromarray(rgb[y : y + _SIDE_PX, x : x + _SIDE_PX]).save(stream, "PNG")
+    return tuple(cells)
+
+
+def _richest(truth: Truth) -> tuple[int, int]:
+    """Return the corner of the part, a figure in its middle, of most kinds of cells, then of most cells."""
+    labels = [one.label for one in truth.figures]
+    points = np.array([(one.x_px0, one.y_px0) for one in truth.figures]).reshape(-1, 2)
+    best = (0, 0, 0, 0)
+    for corner in np.clip(truth.points() - _SIDE_PX / 2, 0, _PAINTED_PX - _SIDE_PX).astype(int).tolist():
+        inside = ((points >= corner) & (points < np.add(corner, _SIDE_PX))).all(axis=1)
+        kinds = {label for label, own in zip(labels, inside.tolist(), strict=True) if own}
+        best = max(best, (len(kinds), int(inside.sum()), *corner))
+    return best[2:]
 
 
 def _study(chosen: dict[str, tuple[tuple[Path, Cells], str, bool]], *, lacking: int, name: str) -> Study:
