@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from mitoscope.slide.synthetic import SyntheticSlideConfig, write_slide
 
-from .making import Clinic, Person, Server
+from .making import Clinic, serving
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 
@@ -57,17 +57,12 @@ def slides(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory, slides: Path, browser: Browser) -> Iterator[Clinic]:
     """Return one served study for all tests; each works in rounds and with people of its own."""
-    server = Server(tmp_path_factory.mktemp("study") / "study.mito", slides)
-    lead = Person(server, server.start())
-    try:
-        yield Clinic(server, lead, browser)
-    finally:
-        lead.leave()
-        server.kill()
+    with serving(tmp_path_factory.mktemp("study") / "study.mito", slides, browser) as clinic:
+        yield clinic
 
 
 @pytest.fixture
 def clinic(served: Clinic) -> Iterator[Clinic]:
-    """Return the served study; browsers are closed after each test."""
+    """Return the served study; browsers are closed after each test, and must not have complained."""
     yield served
     served.close()

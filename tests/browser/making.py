@@ -8,12 +8,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
 Json = dict[str, Any]
 ARTEFACTS = Path(__file__).parent / "artefacts"
@@ -118,6 +120,10 @@ class Clinic:
     browser: Browser
     contexts: list[BrowserContext] = field(default_factory=list)
     people: list[Person] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+    """What browsers said in their consoles: faults of the page, refusals of the Content-Security-Policy."""
+    foreseen: list[str] = field(default_factory=list)
+    """Parts of such complaints that a test brings about on purpose, e.g. by killing the server."""
 
     def __post_init__(self) -> None:
         me = self.lead.get("/api/me")
@@ -159,21 +165,56 @@ class Clinic:
 
     def page(self, person: Person, where: str = "", *, theme: str = "light") -> Page:
         """Return a page of a new browser of this person."""
-        context = self.browser.new_context(viewport=SIZE, color_scheme="dark" if theme == "dark" else "light")  # type: ignore[arg-type]
+        context = self.context(theme=theme)
         context.add_cookies(person.cookies())
-        self.contexts.append(context)
         page = context.new_page()
         page.goto(f"{self.server.address}/#{where}")
         return page
 
+    def context(self, *, theme: str = "light") -> BrowserContext:
+        """Return a new browser of nobody, whose complaints are kept."""
+        context = self.browser.new_context(viewport=SIZE, color_scheme="dark" if theme == "dark" else "light")  # type: ignore[arg-type]
+        context.on("console", self._hear)
+        context.on("weberror", lambda fault: self.complaints.append(str(fault.error)))
+        self.contexts.append(context)
+        return context
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(f"{message.text} {message.location.get('url', '')}")
+
+    def foresee(self, *parts: str) -> None:
+        """Take complaints with one of these parts as brought about by the test."""
+        self.foreseen.extend(parts)
+
     def close(self) -> None:
-        """Close all browsers."""
+        """Close all browsers.
+
+        Raises
+        ------
+        AssertionError
+            If one complained of something that was not foreseen.
+        """
         for context in self.contexts:
             context.close()
         for person in self.people:
             person.leave()
-        self.contexts.clear()
-        self.people.clear()
+        heard = [one for one in self.complaints if not any(part in one for part in self.foreseen)]
+        for kept in (self.contexts, self.people, self.complaints, self.foreseen):
+            kept.clear()
+        assert heard == []
+
+
+@contextmanager
+def serving(study: Path, slides: Path, browser: Browser) -> Iterator[Clinic]:
+    """Serve a study, with its lead; browsers and server are ended at the end."""
+    server = Server(study, slides)
+    clinic = Clinic(server, Person(server, server.start()), browser)
+    try:
+        yield clinic
+    finally:
+        clinic.lead.leave()
+        server.kill()
 
 
 def shoot(page: Page, name: str) -> None:

@@ -105,9 +105,7 @@ def test_a_conflict_is_told_and_shows_the_cell_as_it_is(clinic: Clinic) -> None:
 
 
 def test_an_unknown_browser_is_told(clinic: Clinic) -> None:
-    context = clinic.browser.new_context()
-    clinic.contexts.append(context)
-    page = context.new_page()
+    page = clinic.context().new_page()
     page.goto(clinic.server.address)
     expect(page.locator(".empty h2")).to_have_text("This browser is not known here.")
     shoot(page, "unknown")

@@ -77,7 +77,7 @@ function ReadyBoard({ round, board }: { round: Round; board: Board }) {
   };
   return (
     <div class="work">
-      <Stage picture={picture} name={board.name} onReady={ready} />
+      <Stage picture={picture} name={board.name} hasPlaces={false} onReady={ready} />
       <Panel label="Board">
         <Section title="Board">
           <p>

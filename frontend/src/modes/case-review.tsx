@@ -75,7 +75,7 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
   }, [path]);
   const showWindow = () => {
     const box = windowBox();
-    if (box) view.current?.fit({ x: box.x - box.width * 0.05, y: box.y - box.height * 0.08, width: box.width * 1.1, height: box.height * 1.16 });
+    if (box) view.current?.fit(box);
   };
   const toHotSpot = () => {
     findHotSpot(path, threshold.value).then((at) => {

@@ -134,7 +134,7 @@ function Tile({ tile, boxes, selected, wantsBoxes }: TileProperties) {
   ];
   tool.bounds = { x, y, width: side, height: side };
   view.current?.redraw();
-  useEffect(() => view.current?.fit({ x: x - side * 0.03, y: y - side * 0.03, width: side * 1.06, height: side * 1.06 }, true), [tile.id]);
+  useEffect(() => view.current?.fit({ x, y, width: side, height: side }, true), [tile.id]);
   if (!picture || !slide) return <Empty title="The slide of this tile cannot be shown.">{slide?.reason && <p>{slide.reason}</p>}</Empty>;
   return (
     <Stage
@@ -145,7 +145,7 @@ function Tile({ tile, boxes, selected, wantsBoxes }: TileProperties) {
         made.addLayer(layer);
         if (wantsBoxes) made.tool = tool;
         tool.onChange = () => made.redraw();
-        made.fit({ x: x - side * 0.03, y: y - side * 0.03, width: side * 1.06, height: side * 1.06 }, true);
+        made.fit({ x, y, width: side, height: side }, true);
       }}
     />
   );

@@ -6,7 +6,6 @@ import { useCommands } from "../keys/commands";
 import { sayError, theOutbox, write } from "../state/session";
 import { Progress, Section } from "../ui/panel";
 import { BoxLayer } from "../viewer/box-layer";
-import type { Box } from "../viewer/frame";
 import type { MiniMapLayer } from "../viewer/mini-map";
 import type { OpenSlide } from "../viewer/picture";
 import type { SlideView } from "../viewer/slide-view";
@@ -30,7 +29,7 @@ export function Screening({ round, slide }: { round: Round; slide: OpenSlide }) 
     since.current = performance.now();
     const [x, y, width, height] = place;
     box.boxes = [{ box: { x, y, width, height }, colour: FIELD }];
-    view.current?.fit(margin({ x, y, width, height }));
+    view.current?.fit({ x, y, width, height });
     view.current?.redraw();
   };
   const visit = (field: number, isCovered: boolean | undefined) => {
@@ -121,10 +120,6 @@ function nextField(covered: readonly boolean[], from: number): number | null {
   if (later >= 0) return later;
   const first = covered.indexOf(false);
   return first >= 0 ? first : null;
-}
-
-function margin({ x, y, width, height }: Box): Box {
-  return { x: x - width * 0.02, y: y - height * 0.02, width: width * 1.04, height: height * 1.04 };
 }
 
 function coverageLayer(state: () => State | null, at: () => number): MiniMapLayer {

@@ -7,8 +7,8 @@ export interface MiniMapLayer {
   draw(context: CanvasRenderingContext2D, scale: number): void;
 }
 
-const WIDTH = 208;
-const HEIGHT_MAX = 190;
+const WIDTH = 224;
+const HEIGHT_MAX = 150;
 
 interface Properties {
   view: SlideView;

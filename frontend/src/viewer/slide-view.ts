@@ -1,5 +1,6 @@
 import OpenSeadragon from "openseadragon";
 import { Frame, type Box, type Point } from "./frame";
+import { framing } from "./framing";
 import type { Layer } from "./layer";
 import { magnificationOf, scaleOf } from "./magnification";
 import type { Pointer, Tool } from "./tool";
@@ -38,6 +39,21 @@ const OPTIONS = {
   gestureSettingsTouch: { clickToZoom: false, dblClickToZoom: false, flickEnabled: true },
 } satisfies OpenSeadragon.Options;
 
+/** CSS pixels at the edges of the view that its furniture covers: what is brought into view lies between them. */
+const COVERED = { top: 56, right: 10, bottom: 52, left: 10 };
+
+/**
+ * OpenSeadragon adds an inline style for touch screens, which the page's Content-Security-Policy rightly refuses,
+ * unless one is there. It is told so by an element without meaning: nothing focusable is in its canvas anyway.
+ */
+function declineInlineStyle(): void {
+  const mark = "data-openseadragon-mobile-css";
+  if (document.querySelector(`style[${mark}]`)) return;
+  const stand = document.createElementNS(null, "style");
+  stand.setAttribute(mark, "none");
+  document.head.append(stand);
+}
+
 /** A slide in deep zoom, with layers drawn over it and a tool that takes clicks and drags. */
 export class SlideView {
   readonly canvas = document.createElement("canvas");
@@ -53,6 +69,7 @@ export class SlideView {
     readonly picture: Picture,
     private readonly onTileFailure: (url: string) => void = () => undefined,
   ) {
+    declineInlineStyle();
     this.viewer = OpenSeadragon({
       ...OPTIONS,
       element,
@@ -143,18 +160,16 @@ export class SlideView {
     });
   }
 
+  /** Bring a box into view, clear of what lies over the view's edges. */
   fit(box: Box, now = false): void {
-    const { width } = this.picture;
-    this.whenOpen(() =>
-      this.viewer.viewport.fitBounds(
-        new OpenSeadragon.Rect(box.x / width, box.y / width, box.width / width, box.height / width),
-        now,
-      ),
-    );
+    this.whenOpen(() => {
+      const { centre, scale } = framing(box, this.frameOf(false), COVERED);
+      this.goTo(centre, { scale, now });
+    });
   }
 
-  home(): void {
-    this.whenOpen(() => this.viewer.viewport.goHome());
+  home(now = false): void {
+    this.fit({ x: 0, y: 0, width: this.picture.width, height: this.picture.height }, now);
   }
 
   setMagnification(magnification: number): void {
@@ -186,7 +201,10 @@ export class SlideView {
 
   private listen(): void {
     const { viewer } = this;
-    viewer.addHandler("open", () => this.moved());
+    viewer.addHandler("open", () => {
+      this.home(true);
+      this.moved();
+    });
     viewer.addHandler("update-viewport", () => this.moved());
     viewer.addHandler("resize", () => this.redraw());
     viewer.addHandler("tile-load-failed", (event) => this.onTileFailure(event.tile.getUrl()));

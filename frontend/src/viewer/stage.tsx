@@ -21,6 +21,8 @@ interface Properties {
   /** Address of the overview, where there is one. */
   thumbnail?: string;
   mapLayers?: readonly MiniMapLayer[];
+  /** Whether its coordinates mean something to people: those of a board do not. */
+  hasPlaces?: boolean;
   /** Called once, with the view; what it returns is called at the end. */
   onReady(view: SlideView): void | (() => void);
   children?: ComponentChildren;
@@ -29,7 +31,7 @@ interface Properties {
 const STEP = 0.25;
 
 /** The view of a slide with its furniture: magnification, scale bar, coordinates, overview map. */
-export function Stage({ picture, name, thumbnail, mapLayers = [], onReady, children }: Properties) {
+export function Stage({ picture, name, thumbnail, mapLayers = [], hasPlaces = true, onReady, children }: Properties) {
   const element = useRef<HTMLDivElement>(null);
   const [view, setView] = useState<SlideView | null>(null);
   const frame = useSignal<Frame | null>(null);
@@ -53,6 +55,7 @@ export function Stage({ picture, name, thumbnail, mapLayers = [], onReady, child
   const shoot = () => {
     if (view) snapshot(view).then((blob) => download(blob, `${name}.png`), sayError);
   };
+  const askWhere = () => (asksWhere.value = true);
   const zoomTo = (step: 1 | -1) => {
     const now = view?.magnification;
     if (!view || !now) return view?.zoomBy(step > 0 ? 2 : 0.5);
@@ -71,30 +74,36 @@ export function Stage({ picture, name, thumbnail, mapLayers = [], onReady, child
     { keys: ["0"], title: "Whole slide", run: () => view?.home() },
     { keys: ["."], title: "Rotate by 90° clockwise", run: () => view?.rotateBy(90) },
     { keys: [","], title: "Rotate by 90° anticlockwise", run: () => view?.rotateBy(-90) },
-    { keys: ["g"], title: "Go to coordinates", run: () => (asksWhere.value = true) },
-    { keys: ["m"], title: "Overview map on or off", run: () => (showsMap.value = !showsMap.value) },
+    ...(hasPlaces ? [{ keys: ["g"], title: "Go to coordinates", run: askWhere }] : []),
+    ...(thumbnail ? [{ keys: ["m"], title: "Overview map on or off", run: () => (showsMap.value = !showsMap.value) }] : []),
     { keys: ["Shift+P"], title: "Save a snapshot", run: shoot },
   ]);
 
   return (
     <div class="stage">
-      <div
-        ref={element}
-        class="slide"
-        role="application"
-        aria-label={`Slide ${name}`}
-        onPointerMove={(event) => (pointer.value = pointOf(event, view))}
-        onPointerLeave={() => (pointer.value = null)}
-      />
-      {view && frame.value && (
-        <>
-          <Presets view={view} frame={frame.value} onSnapshot={shoot} onGoTo={() => (asksWhere.value = true)} />
-          <Corner frame={frame.value} mpp={picture.mpp} pointer={pointer.value} />
-          {showsMap.value && thumbnail && <MiniMap view={view} frame={frame.value} thumbnail={thumbnail} layers={mapLayers} />}
-        </>
+      <div class="glass">
+        <div
+          ref={element}
+          class="slide"
+          role="application"
+          aria-label={`Slide ${name}`}
+          onPointerMove={(event) => (pointer.value = pointOf(event, view))}
+          onPointerLeave={() => (pointer.value = null)}
+        />
+        {view && frame.value && (
+          <>
+            <Presets view={view} frame={frame.value} onSnapshot={shoot} {...(hasPlaces ? { onGoTo: askWhere } : {})} />
+            {hasPlaces && <Corner frame={frame.value} mpp={picture.mpp} pointer={pointer.value} />}
+          </>
+        )}
+        {children}
+      </div>
+      {view && frame.value && showsMap.value && thumbnail && (
+        <div class="map-box">
+          <MiniMap view={view} frame={frame.value} thumbnail={thumbnail} layers={mapLayers} />
+        </div>
       )}
       {asksWhere.value && view && <GoTo view={view} onClose={() => (asksWhere.value = false)} />}
-      {children}
     </div>
   );
 }
@@ -114,7 +123,7 @@ function pointOf(event: PointerEvent, view: SlideView | null): Point | null {
   return view.frame.toSlide({ x: event.clientX - bounds.left, y: event.clientY - bounds.top });
 }
 
-function Presets({ view, frame, onSnapshot, onGoTo }: { view: SlideView; frame: Frame; onSnapshot(): void; onGoTo(): void }) {
+function Presets({ view, frame, onSnapshot, onGoTo }: { view: SlideView; frame: Frame; onSnapshot(): void; onGoTo?(): void }) {
   const { mpp } = view.picture;
   const now = mpp === null ? null : magnificationOf(frame.scale, mpp);
   return (
@@ -138,9 +147,11 @@ function Presets({ view, frame, onSnapshot, onGoTo }: { view: SlideView; frame: 
       <button type="button" class="plain icon" title="Rotate (.)" aria-label="Rotate by 90°" onClick={() => view.rotateBy(90)}>
         ↻
       </button>
-      <button type="button" class="plain" title="Go to coordinates (G)" onClick={onGoTo}>
-        Go to
-      </button>
+      {onGoTo && (
+        <button type="button" class="plain" title="Go to coordinates (G)" onClick={onGoTo}>
+          Go to
+        </button>
+      )}
       <button type="button" class="plain" title="Save a snapshot (Shift+P)" onClick={onSnapshot}>
         Snapshot
       </button>
