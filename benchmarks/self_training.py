@@ -64,6 +64,7 @@ def main() -> None:
     parser.add_argument("--labelled", type=int, default=150, help="crops with labels; the others without")
     parser.add_argument("--unlabelled", type=int, default=1200, help="crops at most")
     parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--widths", type=int, nargs=3, default=(32, 64, 128), help="of the detector")
     parser.add_argument("--mined-windows", type=int, default=8, help="of 16 foreground windows a batch")
     parser.add_argument(
         "--threshold", type=float, default=0.6, help="a figure is mined above it all eight ways"
@@ -158,7 +159,7 @@ def make_study(*sides: Fields) -> Any:
 def make_recipe(options: argparse.Namespace, seed: int) -> Recipe:
     sampling = {"kind": "semi", "foreground": 16, "bg_hard": 8, "bg_random": 24, "field_share": 1.0}
     values = {
-        "model": {"architecture": "fcn-resnet12"},
+        "model": {"architecture": "fcn-resnet12", "widths": tuple(options.widths)},
         "data": {"source": {"kind": "open-data"}, "split": {"every_nth": 3}, "sampling": sampling},
         "phases": [{"steps": options.steps, "learning_rate": 0.002, "schedule": "cosine", "warm_up": 0.05}],
         "optimiser": {"average": 0.99, "clip": 5.0},
