@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,14 +39,26 @@ _OWN = """
             WHERE (n.cell_id, n.rater_id, n.round_id) = (c.id, :speaker, :round)))
 """
 _CELLS_SQL = """
-SELECT c.id, c.shape, c.x_min_px0, c.y_min_px0, c.x_max_px0, c.y_max_px0, c.is_deleted, n.label_id,
-       {pending} AS pending, {seen} AS seen
+SELECT c.id, c.shape, c.x_min_px0, c.y_min_px0, c.x_max_px0, c.y_max_px0, c.is_deleted,
+       ifnull(n.label_id, 0) AS label, {pending} AS pending, ifnull({seen}, 0) AS seen
 FROM cell AS c
 LEFT JOIN label_now AS n ON (n.cell_id, n.rater_id, n.round_id) = (c.id, :speaker, :round)
 WHERE c.slide_id = :slide AND {where}
 ORDER BY c.shuffle, c.id
 LIMIT :limit
 """
+_BOUNDS = ("x_min_px0", "y_min_px0", "x_max_px0", "y_max_px0")
+_CELL_ROW = np.dtype(
+    [
+        ("id", np.int64),
+        ("shape", np.int64),
+        *((name, np.float64) for name in _BOUNDS),
+        ("is_deleted", np.bool_),
+        ("label", np.int64),
+        ("is_pending", np.bool_),
+        ("seen", np.int64),
+    ]
+)
 # The last visible event of a cell; of the rater's own labels the table of present labels knows the last.
 _SEEN_OPEN = "(SELECT max(e.seq) FROM event AS e WHERE e.cell_id = c.id)"
 _SEEN_BLINDED = """
@@ -62,18 +73,19 @@ AND c.x_max_px0 >= :x AND c.x_min_px0 < :right AND c.y_max_px0 >= :y AND c.y_min
 _FEW = 5000
 """Up to so many cells what was said of them is looked up one by one; beyond, slide by slide."""
 _AMONG = "c.id IN (SELECT value FROM json_each(:cells))"
-# The last word of a consensus goes before that of an expert; a model's label shows as a score only.
 _SPOKEN_SQL = """
-SELECT n.cell_id, n.label_id, n.rater_id, n.last_seq FROM label_now AS n
+SELECT n.cell_id, n.label_id, n.rater_id, n.last_seq, r.kind = 'consensus' FROM label_now AS n
 JOIN cell AS c ON c.id = n.cell_id JOIN rater AS r ON r.id = n.rater_id
 WHERE {where} AND n.label_id IS NOT NULL AND r.kind <> 'model'
-ORDER BY r.kind = 'consensus', n.last_seq
 """
+_SPOKEN_ROW = np.dtype([(name, np.int64) for name in ("cell", "label", "rater", "seq", "is_consensus")])
 _SCORES_SQL = """
-SELECT n.cell_id, max(n.score) FROM label_now AS n
+SELECT n.cell_id, n.score FROM label_now AS n
 JOIN cell AS c ON c.id = n.cell_id JOIN rater AS r ON r.id = n.rater_id
-WHERE {where} AND n.score IS NOT NULL AND r.kind = 'model' GROUP BY n.cell_id
+WHERE {where} AND n.score IS NOT NULL AND r.kind = 'model'
 """
+_SCORE_ROW = np.dtype([("cell", np.int64), ("score", np.float64)])
+_HAS_MODEL_SQL = "SELECT EXISTS (SELECT 1 FROM rater WHERE kind = 'model')"
 _OTHERS_SQL = f"""
 SELECT n.rater_id, w.name, n.label_id, r.name,
        (SELECT time_s FROM event WHERE seq = n.last_seq)
@@ -236,12 +248,19 @@ def cells_seen(
     last = _SEEN_BLINDED if sight.is_blinded else _SEEN_OPEN
     sql = _CELLS_SQL.format(where=" AND ".join(where), pending=pending, seen=last)
     (version,) = connection.execute("SELECT ifnull(max(seq), 0) FROM event").fetchone()
-    rows = connection.execute(sql, values).fetchall()
-    is_complete = len(rows) <= limit
-    rows = rows[:limit]
-    live = [row for row in rows if not row[6]]
-    gone = tuple(row[0] for row in rows if row[6])
-    return _columns(connection, sight, values, live, deleted=gone, version=version, is_complete=is_complete)
+    found = connection.execute(sql, values).fetchall()
+    is_complete = len(found) <= limit
+    rows = np.fromiter(found[:limit], dtype=_CELL_ROW, count=min(len(found), limit))
+    gone = rows["is_deleted"]
+    return _columns(
+        connection,
+        sight,
+        values,
+        rows[~gone],
+        deleted=tuple(rows["id"][gone].tolist()),
+        version=version,
+        is_complete=is_complete,
+    )
 
 
 def _changed_since(values: dict[str, Any], since: int) -> str:
@@ -253,37 +272,34 @@ def _columns(
     connection: sqlite3.Connection,
     sight: Sight,
     values: dict[str, Any],
-    rows: list[tuple[Any, ...]],
+    rows: NDArray[Any],
     *,
     deleted: tuple[int, ...],
     version: int,
     is_complete: bool,
 ) -> SeenCells:
-    n = len(rows)
-    cell = np.array([row[0] for row in rows], dtype=np.int64)
-    bounds = np.array([row[2:6] for row in rows], dtype=np.float64).reshape(-1, 4)
-    label = np.array([row[7] or 0 for row in rows], dtype=np.int64)
+    cell, shape = rows["id"], rows["shape"]
+    bounds = np.stack([rows[name] for name in _BOUNDS], axis=1)
+    label = rows["label"].copy()
     is_mine = label > 0
-    shape = np.array([row[1] for row in rows], dtype=np.int64)
-    rater = np.where(label > 0, sight.speaker_id, 0)
-    score = np.full(n, np.nan)
+    rater = np.where(is_mine, sight.speaker_id, 0)
+    score = np.full(len(rows), np.nan)
     if sight.is_blinded:
         centre = (bounds[:, :2] + bounds[:, 2:]) / 2
-        bounds, shape = np.concatenate([centre, centre], axis=1), np.full(n, int(Shape.SPOT))
+        bounds, shape = np.concatenate([centre, centre], axis=1), np.full(len(rows), int(Shape.SPOT))
     else:
-        among = "c.slide_id = :slide" if n > _FEW else _AMONG
-        values |= {"cells": "" if n > _FEW else json.dumps(cell.tolist())}
-        scores = dict(connection.execute(_SCORES_SQL.format(where=among), values).fetchall())
-        score = np.array([scores.get(one, np.nan) for one in cell.tolist()], dtype=np.float64)
-        is_pending = np.array([bool(row[8]) for row in rows], dtype=np.bool_)
-        spoken = connection.execute(_SPOKEN_SQL.format(where=among), values)
-        _show_spoken(spoken, cell, label, rater, hidden=is_pending)
+        many = len(rows) > _FEW
+        among = "c.slide_id = :slide" if many else _AMONG
+        values |= {"cells": "" if many else json.dumps(cell.tolist())}
+        score = _scores(connection, among, values, cell)
+        spoken = np.fromiter(connection.execute(_SPOKEN_SQL.format(where=among), values), dtype=_SPOKEN_ROW)
+        _show_spoken(spoken, cell, label, rater, hidden=is_mine | rows["is_pending"])
     return SeenCells(
         cell_id=cell,
         shape=shape,
         label_id=label,
         rater_id=rater,
-        seen=np.array([row[9] for row in rows], dtype=np.int64),
+        seen=rows["seen"],
         bounds_px0=bounds,
         is_mine=is_mine,
         score=score,
@@ -293,19 +309,50 @@ def _columns(
     )
 
 
+def _scores(
+    connection: sqlite3.Connection, among: str, values: dict[str, Any], cell: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return the largest score of a model for each cell, NaN where there is none."""
+    score = np.full(len(cell), np.nan)
+    if connection.execute(_HAS_MODEL_SQL).fetchone() == (0,):
+        return score
+    rows = np.fromiter(connection.execute(_SCORES_SQL.format(where=among), values), dtype=_SCORE_ROW)
+    rows = rows[np.argsort(rows["score"], kind="stable")]  # of several the largest is written last
+    place, is_there = _places(cell, rows["cell"])
+    score[place] = rows["score"][is_there]
+    return score
+
+
 def _show_spoken(
-    spoken: Iterable[tuple[int, int, int, int]],
+    spoken: NDArray[Any],
     cell: NDArray[np.int64],
     label: NDArray[np.int64],
     rater: NDArray[np.int64],
     *,
     hidden: NDArray[np.bool_],
 ) -> None:
-    """Fill in what others said of cells without an own label, in place."""
-    last = {one: (label_id, who) for one, label_id, who, _ in spoken}
-    for place, one in enumerate(cell.tolist()):
-        if label[place] == 0 and not hidden[place] and one in last:
-            label[place], rater[place] = last[one]
+    """Fill in what others said of cells where it may show, in place.
+
+    The last word of a consensus goes before that of an expert; a model's label shows as a score only.
+    """
+    spoken = spoken[np.lexsort((spoken["seq"], spoken["is_consensus"]))]  # who has the last word comes last
+    place, is_there = _places(cell, spoken["cell"])
+    said, who = np.zeros_like(label), np.zeros_like(rater)
+    said[place], who[place] = spoken["label"][is_there], spoken["rater"][is_there]
+    shown = (said > 0) & ~hidden
+    label[shown], rater[shown] = said[shown], who[shown]
+
+
+def _places(
+    cell: NDArray[np.int64], wanted: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return where cells stand in a column of different ones, and which of those wanted stand there."""
+    if not len(cell):
+        return np.empty(0, np.int64), np.zeros(len(wanted), np.bool_)
+    order = np.argsort(cell)
+    place = order[np.minimum(np.searchsorted(cell, wanted, sorter=order), len(cell) - 1)]
+    is_there = cell[place] == wanted
+    return place[is_there], is_there
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,6 +18,7 @@ _HALF = np.uint64((1 << _HALF_BITS) - 1)
 OPAQUE_MAX = (1 << (2 * _HALF_BITS)) - 1
 """Largest opaque number: 48 bits, which every number of JavaScript holds exactly."""
 _ROUNDS = 6
+_SEEN_DIGITS = 12
 
 Ids = NDArray[np.uint64]
 
@@ -37,7 +38,7 @@ class Veil:
 
     def cells(self, ids: ArrayLike) -> list[int]:
         """Return the opaque ids of cells."""
-        return [int(one) for one in _forward(_array(ids), self._cells)]
+        return _list(_forward(_array(ids), self._cells))
 
     def cell(self, id_: int) -> int:
         """Return the opaque id of a cell."""
@@ -49,17 +50,23 @@ class Veil:
 
     def cell_ids(self, opaque: ArrayLike) -> list[int]:
         """Return the ids of cells."""
-        return [int(one) for one in _backward(_array(opaque), self._cells)]
+        return _list(_backward(_array(opaque), self._cells))
 
     def seen(self, ids: ArrayLike, seqs: ArrayLike) -> list[str]:
         """Return what was seen of cells: their last visible events, as text that has no order."""
         salt = _array(ids)
-        return [f"{int(one):012x}" for one in _forward(_array(seqs), self._seen, salt)]
+        digits = _forward(_array(seqs), self._seen, salt).astype(">u8").tobytes().hex()
+        return [digits[end - _SEEN_DIGITS : end] for end in range(16, len(digits) + 1, 16)]
 
     def event(self, id_: int, seen: str) -> int:
         """Return the event of a cell that `seen` stands for; of a made-up text, one that never was."""
         opaque = np.array([int(seen, 16)], dtype=np.uint64)
         return int(_backward(opaque, self._seen, _array([id_]))[0])
+
+
+def _list(values: Ids) -> list[int]:
+    numbers: list[int] = values.tolist()
+    return numbers
 
 
 def _array(values: ArrayLike) -> Ids:
