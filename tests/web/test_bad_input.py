@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -107,6 +108,39 @@ def test_a_full_disk_is_said_and_the_same_action_works_once_there_is_space(clini
         assert len(cells) == len(answers) - 1
     again = clinic.lead.act(2, **body, key=keys[len(answers) - 1])
     assert not again["is_repeated"]
+    clinic.store.verify()
+
+
+def test_a_study_that_became_read_only_is_said_and_what_was_acknowledged_is_shown(clinic: Clinic) -> None:
+    body: Json = {"kind": "create", "slide": clinic.slide, "x": 800, "y": 700, "label": 1, "key": key()}
+    before = clinic.lead.act(2, kind="create", slide=clinic.slide, x=700, y=700, label=1)
+    clinic.store._connection.execute("PRAGMA query_only = ON")
+    refused = clinic.lead.act(2, **body, status=507)
+    assert "permission" in refused["mend"]
+    _said(refused)
+    assert clinic.lead.get(f"/api/rounds/2/slides/{clinic.slide}/cells")["cell"] == [before["cell"]]
+    clinic.store._connection.execute("PRAGMA query_only = OFF")
+    assert not clinic.lead.act(2, **body)["is_repeated"]
+    clinic.store.verify()
+
+
+@pytest.mark.parametrize(("days", "status"), [(-400, 200), (29, 200), (31, 401)])
+def test_a_clock_that_jumps_loses_nothing_and_at_most_ends_the_visit(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch, days: int, status: int
+) -> None:
+    made = clinic.lead.act(2, kind="create", slide=clinic.slide, x=800, y=700, label=1)
+    now = time.time() + days * 24 * 3600
+    monkeypatch.setattr("time.time", lambda: now)
+    clinic.app.state.desk.forget_visits()
+    answer = clinic.lead.act(
+        2, kind="label", cell=made["cell"], label=2, expected=made["seen"], status=status
+    )
+    if status == 401:
+        assert answer["code"] == "unknown_token"
+        _said(answer)
+    again = Person(enter(clinic.app, f"/?token={clinic.token}"))
+    cells = again.get(f"/api/rounds/2/slides/{clinic.slide}/cells")
+    assert (cells["cell"], cells["label"]) == ([made["cell"]], [2 if status == 200 else 1])
     clinic.store.verify()
 
 
