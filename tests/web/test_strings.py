@@ -185,6 +185,11 @@ def test_payloads_in_a_signed_report_and_in_a_csv_are_inert(clinic: Clinic) -> N
     policy = answer.headers["content-security-policy"]
     assert "unsafe" not in policy
     assert "default-src 'none'" in policy
+    titles = [one.partition("<")[0] for one in page.split("<h2>")[1:]]
+    assert {"Counted in the window", "Decided by hand"} <= set(titles)
+    assert not {"Highest scores", "Borderline", "Scores"} & set(titles), (
+        "these are a detector's, not a person's"
+    )
     formula = clinic.person("=HYPERLINK(1)")
     free = clinic.round("+cmd|x", "unstated", formula)
     formula.act(free, kind="create", slide=clinic.slide, x=800, y=700, label=1)

@@ -92,7 +92,11 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """All that the report of one slide shows."""
+    """All that the report of one slide shows.
+
+    The titles are those of a detector's report; one that a person signed says what the person did, and has
+    no section of scores.
+    """
 
     name: str
     version: str
@@ -111,6 +115,9 @@ class Page:
     histogram_caption: str
     provenance: tuple[Group, ...]
     reading: tuple[str, ...]
+    top_title: str = "Highest scores"
+    borderline_title: str = "Borderline"
+    shows_scores: bool = True
 
 
 def render_page(page: Page) -> str:

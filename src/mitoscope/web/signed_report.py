@@ -88,7 +88,7 @@ def _compose(result: SignedResult, slide: Slide, tissue: TissueMask) -> Page:
         steps=(),
         density=None,
         top=_sheet(slide, cells, rows.tolist(), "", "The mitotic figures of the window.", window),
-        borderline_about="What the rater decided by hand.",
+        borderline_about="Where the rater called a cell a mitotic figure, or rejected a candidate.",
         borderline=(
             _sheet(slide, cells, _by_hand(cells, 1), "Called a mitotic figure", "", window),
             _sheet(slide, cells, _by_hand(cells, -1), "Rejected", "", window),
@@ -98,6 +98,9 @@ def _compose(result: SignedResult, slide: Slide, tissue: TissueMask) -> Page:
         histogram_caption="",
         provenance=_provenance(result, slide),
         reading=_READING,
+        top_title="Counted in the window",
+        borderline_title="Decided by hand",
+        shows_scores=False,
     )
 
 
