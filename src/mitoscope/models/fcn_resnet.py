@@ -73,6 +73,7 @@ class FcnResnet12(nn.Module):
     ) -> None:
         super().__init__()
         narrow, middle, wide = widths
+        self.reduction = reduction
         self.reduce = nn.AvgPool2d(reduction) if reduction > 1 else nn.Identity()
         self.stem = nn.Conv2d(3, narrow, 5, 2, 2, bias=False)
         self.stem_norm = nn.BatchNorm2d(narrow)

@@ -49,8 +49,7 @@ def receptive_field(network: FcnResnet12) -> ReceptiveField:
         if isinstance(block, ResidualBlock):
             convolutions += [block.first, block.second]
     convolutions.append(network.classifier)
-    reduced = network.reduce
-    stride = int(reduced.kernel_size) if isinstance(reduced, nn.AvgPool2d) else 1
+    stride = network.reduction
     before, after = 0, stride - 1
     for convolution in convolutions:
         kernel, padding = int(convolution.kernel_size[0]), int(convolution.padding[0])
