@@ -6,7 +6,9 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 from playwright.sync_api import Browser, sync_playwright
 
 from mitoscope.slide.synthetic import SyntheticSlideConfig, write_slide
@@ -66,3 +68,34 @@ def clinic(served: Clinic) -> Iterator[Clinic]:
     """Return the served study; browsers are closed after each test, and must not have complained."""
     yield served
     served.close()
+
+
+@pytest.fixture(scope="session")
+def frail_slides(tmp_path_factory: pytest.TempPathFactory, slides: Path) -> Path:
+    """Return a folder with slides that may go, one of 2.5 mm², and one with a long name."""
+    folder = tmp_path_factory.mktemp("frail")
+    for name in ("breast-01.tiff", "breast-02.tiff", "breast-03.tiff"):
+        shutil.copy(slides / name, folder)
+    shutil.copy(slides / "breast-03.tiff", folder / f"{'section ' * 24}.tiff")
+    pixels = np.random.default_rng(1).integers(120, 250, (1400, 1800, 3), dtype=np.uint8)
+    resolution = {"resolution": (10_000, 10_000), "resolutionunit": "CENTIMETER"}
+    tifffile.imwrite(folder / "large.tiff", pixels, tile=(256, 256), photometric="rgb", **resolution)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def frail_served(
+    tmp_path_factory: pytest.TempPathFactory, frail_slides: Path, browser: Browser
+) -> Iterator[Clinic]:
+    """Return a served study whose server may be killed and whose slides may go."""
+    with serving(tmp_path_factory.mktemp("frail-study") / "study.mito", frail_slides, browser) as clinic:
+        yield clinic
+
+
+@pytest.fixture
+def frail(frail_served: Clinic) -> Iterator[Clinic]:
+    """Return the study whose server may be killed; it runs again for the next test."""
+    if not frail_served.server.is_up:
+        frail_served.server.start()
+    yield frail_served
+    frail_served.close()

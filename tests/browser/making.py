@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import secrets
 import socket
 import subprocess
@@ -53,6 +54,22 @@ class Server:
                 return line.removeprefix("open ").strip()
         self.kill()
         raise AssertionError("".join(said))
+
+    @contextmanager
+    def full_disk(self) -> Iterator[None]:
+        """Let no file of the server grow: what it writes meets a full disk."""
+        assert self._process is not None
+        soft, hard = resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (0, hard))
+        try:
+            yield
+        finally:
+            resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (soft, hard))
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it runs."""
+        return self._process is not None
 
     def kill(self) -> None:
         """End it as a power cut would."""
@@ -109,6 +126,10 @@ class Person:
         """Return the visit, for a browser."""
         value = self._client.cookies["mitoscope"]
         return [{"name": "mitoscope", "value": value, "url": self._server.address, "httpOnly": True}]
+
+
+AWAY = ("ERR_CONNECTION", "ERR_EMPTY_RESPONSE", "ERR_FAILED", "ERR_INTERNET_DISCONNECTED", "failed to load: ")
+"""What a browser's console says of a server that does not answer."""
 
 
 @dataclass
@@ -180,7 +201,7 @@ class Clinic:
         return context
 
     def _hear(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
+        if message.type == "error":
             self.complaints.append(f"{message.text} {message.location.get('url', '')}")
 
     def foresee(self, *parts: str) -> None:
@@ -202,7 +223,7 @@ class Clinic:
         heard = [one for one in self.complaints if not any(part in one for part in self.foreseen)]
         for kept in (self.contexts, self.people, self.complaints, self.foreseen):
             kept.clear()
-        assert heard == []
+        assert heard == [], heard
 
 
 @contextmanager
@@ -221,6 +242,13 @@ def shoot(page: Page, name: str) -> None:
     """Keep a screenshot."""
     ARTEFACTS.mkdir(exist_ok=True)
     page.screenshot(path=ARTEFACTS / f"{name}.png")
+
+
+def click(page: Page, x: float, y: float) -> None:
+    """Click into the view, at CSS pixels from its upper left corner."""
+    box = page.locator(".stage").bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + x, box["y"] + y)
 
 
 def settle(page: Page, *, seconds: float = 0.3) -> None:

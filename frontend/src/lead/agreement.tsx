@@ -26,6 +26,13 @@ interface Overrule {
   readonly share: number;
 }
 
+interface Settlement {
+  readonly written: number;
+  readonly unchanged: number;
+  readonly disputed: number;
+  readonly open: number;
+}
+
 const POLICIES = ["unanimous", "consensus", "majority", "crowd", "recorded"];
 
 /** How far the experts agree, who overruled whom, and the rule by which a class is agreed. */
@@ -113,6 +120,10 @@ function Policy() {
     setPolicy(chosen);
     if (await write("PUT", "/api/study", { policy: chosen })) say(`Cells are agreed by the rule “${chosen}”.`);
   };
+  const settle = async () => {
+    const done = await write<Settlement>("POST", "/api/settle", { policy });
+    if (done) say(`${done.written + done.unchanged} classes are agreed, ${done.written} of them anew; ${done.disputed} cells are disputed, ${done.open} open.`);
+  };
   return (
     <div class="bar">
       <label class="field">
@@ -125,6 +136,9 @@ function Policy() {
           ))}
         </select>
       </label>
+      <button type="button" disabled={policy === "recorded"} onClick={() => void settle()}>
+        Record the agreed classes
+      </button>
     </div>
   );
 }

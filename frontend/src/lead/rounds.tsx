@@ -3,6 +3,7 @@ import { get } from "../api/request";
 import type { Person, Round } from "../api/types";
 import { enter, me, sayError, write } from "../state/session";
 import { CrowdTiles } from "./crowd-tiles";
+import { NewBoard } from "./new-board";
 import { NewReview } from "./new-review";
 import { NewRound } from "./new-round";
 import { Export } from "./export";
@@ -92,6 +93,7 @@ export function Rounds() {
           ))}
         </tbody>
       </table>
+      <NewBoard />
       {open === "round" && <NewRound people={people} onDone={done} onClose={() => setOpen(null)} />}
       {open === "review" && <NewReview people={people} onDone={done} onClose={() => setOpen(null)} />}
       {open !== null && typeof open === "object" && (

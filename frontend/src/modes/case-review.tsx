@@ -2,9 +2,10 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { ask, get } from "../api/request";
 import { Refusal } from "../api/errors";
-import type { Case, CellColumns, Result, Round } from "../api/types";
+import type { Case, Result, Round } from "../api/types";
 import { useCommands } from "../keys/commands";
 import { labelsOf, sayError, theOutbox } from "../state/session";
+import { Follow } from "../state/follow";
 import { Work } from "../state/work";
 import { Panel, Section } from "../ui/panel";
 import { say } from "../ui/toast";
@@ -15,6 +16,7 @@ import { pictureOf, type OpenSlide } from "../viewer/picture";
 import type { SlideView } from "../viewer/slide-view";
 import { Stage } from "../viewer/stage";
 import type { Pointer } from "../viewer/tool";
+import { NoCandidates } from "./no-candidates";
 import { loadRegions } from "./slide-work";
 import { RegionsLayer } from "../viewer/regions-layer";
 import { Signature } from "./signature";
@@ -35,6 +37,9 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
   const corner = useSignal<{ x: number; y: number } | null>(null);
   const selected = useSignal<number | null>(null);
   const loaded = useSignal(0);
+  const isLoaded = useSignal(false);
+  const follow = useRef<Follow | null>(null);
+  const reload = () => void follow.current?.refresh().catch(sayError);
   const view = useRef<SlideView | null>(null);
   const cells = useRef<CellsLayer | null>(null);
   const boxes = useMemo(() => new BoxLayer(), []);
@@ -62,16 +67,18 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
   };
   useEffect(draw);
   useEffect(() => {
-    get<CellColumns>(`${path}/cells`).then((columns) => {
-      work.load(columns);
-      loaded.value += 1;
-    }, sayError);
+    follow.current = new Follow(work, round, slide.id, () => (isLoaded.value = true));
+    const unwatch = work.table.watch(() => (loaded.value += 1));
     get<Case>(`${path}/case`).then((answer) => {
       found.value = answer;
       threshold.value = answer.threshold;
       corner.value = { x: answer.hot_spot.x, y: answer.hot_spot.y };
       showWindow();
     }, sayError);
+    return () => {
+      unwatch();
+      follow.current?.stop();
+    };
   }, [path]);
   const showWindow = () => {
     const box = windowBox();
@@ -103,6 +110,7 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
     work.label(cell.id, label);
     if (wasReady) step(1);
   };
+  work.onConflict = reload;
   work.onReturn = (cell) => select(work.table.get(cell) ?? null);
   useCommands("Case", [
     { keys: ["a", "1"], title: "Accept: mitotic figure, and on to the next", run: () => give(figure) },
@@ -132,7 +140,7 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
     const body = { threshold: threshold.value, ...corner.value, count, comment };
     return await signed(`${path}/case/sign`, body, (result) => {
       if (found.value) found.value = { ...found.value, results: [result, ...found.value.results] };
-    });
+    }, reload);
   };
   const now = found.value;
   const chosen = selected.value === null ? undefined : work.table.get(selected.value);
@@ -166,6 +174,7 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
           />
           <p class="soft">Candidates above it count, unless you reject them.</p>
         </Section>
+        {isLoaded.value && ![...work.table.all()].some((cell) => cell.score !== null) && <NoCandidates slide={slide} />}
         <Section title={chosen ? `Candidate, score ${chosen.score?.toFixed(2) ?? "–"}` : "Candidate"}>
           <div class="row">
             <button type="button" class="grow" disabled={!chosen} aria-pressed={chosen?.own && chosen.label === figure} onClick={() => give(figure)}>
@@ -198,13 +207,14 @@ async function findHotSpot(path: string, threshold: number): Promise<{ x: number
   return { x, y };
 }
 
-async function signed(path: string, body: Record<string, unknown>, onResult: (result: Result) => void): Promise<boolean> {
+async function signed(path: string, body: Record<string, unknown>, onResult: (result: Result) => void, onConflict: () => void): Promise<boolean> {
   try {
     const { result } = await theOutbox().send<{ result: Result }>({ path, body, title: "Signature" });
     onResult(result);
     return true;
   } catch (error) {
     if (error instanceof Refusal && error.isConflict) {
+      onConflict();
       say("Not signed: the labels have changed meanwhile.", { kind: "warning", mend: `${error.message}. ${error.mend ?? ""}` });
     } else sayError(error);
     return false;

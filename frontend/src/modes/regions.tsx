@@ -5,6 +5,7 @@ import type { Region } from "../api/types";
 import { useCommands } from "../keys/commands";
 import { sayError, write } from "../state/session";
 import { Panel, Section } from "../ui/panel";
+import { formatMm2 } from "../viewer/area";
 import { BoxLayer } from "../viewer/box-layer";
 import { pictureOf, type OpenSlide } from "../viewer/picture";
 import { RegionsLayer } from "../viewer/regions-layer";
@@ -117,7 +118,7 @@ export function Regions({ slide }: { slide: OpenSlide }) {
       <Panel label="Regions">
         <Section title="Regions">
           <p class="figure">
-            {now.area_mm2 === null ? "–" : now.area_mm2.toFixed(2)} <small>mm² tumour without exclusions</small>
+            {now.area_mm2 === null ? "–" : formatMm2(now.area_mm2)} <small>mm² tumour without exclusions</small>
           </p>
           <ul class="list">
             {now.regions.map((region) => (
@@ -125,7 +126,7 @@ export function Regions({ slide }: { slide: OpenSlide }) {
                 <button type="button" class="plain grow" aria-pressed={edited.value !== 0 && edited.value?.id === region.id} onClick={() => edit(region)}>
                   <span class={`swatch ${region.kind}`} />
                   <bdi class="clip grow">{region.name || region.kind}</bdi>
-                  <span>{region.area_mm2 === null ? "" : `${region.area_mm2.toFixed(2)} mm²`}</span>
+                  <span>{region.area_mm2 === null ? "" : `${formatMm2(region.area_mm2)} mm²`}</span>
                 </button>
                 <button type="button" class="plain icon" aria-label={`Delete ${region.name || region.kind}`} onClick={() => void remove(region)}>
                   ✕
@@ -169,7 +170,7 @@ function Draft({ draft, mpp, onSave, onStop }: DraftProperties) {
           ? "Drag corners; drag an edge to add one; Alt-click takes one out."
           : "Click corner by corner, or hold Shift and drag. Enter saves."}
       </p>
-      {mm2 !== null && <p class="figure">{mm2.toFixed(2)} <small>mm² in this polygon</small></p>}
+      {mm2 !== null && <p class="figure">{formatMm2(mm2)} <small>mm² in this polygon</small></p>}
       <div class="row">
         <button type="button" onClick={onStop}>
           Cancel

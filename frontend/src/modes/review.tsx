@@ -39,6 +39,7 @@ export function Review({ round }: { round: Round }) {
     { keys: ["Ctrl+Z"], title: "Undo", run: () => queue.work.undo() },
     { keys: ["Ctrl+Shift+Z", "Ctrl+Y"], title: "Redo", run: () => queue.work.redo() },
   ]);
+  const also = useMemo(() => alsoKeys(verdictsOf(round, labels)), [round.id]);
   if (!queue.isLoaded.value) return <Empty title="Loading the cells …" />;
   return (
     <div class="work">
@@ -64,7 +65,7 @@ export function Review({ round }: { round: Round }) {
         {current && (
           <>
             <Section title={round.kind === "candidate review" ? "Is it one?" : "Class"}>
-              <LabelKeys labels={labels} current={queue.labelOf(current)} onChoose={give} legend="Class of this cell" />
+              <LabelKeys labels={labels} current={queue.labelOf(current)} onChoose={give} legend="Class of this cell" also={also} />
               {round.kind === "candidate review" && current.score !== null && (
                 <p class="soft">Score of the model {current.score.toFixed(2)}</p>
               )}
@@ -98,12 +99,26 @@ function following(queue: Queue, cell: number): number | null {
 
 /** Candidates are accepted as mitotic figures or rejected as look-alikes (HEAEL, ODAEL). */
 function verdicts(round: Round, labels: readonly Label[], give: (label: number) => void): Command[] {
-  const [figure, lookAlike] = ["mitotic figure", "look-alike"].map((name) => labels.find((one) => one.name === name));
-  if (round.kind !== "candidate review" || !figure || !lookAlike) return [];
+  const found = verdictsOf(round, labels);
+  if (!found) return [];
   return [
-    { keys: ["a"], title: "Accept: mitotic figure", run: () => give(figure.id) },
-    { keys: ["r"], title: "Reject: look-alike", run: () => give(lookAlike.id) },
+    { keys: ["a"], title: "Accept: mitotic figure", run: () => give(found.figure) },
+    { keys: ["r"], title: "Reject: look-alike", run: () => give(found.lookAlike) },
   ];
+}
+
+interface Verdicts {
+  readonly figure: number;
+  readonly lookAlike: number;
+}
+
+function verdictsOf(round: Round, labels: readonly Label[]): Verdicts | null {
+  const [figure, lookAlike] = ["mitotic figure", "look-alike"].map((name) => labels.find((one) => one.name === name)?.id);
+  return round.kind === "candidate review" && figure !== undefined && lookAlike !== undefined ? { figure, lookAlike } : null;
+}
+
+function alsoKeys(found: Verdicts | null): ReadonlyMap<number, string> {
+  return new Map(found ? [[found.figure, "A"], [found.lookAlike, "R"]] : []);
 }
 
 function Finished({ round, queue }: { round: Round; queue: Queue }) {

@@ -14,7 +14,11 @@ interface Properties {
 export function Signature({ count, results, onSign }: Properties) {
   const [isAsking, setAsking] = useState(false);
   return (
-    <Section title="Signed">
+    <Section title="Signature">
+      <button type="button" class="primary" onClick={() => setAsking(true)}>
+        Sign {count} …
+      </button>
+      {results.length === 0 && <p class="soft">Nothing is signed yet.</p>}
       <ul class="list">
         {results.map((result) => (
           <li key={result.id} class="signed">
@@ -30,10 +34,6 @@ export function Signature({ count, results, onSign }: Properties) {
           </li>
         ))}
       </ul>
-      {results.length === 0 && <p class="soft">Nothing is signed yet.</p>}
-      <button type="button" class="primary" onClick={() => setAsking(true)}>
-        Sign {count} …
-      </button>
       {isAsking && <Ask count={count} onClose={() => setAsking(false)} onSign={onSign} />}
     </Section>
   );

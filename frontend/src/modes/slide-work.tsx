@@ -2,9 +2,10 @@ import { effect, useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { ComponentChildren } from "preact";
 import { get } from "../api/request";
-import type { CellColumns, Region, Round } from "../api/types";
+import type { Region, Round } from "../api/types";
 import { useCommands } from "../keys/commands";
 import { labelsOf, sayError } from "../state/session";
+import { Follow } from "../state/follow";
 import { Work } from "../state/work";
 import { LabelKeys, labelCommands } from "../ui/label-keys";
 import { Panel, Section } from "../ui/panel";
@@ -16,8 +17,6 @@ import { Stage } from "../viewer/stage";
 import type { MiniMapLayer } from "../viewer/mini-map";
 import { EVERYTHING, Filters, passes, tally, type Filter } from "./filters";
 import { LabelTool } from "./label-tool";
-
-const POLL_MS = 4000;
 
 interface Properties {
   round: Round;
@@ -38,7 +37,10 @@ export function SlideWork({ round, slide, children, mapLayers, onView }: Propert
   const filter = useSignal<Filter>(EVERYTHING);
   const layer = useRef<CellsLayer | null>(null);
   const view = useRef<SlideView | null>(null);
-  usePolling(work, round, slide);
+  useEffect(() => {
+    const follow = new Follow(work, round, slide.id);
+    return () => follow.stop();
+  }, [work]);
 
   const select = (cell: number | null) => {
     selected.value = cell;
@@ -148,34 +150,6 @@ function Counted({ work, filter, labels }: { work: Work; filter: Parameters<type
     counts.current = { version: work.table.version, tally: tally(work.table) };
   }
   return <Filters filter={filter} labels={labels} counts={counts.current.tally} />;
-}
-
-/** Load the cells, then take over every few seconds what others did; blinded rounds show nothing of others. */
-function usePolling(work: Work, round: Round, slide: OpenSlide): void {
-  const version = useRef(0);
-  useEffect(() => {
-    const path = `/api/rounds/${round.id}/slides/${slide.id}/cells`;
-    let timer = 0;
-    let isGone = false;
-    const take = (columns: CellColumns, isFirst: boolean) => {
-      if (isGone) return;
-      if (isFirst) work.load(columns);
-      else if (columns.cell.length > 0 || columns.deleted?.length) work.merge(columns);
-      version.current = columns.version;
-      if (!round.is_blinded) timer = window.setTimeout(poll, POLL_MS);
-    };
-    const poll = () => {
-      get<CellColumns>(`${path}?since=${version.current}`).then(
-        (columns) => take(columns, false),
-        () => (timer = window.setTimeout(poll, POLL_MS)),
-      );
-    };
-    get<CellColumns>(path).then((columns) => take(columns, true), sayError);
-    return () => {
-      isGone = true;
-      window.clearTimeout(timer);
-    };
-  }, [work]);
 }
 
 export function loadRegions(slide: number, layer: RegionsLayer, view: SlideView): void {

@@ -44,7 +44,7 @@ export class Outbox {
   constructor(
     private readonly shelf: Shelf,
     private readonly rater: string,
-    /** An action of an earlier visit, for which nobody waits any more, was refused. */
+    /** An action of another tab or of an earlier visit was refused; a tab that still waits for it hears of it too. */
     private readonly onRefused: (action: Waiting, error: Refusal) => void,
   ) {
     window.addEventListener("online", () => this.wake());
@@ -113,19 +113,21 @@ export class Outbox {
     const open = new Set(waiting.map((action) => action.key));
     for (const [key, expecting] of this.expecting) {
       if (open.has(key)) continue;
-      const answer = await this.shelf.answer(key);
-      if (answer === undefined) continue;
+      const outcome = await this.shelf.outcome(key);
+      if (outcome === undefined) continue;
       this.expecting.delete(key);
-      expecting.resolve(answer);
+      const { refusal } = outcome;
+      if (refusal) expecting.reject(new Refusal(refusal.status, refusal.code, refusal.message, refusal.mend, refusal.details));
+      else expecting.resolve(outcome.answer);
     }
   }
 
   /** Return whether the way is free for the next one. */
   private async deliver(action: Waiting): Promise<boolean> {
     try {
-      const body = (await resolve(action.body, (key) => this.shelf.answer(key))) as Record<string, unknown>;
+      const body = (await resolve(action.body, async (key) => (await this.shelf.outcome(key))?.answer)) as Record<string, unknown>;
       const answer = await ask<unknown>(action.method, action.path, { ...body, key: action.key });
-      await this.shelf.settle(action, answer ?? null);
+      await this.shelf.settle(action, { answer: answer ?? null });
       this.opened();
       this.settle(action, (expecting) => expecting.resolve(answer));
       return true;
@@ -140,7 +142,8 @@ export class Outbox {
       return await this.failed(action, new Refusal(400, "broken", said, null, null));
     }
     if (error instanceof Refusal && error.isFinal) {
-      await this.shelf.remove(action);
+      const { status, code, message, mend, details } = error;
+      await this.shelf.settle(action, { answer: undefined, refusal: { status, code, message, mend, details } });
       this.opened();
       const isExpected = this.settle(action, (expecting) => expecting.reject(error));
       if (!isExpected) this.onRefused(action, error);

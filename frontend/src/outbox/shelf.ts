@@ -1,3 +1,5 @@
+import type { Refusal } from "../api/errors";
+
 /** An action that waits for its acknowledgement; it outlives the tab. */
 export interface Waiting {
   /** Order of the actions; given by the database. */
@@ -17,13 +19,18 @@ export interface Waiting {
 const NAME = "mitoscope";
 const WAITING = "waiting";
 const ANSWERS = "answers";
-/** Answers are kept for actions that refer to them, possibly from a tab that was closed for a while. */
+/** Answers are kept for actions that refer to them; forgotten only where none waits, whatever the clock says. */
 const ANSWERS_KEPT_MS = 7 * 24 * 3600 * 1000;
 
-interface Kept {
+/** What came of an action: the server's answer, or why it was refused. */
+export interface Outcome {
+  readonly answer: unknown;
+  readonly refusal?: Pick<Refusal, "status" | "code" | "message" | "mend" | "details">;
+}
+
+interface Kept extends Outcome {
   key: string;
   at: number;
-  answer: unknown;
 }
 
 /** What must outlive the tab: unsent actions, and the answers that later ones refer to (IndexedDB). */
@@ -56,10 +63,10 @@ export class Shelf {
     if (action.place !== undefined) await done(this.store(WAITING, "readwrite").delete(action.place));
   }
 
-  /** Keep an answer and take the action out, both or neither. */
-  async settle(action: Waiting, answer: unknown): Promise<void> {
+  /** Keep what came of an action and take it out, both or neither. */
+  async settle(action: Waiting, outcome: Outcome): Promise<void> {
     const change = this.database.transaction([WAITING, ANSWERS], "readwrite");
-    const kept: Kept = { key: action.key, at: Date.now(), answer };
+    const kept: Kept = { key: action.key, at: Date.now(), ...outcome };
     change.objectStore(ANSWERS).put(kept);
     if (action.place !== undefined) change.objectStore(WAITING).delete(action.place);
     await new Promise<void>((resolve, reject) => {
@@ -68,12 +75,12 @@ export class Shelf {
     });
   }
 
-  async answer(key: string): Promise<unknown> {
-    const kept = (await done(this.store(ANSWERS, "readonly").get(key))) as Kept | undefined;
-    return kept?.answer;
+  async outcome(key: string): Promise<Outcome | undefined> {
+    return (await done(this.store(ANSWERS, "readonly").get(key))) as Kept | undefined;
   }
 
   private async forgetOldAnswers(): Promise<void> {
+    if ((await done(this.store(WAITING, "readonly").count())) > 0) return;
     const index = this.store(ANSWERS, "readonly").index("at");
     const old = await done(index.getAllKeys(IDBKeyRange.upperBound(Date.now() - ANSWERS_KEPT_MS)));
     for (const key of old) await done(this.store(ANSWERS, "readwrite").delete(key));

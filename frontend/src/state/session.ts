@@ -26,7 +26,7 @@ export async function enter(): Promise<void> {
 }
 
 function onRefused(action: { title: string }, refusal: Refusal): void {
-  say(`“${action.title}” of an earlier visit was refused: ${refusal.message}`, { kind: "warning", mend: refusal.mend });
+  say(`“${action.title}” of another tab or an earlier visit was refused: ${refusal.message}`, { kind: "warning", mend: refusal.mend });
 }
 
 export function theOutbox(): Outbox {

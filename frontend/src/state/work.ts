@@ -26,6 +26,8 @@ export class Work {
   readonly canRedo = signal(false);
   /** Called with the cell of something that was taken back or done again. */
   onReturn: (cell: number) => void = () => undefined;
+  /** Called when somebody else changed a cell meanwhile. */
+  onConflict: () => void = () => undefined;
   private readonly seen = new Map<number, string | Reference>();
   private readonly creation = new Map<number, string>();
   private readonly localOf = new Map<number, number>();
@@ -211,7 +213,8 @@ export class Work {
     }
     this.history.splice(0, this.history.length, ...this.history.filter((done) => done.cell !== cell));
     this.tell();
-    const what = refusal.isConflict ? "Somebody else changed this cell meanwhile; you see it as it is now." : refusal.message;
+    const what = refusal.isConflict ? "Somebody else (or another tab of yours) changed this cell meanwhile; you see it as it is now." : refusal.message;
+    if (refusal.isConflict) this.onConflict();
     if (refusal.code !== "broken" && refusal.code !== "discarded") {
       say(`${title}: ${what}`, { kind: "warning", mend: refusal.isConflict ? "Look at it and repeat what you meant." : refusal.mend });
     }

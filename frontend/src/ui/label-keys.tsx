@@ -7,10 +7,12 @@ interface Properties {
   current: number;
   onChoose(label: number): void;
   legend: string;
+  /** Further keys of a class, by its id. */
+  also?: ReadonlyMap<number, string>;
 }
 
 /** One button a class, with its key, shape and colour. */
-export function LabelKeys({ labels, current, onChoose, legend }: Properties) {
+export function LabelKeys({ labels, current, onChoose, legend, also }: Properties) {
   return (
     <fieldset class="classes">
       <legend class="unseen">{legend}</legend>
@@ -18,7 +20,10 @@ export function LabelKeys({ labels, current, onChoose, legend }: Properties) {
         <button key={label.id} type="button" aria-pressed={label.id === current} onClick={() => onChoose(label.id)}>
           <Glyph order={at} colour={label.colour} />
           <bdi class="clip">{label.name}</bdi>
-          <kbd>{at + 1}</kbd>
+          <span>
+            {also?.has(label.id) && <kbd>{also.get(label.id)}</kbd>}
+            {at < 9 && <kbd>{at + 1}</kbd>}
+          </span>
         </button>
       ))}
     </fieldset>

@@ -1,8 +1,9 @@
 import { NO_LABEL, type Cell, type CellTable } from "./cell-table";
 import { densityMap, type DensityMap } from "./density";
-import type { Frame } from "./frame";
+import type { Box, Frame } from "./frame";
 import { drawGlyph, shapeOf } from "./glyphs";
 import type { Layer } from "./layer";
+import { MarksPicture } from "./marks-picture";
 
 /** More cells than this in view are drawn as a density map. */
 const MARKS_MAX = 5000;
@@ -12,6 +13,8 @@ const RADIUS_MIN = 3.2;
 /** More than this are drawn as dots: their rings would hide the tissue, and each other. */
 const RINGS_MAX = 1000;
 const RADIUS_CROWDED = 4.5;
+/** More than this are drawn once and moved as one picture. */
+const SINGLE_MAX = 200;
 
 export interface LabelLook {
   readonly id: number;
@@ -23,6 +26,9 @@ export interface LabelLook {
 export class CellsLayer implements Layer {
   selected: number | null = null;
   private filter: (cell: Cell) => boolean = () => true;
+  /** Counts the filters, so that what was drawn under another one is known. */
+  private filters = 0;
+  private readonly picture = new MarksPicture();
   private readonly glyphs = new Map<string, HTMLCanvasElement>();
   private readonly orders: Map<number, number>;
   private readonly colours: Map<number, string>;
@@ -42,6 +48,7 @@ export class CellsLayer implements Layer {
   /** Show only the cells for which `filter` holds. */
   show(filter: (cell: Cell) => boolean): void {
     this.filter = filter;
+    this.filters += 1;
     this.density = null;
   }
 
@@ -50,22 +57,20 @@ export class CellsLayer implements Layer {
   }
 
   draw(context: CanvasRenderingContext2D, frame: Frame): void {
-    const visible = frame.visible();
-    const margin = RADIUS_PX0 + 12 / frame.scale;
-    const box = {
-      x: visible.x - margin,
-      y: visible.y - margin,
-      width: visible.width + 2 * margin,
-      height: visible.height + 2 * margin,
-    };
+    const box = touching(frame);
     if (this.table.atMost(box) > 3 * MARKS_MAX) return this.drawDensity(context, frame);
     const cells = this.table.in(box).filter(this.filter);
     if (cells.length > MARKS_MAX) return this.drawDensity(context, frame);
-    this.drawMarks(context, frame, cells);
+    const isCrowded = cells.length > RINGS_MAX;
+    if (cells.length <= SINGLE_MAX) return this.drawMarks(context, frame, cells, isCrowded);
+    const key = `${this.table.version} ${this.filters} ${this.selected} ${isCrowded}`;
+    this.picture.draw(context, frame, key, (on, larger) => {
+      this.drawMarks(on, larger, this.table.in(touching(larger)).filter(this.filter), isCrowded);
+    });
   }
 
-  private drawMarks(context: CanvasRenderingContext2D, frame: Frame, cells: readonly Cell[]): void {
-    const room = cells.length > RINGS_MAX ? RADIUS_CROWDED : Infinity;
+  private drawMarks(context: CanvasRenderingContext2D, frame: Frame, cells: readonly Cell[], isCrowded: boolean): void {
+    const room = isCrowded ? RADIUS_CROWDED : Infinity;
     const radius = Math.min(Math.max(RADIUS_PX0 * frame.scale, RADIUS_MIN), room);
     const density = window.devicePixelRatio || 1;
     for (const cell of cells) {
@@ -111,4 +116,11 @@ export class CellsLayer implements Layer {
     }
     return this.density.map;
   }
+}
+
+/** The box of the cells whose marks reach into the view, in level-0 pixels. */
+function touching(frame: Frame): Box {
+  const { x, y, width, height } = frame.visible();
+  const margin = RADIUS_PX0 + 12 / frame.scale;
+  return { x: x - margin, y: y - margin, width: width + 2 * margin, height: height + 2 * margin };
 }

@@ -40,7 +40,7 @@ const OPTIONS = {
 } satisfies OpenSeadragon.Options;
 
 /** CSS pixels at the edges of the view that its furniture covers: what is brought into view lies between them. */
-const COVERED = { top: 56, right: 10, bottom: 52, left: 10 };
+const COVERED = { top: 78, right: 10, bottom: 52, left: 10 };
 
 /**
  * OpenSeadragon adds an inline style for touch screens, which the page's Content-Security-Policy rightly refuses,
