@@ -26,7 +26,11 @@ learning_rate = 1e-3
 """
 
 
-@pytest.mark.parametrize("path", sorted(RECIPES.rglob("*.toml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [*sorted(RECIPES.glob("*.toml")), *sorted(RECIPES.glob("proof/*.toml"))],
+    ids=lambda path: path.stem,
+)
 def test_every_recipe_loads_and_survives_its_file(path: Path, tmp_path: Path) -> None:
     recipe = read_recipe(path)
     assert isinstance(recipe, Recipe | DualRecipe)
