@@ -38,7 +38,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def slides(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a synthetic slide of 1280 × 960 px, and the same under three other names."""
+    """Return a folder with a synthetic slide of 1280 × 960 px, and the same under four other names."""
     folder = tmp_path_factory.mktemp("slides")
     config = SyntheticSlideConfig.of(
         width=1280,
@@ -51,7 +51,7 @@ def slides(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     write_slide(folder / "breast-01.tiff", config)
     content = (folder / "breast-01.tiff").read_bytes()
-    for number in (2, 3, 4):
+    for number in (2, 3, 4, 5):
         (folder / f"breast-0{number}.tiff").write_bytes(content + bytes(number))
     return folder
 
@@ -78,8 +78,14 @@ def frail_slides(tmp_path_factory: pytest.TempPathFactory, slides: Path) -> Path
         shutil.copy(slides / name, folder)
     shutil.copy(slides / "breast-03.tiff", folder / f"{'section ' * 24}.tiff")
     pixels = np.random.default_rng(1).integers(120, 250, (1400, 1800, 3), dtype=np.uint8)
-    resolution = {"resolution": (10_000, 10_000), "resolutionunit": "CENTIMETER"}
-    tifffile.imwrite(folder / "large.tiff", pixels, tile=(256, 256), photometric="rgb", **resolution)
+    tifffile.imwrite(
+        folder / "large.tiff",
+        pixels,
+        tile=(256, 256),
+        photometric="rgb",
+        resolution=(10_000, 10_000),
+        resolutionunit="CENTIMETER",
+    )
     return folder
 
 

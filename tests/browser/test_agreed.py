@@ -23,7 +23,7 @@ def test_consensus_and_third_expert_become_the_agreed_class(clinic: Clinic, slid
     slide = clinic.slides["breast-03.tiff"]["id"]
     first = clinic.round("first", "screening", anna)
     for x, y, _ in truth(slides)[:4]:
-        anna.act(first, kind="create", slide=slide, x=x + 3, y=y + 3, label=clinic.look_alike)
+        anna.act(first, kind="create", slide=slide, x=x + 40, y=y + 40, label=clinic.look_alike)
     cells = anna.cells(first, slide)["cell"]
     second = clinic.round("second", "second read", bert, cells=cells)
     for cell in cells:

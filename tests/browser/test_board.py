@@ -7,6 +7,7 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from .making import Clinic, all_sent, settle, shoot, until
+from .rates import pace
 from .seeding import label_all
 
 
@@ -31,8 +32,9 @@ def test_cells_are_reclassed_on_the_board_and_sent_to_the_second_rater(clinic: C
         page.mouse.move(x + dx, y + dy, steps=4)
     page.mouse.up()
     expect(page.get_by_text("cells selected")).not_to_have_text("0 cells selected")
-    page.keyboard.press("2")
-    all_sent(page)
+    with pace("board, a lasso and a key", len(cells)):
+        page.keyboard.press("2")
+        all_sent(page)
     settle(page)
     shoot(page, "board")
     changed = clinic.lead.get(f"/api/boards/{made['board']}/changed")["cells"]

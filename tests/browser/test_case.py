@@ -48,3 +48,37 @@ def test_a_count_is_corrected_moved_and_signed(clinic: Clinic, slides: Path) -> 
     opened.value.wait_for_load_state()
     shoot(opened.value, "case-report")
     assert str(number) in opened.value.locator("body").inner_text()
+
+
+def test_a_case_shows_what_a_colleague_did_meanwhile(clinic: Clinic, slides: Path) -> None:
+    clinic.foresee("409", "ERR_FAILED")
+    doctor, colleague = clinic.person("Doctor"), clinic.person("Colleague")
+    slide = clinic.slides["breast-04.tiff"]["id"]
+    candidates(clinic, clinic.person("Reader"), slides, slide=slide)
+    settings = {"area_mm2": 0.03, "threshold": 0.6}
+    round_ = clinic.round("case", "case review", doctor, colleague, settings=settings)
+    page = clinic.page(doctor, f"/round/{round_}/slide/{slide}")
+    expected = doctor.get(f"/api/rounds/{round_}/slides/{slide}/case")["hot_spot"]["count"]
+    expect(page.locator(".count")).to_have_text(str(expected))
+    settle(page)
+    page.route("**/cells?since=*", lambda route: route.abort())  # nothing is told of others for now
+    seen = colleague.cells(round_, slide)
+    moved = max(range(len(seen["cell"])), key=lambda at: seen["score"][at] or 0)
+    other = min(range(len(seen["cell"])), key=lambda at: seen["score"][at] or 0)
+    for at in (moved, other):
+        colleague.act(round_, kind="label", cell=seen["cell"][at], label=clinic.figure)
+    page.unroute("**/cells?since=*")
+    page.keyboard.press("n")
+    page.keyboard.press("r")
+    expect(page.locator(".toast.warning")).to_contain_text("Somebody else")
+    page.wait_for_timeout(300)
+    now = doctor.cells(round_, slide)
+    assert now["label"][now["cell"].index(seen["cell"][moved])] == clinic.figure
+
+
+def test_a_slide_without_candidates_says_how_to_search_it(clinic: Clinic) -> None:
+    doctor = clinic.person("Doctor")
+    round_ = clinic.round("case", "case review", doctor)
+    page = clinic.page(doctor, f"/round/{round_}/slide/{clinic.slide['id']}")
+    expect(page.locator(".command")).to_have_text("mitoscope detect breast-01.tiff --out detections")
+    expect(page.get_by_text("detections/breast-01.csv")).to_be_visible()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import Page, expect
 
 from .making import Clinic, all_sent, settle, shoot, until
+from .rates import pace
 
 
 def _draw(page: Page, x: float, y: float, side: float = 60) -> None:
@@ -36,8 +37,11 @@ def test_boxes_are_drawn_after_a_test_on_gold_tiles(clinic: Clinic) -> None:
     shoot(page, "crowd-boxes")
     page.keyboard.press("Delete")
     expect(page.get_by_text("1 box")).to_be_visible()
-    page.keyboard.press("Enter")
-    expect(page.locator(".progress")).to_contain_text("2 of 3")
+    with pace("crowd, box drawn and tile done", 1):
+        _draw(page, 600, 320)
+        page.keyboard.press("Delete")
+        page.keyboard.press("Enter")
+        expect(page.locator(".progress")).to_contain_text("2 of 3")
     page.keyboard.press("Enter")
     expect(page.get_by_text("You have answered all tiles.")).to_be_visible()
     all_sent(page)
@@ -54,10 +58,12 @@ def test_tiles_are_answered_by_yes_and_no(clinic: Clinic) -> None:
     settle(page)
     shoot(page, "crowd-yes-no")
     total = int(page.locator(".progress").inner_text().split(" of ")[1].split()[0])
-    for at in range(total):
-        expect(page.locator(".progress")).to_contain_text(f"{at} of")
-        page.keyboard.press("yn"[at % 2])
-    expect(page.get_by_text("You have answered all tiles.")).to_be_visible()
+    with pace("crowd, yes or no, tiles", total) as done:
+        for at in range(total):
+            expect(page.locator(".progress")).to_contain_text(f"{at} of")
+            page.keyboard.press("yn"[at % 2])
+        expect(page.get_by_text("You have answered all tiles.")).to_be_visible()
+    assert done.per_minute > 10
     until(
         lambda: all(
             tile["reviewers"] == 1 for tile in clinic.lead.get(f"/api/rounds/{round_}/tiles")["tiles"]

@@ -48,6 +48,27 @@ def test_a_lead_adds_people_and_assigns_work(clinic: Clinic) -> None:
     expect(erika.get_by_role("link", name="Study", exact=True)).to_have_count(0)
 
 
+def test_a_lead_brings_candidates_in_by_a_file(clinic: Clinic) -> None:
+    rater = clinic.person("Reader")
+    page = clinic.page(clinic.lead, "/study/rounds")
+    page.get_by_role("button", name="Candidates from a file").click()
+    form = page.get_by_role("dialog")
+    form.get_by_label("Name of the review").fill(f"from a file {rater.name}")
+    form.get_by_label("Slide").select_option("breast-04.tiff")
+    rows = [f"{x},12,{0.95 - x / 10_000:.2f}" for x in range(100, 700, 100)]  # where no cell is known
+    content = "\n".join(["x,y,score", *rows]).encode()
+    form.get_by_label("CSV").set_input_files(
+        {"name": "breast-04.csv", "mimeType": "text/csv", "buffer": content}
+    )
+    form.get_by_label(rater.name).check()
+    shoot(page, "new-review")
+    form.get_by_role("button", name="Create").click()
+    expect(page.get_by_text("candidates to review")).to_be_visible()
+    theirs = clinic.page(rater)
+    expect(theirs.locator(".card .kind", has_text="Candidate review").first).to_be_visible()
+    assert sum(one["cells"] for one in rater.get("/api/me")["rounds"]) == len(rows)
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_names_cannot_become_markup(clinic: Clinic, theme: str) -> None:
     names = [f"{name} {theme}" for name in HOSTILE]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
+import pytest
+import tifffile
 from playwright.sync_api import Page, expect
 
 from .making import Clinic, settle, shoot
@@ -45,3 +48,31 @@ def test_tumour_less_an_exclusion_has_its_area(clinic: Clinic) -> None:
     for name in ("exclusion", "tumour"):
         page.get_by_label(f"Delete {name}").click()
     expect(page.get_by_text(re.compile("Nothing is drawn yet"))).to_be_visible()
+
+
+def test_a_region_of_interest_is_placed_and_comes_as_a_tiff_with_its_resolution(
+    frail: Clinic, tmp_path: Path
+) -> None:
+    slide = frail.slides["large.tiff"]
+    page = frail.page(frail.lead, f"/regions/{slide['id']}")
+    settle(page)
+    page.get_by_role("button", name="Place").click()
+    settle(page)
+    shoot(page, "interest")
+    page.get_by_role("button", name="Save", exact=True).click()
+    link = page.get_by_role("link", name="TIFF")
+    with page.expect_download() as download:
+        link.click()
+    path = tmp_path / "interest.tiff"
+    download.value.save_as(path)
+    assert download.value.suggested_filename.startswith("large_")
+    with tifffile.TiffFile(path) as file:
+        tags, shape = file.pages.first.tags, file.pages.first.shape
+        assert shape[0] * shape[1] / 1e6 == pytest.approx(2.0, rel=0.002)  # at 1 µm/px, in mm²
+        assert shape[1] / shape[0] == pytest.approx(4 / 3, rel=0.002)
+        assert tags["ResolutionUnit"].value == tifffile.RESUNIT.CENTIMETER
+        for name in ("XResolution", "YResolution"):
+            above, below = tags[name].value
+            assert above / below == pytest.approx(10_000)
+    page.get_by_label("Delete this region of interest").click()
+    expect(link).to_have_count(0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import Page, expect
 
 from .making import Clinic, all_sent, settle, shoot, until
+from .rates import pace
 
 
 def _click(page: Page, x: float, y: float) -> None:
@@ -68,6 +69,22 @@ def test_a_slide_is_screened_from_the_first_click_to_the_last_field(clinic: Clin
     shoot(page, "screening-done")
     page.get_by_role("button", name="Begin pass 2").click()
     expect(page.locator(".progress")).to_contain_text("0 of")
+
+
+def test_cells_are_screened_by_a_click_and_a_key(clinic: Clinic) -> None:
+    rater = clinic.person("Anna")
+    round_ = clinic.round("screening", "screening", rater, settings={"field_um": [160, 110]})
+    page = clinic.page(rater, f"/round/{round_}/slide/{clinic.slide['id']}")
+    expect(page.locator(".progress")).to_contain_text("0 of")
+    settle(page)
+    with pace("screening, a click and a key a cell", 8) as done:
+        for at in range(8):
+            _click(page, 150 + 100 * at, 250 + 40 * (at % 2))
+            page.keyboard.press("12"[at % 2])
+        page.keyboard.press("n")
+        all_sent(page)
+    assert sorted(clinic_cells(clinic, rater, round_)["label"]) == [1] * 4 + [2] * 4
+    assert done.per_minute > 30
 
 
 def clinic_cells(clinic: Clinic, rater: object, round_: int) -> dict[str, list[int]]:

@@ -1,0 +1,133 @@
+"""For everybody: names, roles and contrast in both themes, the order of focus, and all keys told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from .gallery import Exhibit, exhibits
+from .making import Clinic, settle, shoot
+
+ROOT = Path(__file__).parents[2]
+AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
+_CHECK = """async () => {
+  const { violations } = await axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa'] });
+  return violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ target, any }) => `${id}: ${target}: ${any.map((one) => one.message).join('; ')}`));
+}"""
+_FOCUSED = """() => {
+  const element = document.activeElement;
+  const style = getComputedStyle(element);
+  if (element === document.body) return null;
+  const name = element.getAttribute('aria-label') ?? element.textContent.trim();
+  return { name, visible: style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2 };
+}"""
+Keys = set[tuple[tuple[str, ...], str]]
+
+
+@pytest.fixture(scope="module")
+def gallery(served: Clinic, slides: Path) -> Iterator[list[Exhibit]]:
+    """Return all places of the page, with work in them."""
+    yield exhibits(served, slides)
+    served.close()
+
+
+def _open(pages: dict[int, Page], clinic: Clinic, exhibit: Exhibit) -> Page:
+    page = pages.get(exhibit.person.id)
+    if page is None:
+        page = pages[exhibit.person.id] = clinic.page(exhibit.person)
+    page.goto(f"{clinic.server.address}/#{exhibit.where}")
+    expect(page.locator(exhibit.awaited).first).to_be_visible()
+    settle(page, seconds=0.2)
+    for key in exhibit.keys:
+        page.keyboard.press(key)
+    return page
+
+
+def _told(page: Page) -> Keys:
+    """Return the keys of the help, as they are shown, with what they do."""
+    page.keyboard.press("?")
+    lines: list[Any] = page.locator(".help .line").evaluate_all(
+        """lines => lines.map(line => [
+          [...line.querySelectorAll('.chord')].map(
+            chord => [...chord.querySelectorAll('kbd')].map(cap => cap.textContent).join(' ')),
+          line.querySelector('dd').textContent])"""
+    )
+    page.keyboard.press("Escape")
+    return {(tuple(keys), title) for keys, title in lines if not title.startswith("Class: ")}
+
+
+def _written() -> Keys:
+    """Return the keys of docs/labelling.md."""
+    text = (ROOT / "docs" / "labelling.md").read_text(encoding="utf-8")
+    section = text.split("\n## Keys\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (`.+`) \| (.+) \|$", section, flags=re.MULTILINE)
+    return {(tuple(re.findall(r"`([^`]+)`", keys)), title) for keys, title in rows if "…" not in keys}
+
+
+def _pale(page: Page) -> bool:
+    """Whether a text without contrast is found."""
+    page.evaluate(
+        """() => {
+          const text = document.createElement('p');
+          text.textContent = 'pale';
+          text.style.color = '#888';
+          text.style.backgroundColor = '#777';
+          document.querySelector('main, .panel').append(text);
+        }"""
+    )
+    return any(one.startswith("color-contrast") for one in page.evaluate(_CHECK))
+
+
+def test_every_place_is_named_and_readable_in_both_themes_and_its_keys_are_told(
+    served: Clinic, gallery: list[Exhibit]
+) -> None:
+    assert AXE.is_file(), "python frontend/build.py"
+    axe = AXE.read_text(encoding="utf-8")
+    pages: dict[int, Page] = {}
+    found: list[str] = []
+    keys: Keys = set()
+    for exhibit in gallery:
+        page = _open(pages, served, exhibit)
+        if not page.evaluate("() => 'axe' in window"):
+            page.evaluate(axe)
+        for _ in range(2):
+            theme = page.locator("html").get_attribute("data-theme")
+            found += [f"{exhibit.name}, {theme}: {one}" for one in page.evaluate(_CHECK)]
+            shoot(page, f"{exhibit.name}-{theme}")
+            assert page.evaluate("document.documentElement.scrollWidth") <= 1366
+            page.keyboard.press("Alt+t")
+            page.wait_for_timeout(150)  # colours fade
+        keys |= _told(page)
+    assert _pale(page), "axe-core would not see a pale text"
+    assert found == []
+    assert keys == _written()
+
+
+def test_focus_goes_from_the_bar_over_the_view_to_the_panel_and_is_seen(
+    served: Clinic, gallery: list[Exhibit]
+) -> None:
+    (case,) = [one for one in gallery if one.name == "case"]
+    page = served.page(case.person, case.where)
+    expect(page.locator(case.awaited)).to_be_visible()
+    settle(page)
+    seen: list[str] = []
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        focused = page.evaluate(_FOCUSED)
+        if focused is None:
+            break  # past the last one
+        assert focused["visible"], focused
+        seen.append(focused["name"])
+    order = ["mitoscope", "Light or dark", "Fit", "Snapshot", "Find the hot spot", "Next N"]
+    places = [seen.index(name) for name in order]
+    assert places == sorted(places)
+    assert any(name.startswith("Sign ") for name in seen)
+    page.keyboard.press("?")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
