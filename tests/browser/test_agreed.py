@@ -41,7 +41,7 @@ def test_consensus_and_third_expert_become_the_agreed_class(clinic: Clinic, slid
 
     lead = clinic.page(clinic.lead, "/study/agreement")
     row = lead.get_by_role("row", name=f"{cora.name} overruled {anna.name}")
-    expect(row).to_contain_text("3 cells")
+    expect(row).to_contain_text("3 of 3 cells")
     lead.get_by_label("A class is agreed by").select_option("majority")
     lead.get_by_role("button", name="Record the agreed classes").click()
     expect(lead.get_by_text("classes are agreed")).to_be_visible()

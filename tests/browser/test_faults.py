@@ -32,7 +32,7 @@ def test_a_full_disk_is_told_and_the_cell_is_made_once_there_is_room(frail: Clin
     with frail.server.full_disk():
         click(page, 400, 300)
         expect(page.locator(".notice")).to_contain_text("The server cannot write")
-        expect(page.locator(".notice")).to_contain_text("free space")
+        expect(page.locator(".notice")).to_contain_text("Free space")
         expect(page.locator(".notice")).to_contain_text("1 action waits in this browser")
         expect(page.locator(".unsent")).to_have_text("1 unsent")
         shoot(page, "disk-full")

@@ -85,7 +85,7 @@ def test_100_000_cells_are_panned_smoothly(clinic: Clinic) -> None:
     page.route("**/cells", lambda route: route.fulfill(body=body, content_type="application/json"))
     page.route("**/cells?since=*", lambda route: route.abort())
     page.goto(f"{clinic.server.address}/#/round/{round_}/slide/{clinic.slide['id']}")
-    expect(page.locator(".panel")).to_contain_text("50,")
+    expect(page.locator(".panel")).to_contain_text("50,", timeout=60_000)
     density = _fps(page, "100,000 cells as density, panned")
     shoot(page, "cells-100000-density")
     page.keyboard.press("g")

@@ -23,6 +23,8 @@ interface Overrule {
   readonly overruled: string;
   readonly by: string;
   readonly cells: number;
+  /** Of these cells the one who decided differed from the other in `cells`. */
+  readonly decided: number;
   readonly share: number;
 }
 
@@ -80,7 +82,7 @@ export function Agreement() {
             {domains.map((one) => (
               <tr key={one.domain}>
                 <th scope="row">
-                  <bdi>{one.domain || "all"}</bdi>
+                  <bdi>{one.domain.replaceAll("_", " ") || "all"}</bdi>
                 </th>
                 <td class="number">{one.cells.toLocaleString("en")}</td>
                 <td class="number">{percent(one.disagreement)}</td>
@@ -102,7 +104,7 @@ export function Agreement() {
                     <bdi>{one.by}</bdi> overruled <bdi>{one.overruled}</bdi>
                   </th>
                   <td class="number">
-                    {one.cells} cells, {Math.round(one.share * 100)} %
+                    {one.cells} of {one.decided} cells, {Math.round(one.share * 100)} %
                   </td>
                 </tr>
               ))}

@@ -142,6 +142,7 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
       if (found.value) found.value = { ...found.value, results: [result, ...found.value.results] };
     }, reload);
   };
+  const isBare = isLoaded.value && ![...work.table.all()].some((cell) => cell.score !== null);
   const now = found.value;
   const chosen = selected.value === null ? undefined : work.table.get(selected.value);
   return (
@@ -162,40 +163,45 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
             </button>
           </div>
         </Section>
-        <Section title={`Threshold ${threshold.value.toFixed(2)}`}>
-          <input
-            type="range"
-            min={Math.floor((now?.floor ?? 0) * 100) / 100}
-            max={1}
-            step={0.01}
-            value={threshold.value}
-            aria-label="Threshold of the model's score"
-            onInput={(event) => (threshold.value = event.currentTarget.valueAsNumber)}
-          />
-          <p class="soft">Candidates above it count, unless you reject them.</p>
-        </Section>
-        {isLoaded.value && ![...work.table.all()].some((cell) => cell.score !== null) && <NoCandidates slide={slide} />}
-        <Section title={chosen ? `Candidate, score ${chosen.score?.toFixed(2) ?? "–"}` : "Candidate"}>
-          <div class="row">
-            <button type="button" class="grow" disabled={!chosen} aria-pressed={chosen?.own && chosen.label === figure} onClick={() => give(figure)}>
-              Accept <kbd>A</kbd>
-            </button>
-            <button type="button" class="grow" disabled={!chosen} aria-pressed={chosen?.own && chosen.label > 0 && chosen.label !== figure} onClick={() => give(other)}>
-              Reject <kbd>R</kbd>
-            </button>
-          </div>
-          <div class="row">
-            <button type="button" onClick={() => step(-1)}>
-              Previous
-            </button>
-            <button type="button" class="grow" onClick={() => step(1)}>
-              Next <kbd>N</kbd>
-            </button>
-            <button type="button" disabled={!work.canUndo.value} onClick={() => work.undo()}>
-              Undo
-            </button>
-          </div>
-        </Section>
+        {isBare ? (
+          <NoCandidates slide={slide} />
+        ) : (
+          <Section title={`Threshold ${threshold.value.toFixed(2)}`}>
+            <input
+              type="range"
+              min={Math.floor((now?.floor ?? 0) * 100) / 100}
+              max={1}
+              step={0.01}
+              value={threshold.value}
+              aria-label="Threshold of the model's score"
+              onInput={(event) => (threshold.value = event.currentTarget.valueAsNumber)}
+            />
+            <p class="soft">Candidates above it count, unless you reject them.</p>
+          </Section>
+        )}
+        {work.table.size > 0 && (
+          <Section title={chosen ? `Candidate, score ${chosen.score?.toFixed(2) ?? "–"}` : "Candidate"}>
+            <div class="row">
+              <button type="button" class="grow" disabled={!chosen} aria-pressed={chosen?.own && chosen.label === figure} onClick={() => give(figure)}>
+                Accept <kbd>A</kbd>
+              </button>
+              <button type="button" class="grow" disabled={!chosen} aria-pressed={chosen?.own && chosen.label > 0 && chosen.label !== figure} onClick={() => give(other)}>
+                Reject <kbd>R</kbd>
+              </button>
+            </div>
+            <div class="row">
+              <button type="button" onClick={() => step(-1)}>
+                Previous
+              </button>
+              <button type="button" class="grow" onClick={() => step(1)}>
+                Next <kbd>N</kbd>
+              </button>
+              <button type="button" disabled={!work.canUndo.value} onClick={() => work.undo()}>
+                Undo
+              </button>
+            </div>
+          </Section>
+        )}
         <Signature count={count} results={now?.results ?? []} onSign={sign} />
       </Panel>
     </div>

@@ -16,7 +16,7 @@ export function LineNotice() {
         {state.kind === "away" && <b>The server does not answer. </b>}
         {state.kind === "unknown" && <b>This browser is not known here any more: open your own link again. </b>}
         {state.kind === "stuck" && <b>The server cannot write: {state.refusal.message}. </b>}
-        {state.kind === "stuck" && state.refusal.mend && <>{state.refusal.mend}. </>}
+        {state.kind === "stuck" && state.refusal.mend && <>{sentence(state.refusal.mend)}. </>}
         {kept}
       </span>
       <button type="button" onClick={() => theOutbox().wake()}>
@@ -28,6 +28,10 @@ export function LineNotice() {
       {shows.value && <UnsentList onClose={() => (shows.value = false)} />}
     </div>
   );
+}
+
+function sentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function UnsentList({ onClose }: { onClose(): void }) {

@@ -1,6 +1,7 @@
 import OpenSeadragon from "openseadragon";
 import { Frame, type Box, type Point } from "./frame";
 import { framing } from "./framing";
+import { declineInlineStyle } from "./inline-style";
 import type { Layer } from "./layer";
 import { magnificationOf, scaleOf } from "./magnification";
 import type { Pointer, Tool } from "./tool";
@@ -41,18 +42,6 @@ const OPTIONS = {
 
 /** CSS pixels at the edges of the view that its furniture covers: what is brought into view lies between them. */
 const COVERED = { top: 78, right: 10, bottom: 52, left: 10 };
-
-/**
- * OpenSeadragon adds an inline style for touch screens, which the page's Content-Security-Policy rightly refuses,
- * unless one is there. It is told so by an element without meaning: nothing focusable is in its canvas anyway.
- */
-function declineInlineStyle(): void {
-  const mark = "data-openseadragon-mobile-css";
-  if (document.querySelector(`style[${mark}]`)) return;
-  const stand = document.createElementNS(null, "style");
-  stand.setAttribute(mark, "none");
-  document.head.append(stand);
-}
 
 /** A slide in deep zoom, with layers drawn over it and a tool that takes clicks and drags. */
 export class SlideView {
