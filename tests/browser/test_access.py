@@ -78,7 +78,9 @@ def _pale(page: Page) -> bool:
           text.textContent = 'pale';
           text.style.color = '#888';
           text.style.backgroundColor = '#777';
-          document.querySelector('main, .panel').append(text);
+          const place = { position: 'fixed', left: '40%', top: '40%', zIndex: 9999 };
+          Object.assign(text.style, place, { fontSize: '14px' });
+          document.body.append(text);
         }"""
     )
     return any(one.startswith("color-contrast") for one in page.evaluate(_CHECK))
