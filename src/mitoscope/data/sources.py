@@ -162,7 +162,7 @@ def _annotated(config: AnnotatedSlides, data: Path, mpp: float) -> list[Field]:
     path = _inside(data, config.labels, "data.source.labels")
     folder = _inside(data, config.slides, "data.source.slides")
     domains = None if config.domains is None else _inside(data, config.domains, "data.source.domains")
-    study = _study(path, config.format, ReadOptions(domains=domains))
+    study = read_labels(path, config.format, ReadOptions(domains=domains))
     files = {one.stem: one for one in folder.iterdir() if one.is_file()}
     names = [Path(slide.name) for slide in study.slides]
     missing = [name.name for name in names if not (folder / name.name).is_file() and name.stem not in files]
@@ -192,7 +192,8 @@ def _annotated(config: AnnotatedSlides, data: Path, mpp: float) -> list[Field]:
     return fields
 
 
-def _study(path: Path, format_name: str | None, options: ReadOptions) -> Study:
+def read_labels(path: Path, format_name: str | None, options: ReadOptions) -> Study:
+    """Read annotations from a store, or from a file of any format of the exchange."""
     if format_name is None:
         try:
             with Store.open(path, write=False) as store:

@@ -14,15 +14,14 @@ import numpy as np
 from mitoscope.curation.splits import published_split
 from mitoscope.data.field import Labels
 from mitoscope.data.slide_field import SlideField, open_field, with_labels
-from mitoscope.data.sources import AnnotatedSlides, agreements
-from mitoscope.errors import StoreError, TrainingDataError
+from mitoscope.data.sources import AnnotatedSlides, agreements, read_labels
+from mitoscope.errors import TrainingDataError
 from mitoscope.exchange.format import ReadOptions
 from mitoscope.exchange.names import IMAGE_SUFFIXES, stem
 from mitoscope.exchange.outcome import UNKNOWN, outcome
-from mitoscope.exchange.registry import read_study
 from mitoscope.experiments.trained.declaration import SetDeclaration
 from mitoscope.slide import open_slide
-from mitoscope.store import SlideRecord, Store, Study
+from mitoscope.store import SlideRecord, Study
 
 _LISTED = 40
 """Missing slides are listed up to this number."""
@@ -139,7 +138,7 @@ def read_set(name: str, declared: SetDeclaration, data: Path) -> SlideSet:
     """
     labels = _there(data / declared.labels, "labels", name)
     domains = None if declared.domains is None else _there(data / declared.domains, "table of domains", name)
-    study = _study(labels, declared.format, ReadOptions(domains=domains))
+    study = read_labels(labels, declared.format, ReadOptions(domains=domains))
     if declared.by_table:
         kept = [slide for slide in study.slides if slide.domain.scanner]
         study = _only(study, {slide.name for slide in kept})
@@ -185,16 +184,6 @@ def _there(path: Path, what: str, name: str) -> Path:
             f"no {what} of the set {name}", where=path, mend="give the folder of the data set with --data"
         )
     return path
-
-
-def _study(path: Path, format_name: str | None, options: ReadOptions) -> Study:
-    if format_name is None:
-        try:
-            with Store.open(path, write=False) as store:
-                return store.export_study()
-        except StoreError:
-            pass  # not a store: one of the exchange formats, or refused there
-    return read_study(path, format_name, options)
 
 
 def _only(study: Study, names: set[str]) -> Study:
