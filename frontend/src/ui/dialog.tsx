@@ -1,5 +1,5 @@
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef } from "preact/hooks";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
 
 interface Properties {
   title: string;
@@ -12,11 +12,17 @@ interface Properties {
 export function Dialog({ title, onClose, wide = false, children }: Properties) {
   const element = useRef<HTMLDialogElement>(null);
   const heading = useId();
-  useEffect(() => {
+  const live = useRef(onClose);
+  live.current = onClose;
+  // Open before the next key is heard, so that an Esc right after it is the dialog's.
+  useLayoutEffect(() => {
     const dialog = element.current;
     const before = document.activeElement;
+    const closed = () => live.current();
+    dialog?.addEventListener("close", closed);
     dialog?.showModal();
     return () => {
+      dialog?.removeEventListener("close", closed);
       dialog?.close();
       if (before instanceof HTMLElement) before.focus({ preventScroll: true });
     };
@@ -26,10 +32,6 @@ export function Dialog({ title, onClose, wide = false, children }: Properties) {
       ref={element}
       class={wide ? "wide" : ""}
       aria-labelledby={heading}
-      onCancel={(event) => {
-        event.preventDefault();
-        onClose();
-      }}
       onClick={(event) => event.target === element.current && onClose()}
     >
       <div class="sheet">
