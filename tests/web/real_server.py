@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,11 +23,13 @@ class RealServer:
         The store; made from the slides if it is not there.
     slides : Path
         Folder of the slides.
+    before : sequence of str
+        A command that runs the server's.
     """
 
-    def __init__(self, study: Path, slides: Path) -> None:
+    def __init__(self, study: Path, slides: Path, *, before: Sequence[str] = ()) -> None:
         code = "from mitoscope.cli import run; run()"
-        command = [sys.executable, "-c", code, "serve", str(study), "--slides", str(slides)]
+        command = [*before, sys.executable, "-c", code, "serve", str(study), "--slides", str(slides)]
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True
         )

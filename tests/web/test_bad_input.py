@@ -36,8 +36,11 @@ def test_a_slide_that_moved_away_and_came_back(quick_path: Path, slides: Path) -
     opened = open_study(quick_path / "study.mito", folders=[folder])
     app = create_app(opened.store, opened.shelf)
     lead = Person(enter(app, f"/?token={opened.token}"), opened.lead_id)
+    assert lead.get("/api/me")["slides"][0]["state"] == "ok"
     (folder / "one.tiff").rename(quick_path / "away.tiff")
-    app.state.desk.shelf._shown.clear()
+    answer = lead.get("/api/slides/1/thumbnail.jpg", status=410)
+    assert answer["code"] == "slide_missing"
+    _said(answer)
     (slide,) = lead.get("/api/me")["slides"]
     assert slide["state"] == "missing"
     assert slide["reason"]
