@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import subprocess
@@ -75,7 +74,7 @@ def test_a_disk_that_is_really_full_is_said_and_the_same_action_works_once_there
         assert "free space" in said["mend"]
         shown = lead.get(f"/api/rounds/2/slides/{slide}/cells")["cell"]
         assert shown == [first.json()["cell"]], "what is there can be looked at"
-        os.unlink(ballast)
+        ballast.unlink()
         again = lead.send("POST", "/api/rounds/2/actions", **body | {"key": kept})
         assert (again.status_code, again.json()["is_repeated"]) == (200, False)
         assert len(lead.get(f"/api/rounds/2/slides/{slide}/cells")["cell"]) == 2

@@ -115,6 +115,8 @@ class Page:
     histogram_caption: str
     provenance: tuple[Group, ...]
     reading: tuple[str, ...]
+    window_title: str = "Hot spot"
+    figure_key: str = "Mitotic figure above the threshold"
     top_title: str = "Highest scores"
     borderline_title: str = "Borderline"
     shows_scores: bool = True

@@ -98,6 +98,8 @@ def _compose(result: SignedResult, slide: Slide, tissue: TissueMask) -> Page:
         histogram_caption="",
         provenance=_provenance(result, slide),
         reading=_READING,
+        window_title="The window",
+        figure_key="Mitotic figure",
         top_title="Counted in the window",
         borderline_title="Decided by hand",
         shows_scores=False,
