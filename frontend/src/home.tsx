@@ -103,7 +103,6 @@ function Shown({ slide, round }: { slide: Slide; round?: Round }) {
       </b>
       <span class="soft">
         {slide.width} × {slide.height} px{slide.mpp === null ? "" : `, ${slide.mpp.toFixed(3)} µm/px`}
-        {slide.region_mm2 == null ? "" : `, ${slide.region_mm2.toFixed(2)} mm²`}
       </span>
     </a>
   );

@@ -62,7 +62,7 @@ def test_a_read_only_study_is_told_and_the_cell_is_made_once_it_may_be_written(f
 
 @pytest.mark.parametrize("path", ["/", "/?token=made-up"])
 def test_an_unknown_browser_is_told_what_to_do(clinic: Clinic, path: str) -> None:
-    clinic.foresee("401", "favicon.ico")
+    clinic.foresee("401")
     page = clinic.context().new_page()
     page.goto(f"{clinic.server.address}{path}")
     expect(page.locator("body")).to_contain_text("lead of the study")

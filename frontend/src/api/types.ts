@@ -13,12 +13,13 @@ export interface Slide {
   readonly width: number | null;
   readonly height: number | null;
   readonly mpp: number | null;
+  readonly mpp_x: number | null;
+  readonly mpp_y: number | null;
   readonly tile_size: number;
   readonly max_level: number | null;
   readonly state: "ok" | "missing" | "rejected";
   readonly reason: string | null;
   readonly mend: string | null;
-  readonly region_mm2?: number | null;
 }
 
 export type RoundKind =
@@ -40,8 +41,6 @@ export interface Round {
   readonly is_blinded: boolean;
   readonly is_open: boolean;
   readonly slides: readonly number[];
-  /** Ids of the classes in use; all of the study where it is not told. */
-  readonly labels?: readonly number[];
   readonly shows_labels: boolean;
   readonly speaks_as: "rater" | "consensus";
   readonly review: string | null;
@@ -61,7 +60,8 @@ export interface Me {
   readonly labels: readonly Label[];
   readonly slides: readonly Slide[];
   readonly rounds: readonly Round[];
-  readonly version: string;
+  /** Number of the last event. */
+  readonly version: number;
 }
 
 export interface CellColumns {
@@ -74,14 +74,14 @@ export interface CellColumns {
   readonly score: readonly (number | null)[];
   readonly rater: readonly number[];
   readonly seen: readonly string[];
-  readonly mine?: readonly boolean[];
+  readonly mine: readonly boolean[];
   readonly raters: Readonly<Record<string, string>>;
-  readonly deleted?: readonly number[];
+  readonly deleted: readonly number[];
 }
 
 export interface Opinion {
   readonly rater_name: string;
-  readonly label: number | null;
+  readonly label: number;
   readonly round_name: string;
   readonly time_s: number | null;
 }
@@ -91,7 +91,8 @@ export interface CellRecord {
   readonly slide: number;
   readonly x: number;
   readonly y: number;
-  readonly label: number | null;
+  /** My own of this round; 0 where I have given none. */
+  readonly label: number;
   readonly score: number | null;
   readonly is_deleted: boolean;
   readonly seen: string;
@@ -126,7 +127,8 @@ export interface Region {
   readonly name: string;
   readonly vertices: readonly (readonly [number, number])[];
   readonly area_mm2: number | null;
-  readonly seen: string;
+  /** Number of its last change. */
+  readonly seen: number;
 }
 
 export interface Interest {
@@ -136,7 +138,7 @@ export interface Interest {
   readonly y: number;
   readonly width: number;
   readonly height: number;
-  readonly area_mm2: number;
+  readonly area_mm2: number | null;
   readonly rater_name: string;
   readonly tiff: string;
 }
@@ -148,7 +150,7 @@ export interface Result {
   readonly count: number;
   readonly threshold: number;
   readonly area_mm2: number;
-  readonly comment?: string | null;
+  readonly comment: string;
   readonly report: string;
 }
 
@@ -156,7 +158,7 @@ export interface Case {
   readonly threshold: number;
   readonly window: { readonly width: number; readonly height: number; readonly area_mm2: number; readonly aspect: string };
   readonly hot_spot: { readonly x: number; readonly y: number; readonly count: number };
-  readonly tissue_mm2: number | null;
+  readonly tissue_mm2: number;
   readonly floor: number | null;
   readonly mitotic_label: number;
   readonly results: readonly Result[];
@@ -166,7 +168,8 @@ export interface Qualification {
   readonly state: "testing" | "qualified" | "failed";
   readonly done: number;
   readonly needed: number;
-  readonly score: number | null;
+  /** Share that was right; 0 where none is answered yet. */
+  readonly score: number;
   readonly pass_mark: number;
 }
 
@@ -209,7 +212,8 @@ export interface Person {
   readonly id: number;
   readonly name: string;
   readonly kind: string;
-  readonly role: "lead" | "rater";
+  /** Null for those who never come in. */
+  readonly role: "lead" | "rater" | null;
   readonly is_open: boolean;
   readonly has_link: boolean;
   readonly labels: number;

@@ -3,7 +3,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { get } from "../api/request";
 import type { Board, Label, Person, Round } from "../api/types";
 import { useCommands } from "../keys/commands";
-import { isLead, labelName, labelsOf, sayError, write } from "../state/session";
+import { isLead, labelName, studyLabels, sayError, write } from "../state/session";
 import { Work } from "../state/work";
 import { LabelKeys, labelCommands } from "../ui/label-keys";
 import { Empty, Panel, Progress, Section } from "../ui/panel";
@@ -38,11 +38,11 @@ export function BoardReview({ round }: { round: Round }) {
       </Empty>
     );
   }
-  return <ReadyBoard round={round} board={board} />;
+  return <ReadyBoard board={board} />;
 }
 
-function ReadyBoard({ round, board }: { round: Round; board: Board }) {
-  const labels = useMemo(() => labelsOf(round), [round.id]);
+function ReadyBoard({ board }: { board: Board }) {
+  const labels = useMemo(studyLabels, []);
   const work = useMemo(() => workOn(board), [board]);
   const picture = useMemo(() => boardPicture(board), [board]);
   const selected = useSignal<ReadonlySet<number>>(new Set());

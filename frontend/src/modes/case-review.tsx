@@ -4,7 +4,7 @@ import { ask, get } from "../api/request";
 import { Refusal } from "../api/errors";
 import type { Case, Result, Round } from "../api/types";
 import { useCommands } from "../keys/commands";
-import { labelsOf, sayError, theOutbox } from "../state/session";
+import { studyLabels, sayError, theOutbox } from "../state/session";
 import { Follow } from "../state/follow";
 import { Work } from "../state/work";
 import { Panel, Section } from "../ui/panel";
@@ -30,7 +30,7 @@ const CANDIDATE = "#f0e442";
 export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide }) {
   const path = `/api/rounds/${round.id}/slides/${slide.id}`;
   const work = useMemo(() => new Work(round.id), [round.id, slide.id]);
-  const labels = useMemo(() => labelsOf(round), [round.id]);
+  const labels = useMemo(studyLabels, []);
   const picture = useMemo(() => pictureOf(slide), [slide.id]);
   const found = useSignal<Case | null>(null);
   const threshold = useSignal(0.5);

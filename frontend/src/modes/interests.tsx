@@ -22,6 +22,10 @@ interface Properties {
   polygons: Tool | null;
 }
 
+function areaOf({ area_mm2 }: Interest): string {
+  return area_mm2 === null ? "" : `${area_mm2.toFixed(2)} mm²`;
+}
+
 /** Regions of interest of 2 mm²: placed by hand or on the hot spot, saved, exported as TIFF. */
 export function Interests({ slide, view, layer, polygons }: Properties) {
   const path = `/api/slides/${slide.id}/interests`;
@@ -29,7 +33,7 @@ export function Interests({ slide, view, layer, polygons }: Properties) {
   const placed = useSignal<Box | null>(null);
   const draw = () => {
     layer.boxes = [
-      ...list.value.map((one) => ({ box: one, colour: BLUE, width: 2, caption: one.name || `${one.area_mm2.toFixed(2)} mm²` })),
+      ...list.value.map((one) => ({ box: one, colour: BLUE, width: 2, caption: one.name || areaOf(one) })),
       ...(placed.value ? [{ box: placed.value, colour: BLUE, dash: [8, 5] }] : []),
     ];
     view.redraw();
@@ -86,7 +90,7 @@ export function Interests({ slide, view, layer, polygons }: Properties) {
           <li key={one.id} class="entry">
             <button type="button" class="plain grow" onClick={() => view.fit(one)}>
               <bdi class="clip grow">{one.name || one.rater_name}</bdi>
-              <span>{one.area_mm2.toFixed(2)} mm²</span>
+              <span>{areaOf(one)}</span>
             </button>
             <a class="button plain" href={one.tiff} download="">
               TIFF

@@ -86,7 +86,7 @@ export class Queue {
     for (const cell of cells) {
       this.work.know(cell);
       const { x, y, score } = cell;
-      this.work.table.put({ id: cell.cell, x, y, label: cell.label ?? NO_LABEL, score, own: cell.label !== null, rater: null });
+      this.work.table.put({ id: cell.cell, x, y, label: cell.label, score, own: cell.label !== NO_LABEL, rater: null });
       new Image().src = cropUrl(cell.slide, x, y, CROP_PX0);
     }
   }

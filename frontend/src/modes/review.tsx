@@ -3,7 +3,7 @@ import { useMemo } from "preact/hooks";
 import type { Label, Round } from "../api/types";
 import { useCommands, type Command } from "../keys/commands";
 import { go } from "../state/route";
-import { labelsOf, me } from "../state/session";
+import { studyLabels, me } from "../state/session";
 import { LabelKeys, labelCommands } from "../ui/label-keys";
 import { Empty, Panel, Progress, Section } from "../ui/panel";
 import { ContactSheet } from "./contact-sheet";
@@ -21,7 +21,7 @@ const TITLES: Partial<Record<Round["kind"], string>> = {
 /** One cell after the other, in context or as a contact sheet: second read, consensus, third expert, candidates. */
 export function Review({ round }: { round: Round }) {
   const queue = useMemo(() => new Queue(round), [round.id]);
-  const labels = useMemo(() => labelsOf(round), [round.id]);
+  const labels = useMemo(studyLabels, []);
   const isSheet = useSignal(false);
   const chosen = useSignal<number | null>(null);
   const current = (isSheet.value && queue.cells.value.find((one) => one.cell === chosen.value)) || queue.current.value;

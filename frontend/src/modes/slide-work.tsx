@@ -4,7 +4,7 @@ import type { ComponentChildren } from "preact";
 import { get } from "../api/request";
 import type { Region, Round } from "../api/types";
 import { useCommands } from "../keys/commands";
-import { labelsOf, sayError } from "../state/session";
+import { studyLabels, sayError } from "../state/session";
 import { Follow } from "../state/follow";
 import { Work } from "../state/work";
 import { LabelKeys, labelCommands } from "../ui/label-keys";
@@ -30,7 +30,7 @@ interface Properties {
 /** A slide with its cells: click, drag, keys, undo; the base of free labelling and of screening. */
 export function SlideWork({ round, slide, children, mapLayers, onView }: Properties) {
   const work = useMemo(() => new Work(round.id), [round.id, slide.id]);
-  const labels = useMemo(() => labelsOf(round), [round.id]);
+  const labels = useMemo(studyLabels, []);
   const picture = useMemo(() => pictureOf(slide), [slide.id]);
   const current = useSignal(labels[0]?.id ?? 0);
   const selected = useSignal<number | null>(null);
@@ -130,7 +130,7 @@ function CellActions({ work, onRemove, hasSelection }: { work: Work; onRemove():
   );
 }
 
-function Counted({ work, filter, labels }: { work: Work; filter: Parameters<typeof Filters>[0]["filter"]; labels: ReturnType<typeof labelsOf> }) {
+function Counted({ work, filter, labels }: { work: Work; filter: Parameters<typeof Filters>[0]["filter"]; labels: ReturnType<typeof studyLabels> }) {
   const [, again] = useState(0);
   useEffect(() => {
     let scheduled = 0;

@@ -58,10 +58,9 @@ export function slideOf(id: number): Slide | undefined {
   return me.value?.slides.find((slide) => slide.id === id);
 }
 
-/** The classes of a round, in the study's order. */
-export function labelsOf(round: Round | undefined): Label[] {
-  const wanted = round?.labels;
-  return (me.value?.labels ?? []).filter((label) => !wanted?.length || wanted.includes(label.id));
+/** The classes of the study, in its order. */
+export function studyLabels(): readonly Label[] {
+  return me.value?.labels ?? [];
 }
 
 export function labelName(id: number | null): string {

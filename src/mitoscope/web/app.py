@@ -188,6 +188,7 @@ class _Border:
             if has_begun or scope["type"] != "http":
                 raise
             _LOG.error("%s %s", scope["method"], scope["path"], exc_info=error)
-            what = f"the server failed ({type(error).__name__}); nothing was changed"
-            refusal = Refusal(500, "unexpected", what, mend="repeat it; the server's log says more")
+            what = f"the server failed ({type(error).__name__})"
+            mend = "repeat it, nothing is done twice; the server's log says more"
+            refusal = Refusal(500, "unexpected", what, mend=mend)
             await _answer(refusal)(scope, receive, send)

@@ -14,6 +14,7 @@ from mitoscope.errors import MitoscopeError
 from mitoscope.loops.board_image import write_board
 from mitoscope.loops.crops import MPP, CropPlace, gather_crops
 from mitoscope.store.board import Board, BoardPlace
+from mitoscope.web.answers.boards import PictureState
 
 PICTURE = "board.tiff"
 
@@ -35,7 +36,7 @@ class BoardPicture:
     """
 
     path: Path
-    state: str = "drawing"
+    state: PictureState = "drawing"
     done: float = 0.0
     of: float = 1.0
     reason: str | None = None

@@ -16,7 +16,7 @@ from mitoscope.count.hot_spot import find_hot_spot, window_size
 from mitoscope.count.mitotic_count import FIELD_ASPECT
 from mitoscope.geometry import Aspect, BoxPx0, SizePx
 from mitoscope.slide import SlideInfo
-from mitoscope.store.sight import SeenCells
+from mitoscope.store.cells_seen import SeenCells
 from mitoscope.store.terms import Terms
 from mitoscope.tissue import TissueMask
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from typing import Any
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.store import queue
+from mitoscope.store import Shape, queue
+from mitoscope.store.cell_seen import SeenCell
+from mitoscope.store.cells_seen import SeenCells
 from mitoscope.store.queue import Progress
-from mitoscope.store.sight import SeenCell, SeenCells
 from mitoscope.store.terms import RoundRow
+from mitoscope.web.answers.cells import CellColumns, CellRecord
+from mitoscope.web.answers.rounds import Round, RoundSettings
+from mitoscope.web.answers.slides import Slide
 from mitoscope.web.deep_zoom import TILE_PX, max_level
 from mitoscope.web.shelf import ShownSlide
 from mitoscope.web.veil import Veil
@@ -21,7 +25,7 @@ from mitoscope.web.veil import Veil
 _BIN = re.compile(r"(.+), bin (\d+) of (\d+)")
 
 
-def describe_slide(shown: ShownSlide) -> dict[str, Any]:
+def describe_slide(shown: ShownSlide) -> Slide:
     """Return a slide."""
     record, info = shown.record, shown.info
     size = record.size if info is None else info.size
@@ -45,7 +49,7 @@ def describe_slide(shown: ShownSlide) -> dict[str, Any]:
 
 def describe_round(
     connection: sqlite3.Connection, row: RoundRow, rater_id: int, *, speaker_id: int | None = None
-) -> dict[str, Any]:
+) -> Round:
     """Return a round with a rater's progress in it."""
     terms = row.terms
     found = _BIN.fullmatch(row.name)
@@ -58,7 +62,7 @@ def describe_round(
     return {
         "id": row.id,
         "name": row.name,
-        "kind": str(row.kind),
+        "kind": row.kind,
         "is_blinded": row.is_blinded,
         "is_open": terms.is_open,
         "slides": [one for (one,) in slides if terms.slides is None or one in terms.slides],
@@ -72,7 +76,7 @@ def describe_round(
         "labelled": progress.labelled,
         "cells": progress.cells,
         "position": None if position is None else json.loads(position[0]),
-        "settings": dict(terms.settings),
+        "settings": cast("RoundSettings", dict(terms.settings)),
     }
 
 
@@ -83,7 +87,7 @@ def round_progress(connection: sqlite3.Connection, row: RoundRow, rater_id: int)
     return Progress(sum(one.labelled for one in wanted), sum(one.cells for one in wanted))
 
 
-def describe_cell(cell: SeenCell, veil: Veil) -> dict[str, Any]:
+def describe_cell(cell: SeenCell, veil: Veil) -> CellRecord:
     """Return a cell with what the rater may know of it."""
     x_min, y_min, x_max, y_max = cell.bounds_px0
     return {
@@ -93,7 +97,7 @@ def describe_cell(cell: SeenCell, veil: Veil) -> dict[str, Any]:
         "y": (y_min + y_max) / 2,
         "width": x_max - x_min,
         "height": y_max - y_min,
-        "shape": cell.shape,
+        "shape": Shape(cell.shape),
         "vertices": None if cell.vertices_px0 is None else cell.vertices_px0.tolist(),
         "label": cell.label_id,
         "score": cell.score,
@@ -112,7 +116,7 @@ def describe_cell(cell: SeenCell, veil: Veil) -> dict[str, Any]:
     }
 
 
-def describe_cells(cells: SeenCells, veil: Veil, names: dict[int, str]) -> dict[str, Any]:
+def describe_cells(cells: SeenCells, veil: Veil, names: dict[int, str]) -> CellColumns:
     """Return the cells of a slide in columns."""
     bounds = cells.bounds_px0
     raters = sorted({one for one in cells.rater_id.tolist() if one})

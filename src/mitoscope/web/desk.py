@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
@@ -20,12 +20,14 @@ from mitoscope.store.sight import Sight, blinded_rounds, sight_of
 from mitoscope.store.terms import RoundRow, is_assigned, read_round_row
 from mitoscope.store.vocabulary import intern_raters, read_raters
 from mitoscope.tissue import TissueMask, find_tissue
+from mitoscope.web.answers.done import Done
 from mitoscope.web.refusal import Refusal, no_such, not_yours
 from mitoscope.web.shelf import SlideShelf
 from mitoscope.web.tile_cache import TileCache
 from mitoscope.web.veil import Veil
 
 COOKIE = "mitoscope"
+AnswerT = TypeVar("AnswerT", bound=Done)
 _TISSUES_KEPT = 32
 _VISITS_KEPT = 10_000
 _VISIT_FRESH_S = 5.0
@@ -203,9 +205,7 @@ def _consensus(desk: Desk) -> int:
         return int(intern_raters(connection, [CONSENSUS_RATER])[0])
 
 
-def done_once(
-    desk: Desk, visitor: Visitor, key: str, what: str, act: Callable[[Any], dict[str, Any]]
-) -> dict[str, Any]:
+def done_once(desk: Desk, visitor: Visitor, key: str, what: str, act: Callable[[Any], AnswerT]) -> AnswerT:
     """Act in one transaction, once for each key.
 
     Parameters
@@ -219,7 +219,8 @@ def done_once(
     what : str
         The request, in words: a key that comes with another one is refused.
     act : callable
-        Takes the connection, returns the answer.
+        Takes the connection, returns the answer of the first time; later ones say that they repeat it.
     """
     with desk.store.writing() as connection:
-        return once(connection, key, visitor.rater_id, what=what, act=lambda: act(connection))
+        answer = once(connection, key, visitor.rater_id, what=what, act=lambda: dict(act(connection)))
+    return cast("AnswerT", answer)  # what an earlier request left there has the same form

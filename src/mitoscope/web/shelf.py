@@ -15,6 +15,7 @@ from pathlib import Path
 from mitoscope.errors import MitoscopeError, SlideError
 from mitoscope.slide import Slide, SlideInfo, acquire, open_slide
 from mitoscope.store import SlideRecord, Store
+from mitoscope.web.answers.slides import SlideState
 from mitoscope.web.refusal import Refusal, no_such
 
 SUFFIXES = frozenset(
@@ -47,7 +48,7 @@ class ShownSlide:
     id: int
     record: SlideRecord
     info: SlideInfo | None = None
-    state: str = "missing"
+    state: SlideState = "missing"
     reason: str | None = None
     mend: str | None = None
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from mitoscope.curation.board import Grid, ask_second, lay_out, open_board, relabelled
@@ -14,9 +15,10 @@ from mitoscope.errors import LevelError, RegionError
 from mitoscope.loops.crops import CropPlace
 from mitoscope.slide import acquire
 from mitoscope.store.board import Board, BoardPlace, add_board, read_board, read_places
-from mitoscope.store.sight import cell_seen
+from mitoscope.store.cell_seen import cell_seen
 from mitoscope.store.terms import Terms, assign, read_round_row, write_terms
 from mitoscope.store.vocabulary import id_of, read_labels
+from mitoscope.web.answers.boards import BoardColumns, BoardOpened, Reclassed, SecondAsked
 from mitoscope.web.board_picture import BoardPicture, Drawing, picture_path
 from mitoscope.web.bodies import Action, Cell, Id, LevelNumber, Name, RowId, TileNumber
 from mitoscope.web.deep_zoom import TILE_PX, encode_jpeg, max_level, read_tile
@@ -48,7 +50,7 @@ class NewBoard(Action):
 
 
 @router.post("/api/boards")
-def add(body: NewBoard, desk: DeskHere, lead: LeadHere) -> dict[str, Any]:
+def add(body: NewBoard, desk: DeskHere, lead: LeadHere) -> BoardOpened:
     """Open the review of a board; its picture is drawn in the background."""
     if not len(body.cells) == len(body.x) == len(body.y):
         raise invalid("cells, x and y differ in length", field="x")
@@ -65,7 +67,7 @@ def add(body: NewBoard, desk: DeskHere, lead: LeadHere) -> dict[str, Any]:
     layout = lay_out(np.column_stack([body.x, body.y]), grid)
     before = _labels_before(desk, ids)
 
-    def act(connection: Any) -> dict[str, Any]:
+    def act(connection: Any) -> BoardOpened:
         round_id = id_of(connection, "round", body.name)
         places = [
             BoardPlace(cell, int(layout.column[row]), int(layout.row[row]), before.get(cell))
@@ -76,7 +78,7 @@ def add(body: NewBoard, desk: DeskHere, lead: LeadHere) -> dict[str, Any]:
         )
         write_terms(connection, round_id, Terms(shows_labels=True))
         assign(connection, round_id, body.raters or [lead.rater_id])
-        return {"board": board, "round": round_id}
+        return {"board": board, "round": round_id, "is_repeated": False}
 
     done = done_once(desk, lead, body.key, f"board {body.name}", act)
     with desk.store.reading() as connection:
@@ -157,8 +159,8 @@ def _start(desk: Desk, board: Board, picture: BoardPicture) -> None:
     picture.start(board, places, drawing)
 
 
-@router.get("/api/boards/{board_id}")
-def board(board_id: RowId, desk: DeskHere, visitor: VisitorHere) -> dict[str, Any]:
+@router.get("/api/boards/{board_id}", responses={200: {"model": BoardColumns}})
+def board(board_id: RowId, desk: DeskHere, visitor: VisitorHere) -> Response:
     """Return a board: where each cell stands, its class before and now."""
     found = _board(desk, board_id)
     mine = seat(desk, visitor, found.round_id)
@@ -167,7 +169,7 @@ def board(board_id: RowId, desk: DeskHere, visitor: VisitorHere) -> dict[str, An
     with desk.store.reading() as connection:
         places = read_places(connection, board_id)
         cells = [cell_seen(connection, mine.sight, one.cell_id) for one in places]
-    return {
+    columns: BoardColumns = {
         "id": found.id,
         "name": found.name,
         "round": found.round_id,
@@ -192,6 +194,7 @@ def board(board_id: RowId, desk: DeskHere, visitor: VisitorHere) -> dict[str, An
         "label": [now.label_id or one.before_label_id or 0 for one, now in zip(places, cells, strict=True)],
         "seen": desk.veil.seen([one.cell_id for one in cells], [one.seen for one in cells]),
     }
+    return JSONResponse(columns)
 
 
 @router.get(
@@ -232,7 +235,7 @@ def _before(desk: Desk, board_id: int) -> dict[int, int]:
 
 
 @router.get("/api/boards/{board_id}/changed")
-def changed(board_id: RowId, desk: DeskHere, visitor: VisitorHere) -> dict[str, Any]:
+def changed(board_id: RowId, desk: DeskHere, visitor: VisitorHere) -> Reclassed:
     """Return the cells that have another class on the board than before."""
     found = _board(desk, board_id)
     mine = seat(desk, visitor, found.round_id)
@@ -262,18 +265,19 @@ class Second(Action):
 
 
 @router.post("/api/boards/{board_id}/second")
-def second(board_id: RowId, body: Second, desk: DeskHere, lead: LeadHere) -> dict[str, Any]:
+def second(board_id: RowId, body: Second, desk: DeskHere, lead: LeadHere) -> SecondAsked:
     """Put the re-classed cells before a second expert, blinded and without the board."""
     found = _board(desk, board_id)
     check_raters(desk, body.raters)
     ask_second(desk.store, found.name, _before(desk, board_id))
 
-    def act(connection: Any) -> dict[str, Any]:
+    def act(connection: Any) -> SecondAsked:
         round_id = id_of(connection, "round", f"{found.name}, second read")
         row = read_round_row(connection, round_id)
         write_terms(connection, round_id, row.terms)
         assign(connection, round_id, body.raters)
         sql = "SELECT count(*) FROM round_cell WHERE round_id = ?"
-        return {"round": round_id, "cells": connection.execute(sql, (round_id,)).fetchone()[0]}
+        (cells,) = connection.execute(sql, (round_id,)).fetchone()
+        return {"round": round_id, "cells": cells, "is_repeated": False}
 
     return done_once(desk, lead, body.key, f"second read of board {board_id}", act)

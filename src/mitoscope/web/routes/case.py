@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import numpy as np
 from fastapi import APIRouter, Query
@@ -13,9 +13,21 @@ from mitoscope.count.hot_spot import window_size
 from mitoscope.geometry import Aspect, BoxPx0
 from mitoscope.labels import MITOTIC_FIGURE, LabelSet
 from mitoscope.store import Store
-from mitoscope.store.sight import cells_seen
+from mitoscope.store.cells_seen import cells_seen
 from mitoscope.store.signed import SignedResult, read_all_signed, read_signed, sign
 from mitoscope.store.vocabulary import intern_labels
+from mitoscope.web.answers.case import (
+    Case,
+    FullResult,
+    HotSpot,
+    HotSpotBox,
+    Result,
+    Results,
+    Signed,
+    SignedContent,
+    SignedCount,
+    Verdict,
+)
 from mitoscope.web.bodies import Action, Body, Coordinate, OptionalId, RoundId, RowId, Score, SlideId, Text
 from mitoscope.web.case_count import (
     THRESHOLD,
@@ -46,7 +58,7 @@ def _candidates(desk: Desk, mine: Seat, slide_id: int, figure_id: int) -> Candid
 
 
 @router.get(_PATH)
-def case(round_id: RoundId, slide_id: SlideId, desk: DeskHere, visitor: VisitorHere) -> dict[str, Any]:
+def case(round_id: RoundId, slide_id: SlideId, desk: DeskHere, visitor: VisitorHere) -> Case:
     """Return what is counted over, the hot spot at the round's threshold, and the results so far."""
     mine = seat(desk, visitor, round_id, slide_id=slide_id)
     info = desk.shelf.info(slide_id)
@@ -84,7 +96,7 @@ class Threshold(Body):
 @router.post(f"{_PATH}/hot-spot")
 def hot_spot(
     round_id: RoundId, slide_id: SlideId, body: Threshold, desk: DeskHere, visitor: VisitorHere
-) -> dict[str, Any]:
+) -> HotSpot:
     """Return the hot spot at another threshold; this changes nothing."""
     mine = seat(desk, visitor, round_id, slide_id=slide_id)
     info = desk.shelf.info(slide_id)
@@ -107,7 +119,7 @@ class Signature(Action):
 @router.post(f"{_PATH}/sign")
 def sign_case(
     round_id: RoundId, slide_id: SlideId, body: Signature, desk: DeskHere, visitor: VisitorHere
-) -> dict[str, Any]:
+) -> Signed:
     """Sign the mitotic count of a window; it is counted again here, from the labels that are on disk."""
     mine = working_seat(desk, visitor, round_id, slide_id=slide_id)
     info = desk.shelf.info(slide_id)
@@ -116,26 +128,29 @@ def sign_case(
     figure_id = figure_label(desk.store)
     tissue = desk.tissue(slide_id)
 
-    def act(connection: Any) -> dict[str, Any]:
+    def act(connection: Any) -> Signed:
         cells = cells_seen(connection, mine.sight, slide_id)
         found = case_candidates(cells, figure_id=figure_id)
         count = count_in(found, body.threshold, box)
         if count != body.count:
             what = f"{count} mitotic figures lie in this window, not {body.count}"
             raise Refusal(409, "conflict", what, mend="look at the window again and sign", count=count)
-        content = _content(found, body, box, area) | {
+        content: SignedContent = {
+            **_count(found, body, box, area),
             "slide": info.name,
             "fingerprint": info.fingerprint,
             "covered_mm2": tissue.area_in(box),
             "version": cells.version,
         }
-        done = sign(connection, content, slide_id=slide_id, round_id=round_id, rater_id=visitor.rater_id)
-        return {"result": describe_signed(done)}
+        done = sign(
+            connection, dict(content), slide_id=slide_id, round_id=round_id, rater_id=visitor.rater_id
+        )
+        return {"result": describe_signed(done), "is_repeated": False}
 
     return done_once(desk, visitor, body.key, f"signature {round_id}/{slide_id}", act)
 
 
-def _content(found: Candidates, body: Signature, box: BoxPx0, area_mm2: float) -> dict[str, Any]:
+def _count(found: Candidates, body: Signature, box: BoxPx0, area_mm2: float) -> SignedCount:
     counted = found.counted(body.threshold)
     order = np.lexsort((found.points_px0[:, 0], found.points_px0[:, 1]))
     rows = [row for row in order.tolist() if counted[row] or found.verdict[row] != 0]
@@ -154,7 +169,7 @@ def _content(found: Candidates, body: Signature, box: BoxPx0, area_mm2: float) -
                 "x": float(found.points_px0[row, 0]),
                 "y": float(found.points_px0[row, 1]),
                 "score": None if np.isnan(found.score[row]) else float(found.score[row]),
-                "verdict": int(found.verdict[row]),
+                "verdict": cast("Verdict", int(found.verdict[row])),
                 "is_counted": bool(counted[row]),
             }
             for row in rows
@@ -162,23 +177,34 @@ def _content(found: Candidates, body: Signature, box: BoxPx0, area_mm2: float) -
     }
 
 
-def describe_signed(one: SignedResult) -> dict[str, Any]:
+def _content(one: SignedResult) -> SignedContent:
+    return cast("SignedContent", one.content)  # nothing else is ever signed
+
+
+def describe_signed(one: SignedResult) -> Result:
     """Return a signed result without its cells."""
-    names = ("count", "threshold", "window", "area_mm2", "candidates", "accepted", "rejected", "comment")
+    content = _content(one)
     return {
         "id": one.id,
         "slide": one.slide_id,
         "round": one.round_id,
         "rater_name": one.rater,
         "time_s": one.time_s,
-        **{name: one.content.get(name) for name in names},
+        "count": content["count"],
+        "threshold": content["threshold"],
+        "window": content["window"],
+        "area_mm2": content["area_mm2"],
+        "candidates": content["candidates"],
+        "accepted": content["accepted"],
+        "rejected": content["rejected"],
+        "comment": content["comment"],
         "report": f"/api/results/{one.id}/report.html",
         "manifest": f"/api/results/{one.id}/result.json",
     }
 
 
 @router.get("/api/results")
-def results(desk: DeskHere, visitor: VisitorHere, slide: OptionalId = None) -> dict[str, Any]:  # noqa: ARG001
+def results(desk: DeskHere, visitor: VisitorHere, slide: OptionalId = None) -> Results:  # noqa: ARG001
     """Return the signed results, the newest first."""
     with desk.store.reading() as connection:
         return {"results": [describe_signed(one) for one in read_all_signed(connection, slide)]}
@@ -189,11 +215,12 @@ def _signed(desk: Desk, result_id: int) -> SignedResult:
         return read_signed(connection, result_id)
 
 
-@router.get("/api/results/{result_id}/result.json")
+@router.get("/api/results/{result_id}/result.json", responses={200: {"model": FullResult}})
 def result(result_id: RowId, desk: DeskHere, visitor: VisitorHere) -> Response:  # noqa: ARG001
     """Return a signed result with all cells that it rests on."""
     one = _signed(desk, result_id)
-    return JSONResponse(describe_signed(one) | {"content": one.content})
+    whole: FullResult = {**describe_signed(one), "content": _content(one)}
+    return JSONResponse(whole)
 
 
 @router.get(
@@ -217,7 +244,7 @@ def slide_hot_spot(
     threshold: Annotated[float, Query(ge=0, le=1, allow_inf_nan=False)] = THRESHOLD,
     area_mm2: Annotated[float, Query(gt=0, le=25, allow_inf_nan=False)] = 2.0,
     aspect: Annotated[str, Query(max_length=20)] = "4:3",
-) -> dict[str, Any]:
+) -> HotSpotBox:
     """Return the window of an area that holds most figures of those that a round shows me."""
     mine = seat(desk, visitor, round, slide_id=slide_id)
     info = desk.shelf.info(slide_id)

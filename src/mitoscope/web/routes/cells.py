@@ -12,10 +12,13 @@ from mitoscope.errors import ConflictError, RegionError
 from mitoscope.geometry import BoxPx0
 from mitoscope.store import Geometry, Shape, actions
 from mitoscope.store.actions import Acknowledgement
+from mitoscope.store.cell_seen import cell_seen
+from mitoscope.store.cells_seen import cells_seen
 from mitoscope.store.queue import next_cells
 from mitoscope.store.reading_order import reading_order
-from mitoscope.store.sight import cell_seen, cells_seen, is_made_by, takes
+from mitoscope.store.sight import is_made_by, takes
 from mitoscope.store.vocabulary import read_raters
+from mitoscope.web.answers.cells import Acted, CellColumns, CellRecord, LastCells, Queue
 from mitoscope.web.bodies import (
     Action,
     Box,
@@ -64,7 +67,7 @@ def parse_ids(text: str | None, *, field: str) -> list[int]:
     return [int(one) for one in parts]
 
 
-@router.get("/api/rounds/{round_id}/slides/{slide_id}/cells")
+@router.get("/api/rounds/{round_id}/slides/{slide_id}/cells", responses={200: {"model": CellColumns}})
 def cells(
     round_id: RoundId,
     slide_id: SlideId,
@@ -82,12 +85,12 @@ def cells(
 
 
 @router.get("/api/rounds/{round_id}/cells/{cell}")
-def one_cell(round_id: RoundId, cell: CellPath, desk: DeskHere, visitor: VisitorHere) -> dict[str, Any]:
+def one_cell(round_id: RoundId, cell: CellPath, desk: DeskHere, visitor: VisitorHere) -> CellRecord:
     """Return one cell as I see it in a round."""
     return _described(desk, seat(desk, visitor, round_id), desk.veil.cell_id(cell))
 
 
-def _described(desk: Desk, mine: Seat, cell_id: int) -> dict[str, Any]:
+def _described(desk: Desk, mine: Seat, cell_id: int) -> CellRecord:
     with desk.store.reading() as connection:
         if not takes(connection, mine.row, cell_id):
             raise no_such("cell in this round")
@@ -103,7 +106,7 @@ def queue(
     n: Annotated[int, Query(ge=1, le=QUEUE_MAX)] = 24,
     slide: OptionalId = None,
     skip: _SkipText = None,
-) -> dict[str, Any]:
+) -> Queue:
     """Return the next cells without my label, in a random order of my own."""
     mine = seat(desk, visitor, round_id, slide_id=slide)
     passed = set(desk.veil.cell_ids(parse_ids(skip, field="skip")))
@@ -130,7 +133,7 @@ def done(
     desk: DeskHere,
     visitor: VisitorHere,
     n: Annotated[int, Query(ge=1, le=QUEUE_MAX)] = 50,
-) -> dict[str, Any]:
+) -> LastCells:
     """Return the cells that I labelled last, the newest first."""
     mine = seat(desk, visitor, round_id)
     with desk.store.reading() as connection:
@@ -181,7 +184,7 @@ class CellAction(Action):
 
 
 @router.post("/api/rounds/{round_id}/actions")
-def act(round_id: RoundId, body: CellAction, desk: DeskHere, visitor: VisitorHere) -> dict[str, Any]:
+def act(round_id: RoundId, body: CellAction, desk: DeskHere, visitor: VisitorHere) -> Acted:
     """Do something to a cell, once; it is on disk when this answers."""
     mine = working_seat(desk, visitor, round_id, slide_id=body.slide)
     cell_id = _check(desk, mine, body)

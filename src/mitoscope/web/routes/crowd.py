@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import asdict
 from typing import Annotated, Any
 
 import numpy as np
@@ -33,6 +32,19 @@ from mitoscope.store.tasks import (
 )
 from mitoscope.store.terms import RoundRow
 from mitoscope.store.vocabulary import intern_labels, intern_raters, read_raters
+from mitoscope.web.answers.crowd import (
+    BoxesFeedback,
+    CrowdConcluded,
+    CrowdTiles,
+    JudgedTile,
+    NextTile,
+    ShownTile,
+    Standing,
+    TileAnswered,
+    TilesAdded,
+    YesNoFeedback,
+)
+from mitoscope.web.answers.places import AgreedBox
 from mitoscope.web.bodies import Action, Body, Box, Coordinate, Id, RoundId, RowId, Seconds
 from mitoscope.web.desk import Desk, DeskHere, LeadHere, VisitorHere, done_once, seat, working_seat
 from mitoscope.web.refusal import invalid, there_is
@@ -76,7 +88,7 @@ def next_(
     desk: DeskHere,
     visitor: VisitorHere,
     skip: Annotated[str | None, Query(max_length=4000)] = None,
-) -> dict[str, Any]:
+) -> NextTile:
     """Return the next tile to be looked at, and how I stand."""
     row = _task(working_seat(desk, visitor, round_id).row)
     passed = parse_ids(skip, field="skip")
@@ -95,11 +107,21 @@ def next_(
         "tile": None if tile is None else _shown(tile),
         "answered": len(answered),
         "of": len(tiles),
-        "qualification": asdict(state),
+        "qualification": _standing(state),
     }
 
 
-def _shown(tile: TaskTile) -> dict[str, Any]:
+def _standing(one: Qualification) -> Standing:
+    return {
+        "state": one.state,
+        "done": one.done,
+        "needed": one.needed,
+        "score": one.score,
+        "pass_mark": one.pass_mark,
+    }
+
+
+def _shown(tile: TaskTile) -> ShownTile:
     return {"id": tile.id, "slide": tile.slide_id, "x": tile.x_px0, "y": tile.y_px0, "side": tile.side_px0}
 
 
@@ -114,12 +136,12 @@ class TileAnswerBody(Action):
 @router.post("/api/rounds/{round_id}/tiles/{tile_id}/answer")
 def answer(
     round_id: RoundId, tile_id: RowId, body: TileAnswerBody, desk: DeskHere, visitor: VisitorHere
-) -> dict[str, Any]:
+) -> TileAnswered:
     """Answer for a tile; a later answer corrects it."""
     row = _task(working_seat(desk, visitor, round_id).row)
     content = _content(row, body)
 
-    def act(connection: Any) -> dict[str, Any]:
+    def act(connection: Any) -> TileAnswered:
         with there_is("tile in this round"):
             tile = read_tile(connection, round_id, tile_id)
         tiles = read_tiles(connection, round_id)
@@ -128,10 +150,22 @@ def answer(
         after = qualification(row, tiles, read_answers(connection, round_id, visitor.rater_id))
         feedback = None
         if before.state == "testing" and tile.gold is not None:
-            feedback = {"is_right": _is_right(tile.gold, content), **tile.gold}
-        return {"tile": tile.id, "qualification": asdict(after), "feedback": feedback}
+            feedback = _feedback(tile.gold, content)
+        return {
+            "tile": tile.id,
+            "qualification": _standing(after),
+            "feedback": feedback,
+            "is_repeated": False,
+        }
 
     return done_once(desk, visitor, body.key, f"answer to tile {round_id}/{tile_id}", act)
+
+
+def _feedback(gold: dict[str, Any], content: dict[str, Any]) -> BoxesFeedback | YesNoFeedback:
+    is_right = _is_right(gold, content)
+    if "answer" in gold:
+        return {"is_right": is_right, "answer": gold["answer"]}
+    return {"is_right": is_right, "boxes": gold["boxes"]}
 
 
 def _content(row: RoundRow, body: TileAnswerBody) -> dict[str, Any]:
@@ -176,7 +210,7 @@ class NewTiles(Action):
 
 
 @router.post("/api/rounds/{round_id}/tiles")
-def add(round_id: RoundId, body: NewTiles, desk: DeskHere, lead: LeadHere) -> dict[str, Any]:
+def add(round_id: RoundId, body: NewTiles, desk: DeskHere, lead: LeadHere) -> TilesAdded:
     """Put tiles before the crowd: stated ones, gold ones, or some over the tissue of a slide."""
     row = _task(seat(desk, lead, round_id).row)
     known = set(desk.store.slides())
@@ -188,9 +222,11 @@ def add(round_id: RoundId, body: NewTiles, desk: DeskHere, lead: LeadHere) -> di
         new += _over_tissue(desk, round_id, body.propose, body.side)
     if any(one.slide_id not in known for one in new):
         raise invalid("there is no such slide", field="slide")
-    return done_once(
-        desk, lead, body.key, f"tiles of {round_id}", lambda connection: {"tiles": add_tiles(connection, new)}
-    )
+
+    def act(connection: Any) -> TilesAdded:
+        return {"tiles": add_tiles(connection, new), "is_repeated": False}
+
+    return done_once(desk, lead, body.key, f"tiles of {round_id}", act)
 
 
 def _gold(row: RoundRow, one: GoldTile) -> dict[str, Any]:
@@ -231,7 +267,7 @@ def _counting(
     return by_tile, stands
 
 
-def _merged(row: RoundRow, answers: list[TileAnswer]) -> list[list[float]]:
+def _merged(row: RoundRow, answers: list[TileAnswer]) -> list[AgreedBox]:
     """Return the merged boxes of a tile as x, y, width, height and agreement."""
     boxes = [(box, one.rater_id) for one in answers for box in one.content.get("boxes", [])]
     reviewers = int(row.terms.settings.get("minimum_reviewers", MINIMUM_REVIEWERS))
@@ -245,14 +281,14 @@ def _merged(row: RoundRow, answers: list[TileAnswer]) -> list[list[float]]:
     if merged is None:
         return []
     size = merged.boxes_px0[:, 2:] - merged.boxes_px0[:, :2]
-    rows: list[list[float]] = (
+    rows: list[AgreedBox] = (
         np.column_stack([merged.boxes_px0[:, :2], size, merged.agreement]).round(6).tolist()
     )
     return rows
 
 
 @router.get("/api/rounds/{round_id}/tiles")
-def tiles(round_id: RoundId, desk: DeskHere, lead: LeadHere) -> dict[str, Any]:
+def tiles(round_id: RoundId, desk: DeskHere, lead: LeadHere) -> CrowdTiles:
     """Return what the crowd said of each tile, and how each of them stands."""
     row = _task(seat(desk, lead, round_id).row)
     with desk.store.reading() as connection:
@@ -271,7 +307,7 @@ def tiles(round_id: RoundId, desk: DeskHere, lead: LeadHere) -> dict[str, Any]:
                 "id": rater,
                 "name": names[rater],
                 "answered": sum(one.rater_id == rater for one in answers),
-                "qualification": asdict(stand),
+                "qualification": _standing(stand),
                 "seconds_median": float(np.median(seconds[rater])) if seconds[rater] else None,
             }
             for rater, stand in sorted(stands.items())
@@ -279,12 +315,13 @@ def tiles(round_id: RoundId, desk: DeskHere, lead: LeadHere) -> dict[str, Any]:
     }
 
 
-def _result(row: RoundRow, tile: TaskTile, answers: list[TileAnswer]) -> dict[str, Any]:
+def _result(row: RoundRow, tile: TaskTile, answers: list[TileAnswer]) -> JudgedTile:
     yes = sum(bool(one.content.get("answer")) for one in answers)
     boxes = _merged(row, answers) if row.kind is RoundKind.CROWD_BOXES else []
     is_yes_no = row.kind is RoundKind.CROWD_TILES
     score = (yes / len(answers) if answers else None) if is_yes_no else sum(box[4] for box in boxes)
-    return _shown(tile) | {
+    return {
+        **_shown(tile),
         "is_gold": tile.gold is not None,
         "reviewers": len(answers),
         "boxes": boxes,
@@ -294,13 +331,13 @@ def _result(row: RoundRow, tile: TaskTile, answers: list[TileAnswer]) -> dict[st
 
 
 @router.post("/api/rounds/{round_id}/conclude")
-def conclude(round_id: RoundId, body: Action, desk: DeskHere, lead: LeadHere) -> dict[str, Any]:
+def conclude(round_id: RoundId, body: Action, desk: DeskHere, lead: LeadHere) -> CrowdConcluded:
     """Make cells of the merged boxes, with the crowd's agreement as their score; those made before stay."""
     row = _task(seat(desk, lead, round_id).row)
     if row.kind is not RoundKind.CROWD_BOXES:
         raise invalid("yes and no to tiles makes no cells")
 
-    def act(connection: Any) -> dict[str, Any]:
+    def act(connection: Any) -> CrowdConcluded:
         all_tiles = read_tiles(connection, round_id)
         by_tile, _ = _counting(row, all_tiles, read_answers(connection, round_id))
         (rater,) = intern_raters(connection, [CROWD_RATER]).tolist()
@@ -309,13 +346,13 @@ def conclude(round_id: RoundId, body: Action, desk: DeskHere, lead: LeadHere) ->
         for tile in all_tiles:
             for number, box in enumerate(_merged(row, by_tile.get(tile.id, []))):
                 made += _make(connection, row.id, tile, number, box, rater=rater, label=label)
-        return {"cells": made}
+        return {"cells": made, "is_repeated": False}
 
     return done_once(desk, lead, body.key, f"conclusion of {round_id}", act)
 
 
 def _make(
-    connection: Any, round_id: int, tile: TaskTile, number: int, box: list[float], *, rater: int, label: int
+    connection: Any, round_id: int, tile: TaskTile, number: int, box: AgreedBox, *, rater: int, label: int
 ) -> int:
     x, y, width, height, agreement = box
     geometry = Geometry(Shape.BOX, (x, y, x + width, y + height))

@@ -10,12 +10,16 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 
+from mitoscope.store import Policy
 from mitoscope.store.access import VISIT_S, Role, Visitor, begin_visit, end_visit
 from mitoscope.store.history import last_seq
 from mitoscope.store.overview import default_policy
 from mitoscope.store.setting import read_setting
 from mitoscope.store.terms import read_assignments, read_round_rows
 from mitoscope.store.vocabulary import read_labels, read_raters
+from mitoscope.web.answers.done import Done
+from mitoscope.web.answers.me import Me
+from mitoscope.web.answers.rounds import Round
 from mitoscope.web.bodies import Action, RoundId
 from mitoscope.web.describe import describe_round, describe_slide
 from mitoscope.web.desk import COOKIE, Desk, DeskHere, VisitorHere, done_once, seat
@@ -25,11 +29,11 @@ STATIC = Path(__file__).parents[1] / "static"
 _TOKEN_MAX = 200
 POSITION_MAX = 4096
 _NOT_BUILT = (
-    "<!doctype html><html lang=en><meta charset=utf-8><title>mitoscope</title>"
+    "<!doctype html><html lang=en><meta charset=utf-8><title>mitoscope</title><link rel=icon href=data:,>"
     "<h1>The page is not built yet</h1><p>Run <code>python frontend/build.py</code> and reload."
 )
 _UNKNOWN = (
-    "<!doctype html><html lang=en><meta charset=utf-8><title>mitoscope</title>"
+    "<!doctype html><html lang=en><meta charset=utf-8><title>mitoscope</title><link rel=icon href=data:,>"
     "<h1>This link does not open anything</h1><p>It was renewed or closed, or is not complete. "
     "Ask the lead of the study for a new one."
 )
@@ -83,7 +87,7 @@ def leave(request: Request, desk: DeskHere, visitor: VisitorHere) -> Response:  
 
 
 @router.get("/api/me")
-def me(desk: DeskHere, visitor: VisitorHere) -> dict[str, Any]:
+def me(desk: DeskHere, visitor: VisitorHere) -> Me:
     """Return who I am, the study, its slides, and my rounds."""
     slides = [describe_slide(one) for one in desk.shelf.all()]
     with desk.store.reading() as connection:
@@ -94,8 +98,8 @@ def me(desk: DeskHere, visitor: VisitorHere) -> dict[str, Any]:
             "rater": {
                 "id": visitor.rater_id,
                 "name": rater.name,
-                "kind": str(rater.kind),
-                "role": str(visitor.role),
+                "kind": rater.kind,
+                "role": visitor.role,
             },
             "study": {"name": name, "uuid": uuid, "policy": _policy(connection)},
             "labels": [{"id": id_, "name": one.name, "colour": one.colour} for id_, one in labels.items()],
@@ -105,11 +109,11 @@ def me(desk: DeskHere, visitor: VisitorHere) -> dict[str, Any]:
         }
 
 
-def _policy(connection: Any) -> str:
-    return str(read_setting(connection, "policy", str(default_policy(connection))))
+def _policy(connection: Any) -> Policy:
+    return Policy(read_setting(connection, "policy", str(default_policy(connection))))
 
 
-def my_rounds(connection: Any, visitor: Visitor) -> list[dict[str, Any]]:
+def my_rounds(connection: Any, visitor: Visitor) -> list[Round]:
     """Return the rounds in which somebody works; a lead sees all that have anybody."""
     assigned = read_assignments(connection)
     found = []
@@ -127,20 +131,20 @@ class Position(Action):
 
 
 @router.put("/api/rounds/{round_id}/position")
-def put_position(round_id: RoundId, body: Position, desk: DeskHere, visitor: VisitorHere) -> dict[str, Any]:
+def put_position(round_id: RoundId, body: Position, desk: DeskHere, visitor: VisitorHere) -> Done:
     """Keep where I am, for the next time."""
     seat(desk, visitor, round_id)
     content = json.dumps(body.position, ensure_ascii=False)
     if len(content.encode()) > POSITION_MAX:
         raise invalid(f"a position of more than {POSITION_MAX} bytes", field="position")
 
-    def act(connection: Any) -> dict[str, Any]:
+    def act(connection: Any) -> Done:
         connection.execute(
             "INSERT INTO position (round_id, rater_id, content, time_s) "
             "VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET content = excluded.content, "
             "time_s = excluded.time_s",
             (round_id, visitor.rater_id, content, time.time()),
         )
-        return {}
+        return {"is_repeated": False}
 
     return done_once(desk, visitor, body.key, f"position {round_id}", act)

@@ -21,6 +21,14 @@ from mitoscope.store.overview import default_policy
 from mitoscope.store.setting import read_setting, write_setting
 from mitoscope.store.speed import overrulings, progress_rows
 from mitoscope.store.vocabulary import read_raters, read_rounds
+from mitoscope.web.answers.study import (
+    ExpertAgreement,
+    Interval,
+    Overrules,
+    PolicySet,
+    Progress,
+    StudyFigures,
+)
 from mitoscope.web.bodies import Action
 from mitoscope.web.desk import DeskHere, LeadHere, UnblindedLead, done_once
 
@@ -32,7 +40,7 @@ ARCHIVE = "zip"
 
 
 @router.get("/api/study")
-def study(desk: DeskHere, lead: UnblindedLead) -> dict[str, Any]:  # noqa: ARG001 it must be one
+def study(desk: DeskHere, lead: UnblindedLead) -> StudyFigures:  # noqa: ARG001 it must be one
     """Return what is in the study."""
     with desk.store.reading() as connection:
         policy = Policy(read_setting(connection, "policy", str(default_policy(connection))))
@@ -41,7 +49,7 @@ def study(desk: DeskHere, lead: UnblindedLead) -> dict[str, Any]:  # noqa: ARG00
     ids = {one.name: id_ for id_, one in desk.store.slides().items()}
     return {
         "name": found.name,
-        "policy": str(policy),
+        "policy": policy,
         "cells": found.cells,
         "deleted": found.deleted,
         "events": found.events,
@@ -58,7 +66,7 @@ def study(desk: DeskHere, lead: UnblindedLead) -> dict[str, Any]:  # noqa: ARG00
             for one in found.slides
         ],
         "raters": [
-            {"name": one.rater.name, "kind": str(one.rater.kind), "labels": one.labels, "cells": one.cells}
+            {"name": one.rater.name, "kind": one.rater.kind, "labels": one.labels, "cells": one.cells}
             for one in found.raters
         ],
     }
@@ -71,18 +79,18 @@ class StudyPolicy(Action):
 
 
 @router.put("/api/study")
-def set_policy(body: StudyPolicy, desk: DeskHere, lead: LeadHere) -> dict[str, Any]:
+def set_policy(body: StudyPolicy, desk: DeskHere, lead: LeadHere) -> PolicySet:
     """Set the rule of the study."""
 
-    def act(connection: Any) -> dict[str, Any]:
+    def act(connection: Any) -> PolicySet:
         write_setting(connection, "policy", str(body.policy))
-        return {"policy": str(body.policy)}
+        return {"policy": body.policy, "is_repeated": False}
 
     return done_once(desk, lead, body.key, "policy", act)
 
 
 @router.get("/api/progress")
-def progress(desk: DeskHere, lead: LeadHere) -> dict[str, Any]:  # noqa: ARG001 it must be one
+def progress(desk: DeskHere, lead: LeadHere) -> Progress:  # noqa: ARG001 it must be one
     """Return how far and how fast each rater is."""
     with desk.store.reading() as connection:
         rows = progress_rows(connection)
@@ -106,7 +114,7 @@ def progress(desk: DeskHere, lead: LeadHere) -> dict[str, Any]:  # noqa: ARG001 
     }
 
 
-def _estimate(one: Estimate) -> dict[str, float | None]:
+def _estimate(one: Estimate) -> Interval:
     def plain(value: float) -> float | None:
         return value if math.isfinite(value) else None
 
@@ -114,7 +122,7 @@ def _estimate(one: Estimate) -> dict[str, float | None]:
 
 
 @router.get("/api/agreement")
-def agreements(desk: DeskHere, lead: UnblindedLead) -> dict[str, Any]:  # noqa: ARG001 it must be one
+def agreements(desk: DeskHere, lead: UnblindedLead) -> ExpertAgreement:  # noqa: ARG001 it must be one
     """Return how far the experts agree, by tumour type and in all."""
     parts = agreement(desk.store.export_study(), resamples=RESAMPLES)
     return {
@@ -138,7 +146,7 @@ def agreements(desk: DeskHere, lead: UnblindedLead) -> dict[str, Any]:  # noqa: 
 
 
 @router.get("/api/overrules")
-def overrules(desk: DeskHere, lead: UnblindedLead) -> dict[str, Any]:  # noqa: ARG001 it must be one
+def overrules(desk: DeskHere, lead: UnblindedLead) -> Overrules:  # noqa: ARG001 it must be one
     """Return who overruled whom."""
     with desk.store.reading() as connection:
         rows = overrulings(connection)

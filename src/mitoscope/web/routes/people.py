@@ -9,6 +9,8 @@ from fastapi import APIRouter
 from mitoscope.store import Rater, RaterKind
 from mitoscope.store.access import Role, grant, renew_token, set_open
 from mitoscope.store.vocabulary import intern_raters, read_raters
+from mitoscope.web.answers.done import Done
+from mitoscope.web.answers.people import LetIn, LetInByLink, NewLink, People
 from mitoscope.web.bodies import Action, Name, RowId
 from mitoscope.web.desk import Desk, DeskHere, LeadHere, done_once
 from mitoscope.web.refusal import Refusal, invalid, no_such
@@ -24,15 +26,23 @@ FROM rater AS r LEFT JOIN access AS a ON a.rater_id = r.id ORDER BY r.id
 
 
 @router.get("/api/raters")
-def raters(desk: DeskHere, lead: LeadHere) -> dict[str, Any]:  # noqa: ARG001 it must be one
+def raters(desk: DeskHere, lead: LeadHere) -> People:  # noqa: ARG001 it must be one
     """Return all raters of the study; those without a role do not come in."""
-    names = ("id", "name", "kind", "role", "is_open", "has_link", "labels", "last_s")
     with desk.store.reading() as connection:
         rows = connection.execute(_PEOPLE_SQL).fetchall()
-    found = [dict(zip(names, row, strict=True)) for row in rows]
     return {
         "raters": [
-            one | {"is_open": bool(one["is_open"]), "has_link": bool(one["has_link"])} for one in found
+            {
+                "id": id_,
+                "name": name,
+                "kind": RaterKind(kind),
+                "role": None if role is None else Role(role),
+                "is_open": bool(is_open),
+                "has_link": bool(has_link),
+                "labels": labels,
+                "last_s": last_s,
+            }
+            for id_, name, kind, role, is_open, has_link, labels, last_s in rows
         ]
     }
 
@@ -46,23 +56,23 @@ class NewRater(Action):
 
 
 @router.post("/api/raters")
-def add(body: NewRater, desk: DeskHere, lead: LeadHere) -> dict[str, Any]:
+def add(body: NewRater, desk: DeskHere, lead: LeadHere) -> LetInByLink:
     """Add a rater, or let one in whom the study knows, and return the link."""
     with desk.store.reading() as connection:
         known = {one.name: one.kind for one in read_raters(connection).values()}
     if known.get(body.name, body.kind) != body.kind:
         raise invalid(f"{body.name!r} is a rater of kind {known[body.name]}", field="name")
 
-    def act(connection: Any) -> dict[str, Any]:
+    def act(connection: Any) -> LetIn:
         if body.name in _who_come_in(connection):
             what = f"{body.name!r} may come in already"
             raise Refusal(409, "conflict", what, mend="make a new link instead, or choose another name")
         (id_,) = intern_raters(connection, [Rater(body.name, RaterKind(body.kind))]).tolist()
         grant(connection, id_, body.role)
-        return {"id": id_}
+        return {"id": id_, "is_repeated": False}
 
     done = done_once(desk, lead, body.key, f"rater {body.name}", act)
-    return done | {"link": _link(desk, done["id"])}
+    return {**done, "link": _link(desk, done["id"])}
 
 
 def _who_come_in(connection: Any) -> set[str]:
@@ -91,19 +101,19 @@ class ChangedRater(Action):
 
 
 @router.put("/api/raters/{rater_id}")
-def change(rater_id: RowId, body: ChangedRater, desk: DeskHere, lead: LeadHere) -> dict[str, Any]:
+def change(rater_id: RowId, body: ChangedRater, desk: DeskHere, lead: LeadHere) -> Done:
     """Change a rater's role, or close the door; what the rater did stays."""
     _check(desk, rater_id)
     if rater_id == lead.rater_id and (body.is_open is False or body.role is Role.RATER):
         what = "you cannot shut yourself out"
         raise Refusal(422, "invalid", what, mend="let another lead do it", field="is_open")
 
-    def act(connection: Any) -> dict[str, Any]:
+    def act(connection: Any) -> Done:
         if body.role is not None:
             grant(connection, rater_id, body.role)
         if body.is_open is not None:
             set_open(connection, rater_id, is_open=body.is_open)
-        return {}
+        return {"is_repeated": False}
 
     done = done_once(desk, lead, body.key, f"change of rater {rater_id}", act)
     desk.forget_visits()
@@ -111,8 +121,9 @@ def change(rater_id: RowId, body: ChangedRater, desk: DeskHere, lead: LeadHere) 
 
 
 @router.post("/api/raters/{rater_id}/link")
-def link(rater_id: RowId, body: Action, desk: DeskHere, lead: LeadHere) -> dict[str, Any]:
+def link(rater_id: RowId, body: Action, desk: DeskHere, lead: LeadHere) -> NewLink:
     """Return a new link for a rater; the old one stops."""
     _check(desk, rater_id)
-    done = done_once(desk, lead, body.key, f"link of rater {rater_id}", lambda _: {})
-    return done | {"link": _link(desk, rater_id)}
+    first: Done = {"is_repeated": False}
+    done = done_once(desk, lead, body.key, f"link of rater {rater_id}", lambda _: first)
+    return {**done, "link": _link(desk, rater_id)}

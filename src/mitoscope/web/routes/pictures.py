@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Response
 
 from mitoscope.errors import LevelError, RegionError
 from mitoscope.geometry import BoxPx, SizePx
+from mitoscope.web.answers.slides import Tissue
 from mitoscope.web.bodies import COORDINATE_MAX, LevelNumber, SlideId, TileNumber
 from mitoscope.web.deep_zoom import encode_jpeg, read_scaled, read_tile
 from mitoscope.web.desk import DeskHere, VisitorHere
@@ -83,7 +84,7 @@ def crop(
 
 
 @router.get("/api/slides/{slide_id}/tissue")
-def tissue(slide_id: SlideId, desk: DeskHere, visitor: VisitorHere) -> dict[str, Any]:  # noqa: ARG001
+def tissue(slide_id: SlideId, desk: DeskHere, visitor: VisitorHere) -> Tissue:  # noqa: ARG001
     """Return where the slide has tissue, as rows of packed bits, and how much."""
     found = desk.tissue(slide_id)
     packed = np.packbits(found.mask, axis=1)

@@ -26,6 +26,16 @@ from mitoscope.store.region_edit import (
     restore_region,
 )
 from mitoscope.store.vocabulary import read_raters
+from mitoscope.web.answers.done import Done
+from mitoscope.web.answers.regions import (
+    InterestPlaced,
+    InterestRecord,
+    Interests,
+    Region,
+    RegionDeleted,
+    Regions,
+    RegionSet,
+)
 from mitoscope.web.bodies import Action, Coordinate, Name, RowId, SlideId, Vertices
 from mitoscope.web.desk import Desk, DeskHere, VisitorHere, done_once
 from mitoscope.web.refusal import Refusal, there_is
@@ -68,10 +78,10 @@ def _scale(desk: Desk, slide_id: int) -> tuple[Mpp | None, SizePx | None]:
     return shown.record.mpp, shown.record.size
 
 
-def _described(region: DrawnRegion, mpp: Mpp | None, size: SizePx | None) -> dict[str, Any]:
+def _described(region: DrawnRegion, mpp: Mpp | None, size: SizePx | None) -> Region:
     return {
         "id": region.id,
-        "kind": str(region.kind),
+        "kind": region.kind,
         "name": region.name,
         "vertices": region.vertices_px0.tolist(),
         "area_mm2": None if mpp is None else region.area_mm2(mpp, size),
@@ -84,7 +94,7 @@ def _area(connection: Any, slide_id: int, mpp: Mpp | None, size: SizePx | None) 
 
 
 @router.get("/api/slides/{slide_id}/regions")
-def regions(slide_id: SlideId, desk: DeskHere, visitor: VisitorHere) -> dict[str, Any]:  # noqa: ARG001
+def regions(slide_id: SlideId, desk: DeskHere, visitor: VisitorHere) -> Regions:  # noqa: ARG001
     """Return the regions of a slide, and the area of tumour without exclusions."""
     mpp, size = _scale(desk, slide_id)
     with desk.store.reading() as connection:
@@ -94,15 +104,15 @@ def regions(slide_id: SlideId, desk: DeskHere, visitor: VisitorHere) -> dict[str
 
 
 @router.post("/api/slides/{slide_id}/regions")
-def draw(slide_id: SlideId, body: NewRegion, desk: DeskHere, visitor: VisitorHere) -> dict[str, Any]:
+def draw(slide_id: SlideId, body: NewRegion, desk: DeskHere, visitor: VisitorHere) -> RegionSet:
     """Draw a region."""
     mpp, size = _scale(desk, slide_id)
 
-    def act(connection: Any) -> dict[str, Any]:
+    def act(connection: Any) -> RegionSet:
         new = DrawnRegion(0, slide_id, body.kind, body.name or str(body.kind), np.array(body.vertices))
         drawn = draw_region(connection, new, visitor.rater_id)
         area = _area(connection, slide_id, mpp, size)
-        return {"region": _described(drawn, mpp, size), "area_mm2": area}
+        return {"region": _described(drawn, mpp, size), "area_mm2": area, "is_repeated": False}
 
     return done_once(desk, visitor, body.key, f"region on {slide_id}", act)
 
@@ -121,7 +131,7 @@ def _conflict(desk: Desk, region_id: int, error: ConflictError) -> Refusal:
 
 
 @router.put("/api/regions/{region_id}")
-def edit(region_id: RowId, body: ChangedRegion, desk: DeskHere, visitor: VisitorHere) -> dict[str, Any]:
+def edit(region_id: RowId, body: ChangedRegion, desk: DeskHere, visitor: VisitorHere) -> RegionSet:
     """Change a region that nobody has changed since I saw it."""
     present = _found(desk, region_id)
     mpp, size = _scale(desk, present.slide_id)
@@ -132,10 +142,10 @@ def edit(region_id: RowId, body: ChangedRegion, desk: DeskHere, visitor: Visitor
         vertices_px0=present.vertices_px0 if body.vertices is None else np.array(body.vertices),
     )
 
-    def act(connection: Any) -> dict[str, Any]:
+    def act(connection: Any) -> RegionSet:
         done = edit_region(connection, changed, visitor.rater_id, expected=body.expected)
         area = _area(connection, present.slide_id, mpp, size)
-        return {"region": _described(done, mpp, size), "area_mm2": area}
+        return {"region": _described(done, mpp, size), "area_mm2": area, "is_repeated": False}
 
     try:
         return done_once(desk, visitor, body.key, f"edit of region {region_id}", act)
@@ -144,15 +154,16 @@ def edit(region_id: RowId, body: ChangedRegion, desk: DeskHere, visitor: Visitor
 
 
 @router.delete("/api/regions/{region_id}")
-def delete(region_id: RowId, body: SeenRegion, desk: DeskHere, visitor: VisitorHere) -> dict[str, Any]:
+def delete(region_id: RowId, body: SeenRegion, desk: DeskHere, visitor: VisitorHere) -> RegionDeleted:
     """Take a region away; it can be restored."""
     scales = _scales_of(desk, region_id)
 
-    def act(connection: Any) -> dict[str, Any]:
+    def act(connection: Any) -> RegionDeleted:
         slide_id = read_region(connection, region_id).slide_id
         delete_region(connection, region_id, visitor.rater_id, expected=body.expected)
         mpp, size = scales.get(slide_id, (None, None))
-        return {"region": None, "area_mm2": _area(connection, slide_id, mpp, size)}
+        area = _area(connection, slide_id, mpp, size)
+        return {"region": None, "area_mm2": area, "is_repeated": False}
 
     try:
         with there_is("region"):
@@ -162,15 +173,15 @@ def delete(region_id: RowId, body: SeenRegion, desk: DeskHere, visitor: VisitorH
 
 
 @router.post("/api/regions/{region_id}/restore")
-def restore(region_id: RowId, body: Action, desk: DeskHere, visitor: VisitorHere) -> dict[str, Any]:
+def restore(region_id: RowId, body: Action, desk: DeskHere, visitor: VisitorHere) -> RegionSet:
     """Take the deletion of a region back."""
     scales = _scales_of(desk, region_id)
 
-    def act(connection: Any) -> dict[str, Any]:
+    def act(connection: Any) -> RegionSet:
         done = restore_region(connection, region_id, visitor.rater_id)
         mpp, size = scales.get(done.slide_id, (None, None))
         area = _area(connection, done.slide_id, mpp, size)
-        return {"region": _described(done, mpp, size), "area_mm2": area}
+        return {"region": _described(done, mpp, size), "area_mm2": area, "is_repeated": False}
 
     with there_is("region"):
         return done_once(desk, visitor, body.key, f"restoring of region {region_id}", act)
@@ -197,7 +208,7 @@ class NewInterest(Action):
     aspect: Annotated[str, Field(max_length=20)] = "4:3"
 
 
-def _interest(one: Interest, mpp: Mpp | None, names: dict[int, str]) -> dict[str, Any]:
+def _interest(one: Interest, mpp: Mpp | None, names: dict[int, str]) -> InterestRecord:
     box = one.box_px0
     return {
         "id": one.id,
@@ -218,7 +229,7 @@ def _names(connection: Any) -> dict[int, str]:
 
 
 @router.get("/api/slides/{slide_id}/interests")
-def interests(slide_id: SlideId, desk: DeskHere, visitor: VisitorHere) -> dict[str, Any]:  # noqa: ARG001
+def interests(slide_id: SlideId, desk: DeskHere, visitor: VisitorHere) -> Interests:  # noqa: ARG001
     """Return the regions of interest of a slide."""
     mpp, _ = _scale(desk, slide_id)
     with desk.store.reading() as connection:
@@ -227,7 +238,7 @@ def interests(slide_id: SlideId, desk: DeskHere, visitor: VisitorHere) -> dict[s
 
 
 @router.post("/api/slides/{slide_id}/interests")
-def place(slide_id: SlideId, body: NewInterest, desk: DeskHere, visitor: VisitorHere) -> dict[str, Any]:
+def place(slide_id: SlideId, body: NewInterest, desk: DeskHere, visitor: VisitorHere) -> InterestPlaced:
     """Place a region of interest; it stays on the slide."""
     info = desk.shelf.info(slide_id)
     width_um, height_um = Aspect.parse(body.aspect).size_um(body.area_mm2)
@@ -239,21 +250,21 @@ def place(slide_id: SlideId, body: NewInterest, desk: DeskHere, visitor: Visitor
         min(height, info.size.height),
     )
 
-    def act(connection: Any) -> dict[str, Any]:
+    def act(connection: Any) -> InterestPlaced:
         name = body.name or f"{body.area_mm2:g} mm²"
         added = add_interest(connection, slide_id, box, rater_id=visitor.rater_id, name=name)
-        return {"interest": _interest(added, info.mpp, _names(connection))}
+        return {"interest": _interest(added, info.mpp, _names(connection)), "is_repeated": False}
 
     return done_once(desk, visitor, body.key, f"interest on {slide_id}", act)
 
 
 @router.delete("/api/interests/{interest_id}")
-def remove(interest_id: RowId, body: Action, desk: DeskHere, visitor: VisitorHere) -> dict[str, Any]:
+def remove(interest_id: RowId, body: Action, desk: DeskHere, visitor: VisitorHere) -> Done:
     """Take a region of interest away."""
 
-    def act(connection: Any) -> dict[str, Any]:
+    def act(connection: Any) -> Done:
         remove_interest(connection, interest_id)
-        return {}
+        return {"is_repeated": False}
 
     with there_is("region of interest"):
         return done_once(desk, visitor, body.key, f"removal of interest {interest_id}", act)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from fastapi import APIRouter
 from fastapi import Path as PathPart
@@ -21,6 +21,14 @@ from mitoscope.store import Policy
 from mitoscope.store.setting import write_setting
 from mitoscope.store.terms import Terms, assign, read_round_row, write_terms
 from mitoscope.store.vocabulary import id_of
+from mitoscope.web.answers.reviews import (
+    Concluded,
+    NextStep,
+    ReviewOpened,
+    ReviewProgress,
+    Settled,
+    ThirdAsked,
+)
 from mitoscope.web.bodies import NAME_MAX, Action, Body, Coordinate, Id, Name, Score
 from mitoscope.web.desk import Desk, DeskHere, LeadHere, done_once
 from mitoscope.web.refusal import invalid, there_is
@@ -83,19 +91,24 @@ def _read_csv(text: str, model: str) -> Detections:
 
 
 @router.post("/api/reviews")
-def add(body: NewReview, desk: DeskHere, lead: LeadHere) -> dict[str, Any]:
+def add(body: NewReview, desk: DeskHere, lead: LeadHere) -> ReviewOpened:
     """Open a review of candidates in groups by score, the highest first."""
     check_raters(desk, body.raters)
     found = _found(desk, body)
     done = propose(desk.store, body.name, found, model=body.model, bins=body.bins, threshold=body.threshold)
 
-    def act(connection: Any) -> dict[str, Any]:
+    def act(connection: Any) -> ReviewOpened:
         rounds = find_rounds(connection, body.name)
         assert rounds is not None  # it was opened just now
         for round_id in rounds.first:
             write_terms(connection, round_id, Terms())
             assign(connection, round_id, body.raters or [lead.rater_id])
-        return {"rounds": list(rounds.first), "cells": len(done.cells), "known": done.known}
+        return {
+            "rounds": list(rounds.first),
+            "cells": len(done.cells),
+            "known": done.known,
+            "is_repeated": False,
+        }
 
     return done_once(desk, lead, body.key, f"review {body.name}", act)
 
@@ -108,7 +121,7 @@ class Third(Action):
 
 
 @router.get("/api/reviews/{name}")
-def state(name: ReviewName, desk: DeskHere, lead: LeadHere) -> dict[str, Any]:  # noqa: ARG001
+def state(name: ReviewName, desk: DeskHere, lead: LeadHere) -> ReviewProgress:  # noqa: ARG001
     """Return how far a review is."""
     with there_is("review"):
         found = review_state(desk.store, name)
@@ -119,24 +132,24 @@ def state(name: ReviewName, desk: DeskHere, lead: LeadHere) -> dict[str, Any]:  
         "waiting": found.waiting,
         "disputed": found.disputed,
         "undecided": found.undecided,
-        "next_step": found.next_step,
+        "next_step": cast("NextStep", found.next_step),
     }
 
 
 @router.post("/api/reviews/{name}/third")
-def third(name: ReviewName, body: Third, desk: DeskHere, lead: LeadHere) -> dict[str, Any]:
+def third(name: ReviewName, body: Third, desk: DeskHere, lead: LeadHere) -> ThirdAsked:
     """Put the disputed cells of a review before a third expert."""
     check_raters(desk, body.raters)
     with there_is("review"):
         cells = ask_third(desk.store, name)
 
-    def act(connection: Any) -> dict[str, Any]:
+    def act(connection: Any) -> ThirdAsked:
         if find_rounds(connection, name) is None or not _has_third(connection, name):
-            return {"round": None, "cells": 0}
+            return {"round": None, "cells": 0, "is_repeated": False}
         round_id = id_of(connection, "round", f"{name}, {THIRD}")
         write_terms(connection, round_id, read_round_row(connection, round_id).terms)
         assign(connection, round_id, body.raters)
-        return {"round": round_id, "cells": cells}
+        return {"round": round_id, "cells": cells, "is_repeated": False}
 
     return done_once(desk, lead, body.key, f"third of {name}", act)
 
@@ -147,11 +160,16 @@ def _has_third(connection: Any, name: str) -> bool:
 
 
 @router.post("/api/reviews/{name}/conclude")
-def conclude_(name: ReviewName, body: Action, desk: DeskHere, lead: LeadHere) -> dict[str, Any]:
+def conclude_(name: ReviewName, body: Action, desk: DeskHere, lead: LeadHere) -> Concluded:
     """Record what two of three experts agree on."""
     with there_is("review"):
         done = conclude(desk.store, name)
-    answer = {"written": done.written, "unchanged": done.unchanged, "open": done.open}
+    answer: Concluded = {
+        "written": done.written,
+        "unchanged": done.unchanged,
+        "open": done.open,
+        "is_repeated": False,
+    }
     return done_once(desk, lead, body.key, f"conclusion of {name}", lambda _: answer)
 
 
@@ -162,19 +180,20 @@ class Settlement(Action):
 
 
 @router.post("/api/settle")
-def settle_(body: Settlement, desk: DeskHere, lead: LeadHere) -> dict[str, Any]:
+def settle_(body: Settlement, desk: DeskHere, lead: LeadHere) -> Settled:
     """Record the agreed class of all cells by a rule, beside what the raters said."""
     if body.policy is Policy.RECORDED:
         raise invalid("'recorded' is what a rule writes, not a rule", field="policy")
     done = settle(desk.store, body.policy)
 
-    def act(connection: Any) -> dict[str, Any]:
+    def act(connection: Any) -> Settled:
         write_setting(connection, "policy", str(body.policy))
         return {
             "written": done.written,
             "unchanged": done.unchanged,
             "open": done.open,
             "disputed": len(done.disputed),
+            "is_repeated": False,
         }
 
     return done_once(desk, lead, body.key, f"settlement {body.policy}", act)

@@ -22,6 +22,7 @@ from mitoscope.store.terms import (
     write_terms,
 )
 from mitoscope.store.vocabulary import intern_rounds, read_rounds
+from mitoscope.web.answers.rounds import RoundSet, StaffedRound, StaffedRounds
 from mitoscope.web.bodies import Action, Body, Cell, Id, Name, RoundId, Score
 from mitoscope.web.describe import describe_round
 from mitoscope.web.desk import Desk, DeskHere, LeadHere, done_once
@@ -78,14 +79,14 @@ def check_raters(desk: Desk, rater_ids: Collection[int]) -> None:
         raise invalid("one of the raters may not come in", field="raters", mend=mend)
 
 
-def _described(connection: Any, round_id: int, rater_id: int) -> dict[str, Any]:
+def _described(connection: Any, round_id: int, rater_id: int) -> StaffedRound:
     row = read_round_row(connection, round_id)
     assigned = read_assignments(connection).get(round_id, [])
-    return describe_round(connection, row, rater_id) | {"raters": assigned}
+    return {**describe_round(connection, row, rater_id), "raters": assigned}
 
 
 @router.get("/api/rounds")
-def rounds(desk: DeskHere, lead: LeadHere) -> dict[str, Any]:
+def rounds(desk: DeskHere, lead: LeadHere) -> StaffedRounds:
     """Return all rounds, with who works in them."""
     with desk.store.reading() as connection:
         rows = read_round_rows(connection)
@@ -93,7 +94,7 @@ def rounds(desk: DeskHere, lead: LeadHere) -> dict[str, Any]:
 
 
 @router.post("/api/rounds")
-def add(body: NewRound, desk: DeskHere, lead: LeadHere) -> dict[str, Any]:
+def add(body: NewRound, desk: DeskHere, lead: LeadHere) -> RoundSet:
     """Open a round."""
     check_raters(desk, body.raters)
     known = desk.store.slides()
@@ -101,7 +102,7 @@ def add(body: NewRound, desk: DeskHere, lead: LeadHere) -> dict[str, Any]:
         raise invalid("there is no such slide", field="slides")
     terms = _terms(body)
 
-    def act(connection: Any) -> dict[str, Any]:
+    def act(connection: Any) -> RoundSet:
         if body.name in {one.name for one in read_rounds(connection).values()}:
             what = f"there is a round {body.name!r} already"
             raise Refusal(409, "conflict", what, mend="choose another name")
@@ -114,7 +115,7 @@ def add(body: NewRound, desk: DeskHere, lead: LeadHere) -> dict[str, Any]:
             list_cells(connection, id_, cells)
         write_terms(connection, id_, terms)
         assign(connection, id_, body.raters)
-        return _described(connection, id_, lead.rater_id)
+        return {**_described(connection, id_, lead.rater_id), "is_repeated": False}
 
     return done_once(desk, lead, body.key, f"round {body.name}", act)
 
@@ -162,14 +163,14 @@ class ChangedRound(Action):
 
 
 @router.put("/api/rounds/{round_id}")
-def change(round_id: RoundId, body: ChangedRound, desk: DeskHere, lead: LeadHere) -> dict[str, Any]:
+def change(round_id: RoundId, body: ChangedRound, desk: DeskHere, lead: LeadHere) -> RoundSet:
     """Change who works in a round, whether it goes on, and what is shown."""
     check_raters(desk, body.raters or [])
     with desk.store.reading() as connection:
         if connection.execute("SELECT 1 FROM round WHERE id = ?", (round_id,)).fetchone() is None:
             raise no_such("round")
 
-    def act(connection: Any) -> dict[str, Any]:
+    def act(connection: Any) -> RoundSet:
         terms = read_round_row(connection, round_id).terms
         terms = replace(
             terms,
@@ -180,6 +181,6 @@ def change(round_id: RoundId, body: ChangedRound, desk: DeskHere, lead: LeadHere
         write_terms(connection, round_id, terms)
         if body.raters is not None:
             assign(connection, round_id, body.raters)
-        return _described(connection, round_id, lead.rater_id)
+        return {**_described(connection, round_id, lead.rater_id), "is_repeated": False}
 
     return done_once(desk, lead, body.key, f"change of round {round_id}", act)

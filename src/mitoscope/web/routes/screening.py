@@ -15,6 +15,8 @@ from mitoscope.store.screening import (
     visit_field,
     write_plan,
 )
+from mitoscope.web.answers.done import Done
+from mitoscope.web.answers.screening import FieldVisited, PassBegun, Screening, ScreeningProgress
 from mitoscope.web.bodies import Action, RoundId, Seconds, SlideId
 from mitoscope.web.desk import Desk, DeskHere, Seat, VisitorHere, done_once, seat, working_seat
 from mitoscope.web.fields import FIELD_UM, propose_fields
@@ -53,7 +55,7 @@ def _state(desk: Desk, visitor: VisitorHere, round_id: int, slide_id: int) -> Sc
         return read_screening(connection, round_id, visitor.rater_id, slide_id)
 
 
-def _describe(state: ScreeningState) -> dict[str, Any]:
+def _describe(state: ScreeningState) -> ScreeningProgress:
     return {
         "pass": state.pass_,
         "covered": list(state.covered),
@@ -65,13 +67,13 @@ def _describe(state: ScreeningState) -> dict[str, Any]:
     }
 
 
-def _with_fields(state: ScreeningState) -> dict[str, Any]:
+def _with_fields(state: ScreeningState) -> Screening:
     boxes = [one.box_px0 for one in state.fields]
-    return _describe(state) | {"fields": [[box.x, box.y, box.width, box.height] for box in boxes]}
+    return {**_describe(state), "fields": [[box.x, box.y, box.width, box.height] for box in boxes]}
 
 
 @router.get(_PATH)
-def screening(round_id: RoundId, slide_id: SlideId, desk: DeskHere, visitor: VisitorHere) -> dict[str, Any]:
+def screening(round_id: RoundId, slide_id: SlideId, desk: DeskHere, visitor: VisitorHere) -> Screening:
     """Return the fields in order and how far I am; they are planned when first asked for."""
     mine = seat(desk, visitor, round_id, slide_id=slide_id)
     _plan(desk, mine, slide_id)
@@ -81,7 +83,7 @@ def screening(round_id: RoundId, slide_id: SlideId, desk: DeskHere, visitor: Vis
 @router.put(_PATH)
 def visit(
     round_id: RoundId, slide_id: SlideId, body: Visit, desk: DeskHere, visitor: VisitorHere
-) -> dict[str, Any]:
+) -> FieldVisited:
     """Note the field that I am at, and whether I have looked it through."""
     mine = working_seat(desk, visitor, round_id, slide_id=slide_id)
     _plan(desk, mine, slide_id)
@@ -90,7 +92,7 @@ def visit(
     if not 0 <= body.field < len(_state(desk, visitor, round_id, slide_id).fields):
         raise invalid(f"there is no field {body.field}", field="field")
 
-    def act(connection: Any) -> dict[str, Any]:
+    def act(connection: Any) -> FieldVisited:
         visit_field(
             connection,
             round_id,
@@ -101,7 +103,8 @@ def visit(
             seconds=body.seconds,
             position=body.position,
         )
-        return _describe(read_screening(connection, round_id, visitor.rater_id, slide_id))
+        state = read_screening(connection, round_id, visitor.rater_id, slide_id)
+        return {**_describe(state), "is_repeated": False}
 
     return done_once(desk, visitor, body.key, f"field of {round_id}/{slide_id}", act)
 
@@ -109,13 +112,14 @@ def visit(
 @router.post(f"{_PATH}/passes")
 def next_pass(
     round_id: RoundId, slide_id: SlideId, body: Action, desk: DeskHere, visitor: VisitorHere
-) -> dict[str, Any]:
+) -> PassBegun:
     """Begin the next pass over a slide: the same fields, none covered."""
     mine = working_seat(desk, visitor, round_id, slide_id=slide_id)
     _plan(desk, mine, slide_id)
 
-    def act(connection: Any) -> dict[str, Any]:
-        return {"pass": begin_pass(connection, round_id, visitor.rater_id, slide_id)}
+    def act(connection: Any) -> Done:
+        begin_pass(connection, round_id, visitor.rater_id, slide_id)
+        return {"is_repeated": False}
 
     done = done_once(desk, visitor, body.key, f"pass of {round_id}/{slide_id}", act)
-    return done | _with_fields(_state(desk, visitor, round_id, slide_id))
+    return {**done, **_with_fields(_state(desk, visitor, round_id, slide_id))}
