@@ -102,6 +102,33 @@ def test_the_threshold_divides_what_the_labels_divide(bundle: Bundle, found: Pat
     assert made.onnx != b""
 
 
+def test_scores_become_probabilities_and_all_thresholds_move_along(
+    bundle: Bundle, fields: list[Path], found: Path, tmp_path: Path
+) -> None:
+    text = _calibrate(bundle, found, tmp_path / "own", "--scores")
+    made = load_bundle(tmp_path / "own")
+    line = made.manifest.calibration
+    assert line is not None
+    assert made.manifest.thresholds["tupac"] == pytest.approx(line(0.5), abs=1e-6)
+    (error,) = [one for one in made.manifest.metrics if one.name == "ece"]
+    assert f"calibration error {error.value:.3f} [" in text
+    again = _detect(fields, made, tmp_path / "again")
+    for name, points in again.items():
+        with (found / f"{Path(name).stem}.csv").open(encoding="utf-8") as stream:
+            old = {(float(r["x"]), float(r["y"])): float(r["score"]) for r in csv.DictReader(stream)}
+        assert [score for *_, score in points] == pytest.approx(
+            [float(line(old[x, y])) for x, y, _ in points], abs=2e-5
+        )
+    # What was found above the one threshold is found above the other; a second calibration goes on from it.
+    truth = found.parent / "truth.csv"
+    _run("bundle", "calibrate", made.folder, "--pred", tmp_path / "again", "--truth", truth,
+         "--out", tmp_path / "twice", "--mpp", "0.25", "--scores")  # fmt: skip
+    twice = load_bundle(tmp_path / "twice").manifest
+    assert twice.calibration is not None
+    assert twice.calibration.slope != line.slope
+    assert len([one for one in twice.metrics if one.name == "ece"]) == 1
+
+
 def test_few_fields_are_told(bundle: Bundle, fields: list[Path], found: Path, tmp_path: Path) -> None:
     (tmp_path / "few").mkdir()
     for path in fields[:2]:

@@ -48,6 +48,16 @@ def test_windows_are_those_of_the_mirrored_slide(
         np.testing.assert_array_equal(window, expected[y : y + tile.window.height, x : x + tile.window.width])
 
 
+def test_without_a_margin_the_windows_are_white_beyond_the_slide() -> None:
+    rgb = np.random.default_rng(3).integers(0, 200, (30, 45, 3)).astype(np.uint8)
+    plane = _plane(rgb)
+    grid = _grid(plane, tile_px=16, halo_px=8)
+    expected = np.pad(rgb, ((8, 32), (8, 32), (0, 0)), constant_values=255)
+    for window, tile in zip(read_block(plane, list(grid), margin_px=0).windows, grid, strict=True):
+        y, x = tile.window.y + 8, tile.window.x + 8
+        np.testing.assert_array_equal(window, expected[y : y + tile.window.height, x : x + tile.window.width])
+
+
 def test_control_without_the_mirror_the_border_is_white() -> None:
     """The naive reader pads with white: not what the mirrored slide has."""
     rgb = np.full((20, 20, 3), 90, dtype=np.uint8)

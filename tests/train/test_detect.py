@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from mitoscope.bundle import Border
 from mitoscope.data.picture import Picture
 from mitoscope.models.family import Layout
 from mitoscope.train.detect import search, suppressed
@@ -36,6 +37,23 @@ def test_every_place_is_found_once(any_window: bool) -> None:
     (found,) = search(bright, [field(places, 200, 150)], layout)
     assert sorted(map(tuple, found.points[:, :2].tolist())) == [(x + 0.5, y + 0.5) for x, y in sorted(places)]
     assert len(found.among(np.array(places, dtype=np.float64))) == len(places)
+
+
+@pytest.mark.parametrize(("border", "beyond"), [("mirror", 60), ("white", 255)])
+def test_beyond_a_field_lies_what_the_recipe_has_shown_in_training(border: Border, beyond: int) -> None:
+    seen: list[NDArray[np.uint8]] = []
+
+    def keep(windows: NDArray[np.uint8]) -> NDArray[np.float64]:
+        seen.extend(windows)
+        return np.zeros((len(windows), 1, 3))
+
+    grey = Picture("f", "s", "c", np.full((40, 50, 3), 60, dtype=np.uint8))
+    search(keep, [grey], Layout(0.25, 8, 16, 96, any_window=True, top_k=64), border=border)
+    (window,) = seen
+    assert (window[:16] == beyond).all()
+    assert (window[:, :16] == beyond).all()
+    assert (window[16:56, 16:66] == 60).all()
+    assert (window[56:] == beyond).all()
 
 
 def test_some_tiles_are_always_the_same() -> None:

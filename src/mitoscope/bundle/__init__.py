@@ -2,6 +2,7 @@
 
 from mitoscope.bundle.load import Bundle, load_bundle
 from mitoscope.bundle.manifest import (
+    Border,
     FileEntry,
     Manifest,
     Metric,
@@ -10,18 +11,21 @@ from mitoscope.bundle.manifest import (
     SelfTest,
     TrainingSource,
 )
+from mitoscope.bundle.score_calibration import ScoreCalibration
 from mitoscope.bundle.shelf import shipped
 from mitoscope.bundle.verifier import Verifier
 from mitoscope.bundle.verify import verify_bundle
 from mitoscope.bundle.write import write_bundle
 
 __all__ = [
+    "Border",
     "Bundle",
     "FileEntry",
     "Manifest",
     "Metric",
     "ModelDescription",
     "Normalisation",
+    "ScoreCalibration",
     "SelfTest",
     "TrainingSource",
     "Verifier",

@@ -7,8 +7,11 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, model_validator
 
 from mitoscope.bundle.part import FileName, Name, Part, Scale, Score, Sha256, Text, Version
+from mitoscope.bundle.score_calibration import ScoreCalibration
 from mitoscope.bundle.verifier import Verifier
 from mitoscope.labels import MITOTIC_FIGURE
+
+Border = Literal["mirror", "white"]
 
 FORMAT: Final = "mitoscope-bundle/1"
 """Name and version of the format; a reader refuses any other."""
@@ -120,6 +123,8 @@ class ModelDescription(Part):
         Side of the default window in plane px, a multiple of `stride_px`.
     halo_px : int
         Half the receptive field, rounded up: what a point depends on beyond its own place.
+    border : {"mirror", "white"}
+        What a window shows beyond the slide: its mirror image, or the white of bare glass, as in training.
     top_k : int
         Slots of a window in the output (K).
     nms_radius_um : float
@@ -132,6 +137,8 @@ class ModelDescription(Part):
         The protocol whose threshold detection uses when none is given.
     verifier : Verifier, optional
         The second stage.
+    calibration : ScoreCalibration, optional
+        Makes the scores of the last stage probabilities; the thresholds are on what it gives.
     training : tuple of TrainingSource
         All data that the weights have seen.
     metrics : tuple of Metric
@@ -154,12 +161,14 @@ class ModelDescription(Part):
     stride_px: Annotated[int, Field(ge=1, le=256)]
     window_px: Annotated[int, Field(ge=32, le=8192)]
     halo_px: Annotated[int, Field(ge=0, le=2048)]
+    border: Border = "mirror"
     top_k: Annotated[int, Field(ge=1, le=65536)]
     nms_radius_um: Annotated[float, Field(gt=0, le=100)] = NMS_RADIUS_UM
     score_floor: Score
     thresholds: Annotated[dict[Name, Score], Field(min_length=1)]
     default_protocol: Name
     verifier: Verifier | None = None
+    calibration: ScoreCalibration | None = None
     training: Annotated[tuple[TrainingSource, ...], Field(min_length=1)]
     metrics: tuple[Metric, ...] = ()
 
@@ -175,15 +184,22 @@ class ModelDescription(Part):
             raise ValueError("window_px leaves nothing between the halos")
         if self.default_protocol not in self.thresholds:
             raise ValueError("default_protocol must be one of thresholds")
-        if min(self.proposal_thresholds) < self.score_floor:
+        if min(self.proposal_thresholds) < (self.score_floor if self.verifier else self.lowest_score):
             raise ValueError("a threshold lies below score_floor")
         if self.verifier and (self.kind != "points" or self.detects not in self.verifier.labels):
             raise ValueError(f"a verifier belongs to a detector and knows {self.detects!r}")
         return self
 
     @property
+    def lowest_score(self) -> float:
+        """What no score that the bundle gives out lies below: 0 after a second stage, else the floor."""
+        if self.verifier is not None:
+            return 0.0
+        return self.score_floor if self.calibration is None else float(self.calibration(self.score_floor))
+
+    @property
     def proposal_thresholds(self) -> tuple[float, ...]:
-        """The operating points of the first stage, on whose scores the floor is."""
+        """The operating points of the scores to which the floor belongs."""
         return (self.verifier.proposal_threshold,) if self.verifier else tuple(self.thresholds.values())
 
     @property

@@ -10,7 +10,7 @@ import typer
 from mitoscope.cli.options import MppOption, parse_mpp
 
 if TYPE_CHECKING:
-    from mitoscope.bundle import Manifest, Verifier
+    from mitoscope.bundle import Manifest, ScoreCalibration, Verifier
 
 app = typer.Typer(
     help="Show, verify, export, calibrate and join model bundles.",
@@ -86,23 +86,26 @@ def calibrate(
         str, typer.Option("--dataset", metavar="NAME", help="What the fields are called in the bundle.")
     ] = "own fields",
     protocol: Annotated[str, typer.Option("--protocol", help="As for evaluate.")] = "mitoscope",
+    scores: Annotated[
+        bool, typer.Option("--scores", help="Make the scores probabilities, too; all thresholds move along.")
+    ] = False,
     mpp: MppOption = None,
 ) -> None:
     """Set the threshold of a bundle from labelled fields of your own laboratory."""
     from mitoscope.bundle import load_bundle
     from mitoscope.cli.calibration_task import calibrate as run
-    from mitoscope.cli.calibration_task import describe_point, doubt
+    from mitoscope.cli.calibration_task import describe, doubt
     from mitoscope.cli.evaluation_task import Task
     from mitoscope.evaluate import find_protocol
     from mitoscope.geometry import Mpp
 
     loaded, value = load_bundle(bundle), parse_mpp(mpp)
     task = Task(find_protocol(protocol), truth, None if value is None else Mpp.square(value))
-    point = run(loaded, task, pred, out, dataset=dataset)
-    for line in describe_point(point, before=loaded.manifest.default_threshold):
+    done = run(loaded, task, pred, out, dataset=dataset, scores=scores)
+    for line in describe(done, before=loaded.manifest.default_threshold):
         typer.echo(line)
     typer.echo(f"written to {out}")
-    if (reason := doubt(point)) is not None:
+    if (reason := doubt(done.point)) is not None:
         typer.echo(f"warning: {reason}", err=True)
 
 
@@ -143,6 +146,12 @@ def _describe_verifier(verifier: Verifier | None) -> list[str]:
     ]
 
 
+def _describe_calibration(calibration: ScoreCalibration | None) -> list[str]:
+    if calibration is None:
+        return []
+    return [f"  {'scores':<14}probabilities, calibrated on {calibration.fitted_on}"]
+
+
 def _describe(manifest: Manifest) -> list[str]:
     lines = [
         f"{manifest.name} {manifest.version}: {manifest.summary}",
@@ -152,6 +161,7 @@ def _describe(manifest: Manifest) -> list[str]:
         f"  {'scale':<14}{manifest.mpp:g} µm/px; slides of {manifest.mpp_min:g} to {manifest.mpp_max:g}",
         f"  {'threshold':<14}"
         + ", ".join(f"{value:.3f} ({protocol})" for protocol, value in manifest.thresholds.items()),
+        *_describe_calibration(manifest.calibration),
         f"  {'licence':<14}{manifest.licence}",
     ]
     lines += [

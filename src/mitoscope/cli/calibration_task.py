@@ -2,25 +2,56 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from mitoscope.bundle import Bundle, Metric
+import numpy as np
+from numpy.typing import NDArray
+
+from mitoscope.bundle import Bundle, Manifest, Metric, ScoreCalibration
 from mitoscope.bundle.revise import revise
 from mitoscope.cli.evaluation_task import Task
 from mitoscope.errors import ConfigError
-from mitoscope.evaluate.interval import Interval
+from mitoscope.evaluate import Evaluation
+from mitoscope.evaluate.calibration import reliability
+from mitoscope.evaluate.interval import REPEATS, Interval, draw_cases, percentiles
 from mitoscope.evaluate.operating_point import (
     CASES_ENOUGH,
     FIGURES_ENOUGH,
     OperatingPoint,
     operating_point,
 )
+from mitoscope.evaluate.platt import fit_left_out, fit_line
 from mitoscope.report.result import find_manifests, read_manifest
 
 _CHOSEN = "threshold chosen here"
 
 
-def calibrate(bundle: Bundle, task: Task, pred: Path, out: Path, *, dataset: str) -> OperatingPoint:
+_Cases = list[tuple[NDArray[np.float64], NDArray[np.bool_]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """What a calibration gave.
+
+    Parameters
+    ----------
+    point : OperatingPoint
+        Threshold and scores on the fields.
+    ece_before, ece : Metric or None
+        Expected calibration error of the scores as they were, and of each case by the line that the other
+        cases give; None where the scores were left as they were, or there is one case.
+    """
+
+    point: OperatingPoint
+    ece_before: Metric | None = None
+    ece: Metric | None = None
+
+
+def calibrate(
+    bundle: Bundle, task: Task, pred: Path, out: Path, *, dataset: str, scores: bool = False
+) -> Calibrated:
     """Choose a threshold on labelled fields and write the bundle with it.
 
     Parameters
@@ -34,31 +65,117 @@ def calibrate(bundle: Bundle, task: Task, pred: Path, out: Path, *, dataset: str
         Folder of the new bundle.
     dataset : str
         What the fields are called in the new bundle.
+    scores : bool
+        Make the scores probabilities, too: a line over their logit (Platt 1999). All thresholds move along.
 
     Raises
     ------
     ConfigError
         If the results are those of another bundle or of its first stage alone.
     FormatError
-        If no figure is found at any threshold.
+        If no figure is found at any threshold, or only figures are.
     BundleError, OutputError
         If the bundle cannot be written.
     """
     _check_origin(bundle, pred)
     manifest = bundle.manifest
     judged = task.judge(pred, 0.0)
-    floor = 0.0 if manifest.verifier else manifest.score_floor
-    point = operating_point(list(judged.case_steps.values()), floor=floor)
-    protocol = task.protocol.name
-    own = _metrics(point, dataset=dataset, protocol=protocol)
-    changes = {
+    point = operating_point(list(judged.case_steps.values()), floor=manifest.lowest_score)
+    line = _fit(judged, dataset) if scores else None
+    done = Calibrated(point)
+    if line is not None:
+        moved = _moved(point, line)
+        errors = _errors(judged, dataset, task.protocol.name) if len(judged.case_scores) > 1 else ()
+        done = Calibrated(moved, *errors)
+    revise(bundle, out, _changes(manifest, done, line, protocol=task.protocol.name, dataset=dataset))
+    return done
+
+
+def _changes(
+    manifest: Manifest, done: Calibrated, line: ScoreCalibration | None, *, protocol: str, dataset: str
+) -> dict[str, Any]:
+    thresholds, told = manifest.thresholds, manifest.metrics
+    if line is not None:
+        thresholds = {name: _move(value, line) for name, value in thresholds.items()}
+        told = tuple(
+            one if one.threshold is None else one.model_copy(update={"threshold": _move(one.threshold, line)})
+            for one in told
+            if one.name != "ece"  # of scores that are no more
+        )
+    own = [
+        *_metrics(done.point, dataset=dataset, protocol=protocol),
+        *([] if done.ece is None else [done.ece]),
+    ]
+    replaced = {one.dataset for one in own}
+    return {
         "version": f"{manifest.version.partition('-')[0]}-calibrated",
-        "thresholds": manifest.thresholds | {protocol: point.threshold},
+        "thresholds": thresholds | {protocol: done.point.threshold},
         "default_protocol": protocol,
-        "metrics": (*own, *(one for one in manifest.metrics if one.dataset != f"{dataset} ({_CHOSEN})")),
+        "calibration": manifest.calibration if line is None else line.after(manifest.calibration),
+        "metrics": (*own, *(one for one in told if one.dataset not in replaced)),
     }
-    revise(bundle, out, changes)
-    return point
+
+
+def _move(score: float, line: ScoreCalibration) -> float:
+    return round(float(line(score)), 6)
+
+
+def _moved(point: OperatingPoint, line: ScoreCalibration) -> OperatingPoint:
+    """Return the same point on the new scale."""
+    ends = point.interval
+    moved = None if ends is None else Interval(_move(ends.low, line), _move(ends.high, line))
+    return replace(point, threshold=_move(point.threshold, line), interval=moved)
+
+
+def _outcomes(judged: Evaluation) -> _Cases:
+    """Return the scores of each case's detections, and which were matched; thinned ones are left out."""
+    parts: dict[str, _Cases] = {}
+    for image, (score, matching) in judged.candidates.items():
+        kept = matching.judged
+        outcome = score[kept], matching.truth_of[kept] >= 0
+        parts.setdefault(judged.cases[image], []).append(outcome)
+    return [
+        (np.concatenate([s for s, _ in one]), np.concatenate([t for _, t in one])) for one in parts.values()
+    ]
+
+
+def _fit(judged: Evaluation, dataset: str) -> ScoreCalibration:
+    cases = _outcomes(judged)
+    line = fit_line(np.concatenate([s for s, _ in cases]), np.concatenate([t for _, t in cases]))
+    return ScoreCalibration(slope=line.slope, intercept=line.intercept, fitted_on=dataset)
+
+
+def _errors(judged: Evaluation, dataset: str, protocol: str) -> tuple[Metric, Metric]:
+    """Return the calibration error as it was, and with each case calibrated by the others."""
+    before = _outcomes(judged)
+    after = [(own, true) for own, (_, true) in zip(fit_left_out(before), before, strict=True)]
+    return (
+        _ece(before, f"{dataset} (scores as they were)", protocol),
+        _ece(after, f"{dataset} (each case by the line of the others)", protocol),
+    )
+
+
+def _ece(cases: _Cases, dataset: str, protocol: str) -> Metric:
+    def of(chosen: list[int]) -> float:
+        parts = [cases[at] for at in chosen]
+        found = reliability(np.concatenate([s for s, _ in parts]), np.concatenate([t for _, t in parts]))
+        return found.ece or 0.0
+
+    value = of([*range(len(cases))])
+    drawn = [
+        of(chosen.tolist()) for block in draw_cases(len(cases), repeats=REPEATS, seed=0) for chosen in block
+    ]
+    ends = percentiles(np.array(drawn))
+    low, high = (value, value) if ends is None else (ends.low, ends.high)
+    return Metric(
+        name="ece",
+        dataset=dataset,
+        protocol=protocol,
+        value=value,
+        ci_low=min(low, value),
+        ci_high=max(high, value),
+        images=len(cases),
+    )
 
 
 def _check_origin(bundle: Bundle, pred: Path) -> None:
@@ -98,14 +215,22 @@ def _metrics(point: OperatingPoint, *, dataset: str, protocol: str) -> list[Metr
     ]
 
 
-def describe_point(point: OperatingPoint, *, before: float) -> list[str]:
+def describe(done: Calibrated, *, before: float) -> list[str]:
     """Return the threshold and what it gives, as lines."""
+    point = done.point
     f1 = point.intervals.f1
-    return [
+    lines = [
         f"threshold {point.threshold:.3f}{_ends(point.interval)}; it was {before:.3f}",
         f"F1 {point.score.f1 or 0:.3f}{_ends(f1)} on the same {point.cases} cases with {point.figures} "
         "figures: optimistic, the threshold was chosen on them",
     ]
+    if done.ece is not None and done.ece_before is not None:
+        old, new = done.ece_before, done.ece
+        lines.append(
+            f"calibration error {new.value:.3f} [{new.ci_low:.3f}, {new.ci_high:.3f}], each case by the line "
+            f"of the others; it was {old.value:.3f} [{old.ci_low:.3f}, {old.ci_high:.3f}]"
+        )
+    return lines
 
 
 def doubt(point: OperatingPoint) -> str | None:

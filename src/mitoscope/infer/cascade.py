@@ -7,6 +7,7 @@ from contextlib import closing
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mitoscope.bundle import Manifest, Verifier
 from mitoscope.detections import Detections
@@ -16,7 +17,7 @@ from mitoscope.infer.crops import plan_parts, read_part
 from mitoscope.infer.engine import Engine
 from mitoscope.infer.ledger import Ledger
 from mitoscope.infer.read_ahead import read_ahead
-from mitoscope.infer.verify import verify_part
+from mitoscope.infer.verify import SCORE_DECIMALS, verify_part
 from mitoscope.slide import Plane, Slide
 
 
@@ -85,7 +86,9 @@ def verify(
     plane = Plane(slide, verifier.mpp, tolerance=manifest.mpp_tolerance)
     points, recorded = proposals.points_px0, ledger.verified_parts()
     waiting = [part for part in plan_parts(points) if part.index not in recorded]
-    read = partial(read_part, plane, points_px0=points, crop_px=verifier.crop_px)
+    side = verifier.crop_px
+    margin = side if manifest.border == "mirror" else 0
+    read = partial(read_part, plane, points_px0=points, crop_px=side, margin_px=margin)
     column = verifier.column(manifest.detects)
     clock = time.perf_counter()
     try:
@@ -103,4 +106,11 @@ def verify(
         ) from None
     scores = ledger.verified()
     score = np.array([scores[candidate] for candidate in range(len(proposals))])
-    return Detections(proposals.x_px0, proposals.y_px0, score, proposals.label, proposals.source).sort()
+    return rescored(proposals, score, manifest)
+
+
+def rescored(detections: Detections, score: NDArray[np.float64], manifest: Manifest) -> Detections:
+    """Return detections with the scores of the last stage, calibrated where the bundle is, descending."""
+    if manifest.calibration is not None:
+        score = np.round(manifest.calibration(score), SCORE_DECIMALS)
+    return Detections(detections.x_px0, detections.y_px0, score, detections.label, detections.source).sort()

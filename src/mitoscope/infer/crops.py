@@ -72,8 +72,10 @@ def plan_parts(points_px0: NDArray[np.float64]) -> tuple[Part, ...]:
     )
 
 
-def read_part(plane: Plane, part: Part, points_px0: NDArray[np.float64], *, crop_px: int) -> ReadPart:
-    """Read the crops of a part, mirrored at the slide's border.
+def read_part(
+    plane: Plane, part: Part, points_px0: NDArray[np.float64], *, crop_px: int, margin_px: int
+) -> ReadPart:
+    """Read the crops of a part.
 
     Parameters
     ----------
@@ -84,6 +86,8 @@ def read_part(plane: Plane, part: Part, points_px0: NDArray[np.float64], *, crop
         All candidates, in level-0 px.
     crop_px : int
         Side of a crop in plane px. Its middle is at most half a pixel from the candidate.
+    margin_px : int
+        How deep a crop is mirrored at the slide's border; beyond that it is white.
 
     Raises
     ------
@@ -94,7 +98,7 @@ def read_part(plane: Plane, part: Part, points_px0: NDArray[np.float64], *, crop
     own = points_px0[list(part.candidates)]
     corners = np.rint(plane.from_px0(own) - crop_px / 2).astype(np.int64).tolist()
     windows = [BoxPx(x, y, crop_px, crop_px) for x, y in corners]
-    blocks = [read_block(plane, [Tile(0, window, window)], margin_px=crop_px) for window in windows]
+    blocks = [read_block(plane, [Tile(0, window, window)], margin_px=margin_px) for window in windows]
     return ReadPart(
         part,
         tuple(block.windows[0] for block in blocks),

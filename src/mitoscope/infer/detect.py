@@ -14,7 +14,7 @@ from mitoscope.detections import Detections
 from mitoscope.errors import StoppedError
 from mitoscope.fsio import make_directory
 from mitoscope.geometry import BoxPx0, Mpp
-from mitoscope.infer.cascade import stage_of, verify
+from mitoscope.infer.cascade import rescored, stage_of, verify
 from mitoscope.infer.config import DetectConfig, Stage
 from mitoscope.infer.engine import Engine
 from mitoscope.infer.ledger import Ledger
@@ -181,7 +181,7 @@ def _result(slide: Slide, survey: Survey, ledger: Ledger, job: _Job, *, setup_s:
 def _verified(slide: Slide, proposals: Detections, ledger: Ledger, job: _Job) -> Detections:
     verifier, network = job.bundle.manifest.verifier, job.networks.verifier
     if job.stage == "proposals":
-        return proposals
+        return proposals if verifier else rescored(proposals, proposals.score, job.bundle.manifest)
     assert verifier is not None  # `stage_of` and `open_networks` saw to both
     assert network is not None
     return verify(
@@ -225,9 +225,10 @@ def _notes(manifest: Manifest, threshold: float, ledger: Ledger, *, stage: Stage
     notes = []
     if stage == "proposals" and manifest.verifier is not None:
         notes.append("scores are those of the first stage: the second one was not asked (--stage proposals)")
-    if stage == "proposals" and threshold < manifest.score_floor:
+    lowest = manifest.score_floor if manifest.verifier else manifest.lowest_score
+    if stage == "proposals" and threshold < lowest:
         notes.append(
-            f"the threshold {threshold:g} is below the bundle's floor {manifest.score_floor:g}: candidates "
+            f"the threshold {threshold:g} is below the bundle's floor {lowest:g}: candidates "
             "between the two were not kept"
         )
     if saturated := ledger.saturated_tiles():

@@ -60,7 +60,7 @@ class ReadChunk:
 def read_chunk(survey: Survey, chunk: Chunk) -> ReadChunk:
     """Read the pixels of a chunk."""
     start = time.perf_counter()
-    block = read_block(survey.plane, chunk.tiles, margin_px=survey.grid.margin_px)
+    block = read_block(survey.plane, chunk.tiles, margin_px=survey.margin_px)
     return ReadChunk(chunk, block, time.perf_counter() - start)
 
 

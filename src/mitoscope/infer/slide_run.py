@@ -126,6 +126,13 @@ class SlideRun:
         return self.detections.above(self.threshold)
 
     @property
+    def floor(self) -> float:
+        """What no score of the candidates lies below."""
+        manifest = self.bundle.manifest
+        is_first_of_two = self.stage == "proposals" and manifest.verifier is not None
+        return manifest.score_floor if is_first_of_two else manifest.lowest_score
+
+    @property
     def mm2_per_minute(self) -> float | None:
         """Tissue searched in a minute of the wall clock; None where there was none to search."""
         if self.tissue_mm2 == 0 or self.timings.both_stages_s == 0:

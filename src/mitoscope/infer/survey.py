@@ -55,6 +55,8 @@ class Survey:
         Over that part, in plane px.
     chunks : tuple of Chunk
         In the order of work.
+    margin_px : int
+        How deep windows are mirrored at the slide's border, in plane px; beyond that they are white.
     """
 
     plane: Plane
@@ -62,6 +64,7 @@ class Survey:
     region_px0: BoxPx0
     grid: TileGrid
     chunks: tuple[Chunk, ...]
+    margin_px: int
 
     @property
     def tissue_mm2(self) -> float:
@@ -168,7 +171,8 @@ def make_survey(slide: Slide, bundle: Bundle, config: DetectConfig, *, tissue: T
     plane = Plane(slide, manifest.mpp, tolerance=manifest.mpp_tolerance)
     grid = _grid(_plane_box(plane, region_px0), bundle, config)
     chunks = _chunks(grid, plane, tissue, region_px0, chunk_px=config.chunk_px)
-    return Survey(plane, tissue, region_px0, grid, chunks)
+    margin_px = grid.margin_px if manifest.border == "mirror" else 0
+    return Survey(plane, tissue, region_px0, grid, chunks, margin_px)
 
 
 def _plane_box(plane: Plane, region: BoxPx0) -> BoxPx:

@@ -15,7 +15,7 @@ from mitoscope.errors import BundleError
 from mitoscope.infer.crops import ReadPart
 from mitoscope.infer.engine import Engine, Network, open_graph
 
-_SCORE_DECIMALS: Final = 6
+SCORE_DECIMALS: Final = 6
 """As for candidates: below what matters, above the last bits in which processors and batches may differ."""
 _BATCH_PX: Final = 32 * 128 * 128
 """Pixels of a batch: 32 of the papers' crops."""
@@ -109,5 +109,5 @@ def verify_part(read: ReadPart, engine: Engine, *, column: int) -> PartResult:
     rows = engine.score(read.crops, places=read.places)
     score = np.array([row[:, column].astype(np.float64).mean() for row in rows])
     network_s = time.perf_counter() - start
-    score = np.round(score, _SCORE_DECIMALS)
+    score = np.round(score, SCORE_DECIMALS)
     return PartResult(read.part.candidates, score, read.damaged_crops, read.read_s, network_s)

@@ -1,4 +1,4 @@
-"""Reading the windows of a chunk: every pixel decoded once, mirrored at the slide's border."""
+"""Reading the windows of a chunk: every pixel decoded once, mirrored or white beyond the slide's border."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def read_block(plane: Plane, tiles: Sequence[Tile], *, margin_px: int) -> Block:
         At least one.
     margin_px : int
         How deep a window is mirrored at the slide's border (Akram et al. 2018: 64 px); beyond that it is
-        white. The halo, since nothing further out can change what a tile owns.
+        white. The halo, since nothing further out can change what a tile owns; or 0: white at once.
 
     Raises
     ------

@@ -93,6 +93,7 @@ def _detector(findings: Findings) -> dict[str, object]:
         "mpp": manifest.mpp,
         "score_floor": manifest.score_floor,
         "verifier": None if manifest.verifier is None else manifest.verifier.model_dump(mode="json"),
+        "calibration": None if manifest.calibration is None else manifest.calibration.model_dump(mode="json"),
         "training": [{"name": source.name, "licence": source.licence} for source in manifest.training],
     }
 

@@ -90,14 +90,14 @@ def _sentence(text: str) -> str:
 def write_facts(findings: Findings) -> tuple[Fact, ...]:
     """Write the numbers beside the headline."""
     run = findings.run
-    floor = say_threshold(run.bundle.manifest.score_floor)
+    floor = f"score above the floor of {say_threshold(run.floor)}" if run.floor else "of the first stage"
     rate = say_rate(findings.n_figures, run.tissue_mm2)
     return (
         *_window(findings),
         Fact("Figures in all", f"{findings.n_figures:,}", f"{rate} of tissue" if run.tissue_mm2 else ""),
         Fact("Tissue searched", say_area(run.tissue_mm2)),
         Fact("Threshold", say_threshold(run.threshold), run.threshold_source),
-        Fact("Candidates", f"{len(findings.candidates):,}", f"score above the floor of {floor}"),
+        Fact("Candidates", f"{len(findings.candidates):,}", floor),
     )
 
 
@@ -113,7 +113,7 @@ def write_steps(findings: Findings) -> tuple[Step, ...]:
     """Write how many figures neighbouring thresholds give, in the same window and in all."""
     if findings.count is None or not len(findings.candidates):
         return ()
-    floor, own = findings.run.bundle.manifest.score_floor, findings.run.threshold
+    floor, own = findings.run.floor, findings.run.threshold
     kind = findings.counted | findings.not_counted
     steps = []
     for step in _STEPS:

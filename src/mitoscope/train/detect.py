@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from mitoscope.bundle import Border
 from mitoscope.data.field import Field
 from mitoscope.detections import Detections
 from mitoscope.geometry import BoxPx
@@ -24,6 +25,7 @@ Find = Callable[[NDArray[np.uint8]], NDArray[np.floating]]
 
 _BATCH_PX: Final = 4_000_000
 _TILE_PX: Final = 1024
+_WHITE: Final = np.uint8(255)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,6 +68,7 @@ def search(
     tiles_max: int = 0,
     seed: int = 0,
     halo_px: int | None = None,
+    border: Border = "mirror",
 ) -> list[Searched]:
     """Search fields for points.
 
@@ -79,6 +82,8 @@ def search(
         Search so many tiles at most, drawn by the seed, always the same; 0 searches all.
     halo_px : int, optional
         Instead of that of the layout.
+    border : {"mirror", "white"}
+        What a window shows beyond a field.
     """
     tiles = [(index, tile) for index, field in enumerate(fields) for tile in _grid(field, layout, halo_px)]
     if 0 < tiles_max < len(tiles):
@@ -87,7 +92,7 @@ def search(
     points: list[list[Points]] = [[] for _ in fields]
     cores: list[list[BoxPx]] = [[] for _ in fields]
     for group in _groups(tiles):
-        found = find(np.stack([_cut(fields[index], tile.window) for index, tile in group]))
+        found = find(np.stack([_cut(fields[index], tile.window, border) for index, tile in group]))
         for (index, tile), own in zip(group, found.astype(np.float64), strict=True):
             own = own[own[:, 2] > 0] + (tile.window.x, tile.window.y, 0)
             points[index].append(own[owned(own, tile)])
@@ -111,9 +116,14 @@ def _grid(field: Field, layout: Layout, halo_px: int | None) -> TileGrid:
     return TileGrid(BoxPx(0, 0, field.width, field.height), tile, halo, stride, least_px=fixed)
 
 
-def _cut(field: Field, window: BoxPx) -> NDArray[np.uint8]:
+def _cut(field: Field, window: BoxPx, border: Border) -> NDArray[np.uint8]:
     side = max(window.width, window.height)
-    return field.cut(window.x, window.y, side)[: window.height, : window.width]
+    rgb = field.cut(window.x, window.y, side)[: window.height, : window.width]
+    if border == "mirror" or window.intersection(BoxPx(0, 0, field.width, field.height)) == window:
+        return rgb
+    y, x = np.arange(window.y, window.bottom), np.arange(window.x, window.right)
+    known = ((y >= 0) & (y < field.height))[:, np.newaxis] & (x >= 0) & (x < field.width)
+    return np.where(known[..., np.newaxis], rgb, _WHITE)
 
 
 def _groups(tiles: Sequence[tuple[int, Tile]]) -> Iterator[list[tuple[int, Tile]]]:

@@ -121,7 +121,12 @@ def _judge_both(recipe: DualRecipe, first: Packed, second: Packed, job: Job) -> 
         return find_points(finder, windows)
 
     searched = search(
-        find, fields, layout, tiles_max=recipe.detector.validation.tiles, seed=recipe.detector.run.seed
+        find,
+        fields,
+        layout,
+        tiles_max=recipe.detector.validation.tiles,
+        seed=recipe.detector.run.seed,
+        border=recipe.detector.border,
     )
     found = [
         suppressed(one.points, radius_px=calibration.nms_radius_px, floor=calibration.score_floor)

@@ -214,6 +214,7 @@ def _description(recipe: Recipe, family: Family, **values: Any) -> ModelDescript
         stride_px=layout.stride_px,
         window_px=layout.window_px,
         halo_px=layout.halo_px,
+        border=recipe.border,
         **values,
     )
 

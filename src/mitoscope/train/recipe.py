@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
+from mitoscope.bundle import Border
 from mitoscope.config import Config
 from mitoscope.data.augment import AugmentConfig
 from mitoscope.data.sampling import SamplingConfig
@@ -200,6 +201,11 @@ class Recipe(Config):
         elif sampling.window_px != model.patch_px:
             raise ValueError(f"data.sampling.window_px is not model.patch_px ({model.patch_px})")
         return self
+
+    @property
+    def border(self) -> Border:
+        """What lies beyond a picture: white, where training has shown white edges, else its mirror image."""
+        return "white" if self.augment.slide_edge > 0 else "mirror"
 
     @property
     def steps(self) -> int:

@@ -110,7 +110,7 @@ def judge_points(
 ) -> Curve:
     """Judge what a function finds on fields, case by case as the recipe's protocol says."""
     tiles = recipe.validation.tiles if tiles_max is None else tiles_max
-    found = search(find, fields, family.layout(), tiles_max=tiles, seed=recipe.run.seed)
+    found = search(find, fields, family.layout(), tiles_max=tiles, seed=recipe.run.seed, border=recipe.border)
     radius, floor = recipe.calibration.nms_radius_px, recipe.calibration.score_floor
     detections = [suppressed(one.points, radius_px=radius, floor=floor) for one in found]
     truths = [one.among(visible_figures(field)) for one, field in zip(found, fields, strict=True)]
