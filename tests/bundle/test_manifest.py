@@ -23,7 +23,7 @@ from mitoscope.bundle import Metric
         ({"mpp": "0.25"}, "valid number"),
         ({"mpp": float("nan")}, "finite"),
         ({"training": ()}, "at least 1"),
-        ({"stain": "H&E"}, "Extra inputs"),
+        ({"staining": "H&E"}, "Extra inputs"),
     ],
 )
 def test_a_description_that_does_not_hold_is_refused(

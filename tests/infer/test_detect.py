@@ -14,7 +14,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from mitoscope.bundle import Bundle
+from mitoscope.bundle import Bundle, StainRange
+from mitoscope.bundle.revise import revise
 from mitoscope.errors import (
     ConfigError,
     FormatError,
@@ -105,6 +106,19 @@ def test_another_threshold_needs_no_new_run(field: Path, tiny_bundle: Bundle, tm
 def test_a_threshold_below_the_floor_is_said_so(field: Path, tiny_bundle: Bundle, tmp_path: Path) -> None:
     run = _detect(field, tiny_bundle, tmp_path, threshold=0.1)
     assert any("below the bundle's floor 0.3" in note for note in run.notes)
+
+
+def test_a_stain_that_the_network_has_not_seen_is_said_so(
+    field: Path, tiny_bundle: Bundle, tmp_path: Path
+) -> None:
+    known = StainRange(low=(0.0, 0.0, 0.0), high=(1.0, 1.0, 1.0), cases=9)
+    strange = StainRange(low=(0.0, 0.5, 0.0), high=(1.0, 0.9, 1.0), cases=9)
+    for stain, notes in ((known, 0), (strange, 1)):
+        bundle = revise(tiny_bundle, tmp_path / f"bundle{notes}", {"stain": stain})
+        run = _detect(field, bundle, tmp_path / f"out{notes}")
+        said = [note for note in run.notes if "unlike that of the training data" in note]
+        assert len(said) == notes
+    assert "green 0." in said[0]
 
 
 @pytest.mark.parametrize(

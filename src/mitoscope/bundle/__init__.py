@@ -13,6 +13,7 @@ from mitoscope.bundle.manifest import (
 )
 from mitoscope.bundle.score_calibration import ScoreCalibration
 from mitoscope.bundle.shelf import shipped
+from mitoscope.bundle.stain_range import StainRange
 from mitoscope.bundle.verifier import Verifier
 from mitoscope.bundle.verify import verify_bundle
 from mitoscope.bundle.write import write_bundle
@@ -27,6 +28,7 @@ __all__ = [
     "Normalisation",
     "ScoreCalibration",
     "SelfTest",
+    "StainRange",
     "TrainingSource",
     "Verifier",
     "load_bundle",

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from mitoscope.bundle.part import FileName, Name, Part, Scale, Score, Sha256, Text, Version
 from mitoscope.bundle.score_calibration import ScoreCalibration
+from mitoscope.bundle.stain_range import StainRange
 from mitoscope.bundle.verifier import Verifier
 from mitoscope.labels import MITOTIC_FIGURE
 
@@ -139,6 +140,8 @@ class ModelDescription(Part):
         The second stage.
     calibration : ScoreCalibration, optional
         Makes the scores of the last stage probabilities; the thresholds are on what it gives.
+    stain : StainRange, optional
+        How densely the training data were stained; a slide outside is told.
     training : tuple of TrainingSource
         All data that the weights have seen.
     metrics : tuple of Metric
@@ -169,6 +172,7 @@ class ModelDescription(Part):
     default_protocol: Name
     verifier: Verifier | None = None
     calibration: ScoreCalibration | None = None
+    stain: StainRange | None = None
     training: Annotated[tuple[TrainingSource, ...], Field(min_length=1)]
     metrics: tuple[Metric, ...] = ()
 

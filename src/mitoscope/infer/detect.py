@@ -172,7 +172,7 @@ def _result(slide: Slide, survey: Survey, ledger: Ledger, job: _Job, *, setup_s:
         status="complete_with_gaps" if gaps else "complete",
         timings=_timings(ledger, job.stage, setup_s=setup_s),
         versions=software(info),
-        notes=_notes(manifest, threshold, ledger, stage=job.stage),
+        notes=_notes(survey, manifest, threshold, ledger, stage=job.stage),
         ledger=ledger.path,
         stage=job.stage,
     )
@@ -221,8 +221,16 @@ def _area_mm2(boxes: Sequence[BoxPx0], mpp: Mpp) -> float:
     return sum(box.area_mm2(mpp) for box in boxes)
 
 
-def _notes(manifest: Manifest, threshold: float, ledger: Ledger, *, stage: Stage) -> tuple[str, ...]:
+def _notes(
+    survey: Survey, manifest: Manifest, threshold: float, ledger: Ledger, *, stage: Stage
+) -> tuple[str, ...]:
     notes = []
+    stain = survey.tissue.stain
+    if manifest.stain and stain and (odd := manifest.stain.complaint(stain)):
+        notes.append(
+            f"the stain is unlike that of the training data, optical density in {odd}: look at the figures "
+            "by eye, or set the threshold on fields of your own (mitoscope bundle calibrate)"
+        )
     if stage == "proposals" and manifest.verifier is not None:
         notes.append("scores are those of the first stage: the second one was not asked (--stage proposals)")
     lowest = manifest.score_floor if manifest.verifier else manifest.lowest_score

@@ -2,5 +2,6 @@
 
 from mitoscope.tissue.find import find_tissue
 from mitoscope.tissue.mask import TissueMask
+from mitoscope.tissue.stain import StainDensity, stain_density
 
-__all__ = ["TissueMask", "find_tissue"]
+__all__ = ["StainDensity", "TissueMask", "find_tissue", "stain_density"]

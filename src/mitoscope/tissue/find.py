@@ -11,6 +11,7 @@ from scipy import ndimage
 from mitoscope.tissue.colour import find_glass, find_ink, optical_density, stained
 from mitoscope.tissue.mask import TissueMask
 from mitoscope.tissue.overview import Overview, read_overview
+from mitoscope.tissue.stain import stain_density
 
 if TYPE_CHECKING:
     from mitoscope.slide.slide import Slide
@@ -54,12 +55,14 @@ def find_tissue(slide: Slide, *, mpp: float = OVERVIEW_MPP) -> TissueMask:
     overview = read_overview(slide, mpp=mpp)
     scale_x, scale_y = overview.px0_per_pixel
     pixel_um = scale_x * slide.info.mpp.x, scale_y * slide.info.mpp.y
+    mask = _segment(overview, pixel_um)
     return TissueMask(
-        _segment(overview, pixel_um),
+        mask,
         overview.px0_per_pixel,
         slide.info.mpp,
         slide.info.size,
         tuple(overview.unread_px0),
+        stain_density(overview.rgb, mask),
     )
 
 

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mitoscope.errors import RegionError
 from mitoscope.geometry import BoxPx0, Mpp, SizePx
+from mitoscope.tissue.stain import StainDensity
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +30,8 @@ class TissueMask:
         Size of level 0.
     unread_px0 : tuple of BoxPx0
         Parts of the slide that could not be read, at any level; they count as no tissue.
+    stain : StainDensity, optional
+        How densely the tissue is stained; None where there is hardly any, or nobody has looked.
 
     Raises
     ------
@@ -41,6 +44,7 @@ class TissueMask:
     mpp: Mpp
     slide_size: SizePx
     unread_px0: tuple[BoxPx0, ...] = ()
+    stain: StainDensity | None = None
 
     def __post_init__(self) -> None:
         mask = np.array(self.mask, dtype=np.bool_)

@@ -26,8 +26,8 @@ from mitoscope.models.normalise import statistics
 from mitoscope.train.job import Job
 from mitoscope.train.judging import Curve
 from mitoscope.train.model_card import write_card
-from mitoscope.train.recipe import Recipe
 from mitoscope.train.scoring import classifier_scores, interval_of, regressor_scores
+from mitoscope.train.stain import stain_range
 from mitoscope.train.state import weights_of
 from mitoscope.train.transfer import WEIGHTS_NAME, pack_weights
 from mitoscope.train.validation import judge_points
@@ -144,9 +144,8 @@ def _describe_detector(family: Family, job: Job, judged: list[Judged]) -> ModelD
     floor = recipe.calibration.score_floor
     threshold = judged[0].curve.best(floor=floor).threshold
     return _description(
-        recipe,
+        job,
         family,
-        training=training_sources(job),
         top_k=layout.top_k,
         nms_radius_um=recipe.calibration.nms_radius_px * layout.mpp,
         score_floor=floor,
@@ -185,9 +184,8 @@ def _describe_scorer(
             )
         )
     return _description(
-        job.recipe,
+        job,
         family,
-        training=training_sources(job),
         top_k=1,
         score_floor=0.0,
         thresholds={SCORES_PROTOCOL: values["threshold"]},
@@ -196,8 +194,8 @@ def _describe_scorer(
     )
 
 
-def _description(recipe: Recipe, family: Family, **values: Any) -> ModelDescription:
-    layout, own = family.layout(), recipe.bundle
+def _description(job: Job, family: Family, **values: Any) -> ModelDescription:
+    recipe, layout, own = job.recipe, family.layout(), job.recipe.bundle
     return ModelDescription(
         kind=family.kind,
         name=own.name,
@@ -215,6 +213,8 @@ def _description(recipe: Recipe, family: Family, **values: Any) -> ModelDescript
         window_px=layout.window_px,
         halo_px=layout.halo_px,
         border=recipe.border,
+        training=training_sources(job),
+        stain=stain_range(job.split.training),
         **values,
     )
 
