@@ -11,7 +11,15 @@ from mitoscope.experiments.experiment import Size
 from mitoscope.experiments.table import Table
 from tests.experiments.running import desk, run
 
-NAMES = ("midogpp-counts", "midogpp-fig2", "midogpp-table2", "midogpp-table3")
+NAMES = (
+    "ccmct-table1",
+    "cmc-fig4",
+    "cmc-table1",
+    "midogpp-counts",
+    "midogpp-fig2",
+    "midogpp-table2",
+    "midogpp-table3",
+)
 
 
 def differences(table: Table) -> dict[tuple[str, str], float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,42 @@ def test_another_layout_and_unknown_test_slides_are_named(folder: Path) -> None:
 def test_a_declaration_with_two_splits_is_refused() -> None:
     with pytest.raises(ConfigError, match="exactly one of them"):
         declared(every_nth=3)
+
+
+def test_a_folder_without_labels_is_a_set_to_be_mined(folder: Path) -> None:
+    unlabelled = {"labels": "", "test": (), "unlabelled": True}
+    own = read_set("U", declared(**unlabelled), folder)
+    assert sorted(own.files) == ["a.png", "b.png"]
+    assert not own.slides(testing=True)
+    assert not own.labelled["a.png"].points.size
+    picture(folder / "slides" / "part" / "c.png")
+    assert own.sha256 != read_set("U", declared(**unlabelled), folder).sha256
+    (folder / "empty").mkdir()
+    with pytest.raises(TrainingDataError, match="no slide of the set U there"):
+        read_set("U", declared(**unlabelled, slides="empty"), folder)
+    with pytest.raises(ConfigError, match="labels, unlabelled or open_data: exactly one of them"):
+        declared(**(unlabelled | {"labels": "labels.csv"}))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"mined_by": None}, "unlabelled sets need mined_by, and mined_by needs them"),
+        ({"mined_by": "M"}, "builds on 'M', which is no arm before it"),
+        ({"sets": ["T", "U"]}, "sets without labels are mined, and they alone"),
+        ({"unlabelled": ["M"]}, "sets without labels are mined, and they alone"),
+    ],
+)
+def test_an_arm_that_mines_names_slides_without_labels_and_an_arm_before_it(
+    change: dict[str, object], says: str
+) -> None:
+    path = recipes_folder() / FOLDER / "semi-table1.toml"
+    values = read_toml(path)
+    first, mining, *others = values["arms"]
+    assert mining["name"] == "T+U"
+    mining = {key: value for key, value in (mining | change).items() if value is not None}
+    with pytest.raises(ConfigError, match=re.escape(says)):
+        Declaration.parse(values | {"arms": [first, mining, *others]}, where=path)
 
 
 def test_a_published_row_that_is_no_arm_is_refused() -> None:

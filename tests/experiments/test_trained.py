@@ -10,6 +10,7 @@ import pytest
 from mitoscope.errors import ConfigError
 from mitoscope.experiments.experiment import Size
 from mitoscope.experiments.shelf import FOLDER, find_experiments, recipes_folder
+from mitoscope.experiments.trained.mined import MINED
 from mitoscope.experiments.trained.networks import NETWORKS
 from mitoscope.experiments.trained.smoke import smoke_sets
 from mitoscope.experiments.trained.trained import Builder, Member, members, read_declared
@@ -26,7 +27,9 @@ CELLS = {
     "crowd-models": 1,
     "crowd-thresholds": 1,
     "midogpp-table6": 1,
-    "semi-table1": 1,
+    "semi-fig3-error": 2,
+    "semi-fig3-precision-recall": 2,
+    "semi-table1": 2,
 }
 """Cells that are run: of every kind of network, measure and figure one experiment; networks are shared."""
 
@@ -76,6 +79,36 @@ def test_no_case_is_learnt_from_and_tested(out: Path) -> None:
         assert not {field.case for field in fields} & testing
         assert arm.without[0] not in {field.domain for field in fields}
         assert len({field.domain for field in fields}) == 6
+
+
+def test_what_is_mined_is_neither_labelled_nor_tested_nor_judges_while_training(out: Path) -> None:
+    (experiment,) = find_experiments(["semi-table1"], recipes_folder())
+    own = experiment.at(Size.SMOKE)  # type: ignore[attr-defined]
+    sets = smoke_sets(own, out)
+    known = {path for name in ("T", "M") for path in sets[name].files.values()}
+    assert not known & set(sets["U"].files.values())
+    mined = [
+        folder / MINED / "U"
+        for folder in (out / NETWORKS / Size.SMOKE).glob("*")
+        if (folder / MINED).exists()
+    ]
+    assert mined
+    tables = {path.name.removesuffix(".csv") for folder in mined for path in folder.glob("*.csv")}
+    assert tables == set(sets["U"].files)
+    records = run("semi-table1", desk(out, Size.SMOKE, cells_max=2), resume=True).records
+    bundles = {record.result["bundle"] for record in records.values()}
+    assert len(bundles) == 2
+
+
+def test_curves_and_errors_are_kept_with_the_scores(out: Path) -> None:
+    found = run("semi-fig3-precision-recall", desk(out, Size.SMOKE, cells_max=2), resume=True)
+    for record in found.records.values():
+        scores = record.result["scores"]
+        pairs = record.result["curves"]["proposals/T"]
+        best = max((2 * r * p / (r + p) for r, p in pairs if r + p), default=0.0)
+        assert scores["proposals/T/max-f1"] == pytest.approx(best, abs=1e-3)
+        assert [step for step, _ in record.result["training"]] == [2]
+    assert (found.folder / "figure.svg").is_file()
 
 
 def test_a_gpu_that_is_not_there_is_refused_before_anything_is_computed(out: Path) -> None:

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from importlib import util
+from itertools import cycle
 from pathlib import Path
 from textwrap import fill
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
 from mitoscope.errors import ConfigError
+from mitoscope.experiments.count_maps import CountMaps, draw_count_maps, size_of
+from mitoscope.experiments.palette import GRID, HERE, INK, PALE, PUBLISHED, QUIET, count_axis
 from mitoscope.fsio import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-HERE: Final = "#0072b2"
-"""The blue of Okabe and Ito: what was found."""
-PUBLISHED: Final = "#d55e00"
-"""Their vermilion: what was published."""
-_QUIET: Final = "#6b7480"
 _DPI: Final = 150
+_LETTERS: Final = 11
+"""Of a title, to an inch."""
+_STYLES: Final = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
+"""Of lines in turn, so that they differ without colours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,8 @@ class Curves:
         Points x, y of each line.
     logarithmic : bool
         Of x.
+    shares : {"", "y", "xy"}
+        Axes that run from 0 to 1; where both do, points are many and get no markers.
     """
 
     title: str
@@ -110,9 +114,10 @@ class Curves:
     y_label: str
     lines: dict[str, tuple[tuple[float, float], ...]]
     logarithmic: bool = False
+    shares: Literal["", "y", "xy"] = ""
 
 
-Chart = Boxes | Bars | Matrix | Curves
+Chart = Boxes | Bars | Matrix | Curves | CountMaps
 
 
 def draw(chart: Chart, stem: Path) -> None:
@@ -143,9 +148,13 @@ def _figure(chart: Chart) -> Figure:
     from matplotlib.figure import Figure
 
     picture = Figure(figsize=_size(chart), layout="constrained")
+    if isinstance(chart, CountMaps):
+        draw_count_maps(chart, picture)
+        return picture
     axes = picture.add_subplot()
     axes.spines["right"].set_visible(False)
-    axes.set_title(chart.title, fontsize=11, loc="left", pad=14)
+    width, _ = _size(chart)
+    picture.suptitle(fill(chart.title, int(width * _LETTERS)), x=0.01, ha="left", fontsize=11)
     match chart:
         case Boxes():
             _boxes(chart, axes)
@@ -165,9 +174,11 @@ def _size(chart: Chart) -> tuple[float, float]:
         case Bars():
             return 8.0, 1.8 + 0.5 * len(chart.names)
         case Matrix():
-            return 3.6 + 1.0 * len(chart.columns), 2.6 + 0.6 * len(chart.rows)
+            return max(6.5, 3.6 + 1.0 * len(chart.columns)), 2.6 + 0.6 * len(chart.rows)
         case Curves():
             return 7.0, 4.8
+        case CountMaps():
+            return size_of(chart)
 
 
 def _boxes(chart: Boxes, axes: Axes) -> None:
@@ -177,11 +188,11 @@ def _boxes(chart: Boxes, axes: Axes) -> None:
         positions=places,
         widths=0.55,
         patch_artist=True,
-        boxprops={"facecolor": "#cfe3f2", "edgecolor": HERE},
+        boxprops={"facecolor": PALE, "edgecolor": HERE},
         medianprops={"color": HERE, "linewidth": 2},
         whiskerprops={"color": HERE},
         capprops={"color": HERE},
-        flierprops={"marker": ".", "markersize": 4, "markeredgecolor": _QUIET},
+        flierprops={"marker": ".", "markersize": 4, "markeredgecolor": QUIET},
     )
     known = [
         (place, chart.published[name])
@@ -193,18 +204,12 @@ def _boxes(chart: Boxes, axes: Axes) -> None:
         axes.plot(*zip(*known, strict=True), "D", color=PUBLISHED, markersize=5, zorder=5, label=label)
     for place, name in zip(places, chart.groups, strict=True):
         for cut in chart.cut_offs.get(name, ()):
-            axes.plot([place - 0.42, place + 0.42], [cut, cut], "--", color="#111827", linewidth=1.2)
+            axes.plot([place - 0.42, place + 0.42], [cut, cut], "--", color=INK, linewidth=1.2)
     if chart.cut_offs:
-        axes.plot([], [], "--", color="#111827", linewidth=1.2, label="cut-off of a grade")
-    axes.set_yscale("symlog", linthresh=10)
-    axes.set_yticks(
-        [0, 2, 5, 10, 20, 50, 100, 200, 500], labels=["0", "2", "5", "10", "20", "50", "100", "200", "500"]
-    )
-    axes.set_ylim(bottom=-0.5)
+        axes.plot([], [], "--", color=INK, linewidth=1.2, label="cut-off of a grade")
+    count_axis(axes, chart.y_label)
     names = [f"{fill(name, 22)}\nn = {len(values)}" for name, values in chart.groups.items()]
     axes.set_xticks(list(places), labels=names, rotation=40, ha="right")
-    axes.set_ylabel(chart.y_label)
-    axes.grid(axis="y", color="#e5e7eb", zorder=0)
     if known or chart.cut_offs:
         axes.legend(frameon=False, loc="upper right")
 
@@ -216,19 +221,22 @@ def _bars(chart: Bars, axes: Axes) -> None:
         (-0.18, chart.published, chart.published_sd, PUBLISHED, f"published ({chart.published_in})"),
     ):
         known = [
-            (y, value, sd or 0.0) for y, value, sd in zip(rows, values, sds, strict=True) if value is not None
+            (y, value, np.nan if sd is None else sd)
+            for y, value, sd in zip(rows, values, sds, strict=True)
+            if value is not None
         ]
         if not known:
             continue
         y, value, sd = (np.array(one, dtype=np.float64) for one in zip(*known, strict=True))
         axes.barh(y + shift, value, 0.34, xerr=sd, color=colour, label=label, ecolor="#374151", capsize=2)
-        for place, width in zip(y + shift, value, strict=True):
-            axes.annotate(f" {width:.3f}", (width, place), va="center", fontsize=7.5, color="#111827")
+        ends = value + np.nan_to_num(sd)
+        for place, width, end in zip(y + shift, value, ends, strict=True):
+            axes.annotate(f" {width:.3f}", (end, place), va="center", fontsize=7.5, color=INK)
     axes.set_yticks(rows, labels=list(chart.names))
     axes.set_xlabel(chart.x_label)
     axes.margins(x=0.12)
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+        axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=2, borderaxespad=0.2)
 
 
 def _matrix(chart: Matrix, axes: Axes) -> None:
@@ -236,40 +244,43 @@ def _matrix(chart: Matrix, axes: Axes) -> None:
     known = values[~np.isnan(values)]
     low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
     axes.imshow(np.ma.masked_invalid(values), cmap="Blues", vmin=low - 0.1, vmax=high + 0.15, aspect="auto")
-    middle = low + 0.55 * (high - low)
+    # White letters are legible from there on the blue.
+    middle = low - 0.1 + 0.62 * (high - low + 0.25)
     for row, (line, published) in enumerate(zip(values, chart.published, strict=True)):
         for column, (value, other) in enumerate(zip(line, published, strict=True)):
             dark = not np.isnan(value) and value > middle
             text = "–" if np.isnan(value) else f"{value:.2f}"
-            axes.text(
-                column, row - 0.12, text, ha="center", va="center", color="white" if dark else "#111827"
-            )
+            colour = "white" if dark else INK
+            place = row if other is None else row - 0.12
+            axes.text(column, place, text, ha="center", va="center", color=colour)
             if other is not None:
-                colour = "#ffd9b8" if dark else PUBLISHED
-                axes.text(
-                    column, row + 0.27, f"{other:.2f}", ha="center", va="center", fontsize=7, color=colour
-                )
+                small = f"({other:.2f})"
+                axes.text(column, row + 0.27, small, ha="center", va="center", fontsize=7.5, color=colour)
     axes.set_xticks(range(len(chart.columns)), labels=list(chart.columns), rotation=35, ha="right")
     axes.set_yticks(range(len(chart.rows)), labels=list(chart.rows))
     axes.set_xlabel("tested on")
     axes.set_ylabel("trained on")
     if chart.published_in:
         axes.annotate(
-            f"small: published ({chart.published_in})",
+            f"in brackets: published ({chart.published_in})",
             (0, 1.01),
             xycoords="axes fraction",
             fontsize=7.5,
-            color=PUBLISHED,
+            color=QUIET,
         )
 
 
 def _curves(chart: Curves, axes: Axes) -> None:
-    for name, points in chart.lines.items():
-        axes.plot(*zip(*points, strict=True), marker="o", markersize=3.5, label=name)
+    marker = "" if chart.shares == "xy" else "o"
+    for (name, points), style in zip(chart.lines.items(), cycle(_STYLES)):
+        axes.plot(*zip(*points, strict=True), linestyle=style, marker=marker, markersize=3.5, label=name)
     if chart.logarithmic:
         axes.set_xscale("log")
+    if chart.shares:
+        axes.set_xlim(left=0, right=1.01 if chart.shares == "xy" else None)
+        axes.set_ylim(0, 1.01)
     axes.set_xlabel(chart.x_label)
     axes.set_ylabel(chart.y_label)
-    axes.grid(color="#e5e7eb")
+    axes.grid(color=GRID)
     if chart.lines:
-        axes.legend(frameon=False)
+        axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))

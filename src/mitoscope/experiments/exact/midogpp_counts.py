@@ -17,6 +17,7 @@ from mitoscope.experiments.chart import Boxes
 from mitoscope.experiments.exact.counted import Counted
 from mitoscope.experiments.exact.midogpp_files import NEEDS, midogpp_files, read_midogpp
 from mitoscope.experiments.exact.midogpp_tables import DOMAIN_NAMES
+from mitoscope.experiments.exact.spread import QUARTILES, share_from, spread
 from mitoscope.experiments.experiment import Result
 from mitoscope.experiments.table import Column, Entry, Row, Table
 from mitoscope.geometry import Mpp, SizePx
@@ -28,7 +29,6 @@ MPP: Final = 0.25
 CUT_OFFS: Final = {"4": (7.0,), "6a": (10.0, 20.0), "6b": (10.0, 20.0)}
 """Least counts of the higher grades: mast cell tumour (Kiupel et al. 2011), soft-tissue sarcoma scores."""
 _MEDIANS: Final = {"mitotic figure": 2, "look-alike": 4}
-_QUARTILES: Final = ("lowest", "lower quartile", "median", "upper quartile", "highest")
 
 OfSlide = Callable[[NDArray[np.float64], SizePx], int]
 
@@ -66,14 +66,8 @@ def _count_hot_spots(files: tuple[Path, ...]) -> Result:
 
 
 def _spread(values: list[int], published: float | None) -> tuple[Entry, ...]:
-    if not values:
-        return tuple(Entry(published=published if name == "median" else None) for name in ("", *_QUARTILES))
-    places = np.quantile(values, [0, 0.25, 0.5, 0.75, 1]).tolist()
-    spread = [
-        Entry(found, published=published if name == "median" else None)
-        for name, found in zip(_QUARTILES, places, strict=True)
-    ]
-    return (Entry(float(len(values))), *spread)
+    cases = float(len(values)) if values else None
+    return (Entry(cases), *spread(values, published_median=published))
 
 
 def _published(row: str, label: str) -> float | None:
@@ -90,7 +84,7 @@ def _figure_table(result: Result) -> Table:
     return Table(
         "MIDOG++ Figure 2: labelled cells of a case by domain",
         "domain and label",
-        (Column("cases", 0), *(Column(name, 1) for name in _QUARTILES)),
+        (Column("cases", 0), *(Column(name, 1) for name in QUARTILES)),
         tuple(rows),
         published_in="medians, MIDOG++ Table 2",
     )
@@ -100,14 +94,10 @@ def _count_table(result: Result) -> Table:
     rows = []
     for row, values in result[MITOTIC_FIGURE.name].items():
         cuts = CUT_OFFS.get(row, ())
-        shares = [
-            float(np.mean(np.array(values) >= cut)) if values else None
-            for cut in (*cuts, None, None)[:2]
-            if cut
-        ]
-        shares += [None] * (2 - len(shares))
-        rows.append(Row(DOMAIN_NAMES[row], (*_spread(values, None), *(Entry(share) for share in shares))))
-    columns = [Column("cases", 0), *(Column(name, 1) for name in _QUARTILES)]
+        shares = [share_from(values, cut) for cut in cuts]
+        shares += [Entry()] * (2 - len(shares))
+        rows.append(Row(DOMAIN_NAMES[row], (*_spread(values, None), *shares)))
+    columns = [Column("cases", 0), *(Column(name, 1) for name in QUARTILES)]
     columns += [Column("share at or above the first cut-off"), Column("share at or above the second")]
     notes = (
         f"The most figures in a window of {TEN_HPF_MM2:g} mm², 4:3, at {MPP:g} µm/px; where the image is "

@@ -9,9 +9,9 @@ from typing import Final
 
 import numpy as np
 
-from mitoscope.errors import TrainingDataError
 from mitoscope.exchange.format import ReadOptions
 from mitoscope.exchange.registry import read_study
+from mitoscope.experiments.exact.files import find_file
 from mitoscope.experiments.experiment import Desk, Size
 from mitoscope.fsio import atomic_write, make_directory
 from mitoscope.store import Study
@@ -19,7 +19,6 @@ from mitoscope.store import Study
 LABELS: Final = "MIDOG++.json"
 DOMAINS: Final = "datasets_xvalidation.csv"
 NEEDS: Final = f"midogpp: {LABELS} and {DOMAINS}, no pixels"
-_FOLDERS: Final = ("", "annotations", "midogpp", "databases")
 _MADE: Final = (
     ("human breast cancer", "Hamamatsu XR", "UMC Utrecht"),
     ("human breast cancer", "Hamamatsu S360", "UMC Utrecht"),
@@ -45,23 +44,7 @@ def midogpp_files(desk: Desk) -> tuple[Path, ...]:
     """
     if desk.size is Size.SMOKE:
         return _make(make_directory(desk.out / "synthetic" / "midogpp"))
-    return tuple(find_file(desk.data, name) for name in (LABELS, DOMAINS))
-
-
-def find_file(data: Path, name: str) -> Path:
-    """Return a file of annotations, in the data folder or where its authors keep it.
-
-    Raises
-    ------
-    TrainingDataError
-        If it is not there.
-    """
-    for folder in _FOLDERS:
-        if (data / folder / name).is_file():
-            return data / folder / name
-    raise TrainingDataError(
-        f"no {name} there", where=data, mend="give its folder with --data; see mitoscope data list midogpp"
-    )
+    return tuple(find_file(desk.data, name, data_set="midogpp") for name in (LABELS, DOMAINS))
 
 
 @lru_cache(maxsize=2)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from mitoscope.config import Config
-from mitoscope.data.sources import AnnotatedSlides
+from mitoscope.data.sources import AnnotatedSlides, OpenData
 from mitoscope.errors import ConfigError
 from mitoscope.evaluate import PROTOCOLS
 
@@ -17,7 +17,8 @@ Count = Annotated[int, Field(ge=0)]
 Name = Annotated[str, Field(min_length=1)]
 Measure = Literal["points", "cells", "tiles"]
 """What is judged: places by a protocol, the class of labelled cells, or tiles with and without a figure."""
-ChartKind = Literal["bars", "matrix", "curve", "none"]
+ChartKind = Literal["bars", "matrix", "curve", "precision-recall", "training", "none"]
+Threshold = Literal["own", "target"] | Annotated[float, Field(ge=0, lt=1)]
 
 
 class SetDeclaration(Config):
@@ -35,9 +36,13 @@ class SetDeclaration(Config):
         every so many slides test.
     only_tests : bool
         None is trained on.
+    unlabelled : bool
+        All slides of the folder, without labels: they are mined.
+    open_data : bool
+        The openly licensed pictures (``open-data`` of recipes), by laboratory: none of them tests.
     """
 
-    labels: str
+    labels: str = ""
     slides: str = "."
     format: str | None = None
     slide_mpp: Annotated[float, Field(gt=0)] | None = None
@@ -49,16 +54,24 @@ class SetDeclaration(Config):
     by_table: bool = False
     every_nth: Count = 0
     only_tests: bool = False
+    unlabelled: bool = False
+    open_data: bool = False
 
     @model_validator(mode="after")
     def _one_split(self) -> Self:
-        if sum((bool(self.test), self.by_table, bool(self.every_nth), self.only_tests)) != 1:
-            raise ValueError("test, by_table, every_nth or only_tests: exactly one of them")
+        splits = (bool(self.test), self.by_table, bool(self.every_nth), self.only_tests)
+        if sum((*splits, self.unlabelled, self.open_data)) != 1:
+            names = "test, by_table, every_nth, only_tests, unlabelled or open_data"
+            raise ValueError(f"{names}: exactly one of them")
+        if (self.unlabelled or self.open_data) == bool(self.labels):
+            raise ValueError("labels, unlabelled or open_data: exactly one of them")
         return self
 
     @property
-    def source(self) -> AnnotatedSlides:
+    def source(self) -> AnnotatedSlides | OpenData:
         """As a source of training."""
+        if self.open_data:
+            return OpenData(kind="open-data")
         known = AnnotatedSlides.model_fields.keys() & type(self).model_fields.keys()
         return AnnotatedSlides(kind="annotated-slides", **{key: getattr(self, key) for key in known})
 
@@ -88,8 +101,14 @@ class Arm(Config):
         Arm whose network it begins with.
     trained : bool
         Without training the network of `begin_with` is tested as it is.
-    threshold : {"own", "target"}
-        That of the network, or one chosen on the slides of `tests` that do not test.
+    threshold : {"own", "target"} or float
+        That of the network, one chosen on the slides of `tests` that do not test, or a fixed one.
+    unlabelled : tuple of str
+        Sets without labels; figures mined on their slides are learnt from too (self-training).
+    mined_by : str, optional
+        Arm whose network mines.
+    mined : int
+        Windows of a batch with a mined figure.
     missing : str
         Why it is not run; its row then shows what is published.
     """
@@ -105,8 +124,16 @@ class Arm(Config):
     fields: Count = 0
     begin_with: str | None = None
     trained: bool = True
-    threshold: Literal["own", "target"] = "own"
+    threshold: Threshold = "own"
+    unlabelled: tuple[str, ...] = ()
+    mined_by: str | None = None
+    mined: Count = 6
     missing: str = ""
+
+    @property
+    def all_sets(self) -> frozenset[str]:
+        """Sets that it is trained on, tested on or mines."""
+        return frozenset((*self.sets, *self.tests, *self.unlabelled))
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -114,6 +141,8 @@ class Arm(Config):
             raise ValueError("an arm that is trained needs a recipe and sets")
         if not self.trained and self.begin_with is None:
             raise ValueError("an arm that is not trained needs begin_with")
+        if bool(self.unlabelled) != (self.mined_by is not None):
+            raise ValueError("unlabelled sets need mined_by, and mined_by needs them")
         return self
 
 
@@ -157,11 +186,13 @@ class Small(Config):
     arms : tuple of Arm
     columns : tuple of ColumnDeclaration
     repeats, folds : int
+    notes : tuple of str
     """
 
     sets: dict[str, SetDeclaration]
     arms: tuple[Arm, ...]
     columns: tuple[ColumnDeclaration, ...]
+    notes: tuple[str, ...] = ()
     repeats: Annotated[int, Field(ge=1)] = 1
     folds: Count = 0
 
@@ -180,7 +211,7 @@ class Declaration(Config):
         Networks of each arm, with other seeds.
     folds : int
         Networks of each arm, with another part of the cases held out; those of MIDOG++.
-    chart : {"bars", "matrix", "curve", "none"}
+    chart : {"bars", "matrix", "curve", "precision-recall", "training", "none"}
     columns, arms, sets
     small : Small, optional
     published : Published
@@ -211,15 +242,18 @@ class Declaration(Config):
         if len(set(names)) != len(names):
             raise ValueError("two arms of one name")
         for place, arm in enumerate(self.arms):
-            if strange := {*arm.sets, *arm.tests} - set(self.sets):
-                raise ValueError(f"arm {arm.name!r}: no set {min(strange)!r}")
-            if arm.begin_with is not None and arm.begin_with not in names[:place]:
-                raise ValueError(
-                    f"arm {arm.name!r} begins with {arm.begin_with!r}, which is no arm before it"
-                )
+            if missing := arm.all_sets - set(self.sets):
+                raise ValueError(f"arm {arm.name!r}: no set {min(missing)!r}")
+            labelled, mined = {*arm.sets, *arm.tests}, set(arm.unlabelled)
+            without = {name for name in arm.all_sets if self.sets[name].unlabelled}
+            if labelled & without or mined - without:
+                raise ValueError(f"arm {arm.name!r}: sets without labels are mined, and they alone")
+            for other in (arm.begin_with, arm.mined_by):
+                if other is not None and other not in names[:place]:
+                    raise ValueError(f"arm {arm.name!r} builds on {other!r}, which is no arm before it")
         columns = {column.name for column in self.columns}
         for row, values in self.published.values.items():
-            if row not in names or (strange := set(values) - columns):
+            if row not in names or set(values) - columns:
                 raise ValueError(f"published row {row!r} names an arm or a column that is not there")
         return self
 

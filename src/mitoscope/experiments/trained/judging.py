@@ -14,10 +14,19 @@ from mitoscope.bundle import Bundle
 from mitoscope.bundle.network import open_network, score_windows
 from mitoscope.detections import Detections
 from mitoscope.errors import FormatError
-from mitoscope.evaluate import PROTOCOLS, Protocol, Steps, average_precision, choose_threshold, iou_protocol
+from mitoscope.evaluate import (
+    PROTOCOLS,
+    Protocol,
+    Steps,
+    average_precision,
+    choose_threshold,
+    iou_protocol,
+    precision_recall,
+)
 from mitoscope.evaluate.averages import Average
 from mitoscope.evaluate.classification import ConfusionMatrix, roc_auc
 from mitoscope.evaluate.tile_level import TILE_PX, TileGrid, judge_tiles
+from mitoscope.experiments.trained.declaration import Threshold
 from mitoscope.experiments.trained.slides import SlideSet, domain_of
 from mitoscope.geometry import Mpp, SizePx
 from mitoscope.infer import DetectConfig, detect_slide
@@ -28,6 +37,7 @@ Scores = dict[str, float | None]
 ALL: Final = "all"
 """Group of all test slides."""
 _BATCH: Final = 32
+_CURVE_POINTS: Final = 201
 
 
 @dataclass(frozen=True)
@@ -77,32 +87,66 @@ class OnSlide:
     overlap: Steps
 
 
-def judge_points(
-    bundle: Bundle, sets: Sequence[SlideSet], bench: Bench, *, choose_on_target: bool
-) -> tuple[Scores, dict[str, float]]:
-    """Search the test slides, and judge each stage under the protocol.
+@dataclass(frozen=True)
+class PointScores:
+    """What a detector is worth on test slides.
 
-    Returns
-    -------
+    Parameters
+    ----------
     scores : dict
-        ``stage/group/measure`` with f1, precision, recall, ap (average precision at an overlap of 0.5) and
-        mean-f1 (over slides).
+        ``stage/group/measure`` with f1, precision, recall, max-f1 (the greatest over thresholds), ap (average
+        precision at an overlap of 0.5) and mean-f1 (over slides).
     thresholds : dict
         Of each stage.
+    curves : dict
+        ``stage/group`` → recall and precision over thresholds, from high to low.
+    """
+
+    scores: Scores
+    thresholds: dict[str, float]
+    curves: dict[str, list[list[float]]]
+
+
+def judge_points(
+    bundle: Bundle, sets: Sequence[SlideSet], bench: Bench, *, threshold: Threshold = "own"
+) -> PointScores:
+    """Search the test slides, and judge each stage under the protocol.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    sets : sequence of SlideSet
+    bench : Bench
+    threshold : {"own", "target"} or float
+        That of the network, one chosen on the slides of the sets that do not test, or a fixed one.
     """
     stages = {"proposals": bundle.manifest.default_threshold}
     if (verifier := bundle.manifest.verifier) is not None:
         stages = {"proposals": verifier.proposal_threshold, "verified": bundle.manifest.default_threshold}
     scores: Scores = {}
-    for stage, threshold in stages.items():
-        if choose_on_target:
+    curves: dict[str, list[list[float]]] = {}
+    for stage in stages:
+        if threshold == "target":
             target = _searched(bundle, sets, bench, stage=stage, testing=False)
-            stages[stage] = threshold = choose_threshold(Steps.total(one.steps for one in target)).value
+            stages[stage] = choose_threshold(Steps.total(one.steps for one in target)).value
+        elif threshold != "own":
+            stages[stage] = threshold
         found = list(_searched(bundle, sets, bench, stage=stage, testing=True))
         for group in dict.fromkeys(name for one in found for name in one.groups):
             own = [one for one in found if group in one.groups]
-            scores |= {f"{stage}/{group}/{name}": value for name, value in _rates(own, threshold).items()}
-    return scores, stages
+            rates = _rates(own, stages[stage])
+            scores |= {f"{stage}/{group}/{name}": value for name, value in rates.items()}
+            curves[f"{stage}/{group}"] = _curve(Steps.total(one.steps for one in own))
+    return PointScores(scores, stages, curves)
+
+
+def _curve(steps: Steps) -> list[list[float]]:
+    """Return recall and precision at up to `_CURVE_POINTS` thresholds."""
+    whole = precision_recall(steps)
+    pairs = np.column_stack([whole.recall, whole.precision])
+    pairs = pairs[np.isfinite(pairs).all(axis=1)]
+    kept = np.unique(np.linspace(0, max(len(pairs) - 1, 0), _CURVE_POINTS).round().astype(int))
+    return pairs[kept].round(4).tolist() if len(pairs) else []
 
 
 def _searched(
@@ -125,12 +169,15 @@ def _steps(rule: Protocol, found: Detections, truth: NDArray[np.float64], mpp: M
 
 
 def _rates(found: Sequence[OnSlide], threshold: float) -> Scores:
-    score = Steps.total(one.steps for one in found).at(threshold)
+    steps = Steps.total(one.steps for one in found)
+    score, curve = steps.at(threshold), precision_recall(steps)
+    greatest = float(np.nanmax(curve.f1)) if np.isfinite(curve.f1).any() else None
     each = Average.of(one.steps.at(threshold).f1 for one in found)
     return {
         "f1": score.f1,
         "precision": score.precision,
         "recall": score.recall,
+        "max-f1": greatest,
         "ap": average_precision(Steps.total(one.overlap for one in found)),
         "mean-f1": each.mean,
         "slides": float(len(found)),

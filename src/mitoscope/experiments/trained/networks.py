@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mitoscope.bundle import Bundle, load_bundle
 from mitoscope.data.field import Field
-from mitoscope.data.sources import AnnotatedSlides
+from mitoscope.data.sources import AnnotatedSlides, OpenData
 from mitoscope.data.split import SplitConfig
 from mitoscope.fsio import make_directory
 
@@ -34,7 +34,7 @@ class Lesson:
     fields : sequence of Field
     data : Path
         Folder that `source` lies in.
-    source : AnnotatedSlides
+    source : AnnotatedSlides or OpenData
         What the bundle names as its training data.
     held_out : tuple of str, optional
         Cases that judge while training; by default as the recipe says.
@@ -43,7 +43,7 @@ class Lesson:
     recipe: Recipe | DualRecipe
     fields: Sequence[Field]
     data: Path
-    source: AnnotatedSlides
+    source: AnnotatedSlides | OpenData
     held_out: tuple[str, ...] = ()
 
     def key(self) -> str:

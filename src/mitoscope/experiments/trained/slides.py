@@ -14,12 +14,13 @@ import numpy as np
 from mitoscope.curation.splits import published_split
 from mitoscope.data.field import Labels
 from mitoscope.data.slide_field import SlideField, open_field, with_labels
-from mitoscope.data.sources import AnnotatedSlides, agreements, read_labels
+from mitoscope.data.sources import AnnotatedSlides, OpenData, agreements, read_labels
 from mitoscope.errors import TrainingDataError
 from mitoscope.exchange.format import ReadOptions
 from mitoscope.exchange.names import IMAGE_SUFFIXES, stem
 from mitoscope.exchange.outcome import UNKNOWN, outcome
 from mitoscope.experiments.trained.declaration import SetDeclaration
+from mitoscope.experiments.trained.open_fields import open_sha256
 from mitoscope.slide import open_slide
 from mitoscope.store import SlideRecord, Study
 
@@ -43,7 +44,7 @@ class SlideSet:
         Resolution of slides that state none.
     data : Path
         Folder that `source` lies in.
-    source : AnnotatedSlides
+    source : AnnotatedSlides or OpenData
         What bundles name as their training data.
     """
 
@@ -53,11 +54,16 @@ class SlideSet:
     tests: frozenset[str]
     slide_mpp: float | None
     data: Path
-    source: AnnotatedSlides
+    source: AnnotatedSlides | OpenData
 
     def slides(self, *, testing: bool) -> tuple[SlideRecord, ...]:
         """Return the slides that test, or those that do not, in order."""
         return tuple(one for one in self.study.slides if (one.name in self.tests) == testing)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it stands for the openly licensed pictures, which are no slides."""
+        return isinstance(self.source, OpenData)
 
     @cached_property
     def labelled(self) -> dict[str, Labels]:
@@ -94,7 +100,7 @@ class SlideSet:
     @cached_property
     def sha256(self) -> str:
         """Of labels, split and slides (their fingerprints)."""
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(open_sha256(self.data).encode() if self.is_open else b"")
         for slide in self.study.slides:
             path = self.files[slide.name]
             print_of = _fingerprint(path, path.stat().st_mtime_ns, self.slide_mpp)
@@ -136,6 +142,10 @@ def read_set(name: str, declared: SetDeclaration, data: Path) -> SlideSet:
     FormatError
         If the labels cannot be read.
     """
+    if declared.open_data:
+        return SlideSet(name, Study(), {}, frozenset(), None, data, declared.source)
+    if declared.unlabelled:
+        return _unlabelled(name, declared, data)
     labels = _there(data / declared.labels, "labels", name)
     domains = None if declared.domains is None else _there(data / declared.domains, "table of domains", name)
     study = read_labels(labels, declared.format, ReadOptions(domains=domains))
@@ -144,6 +154,16 @@ def read_set(name: str, declared: SetDeclaration, data: Path) -> SlideSet:
         study = _only(study, {slide.name for slide in kept})
     files = find_slides(_there(data / declared.slides, "folder of slides", name), study.slides)
     return SlideSet(name, study, files, _tests(declared, study), declared.slide_mpp, data, declared.source)
+
+
+def _unlabelled(name: str, declared: SetDeclaration, data: Path) -> SlideSet:
+    folder = _there(data / declared.slides, "folder of slides", name)
+    found = [path for path in sorted(folder.rglob("*")) if path.suffix.casefold() in IMAGE_SUFFIXES]
+    if not found:
+        raise TrainingDataError(f"no slide of the set {name} there", where=folder, mend="put slides there")
+    study = Study(slides=tuple(SlideRecord(path.name) for path in found))
+    files = find_slides(folder, study.slides)
+    return SlideSet(name, study, files, frozenset(), declared.slide_mpp, data, declared.source)
 
 
 def find_slides(folder: Path, slides: Iterable[SlideRecord]) -> dict[str, Path]:

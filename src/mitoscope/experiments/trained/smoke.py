@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -23,8 +24,8 @@ MPP: Final = 0.25
 _SIDE_PX: Final = 160
 _PAINTED_PX: Final = 448
 _SEED_STEP: Final = 1009
-_LEARN, _TEST = 3, 1
-"""Slides of each domain to learn from, and to test."""
+_LEARN, _TEST, _UNLABELLED = 3, 1, 1
+"""Slides of each domain to learn from, to test, and to mine."""
 _SLIDES: Final = "synthetic/slides"
 _OTHER: Final = (LOOK_ALIKE.name, "tumour cell", "granulocyte")
 """Classes that every smoke slide holds, as data sets do; any places are labelled so."""
@@ -124,6 +125,9 @@ def smoke_sets(declared: Declaration, out: Path) -> dict[str, SlideSet]:
     folder = make_directory(out / _SLIDES)
     sets = {}
     for index, name in enumerate(declared.sets):
+        if declared.sets[name].unlabelled:
+            sets[name] = _unlabelled(name, folder, names)
+            continue
         chosen = {
             f"{domain}-{number}.png": (_painted(folder, place, number), domain, number >= _LEARN)
             for place, domain in enumerate(names)
@@ -138,6 +142,18 @@ def smoke_sets(declared: Declaration, out: Path) -> dict[str, SlideSet]:
         source = AnnotatedSlides(kind="annotated-slides", labels=labels.name, title="synthetic slides")
         sets[name] = SlideSet(name, study, files, tests, MPP, folder, source)
     return sets
+
+
+def _unlabelled(name: str, folder: Path, domains: Sequence[str]) -> SlideSet:
+    """Return slides of their own, of which nothing is known."""
+    files = {
+        f"{domain}-{number}.png": _painted(folder, place, number)[0]
+        for place, domain in enumerate(domains)
+        for number in range(_LEARN + _TEST, _LEARN + _TEST + _UNLABELLED)
+    }
+    study = Study(slides=tuple(SlideRecord(slide) for slide in files))
+    source = AnnotatedSlides(kind="annotated-slides", labels="", title="synthetic slides")
+    return SlideSet(name, study, files, frozenset(), MPP, folder, source)
 
 
 def _domains(declared: Declaration) -> tuple[str, ...]:

@@ -13,15 +13,23 @@ from typing import Any, Final, Literal
 from mitoscope.bundle import Bundle
 from mitoscope.curation.splits import MIDOGPP_SEED, MIDOGPP_STRATA, folds_by_case
 from mitoscope.data.field import Field
+from mitoscope.data.split import split_by_case
 from mitoscope.errors import ConfigError, TrainingDataError
 from mitoscope.evaluate.averages import Average
 from mitoscope.evaluate.subsets import nested_subsets
 from mitoscope.experiments.chart import Bars, Chart, Curves, Matrix
 from mitoscope.experiments.experiment import Cell, Desk, Plan, Result, Size
 from mitoscope.experiments.table import Column, Entry, Table, rows_of
+from mitoscope.experiments.trained.curves import (
+    error_while_training,
+    precision_recall_chart,
+    training_chart,
+)
 from mitoscope.experiments.trained.declaration import Arm, Declaration, read_toml
 from mitoscope.experiments.trained.judging import Bench, judge_cells, judge_points, judge_tile_rates, score_of
+from mitoscope.experiments.trained.mined import mined_fields
 from mitoscope.experiments.trained.networks import NETWORKS, Lesson, learn
+from mitoscope.experiments.trained.open_fields import open_fields
 from mitoscope.experiments.trained.part_field import densest_part
 from mitoscope.experiments.trained.slides import SlideSet, domain_of, read_set
 from mitoscope.experiments.trained.smoke import shrink, smoke_declaration, smoke_sets
@@ -100,7 +108,7 @@ class Trained:
             If a recipe does not hold what it must, or the machine has no such device.
         """
         own = self.at(desk.size)
-        used = {name for arm in own.arms if not arm.missing for name in (*arm.sets, *arm.tests)}
+        used = {name for arm in own.arms if not arm.missing for name in arm.all_sets}
         if desk.size is Size.SMOKE:
             sets = smoke_sets(own, desk.out)
         else:
@@ -138,17 +146,19 @@ class Trained:
         runs = len(members(own))
         notes = (f"Mean ± standard deviation of {runs} networks.",) if runs > 1 else ()
         judged = (f"Judged under the protocol {own.protocol}.",) if own.measure == "points" else ()
+        rows = rows_of(list(arm_named), columns, entry)
+        published = any(one.published is not None for row in rows for one in row.entries)
         return Table(
             f"{own.paper} {own.shows}",
             own.heading,
             columns,
-            rows_of(list(arm_named), columns, entry),
-            published_in=own.published.source,
+            rows,
+            published_in=own.published.source if published else "",
             notes=(*notes, *judged, *own.notes),
         )
 
     def chart(self, results: Mapping[str, Result], size: Size) -> Chart | None:
-        """Return the table as bars, as a matrix of domains, or as a curve over the number of slides."""
+        """Return the table as bars, a matrix of domains or a curve over slides, or the curves of each arm."""
         table, own = self.table(results, size), self.at(size)
         match own.chart:
             case "bars":
@@ -157,6 +167,10 @@ class Trained:
                 return _matrix(table)
             case "curve":
                 return _curve(table, self.declaration if size is Size.SMOKE else own)
+            case "precision-recall":
+                return precision_recall_chart(own, _by_arm(own, results))
+            case "training":
+                return training_chart(own, _by_arm(own, results))
         return None
 
 
@@ -206,12 +220,14 @@ class Builder:
         changes = [source, *arm.changes, *run, "run.folds=0", "run.repeats=1"]
         if self.desk.size is Size.SMOKE:
             changes += shrink(path)
+        if arm.unlabelled:
+            changes.append(f"data.sampling.mined={1 if self.desk.size is Size.SMOKE else arm.mined}")
         return read_recipe(path, changes)
 
     def fingerprint(self, arm: Arm) -> str:
         """Return a hash of all settings of an arm, and of those that it begins with."""
         own = "" if not arm.trained else self.recipe(arm, Member("", SEED, None)).fingerprint()
-        before = "" if arm.begin_with is None else self.fingerprint(self.arm(arm.begin_with))
+        before = "".join(self.fingerprint(self.arm(name)) for name in (arm.begin_with, arm.mined_by) if name)
         rule = f"{self.declaration.measure} {self.declaration.protocol} {self.declaration.folds}"
         text = f"{arm.fingerprint()} {own} {before} {rule}"
         return hashlib.sha256(text.encode()).hexdigest()
@@ -228,6 +244,14 @@ class Builder:
             recipe = _begin(recipe, before.folder)
         one = self.sets[arm.sets[0]]
         fields, held_out = self.fields(arm, member, mpp=_mpp(recipe))
+        if arm.mined_by is not None:
+            # The same cases judge as without mined slides, and no mined slide does.
+            held_out = held_out or tuple(
+                sorted({field.case for field in split_by_case(fields, recipe.data.split).validation})
+            )
+            detector = self.network(self.arm(arm.mined_by), member)
+            for name in arm.unlabelled:
+                fields += mined_fields(detector, self.sets[name], self.desk, mpp=_mpp(recipe))
         lesson = Lesson(recipe, fields, one.data, one.source, held_out)
         return learn(lesson, self.desk.out / NETWORKS / self.desk.size.value)
 
@@ -249,7 +273,8 @@ class Builder:
         if arm.slides:
             kept = nested_subsets([slide.name for _, slide in chosen], [arm.slides])[arm.slides]
             chosen = [(one, slide) for one, slide in chosen if slide.name in kept]
-        if not chosen:
+        pictures = self._open_fields(arm)
+        if not chosen and not pictures:
             raise TrainingDataError(
                 "no slide to learn from", where=arm.name, mend="check its domains and sets"
             )
@@ -257,7 +282,18 @@ class Builder:
         held_out = () if member.fold is None else self._held_out(whole, member.fold)
         if arm.fields:
             return [densest_part(field, fields=arm.fields) for field in whole], held_out
-        return list(whole), held_out
+        return [*whole, *pictures], held_out
+
+    def _open_fields(self, arm: Arm) -> list[Field]:
+        """Return the openly licensed pictures of an arm, without cases of its test slides."""
+        tests = [self.sets[name] for name in arm.tests]
+        tested = [slide.name for one in tests for slide in one.slides(testing=True)]
+        return [
+            field
+            for one in (self.sets[name] for name in arm.sets)
+            if one.is_open
+            for field in open_fields(one.data, only=arm.domains, without=arm.without, tested=tested)
+        ]
 
     def _held_out(self, fields: list[Any], fold: int) -> tuple[str, ...]:
         """Return the cases of a fold, as MIDOG++ parts them."""
@@ -276,9 +312,10 @@ class Builder:
         more: dict[str, Any] = {"bundle": bundle.fingerprint}
         match own.measure:
             case "points":
-                target = arm.threshold == "target"
-                scores, thresholds = judge_points(bundle, sets, bench, choose_on_target=target)
-                more["thresholds"] = thresholds
+                points = judge_points(bundle, sets, bench, threshold=arm.threshold)
+                scores = points.scores
+                more |= {"thresholds": points.thresholds, "curves": points.curves}
+                more["training"] = error_while_training(bundle)
             case "cells":
                 scores = judge_cells(bundle, sets, threads=self.desk.threads)
             case _:
@@ -334,6 +371,13 @@ def _mpp(recipe: Any) -> float:
     return float(part.model.mpp)
 
 
+def _by_arm(own: Declaration, results: Mapping[str, Result]) -> dict[str, Result]:
+    """Return the result of the first network of each arm that has one."""
+    first = members(own)[0].name
+    keys = {arm.name: f"{_key(arm.name)}.{first}" for arm in own.arms}
+    return {name: results[key] for name, key in keys.items() if key in results}
+
+
 def _average(own: Declaration, arm: Arm, score: str, results: Mapping[str, Result]) -> Average:
     keys = [f"{_key(arm.name)}.{member.name}" for member in members(own)]
     return Average.of(score_of(results[key], score) for key in keys if key in results)
@@ -344,14 +388,14 @@ def _key(name: str) -> str:
 
 
 def _bars(table: Table) -> Bars:
-    first = [row.entries[0] for row in table.rows]
     many = len(table.columns) > 1
     pairs = [
         (f"{row.name}, {column.name}" if many else row.name, entry)
         for row in table.rows
         for column, entry in zip(table.columns, row.entries, strict=True)
-    ][:24]
-    entries = [entry for _, entry in pairs] or first
+    ]
+    pairs = [pair for pair in pairs if pair[1].found is not None or pair[1].published is not None][:24]
+    entries = [entry for _, entry in pairs]
     return Bars(
         table.title,
         "score" if many else table.columns[0].name,

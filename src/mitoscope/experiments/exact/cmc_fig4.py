@@ -1,0 +1,199 @@
+"""CMC Figure 4: how the mitotic count is spread within the tumour of each case, and maps of four cases."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mitoscope.count import TEN_HPF_MM2, find_hot_spot, window_size
+from mitoscope.evaluate.mitotic_counts import FIELD_ASPECT
+from mitoscope.exchange.names import stem
+from mitoscope.exchange.outcome import outcome
+from mitoscope.experiments.count_maps import CountMaps, Ring, SlideMap
+from mitoscope.experiments.exact.count_positions import STEP_PX0, counts_in_tumour
+from mitoscope.experiments.exact.counted import Counted
+from mitoscope.experiments.exact.spread import QUARTILES, quartiles, share_from, spread
+from mitoscope.experiments.exact.tumour import Tumour
+from mitoscope.experiments.exact.wsi_databases import (
+    CMC,
+    WSI_MPP,
+    extent,
+    left_out,
+    left_out_notes,
+    read_database,
+)
+from mitoscope.experiments.exact.wsi_published import CMC_TABLE_1
+from mitoscope.experiments.experiment import Desk, Result
+from mitoscope.experiments.table import Column, Entry, Row, Table
+from mitoscope.geometry import Mpp
+from mitoscope.labels import MITOTIC_FIGURE
+from mitoscope.store import RegionKind, Study
+
+ELSTON_ELLIS: Final = (10, 20)
+"""Least mitotic figures of the mitotic scores 2 and 3, in ten fields of `ELSTON_ELLIS_FIELD_MM2` (Elston and
+Ellis 1991)."""
+ELSTON_ELLIS_FIELD_MM2: Final = 0.274
+CUT_OFFS: Final = {
+    f"least count of mitotic score {score}": math.ceil(cut * TEN_HPF_MM2 / (10 * ELSTON_ELLIS_FIELD_MM2))
+    for score, cut in zip((2, 3), ELSTON_ELLIS, strict=True)
+}
+"""The same for the smaller area of ten fields here."""
+_MAPS: Final = 4
+_SHORT: Final = 8
+"""Characters of a slide's name in figures."""
+
+
+def _files(desk: Desk) -> tuple[Path, ...]:
+    return CMC.files(desk, only_outlines=True)
+
+
+def _count(files: tuple[Path, ...]) -> Result:
+    study = read_database(files[0])
+    cases = [_case(study, place) for place in range(len(study.slides))]
+    return {"cases": cases, "left_out": left_out(study)}
+
+
+def _case(study: Study, place: int) -> dict[str, Any]:
+    """Return all that table and figure show of a case; lengths in mm."""
+    mpp, size = Mpp(WSI_MPP, WSI_MPP), extent(study, place)
+    tumour = Tumour(tuple(one for one in study.regions if one.slide == place), mpp, size)
+    figures = _figures(study, place)
+    inside = figures[tumour.contains(figures) & (figures >= 0).all(axis=1)]
+    inside = inside[(inside < (size.width, size.height)).all(axis=1)]
+    window, mask = window_size(TEN_HPF_MM2, aspect=FIELD_ASPECT, mpp=mpp), tumour.mask()
+    hot_spot = find_hot_spot(inside, window=window, slide_size=size, tissue=mask)
+    box = hot_spot.box_px0
+    positions = [] if mask is None else counts_in_tumour(inside, mask, window=window).tolist()
+    return {
+        "slide": stem(study.slides[place].name),
+        "area_mm2": tumour.area_mm2,
+        "figures": len(figures),
+        "positions": positions,
+        "mitotic_count": hot_spot.count,
+        "hot_spot": _mm([[box.x, box.y], [box.width, box.height]]),
+        "tumour": [_mm(ring) for ring in tumour.rings(RegionKind.TUMOUR)],
+        "excluded": [_mm(ring) for ring in tumour.rings(RegionKind.EXCLUSION)],
+        "figures_in_tumour": _mm(inside),
+    }
+
+
+def _figures(study: Study, place: int) -> NDArray[np.float64]:
+    label = study.labels.names.index(MITOTIC_FIGURE.name)
+    own = (outcome(study)[0] == label) & ~study.cells.deleted & (study.cells.slide == place)
+    return np.asarray(study.cells.centres_px0[own])
+
+
+def _mm(points_px0: NDArray[np.float64] | Sequence[Sequence[float]]) -> list[list[float]]:
+    mm: list[list[float]] = np.round(np.asarray(points_px0, np.float64) * WSI_MPP * 1e-3, 3).tolist()
+    return mm
+
+
+def _ordered(result: Result) -> list[Mapping[str, Any]]:
+    """Return the cases in the order of CMC Table 1, others behind them."""
+    cases: list[Mapping[str, Any]] = result["cases"]
+
+    def number(case: Mapping[str, Any]) -> tuple[float, str]:
+        known = CMC_TABLE_1.get(case["slide"])
+        return (math.inf if known is None else known.number), case["slide"]
+
+    return sorted(cases, key=number)
+
+
+def _name(case: Mapping[str, Any], *, short: bool = False) -> str:
+    known = CMC_TABLE_1.get(case["slide"])
+    name = case["slide"][:_SHORT] if short else case["slide"]
+    return name if known is None else f"{known.number} {name}"
+
+
+def _values(case: Mapping[str, Any]) -> NDArray[np.int64]:
+    """Return the count at each position."""
+    positions = np.array(case["positions"], dtype=np.int64)
+    return np.repeat(np.arange(len(positions)), positions)
+
+
+def _tabulate(result: Result) -> Table:
+    columns = [Column("tumour, mm²", 2), Column("mitotic figures", 0), Column("of these in the tumour", 0)]
+    columns += [Column(name, 1) for name in QUARTILES]
+    columns += [Column("mitotic count (hot spot)", 0)]
+    columns += [Column(f"share of the tumour with {cut:g} or more") for cut in CUT_OFFS.values()]
+    cuts = " and ".join(f"{cut:g}" for cut in CUT_OFFS.values())
+    notes = (
+        f"Lowest to highest: mitotic figures in a window of {TEN_HPF_MM2:g} mm², 4:3, over its positions "
+        f"{STEP_PX0} px apart of which at least 95 % are tumour; a dash where it fits nowhere.",
+        f"At {WSI_MPP:g} µm/px, that of the paper's window. The areas of the paper count the pixels on the "
+        "outline in full.",
+        "Cut-offs of the mitotic score (Elston and Ellis 1991): "
+        f"{ELSTON_ELLIS[0]} and {ELSTON_ELLIS[1]} in ten fields of {ELSTON_ELLIS_FIELD_MM2:g} mm², in "
+        f"{TEN_HPF_MM2:g} mm² {cuts}.",
+    )
+    return Table(
+        "CMC Figure 4: mitotic count within the tumour of each case",
+        "case",
+        tuple(columns),
+        tuple(_row(case) for case in _ordered(result)),
+        published_in="areas and mitotic figures, CMC Table 1 (CODAEL)",
+        notes=(*notes, *left_out_notes(result["left_out"])),
+    )
+
+
+def _row(case: Mapping[str, Any]) -> Row:
+    known, values = CMC_TABLE_1.get(case["slide"]), _values(case)
+    entries = (
+        Entry(case["area_mm2"], published=known and known.area_mm2),
+        Entry(float(case["figures"]), published=known and float(known.figures[-1])),
+        Entry(float(len(case["figures_in_tumour"]))),
+        *spread(values, published_median=None),
+        Entry(float(case["mitotic_count"])),
+        *(share_from(values, cut) for cut in CUT_OFFS.values()),
+    )
+    return Row(_name(case), entries)
+
+
+def _plot(result: Result) -> CountMaps:
+    cases = _ordered(result)
+    mapped = sorted((case for case in cases if case["tumour"]), key=lambda case: case["mitotic_count"])
+    chosen = np.unique(np.linspace(0, len(mapped) - 1, min(_MAPS, len(mapped))).round().astype(int))
+    return CountMaps(
+        "CMC Figure 4: mitotic count within the tumour of each case",
+        f"mitotic figures in {TEN_HPF_MM2:g} mm²",
+        {_name(case, short=True): tuple(quartiles(_values(case))) for case in cases},
+        {_name(case, short=True): float(case["mitotic_count"]) for case in cases},
+        CUT_OFFS,
+        tuple(_map(mapped[place]) for place in chosen.tolist()),
+        f"{TEN_HPF_MM2:g} mm²",
+    )
+
+
+def _map(case: Mapping[str, Any]) -> SlideMap:
+    (x, y), (width, height) = case["hot_spot"]
+    return SlideMap(
+        f"{_name(case, short=True)}\nmitotic count {case['mitotic_count']}",
+        tuple(_ring(one) for one in case["tumour"]),
+        tuple(_ring(one) for one in case["excluded"]),
+        _ring(case["figures_in_tumour"]),
+        (x, y, width, height),
+    )
+
+
+def _ring(points: Sequence[Sequence[float]]) -> Ring:
+    return tuple((x, y) for x, y in points)
+
+
+CMC_FIG4 = (
+    Counted(
+        "cmc-fig4",
+        "CMC",
+        "Figure 4: mitotic count within the tumour of each case, maps of four",
+        f"cmc: {CMC.outlines[0]} in databases, no pixels",
+        _files,
+        _count,
+        _tabulate,
+        _plot,
+    ),
+)
+"""As an experiment."""

@@ -1,0 +1,142 @@
+"""What is counted from the databases of whole slides: counts by position, tumours, files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mitoscope.errors import TrainingDataError
+from mitoscope.experiments.exact.cmc_fig4 import CUT_OFFS
+from mitoscope.experiments.exact.count_positions import counts_in_tumour
+from mitoscope.experiments.exact.tumour import Tumour
+from mitoscope.experiments.exact.wsi_databases import CMC
+from mitoscope.experiments.exact.wsi_made import make_databases
+from mitoscope.experiments.exact.wsi_published import CCMCT_SLIDES, CMC_TABLE_1, CMC_VARIANTS
+from mitoscope.experiments.exact.wsi_tables import (
+    AREA,
+    TEST,
+    TOTAL,
+    WSI_TABLES,
+    ccmct_published,
+    cmc_published,
+)
+from mitoscope.experiments.experiment import Size
+from mitoscope.geometry import Mpp, SizePx
+from mitoscope.store import Region, RegionKind
+from mitoscope.tissue import TissueMask
+from tests.experiments.running import desk, run
+
+MPP = Mpp(0.25, 0.25)
+SIZE = SizePx(64, 48)
+WINDOW = SizePx(20, 15)
+
+
+def box(x: float, y: float, side: float, kind: RegionKind = RegionKind.TUMOUR) -> Region:
+    corners = np.array([(x, y), (x + side, y), (x + side, y + side), (x, y + side)])
+    return Region(0, corners, kind)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, SIZE.width - 1), st.integers(0, SIZE.height - 1)), max_size=30),
+    st.integers(1, 9),
+)
+def test_every_position_is_counted_as_by_hand(places: list[tuple[int, int]], step: int) -> None:
+    points = np.array(places, dtype=np.float64).reshape(-1, 2)
+    whole = TissueMask(np.ones((SIZE.height, SIZE.width), np.bool_), (1.0, 1.0), MPP, SIZE)
+    found = counts_in_tumour(points, whole, window=WINDOW, step_px0=step)
+    by_hand = [
+        sum(x <= px < x + WINDOW.width and y <= py < y + WINDOW.height for px, py in places)
+        for y in range(0, SIZE.height - WINDOW.height + 1, step)
+        for x in range(0, SIZE.width - WINDOW.width + 1, step)
+    ]
+    assert found.tolist() == np.bincount(by_hand).tolist()
+
+
+def test_positions_off_the_tumour_do_not_count() -> None:
+    mask = np.zeros((SIZE.height, SIZE.width), np.bool_)
+    assert not len(counts_in_tumour(np.zeros((0, 2)), TissueMask(mask, (1, 1), MPP, SIZE), window=WINDOW))
+    mask[: WINDOW.height, : WINDOW.width + 1] = True
+    found = counts_in_tumour(
+        np.array([[0.0, 0.0]]), TissueMask(mask, (1, 1), MPP, SIZE), window=WINDOW, step_px0=1
+    )
+    # Two positions lie on it as a whole, of the third 19 of 20 columns; the point is in one of them.
+    assert found.tolist() == [2, 1]
+    small = SizePx(10, 10)
+    tiny = TissueMask(np.ones((10, 10), np.bool_), (1, 1), MPP, small)
+    assert not len(counts_in_tumour(np.zeros((0, 2)), tiny, window=WINDOW))
+
+
+def test_a_tumour_is_inside_of_any_outline_and_outside_of_every_exclusion() -> None:
+    regions = (box(0, 0, 400), box(300, 300, 400), box(100, 100, 100, RegionKind.EXCLUSION))
+    tumour = Tumour(regions, MPP, SizePx(800, 800))
+    points = np.array([[10.0, 10], [150, 150], [350, 350], [650, 650], [650, 10]])
+    assert tumour.contains(points).tolist() == [True, False, True, True, False]
+    pixels = 400 * 400 + 400 * 400 - 100 * 100 - 100 * 100
+    assert tumour.area_mm2 == pytest.approx(pixels * MPP.pixel_area_mm2, rel=1e-3)
+    mask = tumour.mask()
+    assert mask is not None
+    assert mask.area_mm2 == pytest.approx(tumour.area_mm2, rel=0.2)
+    assert Tumour((), MPP, SIZE).mask() is None
+
+
+def test_the_cut_offs_are_those_of_the_larger_field_scaled() -> None:
+    assert list(CUT_OFFS.values()) == [9, 18]
+
+
+def test_figure_4_of_databases_in_a_data_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "databases"
+    folder.mkdir(parents=True)
+    make_databases(folder, [CMC.outlines[1]])
+    found = run("cmc-fig4", desk(tmp_path / "out", Size.FULL, data=tmp_path / "data"))
+    cases = found.records["all"].result["cases"]
+    assert len(cases) == 6
+    for case in cases:
+        most = len(case["positions"]) - 1
+        # The hot spot is the most over all placements, also where less of the window is tumour.
+        assert most <= case["mitotic_count"] <= len(case["figures_in_tumour"]) < case["figures"]
+        assert 10 < case["area_mm2"] < 20
+    assert (found.folder / "figure.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_sums_of_the_published_tables_are_those_that_are_printed() -> None:
+    cmc, ccmct = cmc_published(), ccmct_published()
+    variants = ("MEL", "ODAEL", "CODAEL")
+    assert [cmc[TOTAL, f"mitotic figure, {one}"] for one in variants] == [13_342, 14_151, 13_907]
+    assert [cmc[TOTAL, f"look-alike, {one}"] for one in variants] == [26_526, 36_135, 36_379]
+    assert [cmc[TEST, f"mitotic figure, {one}"] for one in variants] == [3292, 3462, 3412]
+    assert cmc[TOTAL, AREA] == pytest.approx(4360.08)
+    assert (len(CMC_TABLE_1), sum(one.tests for one in CMC_TABLE_1.values())) == (21, 7)
+    assert ccmct[TOTAL, "mitotic figure, ODAEL"] == 44_880
+    assert ccmct[TOTAL, "look-alike, ODAEL"] == 27_965
+    tested = sum(one.figures for one in CCMCT_SLIDES.values() if one.tests)
+    assert ccmct[TEST, "mitotic figure, ODAEL"] == tested == 22_476
+    assert sum(one.area_mm2 for one in CCMCT_SLIDES.values()) == pytest.approx(4842.06, abs=0.03)
+
+
+def test_what_is_found_stands_beside_what_is_published() -> None:
+    cmc = WSI_TABLES[0]
+    assert tuple(CMC.variants) == CMC_VARIANTS
+    counts = {
+        variant: {
+            slide: {"mitotic figure": row.figures[place], "look-alike": row.look_alikes[place]}
+            for slide, row in CMC_TABLE_1.items()
+        }
+        for place, variant in enumerate(CMC.variants)
+    }
+    areas = {slide: row.area_mm2 for slide, row in CMC_TABLE_1.items()}
+    table = cmc.tabulate({"areas": areas, "counts": counts, "left_out": 0})
+    assert [row.name for row in table.rows][:2] == ["1 4eee7b944ad5e46c60ce", "2 a8773be388e12df89edd"]
+    assert {entry.difference for row in table.rows for entry in row.entries} == {0.0}
+    less = {slide: area for slide, area in areas.items() if slide != "4eee7b944ad5e46c60ce"}
+    part = cmc.tabulate({"areas": less, "counts": {"MEL": {}}, "left_out": 1})
+    assert all(entry.published is None for entry in part.rows[-1].entries)
+    assert part.notes[-1].startswith("Outlines left out because they cross themselves")
+
+
+def test_a_folder_without_the_database_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(TrainingDataError, match=r"no MITOS_WSI_CMC_CODAEL_TR_ROI\.sqlite there"):
+        run("cmc-fig4", desk(tmp_path, Size.FULL, data=tmp_path))
