@@ -39,6 +39,7 @@ from mitoscope.loops.board_embedding import learn_embeddings
 from mitoscope.loops.board_keeping import keep_board, labels_before
 from mitoscope.loops.embedding import EmbeddingConfig
 from mitoscope.loops.hard_examples import HardExamplesConfig, find_hard_examples
+from mitoscope.loops.learner import SlideFile
 from mitoscope.loops.material import Material
 from mitoscope.loops.missed import MissedConfig, find_missed
 from mitoscope.loops.recipe_learner import RecipeLearner
@@ -155,7 +156,7 @@ class Bench:
     def f1(self, detector: Path) -> float:
         """Return the F1 on the slides that nobody labelled, at the detector's own threshold."""
         found = {
-            s.name: self.learner.detect(detector, self.folder / s.name, detector.parent / "test")
+            s.name: self.learner.detect(detector, SlideFile(self.folder / s.name), detector.parent / "test")
             for s in self.test
         }
         true = {

@@ -2,9 +2,10 @@
 
     python benchmarks/self_training.py [--data ../shared/data] [--labelled 150] [--steps 600] [--repeats 3]
 
-Labelled: a part of the MIDOG crops around figures, set side by side on fields of 1,536 px, and fields without
-figures. Unlabelled: crops of other slides and other fields, their labels withheld; they tell how many of the
-mined figures are true. Validation: MiDeSeC, which nothing is trained on. Both detectors have as many steps.
+Labelled: a part of the MIDOG crops around figures, set side by side on fields of 1,536 × 512 px, and fields
+without figures. Unlabelled: crops of other slides and other fields, their labels withheld; they tell how many
+of the mined figures are true. Validation: MiDeSeC, which nothing is trained on. Both detectors have as many
+steps.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from mitoscope.loops.self_train import SelfTrained, mined_lesson, self_train
 from mitoscope.store import Policy, Rater, RaterKind, SlideRecord, Source, Store, StudyBuilder
 from mitoscope.train import Recipe
 
-SIDE = 1536
+SIDE, FIELD_HEIGHT = 1536, 512
 SAME_PX = 30.0
 
 
@@ -64,12 +65,14 @@ def main() -> None:
     parser.add_argument("--labelled", type=int, default=150, help="crops with labels; the others without")
     parser.add_argument("--unlabelled", type=int, default=1200, help="crops at most")
     parser.add_argument("--steps", type=int, default=600)
-    parser.add_argument("--widths", type=int, nargs=3, default=(32, 64, 128), help="of the detector")
+    parser.add_argument("--widths", type=int, nargs=3, default=(16, 32, 32), help="of the detector")
+    parser.add_argument("--reduction", type=int, default=2, help="pixels that it averages first")
     parser.add_argument("--mined-windows", type=int, default=8, help="of 16 foreground windows a batch")
     parser.add_argument(
         "--threshold", type=float, default=0.6, help="a figure is mined above it all eight ways"
     )
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--out", type=Path, help="keeps everything there")
     options = parser.parse_args()
@@ -126,17 +129,13 @@ def lay_out(labelled: Fields, unlabelled: Fields, options: argparse.Namespace, s
 
 
 def mosaic(side: Fields, name: str, pictures: Sequence[Picture], step: int) -> None:
-    """Set pictures of one size side by side on fields; a gap repeats the first."""
-    across = SIDE // step
-    for start in range(0, len(pictures), across * across):
-        part = pictures[start : start + across * across]
-        rgb = np.zeros((SIDE, SIDE, 3), dtype=np.uint8)
+    """Set pictures of one size side by side on fields of 1,536 × 512 px; a gap repeats the first."""
+    across, rows = SIDE // step, FIELD_HEIGHT // step
+    for start in range(0, len(pictures), across * rows):
+        part = pictures[start : start + across * rows]
+        rgb = np.zeros((FIELD_HEIGHT, SIDE, 3), dtype=np.uint8)
         points = []
-        for place in range(across * across):
-            if place >= len(part) and step != 512:
-                rows = -(-len(part) // across)
-                rgb = rgb[: rows * step]
-                break
+        for place in range(across * rows):
             picture = part[place % len(part)]
             y, x = divmod(place, across)
             rgb[y * step : (y + 1) * step, x * step : (x + 1) * step] = picture.rgb[:step, :step]
@@ -150,7 +149,7 @@ def make_study(*sides: Fields) -> Any:
     rater, label = builder.rater(Rater("published", RaterKind.CONSENSUS)), builder.label(MITOTIC_FIGURE)
     for side in sides:
         for name, points in side.figures.items():
-            slide = builder.slide(SlideRecord(name, case=name))
+            slide = builder.slide(SlideRecord(name, case="/".join(name.rsplit(" ", 1))))
             for point in points.tolist():
                 builder.event(builder.cell(slide, point), rater, label)
     return builder.build()
@@ -159,13 +158,17 @@ def make_study(*sides: Fields) -> Any:
 def make_recipe(options: argparse.Namespace, seed: int) -> Recipe:
     sampling = {"kind": "semi", "foreground": 16, "bg_hard": 8, "bg_random": 24, "field_share": 1.0}
     values = {
-        "model": {"architecture": "fcn-resnet12", "widths": tuple(options.widths)},
-        "data": {"source": {"kind": "open-data"}, "split": {"every_nth": 3}, "sampling": sampling},
+        "model": {
+            "architecture": "fcn-resnet12",
+            "widths": tuple(options.widths),
+            "reduction": options.reduction,
+        },
+        "data": {"source": {"kind": "open-data"}, "split": {"every_nth": 4}, "sampling": sampling},
         "phases": [{"steps": options.steps, "learning_rate": 0.002, "schedule": "cosine", "warm_up": 0.05}],
         "optimiser": {"average": 0.99, "clip": 5.0},
         "mining": {"at": [0.4, 0.7]},
         "validation": {"every": max(1, options.steps // 4)},
-        "run": {"seed": seed, "threads": 2, "device": options.device, "tensorboard": False},
+        "run": {"seed": seed, "threads": options.threads, "device": options.device, "tensorboard": False},
     }
     return Recipe.parse(values, where="recipe")
 

@@ -12,7 +12,7 @@ from mitoscope.curation.simulated import TrueCells, chance
 from mitoscope.detections import Detections
 from mitoscope.labels import MITOTIC_FIGURE
 from mitoscope.loops.consistency import Find
-from mitoscope.loops.learner import Lesson
+from mitoscope.loops.learner import Lesson, SlideFile
 
 
 class Oracle:
@@ -44,19 +44,20 @@ class Oracle:
         self.lessons.append(lesson)
         return out
 
-    def detect(self, detector: Path, slide: Path, out: Path) -> Detections:
-        self.detected.append(slide.stem)
-        cells = self._truth[slide.stem]
+    def detect(self, detector: Path, slide: SlideFile, out: Path) -> Detections:
+        self.detected.append(slide.path.stem)
+        cells = self._truth[slide.path.stem]
         if detector.name == "final":
             return Detections.of(cells.points_px0[:1], [0.9])
-        kept = [chance(self._seed, slide.stem, repr(p)) < self._recall for p in cells.points_px0.tolist()]
+        name = slide.path.stem
+        kept = [chance(self._seed, name, repr(p)) < self._recall for p in cells.points_px0.tolist()]
         return Detections.of(cells.points_px0[np.array(kept)], np.full(sum(kept), 0.5))
 
     def score(
-        self, classifier: Path, slide: Path, points_px0: Sequence[tuple[float, float]]
+        self, classifier: Path, slide: SlideFile, points_px0: Sequence[tuple[float, float]]
     ) -> NDArray[np.float64]:
-        self.scored.append(slide.stem)
-        truth = [self._truth[slide.stem].truth_at(*point) for point in points_px0]
+        self.scored.append(slide.path.stem)
+        truth = [self._truth[slide.path.stem].truth_at(*point) for point in points_px0]
         return np.array([0.96 if one == MITOTIC_FIGURE.name else 0.04 for one in truth])
 
     def learn_with_mined(self, lesson: Lesson, mined: Lesson, out: Path) -> Path:

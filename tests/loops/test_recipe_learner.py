@@ -11,11 +11,14 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pytest
 import tomli_w
+from PIL import Image
 
 from mitoscope.curation.freeze import Frozen, Query, freeze, read_frozen
 from mitoscope.curation.simulated import SimulatedExpert, SimulatedStudy, TrueCells
-from mitoscope.errors import ConfigError
+from mitoscope.errors import ConfigError, ScaleError
+from mitoscope.geometry import BoxPx
 from mitoscope.labels import MITOTIC_FIGURE
+from mitoscope.slide import open_slide
 from mitoscope.store import Policy, Round, RoundKind, SlideRecord, Store
 from tests.cli.test_curate import run
 
@@ -24,7 +27,7 @@ from .lessons import CLASSIFIER, DETECTOR, synthetic_slides
 pytestmark = pytest.mark.train
 pytest.importorskip("torch")
 
-from mitoscope.loops.learner import Lesson  # noqa: E402
+from mitoscope.loops.learner import Lesson, SlideFile  # noqa: E402
 from mitoscope.loops.material import Material  # noqa: E402
 from mitoscope.loops.recipe_learner import MINED, RecipeLearner, lesson_fields  # noqa: E402
 from mitoscope.train import Recipe  # noqa: E402
@@ -92,9 +95,20 @@ def test_a_classifier_and_mined_figures_are_learnt(folder: Path) -> None:
         lesson = material.lesson(material.slides[:3])
         classifier = learner.learn_classifier(lesson, folder / "classifier")
         points = [cell.centre_px0 for cell in material.cells[material.slides[3]]]
-        score = learner.score(classifier, material.files[material.slides[3]], points)
+        score = learner.score(classifier, material.slide_file(material.slides[3]), points)
         assert score.shape == (len(points),)
         assert ((score >= 0) & (score <= 1)).all()
+        # A picture that states no resolution is looked at with that of the study.
+        picture = folder / "picture.png"
+        with open_slide(material.files[material.slides[3]]) as slide:
+            Image.fromarray(slide.read(BoxPx(0, 0, slide.info.size.width, slide.info.size.height)).rgb).save(
+                picture
+            )
+        np.testing.assert_allclose(
+            learner.score(classifier, SlideFile(picture, 0.25), points), score, atol=1e-6
+        )
+        with pytest.raises(ScaleError):
+            learner.score(classifier, SlideFile(picture), points)
         mined = material.lesson(material.slides[3:])
         fields = lesson_fields(mined, mpp=0.25, source=MINED)
         assert np.allclose(

@@ -116,4 +116,4 @@ def _score_fold(
 
 def _judge(material: Material, slide: str, classifier: Path) -> list[float]:
     points = [cell.centre_px0 for cell in material.cells[slide]]
-    return material.learner.score(classifier, material.files[slide], points).tolist() if points else []
+    return material.learner.score(classifier, material.slide_file(slide), points).tolist() if points else []

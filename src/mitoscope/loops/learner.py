@@ -31,6 +31,21 @@ class Lesson:
     files: Mapping[str, Path]
 
 
+@dataclass(frozen=True, slots=True)
+class SlideFile:
+    """A slide to look at.
+
+    Parameters
+    ----------
+    path : Path
+    mpp : float, optional
+        Resolution as the study states it, µm/px; without it the file's counts.
+    """
+
+    path: Path
+    mpp: float | None = None
+
+
 class Learner(Protocol):
     """Trains detectors and classifiers of cells, and asks them.
 
@@ -51,7 +66,7 @@ class Learner(Protocol):
     def learn_classifier(self, lesson: Lesson, out: Path) -> Path:
         """Train a classifier of cells in a folder and return its bundle."""
 
-    def detect(self, detector: Path, slide: Path, out: Path) -> Detections:
+    def detect(self, detector: Path, slide: SlideFile, out: Path) -> Detections:
         """Return what a detector finds on a slide, down to its floor."""
 
     def threshold(self, detector: Path) -> float:
@@ -61,6 +76,6 @@ class Learner(Protocol):
         """Return a detector as a function of windows, and the resolution at which it works in µm/px."""
 
     def score(
-        self, classifier: Path, slide: Path, points_px0: Sequence[tuple[float, float]]
+        self, classifier: Path, slide: SlideFile, points_px0: Sequence[tuple[float, float]]
     ) -> NDArray[np.float64]:
         """Return how sure a classifier is that cells of a slide are figures, in [0, 1]."""

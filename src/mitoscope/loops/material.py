@@ -11,7 +11,7 @@ from mitoscope.config import Config
 from mitoscope.curation.freeze import Frozen, FrozenCell, frozen_study
 from mitoscope.errors import FormatError
 from mitoscope.loops.folds import fold_cases
-from mitoscope.loops.learner import Learner, Lesson
+from mitoscope.loops.learner import Learner, Lesson, SlideFile
 from mitoscope.store import Store
 
 Say = Callable[[str], None]
@@ -59,6 +59,14 @@ class Material:
     def slides(self) -> tuple[str, ...]:
         """Names of the slides."""
         return tuple(one.name for one in self.frozen.manifest.slides)
+
+    @cached_property
+    def _stated_mpp(self) -> dict[str, float]:
+        return {one.name: one.mpp.mean for one in self.store.slides().values() if one.mpp is not None}
+
+    def slide_file(self, name: str) -> SlideFile:
+        """Return a slide to look at, at the resolution that the study states."""
+        return SlideFile(self.files[name], self._stated_mpp.get(name))
 
     @cached_property
     def cells(self) -> dict[str, list[FrozenCell]]:

@@ -129,7 +129,7 @@ def _search(
     radius_px0: float,
 ) -> int:
     """Search a slide and write what is new there; return how many that are."""
-    learner, file = material.learner, material.files[slide]
+    learner, file = material.learner, material.slide_file(slide)
     known = [cell.centre_px0 for cell in material.cells[slide]]
     found = learner.detect(detector, file, detector.parent / "found")
     new = candidates(found, known, radius_px0=radius_px0)

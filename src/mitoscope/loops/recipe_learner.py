@@ -25,7 +25,7 @@ from mitoscope.geometry import BoxPx
 from mitoscope.infer import DetectConfig, detect_slide, open_bundle_network
 from mitoscope.labels import MITOTIC_FIGURE
 from mitoscope.loops.consistency import Find
-from mitoscope.loops.learner import Lesson
+from mitoscope.loops.learner import Lesson, SlideFile
 from mitoscope.slide import Plane, open_slide
 from mitoscope.train.checkpoint import CHECKPOINT_NAME
 from mitoscope.train.job import setup
@@ -176,10 +176,10 @@ class RecipeLearner:
         write(pack(state.judged, job), job, bundle)
         return bundle
 
-    def detect(self, detector: Path, slide: Path, out: Path) -> Detections:
+    def detect(self, detector: Path, slide: SlideFile, out: Path) -> Detections:
         """Return what a detector finds on a slide, down to its floor."""
-        run = detect_slide(slide, load_bundle(detector), out, config=DetectConfig(threads=self._threads))
-        return run.detections
+        config = DetectConfig(threads=self._threads, mpp=slide.mpp)
+        return detect_slide(slide.path, load_bundle(detector), out, config=config).detections
 
     def threshold(self, detector: Path) -> float:
         """Return the score above which a detector's candidates count."""
@@ -191,7 +191,7 @@ class RecipeLearner:
         return open_bundle_network(bundle, threads=self._threads), bundle.manifest.mpp
 
     def score(
-        self, classifier: Path, slide: Path, points_px0: Sequence[tuple[float, float]]
+        self, classifier: Path, slide: SlideFile, points_px0: Sequence[tuple[float, float]]
     ) -> NDArray[np.float64]:
         """Return how sure a classifier is that cells of a slide are figures, in [0, 1]."""
         bundle = load_bundle(classifier)
@@ -200,7 +200,7 @@ class RecipeLearner:
         column = manifest.labels.index(MITOTIC_FIGURE.name)
         places = np.array(points_px0, dtype=np.float64).reshape(-1, 2)
         scores = np.empty(len(places))
-        with open_slide(slide) as opened:
+        with open_slide(slide.path, mpp=slide.mpp) as opened:
             plane = Plane(opened, manifest.mpp)
             corners = np.floor(plane.from_px0(places) - manifest.window_px / 2 + 0.5).astype(int)
             for start in range(0, len(places), _BATCH):

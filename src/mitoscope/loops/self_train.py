@@ -186,9 +186,8 @@ def mined_lesson(folder: Path, files: Mapping[str, Path]) -> Lesson:
 
 def _judge(material: Material, slides: Sequence[str], detector: Path) -> Evaluation:
     learner = material.learner
-    found = {
-        name: learner.detect(detector, material.files[name], detector.parent / "found") for name in slides
-    }
+    out = detector.parent / "found"
+    found = {name: learner.detect(detector, material.slide_file(name), out) for name in slides}
     truth = {name: _figures(material, name) for name in slides}
     return evaluate(
         {name: _as_figures(one) for name, one in found.items()},
