@@ -44,7 +44,8 @@ def main() -> None:
         folder = Path(name)
         slide = options.slide or _paint(folder / "slide.tiff", options.side)
         config = DetectConfig(mpp=options.mpp, threads=options.threads)
-        run = detect_slide(slide, load_bundle(options.model), folder / "out", config=config)
+        bundle = load_bundle(options.model) if options.model else load_bundle()
+        run = detect_slide(slide, bundle, folder / "out", config=config)
         started = time.perf_counter()
         write_outputs(run, folder / "out")
         _print(run, outputs_s=time.perf_counter() - started)
@@ -64,7 +65,7 @@ def _paint(path: Path, side: int) -> Path:
 
 def _print(run: SlideRun, *, outputs_s: float) -> None:
     spent = run.timings
-    whole = spent.setup_s + spent.wall_s + outputs_s
+    whole = spent.setup_s + spent.both_stages_s + outputs_s
     print(f"{run.slide.name}: {run.tissue_mm2:.2f} mm² of tissue in {whole:.1f} s, {run.slide.reader}")
     print(f"  search            {run.mm2_per_minute or 0:.1f} mm² a minute")
     print(f"  all in all        {run.tissue_mm2 / whole * 60:.1f} mm² a minute")
@@ -83,7 +84,7 @@ def _dual_mm2_per_s(mpp: float, *, threads: int | None) -> float:
     """Time the first stage of the papers' detector on windows of tissue."""
     import torch
 
-    from mitoscope.models import build
+    from mitoscope.models.build import build
     from mitoscope.train.recipe import DualRecipe, read_recipe
 
     recipe = read_recipe(Path(__file__).parents[1] / "recipes" / "ccmct-dual.toml")

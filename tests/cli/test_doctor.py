@@ -16,7 +16,7 @@ def test_it_names_versions_readers_providers_and_bundles() -> None:
     assert findings["ok"] is True
     assert "CPUExecutionProvider" in findings["providers"]
     assert set(findings["readers"]) == {"openslide", "simplejpeg", "pillow"}
-    assert "self-test passed" in findings["bundles"]["semi-fcn"]
+    assert "self-test passed" in findings["bundles"]["cascade"]
 
 
 def test_it_names_the_command_that_mends_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,4 +36,4 @@ def test_a_damaged_bundle_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundle, "load_bundle", refuse)
     result = CliRunner().invoke(app, ["doctor"])
     assert result.exit_code == 1
-    assert "damaged: semi-fcn: its hash is another" in result.output
+    assert "damaged: cascade: its hash is another" in result.output

@@ -15,6 +15,9 @@ import pytest
 
 from tests.e2e.conftest import Run
 
+MODEL = ("--model", "semi-fcn")
+"""About a second a chunk: a run is stopped before it is done."""
+
 
 @pytest.fixture(scope="module")
 def slide(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -30,7 +33,7 @@ def slide(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def uninterrupted(mitoscope: Run, slide: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of an uninterrupted run."""
     out = tmp_path_factory.mktemp("whole")
-    assert mitoscope("detect", slide, "--out", out).returncode == 0
+    assert mitoscope("detect", slide, *MODEL, "--out", out).returncode == 0
     return out
 
 
@@ -95,6 +98,7 @@ def test_the_same_command_goes_on(
         "mitoscope",
         "detect",
         str(slide),
+        *MODEL,
         "--out",
         str(tmp_path),
         "--threads",
@@ -110,7 +114,7 @@ def test_the_same_command_goes_on(
         assert "repeat the same command" in stderr
     assert 1 <= done_before < chunks, stderr
     assert not (tmp_path / "slide.json").exists()
-    again = mitoscope("detect", slide, "--out", tmp_path)
+    again = mitoscope("detect", slide, *MODEL, "--out", tmp_path)
     assert again.returncode == 0, again.stderr
     assert written(tmp_path) == whole
 
@@ -118,12 +122,12 @@ def test_the_same_command_goes_on(
 def test_another_threshold_reuses_the_run_and_another_slide_is_refused(
     mitoscope: Run, slide: Path, whole: dict[str, bytes], tmp_path: Path
 ) -> None:
-    assert mitoscope("detect", slide, "--out", tmp_path).returncode == 0
+    assert mitoscope("detect", slide, *MODEL, "--out", tmp_path).returncode == 0
     started = time.monotonic()
-    assert mitoscope("detect", slide, "--out", tmp_path, "--threshold", "0.9").returncode == 0
+    assert mitoscope("detect", slide, *MODEL, "--out", tmp_path, "--threshold", "0.9").returncode == 0
     assert time.monotonic() - started < 60
     assert (tmp_path / "slide.csv").read_bytes() == whole["slide.csv"]
-    refused = mitoscope("detect", slide, "--out", tmp_path, "--mpp", "0.24")
+    refused = mitoscope("detect", slide, *MODEL, "--out", tmp_path, "--mpp", "0.24")
     assert refused.returncode == 2
     assert "configuration: mpp" in refused.stderr
     assert "--no-resume" in refused.stderr

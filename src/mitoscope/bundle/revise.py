@@ -16,7 +16,12 @@ from mitoscope.bundle.write import write_bundle
 
 
 def revise(
-    bundle: Bundle, folder: Path, changes: Mapping[str, Any], *, verifiers: Mapping[str, bytes] | None = None
+    bundle: Bundle,
+    folder: Path,
+    changes: Mapping[str, Any],
+    *,
+    verifiers: Mapping[str, bytes] | None = None,
+    files: Mapping[str, bytes] | None = None,
 ) -> Bundle:
     """Write a bundle anew with some of its statements changed.
 
@@ -29,6 +34,8 @@ def revise(
         Fields of `ModelDescription`.
     verifiers : mapping of str to bytes, optional
         File name and graph of each verifier, where the second stage is another one.
+    files : mapping of str to bytes, optional
+        Further files, in place of those of the same name.
 
     Raises
     ------
@@ -49,7 +56,7 @@ def revise(
         name: bundle.read(name)
         for name in manifest.files
         if name not in {manifest.detector, picture, *second, *graphs}
-    }
+    } | dict(files or {})
     with Image.open(io.BytesIO(bundle.read(picture))) as image:
         rgb = np.array(image.convert("RGB"), dtype=np.uint8)
     return write_bundle(

@@ -8,7 +8,7 @@ from typing import Final
 
 from mitoscope.errors import BundleNotFoundError
 
-DEFAULT: Final = "semi-fcn"
+DEFAULT: Final = "cascade"
 """The bundle that is used when none is named."""
 
 MANIFEST_NAME: Final = "manifest.json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,16 +27,18 @@ _Name = Annotated[
 @app.command()
 def show(
     bundle: _Name = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the manifest.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the manifest, or a list of all.")] = False,
 ) -> None:
     """Show what a bundle is, what it was trained on and how well it does."""
     from mitoscope.bundle import load_bundle, shipped
 
+    if as_json:
+        names = [bundle] if bundle else shipped()
+        told = [load_bundle(name).manifest.model_dump(mode="json") for name in names]
+        typer.echo(json.dumps(told[0] if bundle else told, indent=2, ensure_ascii=False))
+        return
     for index, name in enumerate([bundle] if bundle else shipped()):
         loaded = load_bundle(name)
-        if as_json:
-            typer.echo(loaded.manifest.model_dump_json(indent=2))
-            continue
         if index:
             typer.echo("")
         for line in _describe(loaded.manifest):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from mitoscope.bundle import Bundle, Manifest, Verifier
+from mitoscope.bundle import Bundle, Manifest, ModelDescription, Verifier
 from mitoscope.bundle.revise import revise
 from mitoscope.errors import BundleError
 from mitoscope.models.centre_score import OTHER, centre_score
 from mitoscope.train.dual import VERIFIER_NAME
+from mitoscope.train.model_card import write_joined_card
+from mitoscope.train.packing import CARD_NAME
 
 REACH: Final = 0.5
 """A candidate owns what lies nearer to it than half the radius of suppression: no two own one figure."""
@@ -54,7 +56,7 @@ def join(
     first, other = proposals.manifest, second.manifest
     _check(first, other, proposals=proposals, second=second)
     stage, graph = _verifier(first, second, floor=floor, crop_px=crop_px, flips=flips)
-    changes = {
+    changes: dict[str, Any] = {
         "name": name,
         "summary": f"{first.source} proposes, {other.source} decides",
         "licence": " AND ".join(dict.fromkeys((first.licence, other.licence))),
@@ -65,7 +67,9 @@ def join(
         "training": tuple(dict.fromkeys((*first.training, *other.training))),
         "metrics": (),
     }
-    return revise(proposals, out, changes, verifiers={VERIFIER_NAME: graph})
+    stated = {one: getattr(first, one) for one in ModelDescription.model_fields} | changes
+    card = write_joined_card(ModelDescription(**stated), is_open_data=False)
+    return revise(proposals, out, changes, verifiers={VERIFIER_NAME: graph}, files={CARD_NAME: card.encode()})
 
 
 def _verifier(

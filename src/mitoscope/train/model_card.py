@@ -21,9 +21,7 @@ Candidates for a mitotic count and for labelling in human and veterinary H&E sli
 {threshold:.2f} is the operating point for {protocol}.
 
 ## Network
-{architecture}: {network}. Windows are uint8 RGB of {window} px; normalisation and all that follows
-the network are inside the graph. {start} for {steps} steps of {batch} windows, drawn by the scheme
-`{sampling}`{mining}.
+{network}
 
 ## Training data
 | Data | Licence | Attribution |
@@ -52,11 +50,52 @@ for the citation above. MiDeSeC was never trained on. Fields without figures wer
 eye; a few figures may remain unlabelled in them.
 """
 
+_TRAINED: Final = """\
+{architecture}: {settings}. Windows are uint8 RGB of {window} px; normalisation and all that follows
+the network are inside the graph. {start} for {steps} steps of {batch} windows, drawn by the scheme
+`{sampling}`{mining}."""
+
+_JOINED: Final = """\
+Two stages: {summary}. The first is a {architecture}; what it gives more than
+{floor:g} is looked at again in crops of {crop} px{flips}, and the second stage gives the score.
+{calibration}"""
+
 
 def write_card(description: ModelDescription, recipe: Recipe) -> str:
-    """Return the model card as Markdown."""
+    """Return the model card of a trained network as Markdown."""
     sampling, mining = recipe.data.sampling, recipe.mining
     shares = ", ".join(f"{share:.0%}" for share in mining.at)
+    network = _TRAINED.format(
+        architecture=description.architecture,
+        settings=_network(recipe),
+        window=sampling.window_px,
+        start="Trained from random weights" if not recipe.start_from else f"Begun with {recipe.start_from}",
+        steps=recipe.steps,
+        batch=sampling.batch,
+        sampling=sampling.kind,
+        mining=f"; hard-negative mining after {shares} of the run" if shares else "",
+    )
+    return _write(description, network, is_open_data=isinstance(recipe.data.source, OpenData))
+
+
+def write_joined_card(description: ModelDescription, *, is_open_data: bool) -> str:
+    """Return the model card of two networks that were joined; open data are those that the project ships."""
+    stage, scores = description.verifier, description.calibration
+    assert stage is not None  # there are two
+    network = _JOINED.format(
+        summary=description.summary.rstrip("."),
+        architecture=description.architecture,
+        floor=stage.proposal_threshold,
+        crop=stage.crop_px,
+        flips=", four mirror images of each" if stage.flips else "",
+        calibration="Scores are as the second stage gives them."
+        if scores is None
+        else f"Scores are probabilities, calibrated on {scores.fitted_on} (a line over their logit).",
+    )
+    return _write(description, network, is_open_data=is_open_data)
+
+
+def _write(description: ModelDescription, network: str, *, is_open_data: bool) -> str:
     return _CARD.format(
         name=description.name,
         version=description.version,
@@ -67,18 +106,11 @@ def write_card(description: ModelDescription, recipe: Recipe) -> str:
         mpp_max=description.mpp_max,
         threshold=description.default_threshold,
         protocol=f"the protocol {description.default_protocol}",
-        architecture=description.architecture,
-        network=_network(recipe),
-        window=sampling.window_px,
-        start="Trained from random weights" if not recipe.start_from else f"Begun with {recipe.start_from}",
-        steps=recipe.steps,
-        batch=sampling.batch,
-        sampling=sampling.kind,
-        mining=f"; hard-negative mining after {shares} of the run" if shares else "",
+        network=network,
         sources="\n".join(
             f"| {s.name} | {s.licence} | {_cell(s.attribution)} |" for s in description.training
         ),
-        note=_OPEN_DATA_NOTE if isinstance(recipe.data.source, OpenData) else "",
+        note=_OPEN_DATA_NOTE if is_open_data else "",
         metrics="\n".join(
             f"| {m.dataset} | {m.protocol} | {m.name} | {m.value:.3f} | {m.ci_low:.3f} to {m.ci_high:.3f} "
             f"| {m.images} |"
