@@ -81,9 +81,8 @@ def test_both_stages_and_their_times_are_told(field: Path, cascade: Bundle, tmp_
 
 @pytest.mark.parametrize(("stage", "message"), [("verified", "no second stage"), ("both", "'stage'")])
 def test_a_stage_that_there_is_not_is_one_line(field: Path, tmp_path: Path, stage: str, message: str) -> None:
-    done = CliRunner().invoke(
-        app, ["detect", str(field), "--out", str(tmp_path / "out"), "--mpp", "0.25", "--stage", stage]
-    )
+    options = ["--out", str(tmp_path / "out"), "--mpp", "0.25", "--model", "semi-fcn", "--stage", stage]
+    done = CliRunner().invoke(app, ["detect", str(field), *options])
     told = done.output or str(done.exception)
     assert done.exit_code != 0
     assert message in told
