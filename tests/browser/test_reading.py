@@ -51,7 +51,8 @@ def test_two_readers_at_once_read_blinded_by_keyboard_and_a_third_decides(
     names = ("second read, one in context", "second read, contact sheet")
     rates = [_press_until_done(page, "12", name) for page, name in zip(pages, names, strict=True)]
     assert min(rates) > 30
-    for reader, round_ in zip(readers, rounds, strict=True):
+    for page, reader, round_ in zip(pages, readers, rounds, strict=True):
+        all_sent(page)  # the page is ahead of the server
         queue = reader.get(f"/api/rounds/{round_}/queue")
         assert (queue["cells"], queue["labelled"]) == ([], N)
     shoot(pages[0], "second-read-done")
