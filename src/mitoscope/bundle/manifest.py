@@ -188,7 +188,7 @@ class ModelDescription(Part):
             raise ValueError("window_px leaves nothing between the halos")
         if self.default_protocol not in self.thresholds:
             raise ValueError("default_protocol must be one of thresholds")
-        if min(self.proposal_thresholds) < (self.score_floor if self.verifier else self.lowest_score):
+        if min(self.proposal_thresholds) < self.proposal_floor:
             raise ValueError("a threshold lies below score_floor")
         if self.verifier and (self.kind != "points" or self.detects not in self.verifier.labels):
             raise ValueError(f"a verifier belongs to a detector and knows {self.detects!r}")
@@ -197,9 +197,14 @@ class ModelDescription(Part):
     @property
     def lowest_score(self) -> float:
         """What no score that the bundle gives out lies below: 0 after a second stage, else the floor."""
-        if self.verifier is not None:
-            return 0.0
-        return self.score_floor if self.calibration is None else float(self.calibration(self.score_floor))
+        return 0.0 if self.verifier is not None else self.proposal_floor
+
+    @property
+    def proposal_floor(self) -> float:
+        """What no score of the first stage lies below; calibrated where it is the only one."""
+        if self.verifier is not None or self.calibration is None:
+            return self.score_floor
+        return float(self.calibration(self.score_floor))
 
     @property
     def proposal_thresholds(self) -> tuple[float, ...]:

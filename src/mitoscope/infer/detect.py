@@ -233,7 +233,7 @@ def _notes(
         )
     if stage == "proposals" and manifest.verifier is not None:
         notes.append("scores are those of the first stage: the second one was not asked (--stage proposals)")
-    lowest = manifest.score_floor if manifest.verifier else manifest.lowest_score
+    lowest = manifest.proposal_floor
     if stage == "proposals" and threshold < lowest:
         notes.append(
             f"the threshold {threshold:g} is below the bundle's floor {lowest:g}: candidates "

@@ -129,8 +129,7 @@ class SlideRun:
     def floor(self) -> float:
         """What no score of the candidates lies below."""
         manifest = self.bundle.manifest
-        is_first_of_two = self.stage == "proposals" and manifest.verifier is not None
-        return manifest.score_floor if is_first_of_two else manifest.lowest_score
+        return manifest.proposal_floor if self.stage == "proposals" else manifest.lowest_score
 
     @property
     def mm2_per_minute(self) -> float | None:
