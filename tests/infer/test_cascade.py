@@ -124,13 +124,63 @@ def test_light_proposals_are_verified_at_the_finer_resolution(
 
 
 @pytest.mark.usefixtures("small_parts")
-@pytest.mark.parametrize("changes", [{"readers": 4}, {"threads": 2}, {"chunk_px": 60}, {"window_px": 96}])
+@pytest.mark.parametrize("changes", [{"threads": 2}, {"threads": 9}, {"chunk_px": 60}, {"window_px": 96}])
 def test_the_way_of_working_changes_nothing(
     field: Path, cascade_bundle: Bundle, tmp_path: Path, changes: dict[str, object]
 ) -> None:
     expected = _detect(field, cascade_bundle, tmp_path / "plain").detections
     config = CONFIG.model_copy(update=changes)
     assert detect_slide(field, cascade_bundle, tmp_path / "other", config=config).detections == expected
+
+
+def _first_look(rgb: NDArray[np.uint8], points: NDArray[np.float64], tiny: ModuleType) -> NDArray[np.float64]:
+    side = tiny.CROP_PX
+    whole = np.pad(rgb, ((side, side), (side, side), (0, 0)), mode="symmetric")
+    corners = np.rint(points - side / 2).astype(int) + side
+    weights = tiny.verifier_weights(GAINS[0])[0]
+    return np.array(
+        [((255.0 - whole[y : y + side, x : x + side].transpose(2, 0, 1)) * weights).sum() for x, y in corners]
+    )
+
+
+def test_only_the_doubtful_are_looked_at_in_all_ways_unless_asked_otherwise(
+    field: Path, picture: NDArray[np.uint8], tiny: ModuleType, tmp_path: Path
+) -> None:
+    doubt = (0.3, 0.6)
+    bundle = write_cascade(tiny, tmp_path / "bundle", gains=GAINS, flips=True, doubt=doubt)
+    runs = {
+        quality: _detect(field, bundle, tmp_path / str(quality), quality=quality).detections
+        for quality in (None, "fast", "balanced", "best")
+    }
+    assert runs[None] == runs["balanced"]
+    once: dict[tuple[float, ...], float] = {}
+    all_ways: dict[tuple[float, ...], float] = {}
+    for name, reference, known in (("fast", _first_look, once), ("best", _reference, all_ways)):
+        points = runs[name].points_px0
+        assert runs[name].score == pytest.approx(reference(picture, points, tiny), abs=2e-6)
+        known.update(zip(map(tuple, points.tolist()), runs[name].score.tolist(), strict=True))
+    places = list(map(tuple, runs["balanced"].points_px0.tolist()))
+    doubtful = [doubt[0] <= once[place] <= doubt[1] for place in places]
+    assert 5 < sum(doubtful) < len(places) - 5
+    expected = [(all_ways if more else once)[place] for place, more in zip(places, doubtful, strict=True)]
+    assert runs["balanced"].score.tolist() == expected
+
+
+def test_another_quality_is_another_run(field: Path, tiny: ModuleType, tmp_path: Path) -> None:
+    bundle = write_cascade(tiny, tmp_path / "bundle", gains=GAINS)
+    _detect(field, bundle, tmp_path / "out", quality="fast")
+    with pytest.raises(LedgerMismatchError, match="quality"):
+        _detect(field, bundle, tmp_path / "out", quality="best")
+
+
+def test_where_nothing_can_be_chosen_a_quality_is_refused(
+    field: Path, tiny: ModuleType, tiny_bundle: Bundle, tmp_path: Path
+) -> None:
+    single = write_cascade(tiny, tmp_path / "bundle")
+    for bundle, reason in ((single, "looks once"), (tiny_bundle, "does not look again")):
+        with pytest.raises(ConfigError, match=reason):
+            _detect(field, bundle, tmp_path / "out", quality="fast")
+    assert not (tmp_path / "out").exists()
 
 
 def _limited(network: Network, limit: int, sizes: list[int]) -> Network:

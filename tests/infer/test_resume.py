@@ -154,8 +154,8 @@ def test_thirty_kills_and_the_same_bytes(
             kills += killed
             if not killed or kills == KILLS:
                 break
-        # Batch, threads and readers may change between a run's processes.
-        job.finish(batch=chance.randrange(1, 6), readers=chance.randrange(1, 4))
+        # Batch and threads may change between a run's processes.
+        job.finish(batch=chance.randrange(1, 6), threads=chance.randrange(1, 4))
         assert job.result.read_bytes() == expected
         recorded = [line for line in job.lines() if line.startswith("recorded")]
         assert len(recorded) == len(set(recorded))
@@ -191,7 +191,7 @@ def test_killed_while_verifying_it_verifies_nothing_twice_and_ends_in_the_same_b
             kills += killed
             if not killed or kills == KILLS // 2:
                 break
-        job.finish(readers=chance.randrange(1, 4))
+        job.finish(threads=chance.randrange(1, 4))
         assert job.result.read_bytes() == expected
         recorded = job.begun("recorded-verify")
         assert len(recorded) == len(set(recorded))

@@ -110,6 +110,6 @@ def test_a_configuration_out_of_range_is_refused(config: dict[str, object]) -> N
 
 
 def test_what_does_not_change_the_result_is_not_in_the_result_fields() -> None:
-    one = DetectConfig(batch=1, threads=1, threshold=0.9, readers=1, resume=False)
+    one = DetectConfig(batch=1, threads=1, threshold=0.9, resume=False)
     assert one.result_fields() == DetectConfig().result_fields()
     assert DetectConfig(mpp=0.3).result_fields() != DetectConfig().result_fields()

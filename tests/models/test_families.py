@@ -27,6 +27,7 @@ pytestmark = pytest.mark.train
 
 CONFIGS: tuple[ModelConfig, ...] = (
     FcnConfig(architecture="fcn-resnet12", widths=(16, 16, 16)),
+    FcnConfig(architecture="fcn-resnet12", widths=(16, 16, 16), reduction=2),
     RetinaNetConfig(architecture="retinanet-resnet18", channels=16, patch_px=SIDE_PX),
     FasterRcnnConfig(architecture="faster-rcnn-resnet50", patch_px=SIDE_PX, agreement_weighted=True),
     ClassifierConfig(architecture="classifier", backbone="resnet18", patch_px=64),
@@ -34,7 +35,9 @@ CONFIGS: tuple[ModelConfig, ...] = (
 )
 
 
-@pytest.fixture(scope="module", params=CONFIGS, ids=lambda config: config.architecture)
+@pytest.fixture(
+    scope="module", params=CONFIGS, ids=lambda c: f"{c.architecture}-{getattr(c, 'reduction', 1)}"
+)
 def family(request: pytest.FixtureRequest) -> Family:
     torch.set_num_threads(1)
     made = build(request.param, seed=3)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mitoscope.errors import ConfigError
 from mitoscope.geometry import BoxPx
-from mitoscope.tiles import TileGrid, owned
+from mitoscope.tiles import Tile, TileGrid, owned
 
 
 @st.composite
@@ -44,6 +44,24 @@ def test_windows_are_aligned_and_reach_beyond_their_core(grid: TileGrid) -> None
         assert min(core.x - window.x, window.right - core.right) >= grid.halo_px
         assert min(core.y - window.y, window.bottom - core.bottom) >= grid.halo_px
         assert window.right - core.right < grid.margin_px + grid.stride_px
+
+
+@given(grids(), st.tuples(*[st.integers(-50, 250)] * 2, *[st.integers(1, 120)] * 2))
+def test_a_narrowed_tile_keeps_its_halo_and_its_place_on_the_lattice(
+    grid: TileGrid, wanted: tuple[int, int, int, int]
+) -> None:
+    for tile in grid:
+        own = grid.narrowed(tile, BoxPx(*wanted))
+        core = tile.core.intersection(BoxPx(*wanted))
+        if own is None:
+            assert core is None
+            continue
+        window = own.window
+        assert own.core == core
+        assert window.intersection(tile.window) == window
+        assert not any(value % grid.stride_px for value in (window.x, window.y, window.width, window.height))
+        assert min(own.core.x - window.x, window.right - own.core.right) >= grid.halo_px
+        assert min(own.core.y - window.y, window.bottom - own.core.bottom) >= grid.halo_px
 
 
 @given(grids())
@@ -84,7 +102,9 @@ def test_a_grid_that_a_person_can_check() -> None:
     ]  # fmt: skip
     assert grid[1].window == BoxPx(8, -4, 16, 16)
     assert grid[5].window == BoxPx(16, 4, 16, 12)
-    assert grid.select(lambda core: core.height == 2 and core.width > 5) == (3, 4)
+    assert grid.narrowed(grid[3], BoxPx(0, 9, 11, 50)) == Tile(3, BoxPx(0, 4, 16, 12), BoxPx(5, 9, 6, 1))
+    assert grid.narrowed(grid[1], BoxPx(17, 2, 2, 3)) == Tile(1, BoxPx(12, -4, 12, 16), BoxPx(17, 2, 2, 3))
+    assert grid.narrowed(grid[0], BoxPx(12, 0, 5, 5)) is None
     with pytest.raises(IndexError):
         grid[6]
 

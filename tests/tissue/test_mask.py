@@ -47,6 +47,15 @@ def test_area_in_a_box_is_exact_to_the_part_of_a_pixel(
     assert small().intersects(BoxPx0(*box)) == (expected_px > 0)
 
 
+def test_bounds_in_a_box_are_those_of_its_tissue() -> None:
+    assert small().bounds_in(BoxPx0(-5, -5, 50, 50)) == BoxPx0(0, 0, 25, 14)
+    assert small().bounds_in(BoxPx0(4, 3, 12, 20)) == BoxPx0(4, 3, 12, 11)
+    assert small().bounds_in(BoxPx0(12, 2, 13, 12)) == BoxPx0(12, 2, 13, 12)
+    assert small().bounds_in(BoxPx0(12, 2, 7, 12)) == BoxPx0(12, 10, 7, 4)
+    assert small().bounds_in(BoxPx0(10, 0, 10, 10)) is None
+    assert small().bounds_in(BoxPx0(30, 0, 5, 5)) is None
+
+
 @settings(deadline=None)
 @given(
     grid=st.lists(st.lists(st.booleans(), min_size=4, max_size=4), min_size=1, max_size=5),
@@ -62,6 +71,11 @@ def test_area_equals_counting_pixels(grid: list[list[bool]], x: int, y: int, wid
     box = BoxPx0(x, y, width, height)
     assert tissue.area_in(box) == pytest.approx(counted * 0.25e-6, abs=1e-12)
     assert tissue.intersects(box) == (counted > 0)
+    bounds = tissue.bounds_in(box)
+    assert (bounds is None) == (counted == 0)
+    if bounds is not None:
+        assert bounds.intersection(box) == bounds
+        assert tissue.area_in(bounds) == pytest.approx(counted * 0.25e-6, abs=1e-12)
 
 
 def brute_force_px(tissue: TissueMask, x: int, y: int, width: int, height: int) -> int:

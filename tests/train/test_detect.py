@@ -39,6 +39,16 @@ def test_every_place_is_found_once(any_window: bool) -> None:
     assert len(found.among(np.array(places, dtype=np.float64))) == len(places)
 
 
+def test_a_network_at_half_the_resolution_sees_means_and_says_places_of_the_field() -> None:
+    rgb = np.zeros((150, 200, 3), dtype=np.uint8)
+    for x, y in [(4, 6), (100, 20), (198, 148)]:
+        rgb[y : y + 2, x : x + 2] = 255
+    rgb[40, 40] = 255  # a quarter of a square: no white pixel after reduction
+    layout = Layout(0.5, 4, 8, 48, any_window=True, top_k=64, reduction=2)
+    (found,) = search(bright, [Picture("f", "s", "c", rgb)], layout)
+    assert sorted(map(tuple, found.points[:, :2].tolist())) == [(5, 7), (101, 21), (199, 149)]
+
+
 @pytest.mark.parametrize(("border", "beyond"), [("mirror", 60), ("white", 255)])
 def test_beyond_a_field_lies_what_the_recipe_has_shown_in_training(border: Border, beyond: int) -> None:
     seen: list[NDArray[np.uint8]] = []

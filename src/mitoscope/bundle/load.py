@@ -84,7 +84,9 @@ def contract(description: ModelDescription, *, verifier_sha256: Sequence[str] = 
     if description.kind != "points":
         values["kind"] = description.kind
     if description.verifier is not None:
-        values["verifier"] = description.verifier.model_dump(mode="json") | {"sha256": list(verifier_sha256)}
+        # What is not stated is left out, so that bundles outlive the statements that are new to the format.
+        stated = description.verifier.model_dump(mode="json", exclude_none=True)
+        values["verifier"] = stated | {"sha256": list(verifier_sha256)}
     return json.dumps(values, sort_keys=True, separators=(",", ":"))
 
 

@@ -43,6 +43,14 @@ def detect(
             help="Whose scores: proposals or verified; default: verified where there is a second stage.",
         ),
     ] = None,
+    quality: Annotated[
+        str | None,
+        typer.Option(
+            "--quality",
+            metavar="Q",
+            help="How often a candidate is looked at again: fast, balanced (default) or best.",
+        ),
+    ] = None,
     no_resume: Annotated[bool, typer.Option("--no-resume", help="Begin anew instead of going on.")] = False,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="Threads of the network.")] = None,
     provider: Annotated[str, typer.Option("--provider", help="Where the network runs: cpu or cuda.")] = "cpu",
@@ -62,6 +70,7 @@ def detect(
         "threshold": parse_threshold(threshold),
         "mpp": parse_mpp(mpp),
         "stage": stage,
+        "quality": quality,
         "threads": threads,
         "provider": provider,
         "resume": not no_resume,

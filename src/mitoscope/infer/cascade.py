@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +11,11 @@ from numpy.typing import NDArray
 from mitoscope.bundle import Manifest, Verifier
 from mitoscope.detections import Detections
 from mitoscope.errors import BundleError, ConfigError, StoppedError
-from mitoscope.infer.config import DetectConfig, Stage
-from mitoscope.infer.crops import plan_parts, read_part
-from mitoscope.infer.engine import Engine
+from mitoscope.infer.config import DetectConfig, Quality, Stage
+from mitoscope.infer.crops import Part, plan_parts, read_part
 from mitoscope.infer.ledger import Ledger
-from mitoscope.infer.read_ahead import read_ahead
-from mitoscope.infer.verify import SCORE_DECIMALS, verify_part
+from mitoscope.infer.verify import SCORE_DECIMALS, PartResult, SecondStage, verify_part
+from mitoscope.infer.workers import in_order
 from mitoscope.slide import Plane, Slide
 
 
@@ -41,6 +39,24 @@ def stage_of(manifest: Manifest, config: DetectConfig) -> Stage:
     return config.stage or ("proposals" if manifest.verifier is None else "verified")
 
 
+def quality_of(manifest: Manifest, config: DetectConfig) -> Quality:
+    """Return how often a run looks at a candidate.
+
+    Raises
+    ------
+    ConfigError
+        If a quality is asked for where the bundle looks once at a candidate, or not at all.
+    """
+    if config.quality is not None and (manifest.verifier is None or manifest.verifier.looks == 1):
+        often = "does not look again" if manifest.verifier is None else "looks once"
+        raise ConfigError(
+            f"{manifest.source} {often} at its candidates: there is nothing to choose",
+            where="--quality",
+            mend="leave --quality out",
+        )
+    return config.quality or "balanced"
+
+
 def verify(
     slide: Slide,
     proposals: Detections,
@@ -48,8 +64,8 @@ def verify(
     *,
     manifest: Manifest,
     verifier: Verifier,
-    engine: Engine,
-    readers: int,
+    stage: SecondStage,
+    workers: int,
 ) -> Detections:
     """Replace the score of every candidate by the verifier's.
 
@@ -62,10 +78,9 @@ def verify(
         Of the run, all chunks recorded; parts that are there are not verified again.
     manifest : Manifest
     verifier : Verifier
-    engine : Engine
-        Of the verifier's network.
-    readers : int
-        Threads that read crops ahead.
+    stage : SecondStage
+    workers : int
+        Parts that are worked on at once.
 
     Returns
     -------
@@ -88,15 +103,16 @@ def verify(
     waiting = [part for part in plan_parts(points) if part.index not in recorded]
     side = verifier.crop_px
     margin = side if manifest.border == "mirror" else 0
-    read = partial(read_part, plane, points_px0=points, crop_px=side, margin_px=margin)
-    column = verifier.column(manifest.detects)
+
+    def work(part: Part) -> tuple[Part, PartResult]:
+        return part, verify_part(read_part(plane, part, points, crop_px=side, margin_px=margin), stage)
+
     clock = time.perf_counter()
     try:
-        with closing(read_ahead(read, waiting, readers=readers)) as parts:
-            for one in parts:
-                result = verify_part(one, engine, column=column)
+        with closing(in_order(work, waiting, workers=workers)) as results:
+            for part, result in results:
                 now = time.perf_counter()
-                ledger.record_verified(one.part.index, result, wall_s=now - clock)
+                ledger.record_verified(part.index, result, wall_s=now - clock)
                 clock = now
     except KeyboardInterrupt:
         raise StoppedError(

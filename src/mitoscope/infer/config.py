@@ -14,6 +14,8 @@ CHUNK_PX = 2048
 Positive = Annotated[int, Field(ge=1)]
 Stage = Literal["proposals", "verified"]
 """Whose scores candidates have: those of the detector alone, or those of the second stage."""
+Quality = Literal["fast", "balanced", "best"]
+"""How often the second stage looks at a candidate: once; in all its ways where once leaves doubt; in all."""
 
 
 class DetectConfig(Config):
@@ -29,6 +31,8 @@ class DetectConfig(Config):
         Resolution of level 0 in µm/px, replacing the file's.
     stage : {"proposals", "verified"}, optional
         Whose scores are given out; by default those of the last stage that the bundle has.
+    quality : {"fast", "balanced", "best"}, optional
+        How often the second stage looks at a candidate; balanced by default.
     window_px : int, optional
         Side of a window; by default the bundle's. A multiple of the bundle's stride.
     halo_px : int, optional
@@ -39,9 +43,7 @@ class DetectConfig(Config):
         Windows in one call of the network; halved by itself where memory does not suffice. On a CPU more
         than one gains nothing (0.41 s of one core per megapixel from 1 × 512² to 4 × 1024²) and costs memory.
     threads : int, optional
-        Threads of the network; by default one for each core.
-    readers : int
-        Threads that read the slide ahead of the network.
+        Threads in all, see `Workers`; by default one for each core.
     provider : {"cpu", "cuda"}
         Where the network runs.
     resume : bool
@@ -49,20 +51,20 @@ class DetectConfig(Config):
 
     Notes
     -----
-    `threshold`, `stage`, `batch`, `threads`, `readers`, `provider` and `resume` leave the candidates as they
-    are; a run can be resumed under other values of them. See `result_fields`.
+    `threshold`, `stage`, `batch`, `threads`, `provider` and `resume` leave the candidates as they are; a run
+    can be resumed under other values of them. See `result_fields`.
     """
 
     roi: tuple[float, float, float, float] | None = None
     threshold: Annotated[float, Field(ge=0, le=1)] | None = None
     mpp: float | None = None
     stage: Stage | None = None
+    quality: Quality | None = None
     window_px: Positive | None = None
     halo_px: Annotated[int, Field(ge=0)] | None = None
     chunk_px: Positive = CHUNK_PX
     batch: Positive = 1
     threads: Positive | None = None
-    readers: Annotated[int, Field(ge=1, le=64)] = 2
     provider: Literal["cpu", "cuda"] = "cpu"
     resume: bool = True
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from mitoscope.bundle import Bundle, Manifest
@@ -14,16 +13,16 @@ from mitoscope.detections import Detections
 from mitoscope.errors import StoppedError
 from mitoscope.fsio import make_directory
 from mitoscope.geometry import BoxPx0, Mpp
-from mitoscope.infer.cascade import rescored, stage_of, verify
+from mitoscope.infer.cascade import quality_of, rescored, stage_of, verify
 from mitoscope.infer.config import DetectConfig, Stage
 from mitoscope.infer.engine import Engine
 from mitoscope.infer.ledger import Ledger
 from mitoscope.infer.networks import Networks, open_networks
-from mitoscope.infer.read_ahead import read_ahead
-from mitoscope.infer.search import read_chunk, search_chunk
+from mitoscope.infer.search import ChunkResult, read_chunk, search_chunk
 from mitoscope.infer.slide_run import SlideRun, Timings, software
-from mitoscope.infer.survey import Survey, make_survey
-from mitoscope.infer.verify import verifier_engine
+from mitoscope.infer.survey import Chunk, Survey, make_survey
+from mitoscope.infer.verify import SecondStage
+from mitoscope.infer.workers import Workers, in_order
 from mitoscope.slide import Slide, SlideInfo, open_slide
 from mitoscope.tiles import merge
 from mitoscope.tissue import find_tissue
@@ -44,6 +43,10 @@ class _Job:
     @property
     def stage(self) -> Stage:
         return stage_of(self.bundle.manifest, self.config)
+
+    @property
+    def workers(self) -> int:
+        return Workers.of(self.config.threads).count
 
 
 def detect_slide(
@@ -93,6 +96,7 @@ def detect_slide(
     """
     config = config or DetectConfig()
     stage_of(bundle.manifest, config)
+    quality_of(bundle.manifest, config)
     started = time.perf_counter()
     with open_slide(path, mpp=config.mpp) as slide:
         survey = make_survey(slide, bundle, config, tissue=find_tissue(slide))
@@ -108,12 +112,13 @@ def detect_slide(
 
 
 def _header(info: SlideInfo, bundle: Bundle, survey: Survey, config: DetectConfig) -> dict[str, object]:
-    layout = survey.layout()
+    layout, manifest = survey.layout(), bundle.manifest
     versions = software(info)
     return {
         "slide": info.fingerprint,
-        "bundle": f"{bundle.manifest.source} {bundle.fingerprint}",
+        "bundle": f"{manifest.source} {bundle.fingerprint}",
         **{f"configuration: {key}": value for key, value in config.result_fields().items()},
+        **({"quality": quality_of(manifest, config)} if manifest.verifier else {}),
         "scale": [info.mpp.x, info.mpp.y],
         "tissue": layout.pop("tissue"),
         **{f"tiling: {key}": value for key, value in layout.items()},
@@ -127,16 +132,20 @@ def _search(survey: Survey, ledger: Ledger, job: _Job) -> None:
     total = sum(chunk.tissue_mm2 for chunk in survey.chunks)
     done = sum(chunk.tissue_mm2 for chunk in survey.chunks if chunk.index in recorded)
     report, engine = job.progress or _no_report, Engine(job.networks.detector, batch=job.config.batch)
+
+    def work(chunk: Chunk) -> tuple[Chunk, ChunkResult]:
+        read = read_chunk(survey, chunk)
+        return chunk, search_chunk(survey, read, engine, floor=job.bundle.manifest.score_floor)
+
     report(done, total)
     clock = time.perf_counter()
     try:
-        with closing(read_ahead(partial(read_chunk, survey), waiting, readers=job.config.readers)) as chunks:
-            for read in chunks:
-                result = search_chunk(survey, read, engine, floor=job.bundle.manifest.score_floor)
+        with closing(in_order(work, waiting, workers=job.workers)) as results:
+            for chunk, result in results:
                 now = time.perf_counter()
-                ledger.record(read.chunk.index, result, wall_s=now - clock)
+                ledger.record(chunk.index, result, wall_s=now - clock)
                 clock = now
-                done += read.chunk.tissue_mm2
+                done += chunk.tissue_mm2
                 report(done, total)
     except KeyboardInterrupt:
         raise StoppedError(
@@ -179,19 +188,20 @@ def _result(slide: Slide, survey: Survey, ledger: Ledger, job: _Job, *, setup_s:
 
 
 def _verified(slide: Slide, proposals: Detections, ledger: Ledger, job: _Job) -> Detections:
-    verifier, network = job.bundle.manifest.verifier, job.networks.verifier
+    manifest = job.bundle.manifest
+    verifier, network = manifest.verifier, job.networks.verifier
     if job.stage == "proposals":
-        return proposals if verifier else rescored(proposals, proposals.score, job.bundle.manifest)
+        return proposals if verifier else rescored(proposals, proposals.score, manifest)
     assert verifier is not None  # `stage_of` and `open_networks` saw to both
     assert network is not None
     return verify(
         slide,
         proposals,
         ledger,
-        manifest=job.bundle.manifest,
+        manifest=manifest,
         verifier=verifier,
-        engine=verifier_engine(network, verifier),
-        readers=job.config.readers,
+        stage=SecondStage.of((network, job.networks.further), verifier, detects=manifest.detects),
+        workers=job.workers,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from mitoscope.bundle import Bundle
 from mitoscope.bundle.network import ORT_ERRORS, find_points, open_network
 from mitoscope.errors import ConfigError, NonFiniteError, OutOfMemoryError, RunError
+from mitoscope.infer.workers import cores
 
 _PROVIDERS: Final = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 # ONNX Runtime has no type for it; these are its texts on the CPU and under CUDA.
@@ -26,11 +26,6 @@ _OUT_OF_MEMORY: Final = re.compile(
 Network = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """A network as a function: windows (n, h, w, 3) to points (n, k, 3) with x, y in window px and score, or to
 scores (n, views, classes)."""
-
-
-def cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def open_bundle_network(bundle: Bundle, *, provider: str = "cpu", threads: int | None = None) -> Network:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mitoscope.bundle import Bundle
-from mitoscope.infer.cascade import stage_of
+from mitoscope.infer.cascade import quality_of, stage_of
 from mitoscope.infer.config import DetectConfig
 from mitoscope.infer.engine import Network, open_bundle_network
 from mitoscope.infer.verify import open_verifier
+from mitoscope.infer.workers import Workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +21,13 @@ class Networks:
     detector : Network
     verifier : Network, optional
         The second stage, where its scores are asked for.
+    further : Network, optional
+        Its further looks at the candidates that the first one leaves in doubt.
     """
 
     detector: Network
     verifier: Network | None = None
+    further: Network | None = None
 
 
 def open_networks(bundle: Bundle, config: DetectConfig) -> Networks:
@@ -38,8 +42,9 @@ def open_networks(bundle: Bundle, config: DetectConfig) -> Networks:
     BundleDamagedError
         If a graph changed since the bundle was loaded.
     """
-    stage, provider, threads = stage_of(bundle.manifest, config), config.provider, config.threads
+    stage, quality = stage_of(bundle.manifest, config), quality_of(bundle.manifest, config)
+    provider, threads = config.provider, Workers.of(config.threads).threads_each
     detector = open_bundle_network(bundle, provider=provider, threads=threads)
     if stage == "proposals":
         return Networks(detector)
-    return Networks(detector, open_verifier(bundle, provider=provider, threads=threads))
+    return Networks(detector, *open_verifier(bundle, quality, provider=provider, threads=threads))

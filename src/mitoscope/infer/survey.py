@@ -170,7 +170,8 @@ def make_survey(slide: Slide, bundle: Bundle, config: DetectConfig, *, tissue: T
     region_px0 = region_of(slide.info, config.roi)
     plane = Plane(slide, manifest.mpp, tolerance=manifest.mpp_tolerance)
     grid = _grid(_plane_box(plane, region_px0), bundle, config)
-    chunks = _chunks(grid, plane, tissue, region_px0, chunk_px=config.chunk_px)
+    narrow = bundle.any_window
+    chunks = _chunks(grid, plane, tissue, region_px0, chunk_px=config.chunk_px, narrow=narrow)
     margin_px = grid.margin_px if manifest.border == "mirror" else 0
     return Survey(plane, tissue, region_px0, grid, chunks, margin_px)
 
@@ -221,26 +222,43 @@ def _fitted(tile_px: int, side_px: int, stride_px: int) -> int:
 
 
 def _chunks(
-    grid: TileGrid, plane: Plane, tissue: TissueMask, region: BoxPx0, *, chunk_px: int
+    grid: TileGrid, plane: Plane, tissue: TissueMask, region: BoxPx0, *, chunk_px: int, narrow: bool
 ) -> tuple[Chunk, ...]:
     side = max(1, chunk_px // grid.tile_px)
     columns = grid.shape[1]
     members: dict[tuple[int, int], list[Tile]] = {}
-    for index in grid.select(lambda core: _has_tissue(core, plane, tissue, region)):
-        row, column = divmod(index, columns)
-        members.setdefault((row // side, column // side), []).append(grid[index])
+    for tile in grid:
+        wanted = _searched(tile.core, plane, tissue, region)
+        if wanted is None:
+            continue
+        own = grid.narrowed(tile, wanted) if narrow else tile
+        assert own is not None  # `wanted` lies in the core
+        row, column = divmod(tile.index, columns)
+        members.setdefault((row // side, column // side), []).append(own)
     return tuple(
         Chunk(number, tuple(tiles), sum(_tissue_in(tile.core, plane, tissue, region) for tile in tiles))
         for number, (_, tiles) in enumerate(sorted(members.items()))
     )
 
 
-def _has_tissue(core: BoxPx, plane: Plane, tissue: TissueMask, region: BoxPx0) -> bool:
+def _searched(core: BoxPx, plane: Plane, tissue: TissueMask, region: BoxPx0) -> BoxPx | None:
+    """Return the smallest part of a core, in plane px, that holds all of its tissue.
+
+    Where the overview could not be read nobody knows whether there is tissue: it is searched.
+    """
     box = box_px0(plane, core).intersection(region)
     if box is None:
-        return False
-    # Where the overview could not be read nobody knows whether there is tissue: it is searched.
-    return tissue.intersects(box) or any(lost.intersection(box) is not None for lost in tissue.unread_px0)
+        return None
+    parts = [tissue.bounds_in(box), *(lost.intersection(box) for lost in tissue.unread_px0)]
+    known = [part for part in parts if part is not None]
+    if not known:
+        return None
+    corners = plane.from_px0(
+        np.array([[part.x, part.y] for part in known] + [[part.right, part.bottom] for part in known])
+    )
+    (left, top), (right, bottom) = np.floor(corners.min(axis=0)), np.ceil(corners.max(axis=0))
+    wanted = BoxPx(int(left), int(top), max(int(right - left), 1), max(int(bottom - top), 1))
+    return wanted.intersection(core)
 
 
 def _tissue_in(core: BoxPx, plane: Plane, tissue: TissueMask, region: BoxPx0) -> float:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
+import onnxruntime as ort
 from numpy.typing import NDArray
 
 from mitoscope.bundle import Bundle, Verifier
 from mitoscope.bundle.network import score_windows
 from mitoscope.errors import BundleError
+from mitoscope.infer.config import Quality
 from mitoscope.infer.crops import ReadPart
 from mitoscope.infer.engine import Engine, Network, open_graph
 
@@ -44,14 +47,24 @@ class PartResult:
     network_s: float = 0.0
 
 
-def open_verifier(bundle: Bundle, *, provider: str = "cpu", threads: int | None = None) -> Network:
+def open_verifier(
+    bundle: Bundle, quality: Quality = "balanced", *, provider: str = "cpu", threads: int | None = None
+) -> tuple[Network, Network | None]:
     """Open the second stage of a bundle.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    quality : {"fast", "balanced", "best"}
+    provider : {"cpu", "cuda"}
+    threads : int, optional
+        Of each graph.
 
     Returns
     -------
-    Network
-        Maps crops (n, side, side, 3) to float32 (n, views, classes): a row of each graph for each mirror
-        image that it looks at.
+    tuple of Network and Network or None
+        What looks at every candidate, and what looks further at those that it leaves in doubt. Each maps
+        crops (n, side, side, 3) to float32 (n, looks, classes), a look being one graph on one mirror image.
 
     Raises
     ------
@@ -63,25 +76,33 @@ def open_verifier(bundle: Bundle, *, provider: str = "cpu", threads: int | None 
     verifier = bundle.manifest.verifier
     if verifier is None:
         raise BundleError(f"{bundle.manifest.source} has no second stage", where=bundle.folder)
-    sessions = [open_graph(bundle, name, provider=provider, threads=threads) for name in verifier.files]
+    wanted = verifier.files[:1] if quality == "fast" else verifier.files
+    sessions = [open_graph(bundle, name, provider=provider, threads=threads) for name in wanted]
+    views = _MIRROR_IMAGES if verifier.flips else _MIRROR_IMAGES[:1]
+    looks = [_Look(session, view) for session in sessions for view in views]
+    if quality == "fast":
+        return _together(looks[:1]), None
+    if quality == "best" or verifier.doubt is None:
+        return _together(looks), None
+    return _together(looks[:1]), _together(looks[1:])
 
-    def run(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        views = mirror_images(crops) if verifier.flips else (crops,)
-        rows = [score_windows(session, view) for session in sessions for view in views]
-        return np.stack(rows, axis=1)
 
-    return run
+_MIRROR_IMAGES: Final = ((1, 1), (1, -1), (-1, 1), (-1, -1))
+"""Steps along rows and columns: as it is, mirrored from left to right, from top to bottom, and both."""
 
 
-def mirror_images(crops: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], ...]:
-    """Return crops (n, h, w, 3) as they are, and mirrored from left to right, top to bottom, and both."""
-    across, down = crops[:, :, ::-1], crops[:, ::-1]
-    return (
-        crops,
-        np.ascontiguousarray(across),
-        np.ascontiguousarray(down),
-        np.ascontiguousarray(down[:, :, ::-1]),
-    )
+@dataclass(frozen=True, slots=True)
+class _Look:
+    session: ort.InferenceSession
+    steps: tuple[int, int]
+
+    def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        rows, columns = self.steps
+        return score_windows(self.session, np.ascontiguousarray(crops[:, ::rows, ::columns]))
+
+
+def _together(looks: Sequence[_Look]) -> Network:
+    return lambda crops: np.stack([look(crops) for look in looks], axis=1)
 
 
 def verifier_engine(network: Network, verifier: Verifier) -> Engine:
@@ -89,16 +110,59 @@ def verifier_engine(network: Network, verifier: Verifier) -> Engine:
     return Engine(network, batch=max(1, _BATCH_PX // verifier.crop_px**2))
 
 
-def verify_part(read: ReadPart, engine: Engine, *, column: int) -> PartResult:
-    """Score the candidates of a part anew.
+@dataclass(frozen=True, slots=True)
+class SecondStage:
+    """What looks at candidates.
 
     Parameters
     ----------
-    read : ReadPart
-    engine : Engine
-        Of the network that `open_verifier` returns.
+    first : Engine
+        Looks at every candidate.
+    further : Engine, optional
+        Looks at those that are left in doubt.
+    doubt : tuple of float
+        Scores from and to which a candidate is in doubt.
     column : int
         The class whose probability counts.
+    """
+
+    first: Engine
+    further: Engine | None
+    doubt: tuple[float, float]
+    column: int
+
+    @classmethod
+    def of(cls, networks: tuple[Network, Network | None], verifier: Verifier, *, detects: str) -> Self:
+        """Set up the engines of what `open_verifier` returns."""
+        first, further = networks
+        return cls(
+            verifier_engine(first, verifier),
+            None if further is None else verifier_engine(further, verifier),
+            verifier.doubt or (0.0, 1.0),
+            verifier.column(detects),
+        )
+
+    def score(self, read: ReadPart) -> NDArray[np.float64]:
+        """Return the mean of all looks at each candidate of a part, shape (n,)."""
+        first = self._looks(self.first, read, range(len(read.crops)))
+        score = np.asarray(first.mean(axis=1))
+        if self.further is None:
+            return score
+        low, high = self.doubt
+        doubtful = np.flatnonzero((score >= low) & (score <= high))
+        if len(doubtful):
+            further = self._looks(self.further, read, doubtful.tolist())
+            score[doubtful] = np.concatenate([first[doubtful], further], axis=1).mean(axis=1)
+        return score
+
+    def _looks(self, engine: Engine, read: ReadPart, chosen: Sequence[int]) -> NDArray[np.float64]:
+        rows = engine.score([read.crops[i] for i in chosen], places=[read.places[i] for i in chosen])
+        looks = [row[:, self.column] for row in rows]
+        return np.asarray(looks, dtype=np.float64).reshape(len(looks), -1)
+
+
+def verify_part(read: ReadPart, stage: SecondStage) -> PartResult:
+    """Score the candidates of a part anew.
 
     Raises
     ------
@@ -106,8 +170,6 @@ def verify_part(read: ReadPart, engine: Engine, *, column: int) -> PartResult:
         As `Engine.score`; the error names the candidate.
     """
     start = time.perf_counter()
-    rows = engine.score(read.crops, places=read.places)
-    score = np.array([row[:, column].astype(np.float64).mean() for row in rows])
+    score = np.round(stage.score(read), SCORE_DECIMALS)
     network_s = time.perf_counter() - start
-    score = np.round(score, SCORE_DECIMALS)
     return PartResult(read.part.candidates, score, read.damaged_crops, read.read_s, network_s)

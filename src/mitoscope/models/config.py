@@ -45,13 +45,13 @@ class FcnConfig(_Network):
     Parameters
     ----------
     widths : tuple of 3 int
-        Channels at strides 2, 4 and 8; at least 16, below which torch's strided convolutions of 1 × 1 can
+        Channels of its three stages; at least 16, below which torch's strided convolutions of 1 × 1 can
         crash in the backward pass on the CPU (seen with torch 2.15).
     dropout : float
         Share of feature maps left out before the classifier while training.
     reduction : {1, 2}
-        Side of the squares that are averaged first; with 2 the network works at twice `mpp` and costs a
-        quarter: a first stage that proposes candidates.
+        Side of the squares of training px that a px of the network is the mean of; with 2 it works, and is
+        shipped, at twice `mpp` and costs a quarter: a first stage that proposes candidates.
     focal_gamma : float
         Exponent of the focal loss (Lin et al. 2017).
     figure_weight : float

@@ -30,6 +30,9 @@ class Layout:
         Whether windows may have another size.
     top_k : int
         Slots of the output; 0 for scores.
+    reduction : int
+        A px of the network is the mean of so many px of the training fields in x and in y; what is stated
+        here in px is in px of the network.
     """
 
     mpp: float
@@ -38,6 +41,12 @@ class Layout:
     window_px: int
     any_window: bool
     top_k: int
+    reduction: int = 1
+
+    @property
+    def training_stride_px(self) -> int:
+        """Side of a cell of a dense target, in px of the training fields."""
+        return self.stride_px * self.reduction
 
 
 class Family(nn.Module, ABC):

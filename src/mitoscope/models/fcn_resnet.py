@@ -14,8 +14,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the usual name
 
-STRIDE_PX: Final = 8
-"""Side of an output cell in window px."""
 MEAN: Final = (180.0, 180.0, 180.0)
 DEVIATION: Final = (50.0, 50.0, 50.0)
 """Normalisation of grey levels 0 to 255; about the mean and spread of stained tissue."""
@@ -52,35 +50,32 @@ class ResidualBlock(nn.Module):
 
 
 class FcnResnet12(nn.Module):
-    """The network: windows to a map of log-odds, one value a cell of 8 × 8 px.
+    """The network: windows to a map of log-odds, one value a cell.
 
     Parameters
     ----------
     widths : tuple of 3 int
-        Channels at strides 2, 4 and 8.
+        Channels at strides 2, 4 and `stride_px`.
     dropout : float
         Share of feature maps left out before the classifier while training.
-    reduction : {1, 2}
-        Side of the squares that are averaged first. With 2 the network works at half the resolution and its
-        last stage keeps its stride, so that a cell has 8 px of the window all the same.
+    stride_px : {4, 8}
+        Side of an output cell in window px; with 4 the last stage keeps the stride of the one before.
     """
 
     mean: Tensor
     deviation: Tensor
 
     def __init__(
-        self, widths: tuple[int, int, int] = (32, 64, 128), *, dropout: float = 0.0, reduction: int = 1
+        self, widths: tuple[int, int, int] = (32, 64, 128), *, dropout: float = 0.0, stride_px: int = 8
     ) -> None:
         super().__init__()
         narrow, middle, wide = widths
-        self.reduction = reduction
-        self.reduce = nn.AvgPool2d(reduction) if reduction > 1 else nn.Identity()
         self.stem = nn.Conv2d(3, narrow, 5, 2, 2, bias=False)
         self.stem_norm = nn.BatchNorm2d(narrow)
         self.body = nn.Sequential(
             ResidualBlock(narrow, middle, stride=2),
             ResidualBlock(middle, middle, stride=1),
-            ResidualBlock(middle, wide, stride=2 // reduction),
+            ResidualBlock(middle, wide, stride=stride_px // 4),
             ResidualBlock(wide, wide, stride=1),
             ResidualBlock(wide, wide, stride=1),
         )
@@ -91,13 +86,13 @@ class FcnResnet12(nn.Module):
         self.register_buffer("deviation", torch.tensor(DEVIATION).reshape(1, 3, 1, 1), persistent=False)
 
     def forward(self, windows: Tensor) -> Tensor:
-        """Map RGB windows, uint8 (n, h, w, 3), to log-odds (n, h / 8, w / 8).
+        """Map RGB windows, grey levels 0 to 255 (n, h, w, 3), to log-odds (n, h / stride, w / stride).
 
         Notes
         -----
-        Height and width are multiples of 8.
+        Height and width are multiples of the stride.
         """
-        planes = (self.reduce(windows.permute(0, 3, 1, 2).float()) - self.mean) / self.deviation
+        planes = (windows.permute(0, 3, 1, 2).float() - self.mean) / self.deviation
         planes = F.relu(self.stem_norm(self.stem(planes)))
         log_odds: Tensor = self.classifier(self.dropout(self.body(planes)))
         return log_odds[:, 0]

@@ -49,8 +49,7 @@ def receptive_field(network: FcnResnet12) -> ReceptiveField:
         if isinstance(block, ResidualBlock):
             convolutions += [block.first, block.second]
     convolutions.append(network.classifier)
-    stride = network.reduction
-    before, after = 0, stride - 1
+    stride, before, after = 1, 0, 0
     for convolution in convolutions:
         kernel, padding = int(convolution.kernel_size[0]), int(convolution.padding[0])
         before += padding * stride

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,16 +107,25 @@ class TileGrid:
         margin = self.margin_px
         return Tile(index, BoxPx(cell.x - margin, cell.y - margin, width, height), core)
 
+    def narrowed(self, tile: Tile, wanted: BoxPx) -> Tile | None:
+        """Return a tile with a core cut down to what is wanted of it; None where that is nothing.
+
+        What is found there stays what it was: the window keeps its halo and its place on the lattice.
+        """
+        core = tile.core.intersection(wanted)
+        if core is None:
+            return None
+        stride, margin = self.stride_px, self.margin_px
+        left, top = core.x // stride * stride, core.y // stride * stride
+        width, height = self._side(core.right - left), self._side(core.bottom - top)
+        return Tile(tile.index, BoxPx(left - margin, top - margin, width, height), core)
+
     def _side(self, wanted_px: int) -> int:
         whole = -(-wanted_px // self.stride_px) * self.stride_px + 2 * self.margin_px
         return max(whole, self.least_px)
 
     def __iter__(self) -> Iterator[Tile]:
         return (self[index] for index in range(len(self)))
-
-    def select(self, wanted: Callable[[BoxPx], bool]) -> tuple[int, ...]:
-        """Return the indices of the tiles whose core is wanted, for example because it has tissue."""
-        return tuple(tile.index for tile in self if wanted(tile.core))
 
 
 def owned(points: NDArray[np.float64], tile: Tile) -> NDArray[np.bool_]:

@@ -130,6 +130,21 @@ class TissueMask:
         rows = self._span(box.y, box.bottom, axis=1)
         return bool(self.mask[rows, columns].any())
 
+    def bounds_in(self, box: BoxPx0) -> BoxPx0 | None:
+        """Return the smallest part of a box that holds all tissue in it, None where there is none.
+
+        Its sides are those of mask pixels, or of the box.
+        """
+        columns, rows = self._span(box.x, box.right, axis=0), self._span(box.y, box.bottom, axis=1)
+        found = self.mask[rows, columns]
+        if not found.any():
+            return None
+        across, down = np.flatnonzero(found.any(axis=0)), np.flatnonzero(found.any(axis=1))
+        x, y = self._edges
+        left, right = x[columns.start + across[0]], x[columns.start + across[-1] + 1]
+        top, bottom = y[rows.start + down[0]], y[rows.start + down[-1] + 1]
+        return BoxPx0(float(left), float(top), float(right - left), float(bottom - top)).intersection(box)
+
     def _span(self, start: float, stop: float, *, axis: int) -> slice:
         scale, length = self.px0_per_pixel[axis], self.mask.shape[1 - axis]
         size = (self.slide_size.width, self.slide_size.height)[axis]

@@ -77,7 +77,7 @@ def search(
     find : callable
     fields : sequence of Field
     layout : Layout
-        Stride, halo and windows of the network.
+        Stride, halo and windows of the network; windows are reduced to its resolution.
     tiles_max : int
         Search so many tiles at most, drawn by the seed, always the same; 0 searches all.
     halo_px : int, optional
@@ -92,13 +92,25 @@ def search(
     points: list[list[Points]] = [[] for _ in fields]
     cores: list[list[BoxPx]] = [[] for _ in fields]
     for group in _groups(tiles):
-        found = find(np.stack([_cut(fields[index], tile.window, border) for index, tile in group]))
-        for (index, tile), own in zip(group, found.astype(np.float64), strict=True):
+        windows = np.stack([_cut(fields[index], tile.window, border) for index, tile in group])
+        found = find(reduced(windows, layout.reduction)).astype(np.float64)
+        found[..., :2] *= layout.reduction
+        for (index, tile), own in zip(group, found, strict=True):
             own = own[own[:, 2] > 0] + (tile.window.x, tile.window.y, 0)
             points[index].append(own[owned(own, tile)])
             cores[index].append(tile.core)
     none = np.empty((0, 3))
     return [Searched(np.concatenate([none, *p]), tuple(c)) for p, c in zip(points, cores, strict=True)]
+
+
+def reduced(windows: NDArray[np.uint8], reduction: int) -> NDArray[np.uint8]:
+    """Return the means of squares of `reduction` px of windows (n, h, w, 3), rounded."""
+    if reduction == 1:
+        return windows
+    n, height, width, colours = windows.shape
+    squares = windows.reshape(n, height // reduction, reduction, width // reduction, reduction, colours)
+    sums = squares.sum(axis=(2, 4), dtype=np.uint16)
+    return np.asarray((sums + reduction**2 // 2) // reduction**2, dtype=np.uint8)
 
 
 def suppressed(points: Points, *, radius_px: float, floor: float) -> Detections:
@@ -109,9 +121,12 @@ def suppressed(points: Points, *, radius_px: float, floor: float) -> Detections:
 
 
 def _grid(field: Field, layout: Layout, halo_px: int | None) -> TileGrid:
-    stride, halo = layout.stride_px, layout.halo_px if halo_px is None else halo_px
+    stride, halo = (
+        layout.training_stride_px,
+        layout.reduction * layout.halo_px if halo_px is None else halo_px,
+    )
     margin = -(-halo // stride) * stride
-    fixed = 0 if layout.any_window else layout.window_px
+    fixed = 0 if layout.any_window else layout.reduction * layout.window_px
     tile = (fixed - 2 * margin if fixed else _TILE_PX) // stride * stride
     return TileGrid(BoxPx(0, 0, field.width, field.height), tile, halo, stride, least_px=fixed)
 

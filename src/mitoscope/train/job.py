@@ -112,7 +112,7 @@ def setup(recipe: Recipe, fields: Sequence[Field], data: Path, *, out: Path, mem
     layout = build(recipe.model, seed=recipe.run.seed).layout()
     origin = None if recipe.start_from is None else read_origin(recipe.start_from)
     batches = _batches(
-        split.training, recipe, recipe.augment, stride_px=layout.stride_px, seed=recipe.run.seed
+        split.training, recipe, recipe.augment, stride_px=layout.training_stride_px, seed=recipe.run.seed
     )
     return Job(recipe, data, out, split, batches, fabric, origin, _fingerprint(recipe, split, origin))
 

@@ -23,6 +23,7 @@ from mitoscope.models.export import export_onnx
 from mitoscope.models.family import Family
 from mitoscope.models.fcn_resnet import DEVIATION, MEAN
 from mitoscope.models.normalise import statistics
+from mitoscope.train.detect import reduced
 from mitoscope.train.job import Job
 from mitoscope.train.judging import Curve
 from mitoscope.train.model_card import write_card
@@ -80,7 +81,9 @@ def pack(family: Family, job: Job) -> Packed:
         description = _describe_detector(family, job, judged)
         held_out = next(j for j in judged if j.dataset == _HELD_OUT)
         scores = _as_floats(held_out.curve.at(description.default_threshold).as_dict())
-        picture = clearest(session, job.split.validation, floor=description.score_floor)
+        picture = clearest(
+            session, job.split.validation, reduction=family.layout().reduction, floor=description.score_floor
+        )
         return Packed(description, onnx, picture, weights, scores)
     score, target, cases, rgb = _scored(session, job)
     values = measures(family, score, target)
@@ -147,7 +150,7 @@ def _describe_detector(family: Family, job: Job, judged: list[Judged]) -> ModelD
         job,
         family,
         top_k=layout.top_k,
-        nms_radius_um=recipe.calibration.nms_radius_px * layout.mpp,
+        nms_radius_um=recipe.calibration.nms_radius_px * recipe.model.mpp,
         score_floor=floor,
         thresholds={recipe.validation.protocol: threshold},
         default_protocol=recipe.validation.protocol,
@@ -257,9 +260,9 @@ def _scored(
 
 
 def clearest(
-    session: ort.InferenceSession, fields: Sequence[Field], *, floor: float = 0.0
+    session: ort.InferenceSession, fields: Sequence[Field], *, reduction: int = 1, floor: float = 0.0
 ) -> NDArray[np.uint8]:
-    """Choose the held-out picture with the clearest figure for the self-test.
+    """Choose the held-out picture with the clearest figure for the self-test, at the network's resolution.
 
     Raises
     ------
@@ -267,21 +270,23 @@ def clearest(
         If the detector finds none above the floor.
     """
     fixed = session.get_inputs()[0].shape[1]
-    best, chosen = floor, None
+    best = floor
+    chosen: NDArray[np.uint8] | None = None
     for field in fields:
         visible = visible_figures(field)
         if not len(visible):
             continue
         x, y = visible[0]
-        side = fixed if isinstance(fixed, int) else min(_SELF_TEST_PX, field.width, field.height) // 32 * 32
+        free = min(_SELF_TEST_PX, field.width, field.height) // 32 * 32
+        side = fixed * reduction if isinstance(fixed, int) else free
         left, top = (
             int(np.clip(place - side / 2, 0, max(length - side, 0)))
             for place, length in ((x, field.width), (y, field.height))
         )
-        rgb = np.ascontiguousarray(field.cut(left=left, top=top, side=side))
-        points = find_points(session, rgb[np.newaxis])[0]
+        windows = reduced(np.ascontiguousarray(field.cut(left, top, side))[np.newaxis], reduction)
+        points = find_points(session, windows)[0]
         if points[0, 2] > best:
-            best, chosen = float(points[0, 2]), rgb
+            best, chosen = float(points[0, 2]), np.asarray(windows[0])
     if chosen is None:
         raise TrainingDataError(
             "no held-out picture shows a figure that the detector finds",

@@ -17,7 +17,7 @@ from mitoscope.data.sources import SourceConfig
 from mitoscope.data.split import SplitConfig
 from mitoscope.evaluate import PROTOCOLS
 from mitoscope.models.config import FcnConfig, ModelConfig
-from mitoscope.models.fcn_resnet import STRIDE_PX
+from mitoscope.models.fcn import STRIDE_PX
 from mitoscope.train.optimiser import OptimiserRecipe
 from mitoscope.train.phases import Phase, Positive, Share, total_steps
 from mitoscope.train.settings import read_settings, with_change

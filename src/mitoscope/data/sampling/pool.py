@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from mitoscope.data.window import Window
 
-JITTER_PX: Final = 44.0
-"""A cell falls anywhere in the window: the network must not learn that it is in the middle."""
+JITTER: Final = 0.34375
+"""How far from its middle a window's cell falls at most, as a share of the side (44 of 128 px): the network
+must not learn that cells are in the middle."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,8 +53,8 @@ class HardPool:
     def __len__(self) -> int:
         return len(self.picture)
 
-    def draw(self, random: np.random.Generator) -> Window:
-        """Draw a window around a hard place."""
+    def draw(self, random: np.random.Generator, *, jitter_px: float) -> Window:
+        """Draw a window that has a hard place near its middle, `jitter_px` at most from it in x and y."""
         index = int(random.choice(len(self), p=self.weight))
-        dx, dy = random.uniform(-JITTER_PX, JITTER_PX, 2)
+        dx, dy = random.uniform(-jitter_px, jitter_px, 2)
         return Window(int(self.picture[index]), self.x[index] + dx, self.y[index] + dy)

@@ -12,7 +12,7 @@ from pydantic import model_validator
 
 from mitoscope.config import Config
 from mitoscope.data.field import Field
-from mitoscope.data.sampling.pool import JITTER_PX, HardPool
+from mitoscope.data.sampling.pool import JITTER, HardPool
 from mitoscope.data.window import Window
 from mitoscope.errors import TrainingDataError
 
@@ -83,6 +83,8 @@ class Foreground:
     background : BgRand
         Where figures are transplanted to.
     pictures : tuple of Field
+    jitter_px : float
+        How far from the middle a figure falls at most, in x and in y.
     """
 
     crops: NDArray[np.int64]
@@ -91,13 +93,14 @@ class Foreground:
     paste_share: float
     background: BgRand
     pictures: tuple[Field, ...]
+    jitter_px: float
 
     def draw(self, random: np.random.Generator) -> Window:
         """Draw a window around a mitotic figure, which falls anywhere in it."""
         whole = bool(len(self.fields)) and (not len(self.crops) or random.random() < self.field_share)
         table = self.fields if whole else self.crops
         picture, figure = (int(value) for value in table[random.integers(len(table))])
-        x, y = self.pictures[picture].figures[figure] + random.uniform(-JITTER_PX, JITTER_PX, 2)
+        x, y = self.pictures[picture].figures[figure] + random.uniform(-self.jitter_px, self.jitter_px, 2)
         if whole or random.random() >= self.paste_share:
             return Window(picture, x, y)
         place = self.background.place(random, free=True)
@@ -171,11 +174,13 @@ class BatchPlan:
         """Draw the windows of one batch."""
         random = np.random.default_rng((seed, step, 2))
         windows = [self.foreground.draw(random) for _ in range(self.n_foreground)]
-        windows.extend(self.mined.draw(random) for _ in range(self.n_mined))
+        jitter_px = self.foreground.jitter_px
+        windows.extend(self.mined.draw(random, jitter_px=jitter_px) for _ in range(self.n_mined))
         for _ in range(self.n_hard):
             labelled = len(self.look_alikes) and (not len(hard) or random.random() < self.look_alike_share)
             pool = self.look_alikes if labelled else hard
-            windows.append(pool.draw(random) if len(pool) else self.bg_rand.draw(random))
+            hard_one = pool.draw(random, jitter_px=jitter_px) if len(pool) else self.bg_rand.draw(random)
+            windows.append(hard_one)
         windows.extend(self.bg_rand.draw(random) for _ in range(self.n_random))
         return windows
 
@@ -209,6 +214,7 @@ def plan_semi(fields: tuple[Field, ...], config: SemiConfig) -> BatchPlan:
         paste_share=config.paste_share,
         background=bg_rand,
         pictures=pictures,
+        jitter_px=JITTER * config.window_px,
     )
     look_alikes = HardPool.even([(p, x, y) for p in lab for x, y in fields[p].look_alikes.tolist()])
     return BatchPlan(

@@ -1,0 +1,74 @@
+"""Workers: several parts of a slide are worked on at once, and what comes of them is taken in order."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final, Self, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_WORKERS_MAX: Final = 4
+"""Each has a part of the slide and the network's planes in memory, some 300 MB."""
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """How the threads of a run are divided.
+
+    Parts of a slide are worked on side by side, one thread each, because two windows on a core each take less
+    time than two after each other on both; decoding and the network share the threads, so that none waits
+    for the other.
+
+    Parameters
+    ----------
+    count : int
+        Parts that are worked on at once.
+    threads_each : int
+        Threads of the network for each.
+    """
+
+    count: int
+    threads_each: int
+
+    @classmethod
+    def of(cls, threads: int | None) -> Self:
+        """Divide threads; by default one for each core."""
+        threads = threads or cores()
+        count = min(threads, _WORKERS_MAX)
+        return cls(count, threads // count)
+
+
+def in_order(
+    work: Callable[[Item], Result], items: Sequence[Item], *, workers: int
+) -> Generator[Result, None, None]:
+    """Yield what comes of each item, in order, while workers are at the next ones.
+
+    Parameters
+    ----------
+    work : callable
+        Its first failure ends all.
+    items : sequence
+    workers : int
+        Threads; as many results wait at most.
+    """
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="mitoscope-worker")
+    ahead: deque[Future[Result]] = deque()
+    try:
+        for item in items:
+            ahead.append(pool.submit(work, item))
+            if len(ahead) > 2 * workers:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
