@@ -227,6 +227,12 @@ def _threshold(manifest: Manifest, config: DetectConfig, stage: Stage) -> tuple[
     return manifest.default_threshold, f"{manifest.source}, protocol {manifest.default_protocol}"
 
 
+def _finest_mpp(manifest: Manifest, stage: Stage) -> float:
+    """Return the finest resolution at which a run looks at a slide."""
+    second = manifest.verifier if stage == "verified" else None
+    return manifest.mpp if second is None else min(manifest.mpp, second.mpp)
+
+
 def _area_mm2(boxes: Sequence[BoxPx0], mpp: Mpp) -> float:
     return sum(box.area_mm2(mpp) for box in boxes)
 
@@ -240,6 +246,12 @@ def _notes(
         notes.append(
             f"the stain is unlike that of the training data, optical density in {odd}: look at the figures "
             "by eye, or set the threshold on fields of your own (mitoscope bundle calibrate)"
+        )
+    finest, own = _finest_mpp(manifest, stage), survey.tissue.mpp.mean
+    if own > finest * (1 + manifest.mpp_tolerance):
+        notes.append(
+            f"the slide has {own:.2g} µm/px and is enlarged to the {finest:g} µm/px of the detector: detail "
+            "that was not scanned is lost, expect more figures missed and more look-alikes found"
         )
     if stage == "proposals" and manifest.verifier is not None:
         notes.append("scores are those of the first stage: the second one was not asked (--stage proposals)")

@@ -12,6 +12,7 @@ transparency           laid over white; pixels less than half opaque are invalid
 greyscale, bilevel     refused: H&E needs its two stains
 CMYK, Lab, HSV         refused: the conversion needs the profile of a printer, colours would be invented
 several frames         the first page of a TIFF with smaller pages; otherwise refused
+damaged JPEG data      refused: Pillow would fill the picture up with grey and say nothing
 EXIF orientation       ignored on purpose: annotations refer to the stored pixels
 =====================  =================================================================================
 """
@@ -26,20 +27,26 @@ from pathlib import Path
 
 import numpy as np
 import PIL
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from mitoscope.errors import SlideFormatError
 from mitoscope.geometry import SizePx
 from mitoscope.slide.fingerprint import fingerprint
 from mitoscope.slide.image_scale import read_image_scale, scale_tag
 from mitoscope.slide.info import Level, SlideInfo, resolve_scale
+from mitoscope.slide.jpeg_stream import check_stream, stream_head
 from mitoscope.slide.memory_slide import MemorySlide
 from mitoscope.slide.pixels import Pixels
+from mitoscope.slide.positional_file import PositionalFile
 
 READER = f"pillow {PIL.__version__}"
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF")
 MAX_IMAGE_PX = 1 << 27
 """Most pixels of a plain image: 11,585 × 11,585, decoded to 400 MB. Larger ones belong into a pyramid."""
+CONVERT = "convert it to a tiled pyramidal TIFF, e.g. with vips tiffsave --tile --pyramid"
+_COMPRESSION, _STRIP_OFFSETS, _ROWS_PER_STRIP, _STRIP_COUNTS, _JPEG_TABLES = 259, 273, 278, 279, 347
+_JPEG = 7
+_METADATA_BYTES = 1 << 24
 _COLOUR_MODES = frozenset({"RGB", "RGBA", "RGBX", "RGBa", "P", "PA", "YCbCr"})
 _GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 
@@ -71,6 +78,7 @@ class ImageSlide(MemorySlide):
                 stated, override=mpp, objective_power=None, tag=tag, where=path
             )
             pixels = _decode(image)
+            _check_jpeg_data(image, path)
         size = SizePx(pixels.rgb.shape[1], pixels.rgb.shape[0])
         info = SlideInfo(
             path=path,
@@ -128,7 +136,7 @@ def _too_large(path: Path) -> SlideFormatError:
     return SlideFormatError(
         f"has more than {MAX_IMAGE_PX} pixels, too many for a plain image",
         where=path,
-        mend="convert it to a tiled pyramidal TIFF, e.g. with vips tiffsave --tile --pyramid",
+        mend=CONVERT,
     )
 
 
@@ -182,6 +190,20 @@ def _frames_of_full_size(image: Image.Image) -> int:
         same += image.size == size
     image.seek(0)
     return same
+
+
+def _check_jpeg_data(image: Image.Image, path: Path) -> None:
+    """Refuse damaged JPEG data, whole or in strips: Pillow does not pass on what libjpeg complains about."""
+    file, size = PositionalFile(path), SizePx(image.width, image.height)
+    if image.format in {"JPEG", "MPO"}:
+        most = min(path.stat().st_size, 8 * size.area + _METADATA_BYTES)
+        check_stream(file.read(0, most), stream_head(None, ycbcr=True), size)
+    if isinstance(image, TiffImagePlugin.TiffImageFile) and image.tag_v2.get(_COMPRESSION) == _JPEG:
+        tags = image.tag_v2
+        head = stream_head(tags.get(_JPEG_TABLES), ycbcr=True)
+        strip = SizePx(size.width, min(size.height, tags.get(_ROWS_PER_STRIP, size.height)))
+        for offset, count in zip(tags.get(_STRIP_OFFSETS, ()), tags.get(_STRIP_COUNTS, ()), strict=True):
+            check_stream(file.read(offset, count), head, strip)
 
 
 def _decode(image: Image.Image) -> Pixels:

@@ -93,6 +93,20 @@ def decode_tile(
     return np.asarray(rgb)
 
 
+def check_stream(stream: bytes, head: bytes, most: SizePx) -> None:
+    """Decode a stream for the complaints alone: what another decoder makes of a damaged one is invented.
+
+    Raises
+    ------
+    ValueError
+        If the stream is damaged in any way, or has more pixels than `most`.
+    """
+    if not stream.startswith(_START):
+        raise ValueError("no JPEG stream")
+    buffer = np.empty((most.height, most.width, 3), np.uint8)
+    simplejpeg.decode_jpeg(head + _after_applications(stream), buffer=buffer)
+
+
 def _after_applications(stream: bytes) -> bytes:
     """Return a stream without its start and the markers of applications and comments that follow it.
 

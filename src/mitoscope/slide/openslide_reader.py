@@ -15,6 +15,7 @@ Colours are as stored; an ICC profile is not applied, because published detector
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -38,6 +39,7 @@ from mitoscope.slide.slide import Slide
 
 READER = f"openslide {openslide.__library_version__}"
 _BLOCK = SizePx(256, 256)
+_LOG = logging.getLogger(__name__)
 
 
 class OpenSlideReader(Slide):
@@ -140,14 +142,18 @@ class OpenSlideReader(Slide):
     def _recover(self, tile: BoxPx, part: BoxPx, level: int) -> Pixels:
         if (level, tile) in self._damaged:
             return _lost(part)
+        reason = ""
         # Twice, so that a passing fault (a full descriptor table, a network drive) is not taken for damage.
         for _ in range(2):
             handle = self._recovery = self._recovery or self._reopen()
             try:
                 return _read_part(handle, tile, part, level=level, factor=self.downsamples[level])
-            except openslide.OpenSlideError:
-                self._recovery = None
+            except openslide.OpenSlideError as error:
+                self._recovery, reason = None, str(error)
         self._damaged.add((level, tile))
+        _LOG.info(
+            "%s: the tile at %d, %d of level %d is lost: %s", self.info.name, tile.x, tile.y, level, reason
+        )
         return _lost(part)
 
     def _join(self, box: BoxPx, level: int, read: Callable[[BoxPx, BoxPx], Pixels]) -> Pixels:

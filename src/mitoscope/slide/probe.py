@@ -14,11 +14,12 @@ import sys
 from pathlib import Path
 
 from mitoscope.errors import SlideFormatError
-from mitoscope.slide.image_reader import MAX_IMAGE_PX
+from mitoscope.slide.image_reader import CONVERT, MAX_IMAGE_PX
 
 TIME_LIMIT_S = 60.0
 """On the clock, for slow disks and busy machines; the child computes for seconds at most (`probe_child`)."""
 _CHILD = Path(__file__).with_name("probe_child.py")
+_UNSUPPORTED = "Unsupported TIFF compression"  # as OpenSlide words it
 _MEND = "the file is damaged, incomplete or hostile: get a fresh copy"
 
 
@@ -56,7 +57,7 @@ def probe_slide(path: Path, *, time_limit_s: float = TIME_LIMIT_S) -> None:
         ) from None
     wrong = _verdict(child)
     if wrong is not None:
-        raise SlideFormatError(wrong, where=path, mend=_MEND)
+        raise SlideFormatError(wrong, where=path, mend=CONVERT if _UNSUPPORTED in wrong else _MEND)
 
 
 def _verdict(child: subprocess.CompletedProcess[bytes]) -> str | None:
