@@ -11,14 +11,12 @@ bundle of two stages anew with these figures, its scores calibrated and its thre
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import tempfile
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
+from machine import stamp
 from PIL import Image
 
 from mitoscope.bundle import Bundle, Metric, ModelDescription, load_bundle
@@ -53,8 +51,7 @@ def main() -> None:
     parser.add_argument("--write", type=Path, metavar="FOLDER", help="of the new bundle; must not exist")
     parser.add_argument("--threads", type=int)
     options = parser.parse_args()
-    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {platform.machine()}, {os.cpu_count()} cores, "
-          f"load {os.getloadavg()[0]:.1f}", flush=True)  # fmt: skip
+    print(stamp(), flush=True)
     bundle = load_bundle(options.model) if options.model else load_bundle()
     config = DetectConfig(mpp=MPP, threads=options.threads)
     with tempfile.TemporaryDirectory() as name:

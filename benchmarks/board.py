@@ -9,17 +9,15 @@ crop. Goal on 2 cores: 50,286 crops to a board of 80,000 × 60,000 px in less th
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import resource
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+from machine import stamp
 
 from mitoscope.curation.board import Grid, lay_out, project, quality, suspicion
 from mitoscope.geometry import SizePx
@@ -60,8 +58,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="keeps the board there")
     options = parser.parse_args()
     width, height = map(int, options.size.split("x"))
-    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {platform.machine()}, {os.cpu_count()} cores, "
-          f"load {os.getloadavg()[0]:.1f}")  # fmt: skip
+    print(stamp())
     embeddings, cluster = make_embeddings(options.crops)
     labels = [MITOTIC_FIGURE.name if one % 3 == 0 else LOOK_ALIKE.name for one in cluster.tolist()]
     with tempfile.TemporaryDirectory(dir=options.out) as name:

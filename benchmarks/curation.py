@@ -14,17 +14,15 @@ A new folder for --out, or the same to go on: what is trained is not trained aga
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import shutil
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from machine import stamp
 from scipy import stats
 
 from mitoscope.curation.board import Grid, ask_second, relabelled
@@ -74,8 +72,7 @@ def main() -> None:
     parser.add_argument("--difficulty", type=float, default=0.5, help="share of errors on hard cells")
     parser.add_argument("--out", type=Path, help="keeps everything there")
     options = parser.parse_args()
-    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {platform.machine()}, {os.cpu_count()} cores, "
-          f"load {os.getloadavg()[0]:.1f}; {options}", flush=True)  # fmt: skip
+    print(f"{stamp()}; {options}", flush=True)
     folder = options.out or Path(tempfile.mkdtemp(prefix="curation-"))
     runs = [run_once(folder / f"repeat-{seed}", options, seed) for seed in range(options.repeats)]
     print_table(runs)

@@ -1,87 +1,190 @@
-"""How fast `mitoscope detect` is on this machine, and where the time goes.
+"""How fast `mitoscope detect` is, whether its time grows with the tissue alone, and what memory it takes.
 
-    python benchmarks/detect.py [--side 8192] [--slide FILE] [--model M] [--dual]
+    python benchmarks/detect.py [--sides 8192 16384 40960 81920] [--model M] [--dual] [--write]
 
-Prints the machine, the date and a table: mm² of tissue a minute, and the shares of reading, network and rest.
+Slides are painted (8,192 px a side, 40 % tissue) and laid out side by side for the larger ones. Each is
+searched by the command itself in a process of its own; memory is the most that it held. For the largest
+slide up to 40,960 px it is also measured how long the pixels alone take, in the same windows and threads.
+
 With --dual the sliding window of the papers' dual-stage detector runs beside it, in torch on the same cores:
-the RetinaNet of recipes/ccmct-dual.toml over windows of 512 px in steps of 460 px, batches of 8 (their code),
-its second stage left out. Its mm² are those of the steps, all tissue: it gets no blank glass to search.
+the RetinaNet of recipes/ccmct-dual.toml over windows of 512 px in steps of 460 px, read by OpenSlide, in
+batches of 8 (their code). Its second stage is left out. They search every window, glass too, so a slide
+takes them as many seconds as it has windows times those of one. A stricter figure beside it grants them a
+search of tissue alone.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
-import platform
+import subprocess
+import sys
 import tempfile
 import time
-from datetime import UTC, datetime
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from mitoscope.bundle import load_bundle
-from mitoscope.infer import DetectConfig, SlideRun, detect_slide
-from mitoscope.report import write_outputs
-from mitoscope.slide.synthetic import SyntheticSlideConfig, write_slide
+import numpy as np
+import openslide
+from machine import stamp
+from repeated_slide import repeat_slide
 
-WINDOW_PX, STEP_PX, BATCH = 512, 460, 8
-BATCHES = 3
+from mitoscope.bundle import Bundle, load_bundle
+from mitoscope.infer import DetectConfig
+from mitoscope.infer.search import read_chunk
+from mitoscope.infer.survey import make_survey
+from mitoscope.infer.workers import Workers, in_order
+from mitoscope.slide import OpenSlideReader, open_slide
+from mitoscope.slide.synthetic import SyntheticSlideConfig, write_slide
+from mitoscope.tissue import find_tissue
+
+PAINTED_PX, MPP = 8192, 0.25
+WINDOW_PX, STEP_PX, BATCH, BATCHES = 512, 460, 8, 4
+JUDGED_PX = 40_960
+RESULT = Path(__file__).parent / "results" / "detection.md"
+HEADER = (
+    "| Side, px | Tissue, mm² | Seconds | Search | Second look | Opening, report | mm²/s | Memory, GB |",
+    "|---|---|---|---|---|---|---|---|",
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the command."""
+
+    side: int
+    tissue_mm2: float
+    seconds: float
+    timings: dict[str, float]
+    candidates: int
+    memory_gb: float
+
+    @property
+    def work_s(self) -> float:
+        """Both stages, without opening and report."""
+        return self.timings["wall_s"] + self.timings["verify_wall_s"]
+
+    def row(self) -> str:
+        """Return a row of the table."""
+        own = self.timings
+        return (
+            f"| {self.side:,} | {self.tissue_mm2:.1f} | {self.seconds:.1f} | {own['wall_s']:.1f} | "
+            f"{own['verify_wall_s']:.1f} | {self.seconds - self.work_s:.1f} | "
+            f"{self.tissue_mm2 / self.work_s:.2f} | {self.memory_gb:.2f} |"
+        )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--side", type=int, default=8192, help="side of the synthetic slide in px")
-    parser.add_argument("--slide", type=Path, help="a slide of your own instead")
-    parser.add_argument("--mpp", type=float, help="its resolution, where it states none")
+    parser.add_argument("--sides", type=int, nargs="+", default=[8192, 16_384, 40_960, 81_920], metavar="PX")
     parser.add_argument("--model", help="name or folder of a bundle; by default the shipped one")
     parser.add_argument("--dual", action="store_true", help="the papers' sliding window beside it")
-    parser.add_argument("--threads", type=int, help="of the networks")
+    parser.add_argument("--quality", help="of the second look")
+    parser.add_argument("--write", action="store_true", help=f"write {RESULT.name}")
     options = parser.parse_args()
-    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {_processor()}, {os.cpu_count()} cores, "
-          f"load {os.getloadavg()[0]:.1f}, {platform.python_version()}")  # fmt: skip
+    lines = [stamp(), "", *HEADER]
+    print("\n".join(lines), flush=True)
+    bundle = load_bundle(options.model) if options.model else load_bundle()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        slide = options.slide or _paint(folder / "slide.tiff", options.side)
-        config = DetectConfig(mpp=options.mpp, threads=options.threads)
-        bundle = load_bundle(options.model) if options.model else load_bundle()
-        run = detect_slide(slide, bundle, folder / "out", config=config)
-        started = time.perf_counter()
-        write_outputs(run, folder / "out")
-        _print(run, outputs_s=time.perf_counter() - started)
+        painted = folder / "painted.tiff"
+        write_slide(
+            painted, SyntheticSlideConfig.of(width=PAINTED_PX, height=PAINTED_PX, seed=1, tissue_fraction=0.4)
+        )
+        runs, judged = [], painted
+        for side in options.sides:
+            slide = folder / f"{side}.tiff"
+            repeat_slide(painted, slide, times=side // PAINTED_PX, mpp=MPP)
+            runs.append(_detect(slide, folder / f"out-{side}", options.model, options.quality))
+            lines.append(runs[-1].row())
+            print(lines[-1], flush=True)
+            judged = slide if side <= JUDGED_PX else judged
+            if slide != judged:
+                slide.unlink()
+        run = max((one for one in runs if one.side <= JUDGED_PX), key=lambda one: one.side)
+        tail = ["", *_shares(run, _reading_s(judged, bundle))]
         if options.dual:
-            own = run.tissue_mm2 / run.timings.both_stages_s
-            dual = _dual_mm2_per_s(run.slide.mpp.mean, threads=options.threads)
-            print(f"  here              {own:.4f} mm² a second: {own / dual:.1f} times")
-            print(f"  RetinaNet-18      {dual:.4f} mm² a second, sliding window in torch")
+            tail += ["", *_beside(run, _window_s(judged))]
+    print("\n".join(tail), flush=True)
+    if options.write:
+        text = (__doc__ or "").split("\n\n")
+        RESULT.write_text("\n".join([f"# {text[0]}", "", *text[2:], *lines, *tail, ""]), encoding="utf-8")
 
 
-def _paint(path: Path, side: int) -> Path:
+def _detect(slide: Path, out: Path, model: str | None, quality: str | None) -> Run:
+    command = [sys.executable, "-m", "mitoscope", "detect", str(slide), "--out", str(out), "--no-resume"]
+    command += ["--model", model] if model else []
+    command += ["--quality", quality] if quality else []
     started = time.perf_counter()
-    write_slide(path, SyntheticSlideConfig.of(width=side, height=side, seed=1, tissue_fraction=0.4))
-    print(f"painted a slide of {side} × {side} px in {time.perf_counter() - started:.1f} s")
-    return path
+    child = subprocess.Popen([sys.executable, "-c", _MEASURED, *command], stdout=subprocess.PIPE, text=True)
+    text, _ = child.communicate()
+    seconds = time.perf_counter() - started
+    if child.returncode:
+        raise SystemExit(f"{slide.name}: status {child.returncode}")
+    manifest = json.loads((out / slide.with_suffix(".json").name).read_text(encoding="utf-8"))
+    return Run(
+        int(slide.stem),
+        manifest["search"]["tissue_mm2"],
+        seconds,
+        manifest["timings"],
+        manifest["search"]["candidates"],
+        int(text.split()[-1]) / 1e6,
+    )
 
 
-def _print(run: SlideRun, *, outputs_s: float) -> None:
-    spent = run.timings
-    whole = spent.setup_s + spent.both_stages_s + outputs_s
-    print(f"{run.slide.name}: {run.tissue_mm2:.2f} mm² of tissue in {whole:.1f} s, {run.slide.reader}")
-    print(f"  search            {run.mm2_per_minute or 0:.1f} mm² a minute")
-    print(f"  all in all        {run.tissue_mm2 / whole * 60:.1f} mm² a minute")
-    for what, seconds in (
-        ("opening, tissue", spent.setup_s),
-        ("network", spent.network_s),
-        ("rest of search", spent.rest_s),
-        ("second stage", spent.verify_wall_s),
-        ("outputs, report", outputs_s),
-    ):
-        print(f"  {what:<18}{seconds:6.1f} s  {seconds / whole:4.0%}")
-    print(f"  reading beside    {spent.read_s:6.1f} s  (in threads, hidden behind the network)")
+_MEASURED = (
+    "import resource, subprocess, sys; code = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL); "
+    "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(code)"
+)
+"""A process between: the most memory that any of its children held, in kB."""
 
 
-def _dual_mm2_per_s(mpp: float, *, threads: int | None) -> float:
-    """Time the first stage of the papers' detector on windows of tissue."""
+def _reading_s(path: Path, bundle: Bundle) -> float:
+    """Return the seconds of reading what the first stage reads, without a network."""
+    with open_slide(path) as slide:
+        survey = make_survey(slide, bundle, DetectConfig(), tissue=find_tissue(slide))
+        workers = Workers.of(None).count
+        started = time.perf_counter()
+        with closing(in_order(partial(read_chunk, survey), survey.chunks, workers=workers)) as chunks:
+            for _ in chunks:
+                pass
+        return time.perf_counter() - started
+
+
+def _shares(run: Run, reading_s: float) -> list[str]:
+    own, threads = run.timings, Workers.of(None).count
+    return [
+        f"Where the time goes at {run.side:,} px, seconds of {threads} threads: reading {own['read_s']:.0f}, "
+        f"first network {own['network_s']:.0f}, second look {own['verify_read_s']:.0f} for reading and "
+        f"{own['verify_network_s']:.0f} for the network, {run.candidates:,} candidates "
+        f"({run.candidates / run.tissue_mm2:.0f} a mm²).",
+        f"The pixels alone take {reading_s:.1f} s of the clock ({run.tissue_mm2 / reading_s:.1f} mm²/s): "
+        f"the whole takes {run.work_s / reading_s:.1f} times as long as the decoding.",
+    ]
+
+
+def _beside(run: Run, window_s: float) -> list[str]:
+    across = len(range(0, run.side - WINDOW_PX, STEP_PX))
+    whole_s = across**2 * window_s
+    tissue_s = run.tissue_mm2 / (STEP_PX * MPP / 1000) ** 2 * window_s
+    return [
+        f"RetinaNet-18 in torch, {window_s:.3f} s a window with reading ({BATCHES * BATCH} windows timed):",
+        "",
+        "| | Seconds | Here | Times |",
+        "|---|---|---|---|",
+        f"| every window of the slide, as published ({across**2:,} windows) | {whole_s:,.0f} | "
+        f"{run.seconds:.1f} | {whole_s / run.seconds:.1f} |",
+        f"| windows of tissue alone | {tissue_s:,.0f} | {run.work_s:.1f} | {tissue_s / run.work_s:.1f} |",
+    ]
+
+
+def _window_s(path: Path) -> float:
+    """Return the seconds of a window of the papers' first stage, reading included."""
     import torch
 
     from mitoscope.models.build import build
@@ -90,21 +193,24 @@ def _dual_mm2_per_s(mpp: float, *, threads: int | None) -> float:
     recipe = read_recipe(Path(__file__).parents[1] / "recipes" / "ccmct-dual.toml")
     assert isinstance(recipe, DualRecipe)
     network = build(recipe.detector.model, seed=0).eval().exportable().eval()
-    torch.set_num_threads(threads or os.cpu_count() or 1)
-    windows = torch.randint(120, 240, (BATCH, WINDOW_PX, WINDOW_PX, 3), dtype=torch.uint8)
-    with torch.inference_mode():
-        network(windows)
+    torch.set_num_threads(os.cpu_count() or 1)
+    with OpenSlideReader(path) as slide, openslide.OpenSlide(path) as bare, torch.inference_mode():
+        tissue = find_tissue(slide)
+        steps = np.arange(0, slide.info.size.width - WINDOW_PX, STEP_PX)
+        corners = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
+        corners = corners[tissue.contains(corners + WINDOW_PX / 2)]
+        chosen = corners[:: max(len(corners) // (BATCHES * BATCH + BATCH), 1)]
+
+        def batch(number: int) -> None:
+            places = chosen[number * BATCH : (number + 1) * BATCH].tolist()
+            windows = [bare.read_region((x, y), 0, (WINDOW_PX, WINDOW_PX)).convert("RGB") for x, y in places]
+            network(torch.from_numpy(np.stack([np.asarray(window) for window in windows])))
+
+        batch(BATCHES)
         started = time.perf_counter()
-        for _ in range(BATCHES):
-            network(windows)
-    return BATCHES * BATCH * (STEP_PX * mpp / 1000) ** 2 / (time.perf_counter() - started)
-
-
-def _processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
+        for number in range(BATCHES):
+            batch(number)
+        return (time.perf_counter() - started) / (BATCHES * BATCH)
 
 
 if __name__ == "__main__":

@@ -9,9 +9,9 @@ from __future__ import annotations
 import argparse
 import platform
 import time
-from datetime import UTC, datetime
 
 import numpy as np
+from machine import stamp
 
 from mitoscope.detections import Detections
 from mitoscope.evaluate import PROTOCOLS, Evaluation, evaluate, iou_protocol
@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=1_000)
     options = parser.parse_args()
     predictions, truth = make_case(options.detections, options.slides)
-    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {platform.machine()}, Python {platform.python_version()}")
+    print(f"{stamp()}, Python {platform.python_version()}")
     print(
         f"{options.detections:,} detections, {options.detections:,} figures, {options.slides} slides,"
         f" {options.repeats:,} draws"

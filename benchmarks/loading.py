@@ -9,14 +9,12 @@ takes, how much of it is compute and how much is waiting for the next batch. Not
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import tempfile
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
+from machine import stamp
 
 from mitoscope.data.sampling import HardPool
 from mitoscope.data.sources import read_fields
@@ -41,8 +39,7 @@ def main() -> None:
         "--set", dest="changes", action="append", default=[], help="change a key of the recipe"
     )
     options = parser.parse_args()
-    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {_processor()}, {os.cpu_count()} cores, "
-          f"load {os.getloadavg()[0]:.1f}, torch {torch.__version__}")  # fmt: skip
+    print(f"{stamp()}, torch {torch.__version__}")
     settings = read_recipe(options.recipe, options.changes)
     parts = {"": settings} if isinstance(settings, Recipe) else _both(settings)
     for name, part in parts.items():
@@ -101,13 +98,6 @@ def _steps(job: Job, steps: int) -> tuple[float, float]:
                 waiting += drawn - begun
                 computing += time.perf_counter() - drawn
     return waiting, computing
-
-
-def _processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

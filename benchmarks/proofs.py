@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import shutil
 import sys
 import time
@@ -25,6 +24,7 @@ import matplotlib as mpl
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
+from machine import processor
 
 from mitoscope.bundle import Bundle
 from mitoscope.slide.synthetic import SyntheticSlideConfig, write_slide
@@ -151,7 +151,7 @@ def _line(proof: Proof, bundle: Bundle, steps: int, minutes: float, threads: int
         low=score.ci_low,
         high=score.ci_high,
         note=f"{others}; {score.images} cases",
-        machine=f"{_processor()}, {threads} thread(s), load {os.getloadavg()[0]:.1f}, "
+        machine=f"{processor()}, {threads} thread(s), load {os.getloadavg()[0]:.1f}, "
         f"{datetime.now(UTC):%Y-%m-%d}",
     )
 
@@ -217,15 +217,6 @@ def draw(proofs: list[Proof]) -> None:
         axis.set_visible(False)
     figure.suptitle("Validation on held-out cases while training")
     figure.savefig(RESULTS / "curves.png", dpi=110)
-
-
-def _processor() -> str:
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.split(":", 1)[1].strip() for line in text.splitlines() if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 if __name__ == "__main__":

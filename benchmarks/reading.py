@@ -16,19 +16,18 @@ and empty caches; the file itself is warm.
 from __future__ import annotations
 
 import argparse
-import os
 import platform
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import openslide
+from machine import stamp
 
 from mitoscope.errors import SlideFormatError
 from mitoscope.geometry import BoxPx, SizePx
@@ -62,8 +61,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--mpp", type=float, help="resolution of slides that state none")
     options = parser.parse_args()
-    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {_processor()}, {os.cpu_count()} cores, "
-          f"load {os.getloadavg()[0]:.1f}, {platform.python_version()}, {READER}")  # fmt: skip
+    print(f"{stamp()}, {platform.python_version()}, {READER}")
     with tempfile.TemporaryDirectory() as folder:
         synthetic = Path(folder) / "synthetic.tiff"
         config = SyntheticSlideConfig.of(width=options.side, height=options.side, seed=1, tissue_fraction=0.6)
@@ -171,13 +169,6 @@ def _read_halves(slide: Slide, boxes: list[BoxPx]) -> None:
     plane = Plane(slide, 2 * slide.info.mpp.mean)
     for box in boxes:
         plane.read(box)
-
-
-def _processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

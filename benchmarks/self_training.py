@@ -11,17 +11,15 @@ steps.
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tifffile
+from machine import stamp
 from scipy import stats
 from scipy.spatial import cKDTree
 
@@ -76,8 +74,7 @@ def main() -> None:
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--out", type=Path, help="keeps everything there")
     options = parser.parse_args()
-    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {platform.machine()}, {os.cpu_count()} cores, "
-          f"load {os.getloadavg()[0]:.1f}; {options}", flush=True)  # fmt: skip
+    print(f"{stamp()}; {options}", flush=True)
     folder = options.out or Path(tempfile.mkdtemp(prefix="self-training-"))
     gains = [run_once(folder / f"repeat-{seed}", options, seed) for seed in range(options.repeats)]
     for name, place in (("F1", 0), ("average precision", 1)):

@@ -13,8 +13,6 @@ from __future__ import annotations
 import argparse
 import http.client
 import itertools
-import os
-import platform
 import random
 import re
 import shutil
@@ -24,10 +22,10 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from machine import stamp
 
 from mitoscope.geometry import SizePx
 from mitoscope.slide import open_slide
@@ -196,8 +194,7 @@ def main() -> None:
     parser.add_argument("--tiles", type=int, default=250, help="of each viewer")
     parser.add_argument("--slide", type=Path, help="a slide to be served instead of a made one")
     options = parser.parse_args()
-    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {platform.machine()}, {os.cpu_count()} cores, "
-          f"load {os.getloadavg()[0]:.1f}, {options.viewers} viewers")  # fmt: skip
+    print(f"{stamp()}, {options.viewers} viewers")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name, "slides")
         folder.mkdir()
