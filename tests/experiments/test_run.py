@@ -93,6 +93,11 @@ def test_finished_cells_are_refused_without_resume_and_kept_with_it(tmp_path: Pa
         (KeyboardInterrupt(), StoppedError, "the same command with --resume goes on"),
         (StoppedError("at step 3", mend="add --resume"), StoppedError, "1 of 3 cells are finished and kept"),
         (RuntimeError("CUDA error: device-side\nassert"), RunError, "the GPU failed (CUDA error"),
+        (
+            RuntimeError("Found no NVIDIA driver on your system."),
+            RunError,
+            "1 of 3 cells are finished and kept",
+        ),
         (FormatError("is damaged", where="a file"), FormatError, "is damaged"),
     ],
 )

@@ -12,7 +12,7 @@ from PIL import Image
 from mitoscope.errors import ConfigError, TrainingDataError
 from mitoscope.experiments.shelf import FOLDER, find_experiments, recipes_folder
 from mitoscope.experiments.trained.declaration import Declaration, SetDeclaration, read_toml
-from mitoscope.experiments.trained.slides import read_set
+from mitoscope.experiments.trained.slides import check_there, read_set
 
 NAMES = ("a.svs", "b.svs", "c.svs", "d.svs")
 
@@ -71,6 +71,27 @@ def test_another_layout_and_unknown_test_slides_are_named(folder: Path) -> None:
         read_set("own", declared(test=("a", "z")), folder)
 
 
+def test_all_that_is_not_there_is_listed_at_once(folder: Path) -> None:
+    sets = [declared(), declared(labels="more/labels.csv"), declared(slides="WSI", domains="domains.csv")]
+    with pytest.raises(TrainingDataError) as caught:
+        check_there(sets, folder)
+    assert "3 of 5 files and folders are not there: more/labels.csv, domains.csv, WSI; give" in str(
+        caught.value
+    )
+    check_there(sets[:1], folder)
+
+
+def test_two_labelled_slides_do_not_share_a_file(folder: Path) -> None:
+    with (folder / "labels.csv").open("a") as table:
+        table.write("a.tiff,40,40,mitotic figure\n")
+    for name in ("c", "d"):
+        picture(folder / "slides" / f"{name}.png")
+    with pytest.raises(
+        TrainingDataError, match=r"a\.png: the labels have two slides of one name, a\.(svs|tiff) and"
+    ):
+        read_set("own", declared(), folder)
+
+
 def test_a_declaration_with_two_splits_is_refused() -> None:
     with pytest.raises(ConfigError, match="exactly one of them"):
         declared(every_nth=3)
@@ -84,6 +105,9 @@ def test_a_folder_without_labels_is_a_set_to_be_mined(folder: Path) -> None:
     assert not own.labelled["a.png"].points.size
     picture(folder / "slides" / "part" / "c.png")
     assert own.sha256 != read_set("U", declared(**unlabelled), folder).sha256
+    picture(folder / "slides" / "more" / "c.png")
+    with pytest.raises(TrainingDataError, match=r"the first: more/c\.png and part/c\.png"):
+        read_set("U", declared(**unlabelled), folder)
     (folder / "empty").mkdir()
     with pytest.raises(TrainingDataError, match="no slide of the set U there"):
         read_set("U", declared(**unlabelled, slides="empty"), folder)

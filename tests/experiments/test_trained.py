@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mitoscope.errors import ConfigError
+from mitoscope.errors import ConfigError, RunError
+from mitoscope.experiments.cell_file import CELLS as CELL_FILES
 from mitoscope.experiments.experiment import Size
 from mitoscope.experiments.shelf import FOLDER, find_experiments, recipes_folder
 from mitoscope.experiments.trained.mined import MINED
@@ -118,3 +119,23 @@ def test_a_gpu_that_is_not_there_is_refused_before_anything_is_computed(out: Pat
         pytest.skip("a GPU is there")
     with pytest.raises(ConfigError, match="no GPU that torch can use"):
         run("cmc-table2", replace(desk(out, Size.SMOKE), device="cuda"))
+
+
+def test_a_gpu_that_fails_while_a_network_trains_leaves_the_finished_cells(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    def fail(*_: object, **__: object) -> None:
+        raise torch.AcceleratorError("CUDA error: device unavailable\nFor debugging consider a flag")
+
+    run("crowd-models", desk(out, Size.SMOKE, cells_max=1), resume=True)
+    folder = out / "crowd-models" / Size.SMOKE.value / CELL_FILES
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert len(before) == 1
+    monkeypatch.setattr(torch.Tensor, "backward", fail)
+    with pytest.raises(RunError) as caught:
+        run("crowd-models", desk(out, Size.SMOKE, cells_max=2), resume=True)
+    assert "1 of 2 cells are finished and kept): the GPU failed (CUDA error: device unav" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

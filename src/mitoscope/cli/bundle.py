@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mitoscope.cli.options import MppOption, parse_mpp
+from mitoscope.cli.options import MppOption, parse_doubt, parse_mpp
 
 if TYPE_CHECKING:
     from mitoscope.bundle import Manifest, ScoreCalibration, Verifier
@@ -115,7 +115,9 @@ def calibrate(
 @app.command()
 def join(
     proposals: Annotated[str, typer.Argument(metavar="PROPOSALS", help="Bundle that finds candidates.")],
-    verifier: Annotated[str, typer.Argument(metavar="VERIFIER", help="Bundle that looks at each again.")],
+    verifiers: Annotated[
+        list[str], typer.Argument(metavar="VERIFIER...", help="Bundles that look at each again.")
+    ],
     out: Annotated[Path, typer.Option("--out", help="Folder of the new bundle; must not exist.")],
     name: Annotated[str, typer.Option("--name", help="Its name.")] = "cascade",
     floor: Annotated[
@@ -125,16 +127,25 @@ def join(
     flips: Annotated[
         bool, typer.Option("--flips", help="Mean over four mirror images of a crop: better and slower.")
     ] = False,
+    doubt: Annotated[
+        str | None,
+        typer.Option(
+            "--doubt",
+            metavar="LOW,HIGH",
+            help="Look at a candidate in all ways where the first look scores between these.",
+        ),
+    ] = None,
 ) -> None:
-    """Join two bundles: a light detector proposes, another one or a classifier of cells decides."""
+    """Join bundles: a light detector proposes, other ones or classifiers of cells decide."""
     from mitoscope.cli.train import need_training
 
     need_training()
     from mitoscope.bundle import load_bundle
     from mitoscope.train.join import join as run
 
-    first, second = load_bundle(proposals), load_bundle(verifier)
-    made = run(first, second, out, name=name, floor=floor, crop_px=crop, flips=flips)
+    first, others = load_bundle(proposals), [load_bundle(one) for one in verifiers]
+    scores = None if doubt is None else parse_doubt(doubt)
+    made = run(first, others, out, name=name, floor=floor, crop_px=crop, flips=flips, doubt=scores)
     typer.echo(f"{made.manifest.source} written to {made.folder}")
 
 
@@ -144,6 +155,9 @@ def _describe_verifier(verifier: Verifier | None) -> list[str]:
     count = len(verifier.files)
     networks = "a classifier" if count == 1 else f"the mean of {count} classifiers"
     views = ", four mirror images" if verifier.flips else ""
+    if verifier.doubt is not None:
+        low, high = verifier.doubt
+        views += f"; one look where that scores below {low:g} or above {high:g}"
     return [
         f"  {'second stage':<14}{networks} of crops of {verifier.crop_px} px at {verifier.mpp:g} µm/px{views}"
     ]

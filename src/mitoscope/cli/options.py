@@ -57,6 +57,25 @@ def parse_roi(text: str | None) -> BoxPx | None:
     return BoxPx(x, y, width, height)
 
 
+def parse_doubt(text: str) -> tuple[float, float]:
+    """Read ``LOW,HIGH``, two scores.
+
+    Raises
+    ------
+    ConfigError
+        If the text is not two numbers from 0 to 1, the lower one first.
+    """
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError:
+        low, high = 1.0, 0.0
+    if not 0 <= low <= high <= 1:
+        raise ConfigError(
+            f"{text!r} is not two scores, the lower one first", mend="write e.g. --doubt 0.05,0.9"
+        )
+    return low, high
+
+
 def parse_mpp(value: float | None) -> float | None:
     """Check a resolution in µm/px.
 

@@ -167,7 +167,7 @@ def _result(cell: Cell, *, kept: int, total: int) -> Result:
 
 
 def _of_gpu(error: RuntimeError) -> bool:
-    return any(word in str(error) for word in ("CUDA", "cuDNN", "NCCL", "cublas"))
+    return any(word in str(error) for word in ("CUDA", "cuDNN", "NCCL", "cublas", "NVIDIA"))
 
 
 def _blank(experiment: Experiment, plan: Plan, desk: Desk, cell: Cell) -> CellRecord:

@@ -13,6 +13,7 @@ from mitoscope.exchange.domains import read as read_domains
 from mitoscope.exchange.format import ReadOptions
 from mitoscope.experiments.datasets import Access, Dataset, datasets, find_dataset, orders
 from mitoscope.experiments.datasets.match import file_names
+from mitoscope.experiments.exact.wsi_databases import CCMCT, CMC
 from tests.experiments.datasets.made import dataset
 
 NAMES = {
@@ -57,6 +58,24 @@ def test_a_record_has_a_licence_a_source_and_files(name: str) -> None:
 )
 def test_there_are_as_many_names_as_published(name: str, key: str, count: int) -> None:
     assert len(file_names(find_dataset(name), key)) == count
+
+
+def test_the_databases_that_experiments_read_are_files_of_the_records() -> None:
+    for one in (CMC, CCMCT):
+        groups = find_dataset(one.name).files.values()
+        known = {name for group in groups for name in (*group.names, *group.also_named)}
+        assert {name for names in (*one.variants.values(), one.outlines) for name in names} <= known
+    cmc = find_dataset("cmc")
+    assert file_names(cmc, "odael") == ("MITOS_WSI_CMC_ODAEL_TR.sqlite",)
+    assert cmc.files["odael"].optional
+
+
+def test_an_unread_licence_is_said_to_be_unread() -> None:
+    for name in ("ccmct", "cmc", "midog22"):
+        licence = find_dataset(name).licence
+        assert licence.name == "to be read"
+        assert "not stated by the authors" in licence.stated_in
+        assert any("read it before you use the data" in one for one in licence.forbids)
 
 
 def test_addresses_belong_to_their_files() -> None:

@@ -72,7 +72,7 @@ CMC: Final = WsiSet(
     "cmc",
     {
         "MEL": ("MITOS_WSI_CMC_MEL.sqlite",),
-        "ODAEL": ("MITOS_WSI_CMC_ODAEL.sqlite",),
+        "ODAEL": ("MITOS_WSI_CMC_ODAEL_TR.sqlite", "MITOS_WSI_CMC_ODAEL.sqlite"),
         "CODAEL": ("MITOS_WSI_CMC_CODAEL_TR_ROI.sqlite", "MITOS_WSI_CMC_COADEL_TR_ROI.sqlite"),
     },
     ("MITOS_WSI_CMC_CODAEL_TR_ROI.sqlite", "MITOS_WSI_CMC_COADEL_TR_ROI.sqlite"),

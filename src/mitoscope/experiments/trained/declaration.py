@@ -68,6 +68,12 @@ class SetDeclaration(Config):
         return self
 
     @property
+    def paths(self) -> tuple[str, ...]:
+        """Files and folders that it takes, below the data folder."""
+        own = () if self.open_data else (self.labels, self.domains, self.slides)
+        return tuple(path for path in own if path)
+
+    @property
     def source(self) -> AnnotatedSlides | OpenData:
         """As a source of training."""
         if self.open_data:

@@ -125,6 +125,23 @@ def domain_of(slide: SlideRecord, other: str) -> str:
     return slide.domain.tumour_type or other
 
 
+def check_there(declared: Iterable[SetDeclaration], data: Path) -> None:
+    """Refuse a data folder in which files of labels or folders of slides are not where the sets have them.
+
+    Raises
+    ------
+    TrainingDataError
+        Listing all that is not there.
+    """
+    wanted = dict.fromkeys(path for one in declared for path in one.paths)
+    if absent := [path for path in wanted if not (data / path).exists()]:
+        raise TrainingDataError(
+            f"{len(absent)} of {len(wanted)} files and folders are not there: {', '.join(absent)}",
+            where=data,
+            mend="give the folder of the data set with --data; mitoscope data check says what it lacks",
+        )
+
+
 def read_set(name: str, declared: SetDeclaration, data: Path) -> SlideSet:
     """Read the labels of a set and find its slides.
 
@@ -161,7 +178,7 @@ def _unlabelled(name: str, declared: SetDeclaration, data: Path) -> SlideSet:
     found = [path for path in sorted(folder.rglob("*")) if path.suffix.casefold() in IMAGE_SUFFIXES]
     if not found:
         raise TrainingDataError(f"no slide of the set {name} there", where=folder, mend="put slides there")
-    study = Study(slides=tuple(SlideRecord(path.name) for path in found))
+    study = Study(slides=tuple(map(SlideRecord, dict.fromkeys(path.name for path in found))))
     files = find_slides(folder, study.slides)
     return SlideSet(name, study, files, frozenset(), declared.slide_mpp, data, declared.source)
 
@@ -172,7 +189,7 @@ def find_slides(folder: Path, slides: Iterable[SlideRecord]) -> dict[str, Path]:
     Raises
     ------
     TrainingDataError
-        If slides are missing, all of them listed, or a name stands for several files.
+        If slides are missing, all of them listed, or a name stands for several files or slides.
     """
     found: dict[str, list[Path]] = defaultdict(list)
     for path in sorted(folder.rglob("*")):
@@ -195,6 +212,14 @@ def find_slides(folder: Path, slides: Iterable[SlideRecord]) -> dict[str, Path]:
             where=folder,
             mend="keep one of each",
         )
+    known: dict[str, str] = {}
+    for name in names:
+        if (other := known.setdefault(stem(name), name)) != name:
+            raise TrainingDataError(
+                f"the labels have two slides of one name, {other} and {name}",
+                where=found[stem(name)][0],
+                mend="keep the labels of one of them, or rename it and its file",
+            )
     return {name: found[stem(name)][0] for name in names}
 
 

@@ -31,7 +31,7 @@ from mitoscope.experiments.trained.mined import mined_fields
 from mitoscope.experiments.trained.networks import NETWORKS, Lesson, learn
 from mitoscope.experiments.trained.open_fields import open_fields
 from mitoscope.experiments.trained.part_field import densest_part
-from mitoscope.experiments.trained.slides import SlideSet, domain_of, read_set
+from mitoscope.experiments.trained.slides import SlideSet, check_there, domain_of, read_set
 from mitoscope.experiments.trained.smoke import shrink, smoke_declaration, smoke_sets
 
 SEED: Final = 2018
@@ -112,7 +112,9 @@ class Trained:
         if desk.size is Size.SMOKE:
             sets = smoke_sets(own, desk.out)
         else:
-            sets = {name: read_set(name, one, desk.data) for name, one in own.sets.items() if name in used}
+            wanted = {name: one for name, one in own.sets.items() if name in used}
+            check_there(wanted.values(), desk.data)
+            sets = {name: read_set(name, one, desk.data) for name, one in wanted.items()}
         builder = Builder(own, desk, sets)
         builder.check_device()
         cells = [

@@ -1,0 +1,55 @@
+"""Joining bundles: what stands in the one that comes of it, and what is refused."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from mitoscope.bundle import load_bundle, verify_bundle
+from mitoscope.bundle.network import find_points, open_network, score_windows
+from mitoscope.cli.app import app
+from mitoscope.errors import BundleError, ConfigError
+from mitoscope.train.join import join
+
+pytestmark = pytest.mark.train
+
+
+def test_two_detectors_look_again_in_the_middle_of_a_crop(tmp_path: Path) -> None:
+    own = load_bundle("semi-fcn")
+    made = join(own, [own, own], tmp_path / "joined", name="both", floor=0.6, crop_px=64, doubt=(0.1, 0.8))
+    stage = made.manifest.verifier
+    assert stage is not None
+    assert (stage.files, stage.doubt, stage.looks) == (("verifier.onnx", "verifier-2.onnx"), (0.1, 0.8), 2)
+    assert (made.manifest.score_floor, stage.crop_px, stage.flips) == (0.6, 64, False)
+    assert made.manifest.thresholds == own.manifest.thresholds
+    assert made.manifest.training == own.manifest.training
+    assert verify_bundle(made) > 0
+    crops = np.random.default_rng(1).integers(0, 255, (3, 64, 64, 3), dtype=np.uint8)
+    points = find_points(open_network(own.onnx, where="test"), crops)
+    near = np.hypot(points[..., 0] - 32, points[..., 1] - 32) <= 15
+    best = np.where(near, points[..., 2], 0).max(axis=1)
+    for name in stage.files:
+        score = score_windows(open_network(made.read(name), where="test"), crops)[:, 0]
+        assert score == pytest.approx(best, abs=1e-6)
+
+
+def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
+    own, two_stages = load_bundle("semi-fcn"), load_bundle("cascade")
+    with pytest.raises(BundleError, match="two stages already"):
+        join(own, [own, two_stages], tmp_path / "joined", name="both")
+    with pytest.raises(ConfigError, match="nothing resolves a doubt"):
+        join(own, [own], tmp_path / "joined", name="both", doubt=(0.1, 0.8))
+    assert not (tmp_path / "joined").exists()
+
+
+@pytest.mark.parametrize("doubt", ["0.9,0.1", "0.5", "a,b", "0.1,1.5"])
+def test_scores_of_doubt_are_two_from_0_to_1(tmp_path: Path, doubt: str) -> None:
+    command = ["bundle", "join", "semi-fcn", "semi-fcn", "--flips", "--doubt", doubt]
+    done = CliRunner().invoke(app, [*command, "--out", str(tmp_path / "joined")])
+    assert done.exit_code != 0
+    told = str(done.exception)
+    assert re.search("not two scores, the lower one first", told)
