@@ -112,8 +112,9 @@ def main() -> None:
             tail += ["", *_beside(run, _window_s(judged))]
     print("\n".join(tail), flush=True)
     if options.write:
-        text = (__doc__ or "").split("\n\n")
-        RESULT.write_text("\n".join([f"# {text[0]}", "", *text[2:], *lines, *tail, ""]), encoding="utf-8")
+        title, _, *text = (__doc__ or "").split("\n\n")
+        head = "\n\n".join([f"# {title}", *text]).strip()
+        RESULT.write_text("\n".join([head, "", *lines, *tail, ""]), encoding="utf-8")
 
 
 def _detect(slide: Path, out: Path, model: str | None, quality: str | None) -> Run:

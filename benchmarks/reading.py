@@ -1,6 +1,6 @@
 """How fast slides are read on this machine: OpenSlide and the fast reader, side by side in one run.
 
-    python benchmarks/reading.py [--side 4096] [--repeats 5] [SLIDE ...]
+    python benchmarks/reading.py [--side 4096] [--repeats 5] [--write] [SLIDE ...]
 
 Held to: 5 times OpenSlide's megapixels a second of one core on slides of JPEG tiles. Each way of reading is
 repeated, both readers in turn, and the median is printed. Seconds are those that the reading thread spent on
@@ -41,6 +41,7 @@ from mitoscope.slide.tile_table import TileTable
 
 WINDOW_PX, HALO_PX = 2048, 64
 HELD_TO = 5.0
+RESULT = Path(__file__).parent / "results" / "reading.md"
 
 
 @dataclass(frozen=True)
@@ -60,35 +61,50 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=4096, help="side of the synthetic slide in px")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--mpp", type=float, help="resolution of slides that state none")
+    parser.add_argument("--write", action="store_true", help=f"write {RESULT.name}")
     options = parser.parse_args()
-    print(f"{stamp()}, {platform.python_version()}, {READER}")
+    lines = []
+
+    def tell(line: str) -> None:
+        print(line, flush=True)
+        lines.append(line)
+
+    tell(f"{stamp()}, Python {platform.python_version()}, {READER}")
     with tempfile.TemporaryDirectory() as folder:
         synthetic = Path(folder) / "synthetic.tiff"
         config = SyntheticSlideConfig.of(width=options.side, height=options.side, seed=1, tissue_fraction=0.6)
         write_slide(synthetic, config)
         for path in (synthetic, *options.slides):
-            measure(path.absolute(), repeats=options.repeats, mpp=options.mpp)
+            for line in measure(path.absolute(), repeats=options.repeats, mpp=options.mpp):
+                tell(line)
+    if options.write:
+        title, _, *text = (__doc__ or "").split("\n\n")
+        head = "\n\n".join([f"# {title}", *text]).strip()
+        RESULT.write_text("\n".join([head, "", *lines, ""]), encoding="utf-8")
 
 
-def measure(path: Path, *, repeats: int, mpp: float | None) -> None:
+def measure(path: Path, *, repeats: int, mpp: float | None) -> Iterator[str]:
+    """Measure a slide; yield what is told of it."""
     with OpenSlideReader(path, mpp=mpp) as reference:
         info = reference.info
         try:
             JpegTileReader(reference)
         except SlideFormatError as error:
-            print(f"\n{path.name}: {error.what}: read by OpenSlide")
+            yield f"\n{path.name}: {error.what}: read by OpenSlide"
             return
     megapixels = info.size.area / 1e6
-    print(f"\n{path.name}: {info.size.width} × {info.size.height} px,"
-          f" {path.stat().st_size / info.size.area:.2f} bytes/px,"
-          f" {compared(path, mpp)}; MP/s of one core, median of {repeats}")  # fmt: skip
-    print(f"  {'':<20}{'OpenSlide':>10}{'fast':>10}{'ratio':>8}")
+    yield (
+        f"\n{path.name}: {info.size.width} × {info.size.height} px, "
+        f"{path.stat().st_size / info.size.area:.2f} bytes/px, {compared(path, mpp)}; "
+        f"MP/s of one core, median of {repeats}\n"
+    )
+    yield "| | OpenSlide | Fast reader | Ratio |\n|---|---|---|---|"
     ratios = []
     for case in cases(path, mpp):
         slow, fast = timed(case, path, mpp=mpp, repeats=repeats)
         ratios.append(slow / fast)
-        print(f"  {case.name:<20}{megapixels / slow:>10.1f}{megapixels / fast:>10.1f}{ratios[-1]:>8.1f}")
-    print(f"  least ratio {min(ratios):.1f}, held to {HELD_TO:g}")
+        yield f"| {case.name} | {megapixels / slow:.1f} | {megapixels / fast:.1f} | {ratios[-1]:.1f} |"
+    yield f"\nLeast ratio {min(ratios):.1f}, held to {HELD_TO:g}."
 
 
 def compared(path: Path, mpp: float | None) -> str:
