@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mitoscope.bundle import ModelDescription
+from mitoscope.bundle import ModelDescription, Verifier
 from mitoscope.data.sources import OpenData
 from mitoscope.train.recipe import Recipe
 
@@ -57,7 +57,7 @@ the network are inside the graph. {start} for {steps} steps of {batch} windows, 
 
 _JOINED: Final = """\
 Two stages: {summary}. The first is a {architecture}; what it gives more than
-{floor:g} is looked at again in crops of {crop} px{flips}, and the second stage gives the score.
+{floor:g} is looked at again in crops of {crop} px{looks}, and the second stage gives the score.
 {calibration}"""
 
 
@@ -87,12 +87,23 @@ def write_joined_card(description: ModelDescription, *, is_open_data: bool) -> s
         architecture=description.architecture,
         floor=stage.proposal_threshold,
         crop=stage.crop_px,
-        flips=", four mirror images of each" if stage.flips else "",
+        looks=_looks(stage),
         calibration="Scores are as the second stage gives them."
         if scores is None
         else f"Scores are probabilities, calibrated on {scores.fitted_on} (a line over their logit).",
     )
     return _write(description, network, is_open_data=is_open_data)
+
+
+def _looks(stage: Verifier) -> str:
+    """Return how often a candidate is looked at."""
+    if stage.looks == 1:
+        return ""
+    networks = f"{len(stage.files)} networks, " if len(stage.files) > 1 else ""
+    ways = networks + ("four mirror images" if stage.flips else "one view") + " of each"
+    if stage.doubt is None:
+        return f" ({ways})"
+    return f" (once; where that scores {stage.doubt[0]:g} to {stage.doubt[1]:g}: {ways})"
 
 
 def _write(description: ModelDescription, network: str, *, is_open_data: bool) -> str:

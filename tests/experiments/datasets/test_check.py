@@ -158,7 +158,7 @@ def test_cases_whose_file_names_are_not_published_are_counted(tmp_path: Path) ->
     touch(tmp_path, "TUPAC/mitoses_image_data_part_1/01/01.tif", "TUPAC/mitoses_ground_truth/01/01.csv")
     survey = check(tupac, tmp_path)
     assert str(survey.home) == "TUPAC"
-    images = survey.matches[0]
+    images = next(one for one in survey.matches if one.key == "images")
     assert len(images.found) == 1
     assert images.missing == tuple(f"{number:02d}" for number in range(2, 74))
     twice = check(tupac, touch(tmp_path, "TUPAC/mitoses_image_data_part_3/01/01.tif"))
