@@ -122,7 +122,7 @@ def _judged(
 
 def _table(rows: Sequence[dict[str, float]]) -> list[str]:
     lines = [
-        "| Left out | Pictures | Figures | F1 | Precision | Recall | F1 at its best threshold | F1 on MiDeSeC |",
+        "| Left out | Pictures | Figures | F1 | Precision | Recall | Best F1 there | F1 on MiDeSeC |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
