@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mitoscope.bundle import load_bundle
 from mitoscope.errors import ConfigError, RunError
 from mitoscope.experiments.cell_file import CELLS as CELL_FILES
 from mitoscope.experiments.experiment import Size
@@ -94,6 +95,10 @@ def test_what_is_mined_is_neither_labelled_nor_tested_nor_judges_while_training(
         if (folder / MINED).exists()
     ]
     assert mined
+    for folder in mined:  # the network after the one that mined names both sets
+        assert len(load_bundle(folder.parents[1] / "bundle").manifest.training) == 1
+    named = [load_bundle(f).manifest.training for f in (out / NETWORKS / Size.SMOKE).glob("*/bundle")]
+    assert any(len(sources) == 2 for sources in named)
     tables = {path.name.removesuffix(".csv") for folder in mined for path in folder.glob("*.csv")}
     assert tables == set(sets["U"].files)
     records = run("semi-table1", desk(out, Size.SMOKE, cells_max=2), resume=True).records

@@ -16,6 +16,7 @@ from lightning_fabric import Fabric
 from mitoscope.data.augment import AugmentConfig
 from mitoscope.data.batches import Batches, make_batches
 from mitoscope.data.field import Field
+from mitoscope.data.sources import Provenance
 from mitoscope.data.split import Split, split_by_case, split_by_fold
 from mitoscope.models.build import build
 from mitoscope.models.config import FcnConfig
@@ -47,6 +48,8 @@ class Job:
         Weights that the run begins with.
     fingerprint : str
         Of the recipe, of the fields with their labels and of the weights to begin with.
+    further : tuple of Provenance
+        Sources of the fields besides the one that the recipe names.
     """
 
     recipe: Recipe
@@ -57,6 +60,7 @@ class Job:
     fabric: Fabric
     origin: Origin | None
     fingerprint: str
+    further: tuple[Provenance, ...] = ()
 
     @property
     def leads(self) -> bool:
@@ -85,7 +89,15 @@ class Job:
         )
 
 
-def setup(recipe: Recipe, fields: Sequence[Field], data: Path, *, out: Path, member: Member) -> Job:
+def setup(
+    recipe: Recipe,
+    fields: Sequence[Field],
+    data: Path,
+    *,
+    out: Path,
+    member: Member,
+    further: tuple[Provenance, ...] = (),
+) -> Job:
     """Split the fields and set up batches and devices.
 
     Parameters
@@ -95,6 +107,8 @@ def setup(recipe: Recipe, fields: Sequence[Field], data: Path, *, out: Path, mem
     data, out : Path
     member : Member
         Which of several runs of the recipe this is.
+    further : tuple of Provenance
+        Sources of the fields besides the one that the recipe names.
 
     Raises
     ------
@@ -114,7 +128,9 @@ def setup(recipe: Recipe, fields: Sequence[Field], data: Path, *, out: Path, mem
     batches = _batches(
         split.training, recipe, recipe.augment, stride_px=layout.training_stride_px, seed=recipe.run.seed
     )
-    return Job(recipe, data, out, split, batches, fabric, origin, _fingerprint(recipe, split, origin))
+    return Job(
+        recipe, data, out, split, batches, fabric, origin, _fingerprint(recipe, split, origin), further
+    )
 
 
 def new_state(job: Job) -> State:

@@ -114,7 +114,7 @@ def training_sources(job: Job) -> tuple[TrainingSource, ...]:
     """Return all data that the weights have seen, with those of the weights that the run began with."""
     own = tuple(
         TrainingSource(name=one.title, licence=one.licence, attribution=one.attribution, sha256=(one.sha256,))
-        for one in provenance(job.recipe.data.source, job.data)
+        for one in (*provenance(job.recipe.data.source, job.data), *job.further)
     )
     return tuple(dict.fromkeys((*own, *(job.origin.training if job.origin else ()))))
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from mitoscope import __version__
 from mitoscope.bundle import Bundle, load_bundle
 from mitoscope.data.field import Field
-from mitoscope.data.sources import AnnotatedSlides, OpenData
+from mitoscope.data.sources import AnnotatedSlides, OpenData, Provenance
 from mitoscope.data.split import SplitConfig
 from mitoscope.fsio import make_directory
 
@@ -38,6 +39,8 @@ class Lesson:
         What the bundle names as its training data.
     held_out : tuple of str, optional
         Cases that judge while training; by default as the recipe says.
+    further : tuple of Provenance
+        What the bundle names besides `source`.
     """
 
     recipe: Recipe | DualRecipe
@@ -45,15 +48,16 @@ class Lesson:
     data: Path
     source: AnnotatedSlides | OpenData
     held_out: tuple[str, ...] = ()
+    further: tuple[Provenance, ...] = ()
 
     def key(self) -> str:
-        """Return a hash of all that the weights depend on."""
+        """Return a hash of all that the weights depend on, this version of mitoscope included."""
         values = self.recipe.model_dump(mode="json")
         for part in (values, *(values.get(name, {}) for name in ("detector", "verifier"))):
             part.pop("bundle", None)
             for machine in ("device", "devices", "threads", "ahead", "tensorboard", "checkpoint_every"):
                 part.get("run", {}).pop(machine, None)
-        digest = hashlib.sha256(repr(sorted(_flat(values))).encode())
+        digest = hashlib.sha256(f"{__version__} {sorted(_flat(values))!r}".encode())
         digest.update("\n".join((*self.held_out, *(field.digest() for field in self.fields))).encode())
         return digest.hexdigest()
 
@@ -98,7 +102,8 @@ def _fit(lesson: Lesson, recipe: Recipe, folder: Path) -> tuple[Job, Family]:
     if lesson.held_out:
         data["split"] = SplitConfig(held_out=lesson.held_out)
     recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update=data)})
-    job = setup(recipe, lesson.fields, lesson.data, out=folder, member=Member("", recipe.run.seed, None))
+    member = Member("", recipe.run.seed, None)
+    job = setup(recipe, lesson.fields, lesson.data, out=folder, member=member, further=lesson.further)
     state = main(job, resume=(folder / CHECKPOINT_NAME).exists())
     return job, state.judged
 

@@ -14,7 +14,14 @@ import numpy as np
 from mitoscope.curation.splits import published_split
 from mitoscope.data.field import Labels
 from mitoscope.data.slide_field import SlideField, open_field, with_labels
-from mitoscope.data.sources import AnnotatedSlides, OpenData, agreements, read_labels
+from mitoscope.data.sources import (
+    AnnotatedSlides,
+    OpenData,
+    Provenance,
+    agreements,
+    provenance,
+    read_labels,
+)
 from mitoscope.errors import TrainingDataError
 from mitoscope.exchange.format import ReadOptions
 from mitoscope.exchange.names import IMAGE_SUFFIXES, stem
@@ -96,6 +103,13 @@ class SlideSet:
         )
         labels = self.labelled[slide.name]
         return with_labels(opened, labels.points, labels)
+
+    def provenance(self) -> tuple[Provenance, ...]:
+        """Return what bundles name of it: its labels and slides, or the openly licensed pictures."""
+        if isinstance(self.source, OpenData):
+            return provenance(self.source, self.data)
+        own = self.source
+        return (Provenance(own.title, own.licence, own.attribution, self.sha256),)
 
     @cached_property
     def sha256(self) -> str:

@@ -244,7 +244,7 @@ class Builder:
         recipe = self.recipe(arm, member)
         if before is not None:
             recipe = _begin(recipe, before.folder)
-        one = self.sets[arm.sets[0]]
+        one, *others = (self.sets[name] for name in (*arm.sets, *arm.unlabelled))
         fields, held_out = self.fields(arm, member, mpp=_mpp(recipe))
         if arm.mined_by is not None:
             # The same cases judge as without mined slides, and no mined slide does.
@@ -254,7 +254,8 @@ class Builder:
             detector = self.network(self.arm(arm.mined_by), member)
             for name in arm.unlabelled:
                 fields += mined_fields(detector, self.sets[name], self.desk, mpp=_mpp(recipe))
-        lesson = Lesson(recipe, fields, one.data, one.source, held_out)
+        further = tuple(known for other in others for known in other.provenance())
+        lesson = Lesson(recipe, fields, one.data, one.source, held_out, further)
         return learn(lesson, self.desk.out / NETWORKS / self.desk.size.value)
 
     def fields(self, arm: Arm, member: Member, *, mpp: float) -> tuple[list[Field], tuple[str, ...]]:
