@@ -69,7 +69,12 @@ def main() -> None:
 
 
 def _recipe(laboratory: str, steps: int) -> Recipe:
-    changes = [f"phases.0.steps={steps}", "validation.every=750"]
+    changes = [
+        f"phases.0.steps={steps}",
+        "validation.every=750",
+        "mining.at=[0.2, 0.45, 0.7]",
+        "mining.crops=1000",
+    ]
     if laboratory == "brecahad":
         changes.append("data.split.held_out=[]")
     recipe = read_recipe(RECIPE, changes)
