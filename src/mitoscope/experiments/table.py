@@ -117,18 +117,23 @@ class Table:
         return (*self.notes, *own)
 
     def to_markdown(self) -> str:
-        """Return the table as Markdown; each cell is what was found / was published / the difference."""
+        """Return the table as Markdown.
+
+        Each cell is what was found / was published / the difference; what was found alone where nothing is
+        known to be published.
+        """
+        shown = 3 if self.published_in else 1
         heading = [self.heading, *(column.name for column in self.columns)]
         lines = [
             f"## {_escaped(self.title)}",
             "",
-            f"Each cell: here / published / difference. {self.source}",
+            f"Each cell: here / published / difference. {self.source}" if self.published_in else self.source,
             "",
         ]
         lines += [_line(heading), _line(["---", *("---:" for _ in self.columns)])]
         for row in self.rows:
             cells = [
-                " / ".join(entry.texts(column.digits))
+                " / ".join(entry.texts(column.digits)[:shown])
                 for column, entry in zip(self.columns, row.entries, strict=True)
             ]
             lines.append(_line([row.name, *cells]))
