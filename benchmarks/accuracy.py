@@ -1,6 +1,6 @@
 """How accurate a detector is by the real command's way, on fields that it has not learnt from.
 
-    python benchmarks/accuracy.py [--model M] [--data ../shared/data] [--write FOLDER]
+    python benchmarks/accuracy.py [--model M] [--quality Q] [--data ../shared/data] [--write FOLDER]
 
 Sets: MiDeSeC, on which nothing is trained, and the cases that the recipes of shipped detectors hold out.
 Fields are written as pictures and searched by `detect_slides`; matching `tupac`, threshold of the bundle,
@@ -49,11 +49,12 @@ def main() -> None:
     parser.add_argument("--model", help="name or folder of a bundle; by default the shipped one")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--write", type=Path, metavar="FOLDER", help="of the new bundle; must not exist")
+    parser.add_argument("--quality", help="of the second look")
     parser.add_argument("--threads", type=int)
     options = parser.parse_args()
     print(stamp(), flush=True)
     bundle = load_bundle(options.model) if options.model else load_bundle()
-    config = DetectConfig(mpp=MPP, threads=options.threads)
+    config = DetectConfig(mpp=MPP, threads=options.threads, quality=options.quality)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if options.write is not None:

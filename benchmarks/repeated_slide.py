@@ -10,8 +10,6 @@ import tifffile
 from mitoscope.geometry import SizePx
 from mitoscope.slide.synthetic.tiff import JpegTiff
 
-TILE_PX = 256
-
 
 def repeat_slide(small: Path, large: Path, *, times: int, mpp: float) -> None:
     """Write a slide `times` as wide and as high.
@@ -26,16 +24,20 @@ def repeat_slide(small: Path, large: Path, *, times: int, mpp: float) -> None:
         Of level 0.
     """
     with tifffile.TiffFile(small) as source, large.open("w+b") as stream:
-        pages = [p for p in source.pages if not (p.imagewidth % TILE_PX or p.imagelength % TILE_PX)]
+        side = source.pages.first.tilewidth
+        pages = [p for p in source.pages if not (p.imagewidth % side or p.imagelength % side)]
         whole = [SizePx(times * page.imagewidth, times * page.imagelength) for page in pages]
-        target = JpegTiff(stream, size=whole[0], tile_px=TILE_PX, mpp=mpp, description=f"{times} × {times}")
+        target = JpegTiff(stream, size=whole[0], tile_px=side, mpp=mpp, description=f"{times} x {times}")
         for page, size in zip(pages, whole, strict=True):
             target.add_level(_repeated(source.filehandle, page, times), size)
         target.finish()
 
 
 def _repeated(file: tifffile.FileHandle, page: tifffile.TiffPage, times: int) -> Iterator[bytes]:
-    across, places = page.imagewidth // TILE_PX, list(zip(page.dataoffsets, page.databytecounts, strict=True))
+    across, places = (
+        page.imagewidth // page.tilewidth,
+        list(zip(page.dataoffsets, page.databytecounts, strict=True)),
+    )
     for _ in range(times):
         for start in range(0, len(places), across):
             row = [_read(file, *place) for place in places[start : start + across]]
