@@ -50,8 +50,8 @@ DETECTOR: dict[str, Any] = {
         "split": {"every_nth": 2},
         "sampling": {"kind": "semi", "window_px": 64, "foreground": 4, "bg_hard": 2, "bg_random": 2},
     },
-    "phases": [{"steps": 40, "learning_rate": 0.004}],
-    "validation": {"every": 20},
+    "phases": [{"steps": 100, "learning_rate": 0.004}],
+    "validation": {"every": 50},
     "run": {"checkpoint_every": 20, "tensorboard": False},
 }
 CLASSIFIER: dict[str, Any] = {
