@@ -71,6 +71,10 @@ def test_strata_are_those_of_quantiles() -> None:
     assert quantile_strata(many, 3).tolist() == [0 if n <= low else 1 if n <= high else 2 for n in many]
 
 
+def test_a_single_stratum_holds_all() -> None:
+    assert quantile_strata([1, 1, 1], 1).tolist() == [0, 0, 0]
+
+
 def test_strata_that_would_be_empty_are_refused() -> None:
     with pytest.raises(TrainingDataError, match=r"equal \(0, 0, 0, 9\); ask for fewer strata"):
         quantile_strata([0, 0, 0, 0, 0, 0, 9], 3)

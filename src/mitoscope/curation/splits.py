@@ -106,13 +106,13 @@ def quantile_strata(counts: Sequence[int] | NDArray[np.int64], strata: int) -> N
     Raises
     ------
     TrainingDataError
-        If two quantiles are equal, so that a stratum would be empty.
+        If two quantiles are equal, so that a stratum would be empty. A single stratum holds all.
     """
     values = np.asarray(counts, np.float64)
     if strata < 1 or not len(values):
         raise TrainingDataError(f"{strata} strata of {len(values)} counts", where="split")
     edges = np.quantile(values, np.linspace(0.0, 1.0, strata + 1))
-    if (np.diff(edges) <= 0).any():
+    if strata > 1 and (np.diff(edges) <= 0).any():
         raise TrainingDataError(
             f"quantiles of the mitotic counts are equal ({', '.join(f'{edge:g}' for edge in edges)})",
             where="split",
