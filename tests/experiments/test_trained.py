@@ -123,13 +123,13 @@ def test_a_gpu_that_fails_while_a_network_trains_leaves_the_finished_cells(
     def fail(*_: object, **__: object) -> None:
         raise torch.AcceleratorError("CUDA error: device unavailable\nFor debugging consider a flag")
 
-    run("crowd-models", desk(out, Size.SMOKE, cells_max=1), resume=True)
-    folder = out / "crowd-models" / Size.SMOKE.value / CELL_FILES
+    run("midogpp-table4", desk(out, Size.SMOKE, cells_max=1), resume=True)
+    folder = out / "midogpp-table4" / Size.SMOKE.value / CELL_FILES
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert len(before) == 1
     monkeypatch.setattr(torch.Tensor, "backward", fail)
     with pytest.raises(RunError) as caught:
-        run("crowd-models", desk(out, Size.SMOKE, cells_max=2), resume=True)
+        run("midogpp-table4", desk(out, Size.SMOKE, cells_max=2), resume=True)
     assert "1 of 2 cells are finished and kept): the GPU failed (CUDA error: device unav" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
