@@ -31,6 +31,7 @@ import numpy as np
 import openslide
 from machine import stamp
 from repeated_slide import repeat_slide
+from results_page import write_page
 
 from mitoscope.bundle import Bundle, load_bundle
 from mitoscope.infer import DetectConfig
@@ -112,9 +113,7 @@ def main() -> None:
             tail += ["", *_beside(run, _window_s(judged))]
     print("\n".join(tail), flush=True)
     if options.write:
-        title, _, *text = (__doc__ or "").split("\n\n")
-        head = "\n\n".join([f"# {title}", *text]).strip()
-        RESULT.write_text("\n".join([head, "", *lines, *tail, ""]), encoding="utf-8")
+        write_page(RESULT, __doc__, [*lines, *tail])
 
 
 def _detect(slide: Path, out: Path, model: str | None, quality: str | None) -> Run:
@@ -122,11 +121,11 @@ def _detect(slide: Path, out: Path, model: str | None, quality: str | None) -> R
     command += ["--model", model] if model else []
     command += ["--quality", quality] if quality else []
     started = time.perf_counter()
-    child = subprocess.Popen([sys.executable, "-c", _MEASURED, *command], stdout=subprocess.PIPE, text=True)
-    text, _ = child.communicate()
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(child.pid, 0)
     seconds = time.perf_counter() - started
-    if child.returncode:
-        raise SystemExit(f"{slide.name}: status {child.returncode}")
+    if status:
+        raise SystemExit(f"{slide.name}: status {os.waitstatus_to_exitcode(status)}")
     manifest = json.loads((out / slide.with_suffix(".json").name).read_text(encoding="utf-8"))
     return Run(
         int(slide.stem),
@@ -134,15 +133,8 @@ def _detect(slide: Path, out: Path, model: str | None, quality: str | None) -> R
         seconds,
         manifest["timings"],
         manifest["search"]["candidates"],
-        int(text.split()[-1]) / 1e6,
+        usage.ru_maxrss / 1e6,
     )
-
-
-_MEASURED = (
-    "import resource, subprocess, sys; code = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL); "
-    "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(code)"
-)
-"""A process between: the most memory that any of its children held, in kB."""
 
 
 def _reading_s(path: Path, bundle: Bundle) -> float:

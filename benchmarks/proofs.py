@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import sys
 import time
@@ -24,7 +23,7 @@ import matplotlib as mpl
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
-from machine import processor
+from machine import load, processor
 
 from mitoscope.bundle import Bundle
 from mitoscope.slide.synthetic import SyntheticSlideConfig, write_slide
@@ -151,8 +150,7 @@ def _line(proof: Proof, bundle: Bundle, steps: int, minutes: float, threads: int
         low=score.ci_low,
         high=score.ci_high,
         note=f"{others}; {score.images} cases",
-        machine=f"{processor()}, {threads} thread(s), load {os.getloadavg()[0]:.1f}, "
-        f"{datetime.now(UTC):%Y-%m-%d}",
+        machine=f"{processor()}, {threads} thread(s), load {load():.1f}, {datetime.now(UTC):%Y-%m-%d}",
     )
 
 

@@ -28,6 +28,7 @@ from pathlib import Path
 import numpy as np
 import openslide
 from machine import stamp
+from results_page import write_page
 
 from mitoscope.errors import SlideFormatError
 from mitoscope.geometry import BoxPx, SizePx
@@ -78,9 +79,7 @@ def main() -> None:
             for line in measure(path.absolute(), repeats=options.repeats, mpp=options.mpp):
                 tell(line)
     if options.write:
-        title, _, *text = (__doc__ or "").split("\n\n")
-        head = "\n\n".join([f"# {title}", *text]).strip()
-        RESULT.write_text("\n".join([head, "", *lines, ""]), encoding="utf-8")
+        write_page(RESULT, __doc__, lines)
 
 
 def measure(path: Path, *, repeats: int, mpp: float | None) -> Iterator[str]:

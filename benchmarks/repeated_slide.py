@@ -34,10 +34,8 @@ def repeat_slide(small: Path, large: Path, *, times: int, mpp: float) -> None:
 
 
 def _repeated(file: tifffile.FileHandle, page: tifffile.TiffPage, times: int) -> Iterator[bytes]:
-    across, places = (
-        page.imagewidth // page.tilewidth,
-        list(zip(page.dataoffsets, page.databytecounts, strict=True)),
-    )
+    across = page.imagewidth // page.tilewidth
+    places = list(zip(page.dataoffsets, page.databytecounts, strict=True))
     for _ in range(times):
         for start in range(0, len(places), across):
             row = [_read(file, *place) for place in places[start : start + across]]

@@ -12,9 +12,7 @@ Run: ``python benchmarks/store.py [--cells 1000000] [--data FOLDER] [--dir FOLDE
 from __future__ import annotations
 
 import argparse
-import datetime
 import os
-import platform
 import sqlite3
 import statistics
 import tempfile
@@ -24,6 +22,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from machine import stamp
 
 from mitoscope.geometry import BoxPx0, SizePx
 from mitoscope.labels import DEFAULT_LABELS
@@ -52,8 +51,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("MITOSCOPE_DATA", "../shared/data")))
     parser.add_argument("--dir", type=Path, default=None, help="where the stores are written")
     arguments = parser.parse_args()
-    today, cores = datetime.datetime.now(datetime.UTC).date(), os.cpu_count()
-    print(f"{today}, {platform.machine()}, {cores} cores, SQLite {sqlite3.sqlite_version}")
+    print(f"{stamp()}, SQLite {sqlite3.sqlite_version}")
     with tempfile.TemporaryDirectory(dir=arguments.dir) as folder:
         annotations = arguments.data / "annotations" / "MIDOG++.json"
         if annotations.is_file():

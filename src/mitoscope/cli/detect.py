@@ -52,7 +52,9 @@ def detect(
         ),
     ] = None,
     no_resume: Annotated[bool, typer.Option("--no-resume", help="Begin anew instead of going on.")] = False,
-    threads: Annotated[int | None, typer.Option("--threads", min=1, help="Threads of the network.")] = None,
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=1, help="Threads in all; default: one for each core.")
+    ] = None,
     provider: Annotated[str, typer.Option("--provider", help="Where the network runs: cpu or cuda.")] = "cpu",
 ) -> None:
     """Find mitotic figures, count them in the hot spot and write a report for each slide.

@@ -104,8 +104,8 @@ def verify(
     side = verifier.crop_px
     margin = side if manifest.border == "mirror" else 0
 
-    def work(part: Part) -> tuple[Part, PartResult]:
-        return part, verify_part(read_part(plane, part, points, crop_px=side, margin_px=margin), stage)
+    def work(part: Part) -> PartResult:
+        return verify_part(read_part(plane, part, points, crop_px=side, margin_px=margin), stage)
 
     clock = time.perf_counter()
     try:

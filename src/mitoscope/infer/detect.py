@@ -133,9 +133,9 @@ def _search(survey: Survey, ledger: Ledger, job: _Job) -> None:
     done = sum(chunk.tissue_mm2 for chunk in survey.chunks if chunk.index in recorded)
     report, engine = job.progress or _no_report, Engine(job.networks.detector, batch=job.config.batch)
 
-    def work(chunk: Chunk) -> tuple[Chunk, ChunkResult]:
+    def work(chunk: Chunk) -> ChunkResult:
         read = read_chunk(survey, chunk)
-        return chunk, search_chunk(survey, read, engine, floor=job.bundle.manifest.score_floor)
+        return search_chunk(survey, read, engine, floor=job.bundle.manifest.score_floor)
 
     report(done, total)
     clock = time.perf_counter()

@@ -25,7 +25,7 @@ _OUT_OF_MEMORY: Final = re.compile(
 
 Network = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """A network as a function: windows (n, h, w, 3) to points (n, k, 3) with x, y in window px and score, or to
-scores (n, views, classes)."""
+scores (n, looks, classes)."""
 
 
 def open_bundle_network(bundle: Bundle, *, provider: str = "cpu", threads: int | None = None) -> Network:

@@ -253,12 +253,9 @@ def _searched(core: BoxPx, plane: Plane, tissue: TissueMask, region: BoxPx0) -> 
     known = [part for part in parts if part is not None]
     if not known:
         return None
-    corners = plane.from_px0(
-        np.array([[part.x, part.y] for part in known] + [[part.right, part.bottom] for part in known])
-    )
-    (left, top), (right, bottom) = np.floor(corners.min(axis=0)), np.ceil(corners.max(axis=0))
-    wanted = BoxPx(int(left), int(top), max(int(right - left), 1), max(int(bottom - top), 1))
-    return wanted.intersection(core)
+    x, y = min(part.x for part in known), min(part.y for part in known)
+    right, bottom = max(part.right for part in known), max(part.bottom for part in known)
+    return _plane_box(plane, BoxPx0(x, y, right - x, bottom - y)).intersection(core)
 
 
 def _tissue_in(core: BoxPx, plane: Plane, tissue: TissueMask, region: BoxPx0) -> float:

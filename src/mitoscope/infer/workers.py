@@ -50,8 +50,8 @@ class Workers:
 
 def in_order(
     work: Callable[[Item], Result], items: Sequence[Item], *, workers: int
-) -> Generator[Result, None, None]:
-    """Yield what comes of each item, in order, while workers are at the next ones.
+) -> Generator[tuple[Item, Result], None, None]:
+    """Yield each item with what comes of it, in order, while workers are at the next ones.
 
     Parameters
     ----------
@@ -62,13 +62,18 @@ def in_order(
         Threads; as many results wait at most.
     """
     pool = ThreadPoolExecutor(workers, thread_name_prefix="mitoscope-worker")
-    ahead: deque[Future[Result]] = deque()
+    ahead: deque[tuple[Item, Future[Result]]] = deque()
+
+    def next_one() -> tuple[Item, Result]:
+        item, future = ahead.popleft()
+        return item, future.result()
+
     try:
         for item in items:
-            ahead.append(pool.submit(work, item))
+            ahead.append((item, pool.submit(work, item)))
             if len(ahead) > 2 * workers:
-                yield ahead.popleft().result()
+                yield next_one()
         while ahead:
-            yield ahead.popleft().result()
+            yield next_one()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from mitoscope.geometry import BoxPx, SizePx
@@ -12,6 +13,11 @@ from mitoscope.slide.pixels import WHITE, Pixels
 def reduced_size(size: SizePx, reduction: int) -> SizePx:
     """Return a size in reduced pixels; a last pixel that is partly outside counts."""
     return SizePx(-(-size.width // reduction), -(-size.height // reduction))
+
+
+def reduced_rgb(rgb: NDArray[np.uint8], reduction: int) -> NDArray[np.uint8]:
+    """Return the means of blocks of `reduction` × `reduction` pixels (h, w, 3), rounded."""
+    return np.array(Image.fromarray(rgb).reduce(reduction))
 
 
 def block_means(pixels: Pixels, reduction: int) -> Pixels:
@@ -25,7 +31,7 @@ def block_means(pixels: Pixels, reduction: int) -> Pixels:
     size = reduced_size(SizePx(width, height), reduction)
     around = (0, size.height * reduction - height), (0, size.width * reduction - width)
     colours = np.pad(pixels.rgb, (*around, (0, 0)), mode="edge")
-    rgb = np.array(Image.fromarray(colours).reduce(reduction))
+    rgb = reduced_rgb(colours, reduction)
     known = np.pad(pixels.valid, around, constant_values=False)
     blocks = known.reshape(size.height, reduction, size.width, reduction)
     valid = np.asarray(2 * blocks.sum(axis=(1, 3)) >= reduction * reduction)

@@ -124,12 +124,6 @@ class TissueMask:
         )
         return np.maximum(sums, 0.0) * self.mpp.pixel_area_mm2
 
-    def intersects(self, box: BoxPx0) -> bool:
-        """Say whether a box holds any tissue."""
-        columns = self._span(box.x, box.right, axis=0)
-        rows = self._span(box.y, box.bottom, axis=1)
-        return bool(self.mask[rows, columns].any())
-
     def bounds_in(self, box: BoxPx0) -> BoxPx0 | None:
         """Return the smallest part of a box that holds all tissue in it, None where there is none.
 
