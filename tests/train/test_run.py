@@ -122,6 +122,33 @@ def test_a_loss_that_is_not_finite_stops_with_the_step(
     assert all(torch.isfinite(value).all() for value in state.network.state_dict().values())
 
 
+@pytest.mark.parametrize(
+    ("precision", "expected"), [("32-true", torch.float32), ("bf16-mixed", torch.bfloat16)]
+)
+def test_steps_compute_in_the_precision_of_the_recipe(
+    tiny_data: Path,
+    tmp_path: Path,
+    recipe: Recipe,
+    monkeypatch: pytest.MonkeyPatch,
+    precision: str,
+    expected: torch.dtype,
+) -> None:
+    seen: list[torch.dtype] = []
+    original = FcnResnet12.forward
+
+    def forward(self: FcnResnet12, windows: torch.Tensor) -> torch.Tensor:
+        log_odds = original(self, windows)
+        if self.training:
+            seen.append(log_odds.dtype)
+        return log_odds
+
+    monkeypatch.setattr(FcnResnet12, "forward", forward)
+    changed = recipe.model_copy(update={"run": recipe.run.model_copy(update={"precision": precision})})
+    train(changed, tiny_data, tmp_path / "run")
+    assert len(seen) == recipe.steps + 2  # and the two batches before the first step
+    assert set(seen) == {expected}
+
+
 def test_nan_is_never_the_best(job: Job) -> None:
     state = new_state(job)
     assert state.keep_if_best(0.2)

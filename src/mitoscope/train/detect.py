@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +17,7 @@ from mitoscope.data.field import Field
 from mitoscope.detections import Detections
 from mitoscope.geometry import BoxPx
 from mitoscope.models.family import Layout
+from mitoscope.slide.reduction import reduced_rgb
 from mitoscope.tiles.grid import Tile, TileGrid, owned
 from mitoscope.tiles.merge import suppress
 
@@ -49,11 +51,16 @@ class Searched:
         return places[np.any(inside, axis=0)] if inside else places[:0]
 
 
-def finder(network: nn.Module, *, device: torch.device, bfloat16: bool) -> Find:
+def finder(
+    network: nn.Module,
+    *,
+    device: torch.device,
+    autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> Find:
     """Return a network in evaluation mode as a function of arrays."""
 
     def find(windows: NDArray[np.uint8]) -> NDArray[np.floating]:
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
+        with torch.inference_mode(), autocast():
             out: torch.Tensor = network(torch.from_numpy(windows).to(device))
         return out.float().cpu().numpy()
 
@@ -107,10 +114,7 @@ def reduced(windows: NDArray[np.uint8], reduction: int) -> NDArray[np.uint8]:
     """Return the means of squares of `reduction` px of windows (n, h, w, 3), rounded."""
     if reduction == 1:
         return windows
-    n, height, width, colours = windows.shape
-    squares = windows.reshape(n, height // reduction, reduction, width // reduction, reduction, colours)
-    sums = squares.sum(axis=(2, 4), dtype=np.uint16)
-    return np.asarray((sums + reduction**2 // 2) // reduction**2, dtype=np.uint8)
+    return np.stack([reduced_rgb(window, reduction) for window in windows])
 
 
 def suppressed(points: Points, *, radius_px: float, floor: float) -> Detections:
@@ -121,10 +125,8 @@ def suppressed(points: Points, *, radius_px: float, floor: float) -> Detections:
 
 
 def _grid(field: Field, layout: Layout, halo_px: int | None) -> TileGrid:
-    stride, halo = (
-        layout.training_stride_px,
-        layout.reduction * layout.halo_px if halo_px is None else halo_px,
-    )
+    stride = layout.training_stride_px
+    halo = layout.reduction * layout.halo_px if halo_px is None else halo_px
     margin = -(-halo // stride) * stride
     fixed = 0 if layout.any_window else layout.reduction * layout.window_px
     tile = (fixed - 2 * margin if fixed else _TILE_PX) // stride * stride

@@ -1,4 +1,4 @@
-"""Where a run computes: devices, processes and precision, by Lightning Fabric."""
+"""Where a run computes: devices and processes, by Lightning Fabric."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def launch(run: RunRecipe) -> Fabric:
     check_devices(run)
     torch.set_num_threads(run.threads)
     strategy = DDPStrategy(find_unused_parameters=True) if run.devices > 1 else "auto"
-    fabric = Fabric(accelerator=run.device, devices=run.devices, strategy=strategy, precision=run.precision)
+    fabric = Fabric(accelerator=run.device, devices=run.devices, strategy=strategy)
     fabric.launch()
     return fabric
 

@@ -1,10 +1,11 @@
-"""What does not change during a training run: recipe, data, batches, devices."""
+"""What does not change during a training run: recipe, data, batches, devices, precision."""
 
 from __future__ import annotations
 
 import copy
 import hashlib
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -43,7 +44,7 @@ class Job:
     split : Split
     batches : Batches
     fabric : Fabric
-        Devices and precision.
+        Devices.
     origin : Origin, optional
         Weights that the run begins with.
     fingerprint : str
@@ -67,10 +68,16 @@ class Job:
         """Whether this process speaks and writes for all."""
         return bool(self.fabric.global_rank == 0)
 
-    @property
-    def bfloat16(self) -> bool:
-        """Whether the network runs in bfloat16 where that is safe."""
-        return self.recipe.run.precision == "bf16-mixed"
+    def autocast(self) -> AbstractContextManager[object]:
+        """Return what a network runs in: bfloat16 where that is safe, if the recipe says so.
+
+        Notes
+        -----
+        Fabric is told nothing of the precision: on one device it does not reach the methods of a module other
+        than ``forward``, and on several it converts the batch as well, boxes included.
+        """
+        mixed = self.recipe.run.precision == "bf16-mixed"
+        return torch.autocast(self.fabric.device.type, torch.bfloat16, enabled=mixed)
 
     @property
     def mining_steps(self) -> frozenset[int]:

@@ -30,7 +30,7 @@ def mine_hard_negatives(job: Job, state: State) -> None:
     random = np.random.default_rng((job.recipe.run.seed, state.step, 1))
     was_training = family.training
     try:
-        find = finder(family.eval().exportable().eval(), device=job.fabric.device, bfloat16=job.bfloat16)
+        find = finder(family.eval().exportable().eval(), device=job.fabric.device, autocast=job.autocast)
         crops = np.array([i for i, one in enumerate(fields) if is_crop(one)], dtype=np.int64)
         whole = [i for i, one in enumerate(fields) if not is_crop(one)]
         drawn = np.sort(random.permutation(crops)[: recipe.crops]).tolist()

@@ -165,7 +165,8 @@ def take_step(job: Job, state: State, batch: Batch, *, network: Any, optimiser: 
     recipe, fabric = job.recipe, job.fabric
     # Seeded by the step, so that dropout and sampling of anchors are the same after a resume (promise 19).
     torch.manual_seed(recipe.run.seed + state.step * fabric.world_size + fabric.global_rank)
-    loss = network.loss(on_device(batch, fabric.device))
+    with job.autocast():
+        loss = network.loss(on_device(batch, fabric.device))
     value = float(loss.detach())
     if not math.isfinite(value):
         raise NonFiniteError(f"the loss is {value}", where=f"step {state.step}")

@@ -32,7 +32,7 @@ def check_first_batches(job: Job, state: State) -> None:
     losses = []
     for step in range(BATCHES):
         torch.manual_seed(job.recipe.run.seed + step)
-        with job.fabric.autocast():
+        with job.autocast():
             loss = network.loss(on_device(job.batches.draw(step, state.hard), job.fabric.device))
         if not math.isfinite(float(loss.detach())):
             raise NonFiniteError(f"the loss is {float(loss.detach())}", where=f"sanity batch {step}")

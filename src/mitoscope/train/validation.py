@@ -99,7 +99,7 @@ def judge_detector(
     was_training = family.training
     try:
         network = family.eval().exportable().eval()
-        find = finder(network, device=job.fabric.device, bfloat16=job.bfloat16)
+        find = finder(network, device=job.fabric.device, autocast=job.autocast)
         return judge_points(find, family, fields, job.recipe, tiles_max=tiles_max)
     finally:
         family.train(was_training)
@@ -129,7 +129,7 @@ def scores_of(job: Job, family: Family, batches: Sequence[Batch]) -> tuple[Float
     scores, targets = [], []
     try:
         network = family.eval().exportable().eval()
-        find = finder(network, device=job.fabric.device, bfloat16=job.bfloat16)
+        find = finder(network, device=job.fabric.device, autocast=job.autocast)
         for batch in batches:
             scores.append(find(batch.rgb.numpy())[:, 0].astype(np.float64))
             targets.append(batch.score.numpy().astype(np.float64))
@@ -154,7 +154,7 @@ def mean_loss(job: Job, family: Family, batches: Sequence[Batch]) -> float:
         losses = []
         for place, batch in enumerate(batches):
             torch.manual_seed(place)
-            with torch.no_grad(), job.fabric.autocast():
+            with torch.no_grad(), job.autocast():
                 losses.append(float(family.loss(on_device(batch, job.fabric.device))))
         return sum(losses) / len(losses)
     finally:
