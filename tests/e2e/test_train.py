@@ -126,8 +126,8 @@ def test_a_run_that_is_stopped_leaves_a_checkpoint_and_goes_on(
 
 def test_two_processes_train_one_network_in_bfloat16(mitoscope: Run, painted: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    changes = ("--set", "run.devices=2", "--set", "phases.1.steps=18", "--set", "validation.every=10")
-    changes += ("--set", "run.precision=bf16-mixed")
+    settings = ("run.devices=2", "run.precision=bf16-mixed", "phases.1.steps=18", "validation.every=10")
+    changes = [word for setting in settings for word in ("--set", setting)]
     done = mitoscope("train", painted / "recipe.toml", "--data", painted, "--out", out, *changes)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("short 0.1.0 written to") == 1  # one process speaks for both
