@@ -30,6 +30,13 @@ def test_a_batch_has_its_three_sets(pictures: tuple[Picture, ...]) -> None:
     assert all(w.picture >= 4 for w in windows[60:])  # BG-Rand comes from whole fields
 
 
+def test_without_a_field_that_has_no_figure_none_is_transplanted(pictures: tuple[Picture, ...]) -> None:
+    with_figures = tuple(one for one in pictures if len(one.figures))
+    foreground = _plan(with_figures).windows(0, HardPool.empty(), seed=0)[:40]
+    assert all(w.paste_on is None for w in foreground)
+    assert any(w.picture < 4 for w in foreground)  # crops still are
+
+
 def test_two_figures_to_62_backgrounds_in_every_batch(pictures: tuple[Picture, ...]) -> None:
     plan = _plan(pictures, foreground=2, bg_hard=30, bg_random=32)
     hard = HardPool.even([(5, 50.0, 60.0)])

@@ -32,8 +32,8 @@ class SemiConfig(Config):
     foreground, bg_hard, bg_random : int
         Windows with a mitotic figure, at hard negatives, at random places; 2 : 62 in the paper.
     field_share, paste_share : float
-        Of the foreground: from whole fields (*FG-Lab* proper); of the crops: transplanted into another
-        laboratory.
+        Of the foreground: from whole fields (*FG-Lab* proper); of the crops: transplanted into a whole field
+        without figures, where there is one.
     mined : int
         Windows of the foreground with a figure mined from unlabelled slides (*FG-WSI*); they are the fields
         whose source is named in `mined_source`.
@@ -127,8 +127,13 @@ class BgRand:
     weight: NDArray[np.float64]
     like_crop_share: float = 0.5
 
+    @property
+    def any_free(self) -> bool:
+        """Whether a picture has no mitotic figure."""
+        return any(not len(self.pictures[place].figures) for place in self.index.tolist())
+
     def place(self, random: np.random.Generator, *, free: bool = False) -> tuple[int, float, float]:
-        """Draw a picture and a place on it; `free` asks for a picture without mitotic figures."""
+        """Draw a picture and a place on it; `free` asks for one without mitotic figures, see `any_free`."""
         while True:
             picture = int(random.choice(self.index, p=self.weight))
             shape = self.pictures[picture]
@@ -211,7 +216,7 @@ def plan_semi(fields: tuple[Field, ...], config: SemiConfig) -> BatchPlan:
         crops=np.array([(p, f) for p, f, crop in pairs if crop], dtype=np.int64).reshape(-1, 2),
         fields=np.array([(p, f) for p, f, crop in pairs if not crop], dtype=np.int64).reshape(-1, 2),
         field_share=config.field_share,
-        paste_share=config.paste_share,
+        paste_share=config.paste_share if bg_rand.any_free else 0.0,
         background=bg_rand,
         pictures=pictures,
         jitter_px=JITTER * config.window_px,
