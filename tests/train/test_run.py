@@ -10,12 +10,16 @@ import pytest
 import torch
 
 from mitoscope.bundle import load_bundle
+from mitoscope.data.catalogue import BRECAHAD, MITOSIS_CROPS, NEGATIVE_FIELDS
+from mitoscope.data.sources import read_fields
 from mitoscope.errors import IncompleteRunError, LedgerMismatchError, NonFiniteError, OutputError
 from mitoscope.models.fcn_resnet import FcnResnet12
 from mitoscope.train import Recipe, run, train
 from mitoscope.train.checkpoint import CHECKPOINT_NAME, load
-from mitoscope.train.job import Job, new_state
+from mitoscope.train.job import Job, new_state, setup
 from mitoscope.train.journal import read_metrics
+from mitoscope.train.packing import training_sources
+from mitoscope.train.repeats import Member
 from mitoscope.train.state import State, weights_hash
 
 from .conftest import job_of
@@ -147,6 +151,13 @@ def test_steps_compute_in_the_precision_of_the_recipe(
     train(changed, tiny_data, tmp_path / "run")
     assert len(seen) == recipe.steps + 2  # and the two batches before the first step
     assert set(seen) == {expected}
+
+
+def test_only_what_was_learnt_from_is_named(tiny_data: Path, tmp_path: Path, recipe: Recipe) -> None:
+    every = read_fields(recipe.data.source, tiny_data, mpp=recipe.model.mpp)
+    fields = [field for field in every if field.source != NEGATIVE_FIELDS.name]
+    job = setup(recipe, fields, tiny_data, out=tmp_path, member=Member("", recipe.run.seed, None))
+    assert [one.name for one in training_sources(job)] == [MITOSIS_CROPS.title, BRECAHAD.title]
 
 
 def test_nan_is_never_the_best(job: Job) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -116,10 +117,22 @@ def read_fields(config: SourceConfig, data: Path, *, mpp: float) -> list[Field]:
     return [field for truth in truths for field in _annotated(truth, data, mpp)]
 
 
-def provenance(config: SourceConfig, data: Path) -> tuple[Provenance, ...]:
-    """Return whom to name for a source, with hashes of its content."""
+def provenance(
+    config: SourceConfig, data: Path, fields: Iterable[Field] | None = None
+) -> tuple[Provenance, ...]:
+    """Return whom to name for a source, with hashes of its content.
+
+    Parameters
+    ----------
+    config : SourceConfig
+    data : Path
+        The data folder.
+    fields : iterable of Field, optional
+        What was taken of it; of the open data only what they come from is named. By default all.
+    """
     if isinstance(config, OpenData):
-        return tuple(_of_catalogue(source, data) for source in CATALOGUE)
+        taken = None if fields is None else {field.source for field in fields}
+        return tuple(_of_catalogue(one, data) for one in CATALOGUE if taken is None or one.name in taken)
     if isinstance(config, SyntheticSlides):
         return (
             Provenance(

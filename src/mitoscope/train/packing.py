@@ -112,9 +112,10 @@ def measures(family: Family, score: NDArray[np.float64], target: NDArray[np.floa
 
 def training_sources(job: Job) -> tuple[TrainingSource, ...]:
     """Return all data that the weights have seen, with those of the weights that the run began with."""
+    fields = (*job.split.training, *job.split.validation)
     own = tuple(
         TrainingSource(name=one.title, licence=one.licence, attribution=one.attribution, sha256=(one.sha256,))
-        for one in (*provenance(job.recipe.data.source, job.data), *job.further)
+        for one in (*provenance(job.recipe.data.source, job.data, fields), *job.further)
     )
     return tuple(dict.fromkeys((*own, *(job.origin.training if job.origin else ()))))
 
