@@ -42,7 +42,10 @@ class Variant:
 WHOLE = "whole"
 VARIANTS = {
     WHOLE: Variant("the whole recipe"),
-    "fields": Variant("without the fields that have no figure", without=(NEGATIVE_FIELDS.name,)),
+    "fields": Variant(
+        "without the fields that have no figure, so without transplanted figures",
+        without=(NEGATIVE_FIELDS.name,),
+    ),
     "mining": Variant("without hard-negative mining", ("mining.at=[]",)),
     "transfer": Variant("without contrast transfer", ("augment.contrast_transfer=0.0",)),
     "stain": Variant("without stain jitter", ("augment.stain_strength=0.0",)),

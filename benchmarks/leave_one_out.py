@@ -1,12 +1,13 @@
 """How a detector does on a laboratory that it has learnt nothing from: leave one laboratory out.
 
-    python benchmarks/leave_one_out.py --out FOLDER [--steps 3000] [--only LABORATORY] [--write]
+    python benchmarks/leave_one_out.py --out FOLDER [--steps 6000] [--only LABORATORY] [--write]
 
 The recipe is that of the second look, run as a detector of its own over whole pictures. For each laboratory
 with labelled figures it is trained on the pictures of the others and tested on all of its pictures; the
 threshold is the one of greatest F1 on MiDeSeC, which nothing is trained on. Matching `tupac`, intervals of
-95 % by drawing cases. Crops are 128 px around a figure, so that precision there is that of figures among the
-cells around them; BreCaHAD has whole fields with every nucleus labelled. A run that was stopped goes on.
+95 % by drawing cases (BreCaHAD has three, so that its interval says little). Crops are 128 px around a
+figure: false figures there are those among a few cells around it, which flatters. BreCaHAD has whole fields
+with every nucleus labelled. A run that was stopped goes on.
 """
 
 from __future__ import annotations
