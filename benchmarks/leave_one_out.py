@@ -27,6 +27,7 @@ from mitoscope.bundle.network import find_points, open_network
 from mitoscope.data.field import Field
 from mitoscope.data.reading import read_midesec
 from mitoscope.data.sampling.semi import is_crop
+from mitoscope.data.split import SplitConfig
 from mitoscope.experiments.trained.networks import Lesson, learn
 from mitoscope.experiments.trained.open_fields import OPEN_DATA, open_fields
 from mitoscope.models.build import build
@@ -37,7 +38,6 @@ from mitoscope.train.validation import judge_points
 RECIPE = Path(__file__).parents[1] / "recipes" / "semi-fcn.toml"
 RESULT = Path(__file__).parent / "results" / "leave_one_out.md"
 LABORATORIES = ("midog21", "midogpp", "brecahad")
-CASE, EVERY_NTH = "BreCaHAD/Case_10", 9
 
 
 def main() -> None:
@@ -56,7 +56,7 @@ def main() -> None:
         if not told.exists():
             recipe = _recipe(laboratory, options.steps)
             others = open_fields(options.data, only=(), without=(laboratory,), tested=())
-            held_out = _held_out(others) if laboratory == "midog21" else ()
+            held_out = _held_out(others, recipe.data.split) if laboratory == "midog21" else ()
             bundle = learn(Lesson(recipe, others, options.data, OPEN_DATA, held_out), options.out)
             scores = _judged(laboratory, bundle, recipe, options.data)
             told.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
@@ -66,13 +66,13 @@ def main() -> None:
         write_page(RESULT, __doc__, [stamp(), "", *_table(rows)])
 
 
-def _held_out(fields: Sequence[Field]) -> tuple[str, ...]:
+def _held_out(fields: Sequence[Field], split: SplitConfig) -> tuple[str, ...]:
     """Return the cases that judge where MIDOG 2021 is left out; slides of other crops are not known."""
-    return (CASE, *[field.case for field in fields if is_crop(field)][::EVERY_NTH])
+    return (*split.held_out, *[field.case for field in fields if is_crop(field)][:: split.every_nth])
 
 
 def _recipe(laboratory: str, steps: int) -> Recipe:
-    changes = [f"phases.0.steps={steps}", "run.precision=bf16-mixed", "run.threads=1"]
+    changes = [f"phases.0.steps={steps}", "run.precision=bf16-mixed"]
     if laboratory == "brecahad":
         changes.append("data.split.held_out=[]")
     recipe = read_recipe(RECIPE, changes)

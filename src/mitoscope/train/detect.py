@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final
 
@@ -52,10 +52,7 @@ class Searched:
 
 
 def finder(
-    network: nn.Module,
-    *,
-    device: torch.device,
-    autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
+    network: nn.Module, *, device: torch.device, autocast: Callable[[], AbstractContextManager[object]]
 ) -> Find:
     """Return a network in evaluation mode as a function of arrays."""
 
