@@ -1,6 +1,7 @@
 """Whether the loops of curation help: label errors and detector F1 before and after, on known truth.
 
-    python benchmarks/curation.py [--repeats 3] [--cases 6] [--side 1024] [--steps 80] [--out FOLDER]
+    PYTHONPATH=. python benchmarks/curation.py [--repeats 3] [--cases 6] [--side 1024] [--steps 80]
+        [--out FOLDER]
 
 Synthetic slides, three simulated experts at the published rates: the first overlooks 6 % of the figures,
 two differ on 20 % of the cells and take 1 % of the places without a cell for a figure; half of their errors
@@ -28,7 +29,6 @@ from scipy import stats
 from mitoscope.curation.board import Grid, ask_second, relabelled
 from mitoscope.curation.freeze import Frozen, Query, freeze
 from mitoscope.curation.review import ask_third, conclude, open_review
-from mitoscope.curation.simulated import SimulatedExpert, SimulatedStudy, TrueCells
 from mitoscope.evaluate import PROTOCOLS, evaluate
 from mitoscope.geometry import Mpp, SizePx
 from mitoscope.labels import MITOTIC_FIGURE
@@ -42,8 +42,10 @@ from mitoscope.loops.material import Material
 from mitoscope.loops.missed import MissedConfig, find_missed
 from mitoscope.loops.recipe_learner import RecipeLearner
 from mitoscope.slide.synthetic import SyntheticSlideConfig, write_slide
-from mitoscope.store import Policy, Rater, Round, RoundKind, Session, SlideRecord, Store
+from mitoscope.store import Policy, Rater, Round, RoundKind, SlideRecord, Store
 from mitoscope.train import Recipe
+from tests.curation.simulated import KnownCells, SimulatedExpert, SimulatedStudy
+from tests.store.session import Session
 
 TEST_CASES = 3
 MAJORITY = Query(policy=Policy.MAJORITY)
@@ -120,7 +122,7 @@ class Bench:
         study: SimulatedStudy,
         experts: list[SimulatedExpert],
         learner: RecipeLearner,
-        test: dict[SlideRecord, TrueCells],
+        test: dict[SlideRecord, KnownCells],
         options: argparse.Namespace,
     ) -> None:
         self.folder, self.study, self.experts, self.learner = folder, study, experts, learner
@@ -255,7 +257,7 @@ def label_by_hand(study: SimulatedStudy, experts: list[SimulatedExpert]) -> None
     study.read(experts[2], "third expert")
 
 
-def paint(folder: Path, slides: int, side: int, *, first: int) -> dict[SlideRecord, TrueCells]:
+def paint(folder: Path, slides: int, side: int, *, first: int) -> dict[SlideRecord, KnownCells]:
     """Write slides full of tissue, dense in figures and look-alikes, and return their true cells."""
     densities: dict[str, Any] = {"mitoses_per_mm2": 250.0, "hot_spot_mitoses_per_mm2": 250.0}
     values: dict[str, Any] = densities | {
@@ -270,7 +272,7 @@ def paint(folder: Path, slides: int, side: int, *, first: int) -> dict[SlideReco
         figures = write_slide(folder / f"slide {seed}.tiff", config).figures
         points = np.array([(one.x_px0, one.y_px0) for one in figures]).reshape(-1, 2)
         record = SlideRecord(f"slide {seed}.tiff", SizePx(side, side), Mpp.square(0.25), case=f"case {seed}")
-        painted[record] = TrueCells(points, tuple(one.label for one in figures))
+        painted[record] = KnownCells(points, tuple(one.label for one in figures))
     return painted
 
 

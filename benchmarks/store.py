@@ -6,7 +6,7 @@ Measured, each with what it is held to on 2 cores:
 * cells in a viewport and the next unlabelled cell among a million, < 20 ms;
 * one label committed durably, < 10 ms median, beside the smallest durable commit the disk allows.
 
-Run: ``python benchmarks/store.py [--cells 1000000] [--data FOLDER] [--dir FOLDER]``.
+Run: ``PYTHONPATH=. python benchmarks/store.py [--cells 1000000] [--data FOLDER] [--dir FOLDER]``.
 """
 
 from __future__ import annotations
@@ -26,18 +26,8 @@ from machine import stamp
 
 from mitoscope.geometry import BoxPx0, SizePx
 from mitoscope.labels import DEFAULT_LABELS
-from mitoscope.store import (
-    Cells,
-    LabelEvents,
-    Rater,
-    Round,
-    RoundKind,
-    Session,
-    SlideRecord,
-    Source,
-    Store,
-    Study,
-)
+from mitoscope.store import Cells, LabelEvents, Rater, Round, RoundKind, SlideRecord, Source, Store, Study
+from tests.store.session import Session
 
 SLIDES = 20
 SIDE_PX0 = 100_000

@@ -18,14 +18,15 @@ import pytest
 from mitoscope import cli
 from mitoscope.curation.board.embedding_file import CellPoints, write_points
 from mitoscope.curation.select import read_choice
-from mitoscope.curation.simulated import SimulatedExpert, SimulatedStudy
 from mitoscope.detections import Detections
 from mitoscope.exchange import detections_csv
 from mitoscope.labels import MITOTIC_FIGURE
 from mitoscope.loops.board_keeping import labels_before
 from mitoscope.slide.synthetic import SyntheticSlideConfig, write_slide
-from mitoscope.store import Rater, Round, RoundKind, Session, Store
+from mitoscope.store import Rater, Round, RoundKind, Store
 from tests.curation.making import scattered_truth
+from tests.curation.simulated import SimulatedExpert, SimulatedStudy
+from tests.store.session import Session
 
 EXPERTS = [SimulatedExpert(f"expert {n}", miss={MITOTIC_FIGURE.name: 0.3}, confusion=0.1) for n in (1, 2, 3)]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mitoscope.curation.simulated import SimulatedStudy
 from mitoscope.store import Store
+from tests.curation.simulated import SimulatedStudy
 
 from .making import scattered_truth
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from mitoscope.curation.simulated import TrueCells
 from mitoscope.geometry import Mpp, SizePx
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
 from mitoscope.store import SlideRecord
+from tests.curation.simulated import KnownCells
 
 SIDE_PX0 = 4_000
 
 
-def scattered_truth(cells: int, *, slides: int, figures: float = 0.5) -> dict[SlideRecord, TrueCells]:
+def scattered_truth(cells: int, *, slides: int, figures: float = 0.5) -> dict[SlideRecord, KnownCells]:
     """Return true cells on a grid of each slide, 100 px and more apart, a share of them figures."""
     columns = 30
     if cells > columns * columns:
@@ -27,5 +27,5 @@ def scattered_truth(cells: int, *, slides: int, figures: float = 0.5) -> dict[Sl
         slide = SlideRecord(
             f"slide {number}.svs", SizePx(SIDE_PX0, SIDE_PX0), Mpp.square(0.25), case=f"case {number}"
         )
-        truth[slide] = TrueCells(points, tuple(labels))
+        truth[slide] = KnownCells(points, tuple(labels))
     return truth

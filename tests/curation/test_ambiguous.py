@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from mitoscope.curation.ambiguous import settle_ambiguous
-from mitoscope.curation.simulated import SimulatedExpert, SimulatedStudy
 from mitoscope.errors import FormatError
 from mitoscope.store import Policy, Round, RoundKind
+from tests.curation.simulated import SimulatedExpert, SimulatedStudy
 
 
 def test_only_disputed_cells_get_a_class_and_only_once(study: SimulatedStudy) -> None:

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from mitoscope.curation.simulated import TrueCells
 from mitoscope.geometry import Mpp, SizePx
 from mitoscope.slide.synthetic import SyntheticSlideConfig, Truth, write_slide
 from mitoscope.store import SlideRecord
+from tests.curation.simulated import KnownCells
 
 SIDE = 640
 
 
-def synthetic_slides(folder: Path, slides: int, *, side: int = SIDE) -> dict[SlideRecord, TrueCells]:
+def synthetic_slides(folder: Path, slides: int, *, side: int = SIDE) -> dict[SlideRecord, KnownCells]:
     """Write slides full of tissue, dense in figures and look-alikes, and return their true cells."""
     truths = [write_slide(folder / f"slide {n}.tiff", dense(side, seed=n)) for n in range(slides)]
     return {record_of(truth, n): true_cells(truth) for n, truth in enumerate(truths)}
@@ -37,10 +37,10 @@ def record_of(truth: Truth, number: int) -> SlideRecord:
     return SlideRecord(truth.image, size, Mpp.square(truth.config.mpp), case=f"case {number}")
 
 
-def true_cells(truth: Truth) -> TrueCells:
+def true_cells(truth: Truth) -> KnownCells:
     """Return what was painted."""
     points = np.array([(one.x_px0, one.y_px0) for one in truth.figures]).reshape(-1, 2)
-    return TrueCells(points, tuple(one.label for one in truth.figures))
+    return KnownCells(points, tuple(one.label for one in truth.figures))
 
 
 DETECTOR: dict[str, Any] = {

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.curation.simulated import TrueCells, chance
 from mitoscope.detections import Detections
 from mitoscope.labels import MITOTIC_FIGURE
 from mitoscope.loops.consistency import Find
 from mitoscope.loops.learner import Lesson, SlideFile
+from tests.curation.simulated import KnownCells, chance
 
 
 class Oracle:
@@ -20,13 +20,13 @@ class Oracle:
 
     Parameters
     ----------
-    truth : mapping of str to TrueCells
+    truth : mapping of str to KnownCells
         By the stem of the slide.
     recall : float
         Share of the true cells that it finds.
     """
 
-    def __init__(self, truth: Mapping[str, TrueCells], *, recall: float = 1.0, seed: int = 0) -> None:
+    def __init__(self, truth: Mapping[str, KnownCells], *, recall: float = 1.0, seed: int = 0) -> None:
         self._truth, self._recall, self._seed = truth, recall, seed
         self.lessons: list[Lesson] = []
         self.detected: list[str] = []

@@ -10,7 +10,6 @@ import pytest
 
 from mitoscope.curation.freeze import Frozen, Query, freeze
 from mitoscope.curation.review import ask_third, conclude, review_state
-from mitoscope.curation.simulated import SimulatedExpert, SimulatedStudy, TrueCells
 from mitoscope.errors import LedgerMismatchError, TrainingDataError
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
 from mitoscope.loops.hard_examples import HardExamplesConfig, find_hard_examples
@@ -18,11 +17,12 @@ from mitoscope.loops.material import Material
 from mitoscope.loops.missed import MissedConfig, find_missed
 from mitoscope.store import Policy, Round, RoundKind, Store
 from tests.curation.making import scattered_truth
+from tests.curation.simulated import KnownCells, SimulatedExpert, SimulatedStudy
 
 from .oracle import Oracle
 
 TRUTH = scattered_truth(30, slides=4)
-BY_STEM: dict[str, TrueCells] = {slide.name.removesuffix(".svs"): cells for slide, cells in TRUTH.items()}
+BY_STEM: dict[str, KnownCells] = {slide.name.removesuffix(".svs"): cells for slide, cells in TRUTH.items()}
 FILES = {slide.name: Path(slide.name) for slide in TRUTH}
 EXPERTS = [SimulatedExpert(f"expert {n}", miss={MITOTIC_FIGURE.name: 0.3}, confusion=0.0) for n in (1, 2, 3)]
 RECORDED = Query(policy=Policy.RECORDED)

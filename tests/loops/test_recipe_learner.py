@@ -14,13 +14,13 @@ import tomli_w
 from PIL import Image
 
 from mitoscope.curation.freeze import Frozen, Query, freeze, read_frozen
-from mitoscope.curation.simulated import SimulatedExpert, SimulatedStudy, TrueCells
 from mitoscope.errors import ConfigError, ScaleError
 from mitoscope.geometry import BoxPx
 from mitoscope.labels import MITOTIC_FIGURE
 from mitoscope.slide import open_slide
 from mitoscope.store import Policy, Round, RoundKind, SlideRecord, Store
 from tests.cli.test_curate import run
+from tests.curation.simulated import KnownCells, SimulatedExpert, SimulatedStudy
 
 from .lessons import CLASSIFIER, DETECTOR, synthetic_slides
 
@@ -38,7 +38,7 @@ class Place:
     """A folder with slides and a study, and what is true on them."""
 
     folder: Path
-    truth: dict[SlideRecord, TrueCells]
+    truth: dict[SlideRecord, KnownCells]
 
 
 @pytest.fixture(scope="module")

@@ -11,13 +11,13 @@ import pytest
 import tifffile
 
 from mitoscope.curation.freeze import Query, freeze
-from mitoscope.curation.simulated import SimulatedExpert, SimulatedStudy
 from mitoscope.errors import LedgerMismatchError, TrainingDataError
 from mitoscope.loops.material import Material
 from mitoscope.loops.mining import MiningConfig
 from mitoscope.loops.self_train import self_train
 from mitoscope.store import Policy, Round, RoundKind, Store
 from tests.curation.making import scattered_truth
+from tests.curation.simulated import SimulatedExpert, SimulatedStudy
 
 from .oracle import Oracle
 

@@ -8,7 +8,8 @@ import sys
 import time
 from pathlib import Path
 
-from mitoscope.store import Session, Store
+from mitoscope.store import Store
+from tests.store.session import Session
 
 
 def main(path: Path, writer: int) -> None:

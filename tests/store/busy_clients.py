@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from mitoscope.errors import ConflictError, StoreError
-from mitoscope.store import Round, RoundKind, Session, Store
+from mitoscope.store import Round, RoundKind, Store
+from tests.store.session import Session
 
 CELLS = 50
 Seen = dict[str, Any]

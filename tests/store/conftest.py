@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mitoscope.store import Rater, RaterKind, Round, RoundKind, Session, Source, Store
+from mitoscope.store import Rater, RaterKind, Round, RoundKind, Source, Store
+from tests.store.session import Session
 
 from .making import ChildScript, scattered_study
 
@@ -44,9 +45,14 @@ def child() -> Iterator[ChildScript]:
     started: list[subprocess.Popen[str]] = []
 
     def run(script: str, *arguments: object) -> subprocess.Popen[str]:
-        command = [sys.executable, str(Path(__file__).parent / script), *map(str, arguments)]
+        command = [sys.executable, "-m", f"tests.store.{Path(script).stem}", *map(str, arguments)]
         process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parents[2],
         )
         started.append(process)
         return process

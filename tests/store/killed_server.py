@@ -15,7 +15,8 @@ import sys
 import time
 from pathlib import Path
 
-from mitoscope.store import Geometry, Session, Store
+from mitoscope.store import Geometry, Store
+from tests.store.session import Session
 
 
 def serve(path: Path, trial: int, pipe: int) -> None:

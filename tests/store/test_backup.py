@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from mitoscope.errors import OutputError, StoreError
-from mitoscope.store import Session, Source, Store
+from mitoscope.store import Source, Store
+from tests.store.session import Session
 
 from .making import ChildScript, scattered_study
 

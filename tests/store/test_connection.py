@@ -17,10 +17,11 @@ from mitoscope.errors import (
     StoreVersionError,
 )
 from mitoscope.geometry import BoxPx0
-from mitoscope.store import Rater, Session, Source, Store
+from mitoscope.store import Rater, Source, Store
 from mitoscope.store import connection as module
 from mitoscope.store.connection import atomic, open_file
 from mitoscope.store.schema import MIGRATIONS, SCHEMA_VERSION, Migration, statements
+from tests.store.session import Session
 
 from .making import scattered_study
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from mitoscope.errors import OutputError
-from mitoscope.store import Geometry, Session, Source, Store
+from mitoscope.store import Geometry, Source, Store
+from tests.store.session import Session
 
 from .making import scattered_study
 

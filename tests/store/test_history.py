@@ -8,8 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mitoscope.errors import StoreError
-from mitoscope.store import Geometry, Rater, Session, Shape, SlideRecord, Store
+from mitoscope.store import Geometry, Rater, Shape, SlideRecord, Store
 from mitoscope.store.history import Snapshot, last_seq, present
+from tests.store.session import Session
 
 SQUARE = [[10.0, 10.0], [20.0, 10.0], [20.0, 20.0]]
 coordinate = st.floats(0, 5000, allow_nan=False)

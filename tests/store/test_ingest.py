@@ -18,7 +18,6 @@ from mitoscope.store import (
     LabelEvents,
     Rater,
     RaterKind,
-    Session,
     SlideRecord,
     Source,
     Store,
@@ -26,6 +25,7 @@ from mitoscope.store import (
     ingest_rows,
     sift,
 )
+from tests.store.session import Session
 
 from .making import scattered_study
 from .strategies import studies

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mitoscope.store import Session, Source, Store
+from mitoscope.store import Source, Store
+from tests.store.session import Session
 
 from .making import ChildScript, scattered_study
 

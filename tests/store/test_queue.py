@@ -19,7 +19,6 @@ from mitoscope.store import (
     Rater,
     Round,
     RoundKind,
-    Session,
     SlideRecord,
     Source,
     Store,
@@ -27,6 +26,7 @@ from mitoscope.store import (
     queue,
     viewport,
 )
+from tests.store.session import Session
 
 from .making import scattered_study
 

@@ -9,7 +9,8 @@ import pytest
 
 from mitoscope.errors import ConflictError, FormatError, StoreError
 from mitoscope.geometry import BoxPx0
-from mitoscope.store import Geometry, Rater, Round, RoundKind, Session, Shape, Store
+from mitoscope.store import Geometry, Rater, Round, RoundKind, Shape, Store
+from tests.store.session import Session
 
 
 def test_a_change_since_it_was_seen_is_a_conflict(store: Store) -> None:

@@ -10,10 +10,11 @@ import pytest
 
 from mitoscope.geometry import Mpp, SizePx
 from mitoscope.labels import DEFAULT_LABELS
-from mitoscope.store import Geometry, Rater, RaterKind, Round, Session, SlideRecord, Store
+from mitoscope.store import Geometry, Rater, RaterKind, Round, SlideRecord, Store
 from mitoscope.store.cell_seen import cell_seen
 from mitoscope.store.cells_seen import cells_seen
 from mitoscope.store.sight import Sight
+from tests.store.session import Session
 
 
 def _study(path: Path) -> Store:

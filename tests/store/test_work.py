@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from mitoscope.errors import ConflictError, StoreError
 from mitoscope.geometry import BoxPx0
-from mitoscope.store import RegionKind, Round, RoundKind, Session, Store
+from mitoscope.store import RegionKind, Round, RoundKind, Store
 from mitoscope.store import connection as module
 from mitoscope.store.board import BoardPlace, add_board, read_board, read_places
 from mitoscope.store.interest import add_interest, read_interests, remove_interest
@@ -49,6 +49,7 @@ from mitoscope.store.terms import (
     read_round_row,
     write_terms,
 )
+from tests.store.session import Session
 
 SQUARE = np.array([[0.0, 0.0], [100.0, 0.0], [100.0, 100.0], [0.0, 100.0]])
 

@@ -14,11 +14,12 @@ import pytest
 from scipy import stats
 
 from mitoscope.labels import Label, LabelSet
-from mitoscope.store import Geometry, Rater, Session
+from mitoscope.store import Geometry, Rater
 from mitoscope.store.setting import write_setting
 from mitoscope.web import SlideShelf, create_app
 from mitoscope.web.opening import open_study
 from mitoscope.web.shelf import find_slide_files
+from tests.store.session import Session
 
 from .making import Clinic, Person, enter
 

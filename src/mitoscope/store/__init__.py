@@ -21,7 +21,6 @@ from mitoscope.store.records import (
     SlideRecord,
     Study,
 )
-from mitoscope.store.session import Session
 from mitoscope.store.store import Store
 
 __all__ = [
@@ -43,7 +42,6 @@ __all__ = [
     "RegionKind",
     "Round",
     "RoundKind",
-    "Session",
     "Shape",
     "SlideRecord",
     "Source",

@@ -6,9 +6,10 @@ import pytest
 
 from mitoscope.curation.board import ask_second, open_board, relabelled
 from mitoscope.curation.review import ask_third, conclude, review_state
-from mitoscope.curation.simulated import SimulatedExpert, SimulatedStudy
 from mitoscope.errors import IncompleteRunError
-from mitoscope.store import Policy, Rater, Round, RoundKind, Session
+from mitoscope.store import Policy, Rater, Round, RoundKind
+from tests.curation.simulated import SimulatedExpert, SimulatedStudy
+from tests.store.session import Session
 
 FAULTLESS = SimulatedExpert("expert 1", miss={}, confusion=0)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from mitoscope.curation.candidates import propose, proposed_scores
-from mitoscope.curation.simulated import SimulatedExpert, SimulatedStudy
 from mitoscope.detections import Detections
 from mitoscope.errors import ConflictError, FormatError, StoreError
-from mitoscope.store import Policy, Rater, Round, RoundKind, Session
+from mitoscope.store import Policy, Rater, Round, RoundKind
+from tests.curation.simulated import SimulatedExpert, SimulatedStudy
+from tests.store.session import Session
 
 FOUND = {
     "slide 0.svs": Detections.of([[30, 30], [30, 40], [3_900, 30]], [0.95, 0.5, 0.31]),

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from mitoscope.curation.freeze import Manifest, Query, difference, freeze, frozen_study, read_frozen
-from mitoscope.curation.simulated import SimulatedExpert, SimulatedStudy
 from mitoscope.errors import ConfigError, FormatError, StoreDamagedError, StoreError
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
-from mitoscope.store import Geometry, Policy, Rater, Round, RoundKind, Session, Source, Store
+from mitoscope.store import Geometry, Policy, Rater, Round, RoundKind, Source, Store
+from tests.curation.simulated import SimulatedExpert, SimulatedStudy
+from tests.store.session import Session
 
 SCREENING = Round("screening", RoundKind.SCREENING)
 UNANIMOUS = Query(policy=Policy.UNANIMOUS)

@@ -6,11 +6,11 @@ import pytest
 
 from mitoscope.curation.candidates import propose
 from mitoscope.curation.review import ask_third, conclude, open_review, review_state
-from mitoscope.curation.simulated import SimulatedExpert, SimulatedStudy
 from mitoscope.detections import Detections
 from mitoscope.errors import IncompleteRunError, StoreError
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
 from mitoscope.store import Policy, Round, RoundKind
+from tests.curation.simulated import SimulatedExpert, SimulatedStudy
 
 SURE = SimulatedExpert("sure", miss={}, confusion=0)
 OTHER = SimulatedExpert("other", miss={}, confusion=0)

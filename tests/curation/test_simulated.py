@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from mitoscope.curation import agreement
-from mitoscope.curation.simulated import SimulatedExpert, SimulatedStudy, confusion_for
 from mitoscope.errors import ConfigError
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
 from mitoscope.store import Policy, Round, RoundKind, Store
+from tests.curation.simulated import SimulatedExpert, SimulatedStudy, confusion_for
 
 CELLS = [f"cell {n}" for n in range(20_000)]
 

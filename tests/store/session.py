@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from mitoscope.store import queue
-from mitoscope.store.actions import Acknowledgement, Action, Geometry, last_visible, record
+from mitoscope.store import Acknowledgement, Geometry, Store, queue
+from mitoscope.store.actions import Action, last_visible, record
 from mitoscope.store.queue import Progress
-from mitoscope.store.store import Store
 
 
 class Session:
