@@ -33,12 +33,9 @@ from results_page import write_page
 from mitoscope.errors import SlideFormatError
 from mitoscope.geometry import BoxPx, SizePx
 from mitoscope.slide import JpegTileReader, OpenSlideReader, Plane, Slide, open_slide
-from mitoscope.slide.jpeg_stream import decode_tile
-from mitoscope.slide.jpeg_tile_reader import READER
-from mitoscope.slide.positional_file import PositionalFile
+from mitoscope.slide.jpeg_tile_reader import READER, TileCache
+from mitoscope.slide.jpeg_tiles import PositionalFile, TileTable, decode_tile
 from mitoscope.slide.synthetic import SyntheticSlideConfig, write_slide
-from mitoscope.slide.tile_cache import TileCache
-from mitoscope.slide.tile_table import TileTable
 
 WINDOW_PX, HALO_PX = 2048, 64
 HELD_TO = 5.0

@@ -8,7 +8,7 @@ from pathlib import Path
 import tifffile
 
 from mitoscope.geometry import SizePx
-from mitoscope.slide.synthetic.tiff import JpegTiff
+from mitoscope.slide.synthetic.pyramid import JpegTiff
 
 
 def repeat_slide(small: Path, large: Path, *, times: int, mpp: float) -> None:

@@ -29,8 +29,7 @@ from machine import stamp
 
 from mitoscope.geometry import SizePx
 from mitoscope.slide import open_slide
-from mitoscope.slide.synthetic.pyramid import encode_tile, tiles_across
-from mitoscope.slide.synthetic.tiff import JpegTiff
+from mitoscope.slide.synthetic.pyramid import JpegTiff, encode_tile, tiles_across
 from mitoscope.web.deep_zoom import level_size, max_level
 
 TILE = 256

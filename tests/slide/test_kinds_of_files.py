@@ -23,8 +23,8 @@ from mitoscope.errors import ScaleError, SlideFormatError
 from mitoscope.geometry import BoxPx, Mpp, SizePx
 from mitoscope.infer import DetectConfig, SlideRun, detect_slide
 from mitoscope.slide import ImageSlide, JpegTileReader, OpenSlideReader, Pixels, Slide, open_slide
-from mitoscope.slide.jpeg_stream import decode_tile, stream_head
-from mitoscope.slide.reader_check import TOLERANCE_GREY
+from mitoscope.slide.jpeg_tiles import decode_tile, stream_head
+from mitoscope.slide.opening import TOLERANCE_GREY
 from mitoscope.slide.synthetic import SyntheticSlideConfig, Truth, write_slide
 
 from .coded_tiff import (

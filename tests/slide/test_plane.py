@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from mitoscope.errors import ConfigError, ScaleError
+from mitoscope.errors import ConfigError, RegionError, ScaleError
 from mitoscope.geometry import BoxPx, Mpp, SizePx
-from mitoscope.slide import MemorySlide, OpenSlideReader, Pixels, Plane, open_slide
+from mitoscope.slide import MemorySlide, OpenSlideReader, Pixels, Plane, open_slide, read_thumbnail
+from mitoscope.slide.plane import SCALE_STEPS, Sampling, best_level, exact_step, read_sampled
 
 RGB = np.random.default_rng(5).integers(0, 256, (300, 420, 3), np.uint8)
 SLIDE = MemorySlide(RGB, mpp=Mpp.square(0.25))
@@ -236,3 +237,53 @@ def test_large_window_is_read_in_parts(make_tissue: Callable[..., Any]) -> None:
     whole = plane.read(BoxPx(0, 0, plane.size.width, plane.size.height))
     part = plane.read(BoxPx(3000, 100, 300, 60))
     assert (part.rgb == whole.rgb[100:160, 3000:3300]).all()
+
+
+@settings(deadline=None)
+@given(st.floats(0.001, 5000))
+def test_steps_are_exact_in_single_precision(step: float) -> None:
+    exact = exact_step(step)
+    assert exact * SCALE_STEPS == round(exact * SCALE_STEPS)
+    assert abs(exact - step) <= 0.5 / SCALE_STEPS or step < 1 / SCALE_STEPS
+    assert float(np.float32(exact)) == exact
+
+
+def test_halving_is_the_mean_at_a_reduction_of_four() -> None:
+    """Small enough to check by hand: 8 × 8 in four quarters to 2 × 2."""
+    rgb = np.zeros((8, 8, 3), np.uint8)
+    rgb[:4, :4], rgb[:4, 4:], rgb[4:, :4], rgb[4:, 4:] = 40, 80, 120, 200
+    rgb[0, 0] = 56  # one of 16 pixels is 16 higher: the mean is 41
+    slide = MemorySlide(rgb, mpp=Mpp.square(0.25))
+    pixels = read_sampled(slide, BoxPx(0, 0, 2, 2), sampling=Sampling(0, 4.0, 4.0))
+    assert pixels.rgb[..., 0].tolist() == [[41, 80], [120, 200]]
+
+
+@pytest.mark.parametrize("side", [1, 7, 64, 199, 200, 201, 1000])
+def test_thumbnail_fits(side: int) -> None:
+    rgb = np.full((123, 200, 3), 77, np.uint8)
+    thumbnail = read_thumbnail(MemorySlide(rgb, mpp=Mpp.square(0.25)), side)
+    height, width = thumbnail.rgb.shape[:2]
+    assert width == min(side, 200) or width == min(side, 200) - 1
+    assert height == pytest.approx(width * 123 / 200, abs=1.01)
+    assert (thumbnail.rgb[thumbnail.valid] == 77).all()
+
+
+def test_thumbnail_comes_from_the_pyramid(pyramid: Any) -> None:
+    with OpenSlideReader(pyramid.path) as slide:
+        assert [best_level(slide, factor) for factor in (0.5, 1, 1.9, 2, 3.9, 4, 100)] == [
+            0,
+            0,
+            0,
+            1,
+            1,
+            2,
+            2,
+        ]
+        assert (read_thumbnail(slide, 256).rgb == slide.read(BoxPx(0, 0, 256, 256), level=2).rgb).all()
+        assert read_thumbnail(slide, 100).rgb.shape == (100, 100, 3)
+
+
+def test_thumbnail_of_no_pixels_is_refused() -> None:
+    slide = MemorySlide(np.zeros((4, 4, 3), np.uint8), mpp=Mpp.square(0.25))
+    with pytest.raises(RegionError, match="at least 1 px"):
+        read_thumbnail(slide, 0)

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import uvicorn
 
-from mitoscope.slide import open_slide
+from mitoscope.slide import open_slide, read_thumbnail
 from mitoscope.web.app import create_app
 from mitoscope.web.opening import open_study
 from mitoscope.web.serving import address_of, listen
@@ -25,7 +25,7 @@ def cycle(study: Path, slides: Path) -> None:
     """Serve a study once, look at a tile and at the cells, and stop."""
     for path in slides.iterdir():
         with open_slide(path, probe=False) as slide:
-            slide.thumbnail(64)
+            read_thumbnail(slide, 64)
     opened = open_study(study, folders=[slides])
     with opened.store as store, listen("127.0.0.1", 0) as listener:
         app = create_app(store, opened.shelf)

@@ -12,13 +12,14 @@ from mitoscope.curation.board import Grid, Layout
 from mitoscope.errors import FormatError, OutputError
 from mitoscope.fsio import atomic_write
 from mitoscope.slide.synthetic.pyramid import (
+    JpegTiff,
     ReducedLevel,
     encode_tile,
     level_sizes,
     reduce_tile,
+    reopened,
     tiles_across,
 )
-from mitoscope.slide.synthetic.tiff import JpegTiff, reopened
 
 TILE_PX = 512
 FRAME_PX = 4

@@ -12,7 +12,7 @@ from mitoscope.geometry import BoxPx0
 from mitoscope.report.drawing import Frame, PlacedBar, Rectangle, fit_frame, thin_out
 from mitoscope.report.images import Picture, picture
 from mitoscope.report.outline import tissue_path
-from mitoscope.slide import Slide, SlideInfo
+from mitoscope.slide import Slide, SlideInfo, read_thumbnail
 from mitoscope.tissue import TissueMask
 
 _PICTURE_SIDE_PX = 1400
@@ -106,7 +106,7 @@ def scanned_box(info: SlideInfo) -> BoxPx0:
 def _read(slide: Slide) -> tuple[NDArray[np.uint8], Frame]:
     size, box = slide.info.size, scanned_box(slide.info)
     enlarged = max(size.width, size.height) / max(box.width, box.height)
-    rgb = slide.thumbnail(min(math.ceil(_PICTURE_SIDE_PX * enlarged), _READ_SIDE_MAX_PX)).rgb
+    rgb = read_thumbnail(slide, min(math.ceil(_PICTURE_SIDE_PX * enlarged), _READ_SIDE_MAX_PX)).rgb
     scale_x, scale_y = rgb.shape[1] / size.width, rgb.shape[0] / size.height
     left, top = math.floor(box.x * scale_x), math.floor(box.y * scale_y)
     right, bottom = math.ceil(box.right * scale_x), math.ceil(box.bottom * scale_y)

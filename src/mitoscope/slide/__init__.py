@@ -14,15 +14,14 @@ back to level-0 pixels (px0). Workers share slides within their process through 
 array that reads like a slide; `slide.synthetic` writes slides with known truth.
 """
 
-from mitoscope.slide.fingerprint import fingerprint
 from mitoscope.slide.image_reader import ImageSlide
-from mitoscope.slide.info import Level, SlideInfo
+from mitoscope.slide.info import Level, SlideInfo, fingerprint
 from mitoscope.slide.jpeg_tile_reader import JpegTileReader
 from mitoscope.slide.memory_slide import MemorySlide
 from mitoscope.slide.opening import open_slide
 from mitoscope.slide.openslide_reader import OpenSlideReader
 from mitoscope.slide.pixels import Pixels
-from mitoscope.slide.plane import Plane
+from mitoscope.slide.plane import Plane, read_thumbnail
 from mitoscope.slide.pool import acquire
 from mitoscope.slide.probe import probe_slide
 from mitoscope.slide.slide import Slide
@@ -41,4 +40,5 @@ __all__ = [
     "fingerprint",
     "open_slide",
     "probe_slide",
+    "read_thumbnail",
 ]

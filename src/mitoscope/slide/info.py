@@ -1,4 +1,4 @@
-"""What is known about a slide, and the rules for its resolution.
+"""What is known about a slide: its description, the rules for its resolution, the identity of its content.
 
 The resolution is never guessed (promise 6): it comes from a tag of the file or from ``--mpp``, lies in
 [0.05, 5] µm/px, agrees between x and y within 5 % and with the objective power within 20 %.
@@ -6,10 +6,12 @@ The resolution is never guessed (promise 6): it comes from a tag of the file or 
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mitoscope.errors import LevelError, ScaleError
+from mitoscope.errors import LevelError, ScaleError, SlideFormatError
 from mitoscope.geometry import BoxPx, Mpp, SizePx
 
 OPTION = "--mpp"
@@ -19,6 +21,9 @@ MPP_TIMES_POWER = 10.0
 POWER_TOLERANCE = 0.20
 """Largest relative difference between the resolution and the one the objective power implies (promise 6)."""
 _MEND = "give the true value in µm per pixel with --mpp, e.g. --mpp 0.25"
+WHOLE_BELOW_BYTES = 64 << 20
+BLOCK_BYTES = 1 << 20
+BLOCKS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ class SlideInfo:
     vendor : str or None
         OpenSlide's name of the format's vendor.
     fingerprint : str
-        Identity of the content, see `mitoscope.slide.fingerprint`.
+        Identity of the content, see `fingerprint`.
     reader_reason : str or None
         Why OpenSlide reads this slide and not the fast reader; None where there was no choice.
     """
@@ -181,3 +186,55 @@ def _check_power(mpp: Mpp, power: float, *, tag: str, where: Path | str) -> None
             where=where,
             mend=_MEND,
         )
+
+
+def fingerprint(path: Path) -> str:
+    """Return the identity of a slide's content.
+
+    ``sha256:`` is the hash of the whole file, for files below 64 MiB. ``sampled-sha256:`` is the hash of the
+    size and of 64 blocks of 1 MiB, the first, the last and others evenly between: a whole-slide image of
+    10 GB would take minutes to read. A change between the blocks goes unseen, so the prefix says which one
+    it is.
+
+    A MIRAX slide is a file and a folder of the same name: the names and sizes of the folder's files and the
+    content of its ``Slidedat.ini`` are part of the hash. Of other formats of several files (VMS, DICOM) only
+    the file that was named is.
+
+    Raises
+    ------
+    SlideFormatError
+        If the file cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        size = path.stat().st_size
+        whole = size < WHOLE_BELOW_BYTES
+        if not whole:
+            digest.update(f"{size}:".encode())
+        with path.open("rb") as stream:
+            for offset in _offsets(size, whole=whole):
+                stream.seek(offset)
+                digest.update(stream.read(BLOCK_BYTES))
+        for line in _companions(path):
+            digest.update(line)
+    except OSError as error:
+        raise SlideFormatError(f"cannot be read ({error.strerror})", where=path) from None
+    return f"{'sha256' if whole else 'sampled-sha256'}:{digest.hexdigest()}"
+
+
+def _offsets(size: int, *, whole: bool) -> Iterator[int]:
+    if whole:
+        return iter(range(0, size, BLOCK_BYTES))
+    last = size - BLOCK_BYTES
+    return (last * index // (BLOCKS - 1) for index in range(BLOCKS))
+
+
+def _companions(path: Path) -> Iterator[bytes]:
+    folder = path.with_suffix("")
+    if path.suffix.lower() != ".mrxs" or not folder.is_dir():
+        return
+    for member in sorted(folder.iterdir()):
+        if member.is_file():
+            yield f"\n{member.name}:{member.stat().st_size}".encode("utf-8", "surrogateescape")
+            if member.name.lower() == "slidedat.ini":
+                yield member.read_bytes()

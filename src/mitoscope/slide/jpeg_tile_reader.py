@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 import threading
+from collections import OrderedDict
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,21 +24,77 @@ from numpy.typing import NDArray
 
 from mitoscope.errors import SlideFormatError
 from mitoscope.geometry import BoxPx, SizePx
-from mitoscope.slide.jpeg_stream import REDUCTIONS, decode_tile
+from mitoscope.slide.jpeg_tiles import REDUCTIONS, PositionalFile, TileTable, decode_tile, read_tile_tables
 from mitoscope.slide.openslide_reader import READER as OPENSLIDE
 from mitoscope.slide.openslide_reader import OpenSlideReader
-from mitoscope.slide.pixels import Pixels
-from mitoscope.slide.positional_file import PositionalFile
-from mitoscope.slide.reduction import block_means, reduced_size
+from mitoscope.slide.pixels import Pixels, block_means, reduced_size
 from mitoscope.slide.slide import Slide
-from mitoscope.slide.tile_cache import SHARED, TileCache
-from mitoscope.slide.tile_table import TileTable, read_tile_tables
 
+CACHE_BYTES = 128 << 20
+"""Room for the tiles of all slides of a process: two chunks of 2,048 px with the tiles around them."""
+
+TileKey = tuple[int, int, int, int]
+"""Reader, level, index of the tile, reduction."""
 READER = f"simplejpeg {simplejpeg.__version__}, {OPENSLIDE}"
 VENDORS = frozenset({"aperio", "generic-tiff"})
 """OpenSlide's names of the formats whose levels are plain grids of tiles, one page of a TIFF each."""
 _LOG = logging.getLogger(__name__)
 _NUMBERS = itertools.count()
+
+
+class TileCache:
+    """Decoded tiles of several slides; the one used longest ago goes first. Safe for several threads.
+
+    Parameters
+    ----------
+    max_bytes : int
+        Most bytes of pixels kept; a tile larger than that is not.
+    """
+
+    def __init__(self, max_bytes: int = CACHE_BYTES) -> None:
+        self._max_bytes = max_bytes
+        self.empty()
+
+    def empty(self) -> None:
+        """Drop everything, and the lock with it: after a fork a thread that is not here may hold it."""
+        self._lock = threading.Lock()
+        self._tiles: OrderedDict[TileKey, NDArray[np.uint8]] = OrderedDict()
+        self._bytes = 0
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of pixels kept."""
+        return self._bytes
+
+    def get(self, key: TileKey) -> NDArray[np.uint8] | None:
+        """Return a tile, or None where it is not kept. It must not be written to."""
+        with self._lock:
+            tile = self._tiles.get(key)
+            if tile is not None:
+                self._tiles.move_to_end(key)
+            return tile
+
+    def put(self, key: TileKey, tile: NDArray[np.uint8]) -> None:
+        """Keep a tile."""
+        tile.flags.writeable = False
+        with self._lock:
+            before = self._tiles.pop(key, None)
+            self._bytes += tile.nbytes - (0 if before is None else before.nbytes)
+            self._tiles[key] = tile
+            while self._bytes > self._max_bytes:
+                _, oldest = self._tiles.popitem(last=False)
+                self._bytes -= oldest.nbytes
+
+    def forget(self, reader: int) -> None:
+        """Drop the tiles of one reader."""
+        with self._lock:
+            for key in [key for key in self._tiles if key[0] == reader]:
+                self._bytes -= self._tiles.pop(key).nbytes
+
+
+SHARED = TileCache()
+"""The cache of this process. A child of a fork begins with an empty one."""
+os.register_at_fork(after_in_child=SHARED.empty)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,214 @@
-"""A slide seen at another resolution: what a detector sees."""
+"""A slide seen at another resolution, as a detector sees it: a pixel has one value whatever the window.
+
+Pillow's `resize(box=...)` weighs source pixels by their distance from the exact centre of the new pixel, but
+keeps the box in single precision: windows cut at different places differ by a grey level here and there. All
+scales are therefore multiples of 1/1024 and a window's source stays below 8192 px, so that every position is
+exact in single precision and every window gives the same pixels bit for bit (promise 16 rests on it). Pillow
+also chooses by the window's shape whether rows or columns go first; here rows always do.
+"""
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from mitoscope.errors import ConfigError
+from mitoscope.errors import ConfigError, RegionError
 from mitoscope.geometry import BoxPx, Mpp, SizePx
-from mitoscope.slide.pixels import Pixels
-from mitoscope.slide.resample import Sampling, best_level, exact_step, read_sampled, sampled_size
+from mitoscope.slide.pixels import WHITE, Pixels, reduced_size
 from mitoscope.slide.slide import Slide
 
+SCALE_STEPS = 1024
+"""Scales are multiples of 1 / SCALE_STEPS source pixels; 0.05 % of the scale at most."""
+_SOURCE_SIDE_PX = 4096
+_SUPPORT_PX = 2
+"""Half width of the bicubic kernel in pixels of the coarser image; that of the box is less."""
+_AVERAGE_FROM_STEP = 4.0
+"""From this reduction on (thumbnails) the plain mean of the pixels covered is taken."""
 TOLERANCE = 0.10
 """Relative difference of the resolution below which a level is taken as it is (CCMCT to MIDOG++: scanners of
 0.23 to 0.25 µm/px are mixed without resampling)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How new pixels are made from one level.
+
+    Parameters
+    ----------
+    level : int
+        The level read.
+    step_x, step_y : float
+        Pixels of that level per new pixel; multiples of 1 / `SCALE_STEPS`.
+    reduction : int
+        Whole factor by which the level is reduced while it is decoded; its steps then count reduced pixels
+        and are 1.
+    """
+
+    level: int
+    step_x: float
+    step_y: float
+    reduction: int = 1
+
+    @property
+    def native(self) -> bool:
+        """Whether the new pixels are the level's own, or come reduced from the decoder."""
+        return self.step_x == 1.0 and self.step_y == 1.0
+
+    @property
+    def averages(self) -> bool:
+        """Whether new pixels are plain means rather than bicubic."""
+        return max(self.step_x, self.step_y) >= _AVERAGE_FROM_STEP
+
+
+def exact_step(step: float) -> float:
+    """Return the nearest step that single precision keeps exactly; at least 1 / `SCALE_STEPS`."""
+    return max(1, round(step * SCALE_STEPS)) / SCALE_STEPS
+
+
+def sampled_size(slide: Slide, sampling: Sampling) -> SizePx:
+    """Return the size of a whole slide in new pixels; a last pixel that is partly outside counts."""
+    size = reduced_size(slide.info.level(sampling.level).size, sampling.reduction)
+    return SizePx(math.ceil(size.width / sampling.step_x), math.ceil(size.height / sampling.step_y))
+
+
+def read_sampled(slide: Slide, box: BoxPx, *, sampling: Sampling) -> Pixels:
+    """Read a box of new pixels.
+
+    A new pixel is valid where at least half of what it covers is. Damaged parts are given in new pixels.
+    """
+    if sampling.reduction > 1:
+        return slide.read_reduced(box, reduction=sampling.reduction, level=sampling.level)
+    if sampling.native:
+        return slide.read(box, level=sampling.level)
+    whole = Pixels.nothing(box.width, box.height)
+    size = sampled_size(slide, sampling)
+    inside = box.intersection(BoxPx(0, 0, size.width, size.height))
+    if inside is None:
+        return whole
+    damaged: list[BoxPx] = []
+    across = max(1, int(_SOURCE_SIDE_PX / sampling.step_x))
+    down = max(1, int(_SOURCE_SIDE_PX / sampling.step_y))
+    for y in range(inside.y, inside.bottom, down):
+        for x in range(inside.x, inside.right, across):
+            part = BoxPx(x, y, min(across, inside.right - x), min(down, inside.bottom - y))
+            pixels = _resample(slide, part, sampling)
+            rows = slice(part.y - box.y, part.bottom - box.y)
+            columns = slice(part.x - box.x, part.right - box.x)
+            whole.rgb[rows, columns] = pixels.rgb
+            whole.valid[rows, columns] = pixels.valid
+            damaged.extend(pixels.damaged)
+    return Pixels(whole.rgb, whole.valid, tuple(damaged))
+
+
+def _resample(slide: Slide, part: BoxPx, sampling: Sampling) -> Pixels:
+    level = slide.info.level(sampling.level).size
+    source = _source(part, sampling, sampled_size(slide, sampling))
+    inside = source.intersection(BoxPx(0, 0, level.width, level.height))
+    assert inside is not None  # the part lies within the slide, and margins only add to it
+    pixels = slide.read(inside, level=sampling.level)
+    colours, known = _continued(pixels, source.right - inside.right, source.bottom - inside.bottom)
+    left, top = part.x * sampling.step_x - source.x, part.y * sampling.step_y - source.y
+    right, bottom = left + part.width * sampling.step_x, top + part.height * sampling.step_y
+    kernel = Image.Resampling.BOX if sampling.averages else Image.Resampling.BICUBIC
+    rgb = _shrink(colours, part.size, kernel, box=(left, top, right, bottom))
+    valid = _shrink_mask(known, part.size, box=(left, top, right, bottom))
+    rgb[~valid] = WHITE
+    damaged = tuple(_scaled_out(lost, part, sampling) for lost in pixels.damaged)
+    return Pixels(rgb, valid, damaged)
+
+
+def _source(part: BoxPx, sampling: Sampling, whole: SizePx) -> BoxPx:
+    """Return the source pixels that a part needs, cut at the ends of the whole.
+
+    The ends are the same for every window: there Pillow cuts the kernel and renormalises it.
+    """
+    support = 1 if sampling.averages else _SUPPORT_PX
+    margin_x = math.ceil(support * max(1.0, sampling.step_x)) + 1
+    margin_y = math.ceil(support * max(1.0, sampling.step_y)) + 1
+    left = max(0, math.floor(part.x * sampling.step_x) - margin_x)
+    top = max(0, math.floor(part.y * sampling.step_y) - margin_y)
+    right = min(math.ceil(part.right * sampling.step_x) + margin_x, math.ceil(whole.width * sampling.step_x))
+    bottom = min(
+        math.ceil(part.bottom * sampling.step_y) + margin_y, math.ceil(whole.height * sampling.step_y)
+    )
+    return BoxPx(left, top, right - left, bottom - top)
+
+
+def _continued(pixels: Pixels, beyond_x: int, beyond_y: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Continue the border colours, invalid, to the end of a last new pixel that reaches beyond the slide.
+
+    White there would ring into the last pixels inside.
+    """
+    if beyond_x == beyond_y == 0:
+        return pixels.rgb, pixels.valid
+    around = ((0, beyond_y), (0, beyond_x))
+    colours = np.pad(pixels.rgb, (*around, (0, 0)), mode="edge")
+    return colours, np.pad(pixels.valid, around, constant_values=False)
+
+
+def _shrink(
+    array: NDArray[np.uint8],
+    size: SizePx,
+    kernel: Image.Resampling,
+    *,
+    box: tuple[float, float, float, float],
+) -> NDArray[np.uint8]:
+    """Resize rows, then columns: Pillow orders the two, which both round, by the window's shape."""
+    left, top, right, bottom = box
+    image = Image.fromarray(array)
+    image = image.resize((size.width, image.height), kernel, box=(left, 0, right, image.height))
+    return np.array(image.resize((size.width, size.height), kernel, box=(0, top, size.width, bottom)))
+
+
+def _shrink_mask(
+    valid: NDArray[np.bool_], size: SizePx, *, box: tuple[float, float, float, float]
+) -> NDArray[np.bool_]:
+    if valid.all():
+        return np.ones((size.height, size.width), np.bool_)
+    share = _shrink(valid.astype(np.uint8) * np.uint8(WHITE), size, Image.Resampling.BOX, box=box)
+    covered: NDArray[np.bool_] = share >= (WHITE + 1) // 2
+    return covered
+
+
+def _scaled_out(lost: BoxPx, part: BoxPx, sampling: Sampling) -> BoxPx:
+    left = max(part.x, math.floor(lost.x / sampling.step_x))
+    top = max(part.y, math.floor(lost.y / sampling.step_y))
+    right = min(part.right, math.ceil(lost.right / sampling.step_x))
+    bottom = min(part.bottom, math.ceil(lost.bottom / sampling.step_y))
+    return BoxPx(left, top, max(1, right - left), max(1, bottom - top))
+
+
+def read_thumbnail(slide: Slide, max_side_px: int) -> Pixels:
+    """Return the whole slide, reduced so that its longer side has at most `max_side_px` pixels.
+
+    A slide that is smaller than that is returned as it is.
+
+    Raises
+    ------
+    RegionError
+        If there is no pixel in it.
+    """
+    if max_side_px < 1:
+        raise RegionError(f"a thumbnail of {max_side_px} px is empty", mend="make it at least 1 px")
+    longest = max(slide.info.size.width, slide.info.size.height)
+    level = best_level(slide, longest / max_side_px)
+    size = slide.info.level(level).size
+    # Rounded up, so that the longer side does not come out a pixel too long.
+    step = math.ceil(max(1.0, max(size.width, size.height) / max_side_px) * SCALE_STEPS) / SCALE_STEPS
+    sampling = Sampling(level, step, step)
+    whole = sampled_size(slide, sampling)
+    return read_sampled(slide, BoxPx(0, 0, whole.width, whole.height), sampling=sampling)
+
+
+def best_level(slide: Slide, downsample: float) -> int:
+    """Return the level with the largest downsample that does not exceed the wanted one; else level 0."""
+    levels = slide.info.levels
+    fitting = [index for index, level in enumerate(levels) if level.downsample_x <= downsample * (1 + 1e-9)]
+    return max(fitting, key=lambda index: levels[index].downsample_x, default=0)
 
 
 class Plane:

@@ -10,8 +10,7 @@ from typing import Self
 from mitoscope.errors import LevelError, RegionError, SlideReadError
 from mitoscope.geometry import BoxPx, SizePx
 from mitoscope.slide.info import SlideInfo
-from mitoscope.slide.pixels import Pixels
-from mitoscope.slide.reduction import reduced_size
+from mitoscope.slide.pixels import Pixels, reduced_size
 
 MAX_READ_PX = 1 << 28
 """Most pixels one read may ask for: 16,384 × 16,384, 800 MB of colours."""
@@ -119,15 +118,6 @@ class Slide(ABC):
     def _read_reduced_inside(self, box: BoxPx, level: int, reduction: int) -> Pixels:
         """Read a box that lies within the reduced level; for slides that have `reductions`."""
         raise NotImplementedError
-
-    def thumbnail(self, max_side_px: int) -> Pixels:
-        """Return the whole slide, reduced so that its longer side has at most `max_side_px` pixels.
-
-        A slide that is smaller than that is returned as it is.
-        """
-        from mitoscope.slide.resample import read_thumbnail  # that module reads slides
-
-        return read_thumbnail(self, max_side_px)
 
     @abstractmethod
     def close(self) -> None:

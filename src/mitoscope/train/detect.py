@@ -17,7 +17,7 @@ from mitoscope.data.field import Field
 from mitoscope.detections import Detections
 from mitoscope.geometry import BoxPx
 from mitoscope.models.family import Layout
-from mitoscope.slide.reduction import reduced_rgb
+from mitoscope.slide.pixels import reduced_rgb
 from mitoscope.tiles.grid import Tile, TileGrid, owned
 from mitoscope.tiles.merge import suppress
 

@@ -16,7 +16,7 @@ from PIL import Image
 from mitoscope.errors import LevelError, RegionError
 from mitoscope.geometry import BoxPx, SizePx
 from mitoscope.slide import Pixels, Slide
-from mitoscope.slide.resample import best_level
+from mitoscope.slide.plane import best_level
 
 TILE_PX = 256
 QUALITY = 85

@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 from mitoscope.geometry import Mpp
 from mitoscope.slide.synthetic import SyntheticSlideConfig
 from mitoscope.slide.synthetic.anatomy import Anatomy
-from mitoscope.slide.synthetic.mitoses import PHASES
+from mitoscope.slide.synthetic.nuclei import PHASES
 from mitoscope.slide.synthetic.placement import BORDER_UM, CLEARANCE_UM, Placement, place_figures
 
 

@@ -7,9 +7,8 @@ from mitoscope.slide.synthetic.config import (
     SyntheticSlideConfig,
     domain_named,
 )
-from mitoscope.slide.synthetic.field import field_config, render_field
 from mitoscope.slide.synthetic.truth import Figure, Truth, truth_paths
-from mitoscope.slide.synthetic.writer import write_slide
+from mitoscope.slide.synthetic.writer import field_config, render_field, write_slide
 
 __all__ = [
     "DOMAINS",

@@ -7,22 +7,186 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from mitoscope.geometry import BoxPx
 from mitoscope.slide.synthetic.config import SyntheticSlideConfig
 from mitoscope.slide.synthetic.noise import Float, generator, periodic_noise, sample
-from mitoscope.slide.synthetic.outline import (
-    MacroMap,
-    draw_fat,
-    draw_ink,
-    draw_necrosis,
-    draw_out_of_focus,
-    draw_tissue,
-)
 
+MACRO_SIDE_MAX = 768
+"""Longest side of a map; keeps plan and memory small on a slide of any size."""
+MACRO_PX_MIN = 16
+"""Smallest pixel of a map in px0."""
+FAR_PX0 = 1e6
+"""Signed distance where there is no border at all."""
 Coordinates = NDArray[np.float64]
 _WIGGLE_MAX_UM = 6.0 * (3.0 + 14.0)
 """Six standard deviations of the noise on the border of the tissue."""
+
+
+@dataclass(frozen=True)
+class MacroMap:
+    """A signed distance in px0 on a coarse grid; pixel (0, 0) has its centre at px0 (step / 2, step / 2)."""
+
+    values: Float
+    step_px0: float
+
+    def at(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the map at places in px0, bilinear, held constant beyond its border."""
+        height, width = self.values.shape
+        column = np.clip(x / self.step_px0 - 0.5, 0, width - 1)
+        row = np.clip(y / self.step_px0 - 0.5, 0, height - 1)
+        left, top = column.astype(np.int64), row.astype(np.int64)
+        right, bottom = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
+        tx, ty = column - left, row - top
+        upper = self.values[top, left] * (1 - tx) + self.values[top, right] * tx
+        lower = self.values[bottom, left] * (1 - tx) + self.values[bottom, right] * tx
+        return np.asarray(upper * (1 - ty) + lower * ty)
+
+    def largest_in(self, box: BoxPx) -> float:
+        """Return a bound on the map within a box of px0."""
+        height, width = self.values.shape
+        near = box.padded(int(self.step_px0))
+        left, right = (int(np.clip(edge // self.step_px0, 0, width - 1)) for edge in (near.x, near.right))
+        top, bottom = (int(np.clip(edge // self.step_px0, 0, height - 1)) for edge in (near.y, near.bottom))
+        return float(self.values[top : bottom + 1, left : right + 1].max())
+
+
+def macro_step_px0(config: SyntheticSlideConfig) -> float:
+    """Return the side of a pixel of the maps in px0."""
+    return float(max(MACRO_PX_MIN, -(-max(config.width, config.height) // MACRO_SIDE_MAX)))
+
+
+def _shape(config: SyntheticSlideConfig) -> tuple[int, int]:
+    step = macro_step_px0(config)
+    return int(-(-config.height // step)), int(-(-config.width // step))
+
+
+def _grid(config: SyntheticSlideConfig) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    height, width = _shape(config)
+    rows, columns = np.mgrid[0:height, 0:width].astype(np.float64) + 0.5
+    return columns * macro_step_px0(config), rows * macro_step_px0(config)
+
+
+def _signed_distance(inside: NDArray[np.bool_], step_px0: float) -> MacroMap:
+    if inside.all() or not inside.any():
+        return MacroMap(np.full(inside.shape, FAR_PX0 if inside.all() else -FAR_PX0, np.float32), step_px0)
+    distance = ndimage.distance_transform_edt(inside) - ndimage.distance_transform_edt(~inside)
+    smooth = ndimage.gaussian_filter(np.asarray(distance, dtype=np.float32), 1.0) * step_px0
+    return MacroMap(smooth.astype(np.float32), step_px0)
+
+
+def _warp(config: SyntheticSlideConfig, salt: int, wavelengths: float, *, octaves: int = 3) -> Float:
+    """Return noise over the whole map, with so many waves along its longer side."""
+    height, width = _shape(config)
+    side = max(height, width, 8)
+    noise = periodic_noise(
+        generator(config.seed, 20, salt), side, wavelength=side / wavelengths, octaves=octaves
+    )
+    return noise[:height, :width]
+
+
+def draw_tissue(config: SyntheticSlideConfig) -> MacroMap:
+    """Return the signed distance to the border of the tissue islands, of the wanted total area."""
+    step, shape = macro_step_px0(config), _shape(config)
+    if config.tissue_fraction in (0.0, 1.0):
+        return _signed_distance(np.full(shape, config.tissue_fraction == 1.0), step)
+    rng = generator(config.seed, 21)
+    x, y = _grid(config)
+    closeness = np.full(shape, -np.inf)
+    for number in range(int(rng.integers(1, 4))):
+        centre_x = (
+            config.width * rng.uniform(0.3, 0.7) if number == 0 else config.width * rng.uniform(0.15, 0.85)
+        )
+        centre_y = (
+            config.height * rng.uniform(0.35, 0.65) if number == 0 else config.height * rng.uniform(0.2, 0.8)
+        )
+        radius = (
+            (1.0 if number == 0 else rng.uniform(0.35, 0.7)) * 0.5 * np.sqrt(config.width * config.height)
+        )
+        stretch = rng.uniform(0.75, 1.3)
+        distance = np.hypot((x - centre_x) / stretch, (y - centre_y) * stretch) / radius
+        closeness = np.maximum(closeness, -distance - (0 if number == 0 else 0.12))
+    closeness += 0.075 * _warp(config, 0, 3.0, octaves=2) + 0.008 * _warp(config, 4, 14.0, octaves=2)
+    edge = np.minimum(np.minimum(x, config.width - x), np.minimum(y, config.height - y))
+    closeness -= 0.5 * np.exp(-edge / (0.03 * min(config.width, config.height)))
+    inside = closeness > np.quantile(closeness, 1 - config.tissue_fraction)
+    return _signed_distance(_without_crumbs(inside), step)
+
+
+def _without_crumbs(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Drop islands below 3 % of the largest."""
+    numbers, count = ndimage.label(inside)
+    if count < 2:
+        return inside
+    areas = np.bincount(numbers.ravel())[1:]
+    keep = np.concatenate([[False], areas >= 0.03 * areas.max()])
+    return np.asarray(keep[numbers])
+
+
+def _blob(
+    config: SyntheticSlideConfig, tissue: MacroMap, *, salt: int, depth: tuple[float, float], share: float
+) -> NDArray[np.bool_]:
+    """Return a rounded region of a share of the tissue, centred between two quantiles of depth."""
+    inside = tissue.values > 0
+    if not inside.any():
+        return inside
+    rng = generator(config.seed, 22, salt)
+    low, high = np.quantile(tissue.values[inside], depth)
+    places = np.argwhere(inside & (tissue.values >= low) & (tissue.values <= high))
+    row, column = places[int(rng.integers(len(places)))]
+    x, y = _grid(config)
+    centre_x, centre_y = (column + 0.5) * tissue.step_px0, (row + 0.5) * tissue.step_px0
+    area = float(np.count_nonzero(inside)) * tissue.step_px0**2 * share
+    radius = np.sqrt(area / np.pi)
+    return np.asarray(np.hypot(x - centre_x, y - centre_y) / radius + 0.25 * _warp(config, salt, 6) < 1.0)
+
+
+def draw_fat(config: SyntheticSlideConfig, tissue: MacroMap) -> MacroMap:
+    """Return the signed distance to the border of the adipose tissue, near the edge of the tissue."""
+    inside = _blob(config, tissue, salt=1, depth=(0.0, 0.35), share=0.16)
+    return _signed_distance(inside if config.fat else np.zeros_like(inside), tissue.step_px0)
+
+
+def draw_necrosis(config: SyntheticSlideConfig, tissue: MacroMap) -> MacroMap:
+    """Return the signed distance to the border of the necrosis, deep in the tissue."""
+    inside = _blob(config, tissue, salt=2, depth=(0.55, 1.0), share=0.06)
+    return _signed_distance(inside if config.necrosis else np.zeros_like(inside), tissue.step_px0)
+
+
+def draw_out_of_focus(config: SyntheticSlideConfig, tissue: MacroMap) -> MacroMap:
+    """Return the signed distance to the border of a patch that the scanner did not focus."""
+    inside = _blob(config, tissue, salt=3, depth=(0.1, 0.8), share=0.03)
+    return _signed_distance(inside if config.out_of_focus else np.zeros_like(inside), tissue.step_px0)
+
+
+def draw_ink(config: SyntheticSlideConfig, tissue: MacroMap) -> MacroMap:
+    """Return the signed distance to the edge of a stroke of a marker pen that crosses the tissue's border."""
+    x, y = _grid(config)
+    inside = tissue.values > 0
+    if not config.ink or not inside.any() or inside.all():
+        return _signed_distance(np.zeros(x.shape, dtype=bool), tissue.step_px0)
+    rng = generator(config.seed, 23)
+    unit = np.sqrt(config.width * config.height)
+    near = np.abs(tissue.values) < 1.5 * tissue.step_px0
+    far_off = (np.minimum(x, config.width - x) > 0.08 * unit) & (
+        np.minimum(y, config.height - y) > 0.06 * unit
+    )
+    places = np.argwhere(near & far_off) if (near & far_off).any() else np.argwhere(near)
+    if not len(places):
+        return _signed_distance(np.zeros(x.shape, dtype=bool), tissue.step_px0)
+    row, column = places[int(rng.integers(len(places)))]
+    # A short, slightly bent stroke across the border.
+    outward = np.arctan2(y[row, column] - 0.5 * config.height, x[row, column] - 0.5 * config.width)
+    angle = outward + rng.uniform(0.5, 1.0) * rng.choice([-1.0, 1.0])
+    dx = x - x[row, column] - 0.03 * unit * np.cos(outward)
+    dy = y - y[row, column] - 0.03 * unit * np.sin(outward)
+    u = dx * np.cos(angle) + dy * np.sin(angle)
+    v = -dx * np.sin(angle) + dy * np.cos(angle) + 1.1 * np.square(u) / unit
+    length, width = rng.uniform(0.10, 0.14) * unit, rng.uniform(0.010, 0.016) * unit
+    ragged = width * (1 + 0.12 * _warp(config, 5, 20))
+    stroke = np.power(2 * u / length, 6) + np.power(v / ragged, 4) < 1
+    return _signed_distance(np.asarray(stroke), tissue.step_px0)
 
 
 @dataclass(frozen=True)

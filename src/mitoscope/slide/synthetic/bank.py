@@ -9,10 +9,10 @@ from functools import lru_cache
 import numpy as np
 
 from mitoscope.slide.synthetic.config import StainDomain
-from mitoscope.slide.synthetic.look_alikes import KINDS
-from mitoscope.slide.synthetic.mitoses import PHASES
 from mitoscope.slide.synthetic.noise import Float, generator, periodic_noise, sample
 from mitoscope.slide.synthetic.nuclei import (
+    KINDS,
+    PHASES,
     debris,
     erythrocyte,
     fibroblast,

@@ -12,7 +12,7 @@ from mitoscope.slide.synthetic.anatomy import Fields
 from mitoscope.slide.synthetic.bank import Bank
 from mitoscope.slide.synthetic.config import SyntheticSlideConfig
 from mitoscope.slide.synthetic.ground import fibre_weights
-from mitoscope.slide.synthetic.lattice import Lattice, Points
+from mitoscope.slide.synthetic.noise import Lattice, Points
 from mitoscope.slide.synthetic.placement import tumour_lattice
 from mitoscope.slide.synthetic.sprite import Sprite
 

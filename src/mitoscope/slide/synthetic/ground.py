@@ -11,8 +11,7 @@ from mitoscope.geometry import BoxPx
 from mitoscope.slide.synthetic.anatomy import Fields
 from mitoscope.slide.synthetic.bank import Bank
 from mitoscope.slide.synthetic.config import SyntheticSlideConfig
-from mitoscope.slide.synthetic.lattice import Lattice
-from mitoscope.slide.synthetic.noise import Float, enlarge, smoothstep, tile_of
+from mitoscope.slide.synthetic.noise import Float, Lattice, enlarge, smoothstep, tile_of
 from mitoscope.slide.synthetic.placement import tumour_lattice
 
 GRID_PX = 8

@@ -11,20 +11,149 @@ from scipy import ndimage
 
 from mitoscope.geometry import BoxPx
 from mitoscope.slide.synthetic.anatomy import Anatomy, Fields
-from mitoscope.slide.synthetic.artefacts import DustSpecks
 from mitoscope.slide.synthetic.bank import build_bank
 from mitoscope.slide.synthetic.cells import CellLayer, cell_layers
 from mitoscope.slide.synthetic.config import SyntheticSlideConfig
 from mitoscope.slide.synthetic.ground import Ground, paint_ground
-from mitoscope.slide.synthetic.noise import Float, enlarge, smoothstep, tile_of
+from mitoscope.slide.synthetic.noise import Float, enlarge, generator, smoothstep, tile_of
 from mitoscope.slide.synthetic.placement import PlacedFigure, place_figures
 from mitoscope.slide.synthetic.sprite import Sprite
-from mitoscope.slide.synthetic.stain import Stain, expose
 
+INK_DENSITY: dict[str, tuple[float, float, float]] = {
+    "blue": (1.25, 0.75, 0.22),
+    "green": (1.05, 0.35, 0.80),
+    "black": (1.15, 1.10, 1.00),
+}
+"""Optical density of a full stroke of each marker pen in red, green and blue."""
+_SPECKS_PER_CM2 = 60.0
 GRID_PX = 8
 """Fields are computed at every eighth pixel and interpolated."""
 _MARGIN_PX = 24
 _FOCUS_BLUR_UM = 1.1
+
+
+@dataclass(frozen=True)
+class Stain:
+    """The stains of one slide.
+
+    Parameters
+    ----------
+    haematoxylin, eosin, ink : ndarray of float32, shape (3,)
+        Optical density (base 10) of one unit in red, green and blue.
+    white : ndarray of float32, shape (3,)
+        Grey value of empty glass.
+    """
+
+    haematoxylin: Float
+    eosin: Float
+    ink: Float
+    white: Float
+
+    @classmethod
+    def of(cls, config: SyntheticSlideConfig) -> Stain:
+        """Return the stains of a slide: those of its domain, varied by its seed."""
+        domain, rng = config.domain, generator(config.seed, 40)
+        strengths = np.exp(rng.normal(0, domain.stain_variation, 2))
+        vectors = []
+        for vector, strength in zip(
+            (domain.haematoxylin, domain.eosin),
+            (domain.haematoxylin_strength * strengths[0], domain.eosin_strength * strengths[1]),
+            strict=True,
+        ):
+            varied = np.array(vector) * np.exp(rng.normal(0, 0.4 * domain.stain_variation, 3))
+            vectors.append((strength * varied / np.linalg.norm(varied)).astype(np.float32))
+        ink = np.array(INK_DENSITY[config.ink_colour], dtype=np.float32)
+        return cls(vectors[0], vectors[1], ink, np.array(domain.white, dtype=np.float32))
+
+    def transmit(self, haematoxylin: Float, eosin: Float, ink: Float | None = None) -> Float:
+        """Return grey values, shape (3, h, w), behind the given amounts of stain, shape (h, w)."""
+        grey = np.empty((3, *haematoxylin.shape), dtype=np.float32)
+        natural = np.float32(-np.log(10.0))
+        for channel in range(3):
+            exponent = haematoxylin * (natural * self.haematoxylin[channel])
+            exponent += eosin * (natural * self.eosin[channel])
+            if ink is not None:
+                exponent += ink * (natural * self.ink[channel])
+            np.exp(exponent, out=exponent)
+            np.multiply(exponent, self.white[channel], out=grey[channel])
+        return grey
+
+
+def expose(grey: Float, sensor: Float) -> NDArray[np.uint8]:
+    """Return grey values with the noise of the sensor as 8-bit pixels, shape (h, w, 3).
+
+    Parameters
+    ----------
+    grey : ndarray of float32, shape (3, h, w)
+    sensor : ndarray of float32, shape (h, w)
+        Noise, added to all channels: cameras denoise colour more than brightness.
+    """
+    rgb = np.empty((*sensor.shape, 3), dtype=np.uint8)
+    rounded = sensor + np.float32(0.5)
+    for channel in range(3):
+        rgb[..., channel] = np.clip(grey[channel] + rounded, 0.0, 255.0)
+    return rgb
+
+
+@dataclass(frozen=True)
+class _Speck:
+    x: float
+    y: float
+    long_px: float
+    short_px: float
+    angle: float
+    darkness: float
+
+    @property
+    def reach_px(self) -> float:
+        return 3.2 * self.long_px
+
+
+class DustSpecks:
+    """All dust of one slide."""
+
+    def __init__(self, config: SyntheticSlideConfig) -> None:
+        rng = generator(config.seed, 50)
+        area_cm2 = config.width * config.height * config.mpp**2 * 1e-8
+        count = int(rng.poisson(_SPECKS_PER_CM2 * area_cm2)) if config.dust else 0
+        um = 1 / config.mpp
+        self._specks = []
+        for _ in range(count):
+            long_px = rng.uniform(2.0, 9.0) * um
+            slender = rng.choice([1.0, 0.2], p=[0.8, 0.2])
+            self._specks.append(
+                _Speck(
+                    float(rng.uniform(0, config.width)),
+                    float(rng.uniform(0, config.height)),
+                    float(long_px / slender**0.5),
+                    float(long_px * slender * rng.uniform(0.6, 1.0)),
+                    float(rng.uniform(0, np.pi)),
+                    float(rng.uniform(0.15, 0.6)),
+                )
+            )
+
+    def _near(self, box: BoxPx) -> list[_Speck]:
+        return [
+            s
+            for s in self._specks
+            if box.x - s.reach_px < s.x < box.right + s.reach_px
+            and box.y - s.reach_px < s.y < box.bottom + s.reach_px
+        ]
+
+    def touches(self, box: BoxPx) -> bool:
+        """Return whether any speck reaches into a box of px0."""
+        return bool(self._near(box))
+
+    def stamp(self, grey: Float, box: BoxPx) -> None:
+        """Darken the grey values (3, h, w) of a box by its specks."""
+        for speck in self._near(box):
+            columns = np.arange(box.x, box.right, dtype=np.float32) + 0.5 - speck.x
+            rows = np.arange(box.y, box.bottom, dtype=np.float32) + 0.5 - speck.y
+            u = columns[None, :] * np.cos(speck.angle) + rows[:, None] * np.sin(speck.angle)
+            v = -columns[None, :] * np.sin(speck.angle) + rows[:, None] * np.cos(speck.angle)
+            depth = np.square(u / speck.long_px) + np.square(v / speck.short_px)
+            shade = 1 - speck.darkness * np.exp(-np.minimum(depth * depth, 60.0))
+            grey *= shade.astype(np.float32)
 
 
 @dataclass(frozen=True)

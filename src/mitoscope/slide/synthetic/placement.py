@@ -8,14 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.geometry import Aspect, BoxPx0
-from mitoscope.slide.synthetic.anatomy import Anatomy
+from mitoscope.slide.synthetic.anatomy import Anatomy, macro_step_px0
 from mitoscope.slide.synthetic.bank import VARIANTS, Bank
 from mitoscope.slide.synthetic.config import SyntheticSlideConfig
-from mitoscope.slide.synthetic.lattice import Lattice
-from mitoscope.slide.synthetic.look_alikes import KIND_SHARES
-from mitoscope.slide.synthetic.mitoses import PHASE_SHARES
-from mitoscope.slide.synthetic.noise import generator
-from mitoscope.slide.synthetic.outline import macro_step_px0
+from mitoscope.slide.synthetic.noise import Lattice, generator
+from mitoscope.slide.synthetic.nuclei import KIND_SHARES, PHASE_SHARES
 from mitoscope.slide.synthetic.sprite import Sprite, crowded
 
 TUMOUR_CELL_UM = 12.4

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Response
 
 from mitoscope.errors import LevelError, RegionError
 from mitoscope.geometry import BoxPx, SizePx
+from mitoscope.slide import read_thumbnail
 from mitoscope.web.answers.slides import Tissue
 from mitoscope.web.bodies import COORDINATE_MAX, LevelNumber, SlideId, TileNumber
 from mitoscope.web.deep_zoom import encode_jpeg, read_scaled, read_tile
@@ -60,7 +61,7 @@ def thumbnail(
     """Return the whole slide in small."""
     slide = desk.shelf.open(slide_id)
     key = (slide.info.fingerprint, "thumbnail", size)
-    return _jpeg(desk.tiles.get(key, lambda: encode_jpeg(slide.thumbnail(size).rgb)))
+    return _jpeg(desk.tiles.get(key, lambda: encode_jpeg(read_thumbnail(slide, size).rgb)))
 
 
 @router.get("/api/slides/{slide_id}/crop.jpg", response_class=Response, responses=_JPEG)

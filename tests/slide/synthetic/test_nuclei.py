@@ -8,8 +8,7 @@ from scipy import ndimage
 
 from mitoscope.slide.synthetic.bank import Bank, build_bank
 from mitoscope.slide.synthetic.config import StainDomain
-from mitoscope.slide.synthetic.look_alikes import KIND_SHARES, KINDS
-from mitoscope.slide.synthetic.mitoses import PHASE_SHARES, PHASES
+from mitoscope.slide.synthetic.nuclei import KIND_SHARES, KINDS, PHASE_SHARES, PHASES
 from mitoscope.slide.synthetic.sprite import Sprite
 
 
