@@ -20,7 +20,7 @@ from machine import stamp
 from PIL import Image
 
 from mitoscope.bundle import Bundle, Metric, ModelDescription, load_bundle
-from mitoscope.bundle.revise import revise
+from mitoscope.bundle.write import revise
 from mitoscope.cli.calibration_task import calibrate
 from mitoscope.cli.evaluation_task import Task
 from mitoscope.data.field import Field, visible_figures

@@ -162,7 +162,7 @@ def test_a_file_that_changes_after_loading_is_noticed(copy: Path) -> None:
 
 
 def test_an_unknown_bundle_lists_the_known_ones(monkeypatch: pytest.MonkeyPatch, tiny_bundle: Bundle) -> None:
-    monkeypatch.setattr("mitoscope.bundle.shelf.shelf", lambda: tiny_bundle.folder.parent)
+    monkeypatch.setattr("mitoscope.bundle.load.shelf", lambda: tiny_bundle.folder.parent)
     assert load_bundle("tiny") == tiny_bundle
     with pytest.raises(BundleNotFoundError, match="known: tiny"):
         load_bundle("retinanet")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mitoscope.bundle import Bundle, StainRange
-from mitoscope.bundle.revise import revise
+from mitoscope.bundle.write import revise
 from mitoscope.errors import (
     ConfigError,
     FormatError,

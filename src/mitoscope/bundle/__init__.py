@@ -1,6 +1,7 @@
 """The model bundle: a detector as ONNX with everything that says what it is and how to use it."""
 
-from mitoscope.bundle.load import Bundle, load_bundle
+from mitoscope.bundle.entries import ScoreCalibration, StainRange, Verifier
+from mitoscope.bundle.load import Bundle, load_bundle, shipped
 from mitoscope.bundle.manifest import (
     Border,
     FileEntry,
@@ -11,10 +12,6 @@ from mitoscope.bundle.manifest import (
     SelfTest,
     TrainingSource,
 )
-from mitoscope.bundle.score_calibration import ScoreCalibration
-from mitoscope.bundle.shelf import shipped
-from mitoscope.bundle.stain_range import StainRange
-from mitoscope.bundle.verifier import Verifier
 from mitoscope.bundle.verify import verify_bundle
 from mitoscope.bundle.write import write_bundle
 

@@ -1,4 +1,4 @@
-"""Loading a bundle: nothing of it is used before every byte is known to be the author's."""
+"""Finding and loading a bundle: nothing of it is used before every byte is known to be the author's."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
@@ -14,16 +15,51 @@ from pydantic import ValidationError
 
 from mitoscope.bundle.manifest import Manifest, ModelDescription
 from mitoscope.bundle.network import check_network, check_scorer, contract_of, open_network, takes_any_window
-from mitoscope.bundle.shelf import DEFAULT, MANIFEST_NAME, find_bundle
-from mitoscope.errors import BundleDamagedError, InputError
+from mitoscope.errors import BundleDamagedError, BundleNotFoundError, InputError
 from mitoscope.fsio import safe_join
 
+DEFAULT: Final = "cascade"
+"""The bundle that is used when none is named."""
+
+MANIFEST_NAME: Final = "manifest.json"
 SEAL_NAME: Final = "manifest.json.sha256"
 """Holds the hash of the manifest in the form of ``sha256sum``, so that a flipped bit there is noticed too."""
 
 _MANIFEST_BYTES_MAX: Final = 4 << 20
 _FILE_BYTES_MAX: Final = 1 << 30
 _MEND: Final = "install or copy the bundle again"
+
+
+def shelf() -> Path:
+    """Return the folder of the bundles inside the package."""
+    return Path(str(files("mitoscope.bundle"))) / "shipped"
+
+
+def shipped() -> tuple[str, ...]:
+    """Return the names of the bundles inside the package, the default first."""
+    names = sorted(path.parent.name for path in shelf().glob(f"*/{MANIFEST_NAME}"))
+    return tuple(sorted(names, key=lambda name: name != DEFAULT))
+
+
+def find_bundle(name_or_path: str | Path) -> Path:
+    """Return the folder of a shipped bundle or of a bundle at a path.
+
+    Raises
+    ------
+    BundleNotFoundError
+        Naming the bundles that there are.
+    """
+    known = shipped()
+    if isinstance(name_or_path, str) and name_or_path in known:
+        return shelf() / name_or_path
+    path = Path(name_or_path)
+    if path.is_dir():
+        return path
+    listed = ", ".join(known) if known else "none are shipped"
+    raise BundleNotFoundError(
+        f"no model bundle {str(name_or_path)!r}",
+        mend=f"known: {listed}; or give the path of a bundle's folder",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,19 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
-from mitoscope.bundle.part import FileName, Name, Part, Scale, Score, Sha256, Text, Version
-from mitoscope.bundle.score_calibration import ScoreCalibration
-from mitoscope.bundle.stain_range import StainRange
-from mitoscope.bundle.verifier import Verifier
+from mitoscope.bundle.entries import (
+    FileName,
+    ManifestEntry,
+    Name,
+    Scale,
+    Score,
+    ScoreCalibration,
+    Sha256,
+    StainRange,
+    Text,
+    Verifier,
+    Version,
+)
 from mitoscope.labels import MITOTIC_FIGURE
 
 Border = Literal["mirror", "white"]
@@ -21,7 +30,7 @@ NMS_RADIUS_UM = 7.5
 """Default suppression radius: 30 px at 0.25 µm/px, the radius of the TUPAC rule, also that of MIDOG."""
 
 
-class Normalisation(Part):
+class Normalisation(ManifestEntry):
     """How the graph turns uint8 into its input; documentation, since it is part of the graph.
 
     Parameters
@@ -38,7 +47,7 @@ class Normalisation(Part):
     inside_graph: Literal[True] = True
 
 
-class TrainingSource(Part):
+class TrainingSource(ManifestEntry):
     """One data set that the weights have seen.
 
     Parameters
@@ -58,7 +67,7 @@ class TrainingSource(Part):
     url: Text | None = None
 
 
-class Metric(Part):
+class Metric(ManifestEntry):
     """A score on data that the weights have not seen, with its 95 % confidence interval.
 
     Parameters
@@ -91,7 +100,7 @@ class Metric(Part):
         return self
 
 
-class ModelDescription(Part):
+class ModelDescription(ManifestEntry):
     """What the author of a bundle states; `write_bundle` adds the files and the self-test.
 
     Parameters
@@ -222,14 +231,14 @@ class ModelDescription(Part):
         return self.thresholds[self.default_protocol]
 
 
-class FileEntry(Part):
+class FileEntry(ManifestEntry):
     """Size and hash of one file of the bundle."""
 
     bytes: Annotated[int, Field(ge=0)]
     sha256: Sha256
 
 
-class SelfTest(Part):
+class SelfTest(ManifestEntry):
     """A picture and the points that the detector finds in it.
 
     Parameters

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.bundle import Bundle, Manifest, Metric, ScoreCalibration
-from mitoscope.bundle.revise import revise
+from mitoscope.bundle.write import revise
 from mitoscope.cli.evaluation_task import Task
 from mitoscope.errors import ConfigError
 from mitoscope.evaluate import Evaluation

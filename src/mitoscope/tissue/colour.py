@@ -12,6 +12,7 @@ that varies by at least 3.3 % over 40 µm.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,11 @@ ORANGE_INK_HUES_DEG = (10.0, 50.0)
 BLACK_MAX = 140.0
 SMOOTH_VARIATION_MAX = 0.02
 """Ink of the stain's own colour, on the cover slip, shows no cells: relative deviation over 5 × 5 px."""
+StainDensity = tuple[float, float, float]
+"""Median optical density of stained tissue at 8 µm/px, in red, green and blue."""
+
+PIXELS_MIN: Final = 16
+"""Fewer stained pixels of 8 µm say nothing of a stain."""
 
 
 def optical_density(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -143,3 +149,26 @@ def _smooth(density: NDArray[np.float32]) -> NDArray[np.bool_]:
     variance = np.maximum(ndimage.uniform_filter(green**2, 5, mode="nearest") - mean**2, 0)
     smooth = (mean > INK_DENSITY_MIN) & (variance < (SMOOTH_VARIATION_MAX * mean) ** 2)
     return np.asarray(ndimage.binary_dilation(smooth, iterations=4) if smooth.any() else smooth)
+
+
+def stain_density(rgb: NDArray[np.uint8], where: NDArray[np.bool_] | None = None) -> StainDensity | None:
+    """Return the median optical density of stained pixels.
+
+    Parameters
+    ----------
+    rgb : ndarray of uint8, shape (h, w, 3)
+        Mean colours of 8 µm of slide each.
+    where : ndarray of bool, shape (h, w), optional
+        Only these pixels.
+
+    Returns
+    -------
+    StainDensity or None
+        None where fewer than 16 pixels carry stain.
+    """
+    density = optical_density(rgb)
+    kept = stained(density, NO_GLASS) if where is None else stained(density, NO_GLASS) & where
+    if np.count_nonzero(kept) < PIXELS_MIN:
+        return None
+    red, green, blue = (round(float(value), 4) for value in np.median(density[kept], axis=0))
+    return red, green, blue

@@ -1,21 +1,29 @@
-"""Finding tissue: stained pixels, without ink, holes filled and specks removed."""
+"""Finding tissue in a small picture of a slide: stained pixels, no ink, holes filled, specks removed."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from scipy import ndimage
 
-from mitoscope.tissue.colour import find_glass, find_ink, optical_density, stained
+from mitoscope.geometry import BoxPx, BoxPx0, SizePx
+from mitoscope.tissue.colour import find_glass, find_ink, optical_density, stain_density, stained
 from mitoscope.tissue.mask import TissueMask
-from mitoscope.tissue.overview import Overview, read_overview
-from mitoscope.tissue.stain import stain_density
 
 if TYPE_CHECKING:
+    from mitoscope.slide.info import Level
+    from mitoscope.slide.pixels import Pixels
     from mitoscope.slide.slide import Slide
 
+
+BLOCK_SIDE_PX = 4096
+"""Longest side of what is read at once: 4096² px are 48 MiB of RGB."""
 OVERVIEW_MPP = 8.0
 """Resolution of the mask in µm/px: about one nucleus; a mitotic figure is 8 to 15 µm."""
 CLOSING_UM = 24.0
@@ -28,6 +36,160 @@ SPECK_SHARE_MAX = 0.05
 """Of a small image, an island is a speck only if it is also below this share of it."""
 HOLE_SHARE_MAX = 0.25
 """Of a small image, bare glass is a hole only if it is also below this share of it."""
+
+
+@dataclass
+class Overview:
+    """The whole slide at about a stated resolution.
+
+    Attributes
+    ----------
+    rgb : ndarray of uint8, shape (h, w, 3)
+        Mean colour of the pixels behind each overview pixel; white where nothing was scanned.
+    valid : ndarray of bool, shape (h, w)
+        False where at least half of those pixels were not scanned or cannot be read.
+    px0_per_pixel : tuple of float
+        Level-0 pixels per overview pixel in x and y.
+    unread_px0 : list of BoxPx0
+        Parts that could be read neither at the overview's level nor at level 0.
+    """
+
+    rgb: NDArray[np.uint8]
+    valid: NDArray[np.bool_]
+    px0_per_pixel: tuple[float, float]
+    unread_px0: list[BoxPx0] = field(default_factory=list)
+
+
+def read_overview(slide: Slide, *, mpp: float) -> Overview:
+    """Read the pyramid level nearest to a resolution and average it down to about that resolution.
+
+    Parameters
+    ----------
+    slide : Slide
+        Its levels, its resolution and its pixels are used.
+    mpp : float
+        Wanted µm per overview pixel; the result differs by the rounding to whole pixels of the level.
+
+    Notes
+    -----
+    A damaged part of the level is read from level 0 instead; where that fails too, it is listed as unread.
+    """
+    level, factor = _choose_level(slide, mpp)
+    chosen = slide.info.levels[level]
+    height, width = math.ceil(chosen.size.height / factor), math.ceil(chosen.size.width / factor)
+    overview = Overview(
+        np.full((height, width, 3), 255, np.uint8),
+        np.zeros((height, width), np.bool_),
+        (chosen.downsample_x * factor, chosen.downsample_y * factor),
+    )
+    reader = _Reader(slide, level, factor, overview)
+    side = _block_side(chosen, factor)
+    for box in _blocks(SizePx(width, height), side):
+        reader.fill(box)
+    return overview
+
+
+def _choose_level(slide: Slide, mpp: float) -> tuple[int, int]:
+    """Return the level nearest to a resolution and the whole factor that leads from it to there."""
+    wanted = mpp / slide.info.mpp.mean
+    downsamples = [math.sqrt(level.downsample_x * level.downsample_y) for level in slide.info.levels]
+    level = min(range(len(downsamples)), key=lambda n: abs(math.log(downsamples[n] / wanted)))
+    # A level much coarser than wanted loses thin tissue: then the next finer one is averaged instead.
+    while level > 0 and downsamples[level] > wanted * math.sqrt(2):
+        level -= 1
+    return level, max(1, round(wanted / downsamples[level]))
+
+
+def _block_side(level: Level, factor: int) -> int:
+    """Return the block's side in overview pixels: a whole number of the file's tiles where that fits."""
+    largest = max(1, BLOCK_SIDE_PX // factor)
+    if level.tile is None:
+        return largest
+    step = math.lcm(factor, level.tile.width, level.tile.height) // factor
+    return largest // step * step or largest
+
+
+def _blocks(size: SizePx, side: int) -> Iterator[BoxPx]:
+    for y in range(0, size.height, side):
+        for x in range(0, size.width, side):
+            yield BoxPx(x, y, min(side, size.width - x), min(side, size.height - y))
+
+
+@dataclass
+class _Reader:
+    slide: Slide
+    level: int
+    factor: int
+    overview: Overview
+
+    def fill(self, box: BoxPx) -> None:
+        """Read a box of the overview; what is damaged on its level is read from level 0."""
+        size, k = self.slide.info.levels[self.level].size, self.factor
+        x, y = box.x * k, box.y * k
+        on_level = BoxPx(x, y, min(box.right * k, size.width) - x, min(box.bottom * k, size.height) - y)
+        pixels = self.slide.read(on_level, level=self.level)
+        self._put(box, _reduce(pixels, k))
+        for damaged in pixels.damaged:
+            if self.level == 0:
+                self._note_unread(damaged)
+            else:
+                self._mend(damaged)
+
+    def _mend(self, damaged: BoxPx) -> None:
+        k, overview = self.factor, self.overview
+        x, y = damaged.x // k, damaged.y // k
+        right = min(-(-damaged.right // k), overview.valid.shape[1])
+        bottom = min(-(-damaged.bottom // k), overview.valid.shape[0])
+        side = max(1, int(BLOCK_SIDE_PX / max(overview.px0_per_pixel)))
+        for part in _blocks(SizePx(right - x, bottom - y), side):
+            self._fill_from_level_0(BoxPx(x + part.x, y + part.y, part.width, part.height))
+
+    def _fill_from_level_0(self, box: BoxPx) -> None:
+        (sx, sy), size = self.overview.px0_per_pixel, self.slide.info.size
+        x, y = math.floor(box.x * sx), math.floor(box.y * sy)
+        right, bottom = (
+            min(math.ceil(box.right * sx), size.width),
+            min(math.ceil(box.bottom * sy), size.height),
+        )
+        if right <= x or bottom <= y:
+            return
+        pixels = self.slide.read(BoxPx(x, y, right - x, bottom - y), level=0)
+        self._put(box, _resize(pixels, box.size))
+        for damaged in pixels.damaged:
+            self._note_unread(damaged)
+
+    def _note_unread(self, box: BoxPx) -> None:
+        self.overview.unread_px0.append(BoxPx0(box.x, box.y, box.width, box.height))
+
+    def _put(self, box: BoxPx, reduced: tuple[NDArray[np.uint8], NDArray[np.bool_]]) -> None:
+        rows, columns = slice(box.y, box.bottom), slice(box.x, box.right)
+        self.overview.rgb[rows, columns], self.overview.valid[rows, columns] = reduced
+
+
+def _reduce(pixels: Pixels, factor: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    image = Image.fromarray(pixels.rgb)
+    valid = Image.fromarray(pixels.valid.astype(np.uint8) * 255)
+    if factor > 1:
+        image, valid = image.reduce(factor), valid.reduce(factor)
+    return _without_invalid(image, valid)
+
+
+def _resize(pixels: Pixels, size: SizePx) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    shape = size.width, size.height
+    image = Image.fromarray(pixels.rgb).resize(shape, Image.Resampling.BOX)
+    valid = Image.fromarray(pixels.valid.astype(np.uint8) * 255).resize(shape, Image.Resampling.BOX)
+    return _without_invalid(image, valid)
+
+
+def _without_invalid(image: Image.Image, valid: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Take the white of pixels that were not scanned out of the mean."""
+    rgb, share = np.array(image), np.asarray(valid, dtype=np.float32) / 255
+    mixed = (share >= 0.5) & (share < 1)
+    if mixed.any():
+        part = share[mixed, None]
+        rgb[mixed] = np.clip((rgb[mixed] - 255 * (1 - part)) / part, 0, 255).round().astype(np.uint8)
+    rgb[share < 0.5] = 255
+    return rgb, share >= 0.5
 
 
 def find_tissue(slide: Slide, *, mpp: float = OVERVIEW_MPP) -> TissueMask:

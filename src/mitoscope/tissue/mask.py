@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mitoscope.errors import RegionError
 from mitoscope.geometry import BoxPx0, Mpp, SizePx
-from mitoscope.tissue.stain import StainDensity
+from mitoscope.tissue.colour import StainDensity
 
 
 @dataclass(frozen=True, eq=False)

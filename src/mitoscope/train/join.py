@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mitoscope.bundle import Bundle, Manifest, ModelDescription, Verifier
-from mitoscope.bundle.revise import revise
+from mitoscope.bundle.write import revise
 from mitoscope.errors import BundleError, ConfigError
 from mitoscope.models.centre_score import OTHER, centre_score
 from mitoscope.train.dual import VERIFIER_NAME

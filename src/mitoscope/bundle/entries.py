@@ -1,0 +1,156 @@
+"""Entries of a manifest that do something: second stage, calibration of the scores, range of stains seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Final, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from mitoscope.geometry import MPP_MAX, MPP_MIN
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Version = Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+([.-][0-9A-Za-z.-]+)?$")]
+Text = Annotated[str, Field(min_length=1, max_length=4000)]
+Score = Annotated[float, Field(ge=0, le=1)]
+Scale = Annotated[float, Field(ge=MPP_MIN, le=MPP_MAX)]
+_EDGE: Final = 1e-6
+"""Scores nearer to 0 or 1 count as this far from it: networks round, and the logit has no value there."""
+Density = tuple[float, float, float]
+
+_ENDS: Final = (0.01, 0.99)
+"""Quantiles of the cases: a few odd ones do not make the range."""
+_COLOURS: Final = ("red", "green", "blue")
+
+
+class ManifestEntry(BaseModel):
+    """A table of a manifest: frozen; unknown keys, other types and what is not finite are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Verifier(ManifestEntry):
+    """A second stage: a classifier whose probability of a mitotic figure replaces the score of a candidate.
+
+    Parameters
+    ----------
+    files : tuple of str
+        Graphs in the bundle, ``uint8 (N, H, W, 3)`` to probabilities ``float32 (N, classes)``; of several the
+        mean counts (an ensemble).
+    crop_px : int
+        Side of the crop around a candidate, at `mpp`.
+    mpp : float
+        Resolution that it expects, µm/px.
+    labels : tuple of str
+        Its classes, in the order of its outputs.
+    rule : {"replaces"}
+        What its probability does to the score of the first stage.
+    flips : bool
+        Average over the four mirror images (test-time augmentation).
+    doubt : tuple of float, optional
+        Where the first look, the first graph on the crop as it is, scores from the first of these to the
+        second, the other looks are taken as well and the mean counts; elsewhere the first look does. Without
+        it every candidate is looked at in all ways.
+    proposal_threshold : float
+        Operating point of the first stage alone; those of both stages are the bundle's `thresholds`.
+    """
+
+    files: Annotated[tuple[FileName, ...], Field(min_length=1, max_length=16)]
+    crop_px: Annotated[int, Field(ge=16, le=1024)]
+    mpp: Scale
+    labels: Annotated[tuple[Text, ...], Field(min_length=2)]
+    rule: Literal["replaces"] = "replaces"
+    flips: bool = False
+    doubt: tuple[Score, Score] | None = None
+    proposal_threshold: Score
+
+    @model_validator(mode="after")
+    def _fields_agree(self) -> Self:
+        for names in (self.files, self.labels):
+            if len(set(names)) != len(names):
+                raise ValueError("a file or a label of the verifier is named twice")
+        if self.doubt and (self.doubt[0] > self.doubt[1] or self.looks == 1):
+            raise ValueError("doubt goes from a lower score to a higher one, and needs looks to resolve it")
+        return self
+
+    @property
+    def looks(self) -> int:
+        """How many ways there are to look at a crop."""
+        return len(self.files) * (4 if self.flips else 1)
+
+    def column(self, label: str) -> int:
+        """Return the output of a label."""
+        return self.labels.index(label)
+
+
+class ScoreCalibration(ManifestEntry):
+    """A line over the logit of the score (Platt 1999), which keeps the order of the candidates.
+
+    Parameters
+    ----------
+    slope, intercept : float
+        The score becomes ``1 / (1 + exp(-(slope * logit(score) + intercept)))``.
+    fitted_on : str
+        The fields on which it was fitted.
+    """
+
+    slope: Annotated[float, Field(gt=0)]
+    intercept: float
+    fitted_on: Text
+
+    def __call__(self, scores: ArrayLike) -> NDArray[np.float64]:
+        """Return the probabilities for scores in [0, 1]."""
+        p = np.clip(np.asarray(scores, np.float64), _EDGE, 1 - _EDGE)
+        return 1 / (1 + np.exp(-(self.slope * np.log(p / (1 - p)) + self.intercept)))
+
+    def after(self, earlier: Self | None) -> Self:
+        """Return both in one: this one, fitted to what the earlier one gave out."""
+        if earlier is None:
+            return self
+        changes = {
+            "slope": self.slope * earlier.slope,
+            "intercept": self.slope * earlier.intercept + self.intercept,
+        }
+        return self.model_copy(update=changes)
+
+
+class StainRange(ManifestEntry):
+    """Median optical density of stained tissue at 8 µm/px, over the cases of the training data.
+
+    Parameters
+    ----------
+    low, high : tuple of 3 float
+        In red, green and blue: the first and the last hundredth of the cases.
+    cases : int
+        From how many cases.
+    """
+
+    low: Density
+    high: Density
+    cases: Annotated[int, Field(ge=1)]
+
+    @model_validator(mode="after")
+    def _ends_are_ordered(self) -> Self:
+        if any(low > high for low, high in zip(self.low, self.high, strict=True)):
+            raise ValueError("the low end of a stain range lies above the high end")
+        return self
+
+    @classmethod
+    def of(cls, densities: Sequence[Density]) -> Self:
+        """Return the range of some cases, at least one."""
+        values = np.array(densities, dtype=np.float64)
+        low, high = np.quantile(values, _ENDS, axis=0)
+        return cls(low=tuple(low.round(4).tolist()), high=tuple(high.round(4).tolist()), cases=len(values))
+
+    def complaint(self, density: Density) -> str | None:
+        """Return in words what lies outside of the range; None where nothing does."""
+        found = [
+            f"{colour} {own:.2f} (seen: {low:.2f} to {high:.2f})"
+            for colour, own, low, high in zip(_COLOURS, density, self.low, self.high, strict=True)
+            if not low <= own <= high
+        ]
+        return ", ".join(found) or None
