@@ -10,11 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mitoscope.errors import TrainingDataError
-from mitoscope.experiments.exact.cmc_fig4 import CUT_OFFS
-from mitoscope.experiments.exact.count_positions import counts_in_tumour
-from mitoscope.experiments.exact.tumour import Tumour
-from mitoscope.experiments.exact.wsi_databases import CMC
-from mitoscope.experiments.exact.wsi_made import make_databases
+from mitoscope.experiments.exact.cmc_fig4 import CUT_OFFS, Tumour, counts_in_tumour
+from mitoscope.experiments.exact.wsi_databases import CMC, make_databases
 from mitoscope.experiments.exact.wsi_published import CCMCT_SLIDES, CMC_TABLE_1, CMC_VARIANTS
 from mitoscope.experiments.exact.wsi_tables import (
     AREA,

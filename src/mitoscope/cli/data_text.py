@@ -178,7 +178,7 @@ def _found(match: Match) -> str:
 
 
 def _missing(match: Match) -> str:
-    from mitoscope.experiments.datasets.naming import in_runs
+    from mitoscope.experiments.datasets.record import in_runs
 
     needed = " (not needed)" if match.optional else ""
     names = ", ".join(in_runs(match.missing, match.expected))

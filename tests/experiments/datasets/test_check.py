@@ -14,8 +14,8 @@ from PIL import Image
 from mitoscope.errors import ConfigError, InputError
 from mitoscope.experiments.datasets import Dataset, Survey, check_dataset, find_dataset, locate
 from mitoscope.experiments.datasets.folder import path_pattern
-from mitoscope.experiments.datasets.naming import in_runs
 from mitoscope.experiments.datasets.receipt import Receipt, Received, write_receipt
+from mitoscope.experiments.datasets.record import in_runs
 from tests.experiments.datasets.made import dataset, touch
 
 WHOLE = ("WSI/001.tiff", "WSI/002.tiff", "WSI/003.tiff", "labels.json")

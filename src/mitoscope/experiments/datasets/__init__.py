@@ -9,10 +9,9 @@ from __future__ import annotations
 from mitoscope.experiments.datasets.check import Fault, Survey, check_dataset, locate
 from mitoscope.experiments.datasets.fetch import Order, Rejected
 from mitoscope.experiments.datasets.get import Gauge, Got, check_accepted, get_dataset
-from mitoscope.experiments.datasets.orders import orders
-from mitoscope.experiments.datasets.patience import Patience
+from mitoscope.experiments.datasets.known import datasets, find_dataset, orders
 from mitoscope.experiments.datasets.record import Access, Dataset, Kind
-from mitoscope.experiments.datasets.shelf import datasets, find_dataset
+from mitoscope.experiments.datasets.web import Patience
 from mitoscope.experiments.datasets.zenodo import published
 
 __all__ = [

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import shutil
+import stat
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mitoscope.errors import InputError, OutputError
-from mitoscope.experiments.datasets.checksum import holds
+from mitoscope.errors import FormatError, InputError, OutputError
 from mitoscope.experiments.datasets.fetch import Order, Rejected, Told, fetch
 from mitoscope.experiments.datasets.folder import PART_SUFFIX, read_folder
 from mitoscope.experiments.datasets.match import match_dataset
-from mitoscope.experiments.datasets.patience import Patience
-from mitoscope.experiments.datasets.receipt import Receipt, Received, read_receipt, write_receipt
+from mitoscope.experiments.datasets.receipt import Receipt, Received, holds, read_receipt, write_receipt
 from mitoscope.experiments.datasets.record import Archive, Dataset
-from mitoscope.experiments.datasets.unpack import unpack
-from mitoscope.fsio import exclusive_lock, make_directory, safe_join
+from mitoscope.experiments.datasets.web import Patience
+from mitoscope.fsio import atomic_write, exclusive_lock, make_directory, safe_join
 
 Reporting = Callable[[float, float], None]
 
@@ -238,3 +239,56 @@ def _packed(dataset: Dataset, root: Path, orders: Sequence[Order]) -> list[Archi
 def _is_unpacked(dataset: Dataset, archive: Archive, root: Path) -> bool:
     matches = match_dataset(dataset, read_folder(root))
     return all(one.is_complete for one in matches if one.key in archive.unpacks)
+
+
+def unpack(archive: Path) -> int:
+    """Unpack the files of an archive beside it and return how many were new.
+
+    Parameters
+    ----------
+    archive : Path
+        A ZIP file.
+
+    Raises
+    ------
+    InputError
+        If a name leads out of the folder.
+    FormatError
+        If it is no ZIP archive, or a file in it is damaged.
+    OutputError
+        If there is no room for its files, or they cannot be written.
+    """
+    try:
+        with zipfile.ZipFile(archive) as packed:
+            members = [member for member in packed.infolist() if not member.is_dir()]
+            targets = [safe_join(archive.parent, member.filename) for member in members]
+            _check_unpacked_fits(archive, members)
+            return sum(
+                _unpack_member(packed, member, target)
+                for member, target in zip(members, targets, strict=True)
+            )
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        raise FormatError(
+            f"is damaged ({error})", where=archive, mend="remove it and repeat the command"
+        ) from None
+
+
+def _check_unpacked_fits(archive: Path, members: list[zipfile.ZipInfo]) -> None:
+    needed, free = sum(member.file_size for member in members), shutil.disk_usage(archive.parent).free
+    if needed > free:
+        raise OutputError(
+            f"{needed / 1e9:.1f} GB are needed to unpack it, {free / 1e9:.1f} GB are free",
+            where=archive,
+            mend="free space and repeat the command",
+        )
+
+
+def _unpack_member(packed: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> bool:
+    if stat.S_ISLNK(member.external_attr >> 16):
+        raise FormatError(f"holds a link, {member.filename!r}", where=str(packed.filename))
+    if target.exists() and target.stat().st_size == member.file_size:
+        return False
+    make_directory(target.parent)
+    with packed.open(member) as source, atomic_write(target) as stream:
+        shutil.copyfileobj(source, stream)
+    return True

@@ -1,14 +1,11 @@
-"""What was downloaded: size, hash and address of each file, kept beside the data.
-
-Few data sets publish checksums. The receipt holds those of the files as they came, so that what changed since
-can be told, and a table can name the bytes that it was made from.
-"""
+"""Checksums as they are published, and what was fetched or checked before: its receipt."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
@@ -16,8 +13,33 @@ from mitoscope.config import Config
 from mitoscope.errors import ConfigError
 from mitoscope.fsio import atomic_write
 
+CHECKSUM: Final = r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$"
+"""Pattern of a checksum."""
+_BLOCK_BYTES = 1 << 20
 NAME = "mitoscope-data.json"
 """Name of the receipt in a data folder."""
+
+
+def compute(path: Path, kind: str) -> str:
+    """Return the checksum of a file's content.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    kind : str
+        ``md5`` or ``sha256``. MD5 tells a damaged file, not a forged one.
+    """
+    digest = hashlib.md5(usedforsecurity=False) if kind == "md5" else hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(_BLOCK_BYTES):
+            digest.update(block)
+    return f"{kind}:{digest.hexdigest()}"
+
+
+def holds(path: Path, checksum: str) -> bool:
+    """Whether a file's content has a checksum."""
+    return compute(path, checksum.partition(":")[0]) == checksum
 
 
 class Received(Config):

@@ -6,14 +6,26 @@ import json
 import re
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from mitoscope.errors import FormatError, IncompleteRunError
-from mitoscope.experiments.datasets.checksum import CHECKSUM
-from mitoscope.experiments.datasets.mirror import moved
-from mitoscope.experiments.datasets.patience import Patience
-from mitoscope.experiments.datasets.web import CutError, ask
+from mitoscope.experiments.datasets.receipt import CHECKSUM
+from mitoscope.experiments.datasets.web import CutError, Patience, ask
 
 _MOST_BYTES = 1 << 24
+
+
+def moved(url: str, url_base: str | None) -> str:
+    """Return an address on a mirror.
+
+    >>> moved("https://zenodo.org/records/1/files/a.tiff?download=1", "http://mirror.local/zenodo/")
+    'http://mirror.local/zenodo/records/1/files/a.tiff?download=1'
+    """
+    if url_base is None:
+        return url
+    parts = urlsplit(url)
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{url_base.rstrip('/')}{parts.path}{query}"
 
 
 @dataclass(frozen=True, slots=True)

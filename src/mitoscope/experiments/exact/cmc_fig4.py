@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.count import TEN_HPF_MM2, find_hot_spot, window_size
+from mitoscope.count import TEN_HPF_MM2, Polygon, find_hot_spot, window_size
+from mitoscope.count import Region as CountRegion
+from mitoscope.count.mitotic_count import COVERED_MIN
 from mitoscope.evaluate.mitotic_counts import FIELD_ASPECT
 from mitoscope.exchange.names import stem
 from mitoscope.exchange.outcome import outcome
 from mitoscope.experiments.count_maps import CountMaps, Ring, SlideMap
-from mitoscope.experiments.exact.count_positions import STEP_PX0, counts_in_tumour
-from mitoscope.experiments.exact.counted import Counted
-from mitoscope.experiments.exact.spread import QUARTILES, quartiles, share_from, spread
-from mitoscope.experiments.exact.tumour import Tumour
+from mitoscope.experiments.exact.counted import QUARTILES, Counted, quartiles, share_from, spread
 from mitoscope.experiments.exact.wsi_databases import (
     CMC,
     WSI_MPP,
@@ -30,9 +30,11 @@ from mitoscope.experiments.exact.wsi_databases import (
 from mitoscope.experiments.exact.wsi_published import CMC_TABLE_1
 from mitoscope.experiments.experiment import Desk, Result
 from mitoscope.experiments.table import Column, Entry, Row, Table
-from mitoscope.geometry import Mpp
+from mitoscope.geometry import Mpp, SizePx
 from mitoscope.labels import MITOTIC_FIGURE
-from mitoscope.store import RegionKind, Study
+from mitoscope.store import Region, RegionKind, Study
+from mitoscope.store.area import tumour_area_mm2
+from mitoscope.tissue import TissueMask
 
 ELSTON_ELLIS: Final = (10, 20)
 """Least mitotic figures of the mitotic scores 2 and 3, in ten fields of `ELSTON_ELLIS_FIELD_MM2` (Elston and
@@ -46,6 +48,8 @@ CUT_OFFS: Final = {
 _MAPS: Final = 4
 _SHORT: Final = 8
 """Characters of a slide's name in figures."""
+STEP_PX0: Final = 128
+"""Between neighbouring positions: four cells of SlideRunner's map of mitotic counts."""
 
 
 def _files(desk: Desk) -> tuple[Path, ...]:
@@ -197,3 +201,107 @@ CMC_FIG4 = (
     ),
 )
 """As an experiment."""
+
+
+def counts_in_tumour(
+    points_px0: NDArray[np.float64], tumour: TissueMask, *, window: SizePx, step_px0: int = STEP_PX0
+) -> NDArray[np.int64]:
+    """Return how many positions of the window hold 0, 1, 2, ... points.
+
+    Parameters
+    ----------
+    points_px0 : ndarray, shape (n, 2)
+        Points in level-0 px.
+    tumour : TissueMask
+        Positions count of which at least 95 % are tumour.
+    window : SizePx
+        In level-0 px.
+    step_px0 : int
+        Between neighbouring positions.
+
+    Returns
+    -------
+    ndarray of int64
+        Positions by count; empty where the window fits nowhere.
+    """
+    size = tumour.slide_size
+    free = size.width - window.width, size.height - window.height
+    if min(free) < 0:
+        return np.zeros(0, np.int64)
+    shape = free[1] // step_px0 + 1, free[0] // step_px0 + 1
+    counts = _counts(points_px0, window, shape=shape, step=step_px0)
+    rows, columns = np.indices(shape)
+    origins = np.column_stack([columns.ravel(), rows.ravel()]).astype(np.float64) * step_px0
+    covered = tumour.areas_in(origins, width_px0=window.width, height_px0=window.height)
+    fits = covered >= COVERED_MIN * window.area * tumour.mpp.pixel_area_mm2
+    return np.bincount(counts.ravel()[fits]).astype(np.int64)
+
+
+def _counts(
+    points: NDArray[np.float64], window: SizePx, *, shape: tuple[int, int], step: int
+) -> NDArray[np.int64]:
+    """Count at all positions at once: a point counts for a block of origins, a window up and left."""
+    limit = np.array([shape[1], shape[0]])
+    side = np.array([window.width, window.height])
+    # An origin o holds a point p where o <= p < o + side.
+    first = np.clip(np.floor((points - side) / step).astype(np.intp) + 1, 0, limit)
+    last = np.clip(np.floor(points / step).astype(np.intp) + 1, 0, limit)
+    edges = np.zeros((shape[0] + 1, shape[1] + 1), np.int64)
+    for columns, rows, sign in (
+        (first[:, 0], first[:, 1], 1),
+        (last[:, 0], first[:, 1], -1),
+        (first[:, 0], last[:, 1], -1),
+        (last[:, 0], last[:, 1], 1),
+    ):
+        np.add.at(edges, (rows, columns), sign)
+    return edges.cumsum(axis=0).cumsum(axis=1)[:-1, :-1]
+
+
+@dataclass(frozen=True, eq=False)
+class Tumour:
+    """Inside of any tumour outline and outside of every exclusion.
+
+    Parameters
+    ----------
+    regions : tuple of Region
+        Of one slide.
+    mpp : Mpp
+    size : SizePx
+        Of the slide.
+    """
+
+    regions: tuple[Region, ...]
+    mpp: Mpp
+    size: SizePx
+
+    def rings(self, kind: RegionKind) -> list[NDArray[np.float64]]:
+        """Return the outlines of a kind, in level-0 px."""
+        return [one.vertices_px0 for one in self.regions if one.kind is kind]
+
+    @property
+    def area_mm2(self) -> float:
+        """Its area in mm²."""
+        return tumour_area_mm2(self.regions, self.mpp, size=self.size)
+
+    def contains(self, points_px0: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Say of each point, shape (n, 2), whether it lies in the tumour."""
+        inside = np.zeros(len(points_px0), np.bool_)
+        for kind, value in ((RegionKind.TUMOUR, True), (RegionKind.EXCLUSION, False)):
+            if outlines := _union(self.rings(kind)):
+                inside[outlines.contains(points_px0)] = value
+        return inside
+
+    def mask(self) -> TissueMask | None:
+        """Return it as a mask of about 8 µm per pixel; None where there is no outline."""
+        tumour, excluded = (_union(self.rings(kind)) for kind in (RegionKind.TUMOUR, RegionKind.EXCLUSION))
+        if tumour is None:
+            return None
+        mask = tumour.mask(mpp=self.mpp, slide_size=self.size)
+        if excluded is None:
+            return mask
+        out = excluded.mask(mpp=self.mpp, slide_size=self.size)
+        return TissueMask(mask.mask & ~out.mask, mask.px0_per_pixel, mask.mpp, mask.slide_size)
+
+
+def _union(rings: Sequence[NDArray[np.float64]]) -> CountRegion | None:
+    return CountRegion(tuple(Polygon(ring) for ring in rings)) if rings else None

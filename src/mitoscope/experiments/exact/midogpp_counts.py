@@ -14,10 +14,8 @@ from mitoscope.curation.midog_tables import TABLE_2, row_of
 from mitoscope.evaluate.mitotic_counts import FIELD_ASPECT
 from mitoscope.exchange.outcome import outcome
 from mitoscope.experiments.chart import Boxes
-from mitoscope.experiments.exact.counted import Counted
-from mitoscope.experiments.exact.midogpp_files import NEEDS, midogpp_files, read_midogpp
-from mitoscope.experiments.exact.midogpp_tables import DOMAIN_NAMES
-from mitoscope.experiments.exact.spread import QUARTILES, share_from, spread
+from mitoscope.experiments.exact.counted import QUARTILES, Counted, share_from, spread
+from mitoscope.experiments.exact.midogpp_tables import DOMAIN_NAMES, NEEDS, midogpp_files, read_midogpp
 from mitoscope.experiments.experiment import Result
 from mitoscope.experiments.table import Column, Entry, Row, Table
 from mitoscope.geometry import Mpp, SizePx

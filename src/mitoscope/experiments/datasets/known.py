@@ -1,20 +1,62 @@
-"""Which files of a data set are fetched, and from where."""
+"""The data sets that mitoscope knows, and which of their files are fetched from where."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from pathlib import PurePosixPath
+from functools import cache
+from importlib.resources import files
+from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
-from mitoscope.errors import InputError
+from mitoscope.errors import ConfigError, InputError
 from mitoscope.experiments.datasets.fetch import Order
 from mitoscope.experiments.datasets.match import file_names
-from mitoscope.experiments.datasets.mirror import moved
 from mitoscope.experiments.datasets.record import Access, Dataset
-from mitoscope.experiments.datasets.zenodo import Published
+from mitoscope.experiments.datasets.zenodo import Published, moved
 
+ALIASES = {
+    "midog2021": "midog21",
+    "midog2022": "midog22",
+    "midog++": "midogpp",
+    "tupac": "tupac16",
+    "mitos2012": "mitos12",
+    "mitos2014": "mitos14",
+    "mitos-atypia-14": "mitos14",
+    "amibr": "ami-br",
+}
+"""Other names that commands take."""
 _NOTHING = Published(None, None)
+
+
+@cache
+def datasets() -> tuple[Dataset, ...]:
+    """Return all data sets, by name.
+
+    Raises
+    ------
+    ConfigError
+        If a record does not hold what it must.
+    """
+    folder = Path(str(files("mitoscope.experiments.datasets"))) / "records"
+    return tuple(sorted(map(Dataset.from_toml, folder.glob("*.toml")), key=lambda one: one.name))
+
+
+def find_dataset(name: str) -> Dataset:
+    """Return a data set by its name.
+
+    Raises
+    ------
+    ConfigError
+        Naming those there are.
+    """
+    key = name.strip().casefold()
+    key = ALIASES.get(key, key)
+    found = next((one for one in datasets() if one.name == key), None)
+    if found is None:
+        known = ", ".join(one.name for one in datasets())
+        raise ConfigError(f"no data set of the name {name!r}", mend=f"there are {known}")
+    return found
 
 
 def orders(
