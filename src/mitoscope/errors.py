@@ -10,18 +10,26 @@
     │   │   ├── LevelError              a pyramid level that does not exist
     │   │   └── ScaleError              resolution missing or implausible
     │   ├── RegionError                 a region outside the slide, or empty
+    │   │   └── CrossedOutlineError     an outline that crosses itself
     │   ├── ConfigError                 unknown key, wrong type, value out of range
     │   ├── FormatError                 a file of annotations or detections that cannot be read
+    │   │   └── UnknownLabelError       class names that are not known and not mapped
+    │   ├── TruthError                  a ground truth that cannot be used
+    │   │   ├── NoAgreedClassError      a policy under which no cell has a class
+    │   │   └── NotExaminedError        nobody states what of a whole slide was looked at
     │   ├── BundleError
     │   │   ├── BundleNotFoundError     no bundle of that name or path
     │   │   └── BundleDamagedError      hash, schema or self-test does not hold
     │   ├── StoreError                  an annotation store that cannot be used
-    │   │   ├── StoreDamagedError       not a store, damaged, or with a schema that mitoscope did not write
+    │   │   ├── StoreDamagedError       damaged, or with a schema that mitoscope did not write
+    │   │   │   └── NotAStoreError      a file of something else
     │   │   ├── StoreVersionError       written by a newer mitoscope
     │   │   ├── StoreBusyError          another process kept it locked for too long
+    │   │   ├── VersionError            no such version, or one whose slides have changed
     │   │   └── ConflictError           an action on a cell that has changed since it was read
     │   ├── LedgerMismatchError         resuming with another slide, bundle or configuration
-    │   ├── TrainingDataError           a class missing, a case on both sides of a split
+    │   ├── TrainingDataError           a class missing, no field large enough
+    │   │   └── LeakError               a case or the same pixels on both sides of a split
     │   └── OutputError                 the target cannot be written (permission, full disk)
     └── RunError
         ├── IncompleteRunError          with gaps where none are allowed
@@ -103,12 +111,32 @@ class RegionError(InputError):
     """A region that is empty or lies outside the slide."""
 
 
+class CrossedOutlineError(RegionError):
+    """An outline that crosses itself, so that its area is in doubt."""
+
+
 class ConfigError(InputError):
     """An unknown key, a wrong type or a value out of range."""
 
 
 class FormatError(InputError):
     """A file of annotations, detections or results that cannot be read."""
+
+
+class UnknownLabelError(FormatError):
+    """Class names that are not known and that the user has not mapped."""
+
+
+class TruthError(InputError):
+    """A ground truth that cannot be used."""
+
+
+class NoAgreedClassError(TruthError):
+    """A policy under which no cell has an agreed class."""
+
+
+class NotExaminedError(TruthError):
+    """A whole slide of which nobody states what was looked at."""
 
 
 class BundleError(InputError):
@@ -139,6 +167,14 @@ class StoreBusyError(StoreError):
     """Another process kept the annotation store locked for too long."""
 
 
+class NotAStoreError(StoreDamagedError):
+    """A file that is not an annotation store."""
+
+
+class VersionError(StoreError):
+    """A version that does not exist, or whose slides have changed since."""
+
+
 class ConflictError(StoreError):
     """An action on a cell that has changed since it was read (promise 9)."""
 
@@ -148,7 +184,11 @@ class LedgerMismatchError(InputError):
 
 
 class TrainingDataError(InputError):
-    """Training data that cannot be used: an empty class, a case on both sides of a split."""
+    """Training data that cannot be used: an empty class, no field that is large enough."""
+
+
+class LeakError(TrainingDataError):
+    """The same case, or the same pixels, on both sides of a split."""
 
 
 class OutputError(InputError):

@@ -21,7 +21,7 @@ import pytest
 from mitoscope import cli
 from mitoscope.exchange.format import WriteOptions
 from mitoscope.exchange.registry import read_study, write_study
-from mitoscope.labels import LabelSet
+from mitoscope.labels import DEFAULT_LABELS
 from mitoscope.store import Cells, LabelEvents, Rater, Shape, SlideRecord, Study
 
 TRUTH = "image,x,y,label\na.tif,100,200,Mitosis\na.tif,300,400,look-alike\nb.tif,5,6,mitotic figure\n"
@@ -152,7 +152,7 @@ def test_names_cannot_steer_the_terminal(folder: Path, study: Path) -> None:
     name = "[red]a\x1b[2J<b>.tif"
     known = Study(
         (SlideRecord(name),),
-        LabelSet(),
+        DEFAULT_LABELS,
         (Rater("[bold]me[/bold]"),),
         cells=Cells.of([0], [[1, 2, 1, 2]], shape=[Shape.SPOT]),
         events=LabelEvents.of([0], [0], [0]),

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from mitoscope.geometry import Mpp, SizePx
-from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE, Label, LabelSet
+from mitoscope.labels import DEFAULT_LABELS, LOOK_ALIKE, MITOTIC_FIGURE, Label, LabelSet
 from mitoscope.store import (
     UNSTATED_ROUND,
     Cells,
@@ -117,7 +117,11 @@ def studies(draw: st.DrawFn, *, most_slides: int = 3) -> Study:
     regions = draw(
         st.lists(
             st.builds(
-                Region, st.integers(0, len(records) - 1), polygons(), st.sampled_from(RegionKind), names
+                Region,
+                st.integers(0, len(records) - 1),
+                polygons(),
+                st.sampled_from([RegionKind.TUMOUR, RegionKind.EXCLUSION]),
+                names,
             ),
             max_size=2,
         )
@@ -161,7 +165,7 @@ def spotted(draw: st.DrawFn, *, score: bool = False) -> Study:
     scores = [(draw(st.floats(0.51, 1)) if one == 0 else draw(st.floats(0, 0.5))) for one in label]
     return Study(
         (SlideRecord("slide"),),
-        LabelSet(),
+        DEFAULT_LABELS,
         (Rater("consensus", RaterKind.CONSENSUS),),
         cells=Cells.spots(np.zeros(len(points)), np.array(points).reshape(-1, 2)),
         events=LabelEvents.of(

@@ -13,7 +13,7 @@ from mitoscope.errors import FormatError, ScaleError
 from mitoscope.exchange import amida, grand_challenge, midesec, mitos2012, mitos_atypia
 from mitoscope.exchange.format import Format, ReadOptions, WriteOptions
 from mitoscope.geometry import Mpp
-from mitoscope.labels import LabelSet
+from mitoscope.labels import DEFAULT_LABELS
 from mitoscope.store import Cells, LabelEvents, Rater, RaterKind, Shape, SlideRecord, Study
 
 QUARTER = Mpp.square(0.25)
@@ -33,7 +33,7 @@ def shapes() -> Study:
     triangle = np.array([[20.0, 20], [40, 20], [20, 40]])
     return Study(
         (SlideRecord("slide"),),
-        LabelSet(),
+        DEFAULT_LABELS,
         (Rater("expert 1"),),
         cells=Cells.of(
             [0] * 5,

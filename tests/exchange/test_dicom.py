@@ -16,7 +16,7 @@ from mitoscope.exchange import dicom
 from mitoscope.exchange.dicom.source import stand_in
 from mitoscope.exchange.dicom.terms import ANNOTATION_CLASS
 from mitoscope.exchange.format import ReadOptions, WriteOptions
-from mitoscope.labels import LabelSet
+from mitoscope.labels import DEFAULT_LABELS
 from mitoscope.store import (
     Cells,
     LabelEvents,
@@ -37,7 +37,7 @@ def made() -> Study:
     triangle = np.array([[20.5, 20], [40, 20], [20.5, 40]])
     return Study(
         (SlideRecord("slide.svs", sha256="ab" * 32, case="case 7"),),
-        LabelSet(),
+        DEFAULT_LABELS,
         (Rater("C. B."), Rater("net 1", RaterKind.MODEL)),
         cells=Cells.of(
             [0] * 4,
@@ -88,7 +88,7 @@ def test_a_cell_whose_label_was_taken_back_is_written_as_unlabelled(tmp_path: Pa
     spot = Cells.of([0], np.array([[5.5, 6.5] * 2]))
     study = Study(
         (SlideRecord("slide.svs", sha256="ab" * 32),),
-        LabelSet(),
+        DEFAULT_LABELS,
         (Rater("C. B."),),
         cells=spot,
         events=LabelEvents.of([0, 0], [0, 0], [0, -1]),

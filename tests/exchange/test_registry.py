@@ -14,7 +14,7 @@ from mitoscope.exchange.format import ReadOptions, WriteOptions
 from mitoscope.exchange.joining import join, of_slide
 from mitoscope.exchange.registry import ALIASES, FORMATS, detect_format, find_format, read_study, write_study
 from mitoscope.geometry import Mpp
-from mitoscope.labels import LabelSet
+from mitoscope.labels import DEFAULT_LABELS
 from mitoscope.store import Cells, LabelEvents, Rater, RaterKind, Shape, SlideRecord, Study, sift
 
 from .studies import content
@@ -27,7 +27,7 @@ def made() -> Study:
     bounds = np.array([[5, 6, 5, 6], [10, 20, 60, 70], [300, 400, 300, 400], [11, 12, 61, 62]], dtype=float)
     return Study(
         (SlideRecord("a/01.tiff", mpp=MPP), SlideRecord("b.svs", mpp=MPP)),
-        LabelSet(),
+        DEFAULT_LABELS,
         (Rater("expert 1"), Rater("consensus", RaterKind.CONSENSUS)),
         cells=Cells.of([0, 0, 1, 1], bounds, shape=[Shape.SPOT, Shape.BOX] * 2),
         events=LabelEvents.of([0, 1, 2, 3, 0, 1, 2, 3], [0] * 4 + [1] * 4, [0, 1, 0, 1, 0, 1, 0, 1]),

@@ -87,9 +87,9 @@ def read_split(path: Path) -> dict[str, str]:
     FormatError
         If it cannot be read, or a side is none of train, validation and test.
     """
-    from mitoscope.curation.splits import SIDES
     from mitoscope.errors import FormatError
     from mitoscope.exchange.csv_text import plain
+    from mitoscope.truth import SIDES
 
     found: dict[str, str] = {}
     for line, (slide, side) in _read_columns(path, ("slide", "split")):

@@ -20,7 +20,8 @@ from mitoscope.curation.ratings import NO_LABEL
 from mitoscope.errors import FormatError
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
 from mitoscope.store.kinds import RaterKind
-from mitoscope.store.records import Domain, Study
+from mitoscope.store.records import Study
+from mitoscope.truth import Domain
 
 TOTAL = "total"
 

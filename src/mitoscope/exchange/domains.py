@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import fields, replace
 from pathlib import Path
 
-from mitoscope.errors import FormatError
+from mitoscope.errors import FormatError, TrainingDataError
 from mitoscope.exchange.csv_text import read_rows
 from mitoscope.exchange.format import Content, Format, ReadOptions
-from mitoscope.store.records import Domain, SlideRecord, Study
+from mitoscope.store.records import SlideRecord, Study
+from mitoscope.truth import SIDES, Domain, Side, SlideSplit
 
 COLUMNS = ("slide", "dataset", "tumor", "scanner", "origin", "species")
 SPLIT = "midog.split"
@@ -52,6 +54,25 @@ def _slide(row: dict[str, str], where: str) -> SlideRecord:
     )
     attributes = {SPLIT: row["dataset"]} if row["dataset"] else {}
     return SlideRecord(f"{int(row['slide']):03d}.tiff", domain=domain, attributes=attributes)
+
+
+def published_split(slides: Iterable[SlideRecord]) -> SlideSplit:
+    """Return the split that a table states of each slide (MIDOG++ ``datasets_xvalidation.csv``).
+
+    Raises
+    ------
+    TrainingDataError
+        If the table does not say of a slide on which side it is.
+    """
+    sides: dict[str, Side] = {}
+    for slide in slides:
+        side = slide.attributes.get(SPLIT)
+        if side not in SIDES:
+            raise TrainingDataError(
+                "no published split", where=slide.name, mend="leave it out, or split anew"
+            )
+        sides[slide.name] = side
+    return SlideSplit(sides)
 
 
 def add_domains(study: Study, table: Study) -> Study:

@@ -21,7 +21,6 @@ from mitoscope.store.columns import Cells, LabelEvents
 from mitoscope.store.kinds import RaterKind, RegionKind, RoundKind
 from mitoscope.store.records import (
     DatasetVersion,
-    Domain,
     QuarantineEntry,
     Rater,
     Region,
@@ -29,6 +28,7 @@ from mitoscope.store.records import (
     SlideRecord,
     Study,
 )
+from mitoscope.truth import Domain
 
 MEMBER = "mitoscope"
 EDITED = "history left aside: the file was changed after mitoscope wrote it"

@@ -13,7 +13,7 @@ from mitoscope.exchange.json_text import a_list, a_mapping, a_number, a_text, du
 from mitoscope.exchange.losses import Aspect
 from mitoscope.fsio import atomic_write
 from mitoscope.geometry import Mpp
-from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE, Label, LabelSet
+from mitoscope.labels import DEFAULT_LABELS, LOOK_ALIKE, MITOTIC_FIGURE, Label
 from mitoscope.store.kinds import RaterKind
 from mitoscope.store.records import Study
 
@@ -24,7 +24,7 @@ NAMES = {MITOTIC_FIGURE.name: "mitotic figure", LOOK_ALIKE.name: "non-mitotic fi
 _TYPE = "Multiple points"
 _DECIMALS_PX0 = 6
 _MAX_Z = 2**31
-_LABELS = LabelSet()
+_LABELS = DEFAULT_LABELS
 
 
 def read(path: Path, options: ReadOptions) -> Study:

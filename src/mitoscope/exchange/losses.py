@@ -9,7 +9,8 @@ import numpy as np
 from mitoscope.exchange.outcome import outcome
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
 from mitoscope.store.kinds import RaterKind, Shape
-from mitoscope.store.records import UNSTATED_ROUND, Domain, Study
+from mitoscope.store.records import UNSTATED_ROUND, Study
+from mitoscope.truth import Domain
 
 
 class Aspect(StrEnum):

@@ -13,7 +13,6 @@ from mitoscope.store.quarantine import sift
 from mitoscope.store.records import (
     UNSTATED_ROUND,
     DatasetVersion,
-    Domain,
     QuarantineEntry,
     Rater,
     Region,
@@ -22,6 +21,7 @@ from mitoscope.store.records import (
     Study,
 )
 from mitoscope.store.store import Store
+from mitoscope.truth import Domain
 
 __all__ = [
     "UNSTATED_ROUND",

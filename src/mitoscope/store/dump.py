@@ -14,8 +14,9 @@ from mitoscope.labels import LabelSet
 from mitoscope.store.columns import Cells, LabelEvents
 from mitoscope.store.encoding import attributes_from, nan_where_null, vertices_from, well_formed
 from mitoscope.store.kinds import RegionKind
-from mitoscope.store.records import DatasetVersion, Domain, QuarantineEntry, Region, SlideRecord, Study
+from mitoscope.store.records import DatasetVersion, QuarantineEntry, Region, SlideRecord, Study
 from mitoscope.store.vocabulary import id_of, read_labels, read_raters, read_rounds
+from mitoscope.truth import Domain
 
 _SLIDE_SQL = """
 SELECT id, name, sha256, width_px0, height_px0, mpp_x, mpp_y, case_name, tumour_type, scanner, species,

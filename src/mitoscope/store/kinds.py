@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from enum import IntEnum, StrEnum
 
+from mitoscope.region import RegionKind
+from mitoscope.truth import RaterKind
+
+__all__ = ["RaterKind", "RegionKind", "RoundKind", "Shape"]
+
 
 class Shape(IntEnum):
     """The geometry of a cell; its bounds and vertices are in px0."""
@@ -16,16 +21,6 @@ class Shape(IntEnum):
     """The bounds are the bounding square (or the box of an ellipse)."""
     POLYGON = 4
     """Vertices, not closed: the first is not repeated at the end."""
-
-
-class RaterKind(StrEnum):
-    """Who speaks."""
-
-    EXPERT = "expert"
-    CROWD = "crowd"
-    MODEL = "model"
-    CONSENSUS = "consensus"
-    """Several raters with one voice, or a file that states only the outcome."""
 
 
 class RoundKind(StrEnum):
@@ -49,10 +44,3 @@ class RoundKind(StrEnum):
     def is_blinded(self) -> bool:
         """Whether raters of this round do not see the labels of others."""
         return self in (RoundKind.SCREENING, RoundKind.SECOND_READ)
-
-
-class RegionKind(StrEnum):
-    """What a polygon on a slide delimits."""
-
-    TUMOUR = "tumour"
-    EXCLUSION = "exclusion"

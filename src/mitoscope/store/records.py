@@ -19,19 +19,10 @@ from mitoscope.geometry import Mpp, SizePx
 from mitoscope.labels import LabelSet
 from mitoscope.store.columns import Cells, LabelEvents
 from mitoscope.store.kinds import RaterKind, RegionKind, RoundKind
+from mitoscope.truth import Domain
 
 Attributes = Mapping[str, Any]
 """JSON values of a file that mitoscope does not interpret but gives back, by name (``sliderunner.uuid``)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Domain:
-    """Where a slide comes from; None where the source does not say."""
-
-    tumour_type: str | None = None
-    scanner: str | None = None
-    species: str | None = None
-    laboratory: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +52,7 @@ class SlideRecord:
     mpp: Mpp | None = None
     sha256: str | None = None
     case: str | None = None
-    domain: Domain = Domain()
+    domain: Domain = field(default_factory=Domain)
     attributes: Attributes = field(default_factory=dict, hash=False)
 
 

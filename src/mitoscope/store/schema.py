@@ -274,6 +274,41 @@ FROM (SELECT *, row_number() OVER (PARTITION BY cell_id ORDER BY score DESC, lab
 WHERE rank = 1;
 """
 
+# Regions of interest beside tumour and exclusion: SQLite cannot change a CHECK, so the tables are made anew.
+_REGION_KINDS = """
+CREATE TABLE region_anew (
+    id INTEGER PRIMARY KEY,
+    slide_id INTEGER NOT NULL REFERENCES slide (id),
+    kind TEXT NOT NULL CHECK (kind IN ('tumour', 'exclusion', 'region of interest')),
+    name TEXT NOT NULL,
+    vertices_px0 BLOB NOT NULL
+) STRICT;
+INSERT INTO region_anew SELECT id, slide_id, kind, name, vertices_px0 FROM region;
+DROP TABLE region;
+ALTER TABLE region_anew RENAME TO region;
+CREATE INDEX region_by_slide ON region (slide_id);
+CREATE TABLE region_event_anew (
+    seq INTEGER PRIMARY KEY,
+    region_id INTEGER NOT NULL,
+    slide_id INTEGER NOT NULL REFERENCES slide (id),
+    action TEXT NOT NULL CHECK (action IN ('create', 'edit', 'delete', 'restore')),
+    rater_id INTEGER NOT NULL REFERENCES rater (id),
+    time_s REAL NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('tumour', 'exclusion', 'region of interest')),
+    name TEXT NOT NULL,
+    vertices_px0 BLOB NOT NULL
+) STRICT;
+INSERT INTO region_event_anew
+SELECT seq, region_id, slide_id, action, rater_id, time_s, kind, name, vertices_px0 FROM region_event;
+DROP TABLE region_event;
+ALTER TABLE region_event_anew RENAME TO region_event;
+CREATE INDEX region_event_by_region ON region_event (region_id);
+CREATE TRIGGER region_event_is_not_updated BEFORE UPDATE ON region_event
+BEGIN SELECT RAISE (ABORT, 'events are append-only'); END;
+CREATE TRIGGER region_event_is_not_deleted BEFORE DELETE ON region_event
+BEGIN SELECT RAISE (ABORT, 'events are append-only'); END;
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Migration:
@@ -287,6 +322,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration("slides, raters, cells, events, versions, agreed views", _STUDY + _CELLS + _VERSIONS + _AGREED),
     Migration("manifests of versions", _MANIFESTS),
     Migration("work in the browser", WORK_SCRIPT),
+    Migration("regions of interest", _REGION_KINDS),
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)

@@ -29,7 +29,8 @@ from mitoscope.exchange.outcome import CONSENSUS
 from mitoscope.geometry import SizePx
 from mitoscope.store.builder import StudyBuilder
 from mitoscope.store.kinds import Shape
-from mitoscope.store.records import Domain, QuarantineEntry, Rater, SlideRecord, Study
+from mitoscope.store.records import QuarantineEntry, Rater, SlideRecord, Study
+from mitoscope.truth import Domain
 
 BOX_TOLERANCE_PX0 = 1.0
 """COCO tools round boxes: an outline is that of its box when their bounds are so close."""

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-from mitoscope.curation.splits import published_split
 from mitoscope.data.field import Labels
 from mitoscope.data.slide_field import SlideField, open_field, with_labels
 from mitoscope.data.sources import (
@@ -23,6 +22,7 @@ from mitoscope.data.sources import (
     read_labels,
 )
 from mitoscope.errors import TrainingDataError
+from mitoscope.exchange.domains import published_split
 from mitoscope.exchange.format import ReadOptions
 from mitoscope.exchange.names import IMAGE_SUFFIXES, stem
 from mitoscope.exchange.outcome import UNKNOWN, outcome

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from mitoscope.bundle import Bundle
-from mitoscope.curation.splits import MIDOGPP_SEED, MIDOGPP_STRATA, folds_by_case
 from mitoscope.data.field import Field
 from mitoscope.data.split import split_by_case
 from mitoscope.errors import ConfigError, TrainingDataError
@@ -33,6 +32,7 @@ from mitoscope.experiments.trained.open_fields import open_fields
 from mitoscope.experiments.trained.part_field import densest_part
 from mitoscope.experiments.trained.slides import SlideSet, check_there, domain_of, read_set
 from mitoscope.experiments.trained.smoke import shrink, smoke_declaration, smoke_sets
+from mitoscope.truth.splits import MIDOGPP_SEED, MIDOGPP_STRATA, folds_by_case
 
 SEED: Final = 2018
 TILE_THRESHOLDS: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.errors import TrainingDataError
-from mitoscope.store.records import SlideRecord
+from mitoscope.errors import LeakError, TrainingDataError
 
 Side = Literal["train", "validation", "test"]
 SIDES: tuple[Side, ...] = ("train", "validation", "test")
-PUBLISHED_SPLIT = "midog.split"
-"""Attribute of a slide that was read from ``datasets_xvalidation.csv``: ``train`` or ``test``."""
 MIDOGPP_FOLDS = 5
 """MIDOG++ trains five folds of its 392 training cases (FACTS: MIDOGpp code, StratifiedKFold)."""
 MIDOGPP_SEED = 42
@@ -42,25 +39,6 @@ class SlideSplit:
     def slides(self, side: Side) -> tuple[str, ...]:
         """Return the slides of one side, in order."""
         return tuple(slide for slide, its in self.side_of.items() if its == side)
-
-
-def published_split(slides: Iterable[SlideRecord]) -> SlideSplit:
-    """Return the split that a table states of each slide (MIDOG++ ``datasets_xvalidation.csv``).
-
-    Raises
-    ------
-    TrainingDataError
-        If the table does not say of a slide on which side it is.
-    """
-    sides: dict[str, Side] = {}
-    for slide in slides:
-        side = slide.attributes.get(PUBLISHED_SPLIT)
-        if side not in SIDES:
-            raise TrainingDataError(
-                "no published split", where=slide.name, mend="leave it out, or split anew"
-            )
-        sides[slide.name] = side
-    return SlideSplit(sides)
 
 
 def split_by_case(
@@ -203,30 +181,35 @@ def check_leaks(
     hash_of: Mapping[str, str | None],
     case_of: Mapping[str, str],
 ) -> None:
-    """Refuse a split with the same slide file, or the same case, on two sides.
+    """Refuse a split with the same pixels, or the same case, on two sides.
 
     Parameters
     ----------
     split : SlideSplit
     hash_of : mapping of str to str or None
         Slide → hash of its file (or fingerprint): two names may hide one slide, as in the first split of CMC.
+        A slide whose hash is not known is compared by its case alone.
     case_of : mapping of str to str
         Slide → case.
 
     Raises
     ------
+    LeakError
+        Naming two slides.
     TrainingDataError
-        Naming two slides; or one without hash or case: what cannot be checked is not taken for clean.
+        If a slide has no case: what cannot be checked is not taken for clean.
     """
-    for what, of in (("slide file", hash_of), ("case", case_of)):
+    for what, key_of in (("pixels", hash_of), ("case", case_of)):
         seen: dict[str, str] = {}
         for slide, side in split.side_of.items():
-            key = of.get(slide)
+            key = key_of.get(slide)
             if key is None:
-                raise TrainingDataError(f"no {what} known, so leaks cannot be ruled out", where=slide)
+                if what == "case":
+                    raise TrainingDataError("no case known, so leaks cannot be ruled out", where=slide)
+                continue
             other = seen.setdefault(key, slide)
             if split.side_of[other] != side:
-                raise TrainingDataError(
+                raise LeakError(
                     f"the same {what} as {other!r}, which is for {split.side_of[other]}, this for {side}",
                     where=slide,
                     mend="put both on one side",

@@ -25,5 +25,5 @@ def test_published_names_meet_the_label_set(name: str, canonical: str) -> None:
 
 
 def test_a_name_may_not_stand_for_two_labels() -> None:
-    with pytest.raises(ConfigError, match="two labels"):
+    with pytest.raises(ConfigError, match="two classes"):
         LabelSet((Label("a", "#000000", ("x",)), Label("b", "#000000", ("X",))))

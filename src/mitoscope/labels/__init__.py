@@ -1,0 +1,40 @@
+"""What a class of cells is called: the field's classes and names, and how those of a file map to them."""
+
+from __future__ import annotations
+
+from mitoscope.labels.field import (
+    AMBIGUOUS,
+    APOPTOTIC_CELL,
+    ATYPICAL_FIGURE,
+    CLASS_SETS,
+    DEFAULT_LABELS,
+    FIELD_LABELS,
+    GRANULOCYTE,
+    LOOK_ALIKE,
+    MITOTIC_FIGURE,
+    TUMOUR_CELL,
+    class_set,
+    is_figure,
+)
+from mitoscope.labels.label import Label, LabelSet, name_key
+from mitoscope.labels.mapping import IGNORED, LabelMapping
+
+__all__ = [
+    "AMBIGUOUS",
+    "APOPTOTIC_CELL",
+    "ATYPICAL_FIGURE",
+    "CLASS_SETS",
+    "DEFAULT_LABELS",
+    "FIELD_LABELS",
+    "GRANULOCYTE",
+    "IGNORED",
+    "LOOK_ALIKE",
+    "MITOTIC_FIGURE",
+    "TUMOUR_CELL",
+    "Label",
+    "LabelMapping",
+    "LabelSet",
+    "class_set",
+    "is_figure",
+    "name_key",
+]

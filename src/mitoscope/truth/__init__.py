@@ -1,0 +1,59 @@
+"""What counts as true: classes, sizes, agreement, regions, examined area, cases and splits.
+
+`GroundTruth` is the one currency between labels and everything that learns from them, judges against them or
+counts them. It is made from a study by a named policy, is a frozen version of a study, or is read from a
+file.
+"""
+
+from __future__ import annotations
+
+from mitoscope.truth.agreement import (
+    CROWD_THRESHOLD,
+    NO_CLASS,
+    AgreedClasses,
+    Opinions,
+    Policy,
+    RaterKind,
+    agreed_classes,
+    last_opinions,
+    majority_of_three,
+)
+from mitoscope.truth.examined import REGION_IMAGE_MM2, ExaminedArea, examined_of
+from mitoscope.truth.ground_truth import Domain, GroundTruth, SlideTruth, TrueCells
+from mitoscope.truth.splits import (
+    SIDES,
+    Side,
+    SlideSplit,
+    check_leaks,
+    folds_by_case,
+    quantile_strata,
+    split_by_case,
+    stratified_folds,
+)
+
+__all__ = [
+    "CROWD_THRESHOLD",
+    "NO_CLASS",
+    "REGION_IMAGE_MM2",
+    "SIDES",
+    "AgreedClasses",
+    "Domain",
+    "ExaminedArea",
+    "GroundTruth",
+    "Opinions",
+    "Policy",
+    "RaterKind",
+    "Side",
+    "SlideSplit",
+    "SlideTruth",
+    "TrueCells",
+    "agreed_classes",
+    "check_leaks",
+    "examined_of",
+    "folds_by_case",
+    "last_opinions",
+    "majority_of_three",
+    "quantile_strata",
+    "split_by_case",
+    "stratified_folds",
+]
