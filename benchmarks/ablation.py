@@ -23,7 +23,7 @@ from mitoscope.data.reading import read_midesec
 from mitoscope.evaluate import Score, Steps
 from mitoscope.evaluate.comparison import Difference, compare
 from mitoscope.experiments.trained.networks import Lesson, learn
-from mitoscope.experiments.trained.open_fields import OPEN_DATA, open_fields
+from mitoscope.experiments.trained.slides import OPEN_DATA, open_fields
 from mitoscope.train.judging import Curve
 from mitoscope.train.recipe import Recipe, read_recipe
 

@@ -29,7 +29,7 @@ from mitoscope.data.reading import read_midesec
 from mitoscope.data.sampling.semi import is_crop
 from mitoscope.data.split import SplitConfig
 from mitoscope.experiments.trained.networks import Lesson, learn
-from mitoscope.experiments.trained.open_fields import OPEN_DATA, open_fields
+from mitoscope.experiments.trained.slides import OPEN_DATA, open_fields
 from mitoscope.models.build import build
 from mitoscope.train.judging import Curve
 from mitoscope.train.recipe import Recipe, read_recipe

@@ -9,7 +9,7 @@ import pytest
 from mitoscope.errors import TrainingDataError
 from mitoscope.experiments.experiment import Size
 from mitoscope.experiments.table import Table
-from tests.experiments.running import desk, run
+from tests.experiments.running import run, workplace
 
 NAMES = (
     "ccmct-table1",
@@ -33,7 +33,7 @@ def differences(table: Table) -> dict[tuple[str, str], float]:
 
 @pytest.mark.realdata
 def test_midogpp_table_2_but_for_two_look_alikes(data: Path, tmp_path: Path) -> None:
-    found = run("midogpp-table2", desk(tmp_path, Size.FULL, data=data))
+    found = run("midogpp-table2", workplace(tmp_path, Size.FULL, data=data))
     off = {place: value for place, value in differences(found.table).items() if value}
     column = "non-mitotic sum"
     assert off == {("2", column): -1, ("5", column): -1, ("total", column): -2}
@@ -44,7 +44,7 @@ def test_midogpp_table_2_but_for_two_look_alikes(data: Path, tmp_path: Path) -> 
 
 @pytest.mark.realdata
 def test_midogpp_table_3_to_the_last_digit_or_in_its_range(data: Path, tmp_path: Path) -> None:
-    table = run("midogpp-table3", desk(tmp_path, Size.FULL, data=data)).table
+    table = run("midogpp-table3", workplace(tmp_path, Size.FULL, data=data)).table
     assert all(abs(value) <= 0.005 for value in differences(table).values())
     assert len(differences(table)) == 3 * 7 + 7 * 3
     for row in table.rows:
@@ -55,7 +55,7 @@ def test_midogpp_table_3_to_the_last_digit_or_in_its_range(data: Path, tmp_path:
 
 @pytest.mark.realdata
 def test_the_medians_of_figure_2_are_those_of_table_2(data: Path, tmp_path: Path) -> None:
-    found = run("midogpp-fig2", desk(tmp_path, Size.FULL, data=data))
+    found = run("midogpp-fig2", workplace(tmp_path, Size.FULL, data=data))
     medians = differences(found.table)
     assert set(medians.values()) == {0.0}
     assert len(found.table.rows) == 20
@@ -65,8 +65,8 @@ def test_the_medians_of_figure_2_are_those_of_table_2(data: Path, tmp_path: Path
 
 @pytest.mark.realdata
 def test_no_mitotic_count_is_above_the_figures_of_its_case(data: Path, tmp_path: Path) -> None:
-    counts = run("midogpp-counts", desk(tmp_path, Size.FULL, data=data)).records["all"].result
-    cases = run("midogpp-fig2", desk(tmp_path, Size.FULL, data=data)).records["all"].result
+    counts = run("midogpp-counts", workplace(tmp_path, Size.FULL, data=data)).records["all"].result
+    cases = run("midogpp-fig2", workplace(tmp_path, Size.FULL, data=data)).records["all"].result
     for domain, values in counts["mitotic figure"].items():
         for count, figures in zip(values, cases["mitotic figure"][domain], strict=True):
             assert 0 <= count <= figures
@@ -75,11 +75,11 @@ def test_no_mitotic_count_is_above_the_figures_of_its_case(data: Path, tmp_path:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_smoke_size_needs_no_data(name: str, tmp_path: Path) -> None:
-    found = run(name, desk(tmp_path, Size.SMOKE))
+    found = run(name, workplace(tmp_path, Size.SMOKE))
     assert found.table.notes[0].startswith("Smoke size")
     assert any(entry.found is not None for row in found.table.rows for entry in row.entries)
 
 
 def test_a_folder_without_the_files_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(TrainingDataError, match=r"no MIDOG\+\+\.json there; give its folder with --data"):
-        run("midogpp-table2", desk(tmp_path, Size.FULL, data=tmp_path))
+        run("midogpp-table2", workplace(tmp_path, Size.FULL, data=tmp_path))

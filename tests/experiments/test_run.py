@@ -18,11 +18,11 @@ from mitoscope.errors import (
     RunError,
     StoppedError,
 )
-from mitoscope.experiments.experiment import Cell, Desk, Plan, Result, Size
-from mitoscope.experiments.run import Outcome, cell_path, run_experiment
+from mitoscope.experiments.experiment import Computation, Plan, Result, Size, Workplace
+from mitoscope.experiments.run import ExperimentOutcome, cell_path, run_experiment
 from mitoscope.experiments.site import find_finished, write_site
 from mitoscope.experiments.table import Column, Entry, Table, rows_of
-from tests.experiments.running import desk
+from tests.experiments.running import workplace
 
 HASH = "a" * 64
 
@@ -42,9 +42,9 @@ class Numbers:
     sizes: tuple[Size, ...] = (Size.SMOKE,)
     trains: bool = False
 
-    def plan(self, at: Desk) -> Plan:
+    def plan(self, at: Workplace) -> Plan:
         keys = ("one", "two", "three")
-        cells = (Cell(key, self.recipe, (1,), lambda key=key: self._compute(key)) for key in keys)  # type: ignore[misc]
+        cells = (Computation(key, self.recipe, (1,), lambda key=key: self._compute(key)) for key in keys)  # type: ignore[misc]
         return Plan(tuple(cells), self.data)
 
     def _compute(self, key: str) -> Result:
@@ -62,8 +62,8 @@ class Numbers:
         return None
 
 
-def go(experiment: Numbers, out: Path, *, resume: bool = False, size: Size = Size.SMOKE) -> Outcome:
-    return run_experiment(experiment, desk(out, size), resume=resume, report=lambda done, total: None)
+def go(experiment: Numbers, out: Path, *, resume: bool = False, size: Size = Size.SMOKE) -> ExperimentOutcome:
+    return run_experiment(experiment, workplace(out, size), resume=resume, report=lambda done, total: None)
 
 
 def test_all_cells_are_kept_with_their_provenance(tmp_path: Path) -> None:

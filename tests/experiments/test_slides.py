@@ -10,11 +10,16 @@ import pytest
 from PIL import Image
 
 from mitoscope.errors import ConfigError, TrainingDataError
+from mitoscope.experiments.experiment import Size
 from mitoscope.experiments.shelf import FOLDER, find_experiments, recipes_folder
 from mitoscope.experiments.trained.declaration import Declaration, SetDeclaration, read_toml
-from mitoscope.experiments.trained.slides import check_there, read_set
+from mitoscope.experiments.trained.networks import ArmNetwork, NetworkBuilder
+from mitoscope.experiments.trained.slides import check_there, laboratory_of, open_fields, read_set
+from tests.experiments.running import workplace
 
 NAMES = ("a.svs", "b.svs", "c.svs", "d.svs")
+pytestmark = [pytest.mark.realdata, pytest.mark.train]
+LABORATORIES = {"midog21", "midogpp", "brecahad", "negative_fields"}
 
 
 @pytest.fixture
@@ -148,3 +153,22 @@ def test_a_published_row_that_is_no_arm_is_refused() -> None:
 def test_an_unknown_experiment_is_refused_with_those_like_it() -> None:
     with pytest.raises(ConfigError, match="no experiment 'cmc-tabel3'; for example cmc-table3"):
         find_experiments(["cmc-tabel3"], recipes_folder())
+
+
+def test_the_laboratory_left_out_is_not_learnt_from_and_neither_is_a_tested_case(
+    data: Path, tmp_path: Path
+) -> None:
+    (experiment,) = find_experiments(["midogpp-table6"], recipes_folder())
+    own = experiment.at(Size.SMALL)  # type: ignore[attr-defined]
+    sets = {name: read_set(name, one, data) for name, one in own.sets.items()}
+    builder = NetworkBuilder(own, workplace(tmp_path, Size.SMALL, data=data), sets)
+    tested = {slide.name for one in sets.values() for slide in one.slides(testing=True)}
+    for arm in own.arms:
+        fields, _ = builder.fields(arm, ArmNetwork("", 0, None), mpp=0.25)
+        assert {laboratory_of(field) for field in fields} == LABORATORIES - set(arm.without)
+        assert not {field.name for field in fields} & tested
+        assert "BreCaHAD/Case_10" not in {field.case for field in fields}
+    assert {arm.without for arm in own.arms} == {(), *((one,) for one in LABORATORIES)}
+    assert {laboratory_of(one) for one in open_fields(data, only=["brecahad"], without=(), tested=())} == {
+        "brecahad"
+    }

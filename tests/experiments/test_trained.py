@@ -9,14 +9,14 @@ import pytest
 
 from mitoscope.bundle import load_bundle
 from mitoscope.errors import ConfigError, RunError
-from mitoscope.experiments.cell_file import CELLS as CELL_FILES
 from mitoscope.experiments.experiment import Size
+from mitoscope.experiments.record_file import CELLS as CELL_FILES
 from mitoscope.experiments.shelf import FOLDER, find_experiments, recipes_folder
-from mitoscope.experiments.trained.mined import MINED
-from mitoscope.experiments.trained.networks import NETWORKS
+from mitoscope.experiments.trained.fields import MINED
+from mitoscope.experiments.trained.networks import NETWORKS, ArmNetwork, NetworkBuilder, arm_networks
 from mitoscope.experiments.trained.smoke import smoke_sets
-from mitoscope.experiments.trained.trained import Builder, Member, members, read_declared
-from tests.experiments.running import desk, run
+from mitoscope.experiments.trained.trained import read_declared
+from tests.experiments.running import run, workplace
 
 pytestmark = pytest.mark.train
 
@@ -34,7 +34,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("name", DECLARED)
 def test_the_smoke_size_runs_to_its_table(name: str, out: Path) -> None:
     cells = CELLS.get(name, 1)
-    found = run(name, desk(out, Size.SMOKE, cells_max=cells))
+    found = run(name, workplace(out, Size.SMOKE, cells_max=cells))
     assert len(found.records) == cells
     scores = [record.result["scores"] for record in found.records.values()]
     assert all(value is None or value >= 0 for one in scores for value in one.values())
@@ -48,9 +48,9 @@ def test_the_smoke_size_runs_to_its_table(name: str, out: Path) -> None:
 def test_every_declared_experiment_has_a_cell_for_each_network(name: str, out: Path) -> None:
     (experiment,) = find_experiments([name], recipes_folder())
     own = experiment.at(Size.SMOKE)  # type: ignore[attr-defined]
-    plan = experiment.plan(desk(out, Size.SMOKE))
+    plan = experiment.plan(workplace(out, Size.SMOKE))
     run_arms = sum(not arm.missing for arm in own.arms)
-    assert len(plan.cells) == run_arms * len(members(own))
+    assert len(plan.cells) == run_arms * len(arm_networks(own))
     assert len({cell.key for cell in plan.cells}) == len(plan.cells)
     assert [row.name for row in experiment.table({}, Size.FULL).rows] == [arm.name for arm in own.arms]
 
@@ -63,9 +63,9 @@ def test_networks_are_shared_between_experiments(out: Path) -> None:
 def test_no_case_is_learnt_from_and_tested(out: Path) -> None:
     (experiment,) = find_experiments(["midogpp-table6"], recipes_folder())
     own = experiment.at(Size.SMOKE)  # type: ignore[attr-defined]
-    builder = Builder(own, desk(out, Size.SMOKE), smoke_sets(own, out))
+    builder = NetworkBuilder(own, workplace(out, Size.SMOKE), smoke_sets(own, out))
     for arm in own.arms:
-        fields, _ = builder.fields(arm, Member("", 0, None), mpp=0.25)
+        fields, _ = builder.fields(arm, ArmNetwork("", 0, None), mpp=0.25)
         testing = {slide.name for one in builder.sets.values() for slide in one.slides(testing=True)}
         assert not {field.case for field in fields} & testing
         assert arm.without[0] not in {field.domain for field in fields}
@@ -90,13 +90,13 @@ def test_what_is_mined_is_neither_labelled_nor_tested_nor_judges_while_training(
     assert any(len(sources) == 2 for sources in named)
     tables = {path.name.removesuffix(".csv") for folder in mined for path in folder.glob("*.csv")}
     assert tables == set(sets["U"].files)
-    records = run("semi-table1", desk(out, Size.SMOKE, cells_max=2), resume=True).records
+    records = run("semi-table1", workplace(out, Size.SMOKE, cells_max=2), resume=True).records
     bundles = {record.result["bundle"] for record in records.values()}
     assert len(bundles) == 2
 
 
 def test_curves_and_errors_are_kept_with_the_scores(out: Path) -> None:
-    found = run("semi-fig3-precision-recall", desk(out, Size.SMOKE, cells_max=2), resume=True)
+    found = run("semi-fig3-precision-recall", workplace(out, Size.SMOKE, cells_max=2), resume=True)
     for record in found.records.values():
         scores = record.result["scores"]
         pairs = record.result["curves"]["proposals/T"]
@@ -112,7 +112,7 @@ def test_a_gpu_that_is_not_there_is_refused_before_anything_is_computed(out: Pat
     if torch.cuda.is_available():
         pytest.skip("a GPU is there")
     with pytest.raises(ConfigError, match="no GPU that torch can use"):
-        run("cmc-table2", replace(desk(out, Size.SMOKE), device="cuda"))
+        run("cmc-table2", replace(workplace(out, Size.SMOKE), device="cuda"))
 
 
 def test_a_gpu_that_fails_while_a_network_trains_leaves_the_finished_cells(
@@ -123,13 +123,13 @@ def test_a_gpu_that_fails_while_a_network_trains_leaves_the_finished_cells(
     def fail(*_: object, **__: object) -> None:
         raise torch.AcceleratorError("CUDA error: device unavailable\nFor debugging consider a flag")
 
-    run("midogpp-table4", desk(out, Size.SMOKE, cells_max=1), resume=True)
+    run("midogpp-table4", workplace(out, Size.SMOKE, cells_max=1), resume=True)
     folder = out / "midogpp-table4" / Size.SMOKE.value / CELL_FILES
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert len(before) == 1
     monkeypatch.setattr(torch.Tensor, "backward", fail)
     with pytest.raises(RunError) as caught:
-        run("midogpp-table4", desk(out, Size.SMOKE, cells_max=2), resume=True)
+        run("midogpp-table4", workplace(out, Size.SMOKE, cells_max=2), resume=True)
     assert "1 of 2 cells are finished and kept): the GPU failed (CUDA error: device unav" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

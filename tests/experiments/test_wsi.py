@@ -25,7 +25,7 @@ from mitoscope.experiments.experiment import Size
 from mitoscope.geometry import Mpp, SizePx
 from mitoscope.store import Region, RegionKind
 from mitoscope.tissue import TissueMask
-from tests.experiments.running import desk, run
+from tests.experiments.running import run, workplace
 
 MPP = Mpp(0.25, 0.25)
 SIZE = SizePx(64, 48)
@@ -88,7 +88,7 @@ def test_figure_4_of_databases_in_a_data_folder(tmp_path: Path) -> None:
     folder = tmp_path / "data" / "databases"
     folder.mkdir(parents=True)
     make_databases(folder, [CMC.outlines[1]])
-    found = run("cmc-fig4", desk(tmp_path / "out", Size.FULL, data=tmp_path / "data"))
+    found = run("cmc-fig4", workplace(tmp_path / "out", Size.FULL, data=tmp_path / "data"))
     cases = found.records["all"].result["cases"]
     assert len(cases) == 6
     for case in cases:
@@ -136,4 +136,4 @@ def test_what_is_found_stands_beside_what_is_published() -> None:
 
 def test_a_folder_without_the_database_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(TrainingDataError, match=r"no MITOS_WSI_CMC_CODAEL_TR_ROI\.sqlite there"):
-        run("cmc-fig4", desk(tmp_path, Size.FULL, data=tmp_path))
+        run("cmc-fig4", workplace(tmp_path, Size.FULL, data=tmp_path))

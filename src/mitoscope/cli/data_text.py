@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mitoscope.cli.tables import grouped, print_table
 
 if TYPE_CHECKING:
-    from mitoscope.experiments.datasets import Dataset, Got, Survey
+    from mitoscope.experiments.datasets import Dataset, DatasetSurvey, Delivered
     from mitoscope.experiments.datasets.match import Match
 
 _LABEL = 12
@@ -105,7 +105,7 @@ def _layout(dataset: Dataset) -> list[str]:
     return lines
 
 
-def outcome_text(dataset: Dataset, got: Got, data: Path) -> str:
+def outcome_text(dataset: Dataset, got: Delivered, data: Path) -> str:
     """Return what became of a download."""
     parts = [f"{len(got.received)} files fetched", f"{len(got.present)} were there"]
     parts += [f"{got.unpacked} unpacked"] if got.unpacked else []
@@ -113,7 +113,7 @@ def outcome_text(dataset: Dataset, got: Got, data: Path) -> str:
     return f"{dataset.name}: {', '.join(parts)}; mitoscope data check {dataset.name} --data {data}"
 
 
-def survey_json(survey: Survey) -> dict[str, Any]:
+def survey_json(survey: DatasetSurvey) -> dict[str, Any]:
     """Return the outcome of a check."""
     return {
         "dataset": survey.dataset.name,
@@ -143,7 +143,7 @@ def _group_json(match: Match) -> dict[str, Any]:
     }
 
 
-def survey_text(survey: Survey) -> str:
+def survey_text(survey: DatasetSurvey) -> str:
     """Return the outcome of a check in words; what is missing is named to the last file."""
     name = survey.dataset.name
     verdict = "complete" if survey.is_sound else "not complete or not sound"

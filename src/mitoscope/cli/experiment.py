@@ -55,7 +55,7 @@ def run(
     from mitoscope.cli.progress import progress
     from mitoscope.cli.train import need_training
     from mitoscope.errors import ConfigError
-    from mitoscope.experiments.experiment import Desk, Size
+    from mitoscope.experiments.experiment import Size, Workplace
     from mitoscope.experiments.run import run_experiment
     from mitoscope.experiments.shelf import find_experiments, recipes_folder
     from mitoscope.experiments.site import duration
@@ -69,7 +69,7 @@ def run(
     if any(one.trains for one in wanted):
         need_training()
     size = Size.SMOKE if smoke else Size.SMALL if small else Size.FULL
-    desk = Desk(
+    workplace = Workplace(
         data,
         out,
         folder,
@@ -80,7 +80,7 @@ def run(
     )
     for one in wanted:
         with progress(one.name, unit="cells", decimals=0) as report:
-            outcome = run_experiment(one, desk, resume=resume, report=report)
+            outcome = run_experiment(one, workplace, resume=resume, report=report)
         typer.echo(outcome.table.to_markdown())
         typer.echo(f"{outcome.folder}: {len(outcome.records)} cells, {duration(outcome.seconds)}")
 

@@ -29,7 +29,7 @@ class Size(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class Workplace:
     """Where an experiment works.
 
     Parameters
@@ -62,7 +62,7 @@ class Desk:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class Computation:
     """One computation with a result of its own.
 
     Parameters
@@ -88,12 +88,12 @@ class Plan:
 
     Parameters
     ----------
-    cells : tuple of Cell
+    cells : tuple of Computation
     data : str
         SHA-256 of the data.
     """
 
-    cells: tuple[Cell, ...]
+    cells: tuple[Computation, ...]
     data: str
 
 
@@ -130,7 +130,7 @@ class Experiment(Protocol):
         """Whether networks are trained."""
         ...
 
-    def plan(self, desk: Desk) -> Plan:
+    def plan(self, workplace: Workplace) -> Plan:
         """Look at the data and return the cells; nothing is computed yet."""
         ...
 

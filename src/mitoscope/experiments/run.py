@@ -12,9 +12,17 @@ from typing import Final
 
 from mitoscope import __version__
 from mitoscope.errors import ConfigError, FormatError, OutputError, RunError, StoppedError
-from mitoscope.experiments.cell_file import CELLS, FORMAT, CellRecord, blank, machine, read_cell, write_cell
 from mitoscope.experiments.chart import draw
-from mitoscope.experiments.experiment import Cell, Desk, Experiment, Plan, Result, Size
+from mitoscope.experiments.experiment import Computation, Experiment, Plan, Result, Size, Workplace
+from mitoscope.experiments.record_file import (
+    CELLS,
+    FORMAT,
+    ComputationRecord,
+    blank,
+    machine,
+    read_record,
+    write_record,
+)
 from mitoscope.experiments.table import Table
 from mitoscope.fsio import atomic_write, exclusive_lock, make_directory
 
@@ -34,7 +42,7 @@ Report = Callable[[float, float], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ExperimentOutcome:
     """A finished experiment.
 
     Parameters
@@ -42,13 +50,13 @@ class Outcome:
     folder : Path
         Where its files lie.
     table : Table
-    records : mapping of str to CellRecord
+    records : mapping of str to ComputationRecord
         The cells by key.
     """
 
     folder: Path
     table: Table
-    records: Mapping[str, CellRecord]
+    records: Mapping[str, ComputationRecord]
 
     @property
     def seconds(self) -> float:
@@ -56,13 +64,15 @@ class Outcome:
         return sum(one.seconds for one in self.records.values())
 
 
-def run_experiment(experiment: Experiment, desk: Desk, *, resume: bool, report: Report) -> Outcome:
+def run_experiment(
+    experiment: Experiment, workplace: Workplace, *, resume: bool, report: Report
+) -> ExperimentOutcome:
     """Compute the cells that are missing, and write table and figure.
 
     Parameters
     ----------
     experiment : Experiment
-    desk : Desk
+    workplace : Workplace
     resume : bool
         Go on where an earlier run stopped; without it a folder with finished cells is refused.
     report : callable
@@ -79,20 +89,20 @@ def run_experiment(experiment: Experiment, desk: Desk, *, resume: bool, report: 
     StoppedError, RunError
         If the run is stopped or the GPU fails; finished cells are kept.
     """
-    if desk.size not in experiment.sizes:
+    if workplace.size not in experiment.sizes:
         known = ", ".join(experiment.sizes)
-        raise ConfigError(f"has no size {desk.size}", where=experiment.name, mend=f"there is: {known}")
-    plan = experiment.plan(desk)
-    folder = make_directory(desk.out / experiment.name / desk.size.value)
+        raise ConfigError(f"has no size {workplace.size}", where=experiment.name, mend=f"there is: {known}")
+    plan = experiment.plan(workplace)
+    folder = make_directory(workplace.out / experiment.name / workplace.size.value)
     make_directory(folder / CELLS)
     with exclusive_lock(folder / ".lock"):
-        records = _finished(experiment, plan, desk, folder, resume=resume)
-        _compute(experiment, plan, desk, folder, records=records, report=report)
+        records = _finished(experiment, plan, workplace, folder, resume=resume)
+        _compute(experiment, plan, workplace, folder, records=records, report=report)
         results = {key: one.result for key, one in records.items()}
-        table = experiment.table(results, desk.size)
-        table = replace(table, notes=(*_SIZE_NOTES[desk.size], *table.notes))
-        _write(experiment, desk, folder, table=table, results=results)
-    return Outcome(folder, table, records)
+        table = experiment.table(results, workplace.size)
+        table = replace(table, notes=(*_SIZE_NOTES[workplace.size], *table.notes))
+        _write(experiment, workplace, folder, table=table, results=results)
+    return ExperimentOutcome(folder, table, records)
 
 
 def cell_path(folder: Path, key: str) -> Path:
@@ -101,8 +111,8 @@ def cell_path(folder: Path, key: str) -> Path:
 
 
 def _finished(
-    experiment: Experiment, plan: Plan, desk: Desk, folder: Path, *, resume: bool
-) -> dict[str, CellRecord]:
+    experiment: Experiment, plan: Plan, workplace: Workplace, folder: Path, *, resume: bool
+) -> dict[str, ComputationRecord]:
     """Read what is finished, before anything is computed: all that can be refused is refused first."""
     there = [one for one in plan.cells if cell_path(folder, one.key).exists()]
     if there and not resume:
@@ -114,8 +124,8 @@ def _finished(
     records = {}
     for cell in there:
         path = cell_path(folder, cell.key)
-        record = read_cell(path)
-        _blank(experiment, plan, desk, cell).check_same(record, path)
+        record = read_record(path)
+        _blank(experiment, plan, workplace, cell).check_same(record, path)
         records[cell.key] = record
     return records
 
@@ -123,10 +133,10 @@ def _finished(
 def _compute(
     experiment: Experiment,
     plan: Plan,
-    desk: Desk,
+    workplace: Workplace,
     folder: Path,
     *,
-    records: dict[str, CellRecord],
+    records: dict[str, ComputationRecord],
     report: Report,
 ) -> None:
     total = len(plan.cells)
@@ -134,22 +144,22 @@ def _compute(
     for cell in plan.cells:
         if cell.key in records:
             continue
-        desk.tell(f"{experiment.name}: {cell.key}")
+        workplace.tell(f"{experiment.name}: {cell.key}")
         started = time.perf_counter()
         result = _result(cell, kept=len(records), total=total)
         record = replace(
-            _blank(experiment, plan, desk, cell),
+            _blank(experiment, plan, workplace, cell),
             seconds=round(time.perf_counter() - started, 3),
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
-            machine=machine(desk.device),
+            machine=machine(workplace.device),
             result=result,
         )
-        write_cell(cell_path(folder, cell.key), record)
+        write_record(cell_path(folder, cell.key), record)
         records[cell.key] = record
         report(len(records), total)
 
 
-def _result(cell: Cell, *, kept: int, total: int) -> Result:
+def _result(cell: Computation, *, kept: int, total: int) -> Result:
     where = f"cell {cell.key} ({kept} of {total} cells are finished and kept)"
     try:
         return cell.compute()
@@ -170,16 +180,16 @@ def _of_gpu(error: RuntimeError) -> bool:
     return any(word in str(error) for word in ("CUDA", "cuDNN", "NCCL", "cublas", "NVIDIA"))
 
 
-def _blank(experiment: Experiment, plan: Plan, desk: Desk, cell: Cell) -> CellRecord:
+def _blank(experiment: Experiment, plan: Plan, workplace: Workplace, cell: Computation) -> ComputationRecord:
     return blank(
-        experiment.name, desk.size.value, cell.key, recipe=cell.recipe, data=plan.data, seeds=cell.seeds
+        experiment.name, workplace.size.value, cell.key, recipe=cell.recipe, data=plan.data, seeds=cell.seeds
     )
 
 
 def _write(
-    experiment: Experiment, desk: Desk, folder: Path, *, table: Table, results: Mapping[str, Result]
+    experiment: Experiment, workplace: Workplace, folder: Path, *, table: Table, results: Mapping[str, Result]
 ) -> None:
-    chart = experiment.chart(results, desk.size)
+    chart = experiment.chart(results, workplace.size)
     if chart is not None:
         draw(chart, folder / "figure")
     outcome = {
@@ -188,7 +198,7 @@ def _write(
         "name": experiment.name,
         "paper": experiment.paper,
         "shows": experiment.shows,
-        "size": desk.size.value,
+        "size": workplace.size.value,
         "cells": sorted(results),
         "figure": chart is not None,
         "table": table.as_dict(),
@@ -203,7 +213,7 @@ def _write(
             stream.write(text.encode())
 
 
-def read_outcome(folder: Path) -> tuple[dict[str, object], Outcome]:
+def read_outcome(folder: Path) -> tuple[dict[str, object], ExperimentOutcome]:
     """Read a finished experiment.
 
     Raises
@@ -222,7 +232,9 @@ def read_outcome(folder: Path) -> tuple[dict[str, object], Outcome]:
             where=path,
             mend="run the experiment again with --resume",
         ) from None
-    return values, Outcome(folder, table, {key: read_cell(cell_path(folder, key)) for key in keys})
+    return values, ExperimentOutcome(
+        folder, table, {key: read_record(cell_path(folder, key)) for key in keys}
+    )
 
 
 def _json(values: dict[str, object]) -> str:

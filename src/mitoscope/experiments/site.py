@@ -15,8 +15,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from mitoscope import __version__
 from mitoscope.errors import OutputError
-from mitoscope.experiments.cell_file import CellRecord
 from mitoscope.experiments.experiment import Size
+from mitoscope.experiments.record_file import ComputationRecord
 from mitoscope.experiments.run import OUTCOME, read_outcome
 from mitoscope.experiments.table import Table
 from mitoscope.fsio import atomic_write, make_directory
@@ -27,7 +27,7 @@ TABLES: Final = ("table.md", "table.csv", "table.json")
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class FinishedExperiment:
     """A finished experiment as a page shows it."""
 
     folder: Path
@@ -37,7 +37,7 @@ class Finished:
     size: str
     has_figure: bool
     table: Table
-    records: tuple[CellRecord, ...]
+    records: tuple[ComputationRecord, ...]
 
     @property
     def page(self) -> str:
@@ -73,7 +73,7 @@ class Finished:
         return max((abs(one) for one in differences if one is not None), default=None)
 
 
-def find_finished(out: Path) -> tuple[Finished, ...]:
+def find_finished(out: Path) -> tuple[FinishedExperiment, ...]:
     """Return all finished experiments of a folder of results, by paper and name.
 
     Raises
@@ -92,7 +92,7 @@ def find_finished(out: Path) -> tuple[Finished, ...]:
     return tuple(sorted(found, key=lambda one: (one.paper, one.name, sizes.index(one.size))))
 
 
-def write_site(finished: Iterable[Finished], html: Path) -> Path:
+def write_site(finished: Iterable[FinishedExperiment], html: Path) -> Path:
     """Write the site and return its first page.
 
     Raises
@@ -111,9 +111,9 @@ def write_site(finished: Iterable[Finished], html: Path) -> Path:
     return html / "index.html"
 
 
-def _finished(folder: Path) -> Finished:
+def _finished(folder: Path) -> FinishedExperiment:
     values, outcome = read_outcome(folder)
-    return Finished(
+    return FinishedExperiment(
         folder,
         str(values["name"]),
         str(values["paper"]),

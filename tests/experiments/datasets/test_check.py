@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mitoscope.errors import ConfigError, InputError
-from mitoscope.experiments.datasets import Dataset, Survey, check_dataset, find_dataset, locate
+from mitoscope.experiments.datasets import Dataset, DatasetSurvey, check_dataset, find_dataset, locate
 from mitoscope.experiments.datasets.folder import path_pattern
 from mitoscope.experiments.datasets.receipt import Receipt, Received, write_receipt
 from mitoscope.experiments.datasets.record import in_runs
@@ -21,11 +21,11 @@ from tests.experiments.datasets.made import dataset, touch
 WHOLE = ("WSI/001.tiff", "WSI/002.tiff", "WSI/003.tiff", "labels.json")
 
 
-def check(one: Dataset, root: Path, *, opening: bool = False, checksums: bool = False) -> Survey:
+def check(one: Dataset, root: Path, *, opening: bool = False, checksums: bool = False) -> DatasetSurvey:
     return check_dataset(one, root, opening=opening, checksums=checksums, report=lambda done, total: None)
 
 
-def missing(survey: Survey) -> dict[str, tuple[str, ...]]:
+def missing(survey: DatasetSurvey) -> dict[str, tuple[str, ...]]:
     return {one.key: one.missing for one in survey.matches if one.missing}
 
 

@@ -14,8 +14,8 @@ import pytest
 from mitoscope.errors import FormatError, IncompleteRunError, InputError, OutputError
 from mitoscope.experiments.datasets import (
     Dataset,
+    Delivered,
     Gauge,
-    Got,
     Order,
     find_dataset,
     get_dataset,
@@ -35,7 +35,7 @@ def serve_little(host: Host) -> None:
 
 def run(
     one: Dataset, root: Path, wanted: tuple[Order, ...], *, accepted: bool = True, told: Any = None
-) -> Got:
+) -> Delivered:
     lines: list[str] = [] if told is None else told
     return get_dataset(
         one,

@@ -6,25 +6,25 @@ by their names wherever they lie, so that copies of another layout can be used a
 
 from __future__ import annotations
 
-from mitoscope.experiments.datasets.check import Fault, Survey, check_dataset, locate
+from mitoscope.experiments.datasets.check import DatasetSurvey, Fault, check_dataset, locate
 from mitoscope.experiments.datasets.fetch import Order, Rejected
-from mitoscope.experiments.datasets.get import Gauge, Got, check_accepted, get_dataset
+from mitoscope.experiments.datasets.get import Delivered, Gauge, check_accepted, get_dataset
 from mitoscope.experiments.datasets.known import datasets, find_dataset, orders
-from mitoscope.experiments.datasets.record import Access, Dataset, Kind
+from mitoscope.experiments.datasets.record import Access, Dataset, FileKind
 from mitoscope.experiments.datasets.web import Patience
 from mitoscope.experiments.datasets.zenodo import published
 
 __all__ = [
     "Access",
     "Dataset",
+    "DatasetSurvey",
+    "Delivered",
     "Fault",
     "Gauge",
-    "Got",
     "Kind",
     "Order",
     "Patience",
     "Rejected",
-    "Survey",
     "check_accepted",
     "check_dataset",
     "datasets",

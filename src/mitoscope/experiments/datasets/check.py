@@ -15,7 +15,7 @@ from mitoscope.experiments.datasets.known import datasets
 from mitoscope.experiments.datasets.match import Match, differences, home_of, match_dataset, stem_of
 from mitoscope.experiments.datasets.receipt import NAME as RECEIPT
 from mitoscope.experiments.datasets.receipt import holds, read_receipt
-from mitoscope.experiments.datasets.record import Dataset, Kind
+from mitoscope.experiments.datasets.record import Dataset, FileKind
 
 Reporting = Callable[[float, float], None]
 ASSUMED_MPP = 0.25
@@ -34,7 +34,7 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class DatasetSurvey:
     """A data folder compared with what is published.
 
     Parameters
@@ -89,7 +89,7 @@ def check_dataset(
     opening: bool = True,
     checksums: bool = False,
     report: Reporting,
-) -> Survey:
+) -> DatasetSurvey:
     """Compare a folder with a data set.
 
     Parameters
@@ -115,7 +115,7 @@ def check_dataset(
     folder = read_folder(root)
     matches = match_dataset(dataset, folder)
     home = home_of(dataset, matches)
-    return Survey(
+    return DatasetSurvey(
         dataset=dataset,
         root=root,
         home=home,
@@ -160,7 +160,7 @@ def _extra(
     beside = {
         (one.folder, stem_of(one.path.name))
         for match, one in _found(matches)
-        if match.key in dataset.files and match.kind is Kind.IMAGE
+        if match.key in dataset.files and match.kind is FileKind.IMAGE
     }
     archives = {one.name for one in dataset.archives}
     return tuple(
@@ -187,7 +187,7 @@ def _unfinished(
 
 def _lost(matches: tuple[Match, ...]) -> tuple[Fault, ...]:
     """Return the links that lead nowhere and the files of no bytes."""
-    empty = [one for match, one in _found(matches) if match.kind is Kind.IMAGE and one.size_bytes == 0]
+    empty = [one for match, one in _found(matches) if match.kind is FileKind.IMAGE and one.size_bytes == 0]
     gone = [one for _, one in _found(matches) if one.size_bytes < 0]
     return (
         *(Fault(one.path, "is a link that leads nowhere") for one in gone),
@@ -205,7 +205,7 @@ def _unreadable(root: Path, matches: tuple[Match, ...], report: Reporting) -> tu
 def _opening(root: Path, match: Match, one: FoundFile) -> Callable[[], str | None]:
     if one is match.table:
         return partial(table_fault, root / one.path)
-    if match.kind is Kind.IMAGE:
+    if match.kind is FileKind.IMAGE:
         return partial(image_fault, root / one.path)
     return partial(annotations_fault, root / one.path, match.format)
 
@@ -229,7 +229,7 @@ def _likely(folder: DataFolder) -> str | None:
     """Return the data set of which most is there."""
     shares = {}
     for one in datasets():
-        matches = [match for match in match_dataset(one, folder) if match.kind is Kind.IMAGE]
+        matches = [match for match in match_dataset(one, folder) if match.kind is FileKind.IMAGE]
         wanted = sum(match.count or len(match.expected) for match in matches)
         shares[one.name] = sum(len(match.found) for match in matches) / max(1, wanted)
     best = max(shares, key=lambda name: shares[name])

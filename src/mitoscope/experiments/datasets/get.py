@@ -24,7 +24,7 @@ Reporting = Callable[[float, float], None]
 
 
 @dataclass(slots=True)
-class Got:
+class Delivered:
     """What became of the files of a data set.
 
     Parameters
@@ -81,7 +81,7 @@ def get_dataset(
     patience: Patience,
     report: Reporting,
     tell: Told,
-) -> Got:
+) -> Delivered:
     """Fetch files of a data set into a folder.
 
     Parameters
@@ -111,7 +111,7 @@ def get_dataset(
         If there is no room, a file cannot be written, or another process downloads into the folder.
     """
     check_accepted(dataset, accepted)
-    delivery, got = _Delivery(dataset, root, patience, Gauge(orders, report), tell), Got()
+    delivery, got = _Delivery(dataset, root, patience, Gauge(orders, report), tell), Delivered()
     with _held(root):
         receipt = read_receipt(root, dataset.name) or Receipt(
             dataset=dataset.name, licence=dataset.licence.name
@@ -187,7 +187,7 @@ def _fetch_one(
     )
 
 
-def _note(got: Got, order: Order, outcome: Received | Rejected | None, tell: Told) -> None:
+def _note(got: Delivered, order: Order, outcome: Received | Rejected | None, tell: Told) -> None:
     if isinstance(outcome, Received):
         got.received.append(order.path)
     elif isinstance(outcome, Rejected):

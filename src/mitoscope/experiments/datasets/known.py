@@ -13,7 +13,7 @@ from mitoscope.errors import ConfigError, InputError
 from mitoscope.experiments.datasets.fetch import Order
 from mitoscope.experiments.datasets.match import file_names
 from mitoscope.experiments.datasets.record import Access, Dataset
-from mitoscope.experiments.datasets.zenodo import Published, moved
+from mitoscope.experiments.datasets.zenodo import PublishedFile, moved
 
 ALIASES = {
     "midog2021": "midog21",
@@ -26,7 +26,7 @@ ALIASES = {
     "amibr": "ami-br",
 }
 """Other names that commands take."""
-_NOTHING = Published(None, None)
+_NOTHING = PublishedFile(None, None)
 
 
 @cache
@@ -64,7 +64,7 @@ def orders(
     *,
     only: str | None = None,
     url_base: str | None = None,
-    listing: Mapping[str, Published] | None = None,
+    listing: Mapping[str, PublishedFile] | None = None,
 ) -> tuple[Order, ...]:
     """Return the files to be fetched, in the order of the record.
 
@@ -118,5 +118,5 @@ def _addresses(dataset: Dataset, url_base: str | None) -> list[tuple[str, str, s
     return found
 
 
-def _order(path: str, url: str, checksum: str | None, published: Published) -> Order:
+def _order(path: str, url: str, checksum: str | None, published: PublishedFile) -> Order:
     return Order(path, url, published.size_bytes, checksum or published.checksum)

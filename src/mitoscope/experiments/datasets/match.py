@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from mitoscope.experiments.datasets.folder import DataFolder, FoundFile, path_pattern
-from mitoscope.experiments.datasets.record import CountedGroup, Dataset, FileGroup, Kind
+from mitoscope.experiments.datasets.record import CountedGroup, Dataset, FileGroup, FileKind
 
 PACKED = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"})
 """Suffixes of archives."""
@@ -25,7 +25,7 @@ class Match:
         Short name of the group.
     what : str
         What they are.
-    kind : Kind
+    kind : FileKind
         Images or annotations.
     expected : tuple of str
         Names, or units of a group whose names are not published.
@@ -45,7 +45,7 @@ class Match:
 
     key: str
     what: str
-    kind: Kind
+    kind: FileKind
     expected: tuple[str, ...]
     count: int | None
     found: dict[str, FoundFile]
@@ -130,7 +130,7 @@ def _table(dataset: Dataset, group: FileGroup, folder: DataFolder) -> FoundFile 
 
 def _candidates(group: FileGroup, name: str, folder: DataFolder) -> list[FoundFile]:
     """Return the files that may be the one of a name, the likeliest first."""
-    if group.kind is Kind.ANNOTATIONS:
+    if group.kind is FileKind.ANNOTATIONS:
         files = [one for known in (name, *group.also_named) for one in folder.named(known)]
         return sorted(files, key=lambda one: _distance(one, name, group))
     files = [one for one in folder.images(name) if one.path.suffix not in group.beside]
@@ -235,7 +235,7 @@ def _of_group(group: FileGroup, match: Match, home: PurePosixPath) -> list[str]:
         notes.append(f"{match.what} are in one table, {match.table.path}")
     published = PurePosixPath(match.expected[0]).suffix
     known = {published, *group.also, *([group.converted] if group.converted else ())}
-    suffixes = Counter(one.path.suffix for one in match.found.values() if group.kind is Kind.IMAGE)
+    suffixes = Counter(one.path.suffix for one in match.found.values() if group.kind is FileKind.IMAGE)
     for suffix, count in sorted(suffixes.items()):
         if suffix not in known:
             notes.append(

@@ -59,7 +59,7 @@ def _told(run: list[str]) -> list[str]:
     return run if len(run) < 3 else [f"{run[0]} … {run[-1]} ({len(run)})"]
 
 
-class Kind(StrEnum):
+class FileKind(StrEnum):
     """What a file is for."""
 
     IMAGE = "image"
@@ -124,7 +124,7 @@ class FileGroup(Config):
     ----------
     what : str
         What they are, in the plural.
-    kind : Kind
+    kind : FileKind
         Images or annotations.
     folder : str
         Where they lie below the folder of the data set.
@@ -157,7 +157,7 @@ class FileGroup(Config):
     """
 
     what: str
-    kind: Kind
+    kind: FileKind
     folder: str = ""
     names: tuple[str, ...] = ()
     pattern: str | None = None
@@ -210,7 +210,7 @@ class CountedGroup(Config):
     ----------
     what : str
         What they are, in the plural.
-    kind : Kind
+    kind : FileKind
         Images or annotations.
     glob : str
         Pattern of their paths; ``{unit}`` is a case or slide, ``**/`` any folders, ``*`` any part of a name.
@@ -225,7 +225,7 @@ class CountedGroup(Config):
     """
 
     what: str
-    kind: Kind
+    kind: FileKind
     glob: str
     converted: str | None = None
     units: tuple[str, ...] = ()

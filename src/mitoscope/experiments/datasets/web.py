@@ -63,7 +63,7 @@ class CutError(Exception):
         super().__init__(why)
 
 
-class Body(Protocol):
+class ResponseBody(Protocol):
     """A stream that gives what has come."""
 
     def read1(self, size: int, /) -> bytes:
@@ -89,7 +89,7 @@ class Answer:
     status: int
     reason: str
     headers: Message
-    body: Body
+    body: ResponseBody
 
     @property
     def validator(self) -> str | None:

@@ -29,14 +29,14 @@ def moved(url: str, url_base: str | None) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class PublishedFile:
     """Size and checksum of a file."""
 
     size_bytes: int | None
     checksum: str | None
 
 
-def published(record: int, *, url_base: str | None, patience: Patience) -> dict[str, Published]:
+def published(record: int, *, url_base: str | None, patience: Patience) -> dict[str, PublishedFile]:
     """Return what is published of each file of a record, by name.
 
     Parameters
@@ -87,7 +87,7 @@ def _text(url: str, timeout_s: float) -> bytes:
         return text
 
 
-def _parse(text: bytes, url: str) -> dict[str, Published]:
+def _parse(text: bytes, url: str) -> dict[str, PublishedFile]:
     try:
         return {str(one["key"]): _published(one) for one in json.loads(text)["files"]}
     except (ValueError, KeyError, TypeError):
@@ -98,9 +98,9 @@ def _parse(text: bytes, url: str) -> dict[str, Published]:
         ) from None
 
 
-def _published(one: dict[str, Any]) -> Published:
+def _published(one: dict[str, Any]) -> PublishedFile:
     size, checksum = one.get("size"), str(one.get("checksum", ""))
-    return Published(
+    return PublishedFile(
         size_bytes=size if isinstance(size, int) else None,
         checksum=checksum if re.fullmatch(CHECKSUM, checksum) else None,
     )

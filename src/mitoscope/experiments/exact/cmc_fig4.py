@@ -28,7 +28,7 @@ from mitoscope.experiments.exact.wsi_databases import (
     read_database,
 )
 from mitoscope.experiments.exact.wsi_published import CMC_TABLE_1
-from mitoscope.experiments.experiment import Desk, Result
+from mitoscope.experiments.experiment import Result, Workplace
 from mitoscope.experiments.table import Column, Entry, Row, Table
 from mitoscope.geometry import Mpp, SizePx
 from mitoscope.labels import MITOTIC_FIGURE
@@ -52,8 +52,8 @@ STEP_PX0: Final = 128
 """Between neighbouring positions: four cells of SlideRunner's map of mitotic counts."""
 
 
-def _files(desk: Desk) -> tuple[Path, ...]:
-    return CMC.files(desk, only_outlines=True)
+def _files(workplace: Workplace) -> tuple[Path, ...]:
+    return CMC.files(workplace, only_outlines=True)
 
 
 def _count(files: tuple[Path, ...]) -> Result:

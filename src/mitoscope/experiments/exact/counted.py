@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mitoscope.errors import TrainingDataError
 from mitoscope.experiments.chart import Chart
-from mitoscope.experiments.experiment import Cell, Desk, Plan, Result, Size
+from mitoscope.experiments.experiment import Computation, Plan, Result, Size, Workplace
 from mitoscope.experiments.table import Entry, Table
 from mitoscope.fsio import sha256_file
 
@@ -47,7 +47,7 @@ class Counted:
     paper: str
     shows: str
     needs: str
-    files: Callable[[Desk], tuple[Path, ...]]
+    files: Callable[[Workplace], tuple[Path, ...]]
     count: Callable[[tuple[Path, ...]], Result]
     tabulate: Callable[[Result], Table]
     plot: Callable[[Result], Chart] | None = None
@@ -59,7 +59,7 @@ class Counted:
         """Nothing is trained."""
         return False
 
-    def plan(self, desk: Desk) -> Plan:
+    def plan(self, workplace: Workplace) -> Plan:
         """Look for the files.
 
         Raises
@@ -67,10 +67,10 @@ class Counted:
         InputError
             If one is not there.
         """
-        files = self.files(desk)
+        files = self.files(workplace)
         data = hashlib.sha256("".join(f"{one.name} {sha256_file(one)}\n" for one in files).encode())
         recipe = hashlib.sha256(f"{self.name} {self.rules}".encode()).hexdigest()
-        return Plan((Cell(KEY, recipe, (), lambda: self.count(files)),), data.hexdigest())
+        return Plan((Computation(KEY, recipe, (), lambda: self.count(files)),), data.hexdigest())
 
     def table(self, results: Mapping[str, Result], size: Size) -> Table:
         """Return the table."""

@@ -22,7 +22,7 @@ from mitoscope.curation.midog_tables import (
 from mitoscope.exchange.format import ReadOptions
 from mitoscope.exchange.registry import read_study
 from mitoscope.experiments.exact.counted import Counted, find_file
-from mitoscope.experiments.experiment import Desk, Result, Size
+from mitoscope.experiments.experiment import Result, Size, Workplace
 from mitoscope.experiments.table import Column, Entry, Row, Table
 from mitoscope.fsio import atomic_write, make_directory
 from mitoscope.store import Study
@@ -60,7 +60,7 @@ DOMAIN_NAMES = {
 """The paper's domains."""
 
 
-def midogpp_files(desk: Desk) -> tuple[Path, ...]:
+def midogpp_files(workplace: Workplace) -> tuple[Path, ...]:
     """Return the two files; for the smoke size they are made.
 
     Raises
@@ -68,9 +68,9 @@ def midogpp_files(desk: Desk) -> tuple[Path, ...]:
     TrainingDataError
         If one is not there.
     """
-    if desk.size is Size.SMOKE:
-        return _make(make_directory(desk.out / "synthetic" / "midogpp"))
-    return tuple(find_file(desk.data, name, data_set="midogpp") for name in (LABELS, DOMAINS))
+    if workplace.size is Size.SMOKE:
+        return _make(make_directory(workplace.out / "synthetic" / "midogpp"))
+    return tuple(find_file(workplace.data, name, data_set="midogpp") for name in (LABELS, DOMAINS))
 
 
 @lru_cache(maxsize=2)

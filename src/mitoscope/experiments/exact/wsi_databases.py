@@ -16,7 +16,7 @@ from mitoscope.exchange.format import ReadOptions
 from mitoscope.exchange.registry import read_study, write_study
 from mitoscope.experiments.exact.counted import find_file
 from mitoscope.experiments.exact.wsi_published import CCMCT_VARIANTS
-from mitoscope.experiments.experiment import Desk, Size
+from mitoscope.experiments.experiment import Size, Workplace
 from mitoscope.fsio import make_directory
 from mitoscope.geometry import SizePx
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE, Label
@@ -66,7 +66,7 @@ class WsiSet:
         files = dict.fromkeys(names[0] for names in (*self.variants.values(), self.outlines))
         return f"{self.name}: {', '.join(files)} in databases, no pixels"
 
-    def files(self, desk: Desk, *, only_outlines: bool = False) -> tuple[Path, ...]:
+    def files(self, workplace: Workplace, *, only_outlines: bool = False) -> tuple[Path, ...]:
         """Return the file of each variant, then that of the outlines; for the smoke size they are made.
 
         Raises
@@ -76,11 +76,11 @@ class WsiSet:
         """
         every = (*self.variants.values(), self.outlines)
         wanted = (self.outlines,) if only_outlines else every
-        if desk.size is Size.SMOKE:
-            folder = make_directory(desk.out / "synthetic" / self.name)
+        if workplace.size is Size.SMOKE:
+            folder = make_directory(workplace.out / "synthetic" / self.name)
             make_databases(folder, [names[0] for names in every], others=self.others)
             return tuple(folder / names[0] for names in wanted)
-        return tuple(find_file(desk.data, *names, data_set=self.name) for names in wanted)
+        return tuple(find_file(workplace.data, *names, data_set=self.name) for names in wanted)
 
 
 CMC: Final = WsiSet(

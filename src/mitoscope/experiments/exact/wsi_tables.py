@@ -41,7 +41,7 @@ TEST: Final = "test slides"
 TOTAL: Final = "total"
 _MAIN: Final = (MITOTIC_FIGURE.name, LOOK_ALIKE.name)
 
-Published = dict[tuple[str, str], float]
+PublishedCounts = dict[tuple[str, str], float]
 """By slide, `TEST` or `TOTAL`, and column."""
 
 
@@ -50,9 +50,9 @@ def column_of(label: str, variant: str) -> str:
     return f"{label}, {variant}"
 
 
-def cmc_published() -> Published:
+def cmc_published() -> PublishedCounts:
     """Return the figures of CMC Table 1, and their sums."""
-    found: Published = {}
+    found: PublishedCounts = {}
     for slide, row in CMC_TABLE_1.items():
         found[slide, AREA] = row.area_mm2
         for label, counts in zip(_MAIN, (row.figures, row.look_alikes), strict=True):
@@ -67,9 +67,9 @@ def cmc_published() -> Published:
     return found
 
 
-def ccmct_published() -> Published:
+def ccmct_published() -> PublishedCounts:
     """Return what is published of CCMCT: areas, ODAEL by slide, figures of the test slides."""
-    found: Published = {}
+    found: PublishedCounts = {}
     figures, look_alikes = (column_of(label, "ODAEL") for label in _MAIN)
     for slide, row in CCMCT_SLIDES.items():
         found[slide, AREA] = row.area_mm2
@@ -112,7 +112,7 @@ def _cells(study: Study) -> dict[str, dict[str, int]]:
 
 
 def _tabulate(
-    title: str, published: Published, known: Mapping[str, Any], source: str, result: Result
+    title: str, published: PublishedCounts, known: Mapping[str, Any], source: str, result: Result
 ) -> Table:
     counts: Mapping[str, Mapping[str, Mapping[str, int]]] = result["counts"]
     slides = _slides(result, list(known))
@@ -188,7 +188,7 @@ def _name(slide: str, known: Mapping[str, Any]) -> str:
 
 
 def _experiment(
-    of: WsiSet, *, paper: str, known: Mapping[str, Any], published: Callable[[], Published], source: str
+    of: WsiSet, *, paper: str, known: Mapping[str, Any], published: Callable[[], PublishedCounts], source: str
 ) -> Counted:
     title = f"{paper} Table 1: tumour area and labelled cells of each slide by variant"
     return Counted(

@@ -168,7 +168,7 @@ class ColumnDeclaration(Config):
     digits: Count = 3
 
 
-class Published(Config):
+class PublishedValues(Config):
     """What a paper prints.
 
     Parameters
@@ -220,7 +220,7 @@ class Declaration(Config):
     chart : {"bars", "matrix", "curve", "precision-recall", "training", "none"}
     columns, arms, sets
     small : Small, optional
-    published : Published
+    published : PublishedValues
     notes : tuple of str
     """
 
@@ -237,7 +237,7 @@ class Declaration(Config):
     arms: Annotated[tuple[Arm, ...], Field(min_length=1)]
     sets: dict[str, SetDeclaration]
     small: Small | None = None
-    published: Published = Published()
+    published: PublishedValues = PublishedValues()
     notes: tuple[str, ...] = ()
 
     @model_validator(mode="after")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -12,8 +12,20 @@ from mitoscope import __version__
 from mitoscope.bundle import Bundle, load_bundle
 from mitoscope.data.field import Field
 from mitoscope.data.sources import AnnotatedSlides, OpenData, Provenance
-from mitoscope.data.split import SplitConfig
+from mitoscope.data.split import SplitConfig, split_by_case
+from mitoscope.errors import ConfigError, TrainingDataError
+from mitoscope.evaluate.subsets import nested_subsets
+from mitoscope.experiments.experiment import Result, Size, Workplace
+from mitoscope.experiments.trained.curves import (
+    error_while_training,
+)
+from mitoscope.experiments.trained.declaration import Arm, Declaration
+from mitoscope.experiments.trained.fields import densest_part, mined_fields
+from mitoscope.experiments.trained.judging import Bench, judge_cells, judge_points, judge_tile_rates
+from mitoscope.experiments.trained.slides import SlideSet, domain_of, open_fields
+from mitoscope.experiments.trained.smoke import shrink
 from mitoscope.fsio import make_directory
+from mitoscope.truth.splits import MIDOGPP_SEED, MIDOGPP_STRATA, folds_by_case
 
 if TYPE_CHECKING:
     from mitoscope.models.family import Family
@@ -23,10 +35,12 @@ if TYPE_CHECKING:
 NETWORKS: Final = "networks"
 """Folder of all trained networks, beside those of the experiments."""
 BUNDLE: Final = "bundle"
+SEED: Final = 2018
+TILE_THRESHOLDS: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainingTask:
     """What a network is trained on.
 
     Parameters
@@ -62,8 +76,8 @@ class Lesson:
         return digest.hexdigest()
 
 
-def learn(lesson: Lesson, networks: Path) -> Bundle:
-    """Return the network of a lesson, trained unless it has been; a run that was stopped is gone on with.
+def learn(task: TrainingTask, networks: Path) -> Bundle:
+    """Return the network of a task, trained unless it has been; a run that was stopped is gone on with.
 
     Raises
     ------
@@ -72,38 +86,38 @@ def learn(lesson: Lesson, networks: Path) -> Bundle:
     StoppedError
         If it is stopped.
     """
-    folder = make_directory(networks / lesson.key()[:24])
+    folder = make_directory(networks / task.key()[:24])
     if not (folder / BUNDLE).exists():
-        _train(lesson, folder)
+        _train(task, folder)
     return load_bundle(folder / BUNDLE)
 
 
-def _train(lesson: Lesson, folder: Path) -> None:
+def _train(task: TrainingTask, folder: Path) -> None:
     from mitoscope.train.dual import write_dual
     from mitoscope.train.packing import pack, write
     from mitoscope.train.recipe import DualRecipe
 
-    if not isinstance(lesson.recipe, DualRecipe):
-        job, family = _fit(lesson, lesson.recipe, folder / "run")
+    if not isinstance(task.recipe, DualRecipe):
+        job, family = _fit(task, task.recipe, folder / "run")
         write(pack(family, job), job, folder / BUNDLE)
         return
-    trained = [_fit(lesson, part, folder / name) for name, part in lesson.recipe.parts.items()]
+    trained = [_fit(task, part, folder / name) for name, part in task.recipe.parts.items()]
     first, second = ((pack(family, job), job) for job, family in trained)
-    write_dual(lesson.recipe, first, second, folder / BUNDLE)
+    write_dual(task.recipe, first, second, folder / BUNDLE)
 
 
-def _fit(lesson: Lesson, recipe: Recipe, folder: Path) -> tuple[Job, Family]:
+def _fit(task: TrainingTask, recipe: Recipe, folder: Path) -> tuple[Job, Family]:
     from mitoscope.train.checkpoint import CHECKPOINT_NAME
     from mitoscope.train.job import setup
     from mitoscope.train.repeats import Member
     from mitoscope.train.run import main
 
-    data: dict[str, Any] = {"source": lesson.source}
-    if lesson.held_out:
-        data["split"] = SplitConfig(held_out=lesson.held_out)
+    data: dict[str, Any] = {"source": task.source}
+    if task.held_out:
+        data["split"] = SplitConfig(held_out=task.held_out)
     recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update=data)})
     member = Member("", recipe.run.seed, None)
-    job = setup(recipe, lesson.fields, lesson.data, out=folder, member=member, further=lesson.further)
+    job = setup(recipe, task.fields, task.data, out=folder, member=member, further=task.further)
     state = main(job, resume=(folder / CHECKPOINT_NAME).exists())
     return job, state.judged
 
@@ -112,3 +126,192 @@ def _flat(values: Any, prefix: str = "") -> list[tuple[str, str]]:
     if isinstance(values, dict):
         return [pair for key, value in values.items() for pair in _flat(value, f"{prefix}.{key}")]
     return [(prefix, repr(values))]
+
+
+@dataclass(frozen=True, slots=True)
+class ArmNetwork:
+    """One of the networks of an arm: which seed, which fold."""
+
+    name: str
+    seed: int
+    fold: int | None
+
+
+def arm_networks(declaration: Declaration) -> tuple[ArmNetwork, ...]:
+    """Return the networks of each arm: every fold with every seed."""
+    seeds = range(SEED, SEED + declaration.repeats)
+    if not declaration.folds:
+        return tuple(ArmNetwork(f"seed-{seed}", seed, None) for seed in seeds)
+    return tuple(
+        ArmNetwork(f"fold-{fold + 1}.seed-{seed}", seed, fold)
+        for fold in range(declaration.folds)
+        for seed in seeds
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkBuilder:
+    """Makes the networks of a declaration and tests them.
+
+    Parameters
+    ----------
+    declaration : Declaration
+    workplace : Workplace
+    sets : mapping of str to SlideSet
+    """
+
+    declaration: Declaration
+    workplace: Workplace
+    sets: Mapping[str, SlideSet]
+
+    def check_device(self) -> None:
+        """Refuse a GPU that is not there, before anything is computed.
+
+        Raises
+        ------
+        ConfigError
+            If torch finds none.
+        """
+        from mitoscope.train.device import check_devices
+        from mitoscope.train.recipe import RunRecipe
+
+        check_devices(RunRecipe(device=self.workplace.device))
+
+    def arm(self, name: str) -> Arm:
+        """Return an arm by its name."""
+        return next(arm for arm in self.declaration.arms if arm.name == name)
+
+    def recipe(self, arm: Arm, arm_network: ArmNetwork) -> Any:
+        """Return the recipe of an arm, as a network of it is trained."""
+        from mitoscope.train.recipe import read_recipe
+
+        path = self.workplace.recipes / arm.recipe
+        run = (
+            f"run.seed={arm_network.seed}",
+            f"run.device={self.workplace.device}",
+            f"run.threads={self.workplace.threads}",
+        )
+        source = 'data.source={kind="annotated-slides", labels="labels.csv"}'
+        changes = [source, *arm.changes, *run, "run.folds=0", "run.repeats=1"]
+        if self.workplace.size is Size.SMOKE:
+            changes += shrink(path)
+        if arm.unlabelled:
+            changes.append(f"data.sampling.mined={1 if self.workplace.size is Size.SMOKE else arm.mined}")
+        return read_recipe(path, changes)
+
+    def fingerprint(self, arm: Arm) -> str:
+        """Return a hash of all settings of an arm, and of those that it begins with."""
+        own = "" if not arm.trained else self.recipe(arm, ArmNetwork("", SEED, None)).fingerprint()
+        before = "".join(self.fingerprint(self.arm(name)) for name in (arm.begin_with, arm.mined_by) if name)
+        rule = f"{self.declaration.measure} {self.declaration.protocol} {self.declaration.folds}"
+        text = f"{arm.fingerprint()} {own} {before} {rule}"
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def network(self, arm: Arm, arm_network: ArmNetwork) -> Bundle:
+        """Return the network of an arm, trained if need be."""
+        before = None if arm.begin_with is None else self.network(self.arm(arm.begin_with), arm_network)
+        if not arm.trained:
+            if before is None:  # refused when the file is read
+                raise ConfigError("an arm that is not trained begins with none", where=arm.name)
+            return before
+        recipe = self.recipe(arm, arm_network)
+        if before is not None:
+            recipe = _begin(recipe, before.folder)
+        one, *others = (self.sets[name] for name in (*arm.sets, *arm.unlabelled))
+        fields, held_out = self.fields(arm, arm_network, mpp=_mpp(recipe))
+        if arm.mined_by is not None:
+            # The same cases judge as without mined slides, and no mined slide does.
+            held_out = held_out or tuple(
+                sorted({field.case for field in split_by_case(fields, recipe.data.split).validation})
+            )
+            detector = self.network(self.arm(arm.mined_by), arm_network)
+            for name in arm.unlabelled:
+                fields += mined_fields(detector, self.sets[name], self.workplace, mpp=_mpp(recipe))
+        further = tuple(known for other in others for known in other.provenance())
+        task = TrainingTask(recipe, fields, one.data, one.source, held_out, further)
+        return learn(task, self.workplace.out / NETWORKS / self.workplace.size.value)
+
+    def fields(self, arm: Arm, arm_network: ArmNetwork, *, mpp: float) -> tuple[list[Field], tuple[str, ...]]:
+        """Return what an arm is trained on, and the cases that judge while it is.
+
+        Raises
+        ------
+        TrainingDataError
+            If nothing is left.
+        """
+        chosen = [
+            (one, slide)
+            for one in (self.sets[name] for name in arm.sets)
+            for slide in one.slides(testing=False)
+            if (not arm.domains or domain_of(slide, one.name) in arm.domains)
+            and domain_of(slide, one.name) not in arm.without
+        ]
+        if arm.slides:
+            kept = nested_subsets([slide.name for _, slide in chosen], [arm.slides])[arm.slides]
+            chosen = [(one, slide) for one, slide in chosen if slide.name in kept]
+        pictures = self._open_fields(arm)
+        if not chosen and not pictures:
+            raise TrainingDataError(
+                "no slide to learn from", where=arm.name, mend="check its domains and sets"
+            )
+        whole = [one.field(slide, mpp=mpp) for one, slide in chosen]
+        held_out = () if arm_network.fold is None else self._held_out(whole, arm_network.fold)
+        if arm.fields:
+            return [densest_part(field, fields=arm.fields) for field in whole], held_out
+        return [*whole, *pictures], held_out
+
+    def _open_fields(self, arm: Arm) -> list[Field]:
+        """Return the openly licensed pictures of an arm, without cases of its test slides."""
+        tests = [self.sets[name] for name in arm.tests]
+        tested = [slide.name for one in tests for slide in one.slides(testing=True)]
+        return [
+            field
+            for one in (self.sets[name] for name in arm.sets)
+            if one.is_open
+            for field in open_fields(one.data, only=arm.domains, without=arm.without, tested=tested)
+        ]
+
+    def _held_out(self, fields: list[Any], fold: int) -> tuple[str, ...]:
+        """Return the cases of a fold, as MIDOG++ parts them."""
+        cases = {field.name: field.case for field in fields}
+        figures = {field.name: len(field.figures) for field in fields}
+        folds = self.declaration.folds
+        strata = 1 if self.workplace.size is Size.SMOKE else MIDOGPP_STRATA
+        fold_of = folds_by_case(cases, figures, folds=folds, strata=strata, seed=MIDOGPP_SEED)
+        return tuple(sorted({cases[name] for name, own in fold_of.items() if own == fold}))
+
+    def test(self, arm: Arm, bundle: Bundle) -> Result:
+        """Test a network on the slides of an arm that only test."""
+        own = self.declaration
+        sets = [self.sets[name] for name in arm.tests or arm.sets]
+        bench = Bench(
+            own.protocol, self.workplace.device, self.workplace.threads, bundle.folder.parent / "detections"
+        )
+        more: dict[str, Any] = {"bundle": bundle.fingerprint}
+        match own.measure:
+            case "points":
+                points = judge_points(bundle, sets, bench, threshold=arm.threshold)
+                scores = points.scores
+                more |= {"thresholds": points.thresholds, "curves": points.curves}
+                more["training"] = error_while_training(bundle)
+            case "cells":
+                scores = judge_cells(bundle, sets, threads=self.workplace.threads)
+            case _:
+                scores = judge_tile_rates(bundle, sets, bench, thresholds=TILE_THRESHOLDS)
+        return {"scores": scores, **more}
+
+
+def _begin(recipe: Any, folder: Path) -> Any:
+    from mitoscope.train.recipe import DualRecipe
+
+    if isinstance(recipe, DualRecipe):
+        first = recipe.detector.model_copy(update={"start_from": str(folder)})
+        return recipe.model_copy(update={"detector": first})
+    return recipe.model_copy(update={"start_from": str(folder)})
+
+
+def _mpp(recipe: Any) -> float:
+    from mitoscope.train.recipe import DualRecipe
+
+    part = recipe.detector if isinstance(recipe, DualRecipe) else recipe
+    return float(part.model.mpp)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from mitoscope.data.field import Labels
+from mitoscope.data.catalogue import CATALOGUE, MITOSIS_CROPS, content_hash
+from mitoscope.data.field import Field, Labels
 from mitoscope.data.slide_field import SlideField, open_field, with_labels
 from mitoscope.data.sources import (
     AnnotatedSlides,
@@ -19,20 +20,22 @@ from mitoscope.data.sources import (
     Provenance,
     agreements,
     provenance,
+    read_fields,
     read_labels,
 )
 from mitoscope.errors import TrainingDataError
-from mitoscope.exchange.domains import published_split
 from mitoscope.exchange.format import ReadOptions
 from mitoscope.exchange.names import IMAGE_SUFFIXES, stem
 from mitoscope.exchange.outcome import UNKNOWN, outcome
 from mitoscope.experiments.trained.declaration import SetDeclaration
-from mitoscope.experiments.trained.open_fields import open_sha256
 from mitoscope.slide import open_slide
 from mitoscope.store import SlideRecord, Study
+from mitoscope.truth.splits import published_split
 
 _LISTED = 40
 """Missing slides are listed up to this number."""
+OPEN_DATA = OpenData(kind="open-data")
+_MPP = 0.25
 
 
 @dataclass(frozen=True)
@@ -280,3 +283,48 @@ def _tests(declared: SetDeclaration, study: Study) -> frozenset[str]:
             mend="these labels are of another data set or an incomplete copy",
         )
     return frozenset(known[name] for name in declared.test)
+
+
+def laboratory_of(field: Field) -> str:
+    """Return where a picture comes from: the folder of a crop (``midog21``, ``midogpp``), else its source."""
+    return field.name.split("/")[0] if field.source == MITOSIS_CROPS.name else field.source
+
+
+def open_fields(
+    data: Path, *, only: Collection[str], without: Collection[str], tested: Collection[str]
+) -> list[Field]:
+    """Return the pictures that may be learnt from.
+
+    Parameters
+    ----------
+    data : Path
+        The data folder.
+    only, without : collection of str
+        Laboratories; all are taken where `only` names none.
+    tested : collection of str
+        Names of slides that test; their cases are left out.
+
+    Raises
+    ------
+    TrainingDataError
+        If a picture is missing or damaged.
+    """
+    every, names = _read(data), {stem(name) for name in tested}
+    cases = {field.case for field in every if stem(field.name) in names}
+    return [
+        field
+        for field in every
+        if field.case not in cases
+        and laboratory_of(field) not in without
+        and (not only or laboratory_of(field) in only)
+    ]
+
+
+@lru_cache(maxsize=1)
+def _read(data: Path) -> tuple[Field, ...]:
+    return tuple(read_fields(OPEN_DATA, data, mpp=_MPP))
+
+
+def open_sha256(data: Path) -> str:
+    """Return a hash of all open pictures and their labels."""
+    return hashlib.sha256("".join(content_hash(one, data) for one in CATALOGUE).encode()).hexdigest()

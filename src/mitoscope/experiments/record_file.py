@@ -21,7 +21,7 @@ CELLS: Final = "cells"
 
 
 @dataclass(frozen=True, slots=True)
-class CellRecord:
+class ComputationRecord:
     """A finished cell.
 
     Parameters
@@ -56,7 +56,7 @@ class CellRecord:
     machine: dict[str, str]
     result: Result
 
-    def check_same(self, other: CellRecord, where: Path) -> None:
+    def check_same(self, other: ComputationRecord, where: Path) -> None:
         """Refuse to go on beside a cell that another program, recipe or data gave.
 
         Raises
@@ -79,7 +79,7 @@ class CellRecord:
                 )
 
 
-def write_cell(path: Path, record: CellRecord) -> None:
+def write_record(path: Path, record: ComputationRecord) -> None:
     """Write a cell; it is there as a whole or not at all.
 
     Raises
@@ -93,7 +93,7 @@ def write_cell(path: Path, record: CellRecord) -> None:
         )
 
 
-def read_cell(path: Path) -> CellRecord:
+def read_record(path: Path) -> ComputationRecord:
     """Read a finished cell.
 
     Raises
@@ -108,7 +108,7 @@ def read_cell(path: Path) -> CellRecord:
         written = values["format"]
         if written == FORMAT:
             values["seeds"] = tuple(values["seeds"])
-            return CellRecord(**values)
+            return ComputationRecord(**values)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise FormatError(
             f"not a finished cell ({type(error).__name__})",
@@ -134,9 +134,9 @@ def machine(device: str) -> dict[str, str]:
 
 def blank(
     experiment: str, size: str, key: str, *, recipe: str, data: str, seeds: tuple[int, ...]
-) -> CellRecord:
+) -> ComputationRecord:
     """Return the record of a cell that is not yet computed."""
-    return CellRecord(FORMAT, experiment, size, key, __version__, recipe, data, seeds, 0.0, "", {}, {})
+    return ComputationRecord(FORMAT, experiment, size, key, __version__, recipe, data, seeds, 0.0, "", {}, {})
 
 
 def _short(value: object) -> str:

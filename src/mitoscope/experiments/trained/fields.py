@@ -1,0 +1,175 @@
+"""What is learnt from besides whole slides: the densest part of each, and figures mined without labels."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mitoscope.bundle import Bundle
+from mitoscope.data.field import Field, Labels
+from mitoscope.data.slide_field import SlideField
+from mitoscope.errors import TrainingDataError
+from mitoscope.evaluate.subsets import field_area
+from mitoscope.exchange import detections_csv
+from mitoscope.experiments.experiment import Size, Workplace
+from mitoscope.experiments.trained.slides import SlideSet
+from mitoscope.geometry import BoxPx, Mpp, SizePx
+from mitoscope.infer import open_bundle_network
+from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
+from mitoscope.loops.consistency import Find
+from mitoscope.loops.job_folder import JobFolder
+from mitoscope.loops.mining import MiningConfig, mine_slide
+from mitoscope.loops.self_train import mined_lesson
+from mitoscope.slide import open_slide
+
+MINED: Final = "mined"
+"""Source of the mined fields: what the sampling looks for."""
+LOOP: Final = "mining of an experiment"
+_SMOKE: Final = MiningConfig(window_px=128, overlap_px=32, floor=0.0, threshold=0.0)
+"""A network of a few steps is sure of nothing."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PartField:
+    """A box of another field; see `Field`.
+
+    Parameters
+    ----------
+    whole : SlideField
+    box : BoxPx
+        In px of the whole; windows reach beyond it, labels do not.
+    """
+
+    whole: SlideField
+    box: BoxPx
+
+    @property
+    def name(self) -> str:
+        """File name."""
+        return self.whole.name
+
+    @property
+    def source(self) -> str:
+        """Name of the source."""
+        return self.whole.source
+
+    @property
+    def case(self) -> str:
+        """The case."""
+        return self.whole.case
+
+    @property
+    def domain(self) -> str:
+        """The domain."""
+        return self.whole.domain
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return self.box.width
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return self.box.height
+
+    @property
+    def labels(self) -> Labels:
+        """The labelled cells inside the box, from its corner."""
+        own = self.whole.labels
+        points = own.points - (self.box.x, self.box.y)
+        inside = ((points >= 0) & (points < (self.width, self.height))).all(axis=1)
+        return Labels(points[inside], own.label[inside], own.agreement[inside])
+
+    @property
+    def figures(self) -> NDArray[np.float64]:
+        """Centres of the mitotic figures."""
+        return self.labels.places_of(MITOTIC_FIGURE.name)
+
+    @property
+    def look_alikes(self) -> NDArray[np.float64]:
+        """Centres of the look-alikes."""
+        return self.labels.places_of(LOOK_ALIKE.name)
+
+    @property
+    def mirror_px(self) -> int:
+        """Nothing, as of the whole."""
+        return 0
+
+    def cut(self, left: int, top: int, side: int) -> NDArray[np.uint8]:
+        """Return a square patch."""
+        return self.whole.cut(left + self.box.x, top + self.box.y, side)
+
+    def digest(self) -> str:
+        """Return a hash of the whole's content and of the box."""
+        return hashlib.sha256(f"{self.whole.digest()} {self.box}".encode()).hexdigest()
+
+
+def densest_part(whole: SlideField, *, fields: int) -> Field:
+    """Return the area of so many high-power fields where the slide has most figures (CCMCT, ablation)."""
+    size = SizePx(whole.width, whole.height)
+    area = field_area(whole.figures, fields=fields, mpp=Mpp(whole.mpp, whole.mpp), slide_size=size)
+    corner = (int(np.floor(area.x)), int(np.floor(area.y)))
+    box = BoxPx(
+        *corner, min(int(area.width), size.width - corner[0]), min(int(area.height), size.height - corner[1])
+    )
+    return PartField(whole, box)
+
+
+def mined_fields(detector: Bundle, one: SlideSet, workplace: Workplace, *, mpp: float) -> list[Field]:
+    """Mine the slides of a set, and return those with figures; after a stop the same call goes on.
+
+    Parameters
+    ----------
+    detector : Bundle
+        What mines; the mined figures are kept beside it.
+    one : SlideSet
+        Without labels.
+    workplace : Workplace
+    mpp : float
+        Resolution of training, µm/px.
+
+    Raises
+    ------
+    TrainingDataError
+        If nothing is mined.
+    LedgerMismatchError
+        If other slides of this set were mined there before.
+    """
+    config = _SMOKE if workplace.size is Size.SMOKE else MiningConfig()
+    inputs = {
+        "detector": detector.fingerprint,
+        "settings": config.fingerprint(),
+        "unlabelled slides": one.sha256,
+    }
+    find = open_bundle_network(detector, provider=workplace.device, threads=workplace.threads)
+    with JobFolder.open(detector.folder.parent / MINED / one.name, LOOP, inputs) as job:
+        for name, path in sorted(one.files.items()):
+            mine = partial(_mine, find, path, one, detector, config=config, table=job.path / f"{name}.csv")
+            if (step := f"mining {name}") not in job.done:
+                workplace.tell(step)
+            job.step(step, mine)
+        lesson = mined_lesson(job.path, one.files)
+    if not len(lesson.study.cells):
+        raise TrainingDataError(
+            f"nothing was mined on the {len(one.files)} slides of the set {one.name}",
+            where=detector.folder,
+            mend="give more unlabelled slides, or train the network that mines longer",
+        )
+    mined = replace(one, name=MINED, study=lesson.study, files=lesson.files)
+    return [mined.field(slide, mpp=mpp) for slide in lesson.study.slides]
+
+
+def _mine(
+    find: Find, path: Path, one: SlideSet, detector: Bundle, *, config: MiningConfig, table: Path
+) -> dict[str, Any]:
+    with open_slide(path, mpp=one.slide_mpp) as slide:
+        mined = mine_slide(slide, find, config, mpp=detector.manifest.mpp, source=MINED)
+    detections_csv.write(table, mined.figures)
+    return asdict(mined.count)
