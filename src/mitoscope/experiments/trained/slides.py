@@ -24,13 +24,13 @@ from mitoscope.data.sources import (
     read_labels,
 )
 from mitoscope.errors import TrainingDataError
+from mitoscope.exchange.domains import published_split
 from mitoscope.exchange.format import ReadOptions
 from mitoscope.exchange.names import IMAGE_SUFFIXES, stem
 from mitoscope.exchange.outcome import UNKNOWN, outcome
 from mitoscope.experiments.trained.declaration import SetDeclaration
 from mitoscope.slide import open_slide
 from mitoscope.store import SlideRecord, Study
-from mitoscope.truth.splits import published_split
 
 _LISTED = 40
 """Missing slides are listed up to this number."""
