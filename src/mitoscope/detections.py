@@ -10,12 +10,49 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mitoscope.errors import FormatError, NonFiniteError
+from mitoscope.geometry import BoxPx0, Mpp, SizePx
 from mitoscope.labels import MITOTIC_FIGURE
+from mitoscope.region import Region
+
+
+@dataclass(frozen=True, eq=False)
+class Searched:
+    """What was searched to find detections; None where nobody states it.
+
+    Parameters
+    ----------
+    mpp : Mpp or None
+        µm per level-0 pixel of the slide.
+    size : SizePx or None
+        Of level 0.
+    threshold : float or None
+        Scores strictly above it are mitotic figures, the others candidates.
+    region : Region or None
+        The part that was searched; None for the whole slide.
+    gaps : tuple of BoxPx0
+        What could not be read.
+    calibrated : bool or None
+        Whether scores are probabilities: the detector's were calibrated.
+    origin : str
+        The file or run that states it.
+    """
+
+    mpp: Mpp | None = None
+    size: SizePx | None = None
+    threshold: float | None = None
+    region: Region | None = None
+    gaps: tuple[BoxPx0, ...] = ()
+    calibrated: bool | None = None
+    origin: str = ""
+
+
+NOT_STATED = Searched()
+"""Of detections from a file that says nothing of how they were found."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Detections:
-    """Candidate cells of one slide, in columns of equal length.
+    """What was found on one slide, in columns of equal length, and what was searched.
 
     Parameters
     ----------
@@ -27,6 +64,8 @@ class Detections:
         Canonical label name.
     source : ndarray of str, shape (n,)
         Who said so: a bundle's name and version, a rater, a file.
+    searched : Searched
+        Scale, size, threshold, part and gaps of the search; kept by every operation, no part of equality.
 
     Raises
     ------
@@ -45,6 +84,7 @@ class Detections:
     score: NDArray[np.float64]
     label: NDArray[np.str_]
     source: NDArray[np.str_]
+    searched: Searched = NOT_STATED
 
     def __post_init__(self) -> None:
         columns: dict[str, NDArray[Any]] = {
@@ -84,6 +124,7 @@ class Detections:
         *,
         label: str = MITOTIC_FIGURE.name,
         source: str = "",
+        searched: Searched = NOT_STATED,
     ) -> Detections:
         """Build detections of one label and one source.
 
@@ -95,6 +136,8 @@ class Detections:
             Scores in [0, 1].
         label, source : str
             Common to all rows.
+        searched : Searched
+            What was searched.
         """
         points = np.asarray(points_px0, dtype=np.float64).reshape(-1, 2)
         n = len(points)
@@ -104,11 +147,12 @@ class Detections:
             np.asarray(score, dtype=np.float64).reshape(-1),
             np.full(n, label),
             np.full(n, source),
+            searched,
         )
 
     @classmethod
     def concat(cls, parts: Iterable[Detections]) -> Detections:
-        """Join detections, in order."""
+        """Join detections of one slide, in order; what was searched is that of the first."""
         parts = list(parts)
         if not parts:
             return cls.empty()
@@ -118,6 +162,7 @@ class Detections:
             np.concatenate([part.score for part in parts]),
             np.concatenate([part.label for part in parts]),
             np.concatenate([part.source for part in parts]),
+            parts[0].searched,
         )
 
     def __len__(self) -> int:
@@ -143,7 +188,12 @@ class Detections:
 
     def take(self, index: NDArray[Any]) -> Detections:
         """Return the rows of an index array or a boolean mask, in its order."""
-        return Detections(*(column[index] for column in self._columns()))
+        x, y, score, label, source = (column[index] for column in self._columns())
+        return Detections(x, y, score, label, source, self.searched)
+
+    def with_searched(self, searched: Searched) -> Detections:
+        """Return the detections with another statement of what was searched."""
+        return Detections(self.x_px0, self.y_px0, self.score, self.label, self.source, searched)
 
     def above(self, threshold: float) -> Detections:
         """Return the rows whose score is strictly above the threshold."""
@@ -155,7 +205,8 @@ class Detections:
 
     def shift(self, dx_px0: float, dy_px0: float) -> Detections:
         """Return the detections moved by an offset in level-0 pixels."""
-        return Detections(self.x_px0 + dx_px0, self.y_px0 + dy_px0, self.score, self.label, self.source)
+        moved = self.x_px0 + dx_px0, self.y_px0 + dy_px0
+        return Detections(*moved, self.score, self.label, self.source, self.searched)
 
     def sort(self) -> Detections:
         """Return the rows by descending score; ties by y, x, label, source, so that the order is one."""

@@ -1,6 +1,8 @@
 """True cells of many images as CSV: ``image,x,y,label[,w,h]``, centres in level-0 pixels.
 
-A row of `image` alone states that the image holds no cell.
+A row of `image` alone states that the image holds no cell. Further columns that are understood: ``agreement``
+(share of the raters, in [0, 1]), ``mpp`` (µm/px), ``case`` or ``patient``, ``tumour_type`` or ``domain``,
+``scanner``, ``species``, ``laboratory``, ``split``; each image has one value of those that are not of a cell.
 """
 
 from __future__ import annotations
@@ -12,10 +14,24 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mitoscope.errors import FormatError
 from mitoscope.exchange.box_columns import read_points
 from mitoscope.exchange.detections_csv import IMAGE_COLUMN, group_by_image
 from mitoscope.exchange.table import Row
-from mitoscope.labels import DEFAULT_LABELS, LabelSet
+from mitoscope.geometry import Mpp
+from mitoscope.labels import DEFAULT_LABELS, IGNORED, LabelMapping, LabelSet
+from mitoscope.truth import SIDES, Domain, GroundTruth, SlideTruth, TrueCells
+
+_PLACE = ("x", "y", "label")
+_IMAGE_COLUMNS: dict[str, tuple[str, ...]] = {
+    "case": ("case", "patient"),
+    "tumour_type": ("tumour_type", "tumor_type", "tumour", "tumor", "domain"),
+    "scanner": ("scanner",),
+    "species": ("species",),
+    "laboratory": ("laboratory", "lab", "origin"),
+    "mpp": ("mpp",),
+    "split": ("split",),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +83,89 @@ def read(path: Path, *, labels: LabelSet = DEFAULT_LABELS) -> dict[str, Truth]:
     """
     table = read_points(path, needed=(IMAGE_COLUMN, "x", "y", "label"))
     return {image: _truth(rows, labels) for image, rows in group_by_image(table, path).items()}
+
+
+def read_ground_truth(path: Path, *, mapping: LabelMapping) -> GroundTruth:
+    """Read the true cells of many images.
+
+    Parameters
+    ----------
+    path : Path
+        See the head of this module; boxes may stand as x1, y1, x2, y2 in place of x and y.
+    mapping : LabelMapping
+        What class names stand for.
+
+    Raises
+    ------
+    FormatError
+        If it cannot be read, with file and line, if two images have one stem, or an image has two cases.
+    UnknownLabelError
+        If a class name is not known.
+    """
+    table = read_points(path, needed=(IMAGE_COLUMN, *_PLACE))
+    rows_of = {
+        image: [row for row in rows if not row.is_blank(_PLACE)]
+        for image, rows in group_by_image(table, path).items()
+    }
+    counts: dict[str, int] = {}
+    for row in (row for rows in rows_of.values() for row in rows):
+        if not row.text("label"):
+            raise row.missing("label")
+        counts[row.text("label")] = counts.get(row.text("label"), 0) + 1
+    class_of = mapping.map_names(counts, where=path)
+    stated = {name: _column(table.columns, names) for name, names in _IMAGE_COLUMNS.items()}
+    all_rows = group_by_image(table, path)
+    slides = tuple(
+        _slide_truth(image, _cells(rows, class_of), all_rows[image], stated)
+        for image, rows in rows_of.items()
+    )
+    ignored = sum(count for name, count in counts.items() if class_of[name] == IGNORED)
+    notes = (f"{ignored} cells of ignored classes are left out",) if ignored else ()
+    return GroundTruth(slides, path.name, mapping.classes, None, class_of, notes)
+
+
+def _column(columns: tuple[str, ...], names: tuple[str, ...]) -> str | None:
+    return next((name for name in names if name in columns), None)
+
+
+def _cells(rows: list[Row], class_of: dict[str, str]) -> TrueCells:
+    kept = [row for row in rows if class_of[row.text("label")] != IGNORED]
+    return TrueCells.of(
+        [(row.coordinate("x"), row.coordinate("y")) for row in kept],
+        [class_of[row.text("label")] for row in kept],
+        size_px0=[(_extent(row, "w"), _extent(row, "h")) for row in kept],
+        agreement=[1.0 if row.is_blank(("agreement",)) else row.score("agreement") for row in kept],
+    )
+
+
+def _slide_truth(image: str, cells: TrueCells, rows: list[Row], columns: dict[str, str | None]) -> SlideTruth:
+    values = {name: _one_value(rows, column, image) for name, column in columns.items()}
+    side = values["split"].casefold()
+    if side and side not in SIDES:
+        mend = f"one of {', '.join(SIDES)}"
+        raise FormatError(f"the image {image!r} is on no side {side!r}", where=rows[0].where, mend=mend)
+    mpp_column = columns["mpp"]
+    known = next((row for row in rows if mpp_column is not None and not row.is_blank((mpp_column,))), None)
+    domain = Domain(*(values[name] or None for name in ("tumour_type", "scanner", "species", "laboratory")))
+    return SlideTruth(
+        name=image,
+        cells=cells,
+        case=values["case"],
+        mpp=None if known is None or mpp_column is None else Mpp.square(known.coordinate(mpp_column)),
+        domain=domain,
+        side=next((one for one in SIDES if one == side), None),
+    )
+
+
+def _one_value(rows: list[Row], column: str | None, image: str) -> str:
+    if column is None:
+        return ""
+    found = {row.text(column): row for row in rows if row.text(column)}
+    if len(found) > 1:
+        one, other = list(found)[:2]
+        what = f"the image {image!r} has two values of {column}, {one!r} and {other!r}"
+        raise FormatError(what, where=found[other].where, mend="keep one")
+    return next(iter(found), "")
 
 
 def _truth(rows: list[Row], labels: LabelSet) -> Truth:

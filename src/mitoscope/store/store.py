@@ -16,11 +16,12 @@ from typing import Self
 from mitoscope.errors import OutputError, StoreError
 from mitoscope.fsio import sync_directory
 from mitoscope.geometry import BoxPx0
-from mitoscope.labels import DEFAULT_LABELS, Label, LabelSet
+from mitoscope.labels import DEFAULT_LABELS, Label, LabelMapping, LabelSet
 from mitoscope.store.agreed import CROWD_THRESHOLD, Agreed, Policy, agreed
 from mitoscope.store.backup import backup
 from mitoscope.store.connection import atomic, create_file, open_file, translated
 from mitoscope.store.dump import dump, read_slides
+from mitoscope.store.ground_truth import ground_truth_of
 from mitoscope.store.history import Event, Snapshot, events_of, snapshot
 from mitoscope.store.ingest import ImportReport, Source, add_slide, ingest
 from mitoscope.store.lists import disputed, list_cells
@@ -38,6 +39,7 @@ from mitoscope.store.vocabulary import (
     read_raters,
     read_rounds,
 )
+from mitoscope.truth import GroundTruth
 
 
 class Store:
@@ -147,6 +149,34 @@ class Store:
         """Return the study, or the part of it on some slides, for a writer of ``exchange``."""
         with self.reading() as connection:
             return dump(connection, slides)
+
+    def ground_truth(
+        self,
+        version: str | None = None,
+        *,
+        policy: Policy = Policy.SETTLED,
+        threshold: float = CROWD_THRESHOLD,
+        mapping: LabelMapping | None = None,
+    ) -> GroundTruth:
+        """Return what is true in the study, under a policy.
+
+        Parameters
+        ----------
+        version : str, optional
+            A frozen version, ``MEL`` (the newest) or ``MEL@2``; by default the study as it is now.
+        policy : Policy
+            How the labels of a cell become one.
+        threshold : float
+            Smallest score of the crowd.
+        mapping : LabelMapping, optional
+            What class names stand for; by default the study's own classes.
+        """
+        if version is not None:
+            raise StoreError("versions are read by the freezing functions", where=version)
+        with self.reading() as connection:
+            study = dump(connection)
+            source = f"{self.path.name} ({policy})"
+        return ground_truth_of(study, policy=policy, threshold=threshold, source=source, mapping=mapping)
 
     def freeze(
         self,

@@ -1,0 +1,196 @@
+"""The one door to ground truth: a file of any format, a table, a study under a policy, or a version of it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from mitoscope.errors import FormatError, ScaleError
+from mitoscope.exchange import truth_csv
+from mitoscope.exchange.evaluation_input import is_table
+from mitoscope.exchange.format import ReadOptions
+from mitoscope.exchange.geojson_study import NOT_A_CELL
+from mitoscope.exchange.names import match_stems, stem
+from mitoscope.exchange.registry import read_study
+from mitoscope.geometry import Mpp
+from mitoscope.labels import LabelMapping
+from mitoscope.store import Policy, Store, Study, sift
+from mitoscope.store.ground_truth import ground_truth_of, with_examined
+from mitoscope.store.quarantine import DUPLICATE
+from mitoscope.truth import Domain, GroundTruth, SlideTruth
+
+STORE_MAGIC: Final = b"SQLite format 3\x00"
+_VERSION = re.compile(r"(?P<path>.+?)@(?P<variant>[^@/\\]+?)(?:@(?P<number>\d+))?")
+_MPP_TOLERANCE = 0.02
+_TAKEN = frozenset({NOT_A_CELL, DUPLICATE})
+"""What a truth may hold beside its cells: outlines, and rows that stand twice, which are taken once."""
+
+
+def parse_reference(reference: str | Path) -> tuple[Path, str | None]:
+    """Return the file and the version that a reference names.
+
+    Parameters
+    ----------
+    reference : str or Path
+        ``labels.json``, ``study.mito``, ``study.mito@MEL`` (the newest) or ``study.mito@MEL@2``.
+
+    Returns
+    -------
+    tuple of Path and str or None
+        The version as ``MEL`` or ``MEL@2``.
+    """
+    path = Path(reference)
+    match = None if path.exists() else _VERSION.fullmatch(str(reference))
+    if match is None:
+        return path, None
+    number = "" if match["number"] is None else f"@{match['number']}"
+    return Path(match["path"]), f"{match['variant']}{number}"
+
+
+def is_store(path: Path) -> bool:
+    """Return whether a file is an annotation store of mitoscope, by its header."""
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(72)
+    except OSError:
+        return False
+    return head.startswith(STORE_MAGIC) and head[68:72] == b"mito"
+
+
+def read_ground_truth(
+    reference: str | Path,
+    *,
+    policy: Policy | None = None,
+    mapping: LabelMapping | None = None,
+    options: ReadOptions | None = None,
+    domains: Path | None = None,
+    examined: str | None = None,
+    mpp: Mpp | None = None,
+    mpp_override: bool = False,
+) -> GroundTruth:
+    """Read ground truth from whatever states it.
+
+    Parameters
+    ----------
+    reference : str or Path
+        See `parse_reference`.
+    policy : Policy, optional
+        Of labels of several raters, by default `Policy.SETTLED`; a version has its own.
+    mapping : LabelMapping, optional
+        What class names stand for.
+    options : ReadOptions, optional
+        What a file does not say itself.
+    domains : Path, optional
+        Table of domains (``datasets_xvalidation.csv``), which completes what the file states of its images.
+    examined : str, optional
+        What was looked at on every slide: ``whole``, ``tumour`` or ``regions``.
+    mpp : Mpp, optional
+        Resolution of slides that state none.
+    mpp_override : bool
+        Let it replace also what slides state.
+
+    Raises
+    ------
+    FormatError, StoreError, TruthError, ScaleError
+        If it cannot be read, or contradicts itself.
+    """
+    path, version = parse_reference(reference)
+    if version is not None or is_store(path):
+        truth = _of_store(path, version, policy, mapping)
+    elif is_table(path):
+        truth = truth_csv.read_ground_truth(path, mapping=mapping or LabelMapping())
+    else:
+        chosen = replace(
+            options or ReadOptions(), domains=domains or (options or ReadOptions()).domains, mpp=mpp
+        )
+        study = read_study(path, None, chosen)
+        refuse_quarantined(study, path, allowed=_TAKEN)
+        truth = ground_truth_of(
+            study, policy=policy or Policy.SETTLED, source=path.name, mapping=mapping or LabelMapping()
+        )
+    if domains is not None:
+        truth = _with_domains(truth, domains)
+    return with_examined(with_scale(truth, mpp, override=mpp_override), examined).without_duplicates()
+
+
+def _of_store(
+    path: Path, version: str | None, policy: Policy | None, mapping: LabelMapping | None
+) -> GroundTruth:
+    if version is not None and policy is not None:
+        raise FormatError(
+            "a version has its own policy", where=f"{path}@{version}", mend="leave --policy out"
+        )
+    with Store.open(path, write=False) as store:
+        return store.ground_truth(version, policy=policy or Policy.SETTLED, mapping=mapping)
+
+
+def refuse_quarantined(study: Study, path: Path, *, allowed: frozenset[str] = frozenset()) -> None:
+    """Refuse a study with annotations that a store would quarantine.
+
+    Raises
+    ------
+    FormatError
+        With the place of the first.
+    """
+    refused = [entry for entry in sift(study, source=path.name).quarantine if entry.why not in allowed]
+    if refused:
+        raise FormatError(
+            f"{len(refused)} annotations cannot be judged, the first: {refused[0].why}",
+            where=refused[0].where,
+            mend="correct or remove them",
+        )
+
+
+def with_scale(truth: GroundTruth, mpp: Mpp | None, *, override: bool) -> GroundTruth:
+    """Return the truth with a resolution for slides that state none.
+
+    Raises
+    ------
+    ScaleError
+        If a slide states another resolution and it is not to be replaced.
+    """
+    if mpp is None:
+        return truth
+    slides: list[SlideTruth] = []
+    for slide in truth.slides:
+        stated = slide.mpp
+        if stated is not None and not override and abs(stated.mean / mpp.mean - 1) > _MPP_TOLERANCE:
+            raise ScaleError(
+                f"states {stated.mean:.4g} µm/px, --mpp says {mpp.mean:.4g}",
+                where=slide.name,
+                mend="leave --mpp out, or add --mpp-override to replace what is stated",
+            )
+        slides.append(replace(slide, mpp=mpp if stated is None or override else stated))
+    return truth.with_slides(slides)
+
+
+def _with_domains(truth: GroundTruth, domains: Path) -> GroundTruth:
+    known = {stem(slide.name): slide for slide in read_study(domains).slides}
+    slides = []
+    for slide in truth.slides:
+        more = known.get(stem(slide.name))
+        if more is None:
+            slides.append(slide)
+            continue
+        merged = Domain(
+            slide.domain.tumour_type or more.domain.tumour_type,
+            slide.domain.scanner or more.domain.scanner,
+            slide.domain.species or more.domain.species,
+            slide.domain.laboratory or more.domain.laboratory,
+        )
+        slides.append(replace(slide, domain=merged, mpp=slide.mpp or more.mpp))
+    return truth.with_slides(slides)
+
+
+def by_stem(truth: GroundTruth) -> dict[str, SlideTruth]:
+    """Return the slides by the stem of their names, under which results are matched with them.
+
+    Raises
+    ------
+    FormatError
+        If two slides have one stem.
+    """
+    stems = match_stems([slide.name for slide in truth.slides], where=truth.source)
+    return {stems[slide.name]: slide for slide in truth.slides}

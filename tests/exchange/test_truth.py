@@ -1,0 +1,103 @@
+"""The one door to ground truth: tables, files and studies give the same truth."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mitoscope.errors import FormatError, LeakError, ScaleError, UnknownLabelError
+from mitoscope.exchange.registry import read_study
+from mitoscope.exchange.truth import parse_reference, read_ground_truth
+from mitoscope.geometry import Mpp
+from mitoscope.labels import LabelMapping
+from mitoscope.store import Source, Store
+
+ROWS = """image,x,y,label,w,h,agreement,case
+a.png,10,20,Mitose,50,40,0.6,dog 1
+a.png,90,80,hard negative,,,,dog 1
+b.png,5,5,atypical mitotic figure,,,1.0,dog 2
+c.png,,,,,,,
+"""
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_table_states_classes_sizes_agreement_and_cases(tmp_path: Path) -> None:
+    truth = read_ground_truth(write(tmp_path / "truth.csv", ROWS))
+    assert truth.counts() == {"mitotic figure": 1, "look-alike": 1, "atypical mitotic figure": 1}
+    first = truth.by_name["a"]
+    assert first.cells.agreement.tolist() == [0.6, 1.0]
+    assert first.cells.size_px0[0].tolist() == [50.0, 40.0]
+    assert first.case == "dog 1"
+    assert len(truth.by_name["c"].cells) == 0
+    assert truth.label_names["Mitose"] == "mitotic figure"
+
+
+def test_unknown_names_are_refused_and_can_be_mapped(tmp_path: Path) -> None:
+    path = write(tmp_path / "truth.csv", "image,x,y,label\na,1,1,Zellteilung\na,2,2,Tubule\n")
+    with pytest.raises(UnknownLabelError, match=r"'Tubule' \(1\), 'Zellteilung' \(1\)"):
+        read_ground_truth(path)
+    mapping = LabelMapping.parse(["Zellteilung=mitotic figure", "Tubule=ignore"])
+    truth = read_ground_truth(path, mapping=mapping)
+    assert truth.counts() == {"mitotic figure": 1}
+    assert truth.notes == ("1 cells of ignored classes are left out",)
+
+
+def test_rows_that_stand_twice_are_taken_once(tmp_path: Path) -> None:
+    row = "a,1,1,mitosis\n"
+    truth = read_ground_truth(write(tmp_path / "truth.csv", "image,x,y,label\n" + row * 2))
+    assert truth.n_figures == 1
+    assert "twice" in truth.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("rows", "error"),
+    [
+        ("a,1,1,mitosis,1.5,,\n", FormatError),
+        ("a,1,1,mitosis,1,x,train\nb,1,1,mitosis,1,x,test\n", LeakError),
+        ("a,1,1,mitosis,1,x,left\n", FormatError),
+        ("a,1,1,mitosis,1,x,\na,2,2,mitosis,1,y,\n", FormatError),
+    ],
+)
+def test_impossible_tables_are_refused(rows: str, error: type[Exception], tmp_path: Path) -> None:
+    with pytest.raises(error):
+        read_ground_truth(write(tmp_path / "truth.csv", "image,x,y,label,agreement,case,split\n" + rows))
+
+
+def test_a_stated_resolution_is_not_replaced_unless_asked(tmp_path: Path) -> None:
+    path = write(tmp_path / "truth.csv", "image,x,y,label,mpp\na,1,1,mitosis,0.5\nb,1,1,mitosis,\n")
+    with pytest.raises(ScaleError, match=r"states 0\.5 µm/px, --mpp says 0\.25"):
+        read_ground_truth(path, mpp=Mpp.square(0.25))
+    truth = read_ground_truth(path, mpp=Mpp.square(0.25), mpp_override=True)
+    assert [slide.mpp for slide in truth] == [Mpp.square(0.25)] * 2
+    filled = read_ground_truth(path, mpp=Mpp.square(0.5))
+    assert filled.by_name["b"].mpp == Mpp.square(0.5)
+
+
+def test_a_file_and_the_study_it_was_imported_into_give_one_truth(tmp_path: Path) -> None:
+    document = {
+        "images": [{"id": 1, "file_name": "a.tiff", "width": 7000, "height": 5000}],
+        "categories": [{"id": 1, "name": "mitotic figure"}, {"id": 2, "name": "not mitotic figure"}],
+        "annotations": [
+            {"id": 1, "image_id": 1, "category_id": 1, "bbox": [10, 10, 50, 50]},
+            {"id": 2, "image_id": 1, "category_id": 2, "bbox": [100, 100, 40, 60]},
+        ],
+    }
+    path = write(tmp_path / "labels.json", json.dumps(document))
+    with Store.create(tmp_path / "study.mito") as store:
+        store.import_study(read_study(path), source=Source(path.name))
+    of_file, of_study = read_ground_truth(path), read_ground_truth(tmp_path / "study.mito")
+    assert of_file.counts() == of_study.counts() == {"mitotic figure": 1, "look-alike": 1}
+    assert of_file.sha256 == of_study.sha256
+
+
+def test_references_name_versions(tmp_path: Path) -> None:
+    assert parse_reference("study.mito@MEL@2") == (Path("study.mito"), "MEL@2")
+    assert parse_reference("study.mito@MEL") == (Path("study.mito"), "MEL")
+    odd = write(tmp_path / "a@b.csv", ROWS)
+    assert parse_reference(odd) == (odd, None)  # a file that exists is that file
