@@ -12,8 +12,8 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-PACKAGES_MAX = 35
-MEGABYTES_MAX = 350
+PACKAGES_MAX = 48
+MEGABYTES_MAX = 400
 
 
 def base_closure() -> set[str]:

@@ -3,12 +3,13 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from mitoscope.detections import Detections
 from mitoscope.evaluate import PROTOCOLS, Evaluation, evaluate
-from mitoscope.report.axes import Axes
-from mitoscope.report.evaluation_plots import FIRST, SECOND, Judged, draw_evaluation, group_scores
-from mitoscope.report.plot import Dot, Sheet
+from mitoscope.figure import FIRST, SECOND, encode_figure
+from mitoscope.report.evaluation_plots import Judged, draw_evaluation, group_scores
 from tests.evaluate.made import make
 
 PROTOCOL = PROTOCOLS["mitoscope"]
@@ -20,8 +21,17 @@ def judged(better: float = 0.0) -> Judged:
     return Judged(f"detector {better:g}", found)
 
 
-def texts(sheet: Sheet) -> str:
-    return "\n".join(ET.fromstring(sheet.to_svg()).itertext())
+def texts(figure: Figure) -> str:
+    return "\n".join(ET.fromstring(encode_figure(figure, "svg")).itertext())
+
+
+def dots(axes: Axes) -> list[tuple[float, float, str]]:
+    """Return the places and colours of single dots."""
+    return [
+        (float(line.get_xdata()[0]), float(line.get_ydata()[0]), str(line.get_color()))  # type: ignore[index, arg-type]
+        for line in axes.lines
+        if line.get_marker() == "o" and len(line.get_xdata()) == 1  # type: ignore[arg-type]
+    ]
 
 
 def test_the_figure_states_the_numbers() -> None:
@@ -40,14 +50,14 @@ def test_the_threshold_is_marked_on_the_curve() -> None:
     score = found.evaluation.score
     assert score.recall is not None
     assert score.precision is not None
-    place = Axes(72.0, 96.0, 330.0, 330.0).place(score.recall, score.precision)
-    dots = [shape for shape in draw_evaluation(found).shapes if isinstance(shape, Dot)]
-    assert any((dot.x, dot.y) == place for dot in dots)
+    (dot,) = dots(draw_evaluation(found).axes[0])
+    assert dot == (score.recall, score.precision, FIRST)
 
 
 def test_two_detectors_have_two_colours() -> None:
     drawn = draw_evaluation(judged(0.1), other=judged())
-    assert {FIRST, SECOND} <= {shape.fill for shape in drawn.shapes if isinstance(shape, Dot)}
+    for axes in drawn.axes[:2]:
+        assert [colour for _, _, colour in dots(axes)] == [FIRST, SECOND]
     assert "detector 0.1: AP" in texts(drawn)
     assert "detector 0: AP" in texts(drawn)
 
@@ -61,7 +71,7 @@ def test_groups_stand_below() -> None:
     assert sum(group.score.tp for group in groups) == found.evaluation.score.tp
     assert all(group.interval is not None for group in groups)
     drawn = draw_evaluation(found, groups=groups, by="domain")
-    assert drawn.height > draw_evaluation(found).height
+    assert drawn.get_figheight() > draw_evaluation(found).get_figheight()
     assert "F1 by domain" in texts(drawn)
     assert f"{groups[0].score.f1:.3f}" in texts(drawn)
 
@@ -80,6 +90,6 @@ def test_what_is_undefined_is_drawn_as_such() -> None:
         drawn = draw_evaluation(
             Judged("none", evaluation), groups=group_scores(evaluation, {"a": "x"}), by="case"
         )
-        assert drawn.to_png().startswith(b"\x89PNG")
+        assert encode_figure(drawn, "png").startswith(b"\x89PNG")
     empty = Judged("none", nothing(Detections.empty(), 0))
-    assert "F1 undefined over 1 images" in texts(draw_evaluation(empty))
+    assert "F1 undefined over 1 image" in texts(draw_evaluation(empty))

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 import re
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from mitoscope.geometry import BoxPx, BoxPx0, Mpp, SizePx
-from mitoscope.report.close_up import draw_close_up
-from mitoscope.report.crops import crop_side_um, read_crop
-from mitoscope.report.drawing import Frame, thin_out
-from mitoscope.report.images import Picture, encode
-from mitoscope.report.marks import place_marks
+from mitoscope.report.close_up import draw_close_up, place_marks
 from mitoscope.report.overview import draw_overview, scanned_box
+from mitoscope.report.pictures import (
+    Frame,
+    Picture,
+    encode,
+    round_length_um,
+    thin_out,
+    tissue_outlines,
+    trace_outlines,
+)
+from mitoscope.report.sheets import crop_side_um, read_crop
 from mitoscope.slide import MemorySlide, Pixels
 from mitoscope.tissue import TissueMask
 
@@ -179,9 +189,97 @@ def test_thinning_keeps_one_point_a_cell_in_order() -> None:
     assert thin_out(points, 1.0).tolist() == [0, 1]
 
 
-@pytest.mark.parametrize("encoding", ["webp", "jpeg", "png"])
-def test_the_same_pixels_give_the_same_bytes(encoding: str) -> None:
+def test_the_same_pixels_give_the_same_bytes() -> None:
     rgb = np.random.default_rng(1).integers(0, 255, (40, 30, 3), dtype=np.uint8)
-    first = encode(rgb, encoding=encoding)  # type: ignore[arg-type]
-    assert first == encode(rgb, encoding=encoding)  # type: ignore[arg-type]
+    first = encode(rgb)
+    assert first == encode(rgb)
     assert Image.open(io.BytesIO(first)).size == (30, 40)
+
+
+def fill(outlines: list[np.ndarray], shape: tuple[int, int], zoom: int = 16) -> np.ndarray:
+    """Fill polygons by the even-odd rule and look at the centre of each mask pixel."""
+    filled = np.zeros((shape[0] * zoom, shape[1] * zoom), dtype=bool)
+    for outline in outlines:
+        image = Image.new("1", (shape[1] * zoom, shape[0] * zoom))
+        ImageDraw.Draw(image).polygon([tuple(point) for point in (outline * zoom).tolist()], fill=1)
+        filled ^= np.asarray(image)
+    return filled[zoom // 2 :: zoom, zoom // 2 :: zoom]
+
+
+def beside(outlines: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
+    """Say which mask pixels have their centre beside the outlines; on one of them either is right."""
+    rows, columns = np.indices(shape)
+    centre = np.stack([columns, rows], axis=-1) + 0.5
+    clear = np.ones(shape, dtype=bool)
+    for outline in outlines:
+        for start, end in zip(outline, np.roll(outline, -1, axis=0), strict=True):
+            along = end - start
+            share = ((centre - start) @ along / max(along @ along, 1e-12)).clip(0, 1)
+            clear &= np.hypot(*np.moveaxis(centre - start - share[..., None] * along, -1, 0)) > 1 / 16
+    return clear
+
+
+def check(mask: np.ndarray) -> None:
+    outlines = trace_outlines(mask)
+    clear = beside(outlines, mask.shape)
+    assert np.array_equal(fill(outlines, mask.shape)[clear], mask[clear])
+    assert clear.mean() > 0.5 or mask.size < 9
+
+
+@given(arrays(np.bool_, st.tuples(st.integers(1, 9), st.integers(1, 9))))
+def test_outlines_enclose_the_mask(mask: np.ndarray) -> None:
+    check(mask)
+
+
+def test_pixels_that_touch_at_corners_stay_apart() -> None:
+    random = np.random.default_rng(0)
+    for _ in range(200):
+        check(random.random((6, 6)) > 0.5)
+
+
+def test_a_hole_is_an_outline_of_its_own() -> None:
+    mask = np.ones((5, 5), dtype=bool)
+    mask[2, 2] = False
+    assert len(trace_outlines(mask)) == 2
+
+
+def test_outline_lies_in_picture_pixels_and_stays_on_the_slide() -> None:
+    # 5 × 4 mask pixels of 100 px0 on a slide of 450 × 400 px0, shown at a tenth.
+    tissue = TissueMask(np.ones((4, 5), dtype=bool), (100.0, 100.0), Mpp.square(0.25), SizePx(450, 400))
+    frame = Frame(BoxPx0(0, 0, 450, 400), 45.0, 40.0, Mpp.square(0.25), 45.0)
+    outline = frame.place_points(tissue_outlines(tissue)[0])
+    assert outline.min() >= 0
+    assert outline[:, 0].max() == 45.0
+    assert outline[:, 1].max() == 40.0
+    path = frame.tissue_path(tissue)
+    assert path.startswith("M")
+    assert path.endswith("Z")
+
+
+def test_no_tissue_no_path() -> None:
+    tissue = TissueMask(np.zeros((4, 5), dtype=bool), (100.0, 100.0), Mpp.square(0.25), SizePx(450, 400))
+    assert Frame(BoxPx0(0, 0, 450, 400), 45.0, 40.0, Mpp.square(0.25), 45.0).tissue_path(tissue) == ""
+
+
+def test_the_outline_of_a_large_mask_keeps_its_area() -> None:
+    mask = np.zeros((1001, 1333), dtype=bool)
+    mask[200:900, 300:1333] = True
+    (outline,) = tissue_outlines(TissueMask(mask, (8.0, 8.0), Mpp.square(0.25), SizePx(1333 * 8, 1001 * 8)))
+    x, y = outline.T
+    area = abs(x @ np.roll(y, 1) - y @ np.roll(x, 1)) / 2
+    assert area == pytest.approx(mask.sum() * 64, rel=0.01)
+    assert x.max() == 1333 * 8
+
+
+@given(st.floats(1.0, 1e6), st.sampled_from([0.2, 0.25, 0.5]))
+def test_a_scale_bar_is_the_longest_round_length_that_fits(width_um: float, share: float) -> None:
+    length = round_length_um(width_um, share=share)
+    leading = length / 10 ** math.floor(math.log10(length) + 1e-9)
+    assert min(abs(leading - step) for step in (1, 2, 5)) < 1e-6
+    assert length <= width_um * share * (1 + 1e-6)
+    assert length * 2.5 > width_um * share * (1 - 1e-6)
+
+
+@pytest.mark.parametrize(("side_px0", "label"), [(1000, "100 µm"), (8000, "1 mm"), (40_000, "5 mm")])
+def test_a_scale_bar_names_its_unit(side_px0: int, label: str) -> None:
+    assert frame_of(side_px0, side_px0).scale_bar().label == label

@@ -225,6 +225,27 @@ class ModelDescription(ManifestEntry):
         """The halo rounded up to a multiple of the stride."""
         return -(-self.halo_px // self.stride_px) * self.stride_px
 
+    def describe_scores(self, *, from_proposals: bool = False) -> str:
+        """Say in a sentence what a score means.
+
+        Parameters
+        ----------
+        from_proposals : bool
+            Whether the scores are those of the first stage of a bundle that has two.
+        """
+        if self.calibration is None or (from_proposals and self.verifier is not None):
+            return "Scores rank candidates; they are not probabilities."
+        measured = [
+            f"{metric.value:.3f} [{metric.ci_low:.3f}, {metric.ci_high:.3f}] on {metric.dataset}"
+            for metric in self.metrics
+            if metric.name.casefold() == "ece"
+        ]
+        error = f"expected calibration error {'; '.join(measured)}" if measured else "error not measured"
+        return (
+            f"Scores are probabilities of being a {self.detects}, calibrated on {self.calibration.fitted_on} "
+            f"({error})."
+        )
+
     @property
     def default_threshold(self) -> float:
         """The threshold of the default protocol."""

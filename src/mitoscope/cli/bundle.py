@@ -11,7 +11,7 @@ import typer
 from mitoscope.cli.options import MppOption, parse_doubt, parse_mpp
 
 if TYPE_CHECKING:
-    from mitoscope.bundle import Manifest, ScoreCalibration, Verifier
+    from mitoscope.bundle import Manifest, Verifier
 
 app = typer.Typer(
     help="Show, verify, export, calibrate and join model bundles.",
@@ -163,12 +163,6 @@ def _describe_verifier(verifier: Verifier | None) -> list[str]:
     ]
 
 
-def _describe_calibration(calibration: ScoreCalibration | None) -> list[str]:
-    if calibration is None:
-        return []
-    return [f"  {'scores':<14}probabilities, calibrated on {calibration.fitted_on}"]
-
-
 def _describe(manifest: Manifest) -> list[str]:
     lines = [
         f"{manifest.name} {manifest.version}: {manifest.summary}",
@@ -178,7 +172,7 @@ def _describe(manifest: Manifest) -> list[str]:
         f"  {'scale':<14}{manifest.mpp:g} µm/px; slides of {manifest.mpp_min:g} to {manifest.mpp_max:g}",
         f"  {'threshold':<14}"
         + ", ".join(f"{value:.3f} ({protocol})" for protocol, value in manifest.thresholds.items()),
-        *_describe_calibration(manifest.calibration),
+        f"  {'scores':<14}{manifest.describe_scores().removeprefix('Scores ').rstrip('.')}",
         f"  {'licence':<14}{manifest.licence}",
     ]
     lines += [

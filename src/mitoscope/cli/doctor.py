@@ -9,7 +9,7 @@ import typer
 
 EXTRAS = {
     "train": (
-        ("torch", "torchvision", "lightning_fabric", "onnx", "onnxscript", "sklearn", "matplotlib"),
+        ("torch", "torchvision", "lightning_fabric", "onnx", "onnxscript", "sklearn"),
         "training",
     ),
     "cluster": (("ray",), "many machines"),

@@ -69,14 +69,14 @@ def evaluate(
     from mitoscope.cli.evaluation_text import as_dict, print_evaluation
     from mitoscope.evaluate import find_protocol
     from mitoscope.exchange.image_groups import parse_group
+    from mitoscope.figure import parse_encoding
     from mitoscope.geometry import Mpp
-    from mitoscope.report.plot import check_suffix
 
     value, grouping = parse_mpp(mpp), None if by is None else parse_group(by)
     cut, other_cut = parse_threshold(threshold), parse_threshold(compare_threshold)
     check_options(cut, validation_pred, validation_truth, choose_on_test=choose_on_test, compare=compare)
     if plot is not None:
-        check_suffix(plot)
+        parse_encoding(plot)
     task = Task(find_protocol(protocol), truth, None if value is None else Mpp.square(value))
     if validation_pred is not None and validation_truth is not None:
         judged = task.judge_as_on(pred, validation_pred, validation_truth)

@@ -14,6 +14,7 @@ from mitoscope.evaluate.protocol import Protocol
 from mitoscope.exchange.evaluation_input import read_any_predictions, read_any_truth
 from mitoscope.exchange.image_groups import GroupBy, group_images
 from mitoscope.exchange.truth_csv import Truth
+from mitoscope.figure import write_figure
 from mitoscope.geometry import Mpp
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
 from mitoscope.report.evaluation_plots import GroupScore, Judged, draw_evaluation, group_scores
@@ -100,12 +101,13 @@ class Task:
     ) -> None:
         """Write the figure."""
         second = None if other is None else Judged(_name(other.path), other.evaluation)
-        draw_evaluation(
+        figure = draw_evaluation(
             Judged(_name(pred), judged),
             other=second,
             groups=() if groups is None else groups.scores,
             by="" if groups is None else groups.by,
-        ).write(target)
+        )
+        write_figure(figure, target)
 
 
 def _name(path: Path) -> str:

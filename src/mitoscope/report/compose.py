@@ -2,36 +2,56 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Sequence
+
 import numpy as np
+from PIL import Image
 
 from mitoscope import __version__
+from mitoscope.bundle import Metric
+from mitoscope.figure import encode_figure
 from mitoscope.report.close_up import CloseUp, draw_close_up
-from mitoscope.report.density_map import DensityView, view_density
+from mitoscope.report.density_map import draw_density_map
 from mitoscope.report.findings import Findings
-from mitoscope.report.histogram import Histogram, draw_histogram
+from mitoscope.report.histogram import draw_histogram
 from mitoscope.report.overview import Overview, draw_overview
-from mitoscope.report.page import Page
-from mitoscope.report.provenance import write_provenance
+from mitoscope.report.page import Group, Page, Row
+from mitoscope.report.pictures import Picture, data_uri
 from mitoscope.report.sheets import borderline_sheets, top_sheet
 from mitoscope.report.summary import (
-    READING,
     name_window,
     write_facts,
     write_headline,
     write_notes,
+    write_reading,
     write_steps,
 )
-from mitoscope.report.wording import plural, say_threshold
+from mitoscope.report.wording import plural, say_area, say_threshold
 from mitoscope.slide import Slide
 
 _CAPTION = (
     "The window with most mitotic figures (blue) and the figures in it (rings). Numbers are ranks by score: "
     "the same as on the contact sheets, and the rows of the CSV."
 )
-_HISTOGRAM_SIZE = (1060.0, 190.0)
+_DENSITY_DPI = 300
+_CSS_PX_PER_INCH = 96
 
 
-def compose_page(findings: Findings, slide: Slide) -> Page:
+def draw_density(findings: Findings) -> bytes:
+    """Return the density map as a PNG, for the page and as a file of its own."""
+    figure = draw_density_map(
+        findings.density,
+        findings.info.mpp,
+        tissue=findings.run.tissue,
+        hot_spot=findings.window,
+        gaps=findings.run.gaps,
+        hot_spot_label=name_window(findings),
+    )
+    return encode_figure(figure, "png", dpi=_DENSITY_DPI)
+
+
+def compose_page(findings: Findings, slide: Slide, *, density_png: bytes | None = None) -> Page:
     """Compose the report of one slide.
 
     Parameters
@@ -40,6 +60,8 @@ def compose_page(findings: Findings, slide: Slide) -> Page:
         What was found.
     slide : Slide
         Where the pictures are read.
+    density_png : bytes, optional
+        The density map, where it is drawn already.
     """
     return Page(
         name=findings.info.name,
@@ -50,15 +72,14 @@ def compose_page(findings: Findings, slide: Slide) -> Page:
         overview=_overview(findings, slide),
         close_up=_close_up(findings, slide),
         steps=write_steps(findings),
-        density=_density(findings),
+        density=_density(findings, density_png),
         top=top_sheet(slide, findings),
         borderline_about="The candidates nearest to the threshold, where the count is least certain.",
         borderline=borderline_sheets(slide, findings),
-        threshold=say_threshold(findings.run.threshold),
         histogram=_histogram(findings),
         histogram_caption=_histogram_caption(findings),
-        provenance=write_provenance(findings),
-        reading=READING,
+        provenance=_provenance(findings),
+        reading=write_reading(findings),
     )
 
 
@@ -88,24 +109,22 @@ def _close_up(findings: Findings, slide: Slide) -> CloseUp | None:
     )
 
 
-def _density(findings: Findings) -> DensityView | None:
+def _density(findings: Findings, drawn: bytes | None) -> Picture | None:
     if findings.n_figures == 0 or findings.window_is_slide:
         return None
-    return view_density(
-        findings.density,
-        findings.info.mpp,
-        tissue=findings.run.tissue,
-        hot_spot=findings.window,
-        caption="Mitotic figures per mm²; blue: the hot spot.",
-    )
+    content = drawn or draw_density(findings)
+    width, height = (side * _CSS_PX_PER_INCH // _DENSITY_DPI for side in Image.open(io.BytesIO(content)).size)
+    return Picture(data_uri(content, "png"), width, height)
 
 
-def _histogram(findings: Findings) -> Histogram | None:
+def _histogram(findings: Findings) -> Picture | None:
     scores = findings.candidates.score[findings.counted | findings.not_counted]
     if not len(scores):
         return None
-    width, height = _HISTOGRAM_SIZE
-    return draw_histogram(scores, threshold=findings.run.threshold, width=width, height=height)
+    threshold = findings.run.threshold
+    figure = draw_histogram(scores, threshold=threshold, threshold_label=say_threshold(threshold))
+    width, height = (round(side * _CSS_PX_PER_INCH) for side in figure.get_size_inches().tolist())
+    return Picture(data_uri(encode_figure(figure, "svg"), "svg+xml"), width, height)
 
 
 def _histogram_caption(findings: Findings) -> str:
@@ -114,3 +133,79 @@ def _histogram_caption(findings: Findings) -> str:
         f"Dark: {above:,} counted as mitotic {plural(above, 'figure')}. "
         f"Pale: {below:,} not above the threshold, not counted."
     )
+
+
+def _provenance(findings: Findings) -> tuple[Group, ...]:
+    """Write the provenance of a result."""
+    return (
+        _slide_group(findings),
+        _run_group(findings),
+        _software_group(findings),
+        _detector_group(findings),
+    )
+
+
+def _slide_group(findings: Findings) -> Group:
+    info = findings.info
+    size_mm = f"{info.size.width * info.mpp.x / 1000:.2f} × {info.size.height * info.mpp.y / 1000:.2f} mm"
+    square = f"{info.mpp.x:.4g} µm/px"
+    scale = square if info.mpp.x == info.mpp.y else f"{info.mpp.x:.4g} × {info.mpp.y:.4g} µm/px"
+    return Group(
+        "Slide",
+        (
+            Row("File", info.name),
+            Row("Fingerprint", info.fingerprint, mono=True),
+            Row("Size", f"{info.size.width:,} × {info.size.height:,} px ({size_mm})"),
+            Row("Resolution", f"{scale}, stated by {info.mpp_source}"),
+            Row("Objective", "not stated" if info.objective_power is None else f"{info.objective_power:g}×"),
+            Row("Reader", info.reader),
+        ),
+    )
+
+
+def _detector_group(findings: Findings) -> Group:
+    bundle = findings.run.bundle
+    manifest = bundle.manifest
+    training = "; ".join(f"{source.name} ({source.licence})" for source in manifest.training)
+    return Group(
+        "Detector",
+        (
+            Row("Bundle", manifest.source),
+            Row("Fingerprint", bundle.fingerprint, mono=True),
+            Row("Architecture", manifest.architecture),
+            Row("Resolution", f"{manifest.mpp:g} µm/px"),
+            Row("Training data", training),
+            Row("Licence", manifest.licence),
+            Row("F1 [95 %]", "; ".join(_scores(manifest.metrics)) or "not stated"),
+        ),
+    )
+
+
+def _scores(metrics: Sequence[Metric]) -> list[str]:
+    """Return the F1 on each set in words; precision and recall are in the model card."""
+    return [
+        f"{metric.value:.2f} [{metric.ci_low:.2f}, {metric.ci_high:.2f}] on {metric.dataset}"
+        for metric in metrics
+        if metric.name.casefold() == "f1"
+    ]
+
+
+def _run_group(findings: Findings) -> Group:
+    run, region = findings.run, findings.run.region_px0
+    where = f"{region.width:,.0f} × {region.height:,.0f} px from x {region.x:.0f}, y {region.y:.0f}"
+    gaps = "none" if not run.gaps else f"{len(run.gaps):,}, {say_area(run.gap_mm2)}"
+    return Group(
+        "Run",
+        (
+            Row("Status", run.status.replace("_", " ")),
+            Row("Region", "whole slide" if findings.region is None else where),
+            Row("Gaps", gaps),
+            Row("Threshold", f"{say_threshold(run.threshold)} ({run.threshold_source})"),
+            Row("Configuration", run.config.fingerprint(), mono=True),
+        ),
+    )
+
+
+def _software_group(findings: Findings) -> Group:
+    versions = sorted(findings.run.versions.items())
+    return Group("Software", tuple(Row(name, version) for name, version in versions))

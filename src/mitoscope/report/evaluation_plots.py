@@ -4,28 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mitoscope.evaluate import Evaluation, Interval, Score, froc, precision_recall
-from mitoscope.evaluate.calibration import Reliability
-from mitoscope.report.axes import FRAME, QUIET, Axes
-from mitoscope.report.colours import COUNTED, HOT_SPOT
-from mitoscope.report.plot import Box, Dot, Line, Shape, Sheet, Text
+from mitoscope.figure import FIRST, INK, PALE_BLUE, QUIET, SECOND, THIRD, name_label, style
 
-FIRST = HOT_SPOT
-"""The detector that is judged: the blue of Okabe and Ito."""
-SECOND = "#d55e00"
-"""The one it is compared with: their vermilion."""
-THIRD = "#009e73"
-"""A third curve: their bluish green."""
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 FALSE_PER_IMAGE_MAX = 8.0
 """FROC curves are shown up to the last rate at which challenges read them."""
-_PANEL, _LEFT, _TOP = 330.0, 72.0, 96.0
-_GAP, _GAP_BELOW = 100.0, 128.0
-"""Between panels; below them stand the names of axes and the legend."""
-_ROW = 26.0
-_NAME_MAX = 34
+_WIDTH_INCH, _PANELS_INCH = 8.4, 8.2
+_ROW_INCH = 0.27
+_STYLES = ("-", (0, (5, 1.5)), "-.")
+"""Of curves in turn, so that they differ without colours."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +41,10 @@ class GroupScore:
     images: int
 
 
+@style()
 def draw_evaluation(
     judged: Judged, *, other: Judged | None = None, groups: Sequence[GroupScore] = (), by: str = ""
-) -> Sheet:
+) -> Figure:
     """Draw one or two detectors in four panels, and the F1 of groups below.
 
     Parameters
@@ -62,143 +58,182 @@ def draw_evaluation(
     by : str
         What the groups are.
     """
-    rows = _group_height(groups)
-    sheet = Sheet(_LEFT + 2 * _PANEL + _GAP + 40, _TOP + 2 * _PANEL + _GAP_BELOW + 84 + rows)
-    sides = [(judged, FIRST)] if other is None else [(judged, FIRST), (other, SECOND)]
-    sheet.add(*_headline(judged.evaluation))
-    right, low = _LEFT + _PANEL + _GAP, _TOP + _PANEL + _GAP_BELOW
-    sheet.add(*_precision_recall(sides, Axes(_LEFT, _TOP, _PANEL, _PANEL)))
-    sheet.add(*_froc(sides, right, _TOP))
-    sheet.add(*_over_thresholds(judged, Axes(_LEFT, low, _PANEL, _PANEL)))
-    sheet.add(*draw_reliability(judged.evaluation.reliability(), Axes(right, low, _PANEL, _PANEL)))
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    below = 1.0 + _ROW_INCH * len(groups) if groups else 0.0
+    layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08, hspace=0.03, wspace=0.03)
+    figure = Figure(figsize=(_WIDTH_INCH, _PANELS_INCH + below), layout=layout)
+    _write_headline(figure, judged.evaluation)
+    heights = [1.0, 1.0, *([2 * below / _PANELS_INCH] if groups else [])]
+    grid = figure.add_gridspec(len(heights), 2, height_ratios=heights)
+    sides = [judged] if other is None else [judged, other]
+    _draw_precision_recall(figure.add_subplot(grid[0, 0]), sides)
+    _draw_froc(figure.add_subplot(grid[0, 1]), sides)
+    _draw_over_thresholds(figure.add_subplot(grid[1, 0]), judged)
+    _draw_reliability(figure.add_subplot(grid[1, 1]), judged)
     if groups:
-        sheet.add(*_groups(groups, by, top=low + _PANEL + 120, width=sheet.width))
-    return sheet
+        _draw_groups(figure.add_subplot(grid[2, :]), groups, by)
+    return figure
 
 
-def _headline(evaluation: Evaluation) -> list[Shape]:
+def _write_headline(figure: Figure, evaluation: Evaluation) -> None:
     f1 = "undefined" if evaluation.score.f1 is None else f"{evaluation.score.f1:.3f}"
     ends = evaluation.intervals.f1
     interval = "" if ends is None else f" [{ends.low:.3f}, {ends.high:.3f}]"
-    scale = f"protocol {evaluation.protocol.name}, {evaluation.radius}"
-    threshold = f"threshold {evaluation.threshold:.3g} ({evaluation.threshold_source})"
-    return [
-        Text(_LEFT, 24, f"F1 {f1}{interval} over {len(evaluation.images)} images", 17),
-        Text(_LEFT, 46, f"{scale}; {threshold}; dots mark it", 11.5, colour=QUIET),
-    ]
+    n = len(evaluation.images)
+    figure.suptitle(
+        f"F1 {f1}{interval} over {n} {'image' if n == 1 else 'images'}\n",
+        x=0.01,
+        ha="left",
+        fontsize=13,
+        linespacing=1.6,
+    )
+    figure.text(
+        0.01,
+        1 - 0.42 / figure.get_figheight(),
+        f"protocol {evaluation.protocol.name}, {evaluation.radius}; "
+        f"threshold {evaluation.threshold:.3g} ({evaluation.threshold_source}), marked by dots",
+        color=QUIET,
+        va="top",
+    )
 
 
-Sides = Sequence[tuple[Judged, str]]
+def _frame(axes: Axes, title: str, x_label: str, y_label: str) -> None:
+    axes.set_title(title, fontweight="bold")
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1.01)
+    axes.grid()
 
 
-def _precision_recall(sides: Sides, axes: Axes) -> list[Shape]:
-    shapes = axes.frame("Precision and recall", "recall", "precision")
-    entries = []
-    for judged, colour in sides:
-        curve = precision_recall(judged.evaluation.total_steps)
-        shapes += axes.line(curve.recall.tolist(), curve.precision.tolist(), colour)
-        score = judged.evaluation.score
+def _draw_precision_recall(axes: Axes, sides: Sequence[Judged]) -> None:
+    _frame(axes, "Precision and recall", "recall", "precision")
+    for side, colour, line in zip(sides, (FIRST, SECOND), _STYLES, strict=False):
+        curve, score = precision_recall(side.evaluation.total_steps), side.evaluation.score
+        label = f"{name_label(side.name)}: AP {_share(side.evaluation.average_precision)}"
+        axes.plot(curve.recall, curve.precision, color=colour, linestyle=line, label=label)
         if score.precision is not None and score.recall is not None:
-            shapes.append(Dot(*axes.place(score.recall, score.precision), 5, colour))
-        area = judged.evaluation.average_precision
-        entries.append(
-            (f"{_short(judged.name)}: AP {'undefined' if area is None else f'{area:.3f}'}", colour)
-        )
-    return [*shapes, *axes.legend(entries)]
+            _mark(axes, score.recall, score.precision, colour)
+    _legend(axes)
 
 
-def _froc(sides: Sides, left: float, top: float) -> list[Shape]:
-    curves = [
-        (froc(judged.evaluation.total_steps, images=len(judged.evaluation.images)), judged, colour)
-        for judged, colour in sides
-    ]
-    reached = max((float(curve.false_rate.max(initial=0.0)) for curve, _, _ in curves), default=0.0)
-    axes = Axes(left, top, _PANEL, _PANEL, (0.0, min(FALSE_PER_IMAGE_MAX, max(reached * 1.05, 0.1))))
-    shapes = axes.frame("FROC", "false positives per image", "recall")
-    entries = []
-    for curve, judged, colour in curves:
-        shown = curve.false_rate <= axes.x_range[1]
-        rate, recall = curve.false_rate[shown], curve.recall[shown]
-        # A curve of steps: recall rises at the rate at which it is reached.
-        x, y = np.repeat(rate, 2)[1:], np.repeat(recall, 2)[:-1]
-        shapes += axes.line(x.tolist(), y.tolist(), colour)
-        score = judged.evaluation.score
-        at = score.fp / len(judged.evaluation.images)
-        if score.recall is not None and at <= axes.x_range[1]:
-            shapes.append(Dot(*axes.place(at, score.recall), 5, colour))
+def _draw_froc(axes: Axes, sides: Sequence[Judged]) -> None:
+    curves = [froc(side.evaluation.total_steps, images=len(side.evaluation.images)) for side in sides]
+    reached = max((float(curve.false_rate.max(initial=0.0)) for curve in curves), default=0.0)
+    right = min(FALSE_PER_IMAGE_MAX, max(reached * 1.05, 0.1))
+    _frame(axes, "FROC", "false positives per image", "recall")
+    for curve, side, colour, line in zip(curves, sides, (FIRST, SECOND), _STYLES, strict=False):
+        shown = curve.false_rate <= right
         mean = curve.mean_recall()
-        said = "undefined" if np.isnan(mean) else f"{mean:.3f}"
-        entries.append((f"{_short(judged.name)}: mean recall {said}", colour))
-    return [*shapes, *axes.legend(entries)]
+        label = f"{name_label(side.name)}: mean recall {_share(None if np.isnan(mean) else mean)}"
+        # Recall rises at the rate at which it is reached.
+        axes.step(
+            curve.false_rate[shown],
+            curve.recall[shown],
+            where="post",
+            color=colour,
+            linestyle=line,
+            label=label,
+        )
+        rate, recall = side.evaluation.score.fp / len(side.evaluation.images), side.evaluation.score.recall
+        if recall is not None and rate <= right:
+            _mark(axes, rate, recall, colour)
+    axes.set_xlim(0, right)
+    _legend(axes)
 
 
-def _over_thresholds(judged: Judged, axes: Axes) -> list[Shape]:
+def _draw_over_thresholds(axes: Axes, judged: Judged) -> None:
     evaluation = judged.evaluation
-    shapes = axes.frame(f"Scores over the threshold: {_short(judged.name)}", "threshold", "score")
+    _frame(axes, f"Scores over the threshold: {name_label(judged.name)}", "threshold", "score")
     thresholds = np.linspace(0.0, 1.0, 401)
     scores = [Score(*row) for row in evaluation.total_steps.at_many(thresholds).tolist()]
-    for name, colour in (("precision", SECOND), ("recall", THIRD), ("f1", FIRST)):
-        values = [getattr(score, name) for score in scores]
-        heights = [float("nan") if value is None else value for value in values]
-        shapes += axes.line(thresholds.tolist(), heights, colour)
-    top, bottom = axes.place(evaluation.threshold, 1.0), axes.place(evaluation.threshold, 0.0)
-    shapes.append(Line([top, bottom], COUNTED, 1.2, dashed=True))
-    return [*shapes, *axes.legend([("F1", FIRST), ("precision", SECOND), ("recall", THIRD)])]
+    for name, colour, line in zip(
+        ("F1", "precision", "recall"), (FIRST, SECOND, THIRD), _STYLES, strict=True
+    ):
+        values = [getattr(score, name.lower()) for score in scores]
+        heights = [np.nan if value is None else value for value in values]
+        axes.plot(thresholds, heights, color=colour, linestyle=line, label=name)
+    axes.axvline(evaluation.threshold, color=INK, linewidth=1.0, linestyle=(0, (3, 2)))
+    _legend(axes, columns=3)
 
 
-def draw_reliability(curve: Reliability, axes: Axes) -> list[Shape]:
-    """Return the panel of a reliability curve: the nearer to the diagonal, the better calibrated."""
+def _draw_reliability(axes: Axes, judged: Judged) -> None:
+    """Draw the reliability curve: the nearer to the diagonal, the better calibrated."""
+    curve = judged.evaluation.reliability()
     error = "" if curve.ece is None else f": expected error {curve.ece:.3f}"
-    shapes = axes.frame(f"Calibration{error}", "score (numbers: candidates)", "share that is true")
-    edges = curve.edges.tolist()
-    for low, high, share in zip(edges[:-1], edges[1:], curve.true_share.tolist(), strict=True):
-        if not np.isnan(share):
-            (left, top), (right, bottom) = axes.place(low, share), axes.place(high, 0.0)
-            shapes.append(Box(left + 1, top, right - left - 2, bottom - top, "#a9cce3"))
-    shapes += axes.line([0.0, 1.0], [0.0, 1.0], FRAME, width=1.2, dashed=True)
-    middles = ((curve.edges[:-1] + curve.edges[1:]) / 2).tolist()
-    columns = (middles, curve.mean_score.tolist(), curve.true_share.tolist(), curve.n.tolist())
-    for middle, mean, share, n in zip(*columns, strict=True):
-        if n:
-            x, y = axes.place(mean, share)
-            shapes.append(Dot(x, y, 4, FIRST))
-            above = y - 12 if y > axes.top + 20 else y + 13
-            shapes.append(Text(axes.place(middle, share)[0], above, _say(n), 10, "middle", QUIET))
-    return [*shapes, axes.outline()]
-
-
-def _say(n: int) -> str:
-    return str(n) if n < 1000 else f"{n / 1000:.1f}k" if n < 99_500 else f"{n / 1000:.0f}k"
-
-
-def _group_height(groups: Sequence[GroupScore]) -> float:
-    return 80 + _ROW * len(groups) if groups else 0.0
-
-
-def _groups(groups: Sequence[GroupScore], by: str, *, top: float, width: float) -> list[Shape]:
-    left = _LEFT + 180
-    axes = Axes(left, top, width - left - 190, _ROW * len(groups), (0.0, 1.0), (0.0, float(len(groups))))
-    # Frames of groups have names instead of numbers on the y axis.
-    shapes: list[Shape] = [
-        Text(_LEFT - 42, top - 16, f"F1 by {by}, with 95 % interval over its cases", 13.5),
-        *axes.x_ticks(),
-        axes.outline(),
-        Text(axes.left + axes.width + 12, top - 16, "F1   (images; TP, FP, missed)", 10.5, colour=QUIET),
-    ]
-    for place, group in enumerate(groups):
-        y = top + _ROW * (place + 0.5)
-        shapes.append(Text(left - 10, y, _short(group.name), 11.5, "end"))
-        counts = f"({group.images}; {group.score.tp}, {group.score.fp}, {group.score.fn})"
-        f1 = group.score.f1
-        shapes.append(
-            Text(axes.left + axes.width + 12, y, f"{'0/0' if f1 is None else f'{f1:.3f}'}   {counts}", 11)
+    _frame(axes, f"Calibration{error}", "score (numbers: candidates)", "share that is true")
+    filled = curve.n > 0
+    middles = (curve.edges[:-1] + curve.edges[1:]) / 2
+    widths = 0.94 * np.diff(curve.edges)
+    axes.bar(middles[filled], curve.true_share[filled], widths[filled], color=PALE_BLUE)
+    axes.plot([0, 1], [0, 1], color=QUIET, linewidth=1.0, linestyle=(0, (4, 3)), label="perfectly calibrated")
+    axes.plot(
+        curve.mean_score[filled],
+        curve.true_share[filled],
+        "o",
+        color=FIRST,
+        markeredgecolor="white",
+        label=name_label(judged.name),
+    )
+    columns = (middles, curve.true_share, curve.n)
+    for middle, share, n in zip(*(column[filled].tolist() for column in columns), strict=True):
+        above = share < 0.93
+        axes.annotate(
+            _say_number(n),
+            (middle, share),
+            (0, 6 if above else -6),
+            textcoords="offset points",
+            ha="center",
+            va="bottom" if above else "top",
+            fontsize=7.5,
+            color=QUIET,
         )
+    _legend(axes, columns=2)
+
+
+def _draw_groups(axes: Axes, groups: Sequence[GroupScore], by: str) -> None:
+    axes.set_title(f"F1 by {name_label(by)}, with 95 % interval over its cases", fontweight="bold")
+    rows = range(len(groups))
+    for row, group in zip(rows, groups, strict=True):
         if group.interval is not None:
-            ends = [axes.place(one, 0.0)[0] for one in (group.interval.low, group.interval.high)]
-            shapes.append(Line([(ends[0], y), (ends[1], y)], FIRST, 2.0))
-        if f1 is not None:
-            shapes.append(Dot(axes.place(f1, 0.0)[0], y, 5, FIRST))
-    return shapes
+            axes.plot([group.interval.low, group.interval.high], [row, row], color=FIRST)
+        if group.score.f1 is not None:
+            _mark(axes, group.score.f1, row, FIRST)
+        numbers = f"({group.images}; {group.score.tp}, {group.score.fp}, {group.score.fn})"
+        f1 = "0/0" if group.score.f1 is None else f"{group.score.f1:.3f}"
+        axes.annotate(f"{f1}   {numbers}", (1.02, row), xycoords=axes.get_yaxis_transform(), va="center")
+    axes.annotate(
+        "F1   (images; TP, FP, missed)",
+        (1.02, 1.0),
+        (0, 6),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        color=QUIET,
+        fontsize=8,
+    )
+    axes.set_xlim(0, 1)
+    axes.set_ylim(len(groups) - 0.5, -0.5)
+    axes.set_yticks(list(rows), labels=[name_label(group.name) for group in groups])
+    axes.set_xlabel("F1")
+    axes.grid(axis="x")
+
+
+def _mark(axes: Axes, x: float, y: float, colour: str) -> None:
+    axes.plot([x], [y], "o", color=colour, markersize=7, markeredgecolor="white", clip_on=False, zorder=5)
+
+
+def _legend(axes: Axes, *, columns: int = 1) -> None:
+    axes.legend(loc="upper left", bbox_to_anchor=(-0.02, -0.16), ncols=columns, borderaxespad=0.0)
+
+
+def _share(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.3f}"
+
+
+def _say_number(n: int) -> str:
+    return str(n) if n < 1000 else f"{n / 1000:.1f}k" if n < 99_500 else f"{n / 1000:.0f}k"
 
 
 def group_scores(evaluation: Evaluation, group_of: Mapping[str, str]) -> tuple[GroupScore, ...]:
@@ -209,7 +244,3 @@ def group_scores(evaluation: Evaluation, group_of: Mapping[str, str]) -> tuple[G
         GroupScore(name, score, intervals[name].f1, sizes[name])
         for name, score in evaluation.by(group_of).items()
     )
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= _NAME_MAX else f"{name[: _NAME_MAX - 1]}…"

@@ -13,13 +13,11 @@ from mitoscope.exchange import detections_csv, geojson
 from mitoscope.fsio import atomic_write, make_directory
 from mitoscope.geometry import Aspect, PointPx0
 from mitoscope.infer import SlideRun
-from mitoscope.report.compose import compose_page
-from mitoscope.report.density_map import draw_density_map
+from mitoscope.report.compose import compose_page, draw_density
 from mitoscope.report.findings import Findings, box_polygon, gather
 from mitoscope.report.manifest import ORIGIN, describe_file, write_manifest
 from mitoscope.report.mask_file import encode_mask
 from mitoscope.report.page import render_page
-from mitoscope.report.summary import name_window
 from mitoscope.slide import Slide, SlideInfo, open_slide
 
 SUFFIXES = {
@@ -107,7 +105,7 @@ def write_outputs(
     return [*others, paths["json"]]
 
 
-def render_report(findings: Findings, *, slide: Slide | None = None) -> str:
+def render_report(findings: Findings, *, slide: Slide | None = None, density_png: bytes | None = None) -> str:
     """Return the HTML report of one slide.
 
     Parameters
@@ -116,6 +114,8 @@ def render_report(findings: Findings, *, slide: Slide | None = None) -> str:
         As `gather` returns them.
     slide : Slide, optional
         Where the pictures are read; by default the run's file is opened.
+    density_png : bytes, optional
+        The density map, where it is drawn already.
 
     Raises
     ------
@@ -125,7 +125,7 @@ def render_report(findings: Findings, *, slide: Slide | None = None) -> str:
         If the slide's file can no longer be read.
     """
     with _opened(findings.run, slide) as pixels:
-        return render_page(compose_page(findings, pixels))
+        return render_page(compose_page(findings, pixels, density_png=density_png))
 
 
 def parse_formats(text: str | None) -> tuple[str, ...]:
@@ -152,16 +152,9 @@ def _draw(findings: Findings, wanted: Sequence[str], slide: Slide | None) -> dic
     """Return what is drawn rather than exported, ready to be written."""
     pictures = {}
     if "png" in wanted:
-        pictures["png"] = draw_density_map(
-            findings.density,
-            findings.info.mpp,
-            tissue=findings.run.tissue,
-            hot_spot=findings.window,
-            gaps=findings.run.gaps,
-            hot_spot_label=name_window(findings),
-        )
+        pictures["png"] = draw_density(findings)
     if "html" in wanted:
-        pictures["html"] = render_report(findings, slide=slide).encode()
+        pictures["html"] = render_report(findings, slide=slide, density_png=pictures.get("png")).encode()
     return pictures
 
 

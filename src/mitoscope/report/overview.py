@@ -9,9 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.geometry import BoxPx0
-from mitoscope.report.drawing import Frame, PlacedBar, Rectangle, fit_frame, thin_out
-from mitoscope.report.images import Picture, picture
-from mitoscope.report.outline import tissue_path
+from mitoscope.report.pictures import Frame, Picture, Rectangle, ScaleBar, fit_frame, picture, thin_out
 from mitoscope.slide import Slide, SlideInfo, read_thumbnail
 from mitoscope.tissue import TissueMask
 
@@ -47,7 +45,7 @@ class Overview:
     figures: Dots
     hot_spot: Rectangle | None
     hot_spot_key: str
-    scale_bar: PlacedBar
+    scale_bar: ScaleBar
 
 
 def draw_overview(
@@ -85,7 +83,7 @@ def draw_overview(
         width=frame.width,
         height=frame.height,
         unit=frame.unit,
-        tissue_path=tissue_path(tissue, frame),
+        tissue_path=frame.tissue_path(tissue),
         gaps=frame.place_boxes(gaps),
         region=None if region is None else frame.place_box(region),
         figures=_dots(points_px0, frame),

@@ -14,12 +14,10 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from mitoscope.report import colours
+from mitoscope import figure
 from mitoscope.report.close_up import CloseUp
-from mitoscope.report.crops import Crop
-from mitoscope.report.density_map import DensityView
-from mitoscope.report.histogram import Histogram
 from mitoscope.report.overview import Overview
+from mitoscope.report.pictures import Picture
 from mitoscope.report.wording import shown_name
 
 _STYLE = "report.css.j2"
@@ -61,6 +59,30 @@ class Step:
     in_window: int
     on_slide: int
     here: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """One candidate on a contact sheet.
+
+    Parameters
+    ----------
+    rank : int
+        Place among all candidates by score, from 1; the row of the CSV.
+    score, x, y : str
+        As shown.
+    in_hot_spot : bool
+        Whether it is one of the figures that the mitotic count counts.
+    picture : Picture or None
+        None where the slide could not be read.
+    """
+
+    rank: int
+    score: str
+    x: str
+    y: str
+    in_hot_spot: bool
+    picture: Picture | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +128,11 @@ class Page:
     overview: Overview
     close_up: CloseUp | None
     steps: tuple[Step, ...]
-    density: DensityView | None
+    density: Picture | None
     top: Sheet
     borderline_about: str
     borderline: tuple[Sheet, ...]
-    threshold: str
-    histogram: Histogram | None
+    histogram: Picture | None
     histogram_caption: str
     provenance: tuple[Group, ...]
     reading: tuple[str, ...]
@@ -162,7 +183,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["f"] = _decimal
-    environment.globals["colours"] = colours
+    environment.globals["colours"] = figure
     return environment
 
 

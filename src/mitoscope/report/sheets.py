@@ -2,19 +2,57 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.report.crops import Crop, crop_side_um, read_crop
+from mitoscope.geometry import BoxPx
 from mitoscope.report.findings import Findings
-from mitoscope.report.page import Sheet
+from mitoscope.report.page import Crop, Sheet
+from mitoscope.report.pictures import Picture, picture
 from mitoscope.report.wording import plural, say_score, say_threshold
-from mitoscope.slide import Slide
+from mitoscope.slide import Plane, Slide
 
+CROP_SIDE_PX = 128
+"""Side of a crop in plane px."""
+CROP_MPP = 0.25
+"""Resolution of a crop in µm/px: that of a 40x scan."""
+_READABLE_SHARE_MIN = 0.25
 TOP_MAX = 24
 """Crops of the sheet with the highest scores: three rows of eight."""
 BORDERLINE_MAX = 8
 """Crops on each side of the threshold: one row."""
+
+
+def read_crop(slide: Slide, point_px0: NDArray[np.float64]) -> Picture | None:
+    """Return the surroundings of a point as a picture.
+
+    Parameters
+    ----------
+    slide : Slide
+        The slide.
+    point_px0 : ndarray of float64, shape (2,)
+        Centre in level-0 pixels.
+
+    Returns
+    -------
+    Picture or None
+        `CROP_SIDE_PX` pixels square at `CROP_MPP`, white outside of the slide; None where damage to the file
+        leaves less than a quarter of it.
+    """
+    plane = Plane(slide, CROP_MPP)
+    x, y = plane.from_px0(point_px0.reshape(1, 2))[0].tolist()
+    corner = (math.floor(x + 0.5) - CROP_SIDE_PX // 2, math.floor(y + 0.5) - CROP_SIDE_PX // 2)
+    pixels = plane.read(BoxPx(*corner, CROP_SIDE_PX, CROP_SIDE_PX))
+    if pixels.damaged and float(pixels.valid.mean()) < _READABLE_SHARE_MIN:
+        return None
+    return picture(pixels.rgb, quality=88)
+
+
+def crop_side_um(slide: Slide) -> float:
+    """Return the side of a crop in µm: a scan near `CROP_MPP` is not resampled."""
+    return CROP_SIDE_PX * Plane(slide, CROP_MPP).mpp[0]
 
 
 def top_rows(findings: Findings) -> NDArray[np.intp]:

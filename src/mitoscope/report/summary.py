@@ -10,18 +10,6 @@ _STEP = 0.05
 _STEPS = (-2, -1, 0, 1, 2)
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 
-READING = (
-    "The mitotic count is the largest number of mitotic figures that a window of the stated area and shape "
-    "holds anywhere on the tissue. That window is the hot spot.",
-    "A candidate counts as a mitotic figure when its score is strictly above the threshold. Scores rank "
-    "candidates; they are not probabilities.",
-    "The detector misses figures, and takes look-alikes (apoptotic, pyknotic and hyperchromatic nuclei) for "
-    "figures. Check the crops, the borderline ones first.",
-    "Coordinates are pixels of the full slide at its highest resolution, from its upper left corner.",
-    "One high-power field (HPF) is 0.237 mm². Counts over other areas or by other rules do not compare.",
-    "The JSON file beside this report states all settings behind the number, and the hash of each file.",
-)
-
 
 def name_window(findings: Findings) -> str:
     """Return what a legend calls the hot spot: with its number, or as that of a refused count."""
@@ -124,3 +112,18 @@ def write_steps(findings: Findings) -> tuple[Step, ...]:
         in_window = int((above & findings.in_window).sum())
         steps.append(Step(say_threshold(threshold), in_window, int(above.sum()), here=step == 0))
     return tuple(steps)
+
+
+def write_reading(findings: Findings) -> tuple[str, ...]:
+    """Write what a reader has to know of the numbers."""
+    scores = findings.run.bundle.manifest.describe_scores(from_proposals=findings.run.stage == "proposals")
+    return (
+        "The mitotic count is the largest number of mitotic figures that a window of the stated area and "
+        "shape holds anywhere on the tissue. That window is the hot spot.",
+        f"A candidate counts as a mitotic figure when its score is strictly above the threshold. {scores}",
+        "The detector misses figures, and takes look-alikes (apoptotic, pyknotic and hyperchromatic nuclei) "
+        "for figures. Check the crops, the borderline ones first.",
+        "Coordinates are pixels of the full slide at its highest resolution, from its upper left corner.",
+        "One high-power field (HPF) is 0.237 mm². Counts over other areas or by other rules do not compare.",
+        "The JSON file beside this report states all settings behind the number, and the hash of each file.",
+    )

@@ -11,9 +11,9 @@ import numpy as np
 from mitoscope import __version__
 from mitoscope.geometry import BoxPx0
 from mitoscope.report.close_up import draw_close_up
-from mitoscope.report.crops import Crop, read_crop
 from mitoscope.report.overview import draw_overview
-from mitoscope.report.page import Fact, Group, Headline, Note, Page, Row, Sheet, render_page
+from mitoscope.report.page import Crop, Fact, Group, Headline, Note, Page, Row, Sheet, render_page
+from mitoscope.report.sheets import read_crop
 from mitoscope.report.wording import plural, say_area, say_hpf, say_rate, say_size, say_threshold
 from mitoscope.slide import Slide
 from mitoscope.store.signed import SignedResult
@@ -93,7 +93,6 @@ def _compose(result: SignedResult, slide: Slide, tissue: TissueMask) -> Page:
             _sheet(slide, cells, _by_hand(cells, 1), "Called a mitotic figure", "", window),
             _sheet(slide, cells, _by_hand(cells, -1), "Rejected", "", window),
         ),
-        threshold=say_threshold(content["threshold"]),
         histogram=None,
         histogram_caption="",
         provenance=_provenance(result, slide),
