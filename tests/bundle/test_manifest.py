@@ -5,7 +5,7 @@ from types import ModuleType
 import pytest
 from pydantic import ValidationError
 
-from mitoscope.bundle import Metric
+from mitoscope.bundle import Metric, ScoreCalibration, Verifier
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,20 @@ def test_a_value_outside_of_its_interval_is_refused() -> None:
 
 def test_the_aligned_halo_is_a_multiple_of_the_stride(tiny: ModuleType) -> None:
     assert tiny.tiny_description(stride_px=4, halo_px=5).aligned_halo_px == 8
+
+
+def test_scores_of_a_first_stage_are_not_those_that_are_calibrated(tiny: ModuleType) -> None:
+    line = ScoreCalibration(slope=1.0, intercept=0.0, fitted_on="fields")
+    single = tiny.tiny_description(calibration=line)
+    assert "are probabilities" in single.describe_scores()
+    assert "are probabilities" in single.describe_scores(from_proposals=True)
+    stage = Verifier(
+        files=("verifier.onnx",),
+        crop_px=32,
+        mpp=0.25,
+        proposal_threshold=0.3,
+        labels=("mitotic figure", "look-alike"),
+    )
+    joined = tiny.tiny_description(calibration=line, verifier=stage)
+    assert "are probabilities" in joined.describe_scores()
+    assert "they are not probabilities" in joined.describe_scores(from_proposals=True)

@@ -236,3 +236,29 @@ def test_pictures_come_from_the_slide_that_is_given(slide_file: Path, plain: str
 def test_an_undefined_value_in_a_template_is_an_error() -> None:
     with pytest.raises(jinja2.UndefinedError):
         page._templates().from_string("{{ nothing }}").render()
+
+
+CALIBRATION = {"slope": 2.0, "intercept": -1.0, "fitted_on": "fields of one laboratory"}
+ECE = {**MANIFEST["metrics"][0], "name": "ece", "value": 0.04, "ci_low": 0.03, "ci_high": 0.07}
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({}, "Scores rank candidates; they are not probabilities."),
+        (
+            {"calibration": CALIBRATION},
+            "Scores are probabilities of being a mitotic figure, calibrated on fields of one laboratory "
+            "(error not measured).",
+        ),
+        (
+            {"calibration": CALIBRATION, "metrics": (ECE,)},
+            "Scores are probabilities of being a mitotic figure, calibrated on fields of one laboratory "
+            "(expected calibration error 0.040 [0.030, 0.070] on fields).",
+        ),
+    ],
+)
+def test_what_scores_mean_is_what_the_bundle_says(few: SlideRun, more: dict[str, object], said: str) -> None:
+    text = Reader(render(replace(few, bundle=bundle_of(MANIFEST | more)))).text
+    assert said in text
+    assert text.count("probabilities") == 1

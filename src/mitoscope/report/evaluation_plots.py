@@ -13,7 +13,7 @@ from mitoscope.figure import FIRST, INK, PALE_BLUE, QUIET, SECOND, THIRD, name_l
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
 FALSE_PER_IMAGE_MAX = 8.0
 """FROC curves are shown up to the last rate at which challenges read them."""
@@ -61,37 +61,40 @@ def draw_evaluation(
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    below = 1.0 + _ROW_INCH * len(groups) if groups else 0.0
+    below = 1.3 + _ROW_INCH * len(groups) if groups else 0.0
     layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08, hspace=0.03, wspace=0.03)
     figure = Figure(figsize=(_WIDTH_INCH, _PANELS_INCH + below), layout=layout)
-    _write_headline(figure, judged.evaluation)
-    heights = [1.0, 1.0, *([2 * below / _PANELS_INCH] if groups else [])]
-    grid = figure.add_gridspec(len(heights), 2, height_ratios=heights)
+    # Names of groups are long: their margin is not that of the panels.
+    parts = figure.subfigures(
+        2 if groups else 1, 1, squeeze=False, height_ratios=[_PANELS_INCH, below][: 2 if groups else 1]
+    )[:, 0]
+    _write_headline(parts[0], judged.evaluation)
+    ((precision_recall_axes, froc_axes), (threshold_axes, reliability_axes)) = parts[0].subplots(2, 2)
     sides = [judged] if other is None else [judged, other]
-    _draw_precision_recall(figure.add_subplot(grid[0, 0]), sides)
-    _draw_froc(figure.add_subplot(grid[0, 1]), sides)
-    _draw_over_thresholds(figure.add_subplot(grid[1, 0]), judged)
-    _draw_reliability(figure.add_subplot(grid[1, 1]), judged)
+    _draw_precision_recall(precision_recall_axes, sides)
+    _draw_froc(froc_axes, sides)
+    _draw_over_thresholds(threshold_axes, judged)
+    _draw_reliability(reliability_axes, judged)
     if groups:
-        _draw_groups(figure.add_subplot(grid[2, :]), groups, by)
+        _draw_groups(parts[1].add_subplot(), groups, by)
     return figure
 
 
-def _write_headline(figure: Figure, evaluation: Evaluation) -> None:
+def _write_headline(part: SubFigure, evaluation: Evaluation) -> None:
     f1 = "undefined" if evaluation.score.f1 is None else f"{evaluation.score.f1:.3f}"
     ends = evaluation.intervals.f1
     interval = "" if ends is None else f" [{ends.low:.3f}, {ends.high:.3f}]"
     n = len(evaluation.images)
-    figure.suptitle(
+    part.suptitle(
         f"F1 {f1}{interval} over {n} {'image' if n == 1 else 'images'}\n",
         x=0.01,
         ha="left",
         fontsize=13,
         linespacing=1.6,
     )
-    figure.text(
+    part.text(
         0.01,
-        1 - 0.42 / figure.get_figheight(),
+        1 - 0.42 / _PANELS_INCH,
         f"protocol {evaluation.protocol.name}, {evaluation.radius}; "
         f"threshold {evaluation.threshold:.3g} ({evaluation.threshold_source}), marked by dots",
         color=QUIET,
@@ -146,7 +149,7 @@ def _draw_froc(axes: Axes, sides: Sequence[Judged]) -> None:
 
 def _draw_over_thresholds(axes: Axes, judged: Judged) -> None:
     evaluation = judged.evaluation
-    _frame(axes, f"Scores over the threshold: {name_label(judged.name)}", "threshold", "score")
+    _frame(axes, "Scores over the threshold", "threshold", "score")
     thresholds = np.linspace(0.0, 1.0, 401)
     scores = [Score(*row) for row in evaluation.total_steps.at_many(thresholds).tolist()]
     for name, colour, line in zip(
@@ -156,7 +159,7 @@ def _draw_over_thresholds(axes: Axes, judged: Judged) -> None:
         heights = [np.nan if value is None else value for value in values]
         axes.plot(thresholds, heights, color=colour, linestyle=line, label=name)
     axes.axvline(evaluation.threshold, color=INK, linewidth=1.0, linestyle=(0, (3, 2)))
-    _legend(axes, columns=3)
+    _legend(axes, columns=3, title=name_label(judged.name))
 
 
 def _draw_reliability(axes: Axes, judged: Judged) -> None:
@@ -175,6 +178,7 @@ def _draw_reliability(axes: Axes, judged: Judged) -> None:
         "o",
         color=FIRST,
         markeredgecolor="white",
+        clip_on=False,
         label=name_label(judged.name),
     )
     columns = (middles, curve.true_share, curve.n)
@@ -224,8 +228,16 @@ def _mark(axes: Axes, x: float, y: float, colour: str) -> None:
     axes.plot([x], [y], "o", color=colour, markersize=7, markeredgecolor="white", clip_on=False, zorder=5)
 
 
-def _legend(axes: Axes, *, columns: int = 1) -> None:
-    axes.legend(loc="upper left", bbox_to_anchor=(-0.02, -0.16), ncols=columns, borderaxespad=0.0)
+def _legend(axes: Axes, *, columns: int = 1, title: str = "") -> None:
+    axes.legend(
+        loc="upper left",
+        bbox_to_anchor=(-0.02, -0.16),
+        ncols=columns,
+        borderaxespad=0.0,
+        title=title or None,
+        title_fontsize=8.5,
+        alignment="left",
+    )
 
 
 def _share(value: float | None) -> str:
