@@ -20,6 +20,7 @@ from mitoscope.errors import ConfigError
 from mitoscope.fsio import atomic_write
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 FIGURE: Final = "#f0e442"
@@ -89,6 +90,13 @@ def style() -> Iterator[None]:
         # Of a name in another script: an SVG shows it in the reader's typeface, a PNG as a box.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         yield
+
+
+def place_axes(figure: Figure, *, left: float, top: float, width: float, height: float) -> Axes:
+    """Add axes at a place in inches, from the upper left corner of the figure."""
+    whole_width, whole_height = figure.get_size_inches().tolist()
+    box = (left / whole_width, 1 - (top + height) / whole_height, width / whole_width, height / whole_height)
+    return figure.add_axes(box)
 
 
 @style()

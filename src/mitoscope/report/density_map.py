@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.count import Density
-from mitoscope.figure import GAP, HOT_SPOT, PALE, TISSUE, style
+from mitoscope.figure import GAP, HOT_SPOT, PALE, TISSUE, place_axes, style
 from mitoscope.geometry import BoxPx0, Mpp
 from mitoscope.report.pictures import tissue_outlines
 from mitoscope.tissue import TissueMask
@@ -67,13 +67,9 @@ def draw_density_map(
     height = _TOP_INCH + size[1] + _BELOW_MAP_INCH + _BAR_INCH + _BELOW_BAR_INCH + rows * _LEGEND_ROW_INCH
     figure = Figure(figsize=(WIDTH_INCH, height))
 
-    def place(left: float, top: float, width: float, tall: float) -> Axes:
-        return figure.add_axes(
-            (left / WIDTH_INCH, 1 - (top + tall) / height, width / WIDTH_INCH, tall / height)
-        )
-
-    axes = place(_LEFT_INCH, _TOP_INCH, *size.tolist())
-    bar = place(_LEFT_INCH, _TOP_INCH + size[1] + _BELOW_MAP_INCH, _MAP_MAX_INCH[0], _BAR_INCH)
+    axes = place_axes(figure, left=_LEFT_INCH, top=_TOP_INCH, width=size[0], height=size[1])
+    below = _TOP_INCH + size[1] + _BELOW_MAP_INCH
+    bar = place_axes(figure, left=_LEFT_INCH, top=below, width=_MAP_MAX_INCH[0], height=_BAR_INCH)
     image = _draw_cells(axes, grid, tissue, slide_mm)
     axes.set_xlim(0, size[0] / scale)
     axes.set_ylim(size[1] / scale, 0)

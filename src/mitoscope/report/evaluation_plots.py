@@ -9,16 +9,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mitoscope.evaluate import Evaluation, Interval, Score, froc, precision_recall
-from mitoscope.figure import FIRST, INK, PALE_BLUE, QUIET, SECOND, THIRD, name_label, style
+from mitoscope.figure import FIRST, INK, PALE_BLUE, QUIET, SECOND, THIRD, name_label, place_axes, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.figure import Figure
 
 FALSE_PER_IMAGE_MAX = 8.0
 """FROC curves are shown up to the last rate at which challenges read them."""
-_WIDTH_INCH, _PANELS_INCH = 8.4, 8.2
-_ROW_INCH = 0.27
+_WIDTH_INCH, _PANEL_INCH = 8.6, 3.3
+_LEFT_INCH, _RIGHT_INCH = 0.62, 4.98
+"""Left edges of the panels."""
+_TOP_INCH, _ROW_INCH = 1.05, 4.65
+"""Upper edge of the first panel, and from there to the one below: names of axes and the legend between."""
+_GROUPS_TOP_INCH, _GROUP_INCH = _TOP_INCH + 2 * _ROW_INCH + 0.1, 0.27
+_LETTER_INCH = 0.082
+"""Mean width of a letter beside the groups."""
 _STYLES = ("-", (0, (5, 1.5)), "-.")
 """Of curves in turn, so that they differ without colours."""
 
@@ -59,42 +65,41 @@ def draw_evaluation(
         What the groups are.
     """
     from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    below = 1.3 + _ROW_INCH * len(groups) if groups else 0.0
-    layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08, hspace=0.03, wspace=0.03)
-    figure = Figure(figsize=(_WIDTH_INCH, _PANELS_INCH + below), layout=layout)
-    # Names of groups are long: their margin is not that of the panels.
-    parts = figure.subfigures(
-        2 if groups else 1, 1, squeeze=False, height_ratios=[_PANELS_INCH, below][: 2 if groups else 1]
-    )[:, 0]
-    _write_headline(parts[0], judged.evaluation)
-    ((precision_recall_axes, froc_axes), (threshold_axes, reliability_axes)) = parts[0].subplots(2, 2)
+    below = 0.55 + _GROUP_INCH * len(groups) if groups else -0.1
+    figure = Figure(figsize=(_WIDTH_INCH, _GROUPS_TOP_INCH + below))
+    _write_headline(figure, judged.evaluation)
     sides = [judged] if other is None else [judged, other]
-    _draw_precision_recall(precision_recall_axes, sides)
-    _draw_froc(froc_axes, sides)
-    _draw_over_thresholds(threshold_axes, judged)
-    _draw_reliability(reliability_axes, judged)
+    _draw_precision_recall(_panel(figure, 0, 0), sides)
+    _draw_froc(_panel(figure, 0, 1), sides)
+    _draw_over_thresholds(_panel(figure, 1, 0), judged)
+    _draw_reliability(_panel(figure, 1, 1), judged)
     if groups:
-        _draw_groups(parts[1].add_subplot(), groups, by)
+        _draw_groups(figure, groups, by)
     return figure
 
 
-def _write_headline(part: SubFigure, evaluation: Evaluation) -> None:
+def _panel(figure: Figure, row: int, column: int) -> Axes:
+    return place_axes(
+        figure,
+        left=(_LEFT_INCH, _RIGHT_INCH)[column],
+        top=_TOP_INCH + _ROW_INCH * row,
+        width=_PANEL_INCH,
+        height=_PANEL_INCH,
+    )
+
+
+def _write_headline(figure: Figure, evaluation: Evaluation) -> None:
     f1 = "undefined" if evaluation.score.f1 is None else f"{evaluation.score.f1:.3f}"
     ends = evaluation.intervals.f1
     interval = "" if ends is None else f" [{ends.low:.3f}, {ends.high:.3f}]"
     n = len(evaluation.images)
-    part.suptitle(
-        f"F1 {f1}{interval} over {n} {'image' if n == 1 else 'images'}\n",
-        x=0.01,
-        ha="left",
-        fontsize=13,
-        linespacing=1.6,
-    )
-    part.text(
-        0.01,
-        1 - 0.42 / _PANELS_INCH,
+    left, height = 0.12 / _WIDTH_INCH, figure.get_figheight()
+    title = f"F1 {f1}{interval} over {n} {'image' if n == 1 else 'images'}"
+    figure.text(left, 1 - 0.15 / height, title, fontsize=14, va="top")
+    figure.text(
+        left,
+        1 - 0.46 / height,
         f"protocol {evaluation.protocol.name}, {evaluation.radius}; "
         f"threshold {evaluation.threshold:.3g} ({evaluation.threshold_source}), marked by dots",
         color=QUIET,
@@ -197,8 +202,13 @@ def _draw_reliability(axes: Axes, judged: Judged) -> None:
     _legend(axes, columns=2)
 
 
-def _draw_groups(axes: Axes, groups: Sequence[GroupScore], by: str) -> None:
-    axes.set_title(f"F1 by {name_label(by)}, with 95 % interval over its cases", fontweight="bold")
+def _draw_groups(figure: Figure, groups: Sequence[GroupScore], by: str) -> None:
+    names = [name_label(group.name) for group in groups]
+    left = max(_LEFT_INCH, 0.25 + _LETTER_INCH * max(map(len, names)))
+    width, height = _WIDTH_INCH - 2.1 - left, _GROUP_INCH * len(groups)
+    axes = place_axes(figure, left=left, top=_GROUPS_TOP_INCH, width=width, height=height)
+    title = f"F1 by {name_label(by)}, with 95 % interval over its cases"
+    axes.set_title(title, fontweight="bold", x=(_LEFT_INCH - left) / width)
     rows = range(len(groups))
     for row, group in zip(rows, groups, strict=True):
         if group.interval is not None:
@@ -219,7 +229,7 @@ def _draw_groups(axes: Axes, groups: Sequence[GroupScore], by: str) -> None:
     )
     axes.set_xlim(0, 1)
     axes.set_ylim(len(groups) - 0.5, -0.5)
-    axes.set_yticks(list(rows), labels=[name_label(group.name) for group in groups])
+    axes.set_yticks(list(rows), labels=names)
     axes.set_xlabel("F1")
     axes.grid(axis="x")
 
@@ -231,7 +241,7 @@ def _mark(axes: Axes, x: float, y: float, colour: str) -> None:
 def _legend(axes: Axes, *, columns: int = 1, title: str = "") -> None:
     axes.legend(
         loc="upper left",
-        bbox_to_anchor=(-0.02, -0.16),
+        bbox_to_anchor=(-0.02, -0.14),
         ncols=columns,
         borderaxespad=0.0,
         title=title or None,
