@@ -9,6 +9,7 @@ from pathlib import Path
 from mitoscope.errors import FormatError, TrainingDataError
 from mitoscope.exchange.csv_text import read_rows
 from mitoscope.exchange.format import Content, Format, ReadOptions
+from mitoscope.geometry import Mpp
 from mitoscope.store.records import SlideRecord, Study
 from mitoscope.truth import SIDES, Domain, Side, SlideSplit
 
@@ -17,6 +18,15 @@ SPLIT = "midog.split"
 """Attribute of a slide: ``train`` or ``test``."""
 SAME_TUMOUR = {"canine lymphoma": "canine lymphosarcoma"}
 """The table's name → the name in ``MIDOG++.json`` (FACTS B4)."""
+
+SCANNER_MPP = {
+    "hamamatsu xr": 0.23,
+    "hamammatsu xr": 0.23,
+    "hamamatsu s360": 0.23,
+    "aperio cs2": 0.25,
+    "3d histech": 0.25,
+}
+"""µm/px by scanner as the table names it, one of them misspelt (MIDOG++, Table 1)."""
 
 
 def read(path: Path, options: ReadOptions) -> Study:
@@ -53,7 +63,13 @@ def _slide(row: dict[str, str], where: str) -> SlideRecord:
         laboratory=row["origin"] or None,
     )
     attributes = {SPLIT: row["dataset"]} if row["dataset"] else {}
-    return SlideRecord(f"{int(row['slide']):03d}.tiff", domain=domain, attributes=attributes)
+    mpp = SCANNER_MPP.get(row["scanner"].casefold())
+    return SlideRecord(
+        f"{int(row['slide']):03d}.tiff",
+        mpp=None if mpp is None else Mpp.square(mpp),
+        domain=domain,
+        attributes=attributes,
+    )
 
 
 def published_split(slides: Iterable[SlideRecord]) -> SlideSplit:
@@ -87,7 +103,8 @@ def _complete(slide: SlideRecord, more: SlideRecord | None) -> SlideRecord:
     merged = {
         one.name: getattr(slide.domain, one.name) or getattr(more.domain, one.name) for one in fields(Domain)
     }
-    return replace(slide, domain=Domain(**merged), attributes={**more.attributes, **slide.attributes})
+    attributes = {**more.attributes, **slide.attributes}
+    return replace(slide, mpp=slide.mpp or more.mpp, domain=Domain(**merged), attributes=attributes)
 
 
 def _recognises(content: Content) -> bool:
