@@ -29,7 +29,7 @@ from mitoscope.data.sources import OpenData, read_fields
 from mitoscope.data.split import SplitConfig, split_by_case
 from mitoscope.detections import Detections
 from mitoscope.evaluate import PROTOCOLS, Evaluation, evaluate
-from mitoscope.geometry import Mpp
+from mitoscope.geometry import BoxPx, Mpp
 from mitoscope.infer import DetectConfig, detect_slides
 from mitoscope.report import write_outputs
 from mitoscope.train.model_card import write_joined_card
@@ -83,9 +83,8 @@ def _search(
     folder.mkdir()
     paths = []
     for place, field in enumerate(fields):
-        side = max(field.width, field.height)
         path = folder / f"{place:04d}.png"
-        Image.fromarray(field.cut(0, 0, side)[: field.height, : field.width]).save(path)
+        Image.fromarray(field.window(BoxPx(0, 0, field.width, field.height))).save(path)
         paths.append(path)
     found = {}
     for outcome in detect_slides(paths, bundle, folder / "found", config=config):

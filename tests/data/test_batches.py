@@ -17,6 +17,7 @@ from mitoscope.data.field import Labels
 from mitoscope.data.picture import Picture
 from mitoscope.data.sampling import HardPool, SamplingConfig
 from mitoscope.errors import TrainingDataError
+from mitoscope.geometry import BoxPx
 
 pytestmark = pytest.mark.train
 
@@ -160,7 +161,7 @@ def test_nothing_leaves_the_pixels_as_they_are(labelled_fields: tuple[Picture, .
     batch, drawn = batches.draw(0, NONE), batches.drawn(0, NONE)
     for rgb, window in zip(batch.rgb.numpy(), drawn.windows, strict=True):
         left, top = round(window.x) - 32, round(window.y) - 32
-        assert np.array_equal(rgb, labelled_fields[window.picture].cut(left, top, 64))
+        assert np.array_equal(rgb, labelled_fields[window.picture].window(BoxPx(left, top, 64, 64)))
 
 
 def test_agreement_becomes_the_weight() -> None:

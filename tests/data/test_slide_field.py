@@ -10,10 +10,11 @@ import pytest
 from PIL import Image
 
 from mitoscope.data.field import Labels
-from mitoscope.data.picture import cut
+from mitoscope.data.picture import Picture
 from mitoscope.data.reading import read_rgb
 from mitoscope.data.slide_field import SlideField, open_field, with_labels
 from mitoscope.errors import ScaleError, SlideFormatError, TrainingDataError
+from mitoscope.geometry import BoxPx
 from mitoscope.slide.synthetic.truth import Truth
 
 pytestmark = pytest.mark.train
@@ -37,8 +38,9 @@ def test_a_patch_is_what_openslide_reads_there_mirrored_beyond(
         whole = np.asarray(own.read_region((0, 0), 0, own.dimensions).convert("RGB"))
     field = _open(slide[0])
     assert (field.width, field.height) == (700, 600)
-    wanted = cut(whole, left=corner[0], top=corner[1], side=256)
-    assert np.abs(field.cut(*corner, 256).astype(int) - wanted).max() <= 2
+    box = BoxPx(*corner, 256, 256)
+    wanted = Picture("w", "s", "c", whole).window(box)
+    assert np.abs(field.window(box).astype(int) - wanted).max() <= 2
 
 
 def test_labels_and_pixels_meet_at_another_resolution(slide: tuple[Path, Truth]) -> None:
@@ -53,7 +55,11 @@ def test_labels_and_pixels_meet_at_another_resolution(slide: tuple[Path, Truth])
     for field, reach in ((fine, 8), (coarse, 4)):
         dark = []
         for x, y in field.figures.astype(int):
-            patch = field.cut(x - 8 * reach, y - 8 * reach, 16 * reach).astype(float).mean(axis=2)
+            patch = (
+                field.window(BoxPx(x - 8 * reach, y - 8 * reach, 16 * reach, 16 * reach))
+                .astype(float)
+                .mean(axis=2)
+            )
             middle = patch[7 * reach : 9 * reach, 7 * reach : 9 * reach]
             dark.append(middle.min() < np.percentile(patch, 10))
         assert np.mean(dark) > 0.8
@@ -94,4 +100,5 @@ def test_images_of_a_challenge_are_read_by_region(data: Path) -> None:
     field, whole = _open(path, stated=0.25), read_rgb(path)
     assert (field.height, field.width) == whole.shape[:2]
     for left, top in ((100, 50), (-30, -60), (field.width - 100, field.height - 90)):
-        assert np.array_equal(field.cut(left, top, 200), cut(whole, left=left, top=top, side=200))
+        box = BoxPx(left, top, 200, 200)
+        assert np.array_equal(field.window(box), Picture("w", "s", "c", whole).window(box))

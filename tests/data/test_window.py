@@ -41,6 +41,17 @@ def test_the_mirror_image_of_a_cell_is_labelled_too(place: tuple[float, float]) 
     assert np.array_equal(dark, explained)
 
 
+def test_beyond_the_white_border_of_a_field_there_is_no_cell() -> None:
+    field = Picture("a", "lab", "a", tissue(300, 320), np.array([[20.0, 30.0]]))
+    excerpt = Picture("b", "lab", "b", field.rgb, field.figures, mirror_px=40)
+    window = Window(0, 10.0, 150.0)
+    white = cut_patch(window, (field,), side=SIDE, border="white")
+    assert (white.rgb[:, :86] == 255).all()  # the picture begins at column 86
+    assert white.cells.points.tolist() == [[106.0, -24.0]]
+    kept = cut_patch(window, (excerpt,), side=SIDE, border="white")
+    assert np.array_equal(kept.rgb, cut_patch(window, (excerpt,), side=SIDE).rgb)
+
+
 def test_labels_are_trusted_only_where_the_mirror_image_has_no_figure(pictures: tuple[Picture, ...]) -> None:
     whole = cut_patch(Window(4, 10.0, 150.0), pictures, side=SIDE)
     assert np.array_equal(whole.valid, (86, 0, SIDE, SIDE))  # the picture begins at column 86
@@ -50,8 +61,9 @@ def test_labels_are_trusted_only_where_the_mirror_image_has_no_figure(pictures: 
 
 def test_a_background_window_can_imitate_the_mirrored_border_of_a_crop(pictures: tuple[Picture, ...]) -> None:
     rgb = cut_patch(Window(5, 128.0, 128.0, like_crop=True), pictures, side=SIDE).rgb
-    assert np.array_equal(rgb[31], rgb[33])
-    assert np.array_equal(rgb[:, 31], rgb[:, 33])
+    assert np.array_equal(rgb[31], rgb[32])
+    assert np.array_equal(rgb[:, 31], rgb[:, 32])
+    assert np.array_equal(rgb[160], rgb[159])
     plain = cut_patch(Window(5, 128.0, 128.0), pictures, side=SIDE).rgb
     assert np.array_equal(rgb[32:160, 32:160], plain[32:160, 32:160])
 

@@ -19,7 +19,8 @@ from mitoscope.geometry import BoxPx, Mpp
 from mitoscope.infer import DetectConfig, Engine, detect_slide, open_bundle_network
 from mitoscope.infer.search import read_chunk, search_chunk
 from mitoscope.infer.survey import make_survey
-from mitoscope.slide import MemorySlide
+from mitoscope.search import read_windows
+from mitoscope.slide import MemorySlide, Plane, open_slide
 from mitoscope.tiles import TileGrid, merge
 from mitoscope.tissue import find_tissue
 
@@ -174,3 +175,17 @@ def test_another_resolution_changes_scale_and_not_the_tiling(
     assert found[0] == found[1]
     assert len(found[0]) > 20
     assert found[0].x_px0.max() <= picture.shape[1]
+
+
+def test_what_does_not_decode_is_listed(damaged_slide: Path, picture: NDArray[np.uint8]) -> None:
+    with open_slide(damaged_slide, mpp=0.25, probe=False) as slide:
+        plane = Plane(slide, 0.25)
+        block = read_windows(plane, [BoxPx(-8, -8, 416, 416)], mirror_px=8)
+    assert block.damaged == (BoxPx(128, 64, 64, 64),)
+    height, width = picture.shape[:2]
+    seen = block.windows[0][8 : 8 + height, 8 : 8 + width]
+    assert (seen[64:128, 128:192] == 255).all()
+    rest = np.ones((height, width), dtype=np.bool_)
+    rest[64:128, 128:192] = False
+    np.testing.assert_array_equal(seen[rest], picture[rest])
+    assert not block.valid[64:128, 128:192].any()

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from mitoscope.detections import Detections
 from mitoscope.labels import MITOTIC_FIGURE
-from mitoscope.loops.consistency import Find
 from mitoscope.loops.learner import Lesson, SlideFile
+from mitoscope.search import Detector
 from tests.curation.simulated import KnownCells, chance
 
 
@@ -67,8 +67,8 @@ class Oracle:
     def threshold(self, detector: Path) -> float:
         return 0.4
 
-    def look(self, detector: Path) -> tuple[Find, float]:
-        return find_dark_red, 0.25
+    def look(self, detector: Path) -> Detector:
+        return Detector(find_dark_red, 0.25)
 
 
 def find_dark_red(windows: NDArray[np.uint8]) -> NDArray[np.float32]:

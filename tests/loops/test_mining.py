@@ -12,6 +12,7 @@ from mitoscope.errors import ConfigError
 from mitoscope.geometry import Mpp
 from mitoscope.loops.consistency import WAYS, look_eight_ways, turned, turned_back
 from mitoscope.loops.mining import MiningConfig, mine_slide
+from mitoscope.search import Detector
 from mitoscope.slide import MemorySlide
 
 from .oracle import find_dark_red
@@ -76,7 +77,9 @@ def test_every_figure_of_a_slide_is_mined_once_and_glass_is_skipped() -> None:
         rgb[y, x] = (255, 200, 0)
     rgb[650, 100] = (255, 100, 0)  # above the floor, but not above the threshold
     config = MiningConfig(window_px=192, overlap_px=56, floor=0.3, threshold=0.6, same_px=5)
-    mined = mine_slide(MemorySlide(rgb, mpp=Mpp.square(0.25)), find_dark_red, config, mpp=0.25, source="d")
+    mined = mine_slide(
+        MemorySlide(rgb, mpp=Mpp.square(0.25)), Detector(find_dark_red, 0.25), config, source="d"
+    )
     assert sorted(map(tuple, mined.figures.points_px0.tolist())) == sorted(
         (x + 0.5, y + 0.5) for x, y in places
     )

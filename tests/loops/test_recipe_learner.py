@@ -116,9 +116,9 @@ def test_a_classifier_and_mined_figures_are_learnt(folder: Path) -> None:
         )
         bundle = learner.learn_with_mined(lesson, mined, folder / "with mined")
         assert learner.learn_with_mined(lesson, mined, folder / "with mined") == bundle
-        find, mpp = learner.look(bundle)
-        assert mpp == 0.25
-        assert find(np.zeros((1, 64, 64, 3), dtype=np.uint8)).shape[2] == 3
+        detector = learner.look(bundle)
+        assert detector.mpp == 0.25
+        assert detector.network(np.zeros((1, 64, 64, 3), dtype=np.uint8)).shape[2] == 3
         assert 0 <= learner.threshold(bundle) <= 1
 
 

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mitoscope.bundle import Border
 from mitoscope.data.augment import AugmentConfig
 from mitoscope.data.batch import Batch
 from mitoscope.data.boxes import Boxes, boxes_of
@@ -46,6 +47,8 @@ class Target:
         Side of a cell of a dense target.
     figure_radius_px, ignore_radius_px : float
         See `dense_targets`; 0 where there is no dense target.
+    border : {"mirror", "white"}
+        What lies beyond a field, see `cut_patch`.
     """
 
     labels: tuple[str, ...]
@@ -53,6 +56,7 @@ class Target:
     stride_px: int
     figure_radius_px: float = 0.0
     ignore_radius_px: float = 0.0
+    border: Border = "mirror"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +138,7 @@ class Batches:
         generator = torch.Generator().manual_seed(drawn.seed)
         placement = Placement(torch.tensor(drawn.matrix), self.window_px)
         patches = [
-            cut_patch(window, self.fields, side=placement.patch_px(index))
+            cut_patch(window, self.fields, side=placement.patch_px(index), border=self.target.border)
             for index, window in enumerate(drawn.windows)
         ]
         placed = [placement.warp(_transplanted(p), i) for i, p in enumerate(self._normalised(patches))]
@@ -243,6 +247,7 @@ def make_batches(
     stride_px: int,
     seed: int,
     dense: bool = False,
+    border: Border = "mirror",
 ) -> Batches:
     """Set up the scheme over the fields and take their colour statistics.
 
@@ -252,6 +257,8 @@ def make_batches(
         See `Batches` and `Target`.
     dense : bool
         Draw dense targets also where the scheme states no radii for them.
+    border : {"mirror", "white"}
+        What lies beyond a field, see `cut_patch`.
 
     Raises
     ------
@@ -272,5 +279,5 @@ def make_batches(
         augment = augment.model_copy(update={"slide_edge": 0.0})  # it would hide the cell
     bank = build_bank(fields) if augment.contrast_transfer else torch.zeros(1, 6)
     scheme = plan(fields, sampling, labels=labels, mpp=mpp)
-    target = Target(labels, mpp, stride_px, *radii)
+    target = Target(labels, mpp, stride_px, *radii, border)
     return Batches(fields, scheme, augment, bank, sampling.window_px, target, seed)

@@ -17,6 +17,7 @@ from mitoscope.data.colour_space import from_lab, tissue_statistics, to_lab
 from mitoscope.data.field import Field
 from mitoscope.data.sampling.semi import is_crop
 from mitoscope.errors import TrainingDataError
+from mitoscope.geometry import BoxPx
 
 _SIDE_PX: Final = 128
 _RATIO: Final = (0.6, 1.6)
@@ -38,7 +39,7 @@ def build_bank(fields: Sequence[Field]) -> Tensor:
     parts: dict[bool, list[Tensor]] = {True: [], False: []}
     for index, field in enumerate(fields):
         for left, top in _corners(field, np.random.default_rng((index, 9))):
-            part = field.cut(left=left, top=top, side=_SIDE_PX)[::2, ::2]
+            part = field.window(BoxPx(left, top, _SIDE_PX, _SIDE_PX))[::2, ::2]
             parts[is_crop(field)].append(torch.from_numpy(np.ascontiguousarray(part)))
     banks = {kind: _statistics(tiles) for kind, tiles in parts.items() if tiles}
     if len(banks) == 2:

@@ -8,6 +8,7 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mitoscope.geometry import BoxPx
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
 
 BOX_UM = 12.5
@@ -125,8 +126,12 @@ class Field(Protocol):
         """How far beyond the field its mirror image may serve as background."""
         ...
 
-    def cut(self, left: int, top: int, side: int) -> NDArray[np.uint8]:
-        """Return a square patch, uint8 (side, side, 3); beyond the field it is mirrored."""
+    def window(self, box: BoxPx, *, mirror_px: int | None = None) -> NDArray[np.uint8]:
+        """Return what a network is shown of a box, uint8 (h, w, 3).
+
+        Beyond the field it is the mirror image up to a depth, without end by default, and then white; see
+        `mitoscope.search.read_windows`.
+        """
         ...
 
     def digest(self) -> str:

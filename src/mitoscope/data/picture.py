@@ -1,4 +1,4 @@
-"""A labelled picture in memory, and square patches cut from it."""
+"""A labelled picture in memory."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.data.field import Labels
+from mitoscope.geometry import BoxPx, SizePx
+from mitoscope.search import window
+from mitoscope.slide import Pixels
 
 
 def no_points() -> NDArray[np.float64]:
@@ -60,9 +63,19 @@ class Picture:
         """All labelled cells."""
         return Labels.joined(Labels.figures(self.figures), Labels.look_alikes(self.look_alikes), self.others)
 
-    def cut(self, left: int, top: int, side: int) -> NDArray[np.uint8]:
-        """Return a square patch; beyond the picture it is mirrored."""
-        return cut(self.rgb, left=left, top=top, side=side)
+    @property
+    def size(self) -> SizePx:
+        """Columns and rows of `rgb`."""
+        return SizePx(self.width, self.height)
+
+    def read(self, box: BoxPx) -> Pixels:
+        """Return the pixels of a box inside."""
+        rgb = self.rgb[box.y : box.bottom, box.x : box.right]
+        return Pixels(rgb, np.broadcast_to(np.True_, rgb.shape[:2]))
+
+    def window(self, box: BoxPx, *, mirror_px: int | None = None) -> NDArray[np.uint8]:
+        """Return what a network is shown of a box; see `Field`."""
+        return window(self, box, mirror_px=mirror_px)
 
     def digest(self) -> str:
         """Return the SHA-256 of pixels and labels."""
@@ -80,28 +93,3 @@ class Picture:
     def width(self) -> int:
         """Columns of `rgb`."""
         return int(self.rgb.shape[1])
-
-
-def mirrored(start: int, length: int, size: int) -> NDArray[np.intp]:
-    """Return the indices of a stretch along an axis; beyond its ends they come back."""
-    period = max(2 * size - 2, 1)
-    index = np.arange(start, start + length) % period
-    return np.where(index < size, index, period - index).astype(np.intp)
-
-
-def cut(rgb: NDArray[np.uint8], *, left: int, top: int, side: int) -> NDArray[np.uint8]:
-    """Return a square patch; beyond the picture it is mirrored.
-
-    Parameters
-    ----------
-    rgb : ndarray of uint8, shape (h, w, 3)
-    left, top : int
-        Upper left corner in px of the picture; may lie outside of it.
-    side : int
-        Side of the patch in px.
-    """
-    height, width = rgb.shape[:2]
-    if 0 <= left <= width - side and 0 <= top <= height - side:
-        return rgb[top : top + side, left : left + side]
-    rows, columns = mirrored(top, side, height), mirrored(left, side, width)
-    return np.asarray(rgb[rows].take(columns, axis=1))

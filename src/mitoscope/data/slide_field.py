@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.data.field import Labels
-from mitoscope.data.picture import mirrored
 from mitoscope.errors import TrainingDataError
-from mitoscope.geometry import BoxPx
+from mitoscope.geometry import BoxPx, SizePx
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
-from mitoscope.slide import Plane
+from mitoscope.search import window
+from mitoscope.slide import Pixels, Plane
 from mitoscope.slide.pool import Pool
 
 _OPEN_MAX: Final = 64
@@ -75,21 +75,27 @@ class SlideField:
         """Nothing: what lies beyond a slide is mirrored to be looked at, not to learn from."""
         return 0
 
-    def cut(self, left: int, top: int, side: int) -> NDArray[np.uint8]:
-        """Return a square patch; beyond the slide it is mirrored.
+    @property
+    def size(self) -> SizePx:
+        """Columns and rows."""
+        return SizePx(self.width, self.height)
+
+    def read(self, box: BoxPx) -> Pixels:
+        """Return the pixels of a box inside.
 
         Raises
         ------
         TrainingDataError
             If the slide cannot be read there.
         """
-        rows = mirrored(top, side, self.height)
-        columns = mirrored(left, side, self.width)
-        box = BoxPx(int(columns.min()), int(rows.min()), int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1)
         pixels = Plane(_POOL.acquire(self.path, self.stated_mpp), self.mpp).read(box)
         if pixels.damaged:
-            raise TrainingDataError("cannot be decoded there", where=f"{self.path} at {left}, {top}")
-        return np.ascontiguousarray(pixels.rgb[(rows - box.y)[:, None], (columns - box.x)[None, :]])
+            raise TrainingDataError("cannot be decoded there", where=f"{self.path} at {box.x}, {box.y}")
+        return pixels
+
+    def window(self, box: BoxPx, *, mirror_px: int | None = None) -> NDArray[np.uint8]:
+        """Return what a network is shown of a box; see `Field`."""
+        return window(self, box, mirror_px=mirror_px)
 
     def digest(self) -> str:
         """Return a hash of the slide's fingerprint and of the labels."""

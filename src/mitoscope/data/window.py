@@ -8,8 +8,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from mitoscope.bundle import Border
 from mitoscope.data.field import Field, Labels
-from mitoscope.data.picture import cut
+from mitoscope.geometry import BoxPx
+from mitoscope.search import mirrored
 
 CROP_PX: Final = 128
 """Side of the published crops, which background windows imitate."""
@@ -71,28 +73,40 @@ class Patch:
     transplant: tuple[NDArray[np.uint8], float, float, float] | None = None
 
 
-def cut_patch(window: Window, fields: tuple[Field, ...], *, side: int) -> Patch:
-    """Cut the patch of a window, the window's centre in its middle, on whole px."""
-    one = fields[window.picture]
-    left, top = round(window.x) - side // 2, round(window.y) - side // 2
-    rgb = one.cut(left=left, top=top, side=side)
-    cells = mirrored_cells(one, left=left, top=top, side=side)
-    figures = one.figures - (left, top)
+def cut_patch(window: Window, fields: tuple[Field, ...], *, side: int, border: Border = "mirror") -> Patch:
+    """Cut the patch of a window, the window's centre in its middle, on whole px.
+
+    Parameters
+    ----------
+    window : Window
+    fields : tuple of Field
+    side : int
+        Of the patch.
+    border : {"mirror", "white"}
+        What lies beyond a field, as the network will see it when it is asked. A field that is an excerpt,
+        of which the mirror image may serve as background, is mirrored all the same: its border is none.
+    """
+    field = fields[window.picture]
+    box = _box(window.x, window.y, side)
+    rgb = _shown(field, box, border)
+    is_mirrored = _depth(field, border) is None
+    cells = mirrored_cells(field, left=box.x, top=box.y, side=side) if is_mirrored else _moved(field, box)
+    figures = field.figures - (box.x, box.y)
     if window.like_crop and side > CROP_PX:
-        border = (side - CROP_PX) // 2
-        inner = rgb[border:-border, border:-border]
-        rgb = cut(np.ascontiguousarray(inner), left=-border, top=-border, side=side)
-    margin = one.mirror_px
+        around = (side - CROP_PX) // 2
+        folded, _ = mirrored(-around, side - around, size=side - 2 * around, depth=None)
+        rgb = rgb[around + folded].take(around + folded, axis=1)
+    margin, left, top = field.mirror_px, box.x, box.y
     valid = (
         max(-margin - left, 0.0),
         max(-margin - top, 0.0),
-        min(one.width + margin - left, float(side)),
-        min(one.height + margin - top, float(side)),
+        min(field.width + margin - left, float(side)),
+        min(field.height + margin - top, float(side)),
     )
     if window.paste_on is None:
         return Patch(rgb, figures, cells, window.score, valid)
     index, x, y = window.paste_on
-    background = fields[index].cut(left=round(x) - side // 2, top=round(y) - side // 2, side=side)
+    background = _shown(fields[index], _box(x, y, side), border)
     figure = figures[0]  # only crops are transplanted; their own figure comes first
     near = figures[np.hypot(*(figures - figure).T) < window.paste_radius_px]
     whole = (0.0, 0.0, float(side), float(side))
@@ -100,22 +114,39 @@ def cut_patch(window: Window, fields: tuple[Field, ...], *, side: int) -> Patch:
     return Patch(rgb, near, Labels.figures(near), window.score, whole, disc)
 
 
-def mirrored_cells(one: Field, *, left: int, top: int, side: int) -> Labels:
+def _box(x: float, y: float, side: int) -> BoxPx:
+    return BoxPx(round(x) - side // 2, round(y) - side // 2, side, side)
+
+
+def _shown(field: Field, box: BoxPx, border: Border) -> NDArray[np.uint8]:
+    return field.window(box, mirror_px=_depth(field, border))
+
+
+def _depth(field: Field, border: Border) -> int | None:
+    return None if border == "mirror" or field.mirror_px else 0
+
+
+def _moved(field: Field, box: BoxPx) -> Labels:
+    labels = field.labels
+    return Labels(labels.points - (box.x, box.y), labels.label, labels.agreement)
+
+
+def mirrored_cells(field: Field, *, left: int, top: int, side: int) -> Labels:
     """Return the labelled cells on a patch, in px of the patch; beyond the field their mirror images.
 
     The mirror image of a mitotic figure looks like one, so it has to be labelled like one.
     """
-    labels = one.labels
+    labels = field.labels
     parts = [
         Labels(np.stack([x - left, y - top], axis=1), labels.label, labels.agreement)
-        for x in _images(labels.points[:, 0], one.width, left, side)
-        for y in _images(labels.points[:, 1], one.height, top, side)
+        for x in _images(labels.points[:, 0], field.width, left, side)
+        for y in _images(labels.points[:, 1], field.height, top, side)
     ]
     return Labels.joined(*parts)
 
 
 def _images(places: NDArray[np.float64], length: int, start: int, side: int) -> list[NDArray[np.float64]]:
-    """Return places along an axis, and where they come again beyond its ends (see `picture.mirrored`)."""
-    before = [1 - places] if start < 0 else []
-    beyond = [2 * length - 1 - places] if start + side > length else []
+    """Return places along an axis, and where they come again beyond its ends (see `search.mirrored`)."""
+    before = [-places] if start < 0 else []
+    beyond = [2 * length - places] if start + side > length else []
     return [places, *before, *beyond]

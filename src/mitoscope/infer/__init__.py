@@ -3,7 +3,7 @@
 from mitoscope.infer.batch_run import SlideOutcome, detect_slides
 from mitoscope.infer.config import DetectConfig
 from mitoscope.infer.detect import detect_slide
-from mitoscope.infer.engine import Engine, open_bundle_network
+from mitoscope.infer.engine import Engine, open_bundle_network, open_detector
 from mitoscope.infer.ledger import Ledger
 from mitoscope.infer.networks import Networks, open_networks
 from mitoscope.infer.slide_run import SlideRun, Timings
@@ -19,5 +19,6 @@ __all__ = [
     "detect_slide",
     "detect_slides",
     "open_bundle_network",
+    "open_detector",
     "open_networks",
 ]

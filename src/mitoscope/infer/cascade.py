@@ -102,10 +102,10 @@ def verify(
     points, recorded = proposals.points_px0, ledger.verified_parts()
     waiting = [part for part in plan_parts(points) if part.index not in recorded]
     side = verifier.crop_px
-    margin = side if manifest.border == "mirror" else 0
+    mirror_px = side if manifest.border == "mirror" else 0
 
     def work(part: Part) -> PartResult:
-        return verify_part(read_part(plane, part, points, crop_px=side, margin_px=margin), stage)
+        return verify_part(read_part(plane, part, points, crop_px=side, mirror_px=mirror_px), stage)
 
     clock = time.perf_counter()
     try:

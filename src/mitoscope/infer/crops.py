@@ -9,10 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.geometry import BoxPx
-from mitoscope.infer.windows import read_block
+from mitoscope.search import crop_at, read_windows
 from mitoscope.slide import Plane
-from mitoscope.tiles import Tile
 
 PART: Final = 64
 """Candidates of a part: a second or two of a ResNet-18 on one core, which a killed run loses."""
@@ -73,7 +71,7 @@ def plan_parts(points_px0: NDArray[np.float64]) -> tuple[Part, ...]:
 
 
 def read_part(
-    plane: Plane, part: Part, points_px0: NDArray[np.float64], *, crop_px: int, margin_px: int
+    plane: Plane, part: Part, points_px0: NDArray[np.float64], *, crop_px: int, mirror_px: int
 ) -> ReadPart:
     """Read the crops of a part.
 
@@ -86,7 +84,7 @@ def read_part(
         All candidates, in level-0 px.
     crop_px : int
         Side of a crop in plane px. Its middle is at most half a pixel from the candidate.
-    margin_px : int
+    mirror_px : int
         How deep a crop is mirrored at the slide's border; beyond that it is white.
 
     Raises
@@ -96,9 +94,8 @@ def read_part(
     """
     start = time.perf_counter()
     own = points_px0[list(part.candidates)]
-    corners = np.rint(plane.from_px0(own) - crop_px / 2).astype(np.int64).tolist()
-    windows = [BoxPx(x, y, crop_px, crop_px) for x, y in corners]
-    blocks = [read_block(plane, [Tile(0, window, window)], margin_px=margin_px) for window in windows]
+    crops = [crop_at(x, y, crop_px) for x, y in plane.from_px0(own).tolist()]
+    blocks = [read_windows(plane, [crop], mirror_px=mirror_px) for crop in crops]
     return ReadPart(
         part,
         tuple(block.windows[0] for block in blocks),

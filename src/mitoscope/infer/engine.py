@@ -14,6 +14,7 @@ from mitoscope.bundle import Bundle
 from mitoscope.bundle.network import ORT_ERRORS, find_points, open_network
 from mitoscope.errors import ConfigError, NonFiniteError, OutOfMemoryError, RunError
 from mitoscope.infer.workers import cores
+from mitoscope.search import Detector
 
 _PROVIDERS: Final = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 # ONNX Runtime has no type for it; these are its texts on the CPU and under CUDA.
@@ -40,6 +41,12 @@ def open_bundle_network(bundle: Bundle, *, provider: str = "cpu", threads: int |
     """
     session = open_graph(bundle, bundle.manifest.detector, provider=provider, threads=threads)
     return lambda windows: find_points(session, windows)
+
+
+def open_detector(bundle: Bundle, *, provider: str = "cpu", threads: int | None = None) -> Detector:
+    """Open the first stage of a bundle for searches other than a run; errors as `open_bundle_network`."""
+    network = open_bundle_network(bundle, provider=provider, threads=threads)
+    return Detector(network, bundle.manifest.mpp, bundle.manifest.border)
 
 
 def open_graph(bundle: Bundle, name: str, *, provider: str, threads: int | None) -> ort.InferenceSession:

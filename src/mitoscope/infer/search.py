@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +12,8 @@ from numpy.typing import NDArray
 from mitoscope.geometry import BoxPx0
 from mitoscope.infer.engine import Engine
 from mitoscope.infer.survey import Chunk, Survey
-from mitoscope.infer.windows import Block, read_block
-from mitoscope.tiles import Tile, TileGrid, owned
-
-# Candidates are kept on a grid of 1/64 plane px and 1e-6 of score: far below what matters, far above the
-# last bits in which two processors, batch sizes or thread counts may differ.
-_STEPS_PER_PX = 64
-_SCORE_DECIMALS = 6
+from mitoscope.search import Block, find, read_windows
+from mitoscope.tiles import Tile
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +55,7 @@ class ReadChunk:
 def read_chunk(survey: Survey, chunk: Chunk) -> ReadChunk:
     """Read the pixels of a chunk."""
     start = time.perf_counter()
-    block = read_block(survey.plane, chunk.tiles, margin_px=survey.margin_px)
+    block = read_windows(survey.plane, [tile.window for tile in chunk.tiles], mirror_px=survey.mirror_px)
     return ReadChunk(chunk, block, time.perf_counter() - start)
 
 
@@ -72,81 +67,30 @@ def search_chunk(survey: Survey, read: ReadChunk, engine: Engine, *, floor: floa
     NonFiniteError, OutOfMemoryError, RunError
         As `Engine.find`; the error names the tile.
     """
+
+    def look(windows: Sequence[NDArray[np.uint8]], tiles: Sequence[Tile]) -> list[NDArray[np.float32]]:
+        return engine.find(windows, places=[_place(survey, tile) for tile in tiles])
+
     start = time.perf_counter()
-    seen_by = list(zip(read.chunk.tiles, read.block.windows, strict=True))
-    output, saturated = _run(survey, seen_by, engine, floor=floor)
+    found = find(read.chunk.tiles, read.block.windows, look, grid=survey.grid, floor=floor)
     network_s = time.perf_counter() - start
-    points, score = _candidates(output, floor=floor)
-    seen = read.block.valid_at(points)
-    points, score = survey.plane.to_px0(points[seen]), score[seen]
-    wanted = survey.contains(points)
+    points = found.together()
+    points = points[read.block.valid_at(points)]
+    places = survey.plane.to_px0(points[:, :2])
+    wanted = survey.contains(places)
     return ChunkResult(
-        points[wanted],
-        score[wanted],
+        places[wanted],
+        points[wanted, 2],
         _gaps(survey, read),
-        saturated,
+        found.saturated,
         read.read_s,
         network_s,
     )
 
 
-def _run(
-    survey: Survey, windows: Sequence[tuple[Tile, NDArray[np.uint8]]], engine: Engine, *, floor: float
-) -> tuple[list[tuple[Tile, NDArray[np.float32]]], int]:
-    """Run the network; where it uses all its slots, look again in parts, since it may have had more to say.
-
-    Returns each tile or part with its slots, and how many could not be divided further.
-    """
-    places = [_place(survey, tile) for tile, _ in windows]
-    found: list[tuple[Tile, NDArray[np.float32]]] = []
-    saturated = 0
-    for (tile, window), slots in zip(
-        windows, engine.find([window for _, window in windows], places=places), strict=True
-    ):
-        full = bool((slots[:, 2] > floor).all())
-        parts = _divided(survey.grid, tile, window) if full else []
-        if parts:
-            more, still = _run(survey, parts, engine, floor=floor)
-            found += more
-            saturated += still
-        else:
-            found.append((tile, slots))
-            saturated += full
-    return found, saturated
-
-
-def _divided(grid: TileGrid, tile: Tile, window: NDArray[np.uint8]) -> list[tuple[Tile, NDArray[np.uint8]]]:
-    """Divide a tile into about four with their windows; nothing where the network needs a larger one."""
-    half = -(-max(tile.core.width, tile.core.height) // 2)
-    finer = replace(grid, region=tile.core, tile_px=-(-half // grid.stride_px) * grid.stride_px)
-    parts = list(finer)
-    if len(parts) == 1 or any(part.window.intersection(tile.window) != part.window for part in parts):
-        return []
-    x, y = tile.window.x, tile.window.y
-    return [
-        (part, window[part.window.y - y : part.window.bottom - y, part.window.x - x : part.window.right - x])
-        for part in parts
-    ]
-
-
 def _place(survey: Survey, tile: Tile) -> str:
     x, y = survey.plane.to_px0(np.array([[tile.core.x, tile.core.y]]))[0]
     return f"tile {tile.index} at ({x:.0f}, {y:.0f}) px0"
-
-
-def _candidates(
-    output: Sequence[tuple[Tile, NDArray[np.float32]]], *, floor: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    points, scores = [np.empty((0, 2))], [np.empty(0)]
-    for tile, raw in output:
-        slots = raw.astype(np.float64)
-        score = np.round(slots[:, 2], _SCORE_DECIMALS)
-        used = score > floor
-        place = np.round(slots[used, :2] * _STEPS_PER_PX) / _STEPS_PER_PX + (tile.window.x, tile.window.y)
-        mine = owned(place, tile)
-        points.append(place[mine])
-        scores.append(score[used][mine])
-    return np.concatenate(points), np.concatenate(scores)
 
 
 def _gaps(survey: Survey, read: ReadChunk) -> tuple[BoxPx0, ...]:

@@ -55,7 +55,7 @@ class Survey:
         Over that part, in plane px.
     chunks : tuple of Chunk
         In the order of work.
-    margin_px : int
+    mirror_px : int
         How deep windows are mirrored at the slide's border, in plane px; beyond that they are white.
     """
 
@@ -64,7 +64,7 @@ class Survey:
     region_px0: BoxPx0
     grid: TileGrid
     chunks: tuple[Chunk, ...]
-    margin_px: int
+    mirror_px: int
 
     @property
     def tissue_mm2(self) -> float:
@@ -172,8 +172,8 @@ def make_survey(slide: Slide, bundle: Bundle, config: DetectConfig, *, tissue: T
     grid = _grid(_plane_box(plane, region_px0), bundle, config)
     narrow = bundle.any_window
     chunks = _chunks(grid, plane, tissue, region_px0, chunk_px=config.chunk_px, narrow=narrow)
-    margin_px = grid.margin_px if manifest.border == "mirror" else 0
-    return Survey(plane, tissue, region_px0, grid, chunks, margin_px)
+    mirror_px = grid.margin_px if manifest.border == "mirror" else 0
+    return Survey(plane, tissue, region_px0, grid, chunks, mirror_px)
 
 
 def _plane_box(plane: Plane, region: BoxPx0) -> BoxPx:

@@ -6,7 +6,6 @@ note, the other seven are spared.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +13,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from mitoscope.errors import ConfigError
-
-Find = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-"""A network: uint8 (n, h, w, 3) to (n, k, 3) with x, y in window px and score."""
+from mitoscope.search import Find
 
 WAYS = 8
 SAME_FIGURE_PX = 30.0
@@ -104,7 +101,7 @@ def look_eight_ways(
     return Consistent(points, score, looks=WAYS)
 
 
-def _above(found: NDArray[np.float32], floor: float) -> NDArray[np.float32]:
+def _above(found: NDArray[np.floating], floor: float) -> NDArray[np.floating]:
     return found[found[:, 2] > floor]
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mitoscope.config import Config
 from mitoscope.errors import FormatError
 from mitoscope.fsio import atomic_write, make_directory
-from mitoscope.geometry import BoxPx
+from mitoscope.search import crop_at, window
 from mitoscope.slide import Plane, open_slide
 from mitoscope.store import SlideRecord
 
@@ -113,11 +113,10 @@ def _cut_slide(path: Path, places: list[CropPlace], rows: list[int], crops: Crop
     with open_slide(path, mpp=places[0].slide_mpp) as slide:
         plane = Plane(slide, mpp)
         centres = plane.from_px0(np.array([(one.x_px0, one.y_px0) for one in places]))
-        corners = np.floor(centres - side / 2 + 0.5).astype(int)
         # From top to bottom, so that what the reader has decoded is used before it is forgotten.
-        for index in np.lexsort((corners[:, 0], corners[:, 1])).tolist():
-            x, y = corners[index].tolist()
-            crops[rows[index]] = plane.read(BoxPx(x, y, side, side)).rgb
+        for index in np.lexsort((centres[:, 0], centres[:, 1])).tolist():
+            x, y = centres[index].tolist()
+            crops[rows[index]] = window(plane, crop_at(x, y, side), mirror_px=0)
 
 
 def _fingerprint(places: Sequence[CropPlace], side_px: int, mpp: float) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.detections import Detections
-from mitoscope.loops.consistency import Find
+from mitoscope.search import Detector
 from mitoscope.store import Study
 
 
@@ -72,8 +72,8 @@ class Learner(Protocol):
     def threshold(self, detector: Path) -> float:
         """Return the score above which a detector's candidates count."""
 
-    def look(self, detector: Path) -> tuple[Find, float]:
-        """Return a detector as a function of windows, and the resolution at which it works in µm/px."""
+    def look(self, detector: Path) -> Detector:
+        """Return the first stage of a detector as a function of windows."""
 
     def score(
         self, classifier: Path, slide: SlideFile, points_px0: Sequence[tuple[float, float]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -13,9 +12,10 @@ from pydantic import Field
 from mitoscope.config import Config
 from mitoscope.detections import Detections
 from mitoscope.geometry import BoxPx
-from mitoscope.loops.consistency import Find, look_eight_ways
+from mitoscope.loops.consistency import look_eight_ways
+from mitoscope.search import Detector, read_windows
 from mitoscope.slide import Plane, Slide
-from mitoscope.tiles import suppress
+from mitoscope.tiles import Tile, TileGrid, merge, owned
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -90,17 +90,14 @@ class Mined:
     count: MiningCount
 
 
-def mine_slide(slide: Slide, find: Find, config: MiningConfig, *, mpp: float, source: str) -> Mined:
+def mine_slide(slide: Slide, detector: Detector, config: MiningConfig, *, source: str) -> Mined:
     """Search an unlabelled slide.
 
     Parameters
     ----------
     slide : Slide
-    find : callable
-        The detector's network.
+    detector : Detector
     config : MiningConfig
-    mpp : float
-        Resolution at which the detector works.
     source : str
         Of the detections: the detector's name.
 
@@ -109,39 +106,34 @@ def mine_slide(slide: Slide, find: Find, config: MiningConfig, *, mpp: float, so
     SlideReadError
         If the slide's file can no longer be opened.
     """
-    plane = Plane(slide, mpp)
+    plane = Plane(slide, detector.mpp)
     total, parts = MiningCount(), []
-    for core in _cores(plane, config):
-        count, points, score = _mine_core(plane, core, find, config)
+    for tile in _grid(plane, config):
+        count, points, score = _mine_tile(plane, tile, detector, config)
         total += count
-        if len(points):
-            parts.append(Detections.of(plane.to_px0(points), score, source=source))
-    same_px0 = config.same_px * max(plane.scale)
-    found = suppress(Detections.concat(parts).sort(), radius_px0=same_px0)
-    return Mined(found, total)
+        parts.append(Detections.of(plane.to_px0(points), score, source=source))
+    return Mined(merge(parts, radius_px0=config.same_px * max(plane.scale)), total)
 
 
-def _cores(plane: Plane, config: MiningConfig) -> Iterator[BoxPx]:
-    """Yield the cores of the windows: they touch and cover the plane."""
-    side = max(config.window_px - config.overlap_px, 1)
-    for y in range(0, plane.size.height, side):
-        for x in range(0, plane.size.width, side):
-            yield BoxPx(x, y, min(side, plane.size.width - x), min(side, plane.size.height - y))
+def _grid(plane: Plane, config: MiningConfig) -> TileGrid:
+    """Return tiles that touch and cover the plane; windows are squares, so that they can be turned."""
+    whole = BoxPx(0, 0, plane.size.width, plane.size.height)
+    core_px = max(config.window_px - config.overlap_px, 1)
+    return TileGrid(whole, core_px, config.overlap_px // 2, 1, least_px=config.window_px)
 
 
-def _mine_core(
-    plane: Plane, core: BoxPx, find: Find, config: MiningConfig
+def _mine_tile(
+    plane: Plane, tile: Tile, detector: Detector, config: MiningConfig
 ) -> tuple[MiningCount, NDArray[np.float64], NDArray[np.float64]]:
     """Return the count and the mined points in plane px, with their lowest scores."""
-    margin = config.overlap_px // 2
-    corner = BoxPx(core.x - margin, core.y - margin, config.window_px, config.window_px)
-    pixels = plane.read(corner)
-    # What lies beyond the slide is white too and says nothing about the tissue.
-    if not pixels.valid.any() or float(pixels.rgb[pixels.valid].mean()) > config.blank_rgb:
+    block = read_windows(plane, [tile.window], mirror_px=detector.mirror_px(config.overlap_px // 2))
+    (shown,) = block.windows
+    # What lies beyond the slide is white or mirrored and says nothing about the tissue.
+    if not block.valid.any() or float(block.rgb[block.valid].mean()) > config.blank_rgb:
         return MiningCount(windows=1, blank=1), np.empty((0, 2)), np.empty(0)
-    seen = look_eight_ways(pixels.rgb, find, floor=config.floor)
-    points = seen.points + np.array([corner.x, corner.y])
-    own = (points >= (core.x, core.y)).all(axis=1) & (points < (core.right, core.bottom)).all(axis=1)
-    kept = own & (seen.lowest > config.threshold)
-    count = MiningCount(1, 0, int(seen.looks == 1), int(own.sum()), int(kept.sum()))
+    seen = look_eight_ways(shown, detector.network, floor=config.floor)
+    points = seen.points + np.array([tile.window.x, tile.window.y])
+    mine = owned(points, tile)
+    kept = mine & (seen.lowest > config.threshold)
+    count = MiningCount(1, 0, int(seen.looks == 1), int(mine.sum()), int(kept.sum()))
     return count, points[kept], seen.lowest[kept]

@@ -21,11 +21,10 @@ from mitoscope.errors import ConfigError, StoppedError
 from mitoscope.exchange.outcome import UNKNOWN, outcome
 from mitoscope.exchange.registry import write_study
 from mitoscope.fsio import make_directory
-from mitoscope.geometry import BoxPx
-from mitoscope.infer import DetectConfig, detect_slide, open_bundle_network
+from mitoscope.infer import DetectConfig, detect_slide, open_detector
 from mitoscope.labels import MITOTIC_FIGURE
-from mitoscope.loops.consistency import Find
 from mitoscope.loops.learner import Lesson, SlideFile
+from mitoscope.search import Detector, crop_at, window
 from mitoscope.slide import Plane, open_slide
 from mitoscope.train.checkpoint import CHECKPOINT_NAME
 from mitoscope.train.job import setup
@@ -185,10 +184,9 @@ class RecipeLearner:
         """Return the score above which a detector's candidates count."""
         return load_bundle(detector).manifest.default_threshold
 
-    def look(self, detector: Path) -> tuple[Find, float]:
-        """Return a detector as a function of windows, and the resolution at which it works in µm/px."""
-        bundle = load_bundle(detector)
-        return open_bundle_network(bundle, threads=self._threads), bundle.manifest.mpp
+    def look(self, detector: Path) -> Detector:
+        """Return the first stage of a detector as a function of windows."""
+        return open_detector(load_bundle(detector), threads=self._threads)
 
     def score(
         self, classifier: Path, slide: SlideFile, points_px0: Sequence[tuple[float, float]]
@@ -200,20 +198,18 @@ class RecipeLearner:
         column = manifest.labels.index(MITOTIC_FIGURE.name)
         places = np.array(points_px0, dtype=np.float64).reshape(-1, 2)
         scores = np.empty(len(places))
+        side = manifest.window_px
+        mirror_px = side if manifest.border == "mirror" else 0
         with open_slide(slide.path, mpp=slide.mpp) as opened:
             plane = Plane(opened, manifest.mpp)
-            corners = np.floor(plane.from_px0(places) - manifest.window_px / 2 + 0.5).astype(int)
+            centres = plane.from_px0(places).tolist()
             for start in range(0, len(places), _BATCH):
                 crops = [
-                    _crop(plane, corner, manifest.window_px)
-                    for corner in corners[start : start + _BATCH].tolist()
+                    window(plane, crop_at(x, y, side), mirror_px=mirror_px)
+                    for x, y in centres[start : start + _BATCH]
                 ]
                 scores[start : start + _BATCH] = score_windows(session, np.stack(crops))[:, column]
         return scores
-
-
-def _crop(plane: Plane, corner: list[int], side: int) -> NDArray[np.uint8]:
-    return plane.read(BoxPx(corner[0], corner[1], side, side)).rgb
 
 
 def _title(lesson: Lesson) -> str:

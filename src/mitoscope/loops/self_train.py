@@ -146,9 +146,8 @@ def _mine(
 def _mine_slide(
     job: JobFolder, material: Material, detector: Path, name: str, file: Path, *, config: MiningConfig
 ) -> dict[str, Any]:
-    find, mpp = material.learner.look(detector)
     with open_slide(file) as slide:
-        mined = mine_slide(slide, find, config, mpp=mpp, source="mined")
+        mined = mine_slide(slide, material.learner.look(detector), config, source="mined")
     detections_csv.write(job.path / f"{name}.csv", mined.figures)
     count = mined.count
     return {

@@ -17,17 +17,14 @@ from mitoscope.data.field import Field
 from mitoscope.detections import Detections
 from mitoscope.geometry import BoxPx
 from mitoscope.models.family import Layout
+from mitoscope.search import Find, find, in_batches
 from mitoscope.slide.pixels import reduced_rgb
-from mitoscope.tiles.grid import Tile, TileGrid, owned
-from mitoscope.tiles.merge import suppress
+from mitoscope.tiles import Tile, TileGrid, merge
 
 Points = NDArray[np.float64]
-Find = Callable[[NDArray[np.uint8]], NDArray[np.floating]]
-"""Windows uint8 (n, h, w, 3) to points (n, k, 3): x, y in window px and score; unused slots have score 0."""
 
 _BATCH_PX: Final = 4_000_000
 _TILE_PX: Final = 1024
-_WHITE: Final = np.uint8(255)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,32 +53,35 @@ def finder(
 ) -> Find:
     """Return a network in evaluation mode as a function of arrays."""
 
-    def find(windows: NDArray[np.uint8]) -> NDArray[np.floating]:
+    def network_on(windows: NDArray[np.uint8]) -> NDArray[np.floating]:
         with torch.inference_mode(), autocast():
             out: torch.Tensor = network(torch.from_numpy(windows).to(device))
         return out.float().cpu().numpy()
 
-    return find
+    return network_on
 
 
 def search(
-    find: Find,
+    network: Find,
     fields: Sequence[Field],
     layout: Layout,
     *,
+    floor: float = 0.0,
     tiles_max: int = 0,
     seed: int = 0,
     halo_px: int | None = None,
     border: Border = "mirror",
 ) -> list[Searched]:
-    """Search fields for points.
+    """Search fields for points, by the rules by which slides are searched.
 
     Parameters
     ----------
-    find : callable
+    network : callable
     fields : sequence of Field
     layout : Layout
         Stride, halo and windows of the network; windows are reduced to its resolution.
+    floor : float
+        Points with a score above it count.
     tiles_max : int
         Search so many tiles at most, drawn by the seed, always the same; 0 searches all.
     halo_px : int, optional
@@ -89,22 +89,39 @@ def search(
     border : {"mirror", "white"}
         What a window shows beyond a field.
     """
-    tiles = [(index, tile) for index, field in enumerate(fields) for tile in _grid(field, layout, halo_px)]
-    if 0 < tiles_max < len(tiles):
-        drawn = np.random.default_rng(seed).permutation(len(tiles))[:tiles_max]
-        tiles = [tiles[place] for place in sorted(drawn.tolist())]
+    grids = [_grid(field, layout, halo_px) for field in fields]
+    places = [(index, tile) for index, grid in enumerate(grids) for tile in grid]
+    if 0 < tiles_max < len(places):
+        drawn = np.random.default_rng(seed).permutation(len(places))[:tiles_max]
+        places = [places[place] for place in sorted(drawn.tolist())]
+    look = in_batches(_reducing(network, layout.reduction), batch_px=_BATCH_PX)
     points: list[list[Points]] = [[] for _ in fields]
     cores: list[list[BoxPx]] = [[] for _ in fields]
-    for group in _groups(tiles):
-        windows = np.stack([_cut(fields[index], tile.window, border) for index, tile in group])
-        found = find(reduced(windows, layout.reduction)).astype(np.float64)
-        found[..., :2] *= layout.reduction
-        for (index, tile), own in zip(group, found, strict=True):
-            own = own[own[:, 2] > 0] + (tile.window.x, tile.window.y, 0)
-            points[index].append(own[owned(own, tile)])
+    for group in _groups(places):
+        tiles = [tile for _, tile in group]
+        windows = [
+            fields[index].window(tile.window, mirror_px=grids[index].margin_px if border == "mirror" else 0)
+            for index, tile in group
+        ]
+        found = find(tiles, windows, look, grid=grids[group[0][0]], floor=floor, divide=False)
+        for (index, tile), own in zip(group, found.points, strict=True):
+            points[index].append(own)
             cores[index].append(tile.core)
     none = np.empty((0, 3))
     return [Searched(np.concatenate([none, *p]), tuple(c)) for p, c in zip(points, cores, strict=True)]
+
+
+def _reducing(network: Find, reduction: int) -> Find:
+    """Return a network that is shown windows at its own resolution and answers in px of the fields."""
+    if reduction == 1:
+        return network
+
+    def find_reduced(windows: NDArray[np.uint8]) -> NDArray[np.floating]:
+        found = network(reduced(windows, reduction)).astype(np.float64)
+        found[..., :2] *= reduction
+        return found
+
+    return find_reduced
 
 
 def reduced(windows: NDArray[np.uint8], reduction: int) -> NDArray[np.uint8]:
@@ -118,7 +135,7 @@ def suppressed(points: Points, *, radius_px: float, floor: float) -> Detections:
     """Turn points into detections above the floor, the lesser of two near ones left out."""
     points = points[points[:, 2] > floor]
     score = np.clip(points[:, 2], 0.0, 1.0)
-    return suppress(Detections.of(points[:, :2], score).sort(), radius_px0=radius_px)
+    return merge([Detections.of(points[:, :2], score)], radius_px0=radius_px)
 
 
 def _grid(field: Field, layout: Layout, halo_px: int | None) -> TileGrid:
@@ -130,26 +147,17 @@ def _grid(field: Field, layout: Layout, halo_px: int | None) -> TileGrid:
     return TileGrid(BoxPx(0, 0, field.width, field.height), tile, halo, stride, least_px=fixed)
 
 
-def _cut(field: Field, window: BoxPx, border: Border) -> NDArray[np.uint8]:
-    side = max(window.width, window.height)
-    rgb = field.cut(window.x, window.y, side)[: window.height, : window.width]
-    if border == "mirror" or window.intersection(BoxPx(0, 0, field.width, field.height)) == window:
-        return rgb
-    y, x = np.arange(window.y, window.bottom), np.arange(window.x, window.right)
-    known = ((y >= 0) & (y < field.height))[:, np.newaxis] & (x >= 0) & (x < field.width)
-    return np.where(known[..., np.newaxis], rgb, _WHITE)
-
-
-def _groups(tiles: Sequence[tuple[int, Tile]]) -> Iterator[list[tuple[int, Tile]]]:
-    """Neighbours of one size together, as many as a batch may have."""
+def _groups(places: Sequence[tuple[int, Tile]]) -> Iterator[list[tuple[int, Tile]]]:
+    """Yield neighbours together whose windows may be in memory at once."""
     group: list[tuple[int, Tile]] = []
-    for index, tile in tiles:
-        shape = (tile.window.width, tile.window.height)
-        fits = group and (group[0][1].window.width, group[0][1].window.height) == shape
-        if group and (not fits or (len(group) + 1) * shape[0] * shape[1] > _BATCH_PX):
+    size = 0
+    for index, tile in places:
+        own = tile.window.width * tile.window.height
+        if group and size + own > _BATCH_PX:
             yield group
-            group = []
+            group, size = [], 0
         group.append((index, tile))
+        size += own
     if group:
         yield group
 

@@ -10,12 +10,13 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from mitoscope.bundle import Bundle, Metric, ModelDescription, Verifier, write_bundle
+from mitoscope.bundle import Border, Bundle, Metric, ModelDescription, Verifier, write_bundle
 from mitoscope.bundle.network import find_points, open_network, score_windows
 from mitoscope.data.field import Field, visible_figures
 from mitoscope.detections import Detections
 from mitoscope.evaluate import PROTOCOLS
 from mitoscope.models.build import build
+from mitoscope.search import crop_at
 from mitoscope.train.detect import search, suppressed
 from mitoscope.train.job import Job
 from mitoscope.train.judging import Curve, judge
@@ -29,19 +30,22 @@ _CROPS: Final = 64
 
 
 def verified(
-    found: Detections, field: Field, session: ort.InferenceSession, *, crop_px: int, column: int
+    found: Detections,
+    field: Field,
+    session: ort.InferenceSession,
+    *,
+    crop_px: int,
+    column: int,
+    border: Border = "mirror",
 ) -> Detections:
     """Replace the score of every detection of a field by the probability that a classifier gives its crop."""
     score = np.empty(len(found))
+    mirror_px = crop_px if border == "mirror" else 0
     for start in range(0, len(found), _CROPS):
-        crops = [_crop(field, x, y, crop_px) for x, y in found.points_px0[start : start + _CROPS]]
+        places = found.points_px0[start : start + _CROPS].tolist()
+        crops = [field.window(crop_at(x, y, crop_px), mirror_px=mirror_px) for x, y in places]
         score[start : start + len(crops)] = score_windows(session, np.stack(crops))[:, column]
     return Detections.of(found.points_px0, score).sort()
-
-
-def _crop(field: Field, x: float, y: float, side: int) -> NDArray[np.uint8]:
-    left, top = round(x - side / 2), round(y - side / 2)
-    return np.ascontiguousarray(field.cut(left=left, top=top, side=side))
 
 
 def write_dual(
@@ -135,7 +139,14 @@ def _judge_both(recipe: DualRecipe, first: Packed, second: Packed, job: Job) -> 
     truths = [one.among(visible_figures(field)) for one, field in zip(searched, fields, strict=True)]
     rule = PROTOCOLS[recipe.detector.validation.protocol]
     scored = [
-        verified(one, field, scorer, crop_px=second.description.window_px, column=0)
+        verified(
+            one,
+            field,
+            scorer,
+            crop_px=second.description.window_px,
+            column=0,
+            border=recipe.detector.border,
+        )
         for one, field in zip(found, fields, strict=True)
     ]
     cases = [field.case for field in fields]

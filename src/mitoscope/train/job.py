@@ -165,6 +165,7 @@ def _batches(
         stride_px=stride_px,
         seed=seed,
         dense=isinstance(recipe.model, FcnConfig),
+        border=recipe.border,
     )
 
 

@@ -18,6 +18,7 @@ from mitoscope.data.reading import read_midesec
 from mitoscope.data.sampling import HardPool
 from mitoscope.data.sources import provenance
 from mitoscope.errors import TrainingDataError
+from mitoscope.geometry import BoxPx
 from mitoscope.models.config import FcnConfig, ModelConfig
 from mitoscope.models.export import export_onnx
 from mitoscope.models.family import Family
@@ -284,7 +285,7 @@ def clearest(
             int(np.clip(place - side / 2, 0, max(length - side, 0)))
             for place, length in ((x, field.width), (y, field.height))
         )
-        windows = reduced(np.ascontiguousarray(field.cut(left, top, side))[np.newaxis], reduction)
+        windows = reduced(field.window(BoxPx(left, top, side, side))[np.newaxis], reduction)
         points = find_points(session, windows)[0]
         if points[0, 2] > best:
             best, chosen = float(points[0, 2]), np.asarray(windows[0])

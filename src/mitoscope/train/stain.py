@@ -12,6 +12,7 @@ from PIL import Image
 
 from mitoscope.bundle import StainRange
 from mitoscope.data.field import Field
+from mitoscope.geometry import BoxPx
 from mitoscope.tissue import stain_density
 
 _BLOCK_PX: Final = 32
@@ -48,7 +49,8 @@ def _looked_at(field: Field) -> Iterator[NDArray[np.uint8]]:
     corners = [(x, y) for y in _starts(field.height, side) for x in _starts(field.width, side)]
     step = -(-len(corners) // _SQUARES_MAX)
     for x, y in corners[::step]:
-        yield np.asarray(Image.fromarray(np.ascontiguousarray(field.cut(x, y, side))).reduce(_BLOCK_PX))
+        square = np.ascontiguousarray(field.window(BoxPx(x, y, side, side)))
+        yield np.asarray(Image.fromarray(square).reduce(_BLOCK_PX))
 
 
 def _starts(length: int, side: int) -> range:

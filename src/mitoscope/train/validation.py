@@ -16,7 +16,8 @@ from mitoscope.data.sampling import HardPool
 from mitoscope.errors import ConfigError
 from mitoscope.evaluate import PROTOCOLS
 from mitoscope.models.family import Family
-from mitoscope.train.detect import Find, finder, search, suppressed
+from mitoscope.search import Find
+from mitoscope.train.detect import finder, search, suppressed
 from mitoscope.train.device import on_device
 from mitoscope.train.job import Job
 from mitoscope.train.judging import Curve, judge

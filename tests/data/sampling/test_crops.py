@@ -58,3 +58,11 @@ def test_an_empty_class_is_an_error_that_names_it(labelled_fields: tuple[Picture
         TrainingDataError, match="no cell of the class 'granulocyte' among the training cases"
     ):
         _plan(labelled_fields, (*LABELS, "granulocyte"))
+
+
+def test_a_small_crop_with_its_figure_in_the_middle_has_no_background() -> None:
+    rgb = np.zeros((56, 56, 3), np.uint8)
+    crop = Picture("c", "lab", "c", rgb, np.array([[28.0, 28.0]]))
+    plan = _plan((crop,), background=1.0)
+    with pytest.raises(TrainingDataError, match=r"data\.sampling\.background: no place further than 40 px"):
+        _windows(plan)

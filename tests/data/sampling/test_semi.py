@@ -105,3 +105,12 @@ def test_radii_and_numbers_must_fit() -> None:
         SemiConfig(kind="semi", ignore_radius_px=5)
     with pytest.raises(ValidationError, match="more mined windows"):
         SemiConfig(kind="semi", foreground=2, mined=3)
+
+
+def test_a_field_without_figures_that_is_never_drawn_is_an_error(pictures: tuple[Picture, ...]) -> None:
+    tiny = Picture("t", "lab", "t", pictures[5].rgb[:1, :1])
+    wide = np.broadcast_to(np.zeros((1, 1, 3), np.uint8), (30_000, 30_000, 3))
+    large = Picture("l", "lab", "l", wide, np.array([[200.0, 200.0]]))
+    plan = _plan((*pictures[:4], tiny, large), paste_share=1.0, field_share=0.0)
+    with pytest.raises(TrainingDataError, match=r"data\.sampling\.paste_share: no field without"):
+        plan.windows(0, HardPool.empty(), seed=0)

@@ -23,6 +23,7 @@ from mitoscope.labels import LOOK_ALIKE
 
 AtLeastOne = Annotated[int, Setting(ge=1)]
 _FREE_PX = 40.0
+_TRIES = 1000
 
 
 class CropsConfig(Config):
@@ -93,11 +94,16 @@ class CropsPlan:
         return Window(int(pool.picture[index]), pool.x[index] + dx, pool.y[index] + dy, score=float(which))
 
     def _background(self, which: int, random: np.random.Generator) -> Window:
-        while True:
+        for _ in range(_TRIES):
             place = anywhere(self.fields, random)
             figures = self.fields[place.picture].figures - (place.x, place.y)
             if not len(figures) or np.hypot(*figures.T).min() > _FREE_PX:
                 return Window(place.picture, place.x, place.y, score=float(which))
+        raise TrainingDataError(
+            f"no place further than {_FREE_PX:g} px from a mitotic figure in {_TRIES} tries",
+            where="data.sampling.background",
+            mend="add fields that are larger or have no figure, or set it to 0",
+        )
 
 
 def plan_crops(fields: tuple[Field, ...], config: CropsConfig, *, labels: tuple[str, ...]) -> CropsPlan:

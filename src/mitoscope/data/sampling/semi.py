@@ -20,6 +20,7 @@ Count = Annotated[int, Setting(ge=0)]
 AtLeastOne = Annotated[int, Setting(ge=1)]
 Share = Annotated[float, Setting(ge=0, le=1)]
 Positive = Annotated[float, Setting(gt=0)]
+_TRIES = 10_000
 
 
 class SemiConfig(Config):
@@ -134,11 +135,16 @@ class BgRand:
 
     def place(self, random: np.random.Generator, *, free: bool = False) -> tuple[int, float, float]:
         """Draw a picture and a place on it; `free` asks for one without mitotic figures, see `any_free`."""
-        while True:
+        for _ in range(_TRIES):
             picture = int(random.choice(self.index, p=self.weight))
             shape = self.pictures[picture]
             if not (free and len(shape.figures)):
                 return picture, random.uniform(0, shape.width), random.uniform(0, shape.height)
+        raise TrainingDataError(
+            f"no field without a mitotic figure in {_TRIES} tries",
+            where="data.sampling.paste_share",
+            mend="add larger fields without figures, or set it to 0",
+        )
 
     def draw(self, random: np.random.Generator) -> Window:
         """Draw a window."""

@@ -20,12 +20,12 @@ from mitoscope.exchange import detections_csv
 from mitoscope.experiments.experiment import Size, Workplace
 from mitoscope.experiments.trained.slides import SlideSet
 from mitoscope.geometry import BoxPx, Mpp, SizePx
-from mitoscope.infer import open_bundle_network
+from mitoscope.infer import open_detector
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
-from mitoscope.loops.consistency import Find
 from mitoscope.loops.job_folder import JobFolder
 from mitoscope.loops.mining import MiningConfig, mine_slide
 from mitoscope.loops.self_train import mined_lesson
+from mitoscope.search import Detector
 from mitoscope.slide import open_slide
 
 MINED: Final = "mined"
@@ -102,9 +102,10 @@ class PartField:
         """Nothing, as of the whole."""
         return 0
 
-    def cut(self, left: int, top: int, side: int) -> NDArray[np.uint8]:
-        """Return a square patch."""
-        return self.whole.cut(left + self.box.x, top + self.box.y, side)
+    def window(self, box: BoxPx, *, mirror_px: int | None = None) -> NDArray[np.uint8]:
+        """Return what a network is shown of a box: around the part lies the rest of the whole."""
+        moved = BoxPx(box.x + self.box.x, box.y + self.box.y, box.width, box.height)
+        return self.whole.window(moved, mirror_px=mirror_px)
 
     def digest(self) -> str:
         """Return a hash of the whole's content and of the box."""
@@ -148,10 +149,10 @@ def mined_fields(detector: Bundle, one: SlideSet, workplace: Workplace, *, mpp: 
         "settings": config.fingerprint(),
         "unlabelled slides": one.sha256,
     }
-    find = open_bundle_network(detector, provider=workplace.device, threads=workplace.threads)
+    network = open_detector(detector, provider=workplace.device, threads=workplace.threads)
     with JobFolder.open(detector.folder.parent / MINED / one.name, LOOP, inputs) as job:
         for name, path in sorted(one.files.items()):
-            mine = partial(_mine, find, path, one, detector, config=config, table=job.path / f"{name}.csv")
+            mine = partial(_mine, network, path, one, config=config, table=job.path / f"{name}.csv")
             if (step := f"mining {name}") not in job.done:
                 workplace.tell(step)
             job.step(step, mine)
@@ -167,9 +168,9 @@ def mined_fields(detector: Bundle, one: SlideSet, workplace: Workplace, *, mpp: 
 
 
 def _mine(
-    find: Find, path: Path, one: SlideSet, detector: Bundle, *, config: MiningConfig, table: Path
+    network: Detector, path: Path, one: SlideSet, *, config: MiningConfig, table: Path
 ) -> dict[str, Any]:
     with open_slide(path, mpp=one.slide_mpp) as slide:
-        mined = mine_slide(slide, find, config, mpp=detector.manifest.mpp, source=MINED)
+        mined = mine_slide(slide, network, config, source=MINED)
     detections_csv.write(table, mined.figures)
     return asdict(mined.count)

@@ -28,9 +28,10 @@ from mitoscope.evaluate.classification import ConfusionMatrix, roc_auc
 from mitoscope.evaluate.tile_level import TILE_PX, TileGrid, judge_tiles
 from mitoscope.experiments.trained.declaration import Threshold
 from mitoscope.experiments.trained.slides import SlideSet, domain_of
-from mitoscope.geometry import Mpp, SizePx
+from mitoscope.geometry import BoxPx, Mpp, SizePx
 from mitoscope.infer import DetectConfig, detect_slide
 from mitoscope.labels import MITOTIC_FIGURE
+from mitoscope.search import crop_at
 from mitoscope.store import SlideRecord
 
 Scores = dict[str, float | None]
@@ -200,8 +201,8 @@ def judge_cells(bundle: Bundle, sets: Sequence[SlideSet], *, threads: int) -> Sc
         for slide in one.slides(testing=True):
             field = one.field(slide, mpp=manifest.mpp)
             known = np.isin(field.labels.label, manifest.labels)
-            corners = np.round(field.labels.points[known] - manifest.window_px / 2).astype(int)
-            crops = [field.cut(x, y, manifest.window_px) for x, y in corners.tolist()]
+            centres = field.labels.points[known].tolist()
+            crops = [field.window(crop_at(x, y, manifest.window_px)) for x, y in centres]
             best = _scored(session, crops).argmax(axis=1) if crops else np.empty(0, np.intp)
             taken = [manifest.labels[index] for index in best.tolist()]
             true = field.labels.label[known].tolist()
@@ -261,7 +262,11 @@ def _tiles(
     grid = TileGrid(SizePx(field.width, field.height), side)
     rows, columns = grid.shape
     session = open_network(bundle.onnx, where=str(bundle.folder), threads=bench.threads)
-    cuts = [field.cut(column * side, row * side, side) for row in range(rows) for column in range(columns)]
+    cuts = [
+        field.window(BoxPx(column * side, row * side, side, side))
+        for row in range(rows)
+        for column in range(columns)
+    ]
     score = _scored(session, cuts)[:, 0].astype(np.float64).reshape(rows, columns)
     return score, grid.holding(field.figures)
 
