@@ -15,10 +15,10 @@ pytestmark = pytest.mark.train
 
 
 def bright(windows: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """A detector of single white pixels."""
+    """A detector of single light pixels; white is the border."""
     found = np.zeros((len(windows), 64, 3))
     for index, window in enumerate(windows):
-        rows, columns = np.nonzero(window[..., 0] == 255)
+        rows, columns = np.nonzero(window[..., 0] == 254)
         found[index, : len(rows)] = np.column_stack([columns + 0.5, rows + 0.5, np.full(len(rows), 0.9)])
     return found
 
@@ -26,7 +26,7 @@ def bright(windows: NDArray[np.uint8]) -> NDArray[np.float64]:
 def field(places: list[tuple[int, int]], width: int, height: int) -> Picture:
     rgb = np.zeros((height, width, 3), dtype=np.uint8)
     for x, y in places:
-        rgb[y, x] = 255
+        rgb[y, x] = 254
     return Picture("f", "s", "c", rgb)
 
 
@@ -42,8 +42,8 @@ def test_every_place_is_found_once(any_window: bool) -> None:
 def test_a_network_at_half_the_resolution_sees_means_and_says_places_of_the_field() -> None:
     rgb = np.zeros((150, 200, 3), dtype=np.uint8)
     for x, y in [(4, 6), (100, 20), (198, 148)]:
-        rgb[y : y + 2, x : x + 2] = 255
-    rgb[40, 40] = 255  # a quarter of a square: no white pixel after reduction
+        rgb[y : y + 2, x : x + 2] = 254
+    rgb[40, 40] = 254  # a quarter of a square: no light pixel after reduction
     layout = Layout(0.5, 4, 8, 48, any_window=True, top_k=64, reduction=2)
     (found,) = search(bright, [Picture("f", "s", "c", rgb)], layout)
     assert sorted(map(tuple, found.points[:, :2].tolist())) == [(5, 7), (101, 21), (199, 149)]
@@ -60,6 +60,8 @@ def test_beyond_a_field_lies_what_the_recipe_has_shown_in_training(border: Borde
     grey = Picture("f", "s", "c", np.full((40, 50, 3), 60, dtype=np.uint8))
     search(keep, [grey], Layout(0.25, 8, 16, 96, any_window=True, top_k=64), border=border)
     (window,) = seen
+    assert (window[:, 82:] == 255).all()  # further than the halo: up to the next multiple of the stride
+    window = window[:, :82]
     assert (window[:16] == beyond).all()
     assert (window[:, :16] == beyond).all()
     assert (window[16:56, 16:66] == 60).all()
