@@ -20,10 +20,10 @@ from results_page import write_page
 
 from mitoscope.data.catalogue import NEGATIVE_FIELDS
 from mitoscope.data.reading import read_midesec
-from mitoscope.evaluate import Score, Steps
-from mitoscope.evaluate.comparison import Difference, compare
+from mitoscope.evaluate import Difference, Steps, compare
 from mitoscope.experiments.trained.networks import Lesson, learn
 from mitoscope.experiments.trained.slides import OPEN_DATA, open_fields
+from mitoscope.statistics import Score
 from mitoscope.train.judging import Curve
 from mitoscope.train.recipe import Recipe, read_recipe
 

@@ -14,8 +14,7 @@ import numpy as np
 from machine import stamp
 
 from mitoscope.detections import Detections
-from mitoscope.evaluate import PROTOCOLS, Evaluation, evaluate, iou_protocol
-from mitoscope.evaluate.protocol import Protocol
+from mitoscope.evaluate import PROTOCOLS, Evaluation, Protocol, evaluate, iou_protocol
 
 SLIDE_PX = 40_000
 

@@ -37,7 +37,7 @@ HAND = [[M, M], [L, L], [M, L, M], [L, M, L], [M, L], [M, M], [L], [-1, M]]
 
 
 def test_two_reads_and_a_third_counted_by_hand() -> None:
-    found = agreement(study_of(HAND), resamples=50)
+    found = agreement(study_of(HAND), repeats=50)
     whole = found[-1]
     assert whole.domain == ALL
     assert whole.cells == 8
@@ -53,17 +53,17 @@ def test_two_reads_and_a_third_counted_by_hand() -> None:
 
 
 def test_each_domain_and_all() -> None:
-    found = agreement(study_of(HAND), resamples=50)
+    found = agreement(study_of(HAND), repeats=50)
     assert [one.domain for one in found] == ["breast", "lung", ALL]
     assert sum(one.cells for one in found[:-1]) == found[-1].cells
     assert [one.cases for one in found] == [2, 1, 3]
-    assert [one.domain for one in agreement(study_of(HAND), by=("scanner",), resamples=9)] == ["XR", ALL]
+    assert [one.domain for one in agreement(study_of(HAND), by=("scanner",), repeats=9)] == ["XR", ALL]
     with pytest.raises(FormatError, match="a slide has no 'colour'"):
         agreement(study_of(HAND), by=("colour",))
 
 
 def test_pairs_have_the_confusion_of_their_common_cells() -> None:
-    pairs = {one.raters: one for one in agreement(study_of(HAND), resamples=50)[-1].pairs}
+    pairs = {one.raters: one for one in agreement(study_of(HAND), repeats=50)[-1].pairs}
     first = pairs["expert 1", "expert 2"]
     assert first.cells == 6
     assert first.confusion.tolist() == [[2, 2], [1, 1]]
@@ -74,7 +74,7 @@ def test_pairs_have_the_confusion_of_their_common_cells() -> None:
 def test_fleiss_is_over_what_all_cells_have() -> None:
     # Over the cells with exactly two labels, those on which a third was not needed, it would be 1.
     lists = [[M, M]] * 30 + [[L, L]] * 30 + [[M, L, M]] * 20 + [[L, M, L]] * 20
-    whole = agreement(study_of(lists), resamples=50)[-1]
+    whole = agreement(study_of(lists), repeats=50)[-1]
     assert whole.fleiss_raters == 2
     assert whole.fleiss.value == pytest.approx((0.6 - 0.5) / 0.5)
 
@@ -113,13 +113,13 @@ def test_deleted_cells_do_not_count() -> None:
 
 
 def test_time_per_label() -> None:
-    times = agreement(study_of(HAND, seconds=4.0), resamples=9)[-1].times
+    times = agreement(study_of(HAND, seconds=4.0), repeats=9)[-1].times
     assert [(one.rater, one.median_s, one.quartiles_s) for one in times] == [
         ("expert 1", 4.0, (4.0, 4.0)),
         ("expert 2", 4.0, (4.0, 4.0)),
         ("expert 3", 4.0, (4.0, 4.0)),
     ]
-    assert agreement(study_of(HAND), resamples=9)[-1].times == ()
+    assert agreement(study_of(HAND), repeats=9)[-1].times == ()
 
 
 def test_a_known_rate_lies_in_its_interval() -> None:

@@ -65,7 +65,7 @@ def test_table_3_lies_in_its_range_elsewhere_and_one_number_explains_each_row(da
 
 @pytest.mark.realdata
 def test_agreement_on_domain_1_is_that_of_table_3(data: Path) -> None:
-    found = {one.domain: one for one in agreement(read(data), by=("tumour_type", "scanner"), resamples=50)}
+    found = {one.domain: one for one in agreement(read(data), by=("tumour_type", "scanner"), repeats=50)}
     for scanner, row in (("Hamammatsu XR", "1a"), ("Hamamatsu S360", "1b"), ("Aperio CS2", "1c")):
         reads = found[f"human breast cancer, {scanner}"].reads
         shares = [reads.agreed["mitotic figure"], reads.agreed["look-alike"], reads.disagreed]
@@ -78,7 +78,7 @@ def test_agreement_on_domain_1_is_that_of_table_3(data: Path) -> None:
 @pytest.mark.realdata
 def test_kappas_of_the_real_file_equal_scikit_learn(data: Path) -> None:
     metrics = pytest.importorskip("sklearn.metrics")
-    whole = agreement(read(data), resamples=50)[-1]
+    whole = agreement(read(data), repeats=50)[-1]
     part = ratings(read(data))
     for pair in whole.pairs:
         one, other = (part.label[:, part.raters.index(name)] for name in pair.raters)

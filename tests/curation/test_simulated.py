@@ -53,7 +53,7 @@ def test_screening_and_second_read_go_through_the_store(store: Store, study: Sim
     store.open_round(Round("second read", RoundKind.SECOND_READ))
     assert study.read(SimulatedExpert("expert 2"), "second read", stop_after=3) == 3
     assert study.read(SimulatedExpert("expert 2"), "second read") == made - 3
-    whole = agreement(store.export_study(), resamples=10)[-1]
+    whole = agreement(store.export_study(), repeats=10)[-1]
     assert whole.cells == made
     assert 0.02 < whole.reads.disagreement_rate < 0.4
     store.verify()

@@ -30,6 +30,6 @@ def swept(made: Made, protocol: Protocol) -> dict[str, Steps]:
     """Return the steps of each image."""
     predictions, truth = made
     return {
-        image: protocol.sweep(found.points_px0, found.score, truth[image])
+        image: protocol.sweep(found.points_px0, found.score, truth[image]).steps
         for image, found in predictions.items()
     }

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from mitoscope.errors import FormatError
-from mitoscope.evaluate import PROTOCOLS, Comparison, Score, Steps, compare
+from mitoscope.evaluate import PROTOCOLS, Comparison, Steps, compare
+from mitoscope.statistics import Score
 from tests.evaluate.made import Made, make, swept
 
 Cases = dict[str, tuple[Score, Steps]]

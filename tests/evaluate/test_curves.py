@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from mitoscope.errors import FormatError
-from mitoscope.evaluate import PROTOCOLS, Score, Steps, choose_threshold, precision_recall
-from mitoscope.evaluate.curves import CMC_THRESHOLDS, MIDOGPP_THRESHOLDS
+from mitoscope.evaluate import PROTOCOLS, Steps, choose_threshold, precision_recall
 from tests.evaluate.made import make, swept
 
 POOLED = Steps.total(swept(make(seed=1), PROTOCOLS["mitoscope"]).values())
@@ -33,20 +32,6 @@ def test_the_best_threshold_is_the_best_of_all() -> None:
     every = [POOLED.at(t).f1 or 0 for t in np.linspace(0, 1, 2001).tolist()]
     assert best.score.f1 == pytest.approx(max(every))
     assert POOLED.at(best.value) == best.score
-
-
-def test_of_offered_thresholds_the_first_best_is_taken() -> None:
-    steps = Steps(np.array([0.9, 0.5]), np.array([1, 0]), np.array([0, 1]), 1)
-    chosen = choose_threshold(steps, thresholds=np.array([0.2, 0.55, 0.6, 0.7]))
-    assert chosen.value == 0.55
-    assert chosen.score == Score(1, 0, 0)
-
-
-def test_published_thresholds() -> None:
-    # arange accumulates: what the papers print as 0.62 is not quite 0.62 (FACTS C2).
-    assert CMC_THRESHOLDS[32] == pytest.approx(0.62)
-    assert CMC_THRESHOLDS[32] != 0.62
-    assert len(MIDOGPP_THRESHOLDS) == 50
 
 
 def test_a_threshold_says_on_what_it_was_chosen() -> None:

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from mitoscope.errors import FormatError
-from mitoscope.evaluate import Steps
-from mitoscope.evaluate.operating_point import operating_point
+from mitoscope.evaluate import Steps, operating_point
 
 
 def _case(rng: np.random.Generator, *, figures: int, false: int) -> Steps:

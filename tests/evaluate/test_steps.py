@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mitoscope.evaluate import Score, Steps
+from mitoscope.evaluate import Steps
+from mitoscope.statistics import Score
 
 ROWS = st.lists(
     st.tuples(st.sampled_from([0.1, 0.3, 0.3, 0.8]), st.integers(0, 2), st.integers(0, 2)), max_size=6

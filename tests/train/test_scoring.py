@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score, roc_auc_score
 
-from mitoscope.train.scoring import best_rates, classifier_scores, interval_of, rates_at, regressor_scores
+from mitoscope.statistics import rates_at
+from mitoscope.train.scoring import best_rates, classifier_scores, interval_of, regressor_scores
 
 pytestmark = pytest.mark.train
 
@@ -28,7 +29,7 @@ def test_the_best_threshold_is_not_beaten() -> None:
     random = np.random.default_rng(0)
     score, positive = random.random(200), random.random(200) < 0.3
     best = best_rates(score, positive)
-    assert all(best.f1 >= rates_at(t, score, positive).f1 for t in np.arange(0.05, 0.98, 0.01))
+    assert (best["f1"] >= rates_at(score, positive, thresholds=np.arange(0.05, 0.98, 0.01)).f1).all()
 
 
 def test_a_regressor_is_judged_by_values_and_tiles() -> None:

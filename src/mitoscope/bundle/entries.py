@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mitoscope.geometry import MPP_MAX, MPP_MIN
+from mitoscope.statistics import ScoreLine
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
@@ -18,8 +19,6 @@ Version = Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+([.-][0-9A-Za-z.
 Text = Annotated[str, Field(min_length=1, max_length=4000)]
 Score = Annotated[float, Field(ge=0, le=1)]
 Scale = Annotated[float, Field(ge=MPP_MIN, le=MPP_MAX)]
-_EDGE: Final = 1e-6
-"""Scores nearer to 0 or 1 count as this far from it: networks round, and the logit has no value there."""
 Density = tuple[float, float, float]
 
 _ENDS: Final = (0.01, 0.99)
@@ -104,8 +103,7 @@ class ScoreCalibration(ManifestEntry):
 
     def __call__(self, scores: ArrayLike) -> NDArray[np.float64]:
         """Return the probabilities for scores in [0, 1]."""
-        p = np.clip(np.asarray(scores, np.float64), _EDGE, 1 - _EDGE)
-        return 1 / (1 + np.exp(-(self.slope * np.log(p / (1 - p)) + self.intercept)))
+        return ScoreLine(self.slope, self.intercept)(scores)
 
     def after(self, earlier: Self | None) -> Self:
         """Return both in one: this one, fitted to what the earlier one gave out."""

@@ -7,28 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mitoscope.bundle import Bundle, Manifest, Metric, ScoreCalibration
 from mitoscope.bundle.write import revise
 from mitoscope.cli.evaluation_task import Task
 from mitoscope.errors import ConfigError
-from mitoscope.evaluate import Evaluation
-from mitoscope.evaluate.calibration import reliability
-from mitoscope.evaluate.interval import REPEATS, Interval, draw_cases, percentiles
-from mitoscope.evaluate.operating_point import (
-    CASES_ENOUGH,
-    FIGURES_ENOUGH,
-    OperatingPoint,
-    operating_point,
-)
-from mitoscope.evaluate.platt import fit_left_out, fit_line
+from mitoscope.evaluate import CASES_ENOUGH, FIGURES_ENOUGH, OperatingPoint, operating_point
 from mitoscope.report.result import find_manifests, read_manifest
+from mitoscope.statistics import Interval, Outcomes, calibration_error, fit_left_out, fit_line
 
 _CHOSEN = "threshold chosen here"
-
-
-_Cases = list[tuple[NDArray[np.float64], NDArray[np.bool_]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +69,12 @@ def calibrate(
     manifest = bundle.manifest
     judged = task.judge(pred, 0.0)
     point = operating_point(list(judged.case_steps.values()), floor=manifest.lowest_score)
-    line = _fit(judged, dataset) if scores else None
+    outcomes = list(judged.outcomes().values())
+    line = _fit(outcomes, dataset) if scores else None
     done = Calibrated(point)
     if line is not None:
         moved = _moved(point, line)
-        errors = _errors(judged, dataset, task.protocol.name) if len(judged.case_scores) > 1 else ()
+        errors = _errors(outcomes, dataset, task.protocol.name) if len(outcomes) > 1 else ()
         done = Calibrated(moved, *errors)
     revise(bundle, out, _changes(manifest, done, line, protocol=task.protocol.name, dataset=dataset))
     return done
@@ -127,53 +116,29 @@ def _moved(point: OperatingPoint, line: ScoreCalibration) -> OperatingPoint:
     return replace(point, threshold=_move(point.threshold, line), interval=moved)
 
 
-def _outcomes(judged: Evaluation) -> _Cases:
-    """Return the scores of each case's detections, and which were matched; thinned ones are left out."""
-    parts: dict[str, _Cases] = {}
-    for image, (score, matching) in judged.candidates.items():
-        kept = matching.judged
-        outcome = score[kept], matching.truth_of[kept] >= 0
-        parts.setdefault(judged.cases[image], []).append(outcome)
-    return [
-        (np.concatenate([s for s, _ in one]), np.concatenate([t for _, t in one])) for one in parts.values()
-    ]
-
-
-def _fit(judged: Evaluation, dataset: str) -> ScoreCalibration:
-    cases = _outcomes(judged)
+def _fit(cases: list[Outcomes], dataset: str) -> ScoreCalibration:
     line = fit_line(np.concatenate([s for s, _ in cases]), np.concatenate([t for _, t in cases]))
     return ScoreCalibration(slope=line.slope, intercept=line.intercept, fitted_on=dataset)
 
 
-def _errors(judged: Evaluation, dataset: str, protocol: str) -> tuple[Metric, Metric]:
+def _errors(cases: list[Outcomes], dataset: str, protocol: str) -> tuple[Metric, Metric]:
     """Return the calibration error as it was, and with each case calibrated by the others."""
-    before = _outcomes(judged)
-    after = [(own, true) for own, (_, true) in zip(fit_left_out(before), before, strict=True)]
+    after = [(score, true) for score, (_, true) in zip(fit_left_out(cases), cases, strict=True)]
     return (
-        _ece(before, f"{dataset} (scores as they were)", protocol),
+        _ece(cases, f"{dataset} (scores as they were)", protocol),
         _ece(after, f"{dataset} (each case by the line of the others)", protocol),
     )
 
 
-def _ece(cases: _Cases, dataset: str, protocol: str) -> Metric:
-    def of(chosen: list[int]) -> float:
-        parts = [cases[at] for at in chosen]
-        found = reliability(np.concatenate([s for s, _ in parts]), np.concatenate([t for _, t in parts]))
-        return found.ece or 0.0
-
-    value = of([*range(len(cases))])
-    drawn = [
-        of(chosen.tolist()) for block in draw_cases(len(cases), repeats=REPEATS, seed=0) for chosen in block
-    ]
-    ends = percentiles(np.array(drawn))
-    low, high = (value, value) if ends is None else (ends.low, ends.high)
+def _ece(cases: list[Outcomes], dataset: str, protocol: str) -> Metric:
+    error = calibration_error(cases)
     return Metric(
         name="ece",
         dataset=dataset,
         protocol=protocol,
-        value=value,
-        ci_low=min(low, value),
-        ci_high=max(high, value),
+        value=error.value,
+        ci_low=float(np.fmin(error.low, error.value)),
+        ci_high=float(np.fmax(error.high, error.value)),
         images=len(cases),
     )
 

@@ -11,7 +11,6 @@ from mitoscope.cli.curate_versions import parse_version
 from mitoscope.cli.tables import print_json, print_table
 
 if TYPE_CHECKING:
-    from mitoscope.evaluate import Score
     from mitoscope.loops.material import Material
     from mitoscope.loops.recipe_learner import RecipeLearner
     from mitoscope.loops.self_train import SelfTrained
@@ -172,17 +171,12 @@ def _say(line: str) -> None:
     typer.echo(line, err=True)
 
 
-def _score_json(score: Score) -> dict[str, Any]:
-    shares = {"precision": score.precision, "recall": score.recall, "f1": score.f1}
-    return {"tp": score.tp, "fp": score.fp, "fn": score.fn, **shares}
-
-
 def _show_self_trained(done: SelfTrained, as_json: bool) -> None:
     from dataclasses import asdict
 
     before, after = done.before.score, done.after.score
     if as_json:
-        sides = {"supervised": _score_json(before), "self_trained": _score_json(after)}
+        sides = {"supervised": before.as_dict(), "self_trained": after.as_dict()}
         bundles = {"bundles": [str(done.supervised), str(done.final)]}
         mined = {**asdict(done.count), "consistency": done.count.consistency}
         print_json({**bundles, "mined": mined, **sides, "gain": done.gain.as_dict()})

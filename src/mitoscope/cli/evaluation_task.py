@@ -7,10 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from mitoscope.errors import ConfigError
-from mitoscope.evaluate import Evaluation, choose_threshold, evaluate
-from mitoscope.evaluate.curves import ChosenThreshold
-from mitoscope.evaluate.interval import REPEATS
-from mitoscope.evaluate.protocol import Protocol
+from mitoscope.evaluate import Evaluation, Protocol, choose_threshold, evaluate
 from mitoscope.exchange.evaluation_input import read_any_predictions, read_any_truth
 from mitoscope.exchange.image_groups import GroupBy, group_images
 from mitoscope.exchange.truth_csv import Truth
@@ -60,16 +57,16 @@ class Task:
 
     def judge_at_best(self, pred: Path) -> Evaluation:
         """Judge results at the threshold that suits them best on the same images; the result says so."""
-        steps = self._judge(pred, 0.0, repeats=1).total_steps
-        return self._judge(pred, choose_threshold(steps, chosen_on="test set"))
+        judged = self._judge(pred, 0.0)
+        return judged.at(choose_threshold(judged.total_steps, chosen_on="test set"))
 
     def judge_as_on(self, pred: Path, validation_pred: Path, validation_truth: Path) -> Evaluation:
         """Judge results at the threshold of greatest F1 on a validation set."""
         validation = Task(self.protocol, validation_truth, self.mpp)
-        steps = validation._judge(validation_pred, 0.0, repeats=1).total_steps
-        return self._judge(pred, choose_threshold(steps))
+        chosen = choose_threshold(validation._judge(validation_pred, 0.0).total_steps)
+        return self._judge(pred, 0.0).at(chosen)
 
-    def _judge(self, pred: Path, threshold: float | ChosenThreshold, *, repeats: int = REPEATS) -> Evaluation:
+    def _judge(self, pred: Path, threshold: float) -> Evaluation:
         found = read_any_predictions(pred, mpp=self.mpp)
         look_alikes = {image: cells.labelled(LOOK_ALIKE.name) for image, cells in self.truth.items()}
         images = sorted({*found, *self.truth})
@@ -81,7 +78,6 @@ class Task:
             mpp=self.mpp,
             cases=group_images(images, "case", truth=self.truth_path, mpp=self.mpp),
             look_alikes=look_alikes if any(len(points) for points in look_alikes.values()) else None,
-            repeats=repeats,
         )
 
     def group(self, judged: Evaluation, by: GroupBy, domains: Path | None) -> Groups:

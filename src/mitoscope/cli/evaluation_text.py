@@ -8,10 +8,9 @@ import typer
 
 from mitoscope.cli.evaluation_task import Comparee, Groups
 from mitoscope.cli.tables import print_table, shown
-from mitoscope.evaluate import Comparison, Evaluation, Interval, Score
-from mitoscope.evaluate.comparison import Difference
-from mitoscope.evaluate.describe import ends, share_dict
+from mitoscope.evaluate import Comparison, Difference, Evaluation
 from mitoscope.report.evaluation_plots import GroupScore
+from mitoscope.statistics import Interval, Score
 
 _NAMES_MAX = 20
 
@@ -24,8 +23,8 @@ def as_dict(judged: Evaluation, other: Comparee | None, groups: Groups | None) -
             "group": groups.by,
             "scores": {
                 group.name: {
-                    **share_dict(group.score),
-                    "f1_interval_95": ends(group.interval),
+                    **group.score.as_dict(),
+                    "f1_interval_95": None if group.interval is None else group.interval.as_list(),
                     "images": group.images,
                 }
                 for group in groups.scores
@@ -35,7 +34,7 @@ def as_dict(judged: Evaluation, other: Comparee | None, groups: Groups | None) -
         result["compared_with"] = {
             "threshold": other.evaluation.threshold,
             "threshold_source": other.evaluation.threshold_source,
-            **share_dict(other.evaluation.score),
+            **other.evaluation.score.as_dict(),
             "average_precision": other.evaluation.average_precision,
         }
         result["comparison"] = judged.compare(other.evaluation).as_dict()

@@ -12,8 +12,8 @@ from mitoscope.cli.tables import print_json, print_table
 
 if TYPE_CHECKING:
     from mitoscope.curation.agreement import Agreement
-    from mitoscope.curation.bootstrap import Estimate
     from mitoscope.curation.midog_tables import TableCell
+    from mitoscope.statistics import Estimate
     from mitoscope.store import Overview
 
 _Study = Annotated[Path, typer.Argument(metavar="STUDY", help="The store: one file a study.")]
@@ -145,7 +145,7 @@ def agreement(
     from mitoscope.curation.agreement import agreement as measure
 
     wanted = tuple(one.strip() for one in by.split(",") if one.strip())
-    found = measure(whole, kinds=_parse_kinds(kinds), by=wanted, resamples=resamples)
+    found = measure(whole, kinds=_parse_kinds(kinds), by=wanted, repeats=resamples)
     if as_json:
         print_json({"study": str(study), "domains": [_agreement_json(one) for one in found]})
     else:

@@ -2,10 +2,11 @@
 
 from mitoscope.count.density import Density, density
 from mitoscope.count.hot_spot import HotSpot, find_hot_spot, window_size
-from mitoscope.count.mitotic_count import TEN_HPF_MM2, MitoticCount, mitotic_count
+from mitoscope.count.mitotic_count import FIELD_ASPECT, TEN_HPF_MM2, MitoticCount, mitotic_count
 from mitoscope.count.region import Polygon, Region
 
 __all__ = [
+    "FIELD_ASPECT",
     "TEN_HPF_MM2",
     "Density",
     "HotSpot",

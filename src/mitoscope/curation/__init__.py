@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from mitoscope.curation.agreement import ALL, Agreement, PairAgreement, RaterTime, TwoReads, agreement
-from mitoscope.curation.bootstrap import Estimate
 from mitoscope.curation.consensus import (
     consensus_of_two,
     majority_of_three,
@@ -19,7 +18,6 @@ __all__ = [
     "ALL",
     "Agreement",
     "CrowdBoxes",
-    "Estimate",
     "PairAgreement",
     "RaterTime",
     "Ratings",

@@ -9,17 +9,20 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.curation.bootstrap import RESAMPLES, Estimate, estimate
 from mitoscope.curation.consensus import consensus_of_two, majority_of_three
-from mitoscope.curation.kappa import (
+from mitoscope.curation.ratings import NO_LABEL, Ratings, ratings
+from mitoscope.statistics import (
+    REPEATS,
+    Estimate,
     alpha_of,
     alpha_parts,
     cohen_of,
     confusion_parts,
+    divide,
+    estimate,
     fleiss_of,
     fleiss_parts,
 )
-from mitoscope.curation.ratings import NO_LABEL, Ratings, ratings
 from mitoscope.store.kinds import RaterKind
 from mitoscope.store.records import Study
 
@@ -133,7 +136,7 @@ def agreement(
     *,
     kinds: Collection[RaterKind] = (RaterKind.EXPERT,),
     by: Sequence[str] = ("tumour_type",),
-    resamples: int = RESAMPLES,
+    repeats: int = REPEATS,
     seed: int = 0,
 ) -> tuple[Agreement, ...]:
     """Return the agreement in each domain of a study, and in all.
@@ -146,12 +149,12 @@ def agreement(
         Whose labels count; experts by default.
     by : sequence of str
         Attributes of a slide that make a domain; see :func:`mitoscope.curation.ratings.ratings`.
-    resamples, seed : int
+    repeats, seed : int
         Of the bootstrap intervals, which draw cases.
     """
     whole = ratings(study, kinds=kinds, by=by)
     parts = {name: part for name, part in whole.by_domain().items() if len(part)} | {ALL: whole}
-    return tuple(_measure(name, part, resamples=resamples, seed=seed) for name, part in parts.items())
+    return tuple(_measure(name, part, repeats=repeats, seed=seed) for name, part in parts.items())
 
 
 def two_reads(part: Ratings) -> TwoReads:
@@ -176,7 +179,7 @@ def _count(labels: NDArray[np.int64], names: tuple[str, ...]) -> dict[str, int]:
     return {name: int((labels == index).sum()) for index, name in enumerate(names)}
 
 
-def _measure(name: str, part: Ratings, *, resamples: int, seed: int) -> Agreement:
+def _measure(name: str, part: Ratings, *, repeats: int, seed: int) -> Agreement:
     raters = _raters_of_all(part)
     first = fleiss_parts(part.counts(first=raters), raters)
     one, other = part.in_turn(0), part.in_turn(1)
@@ -184,7 +187,7 @@ def _measure(name: str, part: Ratings, *, resamples: int, seed: int) -> Agreemen
     disputed = np.column_stack([read * (one != other), read])
 
     def interval(parts: NDArray[np.float64], measure: Measure) -> Estimate:
-        return estimate(parts, part.case, measure, resamples=resamples, seed=seed)
+        return estimate(parts, part.case, measure, repeats=repeats, seed=seed)
 
     return Agreement(
         domain=name,
@@ -195,7 +198,7 @@ def _measure(name: str, part: Ratings, *, resamples: int, seed: int) -> Agreemen
         fleiss=interval(first, lambda sums: fleiss_of(sums, raters)),
         fleiss_raters=raters,
         alpha=interval(alpha_parts(part.counts()), alpha_of),
-        pairs=tuple(_pairs(part, resamples=resamples, seed=seed)),
+        pairs=tuple(_pairs(part, repeats=repeats, seed=seed)),
         times=tuple(_times(part)),
     )
 
@@ -206,17 +209,16 @@ def _raters_of_all(part: Ratings) -> int:
 
 
 def _rate(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    with np.errstate(invalid="ignore"):
-        return np.asarray(sums[..., 0] / sums[..., 1])
+    return divide(sums[..., 0], sums[..., 1])
 
 
-def _pairs(part: Ratings, *, resamples: int, seed: int) -> list[PairAgreement]:
+def _pairs(part: Ratings, *, repeats: int, seed: int) -> list[PairAgreement]:
     found, classes = [], len(part.labels)
     for one, other in combinations(range(len(part.raters)), 2):
         parts = confusion_parts(part.label[:, one], part.label[:, other], classes)
         table = parts.sum(axis=0).astype(np.int64).reshape(classes, classes)
         if table.sum():
-            kappa = estimate(parts, part.case, cohen_of, resamples=resamples, seed=seed)
+            kappa = estimate(parts, part.case, cohen_of, repeats=repeats, seed=seed)
             names = (part.raters[one], part.raters[other])
             found.append(PairAgreement(names, int(table.sum()), table, kappa))
     return found

@@ -1,32 +1,39 @@
 """Scores of detections against the truth, each under a named protocol."""
 
 from mitoscope.evaluate.average_precision import average_precision
-from mitoscope.evaluate.calibration import Reliability, reliability
-from mitoscope.evaluate.comparison import Comparison, compare
-from mitoscope.evaluate.curves import ChosenThreshold, choose_threshold, precision_recall
+from mitoscope.evaluate.comparison import Comparison, Difference, compare
+from mitoscope.evaluate.curves import froc, midog_froc_auc, precision_recall
 from mitoscope.evaluate.evaluate import evaluate
 from mitoscope.evaluate.evaluation import Evaluation
-from mitoscope.evaluate.froc import froc, midog_froc_auc
-from mitoscope.evaluate.interval import Interval, bootstrap
+from mitoscope.evaluate.look_alikes import LookAlikeScore
 from mitoscope.evaluate.matching import Matching
-from mitoscope.evaluate.protocol import Protocol
-from mitoscope.evaluate.protocols import PROTOCOLS, find_protocol, iou_protocol
-from mitoscope.evaluate.score import Score
+from mitoscope.evaluate.protocols import PROTOCOLS, Protocol, find_protocol, iou_protocol
 from mitoscope.evaluate.steps import Steps
+from mitoscope.evaluate.sweep import Sweep
+from mitoscope.evaluate.thresholds import (
+    CASES_ENOUGH,
+    FIGURES_ENOUGH,
+    ChosenThreshold,
+    OperatingPoint,
+    choose_threshold,
+    operating_point,
+)
 
 __all__ = [
+    "CASES_ENOUGH",
+    "FIGURES_ENOUGH",
     "PROTOCOLS",
     "ChosenThreshold",
     "Comparison",
+    "Difference",
     "Evaluation",
-    "Interval",
+    "LookAlikeScore",
     "Matching",
+    "OperatingPoint",
     "Protocol",
-    "Reliability",
-    "Score",
     "Steps",
+    "Sweep",
     "average_precision",
-    "bootstrap",
     "choose_threshold",
     "compare",
     "evaluate",
@@ -34,6 +41,6 @@ __all__ = [
     "froc",
     "iou_protocol",
     "midog_froc_auc",
+    "operating_point",
     "precision_recall",
-    "reliability",
 ]

@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.evaluate.interval import LEVEL, REPEATS, Interval, draw_cases, percentiles
 from mitoscope.evaluate.steps import Steps
+from mitoscope.statistics import REPEATS, Interval, draw_times, percentiles
 
 Interpolation = Literal["coco", "steps"]
 """``coco``: mean of the interpolated precision at 101 recalls (Lin et al. 2014); ``steps``: sum of precision
@@ -62,13 +62,12 @@ def bootstrap_average_precision(
     interpolation: Interpolation = "coco",
     repeats: int = REPEATS,
     seed: int = 0,
-    level: float = LEVEL,
 ) -> Interval | None:
     """Return the interval of the pooled average precision by drawing cases; None with fewer than two."""
     if len(cases) < 2:
         return None
     drawn = draw_average_precision(cases, interpolation=interpolation, repeats=repeats, seed=seed)
-    return percentiles(drawn, level)
+    return percentiles(drawn)
 
 
 def draw_average_precision(
@@ -84,9 +83,8 @@ def draw_average_precision(
     figures = np.array([part.figures for part in parts])
     tp, fp = tp.astype(np.int32), fp.astype(np.int32)
     values = []
-    for block in draw_cases(len(parts), repeats=repeats, seed=seed):
-        for drawn in block:
-            times = np.bincount(drawn, minlength=len(parts)).astype(np.int32)
+    for block in draw_times(len(parts), repeats=repeats, seed=seed):
+        for times in block.astype(np.int32):
             each = times.take(owner)
             sums = [(each * change).cumsum(dtype=np.int32).take(last) for change in (tp, fp)]
             area = _area(sums[0], sums[1], int(times @ figures), interpolation)

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from mitoscope.errors import FormatError
 from mitoscope.evaluate.average_precision import average_precision, draw_average_precision
-from mitoscope.evaluate.interval import LEVEL, REPEATS, Interval, draw_sums, percentiles, shares
-from mitoscope.evaluate.score import Score
 from mitoscope.evaluate.steps import Steps
+from mitoscope.statistics import REPEATS, Interval, Score, draw_shares, percentiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ class Difference:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
-        ends = None if self.interval is None else [self.interval.low, self.interval.high]
+        ends = None if self.interval is None else self.interval.as_list()
         return {"difference": self.value, "interval_95": ends, "p": self.p}
 
 
@@ -82,26 +81,28 @@ def compare(
         raise FormatError("a case that only one of the detectors has", where=odd, mend="judge both on it")
     names = sorted(first)
     sides = [[side[name][0] for name in names] for side in (first, second)]
-    totals = [sum(side, Score()) for side in sides]
+    totals = [Score.total(side) for side in sides]
     steps = [{name: side[name][1] for name in names} for side in (first, second)]
     areas = [average_precision(Steps.total(side.values())) for side in steps]
-    values = [(one.precision, one.recall, one.f1, area) for one, area in zip(totals, areas, strict=True)]
+    values = [
+        (total.precision, total.recall, total.f1, area) for total, area in zip(totals, areas, strict=True)
+    ]
     if len(names) < 2:
         drawn: list[NDArray[np.float64] | None] = [None] * 4
     else:
-        a, b = (shares(draw_sums(side, repeats=repeats, seed=seed)) for side in sides)
+        a, b = (draw_shares(side, repeats=repeats, seed=seed) for side in sides)
         ap = [draw_average_precision(side, repeats=repeats, seed=seed) for side in steps]
         drawn = [*(a - b), ap[0] - ap[1]]
     precision, recall, f1, area = (
-        _difference(one, other, some) for one, other, some in zip(*values, drawn, strict=True)
+        _difference(*sides_and_draws) for sides_and_draws in zip(*values, drawn, strict=True)
     )
     return Comparison(precision, recall, f1, area, cases=len(names))
 
 
-def _difference(one: float | None, other: float | None, drawn: NDArray[np.float64] | None) -> Difference:
-    value = None if one is None or other is None else one - other
+def _difference(first: float | None, second: float | None, drawn: NDArray[np.float64] | None) -> Difference:
+    value = None if first is None or second is None else first - second
     if drawn is None or np.isnan(drawn).all():
         return Difference(value, None, None)
     known = drawn[~np.isnan(drawn)]
     beyond = min(float((known <= 0).mean()), float((known >= 0).mean()))
-    return Difference(value, percentiles(drawn, LEVEL), min(1.0, max(2 * beyond, 1 / len(known))))
+    return Difference(value, percentiles(drawn), min(1.0, max(2 * beyond, 1 / len(known))))

@@ -1,27 +1,23 @@
-"""Precision and recall over thresholds, and the threshold of greatest F1."""
+"""Curves over thresholds: precision and recall, and FROC (recall over false positives per image or mm²)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.errors import FormatError
-from mitoscope.evaluate.score import Score
+from mitoscope.errors import ConfigError
 from mitoscope.evaluate.steps import Steps
+from mitoscope.statistics import divide
 
 Floats = NDArray[np.float64]
 
-CMC_THRESHOLDS = np.arange(0.3, 0.99, 0.01)
-"""Thresholds of the CMC evaluation (calculate_F1, minthres 0.3)."""
-CCMCT_THRESHOLDS = np.arange(0.5, 0.99, 0.01)
-"""Thresholds of the CCMCT evaluation (minthres 0.5)."""
-MIDOGPP_THRESHOLDS = np.arange(0.5, 1.0, 0.01)
-"""Thresholds of the MIDOG++ evaluation."""
-
-ChosenOn = Literal["validation set", "test set"]
+FALSE_PER_IMAGE = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+"""Rates at which recall is averaged (CAMELYON16; LUNA16 adds 1/8)."""
+_MIDOG_THRESHOLDS = 40
+_MIDOG_RATES = np.linspace(0.0, 8.0, 50)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,68 +47,82 @@ def precision_recall(steps: Steps) -> PrecisionRecall:
     between = (level + lower) / 2
     return PrecisionRecall(
         threshold=np.where(between < level, between, lower),  # between neighbouring numbers there is none
-        precision=_divide(tp, found),
-        recall=_divide(tp, np.full(len(tp), steps.figures)),
-        f1=_divide(2 * tp, 2 * tp + fp + fn),
+        precision=divide(tp, found),
+        recall=divide(tp, np.full(len(tp), steps.figures)),
+        f1=divide(2 * tp, 2 * tp + fp + fn),
     )
 
 
-def _divide(part: NDArray[np.int64], whole: NDArray[np.int64]) -> Floats:
-    return np.asarray(np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0))
-
-
-@dataclass(frozen=True, slots=True)
-class ChosenThreshold:
-    """A threshold that was chosen, and on what.
+@dataclass(frozen=True, eq=False)
+class Froc:
+    """Recall and false positives at each distinct score, from high to low.
 
     Attributes
     ----------
-    value : float
-        Scores strictly above it count.
-    score : Score
-        What it gives on the set on which it was chosen.
-    chosen_on : {"validation set", "test set"}
-        A threshold chosen on the test set flatters the detector: every output says so.
+    false_rate : ndarray, shape (l,)
+        False positives per image, or per mm².
+    recall : ndarray, shape (l,)
+        NaN without a true figure.
+    per : str
+        "image" or "mm²".
     """
 
-    value: float
-    score: Score
-    chosen_on: ChosenOn
+    false_rate: Floats
+    recall: Floats
+    per: str
 
-    def describe(self) -> str:
-        """Return in words where the threshold comes from."""
-        f1 = "undefined" if self.score.f1 is None else f"{self.score.f1:.4f}"
-        line = f"of greatest F1 on the {self.chosen_on} ({f1} there)"
-        return f"{line}: optimistic, chosen on what it is judged on" if self.chosen_on == "test set" else line
+    def recall_at(self, rate: float) -> float:
+        """Return the greatest recall with at most this many false positives; 0 where there is none."""
+        allowed = self.recall[self.false_rate <= rate]
+        return float(allowed.max()) if len(allowed) else 0.0
+
+    def mean_recall(self, rates: Sequence[float] = FALSE_PER_IMAGE) -> float:
+        """Return the mean of the recalls at some rates."""
+        return float(np.mean([self.recall_at(rate) for rate in rates]))
 
 
-def choose_threshold(
-    steps: Steps, *, thresholds: Floats | None = None, chosen_on: ChosenOn = "validation set"
-) -> ChosenThreshold:
-    """Choose the threshold of greatest pooled F1.
+def froc(steps: Steps, *, images: int | None = None, area_mm2: float | None = None) -> Froc:
+    """Return the FROC curve of the pooled detections.
 
     Parameters
     ----------
     steps : Steps
-        Of the images on which to choose.
-    thresholds : ndarray, optional
-        Those to choose from, for example :data:`CMC_THRESHOLDS`; the first of equals is taken, as in the
-        published codes. Without it all are compared; of equals the highest.
-    chosen_on : {"validation set", "test set"}
-        Stands in every output.
+        Of all images.
+    images : int
+        Number of images, those without detections included; or instead
+    area_mm2 : float
+        The area that was searched.
 
     Raises
     ------
-    FormatError
-        If there is neither a detection nor a true figure.
+    ConfigError
+        If not exactly one of them is given, or it is not positive.
     """
-    offered = precision_recall(steps).threshold if thresholds is None else np.asarray(thresholds)
-    offered = offered[(offered >= 0) & (offered <= 1)]
-    tp, fp, fn = steps.at_many(offered).T
-    f1 = _divide(2 * tp, 2 * tp + fp + fn)
-    if not len(offered) or np.isnan(f1).all():
-        raise FormatError(
-            f"no threshold can be chosen: no detections and figures in the {chosen_on}", where="evaluation"
-        )
-    value = float(offered[int(np.nanargmax(f1))])
-    return ChosenThreshold(value, steps.at(value), chosen_on)
+    if (images is None) == (area_mm2 is None):
+        raise ConfigError("either the number of images or the area is needed", where="FROC")
+    extent = float(images if area_mm2 is None else area_mm2)  # type: ignore[arg-type]
+    if not extent > 0:
+        raise ConfigError(f"an extent of {extent:g} is not positive", where="FROC")
+    _, tp, fp = steps.levels()
+    recall = tp / steps.figures if steps.figures else np.full(len(tp), np.nan)
+    return Froc(fp / extent, recall, "image" if area_mm2 is None else "mm²")
+
+
+def midog_froc_auc(steps: Steps, *, images: int) -> float | None:
+    """Return the FROC area of MIDOG 2025, track 1: not normalised, at most 8; None without a true figure.
+
+    Notes
+    -----
+    40 evenly spaced thresholds from the lowest to the highest score (scores from the threshold up count),
+    recall interpolated at 50 evenly spaced rates from 0 to 8 false positives per image, trapezoidal rule.
+    Beyond the last rate that is reached, the last recall holds. Without any detection the area is 0.
+    """
+    if steps.figures == 0:
+        return None
+    if not len(steps.score):
+        return 0.0
+    thresholds = np.linspace(steps.score.min(), steps.score.max(), _MIDOG_THRESHOLDS)
+    # "From the threshold up" is "strictly above the next smaller number".
+    tp, fp, _ = steps.at_many(np.nextafter(thresholds, -np.inf))[::-1].T
+    recall = np.interp(_MIDOG_RATES, fp / images, tp / steps.figures)
+    return float(np.trapezoid(recall, _MIDOG_RATES))

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-
-import numpy as np
-from numpy.typing import NDArray
 
 from mitoscope.detections import Detections
-from mitoscope.errors import ConfigError, FormatError
-from mitoscope.evaluate.averages import sum_by
-from mitoscope.evaluate.curves import ChosenThreshold
-from mitoscope.evaluate.evaluation import Evaluation
-from mitoscope.evaluate.interval import REPEATS, bootstrap
-from mitoscope.evaluate.look_alikes import LookAlikeScore, judge_look_alikes
-from mitoscope.evaluate.protocol import Protocol
-from mitoscope.evaluate.score import Score
+from mitoscope.errors import FormatError
+from mitoscope.evaluate.evaluation import NO_POINTS, Evaluation, Points, read_threshold
+from mitoscope.evaluate.protocols import Protocol
+from mitoscope.evaluate.sweep import Sweep
+from mitoscope.evaluate.thresholds import ChosenThreshold
 from mitoscope.geometry import Mpp
 from mitoscope.labels import MITOTIC_FIGURE
-
-Points = NDArray[np.float64]
-_NONE = np.empty((0, 2))
+from mitoscope.statistics import REPEATS
 
 
 def evaluate(
@@ -37,7 +28,7 @@ def evaluate(
     repeats: int = REPEATS,
     seed: int = 0,
 ) -> Evaluation:
-    """Judge detections against the truth.
+    """Judge detections against the truth; each image is matched once.
 
     Parameters
     ----------
@@ -73,49 +64,30 @@ def evaluate(
     FormatError
         If there is nothing to judge, or an image has no case.
     """
-    cut = threshold.value if isinstance(threshold, ChosenThreshold) else threshold
-    if not 0 <= cut <= 1:
-        raise ConfigError(f"a threshold of {cut:g} is not in [0, 1]", where="--threshold")
+    value, source = read_threshold(threshold)
     names = sorted({*predictions, *truth})
     if not names:
         raise FormatError("nothing to judge: no image in predictions or truth", where="evaluation")
-    case_of = _case_of(names, cases)
     candidates = {name: predictions.get(name, Detections.empty()).labelled(label) for name in names}
-    judged = {name: found.above(cut) for name, found in candidates.items()}
-    matchings, everything = (
-        {
-            name: protocol.match(found.points_px0, found.score, truth.get(name, _NONE), mpp=mpp)
-            for name, found in side.items()
-        }
-        for side in (judged, candidates)
-    )
-    scores = {name: matching.score for name, matching in matchings.items()}
-    evaluation = Evaluation(
+
+    def sweep(name: str) -> Sweep:
+        found = candidates[name]
+        return protocol.sweep(found.points_px0, found.score, truth.get(name, NO_POINTS), mpp=mpp)
+
+    return Evaluation(
         protocol=protocol,
-        threshold=cut,
-        threshold_source=threshold.describe() if isinstance(threshold, ChosenThreshold) else "given",
-        radius=protocol.say_radius(mpp),
-        score=sum(scores.values(), Score()),
-        images=scores,
-        matchings=matchings,
-        judged=judged,
-        candidates={name: (found.score, everything[name]) for name, found in candidates.items()},
-        steps={
-            name: protocol.sweep(found.points_px0, found.score, truth.get(name, _NONE), mpp=mpp)
-            for name, found in candidates.items()
-        },
-        cases=case_of,
-        intervals=bootstrap(list(sum_by(scores, case_of).values()), repeats=repeats, seed=seed),
-        look_alikes=None,
-        duplicates=sum(_duplicates(found) for found in judged.values()),
+        threshold=value,
+        threshold_source=source,
+        candidates=candidates,
+        sweeps={name: sweep(name) for name in names},
+        cases=_case_of(names, cases),
+        mpp=mpp,
+        look_alikes_px0=look_alikes,
         without_predictions=tuple(name for name in names if name not in predictions),
         without_truth=tuple(name for name in names if name not in truth),
         repeats=repeats,
         seed=seed,
     )
-    if look_alikes is None:
-        return evaluation
-    return replace(evaluation, look_alikes=_look_alikes(evaluation, look_alikes, mpp))
 
 
 def _case_of(images: list[str], cases: Mapping[str, str] | None) -> dict[str, str]:
@@ -125,23 +97,3 @@ def _case_of(images: list[str], cases: Mapping[str, str] | None) -> dict[str, st
         if image not in cases:
             raise FormatError(f"the image {image!r} has no case", where="evaluation")
     return {image: cases[image] for image in images}
-
-
-def _duplicates(found: Detections) -> int:
-    return len(found) - len(np.unique(found.points_px0, axis=0))
-
-
-def _look_alikes(
-    evaluation: Evaluation, look_alikes: Mapping[str, Points], mpp: Mpp | None
-) -> LookAlikeScore:
-    total = LookAlikeScore()
-    for name, found in evaluation.judged.items():
-        total += judge_look_alikes(
-            found.points_px0,
-            found.score,
-            matching=evaluation.matchings[name],
-            look_alikes_px0=look_alikes.get(name, _NONE),
-            protocol=evaluation.protocol,
-            mpp=mpp,
-        )
-    return total

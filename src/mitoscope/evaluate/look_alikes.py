@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.evaluate.matching import UNMATCHED, Matching
-from mitoscope.evaluate.protocol import Protocol
+from mitoscope.evaluate.protocols import Protocol
 from mitoscope.geometry import Mpp
 
 
@@ -51,6 +52,14 @@ class LookAlikeScore:
     def share_mistaken(self) -> float | None:
         """Share of the look-alikes that were taken for mitotic figures; None without any."""
         return self.look_alikes / self.look_alikes_shown if self.look_alikes_shown else None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything for JSON."""
+        return {
+            **asdict(self),
+            "precision_among_look_alikes": self.precision_among_look_alikes,
+            "share_mistaken": self.share_mistaken,
+        }
 
 
 def judge_look_alikes(

@@ -2,17 +2,141 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 
-from mitoscope.errors import ConfigError
-from mitoscope.evaluate.many_to_many import match_any_near, match_by_balls
-from mitoscope.evaluate.one_to_one import (
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mitoscope.errors import ConfigError, FormatError, NonFiniteError
+from mitoscope.evaluate.matching import Matching, Points
+from mitoscope.evaluate.rules import (
+    match_any_near,
     match_boxes,
+    match_by_balls,
     match_closest_unmatched,
-    match_in_truth_order,
     match_most,
 )
-from mitoscope.evaluate.protocol import SCANNED_MPP, Protocol
+from mitoscope.evaluate.sweep import Rule, Sweep, Sweeper, sweep_by_score, sweep_in_truth_order
+from mitoscope.geometry import Mpp
+
+SCANNED_MPP = 0.25
+"""µm/px at which 7.5 µm are 30 px: that of the challenges' slides (TUPAC16, MIDOG)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """A named matching rule.
+
+    Attributes
+    ----------
+    name : str
+        As in ``--protocol``.
+    summary : str
+        The rule in one line.
+    source : str
+        Where it was published.
+    radius_px : float
+        Largest distance in level-0 pixels, where the resolution is not known.
+    radius_um : float or None
+        Largest distance in µm, where it is; None for a rule that was published in pixels and counts pixels
+        whatever the resolution.
+    sweeper : callable
+        The rule: points, scores and true points, and the radius as keyword → sweep.
+    """
+
+    name: str
+    summary: str
+    source: str
+    radius_px: float
+    radius_um: float | None
+    sweeper: Sweeper
+
+    def match(
+        self, points_px0: ArrayLike, scores: ArrayLike, truth_px0: ArrayLike, *, mpp: Mpp | None = None
+    ) -> Matching:
+        """Match the detections of one image with its true figures.
+
+        Parameters
+        ----------
+        points_px0 : array_like, shape (n, 2)
+            Detections in level-0 pixels, already above the threshold.
+        scores : array_like, shape (n,)
+            Their scores.
+        truth_px0 : array_like, shape (m, 2)
+            True figures in level-0 pixels.
+        mpp : Mpp, optional
+            Resolution; with it distances are measured in µm, without it in pixels.
+
+        Raises
+        ------
+        FormatError
+            If there are not as many scores as detections, or boxes where points are expected.
+        NonFiniteError
+            If a coordinate or a score is NaN or infinite.
+        """
+        return self.sweep(points_px0, scores, truth_px0, mpp=mpp).matching
+
+    def sweep(
+        self, points_px0: ArrayLike, scores: ArrayLike, truth_px0: ArrayLike, *, mpp: Mpp | None = None
+    ) -> Sweep:
+        """Match one image at every threshold at once; parameters and errors as for `match`.
+
+        Returns
+        -------
+        Sweep
+            ``sweep(...).steps.at(t)`` is the score of ``match(...)`` with the detections strictly above t.
+        """
+        points, confidence, truth = _checked(points_px0, scores, truth_px0)
+        points, truth, radius = self._measure(points, truth, mpp)
+        return self.sweeper(points, confidence, truth, radius=radius)
+
+    def say_radius(self, mpp: Mpp | None = None) -> str:
+        """Return the distance in words, for the result."""
+        if self.radius_um is None:
+            return f"{self.radius_px:g} px at any resolution, as published"
+        if mpp is None:
+            return (
+                f"{self.radius_px:g} px, no resolution given ({self.radius_um:g} µm at {SCANNED_MPP} µm/px)"
+            )
+        return f"{self.radius_um:g} µm"
+
+    def _measure(self, points: Points, truth: Points, mpp: Mpp | None) -> tuple[Points, Points, float]:
+        if mpp is None or self.radius_um is None:
+            return points, truth, self.radius_px
+        scale = np.array([mpp.x, mpp.y])
+        return points * scale, truth * scale, self.radius_um
+
+
+def _checked(points_px0: ArrayLike, scores: ArrayLike, truth_px0: ArrayLike) -> tuple[Points, Points, Points]:
+    points, truth = _points(points_px0, "detections"), _points(truth_px0, "truth")
+    confidence = np.asarray(scores, dtype=np.float64).reshape(-1)
+    if len(confidence) != len(points):
+        raise FormatError(f"{len(points)} detections with {len(confidence)} scores", where="evaluation")
+    if not np.isfinite(confidence).all():
+        raise NonFiniteError("NaN or infinity among the scores", where="evaluation")
+    return points, confidence, truth
+
+
+def _points(points: ArrayLike, what: str) -> Points:
+    array = np.asarray(points, dtype=np.float64)
+    if array.size == 0:
+        return np.empty((0, 2))
+    if array.ndim != 2 or array.shape[1] != 2:
+        boxes = array.ndim == 2 and array.shape[1] == 4
+        raise FormatError(
+            f"points of shape (n, 2) expected for the {what}, got {array.shape}",
+            where="evaluation",
+            mend="give the centres of the boxes" if boxes else "one row a point: x, y",
+        )
+    if not np.isfinite(array).all():
+        raise NonFiniteError(f"NaN or infinity among the coordinates of the {what}", where="evaluation")
+    return array
+
+
+def _by_score(rule: Rule) -> Sweeper:
+    return partial(sweep_by_score, rule=rule)
+
 
 MITOSCOPE = Protocol(
     name="mitoscope",
@@ -26,7 +150,7 @@ MITOSCOPE = Protocol(
     ),
     radius_px=30.0,
     radius_um=7.5,
-    rule=match_most,
+    sweeper=_by_score(match_most),
 )
 
 TUPAC = Protocol(
@@ -41,7 +165,7 @@ TUPAC = Protocol(
     ),
     radius_px=30.0,
     radius_um=7.5,
-    rule=match_closest_unmatched,
+    sweeper=_by_score(match_closest_unmatched),
 )
 
 MIDOG = Protocol(
@@ -56,8 +180,7 @@ MIDOG = Protocol(
     ),
     radius_px=30.0,
     radius_um=7.5,
-    rule=match_in_truth_order,
-    settles_by_score=False,
+    sweeper=sweep_in_truth_order,
 )
 
 CMC = Protocol(
@@ -72,7 +195,7 @@ CMC = Protocol(
     ),
     radius_px=25.0,
     radius_um=None,
-    rule=match_by_balls,
+    sweeper=_by_score(match_by_balls),
 )
 
 AMIDA = Protocol(
@@ -87,7 +210,7 @@ AMIDA = Protocol(
     ),
     radius_px=30.0,
     radius_um=7.5,
-    rule=match_any_near,
+    sweeper=_by_score(match_any_near),
 )
 
 MITOS2012 = Protocol(
@@ -103,7 +226,7 @@ MITOS2012 = Protocol(
     ),
     radius_px=20.0,
     radius_um=5.0,
-    rule=match_closest_unmatched,
+    sweeper=_by_score(match_closest_unmatched),
 )
 
 PROTOCOLS: dict[str, Protocol] = {
@@ -147,7 +270,7 @@ def iou_protocol(iou: float, *, side_um: float = BOX_SIDE_UM, side_px: float | N
         source="COCO (Lin et al. 2014, cocoeval); boxes as in the evaluation of MIDOG and MIDOG++",
         radius_px=px / 2,
         radius_um=side_um / 2,
-        rule=partial(match_boxes, iou=iou),
+        sweeper=_by_score(partial(match_boxes, iou=iou)),
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.evaluate.score import Score
+from mitoscope.statistics import Score
 
 
 @dataclass(frozen=True, eq=False)

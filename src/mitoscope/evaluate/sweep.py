@@ -1,56 +1,131 @@
-"""Judging one image at all thresholds at once."""
+"""One image matched once, and what that says at every threshold."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from mitoscope.evaluate.matching import UNMATCHED, Matching
-from mitoscope.evaluate.near import Indices, Points, near_pairs
+from mitoscope.evaluate.matching import UNMATCHED, Indices, Matching, Points, unmatched
+from mitoscope.evaluate.rules import pairs_in_truth_order, take_free
 from mitoscope.evaluate.steps import Steps
 
 Rule = Callable[..., Matching]
+Sweeper = Callable[..., "Sweep"]
+"""Points, scores and true points, and the radius as keyword → sweep."""
 
 
-def steps_of(matching: Matching, scores: Points) -> Steps:
-    """Return the steps of a rule whose outcome for a detection does not hang on those with lower scores.
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """The detections of one image and its true figures, matched by a rule.
 
-    Each figure is found as soon as its detection is above the threshold, each false detection is false from
-    its own score down.
+    By all rules but one the outcome for a detection never hangs on those with lower scores, so that what
+    holds above a threshold is read off the matching of all.
+
+    Attributes
+    ----------
+    scores : ndarray, shape (n,)
+        Of the detections, whatever the threshold.
+    matching : Matching
+        Of all detections.
     """
-    finder = matching.detection_of[matching.detection_of != UNMATCHED]
-    false = np.flatnonzero(matching.truth_of == UNMATCHED)
-    change = np.repeat([1, 0], [len(finder), len(false)])
-    return Steps(
-        scores[np.concatenate([finder, false])], change, 1 - change, figures=len(matching.detection_of)
-    )
+
+    scores: Points
+    matching: Matching
+
+    @cached_property
+    def steps(self) -> Steps:
+        """The score at every threshold.
+
+        A figure is found as soon as its detection is above; a false one is false from its own score down.
+        """
+        finder = self.matching.detection_of[self.matching.detection_of != UNMATCHED]
+        false = np.flatnonzero(self.matching.truth_of == UNMATCHED)
+        change = np.repeat([1, 0], [len(finder), len(false)])
+        score = self.scores[np.concatenate([finder, false])]
+        return Steps(score, change, 1 - change, figures=len(self.matching.detection_of))
+
+    def at(self, threshold: float) -> Matching:
+        """Return the matching of the detections strictly above a threshold, in their order."""
+        return self.matching.of(self.scores > threshold)
 
 
-def sweep_groups(points: Points, scores: Points, truth: Points, *, radius: float, rule: Rule) -> Steps:
-    """Return the steps of a rule that has to be repeated at every threshold.
+def sweep_by_score(points: Points, scores: Points, truth: Points, *, radius: float, rule: Rule) -> Sweep:
+    """Match one image by a rule in which no detection hangs on those with lower scores."""
+    return Sweep(scores, rule(points, scores, truth, radius=radius))
 
-    Detections and figures that are not connected through pairs within the radius have nothing to do with each
-    other: the rule is repeated for each connected group of more than one figure, at each of its scores.
+
+@dataclass(frozen=True, eq=False)
+class TruthOrderSweep(Sweep):
+    """An image matched in the order of the truth (MIDOG): a lower score can take a figure from a higher one.
+
+    Attributes
+    ----------
+    pairs : tuple of ndarray
+        Detections and figures within reach of each other, in the order in which they are taken.
     """
-    detection, figure, _ = near_pairs(points, truth, radius=radius)
-    group = _groups(detection, figure, len(points), len(truth))
-    figures = np.bincount(group[len(points) :], minlength=int(group.max(initial=-1)) + 1)
-    alone = figures[group[: len(points)]] == 0
-    parts = [_false(scores[alone])]
-    order = np.argsort(group[: len(points)], kind="stable")
-    order = order[~alone[order]]
-    for members in np.split(order, np.flatnonzero(np.diff(group[order])) + 1) if len(order) else []:
-        own = group[members[0]]
-        if figures[own] == 1:
-            parts.append(_found_once(scores[members]))
-        else:
-            truths = truth[group[len(points) :] == own]
-            parts.append(_repeat(points[members], scores[members], truths, radius=radius, rule=rule))
-    swept = Steps.total(parts)
-    return Steps(swept.score, swept.tp, swept.fp, figures=len(truth))
+
+    pairs: tuple[Indices, Indices]
+
+    @cached_property
+    def steps(self) -> Steps:
+        """The score at every threshold.
+
+        Detections and figures that are not connected through pairs have nothing to do with each other. A
+        figure alone is found by its best detection; where several are connected, the rule is repeated at each
+        score.
+        """
+        detection, figure = self.pairs
+        n, figures = len(self.scores), len(self.matching.detection_of)
+        group = _groups(detection, figure, n, figures)
+        figures_in = np.bincount(group[n:], minlength=int(group.max(initial=-1)) + 1)[group[:n]]
+        change = np.zeros((n, 2), np.int64)
+        change[:, 1] = 1
+        alone = np.flatnonzero(figures_in == 1)
+        alone = alone[np.lexsort((-self.scores[alone], group[alone]))]
+        best = alone[np.diff(group[alone], prepend=-1) != 0]
+        change[best] = 1, 0
+        joined = figures_in[detection] > 1
+        owner = group[detection[joined]]
+        order = np.argsort(owner, kind="stable")  # keeps the order of the pairs within a group
+        for pairs in np.split(np.flatnonzero(joined)[order], np.flatnonzero(np.diff(owner[order])) + 1):
+            if len(pairs):
+                members = np.unique(detection[pairs])
+                change[members] = self._repeat(members, pairs)
+        return Steps(self.scores, change[:, 0], change[:, 1], figures=figures)
+
+    def _repeat(self, members: Indices, pairs: Indices) -> NDArray[np.int64]:
+        """Return the change of TP and FP at each detection of a group; of equal scores at the first."""
+        change = np.zeros((len(members), 2), np.int64)
+        score = self.scores[members]
+        taken = list(zip(*(side[pairs].tolist() for side in self.pairs), strict=True))
+        score_of = dict(zip(members.tolist(), score.tolist(), strict=True))
+        before = np.zeros(2, np.int64)
+        for level in np.unique(score)[::-1].tolist():
+            tp = _hits([pair for pair in taken if score_of[pair[0]] >= level])
+            now = np.array([tp, int((score >= level).sum()) - tp])
+            change[int(np.flatnonzero(score == level)[0])] = now - before
+            before = now
+        return change
+
+    def at(self, threshold: float) -> Matching:
+        """Return the matching of the detections strictly above a threshold, in their order."""
+        above = self.scores > threshold
+        detection, figure = self.pairs
+        kept = above[detection]
+        none = unmatched(len(self.scores), len(self.matching.detection_of))
+        return take_free(detection[kept], figure[kept], none).of(above)
+
+
+def sweep_in_truth_order(points: Points, scores: Points, truth: Points, *, radius: float) -> Sweep:
+    """Match one image as MIDOG does: see :func:`~mitoscope.evaluate.rules.pairs_in_truth_order`."""
+    pairs = pairs_in_truth_order(points, truth, radius=radius)
+    return TruthOrderSweep(scores, take_free(*pairs, unmatched(len(points), len(truth))), pairs)
 
 
 def _groups(detection: Indices, figure: Indices, detections: int, figures: int) -> Indices:
@@ -59,24 +134,11 @@ def _groups(detection: Indices, figure: Indices, detections: int, figures: int) 
     return np.asarray(connected_components(graph, directed=False)[1], np.intp)
 
 
-def _false(scores: Points) -> Steps:
-    none = np.zeros(len(scores), np.int64)
-    return Steps(scores, none, none + 1, figures=0)
-
-
-def _found_once(scores: Points) -> Steps:
-    """Return the steps of detections of one figure: found with the best, the others are false."""
-    tp = np.zeros(len(scores), np.int64)
-    tp[scores.argmax()] = 1
-    return Steps(scores, tp, 1 - tp, figures=0)
-
-
-def _repeat(points: Points, scores: Points, truth: Points, *, radius: float, rule: Rule) -> Steps:
-    levels = np.unique(scores)[::-1]
-    counts = np.zeros((len(levels) + 1, 2), np.int64)
-    for place, level in enumerate(levels.tolist()):
-        above = scores >= level
-        outcome = rule(points[above], scores[above], truth, radius=radius).score
-        counts[place + 1] = outcome.tp, outcome.fp
-    change = np.diff(counts, axis=0)
-    return Steps(levels, change[:, 0], change[:, 1], figures=0)
+def _hits(pairs: list[tuple[int, int]]) -> int:
+    """Count the pairs that are taken in order where both sides are free."""
+    detections, figures = set[int](), set[int]()
+    for detection, figure in pairs:
+        if detection not in detections and figure not in figures:
+            detections.add(detection)
+            figures.add(figure)
+    return len(figures)

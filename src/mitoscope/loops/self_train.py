@@ -16,8 +16,7 @@ import numpy as np
 
 from mitoscope.detections import Detections
 from mitoscope.errors import TrainingDataError
-from mitoscope.evaluate import PROTOCOLS, Evaluation, evaluate
-from mitoscope.evaluate.comparison import Comparison, compare
+from mitoscope.evaluate import PROTOCOLS, Comparison, Evaluation, evaluate
 from mitoscope.exchange import detections_csv
 from mitoscope.labels import MITOTIC_FIGURE, LabelSet
 from mitoscope.loops.job_folder import JobFolder
@@ -107,8 +106,7 @@ def self_train(
         final = Path(job.step("final detector", lambda: str(again())))
         say("validation")
         before, after = (_judge(material, validation, one) for one in (supervised, final))
-    gain = compare(_by_case(after), _by_case(before))
-    return SelfTrained(supervised, final, count, before, after, gain)
+    return SelfTrained(supervised, final, count, before, after, gain=after.compare(before))
 
 
 def _sides(material: Material, unlabelled: Mapping[str, Path]) -> tuple[list[str], list[str]]:
@@ -206,7 +204,3 @@ def _figures(material: Material, slide: str) -> np.ndarray[Any, np.dtype[np.floa
 
 def _as_figures(found: Detections) -> Detections:
     return Detections.of(found.points_px0, found.score)
-
-
-def _by_case(judged: Evaluation) -> dict[str, Any]:
-    return {case: (judged.case_scores[case], judged.case_steps[case]) for case in judged.case_scores}

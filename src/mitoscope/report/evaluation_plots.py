@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mitoscope.evaluate import Evaluation, Interval, Score, froc, precision_recall
+from mitoscope.evaluate import Evaluation, froc, precision_recall
 from mitoscope.figure import FIRST, INK, PALE_BLUE, QUIET, SECOND, THIRD, name_label, place_axes, style
+from mitoscope.statistics import Interval, Score
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.detections import Detections
-from mitoscope.evaluate import Protocol, Score, Steps, average_precision, bootstrap
-from mitoscope.evaluate.interval import Intervals
+from mitoscope.evaluate import Protocol, Steps, average_precision
+from mitoscope.statistics import Intervals, Score, bootstrap, place_of_best_f1
 
 THRESHOLDS: Final = np.round(np.arange(0.05, 0.99, 0.01), 2)
 """Operating points to choose from."""
@@ -31,10 +31,7 @@ class Judgement:
 
     def as_dict(self) -> dict[str, float | int | None]:
         """Return everything by name; what is undefined (0/0) is None, but F1 is 0."""
-        score = self.score
-        counts = {"tp": score.tp, "fp": score.fp, "fn": score.fn}
-        shares = {"f1": self.f1, "precision": score.precision, "recall": score.recall}
-        return {"threshold": self.threshold, **counts, **shares}
+        return {"threshold": self.threshold, **self.score.as_dict(), "f1": self.f1}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,10 +58,7 @@ class Curve:
     def best(self, *, floor: float = 0.0) -> Judgement:
         """Return the score of greatest F1 among the thresholds from the floor up; the middle of equals."""
         offered = THRESHOLDS[floor <= THRESHOLDS]
-        tp, fp, fn = self.pooled.at_many(offered).T
-        f1 = 2 * tp / np.maximum(2 * tp + fp + fn, 1)
-        equals = np.flatnonzero(f1 == f1.max())
-        return self.at(float(offered[equals[len(equals) // 2]]))
+        return self.at(float(offered[place_of_best_f1(self.pooled.at_many(offered))]))
 
     def average_precision(self) -> float:
         """Return the average precision; 0 without a true figure."""
@@ -97,5 +91,5 @@ def judge(
     names = [str(place) for place in range(len(truths))] if cases is None else cases
     steps_of: dict[str, list[Steps]] = {}
     for case, found, truth in zip(names, detections, truths, strict=True):
-        steps_of.setdefault(case, []).append(protocol.sweep(found.points_px0, found.score, truth))
+        steps_of.setdefault(case, []).append(protocol.sweep(found.points_px0, found.score, truth).steps)
     return Curve(tuple(Steps.total(steps) for steps in steps_of.values()))

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from mitoscope.evaluate.averages import Average
 from mitoscope.fsio import atomic_write
+from mitoscope.statistics import Average
 
 SUMMARY_NAME: Final = "summary.json"
 

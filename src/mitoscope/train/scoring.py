@@ -3,60 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.evaluate.classification import roc_auc
-from mitoscope.evaluate.interval import Interval, draw_cases, percentiles
-from mitoscope.evaluate.tile_level import judge_tiles
+from mitoscope.statistics import Interval, draw_rows, percentiles, place_of_best_f1, rates_at, roc_auc
 from mitoscope.train.judging import THRESHOLDS
 
 Floats = NDArray[np.float64]
 _POSITIVE = 0.5
 """A tile whose agreement lies above it holds a figure: more than half of the crowd marked one."""
+_REPEATS = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Rates:
-    """What a threshold makes of scores.
+def best_rates(score: Floats, positive: NDArray[np.bool_]) -> dict[str, float]:
+    """Return the threshold of greatest F1, the middle one of equals, and F1, precision and recall there.
 
-    Parameters
-    ----------
-    threshold : float
-        Scores strictly above it are positive.
-    f1, precision, recall, accuracy : float
-        0 where it is 0/0.
+    0/0 is 0.
     """
-
-    threshold: float
-    f1: float
-    precision: float
-    recall: float
-    accuracy: float
-
-
-def best_rates(score: Floats, positive: NDArray[np.bool_]) -> Rates:
-    """Return the rates at the threshold of greatest F1; the middle one of equals."""
-    tiles = judge_tiles(score, positive, thresholds=THRESHOLDS)
-    f1 = 2 * tiles.tp / np.maximum(2 * tiles.tp + tiles.fp + tiles.fn, 1)
-    equals = np.flatnonzero(f1 == f1.max())
-    return rates_at(float(THRESHOLDS[equals[len(equals) // 2]]), score, positive)
-
-
-def rates_at(threshold: float, score: Floats, positive: NDArray[np.bool_]) -> Rates:
-    """Return the rates at a threshold."""
-    found = score > threshold
-    tp, fp = int((found & positive).sum()), int((found & ~positive).sum())
-    fn, right = int((~found & positive).sum()), int((found == positive).sum())
-    return Rates(
-        threshold,
-        f1=2 * tp / max(2 * tp + fp + fn, 1),
-        precision=tp / max(tp + fp, 1),
-        recall=tp / max(tp + fn, 1),
-        accuracy=right / max(len(score), 1),
-    )
+    rates = rates_at(score, positive, thresholds=THRESHOLDS)
+    best = place_of_best_f1(rates.counts)
+    columns = {
+        "threshold": rates.threshold,
+        "f1": rates.f1,
+        "precision": rates.precision,
+        "recall": rates.recall,
+    }
+    return {name: float(np.nan_to_num(column[best])) for name, column in columns.items()}
 
 
 def classifier_scores(score: Floats, target: Floats) -> dict[str, float]:
@@ -70,15 +43,8 @@ def classifier_scores(score: Floats, target: Floats) -> dict[str, float]:
         Index of the true class.
     """
     positive = target == 0
-    rates = best_rates(score, positive)
-    return {
-        "auc": _auc(score, positive),
-        "threshold": rates.threshold,
-        "f1": rates.f1,
-        "precision": rates.precision,
-        "recall": rates.recall,
-        "accuracy": rates_at(_POSITIVE, score, positive).accuracy,
-    }
+    accuracy = float(rates_at(score, positive, thresholds=[_POSITIVE]).accuracy[0])
+    return {"auc": _auc(score, positive), **best_rates(score, positive), "accuracy": np.nan_to_num(accuracy)}
 
 
 def regressor_scores(score: Floats, target: Floats) -> dict[str, float]:
@@ -89,15 +55,11 @@ def regressor_scores(score: Floats, target: Floats) -> dict[str, float]:
     score, target : ndarray, shape (n,)
         Predicted and true agreement in [0, 1].
     """
-    rates = best_rates(score, target > _POSITIVE)
     return {
         "correlation": _correlation(score, target),
         "rmse": float(np.sqrt(np.mean((score - target) ** 2))),
         "auc": _auc(score, target > _POSITIVE),
-        "threshold": rates.threshold,
-        "f1": rates.f1,
-        "precision": rates.precision,
-        "recall": rates.recall,
+        **best_rates(score, target > _POSITIVE),
     }
 
 
@@ -117,16 +79,8 @@ def interval_of(
         Whether a classifier is judged, or a regressor.
     """
     measure = classifier_scores if classes else regressor_scores
-    case = np.unique(np.asarray(cases), return_inverse=True)[1]
-    rows = [np.flatnonzero(case == one) for one in range(case.max() + 1)]
-    if len(rows) < 2:
-        return None
-    drawn = [
-        measure(score[index], target[index])[name]
-        for block in draw_cases(len(rows), repeats=200, seed=0)
-        for index in (np.concatenate([rows[one] for one in chosen]) for chosen in block)
-    ]
-    return percentiles(np.array(drawn), 0.95)
+    drawn = [measure(score[rows], target[rows])[name] for rows in draw_rows(cases, repeats=_REPEATS)]
+    return percentiles(np.array(drawn))
 
 
 def _auc(score: Floats, positive: NDArray[np.bool_]) -> float:

@@ -11,10 +11,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.count import TEN_HPF_MM2, Polygon, find_hot_spot, window_size
+from mitoscope.count import FIELD_ASPECT, TEN_HPF_MM2, Polygon, find_hot_spot, window_size
 from mitoscope.count import Region as CountRegion
 from mitoscope.count.mitotic_count import COVERED_MIN
-from mitoscope.evaluate.mitotic_counts import FIELD_ASPECT
 from mitoscope.exchange.names import stem
 from mitoscope.exchange.outcome import outcome
 from mitoscope.experiments.count_maps import CountMaps, Ring, SlideMap

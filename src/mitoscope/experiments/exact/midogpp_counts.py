@@ -9,9 +9,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.count import TEN_HPF_MM2, find_hot_spot, window_size
+from mitoscope.count import FIELD_ASPECT, TEN_HPF_MM2, find_hot_spot, window_size
 from mitoscope.curation.midog_tables import TABLE_2, row_of
-from mitoscope.evaluate.mitotic_counts import FIELD_ASPECT
 from mitoscope.exchange.outcome import outcome
 from mitoscope.experiments.chart import Boxes
 from mitoscope.experiments.exact.counted import QUARTILES, Counted, share_from, spread

@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.bundle import Bundle
+from mitoscope.count import FIELD_ASPECT, find_hot_spot, window_size
 from mitoscope.data.field import Field, Labels
 from mitoscope.data.slide_field import SlideField
-from mitoscope.errors import TrainingDataError
-from mitoscope.evaluate.subsets import field_area
+from mitoscope.errors import RegionError, TrainingDataError
 from mitoscope.exchange import detections_csv
 from mitoscope.experiments.experiment import Size, Workplace
 from mitoscope.experiments.trained.slides import SlideSet
-from mitoscope.geometry import BoxPx, Mpp, SizePx
+from mitoscope.geometry import HPF_AREA_MM2, BoxPx, Mpp, SizePx
 from mitoscope.infer import open_detector
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
 from mitoscope.loops.job_folder import JobFolder
@@ -113,9 +113,20 @@ class PartField:
 
 
 def densest_part(whole: SlideField, *, fields: int) -> Field:
-    """Return the area of so many high-power fields where the slide has most figures (CCMCT, ablation)."""
+    """Return the area of so many high-power fields where the slide has most figures (CCMCT, ablation).
+
+    Raises
+    ------
+    RegionError
+        If there is not at least one field.
+    """
+    if fields < 1:
+        raise RegionError(f"{fields} high-power fields", mend="at least 1")
     size = SizePx(whole.width, whole.height)
-    area = field_area(whole.figures, fields=fields, mpp=Mpp(whole.mpp, whole.mpp), slide_size=size)
+    window = window_size(fields * HPF_AREA_MM2, aspect=FIELD_ASPECT, mpp=Mpp(whole.mpp, whole.mpp))
+    points = whole.figures
+    on_slide = ((points >= 0) & (points < [size.width, size.height])).all(axis=1)
+    area = find_hot_spot(points[on_slide], window=window, slide_size=size).box_px0
     corner = (int(np.floor(area.x)), int(np.floor(area.y)))
     box = BoxPx(
         *corner, min(int(area.width), size.width - corner[0]), min(int(area.height), size.height - corner[1])

@@ -23,20 +23,20 @@ from mitoscope.evaluate import (
     iou_protocol,
     precision_recall,
 )
-from mitoscope.evaluate.averages import Average
-from mitoscope.evaluate.classification import ConfusionMatrix, roc_auc
-from mitoscope.evaluate.tile_level import TILE_PX, TileGrid, judge_tiles
 from mitoscope.experiments.trained.declaration import Threshold
 from mitoscope.experiments.trained.slides import SlideSet, domain_of
 from mitoscope.geometry import BoxPx, Mpp, SizePx
 from mitoscope.infer import DetectConfig, detect_slide
 from mitoscope.labels import MITOTIC_FIGURE
 from mitoscope.search import crop_at
+from mitoscope.statistics import Average, ConfusionMatrix, rates_at, roc_auc
 from mitoscope.store import SlideRecord
 
 Scores = dict[str, float | None]
 ALL: Final = "all"
 """Group of all test slides."""
+TILE_PX: Final = 250
+"""Side of a test tile in level-0 pixels at 40x (Ji et al.: 196,000 tiles of 250 × 250)."""
 _BATCH: Final = 32
 _CURVE_POINTS: Final = 201
 
@@ -166,7 +166,7 @@ def _searched(
 
 
 def _steps(rule: Protocol, found: Detections, truth: NDArray[np.float64], mpp: Mpp) -> Steps:
-    return rule.sweep(found.points_px0, found.score, truth, mpp=mpp)
+    return rule.sweep(found.points_px0, found.score, truth, mpp=mpp).steps
 
 
 def _rates(found: Sequence[OnSlide], threshold: float) -> Scores:
@@ -217,6 +217,48 @@ def judge_cells(bundle: Bundle, sets: Sequence[SlideSet], *, threads: int) -> Sc
     return scores
 
 
+@dataclass(frozen=True, slots=True)
+class SquareTiles:
+    """Tiles of one size from the image's origin; those at the right and lower edge may be cut off."""
+
+    image: SizePx
+    side_px: int = TILE_PX
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return -(-self.image.height // self.side_px), -(-self.image.width // self.side_px)
+
+    def holding(self, points_px0: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Say of each tile whether it holds a point, shape (rows, columns); tiles are half-open.
+
+        Raises
+        ------
+        FormatError
+            If a point lies beside the image.
+        """
+        held = np.zeros(self.shape, np.bool_)
+        row, column = self._tiles_of(points_px0)
+        held[row, column] = True
+        return held
+
+    def highest(self, points_px0: NDArray[np.float64], scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the highest score of the detections in each tile, 0 without any, shape (rows, columns)."""
+        found = np.zeros(self.shape)
+        row, column = self._tiles_of(points_px0)
+        np.maximum.at(found, (row, column), np.asarray(scores, np.float64))
+        return found
+
+    def _tiles_of(self, points_px0: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        points = np.asarray(points_px0, np.float64).reshape(-1, 2)
+        if not ((points >= 0) & (points < [self.image.width, self.image.height])).all():
+            raise FormatError(
+                f"a point beside the image of {self.image.width} × {self.image.height} px", where="tiles"
+            )
+        column, row = (points // self.side_px).astype(np.intp).T
+        return row, column
+
+
 def judge_tile_rates(
     bundle: Bundle, sets: Sequence[SlideSet], bench: Bench, *, thresholds: Sequence[float]
 ) -> Scores:
@@ -237,10 +279,10 @@ def judge_tile_rates(
     scores: Scores = {}
     for group, pairs in scored.items():
         score, truth = (np.concatenate([pair[side].ravel() for pair in pairs]) for side in (0, 1))
-        rates = judge_tiles(score, truth, thresholds=thresholds)
-        f1 = 2 * rates.tp / np.maximum(2 * rates.tp + rates.fp + rates.fn, 1)
+        rates = rates_at(score, truth, thresholds=thresholds)
+        f1 = np.nan_to_num(rates.f1)
         scores[f"{group}/auc"] = roc_auc(score, truth)
-        columns = (rates.true_positive_rate, rates.false_positive_rate, rates.precision, f1)
+        columns = (rates.recall, rates.false_positive_rate, rates.precision, f1)
         for name, values in zip(("tpr", "fpr", "precision", "f1"), columns, strict=True):
             for threshold, value in zip(thresholds, values.tolist(), strict=True):
                 scores[f"{group}/{name}@{threshold:g}"] = None if np.isnan(value) else value
@@ -254,12 +296,12 @@ def _tiles(
     if manifest.kind == "points":
         config = bench.config(bundle, "verified", one.slide_mpp)
         run = detect_slide(one.files[slide.name], bundle, bench.folder / one.name, config=config)
-        grid = TileGrid(run.slide.size, TILE_PX)
+        grid = SquareTiles(run.slide.size, TILE_PX)
         truth = one.labelled[slide.name].places_of(MITOTIC_FIGURE.name)
         return grid.highest(run.detections.points_px0, run.detections.score), grid.holding(truth)
     field = one.field(slide, mpp=manifest.mpp)
     side = manifest.window_px
-    grid = TileGrid(SizePx(field.width, field.height), side)
+    grid = SquareTiles(SizePx(field.width, field.height), side)
     rows, columns = grid.shape
     session = open_network(bundle.onnx, where=str(bundle.folder), threads=bench.threads)
     cuts = [

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from mitoscope import __version__
 from mitoscope.bundle import Bundle, load_bundle
 from mitoscope.data.field import Field
 from mitoscope.data.sources import AnnotatedSlides, OpenData, Provenance
 from mitoscope.data.split import SplitConfig, split_by_case
 from mitoscope.errors import ConfigError, TrainingDataError
-from mitoscope.evaluate.subsets import nested_subsets
 from mitoscope.experiments.experiment import Result, Size, Workplace
 from mitoscope.experiments.trained.curves import (
     error_while_training,
@@ -247,7 +248,11 @@ class NetworkBuilder:
             and domain_of(slide, one.name) not in arm.without
         ]
         if arm.slides:
-            kept = nested_subsets([slide.name for _, slide in chosen], [arm.slides])[arm.slides]
+            # One order for all arms: a smaller subset lies within every larger one.
+            drawn = np.random.default_rng(0).permutation(sorted(slide.name for _, slide in chosen))
+            if arm.slides > len(drawn):
+                raise TrainingDataError(f"a subset of {arm.slides} of {len(drawn)} slides", where=arm.name)
+            kept = set(drawn[: arm.slides].tolist())
             chosen = [(one, slide) for one, slide in chosen if slide.name in kept]
         pictures = self._open_fields(arm)
         if not chosen and not pictures:

@@ -10,7 +10,6 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from mitoscope.evaluate.averages import Average
 from mitoscope.experiments.chart import Bars, Chart, Curves, Matrix
 from mitoscope.experiments.experiment import Computation, Plan, Result, Size, Workplace
 from mitoscope.experiments.table import Column, Entry, Table, rows_of
@@ -23,6 +22,7 @@ from mitoscope.experiments.trained.judging import score_of
 from mitoscope.experiments.trained.networks import ArmNetwork, NetworkBuilder, arm_networks
 from mitoscope.experiments.trained.slides import check_there, read_set
 from mitoscope.experiments.trained.smoke import smoke_declaration, smoke_sets
+from mitoscope.statistics import Average
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from fastapi.responses import FileResponse, Response
 from starlette.background import BackgroundTask
 
 from mitoscope.curation import agreement
-from mitoscope.curation.bootstrap import Estimate
 from mitoscope.exchange.registry import find_format, write_study
+from mitoscope.statistics import Estimate
 from mitoscope.store import Policy
 from mitoscope.store.lists import disputed
 from mitoscope.store.overview import default_policy
@@ -33,7 +33,7 @@ from mitoscope.web.bodies import Action
 from mitoscope.web.desk import DeskHere, LeadHere, UnblindedLead, done_once
 
 router = APIRouter()
-RESAMPLES = 200
+REPEATS = 200
 """Of the intervals: the page shows two digits."""
 ARCHIVE = "zip"
 """A format that holds one slide a file comes as an archive of files."""
@@ -124,7 +124,7 @@ def _estimate(one: Estimate) -> Interval:
 @router.get("/api/agreement")
 def agreements(desk: DeskHere, lead: UnblindedLead) -> ExpertAgreement:  # noqa: ARG001 it must be one
     """Return how far the experts agree, by tumour type and in all."""
-    parts = agreement(desk.store.export_study(), resamples=RESAMPLES)
+    parts = agreement(desk.store.export_study(), repeats=REPEATS)
     return {
         "domains": [
             {

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mitoscope.evaluate import Score
+from mitoscope.statistics import Score
 
 SCORES = st.builds(Score, st.integers(0, 99), st.integers(0, 99), st.integers(0, 99))
 

@@ -8,8 +8,7 @@ from scipy.special import expit, logit
 
 from mitoscope.bundle import ScoreCalibration
 from mitoscope.errors import FormatError
-from mitoscope.evaluate.calibration import reliability
-from mitoscope.evaluate.platt import Line, fit_left_out, fit_line
+from mitoscope.statistics import ScoreLine, fit_left_out, fit_line, reliability
 
 
 def _drawn(seed: int, n: int, slope: float, intercept: float) -> tuple[np.ndarray, np.ndarray]:
@@ -55,10 +54,27 @@ def test_scores_that_part_the_two_kinds_or_say_the_edges_stay_finite() -> None:
     out = line(scores)
     assert np.isfinite(out).all()
     assert (out[3:] > out[:3].max()).all()
-    assert isinstance(line, Line)
+    assert isinstance(line, ScoreLine)
 
 
 @pytest.mark.parametrize("true", [True, False])
 def test_one_kind_alone_is_refused(true: bool) -> None:
     with pytest.raises(FormatError, match="cannot be calibrated"):
         fit_line(np.array([0.2, 0.7]), np.array([true, true]))
+
+
+def test_the_targets_are_those_of_platt() -> None:
+    # Two scores only: the line goes through both targets, 4 / 5 for three true ones and 1 / 4 for two false.
+    scores, true = np.array([0.9, 0.9, 0.9, 0.1, 0.1]), np.array([True, True, True, False, False])
+    assert fit_line(scores, true)(np.array([0.9, 0.1])) == pytest.approx([4 / 5, 1 / 4], abs=1e-5)
+    # The other way round their numbers change sides.
+    scores, true = np.array([0.9, 0.9, 0.1, 0.1, 0.1]), np.array([True, True, False, False, False])
+    assert fit_line(scores, true)(np.array([0.9, 0.1])) == pytest.approx([3 / 4, 1 / 5], abs=1e-5)
+
+
+@pytest.mark.parametrize("n", [1, 4, 50])
+def test_scores_that_part_the_kinds_are_no_more_sure_than_their_number(n: int) -> None:
+    scores = np.repeat([0.8, 0.3], n)
+    high, low = fit_line(scores, scores > 0.5)(np.array([0.8, 0.3]))
+    assert high == pytest.approx((n + 1) / (n + 2), abs=1e-4)
+    assert low == pytest.approx(1 / (n + 2), abs=1e-4)

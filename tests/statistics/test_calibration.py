@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mitoscope.errors import ConfigError, FormatError
-from mitoscope.evaluate import reliability
+from mitoscope.statistics import calibration_error, reliability
 
 
 def by_hand(scores: list[float], true: list[bool], bins: int) -> float:
@@ -63,3 +63,27 @@ def test_bad_input_is_refused() -> None:
         reliability([0.5], [True, False])
     with pytest.raises(ConfigError, match="0 bins"):
         reliability([0.5], [True], bins=0)
+
+
+def test_the_error_over_cases_is_that_of_all_and_its_interval_draws_cases() -> None:
+    generator = np.random.default_rng(2)
+    cases = [
+        (score, generator.random(len(score)) < score**2)
+        for score in (generator.random(40) for _ in range(12))
+    ]
+    found = calibration_error(cases, repeats=200)
+    pooled = [np.concatenate(side) for side in zip(*cases, strict=True)]
+    assert found.value == pytest.approx(reliability(*pooled).ece)
+    drawn = []
+    rng = np.random.default_rng(0)
+    for chosen in rng.integers(12, size=(200, 12)).tolist():
+        sides = [np.concatenate([cases[n][side] for n in chosen]) for side in (0, 1)]
+        drawn.append(reliability(*sides).ece)
+    assert [found.low, found.high] == pytest.approx(np.quantile(np.array(drawn, float), [0.025, 0.975]))
+
+
+def test_one_case_or_none_has_no_interval() -> None:
+    alone = calibration_error([(np.array([0.3]), np.array([True]))])
+    assert alone.value == pytest.approx(0.7)
+    assert np.isnan(alone.low)
+    assert calibration_error([(np.empty(0), np.empty(0, np.bool_))]).value == 0

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mitoscope.errors import FormatError, NonFiniteError
-from mitoscope.evaluate.classification import ConfusionMatrix, over_runs, roc, roc_auc
+from mitoscope.statistics import ConfusionMatrix, rates_at, roc, roc_auc
 
 CLASSES = ("granulocyte", "look-alike", "mitotic figure", "tumour cell")
 
@@ -22,7 +22,6 @@ def test_equals_scikit_learn() -> None:
     found = ConfusionMatrix.of(true, predicted, labels=CLASSES)
     assert found.counts.tolist() == metrics.confusion_matrix(true, predicted, labels=CLASSES).tolist()
     assert found.accuracy == pytest.approx(metrics.accuracy_score(true, predicted))
-    assert found.kappa == pytest.approx(metrics.cohen_kappa_score(true, predicted))
     expected = metrics.precision_recall_fscore_support(true, predicted, labels=CLASSES)
     for place, label in enumerate(CLASSES):
         score = found.one_against_all(label)
@@ -63,21 +62,27 @@ def test_the_roc_area_is_the_share_of_pairs_in_order() -> None:
     assert roc_auc(score, positive) == pytest.approx(np.mean(pairs))
 
 
-def test_runs_are_mean_and_standard_deviation() -> None:
-    runs = [ConfusionMatrix.of(*made(seed), labels=CLASSES) for seed in range(5)]
-    summary = over_runs(runs)
-    values = [run.one_against_all("mitotic figure").precision for run in runs]
-    assert summary.precision["mitotic figure"].mean == pytest.approx(np.mean(np.array(values, float)))
-    assert summary.precision["mitotic figure"].sd == pytest.approx(np.std(np.array(values, float), ddof=1))
-    assert summary.accuracy.n == 5
+def test_rates_equal_counting_one_by_one() -> None:
+    generator = np.random.default_rng(0)
+    scores, truth = np.round(generator.random((40, 50)), 1), generator.random((40, 50)) < 0.1
+    thresholds = [0.0, 0.3, 0.5, 1.0]
+    rates = rates_at(scores, truth, thresholds=thresholds)
+    for place, threshold in enumerate(thresholds):
+        said = scores > threshold
+        assert rates.recall[place] == (said & truth).sum() / truth.sum()
+        assert rates.false_positive_rate[place] == (said & ~truth).sum() / (~truth).sum()
+        assert rates.accuracy[place] == (said == truth).mean()
+        tp, fp, fn = rates.counts[place].tolist()
+        assert rates.f1[place] == 2 * tp / (2 * tp + fp + fn)
+        if said.any():
+            assert rates.precision[place] == (said & truth).sum() / said.sum()
+    assert np.isnan(rates.precision[-1])
 
 
 def test_what_is_undefined_is_said() -> None:
     nothing = ConfusionMatrix.of([], [], labels=("a", "b"))
     assert nothing.accuracy is None
-    assert nothing.kappa is None
     assert nothing.one_against_all("a").f1 is None
-    assert ConfusionMatrix.of(["a"], ["a"]).kappa is None
     assert roc_auc([0.1, 0.2], [True, True]) is None
 
 
@@ -90,7 +95,9 @@ def test_bad_input_is_refused() -> None:
         _ = ConfusionMatrix.of(["a"], ["a"]) + ConfusionMatrix.of(["b"], ["b"])
     with pytest.raises(NonFiniteError):
         roc([float("nan")], [True])
-    with pytest.raises(FormatError, match="1 scores with 2 classes"):
+    with pytest.raises(NonFiniteError):
+        rates_at([float("inf")], [True], thresholds=[0.5])
+    with pytest.raises(FormatError, match=r"scores of \(1,\) with classes of \(2,\)"):
         roc([0.5], [True, False])
-    with pytest.raises(FormatError, match="runs with the same classes"):
-        over_runs([])
+    with pytest.raises(FormatError, match=r"scores of \(1,\) with classes of \(2,\)"):
+        rates_at([0.5], [True, False], thresholds=[0.5])

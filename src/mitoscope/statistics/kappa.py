@@ -1,4 +1,4 @@
-"""Chance-corrected agreement: Cohen's and Fleiss' kappa, Krippendorff's alpha, confusion of two raters.
+"""Chance-corrected agreement: Cohen's and Fleiss' kappa, Krippendorff's alpha.
 
 Each measure is a function of sums over cells. ``*_parts`` gives what each cell adds to the sums, ``*_of`` the
 measure of sums of any leading shape, so that a thousand bootstrap resamples are one matrix product. A measure
@@ -41,12 +41,6 @@ def confusion_parts(first: Labels, second: Labels, classes: int) -> Floats:
     return parts
 
 
-def confusion(first: Labels, second: Labels, classes: int) -> Labels:
-    """Return how often two raters gave each pair of labels, shape (k, k): rows the first's."""
-    counts = confusion_parts(first, second, classes).sum(axis=0)
-    return np.asarray(counts, dtype=np.int64).reshape(classes, classes)
-
-
 def cohen_of(sums: Floats) -> Floats:
     """Return Cohen's kappa (Cohen 1960) of confusion tables, shape (..., k * k): (p_o - p_e) / (1 - p_e)."""
     classes = int(np.sqrt(sums.shape[-1]))
@@ -55,11 +49,6 @@ def cohen_of(sums: Floats) -> Floats:
     observed = _ratio(np.trace(table, axis1=-2, axis2=-1), total)
     expected = _ratio((table.sum(axis=-2) * table.sum(axis=-1)).sum(axis=-1), total**2)
     return _ratio(observed - expected, 1 - expected)
-
-
-def cohen_kappa(first: Labels, second: Labels, classes: int) -> float:
-    """Return Cohen's kappa of two raters' labels, each of shape (n,)."""
-    return float(cohen_of(confusion_parts(first, second, classes).sum(axis=0)))
 
 
 def fleiss_parts(counts: Labels, raters: int) -> Floats:
@@ -85,11 +74,6 @@ def fleiss_of(sums: Floats, raters: int) -> Floats:
     return _ratio(observed - expected, 1 - expected)
 
 
-def fleiss_kappa(counts: Labels, raters: int) -> float:
-    """Return Fleiss' kappa of the cells that have so many labels; counts of shape (n, k)."""
-    return float(fleiss_of(fleiss_parts(counts, raters).sum(axis=0), raters))
-
-
 def alpha_parts(counts: Labels) -> Floats:
     """Return what each cell adds for Krippendorff's alpha, shape (n, 1 + k): its disagreement, its labels.
 
@@ -111,8 +95,3 @@ def alpha_of(sums: Floats) -> Floats:
     total = labels.sum(axis=-1)
     expected = _ratio(total**2 - (labels**2).sum(axis=-1), total - 1)
     return 1 - _ratio(disagreement, expected)
-
-
-def krippendorff_alpha(counts: Labels) -> float:
-    """Return Krippendorff's alpha of counts of labels, shape (n, k)."""
-    return float(alpha_of(alpha_parts(counts).sum(axis=0)))

@@ -3,8 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mitoscope.evaluate import Interval, Score, bootstrap
-from mitoscope.evaluate.interval import Intervals
+from mitoscope.statistics import Interval, Intervals, Score, bootstrap, draw_rows, draw_sums, draw_times
 
 SCORES = st.lists(
     st.builds(Score, st.integers(0, 20), st.integers(0, 20), st.integers(0, 20)), min_size=2, max_size=12
@@ -61,3 +60,20 @@ def test_one_case_or_nothing_defined_has_no_interval() -> None:
     assert bootstrap([Score(1, 1, 1)]) == Intervals(None, None, None)
     assert bootstrap([Score(), Score()]) == Intervals(None, None, None)
     assert bootstrap([Score(fp=1), Score(fp=2)]).recall is None
+
+
+def test_one_seed_draws_the_same_cases_for_every_measure() -> None:
+    scores = [Score(n, 7 - n, n % 2) for n in range(7)]
+    times = np.concatenate(list(draw_times(7, repeats=40, seed=3)))
+    assert (times.sum(axis=1) == 7).all()
+    rows = list(draw_rows([str(n) for n in range(7)], repeats=40, seed=3))
+    assert [np.bincount(drawn, minlength=7).tolist() for drawn in rows] == times.tolist()
+    counts = np.array([(score.tp, score.fp, score.fn) for score in scores], dtype=float)
+    assert draw_sums(counts, repeats=40, seed=3).tolist() == (times @ counts).tolist()
+
+
+def test_rows_of_a_case_are_drawn_together() -> None:
+    for drawn in draw_rows(["b", "a", "b", "c"], repeats=20):
+        assert np.count_nonzero(drawn == 0) == np.count_nonzero(drawn == 2)
+    assert list(draw_rows(["a", "a"], repeats=20)) == []
+    assert list(draw_rows([], repeats=20)) == []

@@ -1,16 +1,16 @@
+import numpy as np
 import pytest
 
-from mitoscope.evaluate import Score
-from mitoscope.evaluate.averages import Average, mean_score, micro, sum_by
+from mitoscope.statistics import Average, MeanScore, Score, place_of_best_f1, sum_by
 
 SCORES = {"a": Score(8, 2, 0), "b": Score(0, 0, 4), "c": Score(), "d": Score(1, 0, 1)}
 
 
 def test_micro_pools_and_macro_averages() -> None:
-    assert micro(SCORES.values()) == Score(9, 2, 5)
-    mean = mean_score(SCORES.values())
+    assert Score.total(SCORES.values()) == Score(9, 2, 5)
+    mean = MeanScore.of(SCORES.values())
     assert mean.f1.mean == pytest.approx((16 / 18 + 0 + 2 / 3) / 3)
-    assert mean.f1.mean != pytest.approx(micro(SCORES.values()).f1)
+    assert mean.f1.mean != pytest.approx(Score.total(SCORES.values()).f1)
     assert (mean.f1.n, mean.f1.undefined) == (3, 1)
     assert (mean.precision.n, mean.precision.undefined) == (2, 2)
 
@@ -29,4 +29,10 @@ def test_the_standard_deviation_is_that_of_a_sample() -> None:
 def test_groups_add_up() -> None:
     groups = sum_by(SCORES, {"a": "x", "b": "y", "c": "x", "d": "y"})
     assert groups == {"x": Score(8, 2, 0), "y": Score(1, 0, 5)}
-    assert micro(groups.values()) == micro(SCORES.values())
+    assert Score.total(groups.values()) == Score.total(SCORES.values())
+
+
+def test_of_equal_f1_the_middle_one_is_taken() -> None:
+    counts = np.array([[1, 3, 0], [2, 0, 0], [2, 0, 0], [2, 0, 0], [0, 0, 2]])
+    assert place_of_best_f1(counts) == 2
+    assert place_of_best_f1(np.zeros((3, 3), dtype=np.int64)) == 1  # 0/0 everywhere: all are equal

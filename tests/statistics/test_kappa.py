@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from mitoscope.curation.kappa import cohen_kappa, confusion, fleiss_kappa, krippendorff_alpha
+from mitoscope.statistics import alpha_of, alpha_parts, cohen_of, confusion_parts, fleiss_of, fleiss_parts
 
 # Fleiss 1971, the example as it stands in textbooks: 10 cases, 14 raters, 5 classes; kappa = 0.210.
 FLEISS = np.array(
@@ -39,6 +39,18 @@ KRIPPENDORFF = np.array(
 )
 
 
+def cohen_kappa(first: np.ndarray, second: np.ndarray, classes: int) -> float:
+    return float(cohen_of(confusion_parts(first, second, classes).sum(axis=0)))
+
+
+def fleiss_kappa(counts: np.ndarray, raters: int) -> float:
+    return float(fleiss_of(fleiss_parts(counts, raters).sum(axis=0), raters))
+
+
+def krippendorff_alpha(counts: np.ndarray) -> float:
+    return float(alpha_of(alpha_parts(counts).sum(axis=0)))
+
+
 def counts_of(labels: np.ndarray, classes: int) -> np.ndarray:
     return np.stack([(labels == one).sum(axis=1) for one in range(classes)], axis=1)
 
@@ -53,7 +65,7 @@ def test_alpha_on_the_published_example() -> None:
 
 def test_confusion_has_the_first_rater_in_rows() -> None:
     first, second = np.array([0, 0, 1, -1, 1]), np.array([0, 1, 1, 1, -1])
-    assert confusion(first, second, 2).tolist() == [[1, 1], [0, 1]]
+    assert confusion_parts(first, second, 2).sum(axis=0).tolist() == [1, 1, 0, 1]
 
 
 two_raters = st.integers(1, 40).flatmap(

@@ -1,4 +1,4 @@
-"""Classification of cells: confusion matrix, accuracy, precision and recall of each class, ROC."""
+"""Classification of cells and tiles: confusion matrix, rates at thresholds, ROC."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mitoscope.errors import FormatError, NonFiniteError
-from mitoscope.evaluate.averages import Average
-from mitoscope.evaluate.score import Score
+from mitoscope.statistics.rates import Score, divide
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +53,7 @@ class ConfusionMatrix:
             raise FormatError(f"unknown class {unknown[0]!r}", where="classes", mend=f"one of: {names}")
         index = {name: place for place, name in enumerate(names)}
         counts = np.zeros((len(names), len(names)), np.int64)
-        np.add.at(counts, ([index[one] for one in true], [index[one] for one in predicted]), 1)
+        np.add.at(counts, ([index[name] for name in true], [index[name] for name in predicted]), 1)
         return cls(names, counts)
 
     def __add__(self, other: ConfusionMatrix) -> ConfusionMatrix:
@@ -67,15 +66,6 @@ class ConfusionMatrix:
         """Share of the cells whose class is right; None without any."""
         total = int(self.counts.sum())
         return int(np.trace(self.counts)) / total if total else None
-
-    @property
-    def kappa(self) -> float | None:
-        """Cohen's kappa; None where chance alone agrees on all."""
-        total = int(self.counts.sum())
-        if not total:
-            return None
-        expected = float(self.counts.sum(axis=0) @ self.counts.sum(axis=1)) / total**2
-        return None if expected == 1 else (int(np.trace(self.counts)) / total - expected) / (1 - expected)
 
     def one_against_all(self, label: str) -> Score:
         """Return TP, FP and FN of one class; precision, recall and F1 follow."""
@@ -122,11 +112,7 @@ def roc(scores: ArrayLike, positive: ArrayLike) -> Roc | None:
     NonFiniteError
         If a score is NaN or infinite.
     """
-    score, truth = np.asarray(scores, np.float64).reshape(-1), np.asarray(positive, np.bool_).reshape(-1)
-    if len(score) != len(truth):
-        raise FormatError(f"{len(score)} scores with {len(truth)} classes", where="classes")
-    if not np.isfinite(score).all():
-        raise NonFiniteError("NaN or infinity among the scores", where="classes")
+    score, truth = _checked(scores, positive)
     positives, negatives = int(truth.sum()), int((~truth).sum())
     if not positives or not negatives:
         return None
@@ -146,30 +132,86 @@ def roc_auc(scores: ArrayLike, positive: ArrayLike) -> float | None:
     return None if curve is None else curve.auc
 
 
-@dataclass(frozen=True, slots=True)
-class RunSummary:
-    """Precision and recall of each class and accuracy, mean ± sd over runs (CCMCT Table 3, CMC Table 2)."""
+@dataclass(frozen=True, eq=False)
+class ThresholdRates:
+    """Outcomes of cells or tiles at thresholds; 0/0 is NaN.
 
-    accuracy: Average
-    precision: dict[str, Average]
-    recall: dict[str, Average]
-    f1: dict[str, Average]
+    Attributes
+    ----------
+    threshold : ndarray, shape (t,)
+        Scores strictly above it are positive.
+    tp, fp, fn, tn : ndarray of int64, shape (t,)
+        How many there are of each kind.
+    """
+
+    threshold: NDArray[np.float64]
+    tp: NDArray[np.int64]
+    fp: NDArray[np.int64]
+    fn: NDArray[np.int64]
+    tn: NDArray[np.int64]
+
+    @property
+    def recall(self) -> NDArray[np.float64]:
+        """Share of what is positive in truth that scores above: the true positive rate, shape (t,)."""
+        return divide(self.tp, self.tp + self.fn)
+
+    @property
+    def false_positive_rate(self) -> NDArray[np.float64]:
+        """Share of what is negative in truth that scores above, shape (t,)."""
+        return divide(self.fp, self.fp + self.tn)
+
+    @property
+    def precision(self) -> NDArray[np.float64]:
+        """Share of what scores above that is positive in truth, shape (t,)."""
+        return divide(self.tp, self.tp + self.fp)
+
+    @property
+    def f1(self) -> NDArray[np.float64]:
+        """2 TP / (2 TP + FP + FN), shape (t,)."""
+        return divide(2 * self.tp, 2 * self.tp + self.fp + self.fn)
+
+    @property
+    def accuracy(self) -> NDArray[np.float64]:
+        """Share of all that is told right, shape (t,)."""
+        return divide(self.tp + self.tn, self.tp + self.fp + self.fn + self.tn)
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """TP, FP and FN at each threshold, shape (t, 3)."""
+        return np.column_stack([self.tp, self.fp, self.fn])
 
 
-def over_runs(runs: Sequence[ConfusionMatrix]) -> RunSummary:
-    """Summarise the confusion matrices of several runs of one experiment.
+def rates_at(scores: ArrayLike, positive: ArrayLike, *, thresholds: ArrayLike) -> ThresholdRates:
+    """Return what thresholds make of scores.
+
+    Parameters
+    ----------
+    scores : array_like
+        Of a classifier, a regressor, or the highest score of the detections in a tile.
+    positive : array_like of bool, of the same shape
+        The truth.
+    thresholds : array_like, shape (t,)
+        Scores strictly above count.
 
     Raises
     ------
     FormatError
-        If there is no run or the classes differ.
+        If the shapes differ.
+    NonFiniteError
+        If a score is NaN or infinite.
     """
-    if not runs or any(run.labels != runs[0].labels for run in runs):
-        raise FormatError("runs with the same classes expected", where="classes")
-    scores = {label: [run.one_against_all(label) for run in runs] for label in runs[0].labels}
-    return RunSummary(
-        accuracy=Average.of(run.accuracy for run in runs),
-        precision={label: Average.of(one.precision for one in each) for label, each in scores.items()},
-        recall={label: Average.of(one.recall for one in each) for label, each in scores.items()},
-        f1={label: Average.of(one.f1 for one in each) for label, each in scores.items()},
-    )
+    score, truth = _checked(scores, positive)
+    cut = np.asarray(thresholds, np.float64).reshape(-1)
+    of_true, of_false = np.sort(score[truth]), np.sort(score[~truth])
+    tp = len(of_true) - np.searchsorted(of_true, cut, side="right")
+    fp = len(of_false) - np.searchsorted(of_false, cut, side="right")
+    return ThresholdRates(cut, tp, fp, len(of_true) - tp, len(of_false) - fp)
+
+
+def _checked(scores: ArrayLike, positive: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    score, truth = np.asarray(scores, np.float64), np.asarray(positive, np.bool_)
+    if score.shape != truth.shape:
+        raise FormatError(f"scores of {score.shape} with classes of {truth.shape}", where="classes")
+    if not np.isfinite(score).all():
+        raise NonFiniteError("NaN or infinity among the scores", where="classes")
+    return score.reshape(-1), truth.reshape(-1)

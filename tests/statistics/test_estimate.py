@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from mitoscope.curation.bootstrap import estimate
+from mitoscope.statistics import estimate
 
 
 def rate(sums: np.ndarray) -> np.ndarray:
@@ -30,7 +30,7 @@ def test_the_same_seed_gives_the_same_interval() -> None:
 
 def test_the_interval_is_that_of_drawing_cases_one_by_one() -> None:
     parts, case = clustered()
-    found = estimate(parts, case, rate, resamples=4000)
+    found = estimate(parts, case, rate, repeats=4000)
     rng = np.random.default_rng(1)
     of_case = [parts[case == one].sum(axis=0) for one in np.unique(case)]
     drawn = [rate(np.sum([of_case[one] for one in rng.integers(0, 30, 30)], axis=0)) for _ in range(4000)]
