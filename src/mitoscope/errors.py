@@ -26,7 +26,12 @@
     │   │   ├── StoreVersionError       written by a newer mitoscope
     │   │   ├── StoreBusyError          another process kept it locked for too long
     │   │   ├── VersionError            no such version, or one whose slides have changed
+    │   │   ├── NotFoundError           no cell, round, region, result … of that id
+    │   │   ├── ForbiddenError          not for this rater to see or to do
+    │   │   │   ├── BlindedError        would tell a rater who reads blinded what others said
+    │   │   │   └── RoundClosedError    work in a round that is closed
     │   │   └── ConflictError           an action on a cell that has changed since it was read
+    │   │       └── KeyReusedError      the key of a request that was used for another one
     │   ├── LedgerMismatchError         resuming with another slide, bundle or configuration
     │   ├── TrainingDataError           a class missing, no field large enough
     │   │   └── LeakError               a case or the same pixels on both sides of a split
@@ -177,6 +182,26 @@ class VersionError(StoreError):
 
 class ConflictError(StoreError):
     """An action on a cell that has changed since it was read (promise 9)."""
+
+
+class KeyReusedError(ConflictError):
+    """The key of a request that was used for another one."""
+
+
+class NotFoundError(StoreError):
+    """Nothing of that id is in the annotation store, or nothing that this rater may know of."""
+
+
+class ForbiddenError(StoreError):
+    """Not for this rater to see or to do."""
+
+
+class BlindedError(ForbiddenError):
+    """Would tell a rater who is reading blinded what others said (promise 10)."""
+
+
+class RoundClosedError(ForbiddenError):
+    """Work in a round that is closed."""
 
 
 class LedgerMismatchError(InputError):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from mitoscope.store import Acknowledgement, Geometry, Store, queue
-from mitoscope.store.actions import Action, last_visible, record
+from mitoscope.store.actions import Action, record
 from mitoscope.store.queue import Progress
+from mitoscope.store.sight import last_visible
 
 
 class Session:
@@ -98,7 +99,7 @@ class Session:
         )
 
     def last_visible(self, cell_id: int) -> int:
-        """Return the last event of a cell that the rater sees; see :mod:`mitoscope.store.actions`."""
+        """Return the last event of a cell that the rater sees; see :mod:`mitoscope.store.sight`."""
         with self._store.reading() as connection:
             return last_visible(connection, cell_id, rater_id=self.rater_id, round_id=self.round_id)
 

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mitoscope.errors import ConflictError, FormatError, StoreError
+from mitoscope.errors import ConflictError, FormatError, KeyReusedError, NotFoundError, StoreError
 from mitoscope.geometry import SizePx
 from mitoscope.store import projection
 from mitoscope.store.encoding import attributes_text, vertices_blob
 from mitoscope.store.kinds import Shape
+from mitoscope.store.sight import last_visible
 
 ENTERED_BY = "mitoscope.entered_by"
 """Attribute of an event: who was at the keyboard."""
@@ -98,7 +99,7 @@ class Action:
     key : str, optional
         Chosen by the client, one for each action: a request that is repeated is done once.
     expected : int, optional
-        The last event of the cell that the client has seen (see :func:`last_visible`).
+        The last event of the cell that the client has seen (see :func:`mitoscope.store.sight.last_visible`).
     entered_by : str, optional
         Who was at the keyboard, where the rater is several with one voice.
     """
@@ -132,9 +133,11 @@ def record(connection: sqlite3.Connection, action: Action, *, slide_id: int | No
     ------
     ConflictError
         If the cell has changed since the client saw it, is deleted (or not, for ``restore``), or the key
-        was used for another action.
+        was used for another action (:class:`~mitoscope.errors.KeyReusedError`).
+    NotFoundError
+        If there is no such cell.
     StoreError
-        If there is no such cell, rater, round, label or slide.
+        If there is no such rater, round, label or slide.
     FormatError
         If the geometry is not on the slide, or the score not in [0, 1].
     """
@@ -155,21 +158,6 @@ def record(connection: sqlite3.Connection, action: Action, *, slide_id: int | No
     return Acknowledgement(seq, action.cell_id)
 
 
-def last_visible(connection: sqlite3.Connection, cell_id: int, *, rater_id: int, round_id: int) -> int:
-    """Return the last event of a cell that a rater sees in a round.
-
-    In a blinded round these are changes of the cell itself and the rater's own labels in this round: the
-    number gives nothing away about the labels of others (promise 10). In an open round all events count.
-    """
-    (seq,) = connection.execute(
-        "SELECT ifnull(max(seq), 0) FROM event AS e WHERE cell_id = ? AND (kind <> 'label' "
-        "OR (rater_id = ? AND round_id = ?) "
-        "OR NOT (SELECT is_blinded FROM round WHERE id = ?))",
-        (cell_id, rater_id, round_id, round_id),
-    ).fetchone()
-    return int(seq)
-
-
 def _repeated(connection: sqlite3.Connection, action: Action) -> Acknowledgement | None:
     if action.key is None:
         return None
@@ -181,7 +169,7 @@ def _repeated(connection: sqlite3.Connection, action: Action) -> Acknowledgement
     seq, cell_id, *rest = row
     same_cell = action.kind == "create" or cell_id == action.cell_id
     if not same_cell or rest != [action.kind, action.rater_id, action.round_id, action.label_id]:
-        raise ConflictError(
+        raise KeyReusedError(
             "this key was used for another action", where=f"key {action.key!r}", mend="choose a new key"
         )
     return Acknowledgement(seq, cell_id, is_repeated=True)
@@ -204,14 +192,12 @@ def _check_cell(connection: sqlite3.Connection, action: Action) -> None:
         "SELECT slide_id, is_deleted FROM cell WHERE id = ?", (action.cell_id,)
     ).fetchone()
     if row is None:
-        raise StoreError("no such cell", where=where)
+        raise NotFoundError("no such cell", where=where)
     if action.expected is not None:
         seen = last_visible(connection, action.cell_id, rater_id=action.rater_id, round_id=action.round_id)
         if seen != action.expected:
             raise ConflictError(
-                f"changed since it was read (event {seen}, expected {action.expected})",
-                where=where,
-                mend="read it again and repeat the action",
+                "has changed since it was read", where=where, mend="look at it again and repeat the action"
             )
     if bool(row[1]) != (action.kind == "restore"):
         state = "deleted" if row[1] else "not deleted"

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mitoscope.errors import StoreError
+from mitoscope.errors import NotFoundError, StoreError
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def read_board(connection: sqlite3.Connection, board_id: int) -> Board:
 
     Raises
     ------
-    StoreError
+    NotFoundError
         If there is none of that id.
     """
     row = connection.execute(
@@ -76,7 +76,7 @@ def read_board(connection: sqlite3.Connection, board_id: int) -> Board:
         (board_id,),
     ).fetchone()
     if row is None:
-        raise StoreError("no such board", mend="read the rounds again")
+        raise NotFoundError("there is no such board", mend="read the rounds again")
     return Board(*row)
 
 

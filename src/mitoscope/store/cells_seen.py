@@ -13,10 +13,17 @@ from numpy.typing import NDArray
 from mitoscope.geometry import BoxPx0
 from mitoscope.store.encoding import well_formed
 from mitoscope.store.kinds import Shape
-from mitoscope.store.sight import OWN, PENDING, VISIBLE, Sight
+from mitoscope.store.sight import (
+    LAST_VISIBLE_BLINDED,
+    LAST_VISIBLE_OPEN,
+    OWN,
+    PENDING,
+    VISIBLE,
+    Sight,
+)
 
 _CELLS_SQL = """
-SELECT c.id, c.shape, c.x_min_px0, c.y_min_px0, c.x_max_px0, c.y_max_px0, c.is_deleted,
+SELECT c.id, c.public_id, c.shape, c.x_min_px0, c.y_min_px0, c.x_max_px0, c.y_max_px0, c.is_deleted,
        ifnull(n.label_id, 0) AS label, {pending} AS pending, ifnull({seen}, 0) AS seen
 FROM cell AS c
 LEFT JOIN label_now AS n ON (n.cell_id, n.rater_id, n.round_id) = (c.id, :speaker, :round)
@@ -28,6 +35,7 @@ _BOUNDS = ("x_min_px0", "y_min_px0", "x_max_px0", "y_max_px0")
 _CELL_ROW = np.dtype(
     [
         ("id", np.int64),
+        ("public_id", np.int64),
         ("shape", np.int64),
         *((name, np.float64) for name in _BOUNDS),
         ("is_deleted", np.bool_),
@@ -36,12 +44,6 @@ _CELL_ROW = np.dtype(
         ("seen", np.int64),
     ]
 )
-# The last visible event of a cell; of the rater's own labels the table of present labels knows the last.
-_SEEN_OPEN = "(SELECT max(e.seq) FROM event AS e WHERE e.cell_id = c.id)"
-_SEEN_BLINDED = """
-max(ifnull(n.last_seq, 0),
-    (SELECT ifnull(max(e.seq), 0) FROM event AS e WHERE e.cell_id = c.id AND e.kind <> 'label'))
-"""
 _IN_BOX = """
 c.id IN (SELECT i.cell_id FROM cell_index AS i WHERE i.slide_min <= :slide AND i.slide_max >= :slide
          AND i.x_max >= :x AND i.x_min <= :right AND i.y_max >= :y AND i.y_min <= :bottom)
@@ -72,8 +74,9 @@ class SeenCells:
 
     Parameters
     ----------
-    cell_id, shape, label_id, rater_id, seen : ndarray of int64, shape (n,)
-        Ids, shapes, the label shown (0: none) and whose it is (0: nobody's), and the last visible event.
+    cell_id, public_id, shape, label_id, rater_id, seen : ndarray of int64, shape (n,)
+        Ids, ids by which cells are known outside, shapes, the label shown (0: none) and whose it is (0:
+        nobody's), and the last visible event.
     bounds_px0 : ndarray of float64, shape (n, 4)
         x_min, y_min, x_max, y_max; both corners the centre in a blinded round.
     is_mine : ndarray of bool, shape (n,)
@@ -81,7 +84,7 @@ class SeenCells:
     score : ndarray of float64, shape (n,)
         A model's; NaN where there is none or it is not shown.
     deleted : tuple of int
-        Cells that are gone since the version asked for.
+        Public ids of cells that are gone since the version asked for.
     version : int
         The state that this is: ask for what has changed since.
     is_complete : bool
@@ -89,6 +92,7 @@ class SeenCells:
     """
 
     cell_id: NDArray[np.int64]
+    public_id: NDArray[np.int64]
     shape: NDArray[np.int64]
     label_id: NDArray[np.int64]
     rater_id: NDArray[np.int64]
@@ -136,7 +140,7 @@ def cells_seen(
         values |= {"x": box.x, "y": box.y, "right": box.right, "bottom": box.bottom}
         where.append(_IN_BOX)
     pending = PENDING if sight.pending else "0"
-    last = _SEEN_BLINDED if sight.is_blinded else _SEEN_OPEN
+    last = LAST_VISIBLE_BLINDED if sight.is_blinded else LAST_VISIBLE_OPEN
     sql = _CELLS_SQL.format(where=" AND ".join(where), pending=pending, seen=last)
     (version,) = connection.execute("SELECT ifnull(max(seq), 0) FROM event").fetchone()
     found = connection.execute(sql, values).fetchall()
@@ -148,7 +152,7 @@ def cells_seen(
         sight,
         values,
         rows[~gone],
-        deleted=tuple(rows["id"][gone].tolist()),
+        deleted=tuple(rows["public_id"][gone].tolist()),
         version=version,
         is_complete=is_complete,
     )
@@ -187,6 +191,7 @@ def _columns(
         _show_spoken(spoken, cell, label, rater, hidden=is_mine | rows["is_pending"])
     return SeenCells(
         cell_id=cell,
+        public_id=rows["public_id"],
         shape=shape,
         label_id=label,
         rater_id=rater,

@@ -238,6 +238,8 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
                 continue  # another process was first
             for statement in statements(migration.script):
                 connection.execute(statement)
+            if migration.fill is not None:
+                migration.fill(connection)
             connection.execute(
                 "INSERT INTO migration (version, name, applied_s) VALUES (?, ?, ?)",
                 (number, migration.name, time.time()),

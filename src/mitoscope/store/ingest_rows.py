@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 from mitoscope.store import tally
 from mitoscope.store.columns import Cells
 from mitoscope.store.encoding import attributes_text, null_where_nan, vertices_blob
+from mitoscope.store.public_ids import draw_public_ids
 from mitoscope.store.records import Study
 
 Ids = NDArray[np.int64]
 
 _CELL_SQL = """
 INSERT INTO cell (id, slide_id, shape, x_min_px0, y_min_px0, x_max_px0, y_max_px0, z, is_deleted, shuffle,
-                  guid, external_id, vertices_px0, attributes)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                  public_id, guid, external_id, vertices_px0, attributes)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _CREATE_SQL = """
 INSERT INTO event (seq, kind, cell_id, time_s, shape, x_min_px0, y_min_px0, x_max_px0, y_max_px0,
@@ -62,6 +63,7 @@ def add_cells(connection: sqlite3.Connection, cells: Cells, slide_ids: Ids) -> I
             cells.z.tolist(),
             cells.deleted.astype(np.int64).tolist(),
             shuffle.tolist(),
+            draw_public_ids(connection, n),
             cells.guid.tolist(),
             cells.external_id.tolist(),
             [vertices_blob(cells.vertices_px0.get(row)) for row in range(n)],

@@ -6,7 +6,7 @@ import sqlite3
 import time
 from dataclasses import dataclass
 
-from mitoscope.errors import StoreError
+from mitoscope.errors import NotFoundError
 from mitoscope.geometry import BoxPx0
 
 
@@ -39,12 +39,12 @@ def read_interest(connection: sqlite3.Connection, id_: int) -> Interest:
 
     Raises
     ------
-    StoreError
+    NotFoundError
         If there is none of that id.
     """
     row = connection.execute(f"{_SQL} WHERE id = ? AND is_deleted = 0", (id_,)).fetchone()
     if row is None:
-        raise StoreError("no such region of interest", mend="read the list again")
+        raise NotFoundError("there is no such region of interest", mend="read the list again")
     return _interest(row)
 
 
@@ -65,7 +65,7 @@ def remove_interest(connection: sqlite3.Connection, id_: int) -> None:
 
     Raises
     ------
-    StoreError
+    NotFoundError
         If there is none of that id.
     """
     read_interest(connection, id_)

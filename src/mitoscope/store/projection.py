@@ -10,11 +10,13 @@ import numpy as np
 
 from mitoscope.store import tally
 from mitoscope.store.ingest_rows import study_seed
+from mitoscope.store.public_ids import draw_public_ids
 from mitoscope.store.schema import EVERY_CELL
 
 _INSERT_CELL_SQL = """
-INSERT INTO cell (id, slide_id, shuffle, shape, x_min_px0, y_min_px0, x_max_px0, y_max_px0, vertices_px0)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO cell (id, slide_id, shuffle, public_id, shape, x_min_px0, y_min_px0, x_max_px0, y_max_px0,
+                  vertices_px0)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _INDEX_SQL = """
 INSERT INTO cell_index (cell_id, x_min, x_max, y_min, y_max, slide_min, slide_max)
@@ -35,7 +37,8 @@ def create_cell(connection: sqlite3.Connection, slide_id: int, geometry: Sequenc
     """Write a new cell and return its id; its creation event comes after it, which refers to it."""
     (cell_id,) = connection.execute("SELECT ifnull(max(id), 0) + 1 FROM cell").fetchone()
     shuffle = int(tally.shuffles(np.array([cell_id]), study_seed(connection))[0])
-    connection.execute(_INSERT_CELL_SQL, (cell_id, slide_id, shuffle, *geometry))
+    (public_id,) = draw_public_ids(connection, 1)
+    connection.execute(_INSERT_CELL_SQL, (cell_id, slide_id, shuffle, public_id, *geometry))
     return int(cell_id)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.errors import ConflictError, StoreError
+from mitoscope.errors import ConflictError, NotFoundError
 from mitoscope.geometry import Mpp, SizePx
 from mitoscope.store.area import tumour_area_mm2
 from mitoscope.store.encoding import vertices_blob, vertices_from, well_formed
@@ -72,12 +72,12 @@ def read_region(connection: sqlite3.Connection, region_id: int) -> DrawnRegion:
 
     Raises
     ------
-    StoreError
+    NotFoundError
         If there is none of that id.
     """
     row = connection.execute(f"{_REGION_SQL} WHERE r.id = ?", (region_id,)).fetchone()
     if row is None:
-        raise StoreError("no such region", where="region", mend="read the regions again")
+        raise NotFoundError("there is no such region", mend="read the regions again")
     return _drawn(row)
 
 
@@ -139,7 +139,7 @@ def restore_region(connection: sqlite3.Connection, region_id: int, rater_id: int
     ------
     ConflictError
         If the region is there.
-    StoreError
+    NotFoundError
         If there never was one of that id.
     """
     row = connection.execute(
@@ -148,7 +148,7 @@ def restore_region(connection: sqlite3.Connection, region_id: int, rater_id: int
         (region_id,),
     ).fetchone()
     if row is None:
-        raise StoreError("no such region", where="region", mend="read the regions again")
+        raise NotFoundError("there is no such region", mend="read the regions again")
     if connection.execute("SELECT 1 FROM region WHERE id = ?", (region_id,)).fetchone() is not None:
         raise ConflictError("is not deleted", where="region", mend="read the regions again")
     region = _drawn(row)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from mitoscope.errors import ConflictError
+from mitoscope.errors import KeyReusedError
 
 Answer = dict[str, Any]
 
@@ -33,7 +33,7 @@ def once(
 
     Raises
     ------
-    ConflictError
+    KeyReusedError
         If the key was used for another request.
     """
     row = connection.execute("SELECT rater_id, what, answer FROM request WHERE key = ?", (key,)).fetchone()
@@ -45,6 +45,6 @@ def once(
         )
         return answer | {"is_repeated": False}
     if row[:2] != (rater_id, what):
-        raise ConflictError("this key was used for another action", where="key", mend="choose a new key")
+        raise KeyReusedError("this key was used for another action", where="key", mend="choose a new key")
     known: Answer = json.loads(row[2])
     return known | {"is_repeated": True}

@@ -7,8 +7,11 @@ tallies are projections of the events, written in the same transaction and check
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from mitoscope.store.public_ids import fill_public_ids
 from mitoscope.store.work_schema import WORK_SCRIPT
 
 APPLICATION_ID = 0x6D69746F
@@ -310,12 +313,30 @@ BEGIN SELECT RAISE (ABORT, 'events are append-only'); END;
 """
 
 
+# By which the browser knows a cell (public_ids).
+_PUBLIC_IDS = """
+ALTER TABLE cell ADD COLUMN public_id INTEGER;
+CREATE UNIQUE INDEX cell_by_public_id ON cell (public_id);
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One step of the schema; its version is its place in the list, from 1."""
+    """One step of the schema; its version is its place in the list, from 1.
+
+    Parameters
+    ----------
+    name : str
+        What it brings.
+    script : str
+        Its statements.
+    fill : callable, optional
+        What it does to the rows that are there, in the same transaction.
+    """
 
     name: str
     script: str
+    fill: Callable[[sqlite3.Connection], None] | None = None
 
 
 MIGRATIONS: tuple[Migration, ...] = (
@@ -323,6 +344,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration("manifests of versions", _MANIFESTS),
     Migration("work in the browser", WORK_SCRIPT),
     Migration("regions of interest", _REGION_KINDS),
+    Migration("random public ids of cells", _PUBLIC_IDS, fill_public_ids),
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)

@@ -1,15 +1,12 @@
-"""What a study remembers by name: the key of its opaque ids, its policy, where its slides lie."""
+"""What a study remembers by name: the key of its tokens, its policy, where its slides lie."""
 
 from __future__ import annotations
 
 import json
-import secrets
 import sqlite3
 from typing import Any
 
 from mitoscope.errors import StoreDamagedError
-
-_KEY_BYTES = 32
 
 
 def read_setting(connection: sqlite3.Connection, name: str, default: Any = None) -> Any:
@@ -36,12 +33,3 @@ def write_setting(connection: sqlite3.Connection, name: str, value: Any) -> None
         "ON CONFLICT DO UPDATE SET content = excluded.content",
         (name, json.dumps(value, ensure_ascii=False, allow_nan=False)),
     )
-
-
-def secret_key(connection: sqlite3.Connection) -> bytes:
-    """Return the secret of the study, made when first asked for; inside of a transaction that writes."""
-    known = read_setting(connection, "secret")
-    if known is None:
-        known = secrets.token_hex(_KEY_BYTES)
-        write_setting(connection, "secret", known)
-    return bytes.fromhex(known)

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from mitoscope.errors import StoreError
+from mitoscope.errors import NotFoundError
 from mitoscope.store.encoding import attributes_from, well_formed
 
 
@@ -54,12 +54,12 @@ def read_signed(connection: sqlite3.Connection, id_: int) -> SignedResult:
 
     Raises
     ------
-    StoreError
+    NotFoundError
         If there is none of that id.
     """
     row = connection.execute(f"{_SQL} WHERE s.id = ?", (id_,)).fetchone()
     if row is None:
-        raise StoreError("no such result", mend="read the list again")
+        raise NotFoundError("there is no such result", mend="read the list again")
     return _signed(row)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from mitoscope.errors import StoreError
+from mitoscope.errors import NotFoundError
 from mitoscope.store.encoding import well_formed
 from mitoscope.store.tally import shuffles
 
@@ -76,13 +76,13 @@ def read_tile(connection: sqlite3.Connection, round_id: int, tile_id: int) -> Ta
 
     Raises
     ------
-    StoreError
+    NotFoundError
         If there is none of that id in the round.
     """
     sql = f"{_TILE_SQL} WHERE (id, round_id) = (?, ?)"
     row = connection.execute(sql, (tile_id, round_id)).fetchone()
     if row is None:
-        raise StoreError("no such tile", mend="ask for the next tile")
+        raise NotFoundError("there is no such tile", mend="ask for the next tile")
     return _tile(row)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from mitoscope.errors import StoreError
+from mitoscope.errors import NotFoundError
 from mitoscope.store.encoding import well_formed
 from mitoscope.store.kinds import RoundKind
 
@@ -85,12 +85,12 @@ def read_round_row(connection: sqlite3.Connection, round_id: int) -> RoundRow:
 
     Raises
     ------
-    StoreError
+    NotFoundError
         If there is no such round.
     """
     row = connection.execute(f"{_ROUNDS_SQL} WHERE r.id = ?", (round_id,)).fetchone()
     if row is None:
-        raise StoreError(f"no round {round_id}", mend="open the round first")
+        raise NotFoundError(f"there is no round {round_id}", mend="open the round first")
     return _round_row(row)
 
 

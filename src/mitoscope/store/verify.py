@@ -55,6 +55,7 @@ _INVARIANTS: dict[str, str] = {
         "SELECT cell_id, rater_id, round_id, min(seq) FROM event WHERE kind = 'label' "
         "GROUP BY cell_id, rater_id, round_id",
     ),
+    "a cell has a public id": "SELECT count(*) FROM cell WHERE public_id IS NULL",
     "the index holds the live cells": _differ(
         "SELECT cell_id, CAST(slide_min AS INTEGER) FROM cell_index",
         "SELECT id, slide_id FROM cell WHERE is_deleted = 0",

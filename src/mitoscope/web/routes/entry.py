@@ -18,7 +18,6 @@ from mitoscope.store.setting import read_setting
 from mitoscope.store.terms import read_assignments, read_round_rows
 from mitoscope.store.vocabulary import read_labels, read_raters
 from mitoscope.web.answers.done import Done
-from mitoscope.web.answers.me import Me
 from mitoscope.web.answers.rounds import Round
 from mitoscope.web.bodies import Action, RoundId
 from mitoscope.web.describe import describe_round, describe_slide
@@ -39,6 +38,46 @@ _UNKNOWN = (
 )
 
 router = APIRouter()
+
+
+@exact
+class Myself(TypedDict):
+    """The rater who asks."""
+
+    id: int
+    name: str
+    kind: RaterKind
+    role: Role
+
+
+@exact
+class StudyName(TypedDict):
+    """The study, and the rule by which it tells the agreed class."""
+
+    name: str
+    uuid: str
+    policy: Policy
+
+
+@exact
+class ClassLabel(TypedDict):
+    """A class of cells; its colour is ``#rrggbb``."""
+
+    id: int
+    name: str
+    colour: str
+
+
+@exact
+class Me(TypedDict):
+    """Who I am, the study with its classes and slides, my rounds, and the number of the last event."""
+
+    rater: Myself
+    study: StudyName
+    labels: list[ClassLabel]
+    slides: list[Slide]
+    rounds: list[Round]
+    version: int
 
 
 @router.get("/", include_in_schema=False)

@@ -10,7 +10,6 @@ from mitoscope.store import Rater, RaterKind
 from mitoscope.store.access import Role, grant, renew_token, set_open
 from mitoscope.store.vocabulary import intern_raters, read_raters
 from mitoscope.web.answers.done import Done
-from mitoscope.web.answers.people import LetIn, LetInByLink, NewLink, People
 from mitoscope.web.bodies import Action, Name, RowId
 from mitoscope.web.desk import Desk, DeskHere, LeadHere, done_once
 from mitoscope.web.refusal import Refusal, invalid, no_such
@@ -23,6 +22,48 @@ SELECT r.id, r.name, r.kind, a.role, a.is_open, a.token_sha256 IS NOT NULL,
        (SELECT max(time_s) FROM event AS e WHERE e.rater_id = r.id)
 FROM rater AS r LEFT JOIN access AS a ON a.rater_id = r.id ORDER BY r.id
 """
+
+
+@exact
+class Person(TypedDict):
+    """A rater: labels given, and the last event in seconds since 1970; without a role nobody comes in."""
+
+    id: int
+    name: str
+    kind: RaterKind
+    role: Role | None
+    is_open: bool
+    has_link: bool
+    labels: int
+    last_s: float | None
+
+
+@exact
+class People(TypedDict):
+    """All raters of the study."""
+
+    raters: list[Person]
+
+
+@exact
+class LetIn(Done):
+    """The id of a rater who may come in from now on."""
+
+    id: int
+
+
+@exact
+class LetInByLink(LetIn):
+    """A rater who may come in from now on, and the link, which is shown once."""
+
+    link: str
+
+
+@exact
+class NewLink(Done):
+    """A new link; the old one no longer opens."""
+
+    link: str
 
 
 @router.get("/api/raters")

@@ -21,14 +21,6 @@ from mitoscope.store import Policy
 from mitoscope.store.setting import write_setting
 from mitoscope.store.terms import Terms, assign, read_round_row, write_terms
 from mitoscope.store.vocabulary import id_of
-from mitoscope.web.answers.reviews import (
-    Concluded,
-    NextStep,
-    ReviewOpened,
-    ReviewProgress,
-    Settled,
-    ThirdAsked,
-)
 from mitoscope.web.bodies import NAME_MAX, Action, Body, Coordinate, Id, Name, Score
 from mitoscope.web.desk import Desk, DeskHere, LeadHere, done_once
 from mitoscope.web.refusal import invalid, there_is
@@ -39,6 +31,54 @@ DETECTIONS_MAX = 200_000
 CSV_MAX_CHARACTERS = 8 << 20
 
 ReviewName = Annotated[str, PathPart(min_length=1, max_length=NAME_MAX)]
+
+
+NextStep = Literal["two experts read", "a third expert decides", "done"]
+
+@exact
+class ReviewOpened(Done):
+    """The ids of the rounds of a review, its new cells, and the detections that are no new candidate."""
+
+    rounds: list[int]
+    cells: int
+    known: int
+
+
+@exact
+class ReviewProgress(TypedDict):
+    """How far a review is; ``read`` counts the cells that each expert has read, by name."""
+
+    name: str
+    cells: int
+    read: dict[str, int]
+    waiting: int
+    disputed: int
+    undecided: int
+    next_step: NextStep
+
+
+@exact
+class ThirdAsked(Done):
+    """The id of a third expert's round, null where nothing is disputed, and how many cells are new in it."""
+
+    round: int | None
+    cells: int
+
+
+@exact
+class Concluded(Done):
+    """Cells whose agreed class was recorded now, had been before, and that have none."""
+
+    written: int
+    unchanged: int
+    open: int
+
+
+@exact
+class Settled(Concluded):
+    """What a rule settled, and how many cells two experts dispute without a third."""
+
+    disputed: int
 
 
 class Found(Body):

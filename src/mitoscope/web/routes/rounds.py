@@ -22,7 +22,6 @@ from mitoscope.store.terms import (
     write_terms,
 )
 from mitoscope.store.vocabulary import intern_rounds, read_rounds
-from mitoscope.web.answers.rounds import RoundSet, StaffedRound, StaffedRounds
 from mitoscope.web.bodies import Action, Body, Cell, Id, Name, RoundId, Score
 from mitoscope.web.describe import describe_round
 from mitoscope.web.desk import Desk, DeskHere, LeadHere, done_once
@@ -31,6 +30,64 @@ from mitoscope.web.refusal import Refusal, invalid, no_such
 router = APIRouter()
 CELLS_MAX = 100_000
 _Raters = Annotated[tuple[Id, ...], Field(max_length=1000)]
+
+
+@exact
+class RoundSettings(TypedDict):
+    """What was stated of the work: fields in µm, areas in mm², scores and shares in [0, 1]."""
+
+    field_um: NotRequired[Pair]
+    threshold: NotRequired[float]
+    area_mm2: NotRequired[float]
+    aspect: NotRequired[str]
+    minimum_reviewers: NotRequired[int]
+    gold_needed: NotRequired[int]
+    pass_mark: NotRequired[float]
+
+
+@exact
+class Round(TypedDict):
+    """A round: its terms, how many cells I have labelled of how many, and where I was in it.
+
+    A position is what the page has put there, or null.
+    """
+
+    id: int
+    name: str
+    kind: RoundKind
+    is_blinded: bool
+    is_open: bool
+    slides: list[int]
+    shows_labels: bool
+    shows_cells: ShowsCells
+    speaks_as: SpeaksAs
+    review: str | None
+    bin: int | None
+    bins: int | None
+    board: int | None
+    labelled: int
+    cells: int
+    position: Any
+    settings: RoundSettings
+
+
+@exact
+class StaffedRound(Round):
+    """A round, and the ids of those who work in it."""
+
+    raters: list[int]
+
+
+@exact
+class StaffedRounds(TypedDict):
+    """All rounds of the study."""
+
+    rounds: list[StaffedRound]
+
+
+@exact
+class RoundSet(StaffedRound, Done):
+    """A round that was opened or changed."""
 
 
 class Settings(Body):

@@ -16,7 +16,6 @@ from mitoscope.store.screening import (
     write_plan,
 )
 from mitoscope.web.answers.done import Done
-from mitoscope.web.answers.screening import FieldVisited, PassBegun, Screening, ScreeningProgress
 from mitoscope.web.bodies import Action, RoundId, Seconds, SlideId
 from mitoscope.web.desk import Desk, DeskHere, Seat, VisitorHere, done_once, seat, working_seat
 from mitoscope.web.fields import FIELD_UM, propose_fields
@@ -25,6 +24,40 @@ from mitoscope.web.routes.entry import POSITION_MAX
 
 router = APIRouter()
 _PATH = "/api/rounds/{round_id}/slides/{slide_id}/screening"
+
+
+_Pass = TypedDict("_Pass", {"pass": int})  # a word of Python's own cannot be written as a field
+
+@exact
+class ScreeningProgress(_Pass):
+    """A pass, from 1: by field what is covered and the seconds spent; the field where I stopped, if any.
+
+    The fraction is of the tissue, in [0, 1]; a position is what the page has put there, or null.
+    """
+
+    covered: list[bool]
+    seconds: list[float]
+    field: int | None
+    position: Any
+    covered_fraction: float
+    is_complete: bool
+
+
+@exact
+class Screening(ScreeningProgress):
+    """The fields of a slide in order, as x, y, width and height in level-0 px, and how far I am."""
+
+    fields: list[Box]
+
+
+@exact
+class FieldVisited(ScreeningProgress, Done):
+    """How far I am after a visit."""
+
+
+@exact
+class PassBegun(Screening, Done):
+    """How far I am in the pass that was begun."""
 
 
 class Visit(Action):
