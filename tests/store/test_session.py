@@ -18,7 +18,7 @@ def test_a_change_since_it_was_seen_is_a_conflict(store: Store) -> None:
     one, two = Session(store, 1, board), Session(store, 2, board)
     seen = two.last_visible(1)
     one.label(1, 1)
-    with pytest.raises(ConflictError, match=r"cell 1: changed since it was read \(event 151, expected \d+\)"):
+    with pytest.raises(ConflictError, match="cell 1: has changed since it was read"):
         two.label(1, 2, expected=seen)
     two.label(1, 2, expected=two.last_visible(1))
 
@@ -38,7 +38,7 @@ def test_a_move_is_seen_by_the_blinded_too(store: Store) -> None:
     one, two = Session(store, 1, second), Session(store, 2, second)
     before = two.last_visible(1)
     one.move(1, Geometry.spot(5, 5))
-    with pytest.raises(ConflictError, match="changed since it was read"):
+    with pytest.raises(ConflictError, match="has changed since it was read"):
         two.label(1, 2, expected=before)
 
 

@@ -11,9 +11,8 @@ import pytest
 from mitoscope.geometry import Mpp, SizePx
 from mitoscope.labels import DEFAULT_LABELS
 from mitoscope.store import Geometry, Rater, RaterKind, Round, SlideRecord, Store
-from mitoscope.store.cell_seen import cell_seen
 from mitoscope.store.cells_seen import cells_seen
-from mitoscope.store.sight import Sight
+from mitoscope.store.sight import Sight, cell_seen
 from tests.store.session import Session
 
 

@@ -18,6 +18,7 @@ from mitoscope.store import RegionKind, Round, RoundKind, Store
 from mitoscope.store import connection as module
 from mitoscope.store.board import BoardPlace, add_board, read_board, read_places
 from mitoscope.store.interest import add_interest, read_interests, remove_interest
+from mitoscope.store.public_ids import seen_tokens
 from mitoscope.store.queue import next_cells
 from mitoscope.store.reading_order import NATURAL, ReadingOrder, reading_order
 from mitoscope.store.region_edit import (
@@ -37,7 +38,7 @@ from mitoscope.store.screening import (
     visit_field,
     write_plan,
 )
-from mitoscope.store.setting import read_setting, secret_key, write_setting
+from mitoscope.store.setting import read_setting, write_setting
 from mitoscope.store.signed import read_all_signed, read_signed, sign
 from mitoscope.store.speed import overrulings, progress_rows
 from mitoscope.store.tasks import TaskTile, add_tiles, answer_tile, next_tile, read_answers, read_tiles
@@ -84,12 +85,11 @@ def test_settings_and_the_secret_stay(store: Store) -> None:
     with store.writing() as connection:
         write_setting(connection, "a", {"x": [1, None, "é"]})
         write_setting(connection, "a", [2])
-        first = secret_key(connection)
+        first = seen_tokens(connection).of(1, 2)
     with Store.open(store.path) as again, again.writing() as connection:
         assert read_setting(connection, "a") == [2]
         assert read_setting(connection, "b", 7) == 7
-        assert secret_key(connection) == first
-        assert len(first) == 32
+        assert seen_tokens(connection).of(1, 2) == first
 
 
 def test_terms_are_those_of_the_kind_until_they_are_set(store: Store) -> None:

@@ -22,7 +22,7 @@ from pathlib import Path
 import uvicorn
 
 from mitoscope.store import Store
-from mitoscope.web import SlideShelf, create_app
+from mitoscope.web import SlideCatalogue, create_app
 from mitoscope.web.serving import listen
 
 ROUND = 2
@@ -30,7 +30,9 @@ ROUND = 2
 
 def serve(path: Path, listener: socket.socket) -> None:
     """Serve until killed."""
-    app = create_app(Store.open(path), SlideShelf(Store.open(path, write=False), {}), visitor_without_link=1)
+    app = create_app(
+        Store.open(path), SlideCatalogue(Store.open(path, write=False), {}), visitor_without_link=1
+    )
     config = uvicorn.Config(app, log_level="critical", access_log=False, lifespan="off")
     asyncio.run(uvicorn.Server(config).serve(sockets=[listener]))
 
@@ -64,7 +66,7 @@ class Sender(threading.Thread):
         if answer.status != 200:
             print(f"unexpected {answer.status} {content!r}", file=sys.stderr, flush=True)
             raise ValueError(answer.status)
-        self.acknowledged.append(f"{key}:{json.loads(content)['seq']}")
+        self.acknowledged.append(f"{key}:{json.loads(content)['cell']}")
 
 
 def main(path: Path, trials: int) -> None:

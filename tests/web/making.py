@@ -12,8 +12,8 @@ import tifffile
 from starlette.testclient import TestClient
 
 from mitoscope.store import Store
-from mitoscope.web import SlideShelf, create_app
-from mitoscope.web.opening import open_study
+from mitoscope.web import SlideCatalogue, create_app
+from mitoscope.web.serving import open_study
 
 WIDTH, HEIGHT = 2048, 1536
 BASE = "http://127.0.0.1"
@@ -94,7 +94,7 @@ class Clinic:
     """A study that is served, with its lead."""
 
     store: Store
-    shelf: SlideShelf
+    catalogue: SlideCatalogue
     app: Any
     lead: Person
     token: str
@@ -126,6 +126,6 @@ def enter(app: Any, link: str) -> TestClient:
 def open_clinic(folder: Path, slides: Path) -> Clinic:
     """Serve a new study of a folder of slides."""
     opened = open_study(folder / "study.mito", folders=[slides])
-    app = create_app(opened.store, opened.shelf)
+    app = create_app(opened.store, opened.slides)
     lead = Person(enter(app, f"/?token={opened.token}"), opened.lead_id)
-    return Clinic(opened.store, opened.shelf, app, lead, opened.token)
+    return Clinic(opened.store, opened.slides, app, lead, opened.token)

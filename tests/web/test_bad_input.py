@@ -15,10 +15,9 @@ from starlette.testclient import TestClient
 from mitoscope.errors import FormatError, OutputError, StoreError
 from mitoscope.geometry import SizePx
 from mitoscope.store import SlideRecord, Store
-from mitoscope.web import SlideShelf, create_app
-from mitoscope.web.opening import open_study
-from mitoscope.web.serving import listen
-from mitoscope.web.shelf import find_slide_files
+from mitoscope.web import SlideCatalogue, create_app
+from mitoscope.web.serving import listen, open_study
+from mitoscope.web.slides import find_slide_files
 
 from .making import BASE, Clinic, Json, Person, enter, key, write_slide
 
@@ -34,7 +33,7 @@ def test_a_slide_that_moved_away_and_came_back(quick_path: Path, slides: Path) -
     folder.mkdir()
     shutil.copy(slides / "one.tiff", folder / "one.tiff")
     opened = open_study(quick_path / "study.mito", folders=[folder])
-    app = create_app(opened.store, opened.shelf)
+    app = create_app(opened.store, opened.slides)
     lead = Person(enter(app, f"/?token={opened.token}"), opened.lead_id)
     assert lead.get("/api/me")["slides"][0]["state"] == "ok"
     (folder / "one.tiff").rename(quick_path / "away.tiff")
@@ -65,8 +64,8 @@ def test_a_file_of_the_same_name_with_another_size_and_one_that_is_no_slide_are_
     store.add_slide(SlideRecord("text.svs"))
     text = quick_path / "text.svs"
     text.write_text("no slide")
-    shelf = SlideShelf(store, {"one.tiff": slides / "one.tiff", "text.svs": text})
-    states = {one.record.name: one for one in shelf.all()}
+    catalogue = SlideCatalogue(store, {"one.tiff": slides / "one.tiff", "text.svs": text})
+    states = {one.record.name: one for one in catalogue.all()}
     assert {one.state for one in states.values()} == {"rejected"}
     assert "another slide" in (states["one.tiff"].mend or "")
     assert states["text.svs"].reason
@@ -134,7 +133,7 @@ def test_a_clock_that_jumps_loses_nothing_and_at_most_ends_the_visit(
     made = clinic.lead.act(2, kind="create", slide=clinic.slide, x=800, y=700, label=1)
     now = time.time() + days * 24 * 3600
     monkeypatch.setattr("time.time", lambda: now)
-    clinic.app.state.desk.forget_visits()
+    clinic.app.state.mitoscope.forget_visits()
     answer = clinic.lead.act(
         2, kind="label", cell=made["cell"], label=2, expected=made["seen"], status=status
     )
@@ -191,7 +190,7 @@ def test_a_new_study_comes_from_a_folder_with_what_can_be_read_of_it(tmp_path: P
     opened.store.close()
     write_slide(folder / "two.tiff", width=600, height=504)
     again = open_study(tmp_path / "study.mito")
-    assert [one.state for one in again.shelf.all()] == ["ok"], "the folder is remembered"
+    assert [one.state for one in again.slides.all()] == ["ok"], "the folder is remembered"
     again.store.close()
     more = open_study(tmp_path / "study.mito", folders=[folder], add=True)
     assert [one.name for one in more.store.slides().values()] == ["one.tiff", "two.tiff"]

@@ -16,9 +16,9 @@ from scipy import stats
 from mitoscope.labels import Label, LabelSet
 from mitoscope.store import Geometry, Rater
 from mitoscope.store.setting import write_setting
-from mitoscope.web import SlideShelf, create_app
-from mitoscope.web.opening import open_study
-from mitoscope.web.shelf import find_slide_files
+from mitoscope.web import SlideCatalogue, create_app
+from mitoscope.web.serving import open_study
+from mitoscope.web.slides import find_slide_files
 from tests.store.session import Session
 
 from .making import Clinic, Person, enter
@@ -44,8 +44,10 @@ def _study(folder: Path, slides: Path, *, name: str, classes: list[int], order: 
     ]
     for place in order:
         session.label(made[place], 1 + classes[place], seconds=1.0)
-    app = create_app(store, SlideShelf(store, find_slide_files([slides])))
-    return Clinic(store, opened.shelf, app, Person(enter(app, f"/?token={opened.token}"), opened.lead_id), "")
+    app = create_app(store, SlideCatalogue(store, find_slide_files([slides])))
+    return Clinic(
+        store, opened.slides, app, Person(enter(app, f"/?token={opened.token}"), opened.lead_id), ""
+    )
 
 
 def _second(clinic: Clinic) -> tuple[Person, int]:
@@ -101,6 +103,8 @@ def test_answers_to_the_second_rater_do_not_depend_on_the_first(
     for name, said in ((FIRST, classes), (OTHER_FIRST, [1 - one for one in classes])):
         order = np.argsort(said, kind="stable").tolist()
         clinic = _study(quick_path / name, slides, name=name, classes=said, order=order)
+        with clinic.store.writing() as connection:
+            connection.execute("UPDATE cell SET public_id = id * 10000019 % 65521")
         answers.append(_everything(*_second(clinic)))
         clinic.store.close()
     one, other = answers
@@ -210,3 +214,35 @@ def test_the_naive_order_by_id_would_tell(quick_path: Path, slides: Path) -> Non
     values = np.array(ids)
     assert stats.mannwhitneyu(values[said == 0], values[said == 1]).pvalue < 1e-4
     clinic.store.close()
+
+
+def test_a_signed_result_and_a_board_are_closed_to_who_is_yet_to_read_their_cells(clinic: Clinic) -> None:
+    """Both tell the class that somebody gave each cell."""
+    first, second = clinic.person("first"), clinic.person("second")
+    case = clinic.round("case", "case review", first, settings={"area_mm2": 0.01})
+    cells = [
+        first.act(case, kind="create", slide=clinic.slide, x=800 + 9 * one, y=700, label=1)["cell"]
+        for one in range(3)
+    ]
+    path = f"/api/rounds/{case}/slides/{clinic.slide}/case"
+    spot = first.get(path)["hot_spot"]
+    signed = first.post(f"{path}/sign", threshold=0.5, x=spot["x"], y=spot["y"], count=spot["count"])[
+        "result"
+    ]
+    board = clinic.lead.post(
+        "/api/boards", name="b", cells=cells, x=[0, 1, 2], y=[0, 0, 0], raters=[second.id]
+    )
+    assert second.get(signed["manifest"])["content"]["count"] == spot["count"]
+    assert len(second.get("/api/results")["results"]) == 1
+    assert set(second.get(f"/api/boards/{board['board']}")["before"]) == {1}
+    reading = clinic.round("second read", "second read", second)
+    assert second.get("/api/results")["results"] == []
+    for hidden in (signed["manifest"], signed["report"], f"/api/boards/{board['board']}"):
+        assert second.get(hidden, status=403)["code"] == "blinded"
+    assert second.get(f"/api/boards/{board['board']}/changed", status=403)["code"] == "blinded"
+    assert len(first.get("/api/results")["results"]) == 1, "one's own is always there"
+    for cell in cells:
+        second.act(reading, kind="label", cell=cell, label=2)
+    assert set(second.get(f"/api/boards/{board['board']}")["before"]) == {1}
+    clinic.lead.put(f"/api/rounds/{reading}", is_open=False)
+    assert len(second.get("/api/results")["results"]) == 1

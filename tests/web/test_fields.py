@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from mitoscope.errors import ConfigError
 from mitoscope.geometry import Mpp, SizePx
 from mitoscope.tissue import TissueMask
-from mitoscope.web.fields import coverage, propose_fields
+from mitoscope.web.routes.screening import coverage, propose_fields
 
 SCALE = 32.0
 

@@ -44,14 +44,17 @@ def test_killed_at_random_every_acknowledged_action_is_there_and_none_is_half_th
     lines = done.stdout.splitlines()
     assert len(lines) == KILLS
     acknowledged = {
-        key: int(seq) for line in lines for key, seq in (word.split(":") for word in line.split())
+        key: int(cell) for line in lines for key, cell in (word.split(":") for word in line.split())
     }
     assert len(acknowledged) > KILLS, "the servers were killed before they did anything"
     with Store.open(path) as store:
         store.verify()
         with store.reading() as connection:
             labels = dict(
-                connection.execute("SELECT key, seq FROM event WHERE kind = 'label' AND key IS NOT NULL")
+                connection.execute(
+                    "SELECT e.key, c.public_id FROM event AS e JOIN cell AS c ON c.id = e.cell_id "
+                    "WHERE e.kind = 'label' AND e.key IS NOT NULL"
+                )
             )
             made = {
                 key
@@ -60,7 +63,7 @@ def test_killed_at_random_every_acknowledged_action_is_there_and_none_is_half_th
             sound = connection.execute("PRAGMA integrity_check").fetchone()
             orphans = connection.execute("PRAGMA foreign_key_check").fetchall()
         assert (sound, orphans) == (("ok",), [])
-        assert {f"{key}/label": seq for key, seq in acknowledged.items()}.items() <= labels.items()
+        assert {f"{key}/label": cell for key, cell in acknowledged.items()}.items() <= labels.items()
         # A cell and its label are one: neither is there alone. Of each client one action may be unheard of.
         assert {f"{key}/label" for key in made} == set(labels)
         assert len(made) - len(acknowledged) <= 2 * KILLS

@@ -11,6 +11,7 @@ import pytest
 import tifffile
 
 from mitoscope.store import Policy
+from mitoscope.store.public_ids import cell_of
 
 from .making import HEIGHT, WIDTH, Clinic, Json, Person, key
 
@@ -137,7 +138,8 @@ def test_a_joint_consensus_speaks_with_one_voice_and_shows_both_labels(clinic: C
         ("second expert", FIGURE),
     ]
     first.act(meeting, kind="label", cell=one["cell"], label=FIGURE)
-    cell_id = clinic.app.state.desk.veil.cell_id(one["cell"])
+    with clinic.store.reading() as connection:
+        cell_id = cell_of(connection, one["cell"])
     event = clinic.store.events_of(cell_id)[-1]
     assert clinic.store.raters()[event.rater_id or 0].name == "consensus"
     with clinic.store.reading() as connection:
@@ -303,7 +305,7 @@ def test_a_region_of_interest_is_exported_with_its_resolution(clinic: Clinic) ->
         assert page.tags["ResolutionUnit"].value == 3
     x, y = int(placed["x"]), int(placed["y"])
     assert pixels.shape == (placed["height"], placed["width"], 3)
-    with tifffile.TiffFile(clinic.shelf.path(clinic.slide)) as file:
+    with tifffile.TiffFile(clinic.catalogue.path(clinic.slide)) as file:
         whole = file.pages.first.asarray()
     np.testing.assert_array_equal(pixels, whole[y : y + pixels.shape[0], x : x + pixels.shape[1]])
     clinic.lead.delete(f"/api/interests/{placed['id']}")

@@ -108,14 +108,14 @@ def test_no_file_lies_behind_the_page(clinic: Clinic, prefix: str) -> None:
 
 
 def test_no_place_on_the_disk_is_told(clinic: Clinic) -> None:
-    clinic.shelf.path(clinic.slide).rename(clinic.shelf.path(clinic.slide).with_suffix(".away"))
+    clinic.catalogue.path(clinic.slide).rename(clinic.catalogue.path(clinic.slide).with_suffix(".away"))
     try:
         answer = clinic.lead.client.get(f"/api/slides/{clinic.slide}/tiles/11/0_0.jpg")
         assert (answer.status_code, answer.json()["code"]) == (410, "slide_missing")
         assert str(clinic.store.path.parent).encode() not in answer.content
         assert b"/tmp" not in answer.content
     finally:
-        away = next(iter(clinic.shelf._files.values())).with_suffix(".away")
+        away = next(iter(clinic.catalogue._files.values())).with_suffix(".away")
         away.rename(away.with_suffix(".tiff"))
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 
-from mitoscope.web.tile_cache import TileCache
+from mitoscope.web.deep_zoom import TileCache
 
 
 def test_a_tile_is_made_once_and_the_one_used_longest_ago_goes_first() -> None:

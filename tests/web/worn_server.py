@@ -14,8 +14,7 @@ import uvicorn
 
 from mitoscope.slide import open_slide, read_thumbnail
 from mitoscope.web.app import create_app
-from mitoscope.web.opening import open_study
-from mitoscope.web.serving import address_of, listen
+from mitoscope.web.serving import address_of, listen, open_study
 
 WARM_UP = 8
 """Until then caches and the allocator grow most."""
@@ -28,7 +27,7 @@ def cycle(study: Path, slides: Path) -> None:
             read_thumbnail(slide, 64)
     opened = open_study(study, folders=[slides])
     with opened.store as store, listen("127.0.0.1", 0) as listener:
-        app = create_app(store, opened.shelf)
+        app = create_app(store, opened.slides)
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

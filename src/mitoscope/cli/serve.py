@@ -11,7 +11,7 @@ from mitoscope.cli.options import MppOption
 
 if TYPE_CHECKING:
     from mitoscope.store import Store
-    from mitoscope.web import SlideShelf
+    from mitoscope.web import SlideCatalogue
 
 LEAD = "lead"
 """Name of the first lead of a study; the page shows it beside the labels."""
@@ -48,19 +48,19 @@ def serve(
     Prints the link of the study's lead, who adds raters and assigns the work on the page.
     """
     from mitoscope.errors import ConfigError
+    from mitoscope.web import open_study
     from mitoscope.web import serve as run
     from mitoscope.web.gate import is_loopback
-    from mitoscope.web.opening import open_study
 
     if no_link and not is_loopback(host):
         what = "everybody in the network could write without a link"
         raise ConfigError(what, where=f"--host {host}", mend="leave --no-link out, or --host")
     opened = open_study(study, folders=slides or (), add=add, lead=lead, mpp=mpp)
     with opened.store as store:
-        _say_slides(store, opened.shelf)
+        _say_slides(store, opened.slides)
         run(
             store,
-            opened.shelf,
+            opened.slides,
             host=host,
             port=port,
             hosts=allow_host or (),
@@ -70,8 +70,8 @@ def serve(
     typer.echo("stopped; everything that was acknowledged is in the study")
 
 
-def _say_slides(store: Store, shelf: SlideShelf) -> None:
-    shown = shelf.all()
+def _say_slides(store: Store, slides: SlideCatalogue) -> None:
+    shown = slides.all()
     ready = sum(one.state == "ok" for one in shown)
     typer.echo(f"{store.path}: {ready} of {len(shown)} slides can be shown")
     for one in shown:

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 from mitoscope.store.actions import Action, record
 from mitoscope.store.agreed import CROWD_THRESHOLD, Policy, agreed
-from mitoscope.store.kinds import RaterKind, RoundKind
+from mitoscope.store.kinds import RoundKind
 from mitoscope.store.lists import disputed
 from mitoscope.store.records import Rater, Round
 from mitoscope.store.store import Store
-
-CONSENSUS_RATER = Rater("consensus", RaterKind.CONSENSUS)
+from mitoscope.store.terms import CONSENSUS_RATER
 
 
 @dataclass(frozen=True, slots=True)

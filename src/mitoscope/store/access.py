@@ -12,7 +12,8 @@ import time
 from dataclasses import dataclass
 from enum import StrEnum
 
-from mitoscope.errors import StoreError
+from mitoscope.errors import NotFoundError
+from mitoscope.store.kinds import RaterKind
 
 _TOKEN_BYTES = 24
 VISIT_S = 30 * 24 * 3600.0
@@ -62,7 +63,7 @@ def renew_token(connection: sqlite3.Connection, rater_id: int) -> str:
 
     Raises
     ------
-    StoreError
+    NotFoundError
         If the rater was never let in.
     """
     _known(connection, rater_id)
@@ -73,7 +74,7 @@ def renew_token(connection: sqlite3.Connection, rater_id: int) -> str:
 
 def _known(connection: sqlite3.Connection, rater_id: int) -> None:
     if connection.execute("SELECT 1 FROM access WHERE rater_id = ?", (rater_id,)).fetchone() is None:
-        raise StoreError("is no rater who may come in", where=f"rater {rater_id}", mend="add the rater first")
+        raise NotFoundError("there is no such rater who may come in", mend="add the rater first")
 
 
 def begin_visit(connection: sqlite3.Connection, token: str) -> str | None:
@@ -112,3 +113,65 @@ def visitor_of(connection: sqlite3.Connection, rater_id: int) -> Visitor | None:
     """Return a rater as a visitor, or None where the rater may not come in."""
     row = connection.execute("SELECT role, is_open FROM access WHERE rater_id = ?", (rater_id,)).fetchone()
     return None if row is None else Visitor(rater_id, Role(row[0]), bool(row[1]))
+
+
+_PEOPLE_SQL = """
+SELECT r.id, r.name, r.kind, a.role, ifnull(a.is_open, 0), a.token_sha256 IS NOT NULL,
+       (SELECT count(*) FROM label_now AS n WHERE n.rater_id = r.id AND n.label_id IS NOT NULL),
+       (SELECT max(time_s) FROM event AS e WHERE e.rater_id = r.id)
+FROM rater AS r LEFT JOIN access AS a ON a.rater_id = r.id ORDER BY r.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A rater of the study and the rater's way in.
+
+    Parameters
+    ----------
+    id : int
+        Of the rater.
+    name : str
+        Of the rater.
+    kind : RaterKind
+        Of the rater.
+    role : Role, optional
+        None for a rater who was never let in.
+    is_open, has_link : bool
+        Whether the rater may come in, and there is a link to do so.
+    labels : int
+        Labels given that still stand.
+    last_s : float, optional
+        Time of the last action, in seconds since 1970.
+    """
+
+    id: int
+    name: str
+    kind: RaterKind
+    role: Role | None
+    is_open: bool
+    has_link: bool
+    labels: int
+    last_s: float | None
+
+
+def read_people(connection: sqlite3.Connection) -> list[Person]:
+    """Return all raters of the study in order of their ids."""
+    return [
+        Person(
+            id_,
+            name,
+            RaterKind(kind),
+            None if role is None else Role(role),
+            bool(is_open),
+            bool(has_link),
+            labels,
+            last_s,
+        )
+        for id_, name, kind, role, is_open, has_link, labels, last_s in connection.execute(_PEOPLE_SQL)
+    ]
+
+
+def open_raters(connection: sqlite3.Connection) -> set[int]:
+    """Return the raters who may come in."""
+    return {id_ for (id_,) in connection.execute("SELECT rater_id FROM access WHERE is_open = 1")}

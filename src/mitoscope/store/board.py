@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from mitoscope.errors import NotFoundError, StoreError
@@ -88,3 +89,31 @@ def read_places(connection: sqlite3.Connection, board_id: int) -> list[BoardPlac
         (board_id,),
     )
     return [BoardPlace(*row) for row in rows]
+
+
+def read_centres(connection: sqlite3.Connection, board_id: int) -> dict[int, tuple[int, float, float]]:
+    """Return slide and centre in level-0 px of each cell of a board."""
+    rows = connection.execute(
+        "SELECT c.id, c.slide_id, (c.x_min_px0 + c.x_max_px0) / 2, (c.y_min_px0 + c.y_max_px0) / 2 "
+        "FROM board_place AS p JOIN cell AS c ON c.id = p.cell_id WHERE p.board_id = ?",
+        (board_id,),
+    )
+    return {cell: (slide, x, y) for cell, slide, x, y in rows}
+
+
+def board_of_round(connection: sqlite3.Connection, round_id: int) -> int | None:
+    """Return the board whose review a round is, or None."""
+    row = connection.execute("SELECT id FROM board WHERE round_id = ?", (round_id,)).fetchone()
+    return None if row is None else int(row[0])
+
+
+_BEFORE_SQL = """
+SELECT n.cell_id, n.label_id FROM label_now AS n JOIN rater AS r ON r.id = n.rater_id
+WHERE n.label_id IS NOT NULL AND r.kind <> 'model' AND n.cell_id IN (SELECT value FROM json_each(?))
+ORDER BY r.kind = 'consensus', n.last_seq
+"""
+
+
+def labels_before(connection: sqlite3.Connection, cell_ids: Collection[int]) -> dict[int, int]:
+    """Return what was last said of cells, a consensus going before an expert."""
+    return dict(connection.execute(_BEFORE_SQL, (json.dumps(list(cell_ids)),)).fetchall())

@@ -74,3 +74,9 @@ def _count_labels(connection: sqlite3.Connection, round_id: int, cell_ids: list[
 def disputed(connection: sqlite3.Connection) -> list[int]:
     """Return the live cells on which the first two experts disagree and no third has spoken."""
     return [int(cell) for (cell,) in connection.execute(_DISPUTED_SQL)]
+
+
+def count_listed(connection: sqlite3.Connection, round_id: int) -> int:
+    """Return how many cells stand on the list of a round."""
+    (n,) = connection.execute("SELECT count(*) FROM round_cell WHERE round_id = ?", (round_id,)).fetchone()
+    return int(n)

@@ -34,7 +34,7 @@ def draw_public_ids(connection: sqlite3.Connection, n: int) -> list[int]:
     while len(drawn) < n:
         wanted = n - len(drawn)
         more = np.frombuffer(secrets.token_bytes(8 * wanted), "<u8") >> np.uint64(64 - ID_BITS)
-        fresh = [one for one in more.tolist() if one not in drawn]
+        fresh = [id_ for id_ in more.tolist() if id_ not in drawn]
         drawn.update(dict.fromkeys(fresh))
         for (taken,) in connection.execute(_TAKEN_SQL, (json.dumps(fresh),)).fetchall():
             del drawn[taken]
@@ -43,23 +43,19 @@ def draw_public_ids(connection: sqlite3.Connection, n: int) -> list[int]:
 
 def fill_public_ids(connection: sqlite3.Connection) -> None:
     """Give an id to every cell that has none: those of a store that was made before there were any."""
-    cells = [one for (one,) in connection.execute("SELECT id FROM cell WHERE public_id IS NULL")]
+    cells = [cell for (cell,) in connection.execute("SELECT id FROM cell WHERE public_id IS NULL")]
     pairs = zip(draw_public_ids(connection, len(cells)), cells, strict=True)
     connection.executemany("UPDATE cell SET public_id = ? WHERE id = ?", pairs)
 
 
-def public_ids(connection: sqlite3.Connection, cell_ids: Collection[int]) -> list[int]:
-    """Return the public ids of cells, in their order."""
-    sql = "SELECT id, public_id FROM cell WHERE id IN (SELECT value FROM json_each(?))"
-    known = dict(connection.execute(sql, (json.dumps(list(cell_ids)),)))
-    return [known[one] for one in cell_ids]
-
-
-def cells_of(connection: sqlite3.Connection, public: Collection[int]) -> list[int]:
-    """Return the cells of public ids, in their order; those that no cell has are left out."""
-    sql = "SELECT public_id, id FROM cell WHERE public_id IN (SELECT value FROM json_each(?))"
+def live_cells_of(connection: sqlite3.Connection, public: Collection[int]) -> list[int]:
+    """Return the cells of public ids, in their order; ids of no cell or of a deleted one are left out."""
+    sql = (
+        "SELECT public_id, id FROM cell "
+        "WHERE is_deleted = 0 AND public_id IN (SELECT value FROM json_each(?))"
+    )
     known = dict(connection.execute(sql, (json.dumps(list(public)),)))
-    return [known[one] for one in public if one in known]
+    return [known[id_] for id_ in public if id_ in known]
 
 
 def cell_of(connection: sqlite3.Connection, public_id: int) -> int:

@@ -146,3 +146,14 @@ def read_progress(connection: sqlite3.Connection, rater_id: int, round_id: int) 
     """Return a rater's progress in a round by slide."""
     rows = connection.execute(_PROGRESS_SQL, _parameters(connection, rater_id, round_id))
     return {slide: Progress(labelled, cells) for slide, labelled, cells in rows}
+
+
+_LAST_SQL = """
+SELECT n.cell_id FROM label_now AS n JOIN cell AS c ON c.id = n.cell_id AND c.is_deleted = 0
+WHERE (n.rater_id, n.round_id) = (?, ?) AND n.label_id IS NOT NULL ORDER BY n.last_seq DESC LIMIT ?
+"""
+
+
+def last_labelled(connection: sqlite3.Connection, rater_id: int, round_id: int, *, n: int) -> list[int]:
+    """Return the live cells that a rater labelled last in a round, the newest first, at most n."""
+    return [cell for (cell,) in connection.execute(_LAST_SQL, (rater_id, round_id, n))]

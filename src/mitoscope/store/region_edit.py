@@ -81,6 +81,24 @@ def read_region(connection: sqlite3.Connection, region_id: int) -> DrawnRegion:
     return _drawn(row)
 
 
+def slide_of_region(connection: sqlite3.Connection, region_id: int) -> int:
+    """Return the slide that a region is on, or was before it was deleted.
+
+    Raises
+    ------
+    NotFoundError
+        If there never was one of that id.
+    """
+    row = connection.execute(
+        "SELECT slide_id FROM region WHERE id = ?1 "
+        "UNION SELECT slide_id FROM region_event WHERE region_id = ?1",
+        (region_id,),
+    ).fetchone()
+    if row is None:
+        raise NotFoundError("there is no such region", mend="read the regions again")
+    return int(row[0])
+
+
 def net_area_mm2(regions: list[DrawnRegion], mpp: Mpp, size: SizePx | None) -> float:
     """Return the area of the tumour regions of one slide without its exclusions."""
     records = [Region(0, one.vertices_px0, one.kind, one.name) for one in regions]

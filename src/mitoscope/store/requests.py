@@ -48,3 +48,9 @@ def once(
         raise KeyReusedError("this key was used for another action", where="key", mend="choose a new key")
     known: Answer = json.loads(row[2])
     return known | {"is_repeated": True}
+
+
+def was_done(connection: sqlite3.Connection, key: str, rater_id: int) -> bool:
+    """Whether a rater's request of a key was done before."""
+    sql = "SELECT 1 FROM request WHERE (key, rater_id) = (?, ?)"
+    return connection.execute(sql, (key, rater_id)).fetchone() is not None

@@ -33,3 +33,9 @@ def write_setting(connection: sqlite3.Connection, name: str, value: Any) -> None
         "ON CONFLICT DO UPDATE SET content = excluded.content",
         (name, json.dumps(value, ensure_ascii=False, allow_nan=False)),
     )
+
+
+def read_identity(connection: sqlite3.Connection) -> tuple[str, str]:
+    """Return the name and the UUID of the study."""
+    name, uuid = connection.execute("SELECT name, uuid FROM study").fetchone()
+    return name, uuid

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, overload
@@ -25,7 +24,7 @@ from mitoscope.errors import BlindedError, ForbiddenError, NotFoundError, RoundC
 from mitoscope.store.access import Role, Visitor
 from mitoscope.store.encoding import vertices_from, well_formed
 from mitoscope.store.kinds import RoundKind, Shape
-from mitoscope.store.terms import RoundRow, is_assigned, read_round_row, read_round_rows
+from mitoscope.store.terms import CONSENSUS_RATER, RoundRow, is_assigned, read_round_row, read_round_rows
 
 _ASK = "ask the lead of the study"
 
@@ -243,7 +242,7 @@ def _covers(connection: sqlite3.Connection, row: RoundRow, slide_id: int) -> boo
 def _sight_of(connection: sqlite3.Connection, row: RoundRow, rater_id: int) -> Sight:
     speaker = rater_id
     if row.terms.speaks_as == "consensus":
-        found = connection.execute("SELECT id FROM rater WHERE kind = 'consensus' ORDER BY id").fetchone()
+        found = connection.execute("SELECT id FROM rater WHERE name = ?", (CONSENSUS_RATER.name,)).fetchone()
         speaker = 0 if found is None else found[0]
     return Sight(
         rater_id=rater_id,
@@ -280,9 +279,14 @@ def sees_results(connection: sqlite3.Connection, visitor: Visitor, *, slide_id: 
     return not any(row.terms.slides is None or slide_id in row.terms.slides for row in rounds)
 
 
-@well_formed()
-def check_read(connection: sqlite3.Connection, sight: Sight, cell_ids: Collection[int]) -> None:
-    """Refuse what shows the labels of cells, while the rater is yet to read one of them blinded elsewhere.
+_UNREAD_SQL = f"""
+SELECT 1 FROM board_place AS b JOIN cell AS c ON c.id = b.cell_id
+WHERE b.board_id = :board AND {PENDING} LIMIT 1
+"""  # noqa: S608 constant parts
+
+
+def check_board(connection: sqlite3.Connection, sight: Sight, board_id: int) -> None:
+    """Refuse a board, which shows the classes of its cells, to who is yet to read one of them blinded.
 
     Raises
     ------
@@ -291,11 +295,9 @@ def check_read(connection: sqlite3.Connection, sight: Sight, cell_ids: Collectio
     """
     if not sight.pending:
         return
-    sql = f"SELECT 1 FROM cell AS c WHERE c.id IN (SELECT value FROM json_each(:cells)) AND {PENDING} LIMIT 1"  # noqa: S608
-    values = sight.values() | {"cells": json.dumps(list(cell_ids))}
-    if connection.execute(sql, values).fetchone() is not None:
+    if connection.execute(_UNREAD_SQL, sight.values() | {"board": board_id}).fetchone() is not None:
         mend = "finish your blinded rounds first"
-        raise BlindedError("you are still reading some of these cells blinded", mend=mend)
+        raise BlindedError("you are still reading cells of this board blinded", mend=mend)
 
 
 def check_cell(connection: sqlite3.Connection, mine: Assignment, cell_id: int, *, kind: str) -> None:
@@ -364,7 +366,12 @@ def last_visible(connection: sqlite3.Connection, cell_id: int, *, rater_id: int,
     number gives nothing away about the labels of others (promise 10). In an open round all events count.
     """
     row = connection.execute("SELECT is_blinded FROM round WHERE id = ?", (round_id,)).fetchone()
-    values = {"cell": cell_id, "speaker": rater_id, "round": round_id, "blinded": 0 if row is None else row[0]}
+    values = {
+        "cell": cell_id,
+        "speaker": rater_id,
+        "round": round_id,
+        "blinded": 0 if row is None else row[0],
+    }
     return _last_visible(connection, values)
 
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from mitoscope.errors import NotFoundError
 from mitoscope.store.encoding import well_formed
-from mitoscope.store.kinds import RoundKind
+from mitoscope.store.kinds import RaterKind, RoundKind
+from mitoscope.store.records import Rater
 
 ShowsCells = Literal["own", "all"]
 SpeaksAs = Literal["rater", "consensus"]
+CONSENSUS_RATER = Rater("consensus", RaterKind.CONSENSUS)
+"""In whose name experts speak with one voice, and settled classes are recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,3 +157,19 @@ def is_assigned(connection: sqlite3.Connection, round_id: int, rater_id: int) ->
     """Whether a rater works in a round."""
     sql = "SELECT 1 FROM assignment WHERE (round_id, rater_id) = (?, ?)"
     return connection.execute(sql, (round_id, rater_id)).fetchone() is not None
+
+
+def read_position(connection: sqlite3.Connection, round_id: int, rater_id: int) -> Any:
+    """Return where a rater was in a round, in JSON values of the page, or None."""
+    sql = "SELECT content FROM position WHERE (round_id, rater_id) = (?, ?)"
+    row = connection.execute(sql, (round_id, rater_id)).fetchone()
+    return None if row is None else json.loads(row[0])
+
+
+def write_position(connection: sqlite3.Connection, round_id: int, rater_id: int, content: Any) -> None:
+    """Keep where a rater is in a round."""
+    connection.execute(
+        "INSERT INTO position (round_id, rater_id, content, time_s) VALUES (?, ?, ?, ?) "
+        "ON CONFLICT DO UPDATE SET content = excluded.content, time_s = excluded.time_s",
+        (round_id, rater_id, json.dumps(content, ensure_ascii=False), time.time()),
+    )

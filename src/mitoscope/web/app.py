@@ -18,7 +18,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mitoscope import __version__
 from mitoscope.errors import MitoscopeError
 from mitoscope.store import Store
-from mitoscope.web.desk import Desk, VisitorHere
 from mitoscope.web.gate import Gate
 from mitoscope.web.refusal import Problem, Refusal, invalid, refusal_for
 from mitoscope.web.routes import (
@@ -26,31 +25,36 @@ from mitoscope.web.routes import (
     case,
     cells,
     crowd,
+    crowd_tasks,
     entry,
-    figures,
+    interests,
     people,
-    pictures,
     regions,
     reviews,
     rounds,
     screening,
+    slides,
+    study,
 )
-from mitoscope.web.shelf import SlideShelf
+from mitoscope.web.slides import SlideCatalogue
+from mitoscope.web.state import AppState, VisitorHere
 
 _LOG = logging.getLogger("mitoscope.web")
 _ROUTERS = (
     entry.router,
-    pictures.router,
+    slides.router,
     cells.router,
     screening.router,
     regions.router,
+    interests.router,
     case.router,
     crowd.router,
+    crowd_tasks.router,
     boards.router,
     people.router,
     rounds.router,
     reviews.router,
-    figures.router,
+    study.router,
 )
 _COMPRESSED_FROM_BYTES = 1024
 _REFUSALS: dict[int | str, dict[str, Any]] = {
@@ -73,7 +77,11 @@ _WORDS = {404: ("no_such", "there is nothing here"), 405: ("not_allowed", "this 
 
 
 def create_app(
-    store: Store, shelf: SlideShelf, *, hosts: Iterable[str] = (), visitor_without_link: int | None = None
+    store: Store,
+    catalogue: SlideCatalogue,
+    *,
+    hosts: Iterable[str] = (),
+    visitor_without_link: int | None = None,
 ) -> FastAPI:
     """Return the application of a study.
 
@@ -81,7 +89,7 @@ def create_app(
     ----------
     store : Store
         Open for writing; the application does not close it.
-    shelf : SlideShelf
+    catalogue : SlideCatalogue
         Its slides.
     hosts : iterable of str
         Names under which the server may be addressed, besides the loopback ones.
@@ -96,7 +104,7 @@ def create_app(
         openapi_url=None,
         redirect_slashes=False,
     )
-    app.state.desk = Desk(store, shelf, visitor_without_link)
+    app.state.mitoscope = AppState(store, catalogue, visitor_without_link)
     for router in _ROUTERS:
         app.include_router(router, responses=_REFUSALS)
     app.add_exception_handler(Refusal, _refused)

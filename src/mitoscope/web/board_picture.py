@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -14,7 +15,8 @@ from mitoscope.errors import MitoscopeError
 from mitoscope.loops.board_image import write_board
 from mitoscope.loops.crops import MPP, CropPlace, gather_crops
 from mitoscope.store.board import Board, BoardPlace
-from mitoscope.web.answers.boards import PictureState
+
+PictureState = Literal["drawing", "ready", "failed"]
 
 PICTURE = "board.tiff"
 

@@ -1,4 +1,4 @@
-"""A slide as a deep-zoom pyramid: each level half of the next, in tiles of 256 px.
+"""A slide as a deep-zoom pyramid: each level half of the next, in tiles of 256 px, kept when encoded.
 
 The file's own pyramid seldom has a level for each power of two: a tile between two levels is made from the
 finer one.
@@ -7,6 +7,9 @@ finer one.
 from __future__ import annotations
 
 import math
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
 
 import numpy as np
 import simplejpeg
@@ -22,6 +25,8 @@ TILE_PX = 256
 QUALITY = 85
 _STRIP_PX = 4096
 """Source pixels in a row that are read at once for a tile of a coarse level of a slide without a pyramid."""
+CAPACITY_BYTES = 128 << 20
+"""About 8,000 tiles of 256 px."""
 
 
 def max_level(size: SizePx) -> int:
@@ -131,3 +136,46 @@ def encode_jpeg(rgb: NDArray[np.uint8], *, quality: int = QUALITY) -> bytes:
     if min(rgb.shape[:2]) < 1:
         raise RegionError("an empty image")
     return bytes(simplejpeg.encode_jpeg(np.ascontiguousarray(rgb), quality=quality, colorsubsampling="420"))
+
+
+class TileCache:
+    """Tiles by key; the one used longest ago goes first.
+
+    Parameters
+    ----------
+    capacity_bytes : int
+        Of all tiles together.
+    """
+
+    def __init__(self, capacity_bytes: int = CAPACITY_BYTES) -> None:
+        self._capacity = capacity_bytes
+        self._lock = threading.Lock()
+        self._tiles: OrderedDict[Hashable, bytes] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, key: Hashable, make: Callable[[], bytes]) -> bytes:
+        """Return a tile, making it if it is not there; two who ask at once may both make it."""
+        with self._lock:
+            tile = self._tiles.get(key)
+            if tile is not None:
+                self._tiles.move_to_end(key)
+                return tile
+        tile = make()
+        with self._lock:
+            self._put(key, tile)
+        return tile
+
+    def _put(self, key: Hashable, tile: bytes) -> None:
+        self._bytes += len(tile) - len(self._tiles.pop(key, b""))
+        self._tiles[key] = tile
+        while self._bytes > self._capacity:
+            _, gone = self._tiles.popitem(last=False)
+            self._bytes -= len(gone)
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all tiles together."""
+        return self._bytes
+
+    def __len__(self) -> int:
+        return len(self._tiles)

@@ -1,4 +1,10 @@
-"""What requests hold: types with their limits, and the base of all bodies."""
+"""What requests and answers are made of: types with their limits, and the bases of bodies and answers.
+
+Coordinates, widths and heights are level-0 pixels of the slide and times are seconds since 1970, unless a
+class says otherwise. The description of the API is made of these forms, and the page's types of that. Each
+answer is checked against its form before it is sent, but for the large ones that are sent as they are: the
+cells of a slide, a board, and a signed result with its cells.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +13,18 @@ import unicodedata
 from typing import Annotated, Any
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+    with_config,
+)
+from typing_extensions import TypedDict
 
-from mitoscope.web.veil import OPAQUE_MAX
+from mitoscope.store.public_ids import PUBLIC_ID_MAX, TOKEN_DIGITS
 
 ID_MAX = (1 << 53) - 1
 NAME_MAX = 200
@@ -30,15 +45,15 @@ def _digits(value: Any) -> Any:
 SlideId = Annotated[int, BeforeValidator(_digits), Path(ge=1, le=ID_MAX)]
 RoundId = Annotated[int, BeforeValidator(_digits), Path(ge=1, le=ID_MAX)]
 RowId = Annotated[int, BeforeValidator(_digits), Path(ge=1, le=ID_MAX)]
-CellPath = Annotated[int, BeforeValidator(_digits), Path(ge=0, le=OPAQUE_MAX)]
+CellPath = Annotated[int, BeforeValidator(_digits), Path(ge=0, le=PUBLIC_ID_MAX)]
 TileNumber = Annotated[int, BeforeValidator(_digits), Path(ge=0, le=1 << 24)]
 LevelNumber = Annotated[int, BeforeValidator(_digits), Path(ge=0, le=64)]
 OptionalId = Annotated[int | None, Query(ge=1, le=ID_MAX)]
 
 Id = Annotated[int, Field(ge=1, le=ID_MAX)]
-Cell = Annotated[int, Field(ge=0, le=OPAQUE_MAX)]
+Cell = Annotated[int, Field(ge=0, le=PUBLIC_ID_MAX)]
 Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
-Seen = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
+Seen = Annotated[str, Field(pattern=rf"^[0-9a-f]{{{TOKEN_DIGITS}}}$")]
 Coordinate = Annotated[float, Field(ge=-COORDINATE_MAX, le=COORDINATE_MAX)]
 Extent = Annotated[float, Field(gt=0, le=COORDINATE_MAX)]
 Score = Annotated[float, Field(ge=0, le=1)]
@@ -52,13 +67,30 @@ def _clean(text: str) -> str:
     text = " ".join(text.split())
     if not text:
         raise ValueError("is empty")
-    if any(unicodedata.category(one) in ("Cc", "Cs", "Co", "Cn") for one in text):
+    if any(unicodedata.category(letter) in ("Cc", "Cs", "Co", "Cn") for letter in text):
         raise ValueError("holds control characters")
     return text
 
 
 Name = Annotated[str, Field(max_length=NAME_MAX), AfterValidator(_clean)]
 Text = Annotated[str, Field(max_length=TEXT_MAX)]
+
+
+exact = with_config(ConfigDict(extra="forbid", allow_inf_nan=False))
+"""Marks the form of an answer that has no other keys than it states, and no NaN: a fault of ours is seen."""
+Pair = Annotated[list[float], Field(min_length=2, max_length=2)]
+"""Along x and along y."""
+Rectangle = Annotated[list[float], Field(min_length=4, max_length=4)]
+"""x, y, width and height in level-0 px."""
+AgreedBox = Annotated[list[float], Field(min_length=5, max_length=5)]
+"""x, y, width and height in level-0 px, and the agreement of the crowd in [0, 1]."""
+
+
+@exact
+class Done(TypedDict):
+    """Something that is on disk, and whether it was so before this request came."""
+
+    is_repeated: bool
 
 
 class Body(BaseModel):
@@ -86,7 +118,7 @@ def _check(value: Any, depth: int) -> None:
     if depth > DEPTH_MAX:
         raise ValueError("is nested too deeply")
     if isinstance(value, str):
-        if any("\ud800" <= one <= "\udfff" for one in value):
+        if any("\ud800" <= letter <= "\udfff" for letter in value):
             raise ValueError("holds half a character")
     elif isinstance(value, float):
         if not math.isfinite(value):

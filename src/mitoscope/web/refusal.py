@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from mitoscope.errors import (
+    BlindedError,
     ConfigError,
     ConflictError,
+    ForbiddenError,
     FormatError,
     IncompleteRunError,
     InputError,
+    KeyReusedError,
     MitoscopeError,
+    NotFoundError,
     OutputError,
     RegionError,
+    RoundClosedError,
     SlideError,
     StoreBusyError,
-    StoreError,
 )
 
 
@@ -65,28 +67,17 @@ def no_such(what: str) -> Refusal:
     return Refusal(404, "no_such", f"there is no such {what}", mend="go back and read the list again")
 
 
-@contextmanager
-def there_is(what: str) -> Iterator[None]:
-    """Turn what a store says of a thing that is not there, inside of the block, into that answer."""
-    try:
-        yield
-    except StoreError as error:
-        if type(error) is StoreError:
-            raise no_such(what) from None
-        raise
-
-
 def invalid(what: str, *, field: str | None = None, mend: str | None = None) -> Refusal:
     """Return the answer to a request that cannot be meant."""
     return Refusal(422, "invalid", what, mend=mend, field=field)
 
 
-def not_yours(what: str) -> Refusal:
-    """Return the answer to somebody who may not."""
-    return Refusal(403, "not_yours", what, mend="ask the lead of the study")
-
-
 _BY_KIND: tuple[tuple[type[MitoscopeError], int, str], ...] = (
+    (NotFoundError, 404, "no_such"),
+    (BlindedError, 403, "blinded"),
+    (RoundClosedError, 403, "closed"),
+    (ForbiddenError, 403, "not_yours"),
+    (KeyReusedError, 409, "key_used"),
     (ConflictError, 409, "conflict"),
     (StoreBusyError, 503, "busy"),
     (OutputError, 507, "disk_full"),
@@ -103,8 +94,6 @@ def refusal_for(error: MitoscopeError) -> Refusal:
     """Return the answer for an error; places on the server's disk stay out of it."""
     for kind, status, code in _BY_KIND:
         if isinstance(error, kind):
-            if code == "conflict" and error.where == "key":
-                code = "key_used"
             return Refusal(status, code, _line(error), mend=error.mend)
     return Refusal(500, "unexpected", _line(error), mend=error.mend)
 

@@ -1,29 +1,178 @@
-"""Running the server: one process on one store, until Ctrl-C."""
+"""Opening a study for work and serving it, in one process, until Ctrl-C."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 
 import uvicorn
 
-from mitoscope.errors import ConfigError, OutputError
-from mitoscope.store import Store
+from mitoscope.errors import ConfigError, FormatError, MitoscopeError, OutputError, StoreError
+from mitoscope.labels import DEFAULT_LABELS, LabelSet
+from mitoscope.slide import open_slide
+from mitoscope.store import Rater, Round, RoundKind, SlideRecord, Store
+from mitoscope.store.access import Role, grant, renew_token
+from mitoscope.store.setting import read_setting, write_setting
+from mitoscope.store.terms import Terms, assign, read_assignments, write_terms
+from mitoscope.store.vocabulary import intern_raters, intern_rounds
 from mitoscope.web.app import create_app
 from mitoscope.web.gate import is_loopback
-from mitoscope.web.shelf import SlideShelf
+from mitoscope.web.slides import SlideCatalogue, find_slide_files
 
+FOLDERS = "slide folders"
+FIRST_ROUND = Round("annotation", RoundKind.UNSTATED)
+"""A new study begins with an open round in which the lead may label at once."""
 FIRST_PORT = 8411
 _PORTS = 100
 _GRACE_S = 3
 """How long open requests have to end after Ctrl-C."""
 
 
+@dataclass(frozen=True, eq=False)
+class OpenedStudy:
+    """A study that is ready to be served.
+
+    Parameters
+    ----------
+    store : Store
+        Open for writing.
+    slides : SlideCatalogue
+        Its slides.
+    lead_id : int
+        The lead's rater.
+    token : str
+        Of the lead's link, new each time.
+    """
+
+    store: Store
+    slides: SlideCatalogue
+    lead_id: int
+    token: str
+
+
+def open_study(
+    path: Path,
+    *,
+    folders: Sequence[Path] = (),
+    add: bool = False,
+    lead: str = "lead",
+    mpp: float | None = None,
+    labels: LabelSet = DEFAULT_LABELS,
+) -> OpenedStudy:
+    """Open a study, or make one from a folder of slides.
+
+    Parameters
+    ----------
+    path : Path
+        The store.
+    folders : sequence of Path
+        Where the slides are; by default where they were the last time.
+    add : bool
+        Whether slides of the folders that the study lacks are added to it.
+    lead : str
+        Who leads the study.
+    mpp : float, optional
+        Replaces the resolution that the files state.
+    labels : LabelSet
+        Of a new study.
+
+    Raises
+    ------
+    FormatError
+        If a folder is not there, or a new study would have no slide.
+    StoreError
+        If there is no study and no folder to make one from.
+    """
+    for folder in folders:
+        if not folder.is_dir():
+            raise FormatError(
+                "no such folder", where=folder, mend="give the folder of the slides with --slides"
+            )
+    if not path.exists():
+        store, files = _made(path, folders, labels, mpp)
+    else:
+        store = Store.open(path)
+        files = find_slide_files(folders or _remembered(store))
+        if add:
+            _add_slides(store, files, mpp)
+    try:
+        _remember(store, folders)
+        lead_id, token = _let_in(store, lead)
+    except BaseException:
+        store.close()
+        raise
+    return OpenedStudy(store, SlideCatalogue(store, files, mpp=mpp), lead_id, token)
+
+
+def _made(
+    path: Path, folders: Sequence[Path], labels: LabelSet, mpp: float | None
+) -> tuple[Store, dict[str, Path]]:
+    if not folders:
+        mend = f"make it from a folder of slides: mitoscope serve {path} --slides DIR"
+        raise StoreError("no such study", where=path, mend=mend)
+    files = find_slide_files(folders)
+    if not files:
+        raise FormatError("no slides in this folder", where=folders[0], mend="give another with --slides")
+    records = _readable(files, mpp)
+    store = Store.create(path, labels=labels)
+    for record in records:
+        store.add_slide(record)
+    return store, files
+
+
+def _add_slides(store: Store, files: dict[str, Path], mpp: float | None) -> None:
+    known = {one.name for one in store.slides().values()}
+    new = {name: one for name, one in files.items() if name not in known}
+    for record in _readable(new, mpp) if new else []:
+        store.add_slide(record)
+
+
+def _readable(files: dict[str, Path], mpp: float | None) -> list[SlideRecord]:
+    """Return what files of slides say; those that cannot be read are left out, unless none can."""
+    records, refused = [], []
+    for name, file in files.items():
+        try:
+            with open_slide(file, mpp=mpp) as slide:
+                records.append(SlideRecord(name, slide.info.size, slide.info.mpp))
+        except MitoscopeError as error:
+            refused.append(error)
+    if refused and not records:
+        raise refused[0]
+    return records
+
+
+def _remembered(store: Store) -> list[Path]:
+    with store.reading() as connection:
+        known = [Path(one) for one in read_setting(connection, FOLDERS, [])]
+    found = [one for one in known if one.is_dir()]
+    return found or [store.path.absolute().parent]
+
+
+def _remember(store: Store, folders: Sequence[Path]) -> None:
+    if folders:
+        with store.writing() as connection:
+            write_setting(connection, FOLDERS, [str(one.absolute()) for one in folders])
+
+
+def _let_in(store: Store, lead: str) -> tuple[int, str]:
+    """Return the lead's id and a new token; a study without rounds of its own gets the first."""
+    with store.writing() as connection:
+        (rater_id,) = intern_raters(connection, [Rater(lead)]).tolist()
+        grant(connection, rater_id, Role.LEAD)
+        if not read_assignments(connection):
+            (round_id,) = intern_rounds(connection, [FIRST_ROUND]).tolist()
+            write_terms(connection, round_id, Terms(shows_labels=True))
+            assign(connection, round_id, [rater_id])
+        return rater_id, renew_token(connection, rater_id)
+
+
 def serve(
     store: Store,
-    shelf: SlideShelf,
+    slides: SlideCatalogue,
     *,
     host: str = "127.0.0.1",
     port: int | None = None,
@@ -37,7 +186,7 @@ def serve(
     ----------
     store : Store
         Open for writing.
-    shelf : SlideShelf
+    slides : SlideCatalogue
         Its slides.
     host, port : str, int
         Where to listen; without a port at 8411 or the next that is free. A browser keeps what it could not
@@ -61,7 +210,7 @@ def serve(
         raise ConfigError(what, where=f"host {host}", mend="leave --no-link out, or --host")
     with listen_free(host) if port is None else listen(host, port) as listener:
         names = [*hosts, host] if host not in ("0.0.0.0", "::") else [*hosts]  # noqa: S104 compared, not bound
-        app = create_app(store, shelf, hosts=names, visitor_without_link=visitor_without_link)
+        app = create_app(store, slides, hosts=names, visitor_without_link=visitor_without_link)
         config = uvicorn.Config(
             app,
             log_level="warning",

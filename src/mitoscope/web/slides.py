@@ -11,13 +11,14 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from mitoscope.errors import MitoscopeError, SlideError
+from mitoscope.errors import MitoscopeError, NotFoundError, SlideError
 from mitoscope.slide import Slide, SlideInfo, acquire, open_slide
 from mitoscope.store import SlideRecord, Store
-from mitoscope.web.answers.slides import SlideState
-from mitoscope.web.refusal import Refusal, no_such
+from mitoscope.web.refusal import Refusal
 
+SlideState = Literal["ok", "missing", "rejected"]
 SUFFIXES = frozenset(
     {".svs", ".tif", ".tiff", ".ndpi", ".scn", ".mrxs", ".bif", ".vms", ".vmu", ".svslide", ".dcm"}
     | {".png", ".jpg", ".jpeg", ".webp"}
@@ -74,7 +75,7 @@ def find_slide_files(folders: Iterable[Path]) -> dict[str, Path]:
     return found
 
 
-class SlideShelf:
+class SlideCatalogue:
     """The slides of a study by their ids.
 
     Parameters
@@ -103,7 +104,7 @@ class SlideShelf:
 
         Raises
         ------
-        Refusal
+        NotFoundError
             If the study has no such slide.
         """
         known = self._shown.get(slide_id)
@@ -111,7 +112,7 @@ class SlideShelf:
             return known
         record = self._store.slides().get(slide_id)
         if record is None:
-            raise no_such("slide")
+            raise NotFoundError("there is no such slide", mend="read the slides again")
         return self._look(slide_id, record)
 
     def info(self, slide_id: int) -> SlideInfo:
@@ -153,7 +154,7 @@ class SlideShelf:
             If the slide is not there or cannot be read.
         """
         path = self.info(slide_id).path
-        assert path is not None  # slides of a shelf are files
+        assert path is not None  # slides of a catalogue are files
         return path
 
     def _forget(self, slide_id: int) -> None:

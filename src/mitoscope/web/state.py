@@ -1,4 +1,4 @@
-"""The desk behind the routes: the store, the slides, and who stands before it."""
+"""The state of the application behind the routes: the study, its slides, and who asks."""
 
 from __future__ import annotations
 
@@ -11,20 +11,18 @@ from typing import Annotated, Any, TypeVar, cast
 from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 
-from mitoscope.curation.settle import CONSENSUS_RATER
 from mitoscope.store import Store
-from mitoscope.store.access import Role, Visitor, find_visitor, visitor_of
+from mitoscope.store.access import Visitor, find_visitor, visitor_of
+from mitoscope.store.public_ids import seen_tokens
 from mitoscope.store.requests import once
-from mitoscope.store.setting import secret_key
-from mitoscope.store.sight import Sight, blinded_rounds, sight_of
-from mitoscope.store.terms import RoundRow, is_assigned, read_round_row
-from mitoscope.store.vocabulary import intern_raters, read_raters
+from mitoscope.store.sight import Assignment, Operation, permit
+from mitoscope.store.terms import CONSENSUS_RATER
+from mitoscope.store.vocabulary import intern_raters
 from mitoscope.tissue import TissueMask, find_tissue
-from mitoscope.web.answers.done import Done
-from mitoscope.web.refusal import Refusal, no_such, not_yours
-from mitoscope.web.shelf import SlideShelf
-from mitoscope.web.tile_cache import TileCache
-from mitoscope.web.veil import Veil
+from mitoscope.web.deep_zoom import TileCache
+from mitoscope.web.forms import Done
+from mitoscope.web.refusal import Refusal
+from mitoscope.web.slides import SlideCatalogue
 
 COOKIE = "mitoscope"
 AnswerT = TypeVar("AnswerT", bound=Done)
@@ -35,21 +33,21 @@ _VISIT_FRESH_S = 5.0
 
 
 @dataclass
-class Desk:
+class AppState:
     """What the routes work with.
 
     Parameters
     ----------
     store : Store
         Open for writing; all writes of the server go through it.
-    shelf : SlideShelf
+    slides : SlideCatalogue
         The slides.
     visitor_without_link : int, optional
         The rater who everybody is, on a server that asks for no link.
     """
 
     store: Store
-    shelf: SlideShelf
+    slides: SlideCatalogue
     visitor_without_link: int | None = None
     tiles: TileCache = field(default_factory=TileCache)
     tissues: dict[int, TissueMask] = field(default_factory=dict)
@@ -59,7 +57,7 @@ class Desk:
 
     def __post_init__(self) -> None:
         with self.store.writing() as connection:
-            self.veil = Veil(secret_key(connection))
+            self.tokens = seen_tokens(connection)
 
     def forget_visits(self) -> None:
         """Look everybody up anew: somebody was shut out, or left."""
@@ -69,7 +67,7 @@ class Desk:
         """Return the tissue of a slide; found once and kept."""
         known = self.tissues.get(slide_id)
         if known is None:
-            known = find_tissue(self.shelf.open(slide_id))
+            known = find_tissue(self.slides.open(slide_id))
             with self.lock:
                 while len(self.tissues) >= _TISSUES_KEPT:
                     self.tissues.pop(next(iter(self.tissues)))
@@ -77,23 +75,22 @@ class Desk:
         return known
 
 
-async def desk_of(request: Request) -> Desk:
-    """Return the desk of the application."""
-    desk: Desk = request.app.state.desk
-    return desk
+async def _state(request: Request) -> AppState:
+    state: AppState = request.app.state.mitoscope
+    return state
 
 
-DeskHere = Annotated[Desk, Depends(desk_of)]
+StateHere = Annotated[AppState, Depends(_state)]
 
 
-async def _visitor(request: Request, desk: DeskHere) -> Visitor:
+async def _visitor(request: Request, state: StateHere) -> Visitor:
     """Return who asks; a page of tiles does not look everybody up in the store again and again."""
     cookie = request.cookies.get(COOKIE)
-    visits = desk.visits
+    visits = state.visits
     known = visits.get(cookie or "")
     if known is not None and known[0] > time.monotonic():
         return known[1]
-    found = await run_in_threadpool(_look_up, desk, cookie)
+    found = await run_in_threadpool(_look_up, state, cookie)
     if len(visits) >= _VISITS_KEPT:
         visits.clear()
     # Where all were forgotten meanwhile, this goes into a book that nobody reads any more.
@@ -101,10 +98,10 @@ async def _visitor(request: Request, desk: DeskHere) -> Visitor:
     return found
 
 
-def _look_up(desk: Desk, cookie: str | None) -> Visitor:
-    with desk.store.reading() as connection:
-        if desk.visitor_without_link is not None:
-            found = visitor_of(connection, desk.visitor_without_link)
+def _look_up(state: AppState, cookie: str | None) -> Visitor:
+    with state.store.reading() as connection:
+        if state.visitor_without_link is not None:
+            found = visitor_of(connection, state.visitor_without_link)
         else:
             found = find_visitor(connection, cookie) if cookie else None
     if found is None:
@@ -116,102 +113,65 @@ def _look_up(desk: Desk, cookie: str | None) -> Visitor:
 
 
 VisitorHere = Annotated[Visitor, Depends(_visitor)]
+"""Who asks for what everybody may see; all else is asked of :func:`mitoscope.store.sight.permit`."""
 
 
-def _lead(visitor: VisitorHere) -> Visitor:
-    if visitor.role is not Role.LEAD:
-        raise not_yours("only the lead of the study may do this")
+def _lead(visitor: VisitorHere, state: StateHere) -> Visitor:
+    with state.store.reading() as connection:
+        permit(connection, visitor, Operation.LEAD)
+    return visitor
+
+
+def _comparer(visitor: VisitorHere, state: StateHere) -> Visitor:
+    with state.store.reading() as connection:
+        permit(connection, visitor, Operation.COMPARE)
     return visitor
 
 
 LeadHere = Annotated[Visitor, Depends(_lead)]
+"""Who leads the study."""
+ComparerHere = Annotated[Visitor, Depends(_comparer)]
+"""The lead, while not reading blinded: what is asked for tells what raters said."""
 
 
-def _unblinded_lead(lead: LeadHere, desk: DeskHere) -> Visitor:
-    """Return the lead, who is not just reading blinded: these figures tell what others said."""
-    with desk.store.reading() as connection:
-        rounds = blinded_rounds(connection, lead.rater_id)
-        names = [read_round_row(connection, one).name for one in rounds]
-    if names:
-        mend = f"finish and close {names[0]!r} first"
-        raise Refusal(403, "blinded", "you are reading blinded yourself", mend=mend)
-    return lead
-
-
-UnblindedLead = Annotated[Visitor, Depends(_unblinded_lead)]
-
-
-@dataclass(frozen=True, slots=True)
-class Seat:
-    """A rater in a round: the round, and how the rater looks at cells there."""
-
-    row: RoundRow
-    sight: Sight
-    entered_by: str | None
-
-
-def seat(desk: Desk, visitor: Visitor, round_id: int, *, slide_id: int | None = None) -> Seat:
+def assignment(
+    state: AppState,
+    visitor: Visitor,
+    round_id: int,
+    *,
+    slide_id: int | None = None,
+    operation: Operation = Operation.READ,
+) -> Assignment:
     """Return a visitor's place in a round.
 
     Raises
     ------
-    Refusal
-        If there is no such round, the visitor does not work in it, or the slide is not part of it.
+    ForbiddenError, NotFoundError
+        As :func:`mitoscope.store.sight.permit`.
     """
-    with desk.store.reading() as connection:
-        if connection.execute("SELECT 1 FROM round WHERE id = ?", (round_id,)).fetchone() is None:
-            raise no_such("round")
-        row = read_round_row(connection, round_id)
-        if visitor.role is not Role.LEAD and not is_assigned(connection, round_id, visitor.rater_id):
-            raise not_yours("you do not work in this round")
-        if slide_id is not None:
-            _check_slide(connection, row, slide_id)
-        name = read_raters(connection)[visitor.rater_id].name
-        speaker = visitor.rater_id
-    if row.terms.speaks_as == "consensus":
-        speaker = _consensus(desk)
-    with desk.store.reading() as connection:
-        sight = sight_of(connection, row, visitor.rater_id, speaker_id=speaker)
-    return Seat(row, sight, name if speaker != visitor.rater_id else None)
+    with state.store.reading() as connection:
+        return permit(connection, visitor, operation, round_id=round_id, slide_id=slide_id)
 
 
-def working_seat(desk: Desk, visitor: Visitor, round_id: int, *, slide_id: int | None = None) -> Seat:
-    """Return a visitor's place in a round that is open.
-
-    Raises
-    ------
-    Refusal
-        As :func:`seat`, and if the round is closed.
-    """
-    found = seat(desk, visitor, round_id, slide_id=slide_id)
-    if not found.row.terms.is_open:
-        raise Refusal(403, "closed", "this round is closed", mend="ask the lead of the study to open it")
-    return found
+def work_in(state: AppState, visitor: Visitor, round_id: int, *, slide_id: int | None = None) -> Assignment:
+    """Return a visitor's place in a round in which something is to be changed; see :func:`assignment`."""
+    mine = assignment(state, visitor, round_id, slide_id=slide_id, operation=Operation.WORK)
+    if mine.sight.speaker_id:
+        return mine
+    with state.store.writing() as connection:
+        intern_raters(connection, [CONSENSUS_RATER])  # the first word of a consensus
+    return work_in(state, visitor, round_id, slide_id=slide_id)
 
 
-def _check_slide(connection: Any, row: RoundRow, slide_id: int) -> None:
-    known = connection.execute("SELECT 1 FROM slide WHERE id = ?", (slide_id,)).fetchone()
-    if known is None or (row.terms.slides is not None and slide_id not in row.terms.slides):
-        raise no_such("slide in this round")
-
-
-def _consensus(desk: Desk) -> int:
-    with desk.store.reading() as connection:
-        sql = "SELECT id FROM rater WHERE name = ? AND kind = 'consensus'"
-        known = connection.execute(sql, (CONSENSUS_RATER.name,)).fetchone()
-    if known is not None:
-        return int(known[0])
-    with desk.store.writing() as connection:
-        return int(intern_raters(connection, [CONSENSUS_RATER])[0])
-
-
-def done_once(desk: Desk, visitor: Visitor, key: str, what: str, act: Callable[[Any], AnswerT]) -> AnswerT:
+def done_once(
+    state: AppState, visitor: Visitor, key: str, what: str, act: Callable[[Any], AnswerT]
+) -> AnswerT:
     """Act in one transaction, once for each key.
 
     Parameters
     ----------
-    desk : Desk
-        Where.
+    state : AppState
+        Of the application.
     visitor : Visitor
         Who.
     key : str
@@ -221,6 +181,6 @@ def done_once(desk: Desk, visitor: Visitor, key: str, what: str, act: Callable[[
     act : callable
         Takes the connection, returns the answer of the first time; later ones say that they repeat it.
     """
-    with desk.store.writing() as connection:
+    with state.store.writing() as connection:
         answer = once(connection, key, visitor.rater_id, what=what, act=lambda: dict(act(connection)))
     return cast("AnswerT", answer)  # what an earlier request left there has the same form

@@ -20,13 +20,13 @@ from mitoscope.curation.review.rounds import (
     listed_cells,
     rounds_of,
 )
-from mitoscope.curation.settle import CONSENSUS_RATER
 from mitoscope.errors import IncompleteRunError, StoreError
 from mitoscope.store.actions import Action, record
 from mitoscope.store.kinds import RoundKind
 from mitoscope.store.lists import list_cells
 from mitoscope.store.records import Rater, Round
 from mitoscope.store.store import Store
+from mitoscope.store.terms import CONSENSUS_RATER
 from mitoscope.store.vocabulary import intern_raters, intern_rounds, read_labels, read_raters
 
 _DONE_SQL = """

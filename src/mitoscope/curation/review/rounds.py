@@ -10,7 +10,7 @@ import re
 import sqlite3
 from dataclasses import dataclass
 
-from mitoscope.errors import StoreError
+from mitoscope.errors import NotFoundError, StoreError
 from mitoscope.store.kinds import RoundKind
 from mitoscope.store.vocabulary import read_rounds
 
@@ -73,13 +73,15 @@ def rounds_of(connection: sqlite3.Connection, name: str) -> ReviewRounds:
 
     Raises
     ------
+    NotFoundError
+        If there is no review of that name.
     StoreError
-        If there is no review of that name, or its round covers all cells: it is none.
+        If its round covers all cells: it is none.
     """
     found = find_rounds(connection, name)
     if found is None:
         known = ", ".join(one.name for one in read_rounds(connection).values())
-        raise StoreError(f"no review of the name {name!r}", mend=f"rounds are {known}")
+        raise NotFoundError(f"no review of the name {name!r}", mend=f"rounds are {known}")
     for id_ in found.first:
         (listed,) = connection.execute("SELECT is_listed FROM round WHERE id = ?", (id_,)).fetchone()
         if not listed:

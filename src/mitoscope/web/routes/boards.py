@@ -8,22 +8,35 @@ import numpy as np
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 from pydantic import Field
+from typing_extensions import TypedDict
 
 from mitoscope.curation.board import Grid, ask_second, lay_out, open_board, relabelled
 from mitoscope.curation.board.grid import OCCUPANCY
 from mitoscope.errors import LevelError, RegionError
 from mitoscope.loops.crops import CropPlace
 from mitoscope.slide import acquire
-from mitoscope.store.board import Board, BoardPlace, add_board, read_board, read_places
-from mitoscope.store.cell_seen import cell_seen
+from mitoscope.store.board import (
+    Board,
+    BoardPlace,
+    add_board,
+    labels_before,
+    read_board,
+    read_centres,
+    read_places,
+)
+from mitoscope.store.lists import count_listed
+from mitoscope.store.public_ids import live_cells_of
+from mitoscope.store.requests import was_done
+from mitoscope.store.sight import Assignment, Operation, cell_seen, check_board, permit
 from mitoscope.store.terms import Terms, assign, read_round_row, write_terms
 from mitoscope.store.vocabulary import id_of, read_labels
-from mitoscope.web.board_picture import BoardPicture, Drawing, picture_path
-from mitoscope.web.bodies import Action, Cell, Id, LevelNumber, Name, RowId, TileNumber
+from mitoscope.web.board_picture import BoardPicture, Drawing, PictureState, picture_path
+from mitoscope.web.cell_records import seen_token
 from mitoscope.web.deep_zoom import TILE_PX, encode_jpeg, max_level, read_tile
-from mitoscope.web.desk import Desk, DeskHere, LeadHere, VisitorHere, done_once, seat
-from mitoscope.web.refusal import Refusal, invalid, no_such, there_is
+from mitoscope.web.forms import Action, Cell, Done, Id, LevelNumber, Name, RowId, Seen, TileNumber, exact
+from mitoscope.web.refusal import Refusal, invalid, no_such
 from mitoscope.web.routes.rounds import check_raters
+from mitoscope.web.state import AppState, LeadHere, StateHere, VisitorHere, done_once
 
 router = APIRouter()
 CELLS_MAX = 100_000
@@ -36,8 +49,6 @@ _Numbers = Annotated[
     list[Annotated[float, Field(ge=-1e9, le=1e9)]], Field(min_length=1, max_length=CELLS_MAX)
 ]
 
-
-PictureState = Literal["drawing", "ready", "failed"]
 
 @exact
 class BoardOpened(Done):
@@ -119,22 +130,24 @@ class NewBoard(Action):
 
 
 @router.post("/api/boards")
-def add(body: NewBoard, desk: DeskHere, lead: LeadHere) -> BoardOpened:
+def add(body: NewBoard, state: StateHere, lead: LeadHere) -> BoardOpened:
     """Open the review of a board; its picture is drawn in the background."""
     if not len(body.cells) == len(body.x) == len(body.y):
         raise invalid("cells, x and y differ in length", field="x")
-    ids = desk.veil.cell_ids(body.cells)
-    if len(set(ids)) != len(ids):
+    if len(set(body.cells)) != len(body.cells):
         raise invalid("a cell stands twice on the board", field="cells")
-    check_raters(desk, body.raters)
-    known = _known(desk, lead.rater_id, body.key)
-    if known is None:
-        _check_cells(desk, ids)
-        open_board(desk.store, body.name, ids)
+    check_raters(state, body.raters)
+    with state.store.reading() as connection:
+        ids = live_cells_of(connection, body.cells)
+        is_repeated = was_done(connection, body.key, lead.rater_id)
+        before = labels_before(connection, ids)
+    if len(ids) < len(body.cells):
+        raise invalid("a cell of the board is not in the study", field="cells")
+    if not is_repeated:
+        open_board(state.store, body.name, ids)
     occupancy = OCCUPANCY if len(ids) >= SMALL_BELOW else OCCUPANCY_SMALL
     grid = Grid.for_crops(len(ids), cell_px=body.cell_px, occupancy=occupancy)
     layout = lay_out(np.column_stack([body.x, body.y]), grid)
-    before = _labels_before(desk, ids)
 
     def act(connection: Any) -> BoardOpened:
         round_id = id_of(connection, "round", body.name)
@@ -149,79 +162,53 @@ def add(body: NewBoard, desk: DeskHere, lead: LeadHere) -> BoardOpened:
         assign(connection, round_id, body.raters or [lead.rater_id])
         return {"board": board, "round": round_id, "is_repeated": False}
 
-    done = done_once(desk, lead, body.key, f"board {body.name}", act)
-    with desk.store.reading() as connection:
+    done = done_once(state, lead, body.key, f"board {body.name}", act)
+    with state.store.reading() as connection:
         board = read_board(connection, done["board"])
-    _picture(desk, board)
+    _picture(state, board)
     return done
 
 
-def _known(desk: Desk, rater_id: int, key: str) -> int | None:
-    with desk.store.reading() as connection:
-        sql = "SELECT 1 FROM request WHERE (key, rater_id) = (?, ?)"
-        row = connection.execute(sql, (key, rater_id)).fetchone()
-    return None if row is None else 1
+def _board(state: AppState, visitor: VisitorHere, board_id: int) -> tuple[Board, Assignment]:
+    """Return a board that the visitor may see, and the visitor's place in its round."""
+    with state.store.reading() as connection:
+        found = read_board(connection, board_id)
+        mine = permit(connection, visitor, Operation.READ, round_id=found.round_id)
+        check_board(connection, mine.sight, board_id)
+    return found, mine
 
 
-def _check_cells(desk: Desk, ids: list[int]) -> None:
-    with desk.store.reading() as connection:
-        for cell in ids:
-            row = connection.execute("SELECT is_deleted FROM cell WHERE id = ?", (cell,)).fetchone()
-            if row is None or row[0]:
-                raise invalid("a cell of the board is not in the study", field="cells")
-
-
-_BEFORE_SQL = """
-SELECT n.cell_id, n.label_id FROM label_now AS n JOIN rater AS r ON r.id = n.rater_id
-WHERE n.label_id IS NOT NULL AND r.kind <> 'model' ORDER BY r.kind = 'consensus', n.last_seq
-"""
-
-
-def _labels_before(desk: Desk, ids: list[int]) -> dict[int, int]:
-    """Return what was last said of cells, a consensus going before an expert."""
-    wanted = set(ids)
-    with desk.store.reading() as connection:
-        return {cell: label for cell, label in connection.execute(_BEFORE_SQL) if cell in wanted}
-
-
-def _board(desk: Desk, board_id: int) -> Board:
-    with desk.store.reading() as connection, there_is("board"):
-        return read_board(connection, board_id)
-
-
-def _picture(desk: Desk, board: Board) -> BoardPicture:
+def _picture(state: AppState, board: Board) -> BoardPicture:
     """Return the picture of a board, beginning to draw it if nobody has."""
-    with desk.lock:
-        known: BoardPicture | None = desk.boards.get(board.id)
+    with state.lock:
+        known: BoardPicture | None = state.boards.get(board.id)
         if known is None or (known.state == "ready" and not known.path.is_file()):
-            known = desk.boards[board.id] = BoardPicture(picture_path(desk.store.path, board.id))
+            known = state.boards[board.id] = BoardPicture(picture_path(state.store.path, board.id))
             if known.path.is_file():
                 known.state = "ready"
             else:
-                _start(desk, board, known)
+                _start(state, board, known)
         return known
 
 
-def _start(desk: Desk, board: Board, picture: BoardPicture) -> None:
-    slides = desk.store.slides()
-    with desk.store.reading() as connection:
+def _start(state: AppState, board: Board, picture: BoardPicture) -> None:
+    slides = state.store.slides()
+    with state.store.reading() as connection:
         places = read_places(connection, board.id)
-        colours = {id_: one.colour for id_, one in read_labels(connection).items()}
-        rows = connection.execute(
-            "SELECT c.id, c.slide_id, (c.x_min_px0 + c.x_max_px0) / 2, (c.y_min_px0 + c.y_max_px0) / 2 "
-            "FROM board_place AS p JOIN cell AS c ON c.id = p.cell_id WHERE p.board_id = ?",
-            (board.id,),
-        ).fetchall()
-    where = {cell: (slide, x, y) for cell, slide, x, y in rows}
+        colours = {id_: label.colour for id_, label in read_labels(connection).items()}
+        where = read_centres(connection, board.id)
     try:
-        files = {slides[slide].name: desk.shelf.path(slide) for slide in {one[0] for one in where.values()}}
+        files = {slides[slide].name: state.slides.path(slide) for slide in {row[0] for row in where.values()}}
     except Refusal as refusal:
         picture.state, picture.reason = "failed", refusal.what
         return
     drawing = Drawing(
-        places=[CropPlace.on(slides[slide], x, y) for slide, x, y in (where[one.cell_id] for one in places)],
+        places=[
+            CropPlace.on(slides[slide], x, y) for slide, x, y in (where[place.cell_id] for place in places)
+        ],
         colours=[
-            NO_CLASS_COLOUR if one.before_label_id is None else colours[one.before_label_id] for one in places
+            NO_CLASS_COLOUR if place.before_label_id is None else colours[place.before_label_id]
+            for place in places
         ],
         files=files,
     )
@@ -229,15 +216,14 @@ def _start(desk: Desk, board: Board, picture: BoardPicture) -> None:
 
 
 @router.get("/api/boards/{board_id}", responses={200: {"model": BoardColumns}})
-def board(board_id: RowId, desk: DeskHere, visitor: VisitorHere) -> Response:
+def board(board_id: RowId, state: StateHere, visitor: VisitorHere) -> Response:
     """Return a board: where each cell stands, its class before and now."""
-    found = _board(desk, board_id)
-    mine = seat(desk, visitor, found.round_id)
-    picture = _picture(desk, found)
+    found, mine = _board(state, visitor, board_id)
+    picture = _picture(state, found)
     grid = Grid(found.columns, found.rows, found.cell_px)
-    with desk.store.reading() as connection:
+    with state.store.reading() as connection:
         places = read_places(connection, board_id)
-        cells = [cell_seen(connection, mine.sight, one.cell_id) for one in places]
+        cells = [cell_seen(connection, mine.sight, place.cell_id) for place in places]
     columns: BoardColumns = {
         "id": found.id,
         "name": found.name,
@@ -253,15 +239,17 @@ def board(board_id: RowId, desk: DeskHere, visitor: VisitorHere) -> Response:
         "done": picture.done,
         "of": picture.of,
         "reason": picture.reason,
-        "cell": desk.veil.cells([one.cell_id for one in places]),
-        "column": [one.column for one in places],
-        "row": [one.row for one in places],
-        "slide": [one.slide_id for one in cells],
-        "x": [(one.bounds_px0[0] + one.bounds_px0[2]) / 2 for one in cells],
-        "y": [(one.bounds_px0[1] + one.bounds_px0[3]) / 2 for one in cells],
-        "before": [one.before_label_id or 0 for one in places],
-        "label": [now.label_id or one.before_label_id or 0 for one, now in zip(places, cells, strict=True)],
-        "seen": desk.veil.seen([one.cell_id for one in cells], [one.seen for one in cells]),
+        "cell": [cell.public_id for cell in cells],
+        "column": [place.column for place in places],
+        "row": [place.row for place in places],
+        "slide": [cell.slide_id for cell in cells],
+        "x": [cell.centre_px0[0] for cell in cells],
+        "y": [cell.centre_px0[1] for cell in cells],
+        "before": [place.before_label_id or 0 for place in places],
+        "label": [
+            cell.label_id or place.before_label_id or 0 for place, cell in zip(places, cells, strict=True)
+        ],
+        "seen": [seen_token(cell, state.tokens) for cell in cells],
     }
     return JSONResponse(columns)
 
@@ -276,19 +264,18 @@ def tile(
     level: LevelNumber,
     column: TileNumber,
     row: TileNumber,
-    desk: DeskHere,
+    state: StateHere,
     visitor: VisitorHere,
 ) -> Response:
     """Return a tile of the picture of a board."""
-    found = _board(desk, board_id)
-    seat(desk, visitor, found.round_id)
-    picture = _picture(desk, found)
+    found, _ = _board(state, visitor, board_id)
+    picture = _picture(state, found)
     if picture.state != "ready":
         reason = picture.reason or f"{picture.done:.0f} of {picture.of:.0f} parts are drawn"
         raise Refusal(503, "not_ready", f"the board is not drawn yet: {reason}", mend="wait a little")
     slide = acquire(picture.path)
     try:
-        content = desk.tiles.get(
+        content = state.tiles.get(
             ("board", board_id, level, column, row),
             lambda: encode_jpeg(read_tile(slide, level, column, row)),
         )
@@ -297,32 +284,31 @@ def tile(
     return Response(content, media_type="image/jpeg", headers={"cache-control": "private, max-age=86400"})
 
 
-def _before(desk: Desk, board_id: int) -> dict[int, int]:
-    with desk.store.reading() as connection:
+def _before(state: AppState, board_id: int) -> dict[int, int]:
+    with state.store.reading() as connection:
         places = read_places(connection, board_id)
-    return {one.cell_id: one.before_label_id for one in places if one.before_label_id is not None}
+    return {place.cell_id: place.before_label_id for place in places if place.before_label_id is not None}
 
 
 @router.get("/api/boards/{board_id}/changed")
-def changed(board_id: RowId, desk: DeskHere, visitor: VisitorHere) -> Reclassed:
+def changed(board_id: RowId, state: StateHere, visitor: VisitorHere) -> Reclassed:
     """Return the cells that have another class on the board than before."""
-    found = _board(desk, board_id)
-    mine = seat(desk, visitor, found.round_id)
-    before = _before(desk, board_id)
-    now = relabelled(desk.store, found.name, before)
-    with desk.store.reading() as connection:
-        cells = [(one, cell_seen(connection, mine.sight, one)) for one in now]
+    found, mine = _board(state, visitor, board_id)
+    before = _before(state, board_id)
+    now = relabelled(state.store, found.name, before)
+    with state.store.reading() as connection:
+        cells = [cell_seen(connection, mine.sight, cell) for cell in now]
     return {
         "cells": [
             {
-                "cell": desk.veil.cell(one),
-                "before": before.get(one, 0),
-                "now": now[one],
-                "slide": seen.slide_id,
-                "x": (seen.bounds_px0[0] + seen.bounds_px0[2]) / 2,
-                "y": (seen.bounds_px0[1] + seen.bounds_px0[3]) / 2,
+                "cell": cell.public_id,
+                "before": before.get(cell.cell_id, 0),
+                "now": now[cell.cell_id],
+                "slide": cell.slide_id,
+                "x": cell.centre_px0[0],
+                "y": cell.centre_px0[1],
             }
-            for one, seen in cells
+            for cell in cells
         ]
     }
 
@@ -334,19 +320,19 @@ class Second(Action):
 
 
 @router.post("/api/boards/{board_id}/second")
-def second(board_id: RowId, body: Second, desk: DeskHere, lead: LeadHere) -> SecondAsked:
+def second(board_id: RowId, body: Second, state: StateHere, lead: LeadHere) -> SecondAsked:
     """Put the re-classed cells before a second expert, blinded and without the board."""
-    found = _board(desk, board_id)
-    check_raters(desk, body.raters)
-    ask_second(desk.store, found.name, _before(desk, board_id))
+    with state.store.reading() as connection:
+        found = read_board(connection, board_id)
+    check_raters(state, body.raters)
+    ask_second(state.store, found.name, _before(state, board_id))
 
     def act(connection: Any) -> SecondAsked:
         round_id = id_of(connection, "round", f"{found.name}, second read")
         row = read_round_row(connection, round_id)
         write_terms(connection, round_id, row.terms)
         assign(connection, round_id, body.raters)
-        sql = "SELECT count(*) FROM round_cell WHERE round_id = ?"
-        (cells,) = connection.execute(sql, (round_id,)).fetchone()
+        cells = count_listed(connection, round_id)
         return {"round": round_id, "cells": cells, "is_repeated": False}
 
-    return done_once(desk, lead, body.key, f"second read of board {board_id}", act)
+    return done_once(state, lead, body.key, f"second read of board {board_id}", act)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 import numpy as np
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from pydantic import Field
+from typing_extensions import TypedDict
 
 from mitoscope.count.hot_spot import window_size
+from mitoscope.errors import BlindedError
 from mitoscope.geometry import Aspect, BoxPx0
 from mitoscope.labels import MITOTIC_FIGURE, LabelSet
 from mitoscope.store import Store
+from mitoscope.store.access import Visitor
 from mitoscope.store.cells_seen import cells_seen
+from mitoscope.store.sight import Assignment, sees_results
 from mitoscope.store.signed import SignedResult, read_all_signed, read_signed, sign
 from mitoscope.store.vocabulary import intern_labels
-from mitoscope.web.bodies import Action, Body, Coordinate, OptionalId, RoundId, RowId, Score, SlideId, Text
 from mitoscope.web.case_count import (
     THRESHOLD,
     Candidates,
@@ -25,9 +28,22 @@ from mitoscope.web.case_count import (
     count_in,
     hottest,
 )
-from mitoscope.web.desk import Desk, DeskHere, Seat, VisitorHere, done_once, seat, working_seat
-from mitoscope.web.refusal import Refusal, invalid, there_is
+from mitoscope.web.forms import (
+    Action,
+    Body,
+    Coordinate,
+    Done,
+    OptionalId,
+    RoundId,
+    RowId,
+    Score,
+    SlideId,
+    Text,
+    exact,
+)
+from mitoscope.web.refusal import Refusal, invalid
 from mitoscope.web.signed_report import render_signed
+from mitoscope.web.state import AppState, StateHere, VisitorHere, assignment, done_once, work_in
 
 router = APIRouter()
 _PATH = "/api/rounds/{round_id}/slides/{slide_id}/case"
@@ -35,6 +51,7 @@ _PATH = "/api/rounds/{round_id}/slides/{slide_id}/case"
 
 Verdict = Literal[-1, 0, 1]
 """-1: rejected, 0: nothing was said, 1: called a mitotic figure."""
+
 
 @exact
 class CountWindow(TypedDict):
@@ -173,25 +190,25 @@ def figure_label(store: Store) -> int:
         return int(intern_labels(connection, LabelSet((MITOTIC_FIGURE,)))[0])
 
 
-def _candidates(desk: Desk, mine: Seat, slide_id: int, figure_id: int) -> Candidates:
-    with desk.store.reading() as connection:
+def _candidates(state: AppState, mine: Assignment, slide_id: int, figure_id: int) -> Candidates:
+    with state.store.reading() as connection:
         cells = cells_seen(connection, mine.sight, slide_id)
     return case_candidates(cells, figure_id=figure_id)
 
 
 @router.get(_PATH)
-def case(round_id: RoundId, slide_id: SlideId, desk: DeskHere, visitor: VisitorHere) -> Case:
+def case(round_id: RoundId, slide_id: SlideId, state: StateHere, visitor: VisitorHere) -> Case:
     """Return what is counted over, the hot spot at the round's threshold, and the results so far."""
-    mine = seat(desk, visitor, round_id, slide_id=slide_id)
-    info = desk.shelf.info(slide_id)
-    figure_id = figure_label(desk.store)
+    mine = assignment(state, visitor, round_id, slide_id=slide_id)
+    info = state.slides.info(slide_id)
+    figure_id = figure_label(state.store)
     window, area, aspect = case_window(mine.row.terms, info)
     threshold = float(mine.row.terms.settings.get("threshold", THRESHOLD))
-    found = _candidates(desk, mine, slide_id, figure_id)
-    tissue = desk.tissue(slide_id)
+    found = _candidates(state, mine, slide_id, figure_id)
+    tissue = state.tissue(slide_id)
     box, count = hottest(found, threshold, window=window, info=info, tissue=tissue)
-    with desk.store.reading() as connection:
-        signed = read_all_signed(connection, slide_id)
+    with state.store.reading() as connection:
+        signed = _shown(connection, visitor, read_all_signed(connection, slide_id))
     scores = found.score[np.isfinite(found.score)]
     return {
         "threshold": threshold,
@@ -217,14 +234,14 @@ class Threshold(Body):
 
 @router.post(f"{_PATH}/hot-spot")
 def hot_spot(
-    round_id: RoundId, slide_id: SlideId, body: Threshold, desk: DeskHere, visitor: VisitorHere
+    round_id: RoundId, slide_id: SlideId, body: Threshold, state: StateHere, visitor: VisitorHere
 ) -> HotSpot:
     """Return the hot spot at another threshold; this changes nothing."""
-    mine = seat(desk, visitor, round_id, slide_id=slide_id)
-    info = desk.shelf.info(slide_id)
+    mine = assignment(state, visitor, round_id, slide_id=slide_id)
+    info = state.slides.info(slide_id)
     window, _, _ = case_window(mine.row.terms, info)
-    found = _candidates(desk, mine, slide_id, figure_label(desk.store))
-    box, count = hottest(found, body.threshold, window=window, info=info, tissue=desk.tissue(slide_id))
+    found = _candidates(state, mine, slide_id, figure_label(state.store))
+    box, count = hottest(found, body.threshold, window=window, info=info, tissue=state.tissue(slide_id))
     return {"x": box.x, "y": box.y, "count": count}
 
 
@@ -240,15 +257,15 @@ class Signature(Action):
 
 @router.post(f"{_PATH}/sign")
 def sign_case(
-    round_id: RoundId, slide_id: SlideId, body: Signature, desk: DeskHere, visitor: VisitorHere
+    round_id: RoundId, slide_id: SlideId, body: Signature, state: StateHere, visitor: VisitorHere
 ) -> Signed:
     """Sign the mitotic count of a window; it is counted again here, from the labels that are on disk."""
-    mine = working_seat(desk, visitor, round_id, slide_id=slide_id)
-    info = desk.shelf.info(slide_id)
+    mine = work_in(state, visitor, round_id, slide_id=slide_id)
+    info = state.slides.info(slide_id)
     window, area, _ = case_window(mine.row.terms, info)
     box = BoxPx0(body.x, body.y, window.width, window.height)
-    figure_id = figure_label(desk.store)
-    tissue = desk.tissue(slide_id)
+    figure_id = figure_label(state.store)
+    tissue = state.tissue(slide_id)
 
     def act(connection: Any) -> Signed:
         cells = cells_seen(connection, mine.sight, slide_id)
@@ -269,7 +286,7 @@ def sign_case(
         )
         return {"result": describe_signed(done), "is_repeated": False}
 
-    return done_once(desk, visitor, body.key, f"signature {round_id}/{slide_id}", act)
+    return done_once(state, visitor, body.key, f"signature {round_id}/{slide_id}", act)
 
 
 def _count(found: Candidates, body: Signature, box: BoxPx0, area_mm2: float) -> SignedCount:
@@ -326,21 +343,35 @@ def describe_signed(one: SignedResult) -> Result:
 
 
 @router.get("/api/results")
-def results(desk: DeskHere, visitor: VisitorHere, slide: OptionalId = None) -> Results:  # noqa: ARG001
-    """Return the signed results, the newest first."""
-    with desk.store.reading() as connection:
-        return {"results": [describe_signed(one) for one in read_all_signed(connection, slide)]}
+def results(state: StateHere, visitor: VisitorHere, slide: OptionalId = None) -> Results:
+    """Return the signed results that I may see, the newest first."""
+    with state.store.reading() as connection:
+        found = _shown(connection, visitor, read_all_signed(connection, slide))
+    return {"results": [describe_signed(one) for one in found]}
 
 
-def _signed(desk: Desk, result_id: int) -> SignedResult:
-    with desk.store.reading() as connection, there_is("result"):
-        return read_signed(connection, result_id)
+def _shown(connection: Any, visitor: Visitor, found: list[SignedResult]) -> list[SignedResult]:
+    return [
+        one
+        for one in found
+        if sees_results(connection, visitor, slide_id=one.slide_id, rater_id=one.rater_id)
+    ]
+
+
+def _signed(state: AppState, visitor: Visitor, result_id: int) -> SignedResult:
+    with state.store.reading() as connection:
+        found = _shown(connection, visitor, [read_signed(connection, result_id)])
+    if not found:
+        raise BlindedError(
+            "you are still reading this slide blinded", mend="finish your blinded rounds first"
+        )
+    return found[0]
 
 
 @router.get("/api/results/{result_id}/result.json", responses={200: {"model": FullResult}})
-def result(result_id: RowId, desk: DeskHere, visitor: VisitorHere) -> Response:  # noqa: ARG001
+def result(result_id: RowId, state: StateHere, visitor: VisitorHere) -> Response:
     """Return a signed result with all cells that it rests on."""
-    one = _signed(desk, result_id)
+    one = _signed(state, visitor, result_id)
     whole: FullResult = {**describe_signed(one), "content": _content(one)}
     return JSONResponse(whole)
 
@@ -350,17 +381,17 @@ def result(result_id: RowId, desk: DeskHere, visitor: VisitorHere) -> Response: 
     response_class=Response,
     responses={200: {"content": {"text/html": {}}}},
 )
-def report(result_id: RowId, desk: DeskHere, visitor: VisitorHere) -> HTMLResponse:  # noqa: ARG001
+def report(result_id: RowId, state: StateHere, visitor: VisitorHere) -> HTMLResponse:
     """Return the report of a signed result, for print."""
-    one = _signed(desk, result_id)
-    page, policy = render_signed(one, desk.shelf.open(one.slide_id), desk.tissue(one.slide_id))
+    one = _signed(state, visitor, result_id)
+    page, policy = render_signed(one, state.slides.open(one.slide_id), state.tissue(one.slide_id))
     return HTMLResponse(page, headers={"content-security-policy": policy})
 
 
 @router.get("/api/slides/{slide_id}/hot-spot")
 def slide_hot_spot(
     slide_id: SlideId,
-    desk: DeskHere,
+    state: StateHere,
     visitor: VisitorHere,
     round: Annotated[int, Query(ge=1, le=(1 << 53) - 1)],  # noqa: A002 the word of the API
     threshold: Annotated[float, Query(ge=0, le=1, allow_inf_nan=False)] = THRESHOLD,
@@ -368,13 +399,13 @@ def slide_hot_spot(
     aspect: Annotated[str, Query(max_length=20)] = "4:3",
 ) -> HotSpotBox:
     """Return the window of an area that holds most figures of those that a round shows me."""
-    mine = seat(desk, visitor, round, slide_id=slide_id)
-    info = desk.shelf.info(slide_id)
+    mine = assignment(state, visitor, round, slide_id=slide_id)
+    info = state.slides.info(slide_id)
     size = window_size(area_mm2, aspect=Aspect.parse(aspect), mpp=info.mpp)
     if size.width > info.size.width or size.height > info.size.height:
         raise invalid("the window is larger than the slide", field="area_mm2", mend="choose a smaller area")
-    figure_id = figure_label(desk.store)
-    with desk.store.reading() as connection:
+    figure_id = figure_label(state.store)
+    with state.store.reading() as connection:
         cells = cells_seen(connection, mine.sight, slide_id)
     found = case_candidates(cells, figure_id=figure_id, is_verdict=cells.label_id > 0)
     box, count = hottest(found, threshold, window=size, info=info, tissue=None)

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from hmac import compare_digest
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse, Response
+from typing_extensions import TypedDict
 
-from mitoscope.errors import ConflictError, RegionError
+from mitoscope.errors import ConflictError, KeyReusedError, NotFoundError, RegionError
 from mitoscope.geometry import BoxPx0
 from mitoscope.store import Geometry, Shape, actions
 from mitoscope.store.actions import Acknowledgement
-from mitoscope.store.cell_seen import cell_seen
 from mitoscope.store.cells_seen import cells_seen
-from mitoscope.store.queue import next_cells
+from mitoscope.store.public_ids import cell_of, live_cells_of
+from mitoscope.store.queue import last_labelled, next_cells
 from mitoscope.store.reading_order import reading_order
-from mitoscope.store.sight import is_made_by, takes
+from mitoscope.store.sight import Assignment, cell_seen, check_cell, last_visible, takes
 from mitoscope.store.vocabulary import read_raters
-from mitoscope.web.answers.cells import Acted, CellColumns, CellRecord, LastCells, Queue
-from mitoscope.web.bodies import (
+from mitoscope.web.cell_records import CellColumns, CellRecord, describe_cell, describe_cells, seen_token
+from mitoscope.web.forms import (
     Action,
     Box,
     Cell,
     CellPath,
     Coordinate,
+    Done,
     Id,
     OptionalId,
     RoundId,
@@ -33,19 +36,46 @@ from mitoscope.web.bodies import (
     Seen,
     SlideId,
     Vertices,
+    exact,
 )
-from mitoscope.web.describe import describe_cell, describe_cells, round_progress
-from mitoscope.web.desk import Desk, DeskHere, Seat, VisitorHere, seat, working_seat
-from mitoscope.web.refusal import Refusal, invalid, no_such, not_yours, there_is
+from mitoscope.web.refusal import Refusal, invalid, refusal_for
+from mitoscope.web.routes.rounds import round_progress
+from mitoscope.web.state import AppState, StateHere, VisitorHere, assignment, work_in
 
 router = APIRouter()
 
 QUEUE_MAX = 200
 SKIP_MAX = 500
 _LIST_CHARACTERS = 12_000
+_NEVER = -1
+"""The number of no event."""
 
 _BoxText = Annotated[str | None, Query(max_length=200)]
 _SkipText = Annotated[str | None, Query(max_length=_LIST_CHARACTERS)]
+
+
+@exact
+class Queue(TypedDict):
+    """The next cells without my label, and how many of the round I have labelled."""
+
+    cells: list[CellRecord]
+    labelled: int
+    of: int
+
+
+@exact
+class LastCells(TypedDict):
+    """The cells that I labelled last, the newest first."""
+
+    cells: list[CellRecord]
+
+
+@exact
+class Acted(Done):
+    """An action on disk: its cell, and the cell as it is seen from now on."""
+
+    cell: Cell
+    seen: Seen
 
 
 def parse_box(text: str | None) -> BoxPx0 | None:
@@ -71,76 +101,70 @@ def parse_ids(text: str | None, *, field: str) -> list[int]:
 def cells(
     round_id: RoundId,
     slide_id: SlideId,
-    desk: DeskHere,
+    state: StateHere,
     visitor: VisitorHere,
     box: _BoxText = None,
     since: Annotated[int | None, Query(ge=0, le=(1 << 62))] = None,
 ) -> Response:
     """Return the cells of a slide as I see them in a round, in columns and in random order."""
-    mine = seat(desk, visitor, round_id, slide_id=slide_id)
-    with desk.store.reading() as connection:
+    mine = assignment(state, visitor, round_id, slide_id=slide_id)
+    with state.store.reading() as connection:
         found = cells_seen(connection, mine.sight, slide_id, box=parse_box(box), since=since)
         names = {id_: one.name for id_, one in read_raters(connection).items()}
-    return JSONResponse(describe_cells(found, desk.veil, names))
+    return JSONResponse(describe_cells(found, state.tokens, names))
 
 
 @router.get("/api/rounds/{round_id}/cells/{cell}")
-def one_cell(round_id: RoundId, cell: CellPath, desk: DeskHere, visitor: VisitorHere) -> CellRecord:
+def one_cell(round_id: RoundId, cell: CellPath, state: StateHere, visitor: VisitorHere) -> CellRecord:
     """Return one cell as I see it in a round."""
-    return _described(desk, seat(desk, visitor, round_id), desk.veil.cell_id(cell))
+    mine = assignment(state, visitor, round_id)
+    with state.store.reading() as connection:
+        return _described(connection, state, mine, cell_of(connection, cell))
 
 
-def _described(desk: Desk, mine: Seat, cell_id: int) -> CellRecord:
-    with desk.store.reading() as connection:
-        if not takes(connection, mine.row, cell_id):
-            raise no_such("cell in this round")
-        with there_is("cell in this round"):
-            return describe_cell(cell_seen(connection, mine.sight, cell_id), desk.veil)
+def _described(connection: Any, state: AppState, mine: Assignment, cell_id: int) -> CellRecord:
+    if not takes(connection, mine.row, cell_id):
+        raise NotFoundError("there is no such cell in this round", mend="read the cells again")
+    return describe_cell(cell_seen(connection, mine.sight, cell_id), state.tokens)
 
 
 @router.get("/api/rounds/{round_id}/queue")
 def queue(
     round_id: RoundId,
-    desk: DeskHere,
+    state: StateHere,
     visitor: VisitorHere,
     n: Annotated[int, Query(ge=1, le=QUEUE_MAX)] = 24,
     slide: OptionalId = None,
     skip: _SkipText = None,
 ) -> Queue:
     """Return the next cells without my label, in a random order of my own."""
-    mine = seat(desk, visitor, round_id, slide_id=slide)
-    passed = set(desk.veil.cell_ids(parse_ids(skip, field="skip")))
+    mine = assignment(state, visitor, round_id, slide_id=slide)
+    skipped = parse_ids(skip, field="skip")
     slides = mine.row.terms.slides if slide is None else [slide]
-    with desk.store.writing() as connection:
+    with state.store.writing() as connection:
         order = reading_order(connection, round_id, visitor.rater_id)
-    with desk.store.reading() as connection:
+    with state.store.reading() as connection:
         speaker = mine.sight.speaker_id
+        passed = set(live_cells_of(connection, skipped))
         found = next_cells(connection, speaker, round_id, n=n, slides=slides, skip=passed, order=order)
         progress = round_progress(connection, mine.row, speaker)
-        seen = [describe_cell(cell_seen(connection, mine.sight, one), desk.veil) for one in found]
+        seen = [describe_cell(cell_seen(connection, mine.sight, cell), state.tokens) for cell in found]
     return {"cells": seen, "labelled": progress.labelled, "of": progress.cells}
-
-
-_DONE_SQL = """
-SELECT n.cell_id FROM label_now AS n JOIN cell AS c ON c.id = n.cell_id AND c.is_deleted = 0
-WHERE (n.rater_id, n.round_id) = (?, ?) AND n.label_id IS NOT NULL ORDER BY n.last_seq DESC LIMIT ?
-"""
 
 
 @router.get("/api/rounds/{round_id}/done")
 def done(
     round_id: RoundId,
-    desk: DeskHere,
+    state: StateHere,
     visitor: VisitorHere,
     n: Annotated[int, Query(ge=1, le=QUEUE_MAX)] = 50,
 ) -> LastCells:
     """Return the cells that I labelled last, the newest first."""
-    mine = seat(desk, visitor, round_id)
-    with desk.store.reading() as connection:
-        rows = connection.execute(_DONE_SQL, (mine.sight.speaker_id, round_id, n)).fetchall()
-        return {
-            "cells": [describe_cell(cell_seen(connection, mine.sight, one), desk.veil) for (one,) in rows]
-        }
+    mine = assignment(state, visitor, round_id)
+    with state.store.reading() as connection:
+        found = last_labelled(connection, mine.sight.speaker_id, round_id, n=n)
+        seen = [cell_seen(connection, mine.sight, cell) for cell in found]
+    return {"cells": [describe_cell(cell, state.tokens) for cell in seen]}
 
 
 class CellAction(Action):
@@ -184,63 +208,63 @@ class CellAction(Action):
 
 
 @router.post("/api/rounds/{round_id}/actions")
-def act(round_id: RoundId, body: CellAction, desk: DeskHere, visitor: VisitorHere) -> Acted:
+def act(round_id: RoundId, body: CellAction, state: StateHere, visitor: VisitorHere) -> Acted:
     """Do something to a cell, once; it is on disk when this answers."""
-    mine = working_seat(desk, visitor, round_id, slide_id=body.slide)
-    cell_id = _check(desk, mine, body)
+    mine = work_in(state, visitor, round_id, slide_id=body.slide)
+    _check_form(body)
+    cell_id = 0
     try:
-        with desk.store.writing() as connection:
-            done = _record(connection, desk, mine, body, cell_id)
-            seen = cell_seen(connection, mine.sight, done.cell_id).seen
+        with state.store.writing() as connection:
+            if body.cell is not None:
+                cell_id = cell_of(connection, body.cell)
+            check_cell(connection, mine, cell_id, kind=body.kind)
+            done = _record(connection, state, mine, body, cell_id)
+            cell = cell_seen(connection, mine.sight, done.cell_id)
     except ConflictError as error:
-        raise _conflict(desk, mine, error, cell_id) from None
+        raise _conflict(state, mine, error, cell_id) from None
     return {
-        "cell": desk.veil.cell(done.cell_id),
-        "seq": done.seq,
-        "seen": desk.veil.seen([done.cell_id], [seen])[0],
+        "cell": cell.public_id,
+        "seen": seen_token(cell, state.tokens),
         "is_repeated": done.is_repeated,
     }
 
 
-def _check(desk: Desk, mine: Seat, body: CellAction) -> int:
-    """Return the cell's id, 0 for one to be created; refuse what the round does not allow."""
+def _check_form(body: CellAction) -> None:
+    """Refuse what does not go together."""
     geometry = body.geometry()
     if body.kind in ("create", "move") and geometry is None:
         raise invalid("where is the cell?", field="x", mend="give x and y, a box, a circle or vertices")
     if body.kind in ("label", "delete", "restore") and geometry is not None:
         raise invalid(f"a place, but the action is {body.kind!r}", field="x")
-    if body.kind == "create":
-        if body.slide is None or body.cell is not None:
-            raise invalid("a new cell has a slide and no number yet", field="slide")
-        if mine.row.is_listed:
-            raise not_yours("this round is about the cells of a list; no cell can be added")
-        return 0
-    if body.cell is None or body.slide is not None:
+    if body.kind == "create" and (body.slide is None or body.cell is not None):
+        raise invalid("a new cell has a slide and no number yet", field="slide")
+    if body.kind != "create" and (body.cell is None or body.slide is not None):
         raise invalid("which cell?", field="cell")
-    cell_id = desk.veil.cell_id(body.cell)
-    with desk.store.reading() as connection:
-        if not takes(connection, mine.row, cell_id):
-            raise no_such("cell in this round")
-        own_place = body.kind == "label" or not (mine.row.is_blinded or mine.row.is_listed)
-        if not own_place and not is_made_by(connection, mine.sight, cell_id):
-            raise not_yours("somebody else found this cell: here it can be labelled, not moved or deleted")
-        with there_is("cell in this round"):
-            cell_seen(connection, mine.sight, cell_id)
-    return cell_id
 
 
-def _record(connection: Any, desk: Desk, mine: Seat, body: CellAction, cell_id: int) -> Acknowledgement:
+def _record(
+    connection: Any, state: AppState, mine: Assignment, body: CellAction, cell_id: int
+) -> Acknowledgement:
     if body.kind == "create":
         return _create(connection, mine, body)
     action = replace(
         _action(mine, body.kind, cell_id, body.key),
         geometry=body.geometry(),
-        expected=None if body.expected is None else desk.veil.event(cell_id, body.expected),
+        expected=None
+        if body.expected is None
+        else _expected(connection, state, mine, cell_id, body.expected),
     )
     return actions.record(connection, _spoken(action, body) if body.kind == "label" else action)
 
 
-def _create(connection: Any, mine: Seat, body: CellAction) -> Acknowledgement:
+def _expected(connection: Any, state: AppState, mine: Assignment, cell_id: int, token: str) -> int:
+    """Return the event that a token stands for: the last that the rater can see, or one that never was."""
+    sight = mine.sight
+    last = last_visible(connection, cell_id, rater_id=sight.speaker_id, round_id=sight.round_id)
+    return last if compare_digest(state.tokens.of(cell_id, last)[0], token) else _NEVER
+
+
+def _create(connection: Any, mine: Assignment, body: CellAction) -> Acknowledgement:
     made = replace(_action(mine, "create", 0, body.key), geometry=body.geometry())
     done = actions.record(connection, made, slide_id=body.slide)
     if body.label is None:
@@ -250,7 +274,7 @@ def _create(connection: Any, mine: Seat, body: CellAction) -> Acknowledgement:
     return Acknowledgement(said.seq, said.cell_id, is_repeated=done.is_repeated)
 
 
-def _action(mine: Seat, kind: str, cell_id: int, key: str) -> actions.Action:
+def _action(mine: Assignment, kind: str, cell_id: int, key: str) -> actions.Action:
     sight = mine.sight
     return actions.Action(
         kind, cell_id, sight.speaker_id, sight.round_id, key=key, entered_by=mine.entered_by
@@ -261,9 +285,10 @@ def _spoken(action: actions.Action, body: CellAction) -> actions.Action:
     return replace(action, label_id=body.label, score=body.score, seconds=body.seconds)
 
 
-def _conflict(desk: Desk, mine: Seat, error: ConflictError, cell_id: int) -> Refusal:
-    if error.where is not None and error.where.startswith("key"):
-        return Refusal(409, "key_used", error.what, mend=error.mend)
-    what = "this cell has changed since you saw it" if "changed" in error.what else f"this cell {error.what}"
+def _conflict(state: AppState, mine: Assignment, error: ConflictError, cell_id: int) -> Refusal:
+    if isinstance(error, KeyReusedError) or not cell_id:
+        return refusal_for(error)
+    with state.store.reading() as connection:
+        present = _described(connection, state, mine, cell_id)
     mend = "look at it again and repeat the action"
-    return Refusal(409, "conflict", what, mend=mend, cell=_described(desk, mine, cell_id))
+    return Refusal(409, "conflict", f"this cell {error.what}", mend=mend, cell=present)

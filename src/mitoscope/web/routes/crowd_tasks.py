@@ -1,70 +1,39 @@
-"""Tiles of the crowd: the next one, what is said of them, and how each rater stands."""
+"""Tasks of the crowd as their lead sees them: their tiles, what was answered, and what it makes."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from typing import Annotated, Any
+
+import numpy as np
+from fastapi import APIRouter
+from pydantic import Field
 from typing_extensions import TypedDict
 
-from mitoscope.curation.qualification import State
-from mitoscope.web.answers.done import Done
-from mitoscope.web.answers.exact import exact
-from mitoscope.web.answers.places import AgreedBox, Box
+from mitoscope.curation.crowd import MINIMUM_REVIEWERS, TILE_PX, merge_crowd_boxes
+from mitoscope.curation.qualification import Qualification
+from mitoscope.labels import MITOTIC_FIGURE, LabelSet
+from mitoscope.store import Geometry, Rater, RaterKind, RoundKind, Shape, actions
+from mitoscope.store.tasks import TaskTile, TileAnswer, add_tiles, read_answers, read_tiles
+from mitoscope.store.terms import RoundRow
+from mitoscope.store.vocabulary import intern_labels, intern_raters, read_raters
+from mitoscope.web.forms import Action, AgreedBox, Body, Box, Coordinate, Done, Id, RoundId, exact
+from mitoscope.web.refusal import invalid
+from mitoscope.web.routes.crowd import (
+    BOXES_MAX,
+    ShownTile,
+    Standing,
+    corners_of,
+    crowd_task,
+    describe_standing,
+    describe_tile,
+    qualification,
+)
+from mitoscope.web.state import AppState, ComparerHere, LeadHere, StateHere, assignment, done_once
 
-
-@exact
-class Standing(TypedDict):
-    """How a rater stands: gold tiles answered of those needed, the share that was right, and the mark."""
-
-    state: State
-    done: int
-    needed: int
-    score: float
-    pass_mark: float
-
-
-@exact
-class ShownTile(TypedDict):
-    """A tile: its upper left corner and side in level-0 px."""
-
-    id: int
-    slide: int
-    x: float
-    y: float
-    side: float
-
-
-@exact
-class NextTile(TypedDict):
-    """The next tile to be looked at, null where none is left for me, and how I stand."""
-
-    tile: ShownTile | None
-    answered: int
-    of: int
-    qualification: Standing
-
-
-@exact
-class BoxesFeedback(TypedDict):
-    """Whether boxes were right, and the known ones: x, y, width and height in level-0 px."""
-
-    is_right: bool
-    boxes: list[Box]
-
-
-@exact
-class YesNoFeedback(TypedDict):
-    """Whether a yes or no was right, and the known answer."""
-
-    is_right: bool
-    answer: bool
-
-
-@exact
-class TileAnswered(Done):
-    """The id of a tile that was answered, how I stand, and how I did where the test goes on."""
-
-    tile: int
-    qualification: Standing
-    feedback: BoxesFeedback | YesNoFeedback | None
+router = APIRouter()
+TILES_MAX = 5000
+CROWD_RATER = Rater("crowd", RaterKind.CROWD)
 
 
 @exact
@@ -112,3 +81,194 @@ class CrowdConcluded(Done):
     """How many cells were made of merged boxes."""
 
     cells: int
+
+
+class TilePlace(Body):
+    """Where a tile lies."""
+
+    slide: Id
+    x: Coordinate
+    y: Coordinate
+
+
+class GoldTile(TilePlace):
+    """A tile whose answer is known."""
+
+    boxes: Annotated[list[Box], Field(max_length=BOXES_MAX)] | None = None
+    answer: bool | None = None
+
+
+class Propose(Body):
+    """Tiles to be laid over the tissue of a slide."""
+
+    slide: Id
+    n: Annotated[int, Field(ge=1, le=TILES_MAX)]
+
+
+class NewTiles(Action):
+    """Tiles for the crowd."""
+
+    tiles: Annotated[tuple[TilePlace, ...], Field(max_length=TILES_MAX)] = ()
+    gold: Annotated[tuple[GoldTile, ...], Field(max_length=TILES_MAX)] = ()
+    propose: Propose | None = None
+    side: Annotated[float, Field(ge=16, le=20_000)] = float(TILE_PX)
+
+
+@router.post("/api/rounds/{round_id}/tiles")
+def add(round_id: RoundId, body: NewTiles, state: StateHere, lead: LeadHere) -> TilesAdded:
+    """Put tiles before the crowd: stated ones, gold ones, or some over the tissue of a slide."""
+    row = crowd_task(assignment(state, lead, round_id).row)
+    known = set(state.store.slides())
+    new = [TaskTile(0, round_id, one.slide, one.x, one.y, body.side) for one in body.tiles]
+    new += [
+        TaskTile(0, round_id, one.slide, one.x, one.y, body.side, gold=_gold(row, one)) for one in body.gold
+    ]
+    if body.propose is not None:
+        new += _over_tissue(state, round_id, body.propose, body.side)
+    if any(one.slide_id not in known for one in new):
+        raise invalid("there is no such slide", field="slide")
+
+    def act(connection: Any) -> TilesAdded:
+        return {"tiles": add_tiles(connection, new), "is_repeated": False}
+
+    return done_once(state, lead, body.key, f"tiles of {round_id}", act)
+
+
+def _gold(row: RoundRow, one: GoldTile) -> dict[str, Any]:
+    if row.kind is RoundKind.CROWD_BOXES:
+        if one.boxes is None:
+            raise invalid("a gold tile of this task has boxes, or an empty list of them", field="gold")
+        return {"boxes": [list(box) for box in one.boxes]}
+    if one.answer is None:
+        raise invalid("a gold tile of this task has an answer, yes or no", field="gold")
+    return {"answer": one.answer}
+
+
+def _over_tissue(state: AppState, round_id: int, wanted: Propose, side: float) -> list[TaskTile]:
+    """Return tiles of a grid that are tissue for the most part, the same for the same slide."""
+    info, tissue = state.slides.info(wanted.slide), state.tissue(wanted.slide)
+    columns, rows = int(info.size.width // side), int(info.size.height // side)
+    y, x = np.meshgrid(np.arange(rows) * side, np.arange(columns) * side, indexing="ij")
+    origins = np.column_stack([x.ravel(), y.ravel()]).astype(np.float64)
+    share = tissue.areas_in(origins, width_px0=side, height_px0=side) / (side**2 * info.mpp.pixel_area_mm2)
+    full = origins[share >= 0.5]
+    chosen = np.random.default_rng(wanted.slide).permutation(len(full))[: wanted.n]
+    places = full[np.sort(chosen)].tolist()
+    return [TaskTile(0, round_id, wanted.slide, x, y, side) for x, y in places]
+
+
+def _counting(
+    row: RoundRow, tiles: list[TaskTile], answers: list[TileAnswer]
+) -> tuple[dict[int, list[TileAnswer]], dict[int, Qualification]]:
+    """Return the answers of the qualified by tile, and how each rater stands."""
+    by_rater: dict[int, list[TileAnswer]] = defaultdict(list)
+    for one in answers:
+        by_rater[one.rater_id].append(one)
+    stands = {rater: qualification(row, tiles, mine) for rater, mine in by_rater.items()}
+    by_tile: dict[int, list[TileAnswer]] = defaultdict(list)
+    for one in answers:
+        if stands[one.rater_id].state == "qualified":
+            by_tile[one.tile_id].append(one)
+    return by_tile, stands
+
+
+def _merged(row: RoundRow, answers: list[TileAnswer]) -> list[AgreedBox]:
+    """Return the merged boxes of a tile as x, y, width, height and agreement."""
+    boxes = [(box, one.rater_id) for one in answers for box in one.content.get("boxes", [])]
+    reviewers = int(row.terms.settings.get("minimum_reviewers", MINIMUM_REVIEWERS))
+    merged = merge_crowd_boxes(
+        corners_of([box for box, _ in boxes]),
+        [who for _, who in boxes],
+        reviewers=len(answers),
+        minimum_reviewers=reviewers,
+        minimum_overlapping_boxes=min(2, reviewers),
+    )
+    if merged is None:
+        return []
+    size = merged.boxes_px0[:, 2:] - merged.boxes_px0[:, :2]
+    rows: list[AgreedBox] = (
+        np.column_stack([merged.boxes_px0[:, :2], size, merged.agreement]).round(6).tolist()
+    )
+    return rows
+
+
+@router.get("/api/rounds/{round_id}/tiles")
+def tiles(round_id: RoundId, state: StateHere, lead: ComparerHere) -> CrowdTiles:
+    """Return what the crowd said of each tile, and how each of them stands."""
+    row = crowd_task(assignment(state, lead, round_id).row)
+    with state.store.reading() as connection:
+        all_tiles = read_tiles(connection, round_id)
+        answers = read_answers(connection, round_id)
+        names = {id_: one.name for id_, one in read_raters(connection).items()}
+    by_tile, stands = _counting(row, all_tiles, answers)
+    seconds: dict[int, list[float]] = defaultdict(list)
+    for one in answers:
+        if one.seconds is not None:
+            seconds[one.rater_id].append(one.seconds)
+    return {
+        "tiles": [_result(row, one, by_tile.get(one.id, [])) for one in all_tiles],
+        "raters": [
+            {
+                "id": rater,
+                "name": names[rater],
+                "answered": sum(one.rater_id == rater for one in answers),
+                "qualification": describe_standing(stand),
+                "seconds_median": float(np.median(seconds[rater])) if seconds[rater] else None,
+            }
+            for rater, stand in sorted(stands.items())
+        ],
+    }
+
+
+def _result(row: RoundRow, tile: TaskTile, answers: list[TileAnswer]) -> JudgedTile:
+    yes = sum(bool(one.content.get("answer")) for one in answers)
+    boxes = _merged(row, answers) if row.kind is RoundKind.CROWD_BOXES else []
+    is_yes_no = row.kind is RoundKind.CROWD_TILES
+    score = (yes / len(answers) if answers else None) if is_yes_no else sum(box[4] for box in boxes)
+    return {
+        **describe_tile(tile),
+        "is_gold": tile.gold is not None,
+        "reviewers": len(answers),
+        "boxes": boxes,
+        "yes": yes,
+        "score": score,
+    }
+
+
+@router.post("/api/rounds/{round_id}/conclude")
+def conclude(round_id: RoundId, body: Action, state: StateHere, lead: LeadHere) -> CrowdConcluded:
+    """Make cells of the merged boxes, with the crowd's agreement as their score; those made before stay."""
+    row = crowd_task(assignment(state, lead, round_id).row)
+    if row.kind is not RoundKind.CROWD_BOXES:
+        raise invalid("yes and no to tiles makes no cells")
+
+    def act(connection: Any) -> CrowdConcluded:
+        all_tiles = read_tiles(connection, round_id)
+        by_tile, _ = _counting(row, all_tiles, read_answers(connection, round_id))
+        (rater,) = intern_raters(connection, [CROWD_RATER]).tolist()
+        (label,) = intern_labels(connection, LabelSet((MITOTIC_FIGURE,))).tolist()
+        made = 0
+        for tile in all_tiles:
+            for number, box in enumerate(_merged(row, by_tile.get(tile.id, []))):
+                made += _make(connection, row.id, tile, number, box, rater=rater, label=label)
+        return {"cells": made, "is_repeated": False}
+
+    return done_once(state, lead, body.key, f"conclusion of {round_id}", act)
+
+
+def _make(
+    connection: Any, round_id: int, tile: TaskTile, number: int, box: AgreedBox, *, rater: int, label: int
+) -> int:
+    x, y, width, height, agreement = box
+    geometry = Geometry(Shape.BOX, (x, y, x + width, y + height))
+    key = f"crowd {tile.id}/{number}"
+    made = actions.record(
+        connection,
+        actions.Action("create", 0, rater, round_id, geometry=geometry, key=key),
+        slide_id=tile.slide_id,
+    )
+    if made.is_repeated:
+        return 0
+    said = actions.Action("label", made.cell_id, rater, round_id, label_id=label, score=agreement)
+    actions.record(connection, said)
+    return 1

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
+from typing_extensions import TypedDict
 
-from mitoscope.store import Policy
+from mitoscope.store import Policy, RaterKind
 from mitoscope.store.access import VISIT_S, Role, Visitor, begin_visit, end_visit
-from mitoscope.store.history import last_seq
 from mitoscope.store.overview import default_policy
-from mitoscope.store.setting import read_setting
-from mitoscope.store.terms import read_assignments, read_round_rows
+from mitoscope.store.setting import read_identity, read_setting
+from mitoscope.store.terms import read_assignments, read_round_rows, write_position
 from mitoscope.store.vocabulary import read_labels, read_raters
-from mitoscope.web.answers.done import Done
-from mitoscope.web.answers.rounds import Round
-from mitoscope.web.bodies import Action, RoundId
-from mitoscope.web.describe import describe_round, describe_slide
-from mitoscope.web.desk import COOKIE, Desk, DeskHere, VisitorHere, done_once, seat
+from mitoscope.web.forms import Action, Done, RoundId, exact
 from mitoscope.web.refusal import invalid
+from mitoscope.web.routes.rounds import Round, describe_round
+from mitoscope.web.routes.slides import Slide, describe_slide
+from mitoscope.web.state import COOKIE, AppState, StateHere, VisitorHere, assignment, done_once
 
 STATIC = Path(__file__).parents[1] / "static"
 _TOKEN_MAX = 200
@@ -70,32 +68,31 @@ class ClassLabel(TypedDict):
 
 @exact
 class Me(TypedDict):
-    """Who I am, the study with its classes and slides, my rounds, and the number of the last event."""
+    """Who I am, the study with its classes and slides, and my rounds."""
 
     rater: Myself
     study: StudyName
     labels: list[ClassLabel]
     slides: list[Slide]
     rounds: list[Round]
-    version: int
 
 
 @router.get("/", include_in_schema=False)
-def page(request: Request, desk: DeskHere) -> Response:
+def page(request: Request, state: StateHere) -> Response:
     """Return the page; with a token, begin a visit first and come back without it."""
     token = request.query_params.get("token")
     if token is not None:
-        return _entered(request, desk, token)
+        return _entered(request, state, token)
     index = STATIC / "index.html"
     if not index.is_file():
         return HTMLResponse(_NOT_BUILT, status_code=503)
     return FileResponse(index, headers={"cache-control": "no-cache"})
 
 
-def _entered(request: Request, desk: Desk, token: str) -> Response:
+def _entered(request: Request, state: AppState, token: str) -> Response:
     cookie = None
     if len(token) <= _TOKEN_MAX:
-        with desk.store.writing() as connection:
+        with state.store.writing() as connection:
             cookie = begin_visit(connection, token)
     if cookie is None:
         return HTMLResponse(_UNKNOWN, status_code=401)
@@ -113,25 +110,25 @@ def _entered(request: Request, desk: Desk, token: str) -> Response:
 
 
 @router.post("/api/leave", status_code=204)
-def leave(request: Request, desk: DeskHere, visitor: VisitorHere) -> Response:  # noqa: ARG001 it must be one
+def leave(request: Request, state: StateHere, visitor: VisitorHere) -> Response:  # noqa: ARG001 it must be one
     """End this browser's visit."""
     cookie = request.cookies.get(COOKIE)
     if cookie:
-        with desk.store.writing() as connection:
+        with state.store.writing() as connection:
             end_visit(connection, cookie)
-        desk.forget_visits()
+        state.forget_visits()
     answer = Response(status_code=204)
     answer.delete_cookie(COOKIE, path="/")
     return answer
 
 
 @router.get("/api/me")
-def me(desk: DeskHere, visitor: VisitorHere) -> Me:
+def me(state: StateHere, visitor: VisitorHere) -> Me:
     """Return who I am, the study, its slides, and my rounds."""
-    slides = [describe_slide(one) for one in desk.shelf.all()]
-    with desk.store.reading() as connection:
+    slides = [describe_slide(slide) for slide in state.slides.all()]
+    with state.store.reading() as connection:
         rater = read_raters(connection)[visitor.rater_id]
-        name, uuid = connection.execute("SELECT name, uuid FROM study").fetchone()
+        name, uuid = read_identity(connection)
         labels = read_labels(connection)
         return {
             "rater": {
@@ -141,10 +138,11 @@ def me(desk: DeskHere, visitor: VisitorHere) -> Me:
                 "role": visitor.role,
             },
             "study": {"name": name, "uuid": uuid, "policy": _policy(connection)},
-            "labels": [{"id": id_, "name": one.name, "colour": one.colour} for id_, one in labels.items()],
+            "labels": [
+                {"id": id_, "name": label.name, "colour": label.colour} for id_, label in labels.items()
+            ],
             "slides": slides,
             "rounds": my_rounds(connection, visitor),
-            "version": last_seq(connection),
         }
 
 
@@ -170,20 +168,14 @@ class Position(Action):
 
 
 @router.put("/api/rounds/{round_id}/position")
-def put_position(round_id: RoundId, body: Position, desk: DeskHere, visitor: VisitorHere) -> Done:
+def put_position(round_id: RoundId, body: Position, state: StateHere, visitor: VisitorHere) -> Done:
     """Keep where I am, for the next time."""
-    seat(desk, visitor, round_id)
-    content = json.dumps(body.position, ensure_ascii=False)
-    if len(content.encode()) > POSITION_MAX:
+    assignment(state, visitor, round_id)
+    if len(json.dumps(body.position, ensure_ascii=False).encode()) > POSITION_MAX:
         raise invalid(f"a position of more than {POSITION_MAX} bytes", field="position")
 
     def act(connection: Any) -> Done:
-        connection.execute(
-            "INSERT INTO position (round_id, rater_id, content, time_s) "
-            "VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET content = excluded.content, "
-            "time_s = excluded.time_s",
-            (round_id, visitor.rater_id, content, time.time()),
-        )
+        write_position(connection, round_id, visitor.rater_id, body.position)
         return {"is_repeated": False}
 
-    return done_once(desk, visitor, body.key, f"position {round_id}", act)
+    return done_once(state, visitor, body.key, f"position {round_id}", act)

@@ -1,22 +1,166 @@
-"""A region of interest as a TIFF: its pixels, lossless, with the resolution in the tags that viewers read."""
+"""Regions of interest, and their pixels as a lossless TIFF with resolution tags."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
 import tifffile
+from fastapi import APIRouter, Query
+from fastapi.responses import FileResponse, Response
 from numpy.typing import NDArray
+from pydantic import Field
+from starlette.background import BackgroundTask
+from typing_extensions import TypedDict
 
 from mitoscope.errors import OutputError
-from mitoscope.geometry import BoxPx, BoxPx0, SizePx
+from mitoscope.geometry import Aspect, BoxPx, BoxPx0, Mpp, SizePx
 from mitoscope.slide import Slide
+from mitoscope.store.interest import Interest, add_interest, read_interest, read_interests, remove_interest
+from mitoscope.store.vocabulary import read_raters
 from mitoscope.web.deep_zoom import read_scaled
+from mitoscope.web.forms import Action, Coordinate, Done, Name, RowId, SlideId, exact
+from mitoscope.web.routes.regions import scale_of
+from mitoscope.web.state import StateHere, VisitorHere, done_once
 
+router = APIRouter()
+INTEREST_MM2 = 2.0
+"""Area of a region of interest by default (MIDOG)."""
+AREA_MAX_MM2 = 25.0
+"""A region of interest of 25 mm² has 400 megapixels at 0.25 µm/px."""
 TILE_PX = 512
 _UM_PER_CM = 10_000.0
+
+
+@exact
+class InterestRecord(TypedDict):
+    """A region of interest: upper left corner and size in level-0 px; the mm² are null without an mpp.
+
+    Its pixels lie at the address ``tiff``.
+    """
+
+    id: int
+    name: str
+    slide: int
+    x: float
+    y: float
+    width: float
+    height: float
+    area_mm2: float | None
+    rater_name: str
+    tiff: str
+
+
+@exact
+class Interests(TypedDict):
+    """The regions of interest of a slide."""
+
+    interests: list[InterestRecord]
+
+
+@exact
+class InterestPlaced(Done):
+    """A region of interest that was placed."""
+
+    interest: InterestRecord
+
+
+class NewInterest(Action):
+    """A region of interest: its upper left corner, area and form."""
+
+    name: Name | None = None
+    x: Coordinate
+    y: Coordinate
+    area_mm2: Annotated[float, Field(gt=0, le=AREA_MAX_MM2)] = INTEREST_MM2
+    aspect: Annotated[str, Field(max_length=20)] = "4:3"
+
+
+def _interest(one: Interest, mpp: Mpp | None, names: dict[int, str]) -> InterestRecord:
+    box = one.box_px0
+    return {
+        "id": one.id,
+        "name": one.name,
+        "slide": one.slide_id,
+        "x": box.x,
+        "y": box.y,
+        "width": box.width,
+        "height": box.height,
+        "area_mm2": None if mpp is None else box.area_mm2(mpp),
+        "rater_name": names[one.rater_id],
+        "tiff": f"/api/interests/{one.id}.tiff",
+    }
+
+
+def _names(connection: Any) -> dict[int, str]:
+    return {id_: one.name for id_, one in read_raters(connection).items()}
+
+
+@router.get("/api/slides/{slide_id}/interests")
+def interests(slide_id: SlideId, state: StateHere, visitor: VisitorHere) -> Interests:  # noqa: ARG001
+    """Return the regions of interest of a slide."""
+    mpp, _ = scale_of(state, slide_id)
+    with state.store.reading() as connection:
+        names = _names(connection)
+        return {"interests": [_interest(one, mpp, names) for one in read_interests(connection, slide_id)]}
+
+
+@router.post("/api/slides/{slide_id}/interests")
+def place(slide_id: SlideId, body: NewInterest, state: StateHere, visitor: VisitorHere) -> InterestPlaced:
+    """Place a region of interest; it stays on the slide."""
+    info = state.slides.info(slide_id)
+    width_um, height_um = Aspect.parse(body.aspect).size_um(body.area_mm2)
+    width, height = round(width_um / info.mpp.x), round(height_um / info.mpp.y)
+    box = BoxPx0(
+        float(np.clip(round(body.x), 0, max(0, info.size.width - width))),
+        float(np.clip(round(body.y), 0, max(0, info.size.height - height))),
+        min(width, info.size.width),
+        min(height, info.size.height),
+    )
+
+    def act(connection: Any) -> InterestPlaced:
+        name = body.name or f"{body.area_mm2:g} mm²"
+        added = add_interest(connection, slide_id, box, rater_id=visitor.rater_id, name=name)
+        return {"interest": _interest(added, info.mpp, _names(connection)), "is_repeated": False}
+
+    return done_once(state, visitor, body.key, f"interest on {slide_id}", act)
+
+
+@router.delete("/api/interests/{interest_id}")
+def remove(interest_id: RowId, body: Action, state: StateHere, visitor: VisitorHere) -> Done:
+    """Take a region of interest away."""
+
+    def act(connection: Any) -> Done:
+        remove_interest(connection, interest_id)
+        return {"is_repeated": False}
+
+    return done_once(state, visitor, body.key, f"removal of interest {interest_id}", act)
+
+
+@router.get(
+    "/api/interests/{interest_id}.tiff",
+    response_class=Response,
+    responses={200: {"content": {"image/tiff": {}}}},
+)
+def tiff(
+    interest_id: RowId,
+    state: StateHere,
+    visitor: VisitorHere,  # noqa: ARG001 it must be one
+    level: Annotated[int, Query(ge=0, le=8)] = 0,
+) -> Response:
+    """Return the pixels of a region of interest as a TIFF with resolution tags."""
+    with state.store.reading() as connection:
+        found = read_interest(connection, interest_id)
+    path = write_roi(state.slides.open(found.slide_id), found.box_px0, factor=1 << level)
+    stem = state.slides.info(found.slide_id).name.rsplit(".", 1)[0]
+    return FileResponse(
+        path,
+        media_type="image/tiff",
+        filename=f"{stem}_{found.id}.tiff",
+        background=BackgroundTask(path.unlink, missing_ok=True),
+    )
 
 
 def write_roi(slide: Slide, box_px0: BoxPx0, *, factor: int = 1) -> Path:

@@ -5,23 +5,16 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from fastapi import APIRouter
+from typing_extensions import TypedDict
 
 from mitoscope.store import Rater, RaterKind
-from mitoscope.store.access import Role, grant, renew_token, set_open
+from mitoscope.store.access import Role, grant, read_people, renew_token, set_open, visitor_of
 from mitoscope.store.vocabulary import intern_raters, read_raters
-from mitoscope.web.answers.done import Done
-from mitoscope.web.bodies import Action, Name, RowId
-from mitoscope.web.desk import Desk, DeskHere, LeadHere, done_once
+from mitoscope.web.forms import Action, Done, Name, RowId, exact
 from mitoscope.web.refusal import Refusal, invalid, no_such
+from mitoscope.web.state import AppState, LeadHere, StateHere, done_once
 
 router = APIRouter()
-
-_PEOPLE_SQL = """
-SELECT r.id, r.name, r.kind, a.role, a.is_open, a.token_sha256 IS NOT NULL,
-       (SELECT count(*) FROM label_now AS n WHERE n.rater_id = r.id AND n.label_id IS NOT NULL),
-       (SELECT max(time_s) FROM event AS e WHERE e.rater_id = r.id)
-FROM rater AS r LEFT JOIN access AS a ON a.rater_id = r.id ORDER BY r.id
-"""
 
 
 @exact
@@ -67,23 +60,23 @@ class NewLink(Done):
 
 
 @router.get("/api/raters")
-def raters(desk: DeskHere, lead: LeadHere) -> People:  # noqa: ARG001 it must be one
+def raters(state: StateHere, lead: LeadHere) -> People:  # noqa: ARG001 it must be one
     """Return all raters of the study; those without a role do not come in."""
-    with desk.store.reading() as connection:
-        rows = connection.execute(_PEOPLE_SQL).fetchall()
+    with state.store.reading() as connection:
+        people = read_people(connection)
     return {
         "raters": [
             {
-                "id": id_,
-                "name": name,
-                "kind": RaterKind(kind),
-                "role": None if role is None else Role(role),
-                "is_open": bool(is_open),
-                "has_link": bool(has_link),
-                "labels": labels,
-                "last_s": last_s,
+                "id": person.id,
+                "name": person.name,
+                "kind": person.kind,
+                "role": person.role,
+                "is_open": person.is_open,
+                "has_link": person.has_link,
+                "labels": person.labels,
+                "last_s": person.last_s,
             }
-            for id_, name, kind, role, is_open, has_link, labels, last_s in rows
+            for person in people
         ]
     }
 
@@ -97,40 +90,34 @@ class NewRater(Action):
 
 
 @router.post("/api/raters")
-def add(body: NewRater, desk: DeskHere, lead: LeadHere) -> LetInByLink:
+def add(body: NewRater, state: StateHere, lead: LeadHere) -> LetInByLink:
     """Add a rater, or let one in whom the study knows, and return the link."""
-    with desk.store.reading() as connection:
-        known = {one.name: one.kind for one in read_raters(connection).values()}
+    with state.store.reading() as connection:
+        known = {rater.name: rater.kind for rater in read_raters(connection).values()}
     if known.get(body.name, body.kind) != body.kind:
         raise invalid(f"{body.name!r} is a rater of kind {known[body.name]}", field="name")
 
     def act(connection: Any) -> LetIn:
-        if body.name in _who_come_in(connection):
+        if body.name in {one.name for one in read_people(connection) if one.role is not None}:
             what = f"{body.name!r} may come in already"
             raise Refusal(409, "conflict", what, mend="make a new link instead, or choose another name")
         (id_,) = intern_raters(connection, [Rater(body.name, RaterKind(body.kind))]).tolist()
         grant(connection, id_, body.role)
         return {"id": id_, "is_repeated": False}
 
-    done = done_once(desk, lead, body.key, f"rater {body.name}", act)
-    return {**done, "link": _link(desk, done["id"])}
+    done = done_once(state, lead, body.key, f"rater {body.name}", act)
+    return {**done, "link": _link(state, done["id"])}
 
 
-def _who_come_in(connection: Any) -> set[str]:
-    sql = "SELECT r.name FROM access AS a JOIN rater AS r ON r.id = a.rater_id"
-    return {name for (name,) in connection.execute(sql)}
-
-
-def _link(desk: Desk, rater_id: int) -> str:
+def _link(state: AppState, rater_id: int) -> str:
     """Return a new link; it is shown once and only its hash is kept."""
-    with desk.store.writing() as connection:
+    with state.store.writing() as connection:
         return f"/?token={renew_token(connection, rater_id)}"
 
 
-def _check(desk: Desk, rater_id: int) -> None:
-    with desk.store.reading() as connection:
-        sql = "SELECT 1 FROM access WHERE rater_id = ?"
-        if connection.execute(sql, (rater_id,)).fetchone() is None:
+def _check(state: AppState, rater_id: int) -> None:
+    with state.store.reading() as connection:
+        if visitor_of(connection, rater_id) is None:
             raise no_such("rater")
 
 
@@ -142,9 +129,9 @@ class ChangedRater(Action):
 
 
 @router.put("/api/raters/{rater_id}")
-def change(rater_id: RowId, body: ChangedRater, desk: DeskHere, lead: LeadHere) -> Done:
+def change(rater_id: RowId, body: ChangedRater, state: StateHere, lead: LeadHere) -> Done:
     """Change a rater's role, or close the door; what the rater did stays."""
-    _check(desk, rater_id)
+    _check(state, rater_id)
     if rater_id == lead.rater_id and (body.is_open is False or body.role is Role.RATER):
         what = "you cannot shut yourself out"
         raise Refusal(422, "invalid", what, mend="let another lead do it", field="is_open")
@@ -156,15 +143,15 @@ def change(rater_id: RowId, body: ChangedRater, desk: DeskHere, lead: LeadHere) 
             set_open(connection, rater_id, is_open=body.is_open)
         return {"is_repeated": False}
 
-    done = done_once(desk, lead, body.key, f"change of rater {rater_id}", act)
-    desk.forget_visits()
+    done = done_once(state, lead, body.key, f"change of rater {rater_id}", act)
+    state.forget_visits()
     return done
 
 
 @router.post("/api/raters/{rater_id}/link")
-def link(rater_id: RowId, body: Action, desk: DeskHere, lead: LeadHere) -> NewLink:
+def link(rater_id: RowId, body: Action, state: StateHere, lead: LeadHere) -> NewLink:
     """Return a new link for a rater; the old one stops."""
-    _check(desk, rater_id)
+    _check(state, rater_id)
     first: Done = {"is_repeated": False}
-    done = done_once(desk, lead, body.key, f"link of rater {rater_id}", lambda _: first)
-    return {**done, "link": _link(desk, rater_id)}
+    done = done_once(state, lead, body.key, f"link of rater {rater_id}", lambda _: first)
+    return {**done, "link": _link(state, rater_id)}

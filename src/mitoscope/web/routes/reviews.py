@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 from fastapi import APIRouter
 from fastapi import Path as PathPart
 from pydantic import Field
+from typing_extensions import TypedDict
 
 from mitoscope.curation.candidates import propose
 from mitoscope.curation.candidates.candidates import BINS
 from mitoscope.curation.review.review import ask_third, conclude, review_state
-from mitoscope.curation.review.rounds import THIRD, find_rounds
+from mitoscope.curation.review.rounds import find_rounds
 from mitoscope.curation.settle import settle
 from mitoscope.detections import Detections
 from mitoscope.exchange import detections_csv
 from mitoscope.store import Policy
 from mitoscope.store.setting import write_setting
 from mitoscope.store.terms import Terms, assign, read_round_row, write_terms
-from mitoscope.store.vocabulary import id_of
-from mitoscope.web.bodies import NAME_MAX, Action, Body, Coordinate, Id, Name, Score
-from mitoscope.web.desk import Desk, DeskHere, LeadHere, done_once
-from mitoscope.web.refusal import invalid, there_is
+from mitoscope.web.forms import NAME_MAX, Action, Body, Coordinate, Done, Id, Name, Score, exact
+from mitoscope.web.refusal import invalid
 from mitoscope.web.routes.rounds import check_raters
+from mitoscope.web.state import AppState, LeadHere, StateHere, done_once
 
 router = APIRouter()
 DETECTIONS_MAX = 200_000
@@ -34,6 +34,7 @@ ReviewName = Annotated[str, PathPart(min_length=1, max_length=NAME_MAX)]
 
 
 NextStep = Literal["two experts read", "a third expert decides", "done"]
+
 
 @exact
 class ReviewOpened(Done):
@@ -103,8 +104,8 @@ class NewReview(Action):
     slide: Id | None = None
 
 
-def _found(desk: Desk, body: NewReview) -> dict[str, Detections]:
-    names = {id_: one.name for id_, one in desk.store.slides().items()}
+def _found(state: AppState, body: NewReview) -> dict[str, Detections]:
+    names = {id_: slide.name for id_, slide in state.store.slides().items()}
     parts: dict[str, list[Detections]] = {}
     for one in body.detections:
         if one.slide not in names:
@@ -131,11 +132,11 @@ def _read_csv(text: str, model: str) -> Detections:
 
 
 @router.post("/api/reviews")
-def add(body: NewReview, desk: DeskHere, lead: LeadHere) -> ReviewOpened:
+def add(body: NewReview, state: StateHere, lead: LeadHere) -> ReviewOpened:
     """Open a review of candidates in groups by score, the highest first."""
-    check_raters(desk, body.raters)
-    found = _found(desk, body)
-    done = propose(desk.store, body.name, found, model=body.model, bins=body.bins, threshold=body.threshold)
+    check_raters(state, body.raters)
+    found = _found(state, body)
+    done = propose(state.store, body.name, found, model=body.model, bins=body.bins, threshold=body.threshold)
 
     def act(connection: Any) -> ReviewOpened:
         rounds = find_rounds(connection, body.name)
@@ -150,7 +151,7 @@ def add(body: NewReview, desk: DeskHere, lead: LeadHere) -> ReviewOpened:
             "is_repeated": False,
         }
 
-    return done_once(desk, lead, body.key, f"review {body.name}", act)
+    return done_once(state, lead, body.key, f"review {body.name}", act)
 
 
 class Third(Action):
@@ -161,10 +162,9 @@ class Third(Action):
 
 
 @router.get("/api/reviews/{name}")
-def state(name: ReviewName, desk: DeskHere, lead: LeadHere) -> ReviewProgress:  # noqa: ARG001
+def progress(name: ReviewName, state: StateHere, lead: LeadHere) -> ReviewProgress:  # noqa: ARG001
     """Return how far a review is."""
-    with there_is("review"):
-        found = review_state(desk.store, name)
+    found = review_state(state.store, name)
     return {
         "name": found.name,
         "cells": found.cells,
@@ -177,40 +177,34 @@ def state(name: ReviewName, desk: DeskHere, lead: LeadHere) -> ReviewProgress:  
 
 
 @router.post("/api/reviews/{name}/third")
-def third(name: ReviewName, body: Third, desk: DeskHere, lead: LeadHere) -> ThirdAsked:
+def third(name: ReviewName, body: Third, state: StateHere, lead: LeadHere) -> ThirdAsked:
     """Put the disputed cells of a review before a third expert."""
-    check_raters(desk, body.raters)
-    with there_is("review"):
-        cells = ask_third(desk.store, name)
+    check_raters(state, body.raters)
+    cells = ask_third(state.store, name)
 
     def act(connection: Any) -> ThirdAsked:
-        if find_rounds(connection, name) is None or not _has_third(connection, name):
+        rounds = find_rounds(connection, name)
+        round_id = None if rounds is None else rounds.third
+        if round_id is None:
             return {"round": None, "cells": 0, "is_repeated": False}
-        round_id = id_of(connection, "round", f"{name}, {THIRD}")
         write_terms(connection, round_id, read_round_row(connection, round_id).terms)
         assign(connection, round_id, body.raters)
         return {"round": round_id, "cells": cells, "is_repeated": False}
 
-    return done_once(desk, lead, body.key, f"third of {name}", act)
-
-
-def _has_third(connection: Any, name: str) -> bool:
-    row = connection.execute("SELECT 1 FROM round WHERE name = ?", (f"{name}, {THIRD}",)).fetchone()
-    return row is not None
+    return done_once(state, lead, body.key, f"third of {name}", act)
 
 
 @router.post("/api/reviews/{name}/conclude")
-def conclude_(name: ReviewName, body: Action, desk: DeskHere, lead: LeadHere) -> Concluded:
+def conclude_(name: ReviewName, body: Action, state: StateHere, lead: LeadHere) -> Concluded:
     """Record what two of three experts agree on."""
-    with there_is("review"):
-        done = conclude(desk.store, name)
+    done = conclude(state.store, name)
     answer: Concluded = {
         "written": done.written,
         "unchanged": done.unchanged,
         "open": done.open,
         "is_repeated": False,
     }
-    return done_once(desk, lead, body.key, f"conclusion of {name}", lambda _: answer)
+    return done_once(state, lead, body.key, f"conclusion of {name}", lambda _: answer)
 
 
 class Settlement(Action):
@@ -220,11 +214,11 @@ class Settlement(Action):
 
 
 @router.post("/api/settle")
-def settle_(body: Settlement, desk: DeskHere, lead: LeadHere) -> Settled:
+def settle_(body: Settlement, state: StateHere, lead: LeadHere) -> Settled:
     """Record the agreed class of all cells by a rule, beside what the raters said."""
     if body.policy is Policy.RECORDED:
         raise invalid("'recorded' is what a rule writes, not a rule", field="policy")
-    done = settle(desk.store, body.policy)
+    done = settle(state.store, body.policy)
 
     def act(connection: Any) -> Settled:
         write_setting(connection, "policy", str(body.policy))
@@ -236,4 +230,4 @@ def settle_(body: Settlement, desk: DeskHere, lead: LeadHere) -> Settled:
             "is_repeated": False,
         }
 
-    return done_once(desk, lead, body.key, f"settlement {body.policy}", act)
+    return done_once(state, lead, body.key, f"settlement {body.policy}", act)

@@ -2,33 +2,46 @@
 
 from __future__ import annotations
 
+import re
+import sqlite3
 from collections.abc import Collection
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired, cast
 
 from fastapi import APIRouter
 from pydantic import Field
+from typing_extensions import TypedDict
 
 from mitoscope.errors import RegionError
 from mitoscope.geometry import Aspect
-from mitoscope.store import Round, RoundKind
+from mitoscope.store import Round as NamedRound
+from mitoscope.store import RoundKind, queue
+from mitoscope.store.access import open_raters
+from mitoscope.store.board import board_of_round
+from mitoscope.store.dump import read_slides
 from mitoscope.store.lists import disputed, list_cells
+from mitoscope.store.public_ids import live_cells_of
+from mitoscope.store.queue import Progress
 from mitoscope.store.terms import (
+    RoundRow,
+    ShowsCells,
+    SpeaksAs,
     Terms,
     assign,
     read_assignments,
+    read_position,
     read_round_row,
     read_round_rows,
     write_terms,
 )
 from mitoscope.store.vocabulary import intern_rounds, read_rounds
-from mitoscope.web.bodies import Action, Body, Cell, Id, Name, RoundId, Score
-from mitoscope.web.describe import describe_round
-from mitoscope.web.desk import Desk, DeskHere, LeadHere, done_once
-from mitoscope.web.refusal import Refusal, invalid, no_such
+from mitoscope.web.forms import Action, Body, Cell, Done, Id, Name, Pair, RoundId, Score, exact
+from mitoscope.web.refusal import Refusal, invalid
+from mitoscope.web.state import AppState, LeadHere, StateHere, done_once
 
 router = APIRouter()
 CELLS_MAX = 100_000
+_BIN = re.compile(r"(.+), bin (\d+) of (\d+)")
 _Raters = Annotated[tuple[Id, ...], Field(max_length=1000)]
 
 
@@ -90,6 +103,45 @@ class RoundSet(StaffedRound, Done):
     """A round that was opened or changed."""
 
 
+def describe_round(
+    connection: sqlite3.Connection, row: RoundRow, rater_id: int, *, speaker_id: int | None = None
+) -> Round:
+    """Return a round with a rater's progress in it."""
+    terms = row.terms
+    found = _BIN.fullmatch(row.name)
+    progress = round_progress(connection, row, speaker_id or rater_id)
+    return {
+        "id": row.id,
+        "name": row.name,
+        "kind": row.kind,
+        "is_blinded": row.is_blinded,
+        "is_open": terms.is_open,
+        "slides": [
+            slide for slide in read_slides(connection) if terms.slides is None or slide in terms.slides
+        ],
+        "shows_labels": terms.shows_labels,
+        "shows_cells": terms.shows_cells,
+        "speaks_as": terms.speaks_as,
+        "review": found.group(1) if found else None,
+        "bin": int(found.group(2)) if found else None,
+        "bins": int(found.group(3)) if found else None,
+        "board": board_of_round(connection, row.id),
+        "labelled": progress.labelled,
+        "cells": progress.cells,
+        "position": read_position(connection, row.id, rater_id),
+        "settings": cast("RoundSettings", dict(terms.settings)),
+    }
+
+
+def round_progress(connection: sqlite3.Connection, row: RoundRow, rater_id: int) -> Progress:
+    """Return how far a rater is in a round, on its slides."""
+    rows = queue.read_progress(connection, rater_id, row.id)
+    wanted = [
+        progress for slide, progress in rows.items() if row.terms.slides is None or slide in row.terms.slides
+    ]
+    return Progress(sum(slide.labelled for slide in wanted), sum(slide.cells for slide in wanted))
+
+
 class Settings(Body):
     """What a kind of round needs to know."""
 
@@ -127,10 +179,10 @@ class NewRound(Action):
     settings: Settings = Settings()
 
 
-def check_raters(desk: Desk, rater_ids: Collection[int]) -> None:
+def check_raters(state: AppState, rater_ids: Collection[int]) -> None:
     """Refuse raters who may not come in."""
-    with desk.store.reading() as connection:
-        known = {one for (one,) in connection.execute("SELECT rater_id FROM access WHERE is_open = 1")}
+    with state.store.reading() as connection:
+        known = open_raters(connection)
     if set(rater_ids) - known:
         mend = "add the rater first, or open the rater's access"
         raise invalid("one of the raters may not come in", field="raters", mend=mend)
@@ -143,18 +195,18 @@ def _described(connection: Any, round_id: int, rater_id: int) -> StaffedRound:
 
 
 @router.get("/api/rounds")
-def rounds(desk: DeskHere, lead: LeadHere) -> StaffedRounds:
+def rounds(state: StateHere, lead: LeadHere) -> StaffedRounds:
     """Return all rounds, with who works in them."""
-    with desk.store.reading() as connection:
+    with state.store.reading() as connection:
         rows = read_round_rows(connection)
         return {"rounds": [_described(connection, one, lead.rater_id) for one in rows]}
 
 
 @router.post("/api/rounds")
-def add(body: NewRound, desk: DeskHere, lead: LeadHere) -> RoundSet:
+def add(body: NewRound, state: StateHere, lead: LeadHere) -> RoundSet:
     """Open a round."""
-    check_raters(desk, body.raters)
-    known = desk.store.slides()
+    check_raters(state, body.raters)
+    known = state.store.slides()
     if body.slides is not None and set(body.slides) - set(known):
         raise invalid("there is no such slide", field="slides")
     terms = _terms(body)
@@ -163,8 +215,8 @@ def add(body: NewRound, desk: DeskHere, lead: LeadHere) -> RoundSet:
         if body.name in {one.name for one in read_rounds(connection).values()}:
             what = f"there is a round {body.name!r} already"
             raise Refusal(409, "conflict", what, mend="choose another name")
-        cells = _cells(connection, desk, body)
-        round_ = Round(body.name, body.kind)
+        cells = _cells(connection, body)
+        round_ = NamedRound(body.name, body.kind)
         (id_,) = intern_rounds(
             connection, [round_], is_blinded=_is_blinded(body), is_listed=cells is not None
         ).tolist()
@@ -174,7 +226,7 @@ def add(body: NewRound, desk: DeskHere, lead: LeadHere) -> RoundSet:
         assign(connection, id_, body.raters)
         return {**_described(connection, id_, lead.rater_id), "is_repeated": False}
 
-    return done_once(desk, lead, body.key, f"round {body.name}", act)
+    return done_once(state, lead, body.key, f"round {body.name}", act)
 
 
 def _is_blinded(body: NewRound) -> bool | None:
@@ -194,7 +246,7 @@ def _terms(body: NewRound) -> Terms:
     )
 
 
-def _cells(connection: Any, desk: Desk, body: NewRound) -> list[int] | None:
+def _cells(connection: Any, body: NewRound) -> list[int] | None:
     if body.cells == "all":
         return None
     if body.cells == "disputed":
@@ -203,9 +255,8 @@ def _cells(connection: Any, desk: Desk, body: NewRound) -> list[int] | None:
             mend = "let two experts read the same cells first"
             raise Refusal(409, "conflict", "no cell is disputed", mend=mend)
         return cells
-    cells = desk.veil.cell_ids(body.cells)
-    known = {one for (one,) in connection.execute("SELECT id FROM cell WHERE is_deleted = 0")}
-    if not cells or set(cells) - known:
+    cells = live_cells_of(connection, body.cells)
+    if not cells or len(cells) < len(body.cells):
         raise invalid("a cell of the list is not in the study", field="cells")
     return cells
 
@@ -220,12 +271,11 @@ class ChangedRound(Action):
 
 
 @router.put("/api/rounds/{round_id}")
-def change(round_id: RoundId, body: ChangedRound, desk: DeskHere, lead: LeadHere) -> RoundSet:
+def change(round_id: RoundId, body: ChangedRound, state: StateHere, lead: LeadHere) -> RoundSet:
     """Change who works in a round, whether it goes on, and what is shown."""
-    check_raters(desk, body.raters or [])
-    with desk.store.reading() as connection:
-        if connection.execute("SELECT 1 FROM round WHERE id = ?", (round_id,)).fetchone() is None:
-            raise no_such("round")
+    check_raters(state, body.raters or [])
+    with state.store.reading() as connection:
+        read_round_row(connection, round_id)
 
     def act(connection: Any) -> RoundSet:
         terms = read_round_row(connection, round_id).terms
@@ -240,4 +290,4 @@ def change(round_id: RoundId, body: ChangedRound, desk: DeskHere, lead: LeadHere
             assign(connection, round_id, body.raters)
         return {**_described(connection, round_id, lead.rater_id), "is_repeated": False}
 
-    return done_once(desk, lead, body.key, f"change of round {round_id}", act)
+    return done_once(state, lead, body.key, f"change of round {round_id}", act)

@@ -1,4 +1,4 @@
-"""Pictures of slides: deep-zoom tiles, overviews, crops, and where their tissue lies."""
+"""Slides: what is known of them, deep-zoom tiles, overviews, crops, and where their tissue lies."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from typing import Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, Query, Response
+from typing_extensions import TypedDict
 
 from mitoscope.errors import LevelError, RegionError
 from mitoscope.geometry import BoxPx, SizePx
 from mitoscope.slide import read_thumbnail
-from mitoscope.web.answers.slides import Tissue
-from mitoscope.web.bodies import COORDINATE_MAX, LevelNumber, SlideId, TileNumber
-from mitoscope.web.deep_zoom import encode_jpeg, read_scaled, read_tile
-from mitoscope.web.desk import DeskHere, VisitorHere
+from mitoscope.web.deep_zoom import TILE_PX, encode_jpeg, max_level, read_scaled, read_tile
+from mitoscope.web.forms import COORDINATE_MAX, LevelNumber, Pair, SlideId, TileNumber, exact
 from mitoscope.web.refusal import no_such
+from mitoscope.web.slides import ShownSlide, SlideState
+from mitoscope.web.state import StateHere, VisitorHere
 
 router = APIRouter()
 
@@ -23,8 +24,6 @@ _Place = Annotated[float, Query(ge=-COORDINATE_MAX, le=COORDINATE_MAX, allow_inf
 _KEPT = {"cache-control": "private, max-age=86400"}
 _JPEG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}}}}
 
-
-SlideState = Literal["ok", "missing", "rejected"]
 
 @exact
 class Slide(TypedDict):
@@ -63,6 +62,28 @@ def _jpeg(content: bytes) -> Response:
     return Response(content, media_type="image/jpeg", headers=_KEPT)
 
 
+def describe_slide(shown: ShownSlide) -> Slide:
+    """Return a slide."""
+    record, info = shown.record, shown.info
+    size = record.size if info is None else info.size
+    mpp = record.mpp if info is None else info.mpp
+    return {
+        "id": shown.id,
+        "name": record.name,
+        "case": record.case,
+        "width": None if size is None else size.width,
+        "height": None if size is None else size.height,
+        "mpp": None if mpp is None else mpp.mean,
+        "mpp_x": None if mpp is None else mpp.x,
+        "mpp_y": None if mpp is None else mpp.y,
+        "tile_size": TILE_PX,
+        "max_level": None if size is None else max_level(size),
+        "state": shown.state,
+        "reason": shown.reason,
+        "mend": shown.mend,
+    }
+
+
 @router.get(
     "/api/slides/{slide_id}/tiles/{level}/{column}_{row}.jpg", response_class=Response, responses=_JPEG
 )
@@ -71,17 +92,17 @@ def tile(
     level: LevelNumber,
     column: TileNumber,
     row: TileNumber,
-    desk: DeskHere,
+    state: StateHere,
     visitor: VisitorHere,  # noqa: ARG001 it must be one
 ) -> Response:
     """Return a tile of the deep-zoom pyramid of a slide."""
-    slide = desk.shelf.open(slide_id)
+    slide = state.slides.open(slide_id)
 
     def make() -> bytes:
         return encode_jpeg(read_tile(slide, level, column, row))
 
     try:
-        return _jpeg(desk.tiles.get((slide.info.fingerprint, level, column, row), make))
+        return _jpeg(state.tiles.get((slide.info.fingerprint, level, column, row), make))
     except (LevelError, RegionError):
         raise no_such("tile") from None
 
@@ -89,14 +110,14 @@ def tile(
 @router.get("/api/slides/{slide_id}/thumbnail.jpg", response_class=Response, responses=_JPEG)
 def thumbnail(
     slide_id: SlideId,
-    desk: DeskHere,
+    state: StateHere,
     visitor: VisitorHere,  # noqa: ARG001 it must be one
     size: Annotated[int, Query(ge=64, le=2048)] = 512,
 ) -> Response:
     """Return the whole slide in small."""
-    slide = desk.shelf.open(slide_id)
+    slide = state.slides.open(slide_id)
     key = (slide.info.fingerprint, "thumbnail", size)
-    return _jpeg(desk.tiles.get(key, lambda: encode_jpeg(read_thumbnail(slide, size).rgb)))
+    return _jpeg(state.tiles.get(key, lambda: encode_jpeg(read_thumbnail(slide, size).rgb)))
 
 
 @router.get("/api/slides/{slide_id}/crop.jpg", response_class=Response, responses=_JPEG)
@@ -104,25 +125,25 @@ def crop(
     slide_id: SlideId,
     x: _Place,
     y: _Place,
-    desk: DeskHere,
+    state: StateHere,
     visitor: VisitorHere,  # noqa: ARG001 it must be one
     size: Annotated[int, Query(ge=16, le=1024)] = 128,
     size_um: Annotated[float | None, Query(gt=0, le=2000, allow_inf_nan=False)] = None,
 ) -> Response:
     """Return a square around a place; `size` is its side in pixels of the answer."""
-    slide = desk.shelf.open(slide_id)
+    slide = state.slides.open(slide_id)
     side = size if size_um is None else max(1, round(size_um / slide.info.mpp.mean))
     box = BoxPx(round(x - side / 2), round(y - side / 2), side, side)
     key = (slide.info.fingerprint, "crop", box, size)
     return _jpeg(
-        desk.tiles.get(key, lambda: encode_jpeg(read_scaled(slide, box, SizePx(size, size)), quality=90))
+        state.tiles.get(key, lambda: encode_jpeg(read_scaled(slide, box, SizePx(size, size)), quality=90))
     )
 
 
 @router.get("/api/slides/{slide_id}/tissue")
-def tissue(slide_id: SlideId, desk: DeskHere, visitor: VisitorHere) -> Tissue:  # noqa: ARG001
+def tissue(slide_id: SlideId, state: StateHere, visitor: VisitorHere) -> Tissue:  # noqa: ARG001
     """Return where the slide has tissue, as rows of packed bits, and how much."""
-    found = desk.tissue(slide_id)
+    found = state.tissue(slide_id)
     packed = np.packbits(found.mask, axis=1)
     return {
         "mm2": found.area_mm2,

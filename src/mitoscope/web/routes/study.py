@@ -10,19 +10,21 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse, Response
+from pydantic import Field
 from starlette.background import BackgroundTask
+from typing_extensions import TypedDict
 
 from mitoscope.curation import agreement
 from mitoscope.exchange.registry import find_format, write_study
 from mitoscope.statistics import Estimate
-from mitoscope.store import Policy
+from mitoscope.store import Policy, RaterKind
 from mitoscope.store.lists import disputed
 from mitoscope.store.overview import default_policy
 from mitoscope.store.setting import read_setting, write_setting
 from mitoscope.store.speed import overrulings, progress_rows
 from mitoscope.store.vocabulary import read_raters, read_rounds
-from mitoscope.web.bodies import Action
-from mitoscope.web.desk import DeskHere, LeadHere, UnblindedLead, done_once
+from mitoscope.web.forms import Action, Done, exact
+from mitoscope.web.state import ComparerHere, LeadHere, StateHere, done_once
 
 router = APIRouter()
 REPEATS = 200
@@ -154,13 +156,13 @@ class Overrules(TypedDict):
 
 
 @router.get("/api/study")
-def study(desk: DeskHere, lead: UnblindedLead) -> StudyFigures:  # noqa: ARG001 it must be one
+def study(state: StateHere, lead: ComparerHere) -> StudyFigures:  # noqa: ARG001 it must be one
     """Return what is in the study."""
-    with desk.store.reading() as connection:
+    with state.store.reading() as connection:
         policy = Policy(read_setting(connection, "policy", str(default_policy(connection))))
         open_ = disputed(connection)
-    found = desk.store.overview(policy)
-    ids = {one.name: id_ for id_, one in desk.store.slides().items()}
+    found = state.store.overview(policy)
+    ids = {one.name: id_ for id_, one in state.store.slides().items()}
     return {
         "name": found.name,
         "policy": policy,
@@ -193,20 +195,20 @@ class StudyPolicy(Action):
 
 
 @router.put("/api/study")
-def set_policy(body: StudyPolicy, desk: DeskHere, lead: LeadHere) -> PolicySet:
+def set_policy(body: StudyPolicy, state: StateHere, lead: LeadHere) -> PolicySet:
     """Set the rule of the study."""
 
     def act(connection: Any) -> PolicySet:
         write_setting(connection, "policy", str(body.policy))
         return {"policy": body.policy, "is_repeated": False}
 
-    return done_once(desk, lead, body.key, "policy", act)
+    return done_once(state, lead, body.key, "policy", act)
 
 
 @router.get("/api/progress")
-def progress(desk: DeskHere, lead: LeadHere) -> Progress:  # noqa: ARG001 it must be one
+def progress(state: StateHere, lead: LeadHere) -> Progress:  # noqa: ARG001 it must be one
     """Return how far and how fast each rater is."""
-    with desk.store.reading() as connection:
+    with state.store.reading() as connection:
         rows = progress_rows(connection)
         raters = {id_: one.name for id_, one in read_raters(connection).items()}
         rounds = {id_: one.name for id_, one in read_rounds(connection).items()}
@@ -236,9 +238,9 @@ def _estimate(one: Estimate) -> Interval:
 
 
 @router.get("/api/agreement")
-def agreements(desk: DeskHere, lead: UnblindedLead) -> ExpertAgreement:  # noqa: ARG001 it must be one
+def agreements(state: StateHere, lead: ComparerHere) -> ExpertAgreement:  # noqa: ARG001 it must be one
     """Return how far the experts agree, by tumour type and in all."""
-    parts = agreement(desk.store.export_study(), repeats=REPEATS)
+    parts = agreement(state.store.export_study(), repeats=REPEATS)
     return {
         "domains": [
             {
@@ -260,9 +262,9 @@ def agreements(desk: DeskHere, lead: UnblindedLead) -> ExpertAgreement:  # noqa:
 
 
 @router.get("/api/overrules")
-def overrules(desk: DeskHere, lead: UnblindedLead) -> Overrules:  # noqa: ARG001 it must be one
+def overrules(state: StateHere, lead: ComparerHere) -> Overrules:  # noqa: ARG001 it must be one
     """Return who overruled whom."""
-    with desk.store.reading() as connection:
+    with state.store.reading() as connection:
         rows = overrulings(connection)
         names = {id_: one.name for id_, one in read_raters(connection).items()}
     return {
@@ -285,8 +287,8 @@ def overrules(desk: DeskHere, lead: UnblindedLead) -> Overrules:  # noqa: ARG001
     responses={200: {"content": {"application/octet-stream": {}}}},
 )
 def export(
-    desk: DeskHere,
-    lead: UnblindedLead,  # noqa: ARG001 it must be one
+    state: StateHere,
+    lead: ComparerHere,  # noqa: ARG001 it must be one
     format: Annotated[str, Query(max_length=40)] = "csv",  # noqa: A002 the word of the API
 ) -> Response:
     """Return the study as a file of a known format."""
@@ -294,7 +296,7 @@ def export(
     folder = Path(tempfile.mkdtemp(prefix="mitoscope-"))
     try:
         path = folder / f"study{known.suffix}"
-        write_study(desk.store.export_study(), path, known.name)
+        write_study(state.store.export_study(), path, known.name)
         if path.is_dir():
             path = Path(shutil.make_archive(str(folder / "study"), ARCHIVE, path))
     except BaseException:
