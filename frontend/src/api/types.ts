@@ -1,191 +1,24 @@
-/** What the server tells; coordinates in level-0 pixels, times in seconds since 1970. */
+// Written by frontend/api_types.py from the description of the API: change the forms there.
 
-export interface Label {
-  readonly id: number;
-  readonly name: string;
-  readonly colour: string;
-}
-
-export interface Slide {
-  readonly id: number;
-  readonly name: string;
-  readonly case: string | null;
-  readonly width: number | null;
-  readonly height: number | null;
-  readonly mpp: number | null;
-  readonly mpp_x: number | null;
-  readonly mpp_y: number | null;
-  readonly tile_size: number;
-  readonly max_level: number | null;
-  readonly state: "ok" | "missing" | "rejected";
-  readonly reason: string | null;
-  readonly mend: string | null;
-}
-
-export type RoundKind =
-  | "screening"
-  | "second read"
-  | "consensus"
-  | "third expert"
-  | "candidate review"
-  | "board review"
-  | "crowd boxes"
-  | "crowd tiles"
-  | "case review"
-  | "unstated";
-
-export interface Round {
-  readonly id: number;
-  readonly name: string;
-  readonly kind: RoundKind;
-  readonly is_blinded: boolean;
-  readonly is_open: boolean;
-  readonly slides: readonly number[];
-  readonly shows_labels: boolean;
-  readonly speaks_as: "rater" | "consensus";
-  readonly review: string | null;
-  readonly bin: number | null;
-  readonly bins: number | null;
-  readonly board: number | null;
-  readonly labelled: number;
-  readonly cells: number;
-  readonly position: Record<string, unknown> | null;
-  readonly settings: Record<string, unknown>;
-  readonly raters?: readonly number[];
-}
-
-export interface Me {
-  readonly rater: { readonly id: number; readonly name: string; readonly kind: string; readonly role: "lead" | "rater" };
-  readonly study: { readonly name: string; readonly uuid: string; readonly policy: string };
-  readonly labels: readonly Label[];
-  readonly slides: readonly Slide[];
-  readonly rounds: readonly Round[];
-  /** Number of the last event. */
-  readonly version: number;
-}
-
-export interface CellColumns {
-  readonly version: number;
-  readonly complete: boolean;
-  readonly cell: readonly number[];
-  readonly x: readonly number[];
-  readonly y: readonly number[];
-  readonly label: readonly number[];
-  readonly score: readonly (number | null)[];
-  readonly rater: readonly number[];
-  readonly seen: readonly string[];
-  readonly mine: readonly boolean[];
-  readonly raters: Readonly<Record<string, string>>;
-  readonly deleted: readonly number[];
-}
-
-export interface Opinion {
-  readonly rater_name: string;
-  readonly label: number;
-  readonly round_name: string;
-  readonly time_s: number | null;
-}
-
-export interface CellRecord {
-  readonly cell: number;
-  readonly slide: number;
-  readonly x: number;
-  readonly y: number;
-  /** My own of this round; 0 where I have given none. */
-  readonly label: number;
-  readonly score: number | null;
-  readonly is_deleted: boolean;
-  readonly seen: string;
-  readonly others: readonly Opinion[];
-}
-
-export interface Queue {
-  readonly cells: readonly CellRecord[];
-  readonly labelled: number;
-  readonly of: number;
-}
-
-export interface Acknowledgement {
+/** An action on disk: its cell, and the cell as it is seen from now on. */
+export interface Acted {
+  readonly is_repeated: boolean;
   readonly cell: number;
   readonly seen: string;
 }
 
-export type BoxList = readonly [x: number, y: number, width: number, height: number];
-
-export interface Screening {
-  readonly pass: number;
-  readonly fields: readonly BoxList[];
-  readonly covered: readonly boolean[];
-  readonly field: number | null;
-  readonly covered_fraction: number;
-  readonly is_complete: boolean;
+/** A body of something that is done once. */
+export interface Action {
+  readonly key: string;
 }
 
-export interface Region {
-  readonly id: number;
-  readonly kind: "tumour" | "exclusion";
-  readonly name: string;
-  readonly vertices: readonly (readonly [number, number])[];
-  readonly area_mm2: number | null;
-  /** Number of its last change. */
-  readonly seen: number;
-}
-
-export interface Interest {
-  readonly id: number;
-  readonly name: string;
-  readonly x: number;
-  readonly y: number;
-  readonly width: number;
-  readonly height: number;
-  readonly area_mm2: number | null;
-  readonly rater_name: string;
-  readonly tiff: string;
-}
-
-export interface Result {
-  readonly id: number;
-  readonly rater_name: string;
-  readonly time_s: number;
-  readonly count: number;
-  readonly threshold: number;
-  readonly area_mm2: number;
-  readonly comment: string;
-  readonly report: string;
-}
-
-export interface Case {
-  readonly threshold: number;
-  readonly window: { readonly width: number; readonly height: number; readonly area_mm2: number; readonly aspect: string };
-  readonly hot_spot: { readonly x: number; readonly y: number; readonly count: number };
-  readonly tissue_mm2: number;
-  readonly floor: number | null;
-  readonly mitotic_label: number;
-  readonly results: readonly Result[];
-}
-
-export interface Qualification {
-  readonly state: "testing" | "qualified" | "failed";
-  readonly done: number;
-  readonly needed: number;
-  /** Share that was right; 0 where none is answered yet. */
-  readonly score: number;
-  readonly pass_mark: number;
-}
-
-export interface NextTile {
-  readonly tile: { readonly id: number; readonly slide: number; readonly x: number; readonly y: number; readonly side: number } | null;
-  readonly answered: number;
-  readonly of: number;
-  readonly qualification: Qualification;
-}
-
-export interface TileAnswer {
-  readonly qualification: Qualification;
-  readonly feedback: { readonly is_right: boolean; readonly boxes?: readonly BoxList[]; readonly answer?: boolean } | null;
-}
-
-export interface Board {
+/**
+ * A board: its picture in px of its own, how far that is drawn, and its cells, one column a value.
+ *
+ * Places are columns and rows of the board, x and y the centre of a cell in level-0 px of its slide; a label
+ * of 0 is none.
+ */
+export interface BoardColumns {
   readonly id: number;
   readonly name: string;
   readonly round: number;
@@ -203,19 +36,991 @@ export interface Board {
   readonly cell: readonly number[];
   readonly column: readonly number[];
   readonly row: readonly number[];
-  readonly label: readonly number[];
+  readonly slide: readonly number[];
+  readonly x: readonly number[];
+  readonly y: readonly number[];
   readonly before: readonly number[];
+  readonly label: readonly number[];
   readonly seen: readonly string[];
 }
 
+/** The ids of a board and of its round. */
+export interface BoardOpened {
+  readonly is_repeated: boolean;
+  readonly board: number;
+  readonly round: number;
+}
+
+/** Whether boxes were right, and the known ones: x, y, width and height in level-0 px. */
+export interface BoxesFeedback {
+  readonly is_right: boolean;
+  readonly boxes: readonly (readonly [number, number, number, number])[];
+}
+
+/**
+ * A case: the hot spot at the round's threshold, the mm² of tissue, and the results so far.
+ *
+ * The floor is the lowest score of a candidate, null where there is none.
+ */
+export interface Case {
+  readonly threshold: number;
+  readonly window: CountWindow;
+  readonly hot_spot: HotSpot;
+  readonly tissue_mm2: number;
+  readonly floor: number | null;
+  readonly mitotic_label: number;
+  readonly results: readonly Result[];
+}
+
+/** Something that a rater does to a cell. */
+export interface CellAction {
+  readonly key: string;
+  readonly kind: "create" | "label" | "move" | "delete" | "restore";
+  readonly cell?: number | null;
+  readonly slide?: number | null;
+  readonly x?: number | null;
+  readonly y?: number | null;
+  readonly box?: readonly [number, number, number, number] | null;
+  readonly circle?: readonly [number, number, number, number] | null;
+  readonly vertices?: readonly (readonly [number, number])[] | null;
+  readonly label?: number | null;
+  readonly score?: number | null;
+  readonly seconds?: number | null;
+  readonly expected?: string | null;
+}
+
+/**
+ * The cells of a slide, one column a value: centres and sizes in level-0 px, shapes as of one cell.
+ *
+ * A label or rater of 0 is none; raters are named by their ids. Deleted are those gone since the version
+ * that was asked for; not complete is what has too many cells.
+ */
+export interface CellColumns {
+  readonly version: number;
+  readonly complete: boolean;
+  readonly cell: readonly number[];
+  readonly x: readonly number[];
+  readonly y: readonly number[];
+  readonly width: readonly number[];
+  readonly height: readonly number[];
+  readonly shape: readonly Shape[];
+  readonly label: readonly number[];
+  readonly score: readonly (number | null)[];
+  readonly rater: readonly number[];
+  readonly mine: readonly boolean[];
+  readonly seen: readonly string[];
+  readonly raters: Readonly<Record<string, string>>;
+  readonly deleted: readonly number[];
+}
+
+/**
+ * One cell: centre and size in level-0 px, its shape as 1 spot, 2 box, 3 circle or 4 polygon.
+ *
+ * The label is my own of this round, 0 where I have given none; the score is a model's.
+ */
+export interface CellRecord {
+  readonly cell: number;
+  readonly slide: number;
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+  readonly shape: Shape;
+  readonly vertices: readonly (readonly [number, number])[] | null;
+  readonly label: number;
+  readonly score: number | null;
+  readonly is_deleted: boolean;
+  readonly seen: string;
+  readonly others: readonly Opinion[];
+}
+
+/** What is to be different about a rater. */
+export interface ChangedRater {
+  readonly key: string;
+  readonly role?: Role | null;
+  readonly is_open?: boolean | null;
+}
+
+/** What is to be different in a region. */
+export interface ChangedRegion {
+  readonly key: string;
+  readonly expected: number;
+  readonly kind?: RegionKind | null;
+  readonly name?: string | null;
+  readonly vertices?: readonly (readonly [number, number])[] | null;
+}
+
+/** What is to be different about a round. */
+export interface ChangedRound {
+  readonly key: string;
+  readonly raters?: readonly number[] | null;
+  readonly is_open?: boolean | null;
+  readonly shows_labels?: boolean | null;
+  readonly settings?: Settings | null;
+}
+
+/** A class of cells; its colour is ``#rrggbb``. */
+export interface ClassLabel {
+  readonly id: number;
+  readonly name: string;
+  readonly colour: string;
+}
+
+/** Cells whose agreed class was recorded now, had been before, and that have none. */
+export interface Concluded {
+  readonly is_repeated: boolean;
+  readonly written: number;
+  readonly unchanged: number;
+  readonly open: number;
+}
+
+/** What is counted over: a size in level-0 px, its mm², and width to height as in ``4:3``. */
+export interface CountWindow {
+  readonly width: number;
+  readonly height: number;
+  readonly area_mm2: number;
+  readonly aspect: string;
+}
+
+/** How many cells were made of merged boxes. */
+export interface CrowdConcluded {
+  readonly is_repeated: boolean;
+  readonly cells: number;
+}
+
+/** One of the crowd: tiles answered, and the median of the seconds that were taken for one. */
+export interface CrowdRater {
+  readonly id: number;
+  readonly name: string;
+  readonly answered: number;
+  readonly qualification: Standing;
+  readonly seconds_median: number | null;
+}
+
+/** All tiles of a round, and who answered. */
+export interface CrowdTiles {
+  readonly tiles: readonly JudgedTile[];
+  readonly raters: readonly CrowdRater[];
+}
+
+/** The experts' agreement on a tumour type: cells read twice and disagreed on, kappa and alpha. */
+export interface DomainAgreement {
+  readonly domain: string;
+  readonly cells: number;
+  readonly two_reads: number;
+  readonly disagreed: number;
+  readonly disagreement: Interval;
+  readonly kappa: Interval;
+  readonly alpha: Interval;
+  readonly pairs: readonly PairKappa[];
+}
+
+/** Something that is on disk, and whether it was so before this request came. */
+export interface Done {
+  readonly is_repeated: boolean;
+}
+
+/** How far the experts agree, by tumour type and in all. */
+export interface ExpertAgreement {
+  readonly domains: readonly DomainAgreement[];
+}
+
+/** How far I am after a visit. */
+export interface FieldVisited {
+  readonly pass: number;
+  readonly covered: readonly boolean[];
+  readonly seconds: readonly number[];
+  readonly field: number | null;
+  readonly position: unknown;
+  readonly covered_fraction: number;
+  readonly is_complete: boolean;
+  readonly is_repeated: boolean;
+}
+
+/** What a model found on a slide. */
+export interface Found {
+  readonly slide: number;
+  readonly x: readonly number[];
+  readonly y: readonly number[];
+  readonly score: readonly number[];
+}
+
+/** A signed result with what was signed. */
+export interface FullResult {
+  readonly count: number;
+  readonly threshold: number;
+  readonly window: WindowBox;
+  readonly area_mm2: number;
+  readonly candidates: number;
+  readonly accepted: number;
+  readonly rejected: number;
+  readonly comment: string;
+  readonly id: number;
+  readonly slide: number;
+  readonly round: number;
+  readonly rater_name: string;
+  readonly time_s: number;
+  readonly report: string;
+  readonly manifest: string;
+  readonly content: SignedContent;
+}
+
+/** A tile whose answer is known. */
+export interface GoldTile {
+  readonly slide: number;
+  readonly x: number;
+  readonly y: number;
+  readonly boxes?: readonly (readonly [number, number, number, number])[] | null;
+  readonly answer?: boolean | null;
+}
+
+/** The upper left corner of the window that holds most figures, in level-0 px, and their number. */
+export interface HotSpot {
+  readonly x: number;
+  readonly y: number;
+  readonly count: number;
+}
+
+/** A hot spot with its width and height in level-0 px and its area in mm². */
+export interface HotSpotBox {
+  readonly x: number;
+  readonly y: number;
+  readonly count: number;
+  readonly width: number;
+  readonly height: number;
+  readonly area_mm2: number;
+}
+
+/** A region of interest that was placed. */
+export interface InterestPlaced {
+  readonly is_repeated: boolean;
+  readonly interest: InterestRecord;
+}
+
+/**
+ * A region of interest: upper left corner and size in level-0 px; the mm² are null without an mpp.
+ *
+ * Its pixels lie at the address ``tiff``.
+ */
+export interface InterestRecord {
+  readonly id: number;
+  readonly name: string;
+  readonly slide: number;
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+  readonly area_mm2: number | null;
+  readonly rater_name: string;
+  readonly tiff: string;
+}
+
+/** The regions of interest of a slide. */
+export interface Interests {
+  readonly interests: readonly InterestRecord[];
+}
+
+/** A measure with its 95 % interval; null where it could not be computed. */
+export interface Interval {
+  readonly value: number | null;
+  readonly low: number | null;
+  readonly high: number | null;
+}
+
+/**
+ * A tile with what the qualified said: merged boxes with their agreement, or how many said yes.
+ *
+ * The score is the share of yes, null without an answer, or the sum of the boxes' agreement.
+ */
+export interface JudgedTile {
+  readonly id: number;
+  readonly slide: number;
+  readonly x: number;
+  readonly y: number;
+  readonly side: number;
+  readonly is_gold: boolean;
+  readonly reviewers: number;
+  readonly boxes: readonly (readonly [number, number, number, number, number])[];
+  readonly yes: number;
+  readonly score: number | null;
+}
+
+/** The cells that I labelled last, the newest first. */
+export interface LastCells {
+  readonly cells: readonly CellRecord[];
+}
+
+/** A rater who may come in from now on, and the link, which is shown once. */
+export interface LetInByLink {
+  readonly is_repeated: boolean;
+  readonly id: number;
+  readonly link: string;
+}
+
+/** Who I am, the study with its classes and slides, and my rounds. */
+export interface Me {
+  readonly rater: Myself;
+  readonly study: StudyName;
+  readonly labels: readonly ClassLabel[];
+  readonly slides: readonly Slide[];
+  readonly rounds: readonly Round[];
+}
+
+/** The rater who asks. */
+export interface Myself {
+  readonly id: number;
+  readonly name: string;
+  readonly kind: RaterKind;
+  readonly role: Role;
+}
+
+/** Cells and where they lie in two dimensions, in any unit. */
+export interface NewBoard {
+  readonly key: string;
+  readonly name: string;
+  readonly cells: readonly number[];
+  readonly x: readonly number[];
+  readonly y: readonly number[];
+  readonly cell_px?: number;
+  readonly raters?: readonly number[];
+}
+
+/** A region of interest: its upper left corner, area and form. */
+export interface NewInterest {
+  readonly key: string;
+  readonly name?: string | null;
+  readonly x: number;
+  readonly y: number;
+  readonly area_mm2?: number;
+  readonly aspect?: string;
+}
+
+/** A new link; the old one no longer opens. */
+export interface NewLink {
+  readonly is_repeated: boolean;
+  readonly link: string;
+}
+
+/** Somebody who is to work on the study. */
+export interface NewRater {
+  readonly key: string;
+  readonly name: string;
+  readonly kind?: "expert" | "crowd";
+  readonly role?: Role;
+}
+
+/** A region to be drawn. */
+export interface NewRegion {
+  readonly key: string;
+  readonly kind: RegionKind;
+  readonly name?: string | null;
+  readonly vertices: readonly (readonly [number, number])[];
+}
+
+/** Detections to be reviewed, as columns or as the text of a CSV of one slide. */
+export interface NewReview {
+  readonly key: string;
+  readonly name: string;
+  readonly model: string;
+  readonly bins?: number;
+  readonly threshold?: number;
+  readonly raters?: readonly number[];
+  readonly detections?: readonly Found[];
+  readonly csv?: string | null;
+  readonly slide?: number | null;
+}
+
+/** Work to be done. */
+export interface NewRound {
+  readonly key: string;
+  readonly name: string;
+  readonly kind: RoundKind;
+  readonly slides?: readonly number[] | null;
+  readonly raters?: readonly number[];
+  readonly cells?: "all" | "disputed" | readonly number[];
+  readonly is_blinded?: boolean | null;
+  readonly shows_labels?: boolean | null;
+  readonly shows_cells?: "own" | "all" | null;
+  readonly settings?: Settings;
+}
+
+/** Tiles for the crowd. */
+export interface NewTiles {
+  readonly key: string;
+  readonly tiles?: readonly TilePlace[];
+  readonly gold?: readonly GoldTile[];
+  readonly propose?: Propose | null;
+  readonly side?: number;
+}
+
+/** The next tile to be looked at, null where none is left for me, and how I stand. */
+export interface NextTile {
+  readonly tile: ShownTile | null;
+  readonly answered: number;
+  readonly of: number;
+  readonly qualification: Standing;
+}
+
+/** What somebody else said of a cell, and when, in seconds since 1970. */
+export interface Opinion {
+  readonly rater: number;
+  readonly rater_name: string;
+  readonly label: number;
+  readonly round_name: string;
+  readonly time_s: number | null;
+}
+
+/** Whose labels were turned by whom: the cells, of how many decided on, and their share in [0, 1]. */
+export interface Overruled {
+  readonly overruled: string;
+  readonly by: string;
+  readonly cells: number;
+  readonly decided: number;
+  readonly share: number;
+}
+
+/** Who overruled whom. */
+export interface Overrules {
+  readonly rows: readonly Overruled[];
+}
+
+/** Two raters, the cells that both have labelled, and Cohen's kappa. */
+export interface PairKappa {
+  readonly raters: readonly [string, string];
+  readonly cells: number;
+  readonly kappa: Interval;
+}
+
+/** How far I am in the pass that was begun. */
+export interface PassBegun {
+  readonly pass: number;
+  readonly covered: readonly boolean[];
+  readonly seconds: readonly number[];
+  readonly field: number | null;
+  readonly position: unknown;
+  readonly covered_fraction: number;
+  readonly is_complete: boolean;
+  readonly fields: readonly (readonly [number, number, number, number])[];
+  readonly is_repeated: boolean;
+}
+
+/** All raters of the study. */
+export interface People {
+  readonly raters: readonly Person[];
+}
+
+/** A rater: labels given, and the last event in seconds since 1970; without a role nobody comes in. */
 export interface Person {
   readonly id: number;
   readonly name: string;
-  readonly kind: string;
-  /** Null for those who never come in. */
-  readonly role: "lead" | "rater" | null;
+  readonly kind: RaterKind;
+  readonly role: Role | null;
   readonly is_open: boolean;
   readonly has_link: boolean;
   readonly labels: number;
   readonly last_s: number | null;
+}
+
+/** How the labels of a cell become one. */
+export type Policy = "settled" | "unanimous" | "consensus" | "majority" | "crowd" | "recorded";
+
+/** The rule of the study from now on. */
+export interface PolicySet {
+  readonly is_repeated: boolean;
+  readonly policy: Policy;
+}
+
+/** Where a rater is in a round, in words of the page. */
+export interface Position {
+  readonly key: string;
+  readonly position: unknown;
+}
+
+/** An answer that says no, as the page reads it; some have more to tell. */
+export interface Problem {
+  readonly error: string;
+  readonly mend: string | null;
+  readonly code: string;
+}
+
+/** How far and how fast each rater is. */
+export interface Progress {
+  readonly rows: readonly SlideProgress[];
+}
+
+/** Tiles to be laid over the tissue of a slide. */
+export interface Propose {
+  readonly slide: number;
+  readonly n: number;
+}
+
+/** The next cells without my label, and how many of the round I have labelled. */
+export interface Queue {
+  readonly cells: readonly CellRecord[];
+  readonly labelled: number;
+  readonly of: number;
+}
+
+/** Who speaks. */
+export type RaterKind = "expert" | "crowd" | "model" | "consensus";
+
+/** The cells that have another class on a board than before. */
+export interface Reclassed {
+  readonly cells: readonly ReclassedCell[];
+}
+
+/** A cell whose label was another before, 0 for none; its centre in level-0 px. */
+export interface ReclassedCell {
+  readonly cell: number;
+  readonly before: number;
+  readonly now: number;
+  readonly slide: number;
+  readonly x: number;
+  readonly y: number;
+}
+
+/** A region: vertices in level-0 px, not closed; its area in mm², and the number of its last change. */
+export interface Region {
+  readonly id: number;
+  readonly kind: RegionKind;
+  readonly name: string;
+  readonly vertices: readonly (readonly [number, number])[];
+  readonly area_mm2: number | null;
+  readonly seen: number;
+}
+
+/** A region that is gone, and the mm² of tumour without exclusions since. */
+export interface RegionDeleted {
+  readonly is_repeated: boolean;
+  readonly region: null;
+  readonly area_mm2: number | null;
+}
+
+/** What an outline on a slide delimits. */
+export type RegionKind = "tumour" | "exclusion" | "region of interest";
+
+/** A region that was drawn, changed or restored, and the mm² of tumour without exclusions since. */
+export interface RegionSet {
+  readonly is_repeated: boolean;
+  readonly region: Region;
+  readonly area_mm2: number | null;
+}
+
+/** The regions of a slide, and the mm² of tumour without exclusions; null where the mpp is not known. */
+export interface Regions {
+  readonly regions: readonly Region[];
+  readonly area_mm2: number | null;
+}
+
+/** A signed result without its cells: who signed it and when, in seconds since 1970, and where it lies. */
+export interface Result {
+  readonly count: number;
+  readonly threshold: number;
+  readonly window: WindowBox;
+  readonly area_mm2: number;
+  readonly candidates: number;
+  readonly accepted: number;
+  readonly rejected: number;
+  readonly comment: string;
+  readonly id: number;
+  readonly slide: number;
+  readonly round: number;
+  readonly rater_name: string;
+  readonly time_s: number;
+  readonly report: string;
+  readonly manifest: string;
+}
+
+/** Signed results, the newest first. */
+export interface Results {
+  readonly results: readonly Result[];
+}
+
+/** The ids of the rounds of a review, its new cells, and the detections that are no new candidate. */
+export interface ReviewOpened {
+  readonly is_repeated: boolean;
+  readonly rounds: readonly number[];
+  readonly cells: number;
+  readonly known: number;
+}
+
+/** How far a review is; ``read`` counts the cells that each expert has read, by name. */
+export interface ReviewProgress {
+  readonly name: string;
+  readonly cells: number;
+  readonly read: Readonly<Record<string, number>>;
+  readonly waiting: number;
+  readonly disputed: number;
+  readonly undecided: number;
+  readonly next_step: "two experts read" | "a third expert decides" | "done";
+}
+
+/** What somebody may do. */
+export type Role = "lead" | "rater";
+
+/**
+ * A round: its terms, how many cells I have labelled of how many, and where I was in it.
+ *
+ * A position is what the page has put there, or null.
+ */
+export interface Round {
+  readonly id: number;
+  readonly name: string;
+  readonly kind: RoundKind;
+  readonly is_blinded: boolean;
+  readonly is_open: boolean;
+  readonly slides: readonly number[];
+  readonly shows_labels: boolean;
+  readonly shows_cells: "own" | "all";
+  readonly speaks_as: "rater" | "consensus";
+  readonly review: string | null;
+  readonly bin: number | null;
+  readonly bins: number | null;
+  readonly board: number | null;
+  readonly labelled: number;
+  readonly cells: number;
+  readonly position: unknown;
+  readonly settings: RoundSettings;
+}
+
+/** In which part of the work a label was given (CCMCT, CMC and MIDOG++, section Methods). */
+export type RoundKind = "unstated" | "screening" | "second read" | "consensus" | "third expert" | "candidate review" | "board review" | "crowd boxes" | "crowd tiles" | "case review";
+
+/** A round that was opened or changed. */
+export interface RoundSet {
+  readonly id: number;
+  readonly name: string;
+  readonly kind: RoundKind;
+  readonly is_blinded: boolean;
+  readonly is_open: boolean;
+  readonly slides: readonly number[];
+  readonly shows_labels: boolean;
+  readonly shows_cells: "own" | "all";
+  readonly speaks_as: "rater" | "consensus";
+  readonly review: string | null;
+  readonly bin: number | null;
+  readonly bins: number | null;
+  readonly board: number | null;
+  readonly labelled: number;
+  readonly cells: number;
+  readonly position: unknown;
+  readonly settings: RoundSettings;
+  readonly raters: readonly number[];
+  readonly is_repeated: boolean;
+}
+
+/** What was stated of the work: fields in µm, areas in mm², scores and shares in [0, 1]. */
+export interface RoundSettings {
+  readonly field_um?: readonly [number, number];
+  readonly threshold?: number;
+  readonly area_mm2?: number;
+  readonly aspect?: string;
+  readonly minimum_reviewers?: number;
+  readonly gold_needed?: number;
+  readonly pass_mark?: number;
+}
+
+/** The fields of a slide in order, as x, y, width and height in level-0 px, and how far I am. */
+export interface Screening {
+  readonly pass: number;
+  readonly covered: readonly boolean[];
+  readonly seconds: readonly number[];
+  readonly field: number | null;
+  readonly position: unknown;
+  readonly covered_fraction: number;
+  readonly is_complete: boolean;
+  readonly fields: readonly (readonly [number, number, number, number])[];
+}
+
+/** Who reads the re-classed cells, without the board. */
+export interface Second {
+  readonly key: string;
+  readonly raters: readonly number[];
+}
+
+/** The id of the round in which the re-classed cells are read again, and how many they are. */
+export interface SecondAsked {
+  readonly is_repeated: boolean;
+  readonly round: number;
+  readonly cells: number;
+}
+
+/** A region as it was seen. */
+export interface SeenRegion {
+  readonly key: string;
+  readonly expected: number;
+}
+
+/** What a kind of round needs to know. */
+export interface Settings {
+  readonly field_um?: readonly [number, number] | null;
+  readonly threshold?: number | null;
+  readonly area_mm2?: number | null;
+  readonly aspect?: string | null;
+  readonly minimum_reviewers?: number | null;
+  readonly gold_needed?: number | null;
+  readonly pass_mark?: number | null;
+}
+
+/** What a rule settled, and how many cells two experts dispute without a third. */
+export interface Settled {
+  readonly is_repeated: boolean;
+  readonly written: number;
+  readonly unchanged: number;
+  readonly open: number;
+  readonly disputed: number;
+}
+
+/** By which rule the labels of a cell become one. */
+export interface Settlement {
+  readonly key: string;
+  readonly policy: Policy;
+}
+
+/** The geometry of a cell; its bounds and vertices are in px0. */
+export type Shape = 1 | 2 | 3 | 4;
+
+/** A tile: its upper left corner and side in level-0 px. */
+export interface ShownTile {
+  readonly id: number;
+  readonly slide: number;
+  readonly x: number;
+  readonly y: number;
+  readonly side: number;
+}
+
+/** A mitotic count, as the pathologist saw it. */
+export interface Signature {
+  readonly key: string;
+  readonly threshold: number;
+  readonly x: number;
+  readonly y: number;
+  readonly count: number;
+  readonly comment?: string;
+}
+
+/** A result that was signed. */
+export interface Signed {
+  readonly is_repeated: boolean;
+  readonly result: Result;
+}
+
+/** A cell under a result: its centre in level-0 px, a model's score, and what the rater made of it. */
+export interface SignedCell {
+  readonly x: number;
+  readonly y: number;
+  readonly score: number | null;
+  readonly verdict: -1 | 0 | 1;
+  readonly is_counted: boolean;
+}
+
+/** A result as it was signed: the slide and its file, the mm² of tissue in the window, the last event. */
+export interface SignedContent {
+  readonly count: number;
+  readonly threshold: number;
+  readonly window: WindowBox;
+  readonly area_mm2: number;
+  readonly candidates: number;
+  readonly accepted: number;
+  readonly rejected: number;
+  readonly comment: string;
+  readonly figures: number;
+  readonly cells: readonly SignedCell[];
+  readonly slide: string;
+  readonly fingerprint: string;
+  readonly covered_mm2: number;
+  readonly version: number;
+}
+
+/** A slide: size in level-0 px, mpp in µm a px, tiles in px; null where nobody has said it. */
+export interface Slide {
+  readonly id: number;
+  readonly name: string;
+  readonly case: string | null;
+  readonly width: number | null;
+  readonly height: number | null;
+  readonly mpp: number | null;
+  readonly mpp_x: number | null;
+  readonly mpp_y: number | null;
+  readonly tile_size: number;
+  readonly max_level: number | null;
+  readonly state: "ok" | "missing" | "rejected";
+  readonly reason: string | null;
+  readonly mend: string | null;
+}
+
+/** A rater in a round on a slide: cells labelled of how many; seconds a label and labels a minute. */
+export interface SlideProgress {
+  readonly round: number;
+  readonly round_name: string;
+  readonly rater: number;
+  readonly rater_name: string;
+  readonly slide: number;
+  readonly labelled: number;
+  readonly cells: number;
+  readonly seconds_median: number | null;
+  readonly per_minute: number | null;
+}
+
+/** A round, and the ids of those who work in it. */
+export interface StaffedRound {
+  readonly id: number;
+  readonly name: string;
+  readonly kind: RoundKind;
+  readonly is_blinded: boolean;
+  readonly is_open: boolean;
+  readonly slides: readonly number[];
+  readonly shows_labels: boolean;
+  readonly shows_cells: "own" | "all";
+  readonly speaks_as: "rater" | "consensus";
+  readonly review: string | null;
+  readonly bin: number | null;
+  readonly bins: number | null;
+  readonly board: number | null;
+  readonly labelled: number;
+  readonly cells: number;
+  readonly position: unknown;
+  readonly settings: RoundSettings;
+  readonly raters: readonly number[];
+}
+
+/** All rounds of the study. */
+export interface StaffedRounds {
+  readonly rounds: readonly StaffedRound[];
+}
+
+/** How a rater stands: gold tiles answered of those needed, the share that was right, and the mark. */
+export interface Standing {
+  readonly state: "testing" | "qualified" | "failed";
+  readonly done: number;
+  readonly needed: number;
+  readonly score: number;
+  readonly pass_mark: number;
+}
+
+/** What is in a study; ``agreed`` counts its cells by agreed class under the policy. */
+export interface StudyFigures {
+  readonly name: string;
+  readonly policy: Policy;
+  readonly cells: number;
+  readonly deleted: number;
+  readonly events: number;
+  readonly disputed: number;
+  readonly agreed: Readonly<Record<string, number>>;
+  readonly slides: readonly StudySlide[];
+  readonly raters: readonly StudyRater[];
+}
+
+/** The study, and the rule by which it tells the agreed class. */
+export interface StudyName {
+  readonly name: string;
+  readonly uuid: string;
+  readonly policy: Policy;
+}
+
+/** By which rule the figures tell the agreed class. */
+export interface StudyPolicy {
+  readonly key: string;
+  readonly policy: Policy;
+}
+
+/** A rater: the labels given, and the cells that they are about. */
+export interface StudyRater {
+  readonly name: string;
+  readonly kind: RaterKind;
+  readonly labels: number;
+  readonly cells: number;
+}
+
+/** A slide: the mm² of its tumour, null where none is known, its cells, and these by agreed class. */
+export interface StudySlide {
+  readonly id: number;
+  readonly name: string;
+  readonly area_mm2: number | null;
+  readonly cells: number;
+  readonly agreed: Readonly<Record<string, number>>;
+}
+
+/** Who decides where two differ. */
+export interface Third {
+  readonly key: string;
+  readonly raters: readonly number[];
+  readonly shows_labels?: boolean;
+}
+
+/** The id of a third expert's round, null where nothing is disputed, and how many cells are new in it. */
+export interface ThirdAsked {
+  readonly is_repeated: boolean;
+  readonly round: number | null;
+  readonly cells: number;
+}
+
+/** Where the slider stands. */
+export interface Threshold {
+  readonly threshold: number;
+}
+
+/** What I see on a tile: boxes, or yes or no. */
+export interface TileAnswerBody {
+  readonly key: string;
+  readonly boxes?: readonly (readonly [number, number, number, number])[] | null;
+  readonly answer?: boolean | null;
+  readonly seconds?: number | null;
+}
+
+/** The id of a tile that was answered, how I stand, and how I did where the test goes on. */
+export interface TileAnswered {
+  readonly is_repeated: boolean;
+  readonly tile: number;
+  readonly qualification: Standing;
+  readonly feedback: BoxesFeedback | YesNoFeedback | null;
+}
+
+/** Where a tile lies. */
+export interface TilePlace {
+  readonly slide: number;
+  readonly x: number;
+  readonly y: number;
+}
+
+/** How many tiles are new. */
+export interface TilesAdded {
+  readonly is_repeated: boolean;
+  readonly tiles: number;
+}
+
+/**
+ * Where a slide has tissue: its area in mm², a mask, and the level-0 px a pixel of it in x and y.
+ *
+ * The rows of the mask are packed bits, each row a whole number of bytes, in base64.
+ */
+export interface Tissue {
+  readonly mm2: number;
+  readonly width: number;
+  readonly height: number;
+  readonly px0_per_pixel: readonly [number, number];
+  readonly rows: string;
+}
+
+/** A field that I am at. */
+export interface Visit {
+  readonly key: string;
+  readonly field: number;
+  readonly is_covered?: boolean;
+  readonly seconds?: number;
+  readonly position?: unknown;
+}
+
+/** Where a window lies, in level-0 px. */
+export interface WindowBox {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Whether a yes or no was right, and the known answer. */
+export interface YesNoFeedback {
+  readonly is_right: boolean;
+  readonly answer: boolean;
 }

@@ -1,52 +1,23 @@
 import { useEffect, useState } from "preact/hooks";
 import { Refusal } from "../api/errors";
 import { get } from "../api/request";
+import type { DomainAgreement, ExpertAgreement, Interval, Overruled, Overrules, Policy, Settled } from "../api/types";
 import { me, sayError, write } from "../state/session";
 import { Empty } from "../ui/panel";
 import { say } from "../ui/toast";
 
-interface Estimate {
-  readonly value: number | null;
-  readonly low: number | null;
-  readonly high: number | null;
-}
-
-interface Domain {
-  readonly domain: string;
-  readonly cells: number;
-  readonly disagreement: Estimate;
-  readonly kappa: Estimate;
-  readonly alpha: Estimate;
-}
-
-interface Overrule {
-  readonly overruled: string;
-  readonly by: string;
-  readonly cells: number;
-  /** Of these cells the one who decided differed from the other in `cells`. */
-  readonly decided: number;
-  readonly share: number;
-}
-
-interface Settlement {
-  readonly written: number;
-  readonly unchanged: number;
-  readonly disputed: number;
-  readonly open: number;
-}
-
-const POLICIES = ["unanimous", "consensus", "majority", "crowd", "recorded"];
+const POLICIES: readonly Policy[] = ["unanimous", "consensus", "majority", "crowd", "recorded"];
 
 /** How far the experts agree, who overruled whom, and the rule by which a class is agreed. */
 export function Agreement() {
-  const [domains, setDomains] = useState<readonly Domain[] | null>(null);
-  const [overrules, setOverrules] = useState<readonly Overrule[]>([]);
+  const [domains, setDomains] = useState<readonly DomainAgreement[] | null>(null);
+  const [overrules, setOverrules] = useState<readonly Overruled[]>([]);
   const [blinded, setBlinded] = useState<Refusal | null>(null);
   useEffect(() => {
     const load = async () => {
       try {
-        setDomains((await get<{ domains: Domain[] }>("/api/agreement")).domains);
-        setOverrules((await get<{ rows: Overrule[] }>("/api/overrules")).rows);
+        setDomains((await get<ExpertAgreement>("/api/agreement")).domains);
+        setOverrules((await get<Overrules>("/api/overrules")).rows);
       } catch (error) {
         if (error instanceof Refusal && error.code === "blinded") setBlinded(error);
         else sayError(error);
@@ -123,7 +94,7 @@ function Policy() {
     if (await write("PUT", "/api/study", { policy: chosen })) say(`Cells are agreed by the rule “${chosen}”.`);
   };
   const settle = async () => {
-    const done = await write<Settlement>("POST", "/api/settle", { policy });
+    const done = await write<Settled>("POST", "/api/settle", { policy });
     if (done) say(`${done.written + done.unchanged} classes are agreed, ${done.written} of them anew; ${done.disputed} cells are disputed, ${done.open} open.`);
   };
   return (
@@ -145,13 +116,13 @@ function Policy() {
   );
 }
 
-function figure({ value, low, high }: Estimate): string {
+function figure({ value, low, high }: Interval): string {
   if (value === null) return "–";
   const range = low === null || high === null ? "" : ` [${low.toFixed(2)}, ${high.toFixed(2)}]`;
   return value.toFixed(2) + range;
 }
 
-function percent({ value, low, high }: Estimate): string {
+function percent({ value, low, high }: Interval): string {
   if (value === null) return "–";
   const range = low === null || high === null ? "" : ` [${Math.round(low * 100)}, ${Math.round(high * 100)}]`;
   return `${Math.round(value * 100)} %${range}`;

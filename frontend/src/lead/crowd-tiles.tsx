@@ -1,28 +1,23 @@
 import { useEffect, useState } from "preact/hooks";
 import { get } from "../api/request";
-import type { Round } from "../api/types";
+import type { CrowdConcluded, CrowdTiles as Tiles, Round } from "../api/types";
 import { me, sayError, write } from "../state/session";
 import { Dialog } from "../ui/dialog";
 import { say } from "../ui/toast";
 
-interface Listing {
-  readonly tiles: readonly { id: number; is_gold: boolean; reviewers: number; score: number | null }[];
-  readonly raters: readonly { id: number; name: string; answered: number; qualification: { state: string }; seconds_median: number | null }[];
-}
-
 /** The tiles of a crowd round: proposed over tissue, answered, merged into cells. */
 export function CrowdTiles({ round, onClose }: { round: Round; onClose(): void }) {
   const path = `/api/rounds/${round.id}/tiles`;
-  const [listing, setListing] = useState<Listing | null>(null);
+  const [listing, setListing] = useState<Tiles | null>(null);
   const [slide, setSlide] = useState(round.slides[0] ?? 0);
   const [n, setN] = useState(20);
-  const load = () => get<Listing>(path).then(setListing, sayError);
+  const load = () => get<Tiles>(path).then(setListing, sayError);
   useEffect(() => void load(), [path]);
   const propose = async () => {
     if (await write("POST", path, { propose: { slide, n } })) await load();
   };
   const conclude = async () => {
-    const done = await write<{ cells: number }>("POST", `/api/rounds/${round.id}/conclude`);
+    const done = await write<CrowdConcluded>("POST", `/api/rounds/${round.id}/conclude`);
     if (done) say(`${done.cells} cells with their agreement are in the study.`);
   };
   const answered = listing?.tiles.filter((tile) => tile.reviewers > 0).length ?? 0;

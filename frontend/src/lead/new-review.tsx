@@ -1,5 +1,5 @@
 import { useState } from "preact/hooks";
-import type { Person } from "../api/types";
+import type { Person, ReviewOpened } from "../api/types";
 import { me, sayError, write } from "../state/session";
 import { Dialog } from "../ui/dialog";
 import { say } from "../ui/toast";
@@ -21,7 +21,7 @@ export function NewReview({ people, onDone, onClose }: Properties) {
   const submit = async (event: Event) => {
     event.preventDefault();
     const body = { name, model: "detector", bins: 10, threshold, raters: [...raters], csv, slide };
-    const done = await write<{ cells: number; known: number }>("POST", "/api/reviews", body);
+    const done = await write<ReviewOpened>("POST", "/api/reviews", body);
     if (!done) return;
     say(`${done.cells} candidates to review; ${done.known} were known before.`);
     onDone();

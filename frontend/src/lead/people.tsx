@@ -1,6 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 import { get } from "../api/request";
-import type { Person } from "../api/types";
+import type { LetInByLink, NewLink, People as Everybody, Person } from "../api/types";
 import { sayError, write } from "../state/session";
 import { Dialog } from "../ui/dialog";
 import { say } from "../ui/toast";
@@ -9,10 +9,10 @@ import { say } from "../ui/toast";
 export function People() {
   const [people, setPeople] = useState<readonly Person[] | null>(null);
   const [link, setLink] = useState<{ name: string; link: string } | null>(null);
-  const load = () => get<{ raters: Person[] }>("/api/raters").then(({ raters }) => setPeople(raters), sayError);
+  const load = () => get<Everybody>("/api/raters").then(({ raters }) => setPeople(raters), sayError);
   useEffect(() => void load(), []);
   const renew = async (person: Person) => {
-    const done = await write<{ link: string }>("POST", `/api/raters/${person.id}/link`);
+    const done = await write<NewLink>("POST", `/api/raters/${person.id}/link`);
     if (done) setLink({ name: person.name, link: location.origin + done.link });
     await load();
   };
@@ -98,7 +98,7 @@ function AddPerson({ onAdded }: { onAdded(name: string, link: string): void }) {
   const [kind, setKind] = useState("expert");
   const submit = async (event: Event) => {
     event.preventDefault();
-    const done = await write<{ link: string }>("POST", "/api/raters", { name, kind, role: "rater" });
+    const done = await write<LetInByLink>("POST", "/api/raters", { name, kind, role: "rater" });
     if (!done) return;
     onAdded(name, done.link);
     setName("");

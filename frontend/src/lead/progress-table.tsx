@@ -1,25 +1,14 @@
 import { useEffect, useState } from "preact/hooks";
 import { get } from "../api/request";
+import type { Progress, SlideProgress } from "../api/types";
 import { sayError, slideOf } from "../state/session";
 import { Empty } from "../ui/panel";
 
-interface Row {
-  readonly round: number;
-  readonly round_name: string;
-  readonly rater: number;
-  readonly rater_name: string;
-  readonly slide: number;
-  readonly labelled: number;
-  readonly cells: number;
-  readonly seconds_median: number | null;
-  readonly per_minute: number | null;
-}
-
 /** How far and how fast each rater is. */
 export function ProgressTable() {
-  const [rows, setRows] = useState<readonly Row[] | null>(null);
+  const [rows, setRows] = useState<readonly SlideProgress[] | null>(null);
   useEffect(() => {
-    get<{ rows: Row[] }>("/api/progress").then((answer) => setRows(answer.rows), sayError);
+    get<Progress>("/api/progress").then((answer) => setRows(answer.rows), sayError);
   }, []);
   if (rows === null) return null;
   if (rows.length === 0) return <Empty title="Nobody has labelled anything yet." />;

@@ -1,10 +1,10 @@
 import { useState } from "preact/hooks";
-import type { Person, Round } from "../api/types";
+import type { Person, StaffedRound } from "../api/types";
 import { Dialog } from "../ui/dialog";
 import { Choice } from "./choice";
 
 interface Properties {
-  round: Round;
+  round: StaffedRound;
   people: readonly Person[];
   onSave(raters: number[]): void;
   onClose(): void;

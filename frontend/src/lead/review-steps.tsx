@@ -1,5 +1,5 @@
 import { useState } from "preact/hooks";
-import type { Person } from "../api/types";
+import type { Person, ThirdAsked } from "../api/types";
 import { write } from "../state/session";
 import { Dialog } from "../ui/dialog";
 import { say } from "../ui/toast";
@@ -17,7 +17,7 @@ export function ReviewSteps({ name, people, onDone }: Properties) {
   const [chosen, setChosen] = useState<ReadonlySet<number>>(new Set());
   const path = `/api/reviews/${encodeURIComponent(name)}`;
   const third = async () => {
-    const done = await write<{ cells: number }>("POST", `${path}/third`, { raters: [...chosen] });
+    const done = await write<ThirdAsked>("POST", `${path}/third`, { raters: [...chosen] });
     if (!done) return;
     say(`${done.cells} disputed candidates wait for the third expert.`);
     setAsks(false);

@@ -1,6 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 import { get } from "../api/request";
-import type { Person, Round } from "../api/types";
+import type { People, Person, StaffedRound, StaffedRounds } from "../api/types";
 import { enter, me, sayError, write } from "../state/session";
 import { CrowdTiles } from "./crowd-tiles";
 import { NewBoard } from "./new-board";
@@ -12,14 +12,14 @@ import { ReviewSteps } from "./review-steps";
 
 /** Which work there is, who does it, and what they are shown. */
 export function Rounds() {
-  const [rounds, setRounds] = useState<readonly Round[]>([]);
+  const [rounds, setRounds] = useState<readonly StaffedRound[]>([]);
   const [people, setPeople] = useState<readonly Person[]>([]);
-  const [open, setOpen] = useState<"round" | "review" | Round | null>(null);
-  const [tiles, setTiles] = useState<Round | null>(null);
+  const [open, setOpen] = useState<"round" | "review" | StaffedRound | null>(null);
+  const [tiles, setTiles] = useState<StaffedRound | null>(null);
   const load = async () => {
     try {
-      setRounds((await get<{ rounds: Round[] }>("/api/rounds")).rounds);
-      setPeople((await get<{ raters: Person[] }>("/api/raters")).raters.filter((one) => one.role !== null));
+      setRounds((await get<StaffedRounds>("/api/rounds")).rounds);
+      setPeople((await get<People>("/api/raters")).raters.filter((one) => one.role !== null));
     } catch (error) {
       sayError(error);
     }
@@ -30,7 +30,7 @@ export function Rounds() {
     void load();
     void enter();
   };
-  const change = async (round: Round, what: object) => {
+  const change = async (round: StaffedRound, what: object) => {
     await write("PUT", `/api/rounds/${round.id}`, what);
     done();
   };
@@ -104,7 +104,7 @@ export function Rounds() {
   );
 }
 
-function names(round: Round, people: readonly Person[]): string {
-  const found = (round.raters ?? []).map((id) => people.find((one) => one.id === id)?.name ?? `rater ${id}`);
+function names(round: StaffedRound, people: readonly Person[]): string {
+  const found = round.raters.map((id) => people.find((one) => one.id === id)?.name ?? `rater ${id}`);
   return found.length > 0 ? found.join(", ") : "nobody";
 }

@@ -1,7 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { get } from "../api/request";
-import type { Board, Label, Person, Round } from "../api/types";
+import type { BoardColumns, ClassLabel, People, Person, Round, SecondAsked } from "../api/types";
 import { useCommands } from "../keys/commands";
 import { isLead, labelName, studyLabels, sayError, write } from "../state/session";
 import { Work } from "../state/work";
@@ -17,11 +17,11 @@ const LOOK_AGAIN_MS = 1500;
 
 /** The similarity board: all crops in one picture, re-classed where they stand (CODAEL). */
 export function BoardReview({ round }: { round: Round }) {
-  const [board, setBoard] = useState<Board | null>(null);
+  const [board, setBoard] = useState<BoardColumns | null>(null);
   useEffect(() => {
     let timer = 0;
     const look = () => {
-      get<Board>(`/api/boards/${round.board}`).then((found) => {
+      get<BoardColumns>(`/api/boards/${round.board}`).then((found) => {
         setBoard(found);
         if (found.state === "drawing") timer = window.setTimeout(look, LOOK_AGAIN_MS);
       }, sayError);
@@ -41,7 +41,7 @@ export function BoardReview({ round }: { round: Round }) {
   return <ReadyBoard board={board} />;
 }
 
-function ReadyBoard({ board }: { board: Board }) {
+function ReadyBoard({ board }: { board: BoardColumns }) {
   const labels = useMemo(studyLabels, []);
   const work = useMemo(() => workOn(board), [board]);
   const picture = useMemo(() => boardPicture(board), [board]);
@@ -111,7 +111,7 @@ function ReadyBoard({ board }: { board: Board }) {
   );
 }
 
-function workOn(board: Board): Work {
+function workOn(board: BoardColumns): Work {
   const work = new Work(board.round);
   work.knowAll(board.cell, board.seen);
   work.table.replaceAll(
@@ -133,7 +133,7 @@ function common(selected: ReadonlySet<number>, work: Work): number {
   return found.size === 1 ? [...found][0]! : 0;
 }
 
-function showCell(view: SlideView | null, board: Board, cell: number, select: (cells: ReadonlySet<number>) => void): void {
+function showCell(view: SlideView | null, board: BoardColumns, cell: number, select: (cells: ReadonlySet<number>) => void): void {
   const at = board.cell.indexOf(cell);
   const side = board.cell_px;
   view?.goTo({ x: (board.column[at]! + 0.5) * side, y: (board.row[at]! + 0.5) * side }, { scale: 2 });
@@ -143,7 +143,7 @@ function showCell(view: SlideView | null, board: Board, cell: number, select: (c
 interface ChangedProperties {
   cells: readonly { id: number; label: number }[];
   before: ReadonlyMap<number, number>;
-  labels: readonly Label[];
+  labels: readonly ClassLabel[];
   onShow(cell: number): void;
 }
 
@@ -164,14 +164,14 @@ function Changed({ cells, before, onShow }: ChangedProperties) {
   );
 }
 
-function SecondRater({ board }: { board: Board }) {
+function SecondRater({ board }: { board: BoardColumns }) {
   const [people, setPeople] = useState<readonly Person[]>([]);
   const [rater, setRater] = useState(0);
   useEffect(() => {
-    get<{ raters: Person[] }>("/api/raters").then(({ raters }) => setPeople(raters.filter((one) => one.is_open && one.role)), sayError);
+    get<People>("/api/raters").then(({ raters }) => setPeople(raters.filter((one) => one.is_open && one.role)), sayError);
   }, []);
   const send = async () => {
-    const done = await write<{ cells: number }>("POST", `/api/boards/${board.id}/second`, { raters: [rater] });
+    const done = await write<SecondAsked>("POST", `/api/boards/${board.id}/second`, { raters: [rater] });
     if (done) say(`${done.cells} changed cells wait for their second read, without the board.`);
   };
   return (

@@ -1,4 +1,4 @@
-import type { Board, Label } from "../api/types";
+import type { BoardColumns, ClassLabel } from "../api/types";
 import type { CellTable } from "../viewer/cell-table";
 import type { Frame, Point } from "../viewer/frame";
 import { strokeCased, type Layer } from "../viewer/layer";
@@ -22,7 +22,7 @@ export class BoardTool implements Tool {
 
   constructor(
     private readonly view: SlideView,
-    private readonly board: Board,
+    private readonly board: BoardColumns,
     private readonly options: ToolOptions,
   ) {
     this.places = new Map(board.cell.map((cell, at) => [`${board.column[at]} ${board.row[at]}`, cell]));
@@ -78,9 +78,9 @@ export class BoardLayer implements Layer {
   private readonly colours: Map<number, string>;
 
   constructor(
-    private readonly board: Board,
+    private readonly board: BoardColumns,
     private readonly table: CellTable,
-    labels: readonly Label[],
+    labels: readonly ClassLabel[],
     private readonly options: LayerOptions,
   ) {
     this.colours = new Map(labels.map((label) => [label.id, label.colour]));

@@ -1,6 +1,9 @@
-import type { BoxList } from "../api/types";
+import type { BoxesFeedback } from "../api/types";
 import type { Box, Point } from "../viewer/frame";
 import type { Pointer, Tool } from "../viewer/tool";
+
+/** x, y, width and height, as the server takes and gives boxes. */
+export type BoxList = BoxesFeedback["boxes"][number];
 
 const SIDE_MIN_PX0 = 4;
 

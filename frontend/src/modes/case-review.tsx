@@ -2,7 +2,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { ask, get } from "../api/request";
 import { Refusal } from "../api/errors";
-import type { Case, Result, Round } from "../api/types";
+import type { Case, HotSpot, Result, Round, Signed } from "../api/types";
 import { useCommands } from "../keys/commands";
 import { studyLabels, sayError, theOutbox } from "../state/session";
 import { Follow } from "../state/follow";
@@ -209,13 +209,13 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
 }
 
 async function findHotSpot(path: string, threshold: number): Promise<{ x: number; y: number }> {
-  const { x, y } = await ask<{ x: number; y: number }>("POST", `${path}/case/hot-spot`, { threshold });
+  const { x, y } = await ask<HotSpot>("POST", `${path}/case/hot-spot`, { threshold });
   return { x, y };
 }
 
 async function signed(path: string, body: Record<string, unknown>, onResult: (result: Result) => void, onConflict: () => void): Promise<boolean> {
   try {
-    const { result } = await theOutbox().send<{ result: Result }>({ path, body, title: "Signature" });
+    const { result } = await theOutbox().send<Signed>({ path, body, title: "Signature" });
     onResult(result);
     return true;
   } catch (error) {

@@ -1,5 +1,5 @@
 import { useEffect, useMemo, useRef } from "preact/hooks";
-import type { CellRecord, Label } from "../api/types";
+import type { CellRecord, ClassLabel } from "../api/types";
 import { slideOf } from "../state/session";
 import { Empty } from "../ui/panel";
 import { CellsLayer } from "../viewer/cells-layer";
@@ -11,7 +11,7 @@ import { CROP_PX0, type Queue } from "./queue";
 interface Properties {
   cell: CellRecord;
   queue: Queue;
-  labels: readonly Label[];
+  labels: readonly ClassLabel[];
 }
 
 /** One cell in the middle of its surroundings, and its crop, which is there at once. */

@@ -1,7 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { get } from "../api/request";
-import type { BoxList, NextTile, Qualification, Round, TileAnswer } from "../api/types";
+import type { NextTile, Round, Standing, TileAnswered } from "../api/types";
 import { useCommands } from "../keys/commands";
 import { go } from "../state/route";
 import { sayError, slideOf, theOutbox } from "../state/session";
@@ -11,7 +11,7 @@ import { BoxLayer } from "../viewer/box-layer";
 import { isOpenSlide, pictureOf } from "../viewer/picture";
 import type { SlideView } from "../viewer/slide-view";
 import { Stage } from "../viewer/stage";
-import { BoxTool } from "./box-tool";
+import { BoxTool, type BoxList } from "./box-tool";
 
 const TILE = "#0072b2";
 const BOX = "#e03131";
@@ -43,7 +43,7 @@ export function Crowd({ round }: { round: Round }) {
     isSending.current = true;
     const body = { ...answered, seconds: (performance.now() - since.current) / 1000 };
     const path = `/api/rounds/${round.id}/tiles/${tile.id}/answer`;
-    const sent = theOutbox().send<TileAnswer>({ path, body, title: `Tile ${tile.id}` });
+    const sent = theOutbox().send<TileAnswered>({ path, body, title: `Tile ${tile.id}` });
     // The answer decides which tile comes next: gold, another, or none.
     void sent
       .then(({ feedback }) => {
@@ -78,7 +78,7 @@ export function Crowd({ round }: { round: Round }) {
       <Panel label="Tile">
         <Section title={wantsBoxes ? "Boxes" : "Yes or no"}>
           <Progress done={now.answered} of={now.of} what="tiles" />
-          <Standing state={now.qualification} />
+          <TestState state={now.qualification} />
         </Section>
         {wantsBoxes ? (
           <Section title={boxes.value.length === 1 ? "1 box" : `${boxes.value.length} boxes`}>
@@ -151,7 +151,7 @@ function Tile({ tile, boxes, selected, wantsBoxes }: TileProperties) {
   );
 }
 
-function Standing({ state }: { state: Qualification }) {
+function TestState({ state }: { state: Standing }) {
   if (state.needed === 0) return null;
   if (state.state === "qualified") return <p class="good">Qualified.</p>;
   return (
@@ -161,7 +161,7 @@ function Standing({ state }: { state: Qualification }) {
   );
 }
 
-function Failed({ state }: { state: Qualification }) {
+function Failed({ state }: { state: Standing }) {
   return (
     <Empty title="The test was not passed.">
       <p>

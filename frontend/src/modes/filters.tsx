@@ -1,5 +1,5 @@
 import type { Signal } from "@preact/signals";
-import type { Label } from "../api/types";
+import type { ClassLabel } from "../api/types";
 import { Glyph } from "../ui/glyph";
 import { Section } from "../ui/panel";
 import type { Cell, CellTable } from "../viewer/cell-table";
@@ -55,7 +55,7 @@ export function tally(table: CellTable): Tally {
 
 interface Properties {
   filter: Signal<Filter>;
-  labels: readonly Label[];
+  labels: readonly ClassLabel[];
   counts: Tally;
 }
 

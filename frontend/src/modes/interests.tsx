@@ -1,7 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { get } from "../api/request";
-import type { Interest } from "../api/types";
+import type { HotSpotBox, InterestRecord, Interests as InterestList } from "../api/types";
 import { me, sayError, write } from "../state/session";
 import { Section } from "../ui/panel";
 import type { BoxLayer } from "../viewer/box-layer";
@@ -22,14 +22,14 @@ interface Properties {
   polygons: Tool | null;
 }
 
-function areaOf({ area_mm2 }: Interest): string {
+function areaOf({ area_mm2 }: InterestRecord): string {
   return area_mm2 === null ? "" : `${area_mm2.toFixed(2)} mm²`;
 }
 
 /** Regions of interest of 2 mm²: placed by hand or on the hot spot, saved, exported as TIFF. */
 export function Interests({ slide, view, layer, polygons }: Properties) {
   const path = `/api/slides/${slide.id}/interests`;
-  const list = useSignal<readonly Interest[]>([]);
+  const list = useSignal<readonly InterestRecord[]>([]);
   const placed = useSignal<Box | null>(null);
   const draw = () => {
     layer.boxes = [
@@ -39,7 +39,7 @@ export function Interests({ slide, view, layer, polygons }: Properties) {
     view.redraw();
   };
   const load = () =>
-    get<{ interests: Interest[] }>(path).then(({ interests }) => {
+    get<InterestList>(path).then(({ interests }) => {
       list.value = interests;
       draw();
     }, sayError);
@@ -69,7 +69,7 @@ export function Interests({ slide, view, layer, polygons }: Properties) {
   const onHotSpot = () => {
     const round = me.value?.rounds.find((one) => one.slides.includes(slide.id) && !one.is_blinded);
     const query = `round=${round?.id ?? 1}&area_mm2=${AREA_MM2}&aspect=4:3`;
-    get<Box>(`/api/slides/${slide.id}/hot-spot?${query}`).then(place, sayError);
+    get<HotSpotBox>(`/api/slides/${slide.id}/hot-spot?${query}`).then(place, sayError);
   };
   const save = async () => {
     const box = placed.value;
@@ -78,7 +78,7 @@ export function Interests({ slide, view, layer, polygons }: Properties) {
     if (await write("POST", path, body)) stop();
     await load();
   };
-  const remove = async (interest: Interest) => {
+  const remove = async (interest: InterestRecord) => {
     await write("DELETE", `/api/interests/${interest.id}`);
     await load();
   };

@@ -1,6 +1,6 @@
 import { computed, signal } from "@preact/signals";
 import { get } from "../api/request";
-import type { CellRecord, Queue as Answer, Round } from "../api/types";
+import type { CellRecord, LastCells, Queue as Answer, Round } from "../api/types";
 import { sayError } from "../state/session";
 import { Work } from "../state/work";
 import { NO_LABEL } from "../viewer/cell-table";
@@ -77,7 +77,7 @@ export class Queue {
   }
 
   private async fetchPast(): Promise<void> {
-    const { cells } = await get<{ cells: CellRecord[] }>(`/api/rounds/${this.round.id}/done?n=50`);
+    const { cells } = await get<LastCells>(`/api/rounds/${this.round.id}/done?n=50`);
     this.take(cells);
     this.past.value = [...cells].reverse();
   }

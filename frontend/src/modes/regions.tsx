@@ -1,7 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { get } from "../api/request";
-import type { Region } from "../api/types";
+import type { Region, RegionKind, Regions as RegionList } from "../api/types";
 import { useCommands } from "../keys/commands";
 import { sayError, write } from "../state/session";
 import { Panel, Section } from "../ui/panel";
@@ -15,15 +15,10 @@ import { Interests } from "./interests";
 import { area } from "./polygon";
 import { PolygonTool } from "./polygon-tool";
 
-interface Listing {
-  readonly regions: readonly Region[];
-  readonly area_mm2: number | null;
-}
-
 /** Tumour and exclusions of a slide as polygons with their area, and regions of interest to export. */
 export function Regions({ slide }: { slide: OpenSlide }) {
   const path = `/api/slides/${slide.id}/regions`;
-  const listing = useSignal<Listing>({ regions: [], area_mm2: null });
+  const listing = useSignal<RegionList>({ regions: [], area_mm2: null });
   /** The region at work: one of the list, or 0 for a new one; null where none is. */
   const edited = useSignal<Region | 0 | null>(null);
   const drawn = useSignal(0);
@@ -36,7 +31,7 @@ export function Regions({ slide }: { slide: OpenSlide }) {
 
   const load = async () => {
     try {
-      listing.value = await get<Listing>(path);
+      listing.value = await get<RegionList>(path);
       show();
     } catch (error) {
       sayError(error);
@@ -48,7 +43,7 @@ export function Regions({ slide }: { slide: OpenSlide }) {
     view.current?.redraw();
   };
   useEffect(() => void load(), [path]);
-  const begin = (kind: Region["kind"]) => {
+  const begin = (kind: RegionKind) => {
     edited.value = 0;
     layer.draft = { vertices: [], closed: false, kind };
     drawn.value += 1;
@@ -90,6 +85,7 @@ export function Regions({ slide }: { slide: OpenSlide }) {
   useCommands("Regions", [
     { keys: ["t"], title: "Draw tumour", run: () => begin("tumour") },
     { keys: ["e"], title: "Draw an exclusion", run: () => begin("exclusion") },
+    { keys: ["i"], title: "Draw a region of interest", run: () => begin("region of interest") },
     { keys: ["Enter"], title: "Save the polygon", run: () => void save() },
     { keys: ["Escape"], title: "Drop what is drawn", run: stop },
     { keys: ["Backspace"], title: "Take the last corner back", run: () => dropCorner() },
@@ -124,7 +120,7 @@ export function Regions({ slide }: { slide: OpenSlide }) {
             {now.regions.map((region) => (
               <li key={region.id} class="entry">
                 <button type="button" class="plain grow" aria-pressed={edited.value !== 0 && edited.value?.id === region.id} onClick={() => edit(region)}>
-                  <span class={`swatch ${region.kind}`} />
+                  <span class={`swatch ${region.kind.replaceAll(" ", "-")}`} />
                   <bdi class="clip grow">{region.name || region.kind}</bdi>
                   <span>{region.area_mm2 === null ? "" : `${formatMm2(region.area_mm2)} mm²`}</span>
                 </button>
@@ -142,6 +138,9 @@ export function Regions({ slide }: { slide: OpenSlide }) {
               </button>
               <button type="button" class="grow" onClick={() => begin("exclusion")}>
                 Exclusion <kbd>E</kbd>
+              </button>
+              <button type="button" class="grow" onClick={() => begin("region of interest")}>
+                Interest <kbd>I</kbd>
               </button>
             </div>
           ) : (

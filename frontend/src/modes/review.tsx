@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
 import { useMemo } from "preact/hooks";
-import type { Label, Round } from "../api/types";
+import type { ClassLabel, Round } from "../api/types";
 import { useCommands, type Command } from "../keys/commands";
 import { go } from "../state/route";
 import { studyLabels, me } from "../state/session";
@@ -98,7 +98,7 @@ function following(queue: Queue, cell: number): number | null {
 }
 
 /** Candidates are accepted as mitotic figures or rejected as look-alikes (HEAEL, ODAEL). */
-function verdicts(round: Round, labels: readonly Label[], give: (label: number) => void): Command[] {
+function verdicts(round: Round, labels: readonly ClassLabel[], give: (label: number) => void): Command[] {
   const found = verdictsOf(round, labels);
   if (!found) return [];
   return [
@@ -112,7 +112,7 @@ interface Verdicts {
   readonly lookAlike: number;
 }
 
-function verdictsOf(round: Round, labels: readonly Label[]): Verdicts | null {
+function verdictsOf(round: Round, labels: readonly ClassLabel[]): Verdicts | null {
   const [figure, lookAlike] = ["mitotic figure", "look-alike"].map((name) => labels.find((one) => one.name === name)?.id);
   return round.kind === "candidate review" && figure !== undefined && lookAlike !== undefined ? { figure, lookAlike } : null;
 }

@@ -2,7 +2,7 @@ import { effect, useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { ComponentChildren } from "preact";
 import { get } from "../api/request";
-import type { Region, Round } from "../api/types";
+import type { Regions, Round } from "../api/types";
 import { useCommands } from "../keys/commands";
 import { studyLabels, sayError } from "../state/session";
 import { Follow } from "../state/follow";
@@ -153,7 +153,7 @@ function Counted({ work, filter, labels }: { work: Work; filter: Parameters<type
 }
 
 export function loadRegions(slide: number, layer: RegionsLayer, view: SlideView): void {
-  get<{ regions: Region[] }>(`/api/slides/${slide}/regions`).then(({ regions }) => {
+  get<Regions>(`/api/slides/${slide}/regions`).then(({ regions }) => {
     layer.outlines = regions.map(({ kind, vertices }) => ({ kind, vertices: vertices.map(([x, y]) => ({ x, y })) }));
     view.redraw();
   }, sayError);

@@ -1,7 +1,7 @@
 import { signal } from "@preact/signals";
 import { Refusal } from "../api/errors";
 import { ask, get } from "../api/request";
-import type { Label, Me, Round, Slide } from "../api/types";
+import type { ClassLabel, Me, Round, Slide } from "../api/types";
 import { newKey } from "../outbox/key";
 import { Outbox } from "../outbox/outbox";
 import { Shelf } from "../outbox/shelf";
@@ -59,7 +59,7 @@ export function slideOf(id: number): Slide | undefined {
 }
 
 /** The classes of the study, in its order. */
-export function studyLabels(): readonly Label[] {
+export function studyLabels(): readonly ClassLabel[] {
   return me.value?.labels ?? [];
 }
 

@@ -1,6 +1,6 @@
 import { signal } from "@preact/signals";
 import { Refusal } from "../api/errors";
-import type { Acknowledgement, CellColumns, CellRecord } from "../api/types";
+import type { Acted, CellColumns, CellRecord } from "../api/types";
 import { newKey } from "../outbox/key";
 import { answerTo, type Reference } from "../outbox/reference";
 import { NO_LABEL, CellTable, type Cell } from "../viewer/cell-table";
@@ -193,7 +193,7 @@ export class Work {
     this.pending.set(cell, (this.pending.get(cell) ?? 0) + 1);
     try {
       const path = `/api/rounds/${this.round}/actions`;
-      const answer = await theOutbox().send<Acknowledgement>({ path, body, title, key });
+      const answer = await theOutbox().send<Acted>({ path, body, title, key });
       if (cell < 0) this.localOf.set(answer.cell, cell);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;

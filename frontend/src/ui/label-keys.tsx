@@ -1,8 +1,8 @@
-import type { Label } from "../api/types";
+import type { ClassLabel } from "../api/types";
 import { Glyph } from "./glyph";
 
 interface Properties {
-  labels: readonly Label[];
+  labels: readonly ClassLabel[];
   /** The class that is in force or given; 0 for none. */
   current: number;
   onChoose(label: number): void;
@@ -31,7 +31,7 @@ export function LabelKeys({ labels, current, onChoose, legend, also }: Propertie
 }
 
 /** The keys 1 to 9 for the classes of a study. */
-export function labelCommands(labels: readonly Label[], onChoose: (label: number) => void) {
+export function labelCommands(labels: readonly ClassLabel[], onChoose: (label: number) => void) {
   return labels.slice(0, 9).map((label, at) => ({
     keys: [String(at + 1)],
     title: `Class: ${label.name}`,

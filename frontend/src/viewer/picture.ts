@@ -1,4 +1,4 @@
-import type { Board, Slide } from "../api/types";
+import type { BoardColumns, Slide } from "../api/types";
 import type { Picture } from "./slide-view";
 
 /** A slide that can be shown. */
@@ -19,7 +19,7 @@ export function pictureOf(slide: OpenSlide): Picture {
   };
 }
 
-export function boardPicture(board: Board): Picture {
+export function boardPicture(board: BoardColumns): Picture {
   return {
     width: board.width,
     height: board.height,

@@ -1,19 +1,29 @@
+import type { RegionKind } from "../api/types";
 import type { Frame, Point } from "./frame";
 import { strokeCased, type Layer } from "./layer";
 
 export interface Outline {
   readonly vertices: readonly Point[];
-  readonly kind: "tumour" | "exclusion";
+  readonly kind: RegionKind;
 }
 
-export const TUMOUR = "#0b7a5b";
-export const EXCLUSION = "#b34700";
+interface Look {
+  readonly line: string;
+  readonly fill: string;
+  readonly dash: number[];
+}
 
-/** Polygons of a slide: tumour drawn through, exclusions dashed and hatched; one may be at work. */
+const LOOKS: Readonly<Record<RegionKind, Look>> = {
+  tumour: { line: "#0b7a5b", fill: "rgba(11,122,91,.07)", dash: [] },
+  exclusion: { line: "#b34700", fill: "rgba(179,71,0,.14)", dash: [8, 5] },
+  "region of interest": { line: "#0072b2", fill: "rgba(0,114,178,.05)", dash: [2, 4] },
+};
+
+/** Polygons of a slide: tumour drawn through, exclusions dashed, regions of interest dotted; one may be at work. */
 export class RegionsLayer implements Layer {
   outlines: readonly Outline[] = [];
   /** The polygon that is being drawn or edited, with its corners. */
-  draft: { vertices: readonly Point[]; closed: boolean; kind: Outline["kind"] } | null = null;
+  draft: { vertices: readonly Point[]; closed: boolean; kind: RegionKind } | null = null;
 
   draw(context: CanvasRenderingContext2D, frame: Frame): void {
     for (const outline of this.outlines) {
@@ -35,7 +45,7 @@ export class RegionsLayer implements Layer {
       context.fillStyle = "#fff";
       context.fill();
       context.lineWidth = 2;
-      context.strokeStyle = draft.kind === "tumour" ? TUMOUR : EXCLUSION;
+      context.strokeStyle = LOOKS[draft.kind].line;
       context.stroke();
     }
   }
@@ -50,12 +60,12 @@ export class RegionsLayer implements Layer {
     if (closed) context.closePath();
   }
 
-  private fill(context: CanvasRenderingContext2D, kind: Outline["kind"]): void {
-    context.fillStyle = kind === "tumour" ? "rgba(11,122,91,.07)" : "rgba(179,71,0,.14)";
+  private fill(context: CanvasRenderingContext2D, kind: RegionKind): void {
+    context.fillStyle = LOOKS[kind].fill;
     context.fill();
   }
 
-  private stroke(context: CanvasRenderingContext2D, kind: Outline["kind"]): void {
-    strokeCased(context, kind === "tumour" ? TUMOUR : EXCLUSION, { width: 2, dash: kind === "tumour" ? [] : [8, 5] });
+  private stroke(context: CanvasRenderingContext2D, kind: RegionKind): void {
+    strokeCased(context, LOOKS[kind].line, { width: 2, dash: LOOKS[kind].dash });
   }
 }

@@ -96,17 +96,8 @@ def create_app(
     visitor_without_link : int, optional
         The rater who everybody is, where no link is asked for.
     """
-    app = FastAPI(
-        title="mitoscope",
-        version=__version__,
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=None,
-        redirect_slashes=False,
-    )
+    app = _routed()
     app.state.mitoscope = AppState(store, catalogue, visitor_without_link)
-    for router in _ROUTERS:
-        app.include_router(router, responses=_REFUSALS)
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(MitoscopeError, _failed)
     app.add_exception_handler(RequestValidationError, _not_meant)
@@ -119,6 +110,26 @@ def create_app(
     app.add_middleware(_Compressed, minimum_size=_COMPRESSED_FROM_BYTES, compresslevel=1)
     app.add_middleware(Gate, hosts=tuple(hosts))
     return app
+
+
+def _routed() -> FastAPI:
+    app = FastAPI(
+        title="mitoscope",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
+    for router in _ROUTERS:
+        app.include_router(router, responses=_REFUSALS)
+    return app
+
+
+def describe_api() -> dict[str, Any]:
+    """Return the description of the API (OpenAPI): every request, and the forms of all answers."""
+    app = _routed()
+    return get_openapi(title=app.title, version=app.version, routes=app.routes)
 
 
 class _Compressed(GZipMiddleware):
@@ -140,9 +151,8 @@ class _Assets(StaticFiles):
         return answer
 
 
-def _description(request: Request, visitor: VisitorHere) -> JSONResponse:  # noqa: ARG001 it must be one
-    app = request.app
-    return JSONResponse(get_openapi(title=app.title, version=app.version, routes=app.routes))
+def _description(visitor: VisitorHere) -> JSONResponse:  # noqa: ARG001 it must be one
+    return JSONResponse(describe_api())
 
 
 def _answer(refusal: Refusal) -> JSONResponse:
