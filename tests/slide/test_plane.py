@@ -149,6 +149,30 @@ def test_what_was_not_scanned_stays_invalid() -> None:
     assert (pixels.rgb[:40] == 60).all()
 
 
+@pytest.mark.parametrize(
+    ("scanned", "seen"),
+    [
+        ([[1, 1], [1, 1]], True),
+        ([[1, 1], [1, 0]], True),
+        ([[1, 1], [0, 0]], True),
+        ([[0, 1], [0, 1]], True),
+        ([[1, 0], [0, 1]], True),
+        ([[1, 0], [0, 0]], False),
+        ([[0, 0], [0, 1]], False),
+        ([[0, 0], [0, 0]], False),
+    ],
+)
+def test_a_new_pixel_is_valid_where_half_of_what_it_covers_is(scanned: list[list[int]], seen: bool) -> None:
+    valid = np.ones((8, 8), np.bool_)
+    valid[2:4, 4:6] = np.array(scanned, np.bool_)
+    slide = MemorySlide(np.full((8, 8, 3), 60, np.uint8), mpp=Mpp.square(0.25), valid=valid)
+    pixels = Plane(slide, 0.5).read(BoxPx(0, 0, 4, 4))
+    expected = np.ones((4, 4), np.bool_)
+    expected[1, 2] = seen
+    assert (pixels.valid == expected).all()
+    assert (pixels.rgb[1, 2] == 255).all() == (not seen)
+
+
 def test_the_finest_level_needed_is_read(pyramid: Any) -> None:
     with OpenSlideReader(pyramid.path) as slide:  # levels of 0.25, 0.5 and 1.0 µm/px
         chosen = {mpp: Plane(slide, mpp) for mpp in (0.1, 0.26, 0.4, 0.48, 0.55, 0.8, 1.05, 3.0)}
