@@ -47,6 +47,7 @@ PALE: Final = "#b9c2cb"
 PALE_BLUE: Final = "#cfe3f2"
 """Inside of boxes and bars whose edge is `FIRST`."""
 SUFFIXES: Final = (".png", ".svg")
+_FURTHER: Final = ("#cc79a7", "#e69f00", "#56b4e9")
 _NAME_MAX: Final = 34
 _STYLE: Final[dict[str, Any]] = {
     # The first is matplotlib's own, the same on every machine; the others have its width, for readers of SVG.
@@ -61,6 +62,8 @@ _STYLE: Final[dict[str, Any]] = {
     "axes.edgecolor": "#8a949e",
     "axes.labelcolor": QUIET,
     "axes.linewidth": 0.8,
+    # Okabe and Ito, the order by contrast on white.
+    "axes.prop_cycle": f"cycler(color={[FIRST, SECOND, THIRD, *_FURTHER, INK]})",
     "axes.axisbelow": True,
     "axes.titlesize": 10.0,
     "axes.titlelocation": "left",

@@ -12,7 +12,7 @@ from typing import Final
 
 from mitoscope import __version__
 from mitoscope.errors import ConfigError, FormatError, OutputError, RunError, StoppedError
-from mitoscope.experiments.chart import draw
+from mitoscope.experiments.drawing import draw
 from mitoscope.experiments.experiment import Computation, Experiment, Plan, Result, Size, Workplace
 from mitoscope.experiments.record_file import (
     CELLS,

@@ -16,7 +16,7 @@ from mitoscope.count import Region as CountRegion
 from mitoscope.count.mitotic_count import COVERED_MIN
 from mitoscope.exchange.names import stem
 from mitoscope.exchange.outcome import outcome
-from mitoscope.experiments.count_maps import CountMaps, Ring, SlideMap
+from mitoscope.experiments.chart import CountMaps, Ring, SlideMap
 from mitoscope.experiments.exact.counted import QUARTILES, Counted, quartiles, share_from, spread
 from mitoscope.experiments.exact.wsi_databases import (
     CMC,

@@ -17,9 +17,6 @@ from mitoscope.data.sources import AnnotatedSlides, OpenData, Provenance
 from mitoscope.data.split import SplitConfig, split_by_case
 from mitoscope.errors import ConfigError, TrainingDataError
 from mitoscope.experiments.experiment import Result, Size, Workplace
-from mitoscope.experiments.trained.curves import (
-    error_while_training,
-)
 from mitoscope.experiments.trained.declaration import Arm, Declaration
 from mitoscope.experiments.trained.fields import densest_part, mined_fields
 from mitoscope.experiments.trained.judging import Bench, judge_cells, judge_points, judge_tile_rates
@@ -36,6 +33,8 @@ if TYPE_CHECKING:
 NETWORKS: Final = "networks"
 """Folder of all trained networks, beside those of the experiments."""
 BUNDLE: Final = "bundle"
+_RUNS: Final = ("run", "detector")
+"""Folders of a training beside its bundle: of one network, of the first of two stages."""
 SEED: Final = 2018
 TILE_THRESHOLDS: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
@@ -298,7 +297,7 @@ class NetworkBuilder:
                 points = judge_points(bundle, sets, bench, threshold=arm.threshold)
                 scores = points.scores
                 more |= {"thresholds": points.thresholds, "curves": points.curves}
-                more["training"] = error_while_training(bundle)
+                more["training"] = _error_while_training(bundle)
             case "cells":
                 scores = judge_cells(bundle, sets, threads=self.workplace.threads)
             case _:
@@ -320,3 +319,23 @@ def _mpp(recipe: Any) -> float:
 
     part = recipe.detector if isinstance(recipe, DualRecipe) else recipe
     return float(part.model.mpp)
+
+
+def _error_while_training(bundle: Bundle) -> list[list[float]]:
+    """Return step and error of each validation of a network that finds points.
+
+    Returns
+    -------
+    list of pairs
+        The error is 1 − F1 on the cases that judge, at the threshold of greatest F1; validations without F1
+        are left out.
+    """
+    from mitoscope.train.journal import read_metrics
+
+    folder = bundle.folder.parent
+    rows = next((found for name in _RUNS if (found := read_metrics(folder / name))), [])
+    return [
+        [float(step), round(1 - float(f1), 5)]
+        for step, f1 in ((row["step"], row.get("f1")) for row in rows)
+        if step is not None and f1 is not None
+    ]

@@ -13,10 +13,6 @@ from typing import Literal
 from mitoscope.experiments.chart import Bars, Chart, Curves, Matrix
 from mitoscope.experiments.experiment import Computation, Plan, Result, Size, Workplace
 from mitoscope.experiments.table import Column, Entry, Table, rows_of
-from mitoscope.experiments.trained.curves import (
-    precision_recall_chart,
-    training_chart,
-)
 from mitoscope.experiments.trained.declaration import Arm, Declaration, read_toml
 from mitoscope.experiments.trained.judging import score_of
 from mitoscope.experiments.trained.networks import ArmNetwork, NetworkBuilder, arm_networks
@@ -148,9 +144,9 @@ class Trained:
             case "curve":
                 return _curve(table, self.declaration if size is Size.SMOKE else own)
             case "precision-recall":
-                return precision_recall_chart(own, _by_arm(own, results))
+                return _precision_recall_chart(own, _by_arm(own, results))
             case "training":
-                return training_chart(own, _by_arm(own, results))
+                return _training_chart(own, _by_arm(own, results))
         return None
 
 
@@ -236,3 +232,19 @@ def _curve(table: Table, own: Declaration) -> Curves:
         if known:
             lines[column.name] = tuple(sorted(known))
     return Curves(table.title, label, "score", lines, logarithmic=True)
+
+
+def _training_chart(own: Declaration, results: Mapping[str, Result]) -> Curves:
+    """Return the error of each arm over the steps."""
+    lines = {name: tuple((x, y) for x, y in one["training"]) for name, one in results.items()}
+    known = {name: points for name, points in lines.items() if points}
+    title, error = f"{own.paper} {own.shows}", "error: 1 − F1 on the cases that judge"
+    return Curves(title, "training steps", error, known, shares="y")
+
+
+def _precision_recall_chart(own: Declaration, results: Mapping[str, Result]) -> Curves:
+    """Return precision over recall of each arm, for the stage and group of the first column."""
+    curve = own.columns[0].score.rpartition("/")[0]
+    lines = {name: tuple((x, y) for x, y in one["curves"].get(curve, ())) for name, one in results.items()}
+    known = {name: points for name, points in lines.items() if points}
+    return Curves(f"{own.paper} {own.shows}", "recall", "precision", known, shares="xy")
