@@ -10,6 +10,9 @@ nothing hangs on telling red from green (Okabe and Ito 2008, colour universal de
 from __future__ import annotations
 
 import io
+import logging
+import os
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -93,6 +96,27 @@ def style() -> Iterator[None]:
         # Of a name in another script: an SVG shows it in the reader's typeface, a PNG as a box.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         yield
+
+
+def use_cache_folder() -> None:
+    """Let matplotlib keep its list of typefaces in the user's cache folder, and write nothing elsewhere.
+
+    For a process of our own, before it draws: in a notebook matplotlib belongs to its reader.
+    """
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return  # without a home matplotlib takes a temporary folder
+    match sys.platform:
+        case "darwin":
+            cache = home / "Library" / "Caches"
+        case "win32":
+            cache = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+        case _:
+            cache = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
+    os.environ.setdefault("MPLCONFIGDIR", str(cache / "matplotlib"))
+    # That the list is made for the first time, or cannot be kept, is no news to who waits for a report.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
 
 
 def place_axes(figure: Figure, *, left: float, top: float, width: float, height: float) -> Axes:

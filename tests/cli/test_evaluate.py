@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
+import subprocess
 import sys
 import warnings
 from collections.abc import Callable
@@ -143,6 +145,30 @@ def test_figures_are_written(sides: tuple[Path, Path], tmp_path: Path) -> None:
         assert figure.width > 1000
     run(*both(sides), "--plot", tmp_path / "figure.svg", "--compare", sides[0])
     assert (tmp_path / "figure.svg").read_text(encoding="utf-8").endswith("</svg>\n")
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_drawing_writes_nothing_into_the_home_but_its_cache(
+    sides: tuple[Path, Path], tmp_path: Path, kept: bool
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    if not kept:
+        (home / ".cache").write_text("no folder")
+    environment = {
+        key: value for key, value in os.environ.items() if key not in ("MPLCONFIGDIR", "XDG_CACHE_HOME")
+    }
+    command = [sys.executable, "-m", "mitoscope", "evaluate", *map(str, both(sides))]
+    done = subprocess.run(
+        [*command, "--plot", str(tmp_path / "figure.png")],
+        env=environment | {"HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "atplotlib" not in done.stderr
+    assert (tmp_path / "figure.png").stat().st_size > 1000
+    assert [path.name for path in home.iterdir()] == [".cache"]
 
 
 def test_a_threshold_is_chosen_on_the_validation_set(sides: tuple[Path, Path]) -> None:

@@ -27,6 +27,7 @@ from mitoscope.cli import (
     train,
 )
 from mitoscope.errors import MitoscopeError
+from mitoscope.figure import use_cache_folder
 
 _INTERRUPTED = 130
 
@@ -75,6 +76,7 @@ app.command("doctor")(doctor.doctor)
 def run() -> None:
     """Run the command line and leave with its exit status."""
     warnings.simplefilter("default" if _debugging() else "ignore")
+    use_cache_folder()
     sys.exit(_status())
 
 
