@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -62,13 +62,19 @@ def by_tile(mask: np.ndarray) -> np.ndarray:
     return np.asarray(full.reshape(rows, TILE_PX, columns, TILE_PX).any(axis=(1, 3)))
 
 
+def computed_s() -> float:
+    """Return the seconds that this process and its children have computed; waiting for a turn is none."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
 def main(folder: Path) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     whole = np.load(folder / "whole.npy")
     for path in sorted((folder / "cases").iterdir()):
-        before, start = open_descriptors(), time.monotonic()
+        before, start = open_descriptors(), computed_s()
         outcomes = examine(path, whole)
-        spent = {"seconds": time.monotonic() - start, "leaked": open_descriptors() - before}
+        spent = {"seconds": computed_s() - start, "leaked": open_descriptors() - before}
         sys.stdout.write(json.dumps({"case": path.stem, "outcomes": outcomes, **spent}) + "\n")
         sys.stdout.flush()
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import subprocess
 import sys
-import time
 import zlib
 from pathlib import Path
 from typing import Any
@@ -77,10 +77,9 @@ def test_a_tile_that_needs_too_much_memory_is_an_error(pyramid: Any, tmp_path: P
         struct.pack_into("<I", data, pyramid.value[0, tag], 1 << 15)  # 4 GiB decoded
     path = tmp_path / "huge.tiff"
     path.write_bytes(data)
-    start = time.monotonic()
-    with pytest.raises(SlideFormatError):
+    with pytest.raises(SlideFormatError) as refused:
         probe_slide(path)
-    assert time.monotonic() - start < 10
+    assert "did not open within" not in refused.value.what, "memory ends it, not the clock"
 
 
 @pytest.mark.parametrize("size", [(100_000, 100_000), (2**31 - 1, 2**31 - 1), (20_000, 20_000)])
@@ -97,11 +96,14 @@ def write_child(tmp_path: Path, body: str) -> Path:
 
 
 def test_a_hang_is_an_error(pyramid: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "_CHILD", write_child(tmp_path, "import time; time.sleep(60)"))
-    start = time.monotonic()
-    with pytest.raises(SlideFormatError, match=r"did not open within 0\.5 s"):
-        probe_slide(pyramid.path, time_limit_s=0.5)
-    assert time.monotonic() - start < 5
+    note = tmp_path / "child.pid"
+    body = f"import os, time\nopen({str(note)!r}, 'w').write(str(os.getpid()))\ntime.sleep(3600)"
+    monkeypatch.setattr(probe, "_CHILD", write_child(tmp_path, body))
+    with pytest.raises(SlideFormatError, match=r"did not open within 2 s"):
+        probe_slide(pyramid.path, time_limit_s=2.0)
+    if note.exists():  # on a busy machine the child may not have begun
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(note.read_text()), 0)
 
 
 @pytest.mark.parametrize(
@@ -149,13 +151,12 @@ def test_it_works_without_standard_streams(pyramid: Any) -> None:
     assert child.returncode == 7
 
 
-def test_a_probe_is_cheap(pyramid: Any) -> None:
-    seconds = []
-    for _ in range(3):
-        start = time.monotonic()
-        probe_slide(pyramid.path)
-        seconds.append(time.monotonic() - start)
-    assert min(seconds) < 1.0  # 0.1 s on an idle machine
+def test_a_probe_is_cheap_for_it_imports_little(pyramid: Any) -> None:
+    command = [sys.executable, "-P", "-X", "importtime", str(probe._CHILD), str(pyramid.path), "100000000"]
+    child = subprocess.run(command, check=True, capture_output=True, text=True)
+    brought = {line.rpartition("|")[2].strip().partition(".")[0] for line in child.stderr.splitlines()}
+    assert "openslide" in brought
+    assert not brought & {"mitoscope", "numpy", "onnxruntime", "pydantic", "scipy", "tifffile"}
 
 
 def test_endless_computing_is_ended_long_before_the_clock(

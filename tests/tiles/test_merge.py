@@ -79,7 +79,7 @@ def test_a_hundred_thousand_points_take_seconds_at_most() -> None:
     detections = Detections.of(
         np.concatenate([spread, crowd]), random.uniform(0, 1, 100_000), source="test 1.0.0"
     )
-    start = time.perf_counter()
+    start = time.process_time()
     kept = merge([detections], radius_px0=30)
-    assert time.perf_counter() - start < 15  # measured: below 1 s on an idle core
+    assert time.process_time() - start < 15  # seconds of computing, not of waiting: measured, below 1
     assert 49_000 < len(kept) < 51_000
