@@ -23,7 +23,6 @@ from mitoscope.cli import (
     experiment,
     serve,
     store,
-    synth,
     train,
 )
 from mitoscope.errors import MitoscopeError
@@ -69,7 +68,7 @@ app.command("train")(train.train)
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(experiment.app, name="experiment")
 app.command("serve")(serve.serve)
-app.command("synth")(synth.synth)
+app.command("synth")(demo.synth)
 app.command("doctor")(doctor.doctor)
 
 

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import math
+import textwrap
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-app = typer.Typer(help="List, get and check public data sets.", no_args_is_help=True, rich_markup_mode=None)
+from mitoscope.cli.tables import grouped, print_table
+
+if TYPE_CHECKING:
+    from mitoscope.experiments.datasets import Dataset, DatasetSurvey, Delivered
+    from mitoscope.experiments.datasets.match import Match
+
+
+app = typer.Typer(help="List, fetch and check public data sets.", no_args_is_help=True, rich_markup_mode=None)
 
 _Name = Annotated[str, typer.Argument(metavar="DATASET", help="Name of a data set; data list shows them.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 _Data = Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder of the data set.")]
+_LABEL = 12
+_WIDTH = 100
+_SHOWN = 20
+"""Files named that are no part of a data set."""
+_UNKNOWN = "not published"
+_HOW = {"download": "get", "page": "by hand", "registration": "register"}
 
 
 @app.command("list")
@@ -21,8 +37,7 @@ def show_all(
     ] = None,
     as_json: _Json = False,
 ) -> None:
-    """Show what the data sets are, how large, under what licence, and how they are had."""
-    from mitoscope.cli.data_text import describe, print_overview
+    """Show what the data sets are, how large, under what licence, and how to obtain them."""
     from mitoscope.cli.tables import print_json, say
     from mitoscope.experiments.datasets import datasets, find_dataset
 
@@ -58,7 +73,6 @@ def get(
     ] = 7,
 ) -> None:
     """Download a data set; the same command goes on where it was stopped."""
-    from mitoscope.cli.data_text import licence_text, outcome_text
     from mitoscope.cli.progress import progress
     from mitoscope.experiments.datasets import (
         Gauge,
@@ -106,7 +120,6 @@ def check(
     as_json: _Json = False,
 ) -> None:
     """Say what a folder lacks of a data set, what is too much, twice, unreadable or changed."""
-    from mitoscope.cli.data_text import survey_json, survey_text
     from mitoscope.cli.progress import progress
     from mitoscope.cli.tables import say
     from mitoscope.experiments.datasets import check_dataset, find_dataset
@@ -117,3 +130,194 @@ def check(
     say(survey_json(survey), survey_text(survey), as_json)
     if not survey.is_sound:
         raise typer.Exit(1)
+
+
+def print_overview(known: Sequence[Dataset]) -> None:
+    """Print one row a data set."""
+    print_table(
+        "Public data sets (mitoscope data list DATASET tells more)",
+        ("name", "what", "cases", "figures", "GB", "licence", "how"),
+        [
+            (
+                one.name,
+                one.contents.brief,
+                _known(one.contents.cases),
+                _known(one.contents.mitotic_figures),
+                _known(None if one.size_gb is None else round(one.size_gb)),
+                one.licence.name,
+                _HOW[one.access],
+            )
+            for one in known
+        ],
+    )
+
+
+def _known(count: int | None) -> float:
+    return math.nan if count is None else count
+
+
+def describe(dataset: Dataset) -> str:
+    """Return all that is known of a data set."""
+    contents = dataset.contents
+    checked = "sizes and MD5 by Zenodo" if dataset.zenodo is not None else _UNKNOWN
+    counts = [
+        f"{_UNKNOWN if count is None else grouped(count)} {what}"
+        for count, what in (
+            (contents.cases, "cases"),
+            (contents.images, "images"),
+            (contents.mitotic_figures, "mitotic figures"),
+            (contents.look_alikes, "look-alikes"),
+        )
+    ]
+    rows = [
+        ("tumours", f"{', '.join(contents.tumours)} ({', '.join(contents.species)})"),
+        *(("holds" if not place else "", line) for place, line in enumerate(counts)),
+        ("size", _UNKNOWN if dataset.size_gb is None else f"about {dataset.size_gb:g} GB"),
+        ("checksums", checked),
+        *_licence_rows(dataset),
+        ("where", dataset.page),
+        ("how", dataset.how or f"mitoscope data get {dataset.name} --data DIR"),
+        *(("files" if not place else "", line) for place, line in enumerate(_layout(dataset))),
+        ("cite", dataset.citation + (f", https://doi.org/{dataset.doi}" if dataset.doi else "")),
+        *(("note", line) for line in dataset.notes),
+    ]
+    return "\n".join([f"{dataset.name}: {dataset.title}", *_wrapped("", dataset.summary), *_lines(rows)])
+
+
+def licence_text(dataset: Dataset) -> str:
+    """Return what has to be known before the first byte."""
+    size = f", about {dataset.size_gb:g} GB" if dataset.size_gb is not None else ""
+    rows = [*_licence_rows(dataset), ("where", dataset.page)]
+    return "\n".join([f"{dataset.name}: {dataset.title}{size}", *_lines(rows)])
+
+
+def _licence_rows(dataset: Dataset) -> list[tuple[str, str]]:
+    licence = dataset.licence
+    address = f", {licence.url}" if licence.url else ""
+    rows = [("licence", f"{licence.name} ({licence.stated_in}){address}")]
+    rows += [("forbids", one) for one in licence.forbids or ("nothing beyond what it asks",)]
+    return [*rows, *(("asks", one) for one in licence.asks)]
+
+
+def _layout(dataset: Dataset) -> list[str]:
+    from mitoscope.experiments.datasets.match import file_names
+
+    lines = []
+    for key, one in dataset.files.items():
+        names = file_names(dataset, key)
+        told = names[0] if len(names) == 1 else f"{names[0]} … {names[-1]}, {len(names)} {one.what}"
+        lines.append(f"{one.folder}/{told}" if one.folder else told)
+    for group in dataset.counted.values():
+        units = group.all_units()
+        path = group.glob.replace("{unit}", f"{units[0]}…{units[-1]}" if units else "")
+        count = "" if group.count is None else f"{grouped(group.count)} "
+        lines.append(f"{path}, {count}{group.what}")
+    return lines
+
+
+def outcome_text(dataset: Dataset, got: Delivered, data: Path) -> str:
+    """Return what became of a download."""
+    parts = [f"{len(got.received)} files fetched", f"{len(got.present)} were there"]
+    parts += [f"{got.unpacked} unpacked"] if got.unpacked else []
+    parts += [f"{len(got.rejected)} did not come"] if got.rejected else []
+    return f"{dataset.name}: {', '.join(parts)}; mitoscope data check {dataset.name} --data {data}"
+
+
+def survey_json(survey: DatasetSurvey) -> dict[str, Any]:
+    """Return the outcome of a check."""
+    return {
+        "dataset": survey.dataset.name,
+        "data": str(survey.root),
+        "home": str(survey.home),
+        "sound": survey.is_sound,
+        "groups": {one.key: _group_json(one) for one in survey.matches},
+        "layout": list(survey.layout),
+        "duplicates": {name: [str(one.path) for one in files] for name, files in survey.duplicates.items()},
+        "unfinished": [str(one) for one in survey.unfinished],
+        "unreadable": {str(one.path): one.why for one in survey.unreadable},
+        "wrong": {str(one.path): one.why for one in survey.wrong},
+        "extra": [str(one) for one in survey.extra],
+        "looks_like": survey.looks_like,
+    }
+
+
+def _group_json(match: Match) -> dict[str, Any]:
+    return {
+        "what": match.what,
+        "needed": not match.optional,
+        "complete": match.is_complete,
+        "expected": match.count,
+        "found": len(match.found),
+        "missing": list(match.missing),
+        "in_table": None if match.table is None else str(match.table.path),
+    }
+
+
+def survey_text(survey: DatasetSurvey) -> str:
+    """Return the outcome of a check in words; what is missing is named to the last file."""
+    name = survey.dataset.name
+    verdict = "complete" if survey.is_sound else "not complete or not sound"
+    rows = [("found", _found(one)) for one in survey.matches]
+    if survey.looks_like is not None:
+        rows.append(("layout", f"nothing of {name} is here; this looks like {survey.looks_like}"))
+    rows += [("layout", line) for line in survey.layout]
+    rows += [("missing", _missing(one)) for one in survey.matches if not one.is_complete]
+    rows += [
+        ("twice", f"{twice}: {', '.join(str(one.path) for one in files)}")
+        for twice, files in survey.duplicates.items()
+    ]
+    rows += [("unfinished", f"{one}: repeat mitoscope data get") for one in survey.unfinished]
+    rows += [("unreadable", f"{one.path} {one.why}") for one in survey.unreadable]
+    rows += [("wrong", f"{one.path} {one.why}") for one in survey.wrong]
+    if survey.extra:
+        rows.append(("extra", _some(list(map(str, survey.extra)))))
+    return "\n".join([f"{name} in {survey.root}: {verdict}", *_lines(rows)])
+
+
+def _some(paths: list[str]) -> str:
+    more = len(paths) - _SHOWN
+    rest = f" and {grouped(more)} more (--json names all)" if more > 0 else ""
+    return ", ".join(paths[:_SHOWN]) + rest
+
+
+def _found(match: Match) -> str:
+    if match.table is not None:
+        return f"{match.what} of all images in {match.table.path}"
+    of = "" if match.count is None else f" of {grouped(match.count)}"
+    return f"{grouped(len(match.found))}{of} {match.what}"
+
+
+def _missing(match: Match) -> str:
+    from mitoscope.experiments.datasets.record import in_runs
+
+    needed = " (not needed)" if match.optional else ""
+    names = ", ".join(in_runs(match.missing, match.expected))
+    if not names:
+        return f"{match.what}{needed}: {grouped(match.lacking)} fewer than published"
+    if len(match.missing) == len(match.expected) > 1:
+        names = f"all {len(match.expected)}, {names}"
+    return f"{match.what}{needed}: {names}"
+
+
+def _lines(rows: Iterable[tuple[str, str]]) -> list[str]:
+    return [line for label, text in rows for line in _wrapped(label, text)]
+
+
+def _wrapped(label: str, text: str) -> list[str]:
+    indent = " " * (_LABEL + 2)
+    first = f"  {label:<{_LABEL}}"
+    return textwrap.wrap(
+        text,
+        min(_WIDTH, _columns()),
+        initial_indent=first,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    ) or [first]
+
+
+def _columns() -> int:
+    import shutil
+    import sys
+
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDTH

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mitoscope.cli.options import MppOption, OutOption, ThresholdOption, parse_mpp, parse_roi, parse_threshold
-from mitoscope.cli.progress import progress
-from mitoscope.cli.summary import summarise
+from mitoscope.cli.progress import progress, summarise
 
 if TYPE_CHECKING:
     from mitoscope.infer import SlideOutcome

@@ -1,4 +1,4 @@
-"""``mitoscope doctor``: versions, readers, providers, what is missing and the command that mends it."""
+"""``mitoscope doctor``: versions, readers, providers, what is missing and how to install it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EXTRAS = {
 """Modules of each extra, and what it is for."""
 
 
-class Findings(TypedDict):
+class Diagnosis(TypedDict):
     """What there is on this machine."""
 
     mitoscope: str
@@ -38,7 +38,7 @@ class Findings(TypedDict):
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Show versions, readers, providers, and what is missing with the command that mends it."""
+    """Show versions, readers and providers; what is missing and how to install it."""
     findings = _findings()
     if as_json:
         import json
@@ -51,7 +51,7 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _findings() -> Findings:
+def _findings() -> Diagnosis:
     import os
     import platform
 
@@ -100,7 +100,7 @@ def _bundles() -> dict[str, str]:
     return states
 
 
-def _lines(findings: Findings) -> list[str]:
+def _lines(findings: Diagnosis) -> list[str]:
     rows = [
         ("mitoscope", findings["mitoscope"]),
         ("python", findings["python"]),

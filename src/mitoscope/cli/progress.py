@@ -1,4 +1,4 @@
-"""Progress of a long job: a live bar on a terminal, plain lines elsewhere; always with the time left."""
+"""A long job on the terminal: a live bar, or plain lines, with the time left; and its result in a line."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 PLAIN_INTERVAL_S = 10.0
 """Seconds between two plain lines."""
 
 
-class Report(Protocol):
+class ProgressReport(Protocol):
     """What a job calls with the amount done and the amount in all, in the unit of the bar."""
 
     def __call__(self, done: float, total: float) -> None:
@@ -20,7 +20,7 @@ class Report(Protocol):
 
 
 @contextmanager
-def progress(title: str, *, unit: str, decimals: int = 1) -> Iterator[Report]:
+def progress(title: str, *, unit: str, decimals: int = 1) -> Iterator[ProgressReport]:
     """Show the progress of one job on standard error while the block runs.
 
     Parameters
@@ -36,11 +36,11 @@ def progress(title: str, *, unit: str, decimals: int = 1) -> Iterator[Report]:
         with _live(title, unit, decimals) as report:
             yield report
     else:
-        yield _Plain(title, unit, decimals)
+        yield _PlainLines(title, unit, decimals)
 
 
 @contextmanager
-def _live(title: str, unit: str, decimals: int) -> Iterator[Report]:
+def _live(title: str, unit: str, decimals: int) -> Iterator[ProgressReport]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -61,7 +61,7 @@ def _live(title: str, unit: str, decimals: int) -> Iterator[Report]:
         yield report
 
 
-class _Plain:
+class _PlainLines:
     def __init__(self, title: str, unit: str, decimals: int) -> None:
         self._title, self._unit, self._decimals = title, unit, decimals
         self._started = time.monotonic()
@@ -87,3 +87,24 @@ def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def summarise(manifest: dict[str, Any]) -> str:
+    """Return the result of one slide in one line."""
+    search, count = manifest["search"], manifest["mitotic_count"]
+    figures = search["mitotic_figures"]
+    line = (
+        f"{manifest['slide']['name']}: {figures} mitotic figure{'' if figures == 1 else 's'}"
+        f" in {search['tissue_mm2']:.2f} mm² of tissue"
+    )
+    if count["refused"] is not None:
+        line += f"; {count['refused']}"
+    elif count["count"] is not None:
+        line += f"; mitotic count {count['count']} in {count['area_mm2']:.2f} mm²"
+        line += "" if count["fits"] else f", of which {count['covered_mm2']:.2f} mm² are tissue"
+    if search["gaps_px0"]:
+        line += f"; {search['gap_mm2']:.3g} mm² could not be read"
+    if search["stage"] == "verified":
+        spent = manifest["timings"]
+        line += f"; searched in {spent['wall_s']:.1f} s, verified in {spent['verify_wall_s']:.1f} s"
+    return line
