@@ -11,7 +11,7 @@ from mitoscope.cli.options import parse_size
 from mitoscope.cli.tables import print_json, print_table
 
 if TYPE_CHECKING:
-    from mitoscope.cli.progress import Report
+    from mitoscope.cli.progress import ProgressReport
     from mitoscope.curation.board import Grid, Method
     from mitoscope.curation.board.embedding_file import CellPoints
     from mitoscope.loops.board import BoardCells, BoardResult
@@ -122,7 +122,7 @@ def _learn(
     config: EmbeddingConfig | None,
     crop: int,
     mpp: float,
-    report: Report,
+    report: ProgressReport,
 ) -> CellPoints:
     from mitoscope.loops.board_embedding import learn_embeddings
 
