@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mitoscope.errors import CrossedOutlineError, RegionError
-from mitoscope.geometry import BoxPx0, Mpp
+from mitoscope.geometry import BoxPx0, Mpp, SizePx
 from mitoscope.region import (
     Outline,
     Region,
     RegionKind,
+    SlideRegions,
     join_outlines,
     kind_of_name,
     outline,
@@ -87,7 +88,19 @@ def test_exclusions_are_taken_out_of_tumour() -> None:
     )
     assert found.tumour is not None
     assert found.tumour.area_mm2(Mpp.square(1.0)) == pytest.approx(0.005)
-    assert found.countable([[25, 25], [75, 25]]).tolist() == [True, False]
+    size = SizePx(90, 200)
+    counted = found.counted_on(size)
+    assert counted is not None
+    assert counted.contains([[25, 25], [75, 25]]).tolist() == [True, False]
+    only_excluded = SlideRegions(exclusion=found.exclusion).counted_on(size)
+    assert only_excluded is not None
+    assert only_excluded.contains([[25, 25], [75, 25], [75, 150], [95, 150]]).tolist() == [
+        True,
+        False,
+        True,
+        False,
+    ]
+    assert SlideRegions().counted_on(size) is None
 
 
 def test_a_bow_tie_is_refused_and_a_tiny_loop_is_not() -> None:

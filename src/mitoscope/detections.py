@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mitoscope.errors import FormatError, NonFiniteError
 from mitoscope.geometry import BoxPx0, Mpp, SizePx
-from mitoscope.labels import MITOTIC_FIGURE
+from mitoscope.labels import CANDIDATE, MITOTIC_FIGURE, is_candidate, is_figure
 from mitoscope.region import Region
 
 
@@ -194,6 +194,37 @@ class Detections:
     def with_searched(self, searched: Searched) -> Detections:
         """Return the detections with another statement of what was searched."""
         return Detections(self.x_px0, self.y_px0, self.score, self.label, self.source, searched)
+
+    @property
+    def stated_label(self) -> NDArray[np.str_]:
+        """Labels as files give them: figures that are not above the threshold are candidates, shape (n,)."""
+        if self.searched.threshold is None:
+            return self.label
+        below = self.score <= self.searched.threshold
+        # Lists, because arrays of text would cut longer names off.
+        names = zip(self.label.tolist(), below.tolist(), strict=True)
+        labels = [CANDIDATE.name if low and is_figure(name) else name for name, low in names]
+        return np.array(labels, dtype=np.str_)
+
+    def with_candidates_as_figures(self) -> Detections:
+        """Return detections of a file with its candidates as mitotic figures below the threshold.
+
+        Where no threshold is stated it is the highest score of a candidate, unless a figure has a lower one:
+        then all stays as it is.
+        """
+        kinds = {name: (is_candidate(name), is_figure(name)) for name in np.unique(self.label).tolist()}
+        is_low = np.array([kinds[name][0] for name in self.label.tolist()], dtype=np.bool_)
+        if not is_low.any():
+            return self
+        searched = self.searched
+        if searched.threshold is None:
+            figures = self.score[np.array([kinds[name][1] for name in self.label.tolist()], dtype=np.bool_)]
+            highest = float(self.score[is_low].max())
+            if figures.size and figures.min() <= highest:
+                return self
+            searched = replace(searched, threshold=highest)
+        label = np.where(is_low, MITOTIC_FIGURE.name, self.label)
+        return Detections(self.x_px0, self.y_px0, self.score, label, self.source, searched)
 
     def above(self, threshold: float) -> Detections:
         """Return the rows whose score is strictly above the threshold."""

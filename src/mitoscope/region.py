@@ -328,19 +328,18 @@ class SlideRegions:
     exclusion: Region | None = None
     interest: Region | None = None
 
-    @property
-    def counted(self) -> Region | None:
-        """Where figures are counted: the tumour without exclusions; None where neither is drawn.
+    def counted_on(self, size: SizePx) -> Region | None:
+        """Return where on a slide figures are counted; None where it is all of the slide.
 
-        With exclusions alone, figures count everywhere but there: see `excludes`.
+        That is the tumour without exclusions, and without a tumour all but the exclusions.
         """
-        return self.tumour
-
-    def countable(self, points_px0: ArrayLike) -> NDArray[np.bool_]:
-        """Return of each point, shape (n, 2), whether a figure there counts."""
-        points = np.asarray(points_px0, dtype=np.float64).reshape(-1, 2)
-        inside = np.ones(len(points), np.bool_) if self.tumour is None else self.tumour.contains(points)
-        return inside if self.exclusion is None else inside & ~self.exclusion.contains(points)
+        if self.tumour is not None:
+            return self.tumour.within(size)
+        if self.exclusion is None:
+            return None
+        return Region.of_box(BoxPx0(0, 0, size.width, size.height), "area without exclusions").difference(
+            self.exclusion
+        )
 
 
 def join_outlines(drawn: Iterable[tuple[RegionKind, BaseGeometry]]) -> SlideRegions:

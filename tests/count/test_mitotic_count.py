@@ -5,11 +5,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mitoscope.count import MitoticCount, Polygon, Region, mitotic_count
-from mitoscope.detections import Detections
+from mitoscope.count import MitoticCount, mitotic_count
+from mitoscope.detections import Detections, Searched
 from mitoscope.errors import IncompleteRunError, RegionError
 from mitoscope.geometry import Aspect, BoxPx0, Mpp, SizePx
 from mitoscope.labels import LOOK_ALIKE
+from mitoscope.region import Region, SlideRegions
 from mitoscope.tissue import TissueMask
 
 MPP = Mpp.square(0.25)
@@ -17,11 +18,12 @@ SLIDE = SizePx(40_000, 30_000)
 CLUSTER = np.random.default_rng(2).random((30, 2)) * 4000 + [20_000, 10_000]
 SPREAD = np.random.default_rng(3).random((40, 2)) * [40_000, 30_000]
 POINTS = np.concatenate([CLUSTER, SPREAD])
-FIGURES = Detections.of(POINTS, np.full(len(POINTS), 0.9))
+SEARCHED = Searched(MPP, SLIDE, threshold=0.5)
+FIGURES = Detections.of(POINTS, np.full(len(POINTS), 0.9), searched=SEARCHED)
 
 
 def count(detections: Detections = FIGURES, **options: Any) -> MitoticCount:
-    return mitotic_count(detections, mpp=MPP, slide_size=SLIDE, **options)
+    return mitotic_count(detections.with_searched(SEARCHED), **options)
 
 
 def tissue(*boxes: tuple[int, int, int, int]) -> TissueMask:
@@ -32,9 +34,8 @@ def tissue(*boxes: tuple[int, int, int, int]) -> TissueMask:
     return TissueMask(mask, (1000.0, 1000.0), MPP, SLIDE)
 
 
-def box(x: float, y: float, width: float, height: float) -> Region:
-    corners = [[x, y], [x + width, y], [x + width, y + height], [x, y + height]]
-    return Region((Polygon(np.array(corners, dtype=float)),))
+def box(x: float, y: float, width: float, height: float) -> SlideRegions:
+    return SlideRegions(tumour=Region.of_box(BoxPx0(x, y, width, height), "tumour"))
 
 
 def test_the_hot_spot_holds_the_cluster() -> None:
@@ -54,9 +55,9 @@ def test_only_mitotic_figures_strictly_above_the_threshold_count() -> None:
     mixed = Detections.concat(
         [Detections.of(POINTS, scores), Detections.of(CLUSTER, np.ones(30), label=LOOK_ALIKE.name)]
     )
-    assert count(mixed, threshold=0.5).figures == 60
-    assert count(mixed, threshold=0.5).count == count(FIGURES.take(np.arange(10, 70))).count
-    assert count(mixed).figures == 70
+    assert count(mixed).figures == 60
+    assert count(mixed).count == count(FIGURES.take(np.arange(10, 70))).count
+    assert count(mixed, threshold=0.4).figures == 70
 
 
 def test_only_figures_on_tissue_and_in_the_tumour_count() -> None:
@@ -64,8 +65,8 @@ def test_only_figures_on_tissue_and_in_the_tumour_count() -> None:
     assert count(tissue=elsewhere).figures == (POINTS[:, 0] < 15_000).sum()
     tumour = box(20_000, 10_000, 2_000, 20_000)
     inside = (POINTS[:, 0] >= 20_000) & (POINTS[:, 0] < 22_000) & (POINTS[:, 1] >= 10_000)
-    assert count(tumour=tumour).figures == inside.sum()
-    assert count(tumour=tumour, tissue=elsewhere).figures == 0
+    assert count(regions=tumour).figures == inside.sum()
+    assert count(regions=tumour, tissue=elsewhere).figures == 0
 
 
 def test_a_window_that_the_tissue_does_not_fill_is_said_so() -> None:
@@ -82,14 +83,15 @@ def test_a_window_that_the_tissue_does_not_fill_is_said_so() -> None:
 
 
 def test_a_window_that_the_tumour_does_not_fill_is_said_so() -> None:
-    found = count(tumour=box(20_000, 9_000, 4_000, 8_000))
+    found = count(regions=box(20_000, 9_000, 4_000, 8_000))
     assert found.covered_mm2 == pytest.approx(1.33, rel=0.01)
     assert found.note.startswith("The window does not fit in the tumour: 1.33 of 2.37 mm² are tumour")
 
 
 def test_a_slide_smaller_than_the_window_is_said_so() -> None:
     points = np.array([[100.0, 100.0], [900.0, 900.0]])
-    found = mitotic_count(Detections.of(points, [1, 1]), mpp=MPP, slide_size=SizePx(1024, 1024))
+    searched = Searched(MPP, SizePx(1024, 1024), threshold=0.5)
+    found = mitotic_count(Detections.of(points, [1, 1], searched=searched))
     assert found.count == 2
     assert found.box_px0 == BoxPx0(0, 0, 1024, 1024)
     assert not found.fits

@@ -5,8 +5,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mitoscope.count.hot_spot import _extents
-from mitoscope.count.prune import prune
-from mitoscope.count.sweep import most_in_window
+from mitoscope.count.sweep import most_in_window, prune
 
 GRID = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), min_size=1, max_size=25)
 FLOATS = st.lists(

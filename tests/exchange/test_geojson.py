@@ -9,12 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mitoscope.count import Polygon, Region
 from mitoscope.detections import Detections
 from mitoscope.errors import FormatError
 from mitoscope.exchange import geojson
 from mitoscope.geometry import BoxPx0, PointPx0
 from mitoscope.labels import LOOK_ALIKE
+from mitoscope.region import Region, outline
 
 SQUARE = np.array([[10.0, 10.0], [90.0, 10.0], [90.0, 90.0], [10.0, 90.0]])
 HOLE = np.array([[40.0, 40.0], [60.0, 40.0], [60.0, 60.0]])
@@ -87,13 +87,11 @@ def test_coordinates_may_be_relative_to_the_vendors_bounds(tmp_path: Path) -> No
 
 def test_regions_with_holes_are_read_back(tmp_path: Path) -> None:
     path = tmp_path / "tumour.geojson"
-    region = Region((Polygon(SQUARE, (HOLE,)), Polygon(SQUARE + 200)), "Tumor")
+    region = Region(outline(SQUARE, [HOLE]).union(outline(SQUARE + 200)), "Tumor")
     geojson.write(path, Detections.empty(), regions=[region])
     (again,) = geojson.read(path).annotations
     assert again.name == "Tumor"
-    assert [[ring.tolist() for ring in one.rings] for one in again.polygons] == [
-        [ring.tolist() for ring in one.rings] for one in region.polygons
-    ]
+    assert again.shape.equals(region.shape)
 
 
 def test_the_tumour_is_what_is_called_so(tmp_path: Path) -> None:
@@ -102,14 +100,15 @@ def test_the_tumour_is_what_is_called_so(tmp_path: Path) -> None:
     tumour = polygon(SQUARE, HOLE, objectType="annotation", classification={"name": "Tumor: invasive"})
     hot_spot = polygon(SQUARE + 900, objectType="annotation", classification={"name": "Hot spot"})
     cell = polygon(SQUARE + 700, objectType="detection")
-    assert geojson.read_tumour(put(path, [stroma, tumour, hot_spot, cell])).contains(
-        [[20, 20], [55, 45], [520, 520], [920, 920], [720, 720]]
-    ).tolist() == [True, False, False, False, False]
-    # With nothing called tumour, every outline drawn by hand is meant.
-    without = geojson.read_tumour(
-        put(path, {"type": "FeatureCollection", "features": [stroma, hot_spot, cell]})
-    )
-    assert without.contains([[520, 520], [920, 920]]).tolist() == [True, False]
+    found = geojson.read_tumour(put(path, [stroma, tumour, hot_spot, cell])).tumour
+    assert found is not None
+    assert found.contains([[20, 20], [55, 45], [520, 520], [920, 920], [720, 720]]).tolist() == [
+        True,
+        False,
+        False,
+        False,
+        False,
+    ]
     with pytest.raises(FormatError, match=r"no outline; draw the tumour"):
         geojson.read_tumour(put(path, [hot_spot, cell]))
 

@@ -27,7 +27,7 @@ def test_one_file_of_many_images_or_of_one(tmp_path: Path) -> None:
 
 
 def test_nothing_there_is_said_so(tmp_path: Path) -> None:
-    with pytest.raises(FormatError, match=r"a folder without \.csv files"):
+    with pytest.raises(FormatError, match="no results in this folder"):
         read_predictions(tmp_path)
     with pytest.raises(FormatError, match="No such file"):
         read_predictions(tmp_path / "none")

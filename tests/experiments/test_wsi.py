@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mitoscope.errors import TrainingDataError
-from mitoscope.experiments.exact.cmc_fig4 import CUT_OFFS, Tumour, counts_in_tumour
+from mitoscope.experiments.exact.cmc_fig4 import CUT_OFFS, counts_in_tumour
 from mitoscope.experiments.exact.wsi_databases import CMC, make_databases
 from mitoscope.experiments.exact.wsi_published import CCMCT_SLIDES, CMC_TABLE_1, CMC_VARIANTS
 from mitoscope.experiments.exact.wsi_tables import (
@@ -23,18 +23,12 @@ from mitoscope.experiments.exact.wsi_tables import (
 )
 from mitoscope.experiments.experiment import Size
 from mitoscope.geometry import Mpp, SizePx
-from mitoscope.store import Region, RegionKind
 from mitoscope.tissue import TissueMask
 from tests.experiments.running import run, workplace
 
 MPP = Mpp(0.25, 0.25)
 SIZE = SizePx(64, 48)
 WINDOW = SizePx(20, 15)
-
-
-def box(x: float, y: float, side: float, kind: RegionKind = RegionKind.TUMOUR) -> Region:
-    corners = np.array([(x, y), (x + side, y), (x + side, y + side), (x, y + side)])
-    return Region(0, corners, kind)
 
 
 @given(
@@ -65,19 +59,6 @@ def test_positions_off_the_tumour_do_not_count() -> None:
     small = SizePx(10, 10)
     tiny = TissueMask(np.ones((10, 10), np.bool_), (1, 1), MPP, small)
     assert not len(counts_in_tumour(np.zeros((0, 2)), tiny, window=WINDOW))
-
-
-def test_a_tumour_is_inside_of_any_outline_and_outside_of_every_exclusion() -> None:
-    regions = (box(0, 0, 400), box(300, 300, 400), box(100, 100, 100, RegionKind.EXCLUSION))
-    tumour = Tumour(regions, MPP, SizePx(800, 800))
-    points = np.array([[10.0, 10], [150, 150], [350, 350], [650, 650], [650, 10]])
-    assert tumour.contains(points).tolist() == [True, False, True, True, False]
-    pixels = 400 * 400 + 400 * 400 - 100 * 100 - 100 * 100
-    assert tumour.area_mm2 == pytest.approx(pixels * MPP.pixel_area_mm2, rel=1e-3)
-    mask = tumour.mask()
-    assert mask is not None
-    assert mask.area_mm2 == pytest.approx(tumour.area_mm2, rel=0.2)
-    assert Tumour((), MPP, SIZE).mask() is None
 
 
 def test_the_cut_offs_are_those_of_the_larger_field_scaled() -> None:

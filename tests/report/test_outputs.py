@@ -13,14 +13,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mitoscope.count import Polygon, Region
+from mitoscope.count.slides import count_slides
 from mitoscope.detections import Detections
 from mitoscope.errors import ConfigError, FormatError, LedgerMismatchError, OutputError
 from mitoscope.exchange import detections_csv
+from mitoscope.exchange.result import read_result
 from mitoscope.geometry import Aspect, BoxPx0
+from mitoscope.region import Region, SlideRegions
 from mitoscope.report import FORMATS, gather, write_outputs
 from mitoscope.report.outputs import parse_formats
-from mitoscope.report.result import count_file, read_result
 
 from .reading import Reader
 from .runs import paint_slide, run_on, scatter
@@ -175,10 +176,9 @@ def test_a_refused_count_is_said_everywhere_and_never_a_number(slide_file: Path,
 
 
 def test_hot_spot_and_tumour_are_annotations(slide_file: Path, tmp_path: Path) -> None:
-    corners = np.array([(300.0, 200.0), (600.0, 200.0), (600.0, 450.0), (300.0, 450.0)])
-    tumour = Region((Polygon(corners),), "tumour")
+    regions = SlideRegions(tumour=Region.of_box(BoxPx0(300, 200, 300, 250), "tumour"))
     write_outputs(
-        run_on(slide_file, scatter(40)), tmp_path, formats=("geojson",), area_mm2=AREA, tumour=tumour
+        run_on(slide_file, scatter(40)), tmp_path, formats=("geojson",), area_mm2=AREA, regions=regions
     )
     features = json.loads((tmp_path / "island.geojson").read_text())["features"]
     names = [feature["properties"]["classification"]["name"] for feature in features]
@@ -196,9 +196,10 @@ def test_table_and_manifest_are_always_written(slide_file: Path, tmp_path: Path)
 def test_a_result_is_counted_again_from_its_files(slide_file: Path, folder: Path) -> None:
     run = run_on(slide_file)
     result = read_result(folder / "island.json")
+    assert result.tissue is not None
     assert np.array_equal(result.tissue.mask, run.tissue.mask)
     assert result.tissue.px0_per_pixel == run.tissue.px0_per_pixel
-    name, counted = count_file(folder / "island.csv", area_mm2=AREA, aspect=Aspect(4, 3))
+    ((name, counted),) = count_slides(folder / "island.csv", area_mm2=AREA, aspect=Aspect(4, 3))
     assert name == "island.png"
     assert counted == gather(run, area_mm2=AREA).hot_spot
 

@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mitoscope.errors import RegionError
 from mitoscope.geometry import BoxPx0, Mpp, SizePx
+from mitoscope.region import Region
 from mitoscope.tissue import TissueMask
 
 # A slide of 25 × 14 px0 under a mask of 10 px0 a pixel: the last column covers 5 px0, the last row 4.
@@ -93,3 +94,24 @@ def test_a_mask_that_does_not_cover_the_slide_is_refused() -> None:
 def test_the_mask_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="read-only"):
         small().mask[0, 0] = False
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 80), st.integers(0, 60)), min_size=3, max_size=3, unique=True))
+def test_within_a_region_are_the_pixels_whose_centre_is_inside(ring: list[tuple[int, int]]) -> None:
+    corners = np.array(ring, dtype=np.float64) + 0.2173
+    assume(abs(np.linalg.det(corners[1:] - corners[0])) > 1)
+    region = Region.of_polygon(corners)
+    tissue = TissueMask(np.ones((12, 16), np.bool_), (5.0, 5.0), Mpp.square(1.0), SizePx(80, 60))
+    rows, columns = np.mgrid[:12, :16]
+    centres = np.stack([columns.ravel(), rows.ravel()], axis=1) * 5.0 + 2.5
+    assert np.array_equal(tissue.within(region).mask.ravel(), region.contains(centres))
+
+
+def test_the_mask_of_a_region_has_its_area() -> None:
+    angle = np.linspace(0, 2 * np.pi, 500, endpoint=False)
+    circle = np.stack([1000 + 800 * np.cos(angle), 900 + 800 * np.sin(angle)], axis=1)
+    region = Region.of_polygon(circle)
+    mask = TissueMask.of_region(region, mpp=Mpp.square(0.5), slide_size=SizePx(2001, 1903))
+    assert mask.px0_per_pixel == (16.0, 16.0)
+    assert mask.area_mm2 == pytest.approx(region.area_mm2(Mpp.square(0.5)), rel=0.005)

@@ -13,7 +13,7 @@ from mitoscope.bundle.write import revise
 from mitoscope.cli.evaluation_task import Task
 from mitoscope.errors import ConfigError
 from mitoscope.evaluate import CASES_ENOUGH, FIGURES_ENOUGH, OperatingPoint, operating_point
-from mitoscope.report.result import find_manifests, read_manifest
+from mitoscope.exchange.result import find_manifests, read_manifest
 from mitoscope.statistics import Interval, Outcomes, calibration_error, fit_left_out, fit_line
 
 _CHOSEN = "threshold chosen here"

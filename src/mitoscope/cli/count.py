@@ -1,25 +1,25 @@
-"""``mitoscope count``: the mitotic count of a result over any area, aspect and outline."""
+"""``mitoscope count``: the mitotic count of each slide of a result, a table, annotations or a study."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mitoscope.cli.options import MppOption, parse_mpp, parse_threshold
+from mitoscope.cli.options import MppOption, MppOverrideOption, parse_mpp, parse_threshold
 
 if TYPE_CHECKING:
     from mitoscope.count import MitoticCount
 
 
 def count(
-    result: Annotated[
-        Path,
+    source: Annotated[
+        str,
         typer.Argument(
-            metavar="RESULT|CSV", help="Manifest (.json) that detect wrote, its folder, or a CSV."
+            metavar="RESULT|CSV|STUDY[@VERSION]",
+            help="Results of detect (folder or manifest), a CSV, annotations of any format, or a study.",
         ),
     ],
     area: Annotated[float, typer.Option("--area", metavar="MM2", help="Area of the window in mm².")] = 2.37,
@@ -28,28 +28,50 @@ def count(
     ] = "4:3",
     tumour: Annotated[
         Path | None,
-        typer.Option("--tumour", metavar="FILE", help="GeoJSON outline; only figures inside count."),
+        typer.Option("--tumour", metavar="FILE", help="GeoJSON outlines of tumour and exclusions."),
+    ] = None,
+    tumour_class: Annotated[
+        list[str] | None,
+        typer.Option("--tumour-class", metavar="NAME", help="Class of outlines that are tumour; repeatable."),
     ] = None,
     threshold: Annotated[
         float | None,
-        typer.Option("--threshold", metavar="T", help="Scores above it count; default: the run's."),
+        typer.Option("--threshold", metavar="T", help="Scores above it count; default: that of the results."),
+    ] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option("--policy", metavar="P", help="How labels of several raters become one class."),
+    ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option("--label", metavar="A=B", help='Class of a name, e.g. "Mitose=mitotic figure".'),
     ] = None,
     mpp: MppOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a slide.")] = False,
+    mpp_override: MppOverrideOption = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per slide.")] = False,
 ) -> None:
     """Count mitotic figures in the hot spot: the window of the given area that holds the most."""
+    from mitoscope.cli.store_figures import parse_policy
+    from mitoscope.count.slides import count_slides
     from mitoscope.exchange import geojson
-    from mitoscope.geometry import Aspect
-    from mitoscope.report.result import count_file, find_results
+    from mitoscope.geometry import Aspect, Mpp
+    from mitoscope.labels import LabelMapping
 
-    outline = None if tumour is None else geojson.read_tumour(tumour)
-    cut, shape = parse_threshold(threshold), Aspect.parse(aspect)
-    for path in find_results(result):
-        name, counted = count_file(
-            path, area_mm2=area, aspect=shape, tumour=outline, threshold=cut, mpp=parse_mpp(mpp)
-        )
+    scale = parse_mpp(mpp)
+    counts = count_slides(
+        source,
+        area_mm2=area,
+        aspect=Aspect.parse(aspect),
+        regions=None if tumour is None else geojson.read_tumour(tumour, tuple(tumour_class or ())),
+        threshold=parse_threshold(threshold),
+        policy=parse_policy(policy),
+        mapping=LabelMapping.parse(label or ()),
+        mpp=None if scale is None else Mpp.square(scale),
+        mpp_override=mpp_override,
+    )
+    for name, counted in counts:
         if as_json:
-            typer.echo(json.dumps({"slide": name, **asdict(counted)}, indent=2))
+            typer.echo(json.dumps({"slide": name, **counted.as_dict()}, indent=2))
         else:
             typer.echo(_line(name, counted))
 

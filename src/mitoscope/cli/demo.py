@@ -27,10 +27,10 @@ def demo(
     """Make a synthetic slide, find and count its mitotic figures, report, and compare with the truth."""
     from mitoscope.bundle import load_bundle
     from mitoscope.evaluate import evaluate, find_protocol
+    from mitoscope.exchange.result import read_manifest
     from mitoscope.infer import detect_slide
     from mitoscope.labels import MITOTIC_FIGURE
     from mitoscope.report import write_outputs
-    from mitoscope.report.result import read_manifest
 
     slide, truth = _slide(out / "slide")
     with progress("looking for mitotic figures", unit="mm²") as report:

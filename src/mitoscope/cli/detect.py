@@ -105,8 +105,8 @@ class _Relay:
 
 def _finish(outcome: SlideOutcome, out: Path, formats: tuple[str, ...], *, relative_to_bounds: bool) -> int:
     from mitoscope.errors import MitoscopeError
+    from mitoscope.exchange.result import read_manifest
     from mitoscope.report import write_outputs
-    from mitoscope.report.result import read_manifest
 
     error = outcome.error
     if outcome.run is not None:

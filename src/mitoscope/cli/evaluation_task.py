@@ -10,12 +10,12 @@ from mitoscope.errors import ConfigError
 from mitoscope.evaluate import Evaluation, Protocol, choose_threshold, evaluate
 from mitoscope.exchange.evaluation_input import read_any_predictions, read_any_truth
 from mitoscope.exchange.image_groups import GroupBy, group_images
+from mitoscope.exchange.result import find_manifests, read_manifest
 from mitoscope.exchange.truth_csv import Truth
 from mitoscope.figure import write_figure
 from mitoscope.geometry import Mpp
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
 from mitoscope.report.evaluation_plots import GroupScore, Judged, draw_evaluation, group_scores
-from mitoscope.report.result import find_manifests, read_manifest
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,11 @@ from mitoscope.geometry import BoxPx, Mpp
 
 OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the results.")]
 MppOption = Annotated[
-    float | None, typer.Option("--mpp", metavar="F", help="Resolution in µm/px; replaces what the file says.")
+    float | None,
+    typer.Option("--mpp", metavar="F", help="Resolution in µm/px of slides that do not state theirs."),
+]
+MppOverrideOption = Annotated[
+    bool, typer.Option("--mpp-override", help="Let --mpp replace also what slides state.")
 ]
 ThresholdOption = Annotated[
     float | None,

@@ -1,20 +1,26 @@
 """The mitotic count: figures per area, the hot spot and how much tissue it holds."""
 
-from mitoscope.count.density import Density, density
-from mitoscope.count.hot_spot import HotSpot, find_hot_spot, window_size
-from mitoscope.count.mitotic_count import FIELD_ASPECT, TEN_HPF_MM2, MitoticCount, mitotic_count
-from mitoscope.count.region import Polygon, Region
+from mitoscope.count.hot_spot import (
+    FIELD_ASPECT,
+    TEN_HPF_MM2,
+    Density,
+    HotSpot,
+    density,
+    find_hot_spot,
+    window_size,
+)
+from mitoscope.count.mitotic_count import COVERED_MIN, MitoticCount, mitotic_count, true_figures
 
 __all__ = [
+    "COVERED_MIN",
     "FIELD_ASPECT",
     "TEN_HPF_MM2",
     "Density",
     "HotSpot",
     "MitoticCount",
-    "Polygon",
-    "Region",
     "density",
     "find_hot_spot",
     "mitotic_count",
+    "true_figures",
     "window_size",
 ]

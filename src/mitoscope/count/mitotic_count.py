@@ -1,32 +1,45 @@
-"""The mitotic count of one slide, with everything one has to know to believe it."""
+"""The mitotic count of one slide, with everything one has to know to believe it.
+
+This is the one rule by which figures are counted: for the command, the report, the page, the signed result
+and the experiments.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import shapely
 from numpy.typing import ArrayLike, NDArray
 
-from mitoscope.count.hot_spot import find_hot_spot, window_size
-from mitoscope.count.region import Region
-from mitoscope.detections import Detections
-from mitoscope.errors import IncompleteRunError
-from mitoscope.geometry import HPF_AREA_MM2, Aspect, BoxPx0, Mpp, SizePx
-from mitoscope.labels import MITOTIC_FIGURE
+from mitoscope.count.hot_spot import FIELD_ASPECT, TEN_HPF_MM2, HotSpot, find_hot_spot, window_size
+from mitoscope.count.sweep import most_in_window
+from mitoscope.detections import Detections, Searched
+from mitoscope.errors import IncompleteRunError, RegionError, ScaleError
+from mitoscope.geometry import Aspect, BoxPx0, Mpp, SizePx
+from mitoscope.labels import is_candidate, is_figure
+from mitoscope.region import Region, SlideRegions
 from mitoscope.tissue import TissueMask
+from mitoscope.truth import SlideTruth
 
-TEN_HPF_MM2 = 10 * HPF_AREA_MM2
-"""Area over which mitotic figures are counted: ten high-power fields, 2.37 mm² (CCMCT and CMC papers)."""
-FIELD_ASPECT = Aspect(4, 3)
-"""Width to height of that area (CCMCT and CMC papers)."""
 COVERED_MIN = 0.95
 """Share of the window that must be tissue for the window to be said to fit."""
+FIGURE_SIDE_UM = 12.5
+"""No two figures lie closer than the side of the box that labels one (50 px at 0.25 µm/px; CCMCT, CMC,
+MIDOG): that bounds how many an unread part may hold."""
+
+Points = NDArray[np.float64]
+
+
+def _none() -> NDArray[np.bool_]:
+    return np.empty(0, np.bool_)
 
 
 @dataclass(frozen=True, slots=True)
 class MitoticCount:
-    """The most mitotic figures in a window of fixed size.
+    """The most mitotic figures in a window of fixed size, or those in a window that was chosen.
 
     Attributes
     ----------
@@ -50,6 +63,12 @@ class MitoticCount:
         Mitotic figures considered: above the threshold, on tissue, inside the tumour.
     note : str
         What must be said beside the number; empty if nothing.
+    threshold : float or None
+        Scores strictly above it were counted; None where all were.
+    counted : ndarray of bool, shape (n,)
+        Whether each of the detections counts as a mitotic figure, in the window or not.
+    eligible : ndarray of bool, shape (n,)
+        Whether each of them would, were the threshold low enough.
     """
 
     count: int
@@ -61,6 +80,9 @@ class MitoticCount:
     fits: bool
     figures: int
     note: str
+    threshold: float | None = None
+    counted: NDArray[np.bool_] = field(default_factory=_none, compare=False, repr=False)
+    eligible: NDArray[np.bool_] = field(default_factory=_none, compare=False, repr=False)
 
     @property
     def per_mm2(self) -> float | None:
@@ -69,115 +91,235 @@ class MitoticCount:
 
     def holds(self, points_px0: ArrayLike) -> NDArray[np.bool_]:
         """Say of each point, shape (n, 2), whether it lies in the window."""
-        points = np.asarray(points_px0, dtype=np.float64).reshape(-1, 2)
+        return _in_box(np.asarray(points_px0, dtype=np.float64).reshape(-1, 2), self.box_px0)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the values for JSON, without those of single detections."""
         box = self.box_px0
-        in_columns = (points[:, 0] >= box.x) & (points[:, 0] < box.right)
-        return np.asarray(in_columns & (points[:, 1] >= box.y) & (points[:, 1] < box.bottom))
+        return {
+            "count": self.count,
+            "box_px0": {"x": box.x, "y": box.y, "width": box.width, "height": box.height},
+            "area_mm2": self.area_mm2,
+            "requested_mm2": self.requested_mm2,
+            "aspect": {"width": self.aspect.width, "height": self.aspect.height},
+            "covered_mm2": self.covered_mm2,
+            "fits": self.fits,
+            "figures": self.figures,
+            "threshold": self.threshold,
+            "note": self.note,
+        }
 
 
 def mitotic_count(
     detections: Detections,
     *,
-    mpp: Mpp,
-    slide_size: SizePx,
+    mpp: Mpp | None = None,
+    slide_size: SizePx | None = None,
     area_mm2: float = TEN_HPF_MM2,
     aspect: Aspect = FIELD_ASPECT,
     threshold: float | None = None,
     tissue: TissueMask | None = None,
-    tumour: Region | None = None,
-    gaps: Sequence[BoxPx0] = (),
+    regions: SlideRegions | None = None,
+    gaps: Sequence[BoxPx0] | None = None,
+    verdicts: ArrayLike | None = None,
+    window: BoxPx0 | None = None,
 ) -> MitoticCount:
-    """Count mitotic figures in the hot spot.
+    """Count mitotic figures in the hot spot, or in a window.
 
     Parameters
     ----------
     detections : Detections
-        Of one slide; only those labelled mitotic figure are counted.
-    mpp : Mpp
-        Resolution of level 0.
-    slide_size : SizePx
-        Size of level 0.
+        Of one slide; mitotic figures, atypical ones and candidates are counted.
+    mpp : Mpp, optional
+        Resolution of level 0; by default that which the detections carry.
+    slide_size : SizePx, optional
+        Size of level 0; by default that which the detections carry. Where neither says, the slide is taken
+        to end behind the last detection, and the note says so.
     area_mm2 : float, default 2.37
         Area of the window.
     aspect : Aspect, default 4:3
         Width to height of the window.
     threshold : float, optional
-        Only scores strictly above it are counted; without it, all are.
+        Only scores strictly above it are counted; by default the threshold that the detections carry. Without
+        either, all that are called mitotic figures are counted, candidates are not, and the note says so.
     tissue : TissueMask, optional
-        Only figures on tissue are counted.
-    tumour : Region, optional
-        Only figures inside it are counted.
-    gaps : sequence of BoxPx0
-        Parts of the slide that could not be examined.
+        Only figures on tissue are counted, and those where it could not be told.
+    regions : SlideRegions, optional
+        Only figures inside the tumour and outside of exclusions are counted.
+    gaps : sequence of BoxPx0, optional
+        Parts of the slide that could not be examined; by default those that the detections carry.
+    verdicts : array_like of int, shape (n,), optional
+        What a person said of each detection: 1 counts whatever its score, class and tissue, -1 does not, 0
+        leaves it to the threshold.
+    window : BoxPx0, optional
+        Count in this window, cut off at the slide, in place of the hot spot.
 
     Raises
     ------
     IncompleteRunError
-        If the hot spot touches a gap: the number would be too low by an unknown amount (promise 2).
+        If the window touches a gap: the number would be too low by an unknown amount (promise 2).
     RegionError
-        If the area or the aspect is not positive.
+        If the area or the aspect is not positive, or the window lies beside the slide.
+    ScaleError
+        If nobody states the resolution.
     """
-    window = window_size(area_mm2, aspect=aspect, mpp=mpp)
-    figures = detections.labelled(MITOTIC_FIGURE.name)
-    figures = figures if threshold is None else figures.above(threshold)
-    points = figures.points_px0
-    on_slide = ((points >= 0) & (points < [slide_size.width, slide_size.height])).all(axis=1)
-    counted = points[on_slide & _inside(points, tissue, tumour)]
-    domain = _domain(tissue, tumour, mpp=mpp, slide_size=slide_size)
-    found = find_hot_spot(counted, window=window, slide_size=slide_size, tissue=domain)
-    _refuse_gaps(found.box_px0, gaps, mpp)
-    area = found.box_px0.area_mm2(mpp)
-    covered = area if domain is None else min(domain.area_in(found.box_px0), area)
-    fits = covered >= COVERED_MIN * window.area * mpp.pixel_area_mm2
+    searched = detections.searched
+    scale = mpp or searched.mpp
+    if scale is None:
+        raise ScaleError(
+            "no resolution is stated",
+            where=searched.origin or None,
+            mend="give it with --mpp, e.g. --mpp 0.25",
+        )
+    wanted = window_size(area_mm2, aspect=aspect, mpp=scale)
+    cut = searched.threshold if threshold is None else threshold
+    size = slide_size or searched.size
+    extent = size or _extent_of(detections, wanted)
+    where = _counted_region(regions, searched, extent)
+    domain = _domain(tissue, where, mpp=scale, slide_size=extent)
+
+    could_count, counts = _figures(detections, cut, verdicts)
+    points = detections.points_px0
+    on_slide = ((points >= 0) & (points < [extent.width, extent.height])).all(axis=1)
+    in_area = on_slide & _inside(points, tissue, where, verdicts)
+    counted = counts & in_area
+    inside = points[counted]
+    if window is None:
+        found = find_hot_spot(inside, window=wanted, slide_size=extent, tissue=domain)
+    else:
+        found = _in_window(inside, window, extent)
+    box = found.box_px0
+    unread = [gap for gap in (searched.gaps if gaps is None else gaps) if _counts_in(gap, where)]
+    _refuse_gaps(box, unread, where, scale, searched.origin)
+    area = box.area_mm2(scale)
+    covered = area if domain is None else min(domain.area_in(box), area)
+    fits = covered >= COVERED_MIN * wanted.area * scale.pixel_area_mm2
+    within = _domain_name(tissue, where)
     sentences = [
-        *_place_notes(covered, area, area_mm2, fits=fits, within=_domain_name(tissue, tumour)),
-        *_figure_notes(len(counted), len(points) - int(on_slide.sum())),
+        *_place_notes(covered, area, area_mm2, fits=fits, within=within),
+        *_search_notes(cut, size, detections),
+        *(_gap_notes(inside, found, unread, scale) if window is None else []),
+        *_figure_notes(len(inside), int((counts & ~on_slide).sum())),
     ]
     return MitoticCount(
         count=found.count,
-        box_px0=found.box_px0,
+        box_px0=box,
         area_mm2=area,
         requested_mm2=area_mm2,
         aspect=aspect,
         covered_mm2=covered,
         fits=fits,
-        figures=len(counted),
+        figures=len(inside),
         note=" ".join(sentences),
+        threshold=cut,
+        counted=counted,
+        eligible=could_count & in_area,
     )
 
 
+def true_figures(slide: SlideTruth) -> Detections:
+    """Return the true cells of a slide as detections that are counted without a threshold of scores.
+
+    Every cell scores 1; which of them are figures is left to their class.
+    """
+    cells = slide.cells
+    points = cells.points_px0
+    searched = Searched(mpp=slide.mpp, size=slide.size, threshold=0.0, origin=slide.name)
+    source = np.full(len(cells), "ground truth")
+    return Detections(points[:, 0], points[:, 1], np.ones(len(cells)), cells.label, source, searched)
+
+
+def _figures(
+    detections: Detections, threshold: float | None, verdicts: ArrayLike | None
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return of each detection whether it could count at some threshold, and whether it does at this one."""
+    names = np.unique(detections.label).tolist()
+    counts_as = {name: is_figure(name) or (threshold is not None and is_candidate(name)) for name in names}
+    could = np.array([counts_as[name] for name in detections.label.tolist()], dtype=np.bool_)
+    does = could if threshold is None else could & (detections.score > threshold)
+    if verdicts is None:
+        return could, does
+    said = np.asarray(verdicts)
+    return (said > 0) | ((said == 0) & could), (said > 0) | ((said == 0) & does)
+
+
+def _extent_of(detections: Detections, window: SizePx) -> SizePx:
+    """Return a size behind the last detection, and not below the window's."""
+    last = np.floor(detections.points_px0.max(axis=0, initial=0.0)) + 1
+    return SizePx(max(window.width, int(last[0])), max(window.height, int(last[1])))
+
+
+def _counted_region(regions: SlideRegions | None, searched: Searched, size: SizePx) -> Region | None:
+    drawn = None if regions is None else regions.counted_on(size)
+    part = None if searched.region is None else searched.region.within(size)
+    if drawn is None or part is None:
+        return part if drawn is None else drawn
+    return drawn.intersection(part)
+
+
 def _inside(
-    points: NDArray[np.float64], tissue: TissueMask | None, tumour: Region | None
+    points: Points, tissue: TissueMask | None, where: Region | None, verdicts: ArrayLike | None
 ) -> NDArray[np.bool_]:
     inside = np.ones(len(points), np.bool_)
     if tissue is not None:
         inside &= tissue.contains(points)
-    if tumour is not None:
-        inside &= tumour.contains(points)
+        for box in tissue.unread_px0:
+            inside |= _in_box(points, box)
+        if verdicts is not None:
+            inside |= np.asarray(verdicts) > 0
+    if where is not None:
+        inside &= where.contains(points)
     return inside
 
 
+def _in_box(points: Points, box: BoxPx0) -> NDArray[np.bool_]:
+    in_columns = (points[:, 0] >= box.x) & (points[:, 0] < box.right)
+    return np.asarray(in_columns & (points[:, 1] >= box.y) & (points[:, 1] < box.bottom))
+
+
+def _in_window(points: Points, window: BoxPx0, size: SizePx) -> HotSpot:
+    box = window.intersection(BoxPx0(0, 0, size.width, size.height))
+    if box is None:
+        raise RegionError(
+            f"the window at {window.x:.0f}, {window.y:.0f} px lies beside the slide",
+            mend="move it onto the slide",
+        )
+    return HotSpot(int(np.count_nonzero(_in_box(points, box))), box)
+
+
 def _domain(
-    tissue: TissueMask | None, tumour: Region | None, *, mpp: Mpp, slide_size: SizePx
+    tissue: TissueMask | None, where: Region | None, *, mpp: Mpp, slide_size: SizePx
 ) -> TissueMask | None:
-    if tumour is None:
+    if where is None:
         return tissue
-    return tumour.mask(mpp=mpp, slide_size=slide_size) if tissue is None else tumour.restrict(tissue)
+    return (
+        TissueMask.of_region(where, mpp=mpp, slide_size=slide_size)
+        if tissue is None
+        else tissue.within(where)
+    )
 
 
-def _domain_name(tissue: TissueMask | None, tumour: Region | None) -> str:
-    if tumour is None:
+def _domain_name(tissue: TissueMask | None, where: Region | None) -> str:
+    if where is None:
         return "tissue" if tissue is not None else "slide"
-    return tumour.name if tissue is None else f"{tumour.name} tissue"
+    return where.name if tissue is None else f"{where.name} tissue"
 
 
-def _refuse_gaps(box: BoxPx0, gaps: Sequence[BoxPx0], mpp: Mpp) -> None:
-    touched = [common for gap in gaps if (common := box.intersection(gap)) is not None]
+def _counts_in(box: BoxPx0, where: Region | None) -> bool:
+    """Return whether a figure in a box would count."""
+    if where is None:
+        return True
+    return bool(where.shape.intersection(shapely.box(box.x, box.y, box.right, box.bottom)).area > 0)
+
+
+def _refuse_gaps(box: BoxPx0, gaps: Sequence[BoxPx0], where: Region | None, mpp: Mpp, origin: str) -> None:
+    common = [part for gap in gaps if (part := box.intersection(gap)) is not None]
+    touched = [part for part in common if _counts_in(part, where)]
     if touched:
-        area = sum(common.area_mm2(mpp) for common in touched)
+        area = sum(part.area_mm2(mpp) for part in touched)
         raise IncompleteRunError(
             f"no count: {area:.3g} mm² of the hot spot could not be examined",
-            where=f"hot spot at {box.x:.0f}, {box.y:.0f} px",
+            where=f"{origin and f'{origin}: '}hot spot at {box.x:.0f}, {box.y:.0f} px",
             mend="repair or rescan the slide, or outline a part without gaps with --tumour",
         )
 
@@ -194,6 +336,47 @@ def _place_notes(covered: float, area: float, requested: float, *, fits: bool, w
         f"The window does not fit in the {within}: {covered:.3g} of {requested:.3g} mm² are {within}, so the "
         "number is not comparable with counts over the full area."
     ]
+
+
+def _search_notes(threshold: float | None, size: SizePx | None, detections: Detections) -> list[str]:
+    notes = []
+    if threshold is None:
+        left_out = sum(is_candidate(name) for name in detections.label.tolist())
+        besides = f" The {left_out} candidates are not." if left_out else ""
+        notes.append(f"No threshold is known: all that is called a mitotic figure is counted.{besides}")
+    if size is None:
+        notes.append("The size of the slide is not known: it is taken to end behind the last detection.")
+    return notes
+
+
+def _gap_notes(points: Points, found: HotSpot, gaps: Sequence[BoxPx0], mpp: Mpp) -> list[str]:
+    """Say that the true hot spot may lie in a gap, unless no window there can hold more figures."""
+    if not any(_may_exceed(gap, points, found, gaps, mpp) for gap in gaps):
+        return []
+    area = sum(gap.area_mm2(mpp) for gap in gaps)
+    return [
+        f"{area:.3g} mm² outside of the window could not be examined; the true hot spot may lie there, "
+        "so the count may be too low."
+    ]
+
+
+def _may_exceed(gap: BoxPx0, points: Points, found: HotSpot, gaps: Sequence[BoxPx0], mpp: Mpp) -> bool:
+    """Return whether a window that touches a gap may hold more figures, known and unread, than were found."""
+    box = found.box_px0
+    around = BoxPx0(
+        gap.x - box.width, gap.y - box.height, gap.width + 2 * box.width, gap.height + 2 * box.height
+    )
+    unread_mm2 = 0.0
+    for other in gaps:
+        part = other.intersection(around)
+        if part is not None:
+            held = BoxPx0(0, 0, min(part.width, box.width), min(part.height, box.height))
+            unread_mm2 += held.area_mm2(mpp)
+    unread = min(unread_mm2, box.area_mm2(mpp)) / (FIGURE_SIDE_UM * 1e-3) ** 2
+    near = points[_in_box(points, around)]
+    if unread > found.count or len(near) + unread <= found.count:
+        return unread > found.count
+    return most_in_window(near, width=box.width, height=box.height)[0] + unread > found.count
 
 
 def _figure_notes(figures: int, outside: int) -> list[str]:

@@ -2,6 +2,8 @@
 
 Coordinates are the centres of cells in level-0 pixels of the full slide, scores lie in [0, 1]. Numbers are
 written so that they read back as the same numbers. A row of `image` alone states that nothing was found.
+What lies below the threshold of its search is labelled *mitotic figure candidate*, so that who counts the
+class mitotic figure counts right; read back, it is a mitotic figure of its score below that threshold.
 """
 
 from __future__ import annotations
@@ -11,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mitoscope.detections import Detections
+from mitoscope.detections import NOT_STATED, Detections, Searched
 from mitoscope.exchange.csv_text import dump_rows, inert, shortest
 from mitoscope.exchange.names import match_stems
 from mitoscope.exchange.table import Row, Table, read_table
 from mitoscope.fsio import atomic_write
-from mitoscope.labels import DEFAULT_LABELS, MITOTIC_FIGURE, LabelSet
+from mitoscope.labels import CANDIDATE, FIELD_LABELS, IGNORED, MITOTIC_FIGURE, LabelMapping, is_candidate
 
 COLUMNS = ("x", "y", "score", "label")
 IMAGE_COLUMN = "image"
@@ -56,11 +58,17 @@ def _rows(detections: Detections) -> list[tuple[str, str, str, str]]:
     numbers = zip(*(column.tolist() for column in columns), strict=True)
     return [
         (shortest(x), shortest(y), shortest(score), inert(label))
-        for (x, y, score), label in zip(numbers, detections.label.tolist(), strict=True)
+        for (x, y, score), label in zip(numbers, detections.stated_label.tolist(), strict=True)
     ]
 
 
-def read(path: Path, *, source: str | None = None, labels: LabelSet = DEFAULT_LABELS) -> Detections:
+def read(
+    path: Path,
+    *,
+    source: str | None = None,
+    mapping: LabelMapping | None = None,
+    searched: Searched = NOT_STATED,
+) -> Detections:
     """Read the detections of one slide.
 
     Parameters
@@ -69,26 +77,38 @@ def read(path: Path, *, source: str | None = None, labels: LabelSet = DEFAULT_LA
         With columns x, y, score and, if wanted, label; without a label all are mitotic figures.
     source : str, optional
         Who said so; the file's name if not given.
-    labels : LabelSet
-        Gives labels their canonical names.
+    mapping : LabelMapping, optional
+        What class names stand for; without it, names that the field does not know stay as they are.
+    searched : Searched
+        What is known of the search.
 
     Raises
     ------
     FormatError
         If it cannot be read, with file and line.
+    UnknownLabelError
+        If a mapping is given and does not know a name.
     """
-    return of_table(
-        read_table(path, needed=_NUMBERS), source=path.name if source is None else source, labels=labels
-    )
+    table = read_table(path, needed=_NUMBERS)
+    name = path.name if source is None else source
+    return of_table(table, source=name, mapping=mapping, where=path, searched=searched)
 
 
-def of_table(table: Table, *, source: str, labels: LabelSet = DEFAULT_LABELS) -> Detections:
+def of_table(
+    table: Table,
+    *,
+    source: str,
+    where: Path | str,
+    mapping: LabelMapping | None = None,
+    searched: Searched = NOT_STATED,
+) -> Detections:
     """Return the detections of a table of one slide; see `read`."""
-    return _detections(table.rows, source=source, labels=labels)
+    class_of = _classes(table.rows, mapping, where)
+    return _detections(table.rows, source=source, class_of=class_of, searched=searched)
 
 
 def read_many(
-    path: Path, *, source: str | None = None, labels: LabelSet = DEFAULT_LABELS
+    path: Path, *, source: str | None = None, mapping: LabelMapping | None = None
 ) -> dict[str, Detections]:
     """Read the detections of many images.
 
@@ -102,17 +122,23 @@ def read_many(
     FormatError
         If it cannot be read, with file and line, or if two images have one stem.
     """
-    return by_image(read_table(path, needed=(IMAGE_COLUMN, *_NUMBERS)), path, source=source, labels=labels)
+    return by_image(read_table(path, needed=(IMAGE_COLUMN, *_NUMBERS)), path, source=source, mapping=mapping)
 
 
 def by_image(
-    table: Table, path: Path, *, source: str | None = None, labels: LabelSet = DEFAULT_LABELS
+    table: Table, path: Path, *, source: str | None = None, mapping: LabelMapping | None = None
 ) -> dict[str, Detections]:
     """Return the detections of each image of a table that was read from a file; see `read_many`."""
     groups = group_by_image(table, path)
     name = path.name if source is None else source
+    class_of = _classes(table.rows, mapping, path)
     return {
-        image: _detections([row for row in rows if not row.is_blank(_NUMBERS)], source=name, labels=labels)
+        image: _detections(
+            [row for row in rows if not row.is_blank(_NUMBERS)],
+            source=name,
+            class_of=class_of,
+            searched=NOT_STATED,
+        )
         for image, rows in groups.items()
     }
 
@@ -134,10 +160,31 @@ def group_by_image(table: Table, path: Path) -> dict[str, list[Row]]:
     return {stems[image]: rows for image, rows in groups.items()}
 
 
-def _detections(rows: list[Row], *, source: str, labels: LabelSet) -> Detections:
-    canonical = {name: labels.canonical(name) for name in {row.text("label") for row in rows}}
-    canonical[""] = MITOTIC_FIGURE.name
-    numbers = [(row.coordinate("x"), row.coordinate("y"), row.score()) for row in rows]
+def _classes(rows: list[Row], mapping: LabelMapping | None, where: Path | str) -> dict[str, str]:
+    """Return the class of each name that the rows have; rows without one are mitotic figures."""
+    counts: dict[str, int] = {}
+    for row in rows:
+        if not row.is_blank(_NUMBERS):
+            counts[row.text("label")] = counts.get(row.text("label"), 0) + 1
+    counts.pop("", None)
+    candidates = {name: CANDIDATE.name for name in counts if is_candidate(name)}
+    named = {name: count for name, count in counts.items() if name not in candidates}
+    if mapping is None:
+        known = {name: FIELD_LABELS.canonical(name) for name in named}
+    else:
+        known = mapping.map_names(named, where=where)
+    return {**known, **candidates, "": MITOTIC_FIGURE.name}
+
+
+def _detections(
+    rows: list[Row], *, source: str, class_of: Mapping[str, str], searched: Searched
+) -> Detections:
+    kept = [row for row in rows if class_of[row.text("label")] != IGNORED]
+    numbers = [
+        (row.coordinate("x"), row.coordinate("y"), row.score() if "score" in row.cells else 1.0)
+        for row in kept
+    ]
     x, y, score = np.array(numbers, dtype=np.float64).reshape(-1, 3).T
-    label = np.array([canonical[row.text("label")] for row in rows], dtype=np.str_)
-    return Detections(x, y, score, label, np.full(len(rows), source))
+    label = np.array([class_of[row.text("label")] for row in kept], dtype=np.str_)
+    found = Detections(x, y, score, label, np.full(len(kept), source), searched)
+    return found.with_candidates_as_figures()

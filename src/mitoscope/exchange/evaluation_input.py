@@ -6,9 +6,9 @@ from pathlib import Path
 
 from mitoscope.detections import Detections
 from mitoscope.exchange import truth_csv
-from mitoscope.exchange.format import Content, ReadOptions
+from mitoscope.exchange.format import ReadOptions
 from mitoscope.exchange.judged import read_detections, read_truth
-from mitoscope.exchange.predictions import read_predictions
+from mitoscope.exchange.predictions import is_result, is_table, read_results
 from mitoscope.exchange.truth_csv import Truth
 from mitoscope.geometry import Mpp
 
@@ -29,8 +29,8 @@ def read_any_predictions(path: Path, *, mpp: Mpp | None = None) -> dict[str, Det
     FormatError, ScaleError
         If it cannot be read.
     """
-    if is_table(path) or (path.is_dir() and any(path.glob("*.csv"))):
-        return read_predictions(path)
+    if is_result(path):
+        return {name: result.candidates for name, result in read_results(path, mpp=mpp).items()}
     return read_detections(path, options=ReadOptions(mpp=mpp))
 
 
@@ -51,8 +51,3 @@ def read_any_truth(path: Path, *, mpp: Mpp | None = None) -> dict[str, Truth]:
         If it cannot be read.
     """
     return truth_csv.read(path) if is_table(path) else read_truth(path, options=ReadOptions(mpp=mpp))
-
-
-def is_table(path: Path) -> bool:
-    """Whether it is a CSV with named columns; those of the challenges hold nothing but numbers."""
-    return path.suffix.lower() == ".csv" and (not path.is_file() or Content(path).numbers is None)

@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.count.region import Region
 from mitoscope.detections import Detections
 from mitoscope.errors import FormatError
-from mitoscope.exchange.geojson_geometry import centres, features, polygons
+from mitoscope.exchange.geojson_geometry import centres, features, shape_of
 from mitoscope.exchange.json_text import a_mapping, a_number, dump_json, read_json
 from mitoscope.fsio import atomic_write
 from mitoscope.geometry import BoxPx0, PointPx0
 from mitoscope.labels import DEFAULT_LABELS, MITOTIC_FIGURE, LabelSet
+from mitoscope.region import Outline, Region, SlideRegions, regions_of_outlines
 
 RADIUS_PX0 = 25.0
 """Radius of the circle around a detection: the boxes of CMC, CCMCT and MIDOG are 50 px wide."""
@@ -45,12 +45,12 @@ class Objects:
     ----------
     detections : Detections
         Centres of the detections, in the order of the file.
-    annotations : tuple of Region
+    annotations : tuple of Outline
         Outlines of the annotations; their name is that of their class, else their own.
     """
 
     detections: Detections
-    annotations: tuple[Region, ...]
+    annotations: tuple[Outline, ...]
 
 
 def write(
@@ -146,7 +146,7 @@ def _hot_spot_feature(box: BoxPx0, count: int | None, origin: PointPx0) -> dict[
 def _region_feature(region: Region, origin: PointPx0) -> dict[str, Any]:
     corner = np.array([origin.x, origin.y])
     rings = [
-        [[*(ring - corner).tolist(), (ring[0] - corner).tolist()] for ring in polygon.rings]
+        [[*(ring - corner).tolist(), (ring[0] - corner).tolist()] for ring in polygon]
         for polygon in region.polygons
     ]
     geometry: dict[str, Any] = {"type": "MultiPolygon", "coordinates": rings}
@@ -179,7 +179,7 @@ def read(path: Path, *, origin_px0: PointPx0 = _ORIGIN, labels: LabelSet = DEFAU
         If it is not GeoJSON, or has coordinates that are not numbers, with the place in the file.
     """
     rows: list[tuple[float, float, float, str]] = []
-    annotations: list[Region] = []
+    annotations: list[Outline] = []
     for feature, where in features(read_json(path), str(path)):
         geometry = feature.get("geometry")
         if geometry is None:
@@ -192,8 +192,8 @@ def read(path: Path, *, origin_px0: PointPx0 = _ORIGIN, labels: LabelSet = DEFAU
             label = labels.canonical(name) if name else MITOTIC_FIGURE.name
             rows += [(x, y, sure, label) for x, y in centres(geometry, f"{where}.geometry", origin_px0)]
         elif kind in ("Polygon", "MultiPolygon"):
-            outline = tuple(polygons(geometry, f"{where}.geometry", origin_px0))
-            annotations.append(Region(outline, name or str(properties.get("name") or "")))
+            shape = shape_of(geometry, f"{where}.geometry", origin_px0)
+            annotations.append(Outline(shape, name or str(properties.get("name") or "")))
         elif kind not in ("LineString", "MultiLineString"):
             raise FormatError(f"a geometry of unknown type {str(kind)[:40]!r}", where=f"{where}.geometry")
     x, y, score = np.array([row[:3] for row in rows], dtype=np.float64).reshape(-1, 3).T
@@ -202,29 +202,32 @@ def read(path: Path, *, origin_px0: PointPx0 = _ORIGIN, labels: LabelSet = DEFAU
     return Objects(detections, tuple(annotations))
 
 
-def read_tumour(path: Path, *, origin_px0: PointPx0 = _ORIGIN) -> Region:
-    """Read the outline of a tumour.
+def read_tumour(
+    path: Path, tumour_classes: Sequence[str] = (), *, origin_px0: PointPx0 = _ORIGIN
+) -> SlideRegions:
+    """Read the outlines of a tumour and of what is not to be counted.
 
-    Returns
-    -------
-    Region
-        All annotations whose class or name says tumour; where none does, all annotations except hot spots.
+    Parameters
+    ----------
+    path : Path
+        As for `read`.
+    tumour_classes : sequence of str
+        Classes that are tumour, whatever their names seem to say; see `regions_of_outlines`.
+    origin_px0 : PointPx0
+        As for `read`.
 
     Raises
     ------
     FormatError
         If the file cannot be read or holds no such outline.
+    RegionError
+        If the class of an outline says neither tumour nor exclusion.
     """
-    outlines = [
-        region
-        for region in read(path, origin_px0=origin_px0).annotations
-        if not region.name.casefold().startswith(HOT_SPOT.casefold())
-    ]
-    named = [region for region in outlines if "tumo" in region.name.casefold()]
-    parts = [polygon for region in named or outlines for polygon in region.polygons]
-    if not parts:
+    drawn = read(path, origin_px0=origin_px0).annotations
+    regions = regions_of_outlines(drawn, tumour_classes=tumour_classes, where=str(path))
+    if regions.tumour is None and regions.exclusion is None:
         raise FormatError("no outline", where=path, mend="draw the tumour as a polygon and export it again")
-    return Region(tuple(parts), "tumour")
+    return regions
 
 
 def _class_name(properties: dict[str, Any]) -> str:

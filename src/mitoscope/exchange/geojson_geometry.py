@@ -6,11 +6,13 @@ import math
 from typing import Any
 
 import numpy as np
+import shapely
+from shapely.geometry.base import BaseGeometry
 
-from mitoscope.count.region import Polygon
 from mitoscope.errors import FormatError, RegionError
 from mitoscope.exchange.json_text import a_list, a_mapping, a_number
 from mitoscope.geometry import PointPx0
+from mitoscope.region import outline
 
 
 def features(value: Any, where: str) -> list[tuple[dict[str, Any], str]]:
@@ -51,19 +53,28 @@ def centres(geometry: dict[str, Any], where: str, origin: PointPx0) -> list[tupl
         return [_position(one, where, origin) for one in a_list(geometry.get("coordinates"), where)]
     if kind not in ("Polygon", "MultiPolygon"):
         raise FormatError(f"a detection as {str(kind)[:40]!r}", where=where, mend="export it as a polygon")
-    outline = np.concatenate([polygon.exterior for polygon in polygons(geometry, where, origin)])
-    low, high = outline.min(axis=0).tolist(), outline.max(axis=0).tolist()
+    rings = [part[0] for part in _rings(geometry, where, origin)]
+    corners = np.concatenate([np.array(ring, dtype=np.float64).reshape(-1, 2) for ring in rings])
+    low, high = corners.min(axis=0).tolist(), corners.max(axis=0).tolist()
     return [((low[0] + high[0]) / 2, (low[1] + high[1]) / 2)]
 
 
-def polygons(geometry: dict[str, Any], where: str, origin: PointPx0) -> list[Polygon]:
-    """Return the polygons of a Polygon or MultiPolygon in level-0 pixels.
+def shape_of(geometry: dict[str, Any], where: str, origin: PointPx0) -> BaseGeometry:
+    """Return the shape of a Polygon or MultiPolygon in level-0 pixels.
 
     Raises
     ------
     FormatError
-        If a ring has fewer than 3 corners, or a coordinate is not a finite number.
+        If a ring has fewer than 3 corners or crosses itself, or a coordinate is not a finite number.
     """
+    try:
+        return shapely.union_all([outline(outer, holes) for outer, *holes in _rings(geometry, where, origin)])
+    except RegionError as error:
+        raise FormatError(error.what, where=where, mend=error.mend) from None
+
+
+def _rings(geometry: dict[str, Any], where: str, origin: PointPx0) -> list[list[list[tuple[float, float]]]]:
+    """Return the rings of each polygon, the exterior first."""
     coordinates = a_list(geometry.get("coordinates"), where)
     parts = coordinates if geometry["type"] == "MultiPolygon" else [coordinates]
     found = []
@@ -73,11 +84,7 @@ def polygons(geometry: dict[str, Any], where: str, origin: PointPx0) -> list[Pol
         ]
         if not rings:
             raise FormatError("a polygon without a ring", where=where)
-        try:
-            outer, *holes = (np.array(ring, dtype=np.float64).reshape(-1, 2) for ring in rings)
-            found.append(Polygon(outer, tuple(holes)))
-        except RegionError as error:
-            raise FormatError(error.what, where=where, mend=error.mend) from None
+        found.append(rings)
     if not found:
         raise FormatError("an outline without a polygon", where=where)
     return found

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from mitoscope.errors import ConfigError, FormatError
-from mitoscope.exchange.evaluation_input import is_table
 from mitoscope.exchange.format import ReadOptions
 from mitoscope.exchange.names import stem
+from mitoscope.exchange.predictions import is_table
 from mitoscope.exchange.registry import read_study
 from mitoscope.exchange.table import read_table
 from mitoscope.geometry import Mpp

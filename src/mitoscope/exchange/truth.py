@@ -9,10 +9,10 @@ from typing import Final
 
 from mitoscope.errors import FormatError, ScaleError
 from mitoscope.exchange import truth_csv
-from mitoscope.exchange.evaluation_input import is_table
 from mitoscope.exchange.format import ReadOptions
 from mitoscope.exchange.geojson_study import NOT_A_CELL
 from mitoscope.exchange.names import match_stems, stem
+from mitoscope.exchange.predictions import is_table
 from mitoscope.exchange.registry import read_study
 from mitoscope.geometry import Mpp
 from mitoscope.labels import LabelMapping

@@ -11,9 +11,10 @@ from typing import Literal
 import onnxruntime as ort
 
 from mitoscope.bundle import Bundle
-from mitoscope.detections import Detections
+from mitoscope.detections import Detections, Searched
 from mitoscope.geometry import BoxPx0
 from mitoscope.infer.config import DetectConfig, Stage
+from mitoscope.region import Region
 from mitoscope.slide import SlideInfo
 from mitoscope.tissue import TissueMask
 
@@ -73,7 +74,8 @@ class SlideRun:
     config : DetectConfig
         As it was asked for.
     detections : Detections
-        All candidates above the bundle's floor after suppression, with the scores of the stage, descending.
+        All candidates above the bundle's floor after suppression, with the scores of the stage, descending;
+        they carry what was searched.
     threshold : float
         A candidate above it counts as found.
     threshold_source : str
@@ -119,6 +121,20 @@ class SlideRun:
     notes: tuple[str, ...]
     ledger: Path
     stage: Stage = "proposals"
+
+    def __post_init__(self) -> None:
+        slide = self.slide
+        is_part = self.region_px0 != BoxPx0(0, 0, slide.size.width, slide.size.height)
+        searched = Searched(
+            mpp=slide.mpp,
+            size=slide.size,
+            threshold=self.threshold,
+            region=Region.of_box(self.region_px0) if is_part else None,
+            gaps=self.gaps,
+            calibrated=self.bundle.manifest.calibration is not None,
+            origin=slide.name,
+        )
+        object.__setattr__(self, "detections", self.detections.with_searched(searched))
 
     @property
     def figures(self) -> Detections:

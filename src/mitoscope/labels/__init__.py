@@ -6,6 +6,7 @@ from mitoscope.labels.field import (
     AMBIGUOUS,
     APOPTOTIC_CELL,
     ATYPICAL_FIGURE,
+    CANDIDATE,
     CLASS_SETS,
     DEFAULT_LABELS,
     FIELD_LABELS,
@@ -14,6 +15,7 @@ from mitoscope.labels.field import (
     MITOTIC_FIGURE,
     TUMOUR_CELL,
     class_set,
+    is_candidate,
     is_figure,
 )
 from mitoscope.labels.label import Label, LabelSet, name_key
@@ -23,6 +25,7 @@ __all__ = [
     "AMBIGUOUS",
     "APOPTOTIC_CELL",
     "ATYPICAL_FIGURE",
+    "CANDIDATE",
     "CLASS_SETS",
     "DEFAULT_LABELS",
     "FIELD_LABELS",
@@ -35,6 +38,7 @@ __all__ = [
     "LabelMapping",
     "LabelSet",
     "class_set",
+    "is_candidate",
     "is_figure",
     "name_key",
 ]

@@ -7,7 +7,7 @@ and SlideRunner), MITOS, AMIDA13, AMi-Br and AtNorM (atypical figures), BreCaHAD
 from __future__ import annotations
 
 from mitoscope.errors import ConfigError
-from mitoscope.labels.label import Label, LabelSet
+from mitoscope.labels.label import Label, LabelSet, name_key
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -101,6 +101,9 @@ APOPTOTIC_CELL = Label(
         """
     ),
 )
+CANDIDATE = Label("mitotic figure candidate", "#868e96")
+"""What a detector scored at or below its threshold: no class of cells, so that who counts the class mitotic
+figure in a file of results counts right. Readers of results take it for a mitotic figure of that score."""
 
 FIELD_LABELS = LabelSet(
     (MITOTIC_FIGURE, LOOK_ALIKE, ATYPICAL_FIGURE, AMBIGUOUS, GRANULOCYTE, TUMOUR_CELL, APOPTOTIC_CELL)
@@ -121,6 +124,11 @@ _COLOURS = ("#e8590c", "#1098ad", "#6741d9", "#c2255c", "#66a80f", "#495057")
 def is_figure(name: str) -> bool:
     """Return whether cells of a class count as mitotic figures: mitotic figures, also atypical ones."""
     return FIELD_LABELS.find(name) in (MITOTIC_FIGURE, ATYPICAL_FIGURE)
+
+
+def is_candidate(name: str) -> bool:
+    """Return whether detections of a class lie below the threshold of their detector."""
+    return name_key(name) == name_key(CANDIDATE.name)
 
 
 def class_set(text: str) -> LabelSet:

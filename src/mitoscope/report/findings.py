@@ -8,13 +8,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.count import TEN_HPF_MM2, Density, MitoticCount, Polygon, Region, density, mitotic_count
-from mitoscope.count.mitotic_count import FIELD_ASPECT
+from mitoscope.count import FIELD_ASPECT, TEN_HPF_MM2, Density, MitoticCount, density, mitotic_count
 from mitoscope.detections import Detections
 from mitoscope.errors import IncompleteRunError
-from mitoscope.geometry import Aspect, BoxPx0, SizePx
+from mitoscope.geometry import Aspect, BoxPx0
 from mitoscope.infer import SlideRun
-from mitoscope.labels import MITOTIC_FIGURE
+from mitoscope.region import SlideRegions
 from mitoscope.slide import SlideInfo
 
 
@@ -30,14 +29,14 @@ class Findings:
         The window with most figures, gaps or not. Its number is stated only through `count`.
     refusal : str
         Why there is no count; empty where there is one.
-    tumour : Region or None
-        Where figures were counted, if not on all tissue.
+    regions : SlideRegions or None
+        Tumour and exclusions, if figures were not counted on all tissue.
     """
 
     run: SlideRun
     hot_spot: MitoticCount
     refusal: str
-    tumour: Region | None
+    regions: SlideRegions | None
 
     @property
     def info(self) -> SlideInfo:
@@ -57,22 +56,22 @@ class Findings:
     @property
     def region(self) -> BoxPx0 | None:
         """The part that was searched, None where it is the whole slide."""
-        return self.run.region_px0 if is_part(self.run.region_px0, self.info.size) else None
+        return None if self.run.detections.searched.region is None else self.run.region_px0
 
     @cached_property
     def candidates(self) -> Detections:
         """All candidates above the detector's floor, by descending score: the rows of the CSV."""
         return self.run.detections.sort()
 
-    @cached_property
+    @property
     def counted(self) -> NDArray[np.bool_]:
         """Whether each candidate counts as a mitotic figure, shape (n,)."""
-        return np.asarray(self._eligible & (self.candidates.score > self.run.threshold))
+        return self.hot_spot.counted
 
     @cached_property
     def not_counted(self) -> NDArray[np.bool_]:
         """Whether each candidate would count, were the threshold lower, shape (n,)."""
-        return np.asarray(self._eligible & (self.candidates.score <= self.run.threshold))
+        return np.asarray(self.hot_spot.eligible & ~self.hot_spot.counted)
 
     @cached_property
     def in_window(self) -> NDArray[np.bool_]:
@@ -96,14 +95,6 @@ class Findings:
         return int(np.count_nonzero(self.counted & self.in_window))
 
     @cached_property
-    def _eligible(self) -> NDArray[np.bool_]:
-        points, size = self.candidates.points_px0, self.info.size
-        on_slide = ((points >= 0) & (points < [size.width, size.height])).all(axis=1)
-        eligible = on_slide & (self.candidates.label == MITOTIC_FIGURE.name)
-        eligible &= self.run.tissue.contains(points)
-        return np.asarray(eligible if self.tumour is None else eligible & self.tumour.contains(points))
-
-    @cached_property
     def density(self) -> Density:
         """Mitotic figures per mm² in a window like the hot spot, moved over the slide."""
         spot, mpp = self.hot_spot, self.info.mpp
@@ -121,7 +112,7 @@ def gather(
     *,
     area_mm2: float = TEN_HPF_MM2,
     aspect: Aspect = FIELD_ASPECT,
-    tumour: Region | None = None,
+    regions: SlideRegions | None = None,
 ) -> Findings:
     """Count the figures of a run and say which candidate is what.
 
@@ -131,8 +122,8 @@ def gather(
         What was found.
     area_mm2, aspect
         The window that is counted over.
-    tumour : Region, optional
-        Where figures are counted; by default the region that was searched.
+    regions : SlideRegions, optional
+        Tumour and exclusions; by default figures are counted wherever was searched.
 
     Raises
     ------
@@ -143,40 +134,18 @@ def gather(
     -----
     A count that touches a gap is refused, not raised: the other results stand (promise 2).
     """
-    within = tumour if tumour is not None else searched(run.region_px0, run.slide.size)
 
     def count(gaps: tuple[BoxPx0, ...]) -> MitoticCount:
         return mitotic_count(
-            run.detections,
-            mpp=run.slide.mpp,
-            slide_size=run.slide.size,
+            run.detections.sort(),
             area_mm2=area_mm2,
             aspect=aspect,
-            threshold=run.threshold,
             tissue=run.tissue,
-            tumour=within,
+            regions=regions,
             gaps=gaps,
         )
 
-    refusal = ""
     try:
-        count(run.gaps)
+        return Findings(run, count(run.gaps), "", regions)
     except IncompleteRunError as error:
-        refusal = error.what
-    return Findings(run, count(()), refusal, within)
-
-
-def is_part(region: BoxPx0, size: SizePx) -> bool:
-    """Say whether a region of interest is less than the whole slide."""
-    return (region.x, region.y, region.right, region.bottom) != (0, 0, size.width, size.height)
-
-
-def searched(region: BoxPx0, size: SizePx) -> Region | None:
-    """Return a region of interest as the place where figures are counted; None for the whole slide."""
-    return Region((box_polygon(region),), name="searched") if is_part(region, size) else None
-
-
-def box_polygon(box: BoxPx0) -> Polygon:
-    """Return a box as a polygon."""
-    corners = [(box.x, box.y), (box.right, box.y), (box.right, box.bottom), (box.x, box.bottom)]
-    return Polygon(np.array(corners))
+        return Findings(run, count(()), error.what, regions)

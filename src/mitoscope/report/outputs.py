@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
-from mitoscope.count import TEN_HPF_MM2, Region
-from mitoscope.count.mitotic_count import FIELD_ASPECT
-from mitoscope.errors import ConfigError, LedgerMismatchError, OutputError
-from mitoscope.exchange import detections_csv, geojson
-from mitoscope.fsio import atomic_write, make_directory
-from mitoscope.geometry import Aspect, PointPx0
+from mitoscope.count import FIELD_ASPECT, TEN_HPF_MM2
+from mitoscope.errors import ConfigError, LedgerMismatchError
+from mitoscope.exchange import geojson
+from mitoscope.exchange.result import MANIFEST, TABLE, write_bytes, write_result
+from mitoscope.fsio import make_directory
+from mitoscope.geometry import Aspect, BoxPx, BoxPx0, PointPx0
 from mitoscope.infer import SlideRun
+from mitoscope.region import Region, SlideRegions
 from mitoscope.report.compose import compose_page, draw_density
-from mitoscope.report.findings import Findings, box_polygon, gather
-from mitoscope.report.manifest import ORIGIN, describe_file, write_manifest
-from mitoscope.report.mask_file import encode_mask
+from mitoscope.report.findings import Findings, gather
 from mitoscope.report.page import render_page
 from mitoscope.slide import Slide, SlideInfo, open_slide
 
 SUFFIXES = {
-    "csv": ".csv",
-    "json": ".json",
+    "csv": TABLE,
+    "json": MANIFEST,
     "geojson": ".geojson",
     "png": ".density.png",
     "html": ".html",
 }
 """What the file of each format is called after the slide's stem."""
-TISSUE_SUFFIX = ".tissue.png"
-"""The tissue mask, always written: counting again needs it."""
 FORMATS = tuple(SUFFIXES)
 """What can be written; ``csv`` and ``json`` always are."""
+ORIGIN = PointPx0(0.0, 0.0)
+"""Corner of the full slide."""
+USE = "For research use only. Not for diagnostic use."
 
 
 def write_outputs(
@@ -41,7 +43,7 @@ def write_outputs(
     formats: Sequence[str] = FORMATS,
     area_mm2: float = TEN_HPF_MM2,
     aspect: Aspect = FIELD_ASPECT,
-    tumour: Region | None = None,
+    regions: SlideRegions | None = None,
     relative_to_bounds: bool = False,
     slide: Slide | None = None,
 ) -> list[Path]:
@@ -56,7 +58,7 @@ def write_outputs(
     formats : sequence of str
         Of `FORMATS`: ``csv`` (every candidate), ``json`` (manifest), ``geojson`` (QuPath), ``png`` (density
         map), ``html`` (report). The first two and the tissue mask are always written.
-    area_mm2, aspect, tumour
+    area_mm2, aspect, regions
         What the mitotic count is over; by default 2.37 mm², 4:3, on all tissue that was searched.
     relative_to_bounds : bool
         Count the coordinates of the GeoJSON from the corner of the vendor's bounds, as viewers do that show
@@ -84,25 +86,24 @@ def write_outputs(
         If a file cannot be written.
     """
     wanted = _wanted(formats)
-    findings = gather(run, area_mm2=area_mm2, aspect=aspect, tumour=tumour)
+    findings = gather(run, area_mm2=area_mm2, aspect=aspect, regions=regions)
     folder, stem = make_directory(Path(out_dir)), Path(run.slide.name).stem
-    paths = {name: folder / f"{stem}{SUFFIXES[name]}" for name in wanted}
     origin = _corner(run.slide) if relative_to_bounds else ORIGIN
     # Everything that can fail for the slide's sake comes before the first file is touched.
     pictures = _draw(findings, wanted, slide)
-    # A manifest never vouches for files that are not its own, not even if this is interrupted.
-    _remove(paths["json"])
-    detections_csv.write(paths["csv"], findings.candidates)
+    further: dict[str, Callable[[Path], None]] = {}
     if "geojson" in wanted:
-        _write_geojson(findings, paths["geojson"], tumour, origin)
+        further[SUFFIXES["geojson"]] = lambda path: _write_geojson(findings, path, origin)
     for name, content in pictures.items():
-        _write(paths[name], content)
-    mask = folder / f"{stem}{TISSUE_SUFFIX}"
-    _write(mask, encode_mask(run.tissue.mask))
-    others = [*(paths[name] for name in wanted if name != "json"), mask]
-    files = [describe_file(path) for path in others]
-    _write(paths["json"], write_manifest(findings, files, geojson_origin=origin))
-    return [*others, paths["json"]]
+        further[SUFFIXES[name]] = partial(write_bytes, content=content)
+    return write_result(
+        folder,
+        stem,
+        candidates=findings.candidates,
+        tissue=run.tissue.mask,
+        manifest=_manifest(findings, origin),
+        further=further,
+    )
 
 
 def render_report(findings: Findings, *, slide: Slide | None = None, density_png: bytes | None = None) -> str:
@@ -163,11 +164,11 @@ def _corner(info: SlideInfo) -> PointPx0:
     return ORIGIN if info.bounds is None else PointPx0(info.bounds.x, info.bounds.y)
 
 
-def _write_geojson(findings: Findings, path: Path, tumour: Region | None, origin: PointPx0) -> None:
-    regions = () if tumour is None else (tumour,)
+def _write_geojson(findings: Findings, path: Path, origin: PointPx0) -> None:
+    drawn = findings.regions or SlideRegions()
+    regions = [region for region in (drawn.tumour, drawn.exclusion) if region is not None]
     if findings.refusal:
-        box = findings.hot_spot.box_px0
-        regions = (*regions, Region((box_polygon(box),), name="Hot spot: the count is refused"))
+        regions.append(Region.of_box(findings.hot_spot.box_px0, "Hot spot: the count is refused"))
     geojson.write(
         path,
         findings.candidates,
@@ -200,15 +201,89 @@ def _check_same(run: SlideRun, slide: Slide) -> None:
         )
 
 
-def _remove(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"cannot be replaced ({error.strerror})", where=path, mend="choose another place with --out"
-        ) from None
+def _manifest(findings: Findings, geojson_origin: PointPx0) -> dict[str, object]:
+    """Return what the manifest says of a run; the same findings give the same, but for ``timings``."""
+    run = findings.run
+    return {
+        "use": USE,
+        "slide": _slide(findings),
+        "detector": _detector(findings),
+        "configuration": run.config.model_dump(mode="json"),
+        "threshold": {"value": run.threshold, "source": run.threshold_source},
+        "search": _search(findings),
+        "mitotic_count": _count(findings),
+        "notes": list(run.notes),
+        "versions": dict(sorted(run.versions.items())),
+        "geojson_origin_px0": [geojson_origin.x, geojson_origin.y],
+        "timings": asdict(run.timings),
+    }
 
 
-def _write(path: Path, content: bytes) -> None:
-    with atomic_write(path) as stream:
-        stream.write(content)
+def _slide(findings: Findings) -> dict[str, object]:
+    info = findings.info
+    return {
+        "name": info.name,
+        "fingerprint": info.fingerprint,
+        "size_px0": [info.size.width, info.size.height],
+        "mpp": [info.mpp.x, info.mpp.y],
+        "mpp_source": info.mpp_source,
+        "objective_power": info.objective_power,
+        "bounds_px0": None if info.bounds is None else _values(info.bounds),
+        "vendor": info.vendor,
+        "reader": info.reader,
+        "reader_reason": info.reader_reason,
+    }
+
+
+def _detector(findings: Findings) -> dict[str, object]:
+    manifest = findings.run.bundle.manifest
+    return {
+        "name": manifest.name,
+        "version": manifest.version,
+        "fingerprint": findings.run.bundle.fingerprint,
+        "architecture": manifest.architecture,
+        "licence": manifest.licence,
+        "mpp": manifest.mpp,
+        "score_floor": manifest.score_floor,
+        "verifier": None if manifest.verifier is None else manifest.verifier.model_dump(mode="json"),
+        "calibration": None if manifest.calibration is None else manifest.calibration.model_dump(mode="json"),
+        "training": [{"name": source.name, "licence": source.licence} for source in manifest.training],
+    }
+
+
+def _search(findings: Findings) -> dict[str, object]:
+    run = findings.run
+    return {
+        "status": run.status,
+        "stage": run.stage,
+        "region_px0": _values(run.region_px0),
+        "tissue_mm2": run.tissue_mm2,
+        "tissue_px0_per_pixel": list(run.tissue.px0_per_pixel),
+        "tissue_unread_px0": [_values(box) for box in run.tissue.unread_px0],
+        "gaps_px0": [_values(gap) for gap in run.gaps],
+        "gap_mm2": run.gap_mm2,
+        "candidates": len(findings.candidates),
+        "mitotic_figures": findings.n_figures,
+    }
+
+
+def _count(findings: Findings) -> dict[str, object]:
+    spot = findings.hot_spot
+    stated = None if findings.refusal else spot.per_mm2
+    return {
+        "count": findings.count,
+        "refused": findings.refusal or None,
+        "hot_spot_px0": None if findings.window is None else _values(findings.window),
+        "area_mm2": spot.area_mm2,
+        "requested_mm2": spot.requested_mm2,
+        "aspect": [spot.aspect.width, spot.aspect.height],
+        "covered_mm2": spot.covered_mm2,
+        "fits": spot.fits,
+        "per_mm2": stated,
+        "note": spot.note or None,
+    }
+
+
+def _values(box: BoxPx0 | BoxPx) -> list[float]:
+    """Return x, y, width and height."""
+    return [box.x, box.y, box.width, box.height]

@@ -6,10 +6,11 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mitoscope.errors import TruthError
 from mitoscope.store.agreed import Policy, agreed
-from mitoscope.store.area import tumour_area_mm2
 from mitoscope.store.dump import read_slides
 from mitoscope.store.encoding import vertices_from, well_formed
+from mitoscope.store.ground_truth import regions_of
 from mitoscope.store.kinds import RegionKind
 from mitoscope.store.records import Rater, Region, Round, SlideRecord
 from mitoscope.store.vocabulary import read_labels, read_raters, read_rounds
@@ -27,7 +28,8 @@ class SlideRow:
     slide : SlideRecord
         The slide.
     area_mm2 : float or None
-        Tumour area; None where no tumour region is drawn or the resolution is not known.
+        Tumour area without exclusions; None where no tumour region is drawn, one crosses itself, or the
+        resolution is not known.
     cells : int
         Live cells.
     agreed : mapping
@@ -205,9 +207,18 @@ def _area(connection: sqlite3.Connection, slide_id: int, slide: SlideRecord) -> 
         "SELECT kind, name, vertices_px0 FROM region WHERE slide_id = ?", (slide_id,)
     ).fetchall()
     regions = [Region(0, vertices_from(blob), RegionKind(kind), name) for kind, name, blob in rows]
-    if slide.mpp is None or not any(one.kind is RegionKind.TUMOUR for one in regions):
+    return tumour_area_mm2(regions, slide)
+
+
+def tumour_area_mm2(regions: list[Region], slide: SlideRecord) -> float | None:
+    """Return the area of the tumour regions of a slide without its exclusions, as far as it is known."""
+    if slide.mpp is None:
         return None
-    return tumour_area_mm2(regions, slide.mpp, size=slide.size)
+    try:
+        tumour = regions_of(regions, slide).tumour
+    except TruthError:
+        return None
+    return None if tumour is None else tumour.area_mm2(slide.mpp)
 
 
 def _rater_rows(connection: sqlite3.Connection) -> tuple[RaterRow, ...]:

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from mitoscope.errors import ConflictError, NotFoundError
 from mitoscope.geometry import Mpp, SizePx
-from mitoscope.store.area import tumour_area_mm2
+from mitoscope.region import outline
 from mitoscope.store.encoding import vertices_blob, vertices_from, well_formed
 from mitoscope.store.kinds import RegionKind
-from mitoscope.store.records import Region
+from mitoscope.store.overview import tumour_area_mm2
+from mitoscope.store.records import Region, SlideRecord
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,9 +43,9 @@ class DrawnRegion:
     vertices_px0: NDArray[np.float64]
     seen: int = 0
 
-    def area_mm2(self, mpp: Mpp, size: SizePx | None = None) -> float:
-        """Return its own area."""
-        return tumour_area_mm2([Region(0, self.vertices_px0)], mpp, size=size)
+    def area_mm2(self, mpp: Mpp, size: SizePx | None = None) -> float | None:
+        """Return its own area on the slide; None where it crosses itself."""
+        return tumour_area_mm2([Region(0, self.vertices_px0)], SlideRecord("", size, mpp))
 
 
 _REGION_SQL = """
@@ -99,14 +100,24 @@ def slide_of_region(connection: sqlite3.Connection, region_id: int) -> int:
     return int(row[0])
 
 
-def net_area_mm2(regions: list[DrawnRegion], mpp: Mpp, size: SizePx | None) -> float:
-    """Return the area of the tumour regions of one slide without its exclusions."""
+def net_area_mm2(regions: list[DrawnRegion], mpp: Mpp, size: SizePx | None) -> float | None:
+    """Return the area of the tumour regions of one slide without its exclusions.
+
+    None where there is no tumour region, or one crosses itself.
+    """
     records = [Region(0, one.vertices_px0, one.kind, one.name) for one in regions]
-    return tumour_area_mm2(records, mpp, size=size)
+    return tumour_area_mm2(records, SlideRecord("", size, mpp))
 
 
 def draw_region(connection: sqlite3.Connection, region: DrawnRegion, rater_id: int) -> DrawnRegion:
-    """Add a region and return it with its id."""
+    """Add a region and return it with its id.
+
+    Raises
+    ------
+    RegionError
+        If it has no area or crosses itself.
+    """
+    outline(region.vertices_px0)
     (id_,) = connection.execute(
         "SELECT max(ifnull((SELECT max(id) FROM region), 0), "
         "ifnull((SELECT max(region_id) FROM region_event), 0)) + 1"
@@ -127,7 +138,10 @@ def edit_region(
         If it has changed since it was seen.
     StoreError
         If it is not there.
+    RegionError
+        If it has no area or crosses itself.
     """
+    outline(region.vertices_px0)
     _check_seen(connection, region.id, expected)
     connection.execute(
         "UPDATE region SET kind = ?, name = ?, vertices_px0 = ? WHERE id = ?",

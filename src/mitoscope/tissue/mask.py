@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -10,7 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from mitoscope.errors import RegionError
 from mitoscope.geometry import BoxPx0, Mpp, SizePx
+from mitoscope.region import Region
 from mitoscope.tissue.colour import StainDensity
+
+REGION_MPP = 8.0
+"""µm per pixel of the mask that stands in for a region where no tissue mask is given."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +71,18 @@ class TissueMask:
             )
         mask.flags.writeable = False
         object.__setattr__(self, "mask", mask)
+
+    @classmethod
+    def of_region(cls, region: Region, *, mpp: Mpp, slide_size: SizePx) -> TissueMask:
+        """Return a region as a mask of about 8 µm per pixel: all of it counts as tissue."""
+        scale = max(1.0, REGION_MPP / mpp.x), max(1.0, REGION_MPP / mpp.y)
+        shape = int(np.ceil(slide_size.height / scale[1])), int(np.ceil(slide_size.width / scale[0]))
+        return cls(region.raster(scale, shape), scale, mpp, slide_size)
+
+    def within(self, region: Region) -> TissueMask:
+        """Return the tissue inside of a region; a mask pixel belongs to it if its centre does."""
+        shape = self.mask.shape[0], self.mask.shape[1]
+        return replace(self, mask=self.mask & region.raster(self.px0_per_pixel, shape), stain=None)
 
     @cached_property
     def area_mm2(self) -> float:

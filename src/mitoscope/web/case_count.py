@@ -11,9 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.count import TEN_HPF_MM2
+from mitoscope.count import FIELD_ASPECT, TEN_HPF_MM2
 from mitoscope.count.hot_spot import find_hot_spot, window_size
-from mitoscope.count.mitotic_count import FIELD_ASPECT
 from mitoscope.geometry import Aspect, BoxPx0, SizePx
 from mitoscope.slide import SlideInfo
 from mitoscope.store.cells_seen import SeenCells

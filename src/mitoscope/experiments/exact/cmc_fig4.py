@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.count import FIELD_ASPECT, TEN_HPF_MM2, Polygon, find_hot_spot, window_size
-from mitoscope.count import Region as CountRegion
-from mitoscope.count.mitotic_count import COVERED_MIN
+from mitoscope.count import COVERED_MIN, FIELD_ASPECT, TEN_HPF_MM2, mitotic_count, window_size
+from mitoscope.detections import Detections, Searched
 from mitoscope.exchange.names import stem
 from mitoscope.exchange.outcome import outcome
 from mitoscope.experiments.chart import CountMaps, Ring, SlideMap
@@ -31,8 +30,8 @@ from mitoscope.experiments.experiment import Result, Workplace
 from mitoscope.experiments.table import Column, Entry, Row, Table
 from mitoscope.geometry import Mpp, SizePx
 from mitoscope.labels import MITOTIC_FIGURE
-from mitoscope.store import Region, RegionKind, Study
-from mitoscope.store.area import tumour_area_mm2
+from mitoscope.store import RegionKind, Study
+from mitoscope.store.ground_truth import regions_of
 from mitoscope.tissue import TissueMask
 
 ELSTON_ELLIS: Final = (10, 20)
@@ -64,23 +63,31 @@ def _count(files: tuple[Path, ...]) -> Result:
 def _case(study: Study, place: int) -> dict[str, Any]:
     """Return all that table and figure show of a case; lengths in mm."""
     mpp, size = Mpp(WSI_MPP, WSI_MPP), extent(study, place)
-    tumour = Tumour(tuple(one for one in study.regions if one.slide == place), mpp, size)
+    drawn = [region for region in study.regions if region.slide == place]
+    regions = regions_of(drawn, replace(study.slides[place], size=size))
     figures = _figures(study, place)
-    inside = figures[tumour.contains(figures) & (figures >= 0).all(axis=1)]
-    inside = inside[(inside < (size.width, size.height)).all(axis=1)]
-    window, mask = window_size(TEN_HPF_MM2, aspect=FIELD_ASPECT, mpp=mpp), tumour.mask()
-    hot_spot = find_hot_spot(inside, window=window, slide_size=size, tissue=mask)
-    box = hot_spot.box_px0
+    found = Detections.of(figures, np.ones(len(figures)), searched=Searched(mpp, size, threshold=0.0))
+    # Without an outline nothing lies in the tumour.
+    verdicts = np.full(len(figures), 0 if regions.tumour is not None else -1)
+    counted = mitotic_count(found, regions=regions, verdicts=verdicts)
+    inside, box = figures[counted.counted], counted.box_px0
+    mask = None
+    if regions.tumour is not None:
+        mask = TissueMask.of_region(regions.tumour, mpp=mpp, slide_size=size)
+    window = window_size(TEN_HPF_MM2, aspect=FIELD_ASPECT, mpp=mpp)
     positions = [] if mask is None else counts_in_tumour(inside, mask, window=window).tolist()
+    rings = {
+        kind: [_mm(region.vertices_px0) for region in drawn if region.kind is kind] for kind in RegionKind
+    }
     return {
         "slide": stem(study.slides[place].name),
-        "area_mm2": tumour.area_mm2,
+        "area_mm2": 0.0 if regions.tumour is None else regions.tumour.area_mm2(mpp),
         "figures": len(figures),
         "positions": positions,
-        "mitotic_count": hot_spot.count,
+        "mitotic_count": counted.count,
         "hot_spot": _mm([[box.x, box.y], [box.width, box.height]]),
-        "tumour": [_mm(ring) for ring in tumour.rings(RegionKind.TUMOUR)],
-        "excluded": [_mm(ring) for ring in tumour.rings(RegionKind.EXCLUSION)],
+        "tumour": rings[RegionKind.TUMOUR],
+        "excluded": rings[RegionKind.EXCLUSION],
         "figures_in_tumour": _mm(inside),
     }
 
@@ -254,53 +261,3 @@ def _counts(
     ):
         np.add.at(edges, (rows, columns), sign)
     return edges.cumsum(axis=0).cumsum(axis=1)[:-1, :-1]
-
-
-@dataclass(frozen=True, eq=False)
-class Tumour:
-    """Inside of any tumour outline and outside of every exclusion.
-
-    Parameters
-    ----------
-    regions : tuple of Region
-        Of one slide.
-    mpp : Mpp
-    size : SizePx
-        Of the slide.
-    """
-
-    regions: tuple[Region, ...]
-    mpp: Mpp
-    size: SizePx
-
-    def rings(self, kind: RegionKind) -> list[NDArray[np.float64]]:
-        """Return the outlines of a kind, in level-0 px."""
-        return [one.vertices_px0 for one in self.regions if one.kind is kind]
-
-    @property
-    def area_mm2(self) -> float:
-        """Its area in mm²."""
-        return tumour_area_mm2(self.regions, self.mpp, size=self.size)
-
-    def contains(self, points_px0: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Say of each point, shape (n, 2), whether it lies in the tumour."""
-        inside = np.zeros(len(points_px0), np.bool_)
-        for kind, value in ((RegionKind.TUMOUR, True), (RegionKind.EXCLUSION, False)):
-            if outlines := _union(self.rings(kind)):
-                inside[outlines.contains(points_px0)] = value
-        return inside
-
-    def mask(self) -> TissueMask | None:
-        """Return it as a mask of about 8 µm per pixel; None where there is no outline."""
-        tumour, excluded = (_union(self.rings(kind)) for kind in (RegionKind.TUMOUR, RegionKind.EXCLUSION))
-        if tumour is None:
-            return None
-        mask = tumour.mask(mpp=self.mpp, slide_size=self.size)
-        if excluded is None:
-            return mask
-        out = excluded.mask(mpp=self.mpp, slide_size=self.size)
-        return TissueMask(mask.mask & ~out.mask, mask.px0_per_pixel, mask.mpp, mask.slide_size)
-
-
-def _union(rings: Sequence[NDArray[np.float64]]) -> CountRegion | None:
-    return CountRegion(tuple(Polygon(ring) for ring in rings)) if rings else None

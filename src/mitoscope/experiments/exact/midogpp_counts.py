@@ -9,25 +9,26 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.count import FIELD_ASPECT, TEN_HPF_MM2, find_hot_spot, window_size
+from mitoscope.count import TEN_HPF_MM2, mitotic_count
 from mitoscope.curation.midog_tables import TABLE_2, row_of
+from mitoscope.detections import Detections, Searched
 from mitoscope.exchange.outcome import outcome
 from mitoscope.experiments.chart import Boxes
 from mitoscope.experiments.exact.counted import QUARTILES, Counted, share_from, spread
 from mitoscope.experiments.exact.midogpp_tables import DOMAIN_NAMES, NEEDS, midogpp_files, read_midogpp
 from mitoscope.experiments.experiment import Result
 from mitoscope.experiments.table import Column, Entry, Row, Table
-from mitoscope.geometry import Mpp, SizePx
+from mitoscope.geometry import Mpp
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
-from mitoscope.store import Study
+from mitoscope.store import SlideRecord, Study
 
 MPP: Final = 0.25
-"""At which the areas are taken: the file states no resolution (0.23 to 0.25 by scanner)."""
+"""At which areas are taken where neither the file nor its scanner states one."""
 CUT_OFFS: Final = {"4": (7.0,), "6a": (10.0, 20.0), "6b": (10.0, 20.0)}
 """Least counts of the higher grades: mast cell tumour (Kiupel et al. 2011), soft-tissue sarcoma scores."""
 _MEDIANS: Final = {"mitotic figure": 2, "look-alike": 4}
 
-OfSlide = Callable[[NDArray[np.float64], SizePx], int]
+OfSlide = Callable[[NDArray[np.float64], SlideRecord], int]
 
 
 def _by_domain(study: Study, label: str, count: OfSlide) -> dict[str, list[int]]:
@@ -38,19 +39,18 @@ def _by_domain(study: Study, label: str, count: OfSlide) -> dict[str, list[int]]
         row = row_of(slide.domain)
         if row and slide.size is not None:
             points = study.cells.centres_px0[own & (study.cells.slide == place)]
-            values[row].append(count(points, slide.size))
+            values[row].append(count(points, slide))
     return values
 
 
-def _cells_of(points: NDArray[np.float64], size: SizePx) -> int:
-    del size
+def _cells_of(points: NDArray[np.float64], slide: SlideRecord) -> int:
+    del slide
     return len(points)
 
 
-def _hot_spot(points: NDArray[np.float64], size: SizePx) -> int:
-    window = window_size(TEN_HPF_MM2, aspect=FIELD_ASPECT, mpp=Mpp(MPP, MPP))
-    inside = ((points >= 0) & (points < (size.width, size.height))).all(axis=1)
-    return find_hot_spot(points[inside], window=window, slide_size=size).count
+def _hot_spot(points: NDArray[np.float64], slide: SlideRecord) -> int:
+    searched = Searched(slide.mpp or Mpp.square(MPP), slide.size, threshold=0.0)
+    return mitotic_count(Detections.of(points, np.ones(len(points)), searched=searched)).count
 
 
 def _count_figure(files: tuple[Path, ...]) -> Result:
@@ -97,8 +97,8 @@ def _count_table(result: Result) -> Table:
     columns = [Column("cases", 0), *(Column(name, 1) for name in QUARTILES)]
     columns += [Column("share at or above the first cut-off"), Column("share at or above the second")]
     notes = (
-        f"The most figures in a window of {TEN_HPF_MM2:g} mm², 4:3, at {MPP:g} µm/px; where the image is "
-        "smaller, over the image.",
+        f"The most figures in a window of {TEN_HPF_MM2:g} mm², 4:3, at the resolution of the scanner; "
+        "where the image is smaller, over the image.",
         "Cut-offs: 7 for canine mast cell tumours, 10 and 20 for canine soft tissue sarcomas.",
     )
     title = "Mitotic count of a case by domain of MIDOG++, after CMC Figure 4"

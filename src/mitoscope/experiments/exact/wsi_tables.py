@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -34,7 +35,7 @@ from mitoscope.experiments.table import Column, Entry, Row, Table
 from mitoscope.geometry import Mpp
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
 from mitoscope.store import Study
-from mitoscope.store.area import tumour_area_mm2
+from mitoscope.store.ground_truth import regions_of
 
 AREA: Final = "tumour, mm²"
 TEST: Final = "test slides"
@@ -91,12 +92,12 @@ def _count(of: WsiSet, files: tuple[Path, ...]) -> Result:
 def _areas(study: Study) -> dict[str, float]:
     """Return the area of the tumour of each slide in mm²."""
     mpp = Mpp(WSI_MPP, WSI_MPP)
-    return {
-        stem(slide.name): tumour_area_mm2(
-            [one for one in study.regions if one.slide == place], mpp, size=extent(study, place)
-        )
-        for place, slide in enumerate(study.slides)
-    }
+    areas = {}
+    for place, slide in enumerate(study.slides):
+        drawn = [region for region in study.regions if region.slide == place]
+        tumour = regions_of(drawn, replace(slide, size=extent(study, place))).tumour
+        areas[stem(slide.name)] = 0.0 if tumour is None else tumour.area_mm2(mpp)
+    return areas
 
 
 def _cells(study: Study) -> dict[str, dict[str, int]]:

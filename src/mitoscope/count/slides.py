@@ -1,0 +1,139 @@
+"""The mitotic count of every slide that a result, a table, a file of annotations or a study states."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from mitoscope.count.hot_spot import FIELD_ASPECT, TEN_HPF_MM2
+from mitoscope.count.mitotic_count import MitoticCount, mitotic_count, true_figures
+from mitoscope.errors import ConfigError, FormatError
+from mitoscope.exchange.predictions import is_result, is_table, read_results
+from mitoscope.exchange.result import Result
+from mitoscope.exchange.table import read_table
+from mitoscope.exchange.truth import is_store, parse_reference, read_ground_truth
+from mitoscope.geometry import Aspect, Mpp
+from mitoscope.labels import LabelMapping
+from mitoscope.region import SlideRegions
+from mitoscope.truth import Policy
+
+
+def count_slides(
+    reference: str | Path,
+    *,
+    area_mm2: float = TEN_HPF_MM2,
+    aspect: Aspect = FIELD_ASPECT,
+    regions: SlideRegions | None = None,
+    threshold: float | None = None,
+    policy: Policy | None = None,
+    mapping: LabelMapping | None = None,
+    mpp: Mpp | None = None,
+    mpp_override: bool = False,
+) -> Iterator[tuple[str, MitoticCount]]:
+    """Count the mitotic figures of each slide.
+
+    Parameters
+    ----------
+    reference : str or Path
+        A folder of results, a manifest, a CSV ``x,y`` or ``image,x,y`` with or without score and label, a
+        file of any format of annotations, a study (``study.mito``) or a version of it (``study.mito@MEL@2``).
+    area_mm2, aspect
+        As for `mitotic_count`.
+    regions : SlideRegions, optional
+        Tumour and exclusions of the one slide that is counted, in place of those that the input states.
+    threshold : float, optional
+        By default that which each result states.
+    policy : Policy, optional
+        How the labels of several raters become one.
+    mapping : LabelMapping, optional
+        What class names stand for.
+    mpp : Mpp, optional
+        Resolution of slides that state none.
+    mpp_override : bool
+        Let it replace also what is stated.
+
+    Yields
+    ------
+    tuple of str and MitoticCount
+        The slide's name and its count.
+
+    Raises
+    ------
+    FormatError, StoreError, TruthError
+        If the input cannot be read or has changed.
+    UnknownLabelError
+        If a class name is not known.
+    ConfigError
+        If regions are given and there are several slides.
+    ScaleError
+        If a slide comes without a resolution.
+    IncompleteRunError
+        If a hot spot touches a gap.
+    """
+    found = read_countable(
+        reference, policy=policy, mapping=mapping or LabelMapping(), mpp=mpp, mpp_override=mpp_override
+    )
+    if regions is not None and len(found) > 1:
+        what = f"one outline for {len(found)} slides"
+        raise ConfigError(
+            what, where="--tumour", mend="count one slide at a time, or a study with its regions"
+        )
+    for result in found:
+        yield result.name, _count(result, regions, area_mm2, aspect, threshold)
+
+
+def _count(
+    result: Result,
+    regions: SlideRegions | None,
+    area_mm2: float,
+    aspect: Aspect,
+    threshold: float | None,
+) -> MitoticCount:
+    found = result.candidates
+    if not found.searched.origin:
+        found = found.with_searched(replace(found.searched, origin=result.name))
+    counted = mitotic_count(
+        found,
+        area_mm2=area_mm2,
+        aspect=aspect,
+        threshold=threshold,
+        tissue=result.tissue,
+        regions=result.regions if regions is None else regions,
+    )
+    return replace(counted, note=" ".join(filter(None, (*result.notes, counted.note))))
+
+
+def read_countable(
+    reference: str | Path,
+    *,
+    policy: Policy | None = None,
+    mapping: LabelMapping,
+    mpp: Mpp | None = None,
+    mpp_override: bool = False,
+) -> list[Result]:
+    """Return what is to be counted on each slide: findings, or the true figures.
+
+    Raises
+    ------
+    FormatError, StoreError, TruthError, UnknownLabelError
+        As for `count_slides`.
+    """
+    path, version = parse_reference(reference)
+    is_file_of_results = version is None and not is_store(path) and is_result(path)
+    if is_file_of_results and not _states_truth(path):
+        read = read_results(path, mapping=mapping, needed=("x", "y"), mpp=mpp, mpp_override=mpp_override)
+        if policy is not None:
+            raise FormatError("results have no raters", where=path, mend="leave --policy out")
+        return list(read.values())
+    truth = read_ground_truth(reference, policy=policy, mapping=mapping, mpp=mpp, mpp_override=mpp_override)
+    notes = truth.notes
+    return [Result(slide.name, true_figures(slide), regions=slide.regions, notes=notes) for slide in truth]
+
+
+def _states_truth(path: Path) -> bool:
+    """Return whether a table holds labelled cells of images, without scores."""
+    if path.is_dir() or not is_table(path):
+        return False
+    columns = set(read_table(path, needed=()).columns)
+    return {"image", "label"} <= columns and "score" not in columns

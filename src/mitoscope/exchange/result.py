@@ -1,0 +1,222 @@
+"""A result: table, tissue mask and manifest of what was found on one slide, written and read.
+
+``<stem>.csv`` holds every candidate, ``<stem>.tissue.png`` where there is tissue, and ``<stem>.json``, the
+manifest, everything that led to the findings and the hash of every other file. The manifest is written last
+and vouches for the files beside it; on reading, nothing else is believed.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from mitoscope.detections import Detections, Searched
+from mitoscope.errors import FormatError, OutputError
+from mitoscope.exchange import detections_csv
+from mitoscope.fsio import atomic_write, sha256_file
+from mitoscope.geometry import BoxPx0, Mpp, SizePx
+from mitoscope.region import Region, SlideRegions
+from mitoscope.tissue import TissueMask
+
+FORMAT: Final = "mitoscope-result/1"
+"""Name and version of the format."""
+TABLE, MANIFEST, TISSUE = ".csv", ".json", ".tissue.png"
+"""What the files that every result has are called after the slide's stem."""
+_MEND = "repeat the detection"
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What was found on one slide, and what is known of the search.
+
+    Parameters
+    ----------
+    name : str
+        The slide's file name, or the name of the image in a table.
+    candidates : Detections
+        With scale, size, threshold, region and gaps as far as they are known.
+    tissue : TissueMask or None
+        Of the whole slide; None where only a table is there.
+    regions : SlideRegions
+        Outlines that came with the findings.
+    notes : tuple of str
+        What must be said beside a number that rests on it.
+    """
+
+    name: str
+    candidates: Detections
+    tissue: TissueMask | None = None
+    regions: SlideRegions = field(default_factory=SlideRegions)
+    notes: tuple[str, ...] = ()
+
+
+def write_result(
+    folder: Path,
+    stem: str,
+    *,
+    candidates: Detections,
+    tissue: NDArray[np.bool_],
+    manifest: Mapping[str, Any],
+    further: Mapping[str, Callable[[Path], None]],
+) -> list[Path]:
+    """Write a result.
+
+    Parameters
+    ----------
+    folder : Path
+        Is there.
+    stem : str
+        Of the slide's name.
+    candidates : Detections
+        Rows of the table, in their order.
+    tissue : ndarray of bool, shape (h, w)
+        The mask.
+    manifest : mapping
+        What the manifest says, JSON values; see `read_result` for what has to be among them.
+    further : mapping of str to callable
+        Suffix → what writes a further file, such as a report.
+
+    Returns
+    -------
+    list of Path
+        What was written, the manifest last.
+
+    Raises
+    ------
+    OutputError
+        If a file cannot be written; there is then no manifest.
+    """
+    target = folder / f"{stem}{MANIFEST}"
+    # A manifest never vouches for files that are not its own, not even if this is interrupted.
+    try:
+        target.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"cannot be replaced ({error.strerror})", where=target, mend="choose another place with --out"
+        ) from None
+    writers: dict[str, Callable[[Path], None]] = {
+        TABLE: lambda path: detections_csv.write(path, candidates),
+        **further,
+        TISSUE: lambda path: write_bytes(path, _encode_mask(tissue)),
+    }
+    written = []
+    for suffix, write in writers.items():
+        written.append(folder / f"{stem}{suffix}")
+        write(written[-1])
+    files = {path.name: {"bytes": path.stat().st_size, "sha256": sha256_file(path)} for path in written}
+    values = {"format": FORMAT, **manifest, "files": files}
+    # ASCII only: a file name that is not Unicode still makes a valid file.
+    write_bytes(target, (json.dumps(values, indent=2, allow_nan=False) + "\n").encode("ascii"))
+    return [*written, target]
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file completely or not at all; errors as `atomic_write`."""
+    with atomic_write(path) as stream:
+        stream.write(content)
+
+
+def _encode_mask(mask: NDArray[np.bool_]) -> bytes:
+    """Return a mask, shape (h, w), as PNG of one bit a pixel; the same mask gives the same bytes."""
+    buffer = io.BytesIO()
+    Image.fromarray(mask).save(buffer, "PNG", compress_level=9)
+    return buffer.getvalue()
+
+
+def _read_mask(path: Path) -> NDArray[np.bool_]:
+    try:
+        with Image.open(path, formats=["PNG"]) as image:
+            return np.asarray(image.convert("L")) > 0
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise FormatError(f"cannot be decoded ({error})", where=path, mend=_MEND) from None
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """Return the manifest of a result.
+
+    Raises
+    ------
+    FormatError
+        If the file is no manifest of a result.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FormatError(f"cannot be read ({error.strerror})", where=path) from None
+    except (ValueError, RecursionError):
+        raise FormatError("not JSON", where=path) from None
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
+        raise FormatError("not the manifest of a result", where=path, mend=f"it would say format {FORMAT}")
+    return values
+
+
+def is_manifest(path: Path) -> bool:
+    """Return whether a file is the manifest of a result."""
+    try:
+        read_manifest(path)
+    except FormatError:
+        return False
+    return True
+
+
+def find_manifests(folder: Path) -> list[Path]:
+    """Return the manifests of the results in a folder, by name."""
+    return [path for path in sorted(folder.glob(f"*{MANIFEST}")) if is_manifest(path)]
+
+
+def read_result(path: Path) -> Result:
+    """Read a result by its manifest.
+
+    Raises
+    ------
+    FormatError
+        If the file is no manifest, or a file that it names is missing or has changed.
+    """
+    values = read_manifest(path)
+    try:
+        slide, search = values["slide"], values["search"]
+        mpp, size = Mpp(*slide["mpp"]), SizePx(*slide["size_px0"])
+        unread = tuple(BoxPx0(*box) for box in search["tissue_unread_px0"])
+        mask = _read_mask(_vouched(path, values, TISSUE))
+        searched = Searched(
+            mpp=mpp,
+            size=size,
+            threshold=float(values["threshold"]["value"]),
+            region=searched_part(BoxPx0(*search["region_px0"]), size),
+            gaps=tuple(BoxPx0(*box) for box in search["gaps_px0"]),
+            calibrated=values["detector"].get("calibration") is not None,
+            origin=path.name,
+        )
+        return Result(
+            name=str(slide["name"]),
+            candidates=detections_csv.read(_vouched(path, values, TABLE), searched=searched),
+            tissue=TissueMask(mask, tuple(search["tissue_px0_per_pixel"]), mpp, size, unread),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise FormatError(f"the manifest is damaged ({error!r})", where=path, mend=_MEND) from None
+
+
+def searched_part(box: BoxPx0, size: SizePx) -> Region | None:
+    """Return the part of a slide that was searched; None where it is the whole slide."""
+    is_whole = (box.x, box.y, box.right, box.bottom) == (0, 0, size.width, size.height)
+    return None if is_whole else Region.of_box(box, "searched")
+
+
+def _vouched(manifest: Path, values: dict[str, Any], suffix: str) -> Path:
+    """Return the file of a suffix, once its hash is the manifest's."""
+    name = f"{manifest.stem}{suffix}"
+    path = manifest.with_name(name)
+    expected = values["files"][name]["sha256"]
+    if not path.is_file():
+        raise FormatError("missing", where=path, mend=_MEND)
+    if sha256_file(path) != expected:
+        raise FormatError(f"has changed since {manifest.name} was written", where=path, mend=_MEND)
+    return path
