@@ -33,7 +33,7 @@ from results_page import write_page
 from mitoscope.errors import SlideFormatError
 from mitoscope.geometry import BoxPx, SizePx
 from mitoscope.slide import JpegTileReader, OpenSlideReader, Plane, Slide, open_slide
-from mitoscope.slide.jpeg_tile_reader import READER, TileCache
+from mitoscope.slide.jpeg_tile_reader import READER, DecodedTileCache
 from mitoscope.slide.jpeg_tiles import PositionalFile, TileTable, decode_tile
 from mitoscope.slide.synthetic import SyntheticSlideConfig, write_slide
 
@@ -122,7 +122,7 @@ def timed(case: Case, path: Path, *, mpp: float | None, repeats: int) -> tuple[f
         return OpenSlideReader(path, mpp=mpp)
 
     def fast() -> Slide:
-        return JpegTileReader(OpenSlideReader(path, mpp=mpp), cache=TileCache())
+        return JpegTileReader(OpenSlideReader(path, mpp=mpp), cache=DecodedTileCache())
 
     seconds: tuple[list[float], list[float]] = [], []
     for _ in range(repeats):

@@ -11,7 +11,7 @@ import torch
 
 from mitoscope.data.picture import Picture
 from mitoscope.slide.synthetic import SyntheticSlideConfig, write_slide
-from mitoscope.slide.synthetic.truth import Truth
+from mitoscope.slide.synthetic.truth import PaintedTruth
 from tests.data.made import crop, empty_field, tissue, with_spot
 
 
@@ -51,7 +51,7 @@ def labelled_fields() -> tuple[Picture, ...]:
 
 
 @pytest.fixture(scope="session")
-def painted_slides(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Truth]]:
+def painted_slides(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[PaintedTruth]]:
     """Return a folder with two synthetic slides of 700 × 600 px, and their truth."""
     folder = tmp_path_factory.mktemp("slides")
     dense = {

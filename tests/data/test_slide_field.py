@@ -15,13 +15,13 @@ from mitoscope.data.reading import read_rgb
 from mitoscope.data.slide_field import SlideField, open_field, with_labels
 from mitoscope.errors import ScaleError, SlideFormatError, TrainingDataError
 from mitoscope.geometry import BoxPx
-from mitoscope.slide.synthetic.truth import Truth
+from mitoscope.slide.synthetic.truth import PaintedTruth
 
 pytestmark = pytest.mark.train
 
 
 @pytest.fixture
-def slide(painted_slides: tuple[Path, list[Truth]]) -> tuple[Path, Truth]:
+def slide(painted_slides: tuple[Path, list[PaintedTruth]]) -> tuple[Path, PaintedTruth]:
     folder, truths = painted_slides
     return folder / truths[0].image, truths[0]
 
@@ -32,7 +32,7 @@ def _open(path: Path, mpp: float = 0.25, stated: float | None = None) -> SlideFi
 
 @pytest.mark.parametrize("corner", [(300, 200), (-70, -40), (580, 10), (600, 500), (-200, 400)])
 def test_a_patch_is_what_openslide_reads_there_mirrored_beyond(
-    slide: tuple[Path, Truth], corner: tuple[int, int]
+    slide: tuple[Path, PaintedTruth], corner: tuple[int, int]
 ) -> None:
     with openslide.OpenSlide(str(slide[0])) as own:
         whole = np.asarray(own.read_region((0, 0), 0, own.dimensions).convert("RGB"))
@@ -43,7 +43,7 @@ def test_a_patch_is_what_openslide_reads_there_mirrored_beyond(
     assert np.abs(field.window(box).astype(int) - wanted).max() <= 2
 
 
-def test_labels_and_pixels_meet_at_another_resolution(slide: tuple[Path, Truth]) -> None:
+def test_labels_and_pixels_meet_at_another_resolution(slide: tuple[Path, PaintedTruth]) -> None:
     path, truth = slide
     points = np.concatenate([truth.points(), truth.points("look-alike")])
     assert len(points) > 8
@@ -65,12 +65,12 @@ def test_labels_and_pixels_meet_at_another_resolution(slide: tuple[Path, Truth])
         assert np.mean(dark) > 0.8
 
 
-def test_a_level_within_a_tenth_is_taken_whole(slide: tuple[Path, Truth]) -> None:
+def test_a_level_within_a_tenth_is_taken_whole(slide: tuple[Path, PaintedTruth]) -> None:
     field = _open(slide[0], 0.25, stated=0.2300)
     assert (field.width, field.height) == (700, 600)
 
 
-def test_labels_outside_of_the_slide_are_counted_and_placed(slide: tuple[Path, Truth]) -> None:
+def test_labels_outside_of_the_slide_are_counted_and_placed(slide: tuple[Path, PaintedTruth]) -> None:
     points = np.array([[5.0, 5.0], [700.5, 20.0], [-1.0, 3.0]])
     with pytest.raises(TrainingDataError, match=r"s0\.tiff: 2 of 3 labels lie outside, the first at 700, 20"):
         with_labels(_open(slide[0]), points, Labels.figures(points))
@@ -85,7 +85,7 @@ def test_what_cannot_be_opened_is_an_error(tmp_path: Path) -> None:
     assert _open(tmp_path / "plain.png", stated=0.25).width == 40
 
 
-def test_the_digest_knows_pixels_and_labels(slide: tuple[Path, Truth]) -> None:
+def test_the_digest_knows_pixels_and_labels(slide: tuple[Path, PaintedTruth]) -> None:
     field, points = _open(slide[0]), np.array([[5.0, 5.0]])
     labelled = with_labels(field, points, Labels.figures(points))
     moved = with_labels(field, points + 1, Labels.figures(points))

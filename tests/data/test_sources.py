@@ -17,7 +17,7 @@ from mitoscope.exchange.format import WriteOptions
 from mitoscope.exchange.registry import read_study
 from mitoscope.geometry import Mpp, SizePx
 from mitoscope.labels import DEFAULT_LABELS
-from mitoscope.slide.synthetic.truth import Truth
+from mitoscope.slide.synthetic.truth import PaintedTruth
 from mitoscope.store import Rater, RaterKind, SlideRecord, Source, Store, Study, StudyBuilder
 
 pytestmark = pytest.mark.train
@@ -27,7 +27,7 @@ def _config(kind: str, **values: Any) -> Any:
     return TypeAdapter[SourceConfig](SourceConfig).validate_python({"kind": kind} | values)
 
 
-def _study(truths: list[Truth]) -> Study:
+def _study(truths: list[PaintedTruth]) -> Study:
     """Return what three experts said: all agree on figures, two of three on look-alikes."""
     builder = StudyBuilder(DEFAULT_LABELS)
     experts = [builder.rater(Rater(name, RaterKind.EXPERT)) for name in "abc"]
@@ -44,7 +44,7 @@ def _study(truths: list[Truth]) -> Study:
     return builder.build()
 
 
-def _check(fields: list[Field], truths: list[Truth], *, within: float = 0.01) -> None:
+def _check(fields: list[Field], truths: list[PaintedTruth], *, within: float = 0.01) -> None:
     assert [field.name for field in fields] == [truth.image for truth in truths]
     for field, truth in zip(fields, truths, strict=True):
         for label in ("mitotic figure", "look-alike"):
@@ -55,7 +55,7 @@ def _check(fields: list[Field], truths: list[Truth], *, within: float = 0.01) ->
         assert (field.width, field.height) == (700, 600)
 
 
-def test_synthetic_slides_come_with_both_labels(painted_slides: tuple[Path, list[Truth]]) -> None:
+def test_synthetic_slides_come_with_both_labels(painted_slides: tuple[Path, list[PaintedTruth]]) -> None:
     data, truths = painted_slides
     config = _config("synthetic-slides")
     _check(read_fields(config, data, mpp=0.25), truths, within=0.06)  # the table has one decimal
@@ -63,7 +63,7 @@ def test_synthetic_slides_come_with_both_labels(painted_slides: tuple[Path, list
     assert len(named.sha256) == 64
 
 
-def test_a_store_gives_labels_and_agreement(painted_slides: tuple[Path, list[Truth]]) -> None:
+def test_a_store_gives_labels_and_agreement(painted_slides: tuple[Path, list[PaintedTruth]]) -> None:
     data, truths = painted_slides
     with Store.create(data / "study.mitoscope") as store:
         store.import_study(_study(truths), source=Source("test"))
@@ -82,7 +82,7 @@ def test_a_store_gives_labels_and_agreement(painted_slides: tuple[Path, list[Tru
 
 @pytest.mark.parametrize("form", [coco.FORMAT, CSV, geojson_study.FORMAT], ids=["coco", "csv", "geojson"])
 def test_every_exchange_format_gives_the_same_cells(
-    form: Any, painted_slides: tuple[Path, list[Truth]]
+    form: Any, painted_slides: tuple[Path, list[PaintedTruth]]
 ) -> None:
     data, truths = painted_slides
     one = truths[:1] if form is geojson_study.FORMAT else truths
@@ -106,7 +106,7 @@ def test_missing_slides_are_counted_and_the_first_is_named(tmp_path: Path) -> No
 
 
 def test_labels_of_another_slide_are_refused(
-    painted_slides: tuple[Path, list[Truth]], tmp_path: Path
+    painted_slides: tuple[Path, list[PaintedTruth]], tmp_path: Path
 ) -> None:
     shutil.copy(painted_slides[0] / "s0.tiff", tmp_path)
     (tmp_path / "labels.csv").write_text("image,x,y,label\ns0.tiff,10,10,mitosis\ns0.tiff,9000,20,mitosis\n")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mitoscope.geometry import Mpp, SizePx
-from mitoscope.slide.synthetic import SyntheticSlideConfig, Truth, write_slide
+from mitoscope.slide.synthetic import PaintedTruth, SyntheticSlideConfig, write_slide
 from mitoscope.store import SlideRecord
 from tests.curation.simulated import KnownCells
 
@@ -31,13 +31,13 @@ def dense(side: int, *, seed: int) -> SyntheticSlideConfig:
     )
 
 
-def record_of(truth: Truth, number: int) -> SlideRecord:
+def record_of(truth: PaintedTruth, number: int) -> SlideRecord:
     """Return the slide as a study knows it; each is its own case."""
     size = SizePx(truth.config.width, truth.config.height)
     return SlideRecord(truth.image, size, Mpp.square(truth.config.mpp), case=f"case {number}")
 
 
-def true_cells(truth: Truth) -> KnownCells:
+def true_cells(truth: PaintedTruth) -> KnownCells:
     """Return what was painted."""
     points = np.array([(one.x_px0, one.y_px0) for one in truth.figures]).reshape(-1, 2)
     return KnownCells(points, tuple(one.label for one in truth.figures))

@@ -17,7 +17,7 @@ from mitoscope.errors import LevelError, SlideFormatError
 from mitoscope.geometry import BoxPx, SizePx
 from mitoscope.slide import JpegTileReader, MemorySlide, OpenSlideReader, Pixels, open_slide
 from mitoscope.slide import jpeg_tile_reader as module
-from mitoscope.slide.jpeg_tile_reader import SHARED, TileCache
+from mitoscope.slide.jpeg_tile_reader import SHARED, DecodedTileCache
 from mitoscope.slide.jpeg_tiles import REDUCTIONS, PositionalFile, decode_tile
 from mitoscope.slide.pixels import block_means, reduced_size
 
@@ -33,7 +33,7 @@ def uneven(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JpegTileReader]
     """Return a slide of 523 × 381 px in tiles of 64 px whose cache holds two of them."""
     path = tmp_path_factory.mktemp("uneven") / "slide.tiff"
     write_tiff(path, tissue_like(HEIGHT, WIDTH), reductions=(1,), kind=JpegKind(subsampling="420"))
-    with JpegTileReader(OpenSlideReader(path), cache=TileCache(2 * 64 * 64 * 3)) as slide:
+    with JpegTileReader(OpenSlideReader(path), cache=DecodedTileCache(2 * 64 * 64 * 3)) as slide:
         yield slide
 
 
@@ -173,7 +173,7 @@ def count_decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def test_a_tile_that_windows_cut_is_decoded_once(pyramid: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = count_decoded(monkeypatch)
-    with JpegTileReader(OpenSlideReader(pyramid.path), cache=TileCache()) as slide:
+    with JpegTileReader(OpenSlideReader(pyramid.path), cache=DecodedTileCache()) as slide:
         for x in range(0, 500, 50):
             slide.read(BoxPx(x, 20, 100, 90))
         assert len(calls) == 9 * 2  # columns 0 to 8, rows 0 and 1
@@ -182,7 +182,7 @@ def test_a_tile_that_windows_cut_is_decoded_once(pyramid: Any, monkeypatch: pyte
 
 
 def test_a_tile_that_a_window_takes_whole_pushes_none_out(pyramid: Any) -> None:
-    cache = TileCache()
+    cache = DecodedTileCache()
     with JpegTileReader(OpenSlideReader(pyramid.path), cache=cache) as slide:
         slide.read(BoxPx(TILE, TILE, 6 * TILE, 5 * TILE))
         assert cache.bytes == 0
@@ -202,7 +202,7 @@ def test_windows_can_be_written_to_without_harm(pyramid: Any) -> None:
 
 
 def test_a_closed_slide_leaves_no_tiles(pyramid: Any) -> None:
-    cache = TileCache()
+    cache = DecodedTileCache()
     slide = JpegTileReader(OpenSlideReader(pyramid.path), cache=cache)
     slide.read(BoxPx(5, 5, 9, 9))
     assert cache.bytes == TILE * TILE * 3
@@ -220,7 +220,7 @@ def test_threads_read_right_through_a_small_cache(pyramid: Any) -> None:
             if (slide.read(BoxPx(x, y, 100, 100)).rgb != whole[y : y + 100, x : x + 100]).any():
                 wrong.append(BoxPx(x, y, 100, 100))
 
-    with JpegTileReader(OpenSlideReader(pyramid.path), cache=TileCache(10 * TILE * TILE * 3)) as slide:
+    with JpegTileReader(OpenSlideReader(pyramid.path), cache=DecodedTileCache(10 * TILE * TILE * 3)) as slide:
         threads = [threading.Thread(target=work, args=(slide, seed)) for seed in range(4)]
         for thread in threads:
             thread.start()
@@ -259,7 +259,7 @@ def tile(side: int, value: int = 0) -> np.ndarray:
 
 
 def test_what_was_put_is_there_and_cannot_be_changed() -> None:
-    cache = TileCache(1000)
+    cache = DecodedTileCache(1000)
     cache.put((0, 0, 0, 1), tile(10, 7))
     kept = cache.get((0, 0, 0, 1))
     assert kept is not None
@@ -270,7 +270,7 @@ def test_what_was_put_is_there_and_cannot_be_changed() -> None:
 
 
 def test_the_tile_used_longest_ago_goes_first() -> None:
-    cache = TileCache(900)  # three tiles of 300 bytes
+    cache = DecodedTileCache(900)  # three tiles of 300 bytes
     for index in range(3):
         cache.put((0, 0, index, 1), tile(10))
     cache.get((0, 0, 0, 1))
@@ -279,13 +279,13 @@ def test_the_tile_used_longest_ago_goes_first() -> None:
 
 
 def test_a_tile_larger_than_the_room_is_not_kept() -> None:
-    cache = TileCache(900)
+    cache = DecodedTileCache(900)
     cache.put((0, 0, 0, 1), tile(20))
     assert (cache.get((0, 0, 0, 1)), cache.bytes) == (None, 0)
 
 
 def test_a_reader_takes_its_tiles_along() -> None:
-    cache = TileCache(10_000)
+    cache = DecodedTileCache(10_000)
     for reader in (1, 2):
         cache.put((reader, 0, 0, 1), tile(10))
     cache.forget(1)
@@ -296,7 +296,7 @@ def test_a_reader_takes_its_tiles_along() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(1, 12)), max_size=40))
 def test_it_never_holds_more_than_it_may(puts: list[tuple[int, int]]) -> None:
-    cache = TileCache(1500)
+    cache = DecodedTileCache(1500)
     for index, side in puts:
         cache.put((0, 0, index, 1), tile(side))
         kept = [cache.get((0, 0, index, 1)) for index in range(7)]
@@ -304,7 +304,7 @@ def test_it_never_holds_more_than_it_may(puts: list[tuple[int, int]]) -> None:
 
 
 def test_threads_share_it() -> None:
-    cache = TileCache(3000)
+    cache = DecodedTileCache(3000)
     wrong: list[int] = []
 
     def work(seed: int) -> None:

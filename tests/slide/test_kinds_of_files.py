@@ -25,7 +25,7 @@ from mitoscope.infer import DetectConfig, SlideRun, detect_slide
 from mitoscope.slide import ImageSlide, JpegTileReader, OpenSlideReader, Pixels, Slide, open_slide
 from mitoscope.slide.jpeg_tiles import decode_tile, stream_head
 from mitoscope.slide.opening import TOLERANCE_GREY
-from mitoscope.slide.synthetic import SyntheticSlideConfig, Truth, write_slide
+from mitoscope.slide.synthetic import PaintedTruth, SyntheticSlideConfig, write_slide
 
 from .coded_tiff import (
     APERIO_RGB,
@@ -405,7 +405,7 @@ shipped = cache(load_bundle)
 
 
 @pytest.fixture(scope="module")
-def at_20x(tmp_path_factory: pytest.TempPathFactory) -> tuple[Truth, SlideRun]:
+def at_20x(tmp_path_factory: pytest.TempPathFactory) -> tuple[PaintedTruth, SlideRun]:
     """Return the truth of a slide of 0.5 µm/px, and what the shipped detector finds on it."""
     folder = tmp_path_factory.mktemp("20x")
     config = SyntheticSlideConfig.of(
@@ -417,7 +417,9 @@ def at_20x(tmp_path_factory: pytest.TempPathFactory) -> tuple[Truth, SlideRun]:
     )
 
 
-def test_a_slide_at_20x_is_searched_and_figures_keep_their_places(at_20x: tuple[Truth, SlideRun]) -> None:
+def test_a_slide_at_20x_is_searched_and_figures_keep_their_places(
+    at_20x: tuple[PaintedTruth, SlideRun],
+) -> None:
     truth, run = at_20x
     assert run.slide.mpp == Mpp(0.5, 0.5)
     assert run.status == "complete"
@@ -426,7 +428,7 @@ def test_a_slide_at_20x_is_searched_and_figures_keep_their_places(at_20x: tuple[
     assert sum(near) >= 4  # of 5
 
 
-def test_a_run_at_20x_says_what_is_lost(at_20x: tuple[Truth, SlideRun]) -> None:
+def test_a_run_at_20x_says_what_is_lost(at_20x: tuple[PaintedTruth, SlideRun]) -> None:
     _, run = at_20x
     assert any("0.5 µm/px" in note and "0.25" in note for note in run.notes)
 

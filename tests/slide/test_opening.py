@@ -23,7 +23,7 @@ from mitoscope.slide import (
     opening,
 )
 from mitoscope.slide import jpeg_tile_reader as module
-from mitoscope.slide.jpeg_tile_reader import READER, TileCache
+from mitoscope.slide.jpeg_tile_reader import READER, DecodedTileCache
 from mitoscope.slide.jpeg_tiles import decode_tile
 from mitoscope.slide.opening import find_disagreement
 
@@ -212,7 +212,7 @@ def test_link_is_followed(pyramid: Any, tmp_path: Path) -> None:
 
 def check(path: Path) -> str | None:
     with OpenSlideReader(path) as reference:
-        return find_disagreement(JpegTileReader(reference, cache=TileCache()), reference)
+        return find_disagreement(JpegTileReader(reference, cache=DecodedTileCache()), reference)
 
 
 def decode_otherwise(monkeypatch: pytest.MonkeyPatch, change: Callable[[np.ndarray], np.ndarray]) -> None:
@@ -274,7 +274,7 @@ def test_levels_that_openslide_shifts_by_fractions(
     made = write_tiff(tmp_path / "uneven.tiff", rgb, reductions=(1, 3))
     assert check(made.path) is None
     with OpenSlideReader(made.path) as reference:
-        fast = JpegTileReader(reference, cache=TileCache())
+        fast = JpegTileReader(reference, cache=DecodedTileCache())
         table = fast.table(1)
         last = table.across * table.down - 1
         box = table.box(last - table.across - 1)

@@ -42,7 +42,7 @@ _LOG = logging.getLogger(__name__)
 _NUMBERS = itertools.count()
 
 
-class TileCache:
+class DecodedTileCache:
     """Decoded tiles of several slides; the one used longest ago goes first. Safe for several threads.
 
     Parameters
@@ -92,13 +92,13 @@ class TileCache:
                 self._bytes -= self._tiles.pop(key).nbytes
 
 
-SHARED = TileCache()
+SHARED = DecodedTileCache()
 """The cache of this process. A child of a fork begins with an empty one."""
 os.register_at_fork(after_in_child=SHARED.empty)
 
 
 @dataclass(frozen=True, slots=True)
-class _Tile:
+class _StoredTile:
     """A tile of a level, row by row, and the factor by which it is reduced."""
 
     level: int
@@ -119,7 +119,7 @@ class JpegTileReader(Slide):
     ----------
     reference : OpenSlideReader
         The same slide, open; this reader describes it in the same words, and closes it at the end.
-    cache : TileCache, optional
+    cache : DecodedTileCache, optional
         Where decoded tiles are kept; by default the process's own.
 
     Raises
@@ -130,7 +130,7 @@ class JpegTileReader(Slide):
 
     reductions = REDUCTIONS
 
-    def __init__(self, reference: OpenSlideReader, *, cache: TileCache = SHARED) -> None:
+    def __init__(self, reference: OpenSlideReader, *, cache: DecodedTileCache = SHARED) -> None:
         info = reference.info
         assert info.path is not None  # OpenSlide reads files
         if info.vendor not in VENDORS:
@@ -163,7 +163,7 @@ class JpegTileReader(Slide):
 
         None where it is not stored, or cannot be decoded without a complaint.
         """
-        return self._kept(self._live_file(), _Tile(level, index))
+        return self._kept(self._live_file(), _StoredTile(level, index))
 
     def _live_file(self) -> PositionalFile:
         file = self._file
@@ -180,13 +180,13 @@ class JpegTileReader(Slide):
         for index, place in self._tables[level].touching(box, reduction):
             part = place.intersection(box)
             assert part is not None  # it touches
-            pixels = self._read_part(file, _Tile(level, index, reduction), place=place, part=part)
+            pixels = self._read_part(file, _StoredTile(level, index, reduction), place=place, part=part)
             here = _within(box, part)
             rgb[here], valid[here] = pixels.rgb, pixels.valid
             damaged.extend(pixels.damaged)
         return Pixels(rgb, valid, tuple(damaged))
 
-    def _read_part(self, file: PositionalFile, tile: _Tile, *, place: BoxPx, part: BoxPx) -> Pixels:
+    def _read_part(self, file: PositionalFile, tile: _StoredTile, *, place: BoxPx, part: BoxPx) -> Pixels:
         """Read a part of a tile; the colours are good until this thread reads the next one."""
         here = _within(place, part)
         if tile.reduction == 1 or self._tables[tile.level].holds(tile.index):
@@ -200,21 +200,21 @@ class JpegTileReader(Slide):
         damaged = tuple(hit for box in pixels.damaged if (hit := box.intersection(part)) is not None)
         return Pixels(pixels.rgb[here], pixels.valid[here], damaged)
 
-    def _takes_all(self, part: BoxPx, place: BoxPx, tile: _Tile) -> bool:
+    def _takes_all(self, part: BoxPx, place: BoxPx, tile: _StoredTile) -> bool:
         """Return whether a part is all of a tile that lies on the level."""
         if part == place:
             return True
         size = reduced_size(self.info.levels[tile.level].size, tile.reduction)
         return part == place.intersection(BoxPx(0, 0, size.width, size.height))
 
-    def _averaged(self, tile: _Tile) -> Pixels:
+    def _averaged(self, tile: _StoredTile) -> Pixels:
         """Reduce a tile that the decoder cannot reduce: one at the border, or left to OpenSlide."""
         size = self.info.levels[tile.level].size
         stored = self._tables[tile.level].box(tile.index).intersection(BoxPx(0, 0, size.width, size.height))
         assert stored is not None  # tiles lie on the level
         return block_means(self._read_inside(stored, tile.level), tile.reduction)
 
-    def _kept(self, file: PositionalFile, tile: _Tile) -> NDArray[np.uint8] | None:
+    def _kept(self, file: PositionalFile, tile: _StoredTile) -> NDArray[np.uint8] | None:
         key = self._number, tile.level, tile.index, tile.reduction
         rgb = self._cache.get(key)
         if rgb is None:
@@ -223,7 +223,7 @@ class JpegTileReader(Slide):
                 self._cache.put(key, rgb)
         return rgb
 
-    def _passing(self, file: PositionalFile, tile: _Tile) -> NDArray[np.uint8] | None:
+    def _passing(self, file: PositionalFile, tile: _StoredTile) -> NDArray[np.uint8] | None:
         """Decode into memory that this thread uses again and again: fresh memory costs as much as a copy."""
         rgb = self._cache.get((self._number, tile.level, tile.index, tile.reduction))
         if rgb is not None:
@@ -236,7 +236,7 @@ class JpegTileReader(Slide):
         return self._decode(file, tile, buffer)
 
     def _decode(
-        self, file: PositionalFile, tile: _Tile, buffer: NDArray[np.uint8] | None = None
+        self, file: PositionalFile, tile: _StoredTile, buffer: NDArray[np.uint8] | None = None
     ) -> NDArray[np.uint8] | None:
         if (tile.level, tile.index) in self._undecodable:
             return None
@@ -251,7 +251,7 @@ class JpegTileReader(Slide):
             self._log(tile, error)
         return None
 
-    def _log(self, tile: _Tile, error: Exception) -> None:
+    def _log(self, tile: _StoredTile, error: Exception) -> None:
         _LOG.info(
             "%s: tile %d of level %d is left to OpenSlide: %s",
             self.info.name,

@@ -39,7 +39,7 @@ HOLE_SHARE_MAX = 0.25
 
 
 @dataclass
-class Overview:
+class TissueOverview:
     """The whole slide at about a stated resolution.
 
     Attributes
@@ -60,7 +60,7 @@ class Overview:
     unread_px0: list[BoxPx0] = field(default_factory=list)
 
 
-def read_overview(slide: Slide, *, mpp: float) -> Overview:
+def read_overview(slide: Slide, *, mpp: float) -> TissueOverview:
     """Read the pyramid level nearest to a resolution and average it down to about that resolution.
 
     Parameters
@@ -77,12 +77,12 @@ def read_overview(slide: Slide, *, mpp: float) -> Overview:
     level, factor = _choose_level(slide, mpp)
     chosen = slide.info.levels[level]
     height, width = math.ceil(chosen.size.height / factor), math.ceil(chosen.size.width / factor)
-    overview = Overview(
+    overview = TissueOverview(
         np.full((height, width, 3), 255, np.uint8),
         np.zeros((height, width), np.bool_),
         (chosen.downsample_x * factor, chosen.downsample_y * factor),
     )
-    reader = _Reader(slide, level, factor, overview)
+    reader = _OverviewReader(slide, level, factor, overview)
     side = _block_side(chosen, factor)
     for box in _blocks(SizePx(width, height), side):
         reader.fill(box)
@@ -116,11 +116,11 @@ def _blocks(size: SizePx, side: int) -> Iterator[BoxPx]:
 
 
 @dataclass
-class _Reader:
+class _OverviewReader:
     slide: Slide
     level: int
     factor: int
-    overview: Overview
+    overview: TissueOverview
 
     def fill(self, box: BoxPx) -> None:
         """Read a box of the overview; what is damaged on its level is read from level 0."""
@@ -228,7 +228,7 @@ def find_tissue(slide: Slide, *, mpp: float = OVERVIEW_MPP) -> TissueMask:
     )
 
 
-def _segment(overview: Overview, pixel_um: tuple[float, float]) -> NDArray[np.bool_]:
+def _segment(overview: TissueOverview, pixel_um: tuple[float, float]) -> NDArray[np.bool_]:
     pixel_um2 = pixel_um[0] * pixel_um[1]
     density = optical_density(overview.rgb)
     ink = _without_specks(find_ink(overview.rgb, density) & overview.valid, SPECK_MAX_UM2 / pixel_um2)

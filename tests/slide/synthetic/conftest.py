@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mitoscope.slide.synthetic import SyntheticSlideConfig, Truth, write_slide
+from mitoscope.slide.synthetic import PaintedTruth, SyntheticSlideConfig, write_slide
 from mitoscope.slide.synthetic.painter import Painter
 
 
@@ -28,7 +28,7 @@ def small_config() -> SyntheticSlideConfig:
 @pytest.fixture(scope="session")
 def written(
     tmp_path_factory: pytest.TempPathFactory, small_config: SyntheticSlideConfig
-) -> tuple[Path, Truth]:
+) -> tuple[Path, PaintedTruth]:
     """The small slide as a file, with the truth that the writer returned."""
     path = tmp_path_factory.mktemp("synthetic") / "slide.tiff"
     return path, write_slide(path, small_config)

@@ -11,7 +11,7 @@ from mitoscope.geometry import Mpp
 from mitoscope.slide.synthetic import SyntheticSlideConfig
 from mitoscope.slide.synthetic.anatomy import Anatomy
 from mitoscope.slide.synthetic.nuclei import PHASES
-from mitoscope.slide.synthetic.placement import BORDER_UM, CLEARANCE_UM, Placement, place_figures
+from mitoscope.slide.synthetic.placement import BORDER_UM, CLEARANCE_UM, FigurePlacement, place_figures
 
 
 @pytest.fixture(scope="module")
@@ -32,15 +32,15 @@ def anatomy(config: SyntheticSlideConfig) -> Anatomy:
 
 
 @pytest.fixture(scope="module")
-def placement(anatomy: Anatomy) -> Placement:
+def placement(anatomy: Anatomy) -> FigurePlacement:
     return place_figures(anatomy)
 
 
-def _places(placement: Placement) -> NDArray[np.float64]:
+def _places(placement: FigurePlacement) -> NDArray[np.float64]:
     return np.array([(f.x_px0, f.y_px0) for f in placement.figures], dtype=np.float64).reshape(-1, 2)
 
 
-def test_all_figures_lie_whole_in_living_carcinoma(anatomy: Anatomy, placement: Placement) -> None:
+def test_all_figures_lie_whole_in_living_carcinoma(anatomy: Anatomy, placement: FigurePlacement) -> None:
     places, config = _places(placement), anatomy.config
     border = BORDER_UM / config.mpp
     assert len(places) > 80
@@ -49,12 +49,12 @@ def test_all_figures_lie_whole_in_living_carcinoma(anatomy: Anatomy, placement: 
     assert (places < np.array([config.width, config.height]) - border).all()
 
 
-def test_no_two_figures_touch(placement: Placement, config: SyntheticSlideConfig) -> None:
+def test_no_two_figures_touch(placement: FigurePlacement, config: SyntheticSlideConfig) -> None:
     distances = np.asarray(cKDTree(_places(placement)).query(_places(placement), k=2)[0])
     assert distances[:, 1].min() >= CLEARANCE_UM / config.mpp
 
 
-def test_the_hot_spot_is_as_dense_as_configured(anatomy: Anatomy, placement: Placement) -> None:
+def test_the_hot_spot_is_as_dense_as_configured(anatomy: Anatomy, placement: FigurePlacement) -> None:
     config, box = anatomy.config, placement.hot_spot
     assert box is not None
     assert box.area_mm2(Mpp.square(config.mpp)) == pytest.approx(2.1875, rel=0.03)  # a quarter of the slide
@@ -78,7 +78,7 @@ def test_the_hot_spot_is_as_dense_as_configured(anatomy: Anatomy, placement: Pla
 @pytest.mark.parametrize(("key", "value"), [("tissue_fraction", 0.0), ("tumour_fraction", 0.0)])
 def test_without_carcinoma_there_are_no_figures_and_no_hot_spot(key: str, value: float) -> None:
     placement = place_figures(Anatomy(SyntheticSlideConfig.of(width=2000, height=2000, **{key: value})))
-    assert placement == Placement((), None, 0.0)
+    assert placement == FigurePlacement((), None, 0.0)
 
 
 def test_an_impossible_density_fills_the_carcinoma_and_ends() -> None:

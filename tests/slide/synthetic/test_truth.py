@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from mitoscope.geometry import BoxPx0
-from mitoscope.slide.synthetic import Figure, SyntheticSlideConfig, Truth, truth_paths
+from mitoscope.slide.synthetic import PaintedFigure, PaintedTruth, SyntheticSlideConfig, truth_paths
 
-TRUTH = Truth(
+TRUTH = PaintedTruth(
     image="a.tiff",
     config=SyntheticSlideConfig(),
     figures=(
-        Figure(10.5, 20.25, "mitotic figure", "metaphase", 30.0, 12.0),
-        Figure(40.0, 30.0, "look-alike", "apoptotic body", 9.0, 9.0),
+        PaintedFigure(10.5, 20.25, "mitotic figure", "metaphase", 30.0, 12.0),
+        PaintedFigure(40.0, 30.0, "look-alike", "apoptotic body", 9.0, 9.0),
     ),
     hot_spot=BoxPx0(1, 2, 30, 40),
     tissue_area_mm2=1.5,

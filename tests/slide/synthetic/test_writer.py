@@ -15,8 +15,8 @@ import tifffile
 from mitoscope.errors import OutputError
 from mitoscope.geometry import BoxPx
 from mitoscope.slide.synthetic import (
+    PaintedTruth,
     SyntheticSlideConfig,
-    Truth,
     field_config,
     render_field,
     truth_paths,
@@ -39,7 +39,7 @@ def _region(
     return np.asarray(slide.read_region(origin, level, (box.width, box.height)).convert("RGB"))
 
 
-def test_openslide_finds_levels_and_scale(written: tuple[Path, Truth]) -> None:
+def test_openslide_finds_levels_and_scale(written: tuple[Path, PaintedTruth]) -> None:
     with openslide.OpenSlide(written[0]) as slide:
         assert slide.properties["openslide.vendor"] == "generic-tiff"
         assert float(slide.properties["openslide.mpp-x"]) == 0.25
@@ -49,7 +49,7 @@ def test_openslide_finds_levels_and_scale(written: tuple[Path, Truth]) -> None:
         assert "Synthetic" in slide.properties["tiff.ImageDescription"]
 
 
-def test_every_tile_that_openslide_decodes_is_the_stored_jpeg(written: tuple[Path, Truth]) -> None:
+def test_every_tile_that_openslide_decodes_is_the_stored_jpeg(written: tuple[Path, PaintedTruth]) -> None:
     with tifffile.TiffFile(written[0]) as tiff, openslide.OpenSlide(written[0]) as slide:
         for level, page in enumerate(tiff.pages):
             assert isinstance(page, tifffile.TiffPage)
@@ -67,7 +67,7 @@ def test_every_tile_that_openslide_decodes_is_the_stored_jpeg(written: tuple[Pat
                     np.testing.assert_array_equal(seen, stored[:height, :width])
 
 
-def test_pixels_are_those_of_the_painter(written: tuple[Path, Truth], painter: Painter) -> None:
+def test_pixels_are_those_of_the_painter(written: tuple[Path, PaintedTruth], painter: Painter) -> None:
     box = BoxPx(1280, 1024, 256, 256)
     with openslide.OpenSlide(written[0]) as slide:
         stored = _region(slide, box, 0).astype(int)
@@ -76,7 +76,7 @@ def test_pixels_are_those_of_the_painter(written: tuple[Path, Truth], painter: P
     assert np.quantile(difference, 0.99) < 24
 
 
-def test_higher_levels_are_the_means_of_level_0(written: tuple[Path, Truth]) -> None:
+def test_higher_levels_are_the_means_of_level_0(written: tuple[Path, PaintedTruth]) -> None:
     with openslide.OpenSlide(written[0]) as slide:
         whole = _region(slide, BoxPx(0, 0, 2200, 1700), 0).astype(float)
         for level, factor in ((1, 4), (2, 16)):
@@ -92,7 +92,7 @@ def test_higher_levels_are_the_means_of_level_0(written: tuple[Path, Truth]) -> 
             assert np.corrcoef(seen[:height, :width].ravel(), means.ravel())[0, 1] > 0.98
 
 
-def test_truth_files_lie_beside_the_slide_and_agree(written: tuple[Path, Truth]) -> None:
+def test_truth_files_lie_beside_the_slide_and_agree(written: tuple[Path, PaintedTruth]) -> None:
     path, truth = written
     table, summary = truth_paths(path)
     values = json.loads(summary.read_text())
@@ -104,7 +104,7 @@ def test_truth_files_lie_beside_the_slide_and_agree(written: tuple[Path, Truth])
     assert 0 < truth.tumour_area_mm2 < truth.tissue_area_mm2
 
 
-def test_truth_lies_on_tissue_of_the_file(written: tuple[Path, Truth]) -> None:
+def test_truth_lies_on_tissue_of_the_file(written: tuple[Path, PaintedTruth]) -> None:
     path, truth = written
     with openslide.OpenSlide(path) as slide:
         for figure in truth.figures:

@@ -16,7 +16,7 @@ from mitoscope.experiments.trained.declaration import Declaration
 from mitoscope.experiments.trained.slides import SlideSet
 from mitoscope.fsio import atomic_write, make_directory
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE, Label
-from mitoscope.slide.synthetic import DOMAINS, SyntheticSlideConfig, Truth, field_config, render_field
+from mitoscope.slide.synthetic import DOMAINS, PaintedTruth, SyntheticSlideConfig, field_config, render_field
 from mitoscope.store import Domain, Rater, RaterKind, SlideRecord, Study
 from mitoscope.store.builder import StudyBuilder
 
@@ -203,7 +203,7 @@ def _paint(path: Path, stain: str, *, seed: int) -> Cells:
     return tuple(cells)
 
 
-def _richest(truth: Truth) -> tuple[int, int]:
+def _richest(truth: PaintedTruth) -> tuple[int, int]:
     """Return the corner of the part, a figure in its middle, of most kinds of cells, then of most cells."""
     labels = [one.label for one in truth.figures]
     points = np.array([(one.x_px0, one.y_px0) for one in truth.figures]).reshape(-1, 2)

@@ -7,16 +7,16 @@ from mitoscope.slide.synthetic.config import (
     SyntheticSlideConfig,
     domain_named,
 )
-from mitoscope.slide.synthetic.truth import Figure, Truth, truth_paths
+from mitoscope.slide.synthetic.truth import PaintedFigure, PaintedTruth, truth_paths
 from mitoscope.slide.synthetic.writer import field_config, render_field, write_slide
 
 __all__ = [
     "DOMAINS",
     "SIDE_MAX_PX",
-    "Figure",
+    "PaintedFigure",
+    "PaintedTruth",
     "StainDomain",
     "SyntheticSlideConfig",
-    "Truth",
     "domain_named",
     "field_config",
     "render_field",

@@ -190,7 +190,7 @@ def draw_ink(config: SyntheticSlideConfig, tissue: MacroMap) -> MacroMap:
 
 
 @dataclass(frozen=True)
-class Fields:
+class BorderDistances:
     """Signed distances at places of the slide, about in px0: positive inside, negative outside.
 
     Parameters
@@ -259,7 +259,7 @@ class Anatomy:
         scale = 1.0 / (sample_um * self.px_per_um)
         return sample(texture, x * scale, y * scale)
 
-    def at(self, x: Coordinates, y: Coordinates) -> Fields:
+    def at(self, x: Coordinates, y: Coordinates) -> BorderDistances:
         """Return the fields at places in px0.
 
         Parameters
@@ -280,7 +280,7 @@ class Anatomy:
         vessel = np.minimum((patches - 2.1) * 24.0 * um, -tumour - 6 * um)
         fat = np.minimum(self._fat_map.at(x, y) + wiggle * 1.5, tissue)
         necrosis = np.minimum(self._necrosis_map.at(x, y) + wiggle * 2, tumour - 12 * um)
-        return Fields(
+        return BorderDistances(
             tissue=tissue,
             tumour=tumour,
             fat=fat,
@@ -297,7 +297,7 @@ class Anatomy:
         reach = -_WIGGLE_MAX_UM * self.px_per_um
         return self.tissue_map.largest_in(box) < reach and self._ink_map.largest_in(box) < reach
 
-    def viable_tumour(self, fields: Fields, *, margin_um: float = 12.0) -> NDArray[np.bool_]:
+    def viable_tumour(self, fields: BorderDistances, *, margin_um: float = 12.0) -> NDArray[np.bool_]:
         """Return where a cell lies in carcinoma that is alive, in focus and not under ink."""
         margin = margin_um * self.px_per_um
         return np.asarray(

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.slide.synthetic.anatomy import Fields
+from mitoscope.slide.synthetic.anatomy import BorderDistances
 from mitoscope.slide.synthetic.bank import Bank
 from mitoscope.slide.synthetic.config import SyntheticSlideConfig
 from mitoscope.slide.synthetic.ground import fibre_weights
-from mitoscope.slide.synthetic.noise import Lattice, Points
+from mitoscope.slide.synthetic.noise import Lattice, LatticePoints
 from mitoscope.slide.synthetic.placement import tumour_lattice
 from mitoscope.slide.synthetic.sprite import Sprite
 
 Chosen = NDArray[np.str_]
-Chooser = Callable[[Points, Fields, NDArray[np.float64], NDArray[np.float64]], Chosen]
+Chooser = Callable[[LatticePoints, BorderDistances, NDArray[np.float64], NDArray[np.float64]], Chosen]
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,14 @@ class CellLayer:
     choose: Chooser
 
     def cells(
-        self, points: Points, fields: Fields, bank: Bank, figures: NDArray[np.float64]
+        self, points: LatticePoints, fields: BorderDistances, bank: Bank, figures: NDArray[np.float64]
     ) -> Iterator[PlacedCell]:
         """Yield the cells at lattice points.
 
         Parameters
         ----------
-        points : Points
-        fields : Fields
+        points : LatticePoints
+        fields : BorderDistances
             At the points.
         bank : Bank
         figures : ndarray of float64, shape (n, 2)
@@ -77,7 +77,7 @@ class CellLayer:
             )
 
 
-def _near(points: Points, figures: NDArray[np.float64], radius_px: float) -> NDArray[np.bool_]:
+def _near(points: LatticePoints, figures: NDArray[np.float64], radius_px: float) -> NDArray[np.bool_]:
     if not len(figures) or not len(points.x):
         return np.zeros(points.x.shape, dtype=bool)
     dx = points.x[:, None] - figures[None, :, 0]
@@ -97,20 +97,20 @@ def cell_layers(config: SyntheticSlideConfig) -> tuple[CellLayer, ...]:
     )
 
 
-def _solid(fields: Fields, um: float, *, margin_um: float) -> NDArray[np.bool_]:
+def _solid(fields: BorderDistances, um: float, *, margin_um: float) -> NDArray[np.bool_]:
     """Return where there is tissue that is neither fat nor vessel."""
     margin = margin_um * um
     return np.asarray((fields.tissue > margin) & (fields.fat < -margin) & (fields.vessel < -margin))
 
 
-def _tumour(fields: Fields, a: NDArray[np.float64], um: float) -> Chosen:
+def _tumour(fields: BorderDistances, a: NDArray[np.float64], um: float) -> Chosen:
     alive = _solid(fields, um, margin_um=2) & (fields.tumour > 3.5 * um) & (fields.necrosis < 4 * um)
     names = np.where(a < 0.10, "shadow nucleus", "tumour nucleus")
     return np.where(alive & (a < 0.94), names, "")
 
 
 def _stroma(
-    points: Points, fields: Fields, a: NDArray[np.float64], b: NDArray[np.float64], um: float
+    points: LatticePoints, fields: BorderDistances, a: NDArray[np.float64], b: NDArray[np.float64], um: float
 ) -> Chosen:
     between = _solid(fields, um, margin_um=3) & (fields.tumour < -4 * um)
     weights = np.stack(fibre_weights(points.x / um, points.y / um))
@@ -120,15 +120,15 @@ def _stroma(
     return np.where((between & (a < 0.52)) | (wall & (a < 0.15)), names, "")
 
 
-def _infiltrate(fields: Fields, a: NDArray[np.float64], um: float) -> Chosen:
+def _infiltrate(fields: BorderDistances, a: NDArray[np.float64], um: float) -> Chosen:
     between = _solid(fields, um, margin_um=8) & (fields.tumour < -5 * um)
     return np.where(between & (a < 0.75 * np.clip(fields.infiltrate - 1.0, 0, 1)), "stromal lymphocyte", "")
 
 
-def _vessel(fields: Fields, a: NDArray[np.float64], um: float) -> Chosen:
+def _vessel(fields: BorderDistances, a: NDArray[np.float64], um: float) -> Chosen:
     inside = (fields.vessel > 3.0 * um) & (fields.fat < 0)
     return np.where(inside & (a < 0.72), "erythrocyte", "")
 
 
-def _debris(fields: Fields, a: NDArray[np.float64], um: float) -> Chosen:
+def _debris(fields: BorderDistances, a: NDArray[np.float64], um: float) -> Chosen:
     return np.where((fields.necrosis > -4 * um) & (a < 0.33), "debris", "")

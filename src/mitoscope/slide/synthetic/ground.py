@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.geometry import BoxPx
-from mitoscope.slide.synthetic.anatomy import Fields
+from mitoscope.slide.synthetic.anatomy import BorderDistances
 from mitoscope.slide.synthetic.bank import Bank
 from mitoscope.slide.synthetic.config import SyntheticSlideConfig
 from mitoscope.slide.synthetic.noise import Float, Lattice, enlarge, smoothstep, tile_of
@@ -70,7 +70,7 @@ def paint_ground(
     config: SyntheticSlideConfig,
     bank: Bank,
     box: BoxPx,
-    fields: Fields,
+    fields: BorderDistances,
     x: NDArray[np.float64],
     y: NDArray[np.float64],
 ) -> Ground:
@@ -82,7 +82,7 @@ def paint_ground(
     bank : Bank
     box : BoxPx
         Level-0 px; x, y, width and height are multiples of 8.
-    fields : Fields
+    fields : BorderDistances
         At every eighth pixel, shape (h / 8 + 1, w / 8 + 1).
     x, y : ndarray
         Places of the fields.
@@ -116,7 +116,7 @@ def _mix(haematoxylin: Float, eosin: Float, weight: Float, other_h: Float, other
     eosin += weight * (other_e - eosin)
 
 
-def _present(tissue: Float, tumour: Float, fields: Fields, um: float) -> Float:
+def _present(tissue: Float, tumour: Float, fields: BorderDistances, um: float) -> Float:
     """Return where the section is not torn: frayed at its border, split round some nests."""
     present = smoothstep(tissue, -1.0 * um, 1.5 * um)
     if (fields.gap > 0.6).any():

@@ -142,7 +142,7 @@ def enlarge(coarse: Float, factor: int) -> Float:
 
 
 @dataclass(frozen=True)
-class Points:
+class LatticePoints:
     """Lattice points: index (i, j) and place in px0."""
 
     i: NDArray[np.int64]
@@ -150,9 +150,9 @@ class Points:
     x: NDArray[np.float64]
     y: NDArray[np.float64]
 
-    def take(self, chosen: NDArray[np.bool_]) -> Points:
+    def take(self, chosen: NDArray[np.bool_]) -> LatticePoints:
         """Return the chosen points."""
-        return Points(self.i[chosen], self.j[chosen], self.x[chosen], self.y[chosen])
+        return LatticePoints(self.i[chosen], self.j[chosen], self.x[chosen], self.y[chosen])
 
 
 @dataclass(frozen=True)
@@ -176,16 +176,16 @@ class Lattice:
             (j + 0.5 + self.jitter * dy) * self.spacing_px,
         )
 
-    def points_in(self, x0: float, y0: float, x1: float, y1: float) -> Points:
+    def points_in(self, x0: float, y0: float, x1: float, y1: float) -> LatticePoints:
         """Return the points in a box of px0, in the order of their index."""
         i0, i1 = int(np.floor(x0 / self.spacing_px)) - 1, int(np.floor(x1 / self.spacing_px)) + 1
         j0, j1 = int(np.floor(y0 / self.spacing_px)) - 1, int(np.floor(y1 / self.spacing_px)) + 1
         j, i = (grid.ravel() for grid in np.mgrid[j0 : j1 + 1, i0 : i1 + 1].astype(np.int64))
         x, y = self.at(i, j)
-        points = Points(i, j, x, y)
+        points = LatticePoints(i, j, x, y)
         return points.take((x >= x0) & (x < x1) & (y >= y0) & (y < y1))
 
-    def unit(self, points: Points, salt: int) -> NDArray[np.float64]:
+    def unit(self, points: LatticePoints, salt: int) -> NDArray[np.float64]:
         """Return one random number in [0, 1) for each point."""
         return hash_unit(self.seed, self.salt * 1000 + salt, points.i, points.j)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from mitoscope.slide.synthetic.noise import Float
-from mitoscope.slide.synthetic.sprite import Canvas, Optics, Sprite
+from mitoscope.slide.synthetic.sprite import Optics, Sprite, SpriteCanvas
 
 CELL_RADIUS_UM = 6.6
 """Radius of a rounded mitotic cell."""
@@ -17,7 +17,7 @@ def tumour_nucleus(rng: np.random.Generator, optics: Optics, scale: float) -> Sp
     """Return a vesicular nucleus of a carcinoma cell, 30 to 50 px long at 0.25 µm/px."""
     long_um = scale * rng.uniform(4.0, 6.2)
     short_um = long_um * rng.uniform(0.66, 0.95)
-    canvas = Canvas(rng, optics, long_um * 1.35)
+    canvas = SpriteCanvas(rng, optics, long_um * 1.35)
     depth = canvas.oval(long_um, short_um, angle=rng.uniform(0, np.pi), wobble=rng.uniform(0.03, 0.08))
     darkness = rng.choice([0.7, 1.0, 1.35], p=[0.3, 0.5, 0.2]) * rng.uniform(0.9, 1.1)
     mask = canvas.fill(depth)
@@ -30,14 +30,14 @@ def tumour_nucleus(rng: np.random.Generator, optics: Optics, scale: float) -> Sp
     return canvas.sprite(mask)
 
 
-def _vesicular(canvas: Canvas, depth: Float, *, coarse: float) -> Float:
+def _vesicular(canvas: SpriteCanvas, depth: Float, *, coarse: float) -> Float:
     fine, clumps = canvas.noise(0.9), canvas.noise(2.0)
     rim = np.exp(-np.square((depth - 0.35) / 0.34)) * (0.20 + 0.07 * canvas.noise(1.4))
     clumped = np.clip(clumps - 0.55, 0, 1.6) * 0.16 * coarse
     return np.asarray(np.clip(0.25 + 0.055 * coarse * fine + clumped + rim, 0.06, 0.9), dtype=np.float32)
 
 
-def _nucleolus(canvas: Canvas, radius_um: float, mask: Float) -> Float:
+def _nucleolus(canvas: SpriteCanvas, radius_um: float, mask: Float) -> Float:
     r, theta = canvas.rng.uniform(0, 0.55) * radius_um, canvas.rng.uniform(0, 2 * np.pi)
     size = canvas.rng.uniform(0.45, 0.95)
     spot = canvas.oval(size, size, at=(r * np.cos(theta), r * np.sin(theta)), wobble=0.12)
@@ -47,7 +47,7 @@ def _nucleolus(canvas: Canvas, radius_um: float, mask: Float) -> Float:
 def shadow_nucleus(rng: np.random.Generator, optics: Optics, scale: float) -> Sprite:
     """Return a nucleus above or below the focal plane: pale and without texture."""
     long_um = scale * rng.uniform(3.8, 5.6)
-    canvas = Canvas(rng, optics, long_um * 1.6)
+    canvas = SpriteCanvas(rng, optics, long_um * 1.6)
     depth = canvas.oval(long_um, long_um * rng.uniform(0.65, 0.95), angle=rng.uniform(0, np.pi))
     mask = canvas.fill(depth, soft_um=0.7)
     canvas.cover = mask * 0.5
@@ -60,7 +60,7 @@ def fibroblast(rng: np.random.Generator, optics: Optics, angle: float) -> Sprite
     """Return an elongated nucleus of the stroma that lies along the fibres."""
     long_um = rng.uniform(4.0, 8.0)
     short_um = rng.uniform(0.9, 1.9)
-    canvas = Canvas(rng, optics, long_um * 1.25)
+    canvas = SpriteCanvas(rng, optics, long_um * 1.25)
     turn = angle + rng.normal(0, 0.15)
     depth = canvas.oval(long_um, short_um, angle=turn, bend=rng.normal(0, 0.06), wobble=0.05)
     mask = canvas.fill(depth)
@@ -74,7 +74,7 @@ def fibroblast(rng: np.random.Generator, optics: Optics, angle: float) -> Sprite
 def lymphocyte(rng: np.random.Generator, optics: Optics, _scale: float = 1.0) -> Sprite:
     """Return a lymphocyte: small, round, dark, clumped chromatin, a thin pale rim."""
     radius = rng.uniform(2.9, 3.7)
-    canvas = Canvas(rng, optics, radius * 1.7)
+    canvas = SpriteCanvas(rng, optics, radius * 1.7)
     depth = canvas.oval(radius, radius * rng.uniform(0.86, 1.0), angle=rng.uniform(0, np.pi), wobble=0.03)
     mask = canvas.fill(depth)
     halo = canvas.fill(depth + rng.uniform(0.4, 1.0), soft_um=0.35)
@@ -88,7 +88,7 @@ def lymphocyte(rng: np.random.Generator, optics: Optics, _scale: float = 1.0) ->
 def erythrocyte(rng: np.random.Generator, optics: Optics, _scale: float = 1.0) -> Sprite:
     """Return a red blood cell: a disc of eosin without a nucleus, paler in the middle."""
     radius = rng.uniform(2.9, 3.6)
-    canvas = Canvas(rng, optics, radius * 1.4)
+    canvas = SpriteCanvas(rng, optics, radius * 1.4)
     depth = canvas.oval(radius, radius * rng.uniform(0.7, 1.0), angle=rng.uniform(0, np.pi), wobble=0.05)
     mask = canvas.fill(depth)
     canvas.cover = mask
@@ -99,7 +99,7 @@ def erythrocyte(rng: np.random.Generator, optics: Optics, _scale: float = 1.0) -
 
 def debris(rng: np.random.Generator, optics: Optics, _scale: float = 1.0) -> Sprite:
     """Return nuclear dust of a necrosis: dark specks of different size, or a ghost of a nucleus."""
-    canvas = Canvas(rng, optics, 5.5)
+    canvas = SpriteCanvas(rng, optics, 5.5)
     total = np.zeros_like(canvas.x)
     if rng.random() < 0.35:
         ghost = canvas.fill(canvas.oval(4.2, 3.4, angle=rng.uniform(0, np.pi)), soft_um=0.6)
@@ -168,7 +168,7 @@ def telophase(rng: np.random.Generator, optics: Optics, scale: float) -> Sprite:
     """Return two bars far apart, each in its daughter cell, with a cleavage furrow between."""
     angle, gap = rng.uniform(0, np.pi), scale * rng.uniform(7.2, 9.0)
     reach = 0.5 * gap
-    canvas = Canvas(rng, optics, reach + 6.4 * scale)
+    canvas = SpriteCanvas(rng, optics, reach + 6.4 * scale)
     daughters = [
         canvas.oval(
             4.3 * scale,
@@ -186,14 +186,14 @@ def telophase(rng: np.random.Generator, optics: Optics, scale: float) -> Sprite:
 
 def _rounded_cell(
     rng: np.random.Generator, optics: Optics, scale: float, *, angle: float = 0.0, stretch: float = 1.0
-) -> Canvas:
+) -> SpriteCanvas:
     radius = scale * CELL_RADIUS_UM * rng.uniform(0.9, 1.08)
-    canvas = Canvas(rng, optics, radius * stretch + 1.6)
+    canvas = SpriteCanvas(rng, optics, radius * stretch + 1.6)
     _clear_cytoplasm(canvas, canvas.oval(radius * stretch, radius, angle=angle, wobble=0.05))
     return canvas
 
 
-def _clear_cytoplasm(canvas: Canvas, depth: Float) -> None:
+def _clear_cytoplasm(canvas: SpriteCanvas, depth: Float) -> None:
     mask = canvas.fill(depth, soft_um=0.3)
     border = np.exp(-np.square(depth / 0.35))
     granules = 1 + 0.22 * canvas.noise(0.8) + 0.12 * canvas.noise(2.5)
@@ -205,7 +205,7 @@ def _clear_cytoplasm(canvas: Canvas, depth: Float) -> None:
     canvas.haematoxylin = mask * 0.04 * np.clip(granules, 0.2, 2)
 
 
-def _two_bars(canvas: Canvas, angle: float, *, gap_um: float, length_um: float, bend: float) -> Float:
+def _two_bars(canvas: SpriteCanvas, angle: float, *, gap_um: float, length_um: float, bend: float) -> Float:
     rng, depth = canvas.rng, np.full_like(canvas.x, -9.0)
     for side in (-0.5, 0.5):
         place = (float(side * gap_um * np.cos(angle)), float(side * gap_um * np.sin(angle)))
@@ -219,7 +219,7 @@ def _two_bars(canvas: Canvas, angle: float, *, gap_um: float, length_um: float, 
     return np.asarray(depth, dtype=np.float32)
 
 
-def _stained(canvas: Canvas, depth: Float, *, roughness: float, veil: Float | None = None) -> Sprite:
+def _stained(canvas: SpriteCanvas, depth: Float, *, roughness: float, veil: Float | None = None) -> Sprite:
     rough = depth + roughness * (canvas.noise(1.1) + 0.7 * canvas.noise(2.2))
     chromatin = canvas.fill(np.asarray(rough, dtype=np.float32), soft_um=canvas.rng.uniform(0.14, 0.26))
     body = chromatin if veil is None else np.maximum(chromatin, veil)
@@ -252,7 +252,7 @@ PHASE_SHARES: dict[str, float] = {
 def apoptotic_body(rng: np.random.Generator, optics: Optics, scale: float) -> Sprite:
     """Return a shrunken hypereosinophilic cell with smooth round fragments, in a halo."""
     radius = scale * rng.uniform(2.8, 3.9)
-    canvas = Canvas(rng, optics, radius * 1.75)
+    canvas = SpriteCanvas(rng, optics, radius * 1.75)
     shift = (rng.normal(0, 0.25), rng.normal(0, 0.25))
     cell = canvas.oval(
         radius, radius * rng.uniform(0.8, 1.0), angle=rng.uniform(0, np.pi), wobble=0.05, at=shift
@@ -275,7 +275,7 @@ def apoptotic_body(rng: np.random.Generator, optics: Optics, scale: float) -> Sp
 def pyknotic_nucleus(rng: np.random.Generator, optics: Optics, scale: float) -> Sprite:
     """Return a shrunken nucleus: small, smooth, homogeneous, dark."""
     long_um = scale * rng.uniform(2.0, 3.1)
-    canvas = Canvas(rng, optics, long_um + 3.2)
+    canvas = SpriteCanvas(rng, optics, long_um + 3.2)
     angle = rng.uniform(0, np.pi)
     depth = canvas.oval(long_um, long_um * rng.uniform(0.6, 0.95), angle=angle, wobble=0.04)
     mask = canvas.fill(depth, soft_um=0.22)
@@ -289,7 +289,7 @@ def pyknotic_nucleus(rng: np.random.Generator, optics: Optics, scale: float) -> 
 def hyperchromatic_nucleus(rng: np.random.Generator, optics: Optics, scale: float) -> Sprite:
     """Return a large dark nucleus with a smooth membrane and smudged chromatin."""
     long_um = scale * rng.uniform(4.2, 5.8)
-    canvas = Canvas(rng, optics, long_um * 1.3)
+    canvas = SpriteCanvas(rng, optics, long_um * 1.3)
     depth = canvas.oval(long_um, long_um * rng.uniform(0.6, 0.85), angle=rng.uniform(0, np.pi), wobble=0.06)
     mask = canvas.fill(depth)
     rim = np.exp(-np.square((depth - 0.3) / 0.3)) * 0.10

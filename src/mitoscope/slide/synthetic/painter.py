@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from mitoscope.geometry import BoxPx
-from mitoscope.slide.synthetic.anatomy import Anatomy, Fields
+from mitoscope.slide.synthetic.anatomy import Anatomy, BorderDistances
 from mitoscope.slide.synthetic.bank import build_bank
 from mitoscope.slide.synthetic.cells import CellLayer, cell_layers
 from mitoscope.slide.synthetic.config import SyntheticSlideConfig
@@ -252,7 +252,7 @@ class Painter:
         for cell in layer.cells(points, fields, self.bank, places):
             stamp(ground, cell.sprite, cell.x_px0 - box.x, cell.y_px0 - box.y, cell.strength)
 
-    def _expose_layers(self, ground: Ground, fields: Fields) -> Float:
+    def _expose_layers(self, ground: Ground, fields: BorderDistances) -> Float:
         np.maximum(ground.haematoxylin, 0, out=ground.haematoxylin)
         np.maximum(ground.eosin, 0, out=ground.eosin)
         ink = None
@@ -260,7 +260,7 @@ class Painter:
             ink = self._ink(ground, fields)
         return self.stain.transmit(ground.haematoxylin, ground.eosin, ink)
 
-    def _ink(self, ground: Ground, fields: Fields) -> Float:
+    def _ink(self, ground: Ground, fields: BorderDistances) -> Float:
         depth = enlarge(fields.ink.astype(np.float32), GRID_PX)
         um = 1 / self.config.mpp
         streaks = 1 + 0.22 * ground.streaks + 0.25 * np.exp(-np.square((depth - 6 * um) / (6 * um)))
@@ -268,7 +268,7 @@ class Painter:
             smoothstep(depth, -6 * um, 10 * um) * np.clip(0.8 * streaks, 0.1, 1.6), dtype=np.float32
         )
 
-    def _blur_patch(self, grey: Float, fields: Fields) -> None:
+    def _blur_patch(self, grey: Float, fields: BorderDistances) -> None:
         if not (fields.out_of_focus > -40).any():
             return
         um = 1 / self.config.mpp

@@ -40,7 +40,7 @@ class PlacedFigure:
 
 
 @dataclass(frozen=True)
-class Placement:
+class FigurePlacement:
     """All figures of a slide, sorted by y and x, its hot spot and the area of its viable carcinoma."""
 
     figures: tuple[PlacedFigure, ...]
@@ -54,7 +54,7 @@ def tumour_lattice(config: SyntheticSlideConfig) -> Lattice:
     return Lattice(seed=config.seed, salt=100, spacing_px=spacing_px, jitter=0.34)
 
 
-def place_figures(anatomy: Anatomy) -> Placement:
+def place_figures(anatomy: Anatomy) -> FigurePlacement:
     """Draw the places of all mitotic figures and look-alikes.
 
     The number in a region is Poisson distributed with the configured density times the area of its
@@ -65,7 +65,7 @@ def place_figures(anatomy: Anatomy) -> Placement:
     pixel_mm2 = (macro_step_px0(config) * config.mpp * 1e-3) ** 2
     area_mm2 = float(np.count_nonzero(viable)) * pixel_mm2
     if area_mm2 == 0:
-        return Placement((), None, 0.0)
+        return FigurePlacement((), None, 0.0)
     hot_spot = _find_hot_spot(config, viable)
     tissue = anatomy.tissue_map.values > 0
     in_hot_spot = (x >= hot_spot.x) & (x < hot_spot.right) & (y >= hot_spot.y) & (y < hot_spot.bottom)
@@ -78,7 +78,7 @@ def place_figures(anatomy: Anatomy) -> Placement:
     for region, density_per_mm2, shares in wanted:
         expected = density_per_mm2 * pixel_mm2 * np.count_nonzero(tissue & region)
         drawer.draw(viable & region, float(expected), shares)
-    return Placement(drawer.sorted_figures(), hot_spot, area_mm2)
+    return FigurePlacement(drawer.sorted_figures(), hot_spot, area_mm2)
 
 
 def _viable_places(anatomy: Anatomy) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64]]:

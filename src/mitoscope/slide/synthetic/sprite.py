@@ -78,7 +78,7 @@ class Optics:
         return np.asarray(seen, dtype=np.float32)
 
 
-class Canvas:
+class SpriteCanvas:
     """Draws one sprite in µm, on a grid with the origin in the middle."""
 
     def __init__(self, rng: np.random.Generator, optics: Optics, radius_um: float) -> None:

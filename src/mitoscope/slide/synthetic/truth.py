@@ -20,7 +20,7 @@ COLUMNS = ("image", "x", "y", "label", "phase", "w", "h")
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class PaintedFigure:
     """One mitotic figure or look-alike.
 
     Parameters
@@ -44,7 +44,7 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Truth:
+class PaintedTruth:
     """What a synthetic slide shows.
 
     Parameters
@@ -52,7 +52,7 @@ class Truth:
     image : str
         File name of the slide.
     config : SyntheticSlideConfig
-    figures : tuple of Figure
+    figures : tuple of PaintedFigure
         Sorted by y, then x.
     hot_spot : BoxPx0 or None
         Region of raised mitotic density; None on a slide without viable tumour.
@@ -62,7 +62,7 @@ class Truth:
 
     image: str
     config: SyntheticSlideConfig
-    figures: tuple[Figure, ...]
+    figures: tuple[PaintedFigure, ...]
     hot_spot: BoxPx0 | None
     tissue_area_mm2: float
     tumour_area_mm2: float

@@ -24,12 +24,14 @@ from mitoscope.slide.synthetic.pyramid import (
     reopened,
     tiles_across,
 )
-from mitoscope.slide.synthetic.truth import Figure, Truth, truth_paths
+from mitoscope.slide.synthetic.truth import PaintedFigure, PaintedTruth, truth_paths
 
 Progress = Callable[[int, int], None]
 
 
-def write_slide(path: Path, config: SyntheticSlideConfig, *, progress: Progress | None = None) -> Truth:
+def write_slide(
+    path: Path, config: SyntheticSlideConfig, *, progress: Progress | None = None
+) -> PaintedTruth:
     """Write a synthetic H&E slide as a pyramidal TIFF, and its truth beside it.
 
     Parameters
@@ -42,7 +44,7 @@ def write_slide(path: Path, config: SyntheticSlideConfig, *, progress: Progress 
 
     Returns
     -------
-    Truth
+    PaintedTruth
         Also written as ``<stem>.truth.csv`` and ``<stem>.truth.json``.
 
     Raises
@@ -63,7 +65,7 @@ def write_slide(path: Path, config: SyntheticSlideConfig, *, progress: Progress 
     with atomic_write(beside[0]) as table, atomic_write(beside[1]) as summary, atomic_write(path) as stream:
         # A second handle on the same file that can also read: the header is completed at the end.
         with reopened(stream) as file:
-            job = _Job(Painter(config), folder=path.parent, progress=progress)
+            job = _WritingJob(Painter(config), folder=path.parent, progress=progress)
             text = _description(config)
             job.write(JpegTiff(file, size=job.size, tile_px=config.tile_px, mpp=config.mpp, description=text))
         truth = truth_of(job.painter, job.tissue_px, image=path.name)
@@ -79,7 +81,7 @@ def _description(config: SyntheticSlideConfig) -> str:
     )
 
 
-class _Job:
+class _WritingJob:
     """One slide being written."""
 
     def __init__(self, painter: Painter, *, folder: Path, progress: Progress | None) -> None:
@@ -172,7 +174,7 @@ def field_config(side_px: int = 1024, *, seed: int = 0) -> SyntheticSlideConfig:
 
 def render_field(
     config: SyntheticSlideConfig | None = None, *, seed: int | None = None
-) -> tuple[NDArray[np.uint8], Truth]:
+) -> tuple[NDArray[np.uint8], PaintedTruth]:
     """Paint a whole slide into memory; meant for at most a few thousand pixels a side.
 
     Parameters
@@ -185,7 +187,7 @@ def render_field(
     Returns
     -------
     rgb : ndarray of uint8, shape (height, width, 3)
-    truth : Truth
+    truth : PaintedTruth
     """
     chosen = field_config() if config is None else config
     if seed is not None:
@@ -195,15 +197,15 @@ def render_field(
     return painted.rgb, truth_of(painter, painted.tissue_px, image="field")
 
 
-def truth_of(painter: Painter, tissue_px: int, *, image: str) -> Truth:
+def truth_of(painter: Painter, tissue_px: int, *, image: str) -> PaintedTruth:
     """Return the truth of a painted slide with the given number of tissue pixels."""
     figures = []
     for placed in painter.placement.figures:
         sprite = placed.sprite(painter.bank)
         (dx, dy), (width, height) = sprite.centre_px, sprite.size_px
         label = MITOTIC_FIGURE.name if placed.name in PHASES else LOOK_ALIKE.name
-        figures.append(Figure(placed.x_px0 + dx, placed.y_px0 + dy, label, placed.name, width, height))
-    return Truth(
+        figures.append(PaintedFigure(placed.x_px0 + dx, placed.y_px0 + dy, label, placed.name, width, height))
+    return PaintedTruth(
         image=image,
         config=painter.config,
         figures=tuple(sorted(figures, key=lambda f: (f.y_px0, f.x_px0))),
