@@ -26,6 +26,8 @@ _LEFT_INCH, _TOP_INCH = 0.48, 0.1
 _BELOW_MAP_INCH = 0.47
 """Numbers and name of the x axis."""
 _BAR_INCH, _BELOW_BAR_INCH, _LEGEND_ROW_INCH = 0.11, 0.42, 0.18
+_HOT_SPOT_LOOK: dict[str, Any] = {"facecolor": "none", "edgecolor": HOT_SPOT, "linewidth": 1.6}
+_GAP_LOOK: dict[str, Any] = {"facecolor": "none", "edgecolor": GAP, "hatch": "/////", "linewidth": 0.9}
 _CELLS_MAX = 1200
 """Longest side of what is drawn: more cells than pixels would not be seen."""
 
@@ -58,12 +60,14 @@ def draw_density_map(
         Stands beside the rectangle in the legend.
     """
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     px0_mm = np.array([mpp.x, mpp.y]) / 1000
     slide_mm = np.array([grid.box_px0.width, grid.box_px0.height]) * px0_mm
     scale = min(_MAP_MAX_INCH / slide_mm)
     size = np.maximum(slide_mm * scale, _MAP_MIN_INCH)
-    rows = 1 + (len(gaps) > 0)
+    entries = _legend_entries(tissue=tissue, hot_spot=hot_spot, gaps=gaps, label=hot_spot_label)
+    rows = len(entries)
     height = _TOP_INCH + size[1] + _BELOW_MAP_INCH + _BAR_INCH + _BELOW_BAR_INCH + rows * _LEGEND_ROW_INCH
     figure = Figure(figsize=(WIDTH_INCH, height))
 
@@ -77,23 +81,21 @@ def draw_density_map(
     axes.locator_params("y", nbins=max(1, int(size[1] / 0.35)))
     axes.set_xlabel("x (mm)", fontsize=8, labelpad=1)
     axes.set_ylabel("y (mm)", fontsize=8, labelpad=2)
-    figure.colorbar(image, cax=bar, orientation="horizontal")
+    figure.colorbar(image, cax=bar, orientation="horizontal", ticks=MaxNLocator(6))
     bar.set_xlabel("mitotic figures per mm²", fontsize=8, labelpad=1)
     for one in (axes, bar):
         one.tick_params(labelsize=8, length=2.5, pad=2)
         one.spines[:].set(visible=True, color=PALE)
-    entries = _draw_marks(axes, px0_mm, tissue=tissue, hot_spot=hot_spot, gaps=gaps, label=hot_spot_label)
+    _draw_marks(axes, px0_mm, tissue=tissue, hot_spot=hot_spot, gaps=gaps)
     figure.legend(
         handles=entries,
         loc="lower left",
         bbox_to_anchor=((_LEFT_INCH - 0.04) / WIDTH_INCH, 0.0),
-        ncols=2,
         fontsize=8,
         borderaxespad=0.0,
         borderpad=0.15,
         handlelength=1.5,
         labelspacing=0.3,
-        columnspacing=1.4,
     )
     return figure
 
@@ -128,35 +130,35 @@ def _draw_marks(
     tissue: TissueMask,
     hot_spot: BoxPx0 | None,
     gaps: tuple[BoxPx0, ...],
-    label: str,
-) -> list[Artist]:
-    """Draw outline, gaps and hot spot, and return the entries of the legend."""
+) -> None:
     from matplotlib.collections import PolyCollection
-    from matplotlib.lines import Line2D
     from matplotlib.patches import Rectangle
     from matplotlib.patheffects import withStroke
 
-    outlines = [outline * px0_mm for outline in tissue_outlines(tissue)]
-    axes.add_collection(
-        PolyCollection(outlines, closed=True, facecolor="none", edgecolor=TISSUE, linewidth=0.7)
-    )
-    entries: list[Artist] = []
-
     def box_patch(box: BoxPx0, **look: Any) -> Rectangle:
-        return Rectangle(
-            (box.x * px0_mm[0], box.y * px0_mm[1]), box.width * px0_mm[0], box.height * px0_mm[1], **look
-        )
+        corner = (box.x * px0_mm[0], box.y * px0_mm[1])
+        return Rectangle(corner, box.width * px0_mm[0], box.height * px0_mm[1], **look)
 
-    if hot_spot is not None:
-        patch = box_patch(hot_spot, fill=False, edgecolor=HOT_SPOT, linewidth=1.6, label=label)
-        patch.set_path_effects([withStroke(linewidth=3.0, foreground="white")])
-        entries.append(axes.add_patch(patch))
-    if outlines:
-        entries.append(Line2D([], [], color=TISSUE, linewidth=0.9, label="Tissue"))
+    outlines = [outline * px0_mm for outline in tissue_outlines(tissue)]
+    axes.add_collection(PolyCollection(outlines, facecolor="none", edgecolor=TISSUE, linewidth=0.7))
     for gap in gaps:
-        axes.add_patch(box_patch(gap, facecolor="none", edgecolor=GAP, hatch="/////", linewidth=0.9))
+        axes.add_patch(box_patch(gap, **_GAP_LOOK))
+    if hot_spot is not None:
+        patch = axes.add_patch(box_patch(hot_spot, **_HOT_SPOT_LOOK))
+        patch.set_path_effects([withStroke(linewidth=3.0, foreground="white")])
+
+
+def _legend_entries(
+    *, tissue: TissueMask, hot_spot: BoxPx0 | None, gaps: tuple[BoxPx0, ...], label: str
+) -> list[Artist]:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    entries: list[Artist] = []
+    if hot_spot is not None:
+        entries.append(Patch(label=label, **_HOT_SPOT_LOOK))
+    if tissue.mask.any():
+        entries.append(Line2D([], [], color=TISSUE, linewidth=0.9, label="Tissue"))
     if gaps:
-        entries.append(
-            Rectangle((0, 0), 1, 1, fill=False, edgecolor=GAP, hatch="/////", label="Could not be read")
-        )
+        entries.append(Patch(label="Could not be read", **_GAP_LOOK))
     return entries

@@ -59,8 +59,9 @@ def draw_histogram(score: NDArray[np.float64], *, threshold: float, threshold_la
     logarithmic = bool(highest and highest > 20 * float(np.median(n[n > 0])))
     figure = Figure(figsize=_SIZE_INCH)
     axes = figure.add_axes((0.062, 0.195, 0.928, 0.69))
-    colours = np.where(edges[:-1] >= threshold, TISSUE, PALE).tolist()
-    axes.bar(edges[:-1], n, np.diff(edges), align="edge", color=colours, edgecolor="white", linewidth=0.8)
+    left, width, height = edges[:-1][n > 0], np.diff(edges)[n > 0], n[n > 0]
+    colours = np.where(left >= threshold, TISSUE, PALE).tolist()
+    axes.bar(left, height, width, align="edge", color=colours, edgecolor="white", linewidth=0.8)
     axes.axvline(threshold, color=INK, linewidth=1.2, linestyle=(0, (4, 2.5)))
     share = (threshold - edges[0]) / (edges[-1] - edges[0])
     side = "left" if share < 0.1 else "right" if share > 0.9 else "center"

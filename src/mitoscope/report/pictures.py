@@ -40,7 +40,8 @@ class Picture:
 def encode(rgb: NDArray[np.uint8], *, quality: int = 82) -> bytes:
     """Return pixels, uint8, shape (h, w, 3), as WebP; the same pixels give the same bytes."""
     buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(rgb)).save(buffer, "WEBP", quality=quality, method=4)
+    # Method 2 takes half the time of the default for 2 % more bytes.
+    Image.fromarray(np.ascontiguousarray(rgb)).save(buffer, "WEBP", quality=quality, method=2)
     return buffer.getvalue()
 
 
