@@ -27,6 +27,7 @@ AREA_TOLERANCE = 0.01
 """An outline drawn by hand has tiny loops where the line meets itself; it is taken as long as its area does
 not depend on them by more than this part."""
 _SHOWN_MAX = 8
+_FARTHEST_PX0 = 1e12
 
 Points = NDArray[np.float64]
 
@@ -148,6 +149,8 @@ def _filled(corners: ArrayLike) -> BaseGeometry:
     ring = np.asarray(corners, dtype=np.float64).reshape(-1, 2)
     if not np.isfinite(ring).all():
         raise RegionError("a polygon with NaN or infinite coordinates")
+    if len(ring) and np.abs(ring).max() > _FARTHEST_PX0:
+        raise RegionError("a polygon beyond the end of any slide")
     if len(ring) > 1 and (ring[0] == ring[-1]).all():
         ring = ring[:-1]
     if len(ring) < 3:

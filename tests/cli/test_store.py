@@ -197,7 +197,7 @@ def test_usage_errors_name_the_mend(folder: Path, study: Path) -> None:
     assert "no such file" in run("import", study, folder / "none.csv", status=2)
     assert "xywh" in run("import", study, truth, "--boxes", "abcd", status=2)
     assert "--offset X,Y" in run("import", study, truth, "--offset", "3", status=2)
-    assert "there are unanimous" in run("info", study, "--policy", "mine", status=2)
+    assert "settled, unanimous" in run("info", study, "--policy", "mine", status=2)
     assert "there are expert" in run("agreement", study, "--kinds", "dog", status=2)
     run("import", study, truth)
     assert "imported already" in run("import", study, truth, status=2)

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from mitoscope.data.field import Field
 from mitoscope.data.sources import SourceConfig, agreements, provenance, read_fields
 from mitoscope.errors import TrainingDataError
-from mitoscope.exchange import coco, geojson_study
+from mitoscope.exchange import coco, geojson
 from mitoscope.exchange.annotations_csv import FORMAT as CSV
 from mitoscope.exchange.format import WriteOptions
 from mitoscope.exchange.registry import read_study
@@ -80,12 +80,12 @@ def test_a_store_gives_labels_and_agreement(painted_slides: tuple[Path, list[Pai
         assert agreement[field.labels.label == "look-alike"] == pytest.approx(2 / 3)
 
 
-@pytest.mark.parametrize("form", [coco.FORMAT, CSV, geojson_study.FORMAT], ids=["coco", "csv", "geojson"])
+@pytest.mark.parametrize("form", [coco.FORMAT, CSV, geojson.FORMAT], ids=["coco", "csv", "geojson"])
 def test_every_exchange_format_gives_the_same_cells(
     form: Any, painted_slides: tuple[Path, list[PaintedTruth]]
 ) -> None:
     data, truths = painted_slides
-    one = truths[:1] if form is geojson_study.FORMAT else truths
+    one = truths[:1] if form is geojson.FORMAT else truths
     target = data / f"labels-{form.name}"
     form.write(_study(one), target, WriteOptions())
     try:

@@ -120,7 +120,7 @@ def studies(draw: st.DrawFn, *, most_slides: int = 3) -> Study:
                 Region,
                 st.integers(0, len(records) - 1),
                 polygons(),
-                st.sampled_from([RegionKind.TUMOUR, RegionKind.EXCLUSION]),
+                st.sampled_from(RegionKind),
                 names,
             ),
             max_size=2,

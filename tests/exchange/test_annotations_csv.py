@@ -9,8 +9,8 @@ import pytest
 
 from mitoscope.errors import FormatError
 from mitoscope.exchange import annotations_csv
+from mitoscope.exchange.classes import stated_classes
 from mitoscope.exchange.format import ReadOptions, WriteOptions
-from mitoscope.exchange.outcome import outcome
 from mitoscope.store import RaterKind, Shape, SlideRecord, Study, sift
 
 from .studies import HOSTILE
@@ -40,7 +40,7 @@ def test_a_score_without_a_rater_is_that_of_a_model(tmp_path: Path) -> None:
     study = read(tmp_path, "x,y,score\n1,2,0.7\n")
     assert [(one.name, one.kind) for one in study.raters] == [("model", RaterKind.MODEL)]
     assert study.slides[0].name == "a"
-    label, score = outcome(study)
+    label, score = stated_classes(study, models=True)
     assert (label.tolist(), score.tolist()) == ([0], [0.7])
     named = read(tmp_path, "x,y,score\n1,2,0.7\n", ReadOptions(rater="net 3", slide="s.svs"))
     assert (named.raters[0].name, named.slides[0].name) == ("net 3", "s.svs")

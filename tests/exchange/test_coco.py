@@ -13,9 +13,9 @@ import pytest
 
 from mitoscope.errors import FormatError
 from mitoscope.exchange import coco
+from mitoscope.exchange.classes import stated_classes
 from mitoscope.exchange.format import BoxLayout, ReadOptions, WriteOptions
 from mitoscope.exchange.joining import join
-from mitoscope.exchange.outcome import outcome
 from mitoscope.store import RaterKind, Shape, sift
 
 from .studies import HOSTILE
@@ -54,7 +54,7 @@ def test_real_files_come_back_value_for_value(data: Path, tmp_path: Path, name: 
 def test_midog_plus_plus_has_all_labels_of_all_experts(data: Path) -> None:
     study = coco.read(data / "annotations" / "MIDOG++.json", ReadOptions())
     assert len(study.cells) == 26_286
-    agreed, _ = outcome(study)
+    agreed, _ = stated_classes(study)
     assert Counter(agreed.tolist()) == {0: 11_937, 1: 14_349}
     assert [one.name for one in study.raters] == ["expert 1", "expert 2", "expert 3", "consensus"]
     patterns: Counter[tuple[int, ...]] = Counter()

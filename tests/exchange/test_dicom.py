@@ -194,3 +194,14 @@ def test_damaged_files_are_refused_or_read(tmp_path: Path) -> None:
             dicom.read(path, ReadOptions())
         except FormatError as error:
             assert "\n" not in str(error)  # noqa: PT017 a flipped value may be read, nothing may crash
+
+
+def test_a_value_of_the_wrong_length_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    whole = bytearray(path.read_bytes())
+    assert whole[132:140] == b"\x02\x00\x00\x00UL\x04\x00"
+    whole[138:140] = b"\xfb\x00"  # 251 bytes are no whole number of integers
+    path.write_bytes(whole)
+    with pytest.raises(FormatError, match="damaged DICOM") as caught:
+        dicom.read(path, ReadOptions())
+    assert "\n" not in str(caught.value)

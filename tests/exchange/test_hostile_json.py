@@ -13,7 +13,7 @@ import pytest
 
 from mitoscope.errors import MitoscopeError
 from mitoscope.exchange.format import ReadOptions
-from mitoscope.exchange.outline import set_aside_crossed
+from mitoscope.exchange.regions import set_aside
 from mitoscope.exchange.registry import FORMATS, write_study
 from mitoscope.geometry import Mpp
 from mitoscope.store import sift
@@ -121,7 +121,7 @@ def test_bent_documents_are_read_or_refused(tmp_path: Path, name: str) -> None:
         path.write_text(json.dumps(bent(DOCUMENTS[name], draw)), encoding="utf-8")
         try:
             study = FORMATS[name].read(path, ReadOptions(mpp=Mpp.square(0.25)))
-            study = sift(set_aside_crossed(study, source="a.json"), source="a.json")
+            study = sift(set_aside(study, source="a.json"), source="a.json")
             if turn % 40 == 0:
                 for other in ("coco", "sliderunner", "csv", "mitos2012"):
                     write_study(study, tmp_path / f"out {turn} {other}", other)

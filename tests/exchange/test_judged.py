@@ -28,7 +28,7 @@ def test_truth_of_both_midog_files_is_one(data: Path) -> None:
 
 def test_detections_with_a_hot_spot_and_a_double_are_read(tmp_path: Path) -> None:
     found = Detections.of([[100, 200], [100, 200], [7, 8]], [0.9, 0.5, 0.25], source="x")
-    geojson.write(tmp_path / "case.geojson", found, hot_spot=BoxPx0(0, 0, 50, 50), mitotic_count=2)
+    geojson.write_findings(tmp_path / "case.geojson", found, hot_spot=BoxPx0(0, 0, 50, 50), mitotic_count=2)
     read = read_any_predictions(tmp_path / "case.geojson")
     assert list(read) == ["case"]
     assert read["case"].points_px0.tolist() == found.points_px0.tolist()
@@ -65,12 +65,12 @@ def test_a_folder_of_geojson_is_read_slide_by_slide(tmp_path: Path) -> None:
     folder = tmp_path / "results"
     folder.mkdir()
     for name in ("a", "b"):
-        geojson.write(folder / f"{name}.geojson", Detections.of([[1, 2]], [0.5], source="x"))
+        geojson.write_findings(folder / f"{name}.geojson", Detections.of([[1, 2]], [0.5], source="x"))
     assert {name: len(one) for name, one in read_any_predictions(folder).items()} == {"a": 1, "b": 1}
 
 
 def test_the_source_of_detections_is_the_whole_name_of_their_file(tmp_path: Path) -> None:
     path = tmp_path / "found.geojson"
-    geojson.write(path, Detections.of([[100, 200]], [0.9]))
+    geojson.write_findings(path, Detections.of([[100, 200]], [0.9]))
     (detections,) = read_detections(path).values()
     assert detections.source.tolist() == ["found.geojson"]

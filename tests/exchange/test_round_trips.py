@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mitoscope.exchange import annotations_csv, coco, geojson_study, grand_challenge, sliderunner
+from mitoscope.exchange import annotations_csv, coco, geojson, grand_challenge, sliderunner
 from mitoscope.exchange.format import BoxLayout, Format, ReadOptions, WriteOptions
 from mitoscope.exchange.registry import FORMATS
 from mitoscope.geometry import BoxPx, Mpp, SizePx
@@ -45,14 +45,14 @@ def test_coco_gives_back_everything(study: Study, layout: BoxLayout) -> None:
 @quick
 @given(studies(most_slides=1))
 def test_geojson_gives_back_everything(study: Study) -> None:
-    assert again(geojson_study.FORMAT, study) == study
+    assert again(geojson.FORMAT, study) == study
 
 
 @quick
 @given(studies(most_slides=1), st.integers(-500, 5000))
 def test_geojson_relative_to_bounds_gives_back_everything(study: Study, x: int) -> None:
     bounds = BoxPx(x, 77, 1000, 1000)
-    assert again(geojson_study.FORMAT, study, write=WriteOptions(bounds=bounds)) == study
+    assert again(geojson.FORMAT, study, write=WriteOptions(bounds=bounds)) == study
 
 
 @quick

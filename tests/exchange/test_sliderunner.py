@@ -19,8 +19,8 @@ import pytest
 
 from mitoscope.errors import FormatError
 from mitoscope.exchange import coco, sliderunner
+from mitoscope.exchange.classes import stated_classes
 from mitoscope.exchange.format import ReadOptions, WriteOptions
-from mitoscope.exchange.outcome import outcome
 from mitoscope.exchange.sliderunner.schema import TABLES, create_tables, register_functions
 from mitoscope.store import RaterKind, RegionKind, Shape, Study
 
@@ -98,7 +98,7 @@ def test_labels_come_in_the_order_of_their_uid_with_their_times(legacy: Path) ->
 
 def test_a_disagreement_has_no_agreed_class_and_an_override_is_one(legacy: Path) -> None:
     study = sliderunner.read(legacy, ReadOptions())
-    agreed, _ = outcome(study)
+    agreed, _ = stated_classes(study)
     names = [study.labels.labels[one].name if one >= 0 else None for one in agreed.tolist()]
     assert names == ["mitotic figure", None, "look-alike", None, "mitotic figure"]
 
@@ -220,11 +220,11 @@ def test_real_database_and_json_say_the_same(data: Path) -> None:
     other = coco.read(data / "annotations" / "MIDOG.json", ReadOptions())
     assert [slide.name for slide in one.slides] == [slide.name for slide in other.slides]
     for study in (one, other):
-        agreed, _ = outcome(study)
+        agreed, _ = stated_classes(study)
         names = [study.labels.labels[label].name for label in agreed.tolist()]
         assert (names.count("mitotic figure"), names.count("look-alike")) == (1721, 2714)
     assert np.array_equal(one.cells.centres_px0, other.cells.centres_px0)
-    assert np.array_equal(outcome(one)[0], outcome(other)[0])
+    assert np.array_equal(stated_classes(one)[0], stated_classes(other)[0])
     assert [rater.kind for rater in one.raters if rater.name == "RetinaNet"] == [RaterKind.MODEL]
 
 

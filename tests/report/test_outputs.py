@@ -245,7 +245,7 @@ def test_a_manifest_never_vouches_for_half_a_result(
     def full(path: Path, *_: object, **__: object) -> None:
         raise OutputError("cannot be written (No space left on device)", where=path)
 
-    monkeypatch.setattr("mitoscope.report.outputs.geojson.write", full)
+    monkeypatch.setattr("mitoscope.report.outputs.geojson.write_findings", full)
     with pytest.raises(OutputError, match="No space left"):
         write_outputs(replace(run, threshold=0.2), tmp_path)
     assert not (tmp_path / "island.json").exists()
@@ -280,8 +280,9 @@ def test_file_names_that_are_not_unicode_or_are_markup(tmp_path: Path) -> None:
 
 
 def test_geojson_can_count_from_the_bounds_and_the_manifest_says_so(slide_file: Path, tmp_path: Path) -> None:
-    from mitoscope.exchange import geojson
-    from mitoscope.geometry import BoxPx, PointPx0
+    from mitoscope.exchange.format import ReadOptions
+    from mitoscope.exchange.judged import read_detections
+    from mitoscope.geometry import BoxPx
 
     run = run_on(slide_file, scatter(5))
     bounded = replace(run, slide=replace(run.slide, bounds=BoxPx(30, 40, 100, 100)))
@@ -290,7 +291,8 @@ def test_geojson_can_count_from_the_bounds_and_the_manifest_says_so(slide_file: 
     assert manifest["geojson_origin_px0"] == [30, 40]
     assert manifest["slide"]["bounds_px0"] == [30, 40, 100, 100]
     table = detections_csv.read(tmp_path / "island.csv").points_px0
-    plain = geojson.read(tmp_path / "island.geojson").detections.points_px0
-    moved = geojson.read(tmp_path / "island.geojson", origin_px0=PointPx0(30, 40)).detections.points_px0
+    path = tmp_path / "island.geojson"
+    plain = read_detections(path)["island"].points_px0
+    moved = read_detections(path, options=ReadOptions(offset_px0=(30, 40)))["island"].points_px0
     np.testing.assert_allclose(moved, table, atol=1e-6)
     np.testing.assert_allclose(plain, table - [30, 40], atol=1e-6)

@@ -18,8 +18,8 @@ from mitoscope.data.field import Field, Labels
 from mitoscope.data.reading import read_brecahad, read_crops, read_negative_fields
 from mitoscope.data.slide_field import open_field, with_labels
 from mitoscope.errors import StoreError, TrainingDataError
+from mitoscope.exchange.classes import UNKNOWN, stated_classes
 from mitoscope.exchange.format import ReadOptions
-from mitoscope.exchange.outcome import UNKNOWN, outcome
 from mitoscope.exchange.registry import read_study
 from mitoscope.fsio import sha256_file
 from mitoscope.store import RaterKind, Store, Study
@@ -185,7 +185,7 @@ def _annotated(config: AnnotatedSlides, data: Path, mpp: float) -> list[Field]:
             where=folder,
             mend="check data.source.slides",
         )
-    label, agreement = outcome(study)[0], agreements(study)
+    label, agreement = stated_classes(study)[0], agreements(study)
     known = (label != UNKNOWN) & ~study.cells.deleted
     fields: list[Field] = []
     for place, (slide, name) in enumerate(zip(study.slides, names, strict=True)):
@@ -222,7 +222,7 @@ def agreements(study: Study) -> NDArray[np.float64]:
     A consensus with a score of its own (the agreement of merged crowd boxes) counts as that score; a cell on
     which nobody but the consensus spoke is agreed on.
     """
-    label, score = outcome(study)
+    label, score = stated_classes(study)
     events = study.events
     people = {i for i, r in enumerate(study.raters) if r.kind in (RaterKind.EXPERT, RaterKind.CROWD)}
     last = {

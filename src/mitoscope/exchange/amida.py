@@ -24,7 +24,7 @@ def read(path: Path, options: ReadOptions) -> Study:
     FormatError
         If a row is not two numbers.
     """
-    found = FigureList(options.slide_name(path), rater=options.rater)
+    found = FigureList(options.slide_name(path), options)
     for where, values in numbers(path):
         if len(values) != 2:
             raise FormatError(f"row and column expected, got {len(values)} numbers", where=where)
@@ -41,8 +41,10 @@ def write(study: Study, path: Path, options: WriteOptions) -> None:
     OutputError
         If it cannot be written.
     """
-    del options
-    rows = [[shortest(y), shortest(x)] for x, y in (one.centre_px0 for one in figures(study, MITOTIC_FIGURE))]
+    rows = [
+        [shortest(y), shortest(x)]
+        for x, y in (one.centre_px0 for one in figures(study, options, MITOTIC_FIGURE))
+    ]
     with atomic_write(path) as stream:
         stream.write(dump_rows(rows))
 

@@ -17,12 +17,10 @@ from typing import Any
 import numpy as np
 
 from mitoscope.errors import FormatError
-from mitoscope.exchange.class_table import LabelFinder
+from mitoscope.exchange.classes import CONSENSUS, LabelFinder
 from mitoscope.exchange.csv_text import dump_rows, inert, number, plain, read_rows, shortest
-from mitoscope.exchange.format import Content, Format, ReadOptions, WriteOptions
+from mitoscope.exchange.format import EVERYTHING, Aspect, Content, Format, ReadOptions, WriteOptions
 from mitoscope.exchange.json_text import a_mapping, dump_json, parse_json
-from mitoscope.exchange.losses import EVERYTHING, Aspect
-from mitoscope.exchange.outcome import CONSENSUS
 from mitoscope.fsio import atomic_write
 from mitoscope.labels import MITOTIC_FIGURE
 from mitoscope.store.builder import StudyBuilder

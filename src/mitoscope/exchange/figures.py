@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.errors import FormatError
-from mitoscope.exchange.outcome import CONSENSUS, outcome
+from mitoscope.exchange.classes import CONSENSUS, stated_classes
+from mitoscope.exchange.format import ReadOptions, WriteOptions
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE, Label
-from mitoscope.store.builder import StudyBuilder
-from mitoscope.store.kinds import RaterKind
-from mitoscope.store.records import Rater, SlideRecord, Study
+from mitoscope.store import Rater, SlideRecord, Study, StudyBuilder
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +25,13 @@ class Figure:
     centre_px0: tuple[float, float]
 
 
-def figures(study: Study, *labels: Label) -> Iterator[Figure]:
-    """Yield the live cells of the labels, in order."""
+def figures(study: Study, options: WriteOptions, *labels: Label, models: bool = False) -> Iterator[Figure]:
+    """Yield the live cells of the labels, in order; with ``models`` also those of which only models spoke."""
     wanted = {label.name for label in labels}
-    outcomes, scores = outcome(study)
+    classes, scores = stated_classes(study, options.policy, models=models)
     centres = study.cells.centres_px0
-    for row in np.flatnonzero((outcomes >= 0) & ~study.cells.deleted).tolist():
-        label = study.labels.labels[outcomes[row]]
+    for row in np.flatnonzero((classes >= 0) & ~study.cells.deleted).tolist():
+        label = study.labels.labels[classes[row]]
         if label.name in wanted:
             yield Figure(row, label, float(scores[row]), (float(centres[row, 0]), float(centres[row, 1])))
 
@@ -40,10 +39,10 @@ def figures(study: Study, *labels: Label) -> Iterator[Figure]:
 class FigureList:
     """Builds the study of a file of one slide: cells, each with the label of one voice."""
 
-    def __init__(self, slide: str, *, rater: str | None = None, kind: RaterKind = RaterKind.EXPERT) -> None:
+    def __init__(self, slide: str, options: ReadOptions, *, default: Rater = CONSENSUS) -> None:
         self.build = StudyBuilder()
         self.slide = self.build.slide(SlideRecord(slide))
-        self.rater = self.build.rater(CONSENSUS if rater is None else Rater(rater, kind))
+        self.rater = self.build.rater(options.speaker(default))
         for label in (MITOTIC_FIGURE, LOOK_ALIKE):
             self.build.label(label)
 

@@ -10,14 +10,41 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mitoscope.errors import FormatError
 from mitoscope.exchange import csv_text
+from mitoscope.exchange.classes import stated_classes
 from mitoscope.exchange.json_text import MAX_BYTES, read_json
-from mitoscope.exchange.losses import Aspect
 from mitoscope.geometry import BoxPx, Mpp
-from mitoscope.store.records import Study
+from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
+from mitoscope.store import UNSTATED_ROUND, Policy, Rater, RaterKind, Shape, Study
+from mitoscope.truth import Domain
 
 _HEAD_BYTES = 1 << 16
+
+
+class Aspect(StrEnum):
+    """What a study can hold and a format may not."""
+
+    LOOK_ALIKES = "look-alikes"
+    OTHERS = "cells of other labels, or of none that is agreed on"
+    RATERS = "who gave which label"
+    ROUNDS = "rounds"
+    TIMES = "times of labels"
+    SCORES = "scores"
+    SECONDS = "seconds spent on labels"
+    SHAPES = "boxes, circles and polygons (their centres are written)"
+    PLANES = "focal planes"
+    DELETED = "cells marked as deleted"
+    GUIDS = "globally unique ids"
+    REGIONS = "regions"
+    VERSIONS = "dataset versions"
+    SLIDES = "resolutions, cases, hashes and domains of slides"
+    QUARANTINE = "quarantined entries"
+
+
+EVERYTHING = frozenset(Aspect)
 
 
 class BoxLayout(StrEnum):
@@ -42,7 +69,7 @@ class ReadOptions:
     boxes : BoxLayout, optional
         Layout of COCO boxes, where the file gives no evidence of its own.
     rater : str, optional
-        Who gave the labels of a file that does not say.
+        Who gave the labels of a file that does not say: an expert, or an algorithm of ``models``.
     models : frozenset of str
         Raters of the file that are algorithms. ``RetinaNet`` is the one in the MIDOG databases.
     domains : Path, optional
@@ -59,6 +86,16 @@ class ReadOptions:
     domains: Path | None = None
     offset_px0: tuple[float, float] = (0.0, 0.0)
 
+    def speaker(self, default: Rater) -> Rater:
+        """Return who gave the labels of a file that does not say: the named rater, else a default.
+
+        Labels that speak for all belong to the named rater as an expert; those of a model stay a model's.
+        """
+        if self.rater is None:
+            return default
+        is_model = default.kind is RaterKind.MODEL or self.rater in self.models
+        return Rater(self.rater, RaterKind.MODEL if is_model else RaterKind.EXPERT)
+
     def slide_name(self, path: Path) -> str:
         """Return the name of the slide of a file that names none."""
         return self.slide or path.stem
@@ -74,6 +111,8 @@ class WriteOptions:
         Resolution of slides that state none; needed by formats in millimetres.
     boxes : BoxLayout, optional
         Layout of COCO boxes; without it the layout of the file they came from, else that of COCO.
+    policy : Policy
+        How the labels of several raters become the one class that a format states.
     bounds : BoxPx, optional
         Write coordinates relative to the upper left corner of these vendor bounds (GeoJSON).
     slide_file : Path, optional
@@ -82,6 +121,7 @@ class WriteOptions:
 
     mpp: Mpp | None = None
     boxes: BoxLayout | None = None
+    policy: Policy = Policy.SETTLED
     bounds: BoxPx | None = None
     slide_file: Path | None = None
 
@@ -110,7 +150,7 @@ class Content:
     def json(self) -> Any:
         """The JSON value, None where the file does not begin like one."""
         begins = self.head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-        return read_json(self.path) if self.is_text and begins in (b"{", b"[") else None
+        return read_json(self.path, nan_is_null=True) if self.is_text and begins in (b"{", b"[") else None
 
     @property
     def keys(self) -> frozenset[str]:
@@ -188,3 +228,34 @@ class Format:
     holds: frozenset[Aspect] = field(default_factory=frozenset)
     one_slide: bool = False
     holds_nothing: bool = True
+
+
+def left_out(study: Study, holds: frozenset[Aspect], policy: Policy = Policy.SETTLED) -> tuple[str, ...]:
+    """Return a line for each aspect that the study has and the format does not hold, with its count."""
+    labels, _ = stated_classes(study, policy, models=True)
+    names = [study.labels.labels[label].name if label >= 0 else "" for label in labels.tolist()]
+    counts = {
+        Aspect.LOOK_ALIKES: names.count(LOOK_ALIKE.name),
+        Aspect.OTHERS: sum(name not in (MITOTIC_FIGURE.name, LOOK_ALIKE.name) for name in names),
+        Aspect.RATERS: sum(rater.kind is not RaterKind.CONSENSUS for rater in study.raters),
+        Aspect.ROUNDS: sum(one != UNSTATED_ROUND for one in study.rounds),
+        Aspect.TIMES: int(np.isfinite(study.events.time_s).sum()),
+        Aspect.SCORES: int(np.isfinite(study.events.score).sum()),
+        Aspect.SECONDS: int(np.isfinite(study.events.seconds).sum()),
+        Aspect.SHAPES: int((study.cells.shape != Shape.SPOT).sum()),
+        Aspect.PLANES: int((study.cells.z != 0).sum()),
+        Aspect.DELETED: int(study.cells.deleted.sum()),
+        Aspect.GUIDS: sum(one is not None for one in study.cells.guid),
+        Aspect.REGIONS: len(study.regions),
+        Aspect.VERSIONS: len(study.versions),
+        Aspect.SLIDES: sum(
+            one.mpp is not None or one.sha256 is not None or one.case is not None or one.domain != Domain()
+            for one in study.slides
+        ),
+        Aspect.QUARANTINE: len(study.quarantine),
+    }
+    return tuple(
+        f"not held by the format: {aspect} ({count})"
+        for aspect, count in counts.items()
+        if count and aspect not in holds
+    )

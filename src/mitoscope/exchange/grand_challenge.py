@@ -8,14 +8,12 @@ from typing import Any
 
 from mitoscope.errors import FormatError, ScaleError
 from mitoscope.exchange.figures import FigureList, figures
-from mitoscope.exchange.format import Content, Format, ReadOptions, WriteOptions
+from mitoscope.exchange.format import Aspect, Content, Format, ReadOptions, WriteOptions
 from mitoscope.exchange.json_text import a_list, a_mapping, a_number, a_text, dump_json, read_json
-from mitoscope.exchange.losses import Aspect
 from mitoscope.fsio import atomic_write
 from mitoscope.geometry import Mpp
 from mitoscope.labels import DEFAULT_LABELS, LOOK_ALIKE, MITOTIC_FIGURE, Label
-from mitoscope.store.kinds import RaterKind
-from mitoscope.store.records import Study
+from mitoscope.store import Rater, RaterKind, Study
 
 OLD_PROBABILITY = 0.5
 """Probability of a point that states none (MIDOG 2021, FACTS F1)."""
@@ -24,6 +22,7 @@ NAMES = {MITOTIC_FIGURE.name: "mitotic figure", LOOK_ALIKE.name: "non-mitotic fi
 _TYPE = "Multiple points"
 _DECIMALS_PX0 = 6
 _MAX_Z = 2**31
+_MODEL = Rater("model", RaterKind.MODEL)
 _LABELS = DEFAULT_LABELS
 
 
@@ -44,7 +43,7 @@ def read(path: Path, options: ReadOptions) -> Study:
     if document.get("type", _TYPE) != _TYPE:
         raise FormatError(f"type {_TYPE!r} expected, got {document.get('type')!r}", where=path)
     mpp = _needed(options.mpp, path)
-    found = FigureList(options.slide_name(path), rater=options.rater or "model", kind=RaterKind.MODEL)
+    found = FigureList(options.slide_name(path), options, default=_MODEL)
     for place, one in enumerate(a_list(document.get("points"), f"{path}: points")):
         where = f"{path}: points[{place}]"
         point = a_mapping(one, where)
@@ -102,7 +101,7 @@ def write(study: Study, path: Path, options: WriteOptions) -> None:
     stated = study.slides[0].mpp if study.slides else None
     mpp = _needed(options.mpp or stated, path)
     points = []
-    for one in figures(study, MITOTIC_FIGURE, LOOK_ALIKE):
+    for one in figures(study, options, MITOTIC_FIGURE, LOOK_ALIKE, models=True):
         score = float(one.label == MITOTIC_FIGURE) if math.isnan(one.score) else one.score
         x, y = one.centre_px0
         point = [x * mpp.x / 1000, y * mpp.y / 1000, int(study.cells.z[one.row])]

@@ -35,8 +35,14 @@ def read_text(path: Path, *, max_bytes: int = MAX_BYTES) -> str:
         raise FormatError(f"cannot be read ({error.strerror})", where=path) from None
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, *, nan_is_null: bool = False) -> Any:
     """Read a JSON file.
+
+    Parameters
+    ----------
+    path : Path
+    nan_is_null : bool
+        Take the literals NaN and Infinity for null: QuPath writes them for what it could not measure.
 
     Raises
     ------
@@ -44,13 +50,14 @@ def read_json(path: Path) -> Any:
         If it is not JSON: cut off, NaN or infinite numbers, a key given twice, nested too deep, or text that
         is not Unicode.
     """
-    return parse_json(read_text(path), where=path)
+    return parse_json(read_text(path), where=path, nan_is_null=nan_is_null)
 
 
-def parse_json(text: str, *, where: str | Path) -> Any:
+def parse_json(text: str, *, where: str | Path, nan_is_null: bool = False) -> Any:
     """Parse JSON text; see :func:`read_json`."""
+    constant = _null if nan_is_null else _no_constant
     try:
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=constant, parse_float=_finite)
         if "\\ud" in text.lower():
             json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
@@ -64,7 +71,7 @@ def parse_json(text: str, *, where: str | Path) -> Any:
     except UnicodeEncodeError:
         raise FormatError("text that is not Unicode (half a surrogate pair)", where=where) from None
     except ValueError as error:
-        raise FormatError(str(error), where=where, mend="mend the file") from None
+        raise FormatError(str(error), where=where, mend="correct the file") from None
     return value
 
 
@@ -75,6 +82,10 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(key for key in keys if keys.count(key) > 1)
         raise _BadValueError(f"the key {twice!r} stands twice in one object")
     return mapping
+
+
+def _null(_: str) -> None:
+    return None
 
 
 def _no_constant(literal: str) -> float:

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from mitoscope.detections import Detections
 from mitoscope.errors import FormatError
+from mitoscope.exchange.classes import UNKNOWN, stated_classes
 from mitoscope.exchange.format import ReadOptions
-from mitoscope.exchange.geojson_study import NOT_A_CELL
+from mitoscope.exchange.geojson import NO_GEOMETRY, NOT_A_CELL
 from mitoscope.exchange.names import match_stems
-from mitoscope.exchange.outcome import UNKNOWN, outcome
 from mitoscope.exchange.registry import read_study
 from mitoscope.exchange.truth_csv import Truth
 from mitoscope.store import Shape, Study, sift
@@ -50,7 +50,7 @@ def read_detections(
     return detections_of(_sound(study, path, _BESIDE_CELLS | {DUPLICATE, HALF_SCALE}), where=path)
 
 
-_BESIDE_CELLS = frozenset({NOT_A_CELL})
+_BESIDE_CELLS = frozenset({NOT_A_CELL, NO_GEOMETRY})
 
 
 def _sound(study: Study, path: Path, allowed: Set[str]) -> Study:
@@ -72,7 +72,7 @@ def truth_of(study: Study, *, where: str | Path) -> dict[str, Truth]:
     FormatError
         If two images have one stem.
     """
-    labels, _ = outcome(study)
+    labels, _ = stated_classes(study, models=True)
     names = np.array([*study.labels.names, ""], dtype=np.str_)
     sizes = study.cells.bounds_px0[:, 2:] - study.cells.bounds_px0[:, :2]
     sizes[study.cells.shape == Shape.SPOT] = np.nan
@@ -90,14 +90,15 @@ def detections_of(study: Study, *, where: str | Path) -> dict[str, Detections]:
     FormatError
         If two images have one stem.
     """
-    labels, scores = outcome(study)
+    labels, scores = stated_classes(study, models=True)
     names = np.array([*study.labels.names, ""], dtype=np.str_)
     found = {}
     for stem, rows in _by_image(study, labels != UNKNOWN, where):
         points = study.cells.centres_px0[rows]
         score = np.where(np.isnan(scores[rows]), 1.0, scores[rows])
         source = np.full(len(points), Path(where).name)  # with dtype=str_ it would be cut to one letter
-        found[stem] = Detections(points[:, 0], points[:, 1], score, names[labels[rows]], source)
+        detections = Detections(points[:, 0], points[:, 1], score, names[labels[rows]], source)
+        found[stem] = detections.with_candidates_as_figures()
     return found
 
 

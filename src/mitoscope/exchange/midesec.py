@@ -10,8 +10,7 @@ from pathlib import Path
 
 from mitoscope.exchange.csv_text import dump_rows, numbers, shortest
 from mitoscope.exchange.figures import FigureList, figures, pairs
-from mitoscope.exchange.format import Content, Format, ReadOptions, WriteOptions
-from mitoscope.exchange.losses import Aspect
+from mitoscope.exchange.format import Aspect, Content, Format, ReadOptions, WriteOptions
 from mitoscope.exchange.mitos2012 import FILLED_MIN, filled
 from mitoscope.fsio import atomic_write
 from mitoscope.labels import MITOTIC_FIGURE
@@ -28,7 +27,7 @@ def read(path: Path, options: ReadOptions) -> Study:
     FormatError
         If a row is not at least three pairs of numbers.
     """
-    found = FigureList(options.slide_name(path), rater=options.rater)
+    found = FigureList(options.slide_name(path), options)
     for where, values in numbers(path):
         points = pairs(values, where, least=3)
         closed = len(points) > 3 and (points[0] == points[-1]).all()
@@ -47,8 +46,7 @@ def write(study: Study, path: Path, options: WriteOptions) -> None:
     OutputError
         If it cannot be written.
     """
-    del options
-    rows = [_outline(study.cells, one.row) for one in figures(study, MITOTIC_FIGURE)]
+    rows = [_outline(study.cells, one.row) for one in figures(study, options, MITOTIC_FIGURE)]
     with atomic_write(path) as stream:
         stream.write(dump_rows([[shortest(one) for point in row for one in point] for row in rows]))
 

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from mitoscope.errors import FormatError
 from mitoscope.exchange.csv_text import dump_rows, numbers, shortest
 from mitoscope.exchange.figures import FigureList, figures, pairs
-from mitoscope.exchange.format import Content, Format, ReadOptions, WriteOptions
-from mitoscope.exchange.losses import Aspect
+from mitoscope.exchange.format import Aspect, Content, Format, ReadOptions, WriteOptions
 from mitoscope.fsio import atomic_write
 from mitoscope.labels import MITOTIC_FIGURE
 from mitoscope.store.columns import Cells
@@ -39,7 +38,7 @@ def read(path: Path, options: ReadOptions) -> Study:
     FormatError
         If a row is not pairs of numbers.
     """
-    found = FigureList(options.slide_name(path), rater=options.rater)
+    found = FigureList(options.slide_name(path), options)
     for where, values in numbers(path):
         pixels = pairs(values, where, least=1)
         bounds = (*pixels.min(axis=0).tolist(), *(pixels.max(axis=0) + 1).tolist())
@@ -62,8 +61,7 @@ def write(study: Study, path: Path, options: WriteOptions) -> None:
     OutputError
         If it cannot be written.
     """
-    del options
-    rows = [_pixels(study.cells, one.row) for one in figures(study, MITOTIC_FIGURE)]
+    rows = [_pixels(study.cells, one.row) for one in figures(study, options, MITOTIC_FIGURE)]
     with atomic_write(path) as stream:
         stream.write(dump_rows([[shortest(float(one)) for pixel in row for one in pixel] for row in rows]))
 

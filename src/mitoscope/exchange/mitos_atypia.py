@@ -13,8 +13,7 @@ from pathlib import Path
 from mitoscope.errors import FormatError
 from mitoscope.exchange.csv_text import dump_rows, numbers, shortest
 from mitoscope.exchange.figures import Figure, FigureList, figures
-from mitoscope.exchange.format import Content, Format, ReadOptions, WriteOptions
-from mitoscope.exchange.losses import Aspect
+from mitoscope.exchange.format import Aspect, Content, Format, ReadOptions, WriteOptions
 from mitoscope.fsio import atomic_write
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE, Label
 from mitoscope.store.records import Study
@@ -32,7 +31,7 @@ def read(path: Path, options: ReadOptions) -> Study:
         If a row is not three numbers or a confidence lies outside [0, 1].
     """
     stem, label = _which(path)
-    found = FigureList(options.slide or stem, rater=options.rater)
+    found = FigureList(options.slide or stem, options)
     for where, values in numbers(path):
         if len(values) != 3:
             raise FormatError(f"x, y and confidence expected, got {len(values)} numbers", where=where)
@@ -57,10 +56,9 @@ def write(study: Study, path: Path, options: WriteOptions) -> None:
     OutputError
         If it cannot be written.
     """
-    del options
     _, label = _which(path)
     wanted = (MITOTIC_FIGURE, LOOK_ALIKE) if label is None else (label,)
-    rows = [_row(one, path, alone=label is not None) for one in figures(study, *wanted)]
+    rows = [_row(one, path, alone=label is not None) for one in figures(study, options, *wanted)]
     with atomic_write(path) as stream:
         stream.write(dump_rows(rows))
 

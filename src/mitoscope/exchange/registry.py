@@ -13,17 +13,16 @@ from mitoscope.exchange import (
     coco,
     dicom,
     domains,
-    geojson_study,
+    geojson,
     grand_challenge,
     midesec,
     mitos2012,
     mitos_atypia,
     sliderunner,
 )
-from mitoscope.exchange.format import Content, Format, ReadOptions, WriteOptions
+from mitoscope.exchange.format import Content, Format, ReadOptions, WriteOptions, left_out
 from mitoscope.exchange.joining import join, of_slide
-from mitoscope.exchange.losses import left_out
-from mitoscope.exchange.outline import set_aside_crossed
+from mitoscope.exchange.regions import set_aside
 from mitoscope.fsio import atomic_directory
 from mitoscope.store.records import Study
 
@@ -32,7 +31,7 @@ FORMATS: dict[str, Format] = {
     for one in (
         sliderunner.FORMAT,
         coco.FORMAT,
-        geojson_study.FORMAT,
+        geojson.FORMAT,
         grand_challenge.FORMAT,
         dicom.FORMAT,
         annotations_csv.FORMAT,
@@ -108,7 +107,7 @@ def _files(folder: Path) -> list[Path]:
 def read_study(path: Path, format_name: str | None = None, options: ReadOptions | None = None) -> Study:
     """Read a file of any format, or a folder of files with one slide each.
 
-    Polygons that cross themselves are in its quarantine. Cells that cannot be taken for their place are still
+    Outlines that cannot be used are in its quarantine. Cells that cannot be taken for their place are still
     among the cells: a store sifts them on import, other users call :func:`mitoscope.store.sift`.
 
     Parameters
@@ -132,7 +131,7 @@ def read_study(path: Path, format_name: str | None = None, options: ReadOptions 
         study = join([known.read(one, _named(options, path, one)) for one in _files(path)])
     else:
         study = known.read(path, options)
-    return set_aside_crossed(study, source=path.name)
+    return set_aside(study, source=path.name)
 
 
 def _named(options: ReadOptions, folder: Path, path: Path) -> ReadOptions:
@@ -164,7 +163,7 @@ def write_study(
     else:
         empty = 0
         known.write(study, path, options)
-    lines = left_out(study, known.holds)
+    lines = left_out(study, known.holds, options.policy)
     return (*lines, f"not written: slides without an annotation ({empty})") if empty else lines
 
 

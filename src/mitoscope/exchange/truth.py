@@ -10,7 +10,7 @@ from typing import Final
 from mitoscope.errors import FormatError, ScaleError
 from mitoscope.exchange import truth_csv
 from mitoscope.exchange.format import ReadOptions
-from mitoscope.exchange.geojson_study import NOT_A_CELL
+from mitoscope.exchange.geojson import NO_GEOMETRY, NOT_A_CELL
 from mitoscope.exchange.names import match_stems, stem
 from mitoscope.exchange.predictions import is_table
 from mitoscope.exchange.registry import read_study
@@ -24,7 +24,7 @@ from mitoscope.truth import Domain, GroundTruth, SlideTruth
 STORE_MAGIC: Final = b"SQLite format 3\x00"
 _VERSION = re.compile(r"(?P<path>.+?)@(?P<variant>[^@/\\]+?)(?:@(?P<number>\d+))?")
 _MPP_TOLERANCE = 0.02
-_TAKEN = frozenset({NOT_A_CELL, DUPLICATE})
+_TAKEN = frozenset({NOT_A_CELL, NO_GEOMETRY, DUPLICATE})
 """What a truth may hold beside its cells: outlines, and rows that stand twice, which are taken once."""
 
 

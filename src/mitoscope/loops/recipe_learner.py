@@ -18,7 +18,7 @@ from mitoscope.data.sources import AnnotatedSlides
 from mitoscope.data.split import SplitConfig, split_by_case
 from mitoscope.detections import Detections
 from mitoscope.errors import ConfigError, StoppedError
-from mitoscope.exchange.outcome import UNKNOWN, outcome
+from mitoscope.exchange.classes import UNKNOWN, stated_classes
 from mitoscope.exchange.registry import write_study
 from mitoscope.fsio import make_directory
 from mitoscope.infer import DetectConfig, detect_slide, open_detector
@@ -58,7 +58,7 @@ def lesson_fields(lesson: Lesson, *, mpp: float, source: str) -> list[Field]:
         If a slide cannot be opened.
     """
     study = lesson.study
-    label, _ = outcome(study)
+    label, _ = stated_classes(study)
     names = np.array(study.labels.names)
     fields: list[Field] = []
     for place, slide in enumerate(study.slides):

@@ -169,7 +169,7 @@ def _write_geojson(findings: Findings, path: Path, origin: PointPx0) -> None:
     regions = [region for region in (drawn.tumour, drawn.exclusion) if region is not None]
     if findings.refusal:
         regions.append(Region.of_box(findings.hot_spot.box_px0, "Hot spot: the count is refused"))
-    geojson.write(
+    geojson.write_findings(
         path,
         findings.candidates,
         hot_spot=None if findings.refusal else findings.window,

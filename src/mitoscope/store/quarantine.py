@@ -20,7 +20,7 @@ DUPLICATE = "the same place twice"
 GUID_TWICE = "the same id twice"
 HALF_SCALE = "coordinates at half scale"
 CROSSES_ITSELF = "a polygon that crosses itself"
-"""Found by the readers of ``exchange``, which move such polygons out themselves."""
+"""Found by the readers of ``exchange``, which move such outlines out themselves."""
 REASONS = (
     *("", NOT_FINITE, NOT_A_POLYGON, CORNERS_SWAPPED, OUTSIDE, GUID_TWICE, DUPLICATE, HALF_SCALE),
     CROSSES_ITSELF,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mitoscope.errors import FormatError
 from mitoscope.exchange import extension
-from mitoscope.exchange.class_table import ClassTable
+from mitoscope.exchange.classes import CONSENSUS, ClassTable
 from mitoscope.exchange.coco.box_layout import box_layout
 from mitoscope.exchange.domains import add_domains
 from mitoscope.exchange.domains import read as read_domains
@@ -25,7 +25,6 @@ from mitoscope.exchange.json_text import (
     an_integer,
     read_json,
 )
-from mitoscope.exchange.outcome import CONSENSUS
 from mitoscope.geometry import SizePx
 from mitoscope.store.builder import StudyBuilder
 from mitoscope.store.kinds import Shape

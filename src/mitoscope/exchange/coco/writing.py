@@ -11,14 +11,12 @@ from numpy.typing import NDArray
 
 from mitoscope.errors import FormatError
 from mitoscope.exchange import extension
-from mitoscope.exchange.class_table import ClassTable, classes_to_write, numbers_by_label
+from mitoscope.exchange.classes import ClassTable, classes_to_write, numbers_by_label, stated_classes
 from mitoscope.exchange.coco.reading import LAYOUT, Reader
 from mitoscope.exchange.format import BoxLayout, ReadOptions, WriteOptions
 from mitoscope.exchange.json_text import dump_json
-from mitoscope.exchange.outcome import outcome
 from mitoscope.fsio import atomic_write
-from mitoscope.store.kinds import RaterKind, Shape
-from mitoscope.store.records import SlideRecord, Study
+from mitoscope.store import Policy, RaterKind, Shape, SlideRecord, Study
 
 SPOT_RADIUS_PX0 = 25.0
 """Half the side of the box in which a spot is written: the published boxes are 50 px (FACTS A2, B4)."""
@@ -64,7 +62,7 @@ def _document(study: Study, options: WriteOptions) -> dict[str, Any]:
     files = [one.attributes["coco.file"] for one in study.slides if "coco.file" in one.attributes]
     common: dict[str, Any] = files[0] if files else {}
     images = _with_ids([_image(slide, place) for place, slide in enumerate(study.slides, start=1)])
-    annotations = _annotations(study, classes, _layout_to_write(study, options), images)
+    annotations = _annotations(study, classes, options, images)
     return {**common, "images": images, "categories": _categories(study, classes), "annotations": annotations}
 
 
@@ -96,9 +94,10 @@ def _has_colours(study: Study) -> bool:
 
 
 def _annotations(
-    study: Study, classes: ClassTable, layout: BoxLayout, images: list[dict[str, Any]]
+    study: Study, classes: ClassTable, options: WriteOptions, images: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    labels, stated = _categories_said(study, classes)
+    layout = _layout_to_write(study, options)
+    labels, stated = _categories_said(study, classes, options.policy)
     found = []
     for row, bounds in enumerate(_bounds(study).tolist()):
         attributes = study.cells.attributes.get(row, {})
@@ -119,11 +118,13 @@ def _annotations(
     return _with_ids(found)
 
 
-def _categories_said(study: Study, classes: ClassTable) -> tuple[dict[int, list[int]], dict[int, int]]:
-    """Return the category ids of all raters but the consensus by cell, and the outcome of each cell."""
+def _categories_said(
+    study: Study, classes: ClassTable, policy: Policy
+) -> tuple[dict[int, list[int]], dict[int, int]]:
+    """Return the category ids of all raters but the consensus by cell, and the agreed class of each cell."""
     numbers = numbers_by_label(classes)
     names = [numbers[label.name] for label in study.labels.labels]
-    agreed, _ = outcome(study)
+    agreed, _ = stated_classes(study, policy)
     stated = {row: names[label] for row, label in enumerate(agreed.tolist()) if label >= 0}
     labels: dict[int, list[int]] = {}
     for row in range(len(study.events)):
@@ -131,7 +132,9 @@ def _categories_said(study: Study, classes: ClassTable) -> tuple[dict[int, list[
         attributes = study.events.attributes.get(row, {})
         number = 0 if label < 0 else attributes.get("coco.category_id", names[label])
         if study.raters[study.events.rater[row]].kind is RaterKind.CONSENSUS:
-            stated[cell] = number
+            # Zero stands for an outcome that was taken back.
+            if agreed[cell] < 0 or label == agreed[cell]:
+                stated[cell] = number
         else:
             labels.setdefault(cell, []).append(number)
     return labels, stated

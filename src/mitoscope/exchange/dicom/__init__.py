@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from mitoscope.exchange.dicom.reading import read
 from mitoscope.exchange.dicom.writing import write
-from mitoscope.exchange.format import Content, Format
-from mitoscope.exchange.losses import EVERYTHING
+from mitoscope.exchange.format import EVERYTHING, Content, Format
 
 __all__ = ["FORMAT", "read", "write"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import struct
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -13,14 +12,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.errors import FormatError, MitoscopeError
-from mitoscope.exchange.class_table import LabelFinder
+from mitoscope.exchange.classes import CONSENSUS, LabelFinder
 from mitoscope.exchange.dicom.history import detach
-from mitoscope.exchange.dicom.terms import ANNOTATION_CLASS, DAMAGED, NEOPLASM, SCORE, UNLABELLED, library
+from mitoscope.exchange.dicom.terms import (
+    ANNOTATION_CLASS,
+    REGION_CODES,
+    SCHEME,
+    SCORE,
+    UNLABELLED,
+    damaged,
+    library,
+)
 from mitoscope.exchange.format import ReadOptions
-from mitoscope.exchange.outcome import CONSENSUS
-from mitoscope.store.builder import StudyBuilder
-from mitoscope.store.kinds import RaterKind, RegionKind, Shape
-from mitoscope.store.records import QuarantineEntry, Rater, Region, SlideRecord, Study
+from mitoscope.exchange.regions import add_region, kind_of_outline
+from mitoscope.store import (
+    QuarantineEntry,
+    Rater,
+    RaterKind,
+    RegionKind,
+    Shape,
+    SlideRecord,
+    Study,
+    StudyBuilder,
+)
 
 
 def read(path: Path, options: ReadOptions) -> Study:
@@ -38,6 +52,7 @@ def read(path: Path, options: ReadOptions) -> Study:
     highdicom = library()
     from pydicom.errors import InvalidDicomError
 
+    broken: tuple[type[Exception], ...] = (*damaged(), UserWarning)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd values are common in the files of others
@@ -49,8 +64,8 @@ def read(path: Path, options: ReadOptions) -> Study:
         raise FormatError("not a DICOM file", where=path) from None
     except OSError as error:
         raise FormatError(f"cannot be read ({error.strerror})", where=path) from None
-    except (*DAMAGED, UserWarning, struct.error) as error:
-        raise FormatError(f"damaged DICOM annotations ({error})", where=path) from None
+    except broken as error:
+        raise FormatError(f"damaged DICOM annotations ({str(error)[:80]})", where=path) from None
     return study
 
 
@@ -79,8 +94,8 @@ class _Reader:
 
     def study(self) -> Study:
         container = str(self.dataset.get("ContainerIdentifier", "") or "")
-        name = self.options.slide or container or self.path.stem
-        self.slide = self.build.slide(SlideRecord(name))
+        self.slide_name = self.options.slide or container or self.path.stem
+        self.slide = self.build.slide(SlideRecord(self.slide_name))
         for group in self.dataset.AnnotationGroupSequence:
             self._group(group)
         return self.build.build()
@@ -93,10 +108,18 @@ class _Reader:
         if kind == "POLYLINE":
             what = f"{name}: {len(graphics)} open lines"
             self.build.quarantine.append(QuarantineEntry(where, "open lines are no cells", what))
-        elif kind == "POLYGON" and code.CodeValue in (NEOPLASM[0], "exclusion"):
-            region = RegionKind.TUMOUR if code.CodeValue == NEOPLASM[0] else RegionKind.EXCLUSION
+        elif kind in ("POLYGON", "RECTANGLE") and (region := _region_kind(code, name, graphics)) is not None:
             stated = "" if name == region.value else name
-            self.build.regions += [Region(self.slide, one, region, stated) for one in graphics]
+            for ring in graphics:
+                add_region(
+                    self.build,
+                    self.slide,
+                    np.asarray(ring, dtype=np.float64),
+                    kind=region,
+                    name=stated,
+                    where=where,
+                    slide_name=self.slide_name,
+                )
         else:
             self._labels(group, name, [self._cell(kind, one) for one in graphics])
 
@@ -113,9 +136,7 @@ class _Reader:
         kind, _, name = str(group.get("AnnotationGroupDescription", "") or "").partition(": ")
         if name and kind in set(RaterKind):
             return Rater(name, RaterKind(kind))
-        if self.options.rater is not None:
-            return Rater(self.options.rater, RaterKind.MODEL if is_model else RaterKind.EXPERT)
-        return Rater("model", RaterKind.MODEL) if is_model else CONSENSUS
+        return self.options.speaker(Rater("model", RaterKind.MODEL) if is_model else CONSENSUS)
 
     def _cell(self, kind: str, points: NDArray[np.float64]) -> int:
         shape, geometry = _cell_geometry(kind, np.asarray(points, dtype=np.float64))
@@ -126,6 +147,16 @@ class _Reader:
             else:
                 self.cells[key] = self.build.cell(self.slide, geometry.tolist(), shape=shape)
         return self.cells[key]
+
+
+def _region_kind(code: Any, name: str, graphics: list[Any]) -> RegionKind | None:
+    """Return what the outlines of a group delimit, by its code and else by its name; None for cells."""
+    known = {coded[0]: kind for kind, coded in REGION_CODES.items()}
+    if code.CodeValue in known:
+        return known[code.CodeValue]
+    if code.CodingSchemeDesignator == SCHEME or not graphics:
+        return None
+    return kind_of_outline(name, np.concatenate(graphics))
 
 
 def _cell_geometry(kind: str, points: NDArray[np.float64]) -> tuple[Shape, NDArray[np.float64]]:

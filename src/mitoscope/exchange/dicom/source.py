@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import struct
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mitoscope.errors import FormatError
-from mitoscope.exchange.dicom.terms import DAMAGED, SLIDE_CLASS, long_string
+from mitoscope.exchange.dicom.terms import SLIDE_CLASS, damaged, long_string
 from mitoscope.exchange.format import Content
 from mitoscope.store.records import SlideRecord
 
@@ -47,11 +46,12 @@ def source_image(slide: SlideRecord, slide_file: Path | None) -> Dataset:
 def _own_header(path: Path) -> Dataset:
     import pydicom
 
+    broken: tuple[type[Exception], ...] = (*damaged(), OSError)
     try:
         source = pydicom.dcmread(path, stop_before_pixels=True)
         absent = [name for name in NEEDED if name not in source]
-    except (*DAMAGED, OSError, struct.error) as error:
-        raise FormatError(f"a damaged DICOM file ({error})", where=path) from None
+    except broken as error:
+        raise FormatError(f"a damaged DICOM file ({str(error)[:80]})", where=path) from None
     if source.get("SOPClassUID") != SLIDE_CLASS:
         raise FormatError("a DICOM whole-slide image expected", where=path)
     if absent:

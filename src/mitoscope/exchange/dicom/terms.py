@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from typing import Any
 
 from mitoscope.errors import FormatError
+from mitoscope.region import RegionKind
 
 ANNOTATION_CLASS = "1.2.840.10008.5.1.4.1.1.91.1"
 """SOP class Microscopy Bulk Simple Annotations Storage."""
@@ -15,22 +18,35 @@ UNLABELLED = "unlabelled"
 
 SCHEME = "99MITOSCOPE"
 CATEGORY = ("49755003", "SCT", "Morphologically abnormal structure")
-NEOPLASM = ("108369006", "SCT", "Neoplasm")
+REGION_CODES = {
+    RegionKind.TUMOUR: ("108369006", "SCT", "Neoplasm"),
+    RegionKind.EXCLUSION: ("exclusion", SCHEME, "Exclusion"),
+    RegionKind.INTEREST: ("111099", "DCM", "Selected region"),
+}
+"""What the outlines of a group delimit."""
 SCORE = ("score", SCHEME, "Score")
 ONE = ("1", "UCUM", "no units")
 CELL = {"mitotic figure": "Mitotic figure", "look-alike": "Mitotic figure look-alike"}
 
 DAMAGED = (
+    ArithmeticError,
     AttributeError,
     EOFError,
-    IndexError,
-    KeyError,
+    LookupError,
     NotImplementedError,
-    OverflowError,
     TypeError,
     ValueError,
+    struct.error,
+    zlib.error,
 )
-"""What reading a damaged DICOM file may raise, beside InvalidDicomError and struct.error."""
+"""What reading a damaged DICOM file may raise, beside the errors of pydicom."""
+
+
+def damaged() -> tuple[type[Exception], ...]:
+    """Return what reading a damaged DICOM file may raise."""
+    from pydicom.errors import BytesLengthException, InvalidDicomError
+
+    return (*DAMAGED, BytesLengthException, InvalidDicomError)
 
 
 def library() -> Any:

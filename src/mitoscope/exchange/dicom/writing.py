@@ -20,8 +20,8 @@ from mitoscope.exchange.dicom.source import source_image
 from mitoscope.exchange.dicom.terms import (
     CATEGORY,
     CELL,
-    NEOPLASM,
     ONE,
+    REGION_CODES,
     SCHEME,
     SCORE,
     UNLABELLED,
@@ -30,8 +30,7 @@ from mitoscope.exchange.dicom.terms import (
 )
 from mitoscope.exchange.format import WriteOptions
 from mitoscope.fsio import atomic_write
-from mitoscope.store.kinds import RaterKind, RegionKind, Shape
-from mitoscope.store.records import Rater, Region, Study
+from mitoscope.store import Rater, RaterKind, Region, Shape, Study
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,13 +183,12 @@ def _graphic(study: Study, row: int) -> NDArray[np.float64]:
 
 def _region_item(highdicom: Any, region: Region, place: int) -> Any:
     coded = highdicom.sr.CodedConcept
-    is_tumour = region.kind is RegionKind.TUMOUR
     return highdicom.ann.AnnotationGroup(
         number=place,
         uid=highdicom.UID(),
         label=long_string(region.name or region.kind.value),
         annotated_property_category=coded(*CATEGORY),
-        annotated_property_type=coded(*(NEOPLASM if is_tumour else ("exclusion", SCHEME, "Exclusion"))),
+        annotated_property_type=coded(*REGION_CODES[region.kind]),
         graphic_type="POLYGON",
         graphic_data=[region.vertices_px0],
         algorithm_type="MANUAL",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from mitoscope.exchange.format import Content, Format
-from mitoscope.exchange.losses import Aspect
+from mitoscope.exchange.format import Aspect, Content, Format
 from mitoscope.exchange.sliderunner.reading import read
 from mitoscope.exchange.sliderunner.schema import REQUIRED
 from mitoscope.exchange.sliderunner.writing import write

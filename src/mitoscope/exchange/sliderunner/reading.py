@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import sqlite3
 from collections import defaultdict
@@ -10,21 +11,29 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mitoscope.exchange.class_table import ClassTable
+from mitoscope.exchange.classes import CONSENSUS, ClassTable
 from mitoscope.exchange.format import ReadOptions
-from mitoscope.exchange.outcome import CONSENSUS
+from mitoscope.exchange.regions import add_region, is_cell_class, kind_of_outline
 from mitoscope.exchange.sliderunner.rows import Row, open_database, rows
 from mitoscope.exchange.sliderunner.schema import AnnotationType
 from mitoscope.geometry import SizePx
-from mitoscope.labels import DEFAULT_LABELS
-from mitoscope.store.builder import StudyBuilder
-from mitoscope.store.kinds import RaterKind, RegionKind, Shape
-from mitoscope.store.records import QuarantineEntry, Rater, Region, SlideRecord, Study
+from mitoscope.labels import FIELD_LABELS
+from mitoscope.region import kind_of_name
+from mitoscope.store import (
+    QuarantineEntry,
+    Rater,
+    RaterKind,
+    RegionKind,
+    Shape,
+    SlideRecord,
+    Study,
+    StudyBuilder,
+)
 
-TUMOUR_CLASSES = ("tumorzone", "tumourzone", "tumorregion", "tumourregion", "tumor", "tumour", "tumorarea")
-"""Class names of tumour outlines, letters only: ``Tumorzone`` of CCMCT, ``Tumor region`` of CMC."""
-
+REGIONS = "sliderunner.regions"
+"""Attribute of a slide: what its regions say beside outline and class, in the file they came from."""
 _SLIDE_TEXTS = ("directory", "uuid", "exactImageID")
 
 
@@ -41,11 +50,12 @@ def read(path: Path, options: ReadOptions) -> Study:
     """Read a SlideRunner database (versions 0 to 3); the file is not changed.
 
     Spots, areas, circles and polygons become cells with all their labels in the order of their uid; each
-    label's time is that of the table ``Log``. ``agreedClass`` is the label of a consensus rater. Polygons of
-    a tumour class become regions, and in a file that has such a class all polygons that are no cells are
-    exclusions (CCMCT, FACTS B3). Image annotations, which have no place, and everything else that a study has
-    no column for ride on slides, cells and labels as attributes ``sliderunner.*``. Labels of persons or
-    classes that are not in the file, and annotations without coordinates or slide, are quarantined.
+    label's time is that of the table ``Log``. ``agreedClass`` is the label of a consensus rater. Polygons and
+    rectangles of a class that says tumour, exclusion or region of interest (10 HPF) become regions, and in a
+    file with a tumour class all other polygons that are no cells are exclusions (CCMCT, FACTS B3). Image
+    annotations, which have no place, and everything else that a study has no column for ride on slides, cells
+    and labels as attributes ``sliderunner.*``. Labels of persons or classes that are not in the file, and
+    annotations without coordinates or slide, are quarantined.
 
     Raises
     ------
@@ -79,11 +89,10 @@ class _Reader:
         self.classes = ClassTable((row["uid"], _text(row["name"]), _text(row["color"])) for row in found)
         self.fixed = [row["uid"] for row in found if row["clickable"] == 0]
         for entry in self.classes.entries.values():
-            if _letters(entry.label.name) not in TUMOUR_CLASSES:
+            if _kind(entry.name) is None:
                 self.build.label(entry.label)
-        self.tumour = {
-            number for number, one in self.classes.entries.items() if _letters(one.name) in TUMOUR_CLASSES
-        }
+        self.kinds = [_kind(one.name) for one in self.classes.entries.values()]
+        self.has_tumour = RegionKind.TUMOUR in self.kinds
 
     def _persons(self) -> None:
         self.persons: dict[int, int] = {}
@@ -124,7 +133,9 @@ class _Reader:
             number == place and entry.name == entry.label.name and entry.colour in (None, entry.label.colour)
             for place, (number, entry) in enumerate(self.classes.entries.items(), start=1)
         ]
-        attributes: dict[str, Any] = {} if all(plain) else {"sliderunner.classes": self.classes.to_json()}
+        # Classes of regions are none of cells, so that they do not come back from the labels.
+        is_plain = all(plain) and not any(self.kinds)
+        attributes: dict[str, Any] = {} if is_plain else {"sliderunner.classes": self.classes.to_json()}
         return attributes | ({"sliderunner.fixed_classes": self.fixed} if self.fixed else {})
 
     def _load(self) -> None:
@@ -149,29 +160,42 @@ class _Reader:
             self._quarantine(where, "no such slide", {**row, "coordinates": self.coordinates[row["uid"]]})
             return
         places = self.coordinates.get(row["uid"], [])
-        if self._is_region(row, places):
-            kind = RegionKind.TUMOUR if row["agreedClass"] in self.tumour else RegionKind.EXCLUSION
+        ring = _ring(row["type"], [one[:2] for one in places])
+        kind = self._kind_of(row, ring)
+        if kind is not None and not row["deleted"]:
             entry = self.classes.entries.get(row["agreedClass"])
-            outline = _opened([one[:2] for one in places])
-            self.build.regions.append(Region(slide, np.array(outline), kind, entry.name if entry else ""))
-            self._ride(row["slide"], "sliderunner.regions", self._raw(row))
-        elif row["type"] == AnnotationType.IMAGE or self._is_outline(row):
+            known = len(self.build.regions)
+            record = self.records[row["slide"]]
+            add_region(
+                self.build,
+                slide,
+                ring,
+                kind=kind,
+                name=entry.name if entry else "",
+                where=where,
+                slide_name=record.name,
+            )
+            if len(self.build.regions) > known:
+                self._ride(row["slide"], REGIONS, {"outline": outline_key(ring)} | self._raw(row))
+        elif row["type"] == AnnotationType.IMAGE or kind is not None:
             self._ride(row["slide"], "sliderunner.others", self._raw(row) | {"coordinates": _json(places)})
         elif not places:
             self._quarantine(where, "no coordinates", row, slide=self.records[row["slide"]].name)
         else:
             self._cell(row, slide, places, where)
 
-    def _is_outline(self, row: Row) -> bool:
-        return row["type"] == AnnotationType.POLYGON and row["agreedClass"] in self.tumour
-
-    def _is_region(self, row: Row, places: list[tuple[float, float, int]]) -> bool:
-        if row["type"] != AnnotationType.POLYGON or row["deleted"] or not self.tumour:
-            return False
-        label = self.classes.label(row["agreedClass"])
-        is_cell = label is not None and DEFAULT_LABELS.find(label.name) is not None
-        outline = _opened([one[:2] for one in places])
-        return not is_cell and len(outline) >= 3 and bool(np.isfinite(outline).all())
+    def _kind_of(self, row: Row, ring: NDArray[np.float64]) -> RegionKind | None:
+        """Return what an annotation delimits, None where it is a cell."""
+        if row["type"] not in (AnnotationType.POLYGON, AnnotationType.AREA) or not len(ring):
+            return None
+        entry = self.classes.entries.get(row["agreedClass"])
+        name = "" if entry is None else entry.name
+        if is_cell_class(name, ring):
+            return None
+        kind = kind_of_outline(name, ring)
+        if kind is None and self.has_tumour and row["type"] == AnnotationType.POLYGON:
+            return RegionKind.EXCLUSION
+        return kind
 
     def _ride(self, uid: int, key: str, raw: dict[str, Any]) -> None:
         # A record's attributes take no part in its hash, so the slide stays the one that was registered.
@@ -296,6 +320,24 @@ def _shape(kind: Any, n: int) -> Shape:
     return Shape.BOX if kind == AnnotationType.AREA or n == 2 else Shape.POLYGON
 
 
+def _kind(name: str) -> RegionKind | None:
+    return None if FIELD_LABELS.find(name) is not None else kind_of_name(name)
+
+
+def _ring(kind: Any, points: list[tuple[float, float]]) -> NDArray[np.float64]:
+    """Return the outline of an annotation, of a rectangle its four corners."""
+    ring = np.array(_opened(points), dtype=np.float64).reshape(-1, 2)
+    if kind == AnnotationType.AREA and len(ring) == 2:
+        (x_min, y_min), (x_max, y_max) = ring.min(axis=0), ring.max(axis=0)
+        return np.array([[x_min, y_min], [x_max, y_min], [x_max, y_max], [x_min, y_max]])
+    return ring
+
+
+def outline_key(ring: NDArray[np.float64]) -> str:
+    """Return by what a region is known again when the study is written."""
+    return hashlib.sha256(np.ascontiguousarray(ring, dtype=np.float64).tobytes()).hexdigest()[:16]
+
+
 def _opened(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
     return points[:-1] if len(points) > 3 and points[0] == points[-1] else points
 
@@ -314,10 +356,6 @@ def _size(row: Row) -> SizePx | None:
 
 def _label_text(label: _Label) -> str:
     return f"label {label.uid}: person {label.person}, class {label.number}, times {label.times}"
-
-
-def _letters(name: str) -> str:
-    return "".join(character for character in name.casefold() if character.isalpha())
 
 
 def _text(value: Any) -> str | None:
@@ -346,6 +384,3 @@ def _json_value(value: Any) -> Any:
     if isinstance(value, list):
         return [_json_value(one) for one in value]
     return value.hex() if isinstance(value, bytes) else value
-
-
-__all__ = ["TUMOUR_CLASSES", "last_time", "read"]

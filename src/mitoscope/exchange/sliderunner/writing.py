@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from mitoscope.exchange.class_table import ClassTable, classes_to_write, numbers_by_label
+from mitoscope.exchange.classes import ClassTable, classes_to_write, numbers_by_label, stated_classes
 from mitoscope.exchange.format import WriteOptions
-from mitoscope.exchange.outcome import outcome
-from mitoscope.exchange.sliderunner.reading import TUMOUR_CLASSES
+from mitoscope.exchange.regions import is_cell_class, kind_of_outline
+from mitoscope.exchange.sliderunner.reading import REGIONS, outline_key
 from mitoscope.exchange.sliderunner.schema import (
     USER_VERSION,
     AnnotationType,
@@ -26,12 +26,18 @@ from mitoscope.exchange.sliderunner.schema import (
 )
 from mitoscope.fsio import atomic_write
 from mitoscope.labels import Label, LabelSet
-from mitoscope.store.kinds import RaterKind, RegionKind, Shape
-from mitoscope.store.records import Attributes, Region, Study
+from mitoscope.region import kind_of_name
+from mitoscope.store import RaterKind, Region, RegionKind, Shape, Study
+from mitoscope.store.records import Attributes
 
-REGION_CLASS = {RegionKind.TUMOUR: "Tumorzone", RegionKind.EXCLUSION: "Non-tumor"}
+REGION_CLASS = {
+    RegionKind.TUMOUR: "Tumorzone",
+    RegionKind.EXCLUSION: "Non-tumor",
+    RegionKind.INTEREST: "Region of interest",
+}
 """The class under which a region is written; ``Tumorzone`` is that of CCMCT."""
 
+REGION_COLOUR = "#ffd43b"
 _TYPES = {
     Shape.SPOT: AnnotationType.SPOT,
     Shape.BOX: AnnotationType.AREA,
@@ -52,10 +58,9 @@ def write(study: Study, path: Path, options: WriteOptions) -> None:
     OutputError
         If it cannot be written.
     """
-    del options
     with closing(sqlite3.connect(":memory:")) as db:
         create_tables(db)
-        _Writer(db, study).write()
+        _Writer(db, study, options).write()
         register_functions(db)
         create_triggers(db)
         db.execute(f"PRAGMA user_version = {USER_VERSION}")
@@ -66,8 +71,9 @@ def write(study: Study, path: Path, options: WriteOptions) -> None:
 
 
 class _Writer:
-    def __init__(self, db: sqlite3.Connection, study: Study) -> None:
-        self.db, self.study = db, _with_region_classes(study)
+    def __init__(self, db: sqlite3.Connection, study: Study, options: WriteOptions) -> None:
+        self.db, self.study, self.options = db, _with_region_classes(study), options
+        self.has_tumour = _has_tumour(self.study)
         self.classes: ClassTable = classes_to_write(self.study, "sliderunner.classes")
         self.number_of = numbers_by_label(self.classes)
         self.label_uid = 0
@@ -129,9 +135,7 @@ class _Writer:
     def _cells(self) -> None:
         cells = self.study.cells
         uids = _uids(cells.external_id.tolist())
-        agreed, _ = outcome(self.study)
-        numbers = [self._number(label, {}) for label in agreed.tolist()]
-        numbers = self._stated_classes(numbers, agreed)
+        numbers = self._agreed_classes()
         last = self._last_times()
         self.cell_uid: list[int] = []
         for row in range(len(cells)):
@@ -151,15 +155,24 @@ class _Writer:
             self.cell_uid.append(uid)
             self._coordinates(uid, int(cells.slide[row]), self._points(row), z=int(cells.z[row]))
 
-    def _stated_classes(self, numbers: list[int], agreed: Any) -> list[int]:
-        """Put in the class that the file stated where two of its classes stand for one label."""
+    def _agreed_classes(self) -> list[int]:
+        agreed, _ = stated_classes(self.study, self.options.policy)
+        numbers = [self._number(label, {}) for label in agreed.tolist()]
         events = self.study.events
-        for event, attributes in events.attributes.items():
-            cell = int(events.cell[event])
-            is_consensus = int(events.rater[event]) not in self.person_of
-            if "sliderunner.class" in attributes and is_consensus and events.label[event] == agreed[cell]:
-                numbers[cell] = self._number(int(events.label[event]), attributes)
+        last = {int(cell): row for row, cell in enumerate(events.cell.tolist())}
+        for row, attributes in events.attributes.items():
+            # Two classes of a file may stand for one label.
+            cell, label = int(events.cell[row]), int(events.label[row])
+            if "sliderunner.class" in attributes and self._is_outcome(row) and label == agreed[cell]:
+                numbers[cell] = self._number(label, attributes)
+        for cell, row in last.items():
+            # "No agreed class" that a file states over labels which agree stands until somebody speaks again.
+            if self._is_outcome(row) and events.label[row] < 0:
+                numbers[cell] = 0
         return numbers
+
+    def _is_outcome(self, row: int) -> bool:
+        return int(self.study.events.rater[row]) not in self.person_of
 
     def _last_times(self) -> list[float]:
         events, last = self.study.events, np.zeros(len(self.study.cells))
@@ -234,9 +247,11 @@ class _Writer:
         """Write regions, and what rode on the slides because it is no cell."""
         for index, slide in enumerate(self.study.slides):
             for region, raw in _regions(self.study, index):
-                name = _region_class(region.kind, region.name)
+                name = _region_class(region, has_tumour=self.has_tumour)
                 points = _outline(region.vertices_px0)
-                self._raw(index, {"type": AnnotationType.POLYGON, "agreedClass": name} | raw, points)
+                if raw.get("type") == AnnotationType.AREA:
+                    points = [points[0], points[2]]
+                self._raw(index, {"type": AnnotationType.POLYGON} | raw | {"agreedClass": name}, points)
             for raw in slide.attributes.get("sliderunner.others", []):
                 self._raw(index, raw, raw.get("coordinates", []))
 
@@ -261,29 +276,55 @@ class _Writer:
             self._label(uid, person, self._class_named(name), exact_id, times)
 
     def _class_named(self, name: Any) -> Any:
-        return next((one.number for one in self.classes.entries.values() if one.name == name), name or 0)
+        if not name:
+            return 0
+        return next((one.number for one in self.classes.entries.values() if one.name == name), name)
 
 
 def _regions(study: Study, slide: int) -> list[tuple[Region, dict[str, Any]]]:
-    """Return the regions of a slide, each with what the file that it came from says of it."""
-    regions = [one for one in study.regions if one.slide == slide]
-    raws = study.slides[slide].attributes.get("sliderunner.regions", [])
-    return list(zip(regions, raws if len(raws) == len(regions) else [{} for _ in regions], strict=True))
+    """Return the regions of a slide, each with what else the file that it came from says of it."""
+    stated = study.slides[slide].attributes.get(REGIONS, [])
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for raw in stated:
+        rows.setdefault(str(raw.get("outline")), []).append(
+            {key: value for key, value in raw.items() if key not in ("outline", "agreedClass", "deleted")}
+        )
+    found = []
+    for region in (one for one in study.regions if one.slide == slide):
+        known = rows.get(outline_key(region.vertices_px0))
+        found.append((region, known.pop(0) if known else {}))
+    return found
 
 
 def _with_region_classes(study: Study) -> Study:
-    """Add the classes of regions that were not read from such a file to the labels, for the class table."""
-    found = [pair for slide in range(len(study.slides)) for pair in _regions(study, slide)]
-    names = [_region_class(one.kind, one.name) for one, raw in found if not raw]
-    new = [Label(name, "#ffd43b") for name in dict.fromkeys(names) if study.labels.find(name) is None]
+    """Add the classes of regions to the labels, for the class table."""
+    has_tumour = _has_tumour(study)
+    names = dict.fromkeys(_region_class(one, has_tumour=has_tumour) for one in study.regions)
+    carried = {row[1] for slide in study.slides for row in slide.attributes.get("sliderunner.classes", [])}
+    new = [
+        Label(name, REGION_COLOUR)
+        for name in names
+        if name and name not in carried and study.labels.find(name) is None
+    ]
     return replace(study, labels=LabelSet((*study.labels.labels, *new)))
 
 
-def _region_class(kind: RegionKind, name: str) -> str:
-    letters = "".join(character for character in name.casefold() if character.isalpha())
-    if kind is RegionKind.TUMOUR:
-        return name if letters in TUMOUR_CLASSES else REGION_CLASS[kind]
-    return name if name and letters not in TUMOUR_CLASSES else REGION_CLASS[kind]
+def _has_tumour(study: Study) -> bool:
+    carried = {row[1] for slide in study.slides for row in slide.attributes.get("sliderunner.classes", [])}
+    named = any(kind_of_name(str(name)) is RegionKind.TUMOUR for name in carried)
+    return named or any(one.kind is RegionKind.TUMOUR for one in study.regions)
+
+
+def _region_class(region: Region, *, has_tumour: bool) -> str:
+    """Return the class of a region, so that it is read as what it is."""
+    says = kind_of_outline(region.name, region.vertices_px0) if region.name else None
+    if says is None and region.kind is RegionKind.EXCLUSION and has_tumour:
+        # In a file with a tumour class all other polygons are exclusions.
+        is_cell = is_cell_class(region.name, region.vertices_px0)
+        return REGION_CLASS[region.kind] if is_cell else region.name
+    if region.name and kind_of_outline(region.name, region.vertices_px0) is region.kind:
+        return region.name
+    return REGION_CLASS[region.kind]
 
 
 def _outline(vertices: Any, *, is_open: bool = False) -> list[tuple[float, float]]:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from mitoscope.count import COVERED_MIN, FIELD_ASPECT, TEN_HPF_MM2, mitotic_count, window_size
 from mitoscope.detections import Detections, Searched
+from mitoscope.exchange.classes import stated_classes
 from mitoscope.exchange.names import stem
-from mitoscope.exchange.outcome import outcome
 from mitoscope.experiments.chart import CountMaps, Ring, SlideMap
 from mitoscope.experiments.exact.counted import QUARTILES, Counted, quartiles, share_from, spread
 from mitoscope.experiments.exact.wsi_databases import (
@@ -30,7 +30,7 @@ from mitoscope.experiments.experiment import Result, Workplace
 from mitoscope.experiments.table import Column, Entry, Row, Table
 from mitoscope.geometry import Mpp, SizePx
 from mitoscope.labels import MITOTIC_FIGURE
-from mitoscope.store import RegionKind, Study
+from mitoscope.store import Policy, RegionKind, Study
 from mitoscope.store.ground_truth import regions_of
 from mitoscope.tissue import TissueMask
 
@@ -94,7 +94,8 @@ def _case(study: Study, place: int) -> dict[str, Any]:
 
 def _figures(study: Study, place: int) -> NDArray[np.float64]:
     label = study.labels.names.index(MITOTIC_FIGURE.name)
-    own = (outcome(study)[0] == label) & ~study.cells.deleted & (study.cells.slide == place)
+    recorded, _ = stated_classes(study, Policy.RECORDED)
+    own = (recorded == label) & ~study.cells.deleted & (study.cells.slide == place)
     return np.asarray(study.cells.centres_px0[own])
 
 

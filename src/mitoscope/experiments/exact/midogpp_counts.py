@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mitoscope.count import TEN_HPF_MM2, mitotic_count
 from mitoscope.curation.midog_tables import TABLE_2, row_of
 from mitoscope.detections import Detections, Searched
-from mitoscope.exchange.outcome import outcome
+from mitoscope.exchange.classes import stated_classes
 from mitoscope.experiments.chart import Boxes
 from mitoscope.experiments.exact.counted import QUARTILES, Counted, share_from, spread
 from mitoscope.experiments.exact.midogpp_tables import DOMAIN_NAMES, NEEDS, midogpp_files, read_midogpp
@@ -20,7 +20,7 @@ from mitoscope.experiments.experiment import Result
 from mitoscope.experiments.table import Column, Entry, Row, Table
 from mitoscope.geometry import Mpp
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
-from mitoscope.store import SlideRecord, Study
+from mitoscope.store import Policy, SlideRecord, Study
 
 MPP: Final = 0.25
 """At which areas are taken where neither the file nor its scanner states one."""
@@ -33,7 +33,7 @@ OfSlide = Callable[[NDArray[np.float64], SlideRecord], int]
 
 def _by_domain(study: Study, label: str, count: OfSlide) -> dict[str, list[int]]:
     index = study.labels.names.index(label)
-    own = (outcome(study)[0] == index) & ~study.cells.deleted
+    own = (stated_classes(study, Policy.RECORDED)[0] == index) & ~study.cells.deleted
     values: dict[str, list[int]] = {row: [] for row in TABLE_2 if row != "total"}
     for place, slide in enumerate(study.slides):
         row = row_of(slide.domain)

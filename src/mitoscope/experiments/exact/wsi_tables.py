@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from mitoscope.exchange.classes import stated_classes
 from mitoscope.exchange.names import stem
-from mitoscope.exchange.outcome import outcome
 from mitoscope.experiments.exact.counted import Counted
 from mitoscope.experiments.exact.wsi_databases import (
     CCMCT,
@@ -34,7 +34,7 @@ from mitoscope.experiments.experiment import Result
 from mitoscope.experiments.table import Column, Entry, Row, Table
 from mitoscope.geometry import Mpp
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
-from mitoscope.store import Study
+from mitoscope.store import Policy, Study
 from mitoscope.store.ground_truth import regions_of
 
 AREA: Final = "tumour, mm²"
@@ -102,7 +102,7 @@ def _areas(study: Study) -> dict[str, float]:
 
 def _cells(study: Study) -> dict[str, dict[str, int]]:
     """Return the cells of each slide by class; those marked as deleted are among them, as in the papers."""
-    label = outcome(study)[0]
+    label = stated_classes(study, Policy.RECORDED)[0]
     return {
         stem(slide.name): {
             name: int(np.count_nonzero((label == index) & (study.cells.slide == place)))

@@ -24,10 +24,10 @@ from mitoscope.data.sources import (
     read_labels,
 )
 from mitoscope.errors import TrainingDataError
+from mitoscope.exchange.classes import UNKNOWN, stated_classes
 from mitoscope.exchange.domains import published_split
 from mitoscope.exchange.format import ReadOptions
 from mitoscope.exchange.names import IMAGE_SUFFIXES, stem
-from mitoscope.exchange.outcome import UNKNOWN, outcome
 from mitoscope.experiments.trained.declaration import SetDeclaration
 from mitoscope.slide import open_slide
 from mitoscope.store import SlideRecord, Study
@@ -78,7 +78,7 @@ class SlideSet:
     @cached_property
     def labelled(self) -> dict[str, Labels]:
         """The labelled cells of each slide, in level-0 px."""
-        label, agreement = outcome(self.study)[0], agreements(self.study)
+        label, agreement = stated_classes(self.study)[0], agreements(self.study)
         known = (label != UNKNOWN) & ~self.study.cells.deleted
         names = np.array(self.study.labels.names, dtype=np.str_)
         found = {}

@@ -1,4 +1,4 @@
-"""The class table of a file: its ids and names on one side, the labels of a study on the other.
+"""Classes of a file: its ids and names on one side, the labels of a study on the other; and what cells are.
 
 Labels are one over all formats (``Mitosis``, ``mitotic figure`` and ``mitotic figures`` are one label), so
 that counts agree between files. What a file called them rides on its slides and is given back when the study
@@ -9,12 +9,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from mitoscope.labels import DEFAULT_LABELS, Label
-from mitoscope.store.records import SlideRecord, Study
+import numpy as np
+from numpy.typing import NDArray
 
+from mitoscope.labels import DEFAULT_LABELS, Label
+from mitoscope.store import Policy, Rater, RaterKind, SlideRecord, Study
+from mitoscope.store.ground_truth import agreed_of
+
+CONSENSUS = Rater("consensus", RaterKind.CONSENSUS)
+"""Who speaks where a file states only the outcome."""
+UNKNOWN = -1
 UNNAMED = "class"
 
 
@@ -158,3 +165,44 @@ def numbers_by_label(table: ClassTable) -> dict[str, int]:
     for number, entry in table.entries.items():
         numbers.setdefault(entry.label.name, number)
     return numbers
+
+
+def stated_classes(
+    study: Study, policy: Policy = Policy.SETTLED, *, models: bool = False
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the class and the score that a format with room for one of each states of every cell.
+
+    Parameters
+    ----------
+    study : Study
+    policy : Policy
+        How labels of several raters become one.
+    models : bool
+        Give cells of which only models spoke the class on which these agree.
+
+    Returns
+    -------
+    label : ndarray of int64, shape (n,)
+        Index into the labels of the study, `UNKNOWN` where there is none.
+    score : ndarray of float64, shape (n,)
+        The highest score that was given with this label, NaN where there is none.
+    """
+    label = agreed_of(study, policy).label
+    if models:
+        silent = np.ones(len(study.cells), dtype=np.bool_)
+        silent[study.events.cell[~np.isin(study.events.rater, _models(study))]] = False
+        label = np.where(silent, _word_of_models(study), label)
+    events, score = study.events, np.full(len(study.cells), np.nan)
+    rows = np.flatnonzero((events.label == label[events.cell]) & ~np.isnan(events.score))
+    np.fmax.at(score, events.cell[rows], events.score[rows])
+    return label, score
+
+
+def _models(study: Study) -> list[int]:
+    return [place for place, rater in enumerate(study.raters) if rater.kind is RaterKind.MODEL]
+
+
+def _word_of_models(study: Study) -> NDArray[np.int64]:
+    # To the rule of unanimity they are people.
+    raters = tuple(Rater(rater.name) for rater in study.raters)
+    return agreed_of(replace(study, raters=raters), Policy.UNANIMOUS).label

@@ -1,0 +1,227 @@
+"""Features of a GeoJSON file as QuPath writes them, checked: geometry, class, measurements, id."""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mitoscope.errors import FormatError
+from mitoscope.exchange.json_text import a_list, a_mapping, a_number
+
+HOT_SPOT: Final = "Hot spot"
+"""Class of the window that a run counted in; nobody examined it."""
+OFFSET: Final = "offset_px0"
+"""Member of the collection: the corner that coordinates count from."""
+SCORE_NAMES: Final = ("score", "probability", "confidence")
+_DETECTIONS: Final = frozenset({"detection", "cell", "tile"})
+
+Ring = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Feature:
+    """One object.
+
+    Parameters
+    ----------
+    value, properties : dict
+        As they stand in the file.
+    kind : str
+        Type of the geometry, empty where there is none.
+    polygons : list of list of ndarray
+        Rings of each polygon in level-0 pixels, not closed; of a point one ring of one vertex. Empty for
+        lines.
+    where : str
+        File and place.
+    """
+
+    value: dict[str, Any]
+    properties: dict[str, Any]
+    kind: str
+    polygons: list[list[Ring]]
+    where: str
+
+    @cached_property
+    def class_name(self) -> str:
+        """Its class: the name, or the parts of a derived one joined by a colon."""
+        found = self.properties.get("classification")
+        if isinstance(found, dict):
+            names = found.get("names")
+            found = ": ".join(map(str, names)) if isinstance(names, list) else found.get("name")
+        if found is not None and not isinstance(found, str):
+            raise FormatError("a name expected", where=f"{self.where}.properties.classification")
+        return (found or "").strip()
+
+    @property
+    def name(self) -> str:
+        """Its class, else its own name."""
+        own = self.properties.get("name")
+        return self.class_name or (own.strip() if isinstance(own, str) else "")
+
+    @property
+    def object_type(self) -> str:
+        """``annotation``, ``detection``, ``cell`` or ``tile``."""
+        return str(self.properties.get("objectType", self.properties.get("object_type", "annotation")))
+
+    @property
+    def is_detection(self) -> bool:
+        """Whether a program found it."""
+        return self.object_type in _DETECTIONS
+
+    @property
+    def is_outline(self) -> bool:
+        """Whether it is an annotation with an area."""
+        return self.kind in ("Polygon", "MultiPolygon") and not self.is_detection
+
+    @property
+    def is_hot_spot(self) -> bool:
+        """Whether it is the window of a mitotic count."""
+        return self.name.casefold().startswith(HOT_SPOT.casefold())
+
+    @property
+    def guid(self) -> str | None:
+        """Its id, where that is a UUID: QuPath gives any other object a new one."""
+        return as_uuid(self.value.get("id"))
+
+    @property
+    def colour(self) -> str | None:
+        """``#rrggbb`` of its class: a list of three, or the integer that QuPath 0.3 writes."""
+        found = self.properties.get("classification")
+        if not isinstance(found, dict):
+            return None
+        colour = found.get("color", found.get("colorRGB"))
+        if isinstance(colour, int) and not isinstance(colour, bool):
+            return f"#{colour & 0xFFFFFF:06x}"
+        rgb = colour if isinstance(colour, list) else []
+        if len(rgb) == 3 and all(isinstance(one, int) and 0 <= one < 256 for one in rgb):
+            return "#" + "".join(f"{one:02x}" for one in rgb)
+        return None
+
+    @cached_property
+    def measurements(self) -> dict[str, float]:
+        """Numbers by name; NaN where QuPath could not measure."""
+        where = f"{self.where}.properties.measurements"
+        found = self.properties.get("measurements") or {}
+        if isinstance(found, list):
+            # QuPath up to 0.3 writes a list of name and value.
+            pairs = [a_mapping(one, where) for one in found]
+            found = {str(one.get("name")): one.get("value") for one in pairs}
+        return {
+            key: math.nan if value in _NO_NUMBERS else a_number(value, f"{where}[{key!r}]")
+            for key, value in a_mapping(found, where).items()
+        }
+
+    @property
+    def score(self) -> float:
+        """The first measurement that is a score, NaN where there is none.
+
+        Raises
+        ------
+        FormatError
+            If it is not in [0, 1].
+        """
+        found = (value for key, value in self.measurements.items() if key.casefold() in SCORE_NAMES)
+        score = next(found, math.nan)
+        if not math.isnan(score) and not 0 <= score <= 1:
+            raise FormatError(f"a score of {score:g} outside [0, 1]", where=self.where)
+        return score
+
+
+_NO_NUMBERS = ("NaN", "nan", "Infinity", "-Infinity")
+
+
+def as_uuid(value: Any) -> str | None:
+    """Return a UUID as its usual text, None where the value is none."""
+    if not isinstance(value, str):
+        return None
+    try:
+        return str(uuid.UUID(value)) if len(value) == 36 else None
+    except ValueError:
+        return None
+
+
+def read_features(value: Any, where: str, offset_px0: Any = (0.0, 0.0)) -> Iterator[Feature]:
+    """Yield the features of a FeatureCollection, a list, a feature or a geometry, in order.
+
+    Parameters
+    ----------
+    value : JSON value
+    where : str
+        The file, for errors.
+    offset_px0 : array_like, shape (2,)
+        Added to the coordinates, beside the offset that the file states.
+
+    Raises
+    ------
+    FormatError
+        If it is none of these, or a coordinate is no number.
+    """
+    document = as_collection(value, where)
+    stated = a_list(document.get(OFFSET, [0, 0]), f"{where}: {OFFSET}")
+    offset = np.array([a_number(one, f"{where}: {OFFSET}") for one in stated])
+    if offset.shape != (2,) or not np.isfinite(offset).all():
+        raise FormatError("x and y expected", where=f"{where}: {OFFSET}")
+    corner = offset + np.asarray(offset_px0, dtype=np.float64)
+    for place, one in enumerate(a_list(document.get("features"), f"{where}: features")):
+        yield _feature(one, f"{where}: features[{place}]", corner)
+
+
+def as_collection(value: Any, where: str) -> dict[str, Any]:
+    """Return a list, a feature or a bare geometry as a FeatureCollection, which stays as it is."""
+    if isinstance(value, list):
+        return {"type": "FeatureCollection", "features": value}
+    document = a_mapping(value, where)
+    if document.get("type") == "Feature":
+        return {"type": "FeatureCollection", "features": [document]}
+    if "coordinates" in document:
+        return {"type": "FeatureCollection", "features": [{"type": "Feature", "geometry": document}]}
+    if "features" not in document and document.get("type") != "FeatureCollection":
+        raise FormatError("not GeoJSON: no features", where=where, mend="export the objects as GeoJSON")
+    return document
+
+
+def _feature(value: Any, where: str, offset: Ring) -> Feature:
+    feature = a_mapping(value, where)
+    properties = a_mapping(feature.get("properties") or {}, f"{where}.properties")
+    if feature.get("geometry") is None:
+        return Feature(feature, properties, "", [], where)
+    geometry = a_mapping(feature["geometry"], f"{where}.geometry")
+    kind = str(geometry.get("type"))
+    polygons = _polygons(kind, geometry.get("coordinates"), f"{where}.geometry.coordinates", offset)
+    return Feature(feature, properties, kind, polygons, where)
+
+
+def _polygons(kind: str, parts: Any, where: str, offset: Ring) -> list[list[Ring]]:
+    if kind == "Point":
+        return [[_points([parts], where) + offset]]
+    if kind == "MultiPoint":
+        return [[one[np.newaxis] + offset] for one in _points(a_list(parts, where), where)]
+    if kind not in ("Polygon", "MultiPolygon"):
+        return []
+    polygons = [parts] if kind == "Polygon" else a_list(parts, where)
+    found = [
+        [_opened(_points(a_list(ring, where), where) + offset) for ring in a_list(polygon, where)]
+        for polygon in polygons
+    ]
+    if not found or not all(found):
+        raise FormatError("a polygon without a ring", where=where)
+    return found
+
+
+def _points(values: list[Any], where: str) -> Ring:
+    points = [[a_number(one, where) for one in a_list(value, where)[:2]] for value in values]
+    if not points or any(len(point) != 2 for point in points):
+        raise FormatError("pairs of x and y expected", where=where)
+    return np.array(points)
+
+
+def _opened(points: Ring) -> Ring:
+    closed = len(points) > 1 and (points[0] == points[-1]).all()
+    return points[:-1] if closed else points
