@@ -143,7 +143,7 @@ def join(
     from mitoscope.bundle import load_bundle
     from mitoscope.train.join import join as run
 
-    first, others = load_bundle(proposals), [load_bundle(one) for one in verifiers]
+    first, others = load_bundle(proposals), [load_bundle(verifier) for verifier in verifiers]
     scores = None if doubt is None else parse_doubt(doubt)
     made = run(first, others, out, name=name, floor=floor, crop_px=crop, flips=flips, doubt=scores)
     typer.echo(f"{made.manifest.source} written to {made.folder}")

@@ -42,10 +42,10 @@ def show_all(
     from mitoscope.experiments.datasets import datasets, find_dataset
 
     if name is not None:
-        one = find_dataset(name)
-        say(one.model_dump(mode="json"), describe(one), as_json)
+        chosen = find_dataset(name)
+        say(chosen.model_dump(mode="json"), describe(chosen), as_json)
     elif as_json:
-        print_json({"datasets": [one.model_dump(mode="json") for one in datasets()]})
+        print_json({"datasets": [dataset.model_dump(mode="json") for dataset in datasets()]})
     else:
         print_overview(datasets())
 
@@ -139,15 +139,15 @@ def print_overview(known: Sequence[Dataset]) -> None:
         ("name", "what", "cases", "figures", "GB", "licence", "how"),
         [
             (
-                one.name,
-                one.contents.brief,
-                _known(one.contents.cases),
-                _known(one.contents.mitotic_figures),
-                _known(None if one.size_gb is None else round(one.size_gb)),
-                one.licence.name,
-                _HOW[one.access],
+                dataset.name,
+                dataset.contents.brief,
+                _known(dataset.contents.cases),
+                _known(dataset.contents.mitotic_figures),
+                _known(None if dataset.size_gb is None else round(dataset.size_gb)),
+                dataset.licence.name,
+                _HOW[dataset.access],
             )
-            for one in known
+            for dataset in known
         ],
     )
 
@@ -195,18 +195,18 @@ def _licence_rows(dataset: Dataset) -> list[tuple[str, str]]:
     licence = dataset.licence
     address = f", {licence.url}" if licence.url else ""
     rows = [("licence", f"{licence.name} ({licence.stated_in}){address}")]
-    rows += [("forbids", one) for one in licence.forbids or ("nothing beyond what it asks",)]
-    return [*rows, *(("asks", one) for one in licence.asks)]
+    rows += [("forbids", condition) for condition in licence.forbids or ("nothing beyond what it asks",)]
+    return [*rows, *(("asks", condition) for condition in licence.asks)]
 
 
 def _layout(dataset: Dataset) -> list[str]:
     from mitoscope.experiments.datasets.match import file_names
 
     lines = []
-    for key, one in dataset.files.items():
+    for key, file in dataset.files.items():
         names = file_names(dataset, key)
-        told = names[0] if len(names) == 1 else f"{names[0]} … {names[-1]}, {len(names)} {one.what}"
-        lines.append(f"{one.folder}/{told}" if one.folder else told)
+        told = names[0] if len(names) == 1 else f"{names[0]} … {names[-1]}, {len(names)} {file.what}"
+        lines.append(f"{file.folder}/{told}" if file.folder else told)
     for group in dataset.counted.values():
         units = group.all_units()
         path = group.glob.replace("{unit}", f"{units[0]}…{units[-1]}" if units else "")
@@ -230,13 +230,13 @@ def survey_json(survey: DatasetSurvey) -> dict[str, Any]:
         "data": str(survey.root),
         "home": str(survey.home),
         "sound": survey.is_sound,
-        "groups": {one.key: _group_json(one) for one in survey.matches},
+        "groups": {match.key: _group_json(match) for match in survey.matches},
         "layout": list(survey.layout),
-        "duplicates": {name: [str(one.path) for one in files] for name, files in survey.duplicates.items()},
-        "unfinished": [str(one) for one in survey.unfinished],
-        "unreadable": {str(one.path): one.why for one in survey.unreadable},
-        "wrong": {str(one.path): one.why for one in survey.wrong},
-        "extra": [str(one) for one in survey.extra],
+        "duplicates": {name: [str(file.path) for file in files] for name, files in survey.duplicates.items()},
+        "unfinished": [str(path) for path in survey.unfinished],
+        "unreadable": {str(fault.path): fault.why for fault in survey.unreadable},
+        "wrong": {str(fault.path): fault.why for fault in survey.wrong},
+        "extra": [str(path) for path in survey.extra],
         "looks_like": survey.looks_like,
     }
 
@@ -257,18 +257,18 @@ def survey_text(survey: DatasetSurvey) -> str:
     """Return the outcome of a check in words; what is missing is named to the last file."""
     name = survey.dataset.name
     verdict = "complete" if survey.is_sound else "not complete or not sound"
-    rows = [("found", _found(one)) for one in survey.matches]
+    rows = [("found", _found(match)) for match in survey.matches]
     if survey.looks_like is not None:
         rows.append(("layout", f"nothing of {name} is here; this looks like {survey.looks_like}"))
     rows += [("layout", line) for line in survey.layout]
-    rows += [("missing", _missing(one)) for one in survey.matches if not one.is_complete]
+    rows += [("missing", _missing(match)) for match in survey.matches if not match.is_complete]
     rows += [
-        ("twice", f"{twice}: {', '.join(str(one.path) for one in files)}")
+        ("twice", f"{twice}: {', '.join(str(file.path) for file in files)}")
         for twice, files in survey.duplicates.items()
     ]
-    rows += [("unfinished", f"{one}: repeat mitoscope data get") for one in survey.unfinished]
-    rows += [("unreadable", f"{one.path} {one.why}") for one in survey.unreadable]
-    rows += [("wrong", f"{one.path} {one.why}") for one in survey.wrong]
+    rows += [("unfinished", f"{path}: repeat mitoscope data get") for path in survey.unfinished]
+    rows += [("unreadable", f"{fault.path} {fault.why}") for fault in survey.unreadable]
+    rows += [("wrong", f"{fault.path} {fault.why}") for fault in survey.wrong]
     if survey.extra:
         rows.append(("extra", _some(list(map(str, survey.extra)))))
     return "\n".join([f"{name} in {survey.root}: {verdict}", *_lines(rows)])

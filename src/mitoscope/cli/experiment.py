@@ -25,9 +25,12 @@ def show_all(recipes: _Recipes = None, as_json: _Json = False) -> None:
 
     found = experiments(recipes_folder(recipes))
     if as_json:
-        print_json({"experiments": [_as_dict(one) for one in found]})
+        print_json({"experiments": [_as_dict(experiment) for experiment in found]})
         return
-    rows = [(one.name, one.paper, one.shows, ", ".join(one.sizes), one.needs) for one in found]
+    rows = [
+        (experiment.name, experiment.paper, experiment.shows, ", ".join(experiment.sizes), experiment.needs)
+        for experiment in found
+    ]
     print_table("", ("experiment", "paper", "shows", "sizes", "needs for the full size"), rows)
 
 
@@ -66,7 +69,7 @@ def run(
         raise ConfigError(f"no device {device!r}", where="--device", mend="cpu or cuda")
     folder = recipes_folder(recipes)
     wanted = find_experiments(names, folder)
-    if any(one.trains for one in wanted):
+    if any(experiment.trains for experiment in wanted):
         need_training()
     size = Size.SMOKE if smoke else Size.SMALL if small else Size.FULL
     workplace = Workplace(
@@ -78,9 +81,9 @@ def run(
         threads=threads,
         tell=lambda line: typer.echo(line, err=True),
     )
-    for one in wanted:
-        with progress(one.name, unit="cells", decimals=0) as report:
-            outcome = run_experiment(one, workplace, resume=resume, report=report)
+    for experiment in wanted:
+        with progress(experiment.name, unit="cells", decimals=0) as report:
+            outcome = run_experiment(experiment, workplace, resume=resume, report=report)
         typer.echo(outcome.table.to_markdown())
         typer.echo(f"{outcome.folder}: {len(outcome.records)} cells, {duration(outcome.seconds)}")
 
@@ -98,12 +101,12 @@ def report(
     typer.echo(f"{first}: {len(finished)} experiments")
 
 
-def _as_dict(one: Any) -> dict[str, Any]:
+def _as_dict(experiment: Any) -> dict[str, Any]:
     return {
-        "name": one.name,
-        "paper": one.paper,
-        "shows": one.shows,
-        "sizes": [size.value for size in one.sizes],
-        "needs": one.needs,
-        "trains": one.trains,
+        "name": experiment.name,
+        "paper": experiment.paper,
+        "shows": experiment.shows,
+        "sizes": [size.value for size in experiment.sizes],
+        "needs": experiment.needs,
+        "trains": experiment.trains,
     }

@@ -72,11 +72,11 @@ def serve(
 
 def _say_slides(store: Store, slides: SlideCatalogue) -> None:
     shown = slides.all()
-    ready = sum(one.state == "ok" for one in shown)
+    ready = sum(slide.state == "ok" for slide in shown)
     typer.echo(f"{store.path}: {ready} of {len(shown)} slides can be shown")
-    for one in shown:
-        if one.state != "ok":
-            typer.echo(f"  {one.record.name}: {one.reason}; {one.mend}")
+    for slide in shown:
+        if slide.state != "ok":
+            typer.echo(f"  {slide.record.name}: {slide.reason}; {slide.mend}")
 
 
 def _say_link(address: str, token: str | None) -> None:

@@ -14,7 +14,7 @@ PIPED_WIDTH = 160
 def shown(value: object) -> str:
     """Return a value as text in which nothing can steer the terminal."""
     text = "" if value is None else str(value)
-    return "".join(one if one.isprintable() else "\ufffd" for one in text)
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 def grouped(count: int) -> str:
@@ -87,12 +87,12 @@ def say(values: dict[str, Any], line: str, as_json: bool) -> None:
     if as_json:
         print_json(values)
     else:
-        typer.echo("\n".join(shown(one) for one in line.split("\n")))
+        typer.echo("\n".join(shown(part) for part in line.split("\n")))
 
 
 def _without_nan(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _without_nan(one) for key, one in value.items()}
+        return {key: _without_nan(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_without_nan(one) for one in value]
+        return [_without_nan(item) for item in value]
     return None if isinstance(value, float) and math.isnan(value) else value

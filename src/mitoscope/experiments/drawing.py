@@ -126,7 +126,7 @@ def _draw_bars(chart: Bars, axes: Axes) -> None:
         ]
         if not known:
             continue
-        y, value, sd = (np.array(one, dtype=np.float64) for one in zip(*known, strict=True))
+        y, value, sd = (np.array(column, dtype=np.float64) for column in zip(*known, strict=True))
         axes.barh(y + shift, value, 0.34, xerr=sd, color=colour, label=label, ecolor=INK, capsize=2)
         ends = value + np.nan_to_num(sd)
         for place, width, end in zip(y + shift, value, ends, strict=True):
@@ -258,37 +258,37 @@ def _draw_spread(chart: CountMaps, axes: Axes) -> None:
 
 
 def _draw_maps(chart: CountMaps, panels: list[Axes]) -> None:
-    corners = [np.concatenate([np.array(ring) for ring in one.tumour]) for one in chart.maps]
+    corners = [np.concatenate([np.array(ring) for ring in slide_map.tumour]) for slide_map in chart.maps]
     # One scale for all, so that tumours and windows compare by eye.
     half = max(float(np.ptp(own, axis=0).max()) for own in corners) / 2 + _MARGIN_MM
-    for one, own, axes in zip(chart.maps, corners, panels, strict=True):
-        _draw_map(one, axes, window=chart.window)
+    for slide_map, own, axes in zip(chart.maps, corners, panels, strict=True):
+        _draw_map(slide_map, axes, window=chart.window)
         middle = (own.min(axis=0) + own.max(axis=0)) / 2
         axes.set_xlim(middle[0] - half, middle[0] + half)
         axes.set_ylim(middle[1] + (1 + _FOOT) * half, middle[1] - half)
         axes.set_aspect("equal")
         axes.set_xticks([])
         axes.set_yticks([])
-        axes.set_title(one.title, fontsize=9, loc="center")
+        axes.set_title(slide_map.title, fontsize=9, loc="center")
         for spine in axes.spines.values():
             spine.set_visible(False)
         _scale_bar(axes, middle[0] - half, middle[1] + (1 + _FOOT) * half, side=2 * half)
 
 
-def _draw_map(one: SlideMap, axes: Axes, *, window: str) -> None:
+def _draw_map(slide_map: SlideMap, axes: Axes, *, window: str) -> None:
     from matplotlib.patches import Polygon, Rectangle
 
-    for place, ring in enumerate(one.tumour):
+    for place, ring in enumerate(slide_map.tumour):
         label = None if place else "tumour"
         axes.add_patch(Polygon(ring, facecolor=_TUMOUR, edgecolor=_OUTLINE, linewidth=1.2, label=label))
-    for place, ring in enumerate(one.excluded):
+    for place, ring in enumerate(slide_map.excluded):
         label = None if place else "left out"
         hole = Polygon(ring, facecolor="white", edgecolor=QUIET, linewidth=0.9, linestyle="--", label=label)
         axes.add_patch(hole)
-    if one.figures:
-        x, y = zip(*one.figures, strict=True)
+    if slide_map.figures:
+        x, y = zip(*slide_map.figures, strict=True)
         axes.plot(x, y, ".", color=INK, markersize=2.4, markeredgewidth=0, label="mitotic figure")
-    x0, y0, width, height = one.hot_spot
+    x0, y0, width, height = slide_map.hot_spot
     box = Rectangle(
         (x0, y0), width, height, fill=False, edgecolor=SECOND, linewidth=1.8, label=f"hot spot, {window}"
     )
@@ -296,7 +296,7 @@ def _draw_map(one: SlideMap, axes: Axes, *, window: str) -> None:
 
 
 def _scale_bar(axes: Axes, left: float, bottom: float, *, side: float) -> None:
-    length = max([one for one in _BARS_MM if one <= side / 3] or [_BARS_MM[0]])
+    length = max([length_mm for length_mm in _BARS_MM if length_mm <= side / 3] or [_BARS_MM[0]])
     x, y = left + 0.03 * side, bottom - 0.03 * side
     axes.plot([x, x + length], [y, y], color=INK, linewidth=2.5, solid_capstyle="butt")
     axes.annotate(f"{length:g} mm", (x + length / 2, y - 0.015 * side), ha="center", va="bottom", fontsize=8)

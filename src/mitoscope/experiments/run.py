@@ -61,7 +61,7 @@ class ExperimentOutcome:
     @property
     def seconds(self) -> float:
         """Time that all cells took."""
-        return sum(one.seconds for one in self.records.values())
+        return sum(record.seconds for record in self.records.values())
 
 
 def run_experiment(
@@ -98,7 +98,7 @@ def run_experiment(
     with exclusive_lock(folder / ".lock"):
         records = _finished(experiment, plan, workplace, folder, resume=resume)
         _compute(experiment, plan, workplace, folder, records=records, report=report)
-        results = {key: one.result for key, one in records.items()}
+        results = {key: record.result for key, record in records.items()}
         table = experiment.table(results, workplace.size)
         table = replace(table, notes=(*_SIZE_NOTES[workplace.size], *table.notes))
         _write(experiment, workplace, folder, table=table, results=results)
@@ -114,7 +114,7 @@ def _finished(
     experiment: Experiment, plan: Plan, workplace: Workplace, folder: Path, *, resume: bool
 ) -> dict[str, ComputationRecord]:
     """Read what is finished, before anything is computed: all that can be refused is refused first."""
-    there = [one for one in plan.cells if cell_path(folder, one.key).exists()]
+    there = [computation for computation in plan.cells if cell_path(folder, computation.key).exists()]
     if there and not resume:
         raise OutputError(
             f"{len(there)} of {len(plan.cells)} cells are finished here already",

@@ -48,7 +48,7 @@ def experiments(recipes: Path) -> tuple[Experiment, ...]:
     """
     counted: tuple[Experiment, ...] = (*MIDOGPP_TABLES, *MIDOGPP_COUNTS, *CMC_FIG4, *WSI_TABLES)
     declared: tuple[Experiment, ...] = read_declared(recipes / FOLDER)
-    return tuple(sorted((*counted, *declared), key=lambda one: one.name))
+    return tuple(sorted((*counted, *declared), key=lambda experiment: experiment.name))
 
 
 def find_experiments(names: Sequence[str], recipes: Path) -> tuple[Experiment, ...]:
@@ -59,7 +59,7 @@ def find_experiments(names: Sequence[str], recipes: Path) -> tuple[Experiment, .
     ConfigError
         If there is none of a name.
     """
-    known = {one.name: one for one in experiments(recipes)}
+    known = {experiment.name: experiment for experiment in experiments(recipes)}
     if "all" in names:
         return tuple(known.values())
     found = []

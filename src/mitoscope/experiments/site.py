@@ -47,17 +47,17 @@ class FinishedExperiment:
     @property
     def seconds(self) -> float:
         """Time that its cells took."""
-        return sum(one.seconds for one in self.records)
+        return sum(record.seconds for record in self.records)
 
     @property
     def finished(self) -> str:
         """When the last cell was finished."""
-        return max((one.finished for one in self.records), default="")
+        return max((record.finished for record in self.records), default="")
 
     @property
     def versions(self) -> str:
         """Of mitoscope."""
-        return ", ".join(sorted({one.mitoscope for one in self.records}))
+        return ", ".join(sorted({record.mitoscope for record in self.records}))
 
     @property
     def compared(self) -> int:
@@ -70,7 +70,7 @@ class FinishedExperiment:
         if self.size == Size.SMOKE:
             return None
         differences = [entry.difference for row in self.table.rows for entry in row.entries]
-        return max((abs(one) for one in differences if one is not None), default=None)
+        return max((abs(difference) for difference in differences if difference is not None), default=None)
 
 
 def find_finished(out: Path) -> tuple[FinishedExperiment, ...]:
@@ -88,8 +88,12 @@ def find_finished(out: Path) -> tuple[FinishedExperiment, ...]:
         raise OutputError(
             "no finished experiment there", where=out, mend="mitoscope experiment run NAME --out DIR first"
         )
-    sizes = [one.value for one in Size]
-    return tuple(sorted(found, key=lambda one: (one.paper, one.name, sizes.index(one.size))))
+    sizes = [size.value for size in Size]
+    return tuple(
+        sorted(
+            found, key=lambda experiment: (experiment.paper, experiment.name, sizes.index(experiment.size))
+        )
+    )
 
 
 def write_site(finished: Iterable[FinishedExperiment], html: Path) -> Path:
@@ -102,11 +106,11 @@ def write_site(finished: Iterable[FinishedExperiment], html: Path) -> Path:
     """
     finished = tuple(finished)
     make_directory(html)
-    for one in finished:
-        folder = make_directory(html / one.page)
-        for name in (*TABLES, *(FIGURES if one.has_figure else ())):
-            shutil.copyfile(one.folder / name, folder / name)
-        _write(folder / "index.html", "experiment.html.j2", one=one)
+    for experiment in finished:
+        folder = make_directory(html / experiment.page)
+        for name in (*TABLES, *(FIGURES if experiment.has_figure else ())):
+            shutil.copyfile(experiment.folder / name, folder / name)
+        _write(folder / "index.html", "experiment.html.j2", experiment=experiment)
     _write(html / "index.html", "overview.html.j2", finished=finished)
     return html / "index.html"
 

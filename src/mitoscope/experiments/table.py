@@ -176,14 +176,14 @@ class Table:
     def from_dict(cls, values: dict[str, Any]) -> Table:
         """Return the table that `as_dict` gave."""
 
-        def entry(one: dict[str, Any]) -> Entry:
-            return Entry(**{name: one[name] for name in one if name != "difference"})
+        def entry(values: dict[str, Any]) -> Entry:
+            return Entry(**{name: values[name] for name in values if name != "difference"})
 
         return cls(
             values["title"],
             values["heading"],
-            tuple(Column(one["name"], one["digits"]) for one in values["columns"]),
-            tuple(Row(one["name"], tuple(map(entry, one["entries"]))) for one in values["rows"]),
+            tuple(Column(column["name"], column["digits"]) for column in values["columns"]),
+            tuple(Row(row["name"], tuple(map(entry, row["entries"]))) for row in values["rows"]),
             values["published_in"],
             tuple(values["notes"]),
         )

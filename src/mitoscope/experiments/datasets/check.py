@@ -73,12 +73,12 @@ class DatasetSurvey:
     @property
     def duplicates(self) -> dict[str, tuple[FoundFile, ...]]:
         """Names by which several files go."""
-        return {name: files for one in self.matches for name, files in one.duplicates.items()}
+        return {name: files for match in self.matches for name, files in match.duplicates.items()}
 
     @property
     def is_sound(self) -> bool:
         """Whether all that is needed is there, once, and can be read."""
-        complete = all(one.is_complete or one.optional for one in self.matches)
+        complete = all(match.is_complete or match.optional for match in self.matches)
         return complete and not (self.duplicates or self.unfinished or self.unreadable or self.wrong)
 
 
@@ -125,7 +125,7 @@ def check_dataset(
         unfinished=_unfinished(dataset, folder, matches),
         unreadable=_unreadable(root, matches, report) if opening else _lost(matches),
         wrong=tuple(_wrong(dataset, root, matches, checksums)),
-        looks_like=None if any(one.found for one in matches) else _likely(folder),
+        looks_like=None if any(match.found for match in matches) else _likely(folder),
     )
 
 
@@ -138,13 +138,13 @@ def locate(dataset: Dataset, root: Path) -> dict[str, Path]:
         If the folder cannot be listed.
     """
     matches = match_dataset(dataset, read_folder(root))
-    return {name: root / one.path for match in matches for name, one in match.found.items()}
+    return {name: root / file.path for match in matches for name, file in match.found.items()}
 
 
 def _found(matches: tuple[Match, ...]) -> Iterator[tuple[Match, FoundFile]]:
     for match in matches:
-        for one in match.found.values():
-            yield match, one
+        for file in match.found.values():
+            yield match, file
         if match.table is not None:
             yield match, match.table
 
@@ -154,84 +154,86 @@ def _extra(
 ) -> tuple[PurePosixPath, ...]:
     if not any(True for _ in _found(matches)):
         return ()
-    known = {one.path for _, one in _found(matches)}
-    known |= {one.path for match in matches for files in match.duplicates.values() for one in files}
+    known = {file.path for _, file in _found(matches)}
+    known |= {file.path for match in matches for files in match.duplicates.values() for file in files}
     known |= {PurePosixPath(path) for match in matches for path in match.found}
     beside = {
-        (one.folder, stem_of(one.path.name))
-        for match, one in _found(matches)
+        (file.folder, stem_of(file.path.name))
+        for match, file in _found(matches)
         if match.key in dataset.files and match.kind is FileKind.IMAGE
     }
-    archives = {one.name for one in dataset.archives}
+    archives = {archive.name for archive in dataset.archives}
     return tuple(
-        one.path
-        for one in folder.files
-        if one.path.is_relative_to(home)
-        and one.path not in known
-        and one.path.suffix != PART_SUFFIX
-        and one.path.name not in {RECEIPT, *archives}
-        and not (one.is_image and (one.folder, stem_of(one.path.name)) in beside)
+        file.path
+        for file in folder.files
+        if file.path.is_relative_to(home)
+        and file.path not in known
+        and file.path.suffix != PART_SUFFIX
+        and file.path.name not in {RECEIPT, *archives}
+        and not (file.is_image and (file.folder, stem_of(file.path.name)) in beside)
     )
 
 
 def _unfinished(
     dataset: Dataset, folder: DataFolder, matches: tuple[Match, ...]
 ) -> tuple[PurePosixPath, ...]:
-    wanted = {name for one in matches for name in one.expected} | {one.name for one in dataset.archives}
+    wanted = {name for match in matches for name in match.expected} | {
+        archive.name for archive in dataset.archives
+    }
     return tuple(
-        one.path
-        for one in folder.files
-        if one.path.suffix == PART_SUFFIX and one.path.name.removesuffix(PART_SUFFIX) in wanted
+        file.path
+        for file in folder.files
+        if file.path.suffix == PART_SUFFIX and file.path.name.removesuffix(PART_SUFFIX) in wanted
     )
 
 
 def _lost(matches: tuple[Match, ...]) -> tuple[Fault, ...]:
     """Return the links that lead nowhere and the files of no bytes."""
-    empty = [one for match, one in _found(matches) if match.kind is FileKind.IMAGE and one.size_bytes == 0]
-    gone = [one for _, one in _found(matches) if one.size_bytes < 0]
+    empty = [file for match, file in _found(matches) if match.kind is FileKind.IMAGE and file.size_bytes == 0]
+    gone = [file for _, file in _found(matches) if file.size_bytes < 0]
     return (
-        *(Fault(one.path, "is a link that leads nowhere") for one in gone),
-        *(Fault(one.path, "is empty (0 bytes)") for one in empty),
+        *(Fault(file.path, "is a link that leads nowhere") for file in gone),
+        *(Fault(file.path, "is empty (0 bytes)") for file in empty),
     )
 
 
 def _unreadable(root: Path, matches: tuple[Match, ...], report: Reporting) -> tuple[Fault, ...]:
     files = list(_found(matches))
-    jobs = [_opening(root, match, one) for match, one in files]
+    jobs = [_opening(root, match, file) for match, file in files]
     reasons = faults(jobs, report)
-    return tuple(Fault(one.path, why) for (_, one), why in zip(files, reasons, strict=True) if why)
+    return tuple(Fault(file.path, why) for (_, file), why in zip(files, reasons, strict=True) if why)
 
 
-def _opening(root: Path, match: Match, one: FoundFile) -> Callable[[], str | None]:
-    if one is match.table:
-        return partial(table_fault, root / one.path)
+def _opening(root: Path, match: Match, file: FoundFile) -> Callable[[], str | None]:
+    if file is match.table:
+        return partial(table_fault, root / file.path)
     if match.kind is FileKind.IMAGE:
-        return partial(image_fault, root / one.path)
-    return partial(annotations_fault, root / one.path, match.format)
+        return partial(image_fault, root / file.path)
+    return partial(annotations_fault, root / file.path, match.format)
 
 
 def _wrong(dataset: Dataset, root: Path, matches: tuple[Match, ...], checksums: bool) -> Iterator[Fault]:
     receipt = read_receipt(root, dataset.name)
     received = {} if receipt is None else receipt.files
-    for match, one in _found(matches):
-        known = received.get(one.path.as_posix())
+    for match, file in _found(matches):
+        known = received.get(file.path.as_posix())
         published = dataset.files[match.key].checksums if match.key in dataset.files else {}
-        expected = [published[one.path.name]] if one.path.name in published else []
-        if known is not None and known.size_bytes != one.size_bytes:
-            yield Fault(one.path, f"has {one.size_bytes:,} bytes, {known.size_bytes:,} were downloaded")
+        expected = [published[file.path.name]] if file.path.name in published else []
+        if known is not None and known.size_bytes != file.size_bytes:
+            yield Fault(file.path, f"has {file.size_bytes:,} bytes, {known.size_bytes:,} were downloaded")
         elif checksums:
             expected += [] if known is None else [f"sha256:{known.sha256}"]
-            if not all(holds(root / one.path, checksum) for checksum in expected):
-                yield Fault(one.path, "has another content than was published or downloaded")
+            if not all(holds(root / file.path, checksum) for checksum in expected):
+                yield Fault(file.path, "has another content than was published or downloaded")
 
 
 def _likely(folder: DataFolder) -> str | None:
     """Return the data set of which most is there."""
     shares = {}
-    for one in datasets():
-        matches = [match for match in match_dataset(one, folder) if match.kind is FileKind.IMAGE]
+    for dataset in datasets():
+        matches = [match for match in match_dataset(dataset, folder) if match.kind is FileKind.IMAGE]
         wanted = sum(match.count or len(match.expected) for match in matches)
-        shares[one.name] = sum(len(match.found) for match in matches) / max(1, wanted)
+        shares[dataset.name] = sum(len(match.found) for match in matches) / max(1, wanted)
     best = max(shares, key=lambda name: shares[name])
     return best if shares[best] > 0 else None
 

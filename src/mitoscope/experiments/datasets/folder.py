@@ -60,10 +60,10 @@ class DataFolder:
     _names: dict[str, list[FoundFile]] = field(default_factory=lambda: defaultdict(list), repr=False)
 
     def __post_init__(self) -> None:
-        for one in self.files:
-            self._names[one.path.name].append(one)
-            if one.is_image:
-                self._images[stem(one.path.name)].append(one)
+        for file in self.files:
+            self._names[file.path.name].append(file)
+            if file.is_image:
+                self._images[stem(file.path.name)].append(file)
 
     def images(self, name: str) -> list[FoundFile]:
         """Return the images that go by a name, of whatever format and in whatever folder."""
@@ -84,7 +84,7 @@ def read_folder(root: Path) -> DataFolder:
     """
     if not root.is_dir():
         raise InputError("no such folder", where=root, mend="give the folder of the data set with --data")
-    return DataFolder(root, tuple(sorted(_walk(root), key=lambda one: one.path)))
+    return DataFolder(root, tuple(sorted(_walk(root), key=lambda file: file.path)))
 
 
 def _walk(root: Path) -> Iterator[FoundFile]:

@@ -61,11 +61,11 @@ class Gauge:
     @property
     def unit(self) -> str:
         """Of the amounts."""
-        return "GB" if all(one.size_bytes for one in self.orders) else "files"
+        return "GB" if all(order.size_bytes for order in self.orders) else "files"
 
     def at(self, place: int, size: int, total: int | None) -> None:
         """Report a number of files as done and some bytes of the next."""
-        sizes = [one.size_bytes or 0 for one in self.orders]
+        sizes = [order.size_bytes or 0 for order in self.orders]
         if self.unit == "GB":
             self.report((sum(sizes[:place]) + size) / 1e9, sum(sizes) / 1e9)
         else:
@@ -124,7 +124,7 @@ def get_dataset(
                 write_receipt(root, receipt)
             _note(got, order, outcome, tell)
         delivery.gauge.at(len(orders), 0, None)
-        got.unpacked = sum(unpack(root / one.name) for one in _packed(dataset, root, orders))
+        got.unpacked = sum(unpack(root / archive.name) for archive in _packed(dataset, root, orders))
     return got
 
 
@@ -176,7 +176,10 @@ def _fetch_one(
     if target.exists():
         why = _not_the_same(target, order, received)
         return None if why is None else Rejected(order.path, f"{why}; move it away and repeat the command")
-    if any(one.name == order.path and _is_unpacked(delivery.dataset, one, delivery.root) for one in archives):
+    if any(
+        archive.name == order.path and _is_unpacked(delivery.dataset, archive, delivery.root)
+        for archive in archives
+    ):
         return None
     return fetch(
         order,
@@ -210,7 +213,7 @@ def _not_the_same(target: Path, order: Order, received: Received | None) -> str 
 
 
 def _check_room(root: Path, orders: Sequence[Order]) -> None:
-    needed = sum(_still_missing(root, one) for one in orders)
+    needed = sum(_still_missing(root, order) for order in orders)
     free = shutil.disk_usage(root).free
     if needed > free:
         raise OutputError(
@@ -223,22 +226,24 @@ def _check_room(root: Path, orders: Sequence[Order]) -> None:
 def _still_missing(root: Path, order: Order) -> int:
     target = safe_join(root, order.path)
     part = target.with_name(f"{target.name}{PART_SUFFIX}")
-    there = next((one.stat().st_size for one in (target, part) if one.exists()), 0)
+    there = next((path.stat().st_size for path in (target, part) if path.exists()), 0)
     return max(0, (order.size_bytes or 0) - there)
 
 
 def _packed(dataset: Dataset, root: Path, orders: Sequence[Order]) -> list[Archive]:
-    wanted = {one.path for one in orders}
+    wanted = {order.path for order in orders}
     return [
-        one
-        for one in dataset.archives
-        if one.name in wanted and (root / one.name).exists() and not _is_unpacked(dataset, one, root)
+        archive
+        for archive in dataset.archives
+        if archive.name in wanted
+        and (root / archive.name).exists()
+        and not _is_unpacked(dataset, archive, root)
     ]
 
 
 def _is_unpacked(dataset: Dataset, archive: Archive, root: Path) -> bool:
     matches = match_dataset(dataset, read_folder(root))
-    return all(one.is_complete for one in matches if one.key in archive.unpacks)
+    return all(match.is_complete for match in matches if match.key in archive.unpacks)
 
 
 def unpack(archive: Path) -> int:

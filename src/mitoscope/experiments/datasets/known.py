@@ -39,7 +39,7 @@ def datasets() -> tuple[Dataset, ...]:
         If a record does not hold what it must.
     """
     folder = Path(str(files("mitoscope.experiments.datasets"))) / "records"
-    return tuple(sorted(map(Dataset.from_toml, folder.glob("*.toml")), key=lambda one: one.name))
+    return tuple(sorted(map(Dataset.from_toml, folder.glob("*.toml")), key=lambda dataset: dataset.name))
 
 
 def find_dataset(name: str) -> Dataset:
@@ -52,9 +52,9 @@ def find_dataset(name: str) -> Dataset:
     """
     key = name.strip().casefold()
     key = ALIASES.get(key, key)
-    found = next((one for one in datasets() if one.name == key), None)
+    found = next((dataset for dataset in datasets() if dataset.name == key), None)
     if found is None:
-        known = ", ".join(one.name for one in datasets())
+        known = ", ".join(dataset.name for dataset in datasets())
         raise ConfigError(f"no data set of the name {name!r}", mend=f"there are {known}")
     return found
 
@@ -105,7 +105,7 @@ def orders(
 def _addresses(dataset: Dataset, url_base: str | None) -> list[tuple[str, str, str | None]]:
     """Return path, address and checksum of each file."""
     found: list[tuple[str, str, str | None]] = [
-        (one.name, moved(one.url, url_base), None) for one in dataset.archives
+        (archive.name, moved(archive.url, url_base), None) for archive in dataset.archives
     ]
     for key, group in dataset.files.items():
         if group.url is None:

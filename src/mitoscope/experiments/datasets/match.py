@@ -70,7 +70,7 @@ class Match:
 def match_dataset(dataset: Dataset, folder: DataFolder) -> tuple[Match, ...]:
     """Find the files of a data set in a folder, group by group."""
     listed = [_match_files(dataset, key, folder) for key in dataset.files]
-    return (*listed, *(_match_counted(key, one, folder) for key, one in dataset.counted.items()))
+    return (*listed, *(_match_counted(key, group, folder) for key, group in dataset.counted.items()))
 
 
 def file_names(dataset: Dataset, key: str) -> tuple[str, ...]:
@@ -121,28 +121,28 @@ def _table(dataset: Dataset, group: FileGroup, folder: DataFolder) -> FoundFile 
         return None
     images = _match_files(dataset, group.named_as, folder).found.values()
     above = [
-        one
-        for one in folder.named(group.or_table or "")
-        if any(image.path.is_relative_to(one.folder) for image in images)
+        file
+        for file in folder.named(group.or_table or "")
+        if any(image.path.is_relative_to(file.folder) for image in images)
     ]
-    return max(above, key=lambda one: len(one.path.parts), default=None)
+    return max(above, key=lambda file: len(file.path.parts), default=None)
 
 
 def _candidates(group: FileGroup, name: str, folder: DataFolder) -> list[FoundFile]:
     """Return the files that may be the one of a name, the likeliest first."""
     if group.kind is FileKind.ANNOTATIONS:
-        files = [one for known in (name, *group.also_named) for one in folder.named(known)]
-        return sorted(files, key=lambda one: _distance(one, name, group))
-    files = [one for one in folder.images(name) if one.path.suffix not in group.beside]
-    files.sort(key=lambda one: _distance(one, name, group))
-    copies = {one.folder for one in files if one.path.suffix == group.converted}
+        files = [file for known in (name, *group.also_named) for file in folder.named(known)]
+        return sorted(files, key=lambda file: _distance(file, name, group))
+    files = [image for image in folder.images(name) if image.path.suffix not in group.beside]
+    files.sort(key=lambda file: _distance(file, name, group))
+    copies = {file.folder for file in files if file.path.suffix == group.converted}
     # A copy made for reading replaces the file it was made from.
-    return [one for one in files if one.folder not in copies or one.path.suffix == group.converted]
+    return [file for file in files if file.folder not in copies or file.path.suffix == group.converted]
 
 
-def _distance(one: FoundFile, name: str, group: FileGroup) -> tuple[bool, bool, int, str]:
-    elsewhere = not one.folder.as_posix().endswith(group.folder)
-    return elsewhere, one.path.name != name, len(one.path.parts), one.path.as_posix()
+def _distance(file: FoundFile, name: str, group: FileGroup) -> tuple[bool, bool, int, str]:
+    elsewhere = not file.folder.as_posix().endswith(group.folder)
+    return elsewhere, file.path.name != name, len(file.path.parts), file.path.as_posix()
 
 
 def _match_counted(key: str, group: CountedGroup, folder: DataFolder) -> Match:
@@ -172,27 +172,27 @@ def _of_unit(group: CountedGroup, unit: str, files: Iterable[FoundFile]) -> dict
     pattern = path_pattern(group.glob.replace("{unit}", unit))
     published = PurePosixPath(group.glob).suffix
     found: dict[str, FoundFile] = {}
-    for one in files:
-        path = one.path
+    for file in files:
+        path = file.path
         if path.suffix == group.converted:
             path = path.with_suffix(published)
         if pattern.fullmatch(path.as_posix()):
             name = path.as_posix()
-            found[name] = one if one.path.suffix == group.converted else found.get(name, one)
+            found[name] = file if file.path.suffix == group.converted else found.get(name, file)
     return found
 
 
 def _same_names(found: dict[str, FoundFile]) -> dict[str, tuple[FoundFile, ...]]:
     """Return what lies twice, in two copies of the data set: the same unit and name in two places."""
     places: dict[str, list[FoundFile]] = {}
-    for path, one in found.items():
-        places.setdefault("/".join(PurePosixPath(path).parts[-2:]), []).append(one)
+    for path, file in found.items():
+        places.setdefault("/".join(PurePosixPath(path).parts[-2:]), []).append(file)
     return {name: tuple(files) for name, files in places.items() if len(files) > 1}
 
 
 def home_of(dataset: Dataset, matches: tuple[Match, ...]) -> PurePosixPath:
     """Return the folder in which the data set lies, below the one that was named."""
-    homes = {home for one in matches for home in _homes(dataset, one)}
+    homes = {home for match in matches for home in _homes(dataset, match)}
     return PurePosixPath(os.path.commonpath(homes) or ".") if homes else PurePosixPath()
 
 
@@ -201,10 +201,10 @@ def _homes(dataset: Dataset, match: Match) -> set[str]:
     if counted is not None:
         glob = path_pattern(counted.glob.replace("{unit}", "*"))
         begins = (glob.fullmatch(path) for path in match.found)
-        return {one["home"].rstrip("/") for one in begins if one is not None}
+        return {begin["home"].rstrip("/") for begin in begins if begin is not None}
     inner = dataset.files[match.key].folder
     found = [*match.found.values(), *([match.table] if match.table else ())]
-    return {_without(one.folder.as_posix(), inner) for one in found}
+    return {_without(file.folder.as_posix(), inner) for file in found}
 
 
 def _without(folder: str, inner: str) -> str:
@@ -218,11 +218,11 @@ def differences(
 ) -> tuple[str, ...]:
     """Return a sentence for each way in which the layout is another."""
     notes = [] if home == PurePosixPath() else [f"the data set lies in {home}"]
-    for one in matches:
-        if one.key in dataset.files:
-            notes += _of_group(dataset.files[one.key], one, home)
-    if not all(one.is_complete for one in matches):
-        notes += [f"{one.path} is packed: unpack it where it lies" for one in _packed(folder, home)]
+    for match in matches:
+        if match.key in dataset.files:
+            notes += _of_group(dataset.files[match.key], match, home)
+    if not all(match.is_complete for match in matches):
+        notes += [f"{file.path} is packed: unpack it where it lies" for file in _packed(folder, home)]
     return tuple(notes)
 
 
@@ -235,14 +235,14 @@ def _of_group(group: FileGroup, match: Match, home: PurePosixPath) -> list[str]:
         notes.append(f"{match.what} are in one table, {match.table.path}")
     published = PurePosixPath(match.expected[0]).suffix
     known = {published, *group.also, *([group.converted] if group.converted else ())}
-    suffixes = Counter(one.path.suffix for one in match.found.values() if group.kind is FileKind.IMAGE)
+    suffixes = Counter(file.path.suffix for file in match.found.values() if group.kind is FileKind.IMAGE)
     for suffix, count in sorted(suffixes.items()):
         if suffix not in known:
             notes.append(
                 f"{count} of the {match.what} are {suffix}, published as {published}:"
                 " other pixels where the conversion lost some"
             )
-    places = Counter(one.folder for one in match.found.values())
+    places = Counter(file.folder for file in match.found.values())
     for place, count in sorted(places.items()):
         if place != home / group.folder:
             wanted = group.folder or "the folder of the data set itself"
@@ -251,4 +251,4 @@ def _of_group(group: FileGroup, match: Match, home: PurePosixPath) -> list[str]:
 
 
 def _packed(folder: DataFolder, home: PurePosixPath) -> list[FoundFile]:
-    return [one for one in folder.files if one.path.suffix in PACKED and one.path.is_relative_to(home)]
+    return [file for file in folder.files if file.path.suffix in PACKED and file.path.is_relative_to(home)]

@@ -303,10 +303,10 @@ class Dataset(Config):
     def _consistent(self) -> Self:
         if not (self.files or self.counted):
             raise ValueError("no group of files")
-        strangers = {one.named_as for one in self.files.values() if one.named_as} - set(self.files)
+        strangers = {file.named_as for file in self.files.values() if file.named_as} - set(self.files)
         if strangers:
             raise ValueError(f"no group of the name {min(strangers)}")
-        has_address = bool(self.archives) or any(one.url for one in self.files.values())
+        has_address = bool(self.archives) or any(file.url for file in self.files.values())
         if has_address != (self.access is Access.DOWNLOAD):
             raise ValueError("addresses of files are for data sets that are downloaded, and needed there")
         if self.access is not Access.DOWNLOAD and self.how is None:

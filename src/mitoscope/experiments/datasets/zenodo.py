@@ -89,7 +89,7 @@ def _text(url: str, timeout_s: float) -> bytes:
 
 def _parse(text: bytes, url: str) -> dict[str, PublishedFile]:
     try:
-        return {str(one["key"]): _published(one) for one in json.loads(text)["files"]}
+        return {str(entry["key"]): _published(entry) for entry in json.loads(text)["files"]}
     except (ValueError, KeyError, TypeError):
         raise FormatError(
             "is no description of a record",
@@ -98,8 +98,8 @@ def _parse(text: bytes, url: str) -> dict[str, PublishedFile]:
         ) from None
 
 
-def _published(one: dict[str, Any]) -> PublishedFile:
-    size, checksum = one.get("size"), str(one.get("checksum", ""))
+def _published(entry: dict[str, Any]) -> PublishedFile:
+    size, checksum = entry.get("size"), str(entry.get("checksum", ""))
     return PublishedFile(
         size_bytes=size if isinstance(size, int) else None,
         checksum=checksum if re.fullmatch(CHECKSUM, checksum) else None,

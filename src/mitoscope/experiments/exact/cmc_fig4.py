@@ -184,8 +184,8 @@ def _map(case: Mapping[str, Any]) -> SlideMap:
     (x, y), (width, height) = case["hot_spot"]
     return SlideMap(
         f"{_name(case, short=True)}\nmitotic count {case['mitotic_count']}",
-        tuple(_ring(one) for one in case["tumour"]),
-        tuple(_ring(one) for one in case["excluded"]),
+        tuple(_ring(outline) for outline in case["tumour"]),
+        tuple(_ring(outline) for outline in case["excluded"]),
         _ring(case["figures_in_tumour"]),
         (x, y, width, height),
     )

@@ -68,7 +68,7 @@ class Counted:
             If one is not there.
         """
         files = self.files(workplace)
-        data = hashlib.sha256("".join(f"{one.name} {sha256_file(one)}\n" for one in files).encode())
+        data = hashlib.sha256("".join(f"{file.name} {sha256_file(file)}\n" for file in files).encode())
         recipe = hashlib.sha256(f"{self.name} {self.rules}".encode()).hexdigest()
         return Plan((Computation(KEY, recipe, (), lambda: self.count(files)),), data.hexdigest())
 

@@ -105,9 +105,9 @@ def _make(folder: Path) -> tuple[Path, ...]:
             votes = random.integers(1, 3, 2).tolist()
             votes += [] if votes[0] == votes[1] else [int(random.integers(1, 3))]
             x, y = random.integers((60, 60), np.subtract(_SIDE, 60)).tolist()
-            one = {"id": len(annotations) + 1, "image_id": number, "labels": votes}
+            annotation = {"id": len(annotations) + 1, "image_id": number, "labels": votes}
             box = [x - 25, y - 25, x + 25, y + 25]
-            annotations.append(one | {"category_id": int(np.bincount(votes).argmax()), "bbox": box})
+            annotations.append(annotation | {"category_id": int(np.bincount(votes).argmax()), "bbox": box})
     categories = [{"id": 1, "name": "mitotic figure"}, {"id": 2, "name": "not mitotic figure"}]
     content = {"images": images, "categories": categories, "annotations": annotations}
     for name, text in ((LABELS, json.dumps(content)), (DOMAINS, "\n".join(rows) + "\n")):
@@ -119,9 +119,9 @@ def _make(folder: Path) -> tuple[Path, ...]:
 def _result(cells: Sequence[TableCell]) -> Result:
     return {
         "cells": [
-            {"row": one.row, "column": one.column, "published": one.published, "note": one.reason}
-            | ({"found": one.low} if one.low == one.high else {"low": one.low, "high": one.high})
-            for one in cells
+            {"row": cell.row, "column": cell.column, "published": cell.published, "note": cell.reason}
+            | ({"found": cell.low} if cell.low == cell.high else {"low": cell.low, "high": cell.high})
+            for cell in cells
         ]
     }
 
@@ -136,7 +136,7 @@ def _count_3(files: tuple[Path, ...]) -> Result:
 
 def _rows(result: Result, names: Sequence[str], columns: Sequence[str]) -> tuple[Row, ...]:
     cells: dict[tuple[str, str], dict[str, Any]] = {
-        (one["row"], one["column"]): one for one in result["cells"]
+        (cell["row"], cell["column"]): cell for cell in result["cells"]
     }
 
     def entry(row: str, column: str) -> Entry:

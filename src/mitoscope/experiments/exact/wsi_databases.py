@@ -121,7 +121,7 @@ def read_database(path: Path) -> Study:
 
 def left_out(study: Study) -> int:
     """Return how many outlines are left out because they cross themselves, so that their area is in doubt."""
-    return sum(one.why == CROSSES_ITSELF and ": region " in one.where for one in study.quarantine)
+    return sum(entry.why == CROSSES_ITSELF and ": region " in entry.where for entry in study.quarantine)
 
 
 def left_out_notes(outlines: int) -> tuple[str, ...]:
@@ -136,7 +136,7 @@ def extent(study: Study, place: int) -> SizePx:
     if slide.size is not None:
         return slide.size
     far = [study.cells.bounds_px0[study.cells.slide == place, 2:].reshape(-1, 2)]
-    far += [one.vertices_px0 for one in study.regions if one.slide == place]
+    far += [region.vertices_px0 for region in study.regions if region.slide == place]
     reach = [part.max(axis=0).tolist() for part in far if len(part)] or [[0, 0]]
     return SizePx(*(int(max(values)) + 1 for values in zip(*reach, strict=True)))
 
@@ -167,7 +167,9 @@ def make_databases(folder: Path, names: Sequence[str], *, others: Sequence[str] 
 def _study(lacking: float, others: Sequence[str], *, outlined: bool) -> Study:
     build = StudyBuilder()
     experts = [build.rater(Rater(name)) for name in ("first expert", "second expert")]
-    labels = [build.label(one) for one in (MITOTIC_FIGURE, LOOK_ALIKE, *(_other(name) for name in others))]
+    labels = [
+        build.label(label) for label in (MITOTIC_FIGURE, LOOK_ALIKE, *(_other(name) for name in others))
+    ]
     for number in range(SLIDES):
         random = np.random.default_rng(number)
         slide = build.slide(SlideRecord(f"made-{number + 1}.svs", size=SIZE))

@@ -134,14 +134,14 @@ def densest_part(whole: SlideField, *, fields: int) -> Field:
     return PartField(whole, box)
 
 
-def mined_fields(detector: Bundle, one: SlideSet, workplace: Workplace, *, mpp: float) -> list[Field]:
+def mined_fields(detector: Bundle, slide_set: SlideSet, workplace: Workplace, *, mpp: float) -> list[Field]:
     """Mine the slides of a set, and return those with figures; after a stop the same call goes on.
 
     Parameters
     ----------
     detector : Bundle
         What mines; the mined figures are kept beside it.
-    one : SlideSet
+    slide_set : SlideSet
         Without labels.
     workplace : Workplace
     mpp : float
@@ -158,30 +158,30 @@ def mined_fields(detector: Bundle, one: SlideSet, workplace: Workplace, *, mpp: 
     inputs = {
         "detector": detector.fingerprint,
         "settings": config.fingerprint(),
-        "unlabelled slides": one.sha256,
+        "unlabelled slides": slide_set.sha256,
     }
     network = open_detector(detector, provider=workplace.device, threads=workplace.threads)
-    with JobFolder.open(detector.folder.parent / MINED / one.name, LOOP, inputs) as job:
-        for name, path in sorted(one.files.items()):
-            mine = partial(_mine, network, path, one, config=config, table=job.path / f"{name}.csv")
+    with JobFolder.open(detector.folder.parent / MINED / slide_set.name, LOOP, inputs) as job:
+        for name, path in sorted(slide_set.files.items()):
+            mine = partial(_mine, network, path, slide_set, config=config, table=job.path / f"{name}.csv")
             if (step := f"mining {name}") not in job.done:
                 workplace.tell(step)
             job.step(step, mine)
-        lesson = mined_lesson(job.path, one.files)
+        lesson = mined_lesson(job.path, slide_set.files)
     if not len(lesson.study.cells):
         raise TrainingDataError(
-            f"nothing was mined on the {len(one.files)} slides of the set {one.name}",
+            f"nothing was mined on the {len(slide_set.files)} slides of the set {slide_set.name}",
             where=detector.folder,
             mend="give more unlabelled slides, or train the network that mines longer",
         )
-    mined = replace(one, name=MINED, study=lesson.study, files=lesson.files)
+    mined = replace(slide_set, name=MINED, study=lesson.study, files=lesson.files)
     return [mined.field(slide, mpp=mpp) for slide in lesson.study.slides]
 
 
 def _mine(
-    network: Detector, path: Path, one: SlideSet, *, config: MiningConfig, table: Path
+    network: Detector, path: Path, slide_set: SlideSet, *, config: MiningConfig, table: Path
 ) -> dict[str, Any]:
-    with open_slide(path, mpp=one.slide_mpp) as slide:
+    with open_slide(path, mpp=slide_set.slide_mpp) as slide:
         mined = mine_slide(slide, network, config, source=MINED)
     detections_csv.write(table, mined.figures)
     return asdict(mined.count)

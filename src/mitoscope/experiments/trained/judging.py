@@ -129,15 +129,15 @@ def judge_points(
     for stage in stages:
         if threshold == "target":
             target = _searched(bundle, sets, bench, stage=stage, testing=False)
-            stages[stage] = choose_threshold(Steps.total(one.steps for one in target)).value
+            stages[stage] = choose_threshold(Steps.total(result.steps for result in target)).value
         elif threshold != "own":
             stages[stage] = threshold
         found = list(_searched(bundle, sets, bench, stage=stage, testing=True))
-        for group in dict.fromkeys(name for one in found for name in one.groups):
-            own = [one for one in found if group in one.groups]
+        for group in dict.fromkeys(name for result in found for name in result.groups):
+            own = [result for result in found if group in result.groups]
             rates = _rates(own, stages[stage])
             scores |= {f"{stage}/{group}/{name}": value for name, value in rates.items()}
-            curves[f"{stage}/{group}"] = _curve(Steps.total(one.steps for one in own))
+            curves[f"{stage}/{group}"] = _curve(Steps.total(result.steps for result in own))
     return PointScores(scores, stages, curves)
 
 
@@ -154,13 +154,15 @@ def _searched(
     bundle: Bundle, sets: Sequence[SlideSet], bench: Bench, *, stage: str, testing: bool
 ) -> Iterable[OnSlide]:
     protocol, overlap = PROTOCOLS[bench.protocol], iou_protocol(0.5)
-    for one in sets:
-        for slide in one.slides(testing=testing):
-            config = bench.config(bundle, stage, one.slide_mpp)
-            run = detect_slide(one.files[slide.name], bundle, bench.folder / one.name, config=config)
-            truth = one.labelled[slide.name].places_of(MITOTIC_FIGURE.name)
+    for slide_set in sets:
+        for slide in slide_set.slides(testing=testing):
+            config = bench.config(bundle, stage, slide_set.slide_mpp)
+            run = detect_slide(
+                slide_set.files[slide.name], bundle, bench.folder / slide_set.name, config=config
+            )
+            truth = slide_set.labelled[slide.name].places_of(MITOTIC_FIGURE.name)
             mpp = run.slide.mpp
-            groups = tuple(dict.fromkeys((ALL, one.name, domain_of(slide, one.name))))
+            groups = tuple(dict.fromkeys((ALL, slide_set.name, domain_of(slide, slide_set.name))))
             own = (_steps(rule, run.detections, truth, mpp) for rule in (protocol, overlap))
             yield OnSlide(groups, *own)
 
@@ -170,16 +172,16 @@ def _steps(rule: Protocol, found: Detections, truth: NDArray[np.float64], mpp: M
 
 
 def _rates(found: Sequence[OnSlide], threshold: float) -> Scores:
-    steps = Steps.total(one.steps for one in found)
+    steps = Steps.total(result.steps for result in found)
     score, curve = steps.at(threshold), precision_recall(steps)
     greatest = float(np.nanmax(curve.f1)) if np.isfinite(curve.f1).any() else None
-    each = Average.of(one.steps.at(threshold).f1 for one in found)
+    each = Average.of(result.steps.at(threshold).f1 for result in found)
     return {
         "f1": score.f1,
         "precision": score.precision,
         "recall": score.recall,
         "max-f1": greatest,
-        "ap": average_precision(Steps.total(one.overlap for one in found)),
+        "ap": average_precision(Steps.total(result.overlap for result in found)),
         "mean-f1": each.mean,
         "slides": float(len(found)),
         "figures": float(score.tp + score.fn),
@@ -197,9 +199,9 @@ def judge_cells(bundle: Bundle, sets: Sequence[SlideSet], *, threads: int) -> Sc
     manifest = bundle.manifest
     session = open_network(bundle.onnx, where=str(bundle.folder), threads=threads)
     total = ConfusionMatrix.of([], [], labels=manifest.labels)
-    for one in sets:
-        for slide in one.slides(testing=True):
-            field = one.field(slide, mpp=manifest.mpp)
+    for slide_set in sets:
+        for slide in slide_set.slides(testing=True):
+            field = slide_set.field(slide, mpp=manifest.mpp)
             known = np.isin(field.labels.label, manifest.labels)
             centres = field.labels.points[known].tolist()
             crops = [field.window(crop_at(x, y, manifest.window_px)) for x, y in centres]
@@ -271,10 +273,10 @@ def judge_tile_rates(
         ``group/f1@T``.
     """
     scored: dict[str, list[tuple[NDArray[np.float64], NDArray[np.bool_]]]] = {}
-    for one in sets:
-        for slide in one.slides(testing=True):
-            pair = _tiles(bundle, one, slide, bench)
-            for group in dict.fromkeys((ALL, one.name, domain_of(slide, one.name))):
+    for slide_set in sets:
+        for slide in slide_set.slides(testing=True):
+            pair = _tiles(bundle, slide_set, slide, bench)
+            for group in dict.fromkeys((ALL, slide_set.name, domain_of(slide, slide_set.name))):
                 scored.setdefault(group, []).append(pair)
     scores: Scores = {}
     for group, pairs in scored.items():
@@ -290,16 +292,16 @@ def judge_tile_rates(
 
 
 def _tiles(
-    bundle: Bundle, one: SlideSet, slide: SlideRecord, bench: Bench
+    bundle: Bundle, slide_set: SlideSet, slide: SlideRecord, bench: Bench
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     manifest = bundle.manifest
     if manifest.kind == "points":
-        config = bench.config(bundle, "verified", one.slide_mpp)
-        run = detect_slide(one.files[slide.name], bundle, bench.folder / one.name, config=config)
+        config = bench.config(bundle, "verified", slide_set.slide_mpp)
+        run = detect_slide(slide_set.files[slide.name], bundle, bench.folder / slide_set.name, config=config)
         grid = SquareTiles(run.slide.size, TILE_PX)
-        truth = one.labelled[slide.name].places_of(MITOTIC_FIGURE.name)
+        truth = slide_set.labelled[slide.name].places_of(MITOTIC_FIGURE.name)
         return grid.highest(run.detections.points_px0, run.detections.score), grid.holding(truth)
-    field = one.field(slide, mpp=manifest.mpp)
+    field = slide_set.field(slide, mpp=manifest.mpp)
     side = manifest.window_px
     grid = SquareTiles(SizePx(field.width, field.height), side)
     rows, columns = grid.shape

@@ -217,7 +217,7 @@ class NetworkBuilder:
         recipe = self.recipe(arm, arm_network)
         if before is not None:
             recipe = _begin(recipe, before.folder)
-        one, *others = (self.sets[name] for name in (*arm.sets, *arm.unlabelled))
+        first, *others = (self.sets[name] for name in (*arm.sets, *arm.unlabelled))
         fields, held_out = self.fields(arm, arm_network, mpp=_mpp(recipe))
         if arm.mined_by is not None:
             # The same cases judge as without mined slides, and no mined slide does.
@@ -228,7 +228,7 @@ class NetworkBuilder:
             for name in arm.unlabelled:
                 fields += mined_fields(detector, self.sets[name], self.workplace, mpp=_mpp(recipe))
         further = tuple(known for other in others for known in other.provenance())
-        task = TrainingTask(recipe, fields, one.data, one.source, held_out, further)
+        task = TrainingTask(recipe, fields, first.data, first.source, held_out, further)
         return learn(task, self.workplace.out / NETWORKS / self.workplace.size.value)
 
     def fields(self, arm: Arm, arm_network: ArmNetwork, *, mpp: float) -> tuple[list[Field], tuple[str, ...]]:
@@ -240,11 +240,11 @@ class NetworkBuilder:
             If nothing is left.
         """
         chosen = [
-            (one, slide)
-            for one in (self.sets[name] for name in arm.sets)
-            for slide in one.slides(testing=False)
-            if (not arm.domains or domain_of(slide, one.name) in arm.domains)
-            and domain_of(slide, one.name) not in arm.without
+            (slide_set, slide)
+            for slide_set in (self.sets[name] for name in arm.sets)
+            for slide in slide_set.slides(testing=False)
+            if (not arm.domains or domain_of(slide, slide_set.name) in arm.domains)
+            and domain_of(slide, slide_set.name) not in arm.without
         ]
         if arm.slides:
             # One order for all arms: a smaller subset lies within every larger one.
@@ -252,13 +252,13 @@ class NetworkBuilder:
             if arm.slides > len(drawn):
                 raise TrainingDataError(f"a subset of {arm.slides} of {len(drawn)} slides", where=arm.name)
             kept = set(drawn[: arm.slides].tolist())
-            chosen = [(one, slide) for one, slide in chosen if slide.name in kept]
+            chosen = [(slide_set, slide) for slide_set, slide in chosen if slide.name in kept]
         pictures = self._open_fields(arm)
         if not chosen and not pictures:
             raise TrainingDataError(
                 "no slide to learn from", where=arm.name, mend="check its domains and sets"
             )
-        whole = [one.field(slide, mpp=mpp) for one, slide in chosen]
+        whole = [slide_set.field(slide, mpp=mpp) for slide_set, slide in chosen]
         held_out = () if arm_network.fold is None else self._held_out(whole, arm_network.fold)
         if arm.fields:
             return [densest_part(field, fields=arm.fields) for field in whole], held_out
@@ -267,12 +267,12 @@ class NetworkBuilder:
     def _open_fields(self, arm: Arm) -> list[Field]:
         """Return the openly licensed pictures of an arm, without cases of its test slides."""
         tests = [self.sets[name] for name in arm.tests]
-        tested = [slide.name for one in tests for slide in one.slides(testing=True)]
+        tested = [slide.name for slide_set in tests for slide in slide_set.slides(testing=True)]
         return [
             field
-            for one in (self.sets[name] for name in arm.sets)
-            if one.is_open
-            for field in open_fields(one.data, only=arm.domains, without=arm.without, tested=tested)
+            for slide_set in (self.sets[name] for name in arm.sets)
+            if slide_set.is_open
+            for field in open_fields(slide_set.data, only=arm.domains, without=arm.without, tested=tested)
         ]
 
     def _held_out(self, fields: list[Any], fold: int) -> tuple[str, ...]:

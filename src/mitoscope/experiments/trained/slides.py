@@ -68,7 +68,7 @@ class SlideSet:
 
     def slides(self, *, testing: bool) -> tuple[SlideRecord, ...]:
         """Return the slides that test, or those that do not, in order."""
-        return tuple(one for one in self.study.slides if (one.name in self.tests) == testing)
+        return tuple(slide for slide in self.study.slides if (slide.name in self.tests) == testing)
 
     @property
     def is_open(self) -> bool:
@@ -150,7 +150,7 @@ def check_there(declared: Iterable[SetDeclaration], data: Path) -> None:
     TrainingDataError
         Listing all that is not there.
     """
-    wanted = dict.fromkeys(path for one in declared for path in one.paths)
+    wanted = dict.fromkeys(path for declaration in declared for path in declaration.paths)
     if absent := [path for path in wanted if not (data / path).exists()]:
         raise TrainingDataError(
             f"{len(absent)} of {len(wanted)} files and folders are not there: {', '.join(absent)}",
@@ -327,4 +327,4 @@ def _read(data: Path) -> tuple[Field, ...]:
 
 def open_sha256(data: Path) -> str:
     """Return a hash of all open pictures and their labels."""
-    return hashlib.sha256("".join(content_hash(one, data) for one in CATALOGUE).encode()).hexdigest()
+    return hashlib.sha256("".join(content_hash(source, data) for source in CATALOGUE).encode()).hexdigest()

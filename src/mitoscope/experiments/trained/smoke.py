@@ -102,7 +102,7 @@ def shrink(path: Path) -> list[str]:
         own = [*_SHORT, *_TINY[recipe["model"]["architecture"]]]
         for place in range(len(recipe["phases"])):
             own += [f"phases.{place}.steps=2", f"phases.{place}.cycles=1"]
-        found += [f"{part}.{one}" if part else one for one in own]
+        found += [f"{part}.{key}" if part else key for key in own]
     return found
 
 
@@ -191,9 +191,9 @@ def _paint(path: Path, stain: str, *, seed: int) -> Cells:
         rgb, truth = render_field(config, seed=seed)
         x, y = _richest(truth)
         cells = [
-            (round(one.x_px0 - x, 1), round(one.y_px0 - y, 1), one.label)
-            for one in truth.figures
-            if x <= one.x_px0 < x + _SIDE_PX and y <= one.y_px0 < y + _SIDE_PX
+            (round(figure.x_px0 - x, 1), round(figure.y_px0 - y, 1), figure.label)
+            for figure in truth.figures
+            if x <= figure.x_px0 < x + _SIDE_PX and y <= figure.y_px0 < y + _SIDE_PX
         ]
         seed += _SEED_STEP
     places = np.random.default_rng(seed).uniform(30, _SIDE_PX - 30, (2 * len(_OTHER), 2)).round(1).tolist()
@@ -205,8 +205,8 @@ def _paint(path: Path, stain: str, *, seed: int) -> Cells:
 
 def _richest(truth: PaintedTruth) -> tuple[int, int]:
     """Return the corner of the part, a figure in its middle, of most kinds of cells, then of most cells."""
-    labels = [one.label for one in truth.figures]
-    points = np.array([(one.x_px0, one.y_px0) for one in truth.figures]).reshape(-1, 2)
+    labels = [figure.label for figure in truth.figures]
+    points = np.array([(figure.x_px0, figure.y_px0) for figure in truth.figures]).reshape(-1, 2)
     best = (0, 0, 0, 0)
     for corner in np.clip(truth.points() - _SIDE_PX / 2, 0, _PAINTED_PX - _SIDE_PX).astype(int).tolist():
         inside = ((points >= corner) & (points < np.add(corner, _SIDE_PX))).all(axis=1)
@@ -231,5 +231,5 @@ def _study(chosen: dict[str, tuple[tuple[Path, Cells], str, bool]], *, lacking: 
 
 
 def _label(name: str) -> Label:
-    known = {one.name: one for one in (MITOTIC_FIGURE, LOOK_ALIKE)}
+    known = {label.name: label for label in (MITOTIC_FIGURE, LOOK_ALIKE)}
     return known.get(name, Label(name, "#868e96"))

@@ -86,9 +86,9 @@ class Trained:
         if workplace.size is Size.SMOKE:
             sets = smoke_sets(own, workplace.out)
         else:
-            wanted = {name: one for name, one in own.sets.items() if name in used}
+            wanted = {name: slide_set for name, slide_set in own.sets.items() if name in used}
             check_there(wanted.values(), workplace.data)
-            sets = {name: read_set(name, one, workplace.data) for name, one in wanted.items()}
+            sets = {name: read_set(name, slide_set, workplace.data) for name, slide_set in wanted.items()}
         builder = NetworkBuilder(own, workplace, sets)
         builder.check_device()
         cells = [
@@ -108,8 +108,8 @@ class Trained:
     def table(self, results: Mapping[str, Result], size: Size) -> Table:
         """Return the table: mean ± standard deviation over the networks of each arm."""
         own = self.at(size)
-        columns = tuple(Column(one.name, one.digits) for one in own.columns)
-        score_named = {one.name: one.score for one in own.columns}
+        columns = tuple(Column(column.name, column.digits) for column in own.columns)
+        score_named = {column.name: column.score for column in own.columns}
         arm_named = {arm.name: arm for arm in own.arms}
 
         def entry(row: str, column: str) -> Entry:
@@ -123,7 +123,7 @@ class Trained:
         notes = (f"Mean ± standard deviation of {runs} networks.",) if runs > 1 else ()
         judged = (f"Judged under the protocol {own.protocol}.",) if own.measure == "points" else ()
         rows = rows_of(list(arm_named), columns, entry)
-        published = any(one.published is not None for row in rows for one in row.entries)
+        published = any(entry.published is not None for row in rows for entry in row.entries)
         return Table(
             f"{own.paper} {own.shows}",
             own.heading,
@@ -199,10 +199,10 @@ def _bars(table: Table) -> Bars:
         table.title,
         "score" if many else table.columns[0].name,
         tuple(name for name, _ in pairs),
-        tuple(one.found for one in entries),
-        tuple(one.sd for one in entries),
-        tuple(one.published for one in entries),
-        tuple(one.published_sd for one in entries),
+        tuple(entry.found for entry in entries),
+        tuple(entry.sd for entry in entries),
+        tuple(entry.published for entry in entries),
+        tuple(entry.published_sd for entry in entries),
         table.published_in,
     )
 
@@ -236,7 +236,7 @@ def _curve(table: Table, own: Declaration) -> Curves:
 
 def _training_chart(own: Declaration, results: Mapping[str, Result]) -> Curves:
     """Return the error of each arm over the steps."""
-    lines = {name: tuple((x, y) for x, y in one["training"]) for name, one in results.items()}
+    lines = {name: tuple((x, y) for x, y in result["training"]) for name, result in results.items()}
     known = {name: points for name, points in lines.items() if points}
     title, error = f"{own.paper} {own.shows}", "error: 1 − F1 on the cases that judge"
     return Curves(title, "training steps", error, known, shares="y")
@@ -245,6 +245,8 @@ def _training_chart(own: Declaration, results: Mapping[str, Result]) -> Curves:
 def _precision_recall_chart(own: Declaration, results: Mapping[str, Result]) -> Curves:
     """Return precision over recall of each arm, for the stage and group of the first column."""
     curve = own.columns[0].score.rpartition("/")[0]
-    lines = {name: tuple((x, y) for x, y in one["curves"].get(curve, ())) for name, one in results.items()}
+    lines = {
+        name: tuple((x, y) for x, y in result["curves"].get(curve, ())) for name, result in results.items()
+    }
     known = {name: points for name, points in lines.items() if points}
     return Curves(f"{own.paper} {own.shows}", "recall", "precision", known, shares="xy")
