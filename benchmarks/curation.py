@@ -27,7 +27,6 @@ from machine import stamp
 from scipy import stats
 
 from mitoscope.curation.board import Grid, ask_second, relabelled
-from mitoscope.curation.freeze import Frozen, Query, freeze
 from mitoscope.curation.review import ask_third, conclude, open_review
 from mitoscope.evaluate import PROTOCOLS, evaluate
 from mitoscope.geometry import Mpp, SizePx
@@ -42,7 +41,7 @@ from mitoscope.loops.material import Material
 from mitoscope.loops.missed import MissedConfig, find_missed
 from mitoscope.loops.recipe_learner import RecipeLearner
 from mitoscope.slide.synthetic import SyntheticSlideConfig, write_slide
-from mitoscope.store import Policy, Rater, Round, RoundKind, SlideRecord, Store
+from mitoscope.store import Frozen, Policy, Query, Rater, Round, RoundKind, SlideRecord, Store
 from mitoscope.train import Recipe
 from tests.curation.simulated import KnownCells, SimulatedExpert, SimulatedStudy
 from tests.store.session import Session
@@ -142,8 +141,8 @@ class Bench:
 
     def version(self, name: str, query: Query = MAJORITY) -> Frozen:
         """Freeze a version and judge it."""
-        frozen = freeze(self.study.store, name, query)
-        label_of = {cell.cell_id: cell.label for cell in frozen.cells}
+        frozen = self.study.store.freeze(name, query)
+        label_of = frozen.label_of
         missed = len(self.study.missed_figures(label_of))
         wrong = self.study.wrong(label_of) - missed
         material = self.material(frozen)
@@ -188,7 +187,7 @@ class Bench:
     def board(self, name: str) -> None:
         """Relabel the most suspicious cells of the board; as many as experts of this rate get wrong."""
         store = self.study.store
-        ids = [cell.cell_id for cell in freeze(store, "before the board", MAJORITY).cells]
+        ids = list(store.freeze("before the board", MAJORITY).label_of)
         cells = board_cells(store, ids, Policy.MAJORITY)
         config = EmbeddingConfig(
             class_epochs=self.options.epochs, contrastive_epochs=self.options.epochs, threads=2
@@ -231,7 +230,7 @@ class Bench:
                 self.test,
                 self.options,
             )
-            ids = [cell.cell_id for cell in freeze(store, "before the board", MAJORITY).cells]
+            ids = list(store.freeze("before the board", MAJORITY).label_of)
             open_review(store, "random", np.random.default_rng(0).permutation(ids)[: self.asked].tolist())
             bench.review("random")
             bench.version(name)

@@ -23,7 +23,6 @@ from machine import stamp
 from scipy import stats
 from scipy.spatial import cKDTree
 
-from mitoscope.curation.freeze import Query, freeze
 from mitoscope.data.picture import Picture
 from mitoscope.data.reading import read_crops, read_midesec, read_negative_fields
 from mitoscope.labels import DEFAULT_LABELS, MITOTIC_FIGURE
@@ -31,7 +30,7 @@ from mitoscope.loops.material import Material
 from mitoscope.loops.mining import MiningConfig
 from mitoscope.loops.recipe_learner import RecipeLearner
 from mitoscope.loops.self_train import SelfTrained, mined_lesson, self_train
-from mitoscope.store import Policy, Rater, RaterKind, SlideRecord, Source, Store, StudyBuilder
+from mitoscope.store import Policy, Query, Rater, RaterKind, SlideRecord, Source, Store, StudyBuilder
 from mitoscope.train import Recipe
 
 SIDE, FIELD_HEIGHT = 1536, 512
@@ -96,7 +95,7 @@ def run_once(folder: Path, options: argparse.Namespace, seed: int) -> tuple[floa
     with Store.create(folder / "study.mito") as store:
         store.import_study(make_study(labelled, validation), source=Source("open data"))
         split = dict.fromkeys(labelled.figures, "train") | dict.fromkeys(validation.figures, "validation")
-        frozen = freeze(store, "labelled part", Query(policy=Policy.RECORDED), split=split)
+        frozen = store.freeze("labelled part", Query(policy=Policy.RECORDED), split=split)
         material = Material(store, frozen, labelled.files | validation.files, learner)
         done = self_train(material, unlabelled.files, folder / "job", config=config, say=print)
     tell(done, unlabelled, folder / "job")

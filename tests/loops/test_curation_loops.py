@@ -8,14 +8,13 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from mitoscope.curation.freeze import Frozen, Query, freeze
 from mitoscope.curation.review import ask_third, conclude, review_state
 from mitoscope.errors import LedgerMismatchError, TrainingDataError
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
 from mitoscope.loops.hard_examples import HardExamplesConfig, find_hard_examples
 from mitoscope.loops.material import Material
 from mitoscope.loops.missed import MissedConfig, find_missed
-from mitoscope.store import Policy, Round, RoundKind, Store
+from mitoscope.store import Frozen, Policy, Query, Round, RoundKind, Store
 from tests.curation.making import scattered_truth
 from tests.curation.simulated import KnownCells, SimulatedExpert, SimulatedStudy
 
@@ -46,7 +45,7 @@ def study() -> Iterator[SimulatedStudy]:
 @pytest.fixture
 def frozen(study: SimulatedStudy) -> Frozen:
     """Return the version before the loops."""
-    return freeze(study.store, "MEL", Query())
+    return study.store.freeze("MEL", Query())
 
 
 def material(study: SimulatedStudy, frozen: Frozen, learner: Oracle) -> Material:
@@ -66,7 +65,7 @@ def read(study: SimulatedStudy, name: str) -> None:
 def test_what_the_experts_missed_is_found_by_detectors_that_have_not_seen_the_case(
     study: SimulatedStudy, frozen: Frozen, tmp_path: Path
 ) -> None:
-    missed = study.missed_figures([cell.cell_id for cell in frozen.cells])
+    missed = study.missed_figures(list(frozen.label_of))
     assert 5 < len(missed) < 35
     oracle = Oracle(BY_STEM)
     done = find_missed(material(study, frozen, oracle), "odael", tmp_path, config=MissedConfig(folds=2))
@@ -77,10 +76,12 @@ def test_what_the_experts_missed_is_found_by_detectors_that_have_not_seen_the_ca
         searched = {f"{stem}.svs" for stem in oracle.detected[2 * fold : 2 * fold + 2]}
         assert {slide.name for slide in lesson.study.slides}.isdisjoint(searched)
         assert set(lesson.files) == {slide.name for slide in lesson.study.slides}
-        assert len(lesson.study.cells) == sum(cell.slide not in searched for cell in frozen.cells)
+        assert len(lesson.study.cells) == sum(
+            len(slide.cells) for slide in frozen.truth if slide.name not in searched
+        )
     read(study, "odael")
-    after = freeze(study.store, "ODAEL", Query())
-    assert study.missed_figures([cell.cell_id for cell in after.cells]) == []
+    after = study.store.freeze("ODAEL", Query())
+    assert study.missed_figures(list(after.label_of)) == []
     assert after.manifest.cells[MITOTIC_FIGURE.name] == 60
 
 
@@ -114,7 +115,7 @@ def test_a_stopped_loop_goes_on_and_does_nothing_twice(
 def test_cells_that_came_meanwhile_are_no_candidates(
     study: SimulatedStudy, frozen: Frozen, tmp_path: Path
 ) -> None:
-    missed = study.missed_figures([cell.cell_id for cell in frozen.cells])
+    missed = study.missed_figures(list(frozen.label_of))
     late = SimulatedExpert("expert 9", miss={}, confusion=0)
     study.screen(late, Round("late screening", RoundKind.SCREENING))
     config = MissedConfig(folds=2)
@@ -143,7 +144,7 @@ def test_figures_called_look_alikes_go_back_to_the_experts(study: SimulatedStudy
     store = study.store
     confused = SimulatedExpert("expert 1", confusion=0.3)
     study.screen(confused, Round("again", RoundKind.SCREENING))
-    before = freeze(store, "MEL", Query(policy=Policy.UNANIMOUS))
+    before = store.freeze("MEL", Query(policy=Policy.UNANIMOUS))
     wrong = [
         cell.cell_id
         for cell in before.cells

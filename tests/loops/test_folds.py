@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mitoscope.curation.freeze import FrozenCell, FrozenSlide
 from mitoscope.errors import TrainingDataError
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
 from mitoscope.loops.folds import check_classes, fold_cases
-from mitoscope.store import Shape
+from mitoscope.truth import SlideTruth, TrueCells
 
 
-def slides(figures: list[int], *, cases: int | None = None) -> list[FrozenSlide]:
+def slides(figures: list[int], *, cases: int | None = None) -> list[SlideTruth]:
     number = len(figures) if cases is None else cases
     return [
-        FrozenSlide(name=f"{n}.svs", case=f"case {n % number}", cells={MITOTIC_FIGURE.name: count})
+        SlideTruth(f"{n}.svs", TrueCells.of(np.zeros((count, 2)), MITOTIC_FIGURE.name), f"case {n % number}")
         for n, count in enumerate(figures)
     ]
 
@@ -27,7 +27,7 @@ def test_cases_stay_together_and_folds_are_even(figures: list[int], folds: int, 
     fold_of = fold_cases(given_slides, folds, seed=seed)
     by_case: dict[str, set[int]] = {}
     for slide in given_slides:
-        by_case.setdefault(slide.case or "", set()).add(fold_of[slide.name])
+        by_case.setdefault(slide.case, set()).add(fold_of[slide.name])
     assert all(len(one) == 1 for one in by_case.values())
     sizes = [sum(fold in one for one in by_case.values()) for fold in range(folds)]
     assert max(sizes) - min(sizes) <= 1
@@ -45,9 +45,8 @@ def test_fewer_cases_than_folds_and_a_class_missing_are_refused() -> None:
     with pytest.raises(TrainingDataError, match="3 cases for 1 folds"):
         fold_cases(slides([1, 2, 3]), 1)
     cells = [
-        FrozenCell(1, "a.svs", MITOTIC_FIGURE.name, Shape.SPOT, (1, 1, 1, 1)),
-        FrozenCell(2, "b.svs", MITOTIC_FIGURE.name, Shape.SPOT, (1, 1, 1, 1)),
-        FrozenCell(3, "b.svs", LOOK_ALIKE.name, Shape.SPOT, (1, 1, 1, 1)),
+        SlideTruth("a.svs", TrueCells.of([(1, 1)], MITOTIC_FIGURE.name)),
+        SlideTruth("b.svs", TrueCells.of([(1, 1), (2, 2)], [MITOTIC_FIGURE.name, LOOK_ALIKE.name])),
     ]
     fold_of = {"a.svs": 0, "b.svs": 1}
     check_classes(cells, fold_of, [MITOTIC_FIGURE.name], folds=2)

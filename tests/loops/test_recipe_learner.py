@@ -13,12 +13,11 @@ import pytest
 import tomli_w
 from PIL import Image
 
-from mitoscope.curation.freeze import Frozen, Query, freeze, read_frozen
 from mitoscope.errors import ConfigError, ScaleError
 from mitoscope.geometry import BoxPx
 from mitoscope.labels import MITOTIC_FIGURE
 from mitoscope.slide import open_slide
-from mitoscope.store import Policy, Round, RoundKind, SlideRecord, Store
+from mitoscope.store import Frozen, Policy, Query, Round, RoundKind, SlideRecord, Store
 from tests.cli.test_curate import run
 from tests.curation.simulated import KnownCells, SimulatedExpert, SimulatedStudy
 
@@ -52,13 +51,13 @@ def place() -> Iterator[Place]:
             study = SimulatedStudy(store, truth)
             missing = SimulatedExpert("expert 1", miss={MITOTIC_FIGURE.name: 0.6}, confusion=0)
             study.screen(missing, Round("screening", RoundKind.SCREENING))
-            freeze(store, "MEL", Query(policy=Policy.UNANIMOUS))
+            store.freeze("MEL", Query(policy=Policy.UNANIMOUS))
         yield Place(folder, truth)
 
 
 def opened(store: Store, folder: Path, learner: RecipeLearner) -> Material:
-    frozen: Frozen = read_frozen(store, "MEL")
-    files = {one.name: folder / one.name for one in frozen.manifest.slides}
+    frozen: Frozen = store.version("MEL")
+    files = {one.name: folder / one.name for one in frozen.truth.slides}
     return Material(store, frozen, files, learner)
 
 

@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 import tifffile
 
-from mitoscope.curation.freeze import Query, freeze
 from mitoscope.errors import LedgerMismatchError, TrainingDataError
 from mitoscope.loops.material import Material
 from mitoscope.loops.mining import MiningConfig
 from mitoscope.loops.self_train import self_train
-from mitoscope.store import Policy, Round, RoundKind, Store
+from mitoscope.store import Policy, Query, Round, RoundKind, Store
 from tests.curation.making import scattered_truth
 from tests.curation.simulated import SimulatedExpert, SimulatedStudy
 
@@ -58,7 +57,7 @@ def material(folder: Path) -> Iterator[Material]:
         study = SimulatedStudy(store, TRUTH)
         study.screen(SimulatedExpert("e", miss={}, confusion=0), Round("s", RoundKind.SCREENING))
         split = dict(zip(NAMES, ("train", "train", "validation", "validation"), strict=True))
-        frozen = freeze(store, "MEL", Query(policy=Policy.UNANIMOUS), split=split)
+        frozen = store.freeze("MEL", Query(policy=Policy.UNANIMOUS), split=split)
         yield Material(store, frozen, {name: Path(name) for name in NAMES}, Oracle(BY_STEM))
 
 
@@ -106,7 +105,7 @@ def test_what_cannot_be_mined_or_judged_is_said(
         self_train(material, unlabelled, folder / "a", config=strict)
     with pytest.raises(TrainingDataError, match=r"the slide 'slide 0\.svs' is labelled"):
         self_train(material, {NAMES[0]: Path("x")}, folder / "b", config=CONFIG)
-    frozen = freeze(material.store, "no split", Query(policy=Policy.UNANIMOUS))
+    frozen = material.store.freeze("no split", Query(policy=Policy.UNANIMOUS))
     other = Material(material.store, frozen, material.files, material.learner)
     with pytest.raises(TrainingDataError, match="0 slides for training and 0 for validation"):
         self_train(other, unlabelled, folder / "c", config=CONFIG)

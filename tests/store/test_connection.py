@@ -79,7 +79,7 @@ def test_a_newer_store_is_refused_and_stays_as_it_is(path: Path) -> None:
         ("CREATE VIEW innocent AS SELECT * FROM event", "view innocent"),
         ("DROP TABLE version_cell", "table version_cell"),
         ("DROP TRIGGER event_is_not_deleted", "trigger event_is_not_deleted"),
-        ("DROP VIEW agreed_crowd", "view agreed_crowd"),
+        ("DROP VIEW tile_answer_now", "view tile_answer_now"),
         ("DROP INDEX event_by_key", "index event_by_key"),
         ("ALTER TABLE rater ADD COLUMN x TEXT", "table rater"),
         ("CREATE TABLE quiet (x DEFAULT (load_extension('/tmp/x.so')))", "table quiet"),

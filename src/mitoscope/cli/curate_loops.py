@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mitoscope.cli.curate_versions import parse_version
 from mitoscope.cli.tables import print_json, print_table
 
 if TYPE_CHECKING:
@@ -150,12 +149,11 @@ def make_material(store: Store, version: str, slides: Path, learner: RecipeLearn
     FormatError
         If a slide has no file.
     """
-    from mitoscope.curation.freeze import read_frozen
     from mitoscope.loops.material import Material
     from mitoscope.loops.slide_files import find_slides
 
-    frozen = read_frozen(store, *parse_version(version))
-    files = find_slides(slides, [one.name for one in frozen.manifest.slides])
+    frozen = store.version(version)
+    files = find_slides(slides, [one.name for one in frozen.truth.slides])
     return Material(store, frozen, files, learner)
 
 

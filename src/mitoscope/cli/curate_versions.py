@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,9 +10,8 @@ import typer
 from mitoscope.cli.tables import print_json, print_table
 
 if TYPE_CHECKING:
-    from mitoscope.curation.freeze import Difference, Frozen, FrozenCell
-    from mitoscope.curation.gains import Gain
-    from mitoscope.store import Store
+    from mitoscope.curation.changes import Difference, Gain, VersionCell
+    from mitoscope.store import Manifest
 
 _Study = Annotated[Path, typer.Argument(metavar="STUDY", help="The store: one file a study.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -21,18 +19,16 @@ _Before = Annotated[str, typer.Argument(metavar="BEFORE", help="A version: MEL, 
 _After = Annotated[str, typer.Argument(metavar="AFTER", help="A later version.")]
 
 
-def parse_version(text: str) -> tuple[str, int | None]:
-    """Read ``VARIANT``, its newest version, or ``VARIANT@NUMBER``."""
-    match = re.fullmatch(r"(.+)[@ ](\d+)", text.strip())
-    return (match[1], int(match[2])) if match else (text.strip(), None)
-
-
 def freeze(
     study: _Study,
     variant: Annotated[str, typer.Argument(metavar="VARIANT", help="MEL, HEAEL, ODAEL, CODAEL or another.")],
     policy: Annotated[
-        str, typer.Option("--policy", help="Agreed class: unanimous, consensus, majority, crowd or recorded.")
-    ] = "majority",
+        str,
+        typer.Option(
+            "--policy",
+            help="Agreed class: settled, unanimous, consensus, majority, crowd or recorded.",
+        ),
+    ] = "settled",
     slide: Annotated[
         list[str] | None, typer.Option("--slide", metavar="NAME", help="Only this slide; may be repeated.")
     ] = None,
@@ -58,9 +54,7 @@ def freeze(
 ) -> None:
     """Freeze a version of a data set: cells, classes and places as they are now, under a hash."""
     from mitoscope.cli.curate_inputs import read_split
-    from mitoscope.curation.freeze import Query
-    from mitoscope.curation.freeze import freeze as freeze_version
-    from mitoscope.store import Store
+    from mitoscope.store import Query, Store
 
     values = {
         "policy": policy,
@@ -72,14 +66,13 @@ def freeze(
     query = Query.parse(values, where="query")
     sides = None if split is None else read_split(split)
     with Store.open(study) as store:
-        frozen = freeze_version(store, variant, query, split=sides, licences=licence, note=note)
+        manifest = store.freeze(variant, query, split=sides, licences=licence, note=note).manifest
     if out is not None:
-        frozen.manifest.write(out)
-    _show_frozen(frozen, as_json)
+        manifest.write(out)
+    _show_frozen(manifest, as_json)
 
 
-def _show_frozen(frozen: Frozen, as_json: bool) -> None:
-    manifest = frozen.manifest
+def _show_frozen(manifest: Manifest, as_json: bool) -> None:
     if as_json:
         print_json(manifest.model_dump(mode="json"))
         return
@@ -104,13 +97,11 @@ def diff(
     as_json: _Json = False,
 ) -> None:
     """Show what one version has gained, lost and put under another class since another."""
-    from mitoscope.curation.freeze import difference, read_frozen
+    from mitoscope.curation.changes import difference
     from mitoscope.store import Store
 
-    with Store.open(study) as store:
-        found = difference(
-            read_frozen(store, *parse_version(before)), read_frozen(store, *parse_version(after))
-        )
+    with Store.open(study, write=False) as store:
+        found = difference(store.version(before), store.version(after))
     if out is not None:
         _write_cells(out, found)
     if as_json:
@@ -139,7 +130,7 @@ def _write_cells(path: Path, found: Difference) -> None:
     from mitoscope.exchange.csv_text import dump_rows, inert, shortest
     from mitoscope.fsio import atomic_write
 
-    def row(what: str, cell: FrozenCell, before: str, after: str) -> tuple[object, ...]:
+    def row(what: str, cell: VersionCell, before: str, after: str) -> tuple[object, ...]:
         x, y = cell.centre_px0
         return (what, cell.cell_id, inert(cell.slide), shortest(x), shortest(y), inert(before), inert(after))
 
@@ -154,12 +145,12 @@ def _write_cells(path: Path, found: Difference) -> None:
 
 def gains(study: _Study, before: _Before, after: _After, as_json: _Json = False) -> None:
     """Show the figures and look-alikes gained between two versions: by case, by density, in all."""
-    from mitoscope.curation.gains import PUBLISHED, gain_table
+    from mitoscope.curation.changes import PUBLISHED
+    from mitoscope.curation.changes import gains as gains_between
     from mitoscope.store import Store
 
-    with Store.open(study) as store:
-        counts, case_of, areas = _counts(store, (before, after))
-    table = gain_table(*counts, case_of=case_of, area_mm2=areas)
+    with Store.open(study, write=False) as store:
+        table = gains_between(store.version(before).truth, store.version(after).truth)
     if as_json:
         parts = {"cases": table.cases, "groups": table.groups}
         values = {name: [_gain_json(one) for one in rows] for name, rows in parts.items()}
@@ -172,18 +163,6 @@ def gains(study: _Study, before: _Before, after: _After, as_json: _Json = False)
     if table.groups:
         print_table("By density before", columns, map(_gain_row, table.groups))
     print_table("Published", columns, [_gain_row(PUBLISHED)])
-
-
-def _counts(
-    store: Store, versions: tuple[str, str]
-) -> tuple[tuple[dict[str, dict[str, int]], ...], dict[str, str], dict[str, float | None]]:
-    from mitoscope.curation.freeze import read_frozen
-
-    frozen = [read_frozen(store, *parse_version(one)) for one in versions]
-    counts = tuple({slide.name: dict(slide.cells) for slide in one.manifest.slides} for one in frozen)
-    slides = {slide.name: slide for one in frozen for slide in one.manifest.slides}
-    areas = {row.slide.name: row.area_mm2 for row in store.overview().slides}
-    return counts, {name: one.case or name for name, one in slides.items()}, areas
 
 
 def _gain_row(one: Gain) -> list[object]:

@@ -6,12 +6,11 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from mitoscope.curation.freeze import FrozenCell, FrozenSlide
 from mitoscope.errors import TrainingDataError
-from mitoscope.labels import MITOTIC_FIGURE
+from mitoscope.truth import SlideTruth
 
 
-def fold_cases(slides: Iterable[FrozenSlide], folds: int, *, seed: int = 0) -> dict[str, int]:
+def fold_cases(slides: Iterable[SlideTruth], folds: int, *, seed: int = 0) -> dict[str, int]:
     """Return the fold in which each slide is held out; all slides of a case together.
 
     Cases are dealt out by descending figures, so that every fold holds rich and poor ones; which fold gets
@@ -19,8 +18,8 @@ def fold_cases(slides: Iterable[FrozenSlide], folds: int, *, seed: int = 0) -> d
 
     Parameters
     ----------
-    slides : iterable of FrozenSlide
-        Of a frozen version; one without a case is its own.
+    slides : iterable of SlideTruth
+        Of a frozen version.
     folds : int
     seed : int
         The same seed gives the same folds, whatever the order of the slides.
@@ -31,10 +30,10 @@ def fold_cases(slides: Iterable[FrozenSlide], folds: int, *, seed: int = 0) -> d
         If there are fewer than two folds or fewer cases than folds.
     """
     figures: dict[str, int] = {}
-    case_of = {slide.name: slide.case or slide.name for slide in slides}
+    case_of = {slide.name: slide.case for slide in slides}
     for slide in slides:
         case = case_of[slide.name]
-        figures[case] = figures.get(case, 0) + slide.cells.get(MITOTIC_FIGURE.name, 0)
+        figures[case] = figures.get(case, 0) + int(slide.cells.is_figure.sum())
     if folds < 2 or len(figures) < folds:
         what = f"{len(figures)} cases for {folds} folds"
         raise TrainingDataError(what, where="folds", mend="at least 2 folds, and a case for each")
@@ -48,7 +47,7 @@ def fold_cases(slides: Iterable[FrozenSlide], folds: int, *, seed: int = 0) -> d
 
 
 def check_classes(
-    cells: Iterable[FrozenCell], fold_of: Mapping[str, int], labels: Iterable[str], *, folds: int
+    slides: Iterable[SlideTruth], fold_of: Mapping[str, int], labels: Iterable[str], *, folds: int
 ) -> None:
     """Refuse folds of which one has to be trained without a class.
 
@@ -57,7 +56,12 @@ def check_classes(
     TrainingDataError
         Naming the fold and the class.
     """
-    there = {(fold_of[cell.slide], cell.label) for cell in cells if cell.slide in fold_of}
+    there = {
+        (fold_of[slide.name], label)
+        for slide in slides
+        if slide.name in fold_of
+        for label in set(slide.cells.label.tolist())
+    }
     for fold in range(folds):
         for label in labels:
             if not any((other, label) in there for other in range(folds) if other != fold):

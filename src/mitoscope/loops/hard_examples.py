@@ -85,17 +85,16 @@ def find_hard_examples(
     """
     config = config or HardExamplesConfig()
     fold_of = material.folds(config.folds, seed=config.seed)
-    check_classes(material.frozen.cells, fold_of, material.frozen.manifest.labels, folds=config.folds)
+    check_classes(material.frozen.truth, fold_of, material.labels, folds=config.folds)
     score_of: dict[int, float] = {}
     with JobFolder.open(folder, LOOP, material.inputs(name, config)) as job:
         for fold in range(config.folds):
             say(f"fold {fold + 1} of {config.folds}")
             score_of |= _score_fold(job, material, fold_of, fold=fold)
-    cells = material.frozen.cells
-    rows = hard_examples(
-        [cell.label for cell in cells], [score_of[cell.cell_id] for cell in cells], threshold=config.threshold
-    )
-    asked = tuple(cells[row].cell_id for row in rows.tolist())
+    cells = material.frozen.label_of
+    rows = hard_examples(list(cells.values()), [score_of[cell] for cell in cells], threshold=config.threshold)
+    ids = list(cells)
+    asked = tuple(ids[row] for row in rows.tolist())
     return Doubts(asked, score_of, open_review(material.store, name, asked) if asked else 0)
 
 
@@ -110,10 +109,10 @@ def _score_fold(
     for slide in sorted(one for one, its in fold_of.items() if its == fold):
         judge = partial(_judge, material, slide, classifier)
         judged = job.step(f"{title}: {slide}", judge)
-        scores |= dict(zip((cell.cell_id for cell in material.cells[slide]), judged, strict=True))
+        scores |= dict(zip(material.cells[slide].cell_id.tolist(), judged, strict=True))
     return scores
 
 
 def _judge(material: Material, slide: str, classifier: Path) -> list[float]:
-    points = [cell.centre_px0 for cell in material.cells[slide]]
+    points = [(x, y) for x, y in material.cells[slide].points_px0.tolist()]
     return material.learner.score(classifier, material.slide_file(slide), points).tolist() if points else []

@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from mitoscope.config import Config
-from mitoscope.curation.freeze import Frozen, FrozenCell, frozen_study
 from mitoscope.errors import FormatError
 from mitoscope.loops.folds import fold_cases
 from mitoscope.loops.learner import Learner, Lesson, SlideFile
-from mitoscope.store import Store
+from mitoscope.store import Frozen, Store, Study
+from mitoscope.truth import TrueCells
 
 Say = Callable[[str], None]
 """Told each step of a loop in a line."""
@@ -48,52 +50,66 @@ class Material:
     learner: Learner
 
     def __post_init__(self) -> None:
-        missing = [one.name for one in self.frozen.manifest.slides if one.name not in self.files]
+        missing = [name for name in self.slides if name not in self.files]
         if missing:
             mend = "give the folder of the slides with --slides"
-            raise FormatError(
-                f"no file of the slide {missing[0]!r}", where=self.frozen.manifest.name, mend=mend
-            )
+            raise FormatError(f"no file of the slide {missing[0]!r}", where=self.frozen.name, mend=mend)
 
     @property
     def slides(self) -> tuple[str, ...]:
         """Names of the slides."""
-        return tuple(one.name for one in self.frozen.manifest.slides)
+        return tuple(slide.name for slide in self.frozen.truth.slides)
 
     @cached_property
     def _stated_mpp(self) -> dict[str, float]:
-        return {one.name: one.mpp.mean for one in self.store.slides().values() if one.mpp is not None}
+        return {one.name: one.mpp.mean for one in self.frozen.truth.slides if one.mpp is not None}
 
     def slide_file(self, name: str) -> SlideFile:
-        """Return a slide to look at, at the resolution that the study states."""
+        """Return a slide to look at, at the resolution that the version states."""
         return SlideFile(self.files[name], self._stated_mpp.get(name))
 
     @cached_property
-    def cells(self) -> dict[str, list[FrozenCell]]:
+    def cells(self) -> dict[str, TrueCells]:
         """Cells by slide."""
-        found: dict[str, list[FrozenCell]] = {name: [] for name in self.slides}
-        for cell in self.frozen.cells:
-            found[cell.slide].append(cell)
-        return found
+        return {slide.name: slide.cells for slide in self.frozen.truth.slides}
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Classes of which there is a cell."""
+        return tuple(self.frozen.truth.counts())
 
     def folds(self, folds: int, *, seed: int) -> dict[str, int]:
         """Return the fold in which each slide is held out; see :func:`mitoscope.loops.folds.fold_cases`."""
-        return fold_cases(self.frozen.manifest.slides, folds, seed=seed)
+        return fold_cases(self.frozen.truth.slides, folds, seed=seed)
 
     def lesson(self, slides: Collection[str]) -> Lesson:
         """Return the cells on some slides, to learn from."""
-        manifest = self.frozen.manifest
-        kept = tuple(one for one in manifest.slides if one.name in slides)
-        cells = tuple(cell for cell in self.frozen.cells if cell.slide in slides)
-        part = replace(self.frozen, manifest=manifest.model_copy(update={"slides": kept}), cells=cells)
         files = {name: self.files[name] for name in self.slides if name in slides}
-        return Lesson(frozen_study(self.store, part), files)
+        return Lesson(part_on(self.frozen.study, slides), files)
 
     def inputs(self, review: str, config: Config) -> dict[str, str]:
         """Return what the outcome of a loop depends on."""
         return {
-            "version": f"{self.frozen.manifest.name} {self.frozen.manifest.sha256}",
+            "version": f"{self.frozen.name} {self.frozen.truth.sha256}",
             "learner": self.learner.fingerprint,
             "review": review,
             "settings": config.fingerprint(),
         }
+
+
+def part_on(study: Study, slides: Collection[str]) -> Study:
+    """Return the part of a study that is on some slides."""
+    kept = [row for row, slide in enumerate(study.slides) if slide.name in slides]
+    place = np.full(len(study.slides), -1, dtype=np.int64)
+    place[kept] = np.arange(len(kept))
+    rows = np.flatnonzero(place[study.cells.slide] >= 0)
+    cells, events = study.cells.take(rows), study.events.take(np.isin(study.events.cell, rows))
+    return replace(
+        study,
+        slides=tuple(study.slides[row] for row in kept),
+        cells=replace(cells, slide=place[cells.slide]),
+        events=replace(events, cell=np.searchsorted(rows, events.cell)),
+        regions=tuple(
+            replace(one, slide=int(place[one.slide])) for one in study.regions if place[one.slide] >= 0
+        ),
+    )

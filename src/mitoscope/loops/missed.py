@@ -86,8 +86,8 @@ def find_missed(
     """
     config = config or MissedConfig()
     fold_of = material.folds(config.folds, seed=config.seed)
-    labels = material.frozen.manifest.labels if config.refine else (MITOTIC_FIGURE.name,)
-    check_classes(material.frozen.cells, fold_of, labels, folds=config.folds)
+    labels = material.labels if config.refine else (MITOTIC_FIGURE.name,)
+    check_classes(material.frozen.truth, fold_of, labels, folds=config.folds)
     with JobFolder.open(folder, LOOP, material.inputs(name, config)) as job:
         for fold in range(config.folds):
             say(f"fold {fold + 1} of {config.folds}")
@@ -130,7 +130,7 @@ def _search(
 ) -> int:
     """Search a slide and write what is new there; return how many that are."""
     learner, file = material.learner, material.slide_file(slide)
-    known = [cell.centre_px0 for cell in material.cells[slide]]
+    known = material.cells[slide].points_px0
     found = learner.detect(detector, file, detector.parent / "found")
     new = candidates(found, known, radius_px0=radius_px0)
     if classifier is not None and len(new):

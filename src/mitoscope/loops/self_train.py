@@ -110,11 +110,11 @@ def self_train(
 
 
 def _sides(material: Material, unlabelled: Mapping[str, Path]) -> tuple[list[str], list[str]]:
-    slides = material.frozen.manifest.slides
+    slides = material.frozen.truth.slides
     training, validation = (
-        [one.name for one in slides if one.split == side] for side in ("train", "validation")
+        [one.name for one in slides if one.side == side] for side in ("train", "validation")
     )
-    where = material.frozen.manifest.name
+    where = material.frozen.name
     if not training or not validation:
         what = f"{len(training)} slides for training and {len(validation)} for validation"
         raise TrainingDataError(what, where=where, mend="freeze it with a split")
@@ -191,15 +191,12 @@ def _judge(material: Material, slides: Sequence[str], detector: Path) -> Evaluat
         truth,
         protocol=PROTOCOLS[PROTOCOL],
         threshold=learner.threshold(detector),
-        cases={
-            one.name: one.case or one.name for one in material.frozen.manifest.slides if one.name in slides
-        },
+        cases={one.name: one.case for one in material.frozen.truth.slides if one.name in slides},
     )
 
 
 def _figures(material: Material, slide: str) -> np.ndarray[Any, np.dtype[np.float64]]:
-    rows = [cell.centre_px0 for cell in material.cells[slide] if cell.label == MITOTIC_FIGURE.name]
-    return np.array(rows, dtype=np.float64).reshape(-1, 2)
+    return material.cells[slide].figures_px0
 
 
 def _as_figures(found: Detections) -> Detections:

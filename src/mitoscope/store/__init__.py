@@ -21,6 +21,7 @@ from mitoscope.store.records import (
     Study,
 )
 from mitoscope.store.store import Store
+from mitoscope.store.versions import Frozen, FrozenSlide, Manifest, Query, parse_version
 from mitoscope.truth import Domain
 
 __all__ = [
@@ -30,12 +31,16 @@ __all__ = [
     "Cells",
     "DatasetVersion",
     "Domain",
+    "Frozen",
+    "FrozenSlide",
     "Geometry",
     "ImportReport",
     "LabelEvents",
+    "Manifest",
     "Overview",
     "Policy",
     "QuarantineEntry",
+    "Query",
     "Rater",
     "RaterKind",
     "Region",
@@ -48,5 +53,6 @@ __all__ = [
     "Store",
     "Study",
     "StudyBuilder",
+    "parse_version",
     "sift",
 ]

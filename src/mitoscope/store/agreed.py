@@ -76,6 +76,12 @@ def read_opinions(connection: sqlite3.Connection, cell_id: NDArray[np.int64]) ->
     )
 
 
+def live_cells(connection: sqlite3.Connection) -> NDArray[np.int64]:
+    """Return the ids of the live cells, ascending."""
+    rows = connection.execute("SELECT id FROM cell WHERE is_deleted = 0 ORDER BY id")
+    return np.array([id_ for (id_,) in rows], dtype=np.int64)
+
+
 @well_formed()
 def agreed(connection: sqlite3.Connection, policy: Policy, *, threshold: float = CROWD_THRESHOLD) -> Agreed:
     """Return the agreed class of all live cells.

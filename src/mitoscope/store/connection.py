@@ -11,7 +11,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -140,19 +140,34 @@ def open_file(path: Path, *, write: bool = True) -> sqlite3.Connection:
         If it is no store, or its schema is not the one that mitoscope wrote (a foreign trigger, a view in
         place of a table, a table missing).
     StoreVersionError
-        If a newer mitoscope wrote it, or an older one and it is opened for reading only.
+        If a newer mitoscope wrote it.
     """
     _check_header(path)
     with translated(path):
         connection = _connect(path, mode="rw" if write else "ro")
     try:
         _check_identity(connection, path)
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
         if write:
             migrate(connection, path)
+        elif version < SCHEMA_VERSION:
+            connection = _migrated_copy(connection, path)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _migrated_copy(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:
+    """Return a copy in memory with the present schema: who only reads an older file leaves it as it is."""
+    with closing(connection), translated(path):
+        copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        connection.backup(copy)
+        for setting in _SETTINGS:
+            copy.execute(setting)
+    migrate(copy, path)
+    copy.execute("PRAGMA query_only = ON")
+    return copy
 
 
 def _connect(path: Path, *, mode: str) -> sqlite3.Connection:

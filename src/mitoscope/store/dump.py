@@ -36,7 +36,9 @@ WHERE e.kind = 'label' AND c.slide_id IN (SELECT value FROM json_each(?)) ORDER 
 
 
 @well_formed()
-def dump(connection: sqlite3.Connection, slides: Sequence[str] | None = None) -> Study:
+def dump(
+    connection: sqlite3.Connection, slides: Sequence[str] | None = None, *, with_versions: bool = True
+) -> Study:
     """Return the study of a store, or the part of it on some slides.
 
     Parameters
@@ -45,6 +47,8 @@ def dump(connection: sqlite3.Connection, slides: Sequence[str] | None = None) ->
         Of the store.
     slides : sequence of str, optional
         Names of slides; all by default. Labels, raters and rounds are always all.
+    with_versions : bool
+        Whether frozen versions come with it.
 
     Raises
     ------
@@ -73,7 +77,7 @@ def dump(connection: sqlite3.Connection, slides: Sequence[str] | None = None) ->
         cells=cells,
         events=events,
         regions=tuple(_regions(connection, slide_index)),
-        versions=tuple(_versions(connection, cell_ids, slide_index, label_index)),
+        versions=tuple(_versions(connection, cell_ids, slide_index, label_index)) if with_versions else (),
         quarantine=tuple(_quarantine(connection, None if slides is None else set(slides))),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,10 @@ from numpy.typing import NDArray
 from mitoscope.errors import RegionError, TruthError
 from mitoscope.labels import IGNORED, LabelMapping
 from mitoscope.region import SlideRegions, join_outlines, outline
-from mitoscope.store.kinds import Shape
+from mitoscope.store.dump import dump
+from mitoscope.store.encoding import vertices_from
+from mitoscope.store.examined import examined_areas, read_outlines
+from mitoscope.store.kinds import RegionKind, Shape
 from mitoscope.store.records import Region, SlideRecord, Study
 from mitoscope.truth import (
     CROWD_THRESHOLD,
@@ -102,6 +106,38 @@ def ground_truth_of(
     notes = (f"{left_out} cells of ignored classes are left out",) if left_out else ()
     classes = known.classes if mapping is not None else study.labels
     return GroundTruth(tuple(slides), source, classes, policy, class_of, notes)
+
+
+def read_truth(
+    connection: sqlite3.Connection,
+    *,
+    policy: Policy = Policy.SETTLED,
+    threshold: float = CROWD_THRESHOLD,
+    source: str = "",
+    mapping: LabelMapping | None = None,
+) -> GroundTruth:
+    """Return what is true in a store now, with what its raters have looked at; see `ground_truth_of`."""
+    study = dump(connection, with_versions=False)
+    slide_ids = [id_ for (id_,) in connection.execute("SELECT id FROM slide ORDER BY id")]
+    place = {id_: row for row, id_ in enumerate(slide_ids)}
+    regions = tuple(
+        Region(place[slide], vertices_from(blob), RegionKind(kind), name)
+        for slide, kind, name, blob in read_outlines(connection)
+    )
+    ids = np.array([id_ for (id_,) in connection.execute("SELECT id FROM cell ORDER BY id")], dtype=np.int64)
+    truth = ground_truth_of(
+        replace(study, regions=regions),
+        policy=policy,
+        threshold=threshold,
+        source=source,
+        mapping=mapping,
+        cell_id=ids,
+    )
+    examined = examined_areas(connection)
+    return truth.with_slides(
+        replace(slide, stated_examined=examined.get(id_))
+        for id_, slide in zip(slide_ids, truth.slides, strict=True)
+    )
 
 
 def regions_of(regions: list[Region], slide: SlideRecord) -> SlideRegions:

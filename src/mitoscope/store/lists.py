@@ -9,7 +9,9 @@ import numpy as np
 
 from mitoscope.errors import StoreError
 from mitoscope.store import tally
+from mitoscope.store.agreed import live_cells, read_opinions
 from mitoscope.store.schema import EVERY_CELL
+from mitoscope.truth import NO_CLASS, first_three
 
 _MEMBERS_SQL = """
 SELECT c.id, c.slide_id, c.shuffle, c.is_deleted FROM cell AS c
@@ -21,10 +23,6 @@ _LABELLED_SQL = """
 SELECT n.rater_id, c.slide_id, c.shuffle FROM label_now AS n
 JOIN cell AS c ON c.id = n.cell_id AND c.is_deleted = 0
 WHERE n.round_id = ? AND n.label_id IS NOT NULL AND n.cell_id IN (SELECT value FROM json_each(?))
-"""
-_DISPUTED_SQL = """
-SELECT f.cell_id FROM first_three AS f JOIN cell AS c ON c.id = f.cell_id AND c.is_deleted = 0
-WHERE f.first <> f.second AND f.third IS NULL ORDER BY f.cell_id
 """
 
 
@@ -73,7 +71,11 @@ def _count_labels(connection: sqlite3.Connection, round_id: int, cell_ids: list[
 
 def disputed(connection: sqlite3.Connection) -> list[int]:
     """Return the live cells on which the first two experts disagree and no third has spoken."""
-    return [int(cell) for (cell,) in connection.execute(_DISPUTED_SQL)]
+    cells = live_cells(connection)
+    first, second, third = first_three(read_opinions(connection, cells), len(cells)).T
+    open_ = (first != NO_CLASS) & (second != NO_CLASS) & (first != second) & (third == NO_CLASS)
+    found: list[int] = cells[open_].tolist()
+    return found
 
 
 def count_listed(connection: sqlite3.Connection, round_id: int) -> int:

@@ -7,6 +7,7 @@ tallies are projections of the events, written in the same transaction and check
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -312,6 +313,108 @@ CREATE TRIGGER region_event_is_not_deleted BEFORE DELETE ON region_event
 BEGIN SELECT RAISE (ABORT, 'events are append-only'); END;
 """
 
+# Versions hold all of the ground truth: agreement, and slides, regions and examined areas as they were. A
+# review is a row of its own with its rounds; before, it was a pattern in the names of rounds. The views by
+# which classes were agreed upon are gone: `truth` has the one rule.
+_WHOLE_VERSIONS = """
+ALTER TABLE slide ADD COLUMN examined TEXT;
+ALTER TABLE version ADD COLUMN seq INTEGER;
+ALTER TABLE version_cell ADD COLUMN agreement REAL CHECK (agreement BETWEEN 0 AND 1);
+CREATE TABLE version_label (
+    version_id INTEGER NOT NULL REFERENCES version (id),
+    label_id INTEGER NOT NULL REFERENCES label (id),
+    name TEXT NOT NULL,
+    PRIMARY KEY (version_id, label_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE version_slide (
+    version_id INTEGER NOT NULL REFERENCES version (id),
+    slide_id INTEGER NOT NULL REFERENCES slide (id),
+    sha256 TEXT,
+    width_px0 INTEGER,
+    height_px0 INTEGER,
+    mpp_x REAL,
+    mpp_y REAL,
+    case_name TEXT,
+    tumour_type TEXT,
+    scanner TEXT,
+    species TEXT,
+    laboratory TEXT,
+    examined TEXT,
+    examined_px0 BLOB,
+    PRIMARY KEY (version_id, slide_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE version_region (
+    id INTEGER PRIMARY KEY,
+    version_id INTEGER NOT NULL REFERENCES version (id),
+    slide_id INTEGER NOT NULL REFERENCES slide (id),
+    kind TEXT NOT NULL CHECK (kind IN ('tumour', 'exclusion', 'region of interest')),
+    name TEXT NOT NULL,
+    vertices_px0 BLOB NOT NULL
+) STRICT;
+CREATE INDEX version_region_by_version ON version_region (version_id);
+CREATE TRIGGER version_label_is_not_updated BEFORE UPDATE ON version_label
+BEGIN SELECT RAISE (ABORT, 'a version is frozen'); END;
+CREATE TRIGGER version_label_is_not_deleted BEFORE DELETE ON version_label
+BEGIN SELECT RAISE (ABORT, 'a version is frozen'); END;
+CREATE TRIGGER version_slide_is_not_updated BEFORE UPDATE ON version_slide
+BEGIN SELECT RAISE (ABORT, 'a version is frozen'); END;
+CREATE TRIGGER version_slide_is_not_deleted BEFORE DELETE ON version_slide
+BEGIN SELECT RAISE (ABORT, 'a version is frozen'); END;
+CREATE TRIGGER version_region_is_not_updated BEFORE UPDATE ON version_region
+BEGIN SELECT RAISE (ABORT, 'a version is frozen'); END;
+CREATE TRIGGER version_region_is_not_deleted BEFORE DELETE ON version_region
+BEGIN SELECT RAISE (ABORT, 'a version is frozen'); END;
+CREATE TABLE review (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL
+) STRICT;
+CREATE TABLE review_round (
+    round_id INTEGER PRIMARY KEY REFERENCES round (id),
+    review_id INTEGER NOT NULL REFERENCES review (id),
+    part TEXT NOT NULL CHECK (part IN ('first', 'second read', 'third expert', 'outcome', 'proposals'))
+) STRICT;
+CREATE INDEX review_round_by_review ON review_round (review_id);
+DROP VIEW agreed_crowd;
+DROP VIEW crowd_score;
+DROP VIEW agreed_majority;
+DROP VIEW agreed_consensus;
+DROP VIEW agreed_unanimous;
+DROP VIEW agreed_recorded;
+DROP VIEW first_three;
+DROP VIEW expert_opinion;
+DROP VIEW opinion;
+"""
+_PARTS = ("second read", "third expert", "outcome", "proposals")
+_BIN = re.compile(r"(.+), bin \d+ of \d+")
+
+
+def reviews_from_names(connection: sqlite3.Connection) -> None:
+    """Make rows of the reviews that were a pattern in the names of rounds.
+
+    A review NAME was a round ``NAME``, or some ``NAME, bin 1 of 10``; then ``NAME, second read`` and so on.
+    """
+    rounds = connection.execute("SELECT id, name, kind, is_listed FROM round ORDER BY id").fetchall()
+    reviews: dict[str, int] = {}
+
+    def add(name: str, kind: str, round_id: int, part: str) -> None:
+        if name not in reviews:
+            row = connection.execute("INSERT INTO review (name, kind) VALUES (?, ?)", (name, kind))
+            reviews[name] = int(row.lastrowid or 0)
+        sql = "INSERT INTO review_round (round_id, review_id, part) VALUES (?, ?, ?)"
+        connection.execute(sql, (round_id, reviews[name], part))
+
+    for id_, name, kind, is_listed in rounds:
+        if is_listed and kind in ("candidate review", "board review"):
+            bin_ = _BIN.fullmatch(name)
+            add(name if bin_ is None else bin_[1], kind, id_, "first")
+    for id_, name, kind, is_listed in rounds:
+        base, comma, part = name.rpartition(", ")
+        if comma and part in _PARTS and base in reviews:
+            add(base, kind, id_, part)
+        elif is_listed and kind == "third expert":
+            add(name, kind, id_, "third expert")
+
 
 # By which the browser knows a cell (public_ids).
 _PUBLIC_IDS = """
@@ -345,6 +448,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration("work in the browser", WORK_SCRIPT),
     Migration("regions of interest", _REGION_KINDS),
     Migration("random public ids of cells", _PUBLIC_IDS, fill_public_ids),
+    Migration("versions with all of the ground truth, reviews", _WHOLE_VERSIONS, reviews_from_names),
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mitoscope.store.agreed import read_opinions
 from mitoscope.store.queue import read_progress
+from mitoscope.truth import NO_CLASS, RaterKind, first_three, ranked_experts
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +55,6 @@ _WORKED_SQL = """
 SELECT DISTINCT round_id, rater_id FROM rater_tally WHERE cells > 0
 UNION SELECT round_id, rater_id FROM assignment ORDER BY 1, 2
 """
-# A third expert decides between two who differ; a consensus decides over every expert of the cell.
-_OVERRULED_SQL = """
-WITH decision AS (
-    SELECT t.cell_id, t.rater_id AS by_id, t.label_id FROM expert_opinion AS t
-    JOIN first_three AS f ON f.cell_id = t.cell_id
-    WHERE t.rank = 3 AND f.first <> f.second AND t.label_id IN (f.first, f.second)
-    UNION ALL
-    SELECT o.cell_id, o.rater_id, o.label_id FROM opinion AS o
-    WHERE o.kind = 'consensus' AND o.label_id IS NOT NULL)
-SELECT e.rater_id, d.by_id, sum(e.label_id <> d.label_id), count(*)
-FROM decision AS d JOIN expert_opinion AS e ON e.cell_id = d.cell_id AND e.rank <= 2
-WHERE e.rater_id <> d.by_id
-GROUP BY e.rater_id, d.by_id ORDER BY 1, 2
-"""
 
 
 def progress_rows(connection: sqlite3.Connection) -> list[ProgressRow]:
@@ -94,5 +82,28 @@ def progress_rows(connection: sqlite3.Connection) -> list[ProgressRow]:
 
 
 def overrulings(connection: sqlite3.Connection) -> list[Overruling]:
-    """Return who overruled whom: a third expert one of the first two, or a consensus an expert."""
-    return [Overruling(*row) for row in connection.execute(_OVERRULED_SQL)]
+    """Return who overruled whom: a third expert one of the first two, or a consensus an expert.
+
+    A third expert decides between two who differ; a consensus decides over every expert of the cell.
+    """
+    cells = np.array([id_ for (id_,) in connection.execute("SELECT id FROM cell ORDER BY id")], np.int64)
+    opinions = read_opinions(connection, cells)
+    experts, rank = ranked_experts(opinions)
+    first, second, _ = first_three(opinions, len(cells)).T
+    one, two = first[experts.cell], second[experts.cell]
+    third = experts.take((rank == 2) & (one != two) & ((experts.label == one) | (experts.label == two)))
+    heard = experts.take(rank < 2)
+    counts: dict[tuple[int, int], list[int]] = {}
+    for decided in (third, opinions.of_kinds(RaterKind.CONSENSUS)):
+        for by in np.unique(decided.rater).tolist():
+            mine = decided.take(decided.rater == by)
+            label_of = np.full(len(cells), NO_CLASS, dtype=np.int64)
+            label_of[mine.cell] = mine.label
+            asked = heard.take((label_of[heard.cell] != NO_CLASS) & (heard.rater != by))
+            for overruled in np.unique(asked.rater).tolist():
+                rows = asked.rater == overruled
+                turned = asked.label[rows] != label_of[asked.cell[rows]]
+                pair = counts.setdefault((overruled, by), [0, 0])
+                pair[0] += int(turned.sum())
+                pair[1] += int(rows.sum())
+    return [Overruling(*pair, *numbers) for pair, numbers in sorted(counts.items())]

@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Self
@@ -21,14 +21,15 @@ from mitoscope.store.agreed import CROWD_THRESHOLD, Agreed, Policy, agreed
 from mitoscope.store.backup import backup
 from mitoscope.store.connection import atomic, create_file, open_file, translated
 from mitoscope.store.dump import dump, read_slides
-from mitoscope.store.ground_truth import ground_truth_of
+from mitoscope.store.examined import state_whole
+from mitoscope.store.ground_truth import read_truth
 from mitoscope.store.history import Event, Snapshot, events_of, snapshot
 from mitoscope.store.ingest import ImportReport, Source, add_slide, ingest
 from mitoscope.store.lists import disputed, list_cells
 from mitoscope.store.overview import Overview, overview
 from mitoscope.store.records import UNSTATED_ROUND, Rater, Round, SlideRecord, Study
 from mitoscope.store.verify import Checked, check
-from mitoscope.store.versions import freeze
+from mitoscope.store.versions import Frozen, Query, freeze, parse_version, read_frozen
 from mitoscope.store.viewport import View, cells_in
 from mitoscope.store.vocabulary import (
     id_of,
@@ -171,41 +172,67 @@ class Store:
         mapping : LabelMapping, optional
             What class names stand for; by default the study's own classes.
         """
-        if version is not None:
-            raise StoreError("versions are read by the freezing functions", where=version)
         with self.reading() as connection:
-            study = dump(connection)
-            source = f"{self.path.name} ({policy})"
-        return ground_truth_of(study, policy=policy, threshold=threshold, source=source, mapping=mapping)
+            if version is not None:
+                found = read_frozen(
+                    connection, *parse_version(version), mapping=mapping, source=self.path.name
+                )
+                return found.truth
+            return read_truth(
+                connection,
+                policy=policy,
+                threshold=threshold,
+                source=f"{self.path.name} ({policy})",
+                mapping=mapping,
+            )
 
     def freeze(
         self,
         variant: str,
+        query: Query | None = None,
         *,
-        labels: Mapping[int, int] | Policy,
-        split: Mapping[int, str] | None = None,
+        split: Mapping[str, str] | None = None,
+        licences: Mapping[str, str] | str | None = None,
         note: str = "",
-    ) -> int:
-        """Freeze the next version of a dataset variant (MEL, HEAEL, ODAEL, CODAEL) and return its number.
+    ) -> Frozen:
+        """Freeze the next version of a data set (MEL, HEAEL, ODAEL, CODAEL); nothing can change it.
 
         Parameters
         ----------
         variant : str
             Its name.
-        labels : mapping of int to int, or Policy
-            Cell id → label id; or the agreed class of all cells that have one.
-        split : mapping of int to str, optional
-            Slide id → train, validation or test; a case on both sides is refused.
+        query : Query, optional
+            Which cells, under which policy; by default all that have a settled class.
+        split : mapping of str to str, optional
+            Slide name → train, validation or test.
+        licences : mapping of str to str, or str, optional
+            Licence by slide name, or of all slides.
         note : str
             How it was made.
+
+        Raises
+        ------
+        LeakError
+            If a case or the same pixels would stand on both sides of the split.
         """
         with self.writing() as connection:
-            if isinstance(labels, Policy):
-                view = agreed(connection, labels)
-                chosen = view.label_id > 0
-                pairs = zip(view.cell_id[chosen].tolist(), view.label_id[chosen].tolist(), strict=True)
-                return freeze(connection, variant, labels=pairs, split=split or {}, note=note)
-            return freeze(connection, variant, labels=labels.items(), split=split or {}, note=note)
+            return freeze(connection, variant, query or Query(), split=split, licences=licences, note=note)
+
+    def version(self, name: str) -> Frozen:
+        """Return a version as it was frozen: ``MEL``, the newest, or ``MEL@2``.
+
+        Raises
+        ------
+        VersionError
+            If there is none, or its slides have changed.
+        """
+        with self.reading() as connection:
+            return read_frozen(connection, *parse_version(name))
+
+    def state_examined(self, slides: Collection[str] = (), *, is_whole: bool = True) -> int:
+        """State of slides, by default all, that they were looked at as a whole; return how many these are."""
+        with self.writing() as connection:
+            return state_whole(connection, slides, is_whole=is_whole)
 
     # What there is
 

@@ -1,49 +1,307 @@
-"""Dataset variants (MEL, HEAEL, ODAEL, CODAEL) as frozen versions of one study."""
+"""Frozen versions of a study's ground truth (MEL, HEAEL, ODAEL, CODAEL): what is trained on and judged by.
+
+A version holds cells with class and agreement, sizes and shapes; slides with case, resolution, size, hash and
+side of the split; regions and examined areas: all as they were when it was frozen, under one hash. Nothing
+that happens to the study afterwards changes it.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
+from pydantic import Field
 
-from mitoscope.errors import StoreError
-from mitoscope.store.records import DatasetVersion
+from mitoscope.config import Config
+from mitoscope.errors import (
+    FormatError,
+    NoAgreedClassError,
+    StoreDamagedError,
+    StoreError,
+    VersionError,
+)
+from mitoscope.fsio import atomic_write
+from mitoscope.geometry import Mpp, SizePx
+from mitoscope.labels import LabelMapping, LabelSet
+from mitoscope.region import Region as RegionShape
+from mitoscope.store.agreed import agreed
+from mitoscope.store.columns import Cells, LabelEvents
+from mitoscope.store.dump import read_slides
+from mitoscope.store.encoding import vertices_from, well_formed
+from mitoscope.store.examined import examined_areas, read_outlines
+from mitoscope.store.ground_truth import ground_truth_of
+from mitoscope.store.kinds import RaterKind, RegionKind, RoundKind
+from mitoscope.store.records import DatasetVersion, Rater, Region, Round, SlideRecord, Study
+from mitoscope.store.vocabulary import id_of, read_labels
+from mitoscope.truth import (
+    CROWD_THRESHOLD,
+    Domain,
+    ExaminedArea,
+    GroundTruth,
+    Policy,
+    Side,
+    SlideSplit,
+    check_leaks,
+)
 
 Ids = NDArray[np.int64]
+Counts = dict[str, int]
+"""Cells by label."""
+FORMAT: Literal["mitoscope data set 2"] = "mitoscope data set 2"
+CELLS_ALONE: Literal["mitoscope data set 1"] = "mitoscope data set 1"
+"""Manifests of before: their hash is of cells, classes and split alone."""
+
+
+class Query(Config):
+    """Which cells of a study stand in a version, and under which rule they have their class.
+
+    Parameters
+    ----------
+    policy : Policy
+        How the labels of a cell become one; cells without an agreed class are left out.
+    threshold : float
+        Smallest score of the crowd policy, in [0, 1].
+    slides, tumour_types, labels : tuple of str
+        Only these; empty for all.
+    without : tuple of str
+        Rounds or reviews whose listed cells are left out, e.g. reviews of candidates, so that the set before
+        them can still be frozen after them.
+    """
+
+    policy: Policy = Policy.SETTLED
+    threshold: float = Field(default=CROWD_THRESHOLD, ge=0, le=1)
+    slides: tuple[str, ...] = ()
+    tumour_types: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+
+
+class FrozenSlide(Config):
+    """A slide of a version; None where nothing is known.
+
+    Parameters
+    ----------
+    name, case, sha256 : str
+        The file's name, its case and its hash.
+    split : str
+        Side of the split.
+    licence : str
+        Under which the slide is.
+    cells : dict of str to int
+        Cells by label.
+    mpp : tuple of float
+        µm per level-0 pixel in x and y.
+    size_px0 : tuple of int
+        Width and height.
+    examined : str
+        How it is known what was looked at.
+    """
+
+    name: str
+    case: str | None = None
+    sha256: str | None = None
+    split: Side | None = None
+    licence: str | None = None
+    cells: Counts = Field(default_factory=dict)
+    mpp: tuple[float, float] | None = None
+    size_px0: tuple[int, int] | None = None
+    examined: str | None = None
+
+
+class Manifest(Config):
+    """What a frozen version is.
+
+    Parameters
+    ----------
+    study, uuid : str
+        The store's name and identity.
+    variant, number : str, int
+        Name and version of the data set.
+    query : Query
+        Which cells, under which policy.
+    seq : int
+        The last event of the store that counts: places and classes are those after it.
+    labels : tuple of str
+        Names of the classes.
+    cells : dict of str to int
+        Cells by label.
+    slides : tuple of FrozenSlide
+        Also those without a cell.
+    licences : tuple of str
+        All that the slides are under, in order of their names.
+    sha256 : str
+        Of the ground truth, see `mitoscope.truth.GroundTruth.sha256`.
+    shapes_sha256 : str or None
+        Of the shapes, focal planes and vertices, which ground truth has no room for.
+    frozen : str
+        Date and time, UTC.
+    note, software : str
+        How it was made, and by which mitoscope.
+    """
+
+    format: Literal["mitoscope data set 1", "mitoscope data set 2"] = FORMAT
+    study: str
+    uuid: str
+    variant: str
+    number: int = Field(ge=1)
+    query: Query
+    seq: int = Field(ge=0)
+    labels: tuple[str, ...]
+    cells: Counts
+    slides: tuple[FrozenSlide, ...]
+    licences: tuple[str, ...] = ()
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    shapes_sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
+    frozen: str
+    note: str = ""
+    software: str = ""
+
+    @property
+    def name(self) -> str:
+        """Variant and number, as training and evaluation name it."""
+        return f"{self.variant} {self.number}"
+
+    def to_json(self) -> str:
+        """Return the canonical text."""
+        return json.dumps(self.model_dump(mode="json"), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, *, where: str | Path) -> Manifest:
+        """Read a manifest.
+
+        Raises
+        ------
+        FormatError
+            If the text is not JSON.
+        ConfigError
+            If a key or value does not fit.
+        """
+        try:
+            values = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise FormatError(f"not JSON ({error})", where=where) from None
+        if not isinstance(values, dict):
+            raise FormatError("not the manifest of a data set", where=where)
+        return cls.parse(values, where=where)
+
+    def write(self, path: Path) -> None:
+        """Write the manifest atomically.
+
+        Raises
+        ------
+        OutputError
+            If the file cannot be written.
+        """
+        with atomic_write(path) as stream:
+            stream.write(self.to_json().encode())
+
+
+@dataclass(frozen=True, eq=False)
+class Frozen:
+    """A version as it was frozen.
+
+    Parameters
+    ----------
+    name : str
+        Variant and number: ``MEL 2``.
+    truth : GroundTruth
+        What is trained on, judged by and counted.
+    study : Study
+        Its cells with their shapes, each with one label of a rater named as the version: for writers of a
+        format.
+    manifest : Manifest
+        What it was frozen from; of a version that was imported with a study, what it holds.
+    """
+
+    name: str
+    truth: GroundTruth
+    study: Study
+    manifest: Manifest
+
+    @property
+    def label_of(self) -> dict[int, str]:
+        """Class by the id of the cell, ascending."""
+        pairs = (
+            pair
+            for slide in self.truth.slides
+            for pair in zip(slide.cells.cell_id.tolist(), slide.cells.label.tolist(), strict=True)
+        )
+        return dict(sorted(pairs))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Frozen):
+            return NotImplemented
+        mine = (self.name, self.manifest, self.truth.sha256, self.study)
+        return mine == (other.name, other.manifest, other.truth.sha256, other.study)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def parse_version(text: str) -> tuple[str, int | None]:
+    """Read ``VARIANT``, its newest version, or ``VARIANT@NUMBER``."""
+    match = re.fullmatch(r"(.+)[@ ](\d+)", text.strip())
+    return (match[1], int(match[2])) if match else (text.strip(), None)
 
 
 def add_version(
-    connection: sqlite3.Connection,
-    version: DatasetVersion,
-    *,
-    cell_ids: Ids,
-    label_ids: Ids,
-    slide_ids: Ids,
-) -> int:
-    """Freeze a version of a study that is being imported; see :func:`freeze`."""
-    return freeze(
+    connection: sqlite3.Connection, version: DatasetVersion, *, cell_ids: Ids, label_ids: Ids, slide_ids: Ids
+) -> None:
+    """Freeze a version of a study that is being imported; it has no manifest.
+
+    Raises
+    ------
+    VersionError
+        If the variant has a version of that number.
+    LeakError
+        If a case or the same pixels would stand on both sides of the split.
+    """
+    cells, labels = cell_ids[version.cell], label_ids[version.label]
+    agreement = np.full(len(cells), np.nan)
+    known = agreed(connection, Policy.SETTLED)
+    row = np.searchsorted(known.cell_id, cells)
+    row[row == len(known.cell_id)] = 0
+    same = (
+        (known.cell_id[row] == cells) & (known.label_id[row] == labels)
+        if len(known.cell_id)
+        else np.zeros(len(cells), np.bool_)
+    )
+    agreement[same] = known.agreement[row[same]]
+    _insert(
         connection,
         version.variant,
-        labels=zip(cell_ids[version.cell].tolist(), label_ids[version.label].tolist(), strict=True),
+        version.number,
+        columns=(cells, labels, agreement),
+        slides=slide_ids.tolist(),
         split={int(slide_ids[slide]): side for slide, side in version.split.items()},
         note=version.note,
-        number=version.number,
     )
 
 
 def freeze(
     connection: sqlite3.Connection,
     variant: str,
+    query: Query,
     *,
-    labels: Iterable[tuple[int, int]],
-    split: Mapping[int, str],
+    split: Mapping[str, str] | None = None,
+    licences: Mapping[str, str] | str | None = None,
     note: str = "",
-    number: int | None = None,
-) -> int:
-    """Freeze a version of a dataset variant and return its number; its rows can never be changed.
+) -> Frozen:
+    """Freeze the next version of a data set; neither it nor its manifest can ever be changed.
+
+    Where nothing has changed since the variant's newest version, that one is returned: a loop that is
+    repeated does not pile up versions.
 
     Parameters
     ----------
@@ -51,65 +309,113 @@ def freeze(
         Inside of a transaction.
     variant : str
         MEL, HEAEL, ODAEL, CODAEL or another name.
-    labels : iterable of (int, int)
-        Cell id and label id.
-    split : mapping of int to str
-        Slide id → train, validation or test.
+    query : Query
+        Which cells, under which policy.
+    split : mapping of str to str, optional
+        Slide name → train, validation or test.
+    licences : mapping of str to str, or str, optional
+        Licence by slide name, or of all slides.
     note : str
         How it was made.
-    number : int, optional
-        By default the variant's next.
 
     Raises
     ------
     StoreError
-        If the variant has a version of that number, or a case would stand on both sides of the split.
+        If the query names what is not there or chooses no cell, or the split names another slide.
+    NoAgreedClassError
+        If no cell has a class under the policy.
+    LeakError
+        If a case or the same pixels would stand on both sides of the split.
+    TruthError
+        If a region cannot be used.
     """
-    number = next_number(connection, variant) if number is None else number
-    name = f"version {number} of {variant!r}"
-    known = "SELECT 1 FROM version WHERE variant = ? AND number = ?"
-    if connection.execute(known, (variant, number)).fetchone():
-        raise StoreError("exists already", where=name, mend="freeze it under the next number")
-    sql = "INSERT INTO version (variant, number, note, frozen_s) VALUES (?, ?, ?, ?)"
-    version_id = int(connection.execute(sql, (variant, number, note, time.time())).lastrowid or 0)
-    connection.executemany(
-        "INSERT INTO version_cell (version_id, cell_id, label_id) VALUES (?, ?, ?)",
-        ((version_id, int(cell), int(label)) for cell, label in labels),
+    slides = select_slides(connection, query)
+    cells, labels, agreement = _select(connection, query, slides, variant)
+    names = {id_: one.name for id_, one in read_slides(connection).items() if id_ in slides}
+    sides, licence_of = dict(split or {}), {} if isinstance(licences, str) else dict(licences or {})
+    for what, named in (("split", sides), ("licences", licence_of)):
+        odd = sorted(set(named) - set(names.values()))
+        if odd:
+            raise StoreError(f"the query chooses no slide {odd[0]!r}", where=what)
+    if isinstance(licences, str):
+        licence_of = dict.fromkeys(names.values(), licences)
+    newest = _newest(connection, variant)
+    number = next_number(connection, variant)
+    connection.execute("SAVEPOINT freezing")
+    version_id = _insert(
+        connection,
+        variant,
+        number,
+        columns=(cells, labels, agreement),
+        slides=sorted(slides),
+        split={id_: sides[name] for id_, name in names.items() if name in sides},
+        note=note,
     )
-    connection.executemany(
-        "INSERT INTO version_split (version_id, slide_id, split) VALUES (?, ?, ?)",
-        ((version_id, int(slide), side) for slide, side in split.items()),
-    )
-    _refuse_shared_case(connection, version_id, name)
-    return number
-
-
-def add_manifest(connection: sqlite3.Connection, variant: str, number: int, content: str) -> None:
-    """Write the manifest of a version that was frozen in this transaction; it can never be changed."""
-    version_id = version_id_of(connection, variant, number)
+    content = _Content.read(connection, version_id)
+    truth = content.truth(query.policy)
+    draft = _manifest(connection, content, truth, query, licence_of, note)
+    if newest is not None and _same(newest, draft):
+        connection.execute("ROLLBACK TO freezing")
+        connection.execute("RELEASE freezing")
+        return _frozen(connection, version_id_of(connection, variant, newest.number))
     sql = "INSERT INTO version_manifest (version_id, content) VALUES (?, ?)"
-    connection.execute(sql, (version_id, content))
+    connection.execute(sql, (version_id, draft.to_json()))
+    connection.execute("RELEASE freezing")
+    return Frozen(content.name, truth, content.study, draft)
 
 
-def read_manifest(connection: sqlite3.Connection, variant: str, number: int | None = None) -> str | None:
-    """Return the manifest of a version, by default of the newest; None where it was imported without one."""
+def read_frozen(
+    connection: sqlite3.Connection,
+    variant: str,
+    number: int | None = None,
+    *,
+    mapping: LabelMapping | None = None,
+    source: str = "",
+) -> Frozen:
+    """Return a version as it was frozen.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        Of the store.
+    variant : str
+        Its name.
+    number : int, optional
+        By default the variant's newest.
+    mapping : LabelMapping, optional
+        What class names stand for; by default as in the study.
+    source : str
+        The name of the study, for results: the version is added.
+
+    Raises
+    ------
+    VersionError
+        If there is none, or a slide of it has another hash, size or resolution by now.
+    LeakError
+        If a case or the same pixels stand on both sides of its split.
+    StoreDamagedError
+        If its content is not what its hash says.
+    """
     version_id = version_id_of(connection, variant, number)
-    sql = "SELECT content FROM version_manifest WHERE version_id = ?"
-    row = connection.execute(sql, (version_id,)).fetchone()
-    return None if row is None else str(row[0])
-
-
-def _refuse_shared_case(connection: sqlite3.Connection, version_id: int, name: str) -> None:
-    shared = connection.execute(
-        "SELECT s.case_name FROM version_split AS v JOIN slide AS s ON s.id = v.slide_id "
-        "WHERE v.version_id = ? AND s.case_name IS NOT NULL "
-        "GROUP BY s.case_name HAVING count(DISTINCT v.split) > 1 LIMIT 1",
-        (version_id,),
-    ).fetchone()
-    if shared is not None:
-        raise StoreError(
-            f"case {shared[0]!r} stands on both sides of the split", where=name, mend="split by case"
+    found = _frozen(connection, version_id)
+    truth = replace(found.truth, source=f"{source}@{found.name.replace(' ', '@')}" if source else found.name)
+    if mapping is not None:
+        mapped = ground_truth_of(
+            found.study, policy=Policy.RECORDED, mapping=mapping, cell_id=_cell_ids(found.study)
         )
+        cells = {slide.name: slide.cells for slide in mapped.slides}
+        truth = replace(
+            truth,
+            slides=tuple(replace(slide, cells=cells[slide.name]) for slide in truth.slides),
+            classes=mapped.classes,
+            label_names=mapped.label_names,
+            notes=(*truth.notes, *mapped.notes),
+        )
+    return replace(found, truth=truth)
+
+
+def _cell_ids(study: Study) -> Ids:
+    return np.array([int(one) for one in study.cells.external_id], dtype=np.int64)
 
 
 def next_number(connection: sqlite3.Connection, variant: str) -> int:
@@ -118,35 +424,458 @@ def next_number(connection: sqlite3.Connection, variant: str) -> int:
     return int(connection.execute(sql, (variant,)).fetchone()[0])
 
 
-def read_version(connection: sqlite3.Connection, variant: str, number: int | None = None) -> dict[int, int]:
-    """Return the label id by cell id of a version, by default of the variant's newest.
-
-    Raises
-    ------
-    StoreError
-        If there is none.
-    """
-    row = (version_id_of(connection, variant, number),)
-    rows = connection.execute("SELECT cell_id, label_id FROM version_cell WHERE version_id = ?", row)
-    return dict(rows.fetchall())
-
-
 def version_id_of(connection: sqlite3.Connection, variant: str, number: int | None = None) -> int:
     """Return the id of a version, by default of the variant's newest.
 
     Raises
     ------
-    StoreError
+    VersionError
         If there is none.
     """
-    number = next_number(connection, variant) - 1 if number is None else number
     row = connection.execute(
-        "SELECT id FROM version WHERE variant = ? AND number = ?", (variant, number)
+        "SELECT id FROM version WHERE variant = ? AND (?2 IS NULL OR number = ?2) ORDER BY number DESC",
+        (variant, number),
     ).fetchone()
     if row is None:
-        known = connection.execute("SELECT variant || ' ' || number FROM version ORDER BY id").fetchall()
-        raise StoreError(
-            f"no version {number} of {variant!r}",
-            mend=f"known are {', '.join(n for (n,) in known) or 'none'}",
-        )
+        known = connection.execute("SELECT variant || '@' || number FROM version ORDER BY id").fetchall()
+        what = f"no version {variant!r}" if number is None else f"no version {number} of {variant!r}"
+        raise VersionError(what, mend=f"versions are {', '.join(name for (name,) in known) or 'none yet'}")
     return int(row[0])
+
+
+def select_slides(connection: sqlite3.Connection, query: Query) -> set[int]:
+    """Return the ids of the slides that a query chooses.
+
+    Raises
+    ------
+    StoreError
+        If there is no slide or tumour type of a name.
+    """
+    known = read_slides(connection)
+    chosen = {id_of(connection, "slide", name) for name in query.slides} or set(known)
+    types = {slide.domain.tumour_type for slide in known.values()}
+    for odd in sorted(set(query.tumour_types) - types):
+        there = ", ".join(sorted(one for one in types if one)) or "none"
+        raise StoreError(f"no slide of the tumour type {odd!r}", mend=f"known are {there}")
+    if query.tumour_types:
+        chosen = {one for one in chosen if known[one].domain.tumour_type in query.tumour_types}
+    return chosen
+
+
+def _select(
+    connection: sqlite3.Connection, query: Query, slides: set[int], variant: str
+) -> tuple[Ids, Ids, NDArray[np.float64]]:
+    wanted = [id_of(connection, "label", name) for name in query.labels] or list(read_labels(connection))
+    left_out = _listed(connection, query.without)
+    view = agreed(connection, query.policy, threshold=query.threshold)
+    if not (view.label_id > 0).any():
+        raise NoAgreedClassError(
+            f"no cell has an agreed class under {str(query.policy)!r}",
+            where=variant,
+            mend="try --policy settled, or let the raters label first",
+        )
+    kept = (
+        np.isin(view.label_id, wanted)
+        & np.isin(view.slide_id, sorted(slides))
+        & ~np.isin(view.cell_id, sorted(left_out))
+    )
+    if not kept.any():
+        mend = "check its slides, classes and the rounds left out"
+        raise StoreError("the query chooses no cell", where=variant, mend=mend)
+    return view.cell_id[kept], view.label_id[kept], view.agreement[kept]
+
+
+def _listed(connection: sqlite3.Connection, names: Iterable[str]) -> set[int]:
+    found: set[int] = set()
+    for name in names:
+        review = connection.execute("SELECT id FROM review WHERE name = ?", (name,)).fetchone()
+        if review is None:
+            sql, key = "SELECT cell_id FROM round_cell WHERE round_id = ?", id_of(connection, "round", name)
+        else:
+            sql, key = (
+                "SELECT l.cell_id FROM round_cell AS l JOIN review_round AS r ON r.round_id = l.round_id "
+                "WHERE r.review_id = ?",
+                int(review[0]),
+            )
+        found |= {cell for (cell,) in connection.execute(sql, (key,))}
+    return found
+
+
+def _insert(
+    connection: sqlite3.Connection,
+    variant: str,
+    number: int,
+    *,
+    columns: tuple[Ids, Ids, NDArray[np.float64]],
+    slides: Collection[int],
+    split: Mapping[int, str],
+    note: str,
+) -> int:
+    known = "SELECT 1 FROM version WHERE variant = ? AND number = ?"
+    if connection.execute(known, (variant, number)).fetchone():
+        mend = "freeze it under the next number"
+        raise VersionError("exists already", where=f"version {number} of {variant!r}", mend=mend)
+    records = read_slides(connection)
+    (seq,) = connection.execute("SELECT ifnull(max(seq), 0) FROM event").fetchone()
+    sql = "INSERT INTO version (variant, number, note, frozen_s, seq) VALUES (?, ?, ?, ?, ?)"
+    id_ = int(connection.execute(sql, (variant, number, note, time.time(), seq)).lastrowid or 0)
+    cells, labels, agreement = columns
+    connection.executemany(
+        "INSERT INTO version_cell (version_id, cell_id, label_id, agreement) VALUES (?, ?, ?, ?)",
+        (
+            (id_, cell, label, None if share != share else share)
+            for cell, label, share in zip(cells.tolist(), labels.tolist(), agreement.tolist(), strict=True)
+        ),
+    )
+    connection.executemany(
+        "INSERT INTO version_split (version_id, slide_id, split) VALUES (?, ?, ?)",
+        [(id_, slide, side) for slide, side in split.items()],
+    )
+    connection.execute(
+        "INSERT INTO version_label (version_id, label_id, name) SELECT ?, id, name FROM label", (id_,)
+    )
+    examined = examined_areas(connection)
+    chosen = {slide: records[slide] for slide in (*slides, *(set(split) - set(slides)))}
+    connection.executemany(
+        "INSERT INTO version_slide VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [(id_, slide, *_slide_row(one, examined.get(slide))) for slide, one in chosen.items()],
+    )
+    connection.executemany(
+        "INSERT INTO version_region (version_id, slide_id, kind, name, vertices_px0) VALUES (?, ?, ?, ?, ?)",
+        [(id_, *row) for row in read_outlines(connection) if row[0] in chosen],
+    )
+    _refuse_leaks({slide: chosen[slide] for slide in split}, split)
+    return id_
+
+
+def _slide_row(slide: SlideRecord, examined: ExaminedArea | None) -> tuple[Any, ...]:
+    size, mpp, domain = slide.size, slide.mpp, slide.domain
+    region = None if examined is None else examined.region
+    return (
+        slide.sha256,
+        *((None, None) if size is None else (size.width, size.height)),
+        *((None, None) if mpp is None else (mpp.x, mpp.y)),
+        slide.case,
+        *(domain.tumour_type, domain.scanner, domain.species, domain.laboratory),
+        None if examined is None else examined.source,
+        None if region is None else shapely.to_wkb(region.shape),
+    )
+
+
+def _refuse_leaks(slides: Mapping[int, SlideRecord], split: Mapping[int, str]) -> None:
+    names = {id_: slide.name for id_, slide in slides.items()}
+    check_leaks(
+        SlideSplit({names[id_]: side for id_, side in split.items()}),  # type: ignore[misc]
+        hash_of={slide.name: slide.sha256 for slide in slides.values()},
+        case_of={slide.name: slide.case or slide.name for slide in slides.values()},
+    )
+
+
+def _newest(connection: sqlite3.Connection, variant: str) -> Manifest | None:
+    if next_number(connection, variant) == 1:
+        return None
+    return _read_manifest(connection, version_id_of(connection, variant))
+
+
+def _read_manifest(connection: sqlite3.Connection, version_id: int) -> Manifest | None:
+    sql = "SELECT content FROM version_manifest WHERE version_id = ?"
+    row = connection.execute(sql, (version_id,)).fetchone()
+    return None if row is None else Manifest.from_json(row[0], where="manifest of a version")
+
+
+def _same(newest: Manifest, draft: Manifest) -> bool:
+    mine = (newest.query, newest.sha256, newest.shapes_sha256)
+    return mine == (draft.query, draft.sha256, draft.shapes_sha256)
+
+
+def _frozen(connection: sqlite3.Connection, version_id: int) -> Frozen:
+    """Read a version, and refuse what is not what it was."""
+    manifest = _read_manifest(connection, version_id)
+    content = _Content.read(connection, version_id, manifest)
+    content.refuse_changed(read_slides(connection))
+    truth = content.truth(None if manifest is None else manifest.query.policy)
+    if manifest is None:
+        manifest = _manifest(connection, content, truth, Query(policy=Policy.RECORDED), {}, "")
+    if manifest.format == FORMAT:
+        is_whole = truth.sha256 == manifest.sha256 and content.shapes_sha256() == manifest.shapes_sha256
+    else:
+        is_whole = content.cells_sha256() == manifest.sha256
+    if not is_whole:
+        what = "its content is not what was frozen"
+        raise StoreDamagedError(what, where=manifest.name, mend="restore the store from a backup")
+    return Frozen(content.name, truth, content.study, manifest)
+
+
+_CELLS_SQL = """
+SELECT v.cell_id, c.slide_id, c.shape, c.x_min_px0, c.y_min_px0, c.x_max_px0, c.y_max_px0, c.z,
+       c.vertices_px0, v.label_id, v.agreement
+FROM version_cell AS v JOIN cell AS c ON c.id = v.cell_id WHERE v.version_id = ? ORDER BY v.cell_id
+"""
+_MOVED_SQL = """
+SELECT e.cell_id, e.shape, e.x_min_px0, e.y_min_px0, e.x_max_px0, e.y_max_px0, e.vertices_px0
+FROM event AS e WHERE e.kind IN ('create', 'move') AND e.seq <= :seq
+  AND e.cell_id IN (SELECT m.cell_id FROM event AS m WHERE m.seq > :seq AND m.kind = 'move')
+ORDER BY e.seq
+"""
+_SLIDES_SQL = """
+SELECT v.slide_id, s.name, v.sha256, v.width_px0, v.height_px0, v.mpp_x, v.mpp_y, v.case_name,
+       v.tumour_type, v.scanner, v.species, v.laboratory, v.examined, v.examined_px0
+FROM version_slide AS v JOIN slide AS s ON s.id = v.slide_id WHERE v.version_id = ? ORDER BY v.slide_id
+"""
+_OF_BEFORE = "frozen without agreement, regions and scale: agreement is not stated, the others are as of now"
+
+
+@dataclass(frozen=True, eq=False)
+class _Content:
+    """What the rows of a version say."""
+
+    name: str
+    study: Study
+    cell_id: Ids
+    split: Mapping[str, Side]
+    examined: Mapping[str, ExaminedArea]
+    slide_ids: tuple[int, ...]
+    is_whole: bool
+
+    @classmethod
+    @well_formed()
+    def read(
+        cls, connection: sqlite3.Connection, version_id: int, manifest: Manifest | None = None
+    ) -> _Content:
+        variant, number, seq = connection.execute(
+            "SELECT variant, number, seq FROM version WHERE id = ?", (version_id,)
+        ).fetchone()
+        name, labels = f"{variant} {number}", read_labels(connection)
+        frozen_names = dict(
+            connection.execute(
+                "SELECT label_id, name FROM version_label WHERE version_id = ?", (version_id,)
+            ).fetchall()
+        )
+        labels = {
+            id_: replace(label, name=frozen_names.get(id_, label.name))
+            for id_, label in labels.items()
+            if not frozen_names or id_ in frozen_names
+        }
+        rows = connection.execute(_SLIDES_SQL, (version_id,)).fetchall()
+        split = dict(
+            connection.execute(
+                "SELECT slide_id, split FROM version_split WHERE version_id = ?", (version_id,)
+            ).fetchall()
+        )
+        cells = connection.execute(_CELLS_SQL, (version_id,)).fetchall()
+        if rows:
+            slides = {row[0]: _slide_of(row) for row in rows}
+            examined = {row[1]: area for row in rows if (area := _examined_of(row)) is not None}
+            regions = connection.execute(
+                "SELECT slide_id, kind, name, vertices_px0 FROM version_region "
+                "WHERE version_id = ? ORDER BY id",
+                (version_id,),
+            ).fetchall()
+        else:
+            slides = _slides_of_before(connection, manifest, {row[1] for row in cells} | set(split))
+            names = {id_: slide.name for id_, slide in slides.items()}
+            areas = examined_areas(connection)
+            examined = {names[id_]: area for id_, area in areas.items() if id_ in names}
+            regions = [row for row in read_outlines(connection) if row[0] in slides]
+        seq = seq if seq is not None else None if manifest is None else manifest.seq
+        place = {id_: row for row, id_ in enumerate(slides)}
+        index = {id_: row for row, id_ in enumerate(labels)}
+        columns = _columns(cells, _moved(connection, seq))
+        study = Study(
+            slides=tuple(slides.values()),
+            labels=LabelSet(tuple(labels.values())),
+            raters=(Rater(name, RaterKind.CONSENSUS),),
+            rounds=(Round(f"frozen: {name}", RoundKind.CONSENSUS),),
+            cells=Cells.of(
+                [place[row[1]] for row in cells],
+                columns[1],
+                shape=columns[0],
+                z=[row[7] for row in cells],
+                external_id=[str(row[0]) for row in cells],
+                vertices_px0={row: vertices_from(blob) for row, blob in columns[2].items()},
+            ),
+            events=LabelEvents.of(
+                np.arange(len(cells)),
+                np.zeros(len(cells), np.int64),
+                [index[row[9]] for row in cells],
+                score=[np.nan if row[10] is None else row[10] for row in cells],
+            ),
+            regions=tuple(
+                Region(place[slide], vertices_from(blob), RegionKind(kind), name)
+                for slide, kind, name, blob in regions
+            ),
+        )
+        ids = np.array([row[0] for row in cells], dtype=np.int64)
+        sides = {slides[id_].name: side for id_, side in split.items()}
+        return cls(name, study, ids, sides, examined, tuple(slides), bool(rows))
+
+    def truth(self, policy: Policy | None) -> GroundTruth:
+        truth = ground_truth_of(self.study, policy=Policy.RECORDED, source=self.name, cell_id=self.cell_id)
+        slides = tuple(
+            replace(
+                slide,
+                side=self.split.get(slide.name),
+                stated_examined=self.examined.get(slide.name, slide.stated_examined),
+            )
+            for slide in truth.slides
+        )
+        notes = truth.notes if self.is_whole else (*truth.notes, f"{self.name}: {_OF_BEFORE}")
+        return replace(truth, slides=slides, policy=policy, notes=notes)
+
+    def refuse_changed(self, now: Mapping[int, SlideRecord]) -> None:
+        for id_, was in zip(self.slide_ids, self.study.slides, strict=True):
+            is_ = now[id_]
+            for what, before, after in (
+                ("hash", was.sha256, is_.sha256),
+                ("size", was.size, is_.size),
+                ("resolution", was.mpp, is_.mpp),
+            ):
+                if before is not None and before != after:
+                    raise VersionError(
+                        f"the {what} of the slide {was.name!r} was {_said(before)} and is {_said(after)} now",
+                        where=self.name,
+                        mend="freeze a new version",
+                    )
+        names = {slide.name: id_ for id_, slide in zip(self.slide_ids, self.study.slides, strict=True)}
+        ids = {names[name]: side for name, side in self.split.items()}
+        _refuse_leaks({id_: now[id_] for id_ in ids}, ids)
+
+    def shapes_sha256(self) -> str:
+        """Return the hash of what ground truth has no room for, the same in every store."""
+        cells = self.study.cells
+        order = np.lexsort((cells.shape, *cells.bounds_px0.T, cells.slide))
+        digest = hashlib.sha256()
+        for slide, rows in ((row, order[cells.slide[order] == row]) for row in range(len(self.slide_ids))):
+            digest.update(self.study.slides[slide].name.encode())
+            digest.update(cells.shape[rows].astype("u1").tobytes())
+            digest.update(cells.z[rows].astype("<i8").tobytes())
+            digest.update(cells.bounds_px0[rows].astype("<f8").tobytes())
+            for row in rows.tolist() if cells.vertices_px0 else ():
+                if row in cells.vertices_px0:
+                    digest.update(cells.vertices_px0[row].astype("<f8").tobytes())
+        return digest.hexdigest()
+
+    def cells_sha256(self) -> str:
+        """Return the hash of manifests of before: over a line of JSON a cell, and the split."""
+        cells, slides, names = self.study.cells, self.study.slides, self.study.labels.names
+        lines = []
+        for row, label in enumerate(self.study.events.label.tolist()):
+            vertices = cells.vertices_px0.get(row)
+            place = slides[cells.slide[row]].name, names[label], int(cells.shape[row])
+            shape = None if vertices is None else vertices.tolist()
+            lines.append(json.dumps([*place, cells.bounds_px0[row].tolist(), int(cells.z[row]), shape]))
+        sides = sorted((slide.name, self.split.get(slide.name)) for slide in slides)
+        lines = sorted(lines) + [json.dumps(list(side)) for side in sides]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _said(value: object) -> str:
+    if value is None:
+        return "not known"
+    if isinstance(value, SizePx):
+        return f"{value.width} × {value.height} px"
+    if isinstance(value, Mpp):
+        return f"{value.x:g} µm/px" if value.x == value.y else f"{value.x:g} × {value.y:g} µm/px"
+    return f"{str(value)[:12]}…"
+
+
+def _slide_of(row: tuple[Any, ...]) -> SlideRecord:
+    _, name, sha256, width, height, mpp_x, mpp_y, case, *domain = row[:12]
+    return SlideRecord(
+        name,
+        None if width is None else SizePx(width, height),
+        None if mpp_x is None else Mpp(mpp_x, mpp_y),
+        sha256,
+        case,
+        Domain(*domain),
+    )
+
+
+def _examined_of(row: tuple[Any, ...]) -> ExaminedArea | None:
+    source, shape = row[12:]
+    if source is None:
+        return None
+    return ExaminedArea(None if shape is None else RegionShape(shapely.from_wkb(shape), "examined"), source)
+
+
+def _slides_of_before(
+    connection: sqlite3.Connection, manifest: Manifest | None, used: set[int]
+) -> dict[int, SlideRecord]:
+    """Return the slides of a version that was frozen without them; a hash in its manifest must still hold."""
+    known = read_slides(connection)
+    if manifest is None:
+        return {id_: slide for id_, slide in known.items() if id_ in used}
+    stated = {slide.name: slide for slide in manifest.slides}
+    found = {id_: slide for id_, slide in known.items() if slide.name in stated}
+    return {
+        id_: replace(
+            slide,
+            sha256=stated[slide.name].sha256 or slide.sha256,
+            case=stated[slide.name].case or slide.case,
+        )
+        for id_, slide in found.items()
+    }
+
+
+def _moved(connection: sqlite3.Connection, seq: int | None) -> dict[int, tuple[Any, ...]]:
+    """Return the geometry after an event of the cells that were moved later."""
+    if seq is None:
+        return {}
+    return {row[0]: row[1:] for row in connection.execute(_MOVED_SQL, {"seq": seq})}
+
+
+def _columns(
+    cells: list[tuple[Any, ...]], moved: Mapping[int, tuple[Any, ...]]
+) -> tuple[list[int], NDArray[np.float64], dict[int, bytes]]:
+    """Return shapes, bounds and the vertices of polygons by row."""
+    places = [moved.get(row[0]) or (row[2], row[3], row[4], row[5], row[6], row[8]) for row in cells]
+    bounds = np.array([place[1:5] for place in places], dtype=np.float64).reshape(-1, 4)
+    vertices = {row: place[5] for row, place in enumerate(places) if place[5] is not None}
+    return [place[0] for place in places], bounds, vertices
+
+
+def _manifest(
+    connection: sqlite3.Connection,
+    content: _Content,
+    truth: GroundTruth,
+    query: Query,
+    licence_of: Mapping[str, str],
+    note: str,
+) -> Manifest:
+    variant, number = parse_version(content.name)
+    study, uuid = connection.execute("SELECT name, uuid FROM study").fetchone()
+    (seq,) = connection.execute("SELECT ifnull(max(seq), 0) FROM event").fetchone()
+    slides = []
+    for slide in truth.slides:
+        names, counts = np.unique(slide.cells.label, return_counts=True)
+        slides.append(
+            FrozenSlide(
+                name=slide.name,
+                case=slide.case,
+                sha256=slide.sha256,
+                split=slide.side,
+                licence=licence_of.get(slide.name),
+                cells=dict(zip(names.tolist(), counts.tolist(), strict=True)),
+                mpp=None if slide.mpp is None else (slide.mpp.x, slide.mpp.y),
+                size_px0=None if slide.size is None else (slide.size.width, slide.size.height),
+                examined=None if slide.stated_examined is None else slide.stated_examined.source,
+            )
+        )
+    total = dict(sorted(truth.counts().items()))
+    return Manifest(
+        study=study,
+        uuid=uuid,
+        variant=variant,
+        number=number or 1,
+        query=query,
+        seq=seq,
+        labels=tuple(total),
+        cells=total,
+        slides=tuple(slides),
+        licences=tuple(sorted({one.licence for one in slides if one.licence})),
+        sha256=truth.sha256,
+        shapes_sha256=content.shapes_sha256(),
+        frozen=datetime.now(UTC).isoformat(timespec="seconds"),
+        note=note,
+        software=f"mitoscope {metadata.version('mitoscope')}",
+    )

@@ -15,8 +15,10 @@ from mitoscope.truth.agreement import (
     Policy,
     RaterKind,
     agreed_classes,
+    first_three,
     last_opinions,
     majority_of_three,
+    ranked_experts,
 )
 from mitoscope.truth.examined import REGION_IMAGE_MM2, ExaminedArea, examined_of
 from mitoscope.truth.ground_truth import Domain, GroundTruth, SlideTruth, TrueCells
@@ -50,10 +52,12 @@ __all__ = [
     "agreed_classes",
     "check_leaks",
     "examined_of",
+    "first_three",
     "folds_by_case",
     "last_opinions",
     "majority_of_three",
     "quantile_strata",
+    "ranked_experts",
     "split_by_case",
     "stratified_folds",
 ]

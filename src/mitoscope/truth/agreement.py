@@ -200,16 +200,21 @@ def _unanimous(opinions: Opinions, cells: int, _: float) -> Ints:
     return np.where(low == high, high, NO_CLASS)
 
 
+def ranked_experts(opinions: Opinions) -> tuple[Opinions, Ints]:
+    """Return the opinions of experts by cell, and which of its experts each is in the order of speaking."""
+    experts = opinions.of_kinds(RaterKind.EXPERT)
+    experts = experts.take(np.lexsort((experts.rater, experts.first, experts.cell)))
+    cell = experts.cell
+    starts = np.flatnonzero(np.r_[True, cell[1:] != cell[:-1]]) if len(cell) else np.empty(0, np.int64)
+    return experts, np.arange(len(cell)) - np.repeat(starts, np.diff(np.r_[starts, len(cell)]))
+
+
 def first_three(opinions: Opinions, cells: int) -> Ints:
     """Return the labels of the first three experts in the order in which they spoke, shape (cells, 3)."""
-    experts = opinions.of_kinds(RaterKind.EXPERT)
-    order = np.lexsort((experts.rater, experts.first, experts.cell))
-    cell, label = experts.cell[order], experts.label[order]
-    starts = np.flatnonzero(np.r_[True, cell[1:] != cell[:-1]]) if len(cell) else np.empty(0, np.int64)
-    rank = np.arange(len(cell)) - np.repeat(starts, np.diff(np.r_[starts, len(cell)]))
+    experts, rank = ranked_experts(opinions)
     table = np.full((cells, 3), NO_CLASS, dtype=np.int64)
     kept = rank < 3
-    table[cell[kept], rank[kept]] = label[kept]
+    table[experts.cell[kept], rank[kept]] = experts.label[kept]
     return table
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from mitoscope.curation.freeze import Manifest, Query, difference, freeze, frozen_study, read_frozen
+from mitoscope.curation.changes import difference
 from mitoscope.errors import ConfigError, FormatError, StoreDamagedError, StoreError
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
-from mitoscope.store import Geometry, Policy, Rater, Round, RoundKind, Source, Store
+from mitoscope.store import Geometry, Manifest, Policy, Query, Rater, Round, RoundKind, Source, Store
 from tests.curation.simulated import SimulatedExpert, SimulatedStudy
 from tests.store.session import Session
 
@@ -31,7 +32,7 @@ def session(store: Store) -> Session:
 
 def test_a_manifest_says_what_was_frozen(screened: SimulatedStudy, tmp_path: Path) -> None:
     split = {"slide 0.svs": "train", "slide 1.svs": "train", "slide 2.svs": "test"}
-    frozen = freeze(screened.store, "MEL", UNANIMOUS, split=split, licences="CC-BY-4.0", note="first")
+    frozen = screened.store.freeze("MEL", UNANIMOUS, split=split, licences="CC-BY-4.0", note="first")
     manifest = frozen.manifest
     assert (manifest.name, manifest.cells) == ("MEL 1", {LOOK_ALIKE.name: 30, MITOTIC_FIGURE.name: 30})
     assert [(one.name, one.split, one.licence) for one in manifest.slides] == [
@@ -41,18 +42,18 @@ def test_a_manifest_says_what_was_frozen(screened: SimulatedStudy, tmp_path: Pat
     manifest.write(tmp_path / "MEL.json")
     text = (tmp_path / "MEL.json").read_text(encoding="utf-8")
     assert Manifest.from_json(text, where="file") == manifest
-    assert read_frozen(screened.store, "MEL") == frozen
+    assert screened.store.version("MEL") == frozen
 
 
 def test_moves_labels_and_deletions_after_the_freeze_do_not_touch_it(screened: SimulatedStudy) -> None:
     store = screened.store
-    before = freeze(store, "MEL", UNANIMOUS)
+    before = store.freeze("MEL", UNANIMOUS)
     work = session(store)
     work.move(1, Geometry.spot(7, 7))
-    work.label(2, 2 if before.cells[1].label == MITOTIC_FIGURE.name else 1)
+    work.label(2, 2 if before.label_of[2] == MITOTIC_FIGURE.name else 1)
     work.delete(3)
-    assert read_frozen(store, "MEL") == before
-    after = freeze(store, "MEL", UNANIMOUS)
+    assert store.version("MEL") == before
+    after = store.freeze("MEL", UNANIMOUS)
     assert after.manifest.number == 2
     found = difference(before, after)
     assert [one.cell_id for one in found.lost] == [3]
@@ -66,17 +67,17 @@ def test_moves_labels_and_deletions_after_the_freeze_do_not_touch_it(screened: S
 
 
 def test_freezing_again_without_a_change_gives_the_same_version(screened: SimulatedStudy) -> None:
-    first = freeze(screened.store, "MEL", UNANIMOUS)
-    assert freeze(screened.store, "MEL", UNANIMOUS) == first
-    assert freeze(screened.store, "MEL", Query(policy=Policy.UNANIMOUS, labels=("look-alike",))) != first
-    assert difference(first, first).is_empty
+    first = screened.store.freeze("MEL", UNANIMOUS)
+    assert screened.store.freeze("MEL", UNANIMOUS) == first
+    assert screened.store.freeze("MEL", Query(policy=Policy.UNANIMOUS, labels=("look-alike",))) != first
+    assert difference(first, first).slides() == ()
 
 
 def test_a_query_chooses_and_what_it_names_must_be_there(screened: SimulatedStudy) -> None:
     store = screened.store
     store.open_round(Round("candidates", RoundKind.CANDIDATE_REVIEW), cells=[1, 2])
     query = Query(policy=Policy.UNANIMOUS, slides=("slide 0.svs",), without=("candidates",))
-    assert [cell.cell_id for cell in freeze(store, "a", query).cells] == list(range(3, 21))
+    assert list(store.freeze("a", query).label_of) == list(range(3, 21))
     for odd, match in (
         ({"slides": ("x",)}, "no slide of the name 'x'"),
         ({"labels": ("x",)}, "no label of the name 'x'"),
@@ -85,9 +86,9 @@ def test_a_query_chooses_and_what_it_names_must_be_there(screened: SimulatedStud
         ({"policy": Policy.CROWD}, "chooses no cell"),
     ):
         with pytest.raises(StoreError, match=match):
-            freeze(store, "a", UNANIMOUS.model_copy(update=odd))
+            store.freeze("a", UNANIMOUS.model_copy(update=odd))
     with pytest.raises(StoreError, match="split: the query chooses no slide 'y'"):
-        freeze(store, "b", UNANIMOUS, split={"y": "train"})
+        store.freeze("b", UNANIMOUS, split={"y": "train"})
 
 
 def test_a_case_on_both_sides_is_refused_and_nothing_is_left(store: Store) -> None:
@@ -100,10 +101,10 @@ def test_a_case_on_both_sides_is_refused_and_nothing_is_left(store: Store) -> No
     store.import_study(study, source=Source("made"))
     work = session(store)
     work.label(work.create(1, Geometry.spot(1, 1)).cell_id, 1)
-    with pytest.raises(StoreError, match="case 'one' stands on both sides"):
-        freeze(store, "MEL", UNANIMOUS, split={"a": "train", "b": "test"})
-    with pytest.raises(StoreError, match="no version 0"):
-        read_frozen(store, "MEL")
+    with pytest.raises(LeakError, match="b: the same case as 'a', which is for train, this for test"):
+        store.freeze("MEL", UNANIMOUS, split={"a": "train", "b": "test"})
+    with pytest.raises(VersionError, match="no version 'MEL'; versions are none yet"):
+        store.version("MEL")
 
 
 def test_the_hash_is_of_the_content_and_not_of_the_store(quick_path: Path) -> None:
@@ -116,13 +117,13 @@ def test_the_hash_is_of_the_content_and_not_of_the_store(quick_path: Path) -> No
             work = session(store)
             for number in order:
                 work.label(work.create(slide, Geometry.spot(number, number)).cell_id, number)
-            hashes.add(freeze(store, "MEL", UNANIMOUS).manifest.sha256)
+            hashes.add(store.freeze("MEL", UNANIMOUS).manifest.sha256)
     assert len(hashes) == 1
 
 
 def test_a_version_cannot_be_changed_and_a_change_by_force_is_noticed(screened: SimulatedStudy) -> None:
     store = screened.store
-    freeze(store, "MEL", UNANIMOUS)
+    store.freeze("MEL", UNANIMOUS)
     for sql in (
         "UPDATE version_manifest SET content = ''",
         "DELETE FROM version_manifest",
@@ -138,18 +139,20 @@ def test_a_version_cannot_be_changed_and_a_change_by_force_is_noticed(screened: 
     connection.commit()
     connection.close()
     with pytest.raises(StoreDamagedError, match="MEL 1: its content is not what was frozen"):
-        read_frozen(store, "MEL")
+        store.version("MEL")
 
 
 def test_a_version_is_a_study_of_its_own(screened: SimulatedStudy, quick_path: Path) -> None:
     store = screened.store
-    frozen = freeze(store, "MEL", UNANIMOUS, split={"slide 0.svs": "train"})
+    frozen = store.freeze("MEL", UNANIMOUS, split={"slide 0.svs": "train"})
     session(store).move(1, Geometry.spot(7, 7))
-    study = frozen_study(store, frozen)
-    assert [tuple(one) for one in study.cells.centres_px0.tolist()] == [c.centre_px0 for c in frozen.cells]
+    study = store.version("MEL").study
+    assert study == frozen.study
+    points = np.concatenate([slide.cells.points_px0 for slide in frozen.truth])
+    assert sorted(study.cells.centres_px0.tolist()) == sorted(points.tolist())
     with Store.create(quick_path / "other.mito") as other:
         other.import_study(study, source=Source("frozen"))
-        again = freeze(other, "MEL", Query(policy=Policy.RECORDED), split={"slide 0.svs": "train"})
+        again = other.freeze("MEL", Query(policy=Policy.RECORDED), split={"slide 0.svs": "train"})
         assert again.manifest.sha256 == frozen.manifest.sha256
         with pytest.raises(StoreError, match="not of one study"):
             difference(frozen, again)

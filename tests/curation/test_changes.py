@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from mitoscope.curation.gains import PUBLISHED, gain_table
+from mitoscope.curation.changes import PUBLISHED, gain_table
 
 # CMC Table 1: mm², mitotic figures MEL and ODAEL, non-mitotic MEL and ODAEL.
 CMC = [
