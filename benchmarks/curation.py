@@ -26,8 +26,8 @@ import numpy as np
 from machine import stamp
 from scipy import stats
 
-from mitoscope.curation.board import Grid, ask_second, relabelled
-from mitoscope.curation.review import ask_third, conclude, open_review
+from mitoscope.curation.board import Grid
+from mitoscope.curation.review import ask_second, ask_third, conclude, open_review, relabelled
 from mitoscope.evaluate import PROTOCOLS, evaluate
 from mitoscope.geometry import Mpp, SizePx
 from mitoscope.labels import MITOTIC_FIGURE

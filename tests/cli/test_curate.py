@@ -236,7 +236,7 @@ def test_bad_input_is_one_line(folder: Path, study: Path, embeddings: Path) -> N
         ),
         (("freeze", study, "MEL", "--split", folder / "split.csv"), "line 2: no side 'left'"),
         (("freeze", study, "MEL", "--policy", "mine"), "key 'policy'"),
-        (("diff", study, "MEL", "ODAEL"), "no version 0 of 'MEL'"),
+        (("diff", study, "MEL", "ODAEL"), "no version 'MEL'"),
         (("review", study, "none"), "no review of the name 'none'"),
         ((*board, folder / "not.npz"), "cannot be read"),
         ((*board, folder / "gone.npz"), "10 cells are not in the store"),

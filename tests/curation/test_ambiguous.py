@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mitoscope.curation.ambiguous import settle_ambiguous
+from mitoscope.curation.settling import settle_ambiguous
 from mitoscope.errors import FormatError
 from mitoscope.store import Policy, Round, RoundKind
 from tests.curation.simulated import SimulatedExpert, SimulatedStudy
@@ -25,7 +25,7 @@ def test_only_disputed_cells_get_a_class_and_only_once(study: SimulatedStudy) ->
     names = {id_: label.name for id_, label in store.labels().items()}
     view = store.agreed(Policy.CONSENSUS)
     label_of = dict(zip(view.cell_id.tolist(), view.label_id.tolist(), strict=True))
-    assert [names[label_of[cell]] for cell in disputed[:4]] == ["look-alike"] * 3 + ["other cell"]
+    assert [names[label_of[cell]] for cell in disputed[:4]] == ["look-alike"] * 3 + ["tumour cell"]
     again = settle_ambiguous(store, scores, policy=Policy.UNANIMOUS)
     assert (again.look_alikes, again.others, again.without_score) == (0, 0, 1)
     store.verify()

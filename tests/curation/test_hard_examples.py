@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mitoscope.curation.hard_examples import AMBIGUOUS, OTHER_CELL, hard_examples, split_ambiguous
+from mitoscope.curation.hard_examples import hard_examples, split_ambiguous
 from mitoscope.errors import FormatError, NonFiniteError
-from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
+from mitoscope.labels import AMBIGUOUS, LOOK_ALIKE, MITOTIC_FIGURE, TUMOUR_CELL
 
 LABELS = [MITOTIC_FIGURE.name, LOOK_ALIKE.name, AMBIGUOUS.name, LOOK_ALIKE.name, AMBIGUOUS.name]
 
@@ -20,9 +20,9 @@ def test_the_confident_ones_come_first_and_figures_are_not_asked() -> None:
 def test_ambiguous_cells_are_split_at_one_half_unless_the_experts_say_otherwise() -> None:
     scores = [0.9, 0.1, 0.51, 0.2, 0.5]
     split = split_ambiguous(LABELS, scores)
-    assert split == (MITOTIC_FIGURE.name, LOOK_ALIKE.name, LOOK_ALIKE.name, LOOK_ALIKE.name, OTHER_CELL.name)
+    assert split == (MITOTIC_FIGURE.name, LOOK_ALIKE.name, LOOK_ALIKE.name, LOOK_ALIKE.name, TUMOUR_CELL.name)
     said = split_ambiguous(LABELS, scores, said={2: MITOTIC_FIGURE.name, 3: AMBIGUOUS.name})
-    assert (said[2], said[3], said[4]) == (MITOTIC_FIGURE.name, AMBIGUOUS.name, OTHER_CELL.name)
+    assert (said[2], said[3], said[4]) == (MITOTIC_FIGURE.name, AMBIGUOUS.name, TUMOUR_CELL.name)
 
 
 def test_scores_that_cannot_be_are_refused() -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mitoscope.curation import majority_of_three, ratings, settle
+from mitoscope.curation import ratings, settle
 from mitoscope.labels import DEFAULT_LABELS
 from mitoscope.store import Policy, Rater, SlideRecord, Source, Store, StudyBuilder
+from mitoscope.truth import majority_of_three
 
 
 def made(path: Path) -> Store:

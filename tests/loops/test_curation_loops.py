@@ -146,15 +146,15 @@ def test_figures_called_look_alikes_go_back_to_the_experts(study: SimulatedStudy
     study.screen(confused, Round("again", RoundKind.SCREENING))
     before = store.freeze("MEL", Query(policy=Policy.UNANIMOUS))
     wrong = [
-        cell.cell_id
-        for cell in before.cells
-        if cell.label == LOOK_ALIKE.name and study.truth_of(cell.cell_id) == MITOTIC_FIGURE.name
+        cell
+        for cell, label in before.label_of.items()
+        if label == LOOK_ALIKE.name and study.truth_of(cell) == MITOTIC_FIGURE.name
     ]
     assert wrong
     config = HardExamplesConfig(folds=2)
     done = find_hard_examples(material(study, before, Oracle(BY_STEM)), "heael", tmp_path, config=config)
     assert sorted(done.asked) == sorted(wrong)
-    assert set(done.score_of) == {cell.cell_id for cell in before.cells}
+    assert set(done.score_of) == set(before.label_of)
     assert done.new == len(wrong)
     again = find_hard_examples(material(study, before, Oracle(BY_STEM)), "heael", tmp_path, config=config)
     assert (again.asked, again.new) == (done.asked, 0)

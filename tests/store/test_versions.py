@@ -3,20 +3,43 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mitoscope.curation.changes import difference
-from mitoscope.errors import ConfigError, FormatError, StoreDamagedError, StoreError
+from mitoscope.errors import (
+    ConfigError,
+    FormatError,
+    LeakError,
+    NoAgreedClassError,
+    StoreDamagedError,
+    StoreError,
+    VersionError,
+)
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
 from mitoscope.store import Geometry, Manifest, Policy, Query, Rater, Round, RoundKind, Source, Store
+from tests.curation.making import scattered_truth
 from tests.curation.simulated import SimulatedExpert, SimulatedStudy
 from tests.store.session import Session
 
 SCREENING = Round("screening", RoundKind.SCREENING)
 UNANIMOUS = Query(policy=Policy.UNANIMOUS)
+
+
+@pytest.fixture
+def store(quick_path: Path) -> Iterator[Store]:
+    """Return an empty store."""
+    with Store.create(quick_path / "versions.mito") as opened:
+        yield opened
+
+
+@pytest.fixture
+def study(store: Store) -> SimulatedStudy:
+    """Return a study of 60 true cells on three slides, which nobody has labelled yet."""
+    return SimulatedStudy(store, scattered_truth(20, slides=3))
 
 
 @pytest.fixture
@@ -76,6 +99,7 @@ def test_freezing_again_without_a_change_gives_the_same_version(screened: Simula
 def test_a_query_chooses_and_what_it_names_must_be_there(screened: SimulatedStudy) -> None:
     store = screened.store
     store.open_round(Round("candidates", RoundKind.CANDIDATE_REVIEW), cells=[1, 2])
+    store.open_round(Round("all", RoundKind.CANDIDATE_REVIEW), cells=range(1, 61))
     query = Query(policy=Policy.UNANIMOUS, slides=("slide 0.svs",), without=("candidates",))
     assert list(store.freeze("a", query).label_of) == list(range(3, 21))
     for odd, match in (
@@ -83,10 +107,12 @@ def test_a_query_chooses_and_what_it_names_must_be_there(screened: SimulatedStud
         ({"labels": ("x",)}, "no label of the name 'x'"),
         ({"without": ("x",)}, "no round of the name 'x'"),
         ({"tumour_types": ("x",)}, "no slide of the tumour type 'x'"),
-        ({"policy": Policy.CROWD}, "chooses no cell"),
+        ({"labels": (LOOK_ALIKE.name,), "without": ("candidates", "all")}, "chooses no cell"),
     ):
         with pytest.raises(StoreError, match=match):
             store.freeze("a", UNANIMOUS.model_copy(update=odd))
+    with pytest.raises(NoAgreedClassError, match="under 'crowd'; try --policy settled"):
+        store.freeze("a", Query(policy=Policy.CROWD))
     with pytest.raises(StoreError, match="split: the query chooses no slide 'y'"):
         store.freeze("b", UNANIMOUS, split={"y": "train"})
 
@@ -165,3 +191,36 @@ def test_manifests_that_cannot_be_read() -> None:
         Manifest.from_json("[]", where="a.json")
     with pytest.raises(ConfigError, match=r"a\.json: key"):
         Manifest.from_json("{}", where="a.json")
+
+
+def test_slides_that_changed_since_are_refused(screened: SimulatedStudy) -> None:
+    store = screened.store
+    with store.writing() as connection:
+        connection.execute("UPDATE slide SET sha256 = ? || id", ("a" * 63,))
+    store.freeze("MEL", split={"slide 0.svs": "train", "slide 1.svs": "test"})
+    for change, match in (
+        ("sha256 = 'b'", "the hash of the slide 'slide 0.svs' was aaaaaaaaaaaa… and is b… now"),
+        ("width_px0 = 17", "the size of the slide 'slide 0.svs'"),
+        ("mpp_x = 0.26", r"the resolution of the slide 'slide 0.svs' was 0\.25 µm/px"),
+        ("mpp_y = NULL", "and is not known now"),
+    ):
+        column = change.partition(" ")[0]
+        with store.writing() as connection:
+            (before,) = connection.execute(f"SELECT {column} FROM slide WHERE id = 1").fetchone()
+            connection.execute(f"UPDATE slide SET {change} WHERE id = 1")
+        with pytest.raises(VersionError, match=match):
+            store.ground_truth("MEL")
+        with store.writing() as connection:
+            connection.execute(f"UPDATE slide SET {column} = ? WHERE id = 1", (before,))
+    assert store.ground_truth("MEL").is_split
+    with store.writing() as connection:
+        connection.execute("UPDATE slide SET case_name = 'one' WHERE id IN (1, 2)")
+    with pytest.raises(LeakError, match="the same case"):
+        store.ground_truth("MEL")
+
+
+def test_identical_slides_on_both_sides_are_refused(screened: SimulatedStudy) -> None:
+    with screened.store.writing() as connection:
+        connection.execute("UPDATE slide SET sha256 = ?", ("a" * 64,))
+    with pytest.raises(LeakError, match="the same pixels as"):
+        screened.store.freeze("MEL", split={"slide 0.svs": "train", "slide 1.svs": "test"})

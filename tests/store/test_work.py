@@ -16,6 +16,7 @@ from mitoscope.errors import ConflictError, StoreError
 from mitoscope.geometry import BoxPx0
 from mitoscope.store import RegionKind, Round, RoundKind, Store
 from mitoscope.store import connection as module
+from mitoscope.store.agreed import live_cells, read_opinions
 from mitoscope.store.board import BoardPlace, add_board, read_board, read_places
 from mitoscope.store.interest import add_interest, read_interests, remove_interest
 from mitoscope.store.public_ids import seen_tokens
@@ -50,6 +51,7 @@ from mitoscope.store.terms import (
     read_round_row,
     write_terms,
 )
+from mitoscope.truth import first_three
 from tests.store.session import Session
 
 SQUARE = np.array([[0.0, 0.0], [100.0, 0.0], [100.0, 100.0], [0.0, 100.0]])
@@ -277,10 +279,11 @@ def test_speed_and_overruling_are_told_from_the_events(store: Store, reader: Ses
         assert sum(one.labelled for one in mine) == 10
         assert {one.per_minute for one in mine} == {30.0, 15.0}
         by_third = [one for one in overrulings(connection) if one.by_id == reader.rater_id]
-        rows = connection.execute(
-            "SELECT cell_id, first, second FROM first_three WHERE first <> second AND cell_id <= 10"
-        ).fetchall()
-    expected = {1: sum(first != 1 for _, first, _ in rows), 2: sum(second != 1 for *_, second in rows)}
+        cells = live_cells(connection)
+        first, second, _ = first_three(read_opinions(connection, cells), len(cells)).T
+    differ = (first != second) & (cells <= 10)
+    rows = list(zip(first[differ].tolist(), second[differ].tolist(), strict=True))
+    expected = {1: sum(one != 1 for one, _ in rows), 2: sum(two != 1 for _, two in rows)}
     assert {one.overruled_id: one.cells for one in by_third} == expected
     assert sum(expected.values()) == len(rows) > 0
 

@@ -652,7 +652,7 @@ export interface ReviewProgress {
   readonly waiting: number;
   readonly disputed: number;
   readonly undecided: number;
-  readonly next_step: "two experts read" | "a third expert decides" | "done";
+  readonly next_step: "two experts read" | "a third expert decides" | "conclude it" | "done";
 }
 
 /** What somebody may do. */

@@ -108,7 +108,7 @@ def review(
 
 
 def _ask_second(store: Store, name: str) -> int:
-    from mitoscope.curation.board import ask_second
+    from mitoscope.curation.review import ask_second
     from mitoscope.loops.board_keeping import labels_before
 
     return ask_second(store, name, labels_before(store, name))
@@ -124,7 +124,9 @@ def _print_state(state: ReviewState, done: dict[str, Any]) -> None:
     rows: list[list[object]] = [["cells", state.cells]]
     rows += [[f"read by {rater}", count] for rater, count in state.read.items()]
     rows += [["wait for a reading", state.waiting], ["disputed", state.disputed]]
-    rows += [["disputed and undecided", state.undecided]]
+    rows += [["wait for a third expert", state.undecided]]
+    if state.unresolved:
+        rows += [["third agrees with neither", state.unresolved]]
     rows += [[f"outcome: {label}", count] for label, count in state.outcome.items()]
     print_table(f"Review {state.name!r}", ("", "cells"), rows)
     for what, count in done.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from mitoscope.curation.board.embedding_file import CellPoints
     from mitoscope.loops.board import BoardCells, BoardResult
     from mitoscope.loops.embedding import EmbeddingConfig
-    from mitoscope.store import Store
 
 SHOWN = 10
 """Suspicious cells that are printed; the table holds all."""
@@ -46,7 +45,7 @@ def board(
     method: Annotated[
         str | None, typer.Option("--method", help="exact or greedy; by default exact where it fits.")
     ] = None,
-    policy: Annotated[str | None, typer.Option("--policy", help="Of the present class.")] = None,
+    policy: Annotated[str, typer.Option("--policy", help="Of the present class.")] = "settled",
     epochs: Annotated[
         str, typer.Option("--epochs", metavar="N,N", help="To learn embeddings: of classes, of contrast.")
     ] = "10,10",
@@ -61,6 +60,7 @@ def board(
 ) -> None:
     """Lay all cells out by similarity, rank those among others of another class, draw the board (CODAEL)."""
     from mitoscope.cli.progress import progress
+    from mitoscope.cli.store_figures import parse_policy
     from mitoscope.curation.board.embedding_file import read_points
     from mitoscope.loops.board import board_cells, make_board
     from mitoscope.loops.board_keeping import keep_board
@@ -71,8 +71,8 @@ def board(
     own = None if coordinates is None else read_points(coordinates)
     chosen, config = _method(method), None if given is not None else _learning(epochs, slides)
     with Store.open(study, write=review is not None) as store:
-        agreed_by = _policy(store, policy)
-        ids = _live_cells(store) if given is None else given.cell_id.tolist()
+        agreed_by = parse_policy(policy)
+        ids = store.live_cells() if given is None else given.cell_id.tolist()
         cells = board_cells(store, ids, agreed_by)
         names = {place.slide for place in cells.place}
         files = None if slides is None else find_slides(slides, names)
@@ -92,11 +92,6 @@ def board(
             )
         new = 0 if review is None else keep_board(store, review, result, suspicious=suspicious)
     _show(result, review, new, as_json)
-
-
-def _live_cells(store: Store) -> list[int]:
-    with store.reading() as connection:
-        return [id_ for (id_,) in connection.execute("SELECT id FROM cell WHERE is_deleted = 0 ORDER BY id")]
 
 
 def _learning(epochs: str, slides: Path | None) -> EmbeddingConfig:
@@ -146,16 +141,6 @@ def _method(text: str | None) -> Method | None:
     if text in (None, "exact", "greedy"):
         return text  # type: ignore[return-value]
     raise ConfigError(f"no method {text!r}", mend="write --method exact or --method greedy")
-
-
-def _policy(store: Store, text: str | None) -> Any:
-    from mitoscope.cli.store_figures import parse_policy
-    from mitoscope.store.overview import default_policy
-
-    if text is not None:
-        return parse_policy(text)
-    with store.reading() as connection:
-        return default_policy(connection)
 
 
 def _show(result: BoardResult, review: str | None, new: int, as_json: bool) -> None:

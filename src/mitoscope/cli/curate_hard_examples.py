@@ -39,9 +39,7 @@ def hard_examples(
     threshold: Annotated[
         float, typer.Option("--threshold", metavar="T", help="Non-mitotic cells above it are read again.")
     ] = 0.9,
-    policy: Annotated[
-        str, typer.Option("--policy", help="Of the present class, with --scores.")
-    ] = "majority",
+    policy: Annotated[str, typer.Option("--policy", help="Of the present class, with --scores.")] = "settled",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Send cells back to the experts that a classifier is sure are figures, against their label (HEAEL).
@@ -65,9 +63,9 @@ def _by_scores(
     store: Store, name: str, score_of: dict[int, float], *, policy: str, threshold: float
 ) -> dict[str, int]:
     from mitoscope.cli.store_figures import parse_policy
-    from mitoscope.curation.hard_examples import AMBIGUOUS
     from mitoscope.curation.hard_examples import hard_examples as choose
     from mitoscope.curation.review import open_review
+    from mitoscope.labels import AMBIGUOUS
 
     names = {id_: label.name for id_, label in store.labels().items()}
     view = store.agreed(parse_policy(policy))
@@ -109,14 +107,14 @@ def split_ambiguous(
     threshold: Annotated[
         float, typer.Option("--threshold", metavar="T", help="Above it a look-alike, else another cell.")
     ] = 0.5,
-    policy: Annotated[str, typer.Option("--policy", help="By which a cell has a class.")] = "majority",
+    policy: Annotated[str, typer.Option("--policy", help="By which a cell has a class.")] = "settled",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Give the cells on which the experts did not agree a class by score (HEAEL); agreed ones stay."""
     from dataclasses import asdict
 
     from mitoscope.cli.store_figures import parse_policy
-    from mitoscope.curation.ambiguous import settle_ambiguous
+    from mitoscope.curation.settling import settle_ambiguous
     from mitoscope.store import Store
 
     with Store.open(study) as store:

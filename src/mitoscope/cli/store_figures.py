@@ -24,7 +24,9 @@ def info(
     study: _Study,
     policy: Annotated[
         str | None,
-        typer.Option("--policy", help="Agreed class: unanimous, consensus, majority, crowd or recorded."),
+        typer.Option(
+            "--policy", help="Of the agreed class: settled, unanimous, consensus, majority, crowd, recorded."
+        ),
     ] = None,
     as_json: _Json = False,
 ) -> None:
@@ -32,7 +34,7 @@ def info(
     from mitoscope.store import Store
 
     with Store.open(study, write=False) as store:
-        found = store.overview(parse_policy(policy))
+        found = store.overview(parse_policy(policy or "settled"))
     if as_json:
         print_json(_overview_json(found))
     else:
@@ -262,30 +264,48 @@ def _range(cell: TableCell) -> str:
 
 def consensus(
     study: _Study,
+    record: Annotated[
+        str | None,
+        typer.Option("--record", metavar="POLICY", help="Record the classes of this policy in the study."),
+    ] = None,
     third_round: Annotated[
         str | None,
-        typer.Option("--third-expert", metavar="ROUND", help="Open this round over the disputed cells."),
+        typer.Option("--third-expert", metavar="NAME", help="Open this review over the disputed cells."),
     ] = None,
     as_json: _Json = False,
 ) -> None:
     """Show the agreed class under every policy, and the cells that still wait for a third expert."""
-    from mitoscope.store import Policy, Round, RoundKind, Store
+    from mitoscope.curation import settle
+    from mitoscope.curation.review import open_third
+    from mitoscope.store import Policy, Store
 
-    with Store.open(study, write=third_round is not None) as store:
+    done: dict[str, Any] = {}
+    with Store.open(study, write=third_round is not None or record is not None) as store:
+        if record is not None:
+            settled = settle(store, parse_policy(record))
+            done["recorded"] = {
+                "policy": record,
+                "written": settled.written,
+                "unchanged": settled.unchanged,
+                "open": settled.open,
+            }
         labels = {id_: label.name for id_, label in store.labels().items()}
         counts = {policy.value: _count(store.agreed(policy), labels) for policy in Policy}
         waiting = store.disputed()
         if third_round is not None and waiting:
-            store.open_round(Round(third_round, RoundKind.THIRD_EXPERT), cells=waiting)
+            open_third(store, third_round)
     opened = third_round if waiting else None
     if as_json:
         found = {"study": str(study), "policies": counts, "disputed": len(waiting), "round": opened}
-        print_json(found)
+        print_json(found | done)
         return
     columns = ["policy", *labels.values(), "no agreed class"]
     print_table("Agreed class by policy", columns, [[name, *of.values()] for name, of in counts.items()])
+    if done:
+        said = ", ".join(f"{count} {what}" for what, count in list(done["recorded"].items())[1:])
+        typer.echo(f"recorded by policy {record}: {said}")
     line = f"{len(waiting)} cells on which the first two experts differ wait for a third"
-    typer.echo(line + (f"; they are the round {opened!r} now" if opened else ""))
+    typer.echo(line + (f"; they are the review {opened!r} now" if opened else ""))
 
 
 def _count(view: Any, labels: dict[int, str]) -> dict[str, int]:

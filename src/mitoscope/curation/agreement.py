@@ -9,7 +9,6 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.curation.consensus import consensus_of_two, majority_of_three
 from mitoscope.curation.ratings import NO_LABEL, Ratings, ratings
 from mitoscope.statistics import (
     REPEATS,
@@ -25,6 +24,7 @@ from mitoscope.statistics import (
 )
 from mitoscope.store.kinds import RaterKind
 from mitoscope.store.records import Study
+from mitoscope.truth import majority_of_three
 
 Measure = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
@@ -162,7 +162,7 @@ def two_reads(part: Ratings) -> TwoReads:
     first, second, third = (part.in_turn(turn) for turn in range(3))
     read = (first != NO_LABEL) & (second != NO_LABEL)
     first, second, third = first[read], second[read], third[read]
-    both = consensus_of_two(first, second)
+    both = np.where(first == second, first, NO_LABEL)
     disputed = both == NO_LABEL
     final = majority_of_three(first, second, third)
     return TwoReads(

@@ -13,12 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mitoscope.errors import FormatError, NonFiniteError
-from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE, Label
+from mitoscope.labels import AMBIGUOUS, LOOK_ALIKE, MITOTIC_FIGURE, TUMOUR_CELL
 
-AMBIGUOUS = Label("ambiguous", "#f08c00", ("unclear", "disagreed", "unknown"))
-"""A cell on which the experts do not agree."""
-OTHER_CELL = Label("other cell", "#868e96", ("tumour cell", "tumor cell", "other"))
-"""A cell that neither is a figure nor resembles one (CCMCT: tumour cell)."""
 CONFIDENT = 0.9
 """A classifier this sure of a figure sends a non-mitotic cell back to the experts."""
 SPLIT_AT = 0.5
@@ -86,7 +82,7 @@ def split_ambiguous(
     scores = _checked(label, score)
     decided = dict(said or {})
     split = (
-        (LOOK_ALIKE.name if value > threshold else OTHER_CELL.name) if one == AMBIGUOUS.name else one
+        (LOOK_ALIKE.name if value > threshold else TUMOUR_CELL.name) if one == AMBIGUOUS.name else one
         for one, value in zip(label, scores.tolist(), strict=True)
     )
     return tuple(decided.get(row, one) for row, one in enumerate(split))

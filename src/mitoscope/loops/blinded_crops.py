@@ -6,19 +6,15 @@ from pathlib import Path
 
 from PIL import Image
 
-from mitoscope.curation.review.rounds import listed_cells, rounds_of
 from mitoscope.exchange.csv_text import dump_rows
 from mitoscope.fsio import atomic_write, make_directory
 from mitoscope.loops.crops import CROP_PX, MPP, CropPlace, Progress, gather_crops
 from mitoscope.loops.slide_files import find_slides
 from mitoscope.store import Store
+from mitoscope.store.places import centres_of
+from mitoscope.store.reviews import listed_cells, read_review
 
 ANSWERS = "answers.csv"
-_PLACES_SQL = """
-SELECT c.id, s.name, c.x_min_px0 / 2 + c.x_max_px0 / 2, c.y_min_px0 / 2 + c.y_max_px0 / 2
-FROM cell AS c JOIN slide AS s ON s.id = c.slide_id
-WHERE c.id IN (SELECT value FROM json_each(?)) ORDER BY c.shuffle, c.id
-"""
 
 
 def write_blinded_crops(
@@ -62,19 +58,19 @@ def write_blinded_crops(
         If a slide has no file or cannot be read, or the folder not be written.
     """
     with store.reading() as connection:
-        rounds = rounds_of(connection, name)
-        cells = listed_cells(connection, (rounds.third or 0,) if third else rounds.scope)
-        rows = connection.execute(_PLACES_SQL, (f"[{', '.join(map(str, cells))}]",)).fetchall()
+        review = read_review(connection, name)
+        cells = listed_cells(connection, (review.third or 0,) if third else review.scope)
+        centres = centres_of(connection, cells)
     known = {slide.name: slide for slide in store.slides().values()}
-    places = [CropPlace.on(known[slide], x, y) for _, slide, x, y in rows]
+    places = [CropPlace.on(known[slide], x, y) for slide, x, y in centres.values()]
     files = find_slides(slides, {one.slide for one in places})
     make_directory(folder)
     crops = gather_crops(places, files, folder, side_px=side_px, mpp=mpp, progress=progress)
-    for (cell, *_), crop in zip(rows, crops, strict=True):
+    for cell, crop in zip(centres, crops, strict=True):
         with atomic_write(folder / f"{cell}.png") as stream:
             Image.fromarray(crop).save(stream, "PNG")
     with atomic_write(folder / ANSWERS) as stream:
-        stream.write(dump_rows([("cell", "label"), *((cell, "") for cell, *_ in rows)]))
+        stream.write(dump_rows([("cell", "label"), *((cell, "") for cell in centres)]))
     for left in ("crops.npy", "crops.json"):
         (folder / left).unlink()
-    return len(rows)
+    return len(centres)

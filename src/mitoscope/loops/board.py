@@ -27,6 +27,7 @@ from mitoscope.fsio import atomic_write, make_directory
 from mitoscope.loops.board_image import write_board
 from mitoscope.loops.crops import MPP, CropPlace, Progress, gather_crops
 from mitoscope.store import Policy, Store
+from mitoscope.store.places import centres_of
 
 NO_CLASS = "no agreed class"
 NO_CLASS_COLOUR = "#868e96"
@@ -75,14 +76,11 @@ def board_cells(store: Store, cell_ids: Sequence[int], policy: Policy) -> BoardC
     if gone:
         what = f"{len(gone)} cells are not in the store, the first is {gone[0]}"
         raise FormatError(what, where="embeddings", mend="make them anew from this study")
-    slides = store.slides()
+    slides = {slide.name: slide for slide in store.slides().values()}
     labels = store.labels()
-    sql = (
-        "SELECT id, slide_id, x_min_px0 / 2 + x_max_px0 / 2, y_min_px0 / 2 + y_max_px0 / 2 FROM cell "
-        "WHERE is_deleted = 0"
-    )
     with store.reading() as connection:
-        places = {id_: CropPlace.on(slides[slide], x, y) for id_, slide, x, y in connection.execute(sql)}
+        centres = centres_of(connection, cell_ids)
+    places = {id_: CropPlace.on(slides[slide], x, y) for id_, (slide, x, y) in centres.items()}
     known = [labels.get(label_of[cell]) for cell in cell_ids]
     return BoardCells(
         tuple(cell_ids),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mitoscope.curation.board import open_board
+from mitoscope.curation.review import open_board
 from mitoscope.errors import StoreError
 from mitoscope.loops.board import BoardResult
 from mitoscope.store import Store

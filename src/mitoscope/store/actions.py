@@ -158,6 +158,11 @@ def record(connection: sqlite3.Connection, action: Action, *, slide_id: int | No
     return Acknowledgement(seq, action.cell_id)
 
 
+def has_key(connection: sqlite3.Connection, key: str) -> bool:
+    """Return whether an action of that key was done."""
+    return connection.execute("SELECT 1 FROM event WHERE key = ?", (key,)).fetchone() is not None
+
+
 def _repeated(connection: sqlite3.Connection, action: Action) -> Acknowledgement | None:
     if action.key is None:
         return None

@@ -89,31 +89,17 @@ class Overview:
         return total
 
 
-def default_policy(connection: sqlite3.Connection) -> Policy:
-    """Return the recorded class if a consensus is recorded, else the experts' majority, else the crowd's."""
-    kinds = {
-        kind
-        for (kind,) in connection.execute(
-            "SELECT kind FROM rater AS r WHERE EXISTS (SELECT 1 FROM label_now AS n WHERE n.rater_id = r.id)"
-        )
-    }
-    if "consensus" in kinds:
-        return Policy.RECORDED
-    return Policy.CROWD if kinds and kinds <= {"crowd", "model"} and "crowd" in kinds else Policy.MAJORITY
-
-
 @well_formed()
-def overview(connection: sqlite3.Connection, policy: Policy | None = None) -> Overview:
+def overview(connection: sqlite3.Connection, policy: Policy = Policy.SETTLED) -> Overview:
     """Return what is in a store.
 
     Parameters
     ----------
     connection : sqlite3.Connection
         Of the store.
-    policy : Policy, optional
-        Of the agreed class; by default :func:`default_policy`.
+    policy : Policy
+        Of the agreed class.
     """
-    policy = default_policy(connection) if policy is None else policy
     labels = {id_: label.name for id_, label in read_labels(connection).items()}
     per_slide = _agreed_counts(connection, policy, labels)
     name, uuid = connection.execute("SELECT name, uuid FROM study").fetchone()

@@ -17,7 +17,7 @@ from mitoscope.errors import OutputError, StoreError
 from mitoscope.fsio import sync_directory
 from mitoscope.geometry import BoxPx0
 from mitoscope.labels import DEFAULT_LABELS, Label, LabelMapping, LabelSet
-from mitoscope.store.agreed import CROWD_THRESHOLD, Agreed, Policy, agreed
+from mitoscope.store.agreed import CROWD_THRESHOLD, Agreed, Policy, agreed, live_cells
 from mitoscope.store.backup import backup
 from mitoscope.store.connection import atomic, create_file, open_file, translated
 from mitoscope.store.dump import dump, read_slides
@@ -261,7 +261,7 @@ class Store:
         with self.reading() as connection:
             return id_of(connection, "slide", name)
 
-    def overview(self, policy: Policy | None = None) -> Overview:
+    def overview(self, policy: Policy = Policy.SETTLED) -> Overview:
         """Return the counts per slide, class and variant; see :func:`mitoscope.store.overview.overview`."""
         with self.reading() as connection:
             return overview(connection, policy)
@@ -270,6 +270,12 @@ class Store:
         """Return the agreed class of all live cells under a policy."""
         with self.reading() as connection:
             return agreed(connection, policy, threshold=threshold)
+
+    def live_cells(self) -> list[int]:
+        """Return the ids of the live cells, ascending."""
+        with self.reading() as connection:
+            found: list[int] = live_cells(connection).tolist()
+            return found
 
     def cells_in(self, slide_id: int, box: BoxPx0, *, limit: int = 5000) -> View:
         """Return the live cells of a slide whose bounds meet a box."""

@@ -472,7 +472,7 @@ def _select(
         raise NoAgreedClassError(
             f"no cell has an agreed class under {str(query.policy)!r}",
             where=variant,
-            mend="try --policy settled, or let the raters label first",
+            mend="label first" if query.policy is Policy.SETTLED else "try --policy settled",
         )
     kept = (
         np.isin(view.label_id, wanted)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from mitoscope.curation.board.board_review import ask_second, open_board, relabelled
 from mitoscope.curation.board.coordinates import on_grid, project
 from mitoscope.curation.board.grid import Grid
 from mitoscope.curation.board.layout import Layout, Method, lay_out
@@ -16,13 +15,10 @@ __all__ = [
     "Method",
     "Quality",
     "Suspicion",
-    "ask_second",
     "lay_out",
     "nearest",
     "on_grid",
-    "open_board",
     "project",
     "quality",
-    "relabelled",
     "suspicion",
 ]

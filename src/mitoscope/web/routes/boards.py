@@ -10,8 +10,9 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from mitoscope.curation.board import Grid, ask_second, lay_out, open_board, relabelled
+from mitoscope.curation.board import Grid, lay_out
 from mitoscope.curation.board.grid import OCCUPANCY
+from mitoscope.curation.review import ask_second, open_board, relabelled
 from mitoscope.errors import LevelError, RegionError
 from mitoscope.loops.crops import CropPlace
 from mitoscope.slide import acquire

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from mitoscope.curation.qualification import (
+from mitoscope.curation.crowd import (
     GOLD_NEEDED,
     PASS_MARK,
     Qualification,

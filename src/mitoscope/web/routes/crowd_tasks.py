@@ -10,10 +10,10 @@ from fastapi import APIRouter
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from mitoscope.curation.crowd import MINIMUM_REVIEWERS, TILE_PX, merge_crowd_boxes
-from mitoscope.curation.qualification import Qualification
+from mitoscope.curation.crowd import MINIMUM_REVIEWERS, TILE_PX, Qualification, merge_crowd_boxes
 from mitoscope.labels import MITOTIC_FIGURE, LabelSet
 from mitoscope.store import Geometry, Rater, RaterKind, RoundKind, Shape, actions
+from mitoscope.store.examined import MINIMUM_REVIEWERS
 from mitoscope.store.tasks import TaskTile, TileAnswer, add_tiles, read_answers, read_tiles
 from mitoscope.store.terms import RoundRow
 from mitoscope.store.vocabulary import intern_labels, intern_raters, read_raters
@@ -172,8 +172,8 @@ def _counting(
     return by_tile, stands
 
 
-def _merged(row: RoundRow, answers: list[TileAnswer]) -> list[AgreedBox]:
-    """Return the merged boxes of a tile as x, y, width, height and agreement."""
+def _merged(row: RoundRow, answers: list[TileAnswer]) -> list[AgreedBox] | None:
+    """Return the merged boxes of a tile as x, y, width, height and agreement; None while too few saw it."""
     boxes = [(box, one.rater_id) for one in answers for box in one.content.get("boxes", [])]
     reviewers = int(row.terms.settings.get("minimum_reviewers", MINIMUM_REVIEWERS))
     merged = merge_crowd_boxes(
@@ -184,7 +184,7 @@ def _merged(row: RoundRow, answers: list[TileAnswer]) -> list[AgreedBox]:
         minimum_overlapping_boxes=min(2, reviewers),
     )
     if merged is None:
-        return []
+        return None
     size = merged.boxes_px0[:, 2:] - merged.boxes_px0[:, :2]
     rows: list[AgreedBox] = (
         np.column_stack([merged.boxes_px0[:, :2], size, merged.agreement]).round(6).tolist()
@@ -224,12 +224,16 @@ def _result(row: RoundRow, tile: TaskTile, answers: list[TileAnswer]) -> JudgedT
     yes = sum(bool(one.content.get("answer")) for one in answers)
     boxes = _merged(row, answers) if row.kind is RoundKind.CROWD_BOXES else []
     is_yes_no = row.kind is RoundKind.CROWD_TILES
-    score = (yes / len(answers) if answers else None) if is_yes_no else sum(box[4] for box in boxes)
+    if is_yes_no:
+        score = yes / len(answers) if answers else None
+    else:
+        # What too few have looked at has no score yet, which is another thing than a score of 0.
+        score = None if boxes is None else float(sum(box[4] for box in boxes))
     return {
         **describe_tile(tile),
         "is_gold": tile.gold is not None,
         "reviewers": len(answers),
-        "boxes": boxes,
+        "boxes": boxes or [],
         "yes": yes,
         "score": score,
     }
@@ -249,7 +253,7 @@ def conclude(round_id: RoundId, body: Action, state: StateHere, lead: LeadHere) 
         (label,) = intern_labels(connection, LabelSet((MITOTIC_FIGURE,))).tolist()
         made = 0
         for tile in all_tiles:
-            for number, box in enumerate(_merged(row, by_tile.get(tile.id, []))):
+            for number, box in enumerate(_merged(row, by_tile.get(tile.id, [])) or []):
                 made += _make(connection, row.id, tile, number, box, rater=rater, label=label)
         return {"cells": made, "is_repeated": False}
 

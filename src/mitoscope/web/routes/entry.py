@@ -12,7 +12,6 @@ from typing_extensions import TypedDict
 
 from mitoscope.store import Policy, RaterKind
 from mitoscope.store.access import VISIT_S, Role, Visitor, begin_visit, end_visit
-from mitoscope.store.overview import default_policy
 from mitoscope.store.setting import read_identity, read_setting
 from mitoscope.store.terms import read_assignments, read_round_rows, write_position
 from mitoscope.store.vocabulary import read_labels, read_raters
@@ -147,7 +146,7 @@ def me(state: StateHere, visitor: VisitorHere) -> Me:
 
 
 def _policy(connection: Any) -> Policy:
-    return Policy(read_setting(connection, "policy", str(default_policy(connection))))
+    return Policy(read_setting(connection, "policy", str(Policy.SETTLED)))
 
 
 def my_rounds(connection: Any, visitor: Visitor) -> list[Round]:

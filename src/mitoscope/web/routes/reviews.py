@@ -11,15 +11,13 @@ from fastapi import Path as PathPart
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from mitoscope.curation.candidates import propose
-from mitoscope.curation.candidates.candidates import BINS
-from mitoscope.curation.review.review import ask_third, conclude, review_state
-from mitoscope.curation.review.rounds import find_rounds
-from mitoscope.curation.settle import settle
+from mitoscope.curation.candidates import BINS, propose
+from mitoscope.curation.review import ask_third, conclude, review_state
+from mitoscope.curation.settling import settle
 from mitoscope.detections import Detections
 from mitoscope.exchange import detections_csv
 from mitoscope.store import Policy
-from mitoscope.store.setting import write_setting
+from mitoscope.store.reviews import find_review, read_review
 from mitoscope.store.terms import Terms, assign, read_round_row, write_terms
 from mitoscope.web.forms import NAME_MAX, Action, Body, Coordinate, Done, Id, Name, Score, exact
 from mitoscope.web.refusal import invalid
@@ -33,7 +31,7 @@ CSV_MAX_CHARACTERS = 8 << 20
 ReviewName = Annotated[str, PathPart(min_length=1, max_length=NAME_MAX)]
 
 
-NextStep = Literal["two experts read", "a third expert decides", "done"]
+NextStep = Literal["two experts read", "a third expert decides", "conclude it", "done"]
 
 
 @exact
@@ -139,8 +137,7 @@ def add(body: NewReview, state: StateHere, lead: LeadHere) -> ReviewOpened:
     done = propose(state.store, body.name, found, model=body.model, bins=body.bins, threshold=body.threshold)
 
     def act(connection: Any) -> ReviewOpened:
-        rounds = find_rounds(connection, body.name)
-        assert rounds is not None  # it was opened just now
+        rounds = read_review(connection, body.name)
         for round_id in rounds.first:
             write_terms(connection, round_id, Terms())
             assign(connection, round_id, body.raters or [lead.rater_id])
@@ -183,7 +180,7 @@ def third(name: ReviewName, body: Third, state: StateHere, lead: LeadHere) -> Th
     cells = ask_third(state.store, name)
 
     def act(connection: Any) -> ThirdAsked:
-        rounds = find_rounds(connection, name)
+        rounds = find_review(connection, name)
         round_id = None if rounds is None else rounds.third
         if round_id is None:
             return {"round": None, "cells": 0, "is_repeated": False}
@@ -220,14 +217,11 @@ def settle_(body: Settlement, state: StateHere, lead: LeadHere) -> Settled:
         raise invalid("'recorded' is what a rule writes, not a rule", field="policy")
     done = settle(state.store, body.policy)
 
-    def act(connection: Any) -> Settled:
-        write_setting(connection, "policy", str(body.policy))
-        return {
-            "written": done.written,
-            "unchanged": done.unchanged,
-            "open": done.open,
-            "disputed": len(done.disputed),
-            "is_repeated": False,
-        }
-
-    return done_once(state, lead, body.key, f"settlement {body.policy}", act)
+    answer: Settled = {
+        "written": done.written,
+        "unchanged": done.unchanged,
+        "open": done.open,
+        "disputed": len(done.disputed),
+        "is_repeated": False,
+    }
+    return done_once(state, lead, body.key, f"settlement {body.policy}", lambda _: answer)

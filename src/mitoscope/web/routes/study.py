@@ -19,7 +19,6 @@ from mitoscope.exchange.registry import find_format, write_study
 from mitoscope.statistics import Estimate
 from mitoscope.store import Policy, RaterKind
 from mitoscope.store.lists import disputed
-from mitoscope.store.overview import default_policy
 from mitoscope.store.setting import read_setting, write_setting
 from mitoscope.store.speed import overrulings, progress_rows
 from mitoscope.store.vocabulary import read_raters, read_rounds
@@ -159,7 +158,7 @@ class Overrules(TypedDict):
 def study(state: StateHere, lead: ComparerHere) -> StudyFigures:  # noqa: ARG001 it must be one
     """Return what is in the study."""
     with state.store.reading() as connection:
-        policy = Policy(read_setting(connection, "policy", str(default_policy(connection))))
+        policy = Policy(read_setting(connection, "policy", str(Policy.SETTLED)))
         open_ = disputed(connection)
     found = state.store.overview(policy)
     ids = {one.name: id_ for id_, one in state.store.slides().items()}

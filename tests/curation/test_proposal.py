@@ -22,8 +22,7 @@ def test_each_bin_is_a_round_with_its_candidates(study: SimulatedStudy) -> None:
     assert (len(done.cells), done.found, done.known, dict(done.bins)) == (3, 4, 1, {1: 2, 7: 1})
     names = [one.name for one in study.store.rounds().values()]
     assert names[-2:] == ["odael, bin 1 of 10", "odael, bin 7 of 10"]
-    with study.store.reading() as connection:
-        assert sorted(proposed_scores(connection, "odael").values()) == [0.31, 0.92, 0.95]
+    assert sorted(proposed_scores(study.store, "odael").values()) == [0.31, 0.92, 0.95]
     study.store.verify()
 
 

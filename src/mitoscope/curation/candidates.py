@@ -1,4 +1,4 @@
-"""Writing candidates into a store: cells of a model, in rounds for several experts who read independently."""
+"""Candidates of a detector for review (ODAEL): what is new, in bins by score, written into the store."""
 
 from __future__ import annotations
 
@@ -8,24 +8,80 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from scipy.spatial import cKDTree
 
-from mitoscope.curation.candidates.candidates import BINS, RADIUS_PX0, bin_of, candidates
-from mitoscope.curation.review.rounds import bin_name, find_rounds, listed_cells
 from mitoscope.detections import Detections
-from mitoscope.errors import ConflictError, FormatError
+from mitoscope.errors import ConfigError, FormatError
 from mitoscope.labels import MITOTIC_FIGURE, LabelSet
-from mitoscope.store.actions import Action, Geometry, record
-from mitoscope.store.kinds import RaterKind, RoundKind
+from mitoscope.store import Geometry, Rater, RaterKind, RoundKind, Store
+from mitoscope.store.actions import Action, has_key, record
 from mitoscope.store.lists import list_cells
-from mitoscope.store.records import Rater, Round
-from mitoscope.store.store import Store
-from mitoscope.store.vocabulary import id_of, intern_labels, intern_raters, intern_rounds
+from mitoscope.store.places import centres_on
+from mitoscope.store.reviews import (
+    Review,
+    ReviewPart,
+    add_review,
+    find_review,
+    listed_cells,
+    open_part,
+    scores_in,
+)
+from mitoscope.store.vocabulary import id_of, intern_labels, intern_raters
+from mitoscope.tiles import suppress
 
-_KNOWN_SQL = """
-SELECT x_min_px0 / 2 + x_max_px0 / 2, y_min_px0 / 2 + y_max_px0 / 2 FROM cell
-WHERE slide_id = ? AND is_deleted = 0
-"""
+RADIUS_PX0 = 25.0
+"""A detection within this distance of a cell, centre to centre, is that cell (CCMCT, CMC: 25 px)."""
+BINS = 10
+"""Candidates are shown in ten groups by score (CCMCT, section ODAEL)."""
+
+
+def candidates(
+    found: Detections, known_px0: ArrayLike, *, radius_px0: float = RADIUS_PX0, threshold: float = 0.0
+) -> Detections:
+    """Return the detections that are no known cell, by descending score.
+
+    Of detections within the radius of each other the one of the highest score stays: no rater is asked twice.
+
+    Parameters
+    ----------
+    found : Detections
+        Of one slide.
+    known_px0 : array_like, shape (k, 2)
+        Centres of its known cells in level-0 pixels.
+    radius_px0 : float
+        Distance within which (inclusive) two points are one cell.
+    threshold : float
+        Scores not above it are left out; low, so that few figures are lost.
+
+    Raises
+    ------
+    ConfigError
+        If the radius is not positive.
+    """
+    if not radius_px0 > 0:
+        raise ConfigError(f"a radius of {radius_px0:g} px", mend="write e.g. --radius 25")
+    ordered = found.above(threshold).sort()
+    known = np.asarray(known_px0, dtype=np.float64).reshape(-1, 2)
+    if len(known) and len(ordered):
+        distance, _ = cKDTree(known).query(ordered.points_px0)
+        ordered = ordered.take(np.asarray(distance) > radius_px0)
+    return suppress(ordered, radius_px0=radius_px0)
+
+
+def bin_of(score: ArrayLike, *, bins: int = BINS) -> NDArray[np.int64]:
+    """Return the bin of each score, from 1: bin 1 of ten holds scores above 0.9, bin 10 those up to 0.1.
+
+    Raises
+    ------
+    ConfigError
+        If there is no bin.
+    """
+    if bins < 1:
+        raise ConfigError(f"{bins} bins", mend="at least 1")
+    # Rounded before it is cut: 0.3 · 10 is 3.0000000000000004 in some sums that lead to 0.3.
+    place = np.ceil(np.round(np.asarray(score, dtype=np.float64) * bins, 9)).astype(np.int64)
+    return bins + 1 - np.clip(place, 1, bins)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +144,7 @@ def propose(
     Raises
     ------
     ConflictError
-        If there is another review of that name.
+        If there is another review or a round of that name.
     StoreError
         If there is no slide of a name, or the model's name is a person's.
     FormatError
@@ -97,12 +153,13 @@ def propose(
     mark = _mark(name, found, model=model, bins=bins, radius_px0=radius_px0, threshold=threshold)
     total = sum(map(len, found.values()))
     with store.writing() as connection:
-        if find_rounds(connection, name) is not None:
-            return _repeated(connection, name, mark, total, bins)
+        review = find_review(connection, name)
+        if review is not None:
+            return _repeated(connection, review, mark, total, bins)
         writer = _Writer(connection, name, mark, model)
         for slide, detections in found.items():
             slide_id = id_of(connection, "slide", slide)
-            known = connection.execute(_KNOWN_SQL, (slide_id,)).fetchall()
+            known = centres_on(connection, slide_id)
             part = candidates(detections, known, radius_px0=radius_px0, threshold=threshold)
             writer.create(slide, slide_id, part)
         return writer.open(bins, total)
@@ -112,11 +169,11 @@ class _Writer:
     """Cells of one proposal, in the transaction of the caller."""
 
     def __init__(self, connection: sqlite3.Connection, name: str, mark: str, model: str) -> None:
-        self._connection, self._name, self._mark = connection, name, mark
+        self._connection, self._mark = connection, mark
+        self._review = add_review(connection, name, RoundKind.CANDIDATE_REVIEW)
         (self._rater,) = intern_raters(connection, [Rater(model, RaterKind.MODEL)]).tolist()
         (self._label,) = intern_labels(connection, LabelSet((MITOTIC_FIGURE,))).tolist()
-        round_ = Round(f"{name}, proposals", RoundKind.UNSTATED)
-        (self._round,) = intern_rounds(connection, [round_]).tolist()
+        self._round = open_part(connection, self._review, ReviewPart.PROPOSALS)
         self.cells: list[int] = []
         self.scores: list[float] = []
 
@@ -143,10 +200,10 @@ class _Writer:
     def open(self, bins: int, total: int) -> Proposal:
         cells, place = np.array(self.cells, dtype=np.int64), bin_of(self.scores, bins=bins)
         for number in _numbers(place, bins):
-            round_ = Round(bin_name(self._name, number, bins), RoundKind.CANDIDATE_REVIEW)
-            (id_,) = intern_rounds(self._connection, [round_], is_blinded=True, is_listed=True).tolist()
+            title = self._review.name if bins == 1 else f"{self._review.name}, bin {number} of {bins}"
+            id_ = open_part(self._connection, self._review, ReviewPart.FIRST, name=title)
             list_cells(self._connection, id_, cells[place == number].tolist())
-        return _proposal(self._name, cells, place, total, is_repeated=False)
+        return _proposal(self._review.name, cells, place, total, is_repeated=False)
 
 
 def _numbers(place: NDArray[np.int64], bins: int) -> list[int]:
@@ -161,25 +218,25 @@ def _proposal(
     return Proposal(name, tuple(cells.tolist()), total, total - len(cells), counts, is_repeated)
 
 
-def _repeated(connection: sqlite3.Connection, name: str, mark: str, total: int, bins: int) -> Proposal:
-    cells = proposed_scores(connection, name)
-    same = connection.execute("SELECT 1 FROM event WHERE key = ?", (f"{mark}/0",)).fetchone()
-    if same is None and cells:
-        mend = "choose another name"
-        raise ConflictError("there is another review of that name", where=f"review {name!r}", mend=mend)
+def _repeated(connection: sqlite3.Connection, review: Review, mark: str, total: int, bins: int) -> Proposal:
+    cells = _scores(connection, review)
+    is_same = review.proposals is not None and (not cells or has_key(connection, f"{mark}/0"))
+    if not is_same:
+        add_review(connection, review.name, review.kind)  # refuses it
     ids = np.array(list(cells), dtype=np.int64)
-    return _proposal(name, ids, bin_of(list(cells.values()), bins=bins), total, is_repeated=True)
+    return _proposal(review.name, ids, bin_of(list(cells.values()), bins=bins), total, is_repeated=True)
 
 
-def proposed_scores(connection: sqlite3.Connection, name: str) -> dict[int, float]:
+def proposed_scores(store: Store, name: str) -> dict[int, float]:
     """Return the scores under which the live cells of a review were proposed; empty where none was."""
-    rounds = find_rounds(connection, name)
-    listed = listed_cells(connection, rounds.first) if rounds else []
-    sql = (
-        "SELECT n.cell_id, n.score FROM label_now AS n JOIN round AS r ON r.id = n.round_id "
-        "WHERE r.name = ? AND n.score IS NOT NULL"
-    )
-    score_of = dict(connection.execute(sql, (f"{name}, proposals",)).fetchall())
+    with store.reading() as connection:
+        review = find_review(connection, name)
+        return {} if review is None else _scores(connection, review)
+
+
+def _scores(connection: sqlite3.Connection, review: Review) -> dict[int, float]:
+    score_of = {} if review.proposals is None else scores_in(connection, review.proposals)
+    listed = listed_cells(connection, review.first)
     return {cell: float(score_of[cell]) for cell in listed if cell in score_of}
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mitoscope.curation.board import ask_second, open_board, relabelled
-from mitoscope.curation.review import ask_third, conclude, review_state
+from mitoscope.curation.review import ask_second, ask_third, conclude, open_board, relabelled, review_state
 from mitoscope.errors import IncompleteRunError
 from mitoscope.store import Policy, Rater, Round, RoundKind
 from tests.curation.simulated import SimulatedExpert, SimulatedStudy

@@ -34,7 +34,7 @@ def test_two_experts_who_agree(opened: SimulatedStudy) -> None:
         for round_ in ("odael, bin 1 of 10", "odael, bin 2 of 10"):
             opened.read(expert, round_)
     state = review_state(opened.store, "odael")
-    assert (state.cells, dict(state.read), state.next_step) == (6, {"sure": 6, "other": 6}, "done")
+    assert (state.cells, dict(state.read), state.next_step) == (6, {"sure": 6, "other": 6}, "conclude it")
     assert dict(state.outcome) == {MITOTIC_FIGURE.name: 6}
     assert ask_third(opened.store, "odael") == 0
     done = conclude(opened.store, "odael")
@@ -42,6 +42,7 @@ def test_two_experts_who_agree(opened: SimulatedStudy) -> None:
     assert opened.store.agreed(Policy.RECORDED).label_id.tolist() == [1] * 6
     again = conclude(opened.store, "odael")
     assert (again.written, again.unchanged) == (0, 6)
+    assert review_state(opened.store, "odael").next_step == "done"
     opened.store.verify()
 
 
@@ -92,7 +93,7 @@ def test_what_is_no_review(study: SimulatedStudy) -> None:
     study.screen(SURE, Round("screening", RoundKind.SCREENING))
     with pytest.raises(StoreError, match="no review of the name 'odael'"):
         review_state(study.store, "odael")
-    with pytest.raises(StoreError, match="a round over all cells"):
+    with pytest.raises(StoreError, match="no review of the name 'screening'"):
         conclude(study.store, "screening")
     with pytest.raises(StoreError, match="no cells to review"):
         open_review(study.store, "hard", [])
