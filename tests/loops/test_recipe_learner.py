@@ -93,7 +93,7 @@ def test_a_classifier_and_mined_figures_are_learnt(folder: Path) -> None:
         material = opened(store, folder, learner)
         lesson = material.lesson(material.slides[:3])
         classifier = learner.learn_classifier(lesson, folder / "classifier")
-        points = [cell.centre_px0 for cell in material.cells[material.slides[3]]]
+        points = [(x, y) for x, y in material.cells[material.slides[3]].points_px0.tolist()]
         score = learner.score(classifier, material.slide_file(material.slides[3]), points)
         assert score.shape == (len(points),)
         assert ((score >= 0) & (score <= 1)).all()

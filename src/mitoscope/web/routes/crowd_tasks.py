@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from mitoscope.curation.crowd import MINIMUM_REVIEWERS, TILE_PX, Qualification, merge_crowd_boxes
+from mitoscope.curation.crowd import TILE_PX, Qualification, merge_crowd_boxes
 from mitoscope.labels import MITOTIC_FIGURE, LabelSet
 from mitoscope.store import Geometry, Rater, RaterKind, RoundKind, Shape, actions
 from mitoscope.store.examined import MINIMUM_REVIEWERS
