@@ -31,9 +31,11 @@ from mitoscope.detections import Detections
 from mitoscope.evaluate import PROTOCOLS, Evaluation, evaluate
 from mitoscope.geometry import BoxPx, Mpp
 from mitoscope.infer import DetectConfig, detect_slides
+from mitoscope.labels import MITOTIC_FIGURE
 from mitoscope.report import write_outputs
 from mitoscope.train.model_card import write_joined_card
 from mitoscope.train.packing import CARD_NAME
+from mitoscope.truth import ExaminedArea, GroundTruth, SlideTruth, TrueCells
 
 MPP = 0.25
 CASE = "BreCaHAD/Case_10"
@@ -97,15 +99,19 @@ def _search(
 
 def _judge(bundle: Bundle, fields: Sequence[Field], folder: Path, config: DetectConfig) -> Evaluation:
     found = _search(bundle, fields, folder, config)
-    names = [f"{place:04d}.png" for place in range(len(fields))]
-    return evaluate(
-        found,
-        {name: visible_figures(field) for name, field in zip(names, fields, strict=True)},
-        protocol=PROTOCOL,
-        threshold=bundle.manifest.default_threshold,
-        mpp=Mpp.square(MPP),
-        cases={name: field.case for name, field in zip(names, fields, strict=True)},
+    truth = GroundTruth(
+        tuple(
+            SlideTruth(
+                f"{place:04d}.png",
+                TrueCells.of(visible_figures(field), MITOTIC_FIGURE.name),
+                case=field.case,
+                mpp=Mpp.square(MPP),
+                stated_examined=ExaminedArea.whole("a field"),
+            )
+            for place, field in enumerate(fields)
+        )
     )
+    return evaluate(found, truth, protocol=PROTOCOL, threshold=bundle.manifest.default_threshold)
 
 
 def _print(dataset: str, judged: Evaluation, *, seconds: float) -> None:

@@ -28,9 +28,8 @@ from scipy import stats
 
 from mitoscope.curation.board import Grid
 from mitoscope.curation.review import ask_second, ask_third, conclude, open_review, relabelled
-from mitoscope.evaluate import PROTOCOLS, evaluate
+from mitoscope.evaluate import evaluate
 from mitoscope.geometry import Mpp, SizePx
-from mitoscope.labels import MITOTIC_FIGURE
 from mitoscope.loops.board import BoardResult, board_cells, make_board
 from mitoscope.loops.board_embedding import learn_embeddings
 from mitoscope.loops.board_keeping import keep_board, labels_before
@@ -43,6 +42,7 @@ from mitoscope.loops.recipe_learner import RecipeLearner
 from mitoscope.slide.synthetic import SyntheticSlideConfig, write_slide
 from mitoscope.store import Frozen, Policy, Query, Rater, Round, RoundKind, SlideRecord, Store
 from mitoscope.train import Recipe
+from mitoscope.truth import ExaminedArea, GroundTruth, SlideTruth, TrueCells
 from tests.curation.simulated import KnownCells, SimulatedExpert, SimulatedStudy
 from tests.store.session import Session
 
@@ -157,17 +157,14 @@ class Bench:
             s.name: self.learner.detect(detector, SlideFile(self.folder / s.name), detector.parent / "test")
             for s in self.test
         }
-        true = {
-            slide.name: cells.points_px0[np.array([one == MITOTIC_FIGURE.name for one in cells.label])]
-            for slide, cells in self.test.items()
-        }
-        judged = evaluate(
-            found,
-            true,
-            protocol=PROTOCOLS["mitoscope"],
-            threshold=self.learner.threshold(detector),
-            repeats=1,
+        whole = ExaminedArea.whole("a painted field")
+        true = GroundTruth(
+            tuple(
+                SlideTruth(slide.name, TrueCells.of(cells.points_px0, cells.label), stated_examined=whole)
+                for slide, cells in self.test.items()
+            )
         )
+        judged = evaluate(found, true, threshold=self.learner.threshold(detector), repeats=1)
         return judged.score.f1 or 0.0
 
     def review(self, name: str) -> None:

@@ -15,17 +15,18 @@ from machine import stamp
 
 from mitoscope.detections import Detections
 from mitoscope.evaluate import PROTOCOLS, Evaluation, Protocol, evaluate, iou_protocol
+from mitoscope.labels import MITOTIC_FIGURE
+from mitoscope.truth import ExaminedArea, GroundTruth, SlideTruth, TrueCells
 
 SLIDE_PX = 40_000
 
 
-def make_case(
-    detections: int, slides: int, seed: int = 0
-) -> tuple[dict[str, Detections], dict[str, np.ndarray]]:
+def make_case(detections: int, slides: int, seed: int = 0) -> tuple[dict[str, Detections], GroundTruth]:
     """Return detections and as many figures, evenly over the slides: two thirds near a figure."""
     generator = np.random.default_rng(seed)
     each = detections // slides
-    predictions, truth = {}, {}
+    predictions, truth = {}, []
+    whole = ExaminedArea.whole("painted")
     for slide in range(slides):
         figures = generator.random((each, 2)) * SLIDE_PX
         points = figures + generator.normal(0, 8, figures.shape)
@@ -33,12 +34,13 @@ def make_case(
         points[strangers] = generator.random((int(strangers.sum()), 2)) * SLIDE_PX
         name = f"slide {slide:03d}"
         score = np.clip(generator.normal(np.where(strangers, 0.45, 0.65), 0.15), 0, 1)
-        predictions[name], truth[name] = Detections.of(points, score), figures
-    return predictions, truth
+        predictions[name] = Detections.of(points, score)
+        truth.append(SlideTruth(name, TrueCells.of(figures, MITOTIC_FIGURE.name), stated_examined=whole))
+    return predictions, GroundTruth(tuple(truth))
 
 
 def judge(
-    predictions: dict[str, Detections], truth: dict[str, np.ndarray], protocol: Protocol, repeats: int
+    predictions: dict[str, Detections], truth: GroundTruth, protocol: Protocol, repeats: int
 ) -> tuple[Evaluation, float]:
     """Return the evaluation, everything computed, and the processor seconds it took."""
     start = time.process_time()

@@ -21,6 +21,7 @@ from PIL import Image
 from mitoscope import cli
 from mitoscope.evaluate import PROTOCOLS
 from mitoscope.exchange import detections_csv
+from mitoscope.fsio import sha256_file
 from tests.evaluate.made import make
 from tests.evaluate.references import REFERENCES
 
@@ -184,16 +185,17 @@ def test_a_threshold_is_chosen_on_the_validation_set(sides: tuple[Path, Path]) -
     assert "optimistic" in run(*both(sides), "--choose-on-test")
 
 
-def test_unknown_images_and_missing_predictions_are_said(sides: tuple[Path, Path], tmp_path: Path) -> None:
-    pred = write(tmp_path / "p.csv", "image,x,y,score\nimage 0,5,5,0.9\nstranger,5,5,0.9\nstranger,5,5,0.9\n")
+def test_images_of_one_side_are_listed(sides: tuple[Path, Path], tmp_path: Path) -> None:
+    pred = write(tmp_path / "p.csv", "image,x,y,score\nimage 0,5,5,0.9\nimage 0,5,5,0.9\nstranger,5,5,0.9\n")
     result = judged("--pred", pred, "--truth", sides[1])
     assert result["without_truth"] == ["stranger"]
     assert len(result["without_predictions"]) == 7
-    assert result["per_image"]["stranger"]["fp"] == 2
+    assert "stranger" not in result["per_image"]
+    assert result["fp"] == 2
     assert result["duplicates"] == 1
     assert result["per_image"]["image 3"]["fn"] == 12
     text = run("--pred", pred, "--truth", sides[1])
-    assert "without truth, all detections false: stranger" in text
+    assert "no ground truth, not judged: stranger" in text
     assert "without predictions, all missed: image 1" in text
     assert "detections exactly on another, each judged: 1" in text
 
@@ -216,6 +218,93 @@ def test_boxes_are_taken_by_their_centres(tmp_path: Path) -> None:
     pred = write(tmp_path / "p.csv", "image,x1,y1,x2,y2,score\na,75,75,125,125,0.9\n")
     truth = write(tmp_path / "t.csv", "image,x,y,label\na,100,100,mitosis\n")
     assert judged("--pred", pred, "--truth", truth)["tp"] == 1
+
+
+def results_of(folder: Path, name: str, *, mpp: float, threshold: float, rows: list[str]) -> Path:
+    """Write what `detect` writes of one slide, as far as judging reads it."""
+    folder.mkdir(exist_ok=True)
+    table = write(folder / f"{name}.csv", "\n".join(["x,y,score,label", *rows]) + "\n")
+    manifest = {
+        "format": "mitoscope-result/1",
+        "slide": {"name": f"{name}.svs", "mpp": [mpp, mpp], "size_px0": [4000, 3000]},
+        "detector": {"name": "d", "version": "1", "fingerprint": "f", "calibration": {"slope": 1.0}},
+        "threshold": {"value": threshold},
+        "search": {"region_px0": [0, 0, 4000, 3000], "gaps_px0": [], "tissue_unread_px0": []},
+        "files": {table.name: {"sha256": sha256_file(table)}},
+    }
+    write(folder / f"{name}.json", json.dumps(manifest))
+    return folder
+
+
+def test_results_state_resolution_and_threshold_of_each_slide(tmp_path: Path) -> None:
+    rows = ["122,100,0.9,mitotic figure", "500,500,0.4,mitotic figure candidate"]
+    results_of(tmp_path / "r", "a", mpp=0.25, threshold=0.5, rows=rows)
+    results_of(tmp_path / "r", "b", mpp=0.5, threshold=0.3, rows=[rows[0], "500,500,0.4,mitotic figure"])
+    truth = write(tmp_path / "t.csv", "image,x,y,label\na.svs,100,100,mitosis\nb.svs,100,100,mitosis\n")
+    both = ["--pred", tmp_path / "r", "--truth", truth]
+    result = judged(*both)
+    rows_of = result["per_image"]
+    assert [[rows_of[name][count] for count in ("tp", "fp", "fn")] for name in "ab"] == [[1, 0, 0], [0, 2, 1]]
+    assert [rows_of[name]["mpp"] for name in "ab"] == [0.25, 0.5]
+    assert result["threshold"] is None
+    assert result["probabilities"] is True
+    assert "thresholds 0.3, 0.5 (stated by the results)" in run(*both)
+    assert judged(*both, "--mpp", "0.25")["tp"] == 1  # fills what is missing, and here nothing is
+    assert judged(*both, "--mpp", "0.25", "--mpp-override")["tp"] == 2
+    stated = write(tmp_path / "s.csv", "image,x,y,label,mpp\na.svs,100,100,mitosis,0.5\n")
+    line = run("--pred", tmp_path / "r", "--truth", stated, status=2)
+    assert "a: the result states 0.25 µm/px, the ground truth 0.5" in line
+
+
+def test_class_names_are_mapped_by_the_user(tmp_path: Path) -> None:
+    pred = write(tmp_path / "p.csv", "image,x,y,score\na,100,100,0.9\n")
+    truth = write(
+        tmp_path / "t.csv", "image,x,y,label\na,100,100,Teilungsbild\na,9,9,Tubulus\na,5,5,Tubulus\n"
+    )
+    line = run("--pred", pred, "--truth", truth, status=2)
+    assert "'Teilungsbild' (1)" in line
+    assert "'Tubulus' (2)" in line
+    assert "--label" in line
+    mapped = ["--label", "Teilungsbild=mitotic figure", "--label", "Tubulus=ignore"]
+    result = judged("--pred", pred, "--truth", truth, *mapped)
+    assert [result[count] for count in ("tp", "fp", "fn")] == [1, 0, 0]
+    assert result["ground_truth"]["labels"] == {"Teilungsbild": "mitotic figure", "Tubulus": "ignore"}
+
+
+def test_what_was_looked_at_is_stated(tmp_path: Path) -> None:
+    pred = write(tmp_path / "p.csv", "image,x,y,score\na,100,100,0.9\n")
+    rows = "a,100,100,mitosis\na,60000,60000,mitosis\n"
+    truth = write(tmp_path / "t.csv", f"image,x,y,label\n{rows}")
+    line = run("--pred", pred, "--truth", truth, status=2)
+    assert "--examined whole, tumour or regions" in line
+    result = judged("--pred", pred, "--truth", truth, "--examined", "whole")
+    assert [result[count] for count in ("tp", "fp", "fn")] == [1, 0, 1]
+    assert result["per_image"]["a"]["examined"] == "stated by the user"
+
+
+def test_coco_results_have_the_names_of_the_ground_truth(tmp_path: Path) -> None:
+    images = [{"id": 7, "file_name": "a.png", "width": 500, "height": 400}]
+    classes = [{"id": 1, "name": "mitotic figure"}, {"id": 2, "name": "hard negative"}]
+    box = {"image_id": 7, "category_id": 1, "bbox": [75, 75, 50, 50]}
+    document = {"images": images, "categories": classes, "annotations": [{"id": 1, **box}]}
+    truth = write(tmp_path / "truth.json", json.dumps(document))
+    rows = [{**box, "score": 0.9}, {**box, "bbox": [300, 300, 50, 50], "score": 0.2}]
+    rows.append({**box, "category_id": 2, "bbox": [200, 200, 50, 50], "score": 0.9})
+    pred = write(tmp_path / "results.json", json.dumps(rows))
+    result = judged("--pred", pred, "--truth", truth)
+    assert [result[count] for count in ("tp", "fp", "fn")] == [1, 1, 0]
+    assert judged("--pred", pred, "--truth", truth, "--threshold", "0.5")["fp"] == 0
+    for change, why in (
+        ({"image_id": 8}, "no image of id 8 in the ground truth"),
+        ({"category_id": 9}, "no category of id 9 in the ground truth"),
+        ({"score": 7}, "a score in [0, 1] expected, got 7"),
+        ({"bbox": [1, 2, 3]}, "no box of x, y, width and height"),
+    ):
+        write(pred, json.dumps([{**rows[0], **change}]))
+        assert why in run("--pred", pred, "--truth", truth, status=2)
+    write(pred, json.dumps(rows))
+    table = write(tmp_path / "t.csv", "image,x,y,label\na,100,100,mitosis\n")
+    assert "a COCO list of results has ids" in run("--pred", pred, "--truth", table, status=2)
 
 
 Bad = Callable[[Path], list[object]]

@@ -9,10 +9,11 @@ import pytest
 from mitoscope.detections import Detections
 from mitoscope.errors import FormatError, ScaleError
 from mitoscope.exchange import geojson
-from mitoscope.exchange.evaluation_input import read_any_predictions, read_any_truth
+from mitoscope.exchange.evaluation_input import read_any_predictions
 from mitoscope.exchange.format import WriteOptions
 from mitoscope.exchange.judged import read_detections, read_truth
 from mitoscope.exchange.registry import read_study, write_study
+from mitoscope.exchange.truth import read_ground_truth
 from mitoscope.geometry import BoxPx0, Mpp
 
 
@@ -37,9 +38,11 @@ def test_detections_with_a_hot_spot_and_a_double_are_read(tmp_path: Path) -> Non
 
 def test_challenge_csv_is_truth_by_content(tmp_path: Path) -> None:
     (tmp_path / "07.csv").write_text("100,200\n", encoding="utf-8")
-    assert read_any_truth(tmp_path / "07.csv")["07"].labelled("mitotic figure").tolist() == [[200, 100]]
+    (slide,) = read_ground_truth(tmp_path / "07.csv")
+    assert slide.cells.figures_px0.tolist() == [[200, 100]]
     (tmp_path / "t.csv").write_text("image,x,y,label\n07.tif,1,2,Mitosis\n", encoding="utf-8")
-    assert read_any_truth(tmp_path / "t.csv")["07"].labelled("mitotic figure").tolist() == [[1, 2]]
+    (slide,) = read_ground_truth(tmp_path / "t.csv")
+    assert (slide.name, slide.cells.figures_px0.tolist()) == ("07", [[1, 2]])
 
 
 def test_points_in_mm_need_the_resolution(tmp_path: Path) -> None:

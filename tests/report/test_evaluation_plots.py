@@ -10,14 +10,14 @@ from mitoscope.detections import Detections
 from mitoscope.evaluate import PROTOCOLS, Evaluation, evaluate
 from mitoscope.figure import FIRST, SECOND, encode_figure
 from mitoscope.report.evaluation_plots import Judged, draw_evaluation, group_scores
-from tests.evaluate.made import make
+from tests.evaluate.made import make, truth_of
 
 PROTOCOL = PROTOCOLS["mitoscope"]
 
 
 def judged(better: float = 0.0) -> Judged:
     predictions, truth = make(6, 15, seed=3, better=better)
-    found = evaluate(predictions, truth, protocol=PROTOCOL, threshold=0.5, repeats=100)
+    found = evaluate(predictions, truth_of(truth), protocol=PROTOCOL, threshold=0.5, repeats=100)
     return Judged(f"detector {better:g}", found)
 
 
@@ -78,7 +78,7 @@ def test_groups_stand_below() -> None:
 
 def nothing(detections: Detections, figures: int) -> Evaluation:
     truth = {"a": np.full((figures, 2), 10.0)}
-    return evaluate({"a": detections}, truth, protocol=PROTOCOL, threshold=0.5)
+    return evaluate({"a": detections}, truth_of(truth), protocol=PROTOCOL, threshold=0.5)
 
 
 def test_what_is_undefined_is_drawn_as_such() -> None:

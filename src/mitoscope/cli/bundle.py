@@ -8,10 +8,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mitoscope.cli.options import MppOption, parse_doubt, parse_mpp
+from mitoscope.cli.options import (
+    ExaminedOption,
+    LabelOption,
+    MppOption,
+    MppOverrideOption,
+    PolicyOption,
+    parse_doubt,
+    parse_mpp,
+    parse_policy,
+)
 
 if TYPE_CHECKING:
     from mitoscope.bundle import Manifest, Verifier
+    from mitoscope.evaluate import OperatingPoint
+    from mitoscope.evaluate.bundle_calibration import Calibrated
+    from mitoscope.statistics import Interval
 
 app = typer.Typer(
     help="Show, verify, export, calibrate and join model bundles.",
@@ -83,7 +95,10 @@ def calibrate(
     pred: Annotated[
         Path, typer.Option("--pred", metavar="DIR", help="What detect found with it on the fields.")
     ],
-    truth: Annotated[Path, typer.Option("--truth", metavar="FILE", help="Labels of the fields, any format.")],
+    truth: Annotated[
+        str,
+        typer.Option("--truth", metavar="FILE|STUDY[@VERSION]", help="Labels of the fields, any format."),
+    ],
     out: Annotated[Path, typer.Option("--out", help="Folder of the new bundle; must not exist.")],
     dataset: Annotated[
         str, typer.Option("--dataset", metavar="NAME", help="What the fields are called in the bundle.")
@@ -92,24 +107,65 @@ def calibrate(
     scores: Annotated[
         bool, typer.Option("--scores", help="Make the scores probabilities, too; all thresholds move along.")
     ] = False,
+    policy: PolicyOption = None,
+    label: LabelOption = None,
+    examined: ExaminedOption = None,
     mpp: MppOption = None,
+    mpp_override: MppOverrideOption = False,
 ) -> None:
     """Set the threshold of a bundle from labelled fields of your own laboratory."""
     from mitoscope.bundle import load_bundle
-    from mitoscope.cli.calibration_task import calibrate as run
-    from mitoscope.cli.calibration_task import describe, doubt
-    from mitoscope.cli.evaluation_task import Task
-    from mitoscope.evaluate import find_protocol
+    from mitoscope.evaluate import FileJudge, find_protocol
+    from mitoscope.evaluate.bundle_calibration import calibrate as run
     from mitoscope.geometry import Mpp
+    from mitoscope.labels import LabelMapping
 
     loaded, value = load_bundle(bundle), parse_mpp(mpp)
-    task = Task(find_protocol(protocol), truth, None if value is None else Mpp.square(value))
-    done = run(loaded, task, pred, out, dataset=dataset, scores=scores)
-    for line in describe(done, before=loaded.manifest.default_threshold):
+    judge = FileJudge(
+        truth,
+        find_protocol(protocol),
+        policy=parse_policy(policy),
+        mapping=LabelMapping.parse(label or ()),
+        examined=examined,
+        mpp=None if value is None else Mpp.square(value),
+        mpp_override=mpp_override,
+    )
+    done = run(loaded, judge, pred, out, dataset=dataset, scores=scores)
+    for line in _calibration_lines(done, before=loaded.manifest.default_threshold):
         typer.echo(line)
     typer.echo(f"written to {out}")
-    if (reason := doubt(done.point)) is not None:
-        typer.echo(f"warning: {reason}", err=True)
+    if not done.point.is_sure:
+        typer.echo(f"warning: {_too_few(done.point)}", err=True)
+
+
+def _calibration_lines(done: Calibrated, *, before: float) -> list[str]:
+    point = done.point
+    f1 = point.intervals.f1
+    lines = [
+        f"threshold {point.threshold:.3f}{_ends(point.interval)}; it was {before:.3f}",
+        f"F1 {point.score.f1 or 0:.3f}{_ends(f1)} on the same {point.cases} cases with {point.figures} "
+        "figures: optimistic, the threshold was chosen on them",
+    ]
+    if done.ece is not None and done.ece_before is not None:
+        old, new = done.ece_before, done.ece
+        lines.append(
+            f"calibration error {new.value:.3f} [{new.ci_low:.3f}, {new.ci_high:.3f}], each case by the line "
+            f"of the others; it was {old.value:.3f} [{old.ci_low:.3f}, {old.ci_high:.3f}]"
+        )
+    return lines
+
+
+def _too_few(point: OperatingPoint) -> str:
+    from mitoscope.evaluate import CASES_ENOUGH, FIGURES_ENOUGH
+
+    return (
+        f"{point.cases} cases with {point.figures} figures are few: label {CASES_ENOUGH} or more with "
+        f"{FIGURES_ENOUGH} figures, or keep the threshold of the bundle"
+    )
+
+
+def _ends(interval: Interval | None) -> str:
+    return "" if interval is None else f" [{interval.low:.3f}, {interval.high:.3f}]"
 
 
 @app.command()

@@ -51,7 +51,7 @@ def count(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per slide.")] = False,
 ) -> None:
     """Count mitotic figures in the hot spot: the window of the given area that holds the most."""
-    from mitoscope.cli.store_figures import parse_policy
+    from mitoscope.cli.options import parse_policy
     from mitoscope.count.slides import count_slides
     from mitoscope.exchange import geojson
     from mitoscope.geometry import Aspect, Mpp

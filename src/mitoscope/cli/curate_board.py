@@ -59,8 +59,8 @@ def board(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Lay all cells out by similarity, rank those among others of another class, draw the board (CODAEL)."""
+    from mitoscope.cli.options import parse_policy
     from mitoscope.cli.progress import progress
-    from mitoscope.cli.store_figures import parse_policy
     from mitoscope.curation.board.embedding_file import read_points
     from mitoscope.loops.board import board_cells, make_board
     from mitoscope.loops.board_keeping import keep_board

@@ -62,7 +62,7 @@ def hard_examples(
 def _by_scores(
     store: Store, name: str, score_of: dict[int, float], *, policy: str, threshold: float
 ) -> dict[str, int]:
-    from mitoscope.cli.store_figures import parse_policy
+    from mitoscope.cli.options import parse_policy
     from mitoscope.curation.hard_examples import hard_examples as choose
     from mitoscope.curation.review import open_review
     from mitoscope.labels import AMBIGUOUS
@@ -113,7 +113,7 @@ def split_ambiguous(
     """Give the cells on which the experts did not agree a class by score (HEAEL); agreed ones stay."""
     from dataclasses import asdict
 
-    from mitoscope.cli.store_figures import parse_policy
+    from mitoscope.cli.options import parse_policy
     from mitoscope.curation.settling import settle_ambiguous
     from mitoscope.store import Store
 

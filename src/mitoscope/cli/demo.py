@@ -11,7 +11,7 @@ from mitoscope.cli.options import parse_size
 from mitoscope.cli.progress import progress, summarise
 
 if TYPE_CHECKING:
-    from mitoscope.exchange.truth_csv import Truth
+    from mitoscope.truth import GroundTruth
 
 
 SEED = 7
@@ -26,10 +26,9 @@ def demo(
 ) -> None:
     """Make a synthetic slide, find and count its mitotic figures, report, and compare with the truth."""
     from mitoscope.bundle import load_bundle
-    from mitoscope.evaluate import evaluate, find_protocol
+    from mitoscope.evaluate import PROTOCOLS, evaluate
     from mitoscope.exchange.result import read_manifest
     from mitoscope.infer import detect_slide
-    from mitoscope.labels import MITOTIC_FIGURE
     from mitoscope.report import write_outputs
 
     slide, truth = _slide(out / "slide")
@@ -38,9 +37,9 @@ def demo(
     written = write_outputs(run, out)
     typer.echo(summarise(read_manifest(written[-1])))
     judged = evaluate(
-        {slide.stem: run.detections},
-        {slide.stem: truth[slide.stem].labelled(MITOTIC_FIGURE.name)},
-        protocol=find_protocol("tupac"),
+        {slide.name: run.detections},
+        truth,
+        protocol=PROTOCOLS["tupac"],
         threshold=run.threshold,
         mpp=run.slide.mpp,
     ).score
@@ -48,9 +47,9 @@ def demo(
     typer.echo(f"the report: {out / (slide.stem + '.html')}")
 
 
-def _slide(folder: Path) -> tuple[Path, dict[str, Truth]]:
+def _slide(folder: Path) -> tuple[Path, GroundTruth]:
     """Write the slide, unless an earlier demo has; return its path and its truth."""
-    from mitoscope.exchange import truth_csv
+    from mitoscope.exchange.truth import read_ground_truth
     from mitoscope.fsio import make_directory
     from mitoscope.slide.synthetic import SyntheticSlideConfig, truth_paths, write_slide
 
@@ -60,7 +59,7 @@ def _slide(folder: Path) -> tuple[Path, dict[str, Truth]]:
         config = SyntheticSlideConfig.of(width=WIDTH_PX, height=HEIGHT_PX, seed=SEED)
         with progress("painting a synthetic slide", unit="tiles", decimals=0) as report:
             write_slide(slide, config, progress=report)
-    return slide, truth_csv.read(table)
+    return slide, read_ground_truth(table, examined="whole")
 
 
 def synth(

@@ -2,17 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
 
 import typer
 
-from mitoscope.cli.evaluation_task import Comparee, Groups
 from mitoscope.cli.tables import print_table, shown
-from mitoscope.evaluate import Comparison, Difference, Evaluation
-from mitoscope.report.evaluation_plots import GroupScore
+from mitoscope.evaluate import Comparison, Difference, Evaluation, GroupBy, group_of
+from mitoscope.report.evaluation_plots import GroupScore, group_scores
 from mitoscope.statistics import Interval, Score
 
 _NAMES_MAX = 20
+_PROBABILITIES = {
+    True: "; the detector's scores are calibrated to be probabilities",
+    False: "; the detector's scores are not calibrated",
+    None: "",
+}
+
+
+@dataclass(frozen=True)
+class Comparee:
+    """The other detector."""
+
+    path: Path
+    evaluation: Evaluation
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The images of an evaluation by case, domain, ..."""
+
+    by: str
+    scores: tuple[GroupScore, ...]
+
+    @classmethod
+    def of(cls, judged: Evaluation, by: GroupBy) -> Self:
+        """Gather the images of an evaluation."""
+        scores = group_scores(judged, group_of(judged.truth, by))
+        return cls(by, tuple(sorted(scores, key=lambda group: group.name)))
 
 
 def as_dict(judged: Evaluation, other: Comparee | None, groups: Groups | None) -> dict[str, Any]:
@@ -55,11 +83,13 @@ def print_evaluation(judged: Evaluation, other: Comparee | None, groups: Groups 
 
 
 def _headline(judged: Evaluation) -> list[str]:
-    score, cases = judged.score, len(judged.case_scores)
-    sizes = f"{len(judged.images)} images" + (f" of {cases} cases" if cases != len(judged.images) else "")
+    score, images, cases = judged.score, len(judged.images), len(judged.case_scores)
+    sizes = f"{images} image{'' if images == 1 else 's'}"
+    if cases != images:
+        sizes += f" of {cases} case{'' if cases == 1 else 's'}"
     return [
         f"protocol {judged.protocol.name} ({judged.radius}), {sizes}",
-        f"threshold {judged.threshold:g} ({judged.threshold_source})",
+        f"{judged.threshold_text} ({judged.threshold_source})",
         f"true positives {score.tp}, false positives {score.fp}, missed {score.fn}",
     ]
 
@@ -90,24 +120,27 @@ def _further(judged: Evaluation) -> list[str]:
         lines.append(f"F1, mean over cases {judged.mean_over_cases.f1}")
     error = judged.reliability().ece
     if error is not None:
-        lines.append(f"expected calibration error {error:.3f} over all candidates")
+        stated = _PROBABILITIES[judged.probabilities]
+        lines.append(f"expected calibration error {error:.3f} over all candidates{stated}")
     found = judged.look_alikes
     if found is not None and found.precision_among_look_alikes is not None:
-        lines.append(
-            f"precision among look-alikes {found.precision_among_look_alikes:.3f}:"
-            f" {found.look_alikes} of {found.look_alikes_shown} were mistaken"
-        )
+        lines.append(f"look-alikes called mitotic: {found.look_alikes} of {found.look_alikes_shown}")
     return lines
 
 
 def _notes(judged: Evaluation) -> list[str]:
-    lines = []
+    lines = [f"ground truth: {note}" for note in judged.truth.notes]
     if judged.duplicates:
         lines.append(f"detections exactly on another, each judged: {judged.duplicates}")
+    if judged.detections_outside or judged.figures_outside:
+        lines.append(
+            f"not judged, outside of the examined area: {judged.detections_outside} detections,"
+            f" {judged.figures_outside} true figures"
+        )
     if judged.without_predictions:
         lines.append(f"without predictions, all missed: {_listed(judged.without_predictions)}")
     if judged.without_truth:
-        lines.append(f"without truth, all detections false: {_listed(judged.without_truth)}")
+        lines.append(f"no ground truth, not judged: {_listed(judged.without_truth)}")
     return lines
 
 
@@ -119,7 +152,7 @@ def _listed(names: tuple[str, ...]) -> str:
 def _comparison(compared: Comparison, other: Comparee) -> list[str]:
     score = other.evaluation.score
     lines = [
-        f"compared with {other.path} (threshold {other.evaluation.threshold:g}: {_counts(score)}),"
+        f"compared with {other.path} ({other.evaluation.threshold_text}: {_counts(score)}),"
         f" paired over {compared.cases} cases:"
     ]
     named = (

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, overload
 
 import typer
 
 from mitoscope.errors import ConfigError, RegionError
 from mitoscope.geometry import BoxPx, Mpp
+
+if TYPE_CHECKING:
+    from mitoscope.truth import Policy
 
 OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the results.")]
 MppOption = Annotated[
@@ -17,6 +20,20 @@ MppOption = Annotated[
 ]
 MppOverrideOption = Annotated[
     bool, typer.Option("--mpp-override", help="Let --mpp replace also what slides state.")
+]
+PolicyOption = Annotated[
+    str | None,
+    typer.Option("--policy", metavar="P", help="How labels of several raters become one; default: settled."),
+]
+LabelOption = Annotated[
+    list[str] | None,
+    typer.Option("--label", metavar="A=B", help='Class of a name, e.g. "Mitose=mitotic figure"; repeatable.'),
+]
+ExaminedOption = Annotated[
+    str | None,
+    typer.Option(
+        "--examined", metavar="AREA", help="What of each slide was looked at: whole, tumour or regions."
+    ),
 ]
 ThresholdOption = Annotated[
     float | None,
@@ -78,6 +95,28 @@ def parse_doubt(text: str) -> tuple[float, float]:
             f"{text!r} is not two scores, the lower one first", mend="write e.g. --doubt 0.05,0.9"
         )
     return low, high
+
+
+@overload
+def parse_policy(text: str) -> Policy: ...
+@overload
+def parse_policy(text: None) -> None: ...
+@overload
+def parse_policy(text: str | None) -> Policy | None: ...
+def parse_policy(text: str | None) -> Policy | None:
+    """Read a policy.
+
+    Raises
+    ------
+    ConfigError
+        Naming what there is.
+    """
+    from mitoscope.truth import Policy
+
+    try:
+        return None if text is None else Policy(text.strip().casefold())
+    except ValueError:
+        raise ConfigError(f"there is no policy {text!r}", mend=f"there are {', '.join(Policy)}") from None
 
 
 def parse_mpp(value: float | None) -> float | None:

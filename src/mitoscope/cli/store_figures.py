@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mitoscope.cli.options import parse_policy
 from mitoscope.cli.tables import print_json, print_table
 
 if TYPE_CHECKING:
@@ -39,18 +40,6 @@ def info(
         print_json(_overview_json(found))
     else:
         _print_overview(found)
-
-
-def parse_policy(text: str | None) -> Any:
-    """Return the policy of a name, or None where none is given."""
-    from mitoscope.errors import ConfigError
-    from mitoscope.store import Policy
-
-    try:
-        return None if text is None else Policy(text.strip().casefold())
-    except ValueError:
-        known = ", ".join(one.value for one in Policy)
-        raise ConfigError(f"there is no policy {text!r}", mend=f"there are {known}") from None
 
 
 def _overview_json(found: Overview) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from mitoscope.evaluate.comparison import Comparison, Difference, compare
 from mitoscope.evaluate.curves import froc, midog_froc_auc, precision_recall
 from mitoscope.evaluate.evaluate import evaluate
 from mitoscope.evaluate.evaluation import Evaluation
+from mitoscope.evaluate.judged_image import JudgedImage
+from mitoscope.evaluate.judging import FileJudge, GroupBy, group_of, parse_group
 from mitoscope.evaluate.look_alikes import LookAlikeScore
 from mitoscope.evaluate.matching import Matching
 from mitoscope.evaluate.protocols import PROTOCOLS, Protocol, find_protocol, iou_protocol
@@ -27,6 +29,9 @@ __all__ = [
     "Comparison",
     "Difference",
     "Evaluation",
+    "FileJudge",
+    "GroupBy",
+    "JudgedImage",
     "LookAlikeScore",
     "Matching",
     "OperatingPoint",
@@ -39,8 +44,10 @@ __all__ = [
     "evaluate",
     "find_protocol",
     "froc",
+    "group_of",
     "iou_protocol",
     "midog_froc_auc",
     "operating_point",
+    "parse_group",
     "precision_recall",
 ]

@@ -1,99 +1,130 @@
-"""Judging detections of many images against their truth."""
+"""Judging detections of many images against the ground truth."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from mitoscope.detections import Detections
-from mitoscope.errors import FormatError
-from mitoscope.evaluate.evaluation import NO_POINTS, Evaluation, Points, read_threshold
-from mitoscope.evaluate.protocols import Protocol
-from mitoscope.evaluate.sweep import Sweep
+from mitoscope.errors import FormatError, ScaleError
+from mitoscope.evaluate.evaluation import Evaluation, check_threshold
+from mitoscope.evaluate.judged_image import JudgedImage, judge_image, scale_of
+from mitoscope.evaluate.protocols import MITOSCOPE, Protocol
 from mitoscope.evaluate.thresholds import ChosenThreshold
+from mitoscope.exchange.names import match_stems
 from mitoscope.geometry import Mpp
-from mitoscope.labels import MITOTIC_FIGURE
 from mitoscope.statistics import REPEATS
+from mitoscope.truth import GroundTruth
+
+_NAMES_MAX = 3
 
 
 def evaluate(
     predictions: Mapping[str, Detections],
-    truth: Mapping[str, Points],
+    truth: GroundTruth,
     *,
-    protocol: Protocol,
-    threshold: float | ChosenThreshold,
+    protocol: Protocol = MITOSCOPE,
+    threshold: float | ChosenThreshold | None = None,
     mpp: Mpp | None = None,
-    label: str = MITOTIC_FIGURE.name,
-    cases: Mapping[str, str] | None = None,
-    look_alikes: Mapping[str, Points] | None = None,
+    mpp_override: bool = False,
     repeats: int = REPEATS,
     seed: int = 0,
 ) -> Evaluation:
-    """Judge detections against the truth; each image is matched once.
+    """Judge detections against the ground truth; each image is matched once.
 
     Parameters
     ----------
     predictions : mapping of str to Detections
-        By image; of each those of `label` with a score strictly above the threshold are judged.
-    truth : mapping of str to ndarray, shape (m, 2)
-        Centres of the true figures in level-0 pixels, by image; an image without figures has none.
+        By the image's name, with or without its folder and suffix. Those that are mitotic figures with a
+        score strictly above the threshold are judged.
+    truth : GroundTruth
+        Figures, look-alikes, case, resolution and examined area of each image.
     protocol : Protocol
         The matching rule.
-    threshold : float or ChosenThreshold
-        In [0, 1]; one that was chosen keeps saying on what.
+    threshold : float or ChosenThreshold, optional
+        In [0, 1]; one that was chosen keeps saying on what. By default what the result of each image states,
+        and 0 where it states none.
     mpp : Mpp, optional
-        Resolution of all images; the protocol's radius is then in µm, else in pixels.
-    label : str
-        The class that is judged.
-    cases : mapping of str to str, optional
-        Case of each image; the bootstrap draws cases. Without it every image is a case.
-    look_alikes : mapping of str to ndarray, shape (k, 2), optional
-        Centres of labelled look-alikes by image; with it the precision among them is told.
-    repeats, seed
-        Of the bootstrap.
+        Resolution of images of which neither the result nor the ground truth states it. Without any, the
+        protocol's radius is in pixels.
+    mpp_override : bool
+        Let `mpp` replace what they state.
+    repeats, seed : int
+        Of the bootstrap, which draws cases.
 
     Notes
     -----
-    An image named in neither is not judged. One with predictions only counts its detections as false
-    positives, one with truth only its figures as missed; both are listed. Detections at one place are judged
-    one by one (of two on one figure, a one-to-one protocol counts the second as false) and are counted.
+    An image that the ground truth does not name is not judged; one without predictions has all of its figures
+    missed; both are listed. What lies outside of the examined area of an image is not judged, and counted.
+    Detections at one place are judged one by one (of two on one figure, a one-to-one protocol counts the
+    second as false) and are counted; cells of the ground truth at one place and of one class are one.
 
     Raises
     ------
     ConfigError
         If the threshold is not in [0, 1].
     FormatError
-        If there is nothing to judge, or an image has no case.
+        If there is nothing to judge, or no image has both predictions and ground truth.
+    ScaleError
+        If a result and the ground truth state two resolutions, or some images have one and others none.
+    NotExaminedError
+        If nothing is stated of what was looked at on a whole slide.
     """
-    value, source = read_threshold(threshold)
-    names = sorted({*predictions, *truth})
-    if not names:
-        raise FormatError("nothing to judge: no image in predictions or truth", where="evaluation")
-    candidates = {name: predictions.get(name, Detections.empty()).labelled(label) for name in names}
-
-    def sweep(name: str) -> Sweep:
-        found = candidates[name]
-        return protocol.sweep(found.points_px0, found.score, truth.get(name, NO_POINTS), mpp=mpp)
-
+    check_threshold(threshold)
+    truth = truth.without_duplicates()
+    found = _by_stem(predictions, "the results")
+    slides = {
+        name: truth.by_name[full]
+        for full, name in match_stems(truth.by_name, where=truth.source or "the ground truth").items()
+    }
+    _check_names(found, slides)
+    scales = {
+        name: scale_of(found[name], slide, mpp=mpp, override=mpp_override) if name in found else slide.mpp
+        for name, slide in slides.items()
+    }
+    if protocol.radius_um is not None:
+        _check_scales({name: scales[name] for name in slides if name in found})
+    images: dict[str, JudgedImage] = {
+        name: judge_image(found.get(name), slides[name], protocol=protocol, mpp=scales[name])
+        for name in sorted(slides)
+    }
     return Evaluation(
         protocol=protocol,
-        threshold=value,
-        threshold_source=source,
-        candidates=candidates,
-        sweeps={name: sweep(name) for name in names},
-        cases=_case_of(names, cases),
-        mpp=mpp,
-        look_alikes_px0=look_alikes,
-        without_predictions=tuple(name for name in names if name not in predictions),
-        without_truth=tuple(name for name in names if name not in truth),
+        judged_images=images,
+        truth=truth,
+        chosen_threshold=threshold,
+        without_truth=tuple(sorted(found.keys() - slides.keys())),
         repeats=repeats,
         seed=seed,
     )
 
 
-def _case_of(images: list[str], cases: Mapping[str, str] | None) -> dict[str, str]:
-    if cases is None:
-        return {image: image for image in images}
-    for image in images:
-        if image not in cases:
-            raise FormatError(f"the image {image!r} has no case", where="evaluation")
-    return {image: cases[image] for image in images}
+def _by_stem(predictions: Mapping[str, Detections], where: str) -> dict[str, Detections]:
+    return {name: predictions[full] for full, name in match_stems(predictions, where=where).items()}
+
+
+def _check_names(found: Mapping[str, Detections], slides: Mapping[str, object]) -> None:
+    if not slides:
+        raise FormatError("nothing to judge: no image in the ground truth", where="evaluation")
+    if found and not found.keys() & slides.keys():
+        raise FormatError(
+            f"the results are of {_listed(found)}, the ground truth of {_listed(slides)}",
+            where="evaluation",
+            mend="name the images alike in both",
+        )
+
+
+def _check_scales(scales: Mapping[str, Mpp | None]) -> None:
+    """Refuse to measure some images in µm and others in pixels."""
+    without = [name for name, mpp in scales.items() if mpp is None]
+    if without and len(without) < len(scales):
+        raise ScaleError(
+            f"no resolution is stated for {_listed(without)}, for other images there is one",
+            where="evaluation",
+            mend="give it with --mpp",
+        )
+
+
+def _listed(names: Mapping[str, object] | list[str]) -> str:
+    shown = [repr(name) for name in sorted(names)[:_NAMES_MAX]]
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")

@@ -8,33 +8,31 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mitoscope.detections import Detections
 from mitoscope.errors import ConfigError, FormatError
 from mitoscope.evaluate.average_precision import average_precision, bootstrap_average_precision
 from mitoscope.evaluate.comparison import Comparison, compare
 from mitoscope.evaluate.curves import FALSE_PER_IMAGE, froc, midog_froc_auc
-from mitoscope.evaluate.look_alikes import LookAlikeScore, judge_look_alikes
+from mitoscope.evaluate.judged_image import JudgedImage
+from mitoscope.evaluate.look_alikes import LookAlikeScore
 from mitoscope.evaluate.matching import Matching
 from mitoscope.evaluate.protocols import Protocol
 from mitoscope.evaluate.steps import Steps
-from mitoscope.evaluate.sweep import Sweep
 from mitoscope.evaluate.thresholds import ChosenThreshold, choose_threshold
 from mitoscope.geometry import Mpp
 from mitoscope.statistics import (
     Interval,
     Intervals,
     MeanScore,
+    Outcomes,
     Reliability,
     Score,
     bootstrap,
     reliability,
     sum_by,
 )
-
-Points = NDArray[np.float64]
-NO_POINTS = np.empty((0, 2))
+from mitoscope.truth import GroundTruth
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,42 +43,27 @@ class Evaluation:
     ----------
     protocol : Protocol
         The matching rule.
-    threshold : float
-        Detections with a score strictly above it are judged.
-    threshold_source : str
-        "given", or on what it was chosen.
-    candidates : dict of str to Detections
-        Detections of each image, whatever the threshold.
-    sweeps : dict of str to Sweep
-        How they match the true figures.
-    cases : dict of str to str
-        Case of each image.
-    mpp : Mpp or None
-        Resolution of all images; None where distances are in pixels.
-    look_alikes_px0 : mapping of str to ndarray, or None
-        Look-alikes of each image; None where none are known.
-    without_predictions : tuple of str
-        Images for which there were no predictions at all: all of their figures count as missed.
+    judged_images : dict of str to JudgedImage
+        Detections and true figures of each image of the ground truth, matched; by the stem of its name.
+    truth : GroundTruth
+        What they are judged against.
+    chosen_threshold : float, ChosenThreshold or None
+        Detections with a score strictly above it are judged; None for what the result of each image states.
     without_truth : tuple of str
-        Images without truth: all of their detections count as false.
+        Images that the ground truth does not name: they are not judged.
     repeats, seed : int
         Of the bootstrap.
     """
 
     protocol: Protocol
-    threshold: float
-    threshold_source: str
-    candidates: dict[str, Detections]
-    sweeps: dict[str, Sweep]
-    cases: dict[str, str]
-    mpp: Mpp | None
-    look_alikes_px0: Mapping[str, Points] | None
-    without_predictions: tuple[str, ...]
+    judged_images: dict[str, JudgedImage]
+    truth: GroundTruth
+    chosen_threshold: float | ChosenThreshold | None
     without_truth: tuple[str, ...]
     repeats: int
     seed: int
 
-    def at(self, threshold: float | ChosenThreshold) -> Evaluation:
+    def at(self, threshold: float | ChosenThreshold | None) -> Evaluation:
         """Return the same detections judged at another threshold, without matching them again.
 
         Raises
@@ -88,18 +71,79 @@ class Evaluation:
         ConfigError
             If the threshold is not in [0, 1].
         """
-        value, source = read_threshold(threshold)
-        return replace(self, threshold=value, threshold_source=source)
+        check_threshold(threshold)
+        return replace(self, chosen_threshold=threshold)
+
+    @cached_property
+    def thresholds(self) -> dict[str, float]:
+        """Threshold of each image."""
+        chosen = self.chosen_threshold
+        if chosen is not None:
+            value = chosen.value if isinstance(chosen, ChosenThreshold) else chosen
+            return dict.fromkeys(self.judged_images, value)
+        return {name: image.stated_threshold or 0.0 for name, image in self.judged_images.items()}
+
+    @property
+    def threshold(self) -> float | None:
+        """Threshold of all images that have predictions; None where they have different ones."""
+        silent = self.without_predictions
+        values = {value for name, value in self.thresholds.items() if name not in silent}
+        if len(values) > 1:
+            return None
+        return values.pop() if values else next(iter(self.thresholds.values()))
+
+    @property
+    def threshold_text(self) -> str:
+        """The threshold, or those of all images, in words."""
+        if self.threshold is not None:
+            return f"threshold {self.threshold:.4g}"
+        silent = self.without_predictions
+        values = {value for name, value in self.thresholds.items() if name not in silent}
+        return f"thresholds {', '.join(f'{value:.4g}' for value in sorted(values))}"
+
+    @property
+    def threshold_source(self) -> str:
+        """Where the threshold comes from, in words."""
+        if isinstance(self.chosen_threshold, ChosenThreshold):
+            return self.chosen_threshold.describe()
+        if self.chosen_threshold is not None:
+            return "given"
+        stated = [
+            image.stated_threshold is not None
+            for image in self.judged_images.values()
+            if image.has_predictions
+        ]
+        if not any(stated):
+            return "default: the results state none"
+        return "stated by the results" + ("" if all(stated) else ", 0 where they state none")
+
+    @cached_property
+    def scales(self) -> dict[str, Mpp | None]:
+        """Resolution of each image; None where distances are in pixels."""
+        return {name: image.mpp for name, image in self.judged_images.items()}
 
     @property
     def radius(self) -> str:
         """The distance that was used, in words."""
-        return self.protocol.say_radius(self.mpp)
+        known = [image.mpp for image in self.judged_images.values() if image.has_predictions]
+        return self.protocol.say_radius(next((mpp for mpp in known if mpp is not None), None))
+
+    @property
+    def cases(self) -> dict[str, str]:
+        """Case of each image."""
+        return {name: image.case for name, image in self.judged_images.items()}
+
+    @property
+    def without_predictions(self) -> tuple[str, ...]:
+        """Images for which there are no predictions at all: all of their figures are missed."""
+        return tuple(name for name, image in self.judged_images.items() if not image.has_predictions)
 
     @cached_property
     def images(self) -> dict[str, Score]:
         """Score of each image."""
-        return {image: sweep.steps.at(self.threshold) for image, sweep in self.sweeps.items()}
+        return {
+            name: image.sweep.steps.at(self.thresholds[name]) for name, image in self.judged_images.items()
+        }
 
     @cached_property
     def score(self) -> Score:
@@ -108,34 +152,29 @@ class Evaluation:
 
     @cached_property
     def judged(self) -> dict[str, Detections]:
-        """Detections of each image above the threshold."""
-        return {image: found.above(self.threshold) for image, found in self.candidates.items()}
+        """Detections of each image above the threshold, in the examined area."""
+        return {
+            name: image.candidates.above(self.thresholds[name]) for name, image in self.judged_images.items()
+        }
 
     @cached_property
     def matchings(self) -> dict[str, Matching]:
         """Which detection above the threshold was matched with which true figure, for each image."""
-        return {image: sweep.at(self.threshold) for image, sweep in self.sweeps.items()}
+        return {name: image.sweep.at(self.thresholds[name]) for name, image in self.judged_images.items()}
 
     @cached_property
     def intervals(self) -> Intervals:
-        """95 % bootstrap intervals over the cases (images, where no cases are given)."""
+        """95 % bootstrap intervals over the cases."""
         return bootstrap(list(self.case_scores.values()), repeats=self.repeats, seed=self.seed)
 
     @cached_property
     def look_alikes(self) -> LookAlikeScore | None:
         """How well it tells figures from look-alikes; None where no look-alikes are known."""
-        if self.look_alikes_px0 is None:
+        if not any(len(image.look_alikes_px0) for image in self.judged_images.values()):
             return None
         total = LookAlikeScore()
-        for image, found in self.judged.items():
-            total += judge_look_alikes(
-                found.points_px0,
-                found.score,
-                matching=self.matchings[image],
-                look_alikes_px0=self.look_alikes_px0.get(image, NO_POINTS),
-                protocol=self.protocol,
-                mpp=self.mpp,
-            )
+        for name, image in self.judged_images.items():
+            total += image.look_alikes(self.protocol, self.thresholds[name])
         return total
 
     @cached_property
@@ -143,10 +182,32 @@ class Evaluation:
         """Judged detections at exactly the place of another one."""
         return sum(len(found) - len(np.unique(found.points_px0, axis=0)) for found in self.judged.values())
 
+    @property
+    def detections_outside(self) -> int:
+        """Detections above the threshold outside of the examined area: they are not judged."""
+        return sum(
+            len(image.outside.above(self.thresholds[name])) for name, image in self.judged_images.items()
+        )
+
+    @property
+    def figures_outside(self) -> int:
+        """True figures outside of the examined area: they are not judged."""
+        return sum(image.figures_outside for image in self.judged_images.values())
+
+    @property
+    def probabilities(self) -> bool | None:
+        """Whether scores are probabilities, as the results state; None where they do not, or differ."""
+        stated = {
+            image.candidates.searched.calibrated
+            for image in self.judged_images.values()
+            if image.has_predictions
+        }
+        return stated.pop() if len(stated) == 1 else None
+
     @cached_property
     def total_steps(self) -> Steps:
         """Scores at all thresholds, pooled over the images."""
-        return Steps.total(sweep.steps for sweep in self.sweeps.values())
+        return Steps.total(image.sweep.steps for image in self.judged_images.values())
 
     @cached_property
     def case_scores(self) -> dict[str, Score]:
@@ -157,8 +218,8 @@ class Evaluation:
     def case_steps(self) -> dict[str, Steps]:
         """Scores of each case at all thresholds."""
         parts: dict[str, list[Steps]] = {}
-        for image, sweep in self.sweeps.items():
-            parts.setdefault(self.cases[image], []).append(sweep.steps)
+        for image in self.judged_images.values():
+            parts.setdefault(image.case, []).append(image.sweep.steps)
         return {case: Steps.total(steps) for case, steps in parts.items()}
 
     @cached_property
@@ -181,16 +242,16 @@ class Evaluation:
         """Macro average over cases."""
         return MeanScore.of(self.case_scores.values())
 
-    def outcomes(self) -> dict[str, tuple[NDArray[np.float64], NDArray[np.bool_]]]:
+    def outcomes(self) -> dict[str, Outcomes]:
         """Return for each case the scores of its detections, whatever the threshold, and which are true.
 
         Those that the protocol thins are left out.
         """
-        parts: dict[str, list[tuple[NDArray[np.float64], NDArray[np.bool_]]]] = {}
-        for image, sweep in self.sweeps.items():
-            kept = sweep.matching.judged
-            outcome = sweep.scores[kept], sweep.matching.truth_of[kept] >= 0
-            parts.setdefault(self.cases[image], []).append(outcome)
+        parts: dict[str, list[Outcomes]] = {}
+        for image in self.judged_images.values():
+            kept = image.sweep.matching.judged
+            outcome = image.sweep.scores[kept], image.sweep.matching.truth_of[kept] >= 0
+            parts.setdefault(image.case, []).append(outcome)
         return {
             case: (np.concatenate([score for score, _ in each]), np.concatenate([true for _, true in each]))
             for case, each in parts.items()
@@ -244,33 +305,16 @@ class Evaluation:
                 where="comparison",
                 mend="judge both under one protocol",
             )
-        cases = {**other.cases, **self.cases}
-        return compare(
-            self._by_case_of(other, cases),
-            other._by_case_of(self, cases),
-            repeats=self.repeats,
-            seed=self.seed,
-        )
-
-    def _by_case_of(self, other: Evaluation, cases: Mapping[str, str]) -> dict[str, tuple[Score, Steps]]:
-        """Return score and steps of each case, those of the other's images included.
-
-        An image without truth that only the other has detections on holds nothing for this one.
-        """
-        missing = other.images.keys() - self.images.keys()
-        unpaired = sorted(missing - set(other.without_truth))
-        if unpaired:
+        odd = sorted(self.judged_images.keys() ^ other.judged_images.keys())
+        if odd:
             raise FormatError(
-                "an image that only one of the detectors was judged on",
-                where=unpaired[0],
-                mend="judge both on it",
+                "an image that only one of the detectors was judged on", where=odd[0], mend="judge both on it"
             )
-        images = {**self.images, **dict.fromkeys(missing, Score())}
-        scores = sum_by(images, cases)
-        steps = {case: Steps.none() for case in scores}
-        for image, sweep in self.sweeps.items():
-            steps[cases[image]] += sweep.steps
-        return {case: (score, steps[case]) for case, score in scores.items()}
+        sides = (
+            {case: (side.case_scores[case], side.case_steps[case]) for case in side.case_scores}
+            for side in (self, other)
+        )
+        return compare(*sides, repeats=self.repeats, seed=self.seed)
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything that is stated, for JSON; what is undefined (0/0) is null."""
@@ -280,6 +324,7 @@ class Evaluation:
             "radius": self.radius,
             "threshold": self.threshold,
             "threshold_source": self.threshold_source,
+            "mpp": _common({name: _mpp(scale) for name, scale in self.scales.items()}),
             **self.score.as_dict(),
             "average": "micro: pooled over all images",
             "images": len(self.images),
@@ -301,25 +346,50 @@ class Evaluation:
             "calibration": _calibration(self.reliability()),
             "look_alikes": None if self.look_alikes is None else self.look_alikes.as_dict(),
             "duplicates": self.duplicates,
+            "probabilities": self.probabilities,
+            "ground_truth": {
+                "source": self.truth.source,
+                "policy": None if self.truth.policy is None else str(self.truth.policy),
+                "labels": dict(self.truth.label_names),
+                "notes": list(self.truth.notes),
+            },
+            "not_judged": {"detections": self.detections_outside, "figures": self.figures_outside},
             "without_predictions": list(self.without_predictions),
             "without_truth": list(self.without_truth),
-            "per_image": {image: score.as_dict() for image, score in self.images.items()},
+            "per_image": {name: self._of_image(name) for name in self.images},
+        }
+
+    def _of_image(self, name: str) -> dict[str, Any]:
+        image = self.judged_images[name]
+        return {
+            **self.images[name].as_dict(),
+            "threshold": self.thresholds[name],
+            "mpp": _mpp(image.mpp),
+            "examined": image.examined.source,
+            "examined_mm2": image.examined_mm2,
         }
 
 
-def read_threshold(threshold: float | ChosenThreshold) -> tuple[float, str]:
-    """Return a threshold and where it comes from, in words.
+def check_threshold(threshold: float | ChosenThreshold | None) -> None:
+    """Refuse a threshold that no score can be above.
 
     Raises
     ------
     ConfigError
         If it is not in [0, 1].
     """
-    if isinstance(threshold, ChosenThreshold):
-        return threshold.value, threshold.describe()
-    if not 0 <= threshold <= 1:
+    if isinstance(threshold, float | int) and not 0 <= threshold <= 1:
         raise ConfigError(f"a threshold of {threshold:g} is not in [0, 1]", where="--threshold")
-    return threshold, "given"
+
+
+def _mpp(scale: Mpp | None) -> float | None:
+    return None if scale is None else scale.mean
+
+
+def _common(values: Mapping[str, float | None]) -> float | None:
+    """Return the value that all have; None where they differ, as the rows of the images then tell."""
+    known = set(values.values())
+    return known.pop() if len(known) == 1 else None
 
 
 def _ends(interval: Interval | None) -> list[float] | None:

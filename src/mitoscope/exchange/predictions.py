@@ -5,8 +5,9 @@ A folder that `detect` wrote, a manifest, a table beside its manifest or alone, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from mitoscope.detections import Detections
@@ -27,6 +28,7 @@ def read_results(
     *,
     mapping: LabelMapping | None = None,
     needed: Sequence[str] = _NUMBERS,
+    with_tissue: bool = True,
     mpp: Mpp | None = None,
     mpp_override: bool = False,
 ) -> dict[str, Result]:
@@ -42,6 +44,8 @@ def read_results(
         What the class names of tables stand for; without it names that are not known stay as they are.
     needed : sequence of str
         Columns that a table must have; without a score it is 1.
+    with_tissue : bool
+        Read the masks of the tissue, too.
     mpp : Mpp, optional
         Resolution of images that state none.
     mpp_override : bool
@@ -54,12 +58,13 @@ def read_results(
     UnknownLabelError
         If a mapping is given and does not know a name.
     """
+    read = partial(read_result, with_tissue=with_tissue)
     if path.is_dir():
-        found = _of_folder(path, mapping, needed)
+        found = _of_folder(path, mapping, needed, read)
     elif path.suffix.lower() == MANIFEST:
-        found = {path.stem: read_result(path)}
+        found = {path.stem: read(path)}
     else:
-        found = _of_table(path, mapping, needed)
+        found = _of_table(path, mapping, needed, read)
     if mpp is None:
         return found
     return {name: with_scale(result, mpp, override=mpp_override) for name, result in found.items()}
@@ -92,7 +97,9 @@ def is_result(path: Path) -> bool:
     return is_table(path) or (path.suffix.lower() == MANIFEST and is_manifest(path))
 
 
-def _of_folder(folder: Path, mapping: LabelMapping | None, needed: Sequence[str]) -> dict[str, Result]:
+def _of_folder(
+    folder: Path, mapping: LabelMapping | None, needed: Sequence[str], read: Callable[[Path], Result]
+) -> dict[str, Result]:
     manifests = {path.stem: path for path in find_manifests(folder)}
     tables = {path.name.removesuffix(TABLE): path for path in sorted(folder.glob(f"*{TABLE}"))}
     names = sorted({*manifests, *tables})
@@ -102,9 +109,9 @@ def _of_folder(folder: Path, mapping: LabelMapping | None, needed: Sequence[str]
     found: dict[str, Result] = {}
     for name in names:
         if name in manifests:
-            found[stems[name]] = read_result(manifests[name])
+            found[stems[name]] = read(manifests[name])
             continue
-        for image, result in _of_table(tables[name], mapping, needed).items():
+        for image, result in _of_table(tables[name], mapping, needed, read).items():
             if image in found:
                 what = f"the image {image!r} stands in two files"
                 raise FormatError(what, where=tables[name], mend="remove one of them")
@@ -112,10 +119,12 @@ def _of_folder(folder: Path, mapping: LabelMapping | None, needed: Sequence[str]
     return found
 
 
-def _of_table(path: Path, mapping: LabelMapping | None, needed: Sequence[str]) -> dict[str, Result]:
+def _of_table(
+    path: Path, mapping: LabelMapping | None, needed: Sequence[str], read: Callable[[Path], Result]
+) -> dict[str, Result]:
     name = stem(path.name.removesuffix(TABLE))
     if is_manifest(path.with_suffix(MANIFEST)):
-        return {name: read_result(path.with_suffix(MANIFEST))}
+        return {name: read(path.with_suffix(MANIFEST))}
     table = read_points(path, needed=needed)
     if detections_csv.IMAGE_COLUMN in table.columns:
         images = detections_csv.by_image(table, path, mapping=mapping)

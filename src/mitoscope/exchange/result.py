@@ -172,8 +172,15 @@ def find_manifests(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.glob(f"*{MANIFEST}")) if is_manifest(path)]
 
 
-def read_result(path: Path) -> Result:
+def read_result(path: Path, *, with_tissue: bool = True) -> Result:
     """Read a result by its manifest.
+
+    Parameters
+    ----------
+    path : Path
+        The manifest.
+    with_tissue : bool
+        Read the mask of the tissue, too; who judges detections does not need it.
 
     Raises
     ------
@@ -184,8 +191,11 @@ def read_result(path: Path) -> Result:
     try:
         slide, search = values["slide"], values["search"]
         mpp, size = Mpp(*slide["mpp"]), SizePx(*slide["size_px0"])
-        unread = tuple(BoxPx0(*box) for box in search["tissue_unread_px0"])
-        mask = _read_mask(_vouched(path, values, TISSUE))
+        tissue = None
+        if with_tissue:
+            unread = tuple(BoxPx0(*box) for box in search["tissue_unread_px0"])
+            mask = _read_mask(_vouched(path, values, TISSUE))
+            tissue = TissueMask(mask, tuple(search["tissue_px0_per_pixel"]), mpp, size, unread)
         searched = Searched(
             mpp=mpp,
             size=size,
@@ -198,7 +208,7 @@ def read_result(path: Path) -> Result:
         return Result(
             name=str(slide["name"]),
             candidates=detections_csv.read(_vouched(path, values, TABLE), searched=searched),
-            tissue=TissueMask(mask, tuple(search["tissue_px0_per_pixel"]), mpp, size, unread),
+            tissue=tissue,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise FormatError(f"the manifest is damaged ({error!r})", where=path, mend=_MEND) from None

@@ -12,8 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mitoscope.detections import Detections
 from mitoscope.errors import TrainingDataError
 from mitoscope.evaluate import PROTOCOLS, Comparison, Evaluation, evaluate
@@ -185,19 +183,10 @@ def _judge(material: Material, slides: Sequence[str], detector: Path) -> Evaluat
     learner = material.learner
     out = detector.parent / "found"
     found = {name: learner.detect(detector, material.slide_file(name), out) for name in slides}
-    truth = {name: _figures(material, name) for name in slides}
+    judged = [slide for slide in material.frozen.truth.slides if slide.name in slides]
     return evaluate(
-        {name: _as_figures(one) for name, one in found.items()},
-        truth,
+        {name: Detections.of(one.points_px0, one.score) for name, one in found.items()},
+        material.frozen.truth.with_slides(judged),
         protocol=PROTOCOLS[PROTOCOL],
         threshold=learner.threshold(detector),
-        cases={one.name: one.case for one in material.frozen.truth.slides if one.name in slides},
     )
-
-
-def _figures(material: Material, slide: str) -> np.ndarray[Any, np.dtype[np.float64]]:
-    return material.cells[slide].figures_px0
-
-
-def _as_figures(found: Detections) -> Detections:
-    return Detections.of(found.points_px0, found.score)

@@ -102,7 +102,7 @@ def _write_headline(figure: Figure, evaluation: Evaluation) -> None:
         left,
         1 - 0.46 / height,
         f"protocol {evaluation.protocol.name}, {evaluation.radius}; "
-        f"threshold {evaluation.threshold:.3g} ({evaluation.threshold_source}), marked by dots",
+        f"{evaluation.threshold_text} ({evaluation.threshold_source}), marked by dots",
         color=QUIET,
         va="top",
     )
@@ -164,7 +164,8 @@ def _draw_over_thresholds(axes: Axes, judged: Judged) -> None:
         values = [getattr(score, name.lower()) for score in scores]
         heights = [np.nan if value is None else value for value in values]
         axes.plot(thresholds, heights, color=colour, linestyle=line, label=name)
-    axes.axvline(evaluation.threshold, color=INK, linewidth=1.0, linestyle=(0, (3, 2)))
+    for value in sorted(set(evaluation.thresholds.values())):
+        axes.axvline(value, color=INK, linewidth=1.0, linestyle=(0, (3, 2)))
     _legend(axes, columns=3, title=name_label(judged.name))
 
 

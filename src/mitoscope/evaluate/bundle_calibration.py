@@ -1,4 +1,4 @@
-"""What ``mitoscope bundle calibrate`` does: a bundle with the threshold that suits a laboratory."""
+"""A bundle with the threshold that suits a laboratory, chosen on its labelled fields."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 
 from mitoscope.bundle import Bundle, Manifest, Metric, ScoreCalibration
 from mitoscope.bundle.write import revise
-from mitoscope.cli.evaluation_task import Task
 from mitoscope.errors import ConfigError
-from mitoscope.evaluate import CASES_ENOUGH, FIGURES_ENOUGH, OperatingPoint, operating_point
+from mitoscope.evaluate.judging import FileJudge
+from mitoscope.evaluate.thresholds import OperatingPoint, operating_point
 from mitoscope.exchange.result import find_manifests, read_manifest
 from mitoscope.statistics import Interval, Outcomes, calibration_error, fit_left_out, fit_line
 
@@ -38,15 +38,15 @@ class Calibrated:
 
 
 def calibrate(
-    bundle: Bundle, task: Task, pred: Path, out: Path, *, dataset: str, scores: bool = False
+    bundle: Bundle, judge: FileJudge, pred: Path, out: Path, *, dataset: str, scores: bool = False
 ) -> Calibrated:
     """Choose a threshold on labelled fields and write the bundle with it.
 
     Parameters
     ----------
     bundle : Bundle
-    task : Task
-        Truth and protocol.
+    judge : FileJudge
+        Ground truth and protocol.
     pred : Path
         Folder of the results that the bundle gave on the same fields.
     out : Path
@@ -67,16 +67,16 @@ def calibrate(
     """
     _check_origin(bundle, pred)
     manifest = bundle.manifest
-    judged = task.judge(pred, 0.0)
+    judged, protocol = judge.judge(pred, threshold=0.0), judge.protocol.name
     point = operating_point(list(judged.case_steps.values()), floor=manifest.lowest_score)
     outcomes = list(judged.outcomes().values())
     line = _fit(outcomes, dataset) if scores else None
     done = Calibrated(point)
     if line is not None:
         moved = _moved(point, line)
-        errors = _errors(outcomes, dataset, task.protocol.name) if len(outcomes) > 1 else ()
+        errors = _errors(outcomes, dataset, protocol) if len(outcomes) > 1 else ()
         done = Calibrated(moved, *errors)
-    revise(bundle, out, _changes(manifest, done, line, protocol=task.protocol.name, dataset=dataset))
+    revise(bundle, out, _changes(manifest, done, line, protocol=protocol, dataset=dataset))
     return done
 
 
@@ -148,8 +148,7 @@ def _check_origin(bundle: Bundle, pred: Path) -> None:
     if not found:
         raise ConfigError("no results of detect", where=pred, mend="give the folder that detect wrote")
     for path in found:
-        told = read_manifest(path)
-        detector = told["detector"]
+        detector = read_manifest(path)["detector"]
         if detector["fingerprint"] != bundle.fingerprint:
             raise ConfigError(
                 f"results of {detector['name']} {detector['version']}, not of this bundle",
@@ -178,35 +177,3 @@ def _metrics(point: OperatingPoint, *, dataset: str, protocol: str) -> list[Metr
         for name, (value, interval) in parts.items()
         if value is not None and interval is not None
     ]
-
-
-def describe(done: Calibrated, *, before: float) -> list[str]:
-    """Return the threshold and what it gives, as lines."""
-    point = done.point
-    f1 = point.intervals.f1
-    lines = [
-        f"threshold {point.threshold:.3f}{_ends(point.interval)}; it was {before:.3f}",
-        f"F1 {point.score.f1 or 0:.3f}{_ends(f1)} on the same {point.cases} cases with {point.figures} "
-        "figures: optimistic, the threshold was chosen on them",
-    ]
-    if done.ece is not None and done.ece_before is not None:
-        old, new = done.ece_before, done.ece
-        lines.append(
-            f"calibration error {new.value:.3f} [{new.ci_low:.3f}, {new.ci_high:.3f}], each case by the line "
-            f"of the others; it was {old.value:.3f} [{old.ci_low:.3f}, {old.ci_high:.3f}]"
-        )
-    return lines
-
-
-def doubt(point: OperatingPoint) -> str | None:
-    """Return why the threshold is not to be relied on; None where there were cases enough."""
-    if point.is_sure:
-        return None
-    return (
-        f"{point.cases} cases with {point.figures} figures are few: label {CASES_ENOUGH} or more with "
-        f"{FIGURES_ENOUGH} figures, or keep the threshold of the bundle"
-    )
-
-
-def _ends(interval: Interval | None) -> str:
-    return "" if interval is None else f" [{interval.low:.3f}, {interval.high:.3f}]"

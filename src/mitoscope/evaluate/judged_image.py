@@ -1,0 +1,162 @@
+"""One image put to judgement: at which resolution, inside which area, and matched once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mitoscope.detections import Detections
+from mitoscope.errors import ScaleError
+from mitoscope.evaluate.look_alikes import LookAlikeScore, judge_look_alikes
+from mitoscope.evaluate.protocols import Protocol
+from mitoscope.evaluate.sweep import Sweep
+from mitoscope.geometry import Mpp
+from mitoscope.labels import is_figure
+from mitoscope.truth import ExaminedArea, SlideTruth
+
+Points = NDArray[np.float64]
+SCALE_TOLERANCE: Final = 0.02
+"""Results and ground truth that differ by more state two resolutions."""
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedImage:
+    """The detections of one image and its true figures, matched.
+
+    Attributes
+    ----------
+    case : str
+        The patient or animal.
+    has_predictions : bool
+        Whether results name the image; without any, all of its figures are missed.
+    candidates : Detections
+        Figures inside of the examined area, whatever their score.
+    outside : Detections
+        Figures outside of it: they are not judged.
+    figures_px0, look_alikes_px0 : ndarray, shape (m, 2) and (k, 2)
+        True cells inside of the examined area.
+    figures_outside : int
+        True figures outside of it: they are not judged either.
+    mpp : Mpp or None
+        Resolution; None where distances are in pixels.
+    examined : ExaminedArea
+        What was looked at.
+    examined_mm2 : float or None
+        Its area, where it is known.
+    sweep : Sweep
+        How candidates and figures match.
+    """
+
+    case: str
+    has_predictions: bool
+    candidates: Detections
+    outside: Detections
+    figures_px0: Points
+    look_alikes_px0: Points
+    figures_outside: int
+    mpp: Mpp | None
+    examined: ExaminedArea
+    examined_mm2: float | None
+    sweep: Sweep
+
+    @property
+    def stated_threshold(self) -> float | None:
+        """The threshold of the results, where they state one."""
+        return self.candidates.searched.threshold
+
+    def look_alikes(self, protocol: Protocol, threshold: float) -> LookAlikeScore:
+        """Say of the detections above a threshold which are false, and which of these fell on look-alikes."""
+        found = self.candidates.above(threshold)
+        return judge_look_alikes(
+            found.points_px0,
+            found.score,
+            matching=self.sweep.at(threshold),
+            look_alikes_px0=self.look_alikes_px0,
+            protocol=protocol,
+            mpp=self.mpp,
+        )
+
+
+def scale_of(
+    found: Detections, slide: SlideTruth, *, mpp: Mpp | None = None, override: bool = False
+) -> Mpp | None:
+    """Return the resolution of an image: what its result or its ground truth states.
+
+    Parameters
+    ----------
+    found : Detections
+        What was found on it.
+    slide : SlideTruth
+        What is true on it.
+    mpp : Mpp, optional
+        Of images of which neither states it.
+    override : bool
+        Let it replace what they state.
+
+    Raises
+    ------
+    ScaleError
+        If result and ground truth state resolutions that differ by more than 2 %.
+    """
+    of_result, of_truth = found.searched.mpp, slide.mpp
+    if mpp is not None and override:
+        return mpp
+    if of_result is None or of_truth is None:
+        return of_result or of_truth or mpp
+    if abs(of_result.mean / of_truth.mean - 1) > SCALE_TOLERANCE:
+        raise ScaleError(
+            f"the result states {of_result.mean:.4g} µm/px, the ground truth {of_truth.mean:.4g}",
+            where=slide.name,
+            mend="correct the one that is wrong, or replace both with --mpp F --mpp-override",
+        )
+    return of_result
+
+
+def judge_image(
+    found: Detections | None, slide: SlideTruth, *, protocol: Protocol, mpp: Mpp | None
+) -> JudgedImage:
+    """Match what was found on an image with what is true there.
+
+    Parameters
+    ----------
+    found : Detections or None
+        None where results do not name the image.
+    slide : SlideTruth
+        What is true.
+    protocol : Protocol
+        The matching rule.
+    mpp : Mpp or None
+        See `scale_of`.
+
+    Raises
+    ------
+    NotExaminedError
+        If nothing is stated of what was looked at on a whole slide.
+    """
+    everything = found or Detections.empty()
+    size = slide.size or everything.searched.size
+    examined = slide.stated_examined or ExaminedArea.whole("nothing was found on it")
+    if found is not None:
+        examined = replace(slide, size=size, mpp=slide.mpp or mpp).examined
+    cells = slide.cells
+    known = {name: is_figure(name) for name in np.unique(everything.label).tolist()}
+    figures = everything.take(np.array([known[name] for name in everything.label.tolist()], dtype=np.bool_))
+    inside = examined.contains(figures.points_px0)
+    true_inside = examined.contains(cells.points_px0)
+    judged, candidates = cells.take(true_inside), figures.take(inside)
+    return JudgedImage(
+        case=slide.case,
+        has_predictions=found is not None,
+        candidates=candidates,
+        outside=figures.take(~inside),
+        figures_px0=judged.figures_px0,
+        look_alikes_px0=judged.look_alikes_px0,
+        figures_outside=int((cells.is_figure & ~true_inside).sum()),
+        mpp=mpp,
+        examined=examined,
+        examined_mm2=None if mpp is None else examined.area_mm2(mpp, size),
+        sweep=protocol.sweep(candidates.points_px0, candidates.score, judged.figures_px0, mpp=mpp),
+    )

@@ -1,0 +1,178 @@
+"""Judging files: results in any format against ground truth in any form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, get_args
+
+from mitoscope.detections import Detections
+from mitoscope.errors import ConfigError, FormatError
+from mitoscope.evaluate.evaluate import evaluate
+from mitoscope.evaluate.evaluation import Evaluation
+from mitoscope.evaluate.protocols import MITOSCOPE, Protocol
+from mitoscope.evaluate.thresholds import choose_threshold
+from mitoscope.exchange.evaluation_input import read_any_predictions
+from mitoscope.exchange.format import ReadOptions
+from mitoscope.exchange.names import stem
+from mitoscope.exchange.truth import parse_reference, read_ground_truth
+from mitoscope.geometry import Mpp
+from mitoscope.labels import LabelMapping
+from mitoscope.truth import GroundTruth, Policy, SlideTruth
+
+GroupBy = Literal["slide", "case", "domain", "scanner", "species", "laboratory"]
+NOT_STATED = "not stated"
+"""Group of an image of which the ground truth says nothing."""
+
+
+@dataclass(frozen=True)
+class FileJudge:
+    """Ground truth from a file or a study, and the rule by which files of results are judged against it.
+
+    Parameters
+    ----------
+    reference : str or Path
+        A file of any format, ``study.mito``, ``study.mito@MEL`` or ``study.mito@MEL@2``.
+    protocol : Protocol
+        The matching rule.
+    policy : Policy, optional
+        How the labels of several raters become one; a version has its own.
+    mapping : LabelMapping
+        What class names stand for, in results and ground truth alike.
+    domains : Path, optional
+        Table of domains, which completes what the ground truth says of its images.
+    examined : str, optional
+        What was looked at on every slide: ``whole``, ``tumour`` or ``regions``.
+    mpp : Mpp, optional
+        Resolution of images of which neither results nor ground truth state it.
+    mpp_override : bool
+        Let it replace what they state.
+    """
+
+    reference: str | Path
+    protocol: Protocol = MITOSCOPE
+    policy: Policy | None = None
+    mapping: LabelMapping = field(default_factory=LabelMapping)
+    domains: Path | None = None
+    examined: str | None = None
+    mpp: Mpp | None = None
+    mpp_override: bool = False
+
+    @cached_property
+    def truth(self) -> GroundTruth:
+        """The ground truth, read once.
+
+        Raises
+        ------
+        FormatError, StoreError, TruthError, ScaleError, UnknownLabelError
+            If it cannot be read or contradicts itself.
+        """
+        return read_ground_truth(
+            self.reference,
+            policy=self.policy,
+            mapping=self.mapping,
+            options=ReadOptions(mpp=self.mpp),
+            domains=self.domains,
+            examined=self.examined,
+        )
+
+    def judge(self, pred: Path, *, threshold: float | None = None) -> Evaluation:
+        """Judge results at a threshold, by default that which each of them states.
+
+        Raises
+        ------
+        FormatError, UnknownLabelError
+            If the results cannot be read.
+        ScaleError, NotExaminedError, ConfigError
+            As `evaluate`.
+        """
+        return evaluate(
+            self.read_detections(pred),
+            self.truth,
+            protocol=self.protocol,
+            threshold=threshold,
+            mpp=self.mpp,
+            mpp_override=self.mpp_override,
+        )
+
+    def judge_at_best(self, pred: Path) -> Evaluation:
+        """Judge results at the threshold that suits them best on the same images; the result says so."""
+        judged = self.judge(pred)
+        return judged.at(choose_threshold(judged.total_steps, chosen_on="test set"))
+
+    def judge_as_on(self, pred: Path, validation_pred: Path, validation: FileJudge) -> Evaluation:
+        """Judge results at the threshold of greatest F1 on a validation set."""
+        return self.judge(pred).at(choose_threshold(validation.judge(validation_pred).total_steps))
+
+    def read_detections(self, pred: Path) -> dict[str, Detections]:
+        """Read results by the stem of the image's name.
+
+        Parameters
+        ----------
+        pred : Path
+            A folder that `detect` wrote, a manifest, a CSV of one or many images, a COCO list of results, or
+            a file of any format.
+
+        Raises
+        ------
+        FormatError
+            If they cannot be read.
+        UnknownLabelError
+            If a class name is not known.
+        """
+        names = parse_reference(self.reference)[0]
+        return read_any_predictions(pred, mapping=self.mapping, mpp=self.mpp, names=names)
+
+
+def parse_group(text: str) -> GroupBy:
+    """Read what images are grouped by.
+
+    Raises
+    ------
+    ConfigError
+        Naming what there is.
+    """
+    for known in get_args(GroupBy):
+        if text.strip().casefold() == known:
+            return known  # type: ignore[no-any-return]
+    raise ConfigError(f"no group {text!r}", where="--by", mend=f"one of: {', '.join(get_args(GroupBy))}")
+
+
+def group_of(truth: GroundTruth, by: GroupBy) -> dict[str, str]:
+    """Return the group of each image by the stem of its name.
+
+    Parameters
+    ----------
+    truth : GroundTruth
+    by : str
+        ``domain`` is the tumour type. An image without a stated case is its own case; one without another
+        statement is in the group "not stated".
+
+    Raises
+    ------
+    FormatError
+        If nothing is stated for any image.
+    """
+    stated = {stem(slide.name): _stated(slide, by) for slide in truth}
+    if not any(stated.values()):
+        raise FormatError(
+            f"no {by} is stated for any image",
+            where=truth.source,
+            mend=f"add a column {by} to the table, or give a table with --domains",
+        )
+    return {image: group or NOT_STATED for image, group in stated.items()}
+
+
+def _stated(slide: SlideTruth, by: GroupBy) -> str | None:
+    if by == "slide":
+        return stem(slide.name)
+    if by == "case":
+        return slide.case
+    domain = slide.domain
+    return {
+        "domain": domain.tumour_type,
+        "scanner": domain.scanner,
+        "species": domain.species,
+        "laboratory": domain.laboratory,
+    }[by]

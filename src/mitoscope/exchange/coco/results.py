@@ -1,0 +1,98 @@
+"""The list that COCO tools call results: boxes with scores, of images and classes that another file names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mitoscope.detections import Detections
+from mitoscope.errors import FormatError
+from mitoscope.exchange.json_text import a_list, a_mapping, a_number, a_text, an_integer, read_json
+from mitoscope.exchange.names import match_stems
+from mitoscope.labels import IGNORED, LabelMapping
+
+_MEMBERS = frozenset({"image_id", "category_id", "score"})
+_HEAD = 65_536
+"""Characters that tell a list of results from other JSON."""
+
+
+def is_results_list(path: Path) -> bool:
+    """Return whether a file is a list of results, by its beginning."""
+    if path.suffix.lower() != ".json" or not path.is_file():
+        return False
+    with path.open(encoding="utf-8", errors="replace") as stream:
+        head = stream.read(_HEAD).lstrip("\ufeff \t\r\n")
+    return head.startswith("[") and all(f'"{name}"' in head for name in _MEMBERS)
+
+
+def read_results_list(path: Path, names: Path, *, mapping: LabelMapping) -> dict[str, Detections]:
+    """Read a list of results by the stem of the image's name.
+
+    Parameters
+    ----------
+    path : Path
+        ``[{"image_id", "category_id", "bbox": [x, y, w, h], "score"}, ...]``.
+    names : Path
+        The COCO file whose images and categories the ids mean: that of the ground truth.
+    mapping : LabelMapping
+        What class names stand for.
+
+    Raises
+    ------
+    FormatError
+        If a row is no result, or an id stands in neither.
+    UnknownLabelError
+        If a class name is not known.
+    """
+    images, categories = _names(names)
+    rows = [
+        _row(a_mapping(one, f"{path}: [{place}]"), f"{path}: [{place}]", images, categories)
+        for place, one in enumerate(a_list(read_json(path), str(path)))
+    ]
+    counts: dict[str, int] = {}
+    for _, name, _, _ in rows:
+        counts[name] = counts.get(name, 0) + 1
+    class_of = mapping.map_names(counts, where=path)
+    stems = match_stems(images.values(), where=names)
+    found: dict[str, list[Detections]] = {}
+    for image, name, centre, score in rows:
+        own = found.setdefault(stems[image], [])
+        if class_of[name] != IGNORED:
+            own.append(Detections.of([centre], [score], label=class_of[name], source=path.name))
+    return {image: Detections.concat(parts) for image, parts in found.items()}
+
+
+def _names(path: Path) -> tuple[dict[int, str], dict[int, str]]:
+    """Return image id → file name and category id → class name of a COCO file."""
+    document = read_json(path) if path.suffix.lower() == ".json" else None
+    if not isinstance(document, dict) or "images" not in document:
+        raise FormatError(
+            "a COCO list of results has ids in place of names",
+            where=path,
+            mend="give the COCO file with these images as --truth, or results with image names",
+        )
+    tables = []
+    for member, key in (("images", "file_name"), ("categories", "name")):
+        where = f"{path}: {member}"
+        entries = [a_mapping(one, where) for one in a_list(document.get(member), where)]
+        tables.append({an_integer(one.get("id"), where): a_text(one.get(key), where) for one in entries})
+    return tables[0], tables[1]
+
+
+def _row(
+    values: Mapping[str, Any], where: str, images: Mapping[int, str], categories: Mapping[int, str]
+) -> tuple[str, str, tuple[float, float], float]:
+    image, category = (an_integer(values.get(name), where) for name in ("image_id", "category_id"))
+    for number, known, what in ((image, images, "image"), (category, categories, "category")):
+        if number not in known:
+            raise FormatError(f"no {what} of id {number} in the ground truth", where=where)
+    box = [a_number(value, where) for value in a_list(values.get("bbox"), where)]
+    if len(box) != 4 or min(box[2:]) < 0:
+        raise FormatError("no box of x, y, width and height", where=where)
+    score = a_number(values.get("score"), where)
+    if not 0 <= score <= 1:
+        raise FormatError(
+            f"a score in [0, 1] expected, got {score:g}", where=where, mend="rescale the scores"
+        )
+    return images[image], categories[category], (box[0] + box[2] / 2, box[1] + box[3] / 2), score
