@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mitoscope.errors import RegionError, ScaleError
-from mitoscope.geometry import Aspect, BoxPx, BoxPx0, Mpp, PointPx0, SizePx
+from mitoscope.geometry import Aspect, BoxPx, BoxPx0, Mpp, SizePx
 
 
 @pytest.mark.parametrize("value", [0.0, 0.049, 5.01, -0.25, math.nan, math.inf])
@@ -24,13 +24,6 @@ def test_resolutions_that_differ_by_more_than_five_percent_are_refused() -> None
 
 def test_the_area_of_a_pixel() -> None:
     assert Mpp.square(0.25).pixel_area_mm2 * 4_000_000 == pytest.approx(0.25)
-
-
-def test_points_change_frame_and_come_back() -> None:
-    mpp = Mpp(0.25, 0.26)
-    point = PointPx0(100.0, 50.0).to_um(mpp)
-    assert (point.x, point.y) == (25.0, 13.0)
-    assert point.to_px0(mpp) == PointPx0(100.0, 50.0)
 
 
 boxes = st.builds(BoxPx, st.integers(-50, 50), st.integers(-50, 50), st.integers(1, 60), st.integers(1, 60))

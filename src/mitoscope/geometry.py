@@ -82,22 +82,6 @@ class PointPx0:
     x: float
     y: float
 
-    def to_um(self, mpp: Mpp) -> PointUm:
-        """Return the point in µm from the slide's origin."""
-        return PointUm(self.x * mpp.x, self.y * mpp.y)
-
-
-@dataclass(frozen=True, slots=True)
-class PointUm:
-    """A point in µm from the slide's origin."""
-
-    x: float
-    y: float
-
-    def to_px0(self, mpp: Mpp) -> PointPx0:
-        """Return the point in level-0 pixels."""
-        return PointPx0(self.x / mpp.x, self.y / mpp.y)
-
 
 @dataclass(frozen=True, slots=True)
 class SizePx:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mitoscope.errors import ConfigError, InputError
-from mitoscope.experiments.datasets import Dataset, DatasetSurvey, check_dataset, find_dataset, locate
+from mitoscope.experiments.datasets import Dataset, DatasetSurvey, check_dataset, find_dataset
 from mitoscope.experiments.datasets.folder import path_pattern
 from mitoscope.experiments.datasets.receipt import Receipt, Received, write_receipt
 from mitoscope.experiments.datasets.record import in_runs
@@ -54,7 +54,8 @@ def test_a_folder_above_one_below_and_another_format_are_found_and_said(tmp_path
         "3 of the slides lie in sets/little, not in WSI",
     )
     assert survey.extra == ()
-    assert locate(dataset(), tmp_path)["002.tiff"] == tmp_path / "sets" / "little" / "002.png"
+    (images,) = (match for match in survey.matches if "002.tiff" in match.expected)
+    assert images.found["002.tiff"].path == PurePosixPath("sets/little/002.png")
 
 
 def test_one_name_twice_is_no_sound_folder(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ by their names wherever they lie, so that copies of another layout can be used a
 
 from __future__ import annotations
 
-from mitoscope.experiments.datasets.check import DatasetSurvey, Fault, check_dataset, locate
+from mitoscope.experiments.datasets.check import DatasetSurvey, Fault, check_dataset
 from mitoscope.experiments.datasets.fetch import Order, Rejected
 from mitoscope.experiments.datasets.get import Delivered, Gauge, check_accepted, get_dataset
 from mitoscope.experiments.datasets.known import datasets, find_dataset, orders
@@ -30,7 +30,6 @@ __all__ = [
     "datasets",
     "find_dataset",
     "get_dataset",
-    "locate",
     "orders",
     "published",
 ]

@@ -129,18 +129,6 @@ def check_dataset(
     )
 
 
-def locate(dataset: Dataset, root: Path) -> dict[str, Path]:
-    """Return where the files of a data set lie, by their published names, whatever the layout.
-
-    Raises
-    ------
-    InputError
-        If the folder cannot be listed.
-    """
-    matches = match_dataset(dataset, read_folder(root))
-    return {name: root / file.path for match in matches for name, file in match.found.items()}
-
-
 def _found(matches: tuple[Match, ...]) -> Iterator[tuple[Match, FoundFile]]:
     for match in matches:
         for file in match.found.values():
