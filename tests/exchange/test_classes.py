@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, settings
 
-from mitoscope.exchange.classes import UNKNOWN, stated_classes
+from mitoscope.exchange.classes import UNKNOWN, apply_mapping, stated_classes
 from mitoscope.exchange.format import EVERYTHING, Aspect, left_out
-from mitoscope.labels import DEFAULT_LABELS
+from mitoscope.labels import DEFAULT_LABELS, IGNORED, LabelMapping
 from mitoscope.store import Cells, LabelEvents, Policy, Rater, RaterKind, SlideRecord, Study
 from mitoscope.store.ground_truth import agreed_of
 
@@ -43,6 +43,30 @@ def test_models_speak_only_where_nobody_else_did() -> None:
     labels, scores = stated_classes(study, models=True)
     assert labels.tolist() == [UNKNOWN, 0, 1]
     assert scores.tolist() == [np.nan, 0.25, 0.25] or np.isnan(scores[0])
+
+
+@settings(max_examples=60, deadline=None)
+@given(studies())
+def test_a_study_of_the_fields_classes_is_what_it_was(study: Study) -> None:
+    mapped, names = apply_mapping(study, LabelMapping().with_classes(study.labels), "a")
+    assert mapped == study
+    assert all(name == means for name, means in names.items())
+
+
+@settings(max_examples=60, deadline=None)
+@given(studies())
+def test_ignored_labels_leave_with_the_cells_that_bear_no_other(study: Study) -> None:
+    mapping = LabelMapping(study.labels, {"look-alike": IGNORED})
+    mapped, _ = apply_mapping(study, mapping, "a")
+    look_alike = study.labels.names.index("look-alike")
+    spoken = set(study.events.cell.tolist())
+    others = set(study.events.cell[study.events.label != look_alike].tolist())
+    assert "look-alike" not in mapped.labels.names
+    assert len(mapped.cells) == len(study.cells) - len(spoken - others)
+    assert len(mapped.events) == int((study.events.label != look_alike).sum())
+    for before, after in zip(study.versions, mapped.versions, strict=True):
+        kept = [cell for cell in before.cell.tolist() if cell not in spoken - others]
+        assert len(after.cell) == len(kept)
 
 
 @settings(max_examples=60, deadline=None)

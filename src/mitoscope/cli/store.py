@@ -75,6 +75,10 @@ def import_(
         str | None,
         typer.Option("--offset", metavar="X,Y", help="Corner of the bounds that coordinates count from."),
     ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option("--label", metavar="A=B", help="Class of a name in the file, or ignore; repeatable."),
+    ] = None,
     trust_scale: Annotated[
         bool, typer.Option("--trust-scale", help="Take coordinates that look half-scale as they are.")
     ] = False,
@@ -85,6 +89,7 @@ def import_(
     What cannot be taken as it is goes to quarantine, with its place in the file and the reason.
     """
     from mitoscope.exchange.registry import detect_format, find_format, read_study
+    from mitoscope.labels import LabelMapping, LabelSet
     from mitoscope.store import Source, Store, sift
 
     options = _read_options(
@@ -92,9 +97,11 @@ def import_(
     )
     with Store.open(study) as store:
         parts = []
+        classes = LabelMapping().with_classes(LabelSet(tuple(store.labels().values()))).classes
+        mapping = LabelMapping.parse(label or (), classes=classes, may_add=True)
         for path in files:
             known = detect_format(path) if format_name is None else find_format(format_name)
-            found = _with_mpp(read_study(path, known.name, options), mpp)
+            found = _with_mpp(read_study(path, known.name, options, mapping=mapping), mpp)
             parts.append((path, known.name, sift(found, source=path.name, trust_scale=trust_scale)))
         done = []
         for path, name, part in parts:

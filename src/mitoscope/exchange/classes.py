@@ -10,12 +10,22 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.labels import DEFAULT_LABELS, Label
+from mitoscope.labels import (
+    CANDIDATE,
+    DEFAULT_LABELS,
+    IGNORED,
+    Label,
+    LabelMapping,
+    LabelSet,
+    is_candidate,
+    name_key,
+)
 from mitoscope.store import Policy, Rater, RaterKind, SlideRecord, Study
 from mitoscope.store.ground_truth import agreed_of
 
@@ -69,10 +79,10 @@ class LabelFinder:
         colour : str, optional
             ``#rrggbb`` of a new label.
         """
-        label = DEFAULT_LABELS.find(name)
+        label = CANDIDATE if is_candidate(name) else DEFAULT_LABELS.find(name)
         if label is None:
-            text = name if _key(name) else "label " + " ".join(f"U+{ord(one):04X}" for one in name)
-            label = self._known.setdefault(_key(text), Label(text, _colour(colour, text)))
+            text = name if name_key(name) else "label " + " ".join(f"U+{ord(one):04X}" for one in name)
+            label = self._known.setdefault(name_key(text), Label(text, _colour(colour, text)))
         return label
 
 
@@ -99,11 +109,6 @@ class ClassTable:
     def to_json(self) -> list[list[Any]]:
         """Return the table as it rides on a slide."""
         return [[entry.number, entry.name, entry.colour] for entry in self.entries.values()]
-
-
-def _key(name: str) -> str:
-    # As in labels: without regard to case, spaces, hyphens and underscores.
-    return "".join(character for character in name.casefold() if character.isalnum())
 
 
 def _colour(text: str | None, name: str) -> str:
@@ -139,10 +144,10 @@ def classes_to_write(study: Study, key: str, *, own_names: Mapping[str, str] | N
                 classes.append((number, name, colour))
     highest = max((number for number, _, _ in classes), default=0)
     classes += [(highest + place, *one) for place, one in enumerate(renumbered, start=1)]
-    have = {_key(entry.label.name) for entry in ClassTable(classes).entries.values()}
+    have = {name_key(entry.label.name) for entry in ClassTable(classes).entries.values()}
     free = max((number for number, _, _ in classes), default=0)
     for label in study.labels.labels:
-        if _key(label.name) not in have:
+        if name_key(label.name) not in have:
             free += 1
             classes.append((free, (own_names or {}).get(label.name, label.name), label.colour))
     return ClassTable(classes)
@@ -165,6 +170,100 @@ def numbers_by_label(table: ClassTable) -> dict[str, int]:
     for number, entry in table.entries.items():
         numbers.setdefault(entry.label.name, number)
     return numbers
+
+
+def apply_mapping(study: Study, mapping: LabelMapping, where: str | Path) -> tuple[Study, dict[str, str]]:
+    """Return a study with the classes that its names stand for: every door to labels and findings asks this.
+
+    Parameters
+    ----------
+    study : Study
+        As a reader hands it over, with the names of the file.
+    mapping : LabelMapping
+        What class names stand for.
+    where : str or Path
+        The file.
+
+    Returns
+    -------
+    study : Study
+        Cells whose labels are all of ignored names are left out.
+    label_names : dict of str to str
+        Name → class, or ``ignore``, of all names that live cells bear.
+
+    Raises
+    ------
+    UnknownLabelError
+        If a name on a live cell is not known, listing all such names with their counts.
+    """
+    events, names = study.events, study.labels.names
+    spoken = (events.label >= 0) & ~study.cells.deleted[events.cell]
+    pairs = np.unique(np.column_stack([events.cell, events.label])[spoken], axis=0)
+    bearers = np.bincount(pairs[:, 1], minlength=len(names)).tolist()
+    class_of = _stated(names, mapping) | {name: CANDIDATE.name for name in names if is_candidate(name)}
+    unclear = {name: count for name, count in zip(names, bearers, strict=True) if name not in class_of}
+    class_of |= mapping.map_names({name: count for name, count in unclear.items() if count}, where=where)
+    # A class that no live cell bears says nothing of anything.
+    classes = {name: class_of.get(name, name) for name in names}
+    labels = {label.name: label for label in study.labels.labels}
+    kept = dict.fromkeys(one for one in classes.values() if one != IGNORED)
+    new = LabelSet(tuple(_label_of(name, mapping, labels) for name in kept))
+    index = [new.names.index(classes[name]) if classes[name] != IGNORED else _IGNORED for name in names]
+    found = {name: class_of[name] for name, count in zip(names, bearers, strict=True) if count}
+    return _relabelled(study, new, np.array([*index, UNKNOWN], dtype=np.int64)), found
+
+
+_IGNORED = -2
+
+
+def _stated(names: Iterable[str], mapping: LabelMapping) -> dict[str, str]:
+    """Return what the user says of names; a reader may have given a name of the field its usual form."""
+    found: dict[str, str] = {}
+    for name in names:
+        for stated, target in mapping.stated.items():
+            usual = DEFAULT_LABELS.find(stated)
+            if name_key(stated) == name_key(name) or (usual is not None and usual.name == name):
+                found[name] = target
+    return found
+
+
+def _label_of(name: str, mapping: LabelMapping, labels: Mapping[str, Label]) -> Label:
+    if name == CANDIDATE.name:
+        return CANDIDATE
+    return mapping.label(name) or labels.get(name) or Label(name, colour_of(name))
+
+
+def _relabelled(study: Study, labels: LabelSet, index: NDArray[np.int64]) -> Study:
+    """Return the study with other labels, without those that are ignored and cells that bear no other.
+
+    Parameters
+    ----------
+    study : Study
+    labels : LabelSet
+        The new labels.
+    index : ndarray of int64, shape (labels + 1,)
+        Old label → new one or `_IGNORED`; the last is for none.
+    """
+    events = study.events
+    label = index[events.label]
+    spoken, left = (np.zeros(len(study.cells), dtype=np.bool_) for _ in range(2))
+    spoken[events.cell] = True
+    left[events.cell[label != _IGNORED]] = True
+    kept = left | ~spoken
+    row = np.cumsum(kept) - 1
+    remaining = events.take(label != _IGNORED)
+    versions = []
+    for version in study.versions:
+        frozen = index[version.label]
+        rows = kept[version.cell] & (frozen != _IGNORED)
+        versions.append(replace(version, cell=row[version.cell[rows]], label=frozen[rows]))
+    return replace(
+        study,
+        labels=labels,
+        cells=study.cells if kept.all() else study.cells.take(kept),
+        events=replace(remaining, cell=row[remaining.cell], label=label[label != _IGNORED]),
+        versions=tuple(versions),
+    )
 
 
 def stated_classes(

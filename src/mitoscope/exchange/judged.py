@@ -16,6 +16,7 @@ from mitoscope.exchange.geojson import NO_GEOMETRY, NOT_A_CELL
 from mitoscope.exchange.names import match_stems
 from mitoscope.exchange.registry import read_study
 from mitoscope.exchange.truth_csv import Truth
+from mitoscope.labels import LabelMapping
 from mitoscope.store import Shape, Study, sift
 from mitoscope.store.quarantine import DUPLICATE, HALF_SCALE
 
@@ -35,7 +36,11 @@ def read_truth(
 
 
 def read_detections(
-    path: Path, format_name: str | None = None, options: ReadOptions | None = None
+    path: Path,
+    format_name: str | None = None,
+    options: ReadOptions | None = None,
+    *,
+    mapping: LabelMapping | None = None,
 ) -> dict[str, Detections]:
     """Read the detections of all images of a file of any format; see :func:`detections_of`.
 
@@ -46,7 +51,7 @@ def read_detections(
     FormatError, ScaleError
         If it cannot be read, or holds detections without a place.
     """
-    study = read_study(path, format_name, options)
+    study = read_study(path, format_name, options, mapping=mapping)
     return detections_of(_sound(study, path, _BESIDE_CELLS | {DUPLICATE, HALF_SCALE}), where=path)
 
 

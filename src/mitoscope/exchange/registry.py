@@ -20,10 +20,12 @@ from mitoscope.exchange import (
     mitos_atypia,
     sliderunner,
 )
+from mitoscope.exchange.classes import apply_mapping
 from mitoscope.exchange.format import Content, Format, ReadOptions, WriteOptions, left_out
 from mitoscope.exchange.joining import join, of_slide
 from mitoscope.exchange.regions import set_aside
 from mitoscope.fsio import atomic_directory
+from mitoscope.labels import LabelMapping
 from mitoscope.store.records import Study
 
 FORMATS: dict[str, Format] = {
@@ -104,7 +106,13 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
 
 
-def read_study(path: Path, format_name: str | None = None, options: ReadOptions | None = None) -> Study:
+def read_study(
+    path: Path,
+    format_name: str | None = None,
+    options: ReadOptions | None = None,
+    *,
+    mapping: LabelMapping | None = None,
+) -> Study:
     """Read a file of any format, or a folder of files with one slide each.
 
     Outlines that cannot be used are in its quarantine. Cells that cannot be taken for their place are still
@@ -118,11 +126,15 @@ def read_study(path: Path, format_name: str | None = None, options: ReadOptions 
         Name of the format; without it the content decides.
     options : ReadOptions, optional
         What the file does not say.
+    mapping : LabelMapping, optional
+        What class names stand for; without it, names that the field does not know stay as they are.
 
     Raises
     ------
     FormatError, ScaleError
         If it cannot be read.
+    UnknownLabelError
+        If a mapping is given and does not know a name on a live cell.
     """
     _check_exists(path)
     known = detect_format(path) if format_name is None else find_format(format_name)
@@ -131,7 +143,8 @@ def read_study(path: Path, format_name: str | None = None, options: ReadOptions 
         study = join([known.read(one, _named(options, path, one)) for one in _files(path)])
     else:
         study = known.read(path, options)
-    return set_aside(study, source=path.name)
+    study = set_aside(study, source=path.name)
+    return study if mapping is None else apply_mapping(study, mapping, path)[0]
 
 
 def _named(options: ReadOptions, folder: Path, path: Path) -> ReadOptions:

@@ -9,6 +9,7 @@ from typing import Final
 
 from mitoscope.errors import FormatError, ScaleError
 from mitoscope.exchange import truth_csv
+from mitoscope.exchange.classes import apply_mapping
 from mitoscope.exchange.format import ReadOptions
 from mitoscope.exchange.geojson import NO_GEOMETRY, NOT_A_CELL
 from mitoscope.exchange.names import match_stems, stem
@@ -16,7 +17,7 @@ from mitoscope.exchange.predictions import is_table
 from mitoscope.exchange.registry import read_study
 from mitoscope.geometry import Mpp
 from mitoscope.labels import LabelMapping
-from mitoscope.store import Policy, Store, Study, sift
+from mitoscope.store import Policy, RaterKind, Store, Study, sift
 from mitoscope.store.ground_truth import ground_truth_of, with_examined
 from mitoscope.store.quarantine import DUPLICATE
 from mitoscope.truth import Domain, GroundTruth, SlideTruth
@@ -105,11 +106,7 @@ def read_ground_truth(
         chosen = replace(
             options or ReadOptions(), domains=domains or (options or ReadOptions()).domains, mpp=mpp
         )
-        study = read_study(path, None, chosen)
-        refuse_quarantined(study, path, allowed=_TAKEN)
-        truth = ground_truth_of(
-            study, policy=policy or Policy.SETTLED, source=path.name, mapping=mapping or LabelMapping()
-        )
+        truth = _of_file(path, chosen, policy or Policy.SETTLED, mapping or LabelMapping())
     if domains is not None:
         truth = _with_domains(truth, domains)
     return with_examined(with_scale(truth, mpp, override=mpp_override), examined).without_duplicates()
@@ -124,6 +121,26 @@ def _of_store(
         )
     with Store.open(path, write=False) as store:
         return store.ground_truth(version, policy=policy or Policy.SETTLED, mapping=mapping)
+
+
+def _of_file(path: Path, options: ReadOptions, policy: Policy, mapping: LabelMapping) -> GroundTruth:
+    read = read_study(path, None, options)
+    refuse_quarantined(read, path, allowed=_TAKEN)
+    study, label_names = apply_mapping(_as_truth(read), mapping, path)
+    truth = ground_truth_of(study, policy=policy, source=path.name)
+    left_out = len(read.cells) - len(study.cells)
+    notes = (f"{left_out} cells of ignored classes are left out",) if left_out else ()
+    return replace(
+        truth, classes=mapping.with_classes(study.labels).classes, label_names=label_names, notes=notes
+    )
+
+
+def _as_truth(study: Study) -> Study:
+    """Return the study of a file that is given as the truth: where only a model speaks, its word is that."""
+    if not study.raters or any(rater.kind is not RaterKind.MODEL for rater in study.raters):
+        return study
+    raters = tuple(replace(rater, kind=RaterKind.CONSENSUS) for rater in study.raters)
+    return replace(study, raters=raters)
 
 
 def refuse_quarantined(study: Study, path: Path, *, allowed: frozenset[str] = frozenset()) -> None:
