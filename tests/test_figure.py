@@ -85,7 +85,7 @@ def test_the_suffix_decides_the_format(tmp_path: Path) -> None:
     with Image.open(tmp_path / "figure.png") as image:
         assert image.size == (600, 400)
     assert ET.parse(tmp_path / "figure.SVG").getroot().tag.endswith("svg")
-    with pytest.raises(ConfigError, match=r"end it in .png or .svg"):
+    with pytest.raises(ConfigError, match=r"ends in .png or .svg"):
         write_figure(plot(), tmp_path / "figure.jpg")
     assert len(list(tmp_path.iterdir())) == 2
 

@@ -40,6 +40,8 @@ SECOND: Final = GAP
 """What it is compared with: another detector, a published value."""
 THIRD: Final = "#009e73"
 """A third curve: the bluish green of Okabe and Ito."""
+COUNTED_AREA: Final = THIRD
+"""Outline of where figures are counted, if not on all tissue: drawn with a white casing."""
 INK: Final = "#1b1f24"
 """Text and dark casings."""
 QUIET: Final = "#57606a"
@@ -175,7 +177,9 @@ def parse_encoding(path: Path) -> Literal["png", "svg"]:
             return "png"
         case ".svg":
             return "svg"
-    raise ConfigError("no format for a figure", where=path, mend=f"end it in {' or '.join(SUFFIXES)}")
+    raise ConfigError(
+        "unknown figure format", where=path, mend=f"use a name that ends in {' or '.join(SUFFIXES)}"
+    )
 
 
 def name_label(name: str) -> str:

@@ -332,7 +332,7 @@ def _pred(text: str) -> Bad:
         (lambda folder: ["--mpp", "40"], "--mpp"),
         (lambda folder: ["--by", "organ"], "no group 'organ'; one of: slide, case, domain"),
         (lambda folder: ["--by", "scanner"], "no scanner is stated for any image"),
-        (lambda folder: ["--plot", folder / "figure.pdf"], "end it in .png or .svg"),
+        (lambda folder: ["--plot", folder / "figure.pdf"], "ends in .png or .svg"),
         (lambda folder: ["--validation-pred", folder], "give both --validation-pred and --validation-truth"),
         (
             lambda folder: ["--choose-on-test", "--threshold", "0.5"],

@@ -15,6 +15,7 @@ import pytest
 from mitoscope.detections import Detections
 from mitoscope.geometry import BoxPx0
 from mitoscope.infer import SlideRun
+from mitoscope.region import Region, SlideRegions
 from mitoscope.report import gather, page, render_report
 from mitoscope.report.page import css_string
 from mitoscope.report.wording import shown_name
@@ -180,7 +181,7 @@ def test_a_refused_count_is_no_number(slide_file: Path) -> None:
     assert read.values("data", "value") == []
     assert "No count" in read.text
     assert "The count is refused." in read.text
-    assert "Not all was read." in read.text
+    assert "Unreadable areas." in read.text
     assert "Could not be read" in read.text
     assert "Window of the refused count" in read.text
     assert "At other thresholds" not in read.text
@@ -219,6 +220,23 @@ def test_a_region_of_interest_is_drawn_and_named(slide_file: Path) -> None:
     text = Reader(render(run_on(slide_file, scatter(5), roi=roi))).text
     assert "Region analysed" in text
     assert "200 × 150 px from x 300, y 200" in text
+
+
+def test_outlines_are_drawn_where_they_decide_what_counts(slide_file: Path) -> None:
+    half = Region.of_box(BoxPx0(400, 0, 400, 600), "tumour")
+    hole = Region.of_box(BoxPx0(500, 280, 40, 40))
+    run = run_on(slide_file)
+    whole, outlined = (
+        render_report(gather(run, area_mm2=AREA, regions=regions))
+        for regions in (None, SlideRegions(tumour=half.difference(hole)))
+    )
+    text = Reader(outlined).text
+    assert text.count("Area counted") == 2
+    assert "Area counted 0.0596 mm² tumour" in text
+    n = gather(run, area_mm2=AREA, regions=SlideRegions(tumour=half.difference(hole))).n_figures
+    assert f"Figures in total {n} {n / 0.0596:.0f} per mm² of the area counted" in text
+    assert "Area counted" not in Reader(whole).text
+    assert outlined.count('stroke="#009e73"') == whole.count('stroke="#009e73"') + 2
 
 
 def test_many_figures_stay_a_small_page(slide_file: Path) -> None:

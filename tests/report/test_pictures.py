@@ -251,14 +251,19 @@ def test_outline_lies_in_picture_pixels_and_stays_on_the_slide() -> None:
     assert outline.min() >= 0
     assert outline[:, 0].max() == 45.0
     assert outline[:, 1].max() == 40.0
-    path = frame.tissue_path(tissue)
+    path = frame.outline_path(tissue_outlines(tissue))
     assert path.startswith("M")
     assert path.endswith("Z")
 
 
 def test_no_tissue_no_path() -> None:
     tissue = TissueMask(np.zeros((4, 5), dtype=bool), (100.0, 100.0), Mpp.square(0.25), SizePx(450, 400))
-    assert Frame(BoxPx0(0, 0, 450, 400), 45.0, 40.0, Mpp.square(0.25), 45.0).tissue_path(tissue) == ""
+    assert (
+        Frame(BoxPx0(0, 0, 450, 400), 45.0, 40.0, Mpp.square(0.25), 45.0).outline_path(
+            tissue_outlines(tissue)
+        )
+        == ""
+    )
 
 
 def test_the_outline_of_a_large_mask_keeps_its_area() -> None:

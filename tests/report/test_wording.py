@@ -34,6 +34,7 @@ def test_size_has_one_unit() -> None:
 
 def test_rate_without_area() -> None:
     assert say_rate(37, 2.37) == "15.6 per mm²"
+    assert say_rate(28, 0.00696) == "4,023 per mm²"
     assert say_rate(0, 0.0) == "no tissue"
 
 

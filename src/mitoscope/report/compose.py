@@ -47,6 +47,7 @@ def draw_density(findings: Findings) -> bytes:
         hot_spot=findings.window,
         gaps=findings.run.gaps,
         hot_spot_label=name_window(findings),
+        counted_on=findings.counted_on,
     )
     return encode_figure(figure, "png", dpi=_DENSITY_DPI)
 
@@ -92,6 +93,7 @@ def _overview(findings: Findings, slide: Slide) -> Overview:
         tissue=findings.run.tissue,
         gaps=findings.run.gaps,
         region=findings.region,
+        counted_on=findings.counted_on,
     )
 
 

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.count import Density
-from mitoscope.figure import GAP, HOT_SPOT, PALE, TISSUE, place_axes, style
+from mitoscope.figure import COUNTED_AREA, GAP, HOT_SPOT, PALE, TISSUE, place_axes, style
 from mitoscope.geometry import BoxPx0, Mpp
+from mitoscope.region import Region
 from mitoscope.report.pictures import tissue_outlines
 from mitoscope.tissue import TissueMask
 
@@ -41,6 +42,7 @@ def draw_density_map(
     hot_spot: BoxPx0 | None,
     gaps: tuple[BoxPx0, ...],
     hot_spot_label: str,
+    counted_on: Region | None = None,
 ) -> Figure:
     """Draw the density map with outline, hot spot, colour scale and axes in mm.
 
@@ -58,6 +60,8 @@ def draw_density_map(
         What could not be read; hatched.
     hot_spot_label : str
         Stands beside the rectangle in the legend.
+    counted_on : Region, optional
+        Where figures are counted, if not on all tissue; drawn as an outline.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
@@ -66,7 +70,9 @@ def draw_density_map(
     slide_mm = np.array([grid.box_px0.width, grid.box_px0.height]) * px0_mm
     scale = min(_MAP_MAX_INCH / slide_mm)
     size = np.maximum(slide_mm * scale, _MAP_MIN_INCH)
-    entries = _legend_entries(tissue=tissue, hot_spot=hot_spot, gaps=gaps, label=hot_spot_label)
+    entries = _legend_entries(
+        tissue=tissue, hot_spot=hot_spot, gaps=gaps, label=hot_spot_label, counted_on=counted_on
+    )
     rows = len(entries)
     height = _TOP_INCH + size[1] + _BELOW_MAP_INCH + _BAR_INCH + _BELOW_BAR_INCH + rows * _LEGEND_ROW_INCH
     figure = Figure(figsize=(WIDTH_INCH, height))
@@ -86,7 +92,7 @@ def draw_density_map(
     for one in (axes, bar):
         one.tick_params(labelsize=8, length=2.5, pad=2)
         one.spines[:].set(visible=True, color=PALE)
-    _draw_marks(axes, px0_mm, tissue=tissue, hot_spot=hot_spot, gaps=gaps)
+    _draw_marks(axes, px0_mm, tissue=tissue, hot_spot=hot_spot, gaps=gaps, counted_on=counted_on)
     figure.legend(
         handles=entries,
         loc="lower left",
@@ -130,6 +136,7 @@ def _draw_marks(
     tissue: TissueMask,
     hot_spot: BoxPx0 | None,
     gaps: tuple[BoxPx0, ...],
+    counted_on: Region | None,
 ) -> None:
     from matplotlib.collections import PolyCollection
     from matplotlib.patches import Rectangle
@@ -141,6 +148,12 @@ def _draw_marks(
 
     outlines = [outline * px0_mm for outline in tissue_outlines(tissue)]
     axes.add_collection(PolyCollection(outlines, facecolor="none", edgecolor=TISSUE, linewidth=0.7))
+    if counted_on is not None:
+        rings = [ring * px0_mm for ring in counted_on.rings]
+        area = axes.add_collection(
+            PolyCollection(rings, facecolor="none", edgecolor=COUNTED_AREA, linewidth=1.1)
+        )
+        area.set_path_effects([withStroke(linewidth=2.2, foreground="white")])
     for gap in gaps:
         axes.add_patch(box_patch(gap, **_GAP_LOOK))
     if hot_spot is not None:
@@ -149,7 +162,12 @@ def _draw_marks(
 
 
 def _legend_entries(
-    *, tissue: TissueMask, hot_spot: BoxPx0 | None, gaps: tuple[BoxPx0, ...], label: str
+    *,
+    tissue: TissueMask,
+    hot_spot: BoxPx0 | None,
+    gaps: tuple[BoxPx0, ...],
+    label: str,
+    counted_on: Region | None,
 ) -> list[Artist]:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
@@ -159,6 +177,8 @@ def _legend_entries(
         entries.append(Patch(label=label, **_HOT_SPOT_LOOK))
     if tissue.mask.any():
         entries.append(Line2D([], [], color=TISSUE, linewidth=0.9, label="Tissue"))
+    if counted_on is not None:
+        entries.append(Line2D([], [], color=COUNTED_AREA, linewidth=1.3, label="Area counted"))
     if gaps:
         entries.append(Patch(label="Could not be read", **_GAP_LOOK))
     return entries

@@ -13,7 +13,7 @@ from mitoscope.detections import Detections
 from mitoscope.errors import IncompleteRunError
 from mitoscope.geometry import Aspect, BoxPx0
 from mitoscope.infer import SlideRun
-from mitoscope.region import SlideRegions
+from mitoscope.region import Region, SlideRegions
 from mitoscope.slide import SlideInfo
 
 
@@ -58,6 +58,11 @@ class Findings:
         """The part that was searched, None where it is the whole slide."""
         return None if self.run.detections.searched.region is None else self.run.region_px0
 
+    @property
+    def counted_on(self) -> Region | None:
+        """Where outlines let figures be counted, None where there are none."""
+        return None if self.regions is None else self.regions.counted_on(self.info.size)
+
     @cached_property
     def candidates(self) -> Detections:
         """All candidates above the detector's floor, by descending score: the rows of the CSV."""
@@ -86,7 +91,7 @@ class Findings:
 
     @property
     def n_figures(self) -> int:
-        """Number of mitotic figures in all."""
+        """Number of mitotic figures on the slide."""
         return int(np.count_nonzero(self.counted))
 
     @property

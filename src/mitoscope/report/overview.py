@@ -9,7 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.geometry import BoxPx0
-from mitoscope.report.pictures import Frame, Picture, Rectangle, ScaleBar, fit_frame, picture, thin_out
+from mitoscope.region import Region
+from mitoscope.report.pictures import (
+    Frame,
+    Picture,
+    Rectangle,
+    ScaleBar,
+    fit_frame,
+    picture,
+    thin_out,
+    tissue_outlines,
+)
 from mitoscope.slide import Slide, SlideInfo, read_thumbnail
 from mitoscope.tissue import TissueMask
 
@@ -40,6 +50,7 @@ class Overview:
     height: float
     unit: float
     tissue_path: str
+    counted_path: str
     gaps: tuple[Rectangle, ...]
     region: Rectangle | None
     figures: Dots
@@ -57,6 +68,7 @@ def draw_overview(
     tissue: TissueMask,
     gaps: tuple[BoxPx0, ...],
     region: BoxPx0 | None,
+    counted_on: Region | None = None,
 ) -> Overview:
     """Read and lay out the overview.
 
@@ -76,6 +88,8 @@ def draw_overview(
         What could not be read; hatched.
     region : BoxPx0 or None
         The part analysed, where it is not the whole slide.
+    counted_on : Region, optional
+        Where figures are counted, if not on all tissue.
     """
     rgb, frame = _read(slide)
     return Overview(
@@ -83,7 +97,8 @@ def draw_overview(
         width=frame.width,
         height=frame.height,
         unit=frame.unit,
-        tissue_path=frame.tissue_path(tissue),
+        tissue_path=frame.outline_path(tissue_outlines(tissue)),
+        counted_path="" if counted_on is None else frame.outline_path(counted_on.rings),
         gaps=frame.place_boxes(gaps),
         region=None if region is None else frame.place_box(region),
         figures=_dots(points_px0, frame),

@@ -87,7 +87,7 @@ class Crop:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A contact sheet; ``none`` is said where it is empty."""
+    """A contact sheet; ``none`` stands in place of crops where there are none."""
 
     title: str
     about: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -134,9 +135,9 @@ class Frame:
         """Return the visible parts of boxes in picture pixels."""
         return tuple(seen for box in boxes if (seen := self.place_box(box)) is not None)
 
-    def tissue_path(self, tissue: TissueMask) -> str:
-        """Return the borders of the tissue as the ``d`` of one SVG path in picture pixels."""
-        placed = (self.place_points(outline) for outline in tissue_outlines(tissue))
+    def outline_path(self, outlines_px0: Iterable[NDArray[np.float64]]) -> str:
+        """Return polygons, each of shape (n, 2), as the ``d`` of one SVG path in picture pixels."""
+        placed = (self.place_points(outline) for outline in outlines_px0)
         return "".join(f"M{' '.join(f'{x:.1f},{y:.1f}' for x, y in outline.tolist())}Z" for outline in placed)
 
     def scale_bar(self, within: Rectangle | None = None) -> ScaleBar:

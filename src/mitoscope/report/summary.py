@@ -54,7 +54,7 @@ def _gaps(findings: Findings) -> Note | None:
     if n == 0:
         return None
     part = f"{n:,} {plural(n, 'part')} of the tissue ({say_area(findings.run.gap_mm2)})"
-    return Note("warning", "Not all was read.", f"{part} could not be read; figures there are not found.")
+    return Note("warning", "Unreadable areas.", f"{part} could not be read; figures there are missed.")
 
 
 def _tissue(findings: Findings) -> Note | None:
@@ -79,14 +79,27 @@ def write_facts(findings: Findings) -> tuple[Fact, ...]:
     """Write the numbers beside the headline."""
     run = findings.run
     floor = f"score above the floor of {say_threshold(run.floor)}" if run.floor else "of the first stage"
-    rate = say_rate(findings.n_figures, run.tissue_mm2)
     return (
         *_window(findings),
-        Fact("Figures in all", f"{findings.n_figures:,}", f"{rate} of tissue" if run.tissue_mm2 else ""),
+        Fact("Figures in total", f"{findings.n_figures:,}", _rate(findings)),
         Fact("Tissue searched", say_area(run.tissue_mm2)),
+        *_counted_area(findings),
         Fact("Threshold", say_threshold(run.threshold), run.threshold_source),
         Fact("Candidates", f"{len(findings.candidates):,}", floor),
     )
+
+
+def _rate(findings: Findings) -> str:
+    """Write figures per mm² of where they are counted."""
+    area = findings.counted_on
+    if area is not None:
+        return (
+            ""
+            if area.is_empty
+            else f"{say_rate(findings.n_figures, area.area_mm2(findings.info.mpp))} of the area counted"
+        )
+    tissue_mm2 = findings.run.tissue_mm2
+    return f"{say_rate(findings.n_figures, tissue_mm2)} of tissue" if tissue_mm2 else ""
 
 
 def _window(findings: Findings) -> tuple[Fact, ...]:
@@ -97,8 +110,15 @@ def _window(findings: Findings) -> tuple[Fact, ...]:
     return (Fact("Hot spot", size, f"from x {window.x:.0f}, y {window.y:.0f}"),)
 
 
+def _counted_area(findings: Findings) -> tuple[Fact, ...]:
+    area = findings.counted_on
+    return (
+        () if area is None else (Fact("Area counted", say_area(area.area_mm2(findings.info.mpp)), area.name),)
+    )
+
+
 def write_steps(findings: Findings) -> tuple[Step, ...]:
-    """Write how many figures neighbouring thresholds give, in the same window and in all."""
+    """Write how many figures neighbouring thresholds give, in the same window and on the slide."""
     if findings.count is None or not len(findings.candidates):
         return ()
     floor, own = findings.run.floor, findings.run.threshold
@@ -120,10 +140,12 @@ def write_reading(findings: Findings) -> tuple[str, ...]:
     return (
         "The mitotic count is the largest number of mitotic figures that a window of the stated area and "
         "shape holds anywhere on the tissue. That window is the hot spot.",
-        f"A candidate counts as a mitotic figure when its score is strictly above the threshold. {scores}",
+        "A candidate is counted as a mitotic figure when its score is strictly above the threshold. "
+        + scores,
         "The detector misses figures, and takes look-alikes (apoptotic, pyknotic and hyperchromatic nuclei) "
         "for figures. Check the crops, the borderline ones first.",
         "Coordinates are pixels of the full slide at its highest resolution, from its upper left corner.",
-        "One high-power field (HPF) is 0.237 mm². Counts over other areas or by other rules do not compare.",
+        "One high-power field (HPF) is 0.237 mm². Counts over other areas or by other rules are not "
+        "comparable.",
         "The JSON file beside this report states all settings behind the number, and the hash of each file.",
     )

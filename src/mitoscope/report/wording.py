@@ -42,7 +42,10 @@ def say_size(width_um: float, height_um: float) -> str:
 
 def say_rate(n: int, area_mm2: float) -> str:
     """Return a number per mm²."""
-    return f"{n / area_mm2:.3g} per mm²" if area_mm2 > 0 else "no tissue"
+    if area_mm2 <= 0:
+        return "no tissue"
+    rate = n / area_mm2
+    return f"{rate:,.0f} per mm²" if rate >= 100 else f"{rate:.3g} per mm²"
 
 
 def say_score(score: float) -> str:

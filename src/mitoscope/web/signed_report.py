@@ -31,7 +31,7 @@ _READING = (
     "A cell counts as a mitotic figure where the rater called it one, or left a candidate whose score is "
     "strictly above the threshold.",
     "Coordinates are pixels of the full slide at its highest resolution, from its upper left corner.",
-    "One high-power field (HPF) is 0.237 mm². Counts over other areas or by other rules do not compare.",
+    "One high-power field (HPF) is 0.237 mm². Counts over other areas or by other rules are not comparable.",
     "For research use only. Not for diagnostic use.",
 )
 
@@ -145,7 +145,7 @@ def _facts(result: SignedResult, window: BoxPx0, slide: Slide, tissue: TissueMas
     size = say_size(window.width * mpp.x, window.height * mpp.y)
     return (
         Fact("Window", size, f"from x {window.x:.0f}, y {window.y:.0f}"),
-        Fact("Figures in all", f"{content['figures']:,}"),
+        Fact("Figures in total", f"{content['figures']:,}"),
         Fact("Tissue", say_area(tissue.area_mm2), f"{say_area(content['covered_mm2'])} in the window"),
         Fact("Threshold", say_threshold(content["threshold"]), "for candidates left as they were"),
         Fact("By hand", f"{content['accepted']:,} accepted", f"{content['rejected']:,} rejected"),
