@@ -22,10 +22,19 @@ from mitoscope.slide.memory_slide import MemorySlide
 
 
 def settle(
-    stated: StatedScale | None, *, override: float | None = None, power: float | None = None
+    stated: StatedScale | None,
+    *,
+    given: float | None = None,
+    override: bool = False,
+    power: float | None = None,
 ) -> tuple[Mpp, str]:
     return resolve_scale(
-        stated, override=override, objective_power=power, tag="openslide.mpp-x", where="slide.svs"
+        lambda: stated,
+        given=given,
+        override=override,
+        objective_power=power,
+        tag="openslide.mpp-x",
+        where="slide.svs",
     )
 
 
@@ -36,8 +45,16 @@ def test_stated_resolution_is_taken_and_its_tag_recorded() -> None:
     )
 
 
-def test_option_wins_over_tag_and_objective() -> None:
-    assert settle(StatedScale("t", 0.25, 0.25), override=0.5, power=40) == (Mpp(0.5, 0.5), "--mpp")
+def test_the_option_fills_what_is_missing_and_replaces_only_when_it_is_to() -> None:
+    stated = StatedScale("t", 0.25, 0.25)
+    assert settle(stated, given=0.5, power=40) == (Mpp(0.25, 0.25), "t")
+    assert settle(stated, given=0.5, override=True, power=40) == (Mpp(0.5, 0.5), "--mpp")
+    assert settle(None, given=0.5) == (Mpp(0.5, 0.5), "--mpp")
+
+
+def test_the_option_fills_in_for_what_cannot_be_believed() -> None:
+    assert settle(StatedScale("t", 352.8, 352.8), given=0.5) == (Mpp(0.5, 0.5), "--mpp")
+    assert settle(StatedScale("t", 0.5, 0.5), given=0.25, power=40) == (Mpp(0.25, 0.25), "--mpp")
 
 
 @pytest.mark.parametrize(
@@ -63,7 +80,7 @@ def test_implausible_resolution_names_tag_and_option(stated: StatedScale | None,
 @pytest.mark.parametrize("value", [0.0, -0.25, 0.049, 5.01, float("nan"), float("inf")])
 def test_implausible_option_is_refused(value: float) -> None:
     with pytest.raises(ScaleError, match="--mpp"):
-        settle(None, override=value)
+        settle(None, given=value)
 
 
 @pytest.mark.parametrize(

@@ -88,8 +88,9 @@ def test_a_slide_is_opened_once(pyramid: Any) -> None:
     pool = Pool()
     first = pool.acquire(pyramid.path)
     assert pool.acquire(pyramid.path) is first
-    assert pool.acquire(pyramid.path, 0.5) is not first
-    assert pool.acquire(pyramid.path, 0.5).info.mpp_source == "--mpp"
+    assert pool.acquire(pyramid.path, 0.5).info.mpp == first.info.mpp
+    assert pool.acquire(pyramid.path, 0.5, mpp_override=True) is not first
+    assert pool.acquire(pyramid.path, 0.5, mpp_override=True).info.mpp_source == "--mpp"
 
 
 def test_closing_a_shared_slide_hurts_nobody(pyramid: Any) -> None:

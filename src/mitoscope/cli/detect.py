@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mitoscope.cli.options import MppOption, OutOption, ThresholdOption, parse_mpp, parse_roi, parse_threshold
+from mitoscope.cli.options import (
+    MppOption,
+    MppOverrideOption,
+    OutOption,
+    ThresholdOption,
+    parse_mpp,
+    parse_roi,
+    parse_threshold,
+)
 from mitoscope.cli.progress import progress, summarise
 
 if TYPE_CHECKING:
@@ -23,6 +31,7 @@ def detect(
         typer.Option("--model", metavar="M", help="Name or folder of a bundle; default: the shipped one."),
     ] = None,
     mpp: MppOption = None,
+    mpp_override: MppOverrideOption = False,
     roi: Annotated[
         str | None, typer.Option("--roi", metavar="X,Y,W,H", help="Search only this part (level-0 px).")
     ] = None,
@@ -70,6 +79,7 @@ def detect(
         "roi": None if box is None else (box.x, box.y, box.width, box.height),
         "threshold": parse_threshold(threshold),
         "mpp": parse_mpp(mpp),
+        "mpp_override": mpp_override,
         "stage": stage,
         "quality": quality,
         "threads": threads,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mitoscope.cli.options import MppOption
+from mitoscope.cli.options import MppOption, MppOverrideOption
 
 if TYPE_CHECKING:
     from mitoscope.store import Store
@@ -42,6 +42,7 @@ def serve(
         bool, typer.Option("--no-link", help="Ask nobody for a link; on this machine only.")
     ] = False,
     mpp: MppOption = None,
+    mpp_override: MppOverrideOption = False,
 ) -> None:
     """Open the labelling and review application of a study; Ctrl-C ends it.
 
@@ -55,7 +56,7 @@ def serve(
     if no_link and not is_loopback(host):
         what = "everybody in the network could write without a link"
         raise ConfigError(what, where=f"--host {host}", mend="leave --no-link out, or --host")
-    opened = open_study(study, folders=slides or (), add=add, lead=lead, mpp=mpp)
+    opened = open_study(study, folders=slides or (), add=add, lead=lead, mpp=mpp, mpp_override=mpp_override)
     with opened.store as store:
         _say_slides(store, opened.slides)
         run(

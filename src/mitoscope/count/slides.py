@@ -9,7 +9,8 @@ from pathlib import Path
 from mitoscope.count.hot_spot import FIELD_ASPECT, TEN_HPF_MM2
 from mitoscope.count.mitotic_count import MitoticCount, mitotic_count, true_figures
 from mitoscope.errors import ConfigError, FormatError
-from mitoscope.exchange.predictions import is_result, is_table, read_results
+from mitoscope.exchange.judged import read_findings
+from mitoscope.exchange.predictions import is_result, is_table, read_results, with_scale
 from mitoscope.exchange.result import Result
 from mitoscope.exchange.table import read_table
 from mitoscope.exchange.truth import is_store, parse_reference, read_ground_truth
@@ -120,15 +121,28 @@ def read_countable(
         As for `count_slides`.
     """
     path, version = parse_reference(reference)
-    is_file_of_results = version is None and not is_store(path) and is_result(path)
-    if is_file_of_results and not _states_truth(path):
-        read = read_results(path, mapping=mapping, needed=("x", "y"), mpp=mpp, mpp_override=mpp_override)
+    found = None if version is not None or is_store(path) else _findings(path, mapping, mpp, mpp_override)
+    if found is not None:
         if policy is not None:
             raise FormatError("results have no raters", where=path, mend="leave --policy out")
-        return list(read.values())
+        return found
     truth = read_ground_truth(reference, policy=policy, mapping=mapping, mpp=mpp, mpp_override=mpp_override)
-    notes = truth.notes
-    return [Result(slide.name, true_figures(slide), regions=slide.regions, notes=notes) for slide in truth]
+    return [
+        Result(slide.name, true_figures(slide), regions=slide.regions, notes=truth.notes) for slide in truth
+    ]
+
+
+def _findings(path: Path, mapping: LabelMapping, mpp: Mpp | None, mpp_override: bool) -> list[Result] | None:
+    """Return what was found by a detector; None where a file states who is right."""
+    if is_result(path):
+        if _states_truth(path):
+            return None
+        read = read_results(path, mapping=mapping, needed=("x", "y"), mpp=mpp, mpp_override=mpp_override)
+        return list(read.values())
+    found = read_findings(path, mapping=mapping, mpp=mpp)
+    if found is None or mpp is None:
+        return found
+    return [with_scale(result, mpp, override=mpp_override) for result in found]
 
 
 def _states_truth(path: Path) -> bool:

@@ -8,16 +8,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.detections import Detections
+from mitoscope.detections import Detections, Searched
 from mitoscope.errors import FormatError
 from mitoscope.exchange.classes import UNKNOWN, stated_classes
 from mitoscope.exchange.format import ReadOptions
 from mitoscope.exchange.geojson import NO_GEOMETRY, NOT_A_CELL
 from mitoscope.exchange.names import match_stems
 from mitoscope.exchange.registry import read_study
+from mitoscope.exchange.result import Result
 from mitoscope.exchange.truth_csv import Truth
+from mitoscope.geometry import Mpp
 from mitoscope.labels import LabelMapping
-from mitoscope.store import Shape, Study, sift
+from mitoscope.store import RaterKind, Shape, Study, sift
+from mitoscope.store.ground_truth import regions_of
 from mitoscope.store.quarantine import DUPLICATE, HALF_SCALE
 
 
@@ -90,6 +93,8 @@ def truth_of(study: Study, *, where: str | Path) -> dict[str, Truth]:
 def detections_of(study: Study, *, where: str | Path) -> dict[str, Detections]:
     """Return the live cells with a known outcome of each image as detections; without a score it is 1.
 
+    They carry scale and size of their slide.
+
     Raises
     ------
     FormatError
@@ -98,11 +103,13 @@ def detections_of(study: Study, *, where: str | Path) -> dict[str, Detections]:
     labels, scores = stated_classes(study, models=True)
     names = np.array([*study.labels.names, ""], dtype=np.str_)
     found = {}
-    for stem, rows in _by_image(study, labels != UNKNOWN, where):
+    images = _by_image(study, labels != UNKNOWN, where)
+    for slide, (stem, rows) in zip(study.slides, images, strict=True):
         points = study.cells.centres_px0[rows]
         score = np.where(np.isnan(scores[rows]), 1.0, scores[rows])
         source = np.full(len(points), Path(where).name)  # with dtype=str_ it would be cut to one letter
-        detections = Detections(points[:, 0], points[:, 1], score, names[labels[rows]], source)
+        searched = Searched(slide.mpp, slide.size, origin=slide.name)
+        detections = Detections(points[:, 0], points[:, 1], score, names[labels[rows]], source, searched)
         found[stem] = detections.with_candidates_as_figures()
     return found
 
@@ -115,3 +122,38 @@ def _by_image(
     live = wanted & ~study.cells.deleted
     for place, slide in enumerate(study.slides):
         yield stems[slide.name], np.asarray(live & (study.cells.slide == place))
+
+
+def read_findings(path: Path, *, mapping: LabelMapping, mpp: Mpp | None = None) -> list[Result] | None:
+    """Read what models found, with scale, size and regions of each slide, from a file of any format.
+
+    Parameters
+    ----------
+    path : Path
+    mapping : LabelMapping
+        What class names stand for.
+    mpp : Mpp, optional
+        Resolution, for formats in millimetres.
+
+    Returns
+    -------
+    list of Result or None
+        None where anyone but models labelled a cell: the file then states a truth.
+
+    Raises
+    ------
+    FormatError, ScaleError, UnknownLabelError
+        If it cannot be read.
+    """
+    study = read_study(path, options=ReadOptions(mpp=mpp), mapping=mapping)
+    models = [place for place, rater in enumerate(study.raters) if rater.kind is RaterKind.MODEL]
+    if not len(study.events) or not np.isin(study.events.rater, models).all():
+        return None
+    study = _sound(study, path, _BESIDE_CELLS | {DUPLICATE, HALF_SCALE})
+    results = []
+    for place, (slide, found) in enumerate(
+        zip(study.slides, detections_of(study, where=path).values(), strict=True)
+    ):
+        drawn = [region for region in study.regions if region.slide == place]
+        results.append(Result(slide.name, found, regions=regions_of(drawn, slide)))
+    return results

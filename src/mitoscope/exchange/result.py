@@ -185,31 +185,35 @@ def read_result(path: Path, *, with_tissue: bool = True) -> Result:
     Raises
     ------
     FormatError
-        If the file is no manifest, or a file that it names is missing or has changed.
+        If the file is no manifest, its table is missing, or a file has changed. Without the tissue mask a
+        result can be judged, and counted with a note.
     """
     values = read_manifest(path)
     try:
         slide, search = values["slide"], values["search"]
         mpp, size = Mpp(*slide["mpp"]), SizePx(*slide["size_px0"])
-        tissue = None
-        if with_tissue:
-            unread = tuple(BoxPx0(*box) for box in search["tissue_unread_px0"])
-            mask = _read_mask(_vouched(path, values, TISSUE))
-            tissue = TissueMask(mask, tuple(search["tissue_px0_per_pixel"]), mpp, size, unread)
+        calibrated = values["detector"].get("calibration") is not None
+        if search.get("stage") == "proposals" and values["detector"].get("verifier") is not None:
+            calibrated = False  # the scores of the second stage are
         searched = Searched(
             mpp=mpp,
             size=size,
             threshold=float(values["threshold"]["value"]),
             region=searched_part(BoxPx0(*search["region_px0"]), size),
             gaps=tuple(BoxPx0(*box) for box in search["gaps_px0"]),
-            calibrated=values["detector"].get("calibration") is not None,
+            calibrated=calibrated,
             origin=path.name,
         )
-        return Result(
-            name=str(slide["name"]),
-            candidates=detections_csv.read(_vouched(path, values, TABLE), searched=searched),
-            tissue=tissue,
-        )
+        candidates = detections_csv.read(_vouched(path, values, TABLE), searched=searched)
+        tissue = None
+        notes: tuple[str, ...] = ()
+        if with_tissue and path.with_name(f"{path.stem}{TISSUE}").exists():
+            mask = _read_mask(_vouched(path, values, TISSUE))
+            unread = tuple(BoxPx0(*box) for box in search["tissue_unread_px0"])
+            tissue = TissueMask(mask, tuple(search["tissue_px0_per_pixel"]), mpp, size, unread)
+        elif with_tissue:
+            notes = (f"{path.stem}{TISSUE} is missing: how much of the window is tissue is not known.",)
+        return Result(str(slide["name"]), candidates, tissue, notes=notes)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise FormatError(f"the manifest is damaged ({error!r})", where=path, mend=_MEND) from None
 

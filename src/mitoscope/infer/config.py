@@ -28,7 +28,9 @@ class DetectConfig(Config):
     threshold : float, optional
         Score above which a candidate counts; by default that of the bundle's default protocol.
     mpp : float, optional
-        Resolution of level 0 in µm/px, replacing the file's.
+        Resolution of level 0 in µm/px of a slide that states none.
+    mpp_override : bool
+        Let it replace also what a slide states.
     stage : {"proposals", "verified"}, optional
         Whose scores are given out; by default those of the last stage that the bundle has.
     quality : {"fast", "balanced", "best"}, optional
@@ -58,6 +60,7 @@ class DetectConfig(Config):
     roi: tuple[float, float, float, float] | None = None
     threshold: Annotated[float, Field(ge=0, le=1)] | None = None
     mpp: float | None = None
+    mpp_override: bool = False
     stage: Stage | None = None
     quality: Quality | None = None
     window_px: Positive | None = None

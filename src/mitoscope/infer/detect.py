@@ -98,7 +98,7 @@ def detect_slide(
     stage_of(bundle.manifest, config)
     quality_of(bundle.manifest, config)
     started = time.perf_counter()
-    with open_slide(path, mpp=config.mpp) as slide:
+    with open_slide(path, mpp=config.mpp, mpp_override=config.mpp_override) as slide:
         survey = make_survey(slide, bundle, config, tissue=find_tissue(slide))
         # Everything that can be refused is refused before the first file is written.
         networks = networks or open_networks(bundle, config)
@@ -181,7 +181,10 @@ def _result(slide: Slide, survey: Survey, ledger: Ledger, job: _Job, *, setup_s:
         status="complete_with_gaps" if gaps else "complete",
         timings=_timings(ledger, job.stage, setup_s=setup_s),
         versions=software(info),
-        notes=_notes(survey, manifest, threshold, ledger, stage=job.stage),
+        notes=(
+            *_scale_notes(info, job.config),
+            *_notes(survey, manifest, threshold, ledger, stage=job.stage),
+        ),
         ledger=ledger.path,
         stage=job.stage,
     )
@@ -235,6 +238,15 @@ def _finest_mpp(manifest: Manifest, stage: Stage) -> float:
 
 def _area_mm2(boxes: Sequence[BoxPx0], mpp: Mpp) -> float:
     return sum(box.area_mm2(mpp) for box in boxes)
+
+
+def _scale_notes(info: SlideInfo, config: DetectConfig) -> list[str]:
+    if config.mpp is None or info.mpp == Mpp.square(config.mpp):
+        return []
+    return [
+        f"--mpp {config.mpp:g} was not used: the slide states {info.mpp.mean:.4g} µm/px ({info.mpp_source}), "
+        "which only --mpp-override replaces"
+    ]
 
 
 def _notes(

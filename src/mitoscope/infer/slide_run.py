@@ -131,10 +131,17 @@ class SlideRun:
             threshold=self.threshold,
             region=Region.of_box(self.region_px0) if is_part else None,
             gaps=self.gaps,
-            calibrated=self.bundle.manifest.calibration is not None,
+            calibrated=self.scores_are_probabilities,
             origin=slide.name,
         )
         object.__setattr__(self, "detections", self.detections.with_searched(searched))
+
+    @property
+    def scores_are_probabilities(self) -> bool:
+        """Whether the scores are those of a stage that was calibrated."""
+        manifest = self.bundle.manifest
+        is_first_of_two = self.stage == "proposals" and manifest.verifier is not None
+        return manifest.calibration is not None and not is_first_of_two
 
     @property
     def figures(self) -> Detections:

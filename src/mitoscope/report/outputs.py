@@ -187,7 +187,8 @@ def _opened(run: SlideRun, slide: Slide | None) -> Iterator[Slide]:
         yield slide
         return
     # The file was probed before it was searched.
-    with open_slide(run.slide.path or run.slide.name, mpp=run.config.mpp, probe=False) as opened:
+    path, config = run.slide.path or run.slide.name, run.config
+    with open_slide(path, mpp=config.mpp, mpp_override=config.mpp_override, probe=False) as opened:
         _check_same(run, opened)
         yield opened
 

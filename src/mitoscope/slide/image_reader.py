@@ -28,6 +28,7 @@ import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +69,9 @@ class ImageSlide(MemorySlide):
     path : Path
         The image.
     mpp : float, optional
-        Resolution in µm/px that replaces the file's.
+        Resolution in µm/px, if the file states none.
+    mpp_override : bool
+        Let it replace also what the file states.
 
     Raises
     ------
@@ -78,13 +81,17 @@ class ImageSlide(MemorySlide):
         If the resolution is missing or implausible.
     """
 
-    def __init__(self, path: Path, *, mpp: float | None = None) -> None:
+    def __init__(self, path: Path, *, mpp: float | None = None, mpp_override: bool = False) -> None:
         with _quiet(path), Image.open(path, formats=FORMATS) as image:
             _check_image(image, where=path)
-            stated = None if mpp is not None else read_image_scale(image)
             tag = scale_tag(image)
             resolution, source = resolve_scale(
-                stated, override=mpp, objective_power=None, tag=tag, where=path
+                partial(read_image_scale, image),
+                given=mpp,
+                override=mpp_override,
+                objective_power=None,
+                tag=tag,
+                where=path,
             )
             pixels = _decode(image)
             _check_jpeg_data(image, path)

@@ -1,13 +1,13 @@
 """What is known about a slide: its description, the rules for its resolution, the identity of its content.
 
-The resolution is never guessed (promise 6): it comes from a tag of the file or from ``--mpp``, lies in
+The resolution is never guessed (promise 6): it comes from a tag of the file, or else from ``--mpp``, lies in
 [0.05, 5] µm/px, agrees between x and y within 5 % and with the objective power within 20 %.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -133,9 +133,10 @@ def downsample(size0: SizePx, size: SizePx) -> tuple[float, float]:
 
 
 def resolve_scale(
-    stated: StatedScale | None,
+    read_stated: Callable[[], StatedScale | None],
     *,
-    override: float | None,
+    given: float | None,
+    override: bool,
     objective_power: float | None,
     tag: str,
     where: Path | str,
@@ -144,10 +145,13 @@ def resolve_scale(
 
     Parameters
     ----------
-    stated : StatedScale or None
-        What the file says.
-    override : float or None
-        What the user says with ``--mpp``; it wins and is checked for its range alone.
+    read_stated : callable
+        Returns what the file says; may raise `ScaleError`.
+    given : float or None
+        What the user says with ``--mpp``: it fills what is missing or cannot be believed, and is checked for
+        its range alone.
+    override : bool
+        Whether it also replaces what the file says (``--mpp-override``).
     objective_power : float or None
         Magnification of the objective, where the file states it.
     tag : str
@@ -160,8 +164,20 @@ def resolve_scale(
     ScaleError
         If the resolution is missing, implausible or contradicted by the objective power.
     """
-    if override is not None:
-        return _mpp(StatedScale(OPTION, override, override), where), OPTION
+    chosen = None if given is None else (_mpp(StatedScale(OPTION, given, given), where), OPTION)
+    if chosen is not None and override:
+        return chosen
+    try:
+        return _believed(read_stated(), objective_power, tag=tag, where=where)
+    except ScaleError:
+        if chosen is None:
+            raise
+        return chosen
+
+
+def _believed(
+    stated: StatedScale | None, objective_power: float | None, *, tag: str, where: Path | str
+) -> tuple[Mpp, str]:
     if stated is None:
         raise ScaleError(f"states no resolution (no {tag})", where=where, mend=_MEND)
     mpp = _mpp(stated, where)

@@ -28,7 +28,9 @@ TOLERANCE_GREY = 2
 _MARGIN_PX = 2
 
 
-def open_slide(path: Path | str, *, mpp: float | None = None, probe: bool = True) -> Slide:
+def open_slide(
+    path: Path | str, *, mpp: float | None = None, mpp_override: bool = False, probe: bool = True
+) -> Slide:
     """Open a slide or a plain image.
 
     What OpenSlide knows (pyramids, tiled TIFF) is opened by OpenSlide and, where it is made of JPEG tiles
@@ -40,7 +42,9 @@ def open_slide(path: Path | str, *, mpp: float | None = None, probe: bool = True
     path : Path or str
         The file.
     mpp : float, optional
-        Resolution in µm per level-0 pixel; replaces what the file says.
+        Resolution in µm per level-0 pixel of a file that states none, or none that can be believed.
+    mpp_override : bool
+        Let it replace also what the file states.
     probe : bool
         Open the file in a child process first (about 0.2 s), so that a hostile file cannot take this process
         down. Leave it out only for files that were probed before.
@@ -58,10 +62,10 @@ def open_slide(path: Path | str, *, mpp: float | None = None, probe: bool = True
         probe_slide(file)
     vendor = openslide.OpenSlide.detect_format(file)
     if vendor is None:
-        return ImageSlide(file, mpp=mpp)
+        return ImageSlide(file, mpp=mpp, mpp_override=mpp_override)
     if vendor == "generic-tiff":
         check_colours(file)
-    return _fastest(OpenSlideReader(file, mpp=mpp))
+    return _fastest(OpenSlideReader(file, mpp=mpp, mpp_override=mpp_override))
 
 
 def _fastest(reference: OpenSlideReader) -> Slide:

@@ -20,6 +20,7 @@ import math
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +52,9 @@ class OpenSlideReader(Slide):
     path : Path
         The slide.
     mpp : float, optional
-        Resolution in µm/px that replaces the file's.
+        Resolution in µm/px, if the file states none.
+    mpp_override : bool
+        Let it replace also what the file states.
 
     Raises
     ------
@@ -66,11 +69,11 @@ class OpenSlideReader(Slide):
         OpenSlide's own idea of px0 per pixel of each level: the mean ratio of the sizes.
     """
 
-    def __init__(self, path: Path, *, mpp: float | None = None) -> None:
+    def __init__(self, path: Path, *, mpp: float | None = None, mpp_override: bool = False) -> None:
         handle = _open(path)
         try:
             self.downsamples: tuple[float, ...] = handle.level_downsamples
-            self.info = _describe(handle, path, mpp)
+            self.info = _describe(handle, path, mpp, override=mpp_override)
         except openslide.OpenSlideError as error:
             raise SlideFormatError(f"cannot be read ({error})", where=path) from None
         self._path = path
@@ -191,13 +194,17 @@ def _open(path: Path) -> openslide.OpenSlide:
         ) from None
 
 
-def _describe(handle: openslide.OpenSlide, path: Path, mpp: float | None) -> SlideInfo:
+def _describe(handle: openslide.OpenSlide, path: Path, mpp: float | None, *, override: bool) -> SlideInfo:
     tags = dict(handle.properties)
     levels = read_levels(handle.level_dimensions, tags, where=path)
     power = read_objective_power(tags)
-    stated = read_stated_scale(tags, where=path) if mpp is None else None
     resolution, source = resolve_scale(
-        stated, override=mpp, objective_power=power, tag=openslide.PROPERTY_NAME_MPP_X, where=path
+        partial(read_stated_scale, tags, where=path),
+        given=mpp,
+        override=override,
+        objective_power=power,
+        tag=openslide.PROPERTY_NAME_MPP_X,
+        where=path,
     )
     return SlideInfo(
         path=path,

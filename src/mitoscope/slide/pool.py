@@ -21,7 +21,7 @@ from mitoscope.slide.slide import Slide
 CAPACITY = 8
 """Slides kept open in a process; the one used longest ago goes first."""
 
-_Key = tuple[str, int, int, float | None]
+_Key = tuple[str, int, int, float | None, bool]
 
 
 class SharedSlide(Slide):
@@ -54,18 +54,19 @@ class Pool:
         self._lock = threading.Lock()
         self._slides: OrderedDict[_Key, SharedSlide] = OrderedDict()
 
-    def acquire(self, path: Path, mpp: float | None = None) -> Slide:
+    def acquire(self, path: Path, mpp: float | None = None, *, mpp_override: bool = False) -> Slide:
         """Return the slide, opening it if this process has not yet."""
         if self._pid != os.getpid():
             # The parent's slides are kept and never touched, not even to close them: their locks may be
             # held by threads that do not exist here.
             self._inherited = self._slides
             self._start()
-        key = _key(path, mpp)
+        key = _key(path, mpp, mpp_override=mpp_override)
         with self._lock:
             slide = self._slides.get(key)
             if slide is None:
-                slide = self._slides[key] = SharedSlide(open_slide(path, mpp=mpp, probe=False))
+                opened = open_slide(path, mpp=mpp, mpp_override=mpp_override, probe=False)
+                slide = self._slides[key] = SharedSlide(opened)
                 while len(self._slides) > self._capacity:
                     self._slides.popitem(last=False)  # closes once its last reader lets go
             self._slides.move_to_end(key)
@@ -80,18 +81,18 @@ class Pool:
         return len(self._slides)
 
 
-def _key(path: Path, mpp: float | None) -> _Key:
+def _key(path: Path, mpp: float | None, *, mpp_override: bool) -> _Key:
     try:
         status = path.stat()
     except OSError as error:
         raise SlideFormatError(f"cannot be read ({error.strerror})", where=path) from None
-    return str(path.absolute()), status.st_mtime_ns, status.st_size, mpp
+    return str(path.absolute()), status.st_mtime_ns, status.st_size, mpp, mpp_override
 
 
 _POOL = Pool()
 
 
-def acquire(path: Path | str, mpp: float | None = None) -> Slide:
+def acquire(path: Path | str, mpp: float | None = None, *, mpp_override: bool = False) -> Slide:
     """Return a slide shared by all users in this process.
 
     The file is not probed: probe it once, with `open_slide`, before workers acquire it.
@@ -101,11 +102,13 @@ def acquire(path: Path | str, mpp: float | None = None) -> Slide:
     path : Path or str
         The slide.
     mpp : float, optional
-        Resolution that replaces the file's.
+        Resolution, if the file states none.
+    mpp_override : bool
+        Let it replace also what the file states.
 
     Raises
     ------
     SlideFormatError, ScaleError
         As `open_slide`.
     """
-    return _POOL.acquire(Path(path), mpp)
+    return _POOL.acquire(Path(path), mpp, mpp_override=mpp_override)

@@ -7,13 +7,14 @@ import socket
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import uvicorn
 
 from mitoscope.errors import ConfigError, FormatError, MitoscopeError, OutputError, StoreError
 from mitoscope.labels import DEFAULT_LABELS, LabelSet
-from mitoscope.slide import open_slide
+from mitoscope.slide import Slide, open_slide
 from mitoscope.store import Rater, Round, RoundKind, SlideRecord, Store
 from mitoscope.store.access import Role, grant, renew_token
 from mitoscope.store.setting import read_setting, write_setting
@@ -61,6 +62,7 @@ def open_study(
     add: bool = False,
     lead: str = "lead",
     mpp: float | None = None,
+    mpp_override: bool = False,
     labels: LabelSet = DEFAULT_LABELS,
 ) -> OpenedStudy:
     """Open a study, or make one from a folder of slides.
@@ -76,7 +78,9 @@ def open_study(
     lead : str
         Who leads the study.
     mpp : float, optional
-        Replaces the resolution that the files state.
+        Resolution of slides that state none.
+    mpp_override : bool
+        Let it replace also what slides state.
     labels : LabelSet
         Of a new study.
 
@@ -92,13 +96,14 @@ def open_study(
             raise FormatError(
                 "no such folder", where=folder, mend="give the folder of the slides with --slides"
             )
+    open_file = partial(open_slide, mpp=mpp, mpp_override=mpp_override)
     if not path.exists():
-        store, files = _made(path, folders, labels, mpp)
+        store, files = _made(path, folders, labels, open_file)
     else:
         store = Store.open(path)
         files = find_slide_files(folders or _remembered(store))
         if add:
-            _add_slides(store, files, mpp)
+            _add_slides(store, files, open_file)
     try:
         _remember(store, folders)
         lead_id, token = _let_in(store, lead)
@@ -109,7 +114,7 @@ def open_study(
 
 
 def _made(
-    path: Path, folders: Sequence[Path], labels: LabelSet, mpp: float | None
+    path: Path, folders: Sequence[Path], labels: LabelSet, open_file: Callable[[Path], Slide]
 ) -> tuple[Store, dict[str, Path]]:
     if not folders:
         mend = f"make it from a folder of slides: mitoscope serve {path} --slides DIR"
@@ -117,26 +122,26 @@ def _made(
     files = find_slide_files(folders)
     if not files:
         raise FormatError("no slides in this folder", where=folders[0], mend="give another with --slides")
-    records = _readable(files, mpp)
+    records = _readable(files, open_file)
     store = Store.create(path, labels=labels)
     for record in records:
         store.add_slide(record)
     return store, files
 
 
-def _add_slides(store: Store, files: dict[str, Path], mpp: float | None) -> None:
+def _add_slides(store: Store, files: dict[str, Path], open_file: Callable[[Path], Slide]) -> None:
     known = {one.name for one in store.slides().values()}
     new = {name: one for name, one in files.items() if name not in known}
-    for record in _readable(new, mpp) if new else []:
+    for record in _readable(new, open_file) if new else []:
         store.add_slide(record)
 
 
-def _readable(files: dict[str, Path], mpp: float | None) -> list[SlideRecord]:
+def _readable(files: dict[str, Path], open_file: Callable[[Path], Slide]) -> list[SlideRecord]:
     """Return what files of slides say; those that cannot be read are left out, unless none can."""
     records, refused = [], []
     for name, file in files.items():
         try:
-            with open_slide(file, mpp=mpp) as slide:
+            with open_file(file) as slide:
                 records.append(SlideRecord(name, slide.info.size, slide.info.mpp))
         except MitoscopeError as error:
             refused.append(error)

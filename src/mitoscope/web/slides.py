@@ -85,13 +85,17 @@ class SlideCatalogue:
     files : mapping of str to Path
         Slide name → file, as `find_slide_files` returns them.
     mpp : float, optional
-        Replaces the resolution that the files state.
+        Resolution of slides that state none.
+    mpp_override : bool
+        Let it replace also what slides state.
     """
 
-    def __init__(self, store: Store, files: Mapping[str, Path], *, mpp: float | None = None) -> None:
+    def __init__(
+        self, store: Store, files: Mapping[str, Path], *, mpp: float | None = None, mpp_override: bool = False
+    ) -> None:
         self._store = store
         self._files = dict(files)
-        self._mpp = mpp
+        self._mpp, self._mpp_override = mpp, mpp_override
         self._lock = threading.Lock()
         self._shown: dict[int, ShownSlide] = {}
 
@@ -139,7 +143,7 @@ class SlideCatalogue:
         """
         path = self.path(slide_id)
         try:
-            return acquire(path, self._mpp)
+            return acquire(path, self._mpp, mpp_override=self._mpp_override)
         except SlideError as error:
             self._forget(slide_id)
             mend = "put the file back, or start again with --slides"
@@ -174,7 +178,7 @@ class SlideCatalogue:
             mend = "put the file into the folder of the slides, or name its folder with --slides"
             return ShownSlide(slide_id, record, reason="the file of this slide was not found", mend=mend)
         try:
-            with open_slide(path, mpp=self._mpp) as slide:
+            with open_slide(path, mpp=self._mpp, mpp_override=self._mpp_override) as slide:
                 info = slide.info
         except MitoscopeError as error:
             return ShownSlide(
