@@ -132,8 +132,8 @@ def evaluate(
 def _draw(
     target: Path, pred: Path, judged: Evaluation, *, other: Comparee | None, groups: Groups | None
 ) -> None:
+    from mitoscope.evaluate import Judged, draw_evaluation
     from mitoscope.figure import write_figure
-    from mitoscope.report.evaluation_plots import Judged, draw_evaluation
 
     second = None if other is None else Judged(_name(other.path), other.evaluation)
     figure = draw_evaluation(

@@ -9,8 +9,7 @@ from typing import Any, Self
 import typer
 
 from mitoscope.cli.tables import print_table, shown
-from mitoscope.evaluate import Comparison, Difference, Evaluation, GroupBy, group_of
-from mitoscope.report.evaluation_plots import GroupScore, group_scores
+from mitoscope.evaluate import Comparison, Difference, Evaluation, GroupBy, GroupScore, group_of, group_scores
 from mitoscope.statistics import Interval, Score
 
 _NAMES_MAX = 20

@@ -6,9 +6,10 @@ from mitoscope.evaluate.curves import froc, midog_froc_auc, precision_recall
 from mitoscope.evaluate.evaluate import evaluate
 from mitoscope.evaluate.evaluation import Evaluation
 from mitoscope.evaluate.judged_image import JudgedImage
-from mitoscope.evaluate.judging import FileJudge, GroupBy, group_of, parse_group
+from mitoscope.evaluate.judging import FileJudge, GroupBy, GroupScore, group_of, group_scores, parse_group
 from mitoscope.evaluate.look_alikes import LookAlikeScore
 from mitoscope.evaluate.matching import Matching
+from mitoscope.evaluate.plots import Judged, draw_evaluation
 from mitoscope.evaluate.protocols import PROTOCOLS, Protocol, find_protocol, iou_protocol
 from mitoscope.evaluate.steps import Steps
 from mitoscope.evaluate.sweep import Sweep
@@ -31,6 +32,8 @@ __all__ = [
     "Evaluation",
     "FileJudge",
     "GroupBy",
+    "GroupScore",
+    "Judged",
     "JudgedImage",
     "LookAlikeScore",
     "Matching",
@@ -41,10 +44,12 @@ __all__ = [
     "average_precision",
     "choose_threshold",
     "compare",
+    "draw_evaluation",
     "evaluate",
     "find_protocol",
     "froc",
     "group_of",
+    "group_scores",
     "iou_protocol",
     "midog_froc_auc",
     "operating_point",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,7 @@ from mitoscope.exchange.names import stem
 from mitoscope.exchange.truth import parse_reference, read_ground_truth
 from mitoscope.geometry import Mpp
 from mitoscope.labels import LabelMapping
+from mitoscope.statistics import Interval, Score
 from mitoscope.truth import GroundTruth, Policy, SlideTruth
 
 GroupBy = Literal["slide", "case", "domain", "scanner", "species", "laboratory"]
@@ -176,3 +178,23 @@ def _stated(slide: SlideTruth, by: GroupBy) -> str | None:
         "species": domain.species,
         "laboratory": domain.laboratory,
     }[by]
+
+
+@dataclass(frozen=True)
+class GroupScore:
+    """A group of images, its score and the interval of its F1."""
+
+    name: str
+    score: Score
+    interval: Interval | None
+    images: int
+
+
+def group_scores(evaluation: Evaluation, group_of: Mapping[str, str]) -> tuple[GroupScore, ...]:
+    """Return the groups of an evaluation's images with their intervals, for a table or a figure."""
+    intervals = evaluation.intervals_by(group_of)
+    sizes = {name: sum(group_of[image] == name for image in evaluation.images) for name in intervals}
+    return tuple(
+        GroupScore(name, score, intervals[name].f1, sizes[name])
+        for name, score in evaluation.by(group_of).items()
+    )

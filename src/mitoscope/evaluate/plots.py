@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mitoscope.evaluate import Evaluation, froc, precision_recall
+from mitoscope.evaluate.curves import froc, precision_recall
+from mitoscope.evaluate.evaluation import Evaluation
+from mitoscope.evaluate.judging import GroupScore
 from mitoscope.figure import FIRST, INK, PALE_BLUE, QUIET, SECOND, THIRD, name_label, place_axes, style
-from mitoscope.statistics import Interval, Score
+from mitoscope.statistics import Score
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,16 +38,6 @@ class Judged:
 
     name: str
     evaluation: Evaluation
-
-
-@dataclass(frozen=True)
-class GroupScore:
-    """A group of images, its score and the interval of its F1."""
-
-    name: str
-    score: Score
-    interval: Interval | None
-    images: int
 
 
 @style()
@@ -258,13 +250,3 @@ def _share(value: float | None) -> str:
 
 def _say_number(n: int) -> str:
     return str(n) if n < 1000 else f"{n / 1000:.1f}k" if n < 99_500 else f"{n / 1000:.0f}k"
-
-
-def group_scores(evaluation: Evaluation, group_of: Mapping[str, str]) -> tuple[GroupScore, ...]:
-    """Return the groups of an evaluation's images with their intervals, for a table or a figure."""
-    intervals = evaluation.intervals_by(group_of)
-    sizes = {name: sum(group_of[image] == name for image in evaluation.images) for name in intervals}
-    return tuple(
-        GroupScore(name, score, intervals[name].f1, sizes[name])
-        for name, score in evaluation.by(group_of).items()
-    )

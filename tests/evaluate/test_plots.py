@@ -7,9 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mitoscope.detections import Detections
-from mitoscope.evaluate import PROTOCOLS, Evaluation, evaluate
+from mitoscope.evaluate import PROTOCOLS, Evaluation, Judged, draw_evaluation, evaluate, group_scores
 from mitoscope.figure import FIRST, SECOND, encode_figure
-from mitoscope.report.evaluation_plots import Judged, draw_evaluation, group_scores
 from tests.evaluate.made import make, truth_of
 
 PROTOCOL = PROTOCOLS["mitoscope"]
