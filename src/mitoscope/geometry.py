@@ -170,11 +170,6 @@ class BoxPx0:
         """Coordinate of the lower edge."""
         return self.y + self.height
 
-    @property
-    def centre(self) -> PointPx0:
-        """Centre of the box."""
-        return PointPx0(self.x + self.width / 2, self.y + self.height / 2)
-
     def area_mm2(self, mpp: Mpp) -> float:
         """Area in mm²."""
         return self.width * self.height * mpp.pixel_area_mm2
