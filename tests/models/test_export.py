@@ -10,10 +10,7 @@ from mitoscope.bundle.graph import check_graph
 from mitoscope.bundle.network import find_points, open_network
 from mitoscope.models.config import FcnConfig
 from mitoscope.models.export import export_onnx, fold_norms
-from mitoscope.models.fcn import Fcn
-from mitoscope.models.fcn_resnet import FcnResnet12
-from mitoscope.models.points import PointDetector
-from mitoscope.models.receptive_field import receptive_field
+from mitoscope.models.fcn import Fcn, FcnResnet12, PointDetector, receptive_field
 
 pytestmark = pytest.mark.train
 

@@ -9,9 +9,8 @@ from torch import nn
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.roi_heads import RoIHeads, fastrcnn_loss
 
-from mitoscope.models.agreement import weighted_losses
 from mitoscope.models.config import FasterRcnnConfig
-from mitoscope.models.faster_rcnn import FasterRcnn
+from mitoscope.models.faster_rcnn import FasterRcnn, weighted_losses
 
 from .conftest import gap, noise
 

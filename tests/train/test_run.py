@@ -13,7 +13,7 @@ from mitoscope.bundle import load_bundle
 from mitoscope.data.catalogue import BRECAHAD, MITOSIS_CROPS, NEGATIVE_FIELDS
 from mitoscope.data.sources import read_fields
 from mitoscope.errors import IncompleteRunError, LedgerMismatchError, NonFiniteError, OutputError
-from mitoscope.models.fcn_resnet import FcnResnet12
+from mitoscope.models.fcn import FcnResnet12
 from mitoscope.train import Recipe, run, train
 from mitoscope.train.checkpoint import CHECKPOINT_NAME, load
 from mitoscope.train.job import Job, new_state, setup

@@ -11,7 +11,7 @@ import torch
 
 from mitoscope.data.sampling import HardPool
 from mitoscope.errors import ConfigError, NonFiniteError
-from mitoscope.models.fcn_resnet import FcnResnet12
+from mitoscope.models.fcn import FcnResnet12
 from mitoscope.train import Recipe, run
 from mitoscope.train.job import Job, new_state
 from mitoscope.train.journal import read_metrics

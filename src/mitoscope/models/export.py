@@ -14,8 +14,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from mitoscope.models.family import Family
-from mitoscope.models.fcn_resnet import FcnResnet12, ResidualBlock
-from mitoscope.models.points import PointDetector
+from mitoscope.models.fcn import FcnResnet12, PointDetector, ResidualBlock
 
 OPSET: Final = 18
 _EXAMPLE_PX: Final = 256

@@ -7,7 +7,7 @@ from typing import Final, Literal
 import torch
 from torch import Tensor, nn
 
-from mitoscope.models.fcn_resnet import DEVIATION, MEAN
+from mitoscope.models.fcn import DEVIATION, MEAN
 
 Levels = tuple[float, float, float]
 _IMAGENET: Final[tuple[Levels, Levels]] = ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))

@@ -22,7 +22,7 @@ from mitoscope.geometry import BoxPx
 from mitoscope.models.config import FcnConfig, ModelConfig
 from mitoscope.models.export import export_onnx
 from mitoscope.models.family import Family
-from mitoscope.models.fcn_resnet import DEVIATION, MEAN
+from mitoscope.models.fcn import DEVIATION, MEAN
 from mitoscope.models.normalise import statistics
 from mitoscope.train.detect import reduced
 from mitoscope.train.job import Job
