@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from mitoscope.errors import FormatError, LeakError, ScaleError, UnknownLabelError
-from mitoscope.exchange.registry import read_study
-from mitoscope.exchange.truth import parse_reference, read_ground_truth
+from mitoscope.exchange.names import stem
+from mitoscope.exchange.registry import read_study, write_study
+from mitoscope.exchange.truth import by_stem, parse_reference, read_ground_truth
 from mitoscope.geometry import Mpp
 from mitoscope.labels import LabelMapping
 from mitoscope.store import Source, Store
@@ -94,6 +95,34 @@ def test_a_file_and_the_study_it_was_imported_into_give_one_truth(tmp_path: Path
     of_file, of_study = read_ground_truth(path), read_ground_truth(tmp_path / "study.mito")
     assert of_file.counts() == of_study.counts() == {"mitotic figure": 1, "look-alike": 1}
     assert of_file.sha256 == of_study.sha256
+
+
+def test_a_table_and_the_study_it_was_imported_into_give_one_truth(tmp_path: Path) -> None:
+    rows = ROWS.replace("case\n", "case,mpp,scanner\n").replace("dog 1\n", "dog 1,0.23,XR\n")
+    rows = rows.replace("dog 2\n", "dog 2,,\n").replace("c.png,,,,,,,\n", "c.png,,,,,,,,,\n")
+    path = write(tmp_path / "truth.csv", rows)
+    with Store.create(tmp_path / "study.mito") as store:
+        store.import_study(read_study(path), source=Source(path.name))
+        write_study(store.export_study(), tmp_path / "again.csv", "csv")
+    of_table = by_stem(read_ground_truth(path))
+    for other in (tmp_path / "study.mito", tmp_path / "again.csv"):
+        of_other = by_stem(read_ground_truth(other))
+        assert of_other.keys() == of_table.keys()
+        for name, slide in of_table.items():
+            same = of_other[name]
+            assert same.cells.points_px0.tolist() == slide.cells.points_px0.tolist()
+            assert same.cells.label.tolist() == slide.cells.label.tolist()
+            assert same.cells.agreement.tolist() == slide.cells.agreement.tolist()
+            assert (same.mpp, same.domain) == (slide.mpp, slide.domain)
+            assert stem(same.case) == slide.case
+
+
+def test_a_table_of_raters_is_a_study_of_raters(tmp_path: Path) -> None:
+    rows = ["a,1,1,mitosis,0,x", "a,1,1,look-alike,0,y", "a,1,1,mitosis,0,z"]
+    path = write(tmp_path / "labels.csv", "image,x,y,label,cell,rater\n" + "\n".join(rows))
+    truth = read_ground_truth(path)
+    assert truth.counts() == {"mitotic figure": 1}  # one cell under three labels, not three cells
+    assert truth.by_name["a"].cells.agreement.tolist() == [pytest.approx(2 / 3)]
 
 
 def test_references_name_versions(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 ``image,x,y,label`` with centres in level-0 pixels is enough, ``w`` and ``h`` make it a box, and ``score``
 alone (``image,x,y,score`` or ``x,y,score``) makes it the output of a model. Written files add what else the
 study says: ``rater``, ``round``, ``time_s``, ``seconds``, ``shape``, ``z``, ``deleted``, ``guid``, ``id``;
-``cell`` is the same in all rows of one cell, ``vertices`` (``x y;x y;…``) are its outline or corners.
+``cell`` is the same in all rows of one cell, ``vertices`` (``x y;x y;…``) are its outline or corners. The
+share of the raters who gave a label may stand as ``agreement``, and what is known of the image in the
+columns of :mod:`mitoscope.exchange.image_columns`.
 """
 
 from __future__ import annotations
@@ -20,12 +22,13 @@ from mitoscope.errors import FormatError
 from mitoscope.exchange.classes import CONSENSUS, LabelFinder
 from mitoscope.exchange.csv_text import dump_rows, inert, number, plain, read_rows, shortest
 from mitoscope.exchange.format import EVERYTHING, Aspect, Content, Format, ReadOptions, WriteOptions
+from mitoscope.exchange.image_columns import IMAGE_COLUMNS, columns_of, slide_of
 from mitoscope.exchange.json_text import a_mapping, dump_json, parse_json
 from mitoscope.fsio import atomic_write
 from mitoscope.labels import MITOTIC_FIGURE
 from mitoscope.store.builder import StudyBuilder
 from mitoscope.store.kinds import RaterKind, RoundKind, Shape
-from mitoscope.store.records import UNSTATED_ROUND, Rater, Round, SlideRecord, Study
+from mitoscope.store.records import UNSTATED_ROUND, Rater, Round, Study
 
 COLUMNS = (
     *(
@@ -101,8 +104,13 @@ class _Reader:
 
     def study(self) -> Study:
         cells: dict[str, _Cell] = {}
-        for place, (where, row) in enumerate(_rows(self.path)):
-            slide = self.build.slide(SlideRecord(_text(row, "image") or self.options.slide_name(self.path)))
+        rows = list(_rows(self.path))
+        rows_of: dict[str, list[tuple[str, dict[str, str]]]] = {}
+        for where, row in rows:
+            rows_of.setdefault(self._image(row), []).append((where, row))
+        slides = {image: self.build.slide(slide_of(image, of)) for image, of in rows_of.items()}
+        for place, (where, row) in enumerate(rows):
+            slide = slides[self._image(row)]
             if any(row.get(name, "").strip() for name in ("x", "y", "label", "vertices")):
                 cell = cells.setdefault(row.get("cell") or f"row {place}", _Cell(where, row, slide))
                 cell.events.append((place, row, where))
@@ -113,6 +121,9 @@ class _Reader:
         for _, index, row, where in sorted(events, key=lambda event: event[0]):
             self._event(index, row, where)
         return self.build.build()
+
+    def _image(self, row: dict[str, str]) -> str:
+        return _text(row, "image") or self.options.slide_name(self.path)
 
     def _cell(self, cell: _Cell) -> int:
         row, where = cell.row, cell.where
@@ -139,13 +150,16 @@ class _Reader:
         if not label and not named:
             label = MITOTIC_FIGURE.name
         rater = _rater(named, row, score, where, self.options)
+        agreement = number(row.get("agreement", ""), where)
+        if not math.isnan(agreement) and not 0 <= agreement <= 1:
+            raise FormatError(f"an agreement of {agreement:g} outside [0, 1]", where=where)
         self.build.event(
             cell,
             self.build.rater(rater),
             self.build.label(self.labels.find(label)) if label else -1,
             round_=self.build.round(_round(row, where)),
             time_s=number(row.get("time_s", ""), where),
-            score=score,
+            score=agreement if math.isnan(score) else score,
             seconds=number(row.get("seconds", ""), where),
             attributes=_attributes(row, "label_attributes", where),
         )
@@ -247,13 +261,22 @@ def write(study: Study, path: Path, options: WriteOptions) -> None:
         If it cannot be written.
     """
     del options
-    cells = [_cell_row(study, row) for row in range(len(study.cells))]
+    of_image = [columns_of(slide) for slide in study.slides]
+    cells = [_cell_row(study, row) | of_image[study.cells.slide[row]] for row in range(len(study.cells))]
     rows = [_event_row(study, row) | cells[study.events.cell[row]] for row in range(len(study.events))]
     spoken = set(study.events.cell.tolist())
     rows += [cell for place, cell in enumerate(cells) if place not in spoken]
     filled = set(study.cells.slide.tolist())
-    rows += [{"image": inert(one.name)} for place, one in enumerate(study.slides) if place not in filled]
-    used = [name for name in COLUMNS if name in COLUMNS[:4] or any(row.get(name) for row in rows)]
+    rows += [
+        {"image": inert(slide.name)} | of_image[place]
+        for place, slide in enumerate(study.slides)
+        if place not in filled
+    ]
+    used = [
+        name
+        for name in (*COLUMNS, *IMAGE_COLUMNS)
+        if name in COLUMNS[:4] or any(row.get(name) for row in rows)
+    ]
     with atomic_write(path) as stream:
         stream.write(dump_rows([used, *([row.get(name, "") for name in used] for row in rows)]))
 

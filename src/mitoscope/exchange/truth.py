@@ -10,7 +10,7 @@ from typing import Final
 from mitoscope.errors import FormatError, ScaleError
 from mitoscope.exchange import truth_csv
 from mitoscope.exchange.classes import apply_mapping
-from mitoscope.exchange.format import ReadOptions
+from mitoscope.exchange.format import Content, ReadOptions
 from mitoscope.exchange.geojson import NO_GEOMETRY, NOT_A_CELL
 from mitoscope.exchange.names import match_stems, stem
 from mitoscope.exchange.predictions import is_table
@@ -60,6 +60,11 @@ def is_store(path: Path) -> bool:
     return head.startswith(STORE_MAGIC) and head[68:72] == b"mito"
 
 
+def states_one_truth(path: Path) -> bool:
+    """Return whether a file is a table of true cells: a CSV with named columns, none of them of raters."""
+    return is_table(path) and (not path.is_file() or not {"rater", "cell"} & Content(path).header)
+
+
 def read_ground_truth(
     reference: str | Path,
     *,
@@ -100,7 +105,7 @@ def read_ground_truth(
     path, version = parse_reference(reference)
     if version is not None or is_store(path):
         truth = _of_store(path, version, policy, mapping)
-    elif is_table(path):
+    elif states_one_truth(path):
         truth = truth_csv.read_ground_truth(path, mapping=mapping or LabelMapping())
     else:
         chosen = replace(

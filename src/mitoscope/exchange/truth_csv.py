@@ -14,24 +14,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.errors import FormatError
 from mitoscope.exchange.box_columns import read_points
 from mitoscope.exchange.detections_csv import IMAGE_COLUMN, group_by_image
+from mitoscope.exchange.image_columns import side_of, slide_of
 from mitoscope.exchange.table import Row
-from mitoscope.geometry import Mpp
 from mitoscope.labels import DEFAULT_LABELS, IGNORED, LabelMapping, LabelSet
-from mitoscope.truth import SIDES, Domain, GroundTruth, SlideTruth, TrueCells
+from mitoscope.truth import GroundTruth, SlideTruth, TrueCells
 
 _PLACE = ("x", "y", "label")
-_IMAGE_COLUMNS: dict[str, tuple[str, ...]] = {
-    "case": ("case", "patient"),
-    "tumour_type": ("tumour_type", "tumor_type", "tumour", "tumor", "domain"),
-    "scanner": ("scanner",),
-    "species": ("species",),
-    "laboratory": ("laboratory", "lab", "origin"),
-    "mpp": ("mpp",),
-    "split": ("split",),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,19 +103,13 @@ def read_ground_truth(path: Path, *, mapping: LabelMapping) -> GroundTruth:
             raise row.missing("label")
         counts[row.text("label")] = counts.get(row.text("label"), 0) + 1
     class_of = mapping.map_names(counts, where=path)
-    stated = {name: _column(table.columns, names) for name, names in _IMAGE_COLUMNS.items()}
     all_rows = group_by_image(table, path)
     slides = tuple(
-        _slide_truth(image, _cells(rows, class_of), all_rows[image], stated)
-        for image, rows in rows_of.items()
+        _slide_truth(image, _cells(rows, class_of), all_rows[image]) for image, rows in rows_of.items()
     )
     ignored = sum(count for name, count in counts.items() if class_of[name] == IGNORED)
     notes = (f"{ignored} cells of ignored classes are left out",) if ignored else ()
     return GroundTruth(slides, path.name, mapping.classes, None, class_of, notes)
-
-
-def _column(columns: tuple[str, ...], names: tuple[str, ...]) -> str | None:
-    return next((name for name in names if name in columns), None)
 
 
 def _cells(rows: list[Row], class_of: dict[str, str]) -> TrueCells:
@@ -138,34 +122,17 @@ def _cells(rows: list[Row], class_of: dict[str, str]) -> TrueCells:
     )
 
 
-def _slide_truth(image: str, cells: TrueCells, rows: list[Row], columns: dict[str, str | None]) -> SlideTruth:
-    values = {name: _one_value(rows, column, image) for name, column in columns.items()}
-    side = values["split"].casefold()
-    if side and side not in SIDES:
-        mend = f"one of {', '.join(SIDES)}"
-        raise FormatError(f"the image {image!r} is on no side {side!r}", where=rows[0].where, mend=mend)
-    mpp_column = columns["mpp"]
-    known = next((row for row in rows if mpp_column is not None and not row.is_blank((mpp_column,))), None)
-    domain = Domain(*(values[name] or None for name in ("tumour_type", "scanner", "species", "laboratory")))
+def _slide_truth(image: str, cells: TrueCells, rows: list[Row]) -> SlideTruth:
+    placed = [(row.where, row.cells) for row in rows]
+    slide = slide_of(image, placed)
     return SlideTruth(
         name=image,
         cells=cells,
-        case=values["case"],
-        mpp=None if known is None or mpp_column is None else Mpp.square(known.coordinate(mpp_column)),
-        domain=domain,
-        side=next((one for one in SIDES if one == side), None),
+        case=slide.case or "",
+        mpp=slide.mpp,
+        domain=slide.domain,
+        side=side_of(image, placed),
     )
-
-
-def _one_value(rows: list[Row], column: str | None, image: str) -> str:
-    if column is None:
-        return ""
-    found = {row.text(column): row for row in rows if row.text(column)}
-    if len(found) > 1:
-        one, other = list(found)[:2]
-        what = f"the image {image!r} has two values of {column}, {one!r} and {other!r}"
-        raise FormatError(what, where=found[other].where, mend="keep one")
-    return next(iter(found), "")
 
 
 def _truth(rows: list[Row], labels: LabelSet) -> Truth:
