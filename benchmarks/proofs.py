@@ -19,13 +19,11 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import matplotlib as mpl
-
-mpl.use("Agg")
-import matplotlib.pyplot as plt
 from machine import load, processor
+from matplotlib.figure import Figure
 
 from mitoscope.bundle import Bundle
+from mitoscope.figure import QUIET, style, write_figure
 from mitoscope.slide.synthetic import SyntheticSlideConfig, write_slide
 from mitoscope.train import train
 from mitoscope.train.journal import TABLE_NAME, read_metrics
@@ -192,11 +190,13 @@ def write_results() -> None:
     draw([p for p in PROOFS if p.name in lines])
 
 
+@style()
 def draw(proofs: list[Proof]) -> None:
     """Draw loss and score of every training over its steps."""
     import csv
 
-    figure, axes = plt.subplots(2, 3, figsize=(12, 6.5), layout="constrained")
+    figure = Figure(figsize=(12, 6.5), layout="constrained")
+    axes = figure.subplots(2, 3)
     for axis, proof in zip(axes.flat, proofs, strict=False):
         files = sorted(RESULTS.glob(f"{proof.name}-*.csv")) or [RESULTS / f"{proof.name}.csv"]
         for file in files:
@@ -205,16 +205,15 @@ def draw(proofs: list[Proof]) -> None:
             label = file.stem.removeprefix(f"{proof.name}-").removeprefix(proof.name)
             points = [(int(r["step"]), float(r[metric])) for r in rows if r.get(metric)]
             axis.plot(*zip(*points, strict=True), marker="o", label=f"{label} {metric}".strip())
-        axis.axhline(proof.stated, color="0.6", linestyle=":", label="stated")
+        axis.axhline(proof.stated, color=QUIET, linestyle=":", label="stated")
         if proof.chance != "0":
-            axis.axhline(float(proof.chance), color="0.6", linestyle="--", label="guessing")
+            axis.axhline(float(proof.chance), color=QUIET, linestyle="--", label="guessing")
         axis.set(title=proof.name, xlabel="step", ylim=(0, 1.02))
-        axis.legend(loc="lower right", fontsize=8)
-        axis.spines[["top", "right"]].set_visible(False)
+        axis.legend(loc="lower right")
     for axis in list(axes.flat)[len(proofs) :]:
         axis.set_visible(False)
     figure.suptitle("Validation on held-out cases while training")
-    figure.savefig(RESULTS / "curves.png", dpi=110)
+    write_figure(figure, RESULTS / "curves.png")
 
 
 if __name__ == "__main__":

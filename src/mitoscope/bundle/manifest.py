@@ -225,15 +225,19 @@ class ModelDescription(ManifestEntry):
         """The halo rounded up to a multiple of the stride."""
         return -(-self.halo_px // self.stride_px) * self.stride_px
 
-    def describe_scores(self, *, from_proposals: bool = False) -> str:
-        """Say in a sentence what a score means.
+    def gives_probabilities(self, *, from_proposals: bool = False) -> bool:
+        """Return whether scores are probabilities: those of the last stage, where it was calibrated.
 
         Parameters
         ----------
         from_proposals : bool
-            Whether the scores are those of the first stage of a bundle that has two.
+            Whether the scores are those of the first stage, which may be the only one.
         """
-        if self.calibration is None or (from_proposals and self.verifier is not None):
+        return self.calibration is not None and not (from_proposals and self.verifier is not None)
+
+    def describe_scores(self, *, from_proposals: bool = False) -> str:
+        """Say in a sentence what a score means; parameters as for `gives_probabilities`."""
+        if self.calibration is None or not self.gives_probabilities(from_proposals=from_proposals):
             return "Scores rank candidates; they are not probabilities."
         measured = [
             f"{metric.value:.3f} [{metric.ci_low:.3f}, {metric.ci_high:.3f}] on {metric.dataset}"

@@ -139,9 +139,7 @@ class SlideRun:
     @property
     def scores_are_probabilities(self) -> bool:
         """Whether the scores are those of a stage that was calibrated."""
-        manifest = self.bundle.manifest
-        is_first_of_two = self.stage == "proposals" and manifest.verifier is not None
-        return manifest.calibration is not None and not is_first_of_two
+        return self.bundle.manifest.gives_probabilities(from_proposals=self.stage == "proposals")
 
     @property
     def figures(self) -> Detections:
