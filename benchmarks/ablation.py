@@ -24,8 +24,8 @@ from mitoscope.evaluate import Difference, Steps, compare
 from mitoscope.experiments.trained.networks import Lesson, learn
 from mitoscope.experiments.trained.slides import OPEN_DATA, open_fields
 from mitoscope.statistics import Score
-from mitoscope.train.judging import Curve
 from mitoscope.train.recipe import Recipe, read_recipe
+from mitoscope.train.scoring import Curve
 
 RESULT = Path(__file__).parent / "results" / "ablation.md"
 

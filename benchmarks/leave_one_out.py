@@ -31,8 +31,8 @@ from mitoscope.data.split import SplitConfig
 from mitoscope.experiments.trained.networks import Lesson, learn
 from mitoscope.experiments.trained.slides import OPEN_DATA, open_fields
 from mitoscope.models.build import build
-from mitoscope.train.judging import Curve
 from mitoscope.train.recipe import Recipe, read_recipe
+from mitoscope.train.scoring import Curve
 from mitoscope.train.validation import judge_points
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "semi-fcn.toml"

@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 from mitoscope.errors import OutputError
-from mitoscope.train.journal import BOARD_NAME, METRICS_NAME, TABLE_NAME, Journal, forget_after, journal
+from mitoscope.train.journal import (
+    BOARD_NAME,
+    METRICS_NAME,
+    TABLE_NAME,
+    Journal,
+    forget_after,
+    journal,
+    progress,
+)
 
 pytestmark = pytest.mark.train
 
@@ -57,3 +65,25 @@ def test_tensorboard_gets_the_same_scalars(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_a_typed_error(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"metrics\.jsonl"):
         Journal(tmp_path / "none").record(1, {})
+
+
+def test_plain_progress_says_the_step_and_the_time_left(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress(10, start=4) as report:
+        report(5, "loss 0.500")  # too soon after the start for a line
+        report(10, "loss 0.400")
+    assert capsys.readouterr().err == "step 10 of 10, loss 0.400, about 0 min left\n"
+
+
+def test_other_processes_of_a_run_say_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress(10, start=0, shown=False) as report:
+        report(10, "loss 0.400")
+    assert capsys.readouterr().err == ""
+
+
+def test_a_terminal_gets_a_live_bar(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with progress(10, start=0) as report:
+        report(10, "loss 0.400, best f1 0.812")
+    assert "best f1 0.812" in capsys.readouterr().err

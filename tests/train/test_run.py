@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +23,7 @@ from mitoscope.train.job import Job, new_state, setup
 from mitoscope.train.journal import read_metrics
 from mitoscope.train.packing import training_sources
 from mitoscope.train.repeats import Member
+from mitoscope.train.run import polite_stop
 from mitoscope.train.state import State, weights_hash
 
 from .conftest import job_of
@@ -183,3 +187,34 @@ def test_several_runs_have_a_folder_each_and_a_mean(tiny_data: Path, tmp_path: P
     train(twice, tiny_data, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"seed-2018", "seed-2019", "summary.json"}
     assert (tmp_path / "seed-2019" / "bundle" / "manifest.json").is_file()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_is_a_wish_the_second_takes_effect(number: signal.Signals) -> None:
+    with polite_stop() as stop:
+        before = stop.wanted
+        os.kill(os.getpid(), number)
+        assert (before, stop.wanted) == (False, True)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), number)
+
+
+def test_afterwards_signals_are_as_before() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with polite_stop():
+        pass
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_on_another_thread_nothing_is_caught() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    seen = []
+
+    def work() -> None:
+        with polite_stop() as stop:
+            seen.append((stop.wanted, signal.getsignal(signal.SIGINT) is before))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [(False, True)]

@@ -15,7 +15,7 @@ from mitoscope.models.fcn import FcnResnet12
 from mitoscope.train import Recipe, run
 from mitoscope.train.job import Job, new_state
 from mitoscope.train.journal import read_metrics
-from mitoscope.train.sanity import check_first_batches
+from mitoscope.train.run import check_first_batches
 from mitoscope.train.state import weights_hash
 from mitoscope.train.validation import better, check_metric, mean_loss, validate
 

@@ -19,10 +19,10 @@ from mitoscope.models.build import build
 from mitoscope.search import crop_at
 from mitoscope.train.detect import search, suppressed
 from mitoscope.train.job import Job
-from mitoscope.train.judging import Curve, judge
 from mitoscope.train.model_card import write_card
 from mitoscope.train.packing import CARD_NAME, ONNX_NAME, Packed
 from mitoscope.train.recipe import DualRecipe
+from mitoscope.train.scoring import Curve, judge
 from mitoscope.train.transfer import WEIGHTS_NAME
 
 VERIFIER_NAME: Final = "verifier.onnx"

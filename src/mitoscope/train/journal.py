@@ -1,4 +1,4 @@
-"""The journal of a run: metrics as JSON lines while it goes, as a table, and for TensorBoard."""
+"""The journal of a run: metrics as JSON lines, as a table and for TensorBoard; progress on a terminal."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ import io
 import json
 import math
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from mitoscope.errors import OutputError
 from mitoscope.fsio import atomic_write
@@ -20,6 +24,7 @@ TABLE_NAME: Final = "metrics.csv"
 BOARD_NAME: Final = "tensorboard"
 
 Value = float | int | str | None
+_PLAIN_EVERY_S: Final = 15.0
 
 
 class Board(Protocol):
@@ -123,3 +128,55 @@ def journal(folder: Path, *, step: int, tensorboard: bool, shown: bool = True) -
 def say(text: str) -> None:
     """Print a line to standard error."""
     print(text, file=sys.stderr, flush=True)
+
+
+class Report(Protocol):
+    """What the loop calls after every step."""
+
+    def __call__(self, done: int, note: str) -> None:
+        """Report the number of steps done, and a short note."""
+
+
+@contextmanager
+def progress(total: int, *, start: int, shown: bool = True) -> Iterator[Report]:
+    """Show the steps while the block runs; nothing where it is not to be shown."""
+    if not shown:
+        yield lambda _done, _note: None
+    elif not sys.stderr.isatty():
+        yield _Plain(total, start)
+    else:
+        with _live(total, start) as report:
+            yield report
+
+
+@contextmanager
+def _live(total: int, start: int) -> Iterator[Report]:
+    columns = (
+        TextColumn("training"),
+        BarColumn(),
+        TextColumn("step {task.completed} of {task.total}, {task.fields[note]}", markup=False),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("training", total=total, completed=start, note="")
+
+        def report(done: int, note: str) -> None:
+            bar.update(task, completed=done, note=note)
+
+        yield report
+
+
+class _Plain:
+    def __init__(self, total: int, start: int) -> None:
+        self._total, self._first = total, start
+        self._began = self._spoken = time.monotonic()
+
+    def __call__(self, done: int, note: str) -> None:
+        now = time.monotonic()
+        if now - self._spoken < _PLAIN_EVERY_S and done < self._total:
+            return
+        self._spoken = now
+        left = (now - self._began) / max(done - self._first, 1) * (self._total - done)
+        say(f"step {done} of {self._total}, {note}, about {left / 60:.0f} min left")

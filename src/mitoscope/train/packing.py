@@ -26,9 +26,8 @@ from mitoscope.models.fcn import DEVIATION, MEAN
 from mitoscope.models.normalise import statistics
 from mitoscope.train.detect import reduced
 from mitoscope.train.job import Job
-from mitoscope.train.judging import Curve
 from mitoscope.train.model_card import write_card
-from mitoscope.train.scoring import classifier_scores, interval_of, regressor_scores
+from mitoscope.train.scoring import Curve, classifier_scores, interval_of, regressor_scores
 from mitoscope.train.stain import stain_range
 from mitoscope.train.state import weights_of
 from mitoscope.train.transfer import WEIGHTS_NAME, pack_weights

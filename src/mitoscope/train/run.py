@@ -2,33 +2,63 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from types import FrameType
+from typing import Any, Final
 
 import torch
 from torch import nn
 
 from mitoscope.data.batch import Batch
-from mitoscope.errors import IncompleteRunError, NonFiniteError, StoppedError
+from mitoscope.errors import IncompleteRunError, NonFiniteError, StoppedError, TrainingDataError
 from mitoscope.fsio import make_directory
-from mitoscope.train.average import follow
 from mitoscope.train.checkpoint import CHECKPOINT_NAME, load, save
 from mitoscope.train.device import on_device
 from mitoscope.train.draw_ahead import DrawAhead, drawing_ahead
-from mitoscope.train.interrupt import Stop, polite_stop
 from mitoscope.train.job import Job, new_state
-from mitoscope.train.journal import Journal, journal, say
+from mitoscope.train.journal import Journal, Report, journal, progress, say
 from mitoscope.train.mining import mine_hard_negatives
-from mitoscope.train.optimiser import set_rates, thaw
+from mitoscope.train.optimiser import follow, set_rates, thaw
 from mitoscope.train.phases import Phase, phase_at
-from mitoscope.train.progress import Report, progress
 from mitoscope.train.recipe import RECIPE_NAME
-from mitoscope.train.sanity import check_first_batches
 from mitoscope.train.state import State, put_weights
-from mitoscope.train.validation import better, validate
+from mitoscope.train.validation import better, validate, validate_two
+
+BATCHES: Final = 2
+
+
+class Stop:
+    """Becomes true when the user asks to stop."""
+
+    def __init__(self) -> None:
+        self.wanted = False
+
+    def __call__(self, _number: int, _frame: FrameType | None) -> None:
+        """Note the wish; a second one takes effect at once."""
+        if self.wanted:
+            raise KeyboardInterrupt
+        self.wanted = True
+
+
+@contextmanager
+def polite_stop() -> Iterator[Stop]:
+    """Catch SIGINT and SIGTERM while the block runs; outside of the main thread nothing is caught."""
+    stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -208,3 +238,30 @@ _TOLD = frozenset({"f1", "average-precision", "auc", "accuracy", "correlation", 
 def _note(loss: float, state: State, metric: str) -> str:
     best = "" if not state.best else f", best {metric} {abs(state.best_score):.3f}"
     return f"loss {loss:.3f}{best}"
+
+
+def check_first_batches(job: Job, state: State) -> None:
+    """Take the loss of two batches and validate on two fields, without changing the state.
+
+    Raises
+    ------
+    NonFiniteError
+        If a loss is NaN or infinite.
+    TrainingDataError
+        If no parameter of the network has a gradient.
+    """
+    network = copy.deepcopy(state.network).train()
+    losses = []
+    for step in range(BATCHES):
+        torch.manual_seed(job.recipe.run.seed + step)
+        with job.autocast():
+            loss = network.loss(on_device(job.batches.draw(step, state.hard), job.fabric.device))
+        if not math.isfinite(float(loss.detach())):
+            raise NonFiniteError(f"the loss is {float(loss.detach())}", where=f"sanity batch {step}")
+        loss.backward()  # type: ignore[no-untyped-call]
+        losses.append(float(loss.detach()))
+    if not any(p.grad is not None and bool(p.grad.any()) for p in network.parameters()):
+        raise TrainingDataError("the first batches teach nothing: no gradient", where="sanity batches")
+    validate_two(job, network)
+    if job.leads:
+        say(f"first batches: loss {losses[0]:.3f} and {losses[1]:.3f}")

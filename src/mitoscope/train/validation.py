@@ -20,9 +20,8 @@ from mitoscope.search import Find
 from mitoscope.train.detect import finder, search, suppressed
 from mitoscope.train.device import on_device
 from mitoscope.train.job import Job
-from mitoscope.train.judging import Curve, judge
 from mitoscope.train.recipe import Measure, Recipe
-from mitoscope.train.scoring import classifier_scores, regressor_scores
+from mitoscope.train.scoring import Curve, classifier_scores, judge, regressor_scores
 from mitoscope.train.state import State
 
 Floats = NDArray[np.float64]
