@@ -1,0 +1,79 @@
+"""What nobody looked at holds nothing that is false: from an outline in a file to the F1 of results."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mitoscope.detections import Detections
+from mitoscope.errors import NotExaminedError
+from mitoscope.evaluate import evaluate
+from mitoscope.exchange.registry import read_study
+from mitoscope.exchange.truth import read_ground_truth
+from mitoscope.geometry import SizePx
+from mitoscope.store import Source, Store
+from mitoscope.truth import ExaminedArea, GroundTruth
+
+FIGURES = [(100.0, 100.0), (300.0, 300.0)]
+UNSEEN = [(1500.0, 100.0), (1600.0, 300.0)]
+"""Detections where nobody looked: nobody knows whether they are false."""
+
+
+def feature(kind: str, coordinates: Any, name: str) -> dict[str, Any]:
+    return {
+        "type": "Feature",
+        "geometry": {"type": kind, "coordinates": coordinates},
+        "properties": {"objectType": "annotation", "classification": {"name": name}},
+    }
+
+
+@pytest.fixture
+def labels(tmp_path: Path) -> Path:
+    """Write a file of QuPath: two figures, and the region of interest that was read."""
+    square = [[[0, 0], [1000, 0], [1000, 1000], [0, 1000], [0, 0]]]
+    features = [feature("Polygon", square, "ROI"), *(feature("Point", list(xy), "Mitosis") for xy in FIGURES)]
+    path = tmp_path / "slide.geojson"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(params=["file", "study"])
+def truth(request: pytest.FixtureRequest, labels: Path) -> GroundTruth:
+    """Return the ground truth of the file, and of the study that it was imported into."""
+    if request.param == "file":
+        return read_ground_truth(labels)
+    with Store.create(labels.with_name("study.mito")) as store:
+        store.import_study(read_study(labels), source=Source(labels.name))
+    return read_ground_truth(labels.with_name("study.mito"))
+
+
+def found() -> dict[str, Detections]:
+    points = np.array([*FIGURES, *UNSEEN])
+    return {"slide": Detections.of(points, np.full(len(points), 0.9))}
+
+
+def test_outside_of_the_region_of_interest_nothing_is_false(truth: GroundTruth) -> None:
+    examined = truth.slides[0].examined
+    assert examined.source == "regions of interest"
+    score = evaluate(found(), truth).score
+    assert (score.tp, score.fp, score.fn) == (2, 0, 0)
+
+
+def test_control_a_truth_that_forgets_what_was_looked_at_counts_them_false(truth: GroundTruth) -> None:
+    forgotten = truth.with_slides(
+        replace(slide, stated_examined=ExaminedArea.whole("nobody asked")) for slide in truth
+    )
+    assert evaluate(found(), forgotten).score.fp == len(UNSEEN)
+
+
+def test_of_a_whole_slide_somebody_must_say_what_was_looked_at(truth: GroundTruth) -> None:
+    whole = truth.with_slides(
+        replace(slide, stated_examined=None, size=SizePx(80_000, 60_000)) for slide in truth
+    )
+    with pytest.raises(NotExaminedError, match="--examined"):
+        evaluate(found(), whole)
