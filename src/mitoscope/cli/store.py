@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mitoscope.cli.options import MppOption
-from mitoscope.cli.store_figures import agreement, consensus, info
+from mitoscope.cli.store_figures import agreement, classes, consensus, examined, info, parse_policy
 from mitoscope.cli.tables import print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -36,14 +36,25 @@ _Boxes = Annotated[
 def create(
     study: _Study,
     name: Annotated[str | None, typer.Option("--name", help="Of the study; by default the file's.")] = None,
+    classes: Annotated[
+        str,
+        typer.Option(
+            "--classes",
+            metavar="NAMES",
+            help="default, ccmct, ambiguous, atypical or own names.",
+        ),
+    ] = "default",
     as_json: _Json = False,
 ) -> None:
-    """Create an empty store."""
+    """Create an empty study, with mitotic figure, look-alike and further classes."""
+    from mitoscope.labels import class_set
     from mitoscope.store import Store
 
-    with Store.create(study, name=name) as store:
+    chosen = class_set(classes)
+    with Store.create(study, name=name, labels=chosen) as store:
         created = store.overview()
-    say({"study": str(study), "name": created.name, "uuid": created.uuid}, f"{study} created", as_json)
+    done = {"study": str(study), "name": created.name, "uuid": created.uuid, "classes": list(chosen.names)}
+    say(done, f"{study} created; classes: {', '.join(chosen.names)}", as_json)
 
 
 @app.command("import")
@@ -236,10 +247,19 @@ def export(
     slide_file: Annotated[
         Path | None, typer.Option("--slide-file", metavar="SLIDE", help="The slide that DICOM refers to.")
     ] = None,
+    version: Annotated[
+        str | None,
+        typer.Option("--version", metavar="V", help="A frozen version, e.g. MEL or MEL@2, as it was."),
+    ] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option("--policy", metavar="P", help="Of the class in formats of one; settled by default."),
+    ] = None,
     as_json: _Json = False,
 ) -> None:
-    """Write a study, or some of its slides, in any format; what the format cannot hold is said."""
+    """Write a study, a version or some of its slides in any format; lists what the format cannot hold."""
     from mitoscope.cli.options import parse_roi
+    from mitoscope.errors import ConfigError
     from mitoscope.exchange.format import WriteOptions
     from mitoscope.exchange.registry import find_format, write_study
     from mitoscope.geometry import Mpp
@@ -251,9 +271,12 @@ def export(
         boxes=None if boxes is None else _box_layout(boxes),
         bounds=parse_roi(bounds),
         slide_file=slide_file,
+        policy=parse_policy(policy or ("settled" if version is None else "recorded")),
     )
+    if version is not None and policy is not None:
+        raise ConfigError("a version has its own policy", where="--policy", mend="leave --policy out")
     with Store.open(study, write=False) as store:
-        part = store.export_study(slide)
+        part = store.export_study(slide, version=version)
     left_out = write_study(part, out, known.name, options)
     counts = {"slides": len(part.slides), "cells": len(part.cells), "labels": len(part.events)}
     said = ", ".join(f"{count} {what}" for what, count in counts.items())
@@ -297,3 +320,5 @@ def verify(study: _Study, as_json: _Json = False) -> None:
 app.command()(info)
 app.command()(agreement)
 app.command()(consensus)
+app.command()(classes)
+app.command()(examined)

@@ -297,6 +297,77 @@ def consensus(
     typer.echo(line + (f"; they are the review {opened!r} now" if opened else ""))
 
 
+def classes(
+    study: _Study,
+    add: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--add", metavar="NAME", help="A class, or a set: ccmct, ambiguous, atypical; repeatable."
+        ),
+    ] = None,
+    rename: Annotated[
+        list[str] | None,
+        typer.Option("--rename", metavar="A=B", help="Another name for a class of your own; repeatable."),
+    ] = None,
+    as_json: _Json = False,
+) -> None:
+    """Show the classes of a study, add some or rename some; a class that was added stays."""
+    from mitoscope.errors import ConfigError
+    from mitoscope.store import Store
+
+    with Store.open(study, write=bool(add or rename)) as store:
+        for text in rename or ():
+            name, equals, new_name = text.partition("=")
+            if not (name.strip() and equals and new_name.strip()):
+                raise ConfigError(f"{text!r} is not of the form A=B", where="--rename")
+            store.rename_class(name.strip(), new_name.strip())
+        for text in add or ():
+            store.add_classes(text)
+        counts = store.overview().agreed
+        labels = store.labels().values()
+    if as_json:
+        found = [{"name": one.name, "colour": one.colour, "cells": counts[one.name]} for one in labels]
+        print_json({"study": str(study), "classes": found})
+        return
+    print_table(
+        "Classes", ("class", "colour", "cells"), [[one.name, one.colour, counts[one.name]] for one in labels]
+    )
+
+
+def examined(
+    study: _Study,
+    slides: Annotated[
+        list[str] | None, typer.Argument(metavar="[SLIDE...]", help="Names of slides; by default all.")
+    ] = None,
+    whole: Annotated[
+        bool, typer.Option("--whole", help="State that these slides were looked at as a whole.")
+    ] = False,
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="Take such a statement back.")] = False,
+    as_json: _Json = False,
+) -> None:
+    """Show what of each slide was looked at, or state it; elsewhere nothing counts as negative."""
+    from mitoscope.errors import ConfigError
+    from mitoscope.store import Store
+
+    if whole and withdraw:
+        raise ConfigError("--whole and --withdraw contradict each other", mend="give one of them")
+    with Store.open(study, write=whole or withdraw) as store:
+        if whole or withdraw:
+            store.state_examined(slides or (), is_whole=whole)
+        truth = store.ground_truth()
+    chosen = [one for one in truth.slides if not slides or one.name in slides]
+    rows: list[dict[str, Any]] = []
+    for one in chosen:
+        area = one.stated_examined
+        mm2 = None if area is None or one.mpp is None else area.area_mm2(one.mpp, one.size)
+        source = "not stated" if area is None else area.source
+        rows.append({"slide": one.name, "examined": source, "area_mm2": mm2})
+    if as_json:
+        print_json({"study": str(study), "slides": rows})
+        return
+    print_table("Examined", ("slide", "examined", "mm²"), [list(row.values()) for row in rows])
+
+
 def _count(view: Any, labels: dict[int, str]) -> dict[str, int]:
     found = {name: int((view.label_id == id_).sum()) for id_, name in labels.items()}
     return found | {"no agreed class": int((view.label_id == 0).sum())}

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-
-import numpy as np
 
 from mitoscope.config import Config
 from mitoscope.errors import FormatError
 from mitoscope.loops.folds import fold_cases
 from mitoscope.loops.learner import Learner, Lesson, SlideFile
-from mitoscope.store import Frozen, Store, Study
+from mitoscope.store import Frozen, Store
 from mitoscope.truth import TrueCells
 
 Say = Callable[[str], None]
@@ -85,7 +83,7 @@ class Material:
     def lesson(self, slides: Collection[str]) -> Lesson:
         """Return the cells on some slides, to learn from."""
         files = {name: self.files[name] for name in self.slides if name in slides}
-        return Lesson(part_on(self.frozen.study, slides), files)
+        return Lesson(self.frozen.study.part_on(slides), files)
 
     def inputs(self, review: str, config: Config) -> dict[str, str]:
         """Return what the outcome of a loop depends on."""
@@ -95,21 +93,3 @@ class Material:
             "review": review,
             "settings": config.fingerprint(),
         }
-
-
-def part_on(study: Study, slides: Collection[str]) -> Study:
-    """Return the part of a study that is on some slides."""
-    kept = [row for row, slide in enumerate(study.slides) if slide.name in slides]
-    place = np.full(len(study.slides), -1, dtype=np.int64)
-    place[kept] = np.arange(len(kept))
-    rows = np.flatnonzero(place[study.cells.slide] >= 0)
-    cells, events = study.cells.take(rows), study.events.take(np.isin(study.events.cell, rows))
-    return replace(
-        study,
-        slides=tuple(study.slides[row] for row in kept),
-        cells=replace(cells, slide=place[cells.slide]),
-        events=replace(events, cell=np.searchsorted(rows, events.cell)),
-        regions=tuple(
-            replace(one, slide=int(place[one.slide])) for one in study.regions if place[one.slide] >= 0
-        ),
-    )

@@ -7,8 +7,8 @@ study, so a study is complete in itself and needs no database.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -217,6 +217,33 @@ class Study:
                 raise FormatError(f"one label for each {row} expected", where="study")
             _check_index(row, "cell", version.cell, 0, len(self.cells))
             _check_index(row, "label", version.label, 0, len(self.labels.labels))
+
+    def part_on(self, slides: Collection[str]) -> Study:
+        """Return the part of the study that is on some slides; labels, raters and rounds are all."""
+        kept = [row for row, slide in enumerate(self.slides) if slide.name in slides]
+        place = np.full(len(self.slides), -1, dtype=np.int64)
+        place[kept] = np.arange(len(kept))
+        rows = np.flatnonzero(place[self.cells.slide] >= 0)
+        new_row = np.full(len(self.cells), -1, dtype=np.int64)
+        new_row[rows] = np.arange(len(rows))
+        cells, events = self.cells.take(rows), self.events.take(new_row[self.events.cell] >= 0)
+        versions = []
+        for version in self.versions:
+            inside = new_row[version.cell] >= 0
+            sides = {int(place[row]): side for row, side in version.split.items() if place[row] >= 0}
+            columns = {"cell": new_row[version.cell[inside]], "label": version.label[inside]}
+            versions.append(replace(version, split=sides, **columns))
+        return replace(
+            self,
+            slides=tuple(self.slides[row] for row in kept),
+            cells=replace(cells, slide=place[cells.slide]),
+            events=replace(events, cell=new_row[events.cell]),
+            regions=tuple(
+                replace(one, slide=int(place[one.slide])) for one in self.regions if place[one.slide] >= 0
+            ),
+            versions=tuple(versions),
+            quarantine=tuple(one for one in self.quarantine if one.slide in slides),
+        )
 
 
 def _check_names(what: str, names: list[str]) -> None:

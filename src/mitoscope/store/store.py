@@ -16,7 +16,7 @@ from typing import Self
 from mitoscope.errors import OutputError, StoreError
 from mitoscope.fsio import sync_directory
 from mitoscope.geometry import BoxPx0
-from mitoscope.labels import DEFAULT_LABELS, Label, LabelMapping, LabelSet
+from mitoscope.labels import DEFAULT_LABELS, Label, LabelMapping, LabelSet, class_set
 from mitoscope.store.agreed import CROWD_THRESHOLD, Agreed, Policy, agreed, live_cells
 from mitoscope.store.backup import backup
 from mitoscope.store.connection import atomic, create_file, open_file, translated
@@ -39,6 +39,7 @@ from mitoscope.store.vocabulary import (
     read_labels,
     read_raters,
     read_rounds,
+    rename_label,
 )
 from mitoscope.truth import GroundTruth
 
@@ -146,10 +147,28 @@ class Store:
         with self.writing() as connection:
             return ingest(connection, study, source, trust_scale=trust_scale)
 
-    def export_study(self, slides: Sequence[str] | None = None) -> Study:
-        """Return the study, or the part of it on some slides, for a writer of ``exchange``."""
+    def export_study(self, slides: Sequence[str] | None = None, *, version: str | None = None) -> Study:
+        """Return the study, or the part of it on some slides, for a writer of ``exchange``.
+
+        Parameters
+        ----------
+        slides : sequence of str, optional
+            Names; by default all.
+        version : str, optional
+            A frozen version: its cells as they were, each with one label of a rater named as the version.
+
+        Raises
+        ------
+        StoreError
+            If there is no slide or version of a name.
+        """
         with self.reading() as connection:
-            return dump(connection, slides)
+            if version is None:
+                return dump(connection, slides)
+            for name in slides or ():
+                id_of(connection, "slide", name)
+            found = read_frozen(connection, *parse_version(version)).study
+            return found if slides is None else found.part_on(slides)
 
     def ground_truth(
         self,
@@ -245,6 +264,30 @@ class Store:
         """Return the labels by id."""
         with self.reading() as connection:
             return read_labels(connection)
+
+    def add_classes(self, classes: LabelSet | str) -> LabelSet:
+        """Add classes that the study does not have, and return all that it has then.
+
+        Parameters
+        ----------
+        classes : LabelSet or str
+            Or a text as of `mitoscope.labels.class_set`: ``ambiguous, granulocyte, megakaryocyte``.
+        """
+        wanted = class_set(classes) if isinstance(classes, str) else classes
+        with self.writing() as connection:
+            intern_labels(connection, wanted)
+            return LabelSet(tuple(read_labels(connection).values()))
+
+    def rename_class(self, name: str, new_name: str) -> None:
+        """Give a class of the study's own another name; its labels stay, the old name is understood.
+
+        Raises
+        ------
+        StoreError
+            If there is no such class, it is one of the field, or another class has the new name.
+        """
+        with self.writing() as connection:
+            rename_label(connection, name, new_name)
 
     def raters(self) -> dict[int, Rater]:
         """Return the raters by id."""

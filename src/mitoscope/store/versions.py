@@ -705,6 +705,15 @@ class _Content:
                 for slide, kind, name, blob in regions
             ),
         )
+        labels_of_cells = study.events.label
+        as_version = DatasetVersion(
+            variant,
+            number,
+            np.arange(len(cells)),
+            labels_of_cells,
+            {place[id_]: side for id_, side in split.items()},
+        )
+        study = replace(study, versions=(as_version,))
         ids = np.array([row[0] for row in cells], dtype=np.int64)
         sides = {slides[id_].name: side for id_, side in split.items()}
         return cls(name, study, ids, sides, examined, tuple(slides), bool(rows))

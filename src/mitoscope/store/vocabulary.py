@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.errors import StoreError
-from mitoscope.labels import Label, LabelSet
+from mitoscope.labels import FIELD_LABELS, Label, LabelSet, name_key
 from mitoscope.store.encoding import attributes_from, attributes_text, well_formed
 from mitoscope.store.kinds import RaterKind, RoundKind
 from mitoscope.store.records import Rater, Round
@@ -38,6 +38,40 @@ def intern_labels(connection: sqlite3.Connection, labels: LabelSet) -> Ids:
         else:
             ids.append(next(id_ for id_, one in known.items() if one == found))
     return np.array(ids, dtype=np.int64)
+
+
+def rename_label(connection: sqlite3.Connection, name: str, new_name: str) -> None:
+    """Give a class of the study's own another name; the old one stays as an alias of it.
+
+    A class cannot vanish: labels that were given stay, and frozen versions keep the names of then.
+
+    Raises
+    ------
+    StoreError
+        If there is no such class, it is one of the field, or another class has the new name.
+    """
+    known = read_labels(connection)
+    of_study = LabelSet(tuple(known.values()))
+    label, taken = of_study.find(name), of_study.find(new_name)
+    if label is None:
+        raise StoreError(f"no class {name!r}", mend=f"classes are {', '.join(of_study.names)}")
+    if not new_name.strip():
+        raise StoreError("a class without a name", where=f"class {name!r}")
+    if FIELD_LABELS.find(label.name) is not None:
+        mend = "add a class of another name with --add"
+        raise StoreError("a class of the field keeps its name", where=f"class {label.name!r}", mend=mend)
+    if taken is not None and taken != label:
+        mend = "choose another name"
+        raise StoreError(f"there is a class {taken.name!r} already", where=f"class {name!r}", mend=mend)
+    of_field = FIELD_LABELS.find(new_name)
+    title = new_name.strip() if of_field is None else of_field.name
+    others = {id_: other for id_, other in known.items() if other != label}
+    wanted = Label(title, label.colour, (*label.aliases, label.name, *(of_field.aliases if of_field else ())))
+    free = [one for one in _free_aliases(others, wanted) if name_key(one) != name_key(title)]
+    connection.execute(
+        "UPDATE label SET name = ?, aliases = ? WHERE name = ?",
+        (title, json.dumps(list(dict.fromkeys(free)), ensure_ascii=False), label.name),
+    )
 
 
 def _free_aliases(known: dict[int, Label], label: Label) -> list[str]:
