@@ -22,7 +22,7 @@ from mitoscope import cli
 from mitoscope.exchange.format import WriteOptions
 from mitoscope.exchange.registry import read_study, write_study
 from mitoscope.labels import DEFAULT_LABELS
-from mitoscope.store import Cells, LabelEvents, Rater, Shape, SlideRecord, Study
+from mitoscope.store import Cells, LabelEvents, Rater, Shape, SlideRecord, Store, Study
 
 TRUTH = "image,x,y,label\na.tif,100,200,Mitosis\na.tif,300,400,look-alike\nb.tif,5,6,mitotic figure\n"
 
@@ -296,3 +296,67 @@ def test_the_sliderunner_database_goes_through_a_store_unchanged(
     assert second.cells == first.cells
     assert second.events == first.events
     assert second.slides == first.slides
+
+
+def test_classes_are_chosen_added_and_renamed_and_none_vanishes(folder: Path) -> None:
+    made = run_json("create", folder / "s.mito", "--classes", "ccmct,ambiguous,megakaryocyte")
+    names = ["mitotic figure", "look-alike", "granulocyte", "tumour cell", "ambiguous", "megakaryocyte"]
+    assert made["classes"] == names
+    changed = run_json("classes", folder / "s.mito", "--add", "atypical", "--rename", "megakaryocyte=MK cell")
+    assert [one["name"] for one in changed["classes"]] == [*names[:-1], "MK cell", "atypical mitotic figure"]
+    # The old name is still understood: nothing is added.
+    again = run_json("classes", folder / "s.mito", "--add", "megakaryocyte")
+    assert len(again["classes"]) == len(changed["classes"])
+    for wrong, match in (
+        ("mitotic figure=x", "a class of the field keeps its name"),
+        ("MK cell=look-alike", "there is a class 'look-alike' already"),
+        ("eosinophil", "is not of the form A=B"),
+        ("none=x", "no class 'none'"),
+    ):
+        assert match in run("classes", folder / "s.mito", "--rename", wrong, status=2)
+    assert "a class without a name" in run("create", folder / "t.mito", "--classes", "a,,b", status=2)
+    assert not (folder / "t.mito").exists()
+
+
+def test_what_was_examined_is_stated_and_shown(folder: Path, study: Path) -> None:
+    run("import", study, write_text(folder / "truth.csv", TRUTH))
+    assert {one["examined"] for one in run_json("examined", study)["slides"]} == {"not stated"}
+    stated = run_json("examined", study, "--whole", "b.tif")["slides"]
+    assert [(one["slide"], one["examined"]) for one in stated] == [
+        ("b.tif", "the whole slide, as stated in the study")
+    ]
+    assert run_json("examined", study)["slides"][0]["examined"] == "not stated"
+    run("examined", study, "--withdraw")
+    assert {one["examined"] for one in run_json("examined", study)["slides"]} == {"not stated"}
+    assert "no slide of the name 'c.tif'" in run("examined", study, "--whole", "c.tif", status=2)
+    assert "contradict" in run("examined", study, "--whole", "--withdraw", status=2)
+
+
+def test_labels_of_a_stated_rater_reach_a_version_and_its_export(folder: Path, study: Path) -> None:
+    run("import", study, write_text(folder / "truth.csv", TRUTH), "--rater", "me")
+    info = run_json("info", study)
+    assert [(one["name"], one["kind"]) for one in info["raters"]] == [("me", "expert")]
+    with Store.open(study) as store:
+        store.freeze("MEL", split={"a.tif": "train", "b.tif": "test"})
+    done = run_json("export", study, "--format", "coco", "--out", folder / "out.json", "--version", "MEL@1")
+    assert (done["cells"], done["labels"]) == (3, 3)
+    written = json.loads((folder / "out.json").read_text(encoding="utf-8"))
+    assert all(one["category_id"] for one in written["annotations"])
+    more = ("--format", "csv", "--out", folder / "x.csv")
+    assert "a version has its own policy" in run(
+        "export", study, *more, "--version", "MEL", "--policy", "majority", status=2
+    )
+    assert "no version 2 of 'MEL'; versions are MEL@1" in run(
+        "export", study, *more, "--version", "MEL@2", status=2
+    )
+    one = run_json("export", study, *more, "--version", "MEL", "--slide", "b.tif")
+    assert (one["slides"], one["cells"]) == (1, 1)
+
+
+def test_recording_a_policy_writes_its_classes_once(folder: Path, study: Path) -> None:
+    run("import", study, write_text(folder / "truth.csv", TRUTH), "--rater", "me")
+    found = run_json("consensus", study, "--record", "settled")
+    assert found["recorded"] == {"policy": "settled", "written": 3, "unchanged": 0, "open": 0}
+    assert found["policies"]["recorded"]["mitotic figure"] == 2
+    assert run_json("consensus", study, "--record", "settled")["recorded"]["written"] == 0
+    assert "what a rule writes" in run("consensus", study, "--record", "recorded", status=2)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from mitoscope.curation.candidates import propose, proposed_scores
+from mitoscope.curation.review import conclude, open_review, open_third, review_state
 from mitoscope.detections import Detections
 from mitoscope.errors import ConflictError, FormatError, StoreError
 from mitoscope.store import Policy, Rater, Round, RoundKind
+from mitoscope.store.terms import Terms, assign, read_assignments, read_round_row, write_terms
 from tests.curation.simulated import SimulatedExpert, SimulatedStudy
 from tests.store.session import Session
 
@@ -60,3 +62,43 @@ def test_raters_see_neither_score_nor_model_and_no_policy_counts_it(study: Simul
     assert session.last_visible(done.cells[0]) == created[0]
     for policy in set(Policy) - {Policy.RECORDED}:
         assert not study.store.agreed(policy).label_id.any()
+
+
+def test_a_review_does_not_swallow_a_round_of_its_name(study: SimulatedStudy) -> None:
+    store = study.store
+    study.screen(SimulatedExpert("expert 1", miss={}), Round("Lot 1", RoundKind.SCREENING))
+    rater, round_id = (
+        store.add_rater(Rater("expert 1")),
+        store.open_round(Round("Lot 1", RoundKind.SCREENING)),
+    )
+    with store.writing() as connection:
+        write_terms(connection, round_id, Terms(settings={"field_um": 500}))
+        assign(connection, round_id, [rater])
+    before = store.overview()
+    for bins in (1, 10):
+        with pytest.raises(ConflictError, match="there is a round of the name 'Lot 1' already"):
+            propose(store, "Lot 1", FOUND, model="detector 1", bins=bins)
+    with pytest.raises(ConflictError, match="there is a round of the name 'Lot 1' already"):
+        open_review(store, "Lot 1", [1, 2])
+    assert store.overview() == before
+    with store.reading() as connection:
+        assert read_round_row(connection, round_id).terms.settings == {"field_um": 500}
+        assert read_assignments(connection) == {round_id: [rater]}
+    assert propose(store, "Lot 2", FOUND, model="detector 1").found == 4
+    store.verify()
+
+
+def test_a_third_expert_reads_what_was_disputed_in_any_round(study: SimulatedStudy) -> None:
+    store = study.store
+    study.screen(SimulatedExpert("expert 1", miss={}, confusion=0), Round("Lot 1", RoundKind.SCREENING))
+    store.open_round(Round("second", RoundKind.SECOND_READ))
+    study.read(SimulatedExpert("expert 2", miss={}, confusion=0.3), "second")
+    wanted = len(store.disputed())
+    assert open_third(store, "third look") == wanted > 0
+    state = review_state(store, "third look")
+    assert (state.waiting, state.disputed, state.undecided) == (0, wanted, wanted)
+    study.read(SimulatedExpert("expert 3", miss={}, confusion=0), "third look")
+    state = review_state(store, "third look")
+    assert (state.waiting, state.undecided, state.next_step) == (0, 0, "conclude it")
+    assert conclude(store, "third look").written == wanted
+    assert review_state(store, "third look").next_step == "done"

@@ -126,11 +126,12 @@ def add_review(connection: sqlite3.Connection, name: str, kind: RoundKind) -> Re
     Raises
     ------
     ConflictError
-        If there is a review of that name.
+        If there is a review or a round of that name: the round's labels and settings are left alone.
     """
     if find_review(connection, name) is not None:
         mend = "choose another name"
         raise ConflictError("there is another review of that name", where=f"review {name!r}", mend=mend)
+    _refuse_taken(connection, name, name)
     connection.execute("INSERT INTO review (name, kind) VALUES (?, ?)", (name, str(kind)))
     return read_review(connection, name)
 
@@ -165,10 +166,7 @@ def open_part(
     if known is not None:
         return known
     title = name or (review.name if part is ReviewPart.FIRST else f"{review.name}, {part}")
-    taken = connection.execute("SELECT kind FROM round WHERE name = ?", (title,)).fetchone()
-    if taken is not None:
-        what = f"there is a round of the name {title!r} already ({taken[0]})"
-        raise ConflictError(what, where=f"review {review.name!r}", mend="choose another name")
+    _refuse_taken(connection, title, review.name)
     kind = _KIND_OF_PART.get(part, review.kind)
     reads = part in (ReviewPart.FIRST, ReviewPart.SECOND, ReviewPart.THIRD)
     (id_,) = intern_rounds(
@@ -180,6 +178,13 @@ def open_part(
     sql = "INSERT INTO review_round (round_id, review_id, part) VALUES (?, ?, ?)"
     connection.execute(sql, (id_, review.id, str(part)))
     return int(id_)
+
+
+def _refuse_taken(connection: sqlite3.Connection, title: str, review: str) -> None:
+    taken = connection.execute("SELECT kind FROM round WHERE name = ?", (title,)).fetchone()
+    if taken is not None:
+        what = f"there is a round of the name {title!r} already ({taken[0]})"
+        raise ConflictError(what, where=f"review {review!r}", mend="choose another name")
 
 
 def listed_cells(connection: sqlite3.Connection, rounds: Collection[int]) -> list[int]:
