@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mitoscope.cli.options import MppOption
-from mitoscope.cli.store_figures import agreement, classes, consensus, examined, info, parse_policy
+from mitoscope.cli.options import MppOption, parse_policy
+from mitoscope.cli.store_figures import agreement, classes, consensus, examined, info
 from mitoscope.cli.tables import print_json, print_table, say
 
 if TYPE_CHECKING:

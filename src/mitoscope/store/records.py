@@ -231,8 +231,8 @@ class Study:
         for version in self.versions:
             inside = new_row[version.cell] >= 0
             sides = {int(place[row]): side for row, side in version.split.items() if place[row] >= 0}
-            columns = {"cell": new_row[version.cell[inside]], "label": version.label[inside]}
-            versions.append(replace(version, split=sides, **columns))
+            cell, label = new_row[version.cell[inside]], version.label[inside]
+            versions.append(replace(version, split=sides, cell=cell, label=label))
         return replace(
             self,
             slides=tuple(self.slides[row] for row in kept),
