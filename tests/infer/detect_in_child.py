@@ -15,10 +15,10 @@ from typing import Any
 from mitoscope.bundle import load_bundle
 from mitoscope.detections import Detections
 from mitoscope.infer import DetectConfig, Engine, detect_slide, open_bundle_network
-from mitoscope.infer.crops import ReadPart
 from mitoscope.infer.ledger import Ledger
 from mitoscope.infer.search import ReadChunk, read_chunk, search_chunk
 from mitoscope.infer.survey import make_survey
+from mitoscope.infer.verify import ReadPart
 from mitoscope.slide import open_slide
 from mitoscope.tissue import find_tissue
 
@@ -41,7 +41,7 @@ def run() -> None:
     detect: Any = importlib.import_module("mitoscope.infer.detect")
     ledger_type: Any = Ledger
     cascade: Any = importlib.import_module("mitoscope.infer.cascade")
-    crops: Any = importlib.import_module("mitoscope.infer.crops")
+    crops: Any = importlib.import_module("mitoscope.infer.verify")
     search, record = detect.search_chunk, ledger_type.record
     verify, record_verified = cascade.verify_part, ledger_type.record_verified
 

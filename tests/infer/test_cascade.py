@@ -24,8 +24,8 @@ from mitoscope.errors import (
     StoppedError,
 )
 from mitoscope.infer import DetectConfig, Networks, SlideRun, detect_slide, detect_slides, open_networks
-from mitoscope.infer.crops import plan_parts
 from mitoscope.infer.engine import Network
+from mitoscope.infer.verify import plan_parts
 from mitoscope.slide import open_slide
 
 from .conftest import write_cascade
@@ -42,7 +42,7 @@ def _no_probe(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mitoscope.infer.crops.PART", 7)
+    monkeypatch.setattr("mitoscope.infer.verify.PART", 7)
 
 
 def _detect(

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from mitoscope.bundle import Bundle
 from mitoscope.errors import ConfigError, MitoscopeError, StoppedError
+from mitoscope.infer.cascade import Networks, open_networks
 from mitoscope.infer.config import DetectConfig
 from mitoscope.infer.detect import Progress, detect_slide
-from mitoscope.infer.networks import Networks, open_networks
 from mitoscope.infer.slide_run import SlideRun
 
 

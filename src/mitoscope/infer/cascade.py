@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.bundle import Manifest, Verifier
+from mitoscope.bundle import Bundle, Manifest, Verifier
 from mitoscope.detections import Detections
 from mitoscope.errors import BundleError, ConfigError, StoppedError
 from mitoscope.infer.config import DetectConfig, Quality, Stage
-from mitoscope.infer.crops import Part, plan_parts, read_part
+from mitoscope.infer.engine import Network, open_bundle_network
 from mitoscope.infer.ledger import Ledger
-from mitoscope.infer.verify import SCORE_DECIMALS, PartResult, SecondStage, verify_part
-from mitoscope.infer.workers import in_order
+from mitoscope.infer.verify import (
+    SCORE_DECIMALS,
+    CandidatePart,
+    PartResult,
+    SecondStage,
+    open_verifier,
+    plan_parts,
+    read_part,
+    verify_part,
+)
+from mitoscope.infer.workers import Workers, in_order
 from mitoscope.slide import Plane, Slide
 
 
@@ -104,7 +114,7 @@ def verify(
     side = verifier.crop_px
     mirror_px = side if manifest.border == "mirror" else 0
 
-    def work(part: Part) -> PartResult:
+    def work(part: CandidatePart) -> PartResult:
         return verify_part(read_part(plane, part, points, crop_px=side, mirror_px=mirror_px), stage)
 
     clock = time.perf_counter()
@@ -130,3 +140,41 @@ def rescored(detections: Detections, score: NDArray[np.float64], manifest: Manif
     if manifest.calibration is not None:
         score = np.round(manifest.calibration(score), SCORE_DECIMALS)
     return Detections(detections.x_px0, detections.y_px0, score, detections.label, detections.source).sort()
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """The networks that a run needs.
+
+    Parameters
+    ----------
+    detector : Network
+    verifier : Network, optional
+        The second stage, where its scores are asked for.
+    further : Network, optional
+        Its further looks at the candidates that the first one leaves in doubt.
+    """
+
+    detector: Network
+    verifier: Network | None = None
+    further: Network | None = None
+
+
+def open_networks(bundle: Bundle, config: DetectConfig) -> Networks:
+    """Open the networks of a bundle that a run needs.
+
+    Raises
+    ------
+    BundleError
+        If the bundle is no detector.
+    ConfigError
+        If a second stage is asked for that it does not have, or the provider is not there.
+    BundleDamagedError
+        If a graph changed since the bundle was loaded.
+    """
+    stage, quality = stage_of(bundle.manifest, config), quality_of(bundle.manifest, config)
+    provider, threads = config.provider, Workers.of(config.threads).threads_each
+    detector = open_bundle_network(bundle, provider=provider, threads=threads)
+    if stage == "proposals":
+        return Networks(detector)
+    return Networks(detector, *open_verifier(bundle, quality, provider=provider, threads=threads))

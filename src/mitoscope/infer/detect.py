@@ -13,11 +13,10 @@ from mitoscope.detections import Detections
 from mitoscope.errors import StoppedError
 from mitoscope.fsio import make_directory
 from mitoscope.geometry import BoxPx0, Mpp
-from mitoscope.infer.cascade import quality_of, rescored, stage_of, verify
+from mitoscope.infer.cascade import Networks, open_networks, quality_of, rescored, stage_of, verify
 from mitoscope.infer.config import DetectConfig, Stage
 from mitoscope.infer.engine import Engine
 from mitoscope.infer.ledger import Ledger
-from mitoscope.infer.networks import Networks, open_networks
 from mitoscope.infer.search import ChunkResult, read_chunk, search_chunk
 from mitoscope.infer.slide_run import SlideRun, Timings, software
 from mitoscope.infer.survey import Chunk, Survey, make_survey
