@@ -44,11 +44,13 @@ def read_any_predictions(
     UnknownLabelError
         If a mapping is given and does not know a name.
     """
-    if is_results_list(path):
-        return read_results_list(path, names or path, mapping=mapping or LabelMapping())
     if is_result(path):
         read = read_results(path, mapping=mapping, with_tissue=False)
         return {name: result.candidates for name, result in read.items()}
+    if is_results_list(path):
+        # Its ids always need the names of another file, so its names always have to be known.
+        found = _mapped(read_results_list(path, names or path), mapping or LabelMapping(), where=path)
+        return {image: detections.with_candidates_as_figures() for image, detections in found.items()}
     found = read_detections(path, options=ReadOptions(mpp=mpp))
     return found if mapping is None else _mapped(found, mapping, where=path)
 

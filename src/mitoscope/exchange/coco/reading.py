@@ -45,9 +45,10 @@ def read(path: Path, options: ReadOptions) -> Study:
     """Read a COCO file.
 
     Boxes become cells. ``labels`` are the labels of experts 1, 2, … in that order, ``category_id`` is the
-    label of a consensus rater. Boxes of COCO are corner and size, those of MIDOG two corners: the file's
-    own evidence decides (:mod:`~mitoscope.exchange.coco.box_layout`) unless ``options.boxes`` does; slides
-    carry two corners as attribute ``coco.boxes``. Members without a column ride as attributes ``coco.*``.
+    label of a consensus rater, ``score`` its score or agreement. Boxes of COCO are corner and size, those of
+    MIDOG two corners: the file's own evidence decides (:mod:`~mitoscope.exchange.coco.box_layout`) unless
+    ``options.boxes`` does; slides carry two corners as attribute ``coco.boxes``. Members without a column
+    ride as attributes ``coco.*``.
     Annotations of images or labels of classes that are not in the file, and annotations whose id was used
     before, are quarantined.
 
@@ -235,9 +236,9 @@ class Reader:
             self._event(cell, Rater(f"expert {place}"), number, f"{where}.labels")
         category = annotation.get("category_id")
         if category is not None:
-            self._event(cell, CONSENSUS, category, f"{where}.category_id")
+            self._event(cell, CONSENSUS, category, f"{where}.category_id", _score(annotation, where))
 
-    def _event(self, cell: int, rater: Rater, value: Any, where: str) -> None:
+    def _event(self, cell: int, rater: Rater, value: Any, where: str, score: float = np.nan) -> None:
         number = an_integer(value, where)
         label = self.classes.label(number)
         if label is None and number != 0:
@@ -245,10 +246,23 @@ class Reader:
             return
         attributes = {"coco.category_id": number} if label and not self.classes.is_first(number) else {}
         index = -1 if label is None else self.build.label(label)
-        self.build.event(cell, self.build.rater(rater), index, attributes=attributes)
+        self.build.event(cell, self.build.rater(rater), index, score=score, attributes=attributes)
 
     def _quarantine(self, where: str, why: str, what: object) -> None:
         self.build.quarantine.append(QuarantineEntry(where, why, str(what)))
+
+
+def _score(annotation: Mapping[str, Any], where: str) -> float:
+    """Return the score of a detection, or the agreement on a label; NaN where none is stated."""
+    value = annotation.get("score")
+    if value is None:
+        return np.nan
+    score = a_number(value, f"{where}.score")
+    if not 0 <= score <= 1:
+        raise FormatError(
+            f"a score in [0, 1] expected, got {score:g}", where=where, mend="rescale the scores"
+        )
+    return score
 
 
 def _is_id(value: object) -> bool:

@@ -10,7 +10,6 @@ from mitoscope.detections import Detections
 from mitoscope.errors import FormatError
 from mitoscope.exchange.json_text import a_list, a_mapping, a_number, a_text, an_integer, read_json
 from mitoscope.exchange.names import match_stems
-from mitoscope.labels import IGNORED, LabelMapping
 
 _MEMBERS = frozenset({"image_id", "category_id", "score"})
 _HEAD = 65_536
@@ -26,8 +25,8 @@ def is_results_list(path: Path) -> bool:
     return head.startswith("[") and all(f'"{name}"' in head for name in _MEMBERS)
 
 
-def read_results_list(path: Path, names: Path, *, mapping: LabelMapping) -> dict[str, Detections]:
-    """Read a list of results by the stem of the image's name.
+def read_results_list(path: Path, names: Path) -> dict[str, Detections]:
+    """Read a list of results by the stem of the image's name, its classes by their names.
 
     Parameters
     ----------
@@ -35,31 +34,22 @@ def read_results_list(path: Path, names: Path, *, mapping: LabelMapping) -> dict
         ``[{"image_id", "category_id", "bbox": [x, y, w, h], "score"}, ...]``.
     names : Path
         The COCO file whose images and categories the ids mean: that of the ground truth.
-    mapping : LabelMapping
-        What class names stand for.
 
     Raises
     ------
     FormatError
         If a row is no result, or an id stands in neither.
-    UnknownLabelError
-        If a class name is not known.
     """
     images, categories = _names(names)
     rows = [
         _row(a_mapping(one, f"{path}: [{place}]"), f"{path}: [{place}]", images, categories)
         for place, one in enumerate(a_list(read_json(path), str(path)))
     ]
-    counts: dict[str, int] = {}
-    for _, name, _, _ in rows:
-        counts[name] = counts.get(name, 0) + 1
-    class_of = mapping.map_names(counts, where=path)
     stems = match_stems(images.values(), where=names)
     found: dict[str, list[Detections]] = {}
     for image, name, centre, score in rows:
         own = found.setdefault(stems[image], [])
-        if class_of[name] != IGNORED:
-            own.append(Detections.of([centre], [score], label=class_of[name], source=path.name))
+        own.append(Detections.of([centre], [score], label=name, source=path.name))
     return {image: Detections.concat(parts) for image, parts in found.items()}
 
 
