@@ -7,6 +7,7 @@ import pytest
 from mitoscope.errors import FormatError
 from mitoscope.exchange import truth_csv
 from mitoscope.exchange.predictions import read_predictions
+from mitoscope.labels import LabelMapping
 
 
 def write(path: Path, text: str) -> Path:
@@ -21,9 +22,10 @@ def test_boxes_become_centres(tmp_path: Path) -> None:
     assert len(found["b"]) == 0
     one = write(tmp_path / "slide.csv", "x1,y1,x2,y2,score\n0,0,1,3,0.25\n")
     assert read_predictions(one)["slide"].points_px0.tolist() == [[0.5, 1.5]]
-    truth = truth_csv.read(write(tmp_path / "t.csv", "image,x1,y1,x2,y2,label\na,0,10,50,60,mitosis\n"))["a"]
-    assert truth.points_px0.tolist() == [[25.0, 35.0]]
-    assert truth.size_px0.tolist() == [[50.0, 50.0]]
+    table = write(tmp_path / "t.csv", "image,x1,y1,x2,y2,label\na,0,10,50,60,mitosis\n")
+    (slide,) = truth_csv.read_ground_truth(table, mapping=LabelMapping())
+    assert slide.cells.points_px0.tolist() == [[25.0, 35.0]]
+    assert slide.cells.size_px0.tolist() == [[50.0, 50.0]]
 
 
 def test_centres_stay_centres(tmp_path: Path) -> None:

@@ -9,22 +9,21 @@ import pytest
 from mitoscope.detections import Detections
 from mitoscope.errors import FormatError, ScaleError
 from mitoscope.exchange import geojson
-from mitoscope.exchange.evaluation_input import read_any_predictions
 from mitoscope.exchange.format import WriteOptions
-from mitoscope.exchange.judged import read_detections, read_truth
+from mitoscope.exchange.judged import read_any_predictions, read_detections
 from mitoscope.exchange.registry import read_study, write_study
-from mitoscope.exchange.truth import read_ground_truth
+from mitoscope.exchange.truth import by_stem, read_ground_truth
 from mitoscope.geometry import BoxPx0, Mpp
 
 
 @pytest.mark.realdata
 def test_truth_of_both_midog_files_is_one(data: Path) -> None:
-    first = read_truth(data / "annotations" / "MIDOG.json")
-    second = read_truth(data / "annotations" / "MIDOG.sqlite")
+    both = [by_stem(read_ground_truth(data / "annotations" / f"MIDOG.{end}")) for end in ("json", "sqlite")]
+    first, second = both
     assert len(first) == 200
     assert first.keys() == second.keys()
-    assert all((first[one].points_px0 == second[one].points_px0).all() for one in first)
-    assert sum(len(one.labelled("mitotic figure")) for one in first.values()) == 1721
+    assert all((first[name].cells.figures_px0 == second[name].cells.figures_px0).all() for name in first)
+    assert sum(len(slide.cells.figures_px0) for slide in first.values()) == 1721
 
 
 def test_detections_with_a_hot_spot_and_a_double_are_read(tmp_path: Path) -> None:
@@ -58,9 +57,9 @@ def test_points_in_mm_need_the_resolution(tmp_path: Path) -> None:
 
 def test_truth_with_cells_that_cannot_be_placed_is_refused(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("image,x,y,label\na,nan,2,mitosis\n", encoding="utf-8")
+    with pytest.raises(FormatError, match="column x: a finite number expected"):
+        read_ground_truth(tmp_path / "t.csv")
     with pytest.raises(FormatError, match="1 annotations cannot be judged, the first: NaN or infinity"):
-        read_truth(tmp_path / "t.csv")
-    with pytest.raises(FormatError, match="cannot be judged"):
         read_detections(tmp_path / "t.csv")
 
 

@@ -14,8 +14,8 @@ from mitoscope.evaluate.evaluate import evaluate
 from mitoscope.evaluate.evaluation import Evaluation
 from mitoscope.evaluate.protocols import MITOSCOPE, Protocol
 from mitoscope.evaluate.thresholds import choose_threshold
-from mitoscope.exchange.evaluation_input import read_any_predictions
 from mitoscope.exchange.format import ReadOptions
+from mitoscope.exchange.judged import read_any_predictions
 from mitoscope.exchange.names import stem
 from mitoscope.exchange.truth import parse_reference, read_ground_truth
 from mitoscope.geometry import Mpp

@@ -1,4 +1,4 @@
-"""Studies as evaluation wants them: the true cells, or the detections, of each image."""
+"""What was found, by image: from results, tables and files of any format."""
 
 from __future__ import annotations
 
@@ -11,31 +11,54 @@ from numpy.typing import NDArray
 from mitoscope.detections import Detections, Searched
 from mitoscope.errors import FormatError
 from mitoscope.exchange.classes import UNKNOWN, stated_classes
+from mitoscope.exchange.coco.results import is_results_list, read_results_list
 from mitoscope.exchange.format import ReadOptions
 from mitoscope.exchange.geojson import NO_GEOMETRY, NOT_A_CELL
 from mitoscope.exchange.names import match_stems
+from mitoscope.exchange.predictions import is_result, read_results
 from mitoscope.exchange.registry import read_study
 from mitoscope.exchange.result import Result
-from mitoscope.exchange.truth_csv import Truth
 from mitoscope.geometry import Mpp
 from mitoscope.labels import LabelMapping
-from mitoscope.store import RaterKind, Shape, Study, sift
+from mitoscope.store import RaterKind, Study, sift
 from mitoscope.store.ground_truth import regions_of
 from mitoscope.store.quarantine import DUPLICATE, HALF_SCALE
 
 
-def read_truth(
-    path: Path, format_name: str | None = None, options: ReadOptions | None = None
-) -> dict[str, Truth]:
-    """Read the true cells of all images of a file of any format; see :func:`truth_of`.
+def read_any_predictions(
+    path: Path,
+    *,
+    mapping: LabelMapping | None = None,
+    mpp: Mpp | None = None,
+    names: Path | None = None,
+) -> dict[str, Detections]:
+    """Read predictions by the stem of the image's name.
+
+    Parameters
+    ----------
+    path : Path
+        A folder that `detect` wrote, a manifest, a CSV ``image,x,y,score`` or ``x,y,score`` (or of boxes: x1,
+        y1, x2, y2 in place of x and y), a COCO list of results, or any format of `registry`.
+    mapping : LabelMapping, optional
+        What class names stand for; without it, names that are not known stay as they are.
+    mpp : Mpp, optional
+        Resolution, for formats in millimetres.
+    names : Path, optional
+        The COCO file with the images and classes that the ids of a COCO list of results mean.
 
     Raises
     ------
     FormatError, ScaleError
-        If it cannot be read, or holds annotations that a store would quarantine.
+        If it cannot be read.
+    UnknownLabelError
+        If a mapping is given and does not know a name.
     """
-    study = read_study(path, format_name, options)
-    return truth_of(_sound(study, path, _BESIDE_CELLS), where=path)
+    if is_result(path):
+        read = read_results(path, mapping=mapping, with_tissue=False)
+        return {name: result.candidates for name, result in read.items()}
+    if is_results_list(path):
+        return read_results_list(path, names or path, mapping=mapping or LabelMapping())
+    return read_detections(path, options=ReadOptions(mpp=mpp), mapping=mapping)
 
 
 def read_detections(
@@ -67,27 +90,9 @@ def _sound(study: Study, path: Path, allowed: Set[str]) -> Study:
         raise FormatError(
             f"{len(refused)} annotations cannot be judged, the first: {refused[0].why}",
             where=refused[0].where,
-            mend="mend or remove them",
+            mend="correct or remove them",
         )
     return study
-
-
-def truth_of(study: Study, *, where: str | Path) -> dict[str, Truth]:
-    """Return the live cells with a known outcome of each image by its stem, images without cells included.
-
-    Raises
-    ------
-    FormatError
-        If two images have one stem.
-    """
-    labels, _ = stated_classes(study, models=True)
-    names = np.array([*study.labels.names, ""], dtype=np.str_)
-    sizes = study.cells.bounds_px0[:, 2:] - study.cells.bounds_px0[:, :2]
-    sizes[study.cells.shape == Shape.SPOT] = np.nan
-    return {
-        stem: Truth(study.cells.centres_px0[rows], names[labels[rows]], sizes[rows])
-        for stem, rows in _by_image(study, labels != UNKNOWN, where)
-    }
 
 
 def detections_of(study: Study, *, where: str | Path) -> dict[str, Detections]:

@@ -108,9 +108,8 @@ def read_ground_truth(
     elif states_one_truth(path):
         truth = truth_csv.read_ground_truth(path, mapping=mapping or LabelMapping())
     else:
-        chosen = replace(
-            options or ReadOptions(), domains=domains or (options or ReadOptions()).domains, mpp=mpp
-        )
+        given = options or ReadOptions()
+        chosen = replace(given, domains=domains or given.domains, mpp=mpp or given.mpp)
         truth = _of_file(path, chosen, policy or Policy.SETTLED, mapping or LabelMapping())
     if domains is not None:
         truth = _with_domains(truth, domains)

@@ -10,6 +10,7 @@ from mitoscope.detections import Detections
 from mitoscope.errors import FormatError
 from mitoscope.exchange.json_text import a_list, a_mapping, a_number, a_text, an_integer, read_json
 from mitoscope.exchange.names import match_stems
+from mitoscope.labels import IGNORED, LabelMapping, is_candidate
 
 _MEMBERS = frozenset({"image_id", "category_id", "score"})
 _HEAD = 65_536
@@ -25,8 +26,8 @@ def is_results_list(path: Path) -> bool:
     return head.startswith("[") and all(f'"{name}"' in head for name in _MEMBERS)
 
 
-def read_results_list(path: Path, names: Path) -> dict[str, Detections]:
-    """Read a list of results by the stem of the image's name, its classes by their names.
+def read_results_list(path: Path, names: Path, *, mapping: LabelMapping) -> dict[str, Detections]:
+    """Read a list of results by the stem of the image's name.
 
     Parameters
     ----------
@@ -34,23 +35,33 @@ def read_results_list(path: Path, names: Path) -> dict[str, Detections]:
         ``[{"image_id", "category_id", "bbox": [x, y, w, h], "score"}, ...]``.
     names : Path
         The COCO file whose images and categories the ids mean: that of the ground truth.
+    mapping : LabelMapping
+        What class names stand for.
 
     Raises
     ------
     FormatError
         If a row is no result, or an id stands in neither.
+    UnknownLabelError
+        If a class name is not known.
     """
     images, categories = _names(names)
     rows = [
         _row(a_mapping(one, f"{path}: [{place}]"), f"{path}: [{place}]", images, categories)
         for place, one in enumerate(a_list(read_json(path), str(path)))
     ]
+    counts: dict[str, int] = {}
+    for _, name, _, _ in rows:
+        if not is_candidate(name):
+            counts[name] = counts.get(name, 0) + 1
+    class_of = mapping.map_names(counts, where=path)
     stems = match_stems(images.values(), where=names)
     found: dict[str, list[Detections]] = {}
     for image, name, centre, score in rows:
-        own = found.setdefault(stems[image], [])
-        own.append(Detections.of([centre], [score], label=name, source=path.name))
-    return {image: Detections.concat(parts) for image, parts in found.items()}
+        own, label = found.setdefault(stems[image], []), class_of.get(name, name)
+        if label != IGNORED:
+            own.append(Detections.of([centre], [score], label=label, source=path.name))
+    return {image: Detections.concat(parts).with_candidates_as_figures() for image, parts in found.items()}
 
 
 def _names(path: Path) -> tuple[dict[int, str], dict[int, str]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from mitoscope.errors import FormatError, SlideError
+from mitoscope.errors import FormatError, SlideError, UnknownLabelError
 from mitoscope.experiments.datasets.folder import PART_SUFFIX, DataFolder, FoundFile, read_folder
 from mitoscope.experiments.datasets.known import datasets
 from mitoscope.experiments.datasets.match import Match, differences, home_of, match_dataset, stem_of
@@ -258,9 +258,12 @@ def annotations_fault(path: Path, format_name: str | None) -> str | None:
 def table_fault(path: Path) -> str | None:
     """Return why a table of the labels of all images cannot be read, or None."""
     from mitoscope.exchange import truth_csv
+    from mitoscope.labels import LabelMapping
 
     try:
-        truth_csv.read(path)
+        truth_csv.read_ground_truth(path, mapping=LabelMapping())
+    except UnknownLabelError:
+        return None  # a class of its own is no fault
     except FormatError as error:
         return error.what
     return None
