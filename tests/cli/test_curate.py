@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 
 from mitoscope import cli
-from mitoscope.curation.board.embedding_file import CellPoints, write_points
+from mitoscope.curation.board.coordinates import CellPoints, write_points
 from mitoscope.curation.select import read_choice
 from mitoscope.detections import Detections
 from mitoscope.exchange import detections_csv
 from mitoscope.labels import MITOTIC_FIGURE
-from mitoscope.loops.board_keeping import labels_before
+from mitoscope.loops.board import labels_before
 from mitoscope.slide.synthetic import SyntheticSlideConfig, write_slide
 from mitoscope.store import Rater, Round, RoundKind, Store
 from tests.curation.making import scattered_truth

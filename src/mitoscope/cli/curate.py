@@ -109,7 +109,7 @@ def review(
 
 def _ask_second(store: Store, name: str) -> int:
     from mitoscope.curation.review import ask_second
-    from mitoscope.loops.board_keeping import labels_before
+    from mitoscope.loops.board import labels_before
 
     return ask_second(store, name, labels_before(store, name))
 

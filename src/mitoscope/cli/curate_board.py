@@ -13,7 +13,7 @@ from mitoscope.cli.tables import print_json, print_table
 if TYPE_CHECKING:
     from mitoscope.cli.progress import ProgressReport
     from mitoscope.curation.board import Grid, Method
-    from mitoscope.curation.board.embedding_file import CellPoints
+    from mitoscope.curation.board.coordinates import CellPoints
     from mitoscope.loops.board import BoardCells, BoardResult
     from mitoscope.loops.embedding import EmbeddingConfig
 
@@ -61,10 +61,9 @@ def board(
     """Lay all cells out by similarity, rank those among others of another class, draw the board (CODAEL)."""
     from mitoscope.cli.options import parse_policy
     from mitoscope.cli.progress import progress
-    from mitoscope.curation.board.embedding_file import read_points
-    from mitoscope.loops.board import board_cells, make_board
-    from mitoscope.loops.board_keeping import keep_board
-    from mitoscope.loops.slide_files import find_slides
+    from mitoscope.curation.board.coordinates import read_points
+    from mitoscope.loops.board import board_cells, keep_board, make_board
+    from mitoscope.loops.reading_crops import find_slides
     from mitoscope.store import Store
 
     given = None if embeddings is None else read_points(embeddings)
@@ -119,7 +118,7 @@ def _learn(
     mpp: float,
     report: ProgressReport,
 ) -> CellPoints:
-    from mitoscope.loops.board_embedding import learn_embeddings
+    from mitoscope.loops.embedding import learn_embeddings
 
     assert files is not None
     assert config is not None

@@ -150,7 +150,7 @@ def make_material(store: Store, version: str, slides: Path, learner: RecipeLearn
         If a slide has no file.
     """
     from mitoscope.loops.material import Material
-    from mitoscope.loops.slide_files import find_slides
+    from mitoscope.loops.reading_crops import find_slides
 
     frozen = store.version(version)
     files = find_slides(slides, [one.name for one in frozen.truth.slides])

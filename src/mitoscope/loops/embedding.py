@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated
@@ -22,9 +22,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  the usual name
 
 from mitoscope.config import Config
+from mitoscope.curation.board.coordinates import CellPoints, made_from, read_points, write_points
 from mitoscope.errors import NonFiniteError, TrainingDataError
 from mitoscope.fsio import make_directory
+from mitoscope.loops.board import NO_CLASS, BoardCells
 from mitoscope.loops.consistency import WAYS, turned
+from mitoscope.loops.crops import CROP_PX, MPP, Progress, gather_crops
 from mitoscope.models.build import build
 from mitoscope.models.cells import Classifier
 from mitoscope.models.config import ClassifierConfig
@@ -32,7 +35,7 @@ from mitoscope.train.checkpoint import CHECKPOINT_NAME, load, save
 from mitoscope.train.state import State
 
 Epochs = Annotated[int, Field(ge=0)]
-Progress = Callable[[float, float], None]
+EMBEDDINGS, NETWORK = "embeddings.npz", "network"
 
 
 class EmbeddingConfig(Config):
@@ -211,3 +214,50 @@ class Embedder:
         for start in range(0, len(self._crops), 1024):
             digest.update(np.ascontiguousarray(self._crops[start : start + 1024]).tobytes())
         return digest.hexdigest()
+
+
+def learn_embeddings(
+    cells: BoardCells,
+    slides: Mapping[str, Path],
+    folder: Path,
+    *,
+    config: EmbeddingConfig,
+    crop_px: int = CROP_PX,
+    mpp: float = MPP,
+    progress: Progress | None = None,
+) -> CellPoints:
+    """Return the embedding of each cell of a board; cells without a class are embedded, not learnt from.
+
+    Crops, checkpoint and embeddings stay in the folder: a repeated call goes on, or returns what is there.
+
+    Parameters
+    ----------
+    cells : BoardCells
+    slides : mapping of str to Path
+        Slide name → file.
+    folder : Path
+        The board's.
+    config : EmbeddingConfig
+    crop_px, mpp : int, float
+        Side and resolution of the crops.
+    progress : callable, optional
+        Called with crops done, then steps done, and their number.
+
+    Raises
+    ------
+    TrainingDataError
+        If the cells are of fewer than two classes.
+    FormatError, SlideError, NonFiniteError
+        As the steps.
+    """
+    crops = gather_crops(cells.place, slides, folder, side_px=crop_px, mpp=mpp, progress=progress)
+    known = np.array([label != NO_CLASS for label in cells.label])
+    labels = [label for label in cells.label if label != NO_CLASS]
+    learnt = Embedder(crops if known.all() else crops[known], labels, config)
+    origin = f"crops and settings {learnt.fingerprint}, {len(cells.cell_id)} cells"
+    if made_from(folder / EMBEDDINGS) == origin:
+        return read_points(folder / EMBEDDINGS)
+    learnt.fit(folder / NETWORK, progress=progress)
+    points = CellPoints(np.array(cells.cell_id), learnt.embed(crops).astype(np.float64))
+    write_points(folder / EMBEDDINGS, points, made_from=origin)
+    return points

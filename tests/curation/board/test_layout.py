@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mitoscope.curation.board import Grid, lay_out, on_grid
-from mitoscope.curation.board.free_places import FreePlaces
-from mitoscope.curation.board.layout import densest_first
+from mitoscope.curation.board.layout import FreePlaces, densest_first
 from mitoscope.errors import ConfigError, FormatError, NonFiniteError
 from mitoscope.geometry import SizePx
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from mitoscope.curation.board.coordinates import on_grid, project
 from mitoscope.curation.board.grid import Grid
 from mitoscope.curation.board.layout import Layout, Method, lay_out
-from mitoscope.curation.board.neighbours import nearest
-from mitoscope.curation.board.quality import Quality, quality
-from mitoscope.curation.board.suspects import Suspicion, suspicion
+from mitoscope.curation.board.neighbours import Quality, Suspicion, nearest, quality, suspicion
 
 __all__ = [
     "Grid",

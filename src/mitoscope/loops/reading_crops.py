@@ -2,19 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from PIL import Image
 
+from mitoscope.errors import FormatError
 from mitoscope.exchange.csv_text import dump_rows
+from mitoscope.exchange.names import stem
 from mitoscope.fsio import atomic_write, make_directory
 from mitoscope.loops.crops import CROP_PX, MPP, CropPlace, Progress, gather_crops
-from mitoscope.loops.slide_files import find_slides
 from mitoscope.store import Store
 from mitoscope.store.places import centres_of
 from mitoscope.store.reviews import listed_cells, read_review
 
 ANSWERS = "answers.csv"
+
+
+def find_slides(folder: Path, names: Iterable[str]) -> dict[str, Path]:
+    """Return the file of each slide: of its name, or else the one of its stem.
+
+    Raises
+    ------
+    FormatError
+        If a slide has no file, or several that could be it.
+    """
+    if not folder.is_dir():
+        raise FormatError("no such folder", where=folder, mend="give the folder of the slides with --slides")
+    files = sorted(one for one in folder.rglob("*") if one.is_file() and not one.name.startswith("."))
+    return {name: _find(name, files, folder) for name in names}
+
+
+def _find(name: str, files: list[Path], folder: Path) -> Path:
+    exact = [one for one in files if one.name == name]
+    # A slide's stem is also that of what detect wrote beside it: only images are meant.
+    alike = [one for one in files if stem(one.name) == stem(name) != one.name]
+    found = exact or alike
+    if not found:
+        raise FormatError(
+            f"no file of the slide {name!r}", where=folder, mend="add it, or give another --slides"
+        )
+    if len(found) > 1:
+        both = f"{found[0].relative_to(folder)} and {found[1].relative_to(folder)}"
+        raise FormatError(f"{both} may both be the slide {name!r}", where=folder, mend="remove one of them")
+    return found[0]
 
 
 def write_blinded_crops(

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mitoscope.curation.board.embedding_file import CellPoints, made_from, read_points, write_points
+from mitoscope.curation.board.coordinates import CellPoints, made_from, read_points, write_points
 from mitoscope.errors import FormatError, NonFiniteError
 
 POINTS = CellPoints(np.array([3, 1, 2]), np.arange(6.0).reshape(3, 2))
