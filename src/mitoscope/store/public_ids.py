@@ -30,14 +30,16 @@ _TAKEN_SQL = "SELECT public_id FROM cell WHERE public_id IN (SELECT value FROM j
 
 def draw_public_ids(connection: sqlite3.Connection, n: int) -> list[int]:
     """Return ids for new cells: at random, in no order, and none that a cell has already."""
+    (has_cells,) = connection.execute("SELECT EXISTS (SELECT 1 FROM cell)").fetchone()
     drawn: dict[int, None] = {}  # in the order of drawing: a set would sort small numbers
     while len(drawn) < n:
         wanted = n - len(drawn)
-        more = np.frombuffer(secrets.token_bytes(8 * wanted), "<u8") >> np.uint64(64 - ID_BITS)
-        fresh = [id_ for id_ in more.tolist() if id_ not in drawn]
-        drawn.update(dict.fromkeys(fresh))
-        for (taken,) in connection.execute(_TAKEN_SQL, (json.dumps(fresh),)).fetchall():
-            del drawn[taken]
+        more = (np.frombuffer(secrets.token_bytes(8 * wanted), "<u8") >> np.uint64(64 - ID_BITS)).tolist()
+        fresh = dict.fromkeys(id_ for id_ in more if id_ not in drawn)
+        if has_cells:
+            for (taken,) in connection.execute(_TAKEN_SQL, (json.dumps(list(fresh)),)):
+                del fresh[taken]
+        drawn |= fresh
     return list(drawn)
 
 
@@ -73,14 +75,14 @@ def cell_of(connection: sqlite3.Connection, public_id: int) -> int:
 
 
 class SeenTokens:
-    """Tokens of what was seen of cells: keyed BLAKE2b of a cell and its last visible event.
+    """Tokens of what was seen of cells: keyed BLAKE2s (RFC 7693) of a cell and its last visible event.
 
     A token says nothing about the number of the event; the same event of another cell has another one.
 
     Parameters
     ----------
     key : bytes
-        The secret of the study, at most 64 bytes.
+        The secret of the study, at most 32 bytes.
     """
 
     def __init__(self, key: bytes) -> None:
@@ -89,7 +91,7 @@ class SeenTokens:
     def of(self, cell_ids: ArrayLike, events: ArrayLike) -> list[str]:
         """Return a token for each cell and its last visible event."""
         rows = np.stack([np.atleast_1d(cell_ids), np.atleast_1d(events)], axis=1).astype("<i8").tobytes()
-        key, hashed, size = self._key, hashlib.blake2b, TOKEN_DIGITS // 2
+        key, hashed, size = self._key, hashlib.blake2s, TOKEN_DIGITS // 2
         return [
             hashed(rows[start : start + 16], key=key, digest_size=size).hexdigest()
             for start in range(0, len(rows), 16)
