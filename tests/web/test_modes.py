@@ -325,8 +325,8 @@ def test_a_case_is_corrected_counted_and_signed(clinic: Clinic) -> None:
     path = f"/api/rounds/{case}/slides/{clinic.slide}/case"
     state = doctor.get(path)
     assert (state["hot_spot"]["count"], state["floor"]) == (2, 0.3)
-    assert doctor.post(f"{path}/hot-spot", threshold=0.2, status=422)["code"] == "invalid"
-    lower = doctor.ask("POST", f"{path}/hot-spot", {"threshold": 0.2})
+    assert doctor.post(f"{path}/count", threshold=0.2, status=422)["code"] == "invalid"
+    lower = doctor.ask("POST", f"{path}/count", {"threshold": 0.2})
     assert lower["count"] == 3
     cells = doctor.get(f"/api/rounds/{case}/slides/{clinic.slide}/cells")
     by_x = dict(zip(cells["x"], zip(cells["cell"], cells["seen"], strict=True), strict=True))

@@ -98,7 +98,8 @@ def _signed(person: Person, path: str) -> int:
     seen = person.get(path)
     spot = seen["hot_spot"]
     assert spot["count"] == 2
-    return int(person.post(f"{path}/sign", threshold=seen["threshold"], **spot)["result"]["id"])
+    placed = {name: spot[name] for name in ("x", "y", "count")}
+    return int(person.post(f"{path}/sign", threshold=seen["threshold"] or 0.5, **placed)["result"]["id"])
 
 
 def _board(lead: Person, cells: list[int]) -> int:

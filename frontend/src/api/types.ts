@@ -58,17 +58,21 @@ export interface BoxesFeedback {
 }
 
 /**
- * A case: the hot spot at the round's threshold, the mm² of tissue, and the results so far.
+ * A case: its hot spot, the mm² of tissue, and the results so far.
  *
- * The floor is the lowest score of a candidate, null where there is none.
+ * The threshold is the round's, else that of the search that the candidates came with; null where neither
+ * states one. Where no count can be given, it is null and the problem says why. The floor is the lowest
+ * score of a candidate, null where there is none.
  */
 export interface Case {
-  readonly threshold: number;
+  readonly threshold: number | null;
   readonly window: CountWindow;
-  readonly hot_spot: HotSpot;
+  readonly hot_spot: Counted | null;
+  readonly problem: string | null;
   readonly tissue_mm2: number;
   readonly floor: number | null;
   readonly mitotic_label: number;
+  readonly figure_labels: readonly number[];
   readonly results: readonly Result[];
 }
 
@@ -182,6 +186,24 @@ export interface CountWindow {
   readonly aspect: string;
 }
 
+/**
+ * A count: figures in a window, the window as it lies on the slide in level-0 px, and its mm².
+ *
+ * Covered is what of it is tissue in the regions that count; figures are those of the whole slide. The note
+ * holds what must be said beside the number, e.g. that a part could not be read.
+ */
+export interface Counted {
+  readonly count: number;
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+  readonly area_mm2: number;
+  readonly covered_mm2: number;
+  readonly figures: number;
+  readonly note: string;
+}
+
 /** How many cells were made of merged boxes. */
 export interface CrowdConcluded {
   readonly is_repeated: boolean;
@@ -237,12 +259,14 @@ export interface FieldVisited {
   readonly is_repeated: boolean;
 }
 
-/** What a model found on a slide. */
+/** What a model found on a slide, above which score it calls it a figure, and what it could not read. */
 export interface Found {
   readonly slide: number;
   readonly x: readonly number[];
   readonly y: readonly number[];
   readonly score: readonly number[];
+  readonly threshold?: number | null;
+  readonly gaps?: readonly Gap[];
 }
 
 /** A signed result with what was signed. */
@@ -255,6 +279,7 @@ export interface FullResult {
   readonly accepted: number;
   readonly rejected: number;
   readonly comment: string;
+  readonly note: string;
   readonly id: number;
   readonly slide: number;
   readonly round: number;
@@ -265,6 +290,14 @@ export interface FullResult {
   readonly content: SignedContent;
 }
 
+/** A part of a slide that could not be read, in level-0 px. */
+export interface Gap {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
 /** A tile whose answer is known. */
 export interface GoldTile {
   readonly slide: number;
@@ -272,23 +305,6 @@ export interface GoldTile {
   readonly y: number;
   readonly boxes?: readonly (readonly [number, number, number, number])[] | null;
   readonly answer?: boolean | null;
-}
-
-/** The upper left corner of the window that holds most figures, in level-0 px, and their number. */
-export interface HotSpot {
-  readonly x: number;
-  readonly y: number;
-  readonly count: number;
-}
-
-/** A hot spot with its width and height in level-0 px and its area in mm². */
-export interface HotSpotBox {
-  readonly x: number;
-  readonly y: number;
-  readonly count: number;
-  readonly width: number;
-  readonly height: number;
-  readonly area_mm2: number;
 }
 
 /** A region of interest that was placed. */
@@ -417,7 +433,11 @@ export interface NewRegion {
   readonly vertices: readonly (readonly [number, number])[];
 }
 
-/** Detections to be reviewed, as columns or as the text of a CSV of one slide. */
+/**
+ * Detections to be reviewed, as columns or as the text of a CSV of one slide.
+ *
+ * The manifest that `mitoscope detect` writes beside the CSV states threshold and gaps.
+ */
 export interface NewReview {
   readonly key: string;
   readonly name: string;
@@ -427,6 +447,7 @@ export interface NewReview {
   readonly raters?: readonly number[];
   readonly detections?: readonly Found[];
   readonly csv?: string | null;
+  readonly manifest?: string | null;
   readonly slide?: number | null;
 }
 
@@ -519,6 +540,12 @@ export interface Person {
   readonly has_link: boolean;
   readonly labels: number;
   readonly last_s: number | null;
+}
+
+/** Where the slider stands, and the window's upper left corner where it is not that of the hot spot. */
+export interface Placed {
+  readonly threshold: number;
+  readonly corner?: readonly [number, number] | null;
 }
 
 /** How the labels of a cell become one. */
@@ -622,6 +649,7 @@ export interface Result {
   readonly accepted: number;
   readonly rejected: number;
   readonly comment: string;
+  readonly note: string;
   readonly id: number;
   readonly slide: number;
   readonly round: number;
@@ -814,7 +842,13 @@ export interface SignedCell {
   readonly is_counted: boolean;
 }
 
-/** A result as it was signed: the slide and its file, the mm² of tissue in the window, the last event. */
+/**
+ * A result as it was signed, with all that it rests on.
+ *
+ * The area that was asked for and its aspect, the mm² of tissue in the window, the figures of the whole
+ * slide, the slide and its file, the last event, cells, regions, and what could not be read: x, y, width and
+ * height in level-0 px.
+ */
 export interface SignedContent {
   readonly count: number;
   readonly threshold: number;
@@ -824,12 +858,24 @@ export interface SignedContent {
   readonly accepted: number;
   readonly rejected: number;
   readonly comment: string;
+  readonly note: string;
+  readonly requested_mm2: number;
+  readonly aspect: string;
+  readonly covered_mm2: number;
   readonly figures: number;
-  readonly cells: readonly SignedCell[];
   readonly slide: string;
   readonly fingerprint: string;
-  readonly covered_mm2: number;
   readonly version: number;
+  readonly cells: readonly SignedCell[];
+  readonly regions: readonly SignedRegion[];
+  readonly gaps: readonly (readonly [number, number, number, number])[];
+}
+
+/** An outline that was drawn when a result was signed: its vertices in level-0 px. */
+export interface SignedRegion {
+  readonly kind: RegionKind;
+  readonly name: string;
+  readonly vertices: readonly (readonly [number, number])[];
 }
 
 /** A slide: size in level-0 px, mpp in µm a px, tiles in px; null where nobody has said it. */
@@ -953,11 +999,6 @@ export interface ThirdAsked {
   readonly is_repeated: boolean;
   readonly round: number | null;
   readonly cells: number;
-}
-
-/** Where the slider stands. */
-export interface Threshold {
-  readonly threshold: number;
 }
 
 /** What I see on a tile: boxes, or yes or no. */

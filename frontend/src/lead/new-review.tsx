@@ -16,19 +16,24 @@ export function NewReview({ people, onDone, onClose }: Properties) {
   const [name, setName] = useState("");
   const [slide, setSlide] = useState(me.value?.slides[0]?.id ?? 0);
   const [csv, setCsv] = useState("");
+  const [manifest, setManifest] = useState<string | null>(null);
   const [threshold, setThreshold] = useState(0);
   const [raters, setRaters] = useState<ReadonlySet<number>>(new Set());
   const submit = async (event: Event) => {
     event.preventDefault();
-    const body = { name, model: "detector", bins: 10, threshold, raters: [...raters], csv, slide };
+    const body = { name, model: "detector", bins: 10, threshold, raters: [...raters], csv, slide, ...(manifest === null ? {} : { manifest }) };
     const done = await write<ReviewOpened>("POST", "/api/reviews", body);
     if (!done) return;
     say(`${done.cells} candidates to review; ${done.known} were known before.`);
     onDone();
   };
   const read = (event: Event) => {
-    const file = (event.currentTarget as HTMLInputElement).files?.[0];
-    file?.text().then(setCsv, sayError);
+    const files = [...((event.currentTarget as HTMLInputElement).files ?? [])];
+    const text = (suffix: string) => files.find((file) => file.name.endsWith(suffix))?.text() ?? null;
+    Promise.all([text(".csv"), text(".json")]).then(([table, beside]) => {
+      setCsv(table ?? "");
+      setManifest(beside);
+    }, sayError);
   };
   return (
     <Dialog title="Candidates from a file" onClose={onClose}>
@@ -48,8 +53,8 @@ export function NewReview({ people, onDone, onClose }: Properties) {
           </select>
         </label>
         <label class="field">
-          <span>CSV with x, y, score, as “mitoscope detect” writes it</span>
-          <input type="file" accept=".csv,text/csv" onChange={read} />
+          <span>CSV with x, y, score, and the JSON that “mitoscope detect” writes beside it: it states threshold and gaps</span>
+          <input type="file" multiple accept=".csv,.json,text/csv,application/json" onChange={read} />
         </label>
         <label class="field">
           <span>Only scores above {threshold.toFixed(2)}</span>

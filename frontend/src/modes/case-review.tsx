@@ -2,16 +2,18 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { ask, get } from "../api/request";
 import { Refusal } from "../api/errors";
-import type { Case, HotSpot, Result, Round, Signed } from "../api/types";
+import type { Case, Counted, Result, Round, Signed } from "../api/types";
 import { useCommands } from "../keys/commands";
 import { studyLabels, sayError, theOutbox } from "../state/session";
 import { Follow } from "../state/follow";
 import { Work } from "../state/work";
 import { Panel, Section } from "../ui/panel";
 import { say } from "../ui/toast";
+import { formatMm2 } from "../viewer/area";
 import { BoxLayer } from "../viewer/box-layer";
 import type { Cell } from "../viewer/cell-table";
 import { CellsLayer, RADIUS_PX0 } from "../viewer/cells-layer";
+import type { Point } from "../viewer/frame";
 import { pictureOf, type OpenSlide } from "../viewer/picture";
 import type { SlideView } from "../viewer/slide-view";
 import { Stage } from "../viewer/stage";
@@ -22,6 +24,8 @@ import { RegionsLayer } from "../viewer/regions-layer";
 import { Signature } from "./signature";
 import { WindowTool } from "./window-tool";
 
+/** How long the slider and the window rest before it is counted anew. */
+const PATIENCE_MS = 120;
 const HOT_SPOT = "#0072b2";
 /** As in the report: the yellow of Okabe and Ito. */
 const CANDIDATE = "#f0e442";
@@ -33,8 +37,11 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
   const labels = useMemo(studyLabels, []);
   const picture = useMemo(() => pictureOf(slide), [slide.id]);
   const found = useSignal<Case | null>(null);
-  const threshold = useSignal(0.5);
-  const corner = useSignal<{ x: number; y: number } | null>(null);
+  const threshold = useSignal(0);
+  const corner = useSignal<Point | null>(null);
+  /** What the server counts in the window as it lies; null while it cannot be told. */
+  const counted = useSignal<Counted | null>(null);
+  const problem = useSignal<string | null>(null);
   const selected = useSignal<number | null>(null);
   const loaded = useSignal(0);
   const isLoaded = useSignal(false);
@@ -46,7 +53,8 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
 
   const figure = found.value?.mitotic_label ?? 0;
   const other = labels.find((label) => label.id !== figure)?.id ?? 0;
-  const counts = (cell: Cell) => (cell.own && cell.label > 0 ? cell.label === figure : (cell.score ?? -1) > threshold.value);
+  const isFigure = (label: number) => found.value?.figure_labels.includes(label) ?? false;
+  const isCandidate = (cell: Cell) => (cell.own && cell.label > 0 ? isFigure(cell.label) : (cell.score ?? -1) > threshold.value);
   const windowBox = () => {
     const size = found.value?.window;
     return corner.value && size ? { ...corner.value, width: size.width, height: size.height } : null;
@@ -57,11 +65,10 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
   };
   void loaded.value;
   void work.count.value;
-  const count = inWindow().filter(counts).length;
+  const count = counted.value?.count ?? null;
   const draw = () => {
     const box = windowBox();
-    const number = inWindow().filter(counts).length;
-    boxes.boxes = box ? [{ box, colour: HOT_SPOT, width: 3, caption: number === 1 ? "1 mitotic figure" : `${number} mitotic figures` }] : [];
+    boxes.boxes = box ? [{ box, colour: HOT_SPOT, width: 3, caption: captionOf(count) }] : [];
     cells.current?.show((cell) => (cell.own && cell.label > 0) || (cell.score ?? -1) > threshold.value);
     view.current?.redraw();
   };
@@ -71,8 +78,9 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
     const unwatch = work.table.watch(() => (loaded.value += 1));
     get<Case>(`${path}/case`).then((answer) => {
       found.value = answer;
-      threshold.value = answer.threshold;
-      corner.value = { x: answer.hot_spot.x, y: answer.hot_spot.y };
+      threshold.value = answer.threshold ?? answer.floor ?? 0;
+      take(answer.hot_spot, answer.problem);
+      if (answer.threshold === null) void recount(null);
       showWindow();
     }, sayError);
     return () => {
@@ -84,19 +92,39 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
     const box = windowBox();
     if (box) view.current?.fit(box);
   };
-  const toHotSpot = () => {
-    findHotSpot(path, threshold.value).then((at) => {
-      corner.value = at;
-      showWindow();
-    }, sayError);
+  const take = (answer: Counted | null, reason: string | null) => {
+    counted.value = answer;
+    problem.value = reason;
+    if (answer) corner.value = { x: answer.x, y: answer.y };
   };
+  const asked = useRef(0);
+  /** Count anew where the window lies, or in the hot spot; of several questions the last one counts. */
+  const recount = async (at: Point | null, isFound?: () => void) => {
+    const number = (asked.current += 1);
+    try {
+      const answer = await countAt(path, threshold.value, at);
+      if (number !== asked.current) return;
+      take(answer, null);
+      isFound?.();
+    } catch (error) {
+      if (number !== asked.current) return;
+      if (error instanceof Refusal) take(null, error.message);
+      else sayError(error);
+    }
+  };
+  const timer = useRef(0);
+  const recountSoon = () => {
+    clearTimeout(timer.current);
+    timer.current = window.setTimeout(() => void recount(corner.value), PATIENCE_MS);
+  };
+  const toHotSpot = () => void recount(null, showWindow);
   const select = (cell: Cell | null) => {
     selected.value = cell?.id ?? null;
     if (cells.current) cells.current.selected = selected.value;
     view.current?.redraw();
   };
   const step = (by: 1 | -1) => {
-    const order = inWindow().filter((cell) => counts(cell) || (cell.own && cell.label > 0)).sort((one, two) => (two.score ?? 2) - (one.score ?? 2));
+    const order = inWindow().filter((cell) => isCandidate(cell) || (cell.own && cell.label > 0)).sort((one, two) => (two.score ?? 2) - (one.score ?? 2));
     const at = order.findIndex((cell) => cell.id === selected.value);
     const next = at < 0 ? order[0] : order[(at + by + order.length) % order.length];
     if (!next) return;
@@ -111,6 +139,7 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
     if (wasReady) step(1);
   };
   work.onConflict = reload;
+  work.onSaved = recountSoon;
   work.onReturn = (cell) => select(work.table.get(cell) ?? null);
   useCommands("Case", [
     { keys: ["a", "1"], title: "Accept: mitotic figure, and on to the next", run: () => give(figure) },
@@ -122,6 +151,10 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
     { keys: ["Ctrl+Z"], title: "Undo", run: () => work.undo() },
     { keys: ["Ctrl+Shift+Z", "Ctrl+Y"], title: "Redo", run: () => work.redo() },
   ]);
+  const place = (at: Point) => {
+    corner.value = at;
+    recountSoon();
+  };
   const ready = (made: SlideView) => {
     const layer = new CellsLayer(work.table, picture, labels, CANDIDATE);
     const regions = new RegionsLayer();
@@ -129,14 +162,14 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
     const pick = (pointer: Pointer) =>
       work.table.nearest(pointer.slide.x, pointer.slide.y, Math.max(RADIUS_PX0, 9 / made.frame.scale), (cell) => layer.isShown(cell));
     const inner = { click: (at: Pointer) => select(pick(at)), cursor: (at: Pointer) => (pick(at) ? "pointer" : "") };
-    made.tool = new WindowTool(windowBox, slide, (at) => (corner.value = at), inner);
+    made.tool = new WindowTool(windowBox, slide, place, inner);
     for (const one of [regions, boxes, layer]) made.addLayer(one);
     loadRegions(slide.id, regions, made);
     showWindow();
     return work.table.watch(() => made.redraw());
   };
   const sign = async (comment: string) => {
-    if (!corner.value) return false;
+    if (!corner.value || count === null) return false;
     const body = { threshold: threshold.value, ...corner.value, count, comment };
     return await signed(`${path}/case/sign`, body, (result) => {
       if (found.value) found.value = { ...found.value, results: [result, ...found.value.results] };
@@ -151,9 +184,10 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
       <Panel label="Case">
         <Section title="Mitotic count">
           <p class="count" aria-live="polite">
-            {count}
+            {count ?? "–"}
           </p>
-          <p class="soft">{now ? `mitotic figures in ${now.window.area_mm2.toFixed(2)} mm² (${now.window.aspect})` : "Loading …"}</p>
+          <p class="soft">{now ? `mitotic figures in ${formatMm2(counted.value?.area_mm2 ?? now.window.area_mm2)} mm² (${now.window.aspect})` : "Loading …"}</p>
+          {(problem.value ?? counted.value?.note) && <p class="note">{problem.value ?? counted.value?.note}</p>}
           <div class="row">
             <button type="button" class="grow" onClick={toHotSpot} title="Window back to the hot spot (H)">
               Find the hot spot
@@ -174,7 +208,10 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
               step={0.01}
               value={threshold.value}
               aria-label="Threshold of the model's score"
-              onInput={(event) => (threshold.value = event.currentTarget.valueAsNumber)}
+              onInput={(event) => {
+                threshold.value = event.currentTarget.valueAsNumber;
+                recountSoon();
+              }}
             />
             <p class="soft">Candidates above it count, unless you reject them.</p>
           </Section>
@@ -202,15 +239,19 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
             </div>
           </Section>
         )}
-        <Signature count={count} results={now?.results ?? []} onSign={sign} />
+        <Signature count={count} area={counted.value?.area_mm2 ?? 0} results={now?.results ?? []} onSign={sign} />
       </Panel>
     </div>
   );
 }
 
-async function findHotSpot(path: string, threshold: number): Promise<{ x: number; y: number }> {
-  const { x, y } = await ask<HotSpot>("POST", `${path}/case/hot-spot`, { threshold });
-  return { x, y };
+function captionOf(count: number | null): string {
+  if (count === null) return "no count";
+  return count === 1 ? "1 mitotic figure" : `${count} mitotic figures`;
+}
+
+function countAt(path: string, threshold: number, at: Point | null): Promise<Counted> {
+  return ask<Counted>("POST", `${path}/case/count`, { threshold, ...(at ? { corner: [at.x, at.y] } : {}) });
 }
 
 async function signed(path: string, body: Record<string, unknown>, onResult: (result: Result) => void, onConflict: () => void): Promise<boolean> {

@@ -1,7 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { get } from "../api/request";
-import type { HotSpotBox, InterestRecord, Interests as InterestList } from "../api/types";
+import type { Counted, InterestRecord, Interests as InterestList } from "../api/types";
 import { me, sayError, write } from "../state/session";
 import { Section } from "../ui/panel";
 import type { BoxLayer } from "../viewer/box-layer";
@@ -69,7 +69,7 @@ export function Interests({ slide, view, layer, polygons }: Properties) {
   const onHotSpot = () => {
     const round = me.value?.rounds.find((one) => one.slides.includes(slide.id) && !one.is_blinded);
     const query = `round=${round?.id ?? 1}&area_mm2=${AREA_MM2}&aspect=4:3`;
-    get<HotSpotBox>(`/api/slides/${slide.id}/hot-spot?${query}`).then(place, sayError);
+    get<Counted>(`/api/slides/${slide.id}/hot-spot?${query}`).then(place, sayError);
   };
   const save = async () => {
     const box = placed.value;

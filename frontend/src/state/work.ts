@@ -28,6 +28,8 @@ export class Work {
   onReturn: (cell: number) => void = () => undefined;
   /** Called when somebody else changed a cell meanwhile. */
   onConflict: () => void = () => undefined;
+  /** Called when the server has acknowledged an action. */
+  onSaved: () => void = () => undefined;
   private readonly seen = new Map<number, string | Reference>();
   private readonly creation = new Map<number, string>();
   private readonly localOf = new Map<number, number>();
@@ -195,6 +197,7 @@ export class Work {
       const path = `/api/rounds/${this.round}/actions`;
       const answer = await theOutbox().send<Acted>({ path, body, title, key });
       if (cell < 0) this.localOf.set(answer.cell, cell);
+      this.onSaved();
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       takeBack();

@@ -27,6 +27,7 @@ from mitoscope.store.reviews import (
     open_part,
     scores_in,
 )
+from mitoscope.store.searches import write_search
 from mitoscope.store.vocabulary import id_of, intern_labels, intern_raters
 from mitoscope.tiles import suppress
 
@@ -162,6 +163,7 @@ def propose(
             known = centres_on(connection, slide_id)
             part = candidates(detections, known, radius_px0=radius_px0, threshold=threshold)
             writer.create(slide, slide_id, part)
+            writer.note_search(slide_id, detections)
         return writer.open(bins, total)
 
 
@@ -193,6 +195,9 @@ class _Writer:
             record(self._connection, label)
             self.cells.append(cell)
             self.scores.append(score)
+
+    def note_search(self, slide_id: int, found: Detections) -> None:
+        write_search(self._connection, slide_id, self._rater, found.searched)
 
     def _next_key(self) -> str:
         return f"{self._mark}/{len(self.cells)}"

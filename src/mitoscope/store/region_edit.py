@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from mitoscope.errors import ConflictError, NotFoundError
 from mitoscope.geometry import Mpp, SizePx
-from mitoscope.region import outline
+from mitoscope.region import SlideRegions, outline
 from mitoscope.store.encoding import vertices_blob, vertices_from, well_formed
+from mitoscope.store.ground_truth import regions_of
 from mitoscope.store.kinds import RegionKind
 from mitoscope.store.overview import tumour_area_mm2
 from mitoscope.store.records import Region, SlideRecord
@@ -98,6 +99,18 @@ def slide_of_region(connection: sqlite3.Connection, region_id: int) -> int:
     if row is None:
         raise NotFoundError("there is no such region", mend="read the regions again")
     return int(row[0])
+
+
+def slide_regions(connection: sqlite3.Connection, slide_id: int, size: SizePx) -> SlideRegions:
+    """Return what the regions of a slide say together, cut off at the slide.
+
+    Raises
+    ------
+    TruthError
+        If an outline crosses itself.
+    """
+    drawn = [Region(0, one.vertices_px0, one.kind, one.name) for one in read_regions(connection, slide_id)]
+    return regions_of(drawn, SlideRecord("", size))
 
 
 def net_area_mm2(regions: list[DrawnRegion], mpp: Mpp, size: SizePx | None) -> float | None:

@@ -423,6 +423,22 @@ CREATE UNIQUE INDEX cell_by_public_id ON cell (public_id);
 """
 
 
+# What the candidates of a slide came with (searches).
+_SEARCHES = """
+CREATE TABLE search (
+    slide_id INTEGER NOT NULL REFERENCES slide (id),
+    rater_id INTEGER NOT NULL REFERENCES rater (id),
+    threshold REAL CHECK (threshold BETWEEN 0 AND 1),
+    is_calibrated INTEGER CHECK (is_calibrated IN (0, 1)),
+    region TEXT,
+    gaps TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    time_s REAL NOT NULL,
+    PRIMARY KEY (slide_id, rater_id)
+) STRICT, WITHOUT ROWID;
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Migration:
     """One step of the schema; its version is its place in the list, from 1.
@@ -449,6 +465,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration("regions of interest", _REGION_KINDS),
     Migration("random public ids of cells", _PUBLIC_IDS, fill_public_ids),
     Migration("versions with all of the ground truth, reviews", _WHOLE_VERSIONS, reviews_from_names),
+    Migration("searches of models", _SEARCHES),
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)

@@ -1,102 +1,162 @@
-"""The mitotic count of a case as a pathologist leaves it: candidates above a threshold, corrected by hand.
+"""A case as it is counted: candidates of models, corrected by hand, inside of the regions drawn on the slide.
 
-A cell counts as a mitotic figure if the pathologist says so; where the pathologist has said nothing, if a
-model's score is strictly above the threshold.
+What is counted, where, and over which window is decided by :func:`mitoscope.count.mitotic_count`, as for
+every other count. Here stands only what a study knows beside the detections: who has called a cell what.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.count import FIELD_ASPECT, TEN_HPF_MM2
-from mitoscope.count.hot_spot import find_hot_spot, window_size
+from mitoscope.count import FIELD_ASPECT, TEN_HPF_MM2, MitoticCount, mitotic_count, window_size
+from mitoscope.detections import Detections, Searched
 from mitoscope.geometry import Aspect, BoxPx0, SizePx
+from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE, Label, is_figure
+from mitoscope.region import SlideRegions
 from mitoscope.slide import SlideInfo
 from mitoscope.store.cells_seen import SeenCells
 from mitoscope.store.terms import Terms
 from mitoscope.tissue import TissueMask
 
-THRESHOLD = 0.5
-"""Where a round states none."""
-
 
 @dataclass(frozen=True, eq=False)
-class Candidates:
-    """The cells of a case.
+class CaseCells:
+    """The cells of a case as they are counted.
 
     Parameters
     ----------
-    cell_id : ndarray of int64, shape (n,)
-        Ids.
-    points_px0 : ndarray of float64, shape (n, 2)
-        Centres.
-    score : ndarray of float64, shape (n,)
-        A model's; NaN where no model found the cell.
+    found : Detections
+        One a cell: what a model found with its score; a cell that no model found scores 0 and is no figure.
+    has_score : ndarray of bool, shape (n,)
+        Whether a model found it.
     verdict : ndarray of int64, shape (n,)
-        1: the pathologist calls it a mitotic figure; -1: something else; 0: has said nothing.
+        1: called a mitotic figure; -1: something else; 0: nothing was said.
     """
 
-    cell_id: NDArray[np.int64]
-    points_px0: NDArray[np.float64]
-    score: NDArray[np.float64]
+    found: Detections
+    has_score: NDArray[np.bool_]
     verdict: NDArray[np.int64]
 
-    def counted(self, threshold: float) -> NDArray[np.bool_]:
-        """Say of each cell whether it counts as a mitotic figure."""
-        above = np.nan_to_num(self.score, nan=-1.0) > threshold
-        return np.asarray((self.verdict == 1) | ((self.verdict == 0) & above))
+    @property
+    def floor(self) -> float | None:
+        """Lowest score of a candidate; None where there is none."""
+        scores = self.found.score[self.has_score]
+        return float(scores.min()) if len(scores) else None
 
 
-def case_candidates(
-    cells: SeenCells, *, figure_id: int, is_verdict: NDArray[np.bool_] | None = None
-) -> Candidates:
+def figure_labels(labels: Mapping[int, Label]) -> list[int]:
+    """Return the labels of a study that are mitotic figures, atypical ones too."""
+    return [id_ for id_, label in labels.items() if is_figure(label.name)]
+
+
+def case_cells(
+    cells: SeenCells,
+    labels: Mapping[int, Label],
+    searched: Searched,
+    *,
+    is_verdict: NDArray[np.bool_] | None = None,
+) -> CaseCells:
     """Return the cells of a case; labels of others are no verdict of the pathologist's.
 
     Parameters
     ----------
     cells : SeenCells
         As the pathologist sees them.
-    figure_id : int
-        Of the label mitotic figure.
+    labels : mapping of int to Label
+        Of the study.
+    searched : Searched
+        What the models searched.
     is_verdict : ndarray of bool, shape (n,), optional
         Whose label counts; by default the pathologist's own of this round.
     """
     own = cells.is_mine if is_verdict is None else is_verdict
+    called = np.where(np.isin(cells.label_id, figure_labels(labels)), 1, -1)
+    has_score = ~np.isnan(cells.score)
     bounds = cells.bounds_px0
-    verdict = np.where(cells.label_id == figure_id, 1, -1)
-    return Candidates(
-        cell_id=cells.cell_id,
-        points_px0=(bounds[:, :2] + bounds[:, 2:]) / 2,
-        score=cells.score,
-        verdict=np.where(own & (cells.label_id > 0), verdict, 0),
+    n = len(cells.cell_id)
+    found = Detections(
+        (bounds[:, 0] + bounds[:, 2]) / 2,
+        (bounds[:, 1] + bounds[:, 3]) / 2,
+        np.nan_to_num(cells.score, nan=0.0),
+        np.where(has_score, MITOTIC_FIGURE.name, LOOK_ALIKE.name),
+        np.full(n, searched.origin),
+        searched,
     )
+    return CaseCells(found, has_score, np.where(own & (cells.label_id > 0), called, 0))
 
 
-def case_window(terms: Terms, info: SlideInfo) -> tuple[SizePx, float, Aspect]:
-    """Return the window that a round counts over: its size in level-0 pixels, its area and its aspect."""
-    area = float(terms.settings.get("area_mm2", TEN_HPF_MM2))
-    stated = terms.settings.get("aspect")
-    aspect = FIELD_ASPECT if stated is None else Aspect.parse(str(stated))
-    size = window_size(area, aspect=aspect, mpp=info.mpp)
-    return SizePx(min(size.width, info.size.width), min(size.height, info.size.height)), area, aspect
+@dataclass(frozen=True, slots=True)
+class CaseRule:
+    """What a round counts over: an area, its aspect, and a threshold where the round states one."""
+
+    area_mm2: float
+    aspect: Aspect
+    threshold: float | None
+
+    @classmethod
+    def of(cls, terms: Terms) -> CaseRule:
+        """Return the rule of a round: ten high-power fields at 4:3 unless it states something else."""
+        stated = terms.settings.get("aspect")
+        threshold = terms.settings.get("threshold")
+        return cls(
+            float(terms.settings.get("area_mm2", TEN_HPF_MM2)),
+            FIELD_ASPECT if stated is None else Aspect.parse(str(stated)),
+            None if threshold is None else float(threshold),
+        )
+
+    def window(self, info: SlideInfo) -> SizePx:
+        """Return the size of the window on a slide, in level-0 pixels."""
+        size = window_size(self.area_mm2, aspect=self.aspect, mpp=info.mpp)
+        return SizePx(min(size.width, info.size.width), min(size.height, info.size.height))
 
 
-def count_in(candidates: Candidates, threshold: float, box: BoxPx0) -> int:
-    """Return how many figures lie in a window, its right and lower edge excluded."""
-    points = candidates.points_px0[candidates.counted(threshold)]
-    in_columns = (points[:, 0] >= box.x) & (points[:, 0] < box.right)
-    return int(np.count_nonzero(in_columns & (points[:, 1] >= box.y) & (points[:, 1] < box.bottom)))
+def count_case(
+    case: CaseCells,
+    rule: CaseRule,
+    info: SlideInfo,
+    *,
+    tissue: TissueMask | None,
+    regions: SlideRegions,
+    corner: tuple[float, float] | None = None,
+) -> MitoticCount:
+    """Count a case, in the hot spot or in a window that was placed; see `mitotic_count`.
 
+    Parameters
+    ----------
+    case : CaseCells
+        Its cells.
+    rule : CaseRule
+        Area, aspect and threshold.
+    info : SlideInfo
+        Of the slide.
+    tissue : TissueMask, optional
+        Of the slide.
+    regions : SlideRegions
+        Drawn on it.
+    corner : tuple of float, optional
+        Upper left corner of the window in level-0 pixels.
 
-def hottest(
-    candidates: Candidates, threshold: float, *, window: SizePx, info: SlideInfo, tissue: TissueMask | None
-) -> tuple[BoxPx0, int]:
-    """Return the window that holds most figures, and their number."""
-    points = candidates.points_px0[candidates.counted(threshold)]
-    size = np.array([info.size.width, info.size.height])
-    on_slide = ((points >= 0) & (points < size)).all(axis=1)
-    found = find_hot_spot(points[on_slide], window=window, slide_size=info.size, tissue=tissue)
-    return found.box_px0, found.count
+    Raises
+    ------
+    IncompleteRunError
+        If the window touches what could not be read.
+    RegionError
+        If the window lies beside the slide.
+    """
+    size = rule.window(info)
+    return mitotic_count(
+        case.found.with_searched(replace(case.found.searched, mpp=info.mpp, size=info.size)),
+        mpp=info.mpp,
+        slide_size=info.size,
+        area_mm2=rule.area_mm2,
+        aspect=rule.aspect,
+        threshold=rule.threshold,
+        tissue=tissue,
+        regions=regions,
+        verdicts=case.verdict,
+        window=None if corner is None else BoxPx0(*corner, size.width, size.height),
+    )

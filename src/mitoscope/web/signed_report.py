@@ -135,6 +135,8 @@ def _notes(result: SignedResult, slide: Slide) -> tuple[Note, ...]:
                 "The slide has changed since the result was signed: the pictures differ.",
             )
         )
+    if result.content.get("note"):
+        notes.append(Note("warning", "Note.", result.content["note"]))
     if result.content["comment"]:
         notes.append(Note("note", "Comment.", result.content["comment"]))
     return tuple(notes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, cast
 
 import numpy as np
@@ -10,30 +11,28 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from mitoscope.count.hot_spot import window_size
-from mitoscope.errors import BlindedError
-from mitoscope.geometry import Aspect, BoxPx0
+from mitoscope.count import MitoticCount, window_size
+from mitoscope.errors import BlindedError, IncompleteRunError
+from mitoscope.geometry import Aspect
 from mitoscope.labels import MITOTIC_FIGURE, LabelSet
-from mitoscope.store import Store
+from mitoscope.region import SlideRegions
+from mitoscope.store import RegionKind, Store
 from mitoscope.store.access import Visitor
-from mitoscope.store.cells_seen import cells_seen
+from mitoscope.store.cells_seen import SeenCells, cells_seen
+from mitoscope.store.region_edit import DrawnRegion, read_regions, slide_regions
+from mitoscope.store.searches import read_search
 from mitoscope.store.sight import Assignment, sees_results
 from mitoscope.store.signed import SignedResult, read_all_signed, read_signed, sign
-from mitoscope.store.vocabulary import intern_labels
-from mitoscope.web.case_count import (
-    THRESHOLD,
-    Candidates,
-    case_candidates,
-    case_window,
-    count_in,
-    hottest,
-)
+from mitoscope.store.vocabulary import intern_labels, read_labels
+from mitoscope.web.case_count import CaseCells, CaseRule, case_cells, count_case, figure_labels
 from mitoscope.web.forms import (
     Action,
     Body,
     Coordinate,
     Done,
     OptionalId,
+    Pair,
+    Rectangle,
     RoundId,
     RowId,
     Score,
@@ -64,21 +63,22 @@ class CountWindow(TypedDict):
 
 
 @exact
-class HotSpot(TypedDict):
-    """The upper left corner of the window that holds most figures, in level-0 px, and their number."""
+class Counted(TypedDict):
+    """A count: figures in a window, the window as it lies on the slide in level-0 px, and its mm².
 
+    Covered is what of it is tissue in the regions that count; figures are those of the whole slide. The note
+    holds what must be said beside the number, e.g. that a part could not be read.
+    """
+
+    count: int
     x: float
     y: float
-    count: int
-
-
-@exact
-class HotSpotBox(HotSpot):
-    """A hot spot with its width and height in level-0 px and its area in mm²."""
-
     width: float
     height: float
     area_mm2: float
+    covered_mm2: float
+    figures: int
+    note: str
 
 
 @exact
@@ -103,6 +103,7 @@ class SignedBase(TypedDict):
     accepted: int
     rejected: int
     comment: str
+    note: str
 
 
 @exact
@@ -117,21 +118,33 @@ class SignedCell(TypedDict):
 
 
 @exact
-class SignedCount(SignedBase):
-    """A count with its cells, and the figures on the whole slide."""
+class SignedRegion(TypedDict):
+    """An outline that was drawn when a result was signed: its vertices in level-0 px."""
 
-    figures: int
-    cells: list[SignedCell]
+    kind: RegionKind
+    name: str
+    vertices: list[Pair]
 
 
 @exact
-class SignedContent(SignedCount):
-    """A result as it was signed: the slide and its file, the mm² of tissue in the window, the last event."""
+class SignedContent(SignedBase):
+    """A result as it was signed, with all that it rests on.
 
+    The area that was asked for and its aspect, the mm² of tissue in the window, the figures of the whole
+    slide, the slide and its file, the last event, cells, regions, and what could not be read: x, y, width and
+    height in level-0 px.
+    """
+
+    requested_mm2: float
+    aspect: str
+    covered_mm2: float
+    figures: int
     slide: str
     fingerprint: str
-    covered_mm2: float
     version: int
+    cells: list[SignedCell]
+    regions: list[SignedRegion]
+    gaps: list[Rectangle]
 
 
 @exact
@@ -170,17 +183,21 @@ class Signed(Done):
 
 @exact
 class Case(TypedDict):
-    """A case: the hot spot at the round's threshold, the mm² of tissue, and the results so far.
+    """A case: its hot spot, the mm² of tissue, and the results so far.
 
-    The floor is the lowest score of a candidate, null where there is none.
+    The threshold is the round's, else that of the search that the candidates came with; null where neither
+    states one. Where no count can be given, it is null and the problem says why. The floor is the lowest
+    score of a candidate, null where there is none.
     """
 
-    threshold: float
+    threshold: float | None
     window: CountWindow
-    hot_spot: HotSpot
+    hot_spot: Counted | None
+    problem: str | None
     tissue_mm2: float
     floor: float | None
     mitotic_label: int
+    figure_labels: list[int]
     results: list[Result]
 
 
@@ -190,59 +207,104 @@ def figure_label(store: Store) -> int:
         return int(intern_labels(connection, LabelSet((MITOTIC_FIGURE,)))[0])
 
 
-def _candidates(state: AppState, mine: Assignment, slide_id: int, figure_id: int) -> Candidates:
-    with state.store.reading() as connection:
-        cells = cells_seen(connection, mine.sight, slide_id)
-    return case_candidates(cells, figure_id=figure_id)
+@dataclass(frozen=True, eq=False)
+class _Slide:
+    """What a case is counted from, at one state of the study."""
+
+    cells: SeenCells
+    case: CaseCells
+    rule: CaseRule
+    drawn: list[DrawnRegion]
+    regions: SlideRegions
+    labels: list[int]
+
+
+def _read(
+    connection: Any, state: AppState, mine: Assignment, slide_id: int, *, by_all: bool = False
+) -> _Slide:
+    """Read a case; `by_all`: every label that is shown counts, not only one's own."""
+    info = state.slides.info(slide_id)
+    cells = cells_seen(connection, mine.sight, slide_id)
+    labels = read_labels(connection)
+    searched = read_search(connection, slide_id)
+    case = case_cells(cells, labels, searched, is_verdict=cells.label_id > 0 if by_all else None)
+    rule = CaseRule.of(mine.row.terms)
+    if rule.threshold is None:
+        rule = replace(rule, threshold=searched.threshold)
+    drawn = read_regions(connection, slide_id)
+    regions = slide_regions(connection, slide_id, info.size)
+    return _Slide(cells, case, rule, drawn, regions, figure_labels(labels))
+
+
+def _described(found: MitoticCount) -> Counted:
+    box = found.box_px0
+    return {
+        "count": found.count,
+        "x": box.x,
+        "y": box.y,
+        "width": box.width,
+        "height": box.height,
+        "area_mm2": found.area_mm2,
+        "covered_mm2": found.covered_mm2,
+        "figures": found.figures,
+        "note": found.note,
+    }
 
 
 @router.get(_PATH)
 def case(round_id: RoundId, slide_id: SlideId, state: StateHere, visitor: VisitorHere) -> Case:
     """Return what is counted over, the hot spot at the round's threshold, and the results so far."""
     mine = assignment(state, visitor, round_id, slide_id=slide_id)
-    info = state.slides.info(slide_id)
-    figure_id = figure_label(state.store)
-    window, area, aspect = case_window(mine.row.terms, info)
-    threshold = float(mine.row.terms.settings.get("threshold", THRESHOLD))
-    found = _candidates(state, mine, slide_id, figure_id)
-    tissue = state.tissue(slide_id)
-    box, count = hottest(found, threshold, window=window, info=info, tissue=tissue)
+    info, tissue = state.slides.info(slide_id), state.tissue(slide_id)
+    label = figure_label(state.store)
     with state.store.reading() as connection:
+        found = _read(connection, state, mine, slide_id)
         signed = _shown(connection, visitor, read_all_signed(connection, slide_id))
-    scores = found.score[np.isfinite(found.score)]
+    hot_spot, problem = None, None
+    try:
+        counted = count_case(found.case, found.rule, info, tissue=tissue, regions=found.regions)
+        hot_spot = _described(counted)
+    except IncompleteRunError as error:
+        problem = str(error)
+    window, aspect = found.rule.window(info), found.rule.aspect
     return {
-        "threshold": threshold,
+        "threshold": found.rule.threshold,
         "window": {
             "width": window.width,
             "height": window.height,
-            "area_mm2": area,
+            "area_mm2": found.rule.area_mm2,
             "aspect": f"{aspect.width:g}:{aspect.height:g}",
         },
-        "hot_spot": {"x": box.x, "y": box.y, "count": count},
+        "hot_spot": hot_spot,
+        "problem": problem,
         "tissue_mm2": tissue.area_mm2,
-        "floor": float(scores.min()) if len(scores) else None,
-        "mitotic_label": figure_id,
+        "floor": found.case.floor,
+        "mitotic_label": label,
+        "figure_labels": found.labels,
         "results": [describe_signed(one) for one in signed],
     }
 
 
-class Threshold(Body):
-    """Where the slider stands."""
+class Placed(Body):
+    """Where the slider stands, and the window's upper left corner where it is not that of the hot spot."""
 
     threshold: Score
+    corner: tuple[Coordinate, Coordinate] | None = None
 
 
-@router.post(f"{_PATH}/hot-spot")
-def hot_spot(
-    round_id: RoundId, slide_id: SlideId, body: Threshold, state: StateHere, visitor: VisitorHere
-) -> HotSpot:
-    """Return the hot spot at another threshold; this changes nothing."""
+@router.post(f"{_PATH}/count")
+def count(
+    round_id: RoundId, slide_id: SlideId, body: Placed, state: StateHere, visitor: VisitorHere
+) -> Counted:
+    """Count at a threshold, in the hot spot or in a window; this changes nothing."""
     mine = assignment(state, visitor, round_id, slide_id=slide_id)
-    info = state.slides.info(slide_id)
-    window, _, _ = case_window(mine.row.terms, info)
-    found = _candidates(state, mine, slide_id, figure_label(state.store))
-    box, count = hottest(found, body.threshold, window=window, info=info, tissue=state.tissue(slide_id))
-    return {"x": box.x, "y": box.y, "count": count}
+    info, tissue = state.slides.info(slide_id), state.tissue(slide_id)
+    with state.store.reading() as connection:
+        found = _read(connection, state, mine, slide_id)
+    rule = replace(found.rule, threshold=body.threshold)
+    return _described(
+        count_case(found.case, rule, info, tissue=tissue, regions=found.regions, corner=body.corner)
+    )
 
 
 class Signature(Action):
@@ -261,25 +323,32 @@ def sign_case(
 ) -> Signed:
     """Sign the mitotic count of a window; it is counted again here, from the labels that are on disk."""
     mine = work_in(state, visitor, round_id, slide_id=slide_id)
-    info = state.slides.info(slide_id)
-    window, area, _ = case_window(mine.row.terms, info)
-    box = BoxPx0(body.x, body.y, window.width, window.height)
-    figure_id = figure_label(state.store)
-    tissue = state.tissue(slide_id)
+    info, tissue = state.slides.info(slide_id), state.tissue(slide_id)
 
     def act(connection: Any) -> Signed:
-        cells = cells_seen(connection, mine.sight, slide_id)
-        found = case_candidates(cells, figure_id=figure_id)
-        count = count_in(found, body.threshold, box)
-        if count != body.count:
-            what = f"{count} mitotic figures lie in this window, not {body.count}"
-            raise Refusal(409, "conflict", what, mend="look at the window again and sign", count=count)
+        found = _read(connection, state, mine, slide_id)
+        rule = replace(found.rule, threshold=body.threshold)
+        corner = body.x, body.y
+        counted = count_case(found.case, rule, info, tissue=tissue, regions=found.regions, corner=corner)
+        if counted.count != body.count:
+            what = f"{counted.count} mitotic figures lie in this window, not {body.count}"
+            mend = "look at the window again and sign"
+            raise Refusal(409, "conflict", what, mend=mend, count=counted.count)
         content: SignedContent = {
-            **_count(found, body, box, area),
+            **_signed_base(found.case, counted, body),
+            "requested_mm2": rule.area_mm2,
+            "aspect": f"{rule.aspect.width:g}:{rule.aspect.height:g}",
+            "covered_mm2": counted.covered_mm2,
+            "figures": counted.figures,
             "slide": info.name,
             "fingerprint": info.fingerprint,
-            "covered_mm2": tissue.area_in(box),
-            "version": cells.version,
+            "version": found.cells.version,
+            "cells": _signed_cells(found.case, counted),
+            "regions": [
+                {"kind": one.kind, "name": one.name, "vertices": one.vertices_px0.tolist()}
+                for one in found.drawn
+            ],
+            "gaps": [[gap.x, gap.y, gap.width, gap.height] for gap in found.case.found.searched.gaps],
         }
         done = sign(
             connection, dict(content), slide_id=slide_id, round_id=round_id, rater_id=visitor.rater_id
@@ -289,31 +358,36 @@ def sign_case(
     return done_once(state, visitor, body.key, f"signature {round_id}/{slide_id}", act)
 
 
-def _count(found: Candidates, body: Signature, box: BoxPx0, area_mm2: float) -> SignedCount:
-    counted = found.counted(body.threshold)
-    order = np.lexsort((found.points_px0[:, 0], found.points_px0[:, 1]))
-    rows = [row for row in order.tolist() if counted[row] or found.verdict[row] != 0]
+def _signed_base(case: CaseCells, counted: MitoticCount, body: Signature) -> SignedBase:
+    box = counted.box_px0
     return {
-        "count": body.count,
+        "count": counted.count,
         "threshold": body.threshold,
         "window": {"x": box.x, "y": box.y, "width": box.width, "height": box.height},
-        "area_mm2": area_mm2,
-        "candidates": int(np.isfinite(found.score).sum()),
-        "accepted": int((found.verdict == 1).sum()),
-        "rejected": int((found.verdict == -1).sum()),
-        "figures": int(counted.sum()),
+        "area_mm2": counted.area_mm2,
+        "candidates": int(case.has_score.sum()),
+        "accepted": int((case.verdict == 1).sum()),
+        "rejected": int((case.verdict == -1).sum()),
         "comment": body.comment,
-        "cells": [
-            {
-                "x": float(found.points_px0[row, 0]),
-                "y": float(found.points_px0[row, 1]),
-                "score": None if np.isnan(found.score[row]) else float(found.score[row]),
-                "verdict": cast("Verdict", int(found.verdict[row])),
-                "is_counted": bool(counted[row]),
-            }
-            for row in rows
-        ],
+        "note": counted.note,
     }
+
+
+def _signed_cells(case: CaseCells, counted: MitoticCount) -> list[SignedCell]:
+    """Return the cells that count or were decided by hand, from the top left."""
+    found = case.found
+    order = np.lexsort((found.x_px0, found.y_px0))
+    return [
+        {
+            "x": float(found.x_px0[row]),
+            "y": float(found.y_px0[row]),
+            "score": float(found.score[row]) if case.has_score[row] else None,
+            "verdict": cast("Verdict", int(case.verdict[row])),
+            "is_counted": bool(counted.counted[row]),
+        }
+        for row in order.tolist()
+        if counted.counted[row] or case.verdict[row] != 0
+    ]
 
 
 def _content(one: SignedResult) -> SignedContent:
@@ -337,6 +411,7 @@ def describe_signed(one: SignedResult) -> Result:
         "accepted": content["accepted"],
         "rejected": content["rejected"],
         "comment": content["comment"],
+        "note": content.get("note", ""),  # results that were signed before had none
         "report": f"/api/results/{one.id}/report.html",
         "manifest": f"/api/results/{one.id}/result.json",
     }
@@ -394,26 +469,17 @@ def slide_hot_spot(
     state: StateHere,
     visitor: VisitorHere,
     round: Annotated[int, Query(ge=1, le=(1 << 53) - 1)],  # noqa: A002 the word of the API
-    threshold: Annotated[float, Query(ge=0, le=1, allow_inf_nan=False)] = THRESHOLD,
+    threshold: Annotated[float | None, Query(ge=0, le=1, allow_inf_nan=False)] = None,
     area_mm2: Annotated[float, Query(gt=0, le=25, allow_inf_nan=False)] = 2.0,
     aspect: Annotated[str, Query(max_length=20)] = "4:3",
-) -> HotSpotBox:
+) -> Counted:
     """Return the window of an area that holds most figures of those that a round shows me."""
     mine = assignment(state, visitor, round, slide_id=slide_id)
     info = state.slides.info(slide_id)
     size = window_size(area_mm2, aspect=Aspect.parse(aspect), mpp=info.mpp)
     if size.width > info.size.width or size.height > info.size.height:
         raise invalid("the window is larger than the slide", field="area_mm2", mend="choose a smaller area")
-    figure_id = figure_label(state.store)
     with state.store.reading() as connection:
-        cells = cells_seen(connection, mine.sight, slide_id)
-    found = case_candidates(cells, figure_id=figure_id, is_verdict=cells.label_id > 0)
-    box, count = hottest(found, threshold, window=size, info=info, tissue=None)
-    return {
-        "x": box.x,
-        "y": box.y,
-        "width": box.width,
-        "height": box.height,
-        "count": count,
-        "area_mm2": box.area_mm2(info.mpp),
-    }
+        found = _read(connection, state, mine, slide_id, by_all=True)
+    rule = CaseRule(area_mm2, Aspect.parse(aspect), found.rule.threshold if threshold is None else threshold)
+    return _described(count_case(found.case, rule, info, tissue=None, regions=found.regions))

@@ -11,6 +11,7 @@ from typing_extensions import TypedDict
 
 from mitoscope.errors import ConflictError, KeyReusedError
 from mitoscope.geometry import Mpp, SizePx
+from mitoscope.region import Region as PlaneRegion
 from mitoscope.store import RegionKind
 from mitoscope.store.region_edit import (
     DrawnRegion,
@@ -24,7 +25,7 @@ from mitoscope.store.region_edit import (
     slide_of_region,
 )
 from mitoscope.web.forms import Action, Done, Name, Pair, RowId, SlideId, Vertices, exact
-from mitoscope.web.refusal import Refusal, refusal_for
+from mitoscope.web.refusal import Refusal, invalid, refusal_for
 from mitoscope.web.state import AppState, StateHere, VisitorHere, done_once
 
 router = APIRouter()
@@ -112,6 +113,14 @@ def _area(connection: Any, slide_id: int, mpp: Mpp | None, size: SizePx | None) 
     return None if mpp is None else net_area_mm2(read_regions(connection, slide_id), mpp, size)
 
 
+def _check_place(vertices: Vertices, size: SizePx | None) -> None:
+    """Refuse an outline that crosses itself, has no area, or lies beside the slide."""
+    shape = PlaneRegion.of_polygon(vertices)
+    if size is not None and shape.within(size).is_empty:
+        what = f"the outline lies beside the slide ({size.width} × {size.height} px)"
+        raise invalid(what, field="vertices", mend="draw it on the slide")
+
+
 @router.get("/api/slides/{slide_id}/regions")
 def regions(slide_id: SlideId, state: StateHere, visitor: VisitorHere) -> Regions:  # noqa: ARG001
     """Return the regions of a slide, and the area of tumour without exclusions."""
@@ -126,6 +135,7 @@ def regions(slide_id: SlideId, state: StateHere, visitor: VisitorHere) -> Region
 def draw(slide_id: SlideId, body: NewRegion, state: StateHere, visitor: VisitorHere) -> RegionSet:
     """Draw a region."""
     mpp, size = scale_of(state, slide_id)
+    _check_place(body.vertices, size)
 
     def act(connection: Any) -> RegionSet:
         new = DrawnRegion(0, slide_id, body.kind, body.name or str(body.kind), np.array(body.vertices))
@@ -161,6 +171,8 @@ def edit(region_id: RowId, body: ChangedRegion, state: StateHere, visitor: Visit
     """Change a region that nobody has changed since I saw it."""
     present = _found(state, region_id)
     mpp, size = scale_of(state, present.slide_id)
+    if body.vertices is not None:
+        _check_place(body.vertices, size)
     changed = replace(
         present,
         kind=body.kind or present.kind,

@@ -14,12 +14,14 @@ from typing_extensions import TypedDict
 from mitoscope.curation.candidates import BINS, propose
 from mitoscope.curation.review import ask_third, conclude, review_state
 from mitoscope.curation.settling import settle
-from mitoscope.detections import Detections
+from mitoscope.detections import NOT_STATED, Detections, Searched
 from mitoscope.exchange import detections_csv
+from mitoscope.exchange.result import MANIFEST, TABLE, read_result
+from mitoscope.geometry import BoxPx0
 from mitoscope.store import Policy
 from mitoscope.store.reviews import find_review, read_review
 from mitoscope.store.terms import Terms, assign, read_round_row, write_terms
-from mitoscope.web.forms import NAME_MAX, Action, Body, Coordinate, Done, Id, Name, Score, exact
+from mitoscope.web.forms import NAME_MAX, Action, Body, Coordinate, Done, Extent, Id, Name, Score, exact
 from mitoscope.web.refusal import invalid
 from mitoscope.web.routes.rounds import check_raters
 from mitoscope.web.state import AppState, LeadHere, StateHere, done_once
@@ -80,17 +82,39 @@ class Settled(Concluded):
     disputed: int
 
 
+class Gap(Body):
+    """A part of a slide that could not be read, in level-0 px."""
+
+    x: Coordinate
+    y: Coordinate
+    width: Extent
+    height: Extent
+
+
 class Found(Body):
-    """What a model found on a slide."""
+    """What a model found on a slide, above which score it calls it a figure, and what it could not read."""
 
     slide: Id
     x: Annotated[list[Coordinate], Field(max_length=DETECTIONS_MAX)]
     y: Annotated[list[Coordinate], Field(max_length=DETECTIONS_MAX)]
     score: Annotated[list[Score], Field(max_length=DETECTIONS_MAX)]
+    threshold: Score | None = None
+    gaps: Annotated[tuple[Gap, ...], Field(max_length=10_000)] = ()
+
+    def detections(self, model: str) -> Detections:
+        """Return them with what was searched."""
+        gaps = tuple(BoxPx0(gap.x, gap.y, gap.width, gap.height) for gap in self.gaps)
+        searched = Searched(threshold=self.threshold, gaps=gaps, origin=model)
+        is_stated = self.threshold is not None or gaps
+        points = list(zip(self.x, self.y, strict=True))
+        return Detections.of(points, self.score, source=model, searched=searched if is_stated else NOT_STATED)
 
 
 class NewReview(Action):
-    """Detections to be reviewed, as columns or as the text of a CSV of one slide."""
+    """Detections to be reviewed, as columns or as the text of a CSV of one slide.
+
+    The manifest that `mitoscope detect` writes beside the CSV states threshold and gaps.
+    """
 
     name: Name
     model: Name
@@ -99,6 +123,7 @@ class NewReview(Action):
     raters: Annotated[tuple[Id, ...], Field(max_length=1000)] = ()
     detections: Annotated[tuple[Found, ...], Field(max_length=1000)] = ()
     csv: Annotated[str, Field(max_length=CSV_MAX_CHARACTERS)] | None = None
+    manifest: Annotated[str, Field(max_length=CSV_MAX_CHARACTERS)] | None = None
     slide: Id | None = None
 
 
@@ -110,23 +135,33 @@ def _found(state: AppState, body: NewReview) -> dict[str, Detections]:
             raise invalid("there is no such slide", field="slide")
         if not len(one.x) == len(one.y) == len(one.score):
             raise invalid("x, y and score differ in length", field="detections")
-        points = list(zip(one.x, one.y, strict=True))
-        parts.setdefault(names[one.slide], []).append(Detections.of(points, one.score, source=body.model))
+        parts.setdefault(names[one.slide], []).append(one.detections(body.model))
+    if body.manifest is not None and body.csv is None:
+        raise invalid("a manifest without its table", field="csv", mend="send both")
     if body.csv is not None:
         if body.slide not in names:
             raise invalid("of which slide is the table?", field="slide")
-        parts.setdefault(names[body.slide], []).append(_read_csv(body.csv, body.model))
+        name = names[body.slide]
+        parts.setdefault(name, []).append(_read_files(body.csv, body.manifest, name, model=body.model))
     if not parts:
         raise invalid("no detections", field="detections")
     return {name: Detections.concat(found) for name, found in parts.items()}
 
 
-def _read_csv(text: str, model: str) -> Detections:
-    """Read a table of detections; the readers of files take files."""
+def _read_files(csv: str, manifest: str | None, slide: str, *, model: str) -> Detections:
+    """Read a table of detections, with its manifest; the readers of files take files."""
+    stem = Path(slide).stem
     with tempfile.TemporaryDirectory(prefix="mitoscope-") as folder:
-        path = Path(folder, "table.csv")
-        path.write_text(text, encoding="utf-8")
-        return detections_csv.read(path, source=model)
+        table = Path(folder, f"{stem}{TABLE}")
+        table.write_bytes(csv.encode())
+        if manifest is None:
+            return detections_csv.read(table, source=model)
+        path = table.with_suffix(MANIFEST)
+        path.write_bytes(manifest.encode())
+        found = read_result(path, with_tissue=False)
+    if found.name != slide:
+        raise invalid(f"the manifest is that of {found.name!r}", field="manifest", mend="choose that slide")
+    return found.candidates
 
 
 @router.post("/api/reviews")

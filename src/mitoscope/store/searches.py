@@ -1,0 +1,73 @@
+"""What models searched: for each slide the threshold, the part and the gaps that its candidates came with.
+
+A count needs them: candidates are figures above the threshold of their search, and where nothing could be
+read the number is not known.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+
+import shapely
+
+from mitoscope.detections import NOT_STATED, Searched
+from mitoscope.geometry import BoxPx0
+from mitoscope.region import Region
+from mitoscope.store.encoding import well_formed
+
+
+def write_search(connection: sqlite3.Connection, slide_id: int, rater_id: int, searched: Searched) -> None:
+    """Keep what a model searched on a slide, in place of an earlier search by the same model.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        Inside of a transaction.
+    slide_id, rater_id : int
+        The slide, and the model as a rater.
+    searched : Searched
+        What the detections carry; nothing is kept where they carry nothing.
+    """
+    if searched == NOT_STATED:
+        return
+    connection.execute(
+        "INSERT INTO search (slide_id, rater_id, threshold, is_calibrated, region, gaps, origin, time_s) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET threshold = excluded.threshold, "
+        "is_calibrated = excluded.is_calibrated, region = excluded.region, gaps = excluded.gaps, "
+        "origin = excluded.origin, time_s = excluded.time_s",
+        (
+            slide_id,
+            rater_id,
+            searched.threshold,
+            None if searched.calibrated is None else int(searched.calibrated),
+            None if searched.region is None else shapely.to_wkt(searched.region.shape, rounding_precision=-1),
+            json.dumps([[gap.x, gap.y, gap.width, gap.height] for gap in searched.gaps]),
+            searched.origin,
+            time.time(),
+        ),
+    )
+
+
+@well_formed()
+def read_search(connection: sqlite3.Connection, slide_id: int) -> Searched:
+    """Return what was searched on a slide; of several models the last.
+
+    Scale and size are left to the slide. Nothing is stated where no model's search is known.
+    """
+    row = connection.execute(
+        "SELECT threshold, is_calibrated, region, gaps, origin FROM search WHERE slide_id = ? "
+        "ORDER BY time_s DESC, rater_id DESC LIMIT 1",
+        (slide_id,),
+    ).fetchone()
+    if row is None:
+        return NOT_STATED
+    threshold, is_calibrated, region, gaps, origin = row
+    return Searched(
+        threshold=threshold,
+        region=None if region is None else Region(shapely.from_wkt(region), "searched"),
+        gaps=tuple(BoxPx0(*gap) for gap in json.loads(gaps)),
+        calibrated=None if is_calibrated is None else bool(is_calibrated),
+        origin=origin,
+    )

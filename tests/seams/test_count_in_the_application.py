@@ -1,0 +1,205 @@
+"""`detect` → `count` = the page = the signed result: one number, with regions, gaps and borders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mitoscope.count import TEN_HPF_MM2, MitoticCount
+from mitoscope.count.slides import count_slides
+from mitoscope.detections import Detections
+from mitoscope.errors import IncompleteRunError
+from mitoscope.exchange.result import write_result
+from mitoscope.geometry import SizePx
+from mitoscope.region import RegionKind, SlideRegions, join_outlines, outline
+from mitoscope.report.wording import say_area
+from mitoscope.slide import open_slide
+from mitoscope.tissue import find_tissue
+from tests.web.making import HEIGHT, WIDTH, Clinic, open_clinic, write_slide
+
+THRESHOLD = 0.387
+"""Of the detector: with the half that was taken before, two of these figures would be missed."""
+AREA_MM2 = 0.02
+SLIDE = "one.tiff"
+Outlines = list[tuple[RegionKind, list[list[float]]]]
+
+LEFT: list[list[float]] = [[300, 300], [1000, 300], [1000, 1300], [300, 1300]]
+HOLE: list[list[float]] = [[600, 500], [710, 500], [710, 800], [600, 800]]
+BESIDE = [100.0, 100.0, 60.0, 60.0]
+
+
+def _found() -> Detections:
+    """Return a cluster of figures, two of them below a half, and a larger one to the right."""
+    left = [[620 + 40 * (n % 4), 600 + 40 * (n // 4)] for n in range(8)]
+    right = [[1400 + 40 * (n % 4), 700 + 40 * (n // 4)] for n in range(10)]
+    low = [[500, 900], [900, 900]]
+    score = [0.9] * 6 + [0.4, 0.45] + [0.8] * 10 + [0.1, 0.2]
+    return Detections.of(left + right + low, score)
+
+
+@pytest.fixture(scope="module")
+def slides(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("slides")
+    write_slide(folder / SLIDE)
+    return folder
+
+
+def _write(folder: Path, slides: Path, gaps: list[list[float]]) -> Path:
+    """Write a result as `detect` does."""
+    with open_slide(slides / SLIDE) as slide:
+        tissue, info = find_tissue(slide), slide.info
+    manifest: dict[str, Any] = {
+        "slide": {
+            "name": SLIDE,
+            "mpp": [info.mpp.x, info.mpp.y],
+            "size_px0": [info.size.width, info.size.height],
+        },
+        "search": {
+            "tissue_unread_px0": [],
+            "tissue_px0_per_pixel": list(tissue.px0_per_pixel),
+            "region_px0": [0, 0, info.size.width, info.size.height],
+            "gaps_px0": gaps,
+        },
+        "threshold": {"value": THRESHOLD},
+        "detector": {"calibration": None},
+    }
+    folder.mkdir()
+    stem = Path(SLIDE).stem
+    write_result(folder, stem, candidates=_found(), tissue=tissue.mask, manifest=manifest, further={})
+    return folder
+
+
+@pytest.fixture
+def clinic(tmp_path: Path, slides: Path) -> Iterator[Clinic]:
+    made = open_clinic(tmp_path, slides)
+    yield made
+    made.store.close()
+
+
+def _in_application(
+    clinic: Clinic, result: Path, outlines: Outlines, *, area_mm2: float | None = AREA_MM2
+) -> tuple[str, dict[str, Any]]:
+    """Bring a result into the application, draw on the slide, and return the case and its path."""
+    stem = Path(SLIDE).stem
+    files: dict[str, Any] = {
+        "csv": (result / f"{stem}.csv").read_text("utf-8"),
+        "manifest": (result / f"{stem}.json").read_text("utf-8"),
+    }
+    clinic.lead.post("/api/reviews", name="found", model="detector", bins=1, slide=clinic.slide, **files)
+    for kind, vertices in outlines:
+        clinic.lead.post(f"/api/slides/{clinic.slide}/regions", kind=str(kind), vertices=vertices)
+    settings = {} if area_mm2 is None else {"area_mm2": area_mm2}
+    round_id = clinic.round("case", "case review", clinic.lead, settings=settings)
+    path = f"/api/rounds/{round_id}/slides/{clinic.slide}/case"
+    return path, clinic.lead.get(path)
+
+
+def _by_command(result: Path, outlines: Outlines, **options: Any) -> MitoticCount:
+    regions: SlideRegions | None = None
+    if outlines:
+        regions = join_outlines((kind, outline(vertices)) for kind, vertices in outlines)
+    ((_, counted),) = count_slides(result, regions=regions, **options)
+    return counted
+
+
+CASES: dict[str, tuple[Outlines, list[list[float]]]] = {
+    "no region": ([], []),
+    "a tumour": ([(RegionKind.TUMOUR, LEFT)], []),
+    "a tumour with an exclusion": ([(RegionKind.TUMOUR, LEFT), (RegionKind.EXCLUSION, HOLE)], []),
+    "an exclusion alone": ([(RegionKind.EXCLUSION, HOLE)], []),
+    "a region of interest": ([(RegionKind.INTEREST, LEFT)], []),
+    "a gap beside the window": ([], [BESIDE]),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_command_page_and_signature_give_one_number(
+    clinic: Clinic, tmp_path: Path, slides: Path, case: str
+) -> None:
+    outlines, gaps = CASES[case]
+    result = _write(tmp_path / "result", slides, gaps)
+    expected = _by_command(result, outlines, area_mm2=AREA_MM2)
+    path, shown = _in_application(clinic, result, outlines)
+    assert shown["threshold"] == THRESHOLD
+    _check_same(shown["hot_spot"], expected)
+    spot = shown["hot_spot"]
+    placed = {"x": spot["x"], "y": spot["y"], "count": spot["count"]}
+    signed = clinic.lead.post(f"{path}/sign", threshold=THRESHOLD, **placed)["result"]
+    assert (signed["count"], signed["area_mm2"]) == (expected.count, expected.area_mm2)
+    content = clinic.lead.get(signed["manifest"])["content"]
+    assert content["covered_mm2"] == expected.covered_mm2
+    assert content["figures"] == expected.figures
+    assert sum(cell["is_counted"] for cell in content["cells"]) == expected.figures
+    assert content["gaps"] == gaps
+    assert [(one["kind"], one["vertices"]) for one in content["regions"]] == [
+        (str(kind), vertices) for kind, vertices in outlines
+    ]
+
+
+def _check_same(shown: dict[str, Any], expected: MitoticCount) -> None:
+    box = expected.box_px0
+    assert (shown["x"], shown["y"], shown["width"], shown["height"]) == (box.x, box.y, box.width, box.height)
+    for name in ("count", "area_mm2", "covered_mm2", "figures", "note"):
+        assert shown[name] == getattr(expected, name), name
+
+
+def test_regions_and_the_threshold_change_the_count(tmp_path: Path, slides: Path) -> None:
+    """Control: a rule that knows no region, or takes a half as the threshold, gives another number."""
+    result = _write(tmp_path / "result", slides, [])
+    counts = {
+        case: _by_command(result, outlines, area_mm2=AREA_MM2).count for case, (outlines, _) in CASES.items()
+    }
+    assert counts["no region"] == 10
+    assert counts["a tumour"] == 8
+    assert counts["a tumour with an exclusion"] < 8
+    assert int(np.count_nonzero(_found().score[:8] > 0.5)) == 6
+
+
+def test_a_hot_spot_that_touches_a_gap_is_refused_everywhere(
+    clinic: Clinic, tmp_path: Path, slides: Path
+) -> None:
+    result = _write(tmp_path / "result", slides, [[1450.0, 720.0, 30.0, 30.0]])
+    with pytest.raises(IncompleteRunError, match="no count"):
+        _by_command(result, [], area_mm2=AREA_MM2)
+    path, shown = _in_application(clinic, result, [])
+    assert shown["hot_spot"] is None
+    assert "could not be examined" in shown["problem"]
+    placed = {"x": 1380.0, "y": 680.0, "count": 10}
+    refused = clinic.lead.post(f"{path}/sign", threshold=THRESHOLD, **placed, status=409)
+    assert "could not be examined" in refused["error"]
+    assert clinic.lead.get("/api/results")["results"] == []
+
+
+def test_a_slide_smaller_than_the_window_states_the_area_that_was_counted(
+    clinic: Clinic, tmp_path: Path, slides: Path
+) -> None:
+    result = _write(tmp_path / "result", slides, [])
+    expected = _by_command(result, [])
+    path, shown = _in_application(clinic, result, [], area_mm2=None)
+    _check_same(shown["hot_spot"], expected)
+    whole = SizePx(WIDTH, HEIGHT).area * 0.25**2 / 1e6
+    assert shown["hot_spot"]["area_mm2"] == pytest.approx(whole)
+    assert "not comparable" in shown["hot_spot"]["note"]
+    signed = clinic.lead.post(f"{path}/sign", threshold=THRESHOLD, x=0, y=0, count=expected.count)["result"]
+    assert signed["area_mm2"] == pytest.approx(whole)
+    assert "not comparable" in signed["note"]
+    page = clinic.lead.get(signed["report"]).decode()
+    assert f"in {say_area(whole)}" in page
+    assert f"in {say_area(TEN_HPF_MM2)}" not in page
+
+
+def test_a_window_beside_the_slide_is_not_signed(clinic: Clinic, tmp_path: Path, slides: Path) -> None:
+    path, _ = _in_application(clinic, _write(tmp_path / "result", slides, []), [])
+    refused = clinic.lead.post(f"{path}/sign", threshold=0.5, x=WIDTH + 10.0, y=0, count=0, status=422)
+    assert "beside the slide" in refused["error"]
+
+
+def test_a_manifest_of_another_table_is_refused(clinic: Clinic, tmp_path: Path, slides: Path) -> None:
+    result = _write(tmp_path / "result", slides, [])
+    files = {"csv": "x,y,score\n700,700,0.9\n", "manifest": (result / "one.json").read_text("utf-8")}
+    body = {"name": "found", "model": "detector", "slide": clinic.slide, **files}
+    assert "has changed" in clinic.lead.post("/api/reviews", **body, status=422)["error"]
