@@ -66,9 +66,9 @@ def _filled(clinic: Clinic) -> dict[str, list[Any]]:
         lead.post(path, propose=proposed, gold=[gold], side=100)
         tile = lead.get(f"{path}/next")["tile"]["id"]
         assert lead.post(f"{path}/{tile}/answer", seconds=1, **known)["feedback"]["is_right"]
-    region = lead.post(f"/api/slides/{slide}/regions", kind="tumour", vertices=[[0, 0], [900, 0], [0, 900]])[
-        "region"
-    ]
+    region = lead.post(
+        f"/api/slides/{slide}/regions", kind="tumour", vertices=[[0, 0], [2000, 0], [0, 2000]]
+    )["region"]
     interest = lead.post(f"/api/slides/{slide}/interests", x=0, y=0, area_mm2=0.001)["interest"]
     lead.put(f"/api/rounds/{case}/position", position={"x": 1.5})
     return {
