@@ -8,8 +8,8 @@ from pathlib import Path
 
 from mitoscope.count.hot_spot import FIELD_ASPECT, TEN_HPF_MM2
 from mitoscope.count.mitotic_count import MitoticCount, mitotic_count, true_figures
-from mitoscope.errors import ConfigError, FormatError
-from mitoscope.exchange.judged import read_findings
+from mitoscope.errors import ConfigError
+from mitoscope.exchange.judged import findings_in, read_findings
 from mitoscope.exchange.predictions import is_result, is_table, read_results, with_scale
 from mitoscope.exchange.result import Result
 from mitoscope.exchange.table import read_table
@@ -17,7 +17,10 @@ from mitoscope.exchange.truth import is_store, parse_reference, read_ground_trut
 from mitoscope.geometry import Aspect, Mpp
 from mitoscope.labels import LabelMapping
 from mitoscope.region import SlideRegions
+from mitoscope.store import Store
 from mitoscope.truth import Policy
+
+_BY_MODELS = "Nobody has labelled these cells: what models found is counted."
 
 
 def count_slides(
@@ -121,28 +124,30 @@ def read_countable(
         As for `count_slides`.
     """
     path, version = parse_reference(reference)
-    found = None if version is not None or is_store(path) else _findings(path, mapping, mpp, mpp_override)
+    found = None
+    if version is None and policy is None:
+        found = _findings(path, mapping, mpp)
     if found is not None:
-        if policy is not None:
-            raise FormatError("results have no raters", where=path, mend="leave --policy out")
-        return found
+        return found if mpp is None else [with_scale(each, mpp, override=mpp_override) for each in found]
     truth = read_ground_truth(reference, policy=policy, mapping=mapping, mpp=mpp, mpp_override=mpp_override)
+    if version is not None or is_store(path):
+        truth.need_cells()
     return [
         Result(slide.name, true_figures(slide), regions=slide.regions, notes=truth.notes) for slide in truth
     ]
 
 
-def _findings(path: Path, mapping: LabelMapping, mpp: Mpp | None, mpp_override: bool) -> list[Result] | None:
-    """Return what was found by a detector; None where a file states who is right."""
-    if is_result(path):
-        if _states_truth(path):
-            return None
-        read = read_results(path, mapping=mapping, needed=("x", "y"), mpp=mpp, mpp_override=mpp_override)
-        return list(read.values())
-    found = read_findings(path, mapping=mapping, mpp=mpp)
-    if found is None or mpp is None:
-        return found
-    return [with_scale(result, mpp, override=mpp_override) for result in found]
+def _findings(path: Path, mapping: LabelMapping, mpp: Mpp | None) -> list[Result] | None:
+    """Return what detectors found; None where anybody else states who is right."""
+    if is_store(path):
+        with Store.open(path, write=False) as store:
+            found = findings_in(store.export_study(), where=path)
+        return None if found is None else [replace(each, notes=(*each.notes, _BY_MODELS)) for each in found]
+    if not is_result(path):
+        return read_findings(path, mapping=mapping, mpp=mpp)
+    if _states_truth(path):
+        return None
+    return list(read_results(path, mapping=mapping, needed=("x", "y")).values())
 
 
 def _states_truth(path: Path) -> bool:

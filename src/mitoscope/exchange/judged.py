@@ -150,15 +150,18 @@ def read_findings(path: Path, *, mapping: LabelMapping, mpp: Mpp | None = None) 
     FormatError, ScaleError, UnknownLabelError
         If it cannot be read.
     """
-    study = read_study(path, options=ReadOptions(mpp=mpp), mapping=mapping)
+    return findings_in(read_study(path, options=ReadOptions(mpp=mpp), mapping=mapping), where=path)
+
+
+def findings_in(study: Study, *, where: Path) -> list[Result] | None:
+    """Return what models found on each slide of a study; see `read_findings`."""
     models = [place for place, rater in enumerate(study.raters) if rater.kind is RaterKind.MODEL]
     if not len(study.events) or not np.isin(study.events.rater, models).all():
         return None
-    study = _sound(study, path, _BESIDE_CELLS | {DUPLICATE, HALF_SCALE})
+    study = _sound(study, where, _BESIDE_CELLS | {DUPLICATE, HALF_SCALE})
     results = []
-    for place, (slide, found) in enumerate(
-        zip(study.slides, detections_of(study, where=path).values(), strict=True)
-    ):
+    found = detections_of(study, where=where).values()
+    for place, (slide, detections) in enumerate(zip(study.slides, found, strict=True)):
         drawn = [region for region in study.regions if region.slide == place]
-        results.append(Result(slide.name, found, regions=regions_of(drawn, slide)))
+        results.append(Result(slide.name, detections, regions=regions_of(drawn, slide)))
     return results

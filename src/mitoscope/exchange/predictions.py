@@ -16,7 +16,15 @@ from mitoscope.exchange import detections_csv
 from mitoscope.exchange.box_columns import read_points
 from mitoscope.exchange.format import Content
 from mitoscope.exchange.names import match_stems, stem
-from mitoscope.exchange.result import MANIFEST, TABLE, Result, find_manifests, is_manifest, read_result
+from mitoscope.exchange.result import (
+    MANIFEST,
+    TABLE,
+    Result,
+    find_manifests,
+    is_beside_manifest,
+    is_manifest,
+    read_result,
+)
 from mitoscope.geometry import Mpp
 from mitoscope.labels import LabelMapping
 
@@ -123,7 +131,7 @@ def _of_table(
     path: Path, mapping: LabelMapping | None, needed: Sequence[str], read: Callable[[Path], Result]
 ) -> dict[str, Result]:
     name = stem(path.name.removesuffix(TABLE))
-    if is_manifest(path.with_suffix(MANIFEST)):
+    if is_beside_manifest(path):
         return {name: read(path.with_suffix(MANIFEST))}
     table = read_points(path, needed=needed)
     if detections_csv.IMAGE_COLUMN in table.columns:

@@ -18,6 +18,7 @@ from mitoscope.exchange import (
     midesec,
     mitos2012,
     mitos_atypia,
+    result,
     sliderunner,
 )
 from mitoscope.exchange.classes import apply_mapping
@@ -42,6 +43,7 @@ FORMATS: dict[str, Format] = {
         amida.FORMAT,
         mitos2012.FORMAT,
         midesec.FORMAT,
+        result.FORMAT,
     )
 }
 """Name → format, in the order in which a file is tried."""
@@ -77,6 +79,8 @@ def detect_format(path: Path) -> Format:
     _check_exists(path)
     if path.is_dir():
         return _common_format(path)
+    if result.is_beside_manifest(path):
+        return result.FORMAT
     content = Content(path)
     if not content.head.strip():
         raise FormatError("empty", where=path, mend="name its format with --format")

@@ -21,12 +21,15 @@ from PIL import Image, UnidentifiedImageError
 from mitoscope.detections import Detections, Searched
 from mitoscope.errors import FormatError, OutputError
 from mitoscope.exchange import detections_csv
+from mitoscope.exchange.format import Content, Format, ReadOptions
 from mitoscope.fsio import atomic_write, sha256_file
 from mitoscope.geometry import BoxPx0, Mpp, SizePx
+from mitoscope.labels import CANDIDATE, DEFAULT_LABELS, FIELD_LABELS
 from mitoscope.region import Region, SlideRegions
+from mitoscope.store import Rater, RaterKind, SlideRecord, Study, StudyBuilder
 from mitoscope.tissue import TissueMask
 
-FORMAT: Final = "mitoscope-result/1"
+FORMAT_NAME: Final = "mitoscope-result/1"
 """Name and version of the format."""
 TABLE, MANIFEST, TISSUE = ".csv", ".json", ".tissue.png"
 """What the files that every result has are called after the slide's stem."""
@@ -112,7 +115,7 @@ def write_result(
         written.append(folder / f"{stem}{suffix}")
         write(written[-1])
     files = {path.name: {"bytes": path.stat().st_size, "sha256": sha256_file(path)} for path in written}
-    values = {"format": FORMAT, **manifest, "files": files}
+    values = {"format": FORMAT_NAME, **manifest, "files": files}
     # ASCII only: a file name that is not Unicode still makes a valid file.
     write_bytes(target, (json.dumps(values, indent=2, allow_nan=False) + "\n").encode("ascii"))
     return [*written, target]
@@ -153,8 +156,8 @@ def read_manifest(path: Path) -> dict[str, Any]:
         raise FormatError(f"cannot be read ({error.strerror})", where=path) from None
     except (ValueError, RecursionError):
         raise FormatError("not JSON", where=path) from None
-    if not isinstance(values, dict) or values.get("format") != FORMAT:
-        raise FormatError("not the manifest of a result", where=path, mend=f"it would say format {FORMAT}")
+    if not isinstance(values, dict) or values.get("format") != FORMAT_NAME:
+        raise FormatError("not the manifest of a result", where=path, mend=f"its format is {FORMAT_NAME}")
     return values
 
 
@@ -234,3 +237,54 @@ def _vouched(manifest: Path, values: dict[str, Any], suffix: str) -> Path:
     if sha256_file(path) != expected:
         raise FormatError(f"has changed since {manifest.name} was written", where=path, mend=_MEND)
     return path
+
+
+def is_beside_manifest(path: Path) -> bool:
+    """Return whether a file is the table of a result, whose manifest lies beside it."""
+    return path.suffix.lower() == TABLE and is_manifest(path.with_suffix(MANIFEST))
+
+
+def read_study_of(path: Path, options: ReadOptions) -> Study:
+    """Read a result as a study: a slide with its size and scale, and what the detector found on it.
+
+    Parameters
+    ----------
+    path : Path
+        The manifest, or the table beside it.
+    options : ReadOptions
+        The name of the rater that stands for the detector, by default the detector's own.
+
+    Raises
+    ------
+    FormatError
+        As for `read_result`.
+    """
+    manifest = path.with_suffix(MANIFEST)
+    found = read_result(manifest, with_tissue=False)
+    values = read_manifest(manifest)
+    kind, _, digest = str(values["slide"].get("fingerprint", "")).partition(":")
+    searched = found.candidates.searched
+    sha256 = digest if kind == "sha256" else None
+    detector = options.rater or f"{values['detector'].get('name')} {values['detector'].get('version')}"
+    build = StudyBuilder(DEFAULT_LABELS)
+    slide = build.slide(SlideRecord(found.name, searched.size, searched.mpp, sha256))
+    rater = build.rater(Rater(detector, RaterKind.MODEL))
+    known = {label.name: label for label in (*FIELD_LABELS.labels, CANDIDATE)}
+    columns = (found.candidates.points_px0, found.candidates.score, found.candidates.stated_label)
+    for point, score, name in zip(*(column.tolist() for column in columns), strict=True):
+        cell = build.cell(slide, point)
+        build.event(cell, rater, build.label(known[name]), score=score)
+    return build.build()
+
+
+def _recognises(content: Content) -> bool:
+    return isinstance(content.json, dict) and content.json.get("format") == FORMAT_NAME
+
+
+FORMAT = Format(
+    name="result",
+    title="result of mitoscope detect",
+    suffix=MANIFEST,
+    recognises=_recognises,
+    read=read_study_of,
+)
