@@ -108,10 +108,11 @@ def test_the_same_file_twice_is_refused(store: Store) -> None:
     assert store.export_study() == before
 
 
-def test_cells_the_store_has_already_go_to_quarantine(store: Store) -> None:
+def test_cells_the_store_has_already_are_known_again(store: Store) -> None:
+    before = store.export_study()
     report = store.import_study(scattered_study(), source=Source("again.json"))
-    assert (report.cells, report.quarantined) == (0, {"the same id twice": 50})
-    assert store.overview().quarantined == {"the same id twice": 50}
+    assert (report.cells, report.known, report.labels, report.quarantined) == (0, 50, 0, {})
+    assert store.export_study() == before
     store.verify()
 
 

@@ -122,7 +122,7 @@ def import_(
     if as_json:
         print_json({"study": str(study), "imported": done})
         return
-    columns = ("slides", "cells", "labels", "regions", "quarantined")
+    columns = ("slides", "cells", "known", "labels", "regions", "quarantined")
     rows = [[one["file"], one["format"], *(one[name] for name in columns)] for one in done]
     print_table(f"Imported into {study}", ("file", "format", *columns), rows)
     _print_quarantine([entry for one in done for entry in one["entries"]])
@@ -208,6 +208,7 @@ def _imported(
         "format": format_name,
         "slides": report.slides,
         "cells": report.cells,
+        "known": report.known,
         "labels": report.labels,
         "regions": report.regions,
         "versions": report.versions,
@@ -276,7 +277,7 @@ def export(
     if version is not None and policy is not None:
         raise ConfigError("a version has its own policy", where="--policy", mend="leave --policy out")
     with Store.open(study, write=False) as store:
-        part = store.export_study(slide, version=version)
+        part = store.export_study(slide, version=version, with_ids=True)
     left_out = write_study(part, out, known.name, options)
     counts = {"slides": len(part.slides), "cells": len(part.cells), "labels": len(part.events)}
     said = ", ".join(f"{count} {what}" for what, count in counts.items())

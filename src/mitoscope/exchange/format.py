@@ -86,15 +86,17 @@ class ReadOptions:
     domains: Path | None = None
     offset_px0: tuple[float, float] = (0.0, 0.0)
 
-    def speaker(self, default: Rater) -> Rater:
+    def speaker(self, default: Rater, *, is_mixed: bool = False) -> Rater:
         """Return who gave the labels of a file that does not say: the named rater, else a default.
 
-        Labels that speak for all belong to the named rater as an expert; those of a model stay a model's.
+        Labels that speak for all belong to the named rater as an expert; those of a model stay a model's, and
+        in a file with labels of both kinds a nameless model's.
         """
-        if self.rater is None:
+        is_model = default.kind is RaterKind.MODEL
+        if self.rater is None or (is_model and is_mixed):
             return default
-        is_model = default.kind is RaterKind.MODEL or self.rater in self.models
-        return Rater(self.rater, RaterKind.MODEL if is_model else RaterKind.EXPERT)
+        kind = RaterKind.MODEL if is_model or self.rater in self.models else RaterKind.EXPERT
+        return Rater(self.rater, kind)
 
     def slide_name(self, path: Path) -> str:
         """Return the name of the slide of a file that names none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,16 @@ def a_number(value: Any, where: str) -> float:
         return float(value)
     except OverflowError:
         raise _expected("a number", "a very large integer", where) from None
+
+
+def as_uuid(value: Any) -> str | None:
+    """Return a UUID as its usual text, None where the value is none."""
+    if not isinstance(value, str):
+        return None
+    try:
+        return str(uuid.UUID(value)) if len(value) == 36 else None
+    except ValueError:
+        return None
 
 
 def _expected(what: str, value: Any, where: str) -> FormatError:

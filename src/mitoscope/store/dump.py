@@ -14,6 +14,7 @@ from mitoscope.labels import LabelSet
 from mitoscope.store.columns import Cells, LabelEvents
 from mitoscope.store.encoding import attributes_from, nan_where_null, vertices_from, well_formed
 from mitoscope.store.kinds import RegionKind
+from mitoscope.store.known_cells import with_guids
 from mitoscope.store.records import DatasetVersion, QuarantineEntry, Region, SlideRecord, Study
 from mitoscope.store.vocabulary import id_of, read_labels, read_raters, read_rounds
 from mitoscope.truth import Domain
@@ -37,7 +38,11 @@ WHERE e.kind = 'label' AND c.slide_id IN (SELECT value FROM json_each(?)) ORDER 
 
 @well_formed()
 def dump(
-    connection: sqlite3.Connection, slides: Sequence[str] | None = None, *, with_versions: bool = True
+    connection: sqlite3.Connection,
+    slides: Sequence[str] | None = None,
+    *,
+    with_versions: bool = True,
+    with_ids: bool = False,
 ) -> Study:
     """Return the study of a store, or the part of it on some slides.
 
@@ -49,6 +54,8 @@ def dump(
         Names of slides; all by default. Labels, raters and rounds are always all.
     with_versions : bool
         Whether frozen versions come with it.
+    with_ids : bool
+        Give every cell an id by which it is known when it comes back.
 
     Raises
     ------
@@ -64,6 +71,8 @@ def dump(
     slide_index, label_index = _index(records), _index(labels)
     chosen = ("[" + ", ".join(map(str, records)) + "]",)
     cell_ids, cells = _cells(connection.execute(_CELL_SQL, chosen).fetchall(), slide_index)
+    if with_ids:
+        cells = with_guids(connection, cells, cell_ids)
     events = _events(
         connection.execute(_EVENT_SQL, chosen).fetchall(),
         cell_index=_positions(cell_ids),

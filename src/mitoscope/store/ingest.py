@@ -6,7 +6,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,8 @@ from mitoscope.errors import StoreError
 from mitoscope.geometry import Mpp, SizePx
 from mitoscope.store.encoding import attributes_text, vertices_blob
 from mitoscope.store.ingest_rows import EventIds, add_cells, add_deletions, add_label_events
-from mitoscope.store.quarantine import GUID_TWICE, REASONS, move_out, sift
+from mitoscope.store.known_cells import take_known
+from mitoscope.store.quarantine import sift
 from mitoscope.store.records import SlideRecord, Study
 from mitoscope.store.versions import add_version
 from mitoscope.store.vocabulary import intern_labels, intern_raters, intern_rounds
@@ -45,7 +46,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What an import brought; ``quarantined`` counts by reason."""
+    """What an import brought; ``quarantined`` counts by reason, ``known`` cells that the store had."""
 
     slides: int
     cells: int
@@ -53,6 +54,7 @@ class ImportReport:
     regions: int
     versions: int
     quarantined: Mapping[str, int]
+    known: int = 0
 
 
 def ingest(
@@ -61,7 +63,7 @@ def ingest(
     """Write a study inside of the caller's transaction.
 
     Slides, raters, rounds and labels that the store knows by name are the same; what they state more than
-    the store is added.
+    the store is added. Cells of a known id are the same; see `take_known`.
 
     Raises
     ------
@@ -69,7 +71,8 @@ def ingest(
         If the file was imported before, or a slide, rater or round of a known name states something else.
     """
     _refuse_again(connection, source)
-    study = _known_guids(connection, sift(study, source=source.name, trust_scale=trust_scale), source)
+    sifted = sift(study, source=source.name, trust_scale=trust_scale)
+    study, known, added = take_known(connection, sifted, source=source.name)
     slide_ids = np.array([add_slide(connection, slide) for slide in study.slides], dtype=np.int64)
     label_ids = intern_labels(connection, study.labels)
     rater_ids = intern_raters(connection, study.raters)
@@ -80,7 +83,8 @@ def ingest(
     add_deletions(connection, cell_ids)
     for version in study.versions:
         add_version(connection, version, cell_ids=cell_ids, label_ids=label_ids, slide_ids=slide_ids)
-    return _finish(connection, study, source, slide_ids=slide_ids)
+    report = _finish(connection, study, source, slide_ids=slide_ids)
+    return replace(report, known=known, labels=report.labels + added)
 
 
 def _refuse_again(connection: sqlite3.Connection, source: Source) -> None:
@@ -91,18 +95,6 @@ def _refuse_again(connection: sqlite3.Connection, source: Source) -> None:
         raise StoreError(
             f"imported already (as {before[0]})", where=source.name, mend="import each file once"
         )
-
-
-def _known_guids(connection: sqlite3.Connection, study: Study, source: Source) -> Study:
-    """Move cells whose guid the store has already to quarantine."""
-    codes = np.zeros(len(study.cells), dtype=np.uint8)
-    (any_guid,) = connection.execute("SELECT EXISTS (SELECT 1 FROM cell WHERE guid IS NOT NULL)").fetchone()
-    if any_guid:
-        for row in np.flatnonzero(study.cells.has_guid).tolist():
-            guid = study.cells.guid[row]
-            known = connection.execute("SELECT 1 FROM cell WHERE guid = ?", (guid,)).fetchone()
-            codes[row] = 0 if known is None else REASONS.index(GUID_TWICE)
-    return move_out(study, codes, source=source.name)
 
 
 def add_slide(connection: sqlite3.Connection, slide: SlideRecord) -> int:

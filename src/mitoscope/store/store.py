@@ -147,7 +147,13 @@ class Store:
         with self.writing() as connection:
             return ingest(connection, study, source, trust_scale=trust_scale)
 
-    def export_study(self, slides: Sequence[str] | None = None, *, version: str | None = None) -> Study:
+    def export_study(
+        self,
+        slides: Sequence[str] | None = None,
+        *,
+        version: str | None = None,
+        with_ids: bool = False,
+    ) -> Study:
         """Return the study, or the part of it on some slides, for a writer of ``exchange``.
 
         Parameters
@@ -156,6 +162,8 @@ class Store:
             Names; by default all.
         version : str, optional
             A frozen version: its cells as they were, each with one label of a rater named as the version.
+        with_ids : bool
+            Give every cell of the study an id by which it is known when the file comes back.
 
         Raises
         ------
@@ -164,7 +172,7 @@ class Store:
         """
         with self.reading() as connection:
             if version is None:
-                return dump(connection, slides)
+                return dump(connection, slides, with_ids=with_ids)
             for name in slides or ():
                 id_of(connection, "slide", name)
             found = read_frozen(connection, *parse_version(version)).study

@@ -106,7 +106,7 @@ def intern_raters(connection: sqlite3.Connection, raters: Iterable[Rater]) -> Id
             raise StoreError(
                 f"kind {str(rater.kind)!r} in the file and {known[1]!r} in the store",
                 where=f"rater {rater.name!r}",
-                mend="give the rater another name",
+                mend="name the algorithms of the file with --model, or give the rater another name",
             )
         ids.append(int(known[0]))
     return np.array(ids, dtype=np.int64)

@@ -23,6 +23,7 @@ from mitoscope.exchange.json_text import (
     a_number,
     a_text,
     an_integer,
+    as_uuid,
     read_json,
 )
 from mitoscope.geometry import SizePx
@@ -37,7 +38,7 @@ MAX_SIDE_PX0 = 2**31 - 1
 LAYOUT = "coco.boxes"
 """Attribute of a slide: the layout of the boxes of the file it came from."""
 _IMAGE_KEYS = {"id", "file_name", "width", "height", "tumor_type"}
-_ANNOTATION_KEYS = {"id", "image_id", "category_id", "bbox", "labels"}
+_ANNOTATION_KEYS = {"id", "image_id", "category_id", "bbox", "labels", "guid"}
 _FILE_KEYS = {"images", "annotations", "categories", extension.MEMBER}
 
 
@@ -208,6 +209,7 @@ class Reader:
                 bounds,
                 shape=shape,
                 vertices_px0=vertices,
+                guid=as_uuid(annotation.get("guid")),
                 external_id=external,
                 attributes=attributes,
             )

@@ -96,7 +96,9 @@ class _Reader:
         container = str(self.dataset.get("ContainerIdentifier", "") or "")
         self.slide_name = self.options.slide or container or self.path.stem
         self.slide = self.build.slide(SlideRecord(self.slide_name))
-        for group in self.dataset.AnnotationGroupSequence:
+        groups = self.dataset.AnnotationGroupSequence
+        self.is_mixed = len({group.AnnotationGroupGenerationType == "AUTOMATIC" for group in groups}) > 1
+        for group in groups:
             self._group(group)
         return self.build.build()
 
@@ -136,7 +138,9 @@ class _Reader:
         kind, _, name = str(group.get("AnnotationGroupDescription", "") or "").partition(": ")
         if name and kind in set(RaterKind):
             return Rater(name, RaterKind(kind))
-        return self.options.speaker(Rater("model", RaterKind.MODEL) if is_model else CONSENSUS)
+        return self.options.speaker(
+            Rater("model", RaterKind.MODEL) if is_model else CONSENSUS, is_mixed=self.is_mixed
+        )
 
     def _cell(self, kind: str, points: NDArray[np.float64]) -> int:
         shape, geometry = _cell_geometry(kind, np.asarray(points, dtype=np.float64))

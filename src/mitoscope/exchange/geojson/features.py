@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.errors import FormatError
-from mitoscope.exchange.json_text import a_list, a_mapping, a_number
+from mitoscope.exchange.json_text import a_list, a_mapping, a_number, as_uuid
 
 HOT_SPOT: Final = "Hot spot"
 """Class of the window that a run counted in; nobody examined it."""
@@ -135,16 +134,6 @@ class Feature:
 
 
 _NO_NUMBERS = ("NaN", "nan", "Infinity", "-Infinity")
-
-
-def as_uuid(value: Any) -> str | None:
-    """Return a UUID as its usual text, None where the value is none."""
-    if not isinstance(value, str):
-        return None
-    try:
-        return str(uuid.UUID(value)) if len(value) == 36 else None
-    except ValueError:
-        return None
 
 
 def read_features(value: Any, where: str, offset_px0: Any = (0.0, 0.0)) -> Iterator[Feature]:

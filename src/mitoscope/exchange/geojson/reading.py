@@ -130,7 +130,9 @@ class Reader:
 
     def study(self) -> Study:
         """Return the study of the document."""
-        for feature in read_features(self.document, str(self.path), self.options.offset_px0):
+        features = list(read_features(self.document, str(self.path), self.options.offset_px0))
+        self.is_mixed = len({_is_by_model(feature) for feature in features if feature.class_name}) > 1
+        for feature in features:
             self._feature(feature)
         for hole in open_holes(self.holes, self.tumours):
             self._region(hole, RegionKind.EXCLUSION, "", f"{self.path}: a hole in the tumour")
@@ -196,11 +198,15 @@ class Reader:
         return self.build.polygon(self.slide, ring, attributes=attributes, **columns)
 
     def _rater(self, feature: Feature) -> Rater:
-        is_model = feature.is_detection and not math.isnan(feature.score)
-        return self.options.speaker(_MODEL if is_model else CONSENSUS)
+        default = _MODEL if _is_by_model(feature) else CONSENSUS
+        return self.options.speaker(default, is_mixed=self.is_mixed)
 
     def _quarantine(self, feature: Feature, why: str, what: str) -> None:
         self.build.quarantine.append(QuarantineEntry(feature.where, why, what, self.slide_name))
+
+
+def _is_by_model(feature: Feature) -> bool:
+    return feature.is_detection and not math.isnan(feature.score)
 
 
 def _extent(feature: Feature) -> Ring:

@@ -21,9 +21,9 @@ from mitoscope.detections import Detections
 from mitoscope.exchange import extension
 from mitoscope.exchange.classes import stated_classes
 from mitoscope.exchange.format import ReadOptions, WriteOptions
-from mitoscope.exchange.geojson.features import HOT_SPOT, OFFSET, as_uuid
+from mitoscope.exchange.geojson.features import HOT_SPOT, OFFSET
 from mitoscope.exchange.geojson.reading import Reader
-from mitoscope.exchange.json_text import dump_json
+from mitoscope.exchange.json_text import as_uuid, dump_json
 from mitoscope.exchange.regions import region_class
 from mitoscope.fsio import atomic_write
 from mitoscope.geometry import BoxPx0, PointPx0

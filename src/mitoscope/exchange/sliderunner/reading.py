@@ -34,6 +34,8 @@ from mitoscope.store import (
 
 REGIONS = "sliderunner.regions"
 """Attribute of a slide: what its regions say beside outline and class, in the file they came from."""
+CELL = "cell"
+"""Description of a polygon that is a cell though no class says so; it is mitoscope's own."""
 _SLIDE_TEXTS = ("directory", "uuid", "exactImageID")
 
 
@@ -190,12 +192,18 @@ class _Reader:
             return None
         entry = self.classes.entries.get(row["agreedClass"])
         name = "" if entry is None else entry.name
-        if is_cell_class(name, ring):
+        if is_cell_class(name, ring) or row["description"] == CELL:
+            return None
+        if not row["agreedClass"] and self._is_disputed_cell(row, ring):
             return None
         kind = kind_of_outline(name, ring)
         if kind is None and self.has_tumour and row["type"] == AnnotationType.POLYGON:
             return RegionKind.EXCLUSION
         return kind
+
+    def _is_disputed_cell(self, row: Row, ring: NDArray[np.float64]) -> bool:
+        entries = [self.classes.entries.get(one.number) for one in self.labels.get(row["uid"], [])]
+        return any(is_cell_class(one.name, ring) for one in entries if one is not None)
 
     def _ride(self, uid: int, key: str, raw: dict[str, Any]) -> None:
         # A record's attributes take no part in its hash, so the slide stays the one that was registered.
@@ -300,7 +308,7 @@ def _cell_attributes(row: Row, last_time_s: float) -> dict[str, Any]:
         AnnotationType.CIRCLE,
     ):
         attributes["sliderunner.type"] = _json_value(row["type"])
-    if row["description"]:
+    if row["description"] and row["description"] != CELL:
         attributes["sliderunner.description"] = _text(row["description"])
     if row["clickable"] == 0:
         attributes["sliderunner.clickable"] = 0

@@ -16,7 +16,7 @@ import numpy as np
 from mitoscope.exchange.classes import ClassTable, classes_to_write, numbers_by_label, stated_classes
 from mitoscope.exchange.format import WriteOptions
 from mitoscope.exchange.regions import is_cell_class, kind_of_outline
-from mitoscope.exchange.sliderunner.reading import REGIONS, outline_key
+from mitoscope.exchange.sliderunner.reading import CELL, REGIONS, outline_key
 from mitoscope.exchange.sliderunner.schema import (
     USER_VERSION,
     AnnotationType,
@@ -149,11 +149,16 @@ class _Writer:
                 deleted=int(cells.deleted[row]),
                 type=attributes.get("sliderunner.type", _TYPES[Shape(int(cells.shape[row]))]),
                 agreedClass=numbers[row],
-                description=attributes.get("sliderunner.description"),
+                description=attributes.get("sliderunner.description", self._note(row, numbers[row])),
                 clickable=attributes.get("sliderunner.clickable", 1),
             )
             self.cell_uid.append(uid)
             self._coordinates(uid, int(cells.slide[row]), self._points(row), z=int(cells.z[row]))
+
+    def _note(self, row: int, number: int) -> str | None:
+        """Return what keeps a polygon without a class from being read as an exclusion."""
+        is_bare = number == 0 and self.study.cells.shape[row] == Shape.POLYGON
+        return CELL if is_bare and self.has_tumour else None
 
     def _agreed_classes(self) -> list[int]:
         agreed, _ = stated_classes(self.study, self.options.policy)

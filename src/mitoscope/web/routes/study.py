@@ -295,7 +295,7 @@ def export(
     folder = Path(tempfile.mkdtemp(prefix="mitoscope-"))
     try:
         path = folder / f"study{known.suffix}"
-        write_study(state.store.export_study(), path, known.name)
+        write_study(state.store.export_study(with_ids=True), path, known.name)
         if path.is_dir():
             path = Path(shutil.make_archive(str(folder / "study"), ARCHIVE, path))
     except BaseException:

@@ -1,0 +1,169 @@
+"""Cells that come back: a file that another program rewrote names the cells of the study by their ids.
+
+QuPath keeps the id of an object, where it is a UUID, and rewrites everything else: order, rounding, the way
+measurements are listed. Such a cell is the one that the study has, not a second one.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import uuid
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mitoscope.errors import RegionError
+from mitoscope.region import outline
+from mitoscope.store.actions import Action, record
+from mitoscope.store.agreed import agreed
+from mitoscope.store.columns import Cells
+from mitoscope.store.encoding import vertices_from
+from mitoscope.store.quarantine import GUID_TWICE, REASONS, move_out
+from mitoscope.store.records import Rater, Region, Study
+from mitoscope.store.vocabulary import intern_labels, intern_raters, intern_rounds
+from mitoscope.truth import Policy, RaterKind
+
+ROUNDED_PX0: Final = 0.51
+"""Two outlines are one where no edge moved by more: programs round to whole or hundredths of pixels."""
+_NAMELESS: Final = re.compile(r"expert \d+")
+"""As the readers of formats without names call their raters."""
+_NAMESPACE: Final = uuid.UUID("2f6d7f4e-8a59-5f0c-9d0b-6d69746f7363")
+
+
+def guid_of(study_uuid: str, cell_id: int) -> str:
+    """Return the id under which a cell leaves the study where its source gave it none."""
+    return str(uuid.uuid5(_NAMESPACE, f"{study_uuid} {cell_id}"))
+
+
+def with_guids(connection: sqlite3.Connection, cells: Cells, cell_ids: NDArray[np.int64]) -> Cells:
+    """Return the cells of a study, each with an id by which it is known when it comes back."""
+    (study_uuid,) = connection.execute("SELECT uuid FROM study").fetchone()
+    pairs = zip(cells.guid.tolist(), cell_ids.tolist(), strict=True)
+    guids = [guid or guid_of(study_uuid, cell_id) for guid, cell_id in pairs]
+    return replace(cells, guid=np.array([*guids, None], dtype=np.object_)[:-1])
+
+
+def take_known(connection: sqlite3.Connection, study: Study, *, source: str) -> tuple[Study, int, int]:
+    """Add what a study says anew of cells that the store has.
+
+    Their places stay as they are. A label is added where its rater said something else before, and earlier;
+    one in nobody's name where the class is another one.
+
+    Returns
+    -------
+    study : Study
+        What is new: without these cells, their labels and regions that the store has.
+    known : int
+        Number of cells that the store had.
+    labels : int
+        Number of labels that were added to them.
+    """
+    cell_of_row = _known_rows(connection, study)
+    study = replace(study, regions=_new_regions(connection, study))
+    if not cell_of_row:
+        return study, 0, 0
+    added = _add_labels(connection, study, cell_of_row)
+    codes = np.zeros(len(study.cells), dtype=np.uint8)
+    codes[list(cell_of_row)] = REASONS.index(GUID_TWICE)
+    rest = move_out(replace(study, versions=()), codes, source=source)
+    return replace(rest, quarantine=study.quarantine), len(cell_of_row), added
+
+
+def _known_rows(connection: sqlite3.Connection, study: Study) -> dict[int, int]:
+    """Return row → cell id of the cells that the store has."""
+    rows = np.flatnonzero(study.cells.has_guid).tolist()
+    if not rows:
+        return {}
+    (study_uuid,) = connection.execute("SELECT uuid FROM study").fetchone()
+    stored = connection.execute("SELECT guid, id FROM cell")
+    cell_of = {guid or guid_of(study_uuid, id_): id_ for guid, id_ in stored}
+    return {row: cell_of[study.cells.guid[row]] for row in rows if study.cells.guid[row] in cell_of}
+
+
+def _add_labels(connection: sqlite3.Connection, study: Study, cell_of_row: dict[int, int]) -> int:
+    events = study.events
+    last = {(int(events.cell[row]), int(events.rater[row])): row for row in range(len(events))}
+    news = {pair: row for pair, row in last.items() if pair[0] in cell_of_row}
+    if not news:
+        return 0
+    words = _Words(connection)
+    labels = [*intern_labels(connection, study.labels).tolist(), None]
+    rounds = intern_rounds(connection, study.rounds).tolist()
+    added = 0
+    for (cell_row, rater_row), row in news.items():
+        cell, rater = cell_of_row[cell_row], study.raters[rater_row]
+        label, time_s = labels[int(events.label[row])], float(events.time_s[row])
+        if not words.are_new(cell, rater, label, time_s):
+            continue
+        (rater_id,) = intern_raters(connection, [rater]).tolist()
+        score = None if np.isnan(events.score[row]) else float(events.score[row])
+        action = Action("label", cell, rater_id, rounds[int(events.round[row])], label_id=label, score=score)
+        record(connection, action)
+        added += 1
+    return added
+
+
+class _Words:
+    """What has been said of the cells of a store."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        view = agreed(connection, Policy.SETTLED)
+        self.classes = dict(zip(view.cell_id.tolist(), view.label_id.tolist(), strict=True))
+        self.raters = {name for (name,) in connection.execute("SELECT name FROM rater")}
+        self.own: dict[tuple[int, str], tuple[int | None, float | None]] = {}
+        self.by_models: dict[int, set[int | None]] = {}
+        sql = """
+        SELECT n.cell_id, r.name, n.label_id, e.time_s, r.kind FROM label_now AS n
+        JOIN rater AS r ON r.id = n.rater_id JOIN event AS e ON e.seq = n.last_seq ORDER BY n.last_seq
+        """
+        for cell, rater, label, time_s, kind in connection.execute(sql):
+            self.own[cell, rater] = label, time_s
+            if kind == RaterKind.MODEL:
+                self.by_models.setdefault(cell, set()).add(label)
+
+    def are_new(self, cell: int, rater: Rater, label: int | None, time_s: float) -> bool:
+        """Return whether a label in a file is one that the store does not have."""
+        if cell not in self.classes:
+            return False  # deleted since
+        own, spoken_s = self.own.get((cell, rater.name), (None, None))
+        if label == own:
+            return False
+        if rater.kind is RaterKind.CONSENSUS:
+            return label != self.classes[cell]
+        if rater.kind is RaterKind.MODEL:
+            return label != self.classes[cell] and label not in self.by_models.get(cell, set())
+        if rater.name not in self.raters and _NAMELESS.fullmatch(rater.name):
+            return False  # the same experts, of whom the format lost the names
+        return np.isnan(time_s) or spoken_s is None or time_s > spoken_s
+
+
+def _new_regions(connection: sqlite3.Connection, study: Study) -> tuple[Region, ...]:
+    if not study.regions:
+        return ()
+    sql = "SELECT s.name, r.kind, r.vertices_px0 FROM region AS r JOIN slide AS s ON s.id = r.slide_id"
+    known: dict[tuple[str, str], list[NDArray[np.float64]]] = {}
+    for slide, kind, blob in connection.execute(sql):
+        known.setdefault((slide, kind), []).append(vertices_from(blob))
+    return tuple(
+        region
+        for region in study.regions
+        if not any(
+            _is_same(region.vertices_px0, ring)
+            for ring in known.get((study.slides[region.slide].name, str(region.kind)), [])
+        )
+    )
+
+
+def _is_same(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
+    """Return whether two outlines are one that was rounded, begun at another corner or turned around."""
+    extents = [np.concatenate([ring.min(axis=0), ring.max(axis=0)]) for ring in (one, other)]
+    if np.abs(extents[0] - extents[1]).max() > ROUNDED_PX0:
+        return False
+    try:
+        shapes = outline(one), outline(other)
+    except RegionError:
+        return bool(np.array_equal(one, other))
+    return bool(shapes[0].symmetric_difference(shapes[1]).area <= ROUNDED_PX0 * shapes[0].length)
