@@ -11,7 +11,9 @@ from mitoscope.errors import FormatError
 from mitoscope.exchange import annotations_csv
 from mitoscope.exchange.classes import stated_classes
 from mitoscope.exchange.format import ReadOptions, WriteOptions
-from mitoscope.store import RaterKind, Shape, SlideRecord, Study, sift
+from mitoscope.exchange.truth import read_ground_truth
+from mitoscope.store import Rater, RaterKind, Shape, SlideRecord, Study, sift
+from mitoscope.store.ground_truth import ground_truth_of
 
 from .studies import HOSTILE
 
@@ -115,3 +117,31 @@ def test_real_tables(data: Path) -> None:
     nuclei = annotations_csv.read(data / "brecahad" / "labels.csv", ReadOptions())
     names = [nuclei.labels.labels[one].name for one in nuclei.events.label.tolist()]
     assert (names.count("mitotic figure"), names.count("Apoptosis")) == (67, 73)
+
+
+def test_agreement_and_size_reach_the_truth(tmp_path: Path) -> None:
+    text = "image,x,y,label,w,h,agreement\na,10,20,mitosis,40,60,0.6\na,90,20,nmf,,,\n"
+    study = read(tmp_path, text)
+    cells = ground_truth_of(study).slides[0].cells
+    assert cells.agreement.tolist() == [0.6, 1.0]
+    assert cells.size_px0[0].tolist() == [40, 60]
+    assert np.isnan(cells.size_px0[1]).all()
+    with pytest.raises(FormatError, match=r"an agreement of 1\.5 outside"):
+        read(tmp_path, "image,x,y,label,agreement\na,1,2,mitosis,1.5\n")
+
+
+def test_labels_of_the_named_rater_are_an_experts(tmp_path: Path) -> None:
+    study = read(tmp_path, "image,x,y,label\na,1,2,mitosis\n", ReadOptions(rater="me"))
+    assert study.raters == (Rater("me"),)
+    mixed = "image,x,y,label,score\na,1,2,mitosis,\na,3,4,mitosis,0.5\n"
+    both = read(tmp_path, mixed, ReadOptions(rater="me"))
+    assert both.raters == (Rater("me"), Rater("model", RaterKind.MODEL))
+
+
+@pytest.mark.parametrize(("mark", "name"), [(";", "semicolons"), ("\t", "tabs")])
+def test_other_separators_are_named(tmp_path: Path, mark: str, name: str) -> None:
+    text = "image,x,y,label\na,1.5,2.5,mitosis\n".replace(",", mark).replace(".", ",")
+    with pytest.raises(FormatError, match=f"columns separated by {name}; .* decimal point"):
+        read(tmp_path, text)
+    with pytest.raises(FormatError, match=f"columns separated by {name}"):
+        read_ground_truth(tmp_path / "a.csv")

@@ -13,10 +13,24 @@ import pytest
 
 from mitoscope.errors import FormatError
 from mitoscope.exchange import coco
-from mitoscope.exchange.classes import stated_classes
+from mitoscope.exchange.classes import CONSENSUS, stated_classes
 from mitoscope.exchange.format import BoxLayout, ReadOptions, WriteOptions
 from mitoscope.exchange.joining import join
-from mitoscope.store import RaterKind, Shape, sift
+from mitoscope.exchange.judged import read_detections
+from mitoscope.exchange.truth import read_ground_truth
+from mitoscope.labels import DEFAULT_LABELS
+from mitoscope.store import (
+    Cells,
+    LabelEvents,
+    Policy,
+    Rater,
+    RaterKind,
+    Shape,
+    SlideRecord,
+    Study,
+    sift,
+)
+from mitoscope.store.ground_truth import ground_truth_of
 
 from .studies import HOSTILE
 
@@ -233,7 +247,6 @@ def test_images_of_joined_files_have_ids_of_their_own(tmp_path: Path) -> None:
             "two images of the name 'a'",
         ),
         (document(categories=CATEGORIES * 2), "two categories of id 1"),
-        (document(box(1, 2, 3)), "4 numbers expected, got 3"),
         (document(box(1, 2, 3, 4) | {"bbox": ["1", 2, 3, 4]}), r"annotations\[0\].bbox: a number expected"),
         (document(box(1, 2, 3, 4) | {"category_id": "x"}), "an integer expected"),
         (document(box(1, 2, 3, 4) | {"category_id": 2**70}), "an integer expected"),
@@ -292,3 +305,88 @@ def test_a_forged_history_is_refused(tmp_path: Path) -> None:
         forged["mitoscope"]["study"][member] = value
         with pytest.raises(FormatError):
             coco.read(write_json(tmp_path / "c.json", forged), ReadOptions())
+
+
+def test_the_middle_of_a_box_is_the_cell(tmp_path: Path) -> None:
+    """Of both layouts, for the truth and for detections."""
+    for layout, numbers in ((BoxLayout.XYWH, (100, 200, 50, 60)), (BoxLayout.XYXY, (100, 200, 150, 260))):
+        path = write_json(tmp_path / "a.json", document(box(*numbers)))
+        cells = read_ground_truth(path, options=ReadOptions(boxes=layout)).slides[0].cells
+        assert cells.points_px0.tolist() == [[125, 230]]
+        assert cells.size_px0.tolist() == [[50, 60]]
+        (found,) = read_detections(path, options=ReadOptions(boxes=layout)).values()
+        assert found.points_px0.tolist() == [[125, 230]]
+        study = coco.read(path, ReadOptions(boxes=layout))
+        for written in BoxLayout:
+            coco.write(study, tmp_path / "b.json", WriteOptions(boxes=written))
+            again = coco.read(tmp_path / "b.json", ReadOptions(boxes=written))
+            assert again.cells.centres_px0.tolist() == [[125, 230]]
+
+
+def test_a_spot_is_the_middle_of_its_box(tmp_path: Path) -> None:
+    spot = Study(
+        (SlideRecord("a"),),
+        raters=(CONSENSUS,),
+        labels=DEFAULT_LABELS,
+        cells=Cells.spots([0], [[125, 230]]),
+        events=LabelEvents.of([0], [0], [0]),
+    )
+    coco.write(spot, tmp_path / "a.json", WriteOptions())
+    value = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    assert value["annotations"][0]["bbox"] == [100, 205, 50, 50]
+
+
+def test_a_box_that_is_none_is_set_aside(tmp_path: Path) -> None:
+    path = write_json(
+        tmp_path / "a.json",
+        document(box(number=1), box(10, 10, 50, 50, number=2), box(1, 2, 3, number=3)),
+    )
+    study = coco.read(path, ReadOptions(boxes=BoxLayout.XYWH))
+    assert len(study.cells) == 1
+    assert [(one.where, one.why) for one in study.quarantine] == [
+        (f"{path}: annotations[0]", "a box that is not four numbers"),
+        (f"{path}: annotations[2]", "a box that is not four numbers"),
+    ]
+
+
+def test_agreement_is_read_and_written(tmp_path: Path) -> None:
+    rows = [
+        box(10, 10, 50, 50, agreement=0.6),
+        box(110, 10, 50, 50, number=2, labels=[1, 2, 1]),
+        box(210, 10, 50, 50, number=3),
+    ]
+    path = write_json(tmp_path / "a.json", document(*rows))
+    options = ReadOptions(boxes=BoxLayout.XYWH)
+    study = coco.read(path, options)
+    assert ground_truth_of(study).slides[0].cells.agreement.tolist() == pytest.approx([0.6, 2 / 3, 1])
+    coco.write(study, tmp_path / "b.json", WriteOptions(boxes=BoxLayout.XYWH))
+    value = json.loads((tmp_path / "b.json").read_text(encoding="utf-8"))
+    assert [one.get("agreement") for one in value["annotations"]] == [0.6, None, None]
+    with pytest.raises(FormatError, match=r"agreement in \[0, 1\] expected, got 2"):
+        coco.read(write_json(tmp_path / "a.json", document(box(1, 2, 3, 4, agreement=2))), options)
+
+
+def test_the_category_is_that_of_the_named_rater(tmp_path: Path) -> None:
+    options = ReadOptions(boxes=BoxLayout.XYWH, rater="me")
+    plain = coco.read(write_json(tmp_path / "a.json", document(box(1, 2, 30, 40))), options)
+    assert plain.raters == (Rater("me"),)
+    assert ground_truth_of(plain).n_figures == 1
+    listed = document(box(1, 2, 30, 40, labels=[1, 1]))
+    named = coco.read(write_json(tmp_path / "a.json", listed), options)
+    assert [one.name for one in named.raters] == ["expert 1", "expert 2", "consensus"]
+
+
+def test_what_a_third_expert_settled_has_its_class(tmp_path: Path) -> None:
+    said = [(0, 0, 0), (0, 1, 1), (0, 2, 0), (1, 0, 1), (1, 1, 0)]
+    cell, rater, label = zip(*said, strict=True)
+    study = Study(
+        (SlideRecord("a"),),
+        raters=(Rater("a"), Rater("b"), Rater("c")),
+        labels=DEFAULT_LABELS,
+        cells=Cells.spots([0, 0], [[125, 230], [300, 400]]),
+        events=LabelEvents.of(cell, rater, label),
+    )
+    for policy, expected in ((Policy.SETTLED, [1, None]), (Policy.UNANIMOUS, [None, None])):
+        coco.write(study, tmp_path / "a.json", WriteOptions(policy=policy))
+        value = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+        assert [one.get("category_id") for one in value["annotations"]] == expected

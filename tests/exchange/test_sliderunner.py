@@ -10,21 +10,25 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
 
 from mitoscope.errors import FormatError
 from mitoscope.exchange import coco, sliderunner
 from mitoscope.exchange.classes import stated_classes
 from mitoscope.exchange.format import ReadOptions, WriteOptions
 from mitoscope.exchange.sliderunner.schema import TABLES, create_tables, register_functions
-from mitoscope.store import RaterKind, RegionKind, Shape, Study
+from mitoscope.store import RaterKind, RegionKind, Shape, Source, Store, Study
+from mitoscope.store.ground_truth import ground_truth_of
 
-from .studies import HOSTILE
+from .studies import HOSTILE, studies
 
 LEGACY = """
 CREATE TABLE Log (dateTime FLOAT, uid INTEGER PRIMARY KEY AUTOINCREMENT, labelId INTEGER);
@@ -424,3 +428,89 @@ def test_odd_values_end_in_quarantine_or_as_they_are(tmp_path: Path) -> None:
     sliderunner.write(study, tmp_path / "again.sqlite", WriteOptions())
     assert table_contents(tmp_path / "again.sqlite")["Annotations"] == table_contents(path)["Annotations"]
     assert table_contents(tmp_path / "again.sqlite")["Classes"] == table_contents(path)["Classes"]
+
+
+REGIONS = """
+INSERT INTO Classes VALUES (8, '10 HPF'), (9, 'Ignore*'), (10, 'Vessel');
+INSERT INTO Annotations VALUES (20, 2, 2, 8), (21, 2, 3, 9), (22, 2, 3, 10), (23, 2, 3, 3), (24, 2, 3, 8),
+                               (25, 2, 3, 3);
+INSERT INTO Annotations_coordinates (coordinateX, coordinateY, slide, annoId, orderIdx) VALUES
+  (7100, 5300, 2, 20, 1), (100, 100, 2, 20, 2),
+  (0, 0, 2, 21, 1), (40, 0, 2, 21, 2), (40, 40, 2, 21, 3),
+  (0, 0, 2, 22, 1), (30, 0, 2, 22, 2), (30, 30, 2, 22, 3),
+  (0, 0, 2, 23, 1), (900, 0, 2, 23, 2), (900, 900, 2, 23, 3), (0, 900, 2, 23, 4),
+  (0, 0, 2, 24, 1), (90, 0, 2, 24, 2), (90, 90, 2, 24, 3), (0, 90, 2, 24, 4),
+  (5, 5, 2, 25, 1), (9, 9, 2, 25, 2);
+INSERT INTO Annotations_label (uid, person, class, annoId) VALUES (20, 1, 8, 20), (21, 5, 9, 21);
+"""
+
+
+def test_zones_fields_and_exclusions_are_regions(legacy: Path) -> None:
+    make(legacy, REGIONS)
+    study = sliderunner.read(legacy, ReadOptions())
+    found = [(one.kind, one.name) for one in study.regions if one.slide == 1]
+    assert found == [
+        (RegionKind.INTEREST, "10 HPF"),
+        (RegionKind.EXCLUSION, "Ignore*"),
+        (RegionKind.EXCLUSION, "Vessel"),
+        (RegionKind.TUMOUR, "Tumorzone"),
+        (RegionKind.INTEREST, "10 HPF"),
+    ]
+    assert study.regions[2].vertices_px0.tolist() == [[100, 100], [7100, 100], [7100, 5300], [100, 5300]]
+    assert "10 HPF" not in study.labels.names
+    assert [one.where for one in study.quarantine] == ["legacy.sqlite: annotation 25"]
+    assert len(study.cells) == 5
+
+
+@pytest.mark.parametrize("by_store", [False, True])
+def test_zones_come_back_with_what_the_file_said_of_them(
+    legacy: Path, tmp_path: Path, by_store: bool
+) -> None:
+    make(legacy, REGIONS)
+    study = sliderunner.read(legacy, ReadOptions())
+    if by_store:
+        with Store.create(tmp_path / "study.mito") as store:
+            store.import_study(study, source=Source("legacy"))
+            study = store.export_study()
+    sliderunner.write(study, tmp_path / "new.sqlite", WriteOptions())
+    again = sliderunner.read(tmp_path / "new.sqlite", ReadOptions())
+    assert again.regions == study.regions
+    old, new = (table_contents(path) for path in (legacy, tmp_path / "new.sqlite"))
+    assert [row for row in old["Annotations"] if row[0] != 25] == new["Annotations"]
+
+
+def test_a_zone_that_was_removed_leaves_the_others_what_they_were(legacy: Path, tmp_path: Path) -> None:
+    make(legacy, REGIONS)
+    study = sliderunner.read(legacy, ReadOptions())
+    kept = tuple(one for one in study.regions if one.name != "Ignore*")
+    sliderunner.write(replace(study, regions=kept), tmp_path / "new.sqlite", WriteOptions())
+    rows = table_contents(tmp_path / "new.sqlite")["Annotations"]
+    assert [row for row in rows if row[0] in (20, 21, 22, 23, 24)] == [
+        (20, 2, 2, 8),
+        (22, 2, 3, 10),
+        (23, 2, 3, 3),
+        (24, 2, 3, 8),
+    ]
+    assert sliderunner.read(tmp_path / "new.sqlite", ReadOptions()).regions == kept
+
+
+@settings(max_examples=25, deadline=None)
+@given(studies())
+def test_regions_of_every_kind_come_back(study: Study) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.sqlite"
+        sliderunner.write(study, path, WriteOptions())
+        again = sliderunner.read(path, ReadOptions())
+    for place in range(len(study.slides)):
+        before, after = ([one for one in each.regions if one.slide == place] for each in (study, again))
+        assert [(one.kind, one.vertices_px0.tolist()) for one in after] == [
+            (one.kind, one.vertices_px0.tolist()) for one in before
+        ]
+
+
+def test_the_area_of_ccmct_is_tumour_without_all_other_polygons(legacy: Path) -> None:
+    """The rule of the data set: polygons of the tumour class are filled, then all others are taken out."""
+    make(legacy, REGIONS)
+    area = ground_truth_of(sliderunner.read(legacy, ReadOptions())).slides[1].regions.tumour
+    assert area is not None
+    assert area.shape.area == 900 * 900 - 40 * 40 / 2

@@ -20,7 +20,7 @@ import numpy as np
 
 from mitoscope.errors import FormatError
 from mitoscope.exchange.classes import CONSENSUS, LabelFinder
-from mitoscope.exchange.csv_text import dump_rows, inert, number, plain, read_rows, shortest
+from mitoscope.exchange.csv_text import check_separator, dump_rows, inert, number, plain, read_rows, shortest
 from mitoscope.exchange.format import EVERYTHING, Aspect, Content, Format, ReadOptions, WriteOptions
 from mitoscope.exchange.image_columns import IMAGE_COLUMNS, columns_of, slide_of
 from mitoscope.exchange.json_text import a_mapping, dump_json, parse_json
@@ -86,8 +86,8 @@ class _Cell:
 def read(path: Path, options: ReadOptions) -> Study:
     """Read annotations.
 
-    A row's label is that of its ``rater``; without one, that of ``options.rater``, else of a model where
-    there is a score, else of a consensus. A row with a score and no label is a mitotic figure.
+    A row's label is that of its ``rater``; without one, that of a model where there is a score, else of a
+    consensus; ``options.rater`` names who that is. A row with a score and no label is a mitotic figure.
 
     Raises
     ------
@@ -109,6 +109,7 @@ class _Reader:
         for where, row in rows:
             rows_of.setdefault(self._image(row), []).append((where, row))
         slides = {image: self.build.slide(slide_of(image, of)) for image, of in rows_of.items()}
+        self.is_mixed = len({_is_by_model(row) for _, row in rows if _is_nameless(row)}) > 1
         for place, (where, row) in enumerate(rows):
             slide = slides[self._image(row)]
             if any(row.get(name, "").strip() for name in ("x", "y", "label", "vertices")):
@@ -141,28 +142,47 @@ class _Reader:
         return self.build.cell(cell.slide, bounds, shape=shape, **columns)
 
     def _event(self, cell: int, row: dict[str, str], where: str) -> None:
-        label, score = _text(row, "label"), number(row.get("score", ""), where)
+        column = "score" if row.get("score", "").strip() else "agreement"
+        label, score = _text(row, "label"), number(row.get(column, ""), where)
         named = _text(row, "rater")
         if not label and not named and math.isnan(score):
             return
         if not math.isnan(score) and not 0 <= score <= 1:
-            raise FormatError(f"a score of {score:g} outside [0, 1]", where=where)
+            raise FormatError(f"{_AN[column]} of {score:g} outside [0, 1]", where=where)
         if not label and not named:
             label = MITOTIC_FIGURE.name
-        rater = _rater(named, row, score, where, self.options)
-        agreement = number(row.get("agreement", ""), where)
-        if not math.isnan(agreement) and not 0 <= agreement <= 1:
-            raise FormatError(f"an agreement of {agreement:g} outside [0, 1]", where=where)
+        rater = self._rater(named, row, where)
         self.build.event(
             cell,
             self.build.rater(rater),
             self.build.label(self.labels.find(label)) if label else -1,
             round_=self.build.round(_round(row, where)),
             time_s=number(row.get("time_s", ""), where),
-            score=agreement if math.isnan(score) else score,
+            score=score,
             seconds=number(row.get("seconds", ""), where),
             attributes=_attributes(row, "label_attributes", where),
         )
+
+    def _rater(self, name: str, row: dict[str, str], where: str) -> Rater:
+        kind = row.get("rater_kind", "").strip()
+        if kind and kind not in set(RaterKind):
+            raise FormatError(f"a rater of {sorted(RaterKind)} expected, got {kind[:40]!r}", where=where)
+        if name:
+            default = RaterKind.MODEL if name in self.options.models else RaterKind.EXPERT
+            return Rater(name, RaterKind(kind) if kind else default)
+        default_rater = _MODEL if _is_by_model(row) else CONSENSUS
+        return self.options.speaker(default_rater, is_mixed=self.is_mixed)
+
+
+_AN = {"score": "a score", "agreement": "an agreement"}
+
+
+def _is_nameless(row: dict[str, str]) -> bool:
+    return not row.get("rater", "").strip() and any(row.get(name, "").strip() for name in ("label", "score"))
+
+
+def _is_by_model(row: dict[str, str]) -> bool:
+    return bool(row.get("score", "").strip())
 
 
 def _rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
@@ -170,6 +190,7 @@ def _rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     if not rows:
         raise FormatError("empty", where=path, mend="the first row names the columns")
     names = [SYNONYMS.get(name, name) for name in (cell.strip().casefold() for cell in rows[0][1])]
+    check_separator(names, f"{path}:{rows[0][0]}")
     absent = {"x", "y"} - set(names)
     if absent or len(set(names)) != len(names):
         what = f"no column {', '.join(sorted(absent))}" if absent else "a column stands twice"
@@ -217,18 +238,6 @@ def _points(text: str, where: str) -> Any:
     if any(len(pair) != 2 for pair in pairs):
         raise FormatError("vertices of the form x y;x y;… expected", where=where)
     return np.array(pairs)
-
-
-def _rater(name: str, row: dict[str, str], score: float, where: str, options: ReadOptions) -> Rater:
-    kind = row.get("rater_kind", "").strip()
-    if kind and kind not in set(RaterKind):
-        raise FormatError(f"a rater of {sorted(RaterKind)} expected, got {kind[:40]!r}", where=where)
-    if name:
-        default = RaterKind.MODEL if name in options.models else RaterKind.EXPERT
-        return Rater(name, RaterKind(kind) if kind else default)
-    if options.rater is not None:
-        return Rater(options.rater, RaterKind.EXPERT if math.isnan(score) else RaterKind.MODEL)
-    return CONSENSUS if math.isnan(score) else _MODEL
 
 
 def _round(row: dict[str, str], where: str) -> Round:

@@ -60,6 +60,23 @@ def _quoted(cell: str) -> str:
     return '"' + cell.replace('"', '""') + '"' if any(one in cell for one in ',"\r\n') else cell
 
 
+def check_separator(names: Sequence[str], where: str) -> None:
+    """Refuse a header whose columns are separated by something else than commas.
+
+    Raises
+    ------
+    FormatError
+        Naming what to do; a spreadsheet that separates by semicolons also writes decimal commas.
+    """
+    for mark, marks in ((";", "semicolons"), ("\t", "tabs")):
+        if len(names) == 1 and mark in names[0]:
+            raise FormatError(
+                f"columns separated by {marks}",
+                where=where,
+                mend="separate them by commas, and write numbers with a decimal point",
+            )
+
+
 def number(cell: str, where: str, *, blank: float = math.nan) -> float:
     """Return the number of a cell (``nan`` and ``inf`` as such), or raise FormatError."""
     cell = cell.strip()

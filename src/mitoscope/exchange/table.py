@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mitoscope.errors import FormatError
-from mitoscope.exchange.csv_text import number, plain, read_rows
+from mitoscope.exchange.csv_text import check_separator, number, plain, read_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,7 @@ def read_table(path: Path, *, needed: Sequence[str]) -> Table:
         raise FormatError("an empty file", where=path, mend=f"its first line must name the columns: {header}")
     line, names = rows[0]
     columns = tuple(name.strip().casefold() for name in names)
+    check_separator(columns, f"{path}:{line}")
     _check_header(columns, needed, where=f"{path}:{line}")
     return Table(columns, [_row(cells, columns, where=f"{path}:{line}") for line, cells in rows[1:]])
 
@@ -91,10 +92,7 @@ def read_table(path: Path, *, needed: Sequence[str]) -> Table:
 def _check_header(columns: tuple[str, ...], needed: Sequence[str], *, where: str) -> None:
     missing = [name for name in needed if name not in columns]
     if missing:
-        split = next((mark for mark in ";\t" if any(mark in name for name in columns)), None)
         mend = f"the first line must name the columns {', '.join(needed)}"
-        if split is not None:
-            mend = f"separate the columns by commas instead of {'semicolons' if split == ';' else 'tabs'}"
         raise FormatError(f"no column {', '.join(missing)}", where=where, mend=mend)
     twice = sorted({name for name in columns if name and columns.count(name) > 1})
     if twice:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -38,7 +39,7 @@ MAX_SIDE_PX0 = 2**31 - 1
 LAYOUT = "coco.boxes"
 """Attribute of a slide: the layout of the boxes of the file it came from."""
 _IMAGE_KEYS = {"id", "file_name", "width", "height", "tumor_type"}
-_ANNOTATION_KEYS = {"id", "image_id", "category_id", "bbox", "labels", "guid"}
+_ANNOTATION_KEYS = {"id", "image_id", "category_id", "bbox", "labels", "guid", "agreement"}
 _FILE_KEYS = {"images", "annotations", "categories", extension.MEMBER}
 
 
@@ -46,10 +47,10 @@ def read(path: Path, options: ReadOptions) -> Study:
     """Read a COCO file.
 
     Boxes become cells. ``labels`` are the labels of experts 1, 2, … in that order, ``category_id`` is the
-    label of a consensus rater, ``score`` its score or agreement. Boxes of COCO are corner and size, those of
-    MIDOG two corners: the file's own evidence decides (:mod:`~mitoscope.exchange.coco.box_layout`) unless
-    ``options.boxes`` does; slides carry two corners as attribute ``coco.boxes``. Members without a column
-    ride as attributes ``coco.*``.
+    label of a consensus rater, or of ``options.rater`` in a file without such lists; ``score`` or
+    ``agreement`` is its score. Boxes of COCO are corner and size, those of MIDOG two corners: the file's own
+    evidence decides (:mod:`~mitoscope.exchange.coco.box_layout`) unless ``options.boxes`` does; slides carry
+    two corners as attribute ``coco.boxes``. Members without a column ride as attributes ``coco.*``.
     Annotations of images or labels of classes that are not in the file, and annotations whose id was used
     before, are quarantined.
 
@@ -139,15 +140,15 @@ class Reader:
     def _raters(self, annotations: list[dict[str, Any]]) -> None:
         """Name the experts first, in their order."""
         lists = [one["labels"] for one in annotations if isinstance(one.get("labels"), list)]
+        # Where every expert's label stands in the file, the category is not one person's.
+        self.outcome_by = CONSENSUS if any(lists) else self.options.speaker(CONSENSUS)
         for place in range(1, max(map(len, lists), default=0) + 1):
             self.build.rater(Rater(f"expert {place}"))
 
     def _box(self, annotation: dict[str, Any], place: int) -> list[float]:
         where = f"{self.where}: annotations[{place}].bbox"
         numbers = [a_number(one, where) for one in a_list(annotation.get("bbox"), where)]
-        if len(numbers) != 4:
-            raise FormatError(f"4 numbers expected, got {len(numbers)}", where=where)
-        return numbers
+        return numbers if len(numbers) == 4 else [math.nan] * 4
 
     def _layout(self, annotations: list[dict[str, Any]], boxes: Any) -> BoxLayout:
         sizes = np.full((len(annotations), 2), np.inf)
@@ -196,6 +197,8 @@ class Reader:
             slide = self.slides.get(annotation["image_id"])
         if slide is None:
             self._quarantine(where, "no such slide", annotation)
+        elif len(annotation["bbox"]) != 4:
+            self._quarantine(where, "a box that is not four numbers", annotation)
         elif number is not None and (not _is_id(number) or number in self.seen):
             self._quarantine(where, "the same id twice", annotation)
         else:
@@ -238,9 +241,10 @@ class Reader:
             self._event(cell, Rater(f"expert {place}"), number, f"{where}.labels")
         category = annotation.get("category_id")
         if category is not None:
-            self._event(cell, CONSENSUS, category, f"{where}.category_id", _score(annotation, where))
+            score = _score(annotation, where)
+            self._event(cell, self.outcome_by, category, f"{where}.category_id", score=score)
 
-    def _event(self, cell: int, rater: Rater, value: Any, where: str, score: float = np.nan) -> None:
+    def _event(self, cell: int, rater: Rater, value: Any, where: str, *, score: float = math.nan) -> None:
         number = an_integer(value, where)
         label = self.classes.label(number)
         if label is None and number != 0:
@@ -256,15 +260,12 @@ class Reader:
 
 def _score(annotation: Mapping[str, Any], where: str) -> float:
     """Return the score of a detection, or the agreement on a label; NaN where none is stated."""
-    value = annotation.get("score")
-    if value is None:
-        return np.nan
-    score = a_number(value, f"{where}.score")
-    if not 0 <= score <= 1:
-        raise FormatError(
-            f"a score in [0, 1] expected, got {score:g}", where=where, mend="rescale the scores"
-        )
-    return score
+    name = "score" if annotation.get("score") is not None else "agreement"
+    value = a_number(annotation.get(name), f"{where}.{name}")
+    if not math.isnan(value) and not 0 <= value <= 1:
+        what = f"{name} in [0, 1] expected, got {value:g}"
+        raise FormatError(what, where=where, mend="rescale the scores")
+    return value
 
 
 def _is_id(value: object) -> bool:

@@ -97,13 +97,15 @@ def _annotations(
     study: Study, classes: ClassTable, options: WriteOptions, images: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     layout = _layout_to_write(study, options)
-    labels, stated = _categories_said(study, classes, options.policy)
+    labels, stated, agreement = _categories_said(study, classes, options.policy)
     found = []
     for row, bounds in enumerate(_bounds(study).tolist()):
         attributes = study.cells.attributes.get(row, {})
         annotation: dict[str, Any] = {"bbox": _box(bounds, layout)}
         if row in stated:
             annotation["category_id"] = stated[row]
+        if row in agreement and "coco.score" not in attributes:
+            annotation["agreement"] = agreement[row]
         annotation["image_id"] = images[study.cells.slide[row]]["id"]
         if row in labels:
             annotation["labels"] = labels[row]
@@ -122,13 +124,14 @@ def _annotations(
 
 def _categories_said(
     study: Study, classes: ClassTable, policy: Policy
-) -> tuple[dict[int, list[int]], dict[int, int]]:
-    """Return the category ids of all raters but the consensus by cell, and the agreed class of each cell."""
+) -> tuple[dict[int, list[int]], dict[int, int], dict[int, float]]:
+    """Return by cell the category ids of all raters but the consensus, the agreed class and its score."""
     numbers = numbers_by_label(classes)
     names = [numbers[label.name] for label in study.labels.labels]
     agreed, _ = stated_classes(study, policy)
     stated = {row: names[label] for row, label in enumerate(agreed.tolist()) if label >= 0}
     labels: dict[int, list[int]] = {}
+    agreement: dict[int, float] = {}
     for row in range(len(study.events)):
         label, cell = int(study.events.label[row]), int(study.events.cell[row])
         attributes = study.events.attributes.get(row, {})
@@ -137,9 +140,11 @@ def _categories_said(
             # Zero stands for an outcome that was taken back.
             if agreed[cell] < 0 or label == agreed[cell]:
                 stated[cell] = number
+                if not math.isnan(study.events.score[row]):
+                    agreement[cell] = float(study.events.score[row])
         else:
             labels.setdefault(cell, []).append(number)
-    return labels, stated
+    return labels, stated, agreement
 
 
 def _box(bounds: list[float], layout: BoxLayout) -> list[float | int | None]:
