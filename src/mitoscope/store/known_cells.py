@@ -137,7 +137,7 @@ class _Words:
             return label != self.classes[cell] and label not in self.by_models.get(cell, set())
         if rater.name not in self.raters and _NAMELESS.fullmatch(rater.name):
             return False  # the same experts, of whom the format lost the names
-        return np.isnan(time_s) or spoken_s is None or time_s > spoken_s
+        return bool(np.isnan(time_s) or spoken_s is None or time_s > spoken_s)
 
 
 def _new_regions(connection: sqlite3.Connection, study: Study) -> tuple[Region, ...]:
