@@ -26,7 +26,7 @@ from mitoscope.bundle import Bundle
 from mitoscope.bundle.network import find_points, open_network
 from mitoscope.data.field import Field
 from mitoscope.data.reading import read_midesec
-from mitoscope.data.sampling.semi import is_crop
+from mitoscope.data.sampling import is_crop
 from mitoscope.data.split import SplitConfig
 from mitoscope.experiments.trained.networks import Lesson, learn
 from mitoscope.experiments.trained.slides import OPEN_DATA, open_fields

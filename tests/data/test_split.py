@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 
+from mitoscope.data.field import Field
 from mitoscope.data.picture import Picture
 from mitoscope.data.split import Split, SplitConfig, split_by_case, split_by_fold
-from mitoscope.errors import TrainingDataError
+from mitoscope.errors import LeakError, TrainingDataError
+from mitoscope.truth import Side
 
 pytestmark = pytest.mark.train
 
@@ -23,13 +26,16 @@ def test_named_cases_and_every_nth_are_held_out(pictures: tuple[Picture, ...]) -
 
 
 def test_crops_of_unknown_slides_stay_in_training(pictures: tuple[Picture, ...]) -> None:
-    lone = Picture("lone", "mitosis_crops", "crop/lone", pictures[0].rgb, pictures[0].figures)
+    lone = Picture("lone", "mitosis_crops", "crop/lone", pictures[0].rgb[::-1], pictures[0].figures)
     split = split_by_case((lone, *pictures), SplitConfig(every_nth=1, held_out=("field/f0", "MIDOG/c0")))
     assert {"lone", "c1", "f1"} <= set(_names(split.training))
 
 
 def test_a_case_on_both_sides_is_an_error_that_names_it(pictures: tuple[Picture, ...]) -> None:
-    with pytest.raises(TrainingDataError, match="BreCaHAD/1: the case is on both sides"):
+    with pytest.raises(
+        TrainingDataError,
+        match=r"brecahad/whole \(\d+\): the same pixels as 'brecahad/whole', which is for train",
+    ):
         Split(pictures, (pictures[4],))
 
 
@@ -46,9 +52,15 @@ def test_both_sides_need_a_figure(pictures: tuple[Picture, ...]) -> None:
 
 
 def _cases(counts: Sequence[int]) -> list[Picture]:
-    rgb = np.zeros((8, 8, 3), np.uint8)
+    random = np.random.default_rng(0)
     return [
-        Picture(f"{case}-{part}", "s", f"case{case}", rgb, np.full((n, 2), 4.0))
+        Picture(
+            f"{case}-{part}",
+            "s",
+            f"case{case}",
+            random.integers(0, 255, (8, 8, 3)).astype(np.uint8),
+            np.full((n, 2), 4.0),
+        )
         for case, n in enumerate(counts)
         for part in range(2)
     ]
@@ -64,18 +76,58 @@ def test_every_case_is_held_out_in_one_fold_with_all_its_fields() -> None:
         assert not {f.case for f in split.training} & {f.case for f in split.validation}
 
 
-def test_folds_have_figures_alike() -> None:
-    fields = _cases([*range(1, 41)])
+@pytest.mark.parametrize("seed", range(20))
+def test_every_fold_has_its_share_of_the_rich_cases(seed: int) -> None:
+    """Five cases of a hundred figures among twenty of one: a fold with two of them would judge by those."""
+    fields = _cases([100 if case % 5 == 2 else 1 for case in range(25)])
     sums = [
-        sum(len(f.figures) for f in split_by_fold(fields, fold=k, folds=5, seed=2).validation)
+        sum(len(f.figures) for f in split_by_fold(fields, fold=k, folds=5, seed=seed).validation)
         for k in range(5)
     ]
-    assert max(sums) - min(sums) < 0.2 * np.mean(sums)
-    assert _names(split_by_fold(fields, fold=0, folds=5, seed=2).validation) == _names(
-        split_by_fold(fields, fold=0, folds=5, seed=2).validation
-    )
+    assert sums == [2 * (100 + 4)] * 5
+    again = [_names(split_by_fold(fields, fold=k, folds=5, seed=seed).validation) for k in range(5)]
+    backwards = [_names(split_by_fold(fields[::-1], fold=k, folds=5, seed=seed).validation) for k in range(5)]
+    assert [sorted(names) for names in again] == [sorted(names) for names in backwards]
+
+
+def test_control_without_the_order_by_figures_folds_are_uneven() -> None:
+    figures = [100 if case % 5 == 2 else 1 for case in range(25)]
+    uneven = 0
+    for seed in range(20):
+        dealt = np.random.default_rng(seed).permutation(25)
+        uneven += len({sum(figures[case] for case in dealt[k::5]) for k in range(5)}) > 1
+    assert uneven > 15
+
+
+def test_the_split_of_the_ground_truth_goes_before_that_of_the_recipe() -> None:
+    sides: list[Side | None] = ["train", "train", "validation", "test"]
+    fields = [_with_side(field, side) for field, side in zip(_cases([3, 4, 5, 6])[::2], sides, strict=True)]
+    split = split_by_case(fields, SplitConfig(held_out=("case0",), every_nth=2))
+    assert _names(split.training) == ["0-0", "1-0"]
+    assert _names(split.validation) == ["2-0"]  # and the field for test is on neither side
+    folded = [split_by_fold(fields, fold=fold, folds=3, seed=0) for fold in range(3)]
+    assert sorted(name for one in folded for name in _names(one.validation)) == ["0-0", "1-0", "2-0"]
+
+
+def test_the_same_pixels_on_both_sides_are_refused() -> None:
+    one, other = _cases([3, 4])[::2]
+    copy = Picture("copy", "s", "another case", one.rgb.copy(), other.figures)
+    with pytest.raises(LeakError, match="the same pixels as"):
+        Split((one, other), (copy,))
+    sibling = Picture("sibling", "s", one.case, other.rgb, other.figures)
+    with pytest.raises(LeakError, match="s/sibling: the same case as 's/0-0', which is for train"):
+        Split((one,), (sibling,))
+
+
+def _with_side(picture: Picture, side: Side | None) -> Field:
+    class Sided(Picture):
+        @property
+        def side(self) -> Any:
+            return side
+
+    return Sided(picture.name, picture.source, picture.case, picture.rgb, picture.figures)
 
 
 def test_more_folds_than_cases_are_refused() -> None:
-    with pytest.raises(TrainingDataError, match="2 cases cannot be parted into 3 folds"):
+    with pytest.raises(TrainingDataError, match="2 cases for 3 folds"):
         split_by_fold(_cases([1, 2]), fold=0, folds=3, seed=0)

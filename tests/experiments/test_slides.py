@@ -54,7 +54,7 @@ def test_slides_are_found_below_the_folder_and_in_other_formats(folder: Path) ->
     assert [path.name for path in own.files.values()] == ["a.png", "b.png", "c.tiff", "d.webp"]
     assert own.tests == {"b.svs"}
     assert [slide.name for slide in own.slides(testing=False)] == ["a.svs", "c.svs", "d.svs"]
-    figures = own.field(own.study.slides[2], mpp=0.25).figures
+    figures = own.field(own.truth.slides[2], mpp=0.25).figures
     assert figures.tolist() == [[40.0, 30.0]]
     assert own.sha256 != read_set("own", declared(test=("a",)), folder).sha256
 
@@ -107,7 +107,7 @@ def test_a_folder_without_labels_is_a_set_to_be_mined(folder: Path) -> None:
     own = read_set("U", declared(**unlabelled), folder)
     assert sorted(own.files) == ["a.png", "b.png"]
     assert not own.slides(testing=True)
-    assert not own.labelled["a.png"].points.size
+    assert not len(own.truth.by_name["a.png"].cells)
     picture(folder / "slides" / "part" / "c.png")
     assert own.sha256 != read_set("U", declared(**unlabelled), folder).sha256
     picture(folder / "slides" / "more" / "c.png")

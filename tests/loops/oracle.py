@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mitoscope.detections import Detections
 from mitoscope.labels import MITOTIC_FIGURE
-from mitoscope.loops.learner import Lesson, SlideFile
+from mitoscope.loops.learner import SlideFile, TrainingSlides
 from mitoscope.search import Detector
 from tests.curation.simulated import KnownCells, chance
 
@@ -28,7 +28,7 @@ class Oracle:
 
     def __init__(self, truth: Mapping[str, KnownCells], *, recall: float = 1.0, seed: int = 0) -> None:
         self._truth, self._recall, self._seed = truth, recall, seed
-        self.lessons: list[Lesson] = []
+        self.taught: list[TrainingSlides] = []
         self.detected: list[str] = []
         self.scored: list[str] = []
 
@@ -36,12 +36,12 @@ class Oracle:
     def fingerprint(self) -> str:
         return f"oracle {self._recall} {self._seed}"
 
-    def learn_detector(self, lesson: Lesson, out: Path) -> Path:
-        self.lessons.append(lesson)
+    def learn_detector(self, labelled: TrainingSlides, out: Path) -> Path:
+        self.taught.append(labelled)
         return out
 
-    def learn_classifier(self, lesson: Lesson, out: Path) -> Path:
-        self.lessons.append(lesson)
+    def learn_classifier(self, labelled: TrainingSlides, out: Path) -> Path:
+        self.taught.append(labelled)
         return out
 
     def detect(self, detector: Path, slide: SlideFile, out: Path) -> Detections:
@@ -60,8 +60,8 @@ class Oracle:
         truth = [self._truth[slide.path.stem].truth_at(*point) for point in points_px0]
         return np.array([0.96 if one == MITOTIC_FIGURE.name else 0.04 for one in truth])
 
-    def learn_with_mined(self, lesson: Lesson, mined: Lesson, out: Path) -> Path:
-        self.lessons += [lesson, mined]
+    def learn_with_mined(self, labelled: TrainingSlides, mined: TrainingSlides, out: Path) -> Path:
+        self.taught += [labelled, mined]
         return out
 
     def threshold(self, detector: Path) -> float:

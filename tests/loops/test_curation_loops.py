@@ -72,13 +72,12 @@ def test_what_the_experts_missed_is_found_by_detectors_that_have_not_seen_the_ca
     assert len(done.cells) == len(missed)
     assert dict(done.bins) == {1: len(missed)}
     assert sorted(oracle.detected) == sorted(BY_STEM)
-    for lesson, fold in zip(oracle.lessons[::2], (0, 1), strict=True):
+    for labelled, fold in zip(oracle.taught[::2], (0, 1), strict=True):
         searched = {f"{stem}.svs" for stem in oracle.detected[2 * fold : 2 * fold + 2]}
-        assert {slide.name for slide in lesson.study.slides}.isdisjoint(searched)
-        assert set(lesson.files) == {slide.name for slide in lesson.study.slides}
-        assert len(lesson.study.cells) == sum(
-            len(slide.cells) for slide in frozen.truth if slide.name not in searched
-        )
+        assert {slide.name for slide in labelled.truth}.isdisjoint(searched)
+        assert set(labelled.files) == {slide.name for slide in labelled.truth}
+        known = sum(labelled.truth.counts().values())
+        assert known == sum(len(one.cells) for one in frozen.truth if one.name not in searched)
     read(study, "odael")
     after = study.store.freeze("ODAEL", Query())
     assert study.missed_figures(list(after.label_of)) == []
@@ -109,7 +108,7 @@ def test_a_stopped_loop_goes_on_and_does_nothing_twice(
     assert again.cells == first.cells
     find_missed(material(study, frozen, whole), "other", tmp_path / "b", config=config)
     assert oracle.detected == whole.detected
-    assert len(oracle.lessons) == len(whole.lessons) == 4
+    assert len(oracle.taught) == len(whole.taught) == 4
 
 
 def test_cells_that_came_meanwhile_are_no_candidates(

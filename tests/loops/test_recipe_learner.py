@@ -26,9 +26,10 @@ from .lessons import CLASSIFIER, DETECTOR, synthetic_slides
 pytestmark = pytest.mark.train
 pytest.importorskip("torch")
 
-from mitoscope.loops.learner import Lesson, SlideFile  # noqa: E402
+from mitoscope.data.sources import fields_of  # noqa: E402
+from mitoscope.loops.learner import SlideFile  # noqa: E402
 from mitoscope.loops.material import Material  # noqa: E402
-from mitoscope.loops.recipe_learner import MINED, RecipeLearner, lesson_fields  # noqa: E402
+from mitoscope.loops.recipe_learner import MINED, RecipeLearner  # noqa: E402
 from mitoscope.train import Recipe  # noqa: E402
 
 
@@ -91,8 +92,8 @@ def test_a_classifier_and_mined_figures_are_learnt(folder: Path) -> None:
     )
     with Store.open(folder / "study.mito") as store:
         material = opened(store, folder, learner)
-        lesson = material.lesson(material.slides[:3])
-        classifier = learner.learn_classifier(lesson, folder / "classifier")
+        labelled = material.training_slides(material.slides[:3])
+        classifier = learner.learn_classifier(labelled, folder / "classifier")
         points = [(x, y) for x, y in material.cells[material.slides[3]].points_px0.tolist()]
         score = learner.score(classifier, material.slide_file(material.slides[3]), points)
         assert score.shape == (len(points),)
@@ -108,24 +109,16 @@ def test_a_classifier_and_mined_figures_are_learnt(folder: Path) -> None:
         )
         with pytest.raises(ScaleError):
             learner.score(classifier, SlideFile(picture), points)
-        mined = material.lesson(material.slides[3:])
-        fields = lesson_fields(mined, mpp=0.25, source=MINED)
-        assert np.allclose(
-            sorted(fields[0].figures[:, 0]), sorted(mined.study.cells.centres_px0[_figures(mined), 0])
-        )
-        bundle = learner.learn_with_mined(lesson, mined, folder / "with mined")
-        assert learner.learn_with_mined(lesson, mined, folder / "with mined") == bundle
+        mined = material.training_slides(material.slides[3:])
+        (field, *_) = fields_of(mined.truth, mined.files, mpp=0.25, source=MINED)
+        wanted = mined.truth.by_name[field.name].cells.figures_px0
+        assert np.allclose(sorted(field.figures[:, 0]), sorted(wanted[:, 0]))
+        bundle = learner.learn_with_mined(labelled, mined, folder / "with mined")
+        assert learner.learn_with_mined(labelled, mined, folder / "with mined") == bundle
         detector = learner.look(bundle)
         assert detector.mpp == 0.25
         assert detector.network(np.zeros((1, 64, 64, 3), dtype=np.uint8)).shape[2] == 3
         assert 0 <= learner.threshold(bundle) <= 1
-
-
-def _figures(lesson: Lesson) -> np.ndarray:
-    labels = lesson.study.labels.names
-    return np.asarray(
-        lesson.study.events.cell[lesson.study.events.label == labels.index(MITOTIC_FIGURE.name)]
-    )
 
 
 def test_recipes_of_the_wrong_kind_are_refused(folder: Path) -> None:
@@ -135,10 +128,10 @@ def test_recipes_of_the_wrong_kind_are_refused(folder: Path) -> None:
     with pytest.raises(ConfigError, match="fcn-resnet12 is no classifier"):
         RecipeLearner(detector, detector)
     with Store.open(folder / "study.mito") as store:
-        lesson = opened(store, folder, RecipeLearner(detector)).lesson(["slide 0.tiff"])
+        labelled = opened(store, folder, RecipeLearner(detector)).training_slides(["slide 0.tiff"])
     with pytest.raises(ConfigError, match="no mined figures are drawn"):
-        RecipeLearner(detector).learn_with_mined(lesson, lesson, folder / "none")
+        RecipeLearner(detector).learn_with_mined(labelled, labelled, folder / "none")
     with pytest.raises(ConfigError, match="no recipe of a classifier"):
-        RecipeLearner(detector).learn_classifier(lesson, folder / "none")
+        RecipeLearner(detector).learn_classifier(labelled, folder / "none")
     with pytest.raises(ConfigError, match="no recipe of a detector"):
-        RecipeLearner(None, classifier).learn_detector(lesson, folder / "none")
+        RecipeLearner(None, classifier).learn_detector(labelled, folder / "none")

@@ -68,11 +68,12 @@ def test_consistent_figures_are_learnt_from_and_the_gain_is_judged(
     assert (done.count.candidates, done.count.consistent) == (5, 3)
     oracle = material.learner
     assert isinstance(oracle, Oracle)
-    supervised, again, mined = oracle.lessons
-    assert [slide.name for slide in supervised.study.slides] == NAMES[:2]
-    assert again.study.cells == supervised.study.cells
-    assert [slide.name for slide in mined.study.slides] == ["new 1.tiff"]
-    found = sorted(map(tuple, mined.study.cells.centres_px0.tolist()))
+    supervised, again, mined = oracle.taught
+    assert [slide.name for slide in supervised.truth] == NAMES[:2]
+    assert again.truth.sha256 == supervised.truth.sha256
+    (slide,) = mined.truth.slides
+    assert slide.name == "new 1.tiff"
+    found = sorted(map(tuple, slide.cells.figures_px0.tolist()))
     assert found == sorted((x + 0.5, y + 0.5) for x, y in SPOTS)
     assert set(oracle.detected) == {name.removesuffix(".svs") for name in NAMES[2:]}
     # The supervised one finds all cells, 10 of 20 of them figures; the final one a single figure a slide.
@@ -88,10 +89,10 @@ def test_a_repeated_call_does_nothing_twice_and_another_slide_is_named(
     first = self_train(material, unlabelled, folder / "job", config=CONFIG)
     oracle = material.learner
     assert isinstance(oracle, Oracle)
-    lessons = len(oracle.lessons)
+    lessons = len(oracle.taught)
     again = self_train(material, unlabelled, folder / "job", config=CONFIG)
     assert again.count == first.count
-    assert len(oracle.lessons) == lessons
+    assert len(oracle.taught) == lessons
     del unlabelled["new 2.tiff"]
     with pytest.raises(LedgerMismatchError, match="begun with another unlabelled slides"):
         self_train(material, unlabelled, folder / "job", config=CONFIG)

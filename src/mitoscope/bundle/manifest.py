@@ -58,6 +58,10 @@ class TrainingSource(ManifestEntry):
         Hashes of the files or of the list of files; at least one.
     url : str, optional
         Where it is published.
+    labels : str, optional
+        The ground truth: a version of a study, a study under a policy, or a file; then `sha256` is its hash.
+    policy : str, optional
+        By which the labels of several raters became one.
     """
 
     name: Text
@@ -65,6 +69,8 @@ class TrainingSource(ManifestEntry):
     attribution: Text
     sha256: Annotated[tuple[Sha256, ...], Field(min_length=1)]
     url: Text | None = None
+    labels: Text | None = None
+    policy: Text | None = None
 
 
 class Metric(ManifestEntry):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib import util
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +10,7 @@ from typing import Annotated
 import typer
 
 from mitoscope.errors import ConfigError
+from mitoscope.truth import Policy
 
 
 def need_training() -> None:
@@ -30,6 +32,26 @@ def train(
     data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder of the training data.")] = Path(
         "../shared/data"
     ),
+    study: Annotated[
+        str | None,
+        typer.Option(
+            "--study",
+            metavar="STUDY[@VERSION]",
+            help="Train on this version of a study, e.g. study.mito@MEL; its slides lie below --data.",
+        ),
+    ] = None,
+    policy: Annotated[
+        Policy | None,
+        typer.Option("--policy", help="How the labels of several raters become one, without a version."),
+    ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option("--label", metavar="NAME=CLASS", help="What a class name stands for; may be repeated."),
+    ] = None,
+    examined: Annotated[
+        str | None,
+        typer.Option("--examined", help="What was looked at on each slide: whole, tumour or regions."),
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder of the run.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
     start_from: Annotated[
@@ -52,7 +74,7 @@ def train(
     from mitoscope.train import train as run_training
     from mitoscope.train.device import leads
 
-    settings = list(changes or ())
+    settings = [*_source(study, policy, label or [], examined), *(changes or ())]
     if start_from is not None:
         settings.append(f"start_from={start_from}")
     if device is not None:
@@ -65,3 +87,19 @@ def train(
     bundle = run_training(recipe, data, target, resume=resume, changes=settings)
     if leads():
         typer.echo(f"{bundle.manifest.source} written to {bundle.folder}")
+
+
+def _source(study: str | None, policy: Policy | None, label: list[str], examined: str | None) -> list[str]:
+    """Return the changes of a recipe that the options of its ground truth stand for."""
+    stated: dict[str, object] = {}
+    if policy is not None:
+        stated["policy"] = str(policy)
+    if label:
+        stated["label_names"] = label
+    if examined is not None:
+        stated["examined"] = examined
+    if study is None:
+        return [f"data.source.{key}={json.dumps(value)}" for key, value in stated.items()]
+    # A study is named from where the command runs, not from the folder of its slides.
+    source = {"kind": "study", "study": str(Path(study).absolute()), **stated}
+    return ["data.source={" + ", ".join(f"{key}={json.dumps(value)}" for key, value in source.items()) + "}"]

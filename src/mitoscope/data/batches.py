@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -14,17 +14,14 @@ from torch import Tensor
 from mitoscope.bundle import Border
 from mitoscope.data.augment import AugmentConfig
 from mitoscope.data.batch import Batch
-from mitoscope.data.boxes import Boxes, boxes_of
 from mitoscope.data.contrast_transfer import build_bank, match, transfer
-from mitoscope.data.field import BOX_UM, Field
+from mitoscope.data.field import Field
 from mitoscope.data.lighting import relight
 from mitoscope.data.normalise_stain import normalise
 from mitoscope.data.placement import Placement
-from mitoscope.data.sampling import HardPool, SamplingConfig, Scheme, plan
-from mitoscope.data.sampling.crops import CropsConfig
-from mitoscope.data.sampling.semi import SemiConfig
+from mitoscope.data.sampling import CropsConfig, HardPool, SamplingConfig, Scheme, SemiConfig, plan
 from mitoscope.data.stain import jitter
-from mitoscope.data.target import dense_targets
+from mitoscope.data.target import Boxes, boxes_of, dense_targets
 from mitoscope.data.texture import compress, focus, noise, whiten_edge
 from mitoscope.data.window import Patch, Window, cut_patch
 from mitoscope.errors import TrainingDataError
@@ -145,7 +142,7 @@ class Batches:
         rgb = self._changed(torch.stack(placed), generator)
         compress(rgb, random, share=self.augment.jpeg)
         cells, hidden = self._cells(patches, placement, rgb, random)
-        found = boxes_of(patches, placement, labels=self.target.labels, box_px=BOX_UM / self.target.mpp)
+        found = boxes_of(patches, placement, labels=self.target.labels, mpp=self.target.mpp)
         found = _visible(found, hidden, self.window_px)
         score = torch.tensor([patch.score for patch in patches], dtype=torch.float32)
         return Batch(torch.from_numpy(rgb), found.boxes, found.classes, found.weights, score, cells)
@@ -154,10 +151,7 @@ class Batches:
         method = self.augment.normalise
         if method == "none":
             return patches
-        return [
-            Patch(normalise(p.rgb, method), p.figures, p.cells, p.score, p.valid, p.transplant)
-            for p in patches
-        ]
+        return [replace(patch, rgb=normalise(patch.rgb, method)) for patch in patches]
 
     def _cells(
         self, patches: list[Patch], placement: Placement, rgb: NDArray[np.uint8], random: np.random.Generator

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mitoscope.data.colour_space import from_lab, tissue_statistics, to_lab
 from mitoscope.data.field import Field
-from mitoscope.data.sampling.semi import is_crop
+from mitoscope.data.sampling import is_crop
 from mitoscope.errors import TrainingDataError
 from mitoscope.geometry import BoxPx
 

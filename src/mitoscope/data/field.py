@@ -1,15 +1,17 @@
-"""A labelled field: pixels that can be cut anywhere, and the cells that are known on them."""
+"""A labelled field: pixels that can be cut anywhere, and what is true on them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol, Self
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mitoscope.geometry import BoxPx
-from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
+from mitoscope.labels import ATYPICAL_FIGURE, LOOK_ALIKE, MITOTIC_FIGURE
+from mitoscope.truth import Side
 
 BOX_UM = 12.5
 """Side of the square that stands for a cell: 50 px at 0.25 µm/px (CCMCT, CMC, MIDOG++)."""
@@ -17,7 +19,7 @@ BOX_UM = 12.5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Labels:
-    """Labelled cells.
+    """Labelled cells on the pixels of a field: the one table of points that training has.
 
     Parameters
     ----------
@@ -26,20 +28,34 @@ class Labels:
     label : ndarray of str, shape (n,)
         Canonical names.
     agreement : ndarray of float64, shape (n,)
-        Share of the raters who said so, in (0, 1]; 1 where it is not stated.
+        Share of the raters who said so, in [0, 1]; 1 where it is not stated.
+    size : ndarray of float64, shape (n, 2)
+        Width and height as drawn, in px of the field; NaN where only a point is known.
     """
 
     points: NDArray[np.float64]
     label: NDArray[np.str_]
     agreement: NDArray[np.float64]
+    size: NDArray[np.float64]
 
     @classmethod
-    def of(cls, points: ArrayLike, label: ArrayLike, agreement: ArrayLike | None = None) -> Self:
-        """Build labels; without agreement all are agreed on."""
+    def of(
+        cls,
+        points: ArrayLike,
+        label: ArrayLike,
+        agreement: ArrayLike | None = None,
+        *,
+        size: ArrayLike | None = None,
+    ) -> Self:
+        """Build labels; without agreement all are agreed on, without size all are points."""
         places = np.asarray(points, dtype=np.float64).reshape(-1, 2)
-        names = np.broadcast_to(np.asarray(label, dtype=np.str_), len(places))
-        stated = np.ones(len(places)) if agreement is None else np.asarray(agreement, dtype=np.float64)
-        return cls(places, names, stated)
+        n = len(places)
+        return cls(
+            places,
+            np.broadcast_to(np.asarray(label, dtype=np.str_), n),
+            np.ones(n) if agreement is None else np.asarray(agreement, dtype=np.float64),
+            np.full((n, 2), np.nan) if size is None else np.asarray(size, np.float64).reshape(-1, 2),
+        )
 
     @classmethod
     def none(cls) -> Self:
@@ -59,18 +75,46 @@ class Labels:
     @classmethod
     def joined(cls, *parts: Labels) -> Self:
         """Return all labels of several."""
-        return cls(
-            np.concatenate([part.points for part in parts]),
-            np.concatenate([part.label for part in parts]),
-            np.concatenate([part.agreement for part in parts]),
-        )
+        return cls(*(np.concatenate(columns) for columns in zip(*(p._columns() for p in parts), strict=True)))
+
+    def _columns(self) -> tuple[NDArray[Any], ...]:
+        return self.points, self.label, self.agreement, self.size
 
     def __len__(self) -> int:
         return len(self.label)
 
+    def take(self, rows: NDArray[Any]) -> Labels:
+        """Return some of the cells: an index array or a mask."""
+        return Labels(*(column[rows] for column in self._columns()))
+
+    def moved(self, points: NDArray[np.float64], *, scale: ArrayLike = 1.0) -> Labels:
+        """Return the cells at other places; their sizes are multiplied."""
+        return replace(self, points=points, size=self.size * np.asarray(scale))
+
     def places_of(self, label: str) -> NDArray[np.float64]:
         """Return the centres of the cells of one label, shape (k, 2)."""
         return np.asarray(self.points[self.label == label])
+
+    @property
+    def is_figure(self) -> NDArray[np.bool_]:
+        """Whether each cell counts as a mitotic figure, atypical ones included, shape (n,)."""
+        return np.asarray((self.label == MITOTIC_FIGURE.name) | (self.label == ATYPICAL_FIGURE.name))
+
+    def classes(self, labels: Sequence[str]) -> NDArray[np.int64]:
+        """Return the class of each cell among those of a model, shape (n,); -1 for what is background to it.
+
+        Atypical figures are mitotic figures to a model that does not tell them apart.
+        """
+        found = np.full(len(self), -1, dtype=np.int64)
+        if MITOTIC_FIGURE.name in labels:
+            found[self.is_figure] = labels.index(MITOTIC_FIGURE.name)
+        for place, name in enumerate(labels):
+            found[self.label == name] = place
+        return found
+
+    def sizes(self, *, mpp: float) -> NDArray[np.float64]:
+        """Return width and height of each cell in px, shape (n, 2); 12.5 µm where only a point is known."""
+        return np.where(np.isnan(self.size), BOX_UM / mpp, self.size)
 
 
 class Field(Protocol):
@@ -94,6 +138,11 @@ class Field(Protocol):
     @property
     def domain(self) -> str:
         """Tumour type, scanner or laboratory."""
+        ...
+
+    @property
+    def side(self) -> Side | None:
+        """On which side of a split the ground truth has it; None where it has none."""
         ...
 
     @property
@@ -132,6 +181,21 @@ class Field(Protocol):
         Beyond the field it is the mirror image up to a depth, without end by default, and then white; see
         `mitoscope.search.read_windows`.
         """
+        ...
+
+    def examined(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Tell of each point, shape (n, 2), whether somebody looked there for figures.
+
+        Elsewhere the absence of a label says nothing.
+        """
+        ...
+
+    def may_be_background(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Tell of each point, shape (n, 2), whether it was examined and shows tissue, no glass."""
+        ...
+
+    def pixels_sha256(self) -> str:
+        """Return a hash of the pixels, by which a copy under another name is known."""
         ...
 
     def digest(self) -> str:

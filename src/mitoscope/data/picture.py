@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,10 @@ from mitoscope.data.field import Labels
 from mitoscope.geometry import BoxPx, SizePx
 from mitoscope.search import window
 from mitoscope.slide import Pixels
+
+GLASS_RGB: Final = 230.0
+"""What is lighter on the mean of all channels is glass (Akram et al. 2018: windows above 230 are skipped)."""
+_GLASS_PX: Final = 64
 
 
 def no_points() -> NDArray[np.float64]:
@@ -77,10 +82,34 @@ class Picture:
         """Return what a network is shown of a box; see `Field`."""
         return window(self, box, mirror_px=mirror_px)
 
+    def examined(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Everywhere: a picture is a field that was looked at as a whole."""
+        return np.ones(len(points), dtype=np.bool_)
+
+    def may_be_background(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Tell where there is no glass: see `Field`."""
+        return np.array([not self._is_glass(round(x), round(y)) for x, y in points.tolist()], dtype=np.bool_)
+
+    def _is_glass(self, x: int, y: int) -> bool:
+        half = _GLASS_PX // 2
+        around = self.rgb[max(y - half, 0) : y + half + 1, max(x - half, 0) : x + half + 1]
+        return bool(around.size) and float(around.mean()) > GLASS_RGB
+
+    @property
+    def side(self) -> None:
+        """None: pictures in memory have no split of their own."""
+        return None
+
+    def pixels_sha256(self) -> str:
+        """Return the SHA-256 of the pixels."""
+        content = hashlib.sha256(f"{self.rgb.shape}".encode())
+        content.update(np.ascontiguousarray(self.rgb).data)
+        return content.hexdigest()
+
     def digest(self) -> str:
         """Return the SHA-256 of pixels and labels."""
         content = hashlib.sha256(f"{self.source}/{self.name} {self.case}\n".encode())
-        for array in (self.rgb, self.figures, self.look_alikes, self.others.points):
+        for array in (self.rgb, self.figures, self.look_alikes, self.others.points, self.others.agreement):
             content.update(np.ascontiguousarray(array).tobytes())
         return content.hexdigest()
 

@@ -87,10 +87,6 @@ class Placement:
             patch[None], grid, mode="bilinear", padding_mode="reflection", align_corners=False
         )[0]
 
-    def scale(self, index: int) -> float:
-        """Return window px for a patch px of a window, the geometric mean of both axes."""
-        return float(torch.linalg.det(self.matrix[index].double()).abs().rsqrt())
-
     def to_patch(self, points: NDArray[np.float64], index: int) -> NDArray[np.float64]:
         """Map points in px of a window, shape (m, 2), to px of its patch."""
         mapped = (points - self.window_px / 2) @ self.matrix[index].double().numpy().T
@@ -98,9 +94,12 @@ class Placement:
 
     def to_window(self, points: NDArray[np.float64], index: int) -> NDArray[np.float64]:
         """Map points in px of the patch of a window, shape (m, 2), to px of the window."""
-        inverse = np.linalg.inv(self.matrix[index].double().numpy())
-        mapped = (points - self.patch_px(index) / 2) @ inverse.T + self.window_px / 2
+        mapped = (points - self.patch_px(index) / 2) @ self.to_window_matrix(index).T + self.window_px / 2
         return np.asarray(mapped, dtype=np.float64)
+
+    def to_window_matrix(self, index: int) -> NDArray[np.float64]:
+        """Return what maps an offset on the patch of a window to one in the window, shape (2, 2)."""
+        return np.asarray(np.linalg.inv(self.matrix[index].double().numpy()), dtype=np.float64)
 
 
 def _angles(n: int, generator: torch.Generator, rotation: str, affine: Tensor) -> Tensor:

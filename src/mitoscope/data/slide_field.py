@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -13,10 +14,13 @@ from numpy.typing import NDArray
 from mitoscope.data.field import Labels
 from mitoscope.errors import TrainingDataError
 from mitoscope.geometry import BoxPx, SizePx
-from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
+from mitoscope.labels import LOOK_ALIKE
+from mitoscope.region import Region
 from mitoscope.search import window
-from mitoscope.slide import Pixels, Plane
+from mitoscope.slide import Pixels, Plane, SlideInfo
 from mitoscope.slide.pool import Pool
+from mitoscope.tissue import TissueMask, find_tissue
+from mitoscope.truth import Side
 
 _OPEN_MAX: Final = 64
 """Windows jump from slide to slide."""
@@ -40,8 +44,14 @@ class SlideField:
         Of the slide's bytes.
     width, height : int
         Of the slide at that resolution.
+    scale : tuple of float
+        Level-0 px per px at that resolution, in x and y.
     labels : Labels
         In px at that resolution.
+    side : str, optional
+        On which side of a split the ground truth has it.
+    examined_px0 : Region, optional
+        What was looked at, in level-0 px; all of it where that is not given.
     """
 
     path: Path
@@ -53,7 +63,10 @@ class SlideField:
     fingerprint: str
     width: int
     height: int
+    scale: tuple[float, float]
     labels: Labels = field(default_factory=Labels.none)
+    side: Side | None = None
+    examined_px0: Region | None = None
 
     @property
     def name(self) -> str:
@@ -63,7 +76,7 @@ class SlideField:
     @property
     def figures(self) -> NDArray[np.float64]:
         """Centres of the mitotic figures."""
-        return self.labels.places_of(MITOTIC_FIGURE.name)
+        return np.asarray(self.labels.points[self.labels.is_figure])
 
     @property
     def look_alikes(self) -> NDArray[np.float64]:
@@ -97,12 +110,29 @@ class SlideField:
         """Return what a network is shown of a box; see `Field`."""
         return window(self, box, mirror_px=mirror_px)
 
+    def examined(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Tell where somebody looked; see `Field`."""
+        if self.examined_px0 is None:
+            return np.ones(len(points), dtype=np.bool_)
+        return self.examined_px0.contains(points * self.scale)
+
+    def may_be_background(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Tell where somebody looked and there is tissue; see `Field`."""
+        tissue = _tissue(self.path, self.stated_mpp, self.fingerprint)
+        return self.examined(points) & tissue.contains(points * self.scale)
+
+    def pixels_sha256(self) -> str:
+        """Return the fingerprint of the slide."""
+        return self.fingerprint
+
     def digest(self) -> str:
         """Return a hash of the slide's fingerprint and of the labels."""
         content = hashlib.sha256(f"{self.fingerprint} {self.case} {self.mpp}\n".encode())
-        for array in (self.labels.points, self.labels.agreement):
+        for array in (self.labels.points, self.labels.agreement, self.labels.size):
             content.update(np.ascontiguousarray(array).tobytes())
         content.update("\n".join(self.labels.label.tolist()).encode())
+        if self.examined_px0 is not None:
+            content.update(self.examined_px0.shape.normalize().wkb)
         return content.hexdigest()
 
 
@@ -117,7 +147,8 @@ def open_field(
         If it cannot be opened or states no resolution.
     """
     slide = _POOL.acquire(path, stated_mpp)
-    size = Plane(slide, mpp).size
+    plane = Plane(slide, mpp)
+    size = plane.size
     return SlideField(
         path=path,
         source=source,
@@ -128,18 +159,24 @@ def open_field(
         fingerprint=slide.info.fingerprint,
         width=size.width,
         height=size.height,
+        scale=plane.scale,
     )
 
 
+def info_of(slide: SlideField) -> SlideInfo:
+    """Return the description of the slide."""
+    return _POOL.acquire(slide.path, slide.stated_mpp).info
+
+
 def with_labels(slide: SlideField, points_px0: NDArray[np.float64], labels: Labels) -> SlideField:
-    """Return the field with labels whose places are given in level-0 px.
+    """Return the field with labels whose places and sizes are given in level-0 px.
 
     Raises
     ------
     TrainingDataError
         If a cell lies outside of the slide.
     """
-    points = Plane(_POOL.acquire(slide.path, slide.stated_mpp), slide.mpp).from_px0(points_px0)
+    points = points_px0 / np.asarray(slide.scale)
     outside = ((points < 0) | (points > (slide.width, slide.height))).any(axis=1)
     if outside.any():
         x, y = points_px0[np.argmax(outside)]
@@ -148,4 +185,11 @@ def with_labels(slide: SlideField, points_px0: NDArray[np.float64], labels: Labe
             where=slide.path,
             mend="check that the annotations belong to this slide at full resolution",
         )
-    return replace(slide, labels=Labels(points, labels.label, labels.agreement))
+    return replace(slide, labels=labels.moved(points, scale=1 / np.asarray(slide.scale)))
+
+
+@lru_cache(maxsize=1024)
+def _tissue(path: Path, stated_mpp: float | None, fingerprint: str) -> TissueMask:
+    """Find the tissue of a slide, once for all windows that are drawn on it."""
+    del fingerprint  # another file of this name is another slide
+    return find_tissue(_POOL.acquire(path, stated_mpp))

@@ -1,40 +1,52 @@
-"""Where fields come from: the open data in memory, or annotations of any format with their slides on disk."""
+"""Where fields come from: the open data in memory, or ground truth of any origin with its slides on disk."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field as Setting
 
 from mitoscope.config import Config
 from mitoscope.data.catalogue import CATALOGUE, Source, attribution_of, content_hash
 from mitoscope.data.field import Field, Labels
 from mitoscope.data.reading import read_brecahad, read_crops, read_negative_fields
-from mitoscope.data.slide_field import open_field, with_labels
-from mitoscope.errors import StoreError, TrainingDataError
-from mitoscope.exchange.classes import UNKNOWN, stated_classes
-from mitoscope.exchange.format import ReadOptions
-from mitoscope.exchange.registry import read_study
+from mitoscope.data.slide_field import SlideField, info_of, open_field, with_labels
+from mitoscope.errors import TrainingDataError
+from mitoscope.exchange.names import IMAGE_SUFFIXES, stem
+from mitoscope.exchange.truth import parse_reference, read_ground_truth
 from mitoscope.fsio import sha256_file
-from mitoscope.store import RaterKind, Store, Study
+from mitoscope.geometry import Mpp
+from mitoscope.labels import LabelMapping
+from mitoscope.truth import GroundTruth, Policy
 
 Positive = Annotated[float, Setting(gt=0)]
 
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """One source as bundle and model card name it."""
+    """One source as bundle and model card name it.
+
+    Parameters
+    ----------
+    title, licence, attribution : str
+    sha256 : str
+        Of its content.
+    labels : str, optional
+        The ground truth: a version of a study, a study under a policy, or a file.
+    policy : str, optional
+        By which the labels of raters became one.
+    """
 
     title: str
     licence: str
     attribution: str
     sha256: str
+    labels: str | None = None
+    policy: str | None = None
 
 
 class OpenData(Config):
@@ -43,34 +55,68 @@ class OpenData(Config):
     kind: Literal["open-data"]
 
 
-class AnnotatedSlides(Config):
-    """Annotations of any format, and the slides or images that they belong to, read by region.
+class LabelledSlides(Config):
+    """Slides or images on disk with the ground truth of them; they are read by region.
 
     Parameters
     ----------
-    labels : str
-        A store, or a file of any format of the exchange; inside the data folder.
     slides : str
         Folder of the slides, inside the data folder.
-    format : str, optional
-        Of the annotations, where it is not plain.
+    label_names : tuple of str
+        What class names stand for, each ``NAME=CLASS``; see `LabelMapping`.
+    examined : {"whole", "tumour", "regions"}, optional
+        What was looked at on every slide, where the ground truth does not state it.
     slide_mpp : float, optional
         Resolution of slides that do not state it, µm/px.
-    domains : str, optional
-        Table of domains (``datasets_xvalidation.csv``), inside the data folder.
     title, licence, attribution : str
         For the model card.
     """
 
-    kind: Literal["annotated-slides"]
-    labels: str
     slides: str = "."
-    format: str | None = None
+    label_names: tuple[str, ...] = ()
+    examined: Literal["whole", "tumour", "regions"] | None = None
     slide_mpp: Positive | None = None
-    domains: str | None = None
     title: str = "own slides"
     licence: str = "not stated"
     attribution: str = "not stated"
+
+
+class AnnotatedSlides(LabelledSlides):
+    """Annotations of any format.
+
+    Parameters
+    ----------
+    labels : str
+        A file of any format of the exchange, or a study; inside the data folder.
+    format : str, optional
+        Of the annotations, where it is not plain.
+    policy : Policy, optional
+        How the labels of several raters become one; `Policy.SETTLED` by default.
+    domains : str, optional
+        Table of domains (``datasets_xvalidation.csv``), inside the data folder.
+    """
+
+    kind: Literal["annotated-slides"]
+    labels: str
+    format: str | None = None
+    policy: Policy | None = None
+    domains: str | None = None
+
+
+class StudySlides(LabelledSlides):
+    """A study, or a frozen version of it.
+
+    Parameters
+    ----------
+    study : str
+        ``study.mito@MEL``, ``study.mito@MEL@2``, or ``study.mito`` as it is now; inside the data folder.
+    policy : Policy, optional
+        Of a study as it is now; a version has its own.
+    """
+
+    kind: Literal["study"]
+    study: str
+    policy: Policy | None = None
 
 
 class SyntheticSlides(Config):
@@ -86,7 +132,9 @@ class SyntheticSlides(Config):
     slides: str = "."
 
 
-SourceConfig = Annotated[OpenData | AnnotatedSlides | SyntheticSlides, Setting(discriminator="kind")]
+SourceConfig = Annotated[
+    OpenData | AnnotatedSlides | StudySlides | SyntheticSlides, Setting(discriminator="kind")
+]
 """The table ``[data.source]`` of a recipe."""
 
 
@@ -105,16 +153,131 @@ def read_fields(config: SourceConfig, data: Path, *, mpp: float) -> list[Field]:
     ------
     TrainingDataError
         If something is missing or damaged, or a label lies outside of its slide.
+    TruthError
+        If the ground truth contradicts itself, or does not state what of a whole slide was examined.
     """
     if isinstance(config, OpenData):
         return [*read_crops(data), *read_brecahad(data), *read_negative_fields(data)]
-    if isinstance(config, AnnotatedSlides):
-        return _annotated(config, data, mpp)
-    truths = [
-        AnnotatedSlides(kind="annotated-slides", labels=str(table.relative_to(data)), slides=config.slides)
-        for table in _truths(config, data)
-    ]
-    return [field for truth in truths for field in _annotated(truth, data, mpp)]
+    if isinstance(config, SyntheticSlides):
+        folder = _inside(data, config.slides, "data.source.slides")
+        truths = [read_ground_truth(table, examined="whole") for table in _truths(config, data)]
+        return [field for truth in truths for field in fields_of(truth, files_of(truth, folder), mpp=mpp)]
+    truth = truth_of(config, data)
+    files = files_of(truth, _inside(data, config.slides, "data.source.slides"))
+    source = Path(config.labels if isinstance(config, AnnotatedSlides) else config.study).stem
+    return list(fields_of(truth, files, mpp=mpp, source=source))
+
+
+def truth_of(config: AnnotatedSlides | StudySlides, data: Path) -> GroundTruth:
+    """Return the ground truth that a source names.
+
+    Raises
+    ------
+    TrainingDataError
+        If it is not there.
+    MitoscopeError
+        As `read_ground_truth`.
+    """
+    # A source that fills in what slides do not state replaces nothing that they do.
+    mapping = LabelMapping.parse(config.label_names) if config.label_names else None
+    if isinstance(config, StudySlides):
+        file, version = parse_reference(data / config.study)
+        path = _inside(data, str(file), "data.source.study")
+        reference = path if version is None else f"{path}@{version}"
+        truth = read_ground_truth(reference, policy=config.policy, mapping=mapping, examined=config.examined)
+    else:
+        path = _inside(data, config.labels, "data.source.labels")
+        truth = read_ground_truth(
+            path,
+            format_name=config.format,
+            policy=config.policy,
+            mapping=mapping,
+            domains=None if config.domains is None else _inside(data, config.domains, "data.source.domains"),
+            examined=config.examined,
+        )
+    if config.slide_mpp is None:
+        return truth.need_cells()
+    stated = Mpp.square(config.slide_mpp)
+    return truth.need_cells().with_slides(replace(one, mpp=one.mpp or stated) for one in truth)
+
+
+def files_of(truth: GroundTruth, folder: Path) -> dict[str, Path]:
+    """Return the file of each slide in a folder or below it: of its name, or else the one of its stem.
+
+    Raises
+    ------
+    TrainingDataError
+        If some are not there.
+    """
+    images = [file for file in sorted(folder.rglob("*")) if file.suffix.casefold() in IMAGE_SUFFIXES]
+    by_name = {file.name: file for file in images}
+    stems = {stem(file.name): file for file in images}
+    known = {slide.name: by_name.get(Path(slide.name).name) or stems.get(stem(slide.name)) for slide in truth}
+    found = {name: file for name, file in known.items() if file is not None}
+    missing = [slide.name for slide in truth if slide.name not in found]
+    if missing:
+        raise TrainingDataError(
+            f"{len(missing)} of {len(truth)} slides are not there, the first: {missing[0]}",
+            where=folder,
+            mend="check data.source.slides",
+        )
+    return found
+
+
+def same_content(stated: str, found: str) -> bool:
+    """Return whether two hashes may be of one file: hashes taken in different ways cannot be compared."""
+    (own_way, _, own), (way, _, other) = (text.rpartition(":") for text in (stated, found))
+    return (own_way or "sha256") != (way or "sha256") or own == other
+
+
+def fields_of(
+    truth: GroundTruth, files: Mapping[str, Path], *, mpp: float, source: str | None = None
+) -> Iterator[SlideField]:
+    """Open the slides of a ground truth as fields to be learnt from.
+
+    Whatever is true of a slide travels with its field: class, size and agreement of every cell, case, side of
+    the split, and what was examined. Cells outside of the examined area are left out.
+
+    Parameters
+    ----------
+    truth : GroundTruth
+    files : mapping of str to Path
+        Slide name → file.
+    mpp : float
+        Resolution of training, µm/px.
+    source : str, optional
+        What the fields are called together; by default the stem of each slide's name.
+
+    Raises
+    ------
+    TrainingDataError
+        If a cell lies outside of its slide.
+    NotExaminedError
+        If nothing is stated of what was looked at on a whole slide.
+    SlideError
+        If a slide cannot be opened.
+    """
+    for slide in truth:
+        opened = open_field(
+            files[slide.name],
+            source=source or Path(slide.name).stem,
+            case=slide.case,
+            domain=slide.domain.tumour_type or source or Path(slide.name).stem,
+            mpp=mpp,
+            stated_mpp=None if slide.mpp is None else slide.mpp.mean,
+        )
+        info = info_of(opened)
+        if slide.sha256 is not None and not same_content(slide.sha256, info.fingerprint):
+            raise TrainingDataError(
+                "is not the file that was labelled",
+                where=files[slide.name],
+                mend="give the folder of the original slides, or import the changed slide anew",
+            )
+        examined = replace(slide, size=slide.size or info.size, mpp=slide.mpp or info.mpp).examined
+        cells = slide.cells.take(examined.contains(slide.cells.points_px0))
+        labels = Labels.of(cells.points_px0, cells.label, cells.agreement, size=cells.size_px0)
+        field = with_labels(opened, cells.points_px0, labels)
+        yield replace(field, side=slide.side, examined_px0=examined.region)
 
 
 def provenance(
@@ -139,9 +302,15 @@ def provenance(
                 "synthetic slides", "none needed", "painted by mitoscope", _sha256(_truths(config, data))
             ),
         )
-    path = _inside(data, config.labels, "data.source.labels")
-    files = sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
-    return (Provenance(config.title, config.licence, config.attribution, _sha256(files)),)
+    return (named_as(config, truth_of(config, data)),)
+
+
+def named_as(config: LabelledSlides, truth: GroundTruth) -> Provenance:
+    """Return how a ground truth is named as a source of training data."""
+    policy = None if truth.policy is None else str(truth.policy)
+    return Provenance(
+        config.title, config.licence, config.attribution, truth.sha256, truth.source or None, policy
+    )
 
 
 def _truths(config: SyntheticSlides, data: Path) -> list[Path]:
@@ -169,73 +338,3 @@ def _inside(data: Path, name: str, key: str) -> Path:
     if not path.exists():
         raise TrainingDataError("no such file or folder", where=path, mend=f"check --data and {key}")
     return path
-
-
-def _annotated(config: AnnotatedSlides, data: Path, mpp: float) -> list[Field]:
-    path = _inside(data, config.labels, "data.source.labels")
-    folder = _inside(data, config.slides, "data.source.slides")
-    domains = None if config.domains is None else _inside(data, config.domains, "data.source.domains")
-    study = read_labels(path, config.format, ReadOptions(domains=domains))
-    files = {one.stem: one for one in folder.iterdir() if one.is_file()}
-    names = [Path(slide.name) for slide in study.slides]
-    missing = [name.name for name in names if not (folder / name.name).is_file() and name.stem not in files]
-    if missing:
-        raise TrainingDataError(
-            f"{len(missing)} of {len(names)} slides are not there, the first: {missing[0]}",
-            where=folder,
-            mend="check data.source.slides",
-        )
-    label, agreement = stated_classes(study)[0], agreements(study)
-    known = (label != UNKNOWN) & ~study.cells.deleted
-    fields: list[Field] = []
-    for place, (slide, name) in enumerate(zip(study.slides, names, strict=True)):
-        exact = folder / name.name
-        opened = open_field(
-            exact if exact.is_file() else files[name.stem],
-            source=path.stem,
-            case=slide.case or slide.name,
-            domain=slide.domain.tumour_type or path.stem,
-            mpp=mpp,
-            stated_mpp=config.slide_mpp or (slide.mpp.mean if slide.mpp else None),
-        )
-        own = np.flatnonzero(known & (study.cells.slide == place))
-        points = study.cells.centres_px0[own]
-        labels = Labels.of(points, np.array(study.labels.names)[label[own]], agreement[own])
-        fields.append(with_labels(opened, points, labels))
-    return fields
-
-
-def read_labels(path: Path, format_name: str | None, options: ReadOptions) -> Study:
-    """Read annotations from a store, or from a file of any format of the exchange."""
-    if format_name is None:
-        try:
-            with Store.open(path, write=False) as store:
-                return store.export_study()
-        except StoreError:
-            pass  # not a store: one of the exchange formats, or refused there
-    return read_study(path, format_name, options)
-
-
-def agreements(study: Study) -> NDArray[np.float64]:
-    """Return for each cell the share of its experts and reviewers who gave the label it came to.
-
-    A consensus with a score of its own (the agreement of merged crowd boxes) counts as that score; a cell on
-    which nobody but the consensus spoke is agreed on.
-    """
-    label, score = stated_classes(study)
-    events = study.events
-    people = {i for i, r in enumerate(study.raters) if r.kind in (RaterKind.EXPERT, RaterKind.CROWD)}
-    last = {
-        (int(cell), int(rater)): int(said)
-        for cell, rater, said in zip(events.cell, events.rater, events.label, strict=True)
-        if int(rater) in people
-    }
-    yes, asked = np.zeros(len(label)), np.zeros(len(label))
-    for (cell, _), said in last.items():
-        if said >= 0:
-            asked[cell] += 1
-            yes[cell] += said == label[cell]
-    share = np.divide(yes, asked, out=np.ones(len(label)), where=asked > 0)
-    merged = any(rater.kind is RaterKind.CONSENSUS for rater in study.raters)
-    scored = ~np.isnan(score) & (asked == 0) & merged
-    return np.where(scored, np.clip(np.nan_to_num(score), 0, 1), share)

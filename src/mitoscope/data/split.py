@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, cast
 
-import numpy as np
 from pydantic import Field as Setting
 
 from mitoscope.config import Config
 from mitoscope.data.field import Field
 from mitoscope.errors import TrainingDataError
+from mitoscope.truth import Side, SlideSplit, balanced_folds, check_leaks
 
 Count = Annotated[int, Setting(ge=0)]
 
@@ -38,35 +38,47 @@ class Split:
 
     Raises
     ------
+    LeakError
+        If a case, or the same pixels, are on both sides.
     TrainingDataError
-        If a case is on both sides, or one side is empty or has no mitotic figure.
+        If one side is empty or has no mitotic figure.
     """
 
     training: tuple[Field, ...]
     validation: tuple[Field, ...]
 
     def __post_init__(self) -> None:
-        both = {f.case for f in self.training} & {f.case for f in self.validation}
-        if both:
-            raise TrainingDataError(
-                "the case is on both sides of the split", where=min(both), mend="split by case"
-            )
-        for name, side in (("training", self.training), ("validation", self.validation)):
-            if not any(len(field.figures) for field in side):
+        sides = {"train": self.training, "validation": self.validation}
+        named: dict[str, tuple[str, Field]] = {}
+        for side, fields in sides.items():
+            for field in fields:
+                name = f"{field.source}/{field.name}"
+                named[name if name not in named else f"{name} ({len(named)})"] = (side, field)
+        check_leaks(
+            SlideSplit({key: cast(Side, side) for key, (side, _) in named.items()}),
+            hash_of={key: field.pixels_sha256() for key, (_, field) in named.items()},
+            case_of={key: field.case for key, (_, field) in named.items()},
+        )
+        for name, fields in (("training", self.training), ("validation", self.validation)):
+            if not any(len(field.figures) for field in fields):
                 raise TrainingDataError(
                     f"no mitotic figure on the side of {name}", where="split", mend="hold out other cases"
                 )
 
 
 def split_by_case(fields: Iterable[Field], config: SplitConfig) -> Split:
-    """Hold out what the configuration says.
+    """Hold out what the ground truth says; where it says nothing, what the configuration says.
+
+    Fields for test are on neither side: no network is chosen by them.
 
     Raises
     ------
     TrainingDataError
         If a named case does not exist, or nothing is left on one side.
     """
-    fields = tuple(fields)
+    fields = tuple(field for field in fields if field.side != "test")
+    if any(field.side == "validation" for field in fields):
+        return _parted(fields, {field.case for field in fields if field.side == "validation"})
     cases = {field.case for field in fields}
     for case in config.held_out:
         if case not in cases:
@@ -81,7 +93,7 @@ def split_by_case(fields: Iterable[Field], config: SplitConfig) -> Split:
 
 
 def split_by_fold(fields: Iterable[Field], *, fold: int, folds: int, seed: int) -> Split:
-    """Hold out one of several parts of the cases, stratified by their number of figures.
+    """Hold out one of several parts of the cases, alike in figures; fields for test are in none.
 
     Parameters
     ----------
@@ -94,19 +106,12 @@ def split_by_fold(fields: Iterable[Field], *, fold: int, folds: int, seed: int) 
     TrainingDataError
         If there are fewer cases than folds.
     """
-    fields = tuple(fields)
+    fields = tuple(field for field in fields if field.side != "test")
     figures: dict[str, int] = {}
     for field in fields:
         figures[field.case] = figures.get(field.case, 0) + len(field.figures)
-    cases = sorted(figures)
-    if len(cases) < folds:
-        raise TrainingDataError(
-            f"{len(cases)} cases cannot be parted into {folds} folds", where="run.folds", mend="fewer folds"
-        )
-    # Dealt in turn by the number of figures, so that folds differ little; equals are shuffled.
-    shuffled = np.random.default_rng(seed).permutation(len(cases)).tolist()
-    dealt = sorted(shuffled, key=lambda place: -figures[cases[place]])
-    return _parted(fields, {cases[place] for place in dealt[fold::folds]})
+    fold_of = balanced_folds(figures, folds=folds, seed=seed)
+    return _parted(fields, {case for case, own in fold_of.items() if own == fold})
 
 
 def _parted(fields: tuple[Field, ...], out: set[str]) -> Split:

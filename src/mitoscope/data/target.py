@@ -1,11 +1,14 @@
-"""Dense targets: for every cell of the network's output figure, background, or neither."""
+"""What windows teach: the boxes of their cells, and for every cell of a dense output figure or background."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from mitoscope.data.placement import Placement
 from mitoscope.data.window import Patch
@@ -13,6 +16,46 @@ from mitoscope.data.window import Patch
 FIGURE: Final = 1
 BACKGROUND: Final = 0
 IGNORED: Final = -1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Boxes:
+    """The cells of several windows; see `Batch`."""
+
+    boxes: tuple[Tensor, ...]
+    classes: tuple[Tensor, ...]
+    weights: tuple[Tensor, ...]
+
+
+def boxes_of(patches: list[Patch], placement: Placement, *, labels: tuple[str, ...], mpp: float) -> Boxes:
+    """Return the boxes of the cells whose labels a model tells apart; all others are background.
+
+    Parameters
+    ----------
+    patches : list of Patch
+    placement : Placement
+        Of the same windows, in order.
+    labels : tuple of str
+        Names by class.
+    mpp : float
+        Resolution of training, µm/px: a cell without a drawn size gets a box of 12.5 µm.
+
+    Notes
+    -----
+    A cell fills its box as an ellipse does: turned, it fills the box around the turned ellipse.
+    """
+    boxes, classes, weights = [], [], []
+    for index, patch in enumerate(patches):
+        which = patch.cells.classes(labels)
+        centre = placement.to_window(patch.cells.points, index)
+        kept = (which >= 0) & ((centre >= 0) & (centre < placement.window_px)).all(axis=1)
+        cells, centre = patch.cells.take(kept), centre[kept]
+        half = np.sqrt((cells.sizes(mpp=mpp) / 2) ** 2 @ placement.to_window_matrix(index).T ** 2)
+        corners = np.concatenate([centre - half, centre + half], axis=1).clip(0, placement.window_px)
+        boxes.append(torch.from_numpy(corners.astype(np.float32).reshape(-1, 4)))
+        classes.append(torch.from_numpy(which[kept]))
+        weights.append(torch.from_numpy(cells.agreement.astype(np.float32)))
+    return Boxes(tuple(boxes), tuple(classes), tuple(weights))
 
 
 def dense_targets(
@@ -39,7 +82,8 @@ def dense_targets(
     Returns
     -------
     ndarray of int8, shape (n, cells, cells)
-        1 figure, 0 background, -1 ignored: the ring, and what lies where labels are not trusted.
+        1 figure, 0 background, -1 ignored: the ring, and what lies where labels are not trusted or nobody
+        looked.
     """
     cells = placement.window_px // stride_px
     axis = np.arange(cells) * stride_px + stride_px / 2
@@ -50,6 +94,7 @@ def dense_targets(
         left, top, right, bottom = patch.valid
         x, y = placement.to_patch(centres, index).T
         target[index, (x < left) | (y < top) | (x > right) | (y > bottom)] = IGNORED
+        target[index, patch.hides(x, y)] = IGNORED
         if len(patch.figures):
             figures = placement.to_window(patch.figures, index)
             distance = np.hypot(*(centres[:, None] - figures[None]).transpose(2, 0, 1)).min(axis=1)

@@ -15,6 +15,8 @@ from mitoscope.search import mirrored
 
 CROP_PX: Final = 128
 """Side of the published crops, which background windows imitate."""
+_SQUARE_PX: Final = 8
+"""The examined area is known to a patch in squares of this side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,9 @@ class Patch:
         Left, top, right, bottom of the part whose labels are trusted.
     transplant : tuple, optional
         Background patch, centre x, centre y and radius of the disc that is kept of `rgb`.
+    unexamined : ndarray of bool, shape (k, k), optional
+        Squares of 8 px of the patch where nobody looked; they are white, so that no figure there can be
+        taught as background.
     """
 
     rgb: NDArray[np.uint8]
@@ -71,6 +76,16 @@ class Patch:
     score: float
     valid: tuple[float, float, float, float]
     transplant: tuple[NDArray[np.uint8], float, float, float] | None = None
+    unexamined: NDArray[np.bool_] | None = None
+
+    def hides(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Tell which places of the patch lie where nobody looked, shape (n,)."""
+        if self.unexamined is None:
+            return np.zeros(len(x), dtype=np.bool_)
+        row, column = (
+            np.clip(place // _SQUARE_PX, 0, len(self.unexamined) - 1).astype(np.intp) for place in (y, x)
+        )
+        return np.asarray(self.unexamined[row, column])
 
 
 def cut_patch(window: Window, fields: tuple[Field, ...], *, side: int, border: Border = "mirror") -> Patch:
@@ -96,6 +111,9 @@ def cut_patch(window: Window, fields: tuple[Field, ...], *, side: int, border: B
         around = (side - CROP_PX) // 2
         folded, _ = mirrored(-around, side - around, size=side - 2 * around, depth=None)
         rgb = rgb[around + folded].take(around + folded, axis=1)
+    unexamined = _unexamined(field, box)
+    if unexamined is not None:
+        rgb = _whitened(rgb, unexamined)
     margin, left, top = field.mirror_px, box.x, box.y
     valid = (
         max(-margin - left, 0.0),
@@ -104,7 +122,7 @@ def cut_patch(window: Window, fields: tuple[Field, ...], *, side: int, border: B
         min(field.height + margin - top, float(side)),
     )
     if window.paste_on is None:
-        return Patch(rgb, figures, cells, window.score, valid)
+        return Patch(rgb, figures, cells, window.score, valid, unexamined=unexamined)
     index, x, y = window.paste_on
     background = _shown(fields[index], _box(x, y, side), border)
     figure = figures[0]  # only crops are transplanted; their own figure comes first
@@ -126,9 +144,21 @@ def _depth(field: Field, border: Border) -> int | None:
     return None if border == "mirror" or field.mirror_px else 0
 
 
+def _unexamined(field: Field, box: BoxPx) -> NDArray[np.bool_] | None:
+    """Tell which squares of a patch nobody looked at; None where all of it was examined."""
+    x, y = (np.arange(start, start + box.width, _SQUARE_PX) + _SQUARE_PX / 2 for start in (box.x, box.y))
+    columns, rows = np.meshgrid(x, y)
+    examined = field.examined(np.column_stack([columns.ravel(), rows.ravel()]))
+    return None if examined.all() else ~examined.reshape(len(y), len(x))
+
+
+def _whitened(rgb: NDArray[np.uint8], squares: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    hidden = squares.repeat(_SQUARE_PX, axis=0).repeat(_SQUARE_PX, axis=1)[: rgb.shape[0], : rgb.shape[1]]
+    return np.where(hidden[..., np.newaxis], np.uint8(255), rgb)
+
+
 def _moved(field: Field, box: BoxPx) -> Labels:
-    labels = field.labels
-    return Labels(labels.points - (box.x, box.y), labels.label, labels.agreement)
+    return field.labels.moved(field.labels.points - (box.x, box.y))
 
 
 def mirrored_cells(field: Field, *, left: int, top: int, side: int) -> Labels:
@@ -138,7 +168,7 @@ def mirrored_cells(field: Field, *, left: int, top: int, side: int) -> Labels:
     """
     labels = field.labels
     parts = [
-        Labels(np.stack([x - left, y - top], axis=1), labels.label, labels.agreement)
+        labels.moved(np.stack([x - left, y - top], axis=1))
         for x in _images(labels.points[:, 0], field.width, left, side)
         for y in _images(labels.points[:, 1], field.height, top, side)
     ]

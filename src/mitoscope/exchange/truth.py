@@ -68,6 +68,7 @@ def states_one_truth(path: Path) -> bool:
 def read_ground_truth(
     reference: str | Path,
     *,
+    format_name: str | None = None,
     policy: Policy | None = None,
     mapping: LabelMapping | None = None,
     options: ReadOptions | None = None,
@@ -82,6 +83,8 @@ def read_ground_truth(
     ----------
     reference : str or Path
         See `parse_reference`.
+    format_name : str, optional
+        Of a file whose content does not say it.
     policy : Policy, optional
         Of labels of several raters, by default `Policy.SETTLED`; a version has its own.
     mapping : LabelMapping, optional
@@ -105,12 +108,12 @@ def read_ground_truth(
     path, version = parse_reference(reference)
     if version is not None or is_store(path):
         truth = _of_store(path, version, policy, mapping)
-    elif states_one_truth(path):
+    elif format_name is None and states_one_truth(path):
         truth = truth_csv.read_ground_truth(path, mapping=mapping or LabelMapping())
     else:
         given = options or ReadOptions()
         chosen = replace(given, domains=domains or given.domains, mpp=mpp or given.mpp)
-        truth = _of_file(path, chosen, policy or Policy.SETTLED, mapping or LabelMapping())
+        truth = _of_file(path, format_name, chosen, policy or Policy.SETTLED, mapping or LabelMapping())
     if domains is not None:
         truth = _with_domains(truth, domains)
     return with_examined(with_scale(truth, mpp, override=mpp_override), examined).without_duplicates()
@@ -127,8 +130,10 @@ def _of_store(
         return store.ground_truth(version, policy=policy or Policy.SETTLED, mapping=mapping)
 
 
-def _of_file(path: Path, options: ReadOptions, policy: Policy, mapping: LabelMapping) -> GroundTruth:
-    read = read_study(path, None, options)
+def _of_file(
+    path: Path, format_name: str | None, options: ReadOptions, policy: Policy, mapping: LabelMapping
+) -> GroundTruth:
+    read = read_study(path, format_name, options)
     refuse_quarantined(read, path, allowed=_TAKEN)
     study, label_names = apply_mapping(_as_truth(read), mapping, path)
     truth = ground_truth_of(study, policy=policy, source=path.name)

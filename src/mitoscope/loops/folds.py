@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-import numpy as np
-
 from mitoscope.errors import TrainingDataError
-from mitoscope.truth import SlideTruth
+from mitoscope.truth import SlideTruth, balanced_folds
 
 
 def fold_cases(slides: Iterable[SlideTruth], folds: int, *, seed: int = 0) -> dict[str, int]:
     """Return the fold in which each slide is held out; all slides of a case together.
-
-    Cases are dealt out by descending figures, so that every fold holds rich and poor ones; which fold gets
-    which is drawn.
 
     Parameters
     ----------
@@ -22,27 +17,18 @@ def fold_cases(slides: Iterable[SlideTruth], folds: int, *, seed: int = 0) -> di
         Of a frozen version.
     folds : int
     seed : int
-        The same seed gives the same folds, whatever the order of the slides.
 
     Raises
     ------
     TrainingDataError
-        If there are fewer than two folds or fewer cases than folds.
+        See :func:`mitoscope.truth.balanced_folds`.
     """
     figures: dict[str, int] = {}
     case_of = {slide.name: slide.case for slide in slides}
     for slide in slides:
         case = case_of[slide.name]
         figures[case] = figures.get(case, 0) + int(slide.cells.is_figure.sum())
-    if folds < 2 or len(figures) < folds:
-        what = f"{len(figures)} cases for {folds} folds"
-        raise TrainingDataError(what, where="folds", mend="at least 2 folds, and a case for each")
-    ordered = sorted(figures, key=lambda case: (-figures[case], case))
-    rng = np.random.default_rng(seed)
-    fold_of: dict[str, int] = {}
-    for start in range(0, len(ordered), folds):
-        dealt = rng.permutation(folds).tolist()
-        fold_of |= dict(zip(ordered[start : start + folds], dealt, strict=False))
+    fold_of = balanced_folds(figures, folds=folds, seed=seed)
     return {name: fold_of[case] for name, case in case_of.items()}
 
 

@@ -102,9 +102,11 @@ def _score_fold(
     job: JobFolder, material: Material, fold_of: Mapping[str, int], *, fold: int
 ) -> dict[int, float]:
     title, learner = f"fold {fold + 1}", material.learner
-    lesson = material.lesson([slide for slide, its in fold_of.items() if its != fold])
+    labelled = material.training_slides([slide for slide, its in fold_of.items() if its != fold])
     place = job.path / f"fold-{fold + 1}" / "classifier"
-    classifier = Path(job.step(f"{title}: classifier", lambda: str(learner.learn_classifier(lesson, place))))
+    classifier = Path(
+        job.step(f"{title}: classifier", lambda: str(learner.learn_classifier(labelled, place)))
+    )
     scores: dict[int, float] = {}
     for slide in sorted(one for one, its in fold_of.items() if its == fold):
         judge = partial(_judge, material, slide, classifier)

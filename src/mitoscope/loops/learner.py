@@ -12,22 +12,22 @@ from numpy.typing import NDArray
 
 from mitoscope.detections import Detections
 from mitoscope.search import Detector
-from mitoscope.store import Study
+from mitoscope.truth import GroundTruth
 
 
 @dataclass(frozen=True, eq=False)
-class Lesson:
+class TrainingSlides:
     """What may be learnt from.
 
     Parameters
     ----------
-    study : Study
-        Cells with one label each, as they were frozen, on some slides.
+    truth : GroundTruth
+        Of some slides.
     files : mapping of str to Path
         Slide name → file, of all its slides.
     """
 
-    study: Study
+    truth: GroundTruth
     files: Mapping[str, Path]
 
 
@@ -55,15 +55,15 @@ class Learner(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """What the outcome depends on besides the lesson: recipes, versions."""
+        """What the outcome depends on besides the labelled slides: recipes, versions."""
 
-    def learn_detector(self, lesson: Lesson, out: Path) -> Path:
+    def learn_detector(self, labelled: TrainingSlides, out: Path) -> Path:
         """Train a detector in a folder and return its bundle."""
 
-    def learn_with_mined(self, lesson: Lesson, mined: Lesson, out: Path) -> Path:
-        """Train a detector as ``learn_detector`` does, a fixed share of its figures from a mined lesson."""
+    def learn_with_mined(self, labelled: TrainingSlides, mined: TrainingSlides, out: Path) -> Path:
+        """Train a detector as ``learn_detector`` does, a fixed share of its figures from mined slides."""
 
-    def learn_classifier(self, lesson: Lesson, out: Path) -> Path:
+    def learn_classifier(self, labelled: TrainingSlides, out: Path) -> Path:
         """Train a classifier of cells in a folder and return its bundle."""
 
     def detect(self, detector: Path, slide: SlideFile, out: Path) -> Detections:

@@ -10,7 +10,7 @@ from pathlib import Path
 from mitoscope.config import Config
 from mitoscope.errors import FormatError
 from mitoscope.loops.folds import fold_cases
-from mitoscope.loops.learner import Learner, Lesson, SlideFile
+from mitoscope.loops.learner import Learner, SlideFile, TrainingSlides
 from mitoscope.store import Frozen, Store
 from mitoscope.truth import TrueCells
 
@@ -80,10 +80,11 @@ class Material:
         """Return the fold in which each slide is held out; see :func:`mitoscope.loops.folds.fold_cases`."""
         return fold_cases(self.frozen.truth.slides, folds, seed=seed)
 
-    def lesson(self, slides: Collection[str]) -> Lesson:
+    def training_slides(self, slides: Collection[str]) -> TrainingSlides:
         """Return the cells on some slides, to learn from."""
         files = {name: self.files[name] for name in self.slides if name in slides}
-        return Lesson(self.frozen.study.part_on(slides), files)
+        truth = self.frozen.truth
+        return TrainingSlides(truth.with_slides(one for one in truth if one.name in slides), files)
 
     def inputs(self, review: str, config: Config) -> dict[str, str]:
         """Return what the outcome of a loop depends on."""

@@ -108,11 +108,13 @@ def _run_fold(
     job: JobFolder, material: Material, fold_of: Mapping[str, int], *, fold: int, config: MissedConfig
 ) -> None:
     place, title, learner = job.path / f"fold-{fold + 1}", f"fold {fold + 1}", material.learner
-    lesson = material.lesson([slide for slide, its in fold_of.items() if its != fold])
-    detector = job.step(f"{title}: detector", lambda: str(learner.learn_detector(lesson, place / "detector")))
+    labelled = material.training_slides([slide for slide, its in fold_of.items() if its != fold])
+    detector = job.step(
+        f"{title}: detector", lambda: str(learner.learn_detector(labelled, place / "detector"))
+    )
     classifier = None
     if config.refine:
-        learn = partial(learner.learn_classifier, lesson, place / "classifier")
+        learn = partial(learner.learn_classifier, labelled, place / "classifier")
         classifier = Path(job.step(f"{title}: classifier", lambda: str(learn())))
     for slide in sorted(one for one, its in fold_of.items() if its == fold):
         search = partial(_search, job, material, slide, radius_px0=config.radius_px0)

@@ -11,19 +11,16 @@ from numpy.typing import NDArray
 
 from mitoscope.bundle import load_bundle
 from mitoscope.bundle.network import open_network, score_windows
-from mitoscope.data.field import Field, Labels
-from mitoscope.data.sampling.semi import SemiConfig
-from mitoscope.data.slide_field import open_field, with_labels
-from mitoscope.data.sources import AnnotatedSlides
+from mitoscope.data.field import Field
+from mitoscope.data.sampling import SemiConfig
+from mitoscope.data.sources import StudySlides, fields_of, named_as
 from mitoscope.data.split import SplitConfig, split_by_case
 from mitoscope.detections import Detections
 from mitoscope.errors import ConfigError, StoppedError
-from mitoscope.exchange.classes import UNKNOWN, stated_classes
-from mitoscope.exchange.registry import write_study
 from mitoscope.fsio import make_directory
 from mitoscope.infer import DetectConfig, detect_slide, open_detector
 from mitoscope.labels import MITOTIC_FIGURE
-from mitoscope.loops.learner import Lesson, SlideFile
+from mitoscope.loops.learner import SlideFile, TrainingSlides
 from mitoscope.search import Detector, crop_at, window
 from mitoscope.slide import Plane, open_slide
 from mitoscope.train.checkpoint import CHECKPOINT_NAME
@@ -34,46 +31,9 @@ from mitoscope.train.repeats import Member
 from mitoscope.train.run import main
 
 RUN, BUNDLE = "run", "bundle"
-LESSON, MINED, LABELS = "lesson", "mined", "lesson.csv"
+LABELLED, MINED = "labelled", "mined"
 _BATCH = 64
 _SCORES = ("classifier", "regressor")
-
-
-def lesson_fields(lesson: Lesson, *, mpp: float, source: str) -> list[Field]:
-    """Return the slides of a lesson as fields to be trained on.
-
-    Parameters
-    ----------
-    lesson : Lesson
-    mpp : float
-        Resolution of training, µm/px.
-    source : str
-        What the fields are called together.
-
-    Raises
-    ------
-    TrainingDataError
-        If a cell lies outside of its slide.
-    SlideError
-        If a slide cannot be opened.
-    """
-    study = lesson.study
-    label, _ = stated_classes(study)
-    names = np.array(study.labels.names)
-    fields: list[Field] = []
-    for place, slide in enumerate(study.slides):
-        opened = open_field(
-            lesson.files[slide.name],
-            source=source,
-            case=slide.case or slide.name,
-            domain=slide.domain.tumour_type or source,
-            mpp=mpp,
-            stated_mpp=None if slide.mpp is None else slide.mpp.mean,
-        )
-        own = (study.cells.slide == place) & (label != UNKNOWN)
-        points = study.cells.centres_px0[own]
-        fields.append(with_labels(opened, points, Labels.of(points, names[label[own]])))
-    return fields
 
 
 class RecipeLearner:
@@ -116,17 +76,17 @@ class RecipeLearner:
         parts.append(str(self._mined))
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
-    def learn_detector(self, lesson: Lesson, out: Path) -> Path:
+    def learn_detector(self, labelled: TrainingSlides, out: Path) -> Path:
         """Train a detector in a folder and return its bundle."""
-        return self._learn(self._recipe(), lesson, out)
+        return self._learn(self._recipe(), labelled, out)
 
     def _recipe(self) -> Recipe:
         if self._detector is None:
             raise ConfigError("no recipe of a detector", mend="give --detector")
         return self._detector
 
-    def learn_with_mined(self, lesson: Lesson, mined: Lesson, out: Path) -> Path:
-        """Train a detector as ``learn_detector`` does, a fixed share of its figures from a mined lesson.
+    def learn_with_mined(self, labelled: TrainingSlides, mined: TrainingSlides, out: Path) -> Path:
+        """Train a detector as ``learn_detector`` does, a fixed share of its figures from mined slides.
 
         Raises
         ------
@@ -139,9 +99,9 @@ class RecipeLearner:
             raise ConfigError("no mined figures are drawn", where="--detector", mend=mend)
         values = sampling.model_dump() | {"mined": self._mined, "mined_source": MINED}
         recipe = _with_data(self._recipe(), sampling=SemiConfig.parse(values, where="data.sampling"))
-        return self._learn(recipe, lesson, out, mined=mined)
+        return self._learn(recipe, labelled, out, mined=mined)
 
-    def learn_classifier(self, lesson: Lesson, out: Path) -> Path:
+    def learn_classifier(self, labelled: TrainingSlides, out: Path) -> Path:
         """Train a classifier of cells in a folder and return its bundle.
 
         Raises
@@ -151,22 +111,32 @@ class RecipeLearner:
         """
         if self._classifier is None:
             raise ConfigError("no recipe of a classifier", mend="give --classifier")
-        return self._learn(self._classifier, lesson, out)
+        return self._learn(self._classifier, labelled, out)
 
-    def _learn(self, recipe: Recipe, lesson: Lesson, out: Path, *, mined: Lesson | None = None) -> Path:
+    def _learn(
+        self, recipe: Recipe, labelled: TrainingSlides, out: Path, *, mined: TrainingSlides | None = None
+    ) -> Path:
         bundle = out / BUNDLE
         if bundle.exists():
             return bundle
-        fields = lesson_fields(lesson, mpp=recipe.model.mpp, source=LESSON)
+        mpp = recipe.model.mpp
+        fields: list[Field] = list(fields_of(labelled.truth, labelled.files, mpp=mpp, source=LABELLED))
         held_out = {field.case for field in split_by_case(fields, recipe.data.split).validation}
         # The same cases are held out with mined slides and without, and no mined slide is.
-        source = AnnotatedSlides(kind="annotated-slides", labels=LABELS, title=_title(lesson))
+        title = labelled.truth.source
+        source = StudySlides(kind="study", study=title, title=title)
         recipe = _with_data(recipe, source=source, split=SplitConfig(held_out=tuple(sorted(held_out))))
         if mined is not None:
-            fields += lesson_fields(mined, mpp=recipe.model.mpp, source=MINED)
+            fields += fields_of(mined.truth, mined.files, mpp=mpp, source=MINED)
         make_directory(out)
-        write_study(lesson.study, out / LABELS, "csv")
-        job = setup(recipe, fields, out, out=out / RUN, member=Member("", recipe.run.seed, None))
+        job = setup(
+            recipe,
+            fields,
+            out,
+            out=out / RUN,
+            member=Member("", recipe.run.seed, None),
+            sources=(named_as(source, labelled.truth),),
+        )
         try:
             state = main(job, resume=(out / RUN / CHECKPOINT_NAME).exists())
         except StoppedError as stopped:
@@ -210,11 +180,6 @@ class RecipeLearner:
                 ]
                 scores[start : start + _BATCH] = score_windows(session, np.stack(crops))[:, column]
         return scores
-
-
-def _title(lesson: Lesson) -> str:
-    """Name what is learnt from as the model card does: the rater of a frozen version is called like it."""
-    return ", ".join(rater.name for rater in lesson.study.raters) or LESSON
 
 
 def _with_data(recipe: Recipe, **changes: object) -> Recipe:

@@ -16,13 +16,13 @@ from mitoscope.detections import Detections
 from mitoscope.errors import TrainingDataError
 from mitoscope.evaluate import PROTOCOLS, Comparison, Evaluation, evaluate
 from mitoscope.exchange import detections_csv
-from mitoscope.labels import MITOTIC_FIGURE, LabelSet
+from mitoscope.labels import MITOTIC_FIGURE
 from mitoscope.loops.job_folder import JobFolder
-from mitoscope.loops.learner import Lesson
+from mitoscope.loops.learner import TrainingSlides
 from mitoscope.loops.material import Material, Say, say_nothing
 from mitoscope.loops.mining import MiningConfig, MiningCount, mine_slide
 from mitoscope.slide import fingerprint, open_slide
-from mitoscope.store import Rater, RaterKind, SlideRecord, StudyBuilder
+from mitoscope.truth import ExaminedArea, GroundTruth, SlideTruth, TrueCells
 
 LOOP = "self-training"
 PROTOCOL = "mitoscope"
@@ -89,18 +89,18 @@ def self_train(
             f"{name} {fingerprint(path)}" for name, path in sorted(unlabelled.items())
         )
     }
-    lesson = material.lesson(training)
+    labelled = material.training_slides(training)
     with JobFolder.open(folder, LOOP, inputs) as job:
         say("supervised detector")
-        learn = partial(material.learner.learn_detector, lesson, folder / "supervised")
+        learn = partial(material.learner.learn_detector, labelled, folder / "supervised")
         supervised = Path(job.step("supervised detector", lambda: str(learn())))
         count = _mine(job, material, supervised, unlabelled, config=config, say=say)
-        mined = mined_lesson(job.path, unlabelled)
-        if not len(mined.study.cells):
+        mined = mined_slides(job.path, unlabelled)
+        if not mined.truth.n_figures:
             what = f"nothing was mined: {count.candidates} candidates, none consistent"
             raise TrainingDataError(what, where=folder, mend="lower the threshold, or train the first longer")
-        say(f"detector with {len(mined.study.cells)} mined figures")
-        again = partial(material.learner.learn_with_mined, lesson, mined, folder / "final")
+        say(f"detector with {mined.truth.n_figures} mined figures")
+        again = partial(material.learner.learn_with_mined, labelled, mined, folder / "final")
         final = Path(job.step("final detector", lambda: str(again())))
         say("validation")
         before, after = (_judge(material, validation, one) for one in (supervised, final))
@@ -155,8 +155,8 @@ def _mine_slide(
     }
 
 
-def mined_lesson(folder: Path, files: Mapping[str, Path]) -> Lesson:
-    """Return what was mined as a lesson; slides on which nothing was found are left out.
+def mined_slides(folder: Path, files: Mapping[str, Path]) -> TrainingSlides:
+    """Return what was mined, to be learnt from; slides on which nothing was found are left out.
 
     Parameters
     ----------
@@ -165,18 +165,15 @@ def mined_lesson(folder: Path, files: Mapping[str, Path]) -> Lesson:
     files : mapping of str to Path
         Slide name → file.
     """
-    builder = StudyBuilder(LabelSet((MITOTIC_FIGURE,)))
-    rater = builder.rater(Rater("mined", RaterKind.MODEL))
-    kept: dict[str, Path] = {}
+    slides = []
     for name in sorted(files):
         found = detections_csv.read(folder / f"{name}.csv")
-        if not len(found):
-            continue
-        kept[name] = files[name]
-        slide = builder.slide(SlideRecord(name))
-        for (x, y), score in zip(found.points_px0.tolist(), found.score.tolist(), strict=True):
-            builder.event(builder.cell(slide, (x, y)), rater, 0, score=score)
-    return Lesson(builder.build(), kept)
+        if len(found):
+            cells = TrueCells.of(found.points_px0, MITOTIC_FIGURE.name)
+            searched = ExaminedArea.whole("searched by a detector")
+            slides.append(SlideTruth(name, cells, stated_examined=searched))
+    truth = GroundTruth(tuple(slides), source="mined figures")
+    return TrainingSlides(truth, {slide.name: files[slide.name] for slide in slides})
 
 
 def _judge(material: Material, slides: Sequence[str], detector: Path) -> Evaluation:

@@ -34,7 +34,7 @@ class Searched:
     Parameters
     ----------
     points : ndarray of float64, shape (n, 3)
-        x, y in px of the field and score.
+        x, y in px of the field and score; those in the examined area.
     cores : tuple of BoxPx
         The searched parts; together the whole field unless only some tiles were asked for.
     """
@@ -105,7 +105,8 @@ def search(
         ]
         found = find(tiles, windows, look, grid=grids[group[0][0]], floor=floor, divide=False)
         for (index, tile), own in zip(group, found.points, strict=True):
-            points[index].append(own)
+            # Where nobody looked, what is found is neither right nor wrong.
+            points[index].append(own[fields[index].examined(own[:, :2])])
             cores[index].append(tile.core)
     none = np.empty((0, 3))
     return [Searched(np.concatenate([none, *p]), tuple(c)) for p, c in zip(points, cores, strict=True)]

@@ -51,6 +51,8 @@ class Job:
         Of the recipe, of the fields with their labels and of the weights to begin with.
     further : tuple of Provenance
         Sources of the fields besides the one that the recipe names.
+    sources : tuple of Provenance, optional
+        Instead of the one that the recipe names.
     """
 
     recipe: Recipe
@@ -62,6 +64,7 @@ class Job:
     origin: Origin | None
     fingerprint: str
     further: tuple[Provenance, ...] = ()
+    sources: tuple[Provenance, ...] | None = None
 
     @property
     def leads(self) -> bool:
@@ -104,6 +107,7 @@ def setup(
     out: Path,
     member: Member,
     further: tuple[Provenance, ...] = (),
+    sources: tuple[Provenance, ...] | None = None,
 ) -> Job:
     """Split the fields and set up batches and devices.
 
@@ -116,6 +120,8 @@ def setup(
         Which of several runs of the recipe this is.
     further : tuple of Provenance
         Sources of the fields besides the one that the recipe names.
+    sources : tuple of Provenance, optional
+        Instead of the one that the recipe names.
 
     Raises
     ------
@@ -136,7 +142,16 @@ def setup(
         split.training, recipe, recipe.augment, stride_px=layout.training_stride_px, seed=recipe.run.seed
     )
     return Job(
-        recipe, data, out, split, batches, fabric, origin, _fingerprint(recipe, split, origin), further
+        recipe,
+        data,
+        out,
+        split,
+        batches,
+        fabric,
+        origin,
+        _fingerprint(recipe, split, origin),
+        further,
+        sources,
     )
 
 

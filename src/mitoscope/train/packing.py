@@ -16,7 +16,7 @@ from mitoscope.bundle.network import find_points, open_network, score_windows
 from mitoscope.data.field import Field, visible_figures
 from mitoscope.data.reading import read_midesec
 from mitoscope.data.sampling import HardPool
-from mitoscope.data.sources import provenance
+from mitoscope.data.sources import Provenance, provenance
 from mitoscope.errors import TrainingDataError
 from mitoscope.geometry import BoxPx
 from mitoscope.models.config import FcnConfig, ModelConfig
@@ -114,10 +114,23 @@ def training_sources(job: Job) -> tuple[TrainingSource, ...]:
     """Return all data that the weights have seen, with those of the weights that the run began with."""
     fields = (*job.split.training, *job.split.validation)
     own = tuple(
-        TrainingSource(name=one.title, licence=one.licence, attribution=one.attribution, sha256=(one.sha256,))
-        for one in (*provenance(job.recipe.data.source, job.data, fields), *job.further)
+        TrainingSource(
+            name=one.title,
+            licence=one.licence,
+            attribution=one.attribution,
+            sha256=(one.sha256,),
+            labels=one.labels,
+            policy=one.policy,
+        )
+        for one in (*_sources(job, fields), *job.further)
     )
     return tuple(dict.fromkeys((*own, *(job.origin.training if job.origin else ()))))
+
+
+def _sources(job: Job, fields: Sequence[Field]) -> tuple[Provenance, ...]:
+    if job.sources is not None:
+        return job.sources
+    return provenance(job.recipe.data.source, job.data, fields)
 
 
 def normalisation(config: ModelConfig) -> Normalisation:

@@ -11,8 +11,7 @@ from pydantic import Field, model_validator
 from mitoscope.bundle import Border
 from mitoscope.config import Config
 from mitoscope.data.augment import AugmentConfig
-from mitoscope.data.sampling import SamplingConfig
-from mitoscope.data.sampling.crowd import CrowdConfig
+from mitoscope.data.sampling import CrowdConfig, SamplingConfig
 from mitoscope.data.sources import SourceConfig
 from mitoscope.data.split import SplitConfig
 from mitoscope.evaluate import PROTOCOLS

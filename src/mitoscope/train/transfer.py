@@ -15,7 +15,7 @@ from torch import nn
 
 from mitoscope.bundle import TrainingSource, load_bundle
 from mitoscope.data.catalogue import CATALOGUE
-from mitoscope.data.sources import AnnotatedSlides, OpenData
+from mitoscope.data.sources import LabelledSlides, OpenData
 from mitoscope.errors import BundleError, LedgerMismatchError
 from mitoscope.train.checkpoint import CHECKPOINT_NAME, part, read
 from mitoscope.train.recipe import RECIPE_NAME, Recipe
@@ -99,7 +99,7 @@ def seen_by(run: Path, *, fingerprint: str) -> tuple[TrainingSource, ...]:
     """
     recipe = Recipe.from_toml(run / RECIPE_NAME)
     source = recipe.data.source
-    if isinstance(source, AnnotatedSlides):
+    if isinstance(source, LabelledSlides):
         told = [(source.title, source.licence, source.attribution)]
     elif isinstance(source, OpenData):
         told = [(one.title, one.licence, one.attribution) for one in CATALOGUE]

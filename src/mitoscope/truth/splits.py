@@ -139,6 +139,37 @@ def stratified_folds(
     return fold_of
 
 
+def balanced_folds(figures: Mapping[str, int], *, folds: int, seed: int) -> dict[str, int]:
+    """Return the fold of each case, so that folds have alike many figures.
+
+    Cases are dealt out by descending figures, so that every fold holds rich and poor ones; which fold gets
+    which is drawn.
+
+    Parameters
+    ----------
+    figures : mapping of str to int
+        Mitotic figures of each case.
+    folds : int
+    seed : int
+        The same seed gives the same folds, whatever the order of the cases.
+
+    Raises
+    ------
+    TrainingDataError
+        If there are fewer than two folds or fewer cases than folds.
+    """
+    if folds < 2 or len(figures) < folds:
+        what = f"{len(figures)} cases for {folds} folds"
+        raise TrainingDataError(what, where="folds", mend="at least 2 folds, and a case for each")
+    ordered = sorted(figures, key=lambda case: (-figures[case], case))
+    rng = np.random.default_rng(seed)
+    fold_of: dict[str, int] = {}
+    for start in range(0, len(ordered), folds):
+        dealt = rng.permutation(folds).tolist()
+        fold_of |= dict(zip(ordered[start : start + folds], dealt, strict=False))
+    return fold_of
+
+
 def folds_by_case(
     case_of: Mapping[str, str],
     figures: Mapping[str, int],

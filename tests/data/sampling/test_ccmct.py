@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 from mitoscope.data.picture import Picture
-from mitoscope.data.sampling.ccmct import CcmctConfig, CcmctPlan, plan_ccmct
-from mitoscope.data.sampling.pool import HardPool
+from mitoscope.data.sampling.by_share import CcmctConfig, plan_ccmct
+from mitoscope.data.sampling.scheme import HardPool, Scheme
 from mitoscope.data.window import Window
 from mitoscope.errors import TrainingDataError
 
 pytestmark = pytest.mark.train
 
 
-def _plan(fields: tuple[Picture, ...], **values: object) -> CcmctPlan:
+def _plan(fields: tuple[Picture, ...], **values: object) -> Scheme:
     own: dict[str, object] = {"kind": "ccmct", "window_px": 96, "batch": 8, "epoch": 1000}
     return plan_ccmct(fields, CcmctConfig.parse(own | values, where="test"))
 

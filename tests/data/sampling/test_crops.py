@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from mitoscope.data.picture import Picture
-from mitoscope.data.sampling.crops import CropsConfig, CropsPlan, plan_crops
-from mitoscope.data.sampling.pool import HardPool
+from mitoscope.data.sampling.by_share import CropsConfig, plan_crops
+from mitoscope.data.sampling.scheme import HardPool, Scheme
 from mitoscope.data.window import Window
 from mitoscope.errors import TrainingDataError
 
@@ -16,12 +16,12 @@ pytestmark = pytest.mark.train
 LABELS = ("mitotic figure", "look-alike")
 
 
-def _plan(fields: tuple[Picture, ...], labels: tuple[str, ...] = LABELS, **values: object) -> CropsPlan:
+def _plan(fields: tuple[Picture, ...], labels: tuple[str, ...] = LABELS, **values: object) -> Scheme:
     own: dict[str, object] = {"kind": "crops", "window_px": 64, "batch": 10, "epoch": 100}
     return plan_crops(fields, CropsConfig.parse(own | values, where="test"), labels=labels)
 
 
-def _windows(plan: CropsPlan, hard: HardPool | None = None) -> list[Window]:
+def _windows(plan: Scheme, hard: HardPool | None = None) -> list[Window]:
     none = HardPool.empty() if hard is None else hard
     return [w for step in range(20) for w in plan.windows(step, none, seed=5)]
 

@@ -7,8 +7,8 @@ import pytest
 
 from mitoscope.data.field import Labels
 from mitoscope.data.picture import Picture
-from mitoscope.data.sampling.crowd import CrowdConfig, CrowdPlan, plan_crowd
-from mitoscope.data.sampling.pool import HardPool
+from mitoscope.data.sampling.crowd import CrowdConfig, plan_crowd
+from mitoscope.data.sampling.scheme import HardPool, Scheme
 from mitoscope.data.window import Window
 from mitoscope.errors import TrainingDataError
 
@@ -21,12 +21,12 @@ TILE = Picture("tile", "crowd", "c1", RGB, others=Labels.of(EVENTS, "mitotic fig
 EMPTY = Picture("empty", "crowd", "c2", RGB)
 
 
-def _plan(fields: tuple[Picture, ...] = (TILE, EMPTY), **values: object) -> CrowdPlan:
+def _plan(fields: tuple[Picture, ...] = (TILE, EMPTY), **values: object) -> Scheme:
     own: dict[str, object] = {"kind": "crowd", "batch": 11, "epoch": 110}
     return plan_crowd(fields, CrowdConfig.parse(own | values, where="test"), mpp=0.25)
 
 
-def _windows(plan: CrowdPlan, steps: int = 20) -> list[Window]:
+def _windows(plan: Scheme, steps: int = 20) -> list[Window]:
     return [w for step in range(steps) for w in plan.windows(step, HardPool.empty(), seed=5)]
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from mitoscope.data.picture import Picture
-from mitoscope.data.sampling.midogpp import MidogppConfig, plan_midogpp
-from mitoscope.data.sampling.pool import HardPool
+from mitoscope.data.sampling.by_share import MidogppConfig, plan_midogpp
+from mitoscope.data.sampling.scheme import HardPool
 from mitoscope.data.window import Window
 from mitoscope.errors import TrainingDataError
 

@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from mitoscope.data.picture import Picture
-from mitoscope.data.sampling.pool import HardPool
+from mitoscope.data.sampling.scheme import HardPool
 from mitoscope.data.sampling.semi import BatchPlan, SemiConfig, plan_semi
 from mitoscope.errors import TrainingDataError
 

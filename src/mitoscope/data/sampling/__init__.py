@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Protocol
+from typing import Annotated
 
 from pydantic import Field as Setting
 
 from mitoscope.data.field import Field
-from mitoscope.data.sampling.ccmct import CcmctConfig, plan_ccmct
-from mitoscope.data.sampling.crops import CropsConfig, plan_crops
+from mitoscope.data.sampling.by_share import (
+    CcmctConfig,
+    CropsConfig,
+    MidogppConfig,
+    plan_ccmct,
+    plan_crops,
+    plan_midogpp,
+)
 from mitoscope.data.sampling.crowd import CrowdConfig, plan_crowd
-from mitoscope.data.sampling.midogpp import MidogppConfig, plan_midogpp
-from mitoscope.data.sampling.pool import HardPool
+from mitoscope.data.sampling.scheme import HardPool, Scheme
 from mitoscope.data.sampling.semi import SemiConfig, is_crop, plan_semi
-from mitoscope.data.window import Window
 
-__all__ = ["HardPool", "SamplingConfig", "Scheme", "is_crop", "plan"]
+__all__ = [
+    "CcmctConfig",
+    "CropsConfig",
+    "CrowdConfig",
+    "HardPool",
+    "MidogppConfig",
+    "SamplingConfig",
+    "Scheme",
+    "SemiConfig",
+    "is_crop",
+    "plan",
+]
 
 SamplingConfig = Annotated[
     SemiConfig | CcmctConfig | MidogppConfig | CrowdConfig | CropsConfig, Setting(discriminator="kind")
 ]
 """The table ``[data.sampling]`` of a recipe."""
-
-
-class Scheme(Protocol):
-    """What draws the windows of a run."""
-
-    def windows(self, step: int, hard: HardPool, *, seed: int) -> list[Window]:
-        """Draw the windows of the batch of a step."""
-        ...
 
 
 def plan(fields: tuple[Field, ...], config: SamplingConfig, *, labels: tuple[str, ...], mpp: float) -> Scheme:

@@ -12,7 +12,7 @@ from pydantic import model_validator
 
 from mitoscope.config import Config
 from mitoscope.data.field import Field
-from mitoscope.data.sampling.pool import JITTER, HardPool
+from mitoscope.data.sampling.scheme import JITTER, HardPool, is_background, no_background
 from mitoscope.data.window import Window
 from mitoscope.errors import TrainingDataError
 
@@ -138,13 +138,18 @@ class BgRand:
         for _ in range(_TRIES):
             picture = int(random.choice(self.index, p=self.weight))
             shape = self.pictures[picture]
-            if not (free and len(shape.figures)):
-                return picture, random.uniform(0, shape.width), random.uniform(0, shape.height)
-        raise TrainingDataError(
-            f"no field without a mitotic figure in {_TRIES} tries",
-            where="data.sampling.paste_share",
-            mend="add larger fields without figures, or set it to 0",
-        )
+            if free and len(shape.figures):
+                continue
+            x, y = random.uniform(0, shape.width), random.uniform(0, shape.height)
+            if is_background(shape, x, y):
+                return picture, x, y
+        if free:
+            raise TrainingDataError(
+                f"no field without a mitotic figure in {_TRIES} tries",
+                where="data.sampling.paste_share",
+                mend="add larger fields without figures, or set it to 0",
+            )
+        raise no_background()
 
     def draw(self, random: np.random.Generator) -> Window:
         """Draw a window."""

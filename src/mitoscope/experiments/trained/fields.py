@@ -15,18 +15,20 @@ from mitoscope.bundle import Bundle
 from mitoscope.count import FIELD_ASPECT, find_hot_spot, window_size
 from mitoscope.data.field import Field, Labels
 from mitoscope.data.slide_field import SlideField
+from mitoscope.data.sources import fields_of
 from mitoscope.errors import RegionError, TrainingDataError
 from mitoscope.exchange import detections_csv
 from mitoscope.experiments.experiment import Size, Workplace
-from mitoscope.experiments.trained.slides import SlideSet
+from mitoscope.experiments.trained.slides import SlideSet, mpp_of
 from mitoscope.geometry import HPF_AREA_MM2, BoxPx, Mpp, SizePx
 from mitoscope.infer import open_detector
-from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
+from mitoscope.labels import LOOK_ALIKE
 from mitoscope.loops.job_folder import JobFolder
 from mitoscope.loops.mining import MiningConfig, mine_slide
-from mitoscope.loops.self_train import mined_lesson
+from mitoscope.loops.self_train import mined_slides
 from mitoscope.search import Detector
 from mitoscope.slide import open_slide
+from mitoscope.truth import Side
 
 MINED: Final = "mined"
 """Source of the mined fields: what the sampling looks for."""
@@ -70,6 +72,11 @@ class PartField:
         return self.whole.domain
 
     @property
+    def side(self) -> Side | None:
+        """The side of the split."""
+        return self.whole.side
+
+    @property
     def width(self) -> int:
         """Columns."""
         return self.box.width
@@ -84,13 +91,14 @@ class PartField:
         """The labelled cells inside the box, from its corner."""
         own = self.whole.labels
         points = own.points - (self.box.x, self.box.y)
-        inside = ((points >= 0) & (points < (self.width, self.height))).all(axis=1)
-        return Labels(points[inside], own.label[inside], own.agreement[inside])
+        inside = np.all((points >= 0) & (points < (self.width, self.height)), axis=1)
+        return own.moved(points).take(inside)
 
     @property
     def figures(self) -> NDArray[np.float64]:
         """Centres of the mitotic figures."""
-        return self.labels.places_of(MITOTIC_FIGURE.name)
+        labels = self.labels
+        return np.asarray(labels.points[labels.is_figure])
 
     @property
     def look_alikes(self) -> NDArray[np.float64]:
@@ -106,6 +114,18 @@ class PartField:
         """Return what a network is shown of a box: around the part lies the rest of the whole."""
         moved = BoxPx(box.x + self.box.x, box.y + self.box.y, box.width, box.height)
         return self.whole.window(moved, mirror_px=mirror_px)
+
+    def examined(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Tell where somebody looked, as on the whole."""
+        return self.whole.examined(points + np.array([self.box.x, self.box.y]))
+
+    def may_be_background(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Tell where somebody looked and there is tissue, as on the whole."""
+        return self.whole.may_be_background(points + np.array([self.box.x, self.box.y]))
+
+    def pixels_sha256(self) -> str:
+        """Return that of the whole: parts of one slide are not independent."""
+        return self.whole.pixels_sha256()
 
     def digest(self) -> str:
         """Return a hash of the whole's content and of the box."""
@@ -163,25 +183,33 @@ def mined_fields(detector: Bundle, slide_set: SlideSet, workplace: Workplace, *,
     network = open_detector(detector, provider=workplace.device, threads=workplace.threads)
     with JobFolder.open(detector.folder.parent / MINED / slide_set.name, LOOP, inputs) as job:
         for name, path in sorted(slide_set.files.items()):
-            mine = partial(_mine, network, path, slide_set, config=config, table=job.path / f"{name}.csv")
+            mine = partial(
+                _mine,
+                network,
+                path,
+                mpp_of(slide_set.truth.by_name[name]),
+                config=config,
+                table=job.path / f"{name}.csv",
+            )
             if (step := f"mining {name}") not in job.done:
                 workplace.tell(step)
             job.step(step, mine)
-        lesson = mined_lesson(job.path, slide_set.files)
-    if not len(lesson.study.cells):
+        labelled = mined_slides(job.path, slide_set.files)
+    if not labelled.truth.n_figures:
         raise TrainingDataError(
             f"nothing was mined on the {len(slide_set.files)} slides of the set {slide_set.name}",
             where=detector.folder,
             mend="give more unlabelled slides, or train the network that mines longer",
         )
-    mined = replace(slide_set, name=MINED, study=lesson.study, files=lesson.files)
-    return [mined.field(slide, mpp=mpp) for slide in lesson.study.slides]
+    known = slide_set.truth.by_name
+    truth = labelled.truth.with_slides(replace(slide, mpp=known[slide.name].mpp) for slide in labelled.truth)
+    return list(fields_of(truth, labelled.files, mpp=mpp, source=MINED))
 
 
 def _mine(
-    network: Detector, path: Path, slide_set: SlideSet, *, config: MiningConfig, table: Path
+    network: Detector, path: Path, mpp: float | None, *, config: MiningConfig, table: Path
 ) -> dict[str, Any]:
-    with open_slide(path, mpp=slide_set.slide_mpp) as slide:
+    with open_slide(path, mpp=mpp) as slide:
         mined = mine_slide(slide, network, config, source=MINED)
     detections_csv.write(table, mined.figures)
     return asdict(mined.count)

@@ -24,13 +24,12 @@ from mitoscope.evaluate import (
     precision_recall,
 )
 from mitoscope.experiments.trained.declaration import Threshold
-from mitoscope.experiments.trained.slides import SlideSet, domain_of
+from mitoscope.experiments.trained.slides import SlideSet, domain_of, mpp_of
 from mitoscope.geometry import BoxPx, Mpp, SizePx
 from mitoscope.infer import DetectConfig, detect_slide
-from mitoscope.labels import MITOTIC_FIGURE
 from mitoscope.search import crop_at
 from mitoscope.statistics import Average, ConfusionMatrix, rates_at, roc_auc
-from mitoscope.store import SlideRecord
+from mitoscope.truth import SlideTruth
 
 Scores = dict[str, float | None]
 ALL: Final = "all"
@@ -156,11 +155,10 @@ def _searched(
     protocol, overlap = PROTOCOLS[bench.protocol], iou_protocol(0.5)
     for slide_set in sets:
         for slide in slide_set.slides(testing=testing):
-            config = bench.config(bundle, stage, slide_set.slide_mpp)
-            run = detect_slide(
-                slide_set.files[slide.name], bundle, bench.folder / slide_set.name, config=config
-            )
-            truth = slide_set.labelled[slide.name].places_of(MITOTIC_FIGURE.name)
+            config = bench.config(bundle, stage, mpp_of(slide))
+            file = slide_set.files[slide.name]
+            run = detect_slide(file, bundle, bench.folder / slide_set.name, config=config)
+            truth = slide.cells.figures_px0
             mpp = run.slide.mpp
             groups = tuple(dict.fromkeys((ALL, slide_set.name, domain_of(slide, slide_set.name))))
             own = (_steps(rule, run.detections, truth, mpp) for rule in (protocol, overlap))
@@ -292,14 +290,14 @@ def judge_tile_rates(
 
 
 def _tiles(
-    bundle: Bundle, slide_set: SlideSet, slide: SlideRecord, bench: Bench
+    bundle: Bundle, slide_set: SlideSet, slide: SlideTruth, bench: Bench
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     manifest = bundle.manifest
     if manifest.kind == "points":
-        config = bench.config(bundle, "verified", slide_set.slide_mpp)
+        config = bench.config(bundle, "verified", mpp_of(slide))
         run = detect_slide(slide_set.files[slide.name], bundle, bench.folder / slide_set.name, config=config)
         grid = SquareTiles(run.slide.size, TILE_PX)
-        truth = slide_set.labelled[slide.name].places_of(MITOTIC_FIGURE.name)
+        truth = slide.cells.figures_px0
         return grid.highest(run.detections.points_px0, run.detections.score), grid.holding(truth)
     field = slide_set.field(slide, mpp=manifest.mpp)
     side = manifest.window_px

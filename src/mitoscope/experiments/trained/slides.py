@@ -8,29 +8,31 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-
-import numpy as np
+from typing import Self
 
 from mitoscope.data.catalogue import CATALOGUE, MITOSIS_CROPS, content_hash
-from mitoscope.data.field import Field, Labels
-from mitoscope.data.slide_field import SlideField, open_field, with_labels
+from mitoscope.data.field import Field
+from mitoscope.data.slide_field import SlideField
 from mitoscope.data.sources import (
     AnnotatedSlides,
     OpenData,
     Provenance,
-    agreements,
+    fields_of,
     provenance,
     read_fields,
-    read_labels,
 )
 from mitoscope.errors import TrainingDataError
-from mitoscope.exchange.classes import UNKNOWN, stated_classes
 from mitoscope.exchange.domains import published_split
 from mitoscope.exchange.format import ReadOptions
 from mitoscope.exchange.names import IMAGE_SUFFIXES, stem
+from mitoscope.exchange.registry import read_study
+from mitoscope.exchange.truth import is_store
 from mitoscope.experiments.trained.declaration import SetDeclaration
+from mitoscope.geometry import Mpp
 from mitoscope.slide import open_slide
-from mitoscope.store import SlideRecord, Study
+from mitoscope.store import Store, Study
+from mitoscope.store.ground_truth import ground_truth_of, with_examined
+from mitoscope.truth import GroundTruth, SlideTruth
 
 _LISTED = 40
 """Missing slides are listed up to this number."""
@@ -45,13 +47,12 @@ class SlideSet:
     Parameters
     ----------
     name : str
-    study : Study
+    truth : GroundTruth
+        Of its slides, each with its resolution where that is known; published sets were screened as a whole.
     files : mapping of str to Path
         Slide name → file.
     tests : frozenset of str
         Slides that only test.
-    slide_mpp : float, optional
-        Resolution of slides that state none.
     data : Path
         Folder that `source` lies in.
     source : AnnotatedSlides or OpenData
@@ -59,36 +60,39 @@ class SlideSet:
     """
 
     name: str
-    study: Study
+    truth: GroundTruth
     files: Mapping[str, Path]
     tests: frozenset[str]
-    slide_mpp: float | None
     data: Path
     source: AnnotatedSlides | OpenData
 
-    def slides(self, *, testing: bool) -> tuple[SlideRecord, ...]:
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        truth: GroundTruth,
+        files: Mapping[str, Path],
+        *,
+        tests: frozenset[str] = frozenset(),
+        slide_mpp: float | None = None,
+        data: Path,
+        source: AnnotatedSlides | OpenData,
+    ) -> Self:
+        """Build a set; slides that state no resolution get the one of the set."""
+        fill = None if slide_mpp is None else Mpp.square(slide_mpp)
+        filled = truth.with_slides(replace(slide, mpp=slide.mpp or fill) for slide in truth)
+        return cls(name, with_examined(filled, "whole"), files, tests, data, source)
+
+    def slides(self, *, testing: bool) -> tuple[SlideTruth, ...]:
         """Return the slides that test, or those that do not, in order."""
-        return tuple(slide for slide in self.study.slides if (slide.name in self.tests) == testing)
+        return tuple(one for one in self.truth if (one.name in self.tests) == testing)
 
     @property
     def is_open(self) -> bool:
         """Whether it stands for the openly licensed pictures, which are no slides."""
         return isinstance(self.source, OpenData)
 
-    @cached_property
-    def labelled(self) -> dict[str, Labels]:
-        """The labelled cells of each slide, in level-0 px."""
-        label, agreement = stated_classes(self.study)[0], agreements(self.study)
-        known = (label != UNKNOWN) & ~self.study.cells.deleted
-        names = np.array(self.study.labels.names, dtype=np.str_)
-        found = {}
-        for place, slide in enumerate(self.study.slides):
-            own = np.flatnonzero(known & (self.study.cells.slide == place))
-            points = self.study.cells.centres_px0[own]
-            found[slide.name] = Labels.of(points, names[label[own]], agreement[own])
-        return found
-
-    def field(self, slide: SlideRecord, *, mpp: float) -> SlideField:
+    def field(self, slide: SlideTruth, *, mpp: float) -> SlideField:
         """Open a slide as a field to be learnt from, at a resolution in µm/px.
 
         Raises
@@ -96,16 +100,8 @@ class SlideSet:
         SlideError, TrainingDataError
             If it cannot be opened, or a label lies outside.
         """
-        opened = open_field(
-            self.files[slide.name],
-            source=self.name,
-            case=slide.case or slide.name,
-            domain=domain_of(slide, self.name),
-            mpp=mpp,
-            stated_mpp=self.slide_mpp,
-        )
-        labels = self.labelled[slide.name]
-        return with_labels(opened, labels.points, labels)
+        (field,) = fields_of(self.truth.with_slides([slide]), self.files, mpp=mpp, source=self.name)
+        return field
 
     def provenance(self) -> tuple[Provenance, ...]:
         """Return what bundles name of it: its labels and slides, or the openly licensed pictures."""
@@ -118,14 +114,11 @@ class SlideSet:
     def sha256(self) -> str:
         """Of labels, split and slides (their fingerprints)."""
         digest = hashlib.sha256(open_sha256(self.data).encode() if self.is_open else b"")
-        for slide in self.study.slides:
+        digest.update(self.truth.sha256.encode())
+        for slide in self.truth:
             path = self.files[slide.name]
-            print_of = _fingerprint(path, path.stat().st_mtime_ns, self.slide_mpp)
-            labels = self.labelled[slide.name]
+            print_of = _fingerprint(path, path.stat().st_mtime_ns, mpp_of(slide))
             digest.update(f"{slide.name} {print_of} {slide.name in self.tests} {slide.domain}\n".encode())
-            digest.update(np.ascontiguousarray(labels.points).tobytes())
-            digest.update(np.ascontiguousarray(labels.agreement).tobytes())
-            digest.update("\n".join(labels.label.tolist()).encode())
         return digest.hexdigest()
 
 
@@ -137,7 +130,12 @@ def _fingerprint(path: Path, changed_ns: int, mpp: float | None) -> str:
         return opened.info.fingerprint
 
 
-def domain_of(slide: SlideRecord, other: str) -> str:
+def mpp_of(slide: SlideTruth) -> float | None:
+    """Return the resolution of a slide in µm/px, where it is known without the file."""
+    return None if slide.mpp is None else slide.mpp.mean
+
+
+def domain_of(slide: SlideTruth, other: str) -> str:
     """Return the tumour type of a slide, or the name of its set."""
     return slide.domain.tumour_type or other
 
@@ -177,17 +175,27 @@ def read_set(name: str, declared: SetDeclaration, data: Path) -> SlideSet:
         If the labels cannot be read.
     """
     if declared.open_data:
-        return SlideSet(name, Study(), {}, frozenset(), None, data, declared.source)
+        return SlideSet(name, GroundTruth(()), {}, frozenset(), data, declared.source)
     if declared.unlabelled:
         return _unlabelled(name, declared, data)
     labels = _there(data / declared.labels, "labels", name)
     domains = None if declared.domains is None else _there(data / declared.domains, "table of domains", name)
-    study = read_labels(labels, declared.format, ReadOptions(domains=domains))
+    study = _read_study(labels, declared.format, ReadOptions(domains=domains))
+    tests = _tests(declared, study)
+    truth = ground_truth_of(study, source=labels.name)
     if declared.by_table:
-        kept = [slide for slide in study.slides if slide.domain.scanner]
-        study = _only(study, {slide.name for slide in kept})
-    files = find_slides(_there(data / declared.slides, "folder of slides", name), study.slides)
-    return SlideSet(name, study, files, _tests(declared, study), declared.slide_mpp, data, declared.source)
+        truth = truth.with_slides(slide for slide in truth if slide.domain.scanner)
+    files = find_slides(_there(data / declared.slides, "folder of slides", name), truth)
+    return SlideSet.of(
+        name, truth, files, tests=tests, slide_mpp=declared.slide_mpp, data=data, source=declared.source
+    )
+
+
+def _read_study(labels: Path, format_name: str | None, options: ReadOptions) -> Study:
+    if format_name is None and is_store(labels):
+        with Store.open(labels, write=False) as store:
+            return store.export_study()
+    return read_study(labels, format_name, options)
 
 
 def _unlabelled(name: str, declared: SetDeclaration, data: Path) -> SlideSet:
@@ -195,12 +203,12 @@ def _unlabelled(name: str, declared: SetDeclaration, data: Path) -> SlideSet:
     found = [path for path in sorted(folder.rglob("*")) if path.suffix.casefold() in IMAGE_SUFFIXES]
     if not found:
         raise TrainingDataError(f"no slide of the set {name} there", where=folder, mend="put slides there")
-    study = Study(slides=tuple(map(SlideRecord, dict.fromkeys(path.name for path in found))))
-    files = find_slides(folder, study.slides)
-    return SlideSet(name, study, files, frozenset(), declared.slide_mpp, data, declared.source)
+    truth = GroundTruth(tuple(map(SlideTruth, dict.fromkeys(path.name for path in found))))
+    files = find_slides(folder, truth)
+    return SlideSet.of(name, truth, files, slide_mpp=declared.slide_mpp, data=data, source=declared.source)
 
 
-def find_slides(folder: Path, slides: Iterable[SlideRecord]) -> dict[str, Path]:
+def find_slides(folder: Path, slides: Iterable[SlideTruth]) -> dict[str, Path]:
     """Return the file of each slide, in a folder or below it, of whatever image format.
 
     Raises
@@ -248,31 +256,13 @@ def _there(path: Path, what: str, name: str) -> Path:
     return path
 
 
-def _only(study: Study, names: set[str]) -> Study:
-    """Return the study with some slides: the others keep their places but have no cells that count."""
-    place = [index for index, slide in enumerate(study.slides) if slide.name in names]
-    new = np.full(len(study.slides), -1)
-    new[place] = np.arange(len(place))
-    keep = np.flatnonzero(new[study.cells.slide] >= 0)
-    cell = np.full(len(study.cells), -1)
-    cell[keep] = np.arange(len(keep))
-    events = study.events.take(np.flatnonzero(cell[study.events.cell] >= 0))
-    return replace(
-        study,
-        slides=tuple(study.slides[index] for index in place),
-        cells=replace(study.cells.take(keep), slide=new[study.cells.slide[keep]]),
-        events=replace(events, cell=cell[events.cell]),
-        regions=(),
-        versions=(),
-    )
-
-
 def _tests(declared: SetDeclaration, study: Study) -> frozenset[str]:
     names = [slide.name for slide in study.slides]
     if declared.only_tests:
         return frozenset(names)
     if declared.by_table:
-        return frozenset(published_split(study.slides).slides("test"))
+        listed = [slide for slide in study.slides if slide.domain.scanner]
+        return frozenset(published_split(listed).slides("test"))
     if declared.every_nth:
         return frozenset(sorted(names)[:: declared.every_nth])
     known = {stem(name): name for name in names}

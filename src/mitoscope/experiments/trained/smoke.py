@@ -19,6 +19,8 @@ from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE, Label
 from mitoscope.slide.synthetic import DOMAINS, PaintedTruth, SyntheticSlideConfig, field_config, render_field
 from mitoscope.store import Domain, Rater, RaterKind, SlideRecord, Study
 from mitoscope.store.builder import StudyBuilder
+from mitoscope.store.ground_truth import ground_truth_of
+from mitoscope.truth import GroundTruth, SlideTruth
 
 MPP: Final = 0.25
 _SIDE_PX: Final = 160
@@ -140,7 +142,8 @@ def smoke_sets(declared: Declaration, out: Path) -> dict[str, SlideSet]:
         tests = frozenset(slide for slide, (_, _, testing) in chosen.items() if testing or only)
         write_study(study, labels, "csv")
         source = AnnotatedSlides(kind="annotated-slides", labels=labels.name, title="synthetic slides")
-        sets[name] = SlideSet(name, study, files, tests, MPP, folder, source)
+        truth = ground_truth_of(study, source=labels.name)
+        sets[name] = SlideSet.of(name, truth, files, tests=tests, slide_mpp=MPP, data=folder, source=source)
     return sets
 
 
@@ -151,9 +154,9 @@ def _unlabelled(name: str, folder: Path, domains: Sequence[str]) -> SlideSet:
         for place, domain in enumerate(domains)
         for number in range(_LEARN + _TEST, _LEARN + _TEST + _UNLABELLED)
     }
-    study = Study(slides=tuple(SlideRecord(slide) for slide in files))
+    truth = GroundTruth(tuple(SlideTruth(slide) for slide in files))
     source = AnnotatedSlides(kind="annotated-slides", labels="", title="synthetic slides")
-    return SlideSet(name, study, files, frozenset(), MPP, folder, source)
+    return SlideSet.of(name, truth, files, slide_mpp=MPP, data=folder, source=source)
 
 
 def _domains(declared: Declaration) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mitoscope.data.sampling.quota import kind_and_rank, kind_of, quota
+from mitoscope.data.sampling.scheme import kind_and_rank, quota
 
 pytestmark = pytest.mark.train
 
@@ -22,8 +22,8 @@ def test_quotas_add_up_and_differ_by_less_than_one_from_their_share(values: list
 
 
 def test_every_pseudo_epoch_has_the_same_numbers_in_another_order() -> None:
-    first = [kind_of(i, (0.5, 0.4, 0.1), epoch=50, seed=1) for i in range(50)]
-    second = [kind_of(i, (0.5, 0.4, 0.1), epoch=50, seed=1) for i in range(50, 100)]
+    first = [kind_and_rank(i, (0.5, 0.4, 0.1), epoch=50, seed=1)[0] for i in range(50)]
+    second = [kind_and_rank(i, (0.5, 0.4, 0.1), epoch=50, seed=1)[0] for i in range(50, 100)]
     assert Counter(first) == Counter(second) == {0: 25, 1: 20, 2: 5}
     assert first != second
 
