@@ -11,6 +11,7 @@ from mitoscope.errors import ConflictError, FormatError, StoreError
 from mitoscope.store import Policy, Rater, Round, RoundKind
 from mitoscope.store.terms import Terms, assign, read_assignments, read_round_row, write_terms
 from tests.curation.simulated import SimulatedExpert, SimulatedStudy
+from tests.store.replay import events_of
 from tests.store.session import Session
 
 FOUND = {
@@ -58,7 +59,7 @@ def test_raters_see_neither_score_nor_model_and_no_policy_counts_it(study: Simul
     rater = study.store.add_rater(Rater("expert 1"))
     round_id = study.store.open_round(Round("odael", RoundKind.CANDIDATE_REVIEW), cells=[])
     session = Session(study.store, rater, round_id)
-    created = [one.seq for one in study.store.events_of(done.cells[0]) if one.kind == "create"]
+    created = [one.seq for one in events_of(study.store, done.cells[0]) if one.kind == "create"]
     assert session.last_visible(done.cells[0]) == created[0]
     for policy in set(Policy) - {Policy.RECORDED}:
         assert not study.store.agreed(policy).label_id.any()

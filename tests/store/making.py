@@ -7,9 +7,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mitoscope.geometry import Mpp, SizePx
+from mitoscope.geometry import BoxPx0, Mpp, SizePx
 from mitoscope.labels import DEFAULT_LABELS
-from mitoscope.store import Rater, Round, RoundKind, Shape, SlideRecord, Study, StudyBuilder
+from mitoscope.store import Rater, Round, RoundKind, Shape, SlideRecord, Store, Study, StudyBuilder
+from mitoscope.store.cells_seen import SeenCells, cells_seen
+from mitoscope.store.sight import Sight
 
 ChildScript = Callable[..., "subprocess.Popen[str]"]
 
@@ -35,3 +37,10 @@ def scattered_study(cells: int = 50, *, slides: int = 2, seed: int = 7) -> Study
         other = label if rng.random() < 0.8 else 1 - label
         builder.event(cell, experts[1], other, round_=second, time_s=2e9 + number)
     return builder.build()
+
+
+def cells_in(store: Store, slide_id: int, box: BoxPx0) -> SeenCells:
+    """Return the live cells whose bounds meet a box, as an unblinded rater sees them."""
+    sight = Sight(1, 1, 1, is_blinded=False, shows_labels=True, own_only=False)
+    with store.reading() as connection:
+        return cells_seen(connection, sight, slide_id, box=box)

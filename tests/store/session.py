@@ -117,9 +117,9 @@ class Session:
     def next_unlabelled(self, *, slide_id: int | None = None, skip: Collection[int] = ()) -> int | None:
         """Return the next cell without a label of this rater in this round, or None when all are done."""
         with self._store.reading() as connection:
-            return queue.next_unlabelled(
-                connection, self.rater_id, self.round_id, slide_id=slide_id, skip=skip
-            )
+            slides = None if slide_id is None else [slide_id]
+            found = queue.next_cells(connection, self.rater_id, self.round_id, n=1, slides=slides, skip=skip)
+        return found[0] if found else None
 
     def progress(self) -> dict[int, Progress]:
         """Return how far the rater is, by slide."""

@@ -21,6 +21,8 @@ from mitoscope.store import Rater, Source, Store
 from mitoscope.store import connection as module
 from mitoscope.store.connection import atomic, open_file
 from mitoscope.store.schema import MIGRATIONS, SCHEMA_VERSION, Migration, statements
+from tests.store.making import cells_in
+from tests.store.replay import snapshot
 from tests.store.session import Session
 
 from .making import scattered_study
@@ -143,8 +145,8 @@ def test_rows_that_mitoscope_does_not_write_end_in_one_line(path: Path, row: str
             store.export_study,
             store.overview,
             store.verify,
-            lambda: store.cells_in(1, box),
-            lambda: store.snapshot(10**9),
+            lambda: cells_in(store, 1, box),
+            lambda: snapshot(store, 10**9),
             lambda: Session(store, 1, 1).next_unlabelled(),
         ]
         for reading in readings:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mitoscope.errors import StoreError
 from mitoscope.store import Geometry, Rater, Shape, SlideRecord, Store
-from mitoscope.store.history import Snapshot, last_seq, present
+from tests.store.replay import Snapshot, events_of, last_seq, present, snapshot
 from tests.store.session import Session
 
 SQUARE = [[10.0, 10.0], [20.0, 10.0], [20.0, 20.0]]
@@ -58,17 +58,16 @@ def test_any_history_replays_to_every_state_it_went_through(
                 perform(sessions[who], step)
             except StoreError:
                 refused += 1  # the cell is deleted, or is not, or there is none
-            with store.reading() as connection:
-                states[last_seq(connection)] = present(connection)
+            states[last_seq(store)] = present(store)
         assert len(states) >= min(1, len(steps) - refused)
         for seq, state in states.items():
-            assert store.snapshot(seq) == state
+            assert snapshot(store, seq) == state
         store.verify()
 
 
 def test_the_history_of_a_cell_says_who_and_when(store: Store, reader: Session) -> None:
     done = reader.label(4, 2, score=0.5, seconds=3.0)
-    events = store.events_of(4)
+    events = events_of(store, 4)
     assert [one.kind for one in events] == ["create", "label", "label", "label"]
     last = events[-1]
     assert (last.seq, last.rater_id, last.label_id, last.score, last.seconds) == (
@@ -86,5 +85,5 @@ def test_labels_given_before_stay_in_an_earlier_snapshot(store: Store) -> None:
     session = Session(store, 1, 1)
     first = session.label(1, 1)
     second = session.label(1, 2)
-    assert store.snapshot(first.seq).labels[1, 1, 1] == 1
-    assert store.snapshot(second.seq).labels[1, 1, 1] == 2
+    assert snapshot(store, first.seq).labels[1, 1, 1] == 1
+    assert snapshot(store, second.seq).labels[1, 1, 1] == 2

@@ -22,7 +22,7 @@ from mitoscope.store import (
     Source,
     Store,
     Study,
-    ingest_rows,
+    ingest,
     sift,
 )
 from tests.store.session import Session
@@ -120,10 +120,9 @@ def test_cells_the_store_has_already_are_known_again(store: Store) -> None:
 def test_an_import_interrupted_half_way_changes_nothing(
     store: Store, monkeypatch: pytest.MonkeyPatch, at: str
 ) -> None:
-    from mitoscope.store import ingest
 
     before, content = store.export_study(), store.path.read_bytes()
-    original = getattr(ingest_rows, at)
+    original = getattr(ingest, at)
 
     def stop(*arguments: object, **more: object) -> None:
         original(*arguments, **more)

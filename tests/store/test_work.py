@@ -18,16 +18,18 @@ from mitoscope.store import RegionKind, Round, RoundKind, Store
 from mitoscope.store import connection as module
 from mitoscope.store.agreed import live_cells, read_opinions
 from mitoscope.store.board import BoardPlace, add_board, read_board, read_places
-from mitoscope.store.interest import add_interest, read_interests, remove_interest
+from mitoscope.store.overview import overrulings, progress_rows
 from mitoscope.store.public_ids import seen_tokens
-from mitoscope.store.queue import next_cells
-from mitoscope.store.reading_order import NATURAL, ReadingOrder, reading_order
-from mitoscope.store.region_edit import (
+from mitoscope.store.queue import NATURAL, ReadingOrder, next_cells, reading_order
+from mitoscope.store.regions import (
     DrawnRegion,
+    add_interest,
     delete_region,
     draw_region,
     edit_region,
+    read_interests,
     read_regions,
+    remove_interest,
     restore_region,
 )
 from mitoscope.store.requests import once
@@ -41,7 +43,6 @@ from mitoscope.store.screening import (
 )
 from mitoscope.store.setting import read_setting, write_setting
 from mitoscope.store.signed import read_all_signed, read_signed, sign
-from mitoscope.store.speed import overrulings, progress_rows
 from mitoscope.store.tasks import TaskTile, add_tiles, answer_tile, next_tile, read_answers, read_tiles
 from mitoscope.store.terms import (
     Terms,

@@ -12,6 +12,7 @@ import tifffile
 
 from mitoscope.store import Policy
 from mitoscope.store.public_ids import cell_of
+from tests.store.replay import events_of
 
 from .making import HEIGHT, WIDTH, Clinic, Json, Person, key
 
@@ -140,7 +141,7 @@ def test_a_joint_consensus_speaks_with_one_voice_and_shows_both_labels(clinic: C
     first.act(meeting, kind="label", cell=one["cell"], label=FIGURE)
     with clinic.store.reading() as connection:
         cell_id = cell_of(connection, one["cell"])
-    event = clinic.store.events_of(cell_id)[-1]
+    event = events_of(clinic.store, cell_id)[-1]
     assert clinic.store.raters()[event.rater_id or 0].name == "consensus"
     with clinic.store.reading() as connection:
         sql = "SELECT attributes FROM event WHERE seq = ?"

@@ -28,7 +28,7 @@ from mitoscope.fsio import atomic_write, make_directory
 from mitoscope.loops.board_image import write_board
 from mitoscope.loops.crops import MPP, CropPlace, Progress, gather_crops
 from mitoscope.store import Policy, Store
-from mitoscope.store.board import BoardPlace, add_board, read_places
+from mitoscope.store.board import BoardPlace, add_board, board_of_round, read_places
 from mitoscope.store.places import centres_of
 from mitoscope.store.vocabulary import id_of, read_labels
 
@@ -226,7 +226,7 @@ def keep_board(store: Store, name: str, result: BoardResult, *, suspicious: int 
     grid, layout = result.layout.grid, result.layout
     with store.writing() as connection:
         round_id = id_of(connection, "round", name)
-        if connection.execute("SELECT 1 FROM board WHERE round_id = ?", (round_id,)).fetchone() is not None:
+        if board_of_round(connection, round_id) is not None:
             return new
         label_ids = {label.name: id_ for id_, label in read_labels(connection).items()}
         rows = zip(cells, layout.column.tolist(), layout.row.tolist(), result.cells.label, strict=True)
@@ -245,9 +245,9 @@ def labels_before(store: Store, name: str) -> dict[int, int]:
     """
     with store.reading() as connection:
         round_id = id_of(connection, "round", name)
-        row = connection.execute("SELECT id FROM board WHERE round_id = ?", (round_id,)).fetchone()
-        if row is None:
+        board_id = board_of_round(connection, round_id)
+        if board_id is None:
             mend = "open it with 'mitoscope curate board --review'"
             raise StoreError("has no board", where=f"review {name!r}", mend=mend)
-        places = read_places(connection, row[0])
+        places = read_places(connection, board_id)
     return {one.cell_id: one.before_label_id for one in places if one.before_label_id is not None}

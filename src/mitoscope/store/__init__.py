@@ -8,6 +8,7 @@ from mitoscope.store.builder import StudyBuilder
 from mitoscope.store.columns import Cells, LabelEvents
 from mitoscope.store.ingest import ImportReport, Source
 from mitoscope.store.kinds import RaterKind, RegionKind, RoundKind, Shape
+from mitoscope.store.manifest import FrozenSlide, Manifest, Query, parse_version
 from mitoscope.store.overview import Overview
 from mitoscope.store.quarantine import sift
 from mitoscope.store.records import (
@@ -21,7 +22,7 @@ from mitoscope.store.records import (
     Study,
 )
 from mitoscope.store.store import Store
-from mitoscope.store.versions import Frozen, FrozenSlide, Manifest, Query, parse_version
+from mitoscope.store.versions import Frozen
 from mitoscope.truth import Domain
 
 __all__ = [

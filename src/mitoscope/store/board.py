@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from mitoscope.errors import NotFoundError, StoreError
+from mitoscope.store.agreed import Policy, agreed
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +107,8 @@ def board_of_round(connection: sqlite3.Connection, round_id: int) -> int | None:
     return None if row is None else int(row[0])
 
 
-_BEFORE_SQL = """
-SELECT n.cell_id, n.label_id FROM label_now AS n JOIN rater AS r ON r.id = n.rater_id
-WHERE n.label_id IS NOT NULL AND r.kind <> 'model' AND n.cell_id IN (SELECT value FROM json_each(?))
-ORDER BY r.kind = 'consensus', n.last_seq
-"""
-
-
 def labels_before(connection: sqlite3.Connection, cell_ids: Collection[int]) -> dict[int, int]:
-    """Return what was last said of cells, a consensus going before an expert."""
-    return dict(connection.execute(_BEFORE_SQL, (json.dumps(list(cell_ids)),)).fetchall())
+    """Return the settled class of cells; those without one are left out."""
+    view, wanted = agreed(connection, Policy.SETTLED), set(cell_ids)
+    rows = zip(view.cell_id.tolist(), view.label_id.tolist(), strict=True)
+    return {cell: label for cell, label in rows if label and cell in wanted}

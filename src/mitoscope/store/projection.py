@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from mitoscope.store import tally
-from mitoscope.store.ingest_rows import study_seed
 from mitoscope.store.public_ids import draw_public_ids
 from mitoscope.store.schema import EVERY_CELL
 
@@ -36,7 +35,7 @@ ON CONFLICT DO UPDATE SET label_id = excluded.label_id, score = excluded.score, 
 def create_cell(connection: sqlite3.Connection, slide_id: int, geometry: Sequence[Any]) -> int:
     """Write a new cell and return its id; its creation event comes after it, which refers to it."""
     (cell_id,) = connection.execute("SELECT ifnull(max(id), 0) + 1 FROM cell").fetchone()
-    shuffle = int(tally.shuffles(np.array([cell_id]), study_seed(connection))[0])
+    shuffle = int(tally.shuffles(np.array([cell_id]), tally.study_seed(connection))[0])
     (public_id,) = draw_public_ids(connection, 1)
     connection.execute(_INSERT_CELL_SQL, (cell_id, slide_id, shuffle, public_id, *geometry))
     return int(cell_id)

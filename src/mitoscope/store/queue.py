@@ -1,15 +1,25 @@
-"""Which cell a rater sees next, and how far the work is."""
+"""Which cell a rater sees next, in the rater's own random order, and how far the work is.
+
+The cells of a slide lie in 1,024 buckets of a random order (:mod:`mitoscope.store.tally`). A rater's own
+order takes the buckets in another sequence and, inside of a bucket, the cells: both are permuted by an odd
+factor, which is one to one in arithmetic modulo a power of two. The order depends on the seed and on the
+cells' places in the random order, and on nothing that anybody said (promise 10).
+"""
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import islice
 
 from mitoscope.errors import StoreError
-from mitoscope.store.reading_order import NATURAL, ReadingOrder
-from mitoscope.store.schema import BUCKET_SHIFT, EVERY_CELL, WHOLE_SLIDE
+from mitoscope.store.schema import BUCKET_SHIFT, EVERY_CELL, SHUFFLE_BITS, WHOLE_SLIDE
+
+_SEED_BITS = 60
+_BUCKETS = 1 << (SHUFFLE_BITS - BUCKET_SHIFT)
+
 
 _SLIDES_SQL = """
 SELECT s.slide_id FROM scope_tally AS s
@@ -49,6 +59,40 @@ ORDER BY s.slide_id
 
 
 @dataclass(frozen=True, slots=True)
+class ReadingOrder:
+    """An order of reading; the same seed gives the same order.
+
+    Parameters
+    ----------
+    seed : int
+        Below 2⁶⁰; 0 is the slide's own random order.
+    """
+
+    seed: int
+
+    @property
+    def mask(self) -> int:
+        """Bits of a cell's place inside of its bucket."""
+        return (1 << BUCKET_SHIFT) - 1
+
+    @property
+    def factor(self) -> int:
+        """Odd factor by which places inside of a bucket are permuted."""
+        return ((self.seed & self.mask) | 1) if self.seed else 1
+
+    def place_of_bucket(self, bucket: int) -> int:
+        """Return when a bucket comes, from 0."""
+        if not self.seed:
+            return bucket
+        rest = self.seed >> BUCKET_SHIFT
+        return (bucket * (2 * rest + 1) + rest // _BUCKETS) % _BUCKETS
+
+
+NATURAL = ReadingOrder(0)
+"""The slide's own random order."""
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """How many cells of a slide a rater has labelled in a round, of how many."""
 
@@ -62,33 +106,6 @@ def _parameters(connection: sqlite3.Connection, rater_id: int, round_id: int) ->
         raise StoreError(f"no round {round_id}", mend="open the round first")
     scope = round_id if row[0] else EVERY_CELL
     return {"round": round_id, "rater": rater_id, "scope": scope, "whole": WHOLE_SLIDE}
-
-
-def next_unlabelled(
-    connection: sqlite3.Connection,
-    rater_id: int,
-    round_id: int,
-    *,
-    slide_id: int | None = None,
-    skip: Collection[int] = (),
-) -> int | None:
-    """Return the next cell that a rater has not labelled in a round, or None when all are done.
-
-    Slides come in order, the cells of a slide in its random order.
-
-    Parameters
-    ----------
-    connection : sqlite3.Connection
-        Of the store.
-    rater_id, round_id : int
-        Whose, and in which round. A round with a list covers its list, another all cells.
-    slide_id : int, optional
-        One slide only.
-    skip : collection of int
-        Cells that the rater passes over for now.
-    """
-    slides = None if slide_id is None else [slide_id]
-    return next(iter(next_cells(connection, rater_id, round_id, n=1, slides=slides, skip=skip)), None)
 
 
 def next_cells(
@@ -118,7 +135,7 @@ def next_cells(
     skip : collection of int
         Cells that the rater passes over for now.
     order : ReadingOrder
-        The rater's own, see :mod:`mitoscope.store.reading_order`.
+        The rater's own, see `reading_order`.
     """
     values = _parameters(connection, rater_id, round_id) | {"mask": order.mask, "factor": order.factor}
     wanted = [one for (one,) in connection.execute(_SLIDES_SQL, values) if slides is None or one in slides]
@@ -157,3 +174,14 @@ WHERE (n.rater_id, n.round_id) = (?, ?) AND n.label_id IS NOT NULL ORDER BY n.la
 def last_labelled(connection: sqlite3.Connection, rater_id: int, round_id: int, *, n: int) -> list[int]:
     """Return the live cells that a rater labelled last in a round, the newest first, at most n."""
     return [cell for (cell,) in connection.execute(_LAST_SQL, (rater_id, round_id, n))]
+
+
+def reading_order(connection: sqlite3.Connection, round_id: int, rater_id: int) -> ReadingOrder:
+    """Return a rater's order in a round, drawing its seed the first time; inside of a writing transaction."""
+    sql = "SELECT seed FROM reading_order WHERE (round_id, rater_id) = (?, ?)"
+    row = connection.execute(sql, (round_id, rater_id)).fetchone()
+    if row is None:
+        row = (secrets.randbits(_SEED_BITS) | 1,)
+        insert = "INSERT INTO reading_order (round_id, rater_id, seed) VALUES (?, ?, ?)"
+        connection.execute(insert, (round_id, rater_id, *row))
+    return ReadingOrder(row[0])

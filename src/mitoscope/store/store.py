@@ -15,7 +15,6 @@ from typing import Self
 
 from mitoscope.errors import OutputError, StoreError
 from mitoscope.fsio import sync_directory
-from mitoscope.geometry import BoxPx0
 from mitoscope.labels import DEFAULT_LABELS, Label, LabelMapping, LabelSet, class_set
 from mitoscope.store.agreed import CROWD_THRESHOLD, Agreed, Policy, agreed, live_cells
 from mitoscope.store.backup import backup
@@ -23,14 +22,13 @@ from mitoscope.store.connection import atomic, create_file, open_file, translate
 from mitoscope.store.dump import dump, read_slides
 from mitoscope.store.examined import state_whole
 from mitoscope.store.ground_truth import read_truth
-from mitoscope.store.history import Event, Snapshot, events_of, snapshot
 from mitoscope.store.ingest import ImportReport, Source, add_slide, ingest
 from mitoscope.store.lists import disputed, list_cells
+from mitoscope.store.manifest import Query, parse_version
 from mitoscope.store.overview import Overview, overview
 from mitoscope.store.records import UNSTATED_ROUND, Rater, Round, SlideRecord, Study
 from mitoscope.store.verify import Checked, check
-from mitoscope.store.versions import Frozen, Query, freeze, parse_version, read_frozen
-from mitoscope.store.viewport import View, cells_in
+from mitoscope.store.versions import Frozen, freeze, read_frozen
 from mitoscope.store.vocabulary import (
     id_of,
     intern_labels,
@@ -327,21 +325,6 @@ class Store:
         with self.reading() as connection:
             found: list[int] = live_cells(connection).tolist()
             return found
-
-    def cells_in(self, slide_id: int, box: BoxPx0, *, limit: int = 5000) -> View:
-        """Return the live cells of a slide whose bounds meet a box."""
-        with self.reading() as connection:
-            return cells_in(connection, slide_id, box, limit=limit)
-
-    def events_of(self, cell_id: int) -> list[Event]:
-        """Return the history of a cell."""
-        with self.reading() as connection:
-            return events_of(connection, cell_id)
-
-    def snapshot(self, seq: int) -> Snapshot:
-        """Return the state after an event, replayed from the first on."""
-        with self.reading() as connection:
-            return snapshot(connection, seq)
 
     def disputed(self) -> list[int]:
         """Return the cells on which the first two experts disagree and no third has spoken."""

@@ -127,3 +127,8 @@ def change_rater(
         connection.executemany(_RATER_SQL, [(*key, 1) for key in keys])
     else:
         connection.executemany(_RATER_LESS_SQL, keys)
+
+
+def study_seed(connection: sqlite3.Connection) -> int:
+    """Return the seed of the study's random orders."""
+    return int(connection.execute("SELECT seed FROM study").fetchone()[0])

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from mitoscope.curation.select.choice import Choice, choose_above, choose_slides, choose_top
+from mitoscope.curation.select.choice import (
+    Choice,
+    choose_above,
+    choose_slides,
+    choose_top,
+    read_choice,
+    write_choice,
+)
 from mitoscope.curation.select.estimates import Total, horvitz_thompson, slide_total
-from mitoscope.curation.select.record import read_choice, write_choice
 from mitoscope.curation.select.tiles import ScoredTiles, score_tiles
 
 __all__ = [

@@ -19,7 +19,7 @@ from mitoscope.region import SlideRegions
 from mitoscope.store import RegionKind, Store
 from mitoscope.store.access import Visitor
 from mitoscope.store.cells_seen import SeenCells, cells_seen
-from mitoscope.store.region_edit import DrawnRegion, read_regions, slide_regions
+from mitoscope.store.regions import DrawnRegion, read_regions, slide_regions
 from mitoscope.store.searches import read_search
 from mitoscope.store.sight import Assignment, sees_results
 from mitoscope.store.signed import SignedResult, read_all_signed, read_signed, sign

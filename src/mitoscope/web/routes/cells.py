@@ -16,8 +16,7 @@ from mitoscope.store import Geometry, Shape, actions
 from mitoscope.store.actions import Acknowledgement
 from mitoscope.store.cells_seen import cells_seen
 from mitoscope.store.public_ids import cell_of, live_cells_of
-from mitoscope.store.queue import last_labelled, next_cells
-from mitoscope.store.reading_order import reading_order
+from mitoscope.store.queue import last_labelled, next_cells, reading_order
 from mitoscope.store.sight import Assignment, cell_seen, check_cell, last_visible, takes
 from mitoscope.store.vocabulary import read_raters
 from mitoscope.web.cell_records import CellColumns, CellRecord, describe_cell, describe_cells, seen_token

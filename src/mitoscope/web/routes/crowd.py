@@ -18,7 +18,7 @@ from mitoscope.curation.crowd import (
     qualify,
 )
 from mitoscope.store import RoundKind
-from mitoscope.store.reading_order import reading_order
+from mitoscope.store.queue import reading_order
 from mitoscope.store.tasks import (
     TaskTile,
     TileAnswer,

@@ -13,7 +13,7 @@ from mitoscope.errors import ConflictError, KeyReusedError
 from mitoscope.geometry import Mpp, SizePx
 from mitoscope.region import Region as PlaneRegion
 from mitoscope.store import RegionKind
-from mitoscope.store.region_edit import (
+from mitoscope.store.regions import (
     DrawnRegion,
     delete_region,
     draw_region,

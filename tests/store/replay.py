@@ -1,13 +1,11 @@
-"""The history of a store: any earlier state, told from the events alone (promise 11)."""
+"""The history of a store, replayed from its events: the reference for what it keeps (promise 11)."""
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass, field
 from typing import Any
 
-from mitoscope.store.encoding import well_formed
-from mitoscope.store.kinds import Shape
+from mitoscope.store import Shape, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +55,12 @@ FROM event WHERE seq <= ? ORDER BY seq
 """
 
 
-@well_formed()
-def snapshot(connection: sqlite3.Connection, seq: int) -> Snapshot:
+def snapshot(store: Store, seq: int) -> Snapshot:
     """Return the state after an event, replaying the first ``seq`` events."""
     state = Snapshot()
-    for kind, cell_id, *rest in connection.execute(_REPLAY_SQL, (seq,)):
-        _replay(state, kind, cell_id, rest)
+    with store.reading() as connection:
+        for kind, cell_id, *rest in connection.execute(_REPLAY_SQL, (seq,)):
+            _replay(state, kind, cell_id, rest)
     return state
 
 
@@ -79,13 +77,12 @@ def _replay(state: Snapshot, kind: str, cell_id: int, rest: list[Any]) -> None:
     state.cells[cell_id] = CellState(cell.shape, cell.bounds_px0, cell.vertices_px0, is_deleted)
 
 
-@well_formed()
-def present(connection: sqlite3.Connection) -> Snapshot:
+def present(store: Store) -> Snapshot:
     """Return the present state, from the tables that are kept beside the events."""
-    cells = connection.execute(
-        "SELECT id, shape, x_min_px0, y_min_px0, x_max_px0, y_max_px0, vertices_px0, is_deleted FROM cell"
-    )
-    labels = connection.execute("SELECT cell_id, rater_id, round_id, label_id FROM label_now")
+    columns = "id, shape, x_min_px0, y_min_px0, x_max_px0, y_max_px0, vertices_px0, is_deleted"
+    with store.reading() as connection:
+        cells = connection.execute(f"SELECT {columns} FROM cell").fetchall()
+        labels = connection.execute("SELECT cell_id, rater_id, round_id, label_id FROM label_now").fetchall()
     return Snapshot(
         {
             id_: CellState(Shape(shape), (x_min, y_min, x_max, y_max), vertices, bool(is_deleted))
@@ -95,17 +92,15 @@ def present(connection: sqlite3.Connection) -> Snapshot:
     )
 
 
-def last_seq(connection: sqlite3.Connection) -> int:
+def last_seq(store: Store) -> int:
     """Return the number of the last event; 0 where there is none."""
-    return int(connection.execute("SELECT ifnull(max(seq), 0) FROM event").fetchone()[0])
+    with store.reading() as connection:
+        return int(connection.execute("SELECT ifnull(max(seq), 0) FROM event").fetchone()[0])
 
 
-@well_formed()
-def events_of(connection: sqlite3.Connection, cell_id: int) -> list[Event]:
+def events_of(store: Store, cell_id: int) -> list[Event]:
     """Return the events of a cell in order."""
-    rows = connection.execute(
-        "SELECT seq, kind, rater_id, round_id, label_id, time_s, score, seconds FROM event "
-        "WHERE cell_id = ? ORDER BY seq",
-        (cell_id,),
-    )
-    return [Event(*row) for row in rows]
+    columns = "seq, kind, rater_id, round_id, label_id, time_s, score, seconds"
+    with store.reading() as connection:
+        rows = connection.execute(f"SELECT {columns} FROM event WHERE cell_id = ? ORDER BY seq", (cell_id,))
+        return [Event(*row) for row in rows]
