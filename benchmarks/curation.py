@@ -30,10 +30,8 @@ from mitoscope.curation.board import Grid
 from mitoscope.curation.review import ask_second, ask_third, conclude, open_review, relabelled
 from mitoscope.evaluate import evaluate
 from mitoscope.geometry import Mpp, SizePx
-from mitoscope.loops.board import BoardResult, board_cells, make_board
-from mitoscope.loops.embedding import learn_embeddings
-from mitoscope.loops.board import keep_board, labels_before
-from mitoscope.loops.embedding import EmbeddingConfig
+from mitoscope.loops.board import BoardResult, board_cells, keep_board, labels_before, make_board
+from mitoscope.loops.embedding import EmbeddingConfig, learn_embeddings
 from mitoscope.loops.hard_examples import HardExamplesConfig, find_hard_examples
 from mitoscope.loops.learner import SlideFile
 from mitoscope.loops.material import Material
