@@ -6,6 +6,7 @@ import io
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import matplotlib as mpl
@@ -44,6 +45,14 @@ def test_settings_of_the_reader_change_nothing(encoding: str) -> None:
     with mpl.rc_context({"font.size": 20, "svg.hashsalt": "x", "axes.grid": True, "savefig.dpi": 30}):
         assert encode_figure(plot(), encoding) == plain  # type: ignore[arg-type]
         assert mpl.rcParams["font.size"] == 20
+
+
+def test_threads_draw_the_same_and_leave_the_settings_as_they_were() -> None:
+    size = mpl.rcParams["font.size"]
+    with ThreadPoolExecutor(8) as pool:
+        drawn = set(pool.map(lambda _: encode_figure(plot(), "svg"), range(24)))
+    assert drawn == {encode_figure(plot(), "svg")}
+    assert mpl.rcParams["font.size"] == size
 
 
 def test_control_settings_of_the_reader_would_show() -> None:

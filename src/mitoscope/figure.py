@@ -13,6 +13,7 @@ import io
 import logging
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,6 +55,8 @@ PALE_BLUE: Final = "#cfe3f2"
 SUFFIXES: Final = (".png", ".svg")
 _FURTHER: Final = ("#cc79a7", "#e69f00", "#56b4e9")
 _NAME_MAX: Final = 34
+_SETTINGS: Final = threading.RLock()
+"""Settings of matplotlib are of the whole process: one thread draws at a time."""
 _STYLE: Final[dict[str, Any]] = {
     # The first is matplotlib's own, the same on every machine; the others have its width, for readers of SVG.
     "font.family": ["sans-serif"],
@@ -94,7 +97,7 @@ def style() -> Iterator[None]:
 
     settings: Any = dict(mpl.rcParamsDefault) | _STYLE
     del settings["backend"]  # setting it would choose one
-    with mpl.rc_context(settings), warnings.catch_warnings():
+    with _SETTINGS, mpl.rc_context(settings), warnings.catch_warnings():
         # Of a name in another script: an SVG shows it in the reader's typeface, a PNG as a box.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         yield
