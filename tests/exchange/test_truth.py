@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from mitoscope.errors import FormatError, LeakError, ScaleError, UnknownLabelError
+from mitoscope.errors import FormatError, LeakError, NoAgreedClassError, ScaleError, UnknownLabelError
 from mitoscope.exchange.names import stem
 from mitoscope.exchange.registry import read_study, write_study
 from mitoscope.exchange.truth import by_stem, parse_reference, read_ground_truth
 from mitoscope.geometry import Mpp
 from mitoscope.labels import LabelMapping
-from mitoscope.store import Source, Store
+from mitoscope.store import Policy, Source, Store
 
 ROWS = """image,x,y,label,w,h,agreement,case
 a.png,10,20,Mitose,50,40,0.6,dog 1
@@ -123,6 +123,19 @@ def test_a_table_of_raters_is_a_study_of_raters(tmp_path: Path) -> None:
     truth = read_ground_truth(path)
     assert truth.counts() == {"mitotic figure": 1}  # one cell under three labels, not three cells
     assert truth.by_name["a"].cells.agreement.tolist() == [pytest.approx(2 / 3)]
+
+
+def test_a_policy_under_which_nothing_is_agreed_is_named(tmp_path: Path) -> None:
+    rows = ["a,1,1,mitosis,0,x", "a,1,1,look-alike,0,y"]
+    path = write(tmp_path / "labels.csv", "image,x,y,label,cell,rater\n" + "\n".join(rows))
+    with pytest.raises(NoAgreedClassError, match=r"no cell has an agreed class under 'majority'.*--policy"):
+        read_ground_truth(path, policy=Policy.MAJORITY)
+
+
+def test_a_box_without_extent_is_refused_with_its_place(tmp_path: Path) -> None:
+    path = write(tmp_path / "truth.csv", "image,x,y,label,w,h\na,1,1,mitosis,0,5\n")
+    with pytest.raises(FormatError, match=r"truth\.csv:2, column w"):
+        read_ground_truth(path)
 
 
 def test_references_name_versions(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+from mitoscope.errors import FormatError
 from mitoscope.exchange.box_columns import read_points
 from mitoscope.exchange.detections_csv import IMAGE_COLUMN, group_by_image
 from mitoscope.exchange.image_columns import side_of, slide_of
@@ -81,4 +82,10 @@ def _slide_truth(image: str, cells: TrueCells, rows: list[Row]) -> SlideTruth:
 
 
 def _extent(row: Row, column: str) -> float:
-    return math.nan if row.is_blank((column,)) else row.coordinate(column)
+    if row.is_blank((column,)):
+        return math.nan
+    extent = row.coordinate(column)
+    if extent <= 0:
+        what = f"a box of {extent:g} px has no extent"
+        raise FormatError(what, where=f"{row.where}, column {column}", mend="correct it or leave it empty")
+    return extent

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.errors import RegionError, TruthError
+from mitoscope.errors import NoAgreedClassError, RegionError, TruthError
 from mitoscope.labels import IGNORED, LabelMapping
 from mitoscope.region import SlideRegions, join_outlines, outline
 from mitoscope.store.dump import dump
@@ -75,12 +75,21 @@ def ground_truth_of(
     ------
     UnknownLabelError
         If an agreed class has a name that is not known.
+    NoAgreedClassError
+        If cells are labelled, and none has a class under the policy.
     TruthError
         If a cell or a region cannot be used, naming the slide.
     """
     agreed = agreed_of(study, policy, threshold=threshold)
     names = np.array([*study.labels.names, ""], dtype=np.str_)
     live = (agreed.label != NO_CLASS) & ~study.cells.deleted
+    labelled = np.zeros(len(study.cells), np.bool_)
+    labelled[study.events.cell[study.events.label >= 0]] = True
+    if (labelled & ~study.cells.deleted).any() and not live.any():
+        mend = f"choose another --policy: {', '.join(rule for rule in Policy if rule is not policy)}"
+        raise NoAgreedClassError(
+            f"no cell has an agreed class under {str(policy)!r}", where=source or None, mend=mend
+        )
     counts = np.bincount(agreed.label[live], minlength=len(study.labels.names)).tolist()
     used = {name: count for name, count in zip(study.labels.names, counts, strict=True) if count}
     known = mapping or LabelMapping().with_classes(study.labels)
