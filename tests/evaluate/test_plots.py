@@ -7,17 +7,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mitoscope.detections import Detections
-from mitoscope.evaluate import PROTOCOLS, Evaluation, Judged, draw_evaluation, evaluate, group_scores
+from mitoscope.evaluate import PROTOCOLS, Evaluation, NamedEvaluation, draw_evaluation, evaluate, group_scores
 from mitoscope.figure import FIRST, SECOND, encode_figure
 from tests.evaluate.made import make, truth_of
 
 PROTOCOL = PROTOCOLS["mitoscope"]
 
 
-def judged(better: float = 0.0) -> Judged:
+def judged(better: float = 0.0) -> NamedEvaluation:
     predictions, truth = make(6, 15, seed=3, better=better)
     found = evaluate(predictions, truth_of(truth), protocol=PROTOCOL, threshold=0.5, repeats=100)
-    return Judged(f"detector {better:g}", found)
+    return NamedEvaluation(f"detector {better:g}", found)
 
 
 def texts(figure: Figure) -> str:
@@ -87,8 +87,8 @@ def test_what_is_undefined_is_drawn_as_such() -> None:
         nothing(Detections.of([[10, 10]], [0.9]), 0),
     ):
         drawn = draw_evaluation(
-            Judged("none", evaluation), groups=group_scores(evaluation, {"a": "x"}), by="case"
+            NamedEvaluation("none", evaluation), groups=group_scores(evaluation, {"a": "x"}), by="case"
         )
         assert encode_figure(drawn, "png").startswith(b"\x89PNG")
-    empty = Judged("none", nothing(Detections.empty(), 0))
+    empty = NamedEvaluation("none", nothing(Detections.empty(), 0))
     assert "F1 undefined over 1 image" in texts(draw_evaluation(empty))

@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mitoscope.experiments.chart import Bars, Boxes, Chart, CountMaps, Curves, Matrix, SlideMap
+from mitoscope.experiments.chart import Bars, BoxPlots, Chart, CountMaps, Curves, Matrix, SlideMap
 from mitoscope.experiments.drawing import draw
 
 DOMAINS = ("canine lung cancer", "human breast cancer", "canine lymphoma")
 
 
-def boxes() -> Boxes:
+def boxes() -> BoxPlots:
     random = np.random.default_rng(1)
     groups = {name: tuple(random.gamma(2.0, 10.0, 40).tolist()) for name in DOMAINS}
-    return Boxes(
+    return BoxPlots(
         "MIDOG++ Figure 2",
         "figures in 2 mm²",
         groups,
@@ -101,7 +101,7 @@ def test_every_kind_is_drawn_with_its_names_and_the_same_each_time(kind: str, tm
         Bars("t", "F1", ("a",), (None,), (None,), (None,), (None,)),
         Matrix("t", ("a",), ("b",), ((None,),), ((None,),)),
         Curves("t", "x", "y", {}),
-        Boxes("t", "y", {"a": ()}),
+        BoxPlots("t", "y", {"a": ()}),
     ],
 )
 def test_what_has_no_value_yet_is_drawn(chart: Chart, tmp_path: Path) -> None:

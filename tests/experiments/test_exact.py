@@ -8,7 +8,7 @@ import pytest
 
 from mitoscope.errors import TrainingDataError
 from mitoscope.experiments.experiment import Size
-from mitoscope.experiments.table import Table
+from mitoscope.experiments.table import ResultTable
 from tests.experiments.running import run, workplace
 
 NAMES = (
@@ -22,7 +22,7 @@ NAMES = (
 )
 
 
-def differences(table: Table) -> dict[tuple[str, str], float]:
+def differences(table: ResultTable) -> dict[tuple[str, str], float]:
     return {
         (row.name.split()[0], column.name): entry.difference
         for row in table.rows

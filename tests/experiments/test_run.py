@@ -21,7 +21,7 @@ from mitoscope.errors import (
 from mitoscope.experiments.experiment import Computation, Plan, Result, Size, Workplace
 from mitoscope.experiments.run import ExperimentOutcome, cell_path, run_experiment
 from mitoscope.experiments.site import find_finished, write_site
-from mitoscope.experiments.table import Column, Entry, Table, rows_of
+from mitoscope.experiments.table import Column, Entry, ResultTable, rows_of
 from tests.experiments.running import workplace
 
 HASH = "a" * 64
@@ -53,10 +53,10 @@ class Numbers:
         self.computed.append(key)
         return {"length": len(key)}
 
-    def table(self, results: Mapping[str, Result], size: Size) -> Table:
+    def table(self, results: Mapping[str, Result], size: Size) -> ResultTable:
         columns = (Column("length", 0),)
         rows = rows_of(list(results), columns, lambda row, _: Entry(results[row]["length"], published=3.0))
-        return Table("A table of <b>lengths</b> | bars", "word", columns, rows, published_in="a book")
+        return ResultTable("A table of <b>lengths</b> | bars", "word", columns, rows, published_in="a book")
 
     def chart(self, results: Mapping[str, Result], size: Size) -> None:
         return None
@@ -178,7 +178,7 @@ def test_the_site_escapes_names_and_shows_the_provenance(tmp_path: Path) -> None
 
 def test_a_table_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     table = go(Numbers(), tmp_path).table
-    assert Table.from_dict(json.loads(json.dumps(table.as_dict()))) == table
+    assert ResultTable.from_dict(json.loads(json.dumps(table.as_dict()))) == table
     assert replace(table, rows=()).to_markdown().count("\n|") == 2
 
 

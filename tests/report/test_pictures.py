@@ -20,7 +20,7 @@ from mitoscope.report.close_up import draw_close_up, place_marks
 from mitoscope.report.overview import draw_overview, scanned_box
 from mitoscope.report.pictures import (
     Frame,
-    Picture,
+    PagePicture,
     encode,
     round_length_um,
     thin_out,
@@ -45,7 +45,7 @@ def slide_with_dots(mpp: float = 0.5, points: NDArray[np.float64] = POINTS) -> M
     return MemorySlide(rgb, mpp=Mpp.square(mpp), name="dots")
 
 
-def pixels_of(picture: Picture) -> NDArray[np.int64]:
+def pixels_of(picture: PagePicture) -> NDArray[np.int64]:
     kind, text = picture.uri.split(",", 1)
     assert kind == "data:image/webp;base64"
     pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(text))).convert("RGB")).astype(np.int64)

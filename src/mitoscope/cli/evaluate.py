@@ -132,12 +132,12 @@ def evaluate(
 def _draw(
     target: Path, pred: Path, judged: Evaluation, *, other: Comparee | None, groups: Groups | None
 ) -> None:
-    from mitoscope.evaluate import Judged, draw_evaluation
+    from mitoscope.evaluate import NamedEvaluation, draw_evaluation
     from mitoscope.figure import write_figure
 
-    second = None if other is None else Judged(_name(other.path), other.evaluation)
+    second = None if other is None else NamedEvaluation(_name(other.path), other.evaluation)
     figure = draw_evaluation(
-        Judged(_name(pred), judged),
+        NamedEvaluation(_name(pred), judged),
         other=second,
         groups=() if groups is None else groups.scores,
         by="" if groups is None else groups.by,

@@ -9,7 +9,7 @@ from mitoscope.evaluate.judged_image import JudgedImage
 from mitoscope.evaluate.judging import FileJudge, GroupBy, GroupScore, group_of, group_scores, parse_group
 from mitoscope.evaluate.look_alikes import LookAlikeScore
 from mitoscope.evaluate.matching import Matching
-from mitoscope.evaluate.plots import Judged, draw_evaluation
+from mitoscope.evaluate.plots import NamedEvaluation, draw_evaluation
 from mitoscope.evaluate.protocols import PROTOCOLS, Protocol, find_protocol, iou_protocol
 from mitoscope.evaluate.steps import Steps
 from mitoscope.evaluate.sweep import Sweep
@@ -33,10 +33,10 @@ __all__ = [
     "FileJudge",
     "GroupBy",
     "GroupScore",
-    "Judged",
     "JudgedImage",
     "LookAlikeScore",
     "Matching",
+    "NamedEvaluation",
     "OperatingPoint",
     "Protocol",
     "Steps",

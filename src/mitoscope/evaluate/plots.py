@@ -33,7 +33,7 @@ _STYLES = ("-", (0, (5, 1.5)), "-.")
 
 
 @dataclass(frozen=True)
-class Judged:
+class NamedEvaluation:
     """An evaluation and the name under which it is drawn."""
 
     name: str
@@ -42,15 +42,19 @@ class Judged:
 
 @style()
 def draw_evaluation(
-    judged: Judged, *, other: Judged | None = None, groups: Sequence[GroupScore] = (), by: str = ""
+    judged: NamedEvaluation,
+    *,
+    other: NamedEvaluation | None = None,
+    groups: Sequence[GroupScore] = (),
+    by: str = "",
 ) -> Figure:
     """Draw one or two detectors in four panels, and the F1 of groups below.
 
     Parameters
     ----------
-    judged : Judged
+    judged : NamedEvaluation
         The detector.
-    other : Judged, optional
+    other : NamedEvaluation, optional
         One that it is compared with, under the same protocol.
     groups : sequence of GroupScore
         Cases, domains or slides.
@@ -109,7 +113,7 @@ def _frame(axes: Axes, title: str, x_label: str, y_label: str) -> None:
     axes.grid()
 
 
-def _draw_precision_recall(axes: Axes, sides: Sequence[Judged]) -> None:
+def _draw_precision_recall(axes: Axes, sides: Sequence[NamedEvaluation]) -> None:
     _frame(axes, "Precision and recall", "recall", "precision")
     for side, colour, line in zip(sides, (FIRST, SECOND), _STYLES, strict=False):
         curve, score = precision_recall(side.evaluation.total_steps), side.evaluation.score
@@ -120,7 +124,7 @@ def _draw_precision_recall(axes: Axes, sides: Sequence[Judged]) -> None:
     _legend(axes)
 
 
-def _draw_froc(axes: Axes, sides: Sequence[Judged]) -> None:
+def _draw_froc(axes: Axes, sides: Sequence[NamedEvaluation]) -> None:
     curves = [froc(side.evaluation.total_steps, images=len(side.evaluation.images)) for side in sides]
     reached = max((float(curve.false_rate.max(initial=0.0)) for curve in curves), default=0.0)
     right = min(FALSE_PER_IMAGE_MAX, max(reached * 1.05, 0.1))
@@ -145,7 +149,7 @@ def _draw_froc(axes: Axes, sides: Sequence[Judged]) -> None:
     _legend(axes)
 
 
-def _draw_over_thresholds(axes: Axes, judged: Judged) -> None:
+def _draw_over_thresholds(axes: Axes, judged: NamedEvaluation) -> None:
     evaluation = judged.evaluation
     _frame(axes, "Scores over the threshold", "threshold", "score")
     thresholds = np.linspace(0.0, 1.0, 401)
@@ -161,7 +165,7 @@ def _draw_over_thresholds(axes: Axes, judged: Judged) -> None:
     _legend(axes, columns=3, title=name_label(judged.name))
 
 
-def _draw_reliability(axes: Axes, judged: Judged) -> None:
+def _draw_reliability(axes: Axes, judged: NamedEvaluation) -> None:
     """Draw the reliability curve: the nearer to the diagonal, the better calibrated."""
     curve = judged.evaluation.reliability()
     error = "" if curve.ece is None else f": expected error {curve.ece:.3f}"

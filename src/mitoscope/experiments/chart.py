@@ -11,7 +11,7 @@ Ring = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Boxes:
+class BoxPlots:
     """Box plots of one quantity by group, with published medians and cut-offs of grades.
 
     Parameters
@@ -149,4 +149,4 @@ class CountMaps:
     window: str
 
 
-Chart = Boxes | Bars | Matrix | Curves | CountMaps
+Chart = BoxPlots | Bars | Matrix | Curves | CountMaps

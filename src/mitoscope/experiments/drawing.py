@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from mitoscope.experiments.chart import Bars, Boxes, Chart, CountMaps, Curves, Matrix, SlideMap
+from mitoscope.experiments.chart import Bars, BoxPlots, Chart, CountMaps, Curves, Matrix, SlideMap
 from mitoscope.figure import FIRST, INK, PALE_BLUE, QUIET, SECOND, style, write_figure
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _figure(chart: Chart) -> Figure:
     width, _ = _size(chart)
     picture.suptitle(fill(chart.title, int(width * _LETTERS)), x=0.01, ha="left", fontsize=11)
     match chart:
-        case Boxes():
+        case BoxPlots():
             _draw_boxes(chart, axes)
         case Bars():
             _draw_bars(chart, axes)
@@ -68,7 +68,7 @@ def _figure(chart: Chart) -> Figure:
 
 def _size(chart: Chart) -> tuple[float, float]:
     match chart:
-        case Boxes():
+        case BoxPlots():
             return max(7.0, 2.0 + 0.85 * len(chart.groups)), 5.2
         case Bars():
             return 8.0, 1.8 + 0.5 * len(chart.names)
@@ -80,7 +80,7 @@ def _size(chart: Chart) -> tuple[float, float]:
             return max(11.0, 2.0 + 0.48 * len(chart.boxes)), 8.8
 
 
-def _draw_boxes(chart: Boxes, axes: Axes) -> None:
+def _draw_boxes(chart: BoxPlots, axes: Axes) -> None:
     places = range(1, len(chart.groups) + 1)
     axes.boxplot(
         list(chart.groups.values()),

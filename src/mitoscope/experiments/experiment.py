@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from mitoscope.experiments.chart import Chart
-from mitoscope.experiments.table import Table
+from mitoscope.experiments.table import ResultTable
 
 Result = Mapping[str, Any]
 """JSON values that a cell comes to."""
@@ -134,7 +134,7 @@ class Experiment(Protocol):
         """Look at the data and return the cells; nothing is computed yet."""
         ...
 
-    def table(self, results: Mapping[str, Result], size: Size) -> Table:
+    def table(self, results: Mapping[str, Result], size: Size) -> ResultTable:
         """Return the table; `results` holds those of some cells, by key."""
         ...
 

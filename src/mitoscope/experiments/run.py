@@ -23,7 +23,7 @@ from mitoscope.experiments.record_file import (
     read_record,
     write_record,
 )
-from mitoscope.experiments.table import Table
+from mitoscope.experiments.table import ResultTable
 from mitoscope.fsio import atomic_write, exclusive_lock, make_directory
 
 OUTCOME: Final = "outcome.json"
@@ -49,13 +49,13 @@ class ExperimentOutcome:
     ----------
     folder : Path
         Where its files lie.
-    table : Table
+    table : ResultTable
     records : mapping of str to ComputationRecord
         The cells by key.
     """
 
     folder: Path
-    table: Table
+    table: ResultTable
     records: Mapping[str, ComputationRecord]
 
     @property
@@ -187,7 +187,12 @@ def _blank(experiment: Experiment, plan: Plan, workplace: Workplace, cell: Compu
 
 
 def _write(
-    experiment: Experiment, workplace: Workplace, folder: Path, *, table: Table, results: Mapping[str, Result]
+    experiment: Experiment,
+    workplace: Workplace,
+    folder: Path,
+    *,
+    table: ResultTable,
+    results: Mapping[str, Result],
 ) -> None:
     chart = experiment.chart(results, workplace.size)
     if chart is not None:
@@ -224,7 +229,7 @@ def read_outcome(folder: Path) -> tuple[dict[str, object], ExperimentOutcome]:
     path = folder / OUTCOME
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        table = Table.from_dict(values["table"])
+        table = ResultTable.from_dict(values["table"])
         keys = [str(key) for key in values["cells"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FormatError(

@@ -18,7 +18,7 @@ from mitoscope.errors import OutputError
 from mitoscope.experiments.experiment import Size
 from mitoscope.experiments.record_file import ComputationRecord
 from mitoscope.experiments.run import OUTCOME, read_outcome
-from mitoscope.experiments.table import Table
+from mitoscope.experiments.table import ResultTable
 from mitoscope.fsio import atomic_write, make_directory
 
 _STYLE: Final = "site.css.j2"
@@ -36,7 +36,7 @@ class FinishedExperiment:
     shows: str
     size: str
     has_figure: bool
-    table: Table
+    table: ResultTable
     records: tuple[ComputationRecord, ...]
 
     @property

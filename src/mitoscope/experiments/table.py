@@ -73,7 +73,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """A row: its name and an entry for each column."""
 
     name: str
@@ -81,7 +81,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class ResultTable:
     """A table of figures beside the published ones.
 
     Parameters
@@ -91,7 +91,7 @@ class Table:
     heading : str
         Of the names of the rows.
     columns : tuple of Column
-    rows : tuple of Row
+    rows : tuple of TableRow
     published_in : str
         Where the published figures stand; empty where none are known.
     notes : tuple of str
@@ -101,7 +101,7 @@ class Table:
     title: str
     heading: str
     columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
     published_in: str = ""
     notes: tuple[str, ...] = ()
 
@@ -173,7 +173,7 @@ class Table:
         }
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Table:
+    def from_dict(cls, values: dict[str, Any]) -> ResultTable:
         """Return the table that `as_dict` gave."""
 
         def entry(values: dict[str, Any]) -> Entry:
@@ -183,7 +183,7 @@ class Table:
             values["title"],
             values["heading"],
             tuple(Column(column["name"], column["digits"]) for column in values["columns"]),
-            tuple(Row(row["name"], tuple(map(entry, row["entries"]))) for row in values["rows"]),
+            tuple(TableRow(row["name"], tuple(map(entry, row["entries"]))) for row in values["rows"]),
             values["published_in"],
             tuple(values["notes"]),
         )
@@ -191,9 +191,9 @@ class Table:
 
 def rows_of(
     names: Sequence[str], columns: Sequence[Column], entry: Callable[[str, str], Entry]
-) -> tuple[Row, ...]:
+) -> tuple[TableRow, ...]:
     """Return rows by asking for each entry by the names of its row and column."""
-    return tuple(Row(name, tuple(entry(name, column.name) for column in columns)) for name in names)
+    return tuple(TableRow(name, tuple(entry(name, column.name) for column in columns)) for name in names)
 
 
 def _with_sd(value: float | None, sd: float | None, digits: int) -> str:

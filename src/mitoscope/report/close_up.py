@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mitoscope.geometry import MPP_MAX, BoxPx, BoxPx0
-from mitoscope.report.pictures import Frame, Picture, Rectangle, ScaleBar, fit_frame, picture, thin_out
+from mitoscope.report.pictures import Frame, PagePicture, Rectangle, ScaleBar, fit_frame, picture, thin_out
 from mitoscope.slide import Plane, Slide
 
 _PICTURE_WIDTH_PX = 1560
@@ -41,7 +41,7 @@ class Mark:
 class CloseUp:
     """The close-up in picture pixels."""
 
-    picture: Picture
+    picture: PagePicture
     width: float
     height: float
     unit: float

@@ -15,9 +15,9 @@ from mitoscope.report.close_up import CloseUp, draw_close_up
 from mitoscope.report.density_map import draw_density_map
 from mitoscope.report.findings import Findings
 from mitoscope.report.histogram import draw_histogram
-from mitoscope.report.overview import Overview, draw_overview
-from mitoscope.report.page import Group, Page, Row
-from mitoscope.report.pictures import Picture, data_uri
+from mitoscope.report.overview import SlideOverview, draw_overview
+from mitoscope.report.page import Page, ProvenanceGroup, ProvenanceRow
+from mitoscope.report.pictures import PagePicture, data_uri
 from mitoscope.report.sheets import borderline_sheets, top_sheet
 from mitoscope.report.summary import (
     name_window,
@@ -84,7 +84,7 @@ def compose_page(findings: Findings, slide: Slide, *, density_png: bytes | None 
     )
 
 
-def _overview(findings: Findings, slide: Slide) -> Overview:
+def _overview(findings: Findings, slide: Slide) -> SlideOverview:
     return draw_overview(
         slide,
         points_px0=findings.candidates.points_px0[findings.counted],
@@ -111,22 +111,22 @@ def _close_up(findings: Findings, slide: Slide) -> CloseUp | None:
     )
 
 
-def _density(findings: Findings, drawn: bytes | None) -> Picture | None:
+def _density(findings: Findings, drawn: bytes | None) -> PagePicture | None:
     if findings.n_figures == 0 or findings.window_is_slide:
         return None
     content = drawn or draw_density(findings)
     width, height = (side * _CSS_PX_PER_INCH // _DENSITY_DPI for side in Image.open(io.BytesIO(content)).size)
-    return Picture(data_uri(content, "png"), width, height)
+    return PagePicture(data_uri(content, "png"), width, height)
 
 
-def _histogram(findings: Findings) -> Picture | None:
+def _histogram(findings: Findings) -> PagePicture | None:
     scores = findings.candidates.score[findings.counted | findings.not_counted]
     if not len(scores):
         return None
     threshold = findings.run.threshold
     figure = draw_histogram(scores, threshold=threshold, threshold_label=say_threshold(threshold))
     width, height = (round(side * _CSS_PX_PER_INCH) for side in figure.get_size_inches().tolist())
-    return Picture(data_uri(encode_figure(figure, "svg"), "svg+xml"), width, height)
+    return PagePicture(data_uri(encode_figure(figure, "svg"), "svg+xml"), width, height)
 
 
 def _histogram_caption(findings: Findings) -> str:
@@ -137,7 +137,7 @@ def _histogram_caption(findings: Findings) -> str:
     )
 
 
-def _provenance(findings: Findings) -> tuple[Group, ...]:
+def _provenance(findings: Findings) -> tuple[ProvenanceGroup, ...]:
     """Write the provenance of a result."""
     return (
         _slide_group(findings),
@@ -147,38 +147,40 @@ def _provenance(findings: Findings) -> tuple[Group, ...]:
     )
 
 
-def _slide_group(findings: Findings) -> Group:
+def _slide_group(findings: Findings) -> ProvenanceGroup:
     info = findings.info
     size_mm = f"{info.size.width * info.mpp.x / 1000:.2f} × {info.size.height * info.mpp.y / 1000:.2f} mm"
     square = f"{info.mpp.x:.4g} µm/px"
     scale = square if info.mpp.x == info.mpp.y else f"{info.mpp.x:.4g} × {info.mpp.y:.4g} µm/px"
-    return Group(
+    return ProvenanceGroup(
         "Slide",
         (
-            Row("File", info.name),
-            Row("Fingerprint", info.fingerprint, mono=True),
-            Row("Size", f"{info.size.width:,} × {info.size.height:,} px ({size_mm})"),
-            Row("Resolution", f"{scale}, stated by {info.mpp_source}"),
-            Row("Objective", "not stated" if info.objective_power is None else f"{info.objective_power:g}×"),
-            Row("Reader", info.reader),
+            ProvenanceRow("File", info.name),
+            ProvenanceRow("Fingerprint", info.fingerprint, mono=True),
+            ProvenanceRow("Size", f"{info.size.width:,} × {info.size.height:,} px ({size_mm})"),
+            ProvenanceRow("Resolution", f"{scale}, stated by {info.mpp_source}"),
+            ProvenanceRow(
+                "Objective", "not stated" if info.objective_power is None else f"{info.objective_power:g}×"
+            ),
+            ProvenanceRow("Reader", info.reader),
         ),
     )
 
 
-def _detector_group(findings: Findings) -> Group:
+def _detector_group(findings: Findings) -> ProvenanceGroup:
     bundle = findings.run.bundle
     manifest = bundle.manifest
     training = "; ".join(f"{source.name} ({source.licence})" for source in manifest.training)
-    return Group(
+    return ProvenanceGroup(
         "Detector",
         (
-            Row("Bundle", manifest.source),
-            Row("Fingerprint", bundle.fingerprint, mono=True),
-            Row("Architecture", manifest.architecture),
-            Row("Resolution", f"{manifest.mpp:g} µm/px"),
-            Row("Training data", training),
-            Row("Licence", manifest.licence),
-            Row("F1 [95 %]", "; ".join(_scores(manifest.metrics)) or "not stated"),
+            ProvenanceRow("Bundle", manifest.source),
+            ProvenanceRow("Fingerprint", bundle.fingerprint, mono=True),
+            ProvenanceRow("Architecture", manifest.architecture),
+            ProvenanceRow("Resolution", f"{manifest.mpp:g} µm/px"),
+            ProvenanceRow("Training data", training),
+            ProvenanceRow("Licence", manifest.licence),
+            ProvenanceRow("F1 [95 %]", "; ".join(_scores(manifest.metrics)) or "not stated"),
         ),
     )
 
@@ -192,22 +194,22 @@ def _scores(metrics: Sequence[Metric]) -> list[str]:
     ]
 
 
-def _run_group(findings: Findings) -> Group:
+def _run_group(findings: Findings) -> ProvenanceGroup:
     run, region = findings.run, findings.run.region_px0
     where = f"{region.width:,.0f} × {region.height:,.0f} px from x {region.x:.0f}, y {region.y:.0f}"
     gaps = "none" if not run.gaps else f"{len(run.gaps):,}, {say_area(run.gap_mm2)}"
-    return Group(
+    return ProvenanceGroup(
         "Run",
         (
-            Row("Status", run.status.replace("_", " ")),
-            Row("Region", "whole slide" if findings.region is None else where),
-            Row("Gaps", gaps),
-            Row("Threshold", f"{say_threshold(run.threshold)} ({run.threshold_source})"),
-            Row("Configuration", run.config.fingerprint(), mono=True),
+            ProvenanceRow("Status", run.status.replace("_", " ")),
+            ProvenanceRow("Region", "whole slide" if findings.region is None else where),
+            ProvenanceRow("Gaps", gaps),
+            ProvenanceRow("Threshold", f"{say_threshold(run.threshold)} ({run.threshold_source})"),
+            ProvenanceRow("Configuration", run.config.fingerprint(), mono=True),
         ),
     )
 
 
-def _software_group(findings: Findings) -> Group:
+def _software_group(findings: Findings) -> ProvenanceGroup:
     versions = sorted(findings.run.versions.items())
-    return Group("Software", tuple(Row(name, version) for name, version in versions))
+    return ProvenanceGroup("Software", tuple(ProvenanceRow(name, version) for name, version in versions))

@@ -12,7 +12,7 @@ from mitoscope.geometry import BoxPx0
 from mitoscope.region import Region
 from mitoscope.report.pictures import (
     Frame,
-    Picture,
+    PagePicture,
     Rectangle,
     ScaleBar,
     fit_frame,
@@ -42,10 +42,10 @@ class Dots:
 
 
 @dataclass(frozen=True, slots=True)
-class Overview:
+class SlideOverview:
     """The overview in picture pixels."""
 
-    picture: Picture
+    picture: PagePicture
     width: float
     height: float
     unit: float
@@ -69,7 +69,7 @@ def draw_overview(
     gaps: tuple[BoxPx0, ...],
     region: BoxPx0 | None,
     counted_on: Region | None = None,
-) -> Overview:
+) -> SlideOverview:
     """Read and lay out the overview.
 
     Parameters
@@ -92,7 +92,7 @@ def draw_overview(
         Where figures are counted, if not on all tissue.
     """
     rgb, frame = _read(slide)
-    return Overview(
+    return SlideOverview(
         picture=picture(rgb, quality=80),
         width=frame.width,
         height=frame.height,

@@ -16,8 +16,8 @@ from markupsafe import Markup
 
 from mitoscope import figure
 from mitoscope.report.close_up import CloseUp
-from mitoscope.report.overview import Overview
-from mitoscope.report.pictures import Picture
+from mitoscope.report.overview import SlideOverview
+from mitoscope.report.pictures import PagePicture
 from mitoscope.report.wording import shown_name
 
 _STYLE = "report.css.j2"
@@ -82,7 +82,7 @@ class Crop:
     x: str
     y: str
     in_hot_spot: bool
-    picture: Picture | None
+    picture: PagePicture | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class Sheet:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ProvenanceRow:
     """One line of the provenance; ``mono`` for hashes."""
 
     name: str
@@ -105,11 +105,11 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class ProvenanceGroup:
     """A titled part of the provenance."""
 
     title: str
-    rows: tuple[Row, ...]
+    rows: tuple[ProvenanceRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,16 +125,16 @@ class Page:
     headline: Headline
     notes: tuple[Note, ...]
     facts: tuple[Fact, ...]
-    overview: Overview
+    overview: SlideOverview
     close_up: CloseUp | None
     steps: tuple[Step, ...]
-    density: Picture | None
+    density: PagePicture | None
     top: Sheet
     borderline_about: str
     borderline: tuple[Sheet, ...]
-    histogram: Picture | None
+    histogram: PagePicture | None
     histogram_caption: str
-    provenance: tuple[Group, ...]
+    provenance: tuple[ProvenanceGroup, ...]
     reading: tuple[str, ...]
     window_title: str = "Hot spot"
     figure_key: str = "Mitotic figure above the threshold"

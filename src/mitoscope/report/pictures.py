@@ -22,7 +22,7 @@ _BAR_STEPS = (1.0, 2.0, 5.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class PagePicture:
     """A picture ready for the page.
 
     Parameters
@@ -46,9 +46,9 @@ def encode(rgb: NDArray[np.uint8], *, quality: int = 82) -> bytes:
     return buffer.getvalue()
 
 
-def picture(rgb: NDArray[np.uint8], *, quality: int = 82) -> Picture:
+def picture(rgb: NDArray[np.uint8], *, quality: int = 82) -> PagePicture:
     """Return pixels, uint8, shape (h, w, 3), as a picture for the page."""
-    return Picture(data_uri(encode(rgb, quality=quality), "webp"), rgb.shape[1], rgb.shape[0])
+    return PagePicture(data_uri(encode(rgb, quality=quality), "webp"), rgb.shape[1], rgb.shape[0])
 
 
 def data_uri(content: bytes, kind: Literal["webp", "png", "svg+xml"]) -> str:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mitoscope.geometry import BoxPx
 from mitoscope.report.findings import Findings
 from mitoscope.report.page import Crop, Sheet
-from mitoscope.report.pictures import Picture, picture
+from mitoscope.report.pictures import PagePicture, picture
 from mitoscope.report.wording import plural, say_score, say_threshold
 from mitoscope.slide import Plane, Slide
 
@@ -25,7 +25,7 @@ BORDERLINE_MAX = 8
 """Crops on each side of the threshold: one row."""
 
 
-def read_crop(slide: Slide, point_px0: NDArray[np.float64]) -> Picture | None:
+def read_crop(slide: Slide, point_px0: NDArray[np.float64]) -> PagePicture | None:
     """Return the surroundings of a point as a picture.
 
     Parameters

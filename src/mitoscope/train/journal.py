@@ -27,7 +27,7 @@ Value = float | int | str | None
 _PLAIN_EVERY_S: Final = 15.0
 
 
-class Board(Protocol):
+class ScalarWriter(Protocol):
     """What draws scalars: the writer of TensorBoard."""
 
     def add_scalar(self, tag: str, value: float, step: int) -> None:
@@ -41,11 +41,11 @@ class Journal:
     ----------
     folder : Path
         Of the run.
-    board : Board, optional
+    board : ScalarWriter, optional
         Where scalars go as well.
     """
 
-    def __init__(self, folder: Path, board: Board | None = None) -> None:
+    def __init__(self, folder: Path, board: ScalarWriter | None = None) -> None:
         self._folder, self._board = folder, board
 
     def record(self, step: int, values: Mapping[str, Value]) -> None:

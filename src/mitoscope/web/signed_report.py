@@ -12,7 +12,17 @@ from mitoscope import __version__
 from mitoscope.geometry import BoxPx0
 from mitoscope.report.close_up import draw_close_up
 from mitoscope.report.overview import draw_overview
-from mitoscope.report.page import Crop, Fact, Group, Headline, Note, Page, Row, Sheet, render_page
+from mitoscope.report.page import (
+    Crop,
+    Fact,
+    Headline,
+    Note,
+    Page,
+    ProvenanceGroup,
+    ProvenanceRow,
+    Sheet,
+    render_page,
+)
 from mitoscope.report.sheets import read_crop
 from mitoscope.report.wording import plural, say_area, say_hpf, say_rate, say_size, say_threshold
 from mitoscope.slide import Slide
@@ -173,26 +183,26 @@ def _sheet(
     return Sheet(f"{title}{more}" if title else title, f"{about}{more}" if about else about, crops, "None.")
 
 
-def _provenance(result: SignedResult, slide: Slide) -> tuple[Group, ...]:
+def _provenance(result: SignedResult, slide: Slide) -> tuple[ProvenanceGroup, ...]:
     info = slide.info
     return (
-        Group(
+        ProvenanceGroup(
             "Slide",
             (
-                Row("File", info.name),
-                Row("Fingerprint", result.content["fingerprint"], mono=True),
-                Row("Size", f"{info.size.width:,} × {info.size.height:,} px"),
-                Row("Resolution", f"{info.mpp.x:.4g} µm/px, stated by {info.mpp_source}"),
-                Row("Reader", info.reader),
+                ProvenanceRow("File", info.name),
+                ProvenanceRow("Fingerprint", result.content["fingerprint"], mono=True),
+                ProvenanceRow("Size", f"{info.size.width:,} × {info.size.height:,} px"),
+                ProvenanceRow("Resolution", f"{info.mpp.x:.4g} µm/px, stated by {info.mpp_source}"),
+                ProvenanceRow("Reader", info.reader),
             ),
         ),
-        Group(
+        ProvenanceGroup(
             "Signature",
             (
-                Row("Result", f"number {result.id}"),
-                Row("Rater", result.rater),
-                Row("Time", _signed_at(result)),
-                Row("State of the study", f"event {result.content['version']}"),
+                ProvenanceRow("Result", f"number {result.id}"),
+                ProvenanceRow("Rater", result.rater),
+                ProvenanceRow("Time", _signed_at(result)),
+                ProvenanceRow("State of the study", f"event {result.content['version']}"),
             ),
         ),
     )

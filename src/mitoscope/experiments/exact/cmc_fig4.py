@@ -27,7 +27,7 @@ from mitoscope.experiments.exact.wsi_databases import (
 )
 from mitoscope.experiments.exact.wsi_published import CMC_TABLE_1
 from mitoscope.experiments.experiment import Result, Workplace
-from mitoscope.experiments.table import Column, Entry, Row, Table
+from mitoscope.experiments.table import Column, Entry, ResultTable, TableRow
 from mitoscope.geometry import Mpp, SizePx
 from mitoscope.labels import MITOTIC_FIGURE
 from mitoscope.store import Policy, RegionKind, Study
@@ -127,7 +127,7 @@ def _values(case: Mapping[str, Any]) -> NDArray[np.int64]:
     return np.repeat(np.arange(len(positions)), positions)
 
 
-def _tabulate(result: Result) -> Table:
+def _tabulate(result: Result) -> ResultTable:
     columns = [Column("tumour, mm²", 2), Column("mitotic figures", 0), Column("of these in the tumour", 0)]
     columns += [Column(name, 1) for name in QUARTILES]
     columns += [Column("mitotic count (hot spot)", 0)]
@@ -142,7 +142,7 @@ def _tabulate(result: Result) -> Table:
         f"{ELSTON_ELLIS[0]} and {ELSTON_ELLIS[1]} in ten fields of {ELSTON_ELLIS_FIELD_MM2:g} mm², in "
         f"{TEN_HPF_MM2:g} mm² {cuts}.",
     )
-    return Table(
+    return ResultTable(
         "CMC Figure 4: mitotic count within the tumour of each case",
         "case",
         tuple(columns),
@@ -152,7 +152,7 @@ def _tabulate(result: Result) -> Table:
     )
 
 
-def _row(case: Mapping[str, Any]) -> Row:
+def _row(case: Mapping[str, Any]) -> TableRow:
     known, values = CMC_TABLE_1.get(case["slide"]), _values(case)
     entries = (
         Entry(case["area_mm2"], published=known and known.area_mm2),
@@ -162,7 +162,7 @@ def _row(case: Mapping[str, Any]) -> Row:
         Entry(float(case["mitotic_count"])),
         *(share_from(values, cut) for cut in CUT_OFFS.values()),
     )
-    return Row(_name(case), entries)
+    return TableRow(_name(case), entries)
 
 
 def _plot(result: Result) -> CountMaps:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mitoscope.errors import TrainingDataError
 from mitoscope.experiments.chart import Chart
 from mitoscope.experiments.experiment import Computation, Plan, Result, Size, Workplace
-from mitoscope.experiments.table import Entry, Table
+from mitoscope.experiments.table import Entry, ResultTable
 from mitoscope.fsio import sha256_file
 
 KEY = "all"
@@ -49,7 +49,7 @@ class Counted:
     needs: str
     files: Callable[[Workplace], tuple[Path, ...]]
     count: Callable[[tuple[Path, ...]], Result]
-    tabulate: Callable[[Result], Table]
+    tabulate: Callable[[Result], ResultTable]
     plot: Callable[[Result], Chart] | None = None
     rules: str = "1"
     sizes: tuple[Size, ...] = (Size.FULL, Size.SMOKE)
@@ -72,7 +72,7 @@ class Counted:
         recipe = hashlib.sha256(f"{self.name} {self.rules}".encode()).hexdigest()
         return Plan((Computation(KEY, recipe, (), lambda: self.count(files)),), data.hexdigest())
 
-    def table(self, results: Mapping[str, Result], size: Size) -> Table:
+    def table(self, results: Mapping[str, Result], size: Size) -> ResultTable:
         """Return the table."""
         del size
         return self.tabulate(results[KEY])

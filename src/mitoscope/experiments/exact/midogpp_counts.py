@@ -13,11 +13,11 @@ from mitoscope.count import TEN_HPF_MM2, mitotic_count
 from mitoscope.curation.midog_tables import TABLE_2, row_of
 from mitoscope.detections import Detections, Searched
 from mitoscope.exchange.classes import stated_classes
-from mitoscope.experiments.chart import Boxes
+from mitoscope.experiments.chart import BoxPlots
 from mitoscope.experiments.exact.counted import QUARTILES, Counted, share_from, spread
 from mitoscope.experiments.exact.midogpp_tables import DOMAIN_NAMES, NEEDS, midogpp_files, read_midogpp
 from mitoscope.experiments.experiment import Result
-from mitoscope.experiments.table import Column, Entry, Row, Table
+from mitoscope.experiments.table import Column, Entry, ResultTable, TableRow
 from mitoscope.geometry import Mpp
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
 from mitoscope.store import Policy, SlideRecord, Study
@@ -72,13 +72,13 @@ def _published(row: str, label: str) -> float | None:
     return None if value is None else float(value)
 
 
-def _figure_table(result: Result) -> Table:
+def _figure_table(result: Result) -> ResultTable:
     rows = [
-        Row(f"{DOMAIN_NAMES[row]}: {label}", _spread(values, _published(row, label)))
+        TableRow(f"{DOMAIN_NAMES[row]}: {label}", _spread(values, _published(row, label)))
         for label, domains in result.items()
         for row, values in domains.items()
     ]
-    return Table(
+    return ResultTable(
         "MIDOG++ Figure 2: labelled cells of a case by domain",
         "domain and label",
         (Column("cases", 0), *(Column(name, 1) for name in QUARTILES)),
@@ -87,13 +87,13 @@ def _figure_table(result: Result) -> Table:
     )
 
 
-def _count_table(result: Result) -> Table:
+def _count_table(result: Result) -> ResultTable:
     rows = []
     for row, values in result[MITOTIC_FIGURE.name].items():
         cuts = CUT_OFFS.get(row, ())
         shares = [share_from(values, cut) for cut in cuts]
         shares += [Entry()] * (2 - len(shares))
-        rows.append(Row(DOMAIN_NAMES[row], (*_spread(values, None), *shares)))
+        rows.append(TableRow(DOMAIN_NAMES[row], (*_spread(values, None), *shares)))
     columns = [Column("cases", 0), *(Column(name, 1) for name in QUARTILES)]
     columns += [Column("share at or above the first cut-off"), Column("share at or above the second")]
     notes = (
@@ -102,15 +102,15 @@ def _count_table(result: Result) -> Table:
         "Cut-offs: 7 for canine mast cell tumours, 10 and 20 for canine soft tissue sarcomas.",
     )
     title = "Mitotic count of a case by domain of MIDOG++, after CMC Figure 4"
-    return Table(title, "domain", tuple(columns), tuple(rows), notes=notes)
+    return ResultTable(title, "domain", tuple(columns), tuple(rows), notes=notes)
 
 
-def _boxes(title: str, y_label: str, values: dict[str, list[int]], **more: Any) -> Boxes:
+def _boxes(title: str, y_label: str, values: dict[str, list[int]], **more: Any) -> BoxPlots:
     groups = {DOMAIN_NAMES[row]: tuple(map(float, own)) for row, own in values.items() if own}
-    return Boxes(title, y_label, groups, **more)
+    return BoxPlots(title, y_label, groups, **more)
 
 
-def _plot_figure(result: Result) -> Boxes:
+def _plot_figure(result: Result) -> BoxPlots:
     label = MITOTIC_FIGURE.name
     medians = {
         DOMAIN_NAMES[row]: value for row in result[label] if (value := _published(row, label)) is not None
@@ -124,7 +124,7 @@ def _plot_figure(result: Result) -> Boxes:
     )
 
 
-def _plot_counts(result: Result) -> Boxes:
+def _plot_counts(result: Result) -> BoxPlots:
     return _boxes(
         "Mitotic count by domain of MIDOG++",
         f"mitotic figures in {TEN_HPF_MM2:g} mm²",

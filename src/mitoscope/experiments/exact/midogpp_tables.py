@@ -23,7 +23,7 @@ from mitoscope.exchange.format import ReadOptions
 from mitoscope.exchange.registry import read_study
 from mitoscope.experiments.exact.counted import Counted, find_file
 from mitoscope.experiments.experiment import Result, Size, Workplace
-from mitoscope.experiments.table import Column, Entry, Row, Table
+from mitoscope.experiments.table import Column, Entry, ResultTable, TableRow
 from mitoscope.fsio import atomic_write, make_directory
 from mitoscope.store import Study
 
@@ -134,7 +134,7 @@ def _count_3(files: tuple[Path, ...]) -> Result:
     return _result(table_3(read_midogpp(files)))
 
 
-def _rows(result: Result, names: Sequence[str], columns: Sequence[str]) -> tuple[Row, ...]:
+def _rows(result: Result, names: Sequence[str], columns: Sequence[str]) -> tuple[TableRow, ...]:
     cells: dict[tuple[str, str], dict[str, Any]] = {
         (cell["row"], cell["column"]): cell for cell in result["cells"]
     }
@@ -143,12 +143,14 @@ def _rows(result: Result, names: Sequence[str], columns: Sequence[str]) -> tuple
         own = cells.get((row, column), {})
         return Entry(**{name: value for name, value in own.items() if name not in ("row", "column")})
 
-    return tuple(Row(DOMAIN_NAMES[row], tuple(entry(row, column) for column in columns)) for row in names)
+    return tuple(
+        TableRow(DOMAIN_NAMES[row], tuple(entry(row, column) for column in columns)) for row in names
+    )
 
 
-def _table_2(result: Result) -> Table:
+def _table_2(result: Result) -> ResultTable:
     columns = tuple(Column(name, 1 if "median" in name else 0) for name in TABLE_2_COLUMNS)
-    return Table(
+    return ResultTable(
         "MIDOG++ Table 2: cases and labelled cells by domain",
         "domain",
         columns,
@@ -157,12 +159,12 @@ def _table_2(result: Result) -> Table:
     )
 
 
-def _table_3(result: Result) -> Table:
+def _table_3(result: Result) -> ResultTable:
     note = (
         "From domain 2 on a label of the authors' candidate model stands in some lists of labels, so that "
         "the file gives a range for some figures, not a value."
     )
-    return Table(
+    return ResultTable(
         "MIDOG++ Table 3: agreement of the experts by domain, in %",
         "domain",
         tuple(Column(name, 2) for name in TABLE_3_COLUMNS),

@@ -31,7 +31,7 @@ from mitoscope.experiments.exact.wsi_published import (
     CMC_VARIANTS,
 )
 from mitoscope.experiments.experiment import Result
-from mitoscope.experiments.table import Column, Entry, Row, Table
+from mitoscope.experiments.table import Column, Entry, ResultTable, TableRow
 from mitoscope.geometry import Mpp
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
 from mitoscope.store import Policy, Study
@@ -114,7 +114,7 @@ def _cells(study: Study) -> dict[str, dict[str, int]]:
 
 def _tabulate(
     title: str, published: PublishedCounts, known: Mapping[str, Any], source: str, result: Result
-) -> Table:
+) -> ResultTable:
     counts: Mapping[str, Mapping[str, Mapping[str, int]]] = result["counts"]
     slides = _slides(result, list(known))
     columns = [AREA, *(column_of(label, variant) for label in _labels(counts) for variant in counts)]
@@ -126,8 +126,8 @@ def _tabulate(
     # Sums are compared only where the same slides are summed.
     same = set(slides) == set(known)
 
-    def total(name: str, of: Sequence[str]) -> Row:
-        return Row(
+    def total(name: str, of: Sequence[str]) -> TableRow:
+        return TableRow(
             name,
             tuple(
                 Entry(
@@ -139,7 +139,7 @@ def _tabulate(
         )
 
     rows = [
-        Row(
+        TableRow(
             _name(slide, known),
             tuple(
                 Entry(found.get((slide, column)), published=published.get((slide, column)))
@@ -148,7 +148,7 @@ def _tabulate(
         )
         for slide in slides
     ]
-    return Table(
+    return ResultTable(
         title,
         "slide",
         tuple(Column(name, 2 if name == AREA else 0) for name in columns),

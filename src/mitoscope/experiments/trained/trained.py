@@ -12,7 +12,7 @@ from typing import Literal
 
 from mitoscope.experiments.chart import Bars, Chart, Curves, Matrix
 from mitoscope.experiments.experiment import Computation, Plan, Result, Size, Workplace
-from mitoscope.experiments.table import Column, Entry, Table, rows_of
+from mitoscope.experiments.table import Column, Entry, ResultTable, rows_of
 from mitoscope.experiments.trained.declaration import Arm, Declaration, read_toml
 from mitoscope.experiments.trained.judging import score_of
 from mitoscope.experiments.trained.networks import ArmNetwork, NetworkBuilder, arm_networks
@@ -105,7 +105,7 @@ class Trained:
         data = hashlib.sha256("".join(f"{name} {sets[name].sha256}\n" for name in sorted(sets)).encode())
         return Plan(tuple(cells[: workplace.cells_max or None]), data.hexdigest())
 
-    def table(self, results: Mapping[str, Result], size: Size) -> Table:
+    def table(self, results: Mapping[str, Result], size: Size) -> ResultTable:
         """Return the table: mean ± standard deviation over the networks of each arm."""
         own = self.at(size)
         columns = tuple(Column(column.name, column.digits) for column in own.columns)
@@ -124,7 +124,7 @@ class Trained:
         judged = (f"Judged under the protocol {own.protocol}.",) if own.measure == "points" else ()
         rows = rows_of(list(arm_named), columns, entry)
         published = any(entry.published is not None for row in rows for entry in row.entries)
-        return Table(
+        return ResultTable(
             f"{own.paper} {own.shows}",
             own.heading,
             columns,
@@ -186,7 +186,7 @@ def _key(name: str) -> str:
     return re.sub(r"[^a-z0-9+]+", "-", name.casefold()).strip("-")
 
 
-def _bars(table: Table) -> Bars:
+def _bars(table: ResultTable) -> Bars:
     many = len(table.columns) > 1
     pairs = [
         (f"{row.name}, {column.name}" if many else row.name, entry)
@@ -207,7 +207,7 @@ def _bars(table: Table) -> Bars:
     )
 
 
-def _matrix(table: Table) -> Matrix:
+def _matrix(table: ResultTable) -> Matrix:
     return Matrix(
         table.title,
         tuple(row.name for row in table.rows),
@@ -218,7 +218,7 @@ def _matrix(table: Table) -> Matrix:
     )
 
 
-def _curve(table: Table, own: Declaration) -> Curves:
+def _curve(table: ResultTable, own: Declaration) -> Curves:
     sizes = {arm.name: float(arm.fields or arm.slides) for arm in own.arms}
     axis: Literal["fields", "slides"] = "fields" if any(arm.fields for arm in own.arms) else "slides"
     label = {"fields": "high-power fields of each slide", "slides": "training slides"}[axis]
