@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from mitoscope.errors import LeakError, NoAgreedClassError, NotExaminedError, TruthError
 from mitoscope.geometry import Mpp, SizePx
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
-from mitoscope.truth import ExaminedArea, GroundTruth, SlideTruth, TrueCells
+from mitoscope.truth import ExaminedArea, GroundTruth, SlideTruth, TrueCells, repeated_rows
 
 CELLS = TrueCells.of([[10, 20], [30, 40]], [MITOTIC_FIGURE.name, LOOK_ALIKE.name], agreement=[0.6, 1.0])
 
@@ -74,3 +75,9 @@ def test_the_hash_follows_the_content_and_not_the_order() -> None:
 def test_no_cell_with_a_class_is_an_error_that_names_the_policy() -> None:
     with pytest.raises(NoAgreedClassError, match=r"--policy"):
         GroundTruth((SlideTruth("a"),)).need_cells()
+
+
+def test_of_equal_rows_all_but_the_first_repeat() -> None:
+    rows = np.array([[1.0, 2.0], [3.0, 2.0], [1.0, 2.0], [1.0, 3.0], [3.0, 2.0], [1.0, 2.0]])
+    assert repeated_rows(rows).tolist() == [False, False, True, False, True, True]
+    assert repeated_rows(np.empty((0, 2))).tolist() == []

@@ -30,10 +30,13 @@ def average_precision(steps: Steps, *, interpolation: Interpolation = "coco") ->
         With protocol ``iou@0.5``, ``coco`` is the AP50 of COCO, MIDOG and MIDOG++.
     """
     _, tp, fp = steps.levels()
-    return _area(tp, fp, steps.figures, interpolation)
+    return _area(np.maximum.accumulate(tp), tp, fp, figures=steps.figures, interpolation=interpolation)
 
 
-def _area(tp: Counts, fp: Counts, figures: int, interpolation: Interpolation) -> float | None:
+def _area(
+    most: Counts, tp: Counts, fp: Counts, *, figures: int, interpolation: Interpolation
+) -> float | None:
+    """Return the area; `most` are the figures found at a score or any above it."""
     if figures == 0:
         return None
     found = tp + fp
@@ -41,7 +44,7 @@ def _area(tp: Counts, fp: Counts, figures: int, interpolation: Interpolation) ->
     precision = tp / np.maximum(found, 1)
     if interpolation == "steps":
         return float((np.diff(tp, prepend=0) * precision).sum() / figures)
-    reached = np.searchsorted(np.maximum.accumulate(tp), _figures_needed(figures), side="left")
+    reached = np.searchsorted(most, _figures_needed(figures), side="left")
     reached = reached[reached < len(tp)]
     if not len(reached):
         return 0.0
@@ -82,11 +85,14 @@ def draw_average_precision(
     last = np.append(np.flatnonzero(np.diff(score)), len(score) - 1) if len(score) else np.empty(0, np.intp)
     figures = np.array([part.figures for part in parts])
     tp, fp = tp.astype(np.int32), fp.astype(np.int32)
+    # By all rules but one a lower threshold takes no hit away: the sum only rises.
+    falls = bool((tp < 0).any())
     values = []
     for block in draw_times(len(parts), repeats=repeats, seed=seed):
         for times in block.astype(np.int32):
             each = times.take(owner)
             sums = [(each * change).cumsum(dtype=np.int32).take(last) for change in (tp, fp)]
-            area = _area(sums[0], sums[1], int(times @ figures), interpolation)
+            most = np.maximum.accumulate(sums[0]) if falls else sums[0]
+            area = _area(most, *sums, figures=int(times @ figures), interpolation=interpolation)
             values.append(np.nan if area is None else area)
     return np.array(values)

@@ -32,7 +32,7 @@ from mitoscope.statistics import (
     reliability,
     sum_by,
 )
-from mitoscope.truth import GroundTruth
+from mitoscope.truth import GroundTruth, repeated_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,7 +180,7 @@ class Evaluation:
     @cached_property
     def duplicates(self) -> int:
         """Judged detections at exactly the place of another one."""
-        return sum(len(found) - len(np.unique(found.points_px0, axis=0)) for found in self.judged.values())
+        return sum(int(repeated_rows(found.points_px0).sum()) for found in self.judged.values())
 
     @property
     def detections_outside(self) -> int:

@@ -142,8 +142,9 @@ def judge_image(
     if found is not None:
         examined = replace(slide, size=size, mpp=slide.mpp or mpp).examined
     cells = slide.cells
-    known = {name: is_figure(name) for name in np.unique(everything.label).tolist()}
-    figures = everything.take(np.array([known[name] for name in everything.label.tolist()], dtype=np.bool_))
+    names = everything.label.tolist()
+    known = {name: is_figure(name) for name in set(names)}
+    figures = everything.take(np.array([known[name] for name in names], dtype=np.bool_))
     inside = examined.contains(figures.points_px0)
     true_inside = examined.contains(cells.points_px0)
     judged, candidates = cells.take(true_inside), figures.take(inside)

@@ -21,7 +21,7 @@ from mitoscope.truth.agreement import (
     ranked_experts,
 )
 from mitoscope.truth.examined import REGION_IMAGE_MM2, ExaminedArea, examined_of
-from mitoscope.truth.ground_truth import Domain, GroundTruth, SlideTruth, TrueCells
+from mitoscope.truth.ground_truth import Domain, GroundTruth, SlideTruth, TrueCells, repeated_rows
 from mitoscope.truth.splits import (
     SIDES,
     Side,
@@ -60,6 +60,7 @@ __all__ = [
     "majority_of_three",
     "quantile_strata",
     "ranked_experts",
+    "repeated_rows",
     "split_by_case",
     "stratified_folds",
 ]

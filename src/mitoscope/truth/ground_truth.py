@@ -123,8 +123,9 @@ class TrueCells:
     @cached_property
     def is_figure(self) -> NDArray[np.bool_]:
         """Whether each cell counts as a mitotic figure, atypical ones included, shape (n,)."""
-        names = {name: is_figure(name) for name in np.unique(self.label).tolist()}
-        return np.array([names[name] for name in self.label.tolist()], dtype=np.bool_)
+        names = self.label.tolist()
+        known = {name: is_figure(name) for name in set(names)}
+        return np.array([known[name] for name in names], dtype=np.bool_)
 
     @property
     def figures_px0(self) -> NDArray[np.float64]:
@@ -142,12 +143,17 @@ class TrueCells:
 
     def without_duplicates(self) -> tuple[TrueCells, int]:
         """Return the cells with rows of one place and class once, and how many rows that left out."""
-        if not len(self):
-            return self, 0
-        names, label = np.unique(self.label, return_inverse=True)
-        del names
-        _, first = np.unique(np.column_stack([self.points_px0, label]), axis=0, return_index=True)
-        return self.take(np.sort(first)), len(self) - len(first)
+        _, label = np.unique(self.label, return_inverse=True)
+        twice = repeated_rows(np.column_stack([self.points_px0, label]))
+        return (self.take(~twice), int(twice.sum())) if twice.any() else (self, 0)
+
+
+def repeated_rows(rows: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return of each row, shape (n, k), whether an equal one stands before it, shape (n,)."""
+    order = np.lexsort(rows.T)  # stable: of equal rows the first comes first
+    repeated = np.zeros(len(rows), np.bool_)
+    repeated[order[1:]] = (np.diff(rows[order], axis=0) == 0).all(axis=1)
+    return repeated
 
 
 @dataclass(frozen=True, eq=False)
