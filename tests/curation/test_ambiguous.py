@@ -28,6 +28,10 @@ def test_only_disputed_cells_get_a_class_and_only_once(study: SimulatedStudy) ->
     assert [names[label_of[cell]] for cell in disputed[:4]] == ["look-alike"] * 3 + ["tumour cell"]
     again = settle_ambiguous(store, scores, policy=Policy.UNANIMOUS)
     assert (again.look_alikes, again.others, again.without_score) == (0, 0, 1)
+    frozen = store.freeze("HEAEL")
+    assert [frozen.label_of.get(cell) for cell in disputed] == [
+        *["look-alike"] * 3, *["tumour cell"] * 6, None,
+    ]  # fmt: skip
     store.verify()
     with pytest.raises(FormatError, match="outside"):
         settle_ambiguous(store, {disputed[-1]: 1.5}, policy=Policy.UNANIMOUS)

@@ -17,6 +17,7 @@ from mitoscope.errors import (
     NoAgreedClassError,
     StoreDamagedError,
     StoreError,
+    TruthError,
     VersionError,
 )
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
@@ -164,8 +165,9 @@ def test_a_version_cannot_be_changed_and_a_change_by_force_is_noticed(screened: 
     connection.execute("UPDATE version_cell SET label_id = 3 - label_id WHERE cell_id = 1")
     connection.commit()
     connection.close()
-    with pytest.raises(StoreDamagedError, match="MEL 1: its content is not what was frozen"):
-        store.version("MEL")
+    for reading in (lambda: store.version("MEL"), lambda: store.ground_truth("MEL@1")):
+        with pytest.raises(StoreDamagedError, match="MEL 1: its content is not what was frozen"):
+            reading()
 
 
 def test_a_version_is_a_study_of_its_own(screened: SimulatedStudy, quick_path: Path) -> None:
@@ -224,3 +226,34 @@ def test_identical_slides_on_both_sides_are_refused(screened: SimulatedStudy) ->
         connection.execute("UPDATE slide SET sha256 = ?", ("a" * 64,))
     with pytest.raises(LeakError, match="the same pixels as"):
         screened.store.freeze("MEL", split={"slide 0.svs": "train", "slide 1.svs": "test"})
+
+
+@pytest.mark.parametrize(
+    ("table", "change"),
+    [
+        ("version_cell", "UPDATE version_cell SET agreement = 0.5 WHERE cell_id = 1"),
+        ("version_slide", "UPDATE version_slide SET case_name = 'other' WHERE slide_id = 1"),
+        ("version_slide", "UPDATE version_slide SET examined = 'whole slide' WHERE slide_id = 1"),
+        ("version_region", "UPDATE version_region SET vertices_px0 = zeroblob(48)"),
+        ("version_label", "UPDATE version_label SET name = 'mitose' WHERE label_id = 1"),
+    ],
+)
+def test_each_part_of_a_version_stands_under_its_hash(
+    screened: SimulatedStudy, table: str, change: str
+) -> None:
+    store = screened.store
+    with store.writing() as connection:
+        corners = np.array([(0, 0), (900, 0), (900, 900), (0, 900)], dtype=np.float64)
+        connection.execute(
+            "INSERT INTO region (slide_id, kind, name, vertices_px0) VALUES (1, 'tumour', 'T', ?)",
+            (corners.tobytes(),),
+        )
+    store.freeze("MEL")
+    assert store.verify().versions == 1
+    with pytest.raises(StoreError, match="a version is frozen"), store.writing() as connection:
+        connection.execute(change)
+    with store.writing() as connection:  # by force, past the triggers
+        connection.execute(f"DROP TRIGGER {table}_is_not_updated")
+        connection.execute(change)
+    with pytest.raises((StoreDamagedError, TruthError)):
+        store.verify()

@@ -312,8 +312,9 @@ def verify(study: _Study, as_json: _Json = False) -> None:
         "checks": checked.invariants,
         "events": checked.events,
         "cells": checked.cells,
+        "versions": checked.versions,
     }
-    over = f"{checked.events} events and {checked.cells} cells"
+    over = f"{checked.events} events, {checked.cells} cells and {checked.versions} versions"
     line = f"{study} is whole: {checked.invariants} checks over {over}"
     say(done, line, as_json)
 

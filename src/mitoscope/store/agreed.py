@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +14,22 @@ from mitoscope.truth import CROWD_THRESHOLD, Opinions, Policy, RaterKind, agreed
 
 __all__ = ["CROWD_THRESHOLD", "Agreed", "Policy", "agreed", "read_opinions"]
 
-# What a rater last said of a cell over all rounds; the bare columns are those of the row with the maximum
-# (SQLite's rule for a single max).
+# By cell and rater; infinity stands for no score, which no score can be.
 _OPINIONS_SQL = """
-SELECT n.cell_id, n.rater_id, r.kind, n.label_id, n.score, min(n.first_seq) OVER (PARTITION BY n.cell_id,
-n.rater_id),
-       n.last_seq
-FROM label_now AS n JOIN rater AS r ON r.id = n.rater_id
+SELECT cell_id, rater_id, ifnull(label_id, -1), ifnull(score, 9e999), first_seq, last_seq FROM label_now
+ORDER BY cell_id, rater_id, round_id
 """
+_OPINION_ROW = np.dtype(
+    [
+        ("cell", np.int64),
+        ("rater", np.int64),
+        ("label", np.int64),
+        ("score", np.float64),
+        ("first", np.int64),
+        ("last", np.int64),
+    ]
+)
+_CELLS_SQL = "SELECT id, slide_id FROM cell WHERE is_deleted = 0 ORDER BY id"
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,30 +65,37 @@ def read_opinions(connection: sqlite3.Connection, cell_id: NDArray[np.int64]) ->
     cell_id : ndarray of int64, shape (n,)
         Ids, ascending; cells of the opinions are rows of it.
     """
-    rows = connection.execute(_OPINIONS_SQL).fetchall()
-    kinds = {str(kind): number for number, kind in enumerate(RaterKind)}
-    cell, rater, kind, label, score, first, last = zip(*rows, strict=True) if rows else ((),) * 7
-    columns = [np.array(values, dtype=np.int64) for values in (cell, rater, [kinds[one] for one in kind])]
-    said = np.array([-1 if one is None else one for one in label], dtype=np.int64)
-    scores = np.array([np.nan if one is None else one for one in score], dtype=np.float64)
-    when = [np.array(values, dtype=np.int64) for values in (first, last)]
+    rows = np.fromiter(connection.execute(_OPINIONS_SQL), dtype=_OPINION_ROW)
+    rows = rows[np.isin(rows["cell"], cell_id)]
+    numbers = {str(kind): number for number, kind in enumerate(RaterKind)}
+    kinds = {id_: numbers[kind] for id_, kind in connection.execute("SELECT id, kind FROM rater")}
+    kind_of = np.zeros(max(kinds, default=0) + 1, dtype=np.int64)
+    kind_of[list(kinds)] = list(kinds.values())
     # The last round in which a rater spoke of a cell decides; what is withdrawn there is no opinion.
-    order = np.lexsort((when[1], columns[1], columns[0]))
-    ends = np.ones(len(order), dtype=np.bool_)
-    pairs = np.column_stack(columns[:2])[order]
-    ends[:-1] = (pairs[1:] != pairs[:-1]).any(axis=1)
-    known = order[ends]
-    known = known[(said[known] >= 0) & np.isin(columns[0][known], cell_id)]
-    row = np.searchsorted(cell_id, columns[0][known])
-    return Opinions(
-        row, columns[1][known], columns[2][known], said[known], scores[known], when[0][known], when[1][known]
-    )
+    begins = np.ones(len(rows), dtype=np.bool_)
+    begins[1:] = (rows["cell"][1:] != rows["cell"][:-1]) | (rows["rater"][1:] != rows["rater"][:-1])
+    starts = np.flatnonzero(begins)
+    if len(starts):
+        first = np.minimum.reduceat(rows["first"], starts)
+        last = np.repeat(np.maximum.reduceat(rows["last"], starts), np.diff(np.r_[starts, len(rows)]))
+        rows = rows[rows["last"] == last]
+    else:
+        first = np.empty(0, dtype=np.int64)
+    said = rows["label"] >= 0
+    rows, first = rows[said], first[said]
+    scores = np.where(np.isposinf(rows["score"]), np.nan, rows["score"])
+    row = np.searchsorted(cell_id, rows["cell"])
+    return Opinions(row, rows["rater"], kind_of[rows["rater"]], rows["label"], scores, first, rows["last"])
 
 
 def live_cells(connection: sqlite3.Connection) -> NDArray[np.int64]:
     """Return the ids of the live cells, ascending."""
-    rows = connection.execute("SELECT id FROM cell WHERE is_deleted = 0 ORDER BY id")
-    return np.array([id_ for (id_,) in rows], dtype=np.int64)
+    return _live(connection)["id"]
+
+
+def _live(connection: sqlite3.Connection) -> NDArray[Any]:
+    row = np.dtype([("id", np.int64), ("slide", np.int64)])
+    return np.fromiter(connection.execute(_CELLS_SQL), dtype=row)
 
 
 @well_formed()
@@ -95,8 +111,7 @@ def agreed(connection: sqlite3.Connection, policy: Policy, *, threshold: float =
     threshold : float
         Smallest score of the crowd policy, in [0, 1].
     """
-    cells = connection.execute("SELECT id, slide_id FROM cell WHERE is_deleted = 0 ORDER BY id").fetchall()
-    table = np.array(cells, dtype=np.int64).reshape(-1, 2)
-    opinions = read_opinions(connection, table[:, 0])
-    found = agreed_classes(opinions, len(table), Policy(policy), threshold=threshold)
-    return Agreed(table[:, 0], table[:, 1], np.maximum(found.label, 0), found.agreement)
+    cells = _live(connection)
+    opinions = read_opinions(connection, cells["id"])
+    found = agreed_classes(opinions, len(cells), Policy(policy), threshold=threshold)
+    return Agreed(cells["id"], cells["slide"], np.maximum(found.label, 0), found.agreement)

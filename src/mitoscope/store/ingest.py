@@ -21,7 +21,7 @@ from mitoscope.store.known_cells import take_known
 from mitoscope.store.public_ids import draw_public_ids
 from mitoscope.store.quarantine import sift
 from mitoscope.store.records import SlideRecord, Study
-from mitoscope.store.versions import add_version
+from mitoscope.store.versions import add_versions
 from mitoscope.store.vocabulary import intern_labels, intern_raters, intern_rounds
 
 Ids = NDArray[np.int64]
@@ -83,8 +83,7 @@ def ingest(
     ids = EventIds(cell_ids, rater_ids, round_ids, label_ids)
     add_label_events(connection, study, ids, slide_ids=slide_ids)
     add_deletions(connection, cell_ids)
-    for version in study.versions:
-        add_version(connection, version, cell_ids=cell_ids, label_ids=label_ids, slide_ids=slide_ids)
+    add_versions(connection, study.versions, cell_ids=cell_ids, label_ids=label_ids, slide_ids=slide_ids)
     report = _finish(connection, study, source, slide_ids=slide_ids)
     return replace(report, known=known, labels=report.labels + added)
 

@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -28,7 +29,7 @@ from mitoscope.store.manifest import Query, parse_version
 from mitoscope.store.overview import Overview, overview
 from mitoscope.store.records import UNSTATED_ROUND, Rater, Round, SlideRecord, Study
 from mitoscope.store.verify import Checked, check
-from mitoscope.store.versions import Frozen, freeze, read_frozen
+from mitoscope.store.versions import Frozen, check_versions, freeze, read_frozen
 from mitoscope.store.vocabulary import (
     id_of,
     intern_labels,
@@ -371,6 +372,7 @@ class Store:
         return backup(self.path, Path(target))
 
     def verify(self) -> Checked:
-        """Check the file, and that its tables say what its events say."""
+        """Check the file, that its tables say what its events say, and versions what their hashes say."""
         with self.reading() as connection:
-            return check(connection, self.path)
+            checked = check(connection, self.path)
+            return replace(checked, versions=check_versions(connection))

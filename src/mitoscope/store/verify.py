@@ -91,11 +91,12 @@ _INVARIANTS: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What was checked: the number of invariants, events and cells."""
+    """What was checked: the number of invariants, events, cells and frozen versions."""
 
     invariants: int
     events: int
     cells: int
+    versions: int = 0
 
 
 def check(connection: sqlite3.Connection, path: Path) -> Checked:

@@ -12,6 +12,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata
@@ -22,6 +23,7 @@ import shapely
 from numpy.typing import NDArray
 
 from mitoscope.errors import (
+    LeakError,
     NoAgreedClassError,
     StoreDamagedError,
     StoreError,
@@ -94,38 +96,58 @@ class Frozen:
     __hash__ = None  # type: ignore[assignment]
 
 
-def add_version(
-    connection: sqlite3.Connection, version: DatasetVersion, *, cell_ids: Ids, label_ids: Ids, slide_ids: Ids
+def add_versions(
+    connection: sqlite3.Connection,
+    versions: Iterable[DatasetVersion],
+    *,
+    cell_ids: Ids,
+    label_ids: Ids,
+    slide_ids: Ids,
 ) -> None:
-    """Freeze a version of a study that is being imported; it has no manifest.
+    """Freeze the versions of a study that is being imported; they have no manifest.
+
+    Their agreement is that of the study, where the class is the same: files state none.
 
     Raises
     ------
     VersionError
-        If the variant has a version of that number.
+        If a variant has a version of that number.
     LeakError
         If a case or the same pixels would stand on both sides of the split.
     """
-    cells, labels = cell_ids[version.cell], label_ids[version.label]
-    agreement = np.full(len(cells), np.nan)
-    known = agreed(connection, Policy.SETTLED)
-    row = np.searchsorted(known.cell_id, cells)
-    row[row == len(known.cell_id)] = 0
-    same = (
-        (known.cell_id[row] == cells) & (known.label_id[row] == labels)
-        if len(known.cell_id)
-        else np.zeros(len(cells), np.bool_)
-    )
-    agreement[same] = known.agreement[row[same]]
-    _insert(
-        connection,
-        version.variant,
-        version.number,
-        columns=(cells, labels, agreement),
-        slides=slide_ids.tolist(),
-        split={int(slide_ids[slide]): side for slide, side in version.split.items()},
-        note=version.note,
-    )
+    known: tuple[Ids, NDArray[np.float64]] | None = None
+    for version in versions:
+        cells, labels = cell_ids[version.cell], label_ids[version.label]
+        if known is None:
+            view = agreed(connection, Policy.SETTLED)
+            size = max(int(cell_ids.max(initial=0)), int(view.cell_id.max(initial=0))) + 1
+            known = np.zeros(size, np.int64), np.full(size, np.nan)
+            known[0][view.cell_id], known[1][view.cell_id] = view.label_id, view.agreement
+        agreement = np.where(known[0][cells] == labels, known[1][cells], np.nan)
+        _insert(
+            connection,
+            version.variant,
+            version.number,
+            columns=(cells, labels, agreement),
+            slides=slide_ids.tolist(),
+            split={int(slide_ids[slide]): side for slide, side in version.split.items()},
+            note=version.note,
+        )
+
+
+def check_versions(connection: sqlite3.Connection) -> int:
+    """Return how many versions there are that are what their hash says.
+
+    Raises
+    ------
+    StoreDamagedError
+        Naming the first whose content is not what was frozen.
+    """
+    ids = [id_ for (id_,) in connection.execute("SELECT version_id FROM version_manifest ORDER BY 1")]
+    for id_ in ids:
+        with suppress(VersionError, LeakError):  # slides that changed since are no damage
+            _frozen(connection, id_)
+    return len(ids)
 
 
 def freeze(
