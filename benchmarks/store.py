@@ -33,6 +33,7 @@ from mitoscope.store import (
     Rater,
     Round,
     RoundKind,
+    Shape,
     SlideRecord,
     Source,
     Store,
