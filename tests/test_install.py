@@ -7,6 +7,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -68,7 +69,8 @@ def test_importing_the_package_brings_nothing_until_a_name_is_used() -> None:
 
 
 def test_the_public_names_need_no_training() -> None:
-    brought = brought_by("import mitoscope\nfor name in mitoscope.__all__: getattr(mitoscope, name)")
+    code = "import mitoscope\nfor name in set(mitoscope.__all__) - {'train'}: getattr(mitoscope, name)"
+    brought = brought_by(code)
     assert "numpy" in brought
     assert not brought & TRAINING
 
@@ -79,3 +81,10 @@ def test_help_imports_none_of_the_libraries_that_compute() -> None:
     )
     assert "typer" in brought
     assert not brought & (COMPUTING | TRAINING)
+
+
+@pytest.mark.parametrize("first", ["mitoscope", "mitoscope.count.slides", "mitoscope.evaluate.protocols"])
+def test_a_verb_is_called_whatever_was_imported_before(first: str) -> None:
+    code = f"import {first}, mitoscope; print(callable(mitoscope.count), callable(mitoscope.evaluate))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["True", "True"]

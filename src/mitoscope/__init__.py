@@ -1,9 +1,34 @@
-"""mitoscope finds, counts and curates mitotic figures in H&E slides.
+r"""mitoscope finds, counts and curates mitotic figures in H&E slides.
 
-The public names below are loaded on first use, so that importing the package stays fast and never needs more
-than the base install.
+What the command line does, a notebook does with the names below: ``detect``, ``count``, ``evaluate`` and
+``train`` are the verbs of the shell; `Store` is a study in its file, `GroundTruth` what counts as true,
+`Detections` what was found. They are loaded on first use, so that importing the package stays fast and never
+needs more than the base install (``train`` needs ``mitoscope[train]``).
 
->>> import mitoscope
+A slide is read and searched:
+
+>>> import numpy as np, mitoscope
+>>> from mitoscope import Detections, MemorySlide, Mpp
+>>> slide = MemorySlide(np.full((300, 400, 3), 255, np.uint8), mpp=Mpp.square(0.25), name="glass")
+>>> slide.read(mitoscope.BoxPx(0, 0, 8, 4)).rgb.shape
+(4, 8, 3)
+>>> mitoscope.find_tissue(slide).area_mm2
+0.0
+>>> mitoscope.load_bundle().manifest.labels[0]  # for mitoscope.detect("slide.svs", bundle, Path("results"))
+'mitotic figure'
+
+What was found is counted, and judged against the ground truth; a study or a version of it
+(``study.mito@MEL``) is ground truth as well:
+
+>>> from pathlib import Path
+>>> _ = Path("truth.csv").write_text("image,x,y,label\nglass,100,90,Mitose\nglass,300,50,hard negative\n")
+>>> truth = mitoscope.read_ground_truth("truth.csv", mpp=Mpp.square(0.25))
+>>> found = Detections.of([(101, 91), (299, 52)], [0.9, 0.8], source="another program")
+>>> evaluation = mitoscope.evaluate({"glass": found}, truth, threshold=0.5)
+>>> evaluation.score.tp, evaluation.score.fp, evaluation.score.fn
+(1, 1, 0)
+>>> [(name, counted.count) for name, counted in mitoscope.count("truth.csv", mpp=Mpp.square(0.25))]
+[('glass', 1)]
 >>> mitoscope.Aspect.parse("4:3")
 Aspect(width=4.0, height=3.0)
 """
@@ -14,17 +39,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mitoscope.bundle import Bundle, load_bundle, shipped
+    from mitoscope.bundle import Bundle, load_bundle, shipped, verify_bundle
     from mitoscope.count import MitoticCount, mitotic_count
+    from mitoscope.count.slides import count_slides as count
     from mitoscope.detections import Detections
     from mitoscope.errors import InputError, MitoscopeError, RunError
-    from mitoscope.evaluate import PROTOCOLS
+    from mitoscope.evaluate import PROTOCOLS, Evaluation, evaluate, find_protocol
+    from mitoscope.exchange.predictions import read_results
+    from mitoscope.exchange.registry import read_study, write_study
+    from mitoscope.exchange.truth import read_ground_truth
     from mitoscope.geometry import Aspect, BoxPx, BoxPx0, Mpp, PointPx0
-    from mitoscope.infer import DetectConfig, SlideRun, detect_slide
-    from mitoscope.labels import LabelSet
+    from mitoscope.infer import DetectConfig, SlideRun
+    from mitoscope.infer import detect_slide as detect
+    from mitoscope.labels import LabelMapping, LabelSet
+    from mitoscope.region import Region, SlideRegions
     from mitoscope.report import write_outputs
     from mitoscope.slide import MemorySlide, Slide, open_slide
+    from mitoscope.store import Store, Study
     from mitoscope.tissue import TissueMask, find_tissue
+    from mitoscope.train import train
+    from mitoscope.truth import GroundTruth, Policy
 
 __version__ = "0.1.0"
 
@@ -35,7 +69,10 @@ _HOME = {
     "Bundle": "bundle",
     "DetectConfig": "infer",
     "Detections": "detections",
+    "Evaluation": "evaluate",
+    "GroundTruth": "truth",
     "InputError": "errors",
+    "LabelMapping": "labels",
     "LabelSet": "labels",
     "MemorySlide": "slide",
     "MitoscopeError": "errors",
@@ -43,18 +80,30 @@ _HOME = {
     "Mpp": "geometry",
     "PROTOCOLS": "evaluate",
     "PointPx0": "geometry",
+    "Policy": "truth",
+    "Region": "region",
     "RunError": "errors",
     "Slide": "slide",
+    "SlideRegions": "region",
     "SlideRun": "infer",
+    "Store": "store",
+    "Study": "store",
     "TissueMask": "tissue",
-    "detect_slide": "infer",
+    "find_protocol": "evaluate",
     "find_tissue": "tissue",
     "load_bundle": "bundle",
     "mitotic_count": "count",
     "open_slide": "slide",
+    "read_ground_truth": "exchange.truth",
+    "read_results": "exchange.predictions",
+    "read_study": "exchange.registry",
     "shipped": "bundle",
+    "verify_bundle": "bundle",
     "write_outputs": "report",
+    "write_study": "exchange.registry",
 }
+_VERBS = ("count", "evaluate", "train")
+"""Packages that are called like the verb of the command line; see their ``__call__``."""
 
 __all__ = [
     "PROTOCOLS",
@@ -64,29 +113,50 @@ __all__ = [
     "Bundle",
     "DetectConfig",
     "Detections",
+    "Evaluation",
+    "GroundTruth",
     "InputError",
+    "LabelMapping",
     "LabelSet",
     "MemorySlide",
     "MitoscopeError",
     "MitoticCount",
     "Mpp",
     "PointPx0",
+    "Policy",
+    "Region",
     "RunError",
     "Slide",
+    "SlideRegions",
     "SlideRun",
+    "Store",
+    "Study",
     "TissueMask",
     "__version__",
-    "detect_slide",
+    "count",
+    "detect",
+    "evaluate",
+    "find_protocol",
     "find_tissue",
     "load_bundle",
     "mitotic_count",
     "open_slide",
+    "read_ground_truth",
+    "read_results",
+    "read_study",
     "shipped",
+    "train",
+    "verify_bundle",
     "write_outputs",
+    "write_study",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _VERBS:
+        return import_module(f"mitoscope.{name}")
+    if name == "detect":
+        return import_module("mitoscope.infer").detect_slide
     if name not in _HOME:
         raise AttributeError(f"module 'mitoscope' has no attribute {name!r}")
     return getattr(import_module(f"mitoscope.{_HOME[name]}"), name)

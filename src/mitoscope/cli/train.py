@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from importlib import util
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mitoscope.cli.options import ExaminedOption, LabelOption, PolicyOption, parse_policy
 from mitoscope.errors import ConfigError
-from mitoscope.truth import Policy
+
+if TYPE_CHECKING:
+    from mitoscope.truth import Policy
 
 
 def need_training() -> None:
-    """Stop with the mend where the extra ``train`` is not installed.
+    """Say how to install the extra ``train`` where it is missing.
 
     Raises
     ------
@@ -40,18 +43,9 @@ def train(
             help="Train on this version of a study, e.g. study.mito@MEL; its slides lie below --data.",
         ),
     ] = None,
-    policy: Annotated[
-        Policy | None,
-        typer.Option("--policy", help="How the labels of several raters become one, without a version."),
-    ] = None,
-    label: Annotated[
-        list[str] | None,
-        typer.Option("--label", metavar="NAME=CLASS", help="What a class name stands for; may be repeated."),
-    ] = None,
-    examined: Annotated[
-        str | None,
-        typer.Option("--examined", help="What was looked at on each slide: whole, tumour or regions."),
-    ] = None,
+    policy: PolicyOption = None,
+    label: LabelOption = None,
+    examined: ExaminedOption = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder of the run.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
     start_from: Annotated[
@@ -74,7 +68,7 @@ def train(
     from mitoscope.train import train as run_training
     from mitoscope.train.device import leads
 
-    settings = [*_source(study, policy, label or [], examined), *(changes or ())]
+    settings = [*_source(study, parse_policy(policy), label or [], examined), *(changes or ())]
     if start_from is not None:
         settings.append(f"start_from={start_from}")
     if device is not None:

@@ -1,5 +1,11 @@
 """Scores of detections against the truth, each under a named protocol."""
 
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import Any
+
 from mitoscope.evaluate.average_precision import average_precision
 from mitoscope.evaluate.comparison import Comparison, Difference, compare
 from mitoscope.evaluate.curves import froc, midog_froc_auc, precision_recall
@@ -56,3 +62,18 @@ __all__ = [
     "parse_group",
     "precision_recall",
 ]
+
+
+class _EvaluatePackage(ModuleType):
+    """The package as the verb of the command line: ``mitoscope.evaluate(…)`` is `evaluate`.
+
+    A module and a function cannot both have the name; which of them it stood for would depend on what was
+    imported before.
+    """
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """See `evaluate`."""
+        return evaluate(*args, **kwargs)
+
+
+sys.modules[__name__].__class__ = _EvaluatePackage
