@@ -70,6 +70,7 @@ def _filled(clinic: Clinic) -> dict[str, list[Any]]:
         f"/api/slides/{slide}/regions", kind="tumour", vertices=[[0, 0], [2000, 0], [0, 2000]]
     )["region"]
     interest = lead.post(f"/api/slides/{slide}/interests", x=0, y=0, area_mm2=0.001)["interest"]
+    own = lead.post("/api/classes", names=["megakaryocyte"])["classes"][-1]["id"]
     lead.put(f"/api/rounds/{case}/position", position={"x": 1.5})
     return {
         "slide_id": [slide],
@@ -84,6 +85,7 @@ def _filled(clinic: Clinic) -> dict[str, list[Any]]:
         "result_id": [_signed(lead, f"/api/rounds/{case}/slides/{slide}/case")],
         "board_id": [_board(lead, cells)],
         "name": ["review"],
+        "label_id": [own],
         "level": [0],
         "column": [0],
         "row": [0],

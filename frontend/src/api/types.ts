@@ -170,6 +170,19 @@ export interface ClassLabel {
   readonly colour: string;
 }
 
+/** The classes of the study in order, and those of the field that it lacks. */
+export interface Classes {
+  readonly classes: readonly StudyClass[];
+  readonly suggested: readonly string[];
+}
+
+/** The classes after a change. */
+export interface ClassesSet {
+  readonly classes: readonly StudyClass[];
+  readonly suggested: readonly string[];
+  readonly is_repeated: boolean;
+}
+
 /** Cells whose agreed class was recorded now, had been before, and that have none. */
 export interface Concluded {
   readonly is_repeated: boolean;
@@ -399,6 +412,12 @@ export interface NewBoard {
   readonly y: readonly number[];
   readonly cell_px?: number;
   readonly raters?: readonly number[];
+}
+
+/** Classes to be told apart from now on, by their names: of the field or of the study's own. */
+export interface NewClasses {
+  readonly key: string;
+  readonly names: readonly string[];
 }
 
 /** A region of interest: its upper left corner, area and form. */
@@ -637,6 +656,12 @@ export interface RegionSet {
 export interface Regions {
   readonly regions: readonly Region[];
   readonly area_mm2: number | null;
+}
+
+/** Another name of a class. */
+export interface RenamedClass {
+  readonly key: string;
+  readonly name: string;
 }
 
 /** A signed result without its cells: who signed it and when, in seconds since 1970, and where it lies. */
@@ -942,6 +967,14 @@ export interface Standing {
   readonly needed: number;
   readonly score: number;
   readonly pass_mark: number;
+}
+
+/** A class of the study; its colour is ``#rrggbb``. Those of the field keep their names. */
+export interface StudyClass {
+  readonly id: number;
+  readonly name: string;
+  readonly colour: string;
+  readonly is_own: boolean;
 }
 
 /** What is in a study; ``agreed`` counts its cells by agreed class under the policy. */

@@ -1,5 +1,6 @@
 import { route } from "../state/route";
 import { Agreement } from "./agreement";
+import { Classes } from "./classes";
 import { People } from "./people";
 import { ProgressTable } from "./progress-table";
 import { Rounds } from "./rounds";
@@ -7,6 +8,7 @@ import { Rounds } from "./rounds";
 const PARTS = [
   { name: "people", title: "People", Part: People },
   { name: "rounds", title: "Rounds", Part: Rounds },
+  { name: "classes", title: "Classes", Part: Classes },
   { name: "progress", title: "Progress", Part: ProgressTable },
   { name: "agreement", title: "Agreement", Part: Agreement },
 ] as const;

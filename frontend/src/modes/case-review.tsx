@@ -52,7 +52,7 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
   const boxes = useMemo(() => new BoxLayer(), []);
 
   const figure = found.value?.mitotic_label ?? 0;
-  const other = labels.find((label) => label.id !== figure)?.id ?? 0;
+  const other = labels.find((label) => !(found.value?.figure_labels ?? [figure]).includes(label.id))?.id ?? 0;
   const isFigure = (label: number) => found.value?.figure_labels.includes(label) ?? false;
   const isCandidate = (cell: Cell) => (cell.own && cell.label > 0 ? isFigure(cell.label) : (cell.score ?? -1) > threshold.value);
   const windowBox = () => {
@@ -219,10 +219,10 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
         {work.table.size > 0 && (
           <Section title={chosen ? `Candidate, score ${chosen.score?.toFixed(2) ?? "–"}` : "Candidate"}>
             <div class="row">
-              <button type="button" class="grow" disabled={!chosen} aria-pressed={chosen?.own && chosen.label === figure} onClick={() => give(figure)}>
+              <button type="button" class="grow" disabled={!chosen} aria-pressed={chosen?.own && isFigure(chosen.label)} onClick={() => give(figure)}>
                 Accept <kbd>A</kbd>
               </button>
-              <button type="button" class="grow" disabled={!chosen} aria-pressed={chosen?.own && chosen.label > 0 && chosen.label !== figure} onClick={() => give(other)}>
+              <button type="button" class="grow" disabled={!chosen} aria-pressed={chosen?.own && chosen.label > 0 && !isFigure(chosen.label)} onClick={() => give(other)}>
                 Reject <kbd>R</kbd>
               </button>
             </div>

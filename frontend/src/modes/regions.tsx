@@ -132,17 +132,21 @@ export function Regions({ slide }: { slide: OpenSlide }) {
           </ul>
           {now.regions.length === 0 && <p class="soft">Nothing is drawn yet; without a region all tissue counts.</p>}
           {draft === null ? (
-            <div class="row">
-              <button type="button" class="grow" onClick={() => begin("tumour")}>
-                Tumour <kbd>T</kbd>
-              </button>
-              <button type="button" class="grow" onClick={() => begin("exclusion")}>
-                Exclusion <kbd>E</kbd>
-              </button>
-              <button type="button" class="grow" onClick={() => begin("region of interest")}>
-                Interest <kbd>I</kbd>
-              </button>
-            </div>
+            <>
+              <div class="row">
+                <button type="button" class="grow" onClick={() => begin("tumour")}>
+                  Tumour <kbd>T</kbd>
+                </button>
+                <button type="button" class="grow" onClick={() => begin("exclusion")}>
+                  Exclusion <kbd>E</kbd>
+                </button>
+              </div>
+              <div class="row">
+                <button type="button" class="grow" onClick={() => begin("region of interest")}>
+                  Region of interest <kbd>I</kbd>
+                </button>
+              </div>
+            </>
           ) : (
             <Draft draft={draft} mpp={slide.mpp} onSave={() => void save()} onStop={stop} />
           )}
