@@ -10,7 +10,10 @@ import pytest
 import torch
 from PIL import Image
 from pydantic import TypeAdapter
+from typer.testing import CliRunner
 
+from mitoscope.bundle import load_bundle
+from mitoscope.cli import app
 from mitoscope.data.augment import AugmentConfig
 from mitoscope.data.batch import Batch
 from mitoscope.data.batches import make_batches
@@ -18,11 +21,13 @@ from mitoscope.data.field import BOX_UM, Field
 from mitoscope.data.picture import Picture
 from mitoscope.data.sampling import CropsConfig, CrowdConfig, HardPool, MidogppConfig, SemiConfig, plan
 from mitoscope.data.sources import SourceConfig, fields_of, read_fields
+from mitoscope.data.split import split_by_case
 from mitoscope.data.window import Window, cut_patch
 from mitoscope.errors import TrainingDataError
 from mitoscope.exchange import coco
 from mitoscope.exchange.annotations_csv import FORMAT as CSV
 from mitoscope.exchange.format import WriteOptions
+from mitoscope.exchange.truth import read_ground_truth
 from mitoscope.geometry import BoxPx0, Mpp, SizePx
 from mitoscope.labels import DEFAULT_LABELS
 from mitoscope.models.build import build
@@ -31,8 +36,10 @@ from mitoscope.region import Region
 from mitoscope.search import crop_at
 from mitoscope.slide.synthetic import SyntheticSlideConfig, write_slide
 from mitoscope.store import Rater, RaterKind, Shape, SlideRecord, Source, Store, Study, StudyBuilder
+from mitoscope.train import Recipe
 from mitoscope.train.detect import search
 from mitoscope.truth import ExaminedArea, GroundTruth, SlideTruth, TrueCells
+from tests.loops.lessons import dense
 
 pytestmark = pytest.mark.train
 
@@ -239,3 +246,68 @@ def _share_of_glass(field: Field, places: np.ndarray[Any, Any]) -> float:
     """Return the share of places around which hardly anything is darker than glass."""
     shown = [field.window(crop_at(x, y, 32)).mean(axis=2) for x, y in places.tolist()]
     return float(np.mean([(window > 235).mean() > 0.9 for window in shown]))
+
+
+RECIPE = """
+[model]
+architecture = "fcn-resnet12"
+widths = [16, 16, 16]
+
+[data.source]
+kind = "open-data"
+
+[data.split]
+
+[data.sampling]
+kind = "semi"
+window_px = 64
+foreground = 4
+bg_hard = 1
+bg_random = 2
+
+[[phases]]
+steps = 60
+learning_rate = 0.004
+
+[validation]
+every = 30
+
+[calibration]
+dataset = "validation"
+
+[run]
+tensorboard = false
+"""
+
+
+def test_train_takes_a_version_with_its_split_and_the_bundle_names_it(tmp_path: Path) -> None:
+    slides = {f"slide {n}.tiff": side for n, side in enumerate(("train", "validation", "test"))}
+    builder = StudyBuilder(DEFAULT_LABELS)
+    expert = builder.rater(Rater("a", RaterKind.EXPERT))
+    for n, name in enumerate(slides):
+        painted = write_slide(tmp_path / name, dense(640, seed=n))
+        slide = builder.slide(SlideRecord(name, SizePx(640, 640), Mpp.square(0.25), case=f"case {n}"))
+        for figure in painted.figures:
+            cell = builder.cell(slide, (figure.x_px0, figure.y_px0))
+            builder.event(cell, expert, DEFAULT_LABELS.names.index(figure.label))
+    with Store.create(tmp_path / "study.mito") as store:
+        store.import_study(builder.build(), source=Source("test"))
+        frozen = store.freeze("MEL", split=slides)
+        assert frozen.truth.n_figures
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+    arguments = ["train", tmp_path / "recipe.toml", "--data", tmp_path, "--out", tmp_path / "run"]
+    version = f"{tmp_path / 'study.mito'}@MEL"
+    done = CliRunner().invoke(app, [*map(str, arguments), "--study", version], standalone_mode=False)
+    if done.exception is not None:
+        raise done.exception
+    (source,) = load_bundle(tmp_path / "run" / "bundle").manifest.training
+    truth = read_ground_truth(version)
+    assert source.labels == truth.source
+    assert "MEL" in truth.source
+    assert source.sha256 == (truth.sha256,)
+    assert source.policy == str(truth.policy)
+    recipe = Recipe.from_toml(tmp_path / "run" / "recipe.toml")
+    fields = read_fields(recipe.data.source, tmp_path, mpp=0.25)
+    split = split_by_case(fields, recipe.data.split)
+    assert [field.name for field in split.training] == ["slide 0.tiff"]
+    assert [field.name for field in split.validation] == ["slide 1.tiff"]
