@@ -18,8 +18,7 @@ from leave_one_out import RECIPE, curve_of
 from machine import stamp
 from results_page import write_page
 
-from mitoscope.data.catalogue import NEGATIVE_FIELDS
-from mitoscope.data.reading import read_midesec
+from mitoscope.data.open_data import NEGATIVE_FIELDS, read_midesec
 from mitoscope.evaluate import Difference, Steps, compare
 from mitoscope.experiments.trained.networks import Lesson, learn
 from mitoscope.experiments.trained.slides import OPEN_DATA, open_fields

@@ -24,7 +24,7 @@ from mitoscope.bundle.write import revise
 from mitoscope.cli.calibration_task import calibrate
 from mitoscope.cli.evaluation_task import Task
 from mitoscope.data.field import Field, visible_figures
-from mitoscope.data.reading import read_midesec
+from mitoscope.data.open_data import read_midesec
 from mitoscope.data.sources import OpenData, read_fields
 from mitoscope.data.split import SplitConfig, split_by_case
 from mitoscope.detections import Detections

@@ -33,8 +33,7 @@ from mitoscope.geometry import Mpp, SizePx
 from mitoscope.loops.board import BoardResult, board_cells, keep_board, labels_before, make_board
 from mitoscope.loops.embedding import EmbeddingConfig, learn_embeddings
 from mitoscope.loops.hard_examples import HardExamplesConfig, find_hard_examples
-from mitoscope.loops.learner import SlideFile
-from mitoscope.loops.material import Material
+from mitoscope.loops.material import Material, SlideFile
 from mitoscope.loops.missed import MissedConfig, find_missed
 from mitoscope.loops.recipe_learner import RecipeLearner
 from mitoscope.slide.synthetic import SyntheticSlideConfig, write_slide

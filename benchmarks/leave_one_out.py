@@ -25,7 +25,7 @@ from results_page import write_page
 from mitoscope.bundle import Bundle
 from mitoscope.bundle.network import find_points, open_network
 from mitoscope.data.field import Field
-from mitoscope.data.reading import read_midesec
+from mitoscope.data.open_data import read_midesec
 from mitoscope.data.sampling import is_crop
 from mitoscope.data.split import SplitConfig
 from mitoscope.experiments.trained.networks import Lesson, learn

@@ -23,8 +23,8 @@ from machine import stamp
 from scipy import stats
 from scipy.spatial import cKDTree
 
+from mitoscope.data.open_data import read_crops, read_midesec, read_negative_fields
 from mitoscope.data.picture import Picture
-from mitoscope.data.reading import read_crops, read_midesec, read_negative_fields
 from mitoscope.labels import DEFAULT_LABELS, MITOTIC_FIGURE
 from mitoscope.loops.material import Material
 from mitoscope.loops.mining import MiningConfig

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mitoscope.data.augment import AugmentConfig
-from mitoscope.data.lighting import relight
+from mitoscope.data.colour import relight
 from mitoscope.errors import ConfigError
 
 pytestmark = pytest.mark.train

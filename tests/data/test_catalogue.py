@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mitoscope.data.catalogue import (
+from mitoscope.data.open_data import (
     BRECAHAD,
     CATALOGUE,
     NEGATIVE_FIELDS,

@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mitoscope.data.colour_space import from_lab, tissue_statistics, to_lab
-from mitoscope.data.contrast_transfer import build_bank, match, transfer
+from mitoscope.data.colour import jitter
+from mitoscope.data.contrast_transfer import build_bank, from_lab, match, tissue_statistics, to_lab, transfer
 from mitoscope.data.picture import Picture
-from mitoscope.data.stain import jitter
 
 pytestmark = pytest.mark.train
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from mitoscope.data.colour_space import to_lab
-from mitoscope.data.normalise_stain import REFERENCE_DEVIATION, REFERENCE_MEAN, normalise
+from mitoscope.data.colour import REFERENCE_DEVIATION, REFERENCE_MEAN, normalise
+from mitoscope.data.contrast_transfer import to_lab
 
 pytestmark = pytest.mark.train
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mitoscope.data.placement import Freedom, Placement
+from mitoscope.data.augment import Freedom, Placement
 
 pytestmark = pytest.mark.train
 

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from mitoscope.data.field import Labels
+from mitoscope.data.open_data import read_rgb
 from mitoscope.data.picture import Picture
-from mitoscope.data.reading import read_rgb
 from mitoscope.data.slide_field import SlideField, open_field, with_labels
 from mitoscope.errors import ScaleError, SlideFormatError, TrainingDataError
 from mitoscope.geometry import BoxPx

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from mitoscope.data.augment import Placement
 from mitoscope.data.field import Labels
-from mitoscope.data.placement import Placement
 from mitoscope.data.target import dense_targets
 from mitoscope.data.window import Patch
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mitoscope.detections import Detections
 from mitoscope.labels import MITOTIC_FIGURE
-from mitoscope.loops.learner import SlideFile, TrainingSlides
+from mitoscope.loops.material import SlideFile, TrainingSlides
 from mitoscope.search import Detector
 from tests.curation.simulated import KnownCells, chance
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mitoscope.errors import TrainingDataError
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
-from mitoscope.loops.folds import check_classes, fold_cases
+from mitoscope.loops.material import check_classes, fold_cases
 from mitoscope.truth import SlideTruth, TrueCells
 
 

@@ -27,8 +27,7 @@ pytestmark = pytest.mark.train
 pytest.importorskip("torch")
 
 from mitoscope.data.sources import fields_of  # noqa: E402
-from mitoscope.loops.learner import SlideFile  # noqa: E402
-from mitoscope.loops.material import Material  # noqa: E402
+from mitoscope.loops.material import Material, SlideFile  # noqa: E402
 from mitoscope.loops.recipe_learner import MINED, RecipeLearner  # noqa: E402
 from mitoscope.train import Recipe  # noqa: E402
 

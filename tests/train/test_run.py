@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from mitoscope.bundle import load_bundle
-from mitoscope.data.catalogue import BRECAHAD, MITOSIS_CROPS, NEGATIVE_FIELDS
+from mitoscope.data.open_data import BRECAHAD, MITOSIS_CROPS, NEGATIVE_FIELDS
 from mitoscope.data.sources import read_fields
 from mitoscope.errors import IncompleteRunError, LedgerMismatchError, NonFiniteError, OutputError
 from mitoscope.models.fcn import FcnResnet12

@@ -11,9 +11,16 @@ from typing import Annotated, Literal
 from pydantic import Field as Setting
 
 from mitoscope.config import Config
-from mitoscope.data.catalogue import CATALOGUE, Source, attribution_of, content_hash
 from mitoscope.data.field import Field, Labels
-from mitoscope.data.reading import read_brecahad, read_crops, read_negative_fields
+from mitoscope.data.open_data import (
+    CATALOGUE,
+    Source,
+    attribution_of,
+    content_hash,
+    read_brecahad,
+    read_crops,
+    read_negative_fields,
+)
 from mitoscope.data.slide_field import SlideField, info_of, open_field, with_labels
 from mitoscope.errors import TrainingDataError
 from mitoscope.exchange.names import IMAGE_SUFFIXES, stem

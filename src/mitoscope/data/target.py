@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mitoscope.data.placement import Placement
+from mitoscope.data.augment import Placement
 from mitoscope.data.window import Patch
 
 FIGURE: Final = 1

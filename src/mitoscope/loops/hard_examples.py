@@ -13,9 +13,8 @@ from pydantic import Field
 from mitoscope.config import Config
 from mitoscope.curation.hard_examples import CONFIDENT, hard_examples
 from mitoscope.curation.review import open_review
-from mitoscope.loops.folds import check_classes
 from mitoscope.loops.job_folder import JobFolder
-from mitoscope.loops.material import Material, Say, say_nothing
+from mitoscope.loops.material import Material, Say, check_classes, say_nothing
 
 LOOP = "hard examples"
 

@@ -1,18 +1,136 @@
-"""What a loop works with: a frozen version, its slides, and a learner."""
+"""What a loop works with: a frozen version, its slides in folds, and what trains and asks detectors."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mitoscope.config import Config
-from mitoscope.errors import FormatError
-from mitoscope.loops.folds import fold_cases
-from mitoscope.loops.learner import Learner, SlideFile, TrainingSlides
+from mitoscope.detections import Detections
+from mitoscope.errors import FormatError, TrainingDataError
+from mitoscope.search import Detector
 from mitoscope.store import Frozen, Store
-from mitoscope.truth import TrueCells
+from mitoscope.truth import GroundTruth, SlideTruth, TrueCells, balanced_folds
+
+
+def fold_cases(slides: Iterable[SlideTruth], folds: int, *, seed: int = 0) -> dict[str, int]:
+    """Return the fold in which each slide is held out; all slides of a case together.
+
+    Parameters
+    ----------
+    slides : iterable of SlideTruth
+        Of a frozen version.
+    folds : int
+    seed : int
+
+    Raises
+    ------
+    TrainingDataError
+        See :func:`mitoscope.truth.balanced_folds`.
+    """
+    figures: dict[str, int] = {}
+    case_of = {slide.name: slide.case for slide in slides}
+    for slide in slides:
+        case = case_of[slide.name]
+        figures[case] = figures.get(case, 0) + int(slide.cells.is_figure.sum())
+    fold_of = balanced_folds(figures, folds=folds, seed=seed)
+    return {name: fold_of[case] for name, case in case_of.items()}
+
+
+def check_classes(
+    slides: Iterable[SlideTruth], fold_of: Mapping[str, int], labels: Iterable[str], *, folds: int
+) -> None:
+    """Refuse folds of which one has to be trained without a class.
+
+    Raises
+    ------
+    TrainingDataError
+        Naming the fold and the class.
+    """
+    there = {
+        (fold_of[slide.name], label)
+        for slide in slides
+        if slide.name in fold_of
+        for label in set(slide.cells.label.tolist())
+    }
+    for fold in range(folds):
+        for label in labels:
+            if not any((other, label) in there for other in range(folds) if other != fold):
+                what = f"without a {label} outside of fold {fold + 1}, nothing can be trained for it"
+                raise TrainingDataError(what, where="folds", mend="fewer folds, or label more cases")
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSlides:
+    """What may be learnt from.
+
+    Parameters
+    ----------
+    truth : GroundTruth
+        Of some slides.
+    files : mapping of str to Path
+        Slide name → file, of all its slides.
+    """
+
+    truth: GroundTruth
+    files: Mapping[str, Path]
+
+
+@dataclass(frozen=True, slots=True)
+class SlideFile:
+    """A slide to look at.
+
+    Parameters
+    ----------
+    path : Path
+    mpp : float, optional
+        Resolution as the study states it, µm/px; without it the file's counts.
+    """
+
+    path: Path
+    mpp: float | None = None
+
+
+class Learner(Protocol):
+    """Trains detectors and classifiers of cells, and asks them.
+
+    What trains may be called again after a stop with the same arguments: training goes on, and what is done
+    is returned at once.
+    """
+
+    @property
+    def fingerprint(self) -> str:
+        """What the outcome depends on besides the labelled slides: recipes, versions."""
+
+    def learn_detector(self, labelled: TrainingSlides, out: Path) -> Path:
+        """Train a detector in a folder and return its bundle."""
+
+    def learn_with_mined(self, labelled: TrainingSlides, mined: TrainingSlides, out: Path) -> Path:
+        """Train a detector as ``learn_detector`` does, a fixed share of its figures from mined slides."""
+
+    def learn_classifier(self, labelled: TrainingSlides, out: Path) -> Path:
+        """Train a classifier of cells in a folder and return its bundle."""
+
+    def detect(self, detector: Path, slide: SlideFile, out: Path) -> Detections:
+        """Return what a detector finds on a slide, down to its floor."""
+
+    def threshold(self, detector: Path) -> float:
+        """Return the score above which a detector's candidates count."""
+
+    def look(self, detector: Path) -> Detector:
+        """Return the first stage of a detector as a function of windows."""
+
+    def score(
+        self, classifier: Path, slide: SlideFile, points_px0: Sequence[tuple[float, float]]
+    ) -> NDArray[np.float64]:
+        """Return how sure a classifier is that cells of a slide are figures, in [0, 1]."""
+
 
 Say = Callable[[str], None]
 """Told each step of a loop in a line."""

@@ -19,9 +19,8 @@ from mitoscope.curation.candidates import BINS, RADIUS_PX0, Proposal, candidates
 from mitoscope.detections import Detections
 from mitoscope.exchange import detections_csv
 from mitoscope.labels import MITOTIC_FIGURE
-from mitoscope.loops.folds import check_classes
 from mitoscope.loops.job_folder import JobFolder
-from mitoscope.loops.material import Material, Say, say_nothing
+from mitoscope.loops.material import Material, Say, check_classes, say_nothing
 
 LOOP = "missed figures"
 

@@ -20,7 +20,7 @@ from mitoscope.errors import ConfigError, StoppedError
 from mitoscope.fsio import make_directory
 from mitoscope.infer import DetectConfig, detect_slide, open_detector
 from mitoscope.labels import MITOTIC_FIGURE
-from mitoscope.loops.learner import SlideFile, TrainingSlides
+from mitoscope.loops.material import SlideFile, TrainingSlides
 from mitoscope.search import Detector, crop_at, window
 from mitoscope.slide import Plane, open_slide
 from mitoscope.train.checkpoint import CHECKPOINT_NAME

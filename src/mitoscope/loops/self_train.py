@@ -18,8 +18,7 @@ from mitoscope.evaluate import PROTOCOLS, Comparison, Evaluation, evaluate
 from mitoscope.exchange import detections_csv
 from mitoscope.labels import MITOTIC_FIGURE
 from mitoscope.loops.job_folder import JobFolder
-from mitoscope.loops.learner import TrainingSlides
-from mitoscope.loops.material import Material, Say, say_nothing
+from mitoscope.loops.material import Material, Say, TrainingSlides, say_nothing
 from mitoscope.loops.mining import MiningConfig, MiningCount, mine_slide
 from mitoscope.slide import fingerprint, open_slide
 from mitoscope.truth import ExaminedArea, GroundTruth, SlideTruth, TrueCells

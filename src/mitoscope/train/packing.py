@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mitoscope.bundle import Bundle, Metric, ModelDescription, Normalisation, TrainingSource, write_bundle
 from mitoscope.bundle.network import find_points, open_network, score_windows
 from mitoscope.data.field import Field, visible_figures
-from mitoscope.data.reading import read_midesec
+from mitoscope.data.open_data import read_midesec
 from mitoscope.data.sampling import HardPool
 from mitoscope.data.sources import Provenance, provenance
 from mitoscope.errors import TrainingDataError

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from mitoscope.bundle import TrainingSource, load_bundle
-from mitoscope.data.catalogue import CATALOGUE
+from mitoscope.data.open_data import CATALOGUE
 from mitoscope.data.sources import LabelledSlides, OpenData
 from mitoscope.errors import BundleError, LedgerMismatchError
 from mitoscope.train.checkpoint import CHECKPOINT_NAME, part, read

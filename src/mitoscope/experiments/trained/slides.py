@@ -10,8 +10,8 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Self
 
-from mitoscope.data.catalogue import CATALOGUE, MITOSIS_CROPS, content_hash
 from mitoscope.data.field import Field
+from mitoscope.data.open_data import CATALOGUE, MITOSIS_CROPS, content_hash
 from mitoscope.data.slide_field import SlideField
 from mitoscope.data.sources import (
     AnnotatedSlides,

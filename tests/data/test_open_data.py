@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mitoscope.data.reading import read_brecahad, read_midesec, read_negative_fields, read_rgb
+from mitoscope.data.open_data import read_brecahad, read_midesec, read_negative_fields, read_rgb
 from mitoscope.errors import TrainingDataError
 
 pytestmark = pytest.mark.train
