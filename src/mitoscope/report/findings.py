@@ -94,11 +94,6 @@ class Findings:
         """Number of mitotic figures on the slide."""
         return int(np.count_nonzero(self.counted))
 
-    @property
-    def n_in_window(self) -> int:
-        """Number of mitotic figures in the hot spot."""
-        return int(np.count_nonzero(self.counted & self.in_window))
-
     @cached_property
     def density(self) -> Density:
         """Mitotic figures per mm² in a window like the hot spot, moved over the slide."""
