@@ -282,6 +282,17 @@ def test_what_was_looked_at_is_stated(tmp_path: Path) -> None:
     assert result["per_image"]["a"]["examined"] == "stated by the user"
 
 
+def test_boxes_of_coco_that_may_be_two_corners_are_named_by_the_user(tmp_path: Path) -> None:
+    images, classes = [{"id": 1, "file_name": "a.png"}], [{"id": 1, "name": "mitosis"}]
+    box = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [40, 40, 60, 60]}
+    document = {"images": images, "categories": classes, "annotations": [box]}
+    truth = write(tmp_path / "truth.json", json.dumps(document))
+    pred = write(tmp_path / "p.csv", "image,x,y,score\na,70,70,0.9\n")
+    assert "--boxes xywh (COCO)" in run("--pred", pred, "--truth", truth, status=2)
+    assert judged("--pred", pred, "--truth", truth, "--boxes", "xywh", "--protocol", "cmc")["tp"] == 1
+    assert judged("--pred", pred, "--truth", truth, "--boxes", "xyxy", "--protocol", "cmc")["tp"] == 0
+
+
 def test_coco_results_have_the_names_of_the_ground_truth(tmp_path: Path) -> None:
     images = [{"id": 7, "file_name": "a.png", "width": 500, "height": 400}]
     classes = [{"id": 1, "name": "mitotic figure"}, {"id": 2, "name": "hard negative"}]

@@ -9,7 +9,7 @@ import pytest
 from mitoscope.detections import Detections
 from mitoscope.errors import FormatError, ScaleError
 from mitoscope.exchange import geojson
-from mitoscope.exchange.format import WriteOptions
+from mitoscope.exchange.format import ReadOptions, WriteOptions
 from mitoscope.exchange.judged import read_any_predictions, read_detections
 from mitoscope.exchange.registry import read_study, write_study
 from mitoscope.exchange.truth import by_stem, read_ground_truth
@@ -51,7 +51,7 @@ def test_points_in_mm_need_the_resolution(tmp_path: Path) -> None:
     write_study(study, tmp_path / "07.json", "grand-challenge", WriteOptions(mpp=write_mpp))
     with pytest.raises(ScaleError, match="--mpp"):
         read_any_predictions(tmp_path / "07.json")
-    found = read_any_predictions(tmp_path / "07.json", mpp=write_mpp)
+    found = read_any_predictions(tmp_path / "07.json", options=ReadOptions(mpp=write_mpp))
     assert found["07"].points_px0.tolist() == [[100, 200]]
 
 

@@ -34,8 +34,9 @@ MANIFEST: dict[str, Any] = {
         "tissue_px0_per_pixel": [100.0, 100.0],
     },
 }
-# Places 50 px apart: within a radius of 30 px of one figure at most.
-PLACES = st.lists(st.tuples(st.integers(1, 20), st.integers(1, 15)), min_size=1, max_size=12, unique=True)
+# Places 50 px apart: within a radius of 30 px of one figure at most; so far from the corner of the slide that
+# boxes of COCO cannot be taken for those of MIDOG, which state two corners.
+PLACES = st.lists(st.tuples(st.integers(2, 20), st.integers(2, 15)), min_size=1, max_size=12, unique=True)
 SCORES = st.sampled_from([0.1, 0.3, 0.5, 0.51, 0.7, 0.95])
 
 
@@ -134,17 +135,29 @@ def test_every_route_gives_the_same_score(
 
 
 def test_control_a_route_with_a_rule_of_its_own_has_another_score(tmp_path: Path) -> None:
-    figures = np.array([[50.0, 50.0], [500.0, 500.0]])
-    write_all(tmp_path, result_of([(1, 1), (10, 10), (5, 5)], [0.9, 0.4, 0.3], 0.5), figures)
+    figures = np.array([[100.0, 100.0], [500.0, 500.0]])
+    write_all(tmp_path, result_of([(2, 2), (10, 10), (5, 5)], [0.9, 0.4, 0.3], 0.5), figures)
     expected = score_by(tmp_path, "folder")
     assert expected == Score(1, 0, 1)
     assert naive(tmp_path, figures) == Score(2, 1, 0) != expected
 
 
+def test_a_file_that_changed_since_its_manifest_speaks_for_itself(tmp_path: Path) -> None:
+    """Whoever corrects a result in QuPath and saves it in its place is judged by what was corrected."""
+    figures = np.array([[100.0, 100.0], [500.0, 500.0]])
+    write_all(tmp_path, result_of([(2, 2), (10, 10)], [0.9, 0.4], 0.5), figures)
+    path = tmp_path / "results" / "slide.geojson"
+    assert FileJudge(tmp_path / "truth.csv").judge(path).score == Score(1, 0, 1)
+    text = path.read_text(encoding="utf-8").replace("mitotic figure candidate", "mitotic figure")
+    path.write_text(text, encoding="utf-8")
+    assert FileJudge(tmp_path / "truth.csv").judge(path).score == Score(2)
+    assert score_by(tmp_path, "folder") == Score(1, 0, 1)
+
+
 @pytest.mark.parametrize("more", [1, 3])
 def test_results_of_further_slides_change_nothing(tmp_path: Path, more: int) -> None:
-    figures = np.array([[50.0, 50.0], [500.0, 500.0]])
-    found = result_of([(1, 1), (10, 10)], [0.9, 0.8], 0.5)
+    figures = np.array([[100.0, 100.0], [500.0, 500.0]])
+    found = result_of([(2, 2), (10, 10)], [0.9, 0.8], 0.5)
     write_all(tmp_path, found, figures)
     for place in range(more):
         detections_csv.write(tmp_path / "results" / f"other {place}.csv", found)

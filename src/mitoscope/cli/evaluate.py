@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mitoscope.cli.options import (
+    BoxesOption,
     ExaminedOption,
     LabelOption,
     MppOption,
     MppOverrideOption,
     PolicyOption,
+    parse_boxes,
     parse_mpp,
     parse_policy,
     parse_threshold,
@@ -63,6 +65,7 @@ def evaluate(
     policy: PolicyOption = None,
     label: LabelOption = None,
     examined: ExaminedOption = None,
+    boxes: BoxesOption = None,
     mpp: MppOption = None,
     mpp_override: MppOverrideOption = False,
     by: Annotated[
@@ -107,6 +110,7 @@ def evaluate(
         mapping=LabelMapping.parse(label or ()),
         domains=domains,
         examined=examined,
+        boxes=parse_boxes(boxes),
         mpp=None if value is None else Mpp.square(value),
         mpp_override=mpp_override,
     )

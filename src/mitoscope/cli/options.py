@@ -11,6 +11,7 @@ from mitoscope.errors import ConfigError, RegionError
 from mitoscope.geometry import BoxPx, Mpp
 
 if TYPE_CHECKING:
+    from mitoscope.exchange.format import BoxLayout
     from mitoscope.truth import Policy
 
 OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the results.")]
@@ -28,6 +29,10 @@ PolicyOption = Annotated[
 LabelOption = Annotated[
     list[str] | None,
     typer.Option("--label", metavar="A=B", help='Class of a name, e.g. "Mitose=mitotic figure"; repeatable.'),
+]
+BoxesOption = Annotated[
+    str | None,
+    typer.Option("--boxes", metavar="xywh|xyxy", help="COCO boxes: corner and size, or two corners (MIDOG)."),
 ]
 ExaminedOption = Annotated[
     str | None,
@@ -117,6 +122,22 @@ def parse_policy(text: str | None) -> Policy | None:
         return None if text is None else Policy(text.strip().casefold())
     except ValueError:
         raise ConfigError(f"there is no policy {text!r}", mend=f"there are {', '.join(Policy)}") from None
+
+
+def parse_boxes(text: str | None) -> BoxLayout | None:
+    """Read how a COCO file states its boxes.
+
+    Raises
+    ------
+    ConfigError
+        If it is neither xywh nor xyxy.
+    """
+    from mitoscope.exchange.format import BoxLayout
+
+    try:
+        return None if text is None else BoxLayout(text.strip().casefold())
+    except ValueError:
+        raise ConfigError(f"boxes {text!r} are neither xywh nor xyxy", mend="write --boxes xywh") from None
 
 
 def parse_mpp(value: float | None) -> float | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mitoscope.cli.options import MppOption, parse_policy
+from mitoscope.cli.options import BoxesOption, MppOption, parse_boxes, parse_policy
 from mitoscope.cli.store_figures import agreement, classes, consensus, examined, info
 from mitoscope.cli.tables import print_json, print_table, say
 
@@ -26,10 +26,6 @@ PLACES_SHOWN = 10
 
 _Study = Annotated[Path, typer.Argument(metavar="STUDY", help="The store: one file a study.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-_Boxes = Annotated[
-    str | None,
-    typer.Option("--boxes", metavar="xywh|xyxy", help="COCO boxes: corner and size, or two corners (MIDOG)."),
-]
 
 
 @app.command()
@@ -70,7 +66,7 @@ def import_(
         str | None, typer.Option("--slide", metavar="NAME", help="The slide of a file that names none.")
     ] = None,
     mpp: MppOption = None,
-    boxes: _Boxes = None,
+    boxes: BoxesOption = None,
     rater: Annotated[
         str | None,
         typer.Option("--rater", metavar="NAME", help="Who gave the labels of a file that does not say."),
@@ -144,22 +140,12 @@ def _read_options(
     return ReadOptions(
         slide=slide,
         mpp=None if mpp is None else Mpp.square(mpp),
-        boxes=None if boxes is None else _box_layout(boxes),
+        boxes=parse_boxes(boxes),
         rater=rater,
         models=ReadOptions().models if models is None else frozenset(models),
         domains=domains,
         offset_px0=_numbers(offset, 2, "--offset X,Y") if offset else (0.0, 0.0),
     )
-
-
-def _box_layout(text: str) -> Any:
-    from mitoscope.errors import ConfigError
-    from mitoscope.exchange.format import BoxLayout
-
-    try:
-        return BoxLayout(text.strip().casefold())
-    except ValueError:
-        raise ConfigError(f"boxes {text!r} are neither xywh nor xyxy", mend="write --boxes xywh") from None
 
 
 def _numbers(text: str, n: int, form: str) -> Any:
@@ -241,7 +227,7 @@ def export(
         list[str] | None, typer.Option("--slide", metavar="NAME", help="Only this slide; may be repeated.")
     ] = None,
     mpp: MppOption = None,
-    boxes: _Boxes = None,
+    boxes: BoxesOption = None,
     bounds: Annotated[
         str | None, typer.Option("--bounds", metavar="X,Y,W,H", help="Coordinates relative to these bounds.")
     ] = None,
@@ -269,7 +255,7 @@ def export(
     known = find_format(format_name)
     options = WriteOptions(
         mpp=None if mpp is None else Mpp.square(mpp),
-        boxes=None if boxes is None else _box_layout(boxes),
+        boxes=parse_boxes(boxes),
         bounds=parse_roi(bounds),
         slide_file=slide_file,
         policy=parse_policy(policy or ("settled" if version is None else "recorded")),

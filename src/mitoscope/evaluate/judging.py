@@ -14,7 +14,7 @@ from mitoscope.evaluate.evaluate import evaluate
 from mitoscope.evaluate.evaluation import Evaluation
 from mitoscope.evaluate.protocols import MITOSCOPE, Protocol
 from mitoscope.evaluate.thresholds import choose_threshold
-from mitoscope.exchange.format import ReadOptions
+from mitoscope.exchange.format import BoxLayout, ReadOptions
 from mitoscope.exchange.judged import read_any_predictions
 from mitoscope.exchange.names import stem
 from mitoscope.exchange.truth import parse_reference, read_ground_truth
@@ -46,6 +46,8 @@ class FileJudge:
         Table of domains, which completes what the ground truth says of its images.
     examined : str, optional
         What was looked at on every slide: ``whole``, ``tumour`` or ``regions``.
+    boxes : BoxLayout, optional
+        How COCO files state their boxes, where they do not tell themselves.
     mpp : Mpp, optional
         Resolution of images of which neither results nor ground truth state it.
     mpp_override : bool
@@ -58,6 +60,7 @@ class FileJudge:
     mapping: LabelMapping = field(default_factory=LabelMapping)
     domains: Path | None = None
     examined: str | None = None
+    boxes: BoxLayout | None = None
     mpp: Mpp | None = None
     mpp_override: bool = False
 
@@ -74,7 +77,7 @@ class FileJudge:
             self.reference,
             policy=self.policy,
             mapping=self.mapping,
-            options=ReadOptions(mpp=self.mpp),
+            options=ReadOptions(mpp=self.mpp, boxes=self.boxes),
             domains=self.domains,
             examined=self.examined,
         )
@@ -124,7 +127,8 @@ class FileJudge:
             If a class name is not known.
         """
         names = parse_reference(self.reference)[0]
-        return read_any_predictions(pred, mapping=self.mapping, mpp=self.mpp, names=names)
+        options = ReadOptions(mpp=self.mpp, boxes=self.boxes)
+        return read_any_predictions(pred, mapping=self.mapping, options=options, names=names)
 
 
 def parse_group(text: str) -> GroupBy:

@@ -29,7 +29,7 @@ def read_any_predictions(
     path: Path,
     *,
     mapping: LabelMapping | None = None,
-    mpp: Mpp | None = None,
+    options: ReadOptions | None = None,
     names: Path | None = None,
 ) -> dict[str, Detections]:
     """Read predictions by the stem of the image's name.
@@ -41,8 +41,8 @@ def read_any_predictions(
         y1, x2, y2 in place of x and y), a COCO list of results, or any format of `registry`.
     mapping : LabelMapping, optional
         What class names stand for; without it, names that are not known stay as they are.
-    mpp : Mpp, optional
-        Resolution, for formats in millimetres.
+    options : ReadOptions, optional
+        What a file does not say itself, e.g. the resolution of formats in millimetres.
     names : Path, optional
         The COCO file with the images and classes that the ids of a COCO list of results mean.
 
@@ -58,7 +58,7 @@ def read_any_predictions(
         return {name: result.candidates for name, result in read.items()}
     if is_results_list(path):
         return read_results_list(path, names or path, mapping=mapping or LabelMapping())
-    return read_detections(path, options=ReadOptions(mpp=mpp), mapping=mapping)
+    return read_detections(path, options=options, mapping=mapping)
 
 
 def read_detections(

@@ -24,6 +24,7 @@ from mitoscope.exchange.result import (
     is_beside_manifest,
     is_manifest,
     read_result,
+    vouched_by,
 )
 from mitoscope.geometry import Mpp
 from mitoscope.labels import LabelMapping
@@ -47,7 +48,7 @@ def read_results(
     path : Path
         A folder of results or of ``<stem>.csv``, a manifest, a CSV with an image column, or the CSV of one
         image named ``<stem>.csv``. A CSV may hold boxes (x1, y1, x2, y2) in place of centres. One beside its
-        manifest is that result.
+        manifest is that result, as is any other file that a manifest beside it vouches for.
     mapping : LabelMapping, optional
         What the class names of tables stand for; without it names that are not known stay as they are.
     needed : sequence of str
@@ -71,6 +72,8 @@ def read_results(
         found = _of_folder(path, mapping, needed, read)
     elif path.suffix.lower() == MANIFEST:
         found = {path.stem: read(path)}
+    elif not is_table(path) and (manifest := vouched_by(path)) is not None:
+        found = {manifest.stem: read(manifest)}
     else:
         found = _of_table(path, mapping, needed, read)
     if mpp is None:
@@ -102,7 +105,9 @@ def is_result(path: Path) -> bool:
     """Whether a path is read by `read_results`: a result, a folder with results or tables, or a table."""
     if path.is_dir():
         return any(path.glob(f"*{TABLE}")) or bool(find_manifests(path))
-    return is_table(path) or (path.suffix.lower() == MANIFEST and is_manifest(path))
+    if path.suffix.lower() == MANIFEST:
+        return is_manifest(path)
+    return is_table(path) or vouched_by(path) is not None
 
 
 def _of_folder(

@@ -170,6 +170,16 @@ def is_manifest(path: Path) -> bool:
     return True
 
 
+def vouched_by(path: Path) -> Path | None:
+    """Return the manifest beside a file that still vouches for it; None where there is none."""
+    manifest = path.with_suffix(MANIFEST)
+    try:
+        expected = read_manifest(manifest)["files"][path.name]["sha256"]
+    except (FormatError, KeyError, TypeError):
+        return None
+    return manifest if path.is_file() and sha256_file(path) == expected else None
+
+
 def find_manifests(folder: Path) -> list[Path]:
     """Return the manifests of the results in a folder, by name."""
     return [path for path in sorted(folder.glob(f"*{MANIFEST}")) if is_manifest(path)]
