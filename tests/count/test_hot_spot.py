@@ -80,6 +80,17 @@ def test_of_equal_windows_the_one_with_most_tissue_is_taken() -> None:
     assert find_hot_spot(points, window=window, slide_size=slide).box_px0 == BoxPx0(10, 10, 20, 20)
 
 
+def test_of_windows_with_equal_tissue_the_topmost_comes_before_the_leftmost() -> None:
+    points = np.array([[20.0, 80.0], [80.0, 20.0]])
+    everywhere = TissueMask(np.ones((10, 10), np.bool_), (10.0, 10.0), Mpp.square(0.25), SizePx(100, 100))
+    for tissue in (None, everywhere):
+        found = find_hot_spot(points, window=SizePx(20, 20), slide_size=SizePx(100, 100), tissue=tissue)
+        assert found.box_px0 == BoxPx0(70, 10, 20, 20)
+    level = np.array([[80.0, 20.0], [20.0, 20.0]])
+    found = find_hot_spot(level, window=SizePx(20, 20), slide_size=SizePx(100, 100), tissue=everywhere)
+    assert found.box_px0 == BoxPx0(10, 10, 20, 20)
+
+
 def test_without_points_the_window_lies_where_most_tissue_is() -> None:
     mask = np.zeros((10, 10), np.bool_)
     mask[6:, 6:] = True

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from mitoscope.count import MitoticCount, mitotic_count
-from mitoscope.detections import Detections, Searched
-from mitoscope.errors import IncompleteRunError, RegionError
+from mitoscope.detections import NOT_STATED, Detections, Searched
+from mitoscope.errors import IncompleteRunError, RegionError, ScaleError
 from mitoscope.geometry import Aspect, BoxPx0, Mpp, SizePx
-from mitoscope.labels import LOOK_ALIKE
+from mitoscope.labels import ATYPICAL_FIGURE, CANDIDATE, LOOK_ALIKE
 from mitoscope.region import Region, SlideRegions
 from mitoscope.tissue import TissueMask
 
@@ -158,3 +158,88 @@ def test_pixels_that_are_not_square_keep_the_area() -> None:
 def test_an_area_that_is_not_positive_is_refused() -> None:
     with pytest.raises(RegionError, match="not positive"):
         count(area_mm2=-2.37)
+
+
+def test_what_detections_carry_is_used() -> None:
+    searched = Searched(MPP, SLIDE, threshold=0.95, region=Region.of_box(BoxPx0(0, 0, 22_000, 30_000)))
+    scores = np.where(np.arange(70) % 2, 0.96, 0.95)
+    found = mitotic_count(Detections.of(POINTS, scores, searched=searched))
+    assert found.threshold == 0.95
+    assert found.figures == ((np.arange(70) % 2 == 1) & (POINTS[:, 0] < 22_000)).sum()
+    assert mitotic_count(Detections.of(POINTS, scores, searched=searched), threshold=0.5).threshold == 0.5
+
+
+def test_what_nobody_states_is_said() -> None:
+    found = mitotic_count(Detections.of(POINTS, np.full(70, 0.1)), mpp=MPP)
+    assert found.count == count().count
+    assert "No threshold is known" in found.note
+    assert "size of the slide is not known" in found.note
+    with pytest.raises(ScaleError, match="--mpp"):
+        mitotic_count(FIGURES.with_searched(NOT_STATED))
+
+
+def test_candidates_of_a_file_count_only_above_a_threshold_that_is_given() -> None:
+    mixed = Detections.concat(
+        [
+            Detections.of(CLUSTER, np.full(30, 0.4), label=CANDIDATE.name),
+            Detections.of(SPREAD, np.full(40, 0.3)),
+            Detections.of(SPREAD + 1, np.full(40, 0.3), label=ATYPICAL_FIGURE.name),
+        ]
+    )
+    assert mitotic_count(mixed, mpp=MPP, slide_size=SLIDE).figures == 80
+    assert "The 30 candidates are not." in mitotic_count(mixed, mpp=MPP, slide_size=SLIDE).note
+    assert mitotic_count(mixed, mpp=MPP, slide_size=SLIDE, threshold=0.35).figures == 30
+
+
+def test_exclusions_are_taken_out_with_and_without_a_tumour() -> None:
+    necrosis = Region.of_box(BoxPx0(20_000, 10_000, 4_000, 4_000), "exclusion")
+    outside = ~necrosis.contains(POINTS)
+    assert count(regions=SlideRegions(exclusion=necrosis)).figures == outside.sum()
+    tumour = Region.of_box(BoxPx0(10_000, 0, 20_000, 30_000), "tumour").difference(necrosis)
+    inside = (POINTS[:, 0] >= 10_000) & (POINTS[:, 0] < 30_000)
+    assert count(regions=SlideRegions(tumour, necrosis)).figures == (outside & inside).sum()
+
+
+def test_verdicts_come_before_scores_classes_and_tissue_but_not_before_regions() -> None:
+    verdicts = np.zeros(70, int)
+    verdicts[:5], verdicts[5:8] = -1, 1
+    low = Detections.of(POINTS, np.where(np.arange(70) < 10, 0.1, 0.9), searched=SEARCHED)
+    found = mitotic_count(low, verdicts=verdicts)
+    assert found.counted.tolist() == [False] * 5 + [True] * 3 + [False] * 2 + [True] * 60
+    assert found.eligible.tolist() == [False] * 5 + [True] * 65
+    glass = mitotic_count(low, verdicts=verdicts, tissue=tissue())
+    assert glass.figures == 3
+    far = SlideRegions(tumour=Region.of_box(BoxPx0(0, 0, 100, 100), "tumour"))
+    assert mitotic_count(low, verdicts=verdicts, regions=far).figures == 0
+
+
+def test_a_window_that_is_chosen_is_cut_off_at_the_slide() -> None:
+    chosen = BoxPx0(SLIDE.width - 1000, -500, 7110, 5333)
+    found = count(window=chosen)
+    assert found.box_px0 == BoxPx0(SLIDE.width - 1000, 0, 1000, 4833)
+    assert found.area_mm2 == pytest.approx(1000 * 4833 * 0.0625e-6)
+    assert found.count == found.holds(POINTS).sum()
+    assert not found.fits
+    with pytest.raises(RegionError, match="beside the slide"):
+        count(window=BoxPx0(SLIDE.width, 0, 7110, 5333))
+    with pytest.raises(IncompleteRunError):
+        count(window=chosen, gaps=[BoxPx0(SLIDE.width - 10, 10, 5, 5)])
+
+
+def test_a_gap_elsewhere_is_mentioned_where_more_figures_may_lie_in_it() -> None:
+    large = BoxPx0(0, 25_000, 4000, 4000)
+    assert "1 mm² outside of the window could not be examined" in count(gaps=[large]).note
+    # 32 µm × 32 µm hold no more than 7 figures, and few are known around it.
+    small = BoxPx0(0, 29_000, 128, 128)
+    assert count().count > 7 + 10
+    assert count(gaps=[small]).note == ""
+    beside = BoxPx0(count().box_px0.right + 5, count().box_px0.y, 256, 256)
+    assert "true hot spot may lie there" in count(gaps=[beside]).note
+
+
+def test_a_gap_where_nothing_is_counted_is_no_gap() -> None:
+    gap = BoxPx0(21_000, 11_000, 256, 256)
+    necrosis = SlideRegions(exclusion=Region.of_box(BoxPx0(20_900, 10_900, 500, 500), "exclusion"))
+    with pytest.raises(IncompleteRunError):
+        count(gaps=[gap])
+    assert "examined" not in count(gaps=[gap], regions=necrosis).note

@@ -1,4 +1,4 @@
-"""One result gives one count: in the report, from its folder, its table, its GeoJSON and a study."""
+"""One result gives one count: report, folder, table, GeoJSON, study, experiment, and what is signed."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ from mitoscope.store import (
 )
 from mitoscope.store.ground_truth import ground_truth_of, regions_of
 from tests.report.runs import MPP, paint_slide, run_on
+from tests.web.making import Clinic
 
 SIZE = (800, 600)
 AREAS = st.sampled_from([0.004, 0.02, 2.37])
@@ -84,10 +85,10 @@ def candidates(run: SlideRun, seed: int) -> Detections:
 def study_of(path: Path, regions: tuple[Region, ...], folder: Path, *, size: SizePx | None = None) -> Path:
     """Import a file into a new study in which regions are drawn."""
     study = read_study(path)
-    slides = tuple(replace(slide, size=slide.size or size) for slide in study.slides)
+    records = tuple(replace(slide, size=slide.size or size) for slide in study.slides)
     target = folder / f"{path.name}.mito"
     with Store.create(target) as store:
-        store.import_study(replace(study, slides=slides, regions=regions), source=Source(path.name, "test"))
+        store.import_study(replace(study, slides=records, regions=regions), source=Source(path.name, "test"))
     return target
 
 
@@ -143,7 +144,8 @@ def test_a_gap_in_the_window_is_refused_by_every_route_that_knows_it(slide_file:
     run = run_on(slide_file, Detections.of(points, [0.9, 0.8]), gaps=(gap,))
     write_outputs(run, folder, formats=("csv", "json"), area_mm2=0.004)
     assert gather(run, area_mm2=0.004).count is None
-    for reference in (folder, folder / "island.csv", folder / "island.json"):
+    study = study_of(folder / "island.csv", (), folder)
+    for reference in (folder, folder / "island.csv", folder / "island.json", study):
         with pytest.raises(IncompleteRunError, match="could not be examined"):
             only(reference, area_mm2=0.004)
     with pytest.raises(IncompleteRunError):
@@ -199,3 +201,60 @@ def test_control_a_route_with_a_rule_of_its_own_gives_other_numbers(slide_file: 
     assert right == 2
     assert only(folder / "island.csv", area_mm2=0.02) == 3
     assert only(folder / "island.csv", area_mm2=0.02, threshold=0.0) == 4
+
+
+def signed_count(clinic: Clinic, table: Path, boxes: list[tuple[RegionKind, Box]], area: float) -> Any:
+    """Import a result into a served study, draw regions on the page, and sign what it shows."""
+    study = read_study(table)
+    clinic.store.import_study(study, source=Source(table.name, "test"))
+    for kind, box in boxes:
+        vertices = ring(box).tolist()
+        clinic.lead.post(f"/api/slides/{clinic.slide}/regions", kind=str(kind), vertices=vertices)
+    doctor = clinic.person("pathologist")
+    case = clinic.round("case", "case review", doctor, settings={"area_mm2": area})
+    path = f"/api/rounds/{case}/slides/{clinic.slide}/case"
+    shown = doctor.get(path)
+    if shown["hot_spot"] is None:
+        return shown
+    spot = shown["hot_spot"]
+    signing = {"threshold": shown["threshold"], "x": spot["x"], "y": spot["y"], "count": spot["count"]}
+    return doctor.post(f"{path}/sign", **signing)["result"]
+
+
+WEB_CASES: dict[str, tuple[list[tuple[RegionKind, Box]], float]] = {
+    "on all tissue": ([], 0.02),
+    "inside of a tumour": ([(RegionKind.TUMOUR, (700, 500, 500, 400))], 0.02),
+    "without an exclusion": ([(RegionKind.EXCLUSION, (900, 600, 300, 300))], 0.02),
+    "on a slide smaller than the window": ([(RegionKind.TUMOUR, (300, 300, 1400, 900))], 2.37),
+}
+
+
+@pytest.mark.parametrize("name", WEB_CASES)
+def test_what_is_signed_is_what_detect_counted(
+    name: str, slides: Path, quick_path: Path, clinic: Clinic
+) -> None:
+    boxes, area = WEB_CASES[name]
+    run = run_on(slides / "one.tiff", Detections.empty())
+    random = np.random.default_rng(3)
+    points = random.normal((1024, 768), (250, 200), (150, 2))
+    points = points[run.tissue.contains(points)]
+    run = replace(run, detections=Detections.of(points, random.uniform(0.06, 0.99, len(points))))
+    size = run.slide.size
+    regions = regions_of(list(drawn(boxes)), SlideRecord("one.tiff", size))
+    write_outputs(run, quick_path / "out", formats=("csv",), area_mm2=area, regions=regions)
+    report = gather(run, area_mm2=area, regions=regions).hot_spot
+    signed = signed_count(clinic, quick_path / "out" / "one.csv", boxes, area)
+    assert signed["count"] == report.count == only(quick_path / "out", area_mm2=area, regions=regions)
+    assert signed["area_mm2"] == pytest.approx(report.area_mm2)
+    assert signed["threshold"] == run.threshold
+    box = signed["window"]
+    assert BoxPx0(box["x"], box["y"], box["width"], box["height"]) == report.box_px0
+
+
+def test_nobody_signs_a_window_with_a_gap(slides: Path, quick_path: Path, clinic: Clinic) -> None:
+    points = np.array([(1024.0, 768), (1034, 768)])
+    run = run_on(slides / "one.tiff", Detections.of(points, [0.9, 0.8]), gaps=(BoxPx0(1010, 760, 64, 64),))
+    write_outputs(run, quick_path / "out", formats=("csv",), area_mm2=0.004)
+    shown = signed_count(clinic, quick_path / "out" / "one.csv", [], 0.004)
+    assert gather(run, area_mm2=0.004).count is None
+    assert "could not be examined" in shown["problem"]

@@ -27,6 +27,7 @@ def of_slide(study: Study, slide: int) -> Study:
         regions=tuple(replace(one, slide=0) for one in study.regions if one.slide == slide),
         versions=(),
         quarantine=tuple(one for one in study.quarantine if one.slide == study.slides[slide].name),
+        searches=tuple(one for one in study.searches if one.slide == study.slides[slide].name),
     )
 
 
@@ -59,6 +60,7 @@ def join(studies: Sequence[Study]) -> Study:
         )
         build.regions += [replace(one, slide=int(slides[one.slide])) for one in study.regions]
         build.quarantine += study.quarantine
+        build.searches += study.searches
         first += len(study.cells)
     return replace(build.build(), cells=_cells(cells), events=_events(events))
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Set
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.detections import Detections, Searched
+from mitoscope.detections import NOT_STATED, Detections
 from mitoscope.errors import FormatError
 from mitoscope.exchange.classes import UNKNOWN, stated_classes
 from mitoscope.exchange.coco.results import is_results_list, read_results_list
@@ -98,7 +99,7 @@ def _sound(study: Study, path: Path, allowed: Set[str]) -> Study:
 def detections_of(study: Study, *, where: str | Path) -> dict[str, Detections]:
     """Return the live cells with a known outcome of each image as detections; without a score it is 1.
 
-    They carry scale and size of their slide.
+    They carry scale and size of their slide, and what the model searched.
 
     Raises
     ------
@@ -108,12 +109,15 @@ def detections_of(study: Study, *, where: str | Path) -> dict[str, Detections]:
     labels, scores = stated_classes(study, models=True)
     names = np.array([*study.labels.names, ""], dtype=np.str_)
     found = {}
+    known = {search.slide: search.searched for search in study.searches}
     images = _by_image(study, labels != UNKNOWN, where)
     for slide, (stem, rows) in zip(study.slides, images, strict=True):
         points = study.cells.centres_px0[rows]
         score = np.where(np.isnan(scores[rows]), 1.0, scores[rows])
         source = np.full(len(points), Path(where).name)  # with dtype=str_ it would be cut to one letter
-        searched = Searched(slide.mpp, slide.size, origin=slide.name)
+        searched = replace(
+            known.get(slide.name, NOT_STATED), mpp=slide.mpp, size=slide.size, origin=slide.name
+        )
         detections = Detections(points[:, 0], points[:, 1], score, names[labels[rows]], source, searched)
         found[stem] = detections.with_candidates_as_figures()
     return found

@@ -26,7 +26,7 @@ from mitoscope.fsio import atomic_write, sha256_file
 from mitoscope.geometry import BoxPx0, Mpp, SizePx
 from mitoscope.labels import CANDIDATE, DEFAULT_LABELS, FIELD_LABELS
 from mitoscope.region import Region, SlideRegions
-from mitoscope.store import Rater, RaterKind, SlideRecord, Study, StudyBuilder
+from mitoscope.store import ModelSearch, Rater, RaterKind, SlideRecord, Study, StudyBuilder
 from mitoscope.tissue import TissueMask
 
 FORMAT_NAME: Final = "mitoscope-result/1"
@@ -279,6 +279,7 @@ def read_study_of(path: Path, options: ReadOptions) -> Study:
     build = StudyBuilder(DEFAULT_LABELS)
     slide = build.slide(SlideRecord(found.name, searched.size, searched.mpp, sha256))
     rater = build.rater(Rater(detector, RaterKind.MODEL))
+    build.searches.append(ModelSearch(found.name, detector, searched))
     known = {label.name: label for label in (*FIELD_LABELS.labels, CANDIDATE)}
     columns = (found.candidates.points_px0, found.candidates.score, found.candidates.stated_label)
     for point, score, name in zip(*(column.tolist() for column in columns), strict=True):

@@ -166,7 +166,8 @@ def _corner(info: SlideInfo) -> PointPx0:
 
 def _write_geojson(findings: Findings, path: Path, origin: PointPx0) -> None:
     drawn = findings.regions or SlideRegions()
-    regions = [region for region in (drawn.tumour, drawn.exclusion) if region is not None]
+    parts = (drawn.tumour, drawn.exclusion)
+    regions = [region for region in parts if region is not None and not region.is_empty]
     if findings.refusal:
         regions.append(Region.of_box(findings.hot_spot.box_px0, "Hot spot: the count is refused"))
     geojson.write_findings(

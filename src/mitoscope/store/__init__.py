@@ -14,6 +14,7 @@ from mitoscope.store.quarantine import sift
 from mitoscope.store.records import (
     UNSTATED_ROUND,
     DatasetVersion,
+    ModelSearch,
     QuarantineEntry,
     Rater,
     Region,
@@ -38,6 +39,7 @@ __all__ = [
     "ImportReport",
     "LabelEvents",
     "Manifest",
+    "ModelSearch",
     "Overview",
     "Policy",
     "QuarantineEntry",

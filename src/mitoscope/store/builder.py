@@ -15,6 +15,7 @@ from mitoscope.store.kinds import Shape
 from mitoscope.store.records import (
     UNSTATED_ROUND,
     DatasetVersion,
+    ModelSearch,
     QuarantineEntry,
     Rater,
     Region,
@@ -47,6 +48,7 @@ class StudyBuilder:
         self.regions: list[Region] = []
         self.versions: list[DatasetVersion] = []
         self.quarantine: list[QuarantineEntry] = []
+        self.searches: list[ModelSearch] = []
 
     def slide(self, slide: SlideRecord) -> int:
         """Return the index of a slide."""
@@ -165,4 +167,5 @@ class StudyBuilder:
             regions=tuple(self.regions),
             versions=tuple(self.versions),
             quarantine=tuple(self.quarantine),
+            searches=tuple(self.searches),
         )

@@ -16,6 +16,7 @@ from mitoscope.store.encoding import attributes_from, nan_where_null, vertices_f
 from mitoscope.store.kinds import RegionKind
 from mitoscope.store.known_cells import with_guids
 from mitoscope.store.records import DatasetVersion, QuarantineEntry, Region, SlideRecord, Study
+from mitoscope.store.searches import read_searches
 from mitoscope.store.vocabulary import id_of, read_labels, read_raters, read_rounds
 from mitoscope.truth import Domain
 
@@ -88,6 +89,7 @@ def dump(
         regions=tuple(_regions(connection, slide_index)),
         versions=tuple(_versions(connection, cell_ids, slide_index, label_index)) if with_versions else (),
         quarantine=tuple(_quarantine(connection, None if slides is None else set(slides))),
+        searches=tuple(read_searches(connection, [slide.name for slide in records.values()])),
     )
 
 

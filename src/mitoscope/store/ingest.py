@@ -21,6 +21,7 @@ from mitoscope.store.known_cells import take_known
 from mitoscope.store.public_ids import draw_public_ids
 from mitoscope.store.quarantine import sift
 from mitoscope.store.records import SlideRecord, Study
+from mitoscope.store.searches import write_search
 from mitoscope.store.versions import add_versions
 from mitoscope.store.vocabulary import intern_labels, intern_raters, intern_rounds
 
@@ -83,6 +84,11 @@ def ingest(
     ids = EventIds(cell_ids, rater_ids, round_ids, label_ids)
     add_label_events(connection, study, ids, slide_ids=slide_ids)
     add_deletions(connection, cell_ids)
+    slide_of = {slide.name: int(id_) for slide, id_ in zip(study.slides, slide_ids, strict=True)}
+    rater_of = {rater.name: int(id_) for rater, id_ in zip(study.raters, rater_ids, strict=True)}
+    for search in study.searches:
+        if search.rater in rater_of:  # not where the findings are put down to somebody else
+            write_search(connection, slide_of[search.slide], rater_of[search.rater], search.searched)
     add_versions(connection, study.versions, cell_ids=cell_ids, label_ids=label_ids, slide_ids=slide_ids)
     report = _finish(connection, study, source, slide_ids=slide_ids)
     return replace(report, known=known, labels=report.labels + added)

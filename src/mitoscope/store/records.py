@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mitoscope.detections import Searched
 from mitoscope.errors import FormatError
 from mitoscope.geometry import Mpp, SizePx
 from mitoscope.labels import LabelSet
@@ -118,6 +119,15 @@ class Region:
 
 
 @dataclass(frozen=True, eq=False)
+class ModelSearch:
+    """What a model searched on a slide, by the names of both."""
+
+    slide: str
+    rater: str
+    searched: Searched
+
+
+@dataclass(frozen=True, eq=False)
 class DatasetVersion:
     """A frozen version of a dataset variant (MEL, HEAEL, ODAEL, CODAEL): which cells, under which label.
 
@@ -197,6 +207,7 @@ class Study:
     regions: tuple[Region, ...] = ()
     versions: tuple[DatasetVersion, ...] = ()
     quarantine: tuple[QuarantineEntry, ...] = ()
+    searches: tuple[ModelSearch, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         for what, names in (
@@ -243,6 +254,7 @@ class Study:
             ),
             versions=tuple(versions),
             quarantine=tuple(one for one in self.quarantine if one.slide in slides),
+            searches=tuple(search for search in self.searches if search.slide in slides),
         )
 
 

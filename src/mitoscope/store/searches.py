@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
+from collections.abc import Sequence
+from typing import Any
 
 import shapely
 
@@ -16,6 +18,7 @@ from mitoscope.detections import NOT_STATED, Searched
 from mitoscope.geometry import BoxPx0
 from mitoscope.region import Region
 from mitoscope.store.encoding import well_formed
+from mitoscope.store.records import ModelSearch
 
 
 def write_search(connection: sqlite3.Connection, slide_id: int, rater_id: int, searched: Searched) -> None:
@@ -50,6 +53,9 @@ def write_search(connection: sqlite3.Connection, slide_id: int, rater_id: int, s
     )
 
 
+_SEARCH = "SELECT threshold, is_calibrated, region, gaps, origin"
+
+
 @well_formed()
 def read_search(connection: sqlite3.Connection, slide_id: int) -> Searched:
     """Return what was searched on a slide; of several models the last.
@@ -57,12 +63,23 @@ def read_search(connection: sqlite3.Connection, slide_id: int) -> Searched:
     Scale and size are left to the slide. Nothing is stated where no model's search is known.
     """
     row = connection.execute(
-        "SELECT threshold, is_calibrated, region, gaps, origin FROM search WHERE slide_id = ? "
-        "ORDER BY time_s DESC, rater_id DESC LIMIT 1",
-        (slide_id,),
+        f"{_SEARCH} FROM search WHERE slide_id = ? ORDER BY time_s DESC, rater_id DESC LIMIT 1", (slide_id,)
     ).fetchone()
-    if row is None:
-        return NOT_STATED
+    return NOT_STATED if row is None else _searched(row)
+
+
+@well_formed()
+def read_searches(connection: sqlite3.Connection, slides: Sequence[str]) -> list[ModelSearch]:
+    """Return what models searched on some slides, by name, in the order in which it was kept."""
+    wanted = set(slides)
+    rows = connection.execute(
+        f"{_SEARCH}, slide.name, rater.name FROM search JOIN slide ON slide.id = search.slide_id "
+        "JOIN rater ON rater.id = search.rater_id ORDER BY search.time_s, search.rater_id"
+    )
+    return [ModelSearch(slide, rater, _searched(row)) for *row, slide, rater in rows if slide in wanted]
+
+
+def _searched(row: Sequence[Any]) -> Searched:
     threshold, is_calibrated, region, gaps, origin = row
     return Searched(
         threshold=threshold,

@@ -1,0 +1,128 @@
+"""``mitoscope count``: what it takes, and what it says of what it was not told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from mitoscope.cli.app import app
+from mitoscope.geometry import Mpp, SizePx
+from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
+from mitoscope.store import Rater, Region, RegionKind, SlideRecord, Source, Store, StudyBuilder
+
+RUNNER = CliRunner()
+
+
+def count(*arguments: object, status: int = 0) -> Any:
+    """Run the command; return the counts by slide, or the one line of an error."""
+    done = RUNNER.invoke(app, ["count", *map(str, arguments), *(["--json"] if status == 0 else [])])
+    if status:
+        assert done.exception is not None
+        return str(done.exception)
+    assert done.exit_code == 0, (done.output, done.exception)
+    decoder, text, found = json.JSONDecoder(), done.stdout.strip(), {}
+    while text:
+        value, end = decoder.raw_decode(text)
+        found[value["slide"]] = value
+        text = text[end:].strip()
+    return found
+
+
+def write(path: Path, *rows: str) -> Path:
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+def test_each_image_of_a_table_has_its_own_hot_spot(tmp_path: Path) -> None:
+    table = write(tmp_path / "all.csv", "image,x,y,score", *(f"a,{n},5,0.9" for n in range(3)), "b,9,9,0.8")
+    found = count(table, "--mpp", 0.25)
+    assert {name: one["count"] for name, one in found.items()} == {"a": 3, "b": 1}
+    assert count(table, "--mpp", 0.25, "--threshold", 0.85)["b"]["count"] == 0
+    assert "No threshold is known" in found["a"]["note"]
+
+
+def test_only_mitotic_figures_of_a_table_count_and_scores_are_not_needed(tmp_path: Path) -> None:
+    rows = (
+        "image,x,y,label",
+        "a,1,1,Mitose",
+        "a,2,2,hard negative",
+        "a,3,3,atypical mitotic figure",
+        "b,1,1,mf",
+    )
+    found = count(write(tmp_path / "t.csv", *rows), "--mpp", 0.25)
+    assert {name: one["count"] for name, one in found.items()} == {"a": 2, "b": 1}
+    assert "threshold" not in found["a"]["note"]
+    plain = write(tmp_path / "p.csv", "x,y", "1,1", "2,2")
+    assert count(plain, "--mpp", 0.25)["p"]["count"] == 2
+
+
+def test_an_unknown_name_is_an_error_that_names_the_option(tmp_path: Path) -> None:
+    table = write(tmp_path / "t.csv", "x,y,score,label", "1,1,0.9,tubule", "2,2,0.9,mitosis")
+    assert "'tubule' (1)" in count(table, "--mpp", 0.25, status=2)
+    assert "--label" in count(table, "--mpp", 0.25, status=2)
+    assert count(table, "--mpp", 0.25, "--label", "tubule=ignore")["t"]["count"] == 1
+    assert count(table, "--mpp", 0.25, "--label", "tubule=mitotic figure")["t"]["count"] == 2
+
+
+def test_a_table_whose_manifest_was_left_behind_says_so_and_keeps_its_candidates(tmp_path: Path) -> None:
+    rows = ("x,y,score,label", "1,1,0.9,mitotic figure", "2,2,0.4,mitotic figure candidate")
+    (found,) = count(write(tmp_path / "Case 1.csv", *rows), "--mpp", 0.25).values()
+    assert found["count"] == 1
+    assert "no manifest beside it" in found["note"]
+    assert count(tmp_path / "Case 1.csv", "--mpp", 0.25, "--threshold", 0.3)["Case 1"]["count"] == 2
+
+
+def test_a_table_without_scale_names_the_option(tmp_path: Path) -> None:
+    assert "--mpp" in count(write(tmp_path / "t.csv", "x,y,score", "1,1,0.9"), status=2)
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    """Return a study of two slides, one at 0.25 and one at 0.5 µm/px, with a tumour on the first."""
+    build = StudyBuilder()
+    slides = [
+        build.slide(SlideRecord(f"{name}.svs", SizePx(4000, 3000), Mpp.square(mpp)))
+        for name, mpp in (("a", 0.25), ("b", 0.5))
+    ]
+    expert = build.rater(Rater("expert"))
+    figure, other = build.label(MITOTIC_FIGURE), build.label(LOOK_ALIKE)
+    for slide in slides:
+        for n in range(6):
+            build.event(build.cell(slide, (100.0 + 500 * n, 100.0)), expert, other if n == 5 else figure)
+    ring = np.array([(0, 0), (1200, 0), (1200, 3000), (0, 3000)], dtype=np.float64)
+    build.regions.append(Region(slides[0], ring, RegionKind.TUMOUR, "Tumor"))
+    with Store.create(tmp_path / "s.mito") as store:
+        store.import_study(build.build(), source=Source("made", "test"))
+        store.freeze("MEL")
+    return tmp_path / "s.mito"
+
+
+def test_a_study_and_its_versions_count_their_figures_on_each_slide(study: Path) -> None:
+    found = count(study)
+    assert {name: one["figures"] for name, one in found.items()} == {"a.svs": 3, "b.svs": 5}
+    assert count(f"{study}@MEL") == found
+    assert count(study, "--policy", "unanimous") == found
+    assert "agreed class" in count(study, "--policy", "recorded", status=2)
+    assert "MEL" in count(f"{study}@HEAEL", status=2)
+
+
+def test_mpp_fills_and_replaces_only_when_it_is_to(study: Path) -> None:
+    stated = count(study, "--area", 0.1)
+    assert [one["box_px0"]["width"] for one in stated.values()] == [1460, 730]
+    both = count(study, "--area", 0.1, "--mpp", 1.0, "--mpp-override")
+    assert [one["box_px0"]["width"] for one in both.values()] == [365, 365]
+
+
+def test_one_outline_is_not_for_several_slides(study: Path, tmp_path: Path) -> None:
+    ring = [[0, 0], [700, 0], [700, 3000], [0, 3000], [0, 0]]
+    outline = {"type": "Polygon", "coordinates": [ring]}
+    path = tmp_path / "outline.geojson"
+    path.write_text(json.dumps({"type": "Feature", "geometry": outline, "properties": {}}))
+    assert "2 slides" in count(study, "--tumour", path, status=2)
+    table = write(tmp_path / "t.csv", "x,y,score", "100,1,0.9", "900,2,0.9")
+    assert count(table, "--mpp", 0.25, "--tumour", path)["t"]["count"] == 1
