@@ -185,6 +185,8 @@ def test_outside_of_what_was_looked_at_nothing_is_judged() -> None:
     assert result["not_judged"] == {"detections": 1, "figures": 1}
     assert judged.at(0.2).as_dict()["not_judged"]["detections"] == 2
     assert result["per_image"]["a"]["examined"] == "screened fields"
+    area = result["examined"].pop("area_mm2")
+    assert (result["examined"], area) == ({"images": {"screened fields": 1}}, pytest.approx(0.0375**2))
     assert result["per_image"]["a"]["examined_mm2"] == pytest.approx((150 * 0.00025) ** 2)
     assert result["look_alikes"]["look_alikes_shown"] == 1
     assert result["average_precision"] == pytest.approx(1.0)

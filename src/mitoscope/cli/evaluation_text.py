@@ -131,6 +131,9 @@ def _notes(judged: Evaluation) -> list[str]:
     lines = [f"ground truth: {note}" for note in judged.truth.notes]
     if judged.duplicates:
         lines.append(f"detections exactly on another, each judged: {judged.duplicates}")
+    lines += [
+        f"examined: {source} ({images} of {len(judged.images)})" for source, images in judged.examined.items()
+    ]
     if judged.detections_outside or judged.figures_outside:
         lines.append(
             f"not judged, outside of the examined area: {judged.detections_outside} detections,"

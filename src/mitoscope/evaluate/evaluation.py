@@ -194,6 +194,18 @@ class Evaluation:
         """True figures outside of the examined area: they are not judged."""
         return sum(image.figures_outside for image in self.judged_images.values())
 
+    @cached_property
+    def examined(self) -> dict[str, int]:
+        """How it is known what was looked at → number of images."""
+        sources = [image.examined.source for image in self.judged_images.values()]
+        return {source: sources.count(source) for source in dict.fromkeys(sources)}
+
+    @property
+    def examined_mm2(self) -> float | None:
+        """What was looked at on all images; None where it is not known of some."""
+        areas = [image.examined_mm2 for image in self.judged_images.values()]
+        return None if None in areas else sum(area for area in areas if area is not None)
+
     @property
     def probabilities(self) -> bool | None:
         """Whether scores are probabilities, as the results state; None where they do not, or differ."""
@@ -353,6 +365,7 @@ class Evaluation:
                 "labels": dict(self.truth.label_names),
                 "notes": list(self.truth.notes),
             },
+            "examined": {"images": self.examined, "area_mm2": self.examined_mm2},
             "not_judged": {"detections": self.detections_outside, "figures": self.figures_outside},
             "without_predictions": list(self.without_predictions),
             "without_truth": list(self.without_truth),
