@@ -11,9 +11,12 @@ import pytest
 from typer.testing import CliRunner
 
 from mitoscope.cli.app import app
-from mitoscope.geometry import Mpp, SizePx
+from mitoscope.detections import Detections
+from mitoscope.geometry import BoxPx0, Mpp, SizePx
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
+from mitoscope.report import write_outputs
 from mitoscope.store import Rater, Region, RegionKind, SlideRecord, Source, Store, StudyBuilder
+from tests.report.runs import paint_slide, run_on
 
 RUNNER = CliRunner()
 
@@ -126,3 +129,26 @@ def test_one_outline_is_not_for_several_slides(study: Path, tmp_path: Path) -> N
     assert "2 slides" in count(study, "--tumour", path, status=2)
     table = write(tmp_path / "t.csv", "x,y,score", "100,1,0.9", "900,2,0.9")
     assert count(table, "--mpp", 0.25, "--tumour", path)["t"]["count"] == 1
+
+
+def test_a_gap_in_one_slide_leaves_the_others_counted(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        gaps = (BoxPx0(390, 290, 30, 30),) if name == "a" else ()
+        found = Detections.of([(400.0, 300), (410, 300)], [0.9, 0.8])
+        run = run_on(paint_slide(tmp_path / f"{name}.png"), found, gaps=gaps)
+        write_outputs(run, tmp_path / "out", formats=("csv",), area_mm2=0.004)
+    done = RUNNER.invoke(app, ["count", str(tmp_path / "out"), "--area", "0.004"])
+    assert done.exit_code == 1
+    assert "b.png: mitotic count 2" in done.stdout
+    assert "a.json: hot spot at" in done.stderr
+    whole = RUNNER.invoke(app, ["count", str(tmp_path / "out" / "a.json"), "--area", "0.004", "--json"])
+    assert json.loads(whole.stdout)["count"] is None
+    assert "could not be examined" in json.loads(whole.stdout)["refused"]
+
+
+def test_what_cannot_be_counted_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert "no file with content" in count(tmp_path / "empty", status=2)
+    results = tmp_path / "r.json"
+    results.write_text('[{"image_id": 1, "category_id": 1, "bbox": [1, 1, 5, 5], "score": 0.9}]')
+    assert "ids stand for" in count(results, status=2)

@@ -12,6 +12,7 @@ from mitoscope.cli.options import MppOption, MppOverrideOption, parse_mpp, parse
 
 if TYPE_CHECKING:
     from mitoscope.count import MitoticCount
+    from mitoscope.errors import IncompleteRunError
 
 
 def count(
@@ -58,6 +59,14 @@ def count(
     from mitoscope.labels import LabelMapping
 
     scale = parse_mpp(mpp)
+    refused: list[str] = []
+
+    def on_refusal(name: str, error: IncompleteRunError) -> None:
+        refused.append(name)
+        if as_json:
+            typer.echo(json.dumps({"slide": name, "count": None, "refused": error.what}, indent=2))
+        typer.echo(f"error: {error}", err=True)
+
     counts = count_slides(
         source,
         area_mm2=area,
@@ -68,12 +77,15 @@ def count(
         mapping=LabelMapping.parse(label or ()),
         mpp=None if scale is None else Mpp.square(scale),
         mpp_override=mpp_override,
+        on_refusal=on_refusal,
     )
     for name, counted in counts:
         if as_json:
             typer.echo(json.dumps({"slide": name, **counted.as_dict()}, indent=2))
         else:
             typer.echo(_line(name, counted))
+    if refused:
+        raise typer.Exit(1)
 
 
 def _line(name: str, counted: MitoticCount) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from mitoscope.count.hot_spot import FIELD_ASPECT, TEN_HPF_MM2
 from mitoscope.count.mitotic_count import MitoticCount, mitotic_count, true_figures
-from mitoscope.errors import ConfigError
+from mitoscope.errors import ConfigError, FormatError, IncompleteRunError
+from mitoscope.exchange.coco.results import is_results_list
 from mitoscope.exchange.judged import findings_in, read_findings
 from mitoscope.exchange.predictions import is_result, is_table, read_results, with_scale
 from mitoscope.exchange.result import Result
@@ -34,6 +35,7 @@ def count_slides(
     mapping: LabelMapping | None = None,
     mpp: Mpp | None = None,
     mpp_override: bool = False,
+    on_refusal: Callable[[str, IncompleteRunError], None] | None = None,
 ) -> Iterator[tuple[str, MitoticCount]]:
     """Count the mitotic figures of each slide.
 
@@ -56,6 +58,9 @@ def count_slides(
         Resolution of slides that state none.
     mpp_override : bool
         Let it replace also what is stated.
+    on_refusal : callable, optional
+        Called with the name of a slide whose hot spot touches a gap and with the error, in place of raising
+        it; the other slides are counted.
 
     Yields
     ------
@@ -84,7 +89,14 @@ def count_slides(
             what, where="--tumour", mend="count one slide at a time, or a study with its regions"
         )
     for result in found:
-        yield result.name, _count(result, regions, area_mm2, aspect, threshold)
+        try:
+            counted = _count(result, regions, area_mm2, aspect, threshold)
+        except IncompleteRunError as error:
+            if on_refusal is None:
+                raise
+            on_refusal(result.name, error)
+        else:
+            yield result.name, counted
 
 
 def _count(
@@ -124,6 +136,12 @@ def read_countable(
         As for `count_slides`.
     """
     path, version = parse_reference(reference)
+    if is_results_list(path):
+        raise FormatError(
+            "a list of COCO results does not say what its ids stand for",
+            where=path,
+            mend="write it as a CSV: image,x,y,score",
+        )
     found = None
     if version is None and policy is None:
         found = _findings(path, mapping, mpp)
