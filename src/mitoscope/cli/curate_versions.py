@@ -49,11 +49,14 @@ def freeze(
         str | None, typer.Option("--licence", metavar="ID", help="Of all slides, e.g. CC-BY-4.0.")
     ] = None,
     note: Annotated[str, typer.Option("--note", help="How it was made.")] = "",
-    out: Annotated[Path | None, typer.Option("--out", metavar="JSON", help="The manifest as a file.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="JSON", help="The version as a file of its own.")
+    ] = None,
     as_json: _Json = False,
 ) -> None:
     """Freeze a version of a data set: cells, classes and places as they are now, under a hash."""
     from mitoscope.cli.curate_inputs import read_split
+    from mitoscope.exchange import frozen_file
     from mitoscope.store import Query, Store
 
     values = {
@@ -66,10 +69,10 @@ def freeze(
     query = Query.parse(values, where="query")
     sides = None if split is None else read_split(split)
     with Store.open(study) as store:
-        manifest = store.freeze(variant, query, split=sides, licences=licence, note=note).manifest
+        frozen = store.freeze(variant, query, split=sides, licences=licence, note=note)
     if out is not None:
-        manifest.write(out)
-    _show_frozen(manifest, as_json)
+        frozen_file.write(out, frozen)
+    _show_frozen(frozen.manifest, as_json)
 
 
 def _show_frozen(manifest: Manifest, as_json: bool) -> None:

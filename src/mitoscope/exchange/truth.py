@@ -1,4 +1,4 @@
-"""The one door to ground truth: a file of any format, a table, a study under a policy, or a version of it."""
+"""The one door to ground truth: a file of any format, a study under a policy, or a frozen version of it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from mitoscope.errors import FormatError, ScaleError
-from mitoscope.exchange import truth_csv
+from mitoscope.exchange import frozen_file, truth_csv
 from mitoscope.exchange.classes import apply_mapping
 from mitoscope.exchange.format import Content, ReadOptions
 from mitoscope.exchange.geojson import NO_GEOMETRY, NOT_A_CELL
@@ -108,6 +108,8 @@ def read_ground_truth(
     path, version = parse_reference(reference)
     if version is not None or is_store(path):
         truth = _of_store(path, version, policy, mapping)
+    elif format_name is None and frozen_file.is_frozen_file(path):
+        truth = frozen_file.read(path)
     elif format_name is None and states_one_truth(path):
         truth = truth_csv.read_ground_truth(path, mapping=mapping or LabelMapping())
     else:

@@ -132,9 +132,9 @@ class _Words:
         if label == own:
             return False
         if rater.kind is RaterKind.CONSENSUS:
-            return label != self.classes[cell]
+            return bool(label != self.classes[cell])
         if rater.kind is RaterKind.MODEL:
-            return label != self.classes[cell] and label not in self.by_models.get(cell, set())
+            return bool(label != self.classes[cell]) and label not in self.by_models.get(cell, set())
         if rater.name not in self.raters and _NAMELESS.fullmatch(rater.name):
             return False  # the same experts, of whom the format lost the names
         return bool(np.isnan(time_s) or spoken_s is None or time_s > spoken_s)

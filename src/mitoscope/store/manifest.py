@@ -11,7 +11,6 @@ from pydantic import Field
 
 from mitoscope.config import Config
 from mitoscope.errors import FormatError
-from mitoscope.fsio import atomic_write
 from mitoscope.truth import CROWD_THRESHOLD, Policy, Side
 
 Counts = dict[str, int]
@@ -152,17 +151,6 @@ class Manifest(Config):
         if not isinstance(values, dict):
             raise FormatError("not the manifest of a data set", where=where)
         return cls.parse(values, where=where)
-
-    def write(self, path: Path) -> None:
-        """Write the manifest atomically.
-
-        Raises
-        ------
-        OutputError
-            If the file cannot be written.
-        """
-        with atomic_write(path) as stream:
-            stream.write(self.to_json().encode())
 
 
 def parse_version(text: str) -> tuple[str, int | None]:
