@@ -15,8 +15,8 @@ from mitoscope.errors import FormatError
 from mitoscope.exchange import coco
 from mitoscope.exchange.classes import CONSENSUS, stated_classes
 from mitoscope.exchange.format import BoxLayout, ReadOptions, WriteOptions
-from mitoscope.exchange.joining import join
-from mitoscope.exchange.judged import read_detections
+from mitoscope.exchange.predictions import read_detections
+from mitoscope.exchange.registry import join
 from mitoscope.exchange.truth import read_ground_truth
 from mitoscope.labels import DEFAULT_LABELS
 from mitoscope.store import (

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 
 from mitoscope.errors import FormatError
 from mitoscope.exchange import dicom
-from mitoscope.exchange.dicom.source import stand_in
 from mitoscope.exchange.dicom.terms import ANNOTATION_CLASS
+from mitoscope.exchange.dicom.writing import stand_in
 from mitoscope.exchange.format import ReadOptions, WriteOptions
 from mitoscope.labels import DEFAULT_LABELS
 from mitoscope.store import (

@@ -17,7 +17,7 @@ from mitoscope.errors import FormatError, RegionError
 from mitoscope.exchange import geojson
 from mitoscope.exchange.classes import stated_classes
 from mitoscope.exchange.format import ReadOptions, WriteOptions
-from mitoscope.exchange.judged import read_detections
+from mitoscope.exchange.predictions import read_detections
 from mitoscope.exchange.registry import read_study
 from mitoscope.geometry import BoxPx, BoxPx0, PointPx0
 from mitoscope.labels import LOOK_ALIKE

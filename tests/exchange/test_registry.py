@@ -11,8 +11,16 @@ import pytest
 
 from mitoscope.errors import FormatError
 from mitoscope.exchange.format import ReadOptions, WriteOptions
-from mitoscope.exchange.joining import join, of_slide
-from mitoscope.exchange.registry import ALIASES, FORMATS, detect_format, find_format, read_study, write_study
+from mitoscope.exchange.registry import (
+    ALIASES,
+    FORMATS,
+    detect_format,
+    find_format,
+    join,
+    of_slide,
+    read_study,
+    write_study,
+)
 from mitoscope.geometry import Mpp
 from mitoscope.labels import DEFAULT_LABELS
 from mitoscope.store import Cells, LabelEvents, Rater, RaterKind, Shape, SlideRecord, Study, sift

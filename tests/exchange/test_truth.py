@@ -10,7 +10,7 @@ import pytest
 from mitoscope.errors import FormatError, LeakError, NoAgreedClassError, ScaleError, UnknownLabelError
 from mitoscope.exchange.names import stem
 from mitoscope.exchange.registry import read_study, write_study
-from mitoscope.exchange.truth import by_stem, parse_reference, read_ground_truth
+from mitoscope.exchange.truth import parse_reference, read_ground_truth
 from mitoscope.geometry import Mpp
 from mitoscope.labels import LabelMapping
 from mitoscope.store import Policy, Source, Store
@@ -104,9 +104,9 @@ def test_a_table_and_the_study_it_was_imported_into_give_one_truth(tmp_path: Pat
     with Store.create(tmp_path / "study.mito") as store:
         store.import_study(read_study(path), source=Source(path.name))
         write_study(store.export_study(), tmp_path / "again.csv", "csv")
-    of_table = by_stem(read_ground_truth(path))
+    of_table = {stem(slide.name): slide for slide in read_ground_truth(path)}
     for other in (tmp_path / "study.mito", tmp_path / "again.csv"):
-        of_other = by_stem(read_ground_truth(other))
+        of_other = {stem(slide.name): slide for slide in read_ground_truth(other)}
         assert of_other.keys() == of_table.keys()
         for name, slide in of_table.items():
             same = of_other[name]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mitoscope.errors import FormatError
-from mitoscope.exchange import truth_csv
+from mitoscope.exchange.truth import read_ground_truth
 from mitoscope.labels import LabelMapping
 from mitoscope.truth import TrueCells
 
@@ -15,7 +15,7 @@ BRECAHAD = ("Tubule=ignore", "Non_tubule=ignore", "Non_tumor_nuclei=ignore")
 
 
 def read(path: Path, *labels: str) -> dict[str, TrueCells]:
-    truth = truth_csv.read_ground_truth(path, mapping=LabelMapping.parse(labels))
+    truth = read_ground_truth(path, mapping=LabelMapping.parse(labels))
     return {slide.name: slide.cells for slide in truth}
 
 

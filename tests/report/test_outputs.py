@@ -281,7 +281,7 @@ def test_file_names_that_are_not_unicode_or_are_markup(tmp_path: Path) -> None:
 
 def test_geojson_can_count_from_the_bounds_and_the_manifest_says_so(slide_file: Path, tmp_path: Path) -> None:
     from mitoscope.exchange.format import ReadOptions
-    from mitoscope.exchange.judged import read_detections
+    from mitoscope.exchange.predictions import read_detections
     from mitoscope.geometry import BoxPx
 
     run = run_on(slide_file, scatter(5))

@@ -16,7 +16,7 @@ from mitoscope.errors import UnknownLabelError
 from mitoscope.exchange import dicom
 from mitoscope.exchange.classes import stated_classes
 from mitoscope.exchange.format import WriteOptions
-from mitoscope.exchange.judged import read_detections
+from mitoscope.exchange.predictions import read_detections
 from mitoscope.exchange.registry import read_study
 from mitoscope.exchange.sliderunner.schema import create_tables
 from mitoscope.exchange.truth import read_ground_truth

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mitoscope.exchange.truth import by_stem, read_ground_truth
+from mitoscope.exchange.names import stem
+from mitoscope.exchange.truth import read_ground_truth
 from tests.conftest import DATA
 
 DOMAINS = DATA / "annotations" / "datasets_xvalidation.csv"
@@ -14,7 +15,7 @@ LABELS = DATA / "annotations" / "MIDOG++.json"
 @pytest.mark.realdata
 def test_each_scanner_of_midogpp_has_its_resolution() -> None:
     """The images have 2 mm² each (MIDOG++, Methods): at one resolution for all they would not."""
-    truth = by_stem(read_ground_truth(LABELS, domains=DOMAINS))
+    truth = {stem(slide.name): slide for slide in read_ground_truth(LABELS, domains=DOMAINS)}
     areas = {
         name: slide.size.area * slide.mpp.pixel_area_mm2
         for name, slide in truth.items()

@@ -20,8 +20,8 @@ def found_on_slides(store: Store, pred: Path) -> dict[str, Detections]:
         If they cannot be read, or are of a slide that the study does not know.
     """
     from mitoscope.errors import FormatError
-    from mitoscope.exchange.judged import read_any_predictions
     from mitoscope.exchange.names import match_stems
+    from mitoscope.exchange.predictions import read_any_predictions
 
     names = {
         stem: name

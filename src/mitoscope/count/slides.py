@@ -10,8 +10,14 @@ from mitoscope.count.hot_spot import FIELD_ASPECT, TEN_HPF_MM2
 from mitoscope.count.mitotic_count import MitoticCount, mitotic_count, true_figures
 from mitoscope.errors import ConfigError, FormatError, IncompleteRunError
 from mitoscope.exchange.coco.results import is_results_list
-from mitoscope.exchange.judged import findings_in, read_findings
-from mitoscope.exchange.predictions import is_result, is_table, read_results, with_scale
+from mitoscope.exchange.predictions import (
+    findings_in,
+    is_result,
+    is_table,
+    read_findings,
+    read_results,
+    with_scale,
+)
 from mitoscope.exchange.result import Result
 from mitoscope.exchange.table import read_table
 from mitoscope.exchange.truth import is_store, parse_reference, read_ground_truth

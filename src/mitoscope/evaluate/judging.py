@@ -15,8 +15,8 @@ from mitoscope.evaluate.evaluation import Evaluation
 from mitoscope.evaluate.protocols import MITOSCOPE, Protocol
 from mitoscope.evaluate.thresholds import choose_threshold
 from mitoscope.exchange.format import BoxLayout, ReadOptions
-from mitoscope.exchange.judged import read_any_predictions
 from mitoscope.exchange.names import stem
+from mitoscope.exchange.predictions import read_any_predictions
 from mitoscope.exchange.truth import parse_reference, read_ground_truth
 from mitoscope.geometry import Mpp
 from mitoscope.labels import LabelMapping

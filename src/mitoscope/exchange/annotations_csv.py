@@ -5,7 +5,7 @@ alone (``image,x,y,score`` or ``x,y,score``) makes it the output of a model. Wri
 study says: ``rater``, ``round``, ``time_s``, ``seconds``, ``shape``, ``z``, ``deleted``, ``guid``, ``id``;
 ``cell`` is the same in all rows of one cell, ``vertices`` (``x y;x y;…``) are its outline or corners. The
 share of the raters who gave a label may stand as ``agreement``, and what is known of the image in the
-columns of :mod:`mitoscope.exchange.image_columns`.
+columns of :mod:`mitoscope.exchange.table`.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from mitoscope.errors import FormatError
 from mitoscope.exchange.classes import CONSENSUS, LabelFinder
 from mitoscope.exchange.csv_text import check_separator, dump_rows, inert, number, plain, read_rows, shortest
 from mitoscope.exchange.format import EVERYTHING, Aspect, Content, Format, ReadOptions, WriteOptions
-from mitoscope.exchange.image_columns import IMAGE_COLUMNS, columns_of, slide_of
 from mitoscope.exchange.json_text import a_mapping, dump_json, parse_json
+from mitoscope.exchange.table import IMAGE_COLUMNS, columns_of, slide_of
 from mitoscope.fsio import atomic_write
 from mitoscope.labels import MITOTIC_FIGURE
 from mitoscope.store.builder import StudyBuilder

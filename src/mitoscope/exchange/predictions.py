@@ -5,17 +5,23 @@ A folder that `detect` wrote, a manifest, a table beside its manifest or alone, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from mitoscope.detections import Detections
+import numpy as np
+from numpy.typing import NDArray
+
+from mitoscope.detections import NOT_STATED, Detections
 from mitoscope.errors import FormatError
 from mitoscope.exchange import detections_csv
-from mitoscope.exchange.box_columns import read_points
-from mitoscope.exchange.format import Content
+from mitoscope.exchange.classes import UNKNOWN, stated_classes
+from mitoscope.exchange.coco.results import is_results_list, read_results_list
+from mitoscope.exchange.format import Content, ReadOptions
+from mitoscope.exchange.geojson import NO_GEOMETRY, NOT_A_CELL
 from mitoscope.exchange.names import match_stems, stem
+from mitoscope.exchange.registry import read_study
 from mitoscope.exchange.result import (
     MANIFEST,
     TABLE,
@@ -26,8 +32,12 @@ from mitoscope.exchange.result import (
     read_result,
     vouched_by,
 )
+from mitoscope.exchange.table import read_points
 from mitoscope.geometry import Mpp
 from mitoscope.labels import LabelMapping
+from mitoscope.store import RaterKind, Study, sift
+from mitoscope.store.ground_truth import regions_of
+from mitoscope.store.quarantine import DUPLICATE, HALF_SCALE
 
 _NUMBERS = ("x", "y", "score")
 
@@ -152,3 +162,148 @@ def _unknown(found: Detections) -> str:
     return (
         "There is no manifest beside it: what was searched is not known, the threshold is that of its labels."
     )
+
+
+def read_any_predictions(
+    path: Path,
+    *,
+    mapping: LabelMapping | None = None,
+    options: ReadOptions | None = None,
+    names: Path | None = None,
+) -> dict[str, Detections]:
+    """Read predictions by the stem of the image's name.
+
+    Parameters
+    ----------
+    path : Path
+        A folder that `detect` wrote, a manifest, a CSV ``image,x,y,score`` or ``x,y,score`` (or of boxes: x1,
+        y1, x2, y2 in place of x and y), a COCO list of results, or any format of `registry`.
+    mapping : LabelMapping, optional
+        What class names stand for; without it, names that are not known stay as they are.
+    options : ReadOptions, optional
+        What a file does not say itself, e.g. the resolution of formats in millimetres.
+    names : Path, optional
+        The COCO file with the images and classes that the ids of a COCO list of results mean.
+
+    Raises
+    ------
+    FormatError, ScaleError
+        If it cannot be read.
+    UnknownLabelError
+        If a mapping is given and does not know a name.
+    """
+    if is_result(path):
+        read = read_results(path, mapping=mapping, with_tissue=False)
+        return {name: result.candidates for name, result in read.items()}
+    if is_results_list(path):
+        return read_results_list(path, names or path, mapping=mapping or LabelMapping())
+    return read_detections(path, options=options, mapping=mapping)
+
+
+def read_detections(
+    path: Path,
+    format_name: str | None = None,
+    options: ReadOptions | None = None,
+    *,
+    mapping: LabelMapping | None = None,
+) -> dict[str, Detections]:
+    """Read the detections of all images of a file of any format; see :func:`detections_of`.
+
+    Two detections at one place are two detections.
+
+    Raises
+    ------
+    FormatError, ScaleError
+        If it cannot be read, or holds detections without a place.
+    """
+    study = read_study(path, format_name, options, mapping=mapping)
+    return detections_of(_sound(study, path, _BESIDE_CELLS | {DUPLICATE, HALF_SCALE}), where=path)
+
+
+_BESIDE_CELLS = frozenset({NOT_A_CELL, NO_GEOMETRY})
+
+
+def _sound(study: Study, path: Path, allowed: Set[str]) -> Study:
+    refused = [one for one in sift(study, source=path.name).quarantine if one.why not in allowed]
+    if refused:
+        raise FormatError(
+            f"{len(refused)} annotations cannot be judged, the first: {refused[0].why}",
+            where=refused[0].where,
+            mend="correct or remove them",
+        )
+    return study
+
+
+def detections_of(study: Study, *, where: str | Path) -> dict[str, Detections]:
+    """Return the live cells with a known outcome of each image as detections; without a score it is 1.
+
+    They carry scale and size of their slide, and what the model searched.
+
+    Raises
+    ------
+    FormatError
+        If two images have one stem.
+    """
+    labels, scores = stated_classes(study, models=True)
+    names = np.array([*study.labels.names, ""], dtype=np.str_)
+    found = {}
+    known = {search.slide: search.searched for search in study.searches}
+    images = _by_image(study, labels != UNKNOWN, where)
+    for slide, (image, rows) in zip(study.slides, images, strict=True):
+        points = study.cells.centres_px0[rows]
+        score = np.where(np.isnan(scores[rows]), 1.0, scores[rows])
+        source = np.full(len(points), Path(where).name)  # with dtype=str_ it would be cut to one letter
+        searched = replace(
+            known.get(slide.name, NOT_STATED), mpp=slide.mpp, size=slide.size, origin=slide.name
+        )
+        detections = Detections(points[:, 0], points[:, 1], score, names[labels[rows]], source, searched)
+        found[image] = detections.with_candidates_as_figures()
+    return found
+
+
+def _by_image(
+    study: Study, wanted: NDArray[np.bool_], where: str | Path
+) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Yield the stem of each image with the mask of its live cells that are wanted."""
+    stems = match_stems([one.name for one in study.slides], where=where)
+    live = wanted & ~study.cells.deleted
+    for place, slide in enumerate(study.slides):
+        yield stems[slide.name], np.asarray(live & (study.cells.slide == place))
+
+
+def read_findings(path: Path, *, mapping: LabelMapping, mpp: Mpp | None = None) -> list[Result] | None:
+    """Read what models found, with scale, size and regions of each slide, from a file of any format.
+
+    Parameters
+    ----------
+    path : Path
+    mapping : LabelMapping
+        What class names stand for.
+    mpp : Mpp, optional
+        Resolution, for formats in millimetres.
+
+    Returns
+    -------
+    list of Result or None
+        None where anyone but models labelled a cell: the file then states a truth.
+
+    Raises
+    ------
+    FormatError, ScaleError, UnknownLabelError
+        If it cannot be read.
+    """
+    return findings_in(read_study(path, options=ReadOptions(mpp=mpp), mapping=mapping), where=path)
+
+
+def findings_in(study: Study, *, where: Path) -> list[Result] | None:
+    """Return what models found on each slide of a study; see `read_findings`."""
+    models = [place for place, rater in enumerate(study.raters) if rater.kind is RaterKind.MODEL]
+    if not len(study.events) or not np.isin(study.events.rater, models).all():
+        return None
+    study = _sound(study, where, _BESIDE_CELLS | {DUPLICATE, HALF_SCALE})
+    results = []
+    found = detections_of(study, where=where).values()
+    for place, (slide, detections) in enumerate(zip(study.slides, found, strict=True)):
+        drawn = [region for region in study.regions if region.slide == place]
+        results.append(Result(slide.name, detections, regions=regions_of(drawn, slide)))
+    return results

@@ -1,14 +1,18 @@
-"""Tables with a header: named columns of a CSV file, checked, with file and line in every error."""
+"""Tables with a header: named columns of a CSV, centres or boxes, and what columns say of an image."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from mitoscope.errors import FormatError
-from mitoscope.exchange.csv_text import check_separator, number, plain, read_rows
+from mitoscope.exchange.csv_text import check_separator, inert, number, plain, read_rows
+from mitoscope.geometry import Mpp
+from mitoscope.store.records import SlideRecord
+from mitoscope.truth import SIDES, Domain, Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,3 +109,131 @@ def _row(cells: list[str], columns: tuple[str, ...], *, where: str) -> Row:
             f"{len(columns)} cells expected, got {len(cells)}", where=where, mend="mend or remove the row"
         )
     return Row(where, dict(zip(columns, cells, strict=True)))
+
+
+CORNERS = ("x1", "y1", "x2", "y2")
+
+
+def read_points(path: Path, *, needed: Sequence[str]) -> Table:
+    """Read a CSV of points, or of boxes: those get the columns x, y (centre), w and h.
+
+    Parameters
+    ----------
+    path : Path
+        With the needed columns, or with x1, y1, x2, y2 in place of x and y.
+    needed : sequence of str
+        Columns that must be there.
+
+    Raises
+    ------
+    FormatError
+        If it cannot be read, or a box has no extent.
+    """
+    table = read_table(path, needed=())
+    boxes = set(CORNERS) <= set(table.columns) and not {"x", "y"} & set(table.columns)
+    wanted = [name for name in needed if not boxes or name not in ("x", "y")]
+    if not set(wanted) <= set(table.columns):
+        return read_table(path, needed=wanted)  # which names what is missing
+    if not boxes:
+        return table
+    rows = [row if row.is_blank(CORNERS) else _centred(row) for row in table.rows]
+    return Table((*table.columns, "x", "y", "w", "h"), rows)
+
+
+def _centred(row: Row) -> Row:
+    left, top, right, bottom = (row.coordinate(name) for name in CORNERS)
+    if right <= left or bottom <= top:
+        raise FormatError(
+            f"a box from {left:g}, {top:g} to {right:g}, {bottom:g} has no extent",
+            where=row.where,
+            mend="x1 < x2 and y1 < y2 expected; with width and height, name the columns x, y, w, h (centres)",
+        )
+    extent = {"x": (left + right) / 2, "y": (top + bottom) / 2, "w": right - left, "h": bottom - top}
+    return replace(row, cells={**row.cells, **{name: repr(value) for name, value in extent.items()}})
+
+
+IMAGE_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
+    "case": ("case", "patient"),
+    "tumour_type": ("tumour_type", "tumor_type", "tumour", "tumor", "domain"),
+    "scanner": ("scanner",),
+    "species": ("species",),
+    "laboratory": ("laboratory", "lab", "origin"),
+    "mpp": ("mpp",),
+    "split": ("split",),
+}
+"""What is said of an image → the names that its column may have."""
+
+Rows = Iterable[tuple[str, Mapping[str, str]]]
+"""Place in the file and cells by column, of all rows of one image."""
+
+
+def slide_of(image: str, rows: Rows) -> SlideRecord:
+    """Return what the rows of an image say of it.
+
+    Raises
+    ------
+    FormatError
+        If two rows say different things, or a resolution is no number.
+    ScaleError
+        If a resolution is implausible.
+    """
+    values = _values(image, rows)
+    mpp = values.get("mpp")
+    return SlideRecord(
+        image,
+        mpp=None if mpp is None else Mpp.square(number(mpp[0], mpp[1])),
+        case=_text(values, "case"),
+        domain=Domain(*(_text(values, name) for name in ("tumour_type", "scanner", "species", "laboratory"))),
+    )
+
+
+def side_of(image: str, rows: Rows) -> Side | None:
+    """Return the side of a split on which the rows put an image, None where they say nothing.
+
+    Raises
+    ------
+    FormatError
+        If it is none of train, validation and test, or two rows differ.
+    """
+    stated = _values(image, rows).get("split")
+    if stated is None:
+        return None
+    side = next((side for side in SIDES if side == stated[0].casefold()), None)
+    if side is None:
+        mend = f"one of {', '.join(SIDES)}"
+        raise FormatError(f"the image {image!r} is on no side {stated[0]!r}", where=stated[1], mend=mend)
+    return side
+
+
+def columns_of(slide: SlideRecord) -> dict[str, str]:
+    """Return the columns that say of an image what `slide_of` reads."""
+    domain = slide.domain
+    stated = {
+        "case": slide.case,
+        "tumour_type": domain.tumour_type,
+        "scanner": domain.scanner,
+        "species": domain.species,
+        "laboratory": domain.laboratory,
+        "mpp": None if slide.mpp is None or slide.mpp.x != slide.mpp.y else repr(slide.mpp.x),
+    }
+    return {name: inert(value) for name, value in stated.items() if value}
+
+
+def _text(values: Mapping[str, tuple[str, str]], name: str) -> str | None:
+    return values[name][0] if name in values else None
+
+
+def _values(image: str, rows: Rows) -> dict[str, tuple[str, str]]:
+    """Return what is said, with its place in the file."""
+    found: dict[str, tuple[str, str]] = {}
+    for where, cells in rows:
+        for name, columns in IMAGE_COLUMNS.items():
+            column = next((column for column in columns if column in cells), None)
+            value = "" if column is None else plain(cells[column].strip())
+            if not value:
+                continue
+            before = found.setdefault(name, (value, where))[0]
+            if before != value:
+                what = f"the image {image!r} has two values of {column}, {before!r} and {value!r}"
+                raise FormatError(what, where=where, mend="keep one")
+    return found

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from mitoscope.errors import FormatError, ScaleError
-from mitoscope.exchange import frozen_file, truth_csv
+from mitoscope.exchange import frozen_file
 from mitoscope.exchange.classes import apply_mapping
+from mitoscope.exchange.detections_csv import IMAGE_COLUMN, group_by_image
 from mitoscope.exchange.format import Content, ReadOptions
 from mitoscope.exchange.geojson import NO_GEOMETRY, NOT_A_CELL
-from mitoscope.exchange.names import match_stems, stem
+from mitoscope.exchange.names import stem
 from mitoscope.exchange.predictions import is_table
 from mitoscope.exchange.registry import read_study
+from mitoscope.exchange.table import Row, read_points, side_of, slide_of
 from mitoscope.geometry import Mpp
-from mitoscope.labels import LabelMapping
+from mitoscope.labels import IGNORED, LabelMapping
 from mitoscope.store import Policy, RaterKind, Store, Study, sift
 from mitoscope.store.ground_truth import ground_truth_of, with_examined
 from mitoscope.store.quarantine import DUPLICATE
-from mitoscope.truth import Domain, GroundTruth, SlideTruth
+from mitoscope.truth import Domain, GroundTruth, SlideTruth, TrueCells
 
 STORE_MAGIC: Final = b"SQLite format 3\x00"
 _VERSION = re.compile(r"(?P<path>.+?)@(?P<variant>[^@/\\]+?)(?:@(?P<number>\d+))?")
@@ -111,7 +114,7 @@ def read_ground_truth(
     elif format_name is None and frozen_file.is_frozen_file(path):
         truth = frozen_file.read(path)
     elif format_name is None and states_one_truth(path):
-        truth = truth_csv.read_ground_truth(path, mapping=mapping or LabelMapping())
+        truth = _of_table(path, mapping or LabelMapping())
     else:
         given = options or ReadOptions()
         chosen = replace(given, domains=domains or given.domains, mpp=mpp or given.mpp)
@@ -212,13 +215,64 @@ def _with_domains(truth: GroundTruth, domains: Path) -> GroundTruth:
     return truth.with_slides(slides)
 
 
-def by_stem(truth: GroundTruth) -> dict[str, SlideTruth]:
-    """Return the slides by the stem of their names, under which results are matched with them.
+_PLACE = ("x", "y", "label")
 
-    Raises
-    ------
-    FormatError
-        If two slides have one stem.
+
+def _of_table(path: Path, mapping: LabelMapping) -> GroundTruth:
+    """Read the true cells of many images: ``image,x,y,label[,w,h]``, centres in level-0 pixels.
+
+    Boxes may stand as x1, y1, x2, y2. A row of `image` alone states that the image holds no cell. Further
+    columns that are understood: ``agreement`` (share of the raters, in [0, 1]) and what `slide_of` and
+    `side_of` read of an image.
     """
-    stems = match_stems([slide.name for slide in truth.slides], where=truth.source)
-    return {stems[slide.name]: slide for slide in truth.slides}
+    table = read_points(path, needed=(IMAGE_COLUMN, *_PLACE))
+    rows_of = {
+        image: [row for row in rows if not row.is_blank(_PLACE)]
+        for image, rows in group_by_image(table, path).items()
+    }
+    counts: dict[str, int] = {}
+    for row in (row for rows in rows_of.values() for row in rows):
+        if not row.text("label"):
+            raise row.missing("label")
+        counts[row.text("label")] = counts.get(row.text("label"), 0) + 1
+    class_of = mapping.map_names(counts, where=path)
+    all_rows = group_by_image(table, path)
+    slides = tuple(
+        _slide_truth(image, _cells(rows, class_of), all_rows[image]) for image, rows in rows_of.items()
+    )
+    ignored = sum(count for name, count in counts.items() if class_of[name] == IGNORED)
+    notes = (f"{ignored} cells of ignored classes are left out",) if ignored else ()
+    return GroundTruth(slides, path.name, mapping.classes, None, class_of, notes)
+
+
+def _cells(rows: list[Row], class_of: dict[str, str]) -> TrueCells:
+    kept = [row for row in rows if class_of[row.text("label")] != IGNORED]
+    return TrueCells.of(
+        [(row.coordinate("x"), row.coordinate("y")) for row in kept],
+        [class_of[row.text("label")] for row in kept],
+        size_px0=[(_extent(row, "w"), _extent(row, "h")) for row in kept],
+        agreement=[1.0 if row.is_blank(("agreement",)) else row.score("agreement") for row in kept],
+    )
+
+
+def _slide_truth(image: str, cells: TrueCells, rows: list[Row]) -> SlideTruth:
+    placed = [(row.where, row.cells) for row in rows]
+    slide = slide_of(image, placed)
+    return SlideTruth(
+        name=image,
+        cells=cells,
+        case=slide.case or "",
+        mpp=slide.mpp,
+        domain=slide.domain,
+        side=side_of(image, placed),
+    )
+
+
+def _extent(row: Row, column: str) -> float:
+    if row.is_blank((column,)):
+        return math.nan
+    extent = row.coordinate(column)
+    if extent <= 0:
+        what = f"a box of {extent:g} px has no extent"
+        raise FormatError(what, where=f"{row.where}, column {column}", mend="correct it or leave it empty")
+    return extent

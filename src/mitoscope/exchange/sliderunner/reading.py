@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from mitoscope.exchange.classes import CONSENSUS, ClassTable
 from mitoscope.exchange.format import ReadOptions
 from mitoscope.exchange.regions import add_region, is_cell_class, kind_of_outline
-from mitoscope.exchange.sliderunner.rows import Row, open_database, rows
-from mitoscope.exchange.sliderunner.schema import AnnotationType
+from mitoscope.exchange.sliderunner.schema import AnnotationType, Row, open_database, rows
 from mitoscope.geometry import SizePx
 from mitoscope.labels import FIELD_LABELS
 from mitoscope.region import kind_of_name

@@ -257,11 +257,11 @@ def annotations_fault(path: Path, format_name: str | None) -> str | None:
 
 def table_fault(path: Path) -> str | None:
     """Return why a table of the labels of all images cannot be read, or None."""
-    from mitoscope.exchange import truth_csv
+    from mitoscope.exchange.truth import read_ground_truth
     from mitoscope.labels import LabelMapping
 
     try:
-        truth_csv.read_ground_truth(path, mapping=LabelMapping())
+        read_ground_truth(path, mapping=LabelMapping())
     except UnknownLabelError:
         return None  # a class of its own is no fault
     except FormatError as error:

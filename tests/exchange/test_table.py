@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from mitoscope.errors import FormatError
-from mitoscope.exchange import truth_csv
 from mitoscope.exchange.predictions import read_predictions
+from mitoscope.exchange.truth import read_ground_truth
 from mitoscope.labels import LabelMapping
 
 
@@ -23,7 +23,7 @@ def test_boxes_become_centres(tmp_path: Path) -> None:
     one = write(tmp_path / "slide.csv", "x1,y1,x2,y2,score\n0,0,1,3,0.25\n")
     assert read_predictions(one)["slide"].points_px0.tolist() == [[0.5, 1.5]]
     table = write(tmp_path / "t.csv", "image,x1,y1,x2,y2,label\na,0,10,50,60,mitosis\n")
-    (slide,) = truth_csv.read_ground_truth(table, mapping=LabelMapping())
+    (slide,) = read_ground_truth(table, mapping=LabelMapping())
     assert slide.cells.points_px0.tolist() == [[25.0, 35.0]]
     assert slide.cells.size_px0.tolist() == [[50.0, 50.0]]
 
