@@ -7,8 +7,6 @@ that happens to the study afterwards changes it.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import sqlite3
 import time
 from collections.abc import Collection, Iterable, Mapping
@@ -29,27 +27,19 @@ from mitoscope.errors import (
     StoreError,
     VersionError,
 )
-from mitoscope.geometry import Mpp, SizePx
-from mitoscope.labels import LabelMapping, LabelSet
-from mitoscope.region import Region as RegionShape
+from mitoscope.labels import LabelMapping
 from mitoscope.store.agreed import agreed
-from mitoscope.store.columns import Cells, LabelEvents
 from mitoscope.store.dump import read_slides
-from mitoscope.store.encoding import vertices_from, well_formed
 from mitoscope.store.examined import examined_areas, read_outlines
 from mitoscope.store.ground_truth import ground_truth_of
-from mitoscope.store.kinds import RaterKind, RegionKind, RoundKind
 from mitoscope.store.manifest import FORMAT, FrozenSlide, Manifest, Query, parse_version
-from mitoscope.store.records import DatasetVersion, Rater, Region, Round, SlideRecord, Study
+from mitoscope.store.records import DatasetVersion, SlideRecord, Study
+from mitoscope.store.version_content import VersionContent, refuse_leaks
 from mitoscope.store.vocabulary import id_of, read_labels
 from mitoscope.truth import (
-    Domain,
     ExaminedArea,
     GroundTruth,
     Policy,
-    Side,
-    SlideSplit,
-    check_leaks,
 )
 
 Ids = NDArray[np.int64]
@@ -212,7 +202,7 @@ def freeze(
         split={id_: sides[name] for id_, name in names.items() if name in sides},
         note=note,
     )
-    content = _Content.read(connection, version_id)
+    content = VersionContent.read(connection, version_id)
     truth = content.truth(query.policy)
     draft = _manifest(connection, content, truth, query, licence_of, note)
     if newest is not None and _same(newest, draft):
@@ -405,7 +395,7 @@ def _insert(
         "INSERT INTO version_region (version_id, slide_id, kind, name, vertices_px0) VALUES (?, ?, ?, ?, ?)",
         [(id_, *row) for row in read_outlines(connection) if row[0] in chosen],
     )
-    _refuse_leaks({slide: chosen[slide] for slide in split}, split)
+    refuse_leaks({slide: chosen[slide] for slide in split}, split)
     return id_
 
 
@@ -420,15 +410,6 @@ def _slide_row(slide: SlideRecord, examined: ExaminedArea | None) -> tuple[Any, 
         *(domain.tumour_type, domain.scanner, domain.species, domain.laboratory),
         None if examined is None else examined.source,
         None if region is None else shapely.to_wkb(region.shape),
-    )
-
-
-def _refuse_leaks(slides: Mapping[int, SlideRecord], split: Mapping[int, str]) -> None:
-    names = {id_: slide.name for id_, slide in slides.items()}
-    check_leaks(
-        SlideSplit({names[id_]: side for id_, side in split.items()}),  # type: ignore[misc]
-        hash_of={slide.name: slide.sha256 for slide in slides.values()},
-        case_of={slide.name: slide.case or slide.name for slide in slides.values()},
     )
 
 
@@ -452,7 +433,7 @@ def _same(newest: Manifest, draft: Manifest) -> bool:
 def _frozen(connection: sqlite3.Connection, version_id: int) -> Frozen:
     """Read a version, and refuse what is not what it was."""
     manifest = _read_manifest(connection, version_id)
-    content = _Content.read(connection, version_id, manifest)
+    content = VersionContent.read(connection, version_id, manifest)
     content.refuse_changed(read_slides(connection))
     truth = content.truth(None if manifest is None else manifest.query.policy)
     if manifest is None:
@@ -467,246 +448,9 @@ def _frozen(connection: sqlite3.Connection, version_id: int) -> Frozen:
     return Frozen(content.name, truth, content.study, manifest)
 
 
-_CELLS_SQL = """
-SELECT v.cell_id, c.slide_id, c.shape, c.x_min_px0, c.y_min_px0, c.x_max_px0, c.y_max_px0, c.z,
-       c.vertices_px0, v.label_id, v.agreement
-FROM version_cell AS v JOIN cell AS c ON c.id = v.cell_id WHERE v.version_id = ? ORDER BY v.cell_id
-"""
-_MOVED_SQL = """
-SELECT e.cell_id, e.shape, e.x_min_px0, e.y_min_px0, e.x_max_px0, e.y_max_px0, e.vertices_px0
-FROM event AS e WHERE e.kind IN ('create', 'move') AND e.seq <= :seq
-  AND e.cell_id IN (SELECT m.cell_id FROM event AS m WHERE m.seq > :seq AND m.kind = 'move')
-ORDER BY e.seq
-"""
-_SLIDES_SQL = """
-SELECT v.slide_id, s.name, v.sha256, v.width_px0, v.height_px0, v.mpp_x, v.mpp_y, v.case_name,
-       v.tumour_type, v.scanner, v.species, v.laboratory, v.examined, v.examined_px0
-FROM version_slide AS v JOIN slide AS s ON s.id = v.slide_id WHERE v.version_id = ? ORDER BY v.slide_id
-"""
-_OF_BEFORE = "frozen without agreement, regions and scale: agreement is not stated, the others are as of now"
-
-
-@dataclass(frozen=True, eq=False)
-class _Content:
-    """What the rows of a version say."""
-
-    name: str
-    study: Study
-    cell_id: Ids
-    split: Mapping[str, Side]
-    examined: Mapping[str, ExaminedArea]
-    slide_ids: tuple[int, ...]
-    is_whole: bool
-
-    @classmethod
-    @well_formed()
-    def read(
-        cls, connection: sqlite3.Connection, version_id: int, manifest: Manifest | None = None
-    ) -> _Content:
-        variant, number, seq = connection.execute(
-            "SELECT variant, number, seq FROM version WHERE id = ?", (version_id,)
-        ).fetchone()
-        name, labels = f"{variant} {number}", read_labels(connection)
-        frozen_names = dict(
-            connection.execute(
-                "SELECT label_id, name FROM version_label WHERE version_id = ?", (version_id,)
-            ).fetchall()
-        )
-        labels = {
-            id_: replace(label, name=frozen_names.get(id_, label.name))
-            for id_, label in labels.items()
-            if not frozen_names or id_ in frozen_names
-        }
-        rows = connection.execute(_SLIDES_SQL, (version_id,)).fetchall()
-        split = dict(
-            connection.execute(
-                "SELECT slide_id, split FROM version_split WHERE version_id = ?", (version_id,)
-            ).fetchall()
-        )
-        cells = connection.execute(_CELLS_SQL, (version_id,)).fetchall()
-        if rows:
-            slides = {row[0]: _slide_of(row) for row in rows}
-            examined = {row[1]: area for row in rows if (area := _examined_of(row)) is not None}
-            regions = connection.execute(
-                "SELECT slide_id, kind, name, vertices_px0 FROM version_region "
-                "WHERE version_id = ? ORDER BY id",
-                (version_id,),
-            ).fetchall()
-        else:
-            slides = _slides_of_before(connection, manifest, {row[1] for row in cells} | set(split))
-            names = {id_: slide.name for id_, slide in slides.items()}
-            areas = examined_areas(connection)
-            examined = {names[id_]: area for id_, area in areas.items() if id_ in names}
-            regions = [row for row in read_outlines(connection) if row[0] in slides]
-        seq = seq if seq is not None else None if manifest is None else manifest.seq
-        place = {id_: row for row, id_ in enumerate(slides)}
-        index = {id_: row for row, id_ in enumerate(labels)}
-        columns = _columns(cells, _moved(connection, seq))
-        study = Study(
-            slides=tuple(slides.values()),
-            labels=LabelSet(tuple(labels.values())),
-            raters=(Rater(name, RaterKind.CONSENSUS),),
-            rounds=(Round(f"frozen: {name}", RoundKind.CONSENSUS),),
-            cells=Cells.of(
-                [place[row[1]] for row in cells],
-                columns[1],
-                shape=columns[0],
-                z=[row[7] for row in cells],
-                external_id=[str(row[0]) for row in cells],
-                vertices_px0={row: vertices_from(blob) for row, blob in columns[2].items()},
-            ),
-            events=LabelEvents.of(
-                np.arange(len(cells)),
-                np.zeros(len(cells), np.int64),
-                [index[row[9]] for row in cells],
-                score=[np.nan if row[10] is None else row[10] for row in cells],
-            ),
-            regions=tuple(
-                Region(place[slide], vertices_from(blob), RegionKind(kind), name)
-                for slide, kind, name, blob in regions
-            ),
-        )
-        labels_of_cells = study.events.label
-        as_version = DatasetVersion(
-            variant,
-            number,
-            np.arange(len(cells)),
-            labels_of_cells,
-            {place[id_]: side for id_, side in split.items()},
-        )
-        study = replace(study, versions=(as_version,))
-        ids = np.array([row[0] for row in cells], dtype=np.int64)
-        sides = {slides[id_].name: side for id_, side in split.items()}
-        return cls(name, study, ids, sides, examined, tuple(slides), bool(rows))
-
-    def truth(self, policy: Policy | None) -> GroundTruth:
-        truth = ground_truth_of(self.study, policy=Policy.RECORDED, source=self.name, cell_id=self.cell_id)
-        slides = tuple(
-            replace(
-                slide,
-                side=self.split.get(slide.name),
-                stated_examined=self.examined.get(slide.name, slide.stated_examined),
-            )
-            for slide in truth.slides
-        )
-        notes = truth.notes if self.is_whole else (*truth.notes, f"{self.name}: {_OF_BEFORE}")
-        return replace(truth, slides=slides, policy=policy, notes=notes)
-
-    def refuse_changed(self, now: Mapping[int, SlideRecord]) -> None:
-        for id_, was in zip(self.slide_ids, self.study.slides, strict=True):
-            is_ = now[id_]
-            for what, before, after in (
-                ("hash", was.sha256, is_.sha256),
-                ("size", was.size, is_.size),
-                ("resolution", was.mpp, is_.mpp),
-            ):
-                if before is not None and before != after:
-                    raise VersionError(
-                        f"the {what} of the slide {was.name!r} was {_said(before)} and is {_said(after)} now",
-                        where=self.name,
-                        mend="freeze a new version",
-                    )
-        names = {slide.name: id_ for id_, slide in zip(self.slide_ids, self.study.slides, strict=True)}
-        ids = {names[name]: side for name, side in self.split.items()}
-        _refuse_leaks({id_: now[id_] for id_ in ids}, ids)
-
-    def shapes_sha256(self) -> str:
-        """Return the hash of what ground truth has no room for, the same in every store."""
-        cells = self.study.cells
-        order = np.lexsort((cells.shape, *cells.bounds_px0.T, cells.slide))
-        digest = hashlib.sha256()
-        for slide, rows in ((row, order[cells.slide[order] == row]) for row in range(len(self.slide_ids))):
-            digest.update(self.study.slides[slide].name.encode())
-            digest.update(cells.shape[rows].astype("u1").tobytes())
-            digest.update(cells.z[rows].astype("<i8").tobytes())
-            digest.update(cells.bounds_px0[rows].astype("<f8").tobytes())
-            for row in rows.tolist() if cells.vertices_px0 else ():
-                if row in cells.vertices_px0:
-                    digest.update(cells.vertices_px0[row].astype("<f8").tobytes())
-        return digest.hexdigest()
-
-    def cells_sha256(self) -> str:
-        """Return the hash of manifests of before: over a line of JSON a cell, and the split."""
-        cells, slides, names = self.study.cells, self.study.slides, self.study.labels.names
-        lines = []
-        for row, label in enumerate(self.study.events.label.tolist()):
-            vertices = cells.vertices_px0.get(row)
-            place = slides[cells.slide[row]].name, names[label], int(cells.shape[row])
-            shape = None if vertices is None else vertices.tolist()
-            lines.append(json.dumps([*place, cells.bounds_px0[row].tolist(), int(cells.z[row]), shape]))
-        sides = sorted((slide.name, self.split.get(slide.name)) for slide in slides)
-        lines = sorted(lines) + [json.dumps(list(side)) for side in sides]
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
-def _said(value: object) -> str:
-    if value is None:
-        return "not known"
-    if isinstance(value, SizePx):
-        return f"{value.width} × {value.height} px"
-    if isinstance(value, Mpp):
-        return f"{value.x:g} µm/px" if value.x == value.y else f"{value.x:g} × {value.y:g} µm/px"
-    return f"{str(value)[:12]}…"
-
-
-def _slide_of(row: tuple[Any, ...]) -> SlideRecord:
-    _, name, sha256, width, height, mpp_x, mpp_y, case, *domain = row[:12]
-    return SlideRecord(
-        name,
-        None if width is None else SizePx(width, height),
-        None if mpp_x is None else Mpp(mpp_x, mpp_y),
-        sha256,
-        case,
-        Domain(*domain),
-    )
-
-
-def _examined_of(row: tuple[Any, ...]) -> ExaminedArea | None:
-    source, shape = row[12:]
-    if source is None:
-        return None
-    return ExaminedArea(None if shape is None else RegionShape(shapely.from_wkb(shape), "examined"), source)
-
-
-def _slides_of_before(
-    connection: sqlite3.Connection, manifest: Manifest | None, used: set[int]
-) -> dict[int, SlideRecord]:
-    """Return the slides of a version that was frozen without them; a hash in its manifest must still hold."""
-    known = read_slides(connection)
-    if manifest is None:
-        return {id_: slide for id_, slide in known.items() if id_ in used}
-    stated = {slide.name: slide for slide in manifest.slides}
-    found = {id_: slide for id_, slide in known.items() if slide.name in stated}
-    return {
-        id_: replace(
-            slide,
-            sha256=stated[slide.name].sha256 or slide.sha256,
-            case=stated[slide.name].case or slide.case,
-        )
-        for id_, slide in found.items()
-    }
-
-
-def _moved(connection: sqlite3.Connection, seq: int | None) -> dict[int, tuple[Any, ...]]:
-    """Return the geometry after an event of the cells that were moved later."""
-    if seq is None:
-        return {}
-    return {row[0]: row[1:] for row in connection.execute(_MOVED_SQL, {"seq": seq})}
-
-
-def _columns(
-    cells: list[tuple[Any, ...]], moved: Mapping[int, tuple[Any, ...]]
-) -> tuple[list[int], NDArray[np.float64], dict[int, bytes]]:
-    """Return shapes, bounds and the vertices of polygons by row."""
-    places = [moved.get(row[0]) or (row[2], row[3], row[4], row[5], row[6], row[8]) for row in cells]
-    bounds = np.array([place[1:5] for place in places], dtype=np.float64).reshape(-1, 4)
-    vertices = {row: place[5] for row, place in enumerate(places) if place[5] is not None}
-    return [place[0] for place in places], bounds, vertices
-
-
 def _manifest(
     connection: sqlite3.Connection,
-    content: _Content,
+    content: VersionContent,
     truth: GroundTruth,
     query: Query,
     licence_of: Mapping[str, str],
