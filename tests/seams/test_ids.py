@@ -18,7 +18,7 @@ from mitoscope.labels import LabelMapping
 from mitoscope.region import RegionKind
 from mitoscope.store import Cells, LabelEvents, Rater, RaterKind, Region, Shape, SlideRecord, Source, Store
 from mitoscope.store import Study as StoredStudy
-from mitoscope.store.actions import Action, Geometry, record
+from mitoscope.store.actions import CellEvent, Geometry, record
 
 CELLS = 6
 """One of them has no class: to a program that knows classes alone it is no cell. One more is drawn."""
@@ -55,8 +55,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
         created.import_study(made(), source=Source("made"))
         with created.writing() as connection:
             geometry = Geometry.spot(700.0, 600.0)
-            new = record(connection, Action("create", 0, 1, 1, geometry=geometry), slide_id=1)
-            record(connection, Action("label", new.cell_id, 1, 1, label_id=1))
+            new = record(connection, CellEvent("create", 0, 1, 1, geometry=geometry), slide_id=1)
+            record(connection, CellEvent("label", new.cell_id, 1, 1, label_id=1))
         yield created
 
 

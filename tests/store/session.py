@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from mitoscope.store import Acknowledgement, Geometry, Store, queue
-from mitoscope.store.actions import Action, record
+from mitoscope.store.actions import CellEvent, record
 from mitoscope.store.queue import Progress
 from mitoscope.store.sight import last_visible
 
@@ -30,7 +30,7 @@ class Session:
         self.rater_id = rater_id
         self.round_id = round_id
 
-    def _record(self, action: Action, *, slide_id: int | None = None) -> Acknowledgement:
+    def _record(self, action: CellEvent, *, slide_id: int | None = None) -> Acknowledgement:
         with self._store.writing() as connection:
             return record(connection, action, slide_id=slide_id)
 
@@ -51,7 +51,7 @@ class Session:
         ConflictError
             If the cell has changed since it was seen, is deleted, or the key was used for something else.
         """
-        action = Action(
+        action = CellEvent(
             "label",
             cell_id,
             self.rater_id,
@@ -72,14 +72,14 @@ class Session:
         FormatError
             If it is not on the slide.
         """
-        action = Action("create", 0, self.rater_id, self.round_id, geometry=geometry, key=key)
+        action = CellEvent("create", 0, self.rater_id, self.round_id, geometry=geometry, key=key)
         return self._record(action, slide_id=slide_id)
 
     def move(
         self, cell_id: int, geometry: Geometry, *, key: str | None = None, expected: int | None = None
     ) -> Acknowledgement:
         """Give a cell another geometry."""
-        action = Action(
+        action = CellEvent(
             "move", cell_id, self.rater_id, self.round_id, geometry=geometry, key=key, expected=expected
         )
         return self._record(action)
@@ -87,7 +87,7 @@ class Session:
     def delete(self, cell_id: int, *, key: str | None = None, expected: int | None = None) -> Acknowledgement:
         """Take a cell out of the study; its history stays."""
         return self._record(
-            Action("delete", cell_id, self.rater_id, self.round_id, key=key, expected=expected)
+            CellEvent("delete", cell_id, self.rater_id, self.round_id, key=key, expected=expected)
         )
 
     def restore(
@@ -95,7 +95,7 @@ class Session:
     ) -> Acknowledgement:
         """Take a deletion back."""
         return self._record(
-            Action("restore", cell_id, self.rater_id, self.round_id, key=key, expected=expected)
+            CellEvent("restore", cell_id, self.rater_id, self.round_id, key=key, expected=expected)
         )
 
     def last_visible(self, cell_id: int) -> int:

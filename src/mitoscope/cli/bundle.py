@@ -21,8 +21,7 @@ from mitoscope.cli.options import (
 
 if TYPE_CHECKING:
     from mitoscope.bundle import Manifest, Verifier
-    from mitoscope.evaluate import OperatingPoint
-    from mitoscope.evaluate.bundle_calibration import Calibrated
+    from mitoscope.evaluate import Calibrated, OperatingPoint
     from mitoscope.statistics import Interval
 
 app = typer.Typer(
@@ -116,7 +115,7 @@ def calibrate(
     """Set the threshold of a bundle from labelled fields of your own laboratory."""
     from mitoscope.bundle import load_bundle
     from mitoscope.evaluate import FileJudge, find_protocol
-    from mitoscope.evaluate.bundle_calibration import calibrate as run
+    from mitoscope.evaluate import calibrate as run
     from mitoscope.geometry import Mpp
     from mitoscope.labels import LabelMapping
 

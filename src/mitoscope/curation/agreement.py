@@ -22,8 +22,7 @@ from mitoscope.statistics import (
     fleiss_of,
     fleiss_parts,
 )
-from mitoscope.store.kinds import RaterKind
-from mitoscope.store.records import Study
+from mitoscope.store import RaterKind, Study
 from mitoscope.truth import majority_of_three
 
 Measure = Callable[[NDArray[np.float64]], NDArray[np.float64]]

@@ -14,21 +14,29 @@ from scipy.spatial import cKDTree
 from mitoscope.detections import Detections
 from mitoscope.errors import ConfigError, FormatError
 from mitoscope.labels import MITOTIC_FIGURE, LabelSet
-from mitoscope.store import Geometry, Rater, RaterKind, RoundKind, Store
-from mitoscope.store.actions import Action, has_key, record
-from mitoscope.store.lists import list_cells
-from mitoscope.store.places import centres_on
-from mitoscope.store.reviews import (
+from mitoscope.store import (
+    CellEvent,
+    Geometry,
+    Rater,
+    RaterKind,
     Review,
     ReviewPart,
+    RoundKind,
+    Store,
     add_review,
+    centres_on,
     find_review,
+    has_key,
+    id_of,
+    intern_labels,
+    intern_raters,
+    list_cells,
     listed_cells,
     open_part,
+    record,
     scores_in,
+    write_search,
 )
-from mitoscope.store.searches import write_search
-from mitoscope.store.vocabulary import id_of, intern_labels, intern_raters
 from mitoscope.tiles import suppress
 
 RADIUS_PX0 = 25.0
@@ -183,7 +191,7 @@ class _Writer:
         # By place, not by score: numbers of cells must not tell a rater how sure the model was.
         part = part.take(np.lexsort((part.x_px0, part.y_px0)))
         for (x, y), score in zip(part.points_px0.tolist(), part.score.tolist(), strict=True):
-            action = Action(
+            action = CellEvent(
                 "create", 0, self._rater, self._round, geometry=Geometry.spot(x, y), key=self._next_key()
             )
             try:
@@ -191,7 +199,7 @@ class _Writer:
             except FormatError as error:
                 mend = "detections and study must use level-0 pixels of the same slide"
                 raise FormatError(error.what, where=f"candidate on {slide!r}", mend=mend) from None
-            label = Action("label", cell, self._rater, self._round, label_id=self._label, score=score)
+            label = CellEvent("label", cell, self._rater, self._round, label_id=self._label, score=score)
             record(self._connection, label)
             self.cells.append(cell)
             self.scores.append(score)

@@ -17,7 +17,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse.csgraph import connected_components
 
 from mitoscope.errors import FormatError
-from mitoscope.store.examined import MINIMUM_REVIEWERS
+from mitoscope.store import MINIMUM_REVIEWERS
 
 Boxes = NDArray[np.float64]
 

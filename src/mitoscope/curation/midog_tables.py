@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from mitoscope.curation.ratings import NO_LABEL
 from mitoscope.errors import FormatError
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
-from mitoscope.store.kinds import RaterKind
-from mitoscope.store.records import Study
+from mitoscope.store import RaterKind, Study
 from mitoscope.truth import Domain
 
 TOTAL = "total"

@@ -9,9 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.errors import FormatError
-from mitoscope.store.columns import LabelEvents
-from mitoscope.store.kinds import RaterKind
-from mitoscope.store.records import SlideRecord, Study
+from mitoscope.store import LabelEvents, RaterKind, SlideRecord, Study
 
 NO_LABEL = -1
 """Stands where a rater gave no label, withdrew it or said "unknown"."""

@@ -15,26 +15,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.errors import IncompleteRunError, StoreError
-from mitoscope.store import Policy, Rater, RaterKind, RoundKind, Store
-from mitoscope.store.actions import Action, record
-from mitoscope.store.agreed import agreed
-from mitoscope.store.lists import disputed, list_cells
-from mitoscope.store.reviews import (
+from mitoscope.store import (
+    CONSENSUS_RATER,
+    CellEvent,
+    Policy,
+    Rater,
+    RaterKind,
     Review,
     ReviewPart,
+    RoundKind,
+    Store,
     add_review,
+    agreed,
+    disputed,
     find_review,
+    id_of,
+    intern_raters,
+    list_cells,
     listed_cells,
     open_part,
+    read_labels,
+    read_raters,
     read_review,
     read_turns,
+    record,
     record_outcome,
     relabelled_on,
     rounds_of_cells,
     said_by,
 )
-from mitoscope.store.terms import CONSENSUS_RATER
-from mitoscope.store.vocabulary import id_of, intern_raters, read_labels, read_raters
 from mitoscope.truth import NO_CLASS, majority_of_three
 
 Ids = NDArray[np.int64]
@@ -310,7 +319,7 @@ def answer(store: Store, name: str, rater: str, label_of: Mapping[int, str], *, 
         for cell, label in label_of.items():
             label_id = id_of(connection, "label", label)
             if said[round_of[cell]].get(cell) != label_id:
-                record(connection, Action("label", cell, rater_id, round_of[cell], label_id=label_id))
+                record(connection, CellEvent("label", cell, rater_id, round_of[cell], label_id=label_id))
                 new += 1
         return new
 

@@ -8,13 +8,22 @@ from dataclasses import dataclass
 from mitoscope.curation.hard_examples import SPLIT_AT, split_ambiguous
 from mitoscope.errors import ConfigError
 from mitoscope.labels import AMBIGUOUS, LOOK_ALIKE, TUMOUR_CELL, LabelSet
-from mitoscope.store import Policy, Rater, RaterKind, Round, RoundKind, Store
-from mitoscope.store.agreed import CROWD_THRESHOLD, agreed
-from mitoscope.store.lists import disputed
-from mitoscope.store.reviews import record_outcome
-from mitoscope.store.setting import write_setting
-from mitoscope.store.terms import CONSENSUS_RATER
-from mitoscope.store.vocabulary import intern_labels, intern_rounds
+from mitoscope.store import (
+    CONSENSUS_RATER,
+    CROWD_THRESHOLD,
+    Policy,
+    Rater,
+    RaterKind,
+    Round,
+    RoundKind,
+    Store,
+    agreed,
+    disputed,
+    intern_labels,
+    intern_rounds,
+    record_outcome,
+    write_setting,
+)
 
 SPLIT_RATER = Rater("split by score", RaterKind.CONSENSUS)
 SPLIT_ROUND = Round("ambiguous cells, split by score", RoundKind.CONSENSUS)

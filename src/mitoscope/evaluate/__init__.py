@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from mitoscope.evaluate.average_precision import average_precision
+from mitoscope.evaluate.bundle_calibration import Calibrated, calibrate
 from mitoscope.evaluate.comparison import Comparison, Difference, compare
 from mitoscope.evaluate.curves import froc, midog_froc_auc, precision_recall
 from mitoscope.evaluate.evaluate import evaluate
@@ -32,6 +33,7 @@ __all__ = [
     "CASES_ENOUGH",
     "FIGURES_ENOUGH",
     "PROTOCOLS",
+    "Calibrated",
     "ChosenThreshold",
     "Comparison",
     "Difference",
@@ -48,6 +50,7 @@ __all__ = [
     "Steps",
     "Sweep",
     "average_precision",
+    "calibrate",
     "choose_threshold",
     "compare",
     "draw_evaluation",

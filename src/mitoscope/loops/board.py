@@ -27,10 +27,17 @@ from mitoscope.exchange.csv_text import dump_rows, inert, shortest
 from mitoscope.fsio import atomic_write, make_directory
 from mitoscope.loops.board_image import write_board
 from mitoscope.loops.crops import MPP, CropPlace, Progress, gather_crops
-from mitoscope.store import Policy, Store
-from mitoscope.store.board import BoardPlace, add_board, board_of_round, read_places
-from mitoscope.store.places import centres_of
-from mitoscope.store.vocabulary import id_of, read_labels
+from mitoscope.store import (
+    BoardPlace,
+    Policy,
+    Store,
+    add_board,
+    board_of_round,
+    centres_of,
+    id_of,
+    read_labels,
+    read_places,
+)
 
 NO_CLASS = "no agreed class"
 NO_CLASS_COLOUR = "#868e96"

@@ -12,9 +12,7 @@ from mitoscope.exchange.csv_text import dump_rows
 from mitoscope.exchange.names import stem
 from mitoscope.fsio import atomic_write, make_directory
 from mitoscope.loops.crops import CROP_PX, MPP, CropPlace, Progress, gather_crops
-from mitoscope.store import Store
-from mitoscope.store.places import centres_of
-from mitoscope.store.reviews import listed_cells, read_review
+from mitoscope.store import Store, centres_of, listed_cells, read_review
 
 ANSWERS = "answers.csv"
 

@@ -11,15 +11,10 @@ Training windows are cut by the same rule (`window`), so that a network sees the
 it learns and when it is asked. A network is a function of arrays here: nothing of this needs torch.
 """
 
+from __future__ import annotations
+
 from mitoscope.search.find import Detector, Find, Found, Look, find, in_batches
-from mitoscope.search.windows import (
-    Block,
-    Source,
-    crop_at,
-    mirrored,
-    read_windows,
-    window,
-)
+from mitoscope.search.windows import Block, Source, crop_at, mirrored, read_windows, window
 
 __all__ = [
     "Block",

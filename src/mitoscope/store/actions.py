@@ -79,7 +79,7 @@ class Geometry:
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
+class CellEvent:
     """One thing that a rater does.
 
     Parameters
@@ -126,7 +126,9 @@ class Acknowledgement:
     is_repeated: bool = False
 
 
-def record(connection: sqlite3.Connection, action: Action, *, slide_id: int | None = None) -> Acknowledgement:
+def record(
+    connection: sqlite3.Connection, action: CellEvent, *, slide_id: int | None = None
+) -> Acknowledgement:
     """Write an action inside of the caller's transaction.
 
     Raises
@@ -163,7 +165,7 @@ def has_key(connection: sqlite3.Connection, key: str) -> bool:
     return connection.execute("SELECT 1 FROM event WHERE key = ?", (key,)).fetchone() is not None
 
 
-def _repeated(connection: sqlite3.Connection, action: Action) -> Acknowledgement | None:
+def _repeated(connection: sqlite3.Connection, action: CellEvent) -> Acknowledgement | None:
     if action.key is None:
         return None
     row = connection.execute(
@@ -180,7 +182,7 @@ def _repeated(connection: sqlite3.Connection, action: Action) -> Acknowledgement
     return Acknowledgement(seq, cell_id, is_repeated=True)
 
 
-def _check(connection: sqlite3.Connection, action: Action) -> None:
+def _check(connection: sqlite3.Connection, action: CellEvent) -> None:
     for table, id_ in (("rater", action.rater_id), ("round", action.round_id), ("label", action.label_id)):
         sql = f"SELECT 1 FROM {table} WHERE id = ?"  # noqa: S608 constant names
         if id_ is not None and connection.execute(sql, (id_,)).fetchone() is None:
@@ -191,7 +193,7 @@ def _check(connection: sqlite3.Connection, action: Action) -> None:
         raise FormatError(f"{action.seconds:g} seconds", where=f"cell {action.cell_id}")
 
 
-def _check_cell(connection: sqlite3.Connection, action: Action) -> None:
+def _check_cell(connection: sqlite3.Connection, action: CellEvent) -> None:
     where = f"cell {action.cell_id}"
     row = connection.execute(
         "SELECT slide_id, is_deleted FROM cell WHERE id = ?", (action.cell_id,)
@@ -211,7 +213,7 @@ def _check_cell(connection: sqlite3.Connection, action: Action) -> None:
         _geometry_of(action).check(_slide(connection, row[0])[1])
 
 
-def _geometry_of(action: Action) -> Geometry:
+def _geometry_of(action: CellEvent) -> Geometry:
     if action.geometry is None:
         raise StoreError(f"a {action.kind} without a geometry", where=f"cell {action.cell_id}")
     return action.geometry
@@ -224,13 +226,13 @@ def _slide(connection: sqlite3.Connection, slide_id: int | None) -> tuple[int, S
     return slide_id, None if None in row else SizePx(*row)
 
 
-def _payload(action: Action) -> Sequence[Any]:
+def _payload(action: CellEvent) -> Sequence[Any]:
     if action.kind == "label":
         return action.rater_id, action.round_id, action.label_id, action.score
     return () if action.geometry is None else action.geometry.columns()
 
 
-def _insert(connection: sqlite3.Connection, action: Action) -> int:
+def _insert(connection: sqlite3.Connection, action: CellEvent) -> int:
     geometry = (None,) * 6 if action.geometry is None else action.geometry.columns()
     cursor = connection.execute(
         "INSERT INTO event (kind, cell_id, rater_id, round_id, label_id, time_s, score, seconds, key, shape, "

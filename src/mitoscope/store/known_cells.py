@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mitoscope.errors import RegionError
 from mitoscope.region import outline
-from mitoscope.store.actions import Action, record
+from mitoscope.store.actions import CellEvent, record
 from mitoscope.store.agreed import agreed
 from mitoscope.store.columns import Cells
 from mitoscope.store.encoding import vertices_from
@@ -100,7 +100,9 @@ def _add_labels(connection: sqlite3.Connection, study: Study, cell_of_row: dict[
             continue
         (rater_id,) = intern_raters(connection, [rater]).tolist()
         score = None if np.isnan(events.score[row]) else float(events.score[row])
-        action = Action("label", cell, rater_id, rounds[int(events.round[row])], label_id=label, score=score)
+        action = CellEvent(
+            "label", cell, rater_id, rounds[int(events.round[row])], label_id=label, score=score
+        )
         record(connection, action)
         added += 1
     return added

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mitoscope.errors import ConflictError, NotFoundError
-from mitoscope.store.actions import Action, record
+from mitoscope.store.actions import CellEvent, record
 from mitoscope.store.agreed import Policy, agreed
 from mitoscope.store.encoding import well_formed
 from mitoscope.store.kinds import RoundKind
@@ -280,7 +280,7 @@ def record_outcome(
     news = {cell: label for cell, label in label_of.items() if known.get(cell) != label}
     for cell, label in news.items():
         score = None if scores is None else scores.get(cell)
-        record(connection, Action("label", cell, rater_id, round_id, label_id=label, score=score))
+        record(connection, CellEvent("label", cell, rater_id, round_id, label_id=label, score=score))
     return len(news)
 
 

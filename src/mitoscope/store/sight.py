@@ -312,7 +312,7 @@ def check_cell(connection: sqlite3.Connection, mine: Assignment, cell_id: int, *
     cell_id : int
         The cell; 0 for one to be created.
     kind : str
-        Of the action, see :class:`mitoscope.store.actions.Action`.
+        Of the action, see :class:`mitoscope.store.actions.CellEvent`.
 
     Raises
     ------

@@ -22,7 +22,10 @@ from mitoscope.truth.agreement import (
 )
 from mitoscope.truth.examined import REGION_IMAGE_MM2, ExaminedArea, examined_of
 from mitoscope.truth.ground_truth import Domain, GroundTruth, SlideTruth, TrueCells, repeated_rows
+from mitoscope.truth.in_json import from_json, to_json
 from mitoscope.truth.splits import (
+    MIDOGPP_SEED,
+    MIDOGPP_STRATA,
     SIDES,
     Side,
     SlideSplit,
@@ -36,6 +39,8 @@ from mitoscope.truth.splits import (
 
 __all__ = [
     "CROWD_THRESHOLD",
+    "MIDOGPP_SEED",
+    "MIDOGPP_STRATA",
     "NO_CLASS",
     "REGION_IMAGE_MM2",
     "SIDES",
@@ -56,6 +61,7 @@ __all__ = [
     "examined_of",
     "first_three",
     "folds_by_case",
+    "from_json",
     "last_opinions",
     "majority_of_three",
     "quantile_strata",
@@ -63,4 +69,5 @@ __all__ = [
     "repeated_rows",
     "split_by_case",
     "stratified_folds",
+    "to_json",
 ]

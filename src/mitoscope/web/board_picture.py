@@ -14,7 +14,7 @@ from mitoscope.curation.board import Grid, Layout
 from mitoscope.errors import MitoscopeError
 from mitoscope.loops.board_image import write_board
 from mitoscope.loops.crops import MPP, CropPlace, gather_crops
-from mitoscope.store.board import Board, BoardPlace
+from mitoscope.store import Board, BoardPlace
 
 PictureState = Literal["drawing", "ready", "failed"]
 

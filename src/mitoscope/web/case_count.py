@@ -18,8 +18,7 @@ from mitoscope.geometry import Aspect, BoxPx0, SizePx
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE, Label, is_figure
 from mitoscope.region import SlideRegions
 from mitoscope.slide import SlideInfo
-from mitoscope.store.cells_seen import SeenCells
-from mitoscope.store.terms import Terms
+from mitoscope.store import SeenCells, Terms
 from mitoscope.tissue import TissueMask
 
 

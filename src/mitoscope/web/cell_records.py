@@ -6,10 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import TypedDict
 
-from mitoscope.store import Shape
-from mitoscope.store.cells_seen import SeenCells
-from mitoscope.store.public_ids import SeenTokens
-from mitoscope.store.sight import SeenCell
+from mitoscope.store import SeenCell, SeenCells, SeenTokens, Shape
 from mitoscope.web.forms import Cell, Pair, Seen, exact
 
 

@@ -24,7 +24,7 @@ from pydantic import (
 )
 from typing_extensions import TypedDict
 
-from mitoscope.store.public_ids import PUBLIC_ID_MAX, TOKEN_DIGITS
+from mitoscope.store import PUBLIC_ID_MAX, TOKEN_DIGITS
 
 ID_MAX = (1 << 53) - 1
 NAME_MAX = 200

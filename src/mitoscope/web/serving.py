@@ -16,11 +16,24 @@ import uvicorn
 from mitoscope.errors import ConfigError, FormatError, MitoscopeError, OutputError, StoreError
 from mitoscope.labels import DEFAULT_LABELS, LabelSet
 from mitoscope.slide import Slide, open_slide
-from mitoscope.store import Rater, Round, RoundKind, SlideRecord, Store
-from mitoscope.store.access import Role, grant, renew_token
-from mitoscope.store.setting import read_setting, write_setting
-from mitoscope.store.terms import Terms, assign, read_assignments, write_terms
-from mitoscope.store.vocabulary import intern_raters, intern_rounds
+from mitoscope.store import (
+    Rater,
+    Role,
+    Round,
+    RoundKind,
+    SlideRecord,
+    Store,
+    Terms,
+    assign,
+    grant,
+    intern_raters,
+    intern_rounds,
+    read_assignments,
+    read_setting,
+    renew_token,
+    write_setting,
+    write_terms,
+)
 from mitoscope.web.app import create_app
 from mitoscope.web.gate import is_loopback
 from mitoscope.web.slides import SlideCatalogue, find_slide_files

@@ -26,7 +26,7 @@ from mitoscope.report.page import (
 from mitoscope.report.sheets import read_crop
 from mitoscope.report.wording import plural, say_area, say_hpf, say_rate, say_size, say_threshold
 from mitoscope.slide import Slide
-from mitoscope.store.signed import SignedResult
+from mitoscope.store import SignedResult
 from mitoscope.tissue import TissueMask
 
 SHEET_MAX = 48

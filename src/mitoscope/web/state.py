@@ -11,13 +11,19 @@ from typing import Annotated, Any, TypeVar, cast
 from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 
-from mitoscope.store import Store
-from mitoscope.store.access import Visitor, find_visitor, visitor_of
-from mitoscope.store.public_ids import seen_tokens
-from mitoscope.store.requests import once
-from mitoscope.store.sight import Assignment, Operation, permit
-from mitoscope.store.terms import CONSENSUS_RATER
-from mitoscope.store.vocabulary import intern_raters
+from mitoscope.store import (
+    CONSENSUS_RATER,
+    Assignment,
+    Operation,
+    Store,
+    Visitor,
+    find_visitor,
+    intern_raters,
+    once,
+    permit,
+    seen_tokens,
+    visitor_of,
+)
 from mitoscope.tissue import TissueMask, find_tissue
 from mitoscope.web.deep_zoom import TileCache
 from mitoscope.web.forms import Done

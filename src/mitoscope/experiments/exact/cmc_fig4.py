@@ -30,8 +30,7 @@ from mitoscope.experiments.experiment import Result, Workplace
 from mitoscope.experiments.table import Column, Entry, ResultTable, TableRow
 from mitoscope.geometry import Mpp, SizePx
 from mitoscope.labels import MITOTIC_FIGURE
-from mitoscope.store import Policy, RegionKind, Study
-from mitoscope.store.ground_truth import regions_of
+from mitoscope.store import Policy, RegionKind, Study, regions_of
 from mitoscope.tissue import TissueMask
 
 ELSTON_ELLIS: Final = (10, 20)

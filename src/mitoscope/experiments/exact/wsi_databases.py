@@ -20,9 +20,7 @@ from mitoscope.experiments.experiment import Size, Workplace
 from mitoscope.fsio import make_directory
 from mitoscope.geometry import SizePx
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE, Label
-from mitoscope.store import Rater, Region, RegionKind, SlideRecord, Study
-from mitoscope.store.builder import StudyBuilder
-from mitoscope.store.quarantine import CROSSES_ITSELF
+from mitoscope.store import CROSSES_ITSELF, Rater, Region, RegionKind, SlideRecord, Study, StudyBuilder
 
 WSI_MPP: Final = 0.2533
 """µm/px of the slides of both sets: their ten high-power fields are 7017 × 5263 px."""

@@ -34,8 +34,7 @@ from mitoscope.experiments.experiment import Result
 from mitoscope.experiments.table import Column, Entry, ResultTable, TableRow
 from mitoscope.geometry import Mpp
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
-from mitoscope.store import Policy, Study
-from mitoscope.store.ground_truth import regions_of
+from mitoscope.store import Policy, Study, regions_of
 
 AREA: Final = "tumour, mm²"
 TEST: Final = "test slides"

@@ -23,7 +23,7 @@ from mitoscope.experiments.trained.judging import Bench, judge_cells, judge_poin
 from mitoscope.experiments.trained.slides import SlideSet, domain_of, open_fields
 from mitoscope.experiments.trained.smoke import shrink
 from mitoscope.fsio import make_directory
-from mitoscope.truth.splits import MIDOGPP_SEED, MIDOGPP_STRATA, folds_by_case
+from mitoscope.truth import MIDOGPP_SEED, MIDOGPP_STRATA, folds_by_case
 
 if TYPE_CHECKING:
     from mitoscope.models.family import Family

@@ -30,8 +30,7 @@ from mitoscope.exchange.truth import is_store
 from mitoscope.experiments.trained.declaration import SetDeclaration
 from mitoscope.geometry import Mpp
 from mitoscope.slide import open_slide
-from mitoscope.store import Store, Study
-from mitoscope.store.ground_truth import ground_truth_of, with_examined
+from mitoscope.store import Store, Study, ground_truth_of, with_examined
 from mitoscope.truth import GroundTruth, SlideTruth
 
 _LISTED = 40

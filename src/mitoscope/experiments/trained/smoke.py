@@ -17,9 +17,7 @@ from mitoscope.experiments.trained.slides import SlideSet
 from mitoscope.fsio import atomic_write, make_directory
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE, Label
 from mitoscope.slide.synthetic import DOMAINS, PaintedTruth, SyntheticSlideConfig, field_config, render_field
-from mitoscope.store import Domain, Rater, RaterKind, SlideRecord, Study
-from mitoscope.store.builder import StudyBuilder
-from mitoscope.store.ground_truth import ground_truth_of
+from mitoscope.store import Domain, Rater, RaterKind, SlideRecord, Study, StudyBuilder, ground_truth_of
 from mitoscope.truth import GroundTruth, SlideTruth
 
 MPP: Final = 0.25

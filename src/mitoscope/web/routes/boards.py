@@ -16,21 +16,29 @@ from mitoscope.curation.review import ask_second, open_board, relabelled
 from mitoscope.errors import LevelError, RegionError
 from mitoscope.loops.crops import CropPlace
 from mitoscope.slide import acquire
-from mitoscope.store.board import (
+from mitoscope.store import (
+    Assignment,
     Board,
     BoardPlace,
+    Operation,
+    Terms,
     add_board,
+    assign,
+    cell_seen,
+    check_board,
+    count_listed,
+    id_of,
     labels_before,
+    live_cells_of,
+    permit,
     read_board,
     read_centres,
+    read_labels,
     read_places,
+    read_round_row,
+    was_done,
+    write_terms,
 )
-from mitoscope.store.lists import count_listed
-from mitoscope.store.public_ids import live_cells_of
-from mitoscope.store.requests import was_done
-from mitoscope.store.sight import Assignment, Operation, cell_seen, check_board, permit
-from mitoscope.store.terms import Terms, assign, read_round_row, write_terms
-from mitoscope.store.vocabulary import id_of, read_labels
 from mitoscope.web.board_picture import BoardPicture, Drawing, PictureState, picture_path
 from mitoscope.web.cell_records import seen_token
 from mitoscope.web.deep_zoom import TILE_PX, encode_jpeg, max_level, read_tile

@@ -16,14 +16,25 @@ from mitoscope.errors import BlindedError, IncompleteRunError
 from mitoscope.geometry import Aspect
 from mitoscope.labels import MITOTIC_FIGURE, LabelSet
 from mitoscope.region import SlideRegions
-from mitoscope.store import RegionKind, Store
-from mitoscope.store.access import Visitor
-from mitoscope.store.cells_seen import SeenCells, cells_seen
-from mitoscope.store.regions import DrawnRegion, read_regions, slide_regions
-from mitoscope.store.searches import read_search
-from mitoscope.store.sight import Assignment, sees_results
-from mitoscope.store.signed import SignedResult, read_all_signed, read_signed, sign
-from mitoscope.store.vocabulary import intern_labels, read_labels
+from mitoscope.store import (
+    Assignment,
+    DrawnRegion,
+    RegionKind,
+    SeenCells,
+    SignedResult,
+    Store,
+    Visitor,
+    cells_seen,
+    intern_labels,
+    read_all_signed,
+    read_labels,
+    read_regions,
+    read_search,
+    read_signed,
+    sees_results,
+    sign,
+    slide_regions,
+)
 from mitoscope.web.case_count import CaseCells, CaseRule, case_cells, count_case, figure_labels
 from mitoscope.web.forms import (
     Action,

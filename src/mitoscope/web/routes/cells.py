@@ -12,13 +12,25 @@ from typing_extensions import TypedDict
 
 from mitoscope.errors import ConflictError, KeyReusedError, NotFoundError, RegionError
 from mitoscope.geometry import BoxPx0
-from mitoscope.store import Geometry, Shape, actions
-from mitoscope.store.actions import Acknowledgement
-from mitoscope.store.cells_seen import cells_seen
-from mitoscope.store.public_ids import cell_of, live_cells_of
-from mitoscope.store.queue import last_labelled, next_cells, reading_order
-from mitoscope.store.sight import Assignment, cell_seen, check_cell, last_visible, takes
-from mitoscope.store.vocabulary import read_raters
+from mitoscope.store import (
+    Acknowledgement,
+    Assignment,
+    CellEvent,
+    Geometry,
+    Shape,
+    cell_of,
+    cell_seen,
+    cells_seen,
+    check_cell,
+    last_labelled,
+    last_visible,
+    live_cells_of,
+    next_cells,
+    read_raters,
+    reading_order,
+    record,
+    takes,
+)
 from mitoscope.web.cell_records import CellColumns, CellRecord, describe_cell, describe_cells, seen_token
 from mitoscope.web.forms import (
     Action,
@@ -253,7 +265,7 @@ def _record(
         if body.expected is None
         else _expected(connection, state, mine, cell_id, body.expected),
     )
-    return actions.record(connection, _spoken(action, body) if body.kind == "label" else action)
+    return record(connection, _spoken(action, body) if body.kind == "label" else action)
 
 
 def _expected(connection: Any, state: AppState, mine: Assignment, cell_id: int, token: str) -> int:
@@ -265,22 +277,20 @@ def _expected(connection: Any, state: AppState, mine: Assignment, cell_id: int, 
 
 def _create(connection: Any, mine: Assignment, body: CellAction) -> Acknowledgement:
     made = replace(_action(mine, "create", 0, body.key), geometry=body.geometry())
-    done = actions.record(connection, made, slide_id=body.slide)
+    done = record(connection, made, slide_id=body.slide)
     if body.label is None:
         return done
     label = _spoken(_action(mine, "label", done.cell_id, f"{body.key}/label"), body)
-    said = actions.record(connection, label)
+    said = record(connection, label)
     return Acknowledgement(said.seq, said.cell_id, is_repeated=done.is_repeated)
 
 
-def _action(mine: Assignment, kind: str, cell_id: int, key: str) -> actions.Action:
+def _action(mine: Assignment, kind: str, cell_id: int, key: str) -> CellEvent:
     sight = mine.sight
-    return actions.Action(
-        kind, cell_id, sight.speaker_id, sight.round_id, key=key, entered_by=mine.entered_by
-    )
+    return CellEvent(kind, cell_id, sight.speaker_id, sight.round_id, key=key, entered_by=mine.entered_by)
 
 
-def _spoken(action: actions.Action, body: CellAction) -> actions.Action:
+def _spoken(action: CellEvent, body: CellAction) -> CellEvent:
     return replace(action, label_id=body.label, score=body.score, seconds=body.seconds)
 
 

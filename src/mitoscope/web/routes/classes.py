@@ -9,7 +9,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from mitoscope.labels import FIELD_LABELS, LabelSet, class_set
-from mitoscope.store.vocabulary import intern_labels, read_labels, rename_label
+from mitoscope.store import intern_labels, read_labels, rename_label
 from mitoscope.web.forms import Action, Done, Name, RowId, exact
 from mitoscope.web.refusal import no_such
 from mitoscope.web.state import LeadHere, StateHere, done_once

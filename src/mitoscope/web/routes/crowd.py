@@ -17,9 +17,9 @@ from mitoscope.curation.crowd import (
     boxes_agree,
     qualify,
 )
-from mitoscope.store import RoundKind
-from mitoscope.store.queue import reading_order
-from mitoscope.store.tasks import (
+from mitoscope.store import (
+    RoundKind,
+    RoundRow,
     TaskTile,
     TileAnswer,
     answer_tile,
@@ -27,8 +27,8 @@ from mitoscope.store.tasks import (
     read_answers,
     read_tile,
     read_tiles,
+    reading_order,
 )
-from mitoscope.store.terms import RoundRow
 from mitoscope.web.forms import Action, Box, Done, Rectangle, RoundId, RowId, Seconds, exact
 from mitoscope.web.refusal import invalid
 from mitoscope.web.routes.cells import parse_ids

@@ -12,11 +12,25 @@ from typing_extensions import TypedDict
 
 from mitoscope.curation.crowd import TILE_PX, Qualification, merge_crowd_boxes
 from mitoscope.labels import MITOTIC_FIGURE, LabelSet
-from mitoscope.store import Geometry, Rater, RaterKind, RoundKind, Shape, actions
-from mitoscope.store.examined import MINIMUM_REVIEWERS
-from mitoscope.store.tasks import TaskTile, TileAnswer, add_tiles, read_answers, read_tiles
-from mitoscope.store.terms import RoundRow
-from mitoscope.store.vocabulary import intern_labels, intern_raters, read_raters
+from mitoscope.store import (
+    MINIMUM_REVIEWERS,
+    CellEvent,
+    Geometry,
+    Rater,
+    RaterKind,
+    RoundKind,
+    RoundRow,
+    Shape,
+    TaskTile,
+    TileAnswer,
+    add_tiles,
+    intern_labels,
+    intern_raters,
+    read_answers,
+    read_raters,
+    read_tiles,
+    record,
+)
 from mitoscope.web.forms import Action, AgreedBox, Body, Box, Coordinate, Done, Id, RoundId, exact
 from mitoscope.web.refusal import invalid
 from mitoscope.web.routes.crowd import (
@@ -266,13 +280,13 @@ def _make(
     x, y, width, height, agreement = box
     geometry = Geometry(Shape.BOX, (x, y, x + width, y + height))
     key = f"crowd {tile.id}/{number}"
-    made = actions.record(
+    made = record(
         connection,
-        actions.Action("create", 0, rater, round_id, geometry=geometry, key=key),
+        CellEvent("create", 0, rater, round_id, geometry=geometry, key=key),
         slide_id=tile.slide_id,
     )
     if made.is_repeated:
         return 0
-    said = actions.Action("label", made.cell_id, rater, round_id, label_id=label, score=agreement)
-    actions.record(connection, said)
+    said = CellEvent("label", made.cell_id, rater, round_id, label_id=label, score=agreement)
+    record(connection, said)
     return 1

@@ -10,11 +10,22 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 from typing_extensions import TypedDict
 
-from mitoscope.store import Policy, RaterKind
-from mitoscope.store.access import VISIT_S, Role, Visitor, begin_visit, end_visit
-from mitoscope.store.setting import read_identity, read_setting
-from mitoscope.store.terms import read_assignments, read_round_rows, write_position
-from mitoscope.store.vocabulary import read_labels, read_raters
+from mitoscope.store import (
+    VISIT_S,
+    Policy,
+    RaterKind,
+    Role,
+    Visitor,
+    begin_visit,
+    end_visit,
+    read_assignments,
+    read_identity,
+    read_labels,
+    read_raters,
+    read_round_rows,
+    read_setting,
+    write_position,
+)
 from mitoscope.web.forms import Action, Done, RoundId, exact
 from mitoscope.web.refusal import invalid
 from mitoscope.web.routes.rounds import Round, describe_round

@@ -19,8 +19,14 @@ from typing_extensions import TypedDict
 from mitoscope.errors import OutputError
 from mitoscope.geometry import Aspect, BoxPx, BoxPx0, Mpp, SizePx
 from mitoscope.slide import Slide
-from mitoscope.store.regions import Interest, add_interest, read_interest, read_interests, remove_interest
-from mitoscope.store.vocabulary import read_raters
+from mitoscope.store import (
+    Interest,
+    add_interest,
+    read_interest,
+    read_interests,
+    read_raters,
+    remove_interest,
+)
 from mitoscope.web.deep_zoom import read_scaled
 from mitoscope.web.forms import Action, Coordinate, Done, Name, RowId, SlideId, exact
 from mitoscope.web.routes.regions import scale_of

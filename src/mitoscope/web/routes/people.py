@@ -7,9 +7,18 @@ from typing import Any, Literal
 from fastapi import APIRouter
 from typing_extensions import TypedDict
 
-from mitoscope.store import Rater, RaterKind
-from mitoscope.store.access import Role, grant, read_people, renew_token, set_open, visitor_of
-from mitoscope.store.vocabulary import intern_raters, read_raters
+from mitoscope.store import (
+    Rater,
+    RaterKind,
+    Role,
+    grant,
+    intern_raters,
+    read_people,
+    read_raters,
+    renew_token,
+    set_open,
+    visitor_of,
+)
 from mitoscope.web.forms import Action, Done, Name, RowId, exact
 from mitoscope.web.refusal import Refusal, invalid, no_such
 from mitoscope.web.state import AppState, LeadHere, StateHere, done_once

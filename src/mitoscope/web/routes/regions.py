@@ -12,9 +12,9 @@ from typing_extensions import TypedDict
 from mitoscope.errors import ConflictError, KeyReusedError
 from mitoscope.geometry import Mpp, SizePx
 from mitoscope.region import Region as PlaneRegion
-from mitoscope.store import RegionKind
-from mitoscope.store.regions import (
+from mitoscope.store import (
     DrawnRegion,
+    RegionKind,
     delete_region,
     draw_region,
     edit_region,

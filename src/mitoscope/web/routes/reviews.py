@@ -18,9 +18,7 @@ from mitoscope.detections import NOT_STATED, Detections, Searched
 from mitoscope.exchange import detections_csv
 from mitoscope.exchange.result import MANIFEST, TABLE, read_result
 from mitoscope.geometry import BoxPx0
-from mitoscope.store import Policy
-from mitoscope.store.reviews import find_review, read_review
-from mitoscope.store.terms import Terms, assign, read_round_row, write_terms
+from mitoscope.store import Policy, Terms, assign, find_review, read_review, read_round_row, write_terms
 from mitoscope.web.forms import NAME_MAX, Action, Body, Coordinate, Done, Extent, Id, Name, Score, exact
 from mitoscope.web.refusal import invalid
 from mitoscope.web.routes.rounds import check_raters

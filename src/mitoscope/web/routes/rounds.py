@@ -14,27 +14,30 @@ from typing_extensions import TypedDict
 
 from mitoscope.errors import RegionError
 from mitoscope.geometry import Aspect
-from mitoscope.store import Round as NamedRound
-from mitoscope.store import RoundKind, queue
-from mitoscope.store.access import open_raters
-from mitoscope.store.board import board_of_round
-from mitoscope.store.dump import read_slides
-from mitoscope.store.lists import disputed, list_cells
-from mitoscope.store.public_ids import live_cells_of
-from mitoscope.store.queue import Progress
-from mitoscope.store.terms import (
+from mitoscope.store import (
+    Progress,
+    RoundKind,
     RoundRow,
     ShowsCells,
     SpeaksAs,
     Terms,
     assign,
+    board_of_round,
+    disputed,
+    intern_rounds,
+    list_cells,
+    live_cells_of,
+    open_raters,
     read_assignments,
     read_position,
+    read_progress,
     read_round_row,
     read_round_rows,
+    read_rounds,
+    read_slides,
     write_terms,
 )
-from mitoscope.store.vocabulary import intern_rounds, read_rounds
+from mitoscope.store import Round as NamedRound
 from mitoscope.web.forms import Action, Body, Cell, Done, Id, Name, Pair, RoundId, Score, exact
 from mitoscope.web.refusal import Refusal, invalid
 from mitoscope.web.state import AppState, LeadHere, StateHere, done_once
@@ -135,7 +138,7 @@ def describe_round(
 
 def round_progress(connection: sqlite3.Connection, row: RoundRow, rater_id: int) -> Progress:
     """Return how far a rater is in a round, on its slides."""
-    rows = queue.read_progress(connection, rater_id, row.id)
+    rows = read_progress(connection, rater_id, row.id)
     wanted = [
         progress for slide, progress in rows.items() if row.terms.slides is None or slide in row.terms.slides
     ]

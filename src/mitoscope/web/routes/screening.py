@@ -17,7 +17,8 @@ from typing_extensions import TypedDict
 
 from mitoscope.errors import ConfigError
 from mitoscope.geometry import BoxPx0, Mpp
-from mitoscope.store.screening import (
+from mitoscope.store import (
+    Assignment,
     Field,
     ScreeningState,
     begin_pass,
@@ -26,7 +27,6 @@ from mitoscope.store.screening import (
     visit_field,
     write_plan,
 )
-from mitoscope.store.sight import Assignment
 from mitoscope.tissue import TissueMask
 from mitoscope.web.forms import Action, Done, Rectangle, RoundId, Seconds, SlideId, exact
 from mitoscope.web.refusal import invalid

@@ -17,11 +17,17 @@ from typing_extensions import TypedDict
 from mitoscope.curation import agreement
 from mitoscope.exchange.registry import find_format, write_study
 from mitoscope.statistics import Estimate
-from mitoscope.store import Policy, RaterKind
-from mitoscope.store.lists import disputed
-from mitoscope.store.overview import overrulings, progress_rows
-from mitoscope.store.setting import read_setting, write_setting
-from mitoscope.store.vocabulary import read_raters, read_rounds
+from mitoscope.store import (
+    Policy,
+    RaterKind,
+    disputed,
+    overrulings,
+    progress_rows,
+    read_raters,
+    read_rounds,
+    read_setting,
+    write_setting,
+)
 from mitoscope.web.forms import Action, Done, exact
 from mitoscope.web.state import ComparerHere, LeadHere, StateHere, done_once
 
