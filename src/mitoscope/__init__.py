@@ -45,9 +45,7 @@ if TYPE_CHECKING:
     from mitoscope.detections import Detections
     from mitoscope.errors import InputError, MitoscopeError, RunError
     from mitoscope.evaluate import PROTOCOLS, Evaluation, evaluate, find_protocol
-    from mitoscope.exchange.predictions import read_results
-    from mitoscope.exchange.registry import read_study, write_study
-    from mitoscope.exchange.truth import read_ground_truth
+    from mitoscope.exchange import read_ground_truth, read_results, read_study, write_study
     from mitoscope.geometry import Aspect, BoxPx, BoxPx0, Mpp, PointPx0
     from mitoscope.infer import DetectConfig, SlideRun
     from mitoscope.infer import detect_slide as detect

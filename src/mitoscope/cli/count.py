@@ -54,7 +54,7 @@ def count(
     """Count mitotic figures in the hot spot: the window of the given area that holds the most."""
     from mitoscope.cli.options import parse_policy
     from mitoscope.count.slides import count_slides
-    from mitoscope.exchange import geojson
+    from mitoscope.exchange import read_tumour
     from mitoscope.geometry import Aspect, Mpp
     from mitoscope.labels import LabelMapping
 
@@ -71,7 +71,7 @@ def count(
         source,
         area_mm2=area,
         aspect=Aspect.parse(aspect),
-        regions=None if tumour is None else geojson.read_tumour(tumour, tuple(tumour_class or ())),
+        regions=None if tumour is None else read_tumour(tumour, tuple(tumour_class or ())),
         threshold=parse_threshold(threshold),
         policy=parse_policy(policy),
         mapping=LabelMapping.parse(label or ()),

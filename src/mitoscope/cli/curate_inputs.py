@@ -20,8 +20,7 @@ def found_on_slides(store: Store, pred: Path) -> dict[str, Detections]:
         If they cannot be read, or are of a slide that the study does not know.
     """
     from mitoscope.errors import FormatError
-    from mitoscope.exchange.names import match_stems
-    from mitoscope.exchange.predictions import read_any_predictions
+    from mitoscope.exchange import match_stems, read_any_predictions
 
     names = {
         stem: name
@@ -68,7 +67,7 @@ def read_answers(path: Path) -> dict[int, str]:
         If it cannot be read, or a cell has two answers, with the line.
     """
     from mitoscope.errors import FormatError
-    from mitoscope.exchange.csv_text import plain
+    from mitoscope.exchange import plain
 
     found: dict[int, str] = {}
     for line, (cell, label) in _read_columns(path, ("cell", "label")):
@@ -88,7 +87,7 @@ def read_split(path: Path) -> dict[str, str]:
         If it cannot be read, or a side is none of train, validation and test.
     """
     from mitoscope.errors import FormatError
-    from mitoscope.exchange.csv_text import plain
+    from mitoscope.exchange import plain
     from mitoscope.truth import SIDES
 
     found: dict[str, str] = {}
@@ -103,7 +102,7 @@ def read_split(path: Path) -> dict[str, str]:
 
 def _read_columns(path: Path, wanted: Sequence[str]) -> list[tuple[int, list[str]]]:
     from mitoscope.errors import FormatError
-    from mitoscope.exchange.csv_text import read_rows
+    from mitoscope.exchange import read_rows
 
     rows = read_rows(path)
     head = [one.strip().casefold() for one in rows[0][1]] if rows else []

@@ -130,7 +130,7 @@ def _difference_json(found: Difference) -> dict[str, Any]:
 
 
 def _write_cells(path: Path, found: Difference) -> None:
-    from mitoscope.exchange.csv_text import dump_rows, inert, shortest
+    from mitoscope.exchange import dump_rows, inert, shortest
     from mitoscope.fsio import atomic_write
 
     def row(what: str, cell: VersionCell, before: str, after: str) -> tuple[object, ...]:

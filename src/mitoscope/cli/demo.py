@@ -27,7 +27,7 @@ def demo(
     """Make a synthetic slide, find and count its mitotic figures, report, and compare with the truth."""
     from mitoscope.bundle import load_bundle
     from mitoscope.evaluate import PROTOCOLS, evaluate
-    from mitoscope.exchange.result import read_manifest
+    from mitoscope.exchange import read_manifest
     from mitoscope.infer import detect_slide
     from mitoscope.report import write_outputs
 
@@ -49,7 +49,7 @@ def demo(
 
 def _slide(folder: Path) -> tuple[Path, GroundTruth]:
     """Write the slide, unless an earlier demo has; return its path and its truth."""
-    from mitoscope.exchange.truth import read_ground_truth
+    from mitoscope.exchange import read_ground_truth
     from mitoscope.fsio import make_directory
     from mitoscope.slide.synthetic import SyntheticSlideConfig, truth_paths, write_slide
 

@@ -115,7 +115,7 @@ class _Relay:
 
 def _finish(outcome: SlideOutcome, out: Path, formats: tuple[str, ...], *, relative_to_bounds: bool) -> int:
     from mitoscope.errors import MitoscopeError
-    from mitoscope.exchange.result import read_manifest
+    from mitoscope.exchange import read_manifest
     from mitoscope.report import write_outputs
 
     error = outcome.error

@@ -11,7 +11,7 @@ from mitoscope.errors import ConfigError, RegionError
 from mitoscope.geometry import BoxPx, Mpp
 
 if TYPE_CHECKING:
-    from mitoscope.exchange.format import BoxLayout
+    from mitoscope.exchange import BoxLayout
     from mitoscope.truth import Policy
 
 OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the results.")]
@@ -132,7 +132,7 @@ def parse_boxes(text: str | None) -> BoxLayout | None:
     ConfigError
         If it is neither xywh nor xyxy.
     """
-    from mitoscope.exchange.format import BoxLayout
+    from mitoscope.exchange import BoxLayout
 
     try:
         return None if text is None else BoxLayout(text.strip().casefold())

@@ -12,7 +12,7 @@ from mitoscope.cli.store_figures import agreement, classes, consensus, examined,
 from mitoscope.cli.tables import print_json, print_table, say
 
 if TYPE_CHECKING:
-    from mitoscope.exchange.format import ReadOptions
+    from mitoscope.exchange import ReadOptions
     from mitoscope.store import QuarantineEntry, Study
 
 app = typer.Typer(
@@ -95,7 +95,7 @@ def import_(
 
     What cannot be taken as it is goes to quarantine, with its place in the file and the reason.
     """
-    from mitoscope.exchange.registry import detect_format, find_format, read_study
+    from mitoscope.exchange import detect_format, find_format, read_study
     from mitoscope.labels import LabelMapping, LabelSet
     from mitoscope.store import Source, Store, sift
 
@@ -134,7 +134,7 @@ def _read_options(
     domains: Path | None,
     offset: str | None,
 ) -> ReadOptions:
-    from mitoscope.exchange.format import ReadOptions
+    from mitoscope.exchange import ReadOptions
     from mitoscope.geometry import Mpp
 
     return ReadOptions(
@@ -247,8 +247,7 @@ def export(
     """Write a study, a version or some of its slides in any format; lists what the format cannot hold."""
     from mitoscope.cli.options import parse_roi
     from mitoscope.errors import ConfigError
-    from mitoscope.exchange.format import WriteOptions
-    from mitoscope.exchange.registry import find_format, write_study
+    from mitoscope.exchange import WriteOptions, find_format, write_study
     from mitoscope.geometry import Mpp
     from mitoscope.store import Store
 

@@ -9,18 +9,20 @@ from pathlib import Path
 from mitoscope.count.hot_spot import FIELD_ASPECT, TEN_HPF_MM2
 from mitoscope.count.mitotic_count import MitoticCount, mitotic_count, true_figures
 from mitoscope.errors import ConfigError, FormatError, IncompleteRunError
-from mitoscope.exchange.coco.results import is_results_list
-from mitoscope.exchange.predictions import (
+from mitoscope.exchange import (
+    Result,
     findings_in,
     is_result,
+    is_results_list,
+    is_store,
     is_table,
+    parse_reference,
     read_findings,
+    read_ground_truth,
     read_results,
+    read_table,
     with_scale,
 )
-from mitoscope.exchange.result import Result
-from mitoscope.exchange.table import read_table
-from mitoscope.exchange.truth import is_store, parse_reference, read_ground_truth
 from mitoscope.geometry import Aspect, Mpp
 from mitoscope.labels import LabelMapping
 from mitoscope.region import SlideRegions

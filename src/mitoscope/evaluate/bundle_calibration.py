@@ -13,7 +13,7 @@ from mitoscope.bundle.write import revise
 from mitoscope.errors import ConfigError
 from mitoscope.evaluate.judging import FileJudge
 from mitoscope.evaluate.thresholds import OperatingPoint, operating_point
-from mitoscope.exchange.result import find_manifests, read_manifest
+from mitoscope.exchange import find_manifests, read_manifest
 from mitoscope.statistics import Interval, Outcomes, calibration_error, fit_left_out, fit_line
 
 _CHOSEN = "threshold chosen here"

@@ -14,10 +14,14 @@ from mitoscope.evaluate.evaluate import evaluate
 from mitoscope.evaluate.evaluation import Evaluation
 from mitoscope.evaluate.protocols import MITOSCOPE, Protocol
 from mitoscope.evaluate.thresholds import choose_threshold
-from mitoscope.exchange.format import BoxLayout, ReadOptions
-from mitoscope.exchange.names import stem
-from mitoscope.exchange.predictions import read_any_predictions
-from mitoscope.exchange.truth import parse_reference, read_ground_truth
+from mitoscope.exchange import (
+    BoxLayout,
+    ReadOptions,
+    parse_reference,
+    read_any_predictions,
+    read_ground_truth,
+    stem,
+)
 from mitoscope.geometry import Mpp
 from mitoscope.labels import LabelMapping
 from mitoscope.statistics import Interval, Score

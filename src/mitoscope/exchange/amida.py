@@ -13,7 +13,7 @@ from mitoscope.exchange.figures import FigureList, figures
 from mitoscope.exchange.format import Content, Format, ReadOptions, WriteOptions
 from mitoscope.fsio import atomic_write
 from mitoscope.labels import MITOTIC_FIGURE
-from mitoscope.store.records import Study
+from mitoscope.store import Study
 
 
 def read(path: Path, options: ReadOptions) -> Study:

@@ -26,9 +26,7 @@ from mitoscope.exchange.json_text import a_mapping, dump_json, parse_json
 from mitoscope.exchange.table import IMAGE_COLUMNS, columns_of, slide_of
 from mitoscope.fsio import atomic_write
 from mitoscope.labels import MITOTIC_FIGURE
-from mitoscope.store.builder import StudyBuilder
-from mitoscope.store.kinds import RaterKind, RoundKind, Shape
-from mitoscope.store.records import UNSTATED_ROUND, Rater, Round, Study
+from mitoscope.store import UNSTATED_ROUND, Rater, RaterKind, Round, RoundKind, Shape, Study, StudyBuilder
 
 COLUMNS = (
     *(

@@ -26,8 +26,7 @@ from mitoscope.labels import (
     is_candidate,
     name_key,
 )
-from mitoscope.store import Policy, Rater, RaterKind, SlideRecord, Study
-from mitoscope.store.ground_truth import agreed_of
+from mitoscope.store import Policy, Rater, RaterKind, SlideRecord, Study, agreed_of
 
 CONSENSUS = Rater("consensus", RaterKind.CONSENSUS)
 """Who speaks where a file states only the outcome."""

@@ -10,7 +10,7 @@ from mitoscope.errors import FormatError, TrainingDataError
 from mitoscope.exchange.csv_text import read_rows
 from mitoscope.exchange.format import Content, Format, ReadOptions
 from mitoscope.geometry import Mpp
-from mitoscope.store.records import SlideRecord, Study
+from mitoscope.store import SlideRecord, Study
 from mitoscope.truth import SIDES, Domain, Side, SlideSplit
 
 COLUMNS = ("slide", "dataset", "tumor", "scanner", "origin", "species")

@@ -17,14 +17,17 @@ from mitoscope.errors import FormatError, MitoscopeError
 from mitoscope.exchange.json_text import a_list, a_mapping, dump_json
 from mitoscope.geometry import Mpp, SizePx
 from mitoscope.labels import Label, LabelSet
-from mitoscope.store.columns import Cells, LabelEvents
-from mitoscope.store.kinds import RaterKind, RegionKind, RoundKind
-from mitoscope.store.records import (
+from mitoscope.store import (
+    Cells,
     DatasetVersion,
+    LabelEvents,
     QuarantineEntry,
     Rater,
+    RaterKind,
     Region,
+    RegionKind,
     Round,
+    RoundKind,
     SlideRecord,
     Study,
 )

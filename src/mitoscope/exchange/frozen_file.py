@@ -9,10 +9,8 @@ from typing import Final
 from mitoscope.errors import FormatError
 from mitoscope.exchange.json_text import a_mapping, read_json
 from mitoscope.fsio import atomic_write
-from mitoscope.store.manifest import FORMAT
-from mitoscope.store.versions import Frozen
-from mitoscope.truth import GroundTruth
-from mitoscope.truth.in_json import from_json, to_json
+from mitoscope.store import FORMAT, Frozen
+from mitoscope.truth import GroundTruth, from_json, to_json
 
 _TRUTH: Final = "truth"
 

@@ -14,9 +14,7 @@ from mitoscope.exchange.format import Aspect, Content, Format, ReadOptions, Writ
 from mitoscope.exchange.mitos2012 import FILLED_MIN, filled
 from mitoscope.fsio import atomic_write
 from mitoscope.labels import MITOTIC_FIGURE
-from mitoscope.store.columns import Cells
-from mitoscope.store.kinds import Shape
-from mitoscope.store.records import Study
+from mitoscope.store import Cells, Shape, Study
 
 
 def read(path: Path, options: ReadOptions) -> Study:

@@ -18,9 +18,7 @@ from mitoscope.exchange.figures import FigureList, figures, pairs
 from mitoscope.exchange.format import Aspect, Content, Format, ReadOptions, WriteOptions
 from mitoscope.fsio import atomic_write
 from mitoscope.labels import MITOTIC_FIGURE
-from mitoscope.store.columns import Cells
-from mitoscope.store.kinds import Shape
-from mitoscope.store.records import Study
+from mitoscope.store import Cells, Shape, Study
 
 PIXELS = "mitos2012.pixels"
 """Attribute of a cell: its pixels, [x, y] each."""

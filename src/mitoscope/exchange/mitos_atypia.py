@@ -16,7 +16,7 @@ from mitoscope.exchange.figures import Figure, FigureList, figures
 from mitoscope.exchange.format import Aspect, Content, Format, ReadOptions, WriteOptions
 from mitoscope.fsio import atomic_write
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE, Label
-from mitoscope.store.records import Study
+from mitoscope.store import Study
 
 CONFIDENT_ABOVE = 0.5
 _LISTS = (("_not_mitosis", LOOK_ALIKE), ("_mitosis", MITOTIC_FIGURE))

@@ -35,9 +35,7 @@ from mitoscope.exchange.result import (
 from mitoscope.exchange.table import read_points
 from mitoscope.geometry import Mpp
 from mitoscope.labels import LabelMapping
-from mitoscope.store import RaterKind, Study, sift
-from mitoscope.store.ground_truth import regions_of
-from mitoscope.store.quarantine import DUPLICATE, HALF_SCALE
+from mitoscope.store import DUPLICATE, HALF_SCALE, RaterKind, Study, regions_of, sift
 
 _NUMBERS = ("x", "y", "score")
 

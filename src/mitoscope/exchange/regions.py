@@ -16,8 +16,18 @@ from mitoscope.errors import CrossedOutlineError, RegionError
 from mitoscope.exchange.json_text import dump_json
 from mitoscope.labels import FIELD_LABELS
 from mitoscope.region import RegionKind, kind_of_name, outline
-from mitoscope.store import QuarantineEntry, Region, Study, StudyBuilder
-from mitoscope.store.quarantine import CROSSES_ITSELF, NOT_A_POLYGON, NOT_FINITE, OUTSIDE, REASONS, move_out
+from mitoscope.store import (
+    CROSSES_ITSELF,
+    NOT_A_POLYGON,
+    NOT_FINITE,
+    OUTSIDE,
+    REASONS,
+    QuarantineEntry,
+    Region,
+    Study,
+    StudyBuilder,
+    move_out,
+)
 
 CELL_MAX_PX0: Final = 1000.0
 """No cell is wider: an outline beyond it is a region where its class can mean both (QuPath's ``Other``)."""

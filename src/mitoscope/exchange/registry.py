@@ -29,9 +29,7 @@ from mitoscope.exchange.format import Content, Format, ReadOptions, WriteOptions
 from mitoscope.exchange.regions import set_aside
 from mitoscope.fsio import atomic_directory
 from mitoscope.labels import LabelMapping
-from mitoscope.store.builder import StudyBuilder
-from mitoscope.store.columns import Cells, LabelEvents
-from mitoscope.store.records import Attributes, Study
+from mitoscope.store import Attributes, Cells, LabelEvents, Study, StudyBuilder
 
 FORMATS: dict[str, Format] = {
     one.name: one

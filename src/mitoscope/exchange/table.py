@@ -11,7 +11,7 @@ from typing import Final
 from mitoscope.errors import FormatError
 from mitoscope.exchange.csv_text import check_separator, inert, number, plain, read_rows
 from mitoscope.geometry import Mpp
-from mitoscope.store.records import SlideRecord
+from mitoscope.store import SlideRecord
 from mitoscope.truth import SIDES, Domain, Side
 
 

@@ -20,9 +20,7 @@ from mitoscope.exchange.registry import read_study
 from mitoscope.exchange.table import Row, read_points, side_of, slide_of
 from mitoscope.geometry import Mpp
 from mitoscope.labels import IGNORED, LabelMapping
-from mitoscope.store import Policy, RaterKind, Store, Study, sift
-from mitoscope.store.ground_truth import ground_truth_of, with_examined
-from mitoscope.store.quarantine import DUPLICATE
+from mitoscope.store import DUPLICATE, Policy, RaterKind, Store, Study, ground_truth_of, sift, with_examined
 from mitoscope.truth import Domain, GroundTruth, SlideTruth, TrueCells
 
 STORE_MAGIC: Final = b"SQLite format 3\x00"

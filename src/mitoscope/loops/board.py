@@ -23,7 +23,7 @@ from mitoscope.curation.board import (
 from mitoscope.curation.board.coordinates import CellPoints, made_from, read_points, write_points
 from mitoscope.curation.review import open_board
 from mitoscope.errors import FormatError, StoreError
-from mitoscope.exchange.csv_text import dump_rows, inert, shortest
+from mitoscope.exchange import dump_rows, inert, shortest
 from mitoscope.fsio import atomic_write, make_directory
 from mitoscope.loops.board_image import write_board
 from mitoscope.loops.crops import MPP, CropPlace, Progress, gather_crops

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from mitoscope.count import FIELD_ASPECT, TEN_HPF_MM2
 from mitoscope.errors import ConfigError, LedgerMismatchError
-from mitoscope.exchange import geojson
-from mitoscope.exchange.result import MANIFEST, TABLE, write_bytes, write_result
+from mitoscope.exchange import MANIFEST, TABLE, geojson, write_bytes, write_result
 from mitoscope.fsio import make_directory
 from mitoscope.geometry import Aspect, BoxPx, BoxPx0, PointPx0
 from mitoscope.infer import SlideRun

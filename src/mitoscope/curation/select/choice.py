@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mitoscope.curation.select.tiles import ScoredTiles, chosen_slides
 from mitoscope.errors import ConfigError, FormatError
-from mitoscope.exchange.csv_text import inert, plain
+from mitoscope.exchange import inert, plain
 from mitoscope.fsio import atomic_write
 
 TOP_TILES = 800

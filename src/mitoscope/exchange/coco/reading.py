@@ -28,9 +28,7 @@ from mitoscope.exchange.json_text import (
     read_json,
 )
 from mitoscope.geometry import SizePx
-from mitoscope.store.builder import StudyBuilder
-from mitoscope.store.kinds import Shape
-from mitoscope.store.records import QuarantineEntry, Rater, SlideRecord, Study
+from mitoscope.store import QuarantineEntry, Rater, Shape, SlideRecord, Study, StudyBuilder
 from mitoscope.truth import Domain
 
 BOX_TOLERANCE_PX0 = 1.0

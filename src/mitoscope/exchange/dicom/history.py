@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mitoscope.exchange import extension
 from mitoscope.exchange.json_text import dump_json, parse_json
-from mitoscope.store.records import QuarantineEntry, Study
+from mitoscope.store import QuarantineEntry, Study
 
 if TYPE_CHECKING:
     from pydicom import Dataset

@@ -32,8 +32,7 @@ from mitoscope.exchange.dicom.terms import (
 )
 from mitoscope.exchange.format import Content, WriteOptions
 from mitoscope.fsio import atomic_write
-from mitoscope.store import Rater, RaterKind, Region, Shape, Study
-from mitoscope.store.records import SlideRecord
+from mitoscope.store import Rater, RaterKind, Region, Shape, SlideRecord, Study
 
 if TYPE_CHECKING:
     from pydicom import Dataset

@@ -27,8 +27,7 @@ from mitoscope.exchange.sliderunner.schema import (
 from mitoscope.fsio import atomic_write
 from mitoscope.labels import Label, LabelSet
 from mitoscope.region import kind_of_name
-from mitoscope.store import RaterKind, Region, RegionKind, Shape, Study
-from mitoscope.store.records import Attributes
+from mitoscope.store import Attributes, RaterKind, Region, RegionKind, Shape, Study
 
 REGION_CLASS = {
     RegionKind.TUMOUR: "Tumorzone",

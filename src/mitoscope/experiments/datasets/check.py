@@ -243,8 +243,7 @@ def image_fault(path: Path) -> str | None:
 
 def annotations_fault(path: Path, format_name: str | None) -> str | None:
     """Return why a file of annotations is not of its format, or None. One of no bytes holds no figures."""
-    from mitoscope.exchange.format import Content
-    from mitoscope.exchange.registry import find_format
+    from mitoscope.exchange import Content, find_format
 
     try:
         content = Content(path)
@@ -257,7 +256,7 @@ def annotations_fault(path: Path, format_name: str | None) -> str | None:
 
 def table_fault(path: Path) -> str | None:
     """Return why a table of the labels of all images cannot be read, or None."""
-    from mitoscope.exchange.truth import read_ground_truth
+    from mitoscope.exchange import read_ground_truth
     from mitoscope.labels import LabelMapping
 
     try:

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from mitoscope.count import COVERED_MIN, FIELD_ASPECT, TEN_HPF_MM2, mitotic_count, window_size
 from mitoscope.detections import Detections, Searched
-from mitoscope.exchange.classes import stated_classes
-from mitoscope.exchange.names import stem
+from mitoscope.exchange import stated_classes, stem
 from mitoscope.experiments.chart import CountMaps, Ring, SlideMap
 from mitoscope.experiments.exact.counted import QUARTILES, Counted, quartiles, share_from, spread
 from mitoscope.experiments.exact.wsi_databases import (

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mitoscope.count import TEN_HPF_MM2, mitotic_count
 from mitoscope.curation.midog_tables import TABLE_2, row_of
 from mitoscope.detections import Detections, Searched
-from mitoscope.exchange.classes import stated_classes
+from mitoscope.exchange import stated_classes
 from mitoscope.experiments.chart import BoxPlots
 from mitoscope.experiments.exact.counted import QUARTILES, Counted, share_from, spread
 from mitoscope.experiments.exact.midogpp_tables import DOMAIN_NAMES, NEEDS, midogpp_files, read_midogpp

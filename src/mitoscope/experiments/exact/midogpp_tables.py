@@ -19,8 +19,7 @@ from mitoscope.curation.midog_tables import (
     table_2,
     table_3,
 )
-from mitoscope.exchange.format import ReadOptions
-from mitoscope.exchange.registry import read_study
+from mitoscope.exchange import ReadOptions, read_study
 from mitoscope.experiments.exact.counted import Counted, find_file
 from mitoscope.experiments.experiment import Result, Size, Workplace
 from mitoscope.experiments.table import Column, Entry, ResultTable, TableRow

@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.errors import TrainingDataError
-from mitoscope.exchange.format import ReadOptions
-from mitoscope.exchange.registry import read_study, write_study
+from mitoscope.exchange import ReadOptions, read_study, write_study
 from mitoscope.experiments.exact.counted import find_file
 from mitoscope.experiments.exact.wsi_published import CCMCT_VARIANTS
 from mitoscope.experiments.experiment import Size, Workplace

@@ -10,8 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from mitoscope.exchange.classes import stated_classes
-from mitoscope.exchange.names import stem
+from mitoscope.exchange import stated_classes, stem
 from mitoscope.experiments.exact.counted import Counted
 from mitoscope.experiments.exact.wsi_databases import (
     CCMCT,

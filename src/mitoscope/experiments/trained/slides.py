@@ -22,11 +22,7 @@ from mitoscope.data.sources import (
     read_fields,
 )
 from mitoscope.errors import TrainingDataError
-from mitoscope.exchange.domains import published_split
-from mitoscope.exchange.format import ReadOptions
-from mitoscope.exchange.names import IMAGE_SUFFIXES, stem
-from mitoscope.exchange.registry import read_study
-from mitoscope.exchange.truth import is_store
+from mitoscope.exchange import IMAGE_SUFFIXES, ReadOptions, is_store, published_split, read_study, stem
 from mitoscope.experiments.trained.declaration import SetDeclaration
 from mitoscope.geometry import Mpp
 from mitoscope.slide import open_slide

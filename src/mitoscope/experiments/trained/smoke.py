@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from mitoscope.data.sources import AnnotatedSlides
-from mitoscope.exchange.registry import write_study
+from mitoscope.exchange import write_study
 from mitoscope.experiments.trained.declaration import Declaration
 from mitoscope.experiments.trained.slides import SlideSet
 from mitoscope.fsio import atomic_write, make_directory

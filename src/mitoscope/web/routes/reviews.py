@@ -15,8 +15,7 @@ from mitoscope.curation.candidates import BINS, propose
 from mitoscope.curation.review import ask_third, conclude, review_state
 from mitoscope.curation.settling import settle
 from mitoscope.detections import NOT_STATED, Detections, Searched
-from mitoscope.exchange import detections_csv
-from mitoscope.exchange.result import MANIFEST, TABLE, read_result
+from mitoscope.exchange import MANIFEST, TABLE, detections_csv, read_result
 from mitoscope.geometry import BoxPx0
 from mitoscope.store import Policy, Terms, assign, find_review, read_review, read_round_row, write_terms
 from mitoscope.web.forms import NAME_MAX, Action, Body, Coordinate, Done, Extent, Id, Name, Score, exact

@@ -15,7 +15,7 @@ from starlette.background import BackgroundTask
 from typing_extensions import TypedDict
 
 from mitoscope.curation import agreement
-from mitoscope.exchange.registry import find_format, write_study
+from mitoscope.exchange import find_format, write_study
 from mitoscope.statistics import Estimate
 from mitoscope.store import (
     Policy,
