@@ -122,7 +122,7 @@ def test_another_failure_of_the_program_is_not_taken_for_one_of_the_gpu(tmp_path
     ("other", "says"),
     [
         (Numbers(recipe="b" * 64), "with another recipe (aaaaaaaaaaaa"),
-        (Numbers(data="c" * 64), "with other data"),
+        (Numbers(data="c" * 64), "with another data set"),
     ],
 )
 def test_cells_of_something_else_are_refused_before_anything_is_computed(

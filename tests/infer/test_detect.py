@@ -124,9 +124,9 @@ def test_a_stain_that_the_network_has_not_seen_is_said_so(
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"mpp": 0.26}, "configuration: mpp (0.25 → 0.26)"),
-        ({"roi": (0.0, 0.0, 90.0, 90.0)}, "configuration: roi (nothing → [0.0, 0.0, 90.0, 90.0])"),
-        ({"window_px": 80}, "tiling: tile_px (52 → 68)"),
+        ({"mpp": 0.26}, "configuration: mpp (0.25, now 0.26)"),
+        ({"roi": (0.0, 0.0, 90.0, 90.0)}, "configuration: roi (nothing, now [0.0, 0.0, 90.0, 90.0])"),
+        ({"window_px": 80}, "tiling: tile_px (52, now 68)"),
     ],
 )
 def test_another_configuration_is_refused_by_name(
@@ -142,9 +142,9 @@ def test_another_slide_or_bundle_is_refused_by_name(
 ) -> None:
     _detect(field, tiny_bundle, tmp_path / "out")
     other = _picture(tmp_path, "field.png", picture[::-1])
-    with pytest.raises(LedgerMismatchError, match="of another slide"):
+    with pytest.raises(LedgerMismatchError, match="with another slide"):
         _detect(other, tiny_bundle, tmp_path / "out")
-    with pytest.raises(LedgerMismatchError, match=r"of another bundle \(tiny"):
+    with pytest.raises(LedgerMismatchError, match=r"with another bundle \(tiny"):
         _detect(field, poisoned_bundle, tmp_path / "out")
     assert len(_detect(other, tiny_bundle, tmp_path / "out", resume=False).detections) > 0
 

@@ -99,7 +99,7 @@ def test_a_ledger_of_version_1_gains_the_second_stage(path: Path) -> None:
 )
 def test_another_run_is_refused_by_name(path: Path, key: str, value: object) -> None:
     Ledger.open(path, HEADER).close()
-    with pytest.raises(LedgerMismatchError, match=rf"of another {key} .*--no-resume"):
+    with pytest.raises(LedgerMismatchError, match=rf"with another {key} .*--no-resume"):
         Ledger.open(path, HEADER | {key: value})
     Ledger.open(path, HEADER).close()
 

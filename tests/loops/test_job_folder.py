@@ -38,9 +38,9 @@ def test_another_loop_or_another_input_is_named(tmp_path: Path) -> None:
     ):
         pass
     for loop, inputs, match in (
-        ("board", {}, "a folder of the loop 'missed'"),
+        ("board", {}, "begun with another loop \\(missed, now board\\)"),
         ("missed", {"recipe": "y", "data": "1"}, r"begun with another recipe \(x, now y\)"),
-        ("missed", {"recipe": "x"}, r"begun with another data \(1, now None\)"),
+        ("missed", {"recipe": "x"}, r"begun with another data \(1, now nothing\)"),
     ):
         with pytest.raises(LedgerMismatchError, match=match), JobFolder.open(tmp_path, loop, inputs):
             pass

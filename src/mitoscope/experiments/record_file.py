@@ -13,6 +13,7 @@ from mitoscope import __version__
 from mitoscope.errors import FormatError, LedgerMismatchError
 from mitoscope.experiments.experiment import Result
 from mitoscope.fsio import atomic_write
+from mitoscope.resume import refuse_changed
 
 FORMAT: Final = 1
 """Of the file; raised when an older one must not be gone on with."""
@@ -64,19 +65,16 @@ class ComputationRecord:
         LedgerMismatchError
             Naming the first difference and the mend.
         """
-        for name, what in (
-            ("mitoscope", "another version of mitoscope"),
-            ("recipe", "another recipe"),
-            ("data", "other data"),
-            ("seeds", "other seeds"),
-        ):
-            mine, theirs = getattr(self, name), getattr(other, name)
-            if mine != theirs:
-                raise LedgerMismatchError(
-                    f"finished with {what} ({_short(theirs)}, now {_short(mine)}); it is kept",
-                    where=where,
-                    mend="choose another --out, or move this folder away to begin anew",
-                )
+        mend = "choose another --out, or move this folder away to begin anew"
+        refuse_changed(other._origin(), self._origin(), where=where, mend=mend, done="finished")
+
+    def _origin(self) -> dict[str, object]:
+        return {
+            "version of mitoscope": self.mitoscope,
+            "recipe": self.recipe,
+            "data set": self.data,
+            "set of seeds": self.seeds,
+        }
 
 
 def write_record(path: Path, record: ComputationRecord) -> None:
@@ -137,8 +135,3 @@ def blank(
 ) -> ComputationRecord:
     """Return the record of a cell that is not yet computed."""
     return ComputationRecord(FORMAT, experiment, size, key, __version__, recipe, data, seeds, 0.0, "", {}, {})
-
-
-def _short(value: object) -> str:
-    text = str(value)
-    return text[:12] if len(text) == 64 else text

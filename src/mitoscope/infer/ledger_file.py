@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from mitoscope.errors import FormatError, InputError, LedgerMismatchError, OutputError
+from mitoscope.errors import FormatError, InputError, OutputError
+from mitoscope.resume import refuse_changed
 
 APPLICATION_ID: Final = 0x6D69746C
 """``mitl``, in the header of the file."""
@@ -64,6 +65,7 @@ _SCHEMA: Final = (
 )
 _TABLES: Final = ("verified", "verification", "candidate", "gap", "chunk", "session", "header")
 _CAUSES: Final = ("slide", "bundle", "configuration")
+"""What follows from another one (its tissue, its tiles) is not worth naming."""
 _LOCK_WAIT_S: Final = 1.0
 _NO_RESUME: Final = "repeat with --no-resume to begin anew, or choose another --out"
 
@@ -113,7 +115,8 @@ def begin(connection: sqlite3.Connection, path: Path, header: Mapping[str, objec
             for table in _TABLES:
                 connection.execute(f"DROP TABLE IF EXISTS {table}")
         if tables and resume:
-            _compare(dict(connection.execute("SELECT key, value FROM header")), wanted, path)
+            found = dict(connection.execute("SELECT key, value FROM header"))
+            refuse_changed(found, wanted, where=path, mend=_NO_RESUME, causes=_CAUSES)
         for statement in _SCHEMA:
             connection.execute(statement)
         if not (tables and resume):
@@ -127,22 +130,6 @@ def begin(connection: sqlite3.Connection, path: Path, header: Mapping[str, objec
         )
         assert cursor.lastrowid is not None
         return cursor.lastrowid
-
-
-def _compare(found: Mapping[str, str], wanted: Mapping[str, str], path: Path) -> None:
-    changed = [key for key in sorted(found.keys() | wanted.keys()) if found.get(key) != wanted.get(key)]
-    # What follows from another slide, bundle or configuration (its tissue, its tiles) is not worth naming.
-    causes = [key for key in changed if key.startswith(_CAUSES)] or changed
-    if causes:
-        parts = [f"{key} ({_short(found.get(key))} → {_short(wanted.get(key))})" for key in causes]
-        raise LedgerMismatchError(
-            f"the run recorded here was of another {', another '.join(parts)}", where=path, mend=_NO_RESUME
-        )
-
-
-def _short(value: str | None) -> str:
-    text = "nothing" if value in (None, "null") else str(value).strip('"')
-    return text if len(text) <= 40 else f"{text[:32]}…"
 
 
 @contextmanager

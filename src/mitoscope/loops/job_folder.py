@@ -11,8 +11,9 @@ from typing import Any
 from pydantic import Field
 
 from mitoscope.config import Config
-from mitoscope.errors import FormatError, LedgerMismatchError
+from mitoscope.errors import FormatError
 from mitoscope.fsio import atomic_write, exclusive_lock, make_directory
+from mitoscope.resume import refuse_changed
 
 _STATE, _LOCK = "job.json", ".lock"
 
@@ -71,15 +72,8 @@ class JobFolder:
 
     def _refuse_other(self, loop: str, inputs: dict[str, str]) -> None:
         mend = "choose another --out, or remove the folder"
-        if self._state.loop != loop:
-            raise LedgerMismatchError(
-                f"a folder of the loop {self._state.loop!r}", where=self.path, mend=mend
-            )
-        known = self._state.inputs
-        changed = sorted(key for key in known.keys() | inputs.keys() if known.get(key) != inputs.get(key))
-        if changed:
-            what = f"begun with another {changed[0]} ({known.get(changed[0])}, now {inputs.get(changed[0])})"
-            raise LedgerMismatchError(what, where=self.path, mend=mend)
+        refuse_changed({"loop": self._state.loop}, {"loop": loop}, where=self.path, mend=mend)
+        refuse_changed(self._state.inputs, inputs, where=self.path, mend=mend)
 
     def step(self, name: str, work: Callable[[], Any]) -> Any:
         """Return what a step came to: from the file where it is done, else by doing it now.

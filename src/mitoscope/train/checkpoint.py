@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from mitoscope.data.sampling import HardPool
-from mitoscope.errors import LedgerMismatchError, NonFiniteError, TrainingDataError
+from mitoscope.errors import NonFiniteError, TrainingDataError
 from mitoscope.fsio import atomic_write
+from mitoscope.resume import refuse_changed
 from mitoscope.train.state import Arrays, State, put_weights, weights_of
 
 CHECKPOINT_NAME: Final = "checkpoint.npz"
@@ -121,15 +122,10 @@ def _arrays(state: State) -> Arrays:
 
 
 def _check_origin(arrays: Arrays, path: Path, *, run: str, architecture: str) -> None:
-    if (other := str(arrays["architecture"])) != architecture:
-        raise LedgerMismatchError(
-            f"the checkpoint is of the architecture {other}, not {architecture}",
-            where=path,
-            mend="use the recipe of that run, or start anew in another folder",
-        )
-    if str(arrays["run"]) != run:
-        raise LedgerMismatchError(
-            "the checkpoint belongs to another recipe or other data",
-            where=path,
-            mend="use the recipe and data of that run, or start anew in another folder",
-        )
+    refuse_changed(
+        {"architecture": str(arrays["architecture"]), "recipe or other data": str(arrays["run"])},
+        {"architecture": architecture, "recipe or other data": run},
+        where=path,
+        mend="use the recipe of that run, or start anew in another folder",
+        causes=("architecture",),
+    )
