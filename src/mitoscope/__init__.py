@@ -92,13 +92,13 @@ _HOME = {
     "load_bundle": "bundle",
     "mitotic_count": "count",
     "open_slide": "slide",
-    "read_ground_truth": "exchange.truth",
-    "read_results": "exchange.predictions",
-    "read_study": "exchange.registry",
+    "read_ground_truth": "exchange",
+    "read_results": "exchange",
+    "read_study": "exchange",
     "shipped": "bundle",
     "verify_bundle": "bundle",
     "write_outputs": "report",
-    "write_study": "exchange.registry",
+    "write_study": "exchange",
 }
 _VERBS = ("count", "evaluate", "train")
 """Packages that are called like the verb of the command line; see their ``__call__``."""
