@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mitoscope.evaluate import PROTOCOLS, Steps, average_precision, iou_protocol
-from mitoscope.evaluate.average_precision import bootstrap_average_precision
+from mitoscope.evaluate.curves import bootstrap_average_precision
 from tests.evaluate.made import Made, make, swept
 
 

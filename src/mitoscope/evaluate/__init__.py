@@ -6,10 +6,9 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from mitoscope.evaluate.average_precision import average_precision
 from mitoscope.evaluate.bundle_calibration import Calibrated, calibrate
 from mitoscope.evaluate.comparison import Comparison, Difference, compare
-from mitoscope.evaluate.curves import froc, midog_froc_auc, precision_recall
+from mitoscope.evaluate.curves import average_precision, froc, midog_froc_auc, precision_recall
 from mitoscope.evaluate.evaluate import evaluate
 from mitoscope.evaluate.evaluation import Evaluation
 from mitoscope.evaluate.judged_image import JudgedImage

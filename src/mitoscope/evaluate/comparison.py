@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.errors import FormatError
-from mitoscope.evaluate.average_precision import average_precision, draw_average_precision
+from mitoscope.evaluate.curves import average_precision, draw_average_precision
 from mitoscope.evaluate.steps import Steps
 from mitoscope.statistics import REPEATS, Interval, Score, draw_shares, percentiles
 

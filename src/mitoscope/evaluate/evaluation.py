@@ -11,9 +11,14 @@ import numpy as np
 
 from mitoscope.detections import Detections
 from mitoscope.errors import ConfigError, FormatError
-from mitoscope.evaluate.average_precision import average_precision, bootstrap_average_precision
 from mitoscope.evaluate.comparison import Comparison, compare
-from mitoscope.evaluate.curves import FALSE_PER_IMAGE, froc, midog_froc_auc
+from mitoscope.evaluate.curves import (
+    FALSE_PER_IMAGE,
+    average_precision,
+    bootstrap_average_precision,
+    froc,
+    midog_froc_auc,
+)
 from mitoscope.evaluate.judged_image import JudgedImage
 from mitoscope.evaluate.look_alikes import LookAlikeScore
 from mitoscope.evaluate.matching import Matching
