@@ -13,11 +13,13 @@ from mitoscope.count import TEN_HPF_MM2, MitoticCount
 from mitoscope.count.slides import count_slides
 from mitoscope.detections import Detections
 from mitoscope.errors import IncompleteRunError
+from mitoscope.exchange import read_study
 from mitoscope.exchange.result import write_result
 from mitoscope.geometry import SizePx
 from mitoscope.region import RegionKind, SlideRegions, join_outlines, outline
 from mitoscope.report.wording import say_area
 from mitoscope.slide import open_slide
+from mitoscope.store import Source
 from mitoscope.tissue import find_tissue
 from tests.web.making import HEIGHT, WIDTH, Clinic, open_clinic, write_slide
 
@@ -29,7 +31,8 @@ Outlines = list[tuple[RegionKind, list[list[float]]]]
 
 LEFT: list[list[float]] = [[300, 300], [1000, 300], [1000, 1300], [300, 1300]]
 HOLE: list[list[float]] = [[600, 500], [710, 500], [710, 800], [600, 800]]
-BESIDE = [100.0, 100.0, 60.0, 60.0]
+BESIDE = [100.0, 60.0, 400.0, 150.0]
+"""Large enough to hold more figures than were found."""
 
 
 def _found() -> Detections:
@@ -65,7 +68,7 @@ def _write(folder: Path, slides: Path, gaps: list[list[float]]) -> Path:
             "gaps_px0": gaps,
         },
         "threshold": {"value": THRESHOLD},
-        "detector": {"calibration": None},
+        "detector": {"name": "detector", "version": "1", "calibration": None},
     }
     folder.mkdir()
     stem = Path(SLIDE).stem
@@ -126,6 +129,7 @@ def test_command_page_and_signature_give_one_number(
     path, shown = _in_application(clinic, result, outlines)
     assert shown["threshold"] == THRESHOLD
     _check_same(shown["hot_spot"], expected)
+    assert ("could not be examined" in expected.note) == bool(gaps)
     spot = shown["hot_spot"]
     placed = {"x": spot["x"], "y": spot["y"], "count": spot["count"]}
     signed = clinic.lead.post(f"{path}/sign", threshold=THRESHOLD, **placed)["result"]
@@ -203,3 +207,22 @@ def test_a_manifest_of_another_table_is_refused(clinic: Clinic, tmp_path: Path, 
     files = {"csv": "x,y,score\n700,700,0.9\n", "manifest": (result / "one.json").read_text("utf-8")}
     body = {"name": "found", "model": "detector", "slide": clinic.slide, **files}
     assert "has changed" in clinic.lead.post("/api/reviews", **body, status=422)["error"]
+
+
+def test_a_result_that_is_imported_as_a_study_keeps_its_threshold_and_gaps(
+    tmp_path: Path, slides: Path
+) -> None:
+    result = _write(tmp_path / "result", slides, [BESIDE])
+    expected = _by_command(result, [], area_mm2=AREA_MM2)
+    made = open_clinic(tmp_path, slides)
+    made.store.import_study(read_study(result / "one.json"), source=Source("one.json"))
+    case = made.round("case", "case review", made.lead, settings={"area_mm2": AREA_MM2})
+    shown = made.lead.get(f"/api/rounds/{case}/slides/{made.slide}/case")
+    assert shown["threshold"] == THRESHOLD
+    _check_same(shown["hot_spot"], expected)
+    ((_, counted),) = count_slides(tmp_path / "study.mito", area_mm2=AREA_MM2)
+    assert (counted.count, counted.threshold) == (expected.count, THRESHOLD)
+    assert "could not be examined" in counted.note
+    (search,) = made.store.export_study().searches
+    assert (search.searched.threshold, len(search.searched.gaps)) == (THRESHOLD, 1)
+    made.store.close()
