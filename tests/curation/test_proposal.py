@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from mitoscope.curation.candidates import propose, proposed_scores
+from mitoscope.curation.candidates import propose
 from mitoscope.curation.review import conclude, open_review, open_third, review_state
 from mitoscope.detections import Detections
 from mitoscope.errors import ConflictError, FormatError, StoreError
 from mitoscope.store import Policy, Rater, Round, RoundKind
+from mitoscope.store.reviews import read_review, scores_in
 from mitoscope.store.terms import Terms, assign, read_assignments, read_round_row, write_terms
 from tests.curation.simulated import SimulatedExpert, SimulatedStudy
 from tests.store.replay import events_of
@@ -25,7 +26,9 @@ def test_each_bin_is_a_round_with_its_candidates(study: SimulatedStudy) -> None:
     assert (len(done.cells), done.found, done.known, dict(done.bins)) == (3, 4, 1, {1: 2, 7: 1})
     names = [one.name for one in study.store.rounds().values()]
     assert names[-2:] == ["odael, bin 1 of 10", "odael, bin 7 of 10"]
-    assert sorted(proposed_scores(study.store, "odael").values()) == [0.31, 0.92, 0.95]
+    with study.store.reading() as connection:
+        proposals = read_review(connection, "odael").proposals
+        assert sorted(scores_in(connection, proposals or 0).values()) == [0.31, 0.92, 0.95]
     study.store.verify()
 
 

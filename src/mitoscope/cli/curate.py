@@ -9,15 +9,14 @@ import typer
 
 from mitoscope.cli.curate_board import board
 from mitoscope.cli.curate_hard_examples import hard_examples, split_ambiguous
-from mitoscope.cli.curate_inputs import found_on_slides
+from mitoscope.cli.curate_inputs import found_on_slides, read_answers
 from mitoscope.cli.curate_loops import missed, self_train
-from mitoscope.cli.curate_reading import answers, crops
-from mitoscope.cli.curate_select import select
 from mitoscope.cli.curate_versions import diff, freeze, gains
-from mitoscope.cli.tables import print_json, print_table
+from mitoscope.cli.tables import print_json, print_table, say
 
 if TYPE_CHECKING:
     from mitoscope.curation.review import ReviewState
+    from mitoscope.curation.select import Choice, ScoredTiles
     from mitoscope.store import Store
 
 app = typer.Typer(
@@ -28,6 +27,7 @@ app = typer.Typer(
 
 StudyArgument = Annotated[Path, typer.Argument(metavar="STUDY", help="The store: one file a study.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+ThirdOption = Annotated[bool, typer.Option("--third-expert", help="The cells of the third expert.")]
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Of the review.")]
 
 
@@ -133,6 +133,124 @@ def _print_state(state: ReviewState, done: dict[str, Any]) -> None:
         said = ", ".join(f"{n} {k}" for k, n in count.items()) if isinstance(count, dict) else f"{count} new"
         typer.echo(f"{what.replace('_', ' ')}: {said}")
     typer.echo(f"next: {state.next_step}")
+
+
+def crops(
+    study: StudyArgument,
+    name: NameArgument,
+    slides: Annotated[Path, typer.Option("--slides", metavar="DIR", help="Folder of the slides.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Pictures and answers.csv.")],
+    third: ThirdOption = False,
+    crop: Annotated[int, typer.Option("--crop", metavar="PX", min=16, help="Side of a crop.")] = 128,
+    mpp: Annotated[float, typer.Option("--mpp", metavar="F", help="Resolution, µm/px.")] = 0.25,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the cells of a review as pictures named by number only, class and score hidden (MIDOG++)."""
+    from mitoscope.cli.progress import progress
+    from mitoscope.loops.reading_crops import write_blinded_crops
+    from mitoscope.store import Store
+
+    with Store.open(study, write=False) as store, progress("Crops", unit="crops") as report:
+        n = write_blinded_crops(store, name, slides, out, third=third, side_px=crop, mpp=mpp, progress=report)
+    line = f"{n} crops in {out}; fill in the labels of answers.csv for 'mitoscope curate answers'"
+    say({"study": str(study), "review": name, "crops": n, "out": str(out)}, line, as_json)
+
+
+def answers(
+    study: StudyArgument,
+    name: NameArgument,
+    labels: Annotated[
+        Path, typer.Option("--labels", metavar="CSV", help="cell,label; empty ones are skipped.")
+    ],
+    rater: Annotated[str, typer.Option("--rater", metavar="NAME", help="The expert who gave them.")],
+    third: ThirdOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Record the labels that an expert gave to the cells of a review, all of them or none."""
+    from mitoscope.curation.review import answer
+    from mitoscope.labels import LabelSet
+    from mitoscope.store import Store
+
+    with Store.open(study) as store:
+        known = LabelSet(tuple(store.labels().values()))
+        given = {cell: known.canonical(label) for cell, label in read_answers(labels).items()}
+        new = answer(store, name, rater, given, third=third)
+    line = f"{len(given)} labels of {rater}, {new} of them new"
+    say(
+        {"study": str(study), "review": name, "rater": rater, "labels": len(given), "new": new}, line, as_json
+    )
+
+
+def select(
+    study: StudyArgument,
+    pred: Annotated[
+        Path, typer.Option("--pred", metavar="FILE|DIR", help="Detections that give the scores.")
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="CSV", help="All tiles: score, probability, chosen.")],
+    top: Annotated[
+        int | None, typer.Option("--top", metavar="N", help="The best N tiles of each slide.")
+    ] = None,
+    above: Annotated[
+        float | None, typer.Option("--above", metavar="T", help="All tiles above T and some others; 0.2.")
+    ] = None,
+    below: Annotated[
+        float, typer.Option("--share-below", metavar="P", help="Share of the others, at random.")
+    ] = 0.1,
+    whole: Annotated[
+        int | None, typer.Option("--whole-slides", metavar="N", help="N slides at random, all their tiles.")
+    ] = None,
+    slide: Annotated[
+        list[str] | None, typer.Option("--slide", metavar="NAME", help="Only this slide; may be repeated.")
+    ] = None,
+    tile: Annotated[int, typer.Option("--tile", metavar="PX", help="Side of a tile, level-0 px.")] = 1000,
+    seed: Annotated[int, typer.Option("--seed", help="Of what is drawn.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Choose the tiles to be labelled next: the best for experts, or all above a threshold and some below."""
+    from mitoscope.curation.select import choose_above, choose_slides, choose_top, write_choice
+    from mitoscope.errors import ConfigError
+    from mitoscope.store import Store
+
+    if sum(one is not None for one in (top, above, whole)) != 1:
+        raise ConfigError("one way to choose is wanted", mend="give --top, --above or --whole-slides")
+    with Store.open(study, write=False) as store:
+        tiles = _tiles(store, pred, tile)
+    if top is not None:
+        choice = choose_top(tiles, top, slides=slide or ())
+    elif above is not None:
+        choice = choose_above(tiles, above, below, slides=slide or (), seed=seed)
+    else:
+        choice = choose_slides(tiles, whole or 0, seed=seed)
+    write_choice(out, choice)
+    if as_json:
+        values = {"tiles": len(tiles), "chosen": int(choice.chosen.sum()), "slides": _by_slide(choice)}
+        print_json({"study": str(study), "out": str(out), "rule": choice.rule, "seed": choice.seed, **values})
+        return
+    rows = [[name, *counts.values()] for name, counts in _by_slide(choice).items()]
+    total = ["all", len(tiles), int(choice.chosen.sum())]
+    print_table(choice.rule, ("slide", "tiles", "chosen"), rows, total=total)
+    typer.echo(f"{out} written: every tile with its probability")
+
+
+def _tiles(store: Store, pred: Path, tile_px: int) -> ScoredTiles:
+    from mitoscope.curation.select import score_tiles
+    from mitoscope.errors import FormatError
+
+    sizes = {}
+    for slide in store.slides().values():
+        if slide.size is None:
+            mend = "import a file that states the slide's size"
+            raise FormatError("the study does not know its size", where=slide.name, mend=mend)
+        sizes[slide.name] = slide.size
+    return score_tiles(sizes, found_on_slides(store, pred), tile_px=tile_px)
+
+
+def _by_slide(choice: Choice) -> dict[str, dict[str, int]]:
+    tiles = choice.tiles
+    return {
+        name: {"tiles": len(tiles.rows_of(name)), "chosen": int(choice.chosen[tiles.rows_of(name)].sum())}
+        for name in tiles.slides
+    }
 
 
 app.command()(crops)

@@ -240,13 +240,6 @@ def _repeated(connection: sqlite3.Connection, review: Review, mark: str, total: 
     return _proposal(review.name, ids, bin_of(list(cells.values()), bins=bins), total, is_repeated=True)
 
 
-def proposed_scores(store: Store, name: str) -> dict[int, float]:
-    """Return the scores under which the live cells of a review were proposed; empty where none was."""
-    with store.reading() as connection:
-        review = find_review(connection, name)
-        return {} if review is None else _scores(connection, review)
-
-
 def _scores(connection: sqlite3.Connection, review: Review) -> dict[int, float]:
     score_of = {} if review.proposals is None else scores_in(connection, review.proposals)
     listed = listed_cells(connection, review.first)

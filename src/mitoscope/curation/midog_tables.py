@@ -16,11 +16,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.curation.ratings import NO_LABEL
 from mitoscope.errors import FormatError
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
-from mitoscope.store import RaterKind, Study
-from mitoscope.truth import Domain
+from mitoscope.store import RaterKind, Study, agreed_of
+from mitoscope.truth import Domain, Policy
 
 TOTAL = "total"
 
@@ -204,7 +203,7 @@ def table_3(study: Study) -> list[TableCell]:
 def table_2(study: Study) -> list[TableCell]:
     """Return Table 2 cell by cell, the published figure beside the file's."""
     domain = np.array(_domains(study), dtype=np.str_)
-    label = _outcome(study)
+    label = agreed_of(study, Policy.RECORDED).label
     slides = len(study.slides)
     counts = [np.bincount(study.cells.slide[label == one], minlength=slides) for one in _label_indexes(study)]
     found = []
@@ -262,11 +261,3 @@ def _votes(study: Study, label: int) -> NDArray[np.int64]:
     experts = [index for index, rater in enumerate(study.raters) if rater.kind is not RaterKind.CONSENSUS]
     counted = np.isin(study.events.rater, experts) & (study.events.label == label)
     return np.bincount(study.events.cell[counted], minlength=len(study.cells))
-
-
-def _outcome(study: Study) -> NDArray[np.int64]:
-    stated = [index for index, rater in enumerate(study.raters) if rater.kind is RaterKind.CONSENSUS]
-    counted = np.isin(study.events.rater, stated)
-    label = np.full(len(study.cells), NO_LABEL, dtype=np.int64)
-    label[study.events.cell[counted]] = study.events.label[counted]
-    return label

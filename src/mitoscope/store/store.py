@@ -18,7 +18,6 @@ from mitoscope.errors import OutputError, StoreError
 from mitoscope.fsio import sync_directory
 from mitoscope.labels import DEFAULT_LABELS, Label, LabelMapping, LabelSet, class_set
 from mitoscope.store.agreed import CROWD_THRESHOLD, Agreed, Policy, agreed, live_cells
-from mitoscope.store.backup import backup
 from mitoscope.store.connection import atomic, create_file, open_file, translated
 from mitoscope.store.dump import dump, read_slides
 from mitoscope.store.examined import state_whole
@@ -28,7 +27,7 @@ from mitoscope.store.lists import disputed, list_cells
 from mitoscope.store.manifest import Query, parse_version
 from mitoscope.store.overview import Overview, overview
 from mitoscope.store.records import UNSTATED_ROUND, Rater, Round, SlideRecord, Study
-from mitoscope.store.verify import Checked, check
+from mitoscope.store.verify import Checked, backup, check
 from mitoscope.store.versions import Frozen, check_versions, freeze, read_frozen
 from mitoscope.store.vocabulary import (
     id_of,
@@ -368,7 +367,7 @@ class Store:
     # The file
 
     def backup(self, target: str | Path) -> Path:
-        """Copy the store while others write; see :func:`mitoscope.store.backup.backup`."""
+        """Copy the store while others write; see :func:`mitoscope.store.verify.backup`."""
         return backup(self.path, Path(target))
 
     def verify(self) -> Checked:

@@ -1,14 +1,18 @@
 # ruff: noqa: S608 the queries are put together from constants of this module
-"""Whether a store is whole: SQLite's own checks, and that its tables say what its events say."""
+"""Whether a store is whole and its tables say what its events say; copies that are whole (promise 13)."""
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import tempfile
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from mitoscope.errors import StoreDamagedError
-from mitoscope.store.connection import translated
+from mitoscope.errors import MitoscopeError, OutputError, StoreDamagedError, StoreError
+from mitoscope.fsio import sync_directory
+from mitoscope.store.connection import open_file, translated
 from mitoscope.store.schema import WHOLE_SLIDE
 from mitoscope.store.tally import RATER_COUNTS_SQL, SCOPE_COUNTS_SQL
 
@@ -125,3 +129,61 @@ def check(connection: sqlite3.Connection, path: Path) -> Checked:
         (events,) = connection.execute("SELECT count(*) FROM event").fetchone()
         (cells,) = connection.execute("SELECT count(*) FROM cell").fetchone()
     return Checked(len(_INVARIANTS) + 3, events, cells)
+
+
+def backup(path: Path, target: Path) -> Path:
+    """Copy a store with SQLite's backup interface and return the copy's path.
+
+    The copy holds every action that was acknowledged before the call. Writers wait while the pages are
+    copied; they are not refused.
+
+    Parameters
+    ----------
+    path : Path
+        Of the store.
+    target : Path
+        Of the copy; must not exist.
+
+    Raises
+    ------
+    StoreError
+        If the target exists, or the copy does not pass its checks.
+    OutputError
+        If it cannot be written; nothing is left behind.
+    """
+    if target.exists():
+        raise StoreError("exists already", where=target, mend="choose another name or remove it first")
+    try:
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+    except OSError as error:
+        raise OutputError(f"cannot be written ({error.strerror})", where=target) from None
+    os.close(descriptor)
+    part = Path(name)
+    try:
+        _copy(path, part, target)
+        part.chmod(path.stat().st_mode & 0o777)
+        os.link(part, target)  # unlike a rename, never over a file that came meanwhile
+        sync_directory(target.parent)
+    except FileExistsError:
+        raise StoreError("exists already", where=target, mend="choose another name") from None
+    except OSError as error:
+        raise OutputError(f"cannot be written ({error.strerror})", where=target) from None
+    finally:
+        part.unlink(missing_ok=True)
+        Path(f"{name}-journal").unlink(missing_ok=True)
+    return target
+
+
+def _copy(path: Path, part: Path, target: Path) -> None:
+    with (
+        closing(open_file(path, write=False)) as source,
+        translated(target),
+        closing(sqlite3.connect(part, isolation_level=None)) as copy,
+    ):
+        copy.execute("PRAGMA synchronous = EXTRA")
+        source.backup(copy, pages=-1)
+    try:
+        with closing(open_file(part, write=False)) as copy:
+            check(copy, part)
+    except MitoscopeError as error:
+        raise StoreError(f"the copy does not pass its checks: {error.what}", where=target) from None
