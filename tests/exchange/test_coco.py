@@ -15,7 +15,7 @@ from mitoscope.errors import FormatError
 from mitoscope.exchange import coco
 from mitoscope.exchange.classes import CONSENSUS, stated_classes
 from mitoscope.exchange.format import BoxLayout, ReadOptions, WriteOptions
-from mitoscope.exchange.predictions import read_detections
+from mitoscope.exchange.predictions import read_any_predictions, read_detections
 from mitoscope.exchange.registry import join
 from mitoscope.exchange.truth import read_ground_truth
 from mitoscope.labels import DEFAULT_LABELS
@@ -390,3 +390,16 @@ def test_what_a_third_expert_settled_has_its_class(tmp_path: Path) -> None:
         coco.write(study, tmp_path / "a.json", WriteOptions(policy=policy))
         value = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
         assert [one.get("category_id") for one in value["annotations"]] == expected
+
+
+def test_a_list_of_results_has_the_middle_of_its_boxes(tmp_path: Path) -> None:
+    names = write_json(tmp_path / "truth.json", document(box(0, 0, 9, 9), info={"description": "x"}))
+    row = {"image_id": 7, "category_id": 1, "bbox": [100, 200, 50, 60], "score": 0.75}
+    path = write_json(tmp_path / "results.json", [row])
+    found = read_any_predictions(path, names=names)["007"]
+    assert found.points_px0.tolist() == [[125, 230]]
+    assert (found.score.tolist(), found.label.tolist()) == ([0.75], ["mitotic figure"])
+    with pytest.raises(FormatError, match="no image of id 8"):
+        read_any_predictions(write_json(path, [row | {"image_id": 8}]), names=names)
+    with pytest.raises(FormatError, match="a COCO list of results has ids in place of names"):
+        read_any_predictions(write_json(path, [row]))

@@ -42,9 +42,11 @@ class Aspect(StrEnum):
     VERSIONS = "dataset versions"
     SLIDES = "resolutions, cases, hashes and domains of slides"
     QUARANTINE = "quarantined entries"
+    SEARCHES = "what models searched"
 
 
-EVERYTHING = frozenset(Aspect)
+EVERYTHING = frozenset(Aspect) - {Aspect.SEARCHES}
+"""All but what only a result folder holds."""
 
 
 class BoxLayout(StrEnum):
@@ -255,6 +257,7 @@ def left_out(study: Study, holds: frozenset[Aspect], policy: Policy = Policy.SET
             for one in study.slides
         ),
         Aspect.QUARANTINE: len(study.quarantine),
+        Aspect.SEARCHES: len(study.searches),
     }
     return tuple(
         f"not held by the format: {aspect} ({count})"

@@ -14,7 +14,7 @@ from shapely.geometry.base import BaseGeometry
 
 from mitoscope.errors import CrossedOutlineError, RegionError
 from mitoscope.exchange.json_text import dump_json
-from mitoscope.labels import FIELD_LABELS
+from mitoscope.labels import FIELD_LABELS, name_key
 from mitoscope.region import RegionKind, kind_of_name, outline
 from mitoscope.store import (
     CROSSES_ITSELF,
@@ -30,7 +30,9 @@ from mitoscope.store import (
 )
 
 CELL_MAX_PX0: Final = 1000.0
-"""No cell is wider: an outline beyond it is a region where its class can mean both (QuPath's ``Other``)."""
+"""No cell is wider: an outline beyond it is a region where its class can mean both."""
+_EITHER: Final = "other"
+"""Class of QuPath for areas that are neither tumour nor stroma, and of others for cells of no other class."""
 REGION_CLASS: Final = {
     RegionKind.TUMOUR: "Tumor",
     RegionKind.EXCLUSION: "Ignore*",
@@ -42,9 +44,10 @@ Ring = NDArray[np.float64]
 
 
 def is_cell_class(name: str, ring: Ring) -> bool:
-    """Return whether an outline is a cell: its class is one of cells, and it is no wider than a cell is."""
-    known = FIELD_LABELS.find(name)
-    return known is not None and not float(np.ptp(ring, axis=0).max()) > CELL_MAX_PX0
+    """Return whether the class of an outline is one of cells."""
+    if name_key(name) == _EITHER and float(np.ptp(ring, axis=0).max()) > CELL_MAX_PX0:
+        return False
+    return FIELD_LABELS.find(name) is not None
 
 
 def kind_of_outline(name: str, ring: Ring) -> RegionKind | None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from mitoscope.exchange.classes import ClassTable, classes_to_write, numbers_by_label, stated_classes
 from mitoscope.exchange.format import WriteOptions
-from mitoscope.exchange.regions import CELL_MAX_PX0, is_cell_class, kind_of_outline
+from mitoscope.exchange.regions import is_cell_class, kind_of_outline
 from mitoscope.exchange.sliderunner.reading import CELL, REGIONS, outline_key
 from mitoscope.exchange.sliderunner.schema import (
     USER_VERSION,
@@ -155,12 +155,9 @@ class _Writer:
             self._coordinates(uid, int(cells.slide[row]), self._points(row), z=int(cells.z[row]))
 
     def _note(self, row: int, number: int) -> str | None:
-        """Return what keeps a polygon of no class, or one too large for a cell, from being an exclusion."""
-        cells = self.study.cells
-        if not self.has_tumour or cells.shape[row] != Shape.POLYGON:
-            return None
-        is_wide = float(np.ptp(cells.bounds_px0[row].reshape(2, 2), axis=0).max()) > CELL_MAX_PX0
-        return CELL if number == 0 or is_wide else None
+        """Return what keeps a polygon without a class from being read as an exclusion."""
+        is_bare = number == 0 and self.study.cells.shape[row] == Shape.POLYGON
+        return CELL if is_bare and self.has_tumour else None
 
     def _agreed_classes(self) -> list[int]:
         agreed, _ = stated_classes(self.study, self.options.policy)
