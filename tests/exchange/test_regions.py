@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from mitoscope.exchange.regions import kind_of_outline, region_class, set_aside
+from mitoscope.exchange.registry import read_study, write_study
 from mitoscope.geometry import SizePx
 from mitoscope.region import RegionKind
 from mitoscope.store import Cells, LabelEvents, Rater, Region, Shape, SlideRecord, Study
@@ -83,3 +87,33 @@ def test_a_hand_drawn_outline_with_a_tiny_loop_is_kept() -> None:
     ring[[100, 101]] = ring[[101, 100]]  # the line turns back for a moment
     study = Study((SlideRecord("a.svs"),), regions=(Region(0, ring),))
     assert set_aside(study, source="a") == study
+
+
+@pytest.mark.parametrize("name", ["geojson", "dicom", "sliderunner"])
+def test_what_a_region_delimits_is_said_by_the_format_itself(name: str, tmp_path: Path) -> None:
+    """Without the study that rides along: another program may have rewritten the file."""
+    named = [
+        (RegionKind.TUMOUR, "Invasion front"),
+        (RegionKind.EXCLUSION, ""),
+        (RegionKind.INTEREST, "2 mm²"),
+    ]
+    named += [(kind, "mitosis") for kind in RegionKind]
+    regions = tuple(Region(0, SQUARE * 10 + 5 * n, kind, text) for n, (kind, text) in enumerate(named))
+    path = tmp_path / "a"
+    write_study(Study((SlideRecord("slide"),), regions=regions), path, name)
+    if name == "geojson":
+        value = json.loads(path.read_text(encoding="utf-8"))
+        value.pop("mitoscope", None)
+        path.write_text(json.dumps(value), encoding="utf-8")
+    if name == "dicom":
+        pydicom = pytest.importorskip("pydicom")
+        dataset = pydicom.dcmread(path)
+        dataset.remove_private_tags()
+        dataset.save_as(path)
+    again = read_study(path, name)
+    assert [one.kind for one in again.regions] == [one.kind for one in regions]
+    assert all(
+        np.array_equal(one.vertices_px0, other.vertices_px0)
+        for one, other in zip(again.regions, regions, strict=True)
+    )
+    assert len(again.cells) == 0
