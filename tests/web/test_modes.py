@@ -159,6 +159,9 @@ def test_candidates_come_in_groups_by_score_and_a_third_decides(clinic: Clinic) 
     bins = [entry for entry in one.get("/api/me")["rounds"] if entry["review"] == "odael"]
     assert [entry["bin"] for entry in bins] == [1, 5, 9]
     assert {entry["bins"] for entry in bins} == {10}
+    lot = clinic.round("odael, bin 2 of 10", "screening", one)
+    (named,) = [entry for entry in one.get("/api/me")["rounds"] if entry["id"] == lot]
+    assert (named["review"], named["bin"]) == (None, None), "a name makes no review"
     (first,) = one.get(f"/api/rounds/{bins[0]['id']}/queue")["cells"]
     assert (first["x"], first["score"]) == (900.0, None)
     for entry in bins:

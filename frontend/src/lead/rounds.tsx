@@ -75,7 +75,7 @@ export function Rounds() {
               </td>
               <td>
                 <div class="row tight end">
-                  {round.review !== null && round.bin === 1 && <ReviewSteps name={round.review} people={people} onDone={done} />}
+                  {round.review !== null && rounds.find((one) => one.review === round.review) === round && <ReviewSteps name={round.review} people={people} onDone={done} />}
                   {round.kind.startsWith("crowd") && (
                     <button type="button" onClick={() => setTiles(round)}>
                       Tiles

@@ -122,7 +122,8 @@ function alsoKeys(found: Verdicts | null): ReadonlyMap<number, string> {
 }
 
 function Finished({ round, queue }: { round: Round; queue: Queue }) {
-  const next = me.value?.rounds.find((one) => one.review && one.review === round.review && one.bin === (round.bin ?? 0) + 1);
+  const later = me.value?.rounds.filter((one) => one.review !== null && one.review === round.review && (one.bin ?? 0) > (round.bin ?? 0)) ?? [];
+  const next = later.sort((one, other) => (one.bin ?? 0) - (other.bin ?? 0))[0];
   return (
     <Empty title={queue.of.value === 0 ? "There is no cell in this round." : "All cells are labelled."}>
       {queue.of.value > 0 && <p>Thank you. You have labelled all {queue.of.value.toLocaleString("en")} cells.</p>}

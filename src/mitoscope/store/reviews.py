@@ -120,6 +120,16 @@ def read_review(connection: sqlite3.Connection, name: str) -> Review:
     return found
 
 
+def review_of_round(connection: sqlite3.Connection, round_id: int) -> str | None:
+    """Return the name of the review of candidates that a round belongs to as a first reading, or None."""
+    row = connection.execute(
+        "SELECT v.name FROM review AS v JOIN review_round AS p ON p.review_id = v.id "
+        "WHERE (p.round_id, p.part, v.kind) = (?, ?, ?)",
+        (round_id, str(ReviewPart.FIRST), str(RoundKind.CANDIDATE_REVIEW)),
+    ).fetchone()
+    return None if row is None else str(row[0])
+
+
 def add_review(connection: sqlite3.Connection, name: str, kind: RoundKind) -> Review:
     """Open a review that has no round yet.
 

@@ -35,6 +35,7 @@ from mitoscope.store import (
     read_round_rows,
     read_rounds,
     read_slides,
+    review_of_round,
     write_terms,
 )
 from mitoscope.store import Round as NamedRound
@@ -44,7 +45,7 @@ from mitoscope.web.state import AppState, LeadHere, StateHere, done_once
 
 router = APIRouter()
 CELLS_MAX = 100_000
-_BIN = re.compile(r"(.+), bin (\d+) of (\d+)")
+_BIN = re.compile(r", bin (\d+) of (\d+)")
 _Raters = Annotated[tuple[Id, ...], Field(max_length=1000)]
 
 
@@ -111,7 +112,8 @@ def describe_round(
 ) -> Round:
     """Return a round with a rater's progress in it."""
     terms = row.terms
-    found = _BIN.fullmatch(row.name)
+    review = review_of_round(connection, row.id)
+    found = None if review is None else _BIN.fullmatch(row.name.removeprefix(review))
     progress = round_progress(connection, row, speaker_id or rater_id)
     return {
         "id": row.id,
@@ -125,9 +127,9 @@ def describe_round(
         "shows_labels": terms.shows_labels,
         "shows_cells": terms.shows_cells,
         "speaks_as": terms.speaks_as,
-        "review": found.group(1) if found else None,
-        "bin": int(found.group(2)) if found else None,
-        "bins": int(found.group(3)) if found else None,
+        "review": review,
+        "bin": int(found.group(1)) if found else None,
+        "bins": int(found.group(2)) if found else None,
         "board": board_of_round(connection, row.id),
         "labelled": progress.labelled,
         "cells": progress.cells,
