@@ -20,8 +20,19 @@ from mitoscope.errors import (
     TruthError,
     VersionError,
 )
-from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
-from mitoscope.store import Geometry, Manifest, Policy, Query, Rater, Round, RoundKind, Source, Store
+from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE, Label, LabelSet
+from mitoscope.store import (
+    Geometry,
+    Manifest,
+    Policy,
+    Query,
+    Rater,
+    Round,
+    RoundKind,
+    SlideRecord,
+    Source,
+    Store,
+)
 from tests.curation.making import scattered_truth
 from tests.curation.simulated import SimulatedExpert, SimulatedStudy
 from tests.store.session import Session
@@ -233,7 +244,7 @@ def test_identical_slides_on_both_sides_are_refused(screened: SimulatedStudy) ->
         ("version_slide", "UPDATE version_slide SET case_name = 'other' WHERE slide_id = 1"),
         ("version_slide", "UPDATE version_slide SET examined = 'whole slide' WHERE slide_id = 1"),
         ("version_region", "UPDATE version_region SET vertices_px0 = zeroblob(48)"),
-        ("version_label", "UPDATE version_label SET name = 'mitose' WHERE label_id = 1"),
+        ("version_label", "UPDATE version_label SET name = 'megakaryocyte' WHERE label_id = 1"),
     ],
 )
 def test_each_part_of_a_version_stands_under_its_hash(
@@ -255,3 +266,15 @@ def test_each_part_of_a_version_stands_under_its_hash(
         connection.execute(change)
     with pytest.raises((StoreDamagedError, TruthError)):
         store.verify()
+
+
+def test_classes_that_an_older_study_has_of_its_own_are_those_of_the_field(quick_path: Path) -> None:
+    labels = LabelSet((Label("Mitose", "#e03131"), Label("other cell", "#868e96"), Label("MK", "#495057")))
+    with Store.create(quick_path / "old.mito", labels=labels) as store:
+        work, slide = session(store), store.add_slide(SlideRecord("a.svs"))
+        for number in (1, 2, 3):
+            work.label(work.create(slide, Geometry.spot(number, number)).cell_id, number)
+        names = ["mitotic figure", "tumour cell", "MK"]
+        assert list(store.freeze("MEL").label_of.values()) == names
+        assert store.ground_truth().slides[0].cells.label.tolist() == names
+        assert store.ground_truth("MEL").n_figures == 1

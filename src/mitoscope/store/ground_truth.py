@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.errors import NoAgreedClassError, RegionError, TruthError
-from mitoscope.labels import IGNORED, LabelMapping
+from mitoscope.labels import FIELD_LABELS, IGNORED, LabelMapping
 from mitoscope.region import SlideRegions, join_outlines, outline
 from mitoscope.store.dump import dump
 from mitoscope.store.encoding import vertices_from
@@ -92,7 +92,8 @@ def ground_truth_of(
         )
     counts = np.bincount(agreed.label[live], minlength=len(study.labels.names)).tolist()
     used = {name: count for name, count in zip(study.labels.names, counts, strict=True) if count}
-    known = mapping or LabelMapping().with_classes(study.labels)
+    # What the field calls a class goes before a study's own: older studies have classes such as "Mitose".
+    known = mapping or LabelMapping(study.labels).with_classes(FIELD_LABELS)
     class_of = known.map_names(used, where=source or "study")
     canonical = np.array([class_of.get(name, "") for name in names.tolist()], dtype=object)
     kept = live & (canonical[agreed.label] != IGNORED)
