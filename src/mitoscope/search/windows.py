@@ -158,8 +158,12 @@ def _inside(pixels: Pixels, read: BoxPx, box: BoxPx) -> NDArray[np.uint8]:
 
 def _folded(pixels: Pixels, read: BoxPx, rows: _Axis, columns: _Axis) -> NDArray[np.uint8]:
     (row, row_known), (column, column_known) = rows, columns
-    shown = np.full((len(row), len(column), 3), _WHITE, dtype=np.uint8)
-    shown[np.ix_(row_known, column_known)] = pixels.rgb[
-        np.ix_(row[row_known] - read.y, column[column_known] - read.x)
-    ]
+    # What is white shows no pixel: its index may lie outside of what was read.
+    row, column = (row - read.y).clip(0, read.height - 1), (column - read.x).clip(0, read.width - 1)
+    # Axis after axis: both at once would take five times as long.
+    shown = pixels.rgb.take(row, axis=0).take(column, axis=1)
+    if not row_known.all():
+        shown[~row_known] = _WHITE
+    if not column_known.all():
+        shown[:, ~column_known] = _WHITE
     return shown
