@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -202,11 +203,12 @@ def test_exclusions_are_taken_out_with_and_without_a_tumour() -> None:
 
 def test_verdicts_come_before_scores_classes_and_tissue_but_not_before_regions() -> None:
     verdicts = np.zeros(70, int)
-    verdicts[:5], verdicts[5:8] = -1, 1
+    verdicts[:5], verdicts[5:8], verdicts[20:22] = -1, 1, -1
     low = Detections.of(POINTS, np.where(np.arange(70) < 10, 0.1, 0.9), searched=SEARCHED)
     found = mitotic_count(low, verdicts=verdicts)
-    assert found.counted.tolist() == [False] * 5 + [True] * 3 + [False] * 2 + [True] * 60
-    assert found.eligible.tolist() == [False] * 5 + [True] * 65
+    counted = [False] * 5 + [True] * 3 + [False] * 2 + [True] * 10 + [False] * 2 + [True] * 48
+    assert found.counted.tolist() == counted
+    assert found.eligible.tolist() == [False] * 5 + [True] * 15 + [False] * 2 + [True] * 48
     glass = mitotic_count(low, verdicts=verdicts, tissue=tissue())
     assert glass.figures == 3
     far = SlideRegions(tumour=Region.of_box(BoxPx0(0, 0, 100, 100), "tumour"))
@@ -243,3 +245,16 @@ def test_a_gap_where_nothing_is_counted_is_no_gap() -> None:
     with pytest.raises(IncompleteRunError):
         count(gaps=[gap])
     assert "examined" not in count(gaps=[gap], regions=necrosis).note
+
+
+def test_only_what_was_searched_of_a_tumour_counts() -> None:
+    part = replace(SEARCHED, region=Region.of_box(BoxPx0(0, 0, 22_000, 30_000), "searched"))
+    tumour = SlideRegions(tumour=Region.of_box(BoxPx0(20_000, 0, 20_000, 30_000), "tumour"))
+    found = mitotic_count(FIGURES.with_searched(part), regions=tumour)
+    assert found.figures == ((POINTS[:, 0] >= 20_000) & (POINTS[:, 0] < 22_000)).sum()
+
+
+def test_a_figure_counts_where_nobody_could_tell_whether_there_is_tissue() -> None:
+    unread = replace(tissue(), unread_px0=(BoxPx0(20_000, 10_000, 4_000, 4_000),))
+    inside = ((POINTS >= [20_000, 10_000]) & (POINTS < [24_000, 14_000])).all(axis=1)
+    assert count(tissue=unread).figures == inside.sum() > 0
