@@ -20,7 +20,7 @@ from results_page import write_page
 
 from mitoscope.data.open_data import NEGATIVE_FIELDS, read_midesec
 from mitoscope.evaluate import Difference, Steps, compare
-from mitoscope.experiments.trained.networks import Lesson, learn
+from mitoscope.experiments.trained.networks import TrainingTask, learn
 from mitoscope.experiments.trained.slides import OPEN_DATA, open_fields
 from mitoscope.statistics import Score
 from mitoscope.train.recipe import Recipe, read_recipe
@@ -81,7 +81,7 @@ def _judged(variant: Variant, steps: int, data: Path, out: Path) -> Curve:
     assert isinstance(recipe, Recipe)
     fields = open_fields(data, only=(), without=variant.without, tested=())
     print(variant.told, flush=True)
-    bundle = learn(Lesson(recipe, fields, data, OPEN_DATA), out)
+    bundle = learn(TrainingTask(recipe, fields, data, OPEN_DATA), out)
     return curve_of(bundle, recipe, read_midesec(data))
 
 

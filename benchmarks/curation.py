@@ -143,7 +143,8 @@ class Bench:
         missed = len(self.study.missed_figures(label_of))
         wrong = self.study.wrong(label_of) - missed
         material = self.material(frozen)
-        detector = self.learner.learn_detector(material.lesson(material.slides), self.job(f"detector {name}"))
+        labelled = material.training_slides(material.slides)
+        detector = self.learner.learn_detector(labelled, self.job(f"detector {name}"))
         self.found[name] = Labels(len(label_of), missed, wrong, self.f1(detector))
         print(f"  {name}: {self.found[name]}", flush=True)
         return frozen

@@ -28,7 +28,7 @@ from mitoscope.data.field import Field
 from mitoscope.data.open_data import read_midesec
 from mitoscope.data.sampling import is_crop
 from mitoscope.data.split import SplitConfig
-from mitoscope.experiments.trained.networks import Lesson, learn
+from mitoscope.experiments.trained.networks import TrainingTask, learn
 from mitoscope.experiments.trained.slides import OPEN_DATA, open_fields
 from mitoscope.models.build import build
 from mitoscope.train.recipe import Recipe, read_recipe
@@ -57,7 +57,7 @@ def main() -> None:
             recipe = _recipe(laboratory, options.steps)
             others = open_fields(options.data, only=(), without=(laboratory,), tested=())
             held_out = _held_out(others, recipe.data.split) if laboratory == "midog21" else ()
-            bundle = learn(Lesson(recipe, others, options.data, OPEN_DATA, held_out), options.out)
+            bundle = learn(TrainingTask(recipe, others, options.data, OPEN_DATA, held_out), options.out)
             scores = _judged(laboratory, bundle, recipe, options.data)
             told.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
         print(told.read_text(encoding="utf-8"), flush=True)

@@ -29,7 +29,7 @@ from mitoscope.labels import DEFAULT_LABELS, MITOTIC_FIGURE
 from mitoscope.loops.material import Material
 from mitoscope.loops.mining import MiningConfig
 from mitoscope.loops.recipe_learner import RecipeLearner
-from mitoscope.loops.self_train import SelfTrained, mined_lesson, self_train
+from mitoscope.loops.self_train import SelfTrained, mined_slides, self_train
 from mitoscope.store import Policy, Query, Rater, RaterKind, SlideRecord, Source, Store, StudyBuilder
 from mitoscope.train import Recipe
 
@@ -171,14 +171,14 @@ def make_recipe(options: argparse.Namespace, seed: int) -> Recipe:
 
 def tell(done: SelfTrained, unlabelled: Fields, job: Path) -> None:
     """Print what was mined, how much of it is true, and both detectors."""
-    mined = mined_lesson(job, unlabelled.files).study
+    mined = mined_slides(job, unlabelled.files).truth
     true = 0
-    for row, slide in enumerate(mined.slides):
-        points = mined.cells.centres_px0[mined.cells.slide == row]
+    for slide in mined:
+        points = slide.cells.figures_px0
         figures = unlabelled.figures[slide.name]
         true += int((np.asarray(cKDTree(figures).query(points)[0]) <= SAME_PX).sum()) if len(figures) else 0
     total = sum(map(len, unlabelled.figures.values()))
-    print(f"mined {len(mined.cells)} of {total} figures, {true} of them true; {done.count}, "
+    print(f"mined {mined.n_figures} of {total} figures, {true} of them true; {done.count}, "
           f"consistency {done.count.consistency:.2f}")  # fmt: skip
     for name, judged in (("supervised", done.before), ("self-trained", done.after)):
         ends = judged.intervals.f1
