@@ -36,7 +36,7 @@ class Config(BaseModel):
             return cls.model_validate(values)
         except ValidationError as error:
             # A misspelt key comes first: that the right one is missing follows from it.
-            first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+            first = min(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
             key = ".".join(str(part) for part in first["loc"]) or "(whole)"
             known = ", ".join(cls.model_fields)
             mend = (

@@ -72,7 +72,9 @@ def _by_scores(
     rows = zip(view.cell_id.tolist(), view.label_id.tolist(), strict=True)
     label_of = {cell: names.get(label, AMBIGUOUS.name) for cell, label in rows}
     cells = [cell for cell in score_of if cell in label_of]
-    chosen = choose([label_of[one] for one in cells], [score_of[one] for one in cells], threshold=threshold)
+    chosen = choose(
+        [label_of[cell] for cell in cells], [score_of[cell] for cell in cells], threshold=threshold
+    )
     asked = [cells[row] for row in chosen.tolist()]
     return {"scored": len(cells), "asked": len(asked), "new": open_review(store, name, asked) if asked else 0}
 

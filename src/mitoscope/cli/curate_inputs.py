@@ -24,7 +24,9 @@ def found_on_slides(store: Store, pred: Path) -> dict[str, Detections]:
 
     names = {
         stem: name
-        for name, stem in match_stems([one.name for one in store.slides().values()], where=store.path).items()
+        for name, stem in match_stems(
+            [slide.name for slide in store.slides().values()], where=store.path
+        ).items()
     }
     found = read_any_predictions(pred)
     odd = sorted(set(found) - set(names))
@@ -105,7 +107,7 @@ def _read_columns(path: Path, wanted: Sequence[str]) -> list[tuple[int, list[str
     from mitoscope.exchange import read_rows
 
     rows = read_rows(path)
-    head = [one.strip().casefold() for one in rows[0][1]] if rows else []
+    head = [row.strip().casefold() for row in rows[0][1]] if rows else []
     missing = [one for one in wanted if one not in head]
     if missing:
         raise FormatError(

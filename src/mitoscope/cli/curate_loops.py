@@ -104,7 +104,7 @@ def self_train(
     from mitoscope.store import Store
 
     config = MiningConfig.parse({"floor": floor, "threshold": threshold}, where="self-training")
-    files = {one.name: one for one in _files(unlabelled) if one.suffix.casefold() in IMAGE_SUFFIXES}
+    files = {file.name: file for file in _files(unlabelled) if file.suffix.casefold() in IMAGE_SUFFIXES}
     with Store.open(study) as store:
         done = run_loop(make_material(store, version, slides, learner), files, out, config=config, say=_say)
     _show_self_trained(done, as_json)
@@ -153,7 +153,7 @@ def make_material(store: Store, version: str, slides: Path, learner: RecipeLearn
     from mitoscope.loops.reading_crops import find_slides
 
     frozen = store.version(version)
-    files = find_slides(slides, [one.name for one in frozen.truth.slides])
+    files = find_slides(slides, [slide.name for slide in frozen.truth.slides])
     return Material(store, frozen, files, learner)
 
 

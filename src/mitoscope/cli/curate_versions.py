@@ -80,8 +80,8 @@ def _show_frozen(manifest: Manifest, as_json: bool) -> None:
         print_json(manifest.model_dump(mode="json"))
         return
     rows = [
-        [one.name, one.split or "", *(one.cells.get(name, 0) for name in manifest.labels)]
-        for one in manifest.slides
+        [slide.name, slide.split or "", *(slide.cells.get(name, 0) for name in manifest.labels)]
+        for slide in manifest.slides
     ]
     total = ["all", "", *(manifest.cells[name] for name in manifest.labels)]
     print_table(
@@ -156,7 +156,7 @@ def gains(study: _Study, before: _Before, after: _After, as_json: _Json = False)
         table = gains_between(store.version(before).truth, store.version(after).truth)
     if as_json:
         parts = {"cases": table.cases, "groups": table.groups}
-        values = {name: [_gain_json(one) for one in rows] for name, rows in parts.items()}
+        values = {name: [_gain_json(row) for row in rows] for name, rows in parts.items()}
         print_json({**values, "total": _gain_json(table.total), "published": _gain_json(PUBLISHED)})
         return
     columns = ("case", "mm²", "figures before", "after", "%", "look-alikes before", "after", "%")
@@ -168,19 +168,18 @@ def gains(study: _Study, before: _Before, after: _After, as_json: _Json = False)
     print_table("Published", columns, [_gain_row(PUBLISHED)])
 
 
-def _gain_row(one: Gain) -> list[object]:
-    return [
-        one.name, one.area_mm2, *one.figures, one.figures_percent, *one.look_alikes, one.look_alikes_percent
-    ]  # fmt: skip
+def _gain_row(gain: Gain) -> list[object]:
+    counts = [*gain.figures, gain.figures_percent, *gain.look_alikes, gain.look_alikes_percent]
+    return [gain.name, gain.area_mm2, *counts]
 
 
-def _gain_json(one: Gain) -> dict[str, Any]:
+def _gain_json(gain: Gain) -> dict[str, Any]:
     return {
-        "name": one.name,
-        "area_mm2": one.area_mm2,
-        "density": one.density,
-        "figures": list(one.figures),
-        "figures_percent": one.figures_percent,
-        "look_alikes": list(one.look_alikes),
-        "look_alikes_percent": one.look_alikes_percent,
+        "name": gain.name,
+        "area_mm2": gain.area_mm2,
+        "density": gain.density,
+        "figures": list(gain.figures),
+        "figures_percent": gain.figures_percent,
+        "look_alikes": list(gain.look_alikes),
+        "look_alikes_percent": gain.look_alikes_percent,
     }

@@ -170,7 +170,9 @@ def _with_mpp(study: Study, mpp: float | None) -> Study:
     if mpp is None:
         return study
     stated = Mpp.square(mpp)
-    return replace(study, slides=tuple(one if one.mpp else replace(one, mpp=stated) for one in study.slides))
+    return replace(
+        study, slides=tuple(slide if slide.mpp else replace(slide, mpp=stated) for slide in study.slides)
+    )
 
 
 def _hash(path: Path) -> str:
@@ -201,7 +203,8 @@ def _imported(
         "quarantined": sum(report.quarantined.values()),
         "reasons": dict(report.quarantined),
         "entries": [
-            {"where": one.where, "why": one.why, "slide": one.slide, "what": one.what} for one in entries
+            {"where": entry.where, "why": entry.why, "slide": entry.slide, "what": entry.what}
+            for entry in entries
         ],
     }
 
@@ -212,7 +215,7 @@ def _print_quarantine(entries: list[dict[str, Any]]) -> None:
     title = f"In quarantine: {len(entries)}" + (
         f", the first {PLACES_SHOWN}" if len(entries) > PLACES_SHOWN else ""
     )
-    rows = [[one["where"], one["slide"], one["why"]] for one in entries[:PLACES_SHOWN]]
+    rows = [[entry["where"], entry["slide"], entry["why"]] for entry in entries[:PLACES_SHOWN]]
     print_table(title, ("place", "slide", "reason"), rows)
 
 

@@ -66,7 +66,7 @@ def _overview_json(found: Overview) -> dict[str, Any]:
             {"name": row.rater.name, "kind": row.rater.kind.value, "labels": row.labels, "cells": row.cells}
             for row in found.raters
         ],
-        "rounds": [{"name": one.name, "kind": one.kind.value} for one in found.rounds],
+        "rounds": [{"name": round_.name, "kind": round_.kind.value} for round_ in found.rounds],
         "cells": found.cells,
         "labels": dict(found.agreed),
         "cells_per_label": dict(found.agreed),
@@ -97,7 +97,9 @@ def _print_overview(found: Overview) -> None:
     ]
     areas = [row.area_mm2 for row in found.slides if row.area_mm2 is not None]
     total = ["total", sum(areas) if areas else None, found.cells]
-    total += [found.agreed.get(one, 0) for one in labels] + [found.total(key)[name] for key, name in pairs]
+    total += [found.agreed.get(label, 0) for label in labels] + [
+        found.total(key)[name] for key, name in pairs
+    ]
     columns = ["slide", "mm²", "cells", *labels, *(f"{_variant(key)}: {name}" for key, name in pairs)]
     print_table(f"{found.name}: agreed class by policy {found.policy.value}", columns, rows, total=total)
     raters = [[row.rater.name, row.rater.kind.value, row.labels, row.cells] for row in found.raters]
@@ -175,14 +177,14 @@ def _agreement_json(found: Agreement) -> dict[str, Any]:
         "krippendorff_alpha": asdict(found.alpha),
         "pairs": [
             {
-                "raters": list(one.raters),
-                "cells": one.cells,
-                "confusion": one.confusion.tolist(),
-                "cohen_kappa": asdict(one.kappa),
+                "raters": list(pair.raters),
+                "cells": pair.cells,
+                "confusion": pair.confusion.tolist(),
+                "cohen_kappa": asdict(pair.kappa),
             }
-            for one in found.pairs
+            for pair in found.pairs
         ],
-        "times": [asdict(one) for one in found.times],
+        "times": [asdict(time) for time in found.times],
     }
 
 
@@ -239,10 +241,10 @@ def _show_published(tables: dict[str, list[TableCell]], as_json: bool) -> None:
     if as_json:
         from dataclasses import asdict
 
-        print_json({title: [asdict(one) for one in cells] for title, cells in tables.items()})
+        print_json({title: [asdict(cell) for cell in cells] for title, cells in tables.items()})
         return
     for title, cells in tables.items():
-        rows = [[one.row, one.column, f"{one.published:g}", _range(one), one.reason] for one in cells]
+        rows = [[cell.row, cell.column, f"{cell.published:g}", _range(cell), cell.reason] for cell in cells]
         print_table(title, ("row", "column", "published", "from the file", "where they differ, why"), rows)
 
 
@@ -326,11 +328,15 @@ def classes(
         counts = store.overview().agreed
         labels = store.labels().values()
     if as_json:
-        found = [{"name": one.name, "colour": one.colour, "cells": counts[one.name]} for one in labels]
+        found = [
+            {"name": label.name, "colour": label.colour, "cells": counts[label.name]} for label in labels
+        ]
         print_json({"study": str(study), "classes": found})
         return
     print_table(
-        "Classes", ("class", "colour", "cells"), [[one.name, one.colour, counts[one.name]] for one in labels]
+        "Classes",
+        ("class", "colour", "cells"),
+        [[label.name, label.colour, counts[label.name]] for label in labels],
     )
 
 
@@ -355,7 +361,7 @@ def examined(
         if whole or withdraw:
             store.state_examined(slides or (), is_whole=whole)
         truth = store.ground_truth()
-    chosen = [one for one in truth.slides if not slides or one.name in slides]
+    chosen = [slide for slide in truth.slides if not slides or slide.name in slides]
     rows: list[dict[str, Any]] = []
     for one in chosen:
         area = one.stated_examined

@@ -233,15 +233,17 @@ def _pair(
 
 
 def _sum(areas: Sequence[float | None]) -> float | None:
-    known = [one for one in areas if one is not None]
+    known = [area for area in areas if area is not None]
     return sum(known) if areas and len(known) == len(areas) else None
 
 
 def _by_density(cases: Sequence[Gain]) -> tuple[Gain, ...]:
     if len(cases) < len(DENSITY_GROUPS):
         return ()
-    with_area = all(one.density is not None for one in cases)
-    ordered = sorted(cases, key=lambda one: ((one.density if with_area else one.figures[0]) or 0.0, one.name))
+    with_area = all(case.density is not None for case in cases)
+    ordered = sorted(
+        cases, key=lambda case: ((case.density if with_area else case.figures[0]) or 0.0, case.name)
+    )
     edges = [round(len(ordered) * place / len(DENSITY_GROUPS)) for place in range(len(DENSITY_GROUPS) + 1)]
     unit = "density" if with_area else "number of figures"
     return tuple(
@@ -251,6 +253,6 @@ def _by_density(cases: Sequence[Gain]) -> tuple[Gain, ...]:
 
 
 def _join(name: str, cases: Sequence[Gain]) -> Gain:
-    figures = (sum(one.figures[0] for one in cases), sum(one.figures[1] for one in cases))
-    look_alikes = (sum(one.look_alikes[0] for one in cases), sum(one.look_alikes[1] for one in cases))
-    return Gain(name, figures, look_alikes, _sum([one.area_mm2 for one in cases]))
+    figures = (sum(case.figures[0] for case in cases), sum(case.figures[1] for case in cases))
+    look_alikes = (sum(case.look_alikes[0] for case in cases), sum(case.look_alikes[1] for case in cases))
+    return Gain(name, figures, look_alikes, _sum([case.area_mm2 for case in cases]))

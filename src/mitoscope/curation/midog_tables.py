@@ -205,7 +205,10 @@ def table_2(study: Study) -> list[TableCell]:
     domain = np.array(_domains(study), dtype=np.str_)
     label = agreed_of(study, Policy.RECORDED).label
     slides = len(study.slides)
-    counts = [np.bincount(study.cells.slide[label == one], minlength=slides) for one in _label_indexes(study)]
+    counts = [
+        np.bincount(study.cells.slide[label == label_index], minlength=slides)
+        for label_index in _label_indexes(study)
+    ]
     found = []
     for row, published in TABLE_2.items():
         cases = (domain == row) if row != TOTAL else (domain != "")

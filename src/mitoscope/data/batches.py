@@ -79,8 +79,10 @@ class Drawn:
         """Read what `to_json` wrote."""
         values = json.loads(text)
         windows = tuple(
-            Window(**{**one, "paste_on": None if one["paste_on"] is None else tuple(one["paste_on"])})
-            for one in values["windows"]
+            Window(
+                **{**window, "paste_on": None if window["paste_on"] is None else tuple(window["paste_on"])}
+            )
+            for window in values["windows"]
         )
         return cls(windows, _rows(torch.tensor(values["matrix"])), values["seed"])
 

@@ -301,7 +301,9 @@ def provenance(
     """
     if isinstance(config, OpenData):
         taken = None if fields is None else {field.source for field in fields}
-        return tuple(_of_catalogue(one, data) for one in CATALOGUE if taken is None or one.name in taken)
+        return tuple(
+            _of_catalogue(source, data) for source in CATALOGUE if taken is None or source.name in taken
+        )
     if isinstance(config, SyntheticSlides):
         return (
             Provenance(
@@ -332,7 +334,9 @@ def _truths(config: SyntheticSlides, data: Path) -> list[Path]:
 def _sha256(files: list[Path]) -> str:
     if len(files) == 1:
         return sha256_file(files[0])
-    return hashlib.sha256("".join(f"{one.name} {sha256_file(one)}\n" for one in files).encode()).hexdigest()
+    return hashlib.sha256(
+        "".join(f"{file.name} {sha256_file(file)}\n" for file in files).encode()
+    ).hexdigest()
 
 
 def _of_catalogue(source: Source, data: Path) -> Provenance:

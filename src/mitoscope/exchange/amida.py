@@ -43,7 +43,7 @@ def write(study: Study, path: Path, options: WriteOptions) -> None:
     """
     rows = [
         [shortest(y), shortest(x)]
-        for x, y in (one.centre_px0 for one in figures(study, options, MITOTIC_FIGURE))
+        for x, y in (figure.centre_px0 for figure in figures(study, options, MITOTIC_FIGURE))
     ]
     with atomic_write(path) as stream:
         stream.write(dump_rows(rows))

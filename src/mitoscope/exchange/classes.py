@@ -112,7 +112,7 @@ class ClassTable:
 
 def _colour(text: str | None, name: str) -> str:
     digits = "" if text is None else text.removeprefix("#")
-    is_colour = len(digits) == 6 and all(one in "0123456789abcdefABCDEF" for one in digits)
+    is_colour = len(digits) == 6 and all(digit in "0123456789abcdefABCDEF" for digit in digits)
     return f"#{digits}" if is_colour else colour_of(name)
 
 
@@ -205,7 +205,7 @@ def apply_mapping(study: Study, mapping: LabelMapping, where: str | Path) -> tup
     # A class that no live cell bears says nothing of anything.
     classes = {name: class_of.get(name, name) for name in names}
     labels = {label.name: label for label in study.labels.labels}
-    kept = dict.fromkeys(one for one in classes.values() if one != IGNORED)
+    kept = dict.fromkeys(class_name for class_name in classes.values() if class_name != IGNORED)
     new = LabelSet(tuple(_label_of(name, mapping, labels) for name in kept))
     index = [new.names.index(classes[name]) if classes[name] != IGNORED else _IGNORED for name in names]
     found = {name: class_of[name] for name, count in zip(names, bearers, strict=True) if count}

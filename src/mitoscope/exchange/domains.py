@@ -101,7 +101,8 @@ def _complete(slide: SlideRecord, more: SlideRecord | None) -> SlideRecord:
     if more is None:
         return slide
     merged = {
-        one.name: getattr(slide.domain, one.name) or getattr(more.domain, one.name) for one in fields(Domain)
+        field.name: getattr(slide.domain, field.name) or getattr(more.domain, field.name)
+        for field in fields(Domain)
     }
     attributes = {**more.attributes, **slide.attributes}
     return replace(slide, mpp=slide.mpp or more.mpp, domain=Domain(**merged), attributes=attributes)

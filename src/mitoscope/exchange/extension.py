@@ -67,25 +67,26 @@ def _digest(document: dict[str, Any]) -> str:
 def to_json(study: Study) -> dict[str, Any]:
     """Return a study as JSON values."""
     return {
-        "slides": [_slide_json(one) for one in study.slides],
-        "labels": [[one.name, one.colour, list(one.aliases)] for one in study.labels.labels],
-        "raters": [[one.name, one.kind.value, dict(one.attributes)] for one in study.raters],
-        "rounds": [[one.name, one.kind.value] for one in study.rounds],
+        "slides": [_slide_json(slide) for slide in study.slides],
+        "labels": [[label.name, label.colour, list(label.aliases)] for label in study.labels.labels],
+        "raters": [[rater.name, rater.kind.value, dict(rater.attributes)] for rater in study.raters],
+        "rounds": [[round_.name, round_.kind.value] for round_ in study.rounds],
         "cells": _columns_json(study.cells),
         "events": _columns_json(study.events),
         "regions": [
-            [one.slide, one.kind.value, one.name, one.vertices_px0.tolist()] for one in study.regions
+            [region.slide, region.kind.value, region.name, region.vertices_px0.tolist()]
+            for region in study.regions
         ],
         "versions": [
             [
-                one.variant,
-                one.number,
-                one.cell.tolist(),
-                one.label.tolist(),
-                list(one.split.items()),
-                one.note,
+                version.variant,
+                version.number,
+                version.cell.tolist(),
+                version.label.tolist(),
+                list(version.split.items()),
+                version.note,
             ]
-            for one in study.versions
+            for version in study.versions
         ],
         "quarantine": [[one.where, one.why, one.what, one.slide] for one in study.quarantine],
     }
@@ -148,7 +149,7 @@ def from_json(value: Any, where: str) -> Study:
                 Region(slide, np.array(vertices, dtype=np.float64), RegionKind(kind), name)
                 for slide, kind, name, vertices in found["regions"]
             ),
-            versions=tuple(_version(one) for one in found["versions"]),
+            versions=tuple(_version(version) for version in found["versions"]),
             quarantine=tuple(QuarantineEntry(*one) for one in found["quarantine"]),
         )
     except MitoscopeError:

@@ -242,7 +242,7 @@ def left_out(study: Study, holds: frozenset[Aspect], policy: Policy = Policy.SET
         Aspect.LOOK_ALIKES: names.count(LOOK_ALIKE.name),
         Aspect.OTHERS: sum(name not in (MITOTIC_FIGURE.name, LOOK_ALIKE.name) for name in names),
         Aspect.RATERS: sum(rater.kind is not RaterKind.CONSENSUS for rater in study.raters),
-        Aspect.ROUNDS: sum(one != UNSTATED_ROUND for one in study.rounds),
+        Aspect.ROUNDS: sum(round_ != UNSTATED_ROUND for round_ in study.rounds),
         Aspect.TIMES: int(np.isfinite(study.events.time_s).sum()),
         Aspect.SCORES: int(np.isfinite(study.events.score).sum()),
         Aspect.SECONDS: int(np.isfinite(study.events.seconds).sum()),
@@ -253,8 +253,11 @@ def left_out(study: Study, holds: frozenset[Aspect], policy: Policy = Policy.SET
         Aspect.REGIONS: len(study.regions),
         Aspect.VERSIONS: len(study.versions),
         Aspect.SLIDES: sum(
-            one.mpp is not None or one.sha256 is not None or one.case is not None or one.domain != Domain()
-            for one in study.slides
+            slide.mpp is not None
+            or slide.sha256 is not None
+            or slide.case is not None
+            or slide.domain != Domain()
+            for slide in study.slides
         ),
         Aspect.QUARANTINE: len(study.quarantine),
         Aspect.SEARCHES: len(study.searches),

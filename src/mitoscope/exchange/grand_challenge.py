@@ -101,11 +101,11 @@ def write(study: Study, path: Path, options: WriteOptions) -> None:
     stated = study.slides[0].mpp if study.slides else None
     mpp = _needed(options.mpp or stated, path)
     points = []
-    for one in figures(study, options, MITOTIC_FIGURE, LOOK_ALIKE, models=True):
-        score = float(one.label == MITOTIC_FIGURE) if math.isnan(one.score) else one.score
-        x, y = one.centre_px0
-        point = [x * mpp.x / 1000, y * mpp.y / 1000, int(study.cells.z[one.row])]
-        points.append({"name": NAMES[one.label.name], "point": point, "probability": score})
+    for figure in figures(study, options, MITOTIC_FIGURE, LOOK_ALIKE, models=True):
+        score = float(figure.label == MITOTIC_FIGURE) if math.isnan(figure.score) else figure.score
+        x, y = figure.centre_px0
+        point = [x * mpp.x / 1000, y * mpp.y / 1000, int(study.cells.z[figure.row])]
+        points.append({"name": NAMES[figure.label.name], "point": point, "probability": score})
     document = {
         "name": "mitotic figures",
         "type": _TYPE,

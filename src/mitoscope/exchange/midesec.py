@@ -44,7 +44,7 @@ def write(study: Study, path: Path, options: WriteOptions) -> None:
     OutputError
         If it cannot be written.
     """
-    rows = [_outline(study.cells, one.row) for one in figures(study, options, MITOTIC_FIGURE)]
+    rows = [_outline(study.cells, figure.row) for figure in figures(study, options, MITOTIC_FIGURE)]
     with atomic_write(path) as stream:
         stream.write(dump_rows([[shortest(one) for point in row for one in point] for row in rows]))
 

@@ -59,7 +59,7 @@ def write(study: Study, path: Path, options: WriteOptions) -> None:
     OutputError
         If it cannot be written.
     """
-    rows = [_pixels(study.cells, one.row) for one in figures(study, options, MITOTIC_FIGURE)]
+    rows = [_pixels(study.cells, figure.row) for figure in figures(study, options, MITOTIC_FIGURE)]
     with atomic_write(path) as stream:
         stream.write(dump_rows([[shortest(float(one)) for pixel in row for one in pixel] for row in rows]))
 
@@ -110,7 +110,7 @@ def _plain(value: float) -> float | int:
 
 def filled(values: list[float]) -> float:
     """Return which part of their bounding box the pixels of a row fill, 0 where it is no list of pixels."""
-    whole = all(one.is_integer() for one in values)
+    whole = all(value.is_integer() for value in values)
     if len(values) % 2 or not values or not whole:
         return 0.0
     points = np.unique(np.array(values).reshape(-1, 2), axis=0)

@@ -58,7 +58,7 @@ def write(study: Study, path: Path, options: WriteOptions) -> None:
     """
     _, label = _which(path)
     wanted = (MITOTIC_FIGURE, LOOK_ALIKE) if label is None else (label,)
-    rows = [_row(one, path, alone=label is not None) for one in figures(study, options, *wanted)]
+    rows = [_row(figure, path, alone=label is not None) for figure in figures(study, options, *wanted)]
     with atomic_write(path) as stream:
         stream.write(dump_rows(rows))
 

@@ -263,7 +263,7 @@ def _by_image(
     study: Study, wanted: NDArray[np.bool_], where: str | Path
 ) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     """Yield the stem of each image with the mask of its live cells that are wanted."""
-    stems = match_stems([one.name for one in study.slides], where=where)
+    stems = match_stems([slide.name for slide in study.slides], where=where)
     live = wanted & ~study.cells.deleted
     for place, slide in enumerate(study.slides):
         yield stems[slide.name], np.asarray(live & (study.cells.slide == place))

@@ -102,11 +102,11 @@ def open_holes(holes: Sequence[tuple[Ring, Ring]], tumours: Sequence[Ring]) -> l
     rings: list[Ring] = []
     for hole, owner in holes:
         try:
-            shape, islands = outline(hole), [outline(one) for one in tumours if one is not owner]
+            shape, islands = outline(hole), [outline(tumour) for tumour in tumours if tumour is not owner]
         except RegionError:
             rings.append(hole)
             continue
-        touching = [one for one in islands if one.intersection(shape).area > 0]
+        touching = [island for island in islands if island.intersection(shape).area > 0]
         if touching:
             rest = shape.difference(shapely.union_all(touching))
             rings += [np.asarray(part.exterior.coords)[:-1] for part in _cut(rest)]
@@ -142,11 +142,11 @@ def set_aside(study: Study, *, source: str) -> Study:
             codes[row] = REASONS.index(CROSSES_ITSELF)
     if codes.any():
         study = move_out(study, codes, source=source)
-    refused = {place: why for place, one in enumerate(study.regions) if (why := _refused(study, one))}
+    refused = {place: why for place, region in enumerate(study.regions) if (why := _refused(study, region))}
     if not refused:
         return study
     entries = [_entry(study, place, why, source) for place, why in refused.items()]
-    kept = tuple(one for place, one in enumerate(study.regions) if place not in refused)
+    kept = tuple(region for place, region in enumerate(study.regions) if place not in refused)
     return replace(study, regions=kept, quarantine=(*study.quarantine, *entries))
 
 

@@ -146,7 +146,7 @@ def read_study(
     known = detect_format(path) if format_name is None else find_format(format_name)
     options = options or ReadOptions()
     if path.is_dir():
-        study = join([known.read(one, _named(options, path, one)) for one in _files(path)])
+        study = join([known.read(file, _named(options, path, file)) for file in _files(path)])
     else:
         study = known.read(path, options)
     study = set_aside(study, source=path.name)
@@ -226,10 +226,10 @@ def of_slide(study: Study, slide: int) -> Study:
         slides=(study.slides[slide],),
         cells=replace(cells, slide=np.zeros_like(cells.slide)),
         events=replace(events, cell=new_row[events.cell]),
-        regions=tuple(replace(one, slide=0) for one in study.regions if one.slide == slide),
+        regions=tuple(replace(region, slide=0) for region in study.regions if region.slide == slide),
         versions=(),
         quarantine=tuple(one for one in study.quarantine if one.slide == study.slides[slide].name),
-        searches=tuple(one for one in study.searches if one.slide == study.slides[slide].name),
+        searches=tuple(search for search in study.searches if search.slide == study.slides[slide].name),
     )
 
 
@@ -246,10 +246,10 @@ def join(studies: Sequence[Study]) -> Study:
     build = StudyBuilder()
     cells, events, first = [], [], 0
     for study in studies:
-        slides = _index([build.slide(one) for one in study.slides])
-        raters = _index([build.rater(one) for one in study.raters])
-        rounds = _index([build.round(one) for one in study.rounds])
-        labels = _index([build.label(one) for one in study.labels.labels] + [-1])
+        slides = _index([build.slide(slide) for slide in study.slides])
+        raters = _index([build.rater(rater) for rater in study.raters])
+        rounds = _index([build.round(round_) for round_ in study.rounds])
+        labels = _index([build.label(label) for label in study.labels.labels] + [-1])
         cells.append(replace(study.cells, slide=slides[study.cells.slide]))
         events.append(
             replace(
@@ -260,7 +260,7 @@ def join(studies: Sequence[Study]) -> Study:
                 round=rounds[study.events.round],
             )
         )
-        build.regions += [replace(one, slide=int(slides[one.slide])) for one in study.regions]
+        build.regions += [replace(region, slide=int(slides[region.slide])) for region in study.regions]
         build.quarantine += study.quarantine
         build.searches += study.searches
         first += len(study.cells)
@@ -274,26 +274,26 @@ def _index(values: list[int]) -> NDArray[np.int64]:
 def _cells(parts: Sequence[Cells]) -> Cells:
     columns = ("slide", "bounds_px0", "shape", "z", "deleted", "guid", "external_id")
     joined = (
-        {name: np.concatenate([getattr(one, name) for one in parts]) for name in columns} if parts else {}
+        {name: np.concatenate([getattr(part, name) for part in parts]) for name in columns} if parts else {}
     )
     vertices: dict[int, NDArray[np.float64]] = {}
     attributes: dict[int, Attributes] = {}
     first = 0
-    for one in parts:
-        vertices |= {row + first: value for row, value in one.vertices_px0.items()}
-        attributes |= {row + first: value for row, value in one.attributes.items()}
-        first += len(one)
+    for part in parts:
+        vertices |= {row + first: value for row, value in part.vertices_px0.items()}
+        attributes |= {row + first: value for row, value in part.attributes.items()}
+        first += len(part)
     return Cells.of(**joined, vertices_px0=vertices, attributes=attributes) if parts else Cells.empty()
 
 
 def _events(parts: Sequence[LabelEvents]) -> LabelEvents:
     columns = ("cell", "rater", "label", "round", "time_s", "score", "seconds")
     joined = (
-        {name: np.concatenate([getattr(one, name) for one in parts]) for name in columns} if parts else {}
+        {name: np.concatenate([getattr(part, name) for part in parts]) for name in columns} if parts else {}
     )
     attributes: dict[int, Attributes] = {}
     first = 0
-    for one in parts:
-        attributes |= {row + first: value for row, value in one.attributes.items()}
-        first += len(one)
+    for part in parts:
+        attributes |= {row + first: value for row, value in part.attributes.items()}
+        first += len(part)
     return LabelEvents.of(**joined, attributes=attributes) if parts else LabelEvents.empty()

@@ -257,4 +257,4 @@ def labels_before(store: Store, name: str) -> dict[int, int]:
             mend = "open it with 'mitoscope curate board --review'"
             raise StoreError("has no board", where=f"review {name!r}", mend=mend)
         places = read_places(connection, board_id)
-    return {one.cell_id: one.before_label_id for one in places if one.before_label_id is not None}
+    return {place.cell_id: place.before_label_id for place in places if place.before_label_id is not None}

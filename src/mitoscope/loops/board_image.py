@@ -85,7 +85,7 @@ class _Canvas:
     def __init__(self, layout: Layout, crops: NDArray[np.uint8], colours: Sequence[str]) -> None:
         self.grid: Grid = layout.grid
         self._crops = crops
-        self._colours = np.array([_rgb(one) for one in colours], dtype=np.uint8).reshape(-1, 3)
+        self._colours = np.array([_rgb(colour) for colour in colours], dtype=np.uint8).reshape(-1, 3)
         self._crop_at = np.full((self.grid.rows, self.grid.columns), -1, dtype=np.int64)
         self._crop_at[layout.row, layout.column] = np.arange(len(layout.column))
 

@@ -87,7 +87,7 @@ def gather_crops(
     SlideError, OutputError
         If a slide cannot be read or the folder not be written.
     """
-    missing = sorted({one.slide for one in places} - set(slides))
+    missing = sorted({place.slide for place in places} - set(slides))
     if missing:
         raise FormatError(
             f"no file of the slide {missing[0]!r}", where="crops", mend="give its folder: --slides"
@@ -112,7 +112,7 @@ def _cut_slide(path: Path, places: list[CropPlace], rows: list[int], crops: Crop
     side = crops.shape[1]
     with open_slide(path, mpp=places[0].slide_mpp) as slide:
         plane = Plane(slide, mpp)
-        centres = plane.from_px0(np.array([(one.x_px0, one.y_px0) for one in places]))
+        centres = plane.from_px0(np.array([(place.x_px0, place.y_px0) for place in places]))
         # From top to bottom, so that what the reader has decoded is used before it is forgotten.
         for index in np.lexsort((centres[:, 0], centres[:, 1])).tolist():
             x, y = centres[index].tolist()
@@ -120,7 +120,7 @@ def _cut_slide(path: Path, places: list[CropPlace], rows: list[int], crops: Crop
 
 
 def _fingerprint(places: Sequence[CropPlace], side_px: int, mpp: float) -> str:
-    text = json.dumps([side_px, mpp, [(one.slide, one.x_px0, one.y_px0) for one in places]])
+    text = json.dumps([side_px, mpp, [(place.slide, place.x_px0, place.y_px0) for place in places]])
     return hashlib.sha256(text.encode()).hexdigest()
 
 

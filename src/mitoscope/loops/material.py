@@ -178,7 +178,7 @@ class Material:
 
     @cached_property
     def _stated_mpp(self) -> dict[str, float]:
-        return {one.name: one.mpp.mean for one in self.frozen.truth.slides if one.mpp is not None}
+        return {slide.name: slide.mpp.mean for slide in self.frozen.truth.slides if slide.mpp is not None}
 
     def slide_file(self, name: str) -> SlideFile:
         """Return a slide to look at, at the resolution that the version states."""

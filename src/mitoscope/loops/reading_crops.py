@@ -31,9 +31,9 @@ def find_slides(folder: Path, names: Iterable[str]) -> dict[str, Path]:
 
 
 def _find(name: str, files: list[Path], folder: Path) -> Path:
-    exact = [one for one in files if one.name == name]
+    exact = [file for file in files if file.name == name]
     # A slide's stem is also that of what detect wrote beside it: only images are meant.
-    alike = [one for one in files if stem(one.name) == stem(name) != one.name]
+    alike = [file for file in files if stem(file.name) == stem(name) != file.name]
     found = exact or alike
     if not found:
         raise FormatError(
@@ -91,7 +91,7 @@ def write_blinded_crops(
         centres = centres_of(connection, cells)
     known = {slide.name: slide for slide in store.slides().values()}
     places = [CropPlace.on(known[slide], x, y) for slide, x, y in centres.values()]
-    files = find_slides(slides, {one.slide for one in places})
+    files = find_slides(slides, {place.slide for place in places})
     make_directory(folder)
     crops = gather_crops(places, files, folder, side_px=side_px, mpp=mpp, progress=progress)
     for cell, crop in zip(centres, crops, strict=True):

@@ -109,7 +109,7 @@ def self_train(
 def _sides(material: Material, unlabelled: Mapping[str, Path]) -> tuple[list[str], list[str]]:
     slides = material.frozen.truth.slides
     training, validation = (
-        [one.name for one in slides if one.side == side] for side in ("train", "validation")
+        [slide.name for slide in slides if slide.side == side] for side in ("train", "validation")
     )
     where = material.frozen.name
     if not training or not validation:

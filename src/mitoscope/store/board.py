@@ -58,7 +58,7 @@ def add_board(
     board_id = int(cursor.lastrowid or 0)
     connection.executemany(
         "INSERT INTO board_place (board_id, cell_id, column_, row_, before_label_id) VALUES (?, ?, ?, ?, ?)",
-        ((board_id, one.cell_id, one.column, one.row, one.before_label_id) for one in places),
+        ((board_id, place.cell_id, place.column, place.row, place.before_label_id) for place in places),
     )
     return board_id
 

@@ -137,8 +137,14 @@ def _cells(rows: list[tuple[Any, ...]], slide_index: dict[int, int]) -> tuple[ND
         deleted=deleted,
         guid=guid,
         external_id=external,
-        vertices_px0={row: vertices_from(one) for row, one in enumerate(vertices) if one is not None},
-        attributes={row: attributes_from(one) for row, one in enumerate(attributes) if one is not None},
+        vertices_px0={
+            row: vertices_from(vertex) for row, vertex in enumerate(vertices) if vertex is not None
+        },
+        attributes={
+            row: attributes_from(attribute)
+            for row, attribute in enumerate(attributes)
+            if attribute is not None
+        },
     )
     return np.array(ids, dtype=np.int64), cells
 
@@ -161,7 +167,11 @@ def _events(
         time_s=nan_where_null(list(time_s)),
         score=nan_where_null(list(score)),
         seconds=nan_where_null(list(seconds)),
-        attributes={row: attributes_from(one) for row, one in enumerate(attributes) if one is not None},
+        attributes={
+            row: attributes_from(attribute)
+            for row, attribute in enumerate(attributes)
+            if attribute is not None
+        },
     )
 
 
@@ -205,4 +215,4 @@ def _versions(
 def _quarantine(connection: sqlite3.Connection, slides: set[str] | None) -> list[QuarantineEntry]:
     rows = connection.execute("SELECT place, reason, content, slide_name FROM quarantine ORDER BY id")
     entries = [QuarantineEntry(*row) for row in rows]
-    return [one for one in entries if slides is None or one.slide in slides]
+    return [entry for entry in entries if slides is None or entry.slide in slides]

@@ -127,7 +127,7 @@ def slide_columns(slide: SlideRecord) -> dict[str, Any]:
         "mpp_x": None if mpp is None else mpp.x,
         "mpp_y": None if mpp is None else mpp.y,
         "case_name": slide.case,
-        **{one.name: getattr(slide.domain, one.name) for one in fields(slide.domain)},
+        **{field.name: getattr(slide.domain, field.name) for field in fields(slide.domain)},
         "attributes": attributes_text(slide.attributes),
     }
 
@@ -158,8 +158,8 @@ INSERT INTO source (name, format, sha256, imported_s, cells, labels, quarantined
 
 def _finish(connection: sqlite3.Connection, study: Study, source: Source, *, slide_ids: Ids) -> ImportReport:
     regions = [
-        (int(slide_ids[one.slide]), str(one.kind), one.name, vertices_blob(one.vertices_px0))
-        for one in study.regions
+        (int(slide_ids[region.slide]), str(region.kind), region.name, vertices_blob(region.vertices_px0))
+        for region in study.regions
     ]
     connection.executemany(_REGION_SQL, regions)
     connection.executemany(

@@ -71,7 +71,9 @@ def _geometry(study: Study, _: NDArray[np.bool_]) -> dict[str, NDArray[np.bool_]
 
 
 def _sizes(slides: tuple[SlideRecord, ...]) -> NDArray[np.float64]:
-    sizes = [(np.inf, np.inf) if one.size is None else (one.size.width, one.size.height) for one in slides]
+    sizes = [
+        (np.inf, np.inf) if slide.size is None else (slide.size.width, slide.size.height) for slide in slides
+    ]
     return np.array(sizes, dtype=np.float64).reshape(-1, 2)
 
 

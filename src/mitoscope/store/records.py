@@ -213,7 +213,7 @@ class Study:
         for what, names in (
             ("slide", [slide.name for slide in self.slides]),
             ("rater", [rater.name for rater in self.raters]),
-            ("round", [one.name for one in self.rounds]),
+            ("round", [round_.name for round_ in self.rounds]),
         ):
             _check_names(what, names)
         _check_index("cell", "slide", self.cells.slide, 0, len(self.slides))
@@ -221,7 +221,9 @@ class Study:
         _check_index("label event", "rater", self.events.rater, 0, len(self.raters))
         _check_index("label event", "label", self.events.label, -1, len(self.labels.labels))
         _check_index("label event", "round", self.events.round, 0, len(self.rounds))
-        _check_index("region", "slide", np.array([one.slide for one in self.regions]), 0, len(self.slides))
+        _check_index(
+            "region", "slide", np.array([region.slide for region in self.regions]), 0, len(self.slides)
+        )
         for version in self.versions:
             row = f"row of version {version.variant} {version.number}"
             if version.cell.shape != version.label.shape:
@@ -250,7 +252,9 @@ class Study:
             cells=replace(cells, slide=place[cells.slide]),
             events=replace(events, cell=new_row[events.cell]),
             regions=tuple(
-                replace(one, slide=int(place[one.slide])) for one in self.regions if place[one.slide] >= 0
+                replace(region, slide=int(place[region.slide]))
+                for region in self.regions
+                if place[region.slide] >= 0
             ),
             versions=tuple(versions),
             quarantine=tuple(one for one in self.quarantine if one.slide in slides),

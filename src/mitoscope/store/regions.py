@@ -109,7 +109,10 @@ def slide_regions(connection: sqlite3.Connection, slide_id: int, size: SizePx) -
     TruthError
         If an outline crosses itself.
     """
-    drawn = [Region(0, one.vertices_px0, one.kind, one.name) for one in read_regions(connection, slide_id)]
+    drawn = [
+        Region(0, region.vertices_px0, region.kind, region.name)
+        for region in read_regions(connection, slide_id)
+    ]
     return regions_of(drawn, SlideRecord("", size))
 
 
@@ -118,7 +121,7 @@ def net_area_mm2(regions: list[DrawnRegion], mpp: Mpp, size: SizePx | None) -> f
 
     None where there is no tumour region, or one crosses itself.
     """
-    records = [Region(0, one.vertices_px0, one.kind, one.name) for one in regions]
+    records = [Region(0, region.vertices_px0, region.kind, region.name) for region in regions]
     return tumour_area_mm2(records, SlideRecord("", size, mpp))
 
 

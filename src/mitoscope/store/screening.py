@@ -55,9 +55,9 @@ class ScreeningState:
     @property
     def covered_fraction(self) -> float:
         """Share of the tissue that this pass has shown, in [0, 1]."""
-        total = sum(one.tissue for one in self.fields)
+        total = sum(field.tissue for field in self.fields)
         seen = sum(
-            one.tissue for one, is_covered in zip(self.fields, self.covered, strict=True) if is_covered
+            field.tissue for field, is_covered in zip(self.fields, self.covered, strict=True) if is_covered
         )
         return seen / total if total > 0 else float(all(self.covered))
 
@@ -84,7 +84,9 @@ def write_plan(
     known = read_plan(connection, round_id, slide_id)
     if known is not None:
         return known
-    boxes = [(one.box_px0.x, one.box_px0.y, one.box_px0.width, one.box_px0.height) for one in fields]
+    boxes = [
+        (field.box_px0.x, field.box_px0.y, field.box_px0.width, field.box_px0.height) for field in fields
+    ]
     rows = [
         (round_id, slide_id, number, *box, one.tissue)
         for number, (box, one) in enumerate(zip(boxes, fields, strict=True))

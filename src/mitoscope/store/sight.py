@@ -251,7 +251,7 @@ def _sight_of(connection: sqlite3.Connection, row: RoundRow, rater_id: int) -> S
         is_blinded=row.is_blinded,
         shows_labels=row.terms.shows_labels,
         own_only=row.terms.shows_cells == "own",
-        pending=tuple(one.id for one in _blinded_rounds(connection, rater_id) if one.id != row.id),
+        pending=tuple(round_.id for round_ in _blinded_rounds(connection, rater_id) if round_.id != row.id),
     )
 
 
@@ -465,5 +465,5 @@ def cell_seen(connection: sqlite3.Connection, sight: Sight, cell_id: int) -> See
         label_id=label or 0,
         score=score,
         seen=_last_visible(connection, values),
-        others=tuple(OtherLabel(*one) for one in others),
+        others=tuple(OtherLabel(*other) for other in others),
     )

@@ -89,12 +89,12 @@ def read_tile(connection: sqlite3.Connection, round_id: int, tile_id: int) -> Ta
 def add_tiles(connection: sqlite3.Connection, tiles: Sequence[TaskTile]) -> int:
     """Add tiles to their rounds and return how many are new; one that is there gets the gold stated."""
     before = connection.execute("SELECT count(*) FROM task_tile").fetchone()[0]
-    for one in tiles:
-        gold = None if one.gold is None else json.dumps(one.gold, allow_nan=False)
+    for tile in tiles:
+        gold = None if tile.gold is None else json.dumps(tile.gold, allow_nan=False)
         connection.execute(
             "INSERT INTO task_tile (round_id, slide_id, x_px0, y_px0, side_px0, gold) "
             "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET gold = ifnull(excluded.gold, gold)",
-            (one.round_id, one.slide_id, one.x_px0, one.y_px0, one.side_px0, gold),
+            (tile.round_id, tile.slide_id, tile.x_px0, tile.y_px0, tile.side_px0, gold),
         )
     return int(connection.execute("SELECT count(*) FROM task_tile").fetchone()[0]) - int(before)
 
@@ -161,7 +161,7 @@ def next_tile(
     skip : collection of int
         Ids of tiles passed over for now.
     """
-    open_ = [one for one in tiles if one.id not in answered and one.id not in skip]
+    open_ = [tile for tile in tiles if tile.id not in answered and tile.id not in skip]
     if not open_:
         return None
     place = shuffles(np.array([one.id for one in open_], dtype=np.int64), seed)

@@ -182,7 +182,7 @@ def freeze(
     """
     slides = select_slides(connection, query)
     cells, labels, agreement = _select(connection, query, slides, variant)
-    names = {id_: one.name for id_, one in read_slides(connection).items() if id_ in slides}
+    names = {id_: slide.name for id_, slide in read_slides(connection).items() if id_ in slides}
     sides, licence_of = dict(split or {}), {} if isinstance(licences, str) else dict(licences or {})
     for what, named in (("split", sides), ("licences", licence_of)):
         odd = sorted(set(named) - set(names.values()))
@@ -306,7 +306,7 @@ def select_slides(connection: sqlite3.Connection, query: Query) -> set[int]:
     chosen = {id_of(connection, "slide", name) for name in query.slides} or set(known)
     types = {slide.domain.tumour_type for slide in known.values()}
     for odd in sorted(set(query.tumour_types) - types):
-        there = ", ".join(sorted(one for one in types if one)) or "none"
+        there = ", ".join(sorted(kind for kind in types if kind)) or "none"
         raise StoreError(f"no slide of the tumour type {odd!r}", mend=f"known are {there}")
     if query.tumour_types:
         chosen = {one for one in chosen if known[one].domain.tumour_type in query.tumour_types}
@@ -486,7 +486,7 @@ def _manifest(
         labels=tuple(total),
         cells=total,
         slides=tuple(slides),
-        licences=tuple(sorted({one.licence for one in slides if one.licence})),
+        licences=tuple(sorted({slide.licence for slide in slides if slide.licence})),
         sha256=truth.sha256,
         shapes_sha256=content.shapes_sha256(),
         frozen=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -67,7 +67,7 @@ def rename_label(connection: sqlite3.Connection, name: str, new_name: str) -> No
     title = new_name.strip() if of_field is None else of_field.name
     others = {id_: other for id_, other in known.items() if other != label}
     wanted = Label(title, label.colour, (*label.aliases, label.name, *(of_field.aliases if of_field else ())))
-    free = [one for one in _free_aliases(others, wanted) if name_key(one) != name_key(title)]
+    free = [alias for alias in _free_aliases(others, wanted) if name_key(alias) != name_key(title)]
     connection.execute(
         "UPDATE label SET name = ?, aliases = ? WHERE name = ?",
         (title, json.dumps(list(dict.fromkeys(free)), ensure_ascii=False), label.name),
@@ -145,17 +145,17 @@ def intern_rounds(
         If a round of a known name is of another kind.
     """
     ids: list[int] = []
-    for one in rounds:
-        known = connection.execute("SELECT id, kind FROM round WHERE name = ?", (one.name,)).fetchone()
+    for round_ in rounds:
+        known = connection.execute("SELECT id, kind FROM round WHERE name = ?", (round_.name,)).fetchone()
         if known is None:
-            blinded = one.kind.is_blinded if is_blinded is None else is_blinded
+            blinded = round_.kind.is_blinded if is_blinded is None else is_blinded
             sql = "INSERT INTO round (name, kind, is_blinded, is_listed) VALUES (?, ?, ?, ?)"
-            cursor = connection.execute(sql, (one.name, str(one.kind), int(blinded), int(is_listed)))
-            known = (cursor.lastrowid, str(one.kind))
-        if known[1] != one.kind:
+            cursor = connection.execute(sql, (round_.name, str(round_.kind), int(blinded), int(is_listed)))
+            known = (cursor.lastrowid, str(round_.kind))
+        if known[1] != round_.kind:
             raise StoreError(
-                f"kind {str(one.kind)!r} asked for and {known[1]!r} in the store",
-                where=f"round {one.name!r}",
+                f"kind {str(round_.kind)!r} asked for and {known[1]!r} in the store",
+                where=f"round {round_.name!r}",
                 mend="give the round another name",
             )
         ids.append(int(known[0]))

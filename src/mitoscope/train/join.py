@@ -60,9 +60,9 @@ def join(
     OutputError
         If the folder exists or cannot be written.
     """
-    first, others = proposals.manifest, [one.manifest for one in verifiers]
+    first, others = proposals.manifest, [verifier.manifest for verifier in verifiers]
     _check(proposals, verifiers)
-    graphs = [_graph(one, first, crop_px=crop_px) for one in verifiers]
+    graphs = [_graph(verifier, first, crop_px=crop_px) for verifier in verifiers]
     names = [VERIFIER_NAME, *(f"verifier-{place}.onnx" for place in range(2, len(graphs) + 1))]
     if doubt is not None and len(graphs) == 1 and not flips:
         raise ConfigError("nothing resolves a doubt", where="doubt", mend="add flips or another verifier")
@@ -77,7 +77,7 @@ def join(
     )
     changes: dict[str, Any] = {
         "name": name,
-        "summary": f"{first.source} proposes, {' and '.join(one.source for one in others)} decide"
+        "summary": f"{first.source} proposes, {' and '.join(other.source for other in others)} decide"
         + ("s" if len(others) == 1 else ""),
         "licence": " AND ".join(dict.fromkeys(one.licence for one in (first, *others))),
         "verifier": stage,
@@ -87,7 +87,9 @@ def join(
         "training": tuple(dict.fromkeys(source for one in (first, *others) for source in one.training)),
         "metrics": (),
     }
-    stated = {one: getattr(first, one) for one in ModelDescription.model_fields} | changes
+    stated = {
+        model_field: getattr(first, model_field) for model_field in ModelDescription.model_fields
+    } | changes
     card = write_joined_card(ModelDescription(**stated), is_open_data=False)
     return revise(
         proposals,

@@ -31,8 +31,8 @@ def mine_hard_negatives(job: Job, state: State) -> None:
     was_training = family.training
     try:
         find = finder(family.eval().exportable().eval(), device=job.fabric.device, autocast=job.autocast)
-        crops = np.array([i for i, one in enumerate(fields) if is_crop(one)], dtype=np.int64)
-        whole = [i for i, one in enumerate(fields) if not is_crop(one)]
+        crops = np.array([i for i, field in enumerate(fields) if is_crop(field)], dtype=np.int64)
+        whole = [i for i, field in enumerate(fields) if not is_crop(field)]
         drawn = np.sort(random.permutation(crops)[: recipe.crops]).tolist()
         rows: list[tuple[int, float, float, float]] = []
         for index, halo in ((whole, None), (drawn, 0)):

@@ -37,11 +37,11 @@ def members_of(*, seed: int, repeats: int, folds: int) -> tuple[Member, ...]:
     if not folds and repeats == 1:
         return (Member("", seed, None),)
     if not folds:
-        return tuple(Member(f"seed-{one}", one, None) for one in seeds)
+        return tuple(Member(f"seed-{seed}", seed, None) for seed in seeds)
     return tuple(
-        Member(f"fold-{fold + 1}" + (f"-seed-{one}" if repeats > 1 else ""), one, fold)
+        Member(f"fold-{fold + 1}" + (f"-seed-{seed}" if repeats > 1 else ""), seed, fold)
         for fold in range(folds)
-        for one in seeds
+        for seed in seeds
     )
 
 

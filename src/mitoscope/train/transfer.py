@@ -102,7 +102,7 @@ def seen_by(run: Path, *, fingerprint: str) -> tuple[TrainingSource, ...]:
     if isinstance(source, LabelledSlides):
         told = [(source.title, source.licence, source.attribution)]
     elif isinstance(source, OpenData):
-        told = [(one.title, one.licence, one.attribution) for one in CATALOGUE]
+        told = [(source.title, source.licence, source.attribution) for source in CATALOGUE]
     else:
         told = [("synthetic slides", "none needed", "painted by mitoscope")]
     own = [

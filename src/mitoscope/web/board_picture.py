@@ -50,8 +50,8 @@ class BoardPicture:
 
     def _draw(self, board: Board, places: Sequence[BoardPlace], drawing: Drawing) -> None:
         grid = Grid(board.columns, board.rows, board.cell_px)
-        column = np.array([one.column for one in places], dtype=np.int64)
-        row = np.array([one.row for one in places], dtype=np.int64)
+        column = np.array([place.column for place in places], dtype=np.int64)
+        row = np.array([place.row for place in places], dtype=np.int64)
         wanted = np.column_stack([column, row]).astype(np.float64)
         try:
             crops = gather_crops(

@@ -145,8 +145,8 @@ def _made(
 
 
 def _add_slides(store: Store, files: dict[str, Path], open_file: Callable[[Path], Slide]) -> None:
-    known = {one.name for one in store.slides().values()}
-    new = {name: one for name, one in files.items() if name not in known}
+    known = {slide.name for slide in store.slides().values()}
+    new = {name: file for name, file in files.items() if name not in known}
     for record in _readable(new, open_file) if new else []:
         store.add_slide(record)
 
@@ -175,7 +175,7 @@ def _remembered(store: Store) -> list[Path]:
 def _remember(store: Store, folders: Sequence[Path]) -> None:
     if folders:
         with store.writing() as connection:
-            write_setting(connection, FOLDERS, [str(one.absolute()) for one in folders])
+            write_setting(connection, FOLDERS, [str(folder.absolute()) for folder in folders])
 
 
 def _let_in(store: Store, lead: str) -> tuple[int, str]:

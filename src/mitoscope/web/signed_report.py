@@ -67,9 +67,9 @@ def _compose(result: SignedResult, slide: Slide, tissue: TissueMask) -> Page:
     content = result.content
     window = BoxPx0(**content["window"])
     cells = content["cells"]
-    points = np.array([[one["x"], one["y"]] for one in cells], dtype=np.float64).reshape(-1, 2)
-    counted = np.array([one["is_counted"] for one in cells], dtype=np.bool_)
-    inside = np.array([_holds(window, one) for one in cells], dtype=np.bool_)
+    points = np.array([[cell["x"], cell["y"]] for cell in cells], dtype=np.float64).reshape(-1, 2)
+    counted = np.array([cell["is_counted"] for cell in cells], dtype=np.bool_)
+    inside = np.array([_holds(window, cell) for cell in cells], dtype=np.bool_)
     rows = np.flatnonzero(counted & inside)
     key = f"Window: {content['count']:,} in {say_area(window.area_mm2(slide.info.mpp))}"
     return Page(
@@ -120,7 +120,7 @@ def _holds(window: BoxPx0, cell: dict[str, Any]) -> bool:
 
 
 def _by_hand(cells: list[dict[str, Any]], verdict: int) -> list[int]:
-    return [row for row, one in enumerate(cells) if one["verdict"] == verdict]
+    return [row for row, cell in enumerate(cells) if cell["verdict"] == verdict]
 
 
 def _signed_at(result: SignedResult) -> str:

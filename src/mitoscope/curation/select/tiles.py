@@ -115,11 +115,11 @@ def chosen_slides(tiles: ScoredTiles, slides: Sequence[str]) -> NDArray[np.bool_
     FormatError
         If a slide is not there.
     """
-    odd = [one for one in slides if one not in tiles.slides]
+    odd = [slide for slide in slides if slide not in tiles.slides]
     if odd:
         raise FormatError(
             f"no slide {odd[0]!r}", where="tiles", mend=f"known are {', '.join(tiles.slides[:5])}"
         )
     if not slides:
         return np.ones(len(tiles), dtype=np.bool_)
-    return np.isin(tiles.slide, [tiles.slides.index(one) for one in slides])
+    return np.isin(tiles.slide, [tiles.slides.index(slide) for slide in slides])

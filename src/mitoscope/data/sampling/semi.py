@@ -215,7 +215,7 @@ def plan_semi(fields: tuple[Field, ...], config: SemiConfig) -> BatchPlan:
         If there is no mitotic figure, no whole field, or no mined figure although some are asked for.
     """
     pictures = fields
-    lab = [p for p, one in enumerate(fields) if one.source != config.mined_source]
+    lab = [p for p, field in enumerate(fields) if field.source != config.mined_source]
     pairs = [(p, f, is_crop(fields[p])) for p in lab for f in range(len(_inside(fields[p])))]
     whole = np.array([p for p in lab if not is_crop(fields[p])], dtype=np.int64)
     if not pairs or not len(whole):
@@ -248,9 +248,9 @@ def plan_semi(fields: tuple[Field, ...], config: SemiConfig) -> BatchPlan:
 def _mined(fields: tuple[Field, ...], config: SemiConfig) -> HardPool:
     rows = [
         (p, x, y)
-        for p, one in enumerate(fields)
-        if one.source == config.mined_source
-        for x, y in one.figures.tolist()
+        for p, field in enumerate(fields)
+        if field.source == config.mined_source
+        for x, y in field.figures.tolist()
     ]
     if config.mined and not rows:
         raise TrainingDataError(

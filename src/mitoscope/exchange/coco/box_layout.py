@@ -71,7 +71,7 @@ def box_layout(
 def _by_area(
     annotations: Sequence[dict[str, Any]], whole: NDArray[np.bool_], boxes: NDArray[np.float64]
 ) -> BoxLayout | None:
-    areas = np.array([_number(one.get("area")) for one in annotations])[whole]
+    areas = np.array([_number(annotation.get("area")) for annotation in annotations])[whole]
     known = np.isfinite(areas) & (areas > 0)
     as_sizes = boxes[:, 2] * boxes[:, 3]
     as_corners = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
@@ -82,7 +82,7 @@ def _by_area(
 
 
 def _by_keys(annotations: Sequence[dict[str, Any]], description: str) -> BoxLayout | None:
-    keys = set().union(*(one.keys() for one in annotations))
+    keys = set().union(*(annotation.keys() for annotation in annotations))
     is_midog = "midog" in description.casefold() or "labels" in keys
     is_coco = bool(keys & {"iscrowd", "segmentation", "keypoints"})
     if is_midog == is_coco:

@@ -85,7 +85,9 @@ class Reader:
         ]
         self._categories()
         self._images()
-        boxes = np.array([self._box(one, place) for place, one in enumerate(annotations)]).reshape(-1, 4)
+        boxes = np.array(
+            [self._box(annotation, place) for place, annotation in enumerate(annotations)]
+        ).reshape(-1, 4)
         self.layout = self.options.boxes or self._layout(annotations, boxes)
         self._slides()
         self._raters(annotations)
@@ -137,7 +139,9 @@ class Reader:
 
     def _raters(self, annotations: list[dict[str, Any]]) -> None:
         """Name the experts first, in their order."""
-        lists = [one["labels"] for one in annotations if isinstance(one.get("labels"), list)]
+        lists = [
+            annotation["labels"] for annotation in annotations if isinstance(annotation.get("labels"), list)
+        ]
         # Where every expert's label stands in the file, the category is not one person's.
         self.outcome_by = CONSENSUS if any(lists) else self.options.speaker(CONSENSUS)
         for place in range(1, max(map(len, lists), default=0) + 1):
@@ -150,8 +154,12 @@ class Reader:
 
     def _layout(self, annotations: list[dict[str, Any]], boxes: Any) -> BoxLayout:
         sizes = np.full((len(annotations), 2), np.inf)
-        for place, one in enumerate(annotations):
-            size = _size(self.images.get(one.get("image_id"), {})) if _is_id(one.get("image_id")) else None
+        for place, annotation in enumerate(annotations):
+            size = (
+                _size(self.images.get(annotation.get("image_id"), {}))
+                if _is_id(annotation.get("image_id"))
+                else None
+            )
             if size is not None:
                 sizes[place] = size.width, size.height
         info = self.document.get("info")
@@ -287,7 +295,9 @@ def outline_of(segmentation: Any, bounds: list[float]) -> NDArray[np.float64] | 
         return None
     numbers = segmentation[0]
     is_outline = len(numbers) >= 6 and len(numbers) % 2 == 0
-    if not is_outline or any(isinstance(one, bool) or not isinstance(one, int | float) for one in numbers):
+    if not is_outline or any(
+        isinstance(number, bool) or not isinstance(number, int | float) for number in numbers
+    ):
         return None
     vertices = np.array(numbers, dtype=np.float64).reshape(-1, 2)
     found = [*vertices.min(axis=0), *vertices.max(axis=0)]

@@ -77,7 +77,9 @@ def _names(path: Path) -> tuple[dict[int, str], dict[int, str]]:
     for member, key in (("images", "file_name"), ("categories", "name")):
         where = f"{path}: {member}"
         entries = [a_mapping(one, where) for one in a_list(document.get(member), where)]
-        tables.append({an_integer(one.get("id"), where): a_text(one.get(key), where) for one in entries})
+        tables.append(
+            {an_integer(entry.get("id"), where): a_text(entry.get(key), where) for entry in entries}
+        )
     return tables[0], tables[1]
 
 

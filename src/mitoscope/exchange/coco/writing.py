@@ -59,7 +59,7 @@ def _layout_to_write(study: Study, options: WriteOptions) -> BoxLayout:
 
 def _document(study: Study, options: WriteOptions) -> dict[str, Any]:
     classes = classes_to_write(study, "coco.classes")
-    files = [one.attributes["coco.file"] for one in study.slides if "coco.file" in one.attributes]
+    files = [slide.attributes["coco.file"] for slide in study.slides if "coco.file" in slide.attributes]
     common: dict[str, Any] = files[0] if files else {}
     images = _with_ids([_image(slide, place) for place, slide in enumerate(study.slides, start=1)])
     annotations = _annotations(study, classes, options, images)
@@ -173,10 +173,10 @@ def _bounds(study: Study) -> NDArray[np.float64]:
 
 def _with_ids(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return images or annotations with ids that are all there and all different, as COCO tools expect."""
-    taken = {one["id"] for one in rows if "id" in one}
+    taken = {row["id"] for row in rows if "id" in row}
     if len(taken) == len(rows):
         return rows
-    return [{**one, "id": place} for place, one in enumerate(rows, start=1)]
+    return [{**row, "id": place} for place, row in enumerate(rows, start=1)]
 
 
 def _number(external_id: str | None) -> int | None:

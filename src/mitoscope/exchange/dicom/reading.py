@@ -123,7 +123,7 @@ class _Reader:
                     slide_name=self.slide_name,
                 )
         else:
-            self._labels(group, name, [self._cell(kind, one) for one in graphics])
+            self._labels(group, name, [self._cell(kind, graphic) for graphic in graphics])
 
     def _labels(self, group: Any, name: str, cells: list[int]) -> None:
         if name == UNLABELLED:

@@ -111,7 +111,7 @@ class Feature:
         if isinstance(found, list):
             # QuPath up to 0.3 writes a list of name and value.
             pairs = [a_mapping(one, where) for one in found]
-            found = {str(one.get("name")): one.get("value") for one in pairs}
+            found = {str(pair.get("name")): pair.get("value") for pair in pairs}
         return {
             key: math.nan if value in _NO_NUMBERS else a_number(value, f"{where}[{key!r}]")
             for key, value in a_mapping(found, where).items()
@@ -191,7 +191,7 @@ def _polygons(kind: str, parts: Any, where: str, offset: Ring) -> list[list[Ring
     if kind == "Point":
         return [[_points([parts], where) + offset]]
     if kind == "MultiPoint":
-        return [[one[np.newaxis] + offset] for one in _points(a_list(parts, where), where)]
+        return [[point[np.newaxis] + offset] for point in _points(a_list(parts, where), where)]
     if kind not in ("Polygon", "MultiPolygon"):
         return []
     polygons = [parts] if kind == "Polygon" else a_list(parts, where)

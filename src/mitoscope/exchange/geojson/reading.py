@@ -215,9 +215,15 @@ def _extent(feature: Feature) -> Ring:
 
 def _attributes(feature: Feature) -> dict[str, Any]:
     found = {f"geojson.{key}": value for key, value in feature.properties.items() if key not in _PROPERTIES}
-    others = {key: one for key, one in feature.measurements.items() if key.casefold() not in SCORE_NAMES}
+    others = {
+        key: measurement
+        for key, measurement in feature.measurements.items()
+        if key.casefold() not in SCORE_NAMES
+    }
     if others:
-        found["geojson.measurements"] = {key: None if math.isnan(one) else one for key, one in others.items()}
+        found["geojson.measurements"] = {
+            key: None if math.isnan(other) else other for key, other in others.items()
+        }
     if "nucleusGeometry" in feature.value:
         found["geojson.nucleusGeometry"] = feature.value["nucleusGeometry"]
     if feature.object_type != "annotation":

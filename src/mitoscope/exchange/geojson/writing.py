@@ -82,7 +82,7 @@ def _document(study: Study, options: WriteOptions) -> dict[str, Any]:
     spoken = np.zeros(len(study.cells), dtype=np.bool_)
     spoken[study.events.cell] = True
     by_others = np.zeros(len(study.cells), dtype=np.bool_)
-    models = [place for place, one in enumerate(study.raters) if one.kind is RaterKind.MODEL]
+    models = [place for place, rater in enumerate(study.raters) if rater.kind is RaterKind.MODEL]
     by_others[study.events.cell[~np.isin(study.events.rater, models)]] = True
     kinds = np.where(spoken & ~by_others, "detection", "annotation").tolist()
     features = [
@@ -201,7 +201,7 @@ def _region_feature(study: Study, place: int, offset: Floats) -> dict[str, Any]:
 
 def _list(values: Floats) -> list[Any]:
     if values.ndim > 1:
-        return [_list(one) for one in values]
+        return [_list(value) for value in values]
     return [int(one) if one.is_integer() and abs(one) < 2**53 else one for one in values.tolist()]
 
 
@@ -246,8 +246,8 @@ def write_findings(
     """
     offset = np.array([origin_px0.x, origin_px0.y])
     objects = [
-        _feature(_polygon(one.polygons, offset), "annotation", _named(one.name, OTHER_COLOUR), {})
-        for one in regions
+        _feature(_polygon(region.polygons, offset), "annotation", _named(region.name, OTHER_COLOUR), {})
+        for region in regions
     ]
     if hot_spot is not None:
         objects.append(_hot_spot_feature(hot_spot, mitotic_count, offset))

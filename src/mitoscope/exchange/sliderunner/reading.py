@@ -92,7 +92,7 @@ class _Reader:
         for entry in self.classes.entries.values():
             if _kind(entry.name) is None:
                 self.build.label(entry.label)
-        self.kinds = [_kind(one.name) for one in self.classes.entries.values()]
+        self.kinds = [_kind(entry.name) for entry in self.classes.entries.values()]
         self.has_tumour = RegionKind.TUMOUR in self.kinds
 
     def _persons(self) -> None:
@@ -161,7 +161,7 @@ class _Reader:
             self._quarantine(where, "no such slide", {**row, "coordinates": self.coordinates[row["uid"]]})
             return
         places = self.coordinates.get(row["uid"], [])
-        ring = _ring(row["type"], [one[:2] for one in places])
+        ring = _ring(row["type"], [place[:2] for place in places])
         kind = self._kind_of(row, ring)
         if kind is not None and not row["deleted"]:
             entry = self.classes.entries.get(row["agreedClass"])
@@ -202,7 +202,7 @@ class _Reader:
 
     def _is_disputed_cell(self, row: Row, ring: NDArray[np.float64]) -> bool:
         entries = [self.classes.entries.get(one.number) for one in self.labels.get(row["uid"], [])]
-        return any(is_cell_class(one.name, ring) for one in entries if one is not None)
+        return any(is_cell_class(entry.name, ring) for entry in entries if entry is not None)
 
     def _ride(self, uid: int, key: str, raw: dict[str, Any]) -> None:
         # A record's attributes take no part in its hash, so the slide stays the one that was registered.
@@ -213,8 +213,8 @@ class _Reader:
     def _raw(self, row: Row) -> dict[str, Any]:
         names = ("uid", "guid", "lastModified", "deleted", "type", "agreedClass", "description", "clickable")
         labels = [
-            [self._person_name(one.person), self._class_name(one.number), one.exact_id, one.times]
-            for one in self.labels[row["uid"]]
+            [self._person_name(label.person), self._class_name(label.number), label.exact_id, label.times]
+            for label in self.labels[row["uid"]]
         ]
         raw = {name: _json_value(row[name]) for name in names}
         return raw | {"agreedClass": self._class_name(row["agreedClass"]), "labels": _json_value(labels)}
@@ -227,7 +227,7 @@ class _Reader:
         return entry.name if entry is not None and entry.name else number
 
     def _cell(self, row: Row, slide: int, places: list[tuple[float, float, int]], where: str) -> None:
-        points = [one[:2] for one in places]
+        points = [place[:2] for place in places]
         columns: dict[str, Any] = {
             "z": places[0][2],
             "deleted": bool(row["deleted"]),
@@ -247,20 +247,22 @@ class _Reader:
             )
             bounds = (*corners.min(axis=0).tolist(), *corners.max(axis=0).tolist())
             cell = self.build.cell(slide, bounds, shape=shape, **columns)
-        self.labels_of_cells += [(one, cell, where) for one in self.labels[row["uid"]]]
+        self.labels_of_cells += [(label, cell, where) for label in self.labels[row["uid"]]]
         self._agreed(row, cell, where)
 
     def _agreed(self, row: Row, cell: int, where: str) -> None:
         agreed = row["agreedClass"] or 0
         if agreed and self.classes.label(agreed) is None:
             self._quarantine(where, "no such class", {"agreedClass": agreed})
-        elif agreed or len({one.number for one in self.labels[row["uid"]] if one.number}) == 1:
+        elif agreed or len({label.number for label in self.labels[row["uid"]] if label.number}) == 1:
             # 0 over unanimous labels is a statement too: somebody set it.
             self.agreements.append((cell, agreed))
 
     def _events(self) -> None:
         expected = 1
-        for label, cell, where in sorted(self.labels_of_cells, key=lambda one: one[0].uid):
+        for label, cell, where in sorted(
+            self.labels_of_cells, key=lambda labels_of_cell: labels_of_cell[0].uid
+        ):
             attributes: dict[str, Any] = {} if label.uid == expected else {"sliderunner.uid": label.uid}
             expected = label.uid + 1
             if label.person not in self.persons:

@@ -93,8 +93,8 @@ class _Writer:
     def _classes(self) -> None:
         fixed = {
             number
-            for one in self.study.slides
-            for number in one.attributes.get("sliderunner.fixed_classes", [])
+            for slide in self.study.slides
+            for number in slide.attributes.get("sliderunner.fixed_classes", [])
         }
         for number, entry in self.classes.entries.items():
             colour = entry.colour or entry.label.colour
@@ -282,7 +282,7 @@ class _Writer:
     def _class_named(self, name: Any) -> Any:
         if not name:
             return 0
-        return next((one.number for one in self.classes.entries.values() if one.name == name), name)
+        return next((entry.number for entry in self.classes.entries.values() if entry.name == name), name)
 
 
 def _regions(study: Study, slide: int) -> list[tuple[Region, dict[str, Any]]]:
@@ -294,7 +294,7 @@ def _regions(study: Study, slide: int) -> list[tuple[Region, dict[str, Any]]]:
             {key: value for key, value in raw.items() if key not in ("outline", "agreedClass", "deleted")}
         )
     found = []
-    for region in (one for one in study.regions if one.slide == slide):
+    for region in (region for region in study.regions if region.slide == slide):
         known = rows.get(outline_key(region.vertices_px0))
         found.append((region, known.pop(0) if known else {}))
     return found
@@ -303,7 +303,7 @@ def _regions(study: Study, slide: int) -> list[tuple[Region, dict[str, Any]]]:
 def _with_region_classes(study: Study) -> Study:
     """Add the classes of regions to the labels, for the class table."""
     has_tumour = _has_tumour(study)
-    names = dict.fromkeys(_region_class(one, has_tumour=has_tumour) for one in study.regions)
+    names = dict.fromkeys(_region_class(region, has_tumour=has_tumour) for region in study.regions)
     carried = {row[1] for slide in study.slides for row in slide.attributes.get("sliderunner.classes", [])}
     new = [
         Label(name, REGION_COLOUR)
@@ -316,7 +316,7 @@ def _with_region_classes(study: Study) -> Study:
 def _has_tumour(study: Study) -> bool:
     carried = {row[1] for slide in study.slides for row in slide.attributes.get("sliderunner.classes", [])}
     named = any(kind_of_name(str(name)) is RegionKind.TUMOUR for name in carried)
-    return named or any(one.kind is RegionKind.TUMOUR for one in study.regions)
+    return named or any(region.kind is RegionKind.TUMOUR for region in study.regions)
 
 
 def _region_class(region: Region, *, has_tumour: bool) -> str:
@@ -339,10 +339,14 @@ def _outline(vertices: Any, *, is_open: bool = False) -> list[tuple[float, float
 def _uids(external_ids: list[str | None]) -> list[int]:
     """Return the ids of the source as uids if all are positive integers and no two are equal, else none."""
     if not all(
-        one is not None and one.isascii() and one.isdigit() and 0 < int(one) < 2**62 for one in external_ids
+        external_id is not None
+        and external_id.isascii()
+        and external_id.isdigit()
+        and 0 < int(external_id) < 2**62
+        for external_id in external_ids
     ):
         return []
-    uids = [int(one) for one in external_ids if one is not None]
+    uids = [int(external_id) for external_id in external_ids if external_id is not None]
     return uids if len(set(uids)) == len(uids) else []
 
 

@@ -401,19 +401,19 @@ def _signed_cells(case: CaseCells, counted: MitoticCount) -> list[SignedCell]:
     ]
 
 
-def _content(one: SignedResult) -> SignedContent:
-    return cast("SignedContent", one.content)  # nothing else is ever signed
+def _content(signed_result: SignedResult) -> SignedContent:
+    return cast("SignedContent", signed_result.content)  # nothing else is ever signed
 
 
-def describe_signed(one: SignedResult) -> Result:
+def describe_signed(signed_result: SignedResult) -> Result:
     """Return a signed result without its cells."""
-    content = _content(one)
+    content = _content(signed_result)
     return {
-        "id": one.id,
-        "slide": one.slide_id,
-        "round": one.round_id,
-        "rater_name": one.rater,
-        "time_s": one.time_s,
+        "id": signed_result.id,
+        "slide": signed_result.slide_id,
+        "round": signed_result.round_id,
+        "rater_name": signed_result.rater,
+        "time_s": signed_result.time_s,
         "count": content["count"],
         "threshold": content["threshold"],
         "window": content["window"],
@@ -423,8 +423,8 @@ def describe_signed(one: SignedResult) -> Result:
         "rejected": content["rejected"],
         "comment": content["comment"],
         "note": content.get("note", ""),  # results that were signed before had none
-        "report": f"/api/results/{one.id}/report.html",
-        "manifest": f"/api/results/{one.id}/result.json",
+        "report": f"/api/results/{signed_result.id}/report.html",
+        "manifest": f"/api/results/{signed_result.id}/result.json",
     }
 
 

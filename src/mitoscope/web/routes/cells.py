@@ -103,9 +103,11 @@ def parse_box(text: str | None) -> BoxPx0 | None:
 def parse_ids(text: str | None, *, field: str) -> list[int]:
     """Read ids joined by commas."""
     parts = [] if not text else text.split(",")
-    if len(parts) > SKIP_MAX or not all(one.isascii() and one.isdigit() and len(one) < 17 for one in parts):
+    if len(parts) > SKIP_MAX or not all(
+        part.isascii() and part.isdigit() and len(part) < 17 for part in parts
+    ):
         raise invalid(f"not a list of at most {SKIP_MAX} ids", field=field)
-    return [int(one) for one in parts]
+    return [int(part) for part in parts]
 
 
 @router.get("/api/rounds/{round_id}/slides/{slide_id}/cells", responses={200: {"model": CellColumns}})
@@ -121,7 +123,7 @@ def cells(
     mine = assignment(state, visitor, round_id, slide_id=slide_id)
     with state.store.reading() as connection:
         found = cells_seen(connection, mine.sight, slide_id, box=parse_box(box), since=since)
-        names = {id_: one.name for id_, one in read_raters(connection).items()}
+        names = {id_: rater.name for id_, rater in read_raters(connection).items()}
     return JSONResponse(describe_cells(found, state.tokens, names))
 
 

@@ -116,7 +116,7 @@ def _is_right(gold: dict[str, Any], content: dict[str, Any]) -> bool:
 
 def qualification(row: RoundRow, tiles: list[TaskTile], answers: list[TileAnswer]) -> Qualification:
     """Return how a rater stands in a round; of each gold tile the first answer counts."""
-    gold = {one.id: one.gold for one in tiles if one.gold is not None}
+    gold = {tile.id: tile.gold for tile in tiles if tile.gold is not None}
     settings = row.terms.settings
     right = [_is_right(gold[one.tile_id], one.first) for one in answers if one.tile_id in gold]
     needed = min(int(settings.get("gold_needed", GOLD_NEEDED)), len(gold))

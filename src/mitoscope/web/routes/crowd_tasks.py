@@ -133,7 +133,7 @@ def add(round_id: RoundId, body: NewTiles, state: StateHere, lead: LeadHere) -> 
     """Put tiles before the crowd: stated ones, gold ones, or some over the tissue of a slide."""
     row = crowd_task(assignment(state, lead, round_id).row)
     known = set(state.store.slides())
-    new = [TaskTile(0, round_id, one.slide, one.x, one.y, body.side) for one in body.tiles]
+    new = [TaskTile(0, round_id, tile.slide, tile.x, tile.y, body.side) for tile in body.tiles]
     new += [
         TaskTile(0, round_id, one.slide, one.x, one.y, body.side, gold=_gold(row, one)) for one in body.gold
     ]
@@ -148,14 +148,14 @@ def add(round_id: RoundId, body: NewTiles, state: StateHere, lead: LeadHere) -> 
     return done_once(state, lead, body.key, f"tiles of {round_id}", act)
 
 
-def _gold(row: RoundRow, one: GoldTile) -> dict[str, Any]:
+def _gold(row: RoundRow, gold_tile: GoldTile) -> dict[str, Any]:
     if row.kind is RoundKind.CROWD_BOXES:
-        if one.boxes is None:
+        if gold_tile.boxes is None:
             raise invalid("a gold tile of this task has boxes, or an empty list of them", field="gold")
-        return {"boxes": [list(box) for box in one.boxes]}
-    if one.answer is None:
+        return {"boxes": [list(box) for box in gold_tile.boxes]}
+    if gold_tile.answer is None:
         raise invalid("a gold tile of this task has an answer, yes or no", field="gold")
-    return {"answer": one.answer}
+    return {"answer": gold_tile.answer}
 
 
 def _over_tissue(state: AppState, round_id: int, wanted: Propose, side: float) -> list[TaskTile]:
@@ -176,19 +176,19 @@ def _counting(
 ) -> tuple[dict[int, list[TileAnswer]], dict[int, Qualification]]:
     """Return the answers of the qualified by tile, and how each rater stands."""
     by_rater: dict[int, list[TileAnswer]] = defaultdict(list)
-    for one in answers:
-        by_rater[one.rater_id].append(one)
+    for answer in answers:
+        by_rater[answer.rater_id].append(answer)
     stands = {rater: qualification(row, tiles, mine) for rater, mine in by_rater.items()}
     by_tile: dict[int, list[TileAnswer]] = defaultdict(list)
-    for one in answers:
-        if stands[one.rater_id].state == "qualified":
-            by_tile[one.tile_id].append(one)
+    for answer in answers:
+        if stands[answer.rater_id].state == "qualified":
+            by_tile[answer.tile_id].append(answer)
     return by_tile, stands
 
 
 def _merged(row: RoundRow, answers: list[TileAnswer]) -> list[AgreedBox] | None:
     """Return the merged boxes of a tile as x, y, width, height and agreement; None while too few saw it."""
-    boxes = [(box, one.rater_id) for one in answers for box in one.content.get("boxes", [])]
+    boxes = [(box, answer.rater_id) for answer in answers for box in answer.content.get("boxes", [])]
     reviewers = int(row.terms.settings.get("minimum_reviewers", MINIMUM_REVIEWERS))
     merged = merge_crowd_boxes(
         corners_of([box for box, _ in boxes]),
@@ -213,19 +213,19 @@ def tiles(round_id: RoundId, state: StateHere, lead: ComparerHere) -> CrowdTiles
     with state.store.reading() as connection:
         all_tiles = read_tiles(connection, round_id)
         answers = read_answers(connection, round_id)
-        names = {id_: one.name for id_, one in read_raters(connection).items()}
+        names = {id_: rater.name for id_, rater in read_raters(connection).items()}
     by_tile, stands = _counting(row, all_tiles, answers)
     seconds: dict[int, list[float]] = defaultdict(list)
-    for one in answers:
-        if one.seconds is not None:
-            seconds[one.rater_id].append(one.seconds)
+    for answer in answers:
+        if answer.seconds is not None:
+            seconds[answer.rater_id].append(answer.seconds)
     return {
-        "tiles": [_result(row, one, by_tile.get(one.id, [])) for one in all_tiles],
+        "tiles": [_result(row, tile, by_tile.get(tile.id, [])) for tile in all_tiles],
         "raters": [
             {
                 "id": rater,
                 "name": names[rater],
-                "answered": sum(one.rater_id == rater for one in answers),
+                "answered": sum(answer.rater_id == rater for answer in answers),
                 "qualification": describe_standing(stand),
                 "seconds_median": float(np.median(seconds[rater])) if seconds[rater] else None,
             }
@@ -235,7 +235,7 @@ def tiles(round_id: RoundId, state: StateHere, lead: ComparerHere) -> CrowdTiles
 
 
 def _result(row: RoundRow, tile: TaskTile, answers: list[TileAnswer]) -> JudgedTile:
-    yes = sum(bool(one.content.get("answer")) for one in answers)
+    yes = sum(bool(answer.content.get("answer")) for answer in answers)
     boxes = _merged(row, answers) if row.kind is RoundKind.CROWD_BOXES else []
     is_yes_no = row.kind is RoundKind.CROWD_TILES
     if is_yes_no:

@@ -84,24 +84,24 @@ class NewInterest(Action):
     aspect: Annotated[str, Field(max_length=20)] = "4:3"
 
 
-def _interest(one: Interest, mpp: Mpp | None, names: dict[int, str]) -> InterestRecord:
-    box = one.box_px0
+def _interest(interest: Interest, mpp: Mpp | None, names: dict[int, str]) -> InterestRecord:
+    box = interest.box_px0
     return {
-        "id": one.id,
-        "name": one.name,
-        "slide": one.slide_id,
+        "id": interest.id,
+        "name": interest.name,
+        "slide": interest.slide_id,
         "x": box.x,
         "y": box.y,
         "width": box.width,
         "height": box.height,
         "area_mm2": None if mpp is None else box.area_mm2(mpp),
-        "rater_name": names[one.rater_id],
-        "tiff": f"/api/interests/{one.id}.tiff",
+        "rater_name": names[interest.rater_id],
+        "tiff": f"/api/interests/{interest.id}.tiff",
     }
 
 
 def _names(connection: Any) -> dict[int, str]:
-    return {id_: one.name for id_, one in read_raters(connection).items()}
+    return {id_: rater.name for id_, rater in read_raters(connection).items()}
 
 
 @router.get("/api/slides/{slide_id}/interests")
@@ -110,7 +110,11 @@ def interests(slide_id: SlideId, state: StateHere, visitor: VisitorHere) -> Inte
     mpp, _ = scale_of(state, slide_id)
     with state.store.reading() as connection:
         names = _names(connection)
-        return {"interests": [_interest(one, mpp, names) for one in read_interests(connection, slide_id)]}
+        return {
+            "interests": [
+                _interest(interest, mpp, names) for interest in read_interests(connection, slide_id)
+            ]
+        }
 
 
 @router.post("/api/slides/{slide_id}/interests")

@@ -107,7 +107,7 @@ def add(body: NewRater, state: StateHere, lead: LeadHere) -> LetInByLink:
         raise invalid(f"{body.name!r} is a rater of kind {known[body.name]}", field="name")
 
     def act(connection: Any) -> LetIn:
-        if body.name in {one.name for one in read_people(connection) if one.role is not None}:
+        if body.name in {person.name for person in read_people(connection) if person.role is not None}:
             what = f"{body.name!r} may come in already"
             raise Refusal(409, "conflict", what, mend="make a new link instead, or choose another name")
         (id_,) = intern_raters(connection, [Rater(body.name, RaterKind(body.kind))]).tolist()

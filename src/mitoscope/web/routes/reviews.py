@@ -127,12 +127,12 @@ class NewReview(Action):
 def _found(state: AppState, body: NewReview) -> dict[str, Detections]:
     names = {id_: slide.name for id_, slide in state.store.slides().items()}
     parts: dict[str, list[Detections]] = {}
-    for one in body.detections:
-        if one.slide not in names:
+    for detections in body.detections:
+        if detections.slide not in names:
             raise invalid("there is no such slide", field="slide")
-        if not len(one.x) == len(one.y) == len(one.score):
+        if not len(detections.x) == len(detections.y) == len(detections.score):
             raise invalid("x, y and score differ in length", field="detections")
-        parts.setdefault(names[one.slide], []).append(one.detections(body.model))
+        parts.setdefault(names[detections.slide], []).append(detections.detections(body.model))
     if body.manifest is not None and body.csv is None:
         raise invalid("a manifest without its table", field="csv", mend="send both")
     if body.csv is not None:

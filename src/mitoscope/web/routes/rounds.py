@@ -204,7 +204,7 @@ def rounds(state: StateHere, lead: LeadHere) -> StaffedRounds:
     """Return all rounds, with who works in them."""
     with state.store.reading() as connection:
         rows = read_round_rows(connection)
-        return {"rounds": [_described(connection, one, lead.rater_id) for one in rows]}
+        return {"rounds": [_described(connection, row, lead.rater_id) for row in rows]}
 
 
 @router.post("/api/rounds")
@@ -217,7 +217,7 @@ def add(body: NewRound, state: StateHere, lead: LeadHere) -> RoundSet:
     terms = _terms(body)
 
     def act(connection: Any) -> RoundSet:
-        if body.name in {one.name for one in read_rounds(connection).values()}:
+        if body.name in {round_.name for round_ in read_rounds(connection).values()}:
             what = f"there is a round {body.name!r} already"
             raise Refusal(409, "conflict", what, mend="choose another name")
         cells = _cells(connection, body)

@@ -167,7 +167,7 @@ def study(state: StateHere, lead: ComparerHere) -> StudyFigures:  # noqa: ARG001
         policy = Policy(read_setting(connection, "policy", str(Policy.SETTLED)))
         open_ = disputed(connection)
     found = state.store.overview(policy)
-    ids = {one.name: id_ for id_, one in state.store.slides().items()}
+    ids = {slide.name: id_ for id_, slide in state.store.slides().items()}
     return {
         "name": found.name,
         "policy": policy,
@@ -178,17 +178,17 @@ def study(state: StateHere, lead: ComparerHere) -> StudyFigures:  # noqa: ARG001
         "agreed": dict(found.agreed),
         "slides": [
             {
-                "id": ids[one.slide.name],
-                "name": one.slide.name,
-                "area_mm2": one.area_mm2,
-                "cells": one.cells,
-                "agreed": dict(one.agreed),
+                "id": ids[slide.slide.name],
+                "name": slide.slide.name,
+                "area_mm2": slide.area_mm2,
+                "cells": slide.cells,
+                "agreed": dict(slide.agreed),
             }
-            for one in found.slides
+            for slide in found.slides
         ],
         "raters": [
-            {"name": one.rater.name, "kind": one.rater.kind, "labels": one.labels, "cells": one.cells}
-            for one in found.raters
+            {"name": rater.rater.name, "kind": rater.rater.kind, "labels": rater.labels, "cells": rater.cells}
+            for rater in found.raters
         ],
     }
 
@@ -215,31 +215,31 @@ def progress(state: StateHere, lead: LeadHere) -> Progress:  # noqa: ARG001 it m
     """Return how far and how fast each rater is."""
     with state.store.reading() as connection:
         rows = progress_rows(connection)
-        raters = {id_: one.name for id_, one in read_raters(connection).items()}
-        rounds = {id_: one.name for id_, one in read_rounds(connection).items()}
+        raters = {id_: rater.name for id_, rater in read_raters(connection).items()}
+        rounds = {id_: round_.name for id_, round_ in read_rounds(connection).items()}
     return {
         "rows": [
             {
-                "round": one.round_id,
-                "round_name": rounds[one.round_id],
-                "rater": one.rater_id,
-                "rater_name": raters[one.rater_id],
-                "slide": one.slide_id,
-                "labelled": one.labelled,
-                "cells": one.cells,
-                "seconds_median": one.seconds_median,
-                "per_minute": one.per_minute,
+                "round": row.round_id,
+                "round_name": rounds[row.round_id],
+                "rater": row.rater_id,
+                "rater_name": raters[row.rater_id],
+                "slide": row.slide_id,
+                "labelled": row.labelled,
+                "cells": row.cells,
+                "seconds_median": row.seconds_median,
+                "per_minute": row.per_minute,
             }
-            for one in rows
+            for row in rows
         ]
     }
 
 
-def _estimate(one: Estimate) -> Interval:
+def _estimate(estimate: Estimate) -> Interval:
     def plain(value: float) -> float | None:
         return value if math.isfinite(value) else None
 
-    return {"value": plain(one.value), "low": plain(one.low), "high": plain(one.high)}
+    return {"value": plain(estimate.value), "low": plain(estimate.low), "high": plain(estimate.high)}
 
 
 @router.get("/api/agreement")
@@ -257,8 +257,8 @@ def agreements(state: StateHere, lead: ComparerHere) -> ExpertAgreement:  # noqa
                 "kappa": _estimate(part.fleiss),
                 "alpha": _estimate(part.alpha),
                 "pairs": [
-                    {"raters": list(one.raters), "cells": one.cells, "kappa": _estimate(one.kappa)}
-                    for one in part.pairs
+                    {"raters": list(pair.raters), "cells": pair.cells, "kappa": _estimate(pair.kappa)}
+                    for pair in part.pairs
                 ],
             }
             for part in parts
@@ -271,17 +271,17 @@ def overrules(state: StateHere, lead: ComparerHere) -> Overrules:  # noqa: ARG00
     """Return who overruled whom."""
     with state.store.reading() as connection:
         rows = overrulings(connection)
-        names = {id_: one.name for id_, one in read_raters(connection).items()}
+        names = {id_: rater.name for id_, rater in read_raters(connection).items()}
     return {
         "rows": [
             {
-                "overruled": names[one.overruled_id],
-                "by": names[one.by_id],
-                "cells": one.cells,
-                "decided": one.decided,
-                "share": one.cells / one.decided,
+                "overruled": names[row.overruled_id],
+                "by": names[row.by_id],
+                "cells": row.cells,
+                "decided": row.decided,
+                "share": row.cells / row.decided,
             }
-            for one in rows
+            for row in rows
         ]
     }
 
