@@ -210,12 +210,6 @@ class Region:
         return cls(shapely.box(box.x, box.y, box.right, box.bottom), name)
 
     @classmethod
-    def of_boxes(cls, boxes: Iterable[BoxPx0], name: str) -> Region:
-        """Return the union of rectangles."""
-        parts = [shapely.box(box.x, box.y, box.right, box.bottom) for box in boxes]
-        return cls(shapely.union_all(parts) if parts else Polygon(), name)
-
-    @classmethod
     def of_polygon(cls, corners: ArrayLike, name: str = "tumour") -> Region:
         """Return a polygon; errors as `outline`."""
         return cls(outline(corners), name)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from mitoscope.errors import (
     MitoscopeError,
+    NotAStoreError,
     OutputError,
     StoreBusyError,
     StoreDamagedError,
@@ -195,7 +196,7 @@ def _check_header(path: Path) -> None:
     except OSError as error:
         raise StoreError(f"cannot be read ({error.strerror})", where=path) from None
     if magic != _MAGIC:
-        raise StoreDamagedError("not an annotation store (not an SQLite file)", where=path)
+        raise NotAStoreError("not an annotation store (not an SQLite file)", where=path)
 
 
 def _check_identity(connection: sqlite3.Connection, path: Path) -> None:
@@ -204,7 +205,7 @@ def _check_identity(connection: sqlite3.Connection, path: Path) -> None:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         found = _schema_of(connection)
     if application != APPLICATION_ID:
-        raise StoreDamagedError(
+        raise NotAStoreError(
             "an SQLite file, but not an annotation store",
             where=path,
             mend="import it with 'mitoscope store import'",

@@ -276,11 +276,6 @@ class GroundTruth:
         """Slides by name, in order."""
         return {slide.name: slide for slide in self.slides}
 
-    @property
-    def is_split(self) -> bool:
-        """Whether a split is part of the truth."""
-        return any(slide.side is not None for slide in self.slides)
-
     def on(self, *sides: Side) -> GroundTruth:
         """Return the part on some sides of the split.
 
