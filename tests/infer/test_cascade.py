@@ -243,7 +243,7 @@ def test_a_run_does_not_go_on_with_another_verifier(
     _detect(field, cascade_bundle, tmp_path / "out")
     other = write_cascade(tiny, tmp_path / "bundle", gains=(1.0, 0.4), flips=True)
     for stage in ("proposals", "verified"):
-        with pytest.raises(LedgerMismatchError, match=r"of another bundle \(cascade"):
+        with pytest.raises(LedgerMismatchError, match=r"begun with another bundle \(cascade"):
             _detect(field, other, tmp_path / "out", stage=stage)
 
 
