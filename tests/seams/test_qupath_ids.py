@@ -178,3 +178,24 @@ def test_ids_are_the_same_every_time_and_valid(store: Store) -> None:
     assert first == second
     assert len({uuid.UUID(one) for one in first}) == CELLS + 1
     assert store.export_study().cells.guid.tolist() == [None] * (CELLS + 1)
+
+
+def test_a_coco_file_that_was_edited_is_known_by_its_own_numbers(tmp_path: Path) -> None:
+    document: dict[str, Any] = {
+        "images": [{"id": 1, "file_name": "a.tiff", "width": 7000, "height": 5000}],
+        "categories": [{"id": 1, "name": "mitotic figure"}, {"id": 2, "name": "hard negative"}],
+        "annotations": [
+            {"id": number, "image_id": 1, "category_id": 1, "bbox": [100 * number, 10, 50, 40]}
+            for number in range(1, 5)
+        ],
+    }
+    path = tmp_path / "labels.json"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    with Store.create(tmp_path / "study.mito") as store:
+        store.import_study(read_study(path), source=Source(path.name))
+        document["annotations"][0]["category_id"] = 2
+        document["annotations"][3]["bbox"] = [3000, 10, 50, 40]  # the same number elsewhere is another cell
+        path.write_text(json.dumps(document), encoding="utf-8")
+        report = store.import_study(read_study(path), source=Source(path.name))
+        assert (report.known, report.cells) == (3, 1)
+        assert classes(store) == {"mitotic figure": 4, "look-alike": 1}

@@ -74,6 +74,30 @@ def take_known(connection: sqlite3.Connection, study: Study, *, source: str) -> 
 
 def _known_rows(connection: sqlite3.Connection, study: Study) -> dict[int, int]:
     """Return row → cell id of the cells that the store has."""
+    return _known_by_guid(connection, study) | _known_by_number(connection, study)
+
+
+def _known_by_number(connection: sqlite3.Connection, study: Study) -> dict[int, int]:
+    """Return the cells without a guid that have the number and the place of one that the store has."""
+    cells = study.cells
+    rows = [row for row in np.flatnonzero(~cells.has_guid).tolist() if cells.external_id[row] is not None]
+    if not rows:
+        return {}
+    stored = connection.execute(
+        "SELECT s.name, c.external_id, c.id, (c.x_min_px0 + c.x_max_px0) / 2, "
+        "(c.y_min_px0 + c.y_max_px0) / 2"
+        " FROM cell AS c JOIN slide AS s ON s.id = c.slide_id WHERE c.external_id IS NOT NULL"
+    )
+    place_of = {(slide, number): (id_, x, y) for slide, number, id_, x, y in stored}
+    centres, found = cells.centres_px0, {}
+    for row in rows:
+        known = place_of.get((study.slides[int(cells.slide[row])].name, cells.external_id[row]))
+        if known is not None and np.abs(centres[row] - known[1:]).max() <= ROUNDED_PX0:
+            found[row] = known[0]
+    return found
+
+
+def _known_by_guid(connection: sqlite3.Connection, study: Study) -> dict[int, int]:
     rows = np.flatnonzero(study.cells.has_guid).tolist()
     if not rows:
         return {}
