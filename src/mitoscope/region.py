@@ -273,10 +273,6 @@ class Region:
         """Return the part that lies on a slide."""
         return self.intersection(Region(shapely.box(0, 0, size.width, size.height)))
 
-    def covers(self, box: BoxPx0) -> bool:
-        """Return whether a whole box lies inside."""
-        return bool(self.shape.covers(shapely.box(box.x, box.y, box.right, box.bottom)))
-
     def raster(self, px0_per_pixel: tuple[float, float], shape: tuple[int, int]) -> NDArray[np.bool_]:
         """Return a mask of the pixels whose centre is inside, shape (h, w).
 

@@ -20,10 +20,10 @@ from PIL import Image
 
 from mitoscope import cli
 from mitoscope.evaluate import PROTOCOLS
-from mitoscope.exchange import detections_csv
 from mitoscope.fsio import sha256_file
 from tests.evaluate.made import make
 from tests.evaluate.references import REFERENCES
+from tests.exchange.tables import write_many
 
 
 def run(*arguments: object, status: int = 0) -> str:
@@ -57,9 +57,9 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Return predictions and a truth with cases, domains and look-alikes."""
     folder = tmp_path_factory.mktemp("evaluate")
     predictions, truth = make(8, 15, seed=6)
-    detections_csv.write_many(folder / "pred.csv", predictions)
+    write_many(folder / "pred.csv", predictions)
     better, _ = make(8, 15, seed=6, better=0.1)
-    detections_csv.write_many(folder / "better.csv", better)
+    write_many(folder / "better.csv", better)
     rows = ["image,x,y,label,case,domain"]
     for place, (image, points) in enumerate(truth.items()):
         for number, (x, y) in enumerate(points.tolist()):
@@ -91,7 +91,7 @@ def test_the_contract_of_the_json(sides: tuple[Path, Path]) -> None:
 @pytest.mark.parametrize("name", [*PROTOCOLS, "iou@0.5"])
 def test_every_protocol_gives_the_counts_of_its_reference(name: str, tmp_path: Path) -> None:
     predictions, truth = make(3, 5, seed=8)
-    detections_csv.write_many(tmp_path / "p.csv", predictions)
+    write_many(tmp_path / "p.csv", predictions)
     rows = [f"{image},{x!r},{y!r},mitosis" for image, some in truth.items() for x, y in some.tolist()]
     table = write(tmp_path / "t.csv", "\n".join(["image,x,y,label", *rows]))
     result = judged("--pred", tmp_path / "p.csv", "--truth", table, "--protocol", name, "--threshold", "0.35")

@@ -13,7 +13,7 @@ from mitoscope.detections import Detections, Searched
 from mitoscope.errors import ConfigError, FormatError, NotExaminedError, ScaleError
 from mitoscope.evaluate import PROTOCOLS, ChosenThreshold, Evaluation, choose_threshold, evaluate
 from mitoscope.exchange import detections_csv
-from mitoscope.exchange.predictions import read_predictions
+from mitoscope.exchange.predictions import read_any_predictions
 from mitoscope.exchange.truth import read_ground_truth
 from mitoscope.geometry import BoxPx0, Mpp, SizePx
 from mitoscope.labels import ATYPICAL_FIGURE, LOOK_ALIKE, MITOTIC_FIGURE
@@ -218,7 +218,8 @@ def test_rows_of_the_truth_that_stand_twice_are_one() -> None:
 
 def test_the_rows_give_the_score() -> None:
     found = judge(0.4)
-    for image, matching in found.matchings.items():
+    for image, known in found.judged_images.items():
+        matching = known.sweep.at(found.thresholds[image])
         assert len(matching.truth_of) == len(found.judged[image])
         assert (matching.truth_of >= 0).sum() == found.images[image].tp
         assert (matching.detection_of < 0).sum() == found.images[image].fn
@@ -331,9 +332,10 @@ def test_the_curve_and_the_score_agree(name: str) -> None:
         assert found.total_steps.at(threshold) == found.score
     # Calibration is that of all candidates: the sum over the bins is the score without a threshold.
     lowest = evaluate(predictions, truth_of(truth), protocol=PROTOCOLS[name], threshold=0.0)
+    matchings = [image.sweep.at(0.0) for image in lowest.judged_images.values()]
     bins = found.reliability()
-    assert bins.n.sum() == sum(int(m.judged.sum()) for m in lowest.matchings.values())
-    true = sum(int((m.truth_of >= 0).sum()) for m in lowest.matchings.values())
+    assert bins.n.sum() == sum(int(m.judged.sum()) for m in matchings)
+    true = sum(int((m.truth_of >= 0).sum()) for m in matchings)
     assert np.nansum(bins.n * bins.true_share) == pytest.approx(true)
 
 
@@ -356,7 +358,7 @@ def test_the_truth_is_perfect_and_31_px_beside_it_is_worthless(data: Path, tmp_p
             found = Detections.of(points + np.array([shift, 0]), np.ones(len(points)))
             detections_csv.write(folder / f"{slide.name}.csv", found)
         result = evaluate(
-            read_predictions(folder), truth, protocol=TUPAC, threshold=0.5, mpp=Mpp.square(0.25)
+            read_any_predictions(folder), truth, protocol=TUPAC, threshold=0.5, mpp=Mpp.square(0.25)
         ).score
         assert result.tp + result.fn == 115
         if expected is not None:

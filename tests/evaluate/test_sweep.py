@@ -46,13 +46,14 @@ def test_what_is_read_off_one_match_equals_matching_anew(
     for cut in THRESHOLDS:
         expected = match_above(protocol, found, figures, cut)
         at = judged.at(cut)
-        assert at.score == at.images["a"] == expected.score == at.matchings["a"].score
+        matching = at.judged_images["a"].sweep.at(cut)
+        assert at.score == at.images["a"] == expected.score == matching.score
         # Matched, false or thinned is the same for each detection; of equally large matchings of the default
         # another may be taken, in which a figure has another detection.
-        assert (np.minimum(at.matchings["a"].truth_of, 0) == np.minimum(expected.truth_of, 0)).all()
+        assert (np.minimum(matching.truth_of, 0) == np.minimum(expected.truth_of, 0)).all()
         if name != "mitoscope":
-            assert pairs_of(at.matchings["a"]) == pairs_of(expected)
-            assert at.matchings["a"].detection_of.tolist() == expected.detection_of.tolist()
+            assert pairs_of(matching) == pairs_of(expected)
+            assert matching.detection_of.tolist() == expected.detection_of.tolist()
         above = found.above(cut)
         assert (at.look_alikes or LookAlikeScore(at.score.tp, 0, at.score.fp, 0)) == judge_look_alikes(
             above.points_px0, above.score, matching=expected, look_alikes_px0=others, protocol=protocol

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from mitoscope.detections import Detections
 from mitoscope.errors import FormatError, OutputError
 from mitoscope.exchange import detections_csv
+from mitoscope.exchange.predictions import read_any_predictions
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
+from tests.exchange.tables import write_many
 
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)
 ROW = st.tuples(
@@ -26,7 +28,7 @@ def detections(rows: list[tuple[float, float, float, str]], source: str = "") ->
         np.array(y, dtype=np.float64),
         np.array(score, dtype=np.float64),
         np.array(label, dtype=np.str_),
-        np.full(len(rows), source, dtype=np.str_),
+        np.full(len(rows), source),
     )
 
 
@@ -52,9 +54,9 @@ def test_many_images_are_read_back_exactly(
     images: dict[str, list[tuple[float, float, float, str]]], tmp_path: Path
 ) -> None:
     path = tmp_path / "all.csv"
-    written = {image: detections(rows) for image, rows in images.items()}
-    detections_csv.write_many(path, written)
-    assert detections_csv.read_many(path, source="") == written
+    written = {image: detections(rows, "all.csv") for image, rows in images.items()}
+    write_many(path, written)
+    assert read_any_predictions(path) == written
 
 
 def test_the_file_is_as_documented(tmp_path: Path) -> None:
@@ -87,9 +89,9 @@ def test_images_are_matched_by_stem_and_may_be_empty(tmp_path: Path) -> None:
     path = tmp_path / "all.csv"
     path.write_text("image,x,y,score\na.png,1,2,0.5\nb.png,,,\nd/a.png,3,4,0.5\n")
     with pytest.raises(FormatError, match=r"'a\.png' and 'd/a\.png' have one name"):
-        detections_csv.read_many(path)
+        read_any_predictions(path)
     path.write_text("image,x,y,score\na.png,1,2,0.5\nb.png,,,\na.png,3,4,0.5\n")
-    assert {image: len(found) for image, found in detections_csv.read_many(path).items()} == {"a": 2, "b": 0}
+    assert {image: len(found) for image, found in read_any_predictions(path).items()} == {"a": 2, "b": 0}
 
 
 BAD = {
@@ -136,7 +138,7 @@ def test_a_row_without_an_image_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "all.csv"
     path.write_text("image,x,y,score\na,1,2,0.5\n,3,4,0.5\n")
     with pytest.raises(FormatError, match=r"all\.csv:3: the column image is empty"):
-        detections_csv.read_many(path)
+        read_any_predictions(path)
 
 
 def test_no_file_is_said_so(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from mitoscope.errors import FormatError, ScaleError
 from mitoscope.exchange import geojson
 from mitoscope.exchange.format import ReadOptions, WriteOptions
 from mitoscope.exchange.names import stem
-from mitoscope.exchange.predictions import read_any_predictions, read_detections, read_predictions
+from mitoscope.exchange.predictions import read_any_predictions, read_detections, read_results
 from mitoscope.exchange.registry import read_study, write_study
 from mitoscope.exchange.truth import read_ground_truth
 from mitoscope.geometry import BoxPx0, Mpp
@@ -87,20 +87,21 @@ def test_a_folder_that_detect_wrote(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(TABLE)
     (tmp_path / "case.1.csv").write_text("x,y,score,label\n")
     (tmp_path / "a.json").write_text("{}")
-    assert {image: len(found) for image, found in read_predictions(tmp_path).items()} == {"a": 1, "case.1": 0}
+    found = read_results(tmp_path)
+    assert {image: len(result.candidates) for image, result in found.items()} == {"a": 1, "case.1": 0}
 
 
 def test_one_file_of_many_images_or_of_one(tmp_path: Path) -> None:
     path = tmp_path / "all.csv"
     path.write_text("image,x,y,score\na.webp,1,2,0.5\nb.webp,1,2,0.5\n")
-    assert list(read_predictions(path)) == ["a", "b"]
+    assert list(read_results(path)) == ["a", "b"]
     path = tmp_path / "P0_01.csv"
     path.write_text(TABLE)
-    assert list(read_predictions(path)) == ["P0_01"]
+    assert list(read_results(path)) == ["P0_01"]
 
 
 def test_nothing_there_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="no results in this folder"):
-        read_predictions(tmp_path)
+        read_results(tmp_path)
     with pytest.raises(FormatError, match="No such file"):
-        read_predictions(tmp_path / "none")
+        read_results(tmp_path / "none")

@@ -22,6 +22,7 @@ from mitoscope.exchange.result import write_result
 from mitoscope.geometry import Mpp, SizePx
 from mitoscope.labels import MITOTIC_FIGURE
 from mitoscope.statistics import Score
+from tests.exchange.tables import write_many
 
 SIZE, MPP = SizePx(1200, 900), 0.25
 MANIFEST: dict[str, Any] = {
@@ -63,7 +64,7 @@ def write_all(folder: Path, found: Detections, figures: np.ndarray) -> None:
     alone.mkdir()
     for suffix in (".csv", ".geojson"):
         shutil.copy(results / f"slide{suffix}", alone / f"slide{suffix}")
-    detections_csv.write_many(folder / "many.csv", {"slide.svs": found})
+    write_many(folder / "many.csv", {"slide.svs": found})
     images = [{"id": 3, "file_name": "slide.svs", "width": 1200, "height": 900}]
     names = ["mitotic figure", "hard negative", "mitotic figure candidate"]
     head = {"images": images, "categories": [{"id": n, "name": name} for n, name in enumerate(names, 1)]}

@@ -13,7 +13,8 @@ import pytest
 from mitoscope.errors import OutputError
 from mitoscope.train.checkpoint import load, save
 from mitoscope.train.job import Job, new_state
-from mitoscope.train.state import weights_hash
+
+from .weights import weights_hash
 
 pytestmark = pytest.mark.train
 

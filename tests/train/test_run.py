@@ -24,9 +24,10 @@ from mitoscope.train.journal import read_metrics
 from mitoscope.train.packing import training_sources
 from mitoscope.train.repeats import Member
 from mitoscope.train.run import polite_stop
-from mitoscope.train.state import State, weights_hash
+from mitoscope.train.state import State
 
 from .conftest import job_of
+from .weights import weights_hash
 
 pytestmark = pytest.mark.train
 

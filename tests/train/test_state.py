@@ -12,7 +12,9 @@ from mitoscope.models.build import build
 from mitoscope.models.config import FcnConfig
 from mitoscope.models.family import Family
 from mitoscope.train.checkpoint import load, save
-from mitoscope.train.state import State, weights_hash, weights_of
+from mitoscope.train.state import State, weights_of
+
+from .weights import weights_hash
 
 pytestmark = pytest.mark.train
 

@@ -16,10 +16,10 @@ from mitoscope.train import Recipe, run
 from mitoscope.train.job import Job, new_state
 from mitoscope.train.journal import read_metrics
 from mitoscope.train.run import check_first_batches
-from mitoscope.train.state import weights_hash
 from mitoscope.train.validation import better, check_metric, mean_loss, validate
 
 from .conftest import job_of
+from .weights import weights_hash
 
 pytestmark = pytest.mark.train
 

@@ -17,26 +17,10 @@ from mitoscope.truth.splits import (
     check_leaks,
     folds_by_case,
     quantile_strata,
-    split_by_case,
     stratified_folds,
 )
 
 CASES = {f"slide {n}": f"case {n // 2}" for n in range(20)}
-
-
-def test_a_case_stays_together() -> None:
-    split = split_by_case(CASES, test=0.2, validation=0.1, seed=3)
-    assert [len(split.slides(side)) for side in ("train", "validation", "test")] == [14, 2, 4]
-    for slide, case in CASES.items():
-        for other, same in CASES.items():
-            assert case != same or split.side_of[slide] == split.side_of[other]
-    shuffled = dict(sorted(CASES.items(), reverse=True))
-    assert split_by_case(shuffled, test=0.2, validation=0.1, seed=3).side_of == split.side_of
-
-
-def test_someone_must_be_left_to_train_on() -> None:
-    with pytest.raises(TrainingDataError, match="none to train"):
-        split_by_case(CASES, test=0.5, validation=0.5)
 
 
 @pytest.mark.parametrize("seed", [0, 7, 42])

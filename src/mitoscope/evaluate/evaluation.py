@@ -21,7 +21,6 @@ from mitoscope.evaluate.curves import (
 )
 from mitoscope.evaluate.judged_image import JudgedImage
 from mitoscope.evaluate.look_alikes import LookAlikeScore
-from mitoscope.evaluate.matching import Matching
 from mitoscope.evaluate.protocols import Protocol
 from mitoscope.evaluate.steps import Steps
 from mitoscope.evaluate.thresholds import ChosenThreshold, choose_threshold
@@ -161,11 +160,6 @@ class Evaluation:
         return {
             name: image.candidates.above(self.thresholds[name]) for name, image in self.judged_images.items()
         }
-
-    @cached_property
-    def matchings(self) -> dict[str, Matching]:
-        """Which detection above the threshold was matched with which true figure, for each image."""
-        return {name: image.sweep.at(self.thresholds[name]) for name, image in self.judged_images.items()}
 
     @cached_property
     def intervals(self) -> Intervals:

@@ -8,7 +8,7 @@ class mitotic figure counts right; read back, it is a mitotic figure of its scor
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -33,33 +33,13 @@ def write(path: Path, detections: Detections) -> None:
     OutputError
         If the file cannot be written; an earlier file then stays as it was.
     """
-    with atomic_write(path) as stream:
-        stream.write(dump_rows([COLUMNS, *_rows(detections)]))
-
-
-def write_many(path: Path, detections: Mapping[str, Detections]) -> None:
-    """Write the detections of many images, by image in the order given.
-
-    Raises
-    ------
-    OutputError
-        If the file cannot be written.
-    """
-    rows: list[Sequence[object]] = [(IMAGE_COLUMN, *COLUMNS)]
-    for image, found in detections.items():
-        name = inert(image)
-        rows += [(name, *row) for row in _rows(found)] or [(name, "", "", "", "")]
-    with atomic_write(path) as stream:
-        stream.write(dump_rows(rows))
-
-
-def _rows(detections: Detections) -> list[tuple[str, str, str, str]]:
-    columns = (detections.x_px0, detections.y_px0, detections.score)
-    numbers = zip(*(column.tolist() for column in columns), strict=True)
-    return [
+    columns = (detections.x_px0, detections.y_px0, detections.score, detections.stated_label)
+    rows = [
         (shortest(x), shortest(y), shortest(score), inert(label))
-        for (x, y, score), label in zip(numbers, detections.stated_label.tolist(), strict=True)
+        for x, y, score, label in zip(*(column.tolist() for column in columns), strict=True)
     ]
+    with atomic_write(path) as stream:
+        stream.write(dump_rows([COLUMNS, *rows]))
 
 
 def read(
@@ -107,35 +87,31 @@ def of_table(
     return _detections(table.rows, source=source, class_of=class_of, searched=searched)
 
 
-def read_many(
-    path: Path, *, source: str | None = None, mapping: LabelMapping | None = None
-) -> dict[str, Detections]:
-    """Read the detections of many images.
+def by_image(table: Table, path: Path, *, mapping: LabelMapping | None = None) -> dict[str, Detections]:
+    """Return the detections of each image of a table that was read from a file, in its order.
 
-    Returns
-    -------
-    dict
-        Detections by the stem of the image's name, in the order of the file.
+    Parameters
+    ----------
+    table : Table
+        With a column of images, which may state them by any path; they are named by their stem.
+    path : Path
+        Of the file.
+    mapping : LabelMapping, optional
+        As for `read`.
 
     Raises
     ------
     FormatError
-        If it cannot be read, with file and line, or if two images have one stem.
+        If a row cannot be read, with file and line, names no image, or two images have one stem.
+    UnknownLabelError
+        If a mapping is given and does not know a name.
     """
-    return by_image(read_table(path, needed=(IMAGE_COLUMN, *_NUMBERS)), path, source=source, mapping=mapping)
-
-
-def by_image(
-    table: Table, path: Path, *, source: str | None = None, mapping: LabelMapping | None = None
-) -> dict[str, Detections]:
-    """Return the detections of each image of a table that was read from a file; see `read_many`."""
     groups = group_by_image(table, path)
-    name = path.name if source is None else source
     class_of = _classes(table.rows, mapping, path)
     return {
         image: _detections(
             [row for row in rows if not row.is_blank(_NUMBERS)],
-            source=name,
+            source=path.name,
             class_of=class_of,
             searched=NOT_STATED,
         )

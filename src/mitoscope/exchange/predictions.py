@@ -99,11 +99,6 @@ def with_scale(result: Result, mpp: Mpp, *, override: bool) -> Result:
     return replace(result, candidates=candidates, tissue=tissue)
 
 
-def read_predictions(path: Path) -> dict[str, Detections]:
-    """Read predictions by the stem of the image's name; see `read_results`."""
-    return {name: result.candidates for name, result in read_results(path).items()}
-
-
 def is_table(path: Path) -> bool:
     """Whether it is a CSV with named columns; those of the challenges hold nothing but numbers."""
     return path.suffix.lower() == TABLE and (not path.is_file() or Content(path).numbers is None)

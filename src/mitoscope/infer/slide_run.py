@@ -50,16 +50,6 @@ class Timings:
     verify_network_s: float = 0.0
     verify_wall_s: float = 0.0
 
-    @property
-    def rest_s(self) -> float:
-        """Wall time of the search beside the network: waiting for pixels, merging, recording."""
-        return max(self.wall_s - self.network_s, 0.0)
-
-    @property
-    def both_stages_s(self) -> float:
-        """Wall time of search and verification."""
-        return self.wall_s + self.verify_wall_s
-
 
 @dataclass(frozen=True, eq=False)
 class SlideRun:
@@ -151,13 +141,6 @@ class SlideRun:
         """What no score of the candidates lies below."""
         manifest = self.bundle.manifest
         return manifest.proposal_floor if self.stage == "proposals" else manifest.lowest_score
-
-    @property
-    def mm2_per_minute(self) -> float | None:
-        """Tissue searched in a minute of the wall clock; None where there was none to search."""
-        if self.tissue_mm2 == 0 or self.timings.both_stages_s == 0:
-            return None
-        return self.tissue_mm2 / self.timings.both_stages_s * 60
 
 
 def software(slide: SlideInfo) -> dict[str, str]:

@@ -43,11 +43,6 @@ class Consistent:
         """The lowest score over all ways, shape (n,): the candidate stays above every threshold below it."""
         return np.asarray(self.score.min(axis=1) if len(self.score) else np.empty(0))
 
-    @property
-    def spread(self) -> NDArray[np.float64]:
-        """Standard deviation of the score over the ways, shape (n,)."""
-        return np.asarray(self.score.std(axis=1) if len(self.score) else np.empty(0))
-
 
 def turned(window: NDArray[np.uint8], way: int) -> NDArray[np.uint8]:
     """Return a window turned one of eight ways: way % 4 quarter turns, mirrored before these from 4 on."""

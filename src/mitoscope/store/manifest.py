@@ -16,8 +16,7 @@ from mitoscope.truth import CROWD_THRESHOLD, Policy, Side
 Counts = dict[str, int]
 """Cells by label."""
 FORMAT: Literal["mitoscope data set 2"] = "mitoscope data set 2"
-CELLS_ALONE: Literal["mitoscope data set 1"] = "mitoscope data set 1"
-"""Manifests of before: their hash is of cells, classes and split alone."""
+"""Of what is frozen now; the hash of a "mitoscope data set 1" is of cells, classes and split alone."""
 
 
 class Query(Config):

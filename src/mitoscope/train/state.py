@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -88,12 +87,3 @@ def put_weights(module: nn.Module, weights: Mapping[str, NDArray[Any]]) -> None:
     with torch.no_grad():
         for name, value in own.items():
             value.copy_(torch.from_numpy(np.array(weights[name])))
-
-
-def weights_hash(module: nn.Module) -> str:
-    """Return the SHA-256 of all weights in order of their names."""
-    digest = hashlib.sha256()
-    for name, value in sorted(weights_of(module).items()):
-        digest.update(name.encode())
-        digest.update(np.ascontiguousarray(value).tobytes())
-    return digest.hexdigest()

@@ -33,7 +33,6 @@ from mitoscope.truth.splits import (
     check_leaks,
     folds_by_case,
     quantile_strata,
-    split_by_case,
     stratified_folds,
 )
 
@@ -67,7 +66,6 @@ __all__ = [
     "quantile_strata",
     "ranked_experts",
     "repeated_rows",
-    "split_by_case",
     "stratified_folds",
     "to_json",
 ]

@@ -41,43 +41,6 @@ class SlideSplit:
         return tuple(slide for slide, its in self.side_of.items() if its == side)
 
 
-def split_by_case(
-    case_of: Mapping[str, str], *, test: float, validation: float = 0.0, seed: int = 0
-) -> SlideSplit:
-    """Draw cases for test and validation; all slides of a case go together.
-
-    Parameters
-    ----------
-    case_of : mapping of str to str
-        Slide → case.
-    test, validation : float
-        Share of the cases, rounded to whole cases.
-    seed : int
-        The same seed gives the same split, whatever the order of the slides.
-
-    Raises
-    ------
-    TrainingDataError
-        If nothing is left for training.
-    """
-    cases = sorted(set(case_of.values()))
-    n_test, n_validation = round(test * len(cases)), round(validation * len(cases))
-    if min(test, validation) < 0 or n_test + n_validation >= len(cases):
-        raise TrainingDataError(
-            f"{len(cases)} cases, {n_test} of them for test and {n_validation} for validation: none to train",
-            where="split",
-        )
-    drawn = np.random.default_rng(seed).permutation(len(cases)).tolist()
-    counts: dict[Side, int] = {
-        "test": n_test,
-        "validation": n_validation,
-        "train": len(cases) - n_test - n_validation,
-    }
-    sides = [side for side, n in counts.items() for _ in range(n)]
-    side_of_case = {cases[index]: side for index, side in zip(drawn, sides, strict=True)}
-    return SlideSplit({slide: side_of_case[case] for slide, case in case_of.items()})
-
-
 def quantile_strata(counts: Sequence[int] | NDArray[np.int64], strata: int) -> NDArray[np.intp]:
     """Return the stratum of each count, cut at quantiles as ``pandas.qcut`` does: (low, high].
 

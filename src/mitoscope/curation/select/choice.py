@@ -1,7 +1,7 @@
 """What to label next (Ji et al.): the best tiles for experts; all above a threshold plus some for a crowd.
 
 Each choice keeps the probability with which every tile could have come into it. Where that is above zero for
-all tiles, totals over all of them can be estimated without bias (:mod:`mitoscope.curation.select.estimates`).
+all tiles, totals over all of them can be estimated without bias (Horvitz and Thompson 1952).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.curation.select.tiles import ScoredTiles, chosen_slides
-from mitoscope.errors import ConfigError, FormatError
-from mitoscope.exchange import inert, plain
+from mitoscope.errors import ConfigError
+from mitoscope.exchange import inert
 from mitoscope.fsio import atomic_write
 
 TOP_TILES = 800
@@ -177,43 +177,3 @@ def write_choice(path: Path, choice: Choice) -> None:
         writer.writerow([inert(tiles.slides[tiles.slide[row]]), *map(repr, numbers), stratum, chosen])
     with atomic_write(path) as stream:
         stream.write(text.getvalue().encode())
-
-
-def read_choice(path: Path) -> Choice:
-    """Read a choice back, the same as it was.
-
-    Raises
-    ------
-    FormatError
-        If it is none, with the line.
-    """
-    try:
-        first, _, rest = path.read_text(encoding="utf-8").partition("\n")
-    except FileNotFoundError:
-        raise FormatError("no such file", where=path) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise FormatError(f"cannot be read ({error})", where=path) from None
-    if not first.startswith(_HEAD):
-        raise FormatError("not a choice of tiles", where=path, mend="it is what 'curate select --out' writes")
-    try:
-        head = json.loads(first.removeprefix(_HEAD))
-        slides, rule, seed = tuple(map(str, head["slides"])), str(head["rule"]), head["seed"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise FormatError(f"its first line cannot be read ({error})", where=path) from None
-    return _choice(path, rest, slides, rule, None if seed is None else int(seed))
-
-
-def _choice(path: Path, text: str, slides: tuple[str, ...], rule: str, seed: int | None) -> Choice:
-    index = {name: number for number, name in enumerate(slides)}
-    rows = []
-    for line, row in enumerate(csv.DictReader(io.StringIO(text)), start=3):
-        try:
-            rows.append([index[plain(row["slide"])], *(float(row[name]) for name in COLUMNS[1:])])
-        except (KeyError, ValueError, TypeError) as error:
-            raise FormatError(f"line {line} cannot be read ({error})", where=path) from None
-    table = np.array(rows, dtype=np.float64).reshape(-1, len(COLUMNS))
-    if not np.isfinite(table).all():
-        raise FormatError("NaN or infinity", where=path)
-    boxes = np.column_stack([table[:, 1:3], table[:, 1:3] + table[:, 3:5]])
-    tiles = ScoredTiles(slides, table[:, 0].astype(np.int64), boxes, table[:, 5])
-    return Choice(tiles, table[:, 8] > 0, table[:, 6], table[:, 7].astype(np.int64), rule, seed)

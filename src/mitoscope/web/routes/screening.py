@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from fastapi import APIRouter
-from numpy.typing import NDArray
 from typing_extensions import TypedDict
 
 from mitoscope.errors import ConfigError
@@ -251,13 +250,3 @@ def _columns(tissue: TissueMask, left: float, width: float) -> slice:
 def _rows(tissue: TissueMask, top: float, height: float) -> slice:
     length, size = tissue.mask.shape[0], tissue.slide_size.height
     return _pixels(top, height, tissue.px0_per_pixel[1], length=length, size=size)
-
-
-def coverage(fields: list[Field], tissue: TissueMask) -> NDArray[np.bool_]:
-    """Return which pixels of a mask some field shows, shape (h, w): by their centres."""
-    shown = np.zeros(tissue.mask.shape, dtype=np.bool_)
-    for field in fields:
-        rows = _rows(tissue, field.box_px0.y, field.box_px0.height)
-        columns = _columns(tissue, field.box_px0.x, field.box_px0.width)
-        shown[rows, columns] = True
-    return shown
