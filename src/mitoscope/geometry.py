@@ -23,6 +23,8 @@ MPP_MAX = 5.0
 """Largest plausible resolution in µm/px (promise 6)."""
 MPP_ANISOTROPY_MAX = 0.05
 """Largest relative difference of the resolutions in x and y (promise 6)."""
+SCALE_TOLERANCE = 0.02
+"""Statements of one slide that differ by more state two resolutions."""
 
 HPF_AREA_MM2 = 0.237
 """Area of one high-power field in mm² (ocular field number 22, 40x; CCMCT and CMC papers)."""
@@ -58,6 +60,10 @@ class Mpp:
                 f"resolutions in x and y differ by more than 5 % ({self.x:g} and {self.y:g} µm/px)",
                 mend="give the true value with --mpp",
             )
+
+    def differs_from(self, other: Mpp) -> bool:
+        """Whether two statements of a slide's resolution contradict each other: by more than 2 %."""
+        return abs(self.mean / other.mean - 1) > SCALE_TOLERANCE
 
     @classmethod
     def square(cls, value: float) -> Mpp:

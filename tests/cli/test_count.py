@@ -121,6 +121,21 @@ def test_mpp_fills_and_replaces_only_when_it_is_to(study: Path) -> None:
     assert [one["box_px0"]["width"] for one in both.values()] == [365, 365]
 
 
+def test_a_slide_that_states_its_resolution_keeps_it_and_is_told(study: Path, tmp_path: Path) -> None:
+    kept = count(study, "--area", 0.1, "--mpp", 0.25)
+    assert [one["box_px0"]["width"] for one in kept.values()] == [1460, 730]
+    assert "1 of 2 slides keep the resolution that they state" in kept["b.svs"]["note"]
+    mixed = write(tmp_path / "m.csv", "image,x,y,label,mpp", "a,1,1,mitosis,0.5", "b,1,1,mitosis,")
+    found = count(mixed, "--area", 0.1, "--mpp", 0.25)
+    assert [one["box_px0"]["width"] for one in found.values()] == [730, 1460]
+    run = run_on(paint_slide(tmp_path / "r.png"), Detections.of([(400.0, 300)], [0.9]))
+    write_outputs(run, tmp_path / "out", formats=("csv",), area_mm2=0.004)
+    stated = count(tmp_path / "out", "--area", 0.004)["r.png"]
+    other = count(tmp_path / "out", "--area", 0.004, "--mpp", 1.0)["r.png"]
+    assert other["box_px0"] == stated["box_px0"]
+    assert "is kept: --mpp-override replaces it." in other["note"]
+
+
 def test_one_outline_is_not_for_several_slides(study: Path, tmp_path: Path) -> None:
     ring = [[0, 0], [700, 0], [700, 3000], [0, 3000], [0, 0]]
     outline = {"type": "Polygon", "coordinates": [ring]}
@@ -129,6 +144,37 @@ def test_one_outline_is_not_for_several_slides(study: Path, tmp_path: Path) -> N
     assert "2 slides" in count(study, "--tumour", path, status=2)
     table = write(tmp_path / "t.csv", "x,y,score", "100,1,0.9", "900,2,0.9")
     assert count(table, "--mpp", 0.25, "--tumour", path)["t"]["count"] == 1
+
+
+def test_an_outline_wholly_outside_of_the_slide_is_refused(tmp_path: Path) -> None:
+    run = run_on(paint_slide(tmp_path / "r.png"), Detections.of([(400.0, 300)], [0.9]))
+    write_outputs(run, tmp_path / "out", formats=("csv",), area_mm2=0.004)
+
+    def outlined(*corners: int) -> Path:
+        shapes = [[[x, x], [x + 200, x], [x + 200, x + 200], [x, x + 200], [x, x]] for x in corners]
+        geometry = {"type": "MultiPolygon", "coordinates": [[ring] for ring in shapes]}
+        path = tmp_path / "outline.geojson"
+        path.write_text(json.dumps({"type": "Feature", "geometry": geometry, "properties": {}}))
+        return path
+
+    for corners in ((50_000,), (250, 50_000)):
+        message = count(tmp_path / "out", "--tumour", outlined(*corners), status=2)
+        assert "wholly outside of the slide" in message
+    assert count(tmp_path / "out", "--tumour", outlined(250), "--area", 0.004)["r.png"]["count"] == 1
+
+
+def test_notes_are_sentences(tmp_path: Path) -> None:
+    rows = ("image,x,y,label", "a,1,1,mitosis", "a,1,1,mitosis", "a,5,5,Tubule")
+    note = count(write(tmp_path / "t.csv", *rows), "--mpp", 0.25, "--label", "Tubule=ignore")["a"]["note"]
+    assert "left out. 1 rows of the ground truth stand twice and were taken once. The size" in note
+
+
+def test_what_holds_no_slide_is_refused(tmp_path: Path) -> None:
+    Store.create(tmp_path / "e.mito").close()
+    assert "no cell has an agreed class" in count(tmp_path / "e.mito", status=2)
+    empty = tmp_path / "e.json"
+    empty.write_text('{"images": [], "categories": [{"id": 1, "name": "mitotic figure"}], "annotations": []}')
+    assert "there is no slide in it" in count(empty, status=2)
 
 
 def test_a_gap_in_one_slide_leaves_the_others_counted(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mitoscope.errors import FormatError, LeakError, NoAgreedClassError, ScaleError, UnknownLabelError
+from mitoscope.errors import FormatError, LeakError, NoAgreedClassError, UnknownLabelError
 from mitoscope.exchange.names import stem
 from mitoscope.exchange.registry import read_study, write_study
 from mitoscope.exchange.truth import parse_reference, read_ground_truth
@@ -72,12 +72,14 @@ def test_impossible_tables_are_refused(rows: str, error: type[Exception], tmp_pa
 
 def test_a_stated_resolution_is_not_replaced_unless_asked(tmp_path: Path) -> None:
     path = write(tmp_path / "truth.csv", "image,x,y,label,mpp\na,1,1,mitosis,0.5\nb,1,1,mitosis,\n")
-    with pytest.raises(ScaleError, match=r"states 0\.5 µm/px, --mpp says 0\.25"):
-        read_ground_truth(path, mpp=Mpp.square(0.25))
+    mixed = read_ground_truth(path, mpp=Mpp.square(0.25))
+    assert [slide.mpp for slide in mixed] == [Mpp.square(0.5), Mpp.square(0.25)]  # stays as stated
+    assert mixed.notes == ("1 of 2 slides keep the resolution that they state, --mpp-override replaces it",)
     truth = read_ground_truth(path, mpp=Mpp.square(0.25), mpp_override=True)
     assert [slide.mpp for slide in truth] == [Mpp.square(0.25)] * 2
     filled = read_ground_truth(path, mpp=Mpp.square(0.5))
     assert filled.by_name["b"].mpp == Mpp.square(0.5)
+    assert filled.notes == truth.notes == ()
 
 
 def test_a_file_and_the_study_it_was_imported_into_give_one_truth(tmp_path: Path) -> None:

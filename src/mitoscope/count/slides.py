@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import shapely
+
 from mitoscope.count.hot_spot import FIELD_ASPECT, TEN_HPF_MM2
 from mitoscope.count.mitotic_count import MitoticCount, mitotic_count, true_figures
-from mitoscope.errors import ConfigError, FormatError, IncompleteRunError
+from mitoscope.errors import ConfigError, FormatError, IncompleteRunError, RegionError
 from mitoscope.exchange import (
     Result,
     findings_in,
@@ -23,7 +25,7 @@ from mitoscope.exchange import (
     read_table,
     with_scale,
 )
-from mitoscope.geometry import Aspect, Mpp
+from mitoscope.geometry import Aspect, Mpp, SizePx
 from mitoscope.labels import LabelMapping
 from mitoscope.region import SlideRegions
 from mitoscope.store import Store
@@ -78,11 +80,13 @@ def count_slides(
     Raises
     ------
     FormatError, StoreError, TruthError
-        If the input cannot be read or has changed.
+        If the input cannot be read, has changed, or names no slide.
     UnknownLabelError
         If a class name is not known.
     ConfigError
         If regions are given and there are several slides.
+    RegionError
+        If an outline lies wholly outside of the slide.
     ScaleError
         If a slide comes without a resolution.
     IncompleteRunError
@@ -91,6 +95,8 @@ def count_slides(
     found = read_countable(
         reference, policy=policy, mapping=mapping or LabelMapping(), mpp=mpp, mpp_override=mpp_override
     )
+    if not found:
+        raise FormatError("there is no slide in it", where=reference, mend="give what was found or labelled")
     if regions is not None and len(found) > 1:
         what = f"one outline for {len(found)} slides"
         raise ConfigError(
@@ -117,6 +123,8 @@ def _count(
     found = result.candidates
     if not found.searched.origin:
         found = found.with_searched(replace(found.searched, origin=result.name))
+    if regions is not None and found.searched.size is not None:
+        _check_on_slide(regions, found.searched.size)
     counted = mitotic_count(
         found,
         area_mm2=area_mm2,
@@ -125,7 +133,21 @@ def _count(
         tissue=result.tissue,
         regions=result.regions if regions is None else regions,
     )
-    return replace(counted, note=" ".join(filter(None, (*result.notes, counted.note))))
+    said = [note if note.endswith(".") else f"{note}." for note in result.notes]
+    return replace(counted, note=" ".join(filter(None, (*said, counted.note))))
+
+
+def _check_on_slide(regions: SlideRegions, size: SizePx) -> None:
+    """Refuse outlines of which nothing lies on the slide: they are those of another one."""
+    drawn = [part.shape for part in (regions.tumour, regions.exclusion, regions.interest) if part is not None]
+    slide = shapely.box(0, 0, size.width, size.height)
+    # Joined, so that what an exclusion cuts off from the part on the slide is not taken for an outline.
+    if any(part.intersection(slide).area == 0 for part in shapely.get_parts(shapely.union_all(drawn))):
+        raise RegionError(
+            f"an outline lies wholly outside of the slide of {size.width} × {size.height} px",
+            where="--tumour",
+            mend="give the outlines of this slide, in level-0 pixels",
+        )
 
 
 def read_countable(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +17,6 @@ from mitoscope.labels import is_figure
 from mitoscope.truth import ExaminedArea, SlideTruth
 
 Points = NDArray[np.float64]
-SCALE_TOLERANCE: Final = 0.02
-"""Results and ground truth that differ by more state two resolutions."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +103,7 @@ def scale_of(
         return mpp
     if of_result is None or of_truth is None:
         return of_result or of_truth or mpp
-    if abs(of_result.mean / of_truth.mean - 1) > SCALE_TOLERANCE:
+    if of_result.differs_from(of_truth):
         raise ScaleError(
             f"the result states {of_result.mean:.4g} µm/px, the ground truth {of_truth.mean:.4g}",
             where=slide.name,

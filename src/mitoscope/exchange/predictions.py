@@ -90,10 +90,17 @@ def read_results(
 
 
 def with_scale(result: Result, mpp: Mpp, *, override: bool) -> Result:
-    """Return a result with a resolution where it states none, or in place of the stated one."""
+    """Return a result with a resolution where it states none, or in place of the stated one.
+
+    A note says where another one is kept.
+    """
     searched = result.candidates.searched
-    if searched.mpp is not None and not override:
-        return result
+    stated = searched.mpp
+    if stated is not None and not override:
+        if not stated.differs_from(mpp):
+            return result
+        note = f"It states {stated.mean:.4g} µm/px, which is kept: --mpp-override replaces it."
+        return replace(result, notes=(*result.notes, note))
     tissue = None if result.tissue is None else replace(result.tissue, mpp=mpp)
     candidates = result.candidates.with_searched(replace(searched, mpp=mpp))
     return replace(result, candidates=candidates, tissue=tissue)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from mitoscope.errors import FormatError, ScaleError
+from mitoscope.errors import FormatError
 from mitoscope.exchange import frozen_file
 from mitoscope.exchange.classes import apply_mapping
 from mitoscope.exchange.detections_csv import IMAGE_COLUMN, group_by_image
@@ -25,7 +25,6 @@ from mitoscope.truth import Domain, GroundTruth, SlideTruth, TrueCells
 
 STORE_MAGIC: Final = b"SQLite format 3\x00"
 _VERSION = re.compile(r"(?P<path>.+?)@(?P<variant>[^@/\\]+?)(?:@(?P<number>\d+))?")
-_MPP_TOLERANCE = 0.02
 _TAKEN = frozenset({NOT_A_CELL, NO_GEOMETRY, DUPLICATE})
 """What a truth may hold beside its cells: outlines, and rows that stand twice, which are taken once."""
 
@@ -173,26 +172,14 @@ def refuse_quarantined(study: Study, path: Path, *, allowed: frozenset[str] = fr
 
 
 def with_scale(truth: GroundTruth, mpp: Mpp | None, *, override: bool) -> GroundTruth:
-    """Return the truth with a resolution for slides that state none.
-
-    Raises
-    ------
-    ScaleError
-        If a slide states another resolution and it is not to be replaced.
-    """
+    """Return the truth with a resolution for slides that state none; a note says how many keep another."""
     if mpp is None:
         return truth
-    slides: list[SlideTruth] = []
-    for slide in truth.slides:
-        stated = slide.mpp
-        if stated is not None and not override and abs(stated.mean / mpp.mean - 1) > _MPP_TOLERANCE:
-            raise ScaleError(
-                f"states {stated.mean:.4g} µm/px, --mpp says {mpp.mean:.4g}",
-                where=slide.name,
-                mend="leave --mpp out, or add --mpp-override to replace what is stated",
-            )
-        slides.append(replace(slide, mpp=mpp if stated is None or override else stated))
-    return truth.with_slides(slides)
+    kept = [slide.mpp for slide in truth.slides if slide.mpp is not None and not override]
+    other = sum(stated.differs_from(mpp) for stated in kept)
+    slides = [replace(slide, mpp=mpp if override else slide.mpp or mpp) for slide in truth.slides]
+    note = f"{other} of {len(slides)} slides keep the resolution that they state, --mpp-override replaces it"
+    return replace(truth.with_slides(slides), notes=(*truth.notes, note) if other else truth.notes)
 
 
 def _with_domains(truth: GroundTruth, domains: Path) -> GroundTruth:
