@@ -237,7 +237,10 @@ def test_bad_input_is_one_line(folder: Path, study: Path, embeddings: Path) -> N
             "line 3: cell 1 stands in it twice",
         ),
         (("freeze", study, "MEL", "--split", folder / "split.csv"), "line 2: no side 'left'"),
-        (("freeze", study, "MEL", "--policy", "mine"), "key 'policy'"),
+        (
+            ("freeze", study, "MEL", "--policy", "mine"),
+            "--policy: there is no policy 'mine'; there are settled,",
+        ),
         (("diff", study, "MEL", "ODAEL"), "no version 'MEL'"),
         (("review", study, "none"), "no review of the name 'none'"),
         ((*board, folder / "not.npz"), "cannot be read"),

@@ -106,6 +106,21 @@ def test_freezing_again_without_a_change_gives_the_same_version(screened: Simula
     assert difference(first, first).slides() == ()
 
 
+def test_what_only_an_older_version_holds_is_a_new_version_of_its_hash(screened: SimulatedStudy) -> None:
+    split = {"slide 0.svs": "train"}
+    first = screened.store.freeze("MEL", UNANIMOUS, split=split)
+    screened.store.freeze("MEL", UNANIMOUS)
+    third = screened.store.freeze("MEL", UNANIMOUS, split=split)
+    assert (third.manifest.number, third.manifest.sha256) == (3, first.manifest.sha256)
+    assert screened.store.version("MEL") == third
+
+
+@pytest.mark.parametrize("name", ["MEL@2", "MEL@", "MEL 2", " MEL", ""])
+def test_a_variant_named_as_a_version_is_refused(screened: SimulatedStudy, name: str) -> None:
+    with pytest.raises(VersionError, match="cannot be the name of a variant; leave out @"):
+        screened.store.freeze(name, UNANIMOUS)
+
+
 def test_a_query_chooses_and_what_it_names_must_be_there(screened: SimulatedStudy) -> None:
     store = screened.store
     store.open_round(Round("candidates", RoundKind.CANDIDATE_REVIEW), cells=[1, 2])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mitoscope.errors import TrainingDataError
+from mitoscope.errors import LeakError, TrainingDataError
 from mitoscope.exchange.domains import published_split
 from mitoscope.exchange.registry import read_study
 from mitoscope.store.records import SlideRecord
@@ -88,6 +88,22 @@ def test_the_same_slide_on_two_sides_is_refused() -> None:
     check_leaks(split, hash_of={**hashes, "c": None}, case_of=cases)  # its case is still compared
     with pytest.raises(TrainingDataError, match="c: no case known"):
         check_leaks(split, hash_of=hashes, case_of={"a": "x", "b": "y"})
+
+
+@pytest.mark.parametrize(
+    ("hashes", "cases", "what"),
+    [(("a" * 64, "A" * 64), ("one", "two"), "pixels"), ((None, None), ("Dog 3", "dog  3 "), "case")],
+)
+def test_spelling_hides_no_leak(
+    hashes: tuple[str | None, str | None], cases: tuple[str, str], what: str
+) -> None:
+    names = ("a", "b")
+    with pytest.raises(LeakError, match=f"b: the same {what} as 'a'"):
+        check_leaks(
+            SlideSplit({"a": "train", "b": "test"}),
+            hash_of=dict(zip(names, hashes, strict=True)),
+            case_of=dict(zip(names, cases, strict=True)),
+        )
 
 
 def test_control_a_check_by_name_sees_no_leak() -> None:

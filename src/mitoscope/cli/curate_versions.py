@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mitoscope.cli.options import parse_policy
 from mitoscope.cli.tables import print_json, print_table
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def freeze(
     from mitoscope.store import Query, Store
 
     values = {
-        "policy": policy,
+        "policy": parse_policy(policy),
         "slides": tuple(slide or ()),
         "tumour_types": tuple(tumour_type or ()),
         "labels": tuple(label or ()),

@@ -103,13 +103,13 @@ def parse_doubt(text: str) -> tuple[float, float]:
 
 
 @overload
-def parse_policy(text: str) -> Policy: ...
+def parse_policy(text: str, *, option: str = ...) -> Policy: ...
 @overload
-def parse_policy(text: None) -> None: ...
+def parse_policy(text: None, *, option: str = ...) -> None: ...
 @overload
-def parse_policy(text: str | None) -> Policy | None: ...
-def parse_policy(text: str | None) -> Policy | None:
-    """Read a policy.
+def parse_policy(text: str | None, *, option: str = ...) -> Policy | None: ...
+def parse_policy(text: str | None, *, option: str = "--policy") -> Policy | None:
+    """Read the policy that an option names.
 
     Raises
     ------
@@ -121,7 +121,9 @@ def parse_policy(text: str | None) -> Policy | None:
     try:
         return None if text is None else Policy(text.strip().casefold())
     except ValueError:
-        raise ConfigError(f"there is no policy {text!r}", mend=f"there are {', '.join(Policy)}") from None
+        raise ConfigError(
+            f"there is no policy {text!r}", where=option, mend=f"there are {', '.join(Policy)}"
+        ) from None
 
 
 def parse_boxes(text: str | None) -> BoxLayout | None:

@@ -49,6 +49,7 @@ def _overview_json(found: Overview) -> dict[str, Any]:
         "name": found.name,
         "uuid": found.uuid,
         "policy": found.policy.value,
+        "study_policy": found.study_policy.value,
         "slides": [
             {
                 "name": row.slide.name,
@@ -102,6 +103,8 @@ def _print_overview(found: Overview) -> None:
     ]
     columns = ["slide", "mm²", "cells", *labels, *(f"{_variant(key)}: {name}" for key, name in pairs)]
     print_table(f"{found.name}: agreed class by policy {found.policy.value}", columns, rows, total=total)
+    if found.study_policy is not found.policy:
+        typer.echo(f"the application counts by the study's policy, {found.study_policy.value}")
     raters = [[row.rater.name, row.rater.kind.value, row.labels, row.cells] for row in found.raters]
     print_table("Raters", ("rater", "kind", "labels", "cells"), raters)
     facts = [("slides", len(found.slides)), ("cells", found.cells), ("deleted", found.deleted)]
@@ -257,7 +260,9 @@ def consensus(
     study: _Study,
     record: Annotated[
         str | None,
-        typer.Option("--record", metavar="POLICY", help="Record the classes of this policy in the study."),
+        typer.Option(
+            "--record", metavar="POLICY", help="Record the classes of this policy, which becomes the study's."
+        ),
     ] = None,
     third_round: Annotated[
         str | None,
@@ -273,7 +278,7 @@ def consensus(
     done: dict[str, Any] = {}
     with Store.open(study, write=third_round is not None or record is not None) as store:
         if record is not None:
-            settled = settle(store, parse_policy(record))
+            settled = settle(store, parse_policy(record, option="--record"))
             done["recorded"] = {
                 "policy": record,
                 "written": settled.written,
@@ -294,7 +299,7 @@ def consensus(
     print_table("Agreed class by policy", columns, [[name, *of.values()] for name, of in counts.items()])
     if done:
         said = ", ".join(f"{count} {what}" for what, count in list(done["recorded"].items())[1:])
-        typer.echo(f"recorded by policy {record}: {said}")
+        typer.echo(f"recorded by policy {record}: {said}; {record} is the study's policy now")
     line = f"{len(waiting)} cells on which the first two experts differ wait for a third"
     typer.echo(line + (f"; they are the review {opened!r} now" if opened else ""))
 

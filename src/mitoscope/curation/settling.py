@@ -60,7 +60,8 @@ def settle(
 ) -> Settled:
     """Record the agreed class of all cells under a policy, in one transaction, and that it is the study's.
 
-    The command and the lead's button do this alike. Repeating it writes nothing new. What a consensus rater
+    The study's policy, which the application counts by, is this one from then on. The command and the lead's
+    button do this alike. Repeating it writes nothing new. What a consensus rater
     said of a cell that the rule leaves open stays.
 
     Parameters

@@ -16,6 +16,7 @@ from mitoscope.store.ground_truth import regions_of
 from mitoscope.store.kinds import RegionKind
 from mitoscope.store.queue import read_progress
 from mitoscope.store.records import Rater, Region, Round, SlideRecord
+from mitoscope.store.setting import read_setting
 from mitoscope.store.vocabulary import read_labels, read_raters, read_rounds
 from mitoscope.truth import NO_CLASS, RaterKind, first_three, ranked_experts
 
@@ -63,11 +64,12 @@ class RaterRow:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What is in a store; ``policy`` says how the agreed class was found."""
+    """What is in a store; ``policy`` says how the agreed class was found, ``study_policy`` is the study's."""
 
     name: str
     uuid: str
     policy: Policy
+    study_policy: Policy
     slides: tuple[SlideRow, ...]
     raters: tuple[RaterRow, ...]
     rounds: tuple[Round, ...]
@@ -117,6 +119,7 @@ def overview(connection: sqlite3.Connection, policy: Policy = Policy.SETTLED) ->
         name=name,
         uuid=uuid,
         policy=policy,
+        study_policy=Policy(read_setting(connection, "policy", str(Policy.SETTLED))),
         slides=slides,
         raters=_rater_rows(connection),
         rounds=tuple(read_rounds(connection).values()),

@@ -171,6 +171,8 @@ def freeze(
 
     Raises
     ------
+    VersionError
+        If the variant's name reads as that of one version, such as ``MEL@2``.
     StoreError
         If the query names what is not there or chooses no cell, or the split names another slide.
     NoAgreedClassError
@@ -180,6 +182,9 @@ def freeze(
     TruthError
         If a region cannot be used.
     """
+    if "@" in variant or parse_version(variant) != (variant, None) or not variant:
+        mend = "leave out @ and numbers after a blank: versions are named VARIANT@NUMBER"
+        raise VersionError(f"{variant!r} cannot be the name of a variant", mend=mend)
     slides = select_slides(connection, query)
     cells, labels, agreement = _select(connection, query, slides, variant)
     names = {id_: slide.name for id_, slide in read_slides(connection).items() if id_ in slides}

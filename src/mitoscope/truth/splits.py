@@ -184,7 +184,7 @@ def check_leaks(
         Slide → hash of its file (or fingerprint): two names may hide one slide, as in the first split of CMC.
         A slide whose hash is not known is compared by its case alone.
     case_of : mapping of str to str
-        Slide → case.
+        Slide → case. Of both, letter case and blanks do not count: "Dog 3" and "dog 3 " are one dog.
 
     Raises
     ------
@@ -196,8 +196,8 @@ def check_leaks(
     for what, key_of in (("pixels", hash_of), ("case", case_of)):
         seen: dict[str, str] = {}
         for slide, side in split.side_of.items():
-            key = key_of.get(slide)
-            if key is None:
+            key = " ".join((key_of.get(slide) or "").casefold().split())
+            if not key:
                 if what == "case":
                     raise TrainingDataError("no case known, so leaks cannot be ruled out", where=slide)
                 continue
