@@ -11,8 +11,9 @@ from mitoscope.errors import FormatError
 from mitoscope.exchange import annotations_csv
 from mitoscope.exchange.classes import stated_classes
 from mitoscope.exchange.format import ReadOptions, WriteOptions
+from mitoscope.exchange.registry import read_study
 from mitoscope.exchange.truth import read_ground_truth
-from mitoscope.store import Rater, RaterKind, Shape, SlideRecord, Study, sift
+from mitoscope.store import Policy, Rater, RaterKind, Shape, SlideRecord, Source, Store, Study, sift
 from mitoscope.store.ground_truth import ground_truth_of
 
 from .studies import HOSTILE
@@ -62,7 +63,7 @@ def test_rows_of_one_cell_are_its_labels_in_order(tmp_path: Path) -> None:
 
 
 def test_nan_and_duplicates_end_in_quarantine(tmp_path: Path) -> None:
-    study = read(tmp_path, "image,x,y,label\na,nan,2,mitosis\na,inf,2,mitosis\na,1,2,mitosis\na,1,2,nmf\n")
+    study = read(tmp_path, "image,x,y,label\na,nan,2,mitosis\na,inf,2,mitosis\na,1,2,mitosis\na,1,2,MF\n")
     found = sift(study, source="a.csv")
     assert [(one.where, one.why) for one in found.quarantine] == [
         ("a.csv: cell 0", "NaN or infinity"),
@@ -145,3 +146,61 @@ def test_other_separators_are_named(tmp_path: Path, mark: str, name: str) -> Non
         read(tmp_path, text)
     with pytest.raises(FormatError, match=f"columns separated by {name}"):
         read_ground_truth(tmp_path / "a.csv")
+
+
+VOICES = "image,x,y,label,rater\na,50,100,look-alike,A\na,50.0,100,mitosis,B\na,50,100,mitosis,C\n"
+
+
+def test_rows_of_raters_at_one_place_are_labels_of_one_cell(tmp_path: Path) -> None:
+    study = sift(read(tmp_path, VOICES), source="a.csv")
+    assert len(study.cells) == 1
+    assert [study.raters[one].name for one in study.events.rater] == ["A", "B", "C"]
+    assert not study.quarantine
+
+
+def test_every_door_takes_raters_at_one_place_alike(tmp_path: Path) -> None:
+    path = tmp_path / "two.csv"
+    path.write_text(VOICES, encoding="utf-8")
+    with Store.create(tmp_path / "t.mito") as store:
+        store.import_study(read_study(path), source=Source("two.csv"))
+    for door in (path, tmp_path / "t.mito"):
+        for policy in (Policy.SETTLED, Policy.MAJORITY):
+            truth = read_ground_truth(door, policy=policy)
+            assert truth.counts() == {"mitotic figure": 1}
+            assert truth.by_name["a"].cells.agreement.tolist() == [pytest.approx(2 / 3)]
+
+
+def test_the_last_word_of_a_rater_counts(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("image,x,y,label,rater\na,1,2,nmf,A\na,1,2,mitosis,A\n", encoding="utf-8")
+    assert read_ground_truth(path).counts() == {"mitotic figure": 1}
+
+
+@pytest.mark.parametrize(
+    ("rows", "cells"),
+    [
+        (["a,1,2,mitosis,A,7", "a,5,2,mitosis,B,7"], 1),
+        (["a,1,2,mitosis,A,7", "a,900,2,mitosis,B,7"], 2),  # each rater numbers from one
+        (["a,1,2,mitosis,A,7", "a,5,2,mitosis,A,7"], 2),
+        (["a,1,2,mitosis,A,7", "b,5,2,mitosis,B,7"], 2),
+    ],
+)
+def test_one_id_of_two_raters_is_one_cell(tmp_path: Path, rows: list[str], cells: int) -> None:
+    study = read(tmp_path, "\n".join(["image,x,y,label,rater,id", *rows]))
+    assert len(study.cells) == cells
+
+
+def test_two_classes_of_no_rater_at_one_place_are_refused_at_every_door(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("image,x,y,label\na.png,50,100,look-alike\na.png,50,100,mitosis\n", encoding="utf-8")
+    why = r"a\.csv:3: the cell at 50\.0, 100\.0 of a(\.png)? is 'look-alike' and 'mitotic figure'"
+    with pytest.raises(FormatError, match=why):
+        read_study(path)
+    with pytest.raises(FormatError, match=why):
+        read_ground_truth(path)
+
+
+@pytest.mark.parametrize("extent", ["0,5", "-3,5", "5,0"])
+def test_boxes_without_extent_go_to_quarantine(tmp_path: Path, extent: str) -> None:
+    study = sift(read(tmp_path, f"image,x,y,label,w,h\na,50,100,mitosis,{extent}\n"), source="a.csv")
+    assert [one.why for one in study.quarantine] == ["a box without extent"]

@@ -403,3 +403,14 @@ def test_a_list_of_results_has_the_middle_of_its_boxes(tmp_path: Path) -> None:
         read_any_predictions(write_json(path, [row | {"image_id": 8}]), names=names)
     with pytest.raises(FormatError, match="a COCO list of results has ids in place of names"):
         read_any_predictions(write_json(path, [row]))
+
+
+@pytest.mark.parametrize("numbers", [(10, 10, 0, 0), (300, 10, -50, 50)])
+def test_boxes_without_extent_go_to_quarantine_and_are_refused_as_truth(
+    tmp_path: Path, numbers: tuple[float, ...]
+) -> None:
+    path = write_json(tmp_path / "a.json", document(box(*numbers), box(20, 20, 50, 50, number=2)))
+    study = coco.read(path, ReadOptions(boxes=BoxLayout.XYWH))
+    assert [one.why for one in sift(study, source="a.json").quarantine] == ["a box without extent"]
+    with pytest.raises(FormatError, match="a box without extent"):
+        read_ground_truth(path, options=ReadOptions(boxes=BoxLayout.XYWH))

@@ -38,11 +38,12 @@ def study_of(bounds: list[list[float]], **columns: object) -> Study:
     [
         ([np.nan, 1, 2, 2], "NaN or infinity"),
         ([1, 1, np.inf, 2], "NaN or infinity"),
-        ([5, 5, 4, 6], "corners in the wrong order"),
+        ([5, 5, 4, 6], "a box without extent"),
+        ([5, 5, 5, 6], "a box without extent"),
         ([1001, 5, 1002, 6], "outside the slide"),
         ([5, -9, 6, -1], "outside the slide"),
         ([5, 801, 6, 900], "outside the slide"),
-        ([1e300, 5, 1e300, 6], "outside the slide"),
+        ([1e300, 5, 1e301, 6], "outside the slide"),
     ],
 )
 def test_cells_that_cannot_be_there(box: list[float], why: str) -> None:

@@ -3,7 +3,8 @@
 ``image,x,y,label`` with centres in level-0 pixels is enough, ``w`` and ``h`` make it a box, and ``score``
 alone (``image,x,y,score`` or ``x,y,score``) makes it the output of a model. Written files add what else the
 study says: ``rater``, ``round``, ``time_s``, ``seconds``, ``shape``, ``z``, ``deleted``, ``guid``, ``id``;
-``cell`` is the same in all rows of one cell, ``vertices`` (``x y;x y;…``) are its outline or corners. The
+``cell`` is the same in all rows of one cell; without it, rows of several raters at one place, or under one
+``guid`` or ``id``, are labels of one cell. ``vertices`` (``x y;x y;…``) are its outline or corners. The
 share of the raters who gave a label may stand as ``agreement``, and what is known of the image in the
 columns of :mod:`mitoscope.exchange.table`.
 """
@@ -11,7 +12,7 @@ columns of :mod:`mitoscope.exchange.table`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,8 @@ SYNONYMS = {
 }
 """Other names of columns, as other tools write them."""
 _MODEL = Rater("model", RaterKind.MODEL)
+SAME_CELL_PX0 = 30.0
+"""Rows of one ``id`` are one cell where their centres are no farther apart: raters number on their own."""
 
 
 @dataclass(slots=True)
@@ -90,7 +93,8 @@ def read(path: Path, options: ReadOptions) -> Study:
     Raises
     ------
     FormatError
-        If the columns ``x`` and ``y`` are missing, a row has too many or too few cells, or a number is none.
+        If the columns ``x`` and ``y`` are missing, a row has too many or too few cells, a number is none, or
+        rows of no rater give one place two classes.
     """
     return _Reader(path, options).study()
 
@@ -108,10 +112,13 @@ class _Reader:
             rows_of.setdefault(self._image(row), []).append((where, row))
         slides = {image: self.build.slide(slide_of(image, of)) for image, of in rows_of.items()}
         self.is_mixed = len({_is_by_model(row) for _, row in rows if _is_nameless(row)}) > 1
+        self._refuse_contradictions(rows)
+        keys = _CellKeys()
         for place, (where, row) in enumerate(rows):
             slide = slides[self._image(row)]
             if any(row.get(name, "").strip() for name in ("x", "y", "label", "vertices")):
-                cell = cells.setdefault(row.get("cell") or f"row {place}", _Cell(where, row, slide))
+                key = row.get("cell") or keys.of(row, slide, f"row {place}")
+                cell = cells.setdefault(key, _Cell(where, row, slide))
                 cell.events.append((place, row, where))
         events: list[tuple[int, int, dict[str, str], str]] = []
         for one in _in_order(cells):
@@ -121,6 +128,14 @@ class _Reader:
             self._event(index, row, where)
         return self.build.build()
 
+    def _refuse_contradictions(self, rows: list[tuple[str, dict[str, str]]]) -> None:
+        refuse_contradictions(
+            (where, (self._image(row), *place_of(row)), self.labels.find(label).name)
+            for where, row in rows
+            if (label := _text(row, "label"))
+            and not (row.get("cell") or _text(row, "rater") or _is_by_model(row) or _is_deleted(row))
+        )
+
     def _image(self, row: dict[str, str]) -> str:
         return _text(row, "image") or self.options.slide_name(self.path)
 
@@ -129,14 +144,17 @@ class _Reader:
         shape, points = _geometry(row, where)
         columns: dict[str, Any] = {
             "z": _integer(row.get("z", ""), where),
-            "deleted": row.get("deleted", "").strip().casefold() in ("1", "true", "yes"),
+            "deleted": _is_deleted(row),
             "guid": _text(row, "guid") or None,
             "external_id": _text(row, "id") or None,
             "attributes": _attributes(row, "cell_attributes", where),
         }
         if shape is Shape.POLYGON:
             return self.build.polygon(cell.slide, points, **columns)
-        bounds = (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
+        low, high = points[0], points[-1]  # a box whose extent is below zero stays one, to be refused
+        if _text(row, "vertices"):
+            low, high = points.min(axis=0), points.max(axis=0)
+        bounds = (*low.tolist(), *high.tolist())
         return self.build.cell(cell.slide, bounds, shape=shape, **columns)
 
     def _event(self, cell: int, row: dict[str, str], where: str) -> None:
@@ -172,11 +190,89 @@ class _Reader:
         return self.options.speaker(default_rater, is_mixed=self.is_mixed)
 
 
+class _CellKeys:
+    """Which rows of raters are of one cell, where no column says it."""
+
+    def __init__(self) -> None:
+        self._by_place: dict[Hashable, str] = {}
+        self._by_id: dict[Hashable, tuple[str, tuple[float, float]]] = {}
+        self._raters: dict[str, set[str]] = {}
+
+    def of(self, row: dict[str, str], slide: int, new: str) -> str:
+        """Return the key of the cell that a row is of: ``new``, or that of an earlier row of the slide."""
+        rater = _text(row, "rater")
+        if not rater or _is_deleted(row):
+            return new
+        place = (slide, *place_of(row))
+        centre = (_coordinate(row, "x"), _coordinate(row, "y"))
+        ids = [(slide, name, text) for name in ("guid", "id") if (text := _text(row, name))]
+        key = self._by_place.get(place)
+        for one in ids if key is None else ():
+            known = self._by_id.get(one)
+            if known is None or rater in self._raters[known[0]]:
+                continue
+            if one[1] == "guid" or math.dist(known[1], centre) <= SAME_CELL_PX0:
+                key = known[0]
+        key = key or new
+        self._by_place.setdefault(place, key)
+        for one in ids:
+            self._by_id.setdefault(one, (key, centre))
+        self._raters.setdefault(key, set()).add(rater)
+        return key
+
+
+_PLACE = ("x", "y", "w", "h", "z", "shape", "vertices")
+
+
+def place_of(row: Mapping[str, str]) -> tuple[Hashable, ...]:
+    """Return where a row's cell lies, the same for ``5`` and ``5.0``."""
+    return tuple(
+        _coordinate(row, name) if name in _PLACE[:5] else row.get(name, "").strip() for name in _PLACE
+    )
+
+
+def _coordinate(row: Mapping[str, str], column: str) -> Any:
+    text = row.get(column, "").strip()
+    try:
+        value = float(text)
+    except ValueError:
+        return text or (0.0 if column == "z" else "")
+    return text if math.isnan(value) else value
+
+
+def refuse_contradictions(rows: Iterable[tuple[str, tuple[Hashable, ...], str]]) -> None:
+    """Refuse rows that give one place two classes, and do not say that two raters did.
+
+    Parameters
+    ----------
+    rows : iterable of tuple of str, tuple and str
+        Where the row stands, its image with `place_of`, and its class.
+
+    Raises
+    ------
+    FormatError
+        With the place, and both classes.
+    """
+    known: dict[tuple[Hashable, ...], str] = {}
+    for where, place, label in rows:
+        before = known.setdefault(place, label)
+        if before != label:
+            raise FormatError(
+                f"the cell at {place[1]}, {place[2]} of {place[0]} is {before!r} and {label!r}",
+                where=where,
+                mend="remove one of the rows, or name who gave each label in a column rater",
+            )
+
+
 _AN = {"score": "a score", "agreement": "an agreement"}
 
 
 def _is_nameless(row: dict[str, str]) -> bool:
     return not row.get("rater", "").strip() and any(row.get(name, "").strip() for name in ("label", "score"))
+
+
+def _is_deleted(row: dict[str, str]) -> bool:
+    return row.get("deleted", "").strip().casefold() in ("1", "true", "yes")
 
 
 def _is_by_model(row: dict[str, str]) -> bool:

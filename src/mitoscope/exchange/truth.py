@@ -10,6 +10,7 @@ from typing import Final
 
 from mitoscope.errors import FormatError
 from mitoscope.exchange import frozen_file
+from mitoscope.exchange.annotations_csv import place_of, refuse_contradictions
 from mitoscope.exchange.classes import apply_mapping
 from mitoscope.exchange.detections_csv import IMAGE_COLUMN, group_by_image
 from mitoscope.exchange.format import Content, ReadOptions
@@ -136,13 +137,15 @@ def _of_file(
     path: Path, format_name: str | None, options: ReadOptions, policy: Policy, mapping: LabelMapping
 ) -> GroundTruth:
     read = read_study(path, format_name, options)
-    refuse_quarantined(read, path, allowed=_TAKEN)
-    study, label_names = apply_mapping(_as_truth(read), mapping, path)
+    sifted = refuse_quarantined(read, path, allowed=_TAKEN)
+    study, label_names = apply_mapping(_as_truth(sifted), mapping, path)
     truth = ground_truth_of(study, policy=policy, source=path.name)
-    left_out = len(read.cells) - len(study.cells)
-    notes = (f"{left_out} cells of ignored classes are left out",) if left_out else ()
+    left_out = len(sifted.cells) - len(study.cells)
+    twice = len(read.cells) - len(sifted.cells)
+    notes = [f"{left_out} cells of ignored classes are left out"] if left_out else []
+    notes += [f"{twice} cells of the file stand twice and were taken once"] if twice else []
     return replace(
-        truth, classes=mapping.with_classes(study.labels).classes, label_names=label_names, notes=notes
+        truth, classes=mapping.with_classes(study.labels).classes, label_names=label_names, notes=tuple(notes)
     )
 
 
@@ -154,21 +157,23 @@ def _as_truth(study: Study) -> Study:
     return replace(study, raters=raters)
 
 
-def refuse_quarantined(study: Study, path: Path, *, allowed: frozenset[str] = frozenset()) -> None:
-    """Refuse a study with annotations that a store would quarantine.
+def refuse_quarantined(study: Study, path: Path, *, allowed: frozenset[str] = frozenset()) -> Study:
+    """Return what a store would take of a study, or refuse it for what a store would quarantine.
 
     Raises
     ------
     FormatError
         With the place of the first.
     """
-    refused = [entry for entry in sift(study, source=path.name).quarantine if entry.why not in allowed]
+    sifted = sift(study, source=path.name)
+    refused = [entry for entry in sifted.quarantine if entry.why not in allowed]
     if refused:
         raise FormatError(
             f"{len(refused)} annotations cannot be judged, the first: {refused[0].why}",
             where=refused[0].where,
             mend="correct or remove them",
         )
+    return sifted
 
 
 def with_scale(truth: GroundTruth, mpp: Mpp | None, *, override: bool) -> GroundTruth:
@@ -221,6 +226,11 @@ def _of_table(path: Path, mapping: LabelMapping) -> GroundTruth:
             raise row.missing("label")
         counts[row.text("label")] = counts.get(row.text("label"), 0) + 1
     class_of = mapping.map_names(counts, where=path)
+    refuse_contradictions(
+        (row.where, (image, *place_of(row.cells)), class_of[row.text("label")])
+        for image, rows in rows_of.items()
+        for row in rows
+    )
     all_rows = group_by_image(table, path)
     slides = tuple(
         _slide_truth(image, _cells(rows, class_of), all_rows[image]) for image, rows in rows_of.items()

@@ -14,6 +14,7 @@ from mitoscope.store.records import QuarantineEntry, SlideRecord, Study
 
 NOT_FINITE = "NaN or infinity"
 CORNERS_SWAPPED = "corners in the wrong order"
+NO_EXTENT = "a box without extent"
 NOT_A_POLYGON = "a polygon of fewer than 3 vertices"
 OUTSIDE = "outside the slide"
 DUPLICATE = "the same place twice"
@@ -23,7 +24,7 @@ CROSSES_ITSELF = "a polygon that crosses itself"
 """Found by the readers of ``exchange``, which move such outlines out themselves."""
 REASONS = (
     *("", NOT_FINITE, NOT_A_POLYGON, CORNERS_SWAPPED, OUTSIDE, GUID_TWICE, DUPLICATE, HALF_SCALE),
-    CROSSES_ITSELF,
+    *(CROSSES_ITSELF, NO_EXTENT),
 )
 """Why a cell is taken out, by code; 0 is a cell that is kept."""
 
@@ -37,10 +38,11 @@ quarter. A hot spot that was annotated alone spans less."""
 def sift(study: Study, *, source: str, trust_scale: bool = False) -> Study:
     """Return the study with what cannot be taken moved to its quarantine.
 
-    Taken out are cells with NaN or infinite coordinates, with corners in the wrong order, polygons without
-    an area, cells no part of which lies on their slide, the second of two live cells at exactly the same
-    place, the second of two cells of one guid, and all cells of a slide whose coordinates look like half
-    their true values. Label events and version rows of these cells go with them, as text in the entry.
+    Taken out are cells with NaN or infinite coordinates, boxes whose width or height is zero or below,
+    circles with corners in the wrong order, polygons without an area, cells no part of which lies on their
+    slide, the second of two live cells at exactly the same place, the second of two cells of one guid, and
+    all cells of a slide whose coordinates look like half their true values. Label events and version rows of
+    these cells go with them, as text in the entry.
 
     Parameters
     ----------
@@ -67,7 +69,9 @@ def _geometry(study: Study, _: NDArray[np.bool_]) -> dict[str, NDArray[np.bool_]
         too_few[row] = polygon[row] and len(vertices) < 3
         finite[row] &= bool(np.isfinite(vertices).all())
     swapped = np.asarray((cells.bounds_px0[:, :2] > cells.bounds_px0[:, 2:]).any(axis=1))
-    return {NOT_FINITE: ~finite, NOT_A_POLYGON: too_few, CORNERS_SWAPPED: swapped}
+    flat = (cells.shape == Shape.BOX) & (cells.bounds_px0[:, :2] >= cells.bounds_px0[:, 2:]).any(axis=1)
+    reasons = {NOT_FINITE: ~finite, NO_EXTENT: flat, NOT_A_POLYGON: too_few, CORNERS_SWAPPED: swapped}
+    return {reason: np.asarray(rows) for reason, rows in reasons.items()}
 
 
 def _sizes(slides: tuple[SlideRecord, ...]) -> NDArray[np.float64]:
