@@ -19,8 +19,10 @@ import numpy as np
 import pytest
 
 from mitoscope import cli
+from mitoscope.detections import Detections
 from mitoscope.exchange.format import WriteOptions
 from mitoscope.exchange.registry import read_study, write_study
+from mitoscope.exchange.result import write_bytes, write_result
 from mitoscope.labels import DEFAULT_LABELS
 from mitoscope.store import Cells, LabelEvents, Rater, Shape, SlideRecord, Store, Study
 
@@ -146,6 +148,70 @@ def test_options_say_what_the_file_does_not(folder: Path, study: Path) -> None:
     assert [(one["name"], one["kind"]) for one in info["raters"]] == [("net 2", "model")]
     run("export", study, "--format", "csv", "--out", folder / "out.csv")
     assert "1000,2000" in (folder / "out.csv").read_text(encoding="utf-8")
+
+
+def test_an_import_says_which_mapping_it_used(folder: Path, study: Path) -> None:
+    text = TRUTH + "a.tif,10,20,Foo\na.tif,20,20,Bar\nb.tif,30,20,Bar\n"
+    options = ("--label", "Foo=mitotic figure", "--label", "Bar=ignore")
+    said = " ".join(run("import", study, write_text(folder / "one.csv", text), *options).split())
+    assert "one.csv: read 'Foo' as 'mitotic figure'; left out 2 cells of 'Bar'" in said
+    (done,) = run_json("import", study, write_text(folder / "two.csv", text + "c.tif,1,1,Foo\n"), *options)[
+        "imported"
+    ]
+    assert (done["ignored"], done["cells"]) == (2, 5)
+    assert done["label_names"] == {
+        "mitotic figure": "mitotic figure",
+        "look-alike": "look-alike",
+        "Foo": "mitotic figure",
+        "Bar": "ignore",
+    }
+    plain = run("import", study, write_text(folder / "three.csv", TRUTH.replace("tif", "png")))
+    assert "left out" not in plain
+
+
+def write_found(folder: Path) -> Path:
+    """Write the results of two slides as `detect` does, with pictures and a ledger beside them."""
+    folder.mkdir()
+    places, score = np.array([[10.0, 20.0], [50.0, 60.0]]), np.array([0.9, 0.2])
+    names = np.array(["mitotic figure", "look-alike"])
+    found = Detections(places[:, 0], places[:, 1], score, names, np.full(2, "d"))
+    for stem in ("P1", "P2"):
+        manifest = {
+            "slide": {"name": f"{stem}.tif", "mpp": [0.25, 0.25], "size_px0": [120, 90]},
+            "search": {
+                "region_px0": [0, 0, 120, 90],
+                "gaps_px0": [],
+                "tissue_unread_px0": [],
+                "tissue_px0_per_pixel": [10.0, 10.0],
+            },
+            "threshold": {"value": 0.5, "source": "a test"},
+            "detector": {"name": "finder", "version": "1.0.0", "fingerprint": "0", "calibration": None},
+        }
+        write_result(
+            folder,
+            stem,
+            candidates=found,
+            tissue=np.ones((9, 12), dtype=np.bool_),
+            manifest=manifest,
+            further={".density.png": lambda path: write_bytes(path, b"a picture")},
+        )
+        (folder / f"{stem}.ledger").write_bytes(b"SQLite format 3\0")
+    return folder
+
+
+def test_a_folder_of_results_is_imported_without_its_pictures(folder: Path, study: Path) -> None:
+    (done,) = run_json("import", study, write_found(folder / "out"))["imported"]
+    assert (done["format"], done["slides"], done["cells"]) == ("result", 2, 4)
+    info = run_json("info", study)
+    assert [(one["name"], one["kind"], one["labels"]) for one in info["raters"]] == [
+        ("finder 1.0.0", "model", 4)
+    ]
+
+
+def test_a_changed_file_beside_a_result_is_not_left_aside(folder: Path, study: Path) -> None:
+    found = write_found(folder / "out")
+    (found / "P1.density.png").write_bytes(b"another picture")
+    assert "P1.density.png: in no format" in run("import", study, found, status=2)
 
 
 def test_names_cannot_steer_the_terminal(folder: Path, study: Path) -> None:

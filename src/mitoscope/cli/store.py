@@ -9,7 +9,7 @@ import typer
 
 from mitoscope.cli.options import BoxesOption, MppOption, parse_boxes, parse_policy
 from mitoscope.cli.store_figures import agreement, classes, consensus, examined, info
-from mitoscope.cli.tables import print_json, print_table, say
+from mitoscope.cli.tables import print_json, print_table, say, shown
 
 if TYPE_CHECKING:
     from mitoscope.exchange import ReadOptions
@@ -95,7 +95,7 @@ def import_(
 
     What cannot be taken as it is goes to quarantine, with its place in the file and the reason.
     """
-    from mitoscope.exchange import detect_format, find_format, read_study
+    from mitoscope.exchange import apply_mapping, detect_format, find_format, read_study
     from mitoscope.labels import LabelMapping, LabelSet
     from mitoscope.store import Source, Store, sift
 
@@ -108,19 +108,24 @@ def import_(
         mapping = LabelMapping.parse(label or (), classes=classes, may_add=True)
         for path in files:
             known = detect_format(path) if format_name is None else find_format(format_name)
-            found = _with_mpp(read_study(path, known.name, options, mapping=mapping), mpp)
-            parts.append((path, known.name, sift(found, source=path.name, trust_scale=trust_scale)))
+            stated = read_study(path, known.name, options)
+            found, label_names = apply_mapping(stated, mapping, path)
+            how = {"label_names": label_names, "ignored": len(stated.cells) - len(found.cells)}
+            part = sift(_with_mpp(found, mpp), source=path.name, trust_scale=trust_scale)
+            parts.append((path, known.name, part, how))
         done = []
-        for path, name, part in parts:
+        for path, name, part, how in parts:
             source = Source(path.name, name, _hash(path))
             report = store.import_study(part, source=source, trust_scale=trust_scale)
-            done.append(_imported(path, name, report, part.quarantine))
+            done.append(_imported(path, name, report, part.quarantine) | how)
     if as_json:
         print_json({"study": str(study), "imported": done})
         return
     columns = ("slides", "cells", "known", "labels", "regions", "quarantined")
     rows = [[one["file"], one["format"], *(one[name] for name in columns)] for one in done]
     print_table(f"Imported into {study}", ("file", "format", *columns), rows)
+    for one in done:
+        _print_mapping(one)
     _print_quarantine([entry for one in done for entry in one["entries"]])
 
 
@@ -207,6 +212,18 @@ def _imported(
             for entry in entries
         ],
     }
+
+
+def _print_mapping(done: dict[str, Any]) -> None:
+    """Say which names were read as classes of another name, and how many cells were left out."""
+    from mitoscope.labels import IGNORED
+
+    read_as = [f"{name!r} as {of!r}" for name, of in done["label_names"].items() if of not in (name, IGNORED)]
+    ignored = [repr(name) for name, class_name in done["label_names"].items() if class_name == IGNORED]
+    said = [f"read {', '.join(read_as)}"] if read_as else []
+    said += [f"left out {done['ignored']} cells of {', '.join(ignored)}"] if ignored else []
+    if said:
+        typer.echo(shown(f"{done['file']}: {'; '.join(said)}"))
 
 
 def _print_quarantine(entries: list[dict[str, Any]]) -> None:

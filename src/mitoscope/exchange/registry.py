@@ -109,7 +109,9 @@ def _common_format(folder: Path) -> Format:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    paths = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    beside = result.files_of_results(paths)
+    return sorted(path for path in paths if path not in beside)
 
 
 def read_study(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -33,6 +33,8 @@ FORMAT_NAME: Final = "mitoscope-result/1"
 """Name and version of the format."""
 TABLE, MANIFEST, TISSUE = ".csv", ".json", ".tissue.png"
 """What the files that every result has are called after the slide's stem."""
+_LEDGER = ".ledger"
+"""By which an interrupted search goes on; it holds nothing that the table lacks."""
 _MEND = "repeat the detection"
 
 
@@ -183,6 +185,27 @@ def vouched_by(path: Path) -> Path | None:
 def find_manifests(folder: Path) -> list[Path]:
     """Return the manifests of the results in a folder, by name."""
     return [path for path in sorted(folder.glob(f"*{MANIFEST}")) if is_manifest(path)]
+
+
+def files_of_results(paths: Iterable[Path]) -> set[Path]:
+    """Return which files belong to a manifest among them: tables, pictures and reports that it vouches for.
+
+    A file that has changed since is not among them: what somebody drew into it is nobody's result.
+    """
+    found: set[Path] = set()
+    for manifest in paths:
+        if manifest.suffix.lower() != MANIFEST or not manifest.with_suffix(TABLE).is_file():
+            continue
+        try:
+            names = dict(read_manifest(manifest)["files"])
+        except (FormatError, KeyError, TypeError, ValueError):
+            continue
+        found.add(manifest.with_suffix(_LEDGER))
+        for name, stated in names.items():
+            path = manifest.with_name(str(name))
+            if path.is_file() and isinstance(stated, dict) and stated.get("sha256") == sha256_file(path):
+                found.add(path)
+    return found
 
 
 def read_result(path: Path, *, with_tissue: bool = True) -> Result:
