@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated, Literal
 
 import pytest
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from mitoscope.config import Config
 from mitoscope.errors import ConfigError
@@ -13,10 +14,24 @@ class Inner(Config):
     size: int = 3
 
 
+class Coarse(Config):
+    kind: Literal["coarse"] = "coarse"
+    step: int = 2
+
+
+class Fine(Config):
+    kind: Literal["fine"] = "fine"
+    depth: int = 8
+
+
 class Example(Config):
     name: str = "a"
     rate: float = 0.5
+    speed: Literal["fast", "best"] = "fast"
     inner: Inner = Inner()
+    maybe: Inner | None = None
+    parts: tuple[Inner, ...] = ()
+    grid: Annotated[Coarse | Fine, Field(discriminator="kind")] = Coarse()
 
 
 def test_toml_goes_out_and_comes_back(tmp_path: Path) -> None:
@@ -31,8 +46,15 @@ def test_toml_goes_out_and_comes_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("nmae = 'a'", "'nmae'"),
-        ("[inner]\nsizes = 3", "inner.sizes"),
+        (
+            "nmae = 'a'",
+            "c.toml: unknown setting 'nmae'; allowed: name, rate, speed, inner, maybe, parts, grid$",
+        ),
+        ("[inner]\nsizes = 3", "unknown setting 'inner.sizes'; allowed: size$"),
+        ("[maybe]\nsizes = 3", "unknown setting 'maybe.sizes'; allowed: size$"),
+        ("[[parts]]\nsizes = 3", "unknown setting 'parts.0.sizes'; allowed: size$"),
+        ("[grid]\nkind = 'fine'\nstep = 3", "unknown setting 'grid.fine.step'; allowed: kind, depth$"),
+        ("speed = 'slow'", "key 'speed': choose fast or best, not 'slow'$"),
         ("rate = 'fast'", "rate"),
         ("rate = nan", "rate"),
         ("rate = ", "not TOML"),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args, get_origin
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -38,13 +39,15 @@ class Config(BaseModel):
             # A misspelt key comes first: that the right one is missing follows from it.
             first = min(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
             key = ".".join(str(part) for part in first["loc"]) or "(whole)"
-            known = ", ".join(cls.model_fields)
-            mend = (
-                f"known keys: {known}"
-                if first["type"] == "extra_forbidden" and len(first["loc"]) == 1
-                else None
-            )
-            raise ConfigError(f"key {key!r}: {first['msg']}", where=where, mend=mend) from None
+            if first["type"] == "extra_forbidden":
+                known = ", ".join(_settings_beside(cls, first["loc"]))
+                what, mend = f"unknown setting {key!r}", f"allowed: {known}" if known else None
+            elif first["type"] in ("literal_error", "enum"):
+                choices = first["ctx"]["expected"].replace("'", "")
+                what, mend = f"key {key!r}: choose {choices}, not {first['input']!r}", None
+            else:
+                what, mend = f"key {key!r}: {first['msg']}", None
+            raise ConfigError(what, where=where, mend=mend) from None
 
     @classmethod
     def from_toml(cls, path: Path) -> Self:
@@ -74,3 +77,29 @@ class Config(BaseModel):
         """Return the SHA-256 of the canonical JSON of all fields, as 64 hexadecimal digits."""
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _settings_beside(config: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
+    """Return the settings that are known where an unknown one stands, in their order."""
+    tables = [config]
+    for part in place[:-1]:
+        inner = [table for owner in tables for table in _tables_of(owner, part)]
+        # The number of an entry and the tag of a union name no field: the tables stay, or become fewer.
+        tables = inner or [table for table in tables if part in _tags(table)] or tables
+    return list(dict.fromkeys(name for table in tables for name in table.model_fields))
+
+
+def _tables_of(owner: type[BaseModel], name: int | str) -> Iterator[type[BaseModel]]:
+    field = owner.model_fields.get(str(name))
+    waiting: list[Any] = [] if field is None else [field.annotation]
+    while waiting:
+        kind = waiting.pop(0)
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield kind
+        elif get_origin(kind) is not Literal:
+            waiting.extend(get_args(kind))
+
+
+def _tags(table: type[BaseModel]) -> set[object]:
+    kinds = [field.annotation for field in table.model_fields.values()]
+    return {table.__name__} | {tag for kind in kinds if get_origin(kind) is Literal for tag in get_args(kind)}

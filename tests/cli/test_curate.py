@@ -237,16 +237,13 @@ def test_bad_input_is_one_line(folder: Path, study: Path, embeddings: Path) -> N
             "line 3: cell 1 stands in it twice",
         ),
         (("freeze", study, "MEL", "--split", folder / "split.csv"), "line 2: no side 'left'"),
-        (
-            ("freeze", study, "MEL", "--policy", "mine"),
-            "--policy: there is no policy 'mine'; there are settled,",
-        ),
+        (("freeze", study, "MEL", "--policy", "mine"), "--policy: choose settled, "),
         (("diff", study, "MEL", "ODAEL"), "no version 'MEL'"),
         (("review", study, "none"), "no review of the name 'none'"),
         ((*board, folder / "not.npz"), "cannot be read"),
         ((*board, folder / "gone.npz"), "10 cells are not in the store"),
         ((*board, embeddings, "--slides", folder / "none"), "no such folder"),
         ((*board, embeddings, "--slides", folder), "no file of the slide"),
-        ((*board, embeddings, "--method", "best"), "no method 'best'"),
+        ((*board, embeddings, "--method", "best"), "--method: choose exact or greedy, not 'best'"),
     ):
         assert match in run(*arguments, status=2)

@@ -79,7 +79,10 @@ def test_both_stages_and_their_times_are_told(field: Path, cascade: Bundle, tmp_
     assert spent["wall_s"] == first["timings"]["wall_s"], "the search was repeated"
 
 
-@pytest.mark.parametrize(("stage", "message"), [("verified", "no second stage"), ("both", "'stage'")])
+@pytest.mark.parametrize(
+    ("stage", "message"),
+    [("verified", "no second stage"), ("both", "--stage: choose proposals or verified, not 'both'")],
+)
 def test_a_stage_that_there_is_not_is_one_line(field: Path, tmp_path: Path, stage: str, message: str) -> None:
     options = ["--out", str(tmp_path / "out"), "--mpp", "0.25", "--model", "semi-fcn", "--stage", stage]
     done = CliRunner().invoke(app, ["detect", str(field), *options])
@@ -94,4 +97,4 @@ def test_a_bundle_shows_and_verifies_its_second_stage(cascade: Bundle) -> None:
     assert "mean of 2 classifiers of crops of 16 px at 0.25 µm/px, four mirror images" in shown.output
     done = CliRunner().invoke(app, ["bundle", "verify", str(cascade.folder)])
     points = len(cascade.manifest.self_test.points)
-    assert f"all hashes hold, self-test finds its {points} points" in done.output
+    assert f"all hashes hold, self-test reproduces {points} point" in done.output

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
+from typer.main import get_command
 
 from mitoscope import __version__
 from mitoscope.cli import (
@@ -85,9 +86,7 @@ def _status() -> int:
     except MitoscopeError as error:
         return _fail(str(error), error.exit_status, error)
     except TyperException as error:
-        return _fail(
-            f"{error.format_message()} (mitoscope --help lists what there is)", error.exit_code, error
-        )
+        return _fail(f"{error.format_message()} (see {_command()} --help)", error.exit_code, error)
     except typer.Abort:
         outcome = _INTERRUPTED
     except BrokenPipeError:
@@ -99,6 +98,17 @@ def _status() -> int:
     if outcome == _INTERRUPTED:
         return _fail("stopped; the same command goes on where it stopped", 1, None)
     return outcome if isinstance(outcome, int) else 0
+
+
+def _command() -> str:
+    """Return the command that was called, as it is written: ``mitoscope store import``."""
+    words, node = ["mitoscope"], get_command(app)
+    for word in sys.argv[1:]:
+        if word not in getattr(node, "commands", {}):
+            break
+        words.append(word)
+        node = node.commands[word]  # type: ignore[attr-defined]
+    return " ".join(words)
 
 
 def _fail(line: str, status: int, error: BaseException | None) -> int:

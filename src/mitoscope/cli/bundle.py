@@ -66,8 +66,13 @@ def verify(bundle: _Name = None) -> None:
         loaded = load_bundle(name)
         found = verify_bundle(loaded)
         typer.echo(
-            f"{loaded.manifest.source}: all hashes hold, self-test finds its {found} {loaded.manifest.kind}"
+            f"{loaded.manifest.source}: all hashes hold, self-test {_passed(found, loaded.manifest.kind)}"
         )
+
+
+def _passed(count: int, kind: str) -> str:
+    noun = "point" if kind == "points" else "window"
+    return f"reproduces {count} {noun}{'' if count == 1 else 's'}"
 
 
 @app.command()
@@ -92,7 +97,7 @@ def export(
 def calibrate(
     bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="Name or folder.")],
     pred: Annotated[
-        Path, typer.Option("--pred", metavar="DIR", help="What detect found with it on the fields.")
+        Path, typer.Option("--pred", metavar="DIR", help="Detections of this bundle on the fields.")
     ],
     truth: Annotated[
         str,
@@ -100,7 +105,7 @@ def calibrate(
     ],
     out: Annotated[Path, typer.Option("--out", help="Folder of the new bundle; must not exist.")],
     dataset: Annotated[
-        str, typer.Option("--dataset", metavar="NAME", help="What the fields are called in the bundle.")
+        str, typer.Option("--dataset", metavar="NAME", help="Name of the fields in the bundle.")
     ] = "own fields",
     protocol: Annotated[str, typer.Option("--protocol", help="As for evaluate.")] = "mitoscope",
     scores: Annotated[
@@ -112,7 +117,7 @@ def calibrate(
     mpp: MppOption = None,
     mpp_override: MppOverrideOption = False,
 ) -> None:
-    """Set the threshold of a bundle from labelled fields of your own laboratory."""
+    """Set the threshold of a bundle from labelled fields of your laboratory."""
     from mitoscope.bundle import load_bundle
     from mitoscope.evaluate import FileJudge, find_protocol
     from mitoscope.evaluate import calibrate as run
@@ -170,13 +175,12 @@ def _ends(interval: Interval | None) -> str:
 @app.command()
 def join(
     proposals: Annotated[str, typer.Argument(metavar="PROPOSALS", help="Bundle that finds candidates.")],
-    verifiers: Annotated[
-        list[str], typer.Argument(metavar="VERIFIER...", help="Bundles that look at each again.")
-    ],
+    verifiers: Annotated[list[str], typer.Argument(metavar="VERIFIER...", help="Bundles that verify them.")],
     out: Annotated[Path, typer.Option("--out", help="Folder of the new bundle; must not exist.")],
     name: Annotated[str, typer.Option("--name", help="Its name.")] = "cascade",
     floor: Annotated[
-        float | None, typer.Option("--floor", help="Candidates above it are looked at; default: as stated.")
+        float | None,
+        typer.Option("--floor", help="Verify candidates above this score; default: as stated."),
     ] = None,
     crop: Annotated[int, typer.Option("--crop", metavar="PX", help="Side of a crop for a detector.")] = 128,
     flips: Annotated[
@@ -187,11 +191,11 @@ def join(
         typer.Option(
             "--doubt",
             metavar="LOW,HIGH",
-            help="Look at a candidate in all ways where the first look scores between these.",
+            help="Test-time augmentation of candidates whose first score lies between these.",
         ),
     ] = None,
 ) -> None:
-    """Join bundles: a light detector proposes, other ones or classifiers of cells decide."""
+    """Join bundles: a light detector proposes, the others verify its candidates."""
     from mitoscope.cli.train import need_training
 
     need_training()

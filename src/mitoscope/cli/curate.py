@@ -25,7 +25,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-StudyArgument = Annotated[Path, typer.Argument(metavar="STUDY", help="The store: one file a study.")]
+StudyArgument = Annotated[Path, typer.Argument(metavar="STUDY", help="The study, a file.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 ThirdOption = Annotated[bool, typer.Option("--third-expert", help="The cells of the third expert.")]
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Of the review.")]
@@ -37,11 +37,12 @@ def candidates(
     name: NameArgument,
     pred: Annotated[Path, typer.Option("--pred", metavar="FILE|DIR", help="Detections, at a low threshold.")],
     model: Annotated[
-        str, typer.Option("--model", metavar="NAME", help="Who found them, as a rater of the study.")
+        str, typer.Option("--model", metavar="NAME", help="Name of the model, a rater of the study.")
     ] = "detector",
     bins: Annotated[int, typer.Option("--bins", min=1, help="Rounds by score, high scores first.")] = 10,
     radius: Annotated[
-        float, typer.Option("--radius", metavar="PX", help="Nearer to a known cell is no candidate.")
+        float,
+        typer.Option("--radius", metavar="PX", help="Ignore detections this close to a known cell."),
     ] = 25.0,
     threshold: Annotated[
         float, typer.Option("--threshold", metavar="T", help="Scores above it count.")
@@ -79,7 +80,7 @@ def review(
         bool, typer.Option("--third-expert", help="Put what is disputed before a third expert.")
     ] = False,
     conclude: Annotated[bool, typer.Option("--conclude", help="Record what two of three agree on.")] = False,
-    partial: Annotated[bool, typer.Option("--partial", help="Although readings are missing.")] = False,
+    partial: Annotated[bool, typer.Option("--partial", help="Proceed with incomplete readings.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show how far a review is, and take its next step when asked to; each step may be repeated."""

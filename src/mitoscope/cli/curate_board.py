@@ -58,7 +58,7 @@ def board(
     seed: Annotated[int, typer.Option("--seed", help="Of UMAP.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Lay all cells out by similarity, rank those among others of another class, draw the board (CODAEL)."""
+    """Arrange crops by similarity and rank likely label errors (CODAEL)."""
     from mitoscope.cli.options import parse_policy
     from mitoscope.cli.progress import progress
     from mitoscope.curation.board.coordinates import read_points
@@ -139,7 +139,7 @@ def _method(text: str | None) -> Method | None:
 
     if text in (None, "exact", "greedy"):
         return text  # type: ignore[return-value]
-    raise ConfigError(f"no method {text!r}", mend="write --method exact or --method greedy")
+    raise ConfigError(f"choose exact or greedy, not {text!r}", where="--method")
 
 
 def _show(result: BoardResult, review: str | None, new: int, as_json: bool) -> None:

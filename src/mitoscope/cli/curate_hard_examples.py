@@ -42,7 +42,7 @@ def hard_examples(
     policy: Annotated[str, typer.Option("--policy", help="Of the present class, with --scores.")] = "settled",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Send cells back to the experts that a classifier is sure are figures, against their label (HEAEL).
+    """Re-review cells labelled non-mitotic that a classifier scores as mitotic (HEAEL).
 
     The classifier of a fold of cases has not seen them. Its scores may be given instead.
     """
@@ -112,7 +112,7 @@ def split_ambiguous(
     policy: Annotated[str, typer.Option("--policy", help="By which a cell has a class.")] = "settled",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Give the cells on which the experts did not agree a class by score (HEAEL); agreed ones stay."""
+    """Assign a class by score to cells without agreement (HEAEL); agreed cells stay."""
     from dataclasses import asdict
 
     from mitoscope.cli.options import parse_policy

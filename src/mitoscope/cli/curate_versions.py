@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mitoscope.curation.changes import Difference, Gain, VersionCell
     from mitoscope.store import Manifest
 
-_Study = Annotated[Path, typer.Argument(metavar="STUDY", help="The store: one file a study.")]
+_Study = Annotated[Path, typer.Argument(metavar="STUDY", help="The study, a file.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 _Before = Annotated[str, typer.Argument(metavar="BEFORE", help="A version: MEL, or MEL@2 for its second.")]
 _After = Annotated[str, typer.Argument(metavar="AFTER", help="A later version.")]
@@ -51,7 +51,7 @@ def freeze(
     ] = None,
     note: Annotated[str, typer.Option("--note", help="How it was made.")] = "",
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="JSON", help="The version as a file of its own.")
+        Path | None, typer.Option("--out", metavar="JSON", help="Write the version to a file.")
     ] = None,
     as_json: _Json = False,
 ) -> None:
@@ -148,7 +148,7 @@ def _write_cells(path: Path, found: Difference) -> None:
 
 
 def gains(study: _Study, before: _Before, after: _After, as_json: _Json = False) -> None:
-    """Show the figures and look-alikes gained between two versions: by case, by density, in all."""
+    """Show the figures and look-alikes gained between two versions: by case, by density, in total."""
     from mitoscope.curation.changes import PUBLISHED
     from mitoscope.curation.changes import gains as gains_between
     from mitoscope.store import Store

@@ -119,7 +119,7 @@ def check(
     ] = False,
     as_json: _Json = False,
 ) -> None:
-    """Say what a folder lacks of a data set, what is too much, twice, unreadable or changed."""
+    """Check a folder for missing, unexpected, duplicate, unreadable or modified files."""
     from mitoscope.cli.progress import progress
     from mitoscope.cli.tables import say
     from mitoscope.experiments.datasets import check_dataset, find_dataset

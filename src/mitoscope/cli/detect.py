@@ -13,6 +13,7 @@ from mitoscope.cli.options import (
     MppOverrideOption,
     OutOption,
     ThresholdOption,
+    parse_choice,
     parse_mpp,
     parse_roi,
     parse_threshold,
@@ -48,7 +49,7 @@ def detect(
         typer.Option(
             "--stage",
             metavar="S",
-            help="Whose scores: proposals or verified; default: verified where there is a second stage.",
+            help="Report first- or second-stage scores: proposals or verified (default if possible).",
         ),
     ] = None,
     quality: Annotated[
@@ -56,12 +57,12 @@ def detect(
         typer.Option(
             "--quality",
             metavar="Q",
-            help="How often a candidate is looked at again: fast, balanced (default) or best.",
+            help="Test-time augmentation of the second stage: fast, balanced (default) or best.",
         ),
     ] = None,
     no_resume: Annotated[bool, typer.Option("--no-resume", help="Begin anew instead of going on.")] = False,
     threads: Annotated[
-        int | None, typer.Option("--threads", min=1, help="Threads in all; default: one for each core.")
+        int | None, typer.Option("--threads", min=1, help="Threads in total; default: one for each core.")
     ] = None,
     provider: Annotated[str, typer.Option("--provider", help="Where the network runs: cpu or cuda.")] = "cpu",
 ) -> None:
@@ -71,6 +72,7 @@ def detect(
     """
     from mitoscope.bundle import load_bundle
     from mitoscope.infer import DetectConfig, detect_slides
+    from mitoscope.infer.config import PROVIDERS, QUALITIES, STAGES
     from mitoscope.report.outputs import parse_formats
 
     wanted = parse_formats(formats)
@@ -80,10 +82,10 @@ def detect(
         "threshold": parse_threshold(threshold),
         "mpp": parse_mpp(mpp),
         "mpp_override": mpp_override,
-        "stage": stage,
-        "quality": quality,
+        "stage": parse_choice("--stage", stage, STAGES),
+        "quality": parse_choice("--quality", quality, QUALITIES),
         "threads": threads,
-        "provider": provider,
+        "provider": parse_choice("--provider", provider, PROVIDERS),
         "resume": not no_resume,
     }
     config = DetectConfig.parse(values, where="detect")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, overload
 
@@ -103,6 +104,25 @@ def parse_doubt(text: str) -> tuple[float, float]:
 
 
 @overload
+def parse_choice(option: str, text: str, choices: Sequence[str]) -> str: ...
+@overload
+def parse_choice(option: str, text: str | None, choices: Sequence[str]) -> str | None: ...
+def parse_choice(option: str, text: str | None, choices: Sequence[str]) -> str | None:
+    """Read an option that takes one of a few words.
+
+    Raises
+    ------
+    ConfigError
+        Naming the words.
+    """
+    word = None if text is None else text.strip().casefold()
+    if word is not None and word not in choices:
+        *others, last = choices
+        raise ConfigError(f"choose {', '.join(others)} or {last}, not {text!r}", where=option)
+    return word
+
+
+@overload
 def parse_policy(text: str, *, option: str = ...) -> Policy: ...
 @overload
 def parse_policy(text: None, *, option: str = ...) -> None: ...
@@ -118,12 +138,7 @@ def parse_policy(text: str | None, *, option: str = "--policy") -> Policy | None
     """
     from mitoscope.truth import Policy
 
-    try:
-        return None if text is None else Policy(text.strip().casefold())
-    except ValueError:
-        raise ConfigError(
-            f"there is no policy {text!r}", where=option, mend=f"there are {', '.join(Policy)}"
-        ) from None
+    return None if text is None else Policy(parse_choice(option, text, [str(one) for one in Policy]))
 
 
 def parse_boxes(text: str | None) -> BoxLayout | None:
@@ -136,10 +151,7 @@ def parse_boxes(text: str | None) -> BoxLayout | None:
     """
     from mitoscope.exchange import BoxLayout
 
-    try:
-        return None if text is None else BoxLayout(text.strip().casefold())
-    except ValueError:
-        raise ConfigError(f"boxes {text!r} are neither xywh nor xyxy", mend="write --boxes xywh") from None
+    return None if text is None else BoxLayout(parse_choice("--boxes", text, [str(one) for one in BoxLayout]))
 
 
 def parse_mpp(value: float | None) -> float | None:

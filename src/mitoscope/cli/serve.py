@@ -19,7 +19,7 @@ LEAD = "lead"
 
 def serve(
     study: Annotated[
-        Path, typer.Argument(metavar="STUDY", help="The store; made from --slides if there is none.")
+        Path, typer.Argument(metavar="STUDY", help="The study; created from --slides if it does not exist.")
     ],
     slides: Annotated[
         list[Path] | None,
@@ -38,9 +38,7 @@ def serve(
         typer.Option("--allow-host", metavar="NAME", help="A name under which the server is reached."),
     ] = None,
     lead: Annotated[str, typer.Option("--lead", metavar="NAME", help="Who leads the study.")] = LEAD,
-    no_link: Annotated[
-        bool, typer.Option("--no-link", help="Ask nobody for a link; on this machine only.")
-    ] = False,
+    no_link: Annotated[bool, typer.Option("--no-link", help="Disable sign-in (local use only).")] = False,
     mpp: MppOption = None,
     mpp_override: MppOverrideOption = False,
 ) -> None:

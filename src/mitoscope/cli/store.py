@@ -1,4 +1,4 @@
-"""``mitoscope store``: the annotation store of a study, its files in and out, its figures."""
+"""``mitoscope store``: the annotations of a study, its files in and out, its figures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mitoscope.store import QuarantineEntry, Study
 
 app = typer.Typer(
-    help="Annotations: who said what about which cell, in one file a study.",
+    help="Manage annotations, one file per study.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -24,7 +24,7 @@ app = typer.Typer(
 PLACES_SHOWN = 10
 """Quarantined entries whose place is printed; ``--json`` lists them all."""
 
-_Study = Annotated[Path, typer.Argument(metavar="STUDY", help="The store: one file a study.")]
+_Study = Annotated[Path, typer.Argument(metavar="STUDY", help="The study, a file.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
@@ -69,7 +69,7 @@ def import_(
     boxes: BoxesOption = None,
     rater: Annotated[
         str | None,
-        typer.Option("--rater", metavar="NAME", help="Who gave the labels of a file that does not say."),
+        typer.Option("--rater", metavar="NAME", help="Rater of a file that names none."),
     ] = None,
     model: Annotated[
         list[str] | None,
@@ -91,7 +91,7 @@ def import_(
     ] = False,
     as_json: _Json = False,
 ) -> None:
-    """Read annotation files into a store: each as a whole, or not at all.
+    """Read annotation files into a study, each file completely or not at all.
 
     What cannot be taken as it is goes to quarantine, with its place in the file and the reason.
     """
@@ -296,7 +296,7 @@ def backup(
     target: Annotated[Path, typer.Argument(metavar="FILE", help="The copy; must not exist.")],
     as_json: _Json = False,
 ) -> None:
-    """Copy a store while others write, and check the copy."""
+    """Copy a study while others write, and check the copy."""
     from mitoscope.store import Store
 
     with Store.open(study) as store:
@@ -306,7 +306,7 @@ def backup(
 
 @app.command()
 def verify(study: _Study, as_json: _Json = False) -> None:
-    """Check that a store is whole and says what its events say."""
+    """Check the integrity of a study."""
     from mitoscope.store import Store
 
     with Store.open(study, write=False) as store:
@@ -320,7 +320,7 @@ def verify(study: _Study, as_json: _Json = False) -> None:
         "versions": checked.versions,
     }
     over = f"{checked.events} events, {checked.cells} cells and {checked.versions} versions"
-    line = f"{study} is whole: {checked.invariants} checks over {over}"
+    line = f"{study} is intact: {checked.invariants} checks over {over}"
     say(done, line, as_json)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mitoscope.statistics import Estimate
     from mitoscope.store import Overview
 
-_Study = Annotated[Path, typer.Argument(metavar="STUDY", help="The store: one file a study.")]
+_Study = Annotated[Path, typer.Argument(metavar="STUDY", help="The study, a file.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
@@ -31,7 +31,7 @@ def info(
     ] = None,
     as_json: _Json = False,
 ) -> None:
-    """Show what is in a store: slides, raters, cells per label, variants with their tumour area."""
+    """Show what is in a study: slides, raters, cells per label, variants with their tumour area."""
     from mitoscope.store import Store
 
     with Store.open(study, write=False) as store:
@@ -110,7 +110,7 @@ def _print_overview(found: Overview) -> None:
     facts = [("slides", len(found.slides)), ("cells", found.cells), ("deleted", found.deleted)]
     facts += [("without an agreed class", found.disagreed), ("events", found.events)]
     facts += [(f"quarantined: {why}", count) for why, count in found.quarantined.items()]
-    print_table("In all", ("", "count"), facts)
+    print_table("Total", ("", "count"), facts)
 
 
 def agreement(
@@ -127,7 +127,7 @@ def agreement(
     ] = False,
     as_json: _Json = False,
 ) -> None:
-    """Show how far raters agree, per domain and in all, with 95 % intervals by case."""
+    """Show how far raters agree, per domain and in total, with 95 % intervals by case."""
     from mitoscope.store import Store
 
     with Store.open(study, write=False) as store:
@@ -218,7 +218,7 @@ def _print_agreement(found: tuple[Agreement, ...], names: tuple[str, ...]) -> No
     print_table("Pairs of raters", columns, pairs)
     times = [[one.domain, time.rater, time.labels, time.median_s] for one in found for time in one.times]
     if times:
-        print_table("Time a label", ("domain", "rater", "labels", "median s"), times)
+        print_table("Time per label", ("domain", "rater", "labels", "median s"), times)
 
 
 def _reads_row(found: Agreement, labels: list[str]) -> list[object]:

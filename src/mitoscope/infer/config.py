@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -15,7 +15,11 @@ Positive = Annotated[int, Field(ge=1)]
 Stage = Literal["proposals", "verified"]
 """Whose scores candidates have: those of the detector alone, or those of the second stage."""
 Quality = Literal["fast", "balanced", "best"]
-"""How often the second stage looks at a candidate: once; in all its ways where once leaves doubt; in all."""
+"""Test-time augmentation of the second stage: none; all views where one leaves doubt; all views."""
+
+
+Provider = Literal["cpu", "cuda"]
+STAGES, QUALITIES, PROVIDERS = get_args(Stage), get_args(Quality), get_args(Provider)
 
 
 class DetectConfig(Config):
@@ -32,9 +36,9 @@ class DetectConfig(Config):
     mpp_override : bool
         Let it replace also what a slide states.
     stage : {"proposals", "verified"}, optional
-        Whose scores are given out; by default those of the last stage that the bundle has.
+        Report first- or second-stage scores; by default those of the last stage that the bundle has.
     quality : {"fast", "balanced", "best"}, optional
-        How often the second stage looks at a candidate; balanced by default.
+        Test-time augmentation of the second stage; balanced by default.
     window_px : int, optional
         Side of a window; by default the bundle's. A multiple of the bundle's stride.
     halo_px : int, optional
@@ -45,7 +49,7 @@ class DetectConfig(Config):
         Windows in one call of the network; halved by itself where memory does not suffice. On a CPU more
         than one gains nothing (0.41 s of one core per megapixel from 1 × 512² to 4 × 1024²) and costs memory.
     threads : int, optional
-        Threads in all, see `Workers`; by default one for each core.
+        Threads in total, see `Workers`; by default one for each core.
     provider : {"cpu", "cuda"}
         Where the network runs.
     resume : bool
@@ -68,7 +72,7 @@ class DetectConfig(Config):
     chunk_px: Positive = CHUNK_PX
     batch: Positive = 1
     threads: Positive | None = None
-    provider: Literal["cpu", "cuda"] = "cpu"
+    provider: Provider = "cpu"
     resume: bool = True
 
     @model_validator(mode="after")

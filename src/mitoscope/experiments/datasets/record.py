@@ -310,5 +310,5 @@ class Dataset(Config):
         if has_address != (self.access is Access.DOWNLOAD):
             raise ValueError("addresses of files are for data sets that are downloaded, and needed there")
         if self.access is not Access.DOWNLOAD and self.how is None:
-            raise ValueError("what is not downloaded says how it is had")
+            raise ValueError("a data set that is not downloaded states how to obtain it")
         return self
