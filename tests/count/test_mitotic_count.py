@@ -89,6 +89,17 @@ def test_a_window_that_the_tumour_does_not_fill_is_said_so() -> None:
     assert found.note.startswith("The window does not fit in the tumour: 1.33 of 2.37 mm² are tumour")
 
 
+@pytest.mark.parametrize("mask", [None, tissue((0, 0, 40, 30))])
+def test_the_area_is_that_of_the_outline_however_narrow(mask: TissueMask | None) -> None:
+    for strip in (box(0, 0, 16, 1280), box(5, 5, 995, 15), box(20, 20, 50, 50)):
+        assert strip.tumour is not None
+        found = count(Detections.of([[25.0, 19.5], [10.0, 9.0]], [0.9, 0.9]), regions=strip, tissue=mask)
+        assert found.count == int(strip.tumour.contains([[25.0, 19.5], [10.0, 9.0]]).sum())
+        assert found.covered_mm2 == pytest.approx(strip.tumour.area_mm2(MPP), rel=1e-9)
+    half = count(regions=box(20_000, 9_000, 4_000, 8_000), tissue=tissue((0, 0, 22, 30)))
+    assert half.covered_mm2 == pytest.approx(2000 * 5333 * 0.0625e-6, rel=1e-9)
+
+
 def test_a_slide_smaller_than_the_window_is_said_so() -> None:
     points = np.array([[100.0, 100.0], [900.0, 900.0]])
     searched = Searched(MPP, SizePx(1024, 1024), threshold=0.5)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import shapely
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -99,7 +100,7 @@ def test_the_mask_cannot_be_changed() -> None:
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 80), st.integers(0, 60)), min_size=3, max_size=3, unique=True))
 def test_within_a_region_are_the_pixels_whose_centre_is_inside(ring: list[tuple[int, int]]) -> None:
-    corners = np.array(ring, dtype=np.float64) + 0.2173
+    corners = np.array(ring, dtype=np.float64) + np.array((0.21731337, 0.33917719))  # no edge meets a centre
     assume(abs(np.linalg.det(corners[1:] - corners[0])) > 1)
     region = Region.of_polygon(corners)
     tissue = TissueMask(np.ones((12, 16), np.bool_), (5.0, 5.0), Mpp.square(1.0), SizePx(80, 60))
@@ -115,3 +116,43 @@ def test_the_mask_of_a_region_has_its_area() -> None:
     mask = TissueMask.of_region(region, mpp=Mpp.square(0.5), slide_size=SizePx(2001, 1903))
     assert mask.px0_per_pixel == (16.0, 16.0)
     assert mask.area_mm2 == pytest.approx(region.area_mm2(Mpp.square(0.5)), rel=0.005)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    corners=st.lists(st.tuples(st.integers(-50, 450), st.integers(-50, 350)), min_size=3, max_size=3),
+    box=st.tuples(*(st.integers(-40, 400) for _ in range(2)), *(st.integers(1, 500) for _ in range(2))),
+)
+def test_the_area_inside_of_a_region_is_that_of_all_pixels_clipped(
+    seed: int, corners: list[tuple[int, int]], box: tuple[int, int, int, int]
+) -> None:
+    assume(len({*corners}) == 3)
+    shape = shapely.Polygon(corners)
+    assume(shape.area > 1)
+    grid = np.random.default_rng(seed).random((30, 41)) < 0.6
+    mask = TissueMask(grid, (10.0, 10.0), Mpp.square(1.0), SizePx(405, 296))
+    window = BoxPx0(*box)
+    rows, columns = np.nonzero(grid)
+    pixels = shapely.box(columns * 10, rows * 10, np.minimum(columns * 10 + 10, 405), rows * 10 + 10)
+    slide = shapely.box(0, 0, 405, 296)
+    part = shape.intersection(slide).intersection(
+        shapely.box(window.x, window.y, window.right, window.bottom)
+    )
+    expected = float(shapely.area(shapely.intersection(pixels, part)).sum()) * 1e-6
+    assert mask.area_inside(Region(shape), window) == pytest.approx(expected, rel=1e-6, abs=1e-12)
+
+
+def test_a_region_narrower_than_a_mask_pixel_has_its_own_area() -> None:
+    grid = np.ones((40, 48), np.bool_)
+    grid[:, 24:] = False
+    mask = TissueMask(grid, (32.0, 32.0), Mpp.square(0.25), SizePx(1536, 1280))
+    everywhere = BoxPx0(0, 0, 1536, 1280)
+    for strip, right_px in [
+        (BoxPx0(0, 0, 16, 1280), 16 * 1280),
+        (BoxPx0(5, 5, 995, 15), 15 * (768 - 5)),
+        (BoxPx0(20, 20, 1, 1), 1),
+        (BoxPx0(800, 0, 16, 1280), 0),
+    ]:
+        found = mask.area_inside(Region.of_box(strip), everywhere)
+        assert found == pytest.approx(right_px * 0.0625e-6, rel=1e-9, abs=1e-15)

@@ -192,7 +192,7 @@ def mitotic_count(
     unread = [gap for gap in (searched.gaps if gaps is None else gaps) if _counts_in(gap, where)]
     _refuse_gaps(box, unread, where, scale, searched.origin)
     area = box.area_mm2(scale)
-    covered = area if domain is None else min(domain.area_in(box), area)
+    covered = min(_covered_mm2(box, tissue, where, scale), area)
     fits = covered >= COVERED_MIN * wanted.area * scale.pixel_area_mm2
     within = _domain_name(tissue, where)
     sentences = [
@@ -297,6 +297,14 @@ def _domain(
         if tissue is None
         else tissue.within(where)
     )
+
+
+def _covered_mm2(box: BoxPx0, tissue: TissueMask | None, where: Region | None, mpp: Mpp) -> float:
+    if where is None:
+        return box.area_mm2(mpp) if tissue is None else tissue.area_in(box)
+    if tissue is None:
+        return where.intersection(Region.of_box(box)).area_mm2(mpp)
+    return tissue.area_inside(where, box)
 
 
 def _domain_name(tissue: TissueMask | None, where: Region | None) -> str:
