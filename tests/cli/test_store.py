@@ -112,7 +112,7 @@ def test_the_command_runs_alone(folder: Path) -> None:
 
 
 def test_quarantine_is_told_with_count_and_place(folder: Path, study: Path) -> None:
-    path = write_text(folder / "t.csv", TRUTH + "b.tif,nan,6,mitosis\na.tif,100,200,nmf\n")
+    path = write_text(folder / "t.csv", TRUTH + "b.tif,nan,6,mitosis\na.tif,100,200,mitosis\n")
     text = run("import", study, path)
     assert "In quarantine: 2" in text
     assert "t.csv: cell 3" in text
@@ -212,6 +212,45 @@ def test_a_changed_file_beside_a_result_is_not_left_aside(folder: Path, study: P
     found = write_found(folder / "out")
     (found / "P1.density.png").write_bytes(b"another picture")
     assert "P1.density.png: in no format" in run("import", study, found, status=2)
+
+
+def rows_of(rater: str, *, shift: float, mpp: str = "") -> str:
+    places = [(100 * n + shift, 50 + shift) for n in range(1, 6)]
+    rows = [f"a.tif,{x},{y},mitosis,{rater},{mpp}\n" for x, y in places]
+    return "image,x,y,label,rater,mpp\n" + "".join(rows)
+
+
+@pytest.mark.parametrize(
+    ("mpp", "shift", "near"),
+    [("", 17.0, {"25 px": 5}), ("", 18.0, {}), ("0.5", 10.0, {"7.5 µm": 5}), ("0.5", 11.0, {})],
+)
+def test_cells_of_two_files_that_are_likely_one_are_counted(
+    folder: Path, study: Path, mpp: str, shift: float, near: dict[str, int]
+) -> None:
+    run("import", study, write_text(folder / "a.csv", rows_of("a", shift=0, mpp=mpp)))
+    (done,) = run_json("import", study, write_text(folder / "b.csv", rows_of("b", shift=shift, mpp=mpp)))[
+        "imported"
+    ]
+    assert (done["cells"], done["beside_known"]) == (5, near)
+
+
+def test_raters_of_files_without_ids_are_warned_of_and_have_no_agreement(folder: Path, study: Path) -> None:
+    first = run("import", study, write_text(folder / "a.csv", rows_of("a", shift=0)))
+    assert "warning" not in first
+    again = run("import", study, write_text(folder / "b.csv", rows_of("b", shift=3)))
+    (line,) = (one for one in again.splitlines() if one.startswith("warning: "))
+    assert "b.csv: 5 cells lie within 25 px of cells that the study has" in line
+    assert run("agreement", study).startswith("no cell was read by two raters")
+    assert run_json("agreement", study)["note"].startswith("no cell was read by two raters")
+
+
+def test_findings_of_a_model_beside_cells_are_no_warning(folder: Path, study: Path) -> None:
+    run("import", study, write_text(folder / "a.csv", rows_of("a", shift=0)))
+    found = rows_of("RetinaNet", shift=3)
+    (done,) = run_json("import", study, write_text(folder / "b.csv", found))["imported"]
+    assert done["beside_known"] == {}
+    more = write_text(folder / "c.csv", rows_of("b", shift=40))
+    assert run_json("import", study, more)["imported"][0]["beside_known"] == {}
 
 
 def test_names_cannot_steer_the_terminal(folder: Path, study: Path) -> None:

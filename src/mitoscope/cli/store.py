@@ -126,6 +126,7 @@ def import_(
     print_table(f"Imported into {study}", ("file", "format", *columns), rows)
     for one in done:
         _print_mapping(one)
+        _print_beside(one)
     _print_quarantine([entry for one in done for entry in one["entries"]])
 
 
@@ -202,6 +203,7 @@ def _imported(
         "slides": report.slides,
         "cells": report.cells,
         "known": report.known,
+        "beside_known": dict(report.beside_known),
         "labels": report.labels,
         "regions": report.regions,
         "versions": report.versions,
@@ -224,6 +226,16 @@ def _print_mapping(done: dict[str, Any]) -> None:
     said += [f"left out {done['ignored']} cells of {', '.join(ignored)}"] if ignored else []
     if said:
         typer.echo(shown(f"{done['file']}: {'; '.join(said)}"))
+
+
+def _print_beside(done: dict[str, Any]) -> None:
+    """Warn of cells that are likely to be in the study twice, as of raters whose files do not share ids."""
+    if done["beside_known"]:
+        near = " and ".join(
+            f"{count} cells lie within {distance}" for distance, count in done["beside_known"].items()
+        )
+        mend = "they stay cells of their own; one file with a column cell, or guids, makes them one"
+        typer.echo(shown(f"warning: {done['file']}: {near} of cells that the study has: {mend}"))
 
 
 def _print_quarantine(entries: list[dict[str, Any]]) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mitoscope.store import Overview
 
 _Study = Annotated[Path, typer.Argument(metavar="STUDY", help="The study, a file.")]
+_UNREAD = "no cell was read by two raters; cells of files that share no ids are cells of their own"
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
@@ -143,7 +144,8 @@ def agreement(
     wanted = tuple(one.strip() for one in by.split(",") if one.strip())
     found = measure(whole, kinds=_parse_kinds(kinds), by=wanted, repeats=resamples)
     if as_json:
-        print_json({"study": str(study), "domains": [_agreement_json(one) for one in found]})
+        said = {} if any(one.pairs for one in found) else {"note": _UNREAD}
+        print_json({"study": str(study), "domains": [_agreement_json(one) for one in found], **said})
     else:
         _print_agreement(found, whole.labels.names)
 
@@ -194,6 +196,9 @@ def _agreement_json(found: Agreement) -> dict[str, Any]:
 def _print_agreement(found: tuple[Agreement, ...], names: tuple[str, ...]) -> None:
     labels = [name for name in names if any(one.reads.final.get(name) for one in found)] or list(names)
     rows = [_reads_row(one, labels) for one in found]
+    if not any(one.pairs for one in found):
+        typer.echo(_UNREAD)
+        return
     columns = ["domain", "cases", "cells", *(f"both {name} %" for name in labels), "disagreed %"]
     columns += [f"third {name} %" for name in labels] + [f"final {name} %" for name in labels]
     print_table("First two raters, the third, and the outcome", columns, rows)

@@ -6,7 +6,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from mitoscope.geometry import Mpp, SizePx
 from mitoscope.store import tally
 from mitoscope.store.columns import Cells
 from mitoscope.store.encoding import attributes_text, null_where_nan, vertices_blob
-from mitoscope.store.known_cells import take_known
+from mitoscope.store.known_cells import beside_known, take_known
 from mitoscope.store.public_ids import draw_public_ids
 from mitoscope.store.quarantine import sift
 from mitoscope.store.records import SlideRecord, Study
@@ -49,7 +49,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What an import brought; ``quarantined`` counts by reason, ``known`` cells that the store had."""
+    """What an import brought; ``quarantined`` counts by reason, ``known`` cells that the store had.
+
+    ``beside_known`` counts new cells so near to one that the store had that both are likely to be one cell,
+    by the distance in words.
+    """
 
     slides: int
     cells: int
@@ -58,6 +62,7 @@ class ImportReport:
     versions: int
     quarantined: Mapping[str, int]
     known: int = 0
+    beside_known: Mapping[str, int] = field(default_factory=dict)
 
 
 def ingest(
@@ -76,6 +81,7 @@ def ingest(
     _refuse_again(connection, source)
     sifted = sift(study, source=source.name, trust_scale=trust_scale)
     study, known, added = take_known(connection, sifted, source=source.name)
+    beside = beside_known(connection, study)
     slide_ids = np.array([add_slide(connection, slide) for slide in study.slides], dtype=np.int64)
     label_ids = intern_labels(connection, study.labels)
     rater_ids = intern_raters(connection, study.raters)
@@ -91,7 +97,7 @@ def ingest(
             write_search(connection, slide_of[search.slide], rater_of[search.rater], search.searched)
     add_versions(connection, study.versions, cell_ids=cell_ids, label_ids=label_ids, slide_ids=slide_ids)
     report = _finish(connection, study, source, slide_ids=slide_ids)
-    return replace(report, known=known, labels=report.labels + added)
+    return replace(report, known=known, labels=report.labels + added, beside_known=beside)
 
 
 def _refuse_again(connection: sqlite3.Connection, source: Source) -> None:
@@ -127,7 +133,7 @@ def slide_columns(slide: SlideRecord) -> dict[str, Any]:
         "mpp_x": None if mpp is None else mpp.x,
         "mpp_y": None if mpp is None else mpp.y,
         "case_name": slide.case,
-        **{field.name: getattr(slide.domain, field.name) for field in fields(slide.domain)},
+        **{one.name: getattr(slide.domain, one.name) for one in fields(slide.domain)},
         "attributes": attributes_text(slide.attributes),
     }
 

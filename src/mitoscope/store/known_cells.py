@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.errors import RegionError
+from mitoscope.geometry import Mpp
 from mitoscope.region import outline
 from mitoscope.store.actions import CellEvent, record
 from mitoscope.store.agreed import agreed
 from mitoscope.store.columns import Cells
-from mitoscope.store.encoding import vertices_from
+from mitoscope.store.encoding import vertices_from, well_formed
 from mitoscope.store.quarantine import GUID_TWICE, REASONS, move_out
 from mitoscope.store.records import Rater, Region, Study
 from mitoscope.store.vocabulary import intern_labels, intern_raters, intern_rounds
@@ -28,6 +29,18 @@ from mitoscope.truth import Policy, RaterKind
 
 ROUNDED_PX0: Final = 0.51
 """Two outlines are one where no edge moved by more: programs round to whole or hundredths of pixels."""
+NEAR_UM: Final = 7.5
+"""As near as a detection lies to the figure that it is taken for, see `mitoscope.evaluate`."""
+NEAR_PX0: Final = 25.0
+"""The same where no resolution is known."""
+_PLACES_SQL: Final = """
+SELECT (c.x_min_px0 + c.x_max_px0) / 2, (c.y_min_px0 + c.y_max_px0) / 2, s.mpp_x, s.mpp_y
+FROM slide AS s JOIN cell AS c ON c.slide_id = s.id
+WHERE s.name = ? AND c.is_deleted = 0 AND (
+    NOT EXISTS (SELECT 1 FROM label_now AS n WHERE n.cell_id = c.id)
+    OR EXISTS (SELECT 1 FROM label_now AS n JOIN rater AS r ON r.id = n.rater_id
+               WHERE n.cell_id = c.id AND r.kind <> 'model'))
+"""
 _NAMELESS: Final = re.compile(r"expert \d+")
 """As the readers of formats without names call their raters."""
 _NAMESPACE: Final = uuid.UUID("2f6d7f4e-8a59-5f0c-9d0b-6d69746f7363")
@@ -164,6 +177,56 @@ class _Words:
         if rater.name not in self.raters and _NAMELESS.fullmatch(rater.name):
             return False  # the same experts, of whom the format lost the names
         return bool(np.isnan(time_s) or spoken_s is None or time_s > spoken_s)
+
+
+@well_formed()
+def beside_known(connection: sqlite3.Connection, study: Study) -> dict[str, int]:
+    """Return how many new cells lie so near to a cell of the store that they are likely to be the same one.
+
+    Cells that only models have labelled are left aside: they are counted by nobody.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        Of the store, before the study is added to it.
+    study : Study
+        Its new cells, from `take_known`.
+
+    Returns
+    -------
+    dict of str to int
+        Distance in words → cells; ``25 px`` is for slides without a resolution.
+    """
+    from scipy.spatial import cKDTree
+
+    cells = study.cells
+    found: dict[str, int] = {}
+    by_people = _labelled_by_people(study)
+    for place, slide in enumerate(study.slides):
+        rows = np.flatnonzero((cells.slide == place) & by_people & ~cells.deleted)
+        stored = connection.execute(_PLACES_SQL, (slide.name,)).fetchall() if len(rows) else []
+        if not stored:
+            continue
+        known = np.array([[x, y] for x, y, *_ in stored], dtype=np.float64)
+        states = stored[0][2:]
+        mpp = slide.mpp or (None if None in states else Mpp(*states))
+        scale = (1.0, 1.0) if mpp is None else (mpp.x, mpp.y)
+        name, radius = ("25 px", NEAR_PX0) if mpp is None else ("7.5 µm", NEAR_UM)
+        distance, _ = cKDTree(known * scale).query(cells.centres_px0[rows] * scale)
+        near = int(np.count_nonzero(distance <= radius))
+        if near:
+            found[name] = found.get(name, 0) + near
+    return found
+
+
+def _labelled_by_people(study: Study) -> NDArray[np.bool_]:
+    """Return which cells somebody other than a model has labelled, or nobody, shape (cells,)."""
+    by_model = np.array([*(rater.kind is RaterKind.MODEL for rater in study.raters), False], np.bool_)
+    people, models = (np.zeros(len(study.cells), np.bool_) for _ in range(2))
+    is_model = by_model[study.events.rater]
+    models[study.events.cell[is_model]] = True
+    people[study.events.cell[~is_model]] = True
+    return people | ~models
 
 
 def _new_regions(connection: sqlite3.Connection, study: Study) -> tuple[Region, ...]:

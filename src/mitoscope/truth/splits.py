@@ -196,8 +196,9 @@ def check_leaks(
     for what, key_of in (("pixels", hash_of), ("case", case_of)):
         seen: dict[str, str] = {}
         for slide, side in split.side_of.items():
-            key = " ".join((key_of.get(slide) or "").casefold().split())
-            if not key:
+            stated = key_of.get(slide)
+            key = None if stated is None else " ".join(stated.casefold().split())
+            if key is None:
                 if what == "case":
                     raise TrainingDataError("no case known, so leaks cannot be ruled out", where=slide)
                 continue
