@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 from mitoscope.cli.app import app
 from mitoscope.detections import Detections
 from mitoscope.geometry import BoxPx0, Mpp, SizePx
-from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
+from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE, Label
 from mitoscope.report import write_outputs
-from mitoscope.store import Rater, Region, RegionKind, SlideRecord, Source, Store, StudyBuilder
+from mitoscope.store import Rater, RaterKind, Region, RegionKind, SlideRecord, Source, Store, StudyBuilder
 from tests.report.runs import paint_slide, run_on
 
 RUNNER = CliRunner()
@@ -166,7 +166,64 @@ def test_an_outline_wholly_outside_of_the_slide_is_refused(tmp_path: Path) -> No
 def test_notes_are_sentences(tmp_path: Path) -> None:
     rows = ("image,x,y,label", "a,1,1,mitosis", "a,1,1,mitosis", "a,5,5,Tubule")
     note = count(write(tmp_path / "t.csv", *rows), "--mpp", 0.25, "--label", "Tubule=ignore")["a"]["note"]
-    assert "left out. 1 rows of the ground truth stand twice and were taken once. The size" in note
+    assert (
+        "left out. 1 rows of the ground truth stand twice and were taken once. Class names: 'Tubule' is left"
+        in note
+    )
+
+
+def test_how_class_names_were_mapped_stands_in_the_result(tmp_path: Path) -> None:
+    rows = ("1,1,Foo", "2,2,Bar", "3,3,mitosis", "4,4,hard negative")
+    told = ("--mpp", 0.25, "--label", "Foo=mitotic figure", "--label", "Bar=ignore")
+    expected = {
+        "Foo": "mitotic figure",
+        "Bar": "ignore",
+        "mitosis": "mitotic figure",
+        "hard negative": "look-alike",
+    }
+    true = write(tmp_path / "true.csv", "image,x,y,label", *(f"a,{row}" for row in rows))
+    found = write(tmp_path / "found.csv", "image,x,y,label,score", *(f"a,{row},0.9" for row in rows))
+    alone = write(tmp_path / "a.csv", "x,y,label", *rows)
+    for table in (true, found, alone):
+        counted = count(table, *told)["a"]
+        assert counted["count"] == 2
+        assert counted["label_names"] == expected
+        assert "Class names: 'Foo' is read as mitotic figure, 'Bar' is left out." in counted["note"]
+    plain = count(write(tmp_path / "p.csv", "x,y,label", *rows[2:]), "--mpp", 0.25)["p"]
+    assert plain["label_names"] == {"mitosis": "mitotic figure", "hard negative": "look-alike"}
+    assert "Class names" not in plain["note"]
+
+
+def test_names_of_what_a_model_found_are_mapped_in_a_study_as_in_its_file(tmp_path: Path) -> None:
+    build = StudyBuilder()
+    slide = build.slide(SlideRecord("a.svs", SizePx(4000, 3000), Mpp.square(0.25)))
+    model = build.rater(Rater("net", RaterKind.MODEL))
+    for n, name in enumerate(("Foo", "Bar", "Bar")):
+        build.event(
+            build.cell(slide, (100.0 + n, 100.0)), model, build.label(Label(name, "#808080")), score=0.9
+        )
+    with Store.create(tmp_path / "s.mito") as store:
+        store.import_study(build.build(), source=Source("made", "test"))
+    assert count(tmp_path / "s.mito")["a.svs"]["count"] == 0
+    mapped = count(tmp_path / "s.mito", "--label", "Foo=mitotic figure", "--label", "Bar=ignore")["a.svs"]
+    assert mapped["count"] == 1
+    assert mapped["label_names"] == {"Foo": "mitotic figure", "Bar": "ignore"}
+
+
+def test_the_layout_of_boxes_can_be_told(tmp_path: Path) -> None:
+    document = {
+        "images": [{"id": 1, "file_name": "a.tiff", "width": 7000, "height": 5000}],
+        "categories": [{"id": 1, "name": "mitotic figure"}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1000, 1000, 1050, 1050]}],
+    }
+    path = tmp_path / "labels.json"
+    path.write_text(json.dumps(document))
+    assert "--boxes" in count(path, "--mpp", 0.25, status=2)
+    tumour = tmp_path / "t.geojson"
+    ring = [[1000, 1000], [1050, 1000], [1050, 1050], [1000, 1050], [1000, 1000]]
+    tumour.write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
+    told = ("--mpp", 0.25, "--tumour", tumour, "--boxes")
+    assert [count(path, *told, layout)["a.tiff"]["count"] for layout in ("xyxy", "xywh")] == [1, 0]
 
 
 def test_what_holds_no_slide_is_refused(tmp_path: Path) -> None:

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mitoscope.cli.options import MppOption, MppOverrideOption, parse_mpp, parse_threshold
+from mitoscope.cli.options import (
+    BoxesOption,
+    LabelOption,
+    MppOption,
+    MppOverrideOption,
+    PolicyOption,
+    parse_boxes,
+    parse_mpp,
+    parse_threshold,
+)
 
 if TYPE_CHECKING:
     from mitoscope.count import MitoticCount
@@ -39,14 +48,9 @@ def count(
         float | None,
         typer.Option("--threshold", metavar="T", help="Scores above it count; default: that of the results."),
     ] = None,
-    policy: Annotated[
-        str | None,
-        typer.Option("--policy", metavar="P", help="How labels of several raters become one class."),
-    ] = None,
-    label: Annotated[
-        list[str] | None,
-        typer.Option("--label", metavar="A=B", help='Class of a name, e.g. "Mitose=mitotic figure".'),
-    ] = None,
+    policy: PolicyOption = None,
+    label: LabelOption = None,
+    boxes: BoxesOption = None,
     mpp: MppOption = None,
     mpp_override: MppOverrideOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per slide.")] = False,
@@ -75,6 +79,7 @@ def count(
         threshold=parse_threshold(threshold),
         policy=parse_policy(policy),
         mapping=LabelMapping.parse(label or ()),
+        boxes=parse_boxes(boxes),
         mpp=None if scale is None else Mpp.square(scale),
         mpp_override=mpp_override,
         on_refusal=on_refusal,

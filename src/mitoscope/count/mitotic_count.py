@@ -6,7 +6,7 @@ and the experiments.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,6 +69,8 @@ class MitoticCount:
         Whether each of the detections counts as a mitotic figure, in the window or not.
     eligible : ndarray of bool, shape (n,)
         Whether each of them would, were the threshold low enough.
+    label_names : mapping of str to str
+        Class names of the source → classes, as they were mapped; ``ignore`` where cells were left out.
     """
 
     count: int
@@ -83,6 +85,7 @@ class MitoticCount:
     threshold: float | None = None
     counted: NDArray[np.bool_] = field(default_factory=_none, compare=False, repr=False)
     eligible: NDArray[np.bool_] = field(default_factory=_none, compare=False, repr=False)
+    label_names: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def per_mm2(self) -> float | None:
@@ -106,6 +109,7 @@ class MitoticCount:
             "fits": self.fits,
             "figures": self.figures,
             "threshold": self.threshold,
+            "label_names": dict(self.label_names),
             "note": self.note,
         }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from mitoscope.count.hot_spot import FIELD_ASPECT, TEN_HPF_MM2
 from mitoscope.count.mitotic_count import MitoticCount, mitotic_count, true_figures
 from mitoscope.errors import ConfigError, FormatError, IncompleteRunError, RegionError
 from mitoscope.exchange import (
+    BoxLayout,
+    ReadOptions,
     Result,
     findings_in,
     is_result,
@@ -26,7 +28,7 @@ from mitoscope.exchange import (
     with_scale,
 )
 from mitoscope.geometry import Aspect, Mpp, SizePx
-from mitoscope.labels import LabelMapping
+from mitoscope.labels import FIELD_LABELS, IGNORED, LabelMapping, is_candidate
 from mitoscope.region import SlideRegions
 from mitoscope.store import Store
 from mitoscope.truth import Policy
@@ -43,6 +45,7 @@ def count_slides(
     threshold: float | None = None,
     policy: Policy | None = None,
     mapping: LabelMapping | None = None,
+    boxes: BoxLayout | None = None,
     mpp: Mpp | None = None,
     mpp_override: bool = False,
     on_refusal: Callable[[str, IncompleteRunError], None] | None = None,
@@ -64,6 +67,8 @@ def count_slides(
         How the labels of several raters become one.
     mapping : LabelMapping, optional
         What class names stand for.
+    boxes : BoxLayout, optional
+        Layout of COCO boxes, where the file gives no evidence of its own.
     mpp : Mpp, optional
         Resolution of slides that state none.
     mpp_override : bool
@@ -93,7 +98,12 @@ def count_slides(
         If a hot spot touches a gap.
     """
     found = read_countable(
-        reference, policy=policy, mapping=mapping or LabelMapping(), mpp=mpp, mpp_override=mpp_override
+        reference,
+        policy=policy,
+        mapping=mapping or LabelMapping(),
+        boxes=boxes,
+        mpp=mpp,
+        mpp_override=mpp_override,
     )
     if not found:
         raise FormatError("there is no slide in it", where=reference, mend="give what was found or labelled")
@@ -134,7 +144,20 @@ def _count(
         regions=result.regions if regions is None else regions,
     )
     said = [note if note.endswith(".") else f"{note}." for note in result.notes]
-    return replace(counted, note=" ".join(filter(None, (*said, counted.note))))
+    note = " ".join(filter(None, (*said, _mapping_note(result.label_names), counted.note)))
+    return replace(counted, note=note, label_names=result.label_names)
+
+
+def _mapping_note(label_names: Mapping[str, str]) -> str:
+    """Say which names were not taken as what they mean in the field."""
+    told = {
+        name: class_name
+        for name, class_name in label_names.items()
+        if not is_candidate(name) and FIELD_LABELS.canonical(name) != class_name
+    }
+    said = [f"{name!r} is read as {of}" for name, of in told.items() if of != IGNORED]
+    said += [f"{name!r} is left out" for name, of in told.items() if of == IGNORED]
+    return f"Class names: {', '.join(said)}." if said else ""
 
 
 def _check_on_slide(regions: SlideRegions, size: SizePx) -> None:
@@ -155,6 +178,7 @@ def read_countable(
     *,
     policy: Policy | None = None,
     mapping: LabelMapping,
+    boxes: BoxLayout | None = None,
     mpp: Mpp | None = None,
     mpp_override: bool = False,
 ) -> list[Result]:
@@ -172,27 +196,43 @@ def read_countable(
             where=path,
             mend="write it as a CSV: image,x,y,score",
         )
-    found = None
+    found, options = None, ReadOptions(mpp=mpp, boxes=boxes)
     if version is None and policy is None:
-        found = _findings(path, mapping, mpp)
+        found = _findings(path, mapping, options)
     if found is not None:
         return found if mpp is None else [with_scale(each, mpp, override=mpp_override) for each in found]
-    truth = read_ground_truth(reference, policy=policy, mapping=mapping, mpp=mpp, mpp_override=mpp_override)
+    truth = read_ground_truth(
+        reference,
+        policy=policy,
+        mapping=mapping,
+        options=options,
+        mpp=mpp,
+        mpp_override=mpp_override,
+    )
     if version is not None or is_store(path):
         truth.need_cells()
     return [
-        Result(slide.name, true_figures(slide), regions=slide.regions, notes=truth.notes) for slide in truth
+        Result(
+            slide.name,
+            true_figures(slide),
+            regions=slide.regions,
+            notes=truth.notes,
+            label_names=truth.label_names,
+        )
+        for slide in truth
     ]
 
 
-def _findings(path: Path, mapping: LabelMapping, mpp: Mpp | None) -> list[Result] | None:
+def _findings(path: Path, mapping: LabelMapping, options: ReadOptions) -> list[Result] | None:
     """Return what detectors found; None where anybody else states who is right."""
     if is_store(path):
         with Store.open(path, write=False) as store:
-            found = findings_in(store.export_study(), where=path)
+            study = store.export_study()
+        known = LabelMapping(study.labels, mapping.stated).with_classes(mapping.classes)
+        found = findings_in(study, mapping=known, where=path)
         return None if found is None else [replace(each, notes=(*each.notes, _BY_MODELS)) for each in found]
     if not is_result(path):
-        return read_findings(path, mapping=mapping, mpp=mpp)
+        return read_findings(path, mapping=mapping, options=options)
     if _states_truth(path):
         return None
     return list(read_results(path, mapping=mapping, needed=("x", "y")).values())

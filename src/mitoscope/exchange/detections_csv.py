@@ -71,23 +71,21 @@ def read(
     """
     table = read_table(path, needed=_NUMBERS)
     name = path.name if source is None else source
-    return of_table(table, source=name, mapping=mapping, where=path, searched=searched)
+    return of_table(table, source=name, class_of=classes_of(table, path, mapping), searched=searched)
 
 
 def of_table(
     table: Table,
     *,
     source: str,
-    where: Path | str,
-    mapping: LabelMapping | None = None,
+    class_of: Mapping[str, str],
     searched: Searched = NOT_STATED,
 ) -> Detections:
-    """Return the detections of a table of one slide; see `read`."""
-    class_of = _classes(table.rows, mapping, where)
+    """Return the detections of a table of one slide; see `read`, for the classes `classes_of`."""
     return _detections(table.rows, source=source, class_of=class_of, searched=searched)
 
 
-def by_image(table: Table, path: Path, *, mapping: LabelMapping | None = None) -> dict[str, Detections]:
+def by_image(table: Table, path: Path, *, class_of: Mapping[str, str]) -> dict[str, Detections]:
     """Return the detections of each image of a table that was read from a file, in its order.
 
     Parameters
@@ -96,18 +94,15 @@ def by_image(table: Table, path: Path, *, mapping: LabelMapping | None = None) -
         With a column of images, which may state them by any path; they are named by their stem.
     path : Path
         Of the file.
-    mapping : LabelMapping, optional
-        As for `read`.
+    class_of : mapping of str to str
+        See `classes_of`.
 
     Raises
     ------
     FormatError
         If a row cannot be read, with file and line, names no image, or two images have one stem.
-    UnknownLabelError
-        If a mapping is given and does not know a name.
     """
     groups = group_by_image(table, path)
-    class_of = _classes(table.rows, mapping, path)
     return {
         image: _detections(
             [row for row in rows if not row.is_blank(_NUMBERS)],
@@ -136,10 +131,16 @@ def group_by_image(table: Table, path: Path) -> dict[str, list[Row]]:
     return {stems[image]: rows for image, rows in groups.items()}
 
 
-def _classes(rows: list[Row], mapping: LabelMapping | None, where: Path | str) -> dict[str, str]:
-    """Return the class of each name that the rows have; rows without one are mitotic figures."""
+def classes_of(table: Table, path: Path, mapping: LabelMapping | None) -> dict[str, str]:
+    """Return the class of each name in a table, or ``ignore``; no name (``""``) is a mitotic figure.
+
+    Raises
+    ------
+    UnknownLabelError
+        If a mapping is given and does not know a name.
+    """
     counts: dict[str, int] = {}
-    for row in rows:
+    for row in table.rows:
         if not row.is_blank(_NUMBERS):
             counts[row.text("label")] = counts.get(row.text("label"), 0) + 1
     counts.pop("", None)
@@ -148,7 +149,7 @@ def _classes(rows: list[Row], mapping: LabelMapping | None, where: Path | str) -
     if mapping is None:
         known = {name: FIELD_LABELS.canonical(name) for name in named}
     else:
-        known = mapping.map_names(named, where=where)
+        known = mapping.map_names(named, where=path)
     return {**known, **candidates, "": MITOTIC_FIGURE.name}
 
 

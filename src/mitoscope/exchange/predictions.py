@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mitoscope.detections import NOT_STATED, Detections
 from mitoscope.errors import FormatError
 from mitoscope.exchange import detections_csv
-from mitoscope.exchange.classes import UNKNOWN, stated_classes
+from mitoscope.exchange.classes import UNKNOWN, apply_mapping, stated_classes
 from mitoscope.exchange.coco.results import is_results_list, read_results_list
 from mitoscope.exchange.format import Content, ReadOptions
 from mitoscope.exchange.geojson import NO_GEOMETRY, NOT_A_CELL
@@ -149,11 +149,13 @@ def _of_table(
     if is_beside_manifest(path):
         return {name: read(path.with_suffix(MANIFEST))}
     table = read_points(path, needed=needed)
+    class_of = detections_csv.classes_of(table, path, mapping)
+    named = {name: class_name for name, class_name in class_of.items() if name}
     if detections_csv.IMAGE_COLUMN in table.columns:
-        images = detections_csv.by_image(table, path, mapping=mapping)
-        return {image: Result(image, found) for image, found in images.items()}
-    found = detections_csv.of_table(table, source=path.name, mapping=mapping, where=path)
-    return {name: Result(name, found, notes=(_unknown(found),))}
+        images = detections_csv.by_image(table, path, class_of=class_of)
+        return {image: Result(image, found, label_names=named) for image, found in images.items()}
+    found = detections_csv.of_table(table, source=path.name, class_of=class_of)
+    return {name: Result(name, found, notes=(_unknown(found),), label_names=named)}
 
 
 def _unknown(found: Detections) -> str:
@@ -271,7 +273,9 @@ def _by_image(
         yield stems[slide.name], np.asarray(live & (study.cells.slide == place))
 
 
-def read_findings(path: Path, *, mapping: LabelMapping, mpp: Mpp | None = None) -> list[Result] | None:
+def read_findings(
+    path: Path, *, mapping: LabelMapping, options: ReadOptions | None = None
+) -> list[Result] | None:
     """Read what models found, with scale, size and regions of each slide, from a file of any format.
 
     Parameters
@@ -279,8 +283,8 @@ def read_findings(path: Path, *, mapping: LabelMapping, mpp: Mpp | None = None) 
     path : Path
     mapping : LabelMapping
         What class names stand for.
-    mpp : Mpp, optional
-        Resolution, for formats in millimetres.
+    options : ReadOptions, optional
+        What the file does not say, e.g. the resolution of formats in millimetres.
 
     Returns
     -------
@@ -292,11 +296,12 @@ def read_findings(path: Path, *, mapping: LabelMapping, mpp: Mpp | None = None) 
     FormatError, ScaleError, UnknownLabelError
         If it cannot be read.
     """
-    return findings_in(read_study(path, options=ReadOptions(mpp=mpp), mapping=mapping), where=path)
+    return findings_in(read_study(path, options=options), mapping=mapping, where=path)
 
 
-def findings_in(study: Study, *, where: Path) -> list[Result] | None:
+def findings_in(study: Study, *, mapping: LabelMapping, where: Path) -> list[Result] | None:
     """Return what models found on each slide of a study; see `read_findings`."""
+    study, label_names = apply_mapping(study, mapping, where)
     models = [place for place, rater in enumerate(study.raters) if rater.kind is RaterKind.MODEL]
     if not len(study.events) or not np.isin(study.events.rater, models).all():
         return None
@@ -305,5 +310,7 @@ def findings_in(study: Study, *, where: Path) -> list[Result] | None:
     found = detections_of(study, where=where).values()
     for place, (slide, detections) in enumerate(zip(study.slides, found, strict=True)):
         drawn = [region for region in study.regions if region.slide == place]
-        results.append(Result(slide.name, detections, regions=regions_of(drawn, slide)))
+        results.append(
+            Result(slide.name, detections, regions=regions_of(drawn, slide), label_names=label_names)
+        )
     return results

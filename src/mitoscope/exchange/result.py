@@ -54,6 +54,8 @@ class Result:
         Outlines that came with the findings.
     notes : tuple of str
         What must be said beside a number that rests on it.
+    label_names : mapping of str to str
+        Names in the source → classes, as they were mapped; ``ignore`` where cells were left out.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Result:
     tissue: TissueMask | None = None
     regions: SlideRegions = field(default_factory=SlideRegions)
     notes: tuple[str, ...] = ()
+    label_names: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_result(
