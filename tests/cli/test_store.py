@@ -253,6 +253,31 @@ def test_findings_of_a_model_beside_cells_are_no_warning(folder: Path, study: Pa
     assert run_json("import", study, more)["imported"][0]["beside_known"] == {}
 
 
+@pytest.mark.parametrize("corners", [[[0, 0], [90, 90], [90, 0], [0, 90]], [[0, 0], [90, 90]]])
+def test_an_outline_in_quarantine_is_said_beside_the_ground_truth(
+    folder: Path, study: Path, corners: list[list[int]]
+) -> None:
+    features: list[dict[str, Any]] = [
+        {
+            "type": "Feature",
+            "geometry": {"type": "Polygon", "coordinates": [[*corners, corners[0]]]},
+            "properties": {"objectType": "annotation", "classification": {"name": "Tumor"}},
+        },
+        {
+            "type": "Feature",
+            "geometry": {"type": "Point", "coordinates": [5, 5]},
+            "properties": {"classification": {"name": "mitotic figure"}},
+        },
+    ]
+    drawn = json.dumps({"type": "FeatureCollection", "features": features})
+    run("import", study, write_text(folder / "a.geojson", drawn), "--slide", "a.tif")
+    note = "1 tumour outline is in quarantine, so nothing was cut by it: a.tif"
+    with Store.open(study) as store:
+        assert store.ground_truth().notes == (note,)
+        store.freeze("MEL")
+        assert store.ground_truth("MEL").notes == (note,)
+
+
 def test_names_cannot_steer_the_terminal(folder: Path, study: Path) -> None:
     name = "[red]a\x1b[2J<b>.tif"
     known = Study(

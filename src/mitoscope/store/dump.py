@@ -88,7 +88,7 @@ def dump(
         events=events,
         regions=tuple(_regions(connection, slide_index)),
         versions=tuple(_versions(connection, cell_ids, slide_index, label_index)) if with_versions else (),
-        quarantine=tuple(_quarantine(connection, None if slides is None else set(slides))),
+        quarantine=tuple(read_quarantine(connection, None if slides is None else set(slides))),
         searches=tuple(read_searches(connection, [slide.name for slide in records.values()])),
     )
 
@@ -212,7 +212,8 @@ def _versions(
     return versions
 
 
-def _quarantine(connection: sqlite3.Connection, slides: set[str] | None) -> list[QuarantineEntry]:
+def read_quarantine(connection: sqlite3.Connection, slides: set[str] | None) -> list[QuarantineEntry]:
+    """Return what could not be taken of some slides, by their names, or of all."""
     rows = connection.execute("SELECT place, reason, content, slide_name FROM quarantine ORDER BY id")
     entries = [QuarantineEntry(*row) for row in rows]
     return [entry for entry in entries if slides is None or entry.slide in slides]

@@ -15,6 +15,7 @@ from mitoscope.store.dump import dump
 from mitoscope.store.encoding import vertices_from
 from mitoscope.store.examined import examined_areas, read_outlines
 from mitoscope.store.kinds import RegionKind, Shape
+from mitoscope.store.quarantine import outline_notes
 from mitoscope.store.records import Region, SlideRecord, Study
 from mitoscope.truth import (
     CROWD_THRESHOLD,
@@ -113,7 +114,8 @@ def ground_truth_of(
         drawn = [region for region in study.regions if region.slide == place]
         slides.append(slide_truth(slide, cells, regions_of(drawn, slide)))
     left_out = int((live & ~kept).sum())
-    notes = (f"{left_out} cells of ignored classes are left out",) if left_out else ()
+    ignored = (f"{left_out} cells of ignored classes are left out",) if left_out else ()
+    notes = (*ignored, *outline_notes(study.quarantine))
     classes = known.classes if mapping is not None else study.labels
     return GroundTruth(tuple(slides), source, classes, policy, class_of, notes)
 

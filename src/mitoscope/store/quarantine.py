@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.store.columns import Cells, LabelEvents
-from mitoscope.store.kinds import Shape
+from mitoscope.store.kinds import RegionKind, Shape
 from mitoscope.store.records import QuarantineEntry, SlideRecord, Study
 
 NOT_FINITE = "NaN or infinity"
@@ -172,6 +173,38 @@ def _entries(study: Study, codes: NDArray[np.uint8], source: str) -> list[Quaran
             )
         )
     return entries
+
+
+def outline_notes(entries: Iterable[QuarantineEntry]) -> tuple[str, ...]:
+    """Return what must be said beside numbers of slides of which outlines could not be taken.
+
+    Parameters
+    ----------
+    entries : iterable of QuarantineEntry
+        Of the slides that the numbers are of.
+    """
+    slides: dict[RegionKind, list[str]] = {}
+    for entry in entries:
+        kind = _outline_kind(entry.what)
+        if kind is not None:
+            slides.setdefault(kind, []).append(entry.slide or "a slide that is not named")
+    return tuple(
+        f"{len(names)} {kind} {'outline is' if len(names) == 1 else 'outlines are'} in quarantine, "
+        f"so nothing was cut by {'it' if len(names) == 1 else 'them'}: {', '.join(dict.fromkeys(names))}"
+        for kind, names in sorted(slides.items())
+    )
+
+
+def _outline_kind(content: str) -> RegionKind | None:
+    """Return what an outline in quarantine would have delimited; None where the entry is another thing."""
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):  # of a ring without corners enough, the words alone are kept
+        is_ring = content.endswith(" corners")
+        return next((kind for kind in RegionKind if is_ring and content.startswith(f"{kind} ")), None)
+    if not isinstance(found, dict) or "shape" in found:
+        return None
+    return next((kind for kind in RegionKind if kind == found.get("kind")), None)
 
 
 def _content(cells: Cells, row: int) -> dict[str, object]:

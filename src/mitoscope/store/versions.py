@@ -29,10 +29,11 @@ from mitoscope.errors import (
 )
 from mitoscope.labels import LabelMapping
 from mitoscope.store.agreed import agreed
-from mitoscope.store.dump import read_slides
+from mitoscope.store.dump import read_quarantine, read_slides
 from mitoscope.store.examined import examined_areas, read_outlines
 from mitoscope.store.ground_truth import ground_truth_of
 from mitoscope.store.manifest import FORMAT, FrozenSlide, Manifest, Query, parse_version
+from mitoscope.store.quarantine import outline_notes
 from mitoscope.store.records import DatasetVersion, SlideRecord, Study
 from mitoscope.store.version_content import VersionContent, refuse_leaks
 from mitoscope.store.vocabulary import id_of, read_labels
@@ -254,7 +255,9 @@ def read_frozen(
     """
     version_id = version_id_of(connection, variant, number)
     found = _frozen(connection, version_id)
-    truth = replace(found.truth, source=f"{source}@{found.name.replace(' ', '@')}" if source else found.name)
+    named = f"{source}@{found.name.replace(' ', '@')}" if source else found.name
+    refused = outline_notes(read_quarantine(connection, {slide.name for slide in found.truth.slides}))
+    truth = replace(found.truth, source=named, notes=(*found.truth.notes, *refused))
     if mapping is not None:
         mapped = ground_truth_of(
             found.study, policy=Policy.RECORDED, mapping=mapping, cell_id=_cell_ids(found.study)
