@@ -142,10 +142,10 @@ def test_options_say_what_the_file_does_not(folder: Path, study: Path) -> None:
     points = {"type": "Multiple points", "points": [{"point": [0.25, 0.5, 0]}]}
     path = write_text(folder / "case.json", json.dumps(points))
     assert "--mpp" in run("import", study, path, status=2)
-    run("import", study, path, "--mpp", "0.25", "--slide", "case 1.svs", "--rater", "net 2")
+    run("import", study, path, "--mpp", "0.25", "--slide", "case 1.svs", "--rater", "me")
     info = run_json("info", study)
     assert info["slides"][0]["name"] == "case 1.svs"
-    assert [(one["name"], one["kind"]) for one in info["raters"]] == [("net 2", "model")]
+    assert [(one["name"], one["kind"]) for one in info["raters"]] == [("me", "expert")]
     run("export", study, "--format", "csv", "--out", folder / "out.csv")
     assert "1000,2000" in (folder / "out.csv").read_text(encoding="utf-8")
 

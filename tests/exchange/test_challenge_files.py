@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mitoscope.errors import FormatError, ScaleError
+from mitoscope.errors import FormatError, ScaleError, UnknownLabelError
 from mitoscope.exchange import amida, grand_challenge, midesec, mitos2012, mitos_atypia
 from mitoscope.exchange.format import Format, ReadOptions, WriteOptions
+from mitoscope.exchange.registry import read_study
+from mitoscope.exchange.truth import read_ground_truth
 from mitoscope.geometry import Mpp
-from mitoscope.labels import DEFAULT_LABELS
+from mitoscope.labels import DEFAULT_LABELS, LabelMapping
 from mitoscope.store import Cells, LabelEvents, Rater, RaterKind, Shape, SlideRecord, Study
 
 QUARTER = Mpp.square(0.25)
@@ -147,6 +149,51 @@ def test_grand_challenge_points_are_in_mm(tmp_path: Path) -> None:
     assert study.raters[0].kind is RaterKind.MODEL
 
 
+@pytest.mark.parametrize("stated", [True, False])
+def test_grand_challenge_labels_without_a_model_are_those_of_people(tmp_path: Path, stated: bool) -> None:
+    cells = [("mitotic figure", 1.0), ("non-mitotic figure", 0.0), ("mitotic figure", 1.0)]
+    listed = [
+        {"point": [0.25 * place, 0.5, 0], "name": name} | ({"probability": value} if stated else {})
+        for place, (name, value) in enumerate(cells)
+    ]
+    path = write_text(tmp_path / "case.json", points(*listed))
+    study = grand_challenge.read(path, ReadOptions(mpp=QUARTER))
+    assert [rater.kind for rater in study.raters] == [RaterKind.CONSENSUS]
+    assert np.isnan(study.events.score).all()
+    named = grand_challenge.read(path, ReadOptions(mpp=QUARTER, rater="me"))
+    assert named.raters == (Rater("me"),)
+    truth = read_ground_truth(path, options=ReadOptions(mpp=QUARTER))
+    assert truth.counts() == {"mitotic figure": 2, "look-alike": 1}
+
+
+def test_a_version_with_agreement_comes_back_as_labels(tmp_path: Path) -> None:
+    agreed = Study(
+        (SlideRecord("slide"),),
+        DEFAULT_LABELS,
+        (Rater("consensus", RaterKind.CONSENSUS),),
+        cells=Cells.spots([0, 0], np.array([[10.0, 20], [30, 40]])),
+        events=LabelEvents.of([0, 1], [0, 0], [0, 1], score=[2 / 3, 1.0]),
+    )
+    grand_challenge.write(agreed, tmp_path / "a.json", WriteOptions(mpp=QUARTER))
+    study = grand_challenge.read(tmp_path / "a.json", ReadOptions(mpp=QUARTER))
+    assert study.raters[0].kind is RaterKind.CONSENSUS
+    assert labels_of(study) == ["mitotic figure", "look-alike"]
+
+
+def test_grand_challenge_takes_names_as_every_format_does(tmp_path: Path) -> None:
+    listed = [
+        {"point": [place, 0, 0], "name": name}
+        for place, name in enumerate(["atypical mitotic figure", "Foo", "Foo", "Mitose"])
+    ]
+    path = write_text(tmp_path / "a.json", points(*listed))
+    options = ReadOptions(mpp=QUARTER)
+    for door in (read_study, read_ground_truth):
+        with pytest.raises(UnknownLabelError, match=r"'Foo' \(2\)"):
+            door(path, options=options, mapping=LabelMapping())
+    truth = read_ground_truth(path, options=options, mapping=LabelMapping.parse(["Foo=ignore"]))
+    assert truth.counts() == {"mitotic figure": 1, "atypical mitotic figure": 1}
+
+
 def test_grand_challenge_writes_what_the_challenge_reads(tmp_path: Path) -> None:
     grand_challenge.write(shapes(), tmp_path / "a.json", WriteOptions(mpp=QUARTER))
     found = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
@@ -168,7 +215,6 @@ def test_grand_challenge_writes_what_the_challenge_reads(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (points({"point": [0, 0, 0], "name": "dog"}), "'dog' is none of"),
         (points({"point": [0, 0, 0], "probability": 2}), r"points\[0\].probability|a probability of 2"),
         (points({"point": [0]}), "x, y and z expected"),
         (points({}), "a list expected, got nothing"),

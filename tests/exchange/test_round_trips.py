@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from mitoscope.exchange import annotations_csv, coco, geojson, grand_challenge, sliderunner
@@ -124,7 +124,10 @@ def test_atypia_gives_back_centres_labels_and_confidence(study: Study) -> None:
 @quick
 @given(spotted(score=True), st.floats(0.1, 1))
 def test_grand_challenge_gives_back_points_to_a_millionth_of_a_pixel(study: Study, mpp: float) -> None:
-    rounded = replace(study, cells=Cells.spots(study.cells.slide, np.round(study.cells.centres_px0, 6)))
+    scores = study.events.score
+    assume(((scores > 0) & (scores < 1)).any())  # else nothing says that a model spoke
+    points = Cells.spots(study.cells.slide, np.round(study.cells.centres_px0, 6))
+    rounded = replace(study, cells=points, raters=(Rater("model", RaterKind.MODEL),))
     known = WriteOptions(mpp=Mpp.square(mpp))
     found = again(grand_challenge.FORMAT, rounded, read=ReadOptions(mpp=Mpp.square(mpp)), write=known)
     assert np.array_equal(found.cells.bounds_px0, rounded.cells.bounds_px0)

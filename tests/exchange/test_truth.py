@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mitoscope.errors import FormatError, LeakError, NoAgreedClassError, UnknownLabelError
+from mitoscope.errors import FormatError, LeakError, NoAgreedClassError, ScaleError, UnknownLabelError
+from mitoscope.exchange.format import BoxLayout, ReadOptions, WriteOptions
 from mitoscope.exchange.names import stem
-from mitoscope.exchange.registry import read_study, write_study
+from mitoscope.exchange.registry import FORMATS, read_study, write_study
 from mitoscope.exchange.truth import parse_reference, read_ground_truth
 from mitoscope.geometry import Mpp
 from mitoscope.labels import LabelMapping
@@ -145,3 +146,27 @@ def test_references_name_versions(tmp_path: Path) -> None:
     assert parse_reference("study.mito@MEL") == (Path("study.mito"), "MEL")
     odd = write(tmp_path / "a@b.csv", ROWS)
     assert parse_reference(odd) == (odd, None)  # a file that exists is that file
+
+
+@pytest.mark.parametrize("name", ["csv", "coco", "geojson", "sliderunner"])
+def test_what_was_quarantined_before_is_no_part_of_an_export(name: str, tmp_path: Path) -> None:
+    rows = "a.png,10,20,mitosis\na.png,nan,20,mitosis\na.png,90,20,nmf\n"
+    path = write(tmp_path / "labels.csv", "image,x,y,label\n" + rows)
+    with Store.create(tmp_path / "study.mito") as store:
+        store.import_study(read_study(path), source=Source(path.name))
+        study = store.export_study()
+    assert len(study.quarantine) == 1
+    out = tmp_path / f"a{FORMATS[name].suffix}"
+    write_study(study, out, name, WriteOptions(boxes=BoxLayout.XYWH))
+    options = ReadOptions(boxes=None if name != "coco" else BoxLayout.XYWH)
+    assert read_ground_truth(out, options=options).counts() == {"mitotic figure": 1, "look-alike": 1}
+    with pytest.raises(FormatError):
+        read_ground_truth(path)
+
+
+def test_errors_in_a_folder_name_the_folder_that_was_asked_for(tmp_path: Path) -> None:
+    path = write(tmp_path / "labels.csv", "image,x,y,label\na.png,10,20,mitosis\nb.png,1,2,mitosis\n")
+    with pytest.raises(ScaleError) as caught:
+        write_study(read_study(path), tmp_path / "out", "grand-challenge")
+    assert caught.value.where == str(tmp_path / "out" / "a.json")
+    assert not (tmp_path / "out").exists()

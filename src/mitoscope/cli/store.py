@@ -13,7 +13,7 @@ from mitoscope.cli.tables import print_json, print_table, say, shown
 
 if TYPE_CHECKING:
     from mitoscope.exchange import ReadOptions
-    from mitoscope.store import QuarantineEntry, Study
+    from mitoscope.store import Study
 
 app = typer.Typer(
     help="Manage annotations, one file per study.",
@@ -117,7 +117,7 @@ def import_(
         for path, name, part, how in parts:
             source = Source(path.name, name, _hash(path))
             report = store.import_study(part, source=source, trust_scale=trust_scale)
-            done.append(_imported(path, name, report, part.quarantine) | how)
+            done.append(_imported(path, name, report, part) | how)
     if as_json:
         print_json({"study": str(study), "imported": done})
         return
@@ -127,6 +127,8 @@ def import_(
     for one in done:
         _print_mapping(one)
         _print_beside(one)
+    for note in (note for one in done for note in one["notes"]):
+        typer.echo(note)
     _print_quarantine([entry for one in done for entry in one["entries"]])
 
 
@@ -194,9 +196,7 @@ def _hash(path: Path) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _imported(
-    path: Path, format_name: str, report: Any, entries: tuple[QuarantineEntry, ...]
-) -> dict[str, Any]:
+def _imported(path: Path, format_name: str, report: Any, study: Study) -> dict[str, Any]:
     return {
         "file": str(path),
         "format": format_name,
@@ -211,8 +211,9 @@ def _imported(
         "reasons": dict(report.quarantined),
         "entries": [
             {"where": entry.where, "why": entry.why, "slide": entry.slide, "what": entry.what}
-            for entry in entries
+            for entry in study.quarantine
         ],
+        "notes": list(study.notes),
     }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,10 @@ from mitoscope.store import (
 from mitoscope.truth import Domain
 
 MEMBER = "mitoscope"
-EDITED = "history left aside: the file was changed after mitoscope wrote it"
+EDITED = (
+    "changed by another program since mitoscope wrote it: cells and classes are taken as they stand now, "
+    "without the raters, times and rounds that the file carried"
+)
 _VERSION = 1
 
 
@@ -43,8 +47,8 @@ def attach(document: dict[str, Any], study: Study) -> dict[str, Any]:
     return document | {MEMBER: {"version": _VERSION, "digest": _digest(document), "study": to_json(study)}}
 
 
-def detach(document: dict[str, Any], where: str) -> tuple[Study | None, tuple[QuarantineEntry, ...]]:
-    """Return the study that a document brings along, and an entry if it cannot be taken.
+def detach(document: dict[str, Any], where: str) -> tuple[Study | None, tuple[str, ...]]:
+    """Return the study that a document brings along, and a note if it cannot be taken.
 
     Raises
     ------
@@ -56,7 +60,7 @@ def detach(document: dict[str, Any], where: str) -> tuple[Study | None, tuple[Qu
     member = a_mapping(document[MEMBER], f"{where}: {MEMBER}")
     rest = {key: value for key, value in document.items() if key != MEMBER}
     if member.get("version") != _VERSION or member.get("digest") != _digest(rest):
-        return None, (QuarantineEntry(f"{where}: {MEMBER}", EDITED, f"version {member.get('version')}"),)
+        return None, (f"{Path(where).name}: {EDITED}",)
     return from_json(member.get("study"), f"{where}: {MEMBER}"), ()
 
 
@@ -150,7 +154,10 @@ def from_json(value: Any, where: str) -> Study:
                 for slide, kind, name, vertices in found["regions"]
             ),
             versions=tuple(_version(version) for version in found["versions"]),
-            quarantine=tuple(QuarantineEntry(*one) for one in found["quarantine"]),
+            quarantine=tuple(
+                QuarantineEntry(where, why, what, slide, is_earlier=True)
+                for where, why, what, slide in found["quarantine"]
+            ),
         )
     except MitoscopeError:
         raise

@@ -6,30 +6,34 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mitoscope.errors import FormatError, ScaleError
+from mitoscope.exchange.classes import CONSENSUS, LabelFinder
 from mitoscope.exchange.figures import FigureList, figures
 from mitoscope.exchange.format import Aspect, Content, Format, ReadOptions, WriteOptions
 from mitoscope.exchange.json_text import a_list, a_mapping, a_number, a_text, dump_json, read_json
 from mitoscope.fsio import atomic_write
 from mitoscope.geometry import Mpp
-from mitoscope.labels import DEFAULT_LABELS, LOOK_ALIKE, MITOTIC_FIGURE, Label
+from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE, Label
 from mitoscope.store import Rater, RaterKind, Study
 
 OLD_PROBABILITY = 0.5
-"""Probability of a point that states none (MIDOG 2021, FACTS F1)."""
+"""Probability of a model's point that states none (MIDOG 2021, FACTS F1)."""
 NAMES = {MITOTIC_FIGURE.name: "mitotic figure", LOOK_ALIKE.name: "non-mitotic figure"}
 """The two names that the challenge accepts."""
 _TYPE = "Multiple points"
 _DECIMALS_PX0 = 6
 _MAX_Z = 2**31
 _MODEL = Rater("model", RaterKind.MODEL)
-_LABELS = DEFAULT_LABELS
 
 
 def read(path: Path, options: ReadOptions) -> Study:
-    """Read points as spots of one rater, with their probability as the score.
+    """Read points as spots of one rater.
 
-    A point without a name is a mitotic figure, one without a probability has 0.5 (the old format).
+    Where a probability lies between 0 and 1, the points are those of a model, with their probability as the
+    score, 0.5 where there is none (the old format). Where all are 0, 1 or missing, they are labels of a
+    consensus, or of ``options.rater``. A point without a name is a mitotic figure.
     Coordinates are rounded to 1e-6 px, far below their meaning, so that writing and reading is exact.
 
     Raises
@@ -43,10 +47,15 @@ def read(path: Path, options: ReadOptions) -> Study:
     if document.get("type", _TYPE) != _TYPE:
         raise FormatError(f"type {_TYPE!r} expected, got {document.get('type')!r}", where=path)
     mpp = _needed(options.mpp, path)
-    found = FigureList(options.slide_name(path), options, default=_MODEL)
-    for place, one in enumerate(a_list(document.get("points"), f"{path}: points")):
-        where = f"{path}: points[{place}]"
-        point = a_mapping(one, where)
+    listed = a_list(document.get("points"), f"{path}: points")
+    places = [f"{path}: points[{place}]" for place in range(len(listed))]
+    points = [a_mapping(one, where) for one, where in zip(listed, places, strict=True)]
+    names = LabelFinder()
+    labels = [_label(point.get("name"), names, where) for point, where in zip(points, places, strict=True)]
+    stated = [_probability(point, where) for point, where in zip(points, places, strict=True)]
+    by_model = any(0 < value < 1 for value in stated)
+    found = FigureList(options.slide_name(path), options, default=_MODEL if by_model else CONSENSUS)
+    for where, point, label, value in zip(places, points, labels, stated, strict=True):
         numbers = [a_number(value, where) for value in a_list(point.get("point"), where)]
         if len(numbers) not in (2, 3):
             raise FormatError(f"x, y and z expected, got {len(numbers)} numbers", where=where)
@@ -55,7 +64,8 @@ def read(path: Path, options: ReadOptions) -> Study:
         plane = int(z) if abs(z) < _MAX_Z else 0
         attributes = {} if plane == z else {"grand-challenge.z": None if math.isnan(z) else z}
         cell = found.build.cell(found.slide, (x, y), z=plane, attributes=attributes)
-        found.label(cell, _label(point.get("name"), where), score=_probability(point, where))
+        score = OLD_PROBABILITY if math.isnan(value) else value
+        found.label(cell, label, score=score if by_model else math.nan)
     return found.study()
 
 
@@ -71,25 +81,24 @@ def _to_px0(millimetres: float, mpp: float) -> float:
     return round(millimetres * 1000 / mpp, _DECIMALS_PX0)
 
 
-def _label(name: Any, where: str) -> Label:
-    if name is None:
-        return MITOTIC_FIGURE
-    text = a_text(name, f"{where}.name")
-    label = _LABELS.find(text)
-    if label is None:
-        raise FormatError(f"the name {text[:40]!r} is none of {sorted(NAMES.values())}", where=where)
-    return label
+def _label(name: Any, names: LabelFinder, where: str) -> Label:
+    return MITOTIC_FIGURE if name is None else names.find(a_text(name, f"{where}.name"))
 
 
 def _probability(point: dict[str, Any], where: str) -> float:
-    value = a_number(point.get("probability", OLD_PROBABILITY), f"{where}.probability")
+    """Return the probability, NaN where none is stated."""
+    if point.get("probability") is None:
+        return math.nan
+    value = a_number(point["probability"], f"{where}.probability")
     if not 0 <= value <= 1:
         raise FormatError(f"a probability of {value:g} outside [0, 1]", where=where)
     return value
 
 
 def write(study: Study, path: Path, options: WriteOptions) -> None:
-    """Write the mitotic figures and look-alikes of a slide as points in mm; without a score, 1 and 0.
+    """Write the mitotic figures and look-alikes of a slide as points in mm.
+
+    The probability is the score of a model; what people or a consensus said has 1 and 0.
 
     Raises
     ------
@@ -101,8 +110,11 @@ def write(study: Study, path: Path, options: WriteOptions) -> None:
     stated = study.slides[0].mpp if study.slides else None
     mpp = _needed(options.mpp or stated, path)
     points = []
+    people = [place for place, rater in enumerate(study.raters) if rater.kind is not RaterKind.MODEL]
+    by_people = set(study.events.cell[np.isin(study.events.rater, people)].tolist())
     for figure in figures(study, options, MITOTIC_FIGURE, LOOK_ALIKE, models=True):
-        score = float(figure.label == MITOTIC_FIGURE) if math.isnan(figure.score) else figure.score
+        by_model = figure.row not in by_people and not math.isnan(figure.score)
+        score = figure.score if by_model else float(figure.label == MITOTIC_FIGURE)
         x, y = figure.centre_px0
         point = [x * mpp.x / 1000, y * mpp.y / 1000, int(study.cells.z[figure.row])]
         points.append({"name": NAMES[figure.label.name], "point": point, "probability": score})

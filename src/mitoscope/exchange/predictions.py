@@ -226,7 +226,8 @@ _BESIDE_CELLS = frozenset({NOT_A_CELL, NO_GEOMETRY})
 
 
 def _sound(study: Study, path: Path, allowed: Set[str]) -> Study:
-    refused = [one for one in sift(study, source=path.name).quarantine if one.why not in allowed]
+    entries = sift(study, source=path.name).quarantine
+    refused = [one for one in entries if one.why not in allowed and not one.is_earlier]
     if refused:
         raise FormatError(
             f"{len(refused)} annotations cannot be judged, the first: {refused[0].why}",

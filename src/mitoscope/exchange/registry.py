@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.errors import FormatError
+from mitoscope.errors import FormatError, MitoscopeError
 from mitoscope.exchange import (
     amida,
     annotations_csv,
@@ -197,8 +197,15 @@ def _write_folder(known: Format, study: Study, path: Path, options: WriteOptions
             part = of_slide(study, place)
             if not known.holds_nothing and part.cells.deleted.all() and not part.regions:
                 empty += 1
-            else:
+                continue
+            try:
                 known.write(part, folder / name, options)
+            except MitoscopeError as error:
+                if error.where is None or not error.where.startswith(str(folder)):
+                    raise
+                # The user knows the folder by the name that it is to have.
+                where = f"{path}{error.where.removeprefix(str(folder))}"
+                raise type(error)(error.what, where=where, mend=error.mend) from None
     return empty
 
 
@@ -266,7 +273,8 @@ def join(studies: Sequence[Study]) -> Study:
         build.quarantine += study.quarantine
         build.searches += study.searches
         first += len(study.cells)
-    return replace(build.build(), cells=_cells(cells), events=_events(events))
+    notes = tuple(note for study in studies for note in study.notes)
+    return replace(build.build(), cells=_cells(cells), events=_events(events), notes=notes)
 
 
 def _index(values: list[int]) -> NDArray[np.int64]:

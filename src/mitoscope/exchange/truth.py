@@ -141,9 +141,16 @@ def _of_file(
     study, label_names = apply_mapping(_as_truth(sifted), mapping, path)
     truth = ground_truth_of(study, policy=policy, source=path.name)
     left_out = len(sifted.cells) - len(study.cells)
+    notes = list(study.notes)
     twice = len(read.cells) - len(sifted.cells)
-    notes = [f"{left_out} cells of ignored classes are left out"] if left_out else []
+    notes += [f"{left_out} cells of ignored classes are left out"] if left_out else []
     notes += [f"{twice} cells of the file stand twice and were taken once"] if twice else []
+    earlier = sum(entry.is_earlier for entry in sifted.quarantine)
+    notes += (
+        [f"{earlier} annotations that were in quarantine when the file was written are not in it"]
+        if earlier
+        else []
+    )
     return replace(
         truth, classes=mapping.with_classes(study.labels).classes, label_names=label_names, notes=tuple(notes)
     )
@@ -166,7 +173,7 @@ def refuse_quarantined(study: Study, path: Path, *, allowed: frozenset[str] = fr
         With the place of the first.
     """
     sifted = sift(study, source=path.name)
-    refused = [entry for entry in sifted.quarantine if entry.why not in allowed]
+    refused = [one for one in sifted.quarantine if one.why not in allowed and not one.is_earlier]
     if refused:
         raise FormatError(
             f"{len(refused)} annotations cannot be judged, the first: {refused[0].why}",

@@ -180,17 +180,20 @@ class QuarantineEntry:
         The content, as text.
     slide : str, optional
         Name of the slide concerned.
+    is_earlier : bool
+        Whether the file carries it from a study: it is not of the annotations that the file itself states.
     """
 
     where: str
     why: str
     what: str
     slide: str | None = None
+    is_earlier: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)
 class Study:
-    """A whole study or a part of it.
+    """A whole study or a part of it; ``notes`` are what must be said of how it was read.
 
     Raises
     ------
@@ -208,6 +211,7 @@ class Study:
     versions: tuple[DatasetVersion, ...] = ()
     quarantine: tuple[QuarantineEntry, ...] = ()
     searches: tuple[ModelSearch, ...] = field(default=(), compare=False)
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         for what, names in (

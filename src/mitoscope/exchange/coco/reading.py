@@ -58,10 +58,10 @@ def read(path: Path, options: ReadOptions) -> Study:
         If it is not such a file, or the layout of its boxes cannot be told.
     """
     document = a_mapping(read_json(path), str(path))
-    study, entries = extension.detach(document, str(path))
+    study, notes = extension.detach(document, str(path))
     if study is None:
         study = Reader(document, str(path), options).study()
-    study = replace(study, quarantine=(*study.quarantine, *entries))
+    study = replace(study, notes=notes)
     if options.domains is None:
         return study
     return add_domains(study, read_domains(options.domains, options))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mitoscope.exchange import extension
 from mitoscope.exchange.json_text import dump_json, parse_json
-from mitoscope.store import QuarantineEntry, Study
+from mitoscope.store import Study
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -24,14 +24,14 @@ def attach(dataset: Dataset, study: Study) -> None:
     block.add_new(0x02, "UT", dump_json(extension.to_json(study)).decode().strip())
 
 
-def detach(dataset: Dataset, path: Path) -> Study | QuarantineEntry | None:
-    """Return the study that annotations bring along, an entry if it cannot be taken, or None."""
+def detach(dataset: Dataset, path: Path) -> Study | str | None:
+    """Return the study that annotations bring along, a note if it cannot be taken, or None."""
     try:
         block = dataset.private_block(_PRIVATE_GROUP, _PRIVATE_CREATOR)
     except KeyError:
         return None
     if str(block[0x01].value) != _digest(dataset):
-        return QuarantineEntry(str(path), extension.EDITED, "private element of mitoscope")
+        return f"{path.name}: {extension.EDITED}"
     where = f"{path}: private element of mitoscope"
     return extension.from_json(parse_json(str(block[0x02].value), where=where), where)
 

@@ -82,7 +82,7 @@ def _study(highdicom: Any, path: Path, options: ReadOptions) -> Study:
     if isinstance(carried, Study):
         return carried
     study = _Reader(dataset, path, options).study()
-    return study if carried is None else replace(study, quarantine=(*study.quarantine, carried))
+    return study if carried is None else replace(study, notes=(carried,))
 
 
 class _Reader:

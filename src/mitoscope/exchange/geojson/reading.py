@@ -56,10 +56,10 @@ def read(path: Path, options: ReadOptions) -> Study:
         If it is not such a file.
     """
     document = as_collection(read_json(path, nan_is_null=True), str(path))
-    study, entries = extension.detach(document, str(path))
+    study, notes = extension.detach(document, str(path))
     if study is None:
         study = Reader(document, path, options).study()
-    return replace(study, quarantine=(*study.quarantine, *entries))
+    return replace(study, notes=notes)
 
 
 def read_tumour(
