@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 
 from mitoscope.detections import Detections
 from mitoscope.errors import ConfigError, FormatError
-from mitoscope.labels import MITOTIC_FIGURE, LabelSet
+from mitoscope.labels import CANDIDATE, MITOTIC_FIGURE, Label, LabelSet
 from mitoscope.store import (
     CellEvent,
     Geometry,
@@ -182,7 +182,7 @@ class _Writer:
         self._connection, self._mark = connection, mark
         self._review = add_review(connection, name, RoundKind.CANDIDATE_REVIEW)
         (self._rater,) = intern_raters(connection, [Rater(model, RaterKind.MODEL)]).tolist()
-        (self._label,) = intern_labels(connection, LabelSet((MITOTIC_FIGURE,))).tolist()
+        self._label_ids: dict[str, int] = {}
         self._round = open_part(connection, self._review, ReviewPart.PROPOSALS)
         self.cells: list[int] = []
         self.scores: list[float] = []
@@ -190,7 +190,9 @@ class _Writer:
     def create(self, slide: str, slide_id: int, part: Detections) -> None:
         # By place, not by score: numbers of cells must not tell a rater how sure the model was.
         part = part.take(np.lexsort((part.x_px0, part.y_px0)))
-        for (x, y), score in zip(part.points_px0.tolist(), part.score.tolist(), strict=True):
+        # What lies below the threshold of the search is a candidate to everybody, here as in its files.
+        rows = zip(part.points_px0.tolist(), part.score.tolist(), part.stated_label.tolist(), strict=True)
+        for (x, y), score, name in rows:
             action = CellEvent(
                 "create", 0, self._rater, self._round, geometry=Geometry.spot(x, y), key=self._next_key()
             )
@@ -199,10 +201,16 @@ class _Writer:
             except FormatError as error:
                 mend = "detections and study must use level-0 pixels of the same slide"
                 raise FormatError(error.what, where=f"candidate on {slide!r}", mend=mend) from None
-            label = CellEvent("label", cell, self._rater, self._round, label_id=self._label, score=score)
+            label_id = self._label_id(CANDIDATE if name == CANDIDATE.name else MITOTIC_FIGURE)
+            label = CellEvent("label", cell, self._rater, self._round, label_id=label_id, score=score)
             record(self._connection, label)
             self.cells.append(cell)
             self.scores.append(score)
+
+    def _label_id(self, label: Label) -> int:
+        if label.name not in self._label_ids:
+            (self._label_ids[label.name],) = intern_labels(self._connection, LabelSet((label,))).tolist()
+        return self._label_ids[label.name]
 
     def note_search(self, slide_id: int, found: Detections) -> None:
         write_search(self._connection, slide_id, self._rater, found.searched)
