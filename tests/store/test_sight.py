@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,7 @@ def _study(path: Path) -> Store:
 def test_a_slide_shows_what_its_cells_show_one_by_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: int, is_blinded: bool
 ) -> None:
-    monkeypatch.setattr("mitoscope.store.cells_seen._FEW", few)
+    monkeypatch.setattr(import_module("mitoscope.store.cells_seen"), "_FEW", few)
     sight = Sight(1, 2, 1, is_blinded=is_blinded, shows_labels=True, own_only=False)
     with _study(tmp_path / "study.mito") as store, store.reading() as connection:
         kinds = dict(connection.execute("SELECT id, kind FROM rater"))
