@@ -490,7 +490,7 @@ def test_recording_a_policy_writes_its_classes_once(folder: Path, study: Path) -
     assert found["policies"]["recorded"]["mitotic figure"] == 2
     assert run_json("consensus", study, "--record", "settled")["recorded"]["written"] == 0
     assert "what a rule writes" in run("consensus", study, "--record", "recorded", status=2)
-    assert "--record: there is no policy 'x'" in run("consensus", study, "--record", "x", status=2)
+    assert "--record: choose settled, " in run("consensus", study, "--record", "x", status=2)
 
 
 def test_recording_a_policy_says_that_it_is_the_studys_from_then_on(folder: Path, study: Path) -> None:
