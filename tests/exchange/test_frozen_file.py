@@ -10,6 +10,7 @@ import pytest
 
 from mitoscope.errors import FormatError
 from mitoscope.exchange import frozen_file
+from mitoscope.exchange.registry import read_study
 from mitoscope.exchange.truth import read_ground_truth
 from mitoscope.geometry import Mpp, SizePx
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE, LabelSet
@@ -81,3 +82,24 @@ def test_a_manifest_without_its_cells_names_the_version(frozen: Path) -> None:
     frozen.write_text(json.dumps(values), encoding="utf-8")
     with pytest.raises(FormatError, match="STUDY@MEL@1"):
         read_ground_truth(frozen)
+
+
+def test_every_door_takes_the_file(frozen: Path, tmp_path: Path) -> None:
+    truth = read_ground_truth(frozen)
+    with Store.create(tmp_path / "again.mito") as store:
+        store.import_study(read_study(frozen), source=Source("MEL.json"))
+    again = read_ground_truth(tmp_path / "again.mito")
+    assert again.counts() == truth.counts() != {}
+    for mine, theirs in zip(again, truth, strict=True):
+        assert mine.cells.points_px0 == pytest.approx(theirs.cells.points_px0)
+        assert mine.cells.size_px0 == pytest.approx(theirs.cells.size_px0)
+        assert mine.cells.agreement.tolist() == theirs.cells.agreement.tolist()
+        assert (mine.case, mine.mpp, mine.size, mine.domain) == (
+            theirs.case,
+            theirs.mpp,
+            theirs.size,
+            theirs.domain,
+        )
+        assert mine.regions.tumour is not None
+        assert theirs.regions.tumour is not None
+        assert mine.regions.tumour.shape.equals(theirs.regions.tumour.shape)

@@ -81,6 +81,22 @@ def test_what_a_slide_states_more_is_added_and_what_it_states_else_is_refused(st
             store.import_study(Study(slides=(other,)), source=Source("other"))
 
 
+def test_a_file_named_like_a_slide_is_of_that_slide(store: Store) -> None:
+    store.import_study(Study(slides=(SlideRecord("s1.tiff"), SlideRecord("s2.svs"))), source=Source("a"))
+    store.import_study(Study(slides=(SlideRecord("s2.tiff"),)), source=Source("b"))
+    before = [slide.name for slide in store.slides().values()]
+    cells = Cells.spots([0], np.array([[5.0, 6.0]]))
+    store.import_study(Study(slides=(SlideRecord("s1"),), cells=cells), source=Source("s1.geojson"))
+    assert [slide.name for slide in store.slides().values()] == before
+    study = store.export_study()
+    assert study.slides[int(study.cells.slide[-1])].name == "s1.tiff"
+    store.import_study(Study(slides=(SlideRecord("s2"),)), source=Source("s2.geojson"))
+    store.import_study(Study(slides=(SlideRecord("case.1"),)), source=Source("c"))
+    store.import_study(Study(slides=(SlideRecord("case"),)), source=Source("case.geojson"))
+    assert "case" in {slide.name for slide in store.slides().values()}  # .1 is no suffix of an image
+    assert "s2" in {slide.name for slide in store.slides().values()}  # which of the two is not known
+
+
 def test_a_rater_stays_of_one_kind(store: Store) -> None:
     with pytest.raises(StoreError, match="rater 'expert 1': kind 'model' in the file and 'expert'"):
         store.import_study(Study(raters=(Rater("expert 1", RaterKind.MODEL),)), source=Source("x"))

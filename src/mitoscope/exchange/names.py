@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from mitoscope.errors import FormatError
+from mitoscope.image_names import IMAGE_SUFFIXES, stem
 
-IMAGE_SUFFIXES = frozenset(
-    {".bif", ".bmp", ".czi", ".dcm", ".gif", ".jp2", ".jpeg", ".jpg", ".mrxs", ".ndpi", ".png", ".ppm"}
-    | {".scn", ".svs", ".svslide", ".tif", ".tiff", ".vms", ".vmu", ".vsi", ".webp"}
-)
-"""Suffixes that say how an image is stored; anything else after a dot belongs to its name."""
-
-
-def stem(name: str) -> str:
-    """Return the name under which an image is matched: without folders and without an image's suffix.
-
-    The case of letters matters; ``case.1`` stays ``case.1``, ``case.1.svs`` becomes it.
-    """
-    last = PurePosixPath(name.strip().replace("\\", "/")).name
-    suffix = PurePosixPath(last).suffix
-    return last.removesuffix(suffix) if suffix.casefold() in IMAGE_SUFFIXES else last
+__all__ = ["IMAGE_SUFFIXES", "match_stems", "stem"]
 
 
 def match_stems(names: Iterable[str], *, where: str | Path) -> dict[str, str]:

@@ -16,6 +16,7 @@ from mitoscope.exchange import (
     coco,
     dicom,
     domains,
+    frozen_file,
     geojson,
     grand_challenge,
     midesec,
@@ -46,6 +47,7 @@ FORMATS: dict[str, Format] = {
         mitos2012.FORMAT,
         midesec.FORMAT,
         result.FORMAT,
+        frozen_file.FORMAT,
     )
 }
 """Name → format, in the order in which a file is tried."""

@@ -17,7 +17,7 @@ from mitoscope.geometry import Mpp, SizePx
 from mitoscope.store import tally
 from mitoscope.store.columns import Cells
 from mitoscope.store.encoding import attributes_text, null_where_nan, vertices_blob
-from mitoscope.store.known_cells import beside_known, take_known
+from mitoscope.store.known_cells import beside_known, on_known_slides, take_known
 from mitoscope.store.public_ids import draw_public_ids
 from mitoscope.store.quarantine import sift
 from mitoscope.store.records import SlideRecord, Study
@@ -70,8 +70,8 @@ def ingest(
 ) -> ImportReport:
     """Write a study inside of the caller's transaction.
 
-    Slides, raters, rounds and labels that the store knows by name are the same; what they state more than
-    the store is added. Cells of a known id are the same; see `take_known`.
+    Slides, raters, rounds and labels that the store knows by name are the same, see `on_known_slides`; what
+    they state more than the store is added. Cells of a known id are the same; see `take_known`.
 
     Raises
     ------
@@ -79,6 +79,7 @@ def ingest(
         If the file was imported before, or a slide, rater or round of a known name states something else.
     """
     _refuse_again(connection, source)
+    study = on_known_slides(connection, study)
     sifted = sift(study, source=source.name, trust_scale=trust_scale)
     study, known, added = take_known(connection, sifted, source=source.name)
     beside = beside_known(connection, study)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from mitoscope.errors import RegionError
 from mitoscope.geometry import Mpp
+from mitoscope.image_names import stem
 from mitoscope.region import outline
 from mitoscope.store.actions import CellEvent, record
 from mitoscope.store.agreed import agreed
@@ -57,6 +58,33 @@ def with_guids(connection: sqlite3.Connection, cells: Cells, cell_ids: NDArray[n
     pairs = zip(cells.guid.tolist(), cell_ids.tolist(), strict=True)
     guids = [guid or guid_of(study_uuid, cell_id) for guid, cell_id in pairs]
     return replace(cells, guid=np.array([*guids, None], dtype=np.object_)[:-1])
+
+
+def on_known_slides(connection: sqlite3.Connection, study: Study) -> Study:
+    """Return the study with slides that are named like their file under their name in the store.
+
+    ``s1.geojson`` states no slide but by its own name: it is of ``s1.tiff`` where the store has exactly one
+    slide that is ``s1`` but for its suffix.
+    """
+    stored = [name for (name,) in connection.execute("SELECT name FROM slide")]
+    stated = {slide.name for slide in study.slides}
+    new_name: dict[str, str] = {}
+    for slide in study.slides:
+        same = [name for name in stored if stem(name) == slide.name != name]
+        if slide.name not in stored and len(same) == 1 and same[0] not in stated:
+            new_name[slide.name] = same[0]
+    if not new_name:
+        return study
+    return replace(
+        study,
+        slides=tuple(replace(slide, name=new_name.get(slide.name, slide.name)) for slide in study.slides),
+        quarantine=tuple(
+            replace(entry, slide=new_name.get(entry.slide or "", entry.slide)) for entry in study.quarantine
+        ),
+        searches=tuple(
+            replace(search, slide=new_name.get(search.slide, search.slide)) for search in study.searches
+        ),
+    )
 
 
 def take_known(connection: sqlite3.Connection, study: Study, *, source: str) -> tuple[Study, int, int]:
