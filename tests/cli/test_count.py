@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mitoscope.cli.app import app
+from mitoscope.count.slides import count_slides
 from mitoscope.detections import Detections
 from mitoscope.geometry import BoxPx0, Mpp, SizePx
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE, Label
@@ -255,3 +256,16 @@ def test_what_cannot_be_counted_is_one_line(tmp_path: Path) -> None:
     results = tmp_path / "r.json"
     results.write_text('[{"image_id": 1, "category_id": 1, "bbox": [1, 1, 5, 5], "score": 0.9}]')
     assert "ids stand for" in count(results, status=2)
+
+
+def test_a_table_of_raters_is_counted_as_the_study_that_it_is(tmp_path: Path) -> None:
+    rows = [
+        "a,100,100,mitosis,,ann,expert",
+        "a,100,100,mitosis,0.9,net,model",
+        "a,300,100,mitosis,0.8,net,model",
+    ]
+    table = tmp_path / "study.csv"
+    table.write_text("image,x,y,label,score,rater,rater_kind\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    (counted,) = [counted for _, counted in count_slides(table, mpp=Mpp.square(0.25))]
+    assert counted.count == 1  # what a person has said; the model's other finding is said beside it
+    assert "1 cells that only models have labelled" in counted.note

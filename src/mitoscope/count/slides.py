@@ -231,11 +231,16 @@ def _findings(path: Path, mapping: LabelMapping, options: ReadOptions) -> list[R
         known = LabelMapping(study.labels, mapping.stated).with_classes(mapping.classes)
         found = findings_in(study, mapping=known, where=path)
         return None if found is None else [replace(each, notes=(*each.notes, _BY_MODELS)) for each in found]
-    if not is_result(path):
+    if not is_result(path) or _names_raters(path):
         return read_findings(path, mapping=mapping, options=options)
     if _states_truth(path):
         return None
     return list(read_results(path, mapping=mapping, needed=("x", "y")).values())
+
+
+def _names_raters(path: Path) -> bool:
+    """Return whether a table holds labels of raters: a study as CSV, also where a model's have scores."""
+    return not path.is_dir() and is_table(path) and "rater" in read_table(path, needed=()).columns
 
 
 def _states_truth(path: Path) -> bool:

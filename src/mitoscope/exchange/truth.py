@@ -141,7 +141,7 @@ def _of_file(
     study, label_names = apply_mapping(_as_truth(sifted), mapping, path)
     truth = ground_truth_of(study, policy=policy, source=path.name)
     left_out = len(sifted.cells) - len(study.cells)
-    notes = list(study.notes)
+    notes = [*study.notes, *truth.notes]
     twice = len(read.cells) - len(sifted.cells)
     notes += [f"{left_out} cells of ignored classes are left out"] if left_out else []
     notes += [f"{twice} cells of the file stand twice and were taken once"] if twice else []
