@@ -39,6 +39,12 @@ def test_a_line_every_ten_seconds_with_the_time_left(
     ]
 
 
+def test_a_line_says_what_was_done(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress("slide.svs", unit="mm² of tissue", verb="searched") as report:
+        report(0.4, 0.4)
+    assert capsys.readouterr().err == "slide.svs: searched 0.4 of 0.4 mm² of tissue\n"
+
+
 def test_a_resumed_run_counts_its_speed_from_where_it_began(
     clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -37,3 +37,12 @@ def test_cells_of_the_dense_target_are_outlined() -> None:
     sheet = np.asarray(contact_sheet(_batch(1, cells=True), ("mitotic figure",)))
     yellow = (sheet[:64, :64] == (0xFF, 0xD4, 0x3B)).all(axis=2)
     assert np.flatnonzero(yellow.any(axis=1)).tolist() == list(range(16, 24))
+
+
+def test_a_score_is_drawn_only_where_it_states_something() -> None:
+    batch = _batch(1, cells=False)
+    without = np.asarray(contact_sheet(batch, ()))
+    stated = np.asarray(contact_sheet(batch, (), score="agreement"))
+    assert (without[:20, :64] == 200).all()
+    assert (stated[:20, :64] < 150).any()
+    assert (stated[64:] != without[64:]).any()

@@ -40,7 +40,7 @@ def test_a_case_on_both_sides_is_an_error_that_names_it(pictures: tuple[Picture,
 
 
 def test_an_unknown_case_is_an_error(pictures: tuple[Picture, ...]) -> None:
-    with pytest.raises(TrainingDataError, match="BreCaHAD/7: no such case"):
+    with pytest.raises(TrainingDataError, match="holds out the case 'BreCaHAD/7' that your data lack"):
         split_by_case(pictures, SplitConfig(held_out=("BreCaHAD/7",)))
 
 

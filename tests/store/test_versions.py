@@ -132,7 +132,10 @@ def test_a_query_chooses_and_what_it_names_must_be_there(screened: SimulatedStud
         ({"labels": ("x",)}, "no label of the name 'x'"),
         ({"without": ("x",)}, "no round of the name 'x'"),
         ({"tumour_types": ("x",)}, "no slide of the tumour type 'x'"),
-        ({"labels": (LOOK_ALIKE.name,), "without": ("candidates", "all")}, "chooses no cell"),
+        (
+            {"labels": (LOOK_ALIKE.name,), "without": ("candidates", "all")},
+            "no cell is left after",
+        ),
     ):
         with pytest.raises(StoreError, match=match):
             store.freeze("a", UNANIMOUS.model_copy(update=odd))

@@ -11,6 +11,7 @@ from mitoscope.cli.options import parse_size
 from mitoscope.cli.progress import progress, summarise
 
 if TYPE_CHECKING:
+    from mitoscope.slide.synthetic import SyntheticSlideConfig
     from mitoscope.truth import GroundTruth
 
 
@@ -32,7 +33,7 @@ def demo(
     from mitoscope.report import write_outputs
 
     slide, truth = _slide(out / "slide")
-    with progress("looking for mitotic figures", unit="mm²") as report:
+    with progress("looking for mitotic figures", unit="mm² of tissue", verb="searched") as report:
         run = detect_slide(slide, load_bundle(), out, progress=report)
     written = write_outputs(run, out)
     typer.echo(summarise(read_manifest(written[-1])))
@@ -98,4 +99,17 @@ def synth(
     )
     with progress(f"writing {out.name}", unit="tiles", decimals=0) as report:
         truth = write_slide(out, config, progress=report)
-    typer.echo(f"{out}: {width} × {height} px, {len(truth.points())} mitotic figures")
+    figures = len(truth.points())
+    typer.echo(f"{out}: {width} × {height} px, {figures} mitotic figure{'' if figures == 1 else 's'}")
+    if figures == 0 and max(density, hot_spot) > 0:
+        typer.echo(f"warning: {_why_empty(config, truth.tumour_area_mm2)}", err=True)
+
+
+def _why_empty(config: SyntheticSlideConfig, tumour_area_mm2: float) -> str:
+    """Return why a slide on which figures were wanted shows none, and what to do."""
+    if config.tissue_fraction == 0:
+        return "a slide without tissue shows no mitotic figures; give a larger --tissue"
+    return (
+        f"no mitotic figure on {tumour_area_mm2:.2f} mm² of carcinoma, so detection and evaluation have "
+        "nothing to find; give a larger --size, --tissue, --density or --hot-spot, or another --seed"
+    )

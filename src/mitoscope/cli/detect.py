@@ -95,7 +95,7 @@ def detect(
     )
     statuses = []
     for path in slides:
-        with progress(path.name, unit="mm²") as report:
+        with progress(path.name, unit="mm² of tissue", verb="searched") as report:
             relay.target = report
             outcome = next(outcomes)
         statuses.append(_finish(outcome, out, wanted, relative_to_bounds=relative_to_bounds))

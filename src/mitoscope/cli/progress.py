@@ -13,14 +13,14 @@ PLAIN_INTERVAL_S = 10.0
 
 
 class ProgressReport(Protocol):
-    """What a job calls with the amount done and the amount in all, in the unit of the bar."""
+    """What a job calls with the amount done and the total amount, in the unit of the bar."""
 
     def __call__(self, done: float, total: float) -> None:
         """Report."""
 
 
 @contextmanager
-def progress(title: str, *, unit: str, decimals: int = 1) -> Iterator[ProgressReport]:
+def progress(title: str, *, unit: str, decimals: int = 1, verb: str = "") -> Iterator[ProgressReport]:
     """Show the progress of one job on standard error while the block runs.
 
     Parameters
@@ -31,23 +31,26 @@ def progress(title: str, *, unit: str, decimals: int = 1) -> Iterator[ProgressRe
         Unit of the amounts, for example ``mm²``.
     decimals : int
         Of the amounts; 0 where they are counts.
+    verb : str
+        Before the amounts, for example ``searched``.
     """
+    form = f"{verb} {{done:.{decimals}f}} of {{total:.{decimals}f}} {unit}".lstrip()
     if sys.stderr.isatty():
-        with _live(title, unit, decimals) as report:
+        with _live(title, form) as report:
             yield report
     else:
-        yield _PlainLines(title, unit, decimals)
+        yield _PlainLines(title, form)
 
 
 @contextmanager
-def _live(title: str, unit: str, decimals: int) -> Iterator[ProgressReport]:
+def _live(title: str, form: str) -> Iterator[ProgressReport]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        TextColumn(f"{{task.completed:.{decimals}f}} of {{task.total:.{decimals}f}} {unit}"),
+        TextColumn(form.replace("{done:", "{task.completed:").replace("{total:", "{task.total:")),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
@@ -62,8 +65,8 @@ def _live(title: str, unit: str, decimals: int) -> Iterator[ProgressReport]:
 
 
 class _PlainLines:
-    def __init__(self, title: str, unit: str, decimals: int) -> None:
-        self._title, self._unit, self._decimals = title, unit, decimals
+    def __init__(self, title: str, form: str) -> None:
+        self._title, self._form = title, form
         self._started = time.monotonic()
         self._spoken = self._started
         self._first: float | None = None
@@ -79,7 +82,7 @@ class _PlainLines:
         if self._first < done < total:
             seconds = (now - self._started) / (done - self._first) * (total - done)
             left = f", about {_duration(seconds)} left"
-        amount = f"{done:.{self._decimals}f} of {total:.{self._decimals}f} {self._unit}"
+        amount = self._form.format(done=done, total=total)
         print(f"{self._title}: {amount}{left}", file=sys.stderr, flush=True)
 
 

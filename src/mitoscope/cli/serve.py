@@ -50,6 +50,7 @@ def serve(
     from mitoscope.web import open_study
     from mitoscope.web import serve as run
     from mitoscope.web.gate import is_loopback
+    from mitoscope.web.routes.entry import is_page_built
 
     if no_link and not is_loopback(host):
         what = "everybody in the network could write without a link"
@@ -57,6 +58,9 @@ def serve(
     opened = open_study(study, folders=slides or (), add=add, lead=lead, mpp=mpp, mpp_override=mpp_override)
     with opened.store as store:
         _say_slides(store, opened.slides)
+        if not is_page_built():
+            what = "the page of the application is not built, the browser will show an error"
+            typer.echo(f"warning: {what}; run python frontend/build.py (or make setup)", err=True)
         run(
             store,
             opened.slides,

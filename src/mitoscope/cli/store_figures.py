@@ -195,13 +195,12 @@ def _agreement_json(found: Agreement) -> dict[str, Any]:
 
 def _print_agreement(found: tuple[Agreement, ...], names: tuple[str, ...]) -> None:
     labels = [name for name in names if any(one.reads.final.get(name) for one in found)] or list(names)
-    rows = [_reads_row(one, labels) for one in found]
     if not any(one.pairs for one in found):
         typer.echo(_UNREAD)
         return
-    columns = ["domain", "cases", "cells", *(f"both {name} %" for name in labels), "disagreed %"]
-    columns += [f"third {name} %" for name in labels] + [f"final {name} %" for name in labels]
-    print_table("First two raters, the third, and the outcome", columns, rows)
+    rows = [row for one in found for row in _reads_rows(one, labels)]
+    columns = ["domain", "cases", "cells", "class", "first two raters %", "third %", "final %"]
+    print_table("First two raters, the third on cells without agreement, and the outcome", columns, rows)
     coefficients = [
         [
             one.domain,
@@ -212,7 +211,7 @@ def _print_agreement(found: tuple[Agreement, ...], names: tuple[str, ...]) -> No
         ]
         for one in found
     ]
-    columns = ["domain", "disagreed %", "Fleiss' kappa", "raters a cell", "Krippendorff's alpha"]
+    columns = ["domain", "disagreed %", "Fleiss' kappa", "raters per cell", "Krippendorff's alpha"]
     print_table("Coefficients, with 95 % intervals by case", columns, coefficients)
     pairs = [
         [one.domain, *pair.raters, pair.cells, _interval(pair.kappa), str(pair.confusion.tolist())]
@@ -226,23 +225,27 @@ def _print_agreement(found: tuple[Agreement, ...], names: tuple[str, ...]) -> No
         print_table("Time per label", ("domain", "rater", "labels", "median s"), times)
 
 
-def _reads_row(found: Agreement, labels: list[str]) -> list[object]:
+def _reads_rows(found: Agreement, labels: list[str]) -> list[list[object]]:
     reads = found.reads
-    total = max(reads.cells, 1)
-    return [
-        found.domain,
-        found.cases,
-        reads.cells,
-        *(100 * reads.agreed.get(name, 0) / total for name in labels),
-        100 * reads.disagreement_rate,
-        *(100 * reads.third_share.get(name, float("nan")) for name in labels),
-        *(100 * reads.final.get(name, 0) / total for name in labels),
+    each = 100 / reads.cells if reads.cells else math.nan
+    first: list[object] = [found.domain, found.cases, reads.cells]
+    rows = [
+        [
+            name,
+            each * reads.agreed.get(name, 0),
+            100 * reads.third_share.get(name, math.nan),
+            each * reads.final.get(name, 0),
+        ]
+        for name in labels
     ]
+    rows.append(["no agreement", each * reads.disagreed, math.nan, each * reads.unresolved])
+    return [[*(first if place == 0 else ("", "", "")), *row] for place, row in enumerate(rows)]
 
 
 def _interval(found: Estimate, scale: float = 1) -> str:
     value, low, high = (scale * one for one in (found.value, found.low, found.high))
-    return "–" if math.isnan(value) else f"{value:.2f} [{low:.2f}, {high:.2f}]"
+    interval = "" if math.isnan(low) or math.isnan(high) else f" [{low:.2f}, {high:.2f}]"
+    return "–" if math.isnan(value) else f"{value:.2f}{interval}"
 
 
 def _show_published(tables: dict[str, list[TableCell]], as_json: bool) -> None:

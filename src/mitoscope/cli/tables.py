@@ -55,12 +55,16 @@ def print_table(
         numeric = any(isinstance(row[place], int | float) for row in cells)
         footer = Text("" if total is None else _text(total[place]))
         table.add_column(
-            Text(heading), footer=footer, justify="right" if numeric else "left", overflow="fold"
+            Text(heading),
+            footer=footer,
+            justify="right" if numeric else "left",
+            overflow="fold",
+            min_width=max(map(len, heading.split()), default=0),  # headings break between words
         )
     for row in cells:
         table.add_row(*(Text(_text(cell)) for cell in row))
     width = None if sys.stdout.isatty() else PIPED_WIDTH
-    Console(width=width, highlight=False).print(table)
+    Console(width=width, highlight=False).print(table, crop=False)
 
 
 def _text(value: object) -> str:

@@ -82,7 +82,10 @@ def split_by_case(fields: Iterable[Field], config: SplitConfig) -> Split:
     cases = {field.case for field in fields}
     for case in config.held_out:
         if case not in cases:
-            raise TrainingDataError("no such case to hold out", where=case)
+            raise TrainingDataError(
+                f"the recipe holds out the case {case!r} that your data lack",
+                mend="set data.split.held_out=[]",
+            )
     out = set(config.held_out)
     if config.every_nth:
         named = {_family(case) for case in config.held_out}

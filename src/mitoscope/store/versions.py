@@ -175,7 +175,7 @@ def freeze(
     VersionError
         If the variant's name reads as that of one version, such as ``MEL@2``.
     StoreError
-        If the query names what is not there or chooses no cell, or the split names another slide.
+        If the query names what is not there or leaves no cell, or the split names another slide.
     NoAgreedClassError
         If no cell has a class under the policy.
     LeakError
@@ -340,7 +340,7 @@ def _select(
     )
     if not kept.any():
         mend = "check its slides, classes and the rounds left out"
-        raise StoreError("the query chooses no cell", where=variant, mend=mend)
+        raise StoreError("no cell is left after the filters", where=variant, mend=mend)
     return view.cell_id[kept], view.label_id[kept], view.agreement[kept]
 
 

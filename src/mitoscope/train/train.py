@@ -97,10 +97,21 @@ def show_samples(recipe: Path, data: Path, picture: Path, *, changes: Sequence[s
     for place, part in enumerate(parts):
         fields = read_fields(part.data.source, data, mpp=part.model.mpp)
         job = setup(part, fields, data, out=picture.parent, member=Member("", part.run.seed, None))
-        sheet = contact_sheet(job.batches.draw(0, HardPool.empty()), part.model.labels)
+        sheet = contact_sheet(
+            job.batches.draw(0, HardPool.empty()), part.model.labels, score=_score_of_a_window(part)
+        )
         target = picture if place == 0 else picture.with_stem(f"{picture.stem}-verifier")
         with atomic_write(target) as stream:
             sheet.save(stream, "PNG")
+
+
+def _score_of_a_window(recipe: Recipe) -> str | None:
+    """Return what the score of a whole window states; None where a network learns places."""
+    meanings = {
+        "classifier": "class of the window, 0 for the first in the legend",
+        "regressor": "agreement of the raters, from 0 to 1",
+    }
+    return meanings.get(recipe.model.architecture)
 
 
 def _train_one(

@@ -48,6 +48,11 @@ _UNKNOWN = (
 router = APIRouter()
 
 
+def is_page_built() -> bool:
+    """Whether the page of the application is there; a clone has to build it."""
+    return (STATIC / "index.html").is_file()
+
+
 @exact
 class Myself(TypedDict):
     """The rater who asks."""
