@@ -12,7 +12,7 @@ import pytest
 from mitoscope.detections import Detections, Searched
 from mitoscope.errors import ConfigError, FormatError, NotExaminedError, ScaleError
 from mitoscope.evaluate import PROTOCOLS, ChosenThreshold, Evaluation, choose_threshold, evaluate
-from mitoscope.exchange import detections_csv
+from mitoscope.exchange import Result, detections_csv
 from mitoscope.exchange.predictions import read_any_predictions
 from mitoscope.exchange.truth import read_ground_truth
 from mitoscope.geometry import BoxPx0, Mpp, SizePx
@@ -365,3 +365,9 @@ def test_the_truth_is_perfect_and_31_px_beside_it_is_worthless(data: Path, tmp_p
             assert result == expected
         else:
             assert result.tp > 110 if name == "near" else result.tp < 10
+
+
+def test_results_as_they_are_read_are_judged_as_their_detections() -> None:
+    truth = GroundTruth((SlideTruth("a", TrueCells.of([[10, 10]], MITOTIC_FIGURE.name)),))
+    found = Detections.of([[11, 10], [500, 500]], [0.9, 0.8])
+    assert evaluate({"a": Result("a", found)}, truth).score == evaluate({"a": found}, truth).score

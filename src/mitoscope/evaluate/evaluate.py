@@ -10,7 +10,7 @@ from mitoscope.evaluate.evaluation import Evaluation, check_threshold
 from mitoscope.evaluate.judged_image import JudgedImage, judge_image, scale_of
 from mitoscope.evaluate.protocols import MITOSCOPE, Protocol
 from mitoscope.evaluate.thresholds import ChosenThreshold
-from mitoscope.exchange import match_stems
+from mitoscope.exchange import Result, match_stems
 from mitoscope.geometry import Mpp
 from mitoscope.statistics import REPEATS
 from mitoscope.truth import GroundTruth
@@ -19,7 +19,7 @@ _NAMES_MAX = 3
 
 
 def evaluate(
-    predictions: Mapping[str, Detections],
+    predictions: Mapping[str, Detections] | Mapping[str, Result],
     truth: GroundTruth,
     *,
     protocol: Protocol = MITOSCOPE,
@@ -33,9 +33,9 @@ def evaluate(
 
     Parameters
     ----------
-    predictions : mapping of str to Detections
-        By the image's name, with or without its folder and suffix. Those that are mitotic figures with a
-        score strictly above the threshold are judged.
+    predictions : mapping of str to Detections, or to Result
+        What `read_results` returns, or detections by the image's name, with or without its folder and
+        suffix. Those that are mitotic figures with a score strictly above the threshold are judged.
     truth : GroundTruth
         Figures, look-alikes, case, resolution and examined area of each image.
     protocol : Protocol
@@ -98,8 +98,14 @@ def evaluate(
     )
 
 
-def _by_stem(predictions: Mapping[str, Detections], where: str) -> dict[str, Detections]:
-    return {name: predictions[full] for full, name in match_stems(predictions, where=where).items()}
+def _by_stem(
+    predictions: Mapping[str, Detections] | Mapping[str, Result], where: str
+) -> dict[str, Detections]:
+    found: dict[str, Detections] = {}
+    for full, name in match_stems(predictions, where=where).items():
+        each = predictions[full]
+        found[name] = each.candidates if isinstance(each, Result) else each
+    return found
 
 
 def _check_names(found: Mapping[str, Detections], slides: Mapping[str, object]) -> None:
