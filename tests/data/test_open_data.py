@@ -5,7 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mitoscope.data.open_data import read_brecahad, read_midesec, read_negative_fields, read_rgb
+from mitoscope.data.open_data import (
+    read_brecahad,
+    read_midesec,
+    read_negative_fields,
+    read_rgb,
+    rows_of,
+)
 from mitoscope.errors import TrainingDataError
 
 pytestmark = pytest.mark.train
@@ -16,6 +22,15 @@ def test_a_file_that_is_no_picture_is_named(tmp_path: Path) -> None:
     path.write_text("no picture")
     with pytest.raises(TrainingDataError, match=r"a\.webp: cannot be decoded"):
         read_rgb(path)
+
+
+def test_a_folder_without_the_open_data_says_how_to_train_on_other_data(tmp_path: Path) -> None:
+    with pytest.raises(TrainingDataError, match=r"a\.csv: no such file; .*--study STUDY@VERSION") as refused:
+        rows_of(tmp_path / "a.csv", columns=("x",))
+    assert str(refused.value).count("a.csv") == 1
+    assert "Errno" not in str(refused.value)
+    with pytest.raises(TrainingDataError, match="cannot be read"):
+        rows_of(tmp_path, columns=("x",))
 
 
 @pytest.mark.realdata

@@ -131,7 +131,7 @@ function Link({ name, link, onClose }: { name: string; link: string; onClose(): 
     );
   };
   return (
-    <Dialog title="A link of one's own" onClose={onClose}>
+    <Dialog title="Personal link" onClose={onClose}>
       <div class="form">
         <p>
           Give this to <bdi>{name}</bdi> only. It is shown this once; a new one makes it void.

@@ -35,7 +35,7 @@ def board(
     ] = None,
     coordinates: Annotated[
         Path | None,
-        typer.Option("--coordinates", metavar="NPZ", help="'points' (n, 2) of your own in place of UMAP."),
+        typer.Option("--coordinates", metavar="NPZ", help="'points' (n, 2) to use in place of UMAP."),
     ] = None,
     size: Annotated[
         str | None, typer.Option("--size", metavar="WxH", help="Of the board in px, e.g. 80000x60000.")

@@ -96,7 +96,7 @@ def diff(
     before: _Before,
     after: _After,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="CSV", help="Every cell that differs, one a row.")
+        Path | None, typer.Option("--out", metavar="CSV", help="Every cell that differs, one per row.")
     ] = None,
     as_json: _Json = False,
 ) -> None:

@@ -322,7 +322,7 @@ def classes(
     ] = None,
     rename: Annotated[
         list[str] | None,
-        typer.Option("--rename", metavar="A=B", help="Another name for a class of your own; repeatable."),
+        typer.Option("--rename", metavar="A=B", help="Rename a class that you added; repeatable."),
     ] = None,
     as_json: _Json = False,
 ) -> None:

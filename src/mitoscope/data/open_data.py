@@ -82,9 +82,17 @@ def rows_of(path: Path, *, columns: tuple[str, ...]) -> list[dict[str, str]]:
     try:
         with path.open(encoding="utf-8", newline="") as stream:
             rows = list(csv.DictReader(stream))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except FileNotFoundError:
         raise TrainingDataError(
-            f"cannot be read ({error})", where=path, mend="give the data folder with --data"
+            "no such file; the recipe trains on the open data sets, which the folder of --data does not hold",
+            where=path,
+            mend="for data of your own give --study STUDY@VERSION or --set data.source.kind=annotated-slides",
+        ) from None
+    except OSError as error:
+        raise TrainingDataError(f"cannot be read ({error.strerror})", where=path) from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise TrainingDataError(
+            f"is no table of UTF-8 text ({error})", where=path, mend="restore the file of the data set"
         ) from None
     if not rows:
         raise TrainingDataError("no rows", where=path)
