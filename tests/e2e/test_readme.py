@@ -68,6 +68,9 @@ def test_the_python_of_the_readme_works(project: Path, tmp_path: Path) -> None:
     assert "mitotic figures in" in shell("python example.py", tmp_path, timeout=120)
 
 
+_DEMO = "mitoscope demo --out demo\n"
+
+
 @pytest.mark.timeout(900)
 def test_make_demo_works_twice_in_a_clean_clone(project: Path, tmp_path: Path) -> None:
     assert "make demo" in commands(project)
@@ -79,8 +82,10 @@ def test_make_demo_works_twice_in_a_clean_clone(project: Path, tmp_path: Path) -
     assert "mitotic count" in first
     page = (clone / "demo" / "synthetic.html").read_bytes()
     assert len(page) > 100_000
-    # The second time everything is there: nothing is searched again, and the bytes are the same.
-    assert shell("make demo", clone, timeout=120) == first
+    # The second time everything is there: nothing is searched again, and the bytes are the same. What make
+    # says before is of the set-up, which has less to do.
+    second = shell("make demo", clone, timeout=120)
+    assert second.partition(_DEMO)[2] == first.partition(_DEMO)[2] != ""
     assert (clone / "demo" / "synthetic.html").read_bytes() == page
 
 
