@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from mitoscope.cli.app import app
 from mitoscope.count.slides import count_slides
 from mitoscope.detections import Detections
+from mitoscope.exchange import read_study
 from mitoscope.geometry import BoxPx0, Mpp, SizePx
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE, Label
 from mitoscope.report import write_outputs
@@ -269,3 +270,16 @@ def test_a_table_of_raters_is_counted_as_the_study_that_it_is(tmp_path: Path) ->
     (counted,) = [counted for _, counted in count_slides(table, mpp=Mpp.square(0.25))]
     assert counted.count == 1  # what a person has said; the model's other finding is said beside it
     assert "1 cells that only models have labelled" in counted.note
+
+
+@pytest.mark.parametrize("suffix", ["csv", "geojson", "json"])
+def test_every_file_of_a_result_is_imported_as_that_result(tmp_path: Path, suffix: str) -> None:
+    """The manifest beside it vouches for it: its threshold tells figures from candidates."""
+    found = Detections.of([(400.0, 300), (200.0, 150)], [0.9, 0.1])
+    run = run_on(paint_slide(tmp_path / "r.png"), found)
+    write_outputs(run, tmp_path / "out", formats=("csv", "geojson"), area_mm2=0.004)
+    with Store.create(tmp_path / "study.mito") as store:
+        path = tmp_path / "out" / f"r.{suffix}"
+        store.import_study(read_study(path), source=Source(path.name))
+    (counted,) = [counted for _, counted in count_slides(tmp_path / "study.mito")]
+    assert counted.count == 1

@@ -83,7 +83,7 @@ def detect_format(path: Path) -> Format:
     _check_exists(path)
     if path.is_dir():
         return _common_format(path)
-    if result.is_beside_manifest(path):
+    if result.is_beside_manifest(path) or result.vouched_by(path) is not None:
         return result.FORMAT
     content = Content(path)
     if not content.head.strip():
