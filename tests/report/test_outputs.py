@@ -292,7 +292,9 @@ def test_geojson_can_count_from_the_bounds_and_the_manifest_says_so(slide_file: 
     assert manifest["slide"]["bounds_px0"] == [30, 40, 100, 100]
     table = detections_csv.read(tmp_path / "island.csv").points_px0
     path = tmp_path / "island.geojson"
-    plain = read_detections(path)["island"].points_px0
-    moved = read_detections(path, options=ReadOptions(offset_px0=(30, 40)))["island"].points_px0
+    plain = read_detections(path, "geojson")["island"].points_px0
+    moved = read_detections(path, "geojson", ReadOptions(offset_px0=(30, 40)))["island"].points_px0
+    vouched = read_detections(path)["island"].points_px0  # the manifest beside it knows the corner
+    np.testing.assert_allclose(vouched[np.lexsort(vouched.T)], table[np.lexsort(table.T)], atol=1e-6)
     np.testing.assert_allclose(moved, table, atol=1e-6)
     np.testing.assert_allclose(plain, table - [30, 40], atol=1e-6)
