@@ -20,6 +20,7 @@ from mitoscope.store import FORMAT as DATA_SET
 from mitoscope.store import Frozen, Region, Shape, SlideRecord, Study, StudyBuilder
 from mitoscope.truth import GroundTruth, SlideTruth, from_json, to_json
 
+_MARK: Final = "mitoscope data set "
 _TRUTH: Final = "truth"
 
 
@@ -40,11 +41,13 @@ def is_frozen_file(path: Path) -> bool:
     """Return whether a file is the manifest of a version, with its ground truth or without."""
     if path.suffix.casefold() != ".json" or not path.is_file():
         return False
-    return _is_manifest(read_json(path))
+    content = Content(path)
+    # Its keys are sorted, so the mark stands at the head: other JSON files are not parsed to be asked.
+    return _MARK.encode() in content.head and _is_manifest(content.json)
 
 
 def _is_manifest(values: object) -> bool:
-    return isinstance(values, dict) and str(values.get("format", "")).startswith("mitoscope data set ")
+    return isinstance(values, dict) and str(values.get("format", "")).startswith(_MARK)
 
 
 def read(path: Path) -> GroundTruth:
