@@ -14,6 +14,7 @@ from mitoscope.slide.info import (
     BLOCK_BYTES,
     BLOCKS,
     WHOLE_BELOW_BYTES,
+    SettledScale,
     StatedScale,
     downsample,
     resolve_scale,
@@ -28,6 +29,17 @@ def settle(
     override: bool = False,
     power: float | None = None,
 ) -> tuple[Mpp, str]:
+    scale = settle_all(stated, given=given, override=override, power=power)
+    return scale.mpp, scale.source
+
+
+def settle_all(
+    stated: StatedScale | None,
+    *,
+    given: float | None = None,
+    override: bool = False,
+    power: float | None = None,
+) -> SettledScale:
     return resolve_scale(
         lambda: stated,
         given=given,
@@ -54,7 +66,6 @@ def test_the_option_fills_what_is_missing_and_replaces_only_when_it_is_to() -> N
 
 def test_the_option_fills_in_for_what_cannot_be_believed() -> None:
     assert settle(StatedScale("t", 352.8, 352.8), given=0.5) == (Mpp(0.5, 0.5), "--mpp")
-    assert settle(StatedScale("t", 0.5, 0.5), given=0.25, power=40) == (Mpp(0.25, 0.25), "--mpp")
 
 
 @pytest.mark.parametrize(
@@ -66,10 +77,7 @@ def test_the_option_fills_in_for_what_cannot_be_believed() -> None:
         (StatedScale("openslide.mpp-x", 352.8, 352.8), None),
         (StatedScale("openslide.mpp-x", 0.25, 0.27), None),
         (StatedScale("openslide.mpp-x", float("nan"), 0.25), None),
-        (StatedScale("openslide.mpp-x", 0.5, 0.5), 40),
-        (StatedScale("openslide.mpp-x", 0.25, 0.25), 20),
-        (StatedScale("openslide.mpp-x", 0.301, 0.301), 40),
-        (StatedScale("openslide.mpp-x", 0.199, 0.199), 40),
+        (StatedScale("openslide.mpp-x", 352.8, 352.8), 40),
     ],
 )
 def test_implausible_resolution_names_tag_and_option(stated: StatedScale | None, power: float | None) -> None:
@@ -92,14 +100,21 @@ def test_scanners_in_use_are_accepted(mpp: float, power: float) -> None:
 
 @settings(deadline=None)
 @given(st.floats(0.05, 5.0), st.floats(1, 100))
-def test_accepted_resolution_agrees_with_the_objective(mpp: float, power: float) -> None:
-    agrees = abs(mpp * power / 10 - 1) <= 0.2
-    try:
-        settle(StatedScale("t", mpp, mpp), power=power)
-    except ScaleError:
-        assert not agrees or abs(abs(mpp * power / 10 - 1) - 0.2) < 1e-9
-    else:
-        assert agrees or abs(abs(mpp * power / 10 - 1) - 0.2) < 1e-9
+def test_the_objective_is_a_hint_and_its_contradiction_a_note(mpp: float, power: float) -> None:
+    scale = settle_all(StatedScale("t", mpp, mpp), power=power)
+    assert (scale.mpp, scale.source) == (Mpp.square(mpp), "t")
+    off = abs(mpp * power / 10 - 1)
+    assert bool(scale.notes) == (off > 0.2) or abs(off - 0.2) < 1e-9
+
+
+@pytest.mark.parametrize(("mpp", "power"), [(0.2427, 20), (0.172, 40)])
+def test_scanners_whose_objective_says_otherwise_are_read_as_stated(mpp: float, power: float) -> None:
+    scale = settle_all(StatedScale("openslide.mpp-x", mpp, mpp), power=power)
+    assert scale.mpp.x == mpp
+    (note,) = scale.notes
+    assert f"openslide.mpp-x states {mpp:g} µm/px" in note
+    assert f"{power:g}x" in note
+    assert "--mpp-override" in note
 
 
 @pytest.mark.parametrize(

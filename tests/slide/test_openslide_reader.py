@@ -76,11 +76,15 @@ def test_bounds_and_what_was_not_scanned(make_leica: Callable[..., Any], tmp_pat
     assert pixels.damaged == ()
 
 
-def test_resolution_that_contradicts_the_objective(make_leica: Callable[..., Any], tmp_path: Path) -> None:
+def test_resolution_that_the_objective_does_not_suggest_is_noted(
+    make_leica: Callable[..., Any], tmp_path: Path
+) -> None:
     made = make_leica(tmp_path / "slide.scn", power="20")
-    with pytest.raises(ScaleError, match=r"openslide\.mpp-x: 0\.25 µm/px contradicts .* 20x .*--mpp"):
-        OpenSlideReader(made.path)
-    assert OpenSlideReader(made.path, mpp=0.5).info.mpp_source == "--mpp"
+    info = OpenSlideReader(made.path, mpp=0.5).info
+    assert (info.mpp.x, info.mpp_source) == (0.25, "openslide.mpp-x")
+    assert "openslide.mpp-x states 0.25 µm/px, while 20x suggests about 0.5" in info.notes[0]
+    forced = OpenSlideReader(made.path, mpp=0.5, mpp_override=True).info
+    assert (forced.mpp.x, forced.mpp_source, forced.notes) == (0.5, "--mpp", ())
 
 
 def test_a_pixel_of_an_uneven_level_has_one_value(

@@ -181,6 +181,7 @@ def _result(slide: Slide, survey: Survey, ledger: Ledger, job: _Job, *, setup_s:
         timings=_timings(ledger, job.stage, setup_s=setup_s),
         versions=software(info),
         notes=(
+            *info.notes,
             *_scale_notes(info, job.config),
             *_notes(survey, manifest, threshold, ledger, stage=job.stage),
         ),

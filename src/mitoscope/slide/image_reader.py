@@ -85,7 +85,7 @@ class ImageSlide(MemorySlide):
         with _quiet(path), Image.open(path, formats=FORMATS) as image:
             _check_image(image, where=path)
             tag = scale_tag(image)
-            resolution, source = resolve_scale(
+            scale = resolve_scale(
                 partial(read_image_scale, image),
                 given=mpp,
                 override=mpp_override,
@@ -102,15 +102,15 @@ class ImageSlide(MemorySlide):
             reader=READER,
             size=size,
             levels=(Level(size, 1.0, 1.0),),
-            mpp=resolution,
-            mpp_source=source,
+            mpp=scale.mpp,
+            mpp_source=scale.source,
             objective_power=None,
             bounds=None,
             vendor=None,
             fingerprint=fingerprint(path),
         )
         valid = None if pixels.valid.all() else pixels.valid
-        super().__init__(pixels.rgb, mpp=resolution, name=path.name, valid=valid, info=info)
+        super().__init__(pixels.rgb, mpp=scale.mpp, name=path.name, valid=valid, info=info)
 
 
 # What Pillow raises for broken data besides OSError: none of it documented, all of it seen.

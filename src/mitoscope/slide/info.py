@@ -1,7 +1,8 @@
 """What is known about a slide: its description, the rules for its resolution, the identity of its content.
 
 The resolution is never guessed (promise 6): it comes from a tag of the file, or else from ``--mpp``, lies in
-[0.05, 5] µm/px, agrees between x and y within 5 % and with the objective power within 20 %.
+[0.05, 5] µm/px and agrees between x and y within 5 %. Where it is more than 20 % off what the objective power
+suggests, a note says so: scanners that read a 20x lens at 0.24 µm/px are in use.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ OPTION = "--mpp"
 MPP_TIMES_POWER = 10.0
 """Resolution in µm/px times objective power: 40x is 0.25, 20x 0.5, 10x 1.0 on every common scanner."""
 POWER_TOLERANCE = 0.20
-"""Largest relative difference between the resolution and the one the objective power implies (promise 6)."""
+"""Relative difference between the resolution and the one the objective power suggests that gets a note."""
 _MEND = "give the true value in µm per pixel with --mpp, e.g. --mpp 0.25"
 WHOLE_BELOW_BYTES = 64 << 20
 BLOCK_BYTES = 1 << 20
@@ -75,7 +76,9 @@ class SlideInfo:
     fingerprint : str
         Identity of the content, see `fingerprint`.
     reader_reason : str or None
-        Why OpenSlide reads this slide and not the fast reader; None where there was no choice.
+        Why this reader and not the fast one; None where there was no choice.
+    notes : tuple of str
+        What was decided about the slide where the file is odd, for the report and the manifest.
     """
 
     path: Path | None
@@ -90,6 +93,7 @@ class SlideInfo:
     vendor: str | None
     fingerprint: str
     reader_reason: str | None = None
+    notes: tuple[str, ...] = ()
 
     def level(self, index: int) -> Level:
         """Return a level.
@@ -117,6 +121,15 @@ class StatedScale:
     y: float
 
 
+@dataclass(frozen=True, slots=True)
+class SettledScale:
+    """The resolution of a slide, who set it, and what is odd about it."""
+
+    mpp: Mpp
+    source: str
+    notes: tuple[str, ...] = ()
+
+
 def downsample(size0: SizePx, size: SizePx) -> tuple[float, float]:
     """Return px0 per pixel of a level in x and y.
 
@@ -140,7 +153,7 @@ def resolve_scale(
     objective_power: float | None,
     tag: str,
     where: Path | str,
-) -> tuple[Mpp, str]:
+) -> SettledScale:
     """Settle the resolution of a slide and say who set it.
 
     Parameters
@@ -153,7 +166,7 @@ def resolve_scale(
     override : bool
         Whether it also replaces what the file says (``--mpp-override``).
     objective_power : float or None
-        Magnification of the objective, where the file states it.
+        Magnification of the objective, where the file states it: a hint, never a reason to refuse.
     tag : str
         Where the resolution was looked for, for the error.
     where : Path or str
@@ -162,9 +175,9 @@ def resolve_scale(
     Raises
     ------
     ScaleError
-        If the resolution is missing, implausible or contradicted by the objective power.
+        If the resolution is missing or implausible.
     """
-    chosen = None if given is None else (_mpp(StatedScale(OPTION, given, given), where), OPTION)
+    chosen = None if given is None else SettledScale(_mpp(StatedScale(OPTION, given, given), where), OPTION)
     if chosen is not None and override:
         return chosen
     try:
@@ -177,13 +190,12 @@ def resolve_scale(
 
 def _believed(
     stated: StatedScale | None, objective_power: float | None, *, tag: str, where: Path | str
-) -> tuple[Mpp, str]:
+) -> SettledScale:
     if stated is None:
         raise ScaleError(f"states no resolution (no {tag})", where=where, mend=_MEND)
     mpp = _mpp(stated, where)
-    if objective_power is not None:
-        _check_power(mpp, objective_power, tag=stated.tag, where=where)
-    return mpp, stated.tag
+    note = None if objective_power is None else _power_note(mpp, objective_power, tag=stated.tag)
+    return SettledScale(mpp, stated.tag, () if note is None else (note,))
 
 
 def _mpp(stated: StatedScale, where: Path | str) -> Mpp:
@@ -193,15 +205,14 @@ def _mpp(stated: StatedScale, where: Path | str) -> Mpp:
         raise ScaleError(f"{stated.tag}: {error.what}", where=where, mend=_MEND) from None
 
 
-def _check_power(mpp: Mpp, power: float, *, tag: str, where: Path | str) -> None:
+def _power_note(mpp: Mpp, power: float, *, tag: str) -> str | None:
     expected = MPP_TIMES_POWER / power
-    if abs(mpp.mean / expected - 1) > POWER_TOLERANCE:
-        raise ScaleError(
-            f"{tag}: {mpp.mean:g} µm/px contradicts the objective power {power:g}x"
-            f" (about {expected:g} µm/px)",
-            where=where,
-            mend=_MEND,
-        )
+    if abs(mpp.mean / expected - 1) <= POWER_TOLERANCE:
+        return None
+    return (
+        f"{tag} states {mpp.mean:g} µm/px, while {power:g}x suggests about {expected:g}: read as stated; "
+        "if that is wrong, give the true value with --mpp and --mpp-override"
+    )
 
 
 def fingerprint(path: Path) -> str:

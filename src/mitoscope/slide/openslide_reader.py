@@ -198,7 +198,7 @@ def _describe(handle: openslide.OpenSlide, path: Path, mpp: float | None, *, ove
     tags = dict(handle.properties)
     levels = read_levels(handle.level_dimensions, tags, where=path)
     power = read_objective_power(tags)
-    resolution, source = resolve_scale(
+    scale = resolve_scale(
         partial(read_stated_scale, tags, where=path),
         given=mpp,
         override=override,
@@ -212,12 +212,13 @@ def _describe(handle: openslide.OpenSlide, path: Path, mpp: float | None, *, ove
         reader=READER,
         size=levels[0].size,
         levels=levels,
-        mpp=resolution,
-        mpp_source=source,
+        mpp=scale.mpp,
+        mpp_source=scale.source,
         objective_power=power,
         bounds=read_bounds(tags),
         vendor=tags.get(openslide.PROPERTY_NAME_VENDOR),
         fingerprint=fingerprint(path),
+        notes=scale.notes,
     )
 
 
