@@ -11,9 +11,25 @@ from typing import Any, Literal, Self, get_args, get_origin
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
 
 from mitoscope.errors import ConfigError
 from mitoscope.fsio import atomic_write
+
+_CHOICES = ("literal_error", "enum")
+_GIVEN_MAX = 60
+_WANTED = {
+    "int_": "be a whole number",
+    "float_": "be a number",
+    "finite_number": "be a finite number",
+    "bool_": "be true or false",
+    "string_type": "be text",
+    "list_": "be a list",
+    "tuple_type": "be a list",
+    "dict_": "be a table",
+    "model_": "be a table",
+}
+"""Beginning of a kind of fault → what is wanted; the others are said in the words of the check."""
 
 
 class Config(BaseModel):
@@ -36,17 +52,7 @@ class Config(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            # A misspelt key comes first: that the right one is missing follows from it.
-            first = min(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
-            key = ".".join(str(part) for part in first["loc"]) or "(whole)"
-            if first["type"] == "extra_forbidden":
-                known = ", ".join(_settings_beside(cls, first["loc"]))
-                what, mend = f"unknown setting {key!r}", f"allowed: {known}" if known else None
-            elif first["type"] in ("literal_error", "enum"):
-                choices = first["ctx"]["expected"].replace("'", "")
-                what, mend = f"key {key!r}: choose {choices}, not {first['input']!r}", None
-            else:
-                what, mend = f"key {key!r}: {first['msg']}", None
+            what, mend = explain(error, cls)
             raise ConfigError(what, where=where, mend=mend) from None
 
     @classmethod
@@ -77,6 +83,38 @@ class Config(BaseModel):
         """Return the SHA-256 of the canonical JSON of all fields, as 64 hexadecimal digits."""
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def explain(error: ValidationError, config: type[BaseModel]) -> tuple[str, str | None]:
+    """Return what is wrong with values that do not fit, naming the first key, and what to do about it."""
+    # A misspelt key comes first: that the right one is missing follows from it.
+    first = min(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
+    if first["type"] == "json_invalid":
+        return f"not JSON ({first['ctx']['error']})", None
+    key = ".".join(str(part) for part in first["loc"]) or "(whole)"
+    if first["type"] == "extra_forbidden":
+        known = ", ".join(_settings_beside(config, first["loc"]))
+        return f"unknown setting {key!r}", f"allowed: {known}" if known else None
+    return f"key {key!r}{': ' if first['type'] in _CHOICES else ' '}{say_fault(first)}", None
+
+
+def say_fault(fault: ErrorDetails) -> str:
+    """Return what is wrong with one value, in words that follow its name."""
+    kind, given = fault["type"], repr(fault["input"])
+    given = given if len(given) <= _GIVEN_MAX else f"{given[:_GIVEN_MAX]}…"
+    if kind == "missing":
+        return "is missing"
+    if kind in _CHOICES:
+        return f"choose {fault['ctx']['expected'].replace(chr(39), '')}, not {given}"
+    if kind in ("value_error", "assertion_error"):
+        return f"does not hold: {fault['ctx']['error']}"
+    if kind == "string_pattern_mismatch":
+        return f"must be of the form {fault['ctx']['pattern']}, not {given}"
+    wanted = next((words for start, words in _WANTED.items() if kind.startswith(start)), None)
+    if wanted is None:
+        # "Input should be greater than 0", "List should have at least 1 item after validation, not 0"
+        wanted = fault["msg"].partition(" should ")[2].split(",")[0].replace(" after validation", "")
+    return f"must {wanted}, not {given}" if wanted else f"does not fit: {given}"
 
 
 def _settings_beside(config: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -171,3 +172,27 @@ def test_an_unknown_bundle_lists_the_known_ones(monkeypatch: pytest.MonkeyPatch,
 def test_a_folder_without_a_manifest_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BundleDamagedError, match=r"manifest\.json: missing"):
         load_bundle(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("edit", "what"),
+    [
+        (lambda values: values.pop("name"), "key 'name' is missing"),
+        (
+            lambda values: values.update(window_px="wide"),
+            "key 'window_px' must be a whole number, not 'wide'",
+        ),
+        (lambda values: values.update(staining="H&E"), "unknown setting 'staining'"),
+    ],
+)
+def test_a_manifest_that_does_not_fit_says_so_in_plain_words(
+    copy: Path, edit: Callable[[dict[str, object]], None], what: str
+) -> None:
+    _edit_and_seal(copy, edit)
+    with pytest.raises(BundleDamagedError, match=f"{re.escape(what)}.*; install or copy the bundle again$"):
+        load_bundle(copy)
+    path = copy / "manifest.json"
+    path.write_text("{", encoding="utf-8")
+    (copy / SEAL_NAME).write_bytes(seal(path.read_bytes()))
+    with pytest.raises(BundleDamagedError, match="not JSON"):
+        load_bundle(copy)

@@ -360,3 +360,28 @@ def test_bad_input_is_one_line(sides: tuple[Path, Path], tmp_path: Path, bad: Ba
     assert why in line
     assert line.startswith("error: ")
     assert not [path for path in tmp_path.iterdir() if path.name != "bad.csv"]
+
+
+def test_one_side_of_the_split_is_judged(tmp_path: Path) -> None:
+    table = "image,x,y,label,split\na,100,100,mitosis,train\nb,100,100,mitosis,test\n"
+    truth = write(tmp_path / "t.csv", table)
+    pred = write(tmp_path / "p.csv", "image,x,y,score\na,100,100,0.9\nb,300,300,0.9\n")
+    result = judged("--pred", pred, "--truth", truth, "--split", "test")
+    assert [result[count] for count in ("tp", "fp", "fn")] == [0, 1, 1]
+    assert "only the side test" in run("--pred", pred, "--truth", truth, "--split", "test")
+    assert "all sides of the split are judged" in run("--pred", pred, "--truth", truth)
+    line = run("--pred", pred, "--truth", truth, "--split", "val", status=2)
+    assert "no side 'val' of the split; sides: train, test" in line
+
+
+def test_what_lies_outside_of_the_searched_part_or_in_gaps_is_said(tmp_path: Path) -> None:
+    folder = results_of(tmp_path / "r", "a", mpp=0.25, threshold=0.5, rows=["100,100,0.9,mitotic figure"])
+    manifest = json.loads((folder / "a.json").read_text(encoding="utf-8"))
+    manifest["search"] |= {"region_px0": [0, 0, 1000, 1000], "gaps_px0": [[500, 500, 100, 100]]}
+    write(folder / "a.json", json.dumps(manifest))
+    rows = "a.svs,100,100,mitosis\na.svs,550,550,mitosis\na.svs,2000,2000,mitosis\n"
+    truth = write(tmp_path / "t.csv", f"image,x,y,label\n{rows}")
+    text = run("--pred", folder, "--truth", truth)
+    assert "true positives 1, false positives 0, missed 1" in text
+    assert "outside of the part searched (--roi): 1 true figure" in text
+    assert "missed where the slide could not be read: 1 true figure" in text

@@ -182,7 +182,7 @@ def test_outside_of_what_was_looked_at_nothing_is_judged() -> None:
     judged = evaluate(found, truth, protocol=TUPAC, threshold=0.5)
     assert judged.score == Score(1, 1, 0)
     result = judged.as_dict()
-    assert result["not_judged"] == {"detections": 1, "figures": 1}
+    assert result["not_judged"] == {"detections": 1, "figures": 1, "figures_not_searched": 0}
     assert judged.at(0.2).as_dict()["not_judged"]["detections"] == 2
     assert result["per_image"]["a"]["examined"] == "screened fields"
     area = result["examined"].pop("area_mm2")

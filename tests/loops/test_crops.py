@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,9 +51,9 @@ def test_a_stop_costs_only_the_slide_at_work(
     places = [CropPlace(name, 100, 100 + n) for n in range(3) for name in slides]
     opened: list[str] = []
 
-    def open_and_note(path: Path, *, mpp: float | None) -> object:
+    def open_and_note(path: Path, **options: Any) -> object:
         opened.append(path.name)
-        return original(path, mpp=mpp)
+        return original(path, **options)
 
     original = open_slide
     monkeypatch.setattr(module, "open_slide", open_and_note)
@@ -87,3 +88,13 @@ def test_a_picture_without_a_resolution_is_cut_at_that_of_the_study(tmp_path: Pa
     unknown = SlideRecord("a.png", SizePx(128, 128))
     with pytest.raises(ScaleError, match="states no resolution"):
         gather_crops([CropPlace.on(unknown, 64, 64)], {"a.png": tmp_path / "a.png"}, tmp_path / "no")
+
+
+def test_the_stated_resolution_replaces_that_of_the_file_where_it_is_to(
+    slides: dict[str, Path], tmp_path: Path
+) -> None:
+    places = [CropPlace("a.tiff", 100, 100, 0.5)]
+    as_filed = gather_crops(places, slides, tmp_path / "filed", side_px=SIDE)
+    replaced = gather_crops(places, slides, tmp_path / "replaced", side_px=SIDE, mpp_override=True)
+    assert np.array_equal(as_filed, gather_crops(places[:1], slides, tmp_path / "again", side_px=SIDE))
+    assert not np.array_equal(as_filed, replaced)

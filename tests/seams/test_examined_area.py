@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mitoscope.detections import Detections
+from mitoscope.detections import Detections, Searched
 from mitoscope.errors import NotExaminedError
-from mitoscope.evaluate import evaluate
+from mitoscope.evaluate import Evaluation, evaluate
 from mitoscope.exchange.registry import read_study
 from mitoscope.exchange.truth import read_ground_truth
-from mitoscope.geometry import SizePx
+from mitoscope.geometry import BoxPx0, SizePx
+from mitoscope.region import Region
 from mitoscope.store import Source, Store
 from mitoscope.truth import ExaminedArea, GroundTruth
 
@@ -77,3 +78,31 @@ def test_of_a_whole_slide_somebody_must_say_what_was_looked_at(truth: GroundTrut
     )
     with pytest.raises(NotExaminedError, match="--examined"):
         evaluate(found(), whole)
+
+
+def searched_left(truth: GroundTruth, *gaps: BoxPx0) -> Evaluation:
+    """Judge results that were searched left of x = 200 alone: of the two figures, one lies there."""
+    left = Searched(size=SizePx(2000, 2000), region=Region.of_box(BoxPx0(0, 0, 200, 2000)), gaps=gaps)
+    found = Detections.of(np.array(FIGURES[:1]), [0.9], searched=left)
+    return evaluate({"slide": found}, truth)
+
+
+def test_what_the_user_did_not_let_the_detector_search_is_not_missed(truth: GroundTruth) -> None:
+    judged = searched_left(truth)
+    assert (judged.score.tp, judged.score.fp, judged.score.fn) == (1, 0, 0)
+    stated = judged.as_dict()
+    assert stated["not_judged"] == {"detections": 0, "figures": 1, "figures_not_searched": 1}
+    assert list(judged.examined) == ["regions of interest, within the part that was searched"]
+
+
+def test_control_results_that_forget_what_was_searched_miss_it(truth: GroundTruth) -> None:
+    found = Detections.of(np.array(FIGURES[:1]), [0.9])
+    assert evaluate({"slide": found}, truth).score.fn == 1
+
+
+def test_figures_in_gaps_stay_missed_and_are_named(truth: GroundTruth) -> None:
+    gap = Searched(gaps=(BoxPx0(250, 250, 100, 100), BoxPx0(260, 260, 50, 50)))
+    judged = evaluate({"slide": Detections.of(np.array(FIGURES[:1]), [0.9], searched=gap)}, truth)
+    assert (judged.score.tp, judged.score.fn) == (1, 1)
+    assert judged.as_dict()["figures_in_gaps"] == 1
+    assert searched_left(truth, BoxPx0(250, 250, 100, 100)).figures_in_gaps == 0, "it is not judged at all"

@@ -10,16 +10,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from starlette.testclient import TestClient
 
 from mitoscope.errors import FormatError, OutputError, StoreError
-from mitoscope.geometry import SizePx
+from mitoscope.geometry import Mpp, SizePx
 from mitoscope.store import SlideRecord, Store
 from mitoscope.web import SlideCatalogue, create_app
 from mitoscope.web.serving import listen, open_study
 from mitoscope.web.slides import find_slide_files
 
-from .making import BASE, Clinic, Json, Person, enter, key, write_slide
+from .making import BASE, HEIGHT, WIDTH, Clinic, Json, Person, enter, key, write_slide
 
 
 def _said(answer: dict[str, str]) -> None:
@@ -222,3 +223,32 @@ def test_an_address_that_is_taken_is_said() -> None:
             listen("127.0.0.1", port)
     with pytest.raises(OutputError, match="cannot be listened on"):
         listen("256.0.0.1", 80)
+
+
+def test_an_imported_study_learns_size_and_resolution_from_its_slides(tmp_path: Path, slides: Path) -> None:
+    shutil.copy(slides / "one.tiff", tmp_path / "one.tiff")
+    Image.new("RGB", (64, 48), "white").save(tmp_path / "picture.png")
+    with Store.create(tmp_path / "study.mito") as store:
+        for name in ("one.tiff", "picture.png", "gone.tiff"):
+            store.add_slide(SlideRecord(name))
+    opened = open_study(tmp_path / "study.mito", folders=[tmp_path], mpp=0.5)
+    known = {slide.name: slide for slide in opened.store.slides().values()}
+    opened.store.close()
+    assert known["one.tiff"].size == SizePx(WIDTH, HEIGHT)
+    assert known["one.tiff"].mpp == pytest.approx(Mpp.square(0.25))
+    assert known["picture.png"].size == SizePx(64, 48)
+    assert known["picture.png"].mpp == Mpp.square(0.5)
+    assert known["gone.tiff"].size is None
+
+
+def test_what_a_study_states_of_a_slide_is_not_replaced(tmp_path: Path, slides: Path) -> None:
+    shutil.copy(slides / "one.tiff", tmp_path / "one.tiff")
+    other = SizePx(100, 100)
+    with Store.create(tmp_path / "study.mito") as store:
+        store.add_slide(SlideRecord("one.tiff", other))
+    opened = open_study(tmp_path / "study.mito", folders=[tmp_path])
+    (slide,) = opened.store.slides().values()
+    (shown,) = opened.slides.all()
+    opened.store.close()
+    assert (slide.size, slide.mpp) == (other, None)
+    assert shown.state == "rejected"

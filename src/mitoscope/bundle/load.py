@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from mitoscope.bundle.manifest import Manifest, ModelDescription
 from mitoscope.bundle.network import check_network, check_scorer, contract_of, open_network, takes_any_window
+from mitoscope.config import explain
 from mitoscope.errors import BundleDamagedError, BundleNotFoundError, InputError
 from mitoscope.fsio import safe_join
 
@@ -152,9 +153,8 @@ def _read_manifest(folder: Path) -> tuple[Manifest, str]:
     try:
         manifest = Manifest.model_validate_json(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "(whole)"
-        raise BundleDamagedError(f"key {key!r}: {first['msg']}", where=path) from None
+        what, _ = explain(error, Manifest)
+        raise BundleDamagedError(what, where=path, mend=_MEND) from None
     return manifest, hashlib.sha256(content).hexdigest()
 
 

@@ -64,6 +64,10 @@ def evaluate(
     ] = False,
     policy: PolicyOption = None,
     label: LabelOption = None,
+    split: Annotated[
+        str | None,
+        typer.Option("--split", metavar="SIDE", help="Judge one side of the split: train, val or test."),
+    ] = None,
     examined: ExaminedOption = None,
     boxes: BoxesOption = None,
     mpp: MppOption = None,
@@ -109,13 +113,16 @@ def evaluate(
         policy=parse_policy(policy),
         mapping=LabelMapping.parse(label or ()),
         domains=domains,
+        side=split,
         examined=examined,
         boxes=parse_boxes(boxes),
         mpp=None if value is None else Mpp.square(value),
         mpp_override=mpp_override,
     )
     if validation_pred is not None and validation_truth is not None:
-        judged = judge.judge_as_on(pred, validation_pred, replace(judge, reference=validation_truth))
+        judged = judge.judge_as_on(
+            pred, validation_pred, replace(judge, reference=validation_truth, side=None)
+        )
     elif choose_on_test:
         judged = judge.judge_at_best(pred)
     else:

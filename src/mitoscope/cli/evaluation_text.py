@@ -139,6 +139,12 @@ def _notes(judged: Evaluation) -> list[str]:
             f"not judged, outside of the examined area: {judged.detections_outside} detections,"
             f" {judged.figures_outside} true figures"
         )
+    if judged.figures_not_searched:
+        lines.append(
+            f"of these lie outside of the part searched (--roi): {judged.figures_not_searched} true figures"
+        )
+    if judged.figures_in_gaps:
+        lines.append(f"missed where the slide could not be read: {judged.figures_in_gaps} true figures")
     if judged.without_predictions:
         lines.append(f"without predictions, all missed: {_listed(judged.without_predictions)}")
     if judged.without_truth:

@@ -193,6 +193,16 @@ class Evaluation:
         """True figures outside of the examined area: they are not judged."""
         return sum(image.figures_outside for image in self.judged_images.values())
 
+    @property
+    def figures_not_searched(self) -> int:
+        """Those of them that lie outside of the parts that the user let the detector search."""
+        return sum(image.figures_not_searched for image in self.judged_images.values())
+
+    @property
+    def figures_in_gaps(self) -> int:
+        """True figures where slides could not be read: they are judged, and missed."""
+        return sum(image.figures_in_gaps for image in self.judged_images.values())
+
     @cached_property
     def examined(self) -> dict[str, int]:
         """How it is known what was looked at → number of images."""
@@ -365,7 +375,12 @@ class Evaluation:
                 "notes": list(self.truth.notes),
             },
             "examined": {"images": self.examined, "area_mm2": self.examined_mm2},
-            "not_judged": {"detections": self.detections_outside, "figures": self.figures_outside},
+            "not_judged": {
+                "detections": self.detections_outside,
+                "figures": self.figures_outside,
+                "figures_not_searched": self.figures_not_searched,
+            },
+            "figures_in_gaps": self.figures_in_gaps,
             "without_predictions": list(self.without_predictions),
             "without_truth": list(self.without_truth),
             "per_image": {name: self._of_image(name) for name in self.images},

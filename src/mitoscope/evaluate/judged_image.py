@@ -14,6 +14,7 @@ from mitoscope.evaluate.protocols import Protocol
 from mitoscope.evaluate.sweep import Sweep
 from mitoscope.geometry import Mpp
 from mitoscope.labels import is_figure
+from mitoscope.region import Region
 from mitoscope.truth import ExaminedArea, SlideTruth
 
 Points = NDArray[np.float64]
@@ -30,17 +31,21 @@ class JudgedImage:
     has_predictions : bool
         Whether results name the image; without any, all of its figures are missed.
     candidates : Detections
-        Figures inside of the examined area, whatever their score.
+        Figures inside of the judged area, whatever their score.
     outside : Detections
         Figures outside of it: they are not judged.
     figures_px0, look_alikes_px0 : ndarray, shape (m, 2) and (k, 2)
-        True cells inside of the examined area.
+        True cells inside of the judged area.
     figures_outside : int
         True figures outside of it: they are not judged either.
+    figures_not_searched : int
+        Those of them that were examined, but lie outside of the part that the user let the detector search.
+    figures_in_gaps : int
+        True figures that are judged although they lie where the slide could not be read: they are missed.
     mpp : Mpp or None
         Resolution; None where distances are in pixels.
     examined : ExaminedArea
-        What was looked at.
+        The judged area: what was looked at, and was to be searched.
     examined_mm2 : float or None
         Its area, where it is known.
     sweep : Sweep
@@ -54,6 +59,8 @@ class JudgedImage:
     figures_px0: Points
     look_alikes_px0: Points
     figures_outside: int
+    figures_not_searched: int
+    figures_in_gaps: int
     mpp: Mpp | None
     examined: ExaminedArea
     examined_mm2: float | None
@@ -138,13 +145,18 @@ def judge_image(
     examined = slide.stated_examined or ExaminedArea.whole("nothing was found on it")
     if found is not None:
         examined = replace(slide, size=size, mpp=slide.mpp or mpp).examined
-    cells = slide.cells
+    cells, searched = slide.cells, everything.searched
+    looked_at = examined.contains(cells.points_px0)
+    examined = examined.within(searched.region)
     names = everything.label.tolist()
     known = {name: is_figure(name) for name in set(names)}
     figures = everything.take(np.array([known[name] for name in names], dtype=np.bool_))
     inside = examined.contains(figures.points_px0)
     true_inside = examined.contains(cells.points_px0)
     judged, candidates = cells.take(true_inside), figures.take(inside)
+    in_gap = np.zeros(len(judged), np.bool_)
+    for gap in searched.gaps:
+        in_gap |= Region.of_box(gap).contains(judged.points_px0)
     return JudgedImage(
         case=slide.case,
         has_predictions=found is not None,
@@ -153,6 +165,8 @@ def judge_image(
         figures_px0=judged.figures_px0,
         look_alikes_px0=judged.look_alikes_px0,
         figures_outside=int((cells.is_figure & ~true_inside).sum()),
+        figures_not_searched=int((cells.is_figure & looked_at & ~true_inside).sum()),
+        figures_in_gaps=int((judged.is_figure & in_gap).sum()),
         mpp=mpp,
         examined=examined,
         examined_mm2=None if mpp is None else examined.area_mm2(mpp, size),

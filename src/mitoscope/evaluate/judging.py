@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, get_args
 
 from mitoscope.detections import Detections
-from mitoscope.errors import ConfigError, FormatError
+from mitoscope.errors import ConfigError, FormatError, TruthError
 from mitoscope.evaluate.evaluate import evaluate
 from mitoscope.evaluate.evaluation import Evaluation
 from mitoscope.evaluate.protocols import MITOSCOPE, Protocol
@@ -48,6 +48,8 @@ class FileJudge:
         What class names stand for, in results and ground truth alike.
     domains : Path, optional
         Table of domains, which completes what the ground truth says of its images.
+    side : str, optional
+        Judge one side of the split alone: ``train``, ``validation`` or ``test``.
     examined : str, optional
         What was looked at on every slide: ``whole``, ``tumour`` or ``regions``.
     boxes : BoxLayout, optional
@@ -63,6 +65,7 @@ class FileJudge:
     policy: Policy | None = None
     mapping: LabelMapping = field(default_factory=LabelMapping)
     domains: Path | None = None
+    side: str | None = None
     examined: str | None = None
     boxes: BoxLayout | None = None
     mpp: Mpp | None = None
@@ -70,13 +73,21 @@ class FileJudge:
 
     @cached_property
     def truth(self) -> GroundTruth:
-        """The ground truth, read once.
+        """The ground truth, read once; of the side that is judged, or with a note that all sides are.
 
         Raises
         ------
         FormatError, StoreError, TruthError, ScaleError, UnknownLabelError
             If it cannot be read or contradicts itself.
         """
+        if self.side is not None:
+            return self._all_sides.on(self.side)
+        sides = ", ".join(f"{side} {slides}" for side, slides in self._all_sides.sides().items())
+        note = (f"all sides of the split are judged ({sides})",) if sides else ()
+        return replace(self._all_sides, notes=(*self._all_sides.notes, *note))
+
+    @cached_property
+    def _all_sides(self) -> GroundTruth:
         return read_ground_truth(
             self.reference,
             policy=self.policy,
@@ -111,7 +122,12 @@ class FileJudge:
         return judged.at(choose_threshold(judged.total_steps, chosen_on="test set"))
 
     def judge_as_on(self, pred: Path, validation_pred: Path, validation: FileJudge) -> Evaluation:
-        """Judge results at the threshold of greatest F1 on a validation set."""
+        """Judge results at the threshold of greatest F1 on a validation set.
+
+        Where that is the same ground truth, of which one side is judged, it is the validation side.
+        """
+        if self.side is not None and str(validation.reference) == str(self.reference):
+            validation = replace(validation, side="validation")
         return self.judge(pred).at(choose_threshold(validation.judge(validation_pred).total_steps))
 
     def read_detections(self, pred: Path) -> dict[str, Detections]:
@@ -129,10 +145,23 @@ class FileJudge:
             If they cannot be read.
         UnknownLabelError
             If a class name is not known.
+        TruthError
+            If none of them is of the side that is judged.
         """
         names = parse_reference(self.reference)[0]
         options = ReadOptions(mpp=self.mpp, boxes=self.boxes)
-        return read_any_predictions(pred, mapping=self.mapping, options=options, names=names)
+        found = read_any_predictions(pred, mapping=self.mapping, options=options, names=names)
+        if self.side is None:
+            return found
+        elsewhere = {stem(name) for name in self._all_sides.by_name.keys() - self.truth.by_name.keys()}
+        judged = {name: each for name, each in found.items() if name not in elsewhere}
+        if found and not judged:
+            raise TruthError(
+                f"no image is of the side {self.side!r} of the split",
+                where=pred,
+                mend="give results of that side, or another --split",
+            )
+        return judged
 
 
 def parse_group(text: str) -> GroupBy:

@@ -16,7 +16,7 @@ from mitoscope.config import Config
 from mitoscope.errors import FormatError
 from mitoscope.fsio import atomic_write, make_directory
 from mitoscope.search import crop_at, window
-from mitoscope.slide import Plane, open_slide
+from mitoscope.slide import Plane, Slide, open_slide
 from mitoscope.store import SlideRecord
 
 CROP_PX = 128
@@ -61,6 +61,7 @@ def gather_crops(
     *,
     side_px: int = CROP_PX,
     mpp: float = MPP,
+    mpp_override: bool = False,
     progress: Progress | None = None,
 ) -> Crops:
     """Cut the crop of each place and return them in a mapped file, in the order of the places.
@@ -77,6 +78,8 @@ def gather_crops(
         Gets ``crops.npy`` and ``crops.json``.
     side_px, mpp : int, float
         Side of a crop in px, and their resolution in µm/px.
+    mpp_override : bool
+        Let the resolution that places state replace that of the files.
     progress : callable, optional
         Called with the number of finished crops and their total.
 
@@ -100,7 +103,9 @@ def gather_crops(
     done = 0
     for name, rows in rows_of.items():
         if name not in state.done:
-            _cut_slide(slides[name], [places[row] for row in rows], rows, state.crops, mpp=mpp)
+            some = [places[row] for row in rows]
+            with open_slide(slides[name], mpp=some[0].slide_mpp, mpp_override=mpp_override) as slide:
+                _cut_slide(slide, some, rows, state.crops, mpp=mpp)
             state.finish(name)
         done += len(rows)
         if progress is not None:
@@ -108,19 +113,19 @@ def gather_crops(
     return state.crops
 
 
-def _cut_slide(path: Path, places: list[CropPlace], rows: list[int], crops: Crops, *, mpp: float) -> None:
+def _cut_slide(slide: Slide, places: list[CropPlace], rows: list[int], crops: Crops, *, mpp: float) -> None:
     side = crops.shape[1]
-    with open_slide(path, mpp=places[0].slide_mpp) as slide:
-        plane = Plane(slide, mpp)
-        centres = plane.from_px0(np.array([(place.x_px0, place.y_px0) for place in places]))
-        # From top to bottom, so that what the reader has decoded is used before it is forgotten.
-        for index in np.lexsort((centres[:, 0], centres[:, 1])).tolist():
-            x, y = centres[index].tolist()
-            crops[rows[index]] = window(plane, crop_at(x, y, side), mirror_px=0)
+    plane = Plane(slide, mpp)
+    centres = plane.from_px0(np.array([(place.x_px0, place.y_px0) for place in places]))
+    # From top to bottom, so that what the reader has decoded is used before it is forgotten.
+    for index in np.lexsort((centres[:, 0], centres[:, 1])).tolist():
+        x, y = centres[index].tolist()
+        crops[rows[index]] = window(plane, crop_at(x, y, side), mirror_px=0)
 
 
 def _fingerprint(places: Sequence[CropPlace], side_px: int, mpp: float) -> str:
-    text = json.dumps([side_px, mpp, [(place.slide, place.x_px0, place.y_px0) for place in places]])
+    where = [(place.slide, place.x_px0, place.y_px0, place.slide_mpp) for place in places]
+    text = json.dumps([side_px, mpp, where])
     return hashlib.sha256(text.encode()).hexdigest()
 
 

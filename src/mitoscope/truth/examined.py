@@ -39,6 +39,13 @@ class ExaminedArea:
         """Return the whole image."""
         return cls(None, source)
 
+    def within(self, searched: Region | None) -> ExaminedArea:
+        """Return what of it was searched; all of it where the search was not restricted."""
+        if searched is None:
+            return self
+        both = searched if self.region is None else self.region.intersection(searched)
+        return ExaminedArea(both, f"{self.source}, within the part that was searched")
+
     def contains(self, points_px0: ArrayLike) -> NDArray[np.bool_]:
         """Return of each point, shape (n, 2), whether it was looked at."""
         points = np.asarray(points_px0, dtype=np.float64).reshape(-1, 2)

@@ -12,13 +12,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mitoscope.errors import NoAgreedClassError, TrainingDataError, TruthError
+from mitoscope.errors import NoAgreedClassError, TruthError
 from mitoscope.geometry import Mpp, SizePx
 from mitoscope.labels import DEFAULT_LABELS, LOOK_ALIKE, LabelSet, is_figure
 from mitoscope.region import SlideRegions
 from mitoscope.truth.agreement import Policy
 from mitoscope.truth.examined import ExaminedArea, examined_of
-from mitoscope.truth.splits import Side, SlideSplit, check_leaks
+from mitoscope.truth.splits import SIDES, Side, SlideSplit, check_leaks
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,18 +276,27 @@ class GroundTruth:
         """Slides by name, in order."""
         return {slide.name: slide for slide in self.slides}
 
-    def on(self, *sides: Side) -> GroundTruth:
-        """Return the part on some sides of the split.
+    def sides(self) -> dict[Side, int]:
+        """Return the number of slides on each side of the split that has any."""
+        stated = [slide.side for slide in self.slides]
+        return {side: stated.count(side) for side in SIDES if side in stated}
+
+    def on(self, side: str) -> GroundTruth:
+        """Return the part on one side of the split; a note says so.
 
         Raises
         ------
-        TrainingDataError
-            If there is no slide on them.
+        TruthError
+            If there is no such side, or no split at all.
         """
-        kept = tuple(slide for slide in self.slides if slide.side in sides)
-        if not kept:
-            raise TrainingDataError(f"no slide for {' or '.join(sides)}", where=self.source, mend="split it")
-        return replace(self, slides=kept)
+        there = self.sides()
+        wanted = next((known for known in there if side.strip().casefold() in (known, known[:3])), None)
+        if wanted is None:
+            known = ", ".join(there) or "none: no split is stated"
+            raise TruthError(f"no side {side!r} of the split", where=self.source, mend=f"sides: {known}")
+        kept = tuple(slide for slide in self.slides if slide.side == wanted)
+        note = f"only the side {wanted} of the split: {len(kept)} of {len(self.slides)} slides"
+        return replace(self, slides=kept, notes=(*self.notes, note))
 
     def with_slides(self, slides: Iterable[SlideTruth]) -> GroundTruth:
         """Return the truth with other slides."""

@@ -16,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mitoscope import __version__
+from mitoscope.config import say_fault
 from mitoscope.errors import MitoscopeError
 from mitoscope.store import Store
 from mitoscope.web.gate import Gate
@@ -176,7 +177,7 @@ async def _not_meant(request: Request, error: Exception) -> JSONResponse:  # noq
     first = error.errors()[0]
     place = [str(part) for part in first["loc"] if part not in ("body", "query", "path")]
     field = ".".join(place) or None
-    return _answer(invalid(f"{field or 'request'}: {first['msg'][:200]}", field=field))
+    return _answer(invalid(f"{field or 'request'} {say_fault(first)}", field=field))
 
 
 async def _not_here(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001 the framework's form

@@ -59,11 +59,11 @@ class BoardPicture:
                 drawing.files,
                 self.path.parent,
                 side_px=board.cell_px,
-                mpp=drawing.mpp,
+                mpp_override=drawing.mpp_override,
                 progress=self._progress,
             )
             layout = Layout(grid, column, row, wanted, "greedy")
-            write_board(self.path, layout, crops, drawing.colours, mpp=drawing.mpp, progress=self._progress)
+            write_board(self.path, layout, crops, drawing.colours, mpp=MPP, progress=self._progress)
         except MitoscopeError as error:
             self.state, self.reason = "failed", error.what
         else:
@@ -80,7 +80,7 @@ class Drawing:
     places: Sequence[CropPlace]
     colours: Sequence[str]
     files: Mapping[str, Path]
-    mpp: float = MPP
+    mpp_override: bool
 
 
 def picture_path(store_path: Path, board_id: int) -> Path:

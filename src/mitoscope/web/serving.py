@@ -117,15 +117,16 @@ def open_study(
     else:
         store = Store.open(path)
         files = find_slide_files(folders or _remembered(store))
-        if add:
-            _add_slides(store, files, open_file)
+        _complete(store, files, open_file, add=add)
     try:
         _remember(store, folders)
         lead_id, token = _let_in(store, lead)
     except BaseException:
         store.close()
         raise
-    return OpenedStudy(store, SlideCatalogue(store, files, mpp=mpp), lead_id, token)
+    return OpenedStudy(
+        store, SlideCatalogue(store, files, mpp=mpp, mpp_override=mpp_override), lead_id, token
+    )
 
 
 def _made(
@@ -144,11 +145,17 @@ def _made(
     return store, files
 
 
-def _add_slides(store: Store, files: dict[str, Path], open_file: Callable[[Path], Slide]) -> None:
-    known = {slide.name for slide in store.slides().values()}
-    new = {name: file for name, file in files.items() if name not in known}
+def _complete(store: Store, files: dict[str, Path], open_file: Callable[[Path], Slide], *, add: bool) -> None:
+    """Add what the files say of slides that state no size or resolution; with `add`, also new slides."""
+    known = {slide.name: slide for slide in store.slides().values()}
+    new = {name: file for name, file in files.items() if add and name not in known}
     for record in _readable(new, open_file) if new else []:
         store.add_slide(record)
+    for name, slide in known.items():
+        if name in files and (slide.size is None or slide.mpp is None):
+            with suppress(MitoscopeError), open_file(files[name]) as file:  # the page says what is wrong
+                if slide.size in (None, file.info.size):
+                    store.add_slide(SlideRecord(name, file.info.size, slide.mpp or file.info.mpp))
 
 
 def _readable(files: dict[str, Path], open_file: Callable[[Path], Slide]) -> list[SlideRecord]:

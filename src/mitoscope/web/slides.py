@@ -95,7 +95,7 @@ class SlideCatalogue:
     ) -> None:
         self._store = store
         self._files = dict(files)
-        self._mpp, self._mpp_override = mpp, mpp_override
+        self._mpp, self.mpp_override = mpp, mpp_override
         self._lock = threading.Lock()
         self._shown: dict[int, ShownSlide] = {}
 
@@ -143,7 +143,7 @@ class SlideCatalogue:
         """
         path = self.path(slide_id)
         try:
-            return acquire(path, self._mpp, mpp_override=self._mpp_override)
+            return acquire(path, self._mpp, mpp_override=self.mpp_override)
         except SlideError as error:
             self._forget(slide_id)
             mend = "put the file back, or start again with --slides"
@@ -178,7 +178,7 @@ class SlideCatalogue:
             mend = "put the file into the folder of the slides, or name its folder with --slides"
             return ShownSlide(slide_id, record, reason="the file of this slide was not found", mend=mend)
         try:
-            with open_slide(path, mpp=self._mpp, mpp_override=self._mpp_override) as slide:
+            with open_slide(path, mpp=self._mpp, mpp_override=self.mpp_override) as slide:
                 info = slide.info
         except MitoscopeError as error:
             return ShownSlide(

@@ -207,19 +207,22 @@ def _start(state: AppState, board: Board, picture: BoardPicture) -> None:
         colours = {id_: label.colour for id_, label in read_labels(connection).items()}
         where = read_centres(connection, board.id)
     try:
-        files = {slides[slide].name: state.slides.path(slide) for slide in {row[0] for row in where.values()}}
+        infos = {slide: state.slides.info(slide) for slide, *_ in where.values()}
+        files = {slides[slide].name: state.slides.path(slide) for slide in infos}
     except Refusal as refusal:
         picture.state, picture.reason = "failed", refusal.what
         return
     drawing = Drawing(
         places=[
-            CropPlace.on(slides[slide], x, y) for slide, x, y in (where[place.cell_id] for place in places)
+            CropPlace(slides[slide].name, x, y, infos[slide].mpp.mean)
+            for slide, x, y in (where[place.cell_id] for place in places)
         ],
         colours=[
             NO_CLASS_COLOUR if place.before_label_id is None else colours[place.before_label_id]
             for place in places
         ],
         files=files,
+        mpp_override=state.slides.mpp_override,
     )
     picture.start(board, places, drawing)
 
