@@ -5,34 +5,66 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 from typer.exceptions import TyperException
-from typer.main import get_command
+from typer.main import get_command, get_group
 
 from mitoscope import __version__
-from mitoscope.cli import (
-    bundle,
-    count,
-    curate,
-    data,
-    demo,
-    detect,
-    doctor,
-    evaluate,
-    experiment,
-    serve,
-    store,
-    train,
-)
 from mitoscope.errors import MitoscopeError
 from mitoscope.figure import use_cache_folder
 
 _INTERRUPTED = 130
+_VERBS = {
+    "demo": "demo.demo",
+    "detect": "detect.detect",
+    "count": "count.count",
+    "evaluate": "evaluate.evaluate",
+    "train": "train.train",
+    "serve": "serve.serve",
+    "synth": "demo.synth",
+    "doctor": "doctor.doctor",
+    "store": "store.app",
+    "curate": "curate.app",
+    "data": "data.app",
+    "bundle": "bundle.app",
+    "experiment": "experiment.app",
+}
+"""Verbs in the order of the help, and where each stands in this package."""
+
+
+class _Commands(Mapping[str, Any]):
+    """The command of each verb, built when it is asked for: building all takes longer than `count` runs."""
+
+    def __getitem__(self, verb: str) -> Any:
+        module, name = _VERBS[verb].split(".")
+        entry = getattr(import_module(f"mitoscope.cli.{module}"), name)
+        alone = typer.Typer(rich_markup_mode=None)
+        if isinstance(entry, typer.Typer):
+            alone.add_typer(entry, name=verb)
+        else:
+            alone.command(verb)(entry)
+        return get_group(alone).commands[verb]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_VERBS)
+
+    def __len__(self) -> int:
+        return len(_VERBS)
+
+
+class _Root(TyperGroup):
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**{**settings, "commands": _Commands()})
+
 
 app = typer.Typer(
     name="mitoscope",
+    cls=_Root,
     help="Find, count and curate mitotic figures in H&E whole-slide images.",
     epilog="For research use only.",
     no_args_is_help=True,
@@ -56,21 +88,6 @@ def _root(
     ] = False,
 ) -> None:
     pass
-
-
-app.command("demo")(demo.demo)
-app.command("detect")(detect.detect)
-app.command("count")(count.count)
-app.command("evaluate")(evaluate.evaluate)
-app.add_typer(store.app, name="store")
-app.add_typer(curate.app, name="curate")
-app.add_typer(data.app, name="data")
-app.command("train")(train.train)
-app.add_typer(bundle.app, name="bundle")
-app.add_typer(experiment.app, name="experiment")
-app.command("serve")(serve.serve)
-app.command("synth")(demo.synth)
-app.command("doctor")(doctor.doctor)
 
 
 def run() -> None:
