@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from mitoscope.errors import SlideFormatError
 from mitoscope.geometry import BoxPx
+from mitoscope.slide.coded_colours import AS_STATED
+from mitoscope.slide.dicom import check_dicom, is_dicom
 from mitoscope.slide.image_reader import ImageSlide, check_colours
 from mitoscope.slide.jpeg_tile_reader import JpegTileReader
 from mitoscope.slide.openslide_reader import OpenSlideReader
@@ -58,6 +60,7 @@ def open_slide(
     """
     file = Path(path).absolute()
     _check_file(file)
+    stored = check_dicom(file) if is_dicom(file) else AS_STATED
     if probe:
         probe_slide(file)
     vendor = openslide.OpenSlide.detect_format(file)
@@ -65,7 +68,7 @@ def open_slide(
         return ImageSlide(file, mpp=mpp, mpp_override=mpp_override)
     if vendor == "generic-tiff":
         check_colours(file)
-    return _fastest(OpenSlideReader(file, mpp=mpp, mpp_override=mpp_override))
+    return _fastest(OpenSlideReader(file, mpp=mpp, mpp_override=mpp_override, stored=stored))
 
 
 def _fastest(reference: OpenSlideReader) -> Slide:

@@ -20,14 +20,17 @@ import math
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import openslide
+from PIL import Image
 
 from mitoscope.errors import RegionError, ScaleError, SlideFormatError, SlideReadError
 from mitoscope.geometry import BoxPx, SizePx
+from mitoscope.slide.coded_colours import AS_STATED, StoredColours
 from mitoscope.slide.info import Level, SlideInfo, StatedScale, downsample, fingerprint, resolve_scale
 from mitoscope.slide.pixels import Pixels
 from mitoscope.slide.slide import Slide
@@ -55,6 +58,8 @@ class OpenSlideReader(Slide):
         Resolution in µm/px, if the file states none.
     mpp_override : bool
         Let it replace also what the file states.
+    stored : StoredColours
+        What the components are that OpenSlide returns.
 
     Raises
     ------
@@ -69,13 +74,22 @@ class OpenSlideReader(Slide):
         OpenSlide's own idea of px0 per pixel of each level: the mean ratio of the sizes.
     """
 
-    def __init__(self, path: Path, *, mpp: float | None = None, mpp_override: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        mpp: float | None = None,
+        mpp_override: bool = False,
+        stored: StoredColours = AS_STATED,
+    ) -> None:
         handle = _open(path)
         try:
             self.downsamples: tuple[float, ...] = handle.level_downsamples
-            self.info = _describe(handle, path, mpp, override=mpp_override)
+            info = _describe(handle, path, mpp, override=mpp_override)
         except openslide.OpenSlideError as error:
             raise SlideFormatError(f"cannot be read ({error})", where=path) from None
+        self.info = replace(info, notes=(*info.notes, stored.note)) if stored.note else info
+        self._colours = stored.colours
         self._path = path
         self._closed = False
         self._damaged: set[tuple[int, BoxPx]] = set()
@@ -128,12 +142,10 @@ class OpenSlideReader(Slide):
     def _decode(self, handle: openslide.OpenSlide, box: BoxPx, level: int) -> Pixels:
         factor = self.downsamples[level]
         if factor == round(factor):
-            return _read_region(
+            return self._read_region(
                 handle, box, level=level, x_px0=box.x * round(factor), y_px0=box.y * round(factor)
             )
-        return self._join(
-            box, level, lambda tile, part: _read_part(handle, tile, part, level=level, factor=factor)
-        )
+        return self._join(box, level, lambda tile, part: self._read_part(handle, tile, part, level=level))
 
     def _read_around(self, box: BoxPx, level: int) -> Pixels:
         with self._lock:
@@ -149,7 +161,7 @@ class OpenSlideReader(Slide):
         for _ in range(2):
             handle = self._recovery = self._recovery or self._reopen()
             try:
-                return _read_part(handle, tile, part, level=level, factor=self.downsamples[level])
+                return self._read_part(handle, tile, part, level=level)
             except openslide.OpenSlideError as error:
                 self._recovery, reason = None, str(error)
         self._damaged.add((level, tile))
@@ -169,6 +181,29 @@ class OpenSlideReader(Slide):
             whole.valid[rows, columns] = pixels.valid
             damaged.extend(pixels.damaged)
         return Pixels(whole.rgb, whole.valid, tuple(damaged))
+
+    def _read_region(
+        self, handle: openslide.OpenSlide, box: BoxPx, *, level: int, x_px0: int, y_px0: int
+    ) -> Pixels:
+        image = handle.read_region((x_px0, y_px0), level, (box.width, box.height))
+        if self._colours == "YCbCr":
+            *components, alpha = image.split()
+            image = Image.merge("YCbCr", components).convert("RGB")
+            image.putalpha(alpha)
+        return Pixels.from_rgba(np.asarray(image))
+
+    def _read_part(self, handle: openslide.OpenSlide, tile: BoxPx, part: BoxPx, *, level: int) -> Pixels:
+        """Read a part of a tile; where the level begins at fractions, from the tile's own corner."""
+        factor = self.downsamples[level]
+        if factor == round(factor):
+            whole = round(factor)
+            return self._read_region(handle, part, level=level, x_px0=part.x * whole, y_px0=part.y * whole)
+        window = BoxPx(tile.x, tile.y, part.right - tile.x, part.bottom - tile.y)
+        pixels = self._read_region(
+            handle, window, level=level, x_px0=round(tile.x * factor), y_px0=round(tile.y * factor)
+        )
+        rows, columns = slice(part.y - tile.y, None), slice(part.x - tile.x, None)
+        return Pixels(pixels.rgb[rows, columns], pixels.valid[rows, columns])
 
     def close(self) -> None:
         """Let go of the file; a read in progress in another thread ends first."""
@@ -220,24 +255,6 @@ def _describe(handle: openslide.OpenSlide, path: Path, mpp: float | None, *, ove
         fingerprint=fingerprint(path),
         notes=scale.notes,
     )
-
-
-def _read_region(handle: openslide.OpenSlide, box: BoxPx, *, level: int, x_px0: int, y_px0: int) -> Pixels:
-    image = handle.read_region((x_px0, y_px0), level, (box.width, box.height))
-    return Pixels.from_rgba(np.asarray(image))
-
-
-def _read_part(handle: openslide.OpenSlide, tile: BoxPx, part: BoxPx, *, level: int, factor: float) -> Pixels:
-    """Read a part of a tile; where the level begins at fractions, from the tile's own corner."""
-    if factor == round(factor):
-        whole = round(factor)
-        return _read_region(handle, part, level=level, x_px0=part.x * whole, y_px0=part.y * whole)
-    window = BoxPx(tile.x, tile.y, part.right - tile.x, part.bottom - tile.y)
-    pixels = _read_region(
-        handle, window, level=level, x_px0=round(tile.x * factor), y_px0=round(tile.y * factor)
-    )
-    rows, columns = slice(part.y - tile.y, None), slice(part.x - tile.x, None)
-    return Pixels(pixels.rgb[rows, columns], pixels.valid[rows, columns])
 
 
 def _tiles_touching(box: BoxPx, level: Level) -> Iterator[tuple[BoxPx, BoxPx]]:

@@ -1,0 +1,146 @@
+"""What a coded picture says of its own colours: the head of a JPEG or JPEG 2000 stream.
+
+A container repeats what its pictures are coded in, and may be wrong about it. The decoder believes the
+container, so that its word is compared with that of the stream before a slide is read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Colours = Literal["RGB", "YCbCr"]
+_START_OF_JPEG, _START_OF_JPEG_2000 = b"\xff\xd8", b"\xff\x4f\xff\x51"
+_JFIF, _ADOBE, _SCAN, _SIZE, _CODING = 0xE0, 0xEE, 0xDA, 0x51, 0x52
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # tables and extensions of these numbers
+_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
+
+
+@dataclass(frozen=True, slots=True)
+class CodedColours:
+    """What a stream states.
+
+    Parameters
+    ----------
+    kind : {"JPEG", "JPEG 2000"}
+        How it is coded.
+    components : int
+        Number of them.
+    bits : int
+        Of each.
+    colours : {"RGB", "YCbCr"} or None
+        Those of the components as they are stored; of JPEG 2000 those that its own transform leaves. None
+        where the stream does not say.
+    evidence : str
+        By what it says so.
+    transformed : bool
+        Whether JPEG 2000 has transformed the colours itself: it then gives them back as they were.
+    """
+
+    kind: Literal["JPEG", "JPEG 2000"]
+    components: int
+    bits: int
+    colours: Colours | None
+    evidence: str
+    transformed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StoredColours:
+    """How the components that a decoder returns are to be understood where it believes the container.
+
+    Parameters
+    ----------
+    colours : {"RGB", "YCbCr"}
+        What they are.
+    note : str
+        Why they are not what the container says; empty where they are.
+    """
+
+    colours: Colours = "RGB"
+    note: str = ""
+
+
+AS_STATED = StoredColours()
+
+
+def read_coded_colours(stream: bytes) -> CodedColours | None:
+    """Return what a stream states of its colours; None where it is neither JPEG nor JPEG 2000.
+
+    Parameters
+    ----------
+    stream : bytes
+        The stream, or its beginning with all of its head.
+
+    Notes
+    -----
+    Of a JPEG the markers are believed in the order of libjpeg: JFIF, Adobe (ITU-T T.872, 6.5.3), the names
+    of the components; then sampling, because only chroma is stored more coarsely.
+    """
+    try:
+        if stream.startswith(_START_OF_JPEG):
+            return _jpeg(stream)
+        if stream.startswith(_START_OF_JPEG_2000):
+            return _jpeg_2000(stream)
+    except IndexError:  # the head ends early: a damaged stream
+        return None
+    return None
+
+
+def _segments(stream: bytes, start: int) -> list[tuple[int, bytes]]:
+    """Return the segments of a head, up to the first scan or tile."""
+    found, place = [], start
+    while place + 4 <= len(stream) and stream[place] == 0xFF:
+        kind = stream[place + 1]
+        if kind == 0xFF:  # fill
+            place += 1
+            continue
+        if kind in _WITHOUT_LENGTH:
+            place += 2
+            continue
+        length = int.from_bytes(stream[place + 2 : place + 4], "big")
+        found.append((kind, stream[place + 4 : place + 2 + length]))
+        if kind == _SCAN:
+            break
+        place += 2 + length
+    return found
+
+
+def _jpeg(stream: bytes) -> CodedColours | None:
+    segments = _segments(stream, len(_START_OF_JPEG))
+    frame = next((data for kind, data in segments if kind in _FRAMES), None)
+    if frame is None:
+        return None
+    bits, count = frame[0], frame[5]
+    components = [(frame[6 + 3 * n], frame[7 + 3 * n]) for n in range(count)]
+    colours, evidence = _jpeg_colours(segments, components) if count == 3 else (None, "")
+    return CodedColours("JPEG", count, bits, colours, evidence)
+
+
+def _jpeg_colours(
+    segments: list[tuple[int, bytes]], components: list[tuple[int, int]]
+) -> tuple[Colours | None, str]:
+    if any(kind == _JFIF and data.startswith(b"JFIF\0") for kind, data in segments):
+        return "YCbCr", "the JFIF marker"
+    adobe = next((data for kind, data in segments if kind == _ADOBE and data.startswith(b"Adobe")), None)
+    if adobe is not None:
+        return ("YCbCr" if adobe[11] else "RGB"), "the Adobe marker"
+    if bytes(name for name, _ in components) == b"RGB":
+        return "RGB", "the names of the components"
+    if len({sampling for _, sampling in components}) > 1:
+        return "YCbCr", "the coarser chroma"
+    return None, ""
+
+
+def _jpeg_2000(stream: bytes) -> CodedColours | None:
+    segments = dict(reversed(_segments(stream, 2)))
+    size, coding = segments.get(_SIZE), segments.get(_CODING)
+    if size is None or coding is None:
+        return None
+    count = int.from_bytes(size[34:36], "big")
+    sampling = {size[37 + 3 * n : 39 + 3 * n] for n in range(min(count, 3))}
+    bits = (size[36] & 0x7F) + 1
+    transformed = bool(coding[4])
+    if len(sampling) > 1:
+        return CodedColours("JPEG 2000", count, bits, "YCbCr", "the coarser chroma", transformed)
+    return CodedColours("JPEG 2000", count, bits, None, "", transformed)
