@@ -18,7 +18,7 @@ from mitoscope.errors import (
     RunError,
     StoppedError,
 )
-from mitoscope.experiments.experiment import Computation, Plan, Result, Size, Workplace
+from mitoscope.experiments.experiment import Computation, Experiment, Plan, Result, Size, Workplace
 from mitoscope.experiments.run import ExperimentOutcome, cell_path, run_experiment
 from mitoscope.experiments.site import find_finished, write_site
 from mitoscope.experiments.table import Column, Entry, ResultTable, rows_of
@@ -27,22 +27,24 @@ from tests.experiments.running import workplace
 HASH = "a" * 64
 
 
-@dataclass
-class Numbers:
+@dataclass(frozen=True, slots=True)
+class Numbers(Experiment):
     """An experiment of three cells, of which one may fail."""
 
-    failing: BaseException | None = None
-    recipe: str = HASH
-    data: str = HASH
-    computed: list[str] = field(default_factory=list)
     name: str = "numbers"
     paper: str = "none"
     shows: str = "three <numbers>"
     needs: str = "nothing"
-    sizes: tuple[Size, ...] = (Size.SMOKE,)
-    trains: bool = False
+    failing: BaseException | None = None
+    recipe: str = HASH
+    data: str = HASH
+    computed: list[str] = field(default_factory=list)
 
-    def plan(self, at: Workplace) -> Plan:
+    @property
+    def sizes(self) -> tuple[Size, ...]:
+        return (Size.SMOKE,)
+
+    def plan(self, workplace: Workplace) -> Plan:
         keys = ("one", "two", "three")
         cells = (Computation(key, self.recipe, (1,), lambda key=key: self._compute(key)) for key in keys)  # type: ignore[misc]
         return Plan(tuple(cells), self.data)
@@ -105,7 +107,7 @@ def test_what_is_finished_stays_and_the_rest_is_computed_later(
     failure: BaseException, error: type[MitoscopeError], says: str, tmp_path: Path
 ) -> None:
     with pytest.raises(error) as caught:
-        go(Numbers(failure), tmp_path)
+        go(Numbers(failing=failure), tmp_path)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
     later = Numbers()
@@ -115,7 +117,7 @@ def test_what_is_finished_stays_and_the_rest_is_computed_later(
 
 def test_another_failure_of_the_program_is_not_taken_for_one_of_the_gpu(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="shape mismatch"):
-        go(Numbers(RuntimeError("shape mismatch")), tmp_path)
+        go(Numbers(failing=RuntimeError("shape mismatch")), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +131,7 @@ def test_cells_of_something_else_are_refused_before_anything_is_computed(
     other: Numbers, says: str, tmp_path: Path
 ) -> None:
     with pytest.raises(StoppedError):
-        go(Numbers(StoppedError("stopped")), tmp_path)
+        go(Numbers(failing=StoppedError("stopped")), tmp_path)
     with pytest.raises(LedgerMismatchError) as caught:
         go(other, tmp_path, resume=True)
     assert says in str(caught.value)

@@ -10,7 +10,7 @@ import pytest
 from mitoscope.bundle import load_bundle
 from mitoscope.errors import ConfigError, RunError
 from mitoscope.experiments.experiment import Size
-from mitoscope.experiments.record_file import CELLS as CELL_FILES
+from mitoscope.experiments.run import CELLS as CELL_FILES
 from mitoscope.experiments.shelf import FOLDER, find_experiments, recipes_folder
 from mitoscope.experiments.trained.fields import MINED
 from mitoscope.experiments.trained.networks import NETWORKS, ArmNetwork, NetworkBuilder, arm_networks

@@ -10,18 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mitoscope.errors import TrainingDataError
-from mitoscope.experiments.exact.cmc_fig4 import CUT_OFFS, counts_in_tumour
-from mitoscope.experiments.exact.wsi_databases import CMC, make_databases
-from mitoscope.experiments.exact.wsi_published import CCMCT_SLIDES, CMC_TABLE_1, CMC_VARIANTS
-from mitoscope.experiments.exact.wsi_tables import (
-    AREA,
-    TEST,
-    TOTAL,
-    WSI_TABLES,
-    ccmct_published,
-    cmc_published,
-)
+from mitoscope.experiments.cmc_fig4 import CUT_OFFS, counts_in_tumour
+from mitoscope.experiments.counted import find_file
 from mitoscope.experiments.experiment import Size
+from mitoscope.experiments.wsi import AREA, CCMCT, CMC, TEST, TOTAL, WSI_TABLES, WsiSet, make_databases
 from mitoscope.geometry import Mpp, SizePx
 from mitoscope.tissue import TissueMask
 from tests.experiments.running import run, workplace
@@ -68,7 +60,7 @@ def test_the_cut_offs_are_those_of_the_larger_field_scaled() -> None:
 def test_figure_4_of_databases_in_a_data_folder(tmp_path: Path) -> None:
     folder = tmp_path / "data" / "databases"
     folder.mkdir(parents=True)
-    make_databases(folder, [CMC.outlines[1]])
+    make_databases(folder, ["MITOS_WSI_CMC_COADEL_TR_ROI.sqlite"])
     found = run("cmc-fig4", workplace(tmp_path / "out", Size.FULL, data=tmp_path / "data"))
     cases = found.records["all"].result["cases"]
     assert len(cases) == 6
@@ -80,35 +72,46 @@ def test_figure_4_of_databases_in_a_data_folder(tmp_path: Path) -> None:
     assert (found.folder / "figure.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_sums_of_the_published_tables_are_those_that_are_printed() -> None:
-    cmc, ccmct = cmc_published(), ccmct_published()
-    variants = ("MEL", "ODAEL", "CODAEL")
-    assert [cmc[TOTAL, f"mitotic figure, {one}"] for one in variants] == [13_342, 14_151, 13_907]
-    assert [cmc[TOTAL, f"look-alike, {one}"] for one in variants] == [26_526, 36_135, 36_379]
-    assert [cmc[TEST, f"mitotic figure, {one}"] for one in variants] == [3292, 3462, 3412]
-    assert cmc[TOTAL, AREA] == pytest.approx(4360.08)
-    assert (len(CMC_TABLE_1), sum(one.tests for one in CMC_TABLE_1.values())) == (21, 7)
-    assert ccmct[TOTAL, "mitotic figure, ODAEL"] == 44_880
-    assert ccmct[TOTAL, "look-alike, ODAEL"] == 27_965
-    tested = sum(one.figures for one in CCMCT_SLIDES.values() if one.tests)
-    assert ccmct[TEST, "mitotic figure, ODAEL"] == tested == 22_476
-    assert sum(one.area_mm2 for one in CCMCT_SLIDES.values()) == pytest.approx(4842.06, abs=0.03)
+@pytest.mark.parametrize(("data_set", "slides", "tests"), [(CMC, 21, 7), (CCMCT, 32, 11)])
+def test_published_sums_are_those_of_the_slides(data_set: WsiSet, slides: int, tests: int) -> None:
+    table = data_set.table
+    assert (len(data_set.slides), len(table.tests)) == (slides, tests)
+    for name, own in ((TEST, table.tests), (TOTAL, data_set.slides)):
+        for column, figure in table.rows[name].items():
+            summed = [table.rows[slide][column] for slide in own if column in table.rows[slide]]
+            assert not summed or sum(summed) == pytest.approx(figure, abs=0.03), (name, column)
+
+
+def test_published_figures_are_those_that_are_printed() -> None:
+    cmc, ccmct = CMC.table.rows, CCMCT.table.rows
+    assert [cmc[TOTAL][f"mitotic figure, {one}"] for one in CMC.variants] == [13_342, 14_151, 13_907]
+    assert [cmc[TOTAL][f"look-alike, {one}"] for one in CMC.variants] == [26_526, 36_135, 36_379]
+    assert [cmc[TEST][f"mitotic figure, {one}"] for one in CMC.variants] == [3292, 3462, 3412]
+    assert (cmc[TOTAL][AREA], ccmct[TOTAL][AREA]) == (4360.08, 4842.06)
+    assert ccmct[TOTAL]["mitotic figure, ODAEL"] == 44_880
+    assert ccmct[TOTAL]["look-alike, ODAEL"] == 27_965
+    assert [ccmct[TEST][f"mitotic figure, {one}"] for one in CCMCT.variants] == [21_551, 21_571, 22_476]
+
+
+def test_a_file_is_found_by_another_name_of_the_authors(tmp_path: Path) -> None:
+    other = tmp_path / "MITOS_WSI_CMC_ODAEL.sqlite"
+    other.touch()
+    assert find_file(tmp_path, CMC.variants["ODAEL"], data_set="cmc") == other
 
 
 def test_what_is_found_stands_beside_what_is_published() -> None:
-    cmc = WSI_TABLES[0]
-    assert tuple(CMC.variants) == CMC_VARIANTS
+    cmc, printed, labels = WSI_TABLES[0], CMC.table.rows, ("mitotic figure", "look-alike")
     counts = {
         variant: {
-            slide: {"mitotic figure": row.figures[place], "look-alike": row.look_alikes[place]}
-            for slide, row in CMC_TABLE_1.items()
+            slide: {label: printed[slide][f"{label}, {variant}"] for label in labels} for slide in CMC.slides
         }
-        for place, variant in enumerate(CMC.variants)
+        for variant in CMC.variants
     }
-    areas = {slide: row.area_mm2 for slide, row in CMC_TABLE_1.items()}
+    areas = {slide: printed[slide][AREA] for slide in CMC.slides}
     table = cmc.tabulate({"areas": areas, "counts": counts, "left_out": 0})
     assert [row.name for row in table.rows][:2] == ["1 4eee7b944ad5e46c60ce", "2 a8773be388e12df89edd"]
-    assert {entry.difference for row in table.rows for entry in row.entries} == {0.0}
+    differences = [entry.difference for row in table.rows for entry in row.entries]
+    assert [round(one, 6) for one in differences if one is not None] == [0.0] * len(differences)
     less = {slide: area for slide, area in areas.items() if slide != "4eee7b944ad5e46c60ce"}
     part = cmc.tabulate({"areas": less, "counts": {"MEL": {}}, "left_out": 1})
     assert all(entry.published is None for entry in part.rows[-1].entries)

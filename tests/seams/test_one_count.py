@@ -18,9 +18,9 @@ from mitoscope.count.slides import count_slides
 from mitoscope.detections import Detections
 from mitoscope.errors import IncompleteRunError
 from mitoscope.exchange.registry import read_study
-from mitoscope.experiments.exact.cmc_fig4 import _case
-from mitoscope.experiments.exact.midogpp_counts import _hot_spot
-from mitoscope.experiments.exact.wsi_databases import WSI_MPP
+from mitoscope.experiments.cmc_fig4 import measure_case
+from mitoscope.experiments.midogpp import hot_spot
+from mitoscope.experiments.wsi import WSI_MPP
 from mitoscope.geometry import BoxPx0, Mpp, SizePx
 from mitoscope.infer import SlideRun
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
@@ -170,13 +170,13 @@ def test_experiments_count_as_the_command_does(
         with Store.create(Path(folder, "s.mito")) as store:
             store.import_study(study, source=Source("made", "test"))
         by_command = only(Path(folder, "s.mito"))
-    assert by_command == _case(study, 0)["mitotic_count"]
+    assert by_command == measure_case(study, 0)["mitotic_count"]
     (slide,) = ground_truth_of(study)
     assert by_command == mitotic_count(true_figures(slide), regions=slide.regions).count
     plain = replace(study, regions=())
     (slide,) = ground_truth_of(plain)
     counted = mitotic_count(true_figures(slide)).count
-    assert counted == _hot_spot(slide.cells.figures_px0, study.slides[0])
+    assert counted == hot_spot(slide.cells.figures_px0, study.slides[0])
 
 
 def truth_study(seed: int, size: SizePx, regions: tuple[Region, ...]) -> Study:

@@ -13,7 +13,7 @@ from mitoscope.cli.tables import print_json, print_table
 
 if TYPE_CHECKING:
     from mitoscope.curation.agreement import Agreement
-    from mitoscope.curation.midog_tables import TableCell
+    from mitoscope.experiments.midogpp_tables import TableCell
     from mitoscope.statistics import Estimate
     from mitoscope.store import Overview
 
@@ -134,7 +134,7 @@ def agreement(
     with Store.open(study, write=False) as store:
         whole = store.export_study()
     if published:
-        from mitoscope.curation.midog_tables import table_2, table_3
+        from mitoscope.experiments.midogpp_tables import table_2, table_3
 
         tables = {"MIDOG++ Table 2": table_2(whole), "MIDOG++ Table 3 (%)": table_3(whole)}
         _show_published(tables, as_json)

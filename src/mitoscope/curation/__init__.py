@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from mitoscope.curation.agreement import ALL, Agreement, PairAgreement, RaterTime, TwoReads, agreement
 from mitoscope.curation.crowd import CrowdBoxes, merge_crowd_boxes
-from mitoscope.curation.midog_tables import TableCell, table_2, table_3
 from mitoscope.curation.ratings import Ratings, ratings
 from mitoscope.curation.settling import Settled, settle
 
@@ -16,12 +15,9 @@ __all__ = [
     "RaterTime",
     "Ratings",
     "Settled",
-    "TableCell",
     "TwoReads",
     "agreement",
     "merge_crowd_boxes",
     "ratings",
     "settle",
-    "table_2",
-    "table_3",
 ]

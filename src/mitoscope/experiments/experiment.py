@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal
 
 from mitoscope.experiments.chart import Chart
 from mitoscope.experiments.table import ResultTable
@@ -97,47 +98,42 @@ class Plan:
     data: str
 
 
-class Experiment(Protocol):
-    """A table or figure of a paper as something that runs."""
+@dataclass(frozen=True, slots=True)
+class Experiment(ABC):
+    """A table or figure of a paper as something that runs.
 
-    @property
-    def name(self) -> str:
-        """What commands call it."""
-        ...
+    Parameters
+    ----------
+    name : str
+        What commands call it.
+    paper : str
+        Whose it is.
+    shows : str
+        Table or figure, and what it shows.
+    needs : str
+        The data that the full size takes.
+    """
 
-    @property
-    def paper(self) -> str:
-        """Whose it is."""
-        ...
-
-    @property
-    def shows(self) -> str:
-        """Table or figure, and what it shows."""
-        ...
-
-    @property
-    def needs(self) -> str:
-        """The data that the full size takes."""
-        ...
+    name: str
+    paper: str
+    shows: str
+    needs: str
+    trains: ClassVar[bool] = False
+    """Whether networks are trained."""
 
     @property
     def sizes(self) -> tuple[Size, ...]:
         """In which it runs."""
-        ...
+        return (Size.FULL, Size.SMOKE)
 
-    @property
-    def trains(self) -> bool:
-        """Whether networks are trained."""
-        ...
-
+    @abstractmethod
     def plan(self, workplace: Workplace) -> Plan:
         """Look at the data and return the cells; nothing is computed yet."""
-        ...
 
+    @abstractmethod
     def table(self, results: Mapping[str, Result], size: Size) -> ResultTable:
         """Return the table; `results` holds those of some cells, by key."""
-        ...
 
+    @abstractmethod
     def chart(self, results: Mapping[str, Result], size: Size) -> Chart | None:
         """Return what is drawn, or None."""
-        ...

@@ -1,31 +1,36 @@
-"""Running an experiment cell by cell; what is finished is kept, whatever comes next."""
+"""Running an experiment cell by cell; what is finished is kept, each cell as a file of its own."""
 
 from __future__ import annotations
 
 import json
+import os
+import platform
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from mitoscope import __version__
-from mitoscope.errors import ConfigError, FormatError, OutputError, RunError, StoppedError
-from mitoscope.experiments.drawing import draw
-from mitoscope.experiments.experiment import Computation, Experiment, Plan, Result, Size, Workplace
-from mitoscope.experiments.record_file import (
-    CELLS,
-    FORMAT,
-    ComputationRecord,
-    blank,
-    machine,
-    read_record,
-    write_record,
+from mitoscope.errors import (
+    ConfigError,
+    FormatError,
+    LedgerMismatchError,
+    OutputError,
+    RunError,
+    StoppedError,
 )
+from mitoscope.experiments.chart import draw
+from mitoscope.experiments.experiment import Computation, Experiment, Plan, Result, Size, Workplace
 from mitoscope.experiments.table import ResultTable
 from mitoscope.fsio import atomic_write, exclusive_lock, make_directory
+from mitoscope.resume import refuse_changed
 
+FORMAT: Final = 1
+"""Of the file of a cell; raised when an older one must not be gone on with."""
+CELLS: Final = "cells"
+"""Folder of the finished cells."""
 OUTCOME: Final = "outcome.json"
 """What the pages are made of: the experiment, its table, its figure."""
 _SIZE_NOTES: Final[Mapping[Size, tuple[str, ...]]] = {
@@ -36,9 +41,57 @@ _SIZE_NOTES: Final[Mapping[Size, tuple[str, ...]]] = {
     ),
 }
 _GO_ON: Final = "the same command with --resume goes on"
+_ANEW: Final = "choose another --out, or move this folder away to begin anew"
 
 Report = Callable[[float, float], None]
 """Called with the cells done and in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class ComputationRecord:
+    """A finished cell: its result, and all that the result depends on.
+
+    Parameters
+    ----------
+    format : int
+    experiment, size, key : str
+    mitoscope : str
+        Version that computed it.
+    recipe, data : str
+        SHA-256 of settings and of the data.
+    seeds : tuple of int
+    seconds : float
+        That it took.
+    finished : str
+        When, ISO 8601 in UTC.
+    machine : dict of str to str
+        On what.
+    result : mapping
+        What it came to.
+    """
+
+    format: int
+    experiment: str
+    size: str
+    key: str
+    mitoscope: str
+    recipe: str
+    data: str
+    seeds: tuple[int, ...]
+    seconds: float
+    finished: str
+    machine: dict[str, str]
+    result: Result
+
+    @property
+    def origin(self) -> dict[str, object]:
+        """What the result depends on, as a user knows it."""
+        return {
+            "version of mitoscope": self.mitoscope,
+            "recipe": self.recipe,
+            "data set": self.data,
+            "set of seeds": self.seeds,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +102,51 @@ class ExperimentOutcome:
     ----------
     folder : Path
         Where its files lie.
+    name, paper, shows, size : str
+    has_figure : bool
     table : ResultTable
     records : mapping of str to ComputationRecord
         The cells by key.
     """
 
     folder: Path
+    name: str
+    paper: str
+    shows: str
+    size: str
+    has_figure: bool
     table: ResultTable
     records: Mapping[str, ComputationRecord]
+
+    @property
+    def page(self) -> str:
+        """Name of its folder in a site."""
+        return f"{self.name}-{self.size}"
 
     @property
     def seconds(self) -> float:
         """Time that all cells took."""
         return sum(record.seconds for record in self.records.values())
+
+    @property
+    def finished(self) -> str:
+        """When the last cell was finished."""
+        return max((record.finished for record in self.records.values()), default="")
+
+    @property
+    def compared(self) -> int:
+        """Figures that stand beside a published one."""
+        return len(self._differences)
+
+    @property
+    def largest_difference(self) -> float | None:
+        """The greatest difference from a published figure; None of a smoke run, where it says nothing."""
+        return None if self.size == Size.SMOKE else max(map(abs, self._differences), default=None)
+
+    @property
+    def _differences(self) -> list[float]:
+        entries = [entry for row in self.table.rows for entry in row.entries]
+        return [entry.difference for entry in entries if entry.difference is not None]
 
 
 def run_experiment(
@@ -98,11 +183,7 @@ def run_experiment(
     with exclusive_lock(folder / ".lock"):
         records = _finished(experiment, plan, workplace, folder, resume=resume)
         _compute(experiment, plan, workplace, folder, records=records, report=report)
-        results = {key: record.result for key, record in records.items()}
-        table = experiment.table(results, workplace.size)
-        table = replace(table, notes=(*_SIZE_NOTES[workplace.size], *table.notes))
-        _write(experiment, workplace, folder, table=table, results=results)
-    return ExperimentOutcome(folder, table, records)
+        return _write(experiment, workplace, folder, records)
 
 
 def cell_path(folder: Path, key: str) -> Path:
@@ -124,9 +205,9 @@ def _finished(
     records = {}
     for cell in there:
         path = cell_path(folder, cell.key)
-        record = read_record(path)
-        _blank(experiment, plan, workplace, cell).check_same(record, path)
-        records[cell.key] = record
+        records[cell.key] = record = _read_record(path)
+        now = _blank(experiment, plan, workplace, cell).origin
+        refuse_changed(record.origin, now, where=path, mend=_ANEW, done="finished")
     return records
 
 
@@ -151,10 +232,9 @@ def _compute(
             _blank(experiment, plan, workplace, cell),
             seconds=round(time.perf_counter() - started, 3),
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
-            machine=machine(workplace.device),
             result=result,
         )
-        write_record(cell_path(folder, cell.key), record)
+        _write_text(cell_path(folder, cell.key), _json(asdict(record)))
         records[cell.key] = record
         report(len(records), total)
 
@@ -181,8 +261,25 @@ def _of_gpu(error: RuntimeError) -> bool:
 
 
 def _blank(experiment: Experiment, plan: Plan, workplace: Workplace, cell: Computation) -> ComputationRecord:
-    return blank(
-        experiment.name, workplace.size.value, cell.key, recipe=cell.recipe, data=plan.data, seeds=cell.seeds
+    machine = {
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "cores": str(os.cpu_count()),
+        "device": workplace.device,
+    }
+    return ComputationRecord(
+        FORMAT,
+        experiment.name,
+        workplace.size.value,
+        cell.key,
+        __version__,
+        cell.recipe,
+        plan.data,
+        cell.seeds,
+        0.0,
+        "",
+        machine,
+        {},
     )
 
 
@@ -190,35 +287,44 @@ def _write(
     experiment: Experiment,
     workplace: Workplace,
     folder: Path,
-    *,
-    table: ResultTable,
-    results: Mapping[str, Result],
-) -> None:
-    chart = experiment.chart(results, workplace.size)
+    records: Mapping[str, ComputationRecord],
+) -> ExperimentOutcome:
+    size = workplace.size
+    results = {key: record.result for key, record in records.items()}
+    table = experiment.table(results, size)
+    table = replace(table, notes=(*_SIZE_NOTES[size], *table.notes))
+    chart = experiment.chart(results, size)
     if chart is not None:
         draw(chart, folder / "figure")
+    about = {"name": experiment.name, "paper": experiment.paper, "shows": experiment.shows}
     outcome = {
         "format": FORMAT,
         "mitoscope": __version__,
-        "name": experiment.name,
-        "paper": experiment.paper,
-        "shows": experiment.shows,
-        "size": workplace.size.value,
+        **about,
+        "size": size.value,
         "cells": sorted(results),
         "figure": chart is not None,
         "table": table.as_dict(),
     }
-    for name, text in (
-        ("table.md", table.to_markdown()),
-        ("table.csv", table.to_csv()),
-        ("table.json", _json(table.as_dict())),
-        (OUTCOME, _json(outcome)),
-    ):
-        with atomic_write(folder / name) as stream:
-            stream.write(text.encode())
+    _write_text(folder / "table.md", table.to_markdown())
+    _write_text(folder / "table.csv", table.to_csv())
+    _write_text(folder / "table.json", _json(table.as_dict()))
+    _write_text(folder / OUTCOME, _json(outcome))
+    return ExperimentOutcome(
+        folder, **about, size=size.value, has_figure=chart is not None, table=table, records=records
+    )
 
 
-def read_outcome(folder: Path) -> tuple[dict[str, object], ExperimentOutcome]:
+def _write_text(path: Path, text: str) -> None:
+    with atomic_write(path) as stream:
+        stream.write(text.encode())
+
+
+def _json(values: Mapping[str, object]) -> str:
+    return json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def read_outcome(folder: Path) -> ExperimentOutcome:
     """Read a finished experiment.
 
     Raises
@@ -229,18 +335,30 @@ def read_outcome(folder: Path) -> tuple[dict[str, object], ExperimentOutcome]:
     path = folder / OUTCOME
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        table = ResultTable.from_dict(values["table"])
-        keys = [str(key) for key in values["cells"]]
+        about = {name: str(values[name]) for name in ("name", "paper", "shows", "size")}
+        has_figure, table = bool(values["figure"]), ResultTable.from_dict(values["table"])
+        cells = [cell_path(folder, str(key)) for key in values["cells"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FormatError(
             f"not the outcome of an experiment ({type(error).__name__})",
             where=path,
             mend="run the experiment again with --resume",
         ) from None
-    return values, ExperimentOutcome(
-        folder, table, {key: read_record(cell_path(folder, key)) for key in keys}
-    )
+    records = {cell.stem: _read_record(cell) for cell in cells}
+    return ExperimentOutcome(folder, **about, has_figure=has_figure, table=table, records=records)
 
 
-def _json(values: dict[str, object]) -> str:
-    return json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+def _read_record(path: Path) -> ComputationRecord:
+    try:
+        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        written = values["format"]
+        if written == FORMAT:
+            return ComputationRecord(**values | {"seeds": tuple(values["seeds"])})
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise FormatError(
+            f"not a finished cell ({type(error).__name__})",
+            where=path,
+            mend="move it away; it is computed anew",
+        ) from None
+    what = f"a cell in format {written}, this mitoscope writes {FORMAT}; it is kept"
+    raise LedgerMismatchError(what, where=path, mend=_ANEW)

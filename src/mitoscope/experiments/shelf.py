@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from mitoscope.errors import ConfigError
-from mitoscope.experiments.exact.cmc_fig4 import CMC_FIG4
-from mitoscope.experiments.exact.midogpp_counts import MIDOGPP_COUNTS
-from mitoscope.experiments.exact.midogpp_tables import MIDOGPP_TABLES
-from mitoscope.experiments.exact.wsi_tables import WSI_TABLES
+from mitoscope.experiments.cmc_fig4 import CMC_FIG4
 from mitoscope.experiments.experiment import Experiment
+from mitoscope.experiments.midogpp import MIDOGPP
 from mitoscope.experiments.trained.trained import read_declared
+from mitoscope.experiments.wsi import WSI_TABLES
 
 FOLDER: Final = "experiments"
 """Inside the folder of recipes: one TOML file an experiment."""
@@ -46,9 +45,8 @@ def experiments(recipes: Path) -> tuple[Experiment, ...]:
     ConfigError
         If a file that declares one does not hold what it must.
     """
-    counted: tuple[Experiment, ...] = (*MIDOGPP_TABLES, *MIDOGPP_COUNTS, *CMC_FIG4, *WSI_TABLES)
-    declared: tuple[Experiment, ...] = read_declared(recipes / FOLDER)
-    return tuple(sorted((*counted, *declared), key=lambda experiment: experiment.name))
+    every: tuple[Experiment, ...] = (*MIDOGPP, CMC_FIG4, *WSI_TABLES, *read_declared(recipes / FOLDER))
+    return tuple(sorted(every, key=lambda experiment: experiment.name))
 
 
 def find_experiments(names: Sequence[str], recipes: Path) -> tuple[Experiment, ...]:

@@ -13,7 +13,7 @@ from mitoscope.exchange.domains import read as read_domains
 from mitoscope.exchange.format import ReadOptions
 from mitoscope.experiments.datasets import Access, Dataset, datasets, find_dataset, orders
 from mitoscope.experiments.datasets.match import file_names
-from mitoscope.experiments.exact.wsi_databases import CCMCT, CMC
+from mitoscope.experiments.wsi import CCMCT, CMC
 from tests.experiments.datasets.made import dataset
 
 NAMES = {
@@ -64,7 +64,7 @@ def test_the_databases_that_experiments_read_are_files_of_the_records() -> None:
     for one in (CMC, CCMCT):
         groups = find_dataset(one.name).files.values()
         known = {name for group in groups for name in (*group.names, *group.also_named)}
-        assert {name for names in (*one.variants.values(), one.outlines) for name in names} <= known
+        assert {*one.variants.values(), one.outlines} <= known
     cmc = find_dataset("cmc")
     assert file_names(cmc, "odael") == ("MITOS_WSI_CMC_ODAEL_TR.sqlite",)
     assert cmc.files["odael"].optional

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from mitoscope.experiments.chart import Bars, Chart, Curves, Matrix
-from mitoscope.experiments.experiment import Computation, Plan, Result, Size, Workplace
+from mitoscope.experiments.experiment import Computation, Experiment, Plan, Result, Size, Workplace
 from mitoscope.experiments.table import Column, Entry, ResultTable, rows_of
 from mitoscope.experiments.trained.declaration import Arm, Declaration, read_toml
 from mitoscope.experiments.trained.judging import score_of
@@ -22,44 +22,22 @@ from mitoscope.statistics import Average
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
+class Trained(Experiment):
     """An experiment that a file declares.
 
     Parameters
     ----------
-    name : str
-        Of the file.
     declaration : Declaration
     """
 
-    name: str
     declaration: Declaration
-
-    @property
-    def paper(self) -> str:
-        """Whose it is."""
-        return self.declaration.paper
-
-    @property
-    def shows(self) -> str:
-        """What it shows."""
-        return self.declaration.shows
-
-    @property
-    def needs(self) -> str:
-        """The data of the full size."""
-        return self.declaration.needs
+    trains: ClassVar[bool] = True
 
     @property
     def sizes(self) -> tuple[Size, ...]:
         """Smoke, full, and small where the file declares it."""
         small = () if self.declaration.small is None else (Size.SMALL,)
         return (Size.FULL, *small, Size.SMOKE)
-
-    @property
-    def trains(self) -> bool:
-        """Networks are trained."""
-        return True
 
     def at(self, size: Size) -> Declaration:
         """Return the declaration at a size."""
@@ -138,9 +116,9 @@ class Trained:
         table, own = self.table(results, size), self.at(size)
         match own.chart:
             case "bars":
-                return _bars(table)
+                return Bars(table)
             case "matrix":
-                return _matrix(table)
+                return Matrix(table)
             case "curve":
                 return _curve(table, self.declaration if size is Size.SMOKE else own)
             case "precision-recall":
@@ -159,11 +137,9 @@ def read_declared(folder: Path) -> tuple[Trained, ...]:
     ConfigError
         If a file does not hold what it must.
     """
-    return tuple(
-        Trained(path.stem, Declaration.parse(read_toml(path), where=path))
-        for path in sorted(folder.glob("*.toml"))
-        if not path.stem.startswith("_")
-    )
+    files = {path: read_toml(path) for path in sorted(folder.glob("*.toml")) if path.stem[0] != "_"}
+    declared = {path.stem: Declaration.parse(values, where=path) for path, values in files.items()}
+    return tuple(Trained(name, own.paper, own.shows, own.needs, own) for name, own in declared.items())
 
 
 def _computation(builder: NetworkBuilder, arm: Arm, network: ArmNetwork) -> Callable[[], Result]:
@@ -184,38 +160,6 @@ def _average(own: Declaration, arm: Arm, score: str, results: Mapping[str, Resul
 
 def _key(name: str) -> str:
     return re.sub(r"[^a-z0-9+]+", "-", name.casefold()).strip("-")
-
-
-def _bars(table: ResultTable) -> Bars:
-    many = len(table.columns) > 1
-    pairs = [
-        (f"{row.name}, {column.name}" if many else row.name, entry)
-        for row in table.rows
-        for column, entry in zip(table.columns, row.entries, strict=True)
-    ]
-    pairs = [pair for pair in pairs if pair[1].found is not None or pair[1].published is not None][:24]
-    entries = [entry for _, entry in pairs]
-    return Bars(
-        table.title,
-        "score" if many else table.columns[0].name,
-        tuple(name for name, _ in pairs),
-        tuple(entry.found for entry in entries),
-        tuple(entry.sd for entry in entries),
-        tuple(entry.published for entry in entries),
-        tuple(entry.published_sd for entry in entries),
-        table.published_in,
-    )
-
-
-def _matrix(table: ResultTable) -> Matrix:
-    return Matrix(
-        table.title,
-        tuple(row.name for row in table.rows),
-        tuple(column.name for column in table.columns),
-        tuple(tuple(entry.found for entry in row.entries) for row in table.rows),
-        tuple(tuple(entry.published for entry in row.entries) for row in table.rows),
-        table.published_in,
-    )
 
 
 def _curve(table: ResultTable, own: Declaration) -> Curves:

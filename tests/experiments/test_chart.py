@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mitoscope.experiments.chart import Bars, BoxPlots, Chart, CountMaps, Curves, Matrix, SlideMap
-from mitoscope.experiments.drawing import draw
+from mitoscope.experiments.chart import Bars, BoxPlots, Chart, CountMaps, Curves, Matrix, SlideMap, draw
+from mitoscope.experiments.table import Column, Entry, ResultTable, TableRow
 
 DOMAINS = ("canine lung cancer", "human breast cancer", "canine lymphoma")
 
@@ -29,22 +29,22 @@ def boxes() -> BoxPlots:
 
 
 def bars() -> Bars:
-    return Bars(
-        "CMC Table 4 F1 of the variants",
-        "F1",
-        ("MEL", "HEAEL", "ODAEL"),
-        (0.7, 0.75, None),
-        (0.02, None, None),
-        (0.71, 0.76, 0.79),
-        (None, 0.01, None),
-        "Table 4",
-    )
+    entries = {
+        "MEL": Entry(0.7, 0.02, 0.71),
+        "HEAEL": Entry(0.75, None, 0.76, 0.01),
+        "ODAEL": Entry(published=0.79),
+        "CODAEL": Entry(),
+    }
+    rows = tuple(TableRow(name, (entry,)) for name, entry in entries.items())
+    return Bars(ResultTable("CMC Table 4 F1 of the variants", "row", (Column("F1"),), rows, "Table 4"))
 
 
 def matrix() -> Matrix:
-    found = ((0.71, 0.52, None), (0.44, 0.8, 0.61))
-    published = ((0.7, None, 0.6), (None, 0.79, None))
-    return Matrix("MIDOG++ Figure 4", DOMAINS[:2], DOMAINS, found, published, "Figure 4")
+    rows = (
+        TableRow(DOMAINS[0], (Entry(0.71, published=0.7), Entry(0.52), Entry(published=0.6))),
+        TableRow(DOMAINS[1], (Entry(0.44), Entry(0.8, published=0.79), Entry(0.61))),
+    )
+    return Matrix(ResultTable("MIDOG++ Figure 4", "row", tuple(map(Column, DOMAINS)), rows, "Figure 4"))
 
 
 def curves() -> Curves:
@@ -72,6 +72,7 @@ def maps() -> CountMaps:
     )
 
 
+EMPTY = ResultTable("t", "row", (Column("F1"),), (TableRow("a", (Entry(),)),))
 KINDS: dict[str, tuple[Callable[[], Chart], set[str]]] = {
     "boxes": (boxes, {"figures in 2 mm²", "published median (Figure 2)", "cut-off of a grade"}),
     "bars": (bars, {"F1", "here", "published (Table 4)", "ODAEL", "0.790"}),
@@ -98,8 +99,8 @@ def test_every_kind_is_drawn_with_its_names_and_the_same_each_time(kind: str, tm
 @pytest.mark.parametrize(
     "chart",
     [
-        Bars("t", "F1", ("a",), (None,), (None,), (None,), (None,)),
-        Matrix("t", ("a",), ("b",), ((None,),), ((None,),)),
+        Bars(EMPTY),
+        Matrix(EMPTY),
         Curves("t", "x", "y", {}),
         BoxPlots("t", "y", {"a": ()}),
     ],

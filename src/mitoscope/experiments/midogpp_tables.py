@@ -12,55 +12,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.errors import FormatError
+from mitoscope.experiments.counted import published
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
 from mitoscope.store import RaterKind, Study, agreed_of
 from mitoscope.truth import Domain, Policy
 
 TOTAL = "total"
 
-TABLE_2 = {
-    "1a": (50, 451, 5.5, 724, 12.0),
-    "1b": (50, 582, 6.0, 1066, 14.0),
-    "1c": (50, 688, 7.5, 924, 13.5),
-    "2": (44, 855, 15.5, 952, 20.5),
-    "3": (55, 3959, 66.0, 4257, 74.0),
-    "4": (50, 2327, 14.5, 1366, 15.0),
-    "5": (55, 639, 4.0, 1762, 22.0),
-    "6a": (85, 1097, 9.0, 2072, 17.0),
-    "6b": (15, 189, 7.0, 303, 14.0),
-    "7": (49, 1150, 11.0, 925, 12.0),
-    TOTAL: (503, 11937, None, 14351, None),
-}
-"""MIDOG++ Table 2: cases; mitotic figures sum, median; non-mitotic sum, median."""
-TABLE_2_COLUMNS = ("cases", "mitotic sum", "mitotic median", "non-mitotic sum", "non-mitotic median")
-
-TABLE_3 = {
-    "1a": (28.85, 48.00, 23.15, 41.18, 58.82, 38.38, 61.62),
-    "1b": (24.21, 57.46, 18.33, 60.60, 39.40, 35.32, 64.68),
-    "1c": (28.35, 49.88, 21.77, 65.81, 34.19, 42.68, 57.32),
-    "2": (32.17, 44.91, 22.92, 66.18, 33.82, 47.34, 52.66),
-    "3": (37.41, 41.64, 20.95, 51.42, 48.58, 48.19, 51.81),
-    "4": (49.50, 31.19, 19.31, 69.99, 30.01, 63.01, 36.99),
-    "5": (17.38, 61.17, 21.46, 43.11, 56.89, 26.62, 73.38),
-    "6": (31.49, 51.90, 16.61, 21.88, 78.12, 35.13, 64.87),
-    "7": (44.87, 37.93, 17.20, 61.34, 38.66, 55.42, 44.58),
-    TOTAL: (34.92, 45.10, 19.98, 52.50, 47.50, 45.41, 54.59),
-}
-"""MIDOG++ Table 3 in %: two experts mitotic, non-mitotic, disagreed; third expert and final, each both."""
-TABLE_3_COLUMNS = (
-    "both mitotic",
-    "both non-mitotic",
-    "disagreed",
-    "third mitotic",
-    "third non-mitotic",
-    "final mitotic",
-    "final non-mitotic",
-)
+TABLE_2: Final = published("midogpp-table2")
+"""Cases; mitotic figures and non-mitotic cells, sum and median of a case."""
+TABLE_3: Final = published("midogpp-table3")
+"""In %: two experts mitotic, non-mitotic, disagreed; third expert and final, each both."""
 _HALF_A_DIGIT = 0.005 + 1e-9
 _BREAST_SCANNERS = {"XR": "1a", "S360": "1b", "CS2": "1c"}
 _TUMOURS = {"lung": "2", "lympho": "3", "mast cell": "4", "neuroendocrine": "5", "melanoma": "7"}
@@ -136,24 +104,22 @@ class Table3Row:
     def implied(self) -> int | None:
         """The one number of the model's lists that gives all seven published figures, or None."""
         most = self.settled_mitotic if self.has_model else 0
-        published = np.array(TABLE_3[self.row])
+        published = np.array(list(TABLE_3.rows[self.row].values()))
         fits = [n for n in range(most + 1) if (abs(self.percent(n) - published) <= _HALF_A_DIGIT).all()]
         return fits[0] if len(fits) == 1 else None
 
     def table_cells(self) -> list[TableCell]:
         """Return the row's figures beside the published ones."""
         ends = np.stack([self.percent(0), self.percent(self.settled_mitotic if self.has_model else 0)])
-        cells = []
-        for column, published, low, high in zip(
-            TABLE_3_COLUMNS, TABLE_3[self.row], *np.sort(ends, axis=0).tolist(), strict=True
-        ):
-            reason = self._reason(published, low, high)
-            cells.append(TableCell(self.row, column, published, low, high, reason))
-        return cells
+        figures = zip(TABLE_3.rows[self.row].items(), *np.sort(ends, axis=0).tolist(), strict=True)
+        return [
+            TableCell(self.row, column, printed, low, high, self._reason(printed, low, high))
+            for (column, printed), low, high in figures
+        ]
 
-    def _reason(self, published: float, low: float, high: float) -> str:
+    def _reason(self, printed: float, low: float, high: float) -> str:
         if low == high:
-            return "" if abs(low - published) <= _HALF_A_DIGIT else "the file's labels give another figure"
+            return "" if abs(low - printed) <= _HALF_A_DIGIT else "the file's labels give another figure"
         lists = self.settled_mitotic
         where = f"the file does not say in which of {lists} lists the non-mitotic label is the model's"
         implied = "no number of them gives" if self.implied is None else f"{self.implied} of them give"
@@ -179,7 +145,7 @@ def table_3_rows(study: Study) -> tuple[Table3Row, ...]:
     rows_of_slides = np.array(["6" if name in ("6a", "6b") else name for name in domain], dtype=np.str_)
     row_of_cell = rows_of_slides[study.cells.slide]
     rows = []
-    for row in TABLE_3:
+    for row in TABLE_3.rows:
         inside = (row_of_cell == row) if row != TOTAL else (row_of_cell != "")
         for_it, against = votes[0][inside], votes[1][inside]
         rows.append(
@@ -210,23 +176,23 @@ def table_2(study: Study) -> list[TableCell]:
         for label_index in _label_indexes(study)
     ]
     found = []
-    for row, published in TABLE_2.items():
+    for row, printed in TABLE_2.rows.items():
         cases = (domain == row) if row != TOTAL else (domain != "")
         values = [int(cases.sum())]
         for of_label in counts:
             values += [of_label[cases].sum(), np.median(of_label[cases])]
         found += [
-            _table_2_cell(row, column, figure, float(value))
-            for column, figure, value in zip(TABLE_2_COLUMNS, published, values, strict=True)
-            if figure is not None
+            _table_2_cell(row, column, printed[column], float(value))
+            for column, value in zip(TABLE_2.columns, values, strict=True)
+            if column in printed
         ]
     return found
 
 
-def _table_2_cell(row: str, column: str, published: float, found: float) -> TableCell:
-    gap = published - found
+def _table_2_cell(row: str, column: str, printed: float, found: float) -> TableCell:
+    gap = printed - found
     reason = f"the published file holds {abs(gap):g} {'fewer' if gap > 0 else 'more'}" if gap else ""
-    return TableCell(row, column, published, found, found, reason)
+    return TableCell(row, column, printed, found, found, reason)
 
 
 def _domains(study: Study) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,21 +15,21 @@ from mitoscope.count import COVERED_MIN, FIELD_ASPECT, TEN_HPF_MM2, mitotic_coun
 from mitoscope.detections import Detections, Searched
 from mitoscope.exchange import stated_classes, stem
 from mitoscope.experiments.chart import CountMaps, Ring, SlideMap
-from mitoscope.experiments.exact.counted import QUARTILES, Counted, quartiles, share_from, spread
-from mitoscope.experiments.exact.wsi_databases import (
+from mitoscope.experiments.counted import QUARTILES, Counted, quartiles, share_from, spread
+from mitoscope.experiments.experiment import Result
+from mitoscope.experiments.table import Column, Entry, ResultTable, TableRow
+from mitoscope.experiments.wsi import (
+    AREA,
     CMC,
     WSI_MPP,
-    extent,
     left_out,
     left_out_notes,
     read_database,
+    slide_regions,
 )
-from mitoscope.experiments.exact.wsi_published import CMC_TABLE_1
-from mitoscope.experiments.experiment import Result, Workplace
-from mitoscope.experiments.table import Column, Entry, ResultTable, TableRow
 from mitoscope.geometry import Mpp, SizePx
 from mitoscope.labels import MITOTIC_FIGURE
-from mitoscope.store import Policy, RegionKind, Study, regions_of
+from mitoscope.store import Policy, RegionKind, Study
 from mitoscope.tissue import TissueMask
 
 ELSTON_ELLIS: Final = (10, 20)
@@ -48,21 +48,15 @@ STEP_PX0: Final = 128
 """Between neighbouring positions: four cells of SlideRunner's map of mitotic counts."""
 
 
-def _files(workplace: Workplace) -> tuple[Path, ...]:
-    return CMC.files(workplace, only_outlines=True)
-
-
 def _count(files: tuple[Path, ...]) -> Result:
     study = read_database(files[0])
-    cases = [_case(study, place) for place in range(len(study.slides))]
+    cases = [measure_case(study, place) for place in range(len(study.slides))]
     return {"cases": cases, "left_out": left_out(study)}
 
 
-def _case(study: Study, place: int) -> dict[str, Any]:
+def measure_case(study: Study, place: int) -> dict[str, Any]:
     """Return all that table and figure show of a case; lengths in mm."""
-    mpp, size = Mpp(WSI_MPP, WSI_MPP), extent(study, place)
-    drawn = [region for region in study.regions if region.slide == place]
-    regions = regions_of(drawn, replace(study.slides[place], size=size))
+    mpp, (size, regions) = Mpp.square(WSI_MPP), slide_regions(study, place)
     figures = _figures(study, place)
     found = Detections.of(figures, np.ones(len(figures)), searched=Searched(mpp, size, threshold=0.0))
     # Without an outline nothing lies in the tumour.
@@ -75,7 +69,12 @@ def _case(study: Study, place: int) -> dict[str, Any]:
     window = window_size(TEN_HPF_MM2, aspect=FIELD_ASPECT, mpp=mpp)
     positions = [] if mask is None else counts_in_tumour(inside, mask, window=window).tolist()
     rings = {
-        kind: [_mm(region.vertices_px0) for region in drawn if region.kind is kind] for kind in RegionKind
+        kind: [
+            _mm(region.vertices_px0)
+            for region in study.regions
+            if region.slide == place and region.kind is kind
+        ]
+        for kind in RegionKind
     }
     return {
         "slide": stem(study.slides[place].name),
@@ -104,19 +103,13 @@ def _mm(points_px0: NDArray[np.float64] | Sequence[Sequence[float]]) -> list[lis
 
 def _ordered(result: Result) -> list[Mapping[str, Any]]:
     """Return the cases in the order of CMC Table 1, others behind them."""
-    cases: list[Mapping[str, Any]] = result["cases"]
-
-    def number(case: Mapping[str, Any]) -> tuple[float, str]:
-        known = CMC_TABLE_1.get(case["slide"])
-        return (math.inf if known is None else known.number), case["slide"]
-
-    return sorted(cases, key=number)
+    place = {slide: number for number, slide in enumerate(CMC.slides)}
+    return sorted(result["cases"], key=lambda case: (place.get(case["slide"], math.inf), case["slide"]))
 
 
-def _name(case: Mapping[str, Any], *, short: bool = False) -> str:
-    known = CMC_TABLE_1.get(case["slide"])
-    name = case["slide"][:_SHORT] if short else case["slide"]
-    return name if known is None else f"{known.number} {name}"
+def _short_name(case: Mapping[str, Any]) -> str:
+    number, _, slide = CMC.title(case["slide"]).rpartition(" ")
+    return f"{number} {slide[:_SHORT]}".lstrip()
 
 
 def _values(case: Mapping[str, Any]) -> NDArray[np.int64]:
@@ -151,16 +144,17 @@ def _tabulate(result: Result) -> ResultTable:
 
 
 def _row(case: Mapping[str, Any]) -> TableRow:
-    known, values = CMC_TABLE_1.get(case["slide"]), _values(case)
+    printed, values = CMC.table.rows.get(case["slide"], {}), _values(case)
+    figures = printed.get(f"{MITOTIC_FIGURE.name}, CODAEL")
     entries = (
-        Entry(case["area_mm2"], published=known and known.area_mm2),
-        Entry(float(case["figures"]), published=known and float(known.figures[-1])),
+        Entry(case["area_mm2"], published=printed.get(AREA)),
+        Entry(float(case["figures"]), published=None if figures is None else float(figures)),
         Entry(float(len(case["figures_in_tumour"]))),
         *spread(values, published_median=None),
         Entry(float(case["mitotic_count"])),
         *(share_from(values, cut) for cut in CUT_OFFS.values()),
     )
-    return TableRow(_name(case), entries)
+    return TableRow(CMC.title(case["slide"]), entries)
 
 
 def _plot(result: Result) -> CountMaps:
@@ -170,8 +164,8 @@ def _plot(result: Result) -> CountMaps:
     return CountMaps(
         "CMC Figure 4: mitotic count within the tumour of each case",
         f"mitotic figures in {TEN_HPF_MM2:g} mm²",
-        {_name(case, short=True): tuple(quartiles(_values(case))) for case in cases},
-        {_name(case, short=True): float(case["mitotic_count"]) for case in cases},
+        {_short_name(case): tuple(quartiles(_values(case))) for case in cases},
+        {_short_name(case): float(case["mitotic_count"]) for case in cases},
         CUT_OFFS,
         tuple(_map(mapped[place]) for place in chosen.tolist()),
         f"{TEN_HPF_MM2:g} mm²",
@@ -181,7 +175,7 @@ def _plot(result: Result) -> CountMaps:
 def _map(case: Mapping[str, Any]) -> SlideMap:
     (x, y), (width, height) = case["hot_spot"]
     return SlideMap(
-        f"{_name(case, short=True)}\nmitotic count {case['mitotic_count']}",
+        f"{_short_name(case)}\nmitotic count {case['mitotic_count']}",
         tuple(_ring(outline) for outline in case["tumour"]),
         tuple(_ring(outline) for outline in case["excluded"]),
         _ring(case["figures_in_tumour"]),
@@ -191,21 +185,6 @@ def _map(case: Mapping[str, Any]) -> SlideMap:
 
 def _ring(points: Sequence[Sequence[float]]) -> Ring:
     return tuple((x, y) for x, y in points)
-
-
-CMC_FIG4 = (
-    Counted(
-        "cmc-fig4",
-        "CMC",
-        "Figure 4: mitotic count within the tumour of each case, maps of four",
-        f"cmc: {CMC.outlines[0]} in databases, no pixels",
-        _files,
-        _count,
-        _tabulate,
-        _plot,
-    ),
-)
-"""As an experiment."""
 
 
 def counts_in_tumour(
@@ -260,3 +239,16 @@ def _counts(
     ):
         np.add.at(edges, (rows, columns), sign)
     return edges.cumsum(axis=0).cumsum(axis=1)[:-1, :-1]
+
+
+CMC_FIG4: Final = Counted(
+    "cmc-fig4",
+    "CMC",
+    "Figure 4: mitotic count within the tumour of each case, maps of four",
+    f"cmc: {CMC.outlines} in databases, no pixels",
+    partial(CMC.files, only_outlines=True),
+    _count,
+    _tabulate,
+    _plot,
+)
+"""As an experiment."""

@@ -1,10 +1,13 @@
-"""An experiment that needs annotations only: one cell, computed from a study; its files and its quartiles."""
+"""Experiments that need annotations only: one computation; their files, quartiles and published figures."""
 
 from __future__ import annotations
 
 import hashlib
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
@@ -13,24 +16,61 @@ from numpy.typing import NDArray
 
 from mitoscope.errors import TrainingDataError
 from mitoscope.experiments.chart import Chart
-from mitoscope.experiments.experiment import Computation, Plan, Result, Size, Workplace
+from mitoscope.experiments.datasets import find_dataset
+from mitoscope.experiments.experiment import Computation, Experiment, Plan, Result, Size, Workplace
 from mitoscope.experiments.table import Entry, ResultTable
 from mitoscope.fsio import sha256_file
 
 KEY = "all"
 """The only cell."""
+_RULES: Final = "1"
+"""Changes when a computation does."""
 QUARTILES: Final = ("lowest", "lower quartile", "median", "upper quartile", "highest")
 """Names of the columns."""
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class PublishedTable:
+    """What a paper prints.
+
+    Parameters
+    ----------
+    source : str
+        Where.
+    rows : dict of str to dict
+        By row and column; what is not printed is absent.
+    tests : tuple of str
+        Rows of test slides.
+    """
+
+    source: str
+    rows: dict[str, dict[str, float]]
+    tests: tuple[str, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns, of the rows that have all."""
+        return max((tuple(row) for row in self.rows.values()), key=len)
+
+
+@cache
+def published(name: str) -> PublishedTable:
+    """Return the figures that stand beside those of an experiment."""
+    text = (files("mitoscope.experiments") / "published.toml").read_text(encoding="utf-8")
+    table = tomllib.loads(text)[name]
+    rows = {
+        row: {column: value for column, value in zip(table["columns"], values, strict=True) if value == value}
+        for row, values in table["rows"].items()
+    }
+    return PublishedTable(table["source"], rows, tuple(table.get("tests", ())))
+
+
+@dataclass(frozen=True, slots=True)
+class Counted(Experiment):
     """A table or figure of counts.
 
     Parameters
     ----------
-    name, paper, shows, needs : str
-        See `Experiment`.
     files : callable
         Returns the files that are read; for the smoke size it makes them.
     count : callable
@@ -39,25 +79,12 @@ class Counted:
         Returns the table of a result.
     plot : callable, optional
         Returns the chart of a result.
-    rules : str
-        Changes when the computation does.
     """
 
-    name: str
-    paper: str
-    shows: str
-    needs: str
     files: Callable[[Workplace], tuple[Path, ...]]
     count: Callable[[tuple[Path, ...]], Result]
     tabulate: Callable[[Result], ResultTable]
     plot: Callable[[Result], Chart] | None = None
-    rules: str = "1"
-    sizes: tuple[Size, ...] = (Size.FULL, Size.SMOKE)
-
-    @property
-    def trains(self) -> bool:
-        """Nothing is trained."""
-        return False
 
     def plan(self, workplace: Workplace) -> Plan:
         """Look for the files.
@@ -69,7 +96,7 @@ class Counted:
         """
         files = self.files(workplace)
         data = hashlib.sha256("".join(f"{file.name} {sha256_file(file)}\n" for file in files).encode())
-        recipe = hashlib.sha256(f"{self.name} {self.rules}".encode()).hexdigest()
+        recipe = hashlib.sha256(f"{self.name} {_RULES}".encode()).hexdigest()
         return Plan((Computation(KEY, recipe, (), lambda: self.count(files)),), data.hexdigest())
 
     def table(self, results: Mapping[str, Result], size: Size) -> ResultTable:
@@ -102,15 +129,15 @@ def share_from(values: Sequence[int] | NDArray[np.int64], least: float) -> Entry
     return Entry(float(np.mean(np.asarray(values) >= least)) if len(values) else None)
 
 
-def find_file(data: Path, *names: str, data_set: str) -> Path:
-    """Return a file of annotations.
+def find_file(data: Path, name: str, *, data_set: str) -> Path:
+    """Return a file of annotations, by its name or another under which the authors give it out.
 
     Parameters
     ----------
     data : Path
         The data folder.
-    *names : str
-        Of the file, and other names that it goes by.
+    name : str
+        Of the file.
     data_set : str
         As `mitoscope data` calls it; also a folder that is looked into.
 
@@ -119,12 +146,14 @@ def find_file(data: Path, *names: str, data_set: str) -> Path:
     TrainingDataError
         If it is not there.
     """
+    groups = find_dataset(data_set).files.values()
+    others = next((group.also_named for group in groups if name in group.names), ())
     for folder in ("", "annotations", "databases", data_set, f"{data_set}/databases"):
-        for name in names:
-            if (data / folder / name).is_file():
-                return data / folder / name
+        for known in (name, *others):
+            if (data / folder / known).is_file():
+                return data / folder / known
     raise TrainingDataError(
-        f"no {names[0]} there",
+        f"no {name} there",
         where=data,
         mend=f"give its folder with --data; see mitoscope data list {data_set}",
     )
