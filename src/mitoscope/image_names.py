@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from mitoscope.errors import FormatError
 
 IMAGE_SUFFIXES = frozenset(
     {".bif", ".bmp", ".czi", ".dcm", ".gif", ".jp2", ".jpeg", ".jpg", ".mrxs", ".ndpi", ".png", ".ppm"}
@@ -19,3 +22,25 @@ def stem(name: str) -> str:
     last = PurePosixPath(name.strip().replace("\\", "/")).name
     suffix = PurePosixPath(last).suffix
     return last.removesuffix(suffix) if suffix.casefold() in IMAGE_SUFFIXES else last
+
+
+def match_stems(names: Iterable[str], *, where: str | Path) -> dict[str, str]:
+    """Return the stem of each name.
+
+    Raises
+    ------
+    FormatError
+        If two names have one stem: they could not be told apart.
+    """
+    stems: dict[str, str] = {}
+    owners: dict[str, str] = {}
+    for name in names:
+        stems[name] = stem(name)
+        other = owners.setdefault(stems[name], name)
+        if other != name:
+            raise FormatError(
+                f"the images {other!r} and {name!r} have one name, {stems[name]!r}",
+                where=where,
+                mend="rename one of them",
+            )
+    return stems

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -87,7 +88,7 @@ def test_names_are_written_inert_and_come_back(tmp_path: Path, name: str) -> Non
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "a.csv: empty"),
+        ("", "a.csv: an empty file"),
         ("a,b\n1,2\n", "no column x, y"),
         ("x,y,x\n1,2,3\n", "stands twice"),
         ("x,y\n1\n", "a.csv:2: 2 cells expected, got 1"),
@@ -139,13 +140,15 @@ def test_labels_of_the_named_rater_are_an_experts(tmp_path: Path) -> None:
     assert both.raters == (Rater("me"), Rater("model", RaterKind.MODEL))
 
 
-@pytest.mark.parametrize(("mark", "name"), [(";", "semicolons"), ("\t", "tabs")])
-def test_other_separators_are_named(tmp_path: Path, mark: str, name: str) -> None:
-    text = "image,x,y,label\na,1.5,2.5,mitosis\n".replace(",", mark).replace(".", ",")
-    with pytest.raises(FormatError, match=f"columns separated by {name}; .* decimal point"):
-        read(tmp_path, text)
-    with pytest.raises(FormatError, match=f"columns separated by {name}"):
-        read_ground_truth(tmp_path / "a.csv")
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_spreadsheets_separate_by_other_marks_and_write_decimal_commas(tmp_path: Path, mark: str) -> None:
+    text = "image,x,y,label,id\na,1.5,2.5,mitosis,x.5\n"
+    expected = read(tmp_path, text)
+    assert read(tmp_path, text.replace(",", mark).replace(".", ",")) == replace(
+        expected, cells=replace(expected.cells, external_id=np.array(["x,5"], dtype=object))
+    )
+    truth = read_ground_truth(tmp_path / "a.csv")
+    assert [slide.cells.figures_px0.tolist() for slide in truth] == [[[1.5, 2.5]]]
 
 
 VOICES = "image,x,y,label,rater\na,50,100,look-alike,A\na,50.0,100,mitosis,B\na,50,100,mitosis,C\n"

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from mitoscope.errors import FormatError, ScaleError, UnknownLabelError
-from mitoscope.exchange import amida, grand_challenge, midesec, mitos2012, mitos_atypia
-from mitoscope.exchange.format import Format, ReadOptions, WriteOptions
-from mitoscope.exchange.registry import read_study
+from mitoscope.exchange import grand_challenge
+from mitoscope.exchange.format import ReadOptions, WriteOptions
+from mitoscope.exchange.registry import FORMATS, read_study
 from mitoscope.exchange.truth import read_ground_truth
 from mitoscope.geometry import Mpp
 from mitoscope.labels import DEFAULT_LABELS, LabelMapping
@@ -24,6 +24,16 @@ QUARTER = Mpp.square(0.25)
 def write_text(path: Path, text: str) -> Path:
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def read(name: str, path: Path, options: ReadOptions) -> Study:
+    return FORMATS[name].read(path, options)
+
+
+def write(name: str, study: Study, path: Path, options: WriteOptions) -> None:
+    known = FORMATS[name].write
+    assert known is not None
+    known(study, path, options)
 
 
 def labels_of(study: Study) -> list[str]:
@@ -49,16 +59,16 @@ def shapes() -> Study:
 
 def test_mitos_2012_lists_pixels(tmp_path: Path) -> None:
     path = write_text(tmp_path / "A00_00.csv", "3,7,4,7,3,8,4,8\n100,200,\n")
-    study = mitos2012.read(path, ReadOptions())
+    study = read("mitos2012", path, ReadOptions())
     assert study.slides[0].name == "A00_00"
     assert study.cells.bounds_px0.tolist() == [[3, 7, 5, 9], [100, 200, 101, 201]]
     assert labels_of(study) == ["mitotic figure"] * 2
-    mitos2012.write(study, tmp_path / "b.csv", WriteOptions())
+    write("mitos2012", study, tmp_path / "b.csv", WriteOptions())
     assert (tmp_path / "b.csv").read_text(encoding="utf-8") == "3,7,4,7,3,8,4,8\n100,200\n"
 
 
 def test_mitos_2012_fills_other_shapes(tmp_path: Path) -> None:
-    mitos2012.write(shapes(), tmp_path / "b.csv", WriteOptions())
+    write("mitos2012", shapes(), tmp_path / "b.csv", WriteOptions())
     spot, box, circle, triangle = (
         np.array(line.split(","), dtype=int).reshape(-1, 2)
         for line in (tmp_path / "b.csv").read_text(encoding="utf-8").splitlines()
@@ -76,7 +86,7 @@ def test_atypia_takes_the_label_from_the_name_of_the_file(tmp_path: Path) -> Non
         ("A_not_mitosis", ["look-alike"] * 2),
         ("A", ["look-alike", "mitotic figure"]),
     ):
-        study = mitos_atypia.read(write_text(tmp_path / f"{stem}.csv", text), ReadOptions())
+        study = read("mitos-atypia-2014", write_text(tmp_path / f"{stem}.csv", text), ReadOptions())
         assert labels_of(study) == expected
         assert study.slides[0].name == "A"
         assert study.events.score.tolist() == [0.2, 0.9]
@@ -85,24 +95,26 @@ def test_atypia_takes_the_label_from_the_name_of_the_file(tmp_path: Path) -> Non
 
 def test_atypia_writes_the_list_that_is_asked_for(tmp_path: Path) -> None:
     for stem, rows in (("s_mitosis", 4), ("s_not_mitosis", 1), ("s", 5)):
-        mitos_atypia.write(shapes(), tmp_path / f"{stem}.csv", WriteOptions())
+        write("mitos-atypia-2014", shapes(), tmp_path / f"{stem}.csv", WriteOptions())
         assert len((tmp_path / f"{stem}.csv").read_text(encoding="utf-8").splitlines()) == rows
-    contradicted = mitos_atypia.read(write_text(tmp_path / "A_mitosis.csv", "1,2,0.1\n"), ReadOptions())
+    contradicted = read(
+        "mitos-atypia-2014", write_text(tmp_path / "A_mitosis.csv", "1,2,0.1\n"), ReadOptions()
+    )
     with pytest.raises(FormatError, match=r"\*_mitosis\.csv"):
-        mitos_atypia.write(contradicted, tmp_path / "both.csv", WriteOptions())
+        write("mitos-atypia-2014", contradicted, tmp_path / "both.csv", WriteOptions())
 
 
 def test_tupac_has_the_row_first(tmp_path: Path) -> None:
-    study = amida.read(write_text(tmp_path / "01.csv", "1500,200\n30,4.5\n"), ReadOptions())
+    study = read("tupac16", write_text(tmp_path / "01.csv", "1500,200\n30,4.5\n"), ReadOptions())
     assert study.cells.centres_px0.tolist() == [[200, 1500], [4.5, 30]]
-    amida.write(study, tmp_path / "b.csv", WriteOptions())
+    write("tupac16", study, tmp_path / "b.csv", WriteOptions())
     assert (tmp_path / "b.csv").read_text(encoding="utf-8") == "1500,200\n30,4.5\n"
 
 
 def test_midesec_has_outlines(tmp_path: Path) -> None:
-    study = midesec.read(write_text(tmp_path / "P0.csv", "1,1,9,1,9,8,1,1\n"), ReadOptions())
+    study = read("midesec", write_text(tmp_path / "P0.csv", "1,1,9,1,9,8,1,1\n"), ReadOptions())
     assert study.cells.vertices_px0[0].tolist() == [[1, 1], [9, 1], [9, 8]]
-    midesec.write(shapes(), tmp_path / "b.csv", WriteOptions())
+    write("midesec", shapes(), tmp_path / "b.csv", WriteOptions())
     spot, box, _, triangle = (tmp_path / "b.csv").read_text(encoding="utf-8").splitlines()
     assert spot == "5,6,6,6,6,7,5,7"
     assert box == "10,10,13,10,13,12,10,12"
@@ -112,20 +124,20 @@ def test_midesec_has_outlines(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("known", "text", "why"),
     [
-        (mitos2012.FORMAT, "1,2,3\n", "a.csv:1: pairs of x and y"),
-        (mitos2012.FORMAT, "1,2\nx,4\n", "a.csv:2: a number expected, got 'x'"),
-        (midesec.FORMAT, "1,2,3,4\n", "at least 3"),
-        (amida.FORMAT, "1,2,3\n", "row and column expected"),
-        (mitos_atypia.FORMAT, "1,2\n", "x, y and confidence"),
-        (mitos_atypia.FORMAT, "1,2,7\n", "outside"),
-        (mitos_atypia.FORMAT, "1,2,nan\n", "outside"),
+        ("mitos2012", "1,2,3\n", "a.csv:1: pairs of x and y"),
+        ("mitos2012", "1,2\nx,4\n", "a.csv:2: a number expected, got 'x'"),
+        ("midesec", "1,2,3,4\n", "at least 3"),
+        ("tupac16", "1,2,3\n", "row,column expected"),
+        ("mitos-atypia-2014", "1,2\n", "x,y,confidence expected"),
+        ("mitos-atypia-2014", "1,2,7\n", "outside"),
+        ("mitos-atypia-2014", "1,2,nan\n", "outside"),
     ],
 )
 def test_rows_of_another_form_are_refused_with_file_and_line(
-    tmp_path: Path, known: Format, text: str, why: str
+    tmp_path: Path, known: str, text: str, why: str
 ) -> None:
     with pytest.raises(FormatError, match=why):
-        known.read(write_text(tmp_path / "a.csv", text), ReadOptions())
+        read(known, write_text(tmp_path / "a.csv", text), ReadOptions())
 
 
 def points(*found: dict[str, Any], **more: Any) -> str:

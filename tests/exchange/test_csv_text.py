@@ -63,6 +63,21 @@ def test_line_numbers_count_lines_of_the_file(tmp_path: Path) -> None:
     assert read_rows(tmp_path / "a.csv") == [(1, ["x", "y"]), (4, ["two\nlines", "1"]), (6, ["3", "4"])]
 
 
+@pytest.mark.parametrize(
+    ("text", "cells"),
+    [
+        ("x;y\n1,5;-2,5e3\n", ["1.5", "-2.5e3"]),
+        ("x\ty\n1,5\ta,b\n", ["1.5", "a,b"]),
+        ("1,5;2\n3,5;4\n", ["3.5", "4"]),
+        ("image,x y;z\na,1;2\n", ["a", "1;2"]),
+        ("image,vertices\na,1 2;3 4\n", ["a", "1 2;3 4"]),
+    ],
+)
+def test_the_first_line_says_what_separates_columns(tmp_path: Path, text: str, cells: list[str]) -> None:
+    (tmp_path / "a.csv").write_text(text, encoding="utf-8")
+    assert read_rows(tmp_path / "a.csv")[1] == (2, cells)
+
+
 @pytest.mark.parametrize("content", [b'a,"b\n', b'a,"b"c\n', b"\xff\n"])
 def test_broken_files_are_refused_with_their_place(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.csv").write_bytes(content)

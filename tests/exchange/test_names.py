@@ -1,7 +1,7 @@
 import pytest
 
 from mitoscope.errors import FormatError
-from mitoscope.exchange.names import match_stems, stem
+from mitoscope.image_names import match_stems, stem
 
 
 @pytest.mark.parametrize(

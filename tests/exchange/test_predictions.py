@@ -10,11 +10,11 @@ from mitoscope.detections import Detections
 from mitoscope.errors import FormatError, ScaleError
 from mitoscope.exchange import geojson
 from mitoscope.exchange.format import ReadOptions, WriteOptions
-from mitoscope.exchange.names import stem
 from mitoscope.exchange.predictions import read_any_predictions, read_detections, read_results
 from mitoscope.exchange.registry import read_study, write_study
 from mitoscope.exchange.truth import read_ground_truth
 from mitoscope.geometry import BoxPx0, Mpp
+from mitoscope.image_names import stem
 
 
 @pytest.mark.realdata

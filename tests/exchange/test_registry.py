@@ -46,7 +46,7 @@ def made() -> Study:
 def test_what_is_written_is_recognised_by_its_content(tmp_path: Path, name: str) -> None:
     if name == "dicom":
         pytest.importorskip("highdicom")
-    one = of_slide(made(), 0)
+    one = of_slide(made(), "a/01.tiff")
     path = tmp_path / "no suffix that says so.bin"
     write_study(one, path, name)
     if name in ("mitos2012", "midesec"):
@@ -84,7 +84,7 @@ def test_challenge_folders_name_slides_by_case_and_field(tmp_path: Path) -> None
 
 
 def test_what_cannot_be_held_is_said_with_its_count(tmp_path: Path) -> None:
-    lines = write_study(of_slide(made(), 0), tmp_path / "a.csv", "tupac16")
+    lines = write_study(of_slide(made(), "a/01.tiff"), tmp_path / "a.csv", "tupac16")
     assert lines == (
         "not held by the format: look-alikes (1)",
         "not held by the format: who gave which label (1)",
@@ -136,7 +136,7 @@ def test_other_databases_are_not_sliderunners(tmp_path: Path) -> None:
 
 def test_joining_gives_back_what_was_taken_apart() -> None:
     study = made()
-    parts = [of_slide(study, place) for place in range(2)]
+    parts = [of_slide(study, slide.name) for slide in study.slides]
     found, expected = content(join(parts)), content(study)
     assert found["slides"] == expected["slides"]
     assert found["cells"] == expected["cells"]
@@ -172,7 +172,7 @@ def test_real_files_are_recognised_and_nothing_is_quarantined(
 @pytest.mark.parametrize("name", ["csv", "coco", "sliderunner", "geojson"])
 def test_real_cells_and_labels_survive_every_rich_format(data: Path, tmp_path: Path, name: str) -> None:
     study = read_study(data / "annotations" / "MIDOG.sqlite")
-    few = join([of_slide(study, place) for place in range(3)])
+    few = join([of_slide(study, slide.name) for slide in study.slides[:3]])
     write_study(few, tmp_path / "out", name, WriteOptions())
     found, expected = content(read_study(tmp_path / "out", name)), content(few)
     assert sorted(map(str, found["cells"])) == sorted(map(str, expected["cells"]))

@@ -9,10 +9,10 @@ import pytest
 
 from mitoscope.errors import FormatError, LeakError, NoAgreedClassError, ScaleError, UnknownLabelError
 from mitoscope.exchange.format import BoxLayout, ReadOptions, WriteOptions
-from mitoscope.exchange.names import stem
 from mitoscope.exchange.registry import FORMATS, read_study, write_study
 from mitoscope.exchange.truth import parse_reference, read_ground_truth
 from mitoscope.geometry import Mpp
+from mitoscope.image_names import stem
 from mitoscope.labels import LabelMapping
 from mitoscope.store import Policy, Source, Store
 

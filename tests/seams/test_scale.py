@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from mitoscope.exchange.names import stem
 from mitoscope.exchange.truth import read_ground_truth
 from mitoscope.geometry import Mpp
+from mitoscope.image_names import stem
 from mitoscope.web import create_app, open_study
 from mitoscope.web.serving import FIRST_ROUND
 from tests.conftest import DATA

@@ -20,7 +20,8 @@ def found_on_slides(store: Store, pred: Path) -> dict[str, Detections]:
         If they cannot be read, or are of a slide that the study does not know.
     """
     from mitoscope.errors import FormatError
-    from mitoscope.exchange import match_stems, read_any_predictions
+    from mitoscope.exchange import read_any_predictions
+    from mitoscope.image_names import match_stems
 
     names = {
         stem: name

@@ -98,7 +98,7 @@ def self_train(
 ) -> None:
     """Learn from unlabelled slides what a detector is sure of, and say whether it helped (Akram et al.)."""
     learner = make_learner(detector, None, changes, mined=mined)
-    from mitoscope.exchange import IMAGE_SUFFIXES
+    from mitoscope.image_names import IMAGE_SUFFIXES
     from mitoscope.loops.mining import MiningConfig
     from mitoscope.loops.self_train import self_train as run_loop
     from mitoscope.store import Store

@@ -23,9 +23,10 @@ from mitoscope.data.open_data import (
 )
 from mitoscope.data.slide_field import SlideField, info_of, open_field, with_labels
 from mitoscope.errors import TrainingDataError
-from mitoscope.exchange import IMAGE_SUFFIXES, parse_reference, read_ground_truth, stem
+from mitoscope.exchange import parse_reference, read_ground_truth
 from mitoscope.fsio import sha256_file
 from mitoscope.geometry import Mpp
+from mitoscope.image_names import IMAGE_SUFFIXES, stem
 from mitoscope.labels import LabelMapping
 from mitoscope.truth import GroundTruth, Policy
 

@@ -10,8 +10,9 @@ from mitoscope.evaluate.evaluation import Evaluation, check_threshold
 from mitoscope.evaluate.judged_image import JudgedImage, judge_image, scale_of
 from mitoscope.evaluate.protocols import MITOSCOPE, Protocol
 from mitoscope.evaluate.thresholds import ChosenThreshold
-from mitoscope.exchange import Result, match_stems
+from mitoscope.exchange import Result
 from mitoscope.geometry import Mpp
+from mitoscope.image_names import match_stems
 from mitoscope.statistics import REPEATS
 from mitoscope.truth import GroundTruth
 

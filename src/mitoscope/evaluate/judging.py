@@ -20,9 +20,9 @@ from mitoscope.exchange import (
     parse_reference,
     read_any_predictions,
     read_ground_truth,
-    stem,
 )
 from mitoscope.geometry import Mpp
+from mitoscope.image_names import stem
 from mitoscope.labels import LabelMapping
 from mitoscope.statistics import Interval, Score
 from mitoscope.truth import GroundTruth, Policy, SlideTruth

@@ -12,7 +12,7 @@ columns of :mod:`mitoscope.exchange.table`.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,42 +21,17 @@ import numpy as np
 
 from mitoscope.errors import FormatError
 from mitoscope.exchange.classes import CONSENSUS, LabelFinder
-from mitoscope.exchange.csv_text import check_separator, dump_rows, inert, number, plain, read_rows, shortest
+from mitoscope.exchange.csv_text import dump_rows, inert, number, plain, shortest
 from mitoscope.exchange.format import EVERYTHING, Aspect, Content, Format, ReadOptions, WriteOptions
 from mitoscope.exchange.json_text import a_mapping, dump_json, parse_json
-from mitoscope.exchange.table import IMAGE_COLUMNS, columns_of, slide_of
+from mitoscope.exchange.table import IMAGE_COLUMNS, columns_of, read_table, slide_of
 from mitoscope.fsio import atomic_write
 from mitoscope.labels import MITOTIC_FIGURE
 from mitoscope.store import UNSTATED_ROUND, Rater, RaterKind, Round, RoundKind, Shape, Study, StudyBuilder
 
-COLUMNS = (
-    *(
-        "image",
-        "x",
-        "y",
-        "label",
-        "score",
-        "w",
-        "h",
-        "shape",
-        "vertices",
-        "z",
-        "deleted",
-        "guid",
-        "id",
-        "cell",
-    ),
-    *(
-        "rater",
-        "rater_kind",
-        "round",
-        "round_kind",
-        "time_s",
-        "seconds",
-        "cell_attributes",
-        "label_attributes",
-    ),
-)
+_OF_CELL = ("w", "h", "shape", "vertices", "z", "deleted", "guid", "id", "cell")
+_OF_LABEL = ("rater", "rater_kind", "round", "round_kind", "time_s", "seconds")
+COLUMNS = ("image", "x", "y", "label", "score", *_OF_CELL, *_OF_LABEL, "cell_attributes", "label_attributes")
 SYNONYMS = {
     "slide": "image",
     "file": "image",
@@ -106,7 +81,8 @@ class _Reader:
 
     def study(self) -> Study:
         cells: dict[str, _Cell] = {}
-        rows = list(_rows(self.path))
+        table = read_table(self.path, needed=("x", "y"), names=SYNONYMS)
+        rows = [(row.where, row.cells) for row in table.rows]
         rows_of: dict[str, list[tuple[str, dict[str, str]]]] = {}
         for where, row in rows:
             rows_of.setdefault(self._image(row), []).append((where, row))
@@ -277,22 +253,6 @@ def _is_deleted(row: dict[str, str]) -> bool:
 
 def _is_by_model(row: dict[str, str]) -> bool:
     return bool(row.get("score", "").strip())
-
-
-def _rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    rows = read_rows(path)
-    if not rows:
-        raise FormatError("empty", where=path, mend="the first row names the columns")
-    names = [SYNONYMS.get(name, name) for name in (cell.strip().casefold() for cell in rows[0][1])]
-    check_separator(names, f"{path}:{rows[0][0]}")
-    absent = {"x", "y"} - set(names)
-    if absent or len(set(names)) != len(names):
-        what = f"no column {', '.join(sorted(absent))}" if absent else "a column stands twice"
-        raise FormatError(what, where=f"{path}:{rows[0][0]}", mend="the first row names the columns")
-    for line, cells in rows[1:]:
-        if len(cells) != len(names):
-            raise FormatError(f"{len(names)} cells expected, got {len(cells)}", where=f"{path}:{line}")
-        yield f"{path}:{line}", dict(zip(names, cells, strict=True))
 
 
 def _in_order(cells: dict[str, _Cell]) -> list[_Cell]:

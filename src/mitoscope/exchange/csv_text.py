@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from mitoscope.exchange.json_text import read_text
 
 _ACTIVE = ("=", "+", "-", "@", "\t", "\r", "\n")
 _INERT_MARK = "'"
+_DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+(?:[eE][-+]?\d+)?")
 
 
 def inert(text: str) -> str:
@@ -26,24 +28,44 @@ def plain(cell: str) -> str:
     return cell[1:] if marked else cell
 
 
-def read_rows(path: Path, *, delimiter: str = ",") -> list[tuple[int, list[str]]]:
+def read_rows(path: Path) -> list[tuple[int, list[str]]]:
     """Read the rows of a CSV file with their line numbers; empty lines are left out.
+
+    Columns are separated by commas, by semicolons or by tabs, as the first line says. Where it is not commas,
+    numbers may have a decimal comma, as spreadsheets write them in much of Europe: ``153,5`` is 153.5.
 
     Raises
     ------
     FormatError
         If it cannot be read, is not UTF-8, or its quotes do not close.
     """
+    text = read_text(path)
+    delimiter = _delimiter(text)
     # newline="" keeps line ends inside quotes as they are.
-    reader = csv.reader(io.StringIO(read_text(path), newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows = []
     try:
         for row in reader:
             if any(cell.strip() for cell in row):
-                rows.append((reader.line_num, row))
+                cells = row if delimiter == "," else [_with_decimal_point(cell) for cell in row]
+                rows.append((reader.line_num, cells))
     except csv.Error as error:
         raise FormatError(f"not CSV ({error})", where=f"{path}:{reader.line_num}") from None
     return rows
+
+
+def _delimiter(text: str) -> str:
+    """Return what separates the columns: no comma does where numbers hold decimal commas."""
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    for mark in (";", "\t"):
+        with_comma = [cell.strip() for cell in first.split(mark) if "," in cell]
+        if mark in first and all(map(_DECIMAL_COMMA.fullmatch, with_comma)):
+            return mark
+    return ","
+
+
+def _with_decimal_point(cell: str) -> str:
+    return cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell.strip()) else cell
 
 
 def dump_rows(rows: Iterable[Sequence[object]]) -> bytes:
@@ -58,23 +80,6 @@ def dump_rows(rows: Iterable[Sequence[object]]) -> bytes:
 
 def _quoted(cell: str) -> str:
     return '"' + cell.replace('"', '""') + '"' if any(one in cell for one in ',"\r\n') else cell
-
-
-def check_separator(names: Sequence[str], where: str) -> None:
-    """Refuse a header whose columns are separated by something else than commas.
-
-    Raises
-    ------
-    FormatError
-        Naming what to do; a spreadsheet that separates by semicolons also writes decimal commas.
-    """
-    for mark, marks in ((";", "semicolons"), ("\t", "tabs")):
-        if len(names) == 1 and mark in names[0]:
-            raise FormatError(
-                f"columns separated by {marks}",
-                where=where,
-                mend="separate them by commas, and write numbers with a decimal point",
-            )
 
 
 def number(cell: str, where: str, *, blank: float = math.nan) -> float:

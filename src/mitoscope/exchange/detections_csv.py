@@ -8,16 +8,16 @@ class mitotic figure counts right; read back, it is a mitotic figure of its scor
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from mitoscope.detections import NOT_STATED, Detections, Searched
 from mitoscope.exchange.csv_text import dump_rows, inert, shortest
-from mitoscope.exchange.names import match_stems
 from mitoscope.exchange.table import Row, Table, read_table
 from mitoscope.fsio import atomic_write
+from mitoscope.image_names import match_stems
 from mitoscope.labels import CANDIDATE, FIELD_LABELS, IGNORED, MITOTIC_FIGURE, LabelMapping, is_candidate
 
 COLUMNS = ("x", "y", "score", "label")
@@ -71,47 +71,7 @@ def read(
     """
     table = read_table(path, needed=_NUMBERS)
     name = path.name if source is None else source
-    return of_table(table, source=name, class_of=classes_of(table, path, mapping), searched=searched)
-
-
-def of_table(
-    table: Table,
-    *,
-    source: str,
-    class_of: Mapping[str, str],
-    searched: Searched = NOT_STATED,
-) -> Detections:
-    """Return the detections of a table of one slide; see `read`, for the classes `classes_of`."""
-    return _detections(table.rows, source=source, class_of=class_of, searched=searched)
-
-
-def by_image(table: Table, path: Path, *, class_of: Mapping[str, str]) -> dict[str, Detections]:
-    """Return the detections of each image of a table that was read from a file, in its order.
-
-    Parameters
-    ----------
-    table : Table
-        With a column of images, which may state them by any path; they are named by their stem.
-    path : Path
-        Of the file.
-    class_of : mapping of str to str
-        See `classes_of`.
-
-    Raises
-    ------
-    FormatError
-        If a row cannot be read, with file and line, names no image, or two images have one stem.
-    """
-    groups = group_by_image(table, path)
-    return {
-        image: _detections(
-            [row for row in rows if not row.is_blank(_NUMBERS)],
-            source=path.name,
-            class_of=class_of,
-            searched=NOT_STATED,
-        )
-        for image, rows in groups.items()
-    }
+    return of_rows(table.rows, name, classes_of(table, path, mapping), searched)
 
 
 def group_by_image(table: Table, path: Path) -> dict[str, list[Row]]:
@@ -153,10 +113,18 @@ def classes_of(table: Table, path: Path, mapping: LabelMapping | None) -> dict[s
     return {**known, **candidates, "": MITOTIC_FIGURE.name}
 
 
-def _detections(
-    rows: list[Row], *, source: str, class_of: Mapping[str, str], searched: Searched
+def of_rows(
+    rows: Iterable[Row], source: str, class_of: Mapping[str, str], searched: Searched = NOT_STATED
 ) -> Detections:
-    kept = [row for row in rows if class_of[row.text("label")] != IGNORED]
+    """Return the detections of the rows of one slide; see `read`, for the classes `classes_of`.
+
+    Raises
+    ------
+    FormatError
+        If a row cannot be read, with file and line.
+    """
+    named = [row for row in rows if IMAGE_COLUMN not in row.cells or not row.is_blank(_NUMBERS)]
+    kept = [row for row in named if class_of[row.text("label")] != IGNORED]
     numbers = [
         (row.coordinate("x"), row.coordinate("y"), row.score() if "score" in row.cells else 1.0)
         for row in kept

@@ -7,8 +7,8 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from mitoscope.errors import FormatError, TrainingDataError
-from mitoscope.exchange.csv_text import read_rows
 from mitoscope.exchange.format import Content, Format, ReadOptions
+from mitoscope.exchange.table import Row, read_table
 from mitoscope.geometry import Mpp
 from mitoscope.store import SlideRecord, Study
 from mitoscope.truth import SIDES, Domain, Side, SlideSplit
@@ -38,37 +38,29 @@ def read(path: Path, options: ReadOptions) -> Study:
         If a column or a value is missing, or a slide is listed twice.
     """
     del options
-    rows = read_rows(path, delimiter=";")
-    header = [cell.strip().casefold() for cell in rows[0][1]] if rows else []
-    absent = [name for name in COLUMNS if name not in header]
-    if absent:
-        raise FormatError(f"no column {', '.join(absent)}", where=path, mend=f"columns: {';'.join(COLUMNS)}")
     slides: dict[str, SlideRecord] = {}
-    for line, cells in rows[1:]:
-        if len(cells) != len(header):
-            raise FormatError(f"{len(header)} columns expected, got {len(cells)}", where=f"{path}:{line}")
-        slide = _slide(dict(zip(header, (cell.strip() for cell in cells), strict=True)), f"{path}:{line}")
+    for row in read_table(path, needed=COLUMNS).rows:
+        slide = _slide(row)
         if slides.setdefault(slide.name, slide) is not slide:
-            raise FormatError(f"slide {slide.name} is listed twice", where=f"{path}:{line}")
+            raise FormatError(f"slide {slide.name} is listed twice", where=row.where)
     return Study(slides=tuple(slides.values()))
 
 
-def _slide(row: dict[str, str], where: str) -> SlideRecord:
-    if not row["slide"].isdecimal():
-        raise FormatError(f"a case number expected, got {row['slide'][:40]!r}", where=where)
-    domain = Domain(
-        tumour_type=SAME_TUMOUR.get(row["tumor"], row["tumor"]) or None,
-        scanner=row["scanner"] or None,
-        species=row["species"] or None,
-        laboratory=row["origin"] or None,
-    )
-    attributes = {SPLIT: row["dataset"]} if row["dataset"] else {}
-    mpp = SCANNER_MPP.get(row["scanner"].casefold())
+def _slide(row: Row) -> SlideRecord:
+    case, dataset, tumour, scanner, laboratory, species = map(row.text, COLUMNS)
+    if not case.isdecimal():
+        raise FormatError(f"a case number expected, got {case[:40]!r}", where=row.where)
+    mpp = SCANNER_MPP.get(scanner.casefold())
     return SlideRecord(
-        f"{int(row['slide']):03d}.tiff",
+        f"{int(case):03d}.tiff",
         mpp=None if mpp is None else Mpp.square(mpp),
-        domain=domain,
-        attributes=attributes,
+        domain=Domain(
+            tumour_type=SAME_TUMOUR.get(tumour, tumour) or None,
+            scanner=scanner or None,
+            species=species or None,
+            laboratory=laboratory or None,
+        ),
+        attributes={SPLIT: dataset} if dataset else {},
     )
 
 
@@ -100,17 +92,20 @@ def add_domains(study: Study, table: Study) -> Study:
 def _complete(slide: SlideRecord, more: SlideRecord | None) -> SlideRecord:
     if more is None:
         return slide
-    merged = {
-        field.name: getattr(slide.domain, field.name) or getattr(more.domain, field.name)
-        for field in fields(Domain)
-    }
     attributes = {**more.attributes, **slide.attributes}
-    return replace(slide, mpp=slide.mpp or more.mpp, domain=Domain(**merged), attributes=attributes)
+    domain = complete(slide.domain, more.domain)
+    return replace(slide, mpp=slide.mpp or more.mpp, domain=domain, attributes=attributes)
+
+
+def complete(domain: Domain, more: Domain) -> Domain:
+    """Return a domain with what another one says where it says nothing itself."""
+    return Domain(
+        **{one.name: getattr(domain, one.name) or getattr(more, one.name) for one in fields(Domain)}
+    )
 
 
 def _recognises(content: Content) -> bool:
-    first = content.rows[0] if content.rows else []
-    return [cell.casefold() for cell in ",".join(first).split(";")] == list(COLUMNS)
+    return content.header == set(COLUMNS)
 
 
 FORMAT = Format(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mitoscope.errors import FormatError
 from mitoscope.exchange.classes import CONSENSUS, stated_classes
 from mitoscope.exchange.format import ReadOptions, WriteOptions
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE, Label
@@ -46,19 +45,13 @@ class FigureList:
         for label in (MITOTIC_FIGURE, LOOK_ALIKE):
             self.build.label(label)
 
-    def label(self, cell: int, label: Label, *, score: float = np.nan) -> None:
-        """Give a cell its label."""
+    def add(
+        self, bounds_px0: Sequence[float], label: Label, *, score: float = np.nan, **columns: Any
+    ) -> None:
+        """Add a cell with its label; see `StudyBuilder.cell`."""
+        cell = self.build.cell(self.slide, bounds_px0, **columns)
         self.build.event(cell, self.rater, self.build.label(label), score=score)
 
     def study(self) -> Study:
         """Return the study."""
         return self.build.build()
-
-
-def pairs(numbers: list[float], where: str, *, least: int) -> NDArray[np.float64]:
-    """Return x1, y1, x2, y2, … as points, shape (k, 2), or raise FormatError."""
-    if len(numbers) % 2 or len(numbers) < 2 * least:
-        raise FormatError(
-            f"pairs of x and y expected, at least {least}, got {len(numbers)} numbers", where=where
-        )
-    return np.array(numbers, dtype=np.float64).reshape(-1, 2)

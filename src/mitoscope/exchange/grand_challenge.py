@@ -63,9 +63,8 @@ def read(path: Path, options: ReadOptions) -> Study:
         z = numbers[2] if len(numbers) == 3 else 0.0
         plane = int(z) if abs(z) < _MAX_Z else 0
         attributes = {} if plane == z else {"grand-challenge.z": None if math.isnan(z) else z}
-        cell = found.build.cell(found.slide, (x, y), z=plane, attributes=attributes)
         score = OLD_PROBABILITY if math.isnan(value) else value
-        found.label(cell, label, score=score if by_model else math.nan)
+        found.add((x, y), label, score=score if by_model else math.nan, z=plane, attributes=attributes)
     return found.study()
 
 

@@ -5,13 +5,12 @@ A folder that `detect` wrote, a manifest, a table beside its manifest or alone, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mitoscope.detections import NOT_STATED, Detections
 from mitoscope.errors import FormatError
@@ -20,8 +19,7 @@ from mitoscope.exchange.classes import UNKNOWN, apply_mapping, stated_classes
 from mitoscope.exchange.coco.results import is_results_list, read_results_list
 from mitoscope.exchange.format import Content, ReadOptions
 from mitoscope.exchange.geojson import NO_GEOMETRY, NOT_A_CELL
-from mitoscope.exchange.names import match_stems, stem
-from mitoscope.exchange.registry import read_study
+from mitoscope.exchange.registry import read_study, refuse_quarantined
 from mitoscope.exchange.result import (
     MANIFEST,
     TABLE,
@@ -34,8 +32,9 @@ from mitoscope.exchange.result import (
 )
 from mitoscope.exchange.table import read_points
 from mitoscope.geometry import Mpp
+from mitoscope.image_names import match_stems, stem
 from mitoscope.labels import LabelMapping
-from mitoscope.store import DUPLICATE, HALF_SCALE, RaterKind, Study, regions_of, sift
+from mitoscope.store import DUPLICATE, HALF_SCALE, RaterKind, Study, regions_of
 
 _NUMBERS = ("x", "y", "score")
 
@@ -152,18 +151,16 @@ def _of_table(
     class_of = detections_csv.classes_of(table, path, mapping)
     named = {name: class_name for name, class_name in class_of.items() if name}
     if detections_csv.IMAGE_COLUMN in table.columns:
-        images = detections_csv.by_image(table, path, class_of=class_of)
-        return {image: Result(image, found, label_names=named) for image, found in images.items()}
-    found = detections_csv.of_table(table, source=path.name, class_of=class_of)
-    return {name: Result(name, found, notes=(_unknown(found),), label_names=named)}
-
-
-def _unknown(found: Detections) -> str:
-    if found.searched.threshold is None:
-        return "There is no manifest beside it: threshold and what was searched are not known."
-    return (
-        "There is no manifest beside it: what was searched is not known, the threshold is that of its labels."
-    )
+        return {
+            image: Result(image, detections_csv.of_rows(rows, path.name, class_of), label_names=named)
+            for image, rows in detections_csv.group_by_image(table, path).items()
+        }
+    found = detections_csv.of_rows(table.rows, path.name, class_of)
+    unknown = "threshold and what was searched are not known"
+    if found.searched.threshold is not None:
+        unknown = "what was searched is not known, the threshold is that of its labels"
+    notes = (f"There is no manifest beside it: {unknown}.",)
+    return {name: Result(name, found, notes=notes, label_names=named)}
 
 
 def read_any_predictions(
@@ -219,22 +216,12 @@ def read_detections(
         If it cannot be read, or holds detections without a place.
     """
     study = read_study(path, format_name, options, mapping=mapping)
-    return detections_of(_sound(study, path, _BESIDE_CELLS | {DUPLICATE, HALF_SCALE}), where=path)
+    refuse_quarantined(study, path, _TAKEN)
+    return detections_of(study, where=path)
 
 
-_BESIDE_CELLS = frozenset({NOT_A_CELL, NO_GEOMETRY})
-
-
-def _sound(study: Study, path: Path, allowed: Set[str]) -> Study:
-    entries = sift(study, source=path.name).quarantine
-    refused = [one for one in entries if one.why not in allowed and not one.is_earlier]
-    if refused:
-        raise FormatError(
-            f"{len(refused)} annotations cannot be judged, the first: {refused[0].why}",
-            where=refused[0].where,
-            mend="correct or remove them",
-        )
-    return study
+_TAKEN = frozenset({NOT_A_CELL, NO_GEOMETRY, DUPLICATE, HALF_SCALE})
+"""What findings may hold: outlines, two at one place, and the places of a part of the slide."""
 
 
 def detections_of(study: Study, *, where: str | Path) -> dict[str, Detections]:
@@ -251,8 +238,10 @@ def detections_of(study: Study, *, where: str | Path) -> dict[str, Detections]:
     names = np.array([*study.labels.names, ""], dtype=np.str_)
     found = {}
     known = {search.slide: search.searched for search in study.searches}
-    images = _by_image(study, labels != UNKNOWN, where)
-    for slide, (image, rows) in zip(study.slides, images, strict=True):
+    stems = match_stems([slide.name for slide in study.slides], where=where)
+    live = (labels != UNKNOWN) & ~study.cells.deleted
+    for place, slide in enumerate(study.slides):
+        rows = live & (study.cells.slide == place)
         points = study.cells.centres_px0[rows]
         score = np.where(np.isnan(scores[rows]), 1.0, scores[rows])
         source = np.full(len(points), Path(where).name)  # with dtype=str_ it would be cut to one letter
@@ -260,18 +249,8 @@ def detections_of(study: Study, *, where: str | Path) -> dict[str, Detections]:
             known.get(slide.name, NOT_STATED), mpp=slide.mpp, size=slide.size, origin=slide.name
         )
         detections = Detections(points[:, 0], points[:, 1], score, names[labels[rows]], source, searched)
-        found[image] = detections.with_candidates_as_figures()
+        found[stems[slide.name]] = detections.with_candidates_as_figures()
     return found
-
-
-def _by_image(
-    study: Study, wanted: NDArray[np.bool_], where: str | Path
-) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    """Yield the stem of each image with the mask of its live cells that are wanted."""
-    stems = match_stems([slide.name for slide in study.slides], where=where)
-    live = wanted & ~study.cells.deleted
-    for place, slide in enumerate(study.slides):
-        yield stems[slide.name], np.asarray(live & (study.cells.slide == place))
 
 
 def read_findings(
@@ -306,7 +285,7 @@ def findings_in(study: Study, *, mapping: LabelMapping, where: Path) -> list[Res
     models = [place for place, rater in enumerate(study.raters) if rater.kind is RaterKind.MODEL]
     if not len(study.events) or not np.isin(study.events.rater, models).all():
         return None
-    study = _sound(study, where, _BESIDE_CELLS | {DUPLICATE, HALF_SCALE})
+    refuse_quarantined(study, where, _TAKEN)
     results = []
     found = detections_of(study, where=where).values()
     for place, (slide, detections) in enumerate(zip(study.slides, found, strict=True)):

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.errors import FormatError, MitoscopeError
 from mitoscope.exchange import (
-    amida,
     annotations_csv,
     coco,
     dicom,
@@ -19,18 +19,16 @@ from mitoscope.exchange import (
     frozen_file,
     geojson,
     grand_challenge,
-    midesec,
-    mitos2012,
-    mitos_atypia,
     result,
     sliderunner,
 )
+from mitoscope.exchange.challenges import CHALLENGES
 from mitoscope.exchange.classes import apply_mapping
 from mitoscope.exchange.format import Content, Format, ReadOptions, WriteOptions, left_out
 from mitoscope.exchange.regions import set_aside
 from mitoscope.fsio import atomic_directory
 from mitoscope.labels import LabelMapping
-from mitoscope.store import Attributes, Cells, LabelEvents, Study, StudyBuilder
+from mitoscope.store import Cells, LabelEvents, Study, StudyBuilder, sift
 
 FORMATS: dict[str, Format] = {
     one.name: one
@@ -42,10 +40,7 @@ FORMATS: dict[str, Format] = {
         dicom.FORMAT,
         annotations_csv.FORMAT,
         domains.FORMAT,
-        mitos_atypia.FORMAT,
-        amida.FORMAT,
-        mitos2012.FORMAT,
-        midesec.FORMAT,
+        *CHALLENGES,
         result.FORMAT,
         frozen_file.FORMAT,
     )
@@ -157,6 +152,33 @@ def read_study(
     return study if mapping is None else apply_mapping(study, mapping, path)[0]
 
 
+def refuse_quarantined(study: Study, path: Path, allowed: Set[str] = frozenset()) -> Study:
+    """Return what a store would take of a study, or refuse it for what a store would quarantine.
+
+    Parameters
+    ----------
+    study : Study
+    path : Path
+        The file that it was read from.
+    allowed : set of str
+        Reasons for which an entry may be in quarantine.
+
+    Raises
+    ------
+    FormatError
+        With the place of the first.
+    """
+    sifted = sift(study, source=path.name)
+    refused = [one for one in sifted.quarantine if one.why not in allowed and not one.is_earlier]
+    if refused:
+        raise FormatError(
+            f"{len(refused)} annotations cannot be judged, the first: {refused[0].why}",
+            where=refused[0].where,
+            mend="correct or remove them",
+        )
+    return sifted
+
+
 def _named(options: ReadOptions, folder: Path, path: Path) -> ReadOptions:
     # AMIDA13 and TUPAC16 name their files 01/01.csv: the case is part of the slide's name.
     inner = path.relative_to(folder).with_suffix("")
@@ -196,7 +218,7 @@ def _write_folder(known: Format, study: Study, path: Path, options: WriteOptions
     empty = 0
     with atomic_directory(path) as folder:
         for place, name in enumerate(_file_names(study, known.suffix)):
-            part = of_slide(study, place)
+            part = of_slide(study, study.slides[place].name)
             if not known.holds_nothing and part.cells.deleted.all() and not part.regions:
                 empty += 1
                 continue
@@ -226,22 +248,9 @@ def _file_names(study: Study, suffix: str) -> list[str]:
     return names
 
 
-def of_slide(study: Study, slide: int) -> Study:
-    """Return the part of a study that is of one slide; labels, raters and rounds stay."""
-    kept = study.cells.slide == slide
-    new_row = np.cumsum(kept) - 1
-    events = study.events.take(kept[study.events.cell])
-    cells = study.cells.take(kept)
-    return replace(
-        study,
-        slides=(study.slides[slide],),
-        cells=replace(cells, slide=np.zeros_like(cells.slide)),
-        events=replace(events, cell=new_row[events.cell]),
-        regions=tuple(replace(region, slide=0) for region in study.regions if region.slide == slide),
-        versions=(),
-        quarantine=tuple(one for one in study.quarantine if one.slide == study.slides[slide].name),
-        searches=tuple(search for search in study.searches if search.slide == study.slides[slide].name),
-    )
+def of_slide(study: Study, slide: str) -> Study:
+    """Return the part of a study that is of one slide, without versions; labels, raters and rounds stay."""
+    return replace(study.part_on((slide,)), versions=())
 
 
 def join(studies: Sequence[Study]) -> Study:
@@ -276,36 +285,25 @@ def join(studies: Sequence[Study]) -> Study:
         build.searches += study.searches
         first += len(study.cells)
     notes = tuple(note for study in studies for note in study.notes)
-    return replace(build.build(), cells=_cells(cells), events=_events(events), notes=notes)
+    return replace(build.build(), cells=_below(Cells, cells), events=_below(LabelEvents, events), notes=notes)
 
 
 def _index(values: list[int]) -> NDArray[np.int64]:
     return np.array(values, dtype=np.int64)
 
 
-def _cells(parts: Sequence[Cells]) -> Cells:
-    columns = ("slide", "bounds_px0", "shape", "z", "deleted", "guid", "external_id")
-    joined = (
-        {name: np.concatenate([getattr(part, name) for part in parts]) for name in columns} if parts else {}
-    )
-    vertices: dict[int, NDArray[np.float64]] = {}
-    attributes: dict[int, Attributes] = {}
-    first = 0
-    for part in parts:
-        vertices |= {row + first: value for row, value in part.vertices_px0.items()}
-        attributes |= {row + first: value for row, value in part.attributes.items()}
-        first += len(part)
-    return Cells.of(**joined, vertices_px0=vertices, attributes=attributes) if parts else Cells.empty()
+_Columns = TypeVar("_Columns", Cells, LabelEvents)
 
 
-def _events(parts: Sequence[LabelEvents]) -> LabelEvents:
-    columns = ("cell", "rater", "label", "round", "time_s", "score", "seconds")
-    joined = (
-        {name: np.concatenate([getattr(part, name) for part in parts]) for name in columns} if parts else {}
-    )
-    attributes: dict[int, Attributes] = {}
-    first = 0
-    for part in parts:
-        attributes |= {row + first: value for row, value in part.attributes.items()}
-        first += len(part)
-    return LabelEvents.of(**joined, attributes=attributes) if parts else LabelEvents.empty()
+def _below(kind: type[_Columns], parts: Sequence[_Columns]) -> _Columns:
+    """Return columns of several studies, one below the other."""
+    starts = np.cumsum([0, *map(len, parts)]).tolist()
+    joined: dict[str, Any] = {}
+    for name in (one.name for one in fields(kind)):
+        columns = [getattr(part, name) for part in parts]
+        if all(isinstance(column, Mapping) for column in columns):
+            placed = zip(starts, columns, strict=False)
+            joined[name] = {row + start: value for start, column in placed for row, value in column.items()}
+        else:
+            joined[name] = np.concatenate(columns)
+    return kind.of(**joined) if parts else kind.empty()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from mitoscope.errors import FormatError
-from mitoscope.exchange.csv_text import check_separator, inert, number, plain, read_rows
+from mitoscope.exchange.csv_text import inert, number, plain, read_rows
 from mitoscope.geometry import Mpp
 from mitoscope.store import SlideRecord
 from mitoscope.truth import SIDES, Domain, Side
@@ -34,7 +34,7 @@ class Row:
             raise FormatError(
                 f"a finite number expected, got {shown[:40]!r}",
                 where=f"{self.where}, column {column}",
-                mend="mend or remove the row",
+                mend="correct or remove the row",
             )
         return value
 
@@ -51,7 +51,9 @@ class Row:
 
     def missing(self, column: str) -> FormatError:
         """Return the error that a cell is empty."""
-        return FormatError(f"the column {column} is empty", where=self.where, mend="mend or remove the row")
+        return FormatError(
+            f"the column {column} is empty", where=self.where, mend="correct or remove the row"
+        )
 
     def is_blank(self, columns: Sequence[str]) -> bool:
         """Say whether these cells are all empty or missing."""
@@ -66,15 +68,17 @@ class Table:
     rows: list[Row]
 
 
-def read_table(path: Path, *, needed: Sequence[str]) -> Table:
+def read_table(path: Path, *, needed: Sequence[str], names: Mapping[str, str] | None = None) -> Table:
     """Read a CSV file with a header.
 
     Parameters
     ----------
     path : Path
-        UTF-8, separated by commas.
+        UTF-8; columns are separated as `read_rows` says.
     needed : sequence of str
         Columns that must be there, in lower case; further columns are allowed.
+    names : mapping of str to str, optional
+        Other name of a column → its name here.
 
     Raises
     ------
@@ -83,31 +87,26 @@ def read_table(path: Path, *, needed: Sequence[str]) -> Table:
         short or too long.
     """
     rows = read_rows(path)
-    header = ",".join(needed)
+    mend = f"the first line must name the columns {', '.join(needed)}"
     if not rows:
-        raise FormatError("an empty file", where=path, mend=f"its first line must name the columns: {header}")
-    line, names = rows[0]
-    columns = tuple(name.strip().casefold() for name in names)
-    check_separator(columns, f"{path}:{line}")
-    _check_header(columns, needed, where=f"{path}:{line}")
-    return Table(columns, [_row(cells, columns, where=f"{path}:{line}") for line, cells in rows[1:]])
-
-
-def _check_header(columns: tuple[str, ...], needed: Sequence[str], *, where: str) -> None:
+        raise FormatError("an empty file", where=path, mend=mend)
+    line, first = rows[0]
+    header = [name.strip().casefold() for name in first]
+    columns = tuple((names or {}).get(name, name) for name in header)
     missing = [name for name in needed if name not in columns]
     if missing:
-        mend = f"the first line must name the columns {', '.join(needed)}"
-        raise FormatError(f"no column {', '.join(missing)}", where=where, mend=mend)
+        raise FormatError(f"no column {', '.join(missing)}", where=f"{path}:{line}", mend=mend)
     twice = sorted({name for name in columns if name and columns.count(name) > 1})
     if twice:
-        raise FormatError(f"the column {', '.join(twice)} stands twice", where=where, mend="remove one")
+        what = f"the column {', '.join(twice)} stands twice"
+        raise FormatError(what, where=f"{path}:{line}", mend="remove one")
+    return Table(columns, [_row(cells, columns, where=f"{path}:{line}") for line, cells in rows[1:]])
 
 
 def _row(cells: list[str], columns: tuple[str, ...], *, where: str) -> Row:
     if len(cells) != len(columns):
-        raise FormatError(
-            f"{len(columns)} cells expected, got {len(cells)}", where=where, mend="mend or remove the row"
-        )
+        what = f"{len(columns)} cells expected, got {len(cells)}"
+        raise FormatError(what, where=where, mend="correct or remove the row")
     return Row(where, dict(zip(columns, cells, strict=True)))
 
 

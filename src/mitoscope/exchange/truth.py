@@ -13,16 +13,26 @@ from mitoscope.exchange import frozen_file
 from mitoscope.exchange.annotations_csv import place_of, refuse_contradictions
 from mitoscope.exchange.classes import apply_mapping
 from mitoscope.exchange.detections_csv import IMAGE_COLUMN, group_by_image
+from mitoscope.exchange.domains import complete
 from mitoscope.exchange.format import Content, ReadOptions
 from mitoscope.exchange.geojson import NO_GEOMETRY, NOT_A_CELL
-from mitoscope.exchange.names import stem
 from mitoscope.exchange.predictions import is_table
-from mitoscope.exchange.registry import read_study
+from mitoscope.exchange.registry import read_study, refuse_quarantined
 from mitoscope.exchange.table import Row, read_points, side_of, slide_of
 from mitoscope.geometry import Mpp
+from mitoscope.image_names import stem
 from mitoscope.labels import IGNORED, LabelMapping
-from mitoscope.store import DUPLICATE, Policy, RaterKind, Store, Study, ground_truth_of, sift, with_examined
-from mitoscope.truth import Domain, GroundTruth, SlideTruth, TrueCells
+from mitoscope.store import (
+    DUPLICATE,
+    Policy,
+    RaterKind,
+    SlideRecord,
+    Store,
+    Study,
+    ground_truth_of,
+    with_examined,
+)
+from mitoscope.truth import GroundTruth, SlideTruth, TrueCells
 
 STORE_MAGIC: Final = b"SQLite format 3\x00"
 _VERSION = re.compile(r"(?P<path>.+?)@(?P<variant>[^@/\\]+?)(?:@(?P<number>\d+))?")
@@ -137,7 +147,7 @@ def _of_file(
     path: Path, format_name: str | None, options: ReadOptions, policy: Policy, mapping: LabelMapping
 ) -> GroundTruth:
     read = read_study(path, format_name, options)
-    sifted = refuse_quarantined(read, path, allowed=_TAKEN)
+    sifted = refuse_quarantined(read, path, _TAKEN)
     study, label_names = apply_mapping(_as_truth(sifted), mapping, path)
     truth = ground_truth_of(study, policy=policy, source=path.name)
     left_out = len(sifted.cells) - len(study.cells)
@@ -164,25 +174,6 @@ def _as_truth(study: Study) -> Study:
     return replace(study, raters=raters)
 
 
-def refuse_quarantined(study: Study, path: Path, *, allowed: frozenset[str] = frozenset()) -> Study:
-    """Return what a store would take of a study, or refuse it for what a store would quarantine.
-
-    Raises
-    ------
-    FormatError
-        With the place of the first.
-    """
-    sifted = sift(study, source=path.name)
-    refused = [one for one in sifted.quarantine if one.why not in allowed and not one.is_earlier]
-    if refused:
-        raise FormatError(
-            f"{len(refused)} annotations cannot be judged, the first: {refused[0].why}",
-            where=refused[0].where,
-            mend="correct or remove them",
-        )
-    return sifted
-
-
 def with_scale(truth: GroundTruth, mpp: Mpp | None, *, override: bool) -> GroundTruth:
     """Return the truth with a resolution for slides that state none; a note says how many keep another."""
     if mpp is None:
@@ -198,17 +189,9 @@ def _with_domains(truth: GroundTruth, domains: Path) -> GroundTruth:
     known = {stem(slide.name): slide for slide in read_study(domains).slides}
     slides = []
     for slide in truth.slides:
-        more = known.get(stem(slide.name))
-        if more is None:
-            slides.append(slide)
-            continue
-        merged = Domain(
-            slide.domain.tumour_type or more.domain.tumour_type,
-            slide.domain.scanner or more.domain.scanner,
-            slide.domain.species or more.domain.species,
-            slide.domain.laboratory or more.domain.laboratory,
-        )
-        slides.append(replace(slide, domain=merged, mpp=slide.mpp or more.mpp))
+        more = known.get(stem(slide.name), SlideRecord(slide.name))
+        domain = complete(slide.domain, more.domain)
+        slides.append(replace(slide, domain=domain, mpp=slide.mpp or more.mpp))
     return truth.with_slides(slides)
 
 

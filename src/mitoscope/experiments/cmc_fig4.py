@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mitoscope.count import COVERED_MIN, FIELD_ASPECT, TEN_HPF_MM2, mitotic_count, window_size
 from mitoscope.detections import Detections, Searched
-from mitoscope.exchange import stated_classes, stem
+from mitoscope.exchange import stated_classes
 from mitoscope.experiments.chart import CountMaps, Ring, SlideMap
 from mitoscope.experiments.counted import QUARTILES, Counted, quartiles, share_from, spread
 from mitoscope.experiments.experiment import Result
@@ -28,6 +28,7 @@ from mitoscope.experiments.wsi import (
     slide_regions,
 )
 from mitoscope.geometry import Mpp, SizePx
+from mitoscope.image_names import stem
 from mitoscope.labels import MITOTIC_FIGURE
 from mitoscope.store import Policy, RegionKind, Study
 from mitoscope.tissue import TissueMask

@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.errors import TrainingDataError
-from mitoscope.exchange import ReadOptions, read_study, stated_classes, stem, write_study
+from mitoscope.exchange import ReadOptions, read_study, stated_classes, write_study
 from mitoscope.experiments.counted import Counted, PublishedTable, find_file, published
 from mitoscope.experiments.experiment import Result, Size, Workplace
 from mitoscope.experiments.table import Column, Entry, ResultTable, TableRow
 from mitoscope.fsio import make_directory
 from mitoscope.geometry import Mpp, SizePx
+from mitoscope.image_names import stem
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE, Label
 from mitoscope.region import SlideRegions
 from mitoscope.store import (

@@ -8,8 +8,9 @@ from pathlib import Path
 from PIL import Image
 
 from mitoscope.errors import FormatError
-from mitoscope.exchange import dump_rows, stem
+from mitoscope.exchange import dump_rows
 from mitoscope.fsio import atomic_write, make_directory
+from mitoscope.image_names import stem
 from mitoscope.loops.crops import CROP_PX, MPP, CropPlace, Progress, gather_crops
 from mitoscope.store import Store, centres_of, listed_cells, read_review
 

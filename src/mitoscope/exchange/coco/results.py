@@ -9,7 +9,7 @@ from typing import Any
 from mitoscope.detections import Detections
 from mitoscope.errors import FormatError
 from mitoscope.exchange.json_text import a_list, a_mapping, a_number, a_text, an_integer, read_json
-from mitoscope.exchange.names import match_stems
+from mitoscope.image_names import match_stems
 from mitoscope.labels import IGNORED, LabelMapping, is_candidate
 
 _MEMBERS = frozenset({"image_id", "category_id", "score"})

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from mitoscope.errors import FormatError, MitoscopeError
 from mitoscope.exchange.classes import CONSENSUS, LabelFinder
-from mitoscope.exchange.dicom.history import detach
 from mitoscope.exchange.dicom.terms import (
     ANNOTATION_CLASS,
     REGION_CODES,
@@ -21,6 +20,7 @@ from mitoscope.exchange.dicom.terms import (
     SCORE,
     UNLABELLED,
     damaged,
+    detach,
     library,
 )
 from mitoscope.exchange.format import ReadOptions

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.errors import FormatError
-from mitoscope.exchange.dicom.history import attach
 from mitoscope.exchange.dicom.terms import (
     CATEGORY,
     CELL,
@@ -26,6 +25,7 @@ from mitoscope.exchange.dicom.terms import (
     SCORE,
     SLIDE_CLASS,
     UNLABELLED,
+    attach,
     damaged,
     library,
     long_string,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from mitoscope.errors import InputError
-from mitoscope.exchange import IMAGE_SUFFIXES, stem
+from mitoscope.image_names import IMAGE_SUFFIXES, stem
 
 PART_SUFFIX = ".part"
 """Of a download that is not finished."""

@@ -22,9 +22,10 @@ from mitoscope.data.sources import (
     read_fields,
 )
 from mitoscope.errors import TrainingDataError
-from mitoscope.exchange import IMAGE_SUFFIXES, ReadOptions, is_store, published_split, read_study, stem
+from mitoscope.exchange import ReadOptions, is_store, published_split, read_study
 from mitoscope.experiments.trained.declaration import SetDeclaration
 from mitoscope.geometry import Mpp
+from mitoscope.image_names import IMAGE_SUFFIXES, stem
 from mitoscope.slide import open_slide
 from mitoscope.store import Store, Study, ground_truth_of, with_examined
 from mitoscope.truth import GroundTruth, SlideTruth
