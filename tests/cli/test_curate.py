@@ -124,6 +124,38 @@ def test_missed_figures_from_candidates_to_gains(folder: Path, study: Path) -> N
     assert "gained" in run("diff", study, "MEL", "ODAEL")
 
 
+def test_a_version_is_frozen_under_the_classes_that_the_user_says(study: Path) -> None:
+    before = run_json("freeze", study, "MEL")["cells"]
+    both = run_json("freeze", study, "ALL", "--label", "Mitosis=look-alike")
+    assert both["cells"] == {"look-alike": sum(before.values())}
+    assert both["query"]["label_names"] == {"mitotic figure": "look-alike"}
+    swapped = ("--label", "mitotic figure=look-alike", "--label", "look-alike=mitotic figure")
+    assert run_json("freeze", study, "SWAP", *swapped)["cells"] == {
+        "mitotic figure": before["look-alike"],
+        "look-alike": before["mitotic figure"],
+    }
+    figures = {"mitotic figure": before["mitotic figure"]}
+    assert run_json("freeze", study, "SOME", "--label", "look-alike=ignore")["cells"] == figures
+    assert run_json("freeze", study, "SOME", "--class", "mitotic figure")["cells"] == figures
+    assert "no class 'mine'" in run("freeze", study, "X", "--label", "look-alike=mine", status=2)
+    assert "no label of the name 'mine'" in run("freeze", study, "X", "--label", "mine=ignore", status=2)
+
+
+def test_candidates_are_the_figures_by_what_the_user_says_of_names(folder: Path, study: Path) -> None:
+    lines = ["image,x,y,score,label", "slide 0.svs,2,2,0.9,Teilungsbild", "slide 0.svs,150,2,0.8,look-alike"]
+    pred = folder / "named.csv"
+    pred.write_text("\n".join([*lines, "slide 0.svs,2,150,0.7,Tubule"]) + "\n", encoding="utf-8")
+    refused = run("candidates", study, "odael", "--pred", pred, status=2)
+    assert "Teilungsbild" in refused
+    assert "--label" in refused
+    mapped = ("--label", "Teilungsbild=mitotic figure", "--label", "Tubule=ignore")
+    assert run_json("candidates", study, "odael", "--pred", pred, *mapped)["found"] == 1
+    chosen = run_json(
+        "select", study, "--pred", pred, "--out", folder / "tiles.csv", "--above", "0.5", *mapped
+    )
+    assert chosen["chosen"] >= 1
+
+
 def test_a_review_can_be_read_from_pictures(folder: Path, study: Path) -> None:
     for number in range(3):
         write_slide(

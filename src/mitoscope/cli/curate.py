@@ -12,6 +12,7 @@ from mitoscope.cli.curate_hard_examples import hard_examples, split_ambiguous
 from mitoscope.cli.curate_inputs import found_on_slides, read_answers
 from mitoscope.cli.curate_loops import missed, self_train
 from mitoscope.cli.curate_versions import diff, freeze, gains
+from mitoscope.cli.options import LabelOption
 from mitoscope.cli.tables import print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def candidates(
     threshold: Annotated[
         float, typer.Option("--threshold", metavar="T", help="Scores above it count.")
     ] = 0.0,
+    label: LabelOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Put detections where no cell is known before two experts, who read independently (ODAEL)."""
@@ -54,7 +56,7 @@ def candidates(
     from mitoscope.store import Store
 
     with Store.open(study) as store:
-        found = found_on_slides(store, pred)
+        found = found_on_slides(store, pred, label)
         done = propose(store, name, found, model=model, bins=bins, radius_px0=radius, threshold=threshold)
     if as_json:
         values = {"found": done.found, "known": done.known, "candidates": len(done.cells)}
@@ -205,6 +207,7 @@ def select(
     ] = None,
     tile: Annotated[int, typer.Option("--tile", metavar="PX", help="Side of a tile, level-0 px.")] = 1000,
     seed: Annotated[int, typer.Option("--seed", help="Of what is drawn.")] = 0,
+    label: LabelOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Choose the tiles to be labelled next: the best for experts, or all above a threshold and some below."""
@@ -215,7 +218,7 @@ def select(
     if sum(one is not None for one in (top, above, whole)) != 1:
         raise ConfigError("one way to choose is wanted", mend="give --top, --above or --whole-slides")
     with Store.open(study, write=False) as store:
-        tiles = _tiles(store, pred, tile)
+        tiles = _tiles(store, pred, tile, label)
     if top is not None:
         choice = choose_top(tiles, top, slides=slide or ())
     elif above is not None:
@@ -233,7 +236,7 @@ def select(
     typer.echo(f"{out} written: every tile with its probability")
 
 
-def _tiles(store: Store, pred: Path, tile_px: int) -> ScoredTiles:
+def _tiles(store: Store, pred: Path, tile_px: int, labels: list[str] | None) -> ScoredTiles:
     from mitoscope.curation.select import score_tiles
     from mitoscope.errors import FormatError
 
@@ -243,7 +246,7 @@ def _tiles(store: Store, pred: Path, tile_px: int) -> ScoredTiles:
             mend = "import a file that states the slide's size"
             raise FormatError("the study does not know its size", where=slide.name, mend=mend)
         sizes[slide.name] = slide.size
-    return score_tiles(sizes, found_on_slides(store, pred), tile_px=tile_px)
+    return score_tiles(sizes, found_on_slides(store, pred, labels), tile_px=tile_px)
 
 
 def _by_slide(choice: Choice) -> dict[str, dict[str, int]]:

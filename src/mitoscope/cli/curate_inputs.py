@@ -11,17 +11,24 @@ if TYPE_CHECKING:
     from mitoscope.store import Store
 
 
-def found_on_slides(store: Store, pred: Path) -> dict[str, Detections]:
-    """Return detections by the name that the study has for the slide.
+def found_on_slides(store: Store, pred: Path, labels: Sequence[str] | None) -> dict[str, Detections]:
+    """Return the figures among detections, by the name that the study has for the slide.
+
+    `labels` says what names of classes stand for, each as ``A=B``.
 
     Raises
     ------
     FormatError
         If they cannot be read, or are of a slide that the study does not know.
+    UnknownLabelError
+        If a name of a class is not known.
     """
+    import numpy as np
+
     from mitoscope.errors import FormatError
     from mitoscope.exchange import read_any_predictions
     from mitoscope.image_names import match_stems
+    from mitoscope.labels import LabelMapping, LabelSet, is_figure
 
     names = {
         stem: name
@@ -29,12 +36,14 @@ def found_on_slides(store: Store, pred: Path) -> dict[str, Detections]:
             [slide.name for slide in store.slides().values()], where=store.path
         ).items()
     }
-    found = read_any_predictions(pred)
+    known = LabelMapping().with_classes(LabelSet(tuple(store.labels().values()))).classes
+    found = read_any_predictions(pred, mapping=LabelMapping.parse(labels or (), classes=known))
     odd = sorted(set(found) - set(names))
     if odd:
         mend = f"known are {', '.join(sorted(names)[:5]) or 'none'}"
         raise FormatError(f"the study has no slide {odd[0]!r}", where=pred, mend=mend)
-    return {names[stem]: part for stem, part in found.items()}
+    figures = {stem: [is_figure(name) for name in part.label.tolist()] for stem, part in found.items()}
+    return {names[stem]: part.take(np.array(figures[stem], np.bool_)) for stem, part in found.items()}
 
 
 def read_scores(path: Path) -> dict[int, float]:

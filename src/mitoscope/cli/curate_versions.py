@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mitoscope.cli.options import parse_policy
+from mitoscope.cli.options import LabelOption, parse_policy
 from mitoscope.cli.tables import print_json, print_table
 
 if TYPE_CHECKING:
@@ -36,9 +36,10 @@ def freeze(
     tumour_type: Annotated[
         list[str] | None, typer.Option("--tumour-type", metavar="NAME", help="Only this; may be repeated.")
     ] = None,
-    label: Annotated[
-        list[str] | None, typer.Option("--label", metavar="NAME", help="Only this class; may be repeated.")
+    class_name: Annotated[
+        list[str] | None, typer.Option("--class", metavar="NAME", help="Only this class; may be repeated.")
     ] = None,
+    label: LabelOption = None,
     without: Annotated[
         list[str] | None,
         typer.Option("--without", metavar="ROUND", help="Leave out the cells listed in this round."),
@@ -58,18 +59,22 @@ def freeze(
     """Freeze a version of a data set: cells, classes and places as they are now, under a hash."""
     from mitoscope.cli.curate_inputs import read_split
     from mitoscope.exchange import frozen_file
+    from mitoscope.labels import LabelMapping, LabelSet
     from mitoscope.store import Query, Store
 
-    values = {
-        "policy": parse_policy(policy),
-        "slides": tuple(slide or ()),
-        "tumour_types": tuple(tumour_type or ()),
-        "labels": tuple(label or ()),
-        "without": tuple(without or ()),
-    }
-    query = Query.parse(values, where="query")
     sides = None if split is None else read_split(split)
     with Store.open(study) as store:
+        classes = LabelSet(tuple(store.labels().values()))
+        mapping = LabelMapping.parse(label or (), classes=classes)
+        values = {
+            "policy": parse_policy(policy),
+            "slides": tuple(slide or ()),
+            "tumour_types": tuple(tumour_type or ()),
+            "labels": tuple(class_name or ()),
+            "without": tuple(without or ()),
+            "label_names": {classes.canonical(name): new for name, new in mapping.stated.items()},
+        }
+        query = Query.parse(values, where="query")
         frozen = store.freeze(variant, query, split=sides, licences=licence, note=note)
     if out is not None:
         frozen_file.write(out, frozen)

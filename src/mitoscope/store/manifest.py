@@ -30,6 +30,9 @@ class Query(Config):
         Smallest score of the crowd policy, in [0, 1].
     slides, tumour_types, labels : tuple of str
         Only these; empty for all.
+    label_names : dict of str to str
+        Class of the study → class under which its cells stand in the version, or ``ignore``; `labels` chooses
+        among what comes of it.
     without : tuple of str
         Rounds or reviews whose listed cells are left out, e.g. reviews of candidates, so that the set before
         them can still be frozen after them.
@@ -41,6 +44,7 @@ class Query(Config):
     tumour_types: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
+    label_names: dict[str, str] = Field(default_factory=dict)
 
 
 class FrozenSlide(Config):

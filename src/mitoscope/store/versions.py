@@ -27,7 +27,7 @@ from mitoscope.errors import (
     StoreError,
     VersionError,
 )
-from mitoscope.labels import LabelMapping
+from mitoscope.labels import IGNORED, LabelMapping
 from mitoscope.store.agreed import agreed
 from mitoscope.store.dump import read_quarantine, read_slides
 from mitoscope.store.examined import examined_areas, read_outlines
@@ -333,15 +333,19 @@ def _select(
             where=variant,
             mend="label first" if query.policy is Policy.SETTLED else "try --policy settled",
         )
+    label_id = view.label_id.copy()
+    for name, target in query.label_names.items():
+        new_id = 0 if target == IGNORED else id_of(connection, "label", target)
+        label_id[view.label_id == id_of(connection, "label", name)] = new_id
     kept = (
-        np.isin(view.label_id, wanted)
+        np.isin(label_id, wanted)
         & np.isin(view.slide_id, sorted(slides))
         & ~np.isin(view.cell_id, sorted(left_out))
     )
     if not kept.any():
         mend = "check its slides, classes and the rounds left out"
         raise StoreError("no cell is left after the filters", where=variant, mend=mend)
-    return view.cell_id[kept], view.label_id[kept], view.agreement[kept]
+    return view.cell_id[kept], label_id[kept], view.agreement[kept]
 
 
 def _listed(connection: sqlite3.Connection, names: Iterable[str]) -> set[int]:
