@@ -10,8 +10,8 @@ import numpy as np
 from mitoscope.geometry import BoxPx0, Mpp, SizePx
 from mitoscope.labels import DEFAULT_LABELS
 from mitoscope.store import Rater, Round, RoundKind, Shape, SlideRecord, Store, Study, StudyBuilder
-from mitoscope.store.cells_seen import SeenCells, cells_seen
 from mitoscope.store.sight import Sight
+from mitoscope.store.slide_cells import SeenCells, cells_seen
 
 ChildScript = Callable[..., "subprocess.Popen[str]"]
 

@@ -12,8 +12,8 @@ import pytest
 from mitoscope.geometry import Mpp, SizePx
 from mitoscope.labels import DEFAULT_LABELS
 from mitoscope.store import Geometry, Rater, RaterKind, Round, SlideRecord, Store
-from mitoscope.store.cells_seen import cells_seen
 from mitoscope.store.sight import Sight, cell_seen
+from mitoscope.store.slide_cells import cells_seen
 from tests.store.session import Session
 
 
@@ -40,7 +40,7 @@ def _study(path: Path) -> Store:
 def test_a_slide_shows_what_its_cells_show_one_by_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: int, is_blinded: bool
 ) -> None:
-    monkeypatch.setattr(import_module("mitoscope.store.cells_seen"), "_FEW", few)
+    monkeypatch.setattr(import_module("mitoscope.store.slide_cells"), "_FEW", few)
     sight = Sight(1, 2, 1, is_blinded=is_blinded, shows_labels=True, own_only=False)
     with _study(tmp_path / "study.mito") as store, store.reading() as connection:
         kinds = dict(connection.execute("SELECT id, kind FROM rater"))

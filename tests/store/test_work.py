@@ -16,8 +16,9 @@ from mitoscope.errors import ConflictError, StoreError
 from mitoscope.geometry import BoxPx0
 from mitoscope.store import RegionKind, Round, RoundKind, Store
 from mitoscope.store import connection as module
-from mitoscope.store.agreed import live_cells, read_opinions
+from mitoscope.store.actions import once
 from mitoscope.store.board import BoardPlace, add_board, read_board, read_places
+from mitoscope.store.opinions import live_cells, read_opinions
 from mitoscope.store.overview import overrulings, progress_rows
 from mitoscope.store.public_ids import seen_tokens
 from mitoscope.store.queue import NATURAL, ReadingOrder, next_cells, reading_order
@@ -32,7 +33,6 @@ from mitoscope.store.regions import (
     remove_interest,
     restore_region,
 )
-from mitoscope.store.requests import once
 from mitoscope.store.schema import MIGRATIONS
 from mitoscope.store.screening import (
     Field,
@@ -41,7 +41,6 @@ from mitoscope.store.screening import (
     visit_field,
     write_plan,
 )
-from mitoscope.store.setting import read_setting, write_setting
 from mitoscope.store.signed import read_all_signed, read_signed, sign
 from mitoscope.store.tasks import TaskTile, add_tiles, answer_tile, next_tile, read_answers, read_tiles
 from mitoscope.store.terms import (
@@ -52,6 +51,7 @@ from mitoscope.store.terms import (
     read_round_row,
     write_terms,
 )
+from mitoscope.store.vocabulary import read_setting, write_setting
 from mitoscope.truth import first_three
 from tests.store.session import Session
 

@@ -15,7 +15,7 @@ from scipy import stats
 
 from mitoscope.labels import Label, LabelSet
 from mitoscope.store import Geometry, Rater
-from mitoscope.store.setting import write_setting
+from mitoscope.store.vocabulary import write_setting
 from mitoscope.web import SlideCatalogue, create_app
 from mitoscope.web.serving import open_study
 from mitoscope.web.slides import find_slide_files

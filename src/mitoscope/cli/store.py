@@ -295,7 +295,9 @@ def export(
     if version is not None and policy is not None:
         raise ConfigError("a version has its own policy", where="--policy", mend="leave --policy out")
     with Store.open(study, write=False) as store:
-        part = store.export_study(slide, version=version, with_ids=True)
+        part = store.export_study(
+            slide, version=version, with_ids=known.holds_ids, keeps_numbers=known.keeps_numbers
+        )
     left_out = write_study(part, out, known.name, options)
     counts = {"slides": len(part.slides), "cells": len(part.cells), "labels": len(part.events)}
     said = ", ".join(f"{count} {what}" for what, count in counts.items())

@@ -221,6 +221,8 @@ class Format:
         Whether a file holds one slide; a study of several is written as a folder of files.
     holds_nothing : bool
         Whether a file may hold no annotation at all.
+    keeps_numbers : bool
+        Whether the numbers of cells stand in it as they came, so that cells are known by them again.
     """
 
     name: str
@@ -232,6 +234,12 @@ class Format:
     holds: frozenset[Aspect] = field(default_factory=frozenset)
     one_slide: bool = False
     holds_nothing: bool = True
+    keeps_numbers: bool = False
+
+    @property
+    def holds_ids(self) -> bool:
+        """Whether the ids of cells stand in it by which a study knows them again."""
+        return Aspect.GUIDS in self.holds
 
 
 def left_out(study: Study, holds: frozenset[Aspect], policy: Policy = Policy.SETTLED) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,9 @@ from mitoscope.geometry import BoxPx0, Mpp, SizePx
 from mitoscope.labels import CANDIDATE, DEFAULT_LABELS, FIELD_LABELS
 from mitoscope.region import Region, SlideRegions
 from mitoscope.store import ModelSearch, Rater, RaterKind, SlideRecord, Study, StudyBuilder
-from mitoscope.tissue import TissueMask
+
+if TYPE_CHECKING:
+    from mitoscope.tissue import TissueMask
 
 FORMAT_NAME: Final = "mitoscope-result/1"
 """Name and version of the format."""
@@ -249,6 +251,8 @@ def read_result(path: Path, *, with_tissue: bool = True) -> Result:
         if with_tissue and path.with_name(f"{path.stem}{TISSUE}").exists():
             mask = _read_mask(_vouched(path, values, TISSUE))
             unread = tuple(BoxPx0(*box) for box in search["tissue_unread_px0"])
+            from mitoscope.tissue import TissueMask  # with the filters of SciPy, for who reads a mask
+
             tissue = TissueMask(mask, tuple(search["tissue_px0_per_pixel"]), mpp, size, unread)
         elif with_tissue:
             notes = (f"{path.stem}{TISSUE} is missing: how much of the window is tissue is not known.",)

@@ -1,349 +1,259 @@
-"""The annotation store: who said what about which cell, in one SQLite file a study."""
+"""The annotation store: who said what about which cell, in one SQLite file a study.
+
+The names below are loaded on first use: who only writes a table of detections does not wait for SQL.
+"""
 
 from __future__ import annotations
 
-from mitoscope.store.access import (
-    VISIT_S,
-    Role,
-    Visitor,
-    begin_visit,
-    end_visit,
-    find_visitor,
-    grant,
-    open_raters,
-    read_people,
-    renew_token,
-    set_open,
-    visitor_of,
-)
-from mitoscope.store.actions import Acknowledgement, CellEvent, Geometry, has_key, record
-from mitoscope.store.agreed import CROWD_THRESHOLD, Agreed, Policy, agreed
-from mitoscope.store.board import (
-    Board,
-    BoardPlace,
-    add_board,
-    board_of_round,
-    labels_before,
-    read_board,
-    read_centres,
-    read_places,
-)
-from mitoscope.store.builder import StudyBuilder
-from mitoscope.store.cells_seen import SeenCells, cells_seen
-from mitoscope.store.columns import Cells, LabelEvents
-from mitoscope.store.dump import read_slides
-from mitoscope.store.examined import MINIMUM_REVIEWERS
-from mitoscope.store.ground_truth import agreed_of, ground_truth_of, regions_of, with_examined
-from mitoscope.store.ingest import ImportReport, Source
-from mitoscope.store.kinds import RaterKind, RegionKind, RoundKind, Shape
-from mitoscope.store.lists import count_listed, disputed, list_cells
-from mitoscope.store.manifest import FORMAT, FrozenSlide, Manifest, Query, parse_version
-from mitoscope.store.overview import Overview, overrulings, progress_rows
-from mitoscope.store.places import centres_of, centres_on
-from mitoscope.store.public_ids import (
-    PUBLIC_ID_MAX,
-    TOKEN_DIGITS,
-    SeenTokens,
-    cell_of,
-    live_cells_of,
-    seen_tokens,
-)
-from mitoscope.store.quarantine import (
-    CROSSES_ITSELF,
-    DUPLICATE,
-    HALF_SCALE,
-    NOT_A_POLYGON,
-    NOT_FINITE,
-    OUTSIDE,
-    REASONS,
-    move_out,
-    sift,
-)
-from mitoscope.store.queue import Progress, last_labelled, next_cells, read_progress, reading_order
-from mitoscope.store.records import (
-    UNSTATED_ROUND,
-    Attributes,
-    DatasetVersion,
-    ModelSearch,
-    QuarantineEntry,
-    Rater,
-    Region,
-    Round,
-    SlideRecord,
-    Study,
-)
-from mitoscope.store.regions import (
-    DrawnRegion,
-    Interest,
-    add_interest,
-    delete_region,
-    draw_region,
-    edit_region,
-    net_area_mm2,
-    read_interest,
-    read_interests,
-    read_region,
-    read_regions,
-    remove_interest,
-    restore_region,
-    slide_of_region,
-    slide_regions,
-)
-from mitoscope.store.requests import once, was_done
-from mitoscope.store.reviews import (
-    Review,
-    ReviewPart,
-    add_review,
-    find_review,
-    listed_cells,
-    open_part,
-    read_review,
-    read_turns,
-    record_outcome,
-    relabelled_on,
-    review_of_round,
-    rounds_of_cells,
-    said_by,
-    scores_in,
-)
-from mitoscope.store.screening import (
-    Field,
-    ScreeningState,
-    begin_pass,
-    read_plan,
-    read_screening,
-    visit_field,
-    write_plan,
-)
-from mitoscope.store.searches import read_search, write_search
-from mitoscope.store.setting import read_identity, read_setting, write_setting
-from mitoscope.store.sight import (
-    Assignment,
-    Operation,
-    SeenCell,
-    cell_seen,
-    check_board,
-    check_cell,
-    last_visible,
-    permit,
-    sees_results,
-    takes,
-)
-from mitoscope.store.signed import SignedResult, read_all_signed, read_signed, sign
-from mitoscope.store.store import Store
-from mitoscope.store.tasks import (
-    TaskTile,
-    TileAnswer,
-    add_tiles,
-    answer_tile,
-    next_tile,
-    read_answers,
-    read_tile,
-    read_tiles,
-)
-from mitoscope.store.terms import (
-    CONSENSUS_RATER,
-    RoundRow,
-    ShowsCells,
-    SpeaksAs,
-    Terms,
-    assign,
-    read_assignments,
-    read_position,
-    read_round_row,
-    read_round_rows,
-    write_position,
-    write_terms,
-)
-from mitoscope.store.versions import Frozen
-from mitoscope.store.vocabulary import (
-    id_of,
-    intern_labels,
-    intern_raters,
-    intern_rounds,
-    read_labels,
-    read_raters,
-    read_rounds,
-    rename_label,
-)
-from mitoscope.truth import Domain
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = [
-    "CONSENSUS_RATER",
-    "CROSSES_ITSELF",
-    "CROWD_THRESHOLD",
-    "DUPLICATE",
-    "FORMAT",
-    "HALF_SCALE",
-    "MINIMUM_REVIEWERS",
-    "NOT_A_POLYGON",
-    "NOT_FINITE",
-    "OUTSIDE",
-    "PUBLIC_ID_MAX",
-    "REASONS",
-    "TOKEN_DIGITS",
-    "UNSTATED_ROUND",
-    "VISIT_S",
-    "Acknowledgement",
-    "Agreed",
-    "Assignment",
-    "Attributes",
-    "Board",
-    "BoardPlace",
-    "CellEvent",
-    "Cells",
-    "DatasetVersion",
-    "Domain",
-    "DrawnRegion",
-    "Field",
-    "Frozen",
-    "FrozenSlide",
-    "Geometry",
-    "ImportReport",
-    "Interest",
-    "LabelEvents",
-    "Manifest",
-    "ModelSearch",
-    "Operation",
-    "Overview",
-    "Policy",
-    "Progress",
-    "QuarantineEntry",
-    "Query",
-    "Rater",
-    "RaterKind",
-    "Region",
-    "RegionKind",
-    "Review",
-    "ReviewPart",
-    "Role",
-    "Round",
-    "RoundKind",
-    "RoundRow",
-    "ScreeningState",
-    "SeenCell",
-    "SeenCells",
-    "SeenTokens",
-    "Shape",
-    "ShowsCells",
-    "SignedResult",
-    "SlideRecord",
-    "Source",
-    "SpeaksAs",
-    "Store",
-    "Study",
-    "StudyBuilder",
-    "TaskTile",
-    "Terms",
-    "TileAnswer",
-    "Visitor",
-    "add_board",
-    "add_interest",
-    "add_review",
-    "add_tiles",
-    "agreed",
-    "agreed_of",
-    "answer_tile",
-    "assign",
-    "begin_pass",
-    "begin_visit",
-    "board_of_round",
-    "cell_of",
-    "cell_seen",
-    "cells_seen",
-    "centres_of",
-    "centres_on",
-    "check_board",
-    "check_cell",
-    "count_listed",
-    "delete_region",
-    "disputed",
-    "draw_region",
-    "edit_region",
-    "end_visit",
-    "find_review",
-    "find_visitor",
-    "grant",
-    "ground_truth_of",
-    "has_key",
-    "id_of",
-    "intern_labels",
-    "intern_raters",
-    "intern_rounds",
-    "labels_before",
-    "last_labelled",
-    "last_visible",
-    "list_cells",
-    "listed_cells",
-    "live_cells_of",
-    "move_out",
-    "net_area_mm2",
-    "next_cells",
-    "next_tile",
-    "once",
-    "open_part",
-    "open_raters",
-    "overrulings",
-    "parse_version",
-    "permit",
-    "progress_rows",
-    "read_all_signed",
-    "read_answers",
-    "read_assignments",
-    "read_board",
-    "read_centres",
-    "read_identity",
-    "read_interest",
-    "read_interests",
-    "read_labels",
-    "read_people",
-    "read_places",
-    "read_plan",
-    "read_position",
-    "read_progress",
-    "read_raters",
-    "read_region",
-    "read_regions",
-    "read_review",
-    "read_round_row",
-    "read_round_rows",
-    "read_rounds",
-    "read_screening",
-    "read_search",
-    "read_setting",
-    "read_signed",
-    "read_slides",
-    "read_tile",
-    "read_tiles",
-    "read_turns",
-    "reading_order",
-    "record",
-    "record_outcome",
-    "regions_of",
-    "relabelled_on",
-    "remove_interest",
-    "rename_label",
-    "renew_token",
-    "restore_region",
-    "review_of_round",
-    "rounds_of_cells",
-    "said_by",
-    "scores_in",
-    "seen_tokens",
-    "sees_results",
-    "set_open",
-    "sift",
-    "sign",
-    "slide_of_region",
-    "slide_regions",
-    "takes",
-    "visit_field",
-    "visitor_of",
-    "was_done",
-    "with_examined",
-    "write_plan",
-    "write_position",
-    "write_search",
-    "write_setting",
-    "write_terms",
-]
+if TYPE_CHECKING:
+    from mitoscope.region import RegionKind
+    from mitoscope.store.access import (
+        VISIT_S,
+        Role,
+        Visitor,
+        begin_visit,
+        end_visit,
+        find_visitor,
+        grant,
+        open_raters,
+        read_people,
+        renew_token,
+        set_open,
+        visitor_of,
+    )
+    from mitoscope.store.actions import Acknowledgement, CellEvent, Geometry, has_key, once, record, was_done
+    from mitoscope.store.board import (
+        Board,
+        BoardPlace,
+        add_board,
+        board_of_round,
+        labels_before,
+        read_board,
+        read_centres,
+        read_places,
+    )
+    from mitoscope.store.builder import StudyBuilder
+    from mitoscope.store.columns import Cells, LabelEvents, Shape
+    from mitoscope.store.dump import read_slides
+    from mitoscope.store.examined import MINIMUM_REVIEWERS
+    from mitoscope.store.ground_truth import agreed_of, ground_truth_of, regions_of, with_examined
+    from mitoscope.store.ingest import Source
+    from mitoscope.store.manifest import FORMAT, Manifest, Query, parse_version
+    from mitoscope.store.opinions import CROWD_THRESHOLD, Policy, agreed
+    from mitoscope.store.overview import Overview, overrulings, progress_rows
+    from mitoscope.store.public_ids import (
+        PUBLIC_ID_MAX,
+        TOKEN_DIGITS,
+        SeenTokens,
+        cell_of,
+        live_cells_of,
+        seen_tokens,
+    )
+    from mitoscope.store.quarantine import (
+        CROSSES_ITSELF,
+        DUPLICATE,
+        HALF_SCALE,
+        NOT_A_POLYGON,
+        NOT_FINITE,
+        OUTSIDE,
+        REASONS,
+        move_out,
+        sift,
+    )
+    from mitoscope.store.queue import (
+        Progress,
+        count_listed,
+        disputed,
+        last_labelled,
+        list_cells,
+        next_cells,
+        read_progress,
+        reading_order,
+    )
+    from mitoscope.store.records import (
+        UNSTATED_ROUND,
+        Attributes,
+        DatasetVersion,
+        ModelSearch,
+        QuarantineEntry,
+        Rater,
+        Region,
+        Round,
+        RoundKind,
+        SlideRecord,
+        Study,
+    )
+    from mitoscope.store.regions import (
+        DrawnRegion,
+        Interest,
+        add_interest,
+        delete_region,
+        draw_region,
+        edit_region,
+        net_area_mm2,
+        read_interest,
+        read_interests,
+        read_region,
+        read_regions,
+        remove_interest,
+        restore_region,
+        slide_of_region,
+        slide_regions,
+    )
+    from mitoscope.store.reviews import (
+        Review,
+        ReviewPart,
+        add_review,
+        find_review,
+        listed_cells,
+        open_part,
+        read_review,
+        read_turns,
+        record_outcome,
+        relabelled_on,
+        review_of_round,
+        rounds_of_cells,
+        said_by,
+        scores_in,
+    )
+    from mitoscope.store.screening import (
+        Field,
+        ScreeningState,
+        begin_pass,
+        read_plan,
+        read_screening,
+        visit_field,
+        write_plan,
+    )
+    from mitoscope.store.searches import read_search, write_search
+    from mitoscope.store.sight import (
+        Assignment,
+        Operation,
+        SeenCell,
+        cell_seen,
+        check_board,
+        check_cell,
+        last_visible,
+        permit,
+        sees_results,
+        takes,
+    )
+    from mitoscope.store.signed import SignedResult, read_all_signed, read_signed, sign
+    from mitoscope.store.slide_cells import SeenCells, cells_seen, centres_of, centres_on
+    from mitoscope.store.store import Store
+    from mitoscope.store.tasks import (
+        TaskTile,
+        TileAnswer,
+        add_tiles,
+        answer_tile,
+        next_tile,
+        read_answers,
+        read_tile,
+        read_tiles,
+    )
+    from mitoscope.store.terms import (
+        CONSENSUS_RATER,
+        RoundRow,
+        ShowsCells,
+        SpeaksAs,
+        Terms,
+        assign,
+        read_assignments,
+        read_position,
+        read_round_row,
+        read_round_rows,
+        write_position,
+        write_terms,
+    )
+    from mitoscope.store.versions import Frozen
+    from mitoscope.store.vocabulary import (
+        id_of,
+        intern_labels,
+        intern_raters,
+        intern_rounds,
+        read_identity,
+        read_labels,
+        read_raters,
+        read_rounds,
+        read_setting,
+        rename_label,
+        write_setting,
+    )
+    from mitoscope.truth import Domain, RaterKind
+
+_NAMES = {
+    "region": "RegionKind",
+    "store.access": (
+        "begin_visit end_visit find_visitor grant open_raters read_people renew_token Role set_open "
+        "VISIT_S Visitor visitor_of"
+    ),
+    "store.actions": "Acknowledgement CellEvent Geometry has_key once record was_done",
+    "store.board": (
+        "add_board Board board_of_round BoardPlace labels_before read_board read_centres read_places"
+    ),
+    "store.builder": "StudyBuilder",
+    "store.columns": "Cells LabelEvents Shape",
+    "store.dump": "read_slides",
+    "store.examined": "MINIMUM_REVIEWERS",
+    "store.ground_truth": "agreed_of ground_truth_of regions_of with_examined",
+    "store.ingest": "Source",
+    "store.manifest": "FORMAT Manifest parse_version Query",
+    "store.opinions": "agreed CROWD_THRESHOLD Policy",
+    "store.overview": "overrulings Overview progress_rows",
+    "store.public_ids": "cell_of live_cells_of PUBLIC_ID_MAX seen_tokens SeenTokens TOKEN_DIGITS",
+    "store.quarantine": (
+        "CROSSES_ITSELF DUPLICATE HALF_SCALE move_out NOT_A_POLYGON NOT_FINITE OUTSIDE REASONS sift"
+    ),
+    "store.queue": (
+        "count_listed disputed last_labelled list_cells next_cells Progress read_progress reading_order"
+    ),
+    "store.records": (
+        "Attributes DatasetVersion ModelSearch QuarantineEntry Rater Region Round RoundKind SlideRecord "
+        "Study UNSTATED_ROUND"
+    ),
+    "store.regions": (
+        "add_interest delete_region draw_region DrawnRegion edit_region Interest net_area_mm2 "
+        "read_interest read_interests read_region read_regions remove_interest restore_region "
+        "slide_of_region slide_regions"
+    ),
+    "store.reviews": (
+        "add_review find_review listed_cells open_part read_review read_turns record_outcome "
+        "relabelled_on Review review_of_round ReviewPart rounds_of_cells said_by scores_in"
+    ),
+    "store.screening": "begin_pass Field read_plan read_screening ScreeningState visit_field write_plan",
+    "store.searches": "read_search write_search",
+    "store.sight": (
+        "Assignment cell_seen check_board check_cell last_visible Operation permit SeenCell sees_results "
+        "takes"
+    ),
+    "store.signed": "read_all_signed read_signed sign SignedResult",
+    "store.slide_cells": "cells_seen centres_of centres_on SeenCells",
+    "store.store": "Store",
+    "store.tasks": "add_tiles answer_tile next_tile read_answers read_tile read_tiles TaskTile TileAnswer",
+    "store.terms": (
+        "assign CONSENSUS_RATER read_assignments read_position read_round_row read_round_rows RoundRow "
+        "ShowsCells SpeaksAs Terms write_position write_terms"
+    ),
+    "store.versions": "Frozen",
+    "store.vocabulary": (
+        "id_of intern_labels intern_raters intern_rounds read_identity read_labels read_raters "
+        "read_rounds read_setting rename_label write_setting"
+    ),
+    "truth": "Domain RaterKind",
+}
+"""The names of each module; type checkers read them above."""
+_HOME = {name: module for module, names in _NAMES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"mitoscope.{_HOME[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(_HOME)

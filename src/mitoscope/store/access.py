@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mitoscope.errors import NotFoundError
-from mitoscope.store.kinds import RaterKind
+from mitoscope.truth import RaterKind
 
 _TOKEN_BYTES = 24
 VISIT_S = 30 * 24 * 3600.0

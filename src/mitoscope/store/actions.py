@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,9 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from mitoscope.errors import ConflictError, FormatError, KeyReusedError, NotFoundError, StoreError
 from mitoscope.geometry import SizePx
-from mitoscope.store import projection
+from mitoscope.store import present
+from mitoscope.store.columns import Shape
 from mitoscope.store.encoding import attributes_text, vertices_blob
-from mitoscope.store.kinds import Shape
 from mitoscope.store.sight import last_visible
 
 ENTERED_BY = "mitoscope.entered_by"
@@ -151,12 +152,12 @@ def record(
         slide_id, size = _slide(connection, slide_id)
         _geometry_of(action).check(size)
         action = replace(
-            action, cell_id=projection.create_cell(connection, slide_id, _geometry_of(action).columns())
+            action, cell_id=present.create_cell(connection, slide_id, _geometry_of(action).columns())
         )
     else:
         _check_cell(connection, action)
     seq = _insert(connection, action)
-    projection.apply(connection, seq, action.kind, action.cell_id, _payload(action))
+    present.apply(connection, seq, action.kind, action.cell_id, _payload(action))
     return Acknowledgement(seq, action.cell_id)
 
 
@@ -253,3 +254,49 @@ def _insert(connection: sqlite3.Connection, action: CellEvent) -> int:
         ),
     )
     return int(cursor.lastrowid or 0)
+
+
+Answer = dict[str, Any]
+
+
+def once(
+    connection: sqlite3.Connection, key: str, rater_id: int, *, what: str, act: Callable[[], Answer]
+) -> Answer:
+    """Act, or return the answer of the first time; inside of a transaction that writes.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        Of the store.
+    key : str
+        Chosen by the client, one a request.
+    rater_id : int
+        Who asks.
+    what : str
+        The request: a key that comes with another one is refused.
+    act : callable
+        Does it and returns the answer, as JSON values.
+
+    Raises
+    ------
+    KeyReusedError
+        If the key was used for another request.
+    """
+    row = connection.execute("SELECT rater_id, what, answer FROM request WHERE key = ?", (key,)).fetchone()
+    if row is None:
+        answer = act()
+        connection.execute(
+            "INSERT INTO request (key, rater_id, what, answer, time_s) VALUES (?, ?, ?, ?, ?)",
+            (key, rater_id, what, json.dumps(answer, ensure_ascii=False, allow_nan=False), time.time()),
+        )
+        return answer | {"is_repeated": False}
+    if row[:2] != (rater_id, what):
+        raise KeyReusedError("this key was used for another action", where="key", mend="choose a new key")
+    known: Answer = json.loads(row[2])
+    return known | {"is_repeated": True}
+
+
+def was_done(connection: sqlite3.Connection, key: str, rater_id: int) -> bool:
+    """Whether a rater's request of a key was done before."""
+    sql = "SELECT 1 FROM request WHERE (key, rater_id) = (?, ?)"
+    return connection.execute(sql, (key, rater_id)).fetchone() is not None

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from mitoscope.errors import NotFoundError, StoreError
-from mitoscope.store.agreed import Policy, agreed
+from mitoscope.store.opinions import Policy, agreed
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mitoscope.labels import Label, LabelSet
-from mitoscope.store.columns import Cells, LabelEvents
-from mitoscope.store.kinds import Shape
+from mitoscope.store.columns import Cells, LabelEvents, Shape
 from mitoscope.store.records import (
     UNSTATED_ROUND,
     DatasetVersion,

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from enum import IntEnum
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mitoscope.errors import FormatError
-from mitoscope.store.kinds import Shape
+
+
+class Shape(IntEnum):
+    """The geometry of a cell; its bounds and vertices are in px0."""
+
+    SPOT = 1
+    """A point: both corners of the bounds are the point."""
+    BOX = 2
+    """The bounds are the box."""
+    CIRCLE = 3
+    """The bounds are the bounding square (or the box of an ellipse)."""
+    POLYGON = 4
+    """Vertices, not closed: the first is not repeated at the end."""
 
 
 def _column(values: ArrayLike | None, n: int, dtype: Any, *, default: Any) -> NDArray[Any]:
@@ -60,7 +73,7 @@ class Cells(_Columns):
     slide : ndarray of int64, shape (n,)
         Index into the slides of the study.
     shape : ndarray of uint8, shape (n,)
-        Values of :class:`~mitoscope.store.kinds.Shape`.
+        Values of :class:`~mitoscope.store.columns.Shape`.
     bounds_px0 : ndarray of float64, shape (n, 4)
         x_min, y_min, x_max, y_max in level-0 pixels, as the source states them; both corners of a spot are
         the point. A reader may hand over NaN or places outside of the slide: they are quarantined on the way

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from mitoscope.geometry import Mpp, SizePx
 from mitoscope.labels import LabelSet
+from mitoscope.region import RegionKind
 from mitoscope.store.columns import Cells, LabelEvents
 from mitoscope.store.encoding import attributes_from, nan_where_null, vertices_from, well_formed
-from mitoscope.store.kinds import RegionKind
 from mitoscope.store.known_cells import with_guids
 from mitoscope.store.records import DatasetVersion, QuarantineEntry, Region, SlideRecord, Study
 from mitoscope.store.searches import read_searches
@@ -44,6 +44,7 @@ def dump(
     *,
     with_versions: bool = True,
     with_ids: bool = False,
+    keeps_numbers: bool = False,
 ) -> Study:
     """Return the study of a store, or the part of it on some slides.
 
@@ -55,8 +56,9 @@ def dump(
         Names of slides; all by default. Labels, raters and rounds are always all.
     with_versions : bool
         Whether frozen versions come with it.
-    with_ids : bool
-        Give every cell an id by which it is known when it comes back.
+    with_ids, keeps_numbers : bool
+        Give every cell an id by which it is known when it comes back; but where all have numbers of their
+        source, for a file that keeps these.
 
     Raises
     ------
@@ -73,7 +75,7 @@ def dump(
     chosen = ("[" + ", ".join(map(str, records)) + "]",)
     cell_ids, cells = _cells(connection.execute(_CELL_SQL, chosen).fetchall(), slide_index)
     if with_ids:
-        cells = with_guids(connection, cells, cell_ids)
+        cells = with_guids(connection, cells, cell_ids, keeps_numbers=keeps_numbers)
     events = _events(
         connection.execute(_EVENT_SQL, chosen).fetchall(),
         cell_index=_positions(cell_ids),

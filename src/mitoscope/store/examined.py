@@ -12,9 +12,8 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from mitoscope.errors import RegionError
-from mitoscope.region import Region, outline
+from mitoscope.region import Region, RegionKind, outline
 from mitoscope.store.encoding import vertices_blob, vertices_from, well_formed
-from mitoscope.store.kinds import RegionKind
 from mitoscope.store.vocabulary import id_of
 from mitoscope.truth import ExaminedArea
 

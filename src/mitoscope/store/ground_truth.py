@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from mitoscope.errors import NoAgreedClassError, RegionError, TruthError
 from mitoscope.labels import FIELD_LABELS, IGNORED, LabelMapping
-from mitoscope.region import SlideRegions, join_outlines, outline
+from mitoscope.region import RegionKind, SlideRegions, join_outlines, outline
+from mitoscope.store.columns import Shape
 from mitoscope.store.dump import dump
 from mitoscope.store.encoding import vertices_from
 from mitoscope.store.examined import examined_areas, read_outlines
-from mitoscope.store.kinds import RegionKind, Shape
 from mitoscope.store.quarantine import outline_notes
 from mitoscope.store.records import Region, SlideRecord, Study
 from mitoscope.truth import (

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mitoscope.errors import StoreError
 from mitoscope.geometry import Mpp, SizePx
-from mitoscope.store import tally
+from mitoscope.store import present
 from mitoscope.store.columns import Cells
 from mitoscope.store.encoding import attributes_text, null_where_nan, vertices_blob
 from mitoscope.store.known_cells import beside_known, on_known_slides, take_known
@@ -219,7 +219,7 @@ def add_cells(connection: sqlite3.Connection, cells: Cells, slide_ids: Ids) -> I
     ids = np.arange(n, dtype=np.int64) + _next_id(connection, "cell")
     if n == 0:
         return ids
-    slide_id, shuffle = slide_ids[cells.slide], tally.shuffles(ids, tally.study_seed(connection))
+    slide_id, shuffle = slide_ids[cells.slide], present.shuffles(ids, present.study_seed(connection))
     connection.executemany(
         _CELL_SQL,
         zip(
@@ -242,7 +242,7 @@ def add_cells(connection: sqlite3.Connection, cells: Cells, slide_ids: Ids) -> I
     connection.execute(_CREATE_SQL, (seq - first, time.time(), first))
     connection.execute(_INDEX_SQL, (first,))
     live = ~cells.deleted
-    tally.add_cells(connection, slide_id[live], shuffle[live])
+    present.add_cells(connection, slide_id[live], shuffle[live])
     return ids
 
 
@@ -324,12 +324,12 @@ def _count_labels(
     # New cells are on no list yet: labels of a listed round count when their cells are listed.
     rows = rows[counted & ~np.isin(ids.round[events.round[rows]], listed)]
     cell = events.cell[rows]
-    tally.add_labels(
+    present.add_labels(
         connection,
         ids.round[events.round[rows]],
         ids.rater[events.rater[rows]],
         slide_ids[study.cells.slide[cell]],
-        tally.shuffles(ids.cell[cell], tally.study_seed(connection)),
+        present.shuffles(ids.cell[cell], present.study_seed(connection)),
     )
 
 

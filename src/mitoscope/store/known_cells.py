@@ -20,9 +20,9 @@ from mitoscope.geometry import Mpp
 from mitoscope.image_names import stem
 from mitoscope.region import outline
 from mitoscope.store.actions import CellEvent, record
-from mitoscope.store.agreed import agreed
 from mitoscope.store.columns import Cells
 from mitoscope.store.encoding import vertices_from, well_formed
+from mitoscope.store.opinions import agreed
 from mitoscope.store.quarantine import GUID_TWICE, REASONS, move_out
 from mitoscope.store.records import Rater, Region, Study
 from mitoscope.store.vocabulary import intern_labels, intern_raters, intern_rounds
@@ -52,12 +52,24 @@ def guid_of(study_uuid: str, cell_id: int) -> str:
     return str(uuid.uuid5(_NAMESPACE, f"{study_uuid} {cell_id}"))
 
 
-def with_guids(connection: sqlite3.Connection, cells: Cells, cell_ids: NDArray[np.int64]) -> Cells:
-    """Return the cells of a study, each with an id by which it is known when it comes back."""
+def with_guids(
+    connection: sqlite3.Connection, cells: Cells, cell_ids: NDArray[np.int64], *, keeps_numbers: bool = False
+) -> Cells:
+    """Return the cells of a study, each with an id by which it is known when it comes back.
+
+    Where the file keeps the numbers of its source, and every cell has one of its own, these are the ids.
+    """
+    numbers = cells.external_id.tolist()
+    if keeps_numbers and len(set(numbers)) == len(numbers) and all(map(_is_number, numbers)):
+        return cells
     (study_uuid,) = connection.execute("SELECT uuid FROM study").fetchone()
     pairs = zip(cells.guid.tolist(), cell_ids.tolist(), strict=True)
     guids = [guid or guid_of(study_uuid, cell_id) for guid, cell_id in pairs]
     return replace(cells, guid=np.array([*guids, None], dtype=np.object_)[:-1])
+
+
+def _is_number(external_id: str | None) -> bool:
+    return external_id is not None and external_id.isascii() and external_id.isdecimal()
 
 
 def on_known_slides(connection: sqlite3.Connection, study: Study) -> Study:
@@ -225,8 +237,6 @@ def beside_known(connection: sqlite3.Connection, study: Study) -> dict[str, int]
     dict of str to int
         Distance in words → cells; ``25 px`` is for slides without a resolution.
     """
-    from scipy.spatial import cKDTree
-
     cells = study.cells
     found: dict[str, int] = {}
     by_people = _labelled_by_people(study)
@@ -235,6 +245,8 @@ def beside_known(connection: sqlite3.Connection, study: Study) -> dict[str, int]
         stored = connection.execute(_PLACES_SQL, (slide.name,)).fetchall() if len(rows) else []
         if not stored:
             continue
+        from scipy.spatial import cKDTree  # not for the first file of a study
+
         known = np.array([[x, y] for x, y, *_ in stored], dtype=np.float64)
         states = stored[0][2:]
         mpp = slide.mpp or (None if None in states else Mpp(*states))

@@ -9,15 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from mitoscope.errors import TruthError
-from mitoscope.store.agreed import Policy, agreed, read_opinions
+from mitoscope.region import RegionKind
 from mitoscope.store.dump import read_slides
 from mitoscope.store.encoding import vertices_from, well_formed
 from mitoscope.store.ground_truth import regions_of
-from mitoscope.store.kinds import RegionKind
+from mitoscope.store.opinions import Policy, agreed, read_opinions
 from mitoscope.store.queue import read_progress
 from mitoscope.store.records import Rater, Region, Round, SlideRecord
-from mitoscope.store.setting import read_setting
-from mitoscope.store.vocabulary import read_labels, read_raters, read_rounds
+from mitoscope.store.vocabulary import read_labels, read_raters, read_rounds, read_setting
 from mitoscope.truth import NO_CLASS, RaterKind, first_three, ranked_experts
 
 Counts = Mapping[str, int]

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mitoscope.errors import NotFoundError
-from mitoscope.store.setting import read_setting, write_setting
+from mitoscope.store.vocabulary import read_setting, write_setting
 
 ID_BITS = 48
 """Every number of JavaScript holds these exactly."""

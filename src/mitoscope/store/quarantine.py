@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.store.columns import Cells, LabelEvents
-from mitoscope.store.kinds import RegionKind, Shape
+from mitoscope.region import RegionKind
+from mitoscope.store.columns import Cells, LabelEvents, Shape
 from mitoscope.store.records import QuarantineEntry, SlideRecord, Study
 
 NOT_FINITE = "NaN or infinity"

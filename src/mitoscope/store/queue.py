@@ -1,6 +1,8 @@
-"""Which cell a rater sees next, in the rater's own random order, and how far the work is.
+"""Which cells a round covers, which of them a rater sees next, and how far the work is.
 
-The cells of a slide lie in 1,024 buckets of a random order (:mod:`mitoscope.store.tally`). A rater's own
+A round covers all cells or a list of them: disputed ones for a third expert, candidates, a board.
+
+The cells of a slide lie in 1,024 buckets of a random order (:mod:`mitoscope.store.present`). A rater's own
 order takes the buckets in another sequence and, inside of a bucket, the cells: both are permuted by an odd
 factor, which is one to one in arithmetic modulo a power of two. The order depends on the seed and on the
 cells' places in the random order, and on nothing that anybody said (promise 10).
@@ -10,12 +12,17 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from itertools import islice
 
+import numpy as np
+
 from mitoscope.errors import StoreError
+from mitoscope.store import present
+from mitoscope.store.opinions import live_cells, read_opinions
 from mitoscope.store.schema import BUCKET_SHIFT, EVERY_CELL, SHUFFLE_BITS, WHOLE_SLIDE
+from mitoscope.truth import NO_CLASS, first_three
 
 _SEED_BITS = 60
 _BUCKETS = 1 << (SHUFFLE_BITS - BUCKET_SHIFT)
@@ -185,3 +192,74 @@ def reading_order(connection: sqlite3.Connection, round_id: int, rater_id: int) 
         insert = "INSERT INTO reading_order (round_id, rater_id, seed) VALUES (?, ?, ?)"
         connection.execute(insert, (round_id, rater_id, *row))
     return ReadingOrder(row[0])
+
+
+_MEMBERS_SQL = """
+SELECT c.id, c.slide_id, c.shuffle, c.is_deleted FROM cell AS c
+WHERE c.id IN (SELECT value FROM json_each(?))
+  AND NOT EXISTS (SELECT 1 FROM round_cell AS l WHERE l.cell_id = c.id AND l.round_id = ?)
+ORDER BY c.id
+"""
+_LABELLED_SQL = """
+SELECT n.rater_id, c.slide_id, c.shuffle FROM label_now AS n
+JOIN cell AS c ON c.id = n.cell_id AND c.is_deleted = 0
+WHERE n.round_id = ? AND n.label_id IS NOT NULL AND n.cell_id IN (SELECT value FROM json_each(?))
+"""
+
+
+def list_cells(connection: sqlite3.Connection, round_id: int, cell_ids: Iterable[int]) -> int:
+    """Add cells to the list of a round and return how many are new on it.
+
+    Raises
+    ------
+    StoreError
+        If the round covers all cells, or there is no such round or cell.
+    """
+    row = connection.execute("SELECT name, is_listed FROM round WHERE id = ?", (round_id,)).fetchone()
+    if row is None or not row[1] or round_id == EVERY_CELL:
+        name = f"round {round_id}" if row is None else f"round {row[0]!r}"
+        raise StoreError("covers no list of cells", where=name, mend="open the round with a list")
+    wanted = sorted(set(cell_ids))
+    _refuse_unknown(connection, wanted)
+    members = connection.execute(_MEMBERS_SQL, (_json(wanted), round_id)).fetchall()
+    connection.executemany(
+        "INSERT INTO round_cell (round_id, cell_id, slide_id, shuffle) VALUES (?, ?, ?, ?)",
+        ((round_id, cell, slide, shuffle) for cell, slide, shuffle, _ in members),
+    )
+    live = np.array([row[1:3] for row in members if not row[3]], dtype=np.int64).reshape(-1, 2)
+    present.add_cells(connection, live[:, 0], live[:, 1], scope=round_id)
+    _count_labels(connection, round_id, [row[0] for row in members])
+    return len(members)
+
+
+def _json(ids: list[int]) -> str:
+    return "[" + ", ".join(str(int(one)) for one in ids) + "]"
+
+
+def _refuse_unknown(connection: sqlite3.Connection, wanted: list[int]) -> None:
+    unknown = connection.execute(
+        "SELECT value FROM json_each(?) WHERE value NOT IN (SELECT id FROM cell) LIMIT 1", (_json(wanted),)
+    ).fetchone()
+    if unknown is not None:
+        raise StoreError("no such cell", where=f"cell {unknown[0]}")
+
+
+def _count_labels(connection: sqlite3.Connection, round_id: int, cell_ids: list[int]) -> None:
+    rows = connection.execute(_LABELLED_SQL, (round_id, _json(cell_ids))).fetchall()
+    table = np.array(rows, dtype=np.int64).reshape(-1, 3)
+    present.add_labels(connection, np.full(len(table), round_id), table[:, 0], table[:, 1], table[:, 2])
+
+
+def disputed(connection: sqlite3.Connection) -> list[int]:
+    """Return the live cells on which the first two experts disagree and no third has spoken."""
+    cells = live_cells(connection)
+    first, second, third = first_three(read_opinions(connection, cells), len(cells)).T
+    open_ = (first != NO_CLASS) & (second != NO_CLASS) & (first != second) & (third == NO_CLASS)
+    found: list[int] = cells[open_].tolist()
+    return found
+
+
+def count_listed(connection: sqlite3.Connection, round_id: int) -> int:
+    """Return how many cells stand on the list of a round."""
+    (n,) = connection.execute("SELECT count(*) FROM round_cell WHERE round_id = ?", (round_id,)).fetchone()
+    return int(n)

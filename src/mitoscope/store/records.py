@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,9 @@ from mitoscope.detections import Searched
 from mitoscope.errors import FormatError
 from mitoscope.geometry import Mpp, SizePx
 from mitoscope.labels import LabelSet
+from mitoscope.region import RegionKind
 from mitoscope.store.columns import Cells, LabelEvents
-from mitoscope.store.kinds import RaterKind, RegionKind, RoundKind
-from mitoscope.truth import Domain
+from mitoscope.truth import Domain, RaterKind
 
 Attributes = Mapping[str, Any]
 """JSON values of a file that mitoscope does not interpret but gives back, by name (``sliderunner.uuid``)."""
@@ -64,6 +65,29 @@ class Rater:
     name: str
     kind: RaterKind = RaterKind.EXPERT
     attributes: Attributes = field(default_factory=dict, hash=False)
+
+
+class RoundKind(StrEnum):
+    """In which part of the work a label was given (CCMCT, CMC and MIDOG++, section Methods)."""
+
+    UNSTATED = "unstated"
+    SCREENING = "screening"
+    SECOND_READ = "second read"
+    CONSENSUS = "consensus"
+    THIRD_EXPERT = "third expert"
+    CANDIDATE_REVIEW = "candidate review"
+    BOARD_REVIEW = "board review"
+    CROWD_BOXES = "crowd boxes"
+    """Boxes drawn on tiles by many reviewers (Ji et al.)."""
+    CROWD_TILES = "crowd tiles"
+    """Yes or no to whole tiles by many reviewers (Ji et al.)."""
+    CASE_REVIEW = "case review"
+    """A pathologist corrects the candidates of a case and signs its mitotic count."""
+
+    @property
+    def is_blinded(self) -> bool:
+        """Whether raters of this round do not see the labels of others."""
+        return self in (RoundKind.SCREENING, RoundKind.SECOND_READ)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from mitoscope.errors import ConflictError, NotFoundError
 from mitoscope.geometry import BoxPx0, Mpp, SizePx
-from mitoscope.region import SlideRegions, outline
+from mitoscope.region import RegionKind, SlideRegions, outline
 from mitoscope.store.encoding import vertices_blob, vertices_from, well_formed
 from mitoscope.store.ground_truth import regions_of
-from mitoscope.store.kinds import RegionKind
 from mitoscope.store.overview import tumour_area_mm2
 from mitoscope.store.records import Region, SlideRecord
 

@@ -10,10 +10,9 @@ from enum import StrEnum
 
 from mitoscope.errors import ConflictError, NotFoundError
 from mitoscope.store.actions import CellEvent, record
-from mitoscope.store.agreed import Policy, agreed
 from mitoscope.store.encoding import well_formed
-from mitoscope.store.kinds import RoundKind
-from mitoscope.store.records import Rater, Round
+from mitoscope.store.opinions import Policy, agreed
+from mitoscope.store.records import Rater, Round, RoundKind
 from mitoscope.store.terms import CONSENSUS_RATER
 from mitoscope.store.vocabulary import intern_raters, intern_rounds
 

@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 
 from mitoscope.errors import BlindedError, ForbiddenError, NotFoundError, RoundClosedError
 from mitoscope.store.access import Role, Visitor
+from mitoscope.store.columns import Shape
 from mitoscope.store.encoding import vertices_from, well_formed
-from mitoscope.store.kinds import RoundKind, Shape
+from mitoscope.store.records import RoundKind
 from mitoscope.store.terms import CONSENSUS_RATER, RoundRow, is_assigned, read_round_row, read_round_rows
 
 _ASK = "ask the lead of the study"
@@ -414,7 +415,7 @@ class OtherLabel:
 
 @dataclass(frozen=True, eq=False)
 class SeenCell:
-    """One cell as a rater sees it; see :class:`mitoscope.store.cells_seen.SeenCells`."""
+    """One cell as a rater sees it; see :class:`mitoscope.store.slide_cells.SeenCells`."""
 
     cell_id: int
     public_id: int

@@ -17,15 +17,15 @@ from typing import Self
 from mitoscope.errors import OutputError, StoreError
 from mitoscope.fsio import sync_directory
 from mitoscope.labels import DEFAULT_LABELS, Label, LabelMapping, LabelSet, class_set
-from mitoscope.store.agreed import CROWD_THRESHOLD, Agreed, Policy, agreed, live_cells
 from mitoscope.store.connection import atomic, create_file, open_file, translated
 from mitoscope.store.dump import dump, read_slides
 from mitoscope.store.examined import state_whole
 from mitoscope.store.ground_truth import read_truth
 from mitoscope.store.ingest import ImportReport, Source, add_slide, ingest
-from mitoscope.store.lists import disputed, list_cells
 from mitoscope.store.manifest import Query, parse_version
+from mitoscope.store.opinions import CROWD_THRESHOLD, Agreed, Policy, agreed, live_cells
 from mitoscope.store.overview import Overview, overview
+from mitoscope.store.queue import disputed, list_cells
 from mitoscope.store.records import UNSTATED_ROUND, Rater, Round, SlideRecord, Study
 from mitoscope.store.verify import Checked, backup, check
 from mitoscope.store.versions import Frozen, check_versions, freeze, read_frozen
@@ -151,6 +151,7 @@ class Store:
         *,
         version: str | None = None,
         with_ids: bool = False,
+        keeps_numbers: bool = False,
     ) -> Study:
         """Return the study, or the part of it on some slides, for a writer of ``exchange``.
 
@@ -160,8 +161,9 @@ class Store:
             Names; by default all.
         version : str, optional
             A frozen version: its cells as they were, each with one label of a rater named as the version.
-        with_ids : bool
-            Give every cell of the study an id by which it is known when the file comes back.
+        with_ids, keeps_numbers : bool
+            Give every cell of the study an id by which it is known when the file comes back; but where all
+            have numbers of their source, for a file that keeps these.
 
         Raises
         ------
@@ -170,7 +172,7 @@ class Store:
         """
         with self.reading() as connection:
             if version is None:
-                return dump(connection, slides, with_ids=with_ids)
+                return dump(connection, slides, with_ids=with_ids, keeps_numbers=keeps_numbers)
             for name in slides or ():
                 id_of(connection, "slide", name)
             found = read_frozen(connection, *parse_version(version)).study

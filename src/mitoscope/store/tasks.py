@@ -17,7 +17,7 @@ import numpy as np
 
 from mitoscope.errors import NotFoundError
 from mitoscope.store.encoding import well_formed
-from mitoscope.store.tally import shuffles
+from mitoscope.store.present import shuffles
 
 
 @dataclass(frozen=True, slots=True)

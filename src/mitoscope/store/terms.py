@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from mitoscope.errors import NotFoundError
 from mitoscope.store.encoding import well_formed
-from mitoscope.store.kinds import RaterKind, RoundKind
-from mitoscope.store.records import Rater
+from mitoscope.store.records import Rater, RoundKind
+from mitoscope.truth import RaterKind
 
 ShowsCells = Literal["own", "all"]
 SpeaksAs = Literal["rater", "consensus"]

@@ -13,8 +13,8 @@ from pathlib import Path
 from mitoscope.errors import MitoscopeError, OutputError, StoreDamagedError, StoreError
 from mitoscope.fsio import sync_directory
 from mitoscope.store.connection import open_file, translated
+from mitoscope.store.present import RATER_COUNTS_SQL, SCOPE_COUNTS_SQL
 from mitoscope.store.schema import WHOLE_SLIDE
-from mitoscope.store.tally import RATER_COUNTS_SQL, SCOPE_COUNTS_SQL
 
 _LAST_EVENT = """
 SELECT cell_id, max(seq) AS seq, {columns} FROM event WHERE kind IN ({kinds}) GROUP BY cell_id

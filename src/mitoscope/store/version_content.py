@@ -17,20 +17,21 @@ from mitoscope.errors import VersionError
 from mitoscope.geometry import Mpp, SizePx
 from mitoscope.labels import Label, LabelSet
 from mitoscope.region import Region as RegionShape
+from mitoscope.region import RegionKind
 from mitoscope.store.columns import Cells, LabelEvents
 from mitoscope.store.dump import read_slides
 from mitoscope.store.encoding import vertices_from, well_formed
 from mitoscope.store.examined import examined_areas, read_outlines
 from mitoscope.store.ground_truth import ground_truth_of
-from mitoscope.store.kinds import RaterKind, RegionKind, RoundKind
 from mitoscope.store.manifest import Manifest
-from mitoscope.store.records import DatasetVersion, Rater, Region, Round, SlideRecord, Study
+from mitoscope.store.records import DatasetVersion, Rater, Region, Round, RoundKind, SlideRecord, Study
 from mitoscope.store.vocabulary import read_labels
 from mitoscope.truth import (
     Domain,
     ExaminedArea,
     GroundTruth,
     Policy,
+    RaterKind,
     Side,
     SlideSplit,
     check_leaks,

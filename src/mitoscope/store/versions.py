@@ -13,7 +13,6 @@ from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from importlib import metadata
 from typing import Any
 
 import numpy as np
@@ -27,12 +26,17 @@ from mitoscope.errors import (
     StoreError,
     VersionError,
 )
+<<<<<<< HEAD
 from mitoscope.labels import IGNORED, LabelMapping
 from mitoscope.store.agreed import agreed
+=======
+from mitoscope.labels import LabelMapping
+>>>>>>> 698eb9b (Load the store's names on first use, write ids for formats that hold them, merge its small modules)
 from mitoscope.store.dump import read_quarantine, read_slides
 from mitoscope.store.examined import examined_areas, read_outlines
 from mitoscope.store.ground_truth import ground_truth_of
 from mitoscope.store.manifest import FORMAT, FrozenSlide, Manifest, Query, parse_version
+from mitoscope.store.opinions import agreed
 from mitoscope.store.quarantine import outline_notes
 from mitoscope.store.records import DatasetVersion, SlideRecord, Study
 from mitoscope.store.version_content import VersionContent, refuse_leaks
@@ -468,6 +472,8 @@ def _manifest(
     licence_of: Mapping[str, str],
     note: str,
 ) -> Manifest:
+    from importlib import metadata  # loads the parser of mail: not for who only reads
+
     variant, number = parse_version(content.name)
     study, uuid = connection.execute("SELECT name, uuid FROM study").fetchone()
     (seq,) = connection.execute("SELECT ifnull(max(seq), 0) FROM event").fetchone()

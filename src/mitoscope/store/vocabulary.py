@@ -1,19 +1,20 @@
-"""Labels, raters and rounds of a store, known by name."""
+"""What a store knows by name: labels, raters, rounds and settings."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.errors import StoreError
+from mitoscope.errors import StoreDamagedError, StoreError
 from mitoscope.labels import FIELD_LABELS, Label, LabelSet, name_key
 from mitoscope.store.encoding import attributes_from, attributes_text, well_formed
-from mitoscope.store.kinds import RaterKind, RoundKind
-from mitoscope.store.records import Rater, Round
+from mitoscope.store.records import Rater, Round, RoundKind
+from mitoscope.truth import RaterKind
 
 Ids = NDArray[np.int64]
 
@@ -176,3 +177,35 @@ def id_of(connection: sqlite3.Connection, table: str, name: str) -> int:
         known = [one for (one,) in connection.execute(f"SELECT name FROM {table} ORDER BY id LIMIT 5")]  # noqa: S608
         raise StoreError(f"no {table} of the name {name!r}", mend=f"known are {', '.join(known) or 'none'}")
     return int(row[0])
+
+
+def read_setting(connection: sqlite3.Connection, name: str, default: Any = None) -> Any:
+    """Return what stands under a name as JSON, or the default.
+
+    Raises
+    ------
+    StoreDamagedError
+        If it is not JSON.
+    """
+    row = connection.execute("SELECT content FROM setting WHERE name = ?", (name,)).fetchone()
+    if row is None:
+        return default
+    try:
+        return json.loads(row[0])
+    except ValueError:
+        raise StoreDamagedError(f"the setting {name!r} is not JSON", where="store") from None
+
+
+def write_setting(connection: sqlite3.Connection, name: str, value: Any) -> None:
+    """Put a JSON value under a name."""
+    connection.execute(
+        "INSERT INTO setting (name, content) VALUES (?, ?) "
+        "ON CONFLICT DO UPDATE SET content = excluded.content",
+        (name, json.dumps(value, ensure_ascii=False, allow_nan=False)),
+    )
+
+
+def read_identity(connection: sqlite3.Connection) -> tuple[str, str]:
+    """Return the name and the UUID of the study."""
+    name, uuid = connection.execute("SELECT name, uuid FROM study").fetchone()
+    return name, uuid

@@ -21,4 +21,5 @@ FORMAT = Format(
     read=read,
     write=write,
     holds=EVERYTHING,
+    keeps_numbers=True,
 )

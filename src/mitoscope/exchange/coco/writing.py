@@ -112,7 +112,7 @@ def _annotations(
         number = attributes.get("coco.id", _number(study.cells.external_id[row]))
         if number is not None:
             annotation["id"] = number  # by which it is known again; a file goes out as it came
-        elif study.cells.guid[row] is not None:
+        if study.cells.guid[row] is not None:
             annotation["guid"] = study.cells.guid[row]
         more = {
             key[5:]: value for key, value in attributes.items() if key.startswith("coco.") and key[5:] != "id"

@@ -301,7 +301,8 @@ def export(
     folder = Path(tempfile.mkdtemp(prefix="mitoscope-"))
     try:
         path = folder / f"study{known.suffix}"
-        write_study(state.store.export_study(with_ids=True), path, known.name)
+        study = state.store.export_study(with_ids=known.holds_ids, keeps_numbers=known.keeps_numbers)
+        write_study(study, path, known.name)
         if path.is_dir():
             path = Path(shutil.make_archive(str(folder / "study"), ARCHIVE, path))
     except BaseException:
