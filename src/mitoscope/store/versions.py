@@ -26,12 +26,7 @@ from mitoscope.errors import (
     StoreError,
     VersionError,
 )
-<<<<<<< HEAD
 from mitoscope.labels import IGNORED, LabelMapping
-from mitoscope.store.agreed import agreed
-=======
-from mitoscope.labels import LabelMapping
->>>>>>> 698eb9b (Load the store's names on first use, write ids for formats that hold them, merge its small modules)
 from mitoscope.store.dump import read_quarantine, read_slides
 from mitoscope.store.examined import examined_areas, read_outlines
 from mitoscope.store.ground_truth import ground_truth_of
