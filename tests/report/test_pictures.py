@@ -47,7 +47,7 @@ def slide_with_dots(mpp: float = 0.5, points: NDArray[np.float64] = POINTS) -> M
 
 def pixels_of(picture: PagePicture) -> NDArray[np.int64]:
     kind, text = picture.uri.split(",", 1)
-    assert kind == "data:image/webp;base64"
+    assert kind == "data:image/jpeg;base64"
     pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(text))).convert("RGB")).astype(np.int64)
     assert pixels.shape == (picture.height, picture.width, 3)
     return pixels

@@ -307,6 +307,18 @@ def test_thumbnail_comes_from_the_pyramid(pyramid: Any) -> None:
         assert read_thumbnail(slide, 100).rgb.shape == (100, 100, 3)
 
 
+def test_thumbnail_reduced_while_it_is_decoded_shows_what_the_whole_pixels_show(pyramid: Any) -> None:
+    with open_slide(pyramid.path) as fast, OpenSlideReader(pyramid.path) as whole:
+        assert 2 in fast.reductions
+        assert not whole.reductions
+        ours, theirs = read_thumbnail(fast, 450), read_thumbnail(whole, 450)  # a step of 2.3 on level 0
+    assert ours.rgb.shape == theirs.rgb.shape
+    difference = ours.rgb.astype(float) - theirs.rgb
+    assert ours.valid.all()
+    assert abs(difference.mean()) < 1
+    assert np.abs(difference).mean() < 6
+
+
 def test_thumbnail_of_no_pixels_is_refused() -> None:
     slide = MemorySlide(np.zeros((4, 4, 3), np.uint8), mpp=Mpp.square(0.25))
     with pytest.raises(RegionError, match="at least 1 px"):

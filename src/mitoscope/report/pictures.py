@@ -39,19 +39,19 @@ class PagePicture:
 
 
 def encode(rgb: NDArray[np.uint8], *, quality: int = 82) -> bytes:
-    """Return pixels, uint8, shape (h, w, 3), as WebP; the same pixels give the same bytes."""
+    """Return pixels, uint8, shape (h, w, 3), as JPEG; the same pixels give the same bytes."""
     buffer = io.BytesIO()
-    # Method 2 takes half the time of the default for 2 % more bytes.
-    Image.fromarray(np.ascontiguousarray(rgb)).save(buffer, "WEBP", quality=quality, method=2)
+    # WebP takes ten times as long for a fifth less bytes.
+    Image.fromarray(np.ascontiguousarray(rgb)).save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
 
 
 def picture(rgb: NDArray[np.uint8], *, quality: int = 82) -> PagePicture:
     """Return pixels, uint8, shape (h, w, 3), as a picture for the page."""
-    return PagePicture(data_uri(encode(rgb, quality=quality), "webp"), rgb.shape[1], rgb.shape[0])
+    return PagePicture(data_uri(encode(rgb, quality=quality), "jpeg"), rgb.shape[1], rgb.shape[0])
 
 
-def data_uri(content: bytes, kind: Literal["webp", "png", "svg+xml"]) -> str:
+def data_uri(content: bytes, kind: Literal["jpeg", "png", "svg+xml"]) -> str:
     """Return an encoded picture as an address that holds it."""
     return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
 

@@ -44,8 +44,7 @@ class Sampling:
     step_x, step_y : float
         Pixels of that level per new pixel; multiples of 1 / `SCALE_STEPS`.
     reduction : int
-        Whole factor by which the level is reduced while it is decoded; its steps then count reduced pixels
-        and are 1.
+        Whole factor by which the level is reduced while it is decoded; its steps then count reduced pixels.
     """
 
     level: int
@@ -80,10 +79,8 @@ def read_sampled(slide: Slide, box: BoxPx, *, sampling: Sampling) -> Pixels:
 
     A new pixel is valid where at least half of what it covers is. Damaged parts are given in new pixels.
     """
-    if sampling.reduction > 1:
-        return slide.read_reduced(box, reduction=sampling.reduction, level=sampling.level)
     if sampling.native:
-        return slide.read(box, level=sampling.level)
+        return _read_source(slide, box, sampling)
     whole = Pixels.nothing(box.width, box.height)
     size = sampled_size(slide, sampling)
     inside = box.intersection(BoxPx(0, 0, size.width, size.height))
@@ -104,12 +101,18 @@ def read_sampled(slide: Slide, box: BoxPx, *, sampling: Sampling) -> Pixels:
     return Pixels(whole.rgb, whole.valid, tuple(damaged))
 
 
+def _read_source(slide: Slide, box: BoxPx, sampling: Sampling) -> Pixels:
+    if sampling.reduction > 1:
+        return slide.read_reduced(box, reduction=sampling.reduction, level=sampling.level)
+    return slide.read(box, level=sampling.level)
+
+
 def _resample(slide: Slide, part: BoxPx, sampling: Sampling) -> Pixels:
-    level = slide.info.level(sampling.level).size
+    level = reduced_size(slide.info.level(sampling.level).size, sampling.reduction)
     source = _source(part, sampling, sampled_size(slide, sampling))
     inside = source.intersection(BoxPx(0, 0, level.width, level.height))
     assert inside is not None  # the part lies within the slide, and margins only add to it
-    pixels = slide.read(inside, level=sampling.level)
+    pixels = _read_source(slide, inside, sampling)
     colours, known = _continued(pixels, source.right - inside.right, source.bottom - inside.bottom)
     left, top = part.x * sampling.step_x - source.x, part.y * sampling.step_y - source.y
     right, bottom = left + part.width * sampling.step_x, top + part.height * sampling.step_y
@@ -197,9 +200,12 @@ def read_thumbnail(slide: Slide, max_side_px: int) -> Pixels:
     longest = max(slide.info.size.width, slide.info.size.height)
     level = best_level(slide, longest / max_side_px)
     size = slide.info.level(level).size
+    whole_step = max(1.0, max(size.width, size.height) / max_side_px)
+    reduction = max((factor for factor in slide.reductions if factor <= whole_step), default=1)
+    size = reduced_size(size, reduction)
     # Rounded up, so that the longer side does not come out a pixel too long.
     step = math.ceil(max(1.0, max(size.width, size.height) / max_side_px) * SCALE_STEPS) / SCALE_STEPS
-    sampling = Sampling(level, step, step)
+    sampling = Sampling(level, step, step, reduction)
     whole = sampled_size(slide, sampling)
     return read_sampled(slide, BoxPx(0, 0, whole.width, whole.height), sampling=sampling)
 
