@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import multiprocessing
 import os
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -13,6 +15,7 @@ from mitoscope.fsio import (
     atomic_write,
     exclusive_lock,
     make_directory,
+    publish,
     safe_join,
     sha256_file,
 )
@@ -87,6 +90,22 @@ def test_a_name_cannot_leave_its_directory(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError):
         safe_join(tmp_path, name)
     assert safe_join(tmp_path, "a/b") == tmp_path.resolve() / "a" / "b"
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_new_name_is_given_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, links: bool) -> None:
+    """Also where the file system knows no links."""
+    if not links:
+        refuse = OSError(errno.EPERM, "Operation not permitted")
+        monkeypatch.setattr("os.link", Mock(side_effect=refuse))
+    part, target = tmp_path / ".a.part", tmp_path / "a"
+    part.write_bytes(b"first")
+    publish(part, target)
+    part.write_bytes(b"second")
+    with pytest.raises(FileExistsError):
+        publish(part, target)
+    assert target.read_bytes() == b"first"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".a.part", "a"]
 
 
 def test_a_lock_is_held_by_one(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ Aspect(width=4.0, height=3.0)
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +60,10 @@ if TYPE_CHECKING:
     from mitoscope.truth import GroundTruth, Policy
 
 __version__ = "0.1.0"
+
+# Nothing leaves the machine. Libraries that report on their use read these when they are first imported, and
+# whatever imports one of them here has imported this package before.
+os.environ.update(ORT_DISABLE_TELEMETRY="1", RAY_USAGE_STATS_ENABLED="0", HF_HUB_DISABLE_TELEMETRY="1")
 
 _HOME = {
     "Aspect": "geometry",

@@ -1,4 +1,4 @@
-"""Files: atomic writes, hashes, safe joins, locks.
+"""Files: atomic writes, hashes, safe names and joins, locks; on every system.
 
 A file is written under a temporary name in the target's directory, flushed to disk and renamed; a directory
 is built beside its target and renamed once. A reader sees the old state or the new one, never a half.
@@ -6,11 +6,12 @@ is built beside its target and renamed once. A reader sees the old state or the 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
+import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,8 @@ from typing import BinaryIO
 from mitoscope.errors import InputError, OutputError
 
 _HASH_BLOCK_BYTES = 1 << 20
+_REPLACE_TRIES = 10
+_REPLACE_WAIT_S = 0.1
 
 
 def _output_error(path: Path, error: OSError) -> OutputError:
@@ -30,12 +33,13 @@ def _output_error(path: Path, error: OSError) -> OutputError:
 
 
 def sync_directory(path: Path) -> None:
-    """Flush a directory's entries to disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    """Flush a directory's entries to disk; Windows has no such call and does so by itself."""
+    if sys.platform != "win32":
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def make_directory(path: Path) -> Path:
@@ -77,13 +81,65 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
             stream.flush()
             os.fsync(stream.fileno())
         part.chmod(0o666 & ~_umask())
-        part.replace(path)
+        _replace(part, path)
         sync_directory(path.parent)
     except OSError as error:
         part.unlink(missing_ok=True)
         raise _output_error(path, error) from None
     except BaseException:
         part.unlink(missing_ok=True)
+        raise
+
+
+def _replace(part: Path, path: Path) -> None:
+    """Give a file its name. On Windows a scanner for viruses may have either open for a moment."""
+    for _ in range(_REPLACE_TRIES if sys.platform == "win32" else 0):
+        try:
+            part.replace(path)
+        except PermissionError:
+            time.sleep(_REPLACE_WAIT_S)
+        else:
+            return
+    part.replace(path)
+
+
+def publish(part: Path, path: Path) -> None:
+    """Give a complete file a name that nothing has, never over a file that came meanwhile; its old name goes.
+
+    Parameters
+    ----------
+    part : Path
+        The file, in the directory of its new name.
+    path : Path
+        The new name.
+
+    Raises
+    ------
+    FileExistsError
+        If something has the name.
+    OSError
+        If the file cannot be renamed.
+    """
+    if sys.platform == "win32":
+        part.rename(path)  # there a rename refuses a name that is taken
+    else:
+        try:
+            os.link(part, path)
+        except FileExistsError:
+            raise
+        except OSError:
+            _publish_unlinked(part, path)
+        else:
+            part.unlink()
+
+
+def _publish_unlinked(part: Path, path: Path) -> None:
+    """Do so on a file system without links (exFAT, some shares): the name is taken first, then given."""
+    path.touch(exist_ok=False)
+    try:
+        part.replace(path)
+    except OSError:
+        path.unlink(missing_ok=True)
         raise
 
 
@@ -162,17 +218,20 @@ def exclusive_lock(path: Path) -> Iterator[None]:
     OutputError
         If another process holds it.
     """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path, timeout=0)
     try:
-        stream = path.open("a+b")
+        lock.acquire()
+    except Timeout:
+        raise OutputError(
+            "another mitoscope process is writing here",
+            where=path.parent,
+            mend="wait for it or choose another --out",
+        ) from None
     except OSError as error:
         raise _output_error(path, error) from None
-    with stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise OutputError(
-                "another mitoscope process is writing here",
-                where=path.parent,
-                mend="wait for it or choose another --out",
-            ) from None
+    try:
         yield
+    finally:
+        lock.release()

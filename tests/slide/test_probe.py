@@ -123,6 +123,24 @@ def test_a_child_that_fails_is_an_error(
         probe_slide(pyramid.path)
 
 
+@pytest.mark.parametrize(
+    ("limit", "message"),
+    [
+        ({"_OWN_BYTES": -(1 << 30)}, "needs more than 1 GiB of memory"),
+        ({"_GRACE_S": -8}, "did not open within 60 s"),
+    ],
+)
+def test_a_child_that_no_system_limits_is_watched(
+    pyramid: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: dict[str, int], message: str
+) -> None:
+    """As on Windows, which limits neither memory nor time of a process."""
+    for name, value in limit.items():
+        monkeypatch.setattr(probe, name, value)
+    monkeypatch.setattr(probe, "_CHILD", write_child(tmp_path, "while True: pass"))
+    with pytest.raises(SlideFormatError, match=message):
+        probe_slide(pyramid.path)
+
+
 def test_the_limits_hold(tmp_path: Path) -> None:
     """The child cannot allocate more than its share, nor write a core."""
     folder = str(Path(probe.__file__).parent)

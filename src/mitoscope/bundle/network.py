@@ -14,6 +14,9 @@ from mitoscope.bundle.graph import CONTRACT_KEY, check_graph
 from mitoscope.bundle.manifest import ModelDescription
 from mitoscope.errors import BundleDamagedError
 
+# Of a runtime that was imported before this package, or that reports to Windows instead.
+ort.disable_telemetry_events()
+
 # ONNX Runtime's errors have no common base.
 ORT_ERRORS: Final[tuple[type[Exception], ...]] = (
     ort_state.EPFail,

@@ -94,7 +94,8 @@ class DecodedTileCache:
 
 SHARED = DecodedTileCache()
 """The cache of this process. A child of a fork begins with an empty one."""
-os.register_at_fork(after_in_child=SHARED.empty)
+if hasattr(os, "register_at_fork"):  # not on Windows, where no process is forked
+    os.register_at_fork(after_in_child=SHARED.empty)
 
 
 @dataclass(frozen=True, slots=True)

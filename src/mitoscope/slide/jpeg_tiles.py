@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import struct
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,8 +76,9 @@ class PositionalFile:
     _descriptor = -1
 
     def __init__(self, path: Path) -> None:
+        self._turn = threading.Lock()
         try:
-            self._descriptor = os.open(path, os.O_RDONLY)
+            self._descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         except OSError as error:
             raise SlideFormatError(f"cannot be read ({error.strerror})", where=path) from None
 
@@ -88,7 +90,12 @@ class PositionalFile:
         OSError
             If the disk or the network fails.
         """
-        return os.pread(self._descriptor, count, offset)
+        if hasattr(os, "pread"):
+            content: bytes = os.pread(self._descriptor, count, offset)
+            return content
+        with self._turn:  # Windows: one position for all, but no forks
+            os.lseek(self._descriptor, offset, os.SEEK_SET)
+            return os.read(self._descriptor, count)
 
     def __del__(self) -> None:
         if self._descriptor >= 0:

@@ -1,8 +1,8 @@
 """Opening an untrusted file where it can do no harm.
 
 A header can make a decoder abort the process (a tile height of 2^30 does so to libopenslide), run forever or
-ask for all memory. A child process therefore opens the file first, with limits on time and memory; whatever
-happens to it is reported as an error (promise 7).
+ask for all memory. A child process therefore opens the file first, with limits on time and memory, and is
+watched from here; whatever happens to it is reported as an error (promise 7).
 """
 
 from __future__ import annotations
@@ -11,13 +11,22 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+
+import psutil
 
 from mitoscope.errors import SlideFormatError
 from mitoscope.slide.image_reader import CONVERT, MAX_IMAGE_PX
+from mitoscope.slide.probe_child import CPU_SECONDS, MEMORY_BYTES
 
 TIME_LIMIT_S = 60.0
 """On the clock, for slow disks and busy machines; the child computes for seconds at most (`probe_child`)."""
+_WATCH_S = 0.25
+_GRACE_S = 2.0
+"""Of the processor: where the system has such a limit, it comes first."""
+_OWN_BYTES = 128 << 20
+"""What Python and the libraries need themselves."""
 _CHILD = Path(__file__).with_name("probe_child.py")
 _UNSUPPORTED = "Unsupported TIFF compression"  # as OpenSlide words it
 _MEND = "the file is damaged, incomplete or hostile: get a fresh copy"
@@ -40,35 +49,64 @@ def probe_slide(path: Path, *, time_limit_s: float = TIME_LIMIT_S) -> None:
     """
     # -P: the child's own folder is not searched for modules.
     command = [sys.executable, "-P", str(_CHILD), str(path.absolute()), str(MAX_IMAGE_PX)]
-    try:
-        child = subprocess.run(  # noqa: S603 (our own script; the path is one argument)
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=time_limit_s,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise SlideFormatError(
-            f"did not open within {time_limit_s:g} s",
-            where=path,
-            mend="copy it to a local disk if the disk is slow; otherwise " + _MEND,
-        ) from None
-    wrong = _verdict(child)
+    ends_at = time.monotonic() + time_limit_s
+    with subprocess.Popen(  # noqa: S603 (our own script; the path is one argument)
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as child:
+        try:
+            answer = _watch(child, ends_at)
+        except TimeoutError:
+            raise SlideFormatError(
+                f"did not open within {time_limit_s:g} s",
+                where=path,
+                mend="copy it to a local disk if the disk is slow; otherwise " + _MEND,
+            ) from None
+        except MemoryError:
+            wrong: str | None = f"needs more than {MEMORY_BYTES >> 30} GiB of memory to open"
+        else:
+            wrong = _verdict(child.returncode, answer)
+        finally:
+            child.kill()
     if wrong is not None:
         raise SlideFormatError(wrong, where=path, mend=CONVERT if _UNSUPPORTED in wrong else _MEND)
 
 
-def _verdict(child: subprocess.CompletedProcess[bytes]) -> str | None:
+def _watch(child: subprocess.Popen[bytes], ends_at: float) -> bytes:
+    """Return what the child says at its end; not every system can limit it, so it is looked at as well.
+
+    Raises
+    ------
+    TimeoutError
+        At the end of its time, on the clock or on the processor.
+    MemoryError
+        If it takes too much.
+    """
+    while True:
+        try:
+            return child.communicate(timeout=_WATCH_S)[0]
+        except subprocess.TimeoutExpired:
+            if time.monotonic() > ends_at:
+                raise TimeoutError from None
+        try:
+            process = psutil.Process(child.pid)
+            used = process.cpu_times()
+            resident = process.memory_info().rss
+        except psutil.Error:
+            continue  # it has just ended
+        if resident > MEMORY_BYTES + _OWN_BYTES:
+            raise MemoryError
+        if used.user + used.system > CPU_SECONDS + _GRACE_S:
+            raise TimeoutError
+
+
+def _verdict(status: int, answer: bytes) -> str | None:
     """Return what is wrong with the slide, or None."""
-    if child.returncode < 0:
-        return f"crashes the reader ({_signal_name(-child.returncode)})"
+    if status < 0:
+        return f"crashes the reader ({_signal_name(-status)})"
     try:
-        answer = json.loads(child.stdout.splitlines()[-1])
-        wrong: str | None = answer["wrong"]
+        wrong: str | None = json.loads(answer.splitlines()[-1])["wrong"]
     except (IndexError, ValueError, KeyError, TypeError):
-        return f"ends the reader (exit status {child.returncode})"
+        return f"ends the reader (exit status {status})"
     return wrong
 
 

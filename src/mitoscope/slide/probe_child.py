@@ -7,8 +7,8 @@ Its last line on standard output is a JSON object; no such line means that it cr
 from __future__ import annotations
 
 import json
-import resource
 import sys
+from importlib import import_module
 
 MEMORY_BYTES = 1 << 30
 CPU_SECONDS = 8
@@ -18,23 +18,34 @@ PLACES = ((0.5, 0.5), (0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0))
 
 
 def limit() -> None:
-    """Give up the right to more memory, time, files or a core dump."""
-    for what, most in (
-        (resource.RLIMIT_AS, MEMORY_BYTES + _address_space_bytes()),
-        (resource.RLIMIT_CPU, CPU_SECONDS),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_FSIZE, 1 << 20),
+    """Give up the right to more memory, time, files or a core dump, where the system knows such limits.
+
+    Windows does not, macOS not for memory: there the parent's watch alone holds (`probe.py`).
+    """
+    try:
+        resource = import_module("resource")
+    except ImportError:
+        return
+    for name, most in (
+        ("RLIMIT_AS", MEMORY_BYTES + _address_space_bytes(resource.getpagesize())),
+        ("RLIMIT_CPU", CPU_SECONDS),
+        ("RLIMIT_CORE", 0),
+        ("RLIMIT_FSIZE", 1 << 20),
     ):
+        what = getattr(resource, name)
         _, hard = resource.getrlimit(what)
         within = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(what, (within, within))
+        try:
+            resource.setrlimit(what, (within, within))
+        except (OSError, ValueError):
+            continue
 
 
-def _address_space_bytes() -> int:
+def _address_space_bytes(page_bytes: int) -> int:
     """Return what is mapped already: libraries reserve addresses that cost no memory."""
     try:
         with open("/proc/self/statm", encoding="ascii") as stream:  # noqa: PTH123 (pathlib is a slow import)
-            return int(stream.read().split()[0]) * resource.getpagesize()
+            return int(stream.read().split()[0]) * page_bytes
     except OSError:
         return 1 << 30
 

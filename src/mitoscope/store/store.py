@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import sqlite3
 import threading
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from mitoscope.errors import OutputError, StoreError
-from mitoscope.fsio import sync_directory
+from mitoscope.fsio import publish, sync_directory
 from mitoscope.labels import DEFAULT_LABELS, Label, LabelMapping, LabelSet, class_set
 from mitoscope.store.connection import atomic, create_file, open_file, translated
 from mitoscope.store.dump import dump, read_slides
@@ -84,7 +83,7 @@ class Store:
                 )
                 intern_labels(connection, labels)
                 intern_rounds(connection, [UNSTATED_ROUND])
-            os.link(part, path)  # unlike a rename, never over a file that came meanwhile
+            publish(part, path)
             sync_directory(path.parent)
         except FileExistsError:
             raise StoreError("exists already", where=path, mend="choose another name or open it") from None

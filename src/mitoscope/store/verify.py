@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mitoscope.errors import MitoscopeError, OutputError, StoreDamagedError, StoreError
-from mitoscope.fsio import sync_directory
+from mitoscope.fsio import publish, sync_directory
 from mitoscope.store.connection import open_file, translated
 from mitoscope.store.present import RATER_COUNTS_SQL, SCOPE_COUNTS_SQL
 from mitoscope.store.schema import WHOLE_SLIDE
@@ -162,7 +162,7 @@ def backup(path: Path, target: Path) -> Path:
     try:
         _copy(path, part, target)
         part.chmod(path.stat().st_mode & 0o777)
-        os.link(part, target)  # unlike a rename, never over a file that came meanwhile
+        publish(part, target)
         sync_directory(target.parent)
     except FileExistsError:
         raise StoreError("exists already", where=target, mend="choose another name") from None

@@ -88,7 +88,7 @@ class ReducedLevel:
         self._row[:] = glass
         self._painted = np.zeros(self._columns, dtype=bool)
         self._empty = encode_tile(np.broadcast_to(glass, (tile_px, tile_px, 3)), quality)
-        self._file: BinaryIO = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  closed by close()
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  closed by close()
         self._lengths: list[int] = []
 
     def put(self, reduced: NDArray[np.uint8], column: int, row: int) -> None:
