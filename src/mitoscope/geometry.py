@@ -14,8 +14,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mitoscope.errors import RegionError, ScaleError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 MPP_MIN = 0.05
 """Smallest plausible resolution in µm/px (promise 6)."""
@@ -26,6 +31,8 @@ MPP_ANISOTROPY_MAX = 0.05
 SCALE_TOLERANCE = 0.02
 """Statements of one slide that differ by more state two resolutions."""
 
+TREE_SLACK = 1 + 1e-9
+"""A tree is asked for pairs a little farther apart, so that its rounding loses none."""
 HPF_AREA_MM2 = 0.237
 """Area of one high-power field in mm² (ocular field number 22, 40x; CCMCT and CMC papers)."""
 
@@ -221,3 +228,29 @@ class Aspect:
         """Return width and height in µm of a rectangle of this aspect with the given area in mm²."""
         ratio = self.width / self.height
         return math.sqrt(area_mm2 * ratio) * 1000.0, math.sqrt(area_mm2 / ratio) * 1000.0
+
+
+def near_pairs(
+    points: NDArray[np.float64], others: NDArray[np.float64], *, radius: float
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
+    """Return all pairs within a radius, inclusive, as index of the point, index of the other, distance.
+
+    Parameters
+    ----------
+    points, others : ndarray, shape (n, 2) and (m, 2)
+        In one unit.
+    radius : float
+        In the unit of the points.
+    """
+    import numpy as np
+    from scipy.spatial import KDTree  # slow to load, and not for who only states a box
+
+    if not len(points) or not len(others):
+        return np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0)
+    tree, reach = KDTree(points), radius * TREE_SLACK
+    found = tree.sparse_distance_matrix(KDTree(others), reach, output_type="ndarray")
+    first, second = np.asarray(found["i"], np.intp), np.asarray(found["j"], np.intp)
+    offsets = points[first] - others[second]
+    distance = np.hypot(offsets[:, 0], offsets[:, 1])
+    near = distance <= radius
+    return first[near], second[near], distance[near]

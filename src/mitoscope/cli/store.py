@@ -89,6 +89,15 @@ def import_(
     trust_scale: Annotated[
         bool, typer.Option("--trust-scale", help="Take coordinates that look half-scale as they are.")
     ] = False,
+    join_within: Annotated[
+        float | None,
+        typer.Option(
+            "--join-within",
+            metavar="UM",
+            min=0,
+            help="Take cells within UM µm of one in the study as that cell: for files of several raters.",
+        ),
+    ] = None,
     as_json: _Json = False,
 ) -> None:
     """Read annotation files into a study, each file completely or not at all.
@@ -116,12 +125,14 @@ def import_(
         done = []
         for path, name, part, how in parts:
             source = Source(path.name, name, _hash(path))
-            report = store.import_study(part, source=source, trust_scale=trust_scale)
+            report = store.import_study(
+                part, source=source, trust_scale=trust_scale, join_within_um=join_within
+            )
             done.append(_imported(path, name, report, part) | how)
     if as_json:
         print_json({"study": str(study), "imported": done})
         return
-    columns = ("slides", "cells", "known", "labels", "regions", "quarantined")
+    columns = ("slides", "cells", "known", "joined", "labels", "regions", "quarantined")
     rows = [[one["file"], one["format"], *(one[name] for name in columns)] for one in done]
     print_table(f"Imported into {study}", ("file", "format", *columns), rows)
     for one in done:
@@ -203,6 +214,7 @@ def _imported(path: Path, format_name: str, report: Any, study: Study) -> dict[s
         "slides": report.slides,
         "cells": report.cells,
         "known": report.known,
+        "joined": report.joined,
         "beside_known": dict(report.beside_known),
         "labels": report.labels,
         "regions": report.regions,
@@ -235,7 +247,7 @@ def _print_beside(done: dict[str, Any]) -> None:
         near = " and ".join(
             f"{count} cells lie within {distance}" for distance, count in done["beside_known"].items()
         )
-        mend = "they stay cells of their own; one file with a column cell, or guids, makes them one"
+        mend = "they stay cells of their own; --join-within 7.5 makes them one"
         typer.echo(shown(f"warning: {done['file']}: {near} of cells that the study has: {mend}"))
 
 

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from mitoscope.store import Overview
 
 _Study = Annotated[Path, typer.Argument(metavar="STUDY", help="The study, a file.")]
-_UNREAD = "no cell was read by two raters; cells of files that share no ids are cells of their own"
+_UNREAD = (
+    "no cell was read by two raters; cells of files that share no ids are cells of their own: "
+    "store import --join-within 7.5 joins them"
+)
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 

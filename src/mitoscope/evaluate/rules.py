@@ -19,11 +19,11 @@ from mitoscope.evaluate.matching import (
     Matching,
     Points,
     by_descending_score,
-    near_pairs,
     overlapping_pairs,
     rank,
     unmatched,
 )
+from mitoscope.geometry import near_pairs
 
 
 def match_closest_unmatched(points: Points, scores: Points, truth: Points, *, radius: float) -> Matching:

@@ -51,6 +51,7 @@ class Source:
 class ImportReport:
     """What an import brought; ``quarantined`` counts by reason, ``known`` cells that the store had.
 
+    ``joined`` counts cells that were joined with those of the store by their place.
     ``beside_known`` counts new cells so near to one that the store had that both are likely to be one cell,
     by the distance in words.
     """
@@ -62,11 +63,17 @@ class ImportReport:
     versions: int
     quarantined: Mapping[str, int]
     known: int = 0
+    joined: int = 0
     beside_known: Mapping[str, int] = field(default_factory=dict)
 
 
 def ingest(
-    connection: sqlite3.Connection, study: Study, source: Source, *, trust_scale: bool = False
+    connection: sqlite3.Connection,
+    study: Study,
+    source: Source,
+    *,
+    trust_scale: bool = False,
+    join_within_um: float | None = None,
 ) -> ImportReport:
     """Write a study inside of the caller's transaction.
 
@@ -81,7 +88,7 @@ def ingest(
     _refuse_again(connection, source)
     study = on_known_slides(connection, study)
     sifted = sift(study, source=source.name, trust_scale=trust_scale)
-    study, known, added = take_known(connection, sifted, source=source.name)
+    study, taken = take_known(connection, sifted, source=source.name, within_um=join_within_um)
     beside = beside_known(connection, study)
     slide_ids = np.array([add_slide(connection, slide) for slide in study.slides], dtype=np.int64)
     label_ids = intern_labels(connection, study.labels)
@@ -98,7 +105,13 @@ def ingest(
             write_search(connection, slide_of[search.slide], rater_of[search.rater], search.searched)
     add_versions(connection, study.versions, cell_ids=cell_ids, label_ids=label_ids, slide_ids=slide_ids)
     report = _finish(connection, study, source, slide_ids=slide_ids)
-    return replace(report, known=known, labels=report.labels + added, beside_known=beside)
+    return replace(
+        report,
+        known=taken.known,
+        joined=taken.joined,
+        labels=report.labels + taken.labels,
+        beside_known=beside,
+    )
 
 
 def _refuse_again(connection: sqlite3.Connection, source: Source) -> None:

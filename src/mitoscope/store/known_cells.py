@@ -9,22 +9,22 @@ from __future__ import annotations
 import re
 import sqlite3
 import uuid
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.errors import RegionError
-from mitoscope.geometry import Mpp
+from mitoscope.errors import RegionError, ScaleError, StoreError
+from mitoscope.geometry import Mpp, near_pairs
 from mitoscope.image_names import stem
 from mitoscope.region import outline
 from mitoscope.store.actions import CellEvent, record
 from mitoscope.store.columns import Cells
-from mitoscope.store.encoding import vertices_from, well_formed
+from mitoscope.store.encoding import null_where_nan, vertices_from, well_formed
 from mitoscope.store.opinions import agreed
 from mitoscope.store.quarantine import GUID_TWICE, REASONS, move_out
-from mitoscope.store.records import Rater, Region, Study
+from mitoscope.store.records import Rater, Region, SlideRecord, Study
 from mitoscope.store.vocabulary import intern_labels, intern_raters, intern_rounds
 from mitoscope.truth import Policy, RaterKind
 
@@ -35,16 +35,27 @@ NEAR_UM: Final = 7.5
 NEAR_PX0: Final = 25.0
 """The same where no resolution is known."""
 _PLACES_SQL: Final = """
-SELECT (c.x_min_px0 + c.x_max_px0) / 2, (c.y_min_px0 + c.y_max_px0) / 2, s.mpp_x, s.mpp_y
+SELECT c.id, (c.x_min_px0 + c.x_max_px0) / 2, (c.y_min_px0 + c.y_max_px0) / 2, s.mpp_x, s.mpp_y
 FROM slide AS s JOIN cell AS c ON c.slide_id = s.id
-WHERE s.name = ? AND c.is_deleted = 0 AND (
-    NOT EXISTS (SELECT 1 FROM label_now AS n WHERE n.cell_id = c.id)
-    OR EXISTS (SELECT 1 FROM label_now AS n JOIN rater AS r ON r.id = n.rater_id
-               WHERE n.cell_id = c.id AND r.kind <> 'model'))
+WHERE s.name = ? AND c.is_deleted = 0
+"""
+_BY_PEOPLE: Final = """
+AND (NOT EXISTS (SELECT 1 FROM label_now AS n WHERE n.cell_id = c.id)
+     OR EXISTS (SELECT 1 FROM label_now AS n JOIN rater AS r ON r.id = n.rater_id
+                WHERE n.cell_id = c.id AND r.kind <> 'model'))
 """
 _NAMELESS: Final = re.compile(r"expert \d+")
 """As the readers of formats without names call their raters."""
 _NAMESPACE: Final = uuid.UUID("2f6d7f4e-8a59-5f0c-9d0b-6d69746f7363")
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """How many cells of a file the store had: known by ids, joined by place; and labels added to them."""
+
+    known: int = 0
+    joined: int = 0
+    labels: int = 0
 
 
 def guid_of(study_uuid: str, cell_id: int) -> str:
@@ -99,35 +110,88 @@ def on_known_slides(connection: sqlite3.Connection, study: Study) -> Study:
     )
 
 
-def take_known(connection: sqlite3.Connection, study: Study, *, source: str) -> tuple[Study, int, int]:
+def take_known(
+    connection: sqlite3.Connection, study: Study, *, source: str, within_um: float | None = None
+) -> tuple[Study, Taken]:
     """Add what a study says anew of cells that the store has.
 
     Their places stay as they are. A label is added where its rater said something else before, and earlier;
     one in nobody's name where the class is another one.
 
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        Inside of a transaction.
+    study : Study
+        Of a file.
+    source : str
+        Its name.
+    within_um : float, optional
+        Join its further cells with those of the store within this distance in µm, nearest first and one to
+        one: other raters' files of the same slides, which share no ids. By default they stay cells of their
+        own.
+
     Returns
     -------
     study : Study
         What is new: without these cells, their labels and regions that the store has.
-    known : int
-        Number of cells that the store had.
-    labels : int
-        Number of labels that were added to them.
+    taken : Taken
+        How many cells the store had.
+
+    Raises
+    ------
+    ScaleError
+        If cells are to be joined on a slide without a resolution.
+    StoreError
+        If cells are to be joined, and the file does not name its rater.
     """
-    cell_of_row = _known_rows(connection, study)
+    cell_of_row = _known_by_guid(connection, study) | _known_by_number(connection, study)
+    joined = {} if within_um is None else _near(connection, study, within_um, known=cell_of_row)
     study = replace(study, regions=_new_regions(connection, study))
-    if not cell_of_row:
-        return study, 0, 0
-    added = _add_labels(connection, study, cell_of_row)
+    if not cell_of_row and not joined:
+        return study, Taken()
+    taken = Taken(len(cell_of_row), len(joined), _add_labels(connection, study, cell_of_row, joined))
+    cell_of_row |= joined
     codes = np.zeros(len(study.cells), dtype=np.uint8)
     codes[list(cell_of_row)] = REASONS.index(GUID_TWICE)
     rest = move_out(replace(study, versions=()), codes, source=source)
-    return replace(rest, quarantine=study.quarantine), len(cell_of_row), added
+    return replace(rest, quarantine=study.quarantine), taken
 
 
-def _known_rows(connection: sqlite3.Connection, study: Study) -> dict[int, int]:
-    """Return row → cell id of the cells that the store has."""
-    return _known_by_guid(connection, study) | _known_by_number(connection, study)
+def _near(
+    connection: sqlite3.Connection, study: Study, within_um: float, *, known: dict[int, int]
+) -> dict[int, int]:
+    """Return row → cell id of further cells that lie within a distance, nearest first and one to one."""
+    found: dict[int, int] = {}
+    there, gone = set(known), set(known.values())
+    for place, slide in enumerate(study.slides):
+        on_slide = np.flatnonzero((study.cells.slide == place) & ~study.cells.deleted)
+        rows = np.array([row for row in on_slide.tolist() if row not in there], dtype=np.int64)
+        ids, centres, mpp = _stored_places(connection, slide, _PLACES_SQL)
+        if not len(ids) or not len(rows):
+            continue
+        if mpp is None:
+            mend = "state its resolution with --mpp, or leave out --join-within"
+            raise ScaleError("cells cannot be joined by a distance in µm", where=slide.name, mend=mend)
+        scale = (mpp.x, mpp.y)
+        pairs = near_pairs(study.cells.centres_px0[rows] * scale, centres * scale, radius=within_um)
+        for one in np.lexsort(pairs).tolist():
+            row, cell = int(rows[pairs[0][one]]), int(ids[pairs[1][one]])
+            if row not in found and cell not in gone:
+                found[row] = cell
+                gone.add(cell)
+    return found
+
+
+def _stored_places(
+    connection: sqlite3.Connection, slide: SlideRecord, sql: str
+) -> tuple[NDArray[np.int64], NDArray[np.float64], Mpp | None]:
+    """Return ids and centres in level-0 px of live cells of a slide, and its resolution."""
+    rows = connection.execute(sql, (slide.name,)).fetchall()
+    states = rows[0][3:] if rows else (None,)
+    ids = np.array([row[0] for row in rows], dtype=np.int64)
+    centres = np.array([row[1:3] for row in rows], dtype=np.float64).reshape(-1, 2)
+    return ids, centres, slide.mpp or (None if None in states else Mpp(*states))
 
 
 def _known_by_number(connection: sqlite3.Connection, study: Study) -> dict[int, int]:
@@ -160,27 +224,34 @@ def _known_by_guid(connection: sqlite3.Connection, study: Study) -> dict[int, in
     return {row: cell_of[study.cells.guid[row]] for row in rows if study.cells.guid[row] in cell_of}
 
 
-def _add_labels(connection: sqlite3.Connection, study: Study, cell_of_row: dict[int, int]) -> int:
-    events = study.events
+def _add_labels(
+    connection: sqlite3.Connection, study: Study, known: dict[int, int], joined: dict[int, int]
+) -> int:
+    events, cell_of_row = study.events, known | joined
     last = {(int(events.cell[row]), int(events.rater[row])): row for row in range(len(events))}
     news = {pair: row for pair, row in last.items() if pair[0] in cell_of_row}
     if not news:
         return 0
     words = _Words(connection)
+    for name in {study.raters[place].name for row, place in news if row in joined}:
+        if name in words.raters and _NAMELESS.fullmatch(name):
+            mend = "name the rater with --rater, or leave out --join-within"
+            raise StoreError(f"cells cannot be joined for {name!r}, who is in the study", mend=mend)
     labels = [*intern_labels(connection, study.labels).tolist(), None]
     rounds = intern_rounds(connection, study.rounds).tolist()
     added = 0
     for (cell_row, rater_row), row in news.items():
         cell, rater = cell_of_row[cell_row], study.raters[rater_row]
         label, time_s = labels[int(events.label[row])], float(events.time_s[row])
-        if not words.are_new(cell, rater, label, time_s):
+        if not words.are_new(cell, rater, label, time_s, is_named=cell_row in joined):
             continue
         (rater_id,) = intern_raters(connection, [rater]).tolist()
-        score = None if np.isnan(events.score[row]) else float(events.score[row])
-        action = CellEvent(
-            "label", cell, rater_id, rounds[int(events.round[row])], label_id=label, score=score
+        score, seconds = null_where_nan(np.array([events.score[row], events.seconds[row]]))
+        round_id = rounds[int(events.round[row])]
+        record(
+            connection,
+            CellEvent("label", cell, rater_id, round_id, label_id=label, score=score, seconds=seconds),
         )
-        record(connection, action)
         added += 1
     return added
 
@@ -203,7 +274,7 @@ class _Words:
             if kind == RaterKind.MODEL:
                 self.by_models.setdefault(cell, set()).add(label)
 
-    def are_new(self, cell: int, rater: Rater, label: int | None, time_s: float) -> bool:
+    def are_new(self, cell: int, rater: Rater, label: int | None, time_s: float, *, is_named: bool) -> bool:
         """Return whether a label in a file is one that the store does not have."""
         if cell not in self.classes:
             return False  # deleted since
@@ -214,7 +285,7 @@ class _Words:
             return bool(label != self.classes[cell])
         if rater.kind is RaterKind.MODEL:
             return bool(label != self.classes[cell]) and label not in self.by_models.get(cell, set())
-        if rater.name not in self.raters and _NAMELESS.fullmatch(rater.name):
+        if not is_named and rater.name not in self.raters and _NAMELESS.fullmatch(rater.name):
             return False  # the same experts, of whom the format lost the names
         return bool(np.isnan(time_s) or spoken_s is None or time_s > spoken_s)
 
@@ -242,18 +313,13 @@ def beside_known(connection: sqlite3.Connection, study: Study) -> dict[str, int]
     by_people = _labelled_by_people(study)
     for place, slide in enumerate(study.slides):
         rows = np.flatnonzero((cells.slide == place) & by_people & ~cells.deleted)
-        stored = connection.execute(_PLACES_SQL, (slide.name,)).fetchall() if len(rows) else []
-        if not stored:
+        _, known, mpp = _stored_places(connection, slide, _PLACES_SQL + _BY_PEOPLE)
+        if not len(rows) or not len(known):
             continue
-        from scipy.spatial import cKDTree  # not for the first file of a study
-
-        known = np.array([[x, y] for x, y, *_ in stored], dtype=np.float64)
-        states = stored[0][2:]
-        mpp = slide.mpp or (None if None in states else Mpp(*states))
         scale = (1.0, 1.0) if mpp is None else (mpp.x, mpp.y)
         name, radius = ("25 px", NEAR_PX0) if mpp is None else ("7.5 µm", NEAR_UM)
-        distance, _ = cKDTree(known * scale).query(cells.centres_px0[rows] * scale)
-        near = int(np.count_nonzero(distance <= radius))
+        points, _, _ = near_pairs(cells.centres_px0[rows] * scale, known * scale, radius=radius)
+        near = len(np.unique(points))
         if near:
             found[name] = found.get(name, 0) + near
     return found

@@ -129,7 +129,14 @@ class Store:
 
     # Whole studies
 
-    def import_study(self, study: Study, *, source: Source, trust_scale: bool = False) -> ImportReport:
+    def import_study(
+        self,
+        study: Study,
+        *,
+        source: Source,
+        trust_scale: bool = False,
+        join_within_um: float | None = None,
+    ) -> ImportReport:
         """Add a study that was read from a file: all of it, save what goes to quarantine, or nothing.
 
         Parameters
@@ -140,9 +147,18 @@ class Store:
             The file.
         trust_scale : bool
             Take coordinates that look half-scale as they are.
+        join_within_um : float, optional
+            A cell of the file within this distance in µm of one of the study, nearest first and one to one,
+            is that cell, and its labels are further ones of it: for files of several raters, which share no
+            ids.
+
+        Raises
+        ------
+        ScaleError
+            If cells are to be joined on a slide without a resolution.
         """
         with self.writing() as connection:
-            return ingest(connection, study, source, trust_scale=trust_scale)
+            return ingest(connection, study, source, trust_scale=trust_scale, join_within_um=join_within_um)
 
     def export_study(
         self,
