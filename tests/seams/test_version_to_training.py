@@ -20,11 +20,11 @@ from mitoscope.data.batches import make_batches
 from mitoscope.data.field import BOX_UM, Field
 from mitoscope.data.picture import Picture
 from mitoscope.data.sampling import CropsConfig, CrowdConfig, HardPool, MidogppConfig, SemiConfig, plan
-from mitoscope.data.sources import SourceConfig, fields_of, read_fields
+from mitoscope.data.sources import SourceConfig, fields_of, provenance, read_fields
 from mitoscope.data.split import split_by_case
 from mitoscope.data.window import Window, cut_patch
 from mitoscope.errors import TrainingDataError
-from mitoscope.exchange import coco
+from mitoscope.exchange import coco, frozen_file
 from mitoscope.exchange.annotations_csv import FORMAT as CSV
 from mitoscope.exchange.format import WriteOptions
 from mitoscope.exchange.truth import read_ground_truth
@@ -102,6 +102,32 @@ def test_every_route_teaches_the_same_cells(folder: Path, route: str) -> None:
     assert labels.size == pytest.approx(np.array([(w, h) for _, _, w, h in BOXES]))
     assert labels.agreement == pytest.approx(np.array(YES) / 3)
     assert field.case == "dog 7"
+
+
+@pytest.mark.parametrize("is_file", [False, True])
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [({}, "CC-BY-4.0"), ({"licence": "MIT"}, "MIT"), ({"licence": "not stated"}, "CC-BY-4.0")],
+)
+def test_the_licence_of_a_version_is_that_of_the_training_data(
+    folder: Path, stated: dict[str, str], expected: str, is_file: bool
+) -> None:
+    with Store.open(folder / "study.mito") as store:
+        frozen_file.write(folder / "MEL.json", store.freeze("MEL", licences="CC-BY-4.0"))
+    kind = (
+        {"kind": "annotated-slides", "labels": "MEL.json"}
+        if is_file
+        else {"kind": "study", "study": "study.mito@MEL"}
+    )
+    source: Any = TypeAdapter[SourceConfig](SourceConfig).validate_python(kind | stated)
+    assert [named.licence for named in provenance(source, folder)] == [expected]
+
+
+def test_without_a_version_no_licence_is_stated(folder: Path) -> None:
+    source: Any = TypeAdapter[SourceConfig](SourceConfig).validate_python(
+        {"kind": "study", "study": "study.mito"}
+    )
+    assert [named.licence for named in provenance(source, folder)] == ["not stated"]
 
 
 def _batch(field: Field) -> Batch:
@@ -292,7 +318,7 @@ def test_train_takes_a_version_with_its_split_and_the_bundle_names_it(tmp_path: 
             builder.event(cell, expert, DEFAULT_LABELS.names.index(figure.label))
     with Store.create(tmp_path / "study.mito") as store:
         store.import_study(builder.build(), source=Source("test"))
-        frozen = store.freeze("MEL", split=slides)
+        frozen = store.freeze("MEL", split=slides, licences="CC-BY-4.0")
         assert frozen.truth.n_figures
     (tmp_path / "recipe.toml").write_text(RECIPE)
     arguments = ["train", tmp_path / "recipe.toml", "--data", tmp_path, "--out", tmp_path / "run"]
@@ -306,6 +332,7 @@ def test_train_takes_a_version_with_its_split_and_the_bundle_names_it(tmp_path: 
     assert "MEL" in truth.source
     assert source.sha256 == (truth.sha256,)
     assert source.policy == str(truth.policy)
+    assert source.licence == "CC-BY-4.0"
     recipe = Recipe.from_toml(tmp_path / "run" / "recipe.toml")
     fields = read_fields(recipe.data.source, tmp_path, mpp=0.25)
     split = split_by_case(fields, recipe.data.split)

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field as Setting
 
@@ -31,6 +31,7 @@ from mitoscope.labels import LabelMapping
 from mitoscope.truth import GroundTruth, Policy
 
 Positive = Annotated[float, Setting(gt=0)]
+_NOT_STATED: Final = "not stated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class LabelledSlides(Config):
     slide_mpp : float, optional
         Resolution of slides that do not state it, µm/px.
     title, licence, attribution : str
-        For the model card.
+        For the model card; the licence is by default that which a version states of its slides.
     """
 
     slides: str = "."
@@ -84,8 +85,8 @@ class LabelledSlides(Config):
     examined: Literal["whole", "tumour", "regions"] | None = None
     slide_mpp: Positive | None = None
     title: str = "own slides"
-    licence: str = "not stated"
-    attribution: str = "not stated"
+    licence: str = _NOT_STATED
+    attribution: str = _NOT_STATED
 
 
 class AnnotatedSlides(LabelledSlides):
@@ -317,9 +318,8 @@ def provenance(
 def named_as(config: LabelledSlides, truth: GroundTruth) -> Provenance:
     """Return how a ground truth is named as a source of training data."""
     policy = None if truth.policy is None else str(truth.policy)
-    return Provenance(
-        config.title, config.licence, config.attribution, truth.sha256, truth.source or None, policy
-    )
+    stated = config.licence if config.licence != _NOT_STATED else "; ".join(truth.licences) or _NOT_STATED
+    return Provenance(config.title, stated, config.attribution, truth.sha256, truth.source or None, policy)
 
 
 def _truths(config: SyntheticSlides, data: Path) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -67,7 +68,7 @@ def read(path: Path) -> GroundTruth:
     if values.get("format") == DATA_SET and truth.sha256 != values.get("sha256"):
         mend = "write it again with curate freeze --out"
         raise FormatError("its content is not what was frozen", where=path, mend=mend)
-    return truth
+    return replace(truth, licences=tuple(map(str, values.get("licences") or ())))
 
 
 def read_study_of(path: Path, options: ReadOptions) -> Study:

@@ -256,7 +256,8 @@ def read_frozen(
     found = _frozen(connection, version_id)
     named = f"{source}@{found.name.replace(' ', '@')}" if source else found.name
     refused = outline_notes(read_quarantine(connection, {slide.name for slide in found.truth.slides}))
-    truth = replace(found.truth, source=named, notes=(*found.truth.notes, *refused))
+    notes = (*found.truth.notes, *refused)
+    truth = replace(found.truth, source=named, notes=notes, licences=found.manifest.licences)
     if mapping is not None:
         mapped = ground_truth_of(
             found.study, policy=Policy.RECORDED, mapping=mapping, cell_id=_cell_ids(found.study)

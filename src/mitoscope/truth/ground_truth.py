@@ -235,6 +235,8 @@ class GroundTruth:
         Names in the source → classes, as they were mapped; ``ignore`` where cells were left out.
     notes : tuple of str
         What must be said beside numbers that rest on it, e.g. rows that stood twice.
+    licences : tuple of str
+        Of the slides, as a version states them.
 
     Raises
     ------
@@ -250,6 +252,7 @@ class GroundTruth:
     policy: Policy | None = None
     label_names: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    licences: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         names = [slide.name for slide in self.slides]
