@@ -6,6 +6,7 @@
     ├── InputError                      exit status 2: the user can mend it
     │   ├── SlideError
     │   │   ├── SlideFormatError        not a slide, truncated, hostile header
+    │   │   │   └── UndecodableError    opens, but no tile can be decoded: damaged, or of a kind not supported
     │   │   ├── SlideReadError          a region that cannot be decoded
     │   │   ├── LevelError              a pyramid level that does not exist
     │   │   └── ScaleError              resolution missing or implausible
@@ -98,6 +99,10 @@ class SlideError(InputError):
 
 class SlideFormatError(SlideError):
     """Not a slide, truncated, or with a header that no reader should trust."""
+
+
+class UndecodableError(SlideFormatError):
+    """A slide of which no tile can be decoded: damaged, or of a kind that is not supported."""
 
 
 class SlideReadError(SlideError):

@@ -7,7 +7,9 @@ so that a result can say what it did not see. Nothing is ever invented.
 `open_slide` takes a file by its path. The file is opened in a child process first (`probe_slide`), because
 a header can crash a decoder; then by OpenSlide (`OpenSlideReader`), which is kept alive through bad tiles, or
 as a plain image (`ImageSlide`). A slide of JPEG tiles is read six to eight times faster by `JpegTileReader`,
-after a comparison with OpenSlide. Its resolution comes from a tag or from ``--mpp``, never from a guess.
+after a comparison with OpenSlide. A tiled TIFF that OpenSlide would show otherwise than it is stored, because
+tags and streams contradict each other, is read by `TiffReader`. Its resolution comes from a tag or from
+``--mpp``, never from a guess.
 
 A detector looks at a `Plane`: the slide resampled to the resolution it was trained at, with exact mapping
 back to level-0 pixels (px0). Workers share slides within their process through `acquire`. `MemorySlide` is an
@@ -25,6 +27,7 @@ from mitoscope.slide.plane import Plane, read_thumbnail
 from mitoscope.slide.pool import acquire
 from mitoscope.slide.probe import probe_slide
 from mitoscope.slide.slide import Slide
+from mitoscope.slide.tiff_reader import TiffReader
 
 __all__ = [
     "ImageSlide",
@@ -36,6 +39,7 @@ __all__ = [
     "Plane",
     "Slide",
     "SlideInfo",
+    "TiffReader",
     "acquire",
     "fingerprint",
     "open_slide",

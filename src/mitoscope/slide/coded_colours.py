@@ -26,6 +26,8 @@ class CodedColours:
         How it is coded.
     components : int
         Number of them.
+    height : int
+        Rows in px.
     bits : int
         Of each.
     colours : {"RGB", "YCbCr"} or None
@@ -39,6 +41,7 @@ class CodedColours:
 
     kind: Literal["JPEG", "JPEG 2000"]
     components: int
+    height: int
     bits: int
     colours: Colours | None
     evidence: str
@@ -114,7 +117,7 @@ def _jpeg(stream: bytes) -> CodedColours | None:
     bits, count = frame[0], frame[5]
     components = [(frame[6 + 3 * n], frame[7 + 3 * n]) for n in range(count)]
     colours, evidence = _jpeg_colours(segments, components) if count == 3 else (None, "")
-    return CodedColours("JPEG", count, bits, colours, evidence)
+    return CodedColours("JPEG", count, int.from_bytes(frame[1:3], "big"), bits, colours, evidence)
 
 
 def _jpeg_colours(
@@ -139,8 +142,9 @@ def _jpeg_2000(stream: bytes) -> CodedColours | None:
         return None
     count = int.from_bytes(size[34:36], "big")
     sampling = {size[37 + 3 * n : 39 + 3 * n] for n in range(min(count, 3))}
+    height = int.from_bytes(size[6:10], "big") - int.from_bytes(size[14:18], "big")
     bits = (size[36] & 0x7F) + 1
     transformed = bool(coding[4])
     if len(sampling) > 1:
-        return CodedColours("JPEG 2000", count, bits, "YCbCr", "the coarser chroma", transformed)
-    return CodedColours("JPEG 2000", count, bits, None, "", transformed)
+        return CodedColours("JPEG 2000", count, height, bits, "YCbCr", "the coarser chroma", transformed)
+    return CodedColours("JPEG 2000", count, height, bits, None, "", transformed)

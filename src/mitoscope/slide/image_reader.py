@@ -1,19 +1,20 @@
 """Plain images: the regions of interest in which MIDOG, TUPAC and MiDeSeC are published.
 
-PNG, JPEG, WebP and TIFF, decoded once by Pillow and kept in memory.
+PNG, JPEG and WebP, decoded once by Pillow, and TIFF, decoded as it is stored (`tiff_layout`); kept in memory.
 
 =====================  =================================================================================
 What the file holds    What happens
 =====================  =================================================================================
 RGB, 8 bits            read
-RGB, 16 bits           the upper 8 bits are read, as every viewer does
+RGB, 16 bits           scaled to 8 bits; refused where the samples use fewer bits and no tag says so
 palette                read as the colours it stands for
 transparency           laid over white; pixels less than half opaque are invalid
 greyscale, bilevel     refused: H&E needs its two stains
 CMYK, Lab, HSV         refused: the conversion needs the profile of a printer, colours would be invented
 several frames         the first page of a TIFF with smaller pages; otherwise refused
+damaged segment        refused: the picture is not whole
 damaged JPEG data      refused: Pillow would fill the picture up with grey and say nothing
-EXIF orientation       ignored on purpose: annotations refer to the stored pixels
+orientation            ignored on purpose, of EXIF and of TIFF: annotations refer to the stored pixels
 =====================  =================================================================================
 
 The resolution is looked for in this order: OME-XML and ImageJ descriptions, the TIFF resolution, PNG
@@ -23,17 +24,16 @@ refused by the range check, which names the tag.
 
 from __future__ import annotations
 
-import re
 import struct
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from functools import partial
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import PIL
-from PIL import Image, TiffImagePlugin
+from PIL import Image
 
 from mitoscope.errors import SlideFormatError
 from mitoscope.geometry import SizePx
@@ -41,24 +41,20 @@ from mitoscope.slide.info import Level, SlideInfo, StatedScale, fingerprint, res
 from mitoscope.slide.jpeg_tiles import PositionalFile, check_stream, stream_head
 from mitoscope.slide.memory_slide import MemorySlide
 from mitoscope.slide.pixels import Pixels
+from mitoscope.slide.tiff_layout import CONVERT, is_tiff, read_layout
+from mitoscope.slide.tiff_reader import DEEP_FROM, Segments
+from mitoscope.slide.tiff_reader import reader_name as tiff_reader_name
 
 READER = f"pillow {PIL.__version__}"
-FORMATS = ("PNG", "JPEG", "WEBP", "TIFF")
+FORMATS = ("PNG", "JPEG", "WEBP")
 MAX_IMAGE_PX = 1 << 27
 """Most pixels of a plain image: 11,585 × 11,585, decoded to 400 MB. Larger ones belong into a pyramid."""
-CONVERT = "convert it to a tiled pyramidal TIFF, e.g. with vips tiffsave --tile --pyramid"
-_COMPRESSION, _STRIP_OFFSETS, _ROWS_PER_STRIP, _STRIP_COUNTS, _JPEG_TABLES = 259, 273, 278, 279, 347
-_JPEG = 7
 _METADATA_BYTES = 1 << 24
+_PNG_DEPTH_AT = 24
 _COLOUR_MODES = frozenset({"RGB", "RGBA", "RGBX", "RGBa", "P", "PA", "YCbCr"})
 _GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 _UM_PER_INCH = 25_400.0
 _UM_PER_CM = 10_000.0
-_IMAGE_DESCRIPTION, _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 270, 282, 283, 296
-_TIFF_UNITS = {2: _UM_PER_INCH, 3: _UM_PER_CM}
-_UM_PER_OME_UNIT = {"µm": 1.0, "μm": 1.0, "um": 1.0, "nm": 1e-3, "mm": 1e3, "cm": 1e4, "m": 1e6}
-_IMAGEJ_MICRON = re.compile(r"^unit=(micron|microns|um|µm|μm|\\u00B5m)\s*$", re.MULTILINE | re.IGNORECASE)
-_MAX_DESCRIPTION = 1 << 20
 
 
 class ImageSlide(MemorySlide):
@@ -82,24 +78,21 @@ class ImageSlide(MemorySlide):
     """
 
     def __init__(self, path: Path, *, mpp: float | None = None, mpp_override: bool = False) -> None:
-        with _quiet(path), Image.open(path, formats=FORMATS) as image:
-            _check_image(image, where=path)
-            tag = scale_tag(image)
-            scale = resolve_scale(
-                partial(read_image_scale, image),
-                given=mpp,
-                override=mpp_override,
-                objective_power=None,
-                tag=tag,
-                where=path,
-            )
-            pixels = _decode(image)
-            _check_jpeg_data(image, path)
+        picture = _read_tiff(path) if is_tiff(path) else _read_image(path)
+        scale = resolve_scale(
+            lambda: picture.scale,
+            given=mpp,
+            override=mpp_override,
+            objective_power=None,
+            tag=picture.tag,
+            where=path,
+        )
+        pixels = picture.decode()
         size = SizePx(pixels.rgb.shape[1], pixels.rgb.shape[0])
         info = SlideInfo(
             path=path,
             name=path.name,
-            reader=READER,
+            reader=picture.reader,
             size=size,
             levels=(Level(size, 1.0, 1.0),),
             mpp=scale.mpp,
@@ -108,9 +101,47 @@ class ImageSlide(MemorySlide):
             bounds=None,
             vendor=None,
             fingerprint=fingerprint(path),
+            notes=(*scale.notes, *picture.notes),
         )
         valid = None if pixels.valid.all() else pixels.valid
         super().__init__(pixels.rgb, mpp=scale.mpp, name=path.name, valid=valid, info=info)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Picture:
+    """A picture before it is decoded: what it states and how its pixels are had."""
+
+    reader: str
+    tag: str
+    scale: StatedScale | None
+    decode: Callable[[], Pixels]
+    notes: tuple[str, ...] = ()
+
+
+def _read_tiff(path: Path) -> _Picture:
+    layout = read_layout(path)
+    picture = layout.pictures[0]
+    if picture.size.area > MAX_IMAGE_PX:
+        raise _too_large(path)
+    segments = Segments(path, picture)
+    segments.check()
+
+    def decode() -> Pixels:
+        try:
+            return segments.whole()
+        except (ValueError, OSError) as error:
+            raise _undecodable(path, error) from None
+
+    return _Picture(tiff_reader_name(), "tiff.XResolution", layout.scale, decode, layout.notes)
+
+
+def _read_image(path: Path) -> _Picture:
+    with _quiet(path), Image.open(path, formats=FORMATS) as image:
+        _check_image(image, where=path)
+        tag, scale = scale_tag(image), read_image_scale(image)
+        pixels = _decode(image, path)
+        _check_jpeg_data(image, path)
+    return _Picture(READER, tag, scale, lambda: pixels)
 
 
 # What Pillow raises for broken data besides OSError: none of it documented, all of it seen.
@@ -141,11 +172,13 @@ def _quiet(path: Path) -> Iterator[None]:
     except Image.DecompressionBombError:
         raise _too_large(path) from None
     except _DECODER_ERRORS as error:
-        raise SlideFormatError(
-            f"cannot be decoded ({error})",
-            where=path,
-            mend="the file is damaged or incomplete: copy it again",
-        ) from None
+        raise _undecodable(path, error) from None
+
+
+def _undecodable(path: Path, error: Exception) -> SlideFormatError:
+    return SlideFormatError(
+        f"cannot be decoded ({error})", where=path, mend="the file is damaged or incomplete: copy it again"
+    )
 
 
 def _too_large(path: Path) -> SlideFormatError:
@@ -154,21 +187,6 @@ def _too_large(path: Path) -> SlideFormatError:
         where=path,
         mend=CONVERT,
     )
-
-
-def check_colours(path: Path) -> None:
-    """Refuse a greyscale, CMYK or Lab TIFF, which OpenSlide would present as RGB.
-
-    Raises
-    ------
-    SlideFormatError
-        Naming the mode. A TIFF that Pillow cannot open is left to OpenSlide's judgement.
-    """
-    with suppress(*_DECODER_ERRORS, Image.DecompressionBombError), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with Image.open(path, formats=("TIFF",)) as image:
-            mode = image.mode
-        _check_mode(mode, where=path)
 
 
 def _check_mode(mode: str, *, where: Path) -> None:
@@ -187,100 +205,57 @@ def _check_image(image: Image.Image, *, where: Path) -> None:
     if image.width * image.height > MAX_IMAGE_PX:
         raise _too_large(where)
     _check_mode(image.mode, where=where)
-    frames = _frames_of_full_size(image)
+    frames = _frames(image)
     if frames > 1:
         raise SlideFormatError(
             f"holds {frames} pictures of the same size", where=where, mend="save the one to be read by itself"
         )
 
 
-def _frames_of_full_size(image: Image.Image) -> int:
-    frames = getattr(image, "n_frames", 1)
-    if frames == 1 or image.format in {"MPO", "JPEG"}:  # a camera's JPEG carries previews
-        return 1
-    if image.format != "TIFF":
-        return frames
-    size, same = image.size, 0
-    for index in range(frames):
-        image.seek(index)
-        same += image.size == size
-    image.seek(0)
-    return same
+def _frames(image: Image.Image) -> int:
+    # A camera's JPEG carries previews.
+    return 1 if image.format in {"MPO", "JPEG"} else int(getattr(image, "n_frames", 1))
 
 
 def _check_jpeg_data(image: Image.Image, path: Path) -> None:
-    """Refuse damaged JPEG data, whole or in strips: Pillow does not pass on what libjpeg complains about."""
-    file, size = PositionalFile(path), SizePx(image.width, image.height)
+    """Refuse damaged JPEG data: Pillow does not pass on what libjpeg complains about."""
+    size = SizePx(image.width, image.height)
     if image.format in {"JPEG", "MPO"}:
         most = min(path.stat().st_size, 8 * size.area + _METADATA_BYTES)
-        check_stream(file.read(0, most), stream_head(None, ycbcr=True), size)
-    if isinstance(image, TiffImagePlugin.TiffImageFile) and image.tag_v2.get(_COMPRESSION) == _JPEG:
-        tags = image.tag_v2
-        head = stream_head(tags.get(_JPEG_TABLES), ycbcr=True)
-        strip = SizePx(size.width, min(size.height, tags.get(_ROWS_PER_STRIP, size.height)))
-        for offset, count in zip(tags.get(_STRIP_OFFSETS, ()), tags.get(_STRIP_COUNTS, ()), strict=True):
-            check_stream(file.read(offset, count), head, strip)
+        check_stream(PositionalFile(path).read(0, most), stream_head(None, ycbcr=True), size)
 
 
-def _decode(image: Image.Image) -> Pixels:
+def _decode(image: Image.Image, path: Path) -> Pixels:
     if image.mode in {"RGBA", "RGBa", "PA"} or "transparency" in image.info:
         return Pixels.from_rgba(np.asarray(image.convert("RGBA")))
     rgb = np.array(image.convert("RGB"))
+    if image.format == "PNG" and _bits_of_png(path) == 16 and int(rgb.max()) < DEEP_FROM >> 8:
+        raise SlideFormatError(
+            f"has samples of 16 bits of which none exceeds {DEEP_FROM - 1}",
+            where=path,
+            mend="scale them to 16 bits, as PNG demands, or write a TIFF with the tag MaxSampleValue",
+        )
     return Pixels(rgb, np.ones(rgb.shape[:2], np.bool_))
+
+
+def _bits_of_png(path: Path) -> int:
+    """Return the bits of a sample, which Pillow has reduced to 8 already."""
+    return PositionalFile(path).read(_PNG_DEPTH_AT, 1)[0]
 
 
 def scale_tag(image: Image.Image) -> str:
     """Return the name of the tag in which an image of this format states its resolution."""
-    names = {"TIFF": "tiff.XResolution", "PNG": "PNG pHYs", "JPEG": "JPEG density", "MPO": "JPEG density"}
+    names = {"PNG": "PNG pHYs", "JPEG": "JPEG density", "MPO": "JPEG density"}
     return names.get(image.format or "", f"resolution tag in {image.format}")
 
 
 def read_image_scale(image: Image.Image) -> StatedScale | None:
     """Return the resolution an opened image states, or None."""
-    if isinstance(image, TiffImagePlugin.TiffImageFile):
-        return _tiff_scale(image)
     if image.format == "PNG":
         return _dpi_scale(image, "PNG pHYs")
     if image.format in {"JPEG", "MPO"} and image.info.get("jfif_unit") in {1, 2}:
         return _jfif_scale(image)
     return None
-
-
-def _tiff_scale(image: TiffImagePlugin.TiffImageFile) -> StatedScale | None:
-    tags = image.tag_v2
-    description = _as_utf8(str(tags.get(_IMAGE_DESCRIPTION, ""))[:_MAX_DESCRIPTION])
-    if "<OME" in description:
-        scale = _ome_scale(description)
-        if scale is not None:
-            return scale
-    x, y = (_positive(tags.get(tag)) for tag in (_X_RESOLUTION, _Y_RESOLUTION))
-    if x is None or y is None:
-        return None
-    if description.startswith("ImageJ=") and _IMAGEJ_MICRON.search(description):
-        return StatedScale("ImageJ unit, tiff.XResolution", 1 / x, 1 / y)
-    unit = _TIFF_UNITS.get(tags.get(_RESOLUTION_UNIT, 2))
-    return None if unit is None else StatedScale("tiff.XResolution", unit / x, unit / y)
-
-
-def _as_utf8(text: str) -> str:
-    # Pillow reads every description as Latin-1; OME-XML is UTF-8, and "µm" matters.
-    try:
-        return text.encode("latin-1").decode("utf-8")
-    except UnicodeError:
-        return text
-
-
-def _ome_scale(description: str) -> StatedScale | None:
-    sizes = []
-    for axis in "XY":
-        value = re.search(rf'PhysicalSize{axis}="([0-9.eE+-]{{1,32}})"', description)
-        unit = re.search(rf'PhysicalSize{axis}Unit="([^"]{{1,8}})"', description)
-        factor = _UM_PER_OME_UNIT.get(unit.group(1) if unit else "µm")
-        number = _positive(value.group(1)) if value else None
-        if number is None or factor is None:
-            return None
-        sizes.append(number * factor)
-    return StatedScale("OME PhysicalSizeX", *sizes)
 
 
 def _dpi_scale(image: Image.Image, tag: str) -> StatedScale | None:

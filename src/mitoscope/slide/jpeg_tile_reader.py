@@ -39,7 +39,8 @@ READER = f"simplejpeg {simplejpeg.__version__}, {OPENSLIDE}"
 VENDORS = frozenset({"aperio", "generic-tiff"})
 """OpenSlide's names of the formats whose levels are plain grids of tiles, one page of a TIFF each."""
 _LOG = logging.getLogger(__name__)
-_NUMBERS = itertools.count()
+READER_NUMBERS = itertools.count()
+"""What tells readers apart in the cache."""
 
 
 class DecodedTileCache:
@@ -140,7 +141,7 @@ class JpegTileReader(Slide):
         self._file: PositionalFile | None = PositionalFile(info.path)
         self._reference = reference
         self._cache = cache
-        self._number = next(_NUMBERS)
+        self._number = next(READER_NUMBERS)
         self._undecodable: set[tuple[int, int]] = set()
         self._scratch = threading.local()
         largest = SizePx(

@@ -40,7 +40,7 @@ _JPEG, _RGB, _YCBCR, _CONTIGUOUS = 7, 2, 6, 1
 _TILE_MULTIPLE_PX = 16
 _TILE_HEADER_BYTES = 1 << 16
 # What tifffile raises for broken files: none of it documented, all of it possible.
-_PARSER_ERRORS = (
+PARSER_ERRORS = (
     OSError,
     ValueError,
     LookupError,
@@ -296,7 +296,7 @@ def read_tile_tables(path: Path, levels: Sequence[Level]) -> tuple[TileTable, ..
             every = (tiff.pages.get(index) for index in range(count))
             pages = [page for page in every if isinstance(page, tifffile.TiffPage) and page.is_tiled]
             return tuple(_table(pages, level, index, path) for index, level in enumerate(levels))
-    except _PARSER_ERRORS as error:
+    except PARSER_ERRORS as error:
         raise SlideFormatError(f"cannot be parsed as TIFF ({error})", where=path) from None
 
 

@@ -11,15 +11,17 @@ import numpy as np
 import openslide
 from numpy.typing import NDArray
 
-from mitoscope.errors import SlideFormatError
+from mitoscope.errors import SlideFormatError, UndecodableError
 from mitoscope.geometry import BoxPx
 from mitoscope.slide.coded_colours import AS_STATED
 from mitoscope.slide.dicom import check_dicom, is_dicom
-from mitoscope.slide.image_reader import ImageSlide, check_colours
-from mitoscope.slide.jpeg_tile_reader import JpegTileReader
+from mitoscope.slide.image_reader import ImageSlide
+from mitoscope.slide.jpeg_tile_reader import VENDORS, JpegTileReader
 from mitoscope.slide.openslide_reader import OpenSlideReader
 from mitoscope.slide.probe import probe_slide
 from mitoscope.slide.slide import Slide
+from mitoscope.slide.tiff_layout import is_tiff, read_layout
+from mitoscope.slide.tiff_reader import TiffReader
 
 _LOG = logging.getLogger(__name__)
 _Content = tuple[str, int, int]
@@ -28,6 +30,7 @@ _VERDICTS: dict[_Content, str | None] = {}
 TOLERANCE_GREY = 2
 """Most grey levels by which two JPEG decoders may differ (promise 5)."""
 _MARGIN_PX = 2
+_APERIO = "aperio"
 
 
 def open_slide(
@@ -36,8 +39,9 @@ def open_slide(
     """Open a slide or a plain image.
 
     What OpenSlide knows (pyramids, tiled TIFF) is opened by OpenSlide and, where it is made of JPEG tiles
-    that come out the same, read by libjpeg-turbo; the description says which one reads and why. Any other
-    PNG, JPEG, WebP or TIFF is decoded into memory.
+    that come out the same, read by libjpeg-turbo; a tiled TIFF that OpenSlide would show otherwise than it is
+    stored is read by its tags and streams (`TiffReader`). The description says which one reads and why. Any
+    other PNG, JPEG, WebP or TIFF is decoded into memory.
 
     Parameters
     ----------
@@ -62,13 +66,37 @@ def open_slide(
     _check_file(file)
     stored = check_dicom(file) if is_dicom(file) else AS_STATED
     if probe:
-        probe_slide(file)
+        _probe(file)
     vendor = openslide.OpenSlide.detect_format(file)
     if vendor is None:
         return ImageSlide(file, mpp=mpp, mpp_override=mpp_override)
-    if vendor == "generic-tiff":
-        check_colours(file)
-    return _fastest(OpenSlideReader(file, mpp=mpp, mpp_override=mpp_override, stored=stored))
+    reference = OpenSlideReader(file, mpp=mpp, mpp_override=mpp_override, stored=stored)
+    return _open_tiff(file, reference) if vendor in VENDORS else _fastest(reference)
+
+
+def _probe(file: Path) -> None:
+    """Probe a file; where OpenSlide can open but not decode it, name the tag that is to blame."""
+    try:
+        probe_slide(file)
+    except UndecodableError:
+        if is_tiff(file):
+            read_layout(file)
+        raise
+
+
+def _open_tiff(file: Path, reference: OpenSlideReader) -> Slide:
+    """Judge a tiled TIFF; where OpenSlide would show it otherwise than it is stored, read it without."""
+    layout = read_layout(file, [level.size for level in reference.info.levels])
+    info = reference.info = replace(reference.info, notes=(*reference.info.notes, *layout.notes))
+    reason = layout.unlike_openslide
+    if reason is not None:
+        _LOG.info("%s is read without OpenSlide: %s", info.name, reason)
+        reference.close()
+        return TiffReader(info, layout)
+    for level, picture in enumerate(layout.pictures):
+        if level == 0 or info.vendor != _APERIO:  # lower levels of Aperio's are filled up from above
+            reference.lose(level, (picture.table.box(index) for index in picture.missing))
+    return _fastest(reference)
 
 
 def _fastest(reference: OpenSlideReader) -> Slide:

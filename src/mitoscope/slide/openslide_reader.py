@@ -19,7 +19,7 @@ import logging
 import math
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -32,11 +32,13 @@ from mitoscope.errors import RegionError, ScaleError, SlideFormatError, SlideRea
 from mitoscope.geometry import BoxPx, SizePx
 from mitoscope.slide.coded_colours import AS_STATED, StoredColours
 from mitoscope.slide.info import Level, SlideInfo, StatedScale, downsample, fingerprint, resolve_scale
+from mitoscope.slide.ome import find_ome_pixels
 from mitoscope.slide.pixels import Pixels
 from mitoscope.slide.slide import Slide
 
 READER = f"openslide {openslide.__library_version__}"
 _BLOCK = SizePx(256, 256)
+_DESCRIPTION = "tiff.ImageDescription"
 _LOG = logging.getLogger(__name__)
 MAX_SIDE_PX = 1 << 22
 """Longest believable side of a slide in pixels: 1 m of glass at 0.25 µm/px."""
@@ -100,6 +102,17 @@ class OpenSlideReader(Slide):
         self._lock = threading.RLock()
         self._handle = handle
         self._recovery: openslide.OpenSlide | None = None
+
+    def lose(self, level: int, tiles: Iterable[BoxPx]) -> None:
+        """Count tiles as damaged that are not stored, which OpenSlide shows as never scanned.
+
+        Parameters
+        ----------
+        level : int
+        tiles : iterable of BoxPx
+            Whole tiles, in px of the level.
+        """
+        self._damaged.update((level, tile) for tile in tiles)
 
     def _read_inside(self, box: BoxPx, level: int) -> Pixels:
         self._after_fork()
@@ -327,13 +340,17 @@ def read_objective_power(tags: Mapping[str, str]) -> float | None:
 
 
 def read_stated_scale(tags: Mapping[str, str], *, where: Path) -> StatedScale | None:
-    """Return the resolution that the file states, or None.
+    """Return the resolution that the file states, or None; OME-XML goes before the tags of the TIFF.
 
     Raises
     ------
     ScaleError
         If one axis is missing or a value is no number.
     """
+    sides = [_number(tags.get(f"openslide.level[0].{side}")) for side in ("width", "height")]
+    ome = find_ome_pixels(tags.get(_DESCRIPTION, ""), [int(side or 0) for side in sides])
+    if ome is not None and ome.scale is not None:
+        return ome.scale
     names = (openslide.PROPERTY_NAME_MPP_X, openslide.PROPERTY_NAME_MPP_Y)
     if not any(name in tags for name in names):
         return None

@@ -1,0 +1,569 @@
+"""A TIFF as it is stored: which pages are levels, and what their tags and streams say when they are compared.
+
+Readers believe tags. Where tags contradict the streams or each other, every reader may err in the same way:
+colours shifted, tiles turned inside themselves, places mixed up. So the tags that decide about colours,
+places and depth are judged once, when a file is opened; what is certain is decided and noted, what is not is
+refused by the number of its tag.
+
+====  ============================  ==========================================================================
+Tag   Name                          What is done
+====  ============================  ==========================================================================
+258   BitsPerSample                 up to 16 bits, scaled to 8; float and signed samples are refused
+259   Compression                   those of `COMPRESSIONS`
+262   PhotometricInterpretation     RGB, palette and YCbCr; the JPEG streams decide where they say otherwise
+274   Orientation                   ignored: positions refer to the pixels as stored
+281   MaxSampleValue                states the depth of 16-bit samples, as OME's SignificantBits does
+284   PlanarConfiguration           samples together or in planes
+324   TileOffsets (273: strips)     as many as the grid has tiles; a tile that is not stored is a gap
+330   SubIFDs                       levels of the pyramid
+====  ============================  ==========================================================================
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mitoscope.errors import SlideFormatError
+from mitoscope.geometry import SizePx
+from mitoscope.slide.coded_colours import CodedColours, Colours, read_coded_colours
+from mitoscope.slide.info import StatedScale
+from mitoscope.slide.jpeg_tiles import (
+    MAX_PAGES,
+    PARSER_ERRORS,
+    PositionalFile,
+    TileTable,
+    stream_head,
+)
+from mitoscope.slide.ome import find_ome_pixels
+
+if TYPE_CHECKING:
+    from tifffile import TiffPage
+
+JPEG = 7
+JPEG_2000 = frozenset({33003, 33005, 34712})
+_APERIO_YCBCR = 33003
+_APERIO = frozenset({_APERIO_YCBCR, 33005})
+_LOSSLESS = frozenset({1, 5, 8, 32773, 32946, 34887, 34925, 50000})
+_WHOLE_PICTURES = frozenset({50001, 50002, 52546})
+"""WebP and JPEG XL: their streams know their colours."""
+COMPRESSIONS = frozenset({JPEG}) | JPEG_2000 | _LOSSLESS | _WHOLE_PICTURES
+_GREY, _RGB, _PALETTE, _YCBCR = frozenset({0, 1}), 2, 3, 6
+_PRINT = {5: "CMYK", 8: "LAB", 9: "LAB", 10: "LAB"}
+_PLANES = 2
+_BITS, _COMPRESSION, _PHOTOMETRIC, _DESCRIPTION, _ORIENTATION = 258, 259, 262, 270, 274
+_MAX_SAMPLE, _X_RESOLUTION, _Y_RESOLUTION, _UNIT = 281, 282, 283, 296
+_COLOUR_MAP, _SAMPLE_FORMAT, _S_MAX_SAMPLE = 320, 339, 341
+_OFFSETS, _COUNTS = {True: 324, False: 273}, {True: 325, False: 279}  # of tiles and of strips
+_REDUCED_OR_MASK = 1 | 4
+_UM_PER_UNIT = {2: 25_400.0, 3: 10_000.0}
+_IMAGEJ_MICRON = re.compile(r"^unit=(micron|microns|um|µm|μm|\\u00B5m)\s*$", re.MULTILINE | re.IGNORECASE)
+_IMAGEJ_IMAGES = re.compile(r"^images=(\d{1,9})\s*$", re.MULTILINE)
+_MAX_DESCRIPTION = 1 << 20
+_MAX_BITS = 16
+_CLASSIC, _BIG = 42, 43
+CONVERT = "convert it to a tiled pyramidal TIFF, e.g. with vips tiffsave --tile --pyramid"
+_MEND = "write the file anew from its original"
+_MEND_CUT = "the file is damaged or incomplete: copy it again"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredPicture:
+    """One page, judged: where its segments lie and what their samples mean.
+
+    Parameters
+    ----------
+    page : TiffPage
+        The parsed tags; the file is not read through it.
+    table : TileTable
+        Its tiles, or its strips as tiles of the whole width.
+    planes : int
+        Planes in which the samples are stored apart; 1 where they are together.
+    samples : int
+        Samples per pixel.
+    colours : Colours or None
+        What the samples are; None for indices into a palette.
+    bits : int
+        Bits that samples use: the largest value is white.
+    bits_stated : bool
+        Whether a tag states that number where samples are stored in 16 bits.
+    palette : ndarray of uint8, shape (n, 3), or None
+    contradictions : tuple of str
+        Tags that the streams contradict, as notes; other readers get the colours wrong.
+    orientation : int
+        The value of tag 274.
+    missing : tuple of int
+        Indices of tiles that are not stored.
+    """
+
+    page: TiffPage
+    table: TileTable
+    planes: int
+    samples: int
+    colours: Colours | None
+    bits: int
+    bits_stated: bool
+    palette: NDArray[np.uint8] | None
+    contradictions: tuple[str, ...]
+    orientation: int
+    missing: tuple[int, ...]
+
+    @property
+    def size(self) -> SizePx:
+        """Size in px of the level."""
+        return self.table.size
+
+    @property
+    def tiled(self) -> bool:
+        """Whether it is stored in tiles, not in strips."""
+        return bool(self.page.is_tiled)
+
+    @property
+    def compression(self) -> int:
+        """The value of tag 259."""
+        return int(self.page.compression)
+
+    @property
+    def unlike_openslide(self) -> str | None:
+        """What keeps OpenSlide from reading this page as it is stored, or None."""
+        if self.contradictions:
+            return "streams contradict tag 262 (PhotometricInterpretation)"
+        if self.orientation != 1 and self.compression != JPEG:
+            return f"tag 274 (Orientation) is {self.orientation}"
+        if self.bits != 8 and self.palette is None:
+            return f"has samples of {self.bits} bits"
+        if self.planes > 1:
+            return "stores its samples in planes"
+        return None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TiffLayout:
+    """The pictures of a TIFF that show the slide, the largest first.
+
+    Parameters
+    ----------
+    pictures : tuple of StoredPicture
+    sub_levels : bool
+        Whether levels are stored in sub-directories, where OpenSlide sees none.
+    scale : StatedScale or None
+        The resolution that the file states.
+    notes : tuple of str
+        What was decided.
+    """
+
+    pictures: tuple[StoredPicture, ...]
+    sub_levels: bool = False
+    scale: StatedScale | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def unlike_openslide(self) -> str | None:
+        """What keeps OpenSlide from reading the slide as it is stored, or None."""
+        if self.sub_levels:
+            return "keeps its pyramid in sub-directories (tag 330)"
+        for index, picture in enumerate(self.pictures):
+            if (reason := picture.unlike_openslide) is not None:
+                return f"level {index} {reason}"
+        return None
+
+
+def is_tiff(path: Path) -> bool:
+    """Return whether a file begins as a TIFF does."""
+    return _byte_order(PositionalFile(path).read(0, 4)) is not None
+
+
+def _byte_order(head: bytes) -> tuple[str, int] | None:
+    order = {b"II": "<", b"MM": ">"}.get(head[:2])
+    if order is None or len(head) < 4:
+        return None
+    version = struct.unpack(f"{order}H", head[2:4])[0]
+    return (order, version) if version in {_CLASSIC, _BIG} else None
+
+
+def check_directories(path: Path) -> None:
+    """Follow the chain of directories.
+
+    Raises
+    ------
+    SlideFormatError
+        If it comes back to where it was, leads out of the file, or has more than `MAX_PAGES` pages.
+    """
+    file = PositionalFile(path)
+    found = _byte_order(file.read(0, 4))
+    if found is None:
+        raise SlideFormatError("does not begin as a TIFF does", where=path)
+    order, version = found
+    offset_at, entries, entry, link = (4, "H", 12, "I") if version == _CLASSIC else (8, "Q", 20, "Q")
+
+    end = path.stat().st_size
+
+    def number(code: str, at: int) -> int:
+        width = struct.calcsize(code)
+        if at + width > end:
+            raise SlideFormatError(
+                f"a directory lies beyond its end (at byte {at} of {end})", where=path, mend=_MEND_CUT
+            )
+        return int(struct.unpack(order + code, file.read(at, width))[0])
+
+    seen: dict[int, int] = {}
+    offset = number(link, offset_at)
+    while offset:
+        if offset in seen:
+            raise SlideFormatError(
+                f"its directories form a loop: after page {len(seen) - 1} follows page {seen[offset]} again",
+                where=path,
+                mend=_MEND,
+            )
+        if len(seen) >= MAX_PAGES:
+            raise SlideFormatError(f"has more than {MAX_PAGES} pages", where=path)
+        seen[offset] = len(seen)
+        offset = number(link, offset + struct.calcsize(entries) + entry * number(entries, offset))
+
+
+def read_layout(path: Path, sizes: Sequence[SizePx] | None = None) -> TiffLayout:
+    """Judge the pages of a TIFF that are levels of the slide.
+
+    Parameters
+    ----------
+    path : Path
+        The file. It was probed before: a parser runs here.
+    sizes : sequence of SizePx, optional
+        The levels as OpenSlide sees them: tiled pages of these sizes. By default the first page alone, with
+        the pyramid that may stand in its sub-directories.
+
+    Raises
+    ------
+    SlideFormatError
+        If the directories form a loop, the grid of tiles is impossible, nothing is stored, or colours or
+        depth cannot be decided; the tag is named.
+    """
+    import tifffile  # takes 0.1 s to import, and other images do without
+
+    check_directories(path)
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            pages = [page for page in _pages(tiff) if isinstance(page, tifffile.TiffPage)]
+            if not pages:
+                raise SlideFormatError("has no page that can be read", where=path, mend=_MEND)
+            return _Judge(path, pages).layout(sizes)
+    except PARSER_ERRORS as error:
+        raise SlideFormatError(f"cannot be parsed as TIFF ({error})", where=path, mend=_MEND) from None
+
+
+def _pages(tiff: Any) -> Iterator[Any]:
+    for index in range(len(tiff.pages)):
+        yield tiff.pages.get(index)
+
+
+class _Judge:
+    """Compares what the tags of pages say with each other and with the streams."""
+
+    def __init__(self, path: Path, pages: Sequence[TiffPage]) -> None:
+        self._path = path
+        self._pages = pages
+        self._file = PositionalFile(path)
+        first = pages[0]
+        self._description = str(first.tags.valueof(_DESCRIPTION, "") or "")[:_MAX_DESCRIPTION]
+        self._ome = find_ome_pixels(self._description, (first.imagewidth, first.imagelength))
+
+    def layout(self, sizes: Sequence[SizePx] | None) -> TiffLayout:
+        chosen = [self._pages[0]] if sizes is None else [self._tiled_page(size) for size in sizes]
+        below = self._sub_levels(chosen[0]) if len(chosen) == 1 else []
+        self._refuse_several(chosen[0])
+        pictures = tuple(self._picture(page, index) for index, page in enumerate([*chosen, *below]))
+        scale = self._ome.scale if self._ome and self._ome.scale else _stated_scale(self._pages[0])
+        return TiffLayout(pictures, bool(below), scale, tuple(_notes(pictures)))
+
+    def _tiled_page(self, size: SizePx) -> TiffPage:
+        same = [
+            page
+            for page in self._pages
+            if page.is_tiled and (page.imagewidth, page.imagelength) == (size.width, size.height)
+        ]
+        if not same:
+            raise SlideFormatError(
+                f"has no tiled page of {size.width} × {size.height} px", where=self._path, mend=_MEND
+            )
+        return same[0]
+
+    def _sub_levels(self, page: TiffPage) -> list[TiffPage]:
+        """Return the lower levels in sub-directories: each smaller than the one before, of the same shape."""
+        if not page.subifds or page.pages is None:
+            return []
+        count = len(page.subifds)
+        if count > MAX_PAGES or len(set(page.subifds)) != count:
+            raise self._error("tag 330 (SubIFDs) lists directories twice, or too many")
+        levels: list[TiffPage] = []
+        above = page
+        for index in range(count):
+            sub: Any = page.pages.get(index)
+            if not sub.is_tiled or not 0 < sub.imagewidth < above.imagewidth:
+                continue
+            factor = page.imagewidth / sub.imagewidth
+            if abs(sub.imagelength * factor - page.imagelength) <= 2 * factor:
+                levels.append(sub)
+                above = sub
+        return levels
+
+    def _refuse_several(self, page: TiffPage) -> None:
+        """Refuse a stack: which of its pictures is meant is not for a reader to say."""
+        same = sum(
+            (each.imagewidth, each.imagelength) == (page.imagewidth, page.imagelength)
+            and not each.subfiletype & _REDUCED_OR_MASK
+            for each in self._pages
+        )
+        stack = _IMAGEJ_IMAGES.search(self._description) if self._description.startswith("ImageJ=") else None
+        count = max(same, int(stack.group(1)) if stack else 1)
+        if count > 1:
+            raise SlideFormatError(
+                f"holds {count} pictures of the same size",
+                where=self._path,
+                mend="save the one to be read by itself",
+            )
+
+    def _picture(self, page: TiffPage, level: int) -> StoredPicture:
+        compression, photometric = int(page.compression), page.tags.valueof(_PHOTOMETRIC)
+        self._check_kind(page, compression, photometric)
+        samples = int(page.samplesperpixel)
+        planes = samples if page.planarconfig == _PLANES else 1
+        table, missing = self._table(page, level, planes)
+        colours, contradictions = self._colours(page, table, photometric)
+        if compression == JPEG:
+            table = self._with_head(page, table, colours)
+        bits, stated = self._depth(page)
+        return StoredPicture(
+            page=page,
+            table=table,
+            planes=planes,
+            samples=samples,
+            colours=colours,
+            bits=bits,
+            bits_stated=stated,
+            palette=self._palette(page) if photometric == _PALETTE else None,
+            contradictions=contradictions,
+            orientation=int(page.tags.valueof(_ORIENTATION, 1) or 1),
+            missing=missing,
+        )
+
+    def _with_head(self, page: TiffPage, table: TileTable, colours: Colours | None) -> TileTable:
+        head = stream_head(page.jpegtables, ycbcr=colours == "YCbCr")
+        return TileTable(table.size, table.tile, table.offsets, table.counts, head)
+
+    def _check_kind(self, page: TiffPage, compression: int, photometric: int | None) -> None:
+        """Refuse what no reader here turns into colours of a slide."""
+        if photometric is None:
+            raise self._error("has no tag 262 (PhotometricInterpretation)")
+        kind, samples = int(photometric), int(page.samplesperpixel)
+        if kind in _GREY:
+            raise SlideFormatError(
+                f"is greyscale (tag 262, PhotometricInterpretation, is {kind}), H&E needs colour",
+                where=self._path,
+                mend="give the RGB original",
+            )
+        if kind not in {_RGB, _PALETTE, _YCBCR}:
+            name = _PRINT.get(kind, f"{kind}")
+            raise SlideFormatError(
+                f"has the colour mode {name} (tag 262, PhotometricInterpretation, is {kind})",
+                where=self._path,
+                mend="save it as RGB with 8 bits a channel",
+            )
+        if compression not in COMPRESSIONS:
+            raise SlideFormatError(
+                f"tag 259 (Compression) is {compression}, which is not read", where=self._path, mend=CONVERT
+            )
+        if samples not in ({1} if kind == _PALETTE else {3, 4} if kind == _RGB else {3}):
+            raise self._error(f"tag 277 (SamplesPerPixel) is {samples}, tag 262 (colours) {kind}")
+        if page.planarconfig == _PLANES and (compression == JPEG or compression in JPEG_2000):
+            raise self._error(f"tag 284 (PlanarConfiguration) is 2 with tag 259 (Compression) {compression}")
+        if kind == _YCBCR and compression not in JPEG_2000 | {JPEG}:
+            raise SlideFormatError(
+                f"tag 262 (PhotometricInterpretation) is 6, YCbCr, with tag 259 (Compression) {compression}",
+                where=self._path,
+                mend="save it as RGB with 8 bits a channel",
+            )
+
+    # Places.
+
+    def _table(self, page: TiffPage, level: int, planes: int) -> tuple[TileTable, tuple[int, ...]]:
+        size, tile = self._sizes(page)
+        tags = _OFFSETS[page.is_tiled], _COUNTS[page.is_tiled]
+        lists = [self._numbers(page, tag) for tag in tags]
+        offsets, counts = lists
+        table = TileTable(size, tile, offsets, counts, b"")
+        expected = table.across * table.down * planes
+        kind = "tiles" if page.is_tiled else "strips"
+        for tag, values in zip(tags, lists, strict=True):
+            if len(values) != expected:
+                raise SlideFormatError(
+                    f"level {level}: tag {tag} lists {len(values)} {kind}, but {size.width} × {size.height}"
+                    f" px in {kind} of {tile.width} × {tile.height} px are {expected}",
+                    where=self._path,
+                    mend=_MEND,
+                )
+        end = self._path.stat().st_size
+        stored = (counts > 0) & (offsets > 0) & (offsets < end)
+        if not stored.any():
+            raise SlideFormatError(
+                f"level {level} has no tile that is stored (tags {tags[0]}, {tags[1]})",
+                where=self._path,
+                mend=_MEND_CUT,
+            )
+        per_plane = ~stored.reshape(planes, -1).all(axis=0)
+        return table, tuple(int(index) for index in np.flatnonzero(per_plane))
+
+    def _sizes(self, page: TiffPage) -> tuple[SizePx, SizePx]:
+        """Return the size of a page and of its tiles or strips."""
+        width, height = int(page.imagewidth), int(page.imagelength)
+        if page.is_tiled:
+            across, down = int(page.tilewidth), int(page.tilelength)
+        else:
+            across, down = width, min(int(page.rowsperstrip or height), height)
+        if min(width, height, across, down) < 1:
+            raise self._error(f"claims {width} × {height} px in tiles of {across} × {down} px")
+        return SizePx(width, height), SizePx(across, down)
+
+    def _numbers(self, page: TiffPage, tag: int) -> NDArray[np.int64]:
+        value = page.tags.valueof(tag)
+        if value is None:
+            raise self._error(f"tag {tag} is missing or cannot be read")
+        return np.atleast_1d(np.asarray(value, np.int64))
+
+    # Colours.
+
+    def _colours(
+        self, page: TiffPage, table: TileTable, photometric: int | None
+    ) -> tuple[Colours | None, tuple[str, ...]]:
+        """Return what the samples are, and a note where the streams, not the tag, decided."""
+        compression = int(page.compression)
+        if photometric == _PALETTE:
+            return None, ()
+        if compression != JPEG and compression not in JPEG_2000:
+            return "RGB", ()
+        tag, of_tag = (_COMPRESSION, compression) if compression in _APERIO else (_PHOTOMETRIC, photometric)
+        tagged: Colours = "YCbCr" if of_tag in {_YCBCR, _APERIO_YCBCR} else "RGB"
+        said = [self._of_stream(table, index) for index in _samples(table)]
+        streams = [one for one in said if one is not None]
+        if not streams:
+            raise self._error(f"tag 259 (Compression) is {compression}, but no stream can be followed")
+        if wrong := {one.components for one in streams} - {int(page.samplesperpixel)}:
+            raise self._error(
+                f"tag 277 (SamplesPerPixel) is {page.samplesperpixel}, a stream has {min(wrong)}"
+            )
+        decided = {colours: evidence for one in streams for colours, evidence in _stated_by(one)}
+        if len(decided) > 1:
+            signs = " and ".join(f"{colours} by {evidence}" for colours, evidence in sorted(decided.items()))
+            raise self._error(f"tag {tag} says {tagged}, and the streams contradict each other: {signs}")
+        if not decided or tagged in decided:
+            return tagged, ()
+        ((colours, evidence),) = decided.items()
+        return colours, (
+            f"tag {tag} says {tagged}, but the streams are {colours} by {evidence}: read as {colours}",
+        )
+
+    def _of_stream(self, table: TileTable, index: int) -> CodedColours | None:
+        try:
+            return read_coded_colours(self._file.read(*table.place(index)))
+        except (ValueError, OSError):  # not stored: another tile will speak
+            return None
+
+    def _palette(self, page: TiffPage) -> NDArray[np.uint8]:
+        values = page.tags.valueof(_COLOUR_MAP)
+        bits = self._bits(page)
+        if values is None or bits > 8 or np.size(values) != 3 << bits:
+            raise self._error("tag 320 (ColorMap) does not hold the colours that its indices ask for")
+        colours = np.asarray(values, np.uint16).reshape(3, -1).T
+        if int(colours.max()) < 256:  # some writers state 8 bits, against the standard
+            return np.ascontiguousarray(colours.astype(np.uint8))
+        return np.ascontiguousarray((colours >> 8).astype(np.uint8))
+
+    # Depth.
+
+    def _bits(self, page: TiffPage) -> int:
+        bits = {int(value) for value in np.atleast_1d(page.tags.valueof(_BITS, 1))}
+        kinds = {int(value) for value in np.atleast_1d(page.tags.valueof(_SAMPLE_FORMAT, 1))}
+        if kinds != {1}:
+            raise self._error(f"tag 339 (SampleFormat) is {max(kinds)}, not whole numbers from 0")
+        if len(bits) != 1 or not 1 <= min(bits) <= _MAX_BITS:
+            raise self._error(f"tag 258 (BitsPerSample) is {'/'.join(map(str, sorted(bits)))}")
+        return bits.pop()
+
+    def _depth(self, page: TiffPage) -> tuple[int, bool]:
+        """Return the bits that samples use, and whether a tag says so where they are stored in 16."""
+        bits = self._bits(page)
+        if bits == 8 and int(page.compression) != JPEG:
+            return bits, True
+        if int(page.compression) == JPEG and bits != 8:
+            raise self._error(f"tag 258 (BitsPerSample) is {bits} with JPEG")
+        if bits < _MAX_BITS:
+            return bits, True
+        significant = self._ome.significant_bits if self._ome else None
+        if significant is not None and 8 < significant < bits:
+            return significant, True
+        for tag in (_MAX_SAMPLE, _S_MAX_SAMPLE):
+            value = page.tags.valueof(tag)
+            try:
+                most = int(np.max(np.asarray(value, np.float64))) if value is not None else 0
+            except (TypeError, ValueError, OverflowError):
+                most = 0
+            if 255 < most < 1 << _MAX_BITS:
+                return most.bit_length(), True
+        return bits, significant == bits
+
+    def _error(self, what: str) -> SlideFormatError:
+        return SlideFormatError(what, where=self._path, mend=_MEND)
+
+
+def _stated_by(stream: CodedColours) -> Iterator[tuple[Colours, str]]:
+    if stream.transformed:
+        yield "RGB", "the transform in the segment COD"
+    elif stream.colours is not None:
+        yield stream.colours, stream.evidence
+
+
+def _samples(table: TileTable) -> list[int]:
+    """Return a handful of segments, those that take most bytes and those at the ends."""
+    largest = np.argsort(table.counts, kind="stable")[-3:]
+    return sorted({0, len(table.counts) - 1, *(int(index) for index in largest)})
+
+
+def _notes(pictures: Sequence[StoredPicture]) -> Iterator[str]:
+    first = pictures[0]
+    yield from dict.fromkeys(note for picture in pictures for note in picture.contradictions)
+    if first.orientation != 1:
+        yield (
+            f"tag 274 (Orientation) is {first.orientation} and was ignored: positions refer to the pixels as"
+            " stored"
+        )
+    if first.missing:
+        count = first.table.across * first.table.down
+        yield f"{len(first.missing)} of {count} tiles are not stored in the file: they are gaps"
+    if first.bits > 8:
+        yield f"samples of {first.bits} bits were scaled to 8"
+
+
+def _stated_scale(page: TiffPage) -> StatedScale | None:
+    """Return what the resolution tags say, in ImageJ's unit or the standard's."""
+    x, y = (_per_unit(page.tags.valueof(tag)) for tag in (_X_RESOLUTION, _Y_RESOLUTION))
+    if x is None or y is None:
+        return None
+    description = str(page.tags.valueof(_DESCRIPTION, "") or "")[:_MAX_DESCRIPTION]
+    if description.startswith("ImageJ=") and _IMAGEJ_MICRON.search(description):
+        return StatedScale("ImageJ unit, tiff.XResolution", 1 / x, 1 / y)
+    unit = _UM_PER_UNIT.get(int(page.tags.valueof(_UNIT, 2)))
+    return None if unit is None else StatedScale("tiff.XResolution", unit / x, unit / y)
+
+
+def _per_unit(value: object) -> float | None:
+    """Return a positive number from a rational."""
+    if not (isinstance(value, tuple) and len(value) == 2):
+        return None
+    numerator, denominator = (float(part) for part in value)
+    return numerator / denominator if numerator > 0 and denominator > 0 else None

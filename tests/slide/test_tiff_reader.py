@@ -1,0 +1,317 @@
+"""Tags that contradict the streams, each other or the file: decided and noted, or refused by their number."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+
+from mitoscope.errors import ScaleError, SlideFormatError
+from mitoscope.geometry import BoxPx, SizePx
+from mitoscope.slide import ImageSlide, JpegTileReader, OpenSlideReader, Pixels, Slide, TiffReader, open_slide
+
+from .coded_tiff import APERIO_RGB, APERIO_YCBCR, JPEG, SVS, Coding, cut, jpeg_2000, write_coded
+from .jpeg_kinds import JpegKind
+from .jpeg_tiff import tissue_like, write_tiff
+
+RGB = tissue_like(300, 420)
+SIZE = SizePx(420, 300)
+TILE = SizePx(128, 128)
+SCALE: dict[str, Any] = {"resolution": (40_000, 40_000), "resolutionunit": "CENTIMETER", "metadata": None}
+
+
+def read_all(slide: Slide, level: int = 0) -> Pixels:
+    size = slide.info.levels[level].size
+    return slide.read(BoxPx(0, 0, size.width, size.height), level=level)
+
+
+def mean_off(found: np.ndarray, expected: np.ndarray) -> float:
+    return float(np.abs(found.astype(int) - expected).mean())
+
+
+def set_tag(path: Path, tag: int, value: object) -> Path:
+    with tifffile.TiffFile(path, mode="r+") as tiff:
+        tiff.pages.first.tags[tag].overwrite(value)
+    return path
+
+
+# Colours.
+
+
+@pytest.mark.parametrize("subsampling", ["444", "422", "420"])
+def test_ycbcr_streams_that_a_tag_calls_rgb_are_read_as_ycbcr(tmp_path: Path, subsampling: str) -> None:
+    streams = [JpegKind(subsampling=subsampling).encode(tile) for tile in cut(RGB, TILE)]
+    path = write_coded(tmp_path / "slide.tiff", streams, SIZE, coding=Coding(JPEG, TILE))
+    with open_slide(path) as slide, OpenSlideReader(path) as theirs:
+        assert mean_off(read_all(slide).rgb, RGB) < 3
+        assert mean_off(read_all(theirs).rgb, RGB) > 20, "the readers that follow the tag err"
+        (note,) = slide.info.notes
+    assert note.startswith("tag 262 says RGB, but the streams are YCbCr by ")
+
+
+def test_rgb_streams_that_a_tag_calls_ycbcr_are_read_as_rgb(tmp_path: Path) -> None:
+    tifffile.imwrite(
+        tmp_path / "slide.tiff",
+        RGB,
+        photometric="rgb",
+        tile=(128, 128),
+        compression="jpeg",
+        compressionargs={"level": 95, "outcolorspace": "RGB"},
+        **SCALE,
+    )
+    path = set_tag(tmp_path / "slide.tiff", 262, 6)
+    with open_slide(path) as slide, OpenSlideReader(path) as theirs:
+        assert mean_off(read_all(slide).rgb, RGB) < 3
+        assert mean_off(read_all(theirs).rgb, RGB) > 20
+        assert "tag 262 says YCbCr, but the streams are RGB" in slide.info.notes[0]
+
+
+def test_streams_that_say_nothing_leave_the_word_to_the_tag(tmp_path: Path) -> None:
+    path = write_tiff(tmp_path / "slide.tiff", RGB, kind=JpegKind(rgb=True)).path
+    with open_slide(path) as slide:
+        assert isinstance(slide, JpegTileReader)
+        assert slide.info.notes == ()
+        assert mean_off(read_all(slide).rgb, RGB) < 3
+
+
+def test_streams_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
+    tiles = list(cut(RGB, TILE))
+    streams = [JpegKind().encode(tile) for tile in tiles]
+    tifffile.imwrite(
+        tmp_path / "rgb.tiff",
+        tiles[-1],
+        photometric="rgb",
+        compression="jpeg",
+        compressionargs={"outcolorspace": "RGB"},
+    )
+    with tifffile.TiffFile(tmp_path / "rgb.tiff") as tiff:
+        page = tiff.pages.first
+        tiff.filehandle.seek(page.dataoffsets[0])
+        streams[-1] = tiff.filehandle.read(page.databytecounts[0])
+    path = write_coded(tmp_path / "slide.tiff", streams, SIZE, coding=Coding(JPEG, TILE))
+    with pytest.raises(SlideFormatError, match=r"slide\.tiff: tag 262 says RGB, and the streams contradict"):
+        open_slide(path)
+
+
+@pytest.mark.parametrize(("compression", "ycbcr"), [(APERIO_YCBCR, False), (APERIO_RGB, False)])
+def test_jpeg_2000_that_transforms_its_colours_itself_is_rgb_whatever_the_tag(
+    tmp_path: Path, compression: int, ycbcr: bool
+) -> None:
+    streams = [jpeg_2000(tile, ycbcr=ycbcr) for tile in cut(RGB, TILE)]
+    coding = Coding(compression, TILE, description=SVS)
+    with open_slide(write_coded(tmp_path / "slide.svs", streams, SIZE, coding=coding)) as slide:
+        assert (read_all(slide).rgb == RGB).all()
+        assert bool(slide.info.notes) == (compression == APERIO_YCBCR)
+
+
+# Places.
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("layout", [{"tile": (128, 128)}, {"rowsperstrip": 64}], ids=["tiled", "striped"])
+@pytest.mark.parametrize("compression", [None, "zlib", "jpeg"])
+def test_pixels_are_those_that_are_stored_whatever_the_orientation(
+    tmp_path: Path, orientation: int, layout: dict[str, Any], compression: str | None
+) -> None:
+    path = tmp_path / "slide.tiff"
+    extra = [(274, 3, 1, orientation, True)]
+    tifffile.imwrite(
+        path, RGB, photometric="rgb", compression=compression, extratags=extra, **layout, **SCALE
+    )
+    with open_slide(path) as slide:
+        assert slide.info.size == SIZE
+        assert mean_off(read_all(slide).rgb, RGB) <= (3 if compression == "jpeg" else 0)
+        assert any("tag 274" in note for note in slide.info.notes) == (orientation != 1)
+
+
+def test_a_grid_that_the_header_makes_impossible_is_refused(tmp_path: Path) -> None:
+    path = write_tiff(tmp_path / "slide.tiff", RGB, reductions=(1,)).path
+    set_tag(path, 256, 65_535)
+    with pytest.raises(
+        SlideFormatError,
+        match=r"slide\.tiff: level 0: tag 324 lists 35 tiles, but 65535 × 300 px .* are 5120",
+    ):
+        open_slide(path)
+
+
+def test_a_slide_without_a_stored_tile_is_refused(tmp_path: Path) -> None:
+    made = write_tiff(tmp_path / "slide.tiff", RGB, reductions=(1,))
+    set_tag(made.path, 325, [0] * len(made.tile_bytes[0]))
+    with pytest.raises(SlideFormatError, match=r"slide\.tiff: level 0 has no tile that is stored"):
+        open_slide(made.path)
+
+
+@pytest.mark.parametrize("tag", [324, 325])
+@pytest.mark.parametrize("jpeg", [True, False], ids=["JPEG", "lossless"])
+def test_tiles_that_are_not_stored_are_gaps(tmp_path: Path, tag: int, jpeg: bool) -> None:
+    path = tmp_path / "slide.tiff"
+    compression = "jpeg" if jpeg else "zlib"
+    tifffile.imwrite(path, RGB, photometric="rgb", tile=(128, 128), compression=compression, **SCALE)
+    with tifffile.TiffFile(path) as tiff:
+        values = list(tiff.pages.first.tags[tag].value)
+    values[1] = values[5] = 0
+    with open_slide(set_tag(path, tag, values)) as slide:
+        pixels = read_all(slide)
+        assert {(box.x, box.y) for box in pixels.damaged} == {(128, 0), (128, 128)}
+        assert not pixels.valid[:256, 128:256].any()
+        assert pixels.valid.sum() == RGB.shape[0] * RGB.shape[1] - 2 * 128 * 128
+        assert slide.info.notes == ("2 of 12 tiles are not stored in the file: they are gaps",)
+
+
+def test_directories_that_form_a_loop_are_refused(tmp_path: Path) -> None:
+    made = write_tiff(tmp_path / "slide.tiff", RGB)
+    data = bytearray(made.path.read_bytes())
+    struct.pack_into("<I", data, made.next_ifd[2], made.ifd[1])
+    made.path.write_bytes(data)
+    with pytest.raises(SlideFormatError, match="form a loop: after page 2 follows page 1 again"):
+        open_slide(made.path)
+
+
+@pytest.mark.parametrize("layout", [{"tile": (128, 128)}, {}], ids=["tiled", "striped"])
+def test_planes_are_joined(tmp_path: Path, layout: dict[str, Any]) -> None:
+    path, planes = tmp_path / "slide.tiff", np.moveaxis(RGB, -1, 0)
+    tifffile.imwrite(path, planes, photometric="rgb", planarconfig="separate", **layout, **SCALE)
+    with open_slide(path) as slide:
+        assert (read_all(slide).rgb == RGB).all()
+
+
+def write_ome(path: Path, **metadata: Any) -> Path:
+    """Write an OME-TIFF with its pyramid in sub-directories and no resolution but in its XML."""
+    options: dict[str, Any] = {"photometric": "rgb", "tile": (128, 128), "compression": "zlib"}
+    with tifffile.TiffWriter(path, ome=True) as tiff:
+        tiff.write(RGB, subifds=2, metadata={"axes": "YXS", **metadata}, **options)
+        for step in (2, 4):
+            tiff.write(np.ascontiguousarray(RGB[::step, ::step]), subfiletype=1, **options)
+    return path
+
+
+def test_a_pyramid_in_sub_directories_is_read(tmp_path: Path) -> None:
+    with open_slide(write_ome(tmp_path / "slide.ome.tiff"), mpp=0.25) as slide:
+        assert isinstance(slide, TiffReader)
+        assert [level.downsample_x for level in slide.info.levels] == [1, 2, 4]
+        for index, step in enumerate((1, 2, 4)):
+            assert (read_all(slide, index).rgb == RGB[::step, ::step]).all()
+
+
+@pytest.mark.parametrize(
+    ("size", "unit", "mpp"),
+    [(0.25, "µm", 0.25), (0.25, "um", 0.25), (250.0, "nm", 0.25), (0.00025, "mm", 0.25), (2500.0, "Å", 0.25)],
+)
+def test_the_resolution_of_ome_counts_in_its_unit(tmp_path: Path, size: float, unit: str, mpp: float) -> None:
+    path = write_ome(
+        tmp_path / "slide.ome.tiff",
+        PhysicalSizeX=size,
+        PhysicalSizeXUnit=unit,
+        PhysicalSizeY=size,
+        PhysicalSizeYUnit=unit,
+    )
+    with open_slide(path) as slide:
+        assert slide.info.mpp.x == pytest.approx(mpp)
+        assert slide.info.mpp_source == "OME PhysicalSizeX"
+
+
+def test_a_size_in_pixels_is_no_resolution(tmp_path: Path) -> None:
+    path = write_ome(
+        tmp_path / "slide.ome.tiff",
+        PhysicalSizeX=1.0,
+        PhysicalSizeXUnit="pixel",
+        PhysicalSizeY=1.0,
+        PhysicalSizeYUnit="pixel",
+    )
+    with pytest.raises(ScaleError, match="--mpp"):
+        open_slide(path)
+    with open_slide(path, mpp=0.5) as slide:
+        assert slide.info.mpp_source == "--mpp"
+
+
+# Depth.
+
+Write = Callable[[Path, int], Path]
+
+
+def write_deep(path: Path, bits: int, layout: dict[str, Any], extra: list[Any], **more: Any) -> Path:
+    deep = (RGB.astype(np.uint32) * ((1 << bits) - 1) // 255).astype(np.uint16)
+    options = {**SCALE, **more}
+    tifffile.imwrite(path, deep, photometric="rgb", compression="zlib", extratags=extra, **layout, **options)
+    return path
+
+
+LAYOUTS = pytest.mark.parametrize(
+    "layout", [{"tile": (128, 128)}, {"rowsperstrip": 50}], ids=["tiled", "striped"]
+)
+
+
+@LAYOUTS
+@pytest.mark.parametrize("bits", [10, 12, 14])
+def test_a_stated_depth_is_scaled(tmp_path: Path, layout: dict[str, Any], bits: int) -> None:
+    extra = [(281, 3, 3, ((1 << bits) - 1,) * 3, True)]
+    with open_slide(write_deep(tmp_path / "slide.tiff", bits, layout, extra)) as slide:
+        assert np.abs(read_all(slide).rgb.astype(int) - RGB).max() <= 1
+        assert slide.info.notes == (f"samples of {bits} bits were scaled to 8",)
+
+
+@LAYOUTS
+@pytest.mark.parametrize("bits", [10, 12, 14])
+def test_a_depth_that_is_not_stated_is_refused(tmp_path: Path, layout: dict[str, Any], bits: int) -> None:
+    path = write_deep(tmp_path / "slide.tiff", bits, layout, [])
+    with pytest.raises(
+        SlideFormatError, match=rf"tag 258 \(BitsPerSample\) is 16, but .* \({bits} bits\); .*MaxSampleValue"
+    ):
+        open_slide(path)
+
+
+@LAYOUTS
+def test_all_16_bits_are_scaled(tmp_path: Path, layout: dict[str, Any]) -> None:
+    with open_slide(write_deep(tmp_path / "slide.tiff", 16, layout, [])) as slide:
+        assert np.abs(read_all(slide).rgb.astype(int) - RGB).max() <= 1
+
+
+@LAYOUTS
+def test_samples_beyond_the_stated_depth_are_refused(tmp_path: Path, layout: dict[str, Any]) -> None:
+    path = write_deep(tmp_path / "slide.tiff", 16, layout, [(281, 3, 3, (4095,) * 3, True)])
+    with pytest.raises(SlideFormatError, match=r"a sample is \d+, but 12 bits are stated"):
+        open_slide(path)
+
+
+@LAYOUTS
+def test_the_significant_bits_of_ome_are_scaled(tmp_path: Path, layout: dict[str, Any]) -> None:
+    metadata = {
+        "axes": "YXS",
+        "SignificantBits": 12,
+        "PhysicalSizeX": 0.25,
+        "PhysicalSizeXUnit": "µm",
+        "PhysicalSizeY": 0.25,
+        "PhysicalSizeYUnit": "µm",
+    }
+    path = write_deep(tmp_path / "slide.ome.tiff", 12, layout, [], metadata=metadata, ome=True)
+    with open_slide(path) as slide:
+        assert np.abs(read_all(slide).rgb.astype(int) - RGB).max() <= 1
+
+
+@LAYOUTS
+def test_float_samples_are_refused(tmp_path: Path, layout: dict[str, Any]) -> None:
+    path = tmp_path / "slide.tiff"
+    tifffile.imwrite(path, (RGB / 255).astype(np.float32), photometric="rgb", **layout, **SCALE)
+    with pytest.raises(SlideFormatError, match=r"tag 339 \(SampleFormat\) is 3"):
+        open_slide(path)
+
+
+def test_several_pictures_of_one_size_are_refused_in_tiles_as_in_strips(tmp_path: Path) -> None:
+    path = tmp_path / "stack.tiff"
+    for append in (False, True):
+        tifffile.imwrite(path, RGB, photometric="rgb", tile=(128, 128), append=append, **SCALE)
+    with pytest.raises(SlideFormatError, match="holds 2 pictures of the same size"):
+        open_slide(path)
+
+
+def test_a_plain_tiff_is_decoded_without_pillow(tmp_path: Path) -> None:
+    path = tmp_path / "field.tiff"
+    tifffile.imwrite(path, RGB, photometric="rgb", compression="lzw", **SCALE)
+    with open_slide(path) as slide:
+        assert isinstance(slide, ImageSlide)
+        assert slide.info.reader.startswith("tifffile")
