@@ -13,7 +13,7 @@ from PIL import Image
 
 from mitoscope.errors import ConfigError, InputError
 from mitoscope.experiments.datasets import Dataset, DatasetSurvey, check_dataset, find_dataset
-from mitoscope.experiments.datasets.folder import path_pattern
+from mitoscope.experiments.datasets.match import path_pattern
 from mitoscope.experiments.datasets.receipt import Receipt, Received, write_receipt
 from mitoscope.experiments.datasets.record import in_runs
 from tests.experiments.datasets.made import dataset, touch

@@ -104,7 +104,7 @@ def changed(**more: Any) -> dict[str, Any]:
         ({"files": {"a": changed(ids=[11, 12, 12])}}, "3 names need as many different ids"),
         ({"files": {"a": changed(names=["b.tiff"])}}, "exactly one of them"),
         ({"files": {"a": changed(checksums={"9.tiff": "md5:" + "0" * 32})}}, "no file of the group"),
-        ({"files": {"a": changed(checksums={"001.tiff": "crc:1"})}}, "pattern"),
+        ({"files": {"a": changed(checksums={"001.tiff": "crc:1"})}}, "must be of the form"),
         (
             {"files": {"a": changed(pattern=None, numbers=[], named_as="b", suffix=".json")}},
             "no group of the",

@@ -9,10 +9,9 @@ from __future__ import annotations
 from mitoscope.experiments.datasets.check import DatasetSurvey, Fault, check_dataset
 from mitoscope.experiments.datasets.fetch import Order, Rejected
 from mitoscope.experiments.datasets.get import Delivered, Gauge, check_accepted, get_dataset
-from mitoscope.experiments.datasets.known import datasets, find_dataset, orders
-from mitoscope.experiments.datasets.record import Access, Dataset, FileKind
+from mitoscope.experiments.datasets.orders import orders, published
+from mitoscope.experiments.datasets.record import Access, Dataset, FileKind, datasets, find_dataset
 from mitoscope.experiments.datasets.web import Patience
-from mitoscope.experiments.datasets.zenodo import published
 
 __all__ = [
     "Access",

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path, PurePosixPath
 
 from mitoscope.errors import FormatError, SlideError, UnknownLabelError
-from mitoscope.experiments.datasets.folder import PART_SUFFIX, DataFolder, FoundFile, read_folder
-from mitoscope.experiments.datasets.known import datasets
-from mitoscope.experiments.datasets.match import Match, differences, home_of, match_dataset, stem_of
+from mitoscope.experiments.datasets.fetch import PART_SUFFIX
+from mitoscope.experiments.datasets.match import (
+    DataFolder,
+    FoundFile,
+    Match,
+    differences,
+    home_of,
+    match_dataset,
+    read_folder,
+    stem_of,
+)
 from mitoscope.experiments.datasets.receipt import NAME as RECEIPT
 from mitoscope.experiments.datasets.receipt import holds, read_receipt
-from mitoscope.experiments.datasets.record import Dataset, FileKind
+from mitoscope.experiments.datasets.record import Dataset, FileKind, datasets
 
 Reporting = Callable[[float, float], None]
 ASSUMED_MPP = 0.25
@@ -146,7 +153,7 @@ def _extra(
     known |= {file.path for match in matches for files in match.duplicates.values() for file in files}
     known |= {PurePosixPath(path) for match in matches for path in match.found}
     beside = {
-        (file.folder, stem_of(file.path.name))
+        (file.path.parent, stem_of(file.path.name))
         for match, file in _found(matches)
         if match.key in dataset.files and match.kind is FileKind.IMAGE
     }
@@ -158,7 +165,7 @@ def _extra(
         and file.path not in known
         and file.path.suffix != PART_SUFFIX
         and file.path.name not in {RECEIPT, *archives}
-        and not (file.is_image and (file.folder, stem_of(file.path.name)) in beside)
+        and not (file.is_image and (file.path.parent, stem_of(file.path.name)) in beside)
     )
 
 
@@ -186,18 +193,26 @@ def _lost(matches: tuple[Match, ...]) -> tuple[Fault, ...]:
 
 
 def _unreadable(root: Path, matches: tuple[Match, ...], report: Reporting) -> tuple[Fault, ...]:
-    files = list(_found(matches))
-    jobs = [_opening(root, match, file) for match, file in files]
-    reasons = faults(jobs, report)
-    return tuple(Fault(file.path, why) for (_, file), why in zip(files, reasons, strict=True) if why)
+    """Open all files, several at a time, and say how far that is."""
+    files, found = list(_found(matches)), []
+    with ThreadPoolExecutor(_THREADS) as pool:
+        try:
+            reasons = pool.map(lambda pair: _reason(root, *pair), files)
+            for done, ((_, file), why) in enumerate(zip(files, reasons, strict=True), start=1):
+                found += [Fault(file.path, why)] if why else []
+                report(done, len(files))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return tuple(found)
 
 
-def _opening(root: Path, match: Match, file: FoundFile) -> Callable[[], str | None]:
+def _reason(root: Path, match: Match, file: FoundFile) -> str | None:
     if file is match.table:
-        return partial(table_fault, root / file.path)
+        return table_fault(root / file.path)
     if match.kind is FileKind.IMAGE:
-        return partial(image_fault, root / file.path)
-    return partial(annotations_fault, root / file.path, match.format)
+        return image_fault(root / file.path)
+    return annotations_fault(root / file.path, match.format)
 
 
 def _wrong(dataset: Dataset, root: Path, matches: tuple[Match, ...], checksums: bool) -> Iterator[Fault]:
@@ -266,20 +281,3 @@ def table_fault(path: Path) -> str | None:
     except FormatError as error:
         return error.what
     return None
-
-
-def faults(
-    jobs: Iterable[Callable[[], str | None]], report: Callable[[float, float], None]
-) -> list[str | None]:
-    """Run jobs in some threads, in their order, and say how far they are."""
-    waiting = list(jobs)
-    found: list[str | None] = []
-    with ThreadPoolExecutor(_THREADS) as pool:
-        try:
-            for fault in pool.map(lambda job: job(), waiting):
-                found.append(fault)
-                report(len(found), len(waiting))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-    return found

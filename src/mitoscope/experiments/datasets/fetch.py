@@ -13,11 +13,12 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from mitoscope.errors import IncompleteRunError, OutputError
-from mitoscope.experiments.datasets.folder import PART_SUFFIX
 from mitoscope.experiments.datasets.receipt import Received, compute, holds
 from mitoscope.experiments.datasets.web import Answer, CutError, Patience, ask
 from mitoscope.fsio import make_directory, sha256_file, sync_directory
 
+PART_SUFFIX = ".part"
+"""Of a download that is not finished."""
 ASIDE_SUFFIX = ".rejected"
 """Of a download that was not what it should be."""
 _BLOCK_BYTES = 1 << 18

@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mitoscope.errors import FormatError, InputError, OutputError
-from mitoscope.experiments.datasets.fetch import Order, Rejected, Told, fetch
-from mitoscope.experiments.datasets.folder import PART_SUFFIX, read_folder
-from mitoscope.experiments.datasets.match import match_dataset
+from mitoscope.experiments.datasets.fetch import PART_SUFFIX, Order, Rejected, Told, fetch
+from mitoscope.experiments.datasets.match import match_dataset, read_folder
 from mitoscope.experiments.datasets.receipt import Receipt, Received, holds, read_receipt, write_receipt
 from mitoscope.experiments.datasets.record import Archive, Dataset
 from mitoscope.experiments.datasets.web import Patience

@@ -2,17 +2,124 @@
 
 from __future__ import annotations
 
-import os.path
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 
-from mitoscope.experiments.datasets.folder import DataFolder, FoundFile, path_pattern
+from mitoscope.errors import InputError
 from mitoscope.experiments.datasets.record import CountedGroup, Dataset, FileGroup, FileKind
+from mitoscope.image_names import IMAGE_SUFFIXES, stem
 
 PACKED = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"})
 """Suffixes of archives."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A file of the folder.
+
+    Parameters
+    ----------
+    path : PurePosixPath
+        Below the folder.
+    size_bytes : int
+        -1 where the file cannot be asked for it: a link that leads nowhere.
+    """
+
+    path: PurePosixPath
+    size_bytes: int
+
+    @property
+    def is_image(self) -> bool:
+        """Whether its suffix is one of an image."""
+        return self.path.suffix.casefold() in IMAGE_SUFFIXES
+
+
+@dataclass(frozen=True)
+class DataFolder:
+    """All files of a data folder.
+
+    Parameters
+    ----------
+    root : Path
+        The folder.
+    files : tuple of FoundFile
+        By path; hidden ones are left out.
+    """
+
+    root: Path
+    files: tuple[FoundFile, ...]
+    _images: dict[str, list[FoundFile]] = field(default_factory=lambda: defaultdict(list), repr=False)
+    _names: dict[str, list[FoundFile]] = field(default_factory=lambda: defaultdict(list), repr=False)
+
+    def __post_init__(self) -> None:
+        for file in self.files:
+            self._names[file.path.name].append(file)
+            if file.is_image:
+                self._images[stem(file.path.name)].append(file)
+
+    def images(self, name: str) -> list[FoundFile]:
+        """Return the images that go by a name, of whatever format and in whatever folder."""
+        return list(self._images.get(stem(name), ()))
+
+    def named(self, name: str) -> list[FoundFile]:
+        """Return the files of exactly that name, in whatever folder."""
+        return list(self._names.get(name, ()))
+
+
+def read_folder(root: Path) -> DataFolder:
+    """List a data folder.
+
+    Raises
+    ------
+    InputError
+        If there is no such folder, or it cannot be listed.
+    """
+    if not root.is_dir():
+        raise InputError("no such folder", where=root, mend="give the folder of the data set with --data")
+    return DataFolder(root, tuple(sorted(_walk(root), key=lambda file: file.path)))
+
+
+def _walk(root: Path) -> Iterator[FoundFile]:
+    seen: set[tuple[int, int]] = set()
+    for folder, inner, names in os.walk(root, followlinks=True, onerror=_refuse):
+        status = Path(folder).stat()
+        identity = (status.st_dev, status.st_ino)
+        if identity in seen:  # a link that leads back
+            inner.clear()
+            continue
+        seen.add(identity)
+        inner[:] = [name for name in inner if not name.startswith(".")]
+        below = PurePosixPath(Path(folder).relative_to(root).as_posix())
+        for name in names:
+            if not name.startswith("."):
+                yield FoundFile(below / name, _size(Path(folder) / name))
+
+
+def _refuse(error: OSError) -> None:
+    raise InputError(
+        f"cannot be listed ({error.strerror})", where=error.filename, mend="check its permissions"
+    ) from None
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1
+
+
+def path_pattern(glob: str) -> re.Pattern[str]:
+    """Return a pattern of paths that end so: ``*`` stays within a name, ``**/`` is any number of folders.
+
+    Its group ``home`` is the folder in which the pattern begins, with a slash at its end.
+    """
+    parts = re.split(r"(\*\*/|\*)", glob)
+    known = {"**/": "(?:.*/)?", "*": "[^/]*"}
+    return re.compile("(?P<home>(?:.*?/)?)" + "".join(known.get(part, re.escape(part)) for part in parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +230,7 @@ def _table(dataset: Dataset, group: FileGroup, folder: DataFolder) -> FoundFile 
     above = [
         file
         for file in folder.named(group.or_table or "")
-        if any(image.path.is_relative_to(file.folder) for image in images)
+        if any(image.path.is_relative_to(file.path.parent) for image in images)
     ]
     return max(above, key=lambda file: len(file.path.parts), default=None)
 
@@ -135,13 +242,13 @@ def _candidates(group: FileGroup, name: str, folder: DataFolder) -> list[FoundFi
         return sorted(files, key=lambda file: _distance(file, name, group))
     files = [image for image in folder.images(name) if image.path.suffix not in group.beside]
     files.sort(key=lambda file: _distance(file, name, group))
-    copies = {file.folder for file in files if file.path.suffix == group.converted}
+    copies = {file.path.parent for file in files if file.path.suffix == group.converted}
     # A copy made for reading replaces the file it was made from.
-    return [file for file in files if file.folder not in copies or file.path.suffix == group.converted]
+    return [file for file in files if file.path.parent not in copies or file.path.suffix == group.converted]
 
 
 def _distance(file: FoundFile, name: str, group: FileGroup) -> tuple[bool, bool, int, str]:
-    elsewhere = not file.folder.as_posix().endswith(group.folder)
+    elsewhere = not file.path.parent.as_posix().endswith(group.folder)
     return elsewhere, file.path.name != name, len(file.path.parts), file.path.as_posix()
 
 
@@ -204,7 +311,7 @@ def _homes(dataset: Dataset, match: Match) -> set[str]:
         return {begin["home"].rstrip("/") for begin in begins if begin is not None}
     inner = dataset.files[match.key].folder
     found = [*match.found.values(), *([match.table] if match.table else ())]
-    return {_without(file.folder.as_posix(), inner) for file in found}
+    return {_without(file.path.parent.as_posix(), inner) for file in found}
 
 
 def _without(folder: str, inner: str) -> str:
@@ -242,7 +349,7 @@ def _of_group(group: FileGroup, match: Match, home: PurePosixPath) -> list[str]:
                 f"{count} of the {match.what} are {suffix}, published as {published}:"
                 " other pixels where the conversion lost some"
             )
-    places = Counter(file.folder for file in match.found.values())
+    places = Counter(file.path.parent for file in match.found.values())
     for place, count in sorted(places.items()):
         if place != home / group.folder:
             wanted = group.folder or "the folder of the data set itself"

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from mitoscope.config import Config
+from mitoscope.errors import ConfigError
 from mitoscope.experiments.datasets.receipt import CHECKSUM
 
 Url = Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
@@ -117,8 +121,8 @@ class Licence(Config):
     asks: tuple[str, ...] = ()
 
 
-class FileGroup(Config):
-    """Files whose names are known.
+class _Group(Config):
+    """Files of a data set.
 
     Parameters
     ----------
@@ -126,52 +130,63 @@ class FileGroup(Config):
         What they are, in the plural.
     kind : FileKind
         Images or annotations.
+    pattern, numbers : str, tuple of pairs
+        A pattern of names such as ``{:03d}.tiff`` and the spans of numbers that fill it.
+    converted : str, optional
+        Suffix of a copy to be made, where mitoscope does not read the published format.
+    format : str, optional
+        Name of the annotation format, see `mitoscope.exchange`.
+    optional : bool
+        Whether the data set is complete without them.
+    """
+
+    what: str
+    kind: FileKind
+    pattern: str | None = None
+    numbers: tuple[Span, ...] = ()
+    converted: str | None = None
+    format: str | None = None
+    optional: bool = False
+
+
+class FileGroup(_Group):
+    """Files whose names are known: by `pattern`, or as follows.
+
+    Parameters
+    ----------
     folder : str
         Where they lie below the folder of the data set.
     names : tuple of str
         Their names, or
-    pattern, numbers : str, tuple of pairs
-        a pattern such as ``{:03d}.tiff`` and the spans of numbers that fill it, or
     named_as, suffix : str
         the name of another group's files with another suffix.
     also_named : tuple of str
         Other names under which the authors give out the one file of the group.
     also : tuple of str
         Other suffixes in which the authors give out the same images.
-    converted : str, optional
-        Suffix of a copy to be made, where mitoscope does not read the published format.
     beside : tuple of str
         Suffixes of other files of the same names that are no part of the group, such as overlays.
     numbered_from : int, optional
         In copies that number the images, the number of the first.
     or_table : str, optional
         One table for all images that may stand in place of a file each.
-    format : str, optional
-        Name of the annotation format, see `mitoscope.exchange`.
-    optional : bool
-        Whether the data set is complete without them.
     url : str, optional
         Address of a file, with ``{name}`` or ``{id}``.
     ids : tuple of int
         What ``{id}`` stands for, in the order of the names.
+    checksums : dict of str to str
+        As published, by name.
     """
 
-    what: str
-    kind: FileKind
     folder: str = ""
     names: tuple[str, ...] = ()
-    pattern: str | None = None
-    numbers: tuple[Span, ...] = ()
     named_as: str | None = None
     suffix: str | None = None
     also_named: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
-    converted: str | None = None
     beside: tuple[str, ...] = ()
     numbered_from: Count | None = None
     or_table: str | None = None
-    format: str | None = None
-    optional: bool = False
     url: Url | None = None
     ids: tuple[Count, ...] = ()
     checksums: dict[str, Annotated[str, Field(pattern=CHECKSUM)]] = Field(default_factory=dict)
@@ -203,37 +218,22 @@ class FileGroup(Config):
         return self.names or expand(self.pattern or "", self.numbers)
 
 
-class CountedGroup(Config):
+class CountedGroup(_Group):
     """Files whose names are not published; how many there are, and in which folders.
 
     Parameters
     ----------
-    what : str
-        What they are, in the plural.
-    kind : FileKind
-        Images or annotations.
     glob : str
         Pattern of their paths; ``{unit}`` is a case or slide, ``**/`` any folders, ``*`` any part of a name.
-    converted : str, optional
-        Suffix of a copy to be made, where mitoscope does not read the published format.
-    pattern, numbers : str, tuple of pairs
-        Names of the units, or
     units : tuple of str
-        those names one by one. Each unit has a file.
+        Names of the units, where `pattern` does not give them. Each unit has a file.
     count : int, optional
         How many files there are, where that is published.
     """
 
-    what: str
-    kind: FileKind
     glob: str
-    converted: str | None = None
     units: tuple[str, ...] = ()
-    pattern: str | None = None
-    numbers: tuple[Span, ...] = ()
     count: Count | None = None
-    format: str | None = None
-    optional: bool = False
 
     def all_units(self) -> tuple[str, ...]:
         """Return the names of the units; none where the files are not grouped."""
@@ -312,3 +312,46 @@ class Dataset(Config):
         if self.access is not Access.DOWNLOAD and self.how is None:
             raise ValueError("a data set that is not downloaded states how to obtain it")
         return self
+
+
+ALIASES = {
+    "midog2021": "midog21",
+    "midog2022": "midog22",
+    "midog++": "midogpp",
+    "tupac": "tupac16",
+    "mitos2012": "mitos12",
+    "mitos2014": "mitos14",
+    "mitos-atypia-14": "mitos14",
+    "amibr": "ami-br",
+}
+"""Other names that commands take."""
+
+
+@cache
+def datasets() -> tuple[Dataset, ...]:
+    """Return all data sets, by name.
+
+    Raises
+    ------
+    ConfigError
+        If a record does not hold what it must.
+    """
+    folder = Path(str(files("mitoscope.experiments.datasets"))) / "records"
+    return tuple(sorted(map(Dataset.from_toml, folder.glob("*.toml")), key=lambda dataset: dataset.name))
+
+
+def find_dataset(name: str) -> Dataset:
+    """Return a data set by its name.
+
+    Raises
+    ------
+    ConfigError
+        Naming those there are.
+    """
+    key = name.strip().casefold()
+    key = ALIASES.get(key, key)
+    found = next((dataset for dataset in datasets() if dataset.name == key), None)
+    if found is None:
+        known = ", ".join(dataset.name for dataset in datasets())
+        raise ConfigError(f"no data set of the name {name!r}", mend=f"there are {known}")
+    return found

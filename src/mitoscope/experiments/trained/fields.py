@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.bundle import Bundle
 from mitoscope.count import FIELD_ASPECT, find_hot_spot, window_size
-from mitoscope.data.field import Field, Labels
+from mitoscope.data.field import Field
 from mitoscope.data.slide_field import SlideField
 from mitoscope.data.sources import fields_of
 from mitoscope.errors import RegionError, TrainingDataError
@@ -22,13 +22,11 @@ from mitoscope.experiments.experiment import Size, Workplace
 from mitoscope.experiments.trained.slides import SlideSet, mpp_of
 from mitoscope.geometry import HPF_AREA_MM2, BoxPx, Mpp, SizePx
 from mitoscope.infer import open_detector
-from mitoscope.labels import LOOK_ALIKE
 from mitoscope.loops.job_folder import JobFolder
 from mitoscope.loops.mining import MiningConfig, mine_slide
 from mitoscope.loops.self_train import mined_slides
 from mitoscope.search import Detector
 from mitoscope.slide import open_slide
-from mitoscope.truth import Side
 
 MINED: Final = "mined"
 """Source of the mined fields: what the sampling looks for."""
@@ -37,78 +35,28 @@ _SMOKE: Final = MiningConfig(window_px=128, overlap_px=32, floor=0.0, threshold=
 """A network of a few steps is sure of nothing."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PartField:
-    """A box of another field; see `Field`.
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class PartField(SlideField):
+    """A box of a slide as a field of its own; windows reach beyond it, labels do not.
 
     Parameters
     ----------
     whole : SlideField
     box : BoxPx
-        In px of the whole; windows reach beyond it, labels do not.
+        In px of the whole.
     """
 
     whole: SlideField
     box: BoxPx
 
-    @property
-    def name(self) -> str:
-        """File name."""
-        return self.whole.name
-
-    @property
-    def source(self) -> str:
-        """Name of the source."""
-        return self.whole.source
-
-    @property
-    def case(self) -> str:
-        """The case."""
-        return self.whole.case
-
-    @property
-    def domain(self) -> str:
-        """The domain."""
-        return self.whole.domain
-
-    @property
-    def side(self) -> Side | None:
-        """The side of the split."""
-        return self.whole.side
-
-    @property
-    def width(self) -> int:
-        """Columns."""
-        return self.box.width
-
-    @property
-    def height(self) -> int:
-        """Rows."""
-        return self.box.height
-
-    @property
-    def labels(self) -> Labels:
-        """The labelled cells inside the box, from its corner."""
-        own = self.whole.labels
-        points = own.points - (self.box.x, self.box.y)
-        inside = np.all((points >= 0) & (points < (self.width, self.height)), axis=1)
-        return own.moved(points).take(inside)
-
-    @property
-    def figures(self) -> NDArray[np.float64]:
-        """Centres of the mitotic figures."""
-        labels = self.labels
-        return np.asarray(labels.points[labels.is_figure])
-
-    @property
-    def look_alikes(self) -> NDArray[np.float64]:
-        """Centres of the look-alikes."""
-        return self.labels.places_of(LOOK_ALIKE.name)
-
-    @property
-    def mirror_px(self) -> int:
-        """Nothing, as of the whole."""
-        return 0
+    @classmethod
+    def of(cls, whole: SlideField, box: BoxPx) -> Self:
+        """Return the part with the cells inside of the box."""
+        points = whole.labels.points - (box.x, box.y)
+        inside = np.all((points >= 0) & (points < (box.width, box.height)), axis=1)
+        own: dict[str, Any] = {column.name: getattr(whole, column.name) for column in fields(whole)}
+        own |= {"width": box.width, "height": box.height, "labels": whole.labels.moved(points).take(inside)}
+        return cls(**own, whole=whole, box=box)
 
     def window(self, box: BoxPx, *, mirror_px: int | None = None) -> NDArray[np.uint8]:
         """Return what a network is shown of a box: around the part lies the rest of the whole."""
@@ -123,16 +71,12 @@ class PartField:
         """Tell where somebody looked and there is tissue, as on the whole."""
         return self.whole.may_be_background(points + np.array([self.box.x, self.box.y]))
 
-    def pixels_sha256(self) -> str:
-        """Return that of the whole: parts of one slide are not independent."""
-        return self.whole.pixels_sha256()
-
     def digest(self) -> str:
         """Return a hash of the whole's content and of the box."""
         return hashlib.sha256(f"{self.whole.digest()} {self.box}".encode()).hexdigest()
 
 
-def densest_part(whole: SlideField, *, fields: int) -> Field:
+def densest_part(whole: SlideField, *, hpf: int) -> Field:
     """Return the area of so many high-power fields where the slide has most figures (CCMCT, ablation).
 
     Raises
@@ -140,10 +84,10 @@ def densest_part(whole: SlideField, *, fields: int) -> Field:
     RegionError
         If there is not at least one field.
     """
-    if fields < 1:
-        raise RegionError(f"{fields} high-power fields", mend="at least 1")
+    if hpf < 1:
+        raise RegionError(f"{hpf} high-power fields", mend="at least 1")
     size = SizePx(whole.width, whole.height)
-    window = window_size(fields * HPF_AREA_MM2, aspect=FIELD_ASPECT, mpp=Mpp(whole.mpp, whole.mpp))
+    window = window_size(hpf * HPF_AREA_MM2, aspect=FIELD_ASPECT, mpp=Mpp(whole.mpp, whole.mpp))
     points = whole.figures
     on_slide = ((points >= 0) & (points < [size.width, size.height])).all(axis=1)
     area = find_hot_spot(points[on_slide], window=window, slide_size=size).box_px0
@@ -151,7 +95,7 @@ def densest_part(whole: SlideField, *, fields: int) -> Field:
     box = BoxPx(
         *corner, min(int(area.width), size.width - corner[0]), min(int(area.height), size.height - corner[1])
     )
-    return PartField(whole, box)
+    return PartField.of(whole, box)
 
 
 def mined_fields(detector: Bundle, slide_set: SlideSet, workplace: Workplace, *, mpp: float) -> list[Field]:

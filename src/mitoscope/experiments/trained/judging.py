@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.bundle import Bundle
 from mitoscope.bundle.network import open_network, score_windows
+from mitoscope.curation.select import ScoredTiles, score_tiles
 from mitoscope.detections import Detections
 from mitoscope.errors import FormatError
 from mitoscope.evaluate import (
@@ -70,46 +71,18 @@ class Bench:
         return DetectConfig.parse(values, where="experiment")
 
 
-@dataclass(frozen=True)
-class OnSlide:
-    """What was found on a slide, and what is there.
-
-    Parameters
-    ----------
-    groups : tuple of str
-        All, its set, its domain.
-    steps, overlap : Steps
-        Under the protocol, and under intersection over union 0.5.
-    """
-
+class _OnSlide(NamedTuple):
     groups: tuple[str, ...]
+    """All, its set, its domain."""
     steps: Steps
+    """Under the protocol."""
     overlap: Steps
-
-
-@dataclass(frozen=True)
-class PointScores:
-    """What a detector is worth on test slides.
-
-    Parameters
-    ----------
-    scores : dict
-        ``stage/group/measure`` with f1, precision, recall, max-f1 (the greatest over thresholds), ap (average
-        precision at an overlap of 0.5) and mean-f1 (over slides).
-    thresholds : dict
-        Of each stage.
-    curves : dict
-        ``stage/group`` → recall and precision over thresholds, from high to low.
-    """
-
-    scores: Scores
-    thresholds: dict[str, float]
-    curves: dict[str, list[list[float]]]
+    """Under intersection over union 0.5."""
 
 
 def judge_points(
     bundle: Bundle, sets: Sequence[SlideSet], bench: Bench, *, threshold: Threshold = "own"
-) -> PointScores:
+) -> dict[str, Any]:
     """Search the test slides, and judge each stage under the protocol.
 
     Parameters
@@ -119,6 +92,13 @@ def judge_points(
     bench : Bench
     threshold : {"own", "target"} or float
         That of the network, one chosen on the slides of the sets that do not test, or a fixed one.
+
+    Returns
+    -------
+    dict
+        ``scores``: by ``stage/group/measure``, with f1, precision, recall, max-f1 (the greatest over
+        thresholds), ap (average precision at an overlap of 0.5) and mean-f1 (over slides); ``thresholds`` of
+        each stage; ``curves``: ``stage/group`` → recall and precision over thresholds, from high to low.
     """
     stages = {"proposals": bundle.manifest.default_threshold}
     if (verifier := bundle.manifest.verifier) is not None:
@@ -137,7 +117,7 @@ def judge_points(
             rates = _rates(own, stages[stage])
             scores |= {f"{stage}/{group}/{name}": value for name, value in rates.items()}
             curves[f"{stage}/{group}"] = _curve(Steps.total(result.steps for result in own))
-    return PointScores(scores, stages, curves)
+    return {"scores": scores, "thresholds": stages, "curves": curves}
 
 
 def _curve(steps: Steps) -> list[list[float]]:
@@ -151,7 +131,7 @@ def _curve(steps: Steps) -> list[list[float]]:
 
 def _searched(
     bundle: Bundle, sets: Sequence[SlideSet], bench: Bench, *, stage: str, testing: bool
-) -> Iterable[OnSlide]:
+) -> Iterable[_OnSlide]:
     protocol, overlap = PROTOCOLS[bench.protocol], iou_protocol(0.5)
     for slide_set in sets:
         for slide in slide_set.slides(testing=testing):
@@ -162,14 +142,14 @@ def _searched(
             mpp = run.slide.mpp
             groups = tuple(dict.fromkeys((ALL, slide_set.name, domain_of(slide, slide_set.name))))
             own = (_steps(rule, run.detections, truth, mpp) for rule in (protocol, overlap))
-            yield OnSlide(groups, *own)
+            yield _OnSlide(groups, *own)
 
 
 def _steps(rule: Protocol, found: Detections, truth: NDArray[np.float64], mpp: Mpp) -> Steps:
     return rule.sweep(found.points_px0, found.score, truth, mpp=mpp).steps
 
 
-def _rates(found: Sequence[OnSlide], threshold: float) -> Scores:
+def _rates(found: Sequence[_OnSlide], threshold: float) -> Scores:
     steps = Steps.total(result.steps for result in found)
     score, curve = steps.at(threshold), precision_recall(steps)
     greatest = float(np.nanmax(curve.f1)) if np.isfinite(curve.f1).any() else None
@@ -217,48 +197,6 @@ def judge_cells(bundle: Bundle, sets: Sequence[SlideSet], *, threads: int) -> Sc
     return scores
 
 
-@dataclass(frozen=True, slots=True)
-class SquareTiles:
-    """Tiles of one size from the image's origin; those at the right and lower edge may be cut off."""
-
-    image: SizePx
-    side_px: int = TILE_PX
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns."""
-        return -(-self.image.height // self.side_px), -(-self.image.width // self.side_px)
-
-    def holding(self, points_px0: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Say of each tile whether it holds a point, shape (rows, columns); tiles are half-open.
-
-        Raises
-        ------
-        FormatError
-            If a point lies beside the image.
-        """
-        held = np.zeros(self.shape, np.bool_)
-        row, column = self._tiles_of(points_px0)
-        held[row, column] = True
-        return held
-
-    def highest(self, points_px0: NDArray[np.float64], scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the highest score of the detections in each tile, 0 without any, shape (rows, columns)."""
-        found = np.zeros(self.shape)
-        row, column = self._tiles_of(points_px0)
-        np.maximum.at(found, (row, column), np.asarray(scores, np.float64))
-        return found
-
-    def _tiles_of(self, points_px0: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        points = np.asarray(points_px0, np.float64).reshape(-1, 2)
-        if not ((points >= 0) & (points < [self.image.width, self.image.height])).all():
-            raise FormatError(
-                f"a point beside the image of {self.image.width} × {self.image.height} px", where="tiles"
-            )
-        column, row = (points // self.side_px).astype(np.intp).T
-        return row, column
-
-
 def judge_tile_rates(
     bundle: Bundle, sets: Sequence[SlideSet], bench: Bench, *, thresholds: Sequence[float]
 ) -> Scores:
@@ -278,7 +216,7 @@ def judge_tile_rates(
                 scored.setdefault(group, []).append(pair)
     scores: Scores = {}
     for group, pairs in scored.items():
-        score, truth = (np.concatenate([pair[side].ravel() for pair in pairs]) for side in (0, 1))
+        score, truth = (np.concatenate([pair[side] for pair in pairs]) for side in (0, 1))
         rates = rates_at(score, truth, thresholds=thresholds)
         f1 = np.nan_to_num(rates.f1)
         scores[f"{group}/auc"] = roc_auc(score, truth)
@@ -296,21 +234,24 @@ def _tiles(
     if manifest.kind == "points":
         config = bench.config(bundle, "verified", mpp_of(slide))
         run = detect_slide(slide_set.files[slide.name], bundle, bench.folder / slide_set.name, config=config)
-        grid = SquareTiles(run.slide.size, TILE_PX)
-        truth = slide.cells.figures_px0
-        return grid.highest(run.detections.points_px0, run.detections.score), grid.holding(truth)
+        found, truth = run.detections, _places(slide.cells.figures_px0)
+        scored, held = (_in_tiles(run.slide.size, points, TILE_PX) for points in (found, truth))
+        return scored.score, held.score > 0
     field = slide_set.field(slide, mpp=manifest.mpp)
     side = manifest.window_px
-    grid = SquareTiles(SizePx(field.width, field.height), side)
-    rows, columns = grid.shape
+    held = _in_tiles(SizePx(field.width, field.height), _places(field.figures), side)
     session = open_network(bundle.onnx, where=str(bundle.folder), threads=bench.threads)
-    cuts = [
-        field.window(BoxPx(column * side, row * side, side, side))
-        for row in range(rows)
-        for column in range(columns)
-    ]
-    score = _scored(session, cuts)[:, 0].astype(np.float64).reshape(rows, columns)
-    return score, grid.holding(field.figures)
+    corners = held.boxes_px0[:, :2].astype(int).tolist()
+    score = _scored(session, [field.window(BoxPx(x, y, side, side)) for x, y in corners])[:, 0]
+    return score.astype(np.float64), held.score > 0
+
+
+def _places(points_px0: NDArray[np.float64]) -> Detections:
+    return Detections.of(points_px0, np.ones(len(points_px0)))
+
+
+def _in_tiles(size: SizePx, found: Detections, side_px: int) -> ScoredTiles:
+    return score_tiles({"": size}, {"": found}, tile_px=side_px)
 
 
 def _scored(session: Any, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:

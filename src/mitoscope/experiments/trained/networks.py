@@ -261,7 +261,7 @@ class NetworkBuilder:
         whole = [slide_set.field(slide, mpp=mpp) for slide_set, slide in chosen]
         held_out = () if arm_network.fold is None else self._held_out(whole, arm_network.fold)
         if arm.fields:
-            return [densest_part(field, fields=arm.fields) for field in whole], held_out
+            return [densest_part(field, hpf=arm.fields) for field in whole], held_out
         return [*whole, *pictures], held_out
 
     def _open_fields(self, arm: Arm) -> list[Field]:
@@ -291,18 +291,15 @@ class NetworkBuilder:
         bench = Bench(
             own.protocol, self.workplace.device, self.workplace.threads, bundle.folder.parent / "detections"
         )
-        more: dict[str, Any] = {"bundle": bundle.fingerprint}
         match own.measure:
             case "points":
                 points = judge_points(bundle, sets, bench, threshold=arm.threshold)
-                scores = points.scores
-                more |= {"thresholds": points.thresholds, "curves": points.curves}
-                more["training"] = _error_while_training(bundle)
+                return {**points, "bundle": bundle.fingerprint, "training": _error_while_training(bundle)}
             case "cells":
                 scores = judge_cells(bundle, sets, threads=self.workplace.threads)
             case _:
                 scores = judge_tile_rates(bundle, sets, bench, thresholds=TILE_THRESHOLDS)
-        return {"scores": scores, **more}
+        return {"scores": scores, "bundle": bundle.fingerprint}
 
 
 def _begin(recipe: Any, folder: Path) -> Any:
