@@ -17,12 +17,9 @@ def test_the_confident_ones_come_first_and_figures_are_not_asked() -> None:
     assert hard_examples([], []).tolist() == []
 
 
-def test_ambiguous_cells_are_split_at_one_half_unless_the_experts_say_otherwise() -> None:
-    scores = [0.9, 0.1, 0.51, 0.2, 0.5]
-    split = split_ambiguous(LABELS, scores)
-    assert split == (MITOTIC_FIGURE.name, LOOK_ALIKE.name, LOOK_ALIKE.name, LOOK_ALIKE.name, TUMOUR_CELL.name)
-    said = split_ambiguous(LABELS, scores, said={2: MITOTIC_FIGURE.name, 3: AMBIGUOUS.name})
-    assert (said[2], said[3], said[4]) == (MITOTIC_FIGURE.name, AMBIGUOUS.name, TUMOUR_CELL.name)
+def test_ambiguous_cells_are_split_at_one_half() -> None:
+    assert split_ambiguous([0.9, 0.51, 0.5]) == (LOOK_ALIKE.name, LOOK_ALIKE.name, TUMOUR_CELL.name)
+    assert split_ambiguous([0.9, 0.51], threshold=0.6) == (LOOK_ALIKE.name, TUMOUR_CELL.name)
 
 
 def test_scores_that_cannot_be_are_refused() -> None:
@@ -31,4 +28,4 @@ def test_scores_that_cannot_be_are_refused() -> None:
     with pytest.raises(FormatError, match="outside"):
         hard_examples(LABELS[:1], [1.5])
     with pytest.raises(NonFiniteError):
-        split_ambiguous(LABELS[:1], [float("nan")])
+        split_ambiguous([float("nan")])

@@ -55,7 +55,7 @@ def test_screening_and_second_read_go_through_the_store(store: Store, study: Sim
     assert study.read(SimulatedExpert("expert 2"), "second read") == made - 3
     whole = agreement(store.export_study(), repeats=10)[-1]
     assert whole.cells == made
-    assert 0.02 < whole.reads.disagreement_rate < 0.4
+    assert 0.02 < whole.disagreement.value < 0.4
     store.verify()
 
 

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from mitoscope.errors import ConfigError
 from mitoscope.geometry import Mpp
-from mitoscope.loops.consistency import WAYS, look_eight_ways, turned, turned_back
-from mitoscope.loops.mining import MiningConfig, mine_slide
+from mitoscope.loops.mining import WAYS, MiningConfig, look_eight_ways, mine_slide, turned, turned_back
 from mitoscope.search import Detector
 from mitoscope.slide import MemorySlide
 

@@ -150,7 +150,7 @@ def crops(
 ) -> None:
     """Write the cells of a review as pictures named by number only, class and score hidden (MIDOG++)."""
     from mitoscope.cli.progress import progress
-    from mitoscope.loops.reading_crops import write_blinded_crops
+    from mitoscope.loops.crops import write_blinded_crops
     from mitoscope.store import Store
 
     with Store.open(study, write=False) as store, progress("Crops", unit="crops") as report:

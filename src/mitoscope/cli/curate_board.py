@@ -63,7 +63,7 @@ def board(
     from mitoscope.cli.progress import progress
     from mitoscope.curation.board.coordinates import read_points
     from mitoscope.loops.board import board_cells, keep_board, make_board
-    from mitoscope.loops.reading_crops import find_slides
+    from mitoscope.loops.crops import find_slides
     from mitoscope.store import Store
 
     given = None if embeddings is None else read_points(embeddings)

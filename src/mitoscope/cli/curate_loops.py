@@ -149,8 +149,8 @@ def make_material(store: Store, version: str, slides: Path, learner: RecipeLearn
     FormatError
         If a slide has no file.
     """
+    from mitoscope.loops.crops import find_slides
     from mitoscope.loops.material import Material
-    from mitoscope.loops.reading_crops import find_slides
 
     frozen = store.version(version)
     files = find_slides(slides, [slide.name for slide in frozen.truth.slides])

@@ -59,11 +59,6 @@ class TwoReads:
     unresolved: int
 
     @property
-    def disagreement_rate(self) -> float:
-        """Disputed among all cells; NaN where there are none."""
-        return self.disagreed / self.cells if self.cells else float("nan")
-
-    @property
     def third_share(self) -> dict[str, float]:
         """Label → share of the third's labels."""
         total = sum(self.third.values())

@@ -7,13 +7,13 @@ the dual-stage score: above one half a look-alike, else another cell, unless the
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mitoscope.errors import FormatError, NonFiniteError
-from mitoscope.labels import AMBIGUOUS, LOOK_ALIKE, MITOTIC_FIGURE, TUMOUR_CELL
+from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE, TUMOUR_CELL
 
 CONFIDENT = 0.9
 """A classifier this sure of a figure sends a non-mitotic cell back to the experts."""
@@ -22,24 +22,18 @@ SPLIT_AT = 0.5
 
 
 def hard_examples(
-    label: Sequence[str],
-    score: ArrayLike,
-    *,
-    threshold: float = CONFIDENT,
-    never: Collection[str] = (MITOTIC_FIGURE.name,),
+    label: Sequence[str], score: ArrayLike, *, threshold: float = CONFIDENT
 ) -> NDArray[np.intp]:
     """Return the rows of the cells to be read again, by descending score; ties in their order.
 
     Parameters
     ----------
     label : sequence of str, shape (n,)
-        Present class of each cell.
+        Present class of each cell; mitotic figures are not asked about again.
     score : array_like, shape (n,)
         Score for "mitotic figure" in [0, 1], from a classifier that was not trained on the cell's case.
     threshold : float
         Scores not above it are left alone.
-    never : collection of str
-        Classes that are not asked about again.
 
     Raises
     ------
@@ -48,29 +42,21 @@ def hard_examples(
     NonFiniteError
         If a score is NaN or infinite.
     """
-    scores = _checked(label, score)
-    asked = np.array([one not in never for one in label], dtype=np.bool_) & (scores > threshold)
+    scores = _checked(score)
+    if len(scores) != len(label):
+        raise FormatError(f"{len(label)} labels and {len(scores)} scores", where="hard examples")
+    asked = np.array([name != MITOTIC_FIGURE.name for name in label], np.bool_) & (scores > threshold)
     rows = np.flatnonzero(asked)
     return rows[np.argsort(-scores[rows], kind="stable")]
 
 
-def split_ambiguous(
-    label: Sequence[str],
-    score: ArrayLike,
-    *,
-    said: Mapping[int, str] | None = None,
-    threshold: float = SPLIT_AT,
-) -> tuple[str, ...]:
-    """Return the classes after the ambiguous cells have been split, shape (n,).
+def split_ambiguous(score: ArrayLike, *, threshold: float = SPLIT_AT) -> tuple[str, ...]:
+    """Return what ambiguous cells become, shape (n,).
 
     Parameters
     ----------
-    label : sequence of str, shape (n,)
-        Present class of each cell; only ``ambiguous`` ones change.
     score : array_like, shape (n,)
-        Score of the dual stage in [0, 1].
-    said : mapping of int to str, optional
-        Row → what the experts decided in the re-review; it goes before the score, for every class.
+        Score of the dual stage for "mitotic figure" in [0, 1].
     threshold : float
         Scores above it make a look-alike.
 
@@ -79,19 +65,12 @@ def split_ambiguous(
     FormatError, NonFiniteError
         As :func:`hard_examples`.
     """
-    scores = _checked(label, score)
-    decided = dict(said or {})
-    split = (
-        (LOOK_ALIKE.name if value > threshold else TUMOUR_CELL.name) if one == AMBIGUOUS.name else one
-        for one, value in zip(label, scores.tolist(), strict=True)
-    )
-    return tuple(decided.get(row, one) for row, one in enumerate(split))
+    scores = _checked(score).tolist()
+    return tuple(LOOK_ALIKE.name if value > threshold else TUMOUR_CELL.name for value in scores)
 
 
-def _checked(label: Sequence[str], score: ArrayLike) -> NDArray[np.float64]:
+def _checked(score: ArrayLike) -> NDArray[np.float64]:
     scores = np.asarray(score, dtype=np.float64).reshape(-1)
-    if len(scores) != len(label):
-        raise FormatError(f"{len(label)} labels and {len(scores)} scores", where="hard examples")
     if not np.isfinite(scores).all():
         raise NonFiniteError("NaN or infinity among the scores", where="hard examples")
     if len(scores) and not 0 <= scores.min() <= scores.max() <= 1:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mitoscope.curation.hard_examples import SPLIT_AT, split_ambiguous
 from mitoscope.errors import ConfigError
-from mitoscope.labels import AMBIGUOUS, LOOK_ALIKE, TUMOUR_CELL, LabelSet
+from mitoscope.labels import LOOK_ALIKE, TUMOUR_CELL, LabelSet
 from mitoscope.store import (
     CONSENSUS_RATER,
     CROWD_THRESHOLD,
@@ -129,9 +129,7 @@ def settle_ambiguous(
         view, recorded = agreed(connection, policy), agreed(connection, Policy.RECORDED)
         open_cells = view.cell_id[(view.label_id == 0) & (recorded.label_id == 0)].tolist()
         scored = [cell for cell in open_cells if cell in score_of]
-        split = split_ambiguous(
-            [AMBIGUOUS.name] * len(scored), [score_of[cell] for cell in scored], threshold=threshold
-        )
+        split = split_ambiguous([score_of[cell] for cell in scored], threshold=threshold)
         ids = intern_labels(connection, LabelSet((LOOK_ALIKE, TUMOUR_CELL))).tolist()
         id_of = dict(zip((LOOK_ALIKE.name, TUMOUR_CELL.name), ids, strict=True))
         (round_,) = intern_rounds(connection, [SPLIT_ROUND]).tolist()

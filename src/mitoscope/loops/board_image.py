@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +11,7 @@ from numpy.typing import NDArray
 from mitoscope.curation.board import Grid, Layout
 from mitoscope.errors import FormatError, OutputError
 from mitoscope.fsio import atomic_write
-from mitoscope.slide.synthetic.pyramid import (
-    JpegTiff,
-    ReducedLevel,
-    encode_tile,
-    level_sizes,
-    reduce_tile,
-    reopened,
-    tiles_across,
-)
+from mitoscope.slide.synthetic.pyramid import JpegTiff, encode_tile, reopened
 
 TILE_PX = 512
 FRAME_PX = 4
@@ -75,8 +67,9 @@ def write_board(
         raise FormatError(what, where="board", mend="give a crop and a colour for each place")
     text = f"Similarity board of {len(layout.column)} crops, written by mitoscope"
     with atomic_write(path) as stream, reopened(stream) as file:
-        job = _Job(_Canvas(layout, crops, colours), folder=path.parent, progress=progress)
-        job.write(JpegTiff(file, size=layout.grid.size, tile_px=TILE_PX, mpp=mpp, description=text))
+        tiff = JpegTiff(file, size=layout.grid.size, tile_px=TILE_PX, mpp=mpp, description=text)
+        paint = _Canvas(layout, crops, colours).paint
+        tiff.write(paint, quality=QUALITY, glass=WHITE, folder=path.parent, progress=progress)
 
 
 class _Canvas:
@@ -88,14 +81,15 @@ class _Canvas:
         self._colours = np.array([_rgb(colour) for colour in colours], dtype=np.uint8).reshape(-1, 3)
         self._crop_at = np.full((self.grid.rows, self.grid.columns), -1, dtype=np.int64)
         self._crop_at[layout.row, layout.column] = np.arange(len(layout.column))
+        self._blank = encode_tile(np.full((TILE_PX, TILE_PX, 3), 255, dtype=np.uint8), QUALITY)
 
-    def paint(self, column: int, row: int) -> NDArray[np.uint8] | None:
-        """Return a tile of the board, shape (512, 512, 3), or None where it is blank."""
+    def paint(self, column: int, row: int) -> tuple[bytes, NDArray[np.uint8] | None]:
+        """Return a tile of the board as JPEG and as pixels, shape (512, 512, 3); None where it is blank."""
         side = self.grid.cell_px
         x, y = column * TILE_PX, row * TILE_PX
         places = self._crop_at[y // side : -(-(y + TILE_PX) // side), x // side : -(-(x + TILE_PX) // side)]
         if (places < 0).all():
-            return None
+            return self._blank, None
         # Painted on whole places, then cut: a crop may reach into the tile from outside.
         canvas = np.full((places.shape[0] * side, places.shape[1] * side, 3), 255, dtype=np.uint8)
         for down, across in np.argwhere(places >= 0).tolist():
@@ -105,7 +99,7 @@ class _Canvas:
         tile = np.full((TILE_PX, TILE_PX, 3), 255, dtype=np.uint8)
         cut = canvas[top : top + TILE_PX, left : left + TILE_PX]
         tile[: cut.shape[0], : cut.shape[1]] = cut
-        return tile
+        return encode_tile(tile, QUALITY), tile
 
     def _paint_crop(self, part: NDArray[np.uint8], crop: int) -> None:
         part[:] = self._crops[crop]
@@ -113,51 +107,6 @@ class _Canvas:
         if width:
             colour = self._colours[crop]
             part[:width], part[-width:], part[:, :width], part[:, -width:] = colour, colour, colour, colour
-
-
-class _Job:
-    """One board being written."""
-
-    def __init__(self, canvas: _Canvas, *, folder: Path, progress: Progress | None) -> None:
-        self._canvas, self._folder, self._progress = canvas, folder, progress
-        self._size = canvas.grid.size
-        self._blank = encode_tile(np.full((TILE_PX, TILE_PX, 3), 255, dtype=np.uint8), QUALITY)
-        self._levels: list[ReducedLevel] = []
-
-    def write(self, tiff: JpegTiff) -> None:
-        """Write all levels; level 0 feeds the others."""
-        try:
-            self._open_levels()
-            tiff.add_level(self._level_0(), self._size)
-            for level in self._levels:
-                tiff.add_level(level.tiles(), level.size)
-            tiff.finish()
-        finally:
-            for level in self._levels:
-                level.close()
-
-    def _open_levels(self) -> None:
-        above: ReducedLevel | None = None
-        for size in reversed(level_sizes(self._size, TILE_PX)[1:]):
-            above = ReducedLevel(
-                size, tile_px=TILE_PX, quality=QUALITY, glass=WHITE, folder=self._folder, above=above
-            )
-            self._levels.insert(0, above)
-
-    def _level_0(self) -> Iterator[bytes]:
-        columns, rows = tiles_across(self._size, TILE_PX)
-        above = self._levels[0] if self._levels else None
-        for row in range(rows):
-            for column in range(columns):
-                tile = self._canvas.paint(column, row)
-                if tile is not None and above is not None:
-                    above.put(reduce_tile(tile), column, row)
-                # Before the tile goes out: nobody asks for more after the last one.
-                if above is not None and column == columns - 1:
-                    above.end_row_below(row, last=row == rows - 1)
-                if self._progress is not None:
-                    self._progress(row * columns + column + 1, rows * columns)
-                yield self._blank if tile is None else encode_tile(tile, QUALITY)
 
 
 def _rgb(colour: str) -> tuple[int, int, int]:

@@ -26,8 +26,8 @@ from mitoscope.curation.board.coordinates import CellPoints, made_from, read_poi
 from mitoscope.errors import NonFiniteError, TrainingDataError
 from mitoscope.fsio import make_directory
 from mitoscope.loops.board import NO_CLASS, BoardCells
-from mitoscope.loops.consistency import WAYS, turned
 from mitoscope.loops.crops import CROP_PX, MPP, Progress, gather_crops
+from mitoscope.loops.mining import WAYS, turned
 from mitoscope.models.build import build
 from mitoscope.models.cells import Classifier
 from mitoscope.models.config import ClassifierConfig

@@ -7,7 +7,7 @@ is judged on the validation slides of the version, against the supervised detect
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -144,14 +144,7 @@ def _mine_slide(
     with open_slide(file) as slide:
         mined = mine_slide(slide, material.learner.look(detector), config, source="mined")
     detections_csv.write(job.path / f"{name}.csv", mined.figures)
-    count = mined.count
-    return {
-        "windows": count.windows,
-        "blank": count.blank,
-        "looked_at_once": count.looked_at_once,
-        "candidates": count.candidates,
-        "consistent": count.consistent,
-    }
+    return asdict(mined.count)
 
 
 def mined_slides(folder: Path, files: Mapping[str, Path]) -> TrainingSlides:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from mitoscope.curation.board.coordinates import on_grid, project
-from mitoscope.curation.board.grid import Grid
-from mitoscope.curation.board.layout import Layout, Method, lay_out
+from mitoscope.curation.board.coordinates import project
+from mitoscope.curation.board.layout import Grid, Layout, Method, lay_out, on_grid
 from mitoscope.curation.board.neighbours import Quality, Suspicion, nearest, quality, suspicion
 
 __all__ = [

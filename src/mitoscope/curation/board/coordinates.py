@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.curation.board.grid import Grid
 from mitoscope.errors import ConfigError, FormatError, NonFiniteError
 from mitoscope.fsio import atomic_write
 
@@ -98,30 +97,6 @@ def check_points(
         row = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
         raise NonFiniteError(f"NaN or infinity in row {row}", where=what)
     return array
-
-
-def on_grid(coordinates: NDArray[np.floating], grid: Grid) -> NDArray[np.float64]:
-    """Return coordinates spread over a grid, in columns and rows: (0, 0) is the centre of its first place.
-
-    Both axes are stretched to the whole board, as for CMC; an axis without extent lies in its middle.
-
-    Parameters
-    ----------
-    coordinates : ndarray of float, shape (n, 2)
-    grid : Grid
-
-    Raises
-    ------
-    FormatError, NonFiniteError
-        As :func:`check_points`.
-    """
-    points = check_points(coordinates, "coordinates", dimensions=2)
-    if not len(points):
-        return points
-    low, extent = points.min(axis=0), np.ptp(points, axis=0)
-    last = np.array([grid.columns - 1, grid.rows - 1], dtype=np.float64)
-    placed = np.where(extent > 0, (points - low) / np.where(extent > 0, extent, 1.0), 0.5) * last
-    return np.asarray(placed, dtype=np.float64)
 
 
 @dataclass(frozen=True, eq=False)

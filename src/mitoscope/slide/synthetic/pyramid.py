@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
@@ -132,8 +132,12 @@ class ReducedLevel:
         self._file.close()
 
 
+Paint = Callable[[int, int], tuple[bytes, NDArray[np.uint8] | None]]
+"""Column and row of a tile of level 0 → the encoded tile, and its pixels; None where it is empty glass."""
+
+
 class JpegTiff:
-    """Writes levels of JPEG tiles into an open file.
+    """Writes a pyramid of JPEG tiles into an open file.
 
     Parameters
     ----------
@@ -156,6 +160,61 @@ class JpegTiff:
             bigtiff=size.area >= BIG_TIFF_FROM_PX,
         )
         self._pages = 0
+
+    def write(
+        self,
+        paint: Paint,
+        *,
+        quality: int,
+        glass: NDArray[np.uint8],
+        folder: Path,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """Write all levels; level 0, painted tile by tile, feeds the others.
+
+        Parameters
+        ----------
+        paint : callable
+        quality : int
+            Of JPEG, for the other levels.
+        glass : ndarray of uint8, shape (3,)
+            Colour of empty glass.
+        folder : Path
+            Where encoded tiles wait; on the file system of the slide.
+        progress : callable, optional
+            Called with the number of finished tiles of level 0 and their total.
+        """
+        levels: list[ReducedLevel] = []
+        try:
+            above: ReducedLevel | None = None
+            for size in reversed(level_sizes(self._size, self._tile_px)[1:]):
+                above = ReducedLevel(
+                    size, tile_px=self._tile_px, quality=quality, glass=glass, folder=folder, above=above
+                )
+                levels.insert(0, above)
+            self.add_level(self._level_0(paint, above, progress), self._size)
+            for level in levels:
+                self.add_level(level.tiles(), level.size)
+            self.finish()
+        finally:
+            for level in levels:
+                level.close()
+
+    def _level_0(
+        self, paint: Paint, above: ReducedLevel | None, progress: Callable[[int, int], None] | None
+    ) -> Iterator[bytes]:
+        columns, rows = tiles_across(self._size, self._tile_px)
+        for row in range(rows):
+            for column in range(columns):
+                encoded, pixels = paint(column, row)
+                if above is not None and pixels is not None:
+                    above.put(reduce_tile(pixels), column, row)
+                # Before the tile goes out: nobody asks for more after the last one.
+                if above is not None and column == columns - 1:
+                    above.end_row_below(row, last=row == rows - 1)
+                if progress is not None:
+                    progress(row * columns + column + 1, rows * columns)
+                yield encoded
 
     def add_level(self, tiles: Iterator[bytes], size: SizePx) -> None:
         """Write the next level from its encoded tiles, row by row."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +15,7 @@ from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
 from mitoscope.slide.synthetic.config import SyntheticSlideConfig
 from mitoscope.slide.synthetic.nuclei import PHASES
 from mitoscope.slide.synthetic.painter import Painter
-from mitoscope.slide.synthetic.pyramid import (
-    JpegTiff,
-    ReducedLevel,
-    encode_tile,
-    level_sizes,
-    reduce_tile,
-    reopened,
-    tiles_across,
-)
+from mitoscope.slide.synthetic.pyramid import JpegTiff, encode_tile, reopened
 from mitoscope.slide.synthetic.truth import PaintedFigure, PaintedTruth, truth_paths
 
 Progress = Callable[[int, int], None]
@@ -65,9 +57,12 @@ def write_slide(
     with atomic_write(beside[0]) as table, atomic_write(beside[1]) as summary, atomic_write(path) as stream:
         # A second handle on the same file that can also read: the header is completed at the end.
         with reopened(stream) as file:
-            job = _WritingJob(Painter(config), folder=path.parent, progress=progress)
-            text = _description(config)
-            job.write(JpegTiff(file, size=job.size, tile_px=config.tile_px, mpp=config.mpp, description=text))
+            job, size = _SlidePainter(config), SizePx(config.width, config.height)
+            tiff = JpegTiff(
+                file, size=size, tile_px=config.tile_px, mpp=config.mpp, description=_description(config)
+            )
+            glass, quality = np.round(job.painter.stain.white).astype(np.uint8), config.jpeg_quality
+            tiff.write(job.paint, quality=quality, glass=glass, folder=path.parent, progress=progress)
         truth = truth_of(job.painter, job.tissue_px, image=path.name)
         table.write(truth.to_csv().encode())
         summary.write(truth.to_json().encode())
@@ -81,69 +76,22 @@ def _description(config: SyntheticSlideConfig) -> str:
     )
 
 
-class _WritingJob:
-    """One slide being written."""
+class _SlidePainter:
+    """Paints a slide tile by tile, and counts the tissue on it."""
 
-    def __init__(self, painter: Painter, *, folder: Path, progress: Progress | None) -> None:
-        self.painter, self._progress = painter, progress
-        config = painter.config
-        self.size = SizePx(config.width, config.height)
-        self.tissue_px = 0
+    def __init__(self, config: SyntheticSlideConfig) -> None:
+        self.painter, self.tissue_px = Painter(config), 0
         self._tile_px, self._quality = config.tile_px, config.jpeg_quality
         self._glass: dict[tuple[int, int], bytes] = {}
-        self._folder = folder
-        self._levels: list[ReducedLevel] = []
 
-    def write(self, tiff: JpegTiff) -> None:
-        """Write all levels; level 0 feeds the others."""
-        try:
-            self._open_levels()
-            tiff.add_level(self._level_0(), self.size)
-            for level in self._levels:
-                tiff.add_level(level.tiles(), level.size)
-            tiff.finish()
-        finally:
-            for level in self._levels:
-                level.close()
-
-    def _open_levels(self) -> None:
-        glass = np.round(self.painter.stain.white).astype(np.uint8)
-        above: ReducedLevel | None = None
-        for size in reversed(level_sizes(self.size, self._tile_px)[1:]):
-            above = ReducedLevel(
-                size,
-                tile_px=self._tile_px,
-                quality=self._quality,
-                glass=glass,
-                folder=self._folder,
-                above=above,
-            )
-            self._levels.insert(0, above)
-
-    def _level_0(self) -> Iterator[bytes]:
-        columns, rows = tiles_across(self.size, self._tile_px)
-        done, above = 0, self._levels[0] if self._levels else None
-        for row in range(rows):
-            for column in range(columns):
-                tile = self._tile(column, row, above)
-                # Before the tile goes out: nobody asks for more after the last one.
-                if above is not None and column == columns - 1:
-                    above.end_row_below(row, last=row == rows - 1)
-                done += 1
-                if self._progress is not None:
-                    self._progress(done, rows * columns)
-                yield tile
-
-    def _tile(self, column: int, row: int, above: ReducedLevel | None) -> bytes:
+    def paint(self, column: int, row: int) -> tuple[bytes, NDArray[np.uint8] | None]:
         side = self._tile_px
         box = BoxPx(column * side, row * side, side, side)
         if self.painter.is_glass(box):
-            return self._glass_tile(box)
+            return self._glass_tile(box), None
         painted = self.painter.paint(box)
         self.tissue_px += painted.tissue_px
-        if above is not None:
-            above.put(reduce_tile(painted.rgb), column, row)
-        return encode_tile(painted.rgb, self._quality)
+        return encode_tile(painted.rgb, self._quality), painted.rgb
 
     def _glass_tile(self, box: BoxPx) -> bytes:
         # The noise of the sensor repeats after 512 px, so that few different tiles of glass exist.

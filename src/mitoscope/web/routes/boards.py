@@ -11,7 +11,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from mitoscope.curation.board import Grid, lay_out
-from mitoscope.curation.board.grid import OCCUPANCY
+from mitoscope.curation.board.layout import OCCUPANCY
 from mitoscope.curation.review import ask_second, open_board, relabelled
 from mitoscope.errors import LevelError, RegionError
 from mitoscope.loops.crops import CropPlace

@@ -59,9 +59,9 @@ def test_detections_that_fit_no_tile_are_refused() -> None:
 
 def test_the_best_of_each_slide_for_experts() -> None:
     tiles = made([[0.1, 0.9, 0.9, 0.5], [0.2, 0.3]])
-    assert choose_top(tiles, 2).rows.tolist() == [1, 2, 5, 4]
+    assert np.flatnonzero(choose_top(tiles, 2).chosen).tolist() == [1, 2, 4, 5]
     some = choose_top(tiles, 1, slides=["1.svs"])
-    assert some.rows.tolist() == [5]
+    assert np.flatnonzero(some.chosen).tolist() == [5]
     assert some.probability.tolist() == [0, 0, 0, 0, 0, 1]
     with pytest.raises(FormatError, match="no slide 'x'"):
         choose_top(tiles, 1, slides=["x"])
