@@ -18,11 +18,10 @@ from machine import stamp
 
 from mitoscope.data.sampling import HardPool
 from mitoscope.data.sources import read_fields
-from mitoscope.train.draw_ahead import drawing_ahead
 from mitoscope.train.job import Job, new_state, setup
 from mitoscope.train.recipe import DualRecipe, Recipe, read_recipe
 from mitoscope.train.repeats import Member
-from mitoscope.train.run import take_step
+from mitoscope.train.run import drawing_ahead, take_step
 
 _WARM_UP = 2
 """Steps before the clock starts: the first ones build kernels and open slides."""

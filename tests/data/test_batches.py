@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from mitoscope.data.augment import AugmentConfig
-from mitoscope.data.batch import Batch
 from mitoscope.data.batches import Batches, Drawn, make_batches
 from mitoscope.data.field import Labels
 from mitoscope.data.picture import Picture
 from mitoscope.data.sampling import HardPool, SamplingConfig
+from mitoscope.data.target import Batch
 from mitoscope.errors import TrainingDataError
 from mitoscope.geometry import BoxPx
 

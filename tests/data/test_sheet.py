@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from mitoscope.data.batch import Batch
-from mitoscope.data.sheet import contact_sheet
+from mitoscope.data.target import Batch
+from mitoscope.train.train import contact_sheet
 
 pytestmark = pytest.mark.train
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mitoscope.data.texture import blurred, compress, focus, noise, whiten_edge
+from mitoscope.data.colour import blurred, compress, focus, noise, whiten_edge
 
 pytestmark = pytest.mark.train
 

@@ -12,8 +12,7 @@ import pytest
 
 from mitoscope.errors import FormatError, LedgerMismatchError, OutputError
 from mitoscope.geometry import BoxPx0
-from mitoscope.infer.ledger import Ledger
-from mitoscope.infer.ledger_file import APPLICATION_ID
+from mitoscope.infer.ledger import APPLICATION_ID, Ledger
 from mitoscope.infer.search import ChunkResult
 from mitoscope.infer.verify import PartResult
 

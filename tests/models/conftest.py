@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mitoscope.data.batch import Batch
+from mitoscope.data.target import Batch
 
 SIDE_PX = 128
 

@@ -5,9 +5,9 @@ import pytest
 
 from mitoscope.bundle.network import check_scorer, find_points, open_network, score_windows
 from mitoscope.models.build import build
-from mitoscope.models.centre_score import centre_score
 from mitoscope.models.config import FcnConfig
 from mitoscope.models.export import export_onnx
+from mitoscope.train.join import centre_score
 
 pytestmark = pytest.mark.train
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torchvision.models.detection._utils import BoxCoder
 
-from mitoscope.data.batch import Batch
+from mitoscope.data.target import Batch
 from mitoscope.models.config import RetinaNetConfig
 from mitoscope.models.retinanet import RetinaNet, decoded, square_anchors
 

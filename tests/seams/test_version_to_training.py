@@ -15,13 +15,13 @@ from typer.testing import CliRunner
 from mitoscope.bundle import load_bundle
 from mitoscope.cli import app
 from mitoscope.data.augment import AugmentConfig
-from mitoscope.data.batch import Batch
 from mitoscope.data.batches import make_batches
 from mitoscope.data.field import BOX_UM, Field
 from mitoscope.data.picture import Picture
 from mitoscope.data.sampling import CropsConfig, CrowdConfig, HardPool, MidogppConfig, SemiConfig, plan
 from mitoscope.data.sources import SourceConfig, fields_of, provenance, read_fields
 from mitoscope.data.split import split_by_case
+from mitoscope.data.target import Batch
 from mitoscope.data.window import Window, cut_patch
 from mitoscope.errors import TrainingDataError
 from mitoscope.exchange import coco, frozen_file

@@ -7,7 +7,7 @@ import torch
 
 from mitoscope.data.sampling import HardPool
 from mitoscope.train import Recipe
-from mitoscope.train.draw_ahead import drawing_ahead
+from mitoscope.train.run import drawing_ahead
 
 from .conftest import job_of
 

@@ -9,8 +9,8 @@ import pytest
 from mitoscope.bundle import load_bundle, verify_bundle
 from mitoscope.errors import ConfigError, IncompleteRunError, LedgerMismatchError
 from mitoscope.train import Recipe, train
-from mitoscope.train.export_run import export_run
 from mitoscope.train.recipe import RECIPE_NAME
+from mitoscope.train.train import export_run
 from mitoscope.train.transfer import WEIGHTS_NAME
 
 pytestmark = pytest.mark.train

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mitoscope.data.picture import Picture
-from mitoscope.train.mining import false_ones, pool_of
+from mitoscope.train.detect import false_ones, pool_of
 from mitoscope.train.recipe import MiningRecipe
 
 pytestmark = pytest.mark.train

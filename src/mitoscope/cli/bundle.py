@@ -87,7 +87,7 @@ def export(
     from mitoscope.cli.train import need_training
 
     need_training()
-    from mitoscope.train.export_run import export_run
+    from mitoscope.train.train import export_run
 
     bundle = export_run(run, out, data=data)
     typer.echo(f"{bundle.manifest.source} written to {bundle.folder}")

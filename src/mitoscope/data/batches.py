@@ -13,13 +13,11 @@ from torch import Tensor
 
 from mitoscope.bundle import Border
 from mitoscope.data.augment import AugmentConfig, Placement
-from mitoscope.data.batch import Batch
-from mitoscope.data.colour import jitter, normalise, relight
+from mitoscope.data.colour import compress, focus, jitter, noise, normalise, relight, whiten_edge
 from mitoscope.data.contrast_transfer import build_bank, match, transfer
 from mitoscope.data.field import Field
 from mitoscope.data.sampling import CropsConfig, HardPool, SamplingConfig, Scheme, SemiConfig, plan
-from mitoscope.data.target import Boxes, boxes_of, dense_targets
-from mitoscope.data.texture import compress, focus, noise, whiten_edge
+from mitoscope.data.target import Batch, Boxes, boxes_of, dense_targets
 from mitoscope.data.window import Patch, Window, cut_patch
 from mitoscope.errors import TrainingDataError
 

@@ -1,9 +1,8 @@
 """Running a detector over slides: engine, ledger, resume, a second stage."""
 
-from mitoscope.infer.batch_run import SlideOutcome, detect_slides
 from mitoscope.infer.cascade import Networks, open_networks
 from mitoscope.infer.config import DetectConfig
-from mitoscope.infer.detect import detect_slide
+from mitoscope.infer.detect import SlideOutcome, detect_slide, detect_slides
 from mitoscope.infer.engine import Engine, open_bundle_network, open_detector
 from mitoscope.infer.ledger import Ledger
 from mitoscope.infer.slide_run import SlideRun, Timings

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mitoscope.bundle import Bundle, Manifest
 from mitoscope.detections import Detections
-from mitoscope.errors import StoppedError
+from mitoscope.errors import ConfigError, MitoscopeError, StoppedError
 from mitoscope.fsio import make_directory
 from mitoscope.geometry import BoxPx0, Mpp
 from mitoscope.infer.cascade import Networks, open_networks, quality_of, rescored, stage_of, verify
@@ -281,3 +281,71 @@ def _notes(
     if stage == "verified" and (damaged := ledger.damaged_crops()):
         notes.append(f"{damaged} candidates were verified on crops of which a part could not be read")
     return tuple(notes)
+
+
+@dataclass(frozen=True, eq=False)
+class SlideOutcome:
+    """What became of one slide: exactly one of `run` and `error` is given."""
+
+    path: Path
+    run: SlideRun | None = None
+    error: MitoscopeError | None = None
+
+
+def detect_slides(
+    paths: Sequence[Path | str],
+    bundle: Bundle,
+    out_dir: Path,
+    *,
+    config: DetectConfig | None = None,
+    progress: Progress | None = None,
+) -> Iterator[SlideOutcome]:
+    """Find the mitotic figures of several slides, one after the other.
+
+    Parameters
+    ----------
+    paths : sequence of Path or str
+        The slides; their results are named by their stems.
+    bundle, out_dir, config, progress
+        As for `detect_slide`; progress begins anew with each slide.
+
+    Yields
+    ------
+    SlideOutcome
+        In the order of the paths. A slide that fails does not keep the others from being done.
+
+    Raises
+    ------
+    ConfigError, BundleError
+        At once, if two slides have the same stem, the provider is not there, or the bundle
+        lacks what is asked for.
+    StoppedError
+        If the user stops it.
+    """
+    slides = [Path(path) for path in paths]
+    config = config or DetectConfig()
+    _check_stems(slides)
+    networks = open_networks(bundle, config)
+
+    def outcome(path: Path) -> SlideOutcome:
+        try:
+            run = detect_slide(path, bundle, out_dir, config=config, progress=progress, networks=networks)
+        except StoppedError:
+            raise
+        except MitoscopeError as error:
+            return SlideOutcome(path, error=error)
+        return SlideOutcome(path, run=run)
+
+    return map(outcome, slides)
+
+
+def _check_stems(paths: Sequence[Path]) -> None:
+    seen: dict[str, Path] = {}
+    for path in paths:
+        # Without regard to case: some file systems have none.
+        earlier = seen.setdefault(path.stem.casefold(), path)
+        if earlier is not path:
+            raise ConfigError(
+                f"{earlier} and {path} would write the same results ({path.stem})",
+                mend="run them with different --out",
+            )

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the usual name
 
-from mitoscope.data.batch import Batch
+from mitoscope.data.target import Batch
 from mitoscope.errors import ConfigError
 from mitoscope.models.config import ClassifierConfig, RegressorConfig
 from mitoscope.models.family import Family, Layout, modules_as_stages

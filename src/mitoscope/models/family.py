@@ -8,7 +8,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from mitoscope.data.batch import Batch
+from mitoscope.data.target import Batch
 
 
 @dataclass(frozen=True, slots=True)

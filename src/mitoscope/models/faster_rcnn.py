@@ -23,7 +23,7 @@ from torchvision.models.detection.roi_heads import RoIHeads
 from torchvision.models.detection.rpn import concat_box_prediction_layers
 from torchvision.ops import FrozenBatchNorm2d, roi_align
 
-from mitoscope.data.batch import Batch
+from mitoscope.data.target import Batch
 from mitoscope.models.boxes import best, kept, points_of
 from mitoscope.models.config import FasterRcnnConfig
 from mitoscope.models.family import Family, Layout, modules_as_stages

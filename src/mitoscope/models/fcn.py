@@ -16,8 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the usual name
 
-from mitoscope.data.batch import Batch
-from mitoscope.data.target import BACKGROUND, FIGURE
+from mitoscope.data.target import BACKGROUND, FIGURE, Batch
 from mitoscope.models.config import FcnConfig
 from mitoscope.models.family import Family, Layout, modules_as_stages
 

@@ -16,7 +16,7 @@ from torchvision.models import ResNet18_Weights, resnet18
 from torchvision.models.detection._utils import BoxCoder, Matcher
 from torchvision.ops import box_iou, sigmoid_focal_loss
 
-from mitoscope.data.batch import Batch
+from mitoscope.data.target import Batch
 from mitoscope.models.boxes import points_of
 from mitoscope.models.config import RetinaNetConfig
 from mitoscope.models.family import Family, Layout, modules_as_stages

@@ -9,7 +9,7 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 
-from mitoscope.data.batch import Batch
+from mitoscope.data.target import Batch
 from mitoscope.errors import ConfigError
 
 if TYPE_CHECKING:

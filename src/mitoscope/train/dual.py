@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from mitoscope.bundle import Border, Bundle, Metric, ModelDescription, Verifier, write_bundle
+from mitoscope.bundle import Border, Bundle, ModelDescription, Verifier, write_bundle
 from mitoscope.bundle.network import find_points, open_network, score_windows
 from mitoscope.data.field import Field, visible_figures
 from mitoscope.detections import Detections
@@ -20,7 +20,7 @@ from mitoscope.search import crop_at
 from mitoscope.train.detect import search, suppressed
 from mitoscope.train.job import Job
 from mitoscope.train.model_card import write_card
-from mitoscope.train.packing import CARD_NAME, ONNX_NAME, Packed
+from mitoscope.train.packing import CARD_NAME, ONNX_NAME, Packed, metrics_of
 from mitoscope.train.recipe import DualRecipe
 from mitoscope.train.scoring import Curve, judge
 from mitoscope.train.transfer import WEIGHTS_NAME
@@ -64,25 +64,6 @@ def write_dual(
     both, alone = _judge_both(recipe, first, second, job)
     protocol = recipe.detector.validation.protocol
     threshold = both.best().threshold
-    score, intervals = both.at(threshold), both.intervals(threshold)
-    metrics = tuple(
-        Metric(
-            name=name,
-            dataset="held-out cases, both stages",
-            protocol=protocol,
-            value=round(value, 4),
-            ci_low=round(min(interval.low, value), 4),
-            ci_high=round(max(interval.high, value), 4),
-            images=len(both.cases),
-            threshold=threshold,
-        )
-        for name, value, interval in (
-            ("f1", score.score.f1, intervals.f1),
-            ("precision", score.score.precision, intervals.precision),
-            ("recall", score.score.recall, intervals.recall),
-        )
-        if value is not None and interval is not None
-    )
     stage = Verifier(
         files=(VERIFIER_NAME,),
         crop_px=second.description.window_px,
@@ -97,7 +78,9 @@ def write_dual(
         "verifier": stage,
         "thresholds": {protocol: threshold},
         "training": tuple(dict.fromkeys((*own.training, *second.description.training))),
-        "metrics": metrics,
+        "metrics": metrics_of(
+            both, dataset="held-out cases, both stages", threshold=threshold, protocol=protocol
+        ),
     }
     description = ModelDescription(**values)
     files: dict[str, Path | bytes] = {CARD_NAME: write_card(description, job.recipe).encode()}
@@ -110,7 +93,7 @@ def write_dual(
         self_test_rgb=first.self_test_rgb,
         files=files,
     )
-    told = {"f1": score.f1, "threshold": threshold, "f1_of_the_detector_alone": alone}
+    told = {"f1": both.at(threshold).f1, "threshold": threshold, "f1_of_the_detector_alone": alone}
     return bundle, told
 
 

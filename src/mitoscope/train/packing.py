@@ -27,11 +27,11 @@ from mitoscope.models.normalise import statistics
 from mitoscope.train.detect import reduced
 from mitoscope.train.job import Job
 from mitoscope.train.model_card import write_card
-from mitoscope.train.scoring import Curve, classifier_scores, interval_of, regressor_scores
+from mitoscope.train.scoring import Curve, interval_of
 from mitoscope.train.stain import stain_range
 from mitoscope.train.state import weights_of
 from mitoscope.train.transfer import WEIGHTS_NAME, pack_weights
-from mitoscope.train.validation import judge_points
+from mitoscope.train.validation import judge_points, measure
 
 ONNX_NAME: Final = "network.onnx"
 CARD_NAME: Final = "MODEL_CARD.md"
@@ -86,7 +86,7 @@ def pack(family: Family, job: Job) -> Packed:
         )
         return Packed(description, onnx, picture, weights, scores)
     score, target, cases, rgb = _scored(session, job)
-    values = measures(family, score, target)
+    values = measure(family, score, target)
     description = _describe_scorer(family, job, values, score=score, target=target, cases=cases)
     return Packed(description, onnx, rgb, weights, values)
 
@@ -103,11 +103,6 @@ def write(packed: Packed, job: Job, folder: Path) -> Bundle:
         self_test_rgb=packed.self_test_rgb,
         files=files,
     )
-
-
-def measures(family: Family, score: NDArray[np.float64], target: NDArray[np.float64]) -> dict[str, float]:
-    """Judge the scores of a classifier or a regressor."""
-    return classifier_scores(score, target) if family.outputs > 1 else regressor_scores(score, target)
 
 
 def training_sources(job: Job) -> tuple[TrainingSource, ...]:
@@ -168,7 +163,13 @@ def _describe_detector(family: Family, job: Job, judged: list[Judged]) -> ModelD
         score_floor=floor,
         thresholds={recipe.validation.protocol: threshold},
         default_protocol=recipe.validation.protocol,
-        metrics=tuple(m for j in judged for m in _metrics(j, threshold, recipe.validation.protocol)),
+        metrics=tuple(
+            metric
+            for one in judged
+            for metric in metrics_of(
+                one.curve, dataset=one.dataset, threshold=threshold, protocol=recipe.validation.protocol
+            )
+        ),
     )
 
 
@@ -236,27 +237,28 @@ def _description(job: Job, family: Family, **values: Any) -> ModelDescription:
     )
 
 
-def _metrics(judged: Judged, threshold: float, protocol: str) -> list[Metric]:
-    score, intervals = judged.curve.at(threshold).score, judged.curve.intervals(threshold)
+def metrics_of(curve: Curve, *, dataset: str, threshold: float, protocol: str) -> tuple[Metric, ...]:
+    """Return F1, precision and recall of a set at a threshold, with their intervals by case."""
+    score, intervals = curve.at(threshold).score, curve.intervals(threshold)
     shares = (
         ("f1", score.f1, intervals.f1),
         ("precision", score.precision, intervals.precision),
         ("recall", score.recall, intervals.recall),
     )
-    return [
+    return tuple(
         Metric(
             name=name,
-            dataset=judged.dataset,
+            dataset=dataset,
             protocol=protocol,
             value=round(value, 4),
             ci_low=round(min(interval.low, value), 4),
             ci_high=round(max(interval.high, value), 4),
-            images=len(judged.curve.cases),
+            images=len(curve.cases),
             threshold=threshold,
         )
         for name, value, interval in shares
         if value is not None and interval is not None  # 0/0 is left out, not invented
-    ]
+    )
 
 
 def _scored(

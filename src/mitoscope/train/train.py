@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from PIL import Image, ImageDraw
+
 from mitoscope.bundle import Bundle, load_bundle
 from mitoscope.data.field import Field
 from mitoscope.data.sampling import HardPool
-from mitoscope.data.sheet import contact_sheet
 from mitoscope.data.sources import read_fields
-from mitoscope.errors import OutputError
+from mitoscope.data.target import FIGURE, Batch
+from mitoscope.errors import IncompleteRunError, OutputError
 from mitoscope.fsio import atomic_write
 from mitoscope.models.family import Family
-from mitoscope.train.checkpoint import CHECKPOINT_NAME
+from mitoscope.train.checkpoint import CHECKPOINT_NAME, load
 from mitoscope.train.dual import write_dual
-from mitoscope.train.job import Job, setup
+from mitoscope.train.job import Job, new_state, setup
 from mitoscope.train.journal import say
-from mitoscope.train.packing import pack, write
+from mitoscope.train.packing import Packed, pack, write
 from mitoscope.train.recipe import RECIPE_NAME, DualRecipe, Recipe, read_recipe
 from mitoscope.train.repeats import Member, Summary, members_of
 from mitoscope.train.run import main
+from mitoscope.train.state import put_weights
 
 BUNDLE_NAME: Final = "bundle"
 
@@ -163,3 +167,96 @@ def _check_target(out: Path, *, resume: bool) -> None:
         raise OutputError("exists already", where=out / BUNDLE_NAME, mend="choose another --out")
     if not resume and any(out.rglob(CHECKPOINT_NAME)):
         raise OutputError("a run is here already", where=out, mend="add --resume or choose another --out")
+
+
+_COLOURS: Final = ("#ffd43b", "#1c7ed6", "#37b24d", "#e64980")
+_GAP_PX: Final = 6
+_SHEET_PX: Final = 1600
+
+
+def contact_sheet(batch: Batch, labels: tuple[str, ...], *, score: str | None = None) -> Image.Image:
+    """Draw the windows of a batch with boxes (by class), cells of the dense target, and a legend below.
+
+    Parameters
+    ----------
+    batch : Batch
+    labels : tuple of str
+        Names by class, for the legend of the boxes.
+    score : str, optional
+        What the score of a window states, for the legend; without it no score is drawn.
+    """
+    n, height, width = batch.rgb.shape[:3]
+    columns = max(min(math.ceil(math.sqrt(n)), _SHEET_PX // (width + _GAP_PX)), 1)
+    rows = math.ceil(n / columns)
+    sheet = Image.new("RGB", (columns * (width + _GAP_PX), rows * (height + _GAP_PX) + 24), "white")
+    for index in range(n):
+        place = ((index % columns) * (width + _GAP_PX), (index // columns) * (height + _GAP_PX))
+        sheet.paste(_window(batch, index, with_score=score is not None), place)
+    draw, x = ImageDraw.Draw(sheet), 4
+    for name, colour in zip(labels, _COLOURS, strict=False):
+        draw.rectangle((x, sheet.height - 18, x + 12, sheet.height - 6), outline=colour, width=2)
+        draw.text((x + 18, sheet.height - 18), name, fill="black")
+        x += 36 + int(draw.textlength(name))
+    if score is not None:
+        draw.text((x, sheet.height - 18), f"number: {score}", fill="black")
+    return sheet
+
+
+def _window(batch: Batch, index: int, *, with_score: bool) -> Image.Image:
+    picture = Image.fromarray(batch.rgb[index].numpy())
+    draw = ImageDraw.Draw(picture)
+    if batch.cells is not None:
+        side = picture.width // batch.cells.shape[2]
+        for row, column in (batch.cells[index] == FIGURE).nonzero().tolist():
+            draw.rectangle(
+                (column * side, row * side, (column + 1) * side - 1, (row + 1) * side - 1),
+                outline=_COLOURS[0],
+            )
+    else:
+        for box, which in zip(batch.boxes[index].tolist(), batch.classes[index].tolist(), strict=True):
+            draw.rectangle(box, outline=_COLOURS[which % len(_COLOURS)], width=2)
+    if with_score:
+        draw.text((4, 2), f"{float(batch.score[index]):.2f}", fill="black")
+    return picture
+
+
+def export_run(run: Path, out: Path, *, data: Path) -> Bundle:
+    """Write the best weights of a training run as a bundle.
+
+    Parameters
+    ----------
+    run : Path
+        Folder of the run, with its recipe and its checkpoint; of a dual detector, the one that holds both.
+    out : Path
+        Folder of the bundle; must not exist.
+    data : Path
+        Folder of the data that the run was trained on.
+
+    Raises
+    ------
+    ConfigError
+        If there is no recipe in the folder.
+    LedgerMismatchError
+        If the checkpoint belongs to another recipe or other data.
+    IncompleteRunError
+        If the run has not yet been validated.
+    """
+    recipe = read_recipe(run / RECIPE_NAME)
+    if isinstance(recipe, DualRecipe):
+        first, second = (_packed(part, run / name, data) for name, part in recipe.parts.items())
+        return write_dual(recipe, first, second, out)[0]
+    packed, job = _packed(recipe, run, data)
+    return write(packed, job, out)
+
+
+def _packed(recipe: Recipe, run: Path, data: Path) -> tuple[Packed, Job]:
+    fields = read_fields(recipe.data.source, data, mpp=recipe.model.mpp)
+    job = setup(recipe, fields, data, out=run, member=Member("", recipe.run.seed, None))
+    state = new_state(job)
+    load(state, run / CHECKPOINT_NAME, run=job.fingerprint, architecture=recipe.architecture)
+    if not state.best:
+        raise IncompleteRunError(
+            "not validated yet: there are no best weights", where=run, mend="train longer"
+        )
+    put_weights(state.judged, state.best)
+    return pack(state.judged, job), job

@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mitoscope.data.batch import Batch
 from mitoscope.data.field import Field, visible_figures
 from mitoscope.data.sampling import HardPool
+from mitoscope.data.target import Batch
 from mitoscope.errors import ConfigError
 from mitoscope.evaluate import PROTOCOLS
 from mitoscope.models.family import Family
 from mitoscope.search import Find
-from mitoscope.train.detect import finder, search, suppressed
+from mitoscope.train.detect import evaluating, search, suppressed
 from mitoscope.train.device import on_device
 from mitoscope.train.job import Job
 from mitoscope.train.recipe import Measure, Recipe
@@ -96,13 +96,8 @@ def judge_detector(
     job: Job, family: Family, fields: Sequence[Field], *, tiles_max: int | None = None
 ) -> Curve:
     """Search fields with the weights in evaluation mode and judge what is found."""
-    was_training = family.training
-    try:
-        network = family.eval().exportable().eval()
-        find = finder(network, device=job.fabric.device, autocast=job.autocast)
+    with evaluating(job, family) as find:
         return judge_points(find, family, fields, job.recipe, tiles_max=tiles_max)
-    finally:
-        family.train(was_training)
 
 
 def judge_points(
@@ -125,16 +120,9 @@ def measure(family: Family, score: Floats, target: Floats) -> dict[str, float]:
 
 def scores_of(job: Job, family: Family, batches: Sequence[Batch]) -> tuple[Floats, Floats]:
     """Return score and target of every window of some batches, shape (n,) each."""
-    was_training = family.training
-    scores, targets = [], []
-    try:
-        network = family.eval().exportable().eval()
-        find = finder(network, device=job.fabric.device, autocast=job.autocast)
-        for batch in batches:
-            scores.append(find(batch.rgb.numpy())[:, 0].astype(np.float64))
-            targets.append(batch.score.numpy().astype(np.float64))
-    finally:
-        family.train(was_training)
+    with evaluating(job, family) as find:
+        scores = [find(batch.rgb.numpy())[:, 0].astype(np.float64) for batch in batches]
+    targets = [batch.score.numpy().astype(np.float64) for batch in batches]
     return np.concatenate(scores), np.concatenate(targets)
 
 

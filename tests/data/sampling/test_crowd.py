@@ -7,7 +7,7 @@ import pytest
 
 from mitoscope.data.field import Labels
 from mitoscope.data.picture import Picture
-from mitoscope.data.sampling.crowd import CrowdConfig, plan_crowd
+from mitoscope.data.sampling.by_share import CrowdConfig, plan_crowd
 from mitoscope.data.sampling.scheme import HardPool, Scheme
 from mitoscope.data.window import Window
 from mitoscope.errors import TrainingDataError

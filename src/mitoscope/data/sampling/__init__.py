@@ -10,12 +10,13 @@ from mitoscope.data.field import Field
 from mitoscope.data.sampling.by_share import (
     CcmctConfig,
     CropsConfig,
+    CrowdConfig,
     MidogppConfig,
     plan_ccmct,
     plan_crops,
+    plan_crowd,
     plan_midogpp,
 )
-from mitoscope.data.sampling.crowd import CrowdConfig, plan_crowd
 from mitoscope.data.sampling.scheme import HardPool, Scheme
 from mitoscope.data.sampling.semi import SemiConfig, is_crop, plan_semi
 
