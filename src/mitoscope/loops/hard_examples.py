@@ -14,7 +14,7 @@ from mitoscope.config import Config
 from mitoscope.curation.hard_examples import CONFIDENT, hard_examples
 from mitoscope.curation.review import open_review
 from mitoscope.loops.job_folder import JobFolder
-from mitoscope.loops.material import Material, Say, check_classes, say_nothing
+from mitoscope.loops.material import Fold, Material, Say, say_nothing
 
 LOOP = "hard examples"
 
@@ -83,13 +83,12 @@ def find_hard_examples(
         As ``find_missed``.
     """
     config = config or HardExamplesConfig()
-    fold_of = material.folds(config.folds, seed=config.seed)
-    check_classes(material.frozen.truth, fold_of, material.labels, folds=config.folds)
     score_of: dict[int, float] = {}
+    folds = material.folds(config.folds, material.labels, seed=config.seed)
     with JobFolder.open(folder, LOOP, material.inputs(name, config)) as job:
-        for fold in range(config.folds):
-            say(f"fold {fold + 1} of {config.folds}")
-            score_of |= _score_fold(job, material, fold_of, fold=fold)
+        for fold in folds:
+            say(f"{fold.title} of {len(folds)}")
+            score_of |= _score_fold(job, material, fold)
     cells = material.frozen.label_of
     rows = hard_examples(list(cells.values()), [score_of[cell] for cell in cells], threshold=config.threshold)
     ids = list(cells)
@@ -97,19 +96,12 @@ def find_hard_examples(
     return Doubts(asked, score_of, open_review(material.store, name, asked) if asked else 0)
 
 
-def _score_fold(
-    job: JobFolder, material: Material, fold_of: Mapping[str, int], *, fold: int
-) -> dict[int, float]:
-    title, learner = f"fold {fold + 1}", material.learner
-    labelled = material.training_slides([slide for slide, its in fold_of.items() if its != fold])
-    place = job.path / f"fold-{fold + 1}" / "classifier"
-    classifier = Path(
-        job.step(f"{title}: classifier", lambda: str(learner.learn_classifier(labelled, place)))
-    )
+def _score_fold(job: JobFolder, material: Material, fold: Fold) -> dict[int, float]:
+    learn = partial(material.learner.learn_classifier, fold.others, job.path / fold.folder / "classifier")
+    classifier = Path(job.step(f"{fold.title}: classifier", lambda: str(learn())))
     scores: dict[int, float] = {}
-    for slide in sorted(one for one, its in fold_of.items() if its == fold):
-        judge = partial(_judge, material, slide, classifier)
-        judged = job.step(f"{title}: {slide}", judge)
+    for slide in fold.held_out:
+        judged = job.step(f"{fold.title}: {slide}", partial(_judge, material, slide, classifier))
         scores |= dict(zip(material.cells[slide].cell_id.tolist(), judged, strict=True))
     return scores
 

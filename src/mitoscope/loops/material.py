@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,6 +80,15 @@ class TrainingSlides:
 
     truth: GroundTruth
     files: Mapping[str, Path]
+
+
+class Fold(NamedTuple):
+    """Cases that are held out, and what may be learnt from for them."""
+
+    title: str
+    folder: str
+    others: TrainingSlides
+    held_out: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +203,23 @@ class Material:
         """Classes of which there is a cell."""
         return tuple(self.frozen.truth.counts())
 
-    def folds(self, folds: int, *, seed: int) -> dict[str, int]:
-        """Return the fold in which each slide is held out; see :func:`mitoscope.loops.folds.fold_cases`."""
-        return fold_cases(self.frozen.truth.slides, folds, seed=seed)
+    def folds(self, folds: int, labels: Iterable[str], *, seed: int) -> tuple[Fold, ...]:
+        """Return the folds of cases.
+
+        Raises
+        ------
+        TrainingDataError
+            If there are fewer cases than folds, or a fold would be trained without one of the classes.
+        """
+        truth = self.frozen.truth
+        fold_of = fold_cases(truth.slides, folds, seed=seed)
+        check_classes(truth, fold_of, labels, folds=folds)
+        found = []
+        for fold in range(folds):
+            held_out = sorted(name for name, its in fold_of.items() if its == fold)
+            others = self.training_slides([name for name, its in fold_of.items() if its != fold])
+            found.append(Fold(f"fold {fold + 1}", f"fold-{fold + 1}", others, tuple(held_out)))
+        return tuple(found)
 
     def training_slides(self, slides: Collection[str]) -> TrainingSlides:
         """Return the cells on some slides, to learn from."""

@@ -7,7 +7,6 @@ cases, gives the rest its score; in ten bins by score they go before two experts
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +19,7 @@ from mitoscope.detections import Detections
 from mitoscope.exchange import detections_csv
 from mitoscope.labels import MITOTIC_FIGURE
 from mitoscope.loops.job_folder import JobFolder
-from mitoscope.loops.material import Material, Say, check_classes, say_nothing
+from mitoscope.loops.material import Fold, Material, Say, say_nothing
 
 LOOP = "missed figures"
 
@@ -84,13 +83,12 @@ def find_missed(
         As ``propose``.
     """
     config = config or MissedConfig()
-    fold_of = material.folds(config.folds, seed=config.seed)
     labels = material.labels if config.refine else (MITOTIC_FIGURE.name,)
-    check_classes(material.frozen.truth, fold_of, labels, folds=config.folds)
+    folds = material.folds(config.folds, labels, seed=config.seed)
     with JobFolder.open(folder, LOOP, material.inputs(name, config)) as job:
-        for fold in range(config.folds):
-            say(f"fold {fold + 1} of {config.folds}")
-            _run_fold(job, material, fold_of, fold=fold, config=config)
+        for fold in folds:
+            say(f"{fold.title} of {len(folds)}")
+            _run_fold(job, material, fold, config=config)
         found = {slide: detections_csv.read(_table(job, slide)) for slide in material.slides}
         return propose(
             material.store,
@@ -103,21 +101,17 @@ def find_missed(
         )
 
 
-def _run_fold(
-    job: JobFolder, material: Material, fold_of: Mapping[str, int], *, fold: int, config: MissedConfig
-) -> None:
-    place, title, learner = job.path / f"fold-{fold + 1}", f"fold {fold + 1}", material.learner
-    labelled = material.training_slides([slide for slide, its in fold_of.items() if its != fold])
-    detector = job.step(
-        f"{title}: detector", lambda: str(learner.learn_detector(labelled, place / "detector"))
-    )
+def _run_fold(job: JobFolder, material: Material, fold: Fold, *, config: MissedConfig) -> None:
+    place, learner = job.path / fold.folder, material.learner
+    learn = partial(learner.learn_detector, fold.others, place / "detector")
+    detector = Path(job.step(f"{fold.title}: detector", lambda: str(learn())))
     classifier = None
     if config.refine:
-        learn = partial(learner.learn_classifier, labelled, place / "classifier")
-        classifier = Path(job.step(f"{title}: classifier", lambda: str(learn())))
-    for slide in sorted(one for one, its in fold_of.items() if its == fold):
+        learn = partial(learner.learn_classifier, fold.others, place / "classifier")
+        classifier = Path(job.step(f"{fold.title}: classifier", lambda: str(learn())))
+    for slide in fold.held_out:
         search = partial(_search, job, material, slide, radius_px0=config.radius_px0)
-        job.step(f"{title}: {slide}", partial(search, detector=Path(detector), classifier=classifier))
+        job.step(f"{fold.title}: {slide}", partial(search, detector=detector, classifier=classifier))
 
 
 def _search(

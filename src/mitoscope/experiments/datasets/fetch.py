@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -125,34 +125,23 @@ class PartFile:
             self._about.unlink(missing_ok=True)
         self.validator, self.total, self.size = None, None, 0
 
-    def _writing(self) -> _Writing:
-        return _Writing(self.path)
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Turn what the file system refuses into one error."""
+        try:
+            yield
+        except OSError as error:
+            raise OutputError(
+                f"cannot be written ({error.strerror})",
+                where=self.path,
+                mend="free space or choose another folder with --data; what has come is kept",
+            ) from None
 
     def _close(self) -> None:
         if self._stream is not None:
             with suppress(OSError):
                 self._stream.close()
             self._stream = None
-
-
-class _Writing:
-    """Turns what the file system refuses into one error."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if isinstance(error, OSError):
-            raise OutputError(
-                f"cannot be written ({error.strerror})",
-                where=self._path,
-                mend="free space or choose another folder with --data; what has come is kept",
-            ) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from mitoscope.errors import FormatError, InputError, OutputError
@@ -110,19 +111,32 @@ def get_dataset(
         If there is no room, a file cannot be written, or another process downloads into the folder.
     """
     check_accepted(dataset, accepted)
-    delivery, got = _Delivery(dataset, root, patience, Gauge(orders, report), tell), Delivered()
+    gauge, got = Gauge(orders, report), Delivered()
     with _held(root):
         receipt = read_receipt(root, dataset.name) or Receipt(
             dataset=dataset.name, licence=dataset.licence.name
         )
         _check_room(root, orders)
         for place, order in enumerate(orders):
-            outcome = _fetch_one(delivery, order, place, receipt.files.get(order.path))
+            gauge.at(place, 0, None)
+            target = safe_join(root, order.path)
+            outcome: Received | Rejected | None = None
+            if target.exists():
+                if why := _not_the_same(target, order, receipt.files.get(order.path)):
+                    outcome = Rejected(order.path, f"{why}; move it away and repeat the command")
+            elif not _was_unpacked(dataset, root, order):
+                count = partial(gauge.at, place)
+                outcome = fetch(order, target, patience=patience, count=count, tell=tell)
             if isinstance(outcome, Received):
                 receipt = receipt.model_copy(update={"files": {**receipt.files, order.path: outcome}})
                 write_receipt(root, receipt)
-            _note(got, order, outcome, tell)
-        delivery.gauge.at(len(orders), 0, None)
+                got.received.append(order.path)
+            elif isinstance(outcome, Rejected):
+                tell(f"{outcome.path}: {outcome.why}")
+                got.rejected.append(outcome)
+            else:
+                got.present.append(order.path)
+        gauge.at(len(orders), 0, None)
         got.unpacked = sum(unpack(root / archive.name) for archive in _packed(dataset, root, orders))
     return got
 
@@ -155,48 +169,9 @@ def _held(root: Path) -> Iterator[None]:
         raise OutputError(error.what, where=error.where, mend=mend) from None
 
 
-@dataclass(frozen=True, slots=True)
-class _Delivery:
-    """What all files of a download have in common."""
-
-    dataset: Dataset
-    root: Path
-    patience: Patience
-    gauge: Gauge
-    tell: Told
-
-
-def _fetch_one(
-    delivery: _Delivery, order: Order, place: int, received: Received | None
-) -> Received | Rejected | None:
-    """Fetch one file; None where it is there already."""
-    delivery.gauge.at(place, 0, None)
-    target, archives = safe_join(delivery.root, order.path), delivery.dataset.archives
-    if target.exists():
-        why = _not_the_same(target, order, received)
-        return None if why is None else Rejected(order.path, f"{why}; move it away and repeat the command")
-    if any(
-        archive.name == order.path and _is_unpacked(delivery.dataset, archive, delivery.root)
-        for archive in archives
-    ):
-        return None
-    return fetch(
-        order,
-        target,
-        patience=delivery.patience,
-        count=lambda size, total: delivery.gauge.at(place, size, total),
-        tell=delivery.tell,
-    )
-
-
-def _note(got: Delivered, order: Order, outcome: Received | Rejected | None, tell: Told) -> None:
-    if isinstance(outcome, Received):
-        got.received.append(order.path)
-    elif isinstance(outcome, Rejected):
-        tell(f"{outcome.path}: {outcome.why}")
-        got.rejected.append(outcome)
-    else:
-        got.present.append(order.path)
+def _was_unpacked(dataset: Dataset, root: Path, order: Order) -> bool:
+    archive = next((archive for archive in dataset.archives if archive.name == order.path), None)
+    return archive is not None and _is_unpacked(dataset, archive, root)
 
 
 def _not_the_same(target: Path, order: Order, received: Received | None) -> str | None:
