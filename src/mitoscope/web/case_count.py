@@ -107,6 +107,11 @@ class CaseRule:
             None if threshold is None else float(threshold),
         )
 
+    @property
+    def aspect_text(self) -> str:
+        """Width to height as in ``4:3``."""
+        return f"{self.aspect.width:g}:{self.aspect.height:g}"
+
     def window(self, info: SlideInfo) -> SizePx:
         """Return the size of the window on a slide, in level-0 pixels."""
         size = window_size(self.area_mm2, aspect=self.aspect, mpp=info.mpp)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from typing_extensions import TypedDict
 
 from mitoscope.store import SeenCell, SeenCells, SeenTokens, Shape
-from mitoscope.web.forms import Cell, Pair, Seen, exact
+from mitoscope.web.forms import Cell, Pair, Seen, described, exact
 
 
 @exact
@@ -72,30 +72,26 @@ def describe_cell(cell: SeenCell, tokens: SeenTokens) -> CellRecord:
     """Return a cell with what the rater may know of it."""
     x, y = cell.centre_px0
     x_min, y_min, x_max, y_max = cell.bounds_px0
-    return {
-        "cell": cell.public_id,
-        "slide": cell.slide_id,
-        "x": x,
-        "y": y,
-        "width": x_max - x_min,
-        "height": y_max - y_min,
-        "shape": Shape(cell.shape),
-        "vertices": None if cell.vertices_px0 is None else cell.vertices_px0.tolist(),
-        "label": cell.label_id,
-        "score": cell.score,
-        "is_deleted": cell.is_deleted,
-        "seen": seen_token(cell, tokens),
-        "others": [
-            {
-                "rater": other.rater_id,
-                "rater_name": other.rater,
-                "label": other.label_id,
-                "round_name": other.round,
-                "time_s": other.time_s,
-            }
-            for other in cell.others
+    return described(
+        CellRecord,
+        cell,
+        cell=cell.public_id,
+        slide=cell.slide_id,
+        x=x,
+        y=y,
+        width=x_max - x_min,
+        height=y_max - y_min,
+        shape=Shape(cell.shape),
+        vertices=None if cell.vertices_px0 is None else cell.vertices_px0.tolist(),
+        label=cell.label_id,
+        seen=seen_token(cell, tokens),
+        others=[
+            described(
+                Opinion, of, rater=of.rater_id, rater_name=of.rater, label=of.label_id, round_name=of.round
+            )
+            for of in cell.others
         ],
-    }
+    )
 
 
 def seen_token(cell: SeenCell, tokens: SeenTokens) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import Path, Query
 from pydantic import (
@@ -26,6 +26,7 @@ from typing_extensions import TypedDict
 
 from mitoscope.store import PUBLIC_ID_MAX, TOKEN_DIGITS
 
+FormT = TypeVar("FormT")
 ID_MAX = (1 << 53) - 1
 NAME_MAX = 200
 TEXT_MAX = 4000
@@ -91,6 +92,12 @@ class Done(TypedDict):
     """Something that is on disk, and whether it was so before this request came."""
 
     is_repeated: bool
+
+
+def described(form: type[FormT], source: object, **stated: object) -> FormT:
+    """Return an answer of a form: what is stated here, and attributes of the source by the same names."""
+    names = form.__annotations__
+    return cast("FormT", {name: stated[name] if name in stated else getattr(source, name) for name in names})
 
 
 class Body(BaseModel):

@@ -42,7 +42,19 @@ from mitoscope.store import (
 from mitoscope.web.board_picture import BoardPicture, Drawing, PictureState, picture_path
 from mitoscope.web.cell_records import seen_token
 from mitoscope.web.deep_zoom import TILE_PX, encode_jpeg, max_level, read_tile
-from mitoscope.web.forms import Action, Cell, Done, Id, LevelNumber, Name, RowId, Seen, TileNumber, exact
+from mitoscope.web.forms import (
+    Action,
+    Cell,
+    Done,
+    Id,
+    LevelNumber,
+    Name,
+    RowId,
+    Seen,
+    TileNumber,
+    described,
+    exact,
+)
 from mitoscope.web.refusal import Refusal, invalid, no_such
 from mitoscope.web.routes.rounds import check_raters
 from mitoscope.web.state import AppState, LeadHere, StateHere, VisitorHere, done_once
@@ -236,33 +248,30 @@ def board(board_id: RowId, state: StateHere, visitor: VisitorHere) -> Response:
     with state.store.reading() as connection:
         places = read_places(connection, board_id)
         cells = [cell_seen(connection, mine.sight, place.cell_id) for place in places]
-    columns: BoardColumns = {
-        "id": found.id,
-        "name": found.name,
-        "round": found.round_id,
-        "columns": found.columns,
-        "rows": found.rows,
-        "cell_px": found.cell_px,
-        "width": grid.size.width,
-        "height": grid.size.height,
-        "max_level": max_level(grid.size),
-        "tile_size": TILE_PX,
-        "state": picture.state,
-        "done": picture.done,
-        "of": picture.of,
-        "reason": picture.reason,
-        "cell": [cell.public_id for cell in cells],
-        "column": [place.column for place in places],
-        "row": [place.row for place in places],
-        "slide": [cell.slide_id for cell in cells],
-        "x": [cell.centre_px0[0] for cell in cells],
-        "y": [cell.centre_px0[1] for cell in cells],
-        "before": [place.before_label_id or 0 for place in places],
-        "label": [
+    columns = described(
+        BoardColumns,
+        found,
+        round=found.round_id,
+        width=grid.size.width,
+        height=grid.size.height,
+        max_level=max_level(grid.size),
+        tile_size=TILE_PX,
+        state=picture.state,
+        done=picture.done,
+        of=picture.of,
+        reason=picture.reason,
+        cell=[cell.public_id for cell in cells],
+        column=[place.column for place in places],
+        row=[place.row for place in places],
+        slide=[cell.slide_id for cell in cells],
+        x=[cell.centre_px0[0] for cell in cells],
+        y=[cell.centre_px0[1] for cell in cells],
+        before=[place.before_label_id or 0 for place in places],
+        label=[
             cell.label_id or place.before_label_id or 0 for place, cell in zip(places, cells, strict=True)
         ],
-        "seen": [seen_token(cell, state.tokens) for cell in cells],
-    }
+        seen=[seen_token(cell, state.tokens) for cell in cells],
+    )
     return JSONResponse(columns)
 
 

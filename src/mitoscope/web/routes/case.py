@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any, Literal, cast
 
 import numpy as np
@@ -49,6 +49,7 @@ from mitoscope.web.forms import (
     Score,
     SlideId,
     Text,
+    described,
     exact,
 )
 from mitoscope.web.refusal import Refusal, invalid
@@ -248,18 +249,7 @@ def _read(
 
 
 def _described(found: MitoticCount) -> Counted:
-    box = found.box_px0
-    return {
-        "count": found.count,
-        "x": box.x,
-        "y": box.y,
-        "width": box.width,
-        "height": box.height,
-        "area_mm2": found.area_mm2,
-        "covered_mm2": found.covered_mm2,
-        "figures": found.figures,
-        "note": found.note,
-    }
+    return described(Counted, found, **asdict(found.box_px0))
 
 
 @router.get(_PATH)
@@ -277,15 +267,10 @@ def case(round_id: RoundId, slide_id: SlideId, state: StateHere, visitor: Visito
         hot_spot = _described(counted)
     except IncompleteRunError as error:
         problem = str(error)
-    window, aspect = found.rule.window(info), found.rule.aspect
+    size, area_mm2 = found.rule.window(info), found.rule.area_mm2
     return {
         "threshold": found.rule.threshold,
-        "window": {
-            "width": window.width,
-            "height": window.height,
-            "area_mm2": found.rule.area_mm2,
-            "aspect": f"{aspect.width:g}:{aspect.height:g}",
-        },
+        "window": described(CountWindow, size, area_mm2=area_mm2, aspect=found.rule.aspect_text),
         "hot_spot": hot_spot,
         "problem": problem,
         "tissue_mm2": tissue.area_mm2,
@@ -348,7 +333,7 @@ def sign_case(
         content: SignedContent = {
             **_signed_base(found.case, counted, body),
             "requested_mm2": rule.area_mm2,
-            "aspect": f"{rule.aspect.width:g}:{rule.aspect.height:g}",
+            "aspect": rule.aspect_text,
             "covered_mm2": counted.covered_mm2,
             "figures": counted.figures,
             "slide": info.name,
@@ -356,8 +341,7 @@ def sign_case(
             "version": found.cells.version,
             "cells": _signed_cells(found.case, counted),
             "regions": [
-                {"kind": one.kind, "name": one.name, "vertices": one.vertices_px0.tolist()}
-                for one in found.drawn
+                described(SignedRegion, one, vertices=one.vertices_px0.tolist()) for one in found.drawn
             ],
             "gaps": [[gap.x, gap.y, gap.width, gap.height] for gap in found.case.found.searched.gaps],
         }
@@ -370,18 +354,16 @@ def sign_case(
 
 
 def _signed_base(case: CaseCells, counted: MitoticCount, body: Signature) -> SignedBase:
-    box = counted.box_px0
-    return {
-        "count": counted.count,
-        "threshold": body.threshold,
-        "window": {"x": box.x, "y": box.y, "width": box.width, "height": box.height},
-        "area_mm2": counted.area_mm2,
-        "candidates": int(case.has_score.sum()),
-        "accepted": int((case.verdict == 1).sum()),
-        "rejected": int((case.verdict == -1).sum()),
-        "comment": body.comment,
-        "note": counted.note,
-    }
+    return described(
+        SignedBase,
+        counted,
+        threshold=body.threshold,
+        window=asdict(counted.box_px0),
+        candidates=int(case.has_score.sum()),
+        accepted=int((case.verdict == 1).sum()),
+        rejected=int((case.verdict == -1).sum()),
+        comment=body.comment,
+    )
 
 
 def _signed_cells(case: CaseCells, counted: MitoticCount) -> list[SignedCell]:
@@ -407,25 +389,17 @@ def _content(signed_result: SignedResult) -> SignedContent:
 
 def describe_signed(signed_result: SignedResult) -> Result:
     """Return a signed result without its cells."""
-    content = _content(signed_result)
-    return {
-        "id": signed_result.id,
-        "slide": signed_result.slide_id,
-        "round": signed_result.round_id,
-        "rater_name": signed_result.rater,
-        "time_s": signed_result.time_s,
-        "count": content["count"],
-        "threshold": content["threshold"],
-        "window": content["window"],
-        "area_mm2": content["area_mm2"],
-        "candidates": content["candidates"],
-        "accepted": content["accepted"],
-        "rejected": content["rejected"],
-        "comment": content["comment"],
-        "note": content.get("note", ""),  # results that were signed before had none
-        "report": f"/api/results/{signed_result.id}/report.html",
-        "manifest": f"/api/results/{signed_result.id}/result.json",
-    }
+    return described(
+        Result,
+        signed_result,
+        slide=signed_result.slide_id,
+        round=signed_result.round_id,
+        rater_name=signed_result.rater,
+        report=f"/api/results/{signed_result.id}/report.html",
+        manifest=f"/api/results/{signed_result.id}/result.json",
+        # Results that were signed before had no note.
+        **{name: signed_result.content.get(name, "") for name in SignedBase.__annotations__},
+    )
 
 
 @router.get("/api/results")

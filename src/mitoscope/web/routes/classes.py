@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 
 from mitoscope.labels import FIELD_LABELS, LabelSet, class_set
 from mitoscope.store import intern_labels, read_labels, rename_label
-from mitoscope.web.forms import Action, Done, Name, RowId, exact
+from mitoscope.web.forms import Action, Done, Name, RowId, described, exact
 from mitoscope.web.refusal import no_such
 from mitoscope.web.state import LeadHere, StateHere, done_once
 
@@ -53,17 +53,12 @@ class RenamedClass(Action):
     name: Name
 
 
-def _described(connection: Any) -> Classes:
+def _classes(connection: Any) -> Classes:
     labels = read_labels(connection)
     present = LabelSet(tuple(labels.values()))
     return {
         "classes": [
-            {
-                "id": id_,
-                "name": label.name,
-                "colour": label.colour,
-                "is_own": FIELD_LABELS.find(label.name) is None,
-            }
+            described(StudyClass, label, id=id_, is_own=FIELD_LABELS.find(label.name) is None)
             for id_, label in labels.items()
         ],
         "suggested": [name for name in FIELD_LABELS.names if present.find(name) is None],
@@ -74,7 +69,7 @@ def _described(connection: Any) -> Classes:
 def classes(state: StateHere, lead: LeadHere) -> Classes:  # noqa: ARG001 it must be one
     """Return the classes of the study."""
     with state.store.reading() as connection:
-        return _described(connection)
+        return _classes(connection)
 
 
 @router.post("/api/classes")
@@ -84,7 +79,7 @@ def add(body: NewClasses, state: StateHere, lead: LeadHere) -> ClassesSet:
 
     def act(connection: Any) -> ClassesSet:
         intern_labels(connection, wanted)
-        return {**_described(connection), "is_repeated": False}
+        return {**_classes(connection), "is_repeated": False}
 
     return done_once(state, lead, body.key, f"classes {', '.join(body.names)}", act)
 
@@ -100,6 +95,6 @@ def rename(label_id: RowId, body: RenamedClass, state: StateHere, lead: LeadHere
     def act(connection: Any) -> ClassesSet:
         if label.name != body.name:
             rename_label(connection, label.name, body.name)
-        return {**_described(connection), "is_repeated": False}
+        return {**_classes(connection), "is_repeated": False}
 
     return done_once(state, lead, body.key, f"name of class {label_id}: {body.name}", act)

@@ -29,7 +29,7 @@ from mitoscope.store import (
     read_tiles,
     reading_order,
 )
-from mitoscope.web.forms import Action, Box, Done, Rectangle, RoundId, RowId, Seconds, exact
+from mitoscope.web.forms import Action, Box, Done, Rectangle, RoundId, RowId, Seconds, described, exact
 from mitoscope.web.refusal import invalid
 from mitoscope.web.routes.cells import parse_ids
 from mitoscope.web.state import StateHere, VisitorHere, done_once, work_in
@@ -148,18 +148,7 @@ def next_(
         "tile": None if tile is None else describe_tile(tile),
         "answered": len(answered),
         "of": len(tiles),
-        "qualification": describe_standing(standing),
-    }
-
-
-def describe_standing(one: Qualification) -> Standing:
-    """Return how a rater stands."""
-    return {
-        "state": one.state,
-        "done": one.done,
-        "needed": one.needed,
-        "score": one.score,
-        "pass_mark": one.pass_mark,
+        "qualification": described(Standing, standing),
     }
 
 
@@ -195,7 +184,7 @@ def answer(
             feedback = _feedback(tile.gold, content)
         return {
             "tile": tile.id,
-            "qualification": describe_standing(after),
+            "qualification": described(Standing, after),
             "feedback": feedback,
             "is_repeated": False,
         }

@@ -31,7 +31,7 @@ from mitoscope.store import (
     read_tiles,
     record,
 )
-from mitoscope.web.forms import Action, AgreedBox, Body, Box, Coordinate, Done, Id, RoundId, exact
+from mitoscope.web.forms import Action, AgreedBox, Body, Box, Coordinate, Done, Id, RoundId, described, exact
 from mitoscope.web.refusal import invalid
 from mitoscope.web.routes.crowd import (
     BOXES_MAX,
@@ -39,7 +39,6 @@ from mitoscope.web.routes.crowd import (
     Standing,
     corners_of,
     crowd_task,
-    describe_standing,
     describe_tile,
     qualification,
 )
@@ -226,7 +225,7 @@ def tiles(round_id: RoundId, state: StateHere, lead: ComparerHere) -> CrowdTiles
                 "id": rater,
                 "name": names[rater],
                 "answered": sum(answer.rater_id == rater for answer in answers),
-                "qualification": describe_standing(stand),
+                "qualification": described(Standing, stand),
                 "seconds_median": float(np.median(seconds[rater])) if seconds[rater] else None,
             }
             for rater, stand in sorted(stands.items())

@@ -26,7 +26,7 @@ from mitoscope.store import (
     read_setting,
     write_position,
 )
-from mitoscope.web.forms import Action, Done, RoundId, exact
+from mitoscope.web.forms import Action, Done, RoundId, described, exact
 from mitoscope.web.refusal import invalid
 from mitoscope.web.routes.rounds import Round, describe_round
 from mitoscope.web.routes.slides import Slide, describe_slide
@@ -146,16 +146,9 @@ def me(state: StateHere, visitor: VisitorHere) -> Me:
         name, uuid = read_identity(connection)
         labels = read_labels(connection)
         return {
-            "rater": {
-                "id": visitor.rater_id,
-                "name": rater.name,
-                "kind": rater.kind,
-                "role": visitor.role,
-            },
+            "rater": described(Myself, rater, id=visitor.rater_id, role=visitor.role),
             "study": {"name": name, "uuid": uuid, "policy": _policy(connection)},
-            "labels": [
-                {"id": id_, "name": label.name, "colour": label.colour} for id_, label in labels.items()
-            ],
+            "labels": [described(ClassLabel, label, id=id_) for id_, label in labels.items()],
             "slides": slides,
             "rounds": my_rounds(connection, visitor),
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,7 +29,7 @@ from mitoscope.store import (
     remove_interest,
 )
 from mitoscope.web.deep_zoom import read_scaled
-from mitoscope.web.forms import Action, Coordinate, Done, Name, RowId, SlideId, exact
+from mitoscope.web.forms import Action, Coordinate, Done, Name, RowId, SlideId, described, exact
 from mitoscope.web.routes.regions import scale_of
 from mitoscope.web.state import StateHere, VisitorHere, done_once
 
@@ -86,18 +87,15 @@ class NewInterest(Action):
 
 def _interest(interest: Interest, mpp: Mpp | None, names: dict[int, str]) -> InterestRecord:
     box = interest.box_px0
-    return {
-        "id": interest.id,
-        "name": interest.name,
-        "slide": interest.slide_id,
-        "x": box.x,
-        "y": box.y,
-        "width": box.width,
-        "height": box.height,
-        "area_mm2": None if mpp is None else box.area_mm2(mpp),
-        "rater_name": names[interest.rater_id],
-        "tiff": f"/api/interests/{interest.id}.tiff",
-    }
+    return described(
+        InterestRecord,
+        interest,
+        slide=interest.slide_id,
+        **asdict(box),
+        area_mm2=None if mpp is None else box.area_mm2(mpp),
+        rater_name=names[interest.rater_id],
+        tiff=f"/api/interests/{interest.id}.tiff",
+    )
 
 
 def _names(connection: Any) -> dict[int, str]:

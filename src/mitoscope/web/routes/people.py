@@ -19,7 +19,7 @@ from mitoscope.store import (
     set_open,
     visitor_of,
 )
-from mitoscope.web.forms import Action, Done, Name, RowId, exact
+from mitoscope.web.forms import Action, Done, Name, RowId, described, exact
 from mitoscope.web.refusal import Refusal, invalid, no_such
 from mitoscope.web.state import AppState, LeadHere, StateHere, done_once
 
@@ -73,21 +73,7 @@ def raters(state: StateHere, lead: LeadHere) -> People:  # noqa: ARG001 it must 
     """Return all raters of the study; those without a role do not come in."""
     with state.store.reading() as connection:
         people = read_people(connection)
-    return {
-        "raters": [
-            {
-                "id": person.id,
-                "name": person.name,
-                "kind": person.kind,
-                "role": person.role,
-                "is_open": person.is_open,
-                "has_link": person.has_link,
-                "labels": person.labels,
-                "last_s": person.last_s,
-            }
-            for person in people
-        ]
-    }
+    return {"raters": [described(Person, person) for person in people]}
 
 
 class NewRater(Action):

@@ -24,7 +24,7 @@ from mitoscope.store import (
     restore_region,
     slide_of_region,
 )
-from mitoscope.web.forms import Action, Done, Name, Pair, RowId, SlideId, Vertices, exact
+from mitoscope.web.forms import Action, Done, Name, Pair, RowId, SlideId, Vertices, described, exact
 from mitoscope.web.refusal import Refusal, invalid, refusal_for
 from mitoscope.web.state import AppState, StateHere, VisitorHere, done_once
 
@@ -98,15 +98,9 @@ def scale_of(state: AppState, slide_id: int) -> tuple[Mpp | None, SizePx | None]
     return shown.record.mpp, shown.record.size
 
 
-def _described(region: DrawnRegion, mpp: Mpp | None, size: SizePx | None) -> Region:
-    return {
-        "id": region.id,
-        "kind": region.kind,
-        "name": region.name,
-        "vertices": region.vertices_px0.tolist(),
-        "area_mm2": None if mpp is None else region.area_mm2(mpp, size),
-        "seen": region.seen,
-    }
+def _shown(region: DrawnRegion, mpp: Mpp | None, size: SizePx | None) -> Region:
+    area_mm2 = None if mpp is None else region.area_mm2(mpp, size)
+    return described(Region, region, vertices=region.vertices_px0.tolist(), area_mm2=area_mm2)
 
 
 def _area(connection: Any, slide_id: int, mpp: Mpp | None, size: SizePx | None) -> float | None:
@@ -128,7 +122,7 @@ def regions(slide_id: SlideId, state: StateHere, visitor: VisitorHere) -> Region
     with state.store.reading() as connection:
         found = read_regions(connection, slide_id)
         area = _area(connection, slide_id, mpp, size)
-    return {"regions": [_described(region, mpp, size) for region in found], "area_mm2": area}
+    return {"regions": [_shown(region, mpp, size) for region in found], "area_mm2": area}
 
 
 @router.post("/api/slides/{slide_id}/regions")
@@ -141,7 +135,7 @@ def draw(slide_id: SlideId, body: NewRegion, state: StateHere, visitor: VisitorH
         new = DrawnRegion(0, slide_id, body.kind, body.name or str(body.kind), np.array(body.vertices))
         drawn = draw_region(connection, new, visitor.rater_id)
         area = _area(connection, slide_id, mpp, size)
-        return {"region": _described(drawn, mpp, size), "area_mm2": area, "is_repeated": False}
+        return {"region": _shown(drawn, mpp, size), "area_mm2": area, "is_repeated": False}
 
     return done_once(state, visitor, body.key, f"region on {slide_id}", act)
 
@@ -162,7 +156,7 @@ def _conflict(state: AppState, region_id: int, error: ConflictError) -> Refusal:
     if isinstance(error, KeyReusedError):
         return refusal_for(error)
     present = _found(state, region_id)
-    described = _described(present, *scale_of(state, present.slide_id))
+    described = _shown(present, *scale_of(state, present.slide_id))
     return Refusal(409, "conflict", error.what, mend=error.mend, region=described)
 
 
@@ -183,7 +177,7 @@ def edit(region_id: RowId, body: ChangedRegion, state: StateHere, visitor: Visit
     def act(connection: Any) -> RegionSet:
         done = edit_region(connection, changed, visitor.rater_id, expected=body.expected)
         area = _area(connection, present.slide_id, mpp, size)
-        return {"region": _described(done, mpp, size), "area_mm2": area, "is_repeated": False}
+        return {"region": _shown(done, mpp, size), "area_mm2": area, "is_repeated": False}
 
     try:
         return done_once(state, visitor, body.key, f"edit of region {region_id}", act)
@@ -215,6 +209,6 @@ def restore(region_id: RowId, body: Action, state: StateHere, visitor: VisitorHe
     def act(connection: Any) -> RegionSet:
         done = restore_region(connection, region_id, visitor.rater_id)
         area = _area(connection, done.slide_id, mpp, size)
-        return {"region": _described(done, mpp, size), "area_mm2": area, "is_repeated": False}
+        return {"region": _shown(done, mpp, size), "area_mm2": area, "is_repeated": False}
 
     return done_once(state, visitor, body.key, f"restoring of region {region_id}", act)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
 from fastapi import Path as PathPart
@@ -18,7 +18,19 @@ from mitoscope.detections import NOT_STATED, Detections, Searched
 from mitoscope.exchange import MANIFEST, TABLE, detections_csv, read_result
 from mitoscope.geometry import BoxPx0
 from mitoscope.store import Policy, Terms, assign, find_review, read_review, read_round_row, write_terms
-from mitoscope.web.forms import NAME_MAX, Action, Body, Coordinate, Done, Extent, Id, Name, Score, exact
+from mitoscope.web.forms import (
+    NAME_MAX,
+    Action,
+    Body,
+    Coordinate,
+    Done,
+    Extent,
+    Id,
+    Name,
+    Score,
+    described,
+    exact,
+)
 from mitoscope.web.refusal import invalid
 from mitoscope.web.routes.rounds import check_raters
 from mitoscope.web.state import AppState, LeadHere, StateHere, done_once
@@ -193,16 +205,7 @@ class Third(Action):
 @router.get("/api/reviews/{name}")
 def progress(name: ReviewName, state: StateHere, lead: LeadHere) -> ReviewProgress:  # noqa: ARG001
     """Return how far a review is."""
-    found = review_state(state.store, name)
-    return {
-        "name": found.name,
-        "cells": found.cells,
-        "read": dict(found.read),
-        "waiting": found.waiting,
-        "disputed": found.disputed,
-        "undecided": found.undecided,
-        "next_step": cast("NextStep", found.next_step),
-    }
+    return described(ReviewProgress, review_state(state.store, name))
 
 
 @router.post("/api/reviews/{name}/third")
@@ -226,13 +229,7 @@ def third(name: ReviewName, body: Third, state: StateHere, lead: LeadHere) -> Th
 @router.post("/api/reviews/{name}/conclude")
 def conclude_(name: ReviewName, body: Action, state: StateHere, lead: LeadHere) -> Concluded:
     """Record what two of three experts agree on."""
-    done = conclude(state.store, name)
-    answer: Concluded = {
-        "written": done.written,
-        "unchanged": done.unchanged,
-        "open": done.open,
-        "is_repeated": False,
-    }
+    answer = described(Concluded, conclude(state.store, name), is_repeated=False)
     return done_once(state, lead, body.key, f"conclusion of {name}", lambda _: answer)
 
 
@@ -248,12 +245,5 @@ def settle_(body: Settlement, state: StateHere, lead: LeadHere) -> Settled:
     if body.policy is Policy.RECORDED:
         raise invalid("'recorded' is what a rule writes, not a rule", field="policy")
     done = settle(state.store, body.policy)
-
-    answer: Settled = {
-        "written": done.written,
-        "unchanged": done.unchanged,
-        "open": done.open,
-        "disputed": len(done.disputed),
-        "is_repeated": False,
-    }
+    answer = described(Settled, done, disputed=len(done.disputed), is_repeated=False)
     return done_once(state, lead, body.key, f"settlement {body.policy}", lambda _: answer)

@@ -6,7 +6,7 @@ import re
 import sqlite3
 from collections.abc import Collection
 from dataclasses import replace
-from typing import Annotated, Any, Literal, NotRequired, cast
+from typing import Annotated, Any, Literal, NotRequired
 
 from fastapi import APIRouter
 from pydantic import Field
@@ -39,7 +39,7 @@ from mitoscope.store import (
     write_terms,
 )
 from mitoscope.store import Round as NamedRound
-from mitoscope.web.forms import Action, Body, Cell, Done, Id, Name, Pair, RoundId, Score, exact
+from mitoscope.web.forms import Action, Body, Cell, Done, Id, Name, Pair, RoundId, Score, described, exact
 from mitoscope.web.refusal import Refusal, invalid
 from mitoscope.web.state import AppState, LeadHere, StateHere, done_once
 
@@ -115,27 +115,23 @@ def describe_round(
     review = review_of_round(connection, row.id)
     found = None if review is None else _BIN.fullmatch(row.name.removeprefix(review))
     progress = round_progress(connection, row, speaker_id or rater_id)
-    return {
-        "id": row.id,
-        "name": row.name,
-        "kind": row.kind,
-        "is_blinded": row.is_blinded,
-        "is_open": terms.is_open,
-        "slides": [
-            slide for slide in read_slides(connection) if terms.slides is None or slide in terms.slides
-        ],
-        "shows_labels": terms.shows_labels,
-        "shows_cells": terms.shows_cells,
-        "speaks_as": terms.speaks_as,
-        "review": review,
-        "bin": int(found.group(1)) if found else None,
-        "bins": int(found.group(2)) if found else None,
-        "board": board_of_round(connection, row.id),
-        "labelled": progress.labelled,
-        "cells": progress.cells,
-        "position": read_position(connection, row.id, rater_id),
-        "settings": cast("RoundSettings", dict(terms.settings)),
-    }
+    return described(
+        Round,
+        terms,
+        id=row.id,
+        name=row.name,
+        kind=row.kind,
+        is_blinded=row.is_blinded,
+        slides=[slide for slide in read_slides(connection) if terms.slides is None or slide in terms.slides],
+        review=review,
+        bin=int(found.group(1)) if found else None,
+        bins=int(found.group(2)) if found else None,
+        board=board_of_round(connection, row.id),
+        labelled=progress.labelled,
+        cells=progress.cells,
+        position=read_position(connection, row.id, rater_id),
+        settings=dict(terms.settings),
+    )
 
 
 def round_progress(connection: sqlite3.Connection, row: RoundRow, rater_id: int) -> Progress:

@@ -27,7 +27,7 @@ from mitoscope.store import (
     write_plan,
 )
 from mitoscope.tissue import TissueMask
-from mitoscope.web.forms import Action, Done, Rectangle, RoundId, Seconds, SlideId, exact
+from mitoscope.web.forms import Action, Done, Rectangle, RoundId, Seconds, SlideId, described, exact
 from mitoscope.web.refusal import invalid
 from mitoscope.web.routes.entry import POSITION_MAX
 from mitoscope.web.state import AppState, StateHere, VisitorHere, assignment, done_once, work_in
@@ -107,15 +107,8 @@ def _progress(state: AppState, visitor: VisitorHere, round_id: int, slide_id: in
 
 
 def _describe(found: ScreeningState) -> ScreeningProgress:
-    return {
-        "pass": found.pass_,
-        "covered": list(found.covered),
-        "seconds": list(found.seconds),
-        "field": found.field,
-        "position": found.position,
-        "covered_fraction": round(found.covered_fraction, 6),
-        "is_complete": found.is_complete,
-    }
+    stated = {"pass": found.pass_, "covered_fraction": round(found.covered_fraction, 6)}
+    return described(ScreeningProgress, found, **stated)
 
 
 def _with_fields(found: ScreeningState) -> Screening:

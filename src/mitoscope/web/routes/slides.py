@@ -13,7 +13,7 @@ from mitoscope.errors import LevelError, RegionError
 from mitoscope.geometry import BoxPx, SizePx
 from mitoscope.slide import read_thumbnail
 from mitoscope.web.deep_zoom import TILE_PX, encode_jpeg, max_level, read_scaled, read_tile
-from mitoscope.web.forms import COORDINATE_MAX, LevelNumber, Pair, SlideId, TileNumber, exact
+from mitoscope.web.forms import COORDINATE_MAX, LevelNumber, Pair, SlideId, TileNumber, described, exact
 from mitoscope.web.refusal import no_such
 from mitoscope.web.slides import ShownSlide, SlideState
 from mitoscope.web.state import StateHere, VisitorHere
@@ -67,21 +67,19 @@ def describe_slide(shown: ShownSlide) -> Slide:
     record, info = shown.record, shown.info
     size = record.size if info is None else info.size
     mpp = record.mpp if info is None else info.mpp
-    return {
-        "id": shown.id,
-        "name": record.name,
-        "case": record.case,
-        "width": None if size is None else size.width,
-        "height": None if size is None else size.height,
-        "mpp": None if mpp is None else mpp.mean,
-        "mpp_x": None if mpp is None else mpp.x,
-        "mpp_y": None if mpp is None else mpp.y,
-        "tile_size": TILE_PX,
-        "max_level": None if size is None else max_level(size),
-        "state": shown.state,
-        "reason": shown.reason,
-        "mend": shown.mend,
-    }
+    return described(
+        Slide,
+        shown,
+        name=record.name,
+        case=record.case,
+        width=None if size is None else size.width,
+        height=None if size is None else size.height,
+        mpp=None if mpp is None else mpp.mean,
+        mpp_x=None if mpp is None else mpp.x,
+        mpp_y=None if mpp is None else mpp.y,
+        tile_size=TILE_PX,
+        max_level=None if size is None else max_level(size),
+    )
 
 
 @router.get(

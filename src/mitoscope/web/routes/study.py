@@ -28,7 +28,7 @@ from mitoscope.store import (
     read_setting,
     write_setting,
 )
-from mitoscope.web.forms import Action, Done, exact
+from mitoscope.web.forms import Action, Done, described, exact
 from mitoscope.web.state import ComparerHere, LeadHere, StateHere, done_once
 
 router = APIRouter()
@@ -168,29 +168,14 @@ def study(state: StateHere, lead: ComparerHere) -> StudyFigures:  # noqa: ARG001
         open_ = disputed(connection)
     found = state.store.overview(policy)
     ids = {slide.name: id_ for id_, slide in state.store.slides().items()}
-    return {
-        "name": found.name,
-        "policy": policy,
-        "cells": found.cells,
-        "deleted": found.deleted,
-        "events": found.events,
-        "disputed": len(open_),
-        "agreed": dict(found.agreed),
-        "slides": [
-            {
-                "id": ids[slide.slide.name],
-                "name": slide.slide.name,
-                "area_mm2": slide.area_mm2,
-                "cells": slide.cells,
-                "agreed": dict(slide.agreed),
-            }
-            for slide in found.slides
-        ],
-        "raters": [
-            {"name": rater.rater.name, "kind": rater.rater.kind, "labels": rater.labels, "cells": rater.cells}
-            for rater in found.raters
-        ],
-    }
+    slides = [
+        described(StudySlide, slide, id=ids[slide.slide.name], name=slide.slide.name)
+        for slide in found.slides
+    ]
+    raters = [
+        described(StudyRater, rater, name=rater.rater.name, kind=rater.rater.kind) for rater in found.raters
+    ]
+    return described(StudyFigures, found, policy=policy, disputed=len(open_), slides=slides, raters=raters)
 
 
 class StudyPolicy(Action):
@@ -219,17 +204,15 @@ def progress(state: StateHere, lead: LeadHere) -> Progress:  # noqa: ARG001 it m
         rounds = {id_: round_.name for id_, round_ in read_rounds(connection).items()}
     return {
         "rows": [
-            {
-                "round": row.round_id,
-                "round_name": rounds[row.round_id],
-                "rater": row.rater_id,
-                "rater_name": raters[row.rater_id],
-                "slide": row.slide_id,
-                "labelled": row.labelled,
-                "cells": row.cells,
-                "seconds_median": row.seconds_median,
-                "per_minute": row.per_minute,
-            }
+            described(
+                SlideProgress,
+                row,
+                round=row.round_id,
+                round_name=rounds[row.round_id],
+                rater=row.rater_id,
+                rater_name=raters[row.rater_id],
+                slide=row.slide_id,
+            )
             for row in rows
         ]
     }
@@ -274,13 +257,13 @@ def overrules(state: StateHere, lead: ComparerHere) -> Overrules:  # noqa: ARG00
         names = {id_: rater.name for id_, rater in read_raters(connection).items()}
     return {
         "rows": [
-            {
-                "overruled": names[row.overruled_id],
-                "by": names[row.by_id],
-                "cells": row.cells,
-                "decided": row.decided,
-                "share": row.cells / row.decided,
-            }
+            described(
+                Overruled,
+                row,
+                overruled=names[row.overruled_id],
+                by=names[row.by_id],
+                share=row.cells / row.decided,
+            )
             for row in rows
         ]
     }
