@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from mitoscope.cli import app, run
 from mitoscope.cli.options import parse_choice
-from mitoscope.cli.tables import print_table
+from mitoscope.cli.terminal import print_table
 from mitoscope.errors import ConfigError
 from mitoscope.slide.synthetic import SyntheticSlideConfig, write_slide
 

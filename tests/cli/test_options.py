@@ -4,7 +4,7 @@ import pytest
 
 from mitoscope.cli.options import parse_mpp, parse_roi, parse_size, parse_threshold
 from mitoscope.errors import ConfigError, RegionError, ScaleError
-from mitoscope.geometry import BoxPx
+from mitoscope.geometry import BoxPx, Mpp
 
 
 def test_sizes_and_regions_are_read() -> None:
@@ -13,7 +13,7 @@ def test_sizes_and_regions_are_read() -> None:
     assert parse_roi("1,2,30,40") == BoxPx(1, 2, 30, 40)
     assert parse_roi(None) is None
     assert parse_threshold(0.5) == 0.5
-    assert parse_mpp(0.25) == 0.25
+    assert parse_mpp(0.25) == Mpp.square(0.25)
     assert parse_mpp(None) is None
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 
 from mitoscope.evaluate import PROTOCOLS
-from mitoscope.evaluate.look_alikes import LookAlikeScore, judge_look_alikes
+from mitoscope.evaluate.judged_image import LookAlikeScore, judge_look_alikes
 
 POINTS = np.array([[0.0, 0.0], [100.0, 0.0], [200.0, 0.0], [300.0, 0.0]])
 SCORES = np.array([0.9, 0.8, 0.7, 0.6])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mitoscope.detections import Detections
 from mitoscope.evaluate import Evaluation, Matching, Protocol, Sweep, evaluate, find_protocol
-from mitoscope.evaluate.look_alikes import LookAlikeScore, judge_look_alikes
+from mitoscope.evaluate.judged_image import LookAlikeScore, judge_look_alikes
 from mitoscope.statistics import Score
 from tests.evaluate.made import make, truth_of
 from tests.evaluate.test_protocols import NAMES, POINTS, SCORES, Points

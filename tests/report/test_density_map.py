@@ -13,7 +13,7 @@ from PIL import Image
 from mitoscope.count import Density
 from mitoscope.figure import encode_figure
 from mitoscope.geometry import BoxPx0, Mpp, SizePx
-from mitoscope.report.density_map import WIDTH_INCH, draw_density_map, visible_density
+from mitoscope.report.plots import WIDTH_INCH, draw_density_map, visible_density
 from mitoscope.tissue import TissueMask
 
 SCALE = Mpp.square(0.25)

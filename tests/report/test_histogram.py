@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from mitoscope.figure import PALE, TISSUE, encode_figure
-from mitoscope.report.histogram import bin_edges, count_bins, draw_histogram
+from mitoscope.report.plots import bin_edges, count_bins, draw_histogram
 
 scores = st.lists(st.floats(0.0, 1.0), max_size=60)
 

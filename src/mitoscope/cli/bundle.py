@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mitoscope.cli.options import (
+    DataOption,
     ExaminedOption,
     LabelOption,
     MppOption,
     MppOverrideOption,
+    NewBundleOption,
     PolicyOption,
+    ProtocolOption,
+    TruthOption,
     parse_doubt,
     parse_mpp,
     parse_policy,
@@ -78,10 +82,8 @@ def _passed(count: int, kind: str) -> str:
 @app.command()
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a training run.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder of the bundle; must not exist.")],
-    data: Annotated[Path, typer.Option("--data", help="Folder of the training data.")] = Path(
-        "../shared/data"
-    ),
+    out: NewBundleOption,
+    data: DataOption = Path("../shared/data"),
 ) -> None:
     """Export the best weights of a training run as a bundle."""
     from mitoscope.cli.train import need_training
@@ -99,15 +101,12 @@ def calibrate(
     pred: Annotated[
         Path, typer.Option("--pred", metavar="DIR", help="Detections of this bundle on the fields.")
     ],
-    truth: Annotated[
-        str,
-        typer.Option("--truth", metavar="FILE|STUDY[@VERSION]", help="Labels of the fields, any format."),
-    ],
-    out: Annotated[Path, typer.Option("--out", help="Folder of the new bundle; must not exist.")],
+    truth: TruthOption,
+    out: NewBundleOption,
     dataset: Annotated[
         str, typer.Option("--dataset", metavar="NAME", help="Name of the fields in the bundle.")
     ] = "own fields",
-    protocol: Annotated[str, typer.Option("--protocol", help="As for evaluate.")] = "mitoscope",
+    protocol: ProtocolOption = "mitoscope",
     scores: Annotated[
         bool, typer.Option("--scores", help="Make the scores probabilities, too; all thresholds move along.")
     ] = False,
@@ -121,17 +120,16 @@ def calibrate(
     from mitoscope.bundle import load_bundle
     from mitoscope.evaluate import FileJudge, find_protocol
     from mitoscope.evaluate import calibrate as run
-    from mitoscope.geometry import Mpp
     from mitoscope.labels import LabelMapping
 
-    loaded, value = load_bundle(bundle), parse_mpp(mpp)
+    loaded = load_bundle(bundle)
     judge = FileJudge(
         truth,
         find_protocol(protocol),
         policy=parse_policy(policy),
         mapping=LabelMapping.parse(label or ()),
         examined=examined,
-        mpp=None if value is None else Mpp.square(value),
+        mpp=parse_mpp(mpp),
         mpp_override=mpp_override,
     )
     done = run(loaded, judge, pred, out, dataset=dataset, scores=scores)
@@ -176,7 +174,7 @@ def _ends(interval: Interval | None) -> str:
 def join(
     proposals: Annotated[str, typer.Argument(metavar="PROPOSALS", help="Bundle that finds candidates.")],
     verifiers: Annotated[list[str], typer.Argument(metavar="VERIFIER...", help="Bundles that verify them.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder of the new bundle; must not exist.")],
+    out: NewBundleOption,
     name: Annotated[str, typer.Option("--name", help="Its name.")] = "cascade",
     floor: Annotated[
         float | None,

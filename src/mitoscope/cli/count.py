@@ -16,6 +16,7 @@ from mitoscope.cli.options import (
     PolicyOption,
     parse_boxes,
     parse_mpp,
+    parse_policy,
     parse_threshold,
 )
 
@@ -56,13 +57,11 @@ def count(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per slide.")] = False,
 ) -> None:
     """Count mitotic figures in the hot spot: the window of the given area that holds the most."""
-    from mitoscope.cli.options import parse_policy
     from mitoscope.count.slides import count_slides
     from mitoscope.exchange import read_tumour
-    from mitoscope.geometry import Aspect, Mpp
+    from mitoscope.geometry import Aspect
     from mitoscope.labels import LabelMapping
 
-    scale = parse_mpp(mpp)
     refused: list[str] = []
 
     def on_refusal(name: str, error: IncompleteRunError) -> None:
@@ -80,7 +79,7 @@ def count(
         policy=parse_policy(policy),
         mapping=LabelMapping.parse(label or ()),
         boxes=parse_boxes(boxes),
-        mpp=None if scale is None else Mpp.square(scale),
+        mpp=parse_mpp(mpp),
         mpp_override=mpp_override,
         on_refusal=on_refusal,
     )

@@ -8,12 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mitoscope.cli.curate_board import board
-from mitoscope.cli.curate_hard_examples import hard_examples, split_ambiguous
 from mitoscope.cli.curate_inputs import found_on_slides, read_answers
-from mitoscope.cli.curate_loops import missed, self_train
+from mitoscope.cli.curate_loops import hard_examples, missed, self_train, split_ambiguous
 from mitoscope.cli.curate_versions import diff, freeze, gains
-from mitoscope.cli.options import LabelOption
-from mitoscope.cli.tables import print_json, print_table, say
+from mitoscope.cli.options import (
+    BinsOption,
+    CountedAboveOption,
+    CropMppOption,
+    CropOption,
+    JsonOption,
+    LabelOption,
+    OnlySlidesOption,
+    ReviewArgument,
+    StudyArgument,
+)
+from mitoscope.cli.terminal import print_json, print_table, progress, say
 
 if TYPE_CHECKING:
     from mitoscope.curation.review import ReviewState
@@ -26,28 +35,23 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-StudyArgument = Annotated[Path, typer.Argument(metavar="STUDY", help="The study, a file.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 ThirdOption = Annotated[bool, typer.Option("--third-expert", help="The cells of the third expert.")]
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Of the review.")]
 
 
 @app.command()
 def candidates(
     study: StudyArgument,
-    name: NameArgument,
+    name: ReviewArgument,
     pred: Annotated[Path, typer.Option("--pred", metavar="FILE|DIR", help="Detections, at a low threshold.")],
     model: Annotated[
         str, typer.Option("--model", metavar="NAME", help="Name of the model, a rater of the study.")
     ] = "detector",
-    bins: Annotated[int, typer.Option("--bins", min=1, help="Rounds by score, high scores first.")] = 10,
+    bins: BinsOption = 10,
     radius: Annotated[
         float,
         typer.Option("--radius", metavar="PX", help="Ignore detections this close to a known cell."),
     ] = 25.0,
-    threshold: Annotated[
-        float, typer.Option("--threshold", metavar="T", help="Scores above it count.")
-    ] = 0.0,
+    threshold: CountedAboveOption = 0.0,
     label: LabelOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -73,7 +77,7 @@ def candidates(
 @app.command()
 def review(
     study: StudyArgument,
-    name: NameArgument,
+    name: ReviewArgument,
     second: Annotated[
         bool,
         typer.Option("--second-read", help="Of a board: put what was relabelled before a second expert."),
@@ -140,16 +144,15 @@ def _print_state(state: ReviewState, done: dict[str, Any]) -> None:
 
 def crops(
     study: StudyArgument,
-    name: NameArgument,
+    name: ReviewArgument,
     slides: Annotated[Path, typer.Option("--slides", metavar="DIR", help="Folder of the slides.")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Pictures and answers.csv.")],
     third: ThirdOption = False,
-    crop: Annotated[int, typer.Option("--crop", metavar="PX", min=16, help="Side of a crop.")] = 128,
-    mpp: Annotated[float, typer.Option("--mpp", metavar="F", help="Resolution, µm/px.")] = 0.25,
+    crop: CropOption = 128,
+    mpp: CropMppOption = 0.25,
     as_json: JsonOption = False,
 ) -> None:
     """Write the cells of a review as pictures named by number only, class and score hidden (MIDOG++)."""
-    from mitoscope.cli.progress import progress
     from mitoscope.loops.crops import write_blinded_crops
     from mitoscope.store import Store
 
@@ -161,7 +164,7 @@ def crops(
 
 def answers(
     study: StudyArgument,
-    name: NameArgument,
+    name: ReviewArgument,
     labels: Annotated[
         Path, typer.Option("--labels", metavar="CSV", help="cell,label; empty ones are skipped.")
     ],
@@ -202,9 +205,7 @@ def select(
     whole: Annotated[
         int | None, typer.Option("--whole-slides", metavar="N", help="N slides at random, all their tiles.")
     ] = None,
-    slide: Annotated[
-        list[str] | None, typer.Option("--slide", metavar="NAME", help="Only this slide; may be repeated.")
-    ] = None,
+    slide: OnlySlidesOption = None,
     tile: Annotated[int, typer.Option("--tile", metavar="PX", help="Side of a tile, level-0 px.")] = 1000,
     seed: Annotated[int, typer.Option("--seed", help="Of what is drawn.")] = 0,
     label: LabelOption = None,

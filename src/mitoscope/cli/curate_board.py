@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mitoscope.cli.options import parse_size
-from mitoscope.cli.tables import print_json, print_table
+from mitoscope.cli.options import (
+    CropMppOption,
+    CropOption,
+    JsonOption,
+    PolicyOption,
+    StudyArgument,
+    parse_choice,
+    parse_policy,
+    parse_size,
+)
+from mitoscope.cli.terminal import print_json, print_table, progress
 
 if TYPE_CHECKING:
-    from mitoscope.cli.progress import ProgressReport
-    from mitoscope.curation.board import Grid, Method
     from mitoscope.curation.board.coordinates import CellPoints
     from mitoscope.loops.board import BoardCells, BoardResult
-    from mitoscope.loops.embedding import EmbeddingConfig
 
 SHOWN = 10
 """Suspicious cells that are printed; the table holds all."""
 
 
 def board(
-    study: Annotated[Path, typer.Argument(metavar="STUDY", help="The store: one file a study.")],
+    study: StudyArgument,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="board.csv, board.json, board.tiff.")],
     embeddings: Annotated[
         Path | None,
@@ -40,12 +46,12 @@ def board(
     size: Annotated[
         str | None, typer.Option("--size", metavar="WxH", help="Of the board in px, e.g. 80000x60000.")
     ] = None,
-    crop: Annotated[int, typer.Option("--crop", metavar="PX", min=16, help="Side of a crop.")] = 128,
-    mpp: Annotated[float, typer.Option("--mpp", metavar="F", help="Resolution of the crops, µm/px.")] = 0.25,
+    crop: CropOption = 128,
+    mpp: CropMppOption = 0.25,
     method: Annotated[
         str | None, typer.Option("--method", help="exact or greedy; by default exact where it fits.")
     ] = None,
-    policy: Annotated[str, typer.Option("--policy", help="Of the present class.")] = "settled",
+    policy: PolicyOption = None,
     epochs: Annotated[
         str, typer.Option("--epochs", metavar="N,N", help="To learn embeddings: of classes, of contrast.")
     ] = "10,10",
@@ -56,32 +62,41 @@ def board(
         int | None, typer.Option("--suspicious", metavar="N", min=1, help="Of the most suspicious N only.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of UMAP.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Arrange crops by similarity and rank likely label errors (CODAEL)."""
-    from mitoscope.cli.options import parse_policy
-    from mitoscope.cli.progress import progress
+    from mitoscope.cli.train import need_training
+    from mitoscope.curation.board import Grid
     from mitoscope.curation.board.coordinates import read_points
+    from mitoscope.errors import ConfigError
+    from mitoscope.geometry import SizePx
     from mitoscope.loops.board import board_cells, keep_board, make_board
     from mitoscope.loops.crops import find_slides
     from mitoscope.store import Store
 
     given = None if embeddings is None else read_points(embeddings)
     own = None if coordinates is None else read_points(coordinates)
-    chosen, config = _method(method), None if given is not None else _learning(epochs, slides)
+    chosen: Any = parse_choice("--method", method, ("exact", "greedy"))
+    if given is None:
+        need_training()
+        if slides is None:
+            what = "neither embeddings nor slides to learn them from"
+            raise ConfigError(what, mend="give --embeddings or --slides")
     with Store.open(study, write=review is not None) as store:
-        agreed_by = parse_policy(policy)
         ids = store.live_cells() if given is None else given.cell_id.tolist()
-        cells = board_cells(store, ids, agreed_by)
-        names = {place.slide for place in cells.place}
-        files = None if slides is None else find_slides(slides, names)
+        cells = board_cells(store, ids, parse_policy(policy or "settled"))
+        files = None if slides is None else find_slides(slides, {place.slide for place in cells.place})
+        if size is None:
+            grid = Grid.for_crops(len(ids), cell_px=crop)
+        else:
+            grid = Grid.of_size(SizePx(*parse_size(size)), cell_px=crop)
         with progress("Board", unit="steps") as report:
-            points = given or _learn(cells, files, out, config, crop, mpp, report)
+            points = given or _learn(cells, files or {}, out, epochs, crop, mpp, report)
             result = make_board(
                 cells,
                 points,
                 out,
-                grid=_grid(size, crop, len(cells.cell_id)),
+                grid=grid,
                 coordinates=own,
                 slides=files,
                 method=chosen,
@@ -93,53 +108,15 @@ def board(
     _show(result, review, new, as_json)
 
 
-def _learning(epochs: str, slides: Path | None) -> EmbeddingConfig:
-    from mitoscope.cli.train import need_training
-    from mitoscope.errors import ConfigError
-
-    need_training()
-    if slides is None:
-        raise ConfigError(
-            "neither embeddings nor slides to learn them from", mend="give --embeddings or --slides"
-        )
-    from mitoscope.loops.embedding import EmbeddingConfig
+def _learn(
+    cells: BoardCells, files: dict[str, Path], out: Path, epochs: str, crop: int, mpp: float, report: Any
+) -> CellPoints:
+    from mitoscope.loops.embedding import EmbeddingConfig, learn_embeddings
 
     first, _, second = epochs.partition(",")
     values = {"class_epochs": first.strip(), "contrastive_epochs": second.strip()}
-    return EmbeddingConfig.parse(values, where="--epochs")
-
-
-def _learn(
-    cells: BoardCells,
-    files: dict[str, Path] | None,
-    out: Path,
-    config: EmbeddingConfig | None,
-    crop: int,
-    mpp: float,
-    report: ProgressReport,
-) -> CellPoints:
-    from mitoscope.loops.embedding import learn_embeddings
-
-    assert files is not None
-    assert config is not None
+    config = EmbeddingConfig.parse(values, where="--epochs")
     return learn_embeddings(cells, files, out, config=config, crop_px=crop, mpp=mpp, progress=report)
-
-
-def _grid(size: str | None, crop: int, crops: int) -> Grid:
-    from mitoscope.curation.board import Grid
-    from mitoscope.geometry import SizePx
-
-    if size is None:
-        return Grid.for_crops(crops, cell_px=crop)
-    return Grid.of_size(SizePx(*parse_size(size)), cell_px=crop)
-
-
-def _method(text: str | None) -> Method | None:
-    from mitoscope.errors import ConfigError
-
-    if text in (None, "exact", "greedy"):
-        return text  # type: ignore[return-value]
-    raise ConfigError(f"choose exact or greedy, not {text!r}", where="--method")
 
 
 def _show(result: BoardResult, review: str | None, new: int, as_json: bool) -> None:

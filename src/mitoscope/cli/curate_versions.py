@@ -7,32 +7,29 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mitoscope.cli.options import LabelOption, parse_policy
-from mitoscope.cli.tables import print_json, print_table
+from mitoscope.cli.options import (
+    JsonOption,
+    LabelOption,
+    OnlySlidesOption,
+    PolicyOption,
+    StudyArgument,
+    parse_policy,
+)
+from mitoscope.cli.terminal import print_json, print_table
 
 if TYPE_CHECKING:
     from mitoscope.curation.changes import Difference, Gain, VersionCell
     from mitoscope.store import Manifest
 
-_Study = Annotated[Path, typer.Argument(metavar="STUDY", help="The study, a file.")]
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 _Before = Annotated[str, typer.Argument(metavar="BEFORE", help="A version: MEL, or MEL@2 for its second.")]
 _After = Annotated[str, typer.Argument(metavar="AFTER", help="A later version.")]
 
 
 def freeze(
-    study: _Study,
+    study: StudyArgument,
     variant: Annotated[str, typer.Argument(metavar="VARIANT", help="MEL, HEAEL, ODAEL, CODAEL or another.")],
-    policy: Annotated[
-        str,
-        typer.Option(
-            "--policy",
-            help="Agreed class: settled, unanimous, consensus, majority, crowd or recorded.",
-        ),
-    ] = "settled",
-    slide: Annotated[
-        list[str] | None, typer.Option("--slide", metavar="NAME", help="Only this slide; may be repeated.")
-    ] = None,
+    policy: PolicyOption = None,
+    slide: OnlySlidesOption = None,
     tumour_type: Annotated[
         list[str] | None, typer.Option("--tumour-type", metavar="NAME", help="Only this; may be repeated.")
     ] = None,
@@ -54,7 +51,7 @@ def freeze(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="JSON", help="Write the version to a file.")
     ] = None,
-    as_json: _Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Freeze a version of a data set: cells, classes and places as they are now, under a hash."""
     from mitoscope.cli.curate_inputs import read_split
@@ -67,7 +64,7 @@ def freeze(
         classes = LabelSet(tuple(store.labels().values()))
         mapping = LabelMapping.parse(label or (), classes=classes)
         values = {
-            "policy": parse_policy(policy),
+            "policy": parse_policy(policy or "settled"),
             "slides": tuple(slide or ()),
             "tumour_types": tuple(tumour_type or ()),
             "labels": tuple(class_name or ()),
@@ -97,13 +94,13 @@ def _show_frozen(manifest: Manifest, as_json: bool) -> None:
 
 
 def diff(
-    study: _Study,
+    study: StudyArgument,
     before: _Before,
     after: _After,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="CSV", help="Every cell that differs, one per row.")
     ] = None,
-    as_json: _Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show what one version has gained, lost and put under another class since another."""
     from mitoscope.curation.changes import difference
@@ -152,7 +149,7 @@ def _write_cells(path: Path, found: Difference) -> None:
         stream.write(dump_rows(rows))
 
 
-def gains(study: _Study, before: _Before, after: _After, as_json: _Json = False) -> None:
+def gains(study: StudyArgument, before: _Before, after: _After, as_json: JsonOption = False) -> None:
     """Show the figures and look-alikes gained between two versions: by case, by density, in total."""
     from mitoscope.curation.changes import PUBLISHED
     from mitoscope.curation.changes import gains as gains_between

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mitoscope.cli.tables import grouped, print_table
+from mitoscope.cli.options import DataOption, JsonOption
+from mitoscope.cli.terminal import grouped, print_json, print_table, progress, say
 
 if TYPE_CHECKING:
     from mitoscope.experiments.datasets import Dataset, DatasetSurvey, Delivered
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="List, fetch and check public data sets.", no_args_is_help=True, rich_markup_mode=None)
 
 _Name = Annotated[str, typer.Argument(metavar="DATASET", help="Name of a data set; data list shows them.")]
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-_Data = Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder of the data set.")]
 _LABEL = 12
 _WIDTH = 100
 _SHOWN = 20
@@ -35,10 +34,9 @@ def show_all(
     name: Annotated[
         str | None, typer.Argument(metavar="[DATASET]", help="One data set with all that is known of it.")
     ] = None,
-    as_json: _Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show what the data sets are, how large, under what licence, and how to obtain them."""
-    from mitoscope.cli.tables import print_json, say
     from mitoscope.experiments.datasets import datasets, find_dataset
 
     if name is not None:
@@ -53,7 +51,7 @@ def show_all(
 @app.command()
 def get(
     name: _Name,
-    data: _Data,
+    data: DataOption,
     accept_licence: Annotated[
         bool, typer.Option("--accept-licence", help="Accept the licence, which is shown first.")
     ] = False,
@@ -73,7 +71,6 @@ def get(
     ] = 7,
 ) -> None:
     """Download a data set; the same command goes on where it was stopped."""
-    from mitoscope.cli.progress import progress
     from mitoscope.experiments.datasets import (
         Gauge,
         Patience,
@@ -110,18 +107,16 @@ def get(
 @app.command()
 def check(
     name: _Name,
-    data: _Data,
+    data: DataOption,
     opening: Annotated[
         bool, typer.Option("--open/--no-open", help="Open every image and file of annotations.")
     ] = True,
     checksums: Annotated[
         bool, typer.Option("--checksums", help="Read every byte of files whose checksum is known.")
     ] = False,
-    as_json: _Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Check a folder for missing, unexpected, duplicate, unreadable or modified files."""
-    from mitoscope.cli.progress import progress
-    from mitoscope.cli.tables import say
     from mitoscope.experiments.datasets import check_dataset, find_dataset
 
     dataset = find_dataset(name)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mitoscope.cli.options import parse_size
-from mitoscope.cli.progress import progress, summarise
+from mitoscope.cli.terminal import progress, summarise
 
 if TYPE_CHECKING:
     from mitoscope.slide.synthetic import SyntheticSlideConfig

@@ -18,7 +18,7 @@ from mitoscope.cli.options import (
     parse_roi,
     parse_threshold,
 )
-from mitoscope.cli.progress import progress, summarise
+from mitoscope.cli.terminal import progress, summarise
 
 if TYPE_CHECKING:
     from mitoscope.infer import SlideOutcome
@@ -76,11 +76,11 @@ def detect(
     from mitoscope.report.outputs import parse_formats
 
     wanted = parse_formats(formats)
-    box = parse_roi(roi)
+    box, scale = parse_roi(roi), parse_mpp(mpp)
     values = {
         "roi": None if box is None else (box.x, box.y, box.width, box.height),
         "threshold": parse_threshold(threshold),
-        "mpp": parse_mpp(mpp),
+        "mpp": None if scale is None else scale.x,
         "mpp_override": mpp_override,
         "stage": parse_choice("--stage", stage, STAGES),
         "quality": parse_choice("--quality", quality, QUALITIES),

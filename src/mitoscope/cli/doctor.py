@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from importlib import metadata, util
-from typing import Annotated, TypedDict
+from typing import Any
 
 import typer
+
+from mitoscope.cli.options import JsonOption
 
 EXTRAS = {
     "train": (
@@ -19,24 +21,8 @@ EXTRAS = {
 """Modules of each extra, and what it is for."""
 
 
-class Diagnosis(TypedDict):
-    """What there is on this machine."""
-
-    mitoscope: str
-    python: str
-    platform: str
-    cores: int
-    numpy: str
-    onnxruntime: str
-    providers: list[str]
-    readers: dict[str, str]
-    bundles: dict[str, str]
-    missing: dict[str, list[str]]
-    ok: bool
-
-
 def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show versions, readers and providers; what is missing and how to install it."""
     findings = _findings()
@@ -51,7 +37,7 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _findings() -> Diagnosis:
+def _findings() -> dict[str, Any]:
     import os
     import platform
 
@@ -100,7 +86,7 @@ def _bundles() -> dict[str, str]:
     return states
 
 
-def _lines(findings: Diagnosis) -> list[str]:
+def _lines(findings: dict[str, Any]) -> list[str]:
     rows = [
         ("mitoscope", findings["mitoscope"]),
         ("python", findings["python"]),

@@ -7,6 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from mitoscope.cli.options import DataOption, JsonOption
+from mitoscope.cli.terminal import print_json, print_table, progress
+
 app = typer.Typer(
     help="Run the tables and figures of the papers.", no_args_is_help=True, rich_markup_mode=None
 )
@@ -14,13 +17,11 @@ app = typer.Typer(
 _Recipes = Annotated[
     Path | None, typer.Option("--recipes", metavar="DIR", help="Folder of the recipes, if not the own one.")
 ]
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 @app.command("list")
-def show_all(recipes: _Recipes = None, as_json: _Json = False) -> None:
+def show_all(recipes: _Recipes = None, as_json: JsonOption = False) -> None:
     """Show all experiments: what they show, in which sizes they run, what data they need."""
-    from mitoscope.cli.tables import print_json, print_table
     from mitoscope.experiments.shelf import experiments, recipes_folder
 
     found = experiments(recipes_folder(recipes))
@@ -40,9 +41,7 @@ def run(
         list[str], typer.Argument(metavar="NAME...", help="Experiments, or all; experiment list shows them.")
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of all results.")],
-    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder of the data set.")] = Path(
-        "../shared/data"
-    ),
+    data: DataOption = Path("../shared/data"),
     smoke: Annotated[
         bool, typer.Option("--smoke", help="Synthetic slides, tiny networks, a few steps; needs no data.")
     ] = False,
@@ -55,7 +54,6 @@ def run(
     recipes: _Recipes = None,
 ) -> None:
     """Run experiments; each ends with its table beside the published one, as Markdown, CSV and JSON."""
-    from mitoscope.cli.progress import progress
     from mitoscope.cli.train import need_training
     from mitoscope.errors import ConfigError
     from mitoscope.experiments.experiment import Size, Workplace

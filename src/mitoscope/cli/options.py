@@ -15,6 +15,39 @@ if TYPE_CHECKING:
     from mitoscope.exchange import BoxLayout
     from mitoscope.truth import Policy
 
+StudyArgument = Annotated[Path, typer.Argument(metavar="STUDY", help="The study, a file.")]
+ReviewArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the review.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+TruthOption = Annotated[
+    str,
+    typer.Option(
+        "--truth", metavar="FILE|STUDY[@VERSION]", help="CSV image,x,y,label[,w,h], any format, or a study."
+    ),
+]
+ProtocolOption = Annotated[
+    str, typer.Option("--protocol", help="mitoscope, midog, cmc, tupac, amida, mitos2012 or iou@0.5.")
+]
+DomainsOption = Annotated[
+    Path | None,
+    typer.Option("--domains", metavar="CSV", help="Table of domains: datasets_xvalidation.csv of MIDOG++."),
+]
+DataOption = Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder of the data set.")]
+NewBundleOption = Annotated[
+    Path, typer.Option("--out", metavar="DIR", help="Folder of the new bundle; must not exist.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe; may be repeated."),
+]
+OnlySlidesOption = Annotated[
+    list[str] | None, typer.Option("--slide", metavar="NAME", help="Only this slide; may be repeated.")
+]
+BinsOption = Annotated[int, typer.Option("--bins", min=1, help="Rounds by score, high scores first.")]
+CountedAboveOption = Annotated[float, typer.Option("--threshold", metavar="T", help="Scores above it count.")]
+CropOption = Annotated[int, typer.Option("--crop", metavar="PX", min=16, help="Side of a crop.")]
+CropMppOption = Annotated[float, typer.Option("--mpp", metavar="F", help="Resolution of the crops, µm/px.")]
+FoldsOption = Annotated[int, typer.Option("--folds", min=2, help="Folds of cases.")]
+FoldSeedOption = Annotated[int, typer.Option("--seed", help="Of the folds.")]
 OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the results.")]
 MppOption = Annotated[
     float | None,
@@ -25,7 +58,11 @@ MppOverrideOption = Annotated[
 ]
 PolicyOption = Annotated[
     str | None,
-    typer.Option("--policy", metavar="P", help="How labels of several raters become one; default: settled."),
+    typer.Option(
+        "--policy",
+        metavar="P",
+        help="How labels become one: settled (default), unanimous, consensus, majority, crowd, recorded.",
+    ),
 ]
 LabelOption = Annotated[
     list[str] | None,
@@ -154,17 +191,15 @@ def parse_boxes(text: str | None) -> BoxLayout | None:
     return None if text is None else BoxLayout(parse_choice("--boxes", text, [str(one) for one in BoxLayout]))
 
 
-def parse_mpp(value: float | None) -> float | None:
-    """Check a resolution in µm/px.
+def parse_mpp(value: float | None) -> Mpp | None:
+    """Read a resolution in µm/px.
 
     Raises
     ------
     ScaleError
         If it is implausible.
     """
-    if value is not None:
-        Mpp.square(value)
-    return value
+    return None if value is None else Mpp.square(value)
 
 
 def parse_threshold(value: float | None) -> float | None:

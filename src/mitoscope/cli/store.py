@@ -7,12 +7,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mitoscope.cli.options import BoxesOption, MppOption, parse_boxes, parse_policy
+from mitoscope.cli.options import (
+    BoxesOption,
+    DomainsOption,
+    JsonOption,
+    MppOption,
+    OnlySlidesOption,
+    StudyArgument,
+    parse_boxes,
+    parse_mpp,
+    parse_policy,
+    parse_roi,
+)
 from mitoscope.cli.store_figures import agreement, classes, consensus, examined, info
-from mitoscope.cli.tables import print_json, print_table, say, shown
+from mitoscope.cli.terminal import print_json, print_table, say, shown
 
 if TYPE_CHECKING:
-    from mitoscope.exchange import ReadOptions
+    from mitoscope.geometry import Mpp
     from mitoscope.store import Study
 
 app = typer.Typer(
@@ -24,13 +35,10 @@ app = typer.Typer(
 PLACES_SHOWN = 10
 """Quarantined entries whose place is printed; ``--json`` lists them all."""
 
-_Study = Annotated[Path, typer.Argument(metavar="STUDY", help="The study, a file.")]
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-
 
 @app.command()
 def create(
-    study: _Study,
+    study: StudyArgument,
     name: Annotated[str | None, typer.Option("--name", help="Of the study; by default the file's.")] = None,
     classes: Annotated[
         str,
@@ -40,7 +48,7 @@ def create(
             help="default, ccmct, ambiguous, atypical or own names.",
         ),
     ] = "default",
-    as_json: _Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Create an empty study, with mitotic figure, look-alike and further classes."""
     from mitoscope.labels import class_set
@@ -55,7 +63,7 @@ def create(
 
 @app.command("import")
 def import_(
-    study: _Study,
+    study: StudyArgument,
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE...", help="Annotation files, or folders of them.")
     ],
@@ -75,9 +83,7 @@ def import_(
         list[str] | None,
         typer.Option("--model", metavar="NAME", help="A rater of the file that is an algorithm."),
     ] = None,
-    domains: Annotated[
-        Path | None, typer.Option("--domains", metavar="CSV", help="datasets_xvalidation.csv of MIDOG++.")
-    ] = None,
+    domains: DomainsOption = None,
     offset: Annotated[
         str | None,
         typer.Option("--offset", metavar="X,Y", help="Corner of the bounds that coordinates count from."),
@@ -98,18 +104,24 @@ def import_(
             help="Take cells within UM µm of one in the study as that cell: for files of several raters.",
         ),
     ] = None,
-    as_json: _Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Read annotation files into a study, each file completely or not at all.
 
     What cannot be taken as it is goes to quarantine, with its place in the file and the reason.
     """
-    from mitoscope.exchange import apply_mapping, detect_format, find_format, read_study
+    from mitoscope.exchange import ReadOptions, apply_mapping, detect_format, find_format, read_study
     from mitoscope.labels import LabelMapping, LabelSet
     from mitoscope.store import Source, Store, sift
 
-    options = _read_options(
-        slide=slide, mpp=mpp, boxes=boxes, rater=rater, models=model, domains=domains, offset=offset
+    options = ReadOptions(
+        slide=slide,
+        mpp=parse_mpp(mpp),
+        boxes=parse_boxes(boxes),
+        rater=rater,
+        models=ReadOptions().models if model is None else frozenset(model),
+        domains=domains,
+        offset_px0=_corner(offset) if offset else (0.0, 0.0),
     )
     with Store.open(study) as store:
         parts = []
@@ -120,7 +132,7 @@ def import_(
             stated = read_study(path, known.name, options)
             found, label_names = apply_mapping(stated, mapping, path)
             how = {"label_names": label_names, "ignored": len(stated.cells) - len(found.cells)}
-            part = sift(_with_mpp(found, mpp), source=path.name, trust_scale=trust_scale)
+            part = sift(_with_mpp(found, options.mpp), source=path.name, trust_scale=trust_scale)
             parts.append((path, known.name, part, how))
         done = []
         for path, name, part, how in parts:
@@ -143,55 +155,24 @@ def import_(
     _print_quarantine([entry for one in done for entry in one["entries"]])
 
 
-def _read_options(
-    *,
-    slide: str | None,
-    mpp: float | None,
-    boxes: str | None,
-    rater: str | None,
-    models: list[str] | None,
-    domains: Path | None,
-    offset: str | None,
-) -> ReadOptions:
-    from mitoscope.exchange import ReadOptions
-    from mitoscope.geometry import Mpp
-
-    return ReadOptions(
-        slide=slide,
-        mpp=None if mpp is None else Mpp.square(mpp),
-        boxes=parse_boxes(boxes),
-        rater=rater,
-        models=ReadOptions().models if models is None else frozenset(models),
-        domains=domains,
-        offset_px0=_numbers(offset, 2, "--offset X,Y") if offset else (0.0, 0.0),
-    )
-
-
-def _numbers(text: str, n: int, form: str) -> Any:
+def _corner(text: str) -> tuple[float, float]:
     import math
 
     from mitoscope.errors import ConfigError
 
     try:
-        numbers = tuple(float(part) for part in text.split(","))
+        x, y = (float(part) for part in text.split(","))
     except ValueError:
-        numbers = ()
-    if len(numbers) != n or not all(map(math.isfinite, numbers)):
-        raise ConfigError(f"{text!r} is not {n} numbers joined by commas", mend=f"write {form}")
-    return numbers
+        x = y = math.nan
+    if not (math.isfinite(x) and math.isfinite(y)):
+        raise ConfigError(f"{text!r} is not 2 numbers joined by commas", mend="write --offset X,Y")
+    return x, y
 
 
-def _with_mpp(study: Study, mpp: float | None) -> Study:
+def _with_mpp(study: Study, mpp: Mpp | None) -> Study:
     from dataclasses import replace
 
-    from mitoscope.geometry import Mpp
-
-    if mpp is None:
-        return study
-    stated = Mpp.square(mpp)
-    return replace(
-        study, slides=tuple(slide if slide.mpp else replace(slide, mpp=stated) for slide in study.slides)
-    )
+    return replace(study, slides=tuple(replace(slide, mpp=slide.mpp or mpp) for slide in study.slides))
 
 
 def _hash(path: Path) -> str:
@@ -263,14 +244,12 @@ def _print_quarantine(entries: list[dict[str, Any]]) -> None:
 
 @app.command()
 def export(
-    study: _Study,
+    study: StudyArgument,
     format_name: Annotated[str, typer.Option("--format", metavar="F", help="Name of the format.")],
     out: Annotated[
         Path, typer.Option("--out", metavar="FILE", help="The file, or a folder of one file a slide.")
     ],
-    slide: Annotated[
-        list[str] | None, typer.Option("--slide", metavar="NAME", help="Only this slide; may be repeated.")
-    ] = None,
+    slide: OnlySlidesOption = None,
     mpp: MppOption = None,
     boxes: BoxesOption = None,
     bounds: Annotated[
@@ -287,18 +266,16 @@ def export(
         str | None,
         typer.Option("--policy", metavar="P", help="Of the class in formats of one; settled by default."),
     ] = None,
-    as_json: _Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Write a study, a version or some of its slides in any format; lists what the format cannot hold."""
-    from mitoscope.cli.options import parse_roi
     from mitoscope.errors import ConfigError
     from mitoscope.exchange import WriteOptions, find_format, write_study
-    from mitoscope.geometry import Mpp
     from mitoscope.store import Store
 
     known = find_format(format_name)
     options = WriteOptions(
-        mpp=None if mpp is None else Mpp.square(mpp),
+        mpp=parse_mpp(mpp),
         boxes=parse_boxes(boxes),
         bounds=parse_roi(bounds),
         slide_file=slide_file,
@@ -319,9 +296,9 @@ def export(
 
 @app.command()
 def backup(
-    study: _Study,
+    study: StudyArgument,
     target: Annotated[Path, typer.Argument(metavar="FILE", help="The copy; must not exist.")],
-    as_json: _Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Copy a study while others write, and check the copy."""
     from mitoscope.store import Store
@@ -332,7 +309,7 @@ def backup(
 
 
 @app.command()
-def verify(study: _Study, as_json: _Json = False) -> None:
+def verify(study: StudyArgument, as_json: JsonOption = False) -> None:
     """Check the integrity of a study."""
     from mitoscope.store import Store
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mitoscope.cli.options import parse_policy
-from mitoscope.cli.tables import print_json, print_table
+from mitoscope.cli.options import JsonOption, PolicyOption, StudyArgument, parse_policy
+from mitoscope.cli.terminal import print_json, print_table
 
 if TYPE_CHECKING:
     from mitoscope.curation.agreement import Agreement
@@ -17,23 +16,16 @@ if TYPE_CHECKING:
     from mitoscope.statistics import Estimate
     from mitoscope.store import Overview
 
-_Study = Annotated[Path, typer.Argument(metavar="STUDY", help="The study, a file.")]
 _UNREAD = (
     "no cell was read by two raters; cells of files that share no ids are cells of their own: "
     "store import --join-within 7.5 joins them"
 )
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 def info(
-    study: _Study,
-    policy: Annotated[
-        str | None,
-        typer.Option(
-            "--policy", help="Of the agreed class: settled, unanimous, consensus, majority, crowd, recorded."
-        ),
-    ] = None,
-    as_json: _Json = False,
+    study: StudyArgument,
+    policy: PolicyOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Show what is in a study: slides, raters, cells per label, variants with their tumour area."""
     from mitoscope.store import Store
@@ -118,7 +110,7 @@ def _print_overview(found: Overview) -> None:
 
 
 def agreement(
-    study: _Study,
+    study: StudyArgument,
     by: Annotated[
         str, typer.Option("--by", help="What makes a domain: tumour_type, scanner, species, laboratory.")
     ] = "tumour_type",
@@ -129,7 +121,7 @@ def agreement(
     published: Annotated[
         bool, typer.Option("--published", help="MIDOG++ Tables 2 and 3 beside the published figures.")
     ] = False,
-    as_json: _Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show how far raters agree, per domain and in total, with 95 % intervals by case."""
     from mitoscope.store import Store
@@ -268,7 +260,7 @@ def _range(cell: TableCell) -> str:
 
 
 def consensus(
-    study: _Study,
+    study: StudyArgument,
     record: Annotated[
         str | None,
         typer.Option(
@@ -279,7 +271,7 @@ def consensus(
         str | None,
         typer.Option("--third-expert", metavar="NAME", help="Open this review over the disputed cells."),
     ] = None,
-    as_json: _Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show the agreed class under every policy, and the cells that still wait for a third expert."""
     from mitoscope.curation import settle
@@ -316,7 +308,7 @@ def consensus(
 
 
 def classes(
-    study: _Study,
+    study: StudyArgument,
     add: Annotated[
         list[str] | None,
         typer.Option(
@@ -327,7 +319,7 @@ def classes(
         list[str] | None,
         typer.Option("--rename", metavar="A=B", help="Rename a class that you added; repeatable."),
     ] = None,
-    as_json: _Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show the classes of a study, add some or rename some; a class that was added stays."""
     from mitoscope.errors import ConfigError
@@ -357,7 +349,7 @@ def classes(
 
 
 def examined(
-    study: _Study,
+    study: StudyArgument,
     slides: Annotated[
         list[str] | None, typer.Argument(metavar="[SLIDE...]", help="Names of slides; by default all.")
     ] = None,
@@ -365,7 +357,7 @@ def examined(
         bool, typer.Option("--whole", help="State that these slides were looked at as a whole.")
     ] = False,
     withdraw: Annotated[bool, typer.Option("--withdraw", help="Take such a statement back.")] = False,
-    as_json: _Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show what of each slide was looked at, or state it; elsewhere nothing counts as negative."""
     from mitoscope.errors import ConfigError

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mitoscope.cli.options import ExaminedOption, LabelOption, PolicyOption, parse_policy
+from mitoscope.cli.options import (
+    DataOption,
+    ExaminedOption,
+    LabelOption,
+    PolicyOption,
+    SetOption,
+    parse_policy,
+)
 from mitoscope.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -32,9 +39,7 @@ def need_training() -> None:
 
 def train(
     recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="TOML file, e.g. recipes/semi-fcn.toml.")],
-    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder of the training data.")] = Path(
-        "../shared/data"
-    ),
+    data: DataOption = Path("../shared/data"),
     study: Annotated[
         str | None,
         typer.Option(
@@ -52,10 +57,7 @@ def train(
         str | None,
         typer.Option("--from", metavar="BUNDLE|RUN", help="Begin with the weights of a bundle or a run."),
     ] = None,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe; may be repeated."),
-    ] = None,
+    changes: SetOption = None,
     device: Annotated[str | None, typer.Option("--device", help="cpu or cuda.")] = None,
     samples: Annotated[
         Path | None,

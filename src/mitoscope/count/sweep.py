@@ -35,16 +35,9 @@ Indices = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class _Changes:
-    """Changes in the order in which they happen.
+    """Changes of +1 or -1 in the order in which they happen, shape (m,).
 
-    Attributes
-    ----------
-    position : ndarray of intp, shape (m,)
-        Place in the array of changes: an index of an x anchor.
-    value : ndarray of intp, shape (m,)
-        +1 or -1.
-    time : ndarray of intp, shape (m,)
-        Index of the y anchor at which the change happens.
+    The position is an index of an x anchor, the time that of the y anchor at which the change happens.
     """
 
     position: Indices
@@ -118,16 +111,10 @@ def _largest_prefix_sums(changes: _Changes) -> Indices:
 
 @dataclass(frozen=True)
 class _Split:
-    """How the changes of a level's nodes go to their two children.
+    """How the changes of a level's nodes go to their two children, shape (m,).
 
-    Attributes
-    ----------
-    child : ndarray, shape (m,)
-        Index of each change in the order of the level below.
-    right : ndarray of bool, shape (m,)
-        Whether it concerns the right child.
-    start : ndarray, shape (m,)
-        Index of the first change of the same node.
+    `child` is the place of each in the order of the level below, `right` whether it concerns the right child,
+    `start` the place of the first change of the same node.
     """
 
     child: Indices

@@ -11,14 +11,12 @@ from mitoscope.evaluate.comparison import Comparison, Difference, compare
 from mitoscope.evaluate.curves import average_precision, froc, midog_froc_auc, precision_recall
 from mitoscope.evaluate.evaluate import evaluate
 from mitoscope.evaluate.evaluation import Evaluation
-from mitoscope.evaluate.judged_image import JudgedImage
+from mitoscope.evaluate.judged_image import JudgedImage, LookAlikeScore
 from mitoscope.evaluate.judging import FileJudge, GroupBy, GroupScore, group_of, group_scores, parse_group
-from mitoscope.evaluate.look_alikes import LookAlikeScore
 from mitoscope.evaluate.matching import Matching
 from mitoscope.evaluate.plots import NamedEvaluation, draw_evaluation
 from mitoscope.evaluate.protocols import PROTOCOLS, Protocol, find_protocol, iou_protocol
-from mitoscope.evaluate.steps import Steps
-from mitoscope.evaluate.sweep import Sweep
+from mitoscope.evaluate.sweep import Steps, Sweep
 from mitoscope.evaluate.thresholds import (
     CASES_ENOUGH,
     FIGURES_ENOUGH,

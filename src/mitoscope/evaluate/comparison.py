@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mitoscope.errors import FormatError
 from mitoscope.evaluate.curves import average_precision, draw_average_precision
-from mitoscope.evaluate.steps import Steps
+from mitoscope.evaluate.sweep import Steps
 from mitoscope.statistics import REPEATS, Interval, Score, draw_shares, percentiles
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.errors import ConfigError
-from mitoscope.evaluate.steps import Steps
+from mitoscope.evaluate.sweep import Steps
 from mitoscope.statistics import REPEATS, Interval, divide, draw_times, percentiles
 
 Floats = NDArray[np.float64]

@@ -19,10 +19,9 @@ from mitoscope.evaluate.curves import (
     froc,
     midog_froc_auc,
 )
-from mitoscope.evaluate.judged_image import JudgedImage
-from mitoscope.evaluate.look_alikes import LookAlikeScore
+from mitoscope.evaluate.judged_image import JudgedImage, LookAlikeScore
 from mitoscope.evaluate.protocols import Protocol
-from mitoscope.evaluate.steps import Steps
+from mitoscope.evaluate.sweep import Steps
 from mitoscope.evaluate.thresholds import ChosenThreshold, choose_threshold
 from mitoscope.geometry import Mpp
 from mitoscope.statistics import (

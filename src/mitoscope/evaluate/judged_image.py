@@ -2,20 +2,96 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.detections import Detections
 from mitoscope.errors import ScaleError
-from mitoscope.evaluate.look_alikes import LookAlikeScore, judge_look_alikes
+from mitoscope.evaluate.matching import UNMATCHED, Matching
 from mitoscope.evaluate.protocols import Protocol
 from mitoscope.evaluate.sweep import Sweep
 from mitoscope.geometry import Mpp
 from mitoscope.labels import is_figure
 from mitoscope.region import Region
 from mitoscope.truth import ExaminedArea, SlideTruth
+
+
+@dataclass(frozen=True, slots=True)
+class LookAlikeScore:
+    """Where the detections fall; scores add up.
+
+    Attributes
+    ----------
+    figures : int
+        Mitotic figures found.
+    look_alikes : int
+        Look-alikes taken for mitotic figures.
+    elsewhere : int
+        False detections on cells that nobody labelled.
+    look_alikes_shown : int
+        Look-alikes that there are.
+    """
+
+    figures: int = 0
+    look_alikes: int = 0
+    elsewhere: int = 0
+    look_alikes_shown: int = 0
+
+    def __add__(self, other: LookAlikeScore) -> LookAlikeScore:
+        return LookAlikeScore(
+            self.figures + other.figures,
+            self.look_alikes + other.look_alikes,
+            self.elsewhere + other.elsewhere,
+            self.look_alikes_shown + other.look_alikes_shown,
+        )
+
+    @property
+    def precision_among_look_alikes(self) -> float | None:
+        """Of the detections on a labelled cell, the share on mitotic figures; None without any."""
+        on_labelled = self.figures + self.look_alikes
+        return self.figures / on_labelled if on_labelled else None
+
+    @property
+    def share_mistaken(self) -> float | None:
+        """Share of the look-alikes that were taken for mitotic figures; None without any."""
+        return self.look_alikes / self.look_alikes_shown if self.look_alikes_shown else None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything for JSON."""
+        return {
+            **asdict(self),
+            "precision_among_look_alikes": self.precision_among_look_alikes,
+            "share_mistaken": self.share_mistaken,
+        }
+
+
+def judge_look_alikes(
+    points_px0: NDArray[np.float64],
+    scores: NDArray[np.float64],
+    *,
+    matching: Matching,
+    look_alikes_px0: NDArray[np.float64],
+    protocol: Protocol,
+    mpp: Mpp | None = None,
+) -> LookAlikeScore:
+    """Say of the false detections of one image which fell on look-alikes, by the same protocol.
+
+    Detections, shapes (n, 2) and (n,), are those above the threshold, the matching theirs with the mitotic
+    figures; points are in level-0 px.
+    """
+    false = matching.truth_of == UNMATCHED
+    mistaken = protocol.match(points_px0[false], scores[false], look_alikes_px0, mpp=mpp)
+    on_look_alike = int(np.count_nonzero(mistaken.truth_of >= 0))
+    return LookAlikeScore(
+        figures=matching.score.tp,
+        look_alikes=mistaken.score.tp,
+        elsewhere=int(false.sum()) - on_look_alike,
+        look_alikes_shown=len(look_alikes_px0),
+    )
+
 
 Points = NDArray[np.float64]
 
@@ -89,16 +165,7 @@ def scale_of(
 ) -> Mpp | None:
     """Return the resolution of an image: what its result or its ground truth states.
 
-    Parameters
-    ----------
-    found : Detections
-        What was found on it.
-    slide : SlideTruth
-        What is true on it.
-    mpp : Mpp, optional
-        Of images of which neither states it.
-    override : bool
-        Let it replace what they state.
+    `mpp` is that of images of which neither states it; `override` lets it replace what they state.
 
     Raises
     ------
@@ -122,18 +189,7 @@ def scale_of(
 def judge_image(
     found: Detections | None, slide: SlideTruth, *, protocol: Protocol, mpp: Mpp | None
 ) -> JudgedImage:
-    """Match what was found on an image with what is true there.
-
-    Parameters
-    ----------
-    found : Detections or None
-        None where results do not name the image.
-    slide : SlideTruth
-        What is true.
-    protocol : Protocol
-        The matching rule.
-    mpp : Mpp or None
-        See `scale_of`.
+    """Match what was found on an image, None where results do not name it, with what is true there.
 
     Raises
     ------

@@ -27,24 +27,7 @@ from mitoscope.geometry import near_pairs
 
 
 def match_closest_unmatched(points: Points, scores: Points, truth: Points, *, radius: float) -> Matching:
-    """Match by descending score: each detection takes the closest figure that is still free.
-
-    Parameters
-    ----------
-    points : ndarray, shape (n, 2)
-        Detections.
-    scores : ndarray, shape (n,)
-        Their scores.
-    truth : ndarray, shape (m, 2)
-        True figures.
-    radius : float
-        Largest distance, inclusive, in the unit of the points.
-
-    Notes
-    -----
-    Equal scores are settled by y, then x of the detection; equal distances by y, then x of the figure: the
-    order in which either is given changes nothing.
-    """
+    """Match by descending score: each detection takes the closest figure that is still free."""
     detection, figure, distance = near_pairs(points, truth, radius=radius)
     place = rank(by_descending_score(points, scores))
     order = np.lexsort((truth[figure, 0], truth[figure, 1], distance, place[detection]))
@@ -64,20 +47,10 @@ def pairs_in_truth_order(points: Points, truth: Points, *, radius: float) -> tup
 
 
 def match_boxes(points: Points, scores: Points, truth: Points, *, radius: float, iou: float) -> Matching:
-    """Match squares by descending score: each takes the free figure with the greatest overlap.
+    """Match squares by descending score: each takes the free figure of the greatest overlap, at least `iou`.
 
-    Parameters
-    ----------
-    points, scores, truth
-        As for :func:`match_closest_unmatched`; centres of the squares.
-    radius : float
-        Half the side of the squares, in the unit of the points.
-    iou : float
-        Least intersection over union, inclusive.
-
-    Notes
-    -----
-    The rule of COCO (Lin et al. 2014, ``cocoeval``). Ties as for :func:`match_closest_unmatched`.
+    The points are centres, the radius half the side of the squares. The rule of COCO (Lin et al. 2014,
+    ``cocoeval``).
     """
     detection, figure, overlap = overlapping_pairs(points, truth, side=2 * radius)
     # As in cocoeval: an overlap of exactly the threshold, but for rounding, is enough.
@@ -103,11 +76,6 @@ def match_most(points: Points, scores: Points, truth: Points, *, radius: float) 
     By descending score, a detection is matched if it can be without unmatching one before it, if need be by
     giving others another of their figures (augmenting paths, Kuhn 1955). So at every threshold the number of
     hits is the largest that is possible, and lowering the threshold takes no hit away.
-
-    Parameters
-    ----------
-    points, scores, truth, radius
-        As for :func:`match_closest_unmatched`, ties too.
     """
     detection, figure, distance = near_pairs(points, truth, radius=radius)
     order = np.lexsort((truth[figure, 0], truth[figure, 1], distance, detection))
@@ -159,21 +127,6 @@ def match_by_balls(points: Points, scores: Points, truth: Points, *, radius: flo
 
     So a figure is a hit even if a detection is within the radius of its neighbour only, one detection may
     find several figures, and several detections of one figure are not false.
-
-    Parameters
-    ----------
-    points : ndarray, shape (n, 2)
-        Detections.
-    scores : ndarray, shape (n,)
-        Their scores.
-    truth : ndarray, shape (m, 2)
-        True figures.
-    radius : float
-        In the unit of the points.
-
-    Notes
-    -----
-    Equal scores are settled by y, then x.
     """
     order = by_descending_score(points, scores)
     left = thin(points, order, radius=radius)
@@ -217,11 +170,6 @@ def match_any_near(points: Points, scores: Points, truth: Points, *, radius: flo
 
     A figure is found if a detection is within the radius, inclusive; several count once. A detection is false
     if no figure is within the radius.
-
-    Parameters
-    ----------
-    points, scores, truth, radius
-        As for :func:`match_by_balls`.
     """
     detection, figure, _ = near_pairs(points, truth, radius=radius)
     order = by_descending_score(points, scores)

@@ -10,7 +10,7 @@ import numpy as np
 
 from mitoscope.errors import FormatError
 from mitoscope.evaluate.curves import precision_recall
-from mitoscope.evaluate.steps import Steps
+from mitoscope.evaluate.sweep import Steps
 from mitoscope.statistics import (
     REPEATS,
     Interval,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mitoscope.labels.field import (
+from mitoscope.labels.label import (
     AMBIGUOUS,
     APOPTOTIC_CELL,
     ATYPICAL_FIGURE,
@@ -14,11 +14,13 @@ from mitoscope.labels.field import (
     LOOK_ALIKE,
     MITOTIC_FIGURE,
     TUMOUR_CELL,
+    Label,
+    LabelSet,
     class_set,
     is_candidate,
     is_figure,
+    name_key,
 )
-from mitoscope.labels.label import Label, LabelSet, name_key
 from mitoscope.labels.mapping import IGNORED, LabelMapping
 
 __all__ = [

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from mitoscope.errors import ConfigError, UnknownLabelError
-from mitoscope.labels.field import FIELD_LABELS
-from mitoscope.labels.label import Label, LabelSet, name_key
+from mitoscope.labels.label import FIELD_LABELS, Label, LabelSet, name_key
 
 IGNORED: Final = "ignore"
 """Target of a mapping that leaves the cells of a name out: ``--label "Tubule=ignore"``."""

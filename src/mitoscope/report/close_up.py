@@ -63,22 +63,9 @@ def draw_close_up(
     gaps: tuple[BoxPx0, ...],
     caption: str,
 ) -> CloseUp:
-    """Read and lay out the surroundings of the hot spot.
+    """Read the hot spot and mark its mitotic figures, points of shape (n, 2) in level-0 px.
 
-    Parameters
-    ----------
-    slide : Slide
-        The slide.
-    box : BoxPx0
-        The hot spot.
-    points_px0 : ndarray of float64, shape (n, 2)
-        Its mitotic figures in level-0 pixels.
-    ranks : ndarray of int, shape (n,)
-        Their places among all candidates by score, from 1.
-    gaps : tuple of BoxPx0
-        What could not be read; hatched.
-    caption : str
-        Stands below the picture.
+    Ranks, shape (n,), are their places among all candidates by score, from 1. Gaps are hatched.
     """
     rgb, frame = _read(slide, box)
     radius = float(
@@ -143,16 +130,7 @@ def place_marks(
 ) -> tuple[Mark, ...]:
     """Place the number of each figure right, left, above or below of it, where it covers least.
 
-    Parameters
-    ----------
-    points : ndarray of float64, shape (n, 2)
-        Figures in picture pixels.
-    ranks : ndarray of int, shape (n,)
-        Their numbers.
-    radius : float
-        Radius of the rings in picture pixels.
-    frame : Frame
-        The picture.
+    Points, shape (n, 2), and the radius of the rings are in picture px.
     """
     # Boxes (left, top, right, bottom) of what must not be covered: first all rings, then the texts placed.
     taken = np.column_stack([points - radius, points + radius])

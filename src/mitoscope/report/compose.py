@@ -3,32 +3,21 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
 
 from mitoscope import __version__
-from mitoscope.bundle import Metric
 from mitoscope.figure import encode_figure
 from mitoscope.report.close_up import CloseUp, draw_close_up
-from mitoscope.report.density_map import draw_density_map
 from mitoscope.report.findings import Findings
-from mitoscope.report.histogram import draw_histogram
 from mitoscope.report.overview import SlideOverview, draw_overview
-from mitoscope.report.page import Page, ProvenanceGroup, ProvenanceRow
+from mitoscope.report.page import Fact, Headline, Note, Page, Step
 from mitoscope.report.pictures import PagePicture, data_uri
+from mitoscope.report.plots import draw_density_map, draw_histogram
 from mitoscope.report.sheets import borderline_sheets, top_sheet
-from mitoscope.report.summary import (
-    name_window,
-    write_facts,
-    write_headline,
-    write_notes,
-    write_reading,
-    write_steps,
-)
-from mitoscope.report.wording import plural, say_area, say_threshold
-from mitoscope.slide import Slide
+from mitoscope.report.wording import plural, say_area, say_hpf, say_rate, say_size, say_threshold
+from mitoscope.slide import Slide, SlideInfo
 
 _CAPTION = (
     "The window with most mitotic figures (blue) and the figures in it (rings). Numbers are ranks by score: "
@@ -53,17 +42,7 @@ def draw_density(findings: Findings) -> bytes:
 
 
 def compose_page(findings: Findings, slide: Slide, *, density_png: bytes | None = None) -> Page:
-    """Compose the report of one slide.
-
-    Parameters
-    ----------
-    findings : Findings
-        What was found.
-    slide : Slide
-        Where the pictures are read.
-    density_png : bytes, optional
-        The density map, where it is drawn already.
-    """
+    """Compose the report of one slide; a density map that is drawn already is taken as it is."""
     return Page(
         name=findings.info.name,
         version=__version__,
@@ -137,79 +116,193 @@ def _histogram_caption(findings: Findings) -> str:
     )
 
 
-def _provenance(findings: Findings) -> tuple[ProvenanceGroup, ...]:
-    """Write the provenance of a result."""
-    return (
-        _slide_group(findings),
-        _run_group(findings),
-        _software_group(findings),
-        _detector_group(findings),
-    )
-
-
-def _slide_group(findings: Findings) -> ProvenanceGroup:
-    info = findings.info
-    size_mm = f"{info.size.width * info.mpp.x / 1000:.2f} × {info.size.height * info.mpp.y / 1000:.2f} mm"
-    square = f"{info.mpp.x:.4g} µm/px"
-    scale = square if info.mpp.x == info.mpp.y else f"{info.mpp.x:.4g} × {info.mpp.y:.4g} µm/px"
-    return ProvenanceGroup(
-        "Slide",
-        (
-            ProvenanceRow("File", info.name),
-            ProvenanceRow("Fingerprint", info.fingerprint, mono=True),
-            ProvenanceRow("Size", f"{info.size.width:,} × {info.size.height:,} px ({size_mm})"),
-            ProvenanceRow("Resolution", f"{scale}, stated by {info.mpp_source}"),
-            ProvenanceRow(
-                "Objective", "not stated" if info.objective_power is None else f"{info.objective_power:g}×"
-            ),
-            ProvenanceRow("Reader", info.reader),
-        ),
-    )
-
-
-def _detector_group(findings: Findings) -> ProvenanceGroup:
-    bundle = findings.run.bundle
-    manifest = bundle.manifest
-    training = "; ".join(f"{source.name} ({source.licence})" for source in manifest.training)
-    return ProvenanceGroup(
-        "Detector",
-        (
-            ProvenanceRow("Bundle", manifest.source),
-            ProvenanceRow("Fingerprint", bundle.fingerprint, mono=True),
-            ProvenanceRow("Architecture", manifest.architecture),
-            ProvenanceRow("Resolution", f"{manifest.mpp:g} µm/px"),
-            ProvenanceRow("Training data", training),
-            ProvenanceRow("Licence", manifest.licence),
-            ProvenanceRow("F1 [95 %]", "; ".join(_scores(manifest.metrics)) or "not stated"),
-        ),
-    )
-
-
-def _scores(metrics: Sequence[Metric]) -> list[str]:
-    """Return the F1 on each set in words; precision and recall are in the model card."""
-    return [
-        f"{metric.value:.2f} [{metric.ci_low:.2f}, {metric.ci_high:.2f}] on {metric.dataset}"
-        for metric in metrics
-        if metric.name.casefold() == "f1"
-    ]
-
-
-def _run_group(findings: Findings) -> ProvenanceGroup:
-    run, region = findings.run, findings.run.region_px0
+def _provenance(findings: Findings) -> dict[str, dict[str, str]]:
+    """Write the provenance of a result; precision and recall of the detector are in its model card."""
+    run, info, region = findings.run, findings.info, findings.run.region_px0
+    manifest = run.bundle.manifest
     where = f"{region.width:,.0f} × {region.height:,.0f} px from x {region.x:.0f}, y {region.y:.0f}"
-    gaps = "none" if not run.gaps else f"{len(run.gaps):,}, {say_area(run.gap_mm2)}"
-    return ProvenanceGroup(
-        "Run",
-        (
-            ProvenanceRow("Status", run.status.replace("_", " ")),
-            ProvenanceRow("Region", "whole slide" if findings.region is None else where),
-            ProvenanceRow("Gaps", gaps),
-            ProvenanceRow("Threshold", f"{say_threshold(run.threshold)} ({run.threshold_source})"),
-            ProvenanceRow("Configuration", run.config.fingerprint(), mono=True),
-        ),
+    scores = (
+        f"{metric.value:.2f} [{metric.ci_low:.2f}, {metric.ci_high:.2f}] on {metric.dataset}"
+        for metric in manifest.metrics
+        if metric.name.casefold() == "f1"
+    )
+    return {
+        "Slide": describe_slide(info)
+        | {"Objective": "not stated" if info.objective_power is None else f"{info.objective_power:g}×"},
+        "Run": {
+            "Status": run.status.replace("_", " "),
+            "Region": "whole slide" if findings.region is None else where,
+            "Gaps": "none" if not run.gaps else f"{len(run.gaps):,}, {say_area(run.gap_mm2)}",
+            "Threshold": f"{say_threshold(run.threshold)} ({run.threshold_source})",
+            "Configuration": run.config.fingerprint(),
+        },
+        "Software": dict(sorted(run.versions.items())),
+        "Detector": {
+            "Bundle": manifest.source,
+            "Fingerprint": run.bundle.fingerprint,
+            "Architecture": manifest.architecture,
+            "Resolution": f"{manifest.mpp:g} µm/px",
+            "Training data": "; ".join(f"{source.name} ({source.licence})" for source in manifest.training),
+            "Licence": manifest.licence,
+            "F1 [95 %]": "; ".join(scores) or "not stated",
+        },
+    }
+
+
+def describe_slide(info: SlideInfo) -> dict[str, str]:
+    """Return what the provenance states of a slide."""
+    mpp, size = info.mpp, info.size
+    size_mm = f"{size.width * mpp.x / 1000:.2f} × {size.height * mpp.y / 1000:.2f} mm"
+    scale = f"{mpp.x:.4g}" if mpp.x == mpp.y else f"{mpp.x:.4g} × {mpp.y:.4g}"
+    return {
+        "File": info.name,
+        "Fingerprint": info.fingerprint,
+        "Size": f"{size.width:,} × {size.height:,} px ({size_mm})",
+        "Resolution": f"{scale} µm/px, stated by {info.mpp_source}",
+        "Reader": info.reader,
+    }
+
+
+_STEP = 0.05
+_STEPS = (-2, -1, 0, 1, 2)
+_NO_BREAK = "\N{NO-BREAK SPACE}"
+
+
+def name_window(findings: Findings) -> str:
+    """Return what a legend calls the hot spot: with its number, or as that of a refused count."""
+    area = say_area(findings.hot_spot.area_mm2)
+    if findings.count is None:
+        return f"Window of the refused count ({area})"
+    return f"Hot spot: {findings.count:,} in {area}"
+
+
+def write_headline(findings: Findings) -> Headline:
+    """Write the result in one look."""
+    spot = findings.hot_spot
+    area = f"{say_area(spot.area_mm2)} ({say_hpf(spot.area_mm2)})".replace(" ", _NO_BREAK)
+    threshold = say_threshold(findings.run.threshold)
+    if findings.window is None:
+        return Headline(0, spot.area_mm2, "mitotic figures: there is no tissue", "")
+    if findings.count is None:
+        return Headline(None, spot.area_mm2, f"for a window of {area}", f"at threshold {threshold}")
+    rate = say_rate(findings.count, spot.covered_mm2)
+    unit = f"mitotic {plural(findings.count, 'figure')} in{_NO_BREAK}{area}"
+    return Headline(
+        findings.count, spot.area_mm2, unit, f"{rate} of tissue there, threshold{_NO_BREAK}{threshold}"
     )
 
 
-def _software_group(findings: Findings) -> ProvenanceGroup:
-    versions = sorted(findings.run.versions.items())
-    return ProvenanceGroup("Software", tuple(ProvenanceRow(name, version) for name, version in versions))
+def write_notes(findings: Findings) -> tuple[Note, ...]:
+    """Write what the reader must know before using the number."""
+    notes = (_refusal(findings), _gaps(findings), _tissue(findings), *_remarks(findings))
+    return tuple(note for note in notes if note is not None)
+
+
+def _refusal(findings: Findings) -> Note | None:
+    if not findings.refusal:
+        return None
+    reason = _sentence(findings.refusal.removeprefix("no count: "))
+    text = f"{reason} The number would be too low by an unknown amount."
+    return Note("warning", "The count is refused.", text)
+
+
+def _gaps(findings: Findings) -> Note | None:
+    n = len(findings.run.gaps)
+    if n == 0:
+        return None
+    part = f"{n:,} {plural(n, 'part')} of the tissue ({say_area(findings.run.gap_mm2)})"
+    return Note("warning", "Unreadable areas.", f"{part} could not be read; figures there are missed.")
+
+
+def _tissue(findings: Findings) -> Note | None:
+    if findings.run.tissue_mm2 == 0:
+        place = "slide" if findings.region is None else "region searched"
+        return Note("warning", "No tissue.", f"The {place} shows no stained tissue; nothing was searched.")
+    if not findings.hot_spot.note:
+        return None
+    kind = "note" if findings.hot_spot.fits else "warning"
+    return Note(kind, "", findings.hot_spot.note)
+
+
+def _remarks(findings: Findings) -> list[Note]:
+    return [Note("note", "", _sentence(remark)) for remark in findings.run.notes]
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+
+
+def write_facts(findings: Findings) -> tuple[Fact, ...]:
+    """Write the numbers beside the headline."""
+    run = findings.run
+    floor = f"score above the floor of {say_threshold(run.floor)}" if run.floor else "of the first stage"
+    return (
+        *_window(findings),
+        Fact("Figures in total", f"{findings.n_figures:,}", _rate(findings)),
+        Fact("Tissue searched", say_area(run.tissue_mm2)),
+        *_counted_area(findings),
+        Fact("Threshold", say_threshold(run.threshold), run.threshold_source),
+        Fact("Candidates", f"{len(findings.candidates):,}", floor),
+    )
+
+
+def _rate(findings: Findings) -> str:
+    """Write figures per mm² of where they are counted."""
+    area = findings.counted_on
+    if area is not None:
+        return (
+            ""
+            if area.is_empty
+            else f"{say_rate(findings.n_figures, area.area_mm2(findings.info.mpp))} of the area counted"
+        )
+    tissue_mm2 = findings.run.tissue_mm2
+    return f"{say_rate(findings.n_figures, tissue_mm2)} of tissue" if tissue_mm2 else ""
+
+
+def _window(findings: Findings) -> tuple[Fact, ...]:
+    if findings.window is None:
+        return ()
+    window, mpp = findings.window, findings.info.mpp
+    size = say_size(window.width * mpp.x, window.height * mpp.y)
+    return (Fact("Hot spot", size, f"from x {window.x:.0f}, y {window.y:.0f}"),)
+
+
+def _counted_area(findings: Findings) -> tuple[Fact, ...]:
+    area = findings.counted_on
+    return (
+        () if area is None else (Fact("Area counted", say_area(area.area_mm2(findings.info.mpp)), area.name),)
+    )
+
+
+def write_steps(findings: Findings) -> tuple[Step, ...]:
+    """Write how many figures neighbouring thresholds give, in the same window and on the slide."""
+    if findings.count is None or not len(findings.candidates):
+        return ()
+    floor, own = findings.run.floor, findings.run.threshold
+    kind = findings.counted | findings.not_counted
+    steps = []
+    for step in _STEPS:
+        threshold = own + step * _STEP if step else own
+        if step and not floor <= threshold < 1:
+            continue
+        above = kind & (findings.candidates.score > threshold)
+        in_window = int((above & findings.in_window).sum())
+        steps.append(Step(say_threshold(threshold), in_window, int(above.sum()), here=step == 0))
+    return tuple(steps)
+
+
+def write_reading(findings: Findings) -> tuple[str, ...]:
+    """Write what a reader has to know of the numbers."""
+    scores = findings.run.bundle.manifest.describe_scores(from_proposals=findings.run.stage == "proposals")
+    return (
+        "The mitotic count is the largest number of mitotic figures that a window of the stated area and "
+        "shape holds anywhere on the tissue. That window is the hot spot.",
+        "A candidate is counted as a mitotic figure when its score is strictly above the threshold. "
+        + scores,
+        "The detector misses figures, and takes look-alikes (apoptotic, pyknotic and hyperchromatic nuclei) "
+        "for figures. Check the crops, the borderline ones first.",
+        "Coordinates are pixels of the full slide at its highest resolution, from its upper left corner.",
+        "One high-power field (HPF) is 0.237 mm². Counts over other areas or by other rules are not "
+        "comparable.",
+        "The JSON file beside this report states all settings behind the number, and the hash of each file.",
+    )

@@ -70,26 +70,10 @@ def draw_overview(
     region: BoxPx0 | None,
     counted_on: Region | None = None,
 ) -> SlideOverview:
-    """Read and lay out the overview.
+    """Read and lay out the overview: figures, shape (n, 2), hot spot, gaps and region are in level-0 px.
 
-    Parameters
-    ----------
-    slide : Slide
-        The slide.
-    points_px0 : ndarray of float64, shape (n, 2)
-        Mitotic figures in level-0 pixels.
-    hot_spot : BoxPx0 or None
-        The window with most figures.
-    hot_spot_key : str
-        What the legend calls it.
-    tissue : TissueMask
-        Drawn as an outline.
-    gaps : tuple of BoxPx0
-        What could not be read; hatched.
-    region : BoxPx0 or None
-        The part analysed, where it is not the whole slide.
-    counted_on : Region, optional
-        Where figures are counted, if not on all tissue.
+    The tissue and `counted_on`, where figures are counted if not on all tissue, are outlines; gaps are
+    hatched; the region is the part that was searched, where it is not the whole slide.
     """
     rgb, frame = _read(slide)
     return SlideOverview(

@@ -95,21 +95,8 @@ class Sheet:
     none: str
 
 
-@dataclass(frozen=True, slots=True)
-class ProvenanceRow:
-    """One line of the provenance; ``mono`` for hashes."""
-
-    name: str
-    value: str
-    mono: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ProvenanceGroup:
-    """A titled part of the provenance."""
-
-    title: str
-    rows: tuple[ProvenanceRow, ...]
+HASHES = ("Fingerprint", "Configuration")
+"""Facts of the provenance that are set in letters of one width."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +121,7 @@ class Page:
     borderline: tuple[Sheet, ...]
     histogram: PagePicture | None
     histogram_caption: str
-    provenance: tuple[ProvenanceGroup, ...]
+    provenance: dict[str, dict[str, str]]
     reading: tuple[str, ...]
     window_title: str = "Hot spot"
     figure_key: str = "Mitotic figure above the threshold"
@@ -183,7 +170,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["f"] = _decimal
-    environment.globals["colours"] = figure
+    environment.globals |= {"colours": figure, "hashes": HASHES}
     return environment
 
 

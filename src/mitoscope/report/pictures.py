@@ -23,15 +23,7 @@ _BAR_STEPS = (1.0, 2.0, 5.0)
 
 @dataclass(frozen=True, slots=True)
 class PagePicture:
-    """A picture ready for the page.
-
-    Parameters
-    ----------
-    uri : str
-        ``data:image/...;base64,...``
-    width, height : int
-        Size in picture pixels.
-    """
+    """A picture ready for the page: ``data:image/...;base64,...``, and its size in picture px."""
 
     uri: str
     width: int
@@ -79,18 +71,10 @@ class ScaleBar:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A picture of a part of a slide, and the way from level-0 pixels into it.
+    """A picture of a part of a slide, and the way from level-0 px into it.
 
-    Parameters
-    ----------
-    box : BoxPx0
-        The part of the slide.
-    width, height : float
-        Size of the picture in picture pixels.
-    mpp : Mpp
-        Resolution of level 0.
-    shown_px : float
-        Width in CSS pixels at which the page shows the picture; line widths and type are measured in these.
+    Width and height are in picture px. The page shows it `shown_px` CSS px wide; line widths and type are
+    measured in these.
     """
 
     box: BoxPx0
@@ -155,34 +139,14 @@ class Frame:
 
 
 def fit_frame(box: BoxPx0, mpp: Mpp, *, picture_px: tuple[int, int], shown_max: tuple[float, float]) -> Frame:
-    """Return the frame of a picture that the page shows as large as fits into a space.
-
-    Parameters
-    ----------
-    box : BoxPx0
-        The part of the slide that the picture shows.
-    mpp : Mpp
-        Resolution of level 0.
-    picture_px : tuple of int
-        Width and height of the picture.
-    shown_max : tuple of float
-        Largest width and height on the page in CSS pixels.
-    """
+    """Return the frame of a picture that the page shows as large as fits into a space in CSS px."""
     width, height = picture_px
     shown = min(shown_max[0], shown_max[1] * width / height)
     return Frame(box, float(width), float(height), mpp, shown)
 
 
 def round_length_um(width_um: float, *, share: float = 0.25) -> float:
-    """Return the length of a scale bar: the longest of 1, 2 or 5 times a power of ten that fits.
-
-    Parameters
-    ----------
-    width_um : float
-        Width of the picture in µm; positive.
-    share : float
-        Largest part of the width that the bar may take.
-    """
+    """Return the longest of 1, 2 or 5 times a power of ten within a share of the width: a scale bar."""
     longest_um = width_um * share
     power = 10.0 ** math.floor(math.log10(longest_um))
     step = max(step for step in _BAR_STEPS if step * power <= longest_um * (1 + 1e-9))
@@ -190,14 +154,9 @@ def round_length_um(width_um: float, *, share: float = 0.25) -> float:
 
 
 def thin_out(points: NDArray[np.float64], spacing: float) -> NDArray[np.intp]:
-    """Return the rows of points to draw: of those in one cell of a grid only the first, in order.
+    """Return the rows of points, shape (n, 2), to draw: of those in one cell of a grid the first, in order.
 
-    Parameters
-    ----------
-    points : ndarray of float64, shape (n, 2)
-        Points in picture pixels.
-    spacing : float
-        Side of a cell in picture pixels.
+    Points and spacing, the side of a cell, are in picture px.
     """
     cells = np.floor(points / spacing).astype(np.int64)
     _, first = np.unique(cells, axis=0, return_index=True)

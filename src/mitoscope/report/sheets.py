@@ -26,20 +26,9 @@ BORDERLINE_MAX = 8
 
 
 def read_crop(slide: Slide, point_px0: NDArray[np.float64]) -> PagePicture | None:
-    """Return the surroundings of a point as a picture.
+    """Return the surroundings of a point, shape (2,), in level-0 px; what is outside of the slide is white.
 
-    Parameters
-    ----------
-    slide : Slide
-        The slide.
-    point_px0 : ndarray of float64, shape (2,)
-        Centre in level-0 pixels.
-
-    Returns
-    -------
-    Picture or None
-        `CROP_SIDE_PX` pixels square at `CROP_MPP`, white outside of the slide; None where damage to the file
-        leaves less than a quarter of it.
+    None where damage to the file leaves less than a quarter of it.
     """
     plane = Plane(slide, CROP_MPP)
     x, y = plane.from_px0(point_px0.reshape(1, 2))[0].tolist()

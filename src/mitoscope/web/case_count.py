@@ -24,16 +24,10 @@ from mitoscope.tissue import TissueMask
 
 @dataclass(frozen=True, eq=False)
 class CaseCells:
-    """The cells of a case as they are counted.
+    """The cells of a case as they are counted, one detection a cell.
 
-    Parameters
-    ----------
-    found : Detections
-        One a cell: what a model found with its score; a cell that no model found scores 0 and is no figure.
-    has_score : ndarray of bool, shape (n,)
-        Whether a model found it.
-    verdict : ndarray of int64, shape (n,)
-        1: called a mitotic figure; -1: something else; 0: nothing was said.
+    A cell that no model found scores 0 and is no figure. Its verdict is 1 where it was called a mitotic
+    figure, -1 where something else, 0 where nothing was said; all columns have shape (n,).
     """
 
     found: Detections
@@ -59,18 +53,9 @@ def case_cells(
     *,
     is_verdict: NDArray[np.bool_] | None = None,
 ) -> CaseCells:
-    """Return the cells of a case; labels of others are no verdict of the pathologist's.
+    """Return the cells of a case as the pathologist sees them; labels of others are no verdict.
 
-    Parameters
-    ----------
-    cells : SeenCells
-        As the pathologist sees them.
-    labels : mapping of int to Label
-        Of the study.
-    searched : Searched
-        What the models searched.
-    is_verdict : ndarray of bool, shape (n,), optional
-        Whose label counts; by default the pathologist's own of this round.
+    `is_verdict`, shape (n,), says whose label counts: by default the pathologist's own of this round.
     """
     own = cells.is_mine if is_verdict is None else is_verdict
     called = np.where(np.isin(cells.label_id, figure_labels(labels)), 1, -1)
@@ -127,22 +112,7 @@ def count_case(
     regions: SlideRegions,
     corner: tuple[float, float] | None = None,
 ) -> MitoticCount:
-    """Count a case, in the hot spot or in a window that was placed; see `mitotic_count`.
-
-    Parameters
-    ----------
-    case : CaseCells
-        Its cells.
-    rule : CaseRule
-        Area, aspect and threshold.
-    info : SlideInfo
-        Of the slide.
-    tissue : TissueMask, optional
-        Of the slide.
-    regions : SlideRegions
-        Drawn on it.
-    corner : tuple of float, optional
-        Upper left corner of the window in level-0 pixels.
+    """Count a case, in the hot spot or in a window whose upper left corner is given in level-0 px.
 
     Raises
     ------

@@ -70,17 +70,7 @@ def read_tile(slide: Slide, level: int, column: int, row: int) -> NDArray[np.uin
 
 
 def read_scaled(slide: Slide, box: BoxPx, size: SizePx) -> NDArray[np.uint8]:
-    """Return a box in level-0 pixels at a size, shape (h, w, 3); outside of the slide it is white.
-
-    Parameters
-    ----------
-    slide : Slide
-        Where to read.
-    box : BoxPx
-        In level-0 pixels; may reach beyond the slide.
-    size : SizePx
-        Of the answer.
-    """
+    """Return a box in level-0 px at a size, shape (h, w, 3); what reaches beyond the slide is white."""
     index = best_level(slide, min(box.width / size.width, box.height / size.height))
     level = slide.info.level(index)
     left, top = box.x / level.downsample_x, box.y / level.downsample_y
@@ -139,13 +129,7 @@ def encode_jpeg(rgb: NDArray[np.uint8], *, quality: int = QUALITY) -> bytes:
 
 
 class TileCache:
-    """Tiles by key; the one used longest ago goes first.
-
-    Parameters
-    ----------
-    capacity_bytes : int
-        Of all tiles together.
-    """
+    """Tiles by key, up to a capacity of all together; the one used longest ago goes first."""
 
     def __init__(self, capacity_bytes: int = CAPACITY_BYTES) -> None:
         self._capacity = capacity_bytes

@@ -36,20 +36,9 @@ class Problem(BaseModel):
 
 
 class Refusal(Exception):  # noqa: N818 it is an answer, not a fault
-    """An answer that says no.
+    """An answer that says no: status of HTTP, a word by which the page tells refusals apart, one line.
 
-    Parameters
-    ----------
-    status : int
-        Of HTTP.
-    code : str
-        A word by which the page tells refusals apart.
-    what : str
-        One line.
-    mend : str, optional
-        What one can do about it.
-    details : mapping, optional
-        Further values of the answer, e.g. the present state of a cell.
+    Details are further values of the answer, e.g. the present state of a cell.
     """
 
     def __init__(self, status: int, code: str, what: str, *, mend: str | None = None, **details: Any) -> None:

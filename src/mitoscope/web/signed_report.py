@@ -11,6 +11,7 @@ import numpy as np
 from mitoscope import __version__
 from mitoscope.geometry import BoxPx0
 from mitoscope.report.close_up import draw_close_up
+from mitoscope.report.compose import describe_slide
 from mitoscope.report.overview import draw_overview
 from mitoscope.report.page import (
     Crop,
@@ -18,8 +19,6 @@ from mitoscope.report.page import (
     Headline,
     Note,
     Page,
-    ProvenanceGroup,
-    ProvenanceRow,
     Sheet,
     render_page,
 )
@@ -47,17 +46,7 @@ _READING = (
 
 
 def render_signed(result: SignedResult, slide: Slide, tissue: TissueMask) -> tuple[str, str]:
-    """Return the page of a signed result, and the content security policy that it needs.
-
-    Parameters
-    ----------
-    result : SignedResult
-        What was signed.
-    slide : Slide
-        Where the pictures are read.
-    tissue : TissueMask
-        Of the slide.
-    """
+    """Return the page of a signed result, and the content security policy that it needs."""
     page = render_page(_compose(result, slide, tissue))
     style = re.search(r"sha256-[A-Za-z0-9+/=]+", page)
     return page, _POLICY.format(style="" if style is None else style.group())
@@ -183,26 +172,13 @@ def _sheet(
     return Sheet(f"{title}{more}" if title else title, f"{about}{more}" if about else about, crops, "None.")
 
 
-def _provenance(result: SignedResult, slide: Slide) -> tuple[ProvenanceGroup, ...]:
-    info = slide.info
-    return (
-        ProvenanceGroup(
-            "Slide",
-            (
-                ProvenanceRow("File", info.name),
-                ProvenanceRow("Fingerprint", result.content["fingerprint"], mono=True),
-                ProvenanceRow("Size", f"{info.size.width:,} × {info.size.height:,} px"),
-                ProvenanceRow("Resolution", f"{info.mpp.x:.4g} µm/px, stated by {info.mpp_source}"),
-                ProvenanceRow("Reader", info.reader),
-            ),
-        ),
-        ProvenanceGroup(
-            "Signature",
-            (
-                ProvenanceRow("Result", f"number {result.id}"),
-                ProvenanceRow("Rater", result.rater),
-                ProvenanceRow("Time", _signed_at(result)),
-                ProvenanceRow("State of the study", f"event {result.content['version']}"),
-            ),
-        ),
-    )
+def _provenance(result: SignedResult, slide: Slide) -> dict[str, dict[str, str]]:
+    return {
+        "Slide": describe_slide(slide.info) | {"Fingerprint": result.content["fingerprint"]},
+        "Signature": {
+            "Result": f"number {result.id}",
+            "Rater": result.rater,
+            "Time": _signed_at(result),
+            "State of the study": f"event {result.content['version']}",
+        },
+    }

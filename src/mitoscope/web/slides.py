@@ -30,20 +30,9 @@ FOLDERS_MAX_FILES = 20_000
 
 @dataclass(frozen=True, slots=True)
 class ShownSlide:
-    """A slide of the study and its file.
+    """A slide as the study knows it, what its file says (None where that is of no use), and its state.
 
-    Parameters
-    ----------
-    id : int
-        In the store.
-    record : SlideRecord
-        What the store knows.
-    info : SlideInfo or None
-        What the file says; None where it is missing or rejected.
-    state : str
-        ``ok``, ``missing`` or ``rejected``.
-    reason, mend : str, optional
-        Why it is not shown and what to do about it.
+    Reason and mend tell why it is not shown, and what to do about it.
     """
 
     id: int

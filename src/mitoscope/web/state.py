@@ -40,16 +40,9 @@ _VISIT_FRESH_S = 5.0
 
 @dataclass
 class AppState:
-    """What the routes work with.
+    """What the routes work with: the store, through which all writes of the server go, and its slides.
 
-    Parameters
-    ----------
-    store : Store
-        Open for writing; all writes of the server go through it.
-    slides : SlideCatalogue
-        The slides.
-    visitor_without_link : int, optional
-        The rater who everybody is, on a server that asks for no link.
+    `visitor_without_link` is the rater who everybody is, on a server that asks for no link.
     """
 
     store: Store
@@ -172,20 +165,9 @@ def work_in(state: AppState, visitor: Visitor, round_id: int, *, slide_id: int |
 def done_once(
     state: AppState, visitor: Visitor, key: str, what: str, act: Callable[[Any], AnswerT]
 ) -> AnswerT:
-    """Act in one transaction, once for each key.
+    """Act in one transaction, once for each key, and return the answer of the first time; repeats say so.
 
-    Parameters
-    ----------
-    state : AppState
-        Of the application.
-    visitor : Visitor
-        Who.
-    key : str
-        Of the request.
-    what : str
-        The request, in words: a key that comes with another one is refused.
-    act : callable
-        Takes the connection, returns the answer of the first time; later ones say that they repeat it.
+    A key that comes with another request, told by the words of `what`, is refused.
     """
     with state.store.writing() as connection:
         answer = once(connection, key, visitor.rater_id, what=what, act=lambda: dict(act(connection)))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from fastapi import APIRouter, Response
@@ -10,11 +13,12 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from mitoscope.curation.board import Grid, lay_out
+from mitoscope.curation.board import Grid, Layout, lay_out
 from mitoscope.curation.board.layout import OCCUPANCY
 from mitoscope.curation.review import ask_second, open_board, relabelled
-from mitoscope.errors import LevelError, RegionError
-from mitoscope.loops.crops import CropPlace
+from mitoscope.errors import LevelError, MitoscopeError, RegionError
+from mitoscope.loops.board_image import write_board
+from mitoscope.loops.crops import MPP, CropPlace, gather_crops
 from mitoscope.slide import acquire
 from mitoscope.store import (
     Assignment,
@@ -39,7 +43,6 @@ from mitoscope.store import (
     was_done,
     write_terms,
 )
-from mitoscope.web.board_picture import BoardPicture, Drawing, PictureState, picture_path
 from mitoscope.web.cell_records import seen_token
 from mitoscope.web.deep_zoom import TILE_PX, encode_jpeg, max_level, read_tile
 from mitoscope.web.forms import (
@@ -66,6 +69,7 @@ OCCUPANCY_SMALL = 0.5
 """A small board is half full: with the 17 % of CMC one would look at white."""
 SMALL_BELOW = 2000
 
+PictureState = Literal["drawing", "ready", "failed"]
 _Numbers = Annotated[
     list[Annotated[float, Field(ge=-1e9, le=1e9)]], Field(min_length=1, max_length=CELLS_MAX)
 ]
@@ -199,20 +203,36 @@ def _board(state: AppState, visitor: VisitorHere, board_id: int) -> tuple[Board,
     return found, mine
 
 
+@dataclass
+class BoardPicture:
+    """The picture of a board, which is drawn once, and how far it is; then it is shown like a slide."""
+
+    path: Path
+    state: PictureState = "drawing"
+    done: float = 0.0
+    of: float = 1.0
+    reason: str | None = None
+
+    def progress(self, done: float, of: float) -> None:
+        """Note how many parts of the work are done."""
+        self.done, self.of = done, of
+
+
 def _picture(state: AppState, board: Board) -> BoardPicture:
-    """Return the picture of a board, beginning to draw it if nobody has."""
+    """Return the picture of a board, in a folder beside the study, beginning to draw it if nobody has."""
     with state.lock:
         known: BoardPicture | None = state.boards.get(board.id)
         if known is None or (known.state == "ready" and not known.path.is_file()):
-            known = state.boards[board.id] = BoardPicture(picture_path(state.store.path, board.id))
-            if known.path.is_file():
-                known.state = "ready"
-            else:
+            study = state.store.path
+            path = study.parent / f"{study.stem}.boards" / f"{board.id}" / "board.tiff"
+            known = state.boards[board.id] = BoardPicture(path, "ready" if path.is_file() else "drawing")
+            if known.state == "drawing":
                 _start(state, board, known)
         return known
 
 
 def _start(state: AppState, board: Board, picture: BoardPicture) -> None:
+    """Begin to draw, in a thread that does not keep the process alive."""
     slides = state.store.slides()
     with state.store.reading() as connection:
         places = read_places(connection, board.id)
@@ -224,19 +244,29 @@ def _start(state: AppState, board: Board, picture: BoardPicture) -> None:
     except Refusal as refusal:
         picture.state, picture.reason = "failed", refusal.what
         return
-    drawing = Drawing(
-        places=[
-            CropPlace(slides[slide].name, x, y, infos[slide].mpp.mean)
-            for slide, x, y in (where[place.cell_id] for place in places)
-        ],
-        colours=[
-            NO_CLASS_COLOUR if place.before_label_id is None else colours[place.before_label_id]
-            for place in places
-        ],
-        files=files,
-        mpp_override=state.slides.mpp_override,
-    )
-    picture.start(board, places, drawing)
+    centres = (where[place.cell_id] for place in places)
+    cells = [CropPlace(slides[slide].name, x, y, infos[slide].mpp.mean) for slide, x, y in centres]
+    frames = [
+        NO_CLASS_COLOUR if place.before_label_id is None else colours[place.before_label_id]
+        for place in places
+    ]
+    on_board = np.array([(place.column, place.row) for place in places], dtype=np.int64)
+    grid = Grid(board.columns, board.rows, board.cell_px)
+    layout = Layout(grid, on_board[:, 0], on_board[:, 1], on_board.astype(np.float64), "greedy")
+    folder, override, report = picture.path.parent, state.slides.mpp_override, picture.progress
+
+    def draw() -> None:
+        try:
+            crops = gather_crops(
+                cells, files, folder, side_px=board.cell_px, mpp_override=override, progress=report
+            )
+            write_board(picture.path, layout, crops, frames, mpp=MPP, progress=report)
+        except MitoscopeError as error:
+            picture.state, picture.reason = "failed", error.what
+        else:
+            picture.state = "ready"
+
+    threading.Thread(target=draw, daemon=True).start()
 
 
 @router.get("/api/boards/{board_id}", responses={200: {"model": BoardColumns}})

@@ -172,18 +172,9 @@ def tiff(
 
 
 def write_roi(slide: Slide, box_px0: BoxPx0, *, factor: int = 1) -> Path:
-    """Write a part of a slide to a temporary TIFF and return its path; the caller removes it.
+    """Write a part of a slide to a temporary TIFF of `factor` level-0 px a pixel; the caller removes it.
 
     A row of tiles is in memory at a time. What lies outside of the slide is white.
-
-    Parameters
-    ----------
-    slide : Slide
-        Where to read.
-    box_px0 : BoxPx0
-        The part.
-    factor : int
-        Level-0 pixels per pixel of the file.
 
     Raises
     ------

@@ -172,23 +172,10 @@ def next_pass(
 def propose_fields(
     tissue: TissueMask, *, mpp: Mpp, field_um: tuple[float, float] = FIELD_UM, step: float = STEP
 ) -> list[Field]:
-    """Return the fields of a slide in the order in which they are gone through.
+    """Return the fields of a slide in their order: row by row, each with new tissue.
 
-    Parameters
-    ----------
-    tissue : TissueMask
-        Of the slide.
-    mpp : Mpp
-        Its resolution.
-    field_um : tuple of float
-        Width and height of a field in µm.
-    step : float
-        In (0, 1].
-
-    Returns
-    -------
-    list of Field
-        Row by row. Every tissue pixel of the mask lies in one of them; none is without new tissue.
+    Every tissue pixel of the mask lies in one of them. A field's size is in µm, the step a part of it in (0,
+    1].
 
     Raises
     ------
