@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from typing_extensions import TypedDict
 
 from mitoscope.store import SeenCell, SeenCells, SeenTokens, Shape
-from mitoscope.web.forms import Cell, Pair, Seen, described, exact
+from mitoscope.web.forms import Answer, Cell, Pair, Seen, described
 
 
-@exact
-class Opinion(TypedDict):
+class Opinion(Answer):
     """What somebody else said of a cell, and when, in seconds since 1970."""
 
     rater: int
@@ -21,8 +19,7 @@ class Opinion(TypedDict):
     time_s: float | None
 
 
-@exact
-class CellRecord(TypedDict):
+class CellRecord(Answer):
     """One cell: centre and size in level-0 px, its shape as 1 spot, 2 box, 3 circle or 4 polygon.
 
     The label is my own of this round, 0 where I have given none; the score is a model's.
@@ -43,8 +40,7 @@ class CellRecord(TypedDict):
     others: list[Opinion]
 
 
-@exact
-class CellColumns(TypedDict):
+class CellColumns(Answer):
     """The cells of a slide, one column a value: centres and sizes in level-0 px, shapes as of one cell.
 
     A label or rater of 0 is none; raters are named by their ids. Deleted are those gone since the version

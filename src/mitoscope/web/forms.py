@@ -77,8 +77,6 @@ Name = Annotated[str, Field(max_length=NAME_MAX), AfterValidator(_clean)]
 Text = Annotated[str, Field(max_length=TEXT_MAX)]
 
 
-exact = with_config(ConfigDict(extra="forbid", allow_inf_nan=False))
-"""Marks the form of an answer that has no other keys than it states, and no NaN: a fault of ours is seen."""
 Pair = Annotated[list[float], Field(min_length=2, max_length=2)]
 """Along x and along y."""
 Rectangle = Annotated[list[float], Field(min_length=4, max_length=4)]
@@ -87,8 +85,12 @@ AgreedBox = Annotated[list[float], Field(min_length=5, max_length=5)]
 """x, y, width and height in level-0 px, and the agreement of the crowd in [0, 1]."""
 
 
-@exact
-class Done(TypedDict):
+@with_config(ConfigDict(extra="forbid", allow_inf_nan=False))
+class Answer(TypedDict):
+    """The base of the forms of answers: no other keys than they state, and no NaN: our faults are seen."""
+
+
+class Done(Answer):
     """Something that is on disk, and whether it was so before this request came."""
 
     is_repeated: bool

@@ -11,8 +11,8 @@ import numpy as np
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 from pydantic import Field
-from typing_extensions import TypedDict
 
+from mitoscope import store
 from mitoscope.curation.board import Grid, Layout, lay_out
 from mitoscope.curation.board.layout import OCCUPANCY
 from mitoscope.curation.review import ask_second, open_board, relabelled
@@ -20,33 +20,11 @@ from mitoscope.errors import LevelError, MitoscopeError, RegionError
 from mitoscope.loops.board_image import write_board
 from mitoscope.loops.crops import MPP, CropPlace, gather_crops
 from mitoscope.slide import acquire
-from mitoscope.store import (
-    Assignment,
-    Board,
-    BoardPlace,
-    Operation,
-    Terms,
-    add_board,
-    assign,
-    cell_seen,
-    check_board,
-    count_listed,
-    id_of,
-    labels_before,
-    live_cells_of,
-    permit,
-    read_board,
-    read_centres,
-    read_labels,
-    read_places,
-    read_round_row,
-    was_done,
-    write_terms,
-)
 from mitoscope.web.cell_records import seen_token
 from mitoscope.web.deep_zoom import TILE_PX, encode_jpeg, max_level, read_tile
 from mitoscope.web.forms import (
     Action,
+    Answer,
     Cell,
     Done,
     Id,
@@ -56,7 +34,6 @@ from mitoscope.web.forms import (
     Seen,
     TileNumber,
     described,
-    exact,
 )
 from mitoscope.web.refusal import Refusal, invalid, no_such
 from mitoscope.web.routes.rounds import check_raters
@@ -75,7 +52,6 @@ _Numbers = Annotated[
 ]
 
 
-@exact
 class BoardOpened(Done):
     """The ids of a board and of its round."""
 
@@ -83,8 +59,7 @@ class BoardOpened(Done):
     round: int
 
 
-@exact
-class BoardColumns(TypedDict):
+class BoardColumns(Answer):
     """A board: its picture in px of its own, how far that is drawn, and its cells, one column a value.
 
     Places are columns and rows of the board, x and y the centre of a cell in level-0 px of its slide; a label
@@ -116,8 +91,7 @@ class BoardColumns(TypedDict):
     seen: list[Seen]
 
 
-@exact
-class ReclassedCell(TypedDict):
+class ReclassedCell(Answer):
     """A cell whose label was another before, 0 for none; its centre in level-0 px."""
 
     cell: Cell
@@ -128,14 +102,12 @@ class ReclassedCell(TypedDict):
     y: float
 
 
-@exact
-class Reclassed(TypedDict):
+class Reclassed(Answer):
     """The cells that have another class on a board than before."""
 
     cells: list[ReclassedCell]
 
 
-@exact
 class SecondAsked(Done):
     """The id of the round in which the re-classed cells are read again, and how many they are."""
 
@@ -163,9 +135,9 @@ def add(body: NewBoard, state: StateHere, lead: LeadHere) -> BoardOpened:
         raise invalid("a cell stands twice on the board", field="cells")
     check_raters(state, body.raters)
     with state.store.reading() as connection:
-        ids = live_cells_of(connection, body.cells)
-        is_repeated = was_done(connection, body.key, lead.rater_id)
-        before = labels_before(connection, ids)
+        ids = store.live_cells_of(connection, body.cells)
+        is_repeated = store.was_done(connection, body.key, lead.rater_id)
+        before = store.labels_before(connection, ids)
     if len(ids) < len(body.cells):
         raise invalid("a cell of the board is not in the study", field="cells")
     if not is_repeated:
@@ -175,31 +147,31 @@ def add(body: NewBoard, state: StateHere, lead: LeadHere) -> BoardOpened:
     layout = lay_out(np.column_stack([body.x, body.y]), grid)
 
     def act(connection: Any) -> BoardOpened:
-        round_id = id_of(connection, "round", body.name)
+        round_id = store.id_of(connection, "round", body.name)
         places = [
-            BoardPlace(cell, int(layout.column[row]), int(layout.row[row]), before.get(cell))
+            store.BoardPlace(cell, int(layout.column[row]), int(layout.row[row]), before.get(cell))
             for row, cell in enumerate(ids)
         ]
-        board = add_board(
+        board = store.add_board(
             connection, round_id, places, columns=grid.columns, rows=grid.rows, cell_px=grid.cell_px
         )
-        write_terms(connection, round_id, Terms(shows_labels=True))
-        assign(connection, round_id, body.raters or [lead.rater_id])
+        store.write_terms(connection, round_id, store.Terms(shows_labels=True))
+        store.assign(connection, round_id, body.raters or [lead.rater_id])
         return {"board": board, "round": round_id, "is_repeated": False}
 
     done = done_once(state, lead, body.key, f"board {body.name}", act)
     with state.store.reading() as connection:
-        board = read_board(connection, done["board"])
+        board = store.read_board(connection, done["board"])
     _picture(state, board)
     return done
 
 
-def _board(state: AppState, visitor: VisitorHere, board_id: int) -> tuple[Board, Assignment]:
+def _board(state: AppState, visitor: VisitorHere, board_id: int) -> tuple[store.Board, store.Assignment]:
     """Return a board that the visitor may see, and the visitor's place in its round."""
     with state.store.reading() as connection:
-        found = read_board(connection, board_id)
-        mine = permit(connection, visitor, Operation.READ, round_id=found.round_id)
-        check_board(connection, mine.sight, board_id)
+        found = store.read_board(connection, board_id)
+        mine = store.permit(connection, visitor, store.Operation.READ, round_id=found.round_id)
+        store.check_board(connection, mine.sight, board_id)
     return found, mine
 
 
@@ -218,7 +190,7 @@ class BoardPicture:
         self.done, self.of = done, of
 
 
-def _picture(state: AppState, board: Board) -> BoardPicture:
+def _picture(state: AppState, board: store.Board) -> BoardPicture:
     """Return the picture of a board, in a folder beside the study, beginning to draw it if nobody has."""
     with state.lock:
         known: BoardPicture | None = state.boards.get(board.id)
@@ -231,13 +203,13 @@ def _picture(state: AppState, board: Board) -> BoardPicture:
         return known
 
 
-def _start(state: AppState, board: Board, picture: BoardPicture) -> None:
+def _start(state: AppState, board: store.Board, picture: BoardPicture) -> None:
     """Begin to draw, in a thread that does not keep the process alive."""
     slides = state.store.slides()
     with state.store.reading() as connection:
-        places = read_places(connection, board.id)
-        colours = {id_: label.colour for id_, label in read_labels(connection).items()}
-        where = read_centres(connection, board.id)
+        places = store.read_places(connection, board.id)
+        colours = {id_: label.colour for id_, label in store.read_labels(connection).items()}
+        where = store.read_centres(connection, board.id)
     try:
         infos = {slide: state.slides.info(slide) for slide, *_ in where.values()}
         files = {slides[slide].name: state.slides.path(slide) for slide in infos}
@@ -276,8 +248,8 @@ def board(board_id: RowId, state: StateHere, visitor: VisitorHere) -> Response:
     picture = _picture(state, found)
     grid = Grid(found.columns, found.rows, found.cell_px)
     with state.store.reading() as connection:
-        places = read_places(connection, board_id)
-        cells = [cell_seen(connection, mine.sight, place.cell_id) for place in places]
+        places = store.read_places(connection, board_id)
+        cells = [store.cell_seen(connection, mine.sight, place.cell_id) for place in places]
     columns = described(
         BoardColumns,
         found,
@@ -337,7 +309,7 @@ def tile(
 
 def _before(state: AppState, board_id: int) -> dict[int, int]:
     with state.store.reading() as connection:
-        places = read_places(connection, board_id)
+        places = store.read_places(connection, board_id)
     return {place.cell_id: place.before_label_id for place in places if place.before_label_id is not None}
 
 
@@ -348,7 +320,7 @@ def changed(board_id: RowId, state: StateHere, visitor: VisitorHere) -> Reclasse
     before = _before(state, board_id)
     now = relabelled(state.store, found.name, before)
     with state.store.reading() as connection:
-        cells = [cell_seen(connection, mine.sight, cell) for cell in now]
+        cells = [store.cell_seen(connection, mine.sight, cell) for cell in now]
     return {
         "cells": [
             {
@@ -374,16 +346,16 @@ class Second(Action):
 def second(board_id: RowId, body: Second, state: StateHere, lead: LeadHere) -> SecondAsked:
     """Put the re-classed cells before a second expert, blinded and without the board."""
     with state.store.reading() as connection:
-        found = read_board(connection, board_id)
+        found = store.read_board(connection, board_id)
     check_raters(state, body.raters)
     ask_second(state.store, found.name, _before(state, board_id))
 
     def act(connection: Any) -> SecondAsked:
-        round_id = id_of(connection, "round", f"{found.name}, second read")
-        row = read_round_row(connection, round_id)
-        write_terms(connection, round_id, row.terms)
-        assign(connection, round_id, body.raters)
-        cells = count_listed(connection, round_id)
+        round_id = store.id_of(connection, "round", f"{found.name}, second read")
+        row = store.read_round_row(connection, round_id)
+        store.write_terms(connection, round_id, row.terms)
+        store.assign(connection, round_id, body.raters)
+        cells = store.count_listed(connection, round_id)
         return {"round": round_id, "cells": cells, "is_repeated": False}
 
     return done_once(state, lead, body.key, f"second read of board {board_id}", act)

@@ -9,35 +9,17 @@ import numpy as np
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from pydantic import Field
-from typing_extensions import TypedDict
 
+from mitoscope import store
 from mitoscope.count import MitoticCount, window_size
 from mitoscope.errors import BlindedError, IncompleteRunError
 from mitoscope.geometry import Aspect
 from mitoscope.labels import MITOTIC_FIGURE, LabelSet
 from mitoscope.region import SlideRegions
-from mitoscope.store import (
-    Assignment,
-    DrawnRegion,
-    RegionKind,
-    SeenCells,
-    SignedResult,
-    Store,
-    Visitor,
-    cells_seen,
-    intern_labels,
-    read_all_signed,
-    read_labels,
-    read_regions,
-    read_search,
-    read_signed,
-    sees_results,
-    sign,
-    slide_regions,
-)
 from mitoscope.web.case_count import CaseCells, CaseRule, case_cells, count_case, figure_labels
 from mitoscope.web.forms import (
     Action,
+    Answer,
     Body,
     Coordinate,
     Done,
@@ -50,7 +32,6 @@ from mitoscope.web.forms import (
     SlideId,
     Text,
     described,
-    exact,
 )
 from mitoscope.web.refusal import Refusal, invalid
 from mitoscope.web.signed_report import render_signed
@@ -64,8 +45,7 @@ Verdict = Literal[-1, 0, 1]
 """-1: rejected, 0: nothing was said, 1: called a mitotic figure."""
 
 
-@exact
-class CountWindow(TypedDict):
+class CountWindow(Answer):
     """What is counted over: a size in level-0 px, its mm², and width to height as in ``4:3``."""
 
     width: int
@@ -74,8 +54,7 @@ class CountWindow(TypedDict):
     aspect: str
 
 
-@exact
-class Counted(TypedDict):
+class Counted(Answer):
     """A count: figures in a window, the window as it lies on the slide in level-0 px, and its mm².
 
     Covered is what of it is tissue in the regions that count; figures are those of the whole slide. The note
@@ -93,8 +72,7 @@ class Counted(TypedDict):
     note: str
 
 
-@exact
-class WindowBox(TypedDict):
+class WindowBox(Answer):
     """Where a window lies, in level-0 px."""
 
     x: float
@@ -103,8 +81,7 @@ class WindowBox(TypedDict):
     height: float
 
 
-@exact
-class SignedBase(TypedDict):
+class SignedBase(Answer):
     """What was counted: figures above a threshold in a window, and what became of the candidates."""
 
     count: int
@@ -118,8 +95,7 @@ class SignedBase(TypedDict):
     note: str
 
 
-@exact
-class SignedCell(TypedDict):
+class SignedCell(Answer):
     """A cell under a result: its centre in level-0 px, a model's score, and what the rater made of it."""
 
     x: float
@@ -129,16 +105,14 @@ class SignedCell(TypedDict):
     is_counted: bool
 
 
-@exact
-class SignedRegion(TypedDict):
+class SignedRegion(Answer):
     """An outline that was drawn when a result was signed: its vertices in level-0 px."""
 
-    kind: RegionKind
+    kind: store.RegionKind
     name: str
     vertices: list[Pair]
 
 
-@exact
 class SignedContent(SignedBase):
     """A result as it was signed, with all that it rests on.
 
@@ -159,7 +133,6 @@ class SignedContent(SignedBase):
     gaps: list[Rectangle]
 
 
-@exact
 class Result(SignedBase):
     """A signed result without its cells: who signed it and when, in seconds since 1970, and where it lies."""
 
@@ -172,29 +145,25 @@ class Result(SignedBase):
     manifest: str
 
 
-@exact
 class FullResult(Result):
     """A signed result with what was signed."""
 
     content: SignedContent
 
 
-@exact
-class Results(TypedDict):
+class Results(Answer):
     """Signed results, the newest first."""
 
     results: list[Result]
 
 
-@exact
 class Signed(Done):
     """A result that was signed."""
 
     result: Result
 
 
-@exact
-class Case(TypedDict):
+class Case(Answer):
     """A case: its hot spot, the mm² of tissue, and the results so far.
 
     The threshold is the round's, else that of the search that the candidates came with; null where neither
@@ -213,38 +182,38 @@ class Case(TypedDict):
     results: list[Result]
 
 
-def figure_label(store: Store) -> int:
+def figure_label(study: store.Store) -> int:
     """Return the id of the label mitotic figure in a study."""
-    with store.writing() as connection:
-        return int(intern_labels(connection, LabelSet((MITOTIC_FIGURE,)))[0])
+    with study.writing() as connection:
+        return int(store.intern_labels(connection, LabelSet((MITOTIC_FIGURE,)))[0])
 
 
 @dataclass(frozen=True, eq=False)
 class _Slide:
     """What a case is counted from, at one state of the study."""
 
-    cells: SeenCells
+    cells: store.SeenCells
     case: CaseCells
     rule: CaseRule
-    drawn: list[DrawnRegion]
+    drawn: list[store.DrawnRegion]
     regions: SlideRegions
     labels: list[int]
 
 
 def _read(
-    connection: Any, state: AppState, mine: Assignment, slide_id: int, *, by_all: bool = False
+    connection: Any, state: AppState, mine: store.Assignment, slide_id: int, *, by_all: bool = False
 ) -> _Slide:
     """Read a case; `by_all`: every label that is shown counts, not only one's own."""
     info = state.slides.info(slide_id)
-    cells = cells_seen(connection, mine.sight, slide_id)
-    labels = read_labels(connection)
-    searched = read_search(connection, slide_id)
+    cells = store.cells_seen(connection, mine.sight, slide_id)
+    labels = store.read_labels(connection)
+    searched = store.read_search(connection, slide_id)
     case = case_cells(cells, labels, searched, is_verdict=cells.label_id > 0 if by_all else None)
     rule = CaseRule.of(mine.row.terms)
     if rule.threshold is None:
         rule = replace(rule, threshold=searched.threshold)
-    drawn = read_regions(connection, slide_id)
-    regions = slide_regions(connection, slide_id, info.size)
+    drawn = store.read_regions(connection, slide_id)
+    regions = store.slide_regions(connection, slide_id, info.size)
     return _Slide(cells, case, rule, drawn, regions, figure_labels(labels))
 
 
@@ -260,7 +229,7 @@ def case(round_id: RoundId, slide_id: SlideId, state: StateHere, visitor: Visito
     label = figure_label(state.store)
     with state.store.reading() as connection:
         found = _read(connection, state, mine, slide_id)
-        signed = _shown(connection, visitor, read_all_signed(connection, slide_id))
+        signed = _shown(connection, visitor, store.read_all_signed(connection, slide_id))
     hot_spot, problem = None, None
     try:
         counted = count_case(found.case, found.rule, info, tissue=tissue, regions=found.regions)
@@ -345,7 +314,7 @@ def sign_case(
             ],
             "gaps": [[gap.x, gap.y, gap.width, gap.height] for gap in found.case.found.searched.gaps],
         }
-        done = sign(
+        done = store.sign(
             connection, dict(content), slide_id=slide_id, round_id=round_id, rater_id=visitor.rater_id
         )
         return {"result": describe_signed(done), "is_repeated": False}
@@ -383,11 +352,11 @@ def _signed_cells(case: CaseCells, counted: MitoticCount) -> list[SignedCell]:
     ]
 
 
-def _content(signed_result: SignedResult) -> SignedContent:
+def _content(signed_result: store.SignedResult) -> SignedContent:
     return cast("SignedContent", signed_result.content)  # nothing else is ever signed
 
 
-def describe_signed(signed_result: SignedResult) -> Result:
+def describe_signed(signed_result: store.SignedResult) -> Result:
     """Return a signed result without its cells."""
     return described(
         Result,
@@ -406,21 +375,23 @@ def describe_signed(signed_result: SignedResult) -> Result:
 def results(state: StateHere, visitor: VisitorHere, slide: OptionalId = None) -> Results:
     """Return the signed results that I may see, the newest first."""
     with state.store.reading() as connection:
-        found = _shown(connection, visitor, read_all_signed(connection, slide))
+        found = _shown(connection, visitor, store.read_all_signed(connection, slide))
     return {"results": [describe_signed(one) for one in found]}
 
 
-def _shown(connection: Any, visitor: Visitor, found: list[SignedResult]) -> list[SignedResult]:
+def _shown(
+    connection: Any, visitor: store.Visitor, found: list[store.SignedResult]
+) -> list[store.SignedResult]:
     return [
         one
         for one in found
-        if sees_results(connection, visitor, slide_id=one.slide_id, rater_id=one.rater_id)
+        if store.sees_results(connection, visitor, slide_id=one.slide_id, rater_id=one.rater_id)
     ]
 
 
-def _signed(state: AppState, visitor: Visitor, result_id: int) -> SignedResult:
+def _signed(state: AppState, visitor: store.Visitor, result_id: int) -> store.SignedResult:
     with state.store.reading() as connection:
-        found = _shown(connection, visitor, [read_signed(connection, result_id)])
+        found = _shown(connection, visitor, [store.read_signed(connection, result_id)])
     if not found:
         raise BlindedError(
             "you are still reading this slide blinded", mend="finish your blinded rounds first"

@@ -8,32 +8,14 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse, Response
-from typing_extensions import TypedDict
 
+from mitoscope import store
 from mitoscope.errors import ConflictError, KeyReusedError, NotFoundError, RegionError
 from mitoscope.geometry import BoxPx0
-from mitoscope.store import (
-    Acknowledgement,
-    Assignment,
-    CellEvent,
-    Geometry,
-    Shape,
-    cell_of,
-    cell_seen,
-    cells_seen,
-    check_cell,
-    last_labelled,
-    last_visible,
-    live_cells_of,
-    next_cells,
-    read_raters,
-    reading_order,
-    record,
-    takes,
-)
 from mitoscope.web.cell_records import CellColumns, CellRecord, describe_cell, describe_cells, seen_token
 from mitoscope.web.forms import (
     Action,
+    Answer,
     Box,
     Cell,
     CellPath,
@@ -47,7 +29,6 @@ from mitoscope.web.forms import (
     Seen,
     SlideId,
     Vertices,
-    exact,
 )
 from mitoscope.web.refusal import Refusal, invalid, refusal_for
 from mitoscope.web.routes.rounds import round_progress
@@ -65,8 +46,7 @@ _BoxText = Annotated[str | None, Query(max_length=200)]
 _SkipText = Annotated[str | None, Query(max_length=_LIST_CHARACTERS)]
 
 
-@exact
-class Queue(TypedDict):
+class Queue(Answer):
     """The next cells without my label, and how many of the round I have labelled."""
 
     cells: list[CellRecord]
@@ -74,14 +54,12 @@ class Queue(TypedDict):
     of: int
 
 
-@exact
-class LastCells(TypedDict):
+class LastCells(Answer):
     """The cells that I labelled last, the newest first."""
 
     cells: list[CellRecord]
 
 
-@exact
 class Acted(Done):
     """An action on disk: its cell, and the cell as it is seen from now on."""
 
@@ -122,8 +100,8 @@ def cells(
     """Return the cells of a slide as I see them in a round, in columns and in random order."""
     mine = assignment(state, visitor, round_id, slide_id=slide_id)
     with state.store.reading() as connection:
-        found = cells_seen(connection, mine.sight, slide_id, box=parse_box(box), since=since)
-        names = {id_: rater.name for id_, rater in read_raters(connection).items()}
+        found = store.cells_seen(connection, mine.sight, slide_id, box=parse_box(box), since=since)
+        names = {id_: rater.name for id_, rater in store.read_raters(connection).items()}
     return JSONResponse(describe_cells(found, state.tokens, names))
 
 
@@ -132,13 +110,13 @@ def one_cell(round_id: RoundId, cell: CellPath, state: StateHere, visitor: Visit
     """Return one cell as I see it in a round."""
     mine = assignment(state, visitor, round_id)
     with state.store.reading() as connection:
-        return _described(connection, state, mine, cell_of(connection, cell))
+        return _described(connection, state, mine, store.cell_of(connection, cell))
 
 
-def _described(connection: Any, state: AppState, mine: Assignment, cell_id: int) -> CellRecord:
-    if not takes(connection, mine.row, cell_id):
+def _described(connection: Any, state: AppState, mine: store.Assignment, cell_id: int) -> CellRecord:
+    if not store.takes(connection, mine.row, cell_id):
         raise NotFoundError("there is no such cell in this round", mend="read the cells again")
-    return describe_cell(cell_seen(connection, mine.sight, cell_id), state.tokens)
+    return describe_cell(store.cell_seen(connection, mine.sight, cell_id), state.tokens)
 
 
 @router.get("/api/rounds/{round_id}/queue")
@@ -155,13 +133,13 @@ def queue(
     skipped = parse_ids(skip, field="skip")
     slides = mine.row.terms.slides if slide is None else [slide]
     with state.store.writing() as connection:
-        order = reading_order(connection, round_id, visitor.rater_id)
+        order = store.reading_order(connection, round_id, visitor.rater_id)
     with state.store.reading() as connection:
         speaker = mine.sight.speaker_id
-        passed = set(live_cells_of(connection, skipped))
-        found = next_cells(connection, speaker, round_id, n=n, slides=slides, skip=passed, order=order)
+        passed = set(store.live_cells_of(connection, skipped))
+        found = store.next_cells(connection, speaker, round_id, n=n, slides=slides, skip=passed, order=order)
         progress = round_progress(connection, mine.row, speaker)
-        seen = [describe_cell(cell_seen(connection, mine.sight, cell), state.tokens) for cell in found]
+        seen = [describe_cell(store.cell_seen(connection, mine.sight, cell), state.tokens) for cell in found]
     return {"cells": seen, "labelled": progress.labelled, "of": progress.cells}
 
 
@@ -175,8 +153,8 @@ def done(
     """Return the cells that I labelled last, the newest first."""
     mine = assignment(state, visitor, round_id)
     with state.store.reading() as connection:
-        found = last_labelled(connection, mine.sight.speaker_id, round_id, n=n)
-        seen = [cell_seen(connection, mine.sight, cell) for cell in found]
+        found = store.last_labelled(connection, mine.sight.speaker_id, round_id, n=n)
+        seen = [store.cell_seen(connection, mine.sight, cell) for cell in found]
     return {"cells": [describe_cell(cell, state.tokens) for cell in seen]}
 
 
@@ -196,7 +174,7 @@ class CellAction(Action):
     seconds: Seconds | None = None
     expected: Seen | None = None
 
-    def geometry(self) -> Geometry | None:
+    def geometry(self) -> store.Geometry | None:
         """Return the geometry stated, or None.
 
         Raises
@@ -210,13 +188,13 @@ class CellAction(Action):
         if len(stated) > 1:
             raise invalid("a point, a box, a circle or a polygon, not several", field="box")
         if self.x is not None and self.y is not None:
-            return Geometry.spot(self.x, self.y)
+            return store.Geometry.spot(self.x, self.y)
         if self.vertices is not None:
-            return Geometry.polygon(self.vertices)
-        for shape, one in ((Shape.BOX, self.box), (Shape.CIRCLE, self.circle)):
+            return store.Geometry.polygon(self.vertices)
+        for shape, one in ((store.Shape.BOX, self.box), (store.Shape.CIRCLE, self.circle)):
             if one is not None:
                 x, y, width, height = one
-                return Geometry(shape, (x, y, x + width, y + height))
+                return store.Geometry(shape, (x, y, x + width, y + height))
         return None
 
 
@@ -229,10 +207,10 @@ def act(round_id: RoundId, body: CellAction, state: StateHere, visitor: VisitorH
     try:
         with state.store.writing() as connection:
             if body.cell is not None:
-                cell_id = cell_of(connection, body.cell)
-            check_cell(connection, mine, cell_id, kind=body.kind)
+                cell_id = store.cell_of(connection, body.cell)
+            store.check_cell(connection, mine, cell_id, kind=body.kind)
             done = _record(connection, state, mine, body, cell_id)
-            cell = cell_seen(connection, mine.sight, done.cell_id)
+            cell = store.cell_seen(connection, mine.sight, done.cell_id)
     except ConflictError as error:
         raise _conflict(state, mine, error, cell_id) from None
     return {
@@ -256,8 +234,8 @@ def _check_form(body: CellAction) -> None:
 
 
 def _record(
-    connection: Any, state: AppState, mine: Assignment, body: CellAction, cell_id: int
-) -> Acknowledgement:
+    connection: Any, state: AppState, mine: store.Assignment, body: CellAction, cell_id: int
+) -> store.Acknowledgement:
     if body.kind == "create":
         return _create(connection, mine, body)
     action = replace(
@@ -267,36 +245,38 @@ def _record(
         if body.expected is None
         else _expected(connection, state, mine, cell_id, body.expected),
     )
-    return record(connection, _spoken(action, body) if body.kind == "label" else action)
+    return store.record(connection, _spoken(action, body) if body.kind == "label" else action)
 
 
-def _expected(connection: Any, state: AppState, mine: Assignment, cell_id: int, token: str) -> int:
+def _expected(connection: Any, state: AppState, mine: store.Assignment, cell_id: int, token: str) -> int:
     """Return the event that a token stands for: the last that the rater can see, or one that never was."""
     sight = mine.sight
-    last = last_visible(connection, cell_id, rater_id=sight.speaker_id, round_id=sight.round_id)
+    last = store.last_visible(connection, cell_id, rater_id=sight.speaker_id, round_id=sight.round_id)
     return last if compare_digest(state.tokens.of(cell_id, last)[0], token) else _NEVER
 
 
-def _create(connection: Any, mine: Assignment, body: CellAction) -> Acknowledgement:
+def _create(connection: Any, mine: store.Assignment, body: CellAction) -> store.Acknowledgement:
     made = replace(_action(mine, "create", 0, body.key), geometry=body.geometry())
-    done = record(connection, made, slide_id=body.slide)
+    done = store.record(connection, made, slide_id=body.slide)
     if body.label is None:
         return done
     label = _spoken(_action(mine, "label", done.cell_id, f"{body.key}/label"), body)
-    said = record(connection, label)
-    return Acknowledgement(said.seq, said.cell_id, is_repeated=done.is_repeated)
+    said = store.record(connection, label)
+    return store.Acknowledgement(said.seq, said.cell_id, is_repeated=done.is_repeated)
 
 
-def _action(mine: Assignment, kind: str, cell_id: int, key: str) -> CellEvent:
+def _action(mine: store.Assignment, kind: str, cell_id: int, key: str) -> store.CellEvent:
     sight = mine.sight
-    return CellEvent(kind, cell_id, sight.speaker_id, sight.round_id, key=key, entered_by=mine.entered_by)
+    return store.CellEvent(
+        kind, cell_id, sight.speaker_id, sight.round_id, key=key, entered_by=mine.entered_by
+    )
 
 
-def _spoken(action: CellEvent, body: CellAction) -> CellEvent:
+def _spoken(action: store.CellEvent, body: CellAction) -> store.CellEvent:
     return replace(action, label_id=body.label, score=body.score, seconds=body.seconds)
 
 
-def _conflict(state: AppState, mine: Assignment, error: ConflictError, cell_id: int) -> Refusal:
+def _conflict(state: AppState, mine: store.Assignment, error: ConflictError, cell_id: int) -> Refusal:
     if isinstance(error, KeyReusedError) or not cell_id:
         return refusal_for(error)
     with state.store.reading() as connection:

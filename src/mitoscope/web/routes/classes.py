@@ -6,11 +6,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter
 from pydantic import Field
-from typing_extensions import TypedDict
 
 from mitoscope.labels import FIELD_LABELS, LabelSet, class_set
 from mitoscope.store import intern_labels, read_labels, rename_label
-from mitoscope.web.forms import Action, Done, Name, RowId, described, exact
+from mitoscope.web.forms import Action, Answer, Done, Name, RowId, described
 from mitoscope.web.refusal import no_such
 from mitoscope.web.state import LeadHere, StateHere, done_once
 
@@ -18,8 +17,7 @@ router = APIRouter()
 ADDED_MAX = 30
 
 
-@exact
-class StudyClass(TypedDict):
+class StudyClass(Answer):
     """A class of the study; its colour is ``#rrggbb``. Those of the field keep their names."""
 
     id: int
@@ -28,15 +26,13 @@ class StudyClass(TypedDict):
     is_own: bool
 
 
-@exact
-class Classes(TypedDict):
+class Classes(Answer):
     """The classes of the study in order, and those of the field that it lacks."""
 
     classes: list[StudyClass]
     suggested: list[str]
 
 
-@exact
 class ClassesSet(Classes, Done):
     """The classes after a change."""
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import numpy as np
 from fastapi import APIRouter, Query
 from pydantic import Field
-from typing_extensions import TypedDict
 
+from mitoscope import store
 from mitoscope.curation.crowd import (
     GOLD_NEEDED,
     PASS_MARK,
@@ -17,19 +17,7 @@ from mitoscope.curation.crowd import (
     boxes_agree,
     qualify,
 )
-from mitoscope.store import (
-    RoundKind,
-    RoundRow,
-    TaskTile,
-    TileAnswer,
-    answer_tile,
-    next_tile,
-    read_answers,
-    read_tile,
-    read_tiles,
-    reading_order,
-)
-from mitoscope.web.forms import Action, Box, Done, Rectangle, RoundId, RowId, Seconds, described, exact
+from mitoscope.web.forms import Action, Answer, Box, Done, Rectangle, RoundId, RowId, Seconds, described
 from mitoscope.web.refusal import invalid
 from mitoscope.web.routes.cells import parse_ids
 from mitoscope.web.state import StateHere, VisitorHere, done_once, work_in
@@ -38,8 +26,7 @@ router = APIRouter()
 BOXES_MAX = 200
 
 
-@exact
-class Standing(TypedDict):
+class Standing(Answer):
     """How a rater stands: gold tiles answered of those needed, the share that was right, and the mark."""
 
     state: State
@@ -49,8 +36,7 @@ class Standing(TypedDict):
     pass_mark: float
 
 
-@exact
-class ShownTile(TypedDict):
+class ShownTile(Answer):
     """A tile: its upper left corner and side in level-0 px."""
 
     id: int
@@ -60,8 +46,7 @@ class ShownTile(TypedDict):
     side: float
 
 
-@exact
-class NextTile(TypedDict):
+class NextTile(Answer):
     """The next tile to be looked at, null where none is left for me, and how I stand."""
 
     tile: ShownTile | None
@@ -70,23 +55,20 @@ class NextTile(TypedDict):
     qualification: Standing
 
 
-@exact
-class BoxesFeedback(TypedDict):
+class BoxesFeedback(Answer):
     """Whether boxes were right, and the known ones: x, y, width and height in level-0 px."""
 
     is_right: bool
     boxes: list[Rectangle]
 
 
-@exact
-class YesNoFeedback(TypedDict):
+class YesNoFeedback(Answer):
     """Whether a yes or no was right, and the known answer."""
 
     is_right: bool
     answer: bool
 
 
-@exact
 class TileAnswered(Done):
     """The id of a tile that was answered, how I stand, and how I did where the test goes on."""
 
@@ -95,9 +77,9 @@ class TileAnswered(Done):
     feedback: BoxesFeedback | YesNoFeedback | None
 
 
-def crowd_task(row: RoundRow) -> RoundRow:
+def crowd_task(row: store.RoundRow) -> store.RoundRow:
     """Return a round that is a task of the crowd; refuse another."""
-    if row.kind not in (RoundKind.CROWD_BOXES, RoundKind.CROWD_TILES):
+    if row.kind not in (store.RoundKind.CROWD_BOXES, store.RoundKind.CROWD_TILES):
         raise invalid(f"round {row.name!r} is not a crowd task")
     return row
 
@@ -114,7 +96,9 @@ def _is_right(gold: dict[str, Any], content: dict[str, Any]) -> bool:
     return boxes_agree(corners_of(content.get("boxes", [])), corners_of(gold["boxes"]))
 
 
-def qualification(row: RoundRow, tiles: list[TaskTile], answers: list[TileAnswer]) -> Qualification:
+def qualification(
+    row: store.RoundRow, tiles: list[store.TaskTile], answers: list[store.TileAnswer]
+) -> Qualification:
     """Return how a rater stands in a round; of each gold tile the first answer counts."""
     gold = {tile.id: tile.gold for tile in tiles if tile.gold is not None}
     settings = row.terms.settings
@@ -134,16 +118,16 @@ def next_(
     row = crowd_task(work_in(state, visitor, round_id).row)
     passed = parse_ids(skip, field="skip")
     with state.store.writing() as connection:
-        order = reading_order(connection, round_id, visitor.rater_id)
+        order = store.reading_order(connection, round_id, visitor.rater_id)
     with state.store.reading() as connection:
-        tiles = read_tiles(connection, round_id)
-        mine = read_answers(connection, round_id, visitor.rater_id)
+        tiles = store.read_tiles(connection, round_id)
+        mine = store.read_answers(connection, round_id, visitor.rater_id)
     standing = qualification(row, tiles, mine)
     answered = {one.tile_id for one in mine}
     tile = None
     if standing.state != "failed":
         is_tested = standing.state == "testing"
-        tile = next_tile(tiles, answered, seed=order.seed, gold_first=is_tested, skip=passed)
+        tile = store.next_tile(tiles, answered, seed=order.seed, gold_first=is_tested, skip=passed)
     return {
         "tile": None if tile is None else describe_tile(tile),
         "answered": len(answered),
@@ -152,7 +136,7 @@ def next_(
     }
 
 
-def describe_tile(tile: TaskTile) -> ShownTile:
+def describe_tile(tile: store.TaskTile) -> ShownTile:
     """Return where a tile lies."""
     return {"id": tile.id, "slide": tile.slide_id, "x": tile.x_px0, "y": tile.y_px0, "side": tile.side_px0}
 
@@ -174,11 +158,11 @@ def answer(
     content = _content(row, body)
 
     def act(connection: Any) -> TileAnswered:
-        tile = read_tile(connection, round_id, tile_id)
-        tiles = read_tiles(connection, round_id)
-        before = qualification(row, tiles, read_answers(connection, round_id, visitor.rater_id))
-        answer_tile(connection, tile.id, visitor.rater_id, content, seconds=body.seconds)
-        after = qualification(row, tiles, read_answers(connection, round_id, visitor.rater_id))
+        tile = store.read_tile(connection, round_id, tile_id)
+        tiles = store.read_tiles(connection, round_id)
+        before = qualification(row, tiles, store.read_answers(connection, round_id, visitor.rater_id))
+        store.answer_tile(connection, tile.id, visitor.rater_id, content, seconds=body.seconds)
+        after = qualification(row, tiles, store.read_answers(connection, round_id, visitor.rater_id))
         feedback = None
         if before.state == "testing" and tile.gold is not None:
             feedback = _feedback(tile.gold, content)
@@ -199,8 +183,8 @@ def _feedback(gold: dict[str, Any], content: dict[str, Any]) -> BoxesFeedback | 
     return {"is_right": is_right, "boxes": gold["boxes"]}
 
 
-def _content(row: RoundRow, body: TileAnswerBody) -> dict[str, Any]:
-    if row.kind is RoundKind.CROWD_BOXES:
+def _content(row: store.RoundRow, body: TileAnswerBody) -> dict[str, Any]:
+    if row.kind is store.RoundKind.CROWD_BOXES:
         if body.boxes is None or body.answer is not None:
             raise invalid("this task is answered with boxes, or an empty list of them", field="boxes")
         return {"boxes": [list(box) for box in body.boxes]}

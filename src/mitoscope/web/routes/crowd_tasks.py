@@ -8,30 +8,11 @@ from typing import Annotated, Any
 import numpy as np
 from fastapi import APIRouter
 from pydantic import Field
-from typing_extensions import TypedDict
 
+from mitoscope import store
 from mitoscope.curation.crowd import TILE_PX, Qualification, merge_crowd_boxes
 from mitoscope.labels import MITOTIC_FIGURE, LabelSet
-from mitoscope.store import (
-    MINIMUM_REVIEWERS,
-    CellEvent,
-    Geometry,
-    Rater,
-    RaterKind,
-    RoundKind,
-    RoundRow,
-    Shape,
-    TaskTile,
-    TileAnswer,
-    add_tiles,
-    intern_labels,
-    intern_raters,
-    read_answers,
-    read_raters,
-    read_tiles,
-    record,
-)
-from mitoscope.web.forms import Action, AgreedBox, Body, Box, Coordinate, Done, Id, RoundId, described, exact
+from mitoscope.web.forms import Action, AgreedBox, Answer, Body, Box, Coordinate, Done, Id, RoundId, described
 from mitoscope.web.refusal import invalid
 from mitoscope.web.routes.crowd import (
     BOXES_MAX,
@@ -46,17 +27,15 @@ from mitoscope.web.state import AppState, ComparerHere, LeadHere, StateHere, ass
 
 router = APIRouter()
 TILES_MAX = 5000
-CROWD_RATER = Rater("crowd", RaterKind.CROWD)
+CROWD_RATER = store.Rater("crowd", store.RaterKind.CROWD)
 
 
-@exact
 class TilesAdded(Done):
     """How many tiles are new."""
 
     tiles: int
 
 
-@exact
 class JudgedTile(ShownTile):
     """A tile with what the qualified said: merged boxes with their agreement, or how many said yes.
 
@@ -70,8 +49,7 @@ class JudgedTile(ShownTile):
     score: float | None
 
 
-@exact
-class CrowdRater(TypedDict):
+class CrowdRater(Answer):
     """One of the crowd: tiles answered, and the median of the seconds that were taken for one."""
 
     id: int
@@ -81,15 +59,13 @@ class CrowdRater(TypedDict):
     seconds_median: float | None
 
 
-@exact
-class CrowdTiles(TypedDict):
+class CrowdTiles(Answer):
     """All tiles of a round, and who answered."""
 
     tiles: list[JudgedTile]
     raters: list[CrowdRater]
 
 
-@exact
 class CrowdConcluded(Done):
     """How many cells were made of merged boxes."""
 
@@ -132,9 +108,10 @@ def add(round_id: RoundId, body: NewTiles, state: StateHere, lead: LeadHere) -> 
     """Put tiles before the crowd: stated ones, gold ones, or some over the tissue of a slide."""
     row = crowd_task(assignment(state, lead, round_id).row)
     known = set(state.store.slides())
-    new = [TaskTile(0, round_id, tile.slide, tile.x, tile.y, body.side) for tile in body.tiles]
+    new = [store.TaskTile(0, round_id, tile.slide, tile.x, tile.y, body.side) for tile in body.tiles]
     new += [
-        TaskTile(0, round_id, one.slide, one.x, one.y, body.side, gold=_gold(row, one)) for one in body.gold
+        store.TaskTile(0, round_id, one.slide, one.x, one.y, body.side, gold=_gold(row, one))
+        for one in body.gold
     ]
     if body.propose is not None:
         new += _over_tissue(state, round_id, body.propose, body.side)
@@ -142,13 +119,13 @@ def add(round_id: RoundId, body: NewTiles, state: StateHere, lead: LeadHere) -> 
         raise invalid("there is no such slide", field="slide")
 
     def act(connection: Any) -> TilesAdded:
-        return {"tiles": add_tiles(connection, new), "is_repeated": False}
+        return {"tiles": store.add_tiles(connection, new), "is_repeated": False}
 
     return done_once(state, lead, body.key, f"tiles of {round_id}", act)
 
 
-def _gold(row: RoundRow, gold_tile: GoldTile) -> dict[str, Any]:
-    if row.kind is RoundKind.CROWD_BOXES:
+def _gold(row: store.RoundRow, gold_tile: GoldTile) -> dict[str, Any]:
+    if row.kind is store.RoundKind.CROWD_BOXES:
         if gold_tile.boxes is None:
             raise invalid("a gold tile of this task has boxes, or an empty list of them", field="gold")
         return {"boxes": [list(box) for box in gold_tile.boxes]}
@@ -157,7 +134,7 @@ def _gold(row: RoundRow, gold_tile: GoldTile) -> dict[str, Any]:
     return {"answer": gold_tile.answer}
 
 
-def _over_tissue(state: AppState, round_id: int, wanted: Propose, side: float) -> list[TaskTile]:
+def _over_tissue(state: AppState, round_id: int, wanted: Propose, side: float) -> list[store.TaskTile]:
     """Return tiles of a grid that are tissue for the most part, the same for the same slide."""
     info, tissue = state.slides.info(wanted.slide), state.tissue(wanted.slide)
     columns, rows = int(info.size.width // side), int(info.size.height // side)
@@ -167,28 +144,28 @@ def _over_tissue(state: AppState, round_id: int, wanted: Propose, side: float) -
     full = origins[share >= 0.5]
     chosen = np.random.default_rng(wanted.slide).permutation(len(full))[: wanted.n]
     places = full[np.sort(chosen)].tolist()
-    return [TaskTile(0, round_id, wanted.slide, x, y, side) for x, y in places]
+    return [store.TaskTile(0, round_id, wanted.slide, x, y, side) for x, y in places]
 
 
 def _counting(
-    row: RoundRow, tiles: list[TaskTile], answers: list[TileAnswer]
-) -> tuple[dict[int, list[TileAnswer]], dict[int, Qualification]]:
+    row: store.RoundRow, tiles: list[store.TaskTile], answers: list[store.TileAnswer]
+) -> tuple[dict[int, list[store.TileAnswer]], dict[int, Qualification]]:
     """Return the answers of the qualified by tile, and how each rater stands."""
-    by_rater: dict[int, list[TileAnswer]] = defaultdict(list)
+    by_rater: dict[int, list[store.TileAnswer]] = defaultdict(list)
     for answer in answers:
         by_rater[answer.rater_id].append(answer)
     stands = {rater: qualification(row, tiles, mine) for rater, mine in by_rater.items()}
-    by_tile: dict[int, list[TileAnswer]] = defaultdict(list)
+    by_tile: dict[int, list[store.TileAnswer]] = defaultdict(list)
     for answer in answers:
         if stands[answer.rater_id].state == "qualified":
             by_tile[answer.tile_id].append(answer)
     return by_tile, stands
 
 
-def _merged(row: RoundRow, answers: list[TileAnswer]) -> list[AgreedBox] | None:
+def _merged(row: store.RoundRow, answers: list[store.TileAnswer]) -> list[AgreedBox] | None:
     """Return the merged boxes of a tile as x, y, width, height and agreement; None while too few saw it."""
     boxes = [(box, answer.rater_id) for answer in answers for box in answer.content.get("boxes", [])]
-    reviewers = int(row.terms.settings.get("minimum_reviewers", MINIMUM_REVIEWERS))
+    reviewers = int(row.terms.settings.get("minimum_reviewers", store.MINIMUM_REVIEWERS))
     merged = merge_crowd_boxes(
         corners_of([box for box, _ in boxes]),
         [who for _, who in boxes],
@@ -210,9 +187,9 @@ def tiles(round_id: RoundId, state: StateHere, lead: ComparerHere) -> CrowdTiles
     """Return what the crowd said of each tile, and how each of them stands."""
     row = crowd_task(assignment(state, lead, round_id).row)
     with state.store.reading() as connection:
-        all_tiles = read_tiles(connection, round_id)
-        answers = read_answers(connection, round_id)
-        names = {id_: rater.name for id_, rater in read_raters(connection).items()}
+        all_tiles = store.read_tiles(connection, round_id)
+        answers = store.read_answers(connection, round_id)
+        names = {id_: rater.name for id_, rater in store.read_raters(connection).items()}
     by_tile, stands = _counting(row, all_tiles, answers)
     seconds: dict[int, list[float]] = defaultdict(list)
     for answer in answers:
@@ -233,10 +210,10 @@ def tiles(round_id: RoundId, state: StateHere, lead: ComparerHere) -> CrowdTiles
     }
 
 
-def _result(row: RoundRow, tile: TaskTile, answers: list[TileAnswer]) -> JudgedTile:
+def _result(row: store.RoundRow, tile: store.TaskTile, answers: list[store.TileAnswer]) -> JudgedTile:
     yes = sum(bool(answer.content.get("answer")) for answer in answers)
-    boxes = _merged(row, answers) if row.kind is RoundKind.CROWD_BOXES else []
-    is_yes_no = row.kind is RoundKind.CROWD_TILES
+    boxes = _merged(row, answers) if row.kind is store.RoundKind.CROWD_BOXES else []
+    is_yes_no = row.kind is store.RoundKind.CROWD_TILES
     if is_yes_no:
         score = yes / len(answers) if answers else None
     else:
@@ -256,14 +233,14 @@ def _result(row: RoundRow, tile: TaskTile, answers: list[TileAnswer]) -> JudgedT
 def conclude(round_id: RoundId, body: Action, state: StateHere, lead: LeadHere) -> CrowdConcluded:
     """Make cells of the merged boxes, with the crowd's agreement as their score; those made before stay."""
     row = crowd_task(assignment(state, lead, round_id).row)
-    if row.kind is not RoundKind.CROWD_BOXES:
+    if row.kind is not store.RoundKind.CROWD_BOXES:
         raise invalid("yes and no to tiles makes no cells")
 
     def act(connection: Any) -> CrowdConcluded:
-        all_tiles = read_tiles(connection, round_id)
-        by_tile, _ = _counting(row, all_tiles, read_answers(connection, round_id))
-        (rater,) = intern_raters(connection, [CROWD_RATER]).tolist()
-        (label,) = intern_labels(connection, LabelSet((MITOTIC_FIGURE,))).tolist()
+        all_tiles = store.read_tiles(connection, round_id)
+        by_tile, _ = _counting(row, all_tiles, store.read_answers(connection, round_id))
+        (rater,) = store.intern_raters(connection, [CROWD_RATER]).tolist()
+        (label,) = store.intern_labels(connection, LabelSet((MITOTIC_FIGURE,))).tolist()
         made = 0
         for tile in all_tiles:
             for number, box in enumerate(_merged(row, by_tile.get(tile.id, [])) or []):
@@ -274,18 +251,25 @@ def conclude(round_id: RoundId, body: Action, state: StateHere, lead: LeadHere) 
 
 
 def _make(
-    connection: Any, round_id: int, tile: TaskTile, number: int, box: AgreedBox, *, rater: int, label: int
+    connection: Any,
+    round_id: int,
+    tile: store.TaskTile,
+    number: int,
+    box: AgreedBox,
+    *,
+    rater: int,
+    label: int,
 ) -> int:
     x, y, width, height, agreement = box
-    geometry = Geometry(Shape.BOX, (x, y, x + width, y + height))
+    geometry = store.Geometry(store.Shape.BOX, (x, y, x + width, y + height))
     key = f"crowd {tile.id}/{number}"
-    made = record(
+    made = store.record(
         connection,
-        CellEvent("create", 0, rater, round_id, geometry=geometry, key=key),
+        store.CellEvent("create", 0, rater, round_id, geometry=geometry, key=key),
         slide_id=tile.slide_id,
     )
     if made.is_repeated:
         return 0
-    said = CellEvent("label", made.cell_id, rater, round_id, label_id=label, score=agreement)
-    record(connection, said)
+    said = store.CellEvent("label", made.cell_id, rater, round_id, label_id=label, score=agreement)
+    store.record(connection, said)
     return 1

@@ -8,25 +8,9 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
-from typing_extensions import TypedDict
 
-from mitoscope.store import (
-    VISIT_S,
-    Policy,
-    RaterKind,
-    Role,
-    Visitor,
-    begin_visit,
-    end_visit,
-    read_assignments,
-    read_identity,
-    read_labels,
-    read_raters,
-    read_round_rows,
-    read_setting,
-    write_position,
-)
-from mitoscope.web.forms import Action, Done, RoundId, described, exact
+from mitoscope import store
+from mitoscope.web.forms import Action, Answer, Done, RoundId, described
 from mitoscope.web.refusal import invalid
 from mitoscope.web.routes.rounds import Round, describe_round
 from mitoscope.web.routes.slides import Slide, describe_slide
@@ -53,27 +37,24 @@ def is_page_built() -> bool:
     return (STATIC / "index.html").is_file()
 
 
-@exact
-class Myself(TypedDict):
+class Myself(Answer):
     """The rater who asks."""
 
     id: int
     name: str
-    kind: RaterKind
-    role: Role
+    kind: store.RaterKind
+    role: store.Role
 
 
-@exact
-class StudyName(TypedDict):
+class StudyName(Answer):
     """The study, and the rule by which it tells the agreed class."""
 
     name: str
     uuid: str
-    policy: Policy
+    policy: store.Policy
 
 
-@exact
-class ClassLabel(TypedDict):
+class ClassLabel(Answer):
     """A class of cells; its colour is ``#rrggbb``."""
 
     id: int
@@ -81,8 +62,7 @@ class ClassLabel(TypedDict):
     colour: str
 
 
-@exact
-class Me(TypedDict):
+class Me(Answer):
     """Who I am, the study with its classes and slides, and my rounds."""
 
     rater: Myself
@@ -108,14 +88,14 @@ def _entered(request: Request, state: AppState, token: str) -> Response:
     cookie = None
     if len(token) <= _TOKEN_MAX:
         with state.store.writing() as connection:
-            cookie = begin_visit(connection, token)
+            cookie = store.begin_visit(connection, token)
     if cookie is None:
         return HTMLResponse(_UNKNOWN, status_code=401)
     answer = RedirectResponse("/", status_code=303)
     answer.set_cookie(
         COOKIE,
         cookie,
-        max_age=int(VISIT_S),
+        max_age=int(store.VISIT_S),
         httponly=True,
         samesite="strict",
         secure=request.url.scheme == "https",
@@ -130,7 +110,7 @@ def leave(request: Request, state: StateHere, visitor: VisitorHere) -> Response:
     cookie = request.cookies.get(COOKIE)
     if cookie:
         with state.store.writing() as connection:
-            end_visit(connection, cookie)
+            store.end_visit(connection, cookie)
         state.forget_visits()
     answer = Response(status_code=204)
     answer.delete_cookie(COOKIE, path="/")
@@ -142,9 +122,9 @@ def me(state: StateHere, visitor: VisitorHere) -> Me:
     """Return who I am, the study, its slides, and my rounds."""
     slides = [describe_slide(slide) for slide in state.slides.all()]
     with state.store.reading() as connection:
-        rater = read_raters(connection)[visitor.rater_id]
-        name, uuid = read_identity(connection)
-        labels = read_labels(connection)
+        rater = store.read_raters(connection)[visitor.rater_id]
+        name, uuid = store.read_identity(connection)
+        labels = store.read_labels(connection)
         return {
             "rater": described(Myself, rater, id=visitor.rater_id, role=visitor.role),
             "study": {"name": name, "uuid": uuid, "policy": _policy(connection)},
@@ -154,17 +134,17 @@ def me(state: StateHere, visitor: VisitorHere) -> Me:
         }
 
 
-def _policy(connection: Any) -> Policy:
-    return Policy(read_setting(connection, "policy", str(Policy.SETTLED)))
+def _policy(connection: Any) -> store.Policy:
+    return store.Policy(store.read_setting(connection, "policy", str(store.Policy.SETTLED)))
 
 
-def my_rounds(connection: Any, visitor: Visitor) -> list[Round]:
+def my_rounds(connection: Any, visitor: store.Visitor) -> list[Round]:
     """Return the rounds in which somebody works; a lead sees all that have anybody."""
-    assigned = read_assignments(connection)
+    assigned = store.read_assignments(connection)
     found = []
-    for id_, row in read_round_rows(connection).items():
+    for id_, row in store.read_round_rows(connection).items():
         raters = assigned.get(id_, [])
-        if visitor.rater_id in raters or (visitor.role is Role.LEAD and raters):
+        if visitor.rater_id in raters or (visitor.role is store.Role.LEAD and raters):
             found.append(describe_round(connection, row, visitor.rater_id))
     return found
 
@@ -183,7 +163,7 @@ def put_position(round_id: RoundId, body: Position, state: StateHere, visitor: V
         raise invalid(f"a position of more than {POSITION_MAX} bytes", field="position")
 
     def act(connection: Any) -> Done:
-        write_position(connection, round_id, visitor.rater_id, body.position)
+        store.write_position(connection, round_id, visitor.rater_id, body.position)
         return {"is_repeated": False}
 
     return done_once(state, visitor, body.key, f"position {round_id}", act)

@@ -15,7 +15,6 @@ from fastapi.responses import FileResponse, Response
 from numpy.typing import NDArray
 from pydantic import Field
 from starlette.background import BackgroundTask
-from typing_extensions import TypedDict
 
 from mitoscope.errors import OutputError
 from mitoscope.geometry import Aspect, BoxPx, BoxPx0, Mpp, SizePx
@@ -29,7 +28,7 @@ from mitoscope.store import (
     remove_interest,
 )
 from mitoscope.web.deep_zoom import read_scaled
-from mitoscope.web.forms import Action, Coordinate, Done, Name, RowId, SlideId, described, exact
+from mitoscope.web.forms import Action, Answer, Coordinate, Done, Name, RowId, SlideId, described
 from mitoscope.web.routes.regions import scale_of
 from mitoscope.web.state import StateHere, VisitorHere, done_once
 
@@ -42,8 +41,7 @@ TILE_PX = 512
 _UM_PER_CM = 10_000.0
 
 
-@exact
-class InterestRecord(TypedDict):
+class InterestRecord(Answer):
     """A region of interest: upper left corner and size in level-0 px; the mm² are null without an mpp.
 
     Its pixels lie at the address ``tiff``.
@@ -61,14 +59,12 @@ class InterestRecord(TypedDict):
     tiff: str
 
 
-@exact
-class Interests(TypedDict):
+class Interests(Answer):
     """The regions of interest of a slide."""
 
     interests: list[InterestRecord]
 
 
-@exact
 class InterestPlaced(Done):
     """A region of interest that was placed."""
 

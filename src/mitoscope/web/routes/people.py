@@ -5,63 +5,46 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from fastapi import APIRouter
-from typing_extensions import TypedDict
 
-from mitoscope.store import (
-    Rater,
-    RaterKind,
-    Role,
-    grant,
-    intern_raters,
-    read_people,
-    read_raters,
-    renew_token,
-    set_open,
-    visitor_of,
-)
-from mitoscope.web.forms import Action, Done, Name, RowId, described, exact
+from mitoscope import store
+from mitoscope.web.forms import Action, Answer, Done, Name, RowId, described
 from mitoscope.web.refusal import Refusal, invalid, no_such
 from mitoscope.web.state import AppState, LeadHere, StateHere, done_once
 
 router = APIRouter()
 
 
-@exact
-class Person(TypedDict):
+class Person(Answer):
     """A rater: labels given, and the last event in seconds since 1970; without a role nobody comes in."""
 
     id: int
     name: str
-    kind: RaterKind
-    role: Role | None
+    kind: store.RaterKind
+    role: store.Role | None
     is_open: bool
     has_link: bool
     labels: int
     last_s: float | None
 
 
-@exact
-class People(TypedDict):
+class People(Answer):
     """All raters of the study."""
 
     raters: list[Person]
 
 
-@exact
 class LetIn(Done):
     """The id of a rater who may come in from now on."""
 
     id: int
 
 
-@exact
 class LetInByLink(LetIn):
     """A rater who may come in from now on, and the link, which is shown once."""
 
     link: str
 
 
-@exact
 class NewLink(Done):
     """A new link; the old one no longer opens."""
 
@@ -72,7 +55,7 @@ class NewLink(Done):
 def raters(state: StateHere, lead: LeadHere) -> People:  # noqa: ARG001 it must be one
     """Return all raters of the study; those without a role do not come in."""
     with state.store.reading() as connection:
-        people = read_people(connection)
+        people = store.read_people(connection)
     return {"raters": [described(Person, person) for person in people]}
 
 
@@ -81,23 +64,25 @@ class NewRater(Action):
 
     name: Name
     kind: Literal["expert", "crowd"] = "expert"
-    role: Role = Role.RATER
+    role: store.Role = store.Role.RATER
 
 
 @router.post("/api/raters")
 def add(body: NewRater, state: StateHere, lead: LeadHere) -> LetInByLink:
     """Add a rater, or let one in whom the study knows, and return the link."""
     with state.store.reading() as connection:
-        known = {rater.name: rater.kind for rater in read_raters(connection).values()}
+        known = {rater.name: rater.kind for rater in store.read_raters(connection).values()}
     if known.get(body.name, body.kind) != body.kind:
         raise invalid(f"{body.name!r} is a rater of kind {known[body.name]}", field="name")
 
     def act(connection: Any) -> LetIn:
-        if body.name in {person.name for person in read_people(connection) if person.role is not None}:
+        if body.name in {person.name for person in store.read_people(connection) if person.role is not None}:
             what = f"{body.name!r} may come in already"
             raise Refusal(409, "conflict", what, mend="make a new link instead, or choose another name")
-        (id_,) = intern_raters(connection, [Rater(body.name, RaterKind(body.kind))]).tolist()
-        grant(connection, id_, body.role)
+        (id_,) = store.intern_raters(
+            connection, [store.Rater(body.name, store.RaterKind(body.kind))]
+        ).tolist()
+        store.grant(connection, id_, body.role)
         return {"id": id_, "is_repeated": False}
 
     done = done_once(state, lead, body.key, f"rater {body.name}", act)
@@ -107,19 +92,19 @@ def add(body: NewRater, state: StateHere, lead: LeadHere) -> LetInByLink:
 def _link(state: AppState, rater_id: int) -> str:
     """Return a new link; it is shown once and only its hash is kept."""
     with state.store.writing() as connection:
-        return f"/?token={renew_token(connection, rater_id)}"
+        return f"/?token={store.renew_token(connection, rater_id)}"
 
 
 def _check(state: AppState, rater_id: int) -> None:
     with state.store.reading() as connection:
-        if visitor_of(connection, rater_id) is None:
+        if store.visitor_of(connection, rater_id) is None:
             raise no_such("rater")
 
 
 class ChangedRater(Action):
     """What is to be different about a rater."""
 
-    role: Role | None = None
+    role: store.Role | None = None
     is_open: bool | None = None
 
 
@@ -127,15 +112,15 @@ class ChangedRater(Action):
 def change(rater_id: RowId, body: ChangedRater, state: StateHere, lead: LeadHere) -> Done:
     """Change a rater's role, or close the door; what the rater did stays."""
     _check(state, rater_id)
-    if rater_id == lead.rater_id and (body.is_open is False or body.role is Role.RATER):
+    if rater_id == lead.rater_id and (body.is_open is False or body.role is store.Role.RATER):
         what = "you cannot shut yourself out"
         raise Refusal(422, "invalid", what, mend="let another lead do it", field="is_open")
 
     def act(connection: Any) -> Done:
         if body.role is not None:
-            grant(connection, rater_id, body.role)
+            store.grant(connection, rater_id, body.role)
         if body.is_open is not None:
-            set_open(connection, rater_id, is_open=body.is_open)
+            store.set_open(connection, rater_id, is_open=body.is_open)
         return {"is_repeated": False}
 
     done = done_once(state, lead, body.key, f"change of rater {rater_id}", act)

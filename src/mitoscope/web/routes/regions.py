@@ -7,51 +7,36 @@ from typing import Any
 
 import numpy as np
 from fastapi import APIRouter
-from typing_extensions import TypedDict
 
+from mitoscope import store
 from mitoscope.errors import ConflictError, KeyReusedError
 from mitoscope.geometry import Mpp, SizePx
 from mitoscope.region import Region as PlaneRegion
-from mitoscope.store import (
-    DrawnRegion,
-    RegionKind,
-    delete_region,
-    draw_region,
-    edit_region,
-    net_area_mm2,
-    read_region,
-    read_regions,
-    restore_region,
-    slide_of_region,
-)
-from mitoscope.web.forms import Action, Done, Name, Pair, RowId, SlideId, Vertices, described, exact
+from mitoscope.web.forms import Action, Answer, Done, Name, Pair, RowId, SlideId, Vertices, described
 from mitoscope.web.refusal import Refusal, invalid, refusal_for
 from mitoscope.web.state import AppState, StateHere, VisitorHere, done_once
 
 router = APIRouter()
 
 
-@exact
-class Region(TypedDict):
+class Region(Answer):
     """A region: vertices in level-0 px, not closed; its area in mm², and the number of its last change."""
 
     id: int
-    kind: RegionKind
+    kind: store.RegionKind
     name: str
     vertices: list[Pair]
     area_mm2: float | None
     seen: int
 
 
-@exact
-class Regions(TypedDict):
+class Regions(Answer):
     """The regions of a slide, and the mm² of tumour without exclusions; null where the mpp is not known."""
 
     regions: list[Region]
     area_mm2: float | None
 
 
-@exact
 class RegionSet(Done):
     """A region that was drawn, changed or restored, and the mm² of tumour without exclusions since."""
 
@@ -59,7 +44,6 @@ class RegionSet(Done):
     area_mm2: float | None
 
 
-@exact
 class RegionDeleted(Done):
     """A region that is gone, and the mm² of tumour without exclusions since."""
 
@@ -70,7 +54,7 @@ class RegionDeleted(Done):
 class NewRegion(Action):
     """A region to be drawn."""
 
-    kind: RegionKind
+    kind: store.RegionKind
     name: Name | None = None
     vertices: Vertices
 
@@ -79,7 +63,7 @@ class ChangedRegion(Action):
     """What is to be different in a region."""
 
     expected: int
-    kind: RegionKind | None = None
+    kind: store.RegionKind | None = None
     name: Name | None = None
     vertices: Vertices | None = None
 
@@ -98,13 +82,13 @@ def scale_of(state: AppState, slide_id: int) -> tuple[Mpp | None, SizePx | None]
     return shown.record.mpp, shown.record.size
 
 
-def _shown(region: DrawnRegion, mpp: Mpp | None, size: SizePx | None) -> Region:
+def _shown(region: store.DrawnRegion, mpp: Mpp | None, size: SizePx | None) -> Region:
     area_mm2 = None if mpp is None else region.area_mm2(mpp, size)
     return described(Region, region, vertices=region.vertices_px0.tolist(), area_mm2=area_mm2)
 
 
 def _area(connection: Any, slide_id: int, mpp: Mpp | None, size: SizePx | None) -> float | None:
-    return None if mpp is None else net_area_mm2(read_regions(connection, slide_id), mpp, size)
+    return None if mpp is None else store.net_area_mm2(store.read_regions(connection, slide_id), mpp, size)
 
 
 def _check_place(vertices: Vertices, size: SizePx | None) -> None:
@@ -120,7 +104,7 @@ def regions(slide_id: SlideId, state: StateHere, visitor: VisitorHere) -> Region
     """Return the regions of a slide, and the area of tumour without exclusions."""
     mpp, size = scale_of(state, slide_id)
     with state.store.reading() as connection:
-        found = read_regions(connection, slide_id)
+        found = store.read_regions(connection, slide_id)
         area = _area(connection, slide_id, mpp, size)
     return {"regions": [_shown(region, mpp, size) for region in found], "area_mm2": area}
 
@@ -132,8 +116,8 @@ def draw(slide_id: SlideId, body: NewRegion, state: StateHere, visitor: VisitorH
     _check_place(body.vertices, size)
 
     def act(connection: Any) -> RegionSet:
-        new = DrawnRegion(0, slide_id, body.kind, body.name or str(body.kind), np.array(body.vertices))
-        drawn = draw_region(connection, new, visitor.rater_id)
+        new = store.DrawnRegion(0, slide_id, body.kind, body.name or str(body.kind), np.array(body.vertices))
+        drawn = store.draw_region(connection, new, visitor.rater_id)
         area = _area(connection, slide_id, mpp, size)
         return {"region": _shown(drawn, mpp, size), "area_mm2": area, "is_repeated": False}
 
@@ -143,13 +127,13 @@ def draw(slide_id: SlideId, body: NewRegion, state: StateHere, visitor: VisitorH
 def _place_of(state: AppState, region_id: int) -> tuple[int, Mpp | None, SizePx | None]:
     """Return the slide that a region is or was on, its resolution and its size."""
     with state.store.reading() as connection:
-        slide_id = slide_of_region(connection, region_id)
+        slide_id = store.slide_of_region(connection, region_id)
     return slide_id, *scale_of(state, slide_id)
 
 
-def _found(state: AppState, region_id: int) -> DrawnRegion:
+def _found(state: AppState, region_id: int) -> store.DrawnRegion:
     with state.store.reading() as connection:
-        return read_region(connection, region_id)
+        return store.read_region(connection, region_id)
 
 
 def _conflict(state: AppState, region_id: int, error: ConflictError) -> Refusal:
@@ -175,7 +159,7 @@ def edit(region_id: RowId, body: ChangedRegion, state: StateHere, visitor: Visit
     )
 
     def act(connection: Any) -> RegionSet:
-        done = edit_region(connection, changed, visitor.rater_id, expected=body.expected)
+        done = store.edit_region(connection, changed, visitor.rater_id, expected=body.expected)
         area = _area(connection, present.slide_id, mpp, size)
         return {"region": _shown(done, mpp, size), "area_mm2": area, "is_repeated": False}
 
@@ -191,7 +175,7 @@ def delete(region_id: RowId, body: SeenRegion, state: StateHere, visitor: Visito
     slide_id, mpp, size = _place_of(state, region_id)
 
     def act(connection: Any) -> RegionDeleted:
-        delete_region(connection, region_id, visitor.rater_id, expected=body.expected)
+        store.delete_region(connection, region_id, visitor.rater_id, expected=body.expected)
         area = _area(connection, slide_id, mpp, size)
         return {"region": None, "area_mm2": area, "is_repeated": False}
 
@@ -207,7 +191,7 @@ def restore(region_id: RowId, body: Action, state: StateHere, visitor: VisitorHe
     _, mpp, size = _place_of(state, region_id)
 
     def act(connection: Any) -> RegionSet:
-        done = restore_region(connection, region_id, visitor.rater_id)
+        done = store.restore_region(connection, region_id, visitor.rater_id)
         area = _area(connection, done.slide_id, mpp, size)
         return {"region": _shown(done, mpp, size), "area_mm2": area, "is_repeated": False}
 

@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter
 from fastapi import Path as PathPart
 from pydantic import Field
-from typing_extensions import TypedDict
 
 from mitoscope.curation.candidates import BINS, propose
 from mitoscope.curation.review import ask_third, conclude, review_state
@@ -21,6 +20,7 @@ from mitoscope.store import Policy, Terms, assign, find_review, read_review, rea
 from mitoscope.web.forms import (
     NAME_MAX,
     Action,
+    Answer,
     Body,
     Coordinate,
     Done,
@@ -29,7 +29,6 @@ from mitoscope.web.forms import (
     Name,
     Score,
     described,
-    exact,
 )
 from mitoscope.web.refusal import invalid
 from mitoscope.web.routes.rounds import check_raters
@@ -45,7 +44,6 @@ ReviewName = Annotated[str, PathPart(min_length=1, max_length=NAME_MAX)]
 NextStep = Literal["two experts read", "a third expert decides", "conclude it", "done"]
 
 
-@exact
 class ReviewOpened(Done):
     """The ids of the rounds of a review, its new cells, and the detections that are no new candidate."""
 
@@ -54,8 +52,7 @@ class ReviewOpened(Done):
     known: int
 
 
-@exact
-class ReviewProgress(TypedDict):
+class ReviewProgress(Answer):
     """How far a review is; ``read`` counts the cells that each expert has read, by name."""
 
     name: str
@@ -67,7 +64,6 @@ class ReviewProgress(TypedDict):
     next_step: NextStep
 
 
-@exact
 class ThirdAsked(Done):
     """The id of a third expert's round, null where nothing is disputed, and how many cells are new in it."""
 
@@ -75,7 +71,6 @@ class ThirdAsked(Done):
     cells: int
 
 
-@exact
 class Concluded(Done):
     """Cells whose agreed class was recorded now, had been before, and that have none."""
 
@@ -84,7 +79,6 @@ class Concluded(Done):
     open: int
 
 
-@exact
 class Settled(Concluded):
     """What a rule settled, and how many cells two experts dispute without a third."""
 

@@ -10,36 +10,11 @@ from typing import Annotated, Any, Literal, NotRequired
 
 from fastapi import APIRouter
 from pydantic import Field
-from typing_extensions import TypedDict
 
+from mitoscope import store
 from mitoscope.errors import RegionError
 from mitoscope.geometry import Aspect
-from mitoscope.store import (
-    Progress,
-    RoundKind,
-    RoundRow,
-    ShowsCells,
-    SpeaksAs,
-    Terms,
-    assign,
-    board_of_round,
-    disputed,
-    intern_rounds,
-    list_cells,
-    live_cells_of,
-    open_raters,
-    read_assignments,
-    read_position,
-    read_progress,
-    read_round_row,
-    read_round_rows,
-    read_rounds,
-    read_slides,
-    review_of_round,
-    write_terms,
-)
-from mitoscope.store import Round as NamedRound
-from mitoscope.web.forms import Action, Body, Cell, Done, Id, Name, Pair, RoundId, Score, described, exact
+from mitoscope.web.forms import Action, Answer, Body, Cell, Done, Id, Name, Pair, RoundId, Score, described
 from mitoscope.web.refusal import Refusal, invalid
 from mitoscope.web.state import AppState, LeadHere, StateHere, done_once
 
@@ -49,8 +24,7 @@ _BIN = re.compile(r", bin (\d+) of (\d+)")
 _Raters = Annotated[tuple[Id, ...], Field(max_length=1000)]
 
 
-@exact
-class RoundSettings(TypedDict):
+class RoundSettings(Answer):
     """What was stated of the work: fields in µm, areas in mm², scores and shares in [0, 1]."""
 
     field_um: NotRequired[Pair]
@@ -62,8 +36,7 @@ class RoundSettings(TypedDict):
     pass_mark: NotRequired[float]
 
 
-@exact
-class Round(TypedDict):
+class Round(Answer):
     """A round: its terms, how many cells I have labelled of how many, and where I was in it.
 
     A position is what the page has put there, or null.
@@ -71,13 +44,13 @@ class Round(TypedDict):
 
     id: int
     name: str
-    kind: RoundKind
+    kind: store.RoundKind
     is_blinded: bool
     is_open: bool
     slides: list[int]
     shows_labels: bool
-    shows_cells: ShowsCells
-    speaks_as: SpeaksAs
+    shows_cells: store.ShowsCells
+    speaks_as: store.SpeaksAs
     review: str | None
     bin: int | None
     bins: int | None
@@ -88,31 +61,28 @@ class Round(TypedDict):
     settings: RoundSettings
 
 
-@exact
 class StaffedRound(Round):
     """A round, and the ids of those who work in it."""
 
     raters: list[int]
 
 
-@exact
-class StaffedRounds(TypedDict):
+class StaffedRounds(Answer):
     """All rounds of the study."""
 
     rounds: list[StaffedRound]
 
 
-@exact
 class RoundSet(StaffedRound, Done):
     """A round that was opened or changed."""
 
 
 def describe_round(
-    connection: sqlite3.Connection, row: RoundRow, rater_id: int, *, speaker_id: int | None = None
+    connection: sqlite3.Connection, row: store.RoundRow, rater_id: int, *, speaker_id: int | None = None
 ) -> Round:
     """Return a round with a rater's progress in it."""
     terms = row.terms
-    review = review_of_round(connection, row.id)
+    review = store.review_of_round(connection, row.id)
     found = None if review is None else _BIN.fullmatch(row.name.removeprefix(review))
     progress = round_progress(connection, row, speaker_id or rater_id)
     return described(
@@ -122,25 +92,27 @@ def describe_round(
         name=row.name,
         kind=row.kind,
         is_blinded=row.is_blinded,
-        slides=[slide for slide in read_slides(connection) if terms.slides is None or slide in terms.slides],
+        slides=[
+            slide for slide in store.read_slides(connection) if terms.slides is None or slide in terms.slides
+        ],
         review=review,
         bin=int(found.group(1)) if found else None,
         bins=int(found.group(2)) if found else None,
-        board=board_of_round(connection, row.id),
+        board=store.board_of_round(connection, row.id),
         labelled=progress.labelled,
         cells=progress.cells,
-        position=read_position(connection, row.id, rater_id),
+        position=store.read_position(connection, row.id, rater_id),
         settings=dict(terms.settings),
     )
 
 
-def round_progress(connection: sqlite3.Connection, row: RoundRow, rater_id: int) -> Progress:
+def round_progress(connection: sqlite3.Connection, row: store.RoundRow, rater_id: int) -> store.Progress:
     """Return how far a rater is in a round, on its slides."""
-    rows = read_progress(connection, rater_id, row.id)
+    rows = store.read_progress(connection, rater_id, row.id)
     wanted = [
         progress for slide, progress in rows.items() if row.terms.slides is None or slide in row.terms.slides
     ]
-    return Progress(sum(slide.labelled for slide in wanted), sum(slide.cells for slide in wanted))
+    return store.Progress(sum(slide.labelled for slide in wanted), sum(slide.cells for slide in wanted))
 
 
 class Settings(Body):
@@ -170,7 +142,7 @@ class NewRound(Action):
     """Work to be done."""
 
     name: Name
-    kind: RoundKind
+    kind: store.RoundKind
     slides: Annotated[list[Id], Field(min_length=1, max_length=10_000)] | None = None
     raters: _Raters = ()
     cells: Literal["all", "disputed"] | Annotated[list[Cell], Field(max_length=CELLS_MAX)] = "all"
@@ -183,15 +155,15 @@ class NewRound(Action):
 def check_raters(state: AppState, rater_ids: Collection[int]) -> None:
     """Refuse raters who may not come in."""
     with state.store.reading() as connection:
-        known = open_raters(connection)
+        known = store.open_raters(connection)
     if set(rater_ids) - known:
         mend = "add the rater first, or open the rater's access"
         raise invalid("one of the raters may not come in", field="raters", mend=mend)
 
 
 def _described(connection: Any, round_id: int, rater_id: int) -> StaffedRound:
-    row = read_round_row(connection, round_id)
-    assigned = read_assignments(connection).get(round_id, [])
+    row = store.read_round_row(connection, round_id)
+    assigned = store.read_assignments(connection).get(round_id, [])
     return {**describe_round(connection, row, rater_id), "raters": assigned}
 
 
@@ -199,7 +171,7 @@ def _described(connection: Any, round_id: int, rater_id: int) -> StaffedRound:
 def rounds(state: StateHere, lead: LeadHere) -> StaffedRounds:
     """Return all rounds, with who works in them."""
     with state.store.reading() as connection:
-        rows = read_round_rows(connection)
+        rows = store.read_round_rows(connection)
         return {"rounds": [_described(connection, row, lead.rater_id) for row in rows]}
 
 
@@ -213,31 +185,31 @@ def add(body: NewRound, state: StateHere, lead: LeadHere) -> RoundSet:
     terms = _terms(body)
 
     def act(connection: Any) -> RoundSet:
-        if body.name in {round_.name for round_ in read_rounds(connection).values()}:
+        if body.name in {round_.name for round_ in store.read_rounds(connection).values()}:
             what = f"there is a round {body.name!r} already"
             raise Refusal(409, "conflict", what, mend="choose another name")
         cells = _cells(connection, body)
-        round_ = NamedRound(body.name, body.kind)
-        (id_,) = intern_rounds(
+        round_ = store.Round(body.name, body.kind)
+        (id_,) = store.intern_rounds(
             connection, [round_], is_blinded=_is_blinded(body), is_listed=cells is not None
         ).tolist()
         if cells is not None:
-            list_cells(connection, id_, cells)
-        write_terms(connection, id_, terms)
-        assign(connection, id_, body.raters)
+            store.list_cells(connection, id_, cells)
+        store.write_terms(connection, id_, terms)
+        store.assign(connection, id_, body.raters)
         return {**_described(connection, id_, lead.rater_id), "is_repeated": False}
 
     return done_once(state, lead, body.key, f"round {body.name}", act)
 
 
 def _is_blinded(body: NewRound) -> bool | None:
-    if body.is_blinded is None and body.kind is RoundKind.THIRD_EXPERT and not body.shows_labels:
+    if body.is_blinded is None and body.kind is store.RoundKind.THIRD_EXPERT and not body.shows_labels:
         return True  # an independent vote, unless the study says that both labels are shown
     return body.is_blinded
 
 
-def _terms(body: NewRound) -> Terms:
-    terms = Terms.of_kind(body.kind)
+def _terms(body: NewRound) -> store.Terms:
+    terms = store.Terms.of_kind(body.kind)
     return replace(
         terms,
         shows_labels=terms.shows_labels if body.shows_labels is None else body.shows_labels,
@@ -251,12 +223,12 @@ def _cells(connection: Any, body: NewRound) -> list[int] | None:
     if body.cells == "all":
         return None
     if body.cells == "disputed":
-        cells = disputed(connection)
+        cells = store.disputed(connection)
         if not cells:
             mend = "let two experts read the same cells first"
             raise Refusal(409, "conflict", "no cell is disputed", mend=mend)
         return cells
-    cells = live_cells_of(connection, body.cells)
+    cells = store.live_cells_of(connection, body.cells)
     if not cells or len(cells) < len(body.cells):
         raise invalid("a cell of the list is not in the study", field="cells")
     return cells
@@ -276,19 +248,19 @@ def change(round_id: RoundId, body: ChangedRound, state: StateHere, lead: LeadHe
     """Change who works in a round, whether it goes on, and what is shown."""
     check_raters(state, body.raters or [])
     with state.store.reading() as connection:
-        read_round_row(connection, round_id)
+        store.read_round_row(connection, round_id)
 
     def act(connection: Any) -> RoundSet:
-        terms = read_round_row(connection, round_id).terms
+        terms = store.read_round_row(connection, round_id).terms
         terms = replace(
             terms,
             is_open=terms.is_open if body.is_open is None else body.is_open,
             shows_labels=terms.shows_labels if body.shows_labels is None else body.shows_labels,
             settings={**terms.settings, **(body.settings.stated() if body.settings else {})},
         )
-        write_terms(connection, round_id, terms)
+        store.write_terms(connection, round_id, terms)
         if body.raters is not None:
-            assign(connection, round_id, body.raters)
+            store.assign(connection, round_id, body.raters)
         return {**_described(connection, round_id, lead.rater_id), "is_repeated": False}
 
     return done_once(state, lead, body.key, f"change of round {round_id}", act)

@@ -14,20 +14,11 @@ import numpy as np
 from fastapi import APIRouter
 from typing_extensions import TypedDict
 
+from mitoscope import store
 from mitoscope.errors import ConfigError
 from mitoscope.geometry import BoxPx0, Mpp
-from mitoscope.store import (
-    Assignment,
-    Field,
-    ScreeningState,
-    begin_pass,
-    read_plan,
-    read_screening,
-    visit_field,
-    write_plan,
-)
 from mitoscope.tissue import TissueMask
-from mitoscope.web.forms import Action, Done, Rectangle, RoundId, Seconds, SlideId, described, exact
+from mitoscope.web.forms import Action, Answer, Done, Rectangle, RoundId, Seconds, SlideId, described
 from mitoscope.web.refusal import invalid
 from mitoscope.web.routes.entry import POSITION_MAX
 from mitoscope.web.state import AppState, StateHere, VisitorHere, assignment, done_once, work_in
@@ -46,8 +37,7 @@ MAX_PLACES = 800_000
 _Pass = TypedDict("_Pass", {"pass": int})  # a word of Python's own cannot be written as a field
 
 
-@exact
-class ScreeningProgress(_Pass):
+class ScreeningProgress(_Pass, Answer):
     """A pass, from 1: by field what is covered and the seconds spent; the field where I stopped, if any.
 
     The fraction is of the tissue, in [0, 1]; a position is what the page has put there, or null.
@@ -61,19 +51,16 @@ class ScreeningProgress(_Pass):
     is_complete: bool
 
 
-@exact
 class Screening(ScreeningProgress):
     """The fields of a slide in order, as x, y, width and height in level-0 px, and how far I am."""
 
     fields: list[Rectangle]
 
 
-@exact
 class FieldVisited(ScreeningProgress, Done):
     """How far I am after a visit."""
 
 
-@exact
 class PassBegun(Screening, Done):
     """How far I am in the pass that was begun."""
 
@@ -87,10 +74,10 @@ class Visit(Action):
     position: Any = None
 
 
-def _plan(state: AppState, mine: Assignment, slide_id: int) -> None:
+def _plan(state: AppState, mine: store.Assignment, slide_id: int) -> None:
     """See to it that the fields of a slide are planned."""
     with state.store.reading() as connection:
-        if read_plan(connection, mine.row.id, slide_id) is not None:
+        if store.read_plan(connection, mine.row.id, slide_id) is not None:
             return
     info = state.slides.info(slide_id)
     field_um = tuple(mine.row.terms.settings.get("field_um", FIELD_UM))
@@ -98,20 +85,20 @@ def _plan(state: AppState, mine: Assignment, slide_id: int) -> None:
     if not fields:
         raise invalid("there is no tissue on this slide", mend="look at it in the viewer")
     with state.store.writing() as connection:
-        write_plan(connection, mine.row.id, slide_id, fields)
+        store.write_plan(connection, mine.row.id, slide_id, fields)
 
 
-def _progress(state: AppState, visitor: VisitorHere, round_id: int, slide_id: int) -> ScreeningState:
+def _progress(state: AppState, visitor: VisitorHere, round_id: int, slide_id: int) -> store.ScreeningState:
     with state.store.reading() as connection:
-        return read_screening(connection, round_id, visitor.rater_id, slide_id)
+        return store.read_screening(connection, round_id, visitor.rater_id, slide_id)
 
 
-def _describe(found: ScreeningState) -> ScreeningProgress:
+def _describe(found: store.ScreeningState) -> ScreeningProgress:
     stated = {"pass": found.pass_, "covered_fraction": round(found.covered_fraction, 6)}
     return described(ScreeningProgress, found, **stated)
 
 
-def _with_fields(found: ScreeningState) -> Screening:
+def _with_fields(found: store.ScreeningState) -> Screening:
     boxes = [field.box_px0 for field in found.fields]
     return {**_describe(found), "fields": [[box.x, box.y, box.width, box.height] for box in boxes]}
 
@@ -137,7 +124,7 @@ def visit(
         raise invalid(f"there is no field {body.field}", field="field")
 
     def act(connection: Any) -> FieldVisited:
-        visit_field(
+        store.visit_field(
             connection,
             round_id,
             visitor.rater_id,
@@ -147,7 +134,7 @@ def visit(
             seconds=body.seconds,
             position=body.position,
         )
-        found = read_screening(connection, round_id, visitor.rater_id, slide_id)
+        found = store.read_screening(connection, round_id, visitor.rater_id, slide_id)
         return {**_describe(found), "is_repeated": False}
 
     return done_once(state, visitor, body.key, f"field of {round_id}/{slide_id}", act)
@@ -162,7 +149,7 @@ def next_pass(
     _plan(state, mine, slide_id)
 
     def act(connection: Any) -> Done:
-        begin_pass(connection, round_id, visitor.rater_id, slide_id)
+        store.begin_pass(connection, round_id, visitor.rater_id, slide_id)
         return {"is_repeated": False}
 
     done = done_once(state, visitor, body.key, f"pass of {round_id}/{slide_id}", act)
@@ -171,7 +158,7 @@ def next_pass(
 
 def propose_fields(
     tissue: TissueMask, *, mpp: Mpp, field_um: tuple[float, float] = FIELD_UM, step: float = STEP
-) -> list[Field]:
+) -> list[store.Field]:
     """Return the fields of a slide in their order: row by row, each with new tissue.
 
     Every tissue pixel of the mask lies in one of them. A field's size is in µm, the step a part of it in (0,
@@ -200,7 +187,7 @@ def propose_fields(
             new = np.count_nonzero(unseen[rows, columns])
             if new:
                 unseen[rows, columns] = False
-                fields.append(Field(BoxPx0(left, top, width, height), int(new) / total))
+                fields.append(store.Field(BoxPx0(left, top, width, height), int(new) / total))
     if len(fields) > MAX_FIELDS:
         what = f"{len(fields)} fields"
         raise ConfigError(what, where="field", mend=f"make them larger: {MAX_FIELDS} at most")

@@ -7,13 +7,12 @@ from typing import Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, Query, Response
-from typing_extensions import TypedDict
 
 from mitoscope.errors import LevelError, RegionError
 from mitoscope.geometry import BoxPx, SizePx
 from mitoscope.slide import read_thumbnail
 from mitoscope.web.deep_zoom import TILE_PX, encode_jpeg, max_level, read_scaled, read_tile
-from mitoscope.web.forms import COORDINATE_MAX, LevelNumber, Pair, SlideId, TileNumber, described, exact
+from mitoscope.web.forms import COORDINATE_MAX, Answer, LevelNumber, Pair, SlideId, TileNumber, described
 from mitoscope.web.refusal import no_such
 from mitoscope.web.slides import ShownSlide, SlideState
 from mitoscope.web.state import StateHere, VisitorHere
@@ -25,8 +24,7 @@ _KEPT = {"cache-control": "private, max-age=86400"}
 _JPEG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}}}}
 
 
-@exact
-class Slide(TypedDict):
+class Slide(Answer):
     """A slide: size in level-0 px, mpp in µm a px, tiles in px; null where nobody has said it."""
 
     id: int
@@ -44,8 +42,7 @@ class Slide(TypedDict):
     mend: str | None
 
 
-@exact
-class Tissue(TypedDict):
+class Tissue(Answer):
     """Where a slide has tissue: its area in mm², a mask, and the level-0 px a pixel of it in x and y.
 
     The rows of the mask are packed bits, each row a whole number of bytes, in base64.

@@ -12,23 +12,12 @@ from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse, Response
 from pydantic import Field
 from starlette.background import BackgroundTask
-from typing_extensions import TypedDict
 
+from mitoscope import store
 from mitoscope.curation import agreement
 from mitoscope.exchange import find_format, write_study
 from mitoscope.statistics import Estimate
-from mitoscope.store import (
-    Policy,
-    RaterKind,
-    disputed,
-    overrulings,
-    progress_rows,
-    read_raters,
-    read_rounds,
-    read_setting,
-    write_setting,
-)
-from mitoscope.web.forms import Action, Done, described, exact
+from mitoscope.web.forms import Action, Answer, Done, described
 from mitoscope.web.state import ComparerHere, LeadHere, StateHere, done_once
 
 router = APIRouter()
@@ -38,8 +27,7 @@ ARCHIVE = "zip"
 """A format that holds one slide a file comes as an archive of files."""
 
 
-@exact
-class StudySlide(TypedDict):
+class StudySlide(Answer):
     """A slide: the mm² of its tumour, null where none is known, its cells, and these by agreed class."""
 
     id: int
@@ -49,22 +37,20 @@ class StudySlide(TypedDict):
     agreed: dict[str, int]
 
 
-@exact
-class StudyRater(TypedDict):
+class StudyRater(Answer):
     """A rater: the labels given, and the cells that they are about."""
 
     name: str
-    kind: RaterKind
+    kind: store.RaterKind
     labels: int
     cells: int
 
 
-@exact
-class StudyFigures(TypedDict):
+class StudyFigures(Answer):
     """What is in a study; ``agreed`` counts its cells by agreed class under the policy."""
 
     name: str
-    policy: Policy
+    policy: store.Policy
     cells: int
     deleted: int
     events: int
@@ -74,15 +60,13 @@ class StudyFigures(TypedDict):
     raters: list[StudyRater]
 
 
-@exact
 class PolicySet(Done):
     """The rule of the study from now on."""
 
-    policy: Policy
+    policy: store.Policy
 
 
-@exact
-class SlideProgress(TypedDict):
+class SlideProgress(Answer):
     """A rater in a round on a slide: cells labelled of how many; seconds a label and labels a minute."""
 
     round: int
@@ -96,15 +80,13 @@ class SlideProgress(TypedDict):
     per_minute: float | None
 
 
-@exact
-class Progress(TypedDict):
+class Progress(Answer):
     """How far and how fast each rater is."""
 
     rows: list[SlideProgress]
 
 
-@exact
-class Interval(TypedDict):
+class Interval(Answer):
     """A measure with its 95 % interval; null where it could not be computed."""
 
     value: float | None
@@ -112,8 +94,7 @@ class Interval(TypedDict):
     high: float | None
 
 
-@exact
-class PairKappa(TypedDict):
+class PairKappa(Answer):
     """Two raters, the cells that both have labelled, and Cohen's kappa."""
 
     raters: Annotated[list[str], Field(min_length=2, max_length=2)]
@@ -121,8 +102,7 @@ class PairKappa(TypedDict):
     kappa: Interval
 
 
-@exact
-class DomainAgreement(TypedDict):
+class DomainAgreement(Answer):
     """The experts' agreement on a tumour type: cells read twice and disagreed on, kappa and alpha."""
 
     domain: str
@@ -135,15 +115,13 @@ class DomainAgreement(TypedDict):
     pairs: list[PairKappa]
 
 
-@exact
-class ExpertAgreement(TypedDict):
+class ExpertAgreement(Answer):
     """How far the experts agree, by tumour type and in all."""
 
     domains: list[DomainAgreement]
 
 
-@exact
-class Overruled(TypedDict):
+class Overruled(Answer):
     """Whose labels were turned by whom: the cells, of how many decided on, and their share in [0, 1]."""
 
     overruled: str
@@ -153,8 +131,7 @@ class Overruled(TypedDict):
     share: float
 
 
-@exact
-class Overrules(TypedDict):
+class Overrules(Answer):
     """Who overruled whom."""
 
     rows: list[Overruled]
@@ -164,8 +141,8 @@ class Overrules(TypedDict):
 def study(state: StateHere, lead: ComparerHere) -> StudyFigures:  # noqa: ARG001 it must be one
     """Return what is in the study."""
     with state.store.reading() as connection:
-        policy = Policy(read_setting(connection, "policy", str(Policy.SETTLED)))
-        open_ = disputed(connection)
+        policy = store.Policy(store.read_setting(connection, "policy", str(store.Policy.SETTLED)))
+        open_ = store.disputed(connection)
     found = state.store.overview(policy)
     ids = {slide.name: id_ for id_, slide in state.store.slides().items()}
     slides = [
@@ -181,7 +158,7 @@ def study(state: StateHere, lead: ComparerHere) -> StudyFigures:  # noqa: ARG001
 class StudyPolicy(Action):
     """By which rule the figures tell the agreed class."""
 
-    policy: Policy
+    policy: store.Policy
 
 
 @router.put("/api/study")
@@ -189,7 +166,7 @@ def set_policy(body: StudyPolicy, state: StateHere, lead: LeadHere) -> PolicySet
     """Set the rule of the study."""
 
     def act(connection: Any) -> PolicySet:
-        write_setting(connection, "policy", str(body.policy))
+        store.write_setting(connection, "policy", str(body.policy))
         return {"policy": body.policy, "is_repeated": False}
 
     return done_once(state, lead, body.key, "policy", act)
@@ -199,9 +176,9 @@ def set_policy(body: StudyPolicy, state: StateHere, lead: LeadHere) -> PolicySet
 def progress(state: StateHere, lead: LeadHere) -> Progress:  # noqa: ARG001 it must be one
     """Return how far and how fast each rater is."""
     with state.store.reading() as connection:
-        rows = progress_rows(connection)
-        raters = {id_: rater.name for id_, rater in read_raters(connection).items()}
-        rounds = {id_: round_.name for id_, round_ in read_rounds(connection).items()}
+        rows = store.progress_rows(connection)
+        raters = {id_: rater.name for id_, rater in store.read_raters(connection).items()}
+        rounds = {id_: round_.name for id_, round_ in store.read_rounds(connection).items()}
     return {
         "rows": [
             described(
@@ -253,8 +230,8 @@ def agreements(state: StateHere, lead: ComparerHere) -> ExpertAgreement:  # noqa
 def overrules(state: StateHere, lead: ComparerHere) -> Overrules:  # noqa: ARG001 it must be one
     """Return who overruled whom."""
     with state.store.reading() as connection:
-        rows = overrulings(connection)
-        names = {id_: rater.name for id_, rater in read_raters(connection).items()}
+        rows = store.overrulings(connection)
+        names = {id_: rater.name for id_, rater in store.read_raters(connection).items()}
     return {
         "rows": [
             described(
