@@ -24,12 +24,6 @@ def test_recall_over_false_positives_per_image() -> None:
     assert curve.mean_recall() == pytest.approx((0.25 + 5 * 0.75) / 6)
 
 
-def test_per_area() -> None:
-    curve = froc(STEPS, area_mm2=8.0)
-    assert curve.per == "mm²"
-    assert curve.false_rate[-1] == 0.5
-
-
 def midog_by_hand(images: int) -> float:
     scores = STEPS.score
     rates, recalls = [], []
@@ -54,9 +48,7 @@ def test_midog_area_is_eight_at_most() -> None:
     assert midog_froc_auc(Steps.none(), images=1) is None
 
 
-def test_an_extent_is_needed() -> None:
-    with pytest.raises(ConfigError, match="either the number of images or the area"):
-        froc(STEPS)
-    with pytest.raises(ConfigError, match="not positive"):
+def test_an_image_is_needed() -> None:
+    with pytest.raises(ConfigError, match="0 images"):
         froc(STEPS, images=0)
     assert np.isnan(froc(Steps(np.array([0.1]), np.array([0]), np.array([1]), 0), images=1).recall).all()

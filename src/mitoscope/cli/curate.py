@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,7 +23,7 @@ from mitoscope.cli.options import (
     ReviewArgument,
     StudyArgument,
 )
-from mitoscope.cli.terminal import print_json, print_table, progress, say
+from mitoscope.cli.terminal import picked, print_json, print_table, progress, say
 
 if TYPE_CHECKING:
     from mitoscope.curation.review import ReviewState
@@ -91,40 +92,26 @@ def review(
 ) -> None:
     """Show how far a review is, and take its next step when asked to; each step may be repeated."""
     from mitoscope.curation import review as steps
+    from mitoscope.loops.board import labels_before
     from mitoscope.store import Store
 
     done: dict[str, Any] = {}
     writes = second or third or conclude
     with Store.open(study, write=writes) as store:
         if second:
-            done["second_read"] = _ask_second(store, name)
+            done["second_read"] = steps.ask_second(store, name, labels_before(store, name))
         if third:
             done["third_expert"] = steps.ask_third(store, name, partial=partial)
         if conclude:
             outcome = steps.conclude(store, name, partial=partial)
-            done["concluded"] = {
-                "written": outcome.written,
-                "unchanged": outcome.unchanged,
-                "open": outcome.open,
-            }
+            done["concluded"] = picked(outcome, "written", "unchanged", "open")
         state = steps.review_state(store, name)
     if as_json:
-        print_json({"study": str(study), "review": name, **_state_json(state), **done})
+        print_json(
+            {"study": str(study), "review": name, **asdict(state), "next_step": state.next_step, **done}
+        )
     else:
         _print_state(state, done)
-
-
-def _ask_second(store: Store, name: str) -> int:
-    from mitoscope.curation.review import ask_second
-    from mitoscope.loops.board import labels_before
-
-    return ask_second(store, name, labels_before(store, name))
-
-
-def _state_json(state: ReviewState) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return asdict(state) | {"next_step": state.next_step}
 
 
 def _print_state(state: ReviewState, done: dict[str, Any]) -> None:

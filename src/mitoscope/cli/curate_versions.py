@@ -15,7 +15,7 @@ from mitoscope.cli.options import (
     StudyArgument,
     parse_policy,
 )
-from mitoscope.cli.terminal import print_json, print_table
+from mitoscope.cli.terminal import picked, print_json, print_table
 
 if TYPE_CHECKING:
     from mitoscope.curation.changes import Difference, Gain, VersionCell
@@ -177,12 +177,5 @@ def _gain_row(gain: Gain) -> list[object]:
 
 
 def _gain_json(gain: Gain) -> dict[str, Any]:
-    return {
-        "name": gain.name,
-        "area_mm2": gain.area_mm2,
-        "density": gain.density,
-        "figures": list(gain.figures),
-        "figures_percent": gain.figures_percent,
-        "look_alikes": list(gain.look_alikes),
-        "look_alikes_percent": gain.look_alikes_percent,
-    }
+    names = ("figures", "figures_percent", "look_alikes", "look_alikes_percent")
+    return picked(gain, "name", "area_mm2", "density", *names)

@@ -20,7 +20,7 @@ from mitoscope.cli.options import (
     parse_roi,
 )
 from mitoscope.cli.store_figures import agreement, classes, consensus, examined, info
-from mitoscope.cli.terminal import print_json, print_table, say, shown
+from mitoscope.cli.terminal import picked, print_json, print_table, say, shown
 
 if TYPE_CHECKING:
     from mitoscope.geometry import Mpp
@@ -192,20 +192,11 @@ def _imported(path: Path, format_name: str, report: Any, study: Study) -> dict[s
     return {
         "file": str(path),
         "format": format_name,
-        "slides": report.slides,
-        "cells": report.cells,
-        "known": report.known,
-        "joined": report.joined,
+        **picked(report, "slides", "cells", "known", "joined", "labels", "regions", "versions"),
         "beside_known": dict(report.beside_known),
-        "labels": report.labels,
-        "regions": report.regions,
-        "versions": report.versions,
         "quarantined": sum(report.quarantined.values()),
         "reasons": dict(report.quarantined),
-        "entries": [
-            {"where": entry.where, "why": entry.why, "slide": entry.slide, "what": entry.what}
-            for entry in study.quarantine
-        ],
+        "entries": [picked(entry, "where", "why", "slide", "what") for entry in study.quarantine],
         "notes": list(study.notes),
     }
 
@@ -315,14 +306,8 @@ def verify(study: StudyArgument, as_json: JsonOption = False) -> None:
 
     with Store.open(study, write=False) as store:
         checked = store.verify()
-    done = {
-        "study": str(study),
-        "ok": True,
-        "checks": checked.invariants,
-        "events": checked.events,
-        "cells": checked.cells,
-        "versions": checked.versions,
-    }
+    counts = picked(checked, "events", "cells", "versions")
+    done = {"study": str(study), "ok": True, "checks": checked.invariants, **counts}
     over = f"{checked.events} events, {checked.cells} cells and {checked.versions} versions"
     line = f"{study} is intact: {checked.invariants} checks over {over}"
     say(done, line, as_json)

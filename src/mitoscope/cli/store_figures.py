@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mitoscope.cli.options import JsonOption, PolicyOption, StudyArgument, parse_policy
-from mitoscope.cli.terminal import print_json, print_table
+from mitoscope.cli.terminal import picked, print_json, print_table
 
 if TYPE_CHECKING:
     from mitoscope.curation.agreement import Agreement
@@ -42,8 +42,7 @@ def _overview_json(found: Overview) -> dict[str, Any]:
     from dataclasses import asdict
 
     return {
-        "name": found.name,
-        "uuid": found.uuid,
+        **picked(found, "name", "uuid", "cells", "deleted", "events"),
         "policy": found.policy.value,
         "study_policy": found.study_policy.value,
         "slides": [
@@ -64,12 +63,9 @@ def _overview_json(found: Overview) -> dict[str, Any]:
             for row in found.raters
         ],
         "rounds": [{"name": round_.name, "kind": round_.kind.value} for round_ in found.rounds],
-        "cells": found.cells,
         "labels": dict(found.agreed),
         "cells_per_label": dict(found.agreed),
         "without_agreed_class": found.disagreed,
-        "deleted": found.deleted,
-        "events": found.events,
         "variants": {_variant(key): found.total(key) for key in found.variants},
         "quarantined": dict(found.quarantined),
     }
@@ -160,28 +156,14 @@ def _agreement_json(found: Agreement) -> dict[str, Any]:
     from dataclasses import asdict
 
     return {
-        "domain": found.domain,
-        "cells": found.cells,
-        "cases": found.cases,
-        "two_reads": {
-            "cells": found.reads.cells,
-            "agreed": dict(found.reads.agreed),
-            "disagreed": found.reads.disagreed,
-            "third": dict(found.reads.third),
-            "final": dict(found.reads.final),
-            "unresolved": found.reads.unresolved,
-        },
+        **picked(found, "domain", "cells", "cases", "fleiss_raters"),
+        "two_reads": asdict(found.reads),
         "disagreement": asdict(found.disagreement),
         "fleiss_kappa": asdict(found.fleiss),
-        "fleiss_raters": found.fleiss_raters,
         "krippendorff_alpha": asdict(found.alpha),
         "pairs": [
-            {
-                "raters": list(pair.raters),
-                "cells": pair.cells,
-                "confusion": pair.confusion.tolist(),
-                "cohen_kappa": asdict(pair.kappa),
-            }
+            picked(pair, "raters", "cells")
+            | {"confusion": pair.confusion.tolist(), "cohen_kappa": asdict(pair.kappa)}
             for pair in found.pairs
         ],
         "times": [asdict(time) for time in found.times],
@@ -282,12 +264,7 @@ def consensus(
     with Store.open(study, write=third_round is not None or record is not None) as store:
         if record is not None:
             settled = settle(store, parse_policy(record, option="--record"))
-            done["recorded"] = {
-                "policy": record,
-                "written": settled.written,
-                "unchanged": settled.unchanged,
-                "open": settled.open,
-            }
+            done["recorded"] = {"policy": record, **picked(settled, "written", "unchanged", "open")}
         labels = {id_: label.name for id_, label in store.labels().items()}
         counts = {policy.value: _count(store.agreed(policy), labels) for policy in Policy}
         waiting = store.disputed()

@@ -77,6 +77,11 @@ def print_json(values: dict[str, Any]) -> None:
     typer.echo(json.dumps(_without_nan(values), indent=2, ensure_ascii=False, allow_nan=False))
 
 
+def picked(source: object, *names: str) -> dict[str, Any]:
+    """Return some attributes by their names, for JSON."""
+    return {name: getattr(source, name) for name in names}
+
+
 def say(values: dict[str, Any], line: str, as_json: bool) -> None:
     """Print values as JSON, or a line for people."""
     import typer

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +14,6 @@ from mitoscope.statistics import REPEATS, Interval, divide, draw_times, percenti
 
 Floats = NDArray[np.float64]
 
-Interpolation = Literal["coco", "steps"]
-"""``coco``: mean of the interpolated precision at 101 recalls (Lin et al. 2014); ``steps``: sum of precision
-times gain of recall, without interpolation (as scikit-learn)."""
 _RECALLS = np.linspace(0.0, 1.0, 101)
 
 Counts = NDArray[np.int32] | NDArray[np.int64]
@@ -61,31 +57,23 @@ def precision_recall(steps: Steps) -> PrecisionRecall:
     )
 
 
-def average_precision(steps: Steps, *, interpolation: Interpolation = "coco") -> float | None:
-    """Return the average precision; None without a true figure.
+def average_precision(steps: Steps) -> float | None:
+    """Return the mean of the interpolated precision at 101 recalls (Lin et al. 2014); None without a figure.
 
-    Parameters
-    ----------
-    steps : Steps
-        Of all images. Detections of equal score are counted at once, so that their order does not matter.
-    interpolation : {"coco", "steps"}
-        With protocol ``iou@0.5``, ``coco`` is the AP50 of COCO, MIDOG and MIDOG++.
+    Detections of equal score are counted at once, so that their order does not matter. With protocol
+    ``iou@0.5`` it is the AP50 of COCO, MIDOG and MIDOG++.
     """
     _, tp, fp = steps.levels()
-    return _area(np.maximum.accumulate(tp), tp, fp, figures=steps.figures, interpolation=interpolation)
+    return _area(np.maximum.accumulate(tp), tp, fp, figures=steps.figures)
 
 
-def _area(
-    most: Counts, tp: Counts, fp: Counts, *, figures: int, interpolation: Interpolation
-) -> float | None:
+def _area(most: Counts, tp: Counts, fp: Counts, *, figures: int) -> float | None:
     """Return the area; `most` are the figures found at a score or any above it."""
     if figures == 0:
         return None
     found = tp + fp
     # Before the first detection of a draw nothing is found; 0 there changes no maximum and no sum.
     precision = tp / np.maximum(found, 1)
-    if interpolation == "steps":
-        return float((np.diff(tp, prepend=0) * precision).sum() / figures)
     reached = np.searchsorted(most, _figures_needed(figures), side="left")
     reached = reached[reached < len(tp)]
     if not len(reached):
@@ -102,22 +90,15 @@ def _figures_needed(figures: int) -> NDArray[np.int64]:
 
 
 def bootstrap_average_precision(
-    cases: Mapping[str, Steps],
-    *,
-    interpolation: Interpolation = "coco",
-    repeats: int = REPEATS,
-    seed: int = 0,
+    cases: Mapping[str, Steps], *, repeats: int = REPEATS, seed: int = 0
 ) -> Interval | None:
     """Return the interval of the pooled average precision by drawing cases; None with fewer than two."""
     if len(cases) < 2:
         return None
-    drawn = draw_average_precision(cases, interpolation=interpolation, repeats=repeats, seed=seed)
-    return percentiles(drawn)
+    return percentiles(draw_average_precision(cases, repeats=repeats, seed=seed))
 
 
-def draw_average_precision(
-    cases: Mapping[str, Steps], *, interpolation: Interpolation = "coco", repeats: int, seed: int
-) -> NDArray[np.float64]:
+def draw_average_precision(cases: Mapping[str, Steps], *, repeats: int, seed: int) -> NDArray[np.float64]:
     """Return the average precision of each draw of cases, shape (repeats,); NaN without a true figure."""
     parts = list(cases.values())
     pooled = Steps.total(parts)
@@ -135,7 +116,7 @@ def draw_average_precision(
             each = times.take(owner)
             sums = [(each * change).cumsum(dtype=np.int32).take(last) for change in (tp, fp)]
             most = np.maximum.accumulate(sums[0]) if falls else sums[0]
-            area = _area(most, *sums, figures=int(times @ figures), interpolation=interpolation)
+            area = _area(most, *sums, figures=int(times @ figures))
             values.append(np.nan if area is None else area)
     return np.array(values)
 
@@ -147,16 +128,13 @@ class Froc:
     Attributes
     ----------
     false_rate : ndarray, shape (l,)
-        False positives per image, or per mm².
+        False positives per image.
     recall : ndarray, shape (l,)
         NaN without a true figure.
-    per : str
-        "image" or "mm²".
     """
 
     false_rate: Floats
     recall: Floats
-    per: str
 
     def recall_at(self, rate: float) -> float:
         """Return the greatest recall with at most this many false positives; 0 where there is none."""
@@ -168,31 +146,19 @@ class Froc:
         return float(np.mean([self.recall_at(rate) for rate in rates]))
 
 
-def froc(steps: Steps, *, images: int | None = None, area_mm2: float | None = None) -> Froc:
-    """Return the FROC curve of the pooled detections.
-
-    Parameters
-    ----------
-    steps : Steps
-        Of all images.
-    images : int
-        Number of images, those without detections included; or instead
-    area_mm2 : float
-        The area that was searched.
+def froc(steps: Steps, *, images: int) -> Froc:
+    """Return the FROC curve of the detections pooled over images, those without detections included.
 
     Raises
     ------
     ConfigError
-        If not exactly one of them is given, or it is not positive.
+        If there is no image.
     """
-    if (images is None) == (area_mm2 is None):
-        raise ConfigError("either the number of images or the area is needed", where="FROC")
-    extent = float(images if area_mm2 is None else area_mm2)  # type: ignore[arg-type]
-    if not extent > 0:
-        raise ConfigError(f"an extent of {extent:g} is not positive", where="FROC")
+    if images < 1:
+        raise ConfigError(f"{images} images", where="FROC", mend="at least 1")
     _, tp, fp = steps.levels()
     recall = tp / steps.figures if steps.figures else np.full(len(tp), np.nan)
-    return Froc(fp / extent, recall, "image" if area_mm2 is None else "mm²")
+    return Froc(fp / images, recall)
 
 
 def midog_froc_auc(steps: Steps, *, images: int) -> float | None:

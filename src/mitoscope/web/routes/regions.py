@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +15,7 @@ from mitoscope.errors import ConflictError, KeyReusedError
 from mitoscope.geometry import Mpp, SizePx
 from mitoscope.region import Region as PlaneRegion
 from mitoscope.web.forms import Action, Answer, Done, Name, Pair, RowId, SlideId, Vertices, described
-from mitoscope.web.refusal import Refusal, invalid, refusal_for
+from mitoscope.web.refusal import Refusal, invalid
 from mitoscope.web.state import AppState, StateHere, VisitorHere, done_once
 
 router = APIRouter()
@@ -136,12 +138,17 @@ def _found(state: AppState, region_id: int) -> store.DrawnRegion:
         return store.read_region(connection, region_id)
 
 
-def _conflict(state: AppState, region_id: int, error: ConflictError) -> Refusal:
-    if isinstance(error, KeyReusedError):
-        return refusal_for(error)
-    present = _found(state, region_id)
-    described = _shown(present, *scale_of(state, present.slide_id))
-    return Refusal(409, "conflict", error.what, mend=error.mend, region=described)
+@contextmanager
+def _conflicts(state: AppState, region_id: int) -> Iterator[None]:
+    """Answer a change of what somebody else has changed with the region as it is now."""
+    try:
+        yield
+    except KeyReusedError:
+        raise
+    except ConflictError as error:
+        present = _found(state, region_id)
+        now = _shown(present, *scale_of(state, present.slide_id))
+        raise Refusal(409, "conflict", error.what, mend=error.mend, region=now) from None
 
 
 @router.put("/api/regions/{region_id}")
@@ -163,10 +170,8 @@ def edit(region_id: RowId, body: ChangedRegion, state: StateHere, visitor: Visit
         area = _area(connection, present.slide_id, mpp, size)
         return {"region": _shown(done, mpp, size), "area_mm2": area, "is_repeated": False}
 
-    try:
+    with _conflicts(state, region_id):
         return done_once(state, visitor, body.key, f"edit of region {region_id}", act)
-    except ConflictError as error:
-        raise _conflict(state, region_id, error) from None
 
 
 @router.delete("/api/regions/{region_id}")
@@ -179,10 +184,8 @@ def delete(region_id: RowId, body: SeenRegion, state: StateHere, visitor: Visito
         area = _area(connection, slide_id, mpp, size)
         return {"region": None, "area_mm2": area, "is_repeated": False}
 
-    try:
+    with _conflicts(state, region_id):
         return done_once(state, visitor, body.key, f"deletion of region {region_id}", act)
-    except ConflictError as error:
-        raise _conflict(state, region_id, error) from None
 
 
 @router.post("/api/regions/{region_id}/restore")
