@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mitoscope.cli.options import DataOption, JsonOption
-from mitoscope.cli.terminal import grouped, print_json, print_table, progress, say
+from mitoscope.cli.terminal import grouped, picked, print_json, print_table, progress, say
 
 if TYPE_CHECKING:
     from mitoscope.experiments.datasets import Dataset, DatasetSurvey, Delivered
@@ -238,12 +238,11 @@ def survey_json(survey: DatasetSurvey) -> dict[str, Any]:
 
 def _group_json(match: Match) -> dict[str, Any]:
     return {
-        "what": match.what,
+        **picked(match, "what", "missing"),
         "needed": not match.optional,
         "complete": match.is_complete,
         "expected": match.count,
         "found": len(match.found),
-        "missing": list(match.missing),
         "in_table": None if match.table is None else str(match.table.path),
     }
 

@@ -114,15 +114,15 @@ class Page:
     facts: tuple[Fact, ...]
     overview: SlideOverview
     close_up: CloseUp | None
-    steps: tuple[Step, ...]
-    density: PagePicture | None
     top: Sheet
     borderline_about: str
     borderline: tuple[Sheet, ...]
-    histogram: PagePicture | None
-    histogram_caption: str
     provenance: dict[str, dict[str, str]]
     reading: tuple[str, ...]
+    steps: tuple[Step, ...] = ()
+    density: PagePicture | None = None
+    histogram: PagePicture | None = None
+    histogram_caption: str = ""
     window_title: str = "Hot spot"
     figure_key: str = "Mitotic figure above the threshold"
     top_title: str = "Highest scores"

@@ -25,10 +25,8 @@ from mitoscope.statistics.calibration import (
 )
 from mitoscope.statistics.classification import (
     ConfusionMatrix,
-    Roc,
     ThresholdRates,
     rates_at,
-    roc,
     roc_auc,
 )
 from mitoscope.statistics.kappa import (
@@ -60,7 +58,6 @@ __all__ = [
     "MeanScore",
     "Outcomes",
     "Reliability",
-    "Roc",
     "Score",
     "ScoreLine",
     "ThresholdRates",
@@ -84,7 +81,6 @@ __all__ = [
     "place_of_best_f1",
     "rates_at",
     "reliability",
-    "roc",
     "roc_auc",
     "shares",
     "sum_by",

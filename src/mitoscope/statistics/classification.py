@@ -1,4 +1,4 @@
-"""Classification of cells and tiles: confusion matrix, rates at thresholds, ROC."""
+"""Classification of cells and tiles: confusion matrix, rates at thresholds, area under the ROC curve."""
 
 from __future__ import annotations
 
@@ -74,29 +74,8 @@ class ConfusionMatrix:
         return Score(tp, int(self.counts[:, place].sum()) - tp, int(self.counts[place].sum()) - tp)
 
 
-@dataclass(frozen=True, eq=False)
-class Roc:
-    """True and false positive rates as the threshold falls, from (0, 0) to (1, 1).
-
-    Attributes
-    ----------
-    false_positive_rate, true_positive_rate : ndarray, shape (l + 1,)
-    threshold : ndarray, shape (l + 1,)
-        Scores from it up are positive; infinite for the first point.
-    """
-
-    false_positive_rate: NDArray[np.float64]
-    true_positive_rate: NDArray[np.float64]
-    threshold: NDArray[np.float64]
-
-    @property
-    def auc(self) -> float:
-        """Area under the curve."""
-        return float(np.trapezoid(self.true_positive_rate, self.false_positive_rate))
-
-
-def roc(scores: ArrayLike, positive: ArrayLike) -> Roc | None:
-    """Return the ROC curve; None if all are positive or none is.
+def roc_auc(scores: ArrayLike, positive: ArrayLike) -> float | None:
+    """Return the area under the ROC curve; None if all are positive or none is.
 
     Parameters
     ----------
@@ -117,19 +96,10 @@ def roc(scores: ArrayLike, positive: ArrayLike) -> Roc | None:
     if not positives or not negatives:
         return None
     level, inverse = np.unique(-score, return_inverse=True)
-    hits = np.bincount(inverse[truth], minlength=len(level)).cumsum()
-    false = np.bincount(inverse[~truth], minlength=len(level)).cumsum()
-    return Roc(
-        np.insert(false / negatives, 0, 0.0),
-        np.insert(hits / positives, 0, 0.0),
-        np.insert(-level, 0, np.inf),
+    hits, false = (
+        np.append(0, np.bincount(inverse[rows], minlength=len(level)).cumsum()) for rows in (truth, ~truth)
     )
-
-
-def roc_auc(scores: ArrayLike, positive: ArrayLike) -> float | None:
-    """Return the area under the ROC curve; None if all are positive or none is. Parameters as for `roc`."""
-    curve = roc(scores, positive)
-    return None if curve is None else curve.auc
+    return float(np.trapezoid(hits, false) / (positives * negatives))
 
 
 @dataclass(frozen=True, eq=False)

@@ -42,23 +42,9 @@ from mitoscope.web.slides import SlideCatalogue
 from mitoscope.web.state import AppState, VisitorHere
 
 _LOG = logging.getLogger("mitoscope.web")
-_ROUTERS = (
-    entry.router,
-    slides.router,
-    cells.router,
-    screening.router,
-    regions.router,
-    interests.router,
-    case.router,
-    crowd.router,
-    crowd_tasks.router,
-    boards.router,
-    people.router,
-    classes.router,
-    rounds.router,
-    reviews.router,
-    study.router,
-)
+_ROUTES = (entry, slides, cells, screening, regions, interests, case, crowd, crowd_tasks, boards, people)
+_LEADS = (classes, rounds, reviews, study)
+"""What the lead of a study asks for."""
 _COMPRESSED_FROM_BYTES = 1024
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": what}
@@ -124,8 +110,8 @@ def _routed() -> FastAPI:
         openapi_url=None,
         redirect_slashes=False,
     )
-    for router in _ROUTERS:
-        app.include_router(router, responses=_REFUSALS)
+    for module in (*_ROUTES, *_LEADS):
+        app.include_router(module.router, responses=_REFUSALS)
     return app
 
 
