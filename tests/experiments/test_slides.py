@@ -68,7 +68,7 @@ def test_two_files_of_one_name_are_refused(folder: Path) -> None:
 
 
 def test_another_layout_and_unknown_test_slides_are_named(folder: Path) -> None:
-    with pytest.raises(TrainingDataError, match="no folder of slides of the set own"):
+    with pytest.raises(TrainingDataError, match="1 of 2 files and folders are not there: WSI; give"):
         read_set("own", declared(slides="WSI"), folder)
     for name in ("c.png", "d.png"):
         picture(folder / "slides" / name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Ring = tuple[tuple[float, float], ...]
+Ring = Sequence[Sequence[float]]
 """Corners x, y in mm."""
 _LETTERS: Final = 11
 """Of a title, to an inch."""
@@ -300,7 +300,7 @@ class SlideMap:
     Parameters
     ----------
     title : str
-    tumour, excluded : tuple of Ring
+    tumour, excluded : sequence of Ring
         Outlines of the tumour, and of what is left out of it.
     figures : Ring
         Places.
@@ -309,8 +309,8 @@ class SlideMap:
     """
 
     title: str
-    tumour: tuple[Ring, ...]
-    excluded: tuple[Ring, ...]
+    tumour: Sequence[Ring]
+    excluded: Sequence[Ring]
     figures: Ring
     hot_spot: tuple[float, float, float, float]
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mitoscope.count import COVERED_MIN, FIELD_ASPECT, TEN_HPF_MM2, mitotic_count, window_size
 from mitoscope.detections import Detections, Searched
 from mitoscope.exchange import stated_classes
-from mitoscope.experiments.chart import CountMaps, Ring, SlideMap
+from mitoscope.experiments.chart import CountMaps, SlideMap
 from mitoscope.experiments.counted import QUARTILES, Counted, quartiles, share_from, spread
 from mitoscope.experiments.experiment import Result
 from mitoscope.experiments.table import Column, Entry, ResultTable, TableRow
@@ -177,15 +177,11 @@ def _map(case: Mapping[str, Any]) -> SlideMap:
     (x, y), (width, height) = case["hot_spot"]
     return SlideMap(
         f"{_short_name(case)}\nmitotic count {case['mitotic_count']}",
-        tuple(_ring(outline) for outline in case["tumour"]),
-        tuple(_ring(outline) for outline in case["excluded"]),
-        _ring(case["figures_in_tumour"]),
+        case["tumour"],
+        case["excluded"],
+        case["figures_in_tumour"],
         (x, y, width, height),
     )
-
-
-def _ring(points: Sequence[Sequence[float]]) -> Ring:
-    return tuple((x, y) for x, y in points)
 
 
 def counts_in_tumour(

@@ -166,7 +166,7 @@ def read_set(name: str, declared: SetDeclaration, data: Path) -> SlideSet:
     Raises
     ------
     TrainingDataError
-        If the labels are not there, slides are missing (all are listed) or two files have one name.
+        If files or folders are not there, slides are missing (all are listed) or two files have one name.
     FormatError
         If the labels cannot be read.
     """
@@ -174,14 +174,15 @@ def read_set(name: str, declared: SetDeclaration, data: Path) -> SlideSet:
         return SlideSet(name, GroundTruth(()), {}, frozenset(), data, declared.source)
     if declared.unlabelled:
         return _unlabelled(name, declared, data)
-    labels = _there(data / declared.labels, "labels", name)
-    domains = None if declared.domains is None else _there(data / declared.domains, "table of domains", name)
+    check_there([declared], data)
+    labels = data / declared.labels
+    domains = None if declared.domains is None else data / declared.domains
     study = _read_study(labels, declared.format, ReadOptions(domains=domains))
     tests = _tests(declared, study)
     truth = ground_truth_of(study, source=labels.name)
     if declared.by_table:
         truth = truth.with_slides(slide for slide in truth if slide.domain.scanner)
-    files = find_slides(_there(data / declared.slides, "folder of slides", name), truth)
+    files = find_slides(data / declared.slides, truth)
     return SlideSet.of(
         name, truth, files, tests=tests, slide_mpp=declared.slide_mpp, data=data, source=declared.source
     )
@@ -195,7 +196,8 @@ def _read_study(labels: Path, format_name: str | None, options: ReadOptions) -> 
 
 
 def _unlabelled(name: str, declared: SetDeclaration, data: Path) -> SlideSet:
-    folder = _there(data / declared.slides, "folder of slides", name)
+    check_there([declared], data)
+    folder = data / declared.slides
     found = [path for path in sorted(folder.rglob("*")) if path.suffix.casefold() in IMAGE_SUFFIXES]
     if not found:
         raise TrainingDataError(f"no slide of the set {name} there", where=folder, mend="put slides there")
@@ -242,14 +244,6 @@ def find_slides(folder: Path, slides: Iterable[SlideTruth]) -> dict[str, Path]:
                 mend="keep the labels of one of them, or rename it and its file",
             )
     return {name: found[stem(name)][0] for name in names}
-
-
-def _there(path: Path, what: str, name: str) -> Path:
-    if not path.exists():
-        raise TrainingDataError(
-            f"no {what} of the set {name}", where=path, mend="give the folder of the data set with --data"
-        )
-    return path
 
 
 def _tests(declared: SetDeclaration, study: Study) -> frozenset[str]:

@@ -122,9 +122,10 @@ class Trained(Experiment):
             case "curve":
                 return _curve(table, self.declaration if size is Size.SMOKE else own)
             case "precision-recall":
-                return _precision_recall_chart(own, _by_arm(own, results))
+                return Curves(table.title, "recall", "precision", _lines(own, results), shares="xy")
             case "training":
-                return _training_chart(own, _by_arm(own, results))
+                error = "error: 1 − F1 on the cases that judge"
+                return Curves(table.title, "training steps", error, _lines(own, results), shares="y")
         return None
 
 
@@ -144,13 +145,6 @@ def read_declared(folder: Path) -> tuple[Trained, ...]:
 
 def _computation(builder: NetworkBuilder, arm: Arm, network: ArmNetwork) -> Callable[[], Result]:
     return lambda: builder.test(arm, builder.network(arm, network))
-
-
-def _by_arm(own: Declaration, results: Mapping[str, Result]) -> dict[str, Result]:
-    """Return the result of the first network of each arm that has one."""
-    first = arm_networks(own)[0].name
-    keys = {arm.name: f"{_key(arm.name)}.{first}" for arm in own.arms}
-    return {name: results[key] for name, key in keys.items() if key in results}
 
 
 def _average(own: Declaration, arm: Arm, score: str, results: Mapping[str, Result]) -> Average:
@@ -178,19 +172,13 @@ def _curve(table: ResultTable, own: Declaration) -> Curves:
     return Curves(table.title, label, "score", lines, logarithmic=True)
 
 
-def _training_chart(own: Declaration, results: Mapping[str, Result]) -> Curves:
-    """Return the error of each arm over the steps."""
-    lines = {name: tuple((x, y) for x, y in result["training"]) for name, result in results.items()}
-    known = {name: points for name, points in lines.items() if points}
-    title, error = f"{own.paper} {own.shows}", "error: 1 − F1 on the cases that judge"
-    return Curves(title, "training steps", error, known, shares="y")
-
-
-def _precision_recall_chart(own: Declaration, results: Mapping[str, Result]) -> Curves:
-    """Return precision over recall of each arm, for the stage and group of the first column."""
-    curve = own.columns[0].score.rpartition("/")[0]
-    lines = {
-        name: tuple((x, y) for x, y in result["curves"].get(curve, ())) for name, result in results.items()
-    }
-    known = {name: points for name, points in lines.items() if points}
-    return Curves(f"{own.paper} {own.shows}", "recall", "precision", known, shares="xy")
+def _lines(own: Declaration, results: Mapping[str, Result]) -> dict[str, tuple[tuple[float, float], ...]]:
+    """Return error over steps, or precision over recall for the stage and group of the first column."""
+    curve, first = own.columns[0].score.rpartition("/")[0], arm_networks(own)[0].name
+    lines = {}
+    for arm in own.arms:
+        result = results.get(f"{_key(arm.name)}.{first}")
+        if result is not None:
+            points = result["training"] if own.chart == "training" else result["curves"].get(curve, ())
+            lines[arm.name] = tuple((x, y) for x, y in points)
+    return {name: points for name, points in lines.items() if points}
