@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from mitoscope.errors import ConfigError
-from mitoscope.fsio import atomic_write
+from mitoscope.fsio import atomic_write, open_regular
 
 _CHOICES = ("literal_error", "enum")
 _GIVEN_MAX = 60
@@ -64,15 +64,7 @@ class Config(BaseModel):
         ConfigError
             If the file is missing, is not TOML, or a key or value does not fit.
         """
-        try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise ConfigError("no such file", where=path) from None
-        except OSError as error:
-            raise ConfigError(f"cannot be read ({error.strerror})", where=path) from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"not TOML: {error}", where=path) from None
-        return cls.parse(values, where=path)
+        return cls.parse(read_toml(path), where=path)
 
     def to_toml(self, path: Path) -> None:
         """Write a TOML file atomically; values that are None are left out."""
@@ -83,6 +75,27 @@ class Config(BaseModel):
         """Return the SHA-256 of the canonical JSON of all fields, as 64 hexadecimal digits."""
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises
+    ------
+    ConfigError
+        If it is missing, cannot be read or is not TOML.
+    """
+    try:
+        with open_regular(path) as stream:
+            return tomllib.load(stream)
+    except FileNotFoundError:
+        raise ConfigError("no such file", where=path) from None
+    except OSError as error:
+        raise ConfigError(f"cannot be read ({error.strerror})", where=path) from None
+    except RecursionError:
+        raise ConfigError("not TOML: nested too deep", where=path) from None
+    except ValueError as error:  # not TOML, not UTF-8, a number of thousands of digits
+        raise ConfigError(f"not TOML: {error}", where=path) from None
 
 
 def explain(error: ValidationError, config: type[BaseModel]) -> tuple[str, str | None]:

@@ -6,9 +6,11 @@ is built beside its target and renamed once. A reader sees the old state or the 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
+import stat
 import sys
 import tempfile
 import time
@@ -181,6 +183,20 @@ def _umask() -> int:
     except OSError:
         pass
     return 0o022
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file for reading; what is no file of its own is refused before it is waited for.
+
+    Raises
+    ------
+    OSError
+        If it cannot be opened, or is a pipe, a socket or a device: reading one may never end.
+    """
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise OSError(errno.EINVAL, "a pipe or device, not a file", str(path))
+    return path.open("rb")
 
 
 def sha256_file(path: Path) -> str:

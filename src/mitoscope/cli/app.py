@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import warnings
@@ -19,6 +20,9 @@ from mitoscope.errors import MitoscopeError
 from mitoscope.figure import use_cache_folder
 
 _INTERRUPTED = 130
+_NAME_SHOWN = 60
+_BAD_NAMES = (errno.ENAMETOOLONG, errno.ELOOP)
+"""What the user named cannot be a file: bad input, not a failed run."""
 _VERBS = {
     "demo": "demo.demo",
     "detect": "detect.detect",
@@ -110,11 +114,20 @@ def _status() -> int:
         # The reader of our output went away (mitoscope ... | head): nothing is wrong with the run.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        return _fail(_system_fault(error), 2 if error.errno in _BAD_NAMES else 1, error)
     except Exception as error:  # the process border
         return _fail(f"unexpected {type(error).__name__}: {error}; MITOSCOPE_DEBUG=1 shows where", 1, error)
     if outcome == _INTERRUPTED:
         return _fail("stopped; the same command goes on where it stopped", 1, None)
     return outcome if isinstance(outcome, int) else 0
+
+
+def _system_fault(error: OSError) -> str:
+    """Return what the system could not do, in one line, and with what file."""
+    name = str(error.filename or "")
+    shown = f"{name[:_NAME_SHOWN]}…" if len(name) > _NAME_SHOWN else name
+    return f"{shown + ': ' if shown else ''}{error.strerror or error}"
 
 
 def _command() -> str:

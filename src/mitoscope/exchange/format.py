@@ -16,6 +16,7 @@ from mitoscope.errors import FormatError
 from mitoscope.exchange import csv_text
 from mitoscope.exchange.classes import stated_classes
 from mitoscope.exchange.json_text import MAX_BYTES, read_json
+from mitoscope.fsio import open_regular
 from mitoscope.geometry import BoxPx, Mpp
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
 from mitoscope.store import UNSTATED_ROUND, Policy, Rater, RaterKind, Shape, Study
@@ -140,7 +141,7 @@ class Content:
     def head(self) -> bytes:
         """The first 64 KiB."""
         try:
-            with self.path.open("rb") as stream:
+            with open_regular(self.path) as stream:
                 return stream.read(_HEAD_BYTES)
         except OSError as error:
             raise FormatError(f"cannot be read ({error.strerror})", where=self.path) from None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mitoscope.errors import FormatError
+from mitoscope.fsio import open_regular
 
 MAX_BYTES = 256 << 20
 """Largest JSON file that is read (promise 21: below 1 GiB of memory)."""
@@ -29,7 +30,8 @@ def read_text(path: Path, *, max_bytes: int = MAX_BYTES) -> str:
     try:
         if path.stat().st_size > max_bytes:
             raise FormatError(f"larger than {max_bytes >> 20} MiB", where=path, mend="split the file")
-        return path.read_bytes().decode("utf-8-sig")
+        with open_regular(path) as stream:
+            return stream.read().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FormatError(f"not UTF-8 at byte {error.start}", where=path, mend="save it as UTF-8") from None
     except OSError as error:

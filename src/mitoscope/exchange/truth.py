@@ -19,6 +19,7 @@ from mitoscope.exchange.geojson import NO_GEOMETRY, NOT_A_CELL
 from mitoscope.exchange.predictions import is_table
 from mitoscope.exchange.registry import read_study, refuse_quarantined
 from mitoscope.exchange.table import Row, read_points, side_of, slide_of
+from mitoscope.fsio import open_regular
 from mitoscope.geometry import Mpp
 from mitoscope.image_names import stem
 from mitoscope.labels import IGNORED, LabelMapping
@@ -64,7 +65,7 @@ def parse_reference(reference: str | Path) -> tuple[Path, str | None]:
 def is_store(path: Path) -> bool:
     """Return whether a file is an annotation store of mitoscope, by its header."""
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             head = stream.read(72)
     except OSError:
         return False

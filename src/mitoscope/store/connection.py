@@ -24,6 +24,7 @@ from mitoscope.errors import (
     StoreError,
     StoreVersionError,
 )
+from mitoscope.fsio import open_regular
 from mitoscope.store.schema import APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION, statements
 
 BUSY_TIMEOUT_MS = 10_000
@@ -187,7 +188,7 @@ def _connect(path: Path, *, mode: str) -> sqlite3.Connection:
 
 def _check_header(path: Path) -> None:
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             magic = stream.read(len(_MAGIC))
     except FileNotFoundError:
         raise StoreError(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from mitoscope.config import read_toml
 from mitoscope.errors import ConfigError
 
 BASE_KEY: Final = "base"
@@ -25,18 +26,7 @@ def read_settings(path: Path) -> Values:
     ConfigError
         If a file is missing or not TOML, or bases go round in a circle.
     """
-    return _with_bases(_toml(path), path, nesting=0)
-
-
-def _toml(path: Path) -> Values:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError("no such file", where=path) from None
-    except OSError as error:
-        raise ConfigError(f"cannot be read ({error.strerror})", where=path) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"not TOML: {error}", where=path) from None
+    return _with_bases(read_toml(path), path, nesting=0)
 
 
 def _with_bases(values: Values, path: Path, *, nesting: int) -> Values:
@@ -46,7 +36,7 @@ def _with_bases(values: Values, path: Path, *, nesting: int) -> Values:
     if BASE_KEY not in values:
         return own
     base = path.parent / str(values[BASE_KEY])
-    return overlaid(_with_bases(_toml(base), base, nesting=nesting + 1), own)
+    return overlaid(_with_bases(read_toml(base), base, nesting=nesting + 1), own)
 
 
 def _expanded(value: Any, path: Path, nesting: int) -> Any:
@@ -88,7 +78,7 @@ def with_change(values: Values, change: str) -> Values:
 def _value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text  # a word needs no quotation marks on the command line
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mitoscope.errors import FormatError
+from mitoscope.fsio import open_regular
 
 USER_VERSION = 3
 """The version that SlideRunner brings every file to when it opens it; it reads 0 to 3."""
@@ -159,7 +160,7 @@ def open_database(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _connect(path: Path, folder: Path) -> sqlite3.Connection:
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         if not stream.read(16).startswith(b"SQLite format 3\x00"):
             raise FormatError("not an SQLite file", where=path)
     beside = [path.with_name(path.name + end) for end in _SIDE_FILES]

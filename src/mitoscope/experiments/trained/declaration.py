@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from mitoscope.config import Config
+from mitoscope.config import Config, read_toml
 from mitoscope.data.sources import AnnotatedSlides, OpenData
-from mitoscope.errors import ConfigError
 from mitoscope.evaluate import PROTOCOLS
 
 Count = Annotated[int, Field(ge=0)]
@@ -264,7 +262,7 @@ class Declaration(Config):
         return self
 
 
-def read_toml(path: Path) -> dict[str, Any]:
+def read_declaration(path: Path) -> dict[str, Any]:
     """Read the file of an experiment; what it does not state it takes from the file that ``base`` names.
 
     Raises
@@ -272,9 +270,6 @@ def read_toml(path: Path) -> dict[str, Any]:
     ConfigError
         If a file is missing or is not TOML.
     """
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"cannot be read ({error})", where=path) from None
+    values = read_toml(path)
     base = values.pop("base", None)
-    return values if base is None else read_toml(path.parent / str(base)) | values
+    return values if base is None else read_declaration(path.parent / str(base)) | values

@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 from mitoscope.experiments.chart import Bars, Chart, Curves, Matrix
 from mitoscope.experiments.experiment import Computation, Experiment, Plan, Result, Size, Workplace
 from mitoscope.experiments.table import Column, Entry, ResultTable, rows_of
-from mitoscope.experiments.trained.declaration import Arm, Declaration, read_toml
+from mitoscope.experiments.trained.declaration import Arm, Declaration, read_declaration
 from mitoscope.experiments.trained.judging import score_of
 from mitoscope.experiments.trained.networks import ArmNetwork, NetworkBuilder, arm_networks
 from mitoscope.experiments.trained.slides import check_there, read_set
@@ -138,7 +138,7 @@ def read_declared(folder: Path) -> tuple[Trained, ...]:
     ConfigError
         If a file does not hold what it must.
     """
-    files = {path: read_toml(path) for path in sorted(folder.glob("*.toml")) if path.stem[0] != "_"}
+    files = {path: read_declaration(path) for path in sorted(folder.glob("*.toml")) if path.stem[0] != "_"}
     declared = {path.stem: Declaration.parse(values, where=path) for path, values in files.items()}
     return tuple(Trained(name, own.paper, own.shows, own.needs, own) for name, own in declared.items())
 
