@@ -41,6 +41,19 @@ _SHORT: Final = (
     "run.tensorboard=false",
     "data.split.every_nth=2",
 )
+_BOXES: Final = (
+    "model.patch_px=128",
+    "model.score_floor=0.0",
+    "data.sampling.window_px=128",
+    "data.sampling.batch=2",
+    "calibration.score_floor=0.0",
+)
+_CELLS: Final = (
+    "model.backbone=resnet18",
+    "model.patch_px=64",
+    "data.sampling.window_px=64",
+    "data.sampling.batch=2",
+)
 _TINY: Final = {
     "fcn-resnet12": (
         "model.widths=[16, 16, 16]",
@@ -52,34 +65,10 @@ _TINY: Final = {
         "calibration.dataset=validation",
         "calibration.score_floor=0.0",
     ),
-    "retinanet-resnet18": (
-        "model.channels=16",
-        "model.patch_px=128",
-        "model.score_floor=0.0",
-        "data.sampling.window_px=128",
-        "data.sampling.batch=2",
-        "calibration.score_floor=0.0",
-    ),
-    "faster-rcnn-resnet50": (
-        "model.patch_px=128",
-        "model.score_floor=0.0",
-        "data.sampling.window_px=128",
-        "data.sampling.batch=2",
-        "calibration.score_floor=0.0",
-    ),
-    "classifier": (
-        "model.backbone=resnet18",
-        "model.patch_px=64",
-        "data.sampling.window_px=64",
-        "data.sampling.batch=2",
-    ),
-    "regressor": (
-        "model.backbone=resnet18",
-        "model.patch_px=64",
-        "data.sampling.window_px=64",
-        "data.sampling.batch=2",
-        "validation.metric=loss",
-    ),
+    "retinanet-resnet18": ("model.channels=16", *_BOXES),
+    "faster-rcnn-resnet50": _BOXES,
+    "classifier": _CELLS,
+    "regressor": (*_CELLS, "validation.metric=loss"),
 }
 
 
