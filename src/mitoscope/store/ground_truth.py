@@ -12,7 +12,6 @@ from mitoscope.errors import NoAgreedClassError, RegionError, TruthError
 from mitoscope.labels import FIELD_LABELS, IGNORED, LabelMapping
 from mitoscope.region import RegionKind, SlideRegions, join_outlines, outline
 from mitoscope.store.columns import Shape
-from mitoscope.store.dump import dump
 from mitoscope.store.encoding import vertices_from
 from mitoscope.store.examined import examined_areas, read_outlines
 from mitoscope.store.quarantine import outline_notes
@@ -136,6 +135,8 @@ def read_truth(
     mapping: LabelMapping | None = None,
 ) -> GroundTruth:
     """Return what is true in a store now, with what its raters have looked at; see `ground_truth_of`."""
+    from mitoscope.store.dump import dump  # whose imports a result that is written would wait for
+
     study = dump(connection, with_versions=False)
     slide_ids = [id_ for (id_,) in connection.execute("SELECT id FROM slide ORDER BY id")]
     place = {id_: row for row, id_ in enumerate(slide_ids)}
