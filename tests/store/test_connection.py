@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -197,6 +200,52 @@ def test_reading_only(path: Path) -> None:
         with pytest.raises(MitoscopeError, match="cannot be written"):
             Session(store, 1, 1).label(1, 1)
     assert path.read_bytes() == before
+
+
+KILLED = """
+import os, signal, sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("PRAGMA cache_size = 5")
+db.execute("BEGIN IMMEDIATE")
+db.execute("CREATE TABLE half (written)")
+db.executemany("INSERT INTO half VALUES (?)", [("x" * 500,)] * 2000)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def killed_while_writing(path: Path) -> None:
+    subprocess.run([sys.executable, "-c", KILLED, path], check=False)
+    assert path.with_name(f"{path.name}-journal").stat().st_size, "the change is left half written"
+    read_only = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+    with closing(read_only) as db, pytest.raises(sqlite3.OperationalError):
+        db.execute("SELECT count(*) FROM event")  # control: SQLite alone refuses to read it
+
+
+def test_reading_after_a_process_was_killed_while_it_wrote(path: Path) -> None:
+    with Store.open(path) as store:
+        before = snapshot(store, 10**9)
+    killed_while_writing(path)
+    for _ in range(2):
+        with Store.open(path, write=False) as store:
+            assert snapshot(store, 10**9) == before
+
+
+def test_reading_from_a_read_only_disk_after_a_process_was_killed(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store.open(path) as store:
+        before = snapshot(store, 10**9)
+    killed_while_writing(path)
+    content = path.read_bytes()
+    opened = module._opened
+
+    def read_only_disk(file: Path, mode: str) -> sqlite3.Connection:
+        return opened(file, "ro" if file == path else mode)
+
+    monkeypatch.setattr(module, "_opened", read_only_disk)
+    with Store.open(path, write=False) as store:
+        assert snapshot(store, 10**9) == before
+    assert path.read_bytes() == content
 
 
 def test_a_writer_waits_and_then_says_that_another_is_writing(path: Path) -> None:

@@ -8,7 +8,9 @@ The settings are those of the promises: an acknowledged action survives SIGKILL 
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -46,6 +48,8 @@ _SETTINGS = (
 _MAGIC = b"SQLite format 3\x00"
 _FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_SCHEMA)
+_TOUCH = "PRAGMA schema_version"
+"""Reads the first page, and so rolls back what a killed process left half written."""
 _PRIMARY_CODE = 0xFF  # the lower byte of an extended result code
 
 
@@ -173,10 +177,7 @@ def _migrated_copy(connection: sqlite3.Connection, path: Path) -> sqlite3.Connec
 
 
 def _connect(path: Path, *, mode: str) -> sqlite3.Connection:
-    # One connection serves many threads: the Store holds a lock around every use.
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
-    )
+    connection = _opened(path, mode) if mode == "rw" else _opened_to_read(path)
     for setting in _SETTINGS:
         connection.execute(setting)
     if mode == "ro":
@@ -184,6 +185,45 @@ def _connect(path: Path, *, mode: str) -> sqlite3.Connection:
     else:
         connection.execute("PRAGMA journal_mode = DELETE")
     return connection
+
+
+def _opened(path: Path, mode: str) -> sqlite3.Connection:
+    # One connection serves many threads: the Store holds a lock around every use.
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
+    )
+
+
+def _opened_to_read(path: Path) -> sqlite3.Connection:
+    """Return a connection that reads; a change that a killed process left half written is rolled back first.
+
+    SQLite rolls it back for who may write. Where nobody may, a copy in memory is.
+    """
+    connection = _opened(path, "ro")
+    try:
+        connection.execute(_TOUCH).fetchone()
+    except sqlite3.OperationalError as error:
+        connection.close()
+        if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+            raise
+    else:
+        return connection
+    try:
+        with closing(_opened(path, "rw")) as writer:
+            writer.execute(_TOUCH).fetchone()
+        return _opened(path, "ro")
+    except sqlite3.OperationalError:
+        return _rolled_back_copy(path)
+
+
+def _rolled_back_copy(path: Path) -> sqlite3.Connection:
+    with tempfile.TemporaryDirectory() as folder:
+        for part in (path, path.with_name(f"{path.name}-journal")):
+            shutil.copy(part, folder)
+        with closing(_opened(Path(folder, path.name), "rw")) as whole:
+            copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+            whole.backup(copy)
+    return copy
 
 
 def _check_header(path: Path) -> None:
