@@ -16,9 +16,9 @@ def shown_name(name: str) -> str:
     )
 
 
-def plural(n: int, singular: str, many: str | None = None) -> str:
+def plural(n: int, singular: str) -> str:
     """Return the noun that goes with a number."""
-    return singular if n == 1 else many or f"{singular}s"
+    return singular if n == 1 else f"{singular}s"
 
 
 def say_area(area_mm2: float) -> str:

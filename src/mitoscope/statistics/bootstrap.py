@@ -101,12 +101,12 @@ def draw_sums(parts: Floats, *, repeats: int, seed: int) -> Floats:
     return np.concatenate([times.astype(np.float64) @ parts for times in drawn])
 
 
-def percentiles(values: Floats, level: float = LEVEL) -> Interval | None:
-    """Return the interval that holds a share of the values in its middle; NaN says nothing."""
+def percentiles(values: Floats) -> Interval | None:
+    """Return the interval that holds 95 % of the values in its middle; NaN says nothing."""
     defined = values[~np.isnan(values)]
     if not len(defined):
         return None
-    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(low), float(high))
 
 
@@ -116,9 +116,7 @@ def draw_shares(scores: Sequence[Score], *, repeats: int, seed: int) -> Floats:
     return shares(np.rint(draw_sums(counts, repeats=repeats, seed=seed)).astype(np.int64))
 
 
-def bootstrap(
-    scores: Sequence[Score], *, repeats: int = REPEATS, seed: int = 0, level: float = LEVEL
-) -> Intervals:
+def bootstrap(scores: Sequence[Score], *, repeats: int = REPEATS, seed: int = 0) -> Intervals:
     """Return the intervals of the micro-averaged precision, recall and F1.
 
     Parameters
@@ -129,8 +127,6 @@ def bootstrap(
         Number of draws.
     seed : int, default 0
         The same seed gives the same intervals.
-    level : float, default 0.95
-        Share of the draws within the interval.
 
     Notes
     -----
@@ -139,7 +135,7 @@ def bootstrap(
     if len(scores) < 2:
         return Intervals(None, None, None)
     drawn = draw_shares(scores, repeats=repeats, seed=seed)
-    return Intervals(*(percentiles(values, level) for values in drawn))
+    return Intervals(*(percentiles(values) for values in drawn))
 
 
 def estimate(
@@ -149,7 +145,6 @@ def estimate(
     *,
     repeats: int = REPEATS,
     seed: int = 0,
-    level: float = LEVEL,
 ) -> Estimate:
     """Return a measure of sums over cells with its interval over drawn cases.
 
@@ -161,7 +156,7 @@ def estimate(
         The case of each cell.
     measure : callable
         Sums of shape (..., s) → values of shape (...); NaN where it is not defined.
-    repeats, seed, level
+    repeats, seed
         As for :func:`bootstrap`.
     """
     names, index = np.unique(case, return_inverse=True)
@@ -169,5 +164,5 @@ def estimate(
     np.add.at(sums, index, parts)
     value = float(measure(sums.sum(axis=0)))
     drawn = measure(draw_sums(sums, repeats=repeats, seed=seed)) if len(names) > 1 else np.empty(0)
-    ends = percentiles(drawn, level)
+    ends = percentiles(drawn)
     return Estimate(value, np.nan, np.nan) if ends is None else Estimate(value, ends.low, ends.high)

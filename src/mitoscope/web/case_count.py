@@ -18,7 +18,7 @@ from mitoscope.geometry import Aspect, BoxPx0, SizePx
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE, Label, is_figure
 from mitoscope.region import SlideRegions
 from mitoscope.slide import SlideInfo
-from mitoscope.store import SeenCells, Terms
+from mitoscope.store import DrawnRegion, SeenCells, Terms
 from mitoscope.tissue import TissueMask
 
 
@@ -103,34 +103,39 @@ class CaseRule:
         return SizePx(min(size.width, info.size.width), min(size.height, info.size.height))
 
 
-def count_case(
-    case: CaseCells,
-    rule: CaseRule,
-    info: SlideInfo,
-    *,
-    tissue: TissueMask | None,
-    regions: SlideRegions,
-    corner: tuple[float, float] | None = None,
-) -> MitoticCount:
-    """Count a case, in the hot spot or in a window whose upper left corner is given in level-0 px.
+@dataclass(frozen=True, eq=False)
+class CaseOnSlide:
+    """What a case is counted from, at one state of the study."""
 
-    Raises
-    ------
-    IncompleteRunError
-        If the window touches what could not be read.
-    RegionError
-        If the window lies beside the slide.
-    """
-    size = rule.window(info)
-    return mitotic_count(
-        case.found.with_searched(replace(case.found.searched, mpp=info.mpp, size=info.size)),
-        mpp=info.mpp,
-        slide_size=info.size,
-        area_mm2=rule.area_mm2,
-        aspect=rule.aspect,
-        threshold=rule.threshold,
-        tissue=tissue,
-        regions=regions,
-        verdicts=case.verdict,
-        window=None if corner is None else BoxPx0(*corner, size.width, size.height),
-    )
+    info: SlideInfo
+    cells: SeenCells
+    case: CaseCells
+    rule: CaseRule
+    drawn: list[DrawnRegion]
+    regions: SlideRegions
+    labels: list[int]
+
+    def count(
+        self, rule: CaseRule, tissue: TissueMask | None, *, corner: tuple[float, float] | None = None
+    ) -> MitoticCount:
+        """Count by a rule, in the hot spot or in a window whose upper left corner is given in level-0 px.
+
+        Raises
+        ------
+        IncompleteRunError
+            If the window touches what could not be read.
+        RegionError
+            If the window lies beside the slide.
+        """
+        info, found = self.info, self.case.found
+        size = rule.window(info)
+        return mitotic_count(
+            found.with_searched(replace(found.searched, mpp=info.mpp, size=info.size)),
+            area_mm2=rule.area_mm2,
+            aspect=rule.aspect,
+            threshold=rule.threshold,
+            tissue=tissue,
+            regions=self.regions,
+            verdicts=self.case.verdict,
+            window=None if corner is None else BoxPx0(*corner, size.width, size.height),
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Annotated, Any, Literal, cast
 
 import numpy as np
@@ -15,8 +15,7 @@ from mitoscope.count import MitoticCount, window_size
 from mitoscope.errors import BlindedError, IncompleteRunError
 from mitoscope.geometry import Aspect
 from mitoscope.labels import MITOTIC_FIGURE, LabelSet
-from mitoscope.region import SlideRegions
-from mitoscope.web.case_count import CaseCells, CaseRule, case_cells, count_case, figure_labels
+from mitoscope.web.case_count import CaseCells, CaseOnSlide, CaseRule, case_cells, figure_labels
 from mitoscope.web.forms import (
     Action,
     Answer,
@@ -188,21 +187,9 @@ def figure_label(study: store.Store) -> int:
         return int(store.intern_labels(connection, LabelSet((MITOTIC_FIGURE,)))[0])
 
 
-@dataclass(frozen=True, eq=False)
-class _Slide:
-    """What a case is counted from, at one state of the study."""
-
-    cells: store.SeenCells
-    case: CaseCells
-    rule: CaseRule
-    drawn: list[store.DrawnRegion]
-    regions: SlideRegions
-    labels: list[int]
-
-
 def _read(
     connection: Any, state: AppState, mine: store.Assignment, slide_id: int, *, by_all: bool = False
-) -> _Slide:
+) -> CaseOnSlide:
     """Read a case; `by_all`: every label that is shown counts, not only one's own."""
     info = state.slides.info(slide_id)
     cells = store.cells_seen(connection, mine.sight, slide_id)
@@ -214,7 +201,7 @@ def _read(
         rule = replace(rule, threshold=searched.threshold)
     drawn = store.read_regions(connection, slide_id)
     regions = store.slide_regions(connection, slide_id, info.size)
-    return _Slide(cells, case, rule, drawn, regions, figure_labels(labels))
+    return CaseOnSlide(info, cells, case, rule, drawn, regions, figure_labels(labels))
 
 
 def _described(found: MitoticCount) -> Counted:
@@ -232,7 +219,7 @@ def case(round_id: RoundId, slide_id: SlideId, state: StateHere, visitor: Visito
         signed = _shown(connection, visitor, store.read_all_signed(connection, slide_id))
     hot_spot, problem = None, None
     try:
-        counted = count_case(found.case, found.rule, info, tissue=tissue, regions=found.regions)
+        counted = found.count(found.rule, tissue)
         hot_spot = _described(counted)
     except IncompleteRunError as error:
         problem = str(error)
@@ -263,13 +250,11 @@ def count(
 ) -> Counted:
     """Count at a threshold, in the hot spot or in a window; this changes nothing."""
     mine = assignment(state, visitor, round_id, slide_id=slide_id)
-    info, tissue = state.slides.info(slide_id), state.tissue(slide_id)
+    tissue = state.tissue(slide_id)
     with state.store.reading() as connection:
         found = _read(connection, state, mine, slide_id)
     rule = replace(found.rule, threshold=body.threshold)
-    return _described(
-        count_case(found.case, rule, info, tissue=tissue, regions=found.regions, corner=body.corner)
-    )
+    return _described(found.count(rule, tissue, corner=body.corner))
 
 
 class Signature(Action):
@@ -293,8 +278,7 @@ def sign_case(
     def act(connection: Any) -> Signed:
         found = _read(connection, state, mine, slide_id)
         rule = replace(found.rule, threshold=body.threshold)
-        corner = body.x, body.y
-        counted = count_case(found.case, rule, info, tissue=tissue, regions=found.regions, corner=corner)
+        counted = found.count(rule, tissue, corner=(body.x, body.y))
         if counted.count != body.count:
             what = f"{counted.count} mitotic figures lie in this window, not {body.count}"
             mend = "look at the window again and sign"
@@ -438,4 +422,4 @@ def slide_hot_spot(
     with state.store.reading() as connection:
         found = _read(connection, state, mine, slide_id, by_all=True)
     rule = CaseRule(area_mm2, Aspect.parse(aspect), found.rule.threshold if threshold is None else threshold)
-    return _described(count_case(found.case, rule, info, tissue=None, regions=found.regions))
+    return _described(found.count(rule, None))

@@ -77,14 +77,12 @@ class RoundSet(StaffedRound, Done):
     """A round that was opened or changed."""
 
 
-def describe_round(
-    connection: sqlite3.Connection, row: store.RoundRow, rater_id: int, *, speaker_id: int | None = None
-) -> Round:
+def describe_round(connection: sqlite3.Connection, row: store.RoundRow, rater_id: int) -> Round:
     """Return a round with a rater's progress in it."""
     terms = row.terms
     review = store.review_of_round(connection, row.id)
     found = None if review is None else _BIN.fullmatch(row.name.removeprefix(review))
-    progress = round_progress(connection, row, speaker_id or rater_id)
+    progress = round_progress(connection, row, rater_id)
     return described(
         Round,
         terms,
