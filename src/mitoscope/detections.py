@@ -35,6 +35,8 @@ class Searched:
         Whether scores are probabilities: the detector's were calibrated.
     origin : str
         The file or run that states it.
+    colour_doubt : str
+        Why the colours of the slide cannot be those of H&E; empty where they can, or nobody has looked.
     """
 
     mpp: Mpp | None = None
@@ -44,6 +46,7 @@ class Searched:
     gaps: tuple[BoxPx0, ...] = ()
     calibrated: bool | None = None
     origin: str = ""
+    colour_doubt: str = ""
 
 
 NOT_STATED = Searched()

@@ -9,7 +9,8 @@
     │   │   │   └── UndecodableError    opens, but no tile can be decoded: damaged, or of a kind not supported
     │   │   ├── SlideReadError          a region that cannot be decoded
     │   │   ├── LevelError              a pyramid level that does not exist
-    │   │   └── ScaleError              resolution missing or implausible
+    │   │   ├── ScaleError              resolution missing or implausible
+    │   │   └── ColourError             colours that cannot be those of H&E
     │   ├── RegionError                 a region outside the slide, or empty
     │   │   └── CrossedOutlineError     an outline that crosses itself
     │   ├── ConfigError                 unknown key, wrong type, value out of range
@@ -115,6 +116,10 @@ class LevelError(SlideError):
 
 class ScaleError(SlideError):
     """The resolution (µm per pixel) is missing or implausible."""
+
+
+class ColourError(SlideError):
+    """The colours of a slide cannot be those of H&E."""
 
 
 class RegionError(InputError):

@@ -22,7 +22,7 @@ from mitoscope.cli.options import (
 
 if TYPE_CHECKING:
     from mitoscope.count import MitoticCount
-    from mitoscope.errors import IncompleteRunError
+    from mitoscope.count.slides import Refusal
 
 
 def count(
@@ -54,6 +54,9 @@ def count(
     boxes: BoxesOption = None,
     mpp: MppOption = None,
     mpp_override: MppOverrideOption = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Count also slides whose colours cannot be those of H&E.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per slide.")] = False,
 ) -> None:
     """Count mitotic figures in the hot spot: the window of the given area that holds the most."""
@@ -62,10 +65,10 @@ def count(
     from mitoscope.geometry import Aspect
     from mitoscope.labels import LabelMapping
 
-    refused: list[str] = []
+    statuses: list[int] = []
 
-    def on_refusal(name: str, error: IncompleteRunError) -> None:
-        refused.append(name)
+    def on_refusal(name: str, error: Refusal) -> None:
+        statuses.append(error.exit_status)
         if as_json:
             typer.echo(json.dumps({"slide": name, "count": None, "refused": error.what}, indent=2))
         typer.echo(f"error: {error}", err=True)
@@ -81,15 +84,18 @@ def count(
         boxes=parse_boxes(boxes),
         mpp=parse_mpp(mpp),
         mpp_override=mpp_override,
+        force=force,
         on_refusal=on_refusal,
     )
     for name, counted in counts:
+        statuses.append(0)
         if as_json:
             typer.echo(json.dumps({"slide": name, **counted.as_dict()}, indent=2))
         else:
             typer.echo(_line(name, counted))
-    if refused:
-        raise typer.Exit(1)
+    if any(statuses):
+        # As of detect: of one slide its own status; of several: incomplete, unless none could be counted.
+        raise typer.Exit(min(statuses) if all(statuses) else 1)
 
 
 def _line(name: str, counted: MitoticCount) -> str:

@@ -60,6 +60,9 @@ def detect(
             help="Test-time augmentation of the second stage: fast, balanced (default) or best.",
         ),
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Count also slides whose colours cannot be those of H&E.")
+    ] = False,
     no_resume: Annotated[bool, typer.Option("--no-resume", help="Begin anew instead of going on.")] = False,
     threads: Annotated[
         int | None, typer.Option("--threads", min=1, help="Threads in total; default: one for each core.")
@@ -98,7 +101,7 @@ def detect(
         with progress(path.name, unit="mm² of tissue", verb="searched") as report:
             relay.target = report
             outcome = next(outcomes)
-        statuses.append(_finish(outcome, out, wanted, relative_to_bounds=relative_to_bounds))
+        statuses.append(_finish(outcome, out, wanted, force=force, relative_to_bounds=relative_to_bounds))
     if any(statuses):
         # One slide: its own status. Several: incomplete, unless none of them could be used.
         raise typer.Exit(min(statuses) if all(statuses) else 1)
@@ -115,7 +118,10 @@ class _Relay:
             self.target(done, total)
 
 
-def _finish(outcome: SlideOutcome, out: Path, formats: tuple[str, ...], *, relative_to_bounds: bool) -> int:
+def _finish(
+    outcome: SlideOutcome, out: Path, formats: tuple[str, ...], *, force: bool, relative_to_bounds: bool
+) -> int:
+    from mitoscope.count import refuse_colours
     from mitoscope.errors import MitoscopeError
     from mitoscope.exchange import read_manifest
     from mitoscope.report import write_outputs
@@ -123,8 +129,12 @@ def _finish(outcome: SlideOutcome, out: Path, formats: tuple[str, ...], *, relat
     error = outcome.error
     if outcome.run is not None:
         try:
-            written = write_outputs(outcome.run, out, formats=formats, relative_to_bounds=relative_to_bounds)
+            written = write_outputs(
+                outcome.run, out, formats=formats, force=force, relative_to_bounds=relative_to_bounds
+            )
             typer.echo(summarise(read_manifest(written[-1])))
+            if not force:
+                refuse_colours(outcome.run.detections.searched)
         except MitoscopeError as problem:
             error = problem
         else:

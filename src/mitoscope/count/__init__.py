@@ -15,7 +15,13 @@ from mitoscope.count.hot_spot import (
     find_hot_spot,
     window_size,
 )
-from mitoscope.count.mitotic_count import COVERED_MIN, MitoticCount, mitotic_count, true_figures
+from mitoscope.count.mitotic_count import (
+    COVERED_MIN,
+    MitoticCount,
+    mitotic_count,
+    refuse_colours,
+    true_figures,
+)
 
 __all__ = [
     "COVERED_MIN",
@@ -27,6 +33,7 @@ __all__ = [
     "density",
     "find_hot_spot",
     "mitotic_count",
+    "refuse_colours",
     "true_figures",
     "window_size",
 ]

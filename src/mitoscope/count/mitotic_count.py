@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from mitoscope.count.hot_spot import FIELD_ASPECT, TEN_HPF_MM2, HotSpot, find_hot_spot, window_size
 from mitoscope.count.sweep import most_in_window
 from mitoscope.detections import Detections, Searched
-from mitoscope.errors import IncompleteRunError, RegionError, ScaleError
+from mitoscope.errors import ColourError, IncompleteRunError, RegionError, ScaleError
 from mitoscope.geometry import Aspect, BoxPx0, Mpp, SizePx
 from mitoscope.labels import is_candidate, is_figure
 from mitoscope.region import Region, SlideRegions
@@ -127,6 +127,7 @@ def mitotic_count(
     gaps: Sequence[BoxPx0] | None = None,
     verdicts: ArrayLike | None = None,
     window: BoxPx0 | None = None,
+    force: bool = False,
 ) -> MitoticCount:
     """Count mitotic figures in the hot spot, or in a window.
 
@@ -157,9 +158,13 @@ def mitotic_count(
         leaves it to the threshold.
     window : BoxPx0, optional
         Count in this window, cut off at the slide, in place of the hot spot.
+    force : bool
+        Count also where the colours of the slide are in doubt; the note says so.
 
     Raises
     ------
+    ColourError
+        If the colours of the slide cannot be those of H&E: what a detector found there means nothing.
     IncompleteRunError
         If the window touches a gap: the number would be too low by an unknown amount (promise 2).
     RegionError
@@ -168,6 +173,8 @@ def mitotic_count(
         If nobody states the resolution.
     """
     searched = detections.searched
+    if not force:
+        refuse_colours(searched)
     scale = mpp or searched.mpp
     if scale is None:
         raise ScaleError(
@@ -200,6 +207,7 @@ def mitotic_count(
     fits = covered >= COVERED_MIN * wanted.area * scale.pixel_area_mm2
     within = _domain_name(tissue, where)
     sentences = [
+        *_colour_notes(searched.colour_doubt),
         *_place_notes(covered, area, area_mm2, fits=fits, within=within),
         *_search_notes(cut, size, detections),
         *(_gap_notes(inside, found, unread, scale) if window is None else []),
@@ -334,6 +342,26 @@ def _refuse_gaps(box: BoxPx0, gaps: Sequence[BoxPx0], where: Region | None, mpp:
             where=f"{origin and f'{origin}: '}hot spot at {box.x:.0f}, {box.y:.0f} px",
             mend="repair or rescan the slide, or outline a part without gaps with --tumour",
         )
+
+
+def refuse_colours(searched: Searched) -> None:
+    """Refuse a count of what was found in colours that cannot be those of H&E.
+
+    Raises
+    ------
+    ColourError
+        If what was searched says so.
+    """
+    if searched.colour_doubt:
+        raise ColourError(
+            f"no count: {searched.colour_doubt}",
+            where=searched.origin or None,
+            mend="look at the slide; --force counts all the same",
+        )
+
+
+def _colour_notes(doubt: str) -> list[str]:
+    return [f"{doubt[0].upper()}{doubt[1:]}. The figures were counted all the same."] if doubt else []
 
 
 def _place_notes(covered: float, area: float, requested: float, *, fits: bool, within: str) -> list[str]:

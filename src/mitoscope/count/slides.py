@@ -10,7 +10,7 @@ import shapely
 
 from mitoscope.count.hot_spot import FIELD_ASPECT, TEN_HPF_MM2
 from mitoscope.count.mitotic_count import MitoticCount, mitotic_count, true_figures
-from mitoscope.errors import ConfigError, FormatError, IncompleteRunError, RegionError
+from mitoscope.errors import ColourError, ConfigError, FormatError, IncompleteRunError, RegionError
 from mitoscope.exchange import (
     BoxLayout,
     ReadOptions,
@@ -33,6 +33,8 @@ from mitoscope.region import SlideRegions
 from mitoscope.store import Store
 from mitoscope.truth import Policy
 
+Refusal = IncompleteRunError | ColourError
+"""Why a slide is not counted while others are."""
 _BY_MODELS = "Nobody has labelled these cells: what models found is counted."
 
 
@@ -48,7 +50,8 @@ def count_slides(
     boxes: BoxLayout | None = None,
     mpp: Mpp | None = None,
     mpp_override: bool = False,
-    on_refusal: Callable[[str, IncompleteRunError], None] | None = None,
+    force: bool = False,
+    on_refusal: Callable[[str, Refusal], None] | None = None,
 ) -> Iterator[tuple[str, MitoticCount]]:
     """Count the mitotic figures of each slide.
 
@@ -73,9 +76,11 @@ def count_slides(
         Resolution of slides that state none.
     mpp_override : bool
         Let it replace also what is stated.
+    force : bool
+        Count also slides whose colours are in doubt.
     on_refusal : callable, optional
-        Called with the name of a slide whose hot spot touches a gap and with the error, in place of raising
-        it; the other slides are counted.
+        Called with the name of a slide whose hot spot touches a gap, or whose colours are in doubt, and with
+        the error, in place of raising it; the other slides are counted.
 
     Yields
     ------
@@ -96,6 +101,8 @@ def count_slides(
         If a slide comes without a resolution.
     IncompleteRunError
         If a hot spot touches a gap.
+    ColourError
+        If the colours of a slide cannot be those of H&E.
     """
     found = read_countable(
         reference,
@@ -114,8 +121,8 @@ def count_slides(
         )
     for result in found:
         try:
-            counted = _count(result, regions, area_mm2, aspect, threshold)
-        except IncompleteRunError as error:
+            counted = _count(result, regions, area_mm2, aspect, threshold, force=force)
+        except (IncompleteRunError, ColourError) as error:
             if on_refusal is None:
                 raise
             on_refusal(result.name, error)
@@ -129,6 +136,8 @@ def _count(
     area_mm2: float,
     aspect: Aspect,
     threshold: float | None,
+    *,
+    force: bool,
 ) -> MitoticCount:
     found = result.candidates
     if not found.searched.origin:
@@ -142,6 +151,7 @@ def _count(
         threshold=threshold,
         tissue=result.tissue,
         regions=result.regions if regions is None else regions,
+        force=force,
     )
     said = [note if note.endswith(".") else f"{note}." for note in result.notes]
     note = " ".join(filter(None, (*said, _mapping_note(result.label_names), counted.note)))

@@ -244,6 +244,7 @@ def read_result(path: Path, *, with_tissue: bool = True) -> Result:
             gaps=tuple(BoxPx0(*box) for box in search["gaps_px0"]),
             calibrated=calibrated,
             origin=path.name,
+            colour_doubt=str(search.get("colour_doubt") or ""),
         )
         candidates = detections_csv.read(_vouched(path, values, TABLE), searched=searched)
         tissue = None

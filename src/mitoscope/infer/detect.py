@@ -254,7 +254,9 @@ def _notes(
 ) -> tuple[str, ...]:
     notes = []
     stain = survey.tissue.stain
-    if manifest.stain and stain and (odd := manifest.stain.complaint(stain)):
+    if survey.tissue.colour_doubt:
+        notes.append(f"{survey.tissue.colour_doubt}: look at the slide before using any number")
+    elif manifest.stain and stain and (odd := manifest.stain.complaint(stain)):
         notes.append(
             f"the stain is unlike that of the training data, optical density in {odd}: look at the figures "
             "by eye, or set the threshold on fields of your own (mitoscope bundle calibrate)"

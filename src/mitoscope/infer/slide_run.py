@@ -123,6 +123,7 @@ class SlideRun:
             gaps=self.gaps,
             calibrated=self.scores_are_probabilities,
             origin=slide.name,
+            colour_doubt=self.tissue.colour_doubt,
         )
         object.__setattr__(self, "detections", self.detections.with_searched(searched))
 

@@ -202,8 +202,10 @@ def _refusal(findings: Findings) -> Note | None:
     if not findings.refusal:
         return None
     reason = _sentence(findings.refusal.removeprefix("no count: "))
-    text = f"{reason} The number would be too low by an unknown amount."
-    return Note("warning", "The count is refused.", text)
+    consequence = "The number would be too low by an unknown amount."
+    if findings.run.tissue.colour_doubt:
+        consequence = "What was found there means nothing until somebody has looked at the slide."
+    return Note("warning", "The count is refused.", f"{reason} {consequence}")
 
 
 def _gaps(findings: Findings) -> Note | None:

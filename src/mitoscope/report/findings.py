@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mitoscope.count import FIELD_ASPECT, TEN_HPF_MM2, Density, MitoticCount, density, mitotic_count
 from mitoscope.detections import Detections
-from mitoscope.errors import IncompleteRunError
+from mitoscope.errors import ColourError, IncompleteRunError
 from mitoscope.geometry import Aspect, BoxPx0
 from mitoscope.infer import SlideRun
 from mitoscope.region import Region, SlideRegions
@@ -113,6 +113,7 @@ def gather(
     area_mm2: float = TEN_HPF_MM2,
     aspect: Aspect = FIELD_ASPECT,
     regions: SlideRegions | None = None,
+    force: bool = False,
 ) -> Findings:
     """Count the figures of a run and say which candidate is what.
 
@@ -124,6 +125,8 @@ def gather(
         The window that is counted over.
     regions : SlideRegions, optional
         Tumour and exclusions; by default figures are counted wherever was searched.
+    force : bool
+        Count also where the colours of the slide are in doubt.
 
     Raises
     ------
@@ -132,10 +135,11 @@ def gather(
 
     Notes
     -----
-    A count that touches a gap is refused, not raised: the other results stand (promise 2).
+    A count that touches a gap, or of a slide whose colours are in doubt, is refused, not raised: the other
+    results stand (promise 2).
     """
 
-    def count(gaps: tuple[BoxPx0, ...]) -> MitoticCount:
+    def count(gaps: tuple[BoxPx0, ...], *, force: bool) -> MitoticCount:
         return mitotic_count(
             run.detections.sort(),
             area_mm2=area_mm2,
@@ -143,9 +147,10 @@ def gather(
             tissue=run.tissue,
             regions=regions,
             gaps=gaps,
+            force=force,
         )
 
     try:
-        return Findings(run, count(run.gaps), "", regions)
-    except IncompleteRunError as error:
-        return Findings(run, count(()), error.what, regions)
+        return Findings(run, count(run.gaps, force=force), "", regions)
+    except (IncompleteRunError, ColourError) as error:
+        return Findings(run, count((), force=True), error.what, regions)

@@ -43,6 +43,7 @@ def write_outputs(
     area_mm2: float = TEN_HPF_MM2,
     aspect: Aspect = FIELD_ASPECT,
     regions: SlideRegions | None = None,
+    force: bool = False,
     relative_to_bounds: bool = False,
     slide: Slide | None = None,
 ) -> list[Path]:
@@ -59,6 +60,8 @@ def write_outputs(
         map), ``html`` (report). The first two and the tissue mask are always written.
     area_mm2, aspect, regions
         What the mitotic count is over; by default 2.37 mm², 4:3, on all tissue that was searched.
+    force : bool
+        Count also where the colours of the slide are in doubt.
     relative_to_bounds : bool
         Count the coordinates of the GeoJSON from the corner of the vendor's bounds, as viewers do that show
         the bounds alone. All other files stay in level-0 pixels of the full slide.
@@ -85,7 +88,7 @@ def write_outputs(
         If a file cannot be written.
     """
     wanted = _wanted(formats)
-    findings = gather(run, area_mm2=area_mm2, aspect=aspect, regions=regions)
+    findings = gather(run, area_mm2=area_mm2, aspect=aspect, regions=regions, force=force)
     folder, stem = make_directory(Path(out_dir)), Path(run.slide.name).stem
     origin = _corner(run.slide) if relative_to_bounds else ORIGIN
     # Everything that can fail for the slide's sake comes before the first file is touched.
@@ -260,6 +263,7 @@ def _search(findings: Findings) -> dict[str, object]:
         "region_px0": _values(run.region_px0),
         "tissue_mm2": run.tissue_mm2,
         "tissue_px0_per_pixel": list(run.tissue.px0_per_pixel),
+        "colour_doubt": run.tissue.colour_doubt or None,
         "tissue_unread_px0": [_values(box) for box in run.tissue.unread_px0],
         "gaps_px0": [_values(gap) for gap in run.gaps],
         "gap_mm2": run.gap_mm2,

@@ -79,6 +79,9 @@ class SlideInfo:
         Why this reader and not the fast one; None where there was no choice.
     notes : tuple of str
         What was decided about the slide where the file is odd, for the report and the manifest.
+    has_icc_profile : bool
+        Whether the file holds an ICC profile of its colours. It is not applied: detectors were trained on
+        colours as they are stored.
     """
 
     path: Path | None
@@ -94,6 +97,7 @@ class SlideInfo:
     fingerprint: str
     reader_reason: str | None = None
     notes: tuple[str, ...] = ()
+    has_icc_profile: bool = False
 
     def level(self, index: int) -> Level:
         """Return a level.

@@ -36,6 +36,8 @@ from mitoscope.slide.ome import find_ome_pixels
 from mitoscope.slide.pixels import Pixels
 from mitoscope.slide.slide import Slide
 
+ICC_SIZE = "openslide.icc-size"
+"""Property of a slide with an ICC profile."""
 READER = f"openslide {openslide.__library_version__}"
 _BLOCK = SizePx(256, 256)
 _DESCRIPTION = "tiff.ImageDescription"
@@ -267,6 +269,7 @@ def _describe(handle: openslide.OpenSlide, path: Path, mpp: float | None, *, ove
         vendor=tags.get(openslide.PROPERTY_NAME_VENDOR),
         fingerprint=fingerprint(path),
         notes=scale.notes,
+        has_icc_profile=ICC_SIZE in tags,
     )
 
 

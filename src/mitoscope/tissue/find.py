@@ -15,6 +15,7 @@ from scipy import ndimage
 from mitoscope.geometry import BoxPx, BoxPx0, SizePx
 from mitoscope.tissue.colour import find_glass, find_ink, optical_density, stain_density, stained
 from mitoscope.tissue.mask import TissueMask
+from mitoscope.tissue.plausible import DETAIL_MPP, densest_place, doubt_colours, doubt_stains
 
 if TYPE_CHECKING:
     from mitoscope.slide.info import Level
@@ -34,6 +35,8 @@ SPECK_MAX_UM2 = 10_000.0
 """Islands up to this area (100 µm square) are dust, debris or detached cells."""
 SPECK_SHARE_MAX = 0.05
 """Of a small image, an island is a speck only if it is also below this share of it."""
+DETAIL_UM = 256.0
+"""Side of the window in which single cells are looked at."""
 HOLE_SHARE_MAX = 0.25
 """Of a small image, bare glass is a hole only if it is also below this share of it."""
 
@@ -217,7 +220,10 @@ def find_tissue(slide: Slide, *, mpp: float = OVERVIEW_MPP) -> TissueMask:
     overview = read_overview(slide, mpp=mpp)
     scale_x, scale_y = overview.px0_per_pixel
     pixel_um = scale_x * slide.info.mpp.x, scale_y * slide.info.mpp.y
-    mask = _segment(overview, pixel_um)
+    density = optical_density(overview.rgb)
+    marked = find_ink(overview.rgb, density) & overview.valid
+    mask = _segment(overview, density, marked, pixel_um)
+    doubt = doubt_colours(overview.rgb, overview.valid, marked) or _doubt_detail(slide, overview, marked)
     return TissueMask(
         mask,
         overview.px0_per_pixel,
@@ -225,13 +231,36 @@ def find_tissue(slide: Slide, *, mpp: float = OVERVIEW_MPP) -> TissueMask:
         slide.info.size,
         tuple(overview.unread_px0),
         stain_density(overview.rgb, mask),
+        f"the colours are not those of H&E: {doubt}" if doubt else "",
     )
 
 
-def _segment(overview: TissueOverview, pixel_um: tuple[float, float]) -> NDArray[np.bool_]:
+def _doubt_detail(slide: Slide, overview: TissueOverview, marked: NDArray[np.bool_]) -> str:
+    """Look at single cells in the window that is stained most."""
+    scale, own = overview.px0_per_pixel, slide.info.mpp
+    side = DETAIL_UM / own.mean
+    across = round(side / max(scale))
+    row, column = densest_place(overview.rgb, overview.valid & ~marked, across)
+    level, factor = _choose_level(slide, DETAIL_MPP)
+    chosen = slide.info.levels[level]
+    x, y = (column + 0.5) * scale[0] - side / 2, (row + 0.5) * scale[1] - side / 2
+    window = BoxPx(
+        round(max(x, 0) / chosen.downsample_x),
+        round(max(y, 0) / chosen.downsample_y),
+        max(1, round(side / chosen.downsample_x)),
+        max(1, round(side / chosen.downsample_y)),
+    )
+    return doubt_stains(*_reduce(slide.read(window, level=level), factor))
+
+
+def _segment(
+    overview: TissueOverview,
+    density: NDArray[np.float32],
+    marked: NDArray[np.bool_],
+    pixel_um: tuple[float, float],
+) -> NDArray[np.bool_]:
     pixel_um2 = pixel_um[0] * pixel_um[1]
-    density = optical_density(overview.rgb)
-    ink = _without_specks(find_ink(overview.rgb, density) & overview.valid, SPECK_MAX_UM2 / pixel_um2)
+    ink = _without_specks(marked, SPECK_MAX_UM2 / pixel_um2)
     tissue = stained(density, find_glass(density, overview.valid)) & overview.valid & ~ink
     scanned = np.count_nonzero(overview.valid)
     # Noise goes first, so that closing cannot join it to tissue.

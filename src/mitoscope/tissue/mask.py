@@ -37,6 +37,8 @@ class TissueMask:
         Parts of the slide that could not be read, at any level; they count as no tissue.
     stain : StainDensity, optional
         How densely the tissue is stained; None where there is hardly any, or nobody has looked.
+    colour_doubt : str
+        Why the colours of the slide cannot be those of H&E; empty where they can, or nobody has looked.
 
     Raises
     ------
@@ -50,6 +52,7 @@ class TissueMask:
     slide_size: SizePx
     unread_px0: tuple[BoxPx0, ...] = ()
     stain: StainDensity | None = None
+    colour_doubt: str = ""
 
     def __post_init__(self) -> None:
         mask = np.array(self.mask, dtype=np.bool_)

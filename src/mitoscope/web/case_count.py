@@ -129,8 +129,11 @@ class CaseOnSlide:
         """
         info, found = self.info, self.case.found
         size = rule.window(info)
+        searched = replace(found.searched, mpp=info.mpp, size=info.size)
+        if tissue is not None:
+            searched = replace(searched, colour_doubt=tissue.colour_doubt)
         return mitotic_count(
-            found.with_searched(replace(found.searched, mpp=info.mpp, size=info.size)),
+            found.with_searched(searched),
             area_mm2=rule.area_mm2,
             aspect=rule.aspect,
             threshold=rule.threshold,
@@ -138,4 +141,5 @@ class CaseOnSlide:
             regions=self.regions,
             verdicts=self.case.verdict,
             window=None if corner is None else BoxPx0(*corner, size.width, size.height),
+            force=True,  # the pathologist looks at the slide; the note stands beside the number
         )
