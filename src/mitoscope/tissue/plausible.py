@@ -20,7 +20,7 @@ DENSITY_MIN = 0.08
 """Mean optical density of what is not glass, whatever its colour."""
 PIXELS_MIN = 64
 """Fewer such pixels of 8 µm say nothing."""
-UNINKED_MIN = 0.1
+UNINKED_MIN = 0.25
 """Share of them beside the ink by which the picture is judged; in false colours all looks like ink."""
 BRIGHT_MIN = 140
 """Grey levels that the brightest 2 % reach: 161 in the darkest of the pictures."""
@@ -70,12 +70,12 @@ def doubt_colours(rgb: NDArray[np.uint8], valid: NDArray[np.bool_], ink: NDArray
         return ""
     if np.percentile(rgb.max(axis=-1)[valid], 98) < BRIGHT_MIN:
         return "nothing is bright, neither glass nor pale tissue"
-    if _coloured(density[dense]).mean() < COLOURED_MIN:
-        return "the picture is grey"
     beside_ink = dense & ~ink
     enough = max(PIXELS_MIN, UNINKED_MIN * np.count_nonzero(dense))
     where = beside_ink if np.count_nonzero(beside_ink) >= enough else dense
-    return _doubt_hues(density[where]) or _doubt_spread(rgb[valid])
+    if _coloured(density[where]).mean() < COLOURED_MIN:
+        return "the picture is grey"
+    return _doubt_hues(density[where]) or _doubt_spread(rgb[valid & (where | ~dense)])
 
 
 def _coloured(density: Floats) -> NDArray[np.bool_]:
