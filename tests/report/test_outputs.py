@@ -128,6 +128,8 @@ def test_manifest_says_what_led_to_the_number(folder: Path) -> None:
     assert manifest["slide"]["mpp_source"] == "--mpp"
     assert manifest["slide"]["reader"].startswith("pillow")
     assert manifest["slide"]["reader_reason"] is None  # there was no choice
+    assert manifest["slide"]["icc_profile"] == "none"
+    assert manifest["search"]["colour_doubt"] is None
     assert manifest["detector"]["name"] == "painted-fcn"
     assert manifest["detector"]["training"] == [{"name": "Crops <of> tests", "licence": "CC0-1.0"}]
     assert manifest["threshold"] == {"value": 0.5, "source": "painted-fcn 1.2.0, protocol tupac"}

@@ -8,11 +8,11 @@ import numpy as np
 import PIL
 import pytest
 import tifffile
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageCms, PngImagePlugin
 
 from mitoscope.errors import ScaleError, SlideFormatError
 from mitoscope.geometry import BoxPx, SizePx
-from mitoscope.slide import ImageSlide, image_reader, read_thumbnail
+from mitoscope.slide import ImageSlide, image_reader, open_slide, read_thumbnail
 from mitoscope.slide.tiff_reader import reader_name as tiff_reader_name
 
 RGB = np.random.default_rng(3).integers(0, 256, (24, 32, 3), np.uint8)
@@ -280,3 +280,16 @@ def test_ratios_and_nothing_are_missing(tmp_path: Path) -> None:
 def test_different_resolutions_in_x_and_y(tmp_path: Path) -> None:
     with pytest.raises(ScaleError, match="PNG pHYs: resolutions in x and y differ"):
         ImageSlide(png(tmp_path / "a.png", (101_600, 90_000)))
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp"])
+def test_an_icc_profile_is_said_and_not_applied(tmp_path: Path, suffix: str) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    rgb = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    plain, profiled = tmp_path / f"plain.{suffix}", tmp_path / f"profiled.{suffix}"
+    Image.fromarray(rgb).save(plain)
+    Image.fromarray(rgb).save(profiled, icc_profile=profile)
+    box = BoxPx(0, 0, 64, 64)
+    with open_slide(plain, mpp=0.25) as one, open_slide(profiled, mpp=0.25) as other:
+        assert (one.info.has_icc_profile, other.info.has_icc_profile) == (False, True)
+        assert np.array_equal(one.read(box).rgb, other.read(box).rgb)

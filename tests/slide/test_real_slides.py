@@ -39,6 +39,7 @@ def test_aperio_jpeg_2000(real_slides: Path) -> None:
         assert slide.info.levels[1].downsample_x == 2.0
         assert slide.info.reader.startswith("openslide")
         assert slide.info.reader_reason == "level 0 is not JPEG (compression 33005)"
+        assert slide.info.has_icc_profile
         coarse = slide.read(BoxPx(2000, 1100, 128, 128), level=1).rgb
         off = {}
         for shift in (-1, 0, 1):  # far from the origin, where 2 and 4443 / 2221 are a pixel apart

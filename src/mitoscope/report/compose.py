@@ -304,6 +304,8 @@ def write_reading(findings: Findings) -> tuple[str, ...]:
         "The detector misses figures, and takes look-alikes (apoptotic, pyknotic and hyperchromatic nuclei) "
         "for figures. Check the crops, the borderline ones first.",
         "Coordinates are pixels of the full slide at its highest resolution, from its upper left corner.",
+        "Colours are taken as they are stored"
+        + ("; the file's ICC profile is not applied." if findings.info.has_icc_profile else "."),
         "One high-power field (HPF) is 0.237 mm². Counts over other areas or by other rules are not "
         "comparable.",
         "The JSON file beside this report states all settings behind the number, and the hash of each file.",

@@ -236,6 +236,7 @@ def _slide(findings: Findings) -> dict[str, object]:
         "vendor": info.vendor,
         "reader": info.reader,
         "reader_reason": info.reader_reason,
+        "icc_profile": "not applied" if info.has_icc_profile else "none",
     }
 
 

@@ -27,7 +27,7 @@ from __future__ import annotations
 import struct
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,6 +102,7 @@ class ImageSlide(MemorySlide):
             vendor=None,
             fingerprint=fingerprint(path),
             notes=(*scale.notes, *picture.notes),
+            has_icc_profile=_has_icc_profile(path),
         )
         valid = None if pixels.valid.all() else pixels.valid
         super().__init__(pixels.rgb, mpp=scale.mpp, name=path.name, valid=valid, info=info)
@@ -142,6 +143,15 @@ def _read_image(path: Path) -> _Picture:
         pixels = _decode(image, path)
         _check_jpeg_data(image, path)
     return _Picture(READER, tag, scale, lambda: pixels)
+
+
+def _has_icc_profile(path: Path) -> bool:
+    # A TIFF that Pillow cannot open may be read all the same.
+    with suppress(*_DECODER_ERRORS), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with Image.open(path, formats=(*FORMATS, "TIFF")) as image:
+            return bool(image.info.get("icc_profile"))
+    return False
 
 
 # What Pillow raises for broken data besides OSError: none of it documented, all of it seen.

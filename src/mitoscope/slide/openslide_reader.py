@@ -10,7 +10,8 @@ Three habits of OpenSlide are dealt with here:
   are interpolated by that fraction: the same pixel differs by up to 12 grey levels between two windows.
   Such levels are read tile by tile from the tiles' own corners, so that a pixel has one value.
 
-Colours are as stored; an ICC profile is not applied, because published detectors were trained without.
+Colours are as stored; an ICC profile is not applied, because published detectors were trained without
+(`SlideInfo.has_icc_profile`).
 """
 
 from __future__ import annotations
