@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+from importlib import import_module
+from unittest import mock
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -33,11 +36,13 @@ def _brute_force(points: NDArray[np.float64], radius: float) -> list[int]:
     return kept
 
 
-@given(candidates, radii)
-def test_suppression_equals_brute_force(rows: list[tuple[int, int, float]], radius: float) -> None:
+@pytest.mark.parametrize("few", [0, 512], ids=["by a tree", "each with each"])
+@given(rows=candidates, radius=radii)
+def test_suppression_equals_brute_force(rows: list[tuple[int, int, float]], radius: float, few: int) -> None:
     detections = _detections(rows).sort()
     expected = detections.take(np.array(_brute_force(detections.points_px0, radius), dtype=np.intp))
-    assert suppress(detections, radius_px0=radius) == expected
+    with mock.patch.object(import_module("mitoscope.tiles.merge"), "_FEW", few):
+        assert suppress(detections, radius_px0=radius) == expected
 
 
 @given(candidates, radii, st.randoms(use_true_random=False))

@@ -6,13 +6,14 @@ from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from mitoscope.detections import Detections
 
 # The tree is asked for a little more than the radius and the distance is then compared exactly, so that
 # the result does not depend on how the tree rounds.
 _SLACK = 1e-9
+_FEW = 512
+"""So many points are compared each with each, which takes less time than loading the tree."""
 
 
 def merge(parts: Iterable[Detections], *, radius_px0: float) -> Detections:
@@ -60,6 +61,10 @@ def suppress(detections: Detections, *, radius_px0: float) -> Detections:
 
 
 def _kept(points: NDArray[np.float64], radius: float) -> NDArray[np.bool_]:
+    if len(points) <= _FEW:
+        return _kept_of_few(points, radius)
+    from scipy.spatial import cKDTree
+
     reach = radius * (1 + _SLACK)
     tree = cKDTree(points)
     nearest, _ = tree.query(points, k=2)
@@ -72,4 +77,13 @@ def _kept(points: NDArray[np.float64], radius: float) -> NDArray[np.bool_]:
         near = near[near > index]
         distance2 = ((points[near] - points[index]) ** 2).sum(axis=1)
         kept[near[distance2 <= radius * radius]] = False
+    return kept
+
+
+def _kept_of_few(points: NDArray[np.float64], radius: float) -> NDArray[np.bool_]:
+    near = ((points[:, None] - points) ** 2).sum(axis=2) <= radius * radius
+    kept = np.ones(len(points), dtype=np.bool_)
+    for index in np.flatnonzero(np.triu(near, 1).any(axis=1)):
+        if kept[index]:
+            kept[index + 1 :] &= ~near[index, index + 1 :]
     return kept
