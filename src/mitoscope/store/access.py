@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mitoscope.errors import NotFoundError
+from mitoscope.store.encoding import exists, insert, put
 from mitoscope.truth import RaterKind
 
 _TOKEN_BYTES = 24
@@ -43,11 +44,8 @@ def _digest(secret: str) -> str:
 
 def grant(connection: sqlite3.Connection, rater_id: int, role: Role) -> None:
     """Let a rater in, or change the role of one who is."""
-    connection.execute(
-        "INSERT INTO access (rater_id, role, is_open, made_s) VALUES (?, ?, 1, ?) "
-        "ON CONFLICT DO UPDATE SET role = excluded.role",
-        (rater_id, str(role), time.time()),
-    )
+    keys = ("rater_id", "is_open", "made_s")
+    put(connection, "access", *keys, rater_id=rater_id, role=str(role), is_open=1, made_s=time.time())
 
 
 def set_open(connection: sqlite3.Connection, rater_id: int, *, is_open: bool) -> None:
@@ -73,7 +71,7 @@ def renew_token(connection: sqlite3.Connection, rater_id: int) -> str:
 
 
 def _known(connection: sqlite3.Connection, rater_id: int) -> None:
-    if connection.execute("SELECT 1 FROM access WHERE rater_id = ?", (rater_id,)).fetchone() is None:
+    if not exists(connection, "access", rater_id=rater_id):
         raise NotFoundError("there is no such rater who may come in", mend="add the rater first")
 
 
@@ -87,10 +85,7 @@ def begin_visit(connection: sqlite3.Connection, token: str) -> str | None:
     cookie = secrets.token_urlsafe(_TOKEN_BYTES)
     now = time.time()
     connection.execute("DELETE FROM visit WHERE begun_s < ?", (now - VISIT_S,))
-    connection.execute(
-        "INSERT INTO visit (cookie_sha256, rater_id, begun_s) VALUES (?, ?, ?)",
-        (_digest(cookie), row[0], now),
-    )
+    insert(connection, "visit", cookie_sha256=_digest(cookie), rater_id=row[0], begun_s=now)
     return cookie
 
 
@@ -158,16 +153,7 @@ class Person:
 def read_people(connection: sqlite3.Connection) -> list[Person]:
     """Return all raters of the study in order of their ids."""
     return [
-        Person(
-            id_,
-            name,
-            RaterKind(kind),
-            None if role is None else Role(role),
-            bool(is_open),
-            bool(has_link),
-            labels,
-            last_s,
-        )
+        Person(id_, name, RaterKind(kind), role and Role(role), bool(is_open), bool(has_link), labels, last_s)
         for id_, name, kind, role, is_open, has_link, labels, last_s in connection.execute(_PEOPLE_SQL)
     ]
 

@@ -16,9 +16,11 @@ from mitoscope.errors import ConflictError, FormatError, KeyReusedError, NotFoun
 from mitoscope.geometry import SizePx
 from mitoscope.store import present
 from mitoscope.store.columns import Shape
-from mitoscope.store.encoding import attributes_text, vertices_blob
+from mitoscope.store.encoding import attributes_text, exists, insert, vertices_blob
 from mitoscope.store.sight import last_visible
 
+GEOMETRY = ("shape", "x_min_px0", "y_min_px0", "x_max_px0", "y_max_px0", "vertices_px0")
+"""Columns of a geometry, of cells and of the events that place them."""
 ENTERED_BY = "mitoscope.entered_by"
 """Attribute of an event: who was at the keyboard."""
 
@@ -163,7 +165,7 @@ def record(
 
 def has_key(connection: sqlite3.Connection, key: str) -> bool:
     """Return whether an action of that key was done."""
-    return connection.execute("SELECT 1 FROM event WHERE key = ?", (key,)).fetchone() is not None
+    return exists(connection, "event", key=key)
 
 
 def _repeated(connection: sqlite3.Connection, action: CellEvent) -> Acknowledgement | None:
@@ -185,8 +187,7 @@ def _repeated(connection: sqlite3.Connection, action: CellEvent) -> Acknowledgem
 
 def _check(connection: sqlite3.Connection, action: CellEvent) -> None:
     for table, id_ in (("rater", action.rater_id), ("round", action.round_id), ("label", action.label_id)):
-        sql = f"SELECT 1 FROM {table} WHERE id = ?"  # noqa: S608 constant names
-        if id_ is not None and connection.execute(sql, (id_,)).fetchone() is None:
+        if id_ is not None and not exists(connection, table, id=id_):
             raise StoreError(f"no {table} {id_}", mend=f"add the {table} first")
     if action.score is not None and not 0 <= action.score <= 1:
         raise FormatError(f"score {action.score:g} is not in [0, 1]", where=f"cell {action.cell_id}")
@@ -234,26 +235,22 @@ def _payload(action: CellEvent) -> Sequence[Any]:
 
 
 def _insert(connection: sqlite3.Connection, action: CellEvent) -> int:
-    geometry = (None,) * 6 if action.geometry is None else action.geometry.columns()
-    cursor = connection.execute(
-        "INSERT INTO event (kind, cell_id, rater_id, round_id, label_id, time_s, score, seconds, key, shape, "
-        "x_min_px0, y_min_px0, x_max_px0, y_max_px0, vertices_px0, attributes) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            action.kind,
-            action.cell_id,
-            action.rater_id,
-            action.round_id,
-            action.label_id,
-            time.time(),
-            action.score,
-            action.seconds,
-            action.key,
-            *geometry,
-            attributes_text({ENTERED_BY: action.entered_by} if action.entered_by else None),
-        ),
+    geometry = () if action.geometry is None else action.geometry.columns()
+    return insert(
+        connection,
+        "event",
+        kind=action.kind,
+        cell_id=action.cell_id,
+        rater_id=action.rater_id,
+        round_id=action.round_id,
+        label_id=action.label_id,
+        time_s=time.time(),
+        score=action.score,
+        seconds=action.seconds,
+        key=action.key,
+        attributes=attributes_text({ENTERED_BY: action.entered_by} if action.entered_by else None),
+        **dict(zip(GEOMETRY, geometry, strict=False)),
     )
-    return int(cursor.lastrowid or 0)
 
 
 Answer = dict[str, Any]
@@ -266,8 +263,6 @@ def once(
 
     Parameters
     ----------
-    connection : sqlite3.Connection
-        Of the store.
     key : str
         Chosen by the client, one a request.
     rater_id : int
@@ -285,10 +280,8 @@ def once(
     row = connection.execute("SELECT rater_id, what, answer FROM request WHERE key = ?", (key,)).fetchone()
     if row is None:
         answer = act()
-        connection.execute(
-            "INSERT INTO request (key, rater_id, what, answer, time_s) VALUES (?, ?, ?, ?, ?)",
-            (key, rater_id, what, json.dumps(answer, ensure_ascii=False, allow_nan=False), time.time()),
-        )
+        text = json.dumps(answer, ensure_ascii=False, allow_nan=False)
+        insert(connection, "request", key=key, rater_id=rater_id, what=what, answer=text, time_s=time.time())
         return answer | {"is_repeated": False}
     if row[:2] != (rater_id, what):
         raise KeyReusedError("this key was used for another action", where="key", mend="choose a new key")
@@ -298,5 +291,4 @@ def once(
 
 def was_done(connection: sqlite3.Connection, key: str, rater_id: int) -> bool:
     """Whether a rater's request of a key was done before."""
-    sql = "SELECT 1 FROM request WHERE (key, rater_id) = (?, ?)"
-    return connection.execute(sql, (key, rater_id)).fetchone() is not None
+    return exists(connection, "request", key=key, rater_id=rater_id)

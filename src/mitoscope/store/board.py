@@ -7,7 +7,8 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from mitoscope.errors import NotFoundError, StoreError
+from mitoscope.errors import StoreError
+from mitoscope.store.encoding import exists, found, insert
 from mitoscope.store.opinions import Policy, agreed
 
 
@@ -49,13 +50,10 @@ def add_board(
     StoreError
         If the round has a board already.
     """
-    if connection.execute("SELECT 1 FROM board WHERE round_id = ?", (round_id,)).fetchone() is not None:
+    if exists(connection, "board", round_id=round_id):
         raise StoreError("has a board already", where=f"round {round_id}", mend="choose another name")
-    cursor = connection.execute(
-        "INSERT INTO board (round_id, columns, rows, cell_px, made_s) VALUES (?, ?, ?, ?, ?)",
-        (round_id, columns, rows, cell_px, time.time()),
-    )
-    board_id = int(cursor.lastrowid or 0)
+    shape = {"columns": columns, "rows": rows, "cell_px": cell_px}
+    board_id = insert(connection, "board", round_id=round_id, **shape, made_s=time.time())
     connection.executemany(
         "INSERT INTO board_place (board_id, cell_id, column_, row_, before_label_id) VALUES (?, ?, ?, ?, ?)",
         ((board_id, place.cell_id, place.column, place.row, place.before_label_id) for place in places),
@@ -76,9 +74,7 @@ def read_board(connection: sqlite3.Connection, board_id: int) -> Board:
         "JOIN round AS r ON r.id = b.round_id WHERE b.id = ?",
         (board_id,),
     ).fetchone()
-    if row is None:
-        raise NotFoundError("there is no such board", mend="read the rounds again")
-    return Board(*row)
+    return Board(*found(row, "such board", mend="read the rounds again"))
 
 
 def read_places(connection: sqlite3.Connection, board_id: int) -> list[BoardPlace]:

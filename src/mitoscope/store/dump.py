@@ -50,8 +50,6 @@ def dump(
 
     Parameters
     ----------
-    connection : sqlite3.Connection
-        Of the store.
     slides : sequence of str, optional
         Names of slides; all by default. Labels, raters and rounds are always all.
     with_versions : bool

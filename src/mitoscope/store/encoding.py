@@ -1,16 +1,17 @@
-"""How values stand in the columns of a store."""
+"""How values stand in the columns of a store, and the statements that are alike for all tables."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.errors import FormatError, StoreDamagedError
+from mitoscope.errors import FormatError, NotFoundError, StoreDamagedError
 
 _POINT_BYTES = 16  # x and y as little-endian float64
 
@@ -29,6 +30,47 @@ def well_formed() -> Iterator[None]:
     except (ValueError, TypeError, LookupError, OverflowError) as error:
         what = f"a row holds what mitoscope does not write ({type(error).__name__}: {error})"
         raise StoreDamagedError(what, where="store") from None
+
+
+def insert(connection: sqlite3.Connection, table: str, **values: Any) -> int:
+    """Write a row, its values by the names of the columns, and return its number."""
+    return int(connection.execute(_insert(table, values), tuple(values.values())).lastrowid or 0)
+
+
+def put(connection: sqlite3.Connection, table: str, *kept: str, **values: Any) -> None:
+    """Write a row, or what differs of the row that has its key; the columns named stay as they are."""
+    news = ", ".join(f"{name} = excluded.{name}" for name in values if name not in kept)
+    sql = f"{_insert(table, values)} ON CONFLICT DO UPDATE SET {news}"
+    connection.execute(sql, tuple(values.values()))
+
+
+def insert_columns(connection: sqlite3.Connection, table: str, **columns: Iterable[Any]) -> None:
+    """Write many rows, given by columns of one length."""
+    connection.executemany(_insert(table, columns), zip(*columns.values(), strict=True))
+
+
+def _insert(table: str, values: Mapping[str, Any]) -> str:
+    marks = ", ".join("?" * len(values))
+    return f"INSERT INTO {table} ({', '.join(values)}) VALUES ({marks})"  # noqa: S608 constant names
+
+
+def exists(connection: sqlite3.Connection, table: str, **values: Any) -> bool:
+    """Return whether a table has a row of these values."""
+    where = " AND ".join(f"{name} = ?" for name in values)
+    sql = f"SELECT 1 FROM {table} WHERE {where}"  # noqa: S608 constant names
+    return connection.execute(sql, tuple(values.values())).fetchone() is not None
+
+
+def found(row: Any, what: str, *, mend: str) -> Any:
+    """Return a row, or raise `NotFoundError` where there is none."""
+    if row is None:
+        raise NotFoundError(f"there is no {what}", mend=mend)
+    return row
+
+
+def id_list(ids: Iterable[Any]) -> str:
+    """Return ids for ``json_each``."""
+    return json.dumps([int(one) for one in ids])
 
 
 def vertices_blob(vertices_px0: NDArray[np.float64] | None) -> bytes | None:

@@ -120,8 +120,6 @@ def take_known(
 
     Parameters
     ----------
-    connection : sqlite3.Connection
-        Inside of a transaction.
     study : Study
         Of a file.
     source : str
@@ -298,8 +296,6 @@ def beside_known(connection: sqlite3.Connection, study: Study) -> dict[str, int]
 
     Parameters
     ----------
-    connection : sqlite3.Connection
-        Of the store, before the study is added to it.
     study : Study
         Its new cells, from `take_known`.
 

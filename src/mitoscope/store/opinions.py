@@ -60,8 +60,6 @@ def read_opinions(connection: sqlite3.Connection, cell_id: NDArray[np.int64]) ->
 
     Parameters
     ----------
-    connection : sqlite3.Connection
-        Of the store.
     cell_id : ndarray of int64, shape (n,)
         Ids, ascending; cells of the opinions are rows of it.
     """
@@ -104,8 +102,6 @@ def agreed(connection: sqlite3.Connection, policy: Policy, *, threshold: float =
 
     Parameters
     ----------
-    connection : sqlite3.Connection
-        Of the store.
     policy : Policy
         How labels become one.
     threshold : float

@@ -100,8 +100,6 @@ def overview(connection: sqlite3.Connection, policy: Policy = Policy.SETTLED) ->
 
     Parameters
     ----------
-    connection : sqlite3.Connection
-        Of the store.
     policy : Policy
         Of the agreed class.
     """

@@ -170,8 +170,6 @@ def apply(connection: sqlite3.Connection, seq: int, kind: str, cell_id: int, pay
 
     Parameters
     ----------
-    connection : sqlite3.Connection
-        Inside of a transaction.
     seq : int
         Number of the event.
     kind : str

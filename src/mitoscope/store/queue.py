@@ -20,6 +20,7 @@ import numpy as np
 
 from mitoscope.errors import StoreError
 from mitoscope.store import present
+from mitoscope.store.encoding import id_list, insert
 from mitoscope.store.opinions import live_cells, read_opinions
 from mitoscope.store.schema import BUCKET_SHIFT, EVERY_CELL, SHUFFLE_BITS, WHOLE_SLIDE
 from mitoscope.truth import NO_CLASS, first_three
@@ -131,8 +132,6 @@ def next_cells(
 
     Parameters
     ----------
-    connection : sqlite3.Connection
-        Of the store.
     rater_id, round_id : int
         Whose, and in which round.
     n : int
@@ -189,8 +188,7 @@ def reading_order(connection: sqlite3.Connection, round_id: int, rater_id: int) 
     row = connection.execute(sql, (round_id, rater_id)).fetchone()
     if row is None:
         row = (secrets.randbits(_SEED_BITS) | 1,)
-        insert = "INSERT INTO reading_order (round_id, rater_id, seed) VALUES (?, ?, ?)"
-        connection.execute(insert, (round_id, rater_id, *row))
+        insert(connection, "reading_order", round_id=round_id, rater_id=rater_id, seed=row[0])
     return ReadingOrder(row[0])
 
 
@@ -220,8 +218,11 @@ def list_cells(connection: sqlite3.Connection, round_id: int, cell_ids: Iterable
         name = f"round {round_id}" if row is None else f"round {row[0]!r}"
         raise StoreError("covers no list of cells", where=name, mend="open the round with a list")
     wanted = sorted(set(cell_ids))
-    _refuse_unknown(connection, wanted)
-    members = connection.execute(_MEMBERS_SQL, (_json(wanted), round_id)).fetchall()
+    sql = "SELECT value FROM json_each(?) WHERE value NOT IN (SELECT id FROM cell) LIMIT 1"
+    unknown = connection.execute(sql, (id_list(wanted),)).fetchone()
+    if unknown is not None:
+        raise StoreError("no such cell", where=f"cell {unknown[0]}")
+    members = connection.execute(_MEMBERS_SQL, (id_list(wanted), round_id)).fetchall()
     connection.executemany(
         "INSERT INTO round_cell (round_id, cell_id, slide_id, shuffle) VALUES (?, ?, ?, ?)",
         ((round_id, cell, slide, shuffle) for cell, slide, shuffle, _ in members),
@@ -232,20 +233,8 @@ def list_cells(connection: sqlite3.Connection, round_id: int, cell_ids: Iterable
     return len(members)
 
 
-def _json(ids: list[int]) -> str:
-    return "[" + ", ".join(str(int(one)) for one in ids) + "]"
-
-
-def _refuse_unknown(connection: sqlite3.Connection, wanted: list[int]) -> None:
-    unknown = connection.execute(
-        "SELECT value FROM json_each(?) WHERE value NOT IN (SELECT id FROM cell) LIMIT 1", (_json(wanted),)
-    ).fetchone()
-    if unknown is not None:
-        raise StoreError("no such cell", where=f"cell {unknown[0]}")
-
-
 def _count_labels(connection: sqlite3.Connection, round_id: int, cell_ids: list[int]) -> None:
-    rows = connection.execute(_LABELLED_SQL, (round_id, _json(cell_ids))).fetchall()
+    rows = connection.execute(_LABELLED_SQL, (round_id, id_list(cell_ids))).fetchall()
     table = np.array(rows, dtype=np.int64).reshape(-1, 3)
     present.add_labels(connection, np.full(len(table), round_id), table[:, 0], table[:, 1], table[:, 2])
 

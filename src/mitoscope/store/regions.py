@@ -5,14 +5,15 @@ from __future__ import annotations
 import sqlite3
 import time
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.errors import ConflictError, NotFoundError
+from mitoscope.errors import ConflictError
 from mitoscope.geometry import BoxPx0, Mpp, SizePx
 from mitoscope.region import RegionKind, SlideRegions, outline
-from mitoscope.store.encoding import vertices_blob, vertices_from, well_formed
+from mitoscope.store.encoding import exists, found, insert, put, vertices_blob, vertices_from, well_formed
 from mitoscope.store.ground_truth import regions_of
 from mitoscope.store.overview import tumour_area_mm2
 from mitoscope.store.records import Region, SlideRecord
@@ -48,6 +49,7 @@ class DrawnRegion:
         return tumour_area_mm2([Region(0, self.vertices_px0)], SlideRecord("", size, mpp))
 
 
+_AGAIN = "read the regions again"
 _REGION_SQL = """
 SELECT r.id, r.slide_id, r.kind, r.name, r.vertices_px0,
        (SELECT ifnull(max(seq), 0) FROM region_event WHERE region_id = r.id)
@@ -77,9 +79,7 @@ def read_region(connection: sqlite3.Connection, region_id: int) -> DrawnRegion:
         If there is none of that id.
     """
     row = connection.execute(f"{_REGION_SQL} WHERE r.id = ?", (region_id,)).fetchone()
-    if row is None:
-        raise NotFoundError("there is no such region", mend="read the regions again")
-    return _drawn(row)
+    return _drawn(found(row, "such region", mend=_AGAIN))
 
 
 def slide_of_region(connection: sqlite3.Connection, region_id: int) -> int:
@@ -95,9 +95,7 @@ def slide_of_region(connection: sqlite3.Connection, region_id: int) -> int:
         "UNION SELECT slide_id FROM region_event WHERE region_id = ?1",
         (region_id,),
     ).fetchone()
-    if row is None:
-        raise NotFoundError("there is no such region", mend="read the regions again")
-    return int(row[0])
+    return int(found(row, "such region", mend=_AGAIN)[0])
 
 
 def slide_regions(connection: sqlite3.Connection, slide_id: int, size: SizePx) -> SlideRegions:
@@ -138,7 +136,7 @@ def draw_region(connection: sqlite3.Connection, region: DrawnRegion, rater_id: i
         "ifnull((SELECT max(region_id) FROM region_event), 0)) + 1"
     ).fetchone()
     drawn = replace(region, id=id_)
-    _insert(connection, drawn)
+    insert(connection, "region", id=id_, **_columns(drawn))
     return replace(drawn, seen=_note(connection, drawn, "create", rater_id))
 
 
@@ -158,10 +156,7 @@ def edit_region(
     """
     outline(region.vertices_px0)
     _check_seen(connection, region.id, expected)
-    connection.execute(
-        "UPDATE region SET kind = ?, name = ?, vertices_px0 = ? WHERE id = ?",
-        (str(region.kind), region.name, vertices_blob(region.vertices_px0), region.id),
-    )
+    put(connection, "region", "id", "slide_id", id=region.id, **_columns(region))
     return replace(region, seen=_note(connection, region, "edit", rater_id))
 
 
@@ -194,12 +189,10 @@ def restore_region(connection: sqlite3.Connection, region_id: int, rater_id: int
         "ORDER BY seq DESC LIMIT 1",
         (region_id,),
     ).fetchone()
-    if row is None:
-        raise NotFoundError("there is no such region", mend="read the regions again")
-    if connection.execute("SELECT 1 FROM region WHERE id = ?", (region_id,)).fetchone() is not None:
-        raise ConflictError("is not deleted", where="region", mend="read the regions again")
-    region = _drawn(row)
-    _insert(connection, region)
+    if exists(connection, "region", id=region_id):
+        raise ConflictError("is not deleted", where="region", mend=_AGAIN)
+    region = _drawn(found(row, "such region", mend=_AGAIN))
+    insert(connection, "region", id=region_id, **_columns(region))
     return replace(region, seen=_note(connection, region, "restore", rater_id))
 
 
@@ -211,29 +204,18 @@ def _check_seen(connection: sqlite3.Connection, region_id: int, expected: int) -
     return present
 
 
-def _insert(connection: sqlite3.Connection, region: DrawnRegion) -> None:
-    connection.execute(
-        "INSERT INTO region (id, slide_id, kind, name, vertices_px0) VALUES (?, ?, ?, ?, ?)",
-        (region.id, region.slide_id, str(region.kind), region.name, vertices_blob(region.vertices_px0)),
-    )
+def _columns(region: DrawnRegion) -> dict[str, Any]:
+    return {
+        "slide_id": region.slide_id,
+        "kind": str(region.kind),
+        "name": region.name,
+        "vertices_px0": vertices_blob(region.vertices_px0),
+    }
 
 
 def _note(connection: sqlite3.Connection, region: DrawnRegion, action: str, rater_id: int) -> int:
-    cursor = connection.execute(
-        "INSERT INTO region_event (region_id, slide_id, action, rater_id, time_s, kind, name, vertices_px0) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            region.id,
-            region.slide_id,
-            action,
-            rater_id,
-            time.time(),
-            str(region.kind),
-            region.name,
-            vertices_blob(region.vertices_px0),
-        ),
-    )
-    return int(cursor.lastrowid or 0)
+    event = {"region_id": region.id, "action": action, "rater_id": rater_id, "time_s": time.time()}
+    return insert(connection, "region_event", **event, **_columns(region))
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,21 +252,26 @@ def read_interest(connection: sqlite3.Connection, id_: int) -> Interest:
         If there is none of that id.
     """
     row = connection.execute(f"{_INTEREST_SQL} WHERE id = ? AND is_deleted = 0", (id_,)).fetchone()
-    if row is None:
-        raise NotFoundError("there is no such region of interest", mend="read the list again")
-    return _interest(row)
+    return _interest(found(row, "such region of interest", mend="read the list again"))
 
 
 def add_interest(
     connection: sqlite3.Connection, slide_id: int, box_px0: BoxPx0, *, rater_id: int, name: str
 ) -> Interest:
     """Place a region of interest and return it with its id."""
-    cursor = connection.execute(
-        "INSERT INTO interest (slide_id, rater_id, name, x_px0, y_px0, width_px0, height_px0, made_s) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (slide_id, rater_id, name, box_px0.x, box_px0.y, box_px0.width, box_px0.height, time.time()),
+    id_ = insert(
+        connection,
+        "interest",
+        slide_id=slide_id,
+        rater_id=rater_id,
+        name=name,
+        x_px0=box_px0.x,
+        y_px0=box_px0.y,
+        width_px0=box_px0.width,
+        height_px0=box_px0.height,
+        made_s=time.time(),
     )
-    return Interest(int(cursor.lastrowid or 0), slide_id, rater_id, name, box_px0)
+    return Interest(id_, slide_id, rater_id, name, box_px0)
 
 
 def remove_interest(connection: sqlite3.Connection, id_: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from enum import StrEnum
 
 from mitoscope.errors import ConflictError, NotFoundError
 from mitoscope.store.actions import CellEvent, record
-from mitoscope.store.encoding import well_formed
+from mitoscope.store.encoding import id_list, insert, well_formed
 from mitoscope.store.opinions import Policy, agreed
 from mitoscope.store.records import Rater, Round, RoundKind
 from mitoscope.store.terms import CONSENSUS_RATER
@@ -141,7 +140,7 @@ def add_review(connection: sqlite3.Connection, name: str, kind: RoundKind) -> Re
         mend = "choose another name"
         raise ConflictError("there is another review of that name", where=f"review {name!r}", mend=mend)
     _refuse_taken(connection, name, name)
-    connection.execute("INSERT INTO review (name, kind) VALUES (?, ?)", (name, str(kind)))
+    insert(connection, "review", name=name, kind=str(kind))
     return read_review(connection, name)
 
 
@@ -152,8 +151,6 @@ def open_part(
 
     Parameters
     ----------
-    connection : sqlite3.Connection
-        Inside of a transaction.
     review : Review
         The review.
     part : ReviewPart
@@ -184,8 +181,7 @@ def open_part(
         is_blinded=reads and kind is not RoundKind.BOARD_REVIEW,
         is_listed=reads,
     ).tolist()
-    sql = "INSERT INTO review_round (round_id, review_id, part) VALUES (?, ?, ?)"
-    connection.execute(sql, (id_, review.id, str(part)))
+    insert(connection, "review_round", round_id=id_, review_id=review.id, part=str(part))
     return int(id_)
 
 
@@ -202,7 +198,7 @@ def listed_cells(connection: sqlite3.Connection, rounds: Collection[int]) -> lis
         "SELECT DISTINCT c.id FROM round_cell AS l JOIN cell AS c ON c.id = l.cell_id AND c.is_deleted = 0 "
         "WHERE l.round_id IN (SELECT value FROM json_each(?)) ORDER BY c.id"
     )
-    return [cell for (cell,) in connection.execute(sql, (_json(rounds),))]
+    return [cell for (cell,) in connection.execute(sql, (id_list(rounds),))]
 
 
 def rounds_of_cells(connection: sqlite3.Connection, rounds: Collection[int]) -> dict[int, int]:
@@ -211,7 +207,7 @@ def rounds_of_cells(connection: sqlite3.Connection, rounds: Collection[int]) -> 
         "SELECT cell_id, round_id FROM round_cell "
         "WHERE round_id IN (SELECT value FROM json_each(?)) ORDER BY round_id"
     )
-    return dict(connection.execute(sql, (_json(rounds),)).fetchall())
+    return dict(connection.execute(sql, (id_list(rounds),)).fetchall())
 
 
 # A rater's label is the last over the rounds, the order of raters that in which they first spoke there.
@@ -228,7 +224,7 @@ def read_turns(
     connection: sqlite3.Connection, rounds: Collection[int], *, among: bool = True
 ) -> list[tuple[int, int, int]]:
     """Return cell, expert and label of what experts said in some rounds, or in all others, in their order."""
-    values = {"rounds": _json(rounds), "among": int(among)}
+    values = {"rounds": id_list(rounds), "among": int(among)}
     return [(cell, rater, label) for cell, rater, label, *_ in connection.execute(_READINGS_SQL, values)]
 
 
@@ -248,7 +244,7 @@ def said_by(connection: sqlite3.Connection, rater_id: int, rounds: Collection[in
         "SELECT cell_id, label_id FROM label_now "
         "WHERE rater_id = ? AND round_id IN (SELECT value FROM json_each(?))"
     )
-    return dict(connection.execute(sql, (rater_id, _json(rounds))).fetchall())
+    return dict(connection.execute(sql, (rater_id, id_list(rounds))).fetchall())
 
 
 def scores_in(connection: sqlite3.Connection, round_id: int) -> dict[int, float]:
@@ -272,8 +268,6 @@ def record_outcome(
 
     Parameters
     ----------
-    connection : sqlite3.Connection
-        Inside of a transaction.
     label_of : mapping of int to int
         Cell id → label id.
     round_id : int
@@ -291,7 +285,3 @@ def record_outcome(
         score = None if scores is None else scores.get(cell)
         record(connection, CellEvent("label", cell, rater_id, round_id, label_id=label, score=score))
     return len(news)
-
-
-def _json(ids: Collection[int]) -> str:
-    return json.dumps([int(one) for one in ids])

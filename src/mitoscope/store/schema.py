@@ -14,6 +14,17 @@ from dataclasses import dataclass
 
 from mitoscope.store.public_ids import fill_public_ids
 
+
+def _kept(why: str, *tables: str) -> str:
+    """Return the triggers by which no row of some tables is changed or taken out."""
+    return "".join(
+        f"CREATE TRIGGER {table}_is_not_{done} BEFORE {act} ON {table}\n"
+        f"BEGIN SELECT RAISE (ABORT, '{why}'); END;\n"
+        for table in tables
+        for act, done in (("UPDATE", "updated"), ("DELETE", "deleted"))
+    )
+
+
 _PEOPLE = """
 CREATE TABLE setting (
     name TEXT PRIMARY KEY,
@@ -101,23 +112,7 @@ CREATE TABLE field_visit (
 ) STRICT, WITHOUT ROWID;
 """
 
-_REGIONS = """
-CREATE TABLE region_event (
-    seq INTEGER PRIMARY KEY,
-    region_id INTEGER NOT NULL,
-    slide_id INTEGER NOT NULL REFERENCES slide (id),
-    action TEXT NOT NULL CHECK (action IN ('create', 'edit', 'delete', 'restore')),
-    rater_id INTEGER NOT NULL REFERENCES rater (id),
-    time_s REAL NOT NULL,
-    kind TEXT NOT NULL CHECK (kind IN ('tumour', 'exclusion')),
-    name TEXT NOT NULL,
-    vertices_px0 BLOB NOT NULL
-) STRICT;
-CREATE INDEX region_event_by_region ON region_event (region_id);
-CREATE TRIGGER region_event_is_not_updated BEFORE UPDATE ON region_event
-BEGIN SELECT RAISE (ABORT, 'events are append-only'); END;
-CREATE TRIGGER region_event_is_not_deleted BEFORE DELETE ON region_event
-BEGIN SELECT RAISE (ABORT, 'events are append-only'); END;
+_RESULTS = """
 CREATE TABLE interest (
     id INTEGER PRIMARY KEY,
     slide_id INTEGER NOT NULL REFERENCES slide (id),
@@ -138,10 +133,6 @@ CREATE TABLE signed_result (
     time_s REAL NOT NULL,
     content TEXT NOT NULL
 ) STRICT;
-CREATE TRIGGER signed_result_is_not_updated BEFORE UPDATE ON signed_result
-BEGIN SELECT RAISE (ABORT, 'a result is signed'); END;
-CREATE TRIGGER signed_result_is_not_deleted BEFORE DELETE ON signed_result
-BEGIN SELECT RAISE (ABORT, 'a result is signed'); END;
 """
 
 _TASKS = """
@@ -164,10 +155,6 @@ CREATE TABLE tile_answer (
     content TEXT NOT NULL
 ) STRICT;
 CREATE INDEX tile_answer_by_tile ON tile_answer (tile_id, rater_id);
-CREATE TRIGGER tile_answer_is_not_updated BEFORE UPDATE ON tile_answer
-BEGIN SELECT RAISE (ABORT, 'answers are append-only'); END;
-CREATE TRIGGER tile_answer_is_not_deleted BEFORE DELETE ON tile_answer
-BEGIN SELECT RAISE (ABORT, 'answers are append-only'); END;
 CREATE VIEW tile_answer_now AS
 SELECT tile_id, rater_id, max(seq) AS seq, min(seq) AS first_seq FROM tile_answer GROUP BY tile_id, rater_id;
 CREATE TABLE board (
@@ -187,8 +174,6 @@ CREATE TABLE board_place (
     PRIMARY KEY (board_id, cell_id)
 ) STRICT, WITHOUT ROWID;
 """
-
-WORK_SCRIPT = _PEOPLE + _SCREENING + _REGIONS + _TASKS
 
 
 APPLICATION_ID = 0x6D69746F
@@ -307,10 +292,6 @@ CREATE TABLE event (
 ) STRICT;
 CREATE INDEX event_by_cell ON event (cell_id);
 CREATE UNIQUE INDEX event_by_key ON event (key) WHERE key IS NOT NULL;
-CREATE TRIGGER event_is_not_updated BEFORE UPDATE ON event
-BEGIN SELECT RAISE (ABORT, 'events are append-only'); END;
-CREATE TRIGGER event_is_not_deleted BEFORE DELETE ON event
-BEGIN SELECT RAISE (ABORT, 'events are append-only'); END;
 CREATE TABLE label_now (
     cell_id INTEGER NOT NULL REFERENCES cell (id),
     rater_id INTEGER NOT NULL REFERENCES rater (id),
@@ -344,14 +325,6 @@ CREATE TABLE rater_tally (
     cells INTEGER NOT NULL CHECK (cells >= 0),
     PRIMARY KEY (round_id, rater_id, slide_id, bucket)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE region (
-    id INTEGER PRIMARY KEY,
-    slide_id INTEGER NOT NULL REFERENCES slide (id),
-    kind TEXT NOT NULL CHECK (kind IN ('tumour', 'exclusion')),
-    name TEXT NOT NULL,
-    vertices_px0 BLOB NOT NULL
-) STRICT;
-CREATE INDEX region_by_slide ON region (slide_id);
 CREATE TABLE quarantine (
     id INTEGER PRIMARY KEY,
     place TEXT NOT NULL,
@@ -382,14 +355,6 @@ CREATE TABLE version_split (
     split TEXT NOT NULL CHECK (split IN ('train', 'validation', 'test')),
     PRIMARY KEY (version_id, slide_id)
 ) STRICT, WITHOUT ROWID;
-CREATE TRIGGER version_cell_is_not_updated BEFORE UPDATE ON version_cell
-BEGIN SELECT RAISE (ABORT, 'a version is frozen'); END;
-CREATE TRIGGER version_cell_is_not_deleted BEFORE DELETE ON version_cell
-BEGIN SELECT RAISE (ABORT, 'a version is frozen'); END;
-CREATE TRIGGER version_split_is_not_updated BEFORE UPDATE ON version_split
-BEGIN SELECT RAISE (ABORT, 'a version is frozen'); END;
-CREATE TRIGGER version_split_is_not_deleted BEFORE DELETE ON version_split
-BEGIN SELECT RAISE (ABORT, 'a version is frozen'); END;
 """
 
 # What a version was frozen from and what it holds: the text is its canonical JSON (curation.freeze).
@@ -398,14 +363,6 @@ CREATE TABLE version_manifest (
     version_id INTEGER PRIMARY KEY REFERENCES version (id),
     content TEXT NOT NULL
 ) STRICT;
-CREATE TRIGGER version_manifest_is_not_updated BEFORE UPDATE ON version_manifest
-BEGIN SELECT RAISE (ABORT, 'a version is frozen'); END;
-CREATE TRIGGER version_manifest_is_not_deleted BEFORE DELETE ON version_manifest
-BEGIN SELECT RAISE (ABORT, 'a version is frozen'); END;
-CREATE TRIGGER version_is_not_updated BEFORE UPDATE ON version
-BEGIN SELECT RAISE (ABORT, 'a version is frozen'); END;
-CREATE TRIGGER version_is_not_deleted BEFORE DELETE ON version
-BEGIN SELECT RAISE (ABORT, 'a version is frozen'); END;
 """
 
 # A rater's opinion is the last label over all rounds; the rank counts the experts of a cell in the order in
@@ -455,39 +412,38 @@ WHERE rank = 1;
 """
 
 # Regions of interest beside tumour and exclusion: SQLite cannot change a CHECK, so the tables are made anew.
-_REGION_KINDS = """
-CREATE TABLE region_anew (
+_REGION = """
+CREATE TABLE {name} (
     id INTEGER PRIMARY KEY,
     slide_id INTEGER NOT NULL REFERENCES slide (id),
-    kind TEXT NOT NULL CHECK (kind IN ('tumour', 'exclusion', 'region of interest')),
+    kind TEXT NOT NULL CHECK (kind IN ({kinds})),
     name TEXT NOT NULL,
     vertices_px0 BLOB NOT NULL
 ) STRICT;
-INSERT INTO region_anew SELECT id, slide_id, kind, name, vertices_px0 FROM region;
-DROP TABLE region;
-ALTER TABLE region_anew RENAME TO region;
-CREATE INDEX region_by_slide ON region (slide_id);
-CREATE TABLE region_event_anew (
+"""
+_REGION_EVENT = """
+CREATE TABLE {name} (
     seq INTEGER PRIMARY KEY,
     region_id INTEGER NOT NULL,
     slide_id INTEGER NOT NULL REFERENCES slide (id),
     action TEXT NOT NULL CHECK (action IN ('create', 'edit', 'delete', 'restore')),
     rater_id INTEGER NOT NULL REFERENCES rater (id),
     time_s REAL NOT NULL,
-    kind TEXT NOT NULL CHECK (kind IN ('tumour', 'exclusion', 'region of interest')),
+    kind TEXT NOT NULL CHECK (kind IN ({kinds})),
     name TEXT NOT NULL,
     vertices_px0 BLOB NOT NULL
 ) STRICT;
-INSERT INTO region_event_anew
-SELECT seq, region_id, slide_id, action, rater_id, time_s, kind, name, vertices_px0 FROM region_event;
-DROP TABLE region_event;
-ALTER TABLE region_event_anew RENAME TO region_event;
-CREATE INDEX region_event_by_region ON region_event (region_id);
-CREATE TRIGGER region_event_is_not_updated BEFORE UPDATE ON region_event
-BEGIN SELECT RAISE (ABORT, 'events are append-only'); END;
-CREATE TRIGGER region_event_is_not_deleted BEFORE DELETE ON region_event
-BEGIN SELECT RAISE (ABORT, 'events are append-only'); END;
 """
+_TWO_KINDS, _THREE_KINDS = "'tumour', 'exclusion'", "'tumour', 'exclusion', 'region of interest'"
+_REGION_INDEX = "CREATE INDEX region_by_slide ON region (slide_id);\n"
+_REGION_EVENT_INDEX = "CREATE INDEX region_event_by_region ON region_event (region_id);\n"
+
+
+def _made_anew(table: str, script: str, index: str) -> str:
+    made = script.format(name=f"{table}_anew", kinds=_THREE_KINDS)
+    filled = f"INSERT INTO {table}_anew SELECT * FROM {table};\nDROP TABLE {table};\n"  # noqa: S608
+    return f"{made}{filled}ALTER TABLE {table}_anew RENAME TO {table};\n{index}"
+
 
 # Versions hold all of the ground truth: agreement, and slides, regions and examined areas as they were. A
 # review is a row of its own with its rounds; before, it was a pattern in the names of rounds. The views by
@@ -528,18 +484,6 @@ CREATE TABLE version_region (
     vertices_px0 BLOB NOT NULL
 ) STRICT;
 CREATE INDEX version_region_by_version ON version_region (version_id);
-CREATE TRIGGER version_label_is_not_updated BEFORE UPDATE ON version_label
-BEGIN SELECT RAISE (ABORT, 'a version is frozen'); END;
-CREATE TRIGGER version_label_is_not_deleted BEFORE DELETE ON version_label
-BEGIN SELECT RAISE (ABORT, 'a version is frozen'); END;
-CREATE TRIGGER version_slide_is_not_updated BEFORE UPDATE ON version_slide
-BEGIN SELECT RAISE (ABORT, 'a version is frozen'); END;
-CREATE TRIGGER version_slide_is_not_deleted BEFORE DELETE ON version_slide
-BEGIN SELECT RAISE (ABORT, 'a version is frozen'); END;
-CREATE TRIGGER version_region_is_not_updated BEFORE UPDATE ON version_region
-BEGIN SELECT RAISE (ABORT, 'a version is frozen'); END;
-CREATE TRIGGER version_region_is_not_deleted BEFORE DELETE ON version_region
-BEGIN SELECT RAISE (ABORT, 'a version is frozen'); END;
 CREATE TABLE review (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
@@ -635,12 +579,44 @@ class Migration:
 
 
 MIGRATIONS: tuple[Migration, ...] = (
-    Migration("slides, raters, cells, events, versions, agreed views", _STUDY + _CELLS + _VERSIONS + _AGREED),
-    Migration("manifests of versions", _MANIFESTS),
-    Migration("work in the browser", WORK_SCRIPT),
-    Migration("regions of interest", _REGION_KINDS),
+    Migration(
+        "slides, raters, cells, events, versions, agreed views",
+        _STUDY
+        + _CELLS
+        + _REGION.format(name="region", kinds=_TWO_KINDS)
+        + _REGION_INDEX
+        + _VERSIONS
+        + _AGREED
+        + _kept("events are append-only", "event")
+        + _kept("a version is frozen", "version_cell", "version_split"),
+    ),
+    Migration(
+        "manifests of versions", _MANIFESTS + _kept("a version is frozen", "version_manifest", "version")
+    ),
+    Migration(
+        "work in the browser",
+        _PEOPLE
+        + _SCREENING
+        + _REGION_EVENT.format(name="region_event", kinds=_TWO_KINDS)
+        + _REGION_EVENT_INDEX
+        + _RESULTS
+        + _TASKS
+        + _kept("events are append-only", "region_event")
+        + _kept("a result is signed", "signed_result")
+        + _kept("answers are append-only", "tile_answer"),
+    ),
+    Migration(
+        "regions of interest",
+        _made_anew("region", _REGION, _REGION_INDEX)
+        + _made_anew("region_event", _REGION_EVENT, _REGION_EVENT_INDEX)
+        + _kept("events are append-only", "region_event"),
+    ),
     Migration("random public ids of cells", _PUBLIC_IDS, fill_public_ids),
-    Migration("versions with all of the ground truth, reviews", _WHOLE_VERSIONS, reviews_from_names),
+    Migration(
+        "versions with all of the ground truth, reviews",
+        _WHOLE_VERSIONS + _kept("a version is frozen", "version_label", "version_slide", "version_region"),
+        reviews_from_names,
+    ),
     Migration("searches of models", _SEARCHES),
 )
 
@@ -652,10 +628,9 @@ def statements(script: str) -> list[str]:
     """Split a script into its statements; those of a trigger's body stay with the trigger."""
     parts: list[str] = []
     current = ""
-    for line in script.strip().splitlines():
-        current = f"{current}\n{line}" if current else line
-        ends = line.rstrip().endswith("END;") if "TRIGGER" in current else line.rstrip().endswith(";")
-        if ends:
-            parts.append(current.rstrip().removesuffix(";"))
+    for line in script.splitlines():
+        current = f"{current}\n{line}".strip()
+        if sqlite3.complete_statement(current):
+            parts.append(current.removesuffix(";"))
             current = ""
     return parts

@@ -17,7 +17,7 @@ import shapely
 from mitoscope.detections import NOT_STATED, Searched
 from mitoscope.geometry import BoxPx0
 from mitoscope.region import Region
-from mitoscope.store.encoding import well_formed
+from mitoscope.store.encoding import put, well_formed
 from mitoscope.store.records import ModelSearch
 
 
@@ -26,8 +26,6 @@ def write_search(connection: sqlite3.Connection, slide_id: int, rater_id: int, s
 
     Parameters
     ----------
-    connection : sqlite3.Connection
-        Inside of a transaction.
     slide_id, rater_id : int
         The slide, and the model as a rater.
     searched : Searched
@@ -35,21 +33,19 @@ def write_search(connection: sqlite3.Connection, slide_id: int, rater_id: int, s
     """
     if searched == NOT_STATED:
         return
-    connection.execute(
-        "INSERT INTO search (slide_id, rater_id, threshold, is_calibrated, region, gaps, origin, time_s) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET threshold = excluded.threshold, "
-        "is_calibrated = excluded.is_calibrated, region = excluded.region, gaps = excluded.gaps, "
-        "origin = excluded.origin, time_s = excluded.time_s",
-        (
-            slide_id,
-            rater_id,
-            searched.threshold,
-            None if searched.calibrated is None else int(searched.calibrated),
-            None if searched.region is None else shapely.to_wkt(searched.region.shape, rounding_precision=-1),
-            json.dumps([[gap.x, gap.y, gap.width, gap.height] for gap in searched.gaps]),
-            searched.origin,
-            time.time(),
-        ),
+    region = searched.region
+    put(
+        connection,
+        "search",
+        *("slide_id", "rater_id"),
+        slide_id=slide_id,
+        rater_id=rater_id,
+        threshold=searched.threshold,
+        is_calibrated=searched.calibrated,
+        region=None if region is None else shapely.to_wkt(region.shape, rounding_precision=-1),
+        gaps=json.dumps([[gap.x, gap.y, gap.width, gap.height] for gap in searched.gaps]),
+        origin=searched.origin,
+        time_s=time.time(),
     )
 
 

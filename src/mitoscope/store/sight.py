@@ -187,8 +187,6 @@ def permit(
 
     Parameters
     ----------
-    connection : sqlite3.Connection
-        Of the store.
     visitor : Visitor
         Who asks.
     operation : Operation
@@ -306,8 +304,6 @@ def check_cell(connection: sqlite3.Connection, mine: Assignment, cell_id: int, *
 
     Parameters
     ----------
-    connection : sqlite3.Connection
-        Of the store.
     mine : Assignment
         Who, and in which round.
     cell_id : int

@@ -8,8 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from mitoscope.errors import NotFoundError
-from mitoscope.store.encoding import attributes_from, well_formed
+from mitoscope.store.encoding import attributes_from, found, insert, well_formed
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,11 +40,10 @@ def sign(
 ) -> SignedResult:
     """Keep a result under a rater's name."""
     text = json.dumps(content, ensure_ascii=False, allow_nan=False)
-    cursor = connection.execute(
-        "INSERT INTO signed_result (slide_id, round_id, rater_id, time_s, content) VALUES (?, ?, ?, ?, ?)",
-        (slide_id, round_id, rater_id, time.time(), text),
+    where = {"slide_id": slide_id, "round_id": round_id, "rater_id": rater_id}
+    return read_signed(
+        connection, insert(connection, "signed_result", **where, time_s=time.time(), content=text)
     )
-    return read_signed(connection, int(cursor.lastrowid or 0))
 
 
 @well_formed()
@@ -58,9 +56,7 @@ def read_signed(connection: sqlite3.Connection, id_: int) -> SignedResult:
         If there is none of that id.
     """
     row = connection.execute(f"{_SQL} WHERE s.id = ?", (id_,)).fetchone()
-    if row is None:
-        raise NotFoundError("there is no such result", mend="read the list again")
-    return _signed(row)
+    return _signed(found(row, "such result", mend="read the list again"))
 
 
 @well_formed()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from mitoscope.geometry import BoxPx0
 from mitoscope.store.columns import Shape
-from mitoscope.store.encoding import well_formed
+from mitoscope.store.encoding import id_list, well_formed
 from mitoscope.store.sight import (
     LAST_VISIBLE_BLINDED,
     LAST_VISIBLE_OPEN,
@@ -39,7 +38,7 @@ def centres_on(connection: sqlite3.Connection, slide_id: int) -> NDArray[np.floa
 
 def centres_of(connection: sqlite3.Connection, cells: Collection[int]) -> dict[int, tuple[str, float, float]]:
     """Return slide and centre in level-0 pixels of cells, in the random order, which tells nothing."""
-    rows = connection.execute(_AMONG_SQL, (json.dumps([int(cell) for cell in cells]),))
+    rows = connection.execute(_AMONG_SQL, (id_list(cells),))
     return {cell: (slide, x, y) for cell, slide, x, y in rows}
 
 
@@ -140,8 +139,6 @@ def cells_seen(
 
     Parameters
     ----------
-    connection : sqlite3.Connection
-        Of the store.
     sight : Sight
         Who looks, and in which round.
     slide_id : int
@@ -206,7 +203,7 @@ def _columns(
     else:
         many = len(rows) > _FEW
         among = "c.slide_id = :slide" if many else _AMONG
-        values |= {"cells": "" if many else json.dumps(cell.tolist())}
+        values |= {"cells": "" if many else id_list(cell)}
         score = _scores(connection, among, values, cell)
         spoken = np.fromiter(connection.execute(_SPOKEN_SQL.format(where=among), values), dtype=_SPOKEN_ROW)
         _show_spoken(spoken, cell, label, rater, hidden=is_mine | rows["is_pending"])

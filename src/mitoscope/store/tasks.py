@@ -15,8 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from mitoscope.errors import NotFoundError
-from mitoscope.store.encoding import well_formed
+from mitoscope.store.encoding import found, insert, well_formed
 from mitoscope.store.present import shuffles
 
 
@@ -81,9 +80,7 @@ def read_tile(connection: sqlite3.Connection, round_id: int, tile_id: int) -> Ta
     """
     sql = f"{_TILE_SQL} WHERE (id, round_id) = (?, ?)"
     row = connection.execute(sql, (tile_id, round_id)).fetchone()
-    if row is None:
-        raise NotFoundError("there is no such tile", mend="ask for the next tile")
-    return _tile(row)
+    return _tile(found(row, "such tile", mend="ask for the next tile"))
 
 
 def add_tiles(connection: sqlite3.Connection, tiles: Sequence[TaskTile]) -> int:
@@ -108,11 +105,9 @@ def answer_tile(
     seconds: float | None,
 ) -> int:
     """Keep an answer and return its number; an earlier one stays in the history."""
-    cursor = connection.execute(
-        "INSERT INTO tile_answer (tile_id, rater_id, time_s, seconds, content) VALUES (?, ?, ?, ?, ?)",
-        (tile_id, rater_id, time.time(), seconds, json.dumps(content, allow_nan=False)),
-    )
-    return int(cursor.lastrowid or 0)
+    text = json.dumps(content, allow_nan=False)
+    whose = {"tile_id": tile_id, "rater_id": rater_id}
+    return insert(connection, "tile_answer", **whose, time_s=time.time(), seconds=seconds, content=text)
 
 
 _ANSWERS_SQL = """

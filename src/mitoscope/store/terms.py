@@ -9,8 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from mitoscope.errors import NotFoundError
-from mitoscope.store.encoding import well_formed
+from mitoscope.store.encoding import exists, found, id_list, put, well_formed
 from mitoscope.store.records import Rater, RoundKind
 from mitoscope.truth import RaterKind
 
@@ -93,9 +92,7 @@ def read_round_row(connection: sqlite3.Connection, round_id: int) -> RoundRow:
         If there is no such round.
     """
     row = connection.execute(f"{_ROUNDS_SQL} WHERE r.id = ?", (round_id,)).fetchone()
-    if row is None:
-        raise NotFoundError(f"there is no round {round_id}", mend="open the round first")
-    return _round_row(row)
+    return _round_row(found(row, f"round {round_id}", mend="open the round first"))
 
 
 def _round_row(row: tuple[Any, ...]) -> RoundRow:
@@ -121,20 +118,17 @@ def _terms(
 
 def write_terms(connection: sqlite3.Connection, round_id: int, terms: Terms) -> None:
     """Set the terms of a round."""
-    connection.execute(
-        "INSERT INTO round_terms (round_id, is_open, shows_labels, shows_cells, speaks_as, slides, settings) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET is_open = excluded.is_open, "
-        "shows_labels = excluded.shows_labels, shows_cells = excluded.shows_cells, "
-        "speaks_as = excluded.speaks_as, slides = excluded.slides, settings = excluded.settings",
-        (
-            round_id,
-            int(terms.is_open),
-            int(terms.shows_labels),
-            terms.shows_cells,
-            terms.speaks_as,
-            None if terms.slides is None else json.dumps(list(terms.slides)),
-            json.dumps(dict(terms.settings), ensure_ascii=False, allow_nan=False),
-        ),
+    put(
+        connection,
+        "round_terms",
+        "round_id",
+        round_id=round_id,
+        is_open=terms.is_open,
+        shows_labels=terms.shows_labels,
+        shows_cells=terms.shows_cells,
+        speaks_as=terms.speaks_as,
+        slides=None if terms.slides is None else id_list(terms.slides),
+        settings=json.dumps(dict(terms.settings), ensure_ascii=False, allow_nan=False),
     )
 
 
@@ -155,8 +149,7 @@ def read_assignments(connection: sqlite3.Connection) -> dict[int, list[int]]:
 
 def is_assigned(connection: sqlite3.Connection, round_id: int, rater_id: int) -> bool:
     """Whether a rater works in a round."""
-    sql = "SELECT 1 FROM assignment WHERE (round_id, rater_id) = (?, ?)"
-    return connection.execute(sql, (round_id, rater_id)).fetchone() is not None
+    return exists(connection, "assignment", round_id=round_id, rater_id=rater_id)
 
 
 def read_position(connection: sqlite3.Connection, round_id: int, rater_id: int) -> Any:
@@ -168,8 +161,5 @@ def read_position(connection: sqlite3.Connection, round_id: int, rater_id: int) 
 
 def write_position(connection: sqlite3.Connection, round_id: int, rater_id: int, content: Any) -> None:
     """Keep where a rater is in a round."""
-    connection.execute(
-        "INSERT INTO position (round_id, rater_id, content, time_s) VALUES (?, ?, ?, ?) "
-        "ON CONFLICT DO UPDATE SET content = excluded.content, time_s = excluded.time_s",
-        (round_id, rater_id, json.dumps(content, ensure_ascii=False), time.time()),
-    )
+    text, whose = json.dumps(content, ensure_ascii=False), {"round_id": round_id, "rater_id": rater_id}
+    put(connection, "position", *whose, **whose, content=text, time_s=time.time())

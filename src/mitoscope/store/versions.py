@@ -156,8 +156,6 @@ def freeze(
 
     Parameters
     ----------
-    connection : sqlite3.Connection
-        Inside of a transaction.
     variant : str
         MEL, HEAEL, ODAEL, CODAEL or another name.
     query : Query
@@ -232,8 +230,6 @@ def read_frozen(
 
     Parameters
     ----------
-    connection : sqlite3.Connection
-        Of the store.
     variant : str
         Its name.
     number : int, optional

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mitoscope.errors import StoreDamagedError, StoreError
 from mitoscope.labels import FIELD_LABELS, Label, LabelSet, name_key
-from mitoscope.store.encoding import attributes_from, attributes_text, well_formed
+from mitoscope.store.encoding import attributes_from, attributes_text, insert, put, well_formed
 from mitoscope.store.records import Rater, Round, RoundKind
 from mitoscope.truth import RaterKind
 
@@ -33,9 +33,8 @@ def intern_labels(connection: sqlite3.Connection, labels: LabelSet) -> Ids:
         known = read_labels(connection)
         found = LabelSet(tuple(known.values())).find(label.name)
         if found is None:
-            row = (label.name, label.colour, json.dumps(_free_aliases(known, label), ensure_ascii=False))
-            sql = "INSERT INTO label (name, colour, aliases) VALUES (?, ?, ?)"
-            ids.append(int(connection.execute(sql, row).lastrowid or 0))
+            aliases = json.dumps(_free_aliases(known, label), ensure_ascii=False)
+            ids.append(insert(connection, "label", name=label.name, colour=label.colour, aliases=aliases))
         else:
             ids.append(next(id_ for id_, one in known.items() if one == found))
     return np.array(ids, dtype=np.int64)
@@ -96,19 +95,32 @@ def intern_raters(connection: sqlite3.Connection, raters: Iterable[Rater]) -> Id
     StoreError
         If a rater of a known name is of another kind.
     """
+    return _intern(
+        connection,
+        "rater",
+        [
+            {
+                "name": one.name,
+                "kind": str(one.kind),
+                "attributes": attributes_text(one.attributes),
+            }
+            for one in raters
+        ],
+        mend="name the algorithms of the file with --model, or give the rater another name",
+    )
+
+
+def _intern(connection: sqlite3.Connection, table: str, rows: Iterable[dict[str, Any]], *, mend: str) -> Ids:
+    """Return the id of each row by its name, adding what is new; what is known must be of its kind."""
     ids: list[int] = []
-    for rater in raters:
-        known = connection.execute("SELECT id, kind FROM rater WHERE name = ?", (rater.name,)).fetchone()
+    for row in rows:
+        sql = f"SELECT id, kind FROM {table} WHERE name = ?"  # noqa: S608 the callers' constant
+        known = connection.execute(sql, (row["name"],)).fetchone()
         if known is None:
-            row = (rater.name, str(rater.kind), attributes_text(rater.attributes))
-            sql = "INSERT INTO rater (name, kind, attributes) VALUES (?, ?, ?)"
-            known = (connection.execute(sql, row).lastrowid, str(rater.kind))
-        if known[1] != rater.kind:
-            raise StoreError(
-                f"kind {str(rater.kind)!r} in the file and {known[1]!r} in the store",
-                where=f"rater {rater.name!r}",
-                mend="name the algorithms of the file with --model, or give the rater another name",
-            )
+            known = insert(connection, table, **row), row["kind"]
+        if known[1] != row["kind"]:
+            what = f"kind {row['kind']!r} in the file and {known[1]!r} in the store"
+            raise StoreError(what, where=f"{table} {row['name']!r}", mend=mend)
         ids.append(int(known[0]))
     return np.array(ids, dtype=np.int64)
 
@@ -131,8 +143,6 @@ def intern_rounds(
 
     Parameters
     ----------
-    connection : sqlite3.Connection
-        Inside of a transaction.
     rounds : iterable of Round
         To be found or added.
     is_blinded : bool, optional
@@ -145,22 +155,20 @@ def intern_rounds(
     StoreError
         If a round of a known name is of another kind.
     """
-    ids: list[int] = []
-    for round_ in rounds:
-        known = connection.execute("SELECT id, kind FROM round WHERE name = ?", (round_.name,)).fetchone()
-        if known is None:
-            blinded = round_.kind.is_blinded if is_blinded is None else is_blinded
-            sql = "INSERT INTO round (name, kind, is_blinded, is_listed) VALUES (?, ?, ?, ?)"
-            cursor = connection.execute(sql, (round_.name, str(round_.kind), int(blinded), int(is_listed)))
-            known = (cursor.lastrowid, str(round_.kind))
-        if known[1] != round_.kind:
-            raise StoreError(
-                f"kind {str(round_.kind)!r} asked for and {known[1]!r} in the store",
-                where=f"round {round_.name!r}",
-                mend="give the round another name",
-            )
-        ids.append(int(known[0]))
-    return np.array(ids, dtype=np.int64)
+    return _intern(
+        connection,
+        "round",
+        [
+            {
+                "name": one.name,
+                "kind": str(one.kind),
+                "is_blinded": one.kind.is_blinded if is_blinded is None else is_blinded,
+                "is_listed": is_listed,
+            }
+            for one in rounds
+        ],
+        mend="give the round another name",
+    )
 
 
 def id_of(connection: sqlite3.Connection, table: str, name: str) -> int:
@@ -198,11 +206,8 @@ def read_setting(connection: sqlite3.Connection, name: str, default: Any = None)
 
 def write_setting(connection: sqlite3.Connection, name: str, value: Any) -> None:
     """Put a JSON value under a name."""
-    connection.execute(
-        "INSERT INTO setting (name, content) VALUES (?, ?) "
-        "ON CONFLICT DO UPDATE SET content = excluded.content",
-        (name, json.dumps(value, ensure_ascii=False, allow_nan=False)),
-    )
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    put(connection, "setting", "name", name=name, content=text)
 
 
 def read_identity(connection: sqlite3.Connection) -> tuple[str, str]:
