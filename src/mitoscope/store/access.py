@@ -122,22 +122,9 @@ FROM rater AS r LEFT JOIN access AS a ON a.rater_id = r.id ORDER BY r.id
 class Person:
     """A rater of the study and the rater's way in.
 
-    Parameters
-    ----------
-    id : int
-        Of the rater.
-    name : str
-        Of the rater.
-    kind : RaterKind
-        Of the rater.
-    role : Role, optional
-        None for a rater who was never let in.
-    is_open, has_link : bool
-        Whether the rater may come in, and there is a link to do so.
-    labels : int
-        Labels given that still stand.
-    last_s : float, optional
-        Time of the last action, in seconds since 1970.
+    The role is None for a rater who was never let in; ``is_open`` and ``has_link`` say whether the rater may
+    come in and has a link to do so, ``labels`` how many labels given still stand, ``last_s`` when the rater
+    last acted, in seconds since 1970.
     """
 
     id: int

@@ -16,11 +16,9 @@ from mitoscope.errors import ConflictError, FormatError, KeyReusedError, NotFoun
 from mitoscope.geometry import SizePx
 from mitoscope.store import present
 from mitoscope.store.columns import Shape
-from mitoscope.store.encoding import attributes_text, exists, insert, vertices_blob
+from mitoscope.store.encoding import BOUNDS, attributes_text, exists, insert, vertices_blob
 from mitoscope.store.sight import last_visible
 
-GEOMETRY = ("shape", "x_min_px0", "y_min_px0", "x_max_px0", "y_max_px0", "vertices_px0")
-"""Columns of a geometry, of cells and of the events that place them."""
 ENTERED_BY = "mitoscope.entered_by"
 """Attribute of an event: who was at the keyboard."""
 
@@ -249,7 +247,7 @@ def _insert(connection: sqlite3.Connection, action: CellEvent) -> int:
         seconds=action.seconds,
         key=action.key,
         attributes=attributes_text({ENTERED_BY: action.entered_by} if action.entered_by else None),
-        **dict(zip(GEOMETRY, geometry, strict=False)),
+        **dict(zip(("shape", *BOUNDS, "vertices_px0"), geometry, strict=False)),
     )
 
 

@@ -34,32 +34,44 @@ def _column(values: ArrayLike | None, n: int, dtype: Any, *, default: Any) -> ND
 
 def _same(mine: Any, theirs: Any) -> bool:
     if isinstance(mine, np.ndarray):
-        numeric = mine.dtype.kind == "f"
-        return np.array_equal(mine, theirs, equal_nan=numeric)
-    if mine.keys() != theirs.keys():
-        return False
-    return all(np.array_equal(mine[key], theirs[key]) for key in mine)
+        return np.array_equal(mine, theirs, equal_nan=mine.dtype.kind == "f")
+    if isinstance(mine, Mapping):
+        return mine.keys() == theirs.keys() and all(_same(mine[key], theirs[key]) for key in mine)
+    return bool(mine == theirs)
 
 
-class _Columns:
-    """Equality over all columns; NaN equals NaN (it means "not stated")."""
+class ByContent:
+    """Equality of what holds arrays, over all fields; NaN equals NaN (it means "not stated")."""
+
+    def _values(self) -> dict[str, Any]:
+        return {one.name: getattr(self, one.name) for one in fields(self)}  # type: ignore[arg-type]
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, type(self)):
             return NotImplemented
-        return all(
-            _same(getattr(self, one.name), getattr(other, one.name))
-            for one in fields(self)  # type: ignore[arg-type]
-        )
+        return _same(self._values(), other._values())
 
     __hash__ = None  # type: ignore[assignment]
 
+
+class _Columns(ByContent):
+    def take(self, rows: NDArray[Any]) -> Self:
+        """Return the rows of an array of rows or a boolean mask, in its order."""
+        rows = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
+        values = self._values()
+        is_sparse = any(isinstance(value, Mapping) and value for value in values.values())
+        new = {int(old): place for place, old in enumerate(rows)} if is_sparse else {}
+        return type(self)(
+            **{
+                name: {new[row]: one for row, one in value.items() if row in new}
+                if isinstance(value, Mapping)
+                else value[rows]
+                for name, value in values.items()
+            }
+        )
+
     def _check_lengths(self, what: str) -> None:
-        lengths = {
-            one.name: len(getattr(self, one.name))
-            for one in fields(self)  # type: ignore[arg-type]
-            if isinstance(getattr(self, one.name), np.ndarray)
-        }
+        lengths = {name: len(one) for name, one in self._values().items() if isinstance(one, np.ndarray)}
         if len(set(lengths.values())) > 1:
             raise FormatError(f"columns of one length expected, got {lengths}", where=what)
 
@@ -163,24 +175,6 @@ class Cells(_Columns):
         """Whether a cell has a globally unique id, shape (n,)."""
         return np.fromiter((guid is not None for guid in self.guid), dtype=np.bool_, count=len(self))
 
-    def take(self, rows: NDArray[Any]) -> Cells:
-        """Return the cells of an array of rows or a boolean mask, in its order."""
-        rows = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
-        sparse = (
-            {int(old): new for new, old in enumerate(rows)} if self.vertices_px0 or self.attributes else {}
-        )
-        return Cells(
-            self.slide[rows],
-            self.shape[rows],
-            self.bounds_px0[rows],
-            self.z[rows],
-            self.deleted[rows],
-            self.guid[rows],
-            self.external_id[rows],
-            {sparse[row]: value for row, value in self.vertices_px0.items() if row in sparse},
-            {sparse[row]: value for row, value in self.attributes.items() if row in sparse},
-        )
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelEvents(_Columns):
@@ -252,18 +246,3 @@ class LabelEvents(_Columns):
 
     def __len__(self) -> int:
         return len(self.cell)
-
-    def take(self, rows: NDArray[Any]) -> LabelEvents:
-        """Return the events of an array of rows or a boolean mask, in its order."""
-        rows = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
-        sparse = {int(old): new for new, old in enumerate(rows)} if self.attributes else {}
-        return LabelEvents(
-            self.cell[rows],
-            self.rater[rows],
-            self.label[rows],
-            self.round[rows],
-            self.time_s[rows],
-            self.score[rows],
-            self.seconds[rows],
-            {sparse[row]: value for row, value in self.attributes.items() if row in sparse},
-        )

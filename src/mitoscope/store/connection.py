@@ -80,6 +80,9 @@ def translated(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise translate(error, path) from None
+    except UnicodeDecodeError:
+        mend = "restore it from a copy made by 'mitoscope store backup'"
+        raise StoreDamagedError("damaged (text that is not Unicode)", where=path, mend=mend) from None
     except UnicodeEncodeError as error:
         raise StoreError(f"text that is not Unicode ({error.reason})", where=path) from None
 

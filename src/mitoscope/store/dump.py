@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,10 @@ from mitoscope.store.searches import read_searches
 from mitoscope.store.vocabulary import id_of, read_labels, read_raters, read_rounds
 from mitoscope.truth import Domain
 
-_SLIDE_SQL = """
-SELECT id, name, sha256, width_px0, height_px0, mpp_x, mpp_y, case_name, tumour_type, scanner, species,
-       laboratory, attributes
-FROM slide ORDER BY id
-"""
+_SLIDE_COLUMNS = (
+    *("sha256", "width_px0", "height_px0", "mpp_x", "mpp_y", "case_name"),
+    *("tumour_type", "scanner", "species", "laboratory"),
+)
 _CELL_SQL = """
 SELECT id, slide_id, shape, x_min_px0, y_min_px0, x_max_px0, y_max_px0, z, is_deleted, guid, external_id,
        vertices_px0, attributes
@@ -46,24 +46,9 @@ def dump(
     with_ids: bool = False,
     keeps_numbers: bool = False,
 ) -> Study:
-    """Return the study of a store, or the part of it on some slides.
+    """Return the study of a store, or the part of it on some slides; see `Store.export_study`.
 
-    Parameters
-    ----------
-    slides : sequence of str, optional
-        Names of slides; all by default. Labels, raters and rounds are always all.
-    with_versions : bool
-        Whether frozen versions come with it.
-    with_ids, keeps_numbers : bool
-        Give every cell an id by which it is known when it comes back; but where all have numbers of their
-        source, for a file that keeps these.
-
-    Raises
-    ------
-    StoreError
-        If there is no slide of a name.
-    StoreDamagedError
-        If a row holds what mitoscope does not write.
+    Labels, raters and rounds are always all; frozen versions come along unless they are not wanted.
     """
     known = read_slides(connection)
     wanted = known.keys() if slides is None else [id_of(connection, "slide", name) for name in slides]
@@ -107,11 +92,21 @@ def _positions(ids: NDArray[np.int64]) -> NDArray[np.int64]:
 @well_formed()
 def read_slides(connection: sqlite3.Connection) -> dict[int, SlideRecord]:
     """Return the slides by id, in order."""
-    return {row[0]: _slide(row) for row in connection.execute(_SLIDE_SQL)}
+    sql = f"SELECT id, name, attributes, {', '.join(_SLIDE_COLUMNS)} FROM slide ORDER BY id"  # noqa: S608
+    return {id_: slide_from(name, row, attributes) for id_, name, attributes, *row in connection.execute(sql)}
 
 
-def _slide(row: tuple[Any, ...]) -> SlideRecord:
-    _, name, sha256, width, height, mpp_x, mpp_y, case, *domain, attributes = row
+def slide_columns(slide: SlideRecord) -> dict[str, Any]:
+    """Return what is known of a slide as the columns of its row, of the study or of a version."""
+    size = (None, None) if slide.size is None else (slide.size.width, slide.size.height)
+    mpp = (None, None) if slide.mpp is None else (slide.mpp.x, slide.mpp.y)
+    values = (slide.sha256, *size, *mpp, slide.case, *astuple(slide.domain))
+    return dict(zip(_SLIDE_COLUMNS, values, strict=True))
+
+
+def slide_from(name: str, row: Sequence[Any], attributes: str | None = None) -> SlideRecord:
+    """Return a slide from its columns, those of `slide_columns` in order."""
+    sha256, width, height, mpp_x, mpp_y, case, *domain = row
     return SlideRecord(
         name=name,
         size=None if width is None or height is None else SizePx(width, height),

@@ -6,17 +6,24 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.errors import StoreError
-from mitoscope.geometry import Mpp, SizePx
 from mitoscope.store import present
 from mitoscope.store.columns import Cells
-from mitoscope.store.encoding import attributes_text, null_where_nan, vertices_blob
+from mitoscope.store.dump import slide_columns
+from mitoscope.store.encoding import (
+    BOUNDS,
+    attributes_text,
+    insert,
+    insert_columns,
+    null_where_nan,
+    vertices_blob,
+)
 from mitoscope.store.known_cells import beside_known, on_known_slides, take_known
 from mitoscope.store.public_ids import draw_public_ids
 from mitoscope.store.quarantine import sift
@@ -127,29 +134,10 @@ def _refuse_again(connection: sqlite3.Connection, source: Source) -> None:
 def add_slide(connection: sqlite3.Connection, slide: SlideRecord) -> int:
     """Return the id of a slide, adding it, or what it states more than the store does."""
     known = connection.execute("SELECT id FROM slide WHERE name = ?", (slide.name,)).fetchone()
-    columns = slide_columns(slide)
+    columns = slide_columns(slide) | {"name": slide.name, "attributes": attributes_text(slide.attributes)}
     if known is None:
-        marks = ", ".join("?" * len(columns))
-        sql = f"INSERT INTO slide ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 constant names
-        return int(connection.execute(sql, tuple(columns.values())).lastrowid or 0)
-    return _complete(connection, int(known[0]), columns)
-
-
-def slide_columns(slide: SlideRecord) -> dict[str, Any]:
-    """Return the columns of a slide's row."""
-    size: SizePx | None = slide.size
-    mpp: Mpp | None = slide.mpp
-    return {
-        "name": slide.name,
-        "sha256": slide.sha256,
-        "width_px0": None if size is None else size.width,
-        "height_px0": None if size is None else size.height,
-        "mpp_x": None if mpp is None else mpp.x,
-        "mpp_y": None if mpp is None else mpp.y,
-        "case_name": slide.case,
-        **{one.name: getattr(slide.domain, one.name) for one in fields(slide.domain)},
-        "attributes": attributes_text(slide.attributes),
-    }
+        return insert(connection, "slide", **columns)
+    return _complete(connection, known[0], columns)
 
 
 def _complete(connection: sqlite3.Connection, slide_id: int, columns: dict[str, Any]) -> int:
@@ -169,24 +157,23 @@ def _complete(connection: sqlite3.Connection, slide_id: int, columns: dict[str, 
     return slide_id
 
 
-_REGION_SQL = "INSERT INTO region (slide_id, kind, name, vertices_px0) VALUES (?, ?, ?, ?)"
-_QUARANTINE_SQL = "INSERT INTO quarantine (place, reason, content, slide_name) VALUES (?, ?, ?, ?)"
-_SOURCE_SQL = """
-INSERT INTO source (name, format, sha256, imported_s, cells, labels, quarantined) VALUES (?, ?, ?, ?, ?, ?, ?)
-"""
-
-
 def _finish(connection: sqlite3.Connection, study: Study, source: Source, *, slide_ids: Ids) -> ImportReport:
-    regions = [
-        (int(slide_ids[region.slide]), str(region.kind), region.name, vertices_blob(region.vertices_px0))
-        for region in study.regions
-    ]
-    connection.executemany(_REGION_SQL, regions)
-    connection.executemany(
-        _QUARANTINE_SQL, [(one.where, one.why, one.what, one.slide) for one in study.quarantine]
+    for region in study.regions:
+        outline = {"kind": str(region.kind), "name": region.name}
+        slide_id, blob = int(slide_ids[region.slide]), vertices_blob(region.vertices_px0)
+        insert(connection, "region", slide_id=slide_id, **outline, vertices_px0=blob)
+    for one in study.quarantine:
+        what = {"place": one.where, "reason": one.why, "content": one.what}
+        insert(connection, "quarantine", **what, slide_name=one.slide)
+    insert(
+        connection,
+        "source",
+        **asdict(source),
+        imported_s=time.time(),
+        cells=len(study.cells),
+        labels=len(study.events),
+        quarantined=len(study.quarantine),
     )
-    counts = (len(study.cells), len(study.events), len(study.quarantine))
-    connection.execute(_SOURCE_SQL, (source.name, source.format, source.sha256, time.time(), *counts))
     return ImportReport(
         slides=len(study.slides),
         cells=len(study.cells),
@@ -197,11 +184,6 @@ def _finish(connection: sqlite3.Connection, study: Study, source: Source, *, sli
     )
 
 
-_CELL_SQL = """
-INSERT INTO cell (id, slide_id, shape, x_min_px0, y_min_px0, x_max_px0, y_max_px0, z, is_deleted, shuffle,
-                  public_id, guid, external_id, vertices_px0, attributes)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
 _CREATE_SQL = """
 INSERT INTO event (seq, kind, cell_id, time_s, shape, x_min_px0, y_min_px0, x_max_px0, y_max_px0,
                    vertices_px0)
@@ -233,23 +215,21 @@ def add_cells(connection: sqlite3.Connection, cells: Cells, slide_ids: Ids) -> I
     if n == 0:
         return ids
     slide_id, shuffle = slide_ids[cells.slide], present.shuffles(ids, present.study_seed(connection))
-    connection.executemany(
-        _CELL_SQL,
-        zip(
-            ids.tolist(),
-            slide_id.tolist(),
-            cells.shape.tolist(),
-            *cells.bounds_px0.T.tolist(),
-            cells.z.tolist(),
-            cells.deleted.astype(np.int64).tolist(),
-            shuffle.tolist(),
-            draw_public_ids(connection, n),
-            cells.guid.tolist(),
-            cells.external_id.tolist(),
-            [vertices_blob(cells.vertices_px0.get(row)) for row in range(n)],
-            [attributes_text(cells.attributes.get(row)) for row in range(n)],
-            strict=True,
-        ),
+    insert_columns(
+        connection,
+        "cell",
+        id=ids.tolist(),
+        slide_id=slide_id.tolist(),
+        shape=cells.shape.tolist(),
+        **dict(zip(BOUNDS, cells.bounds_px0.T.tolist(), strict=True)),
+        z=cells.z.tolist(),
+        is_deleted=cells.deleted.tolist(),
+        shuffle=shuffle.tolist(),
+        public_id=draw_public_ids(connection, n),
+        guid=cells.guid.tolist(),
+        external_id=cells.external_id.tolist(),
+        vertices_px0=[vertices_blob(cells.vertices_px0.get(row)) for row in range(n)],
+        attributes=[attributes_text(cells.attributes.get(row)) for row in range(n)],
     )
     first, seq = int(ids[0]), _next_id(connection, "event", "seq")
     connection.execute(_CREATE_SQL, (seq - first, time.time(), first))
@@ -257,16 +237,6 @@ def add_cells(connection: sqlite3.Connection, cells: Cells, slide_ids: Ids) -> I
     live = ~cells.deleted
     present.add_cells(connection, slide_id[live], shuffle[live])
     return ids
-
-
-_LABEL_SQL = """
-INSERT INTO event (seq, kind, cell_id, rater_id, round_id, label_id, time_s, score, seconds, attributes)
-VALUES (?, 'label', ?, ?, ?, ?, ?, ?, ?, ?)
-"""
-_NOW_SQL = """
-INSERT INTO label_now (cell_id, rater_id, round_id, label_id, score, first_seq, last_seq)
-VALUES (?, ?, ?, ?, ?, ?, ?)
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,34 +258,31 @@ def add_label_events(connection: sqlite3.Connection, study: Study, ids: EventIds
     cell, rater, round_ = ids.cell[events.cell], ids.rater[events.rater], ids.round[events.round]
     label = [None if one < 0 else int(ids.label[one]) for one in events.label.tolist()]
     score = null_where_nan(events.score)
-    connection.executemany(
-        _LABEL_SQL,
-        zip(
-            seq.tolist(),
-            cell.tolist(),
-            rater.tolist(),
-            round_.tolist(),
-            label,
-            null_where_nan(events.time_s),
-            score,
-            null_where_nan(events.seconds),
-            [attributes_text(events.attributes.get(row)) for row in range(n)],
-            strict=True,
-        ),
+    insert_columns(
+        connection,
+        "event",
+        seq=seq.tolist(),
+        kind=["label"] * n,
+        cell_id=cell.tolist(),
+        rater_id=rater.tolist(),
+        round_id=round_.tolist(),
+        label_id=label,
+        time_s=null_where_nan(events.time_s),
+        score=score,
+        seconds=null_where_nan(events.seconds),
+        attributes=[attributes_text(events.attributes.get(row)) for row in range(n)],
     )
     first, last = _first_and_last(cell, rater, round_)
-    connection.executemany(
-        _NOW_SQL,
-        zip(
-            cell[last].tolist(),
-            rater[last].tolist(),
-            round_[last].tolist(),
-            [label[row] for row in last.tolist()],
-            [score[row] for row in last.tolist()],
-            seq[first].tolist(),
-            seq[last].tolist(),
-            strict=True,
-        ),
+    insert_columns(
+        connection,
+        "label_now",
+        cell_id=cell[last].tolist(),
+        rater_id=rater[last].tolist(),
+        round_id=round_[last].tolist(),
+        label_id=[label[row] for row in last.tolist()],
+        score=[score[row] for row in last.tolist()],
+        first_seq=seq[first].tolist(),
+        last_seq=seq[last].tolist(),
     )
     _count_labels(connection, study, ids, rows=last, slide_ids=slide_ids)
 

@@ -113,28 +113,11 @@ def on_known_slides(connection: sqlite3.Connection, study: Study) -> Study:
 def take_known(
     connection: sqlite3.Connection, study: Study, *, source: str, within_um: float | None = None
 ) -> tuple[Study, Taken]:
-    """Add what a study says anew of cells that the store has.
+    """Add what a study says anew of cells that the store has; return the rest of it and how many these are.
 
     Their places stay as they are. A label is added where its rater said something else before, and earlier;
-    one in nobody's name where the class is another one.
-
-    Parameters
-    ----------
-    study : Study
-        Of a file.
-    source : str
-        Its name.
-    within_um : float, optional
-        Join its further cells with those of the store within this distance in µm, nearest first and one to
-        one: other raters' files of the same slides, which share no ids. By default they stay cells of their
-        own.
-
-    Returns
-    -------
-    study : Study
-        What is new: without these cells, their labels and regions that the store has.
-    taken : Taken
-        How many cells the store had.
+    one in nobody's name where the class is another one. Cells that are not known by an id are joined with
+    those of the store within a distance in µm, where one is given, see `Store.import_study`.
 
     Raises
     ------
@@ -290,19 +273,10 @@ class _Words:
 
 @well_formed()
 def beside_known(connection: sqlite3.Connection, study: Study) -> dict[str, int]:
-    """Return how many new cells lie so near to a cell of the store that they are likely to be the same one.
+    """Return how many new cells lie so near to one of the store that both are likely to be one, by distance.
 
-    Cells that only models have labelled are left aside: they are counted by nobody.
-
-    Parameters
-    ----------
-    study : Study
-        Its new cells, from `take_known`.
-
-    Returns
-    -------
-    dict of str to int
-        Distance in words → cells; ``25 px`` is for slides without a resolution.
+    Cells that only models have labelled are left aside: they are counted by nobody. The distance is in words;
+    ``25 px`` is for slides without a resolution. To be asked before the study is added to the store.
     """
     cells = study.cells
     found: dict[str, int] = {}

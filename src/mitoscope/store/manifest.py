@@ -50,22 +50,8 @@ class Query(Config):
 class FrozenSlide(Config):
     """A slide of a version; None where nothing is known.
 
-    Parameters
-    ----------
-    name, case, sha256 : str
-        The file's name, its case and its hash.
-    split : str
-        Side of the split.
-    licence : str
-        Under which the slide is.
-    cells : dict of str to int
-        Cells by label.
-    mpp : tuple of float
-        µm per level-0 pixel in x and y.
-    size_px0 : tuple of int
-        Width and height.
-    examined : str
-        How it is known what was looked at.
+    ``mpp`` is in µm per level-0 pixel, ``size_px0`` width and height, ``cells`` counts by label, and
+    ``examined`` says how it is known what was looked at.
     """
 
     name: str

@@ -56,13 +56,7 @@ class Agreed:
 
 @well_formed()
 def read_opinions(connection: sqlite3.Connection, cell_id: NDArray[np.int64]) -> Opinions:
-    """Return the last word of each rater on cells.
-
-    Parameters
-    ----------
-    cell_id : ndarray of int64, shape (n,)
-        Ids, ascending; cells of the opinions are rows of it.
-    """
+    """Return the last word of each rater on cells, as rows of their ids, ascending, shape (n,)."""
     rows = np.fromiter(connection.execute(_OPINIONS_SQL), dtype=_OPINION_ROW)
     rows = rows[np.isin(rows["cell"], cell_id)]
     numbers = {str(kind): number for number, kind in enumerate(RaterKind)}

@@ -96,13 +96,7 @@ class Overview:
 
 @well_formed()
 def overview(connection: sqlite3.Connection, policy: Policy = Policy.SETTLED) -> Overview:
-    """Return what is in a store.
-
-    Parameters
-    ----------
-    policy : Policy
-        Of the agreed class.
-    """
+    """Return what is in a store, with the agreed classes under a policy."""
     labels = {id_: label.name for id_, label in read_labels(connection).items()}
     per_slide = _agreed_counts(connection, policy, labels)
     name, uuid = connection.execute("SELECT name, uuid FROM study").fetchone()

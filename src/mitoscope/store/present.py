@@ -168,16 +168,8 @@ def create_cell(connection: sqlite3.Connection, slide_id: int, geometry: Sequenc
 def apply(connection: sqlite3.Connection, seq: int, kind: str, cell_id: int, payload: Sequence[Any]) -> None:
     """Bring the state of a cell to what it is after an event.
 
-    Parameters
-    ----------
-    seq : int
-        Number of the event.
-    kind : str
-        Its kind.
-    cell_id : int
-        Its cell.
-    payload : sequence
-        Rater, round, label and score of a label; shape, bounds and vertices of a creation or a move.
+    What comes with the event is rater, round, label and score of a label; shape, bounds and vertices of a
+    creation or a move.
     """
     if kind == "label":
         _apply_label(connection, seq, cell_id, payload)

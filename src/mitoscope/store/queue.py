@@ -68,13 +68,7 @@ ORDER BY s.slide_id
 
 @dataclass(frozen=True, slots=True)
 class ReadingOrder:
-    """An order of reading; the same seed gives the same order.
-
-    Parameters
-    ----------
-    seed : int
-        Below 2⁶⁰; 0 is the slide's own random order.
-    """
+    """An order of reading by a seed below 2⁶⁰; 0 is the slide's own random order."""
 
     seed: int
 

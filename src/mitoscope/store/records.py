@@ -20,7 +20,7 @@ from mitoscope.errors import FormatError
 from mitoscope.geometry import Mpp, SizePx
 from mitoscope.labels import LabelSet
 from mitoscope.region import RegionKind
-from mitoscope.store.columns import Cells, LabelEvents
+from mitoscope.store.columns import ByContent, Cells, LabelEvents
 from mitoscope.truth import Domain, RaterKind
 
 Attributes = Mapping[str, Any]
@@ -104,7 +104,7 @@ UNSTATED_ROUND = Round("unstated")
 
 
 @dataclass(frozen=True, eq=False)
-class Region:
+class Region(ByContent):
     """A polygon on a slide that delimits tumour, or what is not to be counted.
 
     Parameters
@@ -133,14 +133,6 @@ class Region:
         vertices.flags.writeable = False
         object.__setattr__(self, "vertices_px0", vertices)
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Region):
-            return NotImplemented
-        same = (self.slide, self.kind, self.name) == (other.slide, other.kind, other.name)
-        return same and np.array_equal(self.vertices_px0, other.vertices_px0)
-
-    __hash__ = None  # type: ignore[assignment]
-
 
 @dataclass(frozen=True, eq=False)
 class ModelSearch:
@@ -152,7 +144,7 @@ class ModelSearch:
 
 
 @dataclass(frozen=True, eq=False)
-class DatasetVersion:
+class DatasetVersion(ByContent):
     """A frozen version of a dataset variant (MEL, HEAEL, ODAEL, CODAEL): which cells, under which label.
 
     Parameters
@@ -175,19 +167,6 @@ class DatasetVersion:
     label: NDArray[np.int64]
     split: Mapping[int, str] = field(default_factory=dict)
     note: str = ""
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, DatasetVersion):
-            return NotImplemented
-        mine = (self.variant, self.number, dict(self.split), self.note)
-        theirs = (other.variant, other.number, dict(other.split), other.note)
-        return (
-            mine == theirs
-            and np.array_equal(self.cell, other.cell)
-            and np.array_equal(self.label, other.label)
-        )
-
-    __hash__ = None  # type: ignore[assignment]
 
 
 @dataclass(frozen=True, slots=True)

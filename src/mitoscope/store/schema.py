@@ -561,16 +561,9 @@ CREATE TABLE search (
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One step of the schema; its version is its place in the list, from 1.
+    """One step of the schema, of which the version is its place in the list, from 1.
 
-    Parameters
-    ----------
-    name : str
-        What it brings.
-    script : str
-        Its statements.
-    fill : callable, optional
-        What it does to the rows that are there, in the same transaction.
+    ``fill`` is what it does to the rows that are there, in the same transaction.
     """
 
     name: str

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mitoscope.geometry import BoxPx0
 from mitoscope.store.columns import Shape
-from mitoscope.store.encoding import id_list, well_formed
+from mitoscope.store.encoding import BOUNDS, id_list, well_formed
 from mitoscope.store.sight import (
     LAST_VISIBLE_BLINDED,
     LAST_VISIBLE_OPEN,
@@ -51,13 +51,12 @@ WHERE c.slide_id = :slide AND {where}
 ORDER BY c.shuffle, c.id
 LIMIT :limit
 """
-_BOUNDS = ("x_min_px0", "y_min_px0", "x_max_px0", "y_max_px0")
 _CELL_ROW = np.dtype(
     [
         ("id", np.int64),
         ("public_id", np.int64),
         ("shape", np.int64),
-        *((name, np.float64) for name in _BOUNDS),
+        *((name, np.float64) for name in BOUNDS),
         ("is_deleted", np.bool_),
         ("label", np.int64),
         ("is_pending", np.bool_),
@@ -192,7 +191,7 @@ def _columns(
     is_complete: bool,
 ) -> SeenCells:
     cell, shape = rows["id"], rows["shape"]
-    bounds = np.stack([rows[name] for name in _BOUNDS], axis=1)
+    bounds = np.stack([rows[name] for name in BOUNDS], axis=1)
     label = rows["label"].copy()
     is_mine = label > 0
     rater = np.where(is_mine, sight.speaker_id, 0)

@@ -132,17 +132,10 @@ def check(connection: sqlite3.Connection, path: Path) -> Checked:
 
 
 def backup(path: Path, target: Path) -> Path:
-    """Copy a store with SQLite's backup interface and return the copy's path.
+    """Copy a store with SQLite's backup interface to a path that does not exist, and return it.
 
     The copy holds every action that was acknowledged before the call. Writers wait while the pages are
     copied; they are not refused.
-
-    Parameters
-    ----------
-    path : Path
-        Of the store.
-    target : Path
-        Of the copy; must not exist.
 
     Raises
     ------

@@ -19,7 +19,7 @@ from mitoscope.labels import Label, LabelSet
 from mitoscope.region import Region as RegionShape
 from mitoscope.region import RegionKind
 from mitoscope.store.columns import Cells, LabelEvents
-from mitoscope.store.dump import read_slides
+from mitoscope.store.dump import read_slides, slide_from
 from mitoscope.store.encoding import vertices_from, well_formed
 from mitoscope.store.examined import examined_areas, read_outlines
 from mitoscope.store.ground_truth import ground_truth_of
@@ -27,7 +27,6 @@ from mitoscope.store.manifest import Manifest
 from mitoscope.store.records import DatasetVersion, Rater, Region, Round, RoundKind, SlideRecord, Study
 from mitoscope.store.vocabulary import read_labels
 from mitoscope.truth import (
-    Domain,
     ExaminedArea,
     GroundTruth,
     Policy,
@@ -242,7 +241,7 @@ class _Slides:
             (version_id,),
         ).fetchall()
         examined = {row[1]: area for row in rows if (area := _examined_of(row)) is not None}
-        return cls({row[0]: _slide_of(row) for row in rows}, outlines, examined)
+        return cls({row[0]: slide_from(row[1], row[2:12]) for row in rows}, outlines, examined)
 
     @classmethod
     def of_before(cls, connection: sqlite3.Connection, manifest: Manifest | None, used: set[int]) -> _Slides:
@@ -261,18 +260,6 @@ def _labels_of(connection: sqlite3.Connection, version_id: int) -> dict[int, Lab
     names = dict(rows.fetchall())
     labels = read_labels(connection)
     return {id_: replace(labels[id_], name=name) for id_, name in names.items()} or labels
-
-
-def _slide_of(row: tuple[Any, ...]) -> SlideRecord:
-    _, name, sha256, width, height, mpp_x, mpp_y, case, *domain = row[:12]
-    return SlideRecord(
-        name,
-        None if width is None else SizePx(width, height),
-        None if mpp_x is None else Mpp(mpp_x, mpp_y),
-        sha256,
-        case,
-        Domain(*domain),
-    )
 
 
 def _examined_of(row: tuple[Any, ...]) -> ExaminedArea | None:

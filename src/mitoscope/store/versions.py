@@ -13,7 +13,6 @@ from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 import shapely
@@ -27,17 +26,17 @@ from mitoscope.errors import (
     VersionError,
 )
 from mitoscope.labels import IGNORED, LabelMapping
-from mitoscope.store.dump import read_quarantine, read_slides
+from mitoscope.store.dump import read_quarantine, read_slides, slide_columns
+from mitoscope.store.encoding import exists, insert, insert_columns, null_where_nan
 from mitoscope.store.examined import examined_areas, read_outlines
 from mitoscope.store.ground_truth import ground_truth_of
 from mitoscope.store.manifest import FORMAT, FrozenSlide, Manifest, Query, parse_version
 from mitoscope.store.opinions import agreed
 from mitoscope.store.quarantine import outline_notes
-from mitoscope.store.records import DatasetVersion, SlideRecord, Study
+from mitoscope.store.records import DatasetVersion, Study
 from mitoscope.store.version_content import VersionContent, refuse_leaks
 from mitoscope.store.vocabulary import id_of, read_labels
 from mitoscope.truth import (
-    ExaminedArea,
     GroundTruth,
     Policy,
 )
@@ -126,13 +125,7 @@ def add_versions(
 
 
 def check_versions(connection: sqlite3.Connection) -> int:
-    """Return how many versions there are that are what their hash says.
-
-    Raises
-    ------
-    StoreDamagedError
-        Naming the first whose content is not what was frozen.
-    """
+    """Return how many versions are what their hash says; for another one raise `StoreDamagedError`."""
     ids = [id_ for (id_,) in connection.execute("SELECT version_id FROM version_manifest ORDER BY 1")]
     for id_ in ids:
         with suppress(VersionError, LeakError):  # slides that changed since are no damage
@@ -149,23 +142,10 @@ def freeze(
     licences: Mapping[str, str] | str | None = None,
     note: str = "",
 ) -> Frozen:
-    """Freeze the next version of a data set; neither it nor its manifest can ever be changed.
+    """Freeze the next version of a data set; see `Store.freeze`.
 
     Where nothing has changed since the variant's newest version, that one is returned: a loop that is
     repeated does not pile up versions.
-
-    Parameters
-    ----------
-    variant : str
-        MEL, HEAEL, ODAEL, CODAEL or another name.
-    query : Query
-        Which cells, under which policy.
-    split : mapping of str to str, optional
-        Slide name → train, validation or test.
-    licences : mapping of str to str, or str, optional
-        Licence by slide name, or of all slides.
-    note : str
-        How it was made.
 
     Raises
     ------
@@ -175,8 +155,6 @@ def freeze(
         If the query names what is not there or leaves no cell, or the split names another slide.
     NoAgreedClassError
         If no cell has a class under the policy.
-    LeakError
-        If a case or the same pixels would stand on both sides of the split.
     TruthError
         If a region cannot be used.
     """
@@ -212,8 +190,7 @@ def freeze(
         connection.execute("ROLLBACK TO freezing")
         connection.execute("RELEASE freezing")
         return _frozen(connection, version_id_of(connection, variant, newest.number))
-    sql = "INSERT INTO version_manifest (version_id, content) VALUES (?, ?)"
-    connection.execute(sql, (version_id, draft.to_json()))
+    insert(connection, "version_manifest", version_id=version_id, content=draft.to_json())
     connection.execute("RELEASE freezing")
     return Frozen(content.name, truth, content.study, draft)
 
@@ -226,18 +203,9 @@ def read_frozen(
     mapping: LabelMapping | None = None,
     source: str = "",
 ) -> Frozen:
-    """Return a version as it was frozen.
+    """Return a version as it was frozen, by default the variant's newest; see `Store.version`.
 
-    Parameters
-    ----------
-    variant : str
-        Its name.
-    number : int, optional
-        By default the variant's newest.
-    mapping : LabelMapping, optional
-        What class names stand for; by default as in the study.
-    source : str
-        The name of the study, for results: the version is added.
+    Its source is the name of the study and the version; a mapping says what class names stand for.
 
     Raises
     ------
@@ -280,13 +248,7 @@ def next_number(connection: sqlite3.Connection, variant: str) -> int:
 
 
 def version_id_of(connection: sqlite3.Connection, variant: str, number: int | None = None) -> int:
-    """Return the id of a version, by default of the variant's newest.
-
-    Raises
-    ------
-    VersionError
-        If there is none.
-    """
+    """Return the id of a version, by default of the variant's newest, or raise `VersionError`."""
     row = connection.execute(
         "SELECT id FROM version WHERE variant = ? AND (?2 IS NULL OR number = ?2) ORDER BY number DESC",
         (variant, number),
@@ -299,13 +261,7 @@ def version_id_of(connection: sqlite3.Connection, variant: str, number: int | No
 
 
 def select_slides(connection: sqlite3.Connection, query: Query) -> set[int]:
-    """Return the ids of the slides that a query chooses.
-
-    Raises
-    ------
-    StoreError
-        If there is no slide or tumour type of a name.
-    """
+    """Return the ids of the slides that a query chooses; raise `StoreError` for what is not there."""
     known = read_slides(connection)
     chosen = {id_of(connection, "slide", name) for name in query.slides} or set(known)
     types = {slide.domain.tumour_type for slide in known.values()}
@@ -370,55 +326,41 @@ def _insert(
     split: Mapping[int, str],
     note: str,
 ) -> int:
-    known = "SELECT 1 FROM version WHERE variant = ? AND number = ?"
-    if connection.execute(known, (variant, number)).fetchone():
+    if exists(connection, "version", variant=variant, number=number):
         mend = "freeze it under the next number"
         raise VersionError("exists already", where=f"version {number} of {variant!r}", mend=mend)
     records = read_slides(connection)
     (seq,) = connection.execute("SELECT ifnull(max(seq), 0) FROM event").fetchone()
-    sql = "INSERT INTO version (variant, number, note, frozen_s, seq) VALUES (?, ?, ?, ?, ?)"
-    id_ = int(connection.execute(sql, (variant, number, note, time.time(), seq)).lastrowid or 0)
+    named = {"variant": variant, "number": number}
+    id_ = insert(connection, "version", **named, note=note, frozen_s=time.time(), seq=seq)
     cells, labels, agreement = columns
-    connection.executemany(
-        "INSERT INTO version_cell (version_id, cell_id, label_id, agreement) VALUES (?, ?, ?, ?)",
-        (
-            (id_, cell, label, None if share != share else share)
-            for cell, label, share in zip(cells.tolist(), labels.tolist(), agreement.tolist(), strict=True)
-        ),
+    insert_columns(
+        connection,
+        "version_cell",
+        version_id=[id_] * len(cells),
+        cell_id=cells.tolist(),
+        label_id=labels.tolist(),
+        agreement=null_where_nan(agreement),
     )
-    connection.executemany(
-        "INSERT INTO version_split (version_id, slide_id, split) VALUES (?, ?, ?)",
-        [(id_, slide, side) for slide, side in split.items()],
-    )
+    for slide, side in split.items():
+        insert(connection, "version_split", version_id=id_, slide_id=slide, split=side)
     connection.execute(
         "INSERT INTO version_label (version_id, label_id, name) SELECT ?, id, name FROM label", (id_,)
     )
     examined = examined_areas(connection)
     chosen = {slide: records[slide] for slide in (*slides, *(set(split) - set(slides)))}
-    connection.executemany(
-        "INSERT INTO version_slide VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [(id_, slide, *_slide_row(one, examined.get(slide))) for slide, one in chosen.items()],
-    )
+    for slide, record in chosen.items():
+        area = examined.get(slide)
+        shape = None if area is None or area.region is None else shapely.to_wkb(area.region.shape)
+        looked_at = {"examined": None if area is None else area.source, "examined_px0": shape}
+        row = {"version_id": id_, "slide_id": slide, **slide_columns(record), **looked_at}
+        insert(connection, "version_slide", **row)
     connection.executemany(
         "INSERT INTO version_region (version_id, slide_id, kind, name, vertices_px0) VALUES (?, ?, ?, ?, ?)",
         [(id_, *row) for row in read_outlines(connection) if row[0] in chosen],
     )
     refuse_leaks({slide: chosen[slide] for slide in split}, split)
     return id_
-
-
-def _slide_row(slide: SlideRecord, examined: ExaminedArea | None) -> tuple[Any, ...]:
-    size, mpp, domain = slide.size, slide.mpp, slide.domain
-    region = None if examined is None else examined.region
-    return (
-        slide.sha256,
-        *((None, None) if size is None else (size.width, size.height)),
-        *((None, None) if mpp is None else (mpp.x, mpp.y)),
-        slide.case,
-        *(domain.tumour_type, domain.scanner, domain.species, domain.laboratory),
-        None if examined is None else examined.source,
-        None if region is None else shapely.to_wkb(region.shape),
-    )
 
 
 def _newest(connection: sqlite3.Connection, variant: str) -> Manifest | None:
