@@ -559,6 +559,12 @@ CREATE TABLE search (
 """
 
 
+# By which a blinded rater's last visible event of a cell is found among labels that stay hidden (sight).
+_CHANGES = """
+CREATE INDEX event_of_change ON event (cell_id) WHERE kind IN ('move', 'delete', 'restore');
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Migration:
     """One step of the schema, of which the version is its place in the list, from 1.
@@ -611,6 +617,7 @@ MIGRATIONS: tuple[Migration, ...] = (
         reviews_from_names,
     ),
     Migration("searches of models", _SEARCHES),
+    Migration("an index of the changes of cells", _CHANGES),
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)

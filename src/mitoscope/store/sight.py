@@ -86,10 +86,13 @@ VISIBLE = """
 LAST_VISIBLE_OPEN = "(SELECT max(e.seq) FROM event AS e WHERE e.cell_id = c.id)"
 """The last of them at a cell c in a round that is not blinded."""
 LAST_VISIBLE_BLINDED = """
-max(ifnull(n.last_seq, 0),
-    (SELECT ifnull(max(e.seq), 0) FROM event AS e WHERE e.cell_id = c.id AND e.kind <> 'label'))
+max(ifnull(n.last_seq, 0), ifnull((SELECT min(e.seq) FROM event AS e WHERE e.cell_id = c.id), 0),
+    ifnull((SELECT max(e.seq) FROM event AS e
+            WHERE e.cell_id = c.id AND e.kind IN ('move', 'delete', 'restore')), 0))
 """
-"""The same in a blinded round, where n are the rater's own present labels: these know their last event."""
+"""The same in a blinded round, where n are the rater's own present labels: these know their last event.
+
+The first event of a cell is its creation; changes, which are few, have an index: no label is looked at."""
 PENDING = """
 EXISTS (SELECT 1 FROM json_each(:pending) AS p JOIN round AS r ON r.id = p.value
         WHERE (r.is_listed = 0 OR EXISTS (SELECT 1 FROM round_cell AS l
