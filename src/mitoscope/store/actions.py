@@ -16,7 +16,7 @@ from mitoscope.errors import ConflictError, FormatError, KeyReusedError, NotFoun
 from mitoscope.geometry import SizePx
 from mitoscope.store import present
 from mitoscope.store.columns import Shape
-from mitoscope.store.encoding import BOUNDS, attributes_text, exists, insert, vertices_blob
+from mitoscope.store.encoding import GEOMETRY, attributes_text, exists, insert, vertices_blob
 from mitoscope.store.sight import last_visible
 
 ENTERED_BY = "mitoscope.entered_by"
@@ -247,7 +247,7 @@ def _insert(connection: sqlite3.Connection, action: CellEvent) -> int:
         seconds=action.seconds,
         key=action.key,
         attributes=attributes_text({ENTERED_BY: action.entered_by} if action.entered_by else None),
-        **dict(zip(("shape", *BOUNDS, "vertices_px0"), geometry, strict=False)),
+        **dict(zip(GEOMETRY, geometry, strict=False)),
     )
 
 

@@ -15,6 +15,8 @@ from mitoscope.errors import FormatError, NotFoundError, StoreDamagedError
 
 BOUNDS = ("x_min_px0", "y_min_px0", "x_max_px0", "y_max_px0")
 """Columns of the bounds of a cell, and of the events that place it."""
+GEOMETRY = ("shape", *BOUNDS, "vertices_px0")
+"""Columns of its geometry."""
 _POINT_BYTES = 16  # x and y as little-endian float64
 
 

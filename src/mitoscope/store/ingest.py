@@ -190,11 +190,6 @@ INSERT INTO event (seq, kind, cell_id, time_s, shape, x_min_px0, y_min_px0, x_ma
 SELECT ? + id, 'create', id, ?, shape, x_min_px0, y_min_px0, x_max_px0, y_max_px0, vertices_px0
 FROM cell WHERE id >= ? ORDER BY id
 """
-_INDEX_SQL = """
-INSERT INTO cell_index (cell_id, x_min, x_max, y_min, y_max, slide_min, slide_max)
-SELECT id, x_min_px0, x_max_px0, y_min_px0, y_max_px0, slide_id, slide_id
-FROM cell WHERE id >= ? AND is_deleted = 0
-"""
 
 
 _DELETE_SQL = """
@@ -233,7 +228,7 @@ def add_cells(connection: sqlite3.Connection, cells: Cells, slide_ids: Ids) -> I
     )
     first, seq = int(ids[0]), _next_id(connection, "event", "seq")
     connection.execute(_CREATE_SQL, (seq - first, time.time(), first))
-    connection.execute(_INDEX_SQL, (first,))
+    connection.execute(f"{present.INDEX_SQL} id >= ? AND is_deleted = 0", (first,))
     live = ~cells.deleted
     present.add_cells(connection, slide_id[live], shuffle[live])
     return ids

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mitoscope.store.encoding import GEOMETRY, insert, put
 from mitoscope.store.public_ids import draw_public_ids
 from mitoscope.store.schema import BUCKET_SHIFT, EVERY_CELL, SHUFFLE_BITS, WHOLE_SLIDE
 
@@ -136,23 +137,15 @@ def study_seed(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT seed FROM study").fetchone()[0])
 
 
-_INSERT_CELL_SQL = """
-INSERT INTO cell (id, slide_id, shuffle, public_id, shape, x_min_px0, y_min_px0, x_max_px0, y_max_px0,
-                  vertices_px0)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
-_INDEX_SQL = """
+INDEX_SQL = """
 INSERT INTO cell_index (cell_id, x_min, x_max, y_min, y_max, slide_min, slide_max)
-SELECT id, x_min_px0, x_max_px0, y_min_px0, y_max_px0, slide_id, slide_id FROM cell WHERE id = ?
+SELECT id, x_min_px0, x_max_px0, y_min_px0, y_max_px0, slide_id, slide_id FROM cell WHERE
 """
+"""Puts cells into the index; a condition follows."""
+_INDEX_ONE_SQL = f"{INDEX_SQL} id = ?"
 _MOVE_SQL = """
 UPDATE cell SET shape = ?, x_min_px0 = ?, y_min_px0 = ?, x_max_px0 = ?, y_max_px0 = ?, vertices_px0 = ?
 WHERE id = ?
-"""
-_LABEL_SQL = """
-INSERT INTO label_now (cell_id, rater_id, round_id, label_id, score, first_seq, last_seq)
-VALUES (?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT DO UPDATE SET label_id = excluded.label_id, score = excluded.score, last_seq = excluded.last_seq
 """
 
 
@@ -161,8 +154,10 @@ def create_cell(connection: sqlite3.Connection, slide_id: int, geometry: Sequenc
     (cell_id,) = connection.execute("SELECT ifnull(max(id), 0) + 1 FROM cell").fetchone()
     shuffle = int(shuffles(np.array([cell_id]), study_seed(connection))[0])
     (public_id,) = draw_public_ids(connection, 1)
-    connection.execute(_INSERT_CELL_SQL, (cell_id, slide_id, shuffle, public_id, *geometry))
-    return int(cell_id)
+    columns = dict(zip(GEOMETRY, geometry, strict=True))
+    return insert(
+        connection, "cell", id=cell_id, slide_id=slide_id, shuffle=shuffle, public_id=public_id, **columns
+    )
 
 
 def apply(connection: sqlite3.Connection, seq: int, kind: str, cell_id: int, payload: Sequence[Any]) -> None:
@@ -176,7 +171,7 @@ def apply(connection: sqlite3.Connection, seq: int, kind: str, cell_id: int, pay
     elif kind == "move":
         connection.execute(_MOVE_SQL, (*payload, cell_id))
         connection.execute("DELETE FROM cell_index WHERE cell_id = ?", (cell_id,))
-        connection.execute(_INDEX_SQL, (cell_id,))
+        connection.execute(_INDEX_ONE_SQL, (cell_id,))
     else:
         _apply_presence(connection, cell_id, is_there=kind != "delete", is_new=kind == "create")
 
@@ -191,7 +186,7 @@ def _apply_presence(connection: sqlite3.Connection, cell_id: int, *, is_there: b
     if not is_new:
         connection.execute("UPDATE cell SET is_deleted = ? WHERE id = ?", (int(not is_there), cell_id))
     if is_there:
-        connection.execute(_INDEX_SQL, (cell_id,))
+        connection.execute(_INDEX_ONE_SQL, (cell_id,))
     else:
         connection.execute("DELETE FROM cell_index WHERE cell_id = ?", (cell_id,))
     by = 1 if is_there else -1
@@ -221,7 +216,8 @@ def _apply_label(connection: sqlite3.Connection, seq: int, cell_id: int, payload
         "SELECT label_id FROM label_now WHERE (cell_id, rater_id, round_id) = (?, ?, ?)",
         (cell_id, rater_id, round_id),
     ).fetchone()
-    connection.execute(_LABEL_SQL, (cell_id, rater_id, round_id, label_id, score, seq, seq))
+    key = {"cell_id": cell_id, "rater_id": rater_id, "round_id": round_id, "first_seq": seq}
+    put(connection, "label_now", *key, **key, label_id=label_id, score=score, last_seq=seq)
     was_there = before is not None and before[0] is not None
     if was_there != (label_id is not None) and _counts_in(connection, cell_id, round_id):
         slide_id, shuffle = _place(connection, cell_id)

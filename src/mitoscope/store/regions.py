@@ -106,11 +106,7 @@ def slide_regions(connection: sqlite3.Connection, slide_id: int, size: SizePx) -
     TruthError
         If an outline crosses itself.
     """
-    drawn = [
-        Region(0, region.vertices_px0, region.kind, region.name)
-        for region in read_regions(connection, slide_id)
-    ]
-    return regions_of(drawn, SlideRecord("", size))
+    return regions_of(_records(read_regions(connection, slide_id)), SlideRecord("", size))
 
 
 def net_area_mm2(regions: list[DrawnRegion], mpp: Mpp, size: SizePx | None) -> float | None:
@@ -118,8 +114,11 @@ def net_area_mm2(regions: list[DrawnRegion], mpp: Mpp, size: SizePx | None) -> f
 
     None where there is no tumour region, or one crosses itself.
     """
-    records = [Region(0, region.vertices_px0, region.kind, region.name) for region in regions]
-    return tumour_area_mm2(records, SlideRecord("", size, mpp))
+    return tumour_area_mm2(_records(regions), SlideRecord("", size, mpp))
+
+
+def _records(regions: list[DrawnRegion]) -> list[Region]:
+    return [Region(0, region.vertices_px0, region.kind, region.name) for region in regions]
 
 
 def draw_region(connection: sqlite3.Connection, region: DrawnRegion, rater_id: int) -> DrawnRegion:

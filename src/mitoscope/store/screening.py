@@ -15,6 +15,7 @@ from typing import Any
 
 from mitoscope.errors import StoreError
 from mitoscope.geometry import BoxPx0
+from mitoscope.store.encoding import insert_columns, put
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +85,18 @@ def write_plan(
     known = read_plan(connection, round_id, slide_id)
     if known is not None:
         return known
-    boxes = [
-        (field.box_px0.x, field.box_px0.y, field.box_px0.width, field.box_px0.height) for field in fields
-    ]
-    rows = [
-        (round_id, slide_id, number, *box, one.tissue)
-        for number, (box, one) in enumerate(zip(boxes, fields, strict=True))
-    ]
-    connection.executemany(
-        "INSERT INTO field (round_id, slide_id, number, x_px0, y_px0, width_px0, height_px0, tissue) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        rows,
+    boxes = [field.box_px0 for field in fields]
+    insert_columns(
+        connection,
+        "field",
+        round_id=[round_id] * len(fields),
+        slide_id=[slide_id] * len(fields),
+        number=range(len(fields)),
+        x_px0=[box.x for box in boxes],
+        y_px0=[box.y for box in boxes],
+        width_px0=[box.width for box in boxes],
+        height_px0=[box.height for box in boxes],
+        tissue=[field.tissue for field in fields],
     )
     return tuple(fields)
 
@@ -149,28 +151,21 @@ def visit_field(
     state = read_screening(connection, round_id, rater_id, slide_id)
     if not 0 <= number < len(state.fields):
         raise StoreError(f"no field {number}", where=f"slide {slide_id}", mend="read the fields again")
-    who = (round_id, rater_id, slide_id, state.pass_)
-    connection.execute(
-        "INSERT INTO screening (round_id, rater_id, slide_id, pass, field, position) "
-        "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET field = excluded.field, "
-        "position = excluded.position",
-        (*who, number, json.dumps(position, ensure_ascii=False, allow_nan=False)),
-    )
+    who = {"round_id": round_id, "rater_id": rater_id, "slide_id": slide_id, "pass": state.pass_}
+    text = json.dumps(position, ensure_ascii=False, allow_nan=False)
+    put(connection, "screening", *who, **who, field=number, position=text)
     connection.execute(
         "INSERT INTO field_visit (round_id, rater_id, slide_id, pass, number, is_covered, seconds, time_s) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
         "is_covered = max(is_covered, excluded.is_covered), seconds = seconds + excluded.seconds, "
         "time_s = excluded.time_s",
-        (*who, number, int(is_covered), seconds, time.time()),
+        (*who.values(), number, int(is_covered), seconds, time.time()),
     )
 
 
 def begin_pass(connection: sqlite3.Connection, round_id: int, rater_id: int, slide_id: int) -> int:
     """Begin the next pass over a slide and return its number."""
     number = read_screening(connection, round_id, rater_id, slide_id).pass_ + 1
-    connection.execute(
-        "INSERT INTO screening (round_id, rater_id, slide_id, pass) VALUES (?, ?, ?, ?) "
-        "ON CONFLICT DO UPDATE SET pass = excluded.pass, field = NULL, position = NULL",
-        (round_id, rater_id, slide_id, number),
-    )
+    who = {"round_id": round_id, "rater_id": rater_id, "slide_id": slide_id}
+    put(connection, "screening", *who, **who, **{"pass": number, "field": None, "position": None})
     return number
