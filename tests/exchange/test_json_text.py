@@ -30,15 +30,18 @@ def test_what_is_written_is_read(value: Any) -> None:
     assert json_text.parse_json(json_text.dump_json(value).decode(), where="x") == value
 
 
-@pytest.mark.parametrize(
-    "text", ['{"a": 1, "a": 2}', '[{"b": {"a": 1, "a": 1}}]', "[NaN]", "[1e400]", "[-1e400]", "{", "[1,]"]
-)
+@pytest.mark.parametrize("text", ['{"a": 1, "a": 2}', '[{"b": {"a": 1, "a": 1}}]', "{", "[1,]"])
 def test_the_library_alone_lets_through_what_is_refused_here(text: str) -> None:
-    """Control: json.loads takes the first five of these without a word."""
+    """Control: json.loads takes the first two of these without a word."""
     with pytest.raises(FormatError):
         json_text.parse_json(text, where="x")
     if not text.endswith(("{", ",]")):
         json.loads(text)
+
+
+@pytest.mark.parametrize("literal", ["NaN", "Infinity", "-Infinity", "1e400", "-1e400", "9" * 5000])
+def test_numbers_that_are_none_are_nothing(literal: str) -> None:
+    assert json_text.parse_json(f"[{literal}, 1]", where="x") == [None, 1]
 
 
 def test_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:

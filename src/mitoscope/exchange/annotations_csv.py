@@ -12,8 +12,9 @@ columns of :mod:`mitoscope.exchange.table`.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,20 @@ from mitoscope.errors import FormatError
 from mitoscope.exchange.classes import CONSENSUS, LabelFinder
 from mitoscope.exchange.csv_text import dump_rows, inert, number, plain, shortest
 from mitoscope.exchange.format import EVERYTHING, Aspect, Content, Format, ReadOptions, WriteOptions
-from mitoscope.exchange.json_text import a_mapping, dump_json, parse_json
-from mitoscope.exchange.table import IMAGE_COLUMNS, columns_of, read_table, slide_of
+from mitoscope.exchange.json_text import a_mapping, a_share, dump_json, parse_json
+from mitoscope.exchange.table import IMAGE_COLUMNS, Row, columns_of, read_table, slide_of
 from mitoscope.fsio import atomic_write
 from mitoscope.labels import MITOTIC_FIGURE
-from mitoscope.store import UNSTATED_ROUND, Rater, RaterKind, Round, RoundKind, Shape, Study, StudyBuilder
+from mitoscope.store import (
+    UNSTATED_ROUND,
+    Rater,
+    RaterKind,
+    Round,
+    RoundKind,
+    Shape,
+    Study,
+    StudyBuilder,
+)
 
 _OF_CELL = ("w", "h", "shape", "vertices", "z", "deleted", "guid", "id", "cell")
 _OF_LABEL = ("rater", "rater_kind", "round", "round_kind", "time_s", "seconds")
@@ -47,16 +57,15 @@ SYNONYMS = {
 }
 """Other names of columns, as other tools write them."""
 _MODEL = Rater("model", RaterKind.MODEL)
+_SAID = ("x", "y", "label", "vertices")
 SAME_CELL_PX0 = 30.0
 """Rows of one ``id`` are one cell where their centres are no farther apart: raters number on their own."""
 
 
 @dataclass(slots=True)
 class _Cell:
-    where: str
-    row: dict[str, str]
-    slide: int
-    events: list[tuple[int, dict[str, str], str]] = field(default_factory=list)
+    add: Callable[[], int]
+    events: list[tuple[int, Callable[[int], None] | None]] = field(default_factory=list)
 
 
 def read(path: Path, options: ReadOptions) -> Study:
@@ -68,8 +77,8 @@ def read(path: Path, options: ReadOptions) -> Study:
     Raises
     ------
     FormatError
-        If the columns ``x`` and ``y`` are missing, a row has too many or too few cells, a number is none, or
-        rows of no rater give one place two classes.
+        If the columns ``x`` and ``y`` are missing, or rows of no rater give one place two classes. Rows that
+        cannot be read are quarantined.
     """
     return _Reader(path, options).study()
 
@@ -80,43 +89,41 @@ class _Reader:
         self.build, self.labels = StudyBuilder(), LabelFinder()
 
     def study(self) -> Study:
-        cells: dict[str, _Cell] = {}
-        table = read_table(self.path, needed=("x", "y"), names=SYNONYMS)
-        rows = [(row.where, row.cells) for row in table.rows]
+        table = read_table(self.path, needed=("x", "y"), names=SYNONYMS, build=self.build)
         rows_of: dict[str, list[tuple[str, dict[str, str]]]] = {}
-        for where, row in rows:
-            rows_of.setdefault(self._image(row), []).append((where, row))
-        slides = {image: self.build.slide(slide_of(image, of)) for image, of in rows_of.items()}
-        self.is_mixed = len({_is_by_model(row) for _, row in rows if _is_nameless(row)}) > 1
+        for row in table.rows:
+            rows_of.setdefault(self._image(row.cells), []).append((row.where, row.cells))
+        slides = {image: self.build.slide(slide_of(image, of, self.build)) for image, of in rows_of.items()}
+        rows = [row for row in table.rows if any(row.cells.get(name, "").strip() for name in _SAID)]
+        self.is_mixed = len({_is_by_model(row.cells) for row in rows if _is_nameless(row.cells)}) > 1
         self._refuse_contradictions(rows)
-        keys = _CellKeys()
-        for place, (where, row) in enumerate(rows):
-            slide = slides[self._image(row)]
-            if any(row.get(name, "").strip() for name in ("x", "y", "label", "vertices")):
-                key = row.get("cell") or keys.of(row, slide, f"row {place}")
-                cell = cells.setdefault(key, _Cell(where, row, slide))
-                cell.events.append((place, row, where))
-        events: list[tuple[int, int, dict[str, str], str]] = []
-        for one in _in_order(cells):
-            index = self._cell(one)
-            events += [(place, index, row, where) for place, row, where in one.events]
-        for _, index, row, where in sorted(events, key=lambda event: event[0]):
-            self._event(index, row, where)
+        keys, cells = _CellKeys(), dict[str, _Cell]()
+        for place, row in enumerate(rows):
+            with self.build.aside(row.cells, slide=self._image(row.cells)):
+                slide = slides[self._image(row.cells)]
+                cell, event = self._cell(row.cells, slide, row.where), self._event(row.cells, row.where)
+                key = row.cells.get("cell") or keys.of(row.cells, slide, f"row {place}")
+                cells.setdefault(key, cell).events.append((place, event))
+        events = []
+        for cell in _in_order(cells):
+            index = cell.add()
+            events += [(place, index, event) for place, event in cell.events if event is not None]
+        for _, index, event in sorted(events, key=lambda one: one[0]):
+            event(index)
         return self.build.build()
 
-    def _refuse_contradictions(self, rows: list[tuple[str, dict[str, str]]]) -> None:
+    def _refuse_contradictions(self, rows: list[Row]) -> None:
         refuse_contradictions(
-            (where, (self._image(row), *place_of(row)), self.labels.find(label).name)
-            for where, row in rows
-            if (label := _text(row, "label"))
+            (one.where, (self._image(row), *place_of(row)), self.labels.find(label).name)
+            for one in rows
+            if (label := _text(row := one.cells, "label"))
             and not (row.get("cell") or _text(row, "rater") or _is_by_model(row) or _is_deleted(row))
         )
 
     def _image(self, row: dict[str, str]) -> str:
         return _text(row, "image") or self.options.slide_name(self.path)
 
-    def _cell(self, cell: _Cell) -> int:
-        row, where = cell.row, cell.where
+    def _cell(self, row: dict[str, str], slide: int, where: str) -> _Cell:
         shape, points = _geometry(row, where)
         columns: dict[str, Any] = {
             "z": _integer(row.get("z", ""), where),
@@ -126,32 +133,30 @@ class _Reader:
             "attributes": _attributes(row, "cell_attributes", where),
         }
         if shape is Shape.POLYGON:
-            return self.build.polygon(cell.slide, points, **columns)
+            return _Cell(partial(self.build.polygon, slide, points, **columns))
         low, high = points[0], points[-1]  # a box whose extent is below zero stays one, to be refused
         if _text(row, "vertices"):
             low, high = points.min(axis=0), points.max(axis=0)
         bounds = (*low.tolist(), *high.tolist())
-        return self.build.cell(cell.slide, bounds, shape=shape, **columns)
+        return _Cell(partial(self.build.cell, slide, bounds, shape=shape, **columns))
 
-    def _event(self, cell: int, row: dict[str, str], where: str) -> None:
-        column = "score" if row.get("score", "").strip() else "agreement"
-        label, score = _text(row, "label"), number(row.get(column, ""), where)
-        named = _text(row, "rater")
-        if not label and not named and math.isnan(score):
-            return
-        if not math.isnan(score) and not 0 <= score <= 1:
-            raise FormatError(f"{_AN[column]} of {score:g} outside [0, 1]", where=where)
+    def _event(self, row: dict[str, str], where: str) -> Callable[[int], None] | None:
+        """Return what adds the label of a row to a cell, None where the row gives none."""
+        column = "score" if _is_by_model(row) else "agreement"
+        score = a_share(number(row.get(column, ""), where), f"{where}, column {column}")
+        label, named = _text(row, "label"), _text(row, "rater")
         if not label and not named:
+            if math.isnan(score):
+                return None
             label = MITOTIC_FIGURE.name
-        rater = self._rater(named, row, where)
-        self.build.event(
-            cell,
-            self.build.rater(rater),
-            self.build.label(self.labels.find(label)) if label else -1,
+        return partial(
+            self.build.event,
+            rater=self.build.rater(self._rater(named, row, where)),
+            label=self.build.label(self.labels.find(label)) if label else -1,
             round_=self.build.round(_round(row, where)),
-            time_s=number(row.get("time_s", ""), where),
+            time_s=_seconds(row, "time_s", where),
             score=score,
-            seconds=number(row.get("seconds", ""), where),
+            seconds=_seconds(row, "seconds", where),
             attributes=_attributes(row, "label_attributes", where),
         )
 
@@ -240,9 +245,6 @@ def refuse_contradictions(rows: Iterable[tuple[str, tuple[Hashable, ...], str]])
             )
 
 
-_AN = {"score": "a score", "agreement": "an agreement"}
-
-
 def _is_nameless(row: dict[str, str]) -> bool:
     return not row.get("rater", "").strip() and any(row.get(name, "").strip() for name in ("label", "score"))
 
@@ -299,6 +301,13 @@ def _round(row: dict[str, str], where: str) -> Round:
     if kind and kind not in set(RoundKind):
         raise FormatError(f"a round of {sorted(RoundKind)} expected, got {kind[:40]!r}", where=where)
     return Round(name, RoundKind(kind or "unstated")) if name else UNSTATED_ROUND
+
+
+def _seconds(row: dict[str, str], column: str, where: str) -> float:
+    value = number(row.get(column, ""), where)
+    if math.isinf(value):
+        raise FormatError(f"a finite number expected, got {value}", where=f"{where}, column {column}")
+    return value
 
 
 def _integer(text: str, where: str) -> int:

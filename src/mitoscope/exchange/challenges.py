@@ -23,7 +23,7 @@ import shapely
 from numpy.typing import NDArray
 
 from mitoscope.errors import FormatError
-from mitoscope.exchange.csv_text import dump_rows, numbers, shortest
+from mitoscope.exchange.csv_text import dump_rows, numbers, read_rows, shortest
 from mitoscope.exchange.figures import Figure, FigureList, figures
 from mitoscope.exchange.format import Aspect, Content, Format, ReadOptions, WriteOptions
 from mitoscope.fsio import atomic_write
@@ -48,8 +48,14 @@ RowWriter = Callable[[Study, Figure], Sequence[float]]
 def _read(row_reader: RowReader, by_name: bool, path: Path, options: ReadOptions) -> Study:
     stem, label = _which(path) if by_name else (path.stem, MITOTIC_FIGURE)
     found = FigureList(options.slide or stem, options)
-    for where, values in numbers(path):
-        row_reader(found, values, where, label)
+    rows = read_rows(path)
+    for line, cells in rows:
+        with found.build.aside(cells, slide=options.slide or stem):
+            where = f"{path}:{line}"
+            row_reader(found, numbers(cells, where), where, label)
+    if rows and len(found.build.quarantine) == len(rows):
+        first = found.build.quarantine[0]
+        raise FormatError(f"{first.why}, not {','.join(rows[0][1])[:40]}", where=first.where)
     return found.study()
 
 
@@ -102,7 +108,7 @@ def _read_confidence(found: FigureList, values: Numbers, where: str, label: Labe
     _check_length(values, "x,y,confidence", where)
     *centre, confidence = values
     if not 0 <= confidence <= 1:
-        raise FormatError(f"a confidence of {confidence:g} outside [0, 1]", where=where)
+        raise FormatError(f"a confidence in [0, 1] expected, got {confidence:g}", where=where)
     own = MITOTIC_FIGURE if confidence > CONFIDENT_ABOVE else LOOK_ALIKE
     found.add(centre, label or own, score=confidence)
 

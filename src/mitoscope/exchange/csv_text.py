@@ -6,7 +6,7 @@ import csv
 import io
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mitoscope.errors import FormatError
@@ -93,12 +93,11 @@ def number(cell: str, where: str, *, blank: float = math.nan) -> float:
         raise FormatError(f"a number expected, got {cell[:40]!r}", where=where) from None
 
 
-def numbers(path: Path) -> Iterator[tuple[str, list[float]]]:
-    """Yield each row of a CSV without a header: its place (``file:line``) and its numbers."""
-    for line, row in read_rows(path):
-        where = f"{path}:{line}"
-        cells = row[:-1] if len(row) > 1 and not row[-1].strip() else row  # a comma at the end of the line
-        yield where, [number(cell, where) for cell in cells]
+def numbers(cells: Sequence[str], where: str) -> list[float]:
+    """Return the numbers of a row of nothing else; a comma at the end of its line is left out."""
+    return [
+        number(cell, where) for cell in (cells[:-1] if len(cells) > 1 and not cells[-1].strip() else cells)
+    ]
 
 
 def shortest(value: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from mitoscope.store import UNSTATED_ROUND, Policy, Rater, RaterKind, Shape, Stu
 from mitoscope.truth import Domain
 
 _HEAD_BYTES = 1 << 16
+_XML_ROOT = re.compile(rb"\s*(?:<\?xml.*?\?>\s*|<!--.*?-->\s*)*<([A-Za-z_][\w:.-]*)", re.DOTALL)
 
 
 class Aspect(StrEnum):
@@ -154,8 +156,20 @@ class Content:
     @cached_property
     def json(self) -> Any:
         """The JSON value, None where the file does not begin like one."""
-        begins = self.head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-        return read_json(self.path, nan_is_null=True) if self.is_text and begins in (b"{", b"[") else None
+        begins = self._text_head.lstrip()[:1]
+        return read_json(self.path) if self.is_text and begins in (b"{", b"[") else None
+
+    @cached_property
+    def xml_root(self) -> str:
+        """The name of the root of an XML file without its namespace, empty where it is something else."""
+        found = re.match(
+            rb"\s*(?:<\?xml.*?\?>\s*|<!--.*?-->\s*)*<([A-Za-z_][\w:.-]*)", self._text_head, re.DOTALL
+        )
+        return found[1].decode().rpartition(":")[2] if found else ""
+
+    @property
+    def _text_head(self) -> bytes:
+        return self.head.removeprefix(b"\xef\xbb\xbf")
 
     @property
     def keys(self) -> frozenset[str]:
@@ -165,7 +179,7 @@ class Content:
     @cached_property
     def rows(self) -> list[list[str]]:
         """The rows of a CSV file, none where it is something else."""
-        if not self.is_text or self.json is not None or self.path.stat().st_size > MAX_BYTES:
+        if not self.is_text or self.json is not None or self.xml_root or self.path.stat().st_size > MAX_BYTES:
             return []
         return [[cell.strip() for cell in row] for _, row in csv_text.read_rows(self.path)]
 

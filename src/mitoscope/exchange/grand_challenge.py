@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,13 @@ import numpy as np
 
 from mitoscope.errors import FormatError, ScaleError
 from mitoscope.exchange.classes import CONSENSUS, LabelFinder
-from mitoscope.exchange.figures import FigureList, figures
+from mitoscope.exchange.figures import figures
 from mitoscope.exchange.format import Aspect, Content, Format, ReadOptions, WriteOptions
-from mitoscope.exchange.json_text import a_list, a_mapping, a_number, a_text, dump_json, read_json
+from mitoscope.exchange.json_text import a_list, a_mapping, a_number, a_share, a_text, dump_json, read_json
 from mitoscope.fsio import atomic_write
 from mitoscope.geometry import Mpp
-from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE, Label
-from mitoscope.store import Rater, RaterKind, Study
+from mitoscope.labels import DEFAULT_LABELS, LOOK_ALIKE, MITOTIC_FIGURE, Label
+from mitoscope.store import Rater, RaterKind, SlideRecord, Study, StudyBuilder
 
 OLD_PROBABILITY = 0.5
 """Probability of a model's point that states none (MIDOG 2021, FACTS F1)."""
@@ -47,25 +48,45 @@ def read(path: Path, options: ReadOptions) -> Study:
     if document.get("type", _TYPE) != _TYPE:
         raise FormatError(f"type {_TYPE!r} expected, got {document.get('type')!r}", where=path)
     mpp = _needed(options.mpp, path)
-    listed = a_list(document.get("points"), f"{path}: points")
-    places = [f"{path}: points[{place}]" for place in range(len(listed))]
-    points = [a_mapping(one, where) for one, where in zip(listed, places, strict=True)]
-    names = LabelFinder()
-    labels = [_label(point.get("name"), names, where) for point, where in zip(points, places, strict=True)]
-    stated = [_probability(point, where) for point, where in zip(points, places, strict=True)]
-    by_model = any(0 < value < 1 for value in stated)
-    found = FigureList(options.slide_name(path), options, default=_MODEL if by_model else CONSENSUS)
-    for where, point, label, value in zip(places, points, labels, stated, strict=True):
-        numbers = [a_number(value, where) for value in a_list(point.get("point"), where)]
-        if len(numbers) not in (2, 3):
-            raise FormatError(f"x, y and z expected, got {len(numbers)} numbers", where=where)
-        x, y = (_to_px0(value, scale) for value, scale in zip(numbers[:2], (mpp.x, mpp.y), strict=True))
-        z = numbers[2] if len(numbers) == 3 else 0.0
-        plane = int(z) if abs(z) < _MAX_Z else 0
-        attributes = {} if plane == z else {"grand-challenge.z": None if math.isnan(z) else z}
-        score = OLD_PROBABILITY if math.isnan(value) else value
-        found.add((x, y), label, score=score if by_model else math.nan, z=plane, attributes=attributes)
-    return found.study()
+    names, slide, build = LabelFinder(), options.slide_name(path), StudyBuilder(DEFAULT_LABELS)
+    index = build.slide(SlideRecord(slide))
+    points = []
+    for place, item in enumerate(a_list(document.get("points"), f"{path}: points")):
+        with build.aside(item, slide=slide):
+            points.append(_point(item, mpp, names, f"{path}: points[{place}]"))
+    by_model = any(0 < point.probability < 1 for point in points)
+    rater = build.rater(options.speaker(_MODEL if by_model else CONSENSUS))
+    for point in points:
+        score = OLD_PROBABILITY if math.isnan(point.probability) else point.probability
+        cell = build.cell(index, point.centre_px0, z=point.plane, attributes=point.attributes)
+        build.event(cell, rater, build.label(point.label), score=score if by_model else math.nan)
+    return build.build()
+
+
+@dataclass(frozen=True, slots=True)
+class _Point:
+    centre_px0: tuple[float, float]
+    plane: int
+    label: Label
+    probability: float
+    attributes: dict[str, Any]
+
+
+def _point(item: Any, mpp: Mpp, names: LabelFinder, where: str) -> _Point:
+    point = a_mapping(item, where)
+    numbers = [a_number(value, where) for value in a_list(point.get("point"), where)]
+    if len(numbers) not in (2, 3):
+        raise FormatError(f"x, y and z expected, got {len(numbers)} numbers", where=where)
+    x, y, z = (*numbers, 0.0)[:3]
+    plane = int(z) if abs(z) < _MAX_Z else 0
+    name = point.get("name")
+    return _Point(
+        (_to_px0(x, mpp.x), _to_px0(y, mpp.y)),
+        plane,
+        MITOTIC_FIGURE if name is None else names.find(a_text(name, f"{where}.name")),
+        a_share(point.get("probability"), f"{where}.probability"),
+        {} if plane == z else {"grand-challenge.z": None if math.isnan(z) else z},
+    )
 
 
 def _needed(mpp: Mpp | None, where: object) -> Mpp:
@@ -78,20 +99,6 @@ def _needed(mpp: Mpp | None, where: object) -> Mpp:
 
 def _to_px0(millimetres: float, mpp: float) -> float:
     return round(millimetres * 1000 / mpp, _DECIMALS_PX0)
-
-
-def _label(name: Any, names: LabelFinder, where: str) -> Label:
-    return MITOTIC_FIGURE if name is None else names.find(a_text(name, f"{where}.name"))
-
-
-def _probability(point: dict[str, Any], where: str) -> float:
-    """Return the probability, NaN where none is stated."""
-    if point.get("probability") is None:
-        return math.nan
-    value = a_number(point["probability"], f"{where}.probability")
-    if not 0 <= value <= 1:
-        raise FormatError(f"a probability of {value:g} outside [0, 1]", where=where)
-    return value
 
 
 def write(study: Study, path: Path, options: WriteOptions) -> None:

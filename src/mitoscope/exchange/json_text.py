@@ -1,4 +1,4 @@
-"""Strict JSON from files that nobody vouches for: no NaN, no duplicate keys, no nesting without end."""
+"""JSON from files that nobody vouches for: no duplicate keys, no nesting without end; NaN is nothing."""
 
 from __future__ import annotations
 
@@ -15,52 +15,63 @@ MAX_BYTES = 256 << 20
 """Largest JSON file that is read (promise 21: below 1 GiB of memory)."""
 
 
+_DIGITS_MAX = 309
+"""Digits of the largest float."""
+
+
 class _BadValueError(ValueError):
     pass
 
 
-def read_text(path: Path, *, max_bytes: int = MAX_BYTES) -> str:
-    """Read a text file.
+def read_bytes(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
+    """Read a file.
 
     Raises
     ------
     FormatError
-        If it is missing, larger than ``max_bytes``, or not UTF-8.
+        If it is missing, or larger than ``max_bytes``.
     """
     try:
         if path.stat().st_size > max_bytes:
             raise FormatError(f"larger than {max_bytes >> 20} MiB", where=path, mend="split the file")
         with open_regular(path) as stream:
-            return stream.read().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise FormatError(f"not UTF-8 at byte {error.start}", where=path, mend="save it as UTF-8") from None
+            return stream.read()
     except OSError as error:
         raise FormatError(f"cannot be read ({error.strerror})", where=path) from None
 
 
-def read_json(path: Path, *, nan_is_null: bool = False) -> Any:
+def read_text(path: Path, *, max_bytes: int = MAX_BYTES) -> str:
+    """Read a text file; errors as `read_bytes`, or if it is not UTF-8."""
+    try:
+        return read_bytes(path, max_bytes=max_bytes).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FormatError(f"not UTF-8 at byte {error.start}", where=path, mend="save it as UTF-8") from None
+
+
+def read_json(path: Path) -> Any:
     """Read a JSON file.
 
-    Parameters
-    ----------
-    path : Path
-    nan_is_null : bool
-        Take the literals NaN and Infinity for null: QuPath writes them for what it could not measure.
+    NaN, Infinity and numbers beyond a float, which QuPath and Python write for what they could not measure,
+    are taken for null.
 
     Raises
     ------
     FormatError
-        If it is not JSON: cut off, NaN or infinite numbers, a key given twice, nested too deep, or text that
-        is not Unicode.
+        If it is not JSON: cut off, a key given twice, nested too deep, or text that is not Unicode.
     """
-    return parse_json(read_text(path), where=path, nan_is_null=nan_is_null)
+    return parse_json(read_text(path), where=path)
 
 
-def parse_json(text: str, *, where: str | Path, nan_is_null: bool = False) -> Any:
+def parse_json(text: str, *, where: str | Path) -> Any:
     """Parse JSON text; see :func:`read_json`."""
-    constant = _null if nan_is_null else _no_constant
     try:
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=constant, parse_float=_finite)
+        value = json.loads(
+            text,
+            object_pairs_hook=_unique,
+            parse_constant=lambda _: None,
+            parse_float=_finite,
+            parse_int=_integer,
+        )
         if "\\ud" in text.lower():
             json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
@@ -87,19 +98,13 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return mapping
 
 
-def _null(_: str) -> None:
-    return None
-
-
-def _no_constant(literal: str) -> float:
-    raise _BadValueError(f"the literal {literal} is not JSON")
-
-
-def _finite(literal: str) -> float:
+def _finite(literal: str) -> float | None:
     value = float(literal)
-    if not math.isfinite(value):
-        raise _BadValueError(f"the number {literal[:20]} is beyond a float")
-    return value
+    return value if math.isfinite(value) else None
+
+
+def _integer(literal: str) -> int | None:
+    return int(literal) if len(literal) < _DIGITS_MAX else None
 
 
 def dump_json(value: Any, *, indent: int | None = None) -> bytes:
@@ -156,6 +161,14 @@ def a_number(value: Any, where: str) -> float:
         return float(value)
     except OverflowError:
         raise _expected("a number", "a very large integer", where) from None
+
+
+def a_share(value: Any, where: str) -> float:
+    """Return a score, probability or agreement in [0, 1], NaN for null, or raise FormatError."""
+    number = a_number(value, where)
+    if not (math.isnan(number) or 0 <= number <= 1):
+        raise FormatError(f"a number in [0, 1] expected, got {number:g}", where=where, mend="rescale them")
+    return number
 
 
 def as_uuid(value: Any) -> str | None:

@@ -25,6 +25,7 @@ from mitoscope.exchange import (
 from mitoscope.exchange.challenges import CHALLENGES
 from mitoscope.exchange.classes import apply_mapping
 from mitoscope.exchange.format import Content, Format, ReadOptions, WriteOptions, left_out
+from mitoscope.exchange.outlines_xml import OUTLINES
 from mitoscope.exchange.regions import set_aside
 from mitoscope.fsio import atomic_directory
 from mitoscope.labels import LabelMapping
@@ -41,6 +42,7 @@ FORMATS: dict[str, Format] = {
         annotations_csv.FORMAT,
         domains.FORMAT,
         *CHALLENGES,
+        *OUTLINES,
         result.FORMAT,
         frozen_file.FORMAT,
     )

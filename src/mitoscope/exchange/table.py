@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -11,7 +12,7 @@ from typing import Final
 from mitoscope.errors import FormatError
 from mitoscope.exchange.csv_text import inert, number, plain, read_rows
 from mitoscope.geometry import Mpp
-from mitoscope.store import SlideRecord
+from mitoscope.store import SlideRecord, StudyBuilder
 from mitoscope.truth import SIDES, Domain, Side
 
 
@@ -68,7 +69,13 @@ class Table:
     rows: list[Row]
 
 
-def read_table(path: Path, *, needed: Sequence[str], names: Mapping[str, str] | None = None) -> Table:
+def read_table(
+    path: Path,
+    *,
+    needed: Sequence[str],
+    names: Mapping[str, str] | None = None,
+    build: StudyBuilder | None = None,
+) -> Table:
     """Read a CSV file with a header.
 
     Parameters
@@ -79,6 +86,8 @@ def read_table(path: Path, *, needed: Sequence[str], names: Mapping[str, str] | 
         Columns that must be there, in lower case; further columns are allowed.
     names : mapping of str to str, optional
         Other name of a column → its name here.
+    build : StudyBuilder, optional
+        Whose quarantine takes rows that are too short or too long.
 
     Raises
     ------
@@ -100,14 +109,15 @@ def read_table(path: Path, *, needed: Sequence[str], names: Mapping[str, str] | 
     if twice:
         what = f"the column {', '.join(twice)} stands twice"
         raise FormatError(what, where=f"{path}:{line}", mend="remove one")
-    return Table(columns, [_row(cells, columns, where=f"{path}:{line}") for line, cells in rows[1:]])
-
-
-def _row(cells: list[str], columns: tuple[str, ...], *, where: str) -> Row:
-    if len(cells) != len(columns):
-        what = f"{len(columns)} cells expected, got {len(cells)}"
-        raise FormatError(what, where=where, mend="correct or remove the row")
-    return Row(where, dict(zip(columns, cells, strict=True)))
+    table = Table(columns, [])
+    for line, cells in rows[1:]:
+        where = f"{path}:{line}"
+        with nullcontext() if build is None else build.aside(cells):
+            if len(cells) != len(columns):
+                what = f"{len(columns)} cells expected, got {len(cells)}"
+                raise FormatError(what, where=where, mend="correct or remove the row")
+            table.rows.append(Row(where, dict(zip(columns, cells, strict=True))))
+    return table
 
 
 CORNERS = ("x1", "y1", "x2", "y2")
@@ -166,8 +176,17 @@ Rows = Iterable[tuple[str, Mapping[str, str]]]
 """Place in the file and cells by column, of all rows of one image."""
 
 
-def slide_of(image: str, rows: Rows) -> SlideRecord:
+def slide_of(image: str, rows: Rows, build: StudyBuilder | None = None) -> SlideRecord:
     """Return what the rows of an image say of it.
+
+    Parameters
+    ----------
+    image : str
+        Its name.
+    rows : iterable of tuple of str and mapping
+        Place in the file and cells by column.
+    build : StudyBuilder, optional
+        Whose quarantine takes a resolution that is none.
 
     Raises
     ------
@@ -177,10 +196,14 @@ def slide_of(image: str, rows: Rows) -> SlideRecord:
         If a resolution is implausible.
     """
     values = _values(image, rows)
-    mpp = values.get("mpp")
+    mpp = None
+    if "mpp" in values:
+        stated, where = values["mpp"]
+        with nullcontext() if build is None else build.aside(stated, where=where, slide=image):
+            mpp = Mpp.square(number(stated, where))
     return SlideRecord(
         image,
-        mpp=None if mpp is None else Mpp.square(number(mpp[0], mpp[1])),
+        mpp=mpp,
         case=_text(values, "case"),
         domain=Domain(*(_text(values, name) for name in ("tumour_type", "scanner", "species", "laboratory"))),
     )

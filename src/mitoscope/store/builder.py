@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mitoscope.errors import InputError
 from mitoscope.labels import Label, LabelSet
 from mitoscope.store.columns import Cells, LabelEvents, Shape
 from mitoscope.store.records import (
@@ -22,6 +24,9 @@ from mitoscope.store.records import (
     SlideRecord,
     Study,
 )
+
+_WHAT_MAX = 2000
+"""Characters of an item that cannot be read."""
 
 
 class StudyBuilder:
@@ -125,6 +130,35 @@ class StudyBuilder:
         if attributes:
             self._event_attributes[len(self._event_rows)] = attributes
         self._event_rows.append((cell, rater, label, round_, time_s, score, seconds))
+
+    @contextmanager
+    def aside(self, item: object, *, where: str = "", slide: str | None = None) -> Iterator[None]:
+        """Add what one item of a file says, or nothing of it but an entry in quarantine.
+
+        Parameters
+        ----------
+        item : object
+            Kept as text where it cannot be read.
+        where : str
+            Its place, where the error does not say it.
+        slide : str, optional
+            Name of the slide that it is on.
+        """
+        cells, events, regions = len(self._cell_rows), len(self._event_rows), len(self.regions)
+        try:
+            yield
+        except InputError as error:
+            del self._cell_rows[cells:], self._ids[cells:], self._event_rows[events:], self.regions[regions:]
+            for rows, first in (
+                (self._vertices, cells),
+                (self._cell_attributes, cells),
+                (self._event_attributes, events),
+            ):
+                for row in [row for row in rows if row >= first]:
+                    del rows[row]
+            # What stands there instead differs from item to item and is kept with it.
+            why = error.what.partition(", got ")[0]
+            self.quarantine.append(QuarantineEntry(error.where or where, why, str(item)[:_WHAT_MAX], slide))
 
     def build(self) -> Study:
         """Return the study.

@@ -167,8 +167,9 @@ class Cells(_Columns):
     @property
     def centres_px0(self) -> NDArray[np.float64]:
         """Centres of the bounds in level-0 pixels, shape (n, 2)."""
-        # Halved first: the sum of two corners may be beyond a float.
-        return self.bounds_px0[:, :2] / 2 + self.bounds_px0[:, 2:] / 2
+        # Halved first: the sum of two corners may be beyond a float. Between infinities there is no middle.
+        with np.errstate(invalid="ignore"):
+            return self.bounds_px0[:, :2] / 2 + self.bounds_px0[:, 2:] / 2
 
     @property
     def has_guid(self) -> NDArray[np.bool_]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from mitoscope.exchange.json_text import (
     a_list,
     a_mapping,
     a_number,
+    a_share,
     a_text,
     an_integer,
     as_uuid,
@@ -77,65 +79,82 @@ class Reader:
 
     def study(self) -> Study:
         """Return the study of the document."""
-        annotations = [
-            a_mapping(one, f"{self.where}: annotations[{place}]")
-            for place, one in enumerate(
-                a_list(self.document.get("annotations"), f"{self.where}: annotations")
-            )
-        ]
         self._categories()
         self._images()
-        boxes = np.array(
-            [self._box(annotation, place) for place, annotation in enumerate(annotations)]
-        ).reshape(-1, 4)
-        self.layout = self.options.boxes or self._layout(annotations, boxes)
+        annotations = self._annotations()
+        boxes = np.array([box for _, _, box in annotations]).reshape(-1, 4)
+        self.layout = self.options.boxes or self._layout([one for _, one, _ in annotations], boxes)
         self._slides()
-        self._raters(annotations)
+        self._raters([one for _, one, _ in annotations])
         if self.layout is BoxLayout.XYWH:
             boxes[:, 2:] += boxes[:, :2]
-        for place, (one, bounds) in enumerate(zip(annotations, boxes.tolist(), strict=True)):
-            self._annotation(one, bounds, f"{self.where}: annotations[{place}]")
+        for (where, one, _), bounds in zip(annotations, boxes.tolist(), strict=True):
+            with self.build.aside(one):
+                self._annotation(one, bounds, where)
         return self.build.build()
+
+    def _items(self, member: str, default: Any = None) -> Iterator[tuple[str, Any]]:
+        """Yield the place and the value of each item of a member of the file."""
+        for place, one in enumerate(a_list(self.document.get(member, default), f"{self.where}: {member}")):
+            yield f"{self.where}: {member}[{place}]", one
+
+    def _annotations(self) -> list[tuple[str, dict[str, Any], list[float]]]:
+        """Return the annotations that can be read, each with its place and its box."""
+        found = []
+        for where, one in self._items("annotations"):
+            with self.build.aside(one):
+                annotation = a_mapping(one, where)
+                box = [
+                    a_number(value, f"{where}.bbox")
+                    for value in a_list(annotation.get("bbox"), f"{where}.bbox")
+                ]
+                if len(box) != 4:
+                    raise FormatError("a box that is not four numbers", where=where)
+                found.append((where, annotation, box))
+        return found
 
     def _categories(self) -> None:
         classes: list[tuple[int, str, str | None]] = []
         self.more: dict[str, Any] = {}
-        for place, one in enumerate(a_list(self.document.get("categories", []), f"{self.where}: categories")):
-            where = f"{self.where}: categories[{place}]"
-            category = a_mapping(one, where)
-            number = an_integer(category.get("id"), where)
-            if number in {known for known, _, _ in classes}:
-                raise FormatError(f"two categories of id {number}", where=where, mend="ids must be unique")
-            colour = category.get("color")
-            known = {"id", "name", "color"} if isinstance(colour, str) else {"id", "name"}
-            classes.append(
-                (number, a_text(category.get("name"), where), colour if "color" in known else None)
-            )
-            rest = {key: value for key, value in category.items() if key not in known}
-            if rest:
-                self.more[str(number)] = rest
+        for where, one in self._items("categories", []):
+            with self.build.aside(one):
+                category = a_mapping(one, where)
+                number, name = an_integer(category.get("id"), where), a_text(category.get("name"), where)
+                colour = category.get("color")
+                known = {"id", "name", "color"} if isinstance(colour, str) else {"id", "name"}
+                rest = {key: value for key, value in category.items() if key not in known}
+                if rest:
+                    self.more[str(number)] = rest
+                classes.append((number, name, colour if "color" in known else None))
+        numbers = [number for number, _, _ in classes]
+        self._refuse_twice("categories", "id", numbers)
         self.classes = ClassTable(classes)
         for entry in self.classes.entries.values():
             self.build.label(entry.label)
 
     def _images(self) -> None:
         self.images: dict[object, dict[str, Any]] = {}
-        files: set[str] = set()
-        for place, one in enumerate(a_list(self.document.get("images"), f"{self.where}: images")):
-            where = f"{self.where}: images[{place}]"
-            image = a_mapping(one, where)
-            number = image.get("id")
-            if isinstance(number, bool) or not isinstance(number, int | str):
-                raise FormatError("an id expected", where=where)
-            if number in self.images:
-                raise FormatError(f"two images of id {number!r}", where=where, mend="ids must be unique")
-            name = a_text(image.get("file_name"), f"{where}.file_name")
-            if name in files:
-                raise FormatError(
-                    f"two images of the name {name!r}", where=where, mend="names must be unique"
-                )
-            files.add(name)
-            self.images[number] = image
+        found = []
+        for where, one in self._items("images"):
+            with self.build.aside(one):
+                image = a_mapping(one, where)
+                if not _is_id(image.get("id")):
+                    raise FormatError(f"an id expected, got {image.get('id')!r}", where=where)
+                a_text(image.get("file_name"), f"{where}.file_name")
+                found.append(image)
+        self._refuse_twice("images", "id", [image["id"] for image in found])
+        self._refuse_twice("images", "name", [image["file_name"] for image in found])
+        self.images = {image["id"]: image for image in found}
+        self.sizes: dict[object, SizePx | None] = dict.fromkeys(self.images)
+        for number, image in self.images.items():
+            with self.build.aside(image, slide=image["file_name"]):
+                self.sizes[number] = _size(image, self.where)
+
+    def _refuse_twice(self, what: str, of: str, values: Sequence[object]) -> None:
+        twice = next((value for value, count in Counter(values).items() if count > 1), None)
+        if twice is not None:
+            where = f"{self.where}: {what}"
+            raise FormatError(f"two {what} of the {of} {twice!r}", where=where, mend="make them unique")
 
     def _raters(self, annotations: list[dict[str, Any]]) -> None:
         """Name the experts first, in their order."""
@@ -147,19 +166,11 @@ class Reader:
         for place in range(1, max(map(len, lists), default=0) + 1):
             self.build.rater(Rater(f"expert {place}"))
 
-    def _box(self, annotation: dict[str, Any], place: int) -> list[float]:
-        where = f"{self.where}: annotations[{place}].bbox"
-        numbers = [a_number(one, where) for one in a_list(annotation.get("bbox"), where)]
-        return numbers if len(numbers) == 4 else [math.nan] * 4
-
     def _layout(self, annotations: list[dict[str, Any]], boxes: Any) -> BoxLayout:
         sizes = np.full((len(annotations), 2), np.inf)
         for place, annotation in enumerate(annotations):
-            size = (
-                _size(self.images.get(annotation.get("image_id"), {}))
-                if _is_id(annotation.get("image_id"))
-                else None
-            )
+            number = annotation.get("image_id")
+            size = self.sizes.get(number) if _is_id(number) else None
             if size is not None:
                 sizes[place] = size.width, size.height
         info = self.document.get("info")
@@ -172,12 +183,15 @@ class Reader:
         for place, (number, image) in enumerate(self.images.items(), start=1):
             attributes = dict(common) if number == place else {**common, "coco.id": number}
             attributes |= {f"coco.{key}": value for key, value in image.items() if key not in _IMAGE_KEYS}
-            tumour = image.get("tumor_type")
+            tumour = None
+            with self.build.aside(image, slide=image["file_name"]):
+                stated = image.get("tumor_type")
+                tumour = None if stated is None else a_text(stated, f"{self.where}: tumor_type")
             self.slides[number] = self.build.slide(
                 SlideRecord(
                     image["file_name"],
-                    size=_size(image),
-                    domain=Domain(tumour_type=None if tumour is None else a_text(tumour, self.where)),
+                    size=self.sizes[number],
+                    domain=Domain(tumour_type=tumour),
                     attributes=attributes,
                 )
             )
@@ -203,8 +217,6 @@ class Reader:
             slide = self.slides.get(annotation["image_id"])
         if slide is None:
             self._quarantine(where, "no such slide", annotation)
-        elif len(annotation["bbox"]) != 4:
-            self._quarantine(where, "a box that is not four numbers", annotation)
         elif number is not None and (not _is_id(number) or number in self.seen):
             self._quarantine(where, "the same id twice", annotation)
         else:
@@ -247,7 +259,8 @@ class Reader:
             self._event(cell, Rater(f"expert {place}"), number, f"{where}.labels")
         category = annotation.get("category_id")
         if category is not None:
-            score = _score(annotation, where)
+            name = "score" if annotation.get("score") is not None else "agreement"
+            score = a_share(annotation.get(name), f"{where}.{name}")
             self._event(cell, self.outcome_by, category, f"{where}.category_id", score=score)
 
     def _event(self, cell: int, rater: Rater, value: Any, where: str, *, score: float = math.nan) -> None:
@@ -264,28 +277,18 @@ class Reader:
         self.build.quarantine.append(QuarantineEntry(where, why, str(what)))
 
 
-def _score(annotation: Mapping[str, Any], where: str) -> float:
-    """Return the score of a detection, or the agreement on a label; NaN where none is stated."""
-    name = "score" if annotation.get("score") is not None else "agreement"
-    value = a_number(annotation.get(name), f"{where}.{name}")
-    if not math.isnan(value) and not 0 <= value <= 1:
-        what = f"{name} in [0, 1] expected, got {value:g}"
-        raise FormatError(what, where=where, mend="rescale the scores")
-    return value
-
-
 def _is_id(value: object) -> bool:
     return isinstance(value, int | str) and not isinstance(value, bool)
 
 
-def _size(image: Mapping[str, Any]) -> SizePx | None:
+def _size(image: Mapping[str, Any], where: str) -> SizePx | None:
     width, height = image.get("width"), image.get("height")
     if not width or not height:
         return None
-    where = f"image {image.get('file_name')!r}"
+    where = f"{where}: image {image.get('file_name')!r}"
     width, height = an_integer(width, f"{where}.width"), an_integer(height, f"{where}.height")
     if not (0 < width <= MAX_SIDE_PX0 and 0 < height <= MAX_SIDE_PX0):
-        raise FormatError(f"a size of {width} × {height} px is not that of an image", where=where)
+        raise FormatError(f"the size of an image expected, got {width} × {height} px", where=where)
     return SizePx(width, height)
 
 

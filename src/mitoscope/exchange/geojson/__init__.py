@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from mitoscope.exchange.format import EVERYTHING, Content, Format
 from mitoscope.exchange.geojson.features import HOT_SPOT
-from mitoscope.exchange.geojson.reading import NO_GEOMETRY, NOT_A_CELL, read, read_tumour
-from mitoscope.exchange.geojson.writing import CIRCLE_VERTICES, write, write_findings
+from mitoscope.exchange.geojson.reading import NO_GEOMETRY, NOT_A_CELL, Reader, read, read_tumour
+from mitoscope.exchange.geojson.writing import CIRCLE_VERTICES, document_of, ellipse, write, write_findings
 
 __all__ = [
     "CIRCLE_VERTICES",
@@ -13,6 +13,9 @@ __all__ = [
     "HOT_SPOT",
     "NOT_A_CELL",
     "NO_GEOMETRY",
+    "Reader",
+    "document_of",
+    "ellipse",
     "read",
     "read_tumour",
     "write",

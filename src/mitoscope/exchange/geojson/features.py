@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.errors import FormatError
-from mitoscope.exchange.json_text import a_list, a_mapping, a_number, as_uuid
+from mitoscope.exchange.json_text import a_list, a_mapping, a_number, a_share, as_uuid
 
 HOT_SPOT: Final = "Hot spot"
 """Class of the window that a run counted in; nobody examined it."""
@@ -128,16 +128,16 @@ class Feature:
         """
         found = (value for key, value in self.measurements.items() if key.casefold() in SCORE_NAMES)
         score = next(found, math.nan)
-        if not math.isnan(score) and not 0 <= score <= 1:
-            raise FormatError(f"a score of {score:g} outside [0, 1]", where=self.where)
-        return score
+        return a_share(score, self.where)
 
 
 _NO_NUMBERS = ("NaN", "nan", "Infinity", "-Infinity")
 
 
-def read_features(value: Any, where: str, offset_px0: Any = (0.0, 0.0)) -> Iterator[Feature]:
-    """Yield the features of a FeatureCollection, a list, a feature or a geometry, in order.
+def read_features(
+    value: Any, where: str, offset_px0: Any = (0.0, 0.0), *, items: str = "features"
+) -> Iterator[tuple[Any, Callable[[], Feature]]]:
+    """Yield each feature of a FeatureCollection, a list, a feature or a geometry, with what reads it.
 
     Parameters
     ----------
@@ -146,11 +146,13 @@ def read_features(value: Any, where: str, offset_px0: Any = (0.0, 0.0)) -> Itera
         The file, for errors.
     offset_px0 : array_like, shape (2,)
         Added to the coordinates, beside the offset that the file states.
+    items : str
+        What the features are in the file, for their places.
 
     Raises
     ------
     FormatError
-        If it is none of these, or a coordinate is no number.
+        If it is none of these; when a feature is read, if one of its values cannot be.
     """
     document = as_collection(value, where)
     stated = a_list(document.get(OFFSET, [0, 0]), f"{where}: {OFFSET}")
@@ -159,7 +161,7 @@ def read_features(value: Any, where: str, offset_px0: Any = (0.0, 0.0)) -> Itera
         raise FormatError("x and y expected", where=f"{where}: {OFFSET}")
     corner = offset + np.asarray(offset_px0, dtype=np.float64)
     for place, one in enumerate(a_list(document.get("features"), f"{where}: features")):
-        yield _feature(one, f"{where}: features[{place}]", corner)
+        yield one, partial(_feature, one, f"{where}: {items}[{place}]", corner)
 
 
 def as_collection(value: Any, where: str) -> dict[str, Any]:

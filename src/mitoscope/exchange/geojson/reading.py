@@ -55,7 +55,7 @@ def read(path: Path, options: ReadOptions) -> Study:
     FormatError
         If it is not such a file.
     """
-    document = as_collection(read_json(path, nan_is_null=True), str(path))
+    document = as_collection(read_json(path), str(path))
     study, notes = extension.detach(document, str(path))
     if study is None:
         study = Reader(document, path, options).study()
@@ -83,8 +83,8 @@ def read_tumour(
     RegionError
         If a class does not say what it delimits, or an outline cannot be used, naming it.
     """
-    value = read_json(path, nan_is_null=True)
-    found = read_features(value, str(path), (origin_px0.x, origin_px0.y))
+    value = read_json(path)
+    found = [read_one() for _, read_one in read_features(value, str(path), (origin_px0.x, origin_px0.y))]
     outlines = [feature for feature in found if feature.is_outline and not feature.is_hot_spot]
     any_name = any(feature.name for feature in outlines)
     drawn = [
@@ -117,10 +117,24 @@ def _shape(polygon: list[Ring], feature: Feature) -> Any:
 
 
 class Reader:
-    """Reads one document; also used to see what of a study a written document says by itself."""
+    """Reads one document: of a file, of another format as GeoJSON, or of what has just been written.
 
-    def __init__(self, document: dict[str, Any], path: Path, options: ReadOptions) -> None:
-        self.document, self.path, self.options = document, path, options
+    Parameters
+    ----------
+    document : dict
+        A FeatureCollection.
+    path : Path
+        The file.
+    options : ReadOptions
+        What it does not say.
+    items : str
+        What the features are in the file, for their places.
+    """
+
+    def __init__(
+        self, document: dict[str, Any], path: Path, options: ReadOptions, *, items: str = "features"
+    ) -> None:
+        self.document, self.path, self.options, self.items = document, path, options, items
         self.build = StudyBuilder()
         self.labels = LabelFinder()
         self.slide_name = options.slide_name(path)
@@ -130,10 +144,18 @@ class Reader:
 
     def study(self) -> Study:
         """Return the study of the document."""
-        features = list(read_features(self.document, str(self.path), self.options.offset_px0))
-        self.is_mixed = len({_is_by_model(feature) for feature in features if feature.class_name}) > 1
+        features, by_model = [], set()
+        found = read_features(self.document, str(self.path), self.options.offset_px0, items=self.items)
+        for item, read_one in found:
+            with self.build.aside(item, slide=self.slide_name):
+                feature = read_one()
+                if feature.class_name:
+                    by_model.add(_is_by_model(feature))
+                features.append(feature)
+        self.is_mixed = len(by_model) > 1
         for feature in features:
-            self._feature(feature)
+            with self.build.aside(feature.value, slide=self.slide_name):
+                self._feature(feature)
         for hole in open_holes(self.holes, self.tumours):
             self._region(hole, RegionKind.EXCLUSION, "", f"{self.path}: a hole in the tumour")
         return self.build.build()

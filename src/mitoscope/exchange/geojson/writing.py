@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from mitoscope.detections import Detections
 from mitoscope.exchange import extension
@@ -68,7 +68,7 @@ def write(study: Study, path: Path, options: WriteOptions) -> None:
     OutputError
         If it cannot be written.
     """
-    document = _document(study, options)
+    document = document_of(study, options)
     plain = Reader(document, path, ReadOptions()).study()
     if plain != study:
         document = extension.attach(document, study)
@@ -76,7 +76,8 @@ def write(study: Study, path: Path, options: WriteOptions) -> None:
         stream.write(dump_json(document))
 
 
-def _document(study: Study, options: WriteOptions) -> dict[str, Any]:
+def document_of(study: Study, options: WriteOptions) -> dict[str, Any]:
+    """Return the FeatureCollection of the cells and regions of a slide."""
     offset = np.array([options.bounds.x, options.bounds.y] if options.bounds is not None else [0.0, 0.0])
     labels, scores = stated_classes(study, options.policy, models=True)
     spoken = np.zeros(len(study.cells), dtype=np.bool_)
@@ -174,10 +175,21 @@ def _outline(study: Study, row: int) -> Floats:
         return np.asarray(study.cells.vertices_px0[row], dtype=np.float64)
     if study.cells.shape[row] == Shape.BOX:
         return np.array([[x_min, y_min], [x_max, y_min], [x_max, y_max], [x_min, y_max]])
+    return ellipse([(x_min, y_min), (x_max, y_max)])
+
+
+def ellipse(corners: ArrayLike) -> Floats:
+    """Return the ellipse within an upright box, as a ring of shape (CIRCLE_VERTICES, 2), not closed.
+
+    Parameters
+    ----------
+    corners : array_like, shape (n, 2)
+        Of the box, two opposite ones or all.
+    """
+    low, high = np.min(corners, axis=0), np.max(corners, axis=0)
     angle = np.arange(CIRCLE_VERTICES) * (2 * np.pi / CIRCLE_VERTICES)
-    x = (x_min + x_max) / 2 + (x_max - x_min) / 2 * np.cos(angle)
-    y = (y_min + y_max) / 2 + (y_max - y_min) / 2 * np.sin(angle)
-    return np.column_stack([x, y])
+    ring: Floats = (low + high) / 2 + (high - low) / 2 * np.column_stack([np.cos(angle), np.sin(angle)])
+    return ring
 
 
 def _polygon(polygons: Sequence[Sequence[Any]], offset: Floats) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mitoscope.errors import FormatError
 from mitoscope.exchange.classes import CONSENSUS, ClassTable
 from mitoscope.exchange.format import ReadOptions
 from mitoscope.exchange.regions import add_region, is_cell_class, kind_of_outline
@@ -33,6 +34,7 @@ from mitoscope.store import (
 
 REGIONS = "sliderunner.regions"
 """Attribute of a slide: what its regions say beside outline and class, in the file they came from."""
+_MOST = 2**31
 CELL = "cell"
 """Description of a polygon that is a cell though no class says so; it is mitoscope's own."""
 _SLIDE_TEXTS = ("directory", "uuid", "exactImageID")
@@ -81,7 +83,8 @@ class _Reader:
         self._slides()
         self._load()
         for row in rows(self.db, "Annotations"):
-            self._annotation(row)
+            with self.build.aside(row):
+                self._annotation(row)
         self._events()
         return self.build.build()
 
@@ -125,7 +128,10 @@ class _Reader:
                 if row[column] not in (None, 0):
                     attributes[f"sliderunner.{column}"] = _text(row[column])
             attributes |= self._file_attributes()
-            self.records[row["uid"]] = SlideRecord(name, size=_size(row), attributes=attributes)
+            size = None
+            with self.build.aside(row, slide=name):
+                size = _size(row, f"{self.path.name}: slide {row['uid']}")
+            self.records[row["uid"]] = SlideRecord(name, size=size, attributes=attributes)
             self.slides[row["uid"]] = self.build.slide(self.records[row["uid"]])
             expected = row["uid"] + 1
 
@@ -146,7 +152,8 @@ class _Reader:
             self.coordinates[row["annoId"]].append(place)
         times: dict[Any, list[float]] = defaultdict(list)
         for row in rows(self.db, "Log"):
-            times[row["labelId"]].append(_float(row["dateTime"]))
+            time_s = _float(row["dateTime"])
+            times[row["labelId"]].append(time_s if math.isfinite(time_s) else math.nan)
         self.labels: dict[Any, list[_Label]] = defaultdict(list)
         for row in rows(self.db, "Annotations_label"):
             label = _Label(
@@ -228,6 +235,8 @@ class _Reader:
 
     def _cell(self, row: Row, slide: int, places: list[tuple[float, float, int]], where: str) -> None:
         points = [place[:2] for place in places]
+        if abs(places[0][2]) >= _MOST:
+            raise FormatError(f"a focal plane expected, got {places[0][2]}", where=where)
         columns: dict[str, Any] = {
             "z": places[0][2],
             "deleted": bool(row["deleted"]),
@@ -358,9 +367,13 @@ def _one_of_its_kind(name: str, uid: object, taken: set[str]) -> str:
     return name
 
 
-def _size(row: Row) -> SizePx | None:
-    width, height = _int(row["width"]), _int(row["height"])
-    return SizePx(width, height) if width > 0 and height > 0 else None
+def _size(row: Row, where: str) -> SizePx | None:
+    if not row["width"] or not row["height"]:
+        return None
+    width, height = _float(row["width"]), _float(row["height"])
+    if not (0 < width < _MOST and 0 < height < _MOST):
+        raise FormatError(f"the size of an image expected, got {row['width']} × {row['height']}", where=where)
+    return SizePx(int(width), int(height))
 
 
 def _label_text(label: _Label) -> str:
