@@ -302,9 +302,8 @@ def test_names_cannot_steer_the_terminal(folder: Path, study: Path) -> None:
         (b"", "empty"),
         (b'{"images": [{"id"', "not JSON"),
         (b"[" * 1_000_000, "nested too deep"),
-        (b'{"images": [], "annotations": [], "x": NaN}', "NaN"),
         (b"SQLite format 3\x00" + bytes(3000), "SQLite"),
-        (b"image,x,y,label\na,far,2,mitosis\n", "2: a number expected"),
+        (b"image,x,label\na,2,mitosis\n", "in no format that is known"),
         (b"nothing to see\n", "in no format that is known"),
     ],
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -162,9 +161,7 @@ class Content:
     @cached_property
     def xml_root(self) -> str:
         """The name of the root of an XML file without its namespace, empty where it is something else."""
-        found = re.match(
-            rb"\s*(?:<\?xml.*?\?>\s*|<!--.*?-->\s*)*<([A-Za-z_][\w:.-]*)", self._text_head, re.DOTALL
-        )
+        found = _XML_ROOT.match(self._text_head)
         return found[1].decode().rpartition(":")[2] if found else ""
 
     @property
@@ -197,19 +194,6 @@ class Content:
         except ValueError:
             return None
         return rows or None
-
-    @cached_property
-    def tables(self) -> frozenset[str]:
-        """The tables of an SQLite file."""
-        if not self.head.startswith(b"SQLite format 3\x00"):
-            return frozenset()
-        connection = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
-        try:
-            return frozenset(name for (name,) in connection.execute("SELECT name FROM sqlite_schema"))
-        except sqlite3.Error as error:
-            raise FormatError(f"a damaged SQLite file ({error})", where=self.path) from None
-        finally:
-            connection.close()
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,9 @@ Points = list[list[float | None]]
 
 
 def _read(features_of: FeaturesOf, path: Path, options: ReadOptions) -> Study:
-    document = {"type": "FeatureCollection", "features": list(features_of(read_xml(path)))}
-    return Reader(document, path, options, items="annotations").study()
+    features = list(features_of(read_xml(path)))
+    places = [f"annotations[{place}]" for place in range(len(features))]
+    return Reader({"features": features}, path, options, places=places).study()
 
 
 def _feature(kind: str, points: Points, name: str, colour: list[int] | None, own: str = "") -> dict[str, Any]:

@@ -19,6 +19,9 @@ from mitoscope.exchange import (
     frozen_file,
     geojson,
     grand_challenge,
+    ome,
+    parquet,
+    qupath_tsv,
     result,
     sliderunner,
 )
@@ -43,6 +46,9 @@ FORMATS: dict[str, Format] = {
         domains.FORMAT,
         *CHALLENGES,
         *OUTLINES,
+        parquet.FORMAT,
+        qupath_tsv.FORMAT,
+        ome.FORMAT,
         result.FORMAT,
         frozen_file.FORMAT,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, Final
@@ -135,7 +135,7 @@ _NO_NUMBERS = ("NaN", "nan", "Infinity", "-Infinity")
 
 
 def read_features(
-    value: Any, where: str, offset_px0: Any = (0.0, 0.0), *, items: str = "features"
+    value: Any, where: str, offset_px0: Any = (0.0, 0.0), *, places: Sequence[str] = ()
 ) -> Iterator[tuple[Any, Callable[[], Feature]]]:
     """Yield each feature of a FeatureCollection, a list, a feature or a geometry, with what reads it.
 
@@ -146,8 +146,8 @@ def read_features(
         The file, for errors.
     offset_px0 : array_like, shape (2,)
         Added to the coordinates, beside the offset that the file states.
-    items : str
-        What the features are in the file, for their places.
+    places : sequence of str
+        Where the features stand in the file; by default their number.
 
     Raises
     ------
@@ -160,8 +160,10 @@ def read_features(
     if offset.shape != (2,) or not np.isfinite(offset).all():
         raise FormatError("x and y expected", where=f"{where}: {OFFSET}")
     corner = offset + np.asarray(offset_px0, dtype=np.float64)
-    for place, one in enumerate(a_list(document.get("features"), f"{where}: features")):
-        yield one, partial(_feature, one, f"{where}: {items}[{place}]", corner)
+    features = a_list(document.get("features"), f"{where}: features")
+    named = places or [f"features[{place}]" for place in range(len(features))]
+    for one, place in zip(features, named, strict=True):
+        yield one, partial(_feature, one, f"{where}: {place}", corner)
 
 
 def as_collection(value: Any, where: str) -> dict[str, Any]:

@@ -127,15 +127,23 @@ class Reader:
         The file.
     options : ReadOptions
         What it does not say.
-    items : str
-        What the features are in the file, for their places.
+    places : sequence of str
+        Where the features stand in the file; by default their number.
+    build : StudyBuilder, optional
+        Where slides of one file are collected.
     """
 
     def __init__(
-        self, document: dict[str, Any], path: Path, options: ReadOptions, *, items: str = "features"
+        self,
+        document: dict[str, Any],
+        path: Path,
+        options: ReadOptions,
+        *,
+        places: Sequence[str] = (),
+        build: StudyBuilder | None = None,
     ) -> None:
-        self.document, self.path, self.options, self.items = document, path, options, items
-        self.build = StudyBuilder()
+        self.document, self.path, self.options, self.places = document, path, options, places
+        self.build = build or StudyBuilder()
         self.labels = LabelFinder()
         self.slide_name = options.slide_name(path)
         self.slide = self.build.slide(SlideRecord(self.slide_name))
@@ -144,8 +152,13 @@ class Reader:
 
     def study(self) -> Study:
         """Return the study of the document."""
+        self.add()
+        return self.build.build()
+
+    def add(self) -> None:
+        """Add what the document says."""
         features, by_model = [], set()
-        found = read_features(self.document, str(self.path), self.options.offset_px0, items=self.items)
+        found = read_features(self.document, str(self.path), self.options.offset_px0, places=self.places)
         for item, read_one in found:
             with self.build.aside(item, slide=self.slide_name):
                 feature = read_one()
@@ -158,7 +171,6 @@ class Reader:
                 self._feature(feature)
         for hole in open_holes(self.holes, self.tumours):
             self._region(hole, RegionKind.EXCLUSION, "", f"{self.path}: a hole in the tumour")
-        return self.build.build()
 
     def _feature(self, feature: Feature) -> None:
         kind = kind_of_outline(feature.name, _extent(feature)) if feature.is_outline else None

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from mitoscope.exchange.format import Aspect, Content, Format
 from mitoscope.exchange.sliderunner.reading import read
-from mitoscope.exchange.sliderunner.schema import REQUIRED
+from mitoscope.exchange.sliderunner.schema import MAGIC, REQUIRED, tables_of
 from mitoscope.exchange.sliderunner.writing import write
 
 __all__ = ["FORMAT", "read", "write"]
 
 
 def _recognises(content: Content) -> bool:
-    return REQUIRED.keys() <= content.tables
+    return content.head.startswith(MAGIC) and REQUIRED.keys() <= tables_of(content.path)
 
 
 FORMAT = Format(

@@ -126,6 +126,10 @@ def register_functions(connection: sqlite3.Connection) -> None:
     connection.create_function("randcolor", 0, lambda: f"#{random.randrange(0x1E1E1E, 0xFFFFFF):06x}")  # noqa: S311
 
 
+MAGIC = b"SQLite format 3\x00"
+WAIT_S = 10.0
+"""How long another program may go on writing before the file is refused."""
+_WAL_MODE = b"\x02"
 _MAX_VALUE_BYTES = 1 << 22
 _SIDE_FILES = ("-journal", "-wal")
 
@@ -136,22 +140,37 @@ Row = dict[str, Any]
 def open_database(path: Path) -> Iterator[sqlite3.Connection]:
     """Open a SlideRunner file read-only; SlideRunner itself rewrites every file that it opens.
 
-    A file with an unfinished transaction beside it (a journal) is copied first, so that the rollback
-    happens in the copy.
+    While another program writes it is waited for. A file with a journal or a write-ahead log beside it is
+    copied first, so that what stands there is rolled back or taken in the copy.
 
     Raises
     ------
     FormatError
-        If it is damaged, or not a SlideRunner database, or of a later version.
+        If it is damaged or locked, not a SlideRunner database, or of a later version.
     """
+    with _opened(path) as db:
+        _check(db, path)
+        yield db
+
+
+def tables_of(path: Path) -> frozenset[str]:
+    """Return the tables of an SQLite file; errors as `open_database`."""
+    with _opened(path) as db:
+        return frozenset(name for (name,) in db.execute("SELECT name FROM sqlite_schema"))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     try:
         with (
             tempfile.TemporaryDirectory(prefix="mitoscope-") as folder,
             closing(_connect(path, Path(folder))) as db,
         ):
-            _check(db, path)
             yield db
     except (sqlite3.Error, UnicodeDecodeError) as error:
+        if getattr(error, "sqlite_errorcode", 0) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            mend = "close it there, e.g. in SlideRunner, and repeat the command"
+            raise FormatError("another program is writing it", where=path, mend=mend) from None
         raise FormatError(
             f"a damaged SQLite file ({error})", where=path, mend="restore it from a copy"
         ) from None
@@ -161,20 +180,22 @@ def open_database(path: Path) -> Iterator[sqlite3.Connection]:
 
 def _connect(path: Path, folder: Path) -> sqlite3.Connection:
     with open_regular(path) as stream:
-        if not stream.read(16).startswith(b"SQLite format 3\x00"):
-            raise FormatError("not an SQLite file", where=path)
+        head = stream.read(20)
+    if not head.startswith(MAGIC):
+        raise FormatError("not an SQLite file", where=path)
     beside = [path.with_name(path.name + end) for end in _SIDE_FILES]
     unfinished = [one for one in beside if one.is_file() and one.stat().st_size]
-    mode = "mode=ro&immutable=1"
+    # Without its log, a file in the mode of write-ahead logging is whole; opening it as such would write.
+    mode = "mode=ro&immutable=1" if head[18:19] == _WAL_MODE else "mode=ro"
     if unfinished:
         for one in (path, *unfinished):
             shutil.copyfile(one, folder / one.name)
         path, mode = folder / path.name, "mode=rw"
-    db = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)
+    db = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=WAIT_S, isolation_level=None)
     db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MAX_VALUE_BYTES)
-    db.execute("PRAGMA trusted_schema = OFF")
-    db.execute("PRAGMA cell_size_check = ON")
-    db.execute("PRAGMA mmap_size = 0")
+    for setting in ("trusted_schema = OFF", "cell_size_check = ON", "mmap_size = 0"):
+        db.execute(f"PRAGMA {setting}")
+    db.execute("BEGIN")  # one state of the file for all that is read
     return db
 
 
