@@ -6,7 +6,7 @@
     ├── InputError                      exit status 2: the user can mend it
     │   ├── SlideError
     │   │   ├── SlideFormatError        not a slide, truncated, hostile header
-    │   │   │   └── UndecodableError    opens, but no tile can be decoded: damaged, or of a kind not supported
+    │   │   │   └── UndecodableError    that OpenSlide knows, but cannot decode
     │   │   ├── SlideReadError          a region that cannot be decoded
     │   │   ├── LevelError              a pyramid level that does not exist
     │   │   ├── ScaleError              resolution missing or implausible
@@ -103,7 +103,7 @@ class SlideFormatError(SlideError):
 
 
 class UndecodableError(SlideFormatError):
-    """A slide of which no tile can be decoded: damaged, or of a kind that is not supported."""
+    """A slide that OpenSlide knows, but cannot decode: damaged, or of a kind that it does not support."""
 
 
 class SlideReadError(SlideError):

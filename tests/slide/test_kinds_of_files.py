@@ -22,7 +22,7 @@ from mitoscope.bundle import load_bundle
 from mitoscope.errors import ScaleError, SlideFormatError
 from mitoscope.geometry import BoxPx, Mpp, SizePx
 from mitoscope.infer import DetectConfig, SlideRun, detect_slide
-from mitoscope.slide import ImageSlide, JpegTileReader, OpenSlideReader, Pixels, Slide, open_slide
+from mitoscope.slide import ImageSlide, JpegTileReader, OpenSlideReader, Pixels, Slide, TiffReader, open_slide
 from mitoscope.slide.jpeg_tiles import decode_tile, stream_head
 from mitoscope.slide.opening import TOLERANCE_GREY
 from mitoscope.slide.synthetic import PaintedTruth, SyntheticSlideConfig, write_slide
@@ -300,13 +300,20 @@ def test_a_corrupt_jpeg_2000_tile_is_lost_alone_and_logged(
     assert caplog.messages[-1].startswith("slide.svs: the tile at 240, 240 of level 0 is lost: ")
 
 
-def test_jpeg_2000_in_other_tiffs_is_refused_with_the_mend(tmp_path: Path) -> None:
+def test_jpeg_2000_in_other_tiffs_is_read_as_it_is_stored(tmp_path: Path) -> None:
     streams = [jpeg_2000(tile) for tile in cut(RGB, TILE)]
     path = write_coded(tmp_path / "slide.tiff", streams, SIZE, coding=Coding(JPEG_2000, TILE))
-    with pytest.raises(
-        SlideFormatError,
-        match=r"slide\.tiff: cannot be opened \(Unsupported TIFF compression: 34712\); convert it to a tiled",
-    ):
+    with open_slide(path) as slide:
+        assert isinstance(slide, TiffReader)
+        assert slide.info.mpp.mean == pytest.approx(0.25)
+        assert (read_all(slide).rgb == RGB).all()
+
+
+def test_a_compression_that_nobody_reads_is_refused_with_the_mend(tmp_path: Path) -> None:
+    streams = [zlib.compress(tile.tobytes()) for tile in cut(RGB, TILE)]
+    path = write_coded(tmp_path / "slide.tiff", streams, SIZE, coding=Coding(9, TILE))
+    reason = r"slide\.tiff: tag 259 \(Compression\) is 9, which is not read; convert it to a tiled"
+    with pytest.raises(SlideFormatError, match=reason):
         open_slide(path)
 
 

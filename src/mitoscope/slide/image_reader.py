@@ -40,9 +40,10 @@ from mitoscope.geometry import SizePx
 from mitoscope.slide.info import Level, SlideInfo, StatedScale, fingerprint, resolve_scale
 from mitoscope.slide.jpeg_tiles import PositionalFile, check_stream, stream_head
 from mitoscope.slide.memory_slide import MemorySlide
+from mitoscope.slide.openslide_reader import CONVERT
 from mitoscope.slide.pixels import Pixels
-from mitoscope.slide.tiff_layout import CONVERT, is_tiff, read_layout
-from mitoscope.slide.tiff_reader import DEEP_FROM, Segments
+from mitoscope.slide.tiff_layout import is_tiff, read_layout
+from mitoscope.slide.tiff_reader import DEEP_FROM, SCALE_TAG, Segments
 from mitoscope.slide.tiff_reader import reader_name as tiff_reader_name
 
 READER = f"pillow {PIL.__version__}"
@@ -133,7 +134,7 @@ def _read_tiff(path: Path) -> _Picture:
         except (ValueError, OSError) as error:
             raise _undecodable(path, error) from None
 
-    return _Picture(tiff_reader_name(), "tiff.XResolution", layout.scale, decode, layout.notes)
+    return _Picture(tiff_reader_name(), SCALE_TAG, layout.scale, decode, layout.notes)
 
 
 def _read_image(path: Path) -> _Picture:

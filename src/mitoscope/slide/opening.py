@@ -21,7 +21,7 @@ from mitoscope.slide.openslide_reader import OpenSlideReader
 from mitoscope.slide.probe import probe_slide
 from mitoscope.slide.slide import Slide
 from mitoscope.slide.tiff_layout import is_tiff, read_layout
-from mitoscope.slide.tiff_reader import TiffReader
+from mitoscope.slide.tiff_reader import TiffReader, describe_tiff
 
 _LOG = logging.getLogger(__name__)
 _Content = tuple[str, int, int]
@@ -30,7 +30,7 @@ _VERDICTS: dict[_Content, str | None] = {}
 TOLERANCE_GREY = 2
 """Most grey levels by which two JPEG decoders may differ (promise 5)."""
 _MARGIN_PX = 2
-_APERIO = "aperio"
+_APERIO, _GENERIC = "aperio", "generic-tiff"
 
 
 def open_slide(
@@ -69,13 +69,27 @@ def open_slide(
         _probe(file)
     vendor = openslide.OpenSlide.detect_format(file)
     if vendor is None:
-        return ImageSlide(file, mpp=mpp, mpp_override=mpp_override)
-    reference = OpenSlideReader(file, mpp=mpp, mpp_override=mpp_override, stored=stored)
+        return _open_unknown(file, mpp=mpp, mpp_override=mpp_override)
+    try:
+        reference = OpenSlideReader(file, mpp=mpp, mpp_override=mpp_override, stored=stored)
+    except UndecodableError:
+        if vendor != _GENERIC:
+            raise
+        return _open_unknown(file, mpp=mpp, mpp_override=mpp_override)
     return _open_tiff(file, reference) if vendor in VENDORS else _fastest(reference)
 
 
+def _open_unknown(file: Path, *, mpp: float | None, mpp_override: bool) -> Slide:
+    """Open what OpenSlide does not: a plain image, or a TIFF of tiles in a compression that it has not."""
+    if is_tiff(file):
+        layout = read_layout(file)
+        if layout.pictures[0].tiled:
+            return TiffReader(describe_tiff(file, layout, mpp=mpp, mpp_override=mpp_override), layout)
+    return ImageSlide(file, mpp=mpp, mpp_override=mpp_override)
+
+
 def _probe(file: Path) -> None:
-    """Probe a file; where OpenSlide can open but not decode it, name the tag that is to blame."""
+    """Probe a file; where OpenSlide does not read it, name the tag that is to blame."""
     try:
         probe_slide(file)
     except UndecodableError:

@@ -29,7 +29,7 @@ import numpy as np
 import openslide
 from PIL import Image
 
-from mitoscope.errors import RegionError, ScaleError, SlideFormatError, SlideReadError
+from mitoscope.errors import RegionError, ScaleError, SlideFormatError, SlideReadError, UndecodableError
 from mitoscope.geometry import BoxPx, SizePx
 from mitoscope.slide.coded_colours import AS_STATED, StoredColours
 from mitoscope.slide.info import Level, SlideInfo, StatedScale, downsample, fingerprint, resolve_scale
@@ -42,6 +42,8 @@ ICC_SIZE = "openslide.icc-size"
 READER = f"openslide {openslide.__library_version__}"
 _BLOCK = SizePx(256, 256)
 _DESCRIPTION = "tiff.ImageDescription"
+_UNSUPPORTED = "Unsupported TIFF compression"  # as OpenSlide words it
+CONVERT = "convert it to a tiled pyramidal TIFF, e.g. with vips tiffsave --tile --pyramid"
 _LOG = logging.getLogger(__name__)
 MAX_SIDE_PX = 1 << 22
 """Longest believable side of a slide in pixels: 1 m of glass at 0.25 µm/px."""
@@ -238,6 +240,8 @@ def _open(path: Path) -> openslide.OpenSlide:
         raise SlideFormatError("not a slide that OpenSlide knows", where=path) from None
     except openslide.OpenSlideError as error:
         reason = str(error).replace(f": {path}", "")
+        if _UNSUPPORTED in reason:
+            raise UndecodableError(f"cannot be opened ({reason})", where=path, mend=CONVERT) from None
         raise SlideFormatError(
             f"cannot be opened ({reason})",
             where=path,

@@ -18,8 +18,8 @@ import psutil
 
 from mitoscope.errors import SlideFormatError, UndecodableError
 from mitoscope.slide.image_reader import MAX_IMAGE_PX
+from mitoscope.slide.openslide_reader import CONVERT
 from mitoscope.slide.probe_child import CPU_SECONDS, MEMORY_BYTES
-from mitoscope.slide.tiff_layout import CONVERT
 
 TIME_LIMIT_S = 60.0
 """On the clock, for slow disks and busy machines; the child computes for seconds at most (`probe_child`)."""
@@ -30,7 +30,7 @@ _OWN_BYTES = 128 << 20
 """What Python and the libraries need themselves."""
 _CHILD = Path(__file__).with_name("probe_child.py")
 _UNSUPPORTED = "Unsupported TIFF compression"  # as OpenSlide words it
-_NO_TILE = "has no tile that can be decoded"  # as the child words it
+_REFUSED = ("cannot be opened", "has no tile that can be decoded")  # as the child words it
 _MEND = "the file is damaged, incomplete or hostile: get a fresh copy"
 
 
@@ -70,7 +70,7 @@ def probe_slide(path: Path, *, time_limit_s: float = TIME_LIMIT_S) -> None:
         finally:
             child.kill()
     if wrong is not None:
-        kind = UndecodableError if wrong.startswith(_NO_TILE) else SlideFormatError
+        kind = UndecodableError if wrong.startswith(_REFUSED) else SlideFormatError
         raise kind(wrong, where=path, mend=CONVERT if _UNSUPPORTED in wrong else _MEND)
 
 

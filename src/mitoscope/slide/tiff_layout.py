@@ -43,6 +43,7 @@ from mitoscope.slide.jpeg_tiles import (
     stream_head,
 )
 from mitoscope.slide.ome import find_ome_pixels
+from mitoscope.slide.openslide_reader import CONVERT
 
 if TYPE_CHECKING:
     from tifffile import TiffPage
@@ -69,7 +70,6 @@ _IMAGEJ_IMAGES = re.compile(r"^images=(\d{1,9})\s*$", re.MULTILINE)
 _MAX_DESCRIPTION = 1 << 20
 _MAX_BITS = 16
 _CLASSIC, _BIG = 42, 43
-CONVERT = "convert it to a tiled pyramidal TIFF, e.g. with vips tiffsave --tile --pyramid"
 _MEND = "write the file anew from its original"
 _MEND_CUT = "the file is damaged or incomplete: copy it again"
 
@@ -236,8 +236,8 @@ def read_layout(path: Path, sizes: Sequence[SizePx] | None = None) -> TiffLayout
     path : Path
         The file. It was probed before: a parser runs here.
     sizes : sequence of SizePx, optional
-        The levels as OpenSlide sees them: tiled pages of these sizes. By default the first page alone, with
-        the pyramid that may stand in its sub-directories.
+        The levels as OpenSlide sees them: tiled pages of these sizes. By default the first page, and where it
+        is tiled those that show it reduced. A pyramid may also stand in the sub-directories of the first.
 
     Raises
     ------
@@ -275,7 +275,10 @@ class _Judge:
         self._ome = find_ome_pixels(self._description, (first.imagewidth, first.imagelength))
 
     def layout(self, sizes: Sequence[SizePx] | None) -> TiffLayout:
-        chosen = [self._pages[0]] if sizes is None else [self._tiled_page(size) for size in sizes]
+        if sizes is None:
+            chosen = [self._pages[0], *self._lower(self._pages[0], self._pages[1:])]
+        else:
+            chosen = [self._tiled_page(size) for size in sizes]
         below = self._sub_levels(chosen[0]) if len(chosen) == 1 else []
         self._refuse_several(chosen[0])
         pictures = tuple(self._picture(page, index) for index, page in enumerate([*chosen, *below]))
@@ -295,23 +298,26 @@ class _Judge:
         return same[0]
 
     def _sub_levels(self, page: TiffPage) -> list[TiffPage]:
-        """Return the lower levels in sub-directories: each smaller than the one before, of the same shape."""
+        """Return the lower levels in sub-directories."""
         if not page.subifds or page.pages is None:
             return []
         count = len(page.subifds)
         if count > MAX_PAGES or len(set(page.subifds)) != count:
             raise self._error("tag 330 (SubIFDs) lists directories twice, or too many")
-        levels: list[TiffPage] = []
-        above = page
-        for index in range(count):
-            sub: Any = page.pages.get(index)
-            if not sub.is_tiled or not 0 < sub.imagewidth < above.imagewidth:
+        subs: list[Any] = [page.pages.get(index) for index in range(count)]
+        return self._lower(page, subs)
+
+    @staticmethod
+    def _lower(page: TiffPage, others: Sequence[TiffPage]) -> list[TiffPage]:
+        """Return the pages that show a tiled page reduced: smaller than the one before, of the same shape."""
+        levels = [page]
+        for other in others:
+            if not (page.is_tiled and other.is_tiled and 0 < other.imagewidth < levels[-1].imagewidth):
                 continue
-            factor = page.imagewidth / sub.imagewidth
-            if abs(sub.imagelength * factor - page.imagelength) <= 2 * factor:
-                levels.append(sub)
-                above = sub
-        return levels
+            factor = page.imagewidth / other.imagewidth
+            if abs(other.imagelength * factor - page.imagelength) <= 2 * factor:
+                levels.append(other)
+        return levels[1:]
 
     def _refuse_several(self, page: TiffPage) -> None:
         """Refuse a stack: which of its pictures is meant is not for a reader to say."""

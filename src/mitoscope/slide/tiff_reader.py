@@ -19,7 +19,7 @@ from PIL import Image
 from mitoscope.errors import SlideFormatError
 from mitoscope.geometry import BoxPx, SizePx
 from mitoscope.slide.coded_colours import read_coded_colours
-from mitoscope.slide.info import Level, SlideInfo, downsample
+from mitoscope.slide.info import Level, SlideInfo, downsample, fingerprint, resolve_scale
 from mitoscope.slide.jpeg_tile_reader import READER_NUMBERS, SHARED, DecodedTileCache
 from mitoscope.slide.jpeg_tiles import PARSER_ERRORS, PositionalFile, decode_tile
 from mitoscope.slide.pixels import Pixels
@@ -34,6 +34,9 @@ TOLERANCE_GREY = 2
 """Most grey levels by which two JPEG decoders may differ (promise 5)."""
 _LOG = logging.getLogger(__name__)
 _MEND_DEPTH = "write it anew with the tag MaxSampleValue (or OME SignificantBits), e.g. 4095 for 12 bits"
+
+
+SCALE_TAG = "tiff.XResolution"
 
 
 def reader_name() -> str:
@@ -127,7 +130,7 @@ class Segments:
         tile, samples = self.picture.table.tile, self.picture.samples
         if said is None or said.height > tile.height or said.components != samples:
             raise ValueError("no JPEG 2000 stream of that size")
-        values = np.atleast_3d(imagecodecs.jpeg2k_decode(stream))
+        values = np.atleast_3d(imagecodecs.jpeg2k_decode(stream, numthreads=1))
         if values.shape[1] > tile.width or values.shape[2] != samples:
             raise ValueError(f"a tile of {values.shape} instead of {(tile.height, tile.width, samples)}")
         around = (0, tile.height - values.shape[0]), (0, tile.width - values.shape[1]), (0, 0)
@@ -247,13 +250,46 @@ def as_pixels(colours: NDArray[np.uint8]) -> Pixels:
     return Pixels(colours, np.ones(colours.shape[:2], np.bool_))
 
 
+def describe_tiff(path: Path, layout: TiffLayout, *, mpp: float | None, mpp_override: bool) -> SlideInfo:
+    """Describe a TIFF that OpenSlide does not open.
+
+    Raises
+    ------
+    ScaleError
+        If the resolution is missing or implausible.
+    """
+    scale = resolve_scale(
+        lambda: layout.scale,
+        given=mpp,
+        override=mpp_override,
+        objective_power=None,
+        tag=SCALE_TAG,
+        where=path,
+    )
+    size = layout.pictures[0].size
+    return SlideInfo(
+        path=path,
+        name=path.name,
+        reader=reader_name(),
+        size=size,
+        levels=(Level(size, 1.0, 1.0),),
+        mpp=scale.mpp,
+        mpp_source=scale.source,
+        objective_power=None,
+        bounds=None,
+        vendor=None,
+        fingerprint=fingerprint(path),
+        notes=(*scale.notes, *layout.notes),
+    )
+
+
 class TiffReader(Slide):
     """A tiled TIFF, read as it is stored. Safe for several threads and across forks.
 
     Parameters
     ----------
     info : SlideInfo
-        The slide as OpenSlide describes it; levels, reader and notes are replaced.
+        The slide as OpenSlide describes it, or `describe_tiff`; levels and reader are replaced.
     layout : TiffLayout
         What is stored, judged.
     cache : DecodedTileCache, optional
@@ -284,7 +320,7 @@ class TiffReader(Slide):
                 for picture in layout.pictures
             ),
             bounds=None,
-            reader_reason=layout.unlike_openslide,
+            reader_reason=layout.unlike_openslide or info.reader_reason,
         )
 
     def _read_inside(self, box: BoxPx, level: int) -> Pixels:
