@@ -218,7 +218,7 @@ def add_cells(connection: sqlite3.Connection, cells: Cells, slide_ids: Ids) -> I
         shape=cells.shape.tolist(),
         **dict(zip(BOUNDS, cells.bounds_px0.T.tolist(), strict=True)),
         z=cells.z.tolist(),
-        is_deleted=cells.deleted.tolist(),
+        is_deleted=cells.deleted.astype(np.int64).tolist(),  # SQLite takes a bool by a detour
         shuffle=shuffle.tolist(),
         public_id=draw_public_ids(connection, n),
         guid=cells.guid.tolist(),
