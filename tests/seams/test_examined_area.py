@@ -13,13 +13,16 @@ import pytest
 from mitoscope.detections import Detections, Searched
 from mitoscope.errors import NotExaminedError
 from mitoscope.evaluate import Evaluation, evaluate
-from mitoscope.exchange.registry import read_study
+from mitoscope.exchange.format import ReadOptions
+from mitoscope.exchange.registry import find_format, read_study, write_study
 from mitoscope.exchange.truth import read_ground_truth
-from mitoscope.geometry import BoxPx0, SizePx
+from mitoscope.geometry import BoxPx0, Mpp, SizePx
+from mitoscope.labels import DEFAULT_LABELS
 from mitoscope.region import Region
-from mitoscope.store import Source, Store
+from mitoscope.store import Cells, LabelEvents, Rater, SlideRecord, Source, Store, Study, add_interest
 from mitoscope.truth import ExaminedArea, GroundTruth
 
+MPP = Mpp.square(0.25)
 FIGURES = [(100.0, 100.0), (300.0, 300.0)]
 UNSEEN = [(1500.0, 100.0), (1600.0, 300.0)]
 """Detections where nobody looked: nobody knows whether they are false."""
@@ -106,3 +109,39 @@ def test_figures_in_gaps_stay_missed_and_are_named(truth: GroundTruth) -> None:
     assert (judged.score.tp, judged.score.fn) == (1, 1)
     assert judged.as_dict()["figures_in_gaps"] == 1
     assert searched_left(truth, BoxPx0(250, 250, 100, 100)).figures_in_gaps == 0, "it is not judged at all"
+
+
+@pytest.mark.parametrize("stated", ["whole", "field"])
+@pytest.mark.parametrize(
+    "name", ["coco", "geojson", "sliderunner", "asap", "imagescope", "halo", "parquet", "dicom"]
+)
+def test_what_was_looked_at_leaves_with_every_format_and_comes_back(
+    tmp_path: Path, stated: str, name: str
+) -> None:
+    """Also where another program has rewritten the file and dropped what it does not know."""
+    for extra in {"parquet": ["pyarrow"], "dicom": ["highdicom"]}.get(name, []):
+        pytest.importorskip(extra)
+    cells = Cells.spots([0, 0], FIGURES)
+    labelled = LabelEvents.of([0, 1], [0, 0], [0, 0])
+    slide = SlideRecord("slide", SizePx(2000, 1500))
+    study = Study((slide,), DEFAULT_LABELS, (Rater("expert 1"),), cells=cells, events=labelled)
+    with Store.create(tmp_path / "a.mito") as store:
+        store.import_study(study, source=Source("a"))
+        if stated == "whole":
+            store.state_examined(["slide"])
+        else:
+            with store.writing() as connection:
+                box = BoxPx0(0, 0, 1000, 1000)
+                add_interest(connection, 1, box, rater_id=1, name="ten high-power fields")
+        before = store.ground_truth().slides[0].examined
+        known, path = find_format(name), tmp_path / f"a{find_format(name).suffix}"
+        assert not write_study(store.export_study(), path, name)[1:]
+    if name in ("coco", "geojson"):
+        document = json.loads(path.read_text(encoding="utf-8"))
+        document.pop("mitoscope", None)
+        path.write_text(json.dumps(document), encoding="utf-8")
+    with Store.create(tmp_path / "b.mito") as store:
+        store.import_study(known.read(path, ReadOptions(slide="slide")), source=Source("a"))
+        after = store.ground_truth().slides[0].examined
+    assert before.area_mm2(MPP, slide.size) == pytest.approx(after.area_mm2(MPP, slide.size))
+    assert (before.contains(UNSEEN) == after.contains(UNSEEN)).all()

@@ -39,6 +39,8 @@ REGION_CLASS: Final = {
     RegionKind.INTEREST: "Region of interest",
 }
 """Class of a region whose own name does not say what it delimits, as QuPath knows it."""
+EXAMINED: Final = "Examined area"
+"""Name of a region of interest that says what was looked at."""
 
 Ring = NDArray[np.float64]
 
@@ -128,6 +130,38 @@ def _cut(shape: BaseGeometry) -> list[Polygon]:
         for half in (shapely.box(left, top, middle, bottom), shapely.box(middle, top, right, bottom)):
             parts += _cut(part.intersection(half))
     return parts
+
+
+def with_examined(study: Study) -> tuple[Study, tuple[str, ...]]:
+    """Return the study with what was looked at as regions of interest, by which files say it.
+
+    Returns
+    -------
+    study : Study
+        With regions named *examined* where no region of interest says so yet.
+    unsaid : tuple of str
+        Slides that were looked at as a whole and whose size is not known.
+    """
+    added, unsaid = list[Region](), list[str]()
+    rest: BaseGeometry
+    for place, slide in enumerate(study.slides):
+        area = study.examined.get(slide.name)
+        if area is None:
+            continue
+        if area.region is not None:
+            rest = area.region.shape
+        elif slide.size is not None:
+            rest = shapely.box(0, 0, slide.size.width, slide.size.height)
+        else:
+            unsaid.append(slide.name)
+            continue
+        for region in study.regions:
+            is_interest = region.slide == place and region.kind is RegionKind.INTEREST
+            if is_interest and _why_not(region.vertices_px0) is None:
+                rest = shapely.difference(rest, outline(region.vertices_px0))
+        for part in _cut(rest):
+            added.append(Region(place, np.asarray(part.exterior.coords)[:-1], RegionKind.INTEREST, EXAMINED))
+    return replace(study, regions=(*study.regions, *added)), tuple(unsaid)
 
 
 def set_aside(study: Study, *, source: str) -> Study:

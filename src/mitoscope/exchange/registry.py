@@ -29,7 +29,7 @@ from mitoscope.exchange.challenges import CHALLENGES
 from mitoscope.exchange.classes import apply_mapping
 from mitoscope.exchange.format import Content, Format, ReadOptions, WriteOptions, left_out
 from mitoscope.exchange.outlines_xml import OUTLINES
-from mitoscope.exchange.regions import set_aside
+from mitoscope.exchange.regions import set_aside, with_examined
 from mitoscope.fsio import atomic_directory
 from mitoscope.labels import LabelMapping
 from mitoscope.store import Cells, LabelEvents, Study, StudyBuilder, sift
@@ -211,12 +211,15 @@ def write_study(
     known, options = find_format(format_name), options or WriteOptions()
     if known.write is None:
         raise FormatError(f"{known.name} can only be read", mend=f"there are {', '.join(_writable())}")
+    study, unsaid = with_examined(study)
     if known.one_slide and len(study.slides) > 1:
         empty = _write_folder(known, study, path, options)
     else:
         empty = 0
         known.write(study, path, options)
     lines = left_out(study, known.holds, options.policy)
+    if unsaid:
+        lines = (*lines, f"not written: that slides of unknown size were examined as a whole ({len(unsaid)})")
     return (*lines, f"not written: slides without an annotation ({empty})") if empty else lines
 
 

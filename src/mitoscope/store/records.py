@@ -21,7 +21,7 @@ from mitoscope.geometry import Mpp, SizePx
 from mitoscope.labels import LabelSet
 from mitoscope.region import RegionKind
 from mitoscope.store.columns import ByContent, Cells, LabelEvents
-from mitoscope.truth import Domain, RaterKind
+from mitoscope.truth import Domain, ExaminedArea, RaterKind
 
 Attributes = Mapping[str, Any]
 """JSON values of a file that mitoscope does not interpret but gives back, by name (``sliderunner.uuid``)."""
@@ -196,7 +196,10 @@ class QuarantineEntry:
 
 @dataclass(frozen=True)
 class Study:
-    """A whole study or a part of it; ``notes`` are what must be said of how it was read.
+    """A whole study or a part of it.
+
+    ``examined`` is what a store knows of each slide's examined area, by the slide's name: files say it by
+    regions of interest. ``notes`` are what must be said of how it was read.
 
     Raises
     ------
@@ -214,6 +217,7 @@ class Study:
     versions: tuple[DatasetVersion, ...] = ()
     quarantine: tuple[QuarantineEntry, ...] = ()
     searches: tuple[ModelSearch, ...] = field(default=(), compare=False)
+    examined: Mapping[str, ExaminedArea] = field(default_factory=dict, compare=False)
     notes: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
@@ -266,6 +270,7 @@ class Study:
             versions=tuple(versions),
             quarantine=tuple(one for one in self.quarantine if one.slide in slides),
             searches=tuple(search for search in self.searches if search.slide in slides),
+            examined={name: area for name, area in self.examined.items() if name in slides},
         )
 
 

@@ -18,7 +18,7 @@ from mitoscope.fsio import publish, sync_directory
 from mitoscope.labels import DEFAULT_LABELS, Label, LabelMapping, LabelSet, class_set
 from mitoscope.store.connection import atomic, create_file, open_file, translated
 from mitoscope.store.dump import dump, read_slides
-from mitoscope.store.examined import state_whole
+from mitoscope.store.examined import examined_areas, state_whole
 from mitoscope.store.ground_truth import read_truth
 from mitoscope.store.ingest import ImportReport, Source, add_slide, ingest
 from mitoscope.store.manifest import Query, parse_version
@@ -187,11 +187,19 @@ class Store:
         """
         with self.reading() as connection:
             if version is None:
-                return dump(connection, slides, with_ids=with_ids, keeps_numbers=keeps_numbers)
-            for name in slides or ():
-                id_of(connection, "slide", name)
-            found = read_frozen(connection, *parse_version(version)).study
-            return found if slides is None else found.part_on(slides)
+                found = dump(connection, slides, with_ids=with_ids, keeps_numbers=keeps_numbers)
+                names = {id_: slide.name for id_, slide in read_slides(connection).items()}
+                areas = {names[id_]: area for id_, area in examined_areas(connection).items()}
+            else:
+                for name in slides or ():
+                    id_of(connection, "slide", name)
+                frozen, areas = read_frozen(connection, *parse_version(version)), {}
+                found = frozen.study if slides is None else frozen.study.part_on(slides)
+                for slide in frozen.truth.slides:
+                    if slide.stated_examined is not None:
+                        areas[slide.name] = slide.stated_examined
+            wanted = {slide.name for slide in found.slides}
+            return replace(found, examined={name: area for name, area in areas.items() if name in wanted})
 
     def ground_truth(
         self,

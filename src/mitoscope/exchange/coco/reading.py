@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.errors import FormatError
-from mitoscope.exchange import extension
+from mitoscope.exchange import extension, regions
 from mitoscope.exchange.classes import CONSENSUS, ClassTable
 from mitoscope.exchange.coco.box_layout import box_layout
 from mitoscope.exchange.domains import add_domains
@@ -29,7 +29,9 @@ from mitoscope.exchange.json_text import (
     as_uuid,
     read_json,
 )
+from mitoscope.exchange.regions import add_region
 from mitoscope.geometry import SizePx
+from mitoscope.region import RegionKind
 from mitoscope.store import QuarantineEntry, Rater, Shape, SlideRecord, Study, StudyBuilder
 from mitoscope.truth import Domain
 
@@ -38,7 +40,9 @@ BOX_TOLERANCE_PX0 = 1.0
 MAX_SIDE_PX0 = 2**31 - 1
 LAYOUT = "coco.boxes"
 """Attribute of a slide: the layout of the boxes of the file it came from."""
-_IMAGE_KEYS = {"id", "file_name", "width", "height", "tumor_type"}
+EXAMINED = "examined"
+"""Member of an image: the polygons that were looked at, each ``[x1, y1, x2, y2, …]``."""
+_IMAGE_KEYS = {"id", "file_name", "width", "height", "tumor_type", EXAMINED}
 _ANNOTATION_KEYS = {"id", "image_id", "category_id", "bbox", "labels", "guid", "agreement"}
 _FILE_KEYS = {"images", "annotations", "categories", extension.MEMBER}
 
@@ -195,6 +199,26 @@ class Reader:
                     attributes=attributes,
                 )
             )
+            with self.build.aside(image, slide=image["file_name"]):
+                self._examined(image, self.slides[number])
+
+    def _examined(self, image: dict[str, Any], slide: int) -> None:
+        where, name = f"{self.where}: {EXAMINED}", image["file_name"]
+        for one in a_list(image.get(EXAMINED, []), where):
+            with self.build.aside(one, slide=name):
+                numbers = [a_number(number, where) for number in a_list(one, where)]
+                if len(numbers) % 2:
+                    raise FormatError("pairs of x and y expected", where=where)
+                ring = np.array(numbers, dtype=np.float64).reshape(-1, 2)
+                add_region(
+                    self.build,
+                    slide,
+                    ring,
+                    kind=RegionKind.INTEREST,
+                    name=regions.EXAMINED,
+                    where=where,
+                    slide_name=name,
+                )
 
     def _file_attributes(self) -> dict[str, Any]:
         common: dict[str, Any] = {LAYOUT: self.layout.value} if self.layout is not BoxLayout.XYWH else {}

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from mitoscope.errors import FormatError
 from mitoscope.exchange import extension
 from mitoscope.exchange.classes import ClassTable, classes_to_write, numbers_by_label, stated_classes
-from mitoscope.exchange.coco.reading import LAYOUT, Reader
+from mitoscope.exchange.coco.reading import EXAMINED, LAYOUT, Reader
 from mitoscope.exchange.format import BoxLayout, ReadOptions, WriteOptions
 from mitoscope.exchange.json_text import dump_json
 from mitoscope.fsio import atomic_write
-from mitoscope.store import Policy, RaterKind, Shape, SlideRecord, Study
+from mitoscope.store import Policy, RaterKind, RegionKind, Shape, Study
 
 SPOT_RADIUS_PX0 = 25.0
 """Half the side of the box in which a spot is written: the published boxes are 50 px (FACTS A2, B4)."""
@@ -61,17 +61,25 @@ def _document(study: Study, options: WriteOptions) -> dict[str, Any]:
     classes = classes_to_write(study, "coco.classes")
     files = [slide.attributes["coco.file"] for slide in study.slides if "coco.file" in slide.attributes]
     common: dict[str, Any] = files[0] if files else {}
-    images = _with_ids([_image(slide, place) for place, slide in enumerate(study.slides, start=1)])
+    images = _with_ids([_image(study, place) for place in range(len(study.slides))])
     annotations = _annotations(study, classes, options, images)
     return {**common, "images": images, "categories": _categories(study, classes), "annotations": annotations}
 
 
-def _image(slide: SlideRecord, place: int) -> dict[str, Any]:
-    image: dict[str, Any] = {"id": slide.attributes.get("coco.id", place), "file_name": slide.name}
+def _image(study: Study, place: int) -> dict[str, Any]:
+    slide = study.slides[place]
+    image: dict[str, Any] = {"id": slide.attributes.get("coco.id", place + 1), "file_name": slide.name}
     if slide.size is not None:
         image |= {"width": slide.size.width, "height": slide.size.height}
     if slide.domain.tumour_type is not None:
         image["tumor_type"] = slide.domain.tumour_type
+    examined = [
+        [_whole(one) for one in region.vertices_px0.ravel().tolist()]
+        for region in study.regions
+        if region.slide == place and region.kind is RegionKind.INTEREST
+    ]
+    if examined:
+        image[EXAMINED] = examined
     more = {key: value for key, value in slide.attributes.items() if key not in _OWN_ATTRIBUTES}
     return image | {key[5:]: value for key, value in more.items() if key.startswith("coco.")}
 
