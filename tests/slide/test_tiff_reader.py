@@ -229,6 +229,26 @@ def test_a_size_in_pixels_is_no_resolution(tmp_path: Path) -> None:
         assert slide.info.mpp_source == "--mpp"
 
 
+@pytest.mark.parametrize("layout", [{"tile": (128, 128)}, {"rowsperstrip": 50}], ids=["tiled", "striped"])
+@pytest.mark.parametrize("kind", ["unassalpha", "assocalpha", "unspecified"])
+def test_a_fourth_sample_is_transparency_where_the_tag_says_so(
+    tmp_path: Path, layout: dict[str, Any], kind: str
+) -> None:
+    path = tmp_path / "slide.tiff"
+    opaque = np.full(RGB.shape[:2], 255, np.uint8)
+    opaque[:40, :60] = 0
+    rgb = np.where(opaque[..., None] == 0, np.uint8(0), RGB) if kind == "assocalpha" else RGB
+    tifffile.imwrite(
+        path, np.dstack([rgb, opaque]), photometric="rgb", extrasamples=[kind], **layout, **SCALE
+    )
+    with open_slide(path) as slide:
+        pixels = read_all(slide)
+        left_out = kind == "unspecified"
+        assert (pixels.valid == (opaque > 0) | left_out).all()
+        assert (pixels.rgb[pixels.valid] == RGB[pixels.valid]).all()
+        assert any("338" in note for note in slide.info.notes) == left_out
+
+
 # Depth.
 
 Write = Callable[[Path, int], Path]

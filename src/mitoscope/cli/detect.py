@@ -25,8 +25,18 @@ if TYPE_CHECKING:
 
 
 def detect(
-    slides: Annotated[list[Path], typer.Argument(metavar="SLIDE...", help="Whole-slide or plain images.")],
     out: OutOption,
+    slides: Annotated[
+        list[Path] | None, typer.Argument(metavar="SLIDE...", help="Whole-slide or plain images.")
+    ] = None,
+    slides_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--slides-from",
+            metavar="LIST.csv",
+            help="Further slides: columns slide and, for those that need them, mpp and roi.",
+        ),
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option("--model", metavar="M", help="Name or folder of a bundle; default: the shipped one."),
@@ -74,7 +84,8 @@ def detect(
     A run that was stopped goes on where it stopped when the same command is repeated.
     """
     from mitoscope.bundle import load_bundle
-    from mitoscope.infer import DetectConfig, detect_slides
+    from mitoscope.errors import ConfigError
+    from mitoscope.infer import DetectConfig, ListedSlide, detect_slides, read_slide_list
     from mitoscope.infer.config import PROVIDERS, QUALITIES, STAGES
     from mitoscope.report.outputs import parse_formats
 
@@ -92,13 +103,20 @@ def detect(
         "resume": not no_resume,
     }
     config = DetectConfig.parse(values, where="detect")
+    listed = [ListedSlide(path) for path in slides or ()]
+    if slides_from is not None:
+        listed += read_slide_list(slides_from)
+    if not listed:
+        raise ConfigError(
+            "no slide is named", mend="name slides, or a list of them with --slides-from LIST.csv"
+        )
     relay = _Relay()
     outcomes = detect_slides(
-        slides, load_bundle(model) if model else load_bundle(), out, config=config, progress=relay
+        listed, load_bundle(model) if model else load_bundle(), out, config=config, progress=relay
     )
     statuses = []
-    for path in slides:
-        with progress(path.name, unit="mm² of tissue", verb="searched") as report:
+    for slide in listed:
+        with progress(slide.path.name, unit="mm² of tissue", verb="searched") as report:
             relay.target = report
             outcome = next(outcomes)
         statuses.append(_finish(outcome, out, wanted, force=force, relative_to_bounds=relative_to_bounds))

@@ -5,12 +5,14 @@ from mitoscope.infer.config import DetectConfig
 from mitoscope.infer.detect import SlideOutcome, detect_slide, detect_slides
 from mitoscope.infer.engine import Engine, open_bundle_network, open_detector
 from mitoscope.infer.ledger import Ledger
+from mitoscope.infer.slide_list import ListedSlide, read_slide_list
 from mitoscope.infer.slide_run import SlideRun, Timings
 
 __all__ = [
     "DetectConfig",
     "Engine",
     "Ledger",
+    "ListedSlide",
     "Networks",
     "SlideOutcome",
     "SlideRun",
@@ -20,4 +22,5 @@ __all__ = [
     "open_bundle_network",
     "open_detector",
     "open_networks",
+    "read_slide_list",
 ]

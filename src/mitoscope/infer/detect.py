@@ -18,6 +18,7 @@ from mitoscope.infer.config import DetectConfig, Stage
 from mitoscope.infer.engine import Engine
 from mitoscope.infer.ledger import Ledger
 from mitoscope.infer.search import ChunkResult, read_chunk, search_chunk
+from mitoscope.infer.slide_list import ListedSlide
 from mitoscope.infer.slide_run import SlideRun, Timings, software
 from mitoscope.infer.survey import Chunk, Survey, make_survey
 from mitoscope.infer.verify import SecondStage
@@ -295,7 +296,7 @@ class SlideOutcome:
 
 
 def detect_slides(
-    paths: Sequence[Path | str],
+    slides: Sequence[Path | str | ListedSlide],
     bundle: Bundle,
     out_dir: Path,
     *,
@@ -306,15 +307,15 @@ def detect_slides(
 
     Parameters
     ----------
-    paths : sequence of Path or str
-        The slides; their results are named by their stems.
+    slides : sequence of Path, str or ListedSlide
+        The slides; their results are named by their stems. What a list says of a slide goes before `config`.
     bundle, out_dir, config, progress
         As for `detect_slide`; progress begins anew with each slide.
 
     Yields
     ------
     SlideOutcome
-        In the order of the paths. A slide that fails does not keep the others from being done.
+        In the order of the slides. A slide that fails does not keep the others from being done.
 
     Raises
     ------
@@ -324,21 +325,22 @@ def detect_slides(
     StoppedError
         If the user stops it.
     """
-    slides = [Path(path) for path in paths]
-    config = config or DetectConfig()
-    _check_stems(slides)
-    networks = open_networks(bundle, config)
+    listed = [slide if isinstance(slide, ListedSlide) else ListedSlide(Path(slide)) for slide in slides]
+    common = config or DetectConfig()
+    _check_stems([slide.path for slide in listed])
+    networks = open_networks(bundle, common)
 
-    def outcome(path: Path) -> SlideOutcome:
+    def outcome(slide: ListedSlide) -> SlideOutcome:
+        path, own = slide.path, slide.configured(common)
         try:
-            run = detect_slide(path, bundle, out_dir, config=config, progress=progress, networks=networks)
+            run = detect_slide(path, bundle, out_dir, config=own, progress=progress, networks=networks)
         except StoppedError:
             raise
         except MitoscopeError as error:
             return SlideOutcome(path, error=error)
         return SlideOutcome(path, run=run)
 
-    return map(outcome, slides)
+    return map(outcome, listed)
 
 
 def _check_stems(paths: Sequence[Path]) -> None:

@@ -16,6 +16,7 @@ Tag   Name                          What is done
 284   PlanarConfiguration           samples together or in planes
 324   TileOffsets (273: strips)     as many as the grid has tiles; a tile that is not stored is a gap
 330   SubIFDs                       levels of the pyramid
+338   ExtraSamples                  a fourth sample is transparency where this says so, else left out
 ====  ============================  ==========================================================================
 """
 
@@ -25,6 +26,7 @@ import re
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +63,7 @@ _PRINT = {5: "CMYK", 8: "LAB", 9: "LAB", 10: "LAB"}
 _PLANES = 2
 _BITS, _COMPRESSION, _PHOTOMETRIC, _DESCRIPTION, _ORIENTATION = 258, 259, 262, 270, 274
 _MAX_SAMPLE, _X_RESOLUTION, _Y_RESOLUTION, _UNIT = 281, 282, 283, 296
-_COLOUR_MAP, _SAMPLE_FORMAT, _S_MAX_SAMPLE = 320, 339, 341
+_COLOUR_MAP, _EXTRA_SAMPLES, _SAMPLE_FORMAT, _S_MAX_SAMPLE = 320, 338, 339, 341
 _OFFSETS, _COUNTS = {True: 324, False: 273}, {True: 325, False: 279}  # of tiles and of strips
 _REDUCED_OR_MASK = 1 | 4
 _UM_PER_UNIT = {2: 25_400.0, 3: 10_000.0}
@@ -72,6 +74,14 @@ _MAX_BITS = 16
 _CLASSIC, _BIG = 42, 43
 _MEND = "write the file anew from its original"
 _MEND_CUT = "the file is damaged or incomplete: copy it again"
+
+
+class Fourth(IntEnum):
+    """What tag 338 says of a fourth sample."""
+
+    UNSPECIFIED = 0
+    PREMULTIPLIED = 1
+    STRAIGHT = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,6 +98,8 @@ class StoredPicture:
         Planes in which the samples are stored apart; 1 where they are together.
     samples : int
         Samples per pixel.
+    fourth : Fourth or None
+        What a fourth sample is.
     colours : Colours or None
         What the samples are; None for indices into a palette.
     bits : int
@@ -107,6 +119,7 @@ class StoredPicture:
     table: TileTable
     planes: int
     samples: int
+    fourth: Fourth | None
     colours: Colours | None
     bits: int
     bits_stated: bool
@@ -141,6 +154,8 @@ class StoredPicture:
             return f"has samples of {self.bits} bits"
         if self.planes > 1:
             return "stores its samples in planes"
+        if self.fourth is not None:
+            return "has a fourth sample"  # libtiff takes any for transparency
         return None
 
 
@@ -350,6 +365,7 @@ class _Judge:
             table=table,
             planes=planes,
             samples=samples,
+            fourth=_fourth(page) if samples == 4 else None,
             colours=colours,
             bits=bits,
             bits_stated=stated,
@@ -387,6 +403,8 @@ class _Judge:
             )
         if samples not in ({1} if kind == _PALETTE else {3, 4} if kind == _RGB else {3}):
             raise self._error(f"tag 277 (SamplesPerPixel) is {samples}, tag 262 (colours) {kind}")
+        if samples == 4 and compression == JPEG:
+            raise self._error("tag 277 (SamplesPerPixel) is 4 with JPEG")
         if page.planarconfig == _PLANES and (compression == JPEG or compression in JPEG_2000):
             raise self._error(f"tag 284 (PlanarConfiguration) is 2 with tag 259 (Compression) {compression}")
         if kind == _YCBCR and compression not in JPEG_2000 | {JPEG}:
@@ -527,6 +545,11 @@ class _Judge:
         return SlideFormatError(what, where=self._path, mend=_MEND)
 
 
+def _fourth(page: TiffPage) -> Fourth:
+    value = np.atleast_1d(page.tags.valueof(_EXTRA_SAMPLES, 0)).tolist()[0]
+    return Fourth(value) if value in iter(Fourth) else Fourth.UNSPECIFIED
+
+
 def _stated_by(stream: CodedColours) -> Iterator[tuple[Colours, str]]:
     if stream.transformed:
         yield "RGB", "the transform in the segment COD"
@@ -551,6 +574,8 @@ def _notes(pictures: Sequence[StoredPicture]) -> Iterator[str]:
     if first.missing:
         count = first.table.across * first.table.down
         yield f"{len(first.missing)} of {count} tiles are not stored in the file: they are gaps"
+    if first.fourth is Fourth.UNSPECIFIED:
+        yield "a fourth sample, which no tag 338 (ExtraSamples) calls transparency, was left out"
     if first.bits > 8:
         yield f"samples of {first.bits} bits were scaled to 8"
 

@@ -24,7 +24,7 @@ from mitoscope.slide.jpeg_tile_reader import READER_NUMBERS, SHARED, DecodedTile
 from mitoscope.slide.jpeg_tiles import PARSER_ERRORS, PositionalFile, decode_tile
 from mitoscope.slide.pixels import Pixels
 from mitoscope.slide.slide import Slide
-from mitoscope.slide.tiff_layout import JPEG, JPEG_2000, StoredPicture, TiffLayout
+from mitoscope.slide.tiff_layout import JPEG, JPEG_2000, Fourth, StoredPicture, TiffLayout
 
 MAX_TILE_PX = 1 << 24
 """Most pixels of a tile that is decoded whole: 4,096 × 4,096."""
@@ -83,6 +83,8 @@ class Segments:
             return np.asarray(picture.palette[indices], np.uint8)
         rgb = values if self._scale is None else self._scale[values]
         colours = np.ascontiguousarray(rgb, np.uint8)
+        if picture.fourth is not None:
+            return _with_transparency(colours, picture.fourth)
         if picture.colours == "YCbCr":
             return np.asarray(Image.fromarray(colours, "YCbCr").convert("RGB"))
         return colours
@@ -241,6 +243,17 @@ def _to_8_bits(bits: int) -> NDArray[np.uint8]:
     most = (1 << bits) - 1
     values = np.minimum(np.arange(1 << 16, dtype=np.uint32), most)
     return ((values * 255 + most // 2) // most).astype(np.uint8)
+
+
+def _with_transparency(colours: NDArray[np.uint8], fourth: Fourth) -> NDArray[np.uint8]:
+    """Return colours with straight transparency, or without one where the fourth sample is none."""
+    if fourth is Fourth.UNSPECIFIED:
+        return np.ascontiguousarray(colours[..., :3])
+    if fourth is Fourth.PREMULTIPLIED:
+        opaque = np.maximum(colours[..., 3:], 1).astype(np.uint16)
+        straight = (colours[..., :3].astype(np.uint16) * 255 + opaque // 2) // opaque
+        return np.dstack([np.minimum(straight, 255).astype(np.uint8), colours[..., 3]])
+    return colours
 
 
 def as_pixels(colours: NDArray[np.uint8]) -> Pixels:
