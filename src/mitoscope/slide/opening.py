@@ -15,6 +15,7 @@ from mitoscope.errors import SlideFormatError, UndecodableError
 from mitoscope.geometry import BoxPx
 from mitoscope.slide.coded_colours import AS_STATED
 from mitoscope.slide.dicom import check_dicom, is_dicom
+from mitoscope.slide.foreign import refuse_foreign
 from mitoscope.slide.image_reader import ImageSlide
 from mitoscope.slide.jpeg_tile_reader import VENDORS, JpegTileReader
 from mitoscope.slide.openslide_reader import OpenSlideReader
@@ -68,6 +69,8 @@ def open_slide(
     if probe:
         _probe(file)
     vendor = openslide.OpenSlide.detect_format(file)
+    if vendor in {None, _GENERIC}:  # an Olympus VSI is a TIFF, of the label alone
+        refuse_foreign(file)
     if vendor is None:
         return _open_unknown(file, mpp=mpp, mpp_override=mpp_override)
     try:
@@ -92,9 +95,10 @@ def _probe(file: Path) -> None:
     """Probe a file; where OpenSlide does not read it, name the tag that is to blame."""
     try:
         probe_slide(file)
-    except UndecodableError:
+    except UndecodableError as error:
         if is_tiff(file):
             read_layout(file)
+        refuse_foreign(file, what=error.what)
         raise
 
 
