@@ -301,7 +301,7 @@ def test_a_study_of_the_schema_before_is_brought_up_to_date(tmp_path: Path) -> N
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "MIGRATIONS", MIGRATIONS[:2])
         patch.setattr(module, "SCHEMA_VERSION", 2)
-        Store.create(path).close()
+        module.create_file(path).close()
     with sqlite3.connect(path) as raw:
         assert raw.execute("PRAGMA user_version").fetchone() == (2,)
     raw.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -300,16 +301,31 @@ def backup(
 
 
 @app.command()
-def verify(study: StudyArgument, as_json: JsonOption = False) -> None:
-    """Check the integrity of a study."""
+def verify(
+    study: StudyArgument,
+    head: Annotated[
+        str | None,
+        typer.Option("--head", metavar="SHA256", help="A head of its chain noted before: it still holds it."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check the integrity of a study: that nothing said or signed was changed, removed or put in since."""
     from mitoscope.store import Store
 
     with Store.open(study, write=False) as store:
-        checked = store.verify()
+        checked = store.verify(head=None if head is None else head.lower())
     counts = picked(checked, "events", "cells", "versions")
-    done = {"study": str(study), "ok": True, "checks": checked.invariants, **counts}
+    chain = checked.chain
+    said: dict[str, Any] = {"rows": chain.rows, "sha256": None if chain.head is None else chain.head.sha256}
     over = f"{checked.events} events, {checked.cells} cells and {checked.versions} versions"
     line = f"{study} is intact: {checked.invariants} checks over {over}"
+    if chain.head is not None:
+        line += f"; {chain.rows:,} rows are chained, head {chain.head.sha256}"
+    if chain.migrated and chain.migrated_s is not None:
+        since = datetime.fromtimestamp(chain.migrated_s, UTC).isoformat(timespec="seconds")
+        said |= {"rows_before": chain.migrated, "began": since}
+        line += f"; the chain vouches for {chain.migrated:,} of them only since {since}"
+    done = {"study": str(study), "ok": True, "checks": checked.invariants, **counts, "chain": said}
     say(done, line, as_json)
 
 

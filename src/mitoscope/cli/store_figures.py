@@ -68,6 +68,7 @@ def _overview_json(found: Overview) -> dict[str, Any]:
         "without_agreed_class": found.disagreed,
         "variants": {_variant(key): found.total(key) for key in found.variants},
         "quarantined": dict(found.quarantined),
+        "chain": None if found.chain is None else found.chain.model_dump(),
     }
 
 
@@ -103,6 +104,8 @@ def _print_overview(found: Overview) -> None:
     facts += [("without an agreed class", found.disagreed), ("events", found.events)]
     facts += [(f"quarantined: {why}", count) for why, count in found.quarantined.items()]
     print_table("Total", ("", "count"), facts)
+    if found.chain is not None:
+        typer.echo(f"chained: {found.chain.rows:,} rows, head {found.chain.sha256}")
 
 
 def agreement(

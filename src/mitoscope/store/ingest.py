@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mitoscope.errors import StoreError
 from mitoscope.store import present
+from mitoscope.store.chain import NULL, extend_with
 from mitoscope.store.columns import Cells
 from mitoscope.store.dump import slide_columns
 from mitoscope.store.encoding import (
@@ -210,24 +211,39 @@ def add_cells(connection: sqlite3.Connection, cells: Cells, slide_ids: Ids) -> I
     if n == 0:
         return ids
     slide_id, shuffle = slide_ids[cells.slide], present.shuffles(ids, present.study_seed(connection))
+    bounds = cells.bounds_px0.T
+    vertices = [vertices_blob(cells.vertices_px0.get(row)) for row in range(n)]
     insert_columns(
         connection,
         "cell",
         id=ids.tolist(),
         slide_id=slide_id.tolist(),
         shape=cells.shape.tolist(),
-        **dict(zip(BOUNDS, cells.bounds_px0.T.tolist(), strict=True)),
+        **dict(zip(BOUNDS, bounds.tolist(), strict=True)),
         z=cells.z.tolist(),
         is_deleted=cells.deleted.astype(np.int64).tolist(),  # SQLite takes a bool by a detour
         shuffle=shuffle.tolist(),
         public_id=draw_public_ids(connection, n),
         guid=cells.guid.tolist(),
         external_id=cells.external_id.tolist(),
-        vertices_px0=[vertices_blob(cells.vertices_px0.get(row)) for row in range(n)],
+        vertices_px0=vertices,
         attributes=[attributes_text(cells.attributes.get(row)) for row in range(n)],
     )
-    first, seq = int(ids[0]), _next_id(connection, "event", "seq")
-    connection.execute(_CREATE_SQL, (seq - first, time.time(), first))
+    first, seq, now = int(ids[0]), _next_id(connection, "event", "seq"), time.time()
+    connection.execute(_CREATE_SQL, (seq - first, now, first))
+    extend_with(
+        connection,
+        "event",
+        seq,
+        n,
+        kind="create",
+        cell_id=ids,
+        slide_id=slide_id,
+        time_s=now,
+        shape=cells.shape,
+        **dict(zip(BOUNDS, bounds, strict=True)),
+        vertices_px0=vertices,
+    )
     connection.execute(f"{present.INDEX_SQL} id >= ? AND is_deleted = 0", (first,))
     live = ~cells.deleted
     present.add_cells(connection, slide_id[live], shuffle[live])
@@ -249,10 +265,12 @@ def add_label_events(connection: sqlite3.Connection, study: Study, ids: EventIds
     events, n = study.events, len(study.events)
     if n == 0:
         return
-    seq = np.arange(n) + _next_id(connection, "event", "seq")
+    begin = _next_id(connection, "event", "seq")
+    seq = np.arange(n) + begin
     cell, rater, round_ = ids.cell[events.cell], ids.rater[events.rater], ids.round[events.round]
     label = [None if one < 0 else int(ids.label[one]) for one in events.label.tolist()]
     score = null_where_nan(events.score)
+    attributes = [attributes_text(events.attributes.get(row)) for row in range(n)]
     insert_columns(
         connection,
         "event",
@@ -265,7 +283,22 @@ def add_label_events(connection: sqlite3.Connection, study: Study, ids: EventIds
         time_s=null_where_nan(events.time_s),
         score=score,
         seconds=null_where_nan(events.seconds),
-        attributes=[attributes_text(events.attributes.get(row)) for row in range(n)],
+        attributes=attributes,
+    )
+    extend_with(
+        connection,
+        "event",
+        begin,
+        n,
+        kind="label",
+        cell_id=cell,
+        rater_id=rater,
+        round_id=round_,
+        label_id=[NULL if one is None else one for one in label],
+        time_s=events.time_s,
+        score=events.score,
+        seconds=events.seconds,
+        attributes=attributes,
     )
     first, last = _first_and_last(cell, rater, round_)
     insert_columns(

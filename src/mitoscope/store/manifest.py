@@ -11,6 +11,7 @@ from pydantic import Field
 
 from mitoscope.config import Config
 from mitoscope.errors import FormatError
+from mitoscope.store.chain import ChainHead
 from mitoscope.truth import CROWD_THRESHOLD, Policy, Side
 
 Counts = dict[str, int]
@@ -94,6 +95,9 @@ class Manifest(Config):
         Date and time, UTC.
     note, software : str
         How it was made, and by which mitoscope.
+    chain : ChainHead or None
+        The chain of the study before it was frozen: `store verify --head` says of a later study whether it
+        still holds all of that.
     """
 
     format: Literal["mitoscope data set 1", "mitoscope data set 2"] = FORMAT
@@ -112,6 +116,7 @@ class Manifest(Config):
     frozen: str
     note: str = ""
     software: str = ""
+    chain: ChainHead | None = None
 
     @property
     def name(self) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from mitoscope.errors import TruthError
 from mitoscope.region import RegionKind
+from mitoscope.store.chain import ChainHead, head
 from mitoscope.store.dump import read_slides
 from mitoscope.store.encoding import vertices_from, well_formed
 from mitoscope.store.ground_truth import regions_of
@@ -79,6 +80,7 @@ class Overview:
     agreed: Counts
     disagreed: int
     quarantined: Counts
+    chain: ChainHead | None
 
     @property
     def variants(self) -> tuple[tuple[str, int], ...]:
@@ -123,6 +125,7 @@ def overview(connection: sqlite3.Connection, policy: Policy = Policy.SETTLED) ->
         quarantined=dict(
             connection.execute("SELECT reason, count(*) FROM quarantine GROUP BY reason").fetchall()
         ),
+        chain=head(connection),
     )
 
 

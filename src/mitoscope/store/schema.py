@@ -558,6 +558,42 @@ CREATE TABLE search (
 ) STRICT, WITHOUT ROWID;
 """
 
+CHAIN_MIGRATION = "what was said and signed, chained by hashes"
+_CHAIN = """
+CREATE TABLE renaming (
+    id INTEGER PRIMARY KEY,
+    label_id INTEGER NOT NULL REFERENCES label (id),
+    old_name TEXT NOT NULL,
+    new_name TEXT NOT NULL,
+    time_s REAL NOT NULL
+) STRICT;
+CREATE INDEX renaming_by_label ON renaming (label_id);
+CREATE TABLE link (
+    number INTEGER PRIMARY KEY,
+    table_ TEXT NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    total INTEGER NOT NULL,
+    origin TEXT NOT NULL CHECK (origin IN ('written', 'migrated', 'foreign')),
+    time_s REAL NOT NULL,
+    checks BLOB NOT NULL,
+    sha256 BLOB NOT NULL
+) STRICT;
+CREATE INDEX link_by_row ON link (table_, first);
+CREATE TABLE chain_end (
+    table_ TEXT PRIMARY KEY,
+    last INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    sha256 BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+
+
+def _chain_what_is_there(connection: sqlite3.Connection) -> None:
+    from mitoscope.store.chain import Origin, extend  # pydantic: not for who opens a file of this version
+
+    extend(connection, Origin.MIGRATED)
+
 
 # By which a blinded rater's last visible event of a cell is found among labels that stay hidden (sight).
 _CHANGES = """
@@ -618,6 +654,11 @@ MIGRATIONS: tuple[Migration, ...] = (
     ),
     Migration("searches of models", _SEARCHES),
     Migration("an index of the changes of cells", _CHANGES),
+    Migration(
+        CHAIN_MIGRATION,
+        _CHAIN + _kept("events are append-only", "renaming") + _kept("the chain is append-only", "link"),
+        _chain_what_is_there,
+    ),
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)

@@ -8,12 +8,13 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from mitoscope.store.chain import ChainHead, head_over
 from mitoscope.store.encoding import attributes_from, found, insert, well_formed
 
 
 @dataclass(frozen=True, eq=False)
 class SignedResult:
-    """A result; ``content`` is what was signed, as JSON values."""
+    """A result; ``content`` is what was signed, as JSON values, ``chain`` the link that holds it."""
 
     id: int
     slide_id: int
@@ -22,6 +23,7 @@ class SignedResult:
     rater: str
     time_s: float
     content: dict[str, Any]
+    chain: ChainHead | None
 
 
 _SQL = """
@@ -56,7 +58,7 @@ def read_signed(connection: sqlite3.Connection, id_: int) -> SignedResult:
         If there is none of that id.
     """
     row = connection.execute(f"{_SQL} WHERE s.id = ?", (id_,)).fetchone()
-    return _signed(found(row, "such result", mend="read the list again"))
+    return _signed(connection, found(row, "such result", mend="read the list again"))
 
 
 @well_formed()
@@ -65,9 +67,10 @@ def read_all_signed(connection: sqlite3.Connection, slide_id: int | None = None)
     rows = connection.execute(
         f"{_SQL} WHERE ?1 IS NULL OR s.slide_id = ?1 ORDER BY s.id DESC", (slide_id,)
     ).fetchall()
-    return [_signed(row) for row in rows]
+    return [_signed(connection, row) for row in rows]
 
 
-def _signed(row: tuple[Any, ...]) -> SignedResult:
+def _signed(connection: sqlite3.Connection, row: tuple[Any, ...]) -> SignedResult:
     id_, slide_id, round_id, rater_id, rater, time_s, content = row
-    return SignedResult(id_, slide_id, round_id, rater_id, rater, time_s, attributes_from(content))
+    chain = head_over(connection, "signed_result", id_)
+    return SignedResult(id_, slide_id, round_id, rater_id, rater, time_s, attributes_from(content), chain)

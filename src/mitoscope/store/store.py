@@ -16,6 +16,7 @@ from typing import Self
 from mitoscope.errors import OutputError, StoreError
 from mitoscope.fsio import publish, sync_directory
 from mitoscope.labels import DEFAULT_LABELS, Label, LabelMapping, LabelSet, class_set
+from mitoscope.store import chain
 from mitoscope.store.connection import atomic, create_file, open_file, translated
 from mitoscope.store.dump import dump, read_slides
 from mitoscope.store.examined import examined_areas, state_whole
@@ -83,6 +84,7 @@ class Store:
                 )
                 intern_labels(connection, labels)
                 intern_rounds(connection, [UNSTATED_ROUND])
+                chain.extend(connection)
             publish(part, path)
             sync_directory(path.parent)
         except FileExistsError:
@@ -123,9 +125,11 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """Hold the connection for one transaction."""
+        """Hold the connection for one transaction; what it writes is chained (`mitoscope.store.chain`)."""
         with self._turn, atomic(self._connection, self.path) as connection:
+            chain.extend(connection, chain.Origin.FOREIGN)
             yield connection
+            chain.extend(connection)
 
     # Whole studies
 
@@ -395,8 +399,19 @@ class Store:
         """Copy the store while others write; see :func:`mitoscope.store.verify.backup`."""
         return backup(self.path, Path(target))
 
-    def verify(self) -> Checked:
-        """Check the file, that its tables say what its events say, and versions what their hashes say."""
+    def verify(self, *, head: str | None = None) -> Checked:
+        """Check the file, its chain, that its tables say what its events say, and versions their hashes.
+
+        Parameters
+        ----------
+        head : str, optional
+            The hash of a head of the chain that was noted before: the study must still hold it.
+
+        Raises
+        ------
+        StoreDamagedError
+            Naming the first that does not hold: a row that was changed, removed or put in, or a check.
+        """
         with self.reading() as connection:
-            checked = check(connection, self.path)
+            checked = check(connection, self.path, head=head)
             return replace(checked, versions=check_versions(connection))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mitoscope.errors import MitoscopeError, OutputError, StoreDamagedError, StoreError
 from mitoscope.fsio import publish, sync_directory
+from mitoscope.store.chain import CheckedChain, check_chain
 from mitoscope.store.connection import open_file, translated
 from mitoscope.store.present import RATER_COUNTS_SQL, SCOPE_COUNTS_SQL
 from mitoscope.store.schema import WHOLE_SLIDE
@@ -35,6 +36,10 @@ def _last(columns: str, *kinds: str) -> str:
 
 
 _INVARIANTS: dict[str, str] = {
+    "a class has the name of its last renaming": (
+        "SELECT count(*) FROM label AS l WHERE name <> (SELECT new_name FROM renaming WHERE label_id = l.id "
+        "ORDER BY id DESC LIMIT 1)"
+    ),
     "events are numbered without a gap": "SELECT count(*) <> ifnull(max(seq), 0) FROM event",
     "a cell begins with its creation": (
         "SELECT count(*) FROM cell AS c WHERE ifnull((SELECT kind FROM event WHERE cell_id = c.id "
@@ -95,16 +100,17 @@ _INVARIANTS: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What was checked: the number of invariants, events, cells and frozen versions."""
+    """What was checked: the number of invariants, events, cells and frozen versions, and the chain."""
 
     invariants: int
     events: int
     cells: int
+    chain: CheckedChain
     versions: int = 0
 
 
-def check(connection: sqlite3.Connection, path: Path) -> Checked:
-    """Check a store.
+def check(connection: sqlite3.Connection, path: Path, *, head: str | None = None) -> Checked:
+    """Check a store, and that it holds a head of its chain that was noted before.
 
     Raises
     ------
@@ -116,6 +122,10 @@ def check(connection: sqlite3.Connection, path: Path) -> Checked:
         (sound,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
         if sound != "ok":
             raise StoreDamagedError(f"damaged ({sound})", where=path, mend=mend)
+        try:
+            chain = check_chain(connection, noted=head)
+        except StoreDamagedError as error:
+            raise StoreDamagedError(error.what, where=path, mend=mend) from None
         (sound,) = connection.execute("SELECT rtreecheck('main', 'cell_index')").fetchone()
         if sound != "ok":
             raise StoreDamagedError(f"its index is damaged ({sound})", where=path, mend=mend)
@@ -128,7 +138,7 @@ def check(connection: sqlite3.Connection, path: Path) -> Checked:
                 raise StoreDamagedError(f"does not hold: {invariant} ({bad} rows)", where=path, mend=mend)
         (events,) = connection.execute("SELECT count(*) FROM event").fetchone()
         (cells,) = connection.execute("SELECT count(*) FROM cell").fetchone()
-    return Checked(len(_INVARIANTS) + 3, events, cells)
+    return Checked(len(_INVARIANTS) + 4, events, cells, chain)
 
 
 def backup(path: Path, target: Path) -> Path:

@@ -26,6 +26,7 @@ from mitoscope.errors import (
     VersionError,
 )
 from mitoscope.labels import IGNORED, LabelMapping
+from mitoscope.store import chain
 from mitoscope.store.dump import read_quarantine, read_slides, slide_columns
 from mitoscope.store.encoding import exists, insert, insert_columns, null_where_nan
 from mitoscope.store.examined import examined_areas, read_outlines
@@ -173,6 +174,7 @@ def freeze(
         licence_of = dict.fromkeys(names.values(), licences)
     newest = _newest(connection, variant)
     number = next_number(connection, variant)
+    chain.extend(connection)
     connection.execute("SAVEPOINT freezing")
     version_id = _insert(
         connection,
@@ -444,4 +446,5 @@ def _manifest(
         frozen=datetime.now(UTC).isoformat(timespec="seconds"),
         note=note,
         software=f"mitoscope {metadata.version('mitoscope')}",
+        chain=chain.head(connection),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -72,6 +73,8 @@ def rename_label(connection: sqlite3.Connection, name: str, new_name: str) -> No
         "UPDATE label SET name = ?, aliases = ? WHERE name = ?",
         (title, json.dumps(list(dict.fromkeys(free)), ensure_ascii=False), label.name),
     )
+    renamed = next(id_ for id_, one in known.items() if one == label)
+    insert(connection, "renaming", label_id=renamed, old_name=label.name, new_name=title, time_s=time.time())
 
 
 def _free_aliases(known: dict[int, Label], label: Label) -> list[str]:

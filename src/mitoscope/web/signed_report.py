@@ -176,5 +176,6 @@ def _provenance(result: SignedResult, slide: Slide) -> dict[str, dict[str, str]]
             "Rater": result.rater,
             "Time": _signed_at(result),
             "State of the study": f"event {result.content['version']}",
+            "Chain": "" if result.chain is None else f"{result.chain.rows} rows, {result.chain.sha256}",
         },
     }

@@ -145,9 +145,10 @@ class Result(SignedBase):
 
 
 class FullResult(Result):
-    """A signed result with what was signed."""
+    """A signed result with what was signed, and the head of the study's chain that holds it."""
 
     content: SignedContent
+    chain: str
 
 
 class Results(Answer):
@@ -387,7 +388,11 @@ def _signed(state: AppState, visitor: store.Visitor, result_id: int) -> store.Si
 def result(result_id: RowId, state: StateHere, visitor: VisitorHere) -> Response:
     """Return a signed result with all cells that it rests on."""
     one = _signed(state, visitor, result_id)
-    whole: FullResult = {**describe_signed(one), "content": _content(one)}
+    whole: FullResult = {
+        **describe_signed(one),
+        "content": _content(one),
+        "chain": "" if one.chain is None else one.chain.sha256,
+    }
     return JSONResponse(whole)
 
 
