@@ -19,12 +19,11 @@ from mitoscope.exchange import (
     is_result,
     is_results_list,
     is_store,
-    is_table,
     parse_reference,
     read_findings,
     read_ground_truth,
     read_results,
-    read_table,
+    table_columns,
     with_scale,
 )
 from mitoscope.geometry import Aspect, Mpp, SizePx
@@ -250,12 +249,10 @@ def _findings(path: Path, mapping: LabelMapping, options: ReadOptions) -> list[R
 
 def _names_raters(path: Path) -> bool:
     """Return whether a table holds labels of raters: a study as CSV, also where a model's have scores."""
-    return not path.is_dir() and is_table(path) and "rater" in read_table(path, needed=()).columns
+    return "rater" in table_columns(path)
 
 
 def _states_truth(path: Path) -> bool:
     """Return whether a table holds labelled cells of images, without scores."""
-    if path.is_dir() or not is_table(path):
-        return False
-    columns = set(read_table(path, needed=()).columns)
+    columns = table_columns(path)
     return {"image", "label"} <= columns and "score" not in columns

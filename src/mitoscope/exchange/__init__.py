@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from mitoscope.exchange.predictions import (
         findings_in,
         is_result,
-        is_table,
         read_any_predictions,
         read_detections,
         read_findings,
         read_results,
+        table_columns,
         with_scale,
     )
     from mitoscope.exchange.registry import FORMATS, detect_format, find_format, read_study, write_study
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
         write_bytes,
         write_result,
     )
-    from mitoscope.exchange.table import read_table
     from mitoscope.exchange.truth import is_store, parse_reference, read_ground_truth
 
 _NAMES = {
@@ -51,11 +50,11 @@ _NAMES = {
     "predictions": (
         "findings_in",
         "is_result",
-        "is_table",
         "read_any_predictions",
         "read_detections",
         "read_findings",
         "read_results",
+        "table_columns",
         "with_scale",
     ),
     "registry": ("FORMATS", "detect_format", "find_format", "read_study", "write_study"),
@@ -69,7 +68,6 @@ _NAMES = {
         "write_bytes",
         "write_result",
     ),
-    "table": ("read_table",),
     "truth": ("is_store", "parse_reference", "read_ground_truth"),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
@@ -95,7 +93,6 @@ __all__ = [
     "is_result",
     "is_results_list",
     "is_store",
-    "is_table",
     "parse_reference",
     "plain",
     "published_split",
@@ -108,10 +105,10 @@ __all__ = [
     "read_results",
     "read_rows",
     "read_study",
-    "read_table",
     "read_tumour",
     "shortest",
     "stated_classes",
+    "table_columns",
     "with_scale",
     "write_bytes",
     "write_result",

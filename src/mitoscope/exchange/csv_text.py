@@ -6,11 +6,12 @@ import csv
 import io
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from mitoscope.errors import FormatError
-from mitoscope.exchange.json_text import read_text
+from mitoscope.exchange.json_text import read_text, text_of
 
 _ACTIVE = ("=", "+", "-", "@", "\t", "\r", "\n")
 _INERT_MARK = "'"
@@ -39,19 +40,38 @@ def read_rows(path: Path) -> list[tuple[int, list[str]]]:
     FormatError
         If it cannot be read, is not UTF-8, or its quotes do not close.
     """
-    text = read_text(path)
+    return list(_rows_of(read_text(path), path))
+
+
+def first_rows(head: bytes, path: Path, *, is_whole: bool) -> list[list[str]]:
+    """Return the rows of the beginning of a CSV file, as far as they are complete.
+
+    Raises
+    ------
+    FormatError
+        As :func:`read_rows`; quotes may close later.
+    """
+    text = text_of(head if is_whole else head[: head.rfind(b"\n") + 1], path)
+    rows = _rows_of(text, path)
+    if is_whole:
+        return [cells for _, cells in rows]
+    found = []
+    with suppress(FormatError):
+        for _, cells in rows:
+            found.append(cells)
+    return found
+
+
+def _rows_of(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:
     delimiter = _delimiter(text)
     # newline="" keeps line ends inside quotes as they are.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    rows = []
     try:
         for row in reader:
-            if any(cell.strip() for cell in row):
-                cells = row if delimiter == "," else [_with_decimal_point(cell) for cell in row]
-                rows.append((reader.line_num, cells))
+            if any(map(str.strip, row)):
+                yield reader.line_num, row if delimiter == "," else list(map(_with_decimal_point, row))
     except csv.Error as error:
         raise FormatError(f"not CSV ({error})", where=f"{path}:{reader.line_num}") from None
-    return rows
 
 
 def _delimiter(text: str) -> str:

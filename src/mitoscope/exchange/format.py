@@ -15,7 +15,7 @@ import numpy as np
 from mitoscope.errors import FormatError
 from mitoscope.exchange import csv_text
 from mitoscope.exchange.classes import stated_classes
-from mitoscope.exchange.json_text import MAX_BYTES, read_json
+from mitoscope.exchange.json_text import read_json
 from mitoscope.fsio import open_regular
 from mitoscope.geometry import BoxPx, Mpp
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
@@ -175,10 +175,13 @@ class Content:
 
     @cached_property
     def rows(self) -> list[list[str]]:
-        """The rows of a CSV file, none where it is something else."""
-        if not self.is_text or self.json is not None or self.xml_root or self.path.stat().st_size > MAX_BYTES:
+        """The first rows of a CSV file, none where it is something else."""
+        if not self.is_text or self.json is not None or self.xml_root:
             return []
-        return [[cell.strip() for cell in row] for _, row in csv_text.read_rows(self.path)]
+        whole = len(self.head) < _HEAD_BYTES
+        return [
+            list(map(str.strip, row)) for row in csv_text.first_rows(self.head, self.path, is_whole=whole)
+        ]
 
     @cached_property
     def header(self) -> frozenset[str]:
@@ -188,7 +191,7 @@ class Content:
 
     @cached_property
     def numbers(self) -> list[list[float]] | None:
-        """The rows of a CSV file that holds nothing but numbers, else None."""
+        """The first rows of a CSV file that holds nothing but numbers, else None."""
         try:
             rows = [[float(cell) for cell in row if cell] for row in self.rows]
         except ValueError:

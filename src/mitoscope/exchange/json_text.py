@@ -42,8 +42,13 @@ def read_bytes(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
 
 def read_text(path: Path, *, max_bytes: int = MAX_BYTES) -> str:
     """Read a text file; errors as `read_bytes`, or if it is not UTF-8."""
+    return text_of(read_bytes(path, max_bytes=max_bytes), path)
+
+
+def text_of(content: bytes, path: Path) -> str:
+    """Return the text of a file's content, or raise FormatError if it is not UTF-8."""
     try:
-        return read_bytes(path, max_bytes=max_bytes).decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FormatError(f"not UTF-8 at byte {error.start}", where=path, mend="save it as UTF-8") from None
 

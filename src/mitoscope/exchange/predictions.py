@@ -110,6 +110,11 @@ def is_table(path: Path) -> bool:
     return path.suffix.lower() == TABLE and (not path.is_file() or Content(path).numbers is None)
 
 
+def table_columns(path: Path) -> frozenset[str]:
+    """Return the names of the columns of a CSV, lower case; none where it is something else."""
+    return frozenset() if path.is_dir() or not is_table(path) else Content(path).header
+
+
 def is_result(path: Path) -> bool:
     """Whether a path is read by `read_results`: a result, a folder with results or tables, or a table."""
     if path.is_dir():

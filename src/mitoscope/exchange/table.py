@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -105,7 +106,7 @@ def read_table(
     missing = [name for name in needed if name not in columns]
     if missing:
         raise FormatError(f"no column {', '.join(missing)}", where=f"{path}:{line}", mend=mend)
-    twice = sorted({name for name in columns if name and columns.count(name) > 1})
+    twice = sorted(name for name, times in Counter(columns).items() if name and times > 1)
     if twice:
         what = f"the column {', '.join(twice)} stands twice"
         raise FormatError(what, where=f"{path}:{line}", mend="remove one")
