@@ -285,6 +285,20 @@ def test_a_depth_that_is_not_stated_is_refused(tmp_path: Path, layout: dict[str,
         open_slide(path)
 
 
+@pytest.mark.parametrize(("stated", "right"), [(3_900, True), (2_200, False), (65_535, False)])
+def test_the_largest_sample_says_the_depth_where_it_is_near_it(
+    tmp_path: Path, stated: int, right: bool
+) -> None:
+    extra = [(281, 3, 3, (stated,) * 3, True)]
+    path = write_deep(tmp_path / "slide.tiff", 12, {"tile": (128, 128)}, extra)
+    if right:
+        with open_slide(path) as slide:
+            assert np.abs(read_all(slide).rgb.astype(int) - RGB).max() <= 1
+    else:
+        with pytest.raises(SlideFormatError, match=r"tag 258 \(BitsPerSample\) is 16, but"):
+            open_slide(path)
+
+
 @LAYOUTS
 def test_all_16_bits_are_scaled(tmp_path: Path, layout: dict[str, Any]) -> None:
     with open_slide(write_deep(tmp_path / "slide.tiff", 16, layout, [])) as slide:

@@ -42,7 +42,8 @@ from mitoscope.slide.jpeg_tiles import PositionalFile, check_stream, stream_head
 from mitoscope.slide.memory_slide import MemorySlide
 from mitoscope.slide.openslide_reader import CONVERT
 from mitoscope.slide.pixels import Pixels
-from mitoscope.slide.tiff_layout import is_tiff, read_layout
+from mitoscope.slide.tiff_directories import is_tiff
+from mitoscope.slide.tiff_layout import read_layout
 from mitoscope.slide.tiff_reader import DEEP_FROM, SCALE_TAG, Segments
 from mitoscope.slide.tiff_reader import reader_name as tiff_reader_name
 

@@ -21,7 +21,8 @@ from mitoscope.slide.jpeg_tile_reader import VENDORS, JpegTileReader
 from mitoscope.slide.openslide_reader import OpenSlideReader
 from mitoscope.slide.probe import probe_slide
 from mitoscope.slide.slide import Slide
-from mitoscope.slide.tiff_layout import is_tiff, read_layout
+from mitoscope.slide.tiff_directories import is_tiff
+from mitoscope.slide.tiff_layout import read_layout
 from mitoscope.slide.tiff_reader import TiffReader, describe_tiff
 
 _LOG = logging.getLogger(__name__)

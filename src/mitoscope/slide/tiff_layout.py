@@ -23,10 +23,7 @@ Tag   Name                          What is done
 from __future__ import annotations
 
 import re
-import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,12 +43,12 @@ from mitoscope.slide.jpeg_tiles import (
 )
 from mitoscope.slide.ome import find_ome_pixels
 from mitoscope.slide.openslide_reader import CONVERT
+from mitoscope.slide.tiff_directories import check_directories
+from mitoscope.slide.tiff_picture import JPEG, JPEG_2000, Fourth, StoredPicture, TiffLayout
 
 if TYPE_CHECKING:
     from tifffile import TiffPage
 
-JPEG = 7
-JPEG_2000 = frozenset({33003, 33005, 34712})
 _APERIO_YCBCR = 33003
 _APERIO = frozenset({_APERIO_YCBCR, 33005})
 _LOSSLESS = frozenset({1, 5, 8, 32773, 32946, 34887, 34925, 50000})
@@ -71,176 +68,9 @@ _IMAGEJ_MICRON = re.compile(r"^unit=(micron|microns|um|µm|μm|\\u00B5m)\s*$", r
 _IMAGEJ_IMAGES = re.compile(r"^images=(\d{1,9})\s*$", re.MULTILINE)
 _MAX_DESCRIPTION = 1 << 20
 _MAX_BITS = 16
-_CLASSIC, _BIG = 42, 43
+_NEAR_FULL = 0.75
 _MEND = "write the file anew from its original"
 _MEND_CUT = "the file is damaged or incomplete: copy it again"
-
-
-class Fourth(IntEnum):
-    """What tag 338 says of a fourth sample."""
-
-    UNSPECIFIED = 0
-    PREMULTIPLIED = 1
-    STRAIGHT = 2
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class StoredPicture:
-    """One page, judged: where its segments lie and what their samples mean.
-
-    Parameters
-    ----------
-    page : TiffPage
-        The parsed tags; the file is not read through it.
-    table : TileTable
-        Its tiles, or its strips as tiles of the whole width.
-    planes : int
-        Planes in which the samples are stored apart; 1 where they are together.
-    samples : int
-        Samples per pixel.
-    fourth : Fourth or None
-        What a fourth sample is.
-    colours : Colours or None
-        What the samples are; None for indices into a palette.
-    bits : int
-        Bits that samples use: the largest value is white.
-    bits_stated : bool
-        Whether a tag states that number where samples are stored in 16 bits.
-    palette : ndarray of uint8, shape (n, 3), or None
-    contradictions : tuple of str
-        Tags that the streams contradict, as notes; other readers get the colours wrong.
-    orientation : int
-        The value of tag 274.
-    missing : tuple of int
-        Indices of tiles that are not stored.
-    """
-
-    page: TiffPage
-    table: TileTable
-    planes: int
-    samples: int
-    fourth: Fourth | None
-    colours: Colours | None
-    bits: int
-    bits_stated: bool
-    palette: NDArray[np.uint8] | None
-    contradictions: tuple[str, ...]
-    orientation: int
-    missing: tuple[int, ...]
-
-    @property
-    def size(self) -> SizePx:
-        """Size in px of the level."""
-        return self.table.size
-
-    @property
-    def tiled(self) -> bool:
-        """Whether it is stored in tiles, not in strips."""
-        return bool(self.page.is_tiled)
-
-    @property
-    def compression(self) -> int:
-        """The value of tag 259."""
-        return int(self.page.compression)
-
-    @property
-    def unlike_openslide(self) -> str | None:
-        """What keeps OpenSlide from reading this page as it is stored, or None."""
-        if self.contradictions:
-            return "streams contradict tag 262 (PhotometricInterpretation)"
-        if self.orientation != 1 and self.compression != JPEG:
-            return f"tag 274 (Orientation) is {self.orientation}"
-        if self.bits != 8 and self.palette is None:
-            return f"has samples of {self.bits} bits"
-        if self.planes > 1:
-            return "stores its samples in planes"
-        if self.fourth is not None:
-            return "has a fourth sample"  # libtiff takes any for transparency
-        return None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TiffLayout:
-    """The pictures of a TIFF that show the slide, the largest first.
-
-    Parameters
-    ----------
-    pictures : tuple of StoredPicture
-    sub_levels : bool
-        Whether levels are stored in sub-directories, where OpenSlide sees none.
-    scale : StatedScale or None
-        The resolution that the file states.
-    notes : tuple of str
-        What was decided.
-    """
-
-    pictures: tuple[StoredPicture, ...]
-    sub_levels: bool = False
-    scale: StatedScale | None = None
-    notes: tuple[str, ...] = field(default=())
-
-    @property
-    def unlike_openslide(self) -> str | None:
-        """What keeps OpenSlide from reading the slide as it is stored, or None."""
-        if self.sub_levels:
-            return "keeps its pyramid in sub-directories (tag 330)"
-        for index, picture in enumerate(self.pictures):
-            if (reason := picture.unlike_openslide) is not None:
-                return f"level {index} {reason}"
-        return None
-
-
-def is_tiff(path: Path) -> bool:
-    """Return whether a file begins as a TIFF does."""
-    return _byte_order(PositionalFile(path).read(0, 4)) is not None
-
-
-def _byte_order(head: bytes) -> tuple[str, int] | None:
-    order = {b"II": "<", b"MM": ">"}.get(head[:2])
-    if order is None or len(head) < 4:
-        return None
-    version = struct.unpack(f"{order}H", head[2:4])[0]
-    return (order, version) if version in {_CLASSIC, _BIG} else None
-
-
-def check_directories(path: Path) -> None:
-    """Follow the chain of directories.
-
-    Raises
-    ------
-    SlideFormatError
-        If it comes back to where it was, leads out of the file, or has more than `MAX_PAGES` pages.
-    """
-    file = PositionalFile(path)
-    found = _byte_order(file.read(0, 4))
-    if found is None:
-        raise SlideFormatError("does not begin as a TIFF does", where=path)
-    order, version = found
-    offset_at, entries, entry, link = (4, "H", 12, "I") if version == _CLASSIC else (8, "Q", 20, "Q")
-
-    end = path.stat().st_size
-
-    def number(code: str, at: int) -> int:
-        width = struct.calcsize(code)
-        if at + width > end:
-            raise SlideFormatError(
-                f"a directory lies beyond its end (at byte {at} of {end})", where=path, mend=_MEND_CUT
-            )
-        return int(struct.unpack(order + code, file.read(at, width))[0])
-
-    seen: dict[int, int] = {}
-    offset = number(link, offset_at)
-    while offset:
-        if offset in seen:
-            raise SlideFormatError(
-                f"its directories form a loop: after page {len(seen) - 1} follows page {seen[offset]} again",
-                where=path,
-                mend=_MEND,
-            )
-        if len(seen) >= MAX_PAGES:
-            raise SlideFormatError(f"has more than {MAX_PAGES} pages", where=path)
-        seen[offset] = len(seen)
-        offset = number(link, offset + struct.calcsize(entries) + entry * number(entries, offset))
 
 
 def read_layout(path: Path, sizes: Sequence[SizePx] | None = None) -> TiffLayout:
@@ -298,7 +128,7 @@ class _Judge:
         self._refuse_several(chosen[0])
         pictures = tuple(self._picture(page, index) for index, page in enumerate([*chosen, *below]))
         scale = self._ome.scale if self._ome and self._ome.scale else _stated_scale(self._pages[0])
-        return TiffLayout(pictures, bool(below), scale, tuple(_notes(pictures)))
+        return TiffLayout(pictures, bool(below), scale)
 
     def _tiled_page(self, size: SizePx) -> TiffPage:
         same = [
@@ -359,7 +189,6 @@ class _Judge:
         colours, contradictions = self._colours(page, table, photometric)
         if compression == JPEG:
             table = self._with_head(page, table, colours)
-        bits, stated = self._depth(page)
         return StoredPicture(
             page=page,
             table=table,
@@ -367,8 +196,7 @@ class _Judge:
             samples=samples,
             fourth=_fourth(page) if samples == 4 else None,
             colours=colours,
-            bits=bits,
-            bits_stated=stated,
+            bits=self._depth(page),
             palette=self._palette(page) if photometric == _PALETTE else None,
             contradictions=contradictions,
             orientation=int(page.tags.valueof(_ORIENTATION, 1) or 1),
@@ -519,30 +347,33 @@ class _Judge:
             raise self._error(f"tag 258 (BitsPerSample) is {'/'.join(map(str, sorted(bits)))}")
         return bits.pop()
 
-    def _depth(self, page: TiffPage) -> tuple[int, bool]:
-        """Return the bits that samples use, and whether a tag says so where they are stored in 16."""
+    def _depth(self, page: TiffPage) -> int:
+        """Return the bits that samples use."""
         bits = self._bits(page)
-        if bits == 8 and int(page.compression) != JPEG:
-            return bits, True
         if int(page.compression) == JPEG and bits != 8:
             raise self._error(f"tag 258 (BitsPerSample) is {bits} with JPEG")
         if bits < _MAX_BITS:
-            return bits, True
-        significant = self._ome.significant_bits if self._ome else None
-        if significant is not None and 8 < significant < bits:
-            return significant, True
-        for tag in (_MAX_SAMPLE, _S_MAX_SAMPLE):
-            value = page.tags.valueof(tag)
-            try:
-                most = int(np.max(np.asarray(value, np.float64))) if value is not None else 0
-            except (TypeError, ValueError, OverflowError):
-                most = 0
-            if 255 < most < 1 << _MAX_BITS:
-                return most.bit_length(), True
-        return bits, significant == bits
+            return bits
+        stated = [self._ome.significant_bits if self._ome else None]
+        stated += [_bits_of_largest(page.tags.valueof(tag)) for tag in (_MAX_SAMPLE, _S_MAX_SAMPLE)]
+        return next((depth for depth in stated if depth is not None and 8 < depth < _MAX_BITS), bits)
 
     def _error(self, what: str) -> SlideFormatError:
         return SlideFormatError(what, where=self._path, mend=_MEND)
+
+
+def _bits_of_largest(value: object) -> int | None:
+    """Return the bits of the largest sample that a tag states.
+
+    Some writers state what the depth allows, others the largest sample that occurs. In a picture with glass
+    the two are near; a value far below the next power of two says nothing of the depth.
+    """
+    try:
+        most = int(np.max(np.asarray(value, np.float64)))
+    except (TypeError, ValueError, OverflowError):
+        return None
+    bits = most.bit_length()
+    return bits if most >= _NEAR_FULL * ((1 << bits) - 1) else None
 
 
 def _fourth(page: TiffPage) -> Fourth:
@@ -561,23 +392,6 @@ def _samples(table: TileTable) -> list[int]:
     """Return a handful of segments, those that take most bytes and those at the ends."""
     largest = np.argsort(table.counts, kind="stable")[-3:]
     return sorted({0, len(table.counts) - 1, *(int(index) for index in largest)})
-
-
-def _notes(pictures: Sequence[StoredPicture]) -> Iterator[str]:
-    first = pictures[0]
-    yield from dict.fromkeys(note for picture in pictures for note in picture.contradictions)
-    if first.orientation != 1:
-        yield (
-            f"tag 274 (Orientation) is {first.orientation} and was ignored: positions refer to the pixels as"
-            " stored"
-        )
-    if first.missing:
-        count = first.table.across * first.table.down
-        yield f"{len(first.missing)} of {count} tiles are not stored in the file: they are gaps"
-    if first.fourth is Fourth.UNSPECIFIED:
-        yield "a fourth sample, which no tag 338 (ExtraSamples) calls transparency, was left out"
-    if first.bits > 8:
-        yield f"samples of {first.bits} bits were scaled to 8"
 
 
 def _stated_scale(page: TiffPage) -> StatedScale | None:

@@ -24,10 +24,11 @@ from mitoscope.slide.jpeg_tile_reader import READER_NUMBERS, SHARED, DecodedTile
 from mitoscope.slide.jpeg_tiles import PARSER_ERRORS, PositionalFile, decode_tile
 from mitoscope.slide.pixels import Pixels
 from mitoscope.slide.slide import Slide
-from mitoscope.slide.tiff_layout import JPEG, JPEG_2000, Fourth, StoredPicture, TiffLayout
+from mitoscope.slide.tiff_picture import JPEG, JPEG_2000, Fourth, StoredPicture, TiffLayout
 
 MAX_TILE_PX = 1 << 24
 """Most pixels of a tile that is decoded whole: 4,096 × 4,096."""
+FULL_BITS = 16
 DEEP_FROM = 1 << 14
 """Samples of 16 bits that all lie below this use fewer bits than they claim: glass is near white."""
 TOLERANCE_GREY = 2
@@ -196,7 +197,7 @@ class Segments:
                 where=self._path,
                 mend=_MEND_DEPTH,
             )
-        if not picture.bits_stated and most < DEEP_FROM:
+        if picture.bits == FULL_BITS and most < DEEP_FROM:
             raise SlideFormatError(
                 f"tag 258 (BitsPerSample) is 16, but no sample exceeds {most} ({most.bit_length()} bits)",
                 where=self._path,
