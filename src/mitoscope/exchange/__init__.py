@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         write_bytes,
         write_result,
     )
+    from mitoscope.exchange.table import read_table
     from mitoscope.exchange.truth import is_store, parse_reference, read_ground_truth
 
 _NAMES = {
@@ -68,6 +69,7 @@ _NAMES = {
         "write_bytes",
         "write_result",
     ),
+    "table": ("read_table",),
     "truth": ("is_store", "parse_reference", "read_ground_truth"),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
@@ -105,6 +107,7 @@ __all__ = [
     "read_results",
     "read_rows",
     "read_study",
+    "read_table",
     "read_tumour",
     "shortest",
     "stated_classes",
