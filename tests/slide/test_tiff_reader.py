@@ -98,6 +98,31 @@ def test_streams_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
         open_slide(path)
 
 
+def test_a_vendor_whose_tag_contradicts_the_streams(make_leica: Callable[..., Any], tmp_path: Path) -> None:
+    """A Leica slide, whose levels OpenSlide puts together: its colours are converted, once."""
+    made = make_leica(tmp_path / "slide.scn")
+    with open_slide(made.path) as slide:
+        right = read_all(slide)
+        assert slide.info.notes == ()
+    with tifffile.TiffFile(made.path, mode="r+") as tiff:
+        pages: list[Any] = list(tiff.pages)
+        for page in pages:
+            page.tags[262].overwrite(2)
+    with open_slide(made.path) as slide:
+        found = read_all(slide)
+        assert slide.info.notes[0].startswith("tag 262 says RGB, but the streams are YCbCr")
+    assert (found.valid == right.valid).all()
+    assert np.abs(found.rgb.astype(int) - right.rgb).max() <= 2
+
+
+def test_a_vendor_whose_pages_contradict_the_streams_in_part(
+    make_leica: Callable[..., Any], tmp_path: Path
+) -> None:
+    made = make_leica(tmp_path / "slide.scn")
+    with pytest.raises(SlideFormatError, match=r"tag 262 .* contradicts the streams of some pages"):
+        open_slide(set_tag(made.path, 262, 2))
+
+
 @pytest.mark.parametrize(("compression", "ycbcr"), [(APERIO_YCBCR, False), (APERIO_RGB, False)])
 def test_jpeg_2000_that_transforms_its_colours_itself_is_rgb_whatever_the_tag(
     tmp_path: Path, compression: int, ycbcr: bool

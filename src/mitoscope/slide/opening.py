@@ -22,7 +22,7 @@ from mitoscope.slide.openslide_reader import OpenSlideReader
 from mitoscope.slide.probe import probe_slide
 from mitoscope.slide.slide import Slide
 from mitoscope.slide.tiff_directories import is_tiff
-from mitoscope.slide.tiff_layout import read_layout
+from mitoscope.slide.tiff_layout import read_colours, read_layout
 from mitoscope.slide.tiff_reader import TiffReader, describe_tiff
 
 _LOG = logging.getLogger(__name__)
@@ -74,6 +74,8 @@ def open_slide(
         refuse_foreign(file)
     if vendor is None:
         return _open_unknown(file, mpp=mpp, mpp_override=mpp_override)
+    if vendor not in VENDORS and is_tiff(file):
+        stored = read_colours(file)
     try:
         reference = OpenSlideReader(file, mpp=mpp, mpp_override=mpp_override, stored=stored)
     except UndecodableError:

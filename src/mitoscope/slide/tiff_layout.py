@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from mitoscope.errors import SlideFormatError
 from mitoscope.geometry import SizePx
-from mitoscope.slide.coded_colours import CodedColours, Colours, read_coded_colours
+from mitoscope.slide.coded_colours import AS_STATED, CodedColours, Colours, StoredColours, read_coded_colours
 from mitoscope.slide.info import StatedScale
 from mitoscope.slide.jpeg_tiles import (
     MAX_PAGES,
@@ -103,6 +103,36 @@ def read_layout(path: Path, sizes: Sequence[SizePx] | None = None) -> TiffLayout
         raise SlideFormatError(f"cannot be parsed as TIFF ({error})", where=path, mend=_MEND) from None
 
 
+def read_colours(path: Path) -> StoredColours:
+    """Judge the colours of JPEG tiles in a TIFF of a vendor whose levels OpenSlide alone can put together.
+
+    Parameters
+    ----------
+    path : Path
+        The file. It was probed before: a parser runs here.
+
+    Returns
+    -------
+    StoredColours
+        How to understand what OpenSlide returns; as it is where no stream contradicts its tag, or where the
+        file is no TIFF that can be parsed.
+
+    Raises
+    ------
+    SlideFormatError
+        If streams of RGB are called YCbCr, so that OpenSlide converts them twice, or some pages are
+        contradicted and others not.
+    """
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            pages = [page for page in _pages(tiff) if isinstance(page, tifffile.TiffPage)]
+            return _Judge(path, pages).stored_colours()
+    except PARSER_ERRORS:
+        return AS_STATED
+
+
 def _pages(tiff: Any) -> Iterator[Any]:
     for index in range(len(tiff.pages)):
         yield tiff.pages.get(index)
@@ -129,6 +159,23 @@ class _Judge:
         pictures = tuple(self._picture(page, index) for index, page in enumerate([*chosen, *below]))
         scale = self._ome.scale if self._ome and self._ome.scale else _stated_scale(self._pages[0])
         return TiffLayout(pictures, bool(below), scale)
+
+    def stored_colours(self) -> StoredColours:
+        """Return how to understand the tiles of all pages; errors as of `read_colours`."""
+        found: dict[Colours, StoredColours] = {}
+        for page in self._pages:
+            if not page.is_tiled or int(page.compression) != JPEG or page.samplesperpixel != len("RGB"):
+                continue
+            offsets, counts = (self._numbers(page, tags[True]) for tags in (_OFFSETS, _COUNTS))
+            table = TileTable(*self._sizes(page), offsets, counts, b"")
+            colours, notes = self._colours(page, table, page.tags.valueof(_PHOTOMETRIC))
+            if notes and colours == "RGB":
+                raise self._error("tag 262 (PhotometricInterpretation) says YCbCr, but the streams are RGB")
+            stored = StoredColours("YCbCr", notes[0]) if notes else AS_STATED
+            found.setdefault(stored.colours, stored)
+        if len(found) > 1:
+            raise self._error("tag 262 (PhotometricInterpretation) contradicts the streams of some pages")
+        return next(iter(found.values()), AS_STATED)
 
     def _tiled_page(self, size: SizePx) -> TiffPage:
         same = [
