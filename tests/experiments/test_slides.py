@@ -12,7 +12,7 @@ from PIL import Image
 from mitoscope.errors import ConfigError, TrainingDataError
 from mitoscope.experiments.experiment import Size
 from mitoscope.experiments.shelf import FOLDER, find_experiments, recipes_folder
-from mitoscope.experiments.trained.declaration import Declaration, SetDeclaration, read_toml
+from mitoscope.experiments.trained.declaration import Declaration, SetDeclaration, read_declaration
 from mitoscope.experiments.trained.networks import ArmNetwork, NetworkBuilder
 from mitoscope.experiments.trained.slides import check_there, laboratory_of, open_fields, read_set
 from tests.experiments.running import workplace
@@ -133,7 +133,7 @@ def test_an_arm_that_mines_names_slides_without_labels_and_an_arm_before_it(
     change: dict[str, object], says: str
 ) -> None:
     path = recipes_folder() / FOLDER / "semi-table1.toml"
-    values = read_toml(path)
+    values = read_declaration(path)
     first, mining, *others = values["arms"]
     assert mining["name"] == "T+U"
     mining = {key: value for key, value in (mining | change).items() if value is not None}
@@ -143,7 +143,7 @@ def test_an_arm_that_mines_names_slides_without_labels_and_an_arm_before_it(
 
 def test_a_published_row_that_is_no_arm_is_refused() -> None:
     path = recipes_folder() / FOLDER / "cmc-table3.toml"
-    values = read_toml(path)
+    values = read_declaration(path)
     assert Declaration.parse(values, where=path).paper == "CMC"
     wrong = values | {"published": {"values": {"CODEAL": {"dual stage F1": 0.8}}}}
     with pytest.raises(ConfigError, match="names an arm or a column that is not there"):
