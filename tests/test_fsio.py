@@ -10,15 +10,8 @@ from unittest.mock import Mock
 import pytest
 
 from mitoscope.errors import InputError, OutputError
-from mitoscope.fsio import (
-    atomic_directory,
-    atomic_write,
-    exclusive_lock,
-    make_directory,
-    publish,
-    safe_join,
-    sha256_file,
-)
+from mitoscope.fsio import atomic_directory, atomic_write, exclusive_lock, make_directory, publish, safe_join
+from mitoscope.written import sha256_file
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import io
 import logging
 import os
-import sys
 import threading
 import warnings
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from mitoscope.errors import ConfigError
 from mitoscope.fsio import atomic_write
+from mitoscope.written import cache_folder
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -108,17 +108,9 @@ def use_cache_folder() -> None:
 
     For a process of our own, before it draws: in a notebook matplotlib belongs to its reader.
     """
-    try:
-        home = Path.home()
-    except RuntimeError:
+    cache = cache_folder()
+    if cache is None:
         return  # without a home matplotlib takes a temporary folder
-    match sys.platform:
-        case "darwin":
-            cache = home / "Library" / "Caches"
-        case "win32":
-            cache = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
-        case _:
-            cache = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
     os.environ.setdefault("MPLCONFIGDIR", str(cache / "matplotlib"))
     # That the list is made for the first time, or cannot be kept, is no news to who waits for a report.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)

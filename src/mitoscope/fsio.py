@@ -2,12 +2,13 @@
 
 A file is written under a temporary name in the target's directory, flushed to disk and renamed; a directory
 is built beside its target and renamed once. A reader sees the old state or the new one, never a half.
+What mitoscope did not write is never replaced (`mitoscope.written`).
 """
 
 from __future__ import annotations
 
 import errno
-import hashlib
+import filecmp
 import os
 import shutil
 import stat
@@ -20,18 +21,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mitoscope.errors import InputError, OutputError
+from mitoscope.written import cannot_be_written, note, record_folder, refuse_foreign, sha256_file
 
-_HASH_BLOCK_BYTES = 1 << 20
 _REPLACE_TRIES = 10
 _REPLACE_WAIT_S = 0.1
-
-
-def _output_error(path: Path, error: OSError) -> OutputError:
-    return OutputError(
-        f"cannot be written ({error.strerror})",
-        where=path,
-        mend="choose another place with --out, or free space and repeat the command",
-    )
 
 
 def sync_directory(path: Path) -> None:
@@ -45,7 +38,7 @@ def sync_directory(path: Path) -> None:
 
 
 def make_directory(path: Path) -> Path:
-    """Create a directory with its parents and return it.
+    """Create a directory of results with its parents and return it; what is written there is recorded.
 
     Raises
     ------
@@ -55,27 +48,36 @@ def make_directory(path: Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _output_error(path, error) from None
+        raise cannot_be_written(path, error) from None
     if not os.access(path, os.W_OK | os.X_OK):
         raise OutputError(
             "cannot be written (Permission denied)", where=path, mend="choose another place with --out"
         )
+    record_folder(path)
     return path
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[BinaryIO]:
+def atomic_write(path: Path, *, replace: bool = False) -> Iterator[BinaryIO]:
     """Open a file for writing that appears under its name only when the block ends well.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    replace : bool
+        The caller has read an earlier file as its own: it is replaced without a question.
 
     Raises
     ------
     OutputError
-        If the file cannot be written; nothing is left behind and an earlier file stays as it was.
+        If the file cannot be written, or mitoscope did not write what has its name; nothing is left behind
+        and an earlier file stays as it was.
     """
     try:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     except OSError as error:
-        raise _output_error(path, error) from None
+        raise cannot_be_written(path, error) from None
     part = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as stream:
@@ -83,14 +85,21 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
             stream.flush()
             os.fsync(stream.fileno())
         part.chmod(0o666 & ~_umask())
+        if not replace and not _same_content(part, path):
+            refuse_foreign(path)
+        note(path, sha256_file(part))  # before the name is given: a kill in between leaves nothing unknown
         _replace(part, path)
         sync_directory(path.parent)
     except OSError as error:
         part.unlink(missing_ok=True)
-        raise _output_error(path, error) from None
+        raise cannot_be_written(path, error) from None
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def _same_content(part: Path, path: Path) -> bool:
+    return path.is_file() and not path.is_symlink() and filecmp.cmp(part, path, shallow=False)
 
 
 def _replace(part: Path, path: Path) -> None:
@@ -160,7 +169,7 @@ def atomic_directory(path: Path) -> Iterator[Path]:
     try:
         part = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
     except OSError as error:
-        raise _output_error(path, error) from None
+        raise cannot_be_written(path, error) from None
     try:
         yield part
         part.chmod(0o777 & ~_umask())
@@ -168,7 +177,7 @@ def atomic_directory(path: Path) -> Iterator[Path]:
         sync_directory(path.parent)
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)
-        raise _output_error(path, error) from None
+        raise cannot_be_written(path, error) from None
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
@@ -197,15 +206,6 @@ def open_regular(path: Path) -> BinaryIO:
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise OSError(errno.EINVAL, "a pipe or device, not a file", str(path))
     return path.open("rb")
-
-
-def sha256_file(path: Path) -> str:
-    """Return the SHA-256 of a file's content as 64 hexadecimal digits."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(_HASH_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def safe_join(root: Path, name: str) -> Path:
@@ -246,7 +246,7 @@ def exclusive_lock(path: Path) -> Iterator[None]:
             mend="wait for it or choose another --out",
         ) from None
     except OSError as error:
-        raise _output_error(path, error) from None
+        raise cannot_be_written(path, error) from None
     try:
         yield
     finally:

@@ -20,7 +20,7 @@ from PIL import Image
 
 from mitoscope import cli
 from mitoscope.evaluate import PROTOCOLS
-from mitoscope.fsio import sha256_file
+from mitoscope.written import sha256_file
 from tests.evaluate.made import make
 from tests.evaluate.references import REFERENCES
 from tests.exchange.tables import write_many

@@ -142,7 +142,7 @@ def _row(onnx: bytes, rgb: NDArray[np.uint8], *, where: str) -> tuple[float, ...
 def _write_files(folder: Path, contents: Mapping[str, bytes], manifest: Manifest) -> None:
     text = manifest.model_dump_json(indent=2).encode() + b"\n"
     for name, content in {**contents, MANIFEST_NAME: text, SEAL_NAME: seal(text)}.items():
-        with atomic_write(folder / name) as stream:
+        with atomic_write(folder / name, replace=True) as stream:  # of a new folder, or a bundle just read
             stream.write(content)
 
 

@@ -18,6 +18,7 @@ from typer.main import get_command, get_group
 from mitoscope import __version__
 from mitoscope.errors import MitoscopeError
 from mitoscope.figure import use_cache_folder
+from mitoscope.written import keep_seals
 
 _INTERRUPTED = 130
 _NAME_SHOWN = 60
@@ -98,6 +99,7 @@ def run() -> None:
     """Run the command line and leave with its exit status."""
     warnings.simplefilter("default" if _debugging() else "ignore")
     use_cache_folder()
+    keep_seals()
     sys.exit(_status())
 
 

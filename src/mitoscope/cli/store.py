@@ -180,7 +180,7 @@ def _hash(path: Path) -> str:
     """Return the hash of a file, or of the names and hashes of a folder's files."""
     import hashlib
 
-    from mitoscope.fsio import sha256_file
+    from mitoscope.written import sha256_file
 
     if not path.is_dir():
         return sha256_file(path)

@@ -19,8 +19,8 @@ from PIL import Image, UnidentifiedImageError
 
 from mitoscope.data.picture import Picture, no_points
 from mitoscope.errors import TrainingDataError
-from mitoscope.fsio import sha256_file
 from mitoscope.labels import DEFAULT_LABELS, MITOTIC_FIGURE
+from mitoscope.written import sha256_file
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,11 +24,11 @@ from mitoscope.data.open_data import (
 from mitoscope.data.slide_field import SlideField, info_of, open_field, with_labels
 from mitoscope.errors import TrainingDataError
 from mitoscope.exchange import parse_reference, read_ground_truth
-from mitoscope.fsio import sha256_file
 from mitoscope.geometry import Mpp
 from mitoscope.image_names import IMAGE_SUFFIXES, stem
 from mitoscope.labels import LabelMapping
 from mitoscope.truth import GroundTruth, Policy
+from mitoscope.written import sha256_file
 
 Positive = Annotated[float, Setting(gt=0)]
 _NOT_STATED: Final = "not stated"

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mitoscope.exchange.result import (
         MANIFEST,
         TABLE,
+        TISSUE,
         Result,
         find_manifests,
         read_manifest,
@@ -63,6 +64,7 @@ _NAMES = {
         "MANIFEST",
         "Result",
         "TABLE",
+        "TISSUE",
         "find_manifests",
         "read_manifest",
         "read_result",
@@ -79,6 +81,7 @@ __all__ = [
     "FORMATS",
     "MANIFEST",
     "TABLE",
+    "TISSUE",
     "BoxLayout",
     "Content",
     "Format",

@@ -22,11 +22,12 @@ from mitoscope.detections import Detections, Searched
 from mitoscope.errors import FormatError, OutputError
 from mitoscope.exchange import detections_csv
 from mitoscope.exchange.format import Content, Format, ReadOptions
-from mitoscope.fsio import atomic_write, sha256_file
+from mitoscope.fsio import atomic_write
 from mitoscope.geometry import BoxPx0, Mpp, SizePx
 from mitoscope.labels import CANDIDATE, DEFAULT_LABELS, FIELD_LABELS
 from mitoscope.region import Region, SlideRegions
 from mitoscope.store import ModelSearch, Rater, RaterKind, SlideRecord, Study, StudyBuilder
+from mitoscope.written import refuse_foreign, sha256_file
 
 if TYPE_CHECKING:
     from mitoscope.tissue import TissueMask
@@ -105,6 +106,8 @@ def write_result(
         If a file cannot be written; there is then no manifest.
     """
     target = folder / f"{stem}{MANIFEST}"
+    for suffix in (MANIFEST, TABLE, TISSUE, *further):
+        refuse_foreign(folder / f"{stem}{suffix}")
     # A manifest never vouches for files that are not its own, not even if this is interrupted.
     try:
         target.unlink(missing_ok=True)

@@ -19,7 +19,7 @@ from mitoscope.experiments.chart import Chart
 from mitoscope.experiments.datasets import find_dataset
 from mitoscope.experiments.experiment import Computation, Experiment, Plan, Result, Size, Workplace
 from mitoscope.experiments.table import Entry, ResultTable
-from mitoscope.fsio import sha256_file
+from mitoscope.written import sha256_file
 
 KEY = "all"
 """The only cell."""

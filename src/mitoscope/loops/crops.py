@@ -21,6 +21,7 @@ from mitoscope.image_names import stem
 from mitoscope.search import crop_at, window
 from mitoscope.slide import Plane, Slide, open_slide
 from mitoscope.store import SlideRecord, Store, centres_of, listed_cells, read_review
+from mitoscope.written import claim
 
 CROP_PX = 128
 """Side of a crop (CMC, CCMCT: 128 px at 40x)."""
@@ -152,9 +153,9 @@ class _State:
         fits = known.places == fingerprint and file.exists()
         self.done: set[str] = set(known.slides) if fits else set()
         if not fits:
-            self._path.unlink(missing_ok=True)
+            claim(self._path).unlink(missing_ok=True)
         mode = "r+" if fits else "w+"
-        self.crops = np.lib.format.open_memmap(file, mode, np.uint8, None if fits else shape)
+        self.crops = np.lib.format.open_memmap(claim(file), mode, np.uint8, None if fits else shape)
 
     def _read(self) -> _Finished:
         try:
@@ -167,7 +168,7 @@ class _State:
         self.crops.flush()
         self.done.add(slide)
         finished = _Finished(places=self._fingerprint, slides=tuple(sorted(self.done)))
-        with atomic_write(self._path) as stream:
+        with atomic_write(claim(self._path)) as stream:
             stream.write(finished.model_dump_json().encode())
 
 

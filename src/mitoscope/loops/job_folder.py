@@ -14,6 +14,7 @@ from mitoscope.config import Config
 from mitoscope.errors import FormatError
 from mitoscope.fsio import atomic_write, exclusive_lock, make_directory
 from mitoscope.resume import refuse_changed
+from mitoscope.written import claim
 
 _STATE, _LOCK = "job.json", ".lock"
 
@@ -97,7 +98,7 @@ class JobFolder:
         return tuple(self._state.steps)
 
     def _write(self) -> None:
-        with atomic_write(self.path / _STATE) as stream:
+        with atomic_write(claim(self.path / _STATE)) as stream:
             stream.write(self._state.model_dump_json(indent=1).encode())
 
 

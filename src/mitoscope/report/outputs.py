@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mitoscope.count import FIELD_ASPECT, TEN_HPF_MM2
 from mitoscope.errors import ConfigError, LedgerMismatchError
-from mitoscope.exchange import MANIFEST, TABLE, geojson, write_bytes, write_result
+from mitoscope.exchange import MANIFEST, TABLE, TISSUE, geojson, write_bytes, write_result
 from mitoscope.fsio import make_directory
 from mitoscope.geometry import Aspect, BoxPx, BoxPx0, PointPx0
 from mitoscope.infer import SlideRun
@@ -19,6 +19,7 @@ from mitoscope.report.compose import compose_page, draw_density
 from mitoscope.report.findings import Findings, gather
 from mitoscope.report.page import render_page
 from mitoscope.slide import Slide, SlideInfo, open_slide
+from mitoscope.written import refuse_foreign
 
 SUFFIXES = {
     "csv": TABLE,
@@ -106,6 +107,19 @@ def write_outputs(
         manifest=_manifest(findings, origin),
         further=further,
     )
+
+
+def check_outputs(slides: Sequence[Path], out_dir: Path, formats: Sequence[str] = FORMATS) -> None:
+    """See before the first search that no file of another origin has the name of a result.
+
+    Raises
+    ------
+    OutputError
+        Naming the first one.
+    """
+    for slide in slides:
+        for suffix in (*(SUFFIXES[name] for name in formats), TABLE, MANIFEST, TISSUE):
+            refuse_foreign(Path(out_dir) / f"{slide.stem}{suffix}")
 
 
 def render_report(findings: Findings, *, slide: Slide | None = None, density_png: bytes | None = None) -> str:

@@ -17,6 +17,7 @@ from mitoscope.errors import NonFiniteError, TrainingDataError
 from mitoscope.fsio import atomic_write
 from mitoscope.resume import refuse_changed
 from mitoscope.train.state import Arrays, State, put_weights, weights_of
+from mitoscope.written import claim
 
 CHECKPOINT_NAME: Final = "checkpoint.npz"
 _MAY_BE_INFINITE: Final = "best_score"
@@ -45,7 +46,7 @@ def save(state: State, path: Path, *, run: str, architecture: str) -> None:
     for name, value in arrays.items():
         if name != _MAY_BE_INFINITE and value.dtype.kind == "f" and not np.isfinite(value).all():
             raise NonFiniteError(f"NaN or infinity in {name}", where=f"step {state.step}")
-    with atomic_write(path) as stream:
+    with atomic_write(claim(path)) as stream:
         np.savez(stream, **arrays)  # type: ignore[arg-type]
 
 

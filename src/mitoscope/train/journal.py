@@ -18,6 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from mitoscope.errors import OutputError
 from mitoscope.fsio import atomic_write
+from mitoscope.written import claim
 
 METRICS_NAME: Final = "metrics.jsonl"
 TABLE_NAME: Final = "metrics.csv"
@@ -57,7 +58,7 @@ class Journal:
             If they cannot be written.
         """
         line = {"step": step} | {name: _finite(value) for name, value in values.items()}
-        path = self._folder / METRICS_NAME
+        path = claim(self._folder / METRICS_NAME)
         try:
             with path.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(line) + "\n")
@@ -92,7 +93,7 @@ def read_metrics(folder: Path) -> list[dict[str, Value]]:
 def forget_after(folder: Path, step: int) -> None:
     """Drop the metrics beyond the step from which a run goes on, so that no step is told twice."""
     rows = [row for row in read_metrics(folder) if int(row["step"] or 0) <= step]
-    with atomic_write(folder / METRICS_NAME) as stream:
+    with atomic_write(claim(folder / METRICS_NAME)) as stream:
         stream.write("".join(json.dumps(row) + "\n" for row in rows).encode())
     write_table(folder)
 
@@ -105,7 +106,7 @@ def write_table(folder: Path) -> None:
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    with atomic_write(folder / TABLE_NAME) as stream:
+    with atomic_write(claim(folder / TABLE_NAME)) as stream:
         stream.write(text.getvalue().encode())
 
 

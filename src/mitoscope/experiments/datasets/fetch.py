@@ -15,7 +15,8 @@ from typing import BinaryIO, Self
 from mitoscope.errors import IncompleteRunError, OutputError
 from mitoscope.experiments.datasets.receipt import Received, compute, holds
 from mitoscope.experiments.datasets.web import Answer, CutError, Patience, ask
-from mitoscope.fsio import make_directory, sha256_file, sync_directory
+from mitoscope.fsio import make_directory, sync_directory
+from mitoscope.written import sha256_file
 
 PART_SUFFIX = ".part"
 """Of a download that is not finished."""

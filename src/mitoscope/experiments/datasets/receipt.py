@@ -12,6 +12,7 @@ from pydantic import Field
 from mitoscope.config import Config
 from mitoscope.errors import ConfigError
 from mitoscope.fsio import atomic_write
+from mitoscope.written import claim
 
 CHECKSUM: Final = r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$"
 """Pattern of a checksum."""
@@ -100,5 +101,5 @@ def write_receipt(folder: Path, receipt: Receipt) -> None:
         If it cannot be written.
     """
     text = json.dumps(receipt.model_dump(mode="json", exclude_none=True), indent=1, ensure_ascii=False)
-    with atomic_write(folder / NAME) as stream:
+    with atomic_write(claim(folder / NAME)) as stream:
         stream.write(f"{text}\n".encode())
