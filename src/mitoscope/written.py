@@ -82,7 +82,7 @@ def record_folder(folder: Path) -> None:
 
 
 def claim(path: Path) -> Path:
-    """Note a file that changes in use, before it is opened for writing, and return its path.
+    """Note a file of results that changes in use, before it is opened for writing, and return its path.
 
     Raises
     ------
@@ -90,6 +90,7 @@ def claim(path: Path) -> Path:
         If something has that name which mitoscope did not write, or the record cannot be written.
     """
     refuse_foreign(path)
+    record_folder(path.parent)
     try:
         note(path, None)
     except OSError as error:
@@ -141,7 +142,8 @@ def note(path: Path, digest: str | None) -> None:
         return
     if record.exists() or path.parent.resolve() in _MEMORY.folders:
         with record.open("a", encoding="ascii") as stream:
-            stream.write(json.dumps([path.name, digest]) + "\n")
+            # It begins a line of its own, also after one that a kill has cut off.
+            stream.write(f"\n{json.dumps([path.name, digest])}\n")
     elif digest is not None:
         _keep(_seal(path, digest))
 
