@@ -104,14 +104,15 @@ def style() -> Iterator[None]:
 
 
 def use_cache_folder() -> None:
-    """Let matplotlib keep its list of typefaces in the user's cache folder, and write nothing elsewhere.
+    """Let matplotlib and torch keep their caches in the user's cache folder, and write nothing elsewhere.
 
-    For a process of our own, before it draws: in a notebook matplotlib belongs to its reader.
+    For a process of our own, before they are imported: in a notebook they belong to its reader.
     """
     cache = cache_folder()
     if cache is None:
         return  # without a home matplotlib takes a temporary folder
     os.environ.setdefault("MPLCONFIGDIR", str(cache / "matplotlib"))
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache / "torch" / "inductor"))
     # That the list is made for the first time, or cannot be kept, is no news to who waits for a report.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
 

@@ -18,6 +18,8 @@ class Machine:
     """A user with an empty home, on a machine that lacks what Windows lacks."""
 
     root: Path
+    keeps: str = ""
+    """Functions of `os` that are there, for libraries that look at the name of the system instead."""
 
     @property
     def out(self) -> Path:
@@ -33,6 +35,8 @@ class Machine:
             "HOME": str(self.root / "home"),
             "TMPDIR": str(self.root / "tmp"),
             "MACHINE_LOG": str(self.root / "log"),
+            "MACHINE_KEEPS": self.keeps,
+            "PYTHONDONTWRITEBYTECODE": "1",  # an installed package brings its own
             "PYTHONPATH": os.pathsep.join([str(_HERE), *sys.path]),
         }
         command = [sys.executable, *arguments]
@@ -73,7 +77,7 @@ class Machine:
         assert not left
         home = self.root / "home"
         assert {path.relative_to(home).parts[0] for path in home.rglob("*")} <= {".cache"}
-        assert {path.name for path in (home / ".cache").glob("*")} <= {"matplotlib", "mitoscope"}
+        assert {path.name for path in (home / ".cache").glob("*")} <= {"matplotlib", "mitoscope", "torch"}
         for line in (self.root / "log").read_text().splitlines():
             event, what = json.loads(line)
             if event == "write":

@@ -1,7 +1,8 @@
 """Begun with every Python whose PYTHONPATH names this folder: a machine unlike this one, and a witness.
 
 What Windows does not have is taken away from mitoscope: modules that cannot be imported, functions that are
-not there. What is opened for writing and what is connected to is noted in the file MACHINE_LOG.
+not there, but for those named in MACHINE_KEEPS. What is opened for writing and what is connected to is noted
+in the file MACHINE_LOG.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def _import_module_here(name: str, package: str | None = None) -> Any:
 
 builtins.__import__ = _import_here
 importlib.import_module = _import_module_here
-for _name in FUNCTIONS:
+for _name in set(FUNCTIONS) - set(os.environ.get("MACHINE_KEEPS", "").split()):
     if hasattr(os, _name):
         delattr(os, _name)
 
