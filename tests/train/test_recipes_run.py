@@ -50,6 +50,15 @@ SMALL = {
         "validation.metric=loss",  # four windows may all be alike, which leaves a correlation undefined
     ),
 }
+SECOND_LOOK = (
+    "model.input_px=64",
+    "model.patch_px=48",
+    "data.sampling.window_px=48",
+    "data.sampling.figures=2",
+    "data.sampling.others=2",
+    "data.split.held_out=[]",
+)
+"""Of a classifier that learns from candidates."""
 NOT_EXPORTED = {"crowd-det", "crowd-det-ns", "crowd-det-wl"}
 """What is exported of them is that of crowd-det-ns-wl; they differ in what is drawn and how it is weighed."""
 SHORT = (
@@ -86,7 +95,9 @@ def changes(path: Path) -> list[str]:
     found: list[str] = []
     for part in ("detector", "verifier") if dual else ("",):
         recipe = values[part] if dual else values
-        own = (SOURCE, *SHORT, *SMALL[recipe["model"]["architecture"]])
+        scheme, architecture = recipe["data"]["sampling"]["kind"], recipe["model"]["architecture"]
+        small = SECOND_LOOK if scheme == "candidates" else SMALL[architecture]
+        own = (SOURCE, *SHORT, *small)
         phases = [f"phases.{i}.steps=2" for i in range(len(recipe["phases"]))]
         cycles = [f"phases.{i}.cycles=1" for i in range(len(recipe["phases"]))]
         found += [f"{part}.{one}" if part else one for one in (*own, *phases, *cycles)]

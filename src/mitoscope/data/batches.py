@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Self
 
@@ -16,7 +17,15 @@ from mitoscope.data.augment import AugmentConfig, Placement
 from mitoscope.data.colour import compress, focus, jitter, noise, normalise, relight, whiten_edge
 from mitoscope.data.contrast_transfer import build_bank, match, transfer
 from mitoscope.data.field import Field
-from mitoscope.data.sampling import CropsConfig, HardPool, SamplingConfig, Scheme, SemiConfig, plan
+from mitoscope.data.sampling import (
+    CandidatesConfig,
+    CropsConfig,
+    HardPool,
+    SamplingConfig,
+    Scheme,
+    SemiConfig,
+    plan,
+)
 from mitoscope.data.target import Batch, Boxes, boxes_of, dense_targets
 from mitoscope.data.window import Patch, Window, cut_patch
 from mitoscope.errors import TrainingDataError
@@ -144,6 +153,13 @@ class Batches:
         score = torch.tensor([patch.score for patch in patches], dtype=torch.float32)
         return Batch(torch.from_numpy(rgb), found.boxes, found.classes, found.weights, score, cells)
 
+    def plain(self, windows: Sequence[Window]) -> NDArray[np.uint8]:
+        """Return windows as they are, without any change but stain normalisation, uint8 (n, w, w, 3)."""
+        augment = AugmentConfig.nothing(self.augment.normalise)
+        upright = ((1.0, 0.0), (0.0, 1.0))
+        drawn = Drawn(tuple(windows), (upright,) * len(windows), seed=0)
+        return replace(self, augment=augment).replay(drawn).rgb.numpy()
+
     def _normalised(self, patches: list[Patch]) -> list[Patch]:
         method = self.augment.normalise
         if method == "none":
@@ -266,7 +282,7 @@ def make_batches(
     stated = sampling if isinstance(sampling, SemiConfig) else SemiConfig(kind="semi")
     dense = dense or stated is sampling
     radii = (stated.figure_radius_px, stated.ignore_radius_px) if dense else (0.0, 0.0)
-    if isinstance(sampling, CropsConfig):
+    if isinstance(sampling, CropsConfig | CandidatesConfig):
         augment = augment.model_copy(update={"slide_edge": 0.0})  # it would hide the cell
     bank = build_bank(fields) if augment.contrast_transfer else torch.zeros(1, 6)
     scheme = plan(fields, sampling, labels=labels, mpp=mpp)

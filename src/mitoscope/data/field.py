@@ -175,6 +175,10 @@ class Field(Protocol):
         """How far beyond the field its mirror image may serve as background."""
         ...
 
+    def with_cells(self, more: Labels) -> Field:
+        """Return the field with further labelled cells, in its px."""
+        ...
+
     def window(self, box: BoxPx, *, mirror_px: int | None = None) -> NDArray[np.uint8]:
         """Return what a network is shown of a box, uint8 (h, w, 3).
 

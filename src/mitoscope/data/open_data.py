@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import re
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from mitoscope.data.field import Labels
 from mitoscope.data.picture import Picture, no_points
 from mitoscope.errors import TrainingDataError
+<<<<<<< HEAD
 from mitoscope.labels import DEFAULT_LABELS, MITOTIC_FIGURE
 from mitoscope.written import sha256_file
+=======
+from mitoscope.fsio import sha256_file
+from mitoscope.labels import AMBIGUOUS, DEFAULT_LABELS, FIELD_LABELS, LOOK_ALIKE, MITOTIC_FIGURE
+>>>>>>> aad24e9 (Teach a second stage from pretrained features and sorted candidates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +74,14 @@ NEGATIVE_FIELDS: Final = Source(
     "CC0-1.0; CC-BY-4.0; TCGA open access; free to use and distribute (each field as listed in fields.csv)",
     "As listed in fields.csv",
 )
-CATALOGUE: Final = (MITOSIS_CROPS, BRECAHAD, NEGATIVE_FIELDS)
+UNSORTED_FIELDS: Final = Source(
+    "unsorted_fields",
+    "fields.csv",
+    "Fields of glioblastoma and of oral mucosa, not labelled as a whole",
+    "TCGA open access; CC-BY-4.0 (each field as listed in fields.csv)",
+    "As listed in fields.csv",
+)
+CATALOGUE: Final = (MITOSIS_CROPS, BRECAHAD, NEGATIVE_FIELDS, UNSORTED_FIELDS)
 """All permitted sources. MiDeSeC is not among them: its licence is unknown, so it only evaluates."""
 
 
@@ -102,8 +116,8 @@ def rows_of(path: Path, *, columns: tuple[str, ...]) -> list[dict[str, str]]:
 
 
 def attribution_of(source: Source, data: Path) -> str:
-    """Return whom to name for a source; the negative fields name each of their origins."""
-    if source is not NEGATIVE_FIELDS:
+    """Return whom to name for a source; fields of many laboratories name each of their origins."""
+    if source not in (NEGATIVE_FIELDS, UNSORTED_FIELDS):
         return source.attribution
     rows = rows_of(data / source.name / source.table, columns=("source", "licence", "attribution"))
     seen = {(row["source"], row["licence"], row["attribution"]) for row in rows}
@@ -218,20 +232,64 @@ def read_brecahad(data: Path) -> list[Picture]:
     return pictures
 
 
+SORTED_CANDIDATES: Final = Path(__file__).parent / "sorted_candidates.csv"
+"""What detectors took for figures on the fields of both kinds, sorted by eye on contact sheets."""
+_BORDER_CUT: Final = "border cut"
+"""Class of a candidate that the border of its field cuts: nobody can say what it is either."""
+_PHOTOGRAPH: Final = re.compile(r"OSCC_400x_\d+")
+"""Photographs of oral mucosa, of which both sets of fields have parts."""
+
+
 def read_negative_fields(data: Path) -> list[Picture]:
-    """Read the fields without a visible mitotic figure."""
-    folder = data / NEGATIVE_FIELDS.name
-    rows = rows_of(folder / NEGATIVE_FIELDS.table, columns=("file", "source"))
-    return [
-        Picture(
-            name=row["file"],
-            source=NEGATIVE_FIELDS.name,
-            case=f"field/{row['source']}/{row['file']}",
-            rgb=(rgb := read_rgb(folder / row["file"])),
-            mirror_px=max(rgb.shape),
+    """Read the fields that were chosen because they show no mitotic figure, with what was found on them."""
+    return _read_fields(data, NEGATIVE_FIELDS)
+
+
+def read_unsorted_fields(data: Path) -> list[Picture]:
+    """Read the fields of which nothing but the candidates of detectors was sorted."""
+    return _read_fields(data, UNSORTED_FIELDS)
+
+
+def _read_fields(data: Path, source: Source) -> list[Picture]:
+    folder = data / source.name
+    rows = rows_of(folder / source.table, columns=("file", "source", "origin"))
+    found = sorted_candidates(source)
+    pictures = []
+    for row in rows:
+        own = found.get(row["file"], Labels.none())
+        photograph = _PHOTOGRAPH.search(row["origin"])
+        pictures.append(
+            Picture(
+                name=row["file"],
+                source=source.name,
+                case=f"field/{photograph[0] if photograph else '/'.join((row['source'], row['file']))}",
+                rgb=read_rgb(folder / row["file"]),
+                figures=own.places_of(MITOTIC_FIGURE.name),
+                look_alikes=own.places_of(LOOK_ALIKE.name),
+                others=own.take(own.label == AMBIGUOUS.name),
+            )
         )
-        for row in rows
-    ]
+    return pictures
+
+
+def sorted_candidates(source: Source) -> dict[str, Labels]:
+    """Return the sorted candidates on each field of a source.
+
+    Raises
+    ------
+    UnknownLabelError
+        If the table has a class that is none.
+    """
+    rows: dict[str, list[tuple[float, float, str]]] = defaultdict(list)
+    for row in rows_of(SORTED_CANDIDATES, columns=("set", "image", "x", "y", "class")):
+        if row["set"] == source.name:
+            unclear = row["class"] == _BORDER_CUT
+            label = AMBIGUOUS.name if unclear else FIELD_LABELS.canonical(row["class"])
+            rows[row["image"]].append((float(row["x"]), float(row["y"]), label))
+    return {
+        image: Labels.of([(x, y) for x, y, _ in found], [label for _, _, label in found])
+        for image, found in rows.items()
+    }
 
 
 def read_midesec(data: Path) -> list[Picture]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from mitoscope.data.field import Labels
 from mitoscope.geometry import BoxPx, SizePx
+from mitoscope.labels import AMBIGUOUS
 from mitoscope.search import window
 from mitoscope.slide import Pixels
 
 GLASS_RGB: Final = 230.0
 """What is lighter on the mean of all channels is glass (Akram et al. 2018: windows above 230 are skipped)."""
 _GLASS_PX: Final = 64
+_AMBIGUOUS_PX: Final = 20.0
 
 
 def no_points() -> NDArray[np.float64]:
@@ -46,7 +48,8 @@ class Picture:
         How far beyond the picture its mirror image may serve as background. A figure's mirror image would
         be background by its label, so this must end before the nearest one.
     others : Labels
-        Further labelled cells, and the agreement where it is stated.
+        Further labelled cells, and the agreement where it is stated. Nobody could say what an ambiguous one
+        is: there the picture counts as not examined.
     """
 
     name: str
@@ -78,17 +81,24 @@ class Picture:
         rgb = self.rgb[box.y : box.bottom, box.x : box.right]
         return Pixels(rgb, np.broadcast_to(np.True_, rgb.shape[:2]))
 
+    def with_cells(self, more: Labels) -> Picture:
+        """Return the picture with further labelled cells; see `Field`."""
+        return replace(self, others=Labels.joined(self.others, more))
+
     def window(self, box: BoxPx, *, mirror_px: int | None = None) -> NDArray[np.uint8]:
         """Return what a network is shown of a box; see `Field`."""
         return window(self, box, mirror_px=mirror_px)
 
     def examined(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Everywhere: a picture is a field that was looked at as a whole."""
-        return np.ones(len(points), dtype=np.bool_)
+        """Everywhere but at ambiguous cells: a picture is a field that was looked at as a whole."""
+        unclear = self.others.places_of(AMBIGUOUS.name)
+        apart = np.hypot(*(points[:, np.newaxis] - unclear).transpose(2, 0, 1))
+        return np.asarray((apart > _AMBIGUOUS_PX).all(axis=1))
 
     def may_be_background(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Tell where there is no glass: see `Field`."""
-        return np.array([not self._is_glass(round(x), round(y)) for x, y in points.tolist()], dtype=np.bool_)
+        """Tell where it was examined and there is no glass: see `Field`."""
+        glass = np.array([self._is_glass(round(x), round(y)) for x, y in points.tolist()], dtype=np.bool_)
+        return self.examined(points) & ~glass
 
     def _is_glass(self, x: int, y: int) -> bool:
         half = _GLASS_PX // 2
@@ -111,6 +121,7 @@ class Picture:
         content = hashlib.sha256(f"{self.source}/{self.name} {self.case}\n".encode())
         for array in (self.rgb, self.figures, self.look_alikes, self.others.points, self.others.agreement):
             content.update(np.ascontiguousarray(array).tobytes())
+        content.update("\n".join(self.others.label.tolist()).encode())
         return content.hexdigest()
 
     @property

@@ -106,6 +106,10 @@ class SlideField:
             raise TrainingDataError("cannot be decoded there", where=f"{self.path} at {box.x}, {box.y}")
         return pixels
 
+    def with_cells(self, more: Labels) -> SlideField:
+        """Return the field with further labelled cells; see `Field`."""
+        return replace(self, labels=Labels.joined(self.labels, more))
+
     def window(self, box: BoxPx, *, mirror_px: int | None = None) -> NDArray[np.uint8]:
         """Return what a network is shown of a box; see `Field`."""
         return window(self, box, mirror_px=mirror_px)

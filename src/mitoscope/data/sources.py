@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -20,7 +20,9 @@ from mitoscope.data.open_data import (
     read_brecahad,
     read_crops,
     read_negative_fields,
+    read_unsorted_fields,
 )
+from mitoscope.data.picture import Picture
 from mitoscope.data.slide_field import SlideField, info_of, open_field, with_labels
 from mitoscope.errors import TrainingDataError
 from mitoscope.exchange import parse_reference, read_ground_truth
@@ -57,10 +59,31 @@ class Provenance:
     policy: str | None = None
 
 
+OpenSet = Literal["mitosis_crops", "brecahad", "negative_fields", "unsorted_fields"]
+_READERS: Final[dict[OpenSet, Callable[[Path], list[Picture]]]] = {
+    "mitosis_crops": read_crops,
+    "brecahad": read_brecahad,
+    "negative_fields": read_negative_fields,
+    "unsorted_fields": read_unsorted_fields,
+}
+
+
 class OpenData(Config):
-    """The openly licensed pictures: crops around figures, BreCaHAD, fields without figures, in memory."""
+    """The openly licensed pictures, in memory.
+
+    Parameters
+    ----------
+    sets : tuple of str
+        Crops around figures, BreCaHAD, fields without figures; fields of which only candidates were sorted
+        must be asked for.
+    """
 
     kind: Literal["open-data"]
+    sets: Annotated[tuple[OpenSet, ...], Setting(min_length=1)] = (
+        "mitosis_crops",
+        "brecahad",
+        "negative_fields",
+    )
 
 
 class LabelledSlides(Config):
@@ -165,7 +188,7 @@ def read_fields(config: SourceConfig, data: Path, *, mpp: float) -> list[Field]:
         If the ground truth contradicts itself, or does not state what of a whole slide was examined.
     """
     if isinstance(config, OpenData):
-        return [*read_crops(data), *read_brecahad(data), *read_negative_fields(data)]
+        return [picture for one in config.sets for picture in _READERS[one](data)]
     if isinstance(config, SyntheticSlides):
         folder = _inside(data, config.slides, "data.source.slides")
         truths = [read_ground_truth(table, examined="whole") for table in _truths(config, data)]
@@ -302,10 +325,8 @@ def provenance(
         What was taken of it; of the open data only what they come from is named. By default all.
     """
     if isinstance(config, OpenData):
-        taken = None if fields is None else {field.source for field in fields}
-        return tuple(
-            _of_catalogue(source, data) for source in CATALOGUE if taken is None or source.name in taken
-        )
+        taken = config.sets if fields is None else {field.source for field in fields}
+        return tuple(_of_catalogue(source, data) for source in CATALOGUE if source.name in taken)
     if isinstance(config, SyntheticSlides):
         return (
             Provenance(

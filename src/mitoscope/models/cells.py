@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Self
 
 import timm
 import torch
@@ -14,6 +14,7 @@ from mitoscope.errors import ConfigError
 from mitoscope.models.config import ClassifierConfig, RegressorConfig
 from mitoscope.models.family import Family, Layout, modules_as_stages
 from mitoscope.models.normalise import Normalise, statistics
+from mitoscope.models.pretrained import PRETRAINED, put_pretrained
 
 _SEVERAL: Final = 5
 
@@ -24,7 +25,10 @@ def backbone(config: ClassifierConfig | RegressorConfig, outputs: int) -> nn.Mod
     Raises
     ------
     ConfigError
-        If timm has none of that name; the error names similar ones.
+        If timm has none of that name, naming similar ones; or the weights to begin with do not fit it or
+        are not installed.
+    TrainingDataError
+        If the file of these weights is missing or another.
     """
     if not timm.is_model(config.backbone):
         similar = timm.list_models(f"{config.backbone[:6]}*")[:_SEVERAL]
@@ -33,8 +37,14 @@ def backbone(config: ClassifierConfig | RegressorConfig, outputs: int) -> nn.Mod
             where="model.backbone",
             mend=f"for example {', '.join(similar or ['resnet18', 'resnet50', 'efficientnet_b0'])}",
         )
-    pretrained = config.weights == "imagenet"
-    network: nn.Module = timm.create_model(config.backbone, pretrained=pretrained, num_classes=outputs)
+    network: nn.Module = timm.create_model(
+        config.backbone,
+        pretrained=config.weights == "imagenet",
+        num_classes=outputs,
+        drop_rate=config.dropout if isinstance(config, ClassifierConfig) else 0.0,
+    )
+    if config.weights in PRETRAINED:
+        put_pretrained(network, PRETRAINED[config.weights])
     return network
 
 
@@ -50,8 +60,13 @@ class _OnBackbone(Family):
 
     def log_odds(self, windows: Tensor) -> Tensor:
         """Map windows, uint8 (n, h, w, 3), to float32 (n, outputs)."""
-        raw: Tensor = self.network(self.normalise(windows))
+        raw: Tensor = self.network(self.planes(windows))
         return raw.float()
+
+    def planes(self, windows: Tensor) -> Tensor:
+        """Map windows to what the backbone sees, float32 (n, 3, h, w)."""
+        normalised: Tensor = self.normalise(windows)
+        return normalised
 
     def stages(self) -> list[list[nn.Parameter]]:
         """Return the parameters of each top layer of the backbone, and of its classifier."""
@@ -83,6 +98,25 @@ class Classifier(_OnBackbone):
     def __init__(self, config: ClassifierConfig) -> None:
         super().__init__(config, len(config.labels))
         self.label_smoothing = config.label_smoothing
+        self.frozen_norms = config.frozen_norms
+        self.input_px = config.input_px
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode; frozen norms stay in evaluation."""
+        super().train(mode)
+        if self.frozen_norms:
+            for module in self.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
+        return self
+
+    def planes(self, windows: Tensor) -> Tensor:
+        """Normalise crops, and resample them to the side that the network sees."""
+        planes = super().planes(windows)
+        if self.input_px is None:
+            return planes
+        side = (self.input_px, self.input_px)
+        return F.interpolate(planes, size=side, mode="bilinear", align_corners=False)
 
     def loss(self, batch: Batch) -> Tensor:
         """Return the cross-entropy."""

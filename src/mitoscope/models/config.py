@@ -11,6 +11,8 @@ from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
 
 Weights = Literal["random", "imagenet"]
 """Weights to begin with; those of ImageNet are fetched by torchvision or timm when they are asked for."""
+ClassifierWeights = Weights | Literal["efficientnet-lite0", "efficientnet-lite2"]
+"""Further ones come with packages of the extra ``pretrained`` (see `models.pretrained`)."""
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 AtLeastOne = Annotated[int, Field(ge=1)]
@@ -139,7 +141,14 @@ class ClassifierConfig(_Network):
     patch_px : int
         Side of a crop.
     label_smoothing : float
-    weights : {"random", "imagenet"}
+    weights : {"random", "imagenet", "efficientnet-lite0", "efficientnet-lite2"}
+        To begin with; the last two fit the backbones ``tf_efficientnet_lite0`` and ``tf_efficientnet_lite2``.
+    input_px : int, optional
+        Side to which a crop is resampled before the network sees it; by default that of the crop.
+    dropout : float
+        Share of the features left out before the last layer while training.
+    frozen_norms : bool
+        Keep the statistics of batch normalisation at those of the weights to begin with.
     """
 
     architecture: Literal["classifier"]
@@ -147,12 +156,21 @@ class ClassifierConfig(_Network):
     backbone: str = "resnet18"
     patch_px: Annotated[int, Field(ge=32, le=1024)] = 128
     label_smoothing: Share = 0.0
-    weights: Weights = "random"
+    weights: ClassifierWeights = "random"
+    input_px: Annotated[int, Field(ge=32, le=1024)] | None = None
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    frozen_norms: bool = False
 
     @model_validator(mode="after")
     def _two_classes_at_least(self) -> Self:
         if len(self.labels) < 2:
             raise ValueError("a classifier needs two labels at least")
+        return self
+
+    @model_validator(mode="after")
+    def _norms_have_statistics(self) -> Self:
+        if self.frozen_norms and self.weights == "random":
+            raise ValueError("frozen_norms needs weights to begin with: random ones have no statistics yet")
         return self
 
 

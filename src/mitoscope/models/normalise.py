@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final
 
 import torch
 from torch import Tensor, nn
 
+from mitoscope.models.config import ClassifierWeights
 from mitoscope.models.fcn import DEVIATION, MEAN
+from mitoscope.models.pretrained import PRETRAINED
 
 Levels = tuple[float, float, float]
 _IMAGENET: Final[tuple[Levels, Levels]] = ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 """What torchvision's and timm's weights were trained with, in grey levels."""
+_EFFICIENTNET_LITE: Final[tuple[Levels, Levels]] = ((127.0, 127.0, 127.0), (128.0, 128.0, 128.0))
 
 
-def statistics(weights: Literal["random", "imagenet"]) -> tuple[Levels, Levels]:
+def statistics(weights: ClassifierWeights) -> tuple[Levels, Levels]:
     """Return mean and deviation of the grey levels that fit the weights."""
+    if weights in PRETRAINED:
+        return _EFFICIENTNET_LITE
     return _IMAGENET if weights == "imagenet" else (MEAN, DEVIATION)
 
 

@@ -14,10 +14,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mitoscope.bundle import Border
-from mitoscope.data.field import Field
-from mitoscope.data.sampling import HardPool, is_crop
+from mitoscope.bundle import Border, Bundle
+from mitoscope.bundle.network import find_points, open_network, takes_any_window
+from mitoscope.data.field import Field, Labels
+from mitoscope.data.sampling import PROPOSAL, Candidates, HardPool, is_crop
+from mitoscope.data.window import Window
 from mitoscope.detections import Detections
+from mitoscope.errors import ConfigError
 from mitoscope.geometry import BoxPx
 from mitoscope.models.family import Family, Layout
 from mitoscope.search import Find, find, in_batches
@@ -184,13 +187,18 @@ _WEIGHT_MIN: Final = 0.1
 """Weight of a place: its score, cut off above so that a figure which nobody labelled is not drawn for ever,
 plus a little, so that the mild ones come up as well."""
 _BORDER_PX: Final = 8.0
+_WINDOWS: Final = 128
 
 
 def mine_hard_negatives(job: Job, state: State) -> None:
     """Replace the hard negatives by what the judged weights take for figures now.
 
-    Whole fields are searched, and some crops, drawn anew each time, without surroundings.
+    Whole fields are searched, and some crops, drawn anew each time, without surroundings. A network that
+    scores windows looks at the proposals that its scheme has.
     """
+    if isinstance(job.batches.scheme, Candidates):
+        state.hard = _looked_at(job, state.judged, job.batches.scheme)
+        return
     family, recipe, fields = state.judged, job.recipe.mining, job.split.training
     random = np.random.default_rng((job.recipe.run.seed, state.step, 1))
     with evaluating(job, family) as find:
@@ -206,6 +214,69 @@ def mine_hard_negatives(job: Job, state: State) -> None:
     state.hard = pool_of(rows)
     if job.leads:
         say(f"step {state.step}: {len(state.hard)} hard negatives mined")
+
+
+def _looked_at(job: Job, family: Family, scheme: Candidates) -> HardPool:
+    """Return the proposals of a scheme with chances by what the network says of each."""
+    pool = scheme.proposals
+    windows = [Window(*place) for place in zip(pool.picture.tolist(), pool.x, pool.y, strict=True)]
+    score = [np.empty(0)]
+    with evaluating(job, family) as find:
+        for start in range(0, len(windows), _WINDOWS):
+            looked = find(job.batches.plain(windows[start : start + _WINDOWS]))
+            score.append(looked[:, 0].astype(np.float64))
+    return scheme.weighed(np.concatenate(score))
+
+
+def propose(fields: Sequence[Field], bundle: Bundle, *, floor: float, mpp: float) -> list[Field]:
+    """Return fields with what the first stage of a bundle proposes on them as labelled cells.
+
+    Parameters
+    ----------
+    fields : sequence of Field
+        Crops stay as they are.
+    bundle : Bundle
+        A detector; a second stage is not asked.
+    floor : float
+        Proposals with a score above it count; each carries its score as its agreement.
+    mpp : float
+        Resolution of the fields, µm/px.
+
+    Raises
+    ------
+    ConfigError
+        If the bundle finds no points, or works at no multiple of the resolution.
+    """
+    own = bundle.manifest
+    reduction = max(round(own.mpp / mpp), 1)
+    if own.kind != "points" or abs(own.mpp / (reduction * mpp) - 1) > own.mpp_tolerance:
+        raise ConfigError(
+            f"{own.source} proposes nothing at {mpp:g} µm/px",
+            where="data.sampling.first_stage",
+            mend="take a detector whose resolution is that of model.mpp or a multiple of it",
+        )
+    session = open_network(bundle.onnx, where=str(bundle.folder))
+    layout = Layout(
+        mpp=own.mpp,
+        stride_px=own.stride_px,
+        halo_px=own.halo_px,
+        window_px=own.window_px,
+        any_window=takes_any_window(session),
+        top_k=own.top_k,
+        reduction=reduction,
+    )
+
+    def look(windows: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return find_points(session, windows)
+
+    whole = [index for index, field in enumerate(fields) if not is_crop(field)]
+    found = search(look, [fields[index] for index in whole], layout, floor=floor, border=own.border)
+    out = list(fields)
+    for index, one in zip(whole, found, strict=True):
+        proposals = suppressed(one.points, radius_px=own.nms_radius_um / mpp, floor=floor)
+        cells = Labels.of(proposals.points_px0, PROPOSAL, proposals.score)
+        out[index] = fields[index].with_cells(cells)
+    return out
 
 
 def false_ones(points: Points, field: Field, recipe: MiningRecipe, *, bare: bool) -> Points:

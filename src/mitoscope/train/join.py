@@ -97,7 +97,7 @@ def join(
     Parameters
     ----------
     proposals : Bundle
-        The first stage; its candidates keep their places.
+        The first stage; its candidates keep their places. Of a bundle of two stages the first is taken.
     verifiers : sequence of Bundle
         Classifiers of crops, or detectors: then the score of a candidate is the best that the detector finds
         within half the radius of suppression, and 0 where it finds nothing. Of several the mean counts; the
@@ -117,7 +117,8 @@ def join(
     Raises
     ------
     BundleError
-        If a bundle is of another kind, has two stages itself, or the networks tell other things apart.
+        If a bundle is of another kind, a verifier has two stages itself, or the networks tell other things
+        apart.
     ConfigError
         If there is no doubt that further looks could resolve.
     OutputError
@@ -140,10 +141,11 @@ def join(
     )
     changes: dict[str, Any] = {
         "name": name,
-        "summary": f"{first.source} proposes, {' and '.join(other.source for other in others)} decide"
+        "summary": f"{_proposer(first)} proposes, {' and '.join(other.source for other in others)} decide"
         + ("s" if len(others) == 1 else ""),
         "licence": " AND ".join(dict.fromkeys(one.licence for one in (first, *others))),
         "verifier": stage,
+        "calibration": None,
         "score_floor": stage.proposal_threshold,
         "thresholds": others[0].thresholds,
         "default_protocol": others[0].default_protocol,
@@ -161,6 +163,10 @@ def join(
         verifiers=dict(zip(names, graphs, strict=True)),
         files={CARD_NAME: card.encode()},
     )
+
+
+def _proposer(first: Manifest) -> str:
+    return first.source if first.verifier is None else f"the first stage of {first.source}"
 
 
 def _graph(second: Bundle, first: Manifest, *, crop_px: int) -> bytes:
@@ -182,7 +188,7 @@ def _check(proposals: Bundle, verifiers: Sequence[Bundle]) -> None:
     first, model = proposals.manifest, verifiers[0].manifest
     if first.kind != "points":
         raise BundleError(f"{first.source} proposes nothing", where=proposals.folder, mend="take a detector")
-    for bundle in (proposals, *verifiers):
+    for bundle in verifiers:
         if bundle.manifest.verifier is not None:
             raise BundleError(f"{bundle.manifest.source} has two stages already", where=bundle.folder)
     for second in verifiers:

@@ -69,7 +69,7 @@ def write_card(description: ModelDescription, recipe: Recipe) -> str:
         architecture=description.architecture,
         settings=_network(recipe),
         window=sampling.window_px,
-        start="Trained from random weights" if not recipe.start_from else f"Begun with {recipe.start_from}",
+        start=_start(recipe),
         steps=recipe.steps,
         batch=sampling.batch,
         sampling=sampling.kind,
@@ -134,6 +134,13 @@ def _network(recipe: Recipe) -> str:
     """Return the settings of the network as a sentence."""
     values = recipe.model.model_dump(exclude={"architecture", "mpp"})
     return ", ".join(f"{key.replace('_', ' ')} {_setting(value)}" for key, value in values.items())
+
+
+def _start(recipe: Recipe) -> str:
+    if recipe.start_from:
+        return f"Begun with {recipe.start_from}"
+    weights = getattr(recipe.model, "weights", "random")
+    return f"Begun with the weights {weights}" if weights != "random" else "Trained from random weights"
 
 
 def _setting(value: object) -> str:

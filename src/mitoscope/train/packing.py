@@ -24,6 +24,7 @@ from mitoscope.models.export import export_onnx
 from mitoscope.models.family import Family
 from mitoscope.models.fcn import DEVIATION, MEAN
 from mitoscope.models.normalise import statistics
+from mitoscope.models.pretrained import begun_with
 from mitoscope.train.detect import reduced
 from mitoscope.train.job import Job
 from mitoscope.train.model_card import write_card
@@ -119,7 +120,8 @@ def training_sources(job: Job) -> tuple[TrainingSource, ...]:
         )
         for one in (*_sources(job, fields), *job.further)
     )
-    return tuple(dict.fromkeys((*own, *(job.origin.training if job.origin else ()))))
+    further = (*begun_with(job.recipe.model), *(job.origin.training if job.origin else ()))
+    return tuple(dict.fromkeys((*own, *further)))
 
 
 def _sources(job: Job, fields: Sequence[Field]) -> tuple[Provenance, ...]:

@@ -45,6 +45,8 @@ class Phase(Config):
     discriminative : float
         The first stage learns that many times more slowly than the head; the others in between, in
         geometric steps.
+    body : float
+        Rate of all stages before the head as a share of the head's, besides.
     """
 
     steps: Annotated[int, Field(ge=1)]
@@ -56,6 +58,7 @@ class Phase(Config):
     drops: tuple[Share, ...] = ()
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
     discriminative: Annotated[float, Field(ge=1)] = 1.0
+    body: Annotated[float, Field(gt=0, le=1)] = 1.0
 
     @model_validator(mode="after")
     def _keys_fit_the_schedule(self) -> Self:
@@ -92,7 +95,11 @@ class Phase(Config):
         if self.train == "head":
             return (0.0,) * (stages - 1) + (peak,)
         behind = range(stages - 1, -1, -1)
-        return tuple(peak / self.discriminative ** (place / max(stages - 1, 1)) for place in behind)
+        share = (self.body,) * (stages - 1) + (1.0,)
+        return tuple(
+            own * peak / self.discriminative ** (place / max(stages - 1, 1))
+            for own, place in zip(share, behind, strict=True)
+        )
 
     def _place(self, step: int) -> tuple[float, float]:
         per_cycle = self.steps / self.cycles

@@ -29,7 +29,7 @@ Measure = Literal["f1", "average-precision", "auc", "accuracy", "correlation", "
 """Validation scores by name; of rmse and loss the lowest is the best, of all others the highest."""
 _OF_DETECTORS: Final = ("semi", "ccmct", "midogpp", "crowd")
 _SCHEMES: Final[dict[str, tuple[str, ...]]] = {
-    "classifier": ("crops", "crowd (as_classes)"),
+    "classifier": ("crops", "candidates", "crowd (as_classes)"),
     "regressor": ("crowd",),
 }
 """What gives windows the targets that a network learns from."""

@@ -11,13 +11,14 @@ from PIL import Image, ImageDraw
 
 from mitoscope.bundle import Bundle, load_bundle
 from mitoscope.data.field import Field
-from mitoscope.data.sampling import HardPool
+from mitoscope.data.sampling import CandidatesConfig, HardPool
 from mitoscope.data.sources import read_fields
 from mitoscope.data.target import FIGURE, Batch
 from mitoscope.errors import IncompleteRunError, OutputError
 from mitoscope.fsio import atomic_write
 from mitoscope.models.family import Family
 from mitoscope.train.checkpoint import CHECKPOINT_NAME, load
+from mitoscope.train.detect import propose
 from mitoscope.train.dual import write_dual
 from mitoscope.train.job import Job, new_state, setup
 from mitoscope.train.journal import say
@@ -71,7 +72,7 @@ def train(
     if isinstance(settings, DualRecipe):
         return _train_dual(settings, data, out, resume=resume)
     _check_target(out, resume=resume)
-    fields = read_fields(settings.data.source, data, mpp=settings.model.mpp)
+    fields = fields_for(settings, data)
     members = members_of(seed=settings.run.seed, repeats=settings.run.repeats, folds=settings.run.folds)
     bundles, scores = [], {}
     for member in members:
@@ -99,7 +100,7 @@ def show_samples(recipe: Path, data: Path, picture: Path, *, changes: Sequence[s
     settings = read_recipe(recipe, changes)
     parts = list(settings.parts.values()) if isinstance(settings, DualRecipe) else [settings]
     for place, part in enumerate(parts):
-        fields = read_fields(part.data.source, data, mpp=part.model.mpp)
+        fields = fields_for(part, data)
         job = setup(part, fields, data, out=picture.parent, member=Member("", part.run.seed, None))
         sheet = contact_sheet(
             job.batches.draw(0, HardPool.empty()), part.model.labels, score=_score_of_a_window(part)
@@ -116,6 +117,24 @@ def _score_of_a_window(recipe: Recipe) -> str | None:
         "regressor": "agreement of the raters, from 0 to 1",
     }
     return meanings.get(recipe.model.architecture)
+
+
+def fields_for(recipe: Recipe, data: Path) -> list[Field]:
+    """Read the fields of a recipe, with the proposals of a first stage where its scheme draws from them.
+
+    Raises
+    ------
+    TrainingDataError, TruthError
+        As `read_fields`.
+    BundleError, ConfigError
+        If the first stage cannot be loaded, or proposes nothing at this resolution.
+    """
+    fields = read_fields(recipe.data.source, data, mpp=recipe.model.mpp)
+    sampling = recipe.data.sampling
+    if not isinstance(sampling, CandidatesConfig):
+        return fields
+    bundle = load_bundle(sampling.first_stage)
+    return propose(fields, bundle, floor=sampling.floor, mpp=recipe.model.mpp)
 
 
 def _train_one(
@@ -148,7 +167,7 @@ def _train_dual(recipe: DualRecipe, data: Path, out: Path, *, resume: bool) -> B
     trained: list[tuple[Job, Family]] = []
     for name, part in recipe.parts.items():
         say(f"{name}: {part.architecture}, {part.steps} steps")
-        fields = read_fields(part.data.source, data, mpp=part.model.mpp)
+        fields = fields_for(part, data)
         member = Member("", part.run.seed, None)
         trained.append(_fit(part, fields, data, out / name, member=member, resume=resume))
     job = trained[0][0]
@@ -250,7 +269,7 @@ def export_run(run: Path, out: Path, *, data: Path) -> Bundle:
 
 
 def _packed(recipe: Recipe, run: Path, data: Path) -> tuple[Packed, Job]:
-    fields = read_fields(recipe.data.source, data, mpp=recipe.model.mpp)
+    fields = fields_for(recipe, data)
     job = setup(recipe, fields, data, out=run, member=Member("", recipe.run.seed, None))
     state = new_state(job)
     load(state, run / CHECKPOINT_NAME, run=job.fingerprint, architecture=recipe.architecture)

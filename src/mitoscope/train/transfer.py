@@ -17,6 +17,7 @@ from mitoscope.bundle import TrainingSource, load_bundle
 from mitoscope.data.open_data import CATALOGUE
 from mitoscope.data.sources import LabelledSlides, OpenData
 from mitoscope.errors import BundleError, LedgerMismatchError
+from mitoscope.models.pretrained import begun_with
 from mitoscope.train.checkpoint import CHECKPOINT_NAME, part, read
 from mitoscope.train.recipe import RECIPE_NAME, Recipe
 from mitoscope.train.state import Arrays
@@ -102,14 +103,16 @@ def seen_by(run: Path, *, fingerprint: str) -> tuple[TrainingSource, ...]:
     if isinstance(source, LabelledSlides):
         told = [(source.title, source.licence, source.attribution)]
     elif isinstance(source, OpenData):
-        told = [(source.title, source.licence, source.attribution) for source in CATALOGUE]
+        taken = [one for one in CATALOGUE if one.name in source.sets]
+        told = [(one.title, one.licence, one.attribution) for one in taken]
     else:
         told = [("synthetic slides", "none needed", "painted by mitoscope")]
     own = [
         TrainingSource(name=name, licence=licence, attribution=whom, sha256=(fingerprint,))
         for name, licence, whom in told
     ]
-    return (*own, *(read_origin(recipe.start_from).training if recipe.start_from else ()))
+    further = read_origin(recipe.start_from).training if recipe.start_from else ()
+    return (*own, *begun_with(recipe.model), *further)
 
 
 def pack_weights(weights: Arrays) -> bytes:

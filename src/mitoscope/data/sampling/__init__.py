@@ -17,10 +17,14 @@ from mitoscope.data.sampling.by_share import (
     plan_crowd,
     plan_midogpp,
 )
+from mitoscope.data.sampling.candidates import PROPOSAL, Candidates, CandidatesConfig, plan_candidates
 from mitoscope.data.sampling.scheme import HardPool, Scheme
 from mitoscope.data.sampling.semi import SemiConfig, is_crop, plan_semi
 
 __all__ = [
+    "PROPOSAL",
+    "Candidates",
+    "CandidatesConfig",
     "CcmctConfig",
     "CropsConfig",
     "CrowdConfig",
@@ -34,7 +38,8 @@ __all__ = [
 ]
 
 SamplingConfig = Annotated[
-    SemiConfig | CcmctConfig | MidogppConfig | CrowdConfig | CropsConfig, Setting(discriminator="kind")
+    SemiConfig | CcmctConfig | MidogppConfig | CrowdConfig | CropsConfig | CandidatesConfig,
+    Setting(discriminator="kind"),
 ]
 """The table ``[data.sampling]`` of a recipe."""
 
@@ -55,6 +60,8 @@ def plan(fields: tuple[Field, ...], config: SamplingConfig, *, labels: tuple[str
     ------
     TrainingDataError
         If a class or a kind of place that the scheme needs is missing.
+    ConfigError
+        If the model tells other classes apart than the scheme has.
     """
     match config:
         case SemiConfig():
@@ -65,5 +72,7 @@ def plan(fields: tuple[Field, ...], config: SamplingConfig, *, labels: tuple[str
             return plan_midogpp(fields, config)
         case CrowdConfig():
             return plan_crowd(fields, config, mpp=mpp)
+        case CandidatesConfig():
+            return plan_candidates(fields, config, labels=labels)
         case _:
             return plan_crops(fields, config, labels=labels)
