@@ -126,7 +126,7 @@ def test_settings_of_the_file(path: Path) -> None:
         assert connection.execute("PRAGMA user_version").fetchone() == (2,)
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
         tables = connection.execute("SELECT sql FROM sqlite_schema WHERE type = 'table'").fetchall()
-        assert len(tables) == 7
+        assert len(tables) == 8
         assert all(sql.endswith("STRICT") for (sql,) in tables)
     finally:
         connection.close()

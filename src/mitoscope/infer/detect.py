@@ -276,6 +276,12 @@ def _notes(
             f"the threshold {threshold:g} is below the bundle's floor {lowest:g}: candidates "
             "between the two were not kept"
         )
+    if suspects := ledger.suspects():
+        first = suspects[0]
+        notes.append(
+            f"{len(suspects)} stored tiles look damaged although they can be decoded, the first at "
+            f"{first.x:.0f}, {first.y:.0f} px: look at them by eye, or copy the slide again from its source"
+        )
     if saturated := ledger.saturated_tiles():
         notes.append(
             f"in {saturated} tiles the network used all its {manifest.top_k} slots: candidates of low score "

@@ -62,6 +62,13 @@ _SCHEMA: Final = (
         width_px0 REAL NOT NULL,
         height_px0 REAL NOT NULL
     ) STRICT""",
+    """CREATE TABLE IF NOT EXISTS suspect (
+        chunk INTEGER NOT NULL REFERENCES chunk (chunk),
+        x_px0 REAL NOT NULL,
+        y_px0 REAL NOT NULL,
+        width_px0 REAL NOT NULL,
+        height_px0 REAL NOT NULL
+    ) STRICT""",
     """CREATE TABLE IF NOT EXISTS verification (
         part INTEGER PRIMARY KEY,
         session INTEGER NOT NULL REFERENCES session (session),
@@ -76,7 +83,7 @@ _SCHEMA: Final = (
         score REAL NOT NULL
     ) STRICT""",
 )
-_TABLES: Final = ("verified", "verification", "candidate", "gap", "chunk", "session", "header")
+_TABLES: Final = ("verified", "verification", "candidate", "gap", "suspect", "chunk", "session", "header")
 _CAUSES: Final = ("slide", "bundle", "configuration")
 """What follows from another one (its tissue, its tiles) is not worth naming."""
 _LOCK_WAIT_S: Final = 1.0
@@ -281,11 +288,15 @@ class Ledger:
         """
         chunk = (index, self._session, result.saturated_tiles, result.read_s, result.network_s, wall_s)
         points = np.column_stack([np.full(len(result.score), index), result.points_px0, result.score])
-        gaps = [(index, box.x, box.y, box.width, box.height) for box in result.gaps_px0]
+        gaps, suspects = (
+            [(index, box.x, box.y, box.width, box.height) for box in boxes]
+            for boxes in (result.gaps_px0, result.suspects_px0)
+        )
         with typed(self.path), atomic(self._connection):
             self._connection.execute("INSERT INTO chunk VALUES (?, ?, ?, ?, ?, ?)", chunk)
             self._connection.executemany("INSERT INTO candidate VALUES (?, ?, ?, ?)", points.tolist())
             self._connection.executemany("INSERT INTO gap VALUES (?, ?, ?, ?, ?)", gaps)
+            self._connection.executemany("INSERT INTO suspect VALUES (?, ?, ?, ?, ?)", suspects)
 
     def candidates(self, *, label: str, source: str) -> Detections:
         """Return all that was found so far, in the order of the chunks, before suppression."""
@@ -297,6 +308,13 @@ class Ledger:
     def gaps(self) -> tuple[BoxPx0, ...]:
         """Return the parts of the slide that could not be decoded."""
         rows = self._rows("SELECT x_px0, y_px0, width_px0, height_px0 FROM gap ORDER BY chunk, rowid")
+        return tuple(BoxPx0(*row) for row in rows)
+
+    def suspects(self) -> tuple[BoxPx0, ...]:
+        """Return the stored tiles that look damaged though they could be decoded, row by row."""
+        rows = self._rows(
+            "SELECT DISTINCT x_px0, y_px0, width_px0, height_px0 FROM suspect ORDER BY y_px0, x_px0"
+        )
         return tuple(BoxPx0(*row) for row in rows)
 
     def saturated_tiles(self) -> int:

@@ -33,6 +33,8 @@ class ChunkResult:
         candidates may be missing.
     read_s, network_s : float
         Seconds spent.
+    suspects_px0 : tuple of BoxPx0
+        Stored tiles that look damaged though they could be decoded.
     """
 
     points_px0: NDArray[np.float64]
@@ -41,6 +43,7 @@ class ChunkResult:
     saturated_tiles: int = 0
     read_s: float = 0.0
     network_s: float = 0.0
+    suspects_px0: tuple[BoxPx0, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,12 +88,21 @@ def search_chunk(survey: Survey, read: ReadChunk, engine: Engine, *, floor: floa
         found.saturated,
         read.read_s,
         network_s,
+        _suspects(survey, read.chunk),
     )
 
 
 def _place(survey: Survey, tile: Tile) -> str:
     x, y = survey.plane.to_px0(np.array([[tile.core.x, tile.core.y]]))[0]
     return f"tile {tile.index} at ({x:.0f}, {y:.0f}) px0"
+
+
+def _suspects(survey: Survey, chunk: Chunk) -> tuple[BoxPx0, ...]:
+    suspected = survey.plane.suspected()
+    if not suspected:
+        return ()
+    cores = [core for tile in chunk.tiles if (core := survey.core_px0(tile.core)) is not None]
+    return tuple(box for box in suspected if any(core.intersection(box) is not None for core in cores))
 
 
 def _gaps(survey: Survey, read: ReadChunk) -> tuple[BoxPx0, ...]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from mitoscope.geometry import SizePx
+
 Colours = Literal["RGB", "YCbCr"]
 _START_OF_JPEG, _START_OF_JPEG_2000 = b"\xff\xd8", b"\xff\x4f\xff\x51"
 _JFIF, _ADOBE, _SCAN, _SIZE, _CODING = 0xE0, 0xEE, 0xDA, 0x51, 0x52
@@ -37,6 +39,8 @@ class CodedColours:
         By what it says so.
     transformed : bool
         Whether JPEG 2000 has transformed the colours itself: it then gives them back as they were.
+    unit : SizePx or None
+        What JPEG codes together: a block of 8 px of the component that is stored most coarsely.
     """
 
     kind: Literal["JPEG", "JPEG 2000"]
@@ -46,6 +50,7 @@ class CodedColours:
     colours: Colours | None
     evidence: str
     transformed: bool = False
+    unit: SizePx | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +122,9 @@ def _jpeg(stream: bytes) -> CodedColours | None:
     bits, count = frame[0], frame[5]
     components = [(frame[6 + 3 * n], frame[7 + 3 * n]) for n in range(count)]
     colours, evidence = _jpeg_colours(segments, components) if count == 3 else (None, "")
-    return CodedColours("JPEG", count, int.from_bytes(frame[1:3], "big"), bits, colours, evidence)
+    finest = [frame[7 + 3 * n] for n in range(count)]
+    unit = SizePx(8 * max(each >> 4 for each in finest), 8 * max(each & 15 for each in finest))
+    return CodedColours("JPEG", count, int.from_bytes(frame[1:3], "big"), bits, colours, evidence, unit=unit)
 
 
 def _jpeg_colours(

@@ -24,10 +24,12 @@ from numpy.typing import NDArray
 
 from mitoscope.errors import SlideFormatError
 from mitoscope.geometry import BoxPx, SizePx
+from mitoscope.slide.coded_colours import read_coded_colours
 from mitoscope.slide.jpeg_tiles import REDUCTIONS, PositionalFile, TileTable, decode_tile, read_tile_tables
 from mitoscope.slide.openslide_reader import READER as OPENSLIDE
 from mitoscope.slide.openslide_reader import OpenSlideReader
 from mitoscope.slide.pixels import Pixels, block_means, reduced_size
+from mitoscope.slide.seams import SUSPECT_FROM, UNIT_LEAST_PX, seam
 from mitoscope.slide.slide import Slide
 
 CACHE_BYTES = 128 << 20
@@ -143,6 +145,7 @@ class JpegTileReader(Slide):
         self._cache = cache
         self._number = next(READER_NUMBERS)
         self._undecodable: set[tuple[int, int]] = set()
+        self._suspected: set[tuple[int, int]] = set()
         self._scratch = threading.local()
         largest = SizePx(
             max(table.tile.width for table in self._tables), max(table.tile.height for table in self._tables)
@@ -245,13 +248,30 @@ class JpegTileReader(Slide):
         table = self._tables[tile.level]
         try:
             stream = file.read(*table.place(tile.index))
-            return decode_tile(stream, table.head, table.tile, reduction=tile.reduction, buffer=buffer)
+            rgb = decode_tile(stream, table.head, table.tile, reduction=tile.reduction, buffer=buffer)
+            self._suspect(tile, stream, rgb)
         except ValueError as error:
             self._undecodable.add((tile.level, tile.index))
             self._log(tile, error)
         except OSError as error:  # may pass: a network drive
             self._log(tile, error)
+        else:
+            return rgb
         return None
+
+    def _suspect(self, tile: _StoredTile, stream: bytes, rgb: NDArray[np.uint8]) -> None:
+        """Remember a tile in which a seam shows: what lies beyond the level may be filled in by blocks."""
+        coded = read_coded_colours(stream)
+        if coded is None or coded.unit is None or not self._tables[tile.level].holds(tile.index):
+            return
+        unit = SizePx(coded.unit.width // tile.reduction, coded.unit.height // tile.reduction)
+        if min(unit.width, unit.height) >= UNIT_LEAST_PX and seam(rgb, unit) > SUSPECT_FROM:
+            self._suspected.add((tile.level, tile.index))
+
+    def suspected(self) -> tuple[tuple[int, BoxPx], ...]:
+        """See `Slide`. Tiles that reach beyond the level, or are much reduced, are not looked at."""
+        found = sorted(self._suspected.copy())
+        return tuple((level, self._tables[level].box(index)) for level, index in found)
 
     def _log(self, tile: _StoredTile, error: Exception) -> None:
         _LOG.info(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mitoscope.errors import ConfigError, RegionError
-from mitoscope.geometry import BoxPx, Mpp, SizePx
+from mitoscope.geometry import BoxPx, BoxPx0, Mpp, SizePx
 from mitoscope.slide.pixels import WHITE, Pixels, reduced_size
 from mitoscope.slide.slide import Slide
 
@@ -283,6 +283,15 @@ class Plane:
             If the slide is closed or its file can no longer be opened.
         """
         return read_sampled(self._slide, box, sampling=self._sampling)
+
+    def suspected(self) -> tuple[BoxPx0, ...]:
+        """Return the stored tiles read so far that look damaged, in level-0 px."""
+        found = []
+        for index, box in self._slide.suspected():
+            level = self._slide.info.level(index)
+            x, y = level.downsample_x, level.downsample_y
+            found.append(BoxPx0(box.x * x, box.y * y, box.width * x, box.height * y))
+        return tuple(found)
 
     def to_px0(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return points (n, 2) in px0; both frames are continuous, a pixel's centre is at one half."""

@@ -119,6 +119,10 @@ class Slide(ABC):
         """Read a box that lies within the reduced level; for slides that have `reductions`."""
         raise NotImplementedError
 
+    def suspected(self) -> tuple[tuple[int, BoxPx], ...]:
+        """Return level and place of the tiles read so far that look damaged though they could be decoded."""
+        return ()
+
     @abstractmethod
     def close(self) -> None:
         """Let go of the file. Closing twice does nothing."""
