@@ -21,13 +21,8 @@ from PIL import Image, UnidentifiedImageError
 from mitoscope.data.field import Labels
 from mitoscope.data.picture import Picture, no_points
 from mitoscope.errors import TrainingDataError
-<<<<<<< HEAD
-from mitoscope.labels import DEFAULT_LABELS, MITOTIC_FIGURE
-from mitoscope.written import sha256_file
-=======
-from mitoscope.fsio import sha256_file
 from mitoscope.labels import AMBIGUOUS, DEFAULT_LABELS, FIELD_LABELS, LOOK_ALIKE, MITOTIC_FIGURE
->>>>>>> aad24e9 (Teach a second stage from pretrained features and sorted candidates)
+from mitoscope.written import sha256_file
 
 
 @dataclass(frozen=True, slots=True)
