@@ -220,14 +220,16 @@ def _tissue(findings: Findings) -> Note | None:
     if findings.run.tissue_mm2 == 0:
         place = "slide" if findings.region is None else "region searched"
         return Note("warning", "No tissue.", f"The {place} shows no stained tissue; nothing was searched.")
-    if not findings.hot_spot.note:
+    if findings.count is None or not findings.hot_spot.note:  # it speaks of a number that is not given
         return None
     kind = "note" if findings.hot_spot.fits else "warning"
     return Note(kind, "", findings.hot_spot.note)
 
 
 def _remarks(findings: Findings) -> list[Note]:
-    return [Note("note", "", _sentence(remark)) for remark in findings.run.notes]
+    doubt = findings.run.tissue.colour_doubt if findings.refusal else ""  # said as the reason already
+    remarks = [remark for remark in findings.run.notes if not (doubt and remark.startswith(doubt))]
+    return [Note("note", "", _sentence(remark)) for remark in remarks]
 
 
 def _sentence(text: str) -> str:
