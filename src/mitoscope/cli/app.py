@@ -16,6 +16,7 @@ from typer.exceptions import TyperException
 from typer.main import get_command, get_group
 
 from mitoscope import __version__
+from mitoscope.cli.console import Console
 from mitoscope.errors import MitoscopeError
 from mitoscope.figure import use_cache_folder
 from mitoscope.written import keep_seals
@@ -100,7 +101,12 @@ def run() -> None:
     warnings.simplefilter("default" if _debugging() else "ignore")
     use_cache_folder()
     keep_seals()
-    sys.exit(_status())
+    console = Console()
+    status = _status()
+    failure = console.close()
+    if failure is not None and not status:
+        status = _fail(f"standard output: {failure.strerror}; all else of the command is done", 1, failure)
+    sys.exit(status)
 
 
 def _status() -> int:
@@ -112,10 +118,6 @@ def _status() -> int:
         return _fail(f"{error.format_message()} (see {_command()} --help)", error.exit_code, error)
     except typer.Abort:
         outcome = _INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output went away (mitoscope ... | head): nothing is wrong with the run.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except OSError as error:
         return _fail(_system_fault(error), 2 if error.errno in _BAD_NAMES else 1, error)
     except Exception as error:  # the process border
