@@ -126,9 +126,7 @@ def test_real_slides_are_believed_and_their_false_colours_doubted(name: str) -> 
         assert find_tissue(opened).colour_doubt == ""
         rgb = opened.read(BoxPx(0, 0, opened.info.size.width, opened.info.size.height)).rgb
     believed = {change for change, alter in FALSE.items() if not doubt(alter(rgb))}
-    assert believed <= {
-        "inverted"
-    }  # of one of them: its tissue is red and dense, which inverted is pale cyan
+    assert believed <= {"inverted"}  # one of them is red and dense, which inverted is pale cyan
 
 
 def _field(path: Path) -> Picture:

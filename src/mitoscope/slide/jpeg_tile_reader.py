@@ -146,6 +146,7 @@ class JpegTileReader(Slide):
         self._number = next(READER_NUMBERS)
         self._undecodable: set[tuple[int, int]] = set()
         self._suspected: set[tuple[int, int]] = set()
+        self._looked_at: set[_StoredTile] = set()
         self._scratch = threading.local()
         largest = SizePx(
             max(table.tile.width for table in self._tables), max(table.tile.height for table in self._tables)
@@ -261,8 +262,11 @@ class JpegTileReader(Slide):
 
     def _suspect(self, tile: _StoredTile, stream: bytes, rgb: NDArray[np.uint8]) -> None:
         """Remember a tile in which a seam shows: what lies beyond the level may be filled in by blocks."""
+        if tile in self._looked_at or not self._tables[tile.level].holds(tile.index):
+            return
+        self._looked_at.add(tile)
         coded = read_coded_colours(stream)
-        if coded is None or coded.unit is None or not self._tables[tile.level].holds(tile.index):
+        if coded is None or coded.unit is None:
             return
         unit = SizePx(coded.unit.width // tile.reduction, coded.unit.height // tile.reduction)
         if min(unit.width, unit.height) >= UNIT_LEAST_PX and seam(rgb, unit) > SUSPECT_FROM:

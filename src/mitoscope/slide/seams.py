@@ -51,11 +51,8 @@ def seam(rgb: NDArray[np.uint8], unit: SizePx) -> float:
 
 def _staircase(rgb: NDArray[np.uint8], unit: SizePx, first: int) -> float:
     """Return the largest step along a staircase between rows `first`, `first` + a unit, and so on."""
-    height, width = rgb.shape[:2]
-    count, units = len(range(first, height - 1, unit.height)), width // unit.width
-    above2, above, below, below2 = (
-        _means(rgb[first + row :: unit.height][:count], unit.width, units) for row in (-2, -1, 0, 1)
-    )
+    above2, above, below, below2 = _rows_around(rgb, unit, first)
+    units = above.shape[1]
     # Twice what the row below differs from the row above, less how both rise by themselves.
     steps = 3 * (below - above) + above2 - below2
     before = steps.cumsum(axis=1, dtype=np.float32)
@@ -67,7 +64,14 @@ def _staircase(rgb: NDArray[np.uint8], unit: SizePx, first: int) -> float:
     return float(both.max(initial=0))
 
 
-def _means(rows: NDArray[np.uint8], width: int, units: int) -> NDArray[np.int16]:
-    """Return the means over the columns of each unit, shape (rows, units, 3), to whole grey levels."""
-    image = Image.fromarray(np.ascontiguousarray(rows[:, : units * width]))
-    return np.asarray(image.reduce((width, 1)), np.int16)
+def _rows_around(rgb: NDArray[np.uint8], unit: SizePx, first: int) -> NDArray[np.int16]:
+    """Return two rows above and two below each line, as means of the columns of each unit.
+
+    Shape (4, lines, units, 3), to whole grey levels.
+    """
+    height, width = rgb.shape[:2]
+    lines, units = (height - first + 2) // unit.height, width // unit.width
+    bands = rgb[first - 2 :][: lines * unit.height, : units * unit.width]
+    rows = np.ascontiguousarray(bands.reshape(lines, unit.height, -1, 3)[:, :4])
+    image = Image.fromarray(rows.reshape(4 * lines, -1, 3)).reduce((unit.width, 1))
+    return np.asarray(image, np.int16).reshape(lines, 4, units, 3).swapaxes(0, 1)
