@@ -20,11 +20,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from mitoscope.errors import FormatError
+from mitoscope.errors import FormatError, UnknownLabelError
 from mitoscope.exchange import coco, sliderunner
 from mitoscope.exchange.classes import stated_classes
 from mitoscope.exchange.format import ReadOptions, WriteOptions
+from mitoscope.exchange.registry import read_study
 from mitoscope.exchange.sliderunner.schema import TABLES, create_tables, register_functions
+from mitoscope.exchange.truth import read_ground_truth
+from mitoscope.labels import LabelMapping
 from mitoscope.store import RaterKind, RegionKind, Shape, Source, Store, Study
 from mitoscope.store.ground_truth import ground_truth_of
 
@@ -514,3 +517,51 @@ def test_the_area_of_ccmct_is_tumour_without_all_other_polygons(legacy: Path) ->
     area = ground_truth_of(sliderunner.read(legacy, ReadOptions())).slides[1].regions.tumour
     assert area is not None
     assert area.shape.area == 900 * 900 - 40 * 40 / 2
+
+
+def outlined(path: Path) -> Path:
+    """A file with a tumour class, whose other outlines bear names that say nothing."""
+    square = [(0, 0), (100, 0), (100, 100), (0, 100)]
+    with closing(sqlite3.connect(path)) as db:
+        create_tables(db)
+        db.execute("INSERT INTO Slides (uid, filename) VALUES (1, 'a.tiff')")
+        db.execute("INSERT INTO Persons (uid, name) VALUES (1, 'me')")
+        names = ("Mitosis", "Tumorzone", "Tubule", "Zone 7", "never used")
+        db.executemany("INSERT INTO Classes (name) VALUES (?)", [(name,) for name in names])
+        rows = [(1, 1, [(5, 5)]), (3, 2, [(x * 40, y * 40) for x, y in square]), (3, 3, square)]
+        rows += [(2, 4, [(200, 200), (900, 900)])]
+        for uid, (kind, name, points) in enumerate(rows, start=1):
+            db.execute(
+                "INSERT INTO Annotations (uid, slide, type, agreedClass) VALUES (?, 1, ?, ?)",
+                (uid, kind, name),
+            )
+            db.execute("INSERT INTO Annotations_label (person, class, annoId) VALUES (1, ?, ?)", (name, uid))
+            db.executemany(
+                "INSERT INTO Annotations_coordinates (coordinateX, coordinateY, annoId, orderIdx) "
+                "VALUES (?, ?, ?, ?)",
+                [(x, y, uid, place) for place, (x, y) in enumerate(points)],
+            )
+        db.commit()
+    return path
+
+
+def test_outlines_of_unknown_classes_add_no_class_and_are_what_the_user_says(tmp_path: Path) -> None:
+    path = outlined(tmp_path / "a.sqlite")
+    with pytest.raises(UnknownLabelError, match=r"'Zone 7' \(1\)"):
+        read_study(path, mapping=LabelMapping())
+    mapping = LabelMapping.parse(["Zone 7=region of interest"])
+    study = read_study(path, mapping=mapping)
+    assert [(one.kind, one.name) for one in study.regions] == [
+        (RegionKind.TUMOUR, "Tumorzone"),
+        (RegionKind.EXCLUSION, "Tubule"),
+        (RegionKind.INTEREST, "Zone 7"),
+    ]
+    assert study.labels.names == ("mitotic figure",)
+    assert len(study.notes) == 1
+    assert study.notes[0].startswith("1 polygons of 'Tubule' are taken as exclusions")
+    stated = LabelMapping.parse(["Zone 7=tumor", "Tubule=ignore"])
+    study = read_study(path, mapping=stated)
+    assert [one.kind for one in study.regions] == [RegionKind.TUMOUR, RegionKind.TUMOUR]
+    assert (len(study.cells), study.notes) == (1, ())
+    truth = read_ground_truth(path, mapping=stated)
+    assert truth.counts() == {"mitotic figure": 1}

@@ -14,6 +14,7 @@ from mitoscope.labels import (
     LabelMapping,
     class_set,
 )
+from mitoscope.region import RegionKind
 
 
 @pytest.mark.parametrize(
@@ -59,3 +60,15 @@ def test_a_study_may_get_classes_of_its_own() -> None:
     mapping = LabelMapping.parse(["MK=megakaryocyte"], may_add=True)
     assert mapping.find("mk") == "megakaryocyte"
     assert class_set("ccmct, megakaryocyte").names[-1] == "megakaryocyte"
+
+
+def test_names_of_outlines_are_no_classes_of_cells() -> None:
+    mapping = LabelMapping.parse(["Zone 1=Tumor", "Zone 2=region of interest", "Zone 3=ignore", "A=Mitosis"])
+    tumour, interest = RegionKind.TUMOUR, RegionKind.INTEREST
+    assert mapping.outlines == {"zone1": tumour, "zone2": interest, "zone3": None, "a": None}
+    with pytest.raises(UnknownLabelError, match="'Zone 1'"):
+        mapping.map_names({"Zone 1": 3}, where="a.json")
+    assert mapping.map_names({"Zone 3": 3, "a": 1}, where="a.json") == {
+        "Zone 3": IGNORED,
+        "a": "mitotic figure",
+    }

@@ -111,6 +111,8 @@ def import_(
 
     What cannot be taken as it is goes to quarantine, with its place in the file and the reason.
     """
+    from dataclasses import replace
+
     from mitoscope.exchange import ReadOptions, apply_mapping, detect_format, find_format, read_study
     from mitoscope.labels import LabelMapping, LabelSet
     from mitoscope.store import Source, Store, sift
@@ -128,6 +130,7 @@ def import_(
         parts = []
         classes = LabelMapping().with_classes(LabelSet(tuple(store.labels().values()))).classes
         mapping = LabelMapping.parse(label or (), classes=classes, may_add=True)
+        options = replace(options, outlines=mapping.outlines)
         for path in files:
             known = detect_format(path) if format_name is None else find_format(format_name)
             stated = read_study(path, known.name, options)

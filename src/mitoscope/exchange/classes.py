@@ -20,6 +20,7 @@ from mitoscope.labels import (
     CANDIDATE,
     DEFAULT_LABELS,
     IGNORED,
+    OUTLINES,
     Label,
     LabelMapping,
     LabelSet,
@@ -202,12 +203,21 @@ def apply_mapping(study: Study, mapping: LabelMapping, where: str | Path) -> tup
     class_of = _stated(names, mapping) | {name: CANDIDATE.name for name in names if is_candidate(name)}
     unclear = {name: count for name, count in zip(names, bearers, strict=True) if name not in class_of}
     class_of |= mapping.map_names({name: count for name, count in unclear.items() if count}, where=where)
-    # A class that no live cell bears says nothing of anything.
-    classes = {name: class_of.get(name, name) for name in names}
+    # A class that no live cell bears says nothing of anything; without any label it is not even one.
+    used = {
+        *events.label.tolist(),
+        *(label for version in study.versions for label in version.label.tolist()),
+    }
+    classes = {
+        name: class_of.get(name, name)
+        for place, name in enumerate(names)
+        if name in class_of or place in used or mapping.find(name) is not None
+    }
     labels = {label.name: label for label in study.labels.labels}
     kept = dict.fromkeys(class_name for class_name in classes.values() if class_name != IGNORED)
     new = LabelSet(tuple(_label_of(name, mapping, labels) for name in kept))
-    index = [new.names.index(classes[name]) if classes[name] != IGNORED else _IGNORED for name in names]
+    place_of = {IGNORED: _IGNORED} | {name: place for place, name in enumerate(new.names)}
+    index = [place_of[classes[name]] if name in classes else UNKNOWN for name in names]
     found = {name: class_of[name] for name, count in zip(names, bearers, strict=True) if count}
     return _relabelled(study, new, np.array([*index, UNKNOWN], dtype=np.int64)), found
 
@@ -221,7 +231,8 @@ def _stated(names: Iterable[str], mapping: LabelMapping) -> dict[str, str]:
     for name in names:
         for stated, target in mapping.stated.items():
             usual = DEFAULT_LABELS.find(stated)
-            if name_key(stated) == name_key(name) or (usual is not None and usual.name == name):
+            is_meant = name_key(stated) == name_key(name) or (usual is not None and usual.name == name)
+            if is_meant and target not in OUTLINES:
                 found[name] = target
     return found
 

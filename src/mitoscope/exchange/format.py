@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mitoscope.errors import FormatError
 from mitoscope.exchange import csv_text
 from mitoscope.exchange.classes import stated_classes
 from mitoscope.exchange.json_text import read_json
+from mitoscope.exchange.regions import kind_of_outline
 from mitoscope.fsio import open_regular
 from mitoscope.geometry import BoxPx, Mpp
-from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
+from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE, name_key
+from mitoscope.region import RegionKind
 from mitoscope.store import UNSTATED_ROUND, Policy, Rater, RaterKind, Shape, Study
 from mitoscope.truth import Domain
 
@@ -80,6 +83,8 @@ class ReadOptions:
         ``datasets_xvalidation.csv`` of MIDOG++: tumour type, scanner, laboratory, species, split.
     offset_px0 : tuple of float
         Upper left corner of the vendor bounds to which the coordinates are relative (GeoJSON).
+    outlines : mapping of str to RegionKind or None
+        What outlines of a class delimit, None where they are cells; see `LabelMapping.outlines`.
     """
 
     slide: str | None = None
@@ -89,6 +94,12 @@ class ReadOptions:
     models: frozenset[str] = frozenset({"RetinaNet"})
     domains: Path | None = None
     offset_px0: tuple[float, float] = (0.0, 0.0)
+    outlines: Mapping[str, RegionKind | None] = field(default_factory=dict)
+
+    def kind_of_outline(self, name: str, ring: NDArray[np.float64]) -> RegionKind | None:
+        """Return what an outline delimits, as the user or else its class says; None where it is a cell."""
+        key = name_key(name)
+        return self.outlines[key] if key in self.outlines else kind_of_outline(name, ring)
 
     def speaker(self, default: Rater, *, is_mixed: bool = False) -> Rater:
         """Return who gave the labels of a file that does not say: the named rater, else a default.

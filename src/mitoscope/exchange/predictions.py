@@ -281,7 +281,8 @@ def read_findings(
     FormatError, ScaleError, UnknownLabelError
         If it cannot be read.
     """
-    return findings_in(read_study(path, options=options), mapping=mapping, where=path)
+    chosen = replace(options or ReadOptions(), outlines=mapping.outlines)
+    return findings_in(read_study(path, options=chosen), mapping=mapping, where=path)
 
 
 def findings_in(study: Study, *, mapping: LabelMapping, where: Path) -> list[Result] | None:

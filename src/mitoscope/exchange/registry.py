@@ -152,6 +152,8 @@ def read_study(
     _check_exists(path)
     known = detect_format(path) if format_name is None else find_format(format_name)
     options = options or ReadOptions()
+    if mapping is not None:
+        options = replace(options, outlines=mapping.outlines)
     if path.is_dir():
         study = join([known.read(file, _named(options, path, file)) for file in _files(path)])
     else:

@@ -147,7 +147,7 @@ def _of_store(
 def _of_file(
     path: Path, format_name: str | None, options: ReadOptions, policy: Policy, mapping: LabelMapping
 ) -> GroundTruth:
-    read = read_study(path, format_name, options)
+    read = read_study(path, format_name, replace(options, outlines=mapping.outlines))
     sifted = refuse_quarantined(read, path, _TAKEN)
     study, label_names = apply_mapping(_as_truth(sifted), mapping, path)
     truth = ground_truth_of(study, policy=policy, source=path.name)

@@ -21,7 +21,7 @@ from mitoscope.labels.label import (
     is_figure,
     name_key,
 )
-from mitoscope.labels.mapping import IGNORED, LabelMapping
+from mitoscope.labels.mapping import IGNORED, OUTLINES, LabelMapping
 
 __all__ = [
     "AMBIGUOUS",
@@ -35,6 +35,7 @@ __all__ = [
     "IGNORED",
     "LOOK_ALIKE",
     "MITOTIC_FIGURE",
+    "OUTLINES",
     "TUMOUR_CELL",
     "Label",
     "LabelMapping",

@@ -9,9 +9,12 @@ from typing import Final, Self
 
 from mitoscope.errors import ConfigError, UnknownLabelError
 from mitoscope.labels.label import FIELD_LABELS, Label, LabelSet, name_key
+from mitoscope.region import RegionKind
 
 IGNORED: Final = "ignore"
 """Target of a mapping that leaves the cells of a name out: ``--label "Tubule=ignore"``."""
+OUTLINES: Final = {"tumor": RegionKind.TUMOUR} | {str(kind): kind for kind in RegionKind}
+"""Targets for names of outlines: ``--label "Zone 1=tumour"``."""
 _SHOWN_MAX = 8
 
 
@@ -24,7 +27,7 @@ class LabelMapping:
     classes : LabelSet
         The classes that are known without being told: those of the field, or a study's own and those.
     stated : mapping of str to str
-        Name as the user wrote it → canonical name of a class, or `IGNORED`.
+        Name as the user wrote it → canonical name of a class, `IGNORED`, or what its outlines delimit.
     """
 
     classes: LabelSet = FIELD_LABELS
@@ -37,7 +40,8 @@ class LabelMapping:
         Parameters
         ----------
         texts : iterable of str
-            ``name in the file=class``; the class ``ignore`` leaves the cells out.
+            ``name in the file=class``; the class ``ignore`` leaves the cells out, ``tumour``, ``exclusion``
+            and ``region of interest`` say what outlines of this name delimit.
         classes : LabelSet
             Known classes.
         may_add : bool
@@ -54,11 +58,12 @@ class LabelMapping:
             if not (name and equals and target):
                 mend = 'write e.g. --label "Mitose=mitotic figure"'
                 raise ConfigError(f"{text!r} is not of the form NAME=CLASS", where="--label", mend=mend)
-            known = classes.find(target)
-            if known is None and target.casefold() != IGNORED and not may_add:
+            known, outline = classes.find(target), OUTLINES.get(target.casefold())
+            if known is None and target.casefold() != IGNORED and outline is None and not may_add:
                 mend = f"classes are {', '.join(classes.names)}; {IGNORED} leaves the cells out"
                 raise ConfigError(f"no class {target!r}", where="--label", mend=mend)
             canonical = IGNORED if target.casefold() == IGNORED else target if known is None else known.name
+            canonical = canonical if outline is None else str(outline)
             before = next(
                 (one for other, one in stated.items() if name_key(other) == name_key(name)), canonical
             )
@@ -80,9 +85,14 @@ class LabelMapping:
         key = name_key(name)
         for stated, target in self.stated.items():
             if name_key(stated) == key:
-                return target
+                return None if target in OUTLINES else target
         known = self.classes.find(name)
         return None if known is None else known.name
+
+    @property
+    def outlines(self) -> dict[str, RegionKind | None]:
+        """What the user says of outlines, by `name_key`: what they delimit, None where they are cells."""
+        return {name_key(name): OUTLINES.get(target) for name, target in self.stated.items()}
 
     def label(self, name: str) -> Label | None:
         """Return the label of a class name, as the known classes have it; None for one that is new."""

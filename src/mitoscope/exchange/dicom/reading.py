@@ -24,7 +24,7 @@ from mitoscope.exchange.dicom.terms import (
     library,
 )
 from mitoscope.exchange.format import ReadOptions
-from mitoscope.exchange.regions import add_region, kind_of_outline
+from mitoscope.exchange.regions import add_region
 from mitoscope.store import (
     QuarantineEntry,
     Rater,
@@ -110,7 +110,10 @@ class _Reader:
         if kind == "POLYLINE":
             what = f"{name}: {len(graphics)} open lines"
             self.build.quarantine.append(QuarantineEntry(where, "open lines are no cells", what))
-        elif kind in ("POLYGON", "RECTANGLE") and (region := _region_kind(code, name, graphics)) is not None:
+        elif (
+            kind in ("POLYGON", "RECTANGLE")
+            and (region := _region_kind(code, name, graphics, self.options)) is not None
+        ):
             stated = "" if name == region.value else name
             for ring in graphics:
                 add_region(
@@ -153,14 +156,14 @@ class _Reader:
         return self.cells[key]
 
 
-def _region_kind(code: Any, name: str, graphics: list[Any]) -> RegionKind | None:
+def _region_kind(code: Any, name: str, graphics: list[Any], options: ReadOptions) -> RegionKind | None:
     """Return what the outlines of a group delimit, by its code and else by its name; None for cells."""
     known = {coded[0]: kind for kind, coded in REGION_CODES.items()}
     if code.CodeValue in known:
         return known[code.CodeValue]
     if code.CodingSchemeDesignator == SCHEME or not graphics:
         return None
-    return kind_of_outline(name, np.concatenate(graphics))
+    return options.kind_of_outline(name, np.concatenate(graphics))
 
 
 def _cell_geometry(kind: str, points: NDArray[np.float64]) -> tuple[Shape, NDArray[np.float64]]:

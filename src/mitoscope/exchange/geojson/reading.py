@@ -24,7 +24,6 @@ from mitoscope.exchange.regions import (
     CELL_MAX_PX0,
     add_region,
     is_cell_class,
-    kind_of_outline,
     open_holes,
     rings_without_holes,
 )
@@ -173,7 +172,7 @@ class Reader:
             self._region(hole, RegionKind.EXCLUSION, "", f"{self.path}: a hole in the tumour")
 
     def _feature(self, feature: Feature) -> None:
-        kind = kind_of_outline(feature.name, _extent(feature)) if feature.is_outline else None
+        kind = self.options.kind_of_outline(feature.name, _extent(feature)) if feature.is_outline else None
         if not feature.kind:
             self._quarantine(feature, NO_GEOMETRY, feature.object_type)
         elif not feature.polygons:

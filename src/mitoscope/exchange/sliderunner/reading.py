@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 import sqlite3
-from collections import defaultdict
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from mitoscope.errors import FormatError
 from mitoscope.exchange.classes import CONSENSUS, ClassTable
 from mitoscope.exchange.format import ReadOptions
-from mitoscope.exchange.regions import add_region, is_cell_class, kind_of_outline
+from mitoscope.exchange.regions import add_region, is_cell_class
 from mitoscope.exchange.sliderunner.schema import AnnotationType, Row, open_database, rows
 from mitoscope.geometry import SizePx
-from mitoscope.labels import FIELD_LABELS
+from mitoscope.labels import FIELD_LABELS, name_key
 from mitoscope.region import kind_of_name
 from mitoscope.store import (
     QuarantineEntry,
@@ -72,7 +72,7 @@ def read(path: Path, options: ReadOptions) -> Study:
 class _Reader:
     def __init__(self, db: sqlite3.Connection, path: Path, options: ReadOptions) -> None:
         self.db, self.path, self.options = db, path, options
-        self.build = StudyBuilder()
+        self.build, self.by_rule = StudyBuilder(), Counter[str]()
         (self.version,) = db.execute("PRAGMA user_version").fetchone()
         self.agreements: list[tuple[int, int]] = []
         self.labels_of_cells: list[tuple[_Label, int, str]] = []
@@ -86,7 +86,12 @@ class _Reader:
             with self.build.aside(row):
                 self._annotation(row)
         self._events()
-        return self.build.build()
+        notes = tuple(
+            f"{count} polygons of {name!r} are taken as exclusions, as in CCMCT; "
+            f'--label "{name}=…" says what else they are'
+            for name, count in self.by_rule.items()
+        )
+        return replace(self.build.build(), notes=notes)
 
     def _classes(self) -> None:
         found = list(rows(self.db, "Classes"))
@@ -198,12 +203,15 @@ class _Reader:
             return None
         entry = self.classes.entries.get(row["agreedClass"])
         name = "" if entry is None else entry.name
-        if is_cell_class(name, ring) or row["description"] == CELL:
+        is_stated = name_key(name) in self.options.outlines
+        if not is_stated and (is_cell_class(name, ring) or row["description"] == CELL):
             return None
         if not row["agreedClass"] and self._is_disputed_cell(row, ring):
             return None
-        kind = kind_of_outline(name, ring)
-        if kind is None and self.has_tumour and row["type"] == AnnotationType.POLYGON:
+        kind = self.options.kind_of_outline(name, ring)
+        if kind is None and not is_stated and self.has_tumour and row["type"] == AnnotationType.POLYGON:
+            if name:
+                self.by_rule[name] += 1
             return RegionKind.EXCLUSION
         return kind
 
