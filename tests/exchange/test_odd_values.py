@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -275,3 +276,45 @@ def test_a_reader_that_takes_the_file_as_a_whole_fails_the_same_test(tmp_path: P
     (tmp_path / "a.geojson").write_text(json.dumps(document), encoding="utf-8")
     assert naive(document) == 0
     assert judged(FORMATS["geojson"].read(tmp_path / "a.geojson", ReadOptions())) == (CELLS - 1, 1)
+
+
+def asap(place: int) -> str:
+    vertex = f'<Coordinate Order="0" X="{10 + place * 90}" Y="20"/>'
+    shown = f'Name="Annotation {place}" Type="Dot" PartOfGroup="Mitosis" Color="#ff0000"'
+    return f"<Annotation {shown}><Coordinates>{vertex}</Coordinates></Annotation>"
+
+
+def layer(place: int, tag: str, kind: str) -> str:
+    vertices = "".join(f'<{tag} X="{x + place * 90}" Y="{x}"/>' for x in (10, 60))
+    region = f'<Region Type="{kind}" NegativeROA="0"><Vertices>{vertices}</Vertices></Region>'
+    return f'<Annotation Name="Mitosis" LineColor="255"><Regions>{region}</Regions></Annotation>'
+
+
+def ome(place: int) -> str:
+    shape = f'<Ellipse X="{100 + place * 90}" Y="100" RadiusX="20" RadiusY="20" TheZ="1" Text="Mitosis"/>'
+    return f'<ROI ID="ROI:{place}" Name="a"><Union>{shape}</Union></ROI>'
+
+
+XML: dict[str, tuple[str, Callable[[int], str]]] = {
+    "asap": ("ASAP_Annotations", asap),
+    "imagescope": ("Annotations", lambda place: layer(place, "Vertex", "2")),
+    "halo": ("Annotations", lambda place: layer(place, "V", "Ellipse")),
+    "ome": ("OME", ome),
+}
+
+
+@pytest.mark.parametrize("name", XML)
+def test_an_odd_attribute_in_xml_costs_its_cell_alone(tmp_path: Path, name: str) -> None:
+    root, item = XML[name]
+    costs, path = set(), tmp_path / "a.xml"
+    attributes = list(re.finditer(r' (\w+)="[^"]*"', item(1)))
+    for found in attributes:
+        for odd in (*TEXTS[:-1], None):
+            stated = "" if odd is None else f' {found[1]}="{odd}"'
+            bent = item(1)[: found.start()] + stated + item(1)[found.end() :]
+            path.write_text(f"<{root}>{item(0)}{bent}{item(2)}</{root}>", encoding="utf-8")
+            kept, aside = judged(read_study(path, name, OPTIONS))
+            assert kept >= CELLS - 1, (found[1], odd)
+            assert kept == CELLS or aside == 1, (found[1], odd)
+            costs.add(kept)
+    assert costs == {CELLS - 1, CELLS}

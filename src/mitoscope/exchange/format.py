@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.errors import FormatError
+from mitoscope.errors import FormatError, ScaleError
 from mitoscope.exchange import csv_text
 from mitoscope.exchange.classes import stated_classes
 from mitoscope.exchange.json_text import read_json
@@ -116,6 +116,14 @@ class ReadOptions:
     def slide_name(self, path: Path) -> str:
         """Return the name of the slide of a file that names none."""
         return self.slide or path.stem
+
+
+def needed_mpp(mpp: Mpp | None, what: str, path: Path) -> Mpp:
+    """Return the resolution of a slide, or raise ScaleError saying what needs it."""
+    if mpp is None:
+        message = f"{what} need the resolution of the slide"
+        raise ScaleError(message, where=str(path), mend="give it with --mpp")
+    return mpp
 
 
 @dataclass(frozen=True, slots=True)

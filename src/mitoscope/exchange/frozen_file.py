@@ -13,7 +13,7 @@ from mitoscope.errors import FormatError
 from mitoscope.exchange.classes import CONSENSUS, colour_of
 from mitoscope.exchange.format import Content, Format, ReadOptions
 from mitoscope.exchange.json_text import a_mapping, read_json
-from mitoscope.exchange.regions import open_holes, rings_without_holes
+from mitoscope.exchange.regions import open_holes, rings_without_holes, with_examined
 from mitoscope.fsio import atomic_write
 from mitoscope.labels import Label
 from mitoscope.region import RegionKind
@@ -100,7 +100,9 @@ def read_study_of(path: Path, options: ReadOptions) -> Study:
             label = build.label(truth.classes.find(name) or Label(name, colour_of(name)))
             build.event(cell, rater, label, score=agreement)
         build.regions += _outlines(slide, place)
-    return build.build()
+    stated = {slide.name: slide.stated_examined for slide in truth.slides}
+    examined = {name: area for name, area in stated.items() if area is not None}
+    return with_examined(replace(build.build(), examined=examined))[0]
 
 
 def _outlines(slide: SlideTruth, place: int) -> list[Region]:

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from mitoscope.errors import FormatError, ScaleError
+from mitoscope.errors import FormatError
 from mitoscope.exchange.classes import CONSENSUS, LabelFinder
 from mitoscope.exchange.figures import figures
-from mitoscope.exchange.format import Aspect, Content, Format, ReadOptions, WriteOptions
+from mitoscope.exchange.format import Aspect, Content, Format, ReadOptions, WriteOptions, needed_mpp
 from mitoscope.exchange.json_text import a_list, a_mapping, a_number, a_share, a_text, dump_json, read_json
 from mitoscope.fsio import atomic_write
 from mitoscope.geometry import Mpp
@@ -47,7 +47,7 @@ def read(path: Path, options: ReadOptions) -> Study:
     document = a_mapping(read_json(path), str(path))
     if document.get("type", _TYPE) != _TYPE:
         raise FormatError(f"type {_TYPE!r} expected, got {document.get('type')!r}", where=path)
-    mpp = _needed(options.mpp, path)
+    mpp = needed_mpp(options.mpp, "coordinates in mm", path)
     names, slide, build = LabelFinder(), options.slide_name(path), StudyBuilder(DEFAULT_LABELS)
     index = build.slide(SlideRecord(slide))
     points = []
@@ -89,14 +89,6 @@ def _point(item: Any, mpp: Mpp, names: LabelFinder, where: str) -> _Point:
     )
 
 
-def _needed(mpp: Mpp | None, where: object) -> Mpp:
-    if mpp is None:
-        raise ScaleError(
-            "coordinates in mm need the resolution of the slide", where=str(where), mend="give it with --mpp"
-        )
-    return mpp
-
-
 def _to_px0(millimetres: float, mpp: float) -> float:
     return round(millimetres * 1000 / mpp, _DECIMALS_PX0)
 
@@ -114,7 +106,7 @@ def write(study: Study, path: Path, options: WriteOptions) -> None:
         If it cannot be written.
     """
     stated = study.slides[0].mpp if study.slides else None
-    mpp = _needed(options.mpp or stated, path)
+    mpp = needed_mpp(options.mpp or stated, "coordinates in mm", path)
     points = []
     people = [place for place, rater in enumerate(study.raters) if rater.kind is not RaterKind.MODEL]
     by_people = set(study.events.cell[np.isin(study.events.rater, people)].tolist())

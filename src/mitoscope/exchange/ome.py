@@ -12,7 +12,7 @@ import numpy as np
 from mitoscope.errors import FormatError
 from mitoscope.exchange.format import Content, Format, ReadOptions
 from mitoscope.exchange.geojson import Reader, ellipse
-from mitoscope.exchange.xml_text import parse_xml, read_xml
+from mitoscope.exchange.xml_text import number_of, parse_xml, read_xml
 from mitoscope.store import Study
 
 _TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
@@ -71,18 +71,18 @@ def _features(root: ET.Element) -> Iterator[dict[str, Any]]:
                 name = (shape.get("Text") or roi.get("Name") or "").strip()
                 classification = {"classification": {"name": name}} if name else {}
                 properties = {"objectType": "annotation", **classification}
-                number = _number(shape.get("TheZ")) or 0.0
-                geometry = _geometry(kind, shape) | {"plane": {"z": int(number)}}
+                plane = number_of(shape.get("TheZ")) or 0.0
+                geometry = _geometry(kind, shape) | {"plane": {"z": int(plane) if abs(plane) < 2**31 else 0}}
                 yield {"type": "Feature", "geometry": geometry, "properties": properties}
 
 
 def _geometry(kind: str, shape: ET.Element) -> dict[str, Any]:
     if kind in ("Polygon", "Polyline"):
         pairs = shape.get("Points", "").split()
-        points = [[_number(one) for one in pair.split(",")] for pair in pairs]
+        points = [[number_of(one) for one in pair.split(",")] for pair in pairs]
         points = [_moved(point, shape) for point in points]
         return {"type": kind, "coordinates": [points]}
-    numbers = [_number(shape.get(name)) for name in _PLACE[kind]]
+    numbers = [number_of(shape.get(name)) for name in _PLACE[kind]]
     if None in numbers:
         return {"type": "Point", "coordinates": [None, None]}
     x, y, *extent = (number for number in numbers if number is not None)
@@ -104,7 +104,7 @@ def _moved(point: list[Any], shape: ET.Element) -> list[Any]:
     if matrix is None or len(point) != 2 or None in point:
         return point
     x, y = point
-    factors = [[_number(matrix.get(f"A{row}{column}")) for column in range(3)] for row in range(2)]
+    factors = [[number_of(matrix.get(f"A{row}{column}")) for column in range(3)] for row in range(2)]
     if any(factor is None for row in factors for factor in row):
         return [None, None]
     return [float(np.dot(row, (x, y, 1))) for row in np.array(factors, dtype=np.float64)]
@@ -112,13 +112,6 @@ def _moved(point: list[Any], shape: ET.Element) -> list[Any]:
 
 def _tag(element: ET.Element) -> str:
     return str(element.tag).rpartition("}")[2]
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        return None if text is None else float(text)
-    except ValueError:
-        return None
 
 
 def _recognises(content: Content) -> bool:

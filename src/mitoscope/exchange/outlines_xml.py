@@ -19,7 +19,7 @@ from mitoscope.errors import FormatError
 from mitoscope.exchange.csv_text import shortest
 from mitoscope.exchange.format import Aspect, Content, Format, ReadOptions, WriteOptions
 from mitoscope.exchange.geojson import Reader, document_of, ellipse
-from mitoscope.exchange.xml_text import read_xml
+from mitoscope.exchange.xml_text import number_of, read_xml
 from mitoscope.fsio import atomic_write
 from mitoscope.region import RegionKind, kind_of_name
 from mitoscope.store import Study
@@ -60,13 +60,6 @@ def _feature(kind: str, points: Points, name: str, colour: list[int] | None, own
     return {"type": "Feature", "geometry": geometry, "properties": properties}
 
 
-def _number(text: str | None) -> float | None:
-    try:
-        return None if text is None else float(text)
-    except ValueError:
-        return None
-
-
 def _rgb(text: str | None) -> list[int] | None:
     """Return the colour of ``#rrggbb``."""
     digits = (text or "").removeprefix("#")
@@ -76,8 +69,8 @@ def _rgb(text: str | None) -> list[int] | None:
 
 def _asap_features(root: ET.Element) -> Iterator[dict[str, Any]]:
     for one in root.iter("Annotation"):
-        vertices = sorted(one.iter("Coordinate"), key=lambda vertex: _number(vertex.get("Order")) or 0)
-        points = [[_number(vertex.get("X")), _number(vertex.get("Y"))] for vertex in vertices]
+        vertices = sorted(one.iter("Coordinate"), key=lambda vertex: number_of(vertex.get("Order")) or 0)
+        points = [[number_of(vertex.get("X")), number_of(vertex.get("Y"))] for vertex in vertices]
         group = one.get("PartOfGroup", _NO_GROUP)
         name = "" if group == _NO_GROUP else group
         yield _feature(one.get("Type", "Polygon"), points, name, _rgb(one.get("Color")), one.get("Name", ""))
@@ -90,7 +83,7 @@ def _layer_features(root: ET.Element) -> Iterator[dict[str, Any]]:
         colour = list(int(stated).to_bytes(8, "little")[:3]) if is_colour else None  # 0xBBGGRR
         for region in layer.iter("Region"):
             vertices = [one for one in region.iter() if one.tag in ("Vertex", "V")]
-            points = [[_number(vertex.get("X")), _number(vertex.get("Y"))] for vertex in vertices]
+            points = [[number_of(vertex.get("X")), number_of(vertex.get("Y"))] for vertex in vertices]
             kind = region.get("Type", "0")
             name = layer.get("Name", "").strip()
             if region.get("NegativeROA", "0").casefold() in ("1", "true"):

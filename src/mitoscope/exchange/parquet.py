@@ -68,7 +68,8 @@ def read(path: Path, options: ReadOptions) -> Study:
             if not geometry and not place:
                 mend = "a geometry or the columns x, y expected"
                 raise FormatError("no column says where a cell lies", where=path, mend=mend)
-            rows = file.read().to_pylist()
+            wanted = [geometry] if geometry else [columns[name] for name in place]
+            rows = file.read([*wanted, *filter(None, found.values())]).to_pylist()
     except (pyarrow.ArrowException, OSError) as error:
         raise FormatError(f"a damaged Parquet file ({str(error)[:80]})", where=path) from None
     build = StudyBuilder()

@@ -7,12 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mitoscope.errors import FormatError, ScaleError
+from mitoscope.errors import FormatError
 from mitoscope.exchange.csv_text import number
-from mitoscope.exchange.format import Content, Format, ReadOptions
+from mitoscope.exchange.format import Content, Format, ReadOptions, needed_mpp
 from mitoscope.exchange.geojson import Reader
 from mitoscope.exchange.table import Row, read_table
-from mitoscope.geometry import Mpp
 from mitoscope.region import kind_of_name
 from mitoscope.store import Study, StudyBuilder
 
@@ -47,7 +46,7 @@ def read(path: Path, options: ReadOptions) -> Study:
         raise FormatError(what, where=path, mend="export them from QuPath with the measurements")
     px0_per_unit = (1.0, 1.0)
     if not all(name.endswith("px") for name in axes):
-        mpp = _needed(options.mpp, path)
+        mpp = needed_mpp(options.mpp, "centroids in µm", path)
         px0_per_unit = (1 / mpp.x, 1 / mpp.y)
     columns = {
         what: next((name for name in names if name in table.columns), "") for what, names in _COLUMNS.items()
@@ -66,13 +65,6 @@ def read(path: Path, options: ReadOptions) -> Study:
         document, of_image = {"features": list(features.values())}, replace(options, slide=image)
         Reader(document, path, of_image, places=list(features), build=build).add()
     return build.build()
-
-
-def _needed(mpp: Mpp | None, path: Path) -> Mpp:
-    if mpp is None:
-        what = "centroids in µm need the resolution of the slide"
-        raise ScaleError(what, where=str(path), mend="give it with --mpp, or export them in px")
-    return mpp
 
 
 def _feature(row: Row, centre: list[float], columns: Mapping[str, str]) -> dict[str, Any]:

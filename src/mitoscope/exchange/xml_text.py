@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Final, NoReturn
 from xml.etree import ElementTree as ET
@@ -53,3 +54,12 @@ def parse_xml(content: bytes, *, where: Path) -> ET.Element:
         raise FormatError(error.what, where=where, mend=error.mend) from None
     except (ET.ParseError, ValueError, LookupError) as error:
         raise FormatError(f"not XML ({error})", where=where, mend="is the file complete?") from None
+
+
+def number_of(text: str | None) -> float | None:
+    """Return the finite number of an attribute, None where it is none."""
+    try:
+        number = math.nan if text is None else float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
