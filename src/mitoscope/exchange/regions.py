@@ -120,7 +120,7 @@ def open_holes(holes: Sequence[tuple[Ring, Ring]], tumours: Sequence[Ring]) -> l
 def _cut(shape: BaseGeometry) -> list[Polygon]:
     parts: list[Polygon] = []
     for part in shapely.get_parts(shape):
-        if not isinstance(part, Polygon):
+        if not isinstance(part, Polygon) or part.is_empty:
             continue
         if not part.interiors:
             parts.append(part)
