@@ -90,6 +90,20 @@ def test_the_result_without_its_mask_is_refused_too(detected: tuple[Path, Result
     assert run("count", tmp_path).exit_code == 2
 
 
+def test_a_study_into_which_the_result_goes_keeps_the_doubt(
+    detected: tuple[Path, Result], tmp_path: Path
+) -> None:
+    out, _ = detected
+    study = tmp_path / "study.mito"
+    assert run("store", "create", study).exit_code == 0
+    imported = run("store", "import", study, out)
+    assert imported.exit_code == 0, imported.output
+    refused = run("count", study)
+    assert refused.exit_code == 2
+    assert f"no count: {DOUBT}" in refused.stderr
+    assert run("count", study, "--force").exit_code == 0
+
+
 def test_the_page_says_it_beside_the_count(swapped: Path, tmp_path: Path) -> None:
     with open_slide(swapped) as slide:
         assert find_tissue(slide).colour_doubt.startswith(DOUBT)

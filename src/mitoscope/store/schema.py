@@ -659,6 +659,10 @@ MIGRATIONS: tuple[Migration, ...] = (
         _CHAIN + _kept("events are append-only", "renaming") + _kept("the chain is append-only", "link"),
         _chain_what_is_there,
     ),
+    Migration(
+        "doubts of the colours that a model searched",
+        "ALTER TABLE search ADD COLUMN colour_doubt TEXT NOT NULL DEFAULT '';",
+    ),
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)

@@ -42,6 +42,7 @@ def write_search(connection: sqlite3.Connection, slide_id: int, rater_id: int, s
         rater_id=rater_id,
         threshold=searched.threshold,
         is_calibrated=searched.calibrated,
+        colour_doubt=searched.colour_doubt,
         region=None if region is None else shapely.to_wkt(region.shape, rounding_precision=-1),
         gaps=json.dumps([[gap.x, gap.y, gap.width, gap.height] for gap in searched.gaps]),
         origin=searched.origin,
@@ -49,7 +50,7 @@ def write_search(connection: sqlite3.Connection, slide_id: int, rater_id: int, s
     )
 
 
-_SEARCH = "SELECT threshold, is_calibrated, region, gaps, origin"
+_SEARCH = "SELECT threshold, is_calibrated, region, gaps, origin, colour_doubt"
 
 
 @well_formed()
@@ -76,11 +77,12 @@ def read_searches(connection: sqlite3.Connection, slides: Sequence[str]) -> list
 
 
 def _searched(row: Sequence[Any]) -> Searched:
-    threshold, is_calibrated, region, gaps, origin = row
+    threshold, is_calibrated, region, gaps, origin, colour_doubt = row
     return Searched(
         threshold=threshold,
         region=None if region is None else Region(shapely.from_wkt(region), "searched"),
         gaps=tuple(BoxPx0(*gap) for gap in json.loads(gaps)),
         calibrated=None if is_calibrated is None else bool(is_calibrated),
+        colour_doubt=colour_doubt,
         origin=origin,
     )
