@@ -33,6 +33,8 @@ SCALE_TOLERANCE = 0.02
 
 TREE_SLACK = 1 + 1e-9
 """A tree is asked for pairs a little farther apart, so that its rounding loses none."""
+ASPECT_MAX = 1000.0
+"""Most that a window is wider than high, or higher than wide."""
 HPF_AREA_MM2 = 0.237
 """Area of one high-power field in mm² (ocular field number 22, 40x; CCMCT and CMC papers)."""
 
@@ -203,10 +205,10 @@ class Aspect:
 
     def __post_init__(self) -> None:
         if not (
-            math.isfinite(self.width) and math.isfinite(self.height) and self.width > 0 and self.height > 0
+            min(self.width, self.height) > 0 and 1 / ASPECT_MAX <= self.width / self.height <= ASPECT_MAX
         ):
             raise RegionError(
-                f"an aspect of {self.width:g}:{self.height:g} is not positive", mend="write e.g. 4:3"
+                f"an aspect of {self.width:g}:{self.height:g} is not one of a window", mend="write e.g. 4:3"
             )
 
     @classmethod

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from mitoscope.cli.options import parse_mpp, parse_roi, parse_size, parse_threshold
+from mitoscope.cli.options import parse_mpp, parse_roi, parse_size
 from mitoscope.errors import ConfigError, RegionError, ScaleError
 from mitoscope.geometry import BoxPx, Mpp
 
@@ -12,7 +12,6 @@ def test_sizes_and_regions_are_read() -> None:
     assert parse_size("4096×3072") == (4096, 3072)
     assert parse_roi("1,2,30,40") == BoxPx(1, 2, 30, 40)
     assert parse_roi(None) is None
-    assert parse_threshold(0.5) == 0.5
     assert parse_mpp(0.25) == Mpp.square(0.25)
     assert parse_mpp(None) is None
 
@@ -27,12 +26,6 @@ def test_a_size_that_is_none_is_refused(text: str) -> None:
 def test_a_region_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(RegionError):
         parse_roi(text)
-
-
-@pytest.mark.parametrize("value", [-0.01, 1.01, float("nan"), float("inf")])
-def test_a_threshold_outside_of_its_range_is_refused(value: float) -> None:
-    with pytest.raises(ConfigError, match="threshold"):
-        parse_threshold(value)
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, 6.0, float("nan")])

@@ -18,6 +18,7 @@ from mitoscope.cli.options import (
     PolicyOption,
     ProtocolOption,
     TruthOption,
+    as_score,
     parse_doubt,
     parse_mpp,
     parse_policy,
@@ -178,9 +179,13 @@ def join(
     name: Annotated[str, typer.Option("--name", help="Its name.")] = "cascade",
     floor: Annotated[
         float | None,
-        typer.Option("--floor", help="Verify candidates above this score; default: as stated."),
+        typer.Option(
+            "--floor", callback=as_score, help="Verify candidates above this score; default: as stated."
+        ),
     ] = None,
-    crop: Annotated[int, typer.Option("--crop", metavar="PX", help="Side of a crop for a detector.")] = 128,
+    crop: Annotated[
+        int, typer.Option("--crop", metavar="PX", min=16, max=4096, help="Side of a crop for a detector.")
+    ] = 128,
     flips: Annotated[
         bool, typer.Option("--flips", help="Mean over four mirror images of a crop: better and slower.")
     ] = False,

@@ -14,10 +14,10 @@ from mitoscope.cli.options import (
     MppOption,
     MppOverrideOption,
     PolicyOption,
+    as_score,
     parse_boxes,
     parse_mpp,
     parse_policy,
-    parse_threshold,
 )
 
 if TYPE_CHECKING:
@@ -47,7 +47,12 @@ def count(
     ] = None,
     threshold: Annotated[
         float | None,
-        typer.Option("--threshold", metavar="T", help="Scores above it count; default: that of the results."),
+        typer.Option(
+            "--threshold",
+            metavar="T",
+            callback=as_score,
+            help="Scores above it count; default: that of the results.",
+        ),
     ] = None,
     policy: PolicyOption = None,
     label: LabelOption = None,
@@ -78,7 +83,7 @@ def count(
         area_mm2=area,
         aspect=Aspect.parse(aspect),
         regions=None if tumour is None else read_tumour(tumour, tuple(tumour_class or ())),
-        threshold=parse_threshold(threshold),
+        threshold=threshold,
         policy=parse_policy(policy),
         mapping=LabelMapping.parse(label or ()),
         boxes=parse_boxes(boxes),

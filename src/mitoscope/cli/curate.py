@@ -13,6 +13,7 @@ from mitoscope.cli.curate_inputs import found_on_slides, read_answers
 from mitoscope.cli.curate_loops import hard_examples, missed, self_train, split_ambiguous
 from mitoscope.cli.curate_versions import diff, freeze, gains
 from mitoscope.cli.options import (
+    SEED_MAX,
     BinsOption,
     CountedAboveOption,
     CropMppOption,
@@ -22,6 +23,8 @@ from mitoscope.cli.options import (
     OnlySlidesOption,
     ReviewArgument,
     StudyArgument,
+    as_distance,
+    as_score,
 )
 from mitoscope.cli.terminal import picked, print_json, print_table, progress, say
 
@@ -50,7 +53,12 @@ def candidates(
     bins: BinsOption = 10,
     radius: Annotated[
         float,
-        typer.Option("--radius", metavar="PX", help="Ignore detections this close to a known cell."),
+        typer.Option(
+            "--radius",
+            metavar="PX",
+            callback=as_distance,
+            help="Ignore detections this close to a known cell.",
+        ),
     ] = 25.0,
     threshold: CountedAboveOption = 0.0,
     label: LabelOption = None,
@@ -181,20 +189,27 @@ def select(
     ],
     out: Annotated[Path, typer.Option("--out", metavar="CSV", help="All tiles: score, probability, chosen.")],
     top: Annotated[
-        int | None, typer.Option("--top", metavar="N", help="The best N tiles of each slide.")
+        int | None, typer.Option("--top", metavar="N", min=1, help="The best N tiles of each slide.")
     ] = None,
     above: Annotated[
-        float | None, typer.Option("--above", metavar="T", help="All tiles above T and some others; 0.2.")
+        float | None,
+        typer.Option(
+            "--above", metavar="T", callback=as_score, help="All tiles above T and some others; 0.2."
+        ),
     ] = None,
     below: Annotated[
-        float, typer.Option("--share-below", metavar="P", help="Share of the others, at random.")
+        float,
+        typer.Option("--share-below", metavar="P", callback=as_score, help="Share of the others, at random."),
     ] = 0.1,
     whole: Annotated[
-        int | None, typer.Option("--whole-slides", metavar="N", help="N slides at random, all their tiles.")
+        int | None,
+        typer.Option("--whole-slides", metavar="N", min=1, help="N slides at random, all their tiles."),
     ] = None,
     slide: OnlySlidesOption = None,
-    tile: Annotated[int, typer.Option("--tile", metavar="PX", help="Side of a tile, level-0 px.")] = 1000,
-    seed: Annotated[int, typer.Option("--seed", help="Of what is drawn.")] = 0,
+    tile: Annotated[
+        int, typer.Option("--tile", metavar="PX", min=1, max=100_000, help="Side of a tile, level-0 px.")
+    ] = 1000,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=SEED_MAX, help="Of what is drawn.")] = 0,
     label: LabelOption = None,
     as_json: JsonOption = False,
 ) -> None:

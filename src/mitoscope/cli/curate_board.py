@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mitoscope.cli.options import (
+    SEED_MAX,
     CropMppOption,
     CropOption,
     JsonOption,
@@ -61,7 +62,7 @@ def board(
     suspicious: Annotated[
         int | None, typer.Option("--suspicious", metavar="N", min=1, help="Of the most suspicious N only.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of UMAP.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=SEED_MAX, help="Of UMAP.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Arrange crops by similarity and rank likely label errors (CODAEL)."""

@@ -18,6 +18,7 @@ from mitoscope.cli.options import (
     ReviewArgument,
     SetOption,
     StudyArgument,
+    as_score,
     parse_policy,
 )
 from mitoscope.cli.terminal import print_json, print_table, say
@@ -89,13 +90,22 @@ def self_train(
     detector: DetectorOption,
     out: OutOption,
     mined: Annotated[
-        int, typer.Option("--mined-windows", min=1, help="Of the foreground windows of a batch, those mined.")
+        int,
+        typer.Option(
+            "--mined-windows", min=1, max=1000, help="Of the foreground windows of a batch, those mined."
+        ),
     ] = 6,
     floor: Annotated[
-        float, typer.Option("--floor", metavar="T", help="Below it at the first look, no more looks.")
+        float,
+        typer.Option(
+            "--floor", metavar="T", callback=as_score, help="Below it at the first look, no more looks."
+        ),
     ] = 0.5,
     threshold: Annotated[
-        float, typer.Option("--threshold", metavar="T", help="A figure is mined above it, however it lies.")
+        float,
+        typer.Option(
+            "--threshold", metavar="T", callback=as_score, help="A figure is mined above it, however it lies."
+        ),
     ] = 0.5,
     changes: SetOption = None,
     as_json: JsonOption = False,
@@ -220,7 +230,10 @@ def hard_examples(
     folds: FoldsOption = 3,
     seed: FoldSeedOption = 0,
     threshold: Annotated[
-        float, typer.Option("--threshold", metavar="T", help="Non-mitotic cells above it are read again.")
+        float,
+        typer.Option(
+            "--threshold", metavar="T", callback=as_score, help="Non-mitotic cells above it are read again."
+        ),
     ] = 0.9,
     policy: PolicyOption = None,
     as_json: JsonOption = False,
@@ -288,7 +301,10 @@ def split_ambiguous(
         Path, typer.Option("--scores", metavar="CSV", help="cell,score of the dual stage for mitotic figure.")
     ],
     threshold: Annotated[
-        float, typer.Option("--threshold", metavar="T", help="Above it a look-alike, else another cell.")
+        float,
+        typer.Option(
+            "--threshold", metavar="T", callback=as_score, help="Above it a look-alike, else another cell."
+        ),
     ] = 0.5,
     policy: PolicyOption = None,
     as_json: JsonOption = False,

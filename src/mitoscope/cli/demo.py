@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mitoscope.cli.options import parse_size
+from mitoscope.cli.options import SEED_MAX, parse_size
 from mitoscope.cli.terminal import progress, summarise
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def synth(
         str, typer.Option("--size", metavar="WxH", help="Size in px, up to 100000x100000.")
     ] = "16384x12288",
     mpp: Annotated[float, typer.Option("--mpp", help="Resolution in µm/px.")] = 0.25,
-    seed: Annotated[int, typer.Option("--seed", help="Same seed, same slide.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=SEED_MAX, help="Same seed, same slide.")] = 0,
     tissue: Annotated[float, typer.Option("--tissue", help="Part of the slide that is tissue.")] = 0.45,
     density: Annotated[float, typer.Option("--density", help="Mitotic figures per mm² of tissue.")] = 3.0,
     hot_spot: Annotated[

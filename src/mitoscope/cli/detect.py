@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mitoscope.cli.options import (
+    THREADS_MAX,
     MppOption,
     MppOverrideOption,
     OutOption,
@@ -16,7 +17,6 @@ from mitoscope.cli.options import (
     parse_choice,
     parse_mpp,
     parse_roi,
-    parse_threshold,
 )
 from mitoscope.cli.terminal import progress, summarise
 
@@ -75,7 +75,10 @@ def detect(
     ] = False,
     no_resume: Annotated[bool, typer.Option("--no-resume", help="Begin anew instead of going on.")] = False,
     threads: Annotated[
-        int | None, typer.Option("--threads", min=1, help="Threads in total; default: one for each core.")
+        int | None,
+        typer.Option(
+            "--threads", min=1, max=THREADS_MAX, help="Threads in total; default: one for each core."
+        ),
     ] = None,
     provider: Annotated[str, typer.Option("--provider", help="Where the network runs: cpu or cuda.")] = "cpu",
 ) -> None:
@@ -93,7 +96,7 @@ def detect(
     box, scale = parse_roi(roi), parse_mpp(mpp)
     values = {
         "roi": None if box is None else (box.x, box.y, box.width, box.height),
-        "threshold": parse_threshold(threshold),
+        "threshold": threshold,
         "mpp": None if scale is None else scale.x,
         "mpp_override": mpp_override,
         "stage": parse_choice("--stage", stage, STAGES),

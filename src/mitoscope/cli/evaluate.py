@@ -20,10 +20,10 @@ from mitoscope.cli.options import (
     PolicyOption,
     ProtocolOption,
     TruthOption,
+    as_score,
     parse_boxes,
     parse_mpp,
     parse_policy,
-    parse_threshold,
 )
 from mitoscope.cli.terminal import print_table, shown
 from mitoscope.errors import ConfigError
@@ -42,7 +42,10 @@ def evaluate(
     threshold: Annotated[
         float | None,
         typer.Option(
-            "--threshold", metavar="T", help="Scores above it count; default: that of the results, else 0."
+            "--threshold",
+            metavar="T",
+            callback=as_score,
+            help="Scores above it count; default: that of the results, else 0.",
         ),
     ] = None,
     validation_pred: Annotated[
@@ -81,7 +84,12 @@ def evaluate(
     ] = None,
     compare_threshold: Annotated[
         float | None,
-        typer.Option("--compare-threshold", metavar="T", help="Its threshold; default as for --threshold."),
+        typer.Option(
+            "--compare-threshold",
+            metavar="T",
+            callback=as_score,
+            help="Its threshold; default as for --threshold.",
+        ),
     ] = None,
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Draw it as .png or .svg.")
@@ -94,7 +102,7 @@ def evaluate(
     from mitoscope.labels import LabelMapping
 
     grouping = None if by is None else parse_group(by)
-    cut, other_cut = parse_threshold(threshold), parse_threshold(compare_threshold)
+    cut, other_cut = threshold, compare_threshold
     _check_options(cut, validation_pred, validation_truth, choose_on_test=choose_on_test, compare=compare)
     if plot is not None:
         parse_encoding(plot)

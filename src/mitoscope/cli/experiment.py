@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mitoscope.cli.options import DataOption, JsonOption
+from mitoscope.cli.options import THREADS_MAX, DataOption, JsonOption
 from mitoscope.cli.terminal import print_json, print_table, progress
 
 app = typer.Typer(
@@ -50,7 +50,9 @@ def run(
     ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on; finished cells are kept.")] = False,
     device: Annotated[str, typer.Option("--device", help="cpu or cuda.")] = "cpu",
-    threads: Annotated[int, typer.Option("--threads", min=1, help="Of networks on the CPU.")] = 1,
+    threads: Annotated[
+        int, typer.Option("--threads", min=1, max=THREADS_MAX, help="Of networks on the CPU.")
+    ] = 1,
     recipes: _Recipes = None,
 ) -> None:
     """Run experiments; each ends with its table beside the published one, as Markdown, CSV and JSON."""

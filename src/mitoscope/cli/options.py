@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, overload
@@ -14,6 +15,49 @@ from mitoscope.geometry import BoxPx, Mpp
 if TYPE_CHECKING:
     from mitoscope.exchange import BoxLayout
     from mitoscope.truth import Policy
+
+SEED_MAX = 2**32 - 1
+THREADS_MAX = 1024
+
+
+def as_score(param: typer.CallbackParam, value: float | None) -> float | None:
+    """Check an option that is a score, a probability or a share.
+
+    Raises
+    ------
+    ConfigError
+        If it lies outside [0, 1], or is no number.
+    """
+    if value is not None and not 0 <= value <= 1:
+        what = f"{param.opts[0]} {value:g} is outside [0, 1]"
+        raise ConfigError(what, mend=f"give {param.opts[0]} a value from 0 to 1")
+    return value
+
+
+def as_distance(param: typer.CallbackParam, value: float | None) -> float | None:
+    """Check an option that is a distance.
+
+    Raises
+    ------
+    ConfigError
+        If it is negative, infinite or no number.
+    """
+    if value is not None and not 0 <= value < math.inf:
+        what = f"{param.opts[0]} {value:g} is not a distance"
+        raise ConfigError(what, mend=f"give {param.opts[0]} a finite value of at least 0")
+    return value
+
+
+def as_resolution(value: float) -> float:
+    """Check an option that is a resolution in µm/px.
+
+    Raises
+    ------
+    ScaleError
+        If it is implausible.
+    """
+    return Mpp.square(value).x
+
 
 StudyArgument = Annotated[Path, typer.Argument(metavar="STUDY", help="The study, a file.")]
 ReviewArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the review.")]
@@ -42,12 +86,18 @@ SetOption = Annotated[
 OnlySlidesOption = Annotated[
     list[str] | None, typer.Option("--slide", metavar="NAME", help="Only this slide; may be repeated.")
 ]
-BinsOption = Annotated[int, typer.Option("--bins", min=1, help="Rounds by score, high scores first.")]
-CountedAboveOption = Annotated[float, typer.Option("--threshold", metavar="T", help="Scores above it count.")]
-CropOption = Annotated[int, typer.Option("--crop", metavar="PX", min=16, help="Side of a crop.")]
-CropMppOption = Annotated[float, typer.Option("--mpp", metavar="F", help="Resolution of the crops, µm/px.")]
-FoldsOption = Annotated[int, typer.Option("--folds", min=2, help="Folds of cases.")]
-FoldSeedOption = Annotated[int, typer.Option("--seed", help="Of the folds.")]
+BinsOption = Annotated[
+    int, typer.Option("--bins", min=1, max=1000, help="Rounds by score, high scores first.")
+]
+CountedAboveOption = Annotated[
+    float, typer.Option("--threshold", metavar="T", callback=as_score, help="Scores above it count.")
+]
+CropOption = Annotated[int, typer.Option("--crop", metavar="PX", min=16, max=4096, help="Side of a crop.")]
+CropMppOption = Annotated[
+    float, typer.Option("--mpp", metavar="F", callback=as_resolution, help="Resolution of the crops, µm/px.")
+]
+FoldsOption = Annotated[int, typer.Option("--folds", min=2, max=1000, help="Folds of cases.")]
+FoldSeedOption = Annotated[int, typer.Option("--seed", min=0, max=SEED_MAX, help="Of the folds.")]
 OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the results.")]
 MppOption = Annotated[
     float | None,
@@ -80,7 +130,9 @@ ExaminedOption = Annotated[
 ]
 ThresholdOption = Annotated[
     float | None,
-    typer.Option("--threshold", metavar="T", help="Scores above it count; by default the bundle's."),
+    typer.Option(
+        "--threshold", metavar="T", callback=as_score, help="Scores above it count; by default the bundle's."
+    ),
 ]
 
 
@@ -200,18 +252,3 @@ def parse_mpp(value: float | None) -> Mpp | None:
         If it is implausible.
     """
     return None if value is None else Mpp.square(value)
-
-
-def parse_threshold(value: float | None) -> float | None:
-    """Check a threshold.
-
-    Raises
-    ------
-    ConfigError
-        If it lies outside [0, 1].
-    """
-    if value is not None and not 0 <= value <= 1:
-        raise ConfigError(
-            f"threshold {value:g} is outside [0, 1]", mend="give --threshold a value from 0 to 1"
-        )
-    return value

@@ -15,6 +15,7 @@ from mitoscope.cli.options import (
     MppOption,
     OnlySlidesOption,
     StudyArgument,
+    as_distance,
     parse_boxes,
     parse_mpp,
     parse_policy,
@@ -101,7 +102,7 @@ def import_(
         typer.Option(
             "--join-within",
             metavar="UM",
-            min=0,
+            callback=as_distance,
             help="Take cells within UM µm of one in the study as that cell: for files of several raters.",
         ),
     ] = None,

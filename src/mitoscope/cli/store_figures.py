@@ -116,7 +116,9 @@ def agreement(
     kinds: Annotated[
         str, typer.Option("--kinds", help="Whose labels count: expert, crowd, model, consensus.")
     ] = "expert",
-    resamples: Annotated[int, typer.Option("--resamples", min=1, help="Of the bootstrap, by case.")] = 2000,
+    resamples: Annotated[
+        int, typer.Option("--resamples", min=1, max=1_000_000, help="Of the bootstrap, by case.")
+    ] = 2000,
     published: Annotated[
         bool, typer.Option("--published", help="MIDOG++ Tables 2 and 3 beside the published figures.")
     ] = False,

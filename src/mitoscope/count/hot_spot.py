@@ -48,6 +48,10 @@ class HotSpot:
     box_px0: BoxPx0
 
 
+AREA_MAX_MM2 = 25e3
+"""A glass slide is 25 × 76 mm, the largest ones ten times that."""
+
+
 def window_size(area_mm2: float, *, aspect: Aspect, mpp: Mpp) -> SizePx:
     """Return the window's size in whole level-0 pixels.
 
@@ -64,6 +68,8 @@ def window_size(area_mm2: float, *, aspect: Aspect, mpp: Mpp) -> SizePx:
     """
     if not (math.isfinite(area_mm2) and area_mm2 > 0):
         raise RegionError(f"an area of {area_mm2:g} mm² is not positive", mend="give e.g. --area 2.37")
+    if area_mm2 > AREA_MAX_MM2:
+        raise RegionError(f"an area of {area_mm2:g} mm² is larger than a slide", mend="give e.g. --area 2.37")
     width_um, height_um = aspect.size_um(area_mm2)
     # Rounding to a millionth keeps 4000 from becoming 3999.9999999 and then 3999.
     width, height = int(round(width_um / mpp.x, 6)), round(height_um / mpp.y)
