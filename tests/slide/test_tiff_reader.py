@@ -188,6 +188,44 @@ def test_tiles_that_are_not_stored_are_gaps(tmp_path: Path, tag: int, jpeg: bool
         assert slide.info.notes == ("2 of 12 tiles are not stored in the file: they are gaps",)
 
 
+def without_tag(path: Path, tag: int) -> Path:
+    """Rename a tag of the first page to one that nobody knows."""
+    with tifffile.TiffFile(path) as tiff:
+        place = tiff.pages.first.tags[tag].offset
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<H", data, place, 65_000)
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("layout", [{"tile": (128, 128)}, {"rowsperstrip": 50}], ids=["tiled", "striped"])
+@pytest.mark.parametrize(
+    ("tag", "compression", "reason"),
+    [
+        (258, "zlib", r"has no tag 258 \(BitsPerSample\)"),
+        (259, "zlib", r"tag 259 \(Compression\) is 1, none, but \d+ bytes are stored where"),
+        (259, "webp", r"tag 259 \(Compression\) is 1, none, but \d+ bytes are stored where"),
+    ],
+)
+def test_a_tag_that_is_missing_is_not_guessed(
+    tmp_path: Path, layout: dict[str, Any], tag: int, compression: str, reason: str
+) -> None:
+    path = tmp_path / "slide.tiff"
+    tifffile.imwrite(path, RGB, photometric="rgb", compression=compression, **layout, **SCALE)
+    with pytest.raises(SlideFormatError, match=reason):
+        open_slide(without_tag(path, tag))
+
+
+def test_tiles_of_another_size_than_the_tag_says_are_lost(tmp_path: Path) -> None:
+    path = tmp_path / "slide.tiff"
+    options: dict[str, Any] = {"compression": "webp", "compressionargs": {"lossless": True}}
+    tifffile.imwrite(path, RGB, photometric="rgb", tile=(128, 128), **options, **SCALE)
+    with open_slide(set_tag(path, 322, 112)) as slide:
+        pixels = read_all(slide)
+        assert not pixels.valid.any()
+        assert pixels.damaged
+
+
 def test_directories_that_form_a_loop_are_refused(tmp_path: Path) -> None:
     made = write_tiff(tmp_path / "slide.tiff", RGB)
     data = bytearray(made.path.read_bytes())

@@ -44,7 +44,7 @@ from mitoscope.slide.jpeg_tiles import (
 from mitoscope.slide.ome import find_ome_pixels
 from mitoscope.slide.openslide_reader import CONVERT
 from mitoscope.slide.tiff_directories import check_directories
-from mitoscope.slide.tiff_picture import JPEG, JPEG_2000, Fourth, StoredPicture, TiffLayout
+from mitoscope.slide.tiff_picture import JPEG, JPEG_2000, WHOLE_PICTURES, Fourth, StoredPicture, TiffLayout
 
 if TYPE_CHECKING:
     from tifffile import TiffPage
@@ -52,12 +52,11 @@ if TYPE_CHECKING:
 _APERIO_YCBCR = 33003
 _APERIO = frozenset({_APERIO_YCBCR, 33005})
 _LOSSLESS = frozenset({1, 5, 8, 32773, 32946, 34887, 34925, 50000})
-_WHOLE_PICTURES = frozenset({50001, 50002, 52546})
-"""WebP and JPEG XL: their streams know their colours."""
-COMPRESSIONS = frozenset({JPEG}) | JPEG_2000 | _LOSSLESS | _WHOLE_PICTURES
+COMPRESSIONS = frozenset({JPEG}) | JPEG_2000 | _LOSSLESS | WHOLE_PICTURES
 _GREY, _RGB, _PALETTE, _YCBCR = frozenset({0, 1}), 2, 3, 6
 _PRINT = {5: "CMYK", 8: "LAB", 9: "LAB", 10: "LAB"}
-_PLANES = 2
+_TOGETHER, _PLANES = 1, 2
+_UNCODED, _ALIGNED_BYTES = 1, 16
 _BITS, _COMPRESSION, _PHOTOMETRIC, _DESCRIPTION, _ORIENTATION = 258, 259, 262, 270, 274
 _MAX_SAMPLE, _X_RESOLUTION, _Y_RESOLUTION, _UNIT = 281, 282, 283, 296
 _COLOUR_MAP, _EXTRA_SAMPLES, _SAMPLE_FORMAT, _S_MAX_SAMPLE = 320, 338, 339, 341
@@ -278,6 +277,8 @@ class _Judge:
             )
         if samples not in ({1} if kind == _PALETTE else {3, 4} if kind == _RGB else {3}):
             raise self._error(f"tag 277 (SamplesPerPixel) is {samples}, tag 262 (colours) {kind}")
+        if page.planarconfig not in {_TOGETHER, _PLANES}:
+            raise self._error(f"tag 284 (PlanarConfiguration) is {int(page.planarconfig)}")
         if samples == 4 and compression == JPEG:
             raise self._error("tag 277 (SamplesPerPixel) is 4 with JPEG")
         if page.planarconfig == _PLANES and (compression == JPEG or compression in JPEG_2000):
@@ -307,6 +308,7 @@ class _Judge:
                     where=self._path,
                     mend=_MEND,
                 )
+        self._check_uncoded(page, table, planes)
         end = self._path.stat().st_size
         stored = (counts > 0) & (offsets > 0) & (offsets < end)
         if not stored.any():
@@ -317,6 +319,24 @@ class _Judge:
             )
         per_plane = ~stored.reshape(planes, -1).all(axis=0)
         return table, tuple(int(index) for index in np.flatnonzero(per_plane))
+
+    def _check_uncoded(self, page: TiffPage, table: TileTable, planes: int) -> None:
+        """Refuse segments that are said not to be compressed and are not as long as their pixels are."""
+        if int(page.compression) != _UNCODED:
+            return
+        row = -(-table.tile.width * int(page.samplesperpixel) // planes * self._bits(page) // 8)
+        rows = np.full(len(table.counts), table.tile.height)
+        if not page.is_tiled:
+            last = table.size.height - (table.down - 1) * table.tile.height
+            rows.reshape(planes, -1)[:, -1] = last
+        over = table.counts - rows * row
+        wrong = (table.counts > 0) & ((over < 0) | (over > _ALIGNED_BYTES + (rows[0] - rows) * row))
+        if wrong.any():
+            index = int(wrong.argmax())
+            raise self._error(
+                f"tag 259 (Compression) is 1, none, but {table.counts[index]} bytes are stored where"
+                f" {rows[index] * row} are expected"
+            )
 
     def _sizes(self, page: TiffPage) -> tuple[SizePx, SizePx]:
         """Return the size of a page and of its tiles or strips."""
@@ -386,7 +406,9 @@ class _Judge:
     # Depth.
 
     def _bits(self, page: TiffPage) -> int:
-        bits = {int(value) for value in np.atleast_1d(page.tags.valueof(_BITS, 1))}
+        if page.tags.valueof(_BITS) is None:
+            raise self._error("has no tag 258 (BitsPerSample)")
+        bits = {int(value) for value in np.atleast_1d(page.tags.valueof(_BITS))}
         kinds = {int(value) for value in np.atleast_1d(page.tags.valueof(_SAMPLE_FORMAT, 1))}
         if kinds != {1}:
             raise self._error(f"tag 339 (SampleFormat) is {max(kinds)}, not whole numbers from 0")

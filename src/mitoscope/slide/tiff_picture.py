@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 JPEG = 7
 JPEG_2000 = frozenset({33003, 33005, 34712})
+WEBP = 50001
+WHOLE_PICTURES = frozenset({WEBP, 50002, 52546})
+"""WebP and JPEG XL: their streams know their colours."""
 
 
 class Fourth(IntEnum):

@@ -24,7 +24,15 @@ from mitoscope.slide.jpeg_tile_reader import READER_NUMBERS, SHARED, DecodedTile
 from mitoscope.slide.jpeg_tiles import PARSER_ERRORS, PositionalFile, decode_tile
 from mitoscope.slide.pixels import Pixels
 from mitoscope.slide.slide import Slide
-from mitoscope.slide.tiff_picture import JPEG, JPEG_2000, Fourth, StoredPicture, TiffLayout
+from mitoscope.slide.tiff_picture import (
+    JPEG,
+    JPEG_2000,
+    WEBP,
+    WHOLE_PICTURES,
+    Fourth,
+    StoredPicture,
+    TiffLayout,
+)
 
 MAX_TILE_PX = 1 << 24
 """Most pixels of a tile that is decoded whole: 4,096 × 4,096."""
@@ -112,11 +120,11 @@ class Segments:
         return planes[0] if len(planes) == 1 else np.concatenate(planes, axis=-1)
 
     def _plane(self, index: int) -> NDArray[np.generic]:
-        page = self.picture.page
+        picture, page = self.picture, self.picture.page
         stream = self.stream(index)
         try:
-            if self.picture.compression in JPEG_2000:
-                return self._jpeg_2000(stream)
+            if picture.compression in JPEG_2000 | WHOLE_PICTURES:
+                return self._filled(_decode_picture(stream, picture.compression), index)
             values, _, _ = page.decode(stream, index, jpegtables=page.jpegtables, _fullsize=page.is_tiled)
         except PARSER_ERRORS as error:
             raise ValueError(str(error)) from None
@@ -124,20 +132,26 @@ class Segments:
             raise ValueError(str(error)) from None
         if values is None:
             raise ValueError("nothing is stored")
-        return np.asarray(values[0])
+        return self._filled(np.asarray(values[0]), index)
 
-    def _jpeg_2000(self, stream: bytes) -> NDArray[np.generic]:
-        import imagecodecs
-
-        said = read_coded_colours(stream)
-        tile, samples = self.picture.table.tile, self.picture.samples
-        if said is None or said.height > tile.height or said.components != samples:
-            raise ValueError("no JPEG 2000 stream of that size")
-        values = np.atleast_3d(imagecodecs.jpeg2k_decode(stream, numthreads=1))
-        if values.shape[1] > tile.width or values.shape[2] != samples:
-            raise ValueError(f"a tile of {values.shape} instead of {(tile.height, tile.width, samples)}")
-        around = (0, tile.height - values.shape[0]), (0, tile.width - values.shape[1]), (0, 0)
-        return np.pad(values, around, mode="edge")
+    def _filled(self, values: NDArray[np.generic], index: int) -> NDArray[np.generic]:
+        """Return samples that fill the segment; one at the border may end where the picture does."""
+        table, samples = self.picture.table, self.picture.samples // self.picture.planes
+        tile = table.tile
+        size = 1 if self.picture.bits <= 8 else 2
+        if values.dtype.kind != "u" or values.dtype.itemsize != size or values.ndim != 3:
+            raise ValueError(f"samples of {values.dtype} in {values.ndim} dimensions")
+        box = table.box(index % (table.across * table.down))
+        whole = tile.height, tile.width, samples
+        inside = (
+            min(tile.height, table.size.height - box.y),
+            min(tile.width, table.size.width - box.x),
+            samples,
+        )
+        if any(side not in sides for side, *sides in zip(values.shape, whole, inside, strict=True)):
+            raise ValueError(f"samples of {values.shape} instead of {whole}")
+        around = (0, whole[0] - values.shape[0]), (0, whole[1] - values.shape[1]), (0, 0)
+        return np.pad(values, around, mode="edge") if values.shape != whole else values
 
     def whole(self) -> Pixels:
         """Decode a whole picture; one of several strips that is damaged loses it.
@@ -230,6 +244,19 @@ class Segments:
                 )
         if not compared:
             raise SlideFormatError("has no tile that can be decoded", where=self._path, mend="copy it again")
+
+
+def _decode_picture(stream: bytes, compression: int) -> NDArray[np.generic]:
+    """Decode a stream that is a picture of its own; errors as imagecodecs raises them."""
+    import imagecodecs
+
+    if compression in JPEG_2000:
+        if read_coded_colours(stream) is None:
+            raise ValueError("no JPEG 2000 stream")
+        return np.atleast_3d(imagecodecs.jpeg2k_decode(stream, numthreads=1))
+    if compression == WEBP:
+        return np.atleast_3d(imagecodecs.webp_decode(stream))
+    return np.atleast_3d(imagecodecs.jpegxl_decode(stream, numthreads=1))
 
 
 def _largest(picture: StoredPicture) -> list[int]:
