@@ -2,7 +2,7 @@
 #   make demo   sets up mitoscope and runs the main job on a synthetic slide
 #   make test   sets up everything and passes the tests
 .DEFAULT_GOAL := help
-.PHONY: help setup page demo test soak docs clean
+.PHONY: help setup page demo test wheel soak docs clean
 PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 BIN := .venv/bin
@@ -31,8 +31,21 @@ test: page  ## everything, with training and the tests
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32 src & other=$$!; \
+	  $(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin src && wait $$other
 	$(BIN)/lint-imports
+	$(MAKE) --no-print-directory wheel
 	$(BIN)/pytest --numprocesses=auto --dist=loadfile --durations=15
+
+wheel:  ## build wheel and source distribution, install them in a fresh environment and run them there
+	rm -rf dist
+	$(UV) build --quiet --out-dir dist
+	$(UV) venv --quiet --python $(BIN)/python dist/fresh
+	$(UV) pip install --quiet --no-deps --python dist/fresh dist/*.whl
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$$(echo dist/fresh/lib/python*/site-packages)/dependencies.pth"
+	cd dist && PYTHONPATH= fresh/bin/mitoscope doctor
+	cd dist && PYTHONPATH= fresh/bin/mitoscope synth --size 600x400 --out slide.tiff && PYTHONPATH= fresh/bin/mitoscope detect slide.tiff --out results
+	cd dist && PYTHONPATH= fresh/bin/python -c 'import mitoscope.web as w, pathlib as p; h = p.Path(w.__file__).parent; assert "fresh" in h.parts and (h / "static" / "index.html").exists() and any((h.parent / "recipes").rglob("*.toml"))'
 
 soak:  ## the promises of the server at their full counts: 200 kills, 4,000 actions, 300 starts
 	MITOSCOPE_SOAK=1 $(BIN)/pytest tests/web/test_kill.py tests/web/test_busy.py tests/web/test_wear.py --timeout=3600
@@ -41,4 +54,4 @@ docs:  ## regenerate docs/commands.md from the command line itself
 	$(BIN)/python docs/write_commands.py
 
 clean:
-	rm -rf .venv .tools demo runs
+	rm -rf .venv .tools demo runs dist
