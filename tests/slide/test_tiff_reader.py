@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from mitoscope.errors import ScaleError, SlideFormatError
+from mitoscope.errors import ScaleError, SlideFormatError, UndecodableError
 from mitoscope.geometry import BoxPx, SizePx
 from mitoscope.slide import ImageSlide, JpegTileReader, OpenSlideReader, Pixels, Slide, TiffReader, open_slide
 
@@ -216,14 +216,12 @@ def test_a_tag_that_is_missing_is_not_guessed(
         open_slide(without_tag(path, tag))
 
 
-def test_tiles_of_another_size_than_the_tag_says_are_lost(tmp_path: Path) -> None:
+def test_tiles_of_another_size_than_the_tag_says_are_no_tiles(tmp_path: Path) -> None:
     path = tmp_path / "slide.tiff"
     options: dict[str, Any] = {"compression": "webp", "compressionargs": {"lossless": True}}
     tifffile.imwrite(path, RGB, photometric="rgb", tile=(128, 128), **options, **SCALE)
-    with open_slide(set_tag(path, 322, 112)) as slide:
-        pixels = read_all(slide)
-        assert not pixels.valid.any()
-        assert pixels.damaged
+    with pytest.raises(UndecodableError, match=r"slide\.tiff: has no tile that can be decoded"):
+        open_slide(set_tag(path, 322, 112))
 
 
 def test_directories_that_form_a_loop_are_refused(tmp_path: Path) -> None:

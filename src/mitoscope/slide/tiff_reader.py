@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mitoscope.errors import SlideFormatError
+from mitoscope.errors import SlideFormatError, UndecodableError
 from mitoscope.geometry import BoxPx, SizePx
 from mitoscope.slide.coded_colours import read_coded_colours
 from mitoscope.slide.info import Level, SlideInfo, downsample, fingerprint, resolve_scale
@@ -42,6 +42,7 @@ DEEP_FROM = 1 << 14
 TOLERANCE_GREY = 2
 """Most grey levels by which two JPEG decoders may differ (promise 5)."""
 _LOG = logging.getLogger(__name__)
+_MEND_CUT = "the file is damaged or incomplete: copy it again"
 _MEND_DEPTH = "write it anew with the tag MaxSampleValue (or OME SignificantBits), e.g. 4095 for 12 bits"
 
 
@@ -184,8 +185,9 @@ class Segments:
         Raises
         ------
         SlideFormatError
-            If segments are too large; if samples of 16 bits use fewer and no tag says how many, or exceed
-            what a tag says; if libjpeg sees other colours than those decided against a tag.
+            If no tile can be decoded; if segments are too large; if samples of 16 bits use fewer and no tag
+            says how many, or exceed what a tag says; if libjpeg sees other colours than those decided against
+            a tag.
         """
         picture = self.picture
         tile = picture.table.tile
@@ -194,6 +196,15 @@ class Segments:
         self._check_depth()
         if picture.contradictions and picture.compression == JPEG:
             self._check_colours()
+        if picture.tiled and not any(map(self._decodes, _largest(picture))):
+            raise UndecodableError("has no tile that can be decoded", where=self._path, mend=_MEND_CUT)
+
+    def _decodes(self, index: int) -> bool:
+        try:
+            self.decode(index)
+        except (ValueError, OSError):
+            return False
+        return True
 
     def _check_depth(self) -> None:
         picture = self.picture
