@@ -100,7 +100,8 @@ MITOTIC_FIGURE = Label(
         """
         mitosis, mitoses, mitotic, mitotic cell, mitotic nucleus, mf, mit, mitosis figure, mitoses figure,
         true mitosis, true mitotic figure, typical mitotic figure, typical mitosis, normal mitotic figure,
-        mitosis figura, figura mitosis, figura de mitosis, normal mitosis, dividing cell, Mitose, Mitosen, Mitosefigur, Mitosefiguren, mitotische Figur,
+        mitosis figura, figura mitosis, figura de mitosis,
+        normal mitosis, dividing cell, Mitose, Mitosen, Mitosefigur, Mitosefiguren, mitotische Figur,
         Kernteilungsfigur, figure mitotique, figures mitotiques, figura mitótica, figuras mitóticas, figura
         mitotica, mitosi, figure mitotiche, figura de mitose, mitosefiguur, mitosfigur, mitos, mitoser,
         mitoosi, mitoza, figura mitotyczna, mitoz, mitotik figür, митоз, фигура митоза, 有丝分裂,
