@@ -24,6 +24,7 @@
     │   │   └── BundleDamagedError      hash, schema or self-test does not hold
     │   ├── StoreError                  an annotation store that cannot be used
     │   │   ├── StoreDamagedError       damaged, or with a schema that mitoscope did not write
+    │   │   │   ├── StoreTamperedError  what was said or signed is not what was written
     │   │   │   └── NotAStoreError      a file of something else
     │   │   ├── StoreVersionError       written by a newer mitoscope
     │   │   ├── StoreBusyError          another process kept it locked for too long
@@ -172,6 +173,12 @@ class StoreError(InputError):
 
 class StoreDamagedError(StoreError):
     """Not an annotation store, damaged, or with a schema that mitoscope did not write."""
+
+
+class StoreTamperedError(StoreDamagedError):
+    """What was said or signed in an annotation store is not what was written."""
+
+    exit_status = 1
 
 
 class StoreVersionError(StoreError):

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mitoscope.cli.app import app
-from mitoscope.errors import StoreDamagedError
+from mitoscope.errors import StoreDamagedError, StoreTamperedError
 from mitoscope.labels import DEFAULT_LABELS
 from mitoscope.region import RegionKind
 from mitoscope.store import (
@@ -204,7 +204,8 @@ def test_a_row_of_another_program_never_passes_for_written(path: Path, table: st
 def test_a_number_that_was_signed_is_found_and_named(path: Path) -> None:
     edit(path, """UPDATE signed_result SET content = replace(content, '"count": 1', '"count": 7')""")
     done = CliRunner().invoke(app, ["store", "verify", str(path)], standalone_mode=False)
-    assert isinstance(done.exception, StoreDamagedError)
+    assert isinstance(done.exception, StoreTamperedError)
+    assert done.exception.exit_status == 1
     assert said(path) == "signed result 2 was changed"
 
 

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from mitoscope.config import Config
-from mitoscope.errors import StoreDamagedError
+from mitoscope.errors import StoreTamperedError
 from mitoscope.store.encoding import BOUNDS
 from mitoscope.store.schema import CHAIN_MIGRATION
 
@@ -238,7 +238,7 @@ def check_chain(connection: sqlite3.Connection, *, noted: str | None = None) -> 
 
     Raises
     ------
-    StoreDamagedError
+    StoreTamperedError
         Naming the first row that was changed, removed or put in by another program, or if the chain does not
         hold the noted head.
     """
@@ -273,8 +273,8 @@ def check_chain(connection: sqlite3.Connection, *, noted: str | None = None) -> 
     return CheckedChain(total, found, migrated, _began_s(connection) if migrated else None)
 
 
-def _tampered(what: str) -> StoreDamagedError:
-    return StoreDamagedError(
+def _tampered(what: str) -> StoreTamperedError:
+    return StoreTamperedError(
         what, where="chain", mend="restore it from a copy made by 'mitoscope store backup'"
     )
 

@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from mitoscope.errors import MitoscopeError, OutputError, StoreDamagedError, StoreError
+from mitoscope.errors import MitoscopeError, OutputError, StoreDamagedError, StoreError, StoreTamperedError
 from mitoscope.fsio import publish, sync_directory
 from mitoscope.store.chain import CheckedChain, check_chain
 from mitoscope.store.connection import open_file, translated
@@ -116,6 +116,8 @@ def check(connection: sqlite3.Connection, path: Path, *, head: str | None = None
     ------
     StoreDamagedError
         Naming the first check that does not hold.
+    StoreTamperedError
+        Naming the first row that is not what was written.
     """
     mend = "restore it from a copy made by 'mitoscope store backup'"
     with translated(path):
@@ -124,8 +126,8 @@ def check(connection: sqlite3.Connection, path: Path, *, head: str | None = None
             raise StoreDamagedError(f"damaged ({sound})", where=path, mend=mend)
         try:
             chain = check_chain(connection, noted=head)
-        except StoreDamagedError as error:
-            raise StoreDamagedError(error.what, where=path, mend=mend) from None
+        except StoreTamperedError as error:
+            raise StoreTamperedError(error.what, where=path, mend=mend) from None
         (sound,) = connection.execute("SELECT rtreecheck('main', 'cell_index')").fetchone()
         if sound != "ok":
             raise StoreDamagedError(f"its index is damaged ({sound})", where=path, mend=mend)
