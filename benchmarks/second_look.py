@@ -33,6 +33,7 @@ from mitoscope.geometry import BoxPx
 from mitoscope.statistics import draw_rows, percentiles
 from mitoscope.train.detect import propose
 from mitoscope.train.scoring import Curve, judge
+from mitoscope.train.train import BUNDLE_NAME
 
 RESULT = Path(__file__).parent / "results" / "second_look.md"
 MPP: Final = 0.25
@@ -54,7 +55,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help=f"write {RESULT.name}")
     options = parser.parse_args()
     first = load_bundle(options.first)
-    verifiers = {path: load_bundle(path) for path in options.verifiers}
+    verifiers = {_name(Path(path)): load_bundle(path) for path in options.verifiers}
     cases = {f"BreCaHAD/{case}" for case in options.case or ["Case_10"]}
     sets: dict[str, list[Field]] = {
         "MiDeSeC": [*read_midesec(options.data)],
@@ -76,7 +77,7 @@ def mixtures(
 ) -> dict[str, list[Floats]]:
     """Return the score of every proposal on every field by each look and mixture of looks."""
     proposed = [_log_odds(_proposals(field)[1]) for field in fields]
-    looks = {Path(name).name: looked_at(fields, bundle) for name, bundle in verifiers.items()}
+    looks = {name: looked_at(fields, bundle) for name, bundle in verifiers.items()}
     chosen: dict[str, list[list[Floats]]] = {"proposals": [proposed]}
     if first.manifest.verifier is not None:
         chosen["shipped"] = [looked_at(fields, first)]
@@ -133,10 +134,9 @@ def table(curves: Mapping[str, Mapping[str, Curve]]) -> list[str]:
         for name, curve in of_set.items():
             best = curve.best()
             (other,) = [one for where, one in of_set.items() if where != name]
-            low, high = _interval_of_precision(curve)
             elsewhere = _f1(curve, other.best().threshold)
             lines.append(
-                f"| {mixture} | {name} | {curve.average_precision():.3f} [{low:.3f}, {high:.3f}] "
+                f"| {mixture} | {name} | {_precision(curve)} "
                 f"| {best.f1:.3f} | {best.threshold:.2f} | {elsewhere} | {_by_halves(curve)} |"
             )
     return lines
@@ -155,13 +155,19 @@ def _by_halves(curve: Curve) -> str:
     return ", ".join(f"{own.at(other.best().threshold).f1:.3f}" for own, other in (halves, halves[::-1]))
 
 
-def _interval_of_precision(curve: Curve) -> tuple[float, float]:
+def _precision(curve: Curve) -> str:
     drawn = [
         Curve(tuple(curve.cases[row] for row in rows)).average_precision()
         for rows in draw_rows([str(place) for place in range(len(curve.cases))], repeats=REPEATS)
     ]
     interval = percentiles(np.array(drawn))
-    return (np.nan, np.nan) if interval is None else (interval.low, interval.high)
+    ends = "" if interval is None else f" [{interval.low:.3f}, {interval.high:.3f}]"
+    return f"{curve.average_precision():.3f}{ends}"
+
+
+def _name(path: Path) -> str:
+    """Return what tells one bundle from others: of a run's, the name of the run."""
+    return path.parent.name if path.name == BUNDLE_NAME else path.name
 
 
 def _proposals(field: Field) -> tuple[Floats, Floats]:

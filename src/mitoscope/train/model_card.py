@@ -47,7 +47,8 @@ Intervals are 95 %, by drawing cases with replacement. A threshold chosen on a s
 _OPEN_DATA_NOTE: Final = """
 BreCaHAD was changed: case 12 was reduced to 70 %, pictures were augmented. Its licence (CC BY 4.0) asks
 for the citation above. MiDeSeC was never trained on. Fields without figures were looked through once, by
-eye; a few figures may remain unlabelled in them.
+eye; a few figures may remain unlabelled in them. What detectors took for figures there was sorted by an
+engineer by eye, not by a pathologist.
 """
 
 _TRAINED: Final = """\

@@ -116,6 +116,8 @@ class Candidates:
         On whole fields.
     doubtful : ndarray of bool, shape (n,)
         Which proposals may be figures that nobody labelled.
+    whole : tuple of int
+        The fields that are no crops.
     """
 
     config: CandidatesConfig
@@ -125,6 +127,7 @@ class Candidates:
     look_alikes: HardPool
     proposals: HardPool
     doubtful: NDArray[np.bool_]
+    whole: tuple[int, ...]
 
     def windows(self, step: int, hard: HardPool, *, seed: int) -> list[Window]:
         """Draw the windows of the batch of a step."""
@@ -150,7 +153,6 @@ class Candidates:
     ) -> tuple[list[Callable[[np.random.Generator], Window]], NDArray[np.float64]]:
         """Return what draws each kind of other windows, and their shares."""
         config = self.config
-        whole = any(not is_crop(field) for field in self.fields)
         jitter_px = config.jitter_px
         kinds: list[tuple[Callable[[np.random.Generator], Window], float, bool]] = [
             (
@@ -164,7 +166,7 @@ class Candidates:
                 len(proposals) > 0,
             ),
             (self._off_centre, config.off_centre, len(self.crops) > 0),
-            (self._anywhere, config.anywhere, whole),
+            (self._anywhere, config.anywhere, len(self.whole) > 0),
         ]
         chosen = [(draw, share) for draw, share, is_there in kinds if is_there and share]
         if not chosen:
@@ -201,9 +203,8 @@ class Candidates:
         )
 
     def _anywhere(self, random: np.random.Generator) -> Window:
-        whole = [index for index, field in enumerate(self.fields) if not is_crop(field)]
         for _ in range(TRIES):
-            place = anywhere(self.fields, random, first=whole[int(random.integers(len(whole)))])
+            place = anywhere(self.fields, random, first=self.whole[int(random.integers(len(self.whole)))])
             field, point = self.fields[place.picture], np.array([[place.x, place.y]])
             if not is_crop(field) and _usable(point, field, self.config.border_px)[0]:
                 return place
@@ -254,6 +255,7 @@ def plan_candidates(
         HardPool.of_cells(fields, lambda field: _inner(field.look_alikes, field, config)),
         replace(proposals, weight=_by_source(weight, proposals.picture, fields)),
         np.array(doubtful, dtype=np.bool_),
+        tuple(index for index, field in enumerate(fields) if not is_crop(field)),
     )
 
 
