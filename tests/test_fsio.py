@@ -9,8 +9,19 @@ from unittest.mock import Mock
 
 import pytest
 
+from mitoscope import fsio
 from mitoscope.errors import InputError, OutputError
-from mitoscope.fsio import atomic_directory, atomic_write, exclusive_lock, make_directory, publish, safe_join
+from mitoscope.fsio import (
+    atomic_directory,
+    atomic_write,
+    exclusive_lock,
+    make_directory,
+    publish,
+    refuse_long,
+    safe_join,
+    safe_name,
+    safe_names,
+)
 from mitoscope.written import sha256_file
 
 
@@ -110,3 +121,73 @@ def test_a_lock_is_held_by_one(tmp_path: Path) -> None:
         pass
     with exclusive_lock(tmp_path / "l"):
         pass
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "slide",
+        "case.1",
+        "Fall 7 (2)",
+        "CONTROL",
+        "com10",
+        "a,b;c'&#",
+        ".hidden",
+        "é\udcff",
+        "病理",
+        "x" * 240,
+    ],
+)
+def test_a_name_that_is_safe_stays_as_it_is(name: str) -> None:
+    assert safe_name(name) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        *[(f"a{one}b", "a_b") for one in '<>:"/\\|?*\x00\n\x1f\x7f\ud800'],
+        *[(one, f"_{one}") for one in ("CON", "con", "Prn", "AUX.1", "nul .x", "COM1", "lpt9", "COM¹")],
+        ("a. .", "a"),
+        ("..", "_"),
+        ("", "_"),
+        ("CON:", "CON_"),
+    ],
+)
+def test_what_a_file_system_does_not_take_is_replaced(name: str, expected: str) -> None:
+    assert safe_name(name) == expected
+    assert safe_name(expected) == expected
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "病"])
+def test_long_names_are_cut_and_stay_apart(letter: str, tmp_path: Path) -> None:
+    names = [letter * 300 + end for end in ("a", "b")]
+    safe = [safe_name(name) for name in names]
+    assert safe[0] != safe[1]
+    for name in safe:
+        with atomic_write(tmp_path / f"{name}.ledger-journal"):
+            pass
+
+
+def test_names_that_meet_are_kept_apart_on_every_system() -> None:
+    names = ["a:b", "a_b", "A_B", "e\u0301", "\u00e9", "a_b", "a?b"]
+    found = safe_names(names)
+    assert found == ["a_b-3", "a_b", "A_B-1", "e\u0301", "\u00e9-1", "a_b-2", "a_b-4"]
+    assert len({fsio.file_key(one) for one in found}) == len(names)
+
+
+def test_a_name_as_long_as_the_file_system_takes_is_written(tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 251 + ".csv")
+    with atomic_write(path) as stream:
+        stream.write(b"1")
+    assert path.read_bytes() == b"1"
+    with atomic_directory(tmp_path / ("d" * 255)) as folder:
+        assert folder.is_dir()
+
+
+def test_paths_that_are_too_long_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse_long(tmp_path / ("x" * 255), where=tmp_path, mend="rename it")
+    with pytest.raises(OutputError, match=r"names of 256 bytes, file systems take 255; rename it"):
+        refuse_long(tmp_path / ("é" * 128), where=tmp_path, mend="rename it")
+    monkeypatch.setattr(fsio, "PATH_CHARACTERS", 259)
+    with pytest.raises(OutputError, match=r"Windows takes 259; rename it, or choose a shorter --out"):
+        refuse_long(tmp_path / ("x" * 255), where=tmp_path, mend="rename it")

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import errno
 import filecmp
+import hashlib
 import os
+import re
 import shutil
 import stat
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -25,6 +28,98 @@ from mitoscope.written import cannot_be_written, note, record_folder, refuse_for
 
 _REPLACE_TRIES = 10
 _REPLACE_WAIT_S = 0.1
+_PART_CHARACTERS = 8
+"""Of a file's name that a temporary one keeps: it must not be the longer one."""
+
+NAME_BYTES = 255
+"""Longest name that the common file systems take."""
+PATH_CHARACTERS = 259 if sys.platform == "win32" else None
+"""Longest path, where the system has such a limit for all programs."""
+_ROOM_BYTES = 15
+"""For suffixes: ``.ledger-journal``, which SQLite writes, is the longest."""
+_NOT_IN_NAMES = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f\ud800-\udc7f\udd00-\udfff]')
+"""What Windows takes in no name, controls, and surrogates that stand for no byte."""
+_DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *(\.|$)", re.IGNORECASE)
+"""Names that Windows keeps for devices, with any suffix."""
+
+
+def safe_name(name: str, *, room_bytes: int = _ROOM_BYTES) -> str:
+    """Return a name from data as one that every file system takes; what is safe already stays as it is.
+
+    Parameters
+    ----------
+    name : str
+        Of a slide, a case or a label; separators of folders are characters like others.
+    room_bytes : int
+        Left for suffixes. A longer name is cut, and told from others by a part of its hash.
+    """
+    safe = _NOT_IN_NAMES.sub("_", name).rstrip(". ") or "_"
+    if _DEVICE.match(safe):
+        safe = f"_{safe}"
+    most = NAME_BYTES - room_bytes
+    if _bytes_of(safe) <= most:
+        return safe
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    while _bytes_of(safe) > most - len(digest) - 1:
+        safe = safe[:-1]
+    return f"{safe}-{digest}"
+
+
+def safe_names(names: Sequence[str]) -> list[str]:
+    """Return a safe name for each name, in their order, no two of which are one file on any system.
+
+    Of names that meet, one that is safe by itself stays as it is, and the others get a number.
+    """
+    found = [safe_name(name) for name in names]
+    taken: set[str] = set()
+    for place in sorted(range(len(names)), key=lambda place: found[place] != names[place]):
+        base, number = found[place], 0
+        while file_key(found[place]) in taken:
+            number += 1
+            found[place] = f"{base}-{number}"
+        taken.add(file_key(found[place]))
+    return found
+
+
+def file_key(name: str) -> str:
+    """Return what names have in common that are one file on some system, by case or accents."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def refuse_long(path: Path, *, where: Path, mend: str) -> None:
+    """Refuse a path that the file system would not take, before the work that it is for.
+
+    Parameters
+    ----------
+    path : Path
+        What is to be written.
+    where : Path
+        For the sake of what.
+    mend : str
+        What to do.
+
+    Raises
+    ------
+    OutputError
+        If its name or, on Windows, the whole path is too long.
+    """
+    length = _bytes_of(path.name)
+    if length > NAME_BYTES:
+        raise OutputError(
+            f"its results would have names of {length} bytes, file systems take {NAME_BYTES}",
+            where=where,
+            mend=mend,
+        )
+    if PATH_CHARACTERS is not None and len(whole := str(path.absolute())) > PATH_CHARACTERS:
+        raise OutputError(
+            f"its results would have paths of {len(whole)} characters, Windows takes {PATH_CHARACTERS}",
+            where=where,
+            mend=f"{mend}, or choose a shorter --out",
+        )
+
+
+def _bytes_of(name: str) -> int:
+    return len(name.encode("utf-8", "surrogatepass"))
 
 
 def sync_directory(path: Path) -> None:
@@ -75,7 +170,7 @@ def atomic_write(path: Path, *, replace: bool = False) -> Iterator[BinaryIO]:
         and an earlier file stays as it was.
     """
     try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=_part_prefix(path), suffix=".part")
     except OSError as error:
         raise cannot_be_written(path, error) from None
     part = Path(name)
@@ -167,7 +262,7 @@ def atomic_directory(path: Path) -> Iterator[Path]:
         raise OutputError("exists already", where=path, mend="choose another name or remove it first")
     make_directory(path.parent)
     try:
-        part = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
+        part = Path(tempfile.mkdtemp(dir=path.parent, prefix=_part_prefix(path), suffix=".part"))
     except OSError as error:
         raise cannot_be_written(path, error) from None
     try:
@@ -181,6 +276,10 @@ def atomic_directory(path: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
+
+
+def _part_prefix(path: Path) -> str:
+    return f".{path.name[:_PART_CHARACTERS]}."
 
 
 def _umask() -> int:

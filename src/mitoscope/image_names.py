@@ -19,9 +19,18 @@ def stem(name: str) -> str:
 
     The case of letters matters; ``case.1`` stays ``case.1``, ``case.1.svs`` becomes it.
     """
-    last = PurePosixPath(name.strip().replace("\\", "/")).name
-    suffix = PurePosixPath(last).suffix
-    return last.removesuffix(suffix) if suffix.casefold() in IMAGE_SUFFIXES else last
+    return without_suffix(last_part(name))
+
+
+def last_part(name: str) -> str:
+    """Return the name of a file in a path, as any system writes it: Windows' are known everywhere."""
+    return PurePosixPath(name.strip().replace("\\", "/")).name
+
+
+def without_suffix(name: str) -> str:
+    """Return a name without an image's suffix."""
+    suffix = PurePosixPath(name).suffix
+    return name.removesuffix(suffix) if suffix.casefold() in IMAGE_SUFFIXES else name
 
 
 def match_stems(names: Iterable[str], *, where: str | Path) -> dict[str, str]:

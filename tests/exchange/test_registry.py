@@ -73,6 +73,25 @@ def test_several_slides_are_a_folder_of_files(tmp_path: Path, name: str) -> None
         write_study(made(), tmp_path / "out", name)
 
 
+def test_files_of_slides_have_names_that_every_system_takes(tmp_path: Path) -> None:
+    names = [
+        "CON.svs",
+        "a:b.svs",
+        "a_b.svs",
+        "A_B.svs",
+        "C:\\slides\\x.svs",
+        "/data/x.svs",
+        "case.1",
+        "case.2",
+        "y" * 300,
+    ]
+    slides = tuple(SlideRecord(name, mpp=MPP) for name in names)
+    write_study(Study(slides, DEFAULT_LABELS), tmp_path / "out", "geojson")
+    written = {path.stem for path in (tmp_path / "out").iterdir()}
+    assert len(written) == len(names)
+    assert {"_CON", "a_b", "A_B-1", "a_b-2", "x", "x-1", "case.1", "case.2"} <= written
+
+
 def test_challenge_folders_name_slides_by_case_and_field(tmp_path: Path) -> None:
     for case in ("01", "02"):
         (tmp_path / case).mkdir()

@@ -244,6 +244,36 @@ def test_two_slides_of_one_name_are_refused_at_once(tiny_bundle: Bundle, tmp_pat
         detect_slides([tmp_path / "a.svs", tmp_path / "b" / "A.tiff"], tiny_bundle, tmp_path)
 
 
+def test_slides_whose_safe_names_meet_are_refused_at_once(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    first, second = tmp_path / "a:b.svs", tmp_path / "a?b.svs"
+    with pytest.raises(ConfigError) as refused:
+        detect_slides([first, second], tiny_bundle, tmp_path)
+    assert str(first) in str(refused.value)
+    assert str(second) in str(refused.value)
+
+
+def test_a_name_that_is_too_long_is_refused_before_the_search(
+    field: Path, tiny_bundle: Bundle, tmp_path: Path
+) -> None:
+    slide, out = tmp_path / f"{'x' * 250}.png", tmp_path / "out"
+    slide.symlink_to(field)
+    with pytest.raises(OutputError, match=r"names of 265 bytes, file systems take 255; give the slide a sho"):
+        _detect(slide, tiny_bundle, out)
+    with pytest.raises(OutputError, match="give the slide a shorter name"):
+        detect_slides([field, slide], tiny_bundle, out, config=CONFIG)
+    assert not out.exists()
+    slide = slide.rename(tmp_path / f"{'x' * 240}.png")
+    _detect(slide, tiny_bundle, out)
+    assert [path.name for path in out.glob("x*")] == [f"{'x' * 240}.ledger"]
+
+
+def test_a_reserved_name_is_made_safe(field: Path, tiny_bundle: Bundle, tmp_path: Path) -> None:
+    slide = tmp_path / "aux.1:2.png"
+    slide.symlink_to(field)
+    _detect(slide, tiny_bundle, tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").glob("*.ledger")] == ["_aux.1_2.ledger"]
+
+
 def test_bad_input_leaves_nothing_behind(field: Path, tiny_bundle: Bundle, tmp_path: Path) -> None:
     out = tmp_path / "out"
     with pytest.raises(ScaleError, match="--mpp"):

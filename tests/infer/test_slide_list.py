@@ -30,6 +30,16 @@ def test_a_list_gives_each_slide_its_own_resolution_and_region(tmp_path: Path) -
     assert {config.threshold for config in configs} == {0.7}
 
 
+def test_a_path_as_windows_writes_it_is_found(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "a.png").touch()
+    path = written(tmp_path / "list.csv", "slide\nsub\\a.png\n..\\none.png\n")
+    assert [slide.path for slide in read_slide_list(path)] == [
+        tmp_path / "sub" / "a.png",
+        tmp_path / "..\\none.png",
+    ]
+
+
 def test_a_list_as_spreadsheets_write_it(tmp_path: Path) -> None:
     path = written(tmp_path / "list.csv", "slide;mpp\na.png;0,25\n")
     assert read_slide_list(path) == (ListedSlide(tmp_path / "a.png", mpp=0.25),)

@@ -155,6 +155,22 @@ def test_a_file_that_changed_since_its_manifest_speaks_for_itself(tmp_path: Path
     assert score_by(tmp_path, "folder") == Score(1, 0, 1)
 
 
+@pytest.mark.parametrize("place", ["C:\\\\slides\\\\", "..\\\\", "/data/", "D:/"])
+def test_a_truth_whose_images_are_paths_of_any_system_gives_the_same_score(
+    tmp_path: Path, place: str
+) -> None:
+    figures = np.array([[100.0, 100.0], [500.0, 500.0]])
+    write_all(tmp_path, result_of([(2, 2), (10, 10), (5, 5)], [0.9, 0.4, 0.8], 0.5), figures)
+    expected = {route: score_by(tmp_path, route) for route in ROUTES}
+    assert set(expected.values()) == {Score(1, 1, 1)}
+    for name in ("truth.json", "truth.csv", "many.csv", "coco.json"):
+        path = tmp_path / name
+        text = path.read_text(encoding="utf-8")
+        own = place if path.suffix == ".json" else place.replace("\\\\", "\\")
+        path.write_text(text.replace("slide.svs", f"{own}slide.svs"), encoding="utf-8")
+    assert {route: score_by(tmp_path, route) for route in ROUTES} == expected
+
+
 @pytest.mark.parametrize("more", [1, 3])
 def test_results_of_further_slides_change_nothing(tmp_path: Path, more: int) -> None:
     figures = np.array([[100.0, 100.0], [500.0, 500.0]])

@@ -89,6 +89,27 @@ def test_decompression_bombs(tmp_path: Path, size: tuple[int, int]) -> None:
         open_slide(path, mpp=0.25)
 
 
+LIMITLESS = f"""
+import runpy, sys
+sys.modules["resource"] = None
+sys.argv[0] = {str(probe._CHILD)!r}
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def test_what_cannot_be_limited_is_said_once(
+    pyramid: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    probe_slide(pyramid.path)
+    assert not caplog.records
+    monkeypatch.setattr(probe, "_CHILD", write_child(tmp_path, LIMITLESS))
+    probe._warn.cache_clear()
+    for _ in range(2):
+        probe_slide(pyramid.path)
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert "no limit to memory, processor time, core dumps, written files" in said
+
+
 def write_child(tmp_path: Path, body: str) -> Path:
     path = tmp_path / "child.py"
     path.write_text(body)

@@ -27,7 +27,7 @@ from mitoscope.data.slide_field import SlideField, info_of, open_field, with_lab
 from mitoscope.errors import TrainingDataError
 from mitoscope.exchange import parse_reference, read_ground_truth
 from mitoscope.geometry import Mpp
-from mitoscope.image_names import IMAGE_SUFFIXES, stem
+from mitoscope.image_names import IMAGE_SUFFIXES, last_part, stem
 from mitoscope.labels import LabelMapping
 from mitoscope.truth import GroundTruth, Policy
 from mitoscope.written import sha256_file
@@ -243,7 +243,7 @@ def files_of(truth: GroundTruth, folder: Path) -> dict[str, Path]:
     images = [file for file in sorted(folder.rglob("*")) if file.suffix.casefold() in IMAGE_SUFFIXES]
     by_name = {file.name: file for file in images}
     stems = {stem(file.name): file for file in images}
-    known = {slide.name: by_name.get(Path(slide.name).name) or stems.get(stem(slide.name)) for slide in truth}
+    known = {slide.name: by_name.get(last_part(slide.name)) or stems.get(stem(slide.name)) for slide in truth}
     found = {name: file for name, file in known.items() if file is not None}
     missing = [slide.name for slide in truth if slide.name not in found]
     if missing:
@@ -291,9 +291,9 @@ def fields_of(
     for slide in truth:
         opened = open_field(
             files[slide.name],
-            source=source or Path(slide.name).stem,
+            source=source or Path(last_part(slide.name)).stem,
             case=slide.case,
-            domain=slide.domain.tumour_type or source or Path(slide.name).stem,
+            domain=slide.domain.tumour_type or source or Path(last_part(slide.name)).stem,
             mpp=mpp,
             stated_mpp=None if slide.mpp is None else slide.mpp.mean,
         )

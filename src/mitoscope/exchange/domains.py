@@ -10,6 +10,7 @@ from mitoscope.errors import FormatError, TrainingDataError
 from mitoscope.exchange.format import Content, Format, ReadOptions
 from mitoscope.exchange.table import Row, read_table
 from mitoscope.geometry import Mpp
+from mitoscope.image_names import stem
 from mitoscope.store import SlideRecord, Study
 from mitoscope.truth import SIDES, Domain, Side, SlideSplit
 
@@ -85,8 +86,10 @@ def published_split(slides: Iterable[SlideRecord]) -> SlideSplit:
 
 def add_domains(study: Study, table: Study) -> Study:
     """Return the study with what a table of domains says of its slides, where it says nothing itself."""
-    known = {slide.name: slide for slide in table.slides}
-    return replace(study, slides=tuple(_complete(slide, known.get(slide.name)) for slide in study.slides))
+    known = {stem(slide.name): slide for slide in table.slides}
+    return replace(
+        study, slides=tuple(_complete(slide, known.get(stem(slide.name))) for slide in study.slides)
+    )
 
 
 def _complete(slide: SlideRecord, more: SlideRecord | None) -> SlideRecord:

@@ -28,6 +28,7 @@ from mitoscope.exchange.result import (
     is_beside_manifest,
     is_manifest,
     read_result,
+    result_stem,
     vouched_by,
 )
 from mitoscope.exchange.table import read_points
@@ -78,9 +79,9 @@ def read_results(
     if path.is_dir():
         found = _of_folder(path, mapping, needed, read)
     elif path.suffix.lower() == MANIFEST:
-        found = {path.stem: read(path)}
+        found = _by_image(path, read)
     elif not is_table(path) and (manifest := vouched_by(path)) is not None:
-        found = {manifest.stem: read(manifest)}
+        found = _by_image(manifest, read)
     else:
         found = _of_table(path, mapping, needed, read)
     if mpp is None:
@@ -132,18 +133,27 @@ def _of_folder(
     names = sorted({*manifests, *tables})
     if not names:
         raise FormatError("no results in this folder", where=folder, mend="give the --out folder of detect")
-    stems = match_stems(names, where=folder)
+    match_stems(names, where=folder)
     found: dict[str, Result] = {}
     for name in names:
         if name in manifests:
-            found[stems[name]] = read(manifests[name])
-            continue
-        for image, result in _of_table(tables[name], mapping, needed, read).items():
+            read_there = _by_image(manifests[name], read)
+        else:
+            read_there = _of_table(tables[name], mapping, needed, read)
+        for image, result in read_there.items():
             if image in found:
                 what = f"the image {image!r} stands in two files"
-                raise FormatError(what, where=tables[name], mend="remove one of them")
+                raise FormatError(what, where=manifests.get(name) or tables[name], mend="remove one of them")
             found[image] = result
     return found
+
+
+def _by_image(manifest: Path, read: Callable[[Path], Result]) -> dict[str, Result]:
+    """Read a result by its files' name, or by the slide's where that is no name for a file."""
+    result = read(manifest)
+    own = Path(result.name).stem
+    is_renamed = result_stem(result.name) == manifest.stem != own
+    return {stem(own if is_renamed else manifest.stem): result}
 
 
 def _of_table(
@@ -151,7 +161,7 @@ def _of_table(
 ) -> dict[str, Result]:
     name = stem(path.name.removesuffix(TABLE))
     if is_beside_manifest(path):
-        return {name: read(path.with_suffix(MANIFEST))}
+        return _by_image(path.with_suffix(MANIFEST), read)
     table = read_points(path, needed=needed)
     class_of = detections_csv.classes_of(table, path, mapping)
     named = {name: class_name for name, class_name in class_of.items() if name}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import fields, replace
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any, TypeVar
 
 import numpy as np
@@ -30,7 +30,8 @@ from mitoscope.exchange.classes import apply_mapping
 from mitoscope.exchange.format import Content, Format, ReadOptions, WriteOptions, left_out
 from mitoscope.exchange.outlines_xml import OUTLINES
 from mitoscope.exchange.regions import set_aside, with_examined
-from mitoscope.fsio import atomic_directory
+from mitoscope.fsio import atomic_directory, safe_names
+from mitoscope.image_names import last_part, without_suffix
 from mitoscope.labels import LabelMapping
 from mitoscope.store import Cells, LabelEvents, Study, StudyBuilder, sift
 
@@ -251,14 +252,14 @@ def _writable() -> Sequence[str]:
 
 
 def _file_names(study: Study, suffix: str) -> list[str]:
-    names: list[str] = []
-    for slide in study.slides:
-        safe = "".join(one if one.isalnum() or one in " ._-()" else "_" for one in slide.name).strip(" .")
-        stem = base = Path(safe or "slide").stem or "slide"
-        while f"{stem}{suffix}" in names:
-            stem = f"{base}-{len(names)}"
-        names.append(f"{stem}{suffix}")
-    return names
+    return [f"{stem}{suffix}" for stem in safe_names([_stem(slide.name) for slide in study.slides])]
+
+
+def _stem(slide: str) -> str:
+    # Folders belong to a name (AMIDA13: 01/01), unless they only say where a file lay on some machine.
+    is_absolute = slide.startswith("/") or PureWindowsPath(slide).is_absolute()
+    name = without_suffix(last_part(slide) if is_absolute else slide)
+    return name.lstrip(" .") or "slide"  # a dot in front would hide the file from who reads the folder
 
 
 def of_slide(study: Study, slide: str) -> Study:

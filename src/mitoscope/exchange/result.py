@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from mitoscope.detections import Detections, Searched
-from mitoscope.errors import FormatError, OutputError
+from mitoscope.errors import ConfigError, FormatError, OutputError
 from mitoscope.exchange import detections_csv
 from mitoscope.exchange.format import Content, Format, ReadOptions
-from mitoscope.fsio import atomic_write
+from mitoscope.fsio import atomic_write, file_key, refuse_long, safe_name
 from mitoscope.geometry import BoxPx0, Mpp, SizePx
 from mitoscope.labels import CANDIDATE, DEFAULT_LABELS, FIELD_LABELS
 from mitoscope.region import Region, SlideRegions
@@ -38,6 +38,8 @@ TABLE, MANIFEST, TISSUE = ".csv", ".json", ".tissue.png"
 """What the files that every result has are called after the slide's stem."""
 _LEDGER = ".ledger"
 """By which an interrupted search goes on; it holds nothing that the table lacks."""
+_LONGEST = f"{_LEDGER}-journal"
+"""Of all that is written of a slide: SQLite does so while it is searched."""
 _MEND = "repeat the detection"
 
 
@@ -67,6 +69,38 @@ class Result:
     regions: SlideRegions = field(default_factory=SlideRegions)
     notes: tuple[str, ...] = ()
     label_names: Mapping[str, str] = field(default_factory=dict)
+
+
+def result_stem(slide: str | Path) -> str:
+    """Return what the files of a slide's result are called before their suffixes.
+
+    Parameters
+    ----------
+    slide : str or Path
+        Its file, or the name of that.
+    """
+    return safe_name(Path(slide).stem)
+
+
+def check_names(slides: Sequence[Path], folder: Path) -> None:
+    """See before the first search that each slide has names of its own for its results, which can be written.
+
+    Raises
+    ------
+    ConfigError
+        If two slides would write the same files.
+    OutputError
+        If a name is too long.
+    """
+    seen: dict[str, Path] = {}
+    for slide in slides:
+        refuse_long(folder / f"{slide.stem}{_LONGEST}", where=slide, mend="give the slide a shorter name")
+        earlier = seen.setdefault(file_key(result_stem(slide)), slide)
+        if earlier is not slide:
+            raise ConfigError(
+                f"{earlier} and {slide} would write the same results ({result_stem(slide)})",
+                mend="run them with different --out",
+            )
 
 
 def write_result(

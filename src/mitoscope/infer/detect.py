@@ -10,7 +10,8 @@ from pathlib import Path
 
 from mitoscope.bundle import Bundle, Manifest
 from mitoscope.detections import Detections
-from mitoscope.errors import ConfigError, MitoscopeError, StoppedError
+from mitoscope.errors import MitoscopeError, StoppedError
+from mitoscope.exchange import check_names, result_stem
 from mitoscope.fsio import make_directory
 from mitoscope.geometry import BoxPx0, Mpp
 from mitoscope.infer.cascade import Networks, open_networks, quality_of, rescored, stage_of, verify
@@ -97,12 +98,13 @@ def detect_slide(
     config = config or DetectConfig()
     stage_of(bundle.manifest, config)
     quality_of(bundle.manifest, config)
+    check_names([Path(path)], Path(out_dir))
     started = time.perf_counter()
     with open_slide(path, mpp=config.mpp, mpp_override=config.mpp_override) as slide:
         survey = make_survey(slide, bundle, config, tissue=find_tissue(slide))
         # Everything that can be refused is refused before the first file is written.
         networks = networks or open_networks(bundle, config)
-        ledger_path = make_directory(Path(out_dir)) / (Path(path).stem + LEDGER_SUFFIX)
+        ledger_path = make_directory(Path(out_dir)) / (result_stem(path) + LEDGER_SUFFIX)
         header = _header(slide.info, bundle, survey, config)
         with Ledger.open(ledger_path, header, resume=config.resume) as ledger:
             job = _Job(bundle, config, networks, progress)
@@ -333,7 +335,7 @@ def detect_slides(
     """
     listed = [slide if isinstance(slide, ListedSlide) else ListedSlide(Path(slide)) for slide in slides]
     common = config or DetectConfig()
-    _check_stems([slide.path for slide in listed])
+    check_names([slide.path for slide in listed], Path(out_dir))
     networks = open_networks(bundle, common)
 
     def outcome(slide: ListedSlide) -> SlideOutcome:
@@ -347,15 +349,3 @@ def detect_slides(
         return SlideOutcome(path, run=run)
 
     return map(outcome, listed)
-
-
-def _check_stems(paths: Sequence[Path]) -> None:
-    seen: dict[str, Path] = {}
-    for path in paths:
-        # Without regard to case: some file systems have none.
-        earlier = seen.setdefault(path.stem.casefold(), path)
-        if earlier is not path:
-            raise ConfigError(
-                f"{earlier} and {path} would write the same results ({path.stem})",
-                mend="run them with different --out",
-            )

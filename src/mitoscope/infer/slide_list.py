@@ -74,8 +74,14 @@ def read_slide_list(path: Path) -> tuple[ListedSlide, ...]:
                 Mpp.square(mpp)
         except ScaleError as error:
             raise ScaleError(error.what, where=f"{row.where}, column mpp", mend=error.mend) from None
-        listed.append(ListedSlide(path.parent / name, mpp, _roi(row.text("roi"), row.where)))
+        listed.append(ListedSlide(_below(path.parent, name), mpp, _roi(row.text("roi"), row.where)))
     return tuple(listed)
+
+
+def _below(folder: Path, name: str) -> Path:
+    """Return a path that a list names; one as Windows writes it is understood on every system."""
+    stated, portable = folder / name, folder / name.replace("\\", "/")
+    return portable if not stated.exists() and portable.exists() else stated
 
 
 def _roi(text: str, where: str) -> tuple[float, float, float, float] | None:

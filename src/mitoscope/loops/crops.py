@@ -17,7 +17,7 @@ from mitoscope.config import Config
 from mitoscope.errors import FormatError
 from mitoscope.exchange import dump_rows
 from mitoscope.fsio import atomic_write, make_directory
-from mitoscope.image_names import stem
+from mitoscope.image_names import last_part, stem
 from mitoscope.search import crop_at, window
 from mitoscope.slide import Plane, Slide, open_slide
 from mitoscope.store import SlideRecord, Store, centres_of, listed_cells, read_review
@@ -187,7 +187,7 @@ def find_slides(folder: Path, names: Iterable[str]) -> dict[str, Path]:
 
 
 def _find(name: str, files: list[Path], folder: Path) -> Path:
-    exact = [file for file in files if file.name == name]
+    exact = [file for file in files if file.name == last_part(name)]
     # A slide's stem is also that of what detect wrote beside it: only images are meant.
     alike = [file for file in files if stem(file.name) == stem(name) != file.name]
     found = exact or alike

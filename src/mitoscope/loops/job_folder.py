@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from pydantic import Field
 
 from mitoscope.config import Config
 from mitoscope.errors import FormatError
-from mitoscope.fsio import atomic_write, exclusive_lock, make_directory
+from mitoscope.fsio import atomic_write, exclusive_lock, make_directory, safe_names
 from mitoscope.resume import refuse_changed
 from mitoscope.written import claim
 
@@ -100,6 +100,12 @@ class JobFolder:
     def _write(self) -> None:
         with atomic_write(claim(self.path / _STATE)) as stream:
             stream.write(self._state.model_dump_json(indent=1).encode())
+
+
+def tables_of_slides(folder: Path, slides: Iterable[str]) -> dict[str, Path]:
+    """Return the table of each slide of a job, by names that every file system takes."""
+    names = sorted(slides)
+    return {name: folder / f"{safe}.csv" for name, safe in zip(names, safe_names(names), strict=True)}
 
 
 def _read(path: Path) -> _State | None:

@@ -18,7 +18,7 @@ from mitoscope.curation.candidates import BINS, RADIUS_PX0, Proposal, candidates
 from mitoscope.detections import Detections
 from mitoscope.exchange import detections_csv
 from mitoscope.labels import MITOTIC_FIGURE
-from mitoscope.loops.job_folder import JobFolder
+from mitoscope.loops.job_folder import JobFolder, tables_of_slides
 from mitoscope.loops.material import Fold, Material, Say, say_nothing
 
 LOOP = "missed figures"
@@ -89,7 +89,8 @@ def find_missed(
         for fold in folds:
             say(f"{fold.title} of {len(folds)}")
             _run_fold(job, material, fold, config=config)
-        found = {slide: detections_csv.read(_table(job, slide)) for slide in material.slides}
+        tables = tables_of_slides(job.path, material.slides)
+        found = {slide: detections_csv.read(tables[slide]) for slide in material.slides}
         return propose(
             material.store,
             name,
@@ -131,9 +132,5 @@ def _search(
     if classifier is not None and len(new):
         score = learner.score(classifier, file, [(x, y) for x, y in new.points_px0.tolist()])
         new = Detections(new.x_px0, new.y_px0, score, new.label, new.source)
-    detections_csv.write(_table(job, slide), new)
+    detections_csv.write(tables_of_slides(job.path, material.slides)[slide], new)
     return len(new)
-
-
-def _table(job: JobFolder, slide: str) -> Path:
-    return job.path / f"{slide}.csv"

@@ -17,7 +17,7 @@ from mitoscope.errors import TrainingDataError
 from mitoscope.evaluate import PROTOCOLS, Comparison, Evaluation, evaluate
 from mitoscope.exchange import detections_csv
 from mitoscope.labels import MITOTIC_FIGURE
-from mitoscope.loops.job_folder import JobFolder
+from mitoscope.loops.job_folder import JobFolder, tables_of_slides
 from mitoscope.loops.material import Material, Say, TrainingSlides, say_nothing
 from mitoscope.loops.mining import MiningConfig, MiningCount, mine_slide
 from mitoscope.slide import fingerprint, open_slide
@@ -130,20 +130,20 @@ def _mine(
     config: MiningConfig,
     say: Say,
 ) -> MiningCount:
-    total = MiningCount()
+    total, tables = MiningCount(), tables_of_slides(job.path, unlabelled)
     for name in sorted(unlabelled):
         say(f"mining {name}")
-        mine = partial(_mine_slide, job, material, detector, config=config)
-        total += MiningCount(**job.step(f"mining {name}", partial(mine, name, unlabelled[name])))
+        mine = partial(_mine_slide, material, detector, unlabelled[name], config=config, table=tables[name])
+        total += MiningCount(**job.step(f"mining {name}", mine))
     return total
 
 
 def _mine_slide(
-    job: JobFolder, material: Material, detector: Path, name: str, file: Path, *, config: MiningConfig
+    material: Material, detector: Path, file: Path, *, config: MiningConfig, table: Path
 ) -> dict[str, Any]:
     with open_slide(file) as slide:
         mined = mine_slide(slide, material.learner.look(detector), config, source="mined")
-    detections_csv.write(job.path / f"{name}.csv", mined.figures)
+    detections_csv.write(table, mined.figures)
     return asdict(mined.count)
 
 
@@ -157,9 +157,9 @@ def mined_slides(folder: Path, files: Mapping[str, Path]) -> TrainingSlides:
     files : mapping of str to Path
         Slide name → file.
     """
-    slides = []
+    slides, tables = [], tables_of_slides(folder, files)
     for name in sorted(files):
-        found = detections_csv.read(folder / f"{name}.csv")
+        found = detections_csv.read(tables[name])
         if len(found):
             cells = TrueCells.of(found.points_px0, MITOTIC_FIGURE.name)
             searched = ExaminedArea.whole("searched by a detector")

@@ -10,7 +10,16 @@ from pathlib import Path
 
 from mitoscope.count import FIELD_ASPECT, TEN_HPF_MM2
 from mitoscope.errors import ConfigError, LedgerMismatchError
-from mitoscope.exchange import MANIFEST, TABLE, TISSUE, geojson, write_bytes, write_result
+from mitoscope.exchange import (
+    MANIFEST,
+    TABLE,
+    TISSUE,
+    check_names,
+    geojson,
+    result_stem,
+    write_bytes,
+    write_result,
+)
 from mitoscope.fsio import make_directory
 from mitoscope.geometry import Aspect, BoxPx, BoxPx0, PointPx0
 from mitoscope.infer import SlideRun
@@ -90,7 +99,7 @@ def write_outputs(
     """
     wanted = _wanted(formats)
     findings = gather(run, area_mm2=area_mm2, aspect=aspect, regions=regions, force=force)
-    folder, stem = make_directory(Path(out_dir)), Path(run.slide.name).stem
+    folder, stem = make_directory(Path(out_dir)), result_stem(run.slide.name)
     origin = _corner(run.slide) if relative_to_bounds else ORIGIN
     # Everything that can fail for the slide's sake comes before the first file is touched.
     pictures = _draw(findings, wanted, slide)
@@ -110,16 +119,19 @@ def write_outputs(
 
 
 def check_outputs(slides: Sequence[Path], out_dir: Path, formats: Sequence[str] = FORMATS) -> None:
-    """See before the first search that no file of another origin has the name of a result.
+    """See before the first search that results can be written, and over no file of another origin.
 
     Raises
     ------
+    ConfigError
+        If two slides would write the same files.
     OutputError
-        Naming the first one.
+        Naming the first one, or a slide whose name is too long for files of results.
     """
+    check_names(slides, Path(out_dir))
     for slide in slides:
         for suffix in (*(SUFFIXES[name] for name in formats), TABLE, MANIFEST, TISSUE):
-            refuse_foreign(Path(out_dir) / f"{slide.stem}{suffix}")
+            refuse_foreign(Path(out_dir) / f"{result_stem(slide)}{suffix}")
 
 
 def render_report(findings: Findings, *, slide: Slide | None = None, density_png: bytes | None = None) -> str:

@@ -8,10 +8,12 @@ watched from here; whatever happens to it is reported as an error (promise 7).
 from __future__ import annotations
 
 import json
+import logging
 import signal
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -21,6 +23,7 @@ from mitoscope.slide.image_reader import MAX_IMAGE_PX
 from mitoscope.slide.openslide_reader import CONVERT
 from mitoscope.slide.probe_child import CPU_SECONDS, MEMORY_BYTES
 
+_LOG = logging.getLogger(__name__)
 TIME_LIMIT_S = 60.0
 """On the clock, for slow disks and busy machines; the child computes for seconds at most (`probe_child`)."""
 _WATCH_S = 0.25
@@ -103,14 +106,27 @@ def _watch(child: subprocess.Popen[bytes], ends_at: float) -> bytes:
 
 
 def _verdict(status: int, answer: bytes) -> str | None:
-    """Return what is wrong with the slide, or None."""
+    """Return what is wrong with the slide, or None; say what the child could not limit."""
     if status < 0:
         return f"crashes the reader ({_signal_name(-status)})"
     try:
-        wrong: str | None = json.loads(answer.splitlines()[-1])["wrong"]
-    except (IndexError, ValueError, KeyError, TypeError):
+        said = json.loads(answer.splitlines()[-1])
+        wrong: str | None = said["wrong"]
+        _warn(tuple(said.get("unlimited", ())))
+    except (IndexError, ValueError, KeyError, TypeError, AttributeError):
         return f"ends the reader (exit status {status})"
     return wrong
+
+
+@cache
+def _warn(unlimited: tuple[str, ...]) -> None:
+    """Say on the standard error, once a process, on what the protection against hostile files rests."""
+    if unlimited:
+        _LOG.warning(
+            "warning: this system sets no limit to %s of the process that tries a slide: it is watched "
+            "instead; open slides of unknown origin with care",
+            ", ".join(unlimited),
+        )
 
 
 def _signal_name(number: int) -> str:

@@ -18,28 +18,40 @@ UNSUPPORTED = "Unsupported TIFF compression"  # as OpenSlide words it
 PLACES = ((0.5, 0.5), (0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0))
 
 
-def limit() -> None:
-    """Give up the right to more memory, time, files or a core dump, where the system knows such limits.
+LIMITS = {
+    "RLIMIT_AS": "memory",
+    "RLIMIT_CPU": "processor time",
+    "RLIMIT_CORE": "core dumps",
+    "RLIMIT_FSIZE": "written files",
+}
+"""What is limited, by the system's name for it."""
 
-    Windows does not, macOS not for memory: there the parent's watch alone holds (`probe.py`).
+
+def limit() -> list[str]:
+    """Give up the right to more memory, time, files or a core dump; return what cannot be limited.
+
+    Windows knows no such limits, macOS none for memory: there the parent's watch alone holds (`probe.py`).
     """
     try:
         resource = import_module("resource")
     except ImportError:
-        return
-    for name, most in (
-        ("RLIMIT_AS", MEMORY_BYTES + _address_space_bytes(resource.getpagesize())),
-        ("RLIMIT_CPU", CPU_SECONDS),
-        ("RLIMIT_CORE", 0),
-        ("RLIMIT_FSIZE", 1 << 20),
-    ):
-        what = getattr(resource, name)
-        _, hard = resource.getrlimit(what)
-        within = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        return list(LIMITS.values())
+    most_of = {
+        "RLIMIT_AS": MEMORY_BYTES + _address_space_bytes(resource.getpagesize()),
+        "RLIMIT_CPU": CPU_SECONDS,
+        "RLIMIT_CORE": 0,
+        "RLIMIT_FSIZE": 1 << 20,
+    }
+    unlimited = []
+    for name, title in LIMITS.items():
         try:
+            what = getattr(resource, name)
+            _, hard = resource.getrlimit(what)
+            within = most_of[name] if hard == resource.RLIM_INFINITY else min(most_of[name], hard)
             resource.setrlimit(what, (within, within))
-        except (OSError, ValueError):
-            continue
+        except (AttributeError, OSError, ValueError):
+            unlimited.append(title)
+    return unlimited
 
 
 def _address_space_bytes(page_bytes: int) -> int:
@@ -135,7 +147,7 @@ def main(path: str, max_px: int) -> None:
     import openslide
     from PIL import Image  # noqa: F401 (mapped before the limit is set)
 
-    limit()
+    unlimited = limit()
     try:
         vendor = openslide.OpenSlide.detect_format(path)
         if vendor:
@@ -148,7 +160,7 @@ def main(path: str, max_px: int) -> None:
             wrong = try_image(path, max_px)
     except MemoryError:
         wrong = f"needs more than {MEMORY_BYTES >> 30} GiB of memory to open"
-    sys.stdout.write(json.dumps({"wrong": wrong}) + "\n")
+    sys.stdout.write(json.dumps({"wrong": wrong, "unlimited": unlimited}) + "\n")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from mitoscope.experiments.experiment import Size, Workplace
 from mitoscope.experiments.trained.slides import SlideSet, mpp_of
 from mitoscope.geometry import HPF_AREA_MM2, BoxPx, Mpp, SizePx
 from mitoscope.infer import open_detector
-from mitoscope.loops.job_folder import JobFolder
+from mitoscope.loops.job_folder import JobFolder, tables_of_slides
 from mitoscope.loops.mining import MiningConfig, mine_slide
 from mitoscope.loops.self_train import mined_slides
 from mitoscope.search import Detector
@@ -126,6 +126,7 @@ def mined_fields(detector: Bundle, slide_set: SlideSet, workplace: Workplace, *,
     }
     network = open_detector(detector, provider=workplace.device, threads=workplace.threads)
     with JobFolder.open(detector.folder.parent / MINED / slide_set.name, LOOP, inputs) as job:
+        tables = tables_of_slides(job.path, slide_set.files)
         for name, path in sorted(slide_set.files.items()):
             mine = partial(
                 _mine,
@@ -133,7 +134,7 @@ def mined_fields(detector: Bundle, slide_set: SlideSet, workplace: Workplace, *,
                 path,
                 mpp_of(slide_set.truth.by_name[name]),
                 config=config,
-                table=job.path / f"{name}.csv",
+                table=tables[name],
             )
             if (step := f"mining {name}") not in job.done:
                 workplace.tell(step)

@@ -14,8 +14,9 @@ from mitoscope.curation.candidates import BINS, propose
 from mitoscope.curation.review import ask_third, conclude, review_state
 from mitoscope.curation.settling import settle
 from mitoscope.detections import NOT_STATED, Detections, Searched
-from mitoscope.exchange import MANIFEST, TABLE, detections_csv, read_result
+from mitoscope.exchange import MANIFEST, TABLE, detections_csv, read_result, result_stem
 from mitoscope.geometry import BoxPx0
+from mitoscope.image_names import last_part, stem
 from mitoscope.store import Policy, Terms, assign, find_review, read_review, read_round_row, write_terms
 from mitoscope.web.forms import (
     NAME_MAX,
@@ -153,16 +154,15 @@ def _found(state: AppState, body: NewReview) -> dict[str, Detections]:
 
 def _read_files(csv: str, manifest: str | None, slide: str, *, model: str) -> Detections:
     """Read a table of detections, with its manifest; the readers of files take files."""
-    stem = Path(slide).stem
     with tempfile.TemporaryDirectory(prefix="mitoscope-") as folder:
-        table = Path(folder, f"{stem}{TABLE}")
+        table = Path(folder, f"{result_stem(last_part(slide))}{TABLE}")
         table.write_bytes(csv.encode())
         if manifest is None:
             return detections_csv.read(table, source=model)
         path = table.with_suffix(MANIFEST)
         path.write_bytes(manifest.encode())
         found = read_result(path, with_tissue=False)
-    if found.name != slide:
+    if stem(found.name) != stem(slide):
         raise invalid(f"the manifest is that of {found.name!r}", field="manifest", mend="choose that slide")
     return found.candidates
 
