@@ -7,14 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import simplejpeg
+import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
 from mitoscope.geometry import BoxPx, SizePx
 from mitoscope.slide import JpegTileReader, open_slide
-from mitoscope.slide.jpeg_tiles import decode_tile, stream_head
-from mitoscope.slide.seams import SUSPECT_FROM, seam
+from mitoscope.slide.jpeg_tiles import DamagedStreamError, decode_tile, stream_head
+from mitoscope.slide.openslide_reader import OpenSlideReader
+from mitoscope.slide.seams import SUSPECT_FROM, looks_damaged, seam
 from mitoscope.slide.synthetic import SyntheticSlideConfig, write_slide
+from mitoscope.slide.tiff_reader import TiffReader
 from tests.conftest import DATA
 
 Picture = NDArray[np.uint8]
@@ -115,6 +118,70 @@ def test_the_reader_remembers_the_tile(slide: Path, tmp_path: Path) -> None:
         assert opened.suspected() == ((0, tile),)
     with open_slide(tmp_path / "damaged.tiff") as opened:
         opened.read_reduced(BoxPx(0, 0, 512, 512), reduction=2)
+        assert opened.suspected() == ((0, tile),)
+
+
+def test_a_tile_at_the_border_is_looked_at_as_far_as_it_lies_on_the_level(
+    slide: Path, tiles: list[Picture]
+) -> None:
+    random, head = np.random.default_rng(0), stream_head(None, ycbcr=True)
+    stream = bytes(simplejpeg.encode_jpeg(tiles[5], quality=85, colorsubsampling="420"))
+    whole = looks_damaged(stream, tiles[5], inside=TILE)
+    filled = tiles[5].copy()
+    filled[150:] = filled[:, 150:] = 0  # by blocks, beside the level
+    assert not whole
+    assert not looks_damaged(stream, filled, inside=SizePx(150, 150))
+    found = 0
+    for _ in range(300):
+        try:
+            bad = decode_tile(flipped(stream, random), head, TILE)
+        except ValueError:
+            continue
+        found += looks_damaged(stream, bad, inside=SizePx(240, 230))
+    assert found > 3
+
+
+def test_a_tile_of_which_the_decoder_complains_is_a_gap(slide: Path, tmp_path: Path) -> None:
+    """The control: libtiff, by OpenSlide, makes pixels of it and calls them valid."""
+    with open_slide(slide) as opened:
+        assert isinstance(opened, JpegTileReader)
+        table, index = opened.table(0), 5
+    offset, count = table.place(index)
+    data = bytearray(slide.read_bytes())
+    stream, random = bytes(data[offset : offset + count]), np.random.default_rng(3)
+    while True:
+        changed = flipped(stream, random)
+        try:
+            decode_tile(changed, table.head, table.tile)
+        except DamagedStreamError:
+            break
+        except ValueError:
+            continue
+    data[offset : offset + count] = changed
+    path = tmp_path / "damaged.tiff"
+    path.write_bytes(data)
+    box = table.box(index)
+    with OpenSlideReader(path) as control:
+        assert control.read(box).valid.all()
+    with open_slide(path) as opened:
+        assert isinstance(opened, JpegTileReader)
+        pixels = opened.read(box)
+        assert pixels.damaged == (box,)
+        assert not pixels.valid.any()
+        reduced = opened.read_reduced(BoxPx(0, 0, 512, 512), reduction=2)
+        assert not reduced.valid[box.y // 2 : box.bottom // 2, box.x // 2 : box.right // 2].any()
+
+
+def test_the_reader_of_stored_tiles_looks_for_seams_too(slide: Path, tmp_path: Path) -> None:
+    path = tmp_path / "damaged.tiff"
+    tile = damage(slide, path)
+    with tifffile.TiffFile(path, mode="r+") as tiff:
+        for page in tiff.pages:
+            assert isinstance(page, tifffile.TiffPage)
+            page.tags["PhotometricInterpretation"].overwrite(2)  # so that OpenSlide would be wrong
+    with open_slide(path) as opened:
+        assert isinstance(opened, TiffReader)
+        opened.read(BoxPx(0, 0, 1024, 1024))
         assert opened.suspected() == ((0, tile),)
 
 

@@ -4,9 +4,10 @@ OpenSlide decodes a tile and paints it onto a transparent canvas through two mor
 is decoded straight to RGB; one that a window cuts is kept while there is room, for the windows beside it. A
 tile that a window takes whole is not: it would push out those that will be asked for again.
 
-The pixels are those that OpenSlide gives; `disagreement` checks it when a slide is opened. What this reader
-cannot decode without a complaint, a tile that is missing or damaged, is asked of OpenSlide, which knows what
-the vendor means by it, or says that it is lost.
+The pixels are those that OpenSlide gives; `disagreement` checks it when a slide is opened. A tile that is
+missing, or that this reader cannot decode, is asked of OpenSlide, which knows what the vendor means by it, or
+says that it is lost. A tile of which the decoder complains is lost: of plain TIFFs libtiff makes pixels all
+the same.
 """
 
 from __future__ import annotations
@@ -24,12 +25,18 @@ from numpy.typing import NDArray
 
 from mitoscope.errors import SlideFormatError
 from mitoscope.geometry import BoxPx, SizePx
-from mitoscope.slide.coded_colours import read_coded_colours
-from mitoscope.slide.jpeg_tiles import REDUCTIONS, PositionalFile, TileTable, decode_tile, read_tile_tables
+from mitoscope.slide.jpeg_tiles import (
+    REDUCTIONS,
+    DamagedStreamError,
+    PositionalFile,
+    TileTable,
+    decode_tile,
+    read_tile_tables,
+)
 from mitoscope.slide.openslide_reader import READER as OPENSLIDE
 from mitoscope.slide.openslide_reader import OpenSlideReader
 from mitoscope.slide.pixels import Pixels, block_means, reduced_size
-from mitoscope.slide.seams import SUSPECT_FROM, UNIT_LEAST_PX, seam
+from mitoscope.slide.seams import looks_damaged
 from mitoscope.slide.slide import Slide
 
 CACHE_BYTES = 128 << 20
@@ -40,6 +47,7 @@ TileKey = tuple[int, int, int, int]
 READER = f"simplejpeg {simplejpeg.__version__}, {OPENSLIDE}"
 VENDORS = frozenset({"aperio", "generic-tiff"})
 """OpenSlide's names of the formats whose levels are plain grids of tiles, one page of a TIFF each."""
+_LEFT = "is left to OpenSlide"
 _LOG = logging.getLogger(__name__)
 READER_NUMBERS = itertools.count()
 """What tells readers apart in the cache."""
@@ -145,6 +153,7 @@ class JpegTileReader(Slide):
         self._cache = cache
         self._number = next(READER_NUMBERS)
         self._undecodable: set[tuple[int, int]] = set()
+        self._damaged: set[tuple[int, int]] = set()
         self._suspected: set[tuple[int, int]] = set()
         self._looked_at: set[_StoredTile] = set()
         self._scratch = threading.local()
@@ -200,6 +209,9 @@ class JpegTileReader(Slide):
             rgb = self._passing(file, tile) if whole else self._kept(file, tile)
             if rgb is not None:
                 return Pixels(rgb[here], self._all_valid[: part.height, : part.width])
+        if (tile.level, tile.index) in self._damaged:
+            nothing = Pixels.nothing(part.width, part.height)
+            return Pixels(nothing.rgb, nothing.valid, (part,))
         if tile.reduction == 1:
             return self._reference.read(part, level=tile.level)
         pixels = self._averaged(tile)
@@ -251,40 +263,36 @@ class JpegTileReader(Slide):
             stream = file.read(*table.place(tile.index))
             rgb = decode_tile(stream, table.head, table.tile, reduction=tile.reduction, buffer=buffer)
             self._suspect(tile, stream, rgb)
+        except DamagedStreamError as error:
+            self._undecodable.add((tile.level, tile.index))
+            self._damaged.add((tile.level, tile.index))
+            self._log(tile, "is lost", error)
         except ValueError as error:
             self._undecodable.add((tile.level, tile.index))
-            self._log(tile, error)
+            self._log(tile, _LEFT, error)
         except OSError as error:  # may pass: a network drive
-            self._log(tile, error)
+            self._log(tile, _LEFT, error)
         else:
             return rgb
         return None
 
     def _suspect(self, tile: _StoredTile, stream: bytes, rgb: NDArray[np.uint8]) -> None:
-        """Remember a tile in which a seam shows: what lies beyond the level may be filled in by blocks."""
-        if tile in self._looked_at or not self._tables[tile.level].holds(tile.index):
+        """Remember a tile in which a seam shows."""
+        if tile in self._looked_at:
             return
         self._looked_at.add(tile)
-        coded = read_coded_colours(stream)
-        if coded is None or coded.unit is None:
-            return
-        unit = SizePx(coded.unit.width // tile.reduction, coded.unit.height // tile.reduction)
-        if min(unit.width, unit.height) >= UNIT_LEAST_PX and seam(rgb, unit) > SUSPECT_FROM:
+        inside = self._tables[tile.level].inside(tile.index)
+        inside = SizePx(inside.width // tile.reduction, inside.height // tile.reduction)
+        if looks_damaged(stream, rgb, inside=inside, reduction=tile.reduction):
             self._suspected.add((tile.level, tile.index))
 
     def suspected(self) -> tuple[tuple[int, BoxPx], ...]:
-        """See `Slide`. Tiles that reach beyond the level, or are much reduced, are not looked at."""
+        """See `Slide`. Tiles that are read much reduced are not looked at."""
         found = sorted(self._suspected.copy())
         return tuple((level, self._tables[level].box(index)) for level, index in found)
 
-    def _log(self, tile: _StoredTile, error: Exception) -> None:
-        _LOG.info(
-            "%s: tile %d of level %d is left to OpenSlide: %s",
-            self.info.name,
-            tile.index,
-            tile.level,
-            error,
-        )
+    def _log(self, tile: _StoredTile, outcome: str, error: Exception) -> None:
+        _LOG.info("%s: tile %d of level %d %s: %s", self.info.name, tile.index, tile.level, outcome, error)
 
     def close(self) -> None:
         """Let go of the file; a read in progress in another thread ends first."""

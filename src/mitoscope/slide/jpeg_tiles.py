@@ -12,8 +12,9 @@ import logging
 import os
 import struct
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,10 @@ PARSER_ERRORS = (
 )
 # What tifffile has to say about a broken file ends as the reason for leaving it to OpenSlide.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
+
+class DamagedStreamError(ValueError):
+    """Of a JPEG stream the decoder complains, though it makes pixels of it: some of them are invented."""
 
 
 class PositionalFile:
@@ -155,23 +160,41 @@ def decode_tile(
 
     Raises
     ------
+    DamagedStreamError
+        If the stream is damaged in its coded blocks.
     ValueError
-        If the stream is damaged in any way, or not of that size.
+        If it is damaged in its head, none, or not of that size.
     """
     if not stream.startswith(_START):
         raise ValueError("no JPEG stream")
     shape = size.height // reduction, size.width // reduction, 3
     # A header that claims a larger picture is refused before it takes memory: the buffer is too small.
-    rgb = simplejpeg.decode_jpeg(
+    decode = partial(
+        simplejpeg.decode_jpeg,
         head + _after_applications(stream),
         min_height=shape[0],
         min_width=shape[1],
         min_factor=reduction,
         buffer=np.empty(shape, np.uint8) if buffer is None else buffer,
     )
+    try:
+        rgb = decode()
+    except ValueError as error:
+        if _makes_pixels(decode):
+            raise DamagedStreamError(str(error)) from None
+        raise
     if rgb.shape != shape:
         raise ValueError(f"a tile of {rgb.shape[1]} × {rgb.shape[0]} px instead of {shape[1]} × {shape[0]}")
     return np.asarray(rgb)
+
+
+def _makes_pixels(decode: Callable[..., object]) -> bool:
+    """Return whether the decoder reads on where it complains."""
+    try:
+        decode(strict=False)
+    except ValueError:
+        return False
+    return True
 
 
 def check_stream(stream: bytes, head: bytes, most: SizePx) -> None:
@@ -239,10 +262,14 @@ class TileTable:
         row, column = divmod(index, self.across)
         return BoxPx(column * self.tile.width, row * self.tile.height, self.tile.width, self.tile.height)
 
+    def inside(self, index: int) -> SizePx:
+        """Return how much of a tile lies within the level."""
+        box = self.box(index)
+        return SizePx(min(box.right, self.size.width) - box.x, min(box.bottom, self.size.height) - box.y)
+
     def holds(self, index: int) -> bool:
         """Return whether a tile lies within the level, to its last pixel."""
-        box = self.box(index)
-        return box.right <= self.size.width and box.bottom <= self.size.height
+        return self.inside(index) == self.tile
 
     def touching(self, box: BoxPx, reduction: int = 1) -> Iterator[tuple[int, BoxPx]]:
         """Yield the tiles that a box within the level touches, with their places; in reduced px."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mitoscope.geometry import SizePx
+from mitoscope.slide.coded_colours import read_coded_colours
 
 SUSPECT_FROM = 8.0
 """Grey levels by which a staircase has to step more than others in its tile; at most 7.3 in the tiles of a
@@ -23,13 +24,43 @@ _PART_LEAST = 2
 """Blocks on either side of the step of a staircase: one alone is noise."""
 
 
+def looks_damaged(stream: bytes, rgb: NDArray[np.uint8], *, inside: SizePx, reduction: int = 1) -> bool:
+    """Return whether a seam shows in a tile that could be decoded.
+
+    Parameters
+    ----------
+    stream : bytes
+        The tile as it is stored: JPEG.
+    rgb : ndarray of uint8, shape (h, w, 3)
+        The whole tile as it is decoded.
+    inside : SizePx
+        How much of it lies on its level, in px of `rgb`: what is beyond may be filled in by blocks.
+    reduction : int
+        Factor by which it was reduced while it was decoded.
+
+    Returns
+    -------
+    bool
+        False where it cannot be told, because too little of the tile is there.
+    """
+    coded = read_coded_colours(stream)
+    if coded is None or coded.unit is None:
+        return False
+    unit = SizePx(coded.unit.width // reduction, coded.unit.height // reduction)
+    if min(unit.width, unit.height) < UNIT_LEAST_PX:
+        return False
+    rows = inside.height // unit.height * unit.height
+    columns = inside.width // unit.width * unit.width
+    return seam(rgb[:rows, :columns], unit) > SUSPECT_FROM
+
+
 def seam(rgb: NDArray[np.uint8], unit: SizePx) -> float:
     """Return by how many grey levels a tile steps along a staircase between its rows of coded units.
 
     Parameters
     ----------
     rgb : ndarray of uint8, shape (h, w, 3)
-        A whole tile as it is decoded.
+        A tile as it is decoded, cut at a whole unit.
     unit : SizePx
         What is coded together: 8 px, or 16 where chroma is stored more coarsely; less in a reduced tile.
 

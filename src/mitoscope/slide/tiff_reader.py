@@ -23,6 +23,7 @@ from mitoscope.slide.info import Level, SlideInfo, downsample, fingerprint, reso
 from mitoscope.slide.jpeg_tile_reader import READER_NUMBERS, SHARED, DecodedTileCache
 from mitoscope.slide.jpeg_tiles import PARSER_ERRORS, PositionalFile, decode_tile
 from mitoscope.slide.pixels import Pixels
+from mitoscope.slide.seams import looks_damaged
 from mitoscope.slide.slide import Slide
 from mitoscope.slide.tiff_picture import (
     JPEG,
@@ -108,6 +109,13 @@ class Segments:
         if not self.picture.tiled and said is not None and said.height == left < tile.height:
             tile = SizePx(tile.width, left)  # the last strip
         return decode_tile(stream, table.head, tile)
+
+    def looks_damaged(self, index: int, colours: NDArray[np.uint8]) -> bool:
+        """Return whether a seam shows in a decoded segment; errors as of `decode`."""
+        picture = self.picture
+        if picture.compression != JPEG or picture.samples != 3:
+            return False
+        return looks_damaged(self.stream(index), colours, inside=picture.table.inside(index))
 
     def stream(self, index: int) -> bytes:
         """Return a segment as it is stored; errors as of `decode`."""
@@ -362,6 +370,8 @@ class TiffReader(Slide):
         self._number = next(READER_NUMBERS)
         self._closed = False
         self._lost: set[tuple[int, int]] = set()
+        self._looked_at: set[tuple[int, int]] = set()
+        self._suspected: set[tuple[int, int]] = set()
         size0 = layout.pictures[0].size
         self.info = replace(
             info,
@@ -402,6 +412,7 @@ class TiffReader(Slide):
         if colours is None:
             try:
                 colours = self._levels[level].decode(index)
+                self._suspect(level, index, colours)
             except (ValueError, OSError) as error:
                 if isinstance(error, ValueError):
                     self._lost.add((level, index))
@@ -409,6 +420,18 @@ class TiffReader(Slide):
                 return None
             self._cache.put(key, colours)
         return colours
+
+    def _suspect(self, level: int, index: int, colours: NDArray[np.uint8]) -> None:
+        """Remember a tile in which a seam shows."""
+        if (level, index) not in self._looked_at:
+            self._looked_at.add((level, index))
+            if self._levels[level].looks_damaged(index, colours):
+                self._suspected.add((level, index))
+
+    def suspected(self) -> tuple[tuple[int, BoxPx], ...]:
+        """See `Slide`."""
+        found = sorted(self._suspected.copy())
+        return tuple((level, self._levels[level].picture.table.box(index)) for level, index in found)
 
     def close(self) -> None:
         """Let go of the tiles; the file is given back with the reader."""
