@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mitoscope.errors import FormatError
+from mitoscope.errors import FormatError, UnknownLabelError
 from mitoscope.exchange import coco
 from mitoscope.exchange.classes import CONSENSUS, stated_classes
 from mitoscope.exchange.format import BoxLayout, ReadOptions, WriteOptions
 from mitoscope.exchange.predictions import read_any_predictions, read_detections
-from mitoscope.exchange.registry import join
+from mitoscope.exchange.registry import detect_format, join, read_study
 from mitoscope.exchange.truth import read_ground_truth
-from mitoscope.labels import DEFAULT_LABELS
+from mitoscope.geometry import Mpp
+from mitoscope.labels import DEFAULT_LABELS, LabelMapping
 from mitoscope.store import (
     Cells,
     LabelEvents,
@@ -403,3 +404,56 @@ def test_boxes_without_extent_go_to_quarantine_and_are_refused_as_truth(
     assert [one.why for one in sift(study, source="a.json").quarantine] == ["a box without extent"]
     with pytest.raises(FormatError, match="a box without extent"):
         read_ground_truth(path, options=ReadOptions(boxes=BoxLayout.XYWH))
+
+
+ROWS = [
+    {"image_id": 7, "category_id": 1, "bbox": [100, 200, 50, 40], "score": 0.9},
+    {"image_id": 7, "category_id": 2, "bbox": [300.5, 400, 50, 50], "score": 0.25},
+]
+
+
+def test_a_list_of_results_of_one_named_slide_is_a_study(tmp_path: Path) -> None:
+    path = write_json(tmp_path / "results.json", ROWS)
+    assert detect_format(path).name == "coco"
+    options = ReadOptions(slide="a.svs", mpp=Mpp.square(0.25), rater="D-FINE", models=frozenset({"D-FINE"}))
+    mapping = LabelMapping.parse(["1=mitotic figure", "2=hard negative"])
+    study = read_study(path, options=options, mapping=mapping)
+    assert [slide.name for slide in study.slides] == ["a.svs"]
+    assert [(rater.name, rater.kind) for rater in study.raters] == [("D-FINE", RaterKind.MODEL)]
+    assert study.cells.bounds_px0.tolist() == [[100, 200, 150, 240], [300.5, 400, 350.5, 450]]
+    assert study.events.score.tolist() == [0.9, 0.25]
+    named = read_study(path, options=ReadOptions(slide="a.svs", models=frozenset({"D-FINE"})))
+    assert named.raters == study.raters
+    with pytest.raises(UnknownLabelError, match="1"):
+        read_study(path, options=options, mapping=LabelMapping())
+
+
+def test_a_list_of_results_without_a_name_is_refused_in_a_line(tmp_path: Path) -> None:
+    path = write_json(tmp_path / "results.json", ROWS)
+    with pytest.raises(FormatError, match=r"results\.json: .* ids in place of names of images; .*--slide"):
+        read_study(path)
+    write_json(path, [*ROWS, {**ROWS[0], "image_id": 8}])
+    with pytest.raises(FormatError, match="results of 2 images cannot be of one slide"):
+        read_study(path, options=ReadOptions(slide="a.svs"))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"bbox": None},
+        {"bbox": [1, 2, 3]},
+        {"bbox": [1, 2, -3, 4]},
+        {"bbox": [1, 2, None, 4]},
+        {"score": "high"},
+        {"score": 7},
+        {"score": None},
+        {"category_id": "a"},
+        {"image_id": [7]},
+    ],
+)
+def test_an_odd_value_in_a_list_of_results_costs_its_row(tmp_path: Path, odd: dict[str, object]) -> None:
+    path = write_json(tmp_path / "results.json", [ROWS[0], {**ROWS[1], **odd}])
+    study = read_study(path, options=ReadOptions(slide="a.svs"))
+    assert len(study.cells) == 1
+    (kept,) = study.quarantine
+    assert "[1]" in kept.where

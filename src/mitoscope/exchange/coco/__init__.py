@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mitoscope.exchange.coco.reading import read
+from mitoscope.exchange.coco.results import is_results
 from mitoscope.exchange.coco.writing import write
 from mitoscope.exchange.format import EVERYTHING, Content, Format
 
@@ -10,7 +11,7 @@ __all__ = ["FORMAT", "read", "write"]
 
 
 def _recognises(content: Content) -> bool:
-    return {"images", "annotations"} <= content.keys
+    return {"images", "annotations"} <= content.keys or is_results(content.json)
 
 
 FORMAT = Format(

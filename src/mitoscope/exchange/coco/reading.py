@@ -16,6 +16,7 @@ from mitoscope.errors import FormatError
 from mitoscope.exchange import extension, regions
 from mitoscope.exchange.classes import CONSENSUS, ClassTable
 from mitoscope.exchange.coco.box_layout import box_layout
+from mitoscope.exchange.coco.results import is_results, read_results_of_slide
 from mitoscope.exchange.domains import add_domains
 from mitoscope.exchange.domains import read as read_domains
 from mitoscope.exchange.format import BoxLayout, ReadOptions
@@ -56,14 +57,18 @@ def read(path: Path, options: ReadOptions) -> Study:
     evidence decides (:mod:`~mitoscope.exchange.coco.box_layout`) unless ``options.boxes`` does; slides carry
     two corners as attribute ``coco.boxes``. Members without a column ride as attributes ``coco.*``.
     Annotations of images or labels of classes that are not in the file, and annotations whose id was used
-    before, are quarantined.
+    before, are quarantined. A list of results is read where the options name its slide.
 
     Raises
     ------
     FormatError
-        If it is not such a file, or the layout of its boxes cannot be told.
+        If it is not such a file, the layout of its boxes cannot be told, or a list of results is not of one
+        named slide.
     """
-    document = a_mapping(read_json(path), str(path))
+    content = read_json(path)
+    if is_results(content):
+        return read_results_of_slide(content, path, options)
+    document = a_mapping(content, str(path))
     study, notes = extension.detach(document, str(path))
     if study is None:
         study = Reader(document, str(path), options).study()

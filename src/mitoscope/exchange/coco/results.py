@@ -1,16 +1,19 @@
-"""The list that COCO tools call results: boxes with scores, of images and classes that another file names."""
+"""The list that COCO tools call results: boxes with scores, of images and classes that it does not name."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mitoscope.detections import Detections
 from mitoscope.errors import FormatError
+from mitoscope.exchange.classes import LabelFinder
+from mitoscope.exchange.format import ReadOptions
 from mitoscope.exchange.json_text import a_list, a_mapping, a_number, a_text, an_integer, read_json
 from mitoscope.image_names import match_stems
 from mitoscope.labels import IGNORED, LabelMapping, is_candidate
+from mitoscope.store import Rater, RaterKind, Shape, SlideRecord, Study, StudyBuilder
 
 _MEMBERS = frozenset({"image_id", "category_id", "score"})
 _HEAD = 65_536
@@ -24,6 +27,63 @@ def is_results_list(path: Path) -> bool:
     with path.open(encoding="utf-8", errors="replace") as stream:
         head = stream.read(_HEAD).lstrip("\ufeff \t\r\n")
     return head.startswith("[") and all(f'"{name}"' in head for name in _MEMBERS)
+
+
+def is_results(document: object) -> bool:
+    """Return whether a JSON value is a list of results, by its first row."""
+    first = document[0] if isinstance(document, list) and document else None
+    return isinstance(first, dict) and first.keys() >= _MEMBERS
+
+
+def read_results_of_slide(rows: Sequence[Any], path: Path, options: ReadOptions) -> Study:
+    """Read a list of results of one image as what a model found on a slide.
+
+    Parameters
+    ----------
+    rows : sequence
+        ``{"image_id", "category_id", "bbox": [x, y, w, h], "score"}``; a class is called by its number.
+    path : Path
+        The file.
+    options : ReadOptions
+        Name of the slide, its resolution, and the model (``rater``, by default ``model``).
+
+    Raises
+    ------
+    FormatError
+        If no slide is named, or the rows are of several images.
+    """
+    if options.slide is None:
+        raise FormatError(
+            "a COCO list of results has ids in place of names of images",
+            where=path,
+            mend="name its slide with --slide, or import a COCO file with images, annotations and categories",
+        )
+    images = {row["image_id"] for row in rows if isinstance(row, dict) and _is_id(row.get("image_id"))}
+    if len(images) > 1:
+        raise FormatError(
+            f"a COCO list of results of {len(images)} images cannot be of one slide",
+            where=path,
+            mend="write a file for each image, or import a COCO file with images, annotations and categories",
+        )
+    build, names = StudyBuilder(), LabelFinder()
+    slide = build.slide(SlideRecord(options.slide, mpp=options.mpp))
+    # Whoever names one algorithm (--model) names it as well as who names the rater.
+    named = sorted(options.models - ReadOptions().models)
+    rater = build.rater(options.speaker(Rater(named[0] if len(named) == 1 else "model", RaterKind.MODEL)))
+    for place, row in enumerate(rows):
+        where = f"{path}: [{place}]"
+        with build.aside(row, where=where, slide=options.slide):
+            values = a_mapping(row, where)
+            an_integer(values.get("image_id"), where)
+            category = an_integer(values.get("category_id"), where)
+            (x, y, width, height), score = _box_and_score(values, where)
+            cell = build.cell(slide, (x, y, x + width, y + height), shape=Shape.BOX)
+            build.event(cell, rater, build.label(names.find(str(category))), score=score)
+    return build.build()
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def read_results_list(path: Path, names: Path, *, mapping: LabelMapping) -> dict[str, Detections]:
@@ -90,12 +150,18 @@ def _row(
     for number, known, what in ((image, images, "image"), (category, categories, "category")):
         if number not in known:
             raise FormatError(f"no {what} of id {number} in the ground truth", where=where)
+    box, score = _box_and_score(values, where)
+    return images[image], categories[category], (box[0] + box[2] / 2, box[1] + box[3] / 2), score
+
+
+def _box_and_score(values: Mapping[str, Any], where: str) -> tuple[list[float], float]:
+    """Return x, y, width and height, and the score."""
     box = [a_number(value, where) for value in a_list(values.get("bbox"), where)]
-    if len(box) != 4 or min(box[2:]) < 0:
+    if len(box) != 4 or not all(side >= 0 for side in box[2:]):
         raise FormatError("no box of x, y, width and height", where=where)
     score = a_number(values.get("score"), where)
     if not 0 <= score <= 1:
         raise FormatError(
             f"a score in [0, 1] expected, got {score:g}", where=where, mend="rescale the scores"
         )
-    return images[image], categories[category], (box[0] + box[2] / 2, box[1] + box[3] / 2), score
+    return box, score

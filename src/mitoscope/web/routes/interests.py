@@ -17,6 +17,7 @@ from pydantic import Field
 from starlette.background import BackgroundTask
 
 from mitoscope.errors import OutputError
+from mitoscope.exchange import result_stem
 from mitoscope.geometry import Aspect, BoxPx, BoxPx0, Mpp, SizePx
 from mitoscope.slide import Slide
 from mitoscope.store import (
@@ -158,7 +159,7 @@ def tiff(
     with state.store.reading() as connection:
         found = read_interest(connection, interest_id)
     path = write_roi(state.slides.open(found.slide_id), found.box_px0, factor=1 << level)
-    stem = state.slides.info(found.slide_id).name.rsplit(".", 1)[0]
+    stem = result_stem(state.slides.info(found.slide_id).name)
     return FileResponse(
         path,
         media_type="image/tiff",
