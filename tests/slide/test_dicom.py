@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from pydicom.uid import (
 
 from mitoscope.errors import SlideFormatError
 from mitoscope.geometry import BoxPx
-from mitoscope.slide import Slide, open_slide
+from mitoscope.slide import Slide, dicom, open_slide
 
 from .coded_dicom import write_dicom
 from .coded_tiff import jpeg_2000
@@ -120,6 +121,8 @@ READ_AS_THEY_ARE = {
     ("uncoded", "RGB"),
 }
 DECIDED = {("JPEG, JFIF", "RGB"), ("JPEG, JFIF, 4:2:0", "RGB")}
+BELIEVED = {("JPEG, RGB unmarked", "RGB"), ("JPEG 2000, untransformed", "RGB")}
+"""The frames do not say that it is so, and a note says that."""
 EVERY = [(coding, said) for coding in CODINGS for said in SAID if (coding, said) not in UNDECIDED]
 
 
@@ -143,9 +146,61 @@ def test_the_colours_are_those_of_the_frames_or_the_attribute_is_named(
         rgb, notes = whole(slide), slide.info.notes
     assert np.abs(rgb.astype(int) - seen_by_pydicom(path)).max() <= 2
     assert np.abs(rgb.astype(int) - RGB).mean() < 2
-    assert bool(notes) == ((coding, said) in DECIDED)
-    if notes:
+    if (coding, said) in DECIDED:
         assert notes[0].startswith("PhotometricInterpretation (0028,0004) says RGB, but by the JFIF marker")
+    elif (coding, said) in BELIEVED:
+        assert notes[0].startswith("PhotometricInterpretation (0028,0004) says RGB, which is believed")
+    else:
+        assert not notes
+
+
+@pytest.mark.parametrize("said", ["RGB", "YBR_FULL_422"])
+@pytest.mark.parametrize("odd", range(4))
+@pytest.mark.parametrize(("most", "other"), [(jfif, adobe_rgb), (adobe_rgb, coarse)])
+def test_frames_that_are_not_coded_alike_are_refused(
+    tmp_path: Path,
+    said: str,
+    odd: int,
+    most: Callable[[Picture], bytes],
+    other: Callable[[Picture], bytes],
+) -> None:
+    frames = [other(tile) if index == odd else most(tile) for index, tile in enumerate(TILES)]
+    path = write_dicom(tmp_path / "slide.dcm", frames, syntax=JPEGBaseline8Bit, photometric=said, size=SIZE)
+    with pytest.raises(
+        SlideFormatError, match=r"PhotometricInterpretation \(0028,0004\) says .* some of the"
+    ):
+        open_slide(path)
+
+
+def test_of_many_frames_the_first_the_last_and_some_between_are_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dicom, "FRAMES_LOOKED_AT", 2)
+    for odd, refused in ((0, True), (1, False), (2, False), (3, True)):
+        frames = [adobe_rgb(tile) if index == odd else jfif(tile) for index, tile in enumerate(TILES)]
+        path = write_dicom(
+            tmp_path / f"{odd}.dcm",
+            frames,
+            syntax=JPEGBaseline8Bit,
+            photometric="YBR_FULL_422",
+            size=SIZE,
+            series=f"1.2.{odd}",
+        )
+        with pytest.raises(SlideFormatError, match="some of the frames") if refused else nullcontext():
+            open_slide(path).close()
+
+
+def test_a_head_behind_a_long_profile_is_found(tmp_path: Path) -> None:
+    def behind_profile(tile: Picture) -> bytes:
+        stream = adobe_rgb(tile)
+        return stream[:2] + b"\xff\xe2\xff\xff" + bytes(0xFFFD) + stream[2:]
+
+    frames = [jfif(TILES[0]), *map(behind_profile, TILES[1:])]
+    path = write_dicom(
+        tmp_path / "slide.dcm", frames, syntax=JPEGBaseline8Bit, photometric="YBR_FULL_422", size=SIZE
+    )
+    with pytest.raises(SlideFormatError, match="some of the frames"):
+        open_slide(path)
 
 
 def test_a_pyramid_whose_levels_are_all_mislabelled_is_read_at_each(tmp_path: Path) -> None:

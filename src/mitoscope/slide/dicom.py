@@ -1,8 +1,8 @@
 """DICOM slides: what a file states of its pixels, compared with the pixels before OpenSlide reads them.
 
 OpenSlide believes PhotometricInterpretation whatever the frames are coded in. And what it does not read, it
-refuses in words that sound of damage. Here the header of each level is read by pydicom, and the first frame's
-own head; what is refused, is refused by the name of the attribute.
+refuses in words that sound of damage. Here the header of each level is read by pydicom, and the frames' own
+heads; what is refused, is refused by the name of the attribute.
 """
 
 from __future__ import annotations
@@ -59,7 +59,10 @@ _PER_FRAME_GROUPS = 0x52009229
 _FRAGMENTS = b"\xe0\x7f\x10\x00OB\x00\x00\xff\xff\xff\xff\xfe\xff\x00\xe0"
 """PixelData of undefined length and the first item, the table of offsets."""
 _ITEM = b"\xfe\xff\x00\xe0"
-_HEAD_BYTES = 1 << 20
+_HEAD_BYTES, _HEAD_AT_MOST_BYTES = 1 << 12, 1 << 20
+"""What of a frame is read for its head, and where that ends within a profile, at most."""
+FRAMES_LOOKED_AT = 256
+"""Of more, so many are looked at: the first, the last and others evenly spread."""
 _KEYWORDS = (
     "SOPClassUID",
     "ImageType",
@@ -93,7 +96,8 @@ def check_dicom(path: Path) -> StoredColours:
     Returns
     -------
     StoredColours
-        YCbCr, where all levels are coded so and say RGB: OpenSlide returns the components as they are.
+        YCbCr, where all frames are coded so and say RGB: OpenSlide returns the components as they are. With
+        a note also where frames say nothing, and the attribute was believed.
 
     Raises
     ------
@@ -125,7 +129,7 @@ def check_dicom(path: Path) -> StoredColours:
             where=path,
             mend='correct it in those that say RGB: dcmodify -m "(0028,0004)=YBR_FULL_422" FILE',
         )
-    return min(found, key=lambda stored: stored.note)
+    return max(found, key=lambda stored: stored.note)
 
 
 def _read_header(path: Path) -> Dataset | None:
@@ -182,16 +186,23 @@ def _check_level(path: Path, header: Dataset) -> StoredColours:
             f"compression {name} (transfer syntax {syntax}) cannot be read", where=path, mend=_TRANSCODE
         )
     said = str(header.get("PhotometricInterpretation", "nothing"))
-    coded = None if syntax == _UNCODED else _first_frame(path)
-    if coded is None:
+    frames = frozenset[CodedColours]() if syntax == _UNCODED else _frames(path)
+    if not frames:
         if said not in _READ[syntax]:
             raise _not_read(path, said, _name(syntax))
         return AS_STATED
-    _check_stream(path, coded, is_jpeg=syntax == _JPEG)
+    for coded in frames:
+        _check_stream(path, coded, is_jpeg=syntax == _JPEG)
+    if {"RGB", "YCbCr"} <= {coded.colours for coded in frames}:
+        raise _contradicted(path, said, "but some of the frames are YCbCr and others RGB")
     if syntax == _JPEG:
-        return _check_jpeg(path, said, coded)
-    _check_jpeg_2000(path, said, coded, transform="YBR_ICT" if syntax == _JPEG_2000 else "YBR_RCT")
-    return AS_STATED
+        found = {_check_jpeg(path, said, coded) for coded in frames}
+    else:
+        transform = "YBR_ICT" if syntax == _JPEG_2000 else "YBR_RCT"
+        found = {_check_jpeg_2000(path, said, coded, transform=transform) for coded in frames}
+    if len({stored.colours for stored in found}) > 1:
+        raise _contradicted(path, said, "but some of the frames are YCbCr, and others do not say")
+    return max(found, key=lambda stored: stored.note)
 
 
 def _check_samples(path: Path, header: Dataset) -> None:
@@ -219,23 +230,41 @@ def _check_samples(path: Path, header: Dataset) -> None:
         raise SlideFormatError(wrong, where=path, mend=mend)
 
 
-def _first_frame(path: Path) -> CodedColours | None:
-    """Return what the first frame states of itself; None where none is found."""
+def _frames(path: Path) -> frozenset[CodedColours]:
+    """Return what the frames state of themselves; nothing where none is found."""
     with (
         suppress(OSError, ValueError, struct.error),
         path.open("rb") as stream,
         mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content,
     ):
-        place = content.find(_FRAGMENTS)
-        if place < 0:
-            return None
-        place += len(_FRAGMENTS)
-        (table,) = struct.unpack("<I", content[place : place + 4])
-        place += 4 + table
-        if content[place : place + 4] != _ITEM:
-            return None
+        items = _items(content)
+        count = min(len(items), FRAMES_LOOKED_AT)
+        chosen = (items[round(n * (len(items) - 1) / max(1, count - 1))] for n in range(count))
+        heads = (_head(content, *item) for item in chosen)
+        return frozenset(coded for coded in heads if coded is not None)
+    return frozenset()
+
+
+def _items(content: mmap.mmap) -> list[tuple[int, int]]:
+    """Return place and length in bytes of what is in each item of PixelData: a frame or a part of one."""
+    place = content.find(_FRAGMENTS)
+    if place < 0:
+        return []
+    place += len(_FRAGMENTS) - len(_ITEM)
+    found = []
+    while place + 8 <= len(content) and content[place : place + 4] == _ITEM:
         (length,) = struct.unpack("<I", content[place + 4 : place + 8])
-        return read_coded_colours(content[place + 8 : place + 8 + min(length, _HEAD_BYTES)])
+        found.append((place + 8, length))
+        place += 8 + length
+    return found[1:]  # the first is the table of offsets
+
+
+def _head(content: mmap.mmap, place: int, length: int) -> CodedColours | None:
+    """Return what the stream in an item states; None where it goes on with a frame begun before."""
+    for most in (_HEAD_BYTES, _HEAD_AT_MOST_BYTES):
+        coded = read_coded_colours(content[place : place + min(length, most)])
+        if coded is not None or length <= most:
+            return coded
     return None
 
 
@@ -271,15 +300,23 @@ def _check_jpeg(path: Path, said: str, coded: CodedColours) -> StoredColours:
         raise _contradicted(path, said, f"but by {coded.evidence} the frames are RGB", right="RGB")
     if said not in _READ[_JPEG]:
         raise _contradicted(path, said, "which is not read of frames in JPEG", right="YBR_FULL_422")
-    return AS_STATED
+    return AS_STATED if coded.colours is not None else _believed(said)
 
 
-def _check_jpeg_2000(path: Path, said: str, coded: CodedColours, *, transform: str) -> None:
+def _believed(said: str) -> StoredColours:
+    return StoredColours(
+        note=f"{PHOTOMETRIC} says {said}, which is believed: the frames do not say what they are"
+    )
+
+
+def _check_jpeg_2000(path: Path, said: str, coded: CodedColours, *, transform: str) -> StoredColours:
     """Refuse a word that the frames contradict; `transform` is that of the transfer syntax."""
     if coded.colours == "YCbCr":
         raise _contradicted(path, said, f"but by {coded.evidence} the frames are YCbCr")
-    if said == "RGB" or (coded.transformed and said in {transform, "YBR_RCT"}):
-        return
+    if coded.transformed and said in {"RGB", transform, "YBR_RCT"}:
+        return AS_STATED
+    if said == "RGB":
+        return _believed(said)
     if coded.transformed:
         but = "but the frames are JPEG 2000 that transforms its colours itself"
         raise _contradicted(path, said, but, right=transform)
