@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from mitoscope.detections import Detections
 from mitoscope.errors import ConfigError, FormatError, LedgerMismatchError, OutputError
-from mitoscope.loops.job_folder import JobFolder
+from mitoscope.exchange import detections_csv
+from mitoscope.loops.job_folder import JobFolder, tables_of_slides
 
 
 def test_a_step_is_done_once_also_after_a_stop(tmp_path: Path) -> None:
@@ -53,3 +55,15 @@ def test_a_damaged_state_is_refused(tmp_path: Path) -> None:
     (tmp_path / "job.json").write_text('{"loop": 1}', encoding="utf-8")
     with pytest.raises(ConfigError), JobFolder.open(tmp_path, "missed", {}):
         pass
+
+
+def test_tables_have_names_that_every_system_takes(tmp_path: Path) -> None:
+    slides = ["b.svs", "01/01", "01:01", "CON", "C:\\a.svs", "B.svs"]
+    tables = tables_of_slides(tmp_path, slides)
+    assert tables == tables_of_slides(tmp_path, reversed(slides))
+    assert tables["B.svs"].name == "B.svs.csv"
+    assert tables["CON"].name == "_CON.csv"
+    assert len({path.name.casefold() for path in tables.values()}) == len(slides)
+    for path in tables.values():
+        detections_csv.write(path, Detections.empty())
+    assert len(list(tmp_path.iterdir())) == len(slides)
