@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import tempfile
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from mitoscope.exchange.format import BoxLayout, Format, ReadOptions, WriteOptio
 from mitoscope.exchange.registry import FORMATS
 from mitoscope.geometry import BoxPx, Mpp, SizePx
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE, LabelSet
-from mitoscope.store import Cells, LabelEvents, Rater, RaterKind, Shape, SlideRecord, Study
+from mitoscope.store import Cells, LabelEvents, Policy, Rater, RaterKind, Shape, SlideRecord, Study
 
 from .studies import cells, content, events, names, slides, spotted, studies
 
@@ -97,6 +99,42 @@ def screened(draw: st.DrawFn) -> Study:
 @given(screened())
 def test_sliderunner_gives_back_who_said_what_and_when(study: Study) -> None:
     assert content(again(sliderunner.FORMAT, study)) == content(study)
+
+
+@quick
+@given(screened(), st.sampled_from(Policy))
+def test_sliderunner_adds_no_rater_and_no_label(study: Study, policy: Policy) -> None:
+    """Without a consensus, the agreed class of the file is worked out: nobody gave that label."""
+    spoken = np.flatnonzero(study.events.rater < len(study.raters) - 1)
+    raters = tuple(one for one in study.raters if one.kind is not RaterKind.CONSENSUS)
+    people = replace(study, raters=raters, events=study.events.take(spoken))
+    found = again(sliderunner.FORMAT, people, write=WriteOptions(policy=policy))
+    assert content(found) == content(people)
+    assert found.raters == people.raters
+
+
+def test_an_agreed_class_that_was_changed_in_sliderunner_is_a_label(tmp_path: Path) -> None:
+    path, labels = tmp_path / "slides.sqlite", LabelSet((MITOTIC_FIGURE, LOOK_ALIKE))
+    study = Study(
+        (SlideRecord("a.tiff"),),
+        labels,
+        (Rater("expert 1"),),
+        cells=Cells.spots([0, 0], [[1, 2], [30, 40]]),
+        events=LabelEvents.of([0, 1], [0, 0], [0, 0]),
+    )
+    assert sliderunner.FORMAT.write is not None
+    sliderunner.FORMAT.write(study, path, WriteOptions())
+    with closing(sqlite3.connect(path)) as db, db:
+        db.create_function("pycurrent_time", 0, lambda: 5.0)
+        assert db.execute("SELECT uid, agreedClass FROM Annotations").fetchall() == [(1, 1), (2, 1)]
+        db.execute("UPDATE Annotations SET agreedClass = 2 WHERE uid = 2")
+    found = sliderunner.FORMAT.read(path, ReadOptions())
+    assert found.raters == (Rater("expert 1"), Rater("consensus", RaterKind.CONSENSUS))
+    assert list(zip(found.events.cell, found.events.rater, found.events.label, strict=True)) == [
+        (0, 0, 0),
+        (1, 0, 0),
+        (1, 1, 1),
+    ]
 
 
 @quick

@@ -6,6 +6,7 @@ import gzip
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,14 @@ from typer.testing import CliRunner
 
 from mitoscope.cli.app import app
 from mitoscope.errors import StoreDamagedError, StoreTamperedError
+from mitoscope.geometry import BoxPx0
 from mitoscope.labels import DEFAULT_LABELS
 from mitoscope.region import RegionKind
 from mitoscope.store import (
     DrawnRegion,
+    QuarantineEntry,
     Rater,
+    Region,
     Round,
     RoundKind,
     Shape,
@@ -28,14 +32,23 @@ from mitoscope.store import (
     Store,
     StudyBuilder,
     TaskTile,
+    Terms,
+    add_interest,
     add_tiles,
     answer_tile,
     chain,
+    delete_region,
     draw_region,
+    edit_region,
     read_all_signed,
+    read_region,
+    restore_region,
     sign,
+    write_setting,
+    write_terms,
 )
 from mitoscope.store.chain import TABLES
+from mitoscope.store.statements import STATED
 
 from .making import scattered_study
 from .session import Session
@@ -49,7 +62,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """Return a study in which every chained table has some rows."""
     path = tmp_path_factory.mktemp("chain") / "study.mito"
     with Store.create(path) as store:
-        store.import_study(scattered_study(20), source=Source("made.json"))
+        study = scattered_study(20)
+        refused = QuarantineEntry("made.json: 3", "NaN or infinity", "{}", None)
+        store.import_study(replace(study, quarantine=(refused,)), source=Source("made.json"))
         rater = store.add_rater(Rater("expert 3"))
         round_ = store.open_round(Round("review", RoundKind.CANDIDATE_REVIEW))
         session = Session(store, rater, round_)
@@ -69,6 +84,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> bytes:
                     rater_id=rater,
                 )
                 add_tiles(connection, [TaskTile(0, round_, 1, 512.0 * number, 0, 512)])
+        with store.writing() as connection:
+            add_interest(connection, 1, BoxPx0(0, 0, 9, 9), rater_id=rater, name="10 fields")
+            write_setting(connection, "policy", "majority")
+            write_terms(connection, round_, Terms())
         for tile in (1, 2, 3):
             with store.writing() as connection:
                 answer_tile(connection, tile, rater, {"points": []}, seconds=2.5)
@@ -368,3 +387,111 @@ def test_nothing_that_is_rolled_back_is_chained(path: Path) -> None:
         with pytest.raises(KeyboardInterrupt):
             fail(store)
         assert store.verify().chain == before
+
+
+def stated_rows(path: Path) -> list[tuple[str, str, str]]:
+    """Return table, key and column of everything that is stated, of the first row of each table."""
+    with closing(sqlite3.connect(path)) as connection:
+        firsts = connection.execute("SELECT table_, min(key) FROM statement GROUP BY table_").fetchall()
+    assert {table for table, _ in firsts} == STATED.keys(), "the fixture has a row of each"
+    return [
+        (table, key, column)
+        for table, key in firsts
+        for stated in [STATED[table]]
+        for column in (*stated.columns, *stated.reals, *([stated.shape] if stated.shape else []))
+    ]
+
+
+def test_a_changed_row_that_may_change_is_found(path: Path) -> None:
+    whole, changed = path.read_bytes(), set()
+    for table, key, column in stated_rows(path):
+        path.write_bytes(whole)
+        stated = STATED[table]
+        try:
+            edit(path, f"UPDATE {table} SET {column} = flipped({column}) WHERE {stated.key} = '{key}'")
+        except sqlite3.IntegrityError:  # a constraint of the column
+            continue
+        what = said(path)
+        if (table, column) != ("study", "uuid"):  # of which the chain begins
+            assert what == f"{stated.title} {key} was changed", column
+        changed.add(table)
+    assert changed == STATED.keys()
+
+
+@pytest.mark.parametrize("table", STATED)
+def test_a_removed_row_that_may_change_is_found(path: Path, table: str) -> None:
+    key = next(key for of, key, _ in stated_rows(path) if of == table)
+    edit(path, f"DELETE FROM {table} WHERE {STATED[table].key} = '{key}'")
+    if table != "study":
+        assert said(path) == f"{STATED[table].title} {key} was removed"
+
+
+def test_a_region_that_another_program_put_in_is_found(path: Path) -> None:
+    edit(path, "INSERT INTO region SELECT 90, slide_id, 'exclusion', name, vertices_px0 FROM region LIMIT 1")
+    assert said(path) == "region 90 was put in by another program"
+
+
+@pytest.mark.parametrize("writes", [False, True])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE region SET kind = 'exclusion' WHERE id = 2",
+        "DELETE FROM region WHERE id = 2",
+        "UPDATE region SET vertices_px0 = zeroblob(48) WHERE id = 2",
+    ],
+)
+def test_a_change_under_the_triggers_never_passes_for_written(
+    path: Path, statement: str, writes: bool
+) -> None:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(statement)
+    if writes:
+        with Store.open(path) as store:
+            Session(store, 1, 1).label(7, 1)
+    assert said(path) == "region 2 was changed by another program"
+
+
+def test_what_mitoscope_changes_is_sound(path: Path) -> None:
+    with Store.open(path) as store:
+        rows = store.verify().chain.rows
+        with store.writing() as connection:
+            region = read_region(connection, 1)
+            region = edit_region(connection, region, 1, expected=region.seen)
+            delete_region(connection, region.id, 1, expected=region.seen)
+            restore_region(connection, region.id, 1)
+            connection.execute("UPDATE study SET name = 'another'")
+        store.state_examined()
+        assert store.verify().chain.rows > rows
+
+
+def test_regions_of_a_file_are_chained(tmp_path: Path) -> None:
+    builder = StudyBuilder(DEFAULT_LABELS)
+    slide = builder.slide(SlideRecord("a.svs"))
+    for kind in (RegionKind.TUMOUR, RegionKind.EXCLUSION):
+        builder.regions.append(Region(slide, SQUARE, kind, ""))
+    path = tmp_path / "study.mito"
+    with Store.create(path) as store:
+        store.import_study(builder.build(), source=Source("a"))
+        store.verify()
+    edit(path, "UPDATE region SET kind = 'exclusion' WHERE kind = 'tumour'")
+    assert said(path) == "region 1 was changed"
+
+
+def test_regions_of_an_older_study_are_chained_from_now_on(tmp_path: Path) -> None:
+    path = tmp_path / "study.mito"
+    path.write_bytes(gzip.decompress(MADE.read_bytes()))
+    with Store.open(path) as store:
+        store.verify()
+    for table in ("slide", "region"):
+        whole = path.read_bytes()
+        edit(path, f"DELETE FROM {table} WHERE id = 1")
+        assert said(path) == f"{table} 1 was removed"
+        path.write_bytes(whole)
+
+
+def test_a_changed_slide_of_a_version_is_found_with_study_and_version(path: Path) -> None:
+    whole = path.read_bytes()
+    for change in ("mpp_x = 0.5, mpp_y = 0.25", "mpp_x = 0.5, mpp_y = 0.5", "sha256 = 'a'", "width_px0 = 7"):
+        path.write_bytes(whole)
+        edit(path, f"UPDATE version_slide SET {change} WHERE version_id = 1 AND slide_id = 1")
+        assert said(path).startswith("version MEL@1: ")

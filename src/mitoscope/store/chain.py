@@ -3,7 +3,8 @@
 Rows of the tables below are never changed. The transaction that writes them also writes a link for each run
 of consecutive rows: SHA-256 over the link before it and all values of the rows. A link also holds 32 bits a
 row, by which the first row that is not what was written can be named. Names of raters, rounds, slides and
-classes are chained too: ids alone say little.
+classes are chained too: ids alone say little. Rows that may change, such as regions, are chained by what was
+stated of them (`mitoscope.store.statements`); `check_chain` compares them with their last statements.
 
 Whoever rewrites the whole file can rewrite the chain. Against that helps a head (`ChainHead`) that was noted
 elsewhere: `check_chain` says whether a study still holds it.
@@ -29,7 +30,8 @@ from pydantic import Field
 from mitoscope.config import Config
 from mitoscope.errors import StoreTamperedError
 from mitoscope.store.encoding import BOUNDS
-from mitoscope.store.schema import CHAIN_MIGRATION
+from mitoscope.store.schema import STATEMENTS_MIGRATION
+from mitoscope.store.statements import REALS, titled, unstated
 
 LINK_ROWS = 1 << 16
 """Rows of one link at most: bounds the memory of a check."""
@@ -82,7 +84,7 @@ class CheckedChain:
     migrated : int
         Rows that were there before it: it vouches for them only from `migrated_s` on.
     migrated_s : float, optional
-        When it began, in seconds since 1970.
+        When the newest of these were chained, in seconds since 1970.
     """
 
     rows: int
@@ -128,6 +130,7 @@ TABLES: Mapping[str, _Table] = {
     "renaming": _table(
         "renaming of a class", "id", whole="label_id", real="time_s", text="old_name new_name"
     ),
+    "cell": _table("cell", "id", whole="z", text="guid external_id"),
     "event": _table(
         "event",
         "seq",
@@ -151,14 +154,17 @@ TABLES: Mapping[str, _Table] = {
         "signed result", "id", whole="slide_id round_id rater_id", real="time_s", text="content"
     ),
     "version_manifest": _table("manifest of version", "version_id", text="content"),
+    "statement": _table("statement", "seq", real=" ".join(REALS), text="table_ key content vertices_px0"),
 }
 """What is chained, in the order in which a transaction links it."""
+FIRST_TABLES = tuple(name for name in TABLES if name not in ("cell", "statement"))
+"""What was chained before statements were."""
 
-_UNLINKED_SQL = " UNION ALL ".join(
-    f"SELECT '{name}', ifnull((SELECT last FROM chain_end WHERE table_ = '{name}'), 0) AS last "  # noqa: S608
+_UNLINKED_SQL = {
+    name: f"SELECT '{name}', ifnull((SELECT last FROM chain_end WHERE table_ = '{name}'), 0) AS last "  # noqa: S608
     f"WHERE (SELECT max({table.number}) FROM {name}) > last"
     for name, table in TABLES.items()
-)
+}
 _LINK_SQL = """
 INSERT INTO link (number, table_, first, last, total, origin, time_s, checks, sha256)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -172,13 +178,16 @@ ON CONFLICT DO UPDATE SET last = excluded.last, number = excluded.number, sha256
 """
 
 
-def extend(connection: sqlite3.Connection, origin: Origin = Origin.WRITTEN) -> None:
-    """Link all rows that are not linked yet, inside of the caller's transaction.
+def extend(
+    connection: sqlite3.Connection, origin: Origin = Origin.WRITTEN, *, tables: Sequence[str] = tuple(TABLES)
+) -> None:
+    """Link all rows of some tables that are not linked yet, inside of the caller's transaction.
 
     Called before and after each transaction's own writing: before it, what another program has put in is
     linked as that (`Origin.FOREIGN`), so that it can never pass for written here.
     """
-    for name, end in connection.execute(_UNLINKED_SQL).fetchall():
+    sql = " UNION ALL ".join(_UNLINKED_SQL[name] for name in tables)
+    for name, end in connection.execute(sql).fetchall():
         _link_stored(connection, name, end + 1, origin=origin)
 
 
@@ -256,9 +265,9 @@ def check_chain(connection: sqlite3.Connection, *, noted: str | None = None) -> 
         if (link.number, link.total) != (number, total) or link.sha256(before, rows, checks) != sha256:
             raise _tampered(f"link {number} of the chain is not what was written")
         if link.origin == Origin.FOREIGN:
-            raise _tampered(f"{TABLES[link.table].title} {link.first} was put in by another program")
+            raise _put_in(connection, link.table, link.first)
         if link.origin == Origin.MIGRATED:
-            migrated = total
+            migrated += link.last - link.first + 1
         before, ends[link.table] = sha256, (link.last, number, sha256)
         linked.setdefault(link.table, []).append((link.first, link.last))
         if sha256.hex() == noted:
@@ -267,6 +276,9 @@ def check_chain(connection: sqlite3.Connection, *, noted: str | None = None) -> 
     if {name: tuple(end) for name, *end in stated_ends} != ends:
         raise _tampered("the end of the chain was cut off")
     _refuse_unlinked(connection, linked)
+    odd = unstated(connection)
+    if odd is not None:
+        raise _tampered(odd)
     if noted is not None:
         raise _tampered(f"the chain does not hold the head {noted[:16]}…: it was cut off or written anew")
     found = ChainHead(rows=total, sha256=before.hex()) if number else None
@@ -279,9 +291,15 @@ def _tampered(what: str) -> StoreTamperedError:
     )
 
 
+def _put_in(connection: sqlite3.Connection, name: str, number: int) -> StoreTamperedError:
+    if name == "statement":
+        return _tampered(f"{titled(connection, number)} was changed by another program")
+    return _tampered(f"{TABLES[name].title} {number} was put in by another program")
+
+
 def _began_s(connection: sqlite3.Connection) -> float | None:
     sql = "SELECT applied_s FROM migration WHERE name = ?"
-    row = connection.execute(sql, (CHAIN_MIGRATION,)).fetchone()
+    row = connection.execute(sql, (STATEMENTS_MIGRATION,)).fetchone()
     return None if row is None else float(row[0])
 
 
@@ -470,4 +488,4 @@ def _refuse_unlinked(connection: sqlite3.Connection, linked: Mapping[str, list[t
             continue
         there = {number for first, last in spans for number in range(first, last + 1)}
         odd = next(number for number in numbers if number not in there)
-        raise _tampered(f"{table.title} {odd} was put in by another program")
+        raise _put_in(connection, name, odd)

@@ -230,6 +230,8 @@ def add_cells(connection: sqlite3.Connection, cells: Cells, slide_ids: Ids) -> I
         attributes=[attributes_text(cells.attributes.get(row)) for row in range(n)],
     )
     first, seq, now = int(ids[0]), _next_id(connection, "event", "seq"), time.time()
+    named = {"guid": cells.guid.tolist(), "external_id": cells.external_id.tolist()}
+    extend_with(connection, "cell", first, n, z=cells.z, **named)
     connection.execute(_CREATE_SQL, (seq - first, now, first))
     extend_with(
         connection,

@@ -2,7 +2,8 @@
 
 Events are the truth: every creation, move, deletion, restoration and label is a row of ``event`` that is
 never changed. ``cell`` (its geometry and whether it is deleted), ``cell_index``, ``label_now`` and the two
-tallies are projections of the events, written in the same transaction and checked by ``verify``.
+tallies are projections of the events, written in the same transaction and checked by ``verify``. Rows that
+may change (slides, regions and so on) are stated in ``statement`` at each change (`store.statements`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mitoscope.store.public_ids import fill_public_ids
+from mitoscope.store.statements import SCRIPT, state_what_is_there
 
 
 def _kept(why: str, *tables: str) -> str:
@@ -590,8 +592,23 @@ CREATE TABLE chain_end (
 
 
 def _chain_what_is_there(connection: sqlite3.Connection) -> None:
-    from mitoscope.store.chain import Origin, extend  # pydantic: not for who opens a file of this version
+    from mitoscope.store.chain import (  # pydantic: not for who opens a file of this version
+        FIRST_TABLES,
+        Origin,
+        extend,
+    )
 
+    extend(connection, Origin.MIGRATED, tables=FIRST_TABLES)
+
+
+STATEMENTS_MIGRATION = "what rows that may change state, chained"
+
+
+def _state_what_is_there(connection: sqlite3.Connection) -> None:
+    from mitoscope.store.chain import FIRST_TABLES, Origin, extend
+
+    extend(connection, Origin.FOREIGN, tables=FIRST_TABLES)
+    state_what_is_there(connection)
     extend(connection, Origin.MIGRATED)
 
 
@@ -662,6 +679,11 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(
         "doubts of the colours that a model searched",
         "ALTER TABLE search ADD COLUMN colour_doubt TEXT NOT NULL DEFAULT '';",
+    ),
+    Migration(
+        STATEMENTS_MIGRATION,
+        SCRIPT + _kept("statements are append-only", "statement"),
+        _state_what_is_there,
     ),
 )
 

@@ -414,4 +414,4 @@ class Store:
         """
         with self.reading() as connection:
             checked = check(connection, self.path, head=head)
-            return replace(checked, versions=check_versions(connection))
+            return replace(checked, versions=check_versions(connection, self.path))

@@ -10,9 +10,9 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Collection, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import shapely
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from mitoscope.errors import (
     LeakError,
+    MitoscopeError,
     NoAgreedClassError,
     StoreDamagedError,
     StoreError,
@@ -125,13 +126,22 @@ def add_versions(
         )
 
 
-def check_versions(connection: sqlite3.Connection) -> int:
+def check_versions(connection: sqlite3.Connection, path: Path) -> int:
     """Return how many versions are what their hash says; for another one raise `StoreDamagedError`."""
-    ids = [id_ for (id_,) in connection.execute("SELECT version_id FROM version_manifest ORDER BY 1")]
-    for id_ in ids:
-        with suppress(VersionError, LeakError):  # slides that changed since are no damage
+    sql = (
+        "SELECT v.id, v.variant || '@' || v.number FROM version AS v "
+        "JOIN version_manifest AS m ON m.version_id = v.id ORDER BY v.id"
+    )
+    versions = connection.execute(sql).fetchall()
+    for id_, name in versions:
+        try:
             _frozen(connection, id_)
-    return len(ids)
+        except (VersionError, LeakError):
+            pass  # slides that changed since are no damage
+        except MitoscopeError as error:
+            mend = "restore it from a copy made by 'mitoscope store backup'"
+            raise StoreDamagedError(f"version {name}: {error.what}", where=path, mend=mend) from None
+    return len(versions)
 
 
 def freeze(
@@ -386,7 +396,6 @@ def _frozen(connection: sqlite3.Connection, version_id: int) -> Frozen:
     """Read a version, and refuse what is not what it was."""
     manifest = _read_manifest(connection, version_id)
     content = VersionContent.read(connection, version_id, manifest)
-    content.refuse_changed(read_slides(connection))
     truth = content.truth(None if manifest is None else manifest.query.policy)
     if manifest is None:
         manifest = _manifest(connection, content, truth, Query(policy=Policy.RECORDED), {}, "")
@@ -397,6 +406,7 @@ def _frozen(connection: sqlite3.Connection, version_id: int) -> Frozen:
     if not is_whole:
         what = "its content is not what was frozen"
         raise StoreDamagedError(what, where=manifest.name, mend="restore the store from a backup")
+    content.refuse_changed(read_slides(connection))
     return Frozen(content.name, truth, content.study, manifest)
 
 

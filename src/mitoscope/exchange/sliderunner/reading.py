@@ -17,7 +17,7 @@ from mitoscope.errors import FormatError
 from mitoscope.exchange.classes import CONSENSUS, ClassTable
 from mitoscope.exchange.format import ReadOptions
 from mitoscope.exchange.regions import add_region, is_cell_class
-from mitoscope.exchange.sliderunner.schema import AnnotationType, Row, open_database, rows
+from mitoscope.exchange.sliderunner.schema import OUTCOMES, AnnotationType, Row, open_database, rows
 from mitoscope.geometry import SizePx
 from mitoscope.labels import FIELD_LABELS, name_key
 from mitoscope.region import kind_of_name
@@ -53,12 +53,13 @@ def read(path: Path, options: ReadOptions) -> Study:
     """Read a SlideRunner database (versions 0 to 3); the file is not changed.
 
     Spots, areas, circles and polygons become cells with all their labels in the order of their uid; each
-    label's time is that of the table ``Log``. ``agreedClass`` is the label of a consensus rater. Polygons and
-    rectangles of a class that says tumour, exclusion or region of interest (10 HPF) become regions, and in a
-    file with a tumour class all other polygons that are no cells are exclusions (CCMCT, FACTS B3). Image
-    annotations, which have no place, and everything else that a study has no column for ride on slides, cells
-    and labels as attributes ``sliderunner.*``. Labels of persons or classes that are not in the file, and
-    annotations without coordinates or slide, are quarantined.
+    label's time is that of the table ``Log``. ``agreedClass`` is the label of a consensus rater, but for one
+    that mitoscope had worked out from the labels when it wrote the file. Polygons and rectangles of a class
+    that says tumour, exclusion or region of interest (10 HPF) become regions, and in a file with a tumour
+    class all other polygons that are no cells are exclusions (CCMCT, FACTS B3). Image annotations, which have
+    no place, and everything else that a study has no column for ride on slides, cells and labels as
+    attributes ``sliderunner.*``. Labels of persons or classes that are not in the file, and annotations
+    without coordinates or slide, are quarantined.
 
     Raises
     ------
@@ -165,6 +166,8 @@ class _Reader:
                 row["uid"], row["person"], row["class"], row["exact_id"], times.pop(row["uid"], [])
             )
             self.labels[row["annoId"]].append(label)
+        outcomes = rows(self.db, OUTCOMES)
+        self.outcomes = {row["annoId"]: row["agreedClass"] for row in outcomes}
 
     def _annotation(self, row: Row) -> None:
         where = f"{self.path.name}: annotation {row['uid']}"
@@ -271,6 +274,8 @@ class _Reader:
         agreed = row["agreedClass"] or 0
         if agreed and self.classes.label(agreed) is None:
             self._quarantine(where, "no such class", {"agreedClass": agreed})
+        elif self.outcomes.get(row["uid"]) == agreed:
+            return  # worked out by mitoscope, and not changed since
         elif agreed or len({label.number for label in self.labels[row["uid"]] if label.number}) == 1:
             # 0 over unanimous labels is a statement too: somebody set it.
             self.agreements.append((cell, agreed))

@@ -77,6 +77,12 @@ TABLES: dict[str, dict[str, str]] = {
     "Log": {"uid": "INTEGER PRIMARY KEY AUTOINCREMENT", "dateTime": "FLOAT", "labelId": "INTEGER"},
 }
 """Columns and their types as SlideRunner creates them; older files lack some, and their order differs."""
+OUTCOMES = "Mitoscope_outcome"
+"""Agreed classes that nobody stated, but that were worked out from the labels when mitoscope wrote the file.
+
+SlideRunner leaves this table alone.
+"""
+_ALL = TABLES | {OUTCOMES: {"uid": _UID, "annoId": "INTEGER", "agreedClass": "INTEGER"}}
 REQUIRED = {
     "Slides": {"uid", "filename"},
     "Annotations": {"uid", "slide", "type"},
@@ -96,7 +102,7 @@ _TOUCHED_BY = (
 
 def create_tables(connection: sqlite3.Connection) -> None:
     """Create the empty tables."""
-    for table, columns in TABLES.items():
+    for table, columns in _ALL.items():
         body = ", ".join(f"`{name}` {kind}" for name, kind in columns.items())
         connection.execute(f"CREATE TABLE `{table}` ({body})")
 
@@ -206,7 +212,7 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
     lacking = [table for table in REQUIRED if table not in found]
     if lacking:
         raise FormatError(f"not a SlideRunner database (no table {', '.join(lacking)})", where=path)
-    for table in found.keys() & TABLES.keys():
+    for table in found.keys() & _ALL.keys():
         kind, sql = found[table]
         if kind != "table" or "VIRTUAL" in sql.upper().split("(")[0] or "GENERATED" in sql.upper():
             raise FormatError(f"{table} is not an ordinary table", where=path)
@@ -231,8 +237,8 @@ def rows(db: sqlite3.Connection, table: str, order: str = "uid") -> Iterator[Row
     present = _columns(db, table)
     if not present:
         return
-    names = [name for name in TABLES[table] if name in present]
-    blank = dict.fromkeys(TABLES[table])
+    names = [name for name in _ALL[table] if name in present]
+    blank = dict.fromkeys(_ALL[table])
     by = f"`{order}`" if order in present else "rowid"
     columns = ", ".join(f"`{name}`" for name in names)
     sql = f"SELECT {columns} FROM `{table}` ORDER BY {by}, rowid"  # noqa: S608 constant names

@@ -18,6 +18,7 @@ from mitoscope.exchange.format import WriteOptions
 from mitoscope.exchange.regions import is_cell_class, kind_of_outline
 from mitoscope.exchange.sliderunner.reading import CELL, REGIONS, outline_key
 from mitoscope.exchange.sliderunner.schema import (
+    OUTCOMES,
     USER_VERSION,
     AnnotationType,
     create_tables,
@@ -49,7 +50,8 @@ _NAMESPACE = uuid.UUID("c6fba5b1-4ec4-5d25-9e36-6d69746f7363")
 def write(study: Study, path: Path, options: WriteOptions) -> None:
     """Write a SlideRunner database that SlideRunner opens as its own.
 
-    Labels keep their order; ``agreedClass`` is the outcome of the labels. Cells without a guid get one that
+    Labels keep their order; ``agreedClass`` is the outcome of the labels, and noted as such where no
+    consensus stated it, so that it is not read back as somebody's label. Cells without a guid get one that
     is the same every time.
 
     Raises
@@ -135,6 +137,8 @@ class _Writer:
         cells = self.study.cells
         uids = _uids(cells.external_id.tolist())
         numbers = self._agreed_classes()
+        events = self.study.events
+        stated = {int(cell) for row, cell in enumerate(events.cell.tolist()) if self._is_outcome(row)}
         last = self._last_times()
         self.cell_uid: list[int] = []
         for row in range(len(cells)):
@@ -152,6 +156,8 @@ class _Writer:
                 clickable=attributes.get("sliderunner.clickable", 1),
             )
             self.cell_uid.append(uid)
+            if row not in stated:
+                self._insert(OUTCOMES, annoId=uid, agreedClass=numbers[row])
             self._coordinates(uid, int(cells.slide[row]), self._points(row), z=int(cells.z[row]))
 
     def _note(self, row: int, number: int) -> str | None:
