@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -10,13 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from mitoscope.errors import ScaleError, SlideFormatError, UndecodableError
 from mitoscope.geometry import BoxPx, SizePx
 from mitoscope.slide import ImageSlide, JpegTileReader, OpenSlideReader, Pixels, Slide, TiffReader, open_slide
 
-from .coded_tiff import APERIO_RGB, APERIO_YCBCR, JPEG, SVS, Coding, cut, jpeg_2000, write_coded
-from .jpeg_kinds import JpegKind
+from .coded_tiff import APERIO_RGB, APERIO_YCBCR, JPEG, JPEG_2000, SVS, Coding, cut, jpeg_2000, write_coded
+from .jpeg_kinds import JpegKind, segments, without_colours
 from .jpeg_tiff import tissue_like, write_tiff
 
 RGB = tissue_like(300, 420)
@@ -95,6 +97,106 @@ def test_streams_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
         streams[-1] = tiff.filehandle.read(page.databytecounts[0])
     path = write_coded(tmp_path / "slide.tiff", streams, SIZE, coding=Coding(JPEG, TILE))
     with pytest.raises(SlideFormatError, match=r"slide\.tiff: tag 262 says RGB, and the streams contradict"):
+        open_slide(path)
+
+
+def unmarked(stream: bytes, *, rgb: bool) -> bytes:
+    """Return a stream without any marker of its colours."""
+    if rgb:
+        return without_colours(stream)
+    return b"\xff\xd8" + b"".join(data for kind, data in segments(stream) if not 0xE0 <= kind <= 0xEF)
+
+
+def encode(tile: np.ndarray, *, rgb: bool, quality: int = 90) -> bytes:
+    """Return a tile in 4:4:4, RGB with the marker of Adobe or YCbCr with that of JFIF."""
+    stream = io.BytesIO()
+    Image.fromarray(tile).save(stream, "JPEG", quality=quality, keep_rgb=rgb, subsampling=0)
+    return stream.getvalue()
+
+
+def write_streams(path: Path, streams: list[bytes], *, ycbcr: bool, tables: bytes | None = None) -> Path:
+    subsampling = (1, 1) if ycbcr else None
+    return write_coded(path, streams, SIZE, coding=Coding(JPEG, TILE, subsampling=subsampling, tables=tables))
+
+
+@pytest.mark.parametrize("tagged_ycbcr", [False, True], ids=["tag RGB", "tag YCbCr"])
+def test_each_tile_is_decoded_as_its_own_head_says(tmp_path: Path, tagged_ycbcr: bool) -> None:
+    odd = 6  # no corner, and none of those that take most bytes
+    streams = [encode(tile, rgb=not tagged_ycbcr) for tile in cut(RGB, TILE)]
+    streams[odd] = encode(list(cut(RGB, TILE))[odd], rgb=tagged_ycbcr, quality=40)
+    path = write_streams(tmp_path / "slide.tiff", streams, ycbcr=tagged_ycbcr)
+    with open_slide(path) as slide:
+        assert isinstance(slide, JpegTileReader), "tag and most streams agree"
+        assert mean_off(read_all(slide).rgb, RGB) < 3
+        odd_one = RGB[128:256, 256:384]
+        assert mean_off(slide.read(BoxPx(256, 128, 128, 128), level=0).rgb, odd_one) < 10
+        for reduction in slide.reductions:
+            side = 128 // reduction
+            reduced = slide.read_reduced(BoxPx(2 * side, side, side, side), reduction=reduction)
+            means = odd_one.reshape(side, reduction, side, reduction, 3).mean(axis=(1, 3))
+            assert mean_off(reduced.rgb, means) < 10
+
+
+@pytest.mark.parametrize("rgb", [False, True], ids=["YCbCr", "RGB"])
+def test_the_markers_of_shared_tables_count(tmp_path: Path, rgb: bool) -> None:
+    parts = [segments(encode(tile, rgb=rgb)) for tile in cut(RGB, TILE)]
+    shared, markers = {0xDB, 0xC4}, range(0xE0, 0xF0)
+    tables = b"".join(data for kind, data in parts[0] if kind in shared or kind in markers)
+    streams = [
+        b"".join(data for kind, data in each if kind not in shared and kind not in markers) for each in parts
+    ]
+    path = write_streams(
+        tmp_path / "slide.tiff",
+        [b"\xff\xd8" + stream for stream in streams],
+        ycbcr=rgb,
+        tables=b"\xff\xd8" + tables + b"\xff\xd9",
+    )
+    with open_slide(path) as slide:
+        assert mean_off(read_all(slide).rgb, RGB) < 3
+        assert "tag 262 says" in slide.info.notes[0]
+
+
+def test_a_habit_of_encoders_decides_where_no_marker_does(tmp_path: Path) -> None:
+    streams = [unmarked(encode(tile, rgb=False), rgb=False) for tile in cut(RGB, TILE)]
+    path = write_streams(tmp_path / "slide.tiff", streams, ycbcr=False)
+    with open_slide(path) as slide:
+        assert mean_off(read_all(slide).rgb, RGB) < 3
+        (note,) = slide.info.notes
+    assert note.startswith("tag 262 says RGB, but the streams are YCbCr by a quantisation of their own")
+
+
+def test_streams_that_look_like_rgb_are_not_converted(tmp_path: Path) -> None:
+    streams = [unmarked(encode(tile, rgb=True), rgb=True) for tile in cut(RGB, TILE)]
+    with pytest.raises(SlideFormatError, match=r"tag 262 says YCbCr, but the streams look like RGB by one"):
+        open_slide(write_streams(tmp_path / "slide.tiff", streams, ycbcr=True))
+
+
+@pytest.mark.parametrize("rgb", [False, True], ids=["YCbCr", "RGB"])
+def test_a_tag_that_nothing_confirms_is_believed_and_noted(tmp_path: Path, rgb: bool) -> None:
+    streams = [jpeg_2000(tile, ycbcr=not rgb) for tile in cut(RGB, TILE)]
+    streams = [without_transform(stream) for stream in streams] if rgb else streams
+    coding = Coding(APERIO_RGB if rgb else APERIO_YCBCR, TILE, description=SVS)
+    with open_slide(write_coded(tmp_path / "slide.svs", streams, SIZE, coding=coding)) as slide:
+        colours = "RGB" if rgb else "YCbCr"
+        assert slide.info.notes == (f"tag 259 says {colours} and was believed: the streams do not say",)
+
+
+def without_transform(stream: bytes) -> bytes:
+    """Return a codestream that says it has not transformed its colours."""
+    place = stream.index(b"\xff\x52") + 8
+    return stream[:place] + b"\0" + stream[place + 1 :]
+
+
+def test_tiles_that_are_jp2_files_are_refused_as_such(tmp_path: Path) -> None:
+    streams = []
+    for tile in cut(RGB, TILE):
+        stream = io.BytesIO()
+        Image.fromarray(tile).save(stream, "JPEG2000", no_jp2=False)
+        streams.append(stream.getvalue())
+    path = write_coded(tmp_path / "slide.tiff", streams, SIZE, coding=Coding(JPEG_2000, TILE))
+    with pytest.raises(
+        SlideFormatError, match=r"tag 259 \(Compression\) is 34712, but the tiles are JP2 files"
+    ):
         open_slide(path)
 
 
@@ -341,7 +443,8 @@ def test_a_stated_depth_is_scaled(tmp_path: Path, layout: dict[str, Any], bits: 
 def test_a_depth_that_is_not_stated_is_refused(tmp_path: Path, layout: dict[str, Any], bits: int) -> None:
     path = write_deep(tmp_path / "slide.tiff", bits, layout, [])
     with pytest.raises(
-        SlideFormatError, match=rf"tag 258 \(BitsPerSample\) is 16, but .* \({bits} bits\); .*MaxSampleValue"
+        SlideFormatError,
+        match=rf"tag 258 \(BitsPerSample\) states 16 bits, but .* \({bits} bits\); .*MaxSampleValue",
     ):
         open_slide(path)
 
@@ -356,7 +459,7 @@ def test_the_largest_sample_says_the_depth_where_it_is_near_it(
         with open_slide(path) as slide:
             assert np.abs(read_all(slide).rgb.astype(int) - RGB).max() <= 1
     else:
-        with pytest.raises(SlideFormatError, match=r"tag 258 \(BitsPerSample\) is 16, but"):
+        with pytest.raises(SlideFormatError, match=r"tag 258 \(BitsPerSample\) states 16 bits, but"):
             open_slide(path)
 
 
@@ -369,7 +472,22 @@ def test_all_16_bits_are_scaled(tmp_path: Path, layout: dict[str, Any]) -> None:
 @LAYOUTS
 def test_samples_beyond_the_stated_depth_are_refused(tmp_path: Path, layout: dict[str, Any]) -> None:
     path = write_deep(tmp_path / "slide.tiff", 16, layout, [(281, 3, 3, (4095,) * 3, True)])
-    with pytest.raises(SlideFormatError, match=r"a sample is \d+, but 12 bits are stated"):
+    with pytest.raises(
+        SlideFormatError, match=r"a sample is \d+, but tag 281 \(MaxSampleValue\) states 12 bits"
+    ):
+        open_slide(path)
+
+
+@LAYOUTS
+@pytest.mark.parametrize(("bits", "stated"), [(10, 11), (12, 13), (12, 14), (14, 15)])
+def test_a_stated_depth_that_no_sample_reaches_half_of_is_refused(
+    tmp_path: Path, layout: dict[str, Any], bits: int, stated: int
+) -> None:
+    extra = [(281, 3, 3, ((1 << stated) - 1,) * 3, True)]
+    path = write_deep(tmp_path / "slide.tiff", bits, layout, extra)
+    with pytest.raises(
+        SlideFormatError, match=rf"tag 281 \(MaxSampleValue\) states {stated} bits, but .* \({bits} bits\)"
+    ):
         open_slide(path)
 
 

@@ -261,7 +261,9 @@ class JpegTileReader(Slide):
         table = self._tables[tile.level]
         try:
             stream = file.read(*table.place(tile.index))
-            rgb = decode_tile(stream, table.head, table.tile, reduction=tile.reduction, buffer=buffer)
+            rgb = decode_tile(
+                stream, table.head_of(stream), table.tile, reduction=tile.reduction, buffer=buffer
+            )
             self._suspect(tile, stream, rgb)
         except DamagedStreamError as error:
             self._undecodable.add((tile.level, tile.index))

@@ -14,7 +14,7 @@ import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from mitoscope.errors import SlideFormatError
 from mitoscope.geometry import BoxPx, SizePx
+from mitoscope.slide.coded_colours import Colours, jpeg_head, read_coded_colours
 from mitoscope.slide.info import Level
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ REDUCTIONS = (2, 4, 8)
 """Factors by which libjpeg reduces while it decodes: the inverse transform of 8 × 8 coefficients is taken at
 4 × 4, 2 × 2 or 1 × 1 places, which lie in the middle of what they cover."""
 _START, _END = b"\xff\xd8", b"\xff\xd9"
+_TRANSFORM_AT = 17  # where a head states its colours: the last byte of the Adobe marker
 _APP_FIRST, _APP_LAST, _COMMENT = 0xE0, 0xEF, 0xFE
 MAX_PAGES = 256
 """Most pages of a file that are looked at: levels, label, macro image."""
@@ -239,6 +241,8 @@ class TileTable:
         Place of each tile's stream in the file and its length in bytes; 0 where the tile is not stored.
     head : bytes
         What each stream is completed with, see `stream_head`.
+    tables : bytes or None
+        The shared JPEG tables as they are stored, with their markers.
     """
 
     size: SizePx
@@ -246,6 +250,7 @@ class TileTable:
     offsets: NDArray[np.int64]
     counts: NDArray[np.int64]
     head: bytes
+    tables: bytes | None = None
 
     @property
     def across(self) -> int:
@@ -291,11 +296,28 @@ class TileTable:
             raise ValueError(f"{count} bytes at {offset}")
         return offset, count
 
+    def head_of(self, stream: bytes) -> bytes:
+        """Return what a JPEG stream of this level is completed with.
+
+        That is the level's head, unless the stream says that its colours are others than the level's.
+        """
+        colours = _stated_colours(jpeg_head(stream), self.tables)
+        if colours is None or (colours == "YCbCr") == self.head[_TRANSFORM_AT]:
+            return self.head
+        return self.head[:_TRANSFORM_AT] + bytes([colours == "YCbCr"]) + self.head[_TRANSFORM_AT + 1 :]
+
     def samples(self) -> list[int]:
         """Return a handful of tiles to be looked at: the corners and the one that takes most bytes."""
         last_row = self.across * (self.down - 1)
         corners = (0, self.across - 1, last_row, last_row + self.across - 1)
         return sorted({*corners, int(self.counts.argmax())})
+
+
+@lru_cache(maxsize=64)
+def _stated_colours(head: bytes, tables: bytes | None) -> Colours | None:
+    """Return what a stream says; most tiles of a level begin with the same head."""
+    said = read_coded_colours(head, tables)
+    return None if said is None else said.colours
 
 
 def read_tile_tables(path: Path, levels: Sequence[Level]) -> tuple[TileTable, ...]:
@@ -341,7 +363,7 @@ def _table(pages: Sequence[TiffPage], level: Level, index: int, path: Path) -> T
     tile = SizePx(page.tilewidth, page.tilelength)
     head = stream_head(page.jpegtables, ycbcr=page.photometric == _YCBCR)
     offsets, counts = (np.asarray(values, np.int64) for values in (page.dataoffsets, page.databytecounts))
-    table = TileTable(level.size, tile, offsets, counts, head)
+    table = TileTable(level.size, tile, offsets, counts, head, page.jpegtables)
     if not len(offsets) == len(counts) == table.across * table.down:
         raise SlideFormatError(
             f"{name} lists {len(offsets)} tiles of {table.across * table.down}", where=path

@@ -10,12 +10,13 @@ Tag   Name                          What is done
 ====  ============================  ==========================================================================
 258   BitsPerSample                 up to 16 bits, scaled to 8; float and signed samples are refused
 259   Compression                   those of `COMPRESSIONS`
-262   PhotometricInterpretation     RGB, palette and YCbCr; the JPEG streams decide where they say otherwise
+262   PhotometricInterpretation     RGB, palette and YCbCr; the streams decide where they say otherwise
 274   Orientation                   ignored: positions refer to the pixels as stored
 281   MaxSampleValue                states the depth of 16-bit samples, as OME's SignificantBits does
 284   PlanarConfiguration           samples together or in planes
 324   TileOffsets (273: strips)     as many as the grid has tiles; a tile that is not stored is a gap
 330   SubIFDs                       levels of the pyramid
+347   JPEGTables                    its markers count as those of each stream
 338   ExtraSamples                  a fourth sample is transparency where this says so, else left out
 ====  ============================  ==========================================================================
 """
@@ -24,6 +25,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +70,9 @@ _IMAGEJ_IMAGES = re.compile(r"^images=(\d{1,9})\s*$", re.MULTILINE)
 _MAX_DESCRIPTION = 1 << 20
 _MAX_BITS = 16
 _NEAR_FULL = 0.75
+_SPREAD = 64
+_OF_CONTAINER = "tag 258 (BitsPerSample)"
+_JP2 = b"\0\0\0\x0cjP  \r\n\x87\n"
 _MEND = "write the file anew from its original"
 _MEND_CUT = "the file is damaged or incomplete: copy it again"
 
@@ -137,6 +142,15 @@ def _pages(tiff: Any) -> Iterator[Any]:
         yield tiff.pages.get(index)
 
 
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What the samples of a page are, with the notes of `StoredPicture`."""
+
+    colours: Colours | None
+    contradictions: tuple[str, ...] = ()
+    beliefs: tuple[str, ...] = ()
+
+
 class _Judge:
     """Compares what the tags of pages say with each other and with the streams."""
 
@@ -167,10 +181,12 @@ class _Judge:
                 continue
             offsets, counts = (self._numbers(page, tags[True]) for tags in (_OFFSETS, _COUNTS))
             table = TileTable(*self._sizes(page), offsets, counts, b"")
-            colours, notes = self._colours(page, table, page.tags.valueof(_PHOTOMETRIC))
-            if notes and colours == "RGB":
+            judged = self._colours(page, table, page.tags.valueof(_PHOTOMETRIC), spread=_SPREAD)
+            if judged.contradictions and judged.colours == "RGB":
                 raise self._error("tag 262 (PhotometricInterpretation) says YCbCr, but the streams are RGB")
-            stored = StoredColours("YCbCr", notes[0]) if notes else AS_STATED
+            stored = StoredColours("YCbCr", judged.contradictions[0]) if judged.contradictions else AS_STATED
+            if judged.beliefs and not stored.note:
+                stored = StoredColours(note=judged.beliefs[0])
             found.setdefault(stored.colours, stored)
         if len(found) > 1:
             raise self._error("tag 262 (PhotometricInterpretation) contradicts the streams of some pages")
@@ -232,26 +248,29 @@ class _Judge:
         samples = int(page.samplesperpixel)
         planes = samples if page.planarconfig == _PLANES else 1
         table, missing = self._table(page, level, planes)
-        colours, contradictions = self._colours(page, table, photometric)
+        judged = self._colours(page, table, photometric)
         if compression == JPEG:
-            table = self._with_head(page, table, colours)
+            table = self._with_head(page, table, judged.colours)
+        bits, depth_by = self._depth(page)
         return StoredPicture(
             page=page,
             table=table,
             planes=planes,
             samples=samples,
             fourth=_fourth(page) if samples == 4 else None,
-            colours=colours,
-            bits=self._depth(page),
+            colours=judged.colours,
+            bits=bits,
             palette=self._palette(page) if photometric == _PALETTE else None,
-            contradictions=contradictions,
+            contradictions=judged.contradictions,
+            beliefs=judged.beliefs,
+            depth_by=depth_by,
             orientation=int(page.tags.valueof(_ORIENTATION, 1) or 1),
             missing=missing,
         )
 
     def _with_head(self, page: TiffPage, table: TileTable, colours: Colours | None) -> TileTable:
         head = stream_head(page.jpegtables, ycbcr=colours == "YCbCr")
-        return TileTable(table.size, table.tile, table.offsets, table.counts, head)
+        return replace(table, head=head, tables=page.jpegtables)
 
     def _check_kind(self, page: TiffPage, compression: int, photometric: int | None) -> None:
         """Refuse what no reader here turns into colours of a slide."""
@@ -358,38 +377,60 @@ class _Judge:
     # Colours.
 
     def _colours(
-        self, page: TiffPage, table: TileTable, photometric: int | None
-    ) -> tuple[Colours | None, tuple[str, ...]]:
-        """Return what the samples are, and a note where the streams, not the tag, decided."""
+        self, page: TiffPage, table: TileTable, photometric: int | None, *, spread: int = 0
+    ) -> _Judged:
+        """Return what the samples are, and a note where the tag did not decide or nothing confirms it.
+
+        JPEG tiles are judged again when they are decoded here, so that a few suffice; where OpenSlide decodes
+        them, `spread` of them are looked at in between.
+        """
         compression = int(page.compression)
         if photometric == _PALETTE:
-            return None, ()
+            return _Judged(None)
         if compression != JPEG and compression not in JPEG_2000:
-            return "RGB", ()
+            return _Judged("RGB")
         tag, of_tag = (_COMPRESSION, compression) if compression in _APERIO else (_PHOTOMETRIC, photometric)
         tagged: Colours = "YCbCr" if of_tag in {_YCBCR, _APERIO_YCBCR} else "RGB"
-        said = [self._of_stream(table, index) for index in _samples(table)]
+        streams = self._streams(page, table, spread if compression == JPEG else _SPREAD)
+        signs = {stream.as_read: stream.evidence for stream in streams if stream.as_read is not None}
+        sure = {stream.as_read for stream in streams if stream.sure} - {None}
+        if len(signs) > 1:
+            listed = " and ".join(f"{colours} by {evidence}" for colours, evidence in sorted(signs.items()))
+            raise self._error(f"tag {tag} says {tagged}, and the streams contradict each other: {listed}")
+        if not signs:
+            return _Judged(
+                tagged, beliefs=(f"tag {tag} says {tagged} and was believed: the streams do not say",)
+            )
+        ((colours, evidence),) = signs.items()
+        if colours == tagged:
+            return _Judged(tagged)
+        if not sure and colours == "RGB":
+            raise self._error(f"tag {tag} says {tagged}, but the streams look like RGB by {evidence}")
+        note = f"tag {tag} says {tagged}, but the streams are {colours} by {evidence}: read as {colours}"
+        return _Judged(colours, contradictions=(note,))
+
+    def _streams(self, page: TiffPage, table: TileTable, spread: int) -> list[CodedColours]:
+        """Return what a handful of streams say."""
+        compression, tables = int(page.compression), page.jpegtables
+        contents = [content for index in _samples(table, spread) if (content := self._content(table, index))]
+        said = [read_coded_colours(content, tables) for content in contents]
         streams = [one for one in said if one is not None]
         if not streams:
+            if any(content.startswith(_JP2) for content in contents):
+                raise self._error(
+                    f"tag 259 (Compression) is {compression}, but the tiles are JP2 files, not bare JPEG 2000"
+                    " codestreams"
+                )
             raise self._error(f"tag 259 (Compression) is {compression}, but no stream can be followed")
         if wrong := {one.components for one in streams} - {int(page.samplesperpixel)}:
             raise self._error(
                 f"tag 277 (SamplesPerPixel) is {page.samplesperpixel}, a stream has {min(wrong)}"
             )
-        decided = {colours: evidence for one in streams for colours, evidence in _stated_by(one)}
-        if len(decided) > 1:
-            signs = " and ".join(f"{colours} by {evidence}" for colours, evidence in sorted(decided.items()))
-            raise self._error(f"tag {tag} says {tagged}, and the streams contradict each other: {signs}")
-        if not decided or tagged in decided:
-            return tagged, ()
-        ((colours, evidence),) = decided.items()
-        return colours, (
-            f"tag {tag} says {tagged}, but the streams are {colours} by {evidence}: read as {colours}",
-        )
+        return streams
 
-    def _of_stream(self, table: TileTable, index: int) -> CodedColours | None:
+    def _content(self, table: TileTable, index: int) -> bytes | None:
         try:
-            return read_coded_colours(self._file.read(*table.place(index)))
+            return self._file.read(*table.place(index))
         except (ValueError, OSError):  # not stored: another tile will speak
             return None
 
@@ -416,16 +457,18 @@ class _Judge:
             raise self._error(f"tag 258 (BitsPerSample) is {'/'.join(map(str, sorted(bits)))}")
         return bits.pop()
 
-    def _depth(self, page: TiffPage) -> int:
-        """Return the bits that samples use."""
+    def _depth(self, page: TiffPage) -> tuple[int, str]:
+        """Return the bits that samples use, and what states them."""
         bits = self._bits(page)
         if int(page.compression) == JPEG and bits != 8:
             raise self._error(f"tag 258 (BitsPerSample) is {bits} with JPEG")
         if bits < _MAX_BITS:
-            return bits
-        stated = [self._ome.significant_bits if self._ome else None]
-        stated += [_bits_of_largest(page.tags.valueof(tag)) for tag in (_MAX_SAMPLE, _S_MAX_SAMPLE)]
-        return next((depth for depth in stated if depth is not None and 8 < depth < _MAX_BITS), bits)
+            return bits, _OF_CONTAINER
+        stated = [(self._ome.significant_bits if self._ome else None, "OME's SignificantBits")]
+        for tag, name in ((_MAX_SAMPLE, "MaxSampleValue"), (_S_MAX_SAMPLE, "SMaxSampleValue")):
+            stated.append((_bits_of_largest(page.tags.valueof(tag)), f"tag {tag} ({name})"))
+        known = ((depth, by) for depth, by in stated if depth is not None and 8 < depth < _MAX_BITS)
+        return next(known, (bits, _OF_CONTAINER))
 
     def _error(self, what: str) -> SlideFormatError:
         return SlideFormatError(what, where=self._path, mend=_MEND)
@@ -450,17 +493,13 @@ def _fourth(page: TiffPage) -> Fourth:
     return Fourth(value) if value in iter(Fourth) else Fourth.UNSPECIFIED
 
 
-def _stated_by(stream: CodedColours) -> Iterator[tuple[Colours, str]]:
-    if stream.transformed:
-        yield "RGB", "the transform in the segment COD"
-    elif stream.colours is not None:
-        yield stream.colours, stream.evidence
-
-
-def _samples(table: TileTable) -> list[int]:
-    """Return a handful of segments, those that take most bytes and those at the ends."""
+def _samples(table: TileTable, spread: int) -> list[int]:
+    """Return a handful of segments: those that take most bytes, those at the corners, some in between."""
+    last = len(table.counts) - 1
     largest = np.argsort(table.counts, kind="stable")[-3:]
-    return sorted({0, len(table.counts) - 1, *(int(index) for index in largest)})
+    between = np.linspace(0, last, spread).astype(np.int64).tolist()
+    chosen = {*table.samples(), *largest.tolist(), *between}
+    return sorted(index for index in chosen if index <= last)
 
 
 def _stated_scale(page: TiffPage) -> StatedScale | None:

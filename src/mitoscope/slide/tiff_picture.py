@@ -56,6 +56,10 @@ class StoredPicture:
     palette : ndarray of uint8, shape (n, 3), or None
     contradictions : tuple of str
         Tags that the streams contradict, as notes; other readers get the colours wrong.
+    beliefs : tuple of str
+        Tags that were believed because the streams say nothing, as notes.
+    depth_by : str
+        What states the depth.
     orientation : int
         The value of tag 274.
     missing : tuple of int
@@ -71,6 +75,8 @@ class StoredPicture:
     bits: int
     palette: NDArray[np.uint8] | None
     contradictions: tuple[str, ...]
+    beliefs: tuple[str, ...]
+    depth_by: str
     orientation: int
     missing: tuple[int, ...]
 
@@ -138,8 +144,10 @@ class TiffLayout:
         return tuple(self._notes())
 
     def _notes(self) -> Iterator[str]:
-        first = self.pictures[0]
-        yield from dict.fromkeys(note for picture in self.pictures for note in picture.contradictions)
+        first, notes = self.pictures[0], dict[str, None]()
+        for picture in self.pictures:
+            notes.update(dict.fromkeys([*picture.contradictions, *picture.beliefs]))
+        yield from notes
         if first.orientation != 1:
             yield (
                 f"tag 274 (Orientation) is {first.orientation} and was ignored: positions refer to the pixels"

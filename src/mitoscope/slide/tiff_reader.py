@@ -37,14 +37,13 @@ from mitoscope.slide.tiff_picture import (
 
 MAX_TILE_PX = 1 << 24
 """Most pixels of a tile that is decoded whole: 4,096 × 4,096."""
-FULL_BITS = 16
 DEEP_FROM = 1 << 14
 """Samples of 16 bits that all lie below this use fewer bits than they claim: glass is near white."""
 TOLERANCE_GREY = 2
 """Most grey levels by which two JPEG decoders may differ (promise 5)."""
 _LOG = logging.getLogger(__name__)
 _MEND_CUT = "the file is damaged or incomplete: copy it again"
-_MEND_DEPTH = "write it anew with the tag MaxSampleValue (or OME SignificantBits), e.g. 4095 for 12 bits"
+_MEND_DEPTH = "write it anew with the true MaxSampleValue (or OME SignificantBits), e.g. 4095 for 12 bits"
 
 
 SCALE_TAG = "tiff.XResolution"
@@ -96,7 +95,7 @@ class Segments:
         colours = np.ascontiguousarray(rgb, np.uint8)
         if picture.fourth is not None:
             return _with_transparency(colours, picture.fourth)
-        if picture.colours == "YCbCr":
+        if picture.colours == "YCbCr" and not self._transformed(index):
             return np.asarray(Image.fromarray(colours, "YCbCr").convert("RGB"))
         return colours
 
@@ -108,7 +107,12 @@ class Segments:
         tile = table.tile
         if not self.picture.tiled and said is not None and said.height == left < tile.height:
             tile = SizePx(tile.width, left)  # the last strip
-        return decode_tile(stream, table.head, tile)
+        return decode_tile(stream, table.head_of(stream), tile)
+
+    def _transformed(self, index: int) -> bool:
+        """Return whether a JPEG 2000 stream turns its colours back to RGB by itself, unlike its level."""
+        said = read_coded_colours(self.stream(index))
+        return said is not None and said.transformed
 
     def looks_damaged(self, index: int, colours: NDArray[np.uint8]) -> bool:
         """Return whether a seam shows in a decoded segment; errors as of `decode`."""
@@ -193,9 +197,8 @@ class Segments:
         Raises
         ------
         SlideFormatError
-            If no tile can be decoded; if segments are too large; if samples of 16 bits use fewer and no tag
-            says how many, or exceed what a tag says; if libjpeg sees other colours than those decided against
-            a tag.
+            If no tile can be decoded; if segments are too large; if no sample reaches half of the depth that
+            is stated, or one exceeds it; if libjpeg sees other colours than those decided against a tag.
         """
         picture = self.picture
         tile = picture.table.tile
@@ -226,13 +229,14 @@ class Segments:
                 continue
         if most >= 1 << picture.bits:
             raise SlideFormatError(
-                f"a sample is {most}, but {picture.bits} bits are stated (tag 258, 281 or SignificantBits)",
+                f"a sample is {most}, but {picture.depth_by} states {picture.bits} bits",
                 where=self._path,
                 mend=_MEND_DEPTH,
             )
-        if picture.bits == FULL_BITS and most < DEEP_FROM:
+        if most < 1 << (picture.bits - 1):  # glass is near white
             raise SlideFormatError(
-                f"tag 258 (BitsPerSample) is 16, but no sample exceeds {most} ({most.bit_length()} bits)",
+                f"{picture.depth_by} states {picture.bits} bits, but no sample exceeds {most}"
+                f" ({most.bit_length()} bits)",
                 where=self._path,
                 mend=_MEND_DEPTH,
             )
