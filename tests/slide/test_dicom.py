@@ -105,8 +105,8 @@ CODINGS: dict[str, tuple[UID, Callable[[Picture], bytes]]] = {
     "uncoded": (ExplicitVRLittleEndian, uncoded),
 }
 SAID = ("RGB", "YBR_FULL_422", "YBR_FULL", "YBR_ICT", "YBR_RCT", "YBR_PARTIAL_420")
-UNDECIDED = {("JPEG 2000 of YCbCr", "RGB"), ("JPEG, RGB unmarked", "YBR_FULL_422")}
-"""Nothing in the file contradicts these: the check of the colours themselves finds them."""
+UNDECIDED = {("JPEG 2000 of YCbCr", "RGB")}
+"""Nothing in the file contradicts it: the check of the colours themselves finds it."""
 READ_AS_THEY_ARE = {
     ("JPEG, JFIF", "YBR_FULL_422"),
     ("JPEG, JFIF, 4:2:0", "YBR_FULL_422"),
@@ -121,7 +121,7 @@ READ_AS_THEY_ARE = {
     ("uncoded", "RGB"),
 }
 DECIDED = {("JPEG, JFIF", "RGB"), ("JPEG, JFIF, 4:2:0", "RGB")}
-BELIEVED = {("JPEG, RGB unmarked", "RGB"), ("JPEG 2000, untransformed", "RGB")}
+BELIEVED = {("JPEG 2000, untransformed", "RGB")}
 """The frames do not say that it is so, and a note says that."""
 EVERY = [(coding, said) for coding in CODINGS for said in SAID if (coding, said) not in UNDECIDED]
 
