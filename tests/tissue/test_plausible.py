@@ -120,6 +120,14 @@ def test_no_real_field_is_doubted(folder: str) -> None:
 
 
 @pytest.mark.realdata
+@pytest.mark.parametrize("name", ["bcss_7", "bcss_30", "bcss_34", "tnbc_2", "tnbc_3"])
+def test_fields_of_much_eosin_are_doubted_as_ycbcr_too(name: str) -> None:
+    """Their green and blue vary enough, but go against each other."""
+    rgb = _field(DATA / "negative_fields" / f"{name}.webp")
+    assert "YCbCr" in doubt(as_ycbcr(rgb))
+
+
+@pytest.mark.realdata
 @pytest.mark.parametrize("name", ["cmu-1-small-region.svs", "tcga-cr-7395-01a-01-ts1.svs"])
 def test_real_slides_are_believed_and_their_false_colours_doubted(name: str) -> None:
     with open_slide(DATA / "slides" / name, mpp=0.25) as opened:
