@@ -49,11 +49,23 @@ def test_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:
     assert json_text.read_json(tmp_path / "a.json") == [1]
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe[\x001\x00]\x00", b'["\xe9"]'])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+def test_utf_16_is_read_by_its_mark(tmp_path: Path, encoding: str) -> None:
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    (tmp_path / "a.json").write_bytes(f'{mark}["ä"]'.encode(encoding))
+    assert json_text.read_json(tmp_path / "a.json") == ["ä"]
+
+
+@pytest.mark.parametrize("content", [b"[\x001\x00]\x00", "[1]".encode("utf-32"), b'["\xe9"]'])
 def test_other_encodings_are_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.json").write_bytes(content)
     with pytest.raises(FormatError, match=r"a\.json: not UTF-8 at byte"):
         json_text.read_json(tmp_path / "a.json")
+
+
+def test_half_a_character_of_utf_16_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match="not UTF-16 at byte 4"):
+        json_text.text_of("ab".encode("utf-16")[:-1], tmp_path)
 
 
 def test_missing_and_large_files_are_named(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from mitoscope.exchange.format import ReadOptions, WriteOptions
 from mitoscope.exchange.registry import FORMATS, detect_format, read_study, write_study
 from mitoscope.labels import DEFAULT_LABELS
 from mitoscope.region import RegionKind
-from mitoscope.store import Cells, LabelEvents, Rater, RaterKind, Region, Shape, SlideRecord, Study
+from mitoscope.store import Cells, LabelEvents, Rater, RaterKind, Region, Shape, SlideRecord, Study, sift
 
 ASAP = """<?xml version="1.0"?>
 <ASAP_Annotations>
@@ -168,7 +168,7 @@ BOMB = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><ASAP_Annotations>&
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (BOMB, "a document type is not read"),
+        (BOMB, "has a DOCTYPE, which is not read"),
         ("<ASAP_Annotations><Annotations>", "not XML .*is the file complete"),
         ("<ASAP_Annotations>" + "<a>" * 100_000, "nested too deep"),
         ('<?xml version="1.0" encoding="nonsense"?><ASAP_Annotations/>', "not XML"),
@@ -180,6 +180,53 @@ def test_xml_that_nobody_vouches_for_is_refused_in_one_line(tmp_path: Path, text
     with pytest.raises(FormatError, match=why) as caught:
         FORMATS["asap"].read(path, ReadOptions())
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("start", ["", "\ufeff", '<?xml version="1.0"?>\n<!-- a -->\n'])
+def test_a_doctype_is_said_as_such_where_no_format_is_named(tmp_path: Path, start: str) -> None:
+    path = tmp_path / "a.xml"
+    path.write_text(start + BOMB, encoding="utf-8")
+    with pytest.raises(FormatError, match=r"a\.xml: has a DOCTYPE, which is not read"):
+        detect_format(path)
+
+
+def ellipses(name: str, *corners: tuple[str, ...]) -> str:
+    """Return a file of ellipses of the class Mitosis, each within two opposite corners."""
+    layer, one, ring, vertex, kind = {
+        "asap": ("ASAP_Annotations", "Annotation", "Coordinates", "Coordinate", "Ellipse"),
+        "imagescope": ("Annotations", "Region", "Vertices", "Vertex", "2"),
+        "halo": ("Annotations", "Region", "Vertices", "V", "Ellipse"),
+    }[name]
+    drawn = ""
+    for values in corners:
+        points = "".join(f'<{vertex} X="{value}" Y="{value}"/>' for value in values)
+        drawn += f'<{one} Type="{kind}" PartOfGroup="Mitosis"><{ring}>{points}</{ring}></{one}>'
+    if name != "asap":
+        drawn = f'<Annotation Name="Mitosis"><Regions>{drawn}</Regions></Annotation>'
+    return f"<{layer}>{drawn}</{layer}>"
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("corners", [(), ("inf", "2"), ("nan", "nan"), ("1", "1e400"), ("far", "2")])
+@pytest.mark.parametrize("name", ["asap", "imagescope", "halo"])
+def test_an_ellipse_without_a_place_costs_itself_alone(
+    tmp_path: Path, name: str, corners: tuple[str, ...]
+) -> None:
+    path = tmp_path / "a.xml"
+    path.write_text(ellipses(name, ("100", "150"), corners), encoding="utf-8")
+    study = sift(read_study(path, name), source=path.name)
+    assert study.cells.bounds_px0.tolist() == [[100, 100, 150, 150]]
+    (aside,) = study.quarantine
+    assert aside.where in ("a.xml: cell 1", f"{path}: annotations[1].geometry.coordinates")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("corners", [("1e308", "1.5e308"), ("-1e308", "1e308")])
+def test_an_ellipse_far_away_is_computed_without_overflow(tmp_path: Path, corners: tuple[str, ...]) -> None:
+    path = tmp_path / "a.xml"
+    path.write_text(ellipses("imagescope", corners), encoding="utf-8")
+    low, high = map(float, corners)
+    assert np.allclose(read_study(path).cells.bounds_px0 / 1e308, np.array([low, low, high, high]) / 1e308)
 
 
 def test_names_that_are_markup_stay_names(tmp_path: Path) -> None:

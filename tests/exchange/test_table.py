@@ -6,6 +6,7 @@ import pytest
 
 from mitoscope.errors import FormatError
 from mitoscope.exchange.predictions import read_any_predictions
+from mitoscope.exchange.registry import detect_format, read_study
 from mitoscope.exchange.truth import read_ground_truth
 from mitoscope.labels import LabelMapping
 
@@ -48,3 +49,43 @@ def test_centres_stay_centres(tmp_path: Path) -> None:
 def test_what_is_no_box_is_refused(tmp_path: Path, text: str, why: str) -> None:
     with pytest.raises(FormatError, match=why):
         read_any_predictions(write(tmp_path / "p.csv", text))
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+@pytest.mark.parametrize("column", range(5))
+def test_a_nul_costs_one_cell_of_a_study_and_its_place_is_said(
+    tmp_path: Path, mark: str, column: int
+) -> None:
+    rows = [["a.svs", f"{100 * i}", f"{100 * i}", "Mitosis", "anna"] for i in (1, 2, 3)]
+    rows[1][column] += "\0"
+    lines = [["image", "x", "y", "label", "rater"], *rows]
+    path = write(tmp_path / "a.csv", "".join(mark.join(row) + "\n" for row in lines))
+    study = read_study(path)
+    assert len(study.cells) == 2
+    assert [(one.where, one.why) for one in study.quarantine] == [(f"{path}:3", "a NUL in a cell")]
+    with pytest.raises(FormatError, match="a NUL in a cell"):
+        read_any_predictions(write(tmp_path / "p.csv", "image,x,y,score\na,1,2,0.5\na,1,2\0,0.5\n"))
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("times", [1, 5_000])
+def test_the_unicode_text_of_spreadsheets_is_read_by_every_door(
+    tmp_path: Path, mark: str, encoding: str, times: int
+) -> None:
+    rows = "".join(mark.join((f"{i}.tiff", "1", "2", "Präparat", "mitosis")) + "\r\n" for i in range(times))
+    head = mark.join(("image", "x", "y", "note", "label"))
+    path = tmp_path / "a.csv"
+    path.write_bytes(f"\ufeff{head}\r\n{rows}".encode(encoding))
+    assert detect_format(path).name == "csv"
+    assert len(read_study(path).cells) == times
+    assert len(read_ground_truth(path, mapping=LabelMapping())) == times
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32", "latin-1"])
+def test_other_encodings_are_said_by_every_door(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes("image,x,y,label,note\na.tiff,1,2,mitosis,Präparat\n".encode(encoding))
+    for door in (detect_format, read_any_predictions, read_ground_truth):
+        with pytest.raises(FormatError, match=r"a\.csv: not UTF-8 at byte \d+; save it as UTF-8"):
+            door(path)

@@ -164,13 +164,11 @@ def _fill(path: Path) -> None:
             ledger.record(index, _result(400), wall_s=1.0)
 
 
-@pytest.mark.parametrize("damage", ["text", "cut", "page", "journal of nothing"])
+@pytest.mark.parametrize("damage", ["cut", "page", "journal of nothing"])
 def test_a_damaged_ledger_is_a_typed_error_and_can_be_begun_anew(path: Path, damage: str) -> None:
     _fill(path)
     content = path.read_bytes()
-    if damage == "text":
-        path.write_text("x,y,score\n" * 999, encoding="ascii")
-    elif damage == "cut":
+    if damage == "cut":
         path.write_bytes(content[: len(content) // 2])
     elif damage == "page":
         path.write_bytes(content[:4096] + b"\x5a" * (len(content) - 4096))
@@ -180,6 +178,17 @@ def test_a_damaged_ledger_is_a_typed_error_and_can_be_begun_anew(path: Path, dam
         Ledger.open(path, HEADER)
     with Ledger.open(path, HEADER, resume=False) as ledger:
         assert ledger.recorded() == frozenset()
+
+
+@pytest.mark.parametrize("resume", [True, False])
+@pytest.mark.parametrize("content", [b"MINE\n", b"x,y,score\n" * 999])
+def test_the_file_of_somebody_else_stays_as_it_is(path: Path, content: bytes, resume: bool) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+    with pytest.raises(OutputError, match="is not a ledger of mitoscope; move or remove it"):
+        Ledger.open(path, HEADER, resume=resume)
+    assert path.read_bytes() == content
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
 
 
 _HOLD = """

@@ -17,7 +17,7 @@ from mitoscope.bundle.manifest import Manifest, ModelDescription
 from mitoscope.bundle.network import check_network, check_scorer, contract_of, open_network, takes_any_window
 from mitoscope.config import explain
 from mitoscope.errors import BundleDamagedError, BundleNotFoundError, InputError
-from mitoscope.fsio import safe_join
+from mitoscope.fsio import open_regular, safe_join
 
 DEFAULT: Final = "cascade"
 """The bundle that is used when none is named."""
@@ -136,7 +136,7 @@ def _read_limited(path: Path, limit: int) -> bytes:
     if not path.is_file():
         raise BundleDamagedError("missing", where=path, mend=_MEND)
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             content = stream.read(limit + 1)
     except OSError as error:
         raise BundleDamagedError(f"cannot be read ({error.strerror})", where=path) from None

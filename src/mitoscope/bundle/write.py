@@ -17,7 +17,7 @@ from mitoscope.bundle.load import MANIFEST_NAME, SEAL_NAME, Bundle, contract, lo
 from mitoscope.bundle.manifest import FileEntry, Manifest, ModelDescription, SelfTest
 from mitoscope.bundle.verify import middle, points_above, scores_of, verify_bundle
 from mitoscope.errors import BundleDamagedError, BundleError
-from mitoscope.fsio import atomic_directory, atomic_write
+from mitoscope.fsio import atomic_directory, atomic_write, open_regular
 
 _SELF_TEST_NAME = "self-test.png"
 _RESERVED = frozenset({MANIFEST_NAME, SEAL_NAME, _SELF_TEST_NAME})
@@ -100,7 +100,8 @@ def _content(source: Path | bytes) -> bytes:
     if isinstance(source, bytes):
         return source
     try:
-        return source.read_bytes()
+        with open_regular(source) as stream:
+            return stream.read()
     except OSError as error:
         raise BundleError(f"cannot be read ({error.strerror})", where=source) from None
 

@@ -11,6 +11,7 @@ import json
 import re
 from collections import defaultdict
 from dataclasses import dataclass
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,7 @@ from PIL import Image, UnidentifiedImageError
 from mitoscope.data.field import Labels
 from mitoscope.data.picture import Picture, no_points
 from mitoscope.errors import TrainingDataError
+from mitoscope.fsio import open_regular
 from mitoscope.labels import AMBIGUOUS, DEFAULT_LABELS, FIELD_LABELS, LOOK_ALIKE, MITOTIC_FIGURE
 from mitoscope.written import sha256_file
 
@@ -89,7 +91,7 @@ def rows_of(path: Path, *, columns: tuple[str, ...]) -> list[dict[str, str]]:
         If the file is missing, cannot be read, or lacks a column.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as stream:
+        with TextIOWrapper(open_regular(path), encoding="utf-8", newline="") as stream:
             rows = list(csv.DictReader(stream))
     except FileNotFoundError:
         raise TrainingDataError(
@@ -150,7 +152,7 @@ def read_rgb(path: Path, *, scale: float = 1.0) -> NDArray[np.uint8]:
         If it is missing or cannot be decoded.
     """
     try:
-        with Image.open(path) as image:
+        with open_regular(path) as stream, Image.open(stream) as image:
             rgb = image.convert("RGB")
     except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
         raise TrainingDataError(f"cannot be decoded ({error})", where=path) from None
@@ -188,7 +190,8 @@ def read_crops(data: Path) -> list[Picture]:
 
 def _midog_figures(path: Path) -> dict[str, NDArray[np.float64]]:
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        with open_regular(path) as stream:
+            values = json.load(stream)
         names = {image["id"]: image["file_name"] for image in values["images"]}
         category = next(c["id"] for c in values["categories"] if c["name"] == MITOTIC_FIGURE.name)
         found: dict[str, list[tuple[float, float]]] = defaultdict(list)

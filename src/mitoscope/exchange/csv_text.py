@@ -38,7 +38,7 @@ def read_rows(path: Path) -> list[tuple[int, list[str]]]:
     Raises
     ------
     FormatError
-        If it cannot be read, is not UTF-8, or its quotes do not close.
+        If it cannot be read, is in another encoding than `text_of` reads, or its quotes do not close.
     """
     return list(_rows_of(read_text(path), path))
 
@@ -51,7 +51,8 @@ def first_rows(head: bytes, path: Path, *, is_whole: bool) -> list[list[str]]:
     FormatError
         As :func:`read_rows`; quotes may close later.
     """
-    text = text_of(head if is_whole else head[: head.rfind(b"\n") + 1], path)
+    text = text_of(head, path, is_whole=is_whole)
+    text = text if is_whole else text[: text.rfind("\n") + 1]
     rows = _rows_of(text, path)
     if is_whole:
         return [cells for _, cells in rows]

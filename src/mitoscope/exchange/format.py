@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.errors import FormatError, ScaleError
-from mitoscope.exchange import csv_text
+from mitoscope.exchange import csv_text, json_text, xml_text
 from mitoscope.exchange.classes import stated_classes
-from mitoscope.exchange.json_text import read_json
 from mitoscope.exchange.regions import kind_of_outline
 from mitoscope.fsio import open_regular
 from mitoscope.geometry import BoxPx, Mpp
@@ -26,7 +25,7 @@ from mitoscope.store import UNSTATED_ROUND, Policy, Rater, RaterKind, Shape, Stu
 from mitoscope.truth import Domain
 
 _HEAD_BYTES = 1 << 16
-_XML_ROOT = re.compile(rb"\s*(?:<\?xml.*?\?>\s*|<!--.*?-->\s*)*<([A-Za-z_][\w:.-]*)", re.DOTALL)
+_XML_ROOT = re.compile(r"\s*(?:<\?xml.*?\?>\s*|<!--.*?-->\s*)*<(!DOCTYPE\b|[A-Za-z_][\w:.-]*)", re.DOTALL)
 
 
 class Aspect(StrEnum):
@@ -169,23 +168,27 @@ class Content:
     @property
     def is_text(self) -> bool:
         """Whether it may be text."""
-        return b"\x00" not in self.head and bool(self.head.strip())
+        return json_text.is_text(self.head)
 
     @cached_property
     def json(self) -> Any:
         """The JSON value, None where the file does not begin like one."""
-        begins = self._text_head.lstrip()[:1]
-        return read_json(self.path) if self.is_text and begins in (b"{", b"[") else None
+        begins = self.text_head.lstrip()[:1]
+        return json_text.read_json(self.path) if self.is_text and begins in ("{", "[") else None
 
     @cached_property
     def xml_root(self) -> str:
         """The name of the root of an XML file without its namespace, empty where it is something else."""
-        found = _XML_ROOT.match(self._text_head)
-        return found[1].decode().rpartition(":")[2] if found else ""
+        found = _XML_ROOT.match(self.text_head)
+        if found and found[1] == "!DOCTYPE":
+            raise FormatError(xml_text.HAS_DOCTYPE, where=self.path, mend=xml_text.AS_PLAIN_XML)
+        return found[1].rpartition(":")[2] if found else ""
 
-    @property
-    def _text_head(self) -> bytes:
-        return self.head.removeprefix(b"\xef\xbb\xbf")
+    @cached_property
+    def text_head(self) -> str:
+        """The beginning as text, whatever it is: to be matched, not to be read."""
+        encoding = "utf-16" if self.head.startswith(json_text.UTF16_MARKS) else "utf-8-sig"
+        return self.head.decode(encoding, "replace")
 
     @property
     def keys(self) -> frozenset[str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
+import re
 import uuid
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,9 @@ MAX_BYTES = 256 << 20
 """Largest JSON file that is read (promise 21: below 1 GiB of memory)."""
 
 
+UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_UNMARKED_UTF16 = re.compile(rb"(?:[\t -~]\0){2}|(?:\0[\t -~]){2}")
+_AS_UTF8 = "save it as UTF-8"
 _DIGITS_MAX = 309
 """Digits of the largest float."""
 
@@ -41,16 +46,49 @@ def read_bytes(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
 
 
 def read_text(path: Path, *, max_bytes: int = MAX_BYTES) -> str:
-    """Read a text file; errors as `read_bytes`, or if it is not UTF-8."""
+    """Read a text file; errors as `read_bytes` and `text_of`."""
     return text_of(read_bytes(path, max_bytes=max_bytes), path)
 
 
-def text_of(content: bytes, path: Path) -> str:
-    """Return the text of a file's content, or raise FormatError if it is not UTF-8."""
+def text_of(content: bytes, path: Path, *, is_whole: bool = True) -> str:
+    """Return the text of a file's content.
+
+    Parameters
+    ----------
+    content : bytes
+        UTF-8, or UTF-16 with its mark (BOM), as spreadsheets save "Unicode text".
+    path : Path
+        The file.
+    is_whole : bool
+        Whether it is all of the file; otherwise the last character may be cut.
+
+    Raises
+    ------
+    FormatError
+        If it is in another encoding.
+    """
+    name = "UTF-16" if content.startswith(UTF16_MARKS) else "UTF-8"
+    decoder = codecs.getincrementaldecoder("utf-16" if name == "UTF-16" else "utf-8-sig")()
     try:
-        return content.decode("utf-8-sig")
+        text = decoder.decode(content, final=is_whole)
     except UnicodeDecodeError as error:
-        raise FormatError(f"not UTF-8 at byte {error.start}", where=path, mend="save it as UTF-8") from None
+        raise FormatError(f"not {name} at byte {error.start}", where=path, mend=_AS_UTF8) from None
+    if "\0" in text[:4]:  # of UTF-16 without its mark, or of UTF-32
+        raise FormatError("not UTF-8 at byte 0", where=path, mend=_AS_UTF8)
+    return text
+
+
+def is_text(head: bytes) -> bool:
+    """Say whether the beginning of a file may be text, in whatever encoding; a NUL alone is no sign."""
+    if not head.strip():
+        return False
+    if b"\0" not in head or head.startswith(UTF16_MARKS) or _UNMARKED_UTF16.match(head):
+        return True
+    try:
+        text_of(head, Path(), is_whole=False)
+    except FormatError:
+        return False
+    return True
 
 
 def read_json(path: Path) -> Any:

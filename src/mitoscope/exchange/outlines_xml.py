@@ -51,7 +51,7 @@ def _feature(kind: str, points: Points, name: str, colour: list[int] | None, own
             (x1, y1), (x2, y2) = points
             points = [[x1, y1], [x2, y1], [x2, y2], [x1, y2]]
         rings = [points]
-        if kind == "Ellipse" and not any(one is None for point in points for one in point):
+        if kind == "Ellipse" and points and not any(one is None for point in points for one in point):
             rings = [ellipse(np.array(points, dtype=np.float64)).tolist()]
         geometry = {"type": "Polygon", "coordinates": rings}
     properties: dict[str, Any] = {"objectType": "annotation", "name": own}

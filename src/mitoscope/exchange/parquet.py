@@ -21,7 +21,7 @@ from mitoscope.errors import FormatError
 from mitoscope.exchange.format import Aspect, Format, ReadOptions, WriteOptions
 from mitoscope.exchange.geojson import Reader, document_of
 from mitoscope.exchange.json_text import MAX_BYTES
-from mitoscope.fsio import atomic_write
+from mitoscope.fsio import atomic_write, open_regular
 from mitoscope.store import Study, StudyBuilder
 
 MAGIC: Final = b"PAR1"
@@ -54,7 +54,7 @@ def read(path: Path, options: ReadOptions) -> Study:
     """
     pyarrow = _library()
     try:
-        with pyarrow.parquet.ParquetFile(path) as file:
+        with open_regular(path) as stream, pyarrow.parquet.ParquetFile(stream) as file:
             size = sum(file.metadata.row_group(one).total_byte_size for one in range(file.num_row_groups))
             if size > MAX_BYTES:
                 raise FormatError(f"larger than {MAX_BYTES >> 20} MiB", where=path, mend="split the file")

@@ -22,7 +22,8 @@ from mitoscope.detections import Detections, Searched
 from mitoscope.errors import ConfigError, FormatError, OutputError
 from mitoscope.exchange import detections_csv
 from mitoscope.exchange.format import Content, Format, ReadOptions
-from mitoscope.fsio import atomic_write, file_key, refuse_long, safe_name
+from mitoscope.exchange.json_text import read_text
+from mitoscope.fsio import atomic_write, file_key, open_regular, refuse_long, safe_name
 from mitoscope.geometry import BoxPx0, Mpp, SizePx
 from mitoscope.labels import CANDIDATE, DEFAULT_LABELS, FIELD_LABELS
 from mitoscope.region import Region, SlideRegions
@@ -180,7 +181,7 @@ def _encode_mask(mask: NDArray[np.bool_]) -> bytes:
 
 def _read_mask(path: Path) -> NDArray[np.bool_]:
     try:
-        with Image.open(path, formats=["PNG"]) as image:
+        with open_regular(path) as stream, Image.open(stream, formats=["PNG"]) as image:
             return np.asarray(image.convert("L")) > 0
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise FormatError(f"cannot be decoded ({error})", where=path, mend=_MEND) from None
@@ -195,9 +196,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
         If the file is no manifest of a result.
     """
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise FormatError(f"cannot be read ({error.strerror})", where=path) from None
+        values = json.loads(read_text(path))
     except (ValueError, RecursionError):
         raise FormatError("not JSON", where=path) from None
     if not isinstance(values, dict) or values.get("format") != FORMAT_NAME:

@@ -82,19 +82,19 @@ def read_table(
     Parameters
     ----------
     path : Path
-        UTF-8; columns are separated as `read_rows` says.
+        Columns are separated as `read_rows` says.
     needed : sequence of str
         Columns that must be there, in lower case; further columns are allowed.
     names : mapping of str to str, optional
         Other name of a column → its name here.
     build : StudyBuilder, optional
-        Whose quarantine takes rows that are too short or too long.
+        Whose quarantine takes rows that are too short or too long, or hold a NUL.
 
     Raises
     ------
     FormatError
         If the file cannot be read, is empty or not CSV, a column is missing or stands twice, or a row is too
-        short or too long.
+        short or too long or holds a NUL.
     """
     rows = read_rows(path)
     mend = f"the first line must name the columns {', '.join(needed)}"
@@ -117,6 +117,8 @@ def read_table(
             if len(cells) != len(columns):
                 what = f"{len(columns)} cells expected, got {len(cells)}"
                 raise FormatError(what, where=where, mend="correct or remove the row")
+            if any("\0" in cell for cell in cells):
+                raise FormatError("a NUL in a cell", where=where, mend="correct or remove the row")
             table.rows.append(Row(where, dict(zip(columns, cells, strict=True))))
     return table
 

@@ -14,6 +14,10 @@ DEPTH_MAX: Final = 100
 """Levels of elements: annotations have eight."""
 
 
+HAS_DOCTYPE: Final = "has a DOCTYPE, which is not read"
+AS_PLAIN_XML: Final = "export the annotations as plain XML"
+
+
 class _Builder(ET.TreeBuilder):
     """Builds a tree of bounded depth, without a document type, in which entities are defined."""
 
@@ -32,7 +36,7 @@ class _Builder(ET.TreeBuilder):
         return super().end(tag)
 
     def doctype(self, *_: object) -> NoReturn:
-        raise FormatError("a document type is not read", mend="export the annotations as plain XML")
+        raise FormatError(HAS_DOCTYPE, mend=AS_PLAIN_XML)
 
 
 def read_xml(path: Path) -> ET.Element:

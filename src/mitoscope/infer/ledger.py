@@ -21,6 +21,7 @@ import numpy as np
 
 from mitoscope.detections import Detections
 from mitoscope.errors import FormatError, InputError, OutputError
+from mitoscope.fsio import open_regular
 from mitoscope.geometry import BoxPx0
 from mitoscope.infer.search import ChunkResult
 from mitoscope.infer.verify import PartResult
@@ -116,7 +117,7 @@ def _check_file(connection: sqlite3.Connection, path: Path) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if application_id != APPLICATION_ID and (application_id or tables):
-        raise OutputError("is not a ledger of mitoscope", where=path, mend="choose another --out")
+        raise _foreign(path)
     if version > VERSION:
         raise FormatError(
             f"ledger of version {version}, this mitoscope knows {VERSION}", where=path, mend=_NO_RESUME
@@ -124,6 +125,22 @@ def _check_file(connection: sqlite3.Connection, path: Path) -> None:
     problems = connection.execute("PRAGMA quick_check(1)").fetchall()
     if problems != [("ok",)]:
         raise FormatError(f"the ledger is damaged ({problems[0][0]})", where=path, mend=_NO_RESUME)
+
+
+def _foreign(path: Path) -> OutputError:
+    return OutputError(
+        "is not a ledger of mitoscope", where=path, mend="move or remove it, or choose another --out"
+    )
+
+
+def _is_ledger(path: Path) -> bool:
+    """Return whether a file is a ledger by its header, or nothing but the zeros of a lost one."""
+    try:
+        with open_regular(path) as stream:
+            head = stream.read(100)
+    except OSError:
+        return False
+    return head[68:72] == APPLICATION_ID.to_bytes(4) or not head.strip(b"\0")
 
 
 def begin(connection: sqlite3.Connection, path: Path, header: Mapping[str, object], *, resume: bool) -> int:
@@ -243,11 +260,13 @@ class Ledger:
         FormatError
             If the file is damaged or of a newer version.
         OutputError
-            If another process holds it, it cannot be written, or it is a database of another program.
+            If another process holds it, it cannot be written, or it is a file of another program.
         """
         try:
             connection = connect(path)
         except FormatError:
+            if not _is_ledger(path):
+                raise _foreign(path) from None
             if resume:
                 raise
             set_aside(path)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mitoscope.data.sampling import HardPool
 from mitoscope.errors import NonFiniteError, TrainingDataError
-from mitoscope.fsio import atomic_write
+from mitoscope.fsio import atomic_write, open_regular
 from mitoscope.resume import refuse_changed
 from mitoscope.train.state import Arrays, State, put_weights, weights_of
 from mitoscope.written import claim
@@ -87,7 +87,7 @@ def read(path: Path) -> Arrays:
     """
     try:
         # Opened here: numpy leaves the file open when the archive is damaged.
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+        with open_regular(path) as stream, np.load(stream, allow_pickle=False) as archive:
             arrays: Arrays = {name: archive[name] for name in archive.files}
     except FileNotFoundError:
         raise TrainingDataError("no checkpoint here", where=path, mend="start without --resume") from None

@@ -9,23 +9,20 @@ from typing import Any
 from mitoscope.detections import Detections
 from mitoscope.errors import FormatError
 from mitoscope.exchange.classes import LabelFinder
-from mitoscope.exchange.format import ReadOptions
+from mitoscope.exchange.format import Content, ReadOptions
 from mitoscope.exchange.json_text import a_list, a_mapping, a_number, a_text, an_integer, read_json
 from mitoscope.image_names import match_stems
 from mitoscope.labels import IGNORED, LabelMapping, is_candidate
 from mitoscope.store import Rater, RaterKind, Shape, SlideRecord, Study, StudyBuilder
 
 _MEMBERS = frozenset({"image_id", "category_id", "score"})
-_HEAD = 65_536
-"""Characters that tell a list of results from other JSON."""
 
 
 def is_results_list(path: Path) -> bool:
     """Return whether a file is a list of results, by its beginning."""
     if path.suffix.lower() != ".json" or not path.is_file():
         return False
-    with path.open(encoding="utf-8", errors="replace") as stream:
-        head = stream.read(_HEAD).lstrip("\ufeff \t\r\n")
+    head = Content(path).text_head.lstrip()
     return head.startswith("[") and all(f'"{name}"' in head for name in _MEMBERS)
 
 

@@ -25,6 +25,7 @@ from mitoscope.exchange.dicom.terms import (
 )
 from mitoscope.exchange.format import ReadOptions
 from mitoscope.exchange.regions import add_region
+from mitoscope.fsio import open_regular
 from mitoscope.store import (
     QuarantineEntry,
     Rater,
@@ -72,7 +73,8 @@ def read(path: Path, options: ReadOptions) -> Study:
 def _study(highdicom: Any, path: Path, options: ReadOptions) -> Study:
     import pydicom
 
-    dataset = pydicom.dcmread(path)
+    with open_regular(path) as stream:
+        dataset = pydicom.dcmread(stream)
     if dataset.get("SOPClassUID") != ANNOTATION_CLASS:
         raise FormatError("not DICOM bulk simple annotations", where=path)
     if dataset.AnnotationCoordinateType != "2D":

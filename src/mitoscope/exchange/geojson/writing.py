@@ -188,7 +188,8 @@ def ellipse(corners: ArrayLike) -> Floats:
     """
     low, high = np.min(corners, axis=0), np.max(corners, axis=0)
     angle = np.arange(CIRCLE_VERTICES) * (2 * np.pi / CIRCLE_VERTICES)
-    ring: Floats = (low + high) / 2 + (high - low) / 2 * np.column_stack([np.cos(angle), np.sin(angle)])
+    centre, reach = low / 2 + high / 2, high / 2 - low / 2  # halved first: their sum may be beyond a float
+    ring: Floats = centre + reach * np.column_stack([np.cos(angle), np.sin(angle)])
     return ring
 
 
