@@ -282,7 +282,7 @@ export interface Found {
   readonly gaps?: readonly Gap[];
 }
 
-/** A signed result with what was signed. */
+/** A signed result with what was signed, and the head of the study's chain that holds it. */
 export interface FullResult {
   readonly count: number;
   readonly threshold: number;
@@ -301,6 +301,7 @@ export interface FullResult {
   readonly report: string;
   readonly manifest: string;
   readonly content: SignedContent;
+  readonly chain: string;
 }
 
 /** A part of a slide that could not be read, in level-0 px. */
