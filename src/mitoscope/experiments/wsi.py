@@ -25,6 +25,7 @@ from mitoscope.store import (
     CROSSES_ITSELF,
     Policy,
     Rater,
+    RaterKind,
     Region,
     RegionKind,
     SlideRecord,
@@ -192,7 +193,9 @@ def make_databases(folder: Path, names: Sequence[str], *, others: Sequence[str] 
 
 def _study(lacking: float, others: Sequence[str], *, outlined: bool) -> Study:
     build = StudyBuilder()
-    experts = [build.rater(Rater(name)) for name in ("first expert", "second expert")]
+    # The published databases state the outcome of their readers.
+    raters = (Rater("first expert"), Rater("second expert"), Rater("consensus", RaterKind.CONSENSUS))
+    readers = [build.rater(rater) for rater in raters]
     labels = [
         build.label(label)
         for label in (MITOTIC_FIGURE, LOOK_ALIKE, *(Label(name, "#868e96") for name in others))
@@ -208,8 +211,8 @@ def _study(lacking: float, others: Sequence[str], *, outlined: bool) -> Study:
             for x, y in _places(outline, count, random):
                 if random.random() >= lacking:
                     cell = build.cell(slide, (round(x), round(y)))
-                    for expert in experts:
-                        build.event(cell, expert, label)
+                    for reader in readers:
+                        build.event(cell, reader, label)
     return build.build()
 
 
