@@ -182,8 +182,7 @@ def test_a_corrupt_jpeg_tile_is_lost_alone_and_logged(
         assert isinstance(slide, JpegTileReader)
         pixels = read_all(slide)
     check_only_the_middle_is_lost(pixels, whole.rgb)
-    told = [line for line in caplog.messages if line.startswith("slide.tiff: ")]
-    assert " of level 0 is lost: " in told[-1]
+    assert any(" of level 0 is lost: " in line for line in caplog.messages if line.startswith("slide.tiff: "))
 
 
 def check_only_the_middle_is_lost(pixels: Pixels, expected: Picture) -> None:
