@@ -7,6 +7,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -47,20 +48,26 @@ class _Commands(Mapping[str, Any]):
     """The command of each verb, built when it is asked for: building all takes longer than `count` runs."""
 
     def __getitem__(self, verb: str) -> Any:
-        module, name = _VERBS[verb].split(".")
-        entry = getattr(import_module(f"mitoscope.cli.{module}"), name)
-        alone = typer.Typer(rich_markup_mode=None)
-        if isinstance(entry, typer.Typer):
-            alone.add_typer(entry, name=verb)
-        else:
-            alone.command(verb)(entry)
-        return get_group(alone).commands[verb]
+        return _built(verb)
 
     def __iter__(self) -> Iterator[str]:
         return iter(_VERBS)
 
     def __len__(self) -> int:
         return len(_VERBS)
+
+
+@cache
+def _built(verb: str) -> Any:
+    # The help asks for each verb several times.
+    module, name = _VERBS[verb].split(".")
+    entry = getattr(import_module(f"mitoscope.cli.{module}"), name)
+    alone = typer.Typer(rich_markup_mode=None)
+    if isinstance(entry, typer.Typer):
+        alone.add_typer(entry, name=verb)
+    else:
+        alone.command(verb)(entry)
+    return get_group(alone).commands[verb]
 
 
 class _Root(TyperGroup):
