@@ -20,7 +20,7 @@ from mitoscope.data.open_data import (
 )
 from mitoscope.data.picture import Picture
 from mitoscope.errors import TrainingDataError
-from mitoscope.labels import AMBIGUOUS
+from mitoscope.labels import AMBIGUOUS, LOOK_ALIKE, LOOK_ALIKE_KINDS
 
 pytestmark = pytest.mark.train
 
@@ -47,6 +47,7 @@ def test_brecahad_has_its_figures_and_look_alikes(data: Path) -> None:
     assert {p.case for p in pictures} == {"BreCaHAD/Case_10", "BreCaHAD/Case_12", "BreCaHAD/Case_13"}
     assert sum(len(p.figures) for p in pictures) == 67
     assert sum(len(p.look_alikes) for p in pictures) == 73
+    assert sum((p.labels.kind == "apoptosis").sum() for p in pictures) == 73
     for picture in pictures:
         assert (picture.figures >= 0).all()
         assert (picture.figures <= (picture.width, picture.height)).all()
@@ -69,6 +70,9 @@ def test_fields_carry_what_was_sorted_on_them(data: Path) -> None:
     assert sum(len(picture.figures) for picture in negative) == 1
     assert sum(len(picture.figures) for picture in unsorted) == 9
     assert sum(len(picture.look_alikes) for picture in (*negative, *unsorted)) == 463
+    kinds = [kind for picture in (*negative, *unsorted) for kind in picture.labels.kind.tolist() if kind]
+    assert len(kinds) == 463
+    assert kinds.count("pyknosis") == 98
     for picture in (*negative, *unsorted):
         points = picture.labels.points
         assert ((points >= 0) & (points <= (picture.width, picture.height))).all()
@@ -77,13 +81,39 @@ def test_fields_carry_what_was_sorted_on_them(data: Path) -> None:
 
 
 def test_every_sorted_candidate_has_a_class_and_who_said_so() -> None:
-    table = rows_of(SORTED_CANDIDATES, columns=("set", "image", "x", "y", "class", "who", "date"))
+    table = rows_of(SORTED_CANDIDATES, columns=("set", "image", "x", "y", "class", "kind", "who", "date"))
     assert {row["class"] for row in table} == {"mitotic figure", "look-alike", "unsure", "border cut"}
     assert all(row["who"] and row["date"] for row in table)
     places = {(row["set"], row["image"], row["x"], row["y"]) for row in table}
     assert len(places) == len(table)
     read = [sorted_candidates(source) for source in (NEGATIVE_FIELDS, UNSORTED_FIELDS)]
     assert sum(len(labels) for one in read for labels in one.values()) == len(table)
+
+
+def test_every_sorted_look_alike_has_a_kind_and_nothing_else_has() -> None:
+    for row in rows_of(SORTED_CANDIDATES, columns=("class", "kind")):
+        assert (row["kind"] in LOOK_ALIKE_KINDS) == (row["class"] == LOOK_ALIKE.name)
+
+
+def test_a_kind_that_is_none_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "sorted.csv"
+    path.write_text("set,image,x,y,class,kind\nnegative_fields,a.webp,1,2,look-alike,pycnosis\n")
+    monkeypatch.setattr("mitoscope.data.open_data.SORTED_CANDIDATES", path)
+    with pytest.raises(
+        TrainingDataError, match=r"sorted\.csv: no kind of look-alikes: 'pycnosis'; known are"
+    ):
+        sorted_candidates(NEGATIVE_FIELDS)
+
+
+def test_look_alikes_keep_their_kind_and_their_digest() -> None:
+    rgb = np.full((100, 100, 3), 180, dtype=np.uint8)
+    points = np.array([[20.0, 20.0], [60.0, 60.0]])
+    plain = Picture("a", "s", "c", rgb, look_alikes=points)
+    kinds = np.array(["apoptosis", "pyknosis"])
+    told = Picture("a", "s", "c", rgb, look_alikes=points, look_alike_kinds=kinds)
+    assert told.labels.kind.tolist() == kinds.tolist()
+    assert plain.labels.kind.tolist() == ["", ""]
+    assert told.digest() == plain.digest()
 
 
 def test_what_nobody_could_tell_is_neither_figure_nor_background() -> None:

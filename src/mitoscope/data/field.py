@@ -31,12 +31,15 @@ class Labels:
         Share of the raters who said so, in [0, 1]; 1 where it is not stated.
     size : ndarray of float64, shape (n, 2)
         Width and height as drawn, in px of the field; NaN where only a point is known.
+    kind : ndarray of str, shape (n,)
+        What a look-alike is, of `mitoscope.labels.LOOK_ALIKE_KINDS`; empty where nobody said.
     """
 
     points: NDArray[np.float64]
     label: NDArray[np.str_]
     agreement: NDArray[np.float64]
     size: NDArray[np.float64]
+    kind: NDArray[np.str_]
 
     @classmethod
     def of(
@@ -46,6 +49,7 @@ class Labels:
         agreement: ArrayLike | None = None,
         *,
         size: ArrayLike | None = None,
+        kind: ArrayLike = "",
     ) -> Self:
         """Build labels; without agreement all are agreed on, without size all are points."""
         places = np.asarray(points, dtype=np.float64).reshape(-1, 2)
@@ -55,6 +59,7 @@ class Labels:
             np.broadcast_to(np.asarray(label, dtype=np.str_), n),
             np.ones(n) if agreement is None else np.asarray(agreement, dtype=np.float64),
             np.full((n, 2), np.nan) if size is None else np.asarray(size, np.float64).reshape(-1, 2),
+            np.broadcast_to(np.asarray(kind, dtype=np.str_), n),
         )
 
     @classmethod
@@ -68,9 +73,9 @@ class Labels:
         return cls.of(points, MITOTIC_FIGURE.name)
 
     @classmethod
-    def look_alikes(cls, points: ArrayLike) -> Self:
-        """Return look-alikes."""
-        return cls.of(points, LOOK_ALIKE.name)
+    def look_alikes(cls, points: ArrayLike, *, kind: ArrayLike = "") -> Self:
+        """Return look-alikes, of a kind each where it is known."""
+        return cls.of(points, LOOK_ALIKE.name, kind=kind)
 
     @classmethod
     def joined(cls, *parts: Labels) -> Self:
@@ -78,7 +83,7 @@ class Labels:
         return cls(*(np.concatenate(columns) for columns in zip(*(p._columns() for p in parts), strict=True)))
 
     def _columns(self) -> tuple[NDArray[Any], ...]:
-        return self.points, self.label, self.agreement, self.size
+        return self.points, self.label, self.agreement, self.size, self.kind
 
     def __len__(self) -> int:
         return len(self.label)

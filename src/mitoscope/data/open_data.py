@@ -23,7 +23,14 @@ from mitoscope.data.field import Labels
 from mitoscope.data.picture import Picture, no_points
 from mitoscope.errors import TrainingDataError
 from mitoscope.fsio import open_regular
-from mitoscope.labels import AMBIGUOUS, DEFAULT_LABELS, FIELD_LABELS, LOOK_ALIKE, MITOTIC_FIGURE
+from mitoscope.labels import (
+    AMBIGUOUS,
+    DEFAULT_LABELS,
+    FIELD_LABELS,
+    LOOK_ALIKE,
+    LOOK_ALIKE_KINDS,
+    MITOTIC_FIGURE,
+)
 from mitoscope.written import sha256_file
 
 
@@ -225,6 +232,7 @@ def read_brecahad(data: Path) -> list[Picture]:
                 rgb=read_rgb(folder / "images" / name, scale=scale),
                 figures=np.array(points[name, MITOTIC_FIGURE.name]).reshape(-1, 2) * scale,
                 look_alikes=np.array(points[name, "Apoptosis"]).reshape(-1, 2) * scale,
+                look_alike_kinds=np.array("apoptosis"),
             )
         )
     return pictures
@@ -255,6 +263,7 @@ def _read_fields(data: Path, source: Source) -> list[Picture]:
     pictures = []
     for row in rows:
         own = found.get(row["file"], Labels.none())
+        look_alikes = own.take(own.label == LOOK_ALIKE.name)
         photograph = _PHOTOGRAPH.search(row["origin"])
         pictures.append(
             Picture(
@@ -263,7 +272,8 @@ def _read_fields(data: Path, source: Source) -> list[Picture]:
                 case=f"field/{photograph[0] if photograph else '/'.join((row['source'], row['file']))}",
                 rgb=read_rgb(folder / row["file"]),
                 figures=own.places_of(MITOTIC_FIGURE.name),
-                look_alikes=own.places_of(LOOK_ALIKE.name),
+                look_alikes=look_alikes.points,
+                look_alike_kinds=look_alikes.kind,
                 others=own.take(own.label == AMBIGUOUS.name),
             )
         )
@@ -271,22 +281,32 @@ def _read_fields(data: Path, source: Source) -> list[Picture]:
 
 
 def sorted_candidates(source: Source) -> dict[str, Labels]:
-    """Return the sorted candidates on each field of a source.
+    """Return the sorted candidates on each field of a source, look-alikes with their kind.
 
     Raises
     ------
-    UnknownLabelError
-        If the table has a class that is none.
+    TrainingDataError
+        If the table has a kind of look-alikes that is none.
     """
-    rows: dict[str, list[tuple[float, float, str]]] = defaultdict(list)
-    for row in rows_of(SORTED_CANDIDATES, columns=("set", "image", "x", "y", "class")):
+    found: dict[str, list[dict[str, str]]] = defaultdict(list)
+    for row in rows_of(SORTED_CANDIDATES, columns=("set", "image", "x", "y", "class", "kind")):
+        if row["kind"] not in ("", *LOOK_ALIKE_KINDS):
+            mend = f"known are {', '.join(LOOK_ALIKE_KINDS)}"
+            raise TrainingDataError(
+                f"no kind of look-alikes: {row['kind']!r}", where=SORTED_CANDIDATES, mend=mend
+            )
         if row["set"] == source.name:
-            unclear = row["class"] == _BORDER_CUT
-            label = AMBIGUOUS.name if unclear else FIELD_LABELS.canonical(row["class"])
-            rows[row["image"]].append((float(row["x"]), float(row["y"]), label))
+            found[row["image"]].append(row)
     return {
-        image: Labels.of([(x, y) for x, y, _ in found], [label for _, _, label in found])
-        for image, found in rows.items()
+        image: Labels.of(
+            [(float(row["x"]), float(row["y"])) for row in rows],
+            [
+                AMBIGUOUS.name if row["class"] == _BORDER_CUT else FIELD_LABELS.canonical(row["class"])
+                for row in rows
+            ],
+            kind=[row["kind"] for row in rows],
+        )
+        for image, rows in found.items()
     }
 
 

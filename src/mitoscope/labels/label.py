@@ -189,6 +189,19 @@ FIELD_LABELS = LabelSet(
     (MITOTIC_FIGURE, LOOK_ALIKE, ATYPICAL_FIGURE, AMBIGUOUS, GRANULOCYTE, TUMOUR_CELL, APOPTOTIC_CELL)
 )
 """All classes that files of the field name."""
+LOOK_ALIKE_KINDS = (
+    "apoptosis",
+    "pyknosis",
+    "lymphocyte",
+    "neutrophil",
+    "crushed or smudged",
+    "pigment",
+    "hyperchromatic nucleus",
+    "other",
+    "unclear",
+)
+"""What look-alikes turn out to be. Pyknosis: a dark, smooth, shrunken nucleus without fragments;
+hyperchromatic: a dark nucleus of interphase with texture; a plasma cell counts as lymphocyte; unclear: nobody could tell."""
 DEFAULT_LABELS = LabelSet((MITOTIC_FIGURE, LOOK_ALIKE))
 """Mitotic figure and look-alike: the two classes common to all published sets."""
 CLASS_SETS: dict[str, LabelSet] = {
