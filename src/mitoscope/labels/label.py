@@ -201,7 +201,8 @@ LOOK_ALIKE_KINDS = (
     "unclear",
 )
 """What look-alikes turn out to be. Pyknosis: a dark, smooth, shrunken nucleus without fragments;
-hyperchromatic: a dark nucleus of interphase with texture; a plasma cell counts as lymphocyte; unclear: nobody could tell."""
+hyperchromatic: a dark nucleus of interphase with texture; a plasma cell counts as lymphocyte; unclear: nobody
+could tell."""
 DEFAULT_LABELS = LabelSet((MITOTIC_FIGURE, LOOK_ALIKE))
 """Mitotic figure and look-alike: the two classes common to all published sets."""
 CLASS_SETS: dict[str, LabelSet] = {
