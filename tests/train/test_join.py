@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from mitoscope.bundle import load_bundle, verify_bundle
+from mitoscope.bundle import Blend, load_bundle, verify_bundle
 from mitoscope.bundle.network import find_points, open_network, score_windows
+from mitoscope.bundle.write import revise
 from mitoscope.cli.app import app
 from mitoscope.errors import BundleError, ConfigError
+from mitoscope.infer.verify import open_verifier
 from mitoscope.train.join import join
 
 pytestmark = pytest.mark.train
@@ -52,13 +54,40 @@ def test_the_first_stage_of_two_takes_another_second_one(tmp_path: Path) -> None
     assert verify_bundle(made) > 0
 
 
+def test_verifiers_of_several_crops_see_the_same_middle(tmp_path: Path) -> None:
+    own = load_bundle("semi-fcn")
+    small = join(own, [own], tmp_path / "small", name="small", crop_px=64)
+    made = join(own, [own, own], tmp_path / "both", name="both", crop_px=96, blend=(2, 1, 0.5))
+    stage = made.manifest.verifier
+    assert stage is not None
+    assert (stage.blend, stage.crops_px) == (Blend(weights=(2, 1), proposal=0.5), None)
+    graphs = {"verifier.onnx": made.read("verifier.onnx"), "verifier-2.onnx": small.read("verifier.onnx")}
+    sides = stage.model_copy(update={"crops_px": (96, 64)})
+    mixed = revise(made, tmp_path / "mixed", {"verifier": sides}, verifiers=graphs)
+    assert verify_bundle(mixed) > 0
+    every, further = open_verifier(mixed)
+    assert further is None
+    crops = np.random.default_rng(1).integers(0, 255, (3, 96, 96, 3), dtype=np.uint8)
+    of_small = score_windows(open_network(graphs["verifier-2.onnx"], where="test"), crops[:, 16:80, 16:80])
+    assert every(crops)[:, 1] == pytest.approx(of_small)
+
+
 def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     own, two_stages = load_bundle("semi-fcn"), load_bundle("cascade")
     with pytest.raises(BundleError, match="two stages already"):
         join(own, [own, two_stages], tmp_path / "joined", name="both")
     with pytest.raises(ConfigError, match="nothing resolves a doubt"):
         join(own, [own], tmp_path / "joined", name="both", doubt=(0.1, 0.8))
+    with pytest.raises(ConfigError, match="2 weights"):
+        join(own, [own, own], tmp_path / "joined", name="both", blend=(1, 1))
     assert not (tmp_path / "joined").exists()
+
+
+@pytest.mark.parametrize("weights", ["1", "0,1", "1,-1", "a,b", "nan,1", "1,inf"])
+def test_weights_are_numbers_above_nought(tmp_path: Path, weights: str) -> None:
+    command = ["bundle", "join", "semi-fcn", "semi-fcn", "--blend", weights]
+    done = CliRunner().invoke(app, [*command, "--out", str(tmp_path / "joined")])
+    assert "not a list of weights" in str(done.exception)
 
 
 @pytest.mark.parametrize("doubt", ["0.9,0.1", "0.5", "a,b", "0.1,1.5"])

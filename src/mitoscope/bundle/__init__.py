@@ -1,6 +1,6 @@
 """The model bundle: a detector as ONNX with everything that says what it is and how to use it."""
 
-from mitoscope.bundle.entries import ScoreCalibration, StainRange, Verifier
+from mitoscope.bundle.entries import Blend, ScoreCalibration, StainRange, Verifier
 from mitoscope.bundle.load import Bundle, load_bundle, shipped
 from mitoscope.bundle.manifest import (
     Border,
@@ -16,6 +16,7 @@ from mitoscope.bundle.verify import verify_bundle
 from mitoscope.bundle.write import write_bundle
 
 __all__ = [
+    "Blend",
     "Border",
     "Bundle",
     "FileEntry",

@@ -19,6 +19,7 @@ Version = Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+([.-][0-9A-Za-z.
 Text = Annotated[str, Field(min_length=1, max_length=4000)]
 Score = Annotated[float, Field(ge=0, le=1)]
 Scale = Annotated[float, Field(ge=MPP_MIN, le=MPP_MAX)]
+Side = Annotated[int, Field(ge=16, le=1024)]
 Density = tuple[float, float, float]
 
 _ENDS: Final = (0.01, 0.99)
@@ -32,22 +33,41 @@ class ManifestEntry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
+class Blend(ManifestEntry):
+    """A weighted mean of log-odds: how several looks at a candidate, and the first stage, become one score.
+
+    Parameters
+    ----------
+    weights : tuple of float
+        Of each graph of the second stage; its mirror images share it.
+    proposal : float
+        Of the score of the first stage.
+    """
+
+    weights: Annotated[tuple[Annotated[float, Field(gt=0, le=100)], ...], Field(min_length=1)]
+    proposal: Annotated[float, Field(ge=0, le=100)] = 0.0
+
+
 class Verifier(ManifestEntry):
-    """A second stage: a classifier whose probability of a mitotic figure replaces the score of a candidate.
+    """A second stage: classifiers whose probability of a mitotic figure replaces the score of a candidate.
 
     Parameters
     ----------
     files : tuple of str
         Graphs in the bundle, ``uint8 (N, H, W, 3)`` to probabilities ``float32 (N, classes)``; of several the
-        mean counts (an ensemble).
+        mean counts (an ensemble), unless `blend` says otherwise.
     crop_px : int
         Side of the crop around a candidate, at `mpp`.
+    crops_px : tuple of int, optional
+        Of each graph, the side of the middle of that crop which it sees; without it all see the whole.
     mpp : float
-        Resolution that it expects, µm/px.
+        Resolution that all expect, µm/px.
     labels : tuple of str
-        Its classes, in the order of its outputs.
+        Their classes, in the order of the outputs.
     rule : {"replaces"}
-        What its probability does to the score of the first stage.
+        What their probability does to the score of the first stage; with `blend` that is a part of it.
+    blend : Blend, optional
+        Weights of the looks.
     flips : bool
         Average over the four mirror images (test-time augmentation).
     doubt : tuple of float, optional
@@ -59,10 +79,12 @@ class Verifier(ManifestEntry):
     """
 
     files: Annotated[tuple[FileName, ...], Field(min_length=1, max_length=16)]
-    crop_px: Annotated[int, Field(ge=16, le=1024)]
+    crop_px: Side
+    crops_px: tuple[Side, ...] | None = None
     mpp: Scale
     labels: Annotated[tuple[Text, ...], Field(min_length=2)]
     rule: Literal["replaces"] = "replaces"
+    blend: Blend | None = None
     flips: bool = False
     doubt: tuple[Score, Score] | None = None
     proposal_threshold: Score
@@ -72,14 +94,30 @@ class Verifier(ManifestEntry):
         for names in (self.files, self.labels):
             if len(set(names)) != len(names):
                 raise ValueError("a file or a label of the verifier is named twice")
+        count = len(self.files)
+        if self.blend is not None and len(self.blend.weights) != count:
+            raise ValueError(f"{len(self.blend.weights)} weights of {count} graphs")
+        sides = self.sides_px
+        if len(sides) != count or max(sides) != self.crop_px or any((self.crop_px - s) % 2 for s in sides):
+            raise ValueError("crops_px: a side for each graph, the longest crop_px, all even or all odd")
         if self.doubt and (self.doubt[0] > self.doubt[1] or self.looks == 1):
             raise ValueError("doubt goes from a lower score to a higher one, and needs looks to resolve it")
         return self
 
     @property
+    def sides_px(self) -> tuple[int, ...]:
+        """Side of what each graph sees."""
+        return self.crops_px or (self.crop_px,) * len(self.files)
+
+    @property
+    def views(self) -> int:
+        """How many mirror images each graph sees."""
+        return 4 if self.flips else 1
+
+    @property
     def looks(self) -> int:
         """How many ways there are to look at a crop."""
-        return len(self.files) * (4 if self.flips else 1)
+        return len(self.files) * self.views
 
     def column(self, label: str) -> int:
         """Return the output of a label."""

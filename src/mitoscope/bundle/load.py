@@ -185,10 +185,10 @@ def _check_verifier(folder: Path, manifest: Manifest) -> list[str]:
     """Check the interface of every graph of the verifier and return their hashes."""
     if (verifier := manifest.verifier) is None:
         return []
-    for name in verifier.files:
+    for name, side in zip(verifier.files, verifier.sides_px, strict=True):
         where = str(folder / name)
         session = open_network(_read_file(folder, name, manifest), where=where)
-        check_scorer(session, side_px=verifier.crop_px, classes=len(verifier.labels), where=where)
+        check_scorer(session, side_px=side, classes=len(verifier.labels), where=where)
     return [manifest.files[name].sha256 for name in verifier.files]
 
 

@@ -105,10 +105,10 @@ def _test_verifier(bundle: Bundle) -> None:
     test, verifier = bundle.manifest.self_test, bundle.manifest.verifier
     if verifier is None:
         return
-    crop = middle(_picture(bundle.read(test.image), str(bundle.folder / test.image)), verifier.crop_px)
-    for name, expected in zip(verifier.files, test.verifier_scores, strict=True):
+    picture = _picture(bundle.read(test.image), str(bundle.folder / test.image))
+    for name, side, expected in zip(verifier.files, verifier.sides_px, test.verifier_scores, strict=True):
         where = str(bundle.folder / name)
-        found = scores_of(bundle.read(name), crop, where=where)
+        found = scores_of(bundle.read(name), middle(picture, side), where=where)
         _compare_scores(found, expected, tolerance=test.tolerance_score, where=where)
 
 

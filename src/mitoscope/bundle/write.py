@@ -131,8 +131,10 @@ def _self_test(
     rounded = tuple((round(float(x), 3), round(float(y), 3), round(float(s), 5)) for x, y, s in points)
     rows: tuple[tuple[float, ...], ...] = ()
     if (verifier := description.verifier) is not None:
-        crop = middle(rgb, verifier.crop_px)
-        rows = tuple(_row(contents[name], crop, where=name) for name in verifier.files)
+        rows = tuple(
+            _row(contents[name], middle(rgb, side), where=name)
+            for name, side in zip(verifier.files, verifier.sides_px, strict=True)
+        )
     return SelfTest(image=_SELF_TEST_NAME, points=rounded, verifier_scores=rows)
 
 

@@ -22,6 +22,7 @@ from mitoscope.cli.options import (
     parse_doubt,
     parse_mpp,
     parse_policy,
+    parse_weights,
 )
 
 if TYPE_CHECKING:
@@ -197,6 +198,15 @@ def join(
             help="Test-time augmentation of candidates whose first score lies between these.",
         ),
     ] = None,
+    blend: Annotated[
+        str | None,
+        typer.Option(
+            "--blend",
+            metavar="W,...,P",
+            help="Weight of each verifier and, last, of the proposals in a mean of log-odds; default: mean "
+            "probability of the verifiers.",
+        ),
+    ] = None,
 ) -> None:
     """Join bundles: a light detector proposes, the others verify its candidates."""
     from mitoscope.cli.train import need_training
@@ -207,7 +217,10 @@ def join(
 
     first, others = load_bundle(proposals), [load_bundle(verifier) for verifier in verifiers]
     scores = None if doubt is None else parse_doubt(doubt)
-    made = run(first, others, out, name=name, floor=floor, crop_px=crop, flips=flips, doubt=scores)
+    weights = None if blend is None else parse_weights("--blend", blend)
+    made = run(
+        first, others, out, name=name, floor=floor, crop_px=crop, flips=flips, doubt=scores, blend=weights
+    )
     typer.echo(f"{made.manifest.source} written to {made.folder}")
 
 
@@ -216,13 +229,22 @@ def _describe_verifier(verifier: Verifier | None) -> list[str]:
         return []
     count = len(verifier.files)
     networks = "a classifier" if count == 1 else f"the mean of {count} classifiers"
+    if verifier.blend is not None:
+        shares = [*verifier.blend.weights, verifier.blend.proposal]
+        networks = (
+            f"log-odds of {count} classifiers and the first stage, {':'.join(f'{s:g}' for s in shares)},"
+        )
     views = ", four mirror images" if verifier.flips else ""
     if verifier.doubt is not None:
         low, high = verifier.doubt
         views += f"; one look where that scores below {low:g} or above {high:g}"
     return [
-        f"  {'second stage':<14}{networks} of crops of {verifier.crop_px} px at {verifier.mpp:g} µm/px{views}"
+        f"  {'second stage':<14}{networks} of crops of {_sides(verifier)} px at {verifier.mpp:g} µm/px{views}"
     ]
+
+
+def _sides(verifier: Verifier) -> str:
+    return " and ".join(f"{side}" for side in dict.fromkeys(verifier.sides_px))
 
 
 def _describe(manifest: Manifest) -> list[str]:

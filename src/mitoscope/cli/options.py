@@ -192,6 +192,25 @@ def parse_doubt(text: str) -> tuple[float, float]:
     return low, high
 
 
+def parse_weights(option: str, text: str) -> tuple[float, ...]:
+    """Read ``W,...``, weights above 0; the last may be 0.
+
+    Raises
+    ------
+    ConfigError
+        If the text is something else.
+    """
+    try:
+        weights = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        weights = ()
+    if len(weights) < 2 or not all(0 < w <= 100 for w in weights[:-1]) or not 0 <= weights[-1] <= 100:
+        raise ConfigError(
+            f"{text!r} is not a list of weights up to 100", where=option, mend=f"write e.g. {option} 1,1,0.5"
+        )
+    return weights
+
+
 @overload
 def parse_choice(option: str, text: str, choices: Sequence[str]) -> str: ...
 @overload

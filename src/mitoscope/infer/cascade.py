@@ -109,13 +109,13 @@ def verify(
         If the user stops it.
     """
     plane = Plane(slide, verifier.mpp, tolerance=manifest.mpp_tolerance)
-    points, recorded = proposals.points_px0, ledger.verified_parts()
-    waiting = [part for part in plan_parts(points) if part.index not in recorded]
+    recorded = ledger.verified_parts()
+    waiting = [part for part in plan_parts(proposals.points_px0) if part.index not in recorded]
     side = verifier.crop_px
     mirror_px = side if manifest.border == "mirror" else 0
 
     def work(part: CandidatePart) -> PartResult:
-        return verify_part(read_part(plane, part, points, crop_px=side, mirror_px=mirror_px), stage)
+        return verify_part(read_part(plane, part, proposals, crop_px=side, mirror_px=mirror_px), stage)
 
     clock = time.perf_counter()
     try:

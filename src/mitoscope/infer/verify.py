@@ -1,4 +1,4 @@
-"""The second stage: a classifier, or the mean of several, looks at the crop of every candidate."""
+"""The second stage: a classifier, or several together, looks at the crop of every candidate."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mitoscope.bundle import Bundle, Verifier
 from mitoscope.bundle.network import score_windows
+from mitoscope.detections import Detections
 from mitoscope.errors import BundleError
 from mitoscope.infer.config import Quality
 from mitoscope.infer.engine import Engine, Network, open_graph
@@ -24,6 +25,8 @@ PART: Final = 64
 _NEIGHBOURHOOD_PX0: Final = 2048
 SCORE_DECIMALS: Final = 6
 """As for candidates: below what matters, above the last bits in which processors and batches may differ."""
+_SUREST: Final = 1e-4
+"""Nearest to 0 and 1 in a blend: no single look outvotes all others."""
 _BATCH_PX: Final = 32 * 128 * 128
 """Pixels of a batch: 32 of the papers' crops."""
 
@@ -53,6 +56,8 @@ class ReadPart:
     part : CandidatePart
     crops : tuple of ndarray of uint8, shape (side, side, 3)
         One for each candidate.
+    proposed : ndarray, shape (n,)
+        What the first stage says of each.
     places : tuple of str
         What each is called in an error.
     damaged_crops : int
@@ -63,6 +68,7 @@ class ReadPart:
 
     part: CandidatePart
     crops: tuple[NDArray[np.uint8], ...]
+    proposed: NDArray[np.float64]
     places: tuple[str, ...]
     damaged_crops: int
     read_s: float
@@ -82,7 +88,7 @@ def plan_parts(points_px0: NDArray[np.float64]) -> tuple[CandidatePart, ...]:
 
 
 def read_part(
-    plane: Plane, part: CandidatePart, points_px0: NDArray[np.float64], *, crop_px: int, mirror_px: int
+    plane: Plane, part: CandidatePart, proposals: Detections, *, crop_px: int, mirror_px: int
 ) -> ReadPart:
     """Read the crops of a part.
 
@@ -91,8 +97,8 @@ def read_part(
     plane : Plane
         The slide at the verifier's resolution.
     part : CandidatePart
-    points_px0 : ndarray, shape (n, 2)
-        All candidates, in level-0 px.
+    proposals : Detections
+        All candidates.
     crop_px : int
         Side of a crop in plane px. Its middle is at most half a pixel from the candidate.
     mirror_px : int
@@ -104,12 +110,13 @@ def read_part(
         If the slide's file can no longer be opened.
     """
     start = time.perf_counter()
-    own = points_px0[list(part.candidates)]
+    own = proposals.points_px0[list(part.candidates)]
     crops = [crop_at(x, y, crop_px) for x, y in plane.from_px0(own).tolist()]
     blocks = [read_windows(plane, [crop], mirror_px=mirror_px) for crop in crops]
     return ReadPart(
         part,
         tuple(block.windows[0] for block in blocks),
+        proposals.score[list(part.candidates)],
         tuple(f"candidate at ({x:.0f}, {y:.0f}) px0" for x, y in own.tolist()),
         sum(bool(block.damaged) for block in blocks),
         time.perf_counter() - start,
@@ -170,8 +177,10 @@ def open_verifier(
         raise BundleError(f"{bundle.manifest.source} has no second stage", where=bundle.folder)
     wanted = verifier.files[:1] if quality == "fast" else verifier.files
     sessions = [open_graph(bundle, name, provider=provider, threads=threads) for name in wanted]
-    views = _MIRROR_IMAGES if verifier.flips else _MIRROR_IMAGES[:1]
-    looks = [_Look(session, view) for session in sessions for view in views]
+    seen = zip(sessions, verifier.sides_px, strict=False)  # fewer sessions where one look suffices
+    looks = [
+        _Look(session, side, view) for session, side in seen for view in _MIRROR_IMAGES[: verifier.views]
+    ]
     if quality == "fast":
         return _together(looks[:1]), None
     if quality == "best" or verifier.doubt is None:
@@ -186,11 +195,14 @@ _MIRROR_IMAGES: Final = ((1, 1), (1, -1), (-1, 1), (-1, -1))
 @dataclass(frozen=True, slots=True)
 class _Look:
     session: ort.InferenceSession
+    side_px: int
     steps: tuple[int, int]
 
     def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         rows, columns = self.steps
-        return score_windows(self.session, np.ascontiguousarray(crops[:, ::rows, ::columns]))
+        edge = (crops.shape[1] - self.side_px) // 2
+        middle = crops[:, edge : edge + self.side_px, edge : edge + self.side_px]
+        return score_windows(self.session, np.ascontiguousarray(middle[:, ::rows, ::columns]))
 
 
 def _together(looks: Sequence[_Look]) -> Network:
@@ -212,15 +224,15 @@ class SecondStage:
         Looks at every candidate.
     further : Engine, optional
         Looks at those that are left in doubt.
-    doubt : tuple of float
-        Scores from and to which a candidate is in doubt.
+    verifier : Verifier
+        What the bundle states.
     column : int
         The class whose probability counts.
     """
 
     first: Engine
     further: Engine | None
-    doubt: tuple[float, float]
+    verifier: Verifier
     column: int
 
     @classmethod
@@ -230,27 +242,54 @@ class SecondStage:
         return cls(
             verifier_engine(first, verifier),
             None if further is None else verifier_engine(further, verifier),
-            verifier.doubt or (0.0, 1.0),
+            verifier,
             verifier.column(detects),
         )
 
     def score(self, read: ReadPart) -> NDArray[np.float64]:
-        """Return the mean of all looks at each candidate of a part, shape (n,)."""
+        """Return what all looks together say of each candidate of a part, shape (n,)."""
         first = self._looks(self.first, read, range(len(read.crops)))
-        score = np.asarray(first.mean(axis=1))
+        score = joined(first, read.proposed, self.verifier)
         if self.further is None:
             return score
-        low, high = self.doubt
+        low, high = self.verifier.doubt or (0.0, 1.0)
         doubtful = np.flatnonzero((score >= low) & (score <= high))
         if len(doubtful):
             further = self._looks(self.further, read, doubtful.tolist())
-            score[doubtful] = np.concatenate([first[doubtful], further], axis=1).mean(axis=1)
+            looks = np.concatenate([first[doubtful], further], axis=1)
+            score[doubtful] = joined(looks, read.proposed[doubtful], self.verifier)
         return score
 
     def _looks(self, engine: Engine, read: ReadPart, chosen: Sequence[int]) -> NDArray[np.float64]:
         rows = engine.score([read.crops[i] for i in chosen], places=[read.places[i] for i in chosen])
         looks = [row[:, self.column] for row in rows]
         return np.asarray(looks, dtype=np.float64).reshape(len(looks), -1)
+
+
+def joined(
+    looks: NDArray[np.float64], proposed: NDArray[np.float64], verifier: Verifier
+) -> NDArray[np.float64]:
+    """Return one score a candidate, shape (n,): the mean of its looks, or the bundle's blend of log-odds.
+
+    Parameters
+    ----------
+    looks : ndarray, shape (n, k)
+        Probabilities by the first k looks; mirror images of one graph follow each other.
+    proposed : ndarray, shape (n,)
+        Scores of the first stage.
+    verifier : Verifier
+    """
+    blend = verifier.blend
+    if blend is None:
+        return np.asarray(looks.mean(axis=1))
+    weights = np.repeat(blend.weights, verifier.views)[: looks.shape[1]] / verifier.views
+    odds = _log_odds(np.column_stack([looks, proposed]))
+    return np.asarray(1 / (1 + np.exp(-np.average(odds, axis=1, weights=[*weights, blend.proposal]))))
+
+
+def _log_odds(probability: NDArray[np.float64]) -> NDArray[np.float64]:
+    kept = np.clip(probability, _SUREST, 1 - _SUREST)
+    return np.asarray(np.log(kept / (1 - kept)))
 
 
 def verify_part(read: ReadPart, stage: SecondStage) -> PartResult:

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from mitoscope.bundle import Bundle, Manifest, ModelDescription, Verifier
+from mitoscope.bundle import Blend, Bundle, Manifest, ModelDescription, Verifier
 from mitoscope.bundle.write import revise
 from mitoscope.errors import BundleError, ConfigError
 from mitoscope.train.dual import VERIFIER_NAME
@@ -91,6 +91,7 @@ def join(
     crop_px: int = 128,
     flips: bool = False,
     doubt: tuple[float, float] | None = None,
+    blend: Sequence[float] | None = None,
 ) -> Bundle:
     """Write several bundles as one.
 
@@ -113,14 +114,17 @@ def join(
         Take the mean over the four mirror images of a crop.
     doubt : tuple of float, optional
         Scores of the first look from and to which the others are taken; see `Verifier`.
+    blend : sequence of float, optional
+        Weight of each verifier and, last, of the first stage in a mean of log-odds; without it the mean of
+        the verifiers' probabilities counts.
 
     Raises
     ------
     BundleError
-        If a bundle is of another kind, a verifier has two stages itself, or the networks tell other things
-        apart.
+        If a bundle is of another kind, a verifier has two stages itself, or the networks look at another
+        resolution or find another class.
     ConfigError
-        If there is no doubt that further looks could resolve.
+        If there is no doubt that further looks could resolve, or another number of weights.
     OutputError
         If the folder exists or cannot be written.
     """
@@ -130,9 +134,18 @@ def join(
     names = [VERIFIER_NAME, *(f"verifier-{place}.onnx" for place in range(2, len(graphs) + 1))]
     if doubt is not None and len(graphs) == 1 and not flips:
         raise ConfigError("nothing resolves a doubt", where="doubt", mend="add flips or another verifier")
+    if blend is not None and len(blend) != len(graphs) + 1:
+        raise ConfigError(
+            f"{len(blend)} weights",
+            where="blend",
+            mend=f"give {len(graphs) + 1}: of the verifiers, then of {first.source}",
+        )
+    sides = tuple(_crop_px(other, crop_px) for other in others)
     stage = Verifier(
         files=tuple(names),
-        crop_px=_crop_px(others[0], crop_px),
+        crop_px=max(sides),
+        crops_px=sides if len(set(sides)) > 1 else None,
+        blend=None if blend is None else Blend(weights=tuple(blend[:-1]), proposal=blend[-1]),
         mpp=others[0].mpp,
         labels=_labels(others[0]),
         flips=flips,
@@ -184,6 +197,12 @@ def _labels(second: Manifest) -> tuple[str, ...]:
     return (second.detects, OTHER) if second.kind == "points" else second.labels
 
 
+def _place(second: Manifest, detects: str) -> tuple[int, int]:
+    """Return which of how many outputs is the score of what the first stage finds."""
+    labels = _labels(second)
+    return labels.index(detects), len(labels)
+
+
 def _check(proposals: Bundle, verifiers: Sequence[Bundle]) -> None:
     first, model = proposals.manifest, verifiers[0].manifest
     if first.kind != "points":
@@ -195,9 +214,9 @@ def _check(proposals: Bundle, verifiers: Sequence[Bundle]) -> None:
         own = second.manifest
         if first.detects not in own.labels:
             raise BundleError(f"{own.source} does not know {first.detects!r}", where=second.folder)
-        if (own.mpp, _crop_px(own, 0), _labels(own)) != (model.mpp, _crop_px(model, 0), _labels(model)):
+        if (own.mpp, *_place(own, first.detects)) != (model.mpp, *_place(model, first.detects)):
             raise BundleError(
-                f"{own.source} looks at other crops than {model.source}, or tells other things apart",
+                f"{own.source} looks at another resolution than {model.source}, or at other classes",
                 where=second.folder,
-                mend="take verifiers of one resolution, size of crops and set of classes",
+                mend="take verifiers of one resolution whose classes are of one number and order",
             )

@@ -58,7 +58,7 @@ the network are inside the graph. {start} for {steps} steps of {batch} windows, 
 
 _JOINED: Final = """\
 Two stages: {summary}. The first is a {architecture}; what it gives more than
-{floor:g} is looked at again in crops of {crop} px{looks}, and the second stage gives the score.
+{floor:g} is looked at again in crops of {crop} px{looks}, and {rule} gives the score.
 {calibration}"""
 
 
@@ -87,8 +87,9 @@ def write_joined_card(description: ModelDescription, *, is_open_data: bool) -> s
         summary=description.summary.rstrip("."),
         architecture=description.architecture,
         floor=stage.proposal_threshold,
-        crop=stage.crop_px,
+        crop=" and ".join(f"{side}" for side in dict.fromkeys(stage.sides_px)),
         looks=_looks(stage),
+        rule="the second stage" if stage.blend is None else "a weighted mean of the log-odds of both stages",
         calibration="Scores are as the second stage gives them."
         if scores is None
         else f"Scores are probabilities, calibrated on {scores.fitted_on} (a line over their logit).",
