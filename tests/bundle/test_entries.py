@@ -14,7 +14,15 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from mitoscope.bundle import Bundle, StainRange, load_bundle, verify_bundle, write_bundle
+from mitoscope.bundle import (
+    Bundle,
+    FigureShare,
+    ScoreCalibration,
+    StainRange,
+    load_bundle,
+    verify_bundle,
+    write_bundle,
+)
 from mitoscope.bundle.load import SEAL_NAME, seal
 from mitoscope.bundle.verify import middle
 from mitoscope.errors import BundleDamagedError, BundleError
@@ -244,3 +252,37 @@ def test_what_lies_outside_is_named() -> None:
 def test_ends_the_wrong_way_round_are_refused() -> None:
     with pytest.raises(ValueError, match="low end"):
         StainRange(low=(0.4, 0.2, 0.1), high=(0.3, 0.5, 0.2), cases=9)
+
+
+def test_a_calibration_without_the_share_of_figures_corrects_nothing() -> None:
+    line = ScoreCalibration(slope=1.0, intercept=0.0, fitted_on="fields")
+    assert line.prior_shift([0.1, 0.2]) is None
+    with pytest.raises(ValidationError, match="says nothing without"):
+        ScoreCalibration(
+            slope=1.0,
+            intercept=0.0,
+            fitted_on="fields",
+            laboratory=FigureShare(share=0.1, candidates=10, images=2),
+        )
+
+
+def test_the_share_of_a_laboratory_is_expected_of_its_slides() -> None:
+    own, laboratory = (FigureShare(share=share, candidates=400, images=9) for share in (0.2, 0.05))
+    line = ScoreCalibration(slope=1.0, intercept=0.0, fitted_on="fields", figures=own, laboratory=laboratory)
+    empty, before = line.prior_shift([]), line.prior_shift([], expect_laboratory=False)
+    assert empty is not None
+    assert before is not None
+    assert (empty.calibrated, empty.assumed) == (0.2, 0.05)
+    assert empty.estimated == pytest.approx(0.05)
+    assert before.estimated == pytest.approx(0.2)
+    further = ScoreCalibration(slope=2.0, intercept=1.0, fitted_on="others", figures=own)
+    assert further.after(line).figures == own
+    assert further.after(line).laboratory is None
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"share": 0.0}, {"share": 1.0}, {"candidates": 0}, {"images": 0}, {"share": float("nan")}]
+)
+def test_shares_are_shares_of_something(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValidationError):
+        FigureShare.model_validate({"share": 0.1, "candidates": 10, "images": 2} | wrong)

@@ -9,6 +9,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -70,6 +71,11 @@ def _detect(fields: list[Path], bundle: Bundle, out: Path) -> dict[str, list[tup
     return found
 
 
+def _scores(table: Path) -> NDArray[np.float64]:
+    rows = csv.DictReader(table.read_text(encoding="utf-8").splitlines())
+    return np.array([float(row["score"]) for row in rows])
+
+
 @pytest.fixture(scope="module")
 def found(fields: list[Path], bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with results, and beside it a truth: what scores above `CUT` is a figure."""
@@ -110,6 +116,10 @@ def test_scores_become_probabilities_and_all_thresholds_move_along(
     line = made.manifest.calibration
     assert line is not None
     assert made.manifest.thresholds["tupac"] == pytest.approx(line(0.5), abs=1e-6)
+    scores = np.concatenate([_scores(path) for path in found.glob("*.csv")])
+    assert line.figures is not None
+    assert (line.figures.candidates, line.figures.images) == (len(scores), FIELDS)
+    assert line.figures.share == pytest.approx((scores > CUT).mean())
     (error,) = [one for one in made.manifest.metrics if one.name == "ece"]
     assert f"calibration error {error.value:.3f} [" in text
     again = _detect(fields, made, tmp_path / "again")

@@ -1,6 +1,6 @@
 """The model bundle: a detector as ONNX with everything that says what it is and how to use it."""
 
-from mitoscope.bundle.entries import Blend, ScoreCalibration, StainRange, Verifier
+from mitoscope.bundle.entries import Blend, FigureShare, ScoreCalibration, StainRange, Verifier
 from mitoscope.bundle.load import Bundle, load_bundle, shipped
 from mitoscope.bundle.manifest import (
     Border,
@@ -19,6 +19,7 @@ __all__ = [
     "Blend",
     "Border",
     "Bundle",
+    "FigureShare",
     "FileEntry",
     "Manifest",
     "Metric",

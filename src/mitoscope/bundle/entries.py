@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mitoscope.geometry import MPP_MAX, MPP_MIN
-from mitoscope.statistics import ScoreLine
+from mitoscope.statistics import PriorShift, ScoreLine, estimate_shift
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
@@ -124,6 +124,22 @@ class Verifier(ManifestEntry):
         return self.labels.index(label)
 
 
+class FigureShare(ManifestEntry):
+    """How many of the candidates that a detector gives on some images are figures.
+
+    Parameters
+    ----------
+    share : float
+        In (0, 1).
+    candidates, images : int
+        On how many it was counted, or estimated.
+    """
+
+    share: Annotated[float, Field(gt=0, lt=1)]
+    candidates: Annotated[int, Field(ge=1)]
+    images: Annotated[int, Field(ge=1)]
+
+
 class ScoreCalibration(ManifestEntry):
     """A line over the logit of the score (Platt 1999), which keeps the order of the candidates.
 
@@ -133,15 +149,48 @@ class ScoreCalibration(ManifestEntry):
         The score becomes ``1 / (1 + exp(-(slope * logit(score) + intercept)))``.
     fitted_on : str
         The fields on which it was fitted.
+    figures : FigureShare, optional
+        Of the candidates there, for which the probabilities hold; slides with another share are corrected
+        for it. Without it nothing is.
+    laboratory : FigureShare, optional
+        Of a laboratory's slides, estimated without labels: what is expected of a further one of its slides.
     """
 
     slope: Annotated[float, Field(gt=0)]
     intercept: float
     fitted_on: Text
+    figures: FigureShare | None = None
+    laboratory: FigureShare | None = None
+
+    @model_validator(mode="after")
+    def _laboratory_differs_from_something(self) -> Self:
+        if self.laboratory is not None and self.figures is None:
+            raise ValueError("a laboratory's share says nothing without that of the calibration")
+        return self
 
     def __call__(self, scores: ArrayLike) -> NDArray[np.float64]:
         """Return the probabilities for scores in [0, 1]."""
         return ScoreLine(self.slope, self.intercept)(scores)
+
+    def prior_shift(self, probabilities: ArrayLike, *, expect_laboratory: bool = True) -> PriorShift | None:
+        """Return how the share of figures differs on a slide, or on several; None where none was stated.
+
+        Parameters
+        ----------
+        probabilities : array_like, shape (n,)
+            Of all candidates, as the calibration gives them.
+        expect_laboratory : bool
+            Expect the share of the laboratory, where it is stated.
+        """
+        if self.figures is None:
+            return None
+        expected = self.laboratory if expect_laboratory and self.laboratory else self.figures
+        return estimate_shift(
+            probabilities,
+            calibrated=self.figures.share,
+            calibrated_on=self.figures.candidates,
+            assumed=expected.share,
+        )
 
     def after(self, earlier: Self | None) -> Self:
         """Return both in one: this one, fitted to what the earlier one gave out."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mitoscope.bundle import Bundle, Manifest, Metric, ScoreCalibration
+from mitoscope.bundle import Bundle, FigureShare, Manifest, Metric, ScoreCalibration
 from mitoscope.bundle.write import revise
 from mitoscope.errors import ConfigError
 from mitoscope.evaluate.judging import FileJudge
@@ -54,7 +54,8 @@ def calibrate(
     dataset : str
         What the fields are called in the new bundle.
     scores : bool
-        Make the scores probabilities, too: a line over their logit (Platt 1999). All thresholds move along.
+        Make the scores probabilities, too: a line over their logit (Platt 1999). All thresholds move along;
+        the share of figures among the candidates is stated with it.
 
     Raises
     ------
@@ -70,7 +71,7 @@ def calibrate(
     judged, protocol = judge.judge(pred, threshold=0.0), judge.protocol.name
     point = operating_point(list(judged.case_steps.values()), floor=manifest.lowest_score)
     outcomes = list(judged.outcomes().values())
-    line = _fit(outcomes, dataset) if scores else None
+    line = _fit(outcomes, dataset, images=len(judged.judged_images)) if scores else None
     done = Calibrated(point)
     if line is not None:
         moved = _moved(point, line)
@@ -116,9 +117,11 @@ def _moved(point: OperatingPoint, line: ScoreCalibration) -> OperatingPoint:
     return replace(point, threshold=_move(point.threshold, line), interval=moved)
 
 
-def _fit(cases: list[Outcomes], dataset: str) -> ScoreCalibration:
-    line = fit_line(np.concatenate([s for s, _ in cases]), np.concatenate([t for _, t in cases]))
-    return ScoreCalibration(slope=line.slope, intercept=line.intercept, fitted_on=dataset)
+def _fit(cases: list[Outcomes], dataset: str, *, images: int) -> ScoreCalibration:
+    scores, true = np.concatenate([s for s, _ in cases]), np.concatenate([t for _, t in cases])
+    line = fit_line(scores, true)
+    figures = FigureShare(share=float(true.mean()), candidates=len(true), images=images)
+    return ScoreCalibration(slope=line.slope, intercept=line.intercept, fitted_on=dataset, figures=figures)
 
 
 def _errors(cases: list[Outcomes], dataset: str, protocol: str) -> tuple[Metric, Metric]:

@@ -1,4 +1,4 @@
-"""Numbers and how sure they are: rates, averages, intervals by case, agreement of raters, calibration."""
+"""Numbers and how sure they are: rates, intervals by case, agreement of raters, calibration, prior shift."""
 
 from mitoscope.statistics.bootstrap import (
     LEVEL,
@@ -37,6 +37,7 @@ from mitoscope.statistics.kappa import (
     fleiss_of,
     fleiss_parts,
 )
+from mitoscope.statistics.prior_shift import PRIOR_FIGURES, PriorShift, estimate_shift
 from mitoscope.statistics.rates import (
     Average,
     MeanScore,
@@ -49,6 +50,7 @@ from mitoscope.statistics.rates import (
 
 __all__ = [
     "LEVEL",
+    "PRIOR_FIGURES",
     "REPEATS",
     "Average",
     "ConfusionMatrix",
@@ -57,6 +59,7 @@ __all__ = [
     "Intervals",
     "MeanScore",
     "Outcomes",
+    "PriorShift",
     "Reliability",
     "Score",
     "ScoreLine",
@@ -73,6 +76,7 @@ __all__ = [
     "draw_sums",
     "draw_times",
     "estimate",
+    "estimate_shift",
     "fit_left_out",
     "fit_line",
     "fleiss_of",
