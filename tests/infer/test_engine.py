@@ -105,8 +105,11 @@ def test_windows_of_several_shapes_keep_their_order() -> None:
 
 
 def test_a_provider_that_is_not_there_is_named(tiny_bundle: Bundle) -> None:
-    with pytest.raises(ConfigError, match="provider 'cuda' is not available"):
+    with pytest.raises(ConfigError, match="provider 'cuda' is not available") as caught:
         open_bundle_network(tiny_bundle, provider="cuda")
+    assert "onnxruntime-gpu" in str(caught.value)
+    with pytest.raises(ConfigError, match="onnxruntime-openvino"):
+        open_bundle_network(tiny_bundle, provider="openvino")
 
 
 _CHILD = """

@@ -117,6 +117,8 @@ class ModelDescription(ManifestEntry):
         Lower-case name (``semi-fcn``) and semantic version (``1.0.0``).
     architecture : str
         Name of the network, for example ``"fcn-resnet12"``.
+    precision : {"float32", "int8"}
+        Of what the graphs multiply; int8 as QDQ, so that float32 gives the same where a processor cannot.
     summary : str
         One sentence for listings.
     licence : str
@@ -167,6 +169,7 @@ class ModelDescription(ManifestEntry):
     name: Name
     version: Version
     architecture: Name
+    precision: Literal["float32", "int8"] = "float32"
     summary: Text
     licence: Text
     labels: Annotated[tuple[Text, ...], Field(min_length=1)] = (MITOTIC_FIGURE.name,)

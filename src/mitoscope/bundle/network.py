@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
+from importlib import import_module
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -35,8 +38,32 @@ ORT_ERRORS: Final[tuple[type[Exception], ...]] = (
 _SILENT = 4  # severity "fatal": problems are raised, not printed
 
 
+_BYTES: Final = ("AVX512VNNI", "AVX512_CLX", "AVX512_ICL", "ASIMDDP")
+"""Features of processors that multiply bytes and add up in 32 bits (VNNI; on ARM the dot product)."""
+
+
+@cache
+def multiplies_bytes() -> bool:
+    """Return whether this processor multiplies bytes without saturating on the way."""
+    # NumPy asks every processor that it runs on, on every system; the newest ones of Intel without AVX-512
+    # are known from Linux alone.
+    own = import_module("numpy._core._multiarray_umath")
+    features: dict[str, bool] = getattr(own, "__cpu_features__", {})
+    if any(features.get(name) for name in _BYTES):
+        return True
+    try:
+        return " avx_vnni " in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+
+
 def open_network(
-    onnx: bytes, *, where: str, threads: int = 1, providers: tuple[str, ...] = ("CPUExecutionProvider",)
+    onnx: bytes,
+    *,
+    where: str,
+    threads: int = 1,
+    providers: tuple[str, ...] = ("CPUExecutionProvider",),
+    as_floats: bool = False,
 ) -> ort.InferenceSession:
     """Open a graph after a look at it.
 
@@ -50,6 +77,8 @@ def open_network(
         Threads inside an operator.
     providers : tuple of str
         Execution providers in order of preference.
+    as_floats : bool
+        Compute in float32 what a graph in int8 says; slower, for processors that do not multiply bytes.
 
     Raises
     ------
@@ -60,6 +89,8 @@ def open_network(
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = _SILENT
+    if as_floats:
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
     try:
         return ort.InferenceSession(onnx, sess_options=options, providers=list(providers))
     except ORT_ERRORS as error:

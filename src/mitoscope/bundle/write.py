@@ -155,6 +155,7 @@ def revise(
     changes: Mapping[str, Any],
     *,
     verifiers: Mapping[str, bytes] | None = None,
+    graphs: Mapping[str, bytes] | None = None,
     files: Mapping[str, bytes] | None = None,
 ) -> Bundle:
     """Write a bundle anew with some of its statements changed.
@@ -168,6 +169,8 @@ def revise(
         Fields of `ModelDescription`.
     verifiers : mapping of str to bytes, optional
         File name and graph of each verifier, where the second stage is another one.
+    graphs : mapping of str to bytes, optional
+        Graphs in place of those of the same name, without what the earlier ones said about their use.
     files : mapping of str to bytes, optional
         Further files, in place of those of the same name.
 
@@ -184,15 +187,16 @@ def revise(
     stated = {name: getattr(manifest, name) for name in ModelDescription.model_fields} | dict(changes)
     second = manifest.verifier.files if manifest.verifier else ()
     kept = {name: bundle.read(name) for name in second} if verifiers is None else dict(verifiers)
-    graphs = {manifest.detector: bundle.onnx} | kept
+    kept = {manifest.detector: bundle.onnx} | kept
+    kept |= {name: graph for name, graph in (graphs or {}).items() if name in kept}
     picture = manifest.self_test.image
     others = {
         name: bundle.read(name)
         for name in manifest.files
-        if name not in {manifest.detector, picture, *second, *graphs}
+        if name not in {manifest.detector, picture, *second, *kept}
     } | dict(files or {})
     with Image.open(io.BytesIO(bundle.read(picture))) as image:
         rgb = np.array(image.convert("RGB"), dtype=np.uint8)
     return write_bundle(
-        folder, description=ModelDescription(**stated), onnx=graphs, self_test_rgb=rgb, files=others
+        folder, description=ModelDescription(**stated), onnx=kept, self_test_rgb=rgb, files=others
     )

@@ -1,4 +1,4 @@
-"""``mitoscope bundle``: show, verify, export, calibrate and join model bundles."""
+"""``mitoscope bundle``: show, verify, export, calibrate, join and quantise model bundles."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from mitoscope.statistics import Interval
 
 app = typer.Typer(
-    help="Show, verify, export, calibrate and join model bundles.",
+    help="Show, verify, export, calibrate, join and quantise model bundles.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -224,6 +224,35 @@ def join(
     typer.echo(f"{made.manifest.source} written to {made.folder}")
 
 
+@app.command()
+def quantise(
+    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="Name or folder of a detector.")],
+    slides: Annotated[
+        list[Path], typer.Argument(metavar="SLIDE...", help="Slides or images like those to be searched.")
+    ],
+    out: NewBundleOption,
+    mpp: MppOption = None,
+) -> None:
+    """Write a bundle in int8: smaller, and faster where the processor multiplies bytes.
+
+    The slides need no labels: they show which range each layer has. Scores change a little: measure anew.
+    """
+    from mitoscope.cli.train import need_training
+
+    need_training()
+    from mitoscope.bundle import load_bundle
+    from mitoscope.train.quantise import quantise as run
+
+    scale = parse_mpp(mpp)
+    own = load_bundle(bundle)
+    made = run(own, slides, out, stated_mpp=None if scale is None else scale.x)
+    before, after = (sum(entry.bytes for entry in one.manifest.files.values()) for one in (own, made))
+    typer.echo(
+        f"{made.manifest.source} in int8 written to {made.folder}: {after / 1e6:.1f} MB instead of "
+        f"{before / 1e6:.1f} MB"
+    )
+
+
 def _describe_verifier(verifier: Verifier | None) -> list[str]:
     if verifier is None:
         return []
@@ -250,7 +279,7 @@ def _sides(verifier: Verifier) -> str:
 def _describe(manifest: Manifest) -> list[str]:
     lines = [
         f"{manifest.name} {manifest.version}: {manifest.summary}",
-        f"  {'architecture':<14}{manifest.architecture}, "
+        f"  {'architecture':<14}{manifest.architecture}, {manifest.precision}, "
         f"{'finds' if manifest.kind == 'points' else 'scores whole windows for'} {manifest.detects}",
         *_describe_verifier(manifest.verifier),
         f"  {'scale':<14}{manifest.mpp:g} µm/px; slides of {manifest.mpp_min:g} to {manifest.mpp_max:g}",

@@ -80,7 +80,9 @@ def detect(
             "--threads", min=1, max=THREADS_MAX, help="Threads in total; default: one for each core."
         ),
     ] = None,
-    provider: Annotated[str, typer.Option("--provider", help="Where the network runs: cpu or cuda.")] = "cpu",
+    provider: Annotated[
+        str, typer.Option("--provider", help="Where networks run: cpu, cuda or openvino.")
+    ] = "cpu",
 ) -> None:
     """Find mitotic figures, count them in the hot spot and write a report for each slide.
 

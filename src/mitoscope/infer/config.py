@@ -18,7 +18,7 @@ Quality = Literal["fast", "balanced", "best"]
 """Test-time augmentation of the second stage: none; all views where one leaves doubt; all views."""
 
 
-Provider = Literal["cpu", "cuda"]
+Provider = Literal["cpu", "cuda", "openvino"]
 STAGES, QUALITIES, PROVIDERS = get_args(Stage), get_args(Quality), get_args(Provider)
 
 
@@ -50,7 +50,7 @@ class DetectConfig(Config):
         than one gains nothing (0.41 s of one core per megapixel from 1 × 512² to 4 × 1024²) and costs memory.
     threads : int, optional
         Threads in total, see `Workers`; by default one for each core.
-    provider : {"cpu", "cuda"}
+    provider : {"cpu", "cuda", "openvino"}
         Where the network runs.
     resume : bool
         Go on with an earlier run of the same slide, bundle and configuration.

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mitoscope.bundle import Bundle, Manifest
+from mitoscope.bundle.network import multiplies_bytes
 from mitoscope.detections import Detections
 from mitoscope.errors import MitoscopeError, StoppedError
 from mitoscope.exchange import check_names, result_stem
@@ -263,6 +264,10 @@ def _notes(
         notes.append(
             f"the stain is unlike that of the training data, optical density in {odd}: look at the figures "
             "by eye, or set the threshold on fields of your own (mitoscope bundle calibrate)"
+        )
+    if manifest.precision == "int8" and not multiplies_bytes():
+        notes.append(
+            "this processor does not multiply bytes: the networks in int8 ran in float32, more slowly"
         )
     finest, own = _finest_mpp(manifest, stage), survey.tissue.mpp.mean
     if own > finest * (1 + manifest.mpp_tolerance):

@@ -11,12 +11,17 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from mitoscope.bundle import Bundle
-from mitoscope.bundle.network import ORT_ERRORS, find_points, open_network
+from mitoscope.bundle.network import ORT_ERRORS, find_points, multiplies_bytes, open_network
 from mitoscope.errors import ConfigError, NonFiniteError, OutOfMemoryError, RunError
 from mitoscope.infer.workers import cores
 from mitoscope.search import Detector
 
-_PROVIDERS: Final = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+_PROVIDERS: Final = {
+    "cpu": ("CPUExecutionProvider", "onnxruntime"),
+    "cuda": ("CUDAExecutionProvider", "onnxruntime-gpu"),
+    "openvino": ("OpenVINOExecutionProvider", "onnxruntime-openvino"),
+}
+"""Of each provider its name in ONNX Runtime, and the package that brings it."""
 # ONNX Runtime has no type for it; these are its texts on the CPU and under CUDA.
 _OUT_OF_MEMORY: Final = re.compile(
     r"failed to allocate memory|bad_alloc|out of memory|not enough memory|cuda failure 2|cuda_error_out",
@@ -51,16 +56,18 @@ def open_detector(bundle: Bundle, *, provider: str = "cpu", threads: int | None 
 
 def open_graph(bundle: Bundle, name: str, *, provider: str, threads: int | None) -> ort.InferenceSession:
     """Open one graph of a bundle; errors as `open_bundle_network`."""
-    wanted = _PROVIDERS[provider]
+    wanted, package = _PROVIDERS[provider]
     if wanted not in ort.get_available_providers():
         raise ConfigError(
-            f"provider {provider!r} is not available", mend="install onnxruntime-gpu, or take --provider cpu"
+            f"provider {provider!r} is not available",
+            mend=f"install {package} in place of onnxruntime, or take --provider cpu",
         )
     session = open_network(
         bundle.read(name),
         where=str(bundle.folder / name),
         threads=threads or cores(),
-        providers=tuple(dict.fromkeys((wanted, _PROVIDERS["cpu"]))),
+        providers=tuple(dict.fromkeys((wanted, _PROVIDERS["cpu"][0]))),
+        as_floats=bundle.manifest.precision == "int8" and not multiplies_bytes(),
     )
     if wanted not in session.get_providers():
         raise ConfigError(

@@ -155,7 +155,7 @@ def open_verifier(
     ----------
     bundle : Bundle
     quality : {"fast", "balanced", "best"}
-    provider : {"cpu", "cuda"}
+    provider : {"cpu", "cuda", "openvino"}
     threads : int, optional
         Of each graph.
 
