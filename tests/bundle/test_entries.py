@@ -170,7 +170,7 @@ def test_a_second_stage_that_does_not_hold_is_refused(
 
 def test_the_threshold_of_both_stages_may_lie_below_the_floor_of_the_first(tiny: ModuleType) -> None:
     # The floor is on scores that the verifier replaces.
-    tiny.tiny_description(verifier=tiny.tiny_verifier(), thresholds={"tupac": 0.1})
+    tiny.tiny_description(verifier=tiny.tiny_verifier(), points=(tiny.tiny_point(threshold=0.1),))
 
 
 def test_graphs_that_are_stated_are_those_that_are_given(tiny: ModuleType, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from mitoscope.bundle import Bundle, load_bundle, verify_bundle, write_bundle
 from mitoscope.bundle.load import SEAL_NAME, seal
-from mitoscope.errors import BundleDamagedError, BundleNotFoundError
+from mitoscope.errors import BundleDamagedError, BundleNotFoundError, ConfigError
 
 
 @pytest.fixture
@@ -41,6 +41,55 @@ def test_a_bundle_comes_back_as_it_was_written(tiny_bundle: Bundle) -> None:
     assert again == tiny_bundle
     assert again.read("CARD.md") == b"# tiny\n"
     assert verify_bundle(again) == len(again.manifest.self_test.points) > 0
+
+
+def _as_before_points(values: dict[str, object], **changes: object) -> None:
+    """Make the manifest one of those that stated a threshold for each protocol."""
+    del values["points"], values["default_point"]
+    values.update({"thresholds": {"midog": 0.4, "tupac": 0.6}, "default_protocol": "tupac", **changes})
+
+
+def test_a_bundle_that_stated_a_threshold_for_each_protocol_has_points(copy: Path) -> None:
+    metric = {"name": "f1", "protocol": "tupac", "value": 0.6, "ci_low": 0.5, "ci_high": 0.7, "images": 35}
+    chosen = {**metric, "dataset": "MiDeSeC (never trained on; threshold chosen here)", "threshold": 0.6}
+    elsewhere = {**metric, "dataset": "held-out cases", "threshold": 0.6}
+    _edit_and_seal(copy, lambda values: _as_before_points(values, metrics=[elsewhere, chosen]))
+    manifest = load_bundle(copy).manifest
+    assert [(point.name, point.protocol, point.threshold) for point in manifest.points] == [
+        ("f1-midog", "midog", 0.4),
+        ("f1", "tupac", 0.6),
+    ]
+    assert (manifest.default_threshold, manifest.point().chosen_on, manifest.point().cases) == (
+        0.6,
+        "MiDeSeC",
+        35,
+    )
+    assert manifest.point("f1-midog").chosen_on == "data that the bundle does not name"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"default_protocol": "cmc"},
+        {"thresholds": {}},
+        {"thresholds": {"tupac": "high"}},
+        {"thresholds": [0.5]},
+        {"metrics": [0.5]},
+        {"metrics": 7},
+        {"thresholds": {"tupac": 0.1}},
+        {"points": []},
+    ],
+)
+def test_an_old_manifest_that_does_not_hold_is_refused(copy: Path, changes: dict[str, object]) -> None:
+    _edit_and_seal(copy, lambda values: _as_before_points(values, **changes))
+    with pytest.raises(BundleDamagedError):
+        load_bundle(copy)
+
+
+def test_a_point_that_a_bundle_lacks_is_refused_with_those_it_has(tiny_bundle: Bundle) -> None:
+    with pytest.raises(ConfigError, match=re.escape("tiny 1.0.0 has no operating point 'robust'")) as caught:
+        tiny_bundle.manifest.point("robust")
+    assert caught.value.mend == "one of: f1"
 
 
 def test_no_flipped_byte_gets_through(tiny_bundle: Bundle, copy: Path) -> None:

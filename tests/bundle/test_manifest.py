@@ -7,6 +7,8 @@ from pydantic import ValidationError
 
 from mitoscope.bundle import Metric, ScoreCalibration, Verifier
 
+POINT = {"name": "f1", "protocol": "tupac", "threshold": 0.5, "chosen_on": "spotted fields"}
+
 
 @pytest.mark.parametrize(
     ("changes", "message"),
@@ -16,9 +18,12 @@ from mitoscope.bundle import Metric, ScoreCalibration, Verifier
         ({"mpp_min": 0.3}, "mpp must lie in"),
         ({"window_px": 65}, "multiple of stride_px"),
         ({"halo_px": 32}, "nothing between the halos"),
-        ({"default_protocol": "midog"}, "default_protocol"),
-        ({"thresholds": {"tupac": 0.1}}, "below score_floor"),
-        ({"thresholds": {"tupac": 1.5}}, "less than or equal to 1"),
+        ({"default_point": "robust"}, "default_point is one of them"),
+        ({"points": (POINT, POINT)}, "names of their own"),
+        ({"points": ({**POINT, "threshold": 0.1},)}, "below score_floor"),
+        ({"points": ({**POINT, "threshold": 1.5},)}, "less than or equal to 1"),
+        ({"points": ({**POINT, "interval": (0.4, 1.5)},)}, "less than or equal to 1"),
+        ({"points": ()}, "at least 1"),
         ({"name": "Tiny Model"}, "pattern"),
         ({"mpp": "0.25"}, "valid number"),
         ({"mpp": float("nan")}, "finite"),

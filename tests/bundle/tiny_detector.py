@@ -11,7 +11,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from mitoscope.bundle import ModelDescription, Normalisation, TrainingSource, Verifier
+from mitoscope.bundle import ModelDescription, Normalisation, OperatingPoint, TrainingSource, Verifier
 
 STRIDE_PX = 2
 HALO_PX = 5  # 5 × 5 convolution on every second pixel: 2; 3 × 3 maximum on its cells: 2; half a cell: 1
@@ -161,6 +161,17 @@ def _poison(wanted: bool) -> list[onnx.NodeProto]:
     ]
 
 
+def tiny_point(**changes: object) -> OperatingPoint:
+    """Describe the operating point, by default that of greatest F1."""
+    values: dict[str, object] = {
+        "name": "f1",
+        "protocol": "tupac",
+        "threshold": 0.5,
+        "chosen_on": "spotted fields",
+    }
+    return OperatingPoint.model_validate(values | changes)
+
+
 def tiny_description(**changes: object) -> ModelDescription:
     """Describe the tiny detector."""
     values: dict[str, object] = {
@@ -181,8 +192,7 @@ def tiny_description(**changes: object) -> ModelDescription:
         "top_k": TOP_K,
         "nms_radius_um": 1.5,
         "score_floor": FLOOR,
-        "thresholds": {"tupac": 0.5},
-        "default_protocol": "tupac",
+        "points": (tiny_point(),),
         "training": (
             TrainingSource(name="none", licence="Apache-2.0", attribution="none", sha256=("0" * 64,)),
         ),

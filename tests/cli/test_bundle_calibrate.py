@@ -37,7 +37,7 @@ def tiny(project: Path) -> ModuleType:
 def bundle(tiny: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return write_bundle(
         tmp_path_factory.mktemp("bundles") / "tiny",
-        description=tiny.tiny_description(),
+        description=tiny.tiny_description(points=(tiny.tiny_point(), tiny.tiny_point(name="robust"))),
         onnx={"detector.onnx": tiny.tiny_onnx()},
         self_test_rgb=tiny.spotted(64, 64, spots=4, seed=1),
         files={"CARD.md": b"# tiny\n"},
@@ -98,8 +98,9 @@ def test_the_threshold_divides_what_the_labels_divide(bundle: Bundle, found: Pat
     made = load_bundle(tmp_path / "own")
     manifest = made.manifest
     assert abs(manifest.default_threshold - CUT) < 0.05
-    assert manifest.default_protocol == "mitoscope"
-    assert manifest.thresholds["tupac"] == bundle.manifest.thresholds["tupac"]
+    assert (manifest.point().name, manifest.point().protocol) == ("f1", "mitoscope")
+    assert (manifest.point().chosen_on, manifest.point().cases) == ("laboratory 7", FIELDS)
+    assert manifest.point("robust") == bundle.manifest.point("robust")
     assert manifest.version == "1.0.0-calibrated"
     assert {m.dataset for m in manifest.metrics} == {"laboratory 7 (threshold chosen here)"}
     assert "CARD.md" in manifest.files
@@ -115,7 +116,7 @@ def test_scores_become_probabilities_and_all_thresholds_move_along(
     made = load_bundle(tmp_path / "own")
     line = made.manifest.calibration
     assert line is not None
-    assert made.manifest.thresholds["tupac"] == pytest.approx(line(0.5), abs=1e-6)
+    assert made.manifest.point("robust").threshold == pytest.approx(line(0.5), abs=1e-6)
     scores = np.concatenate([_scores(path) for path in found.glob("*.csv")])
     assert line.figures is not None
     assert (line.figures.candidates, line.figures.images) == (len(scores), FIELDS)
@@ -176,7 +177,7 @@ def test_two_detectors_become_a_cascade(
 ) -> None:
     second = write_bundle(
         tmp_path / "second",
-        description=tiny.tiny_description(name="second", thresholds={"tupac": 0.7}),
+        description=tiny.tiny_description(name="second", points=(tiny.tiny_point(threshold=0.7),)),
         onnx={"detector.onnx": tiny.tiny_onnx(stretch=1.2)},
         self_test_rgb=tiny.spotted(64, 64, spots=4, seed=1),
     )

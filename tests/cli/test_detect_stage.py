@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from mitoscope.bundle import Bundle, write_bundle
 from mitoscope.cli import app
+from mitoscope.errors import ConfigError
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +75,8 @@ def test_both_stages_and_their_times_are_told(field: Path, cascade: Bundle, tmp_
     spent = second["timings"]
     assert f"searched in {spent['wall_s']:.1f} s, verified in {spent['verify_wall_s']:.1f} s" in text
     assert second["search"]["stage"] == "verified"
+    assert (first["threshold"]["point"], second["threshold"]["point"]["name"]) == (None, "f1")
+    assert "; threshold 0.500 (point f1, chosen on spotted fields)" in text
     assert second["search"]["candidates"] == first["search"]["candidates"] > 5
     assert second["detector"]["verifier"]["files"] == ["a.onnx", "b.onnx"]
     assert spent["wall_s"] == first["timings"]["wall_s"], "the search was repeated"
@@ -98,3 +101,33 @@ def test_a_bundle_shows_and_verifies_its_second_stage(cascade: Bundle) -> None:
     done = CliRunner().invoke(app, ["bundle", "verify", str(cascade.folder)])
     points = len(cascade.manifest.self_test.points)
     assert f"all hashes hold, self-test reproduces {points} point" in done.output
+
+
+def test_a_named_point_stands_in_result_report_and_summary(
+    field: Path, tiny: ModuleType, tmp_path: Path
+) -> None:
+    points = (
+        tiny.tiny_point(cases=12, figures=80, interval=(0.45, 0.55)),
+        tiny.tiny_point(name="unbiased-count", threshold=0.4, criterion="as many detections as figures"),
+    )
+    bundle = write_bundle(
+        tmp_path / "bundle",
+        description=tiny.tiny_description(points=points),
+        onnx={"detector.onnx": tiny.tiny_onnx()},
+        self_test_rgb=tiny.spotted(64, 64, spots=4, seed=1),
+    )
+    model = ["--model", str(bundle.folder)]
+    status, text = _detect(field, tmp_path / "out", *model, "--point", "unbiased-count", "--formats", "html")
+    assert status == 0, text
+    assert "; threshold 0.400 (point unbiased-count, chosen on spotted fields)" in text
+    stated = json.loads((tmp_path / "out" / "field.json").read_bytes())["threshold"]
+    assert (stated["value"], stated["point"]["name"]) == (0.4, "unbiased-count")
+    page = (tmp_path / "out" / "field.html").read_text(encoding="utf-8")
+    assert "point unbiased-count, as many detections as figures on spotted fields" in page
+    unknown = [*model, "--mpp", "0.25", "--point", "f2"]
+    done = CliRunner().invoke(app, ["detect", str(field), "--out", str(tmp_path / "none"), *unknown])
+    assert isinstance(done.exception, ConfigError)
+    assert (done.exception.mend, (tmp_path / "none").exists()) == ("one of: f1, unbiased-count", False)
+    shown = CliRunner().invoke(app, ["bundle", "show", str(bundle.folder)]).output
+    assert "f1, the default: scores above 0.500 [0.450, 0.550], greatest F1 on spotted fields" in shown
+    assert "(12 cases, 80 figures)" in shown

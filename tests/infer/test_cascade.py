@@ -96,7 +96,10 @@ def test_each_stage_has_its_own_operating_point_and_says_so(
     both = _detect(field, cascade_bundle, tmp_path, threshold=0.1)
     assert (both.stage, both.threshold, both.notes) == ("verified", 0.1, ())
     assert 0 < both.timings.verify_network_s < both.timings.verify_wall_s
-    assert _detect(field, cascade_bundle, tmp_path).threshold_source == "cascade 1.0.0, protocol tupac"
+    usual = _detect(field, cascade_bundle, tmp_path)
+    assert usual.threshold_source == "cascade 1.0.0, point f1, greatest F1 on spotted fields"
+    with pytest.raises(ConfigError, match="operating points are of the second stage"):
+        _detect(field, cascade_bundle, tmp_path, stage="proposals", point="f1")
 
 
 def test_nothing_is_searched_or_verified_twice(field: Path, cascade_bundle: Bundle, tmp_path: Path) -> None:

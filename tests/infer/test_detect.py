@@ -8,6 +8,7 @@ import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -60,7 +61,10 @@ def test_a_run_says_what_it_did(field: Path, tiny_bundle: Bundle, tmp_path: Path
         progress=lambda done, total: seen.append((done, total)),
     )
     assert run.status == "complete"
-    assert (run.threshold, run.threshold_source) == (0.5, "tiny 1.0.0, protocol tupac")
+    assert (run.threshold, run.threshold_source) == (
+        0.5,
+        "tiny 1.0.0, point f1, greatest F1 on spotted fields",
+    )
     assert 0 < len(run.figures) < len(run.detections)
     assert set(run.detections.label) == {"mitotic figure"}
     assert set(run.detections.source) == {"tiny 1.0.0"}
@@ -107,6 +111,16 @@ def test_a_threshold_below_the_floor_is_said_so(field: Path, tiny_bundle: Bundle
     assert any("below the bundle's floor 0.3" in note for note in run.notes)
 
 
+@pytest.fixture(scope="module")
+def several_points(tiny: ModuleType, tiny_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    points = (
+        tiny.tiny_point(),
+        tiny.tiny_point(name="unbiased-count", threshold=0.45),
+        tiny.tiny_point(name="robust", threshold=0.6),
+    )
+    return revise(tiny_bundle, tmp_path_factory.mktemp("points") / "several", {"points": points})
+
+
 def test_a_stain_that_the_network_has_not_seen_is_said_so(
     field: Path, tiny_bundle: Bundle, tmp_path: Path
 ) -> None:
@@ -118,6 +132,49 @@ def test_a_stain_that_the_network_has_not_seen_is_said_so(
         said = [note for note in run.notes if "unlike that of the training data" in note]
         assert len(said) == notes
     assert "green 0." in said[0]
+
+
+def test_a_named_point_sets_the_threshold_and_leaves_the_candidates(
+    field: Path, several_points: Bundle, tmp_path: Path
+) -> None:
+    usual = _detect(field, several_points, tmp_path)
+    named = _detect(field, several_points, tmp_path, point="unbiased-count")
+    assert (usual.threshold, named.threshold) == (0.5, 0.45)
+    assert named.point == several_points.manifest.point("unbiased-count")
+    assert named.threshold_source.startswith("tiny 1.0.0, point unbiased-count, ")
+    assert np.array_equal(usual.detections.score, named.detections.score)
+    assert len(named.figures) > len(usual.figures)
+    assert _detect(field, several_points, tmp_path, threshold=0.45).point is None
+
+
+def test_a_point_that_the_bundle_lacks_is_refused_before_anything_is_written(
+    field: Path, several_points: Bundle, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=re.escape("has no operating point 'recall'")) as caught:
+        _detect(field, several_points, tmp_path / "out", point="recall")
+    assert "f1, unbiased-count, robust" in str(caught.value)
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(ConfigError, match="no operating point"):
+        detect_slides([field], several_points, tmp_path / "out", config=DetectConfig(point="recall"))
+    with pytest.raises(ValueError, match="give one of the two"):
+        DetectConfig(point="f1", threshold=0.5)
+
+
+@pytest.mark.parametrize(
+    ("named", "taken"), [({}, "robust"), ({"point": "f1"}, "f1"), ({"threshold": 0.4}, None)]
+)
+def test_an_odd_stain_gets_the_robust_point_unless_the_user_names_one(
+    field: Path, several_points: Bundle, tmp_path: Path, named: dict[str, object], taken: str | None
+) -> None:
+    strange = StainRange(low=(0.0, 0.5, 0.0), high=(1.0, 0.9, 1.0), cases=9)
+    odd = revise(several_points, tmp_path / "odd", {"stain": strange})
+    run = _detect(field, odd, tmp_path / "out", **named)
+    assert (run.point and run.point.name) == taken
+    (note,) = [note for note in run.notes if "unlike that of the training data" in note]
+    is_robust = "the robust point (0.6, greatest F1 on spotted fields) in place of f1 (0.5)" in note
+    assert is_robust == (taken == "robust")
+    assert ("bundle calibrate" in note) == (taken != "robust")
+    assert run.threshold == {"robust": 0.6, "f1": 0.5, None: 0.4}[taken]
 
 
 @pytest.mark.parametrize(

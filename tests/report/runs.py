@@ -37,8 +37,7 @@ MANIFEST: dict[str, Any] = {
     "halo_px": 64,
     "top_k": 128,
     "score_floor": 0.05,
-    "thresholds": {"tupac": 0.5},
-    "default_protocol": "tupac",
+    "points": ({"name": "f1", "protocol": "tupac", "threshold": 0.5, "chosen_on": "fields"},),
     "training": (
         {"name": "Crops <of> tests", "licence": "CC0-1.0", "attribution": "nobody", "sha256": (SHA,)},
     ),
@@ -106,13 +105,14 @@ def run_on(
     with open_slide(slide_file, mpp=MPP, probe=False) as slide:
         info, tissue = slide.info, find_tissue(slide)
     region = BoxPx0(*roi) if roi else BoxPx0(0.0, 0.0, float(info.size.width), float(info.size.height))
+    bundle = bundle_of(MANIFEST)
     return SlideRun(
         slide=info,
-        bundle=bundle_of(MANIFEST),
+        bundle=bundle,
         config=config,
         detections=scatter(120) if detections is None else detections,
         threshold=threshold,
-        threshold_source="painted-fcn 1.2.0, protocol tupac",
+        threshold_source="painted-fcn 1.2.0, point f1, greatest F1 on fields",
         region_px0=region,
         tissue=tissue,
         tissue_mm2=tissue.area_in(region),
@@ -123,4 +123,5 @@ def run_on(
         versions={"mitoscope": "0.1.0", "onnxruntime": "1.20.0", "reader": info.reader},
         notes=notes,
         ledger=slide_file.with_suffix(".ledger"),
+        point=bundle.manifest.point(),
     )

@@ -133,7 +133,12 @@ def test_manifest_says_what_led_to_the_number(folder: Path) -> None:
     assert manifest["search"]["colour_doubt"] is None
     assert manifest["detector"]["name"] == "painted-fcn"
     assert manifest["detector"]["training"] == [{"name": "Crops <of> tests", "licence": "CC0-1.0"}]
-    assert manifest["threshold"] == {"value": 0.5, "source": "painted-fcn 1.2.0, protocol tupac"}
+    threshold = manifest["threshold"]
+    assert (threshold["value"], threshold["source"]) == (
+        0.5,
+        "painted-fcn 1.2.0, point f1, greatest F1 on fields",
+    )
+    assert (threshold["point"]["name"], threshold["point"]["chosen_on"]) == ("f1", "fields")
     assert manifest["search"]["status"] == "complete"
     assert manifest["search"]["gaps_px0"] == []
     assert manifest["search"]["tissue_mm2"] > 0.05

@@ -66,7 +66,7 @@ def test_page_states_count_area_threshold_and_use(slide_file: Path, plain: str) 
     assert float(read.values("p", "data-area-mm2")[0]) == findings.hot_spot.area_mm2
     assert f"{findings.count} mitotic figures in 0.00798 mm² (0.0337 HPF)" in read.text
     assert "For research use only." in read.text
-    assert "painted-fcn 1.2.0, protocol tupac" in read.text
+    assert "painted-fcn 1.2.0, point f1, greatest F1 on fields" in read.text
     assert findings.info.fingerprint in read.text
     assert SHA in read.text
     assert "CC0-1.0" in read.text

@@ -27,7 +27,7 @@ def test_two_detectors_look_again_in_the_middle_of_a_crop(tmp_path: Path) -> Non
     assert stage is not None
     assert (stage.files, stage.doubt, stage.looks) == (("verifier.onnx", "verifier-2.onnx"), (0.1, 0.8), 2)
     assert (made.manifest.score_floor, stage.crop_px, stage.flips) == (0.6, 64, False)
-    assert made.manifest.thresholds == own.manifest.thresholds
+    assert made.manifest.points == own.manifest.points
     assert made.manifest.training == own.manifest.training
     assert verify_bundle(made) > 0
     crops = np.random.default_rng(1).integers(0, 255, (3, 64, 64, 3), dtype=np.uint8)

@@ -1,6 +1,17 @@
 """The model bundle: a detector as ONNX with everything that says what it is and how to use it."""
 
-from mitoscope.bundle.entries import Blend, FigureShare, ScoreCalibration, StainRange, Verifier
+from mitoscope.bundle.entries import (
+    F1,
+    GREATEST_F1,
+    ROBUST,
+    Blend,
+    FigureShare,
+    OperatingPoint,
+    ScoreCalibration,
+    Shrinkage,
+    StainRange,
+    Verifier,
+)
 from mitoscope.bundle.load import Bundle, load_bundle, shipped
 from mitoscope.bundle.manifest import (
     Border,
@@ -16,6 +27,9 @@ from mitoscope.bundle.verify import verify_bundle
 from mitoscope.bundle.write import write_bundle
 
 __all__ = [
+    "F1",
+    "GREATEST_F1",
+    "ROBUST",
     "Blend",
     "Border",
     "Bundle",
@@ -25,8 +39,10 @@ __all__ = [
     "Metric",
     "ModelDescription",
     "Normalisation",
+    "OperatingPoint",
     "ScoreCalibration",
     "SelfTest",
+    "Shrinkage",
     "StainRange",
     "TrainingSource",
     "Verifier",

@@ -1,4 +1,4 @@
-"""Entries of a manifest that do something: second stage, calibration of the scores, range of stains seen."""
+"""Entries of a manifest that do something: second stage, calibration, operating points, range of stains."""
 
 from __future__ import annotations
 
@@ -21,6 +21,13 @@ Score = Annotated[float, Field(ge=0, le=1)]
 Scale = Annotated[float, Field(ge=MPP_MIN, le=MPP_MAX)]
 Side = Annotated[int, Field(ge=16, le=1024)]
 Density = tuple[float, float, float]
+
+F1: Final = "f1"
+"""Name of the operating point that most bundles have."""
+ROBUST: Final = "robust"
+"""Name of the operating point for slides that look unlike the training data."""
+GREATEST_F1: Final = "greatest F1"
+NOT_STATED: Final = "data that the bundle does not name"
 
 _ENDS: Final = (0.01, 0.99)
 """Quantiles of the cases: a few odd ones do not make the range."""
@@ -201,6 +208,65 @@ class ScoreCalibration(ManifestEntry):
             "intercept": self.slope * earlier.intercept + self.intercept,
         }
         return self.model_copy(update=changes)
+
+
+class Shrinkage(ManifestEntry):
+    """How far a threshold was drawn from that of few fields towards one that was there before.
+
+    Parameters
+    ----------
+    towards : float
+        The earlier threshold.
+    source : str
+        The bundle that stated it.
+    weight : float
+        How many figures it counted for.
+    alone : float
+        The threshold that the fields alone would have given.
+    """
+
+    towards: Score
+    source: Text
+    weight: Annotated[float, Field(gt=0)]
+    alone: Score
+
+
+class OperatingPoint(ManifestEntry):
+    """A threshold with its name, what it is for, and the data on which it was chosen.
+
+    Parameters
+    ----------
+    name : str
+        ``f1``, ``unbiased-count``, ``recall-at-2-per-mm2``, ``robust``, or another; one point a name.
+    protocol : str
+        The matching rule under which it was chosen.
+    threshold : float
+        Scores of the last stage strictly above it count.
+    criterion : str
+        What it was chosen for, in words.
+    chosen_on : str
+        The data set.
+    interval : tuple of 2 float, optional
+        95 % of the thresholds that as many other cases would have given.
+    cases, figures : int, optional
+        How many there were.
+    shrinkage : Shrinkage, optional
+        Where it is not that of the data alone.
+    """
+
+    name: Name
+    protocol: Name
+    threshold: Score
+    criterion: Text = GREATEST_F1
+    chosen_on: Text
+    interval: tuple[Score, Score] | None = None
+    cases: Annotated[int, Field(ge=1)] | None = None
+    figures: Annotated[int, Field(ge=1)] | None = None
+    shrinkage: Shrinkage | None = None
+
+    def describe(self) -> str:
+        """Say in words which point it is and on what it was chosen."""
+        return f"point {self.name}, {self.criterion} on {self.chosen_on}"
 
 
 class StainRange(ManifestEntry):

@@ -13,7 +13,7 @@ from typing import Final
 import onnxruntime as ort
 from pydantic import ValidationError
 
-from mitoscope.bundle.manifest import Manifest, ModelDescription
+from mitoscope.bundle.manifest import Manifest, ModelDescription, read_manifest
 from mitoscope.bundle.network import check_network, check_scorer, contract_of, open_network, takes_any_window
 from mitoscope.config import explain
 from mitoscope.errors import BundleDamagedError, BundleNotFoundError, InputError
@@ -151,7 +151,7 @@ def _read_manifest(folder: Path) -> tuple[Manifest, str]:
     if _read_limited(folder / SEAL_NAME, 256) != seal(content):
         raise BundleDamagedError(f"its hash is not the one in {SEAL_NAME}", where=path, mend=_MEND)
     try:
-        manifest = Manifest.model_validate_json(content)
+        manifest = read_manifest(content)
     except ValidationError as error:
         what, _ = explain(error, Manifest)
         raise BundleDamagedError(what, where=path, mend=_MEND) from None

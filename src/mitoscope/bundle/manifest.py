@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, Self
+import json
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
 from mitoscope.bundle.entries import (
+    F1,
+    NOT_STATED,
     FileName,
     ManifestEntry,
     Name,
+    OperatingPoint,
     Scale,
     Score,
     ScoreCalibration,
@@ -19,6 +25,7 @@ from mitoscope.bundle.entries import (
     Verifier,
     Version,
 )
+from mitoscope.errors import ConfigError
 from mitoscope.labels import MITOTIC_FIGURE
 
 Border = Literal["mirror", "white"]
@@ -149,14 +156,14 @@ class ModelDescription(ManifestEntry):
         Radius of the non-maximum suppression over the slide.
     score_floor : float
         Candidates with a score above it are kept.
-    thresholds : dict of str to float
-        Operating point for each matching protocol, of the last stage; of a single stage none below the floor.
-    default_protocol : str
-        The protocol whose threshold detection uses when none is given.
+    points : tuple of OperatingPoint
+        Thresholds of the last stage by their names; of a single stage none below the floor.
+    default_point : str
+        The point that detection takes when none is named.
     verifier : Verifier, optional
         The second stage.
     calibration : ScoreCalibration, optional
-        Makes the scores of the last stage probabilities; the thresholds are on what it gives.
+        Makes the scores of the last stage probabilities; the points are on what it gives.
     stain : StainRange, optional
         How densely the training data were stained; a slide outside is told.
     training : tuple of TrainingSource
@@ -186,8 +193,8 @@ class ModelDescription(ManifestEntry):
     top_k: Annotated[int, Field(ge=1, le=65536)]
     nms_radius_um: Annotated[float, Field(gt=0, le=100)] = NMS_RADIUS_UM
     score_floor: Score
-    thresholds: Annotated[dict[Name, Score], Field(min_length=1)]
-    default_protocol: Name
+    points: Annotated[tuple[OperatingPoint, ...], Field(min_length=1)]
+    default_point: Name = F1
     verifier: Verifier | None = None
     calibration: ScoreCalibration | None = None
     stain: StainRange | None = None
@@ -204,8 +211,9 @@ class ModelDescription(ManifestEntry):
             raise ValueError("window_px must be a multiple of stride_px")
         if self.window_px <= 2 * self.aligned_halo_px:
             raise ValueError("window_px leaves nothing between the halos")
-        if self.default_protocol not in self.thresholds:
-            raise ValueError("default_protocol must be one of thresholds")
+        names = [point.name for point in self.points]
+        if len(set(names)) != len(names) or self.default_point not in names:
+            raise ValueError("points have names of their own, and default_point is one of them")
         if min(self.proposal_thresholds) < self.proposal_floor:
             raise ValueError("a threshold lies below score_floor")
         if self.verifier and (self.kind != "points" or self.detects not in self.verifier.labels):
@@ -227,7 +235,11 @@ class ModelDescription(ManifestEntry):
     @property
     def proposal_thresholds(self) -> tuple[float, ...]:
         """The operating points of the scores to which the floor belongs."""
-        return (self.verifier.proposal_threshold,) if self.verifier else tuple(self.thresholds.values())
+        return (
+            (self.verifier.proposal_threshold,)
+            if self.verifier
+            else tuple(point.threshold for point in self.points)
+        )
 
     @property
     def aligned_halo_px(self) -> int:
@@ -259,10 +271,33 @@ class ModelDescription(ManifestEntry):
             f"({error})."
         )
 
+    def point(self, name: str | None = None) -> OperatingPoint:
+        """Return the operating point of a name, by default the one that detection takes.
+
+        Raises
+        ------
+        ConfigError
+            Naming the points that there are.
+        """
+        wanted = self.default_point if name is None else name
+        for point in self.points:
+            if point.name == wanted:
+                return point
+        raise ConfigError(
+            f"{self.name} {self.version} has no operating point {wanted!r}",
+            where="--point",
+            mend=f"one of: {', '.join(point.name for point in self.points)}",
+        )
+
     @property
     def default_threshold(self) -> float:
-        """The threshold of the default protocol."""
-        return self.thresholds[self.default_protocol]
+        """The threshold of the default point."""
+        return self.point().threshold
+
+    @property
+    def default_protocol(self) -> str:
+        """The matching rule of the default point."""
+        return self.point().protocol
 
 
 class FileEntry(ManifestEntry):
@@ -324,3 +359,53 @@ class Manifest(ModelDescription):
     def source(self) -> str:
         """Name and version, the source of the detections that the bundle makes."""
         return f"{self.name} {self.version}"
+
+
+_CHOSEN_HERE: Final = re.compile(r"(.+?) \(.*threshold chosen here\)")
+"""What metrics call the data on which the threshold was chosen."""
+
+
+def read_manifest(content: bytes) -> Manifest:
+    """Read ``manifest.json``, also of a bundle that stated a threshold for each protocol and no points.
+
+    Raises
+    ------
+    ValidationError
+        If a statement is missing, unknown or contradicts another one.
+    """
+    try:
+        stated = json.loads(content)
+    except (ValueError, RecursionError):
+        stated = None  # what is wrong with it is said below
+    if isinstance(stated, dict) and isinstance(stated.get("thresholds"), dict) and "points" not in stated:
+        content = json.dumps(_with_points(stated)).encode()
+    return Manifest.model_validate_json(content)
+
+
+def _with_points(stated: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the statements with a point for each protocol: the default one is called as points are today."""
+    default = stated.get("default_protocol")
+    points = [
+        {
+            "name": F1 if protocol == default else f"{F1}-{protocol}",
+            "protocol": protocol,
+            "threshold": threshold,
+            **_choice(stated, protocol, threshold),
+        }
+        for protocol, threshold in stated["thresholds"].items()
+    ]
+    kept = {key: value for key, value in stated.items() if key not in ("thresholds", "default_protocol")}
+    return {**kept, "points": points, "default_point": F1}
+
+
+def _choice(stated: Mapping[str, Any], protocol: str, threshold: Any) -> dict[str, Any]:
+    """Return on what a threshold was chosen, as the metrics say."""
+    metrics = stated.get("metrics")
+    for metric in metrics if isinstance(metrics, list) else ():
+        if not isinstance(metric, dict) or metric.get("threshold") != threshold:
+            continue
+        if metric.get("protocol") == protocol and (
+            named := _CHOSEN_HERE.fullmatch(str(metric.get("dataset")))
+        ):
+            return {"chosen_on": named[1], "cases": metric.get("images")}
+    return {"chosen_on": NOT_STATED}

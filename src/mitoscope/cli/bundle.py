@@ -26,8 +26,8 @@ from mitoscope.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from mitoscope.bundle import Manifest, Verifier
-    from mitoscope.evaluate import Calibrated, OperatingPoint
+    from mitoscope.bundle import Manifest, OperatingPoint, Verifier
+    from mitoscope.evaluate import Calibrated, FittedPoint
     from mitoscope.statistics import Interval
 
 app = typer.Typer(
@@ -159,7 +159,7 @@ def _calibration_lines(done: Calibrated, *, before: float) -> list[str]:
     return lines
 
 
-def _too_few(point: OperatingPoint) -> str:
+def _too_few(point: FittedPoint) -> str:
     from mitoscope.evaluate import CASES_ENOUGH, FIGURES_ENOUGH
 
     return (
@@ -276,6 +276,22 @@ def _sides(verifier: Verifier) -> str:
     return " and ".join(f"{side}" for side in dict.fromkeys(verifier.sides_px))
 
 
+def _describe_point(point: OperatingPoint, *, is_default: bool) -> str:
+    ends = "" if point.interval is None else " [{:.3f}, {:.3f}]".format(*point.interval)
+    sizes = [f"{size} {noun}" for size, noun in ((point.cases, "cases"), (point.figures, "figures")) if size]
+    counted = f" ({', '.join(sizes)})" if sizes else ""
+    line = (
+        f"{point.name}{', the default' if is_default else ''}: scores above {point.threshold:.3f}{ends}, "
+        f"{point.criterion} on {point.chosen_on}{counted}, protocol {point.protocol}"
+    )
+    if (drawn := point.shrinkage) is not None:
+        line += (
+            f"; drawn from {drawn.alone:.3f} towards {drawn.towards:.3f} of {drawn.source}, which counts for "
+            f"{drawn.weight:g} figures"
+        )
+    return line
+
+
 def _describe(manifest: Manifest) -> list[str]:
     lines = [
         f"{manifest.name} {manifest.version}: {manifest.summary}",
@@ -283,8 +299,10 @@ def _describe(manifest: Manifest) -> list[str]:
         f"{'finds' if manifest.kind == 'points' else 'scores whole windows for'} {manifest.detects}",
         *_describe_verifier(manifest.verifier),
         f"  {'scale':<14}{manifest.mpp:g} µm/px; slides of {manifest.mpp_min:g} to {manifest.mpp_max:g}",
-        f"  {'threshold':<14}"
-        + ", ".join(f"{value:.3f} ({protocol})" for protocol, value in manifest.thresholds.items()),
+        *(
+            f"  {'point':<14}{_describe_point(point, is_default=point.name == manifest.default_point)}"
+            for point in manifest.points
+        ),
         f"  {'scores':<14}{manifest.describe_scores().removeprefix('Scores ').rstrip('.')}",
         f"  {'licence':<14}{manifest.licence}",
     ]

@@ -47,6 +47,14 @@ def detect(
         str | None, typer.Option("--roi", metavar="X,Y,W,H", help="Search only this part (level-0 px).")
     ] = None,
     threshold: ThresholdOption = None,
+    point: Annotated[
+        str | None,
+        typer.Option(
+            "--point",
+            metavar="NAME",
+            help="Operating point of the bundle, in place of its default one; bundle show lists them.",
+        ),
+    ] = None,
     formats: Annotated[
         str | None, typer.Option("--formats", help="Any of csv,json,geojson,png,html; default: all.")
     ] = None,
@@ -99,6 +107,7 @@ def detect(
     values = {
         "roi": None if box is None else (box.x, box.y, box.width, box.height),
         "threshold": threshold,
+        "point": point,
         "mpp": None if scale is None else scale.x,
         "mpp_override": mpp_override,
         "stage": parse_choice("--stage", stage, STAGES),

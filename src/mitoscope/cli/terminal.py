@@ -185,6 +185,10 @@ def summarise(manifest: dict[str, Any]) -> str:
     elif count["count"] is not None:
         line += f"; mitotic count {count['count']} in {count['area_mm2']:.2f} mm²"
         line += "" if count["fits"] else f", of which {count['covered_mm2']:.2f} mm² are tissue"
+    if (point := manifest["threshold"].get("point")) is not None:
+        line += (
+            f"; threshold {point['threshold']:.3f} (point {point['name']}, chosen on {point['chosen_on']})"
+        )
     if search["gaps_px0"]:
         line += f"; {search['gap_mm2']:.3g} mm² could not be read"
     if search["stage"] == "verified":

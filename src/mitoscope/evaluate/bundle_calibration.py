@@ -8,11 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from mitoscope.bundle import Bundle, FigureShare, Manifest, Metric, ScoreCalibration
+from mitoscope.bundle import (
+    F1,
+    Bundle,
+    FigureShare,
+    Manifest,
+    Metric,
+    OperatingPoint,
+    ScoreCalibration,
+)
 from mitoscope.bundle.write import revise
 from mitoscope.errors import ConfigError
 from mitoscope.evaluate.judging import FileJudge
-from mitoscope.evaluate.thresholds import OperatingPoint, operating_point
+from mitoscope.evaluate.thresholds import FittedPoint, fit_point
 from mitoscope.exchange import find_manifests, read_manifest
 from mitoscope.statistics import Interval, Outcomes, calibration_error, fit_left_out, fit_line
 
@@ -25,14 +33,14 @@ class Calibrated:
 
     Parameters
     ----------
-    point : OperatingPoint
+    point : FittedPoint
         Threshold and scores on the fields.
     ece_before, ece : Metric or None
         Expected calibration error of the scores as they were, and of each case by the line that the other
         cases give; None where the scores were left as they were, or there is one case.
     """
 
-    point: OperatingPoint
+    point: FittedPoint
     ece_before: Metric | None = None
     ece: Metric | None = None
 
@@ -69,7 +77,7 @@ def calibrate(
     _check_origin(bundle, pred)
     manifest = bundle.manifest
     judged, protocol = judge.judge(pred, threshold=0.0), judge.protocol.name
-    point = operating_point(list(judged.case_steps.values()), floor=manifest.lowest_score)
+    point = fit_point(list(judged.case_steps.values()), floor=manifest.lowest_score)
     outcomes = list(judged.outcomes().values())
     line = _fit(outcomes, dataset, images=len(judged.judged_images)) if scores else None
     done = Calibrated(point)
@@ -84,9 +92,9 @@ def calibrate(
 def _changes(
     manifest: Manifest, done: Calibrated, line: ScoreCalibration | None, *, protocol: str, dataset: str
 ) -> dict[str, Any]:
-    thresholds, told = manifest.thresholds, manifest.metrics
+    points, told = manifest.points, manifest.metrics
     if line is not None:
-        thresholds = {name: _move(value, line) for name, value in thresholds.items()}
+        points = tuple(_moved_entry(point, line) for point in points)
         told = tuple(
             one if one.threshold is None else one.model_copy(update={"threshold": _move(one.threshold, line)})
             for one in told
@@ -99,18 +107,45 @@ def _changes(
     replaced = {one.dataset for one in own}
     return {
         "version": f"{manifest.version.partition('-')[0]}-calibrated",
-        "thresholds": thresholds | {protocol: done.point.threshold},
-        "default_protocol": protocol,
+        "points": (
+            _entry(done.point, dataset=dataset, protocol=protocol),
+            *(point for point in points if point.name != F1),
+        ),
+        "default_point": F1,
         "calibration": manifest.calibration if line is None else line.after(manifest.calibration),
         "metrics": (*own, *(one for one in told if one.dataset not in replaced)),
     }
+
+
+def _entry(point: FittedPoint, *, dataset: str, protocol: str) -> OperatingPoint:
+    ends = point.interval
+    return OperatingPoint(
+        name=F1,
+        protocol=protocol,
+        threshold=point.threshold,
+        chosen_on=dataset,
+        interval=None if ends is None else (ends.low, ends.high),
+        cases=point.cases,
+        figures=point.figures,
+    )
+
+
+def _moved_entry(point: OperatingPoint, line: ScoreCalibration) -> OperatingPoint:
+    """Return a point of the bundle on the new scale."""
+    changes: dict[str, Any] = {"threshold": _move(point.threshold, line)}
+    if point.interval is not None:
+        changes["interval"] = tuple(_move(end, line) for end in point.interval)
+    if (drawn := point.shrinkage) is not None:
+        moved = {"towards": _move(drawn.towards, line), "alone": _move(drawn.alone, line)}
+        changes["shrinkage"] = drawn.model_copy(update=moved)
+    return point.model_copy(update=changes)
 
 
 def _move(score: float, line: ScoreCalibration) -> float:
     return round(float(line(score)), 6)
 
 
-def _moved(point: OperatingPoint, line: ScoreCalibration) -> OperatingPoint:
+def _moved(point: FittedPoint, line: ScoreCalibration) -> FittedPoint:
     """Return the same point on the new scale."""
     ends = point.interval
     moved = None if ends is None else Interval(_move(ends.low, line), _move(ends.high, line))
@@ -160,7 +195,7 @@ def _check_origin(bundle: Bundle, pred: Path) -> None:
             )
 
 
-def _metrics(point: OperatingPoint, *, dataset: str, protocol: str) -> list[Metric]:
+def _metrics(point: FittedPoint, *, dataset: str, protocol: str) -> list[Metric]:
     parts: dict[str, tuple[float | None, Interval | None]] = {
         "f1": (point.score.f1, point.intervals.f1),
         "precision": (point.score.precision, point.intervals.precision),

@@ -79,7 +79,7 @@ def choose_threshold(steps: Steps, *, chosen_on: ChosenOn = "validation set") ->
 
 
 @dataclass(frozen=True, slots=True)
-class OperatingPoint:
+class FittedPoint:
     """A threshold with what it gives on the images on which it was chosen.
 
     Parameters
@@ -109,9 +109,9 @@ class OperatingPoint:
         return self.cases >= CASES_ENOUGH and self.figures >= FIGURES_ENOUGH
 
 
-def operating_point(
+def fit_point(
     cases: Sequence[Steps], *, floor: float = 0.0, repeats: int = REPEATS, seed: int = 0
-) -> OperatingPoint:
+) -> FittedPoint:
     """Choose the threshold of greatest pooled F1 in steps of 0.005; of equals the middle.
 
     Parameters
@@ -136,7 +136,7 @@ def operating_point(
     drawn = draw_sums(counts.reshape(len(counts), -1).astype(np.float64), repeats=repeats, seed=seed)
     chosen = [place_of_best_f1(each) for each in np.rint(drawn).reshape(len(drawn), -1, 3)]
     scores = [Score(*row) for row in counts[:, best].tolist()]
-    return OperatingPoint(
+    return FittedPoint(
         float(offered[best]),
         percentiles(offered[chosen]) if len(cases) > 1 else None,
         Score.total(scores),

@@ -30,7 +30,10 @@ class DetectConfig(Config):
     roi : tuple of 4 float, optional
         X, Y, width, height in level-0 px; only this part is searched.
     threshold : float, optional
-        Score above which a candidate counts; by default that of the bundle's default protocol.
+        Score above which a candidate counts; by default that of the operating point.
+    point : str, optional
+        Name of the bundle's operating point. By default the bundle's own; on a slide whose stain is unlike
+        that of the training data its robust one, where it has one.
     mpp : float, optional
         Resolution of level 0 in µm/px of a slide that states none.
     mpp_override : bool
@@ -57,12 +60,13 @@ class DetectConfig(Config):
 
     Notes
     -----
-    `threshold`, `stage`, `batch`, `threads`, `provider` and `resume` leave the candidates as they are; a run
-    can be resumed under other values of them. See `result_fields`.
+    `threshold`, `point`, `stage`, `batch`, `threads`, `provider` and `resume` leave the candidates as they
+    are; a run can be resumed under other values of them. See `result_fields`.
     """
 
     roi: tuple[float, float, float, float] | None = None
     threshold: Annotated[float, Field(ge=0, le=1)] | None = None
+    point: str | None = None
     mpp: float | None = None
     mpp_override: bool = False
     stage: Stage | None = None
@@ -79,6 +83,12 @@ class DetectConfig(Config):
     def _chunk_is_moderate(self) -> Self:
         if self.chunk_px > 8192:
             raise ValueError("chunk_px above 8192 would not fit into memory")
+        return self
+
+    @model_validator(mode="after")
+    def _one_threshold(self) -> Self:
+        if self.threshold is not None and self.point is not None:
+            raise ValueError("a threshold and an operating point are given: give one of the two")
         return self
 
     def result_fields(self) -> dict[str, object]:

@@ -8,10 +8,10 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mitoscope.bundle import Bundle, Manifest
+from mitoscope.bundle import ROBUST, Bundle, Manifest, OperatingPoint
 from mitoscope.bundle.network import multiplies_bytes
 from mitoscope.detections import Detections
-from mitoscope.errors import MitoscopeError, StoppedError
+from mitoscope.errors import ConfigError, MitoscopeError, StoppedError
 from mitoscope.exchange import check_names, result_stem
 from mitoscope.fsio import make_directory
 from mitoscope.geometry import BoxPx0, Mpp
@@ -88,7 +88,7 @@ def detect_slide(
     SlideFormatError, ScaleError, SlideReadError
         If the slide cannot be opened or its file goes away.
     RegionError, ConfigError, BundleError
-        If the region of interest, the tiles or the stage do not fit.
+        If the region of interest, the tiles, the stage or the operating point do not fit.
     LedgerMismatchError, FormatError, OutputError
         If the ledger is of another run, damaged, held by another process or cannot be written.
     NonFiniteError, OutOfMemoryError, RunError
@@ -99,6 +99,7 @@ def detect_slide(
     config = config or DetectConfig()
     stage_of(bundle.manifest, config)
     quality_of(bundle.manifest, config)
+    operating_point(bundle.manifest, config)
     check_names([Path(path)], Path(out_dir))
     started = time.perf_counter()
     with open_slide(path, mpp=config.mpp, mpp_override=config.mpp_override) as slide:
@@ -168,7 +169,9 @@ def _result(slide: Slide, survey: Survey, ledger: Ledger, job: _Job, *, setup_s:
     proposals = merge([candidates], radius_px0=manifest.nms_radius_um / info.mpp.mean)
     detections = _verified(slide, proposals, ledger, job)
     gaps = ledger.gaps()
-    threshold, threshold_source = _threshold(manifest, job.config, job.stage)
+    odd = _odd_stain(survey, manifest)
+    point = operating_point(manifest, job.config, odd_stain=odd is not None)
+    threshold, threshold_source = _threshold(manifest, job.config, point)
     return SlideRun(
         slide=info,
         bundle=job.bundle,
@@ -187,10 +190,12 @@ def _result(slide: Slide, survey: Survey, ledger: Ledger, job: _Job, *, setup_s:
         notes=(
             *info.notes,
             *_scale_notes(info, job.config),
+            *_stain_notes(survey, manifest, odd, point=point if job.config.point is None else None),
             *_notes(survey, manifest, threshold, ledger, stage=job.stage),
         ),
         ledger=ledger.path,
         stage=job.stage,
+        point=point,
     )
 
 
@@ -226,12 +231,80 @@ def _timings(ledger: Ledger, stage: Stage, *, setup_s: float) -> Timings:
     )
 
 
-def _threshold(manifest: Manifest, config: DetectConfig, stage: Stage) -> tuple[float, str]:
+def operating_point(
+    manifest: Manifest, config: DetectConfig, *, odd_stain: bool = False
+) -> OperatingPoint | None:
+    """Return the operating point that a run takes: the one named, else the robust one or the default.
+
+    Parameters
+    ----------
+    manifest : Manifest
+    config : DetectConfig
+    odd_stain : bool
+        Whether the stain of the slide is unlike that of the training data: the robust point is for those,
+        where the bundle has one.
+
+    Returns
+    -------
+    OperatingPoint or None
+        None where a threshold is given, and for the first stage of two: points belong to the last one.
+
+    Raises
+    ------
+    ConfigError
+        If the bundle has no such point, or one is asked for of the first stage of two.
+    """
+    if stage_of(manifest, config) == "proposals" and manifest.verifier is not None:
+        if config.point is not None:
+            raise ConfigError(
+                "operating points are of the second stage",
+                where="--point",
+                mend="leave out --point or --stage proposals",
+            )
+        return None
+    if config.threshold is not None:
+        return None
+    has_robust = ROBUST in (point.name for point in manifest.points)
+    return manifest.point(ROBUST if config.point is None and odd_stain and has_robust else config.point)
+
+
+def _threshold(manifest: Manifest, config: DetectConfig, point: OperatingPoint | None) -> tuple[float, str]:
     if config.threshold is not None:
         return config.threshold, "--threshold"
-    if stage == "proposals" and manifest.verifier is not None:
-        return manifest.verifier.proposal_threshold, f"{manifest.source}, first stage alone"
-    return manifest.default_threshold, f"{manifest.source}, protocol {manifest.default_protocol}"
+    if point is not None:
+        return point.threshold, f"{manifest.source}, {point.describe()}"
+    assert manifest.verifier is not None  # a single stage has a point
+    return manifest.verifier.proposal_threshold, f"{manifest.source}, first stage alone"
+
+
+def _odd_stain(survey: Survey, manifest: Manifest) -> str | None:
+    """Return in words how the stain is unlike that of the training data; doubted colours say more already."""
+    stain = survey.tissue.stain
+    if manifest.stain is None or stain is None or survey.tissue.colour_doubt:
+        return None
+    return manifest.stain.complaint(stain)
+
+
+def _stain_notes(
+    survey: Survey, manifest: Manifest, odd: str | None, *, point: OperatingPoint | None
+) -> list[str]:
+    """Write what the colours of a slide mean for it; `point` is what was taken unnamed."""
+    if survey.tissue.colour_doubt:
+        return [f"{survey.tissue.colour_doubt}: look at the slide before using any number"]
+    if odd is None:
+        return []
+    unlike = f"the stain is unlike that of the training data, optical density in {odd}"
+    usual = manifest.point()
+    if point is not None and point.name == ROBUST != usual.name:
+        return [
+            f"{unlike}: the threshold is that of the {ROBUST} point ({point.threshold:.3g}, "
+            f"{point.criterion} on {point.chosen_on}) in place of {usual.name} ({usual.threshold:.3g}); "
+            f"--point {usual.name} keeps that one"
+        ]
+    return [
+        f"{unlike}: look at the figures by eye, or set the threshold on fields of your own (mitoscope bundle "
+        "calibrate)"
+    ]
 
 
 def _finest_mpp(manifest: Manifest, stage: Stage) -> float:
@@ -257,14 +330,6 @@ def _notes(
     survey: Survey, manifest: Manifest, threshold: float, ledger: Ledger, *, stage: Stage
 ) -> tuple[str, ...]:
     notes = []
-    stain = survey.tissue.stain
-    if survey.tissue.colour_doubt:
-        notes.append(f"{survey.tissue.colour_doubt}: look at the slide before using any number")
-    elif manifest.stain and stain and (odd := manifest.stain.complaint(stain)):
-        notes.append(
-            f"the stain is unlike that of the training data, optical density in {odd}: look at the figures "
-            "by eye, or set the threshold on fields of your own (mitoscope bundle calibrate)"
-        )
     if manifest.precision == "int8" and not multiplies_bytes():
         notes.append(
             "this processor does not multiply bytes: the networks in int8 ran in float32, more slowly"
@@ -341,6 +406,7 @@ def detect_slides(
     listed = [slide if isinstance(slide, ListedSlide) else ListedSlide(Path(slide)) for slide in slides]
     common = config or DetectConfig()
     check_names([slide.path for slide in listed], Path(out_dir))
+    operating_point(bundle.manifest, common)
     networks = open_networks(bundle, common)
 
     def outcome(slide: ListedSlide) -> SlideOutcome:

@@ -10,7 +10,7 @@ from typing import Literal
 
 import onnxruntime as ort
 
-from mitoscope.bundle import Bundle
+from mitoscope.bundle import Bundle, OperatingPoint
 from mitoscope.detections import Detections, Searched
 from mitoscope.geometry import BoxPx0
 from mitoscope.infer.config import DetectConfig, Stage
@@ -69,7 +69,7 @@ class SlideRun:
     threshold : float
         A candidate above it counts as found.
     threshold_source : str
-        Who set it: ``--threshold`` or the bundle's protocol.
+        Who set it: ``--threshold`` or the bundle's operating point.
     region_px0 : BoxPx0
         The part of the slide that was searched.
     tissue : TissueMask
@@ -92,6 +92,8 @@ class SlideRun:
         The file that records the run.
     stage : {"proposals", "verified"}
         Whose scores the detections have.
+    point : OperatingPoint, optional
+        That of the bundle whose threshold it is.
     """
 
     slide: SlideInfo
@@ -111,6 +113,7 @@ class SlideRun:
     notes: tuple[str, ...]
     ledger: Path
     stage: Stage = "proposals"
+    point: OperatingPoint | None = None
 
     def __post_init__(self) -> None:
         slide = self.slide

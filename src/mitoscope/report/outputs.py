@@ -239,7 +239,7 @@ def _manifest(findings: Findings, geojson_origin: PointPx0) -> dict[str, object]
         "slide": _slide(findings),
         "detector": _detector(findings),
         "configuration": run.config.model_dump(mode="json"),
-        "threshold": {"value": run.threshold, "source": run.threshold_source},
+        "threshold": _threshold(run),
         "search": _search(findings),
         "mitotic_count": _count(findings),
         "notes": list(run.notes),
@@ -247,6 +247,12 @@ def _manifest(findings: Findings, geojson_origin: PointPx0) -> dict[str, object]
         "geojson_origin_px0": [geojson_origin.x, geojson_origin.y],
         "timings": asdict(run.timings),
     }
+
+
+def _threshold(run: SlideRun) -> dict[str, object]:
+    """Return the threshold with the operating point that it is of, which says on what it was chosen."""
+    point = None if run.point is None else run.point.model_dump(mode="json")
+    return {"value": run.threshold, "source": run.threshold_source, "point": point}
 
 
 def _slide(findings: Findings) -> dict[str, object]:

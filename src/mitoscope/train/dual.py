@@ -20,13 +20,14 @@ from mitoscope.search import crop_at
 from mitoscope.train.detect import search, suppressed
 from mitoscope.train.job import Job
 from mitoscope.train.model_card import write_card
-from mitoscope.train.packing import CARD_NAME, ONNX_NAME, Packed, metrics_of
+from mitoscope.train.packing import CARD_NAME, ONNX_NAME, Packed, metrics_of, point_of
 from mitoscope.train.recipe import DualRecipe
 from mitoscope.train.scoring import Curve, judge
 from mitoscope.train.transfer import WEIGHTS_NAME
 
 VERIFIER_NAME: Final = "verifier.onnx"
 _CROPS: Final = 64
+_BOTH: Final = "held-out cases, both stages"
 
 
 def verified(
@@ -63,7 +64,8 @@ def write_dual(
     own = first.description
     both, alone = _judge_both(recipe, first, second, job)
     protocol = recipe.detector.validation.protocol
-    threshold = both.best().threshold
+    point = point_of(both, dataset=_BOTH, protocol=protocol)
+    threshold = point.threshold
     stage = Verifier(
         files=(VERIFIER_NAME,),
         crop_px=second.description.window_px,
@@ -76,11 +78,10 @@ def write_dual(
         "version": recipe.bundle.version,
         "summary": recipe.bundle.summary,
         "verifier": stage,
-        "thresholds": {protocol: threshold},
+        "points": (point,),
+        "default_point": point.name,
         "training": tuple(dict.fromkeys((*own.training, *second.description.training))),
-        "metrics": metrics_of(
-            both, dataset="held-out cases, both stages", threshold=threshold, protocol=protocol
-        ),
+        "metrics": metrics_of(both, dataset=_BOTH, threshold=threshold, protocol=protocol),
     }
     description = ModelDescription(**values)
     files: dict[str, Path | bytes] = {CARD_NAME: write_card(description, job.recipe).encode()}

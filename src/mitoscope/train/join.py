@@ -160,8 +160,8 @@ def join(
         "verifier": stage,
         "calibration": None,
         "score_floor": stage.proposal_threshold,
-        "thresholds": others[0].thresholds,
-        "default_protocol": others[0].default_protocol,
+        "points": others[0].points,
+        "default_point": others[0].default_point,
         "training": tuple(dict.fromkeys(source for one in (first, *others) for source in one.training)),
         "metrics": (),
     }

@@ -17,8 +17,8 @@ count.
 
 ## Intended use
 Candidates for a mitotic count and for labelling in human and veterinary H&E slides scanned at 40x
-({mpp_min} to {mpp_max} µm/px; other resolutions are resampled or refused). The threshold
-{threshold:.2f} is the operating point for {protocol}.
+({mpp_min} to {mpp_max} µm/px; other resolutions are resampled or refused). Operating points:
+{points}; detection takes `{default_point}`.
 
 ## Network
 {network}
@@ -117,8 +117,12 @@ def _write(description: ModelDescription, network: str, *, is_open_data: bool) -
         mpp=description.mpp,
         mpp_min=description.mpp_min,
         mpp_max=description.mpp_max,
-        threshold=description.default_threshold,
-        protocol=f"the protocol {description.default_protocol}",
+        points="; ".join(
+            f"`{one.name}`, scores above {one.threshold:.3f}: {one.criterion} on {one.chosen_on}, protocol "
+            f"{one.protocol}"
+            for one in description.points
+        ),
+        default_point=description.default_point,
         network=network,
         sources="\n".join(
             f"| {s.name} | {s.licence} | {_cell(s.attribution)} |" for s in description.training

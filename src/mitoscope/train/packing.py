@@ -11,7 +11,16 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from mitoscope.bundle import Bundle, Metric, ModelDescription, Normalisation, TrainingSource, write_bundle
+from mitoscope.bundle import (
+    F1,
+    Bundle,
+    Metric,
+    ModelDescription,
+    Normalisation,
+    OperatingPoint,
+    TrainingSource,
+    write_bundle,
+)
 from mitoscope.bundle.network import find_points, open_network, score_windows
 from mitoscope.data.field import Field, visible_figures
 from mitoscope.data.open_data import read_midesec
@@ -49,6 +58,11 @@ class Judged:
     dataset: str
     fields: Sequence[Field]
     curve: Curve
+
+    @property
+    def name(self) -> str:
+        """What the set is called, without what is said of it."""
+        return self.dataset.partition(" (")[0]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -156,20 +170,20 @@ def _judge_sets(session: ort.InferenceSession, family: Family, job: Job) -> list
 def _describe_detector(family: Family, job: Job, judged: list[Judged]) -> ModelDescription:
     recipe, layout = job.recipe, family.layout()
     floor = recipe.calibration.score_floor
-    threshold = judged[0].curve.best(floor=floor).threshold
+    protocol = recipe.validation.protocol
+    point = point_of(judged[0].curve, dataset=judged[0].name, protocol=protocol, floor=floor)
     return _description(
         job,
         family,
         top_k=layout.top_k,
         nms_radius_um=recipe.calibration.nms_radius_px * recipe.model.mpp,
         score_floor=floor,
-        thresholds={recipe.validation.protocol: threshold},
-        default_protocol=recipe.validation.protocol,
+        points=(point,),
         metrics=tuple(
             metric
             for one in judged
             for metric in metrics_of(
-                one.curve, dataset=one.dataset, threshold=threshold, protocol=recipe.validation.protocol
+                one.curve, dataset=one.dataset, threshold=point.threshold, protocol=protocol
             )
         ),
     )
@@ -208,8 +222,15 @@ def _describe_scorer(
         family,
         top_k=1,
         score_floor=0.0,
-        thresholds={SCORES_PROTOCOL: values["threshold"]},
-        default_protocol=SCORES_PROTOCOL,
+        points=(
+            OperatingPoint(
+                name=F1,
+                protocol=SCORES_PROTOCOL,
+                threshold=values["threshold"],
+                chosen_on=_HELD_OUT,
+                cases=len(set(cases)),
+            ),
+        ),
         metrics=tuple(metrics),
     )
 
@@ -236,6 +257,18 @@ def _description(job: Job, family: Family, **values: Any) -> ModelDescription:
         training=training_sources(job),
         stain=stain_range(job.split.training),
         **values,
+    )
+
+
+def point_of(curve: Curve, *, dataset: str, protocol: str, floor: float = 0.0) -> OperatingPoint:
+    """Return the operating point of greatest F1 from the floor up on a set."""
+    return OperatingPoint(
+        name=F1,
+        protocol=protocol,
+        threshold=curve.best(floor=floor).threshold,
+        chosen_on=dataset,
+        cases=len(curve.cases) or None,
+        figures=curve.pooled.figures or None,
     )
 
 
