@@ -229,6 +229,10 @@ class Detections:
         label = np.where(is_low, MITOTIC_FIGURE.name, self.label)
         return Detections(self.x_px0, self.y_px0, self.score, label, self.source, searched)
 
+    def relabelled(self, label: NDArray[np.str_]) -> Detections:
+        """Return the detections under other labels, shape (n,)."""
+        return Detections(self.x_px0, self.y_px0, self.score, label, self.source, self.searched)
+
     def above(self, threshold: float) -> Detections:
         """Return the rows whose score is strictly above the threshold."""
         return self.take(self.score > threshold)

@@ -15,8 +15,10 @@ import pytest
 from pydantic import ValidationError
 
 from mitoscope.bundle import (
+    BALANCED_ACCURACY,
     Bundle,
     FigureShare,
+    Metric,
     ScoreCalibration,
     StainRange,
     load_bundle,
@@ -25,6 +27,7 @@ from mitoscope.bundle import (
 )
 from mitoscope.bundle.load import SEAL_NAME, seal
 from mitoscope.bundle.verify import middle
+from mitoscope.bundle.write import revise
 from mitoscope.errors import BundleDamagedError, BundleError
 
 ENSEMBLE = ("first.onnx", "second.onnx")
@@ -286,3 +289,100 @@ def test_the_share_of_a_laboratory_is_expected_of_its_slides() -> None:
 def test_shares_are_shares_of_something(wrong: dict[str, float]) -> None:
     with pytest.raises(ValidationError):
         FigureShare.model_validate({"share": 0.1, "candidates": 10, "images": 2} | wrong)
+
+
+@pytest.fixture
+def kinds(tiny: ModuleType, tmp_path: Path) -> Bundle:
+    """The tiny detector with a second stage and what tells kinds of figures apart."""
+    return write_bundle(
+        tmp_path / "kinds",
+        description=tiny.tiny_description(verifier=tiny.tiny_verifier(), subtype=tiny.tiny_subtype()),
+        onnx={
+            "detector.onnx": tiny.tiny_onnx(),
+            "verifier.onnx": tiny.verifier_onnx(),
+            "subtype.onnx": tiny.verifier_onnx(gain=0.25),
+        },
+        self_test_rgb=tiny.spotted(64, 64, spots=4, seed=1),
+    )
+
+
+def test_a_subtype_comes_back_and_is_part_of_the_self_test(tiny: ModuleType, kinds: Bundle) -> None:
+    again = load_bundle(kinds.folder)
+    assert again.manifest.subtype == tiny.tiny_subtype()
+    assert again.manifest.further_graphs == ("verifier.onnx", "subtype.onnx")
+    (verifier,), subtype = again.manifest.self_test.verifier_scores, again.manifest.self_test.subtype_scores
+    assert subtype == pytest.approx([verifier[0] / 4, 1 - verifier[0] / 4], abs=2e-5)
+    verify_bundle(again)
+    _edit_and_seal(kinds.folder, lambda values: values["self_test"].update({"subtype_scores": [0.9, 0.1]}))
+    with pytest.raises(BundleDamagedError, match="other scores"):
+        verify_bundle(load_bundle(kinds.folder))
+
+
+def test_a_bundle_written_anew_keeps_its_subtype_or_takes_another(
+    tiny: ModuleType, kinds: Bundle, tmp_path: Path
+) -> None:
+    kept = revise(kinds, tmp_path / "kept", {"name": "other"})
+    assert kept.manifest.subtype == kinds.manifest.subtype
+    assert kept.read("subtype.onnx") == kinds.read("subtype.onnx")
+    without = revise(kinds, tmp_path / "without", {"subtype": None})
+    assert without.manifest.self_test.subtype_scores == ()
+    assert "subtype.onnx" not in without.manifest.files
+    told = tiny.tiny_subtype(file="new.onnx")
+    again = revise(without, tmp_path / "again", {"subtype": told}, subtype=tiny.verifier_onnx(gain=0.5))
+    assert again.manifest.files["new.onnx"] != kinds.manifest.files["subtype.onnx"]
+    load_bundle(again.folder)
+
+
+def test_a_swapped_or_lost_subtype_is_refused_even_when_sealed_anew(tiny: ModuleType, kinds: Bundle) -> None:
+    _put(kinds.folder, "subtype.onnx", tiny.verifier_onnx(gain=0.9))
+    with pytest.raises(BundleDamagedError, match="contradict"):
+        load_bundle(kinds.folder)
+
+    def lose(values: dict[str, Any]) -> None:
+        values["subtype"] = None
+        values["self_test"]["subtype_scores"] = []
+
+    _edit_and_seal(kinds.folder, lose)
+    with pytest.raises(BundleDamagedError, match="contradict"):
+        load_bundle(kinds.folder)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("labels", ["mitotic figure", "atypical mitotic figure"]),
+        ("threshold", 0.9),
+        ("crop_px", 32),
+        ("mpp", 0.5),
+        ("file", "verifier.onnx"),
+        ("file", "none.onnx"),
+    ],
+)
+def test_an_edited_subtype_is_refused_even_when_sealed_anew(kinds: Bundle, key: str, value: object) -> None:
+    _edit_and_seal(kinds.folder, lambda values: values["subtype"].update({key: value}))
+    with pytest.raises(BundleDamagedError):
+        load_bundle(kinds.folder)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [("mitotic figure", "look-alike"), ("mitotic figure", "mitotic figure"), ("atypical mitotic figure",)],
+)
+def test_a_subtype_tells_two_kinds_of_figures_apart(tiny: ModuleType, labels: tuple[str, ...]) -> None:
+    with pytest.raises(ValidationError):
+        tiny.tiny_subtype(labels=labels)
+
+
+def test_a_subtype_says_how_far_it_can_be_trusted(tiny: ModuleType) -> None:
+    metric = Metric(
+        name=BALANCED_ACCURACY,
+        dataset="held-out cases",
+        protocol="windows",
+        value=0.8,
+        ci_low=0.75,
+        ci_high=0.84,
+        images=34,
+    )
+    assert "an aid" in tiny.tiny_subtype().describe()
+    assert "not measured" in tiny.tiny_subtype().describe()
+    assert "0.80 [0.75, 0.84] on held-out cases" in tiny.tiny_subtype(metrics=(metric,)).describe()

@@ -11,7 +11,14 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from mitoscope.bundle import ModelDescription, Normalisation, OperatingPoint, TrainingSource, Verifier
+from mitoscope.bundle import (
+    ModelDescription,
+    Normalisation,
+    OperatingPoint,
+    Subtype,
+    TrainingSource,
+    Verifier,
+)
 
 STRIDE_PX = 2
 HALO_PX = 5  # 5 × 5 convolution on every second pixel: 2; 3 × 3 maximum on its cells: 2; half a cell: 1
@@ -84,6 +91,18 @@ def tiny_verifier(**changes: object) -> Verifier:
         "proposal_threshold": 0.4,
     }
     return Verifier.model_validate(values | changes)
+
+
+def tiny_subtype(**changes: object) -> Subtype:
+    """Describe what tells kinds of spots apart: a `verifier_onnx` serves as its graph."""
+    values: dict[str, object] = {
+        "file": "subtype.onnx",
+        "crop_px": CROP_PX,
+        "mpp": 0.25,
+        "labels": ("atypical mitotic figure", "mitotic figure"),
+        "threshold": 0.5,
+    }
+    return Subtype.model_validate(values | changes)
 
 
 def tiny_onnx(*, poison: bool = False, stretch: float = 1.0, window: int | str = "W") -> bytes:

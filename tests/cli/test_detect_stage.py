@@ -82,6 +82,34 @@ def test_both_stages_and_their_times_are_told(field: Path, cascade: Bundle, tmp_
     assert spent["wall_s"] == first["timings"]["wall_s"], "the search was repeated"
 
 
+def test_kinds_of_figures_are_told_and_can_be_left_out(field: Path, tiny: ModuleType, tmp_path: Path) -> None:
+    bundle = write_bundle(
+        tmp_path / "kinds",
+        description=tiny.tiny_description(subtype=tiny.tiny_subtype(threshold=0.4)),
+        onnx={"detector.onnx": tiny.tiny_onnx(), "subtype.onnx": tiny.verifier_onnx()},
+        self_test_rgb=tiny.spotted(64, 64, spots=4, seed=1),
+    )
+    model = ["--model", str(bundle.folder)]
+    status, text = _detect(field, tmp_path, *model, "--formats", "csv,json,geojson")
+    assert status == 0, text
+    rows = [row.split(",")[-1] for row in (tmp_path / "field.csv").read_text().splitlines()[1:]]
+    assert set(rows) == {"mitotic figure", "atypical mitotic figure", "mitotic figure candidate"}
+    atypical = rows.count("atypical mitotic figure")
+    search = json.loads((tmp_path / "field.json").read_bytes())["search"]
+    assert search["mitotic_figures"] == atypical + rows.count("mitotic figure")
+    assert (search["subtype"]["label"], search["subtype"]["figures"]) == ("atypical mitotic figure", atypical)
+    assert f"of these {atypical} atypical mitotic figure" in text
+    features = json.loads((tmp_path / "field.geojson").read_bytes())["features"]
+    named = [one["properties"]["classification"]["name"] for one in features]
+    assert named.count("atypical mitotic figure") == atypical
+    status, text = _detect(field, tmp_path / "off", *model, "--no-subtype")
+    assert (status, "atypical" in text) == (0, False)
+    assert "atypical" not in (tmp_path / "off" / "field.csv").read_text()
+    assert json.loads((tmp_path / "off" / "field.json").read_bytes())["search"]["subtype"] is None
+    shown = CliRunner().invoke(app, ["bundle", "show", str(bundle.folder)])
+    assert "tells atypical mitotic figures apart, on crops of 16 px at 0.25 µm/px" in shown.output
+
+
 @pytest.mark.parametrize(
     ("stage", "message"),
     [("verified", "no second stage"), ("both", "--stage: choose proposals or verified, not 'both'")],

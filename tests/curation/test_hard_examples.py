@@ -15,6 +15,7 @@ def test_the_confident_ones_come_first_and_figures_are_not_asked() -> None:
     assert hard_examples(LABELS, [0.99, 0.91, 0.97, 0.9, 0.97]).tolist() == [2, 4, 1]
     assert hard_examples(LABELS, [0.99, 0.91, 0.97, 0.9, 0.97], threshold=0.95).tolist() == [2, 4]
     assert hard_examples([], []).tolist() == []
+    assert hard_examples(["atypical mitotic figure", LOOK_ALIKE.name], [0.99, 0.95]).tolist() == [1]
 
 
 def test_ambiguous_cells_are_split_at_one_half() -> None:

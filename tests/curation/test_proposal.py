@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from mitoscope.curation.candidates import propose
 from mitoscope.curation.review import conclude, open_review, open_third, review_state
-from mitoscope.detections import Detections
+from mitoscope.detections import Detections, Searched
 from mitoscope.errors import ConflictError, FormatError, StoreError
 from mitoscope.store import Policy, Rater, Round, RoundKind
 from mitoscope.store.reviews import read_review, scores_in
@@ -30,6 +31,15 @@ def test_each_bin_is_a_round_with_its_candidates(study: SimulatedStudy) -> None:
         proposals = read_review(connection, "odael").proposals
         assert sorted(scores_in(connection, proposals or 0).values()) == [0.31, 0.92, 0.95]
     study.store.verify()
+
+
+def test_a_model_may_call_a_candidate_atypical(study: SimulatedStudy) -> None:
+    label = np.array(["atypical mitotic figure", "mitotic figure", "mitotic figure"])
+    found = FOUND["slide 0.svs"].relabelled(label).with_searched(Searched(threshold=0.4))
+    propose(study.store, "odael", {"slide 0.svs": found}, model="detector 1", bins=1, radius_px0=5)
+    written = study.store.export_study()
+    names = [written.labels.names[label] for label in written.events.label.tolist() if label >= 0]
+    assert sorted(names) == ["atypical mitotic figure", "mitotic figure", "mitotic figure candidate"]
 
 
 def test_known_cells_of_the_store_as_it_is_now_are_left_out(study: SimulatedStudy) -> None:

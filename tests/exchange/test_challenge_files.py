@@ -206,6 +206,16 @@ def test_grand_challenge_takes_names_as_every_format_does(tmp_path: Path) -> Non
     assert truth.counts() == {"mitotic figure": 1, "atypical mitotic figure": 1}
 
 
+def test_formats_without_atypical_figures_keep_them_as_mitotic_figures(tmp_path: Path) -> None:
+    listed = [{"point": [0, 0, 0], "name": "atypical mitotic figure"}, {"point": [1, 0, 0], "name": "mimic"}]
+    options = ReadOptions(mpp=QUARTER)
+    study = read_study(write_text(tmp_path / "a.json", points(*listed)), options=options)
+    grand_challenge.write(study, tmp_path / "b.json", WriteOptions(mpp=QUARTER))
+    written = json.loads((tmp_path / "b.json").read_text(encoding="utf-8"))["points"]
+    assert [one["name"] for one in written] == ["mitotic figure", "non-mitotic figure"]
+    assert [one["probability"] for one in written] == [1, 0]
+
+
 def test_grand_challenge_writes_what_the_challenge_reads(tmp_path: Path) -> None:
     grand_challenge.write(shapes(), tmp_path / "a.json", WriteOptions(mpp=QUARTER))
     found = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))

@@ -249,6 +249,17 @@ def test_what_is_not_above_the_threshold_is_a_candidate(tmp_path: Path) -> None:
     assert again.score.tolist() == [0.9, 0.5, 0.4]
 
 
+def test_atypical_figures_have_a_class_and_a_colour_of_their_own(tmp_path: Path) -> None:
+    label = ["mitotic figure", "atypical mitotic figure", "atypical mitotic figure"]
+    found = Detections.of([[1, 2], [3, 4], [5, 6]], [0.9, 0.8, 0.4]).relabelled(np.array(label))
+    geojson.write_findings(tmp_path / "a.geojson", found.with_searched(Searched(threshold=0.5)))
+    classes = [one["properties"]["classification"] for one in features_of(tmp_path / "a.geojson")]
+    assert [one["name"] for one in classes] == [*label[:2], "mitotic figure candidate"]
+    assert classes[1]["color"] == [156, 54, 181]
+    again = read_detections(tmp_path / "a.geojson")["a"]
+    assert again.label.tolist() == [*label[:2], "mitotic figure"]
+
+
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     points=st.lists(

@@ -12,7 +12,7 @@ import pytest
 
 from mitoscope.errors import FormatError, LedgerMismatchError, OutputError
 from mitoscope.geometry import BoxPx0
-from mitoscope.infer.ledger import APPLICATION_ID, Ledger
+from mitoscope.infer.ledger import APPLICATION_ID, VERSION, Ledger
 from mitoscope.infer.search import ChunkResult
 from mitoscope.infer.verify import PartResult
 
@@ -87,6 +87,23 @@ def test_a_ledger_of_version_1_gains_the_second_stage(path: Path) -> None:
         assert len(ledger.verified()) == 3
 
 
+def test_a_ledger_of_version_2_gains_kinds_of_figures(path: Path) -> None:
+    with Ledger.open(path, HEADER) as ledger:
+        ledger.record(0, _result(3), wall_s=1.0)
+    _edit(path, "DROP TABLE subtyped", "DROP TABLE subtyping", "PRAGMA user_version = 2")
+    points = np.array([[0.1, 2.5], [1 / 3, 7.0]])
+    with Ledger.open(path, HEADER) as ledger:
+        assert ledger.recorded() == {0}
+        assert ledger.subtyped() == {}
+        ledger.record_subtyped(points, PartResult((0, 1), np.array([0.2, 0.7]), read_s=0.5), wall_s=1.0)
+        assert ledger.subtyped() == {(0.1, 2.5): 0.2, (1 / 3, 7.0): 0.7}  # to the last bit
+        with pytest.raises(sqlite3.IntegrityError):
+            ledger.record_subtyped(points, PartResult((0, 1), np.array([0.2, 0.7])), wall_s=1.0)
+        assert (ledger.spent_on_subtypes().read_s, ledger.spent_on_subtypes().wall_s) == (0.5, 1.0)
+    with Ledger.open(path, HEADER, resume=False) as ledger:
+        assert ledger.subtyped() == {}
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
@@ -123,10 +140,10 @@ def test_settings_of_the_file(path: Path) -> None:
     connection = sqlite3.connect(path)
     try:
         assert connection.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
-        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (VERSION,)
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
         tables = connection.execute("SELECT sql FROM sqlite_schema WHERE type = 'table'").fetchall()
-        assert len(tables) == 8
+        assert len(tables) == 10
         assert all(sql.endswith("STRICT") for (sql,) in tables)
     finally:
         connection.close()
@@ -144,8 +161,8 @@ def _edit(path: Path, *statements: str) -> None:
 
 def test_a_newer_version_is_refused(path: Path) -> None:
     Ledger.open(path, HEADER).close()
-    _edit(path, "PRAGMA user_version = 3")
-    with pytest.raises(FormatError, match="ledger of version 3"):
+    _edit(path, f"PRAGMA user_version = {VERSION + 1}")
+    with pytest.raises(FormatError, match=f"ledger of version {VERSION + 1}"):
         Ledger.open(path, HEADER)
 
 

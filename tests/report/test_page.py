@@ -18,6 +18,7 @@ from mitoscope.infer import SlideRun
 from mitoscope.region import Region, SlideRegions
 from mitoscope.report import gather, page, render_report
 from mitoscope.report.page import css_string
+from mitoscope.report.sheets import borderline_rows, top_rows
 from mitoscope.report.wording import shown_name
 from mitoscope.slide import open_slide
 
@@ -71,6 +72,35 @@ def test_page_states_count_area_threshold_and_use(slide_file: Path, plain: str) 
     assert SHA in read.text
     assert "CC0-1.0" in read.text
     assert read.text.count("Just above 0.50: counted") == 1
+
+
+def test_kinds_of_figures_are_stated_with_how_far_they_can_be_trusted(slide_file: Path) -> None:
+    subtype = {
+        "file": "subtype.onnx",
+        "crop_px": 64,
+        "mpp": 0.25,
+        "labels": ("atypical mitotic figure", "mitotic figure"),
+        "threshold": 0.5,
+        "metrics": ({**MANIFEST["metrics"][0], "name": "balanced accuracy", "value": 0.6},),
+    }
+    manifest = MANIFEST | {
+        "subtype": subtype,
+        "self_test": {**MANIFEST["self_test"], "subtype_scores": (0.5, 0.5)},
+        "files": MANIFEST["files"] | {"subtype.onnx": {"bytes": 1, "sha256": SHA}},
+    }
+    found = scatter(120)
+    label = np.where(np.arange(len(found)) % 5 == 0, "atypical mitotic figure", "mitotic figure")
+    run = replace(run_on(slide_file, found.relabelled(label)), bundle=bundle_of(manifest))
+    findings = gather(run, area_mm2=AREA)
+    n = int(findings.of_kind.sum())
+    assert 5 < n == int((findings.counted & (findings.candidates.label == label[0])).sum())
+    assert findings.n_figures == gather(run_on(slide_file), area_mm2=AREA).n_figures, "all are figures"
+    page = Reader(render(run)).text
+    assert f"Of these atypical {n} {n / findings.n_figures:.0%} of the figures" in " ".join(page.split())
+    assert "is an aid, to be checked by eye (balanced accuracy 0.60 [0.50, 0.70] on fields)" in page
+    shown = np.concatenate([top_rows(findings), *borderline_rows(findings)])
+    assert page.count("atypical") == 2 + findings.of_kind[shown].sum() > 4
+    assert "atypical" not in Reader(render(run_on(slide_file))).text
 
 
 def test_same_findings_give_the_same_page(slide_file: Path, plain: str) -> None:

@@ -1,15 +1,18 @@
 """The model bundle: a detector as ONNX with everything that says what it is and how to use it."""
 
 from mitoscope.bundle.entries import (
+    BALANCED_ACCURACY,
     F1,
     GREATEST_F1,
     ROBUST,
     Blend,
     FigureShare,
+    Metric,
     OperatingPoint,
     ScoreCalibration,
     Shrinkage,
     StainRange,
+    Subtype,
     Verifier,
 )
 from mitoscope.bundle.load import Bundle, load_bundle, shipped
@@ -17,7 +20,6 @@ from mitoscope.bundle.manifest import (
     Border,
     FileEntry,
     Manifest,
-    Metric,
     ModelDescription,
     Normalisation,
     SelfTest,
@@ -27,6 +29,7 @@ from mitoscope.bundle.verify import verify_bundle
 from mitoscope.bundle.write import write_bundle
 
 __all__ = [
+    "BALANCED_ACCURACY",
     "F1",
     "GREATEST_F1",
     "ROBUST",
@@ -44,6 +47,7 @@ __all__ = [
     "SelfTest",
     "Shrinkage",
     "StainRange",
+    "Subtype",
     "TrainingSource",
     "Verifier",
     "load_bundle",

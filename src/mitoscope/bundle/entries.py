@@ -1,4 +1,4 @@
-"""Entries of a manifest that do something: second stage, calibration, operating points, range of stains."""
+"""Entries of a manifest that do something: stages, kinds of figures, calibration, operating points, stain."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mitoscope.geometry import MPP_MAX, MPP_MIN
+from mitoscope.labels import is_figure
 from mitoscope.statistics import PriorShift, ScoreLine, estimate_shift
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
@@ -32,6 +33,8 @@ NOT_STATED: Final = "data that the bundle does not name"
 _ENDS: Final = (0.01, 0.99)
 """Quantiles of the cases: a few odd ones do not make the range."""
 _COLOURS: Final = ("red", "green", "blue")
+BALANCED_ACCURACY: Final = "balanced accuracy"
+"""Name of the metric: the mean of the shares of both kinds that are told right."""
 
 
 class ManifestEntry(BaseModel):
@@ -145,6 +148,87 @@ class FigureShare(ManifestEntry):
     share: Annotated[float, Field(gt=0, lt=1)]
     candidates: Annotated[int, Field(ge=1)]
     images: Annotated[int, Field(ge=1)]
+
+
+class Metric(ManifestEntry):
+    """A score on data that the weights have not seen, with its 95 % confidence interval.
+
+    Parameters
+    ----------
+    name : str
+        For example ``"f1"``.
+    dataset, protocol : str
+        What was judged, and by which matching protocol.
+    value, ci_low, ci_high : float
+        The estimate and the ends of the interval.
+    threshold : float, optional
+        The score above which detections counted.
+    images : int
+        How many images, or cases of several images, the bootstrap drew from.
+    """
+
+    name: Text
+    dataset: Text
+    protocol: Text
+    value: float
+    ci_low: float
+    ci_high: float
+    images: Annotated[int, Field(ge=1)]
+    threshold: Score | None = None
+
+    @model_validator(mode="after")
+    def _interval_is_ordered(self) -> Self:
+        if not self.ci_low <= self.value <= self.ci_high:
+            raise ValueError(f"{self.name}: value {self.value:g} outside of its confidence interval")
+        return self
+
+
+class Subtype(ManifestEntry):
+    """A last look at mitotic figures: a classifier that tells two kinds of them apart. Both count as figures.
+
+    Parameters
+    ----------
+    file : str
+        Graph in the bundle, ``uint8 (N, H, W, 3)`` to probabilities ``float32 (N, 2)``.
+    crop_px : int
+        Side of the crop around a figure, at `mpp`.
+    mpp : float
+        Resolution that it expects, µm/px.
+    labels : tuple of str
+        The two kinds in the order of its outputs: the one that it finds, and what figures are otherwise.
+    threshold : float
+        Figures whose probability of the first kind is strictly above it are of that kind.
+    metrics : tuple of Metric
+        How well it tells them apart, among true figures.
+    """
+
+    file: FileName
+    crop_px: Annotated[int, Field(ge=16, le=1024)]
+    mpp: Scale
+    labels: tuple[Text, Text]
+    threshold: Score
+    metrics: tuple[Metric, ...] = ()
+
+    @model_validator(mode="after")
+    def _labels_are_figures(self) -> Self:
+        if self.labels[0] == self.labels[1] or not all(map(is_figure, self.labels)):
+            raise ValueError("a subtype tells two kinds of mitotic figures apart")
+        return self
+
+    @property
+    def finds(self) -> str:
+        """The kind that it finds."""
+        return self.labels[0]
+
+    def describe(self) -> str:
+        """Say in a sentence how far its classes can be trusted."""
+        measured = [
+            f"{metric.value:.2f} [{metric.ci_low:.2f}, {metric.ci_high:.2f}] on {metric.dataset}"
+            for metric in self.metrics
+            if metric.name == BALANCED_ACCURACY
+        ]
+        share = f"balanced accuracy {'; '.join(measured)}" if measured else "accuracy not measured"
+        return f"Whether a figure is an {self.finds} is an aid, to be checked by eye ({share})."
 
 
 class ScoreCalibration(ManifestEntry):

@@ -100,18 +100,22 @@ class Bundle:
         return self.read(self.manifest.detector)
 
 
-def contract(description: ModelDescription, *, verifier_sha256: Sequence[str] = ()) -> str:
+def contract(
+    description: ModelDescription, *, verifier_sha256: Sequence[str] = (), subtype_sha256: str = ""
+) -> str:
     """Return what manifest and detector must say alike, as canonical JSON.
 
     The writer puts it into the graph. A manifest that was edited and sealed anew, or a graph that was
     exchanged, no longer agrees (promise 20: swapped labels, wrong architecture or mpp, another verifier or
-    none). A detector of a single stage says nothing of a second one.
+    none). What a bundle has not, a second stage or a subtype, it says nothing of.
 
     Parameters
     ----------
     description : ModelDescription
     verifier_sha256 : sequence of str
         Hashes of the verifier's graphs, in its order.
+    subtype_sha256 : str
+        Hash of the subtype's graph.
     """
     fields = (
         "name", "version", "architecture", "labels", "detects", "mpp", "stride_px", "window_px", "halo_px",
@@ -124,6 +128,9 @@ def contract(description: ModelDescription, *, verifier_sha256: Sequence[str] = 
         # What is not stated is left out, so that bundles outlive the statements that are new to the format.
         stated = description.verifier.model_dump(mode="json", exclude_none=True)
         values["verifier"] = stated | {"sha256": list(verifier_sha256)}
+    if description.subtype is not None:
+        told = description.subtype.model_dump(mode="json", exclude={"metrics"})
+        values["subtype"] = told | {"sha256": subtype_sha256}
     return json.dumps(values, sort_keys=True, separators=(",", ":"))
 
 
@@ -192,6 +199,16 @@ def _check_verifier(folder: Path, manifest: Manifest) -> list[str]:
     return [manifest.files[name].sha256 for name in verifier.files]
 
 
+def _check_subtype(folder: Path, manifest: Manifest) -> str:
+    """Check the interface of the subtype's graph and return its hash; nothing without one."""
+    if (subtype := manifest.subtype) is None:
+        return ""
+    where = str(folder / subtype.file)
+    session = open_network(_read_file(folder, subtype.file, manifest), where=where)
+    check_scorer(session, side_px=subtype.crop_px, classes=len(subtype.labels), where=where)
+    return manifest.files[subtype.file].sha256
+
+
 def load_bundle(name_or_path: str | Path = DEFAULT) -> Bundle:
     """Load a bundle and check every byte of it.
 
@@ -218,6 +235,7 @@ def load_bundle(name_or_path: str | Path = DEFAULT) -> Bundle:
     session = open_network(graph, where=where)
     _check_interface(session, manifest, where=where)
     hashes = _check_verifier(folder, manifest)
-    if contract_of(session) != contract(manifest, verifier_sha256=hashes):
+    subtype = _check_subtype(folder, manifest)
+    if contract_of(session) != contract(manifest, verifier_sha256=hashes, subtype_sha256=subtype):
         raise BundleDamagedError("the graph and the manifest contradict each other", where=where, mend=_MEND)
     return Bundle(manifest, folder, fingerprint, takes_any_window(session))

@@ -14,6 +14,7 @@ from mitoscope.bundle.entries import (
     NOT_STATED,
     FileName,
     ManifestEntry,
+    Metric,
     Name,
     OperatingPoint,
     Scale,
@@ -21,6 +22,7 @@ from mitoscope.bundle.entries import (
     ScoreCalibration,
     Sha256,
     StainRange,
+    Subtype,
     Text,
     Verifier,
     Version,
@@ -80,39 +82,6 @@ class TrainingSource(ManifestEntry):
     policy: Text | None = None
 
 
-class Metric(ManifestEntry):
-    """A score on data that the weights have not seen, with its 95 % confidence interval.
-
-    Parameters
-    ----------
-    name : str
-        For example ``"f1"``.
-    dataset, protocol : str
-        What was judged, and by which matching protocol.
-    value, ci_low, ci_high : float
-        The estimate and the ends of the interval.
-    threshold : float, optional
-        The score above which detections counted.
-    images : int
-        How many images, or cases of several images, the bootstrap drew from.
-    """
-
-    name: Text
-    dataset: Text
-    protocol: Text
-    value: float
-    ci_low: float
-    ci_high: float
-    images: Annotated[int, Field(ge=1)]
-    threshold: Score | None = None
-
-    @model_validator(mode="after")
-    def _interval_is_ordered(self) -> Self:
-        if not self.ci_low <= self.value <= self.ci_high:
-            raise ValueError(f"{self.name}: value {self.value:g} outside of its confidence interval")
-        return self
-
-
 class ModelDescription(ManifestEntry):
     """What the author of a bundle states; `write_bundle` adds the files and the self-test.
 
@@ -162,6 +131,8 @@ class ModelDescription(ManifestEntry):
         The point that detection takes when none is named.
     verifier : Verifier, optional
         The second stage.
+    subtype : Subtype, optional
+        Tells kinds of mitotic figures apart, after all stages.
     calibration : ScoreCalibration, optional
         Makes the scores of the last stage probabilities; the points are on what it gives.
     stain : StainRange, optional
@@ -196,6 +167,7 @@ class ModelDescription(ManifestEntry):
     points: Annotated[tuple[OperatingPoint, ...], Field(min_length=1)]
     default_point: Name = F1
     verifier: Verifier | None = None
+    subtype: Subtype | None = None
     calibration: ScoreCalibration | None = None
     stain: StainRange | None = None
     training: Annotated[tuple[TrainingSource, ...], Field(min_length=1)]
@@ -218,6 +190,8 @@ class ModelDescription(ManifestEntry):
             raise ValueError("a threshold lies below score_floor")
         if self.verifier and (self.kind != "points" or self.detects not in self.verifier.labels):
             raise ValueError(f"a verifier belongs to a detector and knows {self.detects!r}")
+        if self.subtype and (self.kind != "points" or self.detects not in self.subtype.labels):
+            raise ValueError(f"a subtype belongs to a detector and knows {self.detects!r}")
         return self
 
     @property
@@ -240,6 +214,12 @@ class ModelDescription(ManifestEntry):
             if self.verifier
             else tuple(point.threshold for point in self.points)
         )
+
+    @property
+    def further_graphs(self) -> tuple[str, ...]:
+        """Files of the graphs beside the detector's: those of the verifier, and that of the subtype."""
+        second = self.verifier.files if self.verifier else ()
+        return (*second, self.subtype.file) if self.subtype else second
 
     @property
     def aligned_halo_px(self) -> int:
@@ -320,6 +300,8 @@ class SelfTest(ManifestEntry):
         The row of scores; of a classifier or a regressor.
     verifier_scores : tuple of tuple of float
         The row of each graph of the verifier for the crop in the middle of the picture.
+    subtype_scores : tuple of float
+        The row of the subtype's graph for the crop in the middle of the picture.
     tolerance_px, tolerance_score : float
         How far a run on another processor may differ.
     """
@@ -328,6 +310,7 @@ class SelfTest(ManifestEntry):
     points: tuple[tuple[float, float, Score], ...] = ()
     scores: tuple[Score, ...] = ()
     verifier_scores: tuple[tuple[Score, ...], ...] = ()
+    subtype_scores: tuple[Score, ...] = ()
     tolerance_px: Annotated[float, Field(gt=0, le=4)] = 0.5
     tolerance_score: Annotated[float, Field(gt=0, le=0.1)] = 0.005
 
@@ -343,16 +326,18 @@ class Manifest(ModelDescription):
     @model_validator(mode="after")
     def _files_are_listed(self) -> Self:
         second = self.verifier.files if self.verifier else ()
-        for name in (self.detector, self.self_test.image, *second):
+        for name in (self.detector, self.self_test.image, *self.further_graphs):
             if name not in self.files:
                 raise ValueError(f"{name!r} is not listed in files")
-        if self.detector in second:
-            raise ValueError("the detector cannot verify itself")
+        if len({self.detector, *self.further_graphs}) <= len(self.further_graphs):
+            raise ValueError("a graph has two tasks: the detector cannot verify itself")
         test = self.self_test
         if not (test.points if self.kind == "points" else test.scores):
             raise ValueError("the self-test expects nothing")
         if len(test.verifier_scores) != len(second):
             raise ValueError("the self-test does not expect a row of each graph of the verifier")
+        if bool(test.subtype_scores) != (self.subtype is not None):
+            raise ValueError("the self-test does not expect a row of the subtype's graph")
         return self
 
     @property

@@ -57,6 +57,11 @@ def multiplies_bytes() -> bool:
         return False
 
 
+def is_int8(onnx: bytes) -> bool:
+    """Return whether a graph multiplies in int8, stated as QDQ: a bundle may hold graphs of both kinds."""
+    return b"DequantizeLinear" in onnx
+
+
 def open_network(
     onnx: bytes,
     *,

@@ -88,7 +88,7 @@ def verify_bundle(bundle: Bundle) -> int:
         where=str(bundle.folder / bundle.manifest.detector),
     )
     _compare(found, test, floor=floor, where=where)
-    _test_verifier(bundle)
+    _test_further(bundle)
     return len(test.points)
 
 
@@ -101,14 +101,18 @@ def _test_scores(bundle: Bundle) -> int:
     return len(found)
 
 
-def _test_verifier(bundle: Bundle) -> None:
-    test, verifier = bundle.manifest.self_test, bundle.manifest.verifier
-    if verifier is None:
-        return
-    picture = _picture(bundle.read(test.image), str(bundle.folder / test.image))
-    for name, side, expected in zip(verifier.files, verifier.sides_px, test.verifier_scores, strict=True):
+def _test_further(bundle: Bundle) -> None:
+    """Test the graphs beside the detector's on crops in the middle of the picture."""
+    test, manifest = bundle.manifest.self_test, bundle.manifest
+    rgb = _picture(bundle.read(test.image), str(bundle.folder / test.image))
+    tests: list[tuple[str, int, tuple[float, ...]]] = []
+    if (verifier := manifest.verifier) is not None:
+        tests += zip(verifier.files, verifier.sides_px, test.verifier_scores, strict=True)
+    if (subtype := manifest.subtype) is not None:
+        tests.append((subtype.file, subtype.crop_px, test.subtype_scores))
+    for name, crop_px, expected in tests:
         where = str(bundle.folder / name)
-        found = scores_of(bundle.read(name), middle(picture, side), where=where)
+        found = scores_of(bundle.read(name), middle(rgb, crop_px), where=where)
         _compare_scores(found, expected, tolerance=test.tolerance_score, where=where)
 
 

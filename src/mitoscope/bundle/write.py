@@ -42,7 +42,8 @@ def write_bundle(
     onnx : mapping of str to Path or bytes
         File name to graph; the first is the detector. Its input is ``uint8 (N, H, W, 3)``, its output
         ``float32 (N, K, 3)``: x, y in window px and score, by descending score, unused slots with score 0; of
-        a bundle of scores ``float32 (N, classes)``. Further graphs are those of the verifier.
+        a bundle of scores ``float32 (N, classes)``. Further graphs are those of the verifier
+        and of the subtype.
     self_test_rgb : ndarray of uint8, shape (h, w, 3)
         A picture in which the detector finds at least one point above its score floor; its sides are
         multiples of the stride (or the fixed window of the graph).
@@ -66,8 +67,13 @@ def write_bundle(
         raise BundleError(f"file names taken twice: {', '.join(sorted(taken))}", where=folder)
     for name in onnx:
         check_graph(contents[name], where=name)
-    second = _second_stage(description, onnx, folder)
-    agreed = contract(description, verifier_sha256=[_entry(contents[name]).sha256 for name in second])
+    _check_further(description, onnx, folder)
+    verifier, subtype = description.verifier, description.subtype
+    agreed = contract(
+        description,
+        verifier_sha256=[_entry(contents[name]).sha256 for name in (verifier.files if verifier else ())],
+        subtype_sha256=_entry(contents[subtype.file]).sha256 if subtype else "",
+    )
     contents[detector] = with_metadata(contents[detector], CONTRACT_KEY, agreed)
     contents[_SELF_TEST_NAME] = _png(self_test_rgb)
     manifest = Manifest(
@@ -82,18 +88,15 @@ def write_bundle(
     return load_bundle(folder)
 
 
-def _second_stage(
-    description: ModelDescription, onnx: Mapping[str, Path | bytes], folder: Path
-) -> tuple[str, ...]:
-    """Return the names of the verifier's graphs; all graphs but the first must be its own."""
-    files = description.verifier.files if description.verifier else ()
-    if set(files) != set(list(onnx)[1:]):
+def _check_further(description: ModelDescription, onnx: Mapping[str, Path | bytes], folder: Path) -> None:
+    """See that all graphs but the first are those of the verifier and of the subtype."""
+    stated, given = description.further_graphs, tuple(onnx)[1:]
+    if sorted(stated) != sorted(given):
         raise BundleError(
-            f"graphs of a second stage: {', '.join(files) or 'none'} stated, "
-            f"{', '.join(list(onnx)[1:]) or 'none'} given",
+            f"graphs of further stages: {', '.join(stated) or 'none'} stated, "
+            f"{', '.join(given) or 'none'} given",
             where=folder,
         )
-    return files
 
 
 def _content(source: Path | bytes) -> bytes:
@@ -135,7 +138,10 @@ def _self_test(
             _row(contents[name], middle(rgb, side), where=name)
             for name, side in zip(verifier.files, verifier.sides_px, strict=True)
         )
-    return SelfTest(image=_SELF_TEST_NAME, points=rounded, verifier_scores=rows)
+    kinds: tuple[float, ...] = ()
+    if (subtype := description.subtype) is not None:
+        kinds = _row(contents[subtype.file], middle(rgb, subtype.crop_px), where=subtype.file)
+    return SelfTest(image=_SELF_TEST_NAME, points=rounded, verifier_scores=rows, subtype_scores=kinds)
 
 
 def _row(onnx: bytes, rgb: NDArray[np.uint8], *, where: str) -> tuple[float, ...]:
@@ -156,6 +162,7 @@ def revise(
     *,
     verifiers: Mapping[str, bytes] | None = None,
     graphs: Mapping[str, bytes] | None = None,
+    subtype: bytes | None = None,
     files: Mapping[str, bytes] | None = None,
 ) -> Bundle:
     """Write a bundle anew with some of its statements changed.
@@ -171,6 +178,8 @@ def revise(
         File name and graph of each verifier, where the second stage is another one.
     graphs : mapping of str to bytes, optional
         Graphs in place of those of the same name, without what the earlier ones said about their use.
+    subtype : bytes, optional
+        Graph of the subtype, where it is another one than before.
     files : mapping of str to bytes, optional
         Further files, in place of those of the same name.
 
@@ -185,18 +194,19 @@ def revise(
     """
     manifest = bundle.manifest
     stated = {name: getattr(manifest, name) for name in ModelDescription.model_fields} | dict(changes)
+    description = ModelDescription(**stated)
     second = manifest.verifier.files if manifest.verifier else ()
     kept = {name: bundle.read(name) for name in second} if verifiers is None else dict(verifiers)
     kept = {manifest.detector: bundle.onnx} | kept
+    if (told := description.subtype) is not None:
+        kept[told.file] = bundle.read(told.file) if subtype is None else subtype
     kept |= {name: graph for name, graph in (graphs or {}).items() if name in kept}
     picture = manifest.self_test.image
     others = {
         name: bundle.read(name)
         for name in manifest.files
-        if name not in {manifest.detector, picture, *second, *kept}
+        if name not in {manifest.detector, picture, *manifest.further_graphs, *kept}
     } | dict(files or {})
     with Image.open(io.BytesIO(bundle.read(picture))) as image:
         rgb = np.array(image.convert("RGB"), dtype=np.uint8)
-    return write_bundle(
-        folder, description=ModelDescription(**stated), onnx=kept, self_test_rgb=rgb, files=others
-    )
+    return write_bundle(folder, description=description, onnx=kept, self_test_rgb=rgb, files=others)

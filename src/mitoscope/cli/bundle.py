@@ -26,7 +26,7 @@ from mitoscope.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from mitoscope.bundle import Manifest, OperatingPoint, Verifier
+    from mitoscope.bundle import Manifest, OperatingPoint, Subtype, Verifier
     from mitoscope.evaluate import Calibrated, FittedPoint
     from mitoscope.statistics import Interval
 
@@ -292,12 +292,25 @@ def _describe_point(point: OperatingPoint, *, is_default: bool) -> str:
     return line
 
 
+def _describe_subtype(subtype: Subtype | None) -> list[str]:
+    if subtype is None:
+        return []
+    head = f"tells {subtype.finds}s apart, on crops of {subtype.crop_px} px at {subtype.mpp:g} µm/px"
+    measured = [
+        f"  {'':<14}{metric.name} {metric.value:.3f} [{metric.ci_low:.3f}, {metric.ci_high:.3f}]"
+        f" on {metric.dataset} ({metric.images} images)"
+        for metric in subtype.metrics
+    ]
+    return [f"  {'kinds':<14}{head}", *measured]
+
+
 def _describe(manifest: Manifest) -> list[str]:
     lines = [
         f"{manifest.name} {manifest.version}: {manifest.summary}",
         f"  {'architecture':<14}{manifest.architecture}, {manifest.precision}, "
         f"{'finds' if manifest.kind == 'points' else 'scores whole windows for'} {manifest.detects}",
         *_describe_verifier(manifest.verifier),
+        *_describe_subtype(manifest.subtype),
         f"  {'scale':<14}{manifest.mpp:g} µm/px; slides of {manifest.mpp_min:g} to {manifest.mpp_max:g}",
         *(
             f"  {'point':<14}{_describe_point(point, is_default=point.name == manifest.default_point)}"

@@ -78,6 +78,9 @@ def detect(
             help="Test-time augmentation of the second stage: fast, balanced (default) or best.",
         ),
     ] = None,
+    no_subtype: Annotated[
+        bool, typer.Option("--no-subtype", help="Do not tell atypical mitotic figures from others.")
+    ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Count also slides whose colours cannot be those of H&E.")
     ] = False,
@@ -112,6 +115,7 @@ def detect(
         "mpp_override": mpp_override,
         "stage": parse_choice("--stage", stage, STAGES),
         "quality": parse_choice("--quality", quality, QUALITIES),
+        "subtype": not no_subtype,
         "threads": threads,
         "provider": parse_choice("--provider", provider, PROVIDERS),
         "resume": not no_resume,

@@ -180,6 +180,9 @@ def summarise(manifest: dict[str, Any]) -> str:
         f"{manifest['slide']['name']}: {figures} mitotic figure{'' if figures == 1 else 's'}"
         f" in {search['tissue_mm2']:.2f} mm² of tissue"
     )
+    if search["subtype"] is not None:
+        kind = search["subtype"]
+        line += f", of these {kind['figures']} {kind['label']}{'' if kind['figures'] == 1 else 's'}"
     if count["refused"] is not None:
         line += f"; {count['refused']}"
     elif count["count"] is not None:

@@ -6,6 +6,7 @@ import hashlib
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +14,7 @@ from scipy.spatial import cKDTree
 
 from mitoscope.detections import Detections
 from mitoscope.errors import ConfigError, FormatError
-from mitoscope.labels import CANDIDATE, MITOTIC_FIGURE, Label, LabelSet
+from mitoscope.labels import ATYPICAL_FIGURE, CANDIDATE, MITOTIC_FIGURE, Label, LabelSet
 from mitoscope.store import (
     CellEvent,
     Geometry,
@@ -175,6 +176,10 @@ def propose(
         return writer.open(bins, total)
 
 
+_LABELS: Final = {label.name: label for label in (CANDIDATE, ATYPICAL_FIGURE)}
+"""What a model may call a candidate beside a mitotic figure."""
+
+
 class _Writer:
     """Cells of one proposal, in the transaction of the caller."""
 
@@ -201,7 +206,7 @@ class _Writer:
             except FormatError as error:
                 mend = "detections and study must use level-0 pixels of the same slide"
                 raise FormatError(error.what, where=f"candidate on {slide!r}", mend=mend) from None
-            label_id = self._label_id(CANDIDATE if name == CANDIDATE.name else MITOTIC_FIGURE)
+            label_id = self._label_id(_LABELS.get(name, MITOTIC_FIGURE))
             label = CellEvent("label", cell, self._rater, self._round, label_id=label_id, score=score)
             record(self._connection, label)
             self.cells.append(cell)

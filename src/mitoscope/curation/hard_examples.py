@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mitoscope.errors import FormatError, NonFiniteError
-from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE, TUMOUR_CELL
+from mitoscope.labels import LOOK_ALIKE, TUMOUR_CELL, is_figure
 
 CONFIDENT = 0.9
 """A classifier this sure of a figure sends a non-mitotic cell back to the experts."""
@@ -29,7 +29,7 @@ def hard_examples(
     Parameters
     ----------
     label : sequence of str, shape (n,)
-        Present class of each cell; mitotic figures are not asked about again.
+        Present class of each cell; mitotic figures, atypical ones too, are not asked about again.
     score : array_like, shape (n,)
         Score for "mitotic figure" in [0, 1], from a classifier that was not trained on the cell's case.
     threshold : float
@@ -45,7 +45,7 @@ def hard_examples(
     scores = _checked(score)
     if len(scores) != len(label):
         raise FormatError(f"{len(label)} labels and {len(scores)} scores", where="hard examples")
-    asked = np.array([name != MITOTIC_FIGURE.name for name in label], np.bool_) & (scores > threshold)
+    asked = np.array([not is_figure(name) for name in label], np.bool_) & (scores > threshold)
     rows = np.flatnonzero(asked)
     return rows[np.argsort(-scores[rows], kind="stable")]
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from mitoscope.exchange.classes import CONSENSUS, stated_classes
 from mitoscope.exchange.format import ReadOptions, WriteOptions
-from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE, Label
+from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE, Label, is_figure
 from mitoscope.store import Rater, SlideRecord, Study, StudyBuilder
 
 
@@ -25,12 +25,17 @@ class Figure:
 
 
 def figures(study: Study, options: WriteOptions, *labels: Label, models: bool = False) -> Iterator[Figure]:
-    """Yield the live cells of the labels, in order; with ``models`` also those of which only models spoke."""
+    """Yield the live cells of the labels, in order; with ``models`` also those of which only models spoke.
+
+    A figure of a kind that is not asked for is a mitotic figure: a format without atypical ones keeps them.
+    """
     wanted = {label.name for label in labels}
     classes, scores = stated_classes(study, options.policy, models=models)
     centres = study.cells.centres_px0
     for row in np.flatnonzero((classes >= 0) & ~study.cells.deleted).tolist():
         label = study.labels.labels[classes[row]]
+        if label.name not in wanted and is_figure(label.name):
+            label = MITOTIC_FIGURE
         if label.name in wanted:
             yield Figure(row, label, float(scores[row]), (float(centres[row, 0]), float(centres[row, 1])))
 

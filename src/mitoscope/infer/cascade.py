@@ -15,6 +15,7 @@ from mitoscope.errors import BundleError, ConfigError, StoppedError
 from mitoscope.infer.config import DetectConfig, Quality, Stage
 from mitoscope.infer.engine import Network, open_bundle_network
 from mitoscope.infer.ledger import Ledger
+from mitoscope.infer.subtype import open_subtype
 from mitoscope.infer.verify import (
     SCORE_DECIMALS,
     CandidatePart,
@@ -153,11 +154,14 @@ class Networks:
         The second stage, where its scores are asked for.
     further : Network, optional
         Its further looks at the candidates that the first one leaves in doubt.
+    subtype : Network, optional
+        Tells kinds of figures apart, where that is asked for.
     """
 
     detector: Network
     verifier: Network | None = None
     further: Network | None = None
+    subtype: Network | None = None
 
 
 def open_networks(bundle: Bundle, config: DetectConfig) -> Networks:
@@ -175,6 +179,8 @@ def open_networks(bundle: Bundle, config: DetectConfig) -> Networks:
     stage, quality = stage_of(bundle.manifest, config), quality_of(bundle.manifest, config)
     provider, threads = config.provider, Workers.of(config.threads).threads_each
     detector = open_bundle_network(bundle, provider=provider, threads=threads)
+    subtype = open_subtype(bundle, provider=provider, threads=threads) if config.subtype else None
     if stage == "proposals":
-        return Networks(detector)
-    return Networks(detector, *open_verifier(bundle, quality, provider=provider, threads=threads))
+        return Networks(detector, subtype=subtype)
+    verifier = open_verifier(bundle, quality, provider=provider, threads=threads)
+    return Networks(detector, *verifier, subtype=subtype)

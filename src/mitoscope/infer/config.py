@@ -42,6 +42,8 @@ class DetectConfig(Config):
         Report first- or second-stage scores; by default those of the last stage that the bundle has.
     quality : {"fast", "balanced", "best"}, optional
         Test-time augmentation of the second stage; balanced by default.
+    subtype : bool
+        Tell kinds of mitotic figures apart where the bundle can.
     window_px : int, optional
         Side of a window; by default the bundle's. A multiple of the bundle's stride.
     halo_px : int, optional
@@ -60,8 +62,8 @@ class DetectConfig(Config):
 
     Notes
     -----
-    `threshold`, `point`, `stage`, `batch`, `threads`, `provider` and `resume` leave the candidates as they
-    are; a run can be resumed under other values of them. See `result_fields`.
+    `threshold`, `point`, `stage`, `subtype`, `batch`, `threads`, `provider` and `resume` leave the
+    candidates as they are; a run can be resumed under other values of them. See `result_fields`.
     """
 
     roi: tuple[float, float, float, float] | None = None
@@ -71,6 +73,7 @@ class DetectConfig(Config):
     mpp_override: bool = False
     stage: Stage | None = None
     quality: Quality | None = None
+    subtype: bool = True
     window_px: Positive | None = None
     halo_px: Annotated[int, Field(ge=0)] | None = None
     chunk_px: Positive = CHUNK_PX

@@ -22,6 +22,7 @@ from mitoscope.infer.ledger import Ledger
 from mitoscope.infer.search import ChunkResult, read_chunk, search_chunk
 from mitoscope.infer.slide_list import ListedSlide
 from mitoscope.infer.slide_run import SlideRun, Timings, software
+from mitoscope.infer.subtype import name_subtypes
 from mitoscope.infer.survey import Chunk, Survey, make_survey
 from mitoscope.infer.verify import SecondStage
 from mitoscope.infer.workers import Workers, in_order
@@ -172,6 +173,7 @@ def _result(slide: Slide, survey: Survey, ledger: Ledger, job: _Job, *, setup_s:
     odd = _odd_stain(survey, manifest)
     point = operating_point(manifest, job.config, odd_stain=odd is not None)
     threshold, threshold_source = _threshold(manifest, job.config, point)
+    detections = _with_subtypes(slide, detections, ledger, job, threshold=threshold)
     return SlideRun(
         slide=info,
         bundle=job.bundle,
@@ -217,9 +219,37 @@ def _verified(slide: Slide, proposals: Detections, ledger: Ledger, job: _Job) ->
     )
 
 
+def _with_subtypes(
+    slide: Slide, detections: Detections, ledger: Ledger, job: _Job, *, threshold: float
+) -> Detections:
+    manifest, network = job.bundle.manifest, job.networks.subtype
+    if manifest.subtype is None or not job.config.subtype:
+        return detections
+    assert network is not None  # `open_networks` saw to it
+    return name_subtypes(
+        slide,
+        detections,
+        ledger,
+        manifest=manifest,
+        network=network,
+        threshold=threshold,
+        workers=job.workers,
+    )
+
+
 def _timings(ledger: Ledger, stage: Stage, *, setup_s: float) -> Timings:
     search, sessions = ledger.spent(), ledger.sessions()
-    first = Timings(setup_s, search.read_s, search.network_s, search.wall_s, sessions)
+    kinds = ledger.spent_on_subtypes()
+    first = Timings(
+        setup_s,
+        search.read_s,
+        search.network_s,
+        search.wall_s,
+        sessions,
+        subtype_read_s=kinds.read_s,
+        subtype_network_s=kinds.network_s,
+        subtype_wall_s=kinds.wall_s,
+    )
     if stage == "proposals":
         return first
     second = ledger.spent_on_verification()

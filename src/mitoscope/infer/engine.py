@@ -11,7 +11,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from mitoscope.bundle import Bundle
-from mitoscope.bundle.network import ORT_ERRORS, find_points, multiplies_bytes, open_network
+from mitoscope.bundle.network import ORT_ERRORS, find_points, is_int8, multiplies_bytes, open_network
 from mitoscope.errors import ConfigError, NonFiniteError, OutOfMemoryError, RunError
 from mitoscope.infer.workers import cores
 from mitoscope.search import Detector
@@ -62,12 +62,13 @@ def open_graph(bundle: Bundle, name: str, *, provider: str, threads: int | None)
             f"provider {provider!r} is not available",
             mend=f"install {package} in place of onnxruntime, or take --provider cpu",
         )
+    graph = bundle.read(name)
     session = open_network(
-        bundle.read(name),
+        graph,
         where=str(bundle.folder / name),
         threads=threads or cores(),
         providers=tuple(dict.fromkeys((wanted, _PROVIDERS["cpu"][0]))),
-        as_floats=bundle.manifest.precision == "int8" and not multiplies_bytes(),
+        as_floats=is_int8(graph) and not multiplies_bytes(),
     )
     if wanted not in session.get_providers():
         raise ConfigError(

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Final, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mitoscope.detections import Detections
 from mitoscope.errors import FormatError, InputError, OutputError
@@ -29,8 +30,9 @@ from mitoscope.resume import refuse_changed
 
 APPLICATION_ID: Final = 0x6D69746C
 """``mitl``, in the header of the file."""
-VERSION: Final = 2
-"""Version of the schema; a newer one is refused, to version 1 what it lacks is added (the second stage)."""
+VERSION: Final = 3
+"""Version of the schema; a newer one is refused, to an older one what it lacks is added: the second stage to
+version 1, kinds of figures to version 2."""
 
 _SCHEMA: Final = (
     """CREATE TABLE IF NOT EXISTS header (
@@ -83,8 +85,27 @@ _SCHEMA: Final = (
         part INTEGER NOT NULL REFERENCES verification (part),
         score REAL NOT NULL
     ) STRICT""",
+    """CREATE TABLE IF NOT EXISTS subtyping (
+        part INTEGER PRIMARY KEY,
+        session INTEGER NOT NULL REFERENCES session (session),
+        damaged_crops INTEGER NOT NULL,
+        read_s REAL NOT NULL,
+        network_s REAL NOT NULL,
+        wall_s REAL NOT NULL
+    ) STRICT""",
+    # By place: which candidates are figures, and so their order, is a matter of stage and threshold.
+    """CREATE TABLE IF NOT EXISTS subtyped (
+        x_px0 REAL NOT NULL,
+        y_px0 REAL NOT NULL,
+        part INTEGER NOT NULL REFERENCES subtyping (part),
+        score REAL NOT NULL,
+        PRIMARY KEY (x_px0, y_px0)
+    ) STRICT""",
 )
-_TABLES: Final = ("verified", "verification", "candidate", "gap", "suspect", "chunk", "session", "header")
+_TABLES: Final = (
+    "subtyped", "subtyping", "verified", "verification", "candidate", "gap", "suspect", "chunk", "session",
+    "header",
+)  # fmt: skip
 _CAUSES: Final = ("slide", "bundle", "configuration")
 """What follows from another one (its tissue, its tiles) is not worth naming."""
 _LOCK_WAIT_S: Final = 1.0
@@ -374,9 +395,39 @@ class Ledger:
         """Return the number of crops of which a part could not be decoded."""
         return int(self._rows("SELECT coalesce(sum(damaged_crops), 0) FROM verification")[0][0])
 
+    def record_subtyped(self, points_px0: NDArray[np.float64], result: PartResult, *, wall_s: float) -> None:
+        """Write figures, shape (n, 2), and their probabilities of the kind that is found, or nothing.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written, for example on a full disk.
+        sqlite3.IntegrityError
+            If a figure was recorded before: a mistake of the caller.
+        """
+        part = (self._session, result.damaged_crops, result.read_s, result.network_s, wall_s)
+        places = zip(points_px0.tolist(), result.score.tolist(), strict=True)
+        with typed(self.path), atomic(self._connection):
+            cursor = self._connection.execute(
+                "INSERT INTO subtyping (session, damaged_crops, read_s, network_s, wall_s) "
+                "VALUES (?, ?, ?, ?, ?)",
+                part,
+            )
+            rows = [(x, y, cursor.lastrowid, score) for (x, y), score in places]
+            self._connection.executemany("INSERT INTO subtyped VALUES (?, ?, ?, ?)", rows)
+
+    def subtyped(self) -> dict[tuple[float, float], float]:
+        """Return the probability of the kind that is found, of each figure by its place in level-0 px."""
+        rows = self._rows("SELECT x_px0, y_px0, score FROM subtyped")
+        return {(x, y): score for x, y, score in rows}
+
     def spent_on_verification(self) -> Spent:
         """Return the seconds spent on the second stage so far."""
         return self._spent("verification")
+
+    def spent_on_subtypes(self) -> Spent:
+        """Return the seconds spent on telling kinds of figures apart so far."""
+        return self._spent("subtyping")
 
     def sessions(self) -> int:
         """Return how many times the run was begun or gone on with."""

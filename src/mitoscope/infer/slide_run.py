@@ -10,7 +10,7 @@ from typing import Literal
 
 import onnxruntime as ort
 
-from mitoscope.bundle import Bundle, OperatingPoint
+from mitoscope.bundle import Bundle, OperatingPoint, Subtype
 from mitoscope.detections import Detections, Searched
 from mitoscope.geometry import BoxPx0
 from mitoscope.infer.config import DetectConfig, Stage
@@ -39,6 +39,8 @@ class Timings:
         How many times the run was begun or gone on with.
     verify_read_s, verify_network_s, verify_wall_s : float
         The same of the second stage; 0 where there is none.
+    subtype_read_s, subtype_network_s, subtype_wall_s : float
+        The same of telling kinds of figures apart.
     """
 
     setup_s: float
@@ -49,6 +51,9 @@ class Timings:
     verify_read_s: float = 0.0
     verify_network_s: float = 0.0
     verify_wall_s: float = 0.0
+    subtype_read_s: float = 0.0
+    subtype_network_s: float = 0.0
+    subtype_wall_s: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +139,11 @@ class SlideRun:
     def scores_are_probabilities(self) -> bool:
         """Whether the scores are those of a stage that was calibrated."""
         return self.bundle.manifest.gives_probabilities(from_proposals=self.stage == "proposals")
+
+    @property
+    def subtype(self) -> Subtype | None:
+        """What told kinds of figures apart; None where nothing did."""
+        return self.bundle.manifest.subtype if self.config.subtype else None
 
     @property
     def figures(self) -> Detections:

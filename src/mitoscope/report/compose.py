@@ -243,11 +243,22 @@ def write_facts(findings: Findings) -> tuple[Fact, ...]:
     return (
         *_window(findings),
         Fact("Figures in total", f"{findings.n_figures:,}", _rate(findings)),
+        *_kinds(findings),
         Fact("Tissue searched", say_area(run.tissue_mm2)),
         *_counted_area(findings),
         Fact("Threshold", say_threshold(run.threshold), run.threshold_source),
         Fact("Candidates", f"{len(findings.candidates):,}", floor),
     )
+
+
+def _kinds(findings: Findings) -> tuple[Fact, ...]:
+    if findings.run.subtype is None:
+        return ()
+    n, of_kind = findings.n_figures, findings.of_kind
+    share = f"{of_kind.sum() / n:.0%} of the figures" if n else ""
+    if n and findings.window is not None and not findings.window_is_slide:
+        share += f", {int((of_kind & findings.in_window).sum()):,} in the hot spot"
+    return (Fact(f"Of these {findings.kind_name}", f"{int(of_kind.sum()):,}", share),)
 
 
 def _rate(findings: Findings) -> str:
@@ -305,6 +316,7 @@ def write_reading(findings: Findings) -> tuple[str, ...]:
         + scores,
         "The detector misses figures, and takes look-alikes (apoptotic, pyknotic and hyperchromatic nuclei) "
         "for figures. Check the crops, the borderline ones first.",
+        *(() if findings.run.subtype is None else (findings.run.subtype.describe(),)),
         "Coordinates are pixels of the full slide at its highest resolution, from its upper left corner.",
         "Colours are taken as they are stored"
         + ("; the file's ICC profile is not applied." if findings.info.has_icc_profile else "."),

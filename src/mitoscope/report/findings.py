@@ -13,6 +13,7 @@ from mitoscope.detections import Detections
 from mitoscope.errors import ColourError, IncompleteRunError
 from mitoscope.geometry import Aspect, BoxPx0
 from mitoscope.infer import SlideRun
+from mitoscope.labels import MITOTIC_FIGURE
 from mitoscope.region import Region, SlideRegions
 from mitoscope.slide import SlideInfo
 
@@ -93,6 +94,19 @@ class Findings:
     def n_figures(self) -> int:
         """Number of mitotic figures on the slide."""
         return int(np.count_nonzero(self.counted))
+
+    @cached_property
+    def of_kind(self) -> NDArray[np.bool_]:
+        """Whether each candidate counts and is of the kind that the subtype finds, shape (n,)."""
+        subtype = self.run.subtype
+        finds = "" if subtype is None else subtype.finds
+        return np.asarray(self.counted & (self.candidates.label == finds))
+
+    @property
+    def kind_name(self) -> str:
+        """The kind that the subtype finds, in a word: what its name adds to mitotic figure."""
+        subtype = self.run.subtype
+        return "" if subtype is None else subtype.finds.removesuffix(MITOTIC_FIGURE.name).strip()
 
     @cached_property
     def density(self) -> Density:

@@ -283,6 +283,7 @@ def _detector(findings: Findings) -> dict[str, object]:
         "mpp": manifest.mpp,
         "score_floor": manifest.score_floor,
         "verifier": None if manifest.verifier is None else manifest.verifier.model_dump(mode="json"),
+        "subtype": None if manifest.subtype is None else manifest.subtype.model_dump(mode="json"),
         "calibration": None if manifest.calibration is None else manifest.calibration.model_dump(mode="json"),
         "training": [{"name": source.name, "licence": source.licence} for source in manifest.training],
     }
@@ -302,7 +303,15 @@ def _search(findings: Findings) -> dict[str, object]:
         "gap_mm2": run.gap_mm2,
         "candidates": len(findings.candidates),
         "mitotic_figures": findings.n_figures,
+        "subtype": _subtype(findings),
     }
+
+
+def _subtype(findings: Findings) -> dict[str, object] | None:
+    """Return how many of the mitotic figures are of the kind that was looked for; None where none was."""
+    if (subtype := findings.run.subtype) is None:
+        return None
+    return {"label": subtype.finds, "figures": int(findings.of_kind.sum()), "note": subtype.describe()}
 
 
 def _count(findings: Findings) -> dict[str, object]:

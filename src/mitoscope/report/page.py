@@ -73,6 +73,8 @@ class Crop:
         As shown.
     in_hot_spot : bool
         Whether it is one of the figures that the mitotic count counts.
+    kind : str
+        What kind of figure it is, where that is worth saying.
     picture : Picture or None
         None where the slide could not be read.
     """
@@ -83,6 +85,7 @@ class Crop:
     y: str
     in_hot_spot: bool
     picture: PagePicture | None
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)

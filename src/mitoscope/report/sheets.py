@@ -114,4 +114,5 @@ def _crop(slide: Slide, findings: Findings, row: int) -> Crop:
         y=f"{point[1]:.0f}",
         in_hot_spot=bool(findings.counted[row] and findings.in_window[row]),
         picture=read_crop(slide, point),
+        kind=findings.kind_name if findings.of_kind[row] else "",
     )

@@ -20,6 +20,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from mitoscope.bundle import Bundle
+from mitoscope.bundle.network import is_int8
 from mitoscope.bundle.write import revise
 from mitoscope.data.field import Field
 from mitoscope.data.sampling import PROPOSAL
@@ -92,6 +93,8 @@ def quantise(
     if verifier is not None:
         for name, side in zip(verifier.files, verifier.sides_px, strict=True):
             graphs[name] = to_int8(bundle.read(name), _cut(shown, side, bundle))
+    if (subtype := manifest.subtype) is not None and not is_int8(own := bundle.read(subtype.file)):
+        graphs[subtype.file] = to_int8(own, _cut(shown, subtype.crop_px, bundle))
     changes: dict[str, Any] = {
         "precision": "int8",
         "summary": f"{manifest.summary.rstrip('.')}; in int8",

@@ -27,7 +27,7 @@ from mitoscope.exchange.json_text import as_uuid, dump_json
 from mitoscope.exchange.regions import region_class
 from mitoscope.fsio import atomic_write
 from mitoscope.geometry import BoxPx0, PointPx0
-from mitoscope.labels import CANDIDATE, DEFAULT_LABELS, Label, LabelSet
+from mitoscope.labels import CANDIDATE, FIELD_LABELS, Label, LabelSet
 from mitoscope.region import Region, RegionKind
 from mitoscope.store import RaterKind, Shape, Study
 from mitoscope.store import Region as StudyRegion
@@ -227,7 +227,7 @@ def write_findings(
     regions: Sequence[Region] = (),
     origin_px0: PointPx0 = _ORIGIN,
     radius_px0: float = RADIUS_PX0,
-    labels: LabelSet = DEFAULT_LABELS,
+    labels: LabelSet = FIELD_LABELS,
 ) -> None:
     """Write detections, hot spot and regions as a FeatureCollection.
 

@@ -1,0 +1,139 @@
+"""Kinds of figures: a classifier looks at every mitotic figure and says of which kind it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+from typing import Final
+
+import numpy as np
+
+from mitoscope.bundle import Bundle, Manifest, Subtype
+from mitoscope.bundle.network import score_windows
+from mitoscope.detections import Detections
+from mitoscope.errors import StoppedError
+from mitoscope.infer.engine import Engine, Network, open_graph
+from mitoscope.infer.ledger import Ledger
+from mitoscope.infer.verify import SCORE_DECIMALS, CandidatePart, PartResult, plan_parts, read_part
+from mitoscope.infer.workers import in_order
+from mitoscope.labels import is_figure
+from mitoscope.slide import Plane, Slide
+
+_BATCH: Final = 32
+"""Crops in one call of the network."""
+
+
+def open_subtype(bundle: Bundle, *, provider: str = "cpu", threads: int | None = None) -> Network | None:
+    """Open what tells kinds of figures apart; None where the bundle does not.
+
+    It maps crops (n, side, side, 3) to float32 (n, 1, 2); errors as `open_bundle_network`.
+    """
+    if (subtype := bundle.manifest.subtype) is None:
+        return None
+    session = open_graph(bundle, subtype.file, provider=provider, threads=threads)
+    return lambda crops: score_windows(session, crops)[:, np.newaxis]
+
+
+def name_subtypes(
+    slide: Slide,
+    detections: Detections,
+    ledger: Ledger,
+    *,
+    manifest: Manifest,
+    network: Network,
+    threshold: float,
+    workers: int,
+) -> Detections:
+    """Give every mitotic figure its kind.
+
+    Parameters
+    ----------
+    slide : Slide
+    detections : Detections
+        Of the whole slide, with the scores of the last stage. Those that are not above the threshold are
+        candidates, which have no kind.
+    ledger : Ledger
+        Of the run; figures that it has are not looked at again.
+    manifest : Manifest
+        Of a bundle with a subtype.
+    network : Network
+        As `open_subtype` returns it.
+    threshold : float
+        A detection above it is a figure.
+    workers : int
+        Parts that are worked on at once.
+
+    Returns
+    -------
+    Detections
+        The same places and scores in the same order, with the labels of the subtype.
+
+    Raises
+    ------
+    SlideReadError
+        If the slide's file goes away.
+    OutputError
+        If the ledger cannot be written.
+    NonFiniteError, OutOfMemoryError, RunError
+        If the network fails; names the figure.
+    StoppedError
+        If the user stops it.
+    """
+    subtype = manifest.subtype
+    assert subtype is not None  # the caller saw to it
+    named = np.array([is_figure(name) for name in detections.label.tolist()], dtype=np.bool_)
+    rows = np.flatnonzero(named & (detections.score > threshold))
+    points = detections.points_px0[rows]
+    known = ledger.subtyped()
+    new = detections.take(rows[[place not in known for place in map(tuple, points.tolist())]])
+    _look(new, ledger, _looker(slide, new, manifest, subtype, network), workers=workers)
+    known = ledger.subtyped()
+    other = next(name for name in subtype.labels if name != subtype.finds)
+    label = detections.label.tolist()
+    for row, place in zip(rows.tolist(), map(tuple, points.tolist()), strict=True):
+        label[row] = subtype.finds if known[place] > subtype.threshold else other
+    return detections.relabelled(np.array(label, dtype=np.str_))
+
+
+def _looker(
+    slide: Slide, figures: Detections, manifest: Manifest, subtype: Subtype, network: Network
+) -> Callable[[CandidatePart], PartResult]:
+    """Return what gives the figures of a part their probability of the kind that is found."""
+    plane = Plane(slide, subtype.mpp, tolerance=manifest.mpp_tolerance)
+    side, engine = subtype.crop_px, Engine(network, batch=_BATCH)
+    mirror_px = side if manifest.border == "mirror" else 0
+
+    def look(part: CandidatePart) -> PartResult:
+        read = read_part(plane, part, figures, crop_px=side, mirror_px=mirror_px)
+        start = time.perf_counter()
+        rows = engine.score(read.crops, places=read.places)
+        score = np.round([float(row[0, 0]) for row in rows], SCORE_DECIMALS)
+        return PartResult(
+            part.candidates, score, read.damaged_crops, read.read_s, time.perf_counter() - start
+        )
+
+    return look
+
+
+def _look(
+    figures: Detections,
+    ledger: Ledger,
+    look: Callable[[CandidatePart], PartResult],
+    *,
+    workers: int,
+) -> None:
+    points = figures.points_px0
+    clock = time.perf_counter()
+    try:
+        with closing(in_order(look, plan_parts(points), workers=workers)) as results:
+            for part, result in results:
+                now = time.perf_counter()
+                ledger.record_subtyped(points[list(part.candidates)], result, wall_s=now - clock)
+                clock = now
+    except KeyboardInterrupt:
+        raise StoppedError(
+            f"stopped while the kinds of {len(points)} figures were told apart",
+            where=ledger.path,
+            mend="repeat the same command to go on",
+        ) from None
