@@ -163,7 +163,10 @@ class Engine:
         except ORT_ERRORS as error:
             if not _OUT_OF_MEMORY.search(str(error)):
                 line = " ".join(str(error).split())[:200]
-                raise RunError(f"the network does not run ({line})") from None
+                raise RunError(
+                    f"the network does not run ({line})",
+                    mend="take --provider cpu where another one was chosen",
+                ) from None
         if len(windows) == 1:
             raise OutOfMemoryError(
                 f"not even one window of {windows.shape[2]} × {windows.shape[1]} px fits into memory",
