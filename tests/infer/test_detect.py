@@ -51,6 +51,20 @@ def _detect(path: Path, bundle: Bundle, out: Path, **changes: object) -> SlideRu
     return detect_slide(path, bundle, out, config=CONFIG.model_copy(update=changes))
 
 
+def test_cells_that_the_border_cuts_are_left_out(field: Path, tiny_bundle: Bundle, tmp_path: Path) -> None:
+    every = _detect(field, tiny_bundle, tmp_path / "every").detections
+    shy = revise(tiny_bundle, tmp_path / "shy", {"margin_um": 5.0})  # 20 px
+    kept = _detect(field, shy, tmp_path / "kept").detections
+    with Image.open(field) as picture:
+        size = picture.size
+    inside = np.minimum(every.points_px0, size - every.points_px0).min(axis=1) >= 20
+    assert 0 < inside.sum() < len(every)
+    assert kept == every.take(inside)
+    # The border of a part of the slide cuts nothing.
+    part = _detect(field, shy, tmp_path / "part", roi=(60, 60, 120, 120)).detections
+    assert np.minimum(part.points_px0 - 60, 180 - part.points_px0).min() < 20
+
+
 def test_a_run_says_what_it_did(field: Path, tiny_bundle: Bundle, tmp_path: Path) -> None:
     seen: list[tuple[float, float]] = []
     run = detect_slide(

@@ -123,6 +123,8 @@ class ModelDescription(ManifestEntry):
         Slots of a window in the output (K).
     nms_radius_um : float
         Radius of the non-maximum suppression over the slide.
+    margin_um : float
+        What lies nearer to the border of the slide is a cell that the border cuts, and is left out.
     score_floor : float
         Candidates with a score above it are kept.
     points : tuple of OperatingPoint
@@ -163,6 +165,7 @@ class ModelDescription(ManifestEntry):
     border: Border = "mirror"
     top_k: Annotated[int, Field(ge=1, le=65536)]
     nms_radius_um: Annotated[float, Field(gt=0, le=100)] = NMS_RADIUS_UM
+    margin_um: Annotated[float, Field(ge=0, le=50)] = 0.0
     score_floor: Score
     points: Annotated[tuple[OperatingPoint, ...], Field(min_length=1)]
     default_point: Name = F1

@@ -207,6 +207,12 @@ def join(
             "probability of the verifiers.",
         ),
     ] = None,
+    margin: Annotated[
+        float,
+        typer.Option(
+            "--margin", metavar="UM", min=0, max=50, help="Leave out cells nearer to the border of a slide."
+        ),
+    ] = 0.0,
 ) -> None:
     """Join bundles: a light detector proposes, the others verify its candidates."""
     from mitoscope.cli.train import need_training
@@ -219,7 +225,16 @@ def join(
     scores = None if doubt is None else parse_doubt(doubt)
     weights = None if blend is None else parse_weights("--blend", blend)
     made = run(
-        first, others, out, name=name, floor=floor, crop_px=crop, flips=flips, doubt=scores, blend=weights
+        first,
+        others,
+        out,
+        name=name,
+        floor=floor,
+        crop_px=crop,
+        flips=flips,
+        doubt=scores,
+        blend=weights,
+        margin_um=margin,
     )
     typer.echo(f"{made.manifest.source} written to {made.folder}")
 

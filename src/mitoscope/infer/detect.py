@@ -8,6 +8,8 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from mitoscope.bundle import ROBUST, Bundle, Manifest, OperatingPoint
 from mitoscope.bundle.network import multiplies_bytes
 from mitoscope.detections import Detections
@@ -167,7 +169,8 @@ def _no_report(done: float, total: float) -> None:
 def _result(slide: Slide, survey: Survey, ledger: Ledger, job: _Job, *, setup_s: float) -> SlideRun:
     manifest, info = job.bundle.manifest, slide.info
     candidates = ledger.candidates(label=manifest.detects, source=manifest.source)
-    proposals = merge([candidates], radius_px0=manifest.nms_radius_um / info.mpp.mean)
+    merged = merge([candidates], radius_px0=manifest.nms_radius_um / info.mpp.mean)
+    proposals = _uncut(merged, info, margin_um=manifest.margin_um)
     detections = _verified(slide, proposals, ledger, job)
     gaps = ledger.gaps()
     odd = _odd_stain(survey, manifest)
@@ -199,6 +202,15 @@ def _result(slide: Slide, survey: Survey, ledger: Ledger, job: _Job, *, setup_s:
         stage=job.stage,
         point=point,
     )
+
+
+def _uncut(detections: Detections, info: SlideInfo, *, margin_um: float) -> Detections:
+    """Return what lies at least so far from the border of the slide that this does not cut it."""
+    if not margin_um:
+        return detections
+    points, size = detections.points_px0, np.array([info.size.width, info.size.height])
+    to_border_um = np.minimum(points, size - points) * (info.mpp.x, info.mpp.y)
+    return detections.take(to_border_um.min(axis=1, initial=np.inf) >= margin_um)
 
 
 def _verified(slide: Slide, proposals: Detections, ledger: Ledger, job: _Job) -> Detections:

@@ -92,6 +92,7 @@ def join(
     flips: bool = False,
     doubt: tuple[float, float] | None = None,
     blend: Sequence[float] | None = None,
+    margin_um: float = 0.0,
 ) -> Bundle:
     """Write several bundles as one.
 
@@ -117,6 +118,8 @@ def join(
     blend : sequence of float, optional
         Weight of each verifier and, last, of the first stage in a mean of log-odds; without it the mean of
         the verifiers' probabilities counts.
+    margin_um : float
+        Leave out what lies nearer to the border of a slide: cells that it cuts.
 
     Raises
     ------
@@ -160,6 +163,7 @@ def join(
         "verifier": stage,
         "calibration": None,
         "score_floor": stage.proposal_threshold,
+        "margin_um": margin_um,
         "points": others[0].points,
         "default_point": others[0].default_point,
         "training": tuple(dict.fromkeys(source for one in (first, *others) for source in one.training)),
