@@ -125,6 +125,68 @@ def test_groups_add_up(sides: tuple[Path, Path], by: str, groups: int) -> None:
     assert f"by {by}" in run(*both(sides), "--by", by)
 
 
+@pytest.fixture(scope="module")
+def strata(sides: tuple[Path, Path]) -> Path:
+    rows = [f"image {place},{('hot spot', 'random')[place // 4]}" for place in range(8)]
+    return write(sides[0].with_name("strata.csv"), "\n".join(["image,region", *rows]))
+
+
+def test_a_scorecard_by_stratum(sides: tuple[Path, Path], strata: Path) -> None:
+    (card,) = judged(*both(sides), "--threshold", "0.5", "--strata", strata)["scorecards"]
+    by_domain = judged(*both(sides), "--threshold", "0.5", "--by", "domain")["by"]["scores"]
+    assert card["by"] == "region"
+    assert card["strata"]["hot spot"]["f1"]["value"] == by_domain["breast"]["f1"]
+    assert card["strata"]["hot spot"]["f1"]["interval_95"] == by_domain["breast"]["f1_interval_95"]
+    assert "resolution" in card["all"]["false_per_mm2"]["absent_because"]
+    (same,) = judged(*both(sides), "--threshold", "0.5", "--strata", "domain")["scorecards"]
+    assert list(same["strata"].values()) == list(card["strata"].values())
+
+
+def test_the_scorecard_on_the_terminal(sides: tuple[Path, Path], strata: Path) -> None:
+    (card,) = judged(*both(sides), "--threshold", "0.5", "--strata", strata)["scorecards"]
+    text = run(*both(sides), "--threshold", "0.5", "--strata", strata)
+    row = next(line for line in text.splitlines() if line.startswith("  F1  "))
+    for name in ("hot spot", "random"):
+        f1 = card["strata"][name]["f1"]
+        low, high = f1["interval_95"]
+        assert f"{f1['value']:.2f} [{low:.2f}, {high:.2f}]" in row
+    assert "by region" in text
+    assert "left out or –: the resolution of image 0 is not known (--mpp)" in text
+    assert "false per mm²" not in text
+
+
+def test_errors_by_kind(tmp_path: Path) -> None:
+    found = write(
+        tmp_path / "p.csv", "image,x,y,score\na,10,10,0.9\na,500,10,0.8\na,900,10,0.7\na,900,900,0.6\n"
+    )
+    rows = "a,10,10,mitosis\na,300,10,atypical mitosis\na,500,10,Apoptosis\na,900,10,look-alike\n"
+    truth = write(tmp_path / "t.csv", f"image,x,y,label\n{rows}")
+    kinds = write(tmp_path / "k.csv", "image,x,y,kind\na.png,902,10,pigment\na,900,900,\n")
+    arguments = ["--pred", found, "--truth", truth, "--kinds", kinds]
+    errors = judged(*arguments)["errors_by_kind"]
+    assert {row["kind"]: row["false"] for row in errors["false"]} == {
+        "apoptotic cell": 1,
+        "look-alike": 0,
+        "not labelled": 1,
+        "pigment": 1,
+    }
+    assert [row["no_candidate"] for row in errors["missed_by_class"]] == [1, 0]
+    text = run(*arguments)
+    assert "false positives by kind" in text
+    assert "figures by class" in text
+    strange = write(tmp_path / "s.csv", "image,x,y,kind\nb,1,1,pigment\n")
+    said = run("--pred", found, "--truth", truth, "--kinds", strange, status=2)
+    assert "it names kinds on 'b', none of which is in the ground truth" in said
+
+
+def test_strata_that_do_not_fit(sides: tuple[Path, Path], tmp_path: Path) -> None:
+    table = write(tmp_path / "s.csv", "image,stratum\nimage 0,x\nimage 9,x\n")
+    assert "no image 'image 9' in the ground truth" in run(*both(sides), "--strata", table, status=2)
+    table = write(tmp_path / "s.csv", "image,stratum\nimage 0,x\n")
+    assert "no stratum is stated for 'image 1'" in run(*both(sides), "--strata", table, status=2)
+    assert "no file and no column 'organ'" in run(*both(sides), "--strata", "organ", status=2)
+
+
 def test_two_detectors_are_compared(sides: tuple[Path, Path]) -> None:
     better = sides[0].with_name("better.csv")
     arguments = ["--pred", better, "--truth", sides[1], "--compare", sides[0], "--threshold", "0.5"]

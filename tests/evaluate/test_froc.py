@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from mitoscope.errors import ConfigError
-from mitoscope.evaluate import Steps, froc, midog_froc_auc
+from mitoscope.evaluate import PROTOCOLS, Steps, free_response, froc, midog_froc_auc
+from mitoscope.evaluate.curves import draw_recall_at_rates
+from tests.evaluate.made import make, swept
 
 # Two images, four figures: a hit, a false one, two hits, three false ones.
 STEPS = Steps(
@@ -52,3 +54,28 @@ def test_an_image_is_needed() -> None:
     with pytest.raises(ConfigError, match="0 images"):
         froc(STEPS, images=0)
     assert np.isnan(froc(Steps(np.array([0.1]), np.array([0]), np.array([1]), 0), images=1).recall).all()
+
+
+def test_recall_over_false_positives_per_mm2() -> None:
+    curve = free_response(STEPS, area_mm2=0.5)
+    assert curve.false_rate.tolist() == [0, 2, 2, 6, 8]
+    assert [curve.recall_at(rate) for rate in (1, 2, 5)] == [0.25, 0.75, 0.75]
+    with pytest.raises(ConfigError, match="an examined area of 0 mm²"):
+        free_response(STEPS, area_mm2=0)
+
+
+def test_drawn_recall_equals_drawing_one_by_one() -> None:
+    steps = list(swept(make(7, 9, seed=4), PROTOCOLS["mitoscope"]).values())
+    steps[2] = Steps.none()
+    cases = [(one, 0.3 + 0.4 * place) for place, one in enumerate(steps)]
+    found = draw_recall_at_rates(cases, rates=(0.0, 1.0, 2.0, 50.0), repeats=40, seed=5)
+    generator = np.random.default_rng(5)
+    for row, drawn in zip(found, generator.integers(len(cases), size=(40, len(cases))), strict=True):
+        pooled = Steps.total(cases[n][0] for n in drawn)
+        curve = free_response(pooled, area_mm2=sum(cases[n][1] for n in drawn))
+        assert row.tolist() == pytest.approx([curve.recall_at(rate) for rate in (0.0, 1.0, 2.0, 50.0)])
+
+
+def test_draws_without_a_figure_say_nothing() -> None:
+    only_false = Steps(np.array([0.5]), np.array([0]), np.array([1]), 0)
+    assert np.isnan(draw_recall_at_rates([(only_false, 1.0), (only_false, 1.0)], repeats=3)).all()

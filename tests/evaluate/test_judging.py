@@ -60,3 +60,61 @@ def test_results_are_judged_at_a_threshold_of_other_results(tmp_path: Path) -> N
     other = judge.judge_as_on(found, found, judge)
     assert (other.score, other.threshold) == (best.score, best.threshold)
     assert "validation set" in other.threshold_source
+
+
+STRATA = "image,region,stain\na.tiff,hot spot,pale\nb,random,\nc.tiff,random,dark\n"
+
+
+def test_strata_from_a_table_with_several_columns(tmp_path: Path) -> None:
+    judge = FileJudge(write(tmp_path / "t.csv", TABLE))
+    table = write(tmp_path / "s.csv", STRATA.replace("b,random,", "b,random,pale"))
+    region, stain = judge.read_strata(str(table))
+    assert (region.by, region.stratum_of) == ("region", {"a": "hot spot", "b": "random", "c": "random"})
+    assert (stain.by, stain.stratum_of) == ("stain", {"a": "pale", "b": "pale", "c": "dark"})
+
+
+def test_strata_from_the_ground_truth(tmp_path: Path) -> None:
+    text = "image,x,y,label,field,case\na,1,1,mitosis,hot spot,one\na,5,5,mitosis,,one\nb,,,,random,two\n"
+    judge = FileJudge(write(tmp_path / "t.csv", text))
+    (field,) = judge.read_strata("Field")
+    assert (field.by, field.stratum_of) == ("field", {"a": "hot spot", "b": "random"})
+    (case,) = judge.read_strata("case")
+    assert case.stratum_of == {"a": "one", "b": "two"}
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (STRATA, "no stain is stated for 'b'; give every judged image a stratum"),
+        ("image,stratum\na,x\nb,x\n", "no stratum is stated for 'c'"),
+        ("image,stratum\na,x\nb,x\nc,y\nd,y\n", "no image 'd' in the ground truth, the strata name it"),
+        ("image,stratum\na,x\na.tiff,y\n", "the image 'a' is in two strata, 'x' and 'y'"),
+        ("image,stratum\n", "states no stratum"),
+        ("image\na\n", "states no stratum"),
+        ("name,stratum\na,x\n", "no column image"),
+    ],
+)
+def test_strata_that_do_not_fit_the_images(table: str, message: str, tmp_path: Path) -> None:
+    judge = FileJudge(write(tmp_path / "t.csv", TABLE))
+    with pytest.raises(FormatError, match=message):
+        judge.read_strata(str(write(tmp_path / "s.csv", table)))
+
+
+def test_strata_that_nothing_states(tmp_path: Path) -> None:
+    judge = FileJudge(write(tmp_path / "t.csv", TABLE))
+    with pytest.raises(ConfigError, match="no file and no column 'organ'; give --strata a CSV with"):
+        judge.read_strata("organ")
+    with pytest.raises(FormatError, match="no domain is stated for 'c'"):
+        judge.read_strata("domain")
+    study = FileJudge(tmp_path / "study.mito")
+    with pytest.raises(ConfigError, match="no file 'organ', and no group of that name"):
+        study.read_strata("organ")
+
+
+def test_strata_may_name_images_of_another_side(tmp_path: Path) -> None:
+    text = "image,x,y,label,split\na,1,1,mitosis,test\nb,1,1,mitosis,train\n"
+    judge = FileJudge(write(tmp_path / "t.csv", text), side="test")
+    (both,) = judge.read_strata(str(write(tmp_path / "s.csv", "image,stratum\na,x\nb,y\n")))
+    assert both.stratum_of == {"a": "x", "b": "y"}
+    with pytest.raises(FormatError, match="no stratum is stated for 'a'"):
+        judge.read_strata(str(write(tmp_path / "s.csv", "image,stratum\nb,y\n")))

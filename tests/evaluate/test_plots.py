@@ -1,14 +1,24 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mitoscope.detections import Detections
-from mitoscope.evaluate import PROTOCOLS, Evaluation, NamedEvaluation, draw_evaluation, evaluate, group_scores
+from mitoscope.evaluate import (
+    PROTOCOLS,
+    Evaluation,
+    NamedEvaluation,
+    draw_evaluation,
+    evaluate,
+    group_scores,
+    score_strata,
+)
 from mitoscope.figure import FIRST, SECOND, encode_figure
+from mitoscope.geometry import Mpp
 from tests.evaluate.made import make, truth_of
 
 PROTOCOL = PROTOCOLS["mitoscope"]
@@ -73,6 +83,27 @@ def test_groups_stand_below() -> None:
     assert drawn.get_figheight() > draw_evaluation(found).get_figheight()
     assert "F1 by domain" in texts(drawn)
     assert f"{groups[0].score.f1:.3f}" in texts(drawn)
+
+
+def test_strata_stand_below_at_both_prevalences() -> None:
+    found = judged()
+    strata = {image: ("hot spot", "random")[n % 2] for n, image in enumerate(found.evaluation.images)}
+    card = score_strata(found.evaluation, strata, by="region")
+    plain = draw_evaluation(found, cards=[card])
+    assert plain.get_figheight() > draw_evaluation(found).get_figheight()
+    assert "F1 by region" in texts(plain)
+    assert "hot spot" in texts(plain)
+    assert "diamonds" not in texts(plain)
+    images = {
+        name: replace(image, mpp=Mpp.square(0.25), examined_mm2=0.5 + n)
+        for n, (name, image) in enumerate(found.evaluation.judged_images.items())
+    }
+    card = score_strata(replace(found.evaluation, judged_images=images), strata, by="region")
+    drawn = draw_evaluation(found, cards=[card])
+    assert f"as if all had {card.common_per_mm2:.1f} figures per mm²" in texts(drawn)
+    diamonds = [line.get_xdata() for line in drawn.axes[-1].lines if line.get_marker() == "D"]
+    wanted = [one.measures["f1_at_common_prevalence"].value for one in (card.overall, *card.strata)]
+    assert [float(x[0]) for x in diamonds] == wanted  # type: ignore[index, arg-type]
 
 
 def nothing(detections: Detections, figures: int) -> Evaluation:

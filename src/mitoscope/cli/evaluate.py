@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
@@ -25,11 +26,21 @@ from mitoscope.cli.options import (
     parse_mpp,
     parse_policy,
 )
-from mitoscope.cli.terminal import print_table, shown
+from mitoscope.cli.terminal import grouped, print_table, shown, table_width
 from mitoscope.errors import ConfigError
 
 if TYPE_CHECKING:
-    from mitoscope.evaluate import Comparison, Difference, Evaluation, GroupBy, GroupScore
+    from mitoscope.evaluate import (
+        Comparison,
+        Difference,
+        ErrorTable,
+        Evaluation,
+        FileJudge,
+        GroupBy,
+        GroupScore,
+        Measure,
+        Scorecard,
+    )
     from mitoscope.statistics import Interval, Score
 
 
@@ -77,6 +88,22 @@ def evaluate(
             "--by", metavar="GROUP", help="Also by slide, case, domain, scanner, species or laboratory."
         ),
     ] = None,
+    strata: Annotated[
+        str | None,
+        typer.Option(
+            "--strata",
+            metavar="FILE|COLUMN",
+            help="A scorecard for each stratum: CSV of image and stratum, or a column of the ground truth.",
+        ),
+    ] = None,
+    kinds: Annotated[
+        Path | None,
+        typer.Option(
+            "--kinds",
+            metavar="FILE",
+            help="Count false positives by kind: CSV of image, x, y and kind of look-alikes.",
+        ),
+    ] = None,
     domains: DomainsOption = None,
     compare: Annotated[
         Path | None,
@@ -97,7 +124,7 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Compare detections with ground truth: precision, recall, F1 with 95 % intervals by case."""
-    from mitoscope.evaluate import FileJudge, find_protocol, parse_group
+    from mitoscope.evaluate import FileJudge, count_errors, find_protocol, parse_group
     from mitoscope.figure import parse_encoding
     from mitoscope.labels import LabelMapping
 
@@ -131,16 +158,30 @@ def evaluate(
         own = cut if other_cut is None else other_cut
         other = Comparee(compare, judge.judge(compare, threshold=own))
     groups = None if grouping is None else Groups.of(judged, grouping)
+    cards = [] if strata is None else _scorecards(judge, judged, strata)
+    errors = count_errors(judged, None if kinds is None else judge.read_kinds(kinds))
     if plot is not None:
-        _draw(plot, pred, judged, other=other, groups=groups)
+        _draw(plot, pred, judged, other=other, groups=groups, cards=cards)
     if as_json:
-        typer.echo(json.dumps(as_dict(judged, other, groups), indent=2))
+        typer.echo(json.dumps(as_dict(judged, errors, other, groups, cards), indent=2))
     else:
-        print_evaluation(judged, other, groups)
+        print_evaluation(judged, errors, other, groups, cards)
+
+
+def _scorecards(judge: FileJudge, judged: Evaluation, strata: str) -> list[Scorecard]:
+    from mitoscope.evaluate import score_strata
+
+    return [score_strata(judged, one.stratum_of, by=one.by) for one in judge.read_strata(strata)]
 
 
 def _draw(
-    target: Path, pred: Path, judged: Evaluation, *, other: Comparee | None, groups: Groups | None
+    target: Path,
+    pred: Path,
+    judged: Evaluation,
+    *,
+    other: Comparee | None,
+    groups: Groups | None,
+    cards: Sequence[Scorecard],
 ) -> None:
     from mitoscope.evaluate import NamedEvaluation, draw_evaluation
     from mitoscope.figure import write_figure
@@ -151,6 +192,7 @@ def _draw(
         other=second,
         groups=() if groups is None else groups.scores,
         by="" if groups is None else groups.by,
+        cards=cards,
     )
     write_figure(figure, target)
 
@@ -226,9 +268,16 @@ class Groups:
         return cls(by, tuple(sorted(scores, key=lambda group: group.name)))
 
 
-def as_dict(judged: Evaluation, other: Comparee | None, groups: Groups | None) -> dict[str, Any]:
+def as_dict(
+    judged: Evaluation,
+    errors: ErrorTable,
+    other: Comparee | None,
+    groups: Groups | None,
+    cards: Sequence[Scorecard],
+) -> dict[str, Any]:
     """Return everything for JSON."""
     result = judged.as_dict()
+    result["errors_by_kind"] = errors.as_dict()
     if groups is not None:
         result["by"] = {
             "group": groups.by,
@@ -241,6 +290,8 @@ def as_dict(judged: Evaluation, other: Comparee | None, groups: Groups | None) -
                 for group in groups.scores
             },
         }
+    if cards:
+        result["scorecards"] = [card.as_dict() for card in cards]
     if other is not None:
         result["compared_with"] = {
             "threshold": other.evaluation.threshold,
@@ -252,7 +303,13 @@ def as_dict(judged: Evaluation, other: Comparee | None, groups: Groups | None) -
     return result
 
 
-def print_evaluation(judged: Evaluation, other: Comparee | None, groups: Groups | None) -> None:
+def print_evaluation(
+    judged: Evaluation,
+    errors: ErrorTable,
+    other: Comparee | None,
+    groups: Groups | None,
+    cards: Sequence[Scorecard],
+) -> None:
     """Print what a reader needs; the JSON has more."""
     for line in (*_headline(judged), *_shares(judged), *_further(judged), *_notes(judged)):
         typer.echo(shown(line))
@@ -263,6 +320,84 @@ def print_evaluation(judged: Evaluation, other: Comparee | None, groups: Groups 
         typer.echo("")
         columns = (groups.by, "images", "TP", "FP", "missed", "precision", "recall", "F1", "95 %")
         print_table(f"by {groups.by}", columns, [_group_row(group) for group in groups.scores])
+    _print_errors(errors)
+    for card in cards:
+        typer.echo("")
+        _print_scorecard(card)
+
+
+def _print_errors(errors: ErrorTable) -> None:
+    """Print what is known of the kinds of errors; a single kind says nothing that the totals do not."""
+    if sum(row.cells is not None for row in errors.false) > 1:
+        typer.echo("")
+        rows = [[row.kind, row.false, "" if row.cells is None else row.cells] for row in errors.false]
+        print_table("false positives by kind", ("kind", "false", "cells"), rows)
+    for title, missed in (("class", errors.missed_by_class), ("size", errors.missed_by_size)):
+        if len(missed) > 1:
+            typer.echo("")
+            columns = (title, "figures", "found", "recall", "below threshold", "no candidate")
+            print_table(
+                f"figures by {title}",
+                columns,
+                [
+                    [row.kind, row.figures, row.found, row.recall, row.below_threshold, row.no_candidate]
+                    for row in missed
+                ],
+            )
+
+
+def _print_scorecard(card: Scorecard) -> None:
+    """Print the measures of strata side by side, as many strata at once as the terminal is wide."""
+    from mitoscope.evaluate import MEASURES
+
+    columns = [card.overall, *card.strata]
+    at_once = max(1, (table_width() - _MEASURE_WIDTH) // _STRATUM_WIDTH)
+    for start in range(0, len(columns), at_once):
+        part = columns[start : start + at_once]
+        rows: list[list[object]] = [
+            [title, *(_number(getattr(stratum, name)) for stratum in part)]
+            for name, title in (
+                ("images", "images"),
+                ("cases", "cases"),
+                ("area_mm2", "examined, mm²"),
+                ("figures", "true figures"),
+            )
+        ]
+        rows += [
+            [title, *(_measured(stratum.measures[name]) for stratum in part)]
+            for name, title in MEASURES.items()
+            if any(stratum.measures[name].value is not None for stratum in columns)
+        ]
+        print_table(f"by {card.by}", ("", *(stratum.name for stratum in part)), rows)
+    for line in _about(card):
+        typer.echo(shown(line))
+
+
+_MEASURE_WIDTH, _STRATUM_WIDTH = 36, 24
+"""Columns of a terminal that the names of measures and each stratum take."""
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else grouped(value) if isinstance(value, int) else f"{value:.2f}"
+
+
+def _measured(measure: Measure) -> str:
+    if measure.value is None:
+        return "0/0" if measure.absent_because == "0/0" else "–"
+    ends = measure.interval
+    return f"{measure.value:.2f}" + ("" if ends is None else f" [{ends.low:.2f}, {ends.high:.2f}]")
+
+
+def _about(card: Scorecard) -> list[str]:
+    lines = ["in brackets: 95 % by case"]
+    if card.common_per_mm2 is not None:
+        lines.append(
+            f"at common prevalence: as if every stratum had {card.common_per_mm2:.2f} figures per mm²,"
+            " with its own recall and false positives per mm²"
+        )
+    # What is not known of a stratum is not known of all images either.
+    absent = {measure.absent_because for measure in card.overall.measures.values()} - {None, "0/0"}
+    return [*lines, *(f"left out or –: {reason}" for reason in sorted(map(str, absent)))]
 
 
 def _headline(judged: Evaluation) -> list[str]:
@@ -296,9 +431,14 @@ def _share(name: str, value: float | None, interval: Interval | None) -> str:
 
 
 def _further(judged: Evaluation) -> list[str]:
+    rates = judged.recall_at_rates
+    lines = []
+    if rates:
+        told = ", ".join(f"{one.value:.3f} at {one.rate:g}" for one in rates)
+        lines.append(f"recall {told} false positives per mm² (best threshold for each)")
     mean = judged.mean_over_images.f1
     left_out = f", {mean.undefined} with nothing left out" if mean.undefined else ""
-    lines = [f"F1, mean over images {mean}{left_out} (above: pooled over all)"]
+    lines.append(f"F1, mean over images {mean}{left_out} (above: pooled over all)")
     if len(judged.case_scores) != len(judged.images):
         lines.append(f"F1, mean over cases {judged.mean_over_cases.f1}")
     error = judged.reliability().ece

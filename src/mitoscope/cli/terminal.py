@@ -6,6 +6,7 @@ Names from files are shown, never interpreted.
 from __future__ import annotations
 
 import math
+import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,6 +26,11 @@ def shown(value: object) -> str:
 def grouped(count: int) -> str:
     """Return a count with separated thousands."""
     return f"{count:,}"
+
+
+def table_width() -> int:
+    """Return the columns that a table may take: those of the terminal, or of a table that is piped."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPED_WIDTH
 
 
 def print_table(
@@ -56,8 +62,7 @@ def print_table(
         )
     for row in cells:
         table.add_row(*(Text(_text(cell)) for cell in row))
-    width = None if sys.stdout.isatty() else PIPED_WIDTH
-    Console(width=width, highlight=False).print(table, crop=False)
+    Console(width=table_width(), highlight=False).print(table, crop=False)
 
 
 def _text(value: object) -> str:

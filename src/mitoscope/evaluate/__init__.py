@@ -8,14 +8,38 @@ from typing import Any
 
 from mitoscope.evaluate.bundle_calibration import Calibrated, calibrate
 from mitoscope.evaluate.comparison import Comparison, Difference, compare
-from mitoscope.evaluate.curves import average_precision, froc, midog_froc_auc, precision_recall
+from mitoscope.evaluate.curves import (
+    FALSE_PER_MM2,
+    average_precision,
+    free_response,
+    froc,
+    midog_froc_auc,
+    precision_recall,
+)
+from mitoscope.evaluate.errors_by_kind import (
+    ELSEWHERE,
+    ErrorTable,
+    FalseKind,
+    MissedKind,
+    count_errors,
+    kinds_of_false,
+)
 from mitoscope.evaluate.evaluate import evaluate
-from mitoscope.evaluate.evaluation import Evaluation
+from mitoscope.evaluate.evaluation import Evaluation, RecallAtRate
 from mitoscope.evaluate.judged_image import JudgedImage, LookAlikeScore
-from mitoscope.evaluate.judging import FileJudge, GroupBy, GroupScore, group_of, group_scores, parse_group
+from mitoscope.evaluate.judging import (
+    FileJudge,
+    GroupBy,
+    GroupScore,
+    Stratification,
+    group_of,
+    group_scores,
+    parse_group,
+)
 from mitoscope.evaluate.matching import Matching
 from mitoscope.evaluate.plots import NamedEvaluation, draw_evaluation
 from mitoscope.evaluate.protocols import PROTOCOLS, Protocol, find_protocol, iou_protocol
+from mitoscope.evaluate.scorecard import MEASURES, Measure, Scorecard, StratumScore, score_strata
 from mitoscope.evaluate.sweep import Steps, Sweep
 from mitoscope.evaluate.thresholds import (
     CASES_ENOUGH,
@@ -28,13 +52,18 @@ from mitoscope.evaluate.thresholds import (
 
 __all__ = [
     "CASES_ENOUGH",
+    "ELSEWHERE",
+    "FALSE_PER_MM2",
     "FIGURES_ENOUGH",
+    "MEASURES",
     "PROTOCOLS",
     "Calibrated",
     "ChosenThreshold",
     "Comparison",
     "Difference",
+    "ErrorTable",
     "Evaluation",
+    "FalseKind",
     "FileJudge",
     "FittedPoint",
     "GroupBy",
@@ -42,25 +71,35 @@ __all__ = [
     "JudgedImage",
     "LookAlikeScore",
     "Matching",
+    "Measure",
+    "MissedKind",
     "NamedEvaluation",
     "Protocol",
+    "RecallAtRate",
+    "Scorecard",
     "Steps",
+    "Stratification",
+    "StratumScore",
     "Sweep",
     "average_precision",
     "calibrate",
     "choose_threshold",
     "compare",
+    "count_errors",
     "draw_evaluation",
     "evaluate",
     "find_protocol",
     "fit_point",
+    "free_response",
     "froc",
     "group_of",
     "group_scores",
     "iou_protocol",
+    "kinds_of_false",
     "midog_froc_auc",
     "parse_group",
     "precision_recall",
+    "score_strata",
 ]
 
 

@@ -1,8 +1,11 @@
-"""Curves over thresholds: precision and recall, the area below, and FROC (recall over false positives)."""
+"""Curves over thresholds: precision and recall, the area below, and FROC: recall over false positives.
+
+Free response (FROC) is per image, as in challenges, or per mm²: images differ in size, tissue does not.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +23,8 @@ Counts = NDArray[np.int32] | NDArray[np.int64]
 
 FALSE_PER_IMAGE = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Rates at which recall is averaged (CAMELYON16; LUNA16 adds 1/8)."""
+FALSE_PER_MM2 = (1.0, 2.0, 5.0)
+"""Rates at which recall is stated: 2.4, 4.7 and 12 false positives in ten high-power fields."""
 _MIDOG_THRESHOLDS = 40
 _MIDOG_RATES = np.linspace(0.0, 8.0, 50)
 
@@ -98,9 +103,36 @@ def bootstrap_average_precision(
     return percentiles(draw_average_precision(cases, repeats=repeats, seed=seed))
 
 
-def draw_average_precision(cases: Mapping[str, Steps], *, repeats: int, seed: int) -> NDArray[np.float64]:
+def draw_average_precision(cases: Mapping[str, Steps], *, repeats: int, seed: int) -> Floats:
     """Return the average precision of each draw of cases, shape (repeats,); NaN without a true figure."""
-    parts = list(cases.values())
+    values = []
+    for drawn in _draw_curves(list(cases.values()), repeats=repeats, seed=seed):
+        area = _area(drawn.most, drawn.tp, drawn.fp, figures=drawn.figures)
+        values.append(np.nan if area is None else area)
+    return np.array(values)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _DrawnCurve:
+    """The pooled counts of one draw of cases at each distinct score, from high to low.
+
+    Attributes
+    ----------
+    times : ndarray of int, shape (cases,)
+        How often each case was drawn.
+    tp, fp, most : ndarray of int, shape (l,)
+        True and false positives from each score up; the most figures found at a score or any above it.
+    figures : int
+    """
+
+    times: NDArray[np.int32]
+    tp: NDArray[np.int32]
+    fp: NDArray[np.int32]
+    most: NDArray[np.int32]
+    figures: int
+
+
+def _draw_curves(parts: Sequence[Steps], *, repeats: int, seed: int) -> Iterator[_DrawnCurve]:
     pooled = Steps.total(parts)
     owner = np.repeat(np.arange(len(parts)), [len(part.score) for part in parts])
     order = np.argsort(-pooled.score, kind="stable")
@@ -110,15 +142,12 @@ def draw_average_precision(cases: Mapping[str, Steps], *, repeats: int, seed: in
     tp, fp = tp.astype(np.int32), fp.astype(np.int32)
     # By all rules but one a lower threshold takes no hit away: the sum only rises.
     falls = bool((tp < 0).any())
-    values = []
     for block in draw_times(len(parts), repeats=repeats, seed=seed):
         for times in block.astype(np.int32):
             each = times.take(owner)
-            sums = [(each * change).cumsum(dtype=np.int32).take(last) for change in (tp, fp)]
-            most = np.maximum.accumulate(sums[0]) if falls else sums[0]
-            area = _area(most, *sums, figures=int(times @ figures))
-            values.append(np.nan if area is None else area)
-    return np.array(values)
+            true, false = ((each * change).cumsum(dtype=np.int32).take(last) for change in (tp, fp))
+            most = np.maximum.accumulate(true) if falls else true
+            yield _DrawnCurve(times, true, false, most, int(times @ figures))
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +157,7 @@ class Froc:
     Attributes
     ----------
     false_rate : ndarray, shape (l,)
-        False positives per image.
+        False positives per image, or per mm².
     recall : ndarray, shape (l,)
         NaN without a true figure.
     """
@@ -159,6 +188,62 @@ def froc(steps: Steps, *, images: int) -> Froc:
     _, tp, fp = steps.levels()
     recall = tp / steps.figures if steps.figures else np.full(len(tp), np.nan)
     return Froc(fp / images, recall)
+
+
+def free_response(steps: Steps, *, area_mm2: float) -> Froc:
+    """Return recall over false positives per mm² of the detections pooled over images.
+
+    Parameters
+    ----------
+    steps : Steps
+    area_mm2 : float
+        What was examined, whether something was found there or not.
+
+    Raises
+    ------
+    ConfigError
+        If nothing was examined.
+    """
+    if not area_mm2 > 0:
+        raise ConfigError(f"an examined area of {area_mm2:g} mm²", where="FROC", mend="more than 0")
+    _, tp, fp = steps.levels()
+    recall = tp / steps.figures if steps.figures else np.full(len(tp), np.nan)
+    return Froc(fp / area_mm2, recall)
+
+
+def draw_recall_at_rates(
+    cases: Sequence[tuple[Steps, float]],
+    *,
+    rates: Sequence[float] = FALSE_PER_MM2,
+    repeats: int = REPEATS,
+    seed: int = 0,
+) -> Floats:
+    """Return the recall at some rates of false positives of each draw of cases.
+
+    Parameters
+    ----------
+    cases : sequence of (Steps, float)
+        Of each case, with the area in mm² that was examined.
+    rates : sequence of float
+        False positives per mm².
+    repeats, seed
+        Of the bootstrap.
+
+    Returns
+    -------
+    ndarray of float64, shape (repeats, len(rates))
+        NaN without a true figure, or without an area.
+    """
+    areas = np.array([area for _, area in cases])
+    drawn = np.full((repeats, len(rates)), np.nan)
+    curves = _draw_curves([steps for steps, _ in cases], repeats=repeats, seed=seed)
+    for row, curve in zip(drawn, curves, strict=True):
+        area = float(curve.times @ areas)
+        if curve.figures and area > 0:
+            # False positives never fall with the threshold, so that the rates are sorted.
+            passed = np.searchsorted(curve.fp / area, rates, side="right")
+            row[:] = np.append(0, curve.most)[passed] / curve.figures
+    return drawn
 
 
 def midog_froc_auc(steps: Steps, *, images: int) -> float | None:

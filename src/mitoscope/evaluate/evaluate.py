@@ -114,7 +114,7 @@ def _check_names(found: Mapping[str, Detections], slides: Mapping[str, object]) 
         raise FormatError("nothing to judge: no image in the ground truth", where="evaluation")
     if found and not found.keys() & slides.keys():
         raise FormatError(
-            f"the results are of {_listed(found)}, the ground truth of {_listed(slides)}",
+            f"the results are of {listed(found)}, the ground truth of {listed(slides)}",
             where="evaluation",
             mend="name the images alike in both",
         )
@@ -125,13 +125,14 @@ def _check_scales(scales: Mapping[str, Mpp | None]) -> None:
     without = [name for name, mpp in scales.items() if mpp is None]
     if without and len(without) < len(scales):
         raise ScaleError(
-            f"no resolution is stated for {_listed(without)}, for other images there is one",
+            f"no resolution is stated for {listed(without)}, for other images there is one",
             where="evaluation",
             mend="give it with --mpp",
         )
 
 
-def _listed(names: Mapping[str, object] | list[str]) -> str:
+def listed(names: Mapping[str, object] | list[str]) -> str:
+    """Return some of the names, and how many more there are."""
     shown = [repr(name) for name in sorted(names)[:_NAMES_MAX]]
     more = len(names) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "")

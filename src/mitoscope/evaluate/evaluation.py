@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -14,8 +14,11 @@ from mitoscope.errors import ConfigError, FormatError
 from mitoscope.evaluate.comparison import Comparison, compare
 from mitoscope.evaluate.curves import (
     FALSE_PER_IMAGE,
+    FALSE_PER_MM2,
     average_precision,
     bootstrap_average_precision,
+    draw_recall_at_rates,
+    free_response,
     froc,
     midog_froc_auc,
 )
@@ -32,10 +35,30 @@ from mitoscope.statistics import (
     Reliability,
     Score,
     bootstrap,
+    percentiles,
     reliability,
     sum_by,
 )
 from mitoscope.truth import GroundTruth, repeated_rows
+
+
+@dataclass(frozen=True, slots=True)
+class RecallAtRate:
+    """Recall where no more than so many detections per mm² are false.
+
+    Attributes
+    ----------
+    rate : float
+        False positives per mm².
+    value : float
+        The greatest recall at any threshold that keeps to the rate.
+    interval : Interval or None
+        95 % by case; None for a single case.
+    """
+
+    rate: float
+    value: float
+    interval: Interval | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +99,24 @@ class Evaluation:
         """
         check_threshold(threshold)
         return replace(self, chosen_threshold=threshold)
+
+    def on(self, images: Collection[str]) -> Evaluation:
+        """Return the same detections judged on some of the images alone, without matching them again.
+
+        Parameters
+        ----------
+        images : collection of str
+            Stems of their names.
+
+        Raises
+        ------
+        FormatError
+            If none of them is judged.
+        """
+        kept = {name: image for name, image in self.judged_images.items() if name in images}
+        if not kept:
+            raise FormatError("none of the images is judged", where="evaluation")
+        return replace(self, judged_images=kept)
 
     @cached_property
     def thresholds(self) -> dict[str, float]:
@@ -168,7 +209,7 @@ class Evaluation:
     @cached_property
     def look_alikes(self) -> LookAlikeScore | None:
         """How well it tells figures from look-alikes; None where no look-alikes are known."""
-        if not any(len(image.look_alikes_px0) for image in self.judged_images.values()):
+        if not any(len(image.cells.look_alikes_px0) for image in self.judged_images.values()):
             return None
         total = LookAlikeScore()
         for name, image in self.judged_images.items():
@@ -213,6 +254,40 @@ class Evaluation:
         """What was looked at on all images; None where it is not known of some."""
         areas = [image.examined_mm2 for image in self.judged_images.values()]
         return None if None in areas else sum(area for area in areas if area is not None)
+
+    @property
+    def no_area(self) -> str | None:
+        """Why nothing can be said per mm²; None where the examined area of all images is known."""
+        for name, image in self.judged_images.items():
+            if image.mpp is None:
+                return f"the resolution of {name} is not known (--mpp)"
+            if image.examined_mm2 is None:
+                return f"neither results nor ground truth state the size of {name}"
+        return None if self.examined_mm2 else "nothing was examined"
+
+    @cached_property
+    def case_areas_mm2(self) -> dict[str, float]:
+        """What was examined of each case, in mm²; of images with an unknown area nothing is added."""
+        areas = dict.fromkeys(self.case_scores, 0.0)
+        for image in self.judged_images.values():
+            areas[image.case] += image.examined_mm2 or 0.0
+        return areas
+
+    @cached_property
+    def recall_at_rates(self) -> tuple[RecallAtRate, ...]:
+        """Recall at 1, 2 and 5 false positives per mm²; none without a true figure or a known area."""
+        if self.no_area is not None or not self.total_steps.figures:
+            return ()
+        curve = free_response(self.total_steps, area_mm2=self.examined_mm2 or 0.0)
+        cases = [(steps, self.case_areas_mm2[case]) for case, steps in self.case_steps.items()]
+        ends: list[Interval | None] = [None] * len(FALSE_PER_MM2)
+        if len(cases) > 1:
+            drawn = draw_recall_at_rates(cases, repeats=self.repeats, seed=self.seed)
+            ends = [percentiles(column) for column in drawn.T]
+        return tuple(
+            RecallAtRate(rate, curve.recall_at(rate), interval)
+            for rate, interval in zip(FALSE_PER_MM2, ends, strict=True)
+        )
 
     @property
     def probabilities(self) -> bool | None:
@@ -363,6 +438,7 @@ class Evaluation:
             "average_precision_interpolation": "101 recalls (COCO)",
             "best_f1": _best_f1(self.total_steps),
             "froc": _froc(self.total_steps, len(self.images)),
+            "free_response": _free_response(self),
             "calibration": _calibration(self.reliability()),
             "look_alikes": None if self.look_alikes is None else self.look_alikes.as_dict(),
             "duplicates": self.duplicates,
@@ -438,6 +514,24 @@ def _froc(pooled: Steps, images: int) -> dict[str, Any] | None:
         "at_false_positives_per_image": list(FALSE_PER_IMAGE),
         "midog25_auc": midog_froc_auc(pooled, images=images),
         "midog25_auc_of": 8,
+    }
+
+
+def _free_response(judged: Evaluation) -> dict[str, Any]:
+    """Return recall over false positives per mm²; where nothing can be said of it, why."""
+    candidates = judged.total_steps.at(-np.inf)
+    area = None if judged.no_area else judged.examined_mm2
+    return {
+        "area_mm2": area,
+        "recall_at_false_per_mm2": {
+            f"{one.rate:g}": {"recall": one.value, "interval_95": _ends(one.interval)}
+            for one in judged.recall_at_rates
+        },
+        "all_candidates": {
+            "recall": candidates.recall,
+            "false_per_mm2": None if area is None else candidates.fp / area,
+        },
+        "absent_because": judged.no_area or (None if judged.recall_at_rates else "no true figure"),
     }
 
 

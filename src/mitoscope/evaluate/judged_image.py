@@ -16,7 +16,7 @@ from mitoscope.evaluate.sweep import Sweep
 from mitoscope.geometry import Mpp
 from mitoscope.labels import is_figure
 from mitoscope.region import Region
-from mitoscope.truth import ExaminedArea, SlideTruth
+from mitoscope.truth import ExaminedArea, SlideTruth, TrueCells
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +93,6 @@ def judge_look_alikes(
     )
 
 
-Points = NDArray[np.float64]
-
-
 @dataclass(frozen=True, eq=False)
 class JudgedImage:
     """The detections of one image and its true figures, matched.
@@ -110,8 +107,8 @@ class JudgedImage:
         Figures inside of the judged area, whatever their score.
     outside : Detections
         Figures outside of it: they are not judged.
-    figures_px0, look_alikes_px0 : ndarray, shape (m, 2) and (k, 2)
-        True cells inside of the judged area.
+    cells : TrueCells
+        Labelled cells inside of the judged area; those that are figures are in the order of the matching.
     figures_outside : int
         True figures outside of it: they are not judged either.
     figures_not_searched : int
@@ -132,8 +129,7 @@ class JudgedImage:
     has_predictions: bool
     candidates: Detections
     outside: Detections
-    figures_px0: Points
-    look_alikes_px0: Points
+    cells: TrueCells
     figures_outside: int
     figures_not_searched: int
     figures_in_gaps: int
@@ -154,7 +150,7 @@ class JudgedImage:
             found.points_px0,
             found.score,
             matching=self.sweep.at(threshold),
-            look_alikes_px0=self.look_alikes_px0,
+            look_alikes_px0=self.cells.look_alikes_px0,
             protocol=protocol,
             mpp=self.mpp,
         )
@@ -218,8 +214,7 @@ def judge_image(
         has_predictions=found is not None,
         candidates=candidates,
         outside=figures.take(~inside),
-        figures_px0=judged.figures_px0,
-        look_alikes_px0=judged.look_alikes_px0,
+        cells=judged,
         figures_outside=int((cells.is_figure & ~true_inside).sum()),
         figures_not_searched=int((cells.is_figure & looked_at & ~true_inside).sum()),
         figures_in_gaps=int((judged.is_figure & in_gap).sum()),

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
 
 from mitoscope.detections import Detections
 from mitoscope.errors import ConfigError, FormatError, TruthError
-from mitoscope.evaluate.evaluate import evaluate
+from mitoscope.evaluate.evaluate import evaluate, listed
 from mitoscope.evaluate.evaluation import Evaluation
 from mitoscope.evaluate.protocols import MITOSCOPE, Protocol
 from mitoscope.evaluate.thresholds import choose_threshold
@@ -20,12 +20,13 @@ from mitoscope.exchange import (
     parse_reference,
     read_any_predictions,
     read_ground_truth,
+    read_table,
 )
 from mitoscope.geometry import Mpp
 from mitoscope.image_names import stem
 from mitoscope.labels import LabelMapping
 from mitoscope.statistics import Interval, Score
-from mitoscope.truth import GroundTruth, Policy, SlideTruth
+from mitoscope.truth import GroundTruth, Policy, SlideTruth, TrueCells
 
 GroupBy = Literal["slide", "case", "domain", "scanner", "species", "laboratory"]
 NOT_STATED = "not stated"
@@ -130,6 +131,74 @@ class FileJudge:
             validation = replace(validation, side="validation")
         return self.judge(pred).at(choose_threshold(validation.judge(validation_pred).total_steps))
 
+    def read_strata(self, text: str) -> tuple[Stratification, ...]:
+        """Read which stratum each image belongs to.
+
+        Parameters
+        ----------
+        text : str
+            A CSV file with the column ``image`` and one or more others, each of which parts the images in its
+            own way; a column of the ground truth, where that is a CSV file; or, as for groups, ``case``,
+            ``domain``, ``scanner``, ``species`` or ``laboratory``.
+
+        Raises
+        ------
+        ConfigError
+            If it is none of these.
+        FormatError
+            If the table names an image that the ground truth does not have, an image has two strata, or a
+            judged one none.
+        """
+        path, table = Path(text), parse_reference(self.reference)[0]
+        if path.is_file():
+            found = _strata_of(path, None)
+        elif (column := text.strip().casefold()) in get_args(GroupBy):
+            found = (Stratification(column, group_of(self.truth, parse_group(column)), table),)
+        elif table.suffix.casefold() == ".csv":
+            found = _strata_of(table, column)
+        else:
+            groups = ", ".join(get_args(GroupBy))
+            raise ConfigError(
+                f"no file {text!r}, and no group of that name",
+                where="--strata",
+                mend=f"give a CSV with the columns image and stratum, or one of: {groups}",
+            )
+        known = {stem(name) for name in self._all_sides.by_name}
+        judged = [stem(name) for name in self.truth.by_name]
+        for one in found:
+            one.check(judged, known=known)
+        return found
+
+    def read_kinds(self, path: Path) -> dict[str, TrueCells]:
+        """Read a list of cells that are no figures and of what kind each is, by the stem of the image's name.
+
+        Parameters
+        ----------
+        path : Path
+            CSV with the columns ``image``, ``x``, ``y`` (level-0 px, centre) and ``kind``; rows without a
+            kind say nothing.
+
+        Raises
+        ------
+        FormatError
+            If it is no such table, or names none of the images.
+        """
+        rows: dict[str, list[tuple[float, float, str]]] = {}
+        for row in read_table(path, needed=("image", "x", "y", "kind"), names=_IMAGE_COLUMNS).rows:
+            if kind := row.text("kind"):
+                place = (row.coordinate("x"), row.coordinate("y"), kind)
+                rows.setdefault(stem(row.text("image")), []).append(place)
+        if rows and not rows.keys() & {stem(name) for name in self._all_sides.by_name}:
+            raise FormatError(
+                f"it names kinds on {listed(rows)}, none of which is in the ground truth",
+                where=path,
+                mend="name the images alike in both",
+            )
+        return {
+            image: TrueCells.of([(x, y) for x, y, _ in cells], [kind for _, _, kind in cells])
+            for image, cells in rows.items()
+        }
+
     def read_detections(self, pred: Path) -> dict[str, Detections]:
         """Read results by the stem of the image's name.
 
@@ -162,6 +231,87 @@ class FileJudge:
                 mend="give results of that side, or another --split",
             )
         return judged
+
+
+@dataclass(frozen=True)
+class Stratification:
+    """One way to part images into strata.
+
+    Attributes
+    ----------
+    by : str
+        What tells the strata apart: the name of a column.
+    stratum_of : dict of str to str
+        Stem of the image's name → stratum.
+    path : Path
+        Where that is stated.
+    """
+
+    by: str
+    stratum_of: dict[str, str]
+    path: Path
+
+    def check(self, judged: Collection[str], *, known: Collection[str]) -> None:
+        """Refuse strata of images that there are not, and judged images without a stratum.
+
+        Parameters
+        ----------
+        judged : collection of str
+            Stems of the images that are judged.
+        known : collection of str
+            Those of all images of the ground truth, whichever side of the split they are on.
+
+        Raises
+        ------
+        FormatError
+        """
+        strange = [image for image in self.stratum_of if image not in known]
+        if strange:
+            raise FormatError(
+                f"no image {listed(strange)} in the ground truth, the strata name it",
+                where=self.path,
+                mend="correct the column image, or remove the rows",
+            )
+        without = [image for image in judged if self.stratum_of.get(image, NOT_STATED) == NOT_STATED]
+        if without:
+            raise FormatError(
+                f"no {self.by} is stated for {listed(without)}",
+                where=self.path,
+                mend="give every judged image a stratum",
+            )
+
+
+def _strata_of(path: Path, column: str | None) -> tuple[Stratification, ...]:
+    """Return what the columns of a table say of images: all but ``image``, or the one that is asked for."""
+    table = read_table(path, needed=("image",) if column is None else (), names=_IMAGE_COLUMNS)
+    columns = [name for name in table.columns if name and name != "image"]
+    if column is not None and (column not in columns or "image" not in table.columns):
+        raise ConfigError(
+            f"no file and no column {column!r}",
+            where=path,
+            mend="give --strata a CSV with the columns image and stratum, or the name of a column",
+        )
+    if not columns or not table.rows:
+        raise FormatError(
+            "states no stratum", where=path, mend="one row an image, with the columns image and stratum"
+        )
+    found = []
+    for name in [column] if column else columns:
+        stratum_of: dict[str, str] = {}
+        for row in table.rows:
+            image, stratum = stem(row.text("image")), row.text(name)
+            if stratum and stratum_of.setdefault(image, stratum) != stratum:
+                raise FormatError(
+                    f"the image {image!r} is in two strata, {stratum_of[image]!r} and {stratum!r}",
+                    where=f"{row.where}, column {name}",
+                    mend="keep one",
+                )
+        found.append(Stratification(name, stratum_of, path))
+    return tuple(found)
+
+
+_IMAGE_COLUMNS: Final = {"slide": "image", "file": "image", "file_name": "image", "filename": "image"}
+"""Other names of the column, as for ground truth."""
 
 
 def parse_group(text: str) -> GroupBy:

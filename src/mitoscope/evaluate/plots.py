@@ -11,6 +11,7 @@ import numpy as np
 from mitoscope.evaluate.curves import froc, precision_recall
 from mitoscope.evaluate.evaluation import Evaluation
 from mitoscope.evaluate.judging import GroupScore
+from mitoscope.evaluate.scorecard import Measure, Scorecard
 from mitoscope.figure import FIRST, INK, PALE_BLUE, QUIET, SECOND, THIRD, name_label, place_axes, style
 from mitoscope.statistics import Score
 
@@ -47,8 +48,9 @@ def draw_evaluation(
     other: NamedEvaluation | None = None,
     groups: Sequence[GroupScore] = (),
     by: str = "",
+    cards: Sequence[Scorecard] = (),
 ) -> Figure:
-    """Draw one or two detectors in four panels, and the F1 of groups below.
+    """Draw one or two detectors in four panels, and the F1 of groups and strata below.
 
     Parameters
     ----------
@@ -60,10 +62,14 @@ def draw_evaluation(
         Cases, domains or slides.
     by : str
         What the groups are.
+    cards : sequence of Scorecard
+        Strata, each with its F1 at its own and at the common prevalence.
     """
     from matplotlib.figure import Figure
 
-    below = 0.55 + _GROUP_INCH * len(groups) if groups else -0.1
+    rows = [len(groups)] if groups else []
+    rows += [len(card.strata) + 1 for card in cards]
+    below = sum(map(_rows_inch, rows)) if rows else -0.1
     figure = Figure(figsize=(_WIDTH_INCH, _GROUPS_TOP_INCH + below))
     _write_headline(figure, judged.evaluation)
     sides = [judged] if other is None else [judged, other]
@@ -71,9 +77,18 @@ def draw_evaluation(
     _draw_froc(_panel(figure, 0, 1), sides)
     _draw_over_thresholds(_panel(figure, 1, 0), judged)
     _draw_reliability(_panel(figure, 1, 1), judged)
+    top = _GROUPS_TOP_INCH
     if groups:
-        _draw_groups(figure, groups, by)
+        _draw_groups(figure, groups, by, top=top)
+        top += _rows_inch(len(groups))
+    for card in cards:
+        _draw_strata(figure, card, top=top)
+        top += _rows_inch(len(card.strata) + 1)
     return figure
+
+
+def _rows_inch(rows: int) -> float:
+    return 0.85 + _GROUP_INCH * rows
 
 
 def _panel(figure: Figure, row: int, column: int) -> Axes:
@@ -200,24 +215,57 @@ def _draw_reliability(axes: Axes, judged: NamedEvaluation) -> None:
     _legend(axes, columns=2)
 
 
-def _draw_groups(figure: Figure, groups: Sequence[GroupScore], by: str) -> None:
-    names = [name_label(group.name) for group in groups]
-    left = max(_LEFT_INCH, 0.25 + _LETTER_INCH * max(map(len, names)))
-    width, height = _WIDTH_INCH - 2.1 - left, _GROUP_INCH * len(groups)
-    axes = place_axes(figure, left=left, top=_GROUPS_TOP_INCH, width=width, height=height)
+def _draw_groups(figure: Figure, groups: Sequence[GroupScore], by: str, *, top: float) -> None:
     title = f"F1 by {name_label(by)}, with 95 % interval over its cases"
-    axes.set_title(title, fontweight="bold", x=(_LEFT_INCH - left) / width)
-    rows = range(len(groups))
-    for row, group in zip(rows, groups, strict=True):
-        if group.interval is not None:
-            axes.plot([group.interval.low, group.interval.high], [row, row], color=FIRST)
-        if group.score.f1 is not None:
-            _mark(axes, group.score.f1, row, FIRST)
+    axes = _rows_panel(figure, [group.name for group in groups], title, top=top)
+    for row, group in enumerate(groups):
         numbers = f"({group.images}; {group.score.tp}, {group.score.fp}, {group.score.fn})"
-        f1 = "0/0" if group.score.f1 is None else f"{group.score.f1:.3f}"
-        axes.annotate(f"{f1}   {numbers}", (1.02, row), xycoords=axes.get_yaxis_transform(), va="center")
+        _draw_row(axes, row, Measure(group.score.f1, group.interval), numbers)
+    _head(axes, "F1   (images; TP, FP, missed)")
+
+
+def _draw_strata(figure: Figure, card: Scorecard, *, top: float) -> None:
+    title = f"F1 by {name_label(card.by)}, with 95 % interval over its cases"
+    strata = [card.overall, *card.strata]
+    axes = _rows_panel(figure, [stratum.name for stratum in strata], title, top=top)
+    for row, stratum in enumerate(strata):
+        dense = stratum.measures["figures_per_mm2"].value
+        numbers = f"({stratum.images}; {'–' if dense is None else f'{dense:.1f}'})"
+        at_common = stratum.measures["f1_at_common_prevalence"].value
+        if at_common is not None:
+            axes.plot([at_common], [row], "D", color=SECOND, markerfacecolor="white", clip_on=False, zorder=4)
+        _draw_row(axes, row, stratum.measures["f1"], numbers)
+    _head(axes, "F1   (images; figures/mm²)")
+    if card.common_per_mm2 is not None:
+        axes.set_xlabel(f"F1; diamonds: as if all had {card.common_per_mm2:.1f} figures per mm²")
+
+
+def _rows_panel(figure: Figure, names: Sequence[str], title: str, *, top: float) -> Axes:
+    labels = [name_label(name) for name in names]
+    left = max(_LEFT_INCH, 0.25 + _LETTER_INCH * max(map(len, labels)))
+    width, height = _WIDTH_INCH - 2.1 - left, _GROUP_INCH * len(labels)
+    axes = place_axes(figure, left=left, top=top, width=width, height=height)
+    axes.set_title(title, fontweight="bold", x=(_LEFT_INCH - left) / width)
+    axes.set_xlim(0, 1)
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+    axes.set_yticks(range(len(labels)), labels=labels)
+    axes.set_xlabel("F1")
+    axes.grid(axis="x")
+    return axes
+
+
+def _draw_row(axes: Axes, row: int, f1: Measure, numbers: str) -> None:
+    if f1.interval is not None:
+        axes.plot([f1.interval.low, f1.interval.high], [row, row], color=FIRST)
+    if f1.value is not None:
+        _mark(axes, f1.value, row, FIRST)
+    shown = "0/0" if f1.value is None else f"{f1.value:.3f}"
+    axes.annotate(f"{shown}   {numbers}", (1.02, row), xycoords=axes.get_yaxis_transform(), va="center")
+
+
+def _head(axes: Axes, text: str) -> None:
     axes.annotate(
-        "F1   (images; TP, FP, missed)",
+        text,
         (1.02, 1.0),
         (0, 6),
         xycoords="axes fraction",
@@ -225,11 +273,6 @@ def _draw_groups(figure: Figure, groups: Sequence[GroupScore], by: str) -> None:
         color=QUIET,
         fontsize=8,
     )
-    axes.set_xlim(0, 1)
-    axes.set_ylim(len(groups) - 0.5, -0.5)
-    axes.set_yticks(list(rows), labels=names)
-    axes.set_xlabel("F1")
-    axes.grid(axis="x")
 
 
 def _mark(axes: Axes, x: float, y: float, colour: str) -> None:
