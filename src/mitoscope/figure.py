@@ -117,6 +117,13 @@ def use_cache_folder() -> None:
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
 
 
+def load_plots() -> None:
+    """Import what plots are drawn with; half a second that may pass beside other work, in another thread."""
+    import matplotlib.backends.backend_agg
+    import matplotlib.figure
+    import matplotlib.patheffects  # noqa: F401
+
+
 def place_axes(figure: Figure, *, left: float, top: float, width: float, height: float) -> Axes:
     """Add axes at a place in inches, from the upper left corner of the figure."""
     whole_width, whole_height = figure.get_size_inches().tolist()

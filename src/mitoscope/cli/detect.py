@@ -103,7 +103,7 @@ def detect(
     from mitoscope.errors import ConfigError
     from mitoscope.infer import DetectConfig, ListedSlide, detect_slides, read_slide_list
     from mitoscope.infer.config import PROVIDERS, QUALITIES, STAGES
-    from mitoscope.report.outputs import check_outputs, parse_formats
+    from mitoscope.report.outputs import check_outputs, load_ahead, parse_formats
 
     wanted = parse_formats(formats)
     box, scale = parse_roi(roi), parse_mpp(mpp)
@@ -129,6 +129,7 @@ def detect(
             "no slide is named", mend="name slides, or a list of them with --slides-from LIST.csv"
         )
     check_outputs([item.path for item in listed], out, wanted)
+    load_ahead(wanted)
     relay = _Relay()
     outcomes = detect_slides(
         listed, load_bundle(model) if model else load_bundle(), out, config=config, progress=relay

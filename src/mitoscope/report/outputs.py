@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from threading import Thread
 
 from mitoscope.count import FIELD_ASPECT, TEN_HPF_MM2
 from mitoscope.errors import ConfigError, LedgerMismatchError
@@ -20,13 +21,14 @@ from mitoscope.exchange import (
     write_bytes,
     write_result,
 )
+from mitoscope.figure import load_plots
 from mitoscope.fsio import make_directory
 from mitoscope.geometry import Aspect, BoxPx, BoxPx0, PointPx0
 from mitoscope.infer import SlideRun
 from mitoscope.region import Region, SlideRegions
 from mitoscope.report.compose import compose_page, draw_density
 from mitoscope.report.findings import Findings, gather
-from mitoscope.report.page import render_page
+from mitoscope.report.page import load_templates, render_page
 from mitoscope.slide import Slide, SlideInfo, open_slide
 from mitoscope.written import refuse_foreign
 
@@ -132,6 +134,13 @@ def check_outputs(slides: Sequence[Path], out_dir: Path, formats: Sequence[str] 
     for slide in slides:
         for suffix in (*(SUFFIXES[name] for name in formats), TABLE, MANIFEST, TISSUE):
             refuse_foreign(Path(out_dir) / f"{result_stem(slide)}{suffix}")
+
+
+def load_ahead(formats: Sequence[str]) -> None:
+    """Load what these outputs are drawn with, in a thread beside the search whose outcome they show."""
+    work = [load_plots] if {"png", "html"} & set(formats) else []
+    work += [load_templates] if "html" in formats else []
+    Thread(target=lambda: [load() for load in work], name="loading", daemon=True).start()
 
 
 def render_report(findings: Findings, *, slide: Slide | None = None, density_png: bytes | None = None) -> str:

@@ -21,6 +21,7 @@ from mitoscope.report.pictures import PagePicture
 from mitoscope.report.wording import shown_name
 
 _STYLE = "report.css.j2"
+_PAGE = "report.html.j2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,12 @@ class Page:
     shows_scores: bool = True
 
 
+def load_templates() -> None:
+    """Compile the templates, which are kept for every page of this process."""
+    for name in (_STYLE, _PAGE):
+        _templates().get_template(name)
+
+
 def render_page(page: Page) -> str:
     """Return the report as one HTML file; the same page gives the same text."""
     templates = _templates()
@@ -142,7 +149,7 @@ def render_page(page: Page) -> str:
     policy = (
         f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     )
-    return templates.get_template("report.html.j2").render(page=page, style=style, policy=policy)
+    return templates.get_template(_PAGE).render(page=page, style=style, policy=policy)
 
 
 def css_string(text: str) -> str:
