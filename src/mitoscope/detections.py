@@ -248,4 +248,12 @@ class Detections:
 
     def sort(self) -> Detections:
         """Return the rows by descending score; ties by y, x, label, source, so that the order is one."""
-        return self.take(np.lexsort((self.source, self.label, self.x_px0, self.y_px0, -self.score)))
+        return self.take(self.order())
+
+    def order(self) -> NDArray[np.intp]:
+        """Return the places of the rows as `sort` puts them, shape (n,)."""
+        return np.lexsort((self.source, self.label, self.x_px0, self.y_px0, -self.score))
+
+    def with_score(self, score: NDArray[np.float64]) -> Detections:
+        """Return the detections with other scores, shape (n,), in the order of the rows."""
+        return Detections(self.x_px0, self.y_px0, score, self.label, self.source, self.searched)

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from typer.testing import CliRunner
 
-from mitoscope.bundle import Bundle, load_bundle, write_bundle
+from mitoscope.bundle import Bundle, FigureShare, load_bundle, write_bundle
 from mitoscope.bundle.network import find_points, open_network
 from mitoscope.cli import app
 from mitoscope.errors import BundleError, ConfigError
+from mitoscope.exchange import read_manifest
 
 CUT = 0.62
 FIELDS = 12
@@ -60,9 +61,11 @@ def _run(*arguments: str | Path) -> str:
     return done.output
 
 
-def _detect(fields: list[Path], bundle: Bundle, out: Path) -> dict[str, list[tuple[float, float, float]]]:
+def _detect(
+    fields: list[Path], bundle: Bundle, out: Path, *further: str
+) -> dict[str, list[tuple[float, float, float]]]:
     options = ("--mpp", "0.25", "--formats", "csv,json", "--threads", "1", "--model", bundle.folder)
-    _run("detect", *fields, "--out", out, *options)
+    _run("detect", *fields, "--out", out, *options, *further)
     found = {}
     for path in fields:
         with (out / f"{path.stem}.csv").open(encoding="utf-8") as stream:
@@ -123,7 +126,7 @@ def test_scores_become_probabilities_and_all_thresholds_move_along(
     assert line.figures.share == pytest.approx((scores > CUT).mean())
     (error,) = [one for one in made.manifest.metrics if one.name == "ece"]
     assert f"calibration error {error.value:.3f} [" in text
-    again = _detect(fields, made, tmp_path / "again")
+    again = _detect(fields, made, tmp_path / "again", "--no-prior-shift")
     for name, points in again.items():
         with (found / f"{Path(name).stem}.csv").open(encoding="utf-8") as stream:
             old = {(float(r["x"]), float(r["y"])): float(r["score"]) for r in csv.DictReader(stream)}
@@ -199,3 +202,105 @@ def test_two_detectors_become_a_cascade(
         assert score == pytest.approx(max([0.0, *points[near, 2]]), abs=2e-6)
     with pytest.raises(BundleError, match="has two stages already"):
         _run("bundle", "join", second.folder, both.folder, "--out", tmp_path / "three")
+
+
+@pytest.fixture(scope="module")
+def with_share(bundle: Bundle, found: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """Return the bundle with calibrated scores and the share of figures there."""
+    folder = tmp_path_factory.mktemp("share") / "own"
+    _calibrate(bundle, found, folder, "--scores")
+    return load_bundle(folder)
+
+
+@pytest.fixture(scope="module")
+def sparse(tiny: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Return pictures with few and faint spots: another laboratory."""
+    folder = tmp_path_factory.mktemp("sparse")
+    paths = [folder / f"s{seed}.png" for seed in range(5)]
+    for seed, path in enumerate(paths):
+        faint = 255 - (255 - tiny.spotted(160, 200, spots=25, seed=100 + seed)) * 0.7
+        Image.fromarray(faint.astype(np.uint8)).save(path)
+    return paths
+
+
+def test_a_laboratory_is_known_without_a_label(
+    with_share: Bundle, sparse: list[Path], tmp_path: Path
+) -> None:
+    _detect(sparse, with_share, tmp_path / "on")
+    _detect(sparse, with_share, tmp_path / "off", "--no-prior-shift")
+    own = ("bundle", "calibrate", with_share.folder, "--out")
+    text = _run(*own, tmp_path / "a", "--unlabelled", tmp_path / "off")
+    _run(*own, tmp_path / "b", "--unlabelled", tmp_path / "on")
+    line = with_share.manifest.calibration
+    assert line is not None
+    plain = np.concatenate([_scores(path) for path in (tmp_path / "off").glob("*.csv")])
+    shift = line.prior_shift(plain)
+    assert shift is not None
+    made, same = (load_bundle(tmp_path / name).manifest.calibration for name in "ab")
+    assert made is not None
+    assert same is not None
+    assert made.laboratory == FigureShare(share=shift.estimated, candidates=len(plain), images=len(sparse))
+    assert made.laboratory.share < line.figures.share / 2  # type: ignore[union-attr]
+    assert (made.figures, made.slope) == (line.figures, line.slope)
+    # Corrected results say by how much, so that they give the same.
+    assert same.laboratory is not None
+    assert same.laboratory.share == pytest.approx(made.laboratory.share, rel=1e-3)
+    assert f"share of figures {made.laboratory.share:.3f} among {len(plain)} candidates on 5 slides" in text
+    # A further slide is drawn towards the laboratory.
+    _detect(sparse[:1], load_bundle(tmp_path / "a"), tmp_path / "again")
+    before, after = (read_manifest(tmp_path / name / "s0.json")["prior_shift"] for name in ("on", "again"))
+    assert (before["assumed_of"], after["assumed_of"]) == ("calibration", "laboratory")
+    assert after["assumed"] == made.laboratory.share
+    assert after["estimated"] < before["estimated"]
+    assert after["alone"] == before["alone"]
+    told = _run("bundle", "show", tmp_path / "a")
+    assert f"{made.laboratory.share:.3f} of {len(plain)} expected, without labels from 5 slides" in told
+
+
+def test_a_laboratory_needs_results_that_say_something(
+    bundle: Bundle, with_share: Bundle, found: Path, fields: list[Path], tmp_path: Path
+) -> None:
+    own = ("bundle", "calibrate", with_share.folder, "--out", tmp_path / "own", "--unlabelled")
+    with pytest.raises(ConfigError, match="not of this bundle"):
+        _run(*own, found)
+    with pytest.raises(ConfigError, match="are no probabilities"):
+        _run("bundle", "calibrate", bundle.folder, "--out", tmp_path / "own", "--unlabelled", found)
+    with pytest.raises(ConfigError, match="no results of detect"):
+        _run(*own, tmp_path)
+    _detect(fields[:1], with_share, tmp_path / "glass", "--roi", "0,0,2,2")
+    with pytest.raises(ConfigError, match="no candidate on 1 slides"):
+        _run(*own, tmp_path / "glass")
+    _detect(fields[:1], with_share, tmp_path / "one")
+    (tmp_path / "copy").mkdir()
+    for path in (tmp_path / "one").glob("f0.[cj]s*"):
+        (tmp_path / "copy" / path.name).write_bytes(path.read_bytes())
+    with pytest.raises(ConfigError, match="the same slide as"):
+        _run(*own, tmp_path / "one", "--unlabelled", tmp_path / "copy")
+    with pytest.raises(ConfigError, match="goes without"):
+        _run(*own, tmp_path / "one", "--pred", tmp_path / "one")
+    with pytest.raises(ConfigError, match="neither labelled fields nor slides"):
+        _run("bundle", "calibrate", with_share.folder, "--out", tmp_path / "own")
+    assert not (tmp_path / "own").exists()
+
+
+def test_a_threshold_is_chosen_on_corrected_scores_and_a_line_on_those_before(
+    with_share: Bundle, fields: list[Path], found: Path, tmp_path: Path
+) -> None:
+    _detect(fields, with_share, tmp_path / "on")
+    _detect(fields, with_share, tmp_path / "off", "--no-prior-shift")
+    truth = found.parent / "truth.csv"
+
+    def calibrate(pred: str, *options: str) -> str:
+        return _run("bundle", "calibrate", with_share.folder, "--pred", tmp_path / pred, "--truth", truth,
+                    "--mpp", "0.25", "--out", tmp_path / f"{pred}{len(options)}", *options)  # fmt: skip
+
+    with pytest.raises(ConfigError, match="no line can be fitted"):
+        calibrate("on", "--scores")
+    with pytest.raises(ConfigError, match="lack the correction"):
+        calibrate("off")
+    calibrate("on")
+    calibrate("off", "--scores")
+    kept, anew = (load_bundle(tmp_path / name).manifest.calibration for name in ("on0", "off1"))
+    assert kept == with_share.manifest.calibration
+    assert anew is not None
+    assert anew.figures == kept.figures  # type: ignore[union-attr]

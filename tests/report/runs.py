@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from scipy import ndimage
 from mitoscope.bundle import Bundle, Manifest
 from mitoscope.detections import Detections
 from mitoscope.geometry import BoxPx0
-from mitoscope.infer import DetectConfig, SlideRun, Timings
+from mitoscope.infer import Correction, DetectConfig, SlideRun, Timings
 from mitoscope.slide import open_slide
 from mitoscope.tissue import find_tissue
 
@@ -88,6 +89,23 @@ def scatter(n: int, *, size: tuple[int, int] = SIZE, seed: int = 11) -> Detectio
     points = rng.normal([0.6 * size[0], 0.5 * size[1]], spread, (n, 2))
     points = np.clip(points, [0.3 * size[0], 0.3 * size[1]], [0.75 * size[0], 0.7 * size[1]])
     return Detections.of(points, rng.uniform(0.06, 0.99, n), source="painted-fcn 1.2.0").sort()
+
+
+CALIBRATION: dict[str, Any] = {"slope": 2.0, "intercept": -1.0, "fitted_on": "fields of one laboratory"}
+FIGURES: dict[str, Any] = {"share": 0.1, "candidates": 400, "images": 20}
+
+
+def corrected(run: SlideRun) -> SlideRun:
+    """Return the run as that of a bundle that states the share of figures for which its scores hold."""
+    bundle = bundle_of(MANIFEST | {"calibration": CALIBRATION | {"figures": FIGURES}})
+    line, before = bundle.manifest.calibration, run.detections.score
+    assert line is not None
+    shift = line.prior_shift(before)
+    assert shift is not None
+    moved = run.detections.with_score(np.round(shift(before), 6))
+    order = moved.order()
+    correction = Correction(shift, before[order])
+    return replace(run, bundle=bundle, detections=moved.take(order), correction=correction)
 
 
 def run_on(

@@ -16,7 +16,7 @@ import pytest
 from mitoscope.count.slides import count_slides
 from mitoscope.detections import Detections
 from mitoscope.errors import ConfigError, FormatError, LedgerMismatchError, OutputError
-from mitoscope.exchange import detections_csv, read_results
+from mitoscope.exchange import detections_csv, prior_shift_of, read_results
 from mitoscope.exchange.result import read_result
 from mitoscope.geometry import Aspect, BoxPx0
 from mitoscope.region import Region, SlideRegions
@@ -25,7 +25,7 @@ from mitoscope.report.outputs import parse_formats
 from mitoscope.written import RECORD
 
 from .reading import Reader
-from .runs import paint_slide, run_on, scatter
+from .runs import corrected, paint_slide, run_on, scatter
 
 AREA = 0.008
 ASPECT = 4 / 3
@@ -308,3 +308,37 @@ def test_geojson_can_count_from_the_bounds_and_the_manifest_says_so(slide_file: 
     np.testing.assert_allclose(vouched[np.lexsort(vouched.T)], table[np.lexsort(table.T)], atol=1e-6)
     np.testing.assert_allclose(moved, table, atol=1e-6)
     np.testing.assert_allclose(plain, table - [30, 40], atol=1e-6)
+
+
+def test_the_manifest_states_the_correction_so_that_it_can_be_undone(
+    slide_file: Path, tmp_path: Path
+) -> None:
+    run = run_on(slide_file, scatter(60))
+    write_outputs(corrected(run), tmp_path / "on", formats=())
+    write_outputs(run, tmp_path / "off", formats=())
+    on, off = manifest_of(tmp_path / "on"), manifest_of(tmp_path / "off")
+    assert off["prior_shift"] is None
+    assert prior_shift_of(off) is None
+    stated = on["prior_shift"]
+    assert (stated["calibrated"], stated["assumed"], stated["candidates"]) == (0.1, 0.1, 60)
+    assert (stated["calibrated_on"], stated["assumed_of"]) == ("fields of one laboratory", "calibration")
+    assert stated["mitotic_figures_without"] == off["search"]["mitotic_figures"]
+    assert on["search"]["mitotic_figures"] > off["search"]["mitotic_figures"]
+    shift = prior_shift_of(on)
+    assert shift is not None
+    assert shift.log_odds == stated["log_odds"] > 1
+    before, after = (detections_csv.read(tmp_path / name / "island.csv") for name in ("off", "on"))
+    assert after.points_px0.tolist() == before.points_px0.tolist()
+    np.testing.assert_allclose(shift.undo(after.score), before.score, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "damage", [{"estimated": 1.5}, {"calibrated": None}, {"alone": "much"}, {"candidates": "few"}]
+)
+def test_a_damaged_correction_is_refused(damage: dict[str, object]) -> None:
+    whole = {"calibrated": 0.1, "assumed": 0.1, "alone": None, "estimated": 0.2, "candidates": 3}
+    assert prior_shift_of({"prior_shift": whole}) is not None
+    with pytest.raises(FormatError, match="prior_shift"):
+        prior_shift_of({"prior_shift": whole | damage})
+    with pytest.raises(FormatError, match="damaged"):
+        prior_shift_of({"prior_shift": 0.5})

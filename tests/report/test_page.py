@@ -24,7 +24,7 @@ from mitoscope.slide import open_slide
 
 from .payloads import PAYLOADS
 from .reading import Reader
-from .runs import MANIFEST, MPP, SHA, bundle_of, paint_slide, run_on, scatter
+from .runs import CALIBRATION, MANIFEST, MPP, SHA, bundle_of, corrected, paint_slide, run_on, scatter
 
 AREA = 0.008
 
@@ -286,7 +286,6 @@ def test_an_undefined_value_in_a_template_is_an_error() -> None:
         page._templates().from_string("{{ nothing }}").render()
 
 
-CALIBRATION = {"slope": 2.0, "intercept": -1.0, "fitted_on": "fields of one laboratory"}
 ECE = {**MANIFEST["metrics"][0], "name": "ece", "value": 0.04, "ci_low": 0.03, "ci_high": 0.07}
 
 
@@ -310,3 +309,18 @@ def test_what_scores_mean_is_what_the_bundle_says(few: SlideRun, more: dict[str,
     text = Reader(render(replace(few, bundle=bundle_of(MANIFEST | more)))).text
     assert said in text
     assert text.count("probabilities") == 1
+
+
+def test_the_page_states_the_share_of_figures_and_the_number_without_it(slide_file: Path) -> None:
+    run = run_on(slide_file, scatter(60))
+    html = render(corrected(run))
+    text, plain = Reader(html).text, Reader(render(run)).text
+    shift = corrected(run).correction.shift  # type: ignore[union-attr]
+    without = gather(run, area_mm2=AREA).n_figures
+    assert f"Figures among candidates {shift.estimated:.1%}" in text
+    assert f"10.0% expected, {shift.alone:.1%} by this slide alone" in text
+    assert f"{without} figures without the correction" in text
+    assert gather(corrected(run), area_mm2=AREA).n_figures != without
+    assert "Saerens" in text
+    assert "Figures among candidates" not in plain
+    assert "Saerens" not in plain

@@ -15,9 +15,9 @@ from mitoscope.cli.options import (
     MppOption,
     MppOverrideOption,
     NewBundleOption,
+    OptionalTruthOption,
     PolicyOption,
     ProtocolOption,
-    TruthOption,
     as_score,
     parse_doubt,
     parse_mpp,
@@ -26,7 +26,7 @@ from mitoscope.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from mitoscope.bundle import Manifest, OperatingPoint, Subtype, Verifier
+    from mitoscope.bundle import Bundle, Manifest, OperatingPoint, ScoreCalibration, Subtype, Verifier
     from mitoscope.evaluate import Calibrated, FittedPoint
     from mitoscope.statistics import Interval
 
@@ -100,11 +100,20 @@ def export(
 @app.command()
 def calibrate(
     bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="Name or folder.")],
-    pred: Annotated[
-        Path, typer.Option("--pred", metavar="DIR", help="Detections of this bundle on the fields.")
-    ],
-    truth: TruthOption,
     out: NewBundleOption,
+    pred: Annotated[
+        Path | None, typer.Option("--pred", metavar="DIR", help="Detections of this bundle on the fields.")
+    ] = None,
+    truth: OptionalTruthOption = None,
+    unlabelled: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--unlabelled",
+            metavar="DIR",
+            help="Detections of this bundle on slides without labels, in place of --pred and --truth: "
+            "estimates the share of figures among candidates to expect there. Repeatable.",
+        ),
+    ] = None,
     dataset: Annotated[
         str, typer.Option("--dataset", metavar="NAME", help="Name of the fields in the bundle.")
     ] = "own fields",
@@ -118,13 +127,24 @@ def calibrate(
     mpp: MppOption = None,
     mpp_override: MppOverrideOption = False,
 ) -> None:
-    """Set the threshold of a bundle from labelled fields of your laboratory."""
+    """Fit a bundle to your laboratory: its threshold on labelled fields, or its prior without labels."""
     from mitoscope.bundle import load_bundle
+    from mitoscope.errors import ConfigError
     from mitoscope.evaluate import FileJudge, find_protocol
     from mitoscope.evaluate import calibrate as run
     from mitoscope.labels import LabelMapping
 
     loaded = load_bundle(bundle)
+    if unlabelled:
+        if pred is not None or truth is not None or scores:
+            raise ConfigError("--unlabelled goes without --pred, --truth and --scores", mend="leave them out")
+        _expect_share(loaded, unlabelled, out)
+        return
+    if pred is None or truth is None:
+        raise ConfigError(
+            "neither labelled fields nor slides without labels are named",
+            mend="give --pred and --truth, or --unlabelled",
+        )
     judge = FileJudge(
         truth,
         find_protocol(protocol),
@@ -140,6 +160,18 @@ def calibrate(
     typer.echo(f"written to {out}")
     if not done.point.is_sure:
         typer.echo(f"warning: {_too_few(done.point)}", err=True)
+
+
+def _expect_share(bundle: Bundle, results: list[Path], out: Path) -> None:
+    """Write a bundle that expects a laboratory's share of figures, and say what it is."""
+    from mitoscope.evaluate import expect_share
+
+    shift, stated = expect_share(bundle, results, out)
+    typer.echo(
+        f"share of figures {stated.share:.3f} among {stated.candidates:,} candidates on {stated.images} "
+        f"slides, {shift.alone or 0:.3f} by these alone; it was {shift.calibrated:.3f} in the calibration"
+    )
+    typer.echo(f"written to {out}")
 
 
 def _calibration_lines(done: Calibrated, *, before: float) -> list[str]:
@@ -319,6 +351,15 @@ def _describe_subtype(subtype: Subtype | None) -> list[str]:
     return [f"  {'kinds':<14}{head}", *measured]
 
 
+def _describe_shares(line: ScoreCalibration | None) -> list[str]:
+    if line is None or line.figures is None:
+        return []
+    stated = f"{line.figures.share:.3f} of {line.figures.candidates:,} candidates in the calibration"
+    if (own := line.laboratory) is not None:
+        stated += f"; {own.share:.3f} of {own.candidates:,} expected, without labels from {own.images} slides"
+    return [f"  {'figures':<14}{stated}; slides with another share are corrected for it"]
+
+
 def _describe(manifest: Manifest) -> list[str]:
     lines = [
         f"{manifest.name} {manifest.version}: {manifest.summary}",
@@ -332,6 +373,7 @@ def _describe(manifest: Manifest) -> list[str]:
             for point in manifest.points
         ),
         f"  {'scores':<14}{manifest.describe_scores().removeprefix('Scores ').rstrip('.')}",
+        *_describe_shares(manifest.calibration),
         f"  {'licence':<14}{manifest.licence}",
     ]
     lines += [

@@ -81,6 +81,12 @@ def detect(
     no_subtype: Annotated[
         bool, typer.Option("--no-subtype", help="Do not tell atypical mitotic figures from others.")
     ] = False,
+    no_prior_shift: Annotated[
+        bool,
+        typer.Option(
+            "--no-prior-shift", help="Do not correct the scores for the share of figures on the slide."
+        ),
+    ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Count also slides whose colours cannot be those of H&E.")
     ] = False,
@@ -116,6 +122,7 @@ def detect(
         "stage": parse_choice("--stage", stage, STAGES),
         "quality": parse_choice("--quality", quality, QUALITIES),
         "subtype": not no_subtype,
+        "prior_shift": not no_prior_shift,
         "threads": threads,
         "provider": parse_choice("--provider", provider, PROVIDERS),
         "resume": not no_resume,

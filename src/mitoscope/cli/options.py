@@ -68,6 +68,12 @@ TruthOption = Annotated[
         "--truth", metavar="FILE|STUDY[@VERSION]", help="CSV image,x,y,label[,w,h], any format, or a study."
     ),
 ]
+OptionalTruthOption = Annotated[
+    str | None,
+    typer.Option(
+        "--truth", metavar="FILE|STUDY[@VERSION]", help="CSV image,x,y,label[,w,h], any format, or a study."
+    ),
+]
 ProtocolOption = Annotated[
     str, typer.Option("--protocol", help="mitoscope, midog, cmc, tupac, amida, mitos2012 or iou@0.5.")
 ]

@@ -36,6 +36,7 @@ from mitoscope.evaluate.judging import (
     group_scores,
     parse_group,
 )
+from mitoscope.evaluate.laboratory import expect_share
 from mitoscope.evaluate.matching import Matching
 from mitoscope.evaluate.plots import NamedEvaluation, draw_evaluation
 from mitoscope.evaluate.protocols import PROTOCOLS, Protocol, find_protocol, iou_protocol
@@ -88,6 +89,7 @@ __all__ = [
     "count_errors",
     "draw_evaluation",
     "evaluate",
+    "expect_share",
     "find_protocol",
     "fit_point",
     "free_response",

@@ -21,7 +21,7 @@ from mitoscope.bundle.write import revise
 from mitoscope.errors import ConfigError
 from mitoscope.evaluate.judging import FileJudge
 from mitoscope.evaluate.thresholds import FittedPoint, fit_point
-from mitoscope.exchange import find_manifests, read_manifest
+from mitoscope.exchange import find_manifests, prior_shift_of, read_manifest
 from mitoscope.statistics import Interval, Outcomes, calibration_error, fit_left_out, fit_line
 
 _CHOSEN = "threshold chosen here"
@@ -68,13 +68,14 @@ def calibrate(
     Raises
     ------
     ConfigError
-        If the results are those of another bundle or of its first stage alone.
+        If the results are those of another bundle or of its first stage alone, or their scores are corrected
+        for the share of figures on each slide where they must not be, or are not where they must be.
     FormatError
         If no figure is found at any threshold, or only figures are.
     BundleError, OutputError
         If the bundle cannot be written.
     """
-    _check_origin(bundle, pred)
+    _check_scores(bundle, pred, scores=scores)
     manifest = bundle.manifest
     judged, protocol = judge.judge(pred, threshold=0.0), judge.protocol.name
     point = fit_point(list(judged.case_steps.values()), floor=manifest.lowest_score)
@@ -181,17 +182,49 @@ def _ece(cases: list[Outcomes], dataset: str, protocol: str) -> Metric:
     )
 
 
-def _check_origin(bundle: Bundle, pred: Path) -> None:
-    found = find_manifests(pred) if pred.is_dir() else []
+def results_of(bundle: Bundle, pred: Path) -> dict[Path, dict[str, Any]]:
+    """Return the manifests of the results in a folder, which must be those of the last stage of a bundle.
+
+    Raises
+    ------
+    ConfigError
+        If there are none, or some are of another bundle or of its first stage alone.
+    """
+    found = {path: read_manifest(path) for path in (find_manifests(pred) if pred.is_dir() else ())}
     if not found:
         raise ConfigError("no results of detect", where=pred, mend="give the folder that detect wrote")
-    for path in found:
-        detector = read_manifest(path)["detector"]
+    for path, values in found.items():
+        detector = values["detector"]
         if detector["fingerprint"] != bundle.fingerprint:
             raise ConfigError(
                 f"results of {detector['name']} {detector['version']}, not of this bundle",
                 where=path,
                 mend=f"run detect with --model {bundle.folder}",
+            )
+        if values["search"]["stage"] == "proposals" and bundle.manifest.verifier is not None:
+            raise ConfigError(
+                "results of the first stage alone", where=path, mend="run detect without --stage proposals"
+            )
+    return found
+
+
+def _check_scores(bundle: Bundle, pred: Path, *, scores: bool) -> None:
+    """Refuse results whose scores are not those on which a threshold, or a line, is to be chosen."""
+    line = bundle.manifest.calibration
+    corrects = line is not None and line.figures is not None
+    for path, values in results_of(bundle, pred).items():
+        corrected = prior_shift_of(values) is not None
+        if scores and corrected:
+            raise ConfigError(
+                "scores are corrected for the share of figures on the slide: no line can be fitted to them",
+                where=path,
+                mend="repeat detect with --no-prior-shift: nothing is searched anew",
+            )
+        if corrects and not scores and not corrected:
+            raise ConfigError(
+                "scores lack the correction for the share of figures that detection makes with this bundle",
+                where=path,
+                mend="repeat detect without --no-prior-shift: nothing is searched anew",
             )
 
 

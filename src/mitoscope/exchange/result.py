@@ -27,6 +27,7 @@ from mitoscope.fsio import atomic_write, file_key, open_regular, refuse_long, sa
 from mitoscope.geometry import BoxPx0, Mpp, SizePx
 from mitoscope.labels import CANDIDATE, DEFAULT_LABELS, FIELD_LABELS
 from mitoscope.region import Region, SlideRegions
+from mitoscope.statistics import PriorShift
 from mitoscope.store import ModelSearch, Rater, RaterKind, SlideRecord, Study, StudyBuilder
 from mitoscope.written import refuse_foreign, sha256_file
 
@@ -202,6 +203,28 @@ def read_manifest(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict) or values.get("format") != FORMAT_NAME:
         raise FormatError("not the manifest of a result", where=path, mend=f"its format is {FORMAT_NAME}")
     return values
+
+
+def prior_shift_of(manifest: Mapping[str, Any]) -> PriorShift | None:
+    """Return the correction of the scores that the manifest of a result states; None where there was none.
+
+    Raises
+    ------
+    FormatError
+        If the statement is damaged.
+    """
+    stated = manifest.get("prior_shift")
+    if stated is None:
+        return None
+    try:
+        alone, *shares = (stated[name] for name in ("alone", "calibrated", "assumed", "estimated"))
+        calibrated, assumed, estimated = map(float, shares)
+        alone, candidates = None if alone is None else float(alone), int(stated["candidates"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise FormatError(f"the manifest is damaged ({error!r})", where="prior_shift", mend=_MEND) from None
+    if not all(0 < share < 1 for share in (calibrated, assumed, estimated)):
+        raise FormatError("a share that is not between 0 and 1", where="prior_shift", mend=_MEND)
+    return PriorShift(calibrated, assumed, alone, estimated, candidates)
 
 
 def is_manifest(path: Path) -> bool:

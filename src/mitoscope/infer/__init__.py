@@ -6,9 +6,10 @@ from mitoscope.infer.detect import SlideOutcome, detect_slide, detect_slides
 from mitoscope.infer.engine import Engine, open_bundle_network, open_detector
 from mitoscope.infer.ledger import Ledger
 from mitoscope.infer.slide_list import ListedSlide, read_slide_list
-from mitoscope.infer.slide_run import SlideRun, Timings
+from mitoscope.infer.slide_run import Correction, SlideRun, Timings
 
 __all__ = [
+    "Correction",
     "DetectConfig",
     "Engine",
     "Ledger",

@@ -15,6 +15,7 @@ from mitoscope.errors import BundleError, ConfigError, StoppedError
 from mitoscope.infer.config import DetectConfig, Quality, Stage
 from mitoscope.infer.engine import Network, open_bundle_network
 from mitoscope.infer.ledger import Ledger
+from mitoscope.infer.slide_run import Correction
 from mitoscope.infer.subtype import open_subtype
 from mitoscope.infer.verify import (
     SCORE_DECIMALS,
@@ -140,7 +141,31 @@ def rescored(detections: Detections, score: NDArray[np.float64], manifest: Manif
     """Return detections with the scores of the last stage, calibrated where the bundle is, descending."""
     if manifest.calibration is not None:
         score = np.round(manifest.calibration(score), SCORE_DECIMALS)
-    return Detections(detections.x_px0, detections.y_px0, score, detections.label, detections.source).sort()
+    return detections.with_score(score).sort()
+
+
+def corrected(detections: Detections, manifest: Manifest) -> tuple[Detections, Correction | None]:
+    """Correct calibrated scores for the share of figures on the slide; see `mitoscope.statistics.PriorShift`.
+
+    Parameters
+    ----------
+    detections : Detections
+        All candidates of the slide, with the scores that `rescored` gives.
+    manifest : Manifest
+
+    Returns
+    -------
+    tuple of Detections and Correction or None
+        The same candidates in the same order, and what was done; nothing where the bundle does not state for
+        which share of figures its scores hold.
+    """
+    line = manifest.calibration
+    shift = None if line is None else line.prior_shift(detections.score)
+    if shift is None:
+        return detections, None
+    moved = detections.with_score(np.round(shift(detections.score), SCORE_DECIMALS))
+    order = moved.order()  # rounding makes new ties
+    return moved.take(order), Correction(shift, detections.score[order])
 
 
 @dataclass(frozen=True, slots=True)

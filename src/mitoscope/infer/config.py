@@ -44,6 +44,9 @@ class DetectConfig(Config):
         Test-time augmentation of the second stage; balanced by default.
     subtype : bool
         Tell kinds of mitotic figures apart where the bundle can.
+    prior_shift : bool
+        Correct calibrated scores for the share of figures among the candidates of the slide, estimated from
+        them, where the bundle states the share for which its scores hold.
     window_px : int, optional
         Side of a window; by default the bundle's. A multiple of the bundle's stride.
     halo_px : int, optional
@@ -62,8 +65,8 @@ class DetectConfig(Config):
 
     Notes
     -----
-    `threshold`, `point`, `stage`, `subtype`, `batch`, `threads`, `provider` and `resume` leave the
-    candidates as they are; a run can be resumed under other values of them. See `result_fields`.
+    `threshold`, `point`, `stage`, `subtype`, `prior_shift`, `batch`, `threads`, `provider` and `resume` leave
+    the candidates as they are; a run can be resumed under other values of them. See `result_fields`.
     """
 
     roi: tuple[float, float, float, float] | None = None
@@ -74,6 +77,7 @@ class DetectConfig(Config):
     stage: Stage | None = None
     quality: Quality | None = None
     subtype: bool = True
+    prior_shift: bool = True
     window_px: Positive | None = None
     halo_px: Annotated[int, Field(ge=0)] | None = None
     chunk_px: Positive = CHUNK_PX

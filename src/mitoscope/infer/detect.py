@@ -17,13 +17,13 @@ from mitoscope.errors import ConfigError, MitoscopeError, StoppedError
 from mitoscope.exchange import check_names, result_stem
 from mitoscope.fsio import make_directory
 from mitoscope.geometry import BoxPx0, Mpp
-from mitoscope.infer.cascade import Networks, open_networks, quality_of, rescored, stage_of, verify
+from mitoscope.infer.cascade import Networks, corrected, open_networks, quality_of, rescored, stage_of, verify
 from mitoscope.infer.config import DetectConfig, Stage
 from mitoscope.infer.engine import Engine
 from mitoscope.infer.ledger import Ledger
 from mitoscope.infer.search import ChunkResult, read_chunk, search_chunk
 from mitoscope.infer.slide_list import ListedSlide
-from mitoscope.infer.slide_run import SlideRun, Timings, software
+from mitoscope.infer.slide_run import Correction, SlideRun, Timings, software
 from mitoscope.infer.subtype import name_subtypes
 from mitoscope.infer.survey import Chunk, Survey, make_survey
 from mitoscope.infer.verify import SecondStage
@@ -171,7 +171,7 @@ def _result(slide: Slide, survey: Survey, ledger: Ledger, job: _Job, *, setup_s:
     candidates = ledger.candidates(label=manifest.detects, source=manifest.source)
     merged = merge([candidates], radius_px0=manifest.nms_radius_um / info.mpp.mean)
     proposals = _uncut(merged, info, margin_um=manifest.margin_um)
-    detections = _verified(slide, proposals, ledger, job)
+    detections, correction = _corrected(_verified(slide, proposals, ledger, job), job)
     gaps = ledger.gaps()
     odd = _odd_stain(survey, manifest)
     point = operating_point(manifest, job.config, odd_stain=odd is not None)
@@ -196,11 +196,12 @@ def _result(slide: Slide, survey: Survey, ledger: Ledger, job: _Job, *, setup_s:
             *info.notes,
             *_scale_notes(info, job.config),
             *_stain_notes(survey, manifest, odd, point=point if job.config.point is None else None),
-            *_notes(survey, manifest, threshold, ledger, stage=job.stage),
+            *_notes(survey, manifest, threshold, ledger, stage=job.stage, correction=correction),
         ),
         ledger=ledger.path,
         stage=job.stage,
         point=point,
+        correction=correction,
     )
 
 
@@ -211,6 +212,14 @@ def _uncut(detections: Detections, info: SlideInfo, *, margin_um: float) -> Dete
     points, size = detections.points_px0, np.array([info.size.width, info.size.height])
     to_border_um = np.minimum(points, size - points) * (info.mpp.x, info.mpp.y)
     return detections.take(to_border_um.min(axis=1, initial=np.inf) >= margin_um)
+
+
+def _corrected(detections: Detections, job: _Job) -> tuple[Detections, Correction | None]:
+    """Correct the scores of the last stage for the share of figures; those of the first one rank only."""
+    manifest = job.bundle.manifest
+    if not (job.config.prior_shift and manifest.gives_probabilities(from_proposals=job.stage == "proposals")):
+        return detections, None
+    return corrected(detections, manifest)
 
 
 def _verified(slide: Slide, proposals: Detections, ledger: Ledger, job: _Job) -> Detections:
@@ -369,7 +378,13 @@ def _scale_notes(info: SlideInfo, config: DetectConfig) -> list[str]:
 
 
 def _notes(
-    survey: Survey, manifest: Manifest, threshold: float, ledger: Ledger, *, stage: Stage
+    survey: Survey,
+    manifest: Manifest,
+    threshold: float,
+    ledger: Ledger,
+    *,
+    stage: Stage,
+    correction: Correction | None,
 ) -> tuple[str, ...]:
     notes = []
     if manifest.precision == "int8" and not multiplies_bytes():
@@ -384,7 +399,9 @@ def _notes(
         )
     if stage == "proposals" and manifest.verifier is not None:
         notes.append("scores are those of the first stage: the second one was not asked (--stage proposals)")
-    lowest = manifest.proposal_floor
+    lowest = (
+        manifest.proposal_floor if correction is None else float(correction.shift(manifest.proposal_floor))
+    )
     if stage == "proposals" and threshold < lowest:
         notes.append(
             f"the threshold {threshold:g} is below the bundle's floor {lowest:g}: candidates "

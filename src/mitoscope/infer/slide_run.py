@@ -8,7 +8,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import onnxruntime as ort
+from numpy.typing import NDArray
 
 from mitoscope.bundle import Bundle, OperatingPoint, Subtype
 from mitoscope.detections import Detections, Searched
@@ -16,6 +18,7 @@ from mitoscope.geometry import BoxPx0
 from mitoscope.infer.config import DetectConfig, Stage
 from mitoscope.region import Region
 from mitoscope.slide import SlideInfo
+from mitoscope.statistics import PriorShift
 from mitoscope.tissue import TissueMask
 
 Status = Literal["complete", "complete_with_gaps"]
@@ -54,6 +57,22 @@ class Timings:
     subtype_read_s: float = 0.0
     subtype_network_s: float = 0.0
     subtype_wall_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Correction:
+    """What became of the scores of a slide where they were corrected for its share of figures.
+
+    Parameters
+    ----------
+    shift : PriorShift
+        From the share of the calibration to that of the slide.
+    before : ndarray of float64, shape (n,)
+        Scores without the correction, in the order of the detections.
+    """
+
+    shift: PriorShift
+    before: NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +118,8 @@ class SlideRun:
         Whose scores the detections have.
     point : OperatingPoint, optional
         That of the bundle whose threshold it is.
+    correction : Correction, optional
+        Where the scores were corrected for the share of figures on the slide.
     """
 
     slide: SlideInfo
@@ -119,6 +140,7 @@ class SlideRun:
     ledger: Path
     stage: Stage = "proposals"
     point: OperatingPoint | None = None
+    correction: Correction | None = None
 
     def __post_init__(self) -> None:
         slide = self.slide
@@ -154,7 +176,8 @@ class SlideRun:
     def floor(self) -> float:
         """What no score of the candidates lies below."""
         manifest = self.bundle.manifest
-        return manifest.proposal_floor if self.stage == "proposals" else manifest.lowest_score
+        floor = manifest.proposal_floor if self.stage == "proposals" else manifest.lowest_score
+        return floor if self.correction is None else float(self.correction.shift(floor))
 
 
 def software(slide: SlideInfo) -> dict[str, str]:

@@ -248,6 +248,7 @@ def write_facts(findings: Findings) -> tuple[Fact, ...]:
         *_counted_area(findings),
         Fact("Threshold", say_threshold(run.threshold), run.threshold_source),
         Fact("Candidates", f"{len(findings.candidates):,}", floor),
+        *_prior_shift(findings),
     )
 
 
@@ -259,6 +260,20 @@ def _kinds(findings: Findings) -> tuple[Fact, ...]:
     if n and findings.window is not None and not findings.window_is_slide:
         share += f", {int((of_kind & findings.in_window).sum()):,} in the hot spot"
     return (Fact(f"Of these {findings.kind_name}", f"{int(of_kind.sum()):,}", share),)
+
+
+def _prior_shift(findings: Findings) -> tuple[Fact, ...]:
+    """Write for which share of figures the scores were corrected, and what that changed."""
+    correction = findings.run.correction
+    if correction is None:
+        return ()
+    shift, without = correction.shift, findings.n_figures_uncorrected or 0
+    alone = "" if shift.alone is None else f", {shift.alone:.1%} by this slide alone"
+    remark = (
+        f"estimated, and the scores corrected for it: {shift.assumed:.1%} expected{alone}; "
+        f"{without:,} {plural(without, 'figure')} without the correction"
+    )
+    return (Fact("Figures among candidates", f"{shift.estimated:.1%}", remark),)
 
 
 def _rate(findings: Findings) -> str:
@@ -309,6 +324,11 @@ def write_steps(findings: Findings) -> tuple[Step, ...]:
 def write_reading(findings: Findings) -> tuple[str, ...]:
     """Write what a reader has to know of the numbers."""
     scores = findings.run.bundle.manifest.describe_scores(from_proposals=findings.run.stage == "proposals")
+    if findings.run.correction is not None:
+        scores += (
+            " They are corrected for the share of figures among the candidates of this slide, which is "
+            "estimated from the scores (Saerens et al. 2002); their order stays."
+        )
     return (
         "The mitotic count is the largest number of mitotic figures that a window of the stated area and "
         "shape holds anywhere on the tissue. That window is the hot spot.",

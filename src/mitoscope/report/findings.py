@@ -95,6 +95,14 @@ class Findings:
         """Number of mitotic figures on the slide."""
         return int(np.count_nonzero(self.counted))
 
+    @property
+    def n_figures_uncorrected(self) -> int | None:
+        """Number of mitotic figures without the correction for the share of figures; None without one."""
+        correction = self.run.correction
+        if correction is None:
+            return None
+        return int(np.count_nonzero(self.hot_spot.eligible & (correction.before > self.run.threshold)))
+
     @cached_property
     def of_kind(self) -> NDArray[np.bool_]:
         """Whether each candidate counts and is of the kind that the subtype finds, shape (n,)."""

@@ -30,6 +30,7 @@ from mitoscope.report.compose import compose_page, draw_density
 from mitoscope.report.findings import Findings, gather
 from mitoscope.report.page import load_templates, render_page
 from mitoscope.slide import Slide, SlideInfo, open_slide
+from mitoscope.statistics import PRIOR_FIGURES
 from mitoscope.written import refuse_foreign
 
 SUFFIXES = {
@@ -249,6 +250,7 @@ def _manifest(findings: Findings, geojson_origin: PointPx0) -> dict[str, object]
         "detector": _detector(findings),
         "configuration": run.config.model_dump(mode="json"),
         "threshold": _threshold(run),
+        "prior_shift": _prior_shift(findings),
         "search": _search(findings),
         "mitotic_count": _count(findings),
         "notes": list(run.notes),
@@ -295,6 +297,21 @@ def _detector(findings: Findings) -> dict[str, object]:
         "subtype": None if manifest.subtype is None else manifest.subtype.model_dump(mode="json"),
         "calibration": None if manifest.calibration is None else manifest.calibration.model_dump(mode="json"),
         "training": [{"name": source.name, "licence": source.licence} for source in manifest.training],
+    }
+
+
+def _prior_shift(findings: Findings) -> dict[str, object] | None:
+    """Return the correction for the share of figures: what was assumed, estimated and changed."""
+    correction, line = findings.run.correction, findings.run.bundle.manifest.calibration
+    if correction is None or line is None:
+        return None
+    return {
+        **asdict(correction.shift),
+        "calibrated_on": line.fitted_on,
+        "assumed_of": "calibration" if line.laboratory is None else "laboratory",
+        "prior_figures": PRIOR_FIGURES,
+        "log_odds": correction.shift.log_odds,
+        "mitotic_figures_without": findings.n_figures_uncorrected,
     }
 
 
