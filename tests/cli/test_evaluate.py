@@ -70,6 +70,20 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return folder / "pred.csv", folder / "truth.csv"
 
 
+def test_atypical_figures_are_judged_where_both_sides_know_them(tmp_path: Path) -> None:
+    rows = ["image,x,y,label,case", "a.png,10,10,atypical,1", "a.png,200,10,Mitosis,1", "b.png,10,10,AMF,2"]
+    (tmp_path / "truth.csv").write_text("\n".join(rows) + "\n")
+    found = ["image,x,y,score,label", "a.png,10,10,0.9,atypical mitotic figure", "a.png,200,10,0.9,mitosis"]
+    (tmp_path / "pred.csv").write_text("\n".join([*found, "b.png,10,10,0.9,mitosis"]) + "\n")
+    sides = ["--pred", tmp_path / "pred.csv", "--truth", tmp_path / "truth.csv", "--examined", "whole"]
+    text = run(*sides)
+    assert "atypical figures among those found: 1 of 2 called so, and 0 of 1 others" in text
+    assert "balanced  0.750" in text
+    result = judged(*sides)
+    assert (result["tp"], result["fp"], result["fn"]) == (3, 0, 0)
+    assert result["atypical"]["balanced_accuracy"] == 0.75
+
+
 def both(sides: tuple[Path, Path]) -> list[object]:
     return ["--pred", sides[0], "--truth", sides[1]]
 

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mitoscope.data.field import Labels
 from mitoscope.data.open_data import (
+    MITOSIS_CROPS,
     NEGATIVE_FIELDS,
     SORTED_CANDIDATES,
     UNSORTED_FIELDS,
     read_brecahad,
+    read_figure_kinds,
     read_midesec,
     read_negative_fields,
     read_rgb,
@@ -19,10 +23,12 @@ from mitoscope.data.open_data import (
     sorted_candidates,
 )
 from mitoscope.data.picture import Picture
+from mitoscope.data.sources import OpenData, provenance
 from mitoscope.errors import TrainingDataError
-from mitoscope.labels import AMBIGUOUS, LOOK_ALIKE, LOOK_ALIKE_KINDS
+from mitoscope.labels import AMBIGUOUS, ATYPICAL_FIGURE, LOOK_ALIKE, LOOK_ALIKE_KINDS, MITOTIC_FIGURE
 
 pytestmark = pytest.mark.train
+ATYPICAL, FIGURE = ATYPICAL_FIGURE.name, MITOTIC_FIGURE.name
 
 
 def test_a_file_that_is_no_picture_is_named(tmp_path: Path) -> None:
@@ -51,6 +57,34 @@ def test_brecahad_has_its_figures_and_look_alikes(data: Path) -> None:
     for picture in pictures:
         assert (picture.figures >= 0).all()
         assert (picture.figures <= (picture.width, picture.height)).all()
+
+
+def test_kinds_of_figures_are_those_of_the_table(tmp_path: Path) -> None:
+    folder = tmp_path / "mitosis_crops"
+    folder.mkdir()
+    rng = np.random.default_rng(3)
+    for name in "abc":
+        Image.fromarray(rng.integers(0, 255, (128, 128, 3), dtype=np.uint8)).save(folder / f"{name}.webp")
+    table = folder / "crops.csv"
+    table.write_text("file,slide,atypical\na.webp,7.tiff,1\nb.webp,7.tiff,0\nc.webp,,1\n")
+    found = read_figure_kinds(tmp_path)
+    assert [one.labels.label.tolist() for one in found] == [[ATYPICAL], [FIGURE], [ATYPICAL]]
+    assert [one.case for one in found] == ["MIDOG/7.tiff", "MIDOG/7.tiff", "crop/c.webp"]
+    classes = [one.labels.classes((ATYPICAL, FIGURE)).tolist() for one in found]
+    assert classes == [[0], [1], [0]]
+    assert found[0].labels.classes((FIGURE, LOOK_ALIKE.name)).tolist() == [0], "a figure without kinds"
+    assert replace(found[0], figure_label=FIGURE).digest() != found[0].digest()
+    config = OpenData(kind="open-data", sets=("figure_kinds",))
+    assert [one.title for one in provenance(config, tmp_path)] == [MITOSIS_CROPS.title]
+    table.write_text("file,slide,atypical\na.webp,7.tiff,maybe\n")
+    with pytest.raises(TrainingDataError, match=r"a\.webp: atypical is 'maybe', not 0 or 1"):
+        read_figure_kinds(tmp_path)
+
+
+@pytest.mark.realdata
+def test_623_of_3828_figures_are_atypical(data: Path) -> None:
+    label = [one.figure_label for one in read_figure_kinds(data)]
+    assert (len(label), label.count(ATYPICAL)) == (3828, 623)
 
 
 @pytest.mark.realdata

@@ -81,7 +81,7 @@ def test_kinds_of_figures_are_stated_with_how_far_they_can_be_trusted(slide_file
         "mpp": 0.25,
         "labels": ("atypical mitotic figure", "mitotic figure"),
         "threshold": 0.5,
-        "metrics": ({**MANIFEST["metrics"][0], "name": "balanced accuracy", "value": 0.6},),
+        "metrics": ({**MANIFEST["metrics"][0], "name": "balanced-accuracy", "value": 0.6},),
     }
     manifest = MANIFEST | {
         "subtype": subtype,

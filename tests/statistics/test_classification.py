@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mitoscope.errors import FormatError, NonFiniteError
-from mitoscope.statistics import ConfusionMatrix, rates_at, roc_auc
+from mitoscope.statistics import ConfusionMatrix, balanced_accuracy, rates_at, roc_auc
 
 CLASSES = ("granulocyte", "look-alike", "mitotic figure", "tumour cell")
 
@@ -22,6 +22,7 @@ def test_equals_scikit_learn() -> None:
     found = ConfusionMatrix.of(true, predicted, labels=CLASSES)
     assert found.counts.tolist() == metrics.confusion_matrix(true, predicted, labels=CLASSES).tolist()
     assert found.accuracy == pytest.approx(metrics.accuracy_score(true, predicted))
+    assert found.balanced_accuracy == pytest.approx(metrics.balanced_accuracy_score(true, predicted))
     expected = metrics.precision_recall_fscore_support(true, predicted, labels=CLASSES)
     for place, label in enumerate(CLASSES):
         score = found.one_against_all(label)
@@ -96,3 +97,12 @@ def test_bad_input_is_refused() -> None:
         roc_auc([0.5], [True, False])
     with pytest.raises(FormatError, match=r"scores of \(1,\) with classes of \(2,\)"):
         rates_at([0.5], [True, False], thresholds=[0.5])
+
+
+def test_balanced_accuracy_is_undefined_without_a_cell_of_a_class() -> None:
+    assert ConfusionMatrix.of(["a", "a"], ["a", "b"], labels=("a", "b")).balanced_accuracy is None
+    assert ConfusionMatrix.of(["a", "b", "b", "b"], ["a", "b", "b", "a"]).balanced_accuracy == pytest.approx(
+        5 / 6
+    )
+    many = np.array([[[1, 1], [0, 3]], [[2, 0], [0, 0]]])
+    assert balanced_accuracy(many) == pytest.approx([0.75, np.nan], nan_ok=True)

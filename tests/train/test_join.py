@@ -7,15 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from typer.testing import CliRunner
 
-from mitoscope.bundle import Blend, load_bundle, verify_bundle
+from mitoscope.bundle import Blend, Bundle, ModelDescription, load_bundle, verify_bundle, write_bundle
 from mitoscope.bundle.network import find_points, open_network, score_windows
 from mitoscope.bundle.write import revise
 from mitoscope.cli.app import app
 from mitoscope.errors import BundleError, ConfigError
 from mitoscope.infer.verify import open_verifier
-from mitoscope.train.join import join
+from mitoscope.labels import ATYPICAL_FIGURE, MITOTIC_FIGURE
+from mitoscope.models.cells import Classifier
+from mitoscope.models.config import ClassifierConfig
+from mitoscope.models.export import export_onnx
+from mitoscope.train.join import join, with_subtype
 
 pytestmark = pytest.mark.train
 
@@ -88,6 +93,68 @@ def test_weights_are_numbers_above_nought(tmp_path: Path, weights: str) -> None:
     command = ["bundle", "join", "semi-fcn", "semi-fcn", "--blend", weights]
     done = CliRunner().invoke(app, [*command, "--out", str(tmp_path / "joined")])
     assert "not a list of weights" in str(done.exception)
+
+
+def _kinds(folder: Path, *labels: str) -> Bundle:
+    """A classifier that was never trained."""
+    config = ClassifierConfig(architecture="classifier", backbone="resnet18", patch_px=64, labels=labels)
+    own = load_bundle("semi-fcn").manifest
+    point = own.points[0].model_copy(update={"threshold": 0.4})
+    description = ModelDescription(
+        **{name: getattr(own, name) for name in ModelDescription.model_fields}
+        | {
+            "kind": "scores",
+            "name": "kinds",
+            "labels": labels,
+            "detects": labels[0],
+            "window_px": 64,
+            "stride_px": 1,
+            "halo_px": 0,
+            "top_k": 1,
+            "points": (point,),
+            "metrics": (own.metrics[0].model_copy(update={"name": "balanced-accuracy"}),),
+            "training": (own.training[0].model_copy(update={"name": "kinds of figures"}),),
+        }
+    )
+    rgb = np.random.default_rng(1).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+    onnx = {"network.onnx": export_onnx(Classifier(config))}
+    return write_bundle(folder, description=description, onnx=onnx, self_test_rgb=rgb)
+
+
+def test_a_classifier_of_kinds_is_added_to_a_detector(tmp_path: Path) -> None:
+    kinds = _kinds(tmp_path / "kinds", ATYPICAL_FIGURE.name, MITOTIC_FIGURE.name)
+    own = load_bundle("cascade")
+    command = ["bundle", "join", "cascade", "--subtype", str(kinds.folder), "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    made = load_bundle(tmp_path / "out")
+    subtype = made.manifest.subtype
+    assert subtype is not None
+    assert (subtype.crop_px, subtype.threshold, subtype.finds) == (64, 0.5, ATYPICAL_FIGURE.name)
+    assert made.read(subtype.file) == kinds.onnx
+    assert (made.manifest.verifier, made.manifest.points) == (own.manifest.verifier, own.manifest.points)
+    assert made.manifest.training == (*own.manifest.training, *kinds.manifest.training)
+    card = made.read("MODEL_CARD.md").decode()
+    assert card.startswith(own.read("MODEL_CARD.md").decode().rstrip())
+    assert card.count("## Kinds of figures") == 1
+    assert "an aid" in card
+    assert verify_bundle(made) > 0
+    again = with_subtype(made, kinds, tmp_path / "again")
+    assert again.read("MODEL_CARD.md").decode() == card, "it stands there once"
+
+
+def test_what_tells_no_kinds_apart_is_refused(tmp_path: Path) -> None:
+    own = load_bundle("semi-fcn")
+    other = _kinds(tmp_path / "other", MITOTIC_FIGURE.name, "look-alike")
+    for classifier in (own, other):
+        with pytest.raises((BundleError, ValidationError)):
+            with_subtype(own, classifier, tmp_path / "out")
+    with pytest.raises(BundleError, match="finds nothing"):
+        with_subtype(other, other, tmp_path / "out")
+    done = CliRunner().invoke(app, ["bundle", "join", "cascade", "--out", str(tmp_path / "out")])
+    assert done.exit_code != 0
+    assert "nothing to join" in str(done.exception)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("doubt", ["0.9,0.1", "0.5", "a,b", "0.1,1.5"])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import f1_score, roc_auc_score
+from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 
 from mitoscope.detections import Detections
 from mitoscope.evaluate import PROTOCOLS
@@ -24,6 +24,8 @@ def test_the_measures_are_those_of_scikit_learn(seed: int) -> None:
     scores = classifier_scores(score, target)
     assert scores["auc"] == pytest.approx(roc_auc_score(target == 0, score))
     assert scores["accuracy"] == pytest.approx(np.mean((score > 0.5) == (target == 0)))
+    balanced = balanced_accuracy_score(target == 0, score > 0.5)
+    assert scores["balanced-accuracy"] == pytest.approx(balanced)
     found = score > scores["threshold"]
     assert scores["f1"] == pytest.approx(f1_score(target == 0, found, zero_division=0))
 

@@ -33,7 +33,7 @@ NOT_STATED: Final = "data that the bundle does not name"
 _ENDS: Final = (0.01, 0.99)
 """Quantiles of the cases: a few odd ones do not make the range."""
 _COLOURS: Final = ("red", "green", "blue")
-BALANCED_ACCURACY: Final = "balanced accuracy"
+BALANCED_ACCURACY: Final = "balanced-accuracy"
 """Name of the metric: the mean of the shares of both kinds that are told right."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -207,8 +208,10 @@ def _ends(interval: Interval | None) -> str:
 @app.command()
 def join(
     proposals: Annotated[str, typer.Argument(metavar="PROPOSALS", help="Bundle that finds candidates.")],
-    verifiers: Annotated[list[str], typer.Argument(metavar="VERIFIER...", help="Bundles that verify them.")],
     out: NewBundleOption,
+    verifiers: Annotated[
+        list[str] | None, typer.Argument(metavar="[VERIFIER...]", help="Bundles that verify them.")
+    ] = None,
     name: Annotated[str, typer.Option("--name", help="Its name.")] = "cascade",
     floor: Annotated[
         float | None,
@@ -245,29 +248,46 @@ def join(
             "--margin", metavar="UM", min=0, max=50, help="Leave out cells nearer to the border of a slide."
         ),
     ] = 0.0,
+    subtype: Annotated[
+        str | None,
+        typer.Option(
+            "--subtype", metavar="BUNDLE", help="Classifier that tells atypical mitotic figures from others."
+        ),
+    ] = None,
 ) -> None:
-    """Join bundles: a light detector proposes, the others verify its candidates."""
+    """Join bundles: a light detector proposes, the others verify its candidates.
+
+    Without verifiers, --subtype is added to the bundle as it is.
+    """
     from mitoscope.cli.train import need_training
 
     need_training()
     from mitoscope.bundle import load_bundle
+    from mitoscope.errors import ConfigError
     from mitoscope.train.join import join as run
+    from mitoscope.train.join import with_subtype
 
-    first, others = load_bundle(proposals), [load_bundle(verifier) for verifier in verifiers]
+    if not verifiers and subtype is None:
+        raise ConfigError("nothing to join", mend="name bundles that verify, or --subtype BUNDLE")
+    made, others = load_bundle(proposals), [load_bundle(verifier) for verifier in verifiers or ()]
     scores = None if doubt is None else parse_doubt(doubt)
     weights = None if blend is None else parse_weights("--blend", blend)
-    made = run(
-        first,
-        others,
-        out,
-        name=name,
-        floor=floor,
-        crop_px=crop,
-        flips=flips,
-        doubt=scores,
-        blend=weights,
-        margin_um=margin,
-    )
+    with TemporaryDirectory() as folder:
+        if others:
+            made = run(
+                made,
+                others,
+                out if subtype is None else Path(folder) / "joined",
+                name=name,
+                floor=floor,
+                crop_px=crop,
+                flips=flips,
+                doubt=scores,
+                blend=weights,
+                margin_um=margin,
+            )
+        if subtype is not None:
+            made = with_subtype(made, load_bundle(subtype), out)
     typer.echo(f"{made.manifest.source} written to {made.folder}")
 
 

@@ -448,6 +448,13 @@ def _further(judged: Evaluation) -> list[str]:
     found = judged.look_alikes
     if found is not None and found.precision_among_look_alikes is not None:
         lines.append(f"look-alikes called mitotic: {found.look_alikes} of {found.look_alikes_shown}")
+    if judged.kinds is not None:
+        (right, missed), (wrong, others) = judged.kinds.matrix.counts.tolist()
+        lines += [
+            f"atypical figures among those found: {right} of {right + missed} called so, and {wrong} of "
+            f"{wrong + others} others",
+            _share("balanced", judged.kinds.balanced_accuracy, judged.kinds.interval),
+        ]
     return lines
 
 

@@ -25,6 +25,7 @@ from mitoscope.errors import TrainingDataError
 from mitoscope.fsio import open_regular
 from mitoscope.labels import (
     AMBIGUOUS,
+    ATYPICAL_FIGURE,
     DEFAULT_LABELS,
     FIELD_LABELS,
     LOOK_ALIKE,
@@ -186,10 +187,49 @@ def read_crops(data: Path) -> list[Picture]:
             Picture(
                 name=row["file"],
                 source=MITOSIS_CROPS.name,
-                case=f"MIDOG/{row['slide']}" if row["slide"] else f"crop/{row['file']}",
+                case=_case_of(row),
                 rgb=read_rgb(folder / row["file"]),
                 figures=figures,
                 mirror_px=CROP_MIRROR_PX,
+            )
+        )
+    return pictures
+
+
+def _case_of(row: dict[str, str]) -> str:
+    return f"MIDOG/{row['slide']}" if row["slide"] else f"crop/{row['file']}"
+
+
+_KINDS: Final = {"0": MITOTIC_FIGURE.name, "1": ATYPICAL_FIGURE.name}
+
+
+def read_figure_kinds(data: Path) -> list[Picture]:
+    """Read the crops with what is known of the figure in their middle: whether it is atypical.
+
+    Further figures inside of a crop are left out: of those that its border cuts the kind cannot be seen.
+
+    Raises
+    ------
+    TrainingDataError
+        If it is not stated of a figure.
+    """
+    folder = data / MITOSIS_CROPS.name
+    table = folder / MITOSIS_CROPS.table
+    pictures = []
+    for row in rows_of(table, columns=("file", "slide", "atypical")):
+        if row["atypical"] not in _KINDS:
+            raise TrainingDataError(
+                f"atypical is {row['atypical']!r}, not 0 or 1", where=f"{table}: {row['file']}"
+            )
+        pictures.append(
+            Picture(
+                name=row["file"],
+                source=MITOSIS_CROPS.name,
+                case=_case_of(row),
+                rgb=read_rgb(folder / row["file"]),
+                figures=np.array([[CROP_CENTRE_PX, CROP_CENTRE_PX]]),
+                mirror_px=CROP_MIRROR_PX,
+                figure_label=_KINDS[row["atypical"]],
             )
         )
     return pictures

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mitoscope.data.field import Labels
 from mitoscope.geometry import BoxPx, SizePx
-from mitoscope.labels import AMBIGUOUS
+from mitoscope.labels import AMBIGUOUS, MITOTIC_FIGURE
 from mitoscope.search import window
 from mitoscope.slide import Pixels
 
@@ -52,6 +52,8 @@ class Picture:
     others : Labels
         Further labelled cells, and the agreement where it is stated. Nobody could say what an ambiguous one
         is: there the picture counts as not examined.
+    figure_label : str
+        Class of the figures, where it is known that they are atypical.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Picture:
     look_alike_kinds: NDArray[np.str_] = field(default_factory=lambda: np.array("", dtype=np.str_))
     mirror_px: int = 0
     others: Labels = field(default_factory=Labels.none)
+    figure_label: str = MITOTIC_FIGURE.name
 
     @property
     def domain(self) -> str:
@@ -73,7 +76,7 @@ class Picture:
     def labels(self) -> Labels:
         """All labelled cells."""
         look_alikes = Labels.look_alikes(self.look_alikes, kind=self.look_alike_kinds)
-        return Labels.joined(Labels.figures(self.figures), look_alikes, self.others)
+        return Labels.joined(Labels.of(self.figures, self.figure_label), look_alikes, self.others)
 
     @property
     def size(self) -> SizePx:
@@ -126,6 +129,8 @@ class Picture:
         for array in (self.rgb, self.figures, self.look_alikes, self.others.points, self.others.agreement):
             content.update(np.ascontiguousarray(array).tobytes())
         content.update("\n".join(self.others.label.tolist()).encode())
+        if self.figure_label != MITOTIC_FIGURE.name:
+            content.update(self.figure_label.encode())
         return content.hexdigest()
 
     @property

@@ -19,6 +19,7 @@ from mitoscope.data.open_data import (
     content_hash,
     read_brecahad,
     read_crops,
+    read_figure_kinds,
     read_negative_fields,
     read_unsorted_fields,
 )
@@ -59,13 +60,16 @@ class Provenance:
     policy: str | None = None
 
 
-OpenSet = Literal["mitosis_crops", "brecahad", "negative_fields", "unsorted_fields"]
+OpenSet = Literal["mitosis_crops", "figure_kinds", "brecahad", "negative_fields", "unsorted_fields"]
 _READERS: Final[dict[OpenSet, Callable[[Path], list[Picture]]]] = {
     "mitosis_crops": read_crops,
+    "figure_kinds": read_figure_kinds,
     "brecahad": read_brecahad,
     "negative_fields": read_negative_fields,
     "unsorted_fields": read_unsorted_fields,
 }
+_SAME_PICTURES: Final[dict[OpenSet, str]] = {"figure_kinds": "mitosis_crops"}
+"""Sets of which the pictures are those of another source, with other labels."""
 
 
 class OpenData(Config):
@@ -75,7 +79,7 @@ class OpenData(Config):
     ----------
     sets : tuple of str
         Crops around figures, BreCaHAD, fields without figures; fields of which only candidates were sorted
-        must be asked for.
+        must be asked for, and so must the kinds of figures: the crops with whether their figure is atypical.
     """
 
     kind: Literal["open-data"]
@@ -325,7 +329,8 @@ def provenance(
         What was taken of it; of the open data only what they come from is named. By default all.
     """
     if isinstance(config, OpenData):
-        taken = config.sets if fields is None else {field.source for field in fields}
+        sets = {_SAME_PICTURES.get(one, one) for one in config.sets}
+        taken = sets if fields is None else {field.source for field in fields}
         return tuple(_of_catalogue(source, data) for source in CATALOGUE if source.name in taken)
     if isinstance(config, SyntheticSlides):
         return (

@@ -23,11 +23,13 @@ from mitoscope.evaluate.curves import (
     midog_froc_auc,
 )
 from mitoscope.evaluate.judged_image import JudgedImage, LookAlikeScore
+from mitoscope.evaluate.kinds import KindScore
 from mitoscope.evaluate.protocols import Protocol
 from mitoscope.evaluate.sweep import Steps
 from mitoscope.evaluate.thresholds import ChosenThreshold, choose_threshold
 from mitoscope.geometry import Mpp
 from mitoscope.statistics import (
+    ConfusionMatrix,
     Interval,
     Intervals,
     MeanScore,
@@ -215,6 +217,15 @@ class Evaluation:
         for name, image in self.judged_images.items():
             total += image.look_alikes(self.protocol, self.thresholds[name])
         return total
+
+    @cached_property
+    def kinds(self) -> KindScore | None:
+        """How well atypical figures are told from others; None where truth or results have none."""
+        parts: dict[str, ConfusionMatrix] = {}
+        for name, image in self.judged_images.items():
+            own = image.kinds(self.thresholds[name])
+            parts[image.case] = parts[image.case] + own if image.case in parts else own
+        return KindScore.of(parts, repeats=self.repeats, seed=self.seed)
 
     @cached_property
     def duplicates(self) -> int:
@@ -441,6 +452,7 @@ class Evaluation:
             "free_response": _free_response(self),
             "calibration": _calibration(self.reliability()),
             "look_alikes": None if self.look_alikes is None else self.look_alikes.as_dict(),
+            "atypical": None if self.kinds is None else self.kinds.as_dict(),
             "duplicates": self.duplicates,
             "probabilities": self.probabilities,
             "ground_truth": {

@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from mitoscope.detections import Detections
 from mitoscope.errors import ScaleError
+from mitoscope.evaluate.kinds import KINDS
 from mitoscope.evaluate.matching import UNMATCHED, Matching
 from mitoscope.evaluate.protocols import Protocol
 from mitoscope.evaluate.sweep import Sweep
 from mitoscope.geometry import Mpp
 from mitoscope.labels import is_figure
 from mitoscope.region import Region
+from mitoscope.statistics import ConfusionMatrix
 from mitoscope.truth import ExaminedArea, SlideTruth, TrueCells
 
 
@@ -154,6 +156,17 @@ class JudgedImage:
             protocol=protocol,
             mpp=self.mpp,
         )
+
+    def kinds(self, threshold: float) -> ConfusionMatrix:
+        """Say of the true figures that detections above a threshold found what they are and are called.
+
+        Detections that their own search did not take for figures have no kind: they say nothing.
+        """
+        found, figures = self.candidates.above(threshold), self.cells.label[self.cells.is_figure]
+        finder = self.sweep.at(threshold).detection_of
+        true, called = figures[finder >= 0], found.take(finder[finder >= 0])
+        told = called.score > (-1.0 if self.stated_threshold is None else self.stated_threshold)
+        return ConfusionMatrix.of(true[told].tolist(), called.label[told].tolist(), labels=KINDS)
 
 
 def scale_of(

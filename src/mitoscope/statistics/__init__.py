@@ -26,6 +26,7 @@ from mitoscope.statistics.calibration import (
 from mitoscope.statistics.classification import (
     ConfusionMatrix,
     ThresholdRates,
+    balanced_accuracy,
     rates_at,
     roc_auc,
 )
@@ -66,6 +67,7 @@ __all__ = [
     "ThresholdRates",
     "alpha_of",
     "alpha_parts",
+    "balanced_accuracy",
     "bootstrap",
     "calibration_error",
     "cohen_of",

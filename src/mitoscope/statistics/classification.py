@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -67,11 +68,29 @@ class ConfusionMatrix:
         total = int(self.counts.sum())
         return int(np.trace(self.counts)) / total if total else None
 
+    @property
+    def balanced_accuracy(self) -> float | None:
+        """Mean over the classes of the share that is told right; None where a class has no cell."""
+        value = float(balanced_accuracy(self.counts))
+        return None if np.isnan(value) else value
+
     def one_against_all(self, label: str) -> Score:
         """Return TP, FP and FN of one class; precision, recall and F1 follow."""
         place = self.labels.index(label)
         tp = int(self.counts[place, place])
         return Score(tp, int(self.counts[:, place].sum()) - tp, int(self.counts[place].sum()) - tp)
+
+
+def balanced_accuracy(counts: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the mean over the classes of the share that is told right; NaN where a class has no cell.
+
+    Parameters
+    ----------
+    counts : ndarray, shape (..., k, k)
+        Confusion matrices: rows are the true classes.
+    """
+    right = np.diagonal(counts, axis1=-2, axis2=-1)
+    return np.asarray(divide(right, counts.sum(axis=-1)).mean(axis=-1), dtype=np.float64)
 
 
 def roc_auc(scores: ArrayLike, positive: ArrayLike) -> float | None:

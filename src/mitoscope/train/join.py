@@ -10,12 +10,13 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from mitoscope.bundle import Blend, Bundle, Manifest, ModelDescription, Verifier
+from mitoscope.bundle import Blend, Bundle, Manifest, ModelDescription, Subtype, Verifier
 from mitoscope.bundle.write import revise
 from mitoscope.errors import BundleError, ConfigError
 from mitoscope.train.dual import VERIFIER_NAME
-from mitoscope.train.model_card import write_joined_card
+from mitoscope.train.model_card import with_kinds, write_joined_card
 from mitoscope.train.packing import CARD_NAME
+from mitoscope.train.scoring import POSITIVE
 
 OTHER: Final = "other"
 """What the middle of a crop shows where it does not show what the detector finds."""
@@ -180,6 +181,57 @@ def join(
         verifiers=dict(zip(names, graphs, strict=True)),
         files={CARD_NAME: card.encode()},
     )
+
+
+SUBTYPE_NAME: Final = "subtype.onnx"
+
+
+def with_subtype(bundle: Bundle, classifier: Bundle, out: Path, *, threshold: float = POSITIVE) -> Bundle:
+    """Write a bundle with a classifier that tells kinds of its figures apart, in place of another one.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        A detector of mitotic figures, of one stage or two.
+    classifier : Bundle
+        Of crops; its first class is the kind that is found, its second what figures are otherwise.
+    out : Path
+        Must not exist.
+    threshold : float
+        Probability above which a figure is of the first kind.
+
+    Raises
+    ------
+    BundleError
+        If one of them is of another kind.
+    OutputError
+        If the folder exists or cannot be written.
+    """
+    first, own = bundle.manifest, classifier.manifest
+    if first.kind != "points":
+        raise BundleError(f"{first.source} finds nothing", where=bundle.folder, mend="take a detector")
+    if own.kind != "scores" or len(own.labels) != 2 or first.detects not in own.labels:
+        raise BundleError(
+            f"{own.source} does not tell kinds of {first.detects}s apart",
+            where=classifier.folder,
+            mend="take a classifier of two classes (recipes/atypical-lite0.toml)",
+        )
+    subtype = Subtype(
+        file=SUBTYPE_NAME,
+        crop_px=own.window_px,
+        mpp=own.mpp,
+        labels=(own.labels[0], own.labels[1]),
+        threshold=threshold,
+        metrics=own.metrics,
+    )
+    changes: dict[str, Any] = {
+        "subtype": subtype,
+        "licence": " AND ".join(dict.fromkeys((*first.licence.split(" AND "), own.licence))),
+        "training": tuple(dict.fromkeys((*first.training, *own.training))),
+    }
+    card = bundle.read(CARD_NAME).decode() if CARD_NAME in first.files else ""
+    files = {CARD_NAME: with_kinds(card, subtype).encode()}
+    return revise(bundle, out, changes, subtype=classifier.onnx, files=files)
 
 
 def _proposer(first: Manifest) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mitoscope.bundle import ModelDescription, Verifier
+from mitoscope.bundle import ModelDescription, Subtype, Verifier
 from mitoscope.data.sources import OpenData
 from mitoscope.train.recipe import Recipe
 
@@ -49,6 +49,16 @@ BreCaHAD was changed: case 12 was reduced to 70 %, pictures were augmented. Its 
 for the citation above. MiDeSeC was never trained on. Fields without figures were looked through once, by
 eye; a few figures may remain unlabelled in them. What detectors took for figures there was sorted by an
 engineer by eye, not by a pathologist.
+"""
+
+_KINDS_TITLE: Final = "## Kinds of figures"
+_KINDS: Final = """{title}
+{note} Every mitotic figure is looked at in a crop of {crop} px at {mpp} µm/px; both kinds are
+counted as mitotic figures.
+
+| Data | Score | Value | 95 % interval | Cases |
+|---|---|---|---|---|
+{metrics}
 """
 
 _TRAINED: Final = """\
@@ -97,6 +107,24 @@ def write_joined_card(description: ModelDescription, *, is_open_data: bool) -> s
     return _write(description, network, is_open_data=is_open_data)
 
 
+def with_kinds(card: str, subtype: Subtype | None) -> str:
+    """Return a card with what its bundle says of kinds of figures, in place of what it said before."""
+    whole = card.partition(_KINDS_TITLE)[0].rstrip() + "\n"
+    if subtype is None:
+        return whole
+    metrics = (
+        f"| {m.dataset} | {m.name} | {m.value:.3f} | {m.ci_low:.3f} to {m.ci_high:.3f} | {m.images} |"
+        for m in subtype.metrics
+    )
+    return f"{whole}\n" + _KINDS.format(
+        title=_KINDS_TITLE,
+        note=subtype.describe(),
+        crop=subtype.crop_px,
+        mpp=subtype.mpp,
+        metrics="\n".join(metrics),
+    )
+
+
 def _looks(stage: Verifier) -> str:
     """Return how often a candidate is looked at."""
     if stage.looks == 1:
@@ -109,7 +137,7 @@ def _looks(stage: Verifier) -> str:
 
 
 def _write(description: ModelDescription, network: str, *, is_open_data: bool) -> str:
-    return _CARD.format(
+    card = _CARD.format(
         name=description.name,
         version=description.version,
         summary=description.summary.rstrip("."),
@@ -134,6 +162,7 @@ def _write(description: ModelDescription, network: str, *, is_open_data: bool) -
             for m in description.metrics
         ),
     )
+    return with_kinds(card, description.subtype)
 
 
 def _network(recipe: Recipe) -> str:

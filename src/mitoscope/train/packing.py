@@ -12,6 +12,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from mitoscope.bundle import (
+    BALANCED_ACCURACY,
     F1,
     Bundle,
     Metric,
@@ -37,7 +38,7 @@ from mitoscope.models.pretrained import begun_with
 from mitoscope.train.detect import reduced
 from mitoscope.train.job import Job
 from mitoscope.train.model_card import write_card
-from mitoscope.train.scoring import Curve, interval_of
+from mitoscope.train.scoring import POSITIVE, Curve, interval_of
 from mitoscope.train.stain import stain_range
 from mitoscope.train.state import weights_of
 from mitoscope.train.transfer import WEIGHTS_NAME, pack_weights
@@ -198,7 +199,8 @@ def _describe_scorer(
     target: NDArray[np.float64],
     cases: Sequence[str],
 ) -> ModelDescription:
-    names = ("auc", "f1", "accuracy") if family.outputs > 1 else ("correlation", "rmse", "auc")
+    halves = ("accuracy", BALANCED_ACCURACY)
+    names = ("auc", "f1", *halves) if family.outputs > 1 else ("correlation", "rmse", "auc")
     metrics = []
     for name in names:
         interval = interval_of(name, score, target, cases, classes=family.outputs > 1)
@@ -214,7 +216,7 @@ def _describe_scorer(
                 ci_low=round(min(interval.low, value), 4),
                 ci_high=round(max(interval.high, value), 4),
                 images=len(set(cases)),
-                threshold=values["threshold"],
+                threshold=POSITIVE if name in halves else values["threshold"],
             )
         )
     return _description(

@@ -25,7 +25,9 @@ Count = Annotated[int, Field(ge=0)]
 AtLeastOne = Annotated[int, Field(ge=1)]
 RECIPE_NAME: Final = "recipe.toml"
 """File of a run's folder."""
-Measure = Literal["f1", "average-precision", "auc", "accuracy", "correlation", "rmse", "loss"]
+Measure = Literal[
+    "f1", "average-precision", "auc", "accuracy", "balanced-accuracy", "correlation", "rmse", "loss"
+]
 """Validation scores by name; of rmse and loss the lowest is the best, of all others the highest."""
 _OF_DETECTORS: Final = ("semi", "ccmct", "midogpp", "crowd")
 _SCHEMES: Final[dict[str, tuple[str, ...]]] = {

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from mitoscope.bundle import BALANCED_ACCURACY
 from mitoscope.detections import Detections
 from mitoscope.evaluate import Protocol, Steps, average_precision
 from mitoscope.statistics import (
@@ -26,7 +27,7 @@ from mitoscope.statistics import (
 THRESHOLDS: Final = np.round(np.arange(0.05, 0.99, 0.01), 2)
 """Operating points to choose from."""
 Floats = NDArray[np.float64]
-_POSITIVE = 0.5
+POSITIVE: Final = 0.5
 """A tile whose agreement lies above it holds a figure: more than half of the crowd marked one."""
 _REPEATS = 200
 
@@ -136,8 +137,11 @@ def classifier_scores(score: Floats, target: Floats) -> dict[str, float]:
         Index of the true class.
     """
     positive = target == 0
-    accuracy = float(rates_at(score, positive, thresholds=[_POSITIVE]).accuracy[0])
-    return {"auc": _auc(score, positive), **best_rates(score, positive), "accuracy": np.nan_to_num(accuracy)}
+    rates = rates_at(score, positive, thresholds=[POSITIVE])
+    accuracy = np.nan_to_num(float(rates.accuracy[0]))
+    balanced = float((rates.recall[0] + 1 - rates.false_positive_rate[0]) / 2)
+    own = {"accuracy": accuracy, BALANCED_ACCURACY: balanced}
+    return {"auc": _auc(score, positive), **best_rates(score, positive), **own}
 
 
 def regressor_scores(score: Floats, target: Floats) -> dict[str, float]:
@@ -151,8 +155,8 @@ def regressor_scores(score: Floats, target: Floats) -> dict[str, float]:
     return {
         "correlation": _correlation(score, target),
         "rmse": float(np.sqrt(np.mean((score - target) ** 2))),
-        "auc": _auc(score, target > _POSITIVE),
-        **best_rates(score, target > _POSITIVE),
+        "auc": _auc(score, target > POSITIVE),
+        **best_rates(score, target > POSITIVE),
     }
 
 

@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 _LOWER_IS_BETTER: Final = frozenset({"rmse", "loss"})
 _MEASURES: Final[dict[str, frozenset[str]]] = {
     "points": frozenset({"f1", "average-precision", "loss"}),
-    "classes": frozenset({"auc", "accuracy", "f1", "loss"}),
+    "classes": frozenset({"auc", "accuracy", "balanced-accuracy", "f1", "loss"}),
     "values": frozenset({"correlation", "rmse", "auc", "f1", "loss"}),
 }
 
@@ -64,8 +64,8 @@ def validate(job: Job, state: State) -> dict[str, float]:
     -------
     dict of str to float
         For detectors F1 at the best threshold and average precision under the recipe's protocol; for
-        classifiers AUC, accuracy and F1; for regressors correlation and error as well. And the loss, where
-        it chooses the best weights or batches are drawn anyway.
+        classifiers AUC, accuracy, balanced accuracy and F1; for regressors correlation and error as well. And
+        the loss, where it chooses the best weights or batches are drawn anyway.
     """
     family, recipe = state.judged, job.recipe.validation
     values: dict[str, float] = {}
