@@ -21,14 +21,12 @@ from PIL import Image
 
 from mitoscope.bundle import Bundle, Metric, ModelDescription, load_bundle
 from mitoscope.bundle.write import revise
-from mitoscope.cli.calibration_task import calibrate
-from mitoscope.cli.evaluation_task import Task
 from mitoscope.data.field import Field, visible_figures
 from mitoscope.data.open_data import read_midesec
 from mitoscope.data.sources import OpenData, read_fields
 from mitoscope.data.split import SplitConfig, split_by_case
 from mitoscope.detections import Detections
-from mitoscope.evaluate import PROTOCOLS, Evaluation, evaluate
+from mitoscope.evaluate import PROTOCOLS, Evaluation, FileJudge, calibrate, evaluate
 from mitoscope.geometry import BoxPx, Mpp
 from mitoscope.infer import DetectConfig, detect_slides
 from mitoscope.labels import MITOTIC_FIGURE
@@ -159,8 +157,8 @@ def _calibrated(bundle: Bundle, fields: Sequence[Field], folder: Path, config: D
         for x, y in visible_figures(field).tolist()
     ]
     truth.write_text("\n".join(["image,x,y,label", *lines]) + "\n", encoding="utf-8")
-    task = Task(PROTOCOL, truth, Mpp.square(MPP))
-    done = calibrate(bundle, task, folder / "chosen" / "found", folder / "own", dataset=CHOSEN, scores=True)
+    judge = FileJudge(truth, PROTOCOL, mpp=Mpp.square(MPP))
+    done = calibrate(bundle, judge, folder / "chosen" / "found", folder / "own", dataset=CHOSEN, scores=True)
     for one in (done.ece_before, done.ece):
         if one is not None:
             print(f"ECE {one.value:.3f} [{one.ci_low:.3f}, {one.ci_high:.3f}], {one.dataset}", flush=True)

@@ -164,3 +164,31 @@ def test_the_overall_json_has_the_free_response() -> None:
     assert told["recall_at_false_per_mm2"]["5"]["recall"] == pytest.approx(16 / 20)
     assert told["all_candidates"] == {"recall": 16 / 20, "false_per_mm2": 9 / 2}
     assert told["absent_because"] is None
+
+
+MIDOG25_WINNER = {
+    "hotspot": (2592, 463, 1093, 0.8484451715717037, 0.7033921300669221, 0.7691394659096232),
+    "challenging": (265, 278, 113, 0.4880294650312533, 0.7010581992035497, 0.5754614554012362),
+    "random": (649, 262, 253, 0.7124039509194249, 0.7195121943242658, 0.7159404303828238),
+}
+"""True, false and missed of the first of MIDOG 2025, track 1, by kind of region, and its published precision,
+recall and F1 (DeepMicroscopy/MIDOG2025, Data/track1/wildsquirrel/metrics.json)."""
+
+
+def test_the_published_scores_of_a_challenge_by_kind_of_region() -> None:
+    found, true = {}, {}
+    for kind, (hits, false, missed, *_) in MIDOG25_WINNER.items():
+        place = np.arange(hits + false + missed) * 100.0
+        points = np.column_stack([place % 10_000, place // 10_000 * 100])
+        found[kind] = Detections.of(points[: hits + false], np.full(hits + false, 0.9))
+        true[kind] = np.concatenate([points[:hits], points[hits + false :]])
+    judgement = evaluate(found, truth_of(true), threshold=0.5, repeats=2)
+    card = score_strata(judgement, {kind: kind for kind in MIDOG25_WINNER}, by="region")
+    for stratum in card.strata:
+        published = MIDOG25_WINNER[stratum.name][3:]
+        ours = [stratum.measures[name].value for name in ("precision", "recall", "f1")]
+        assert ours == pytest.approx(published, abs=1e-8)
+    assert card.overall.measures["f1"].value == pytest.approx(0.7401308845535011, abs=1e-8)
+    # The same share is found everywhere: what differs is how often figures occur, and what is false.
+    recalls = [stratum.measures["recall"].value or 0 for stratum in card.strata]
+    assert max(recalls) - min(recalls) < 0.02
