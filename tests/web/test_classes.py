@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from mitoscope.curation.candidates import propose
+from mitoscope.detections import Detections, Searched
+
 from .making import Clinic
 
 
@@ -58,5 +63,36 @@ def test_an_atypical_figure_counts_as_a_mitotic_figure(clinic: Clinic) -> None:
     case = clinic.round("case", "case review", doctor, settings={"area_mm2": 0.01})
     doctor.act(case, kind="create", slide=clinic.slide, x=800, y=700, label=label)
     shown = doctor.get(f"/api/rounds/{case}/slides/{clinic.slide}/case")
-    assert shown["hot_spot"]["count"] == 1
+    assert (shown["hot_spot"]["count"], shown["hot_spot"]["atypical"]) == (1, 1)
     assert label in shown["figure_labels"]
+
+
+def test_the_case_says_how_many_of_its_figures_are_atypical(clinic: Clinic) -> None:
+    doctor = clinic.person("doctor")
+    name = clinic.store.slides()[clinic.slide].name
+    kinds = np.array(["atypical mitotic figure", "mitotic figure", "atypical mitotic figure"])
+    found = Detections.of([[700, 700], [760, 720], [820, 740]], [0.9, 0.8, 0.3]).relabelled(kinds)
+    propose(clinic.store, "c", {name: found.with_searched(Searched(threshold=0.5))}, model="m", bins=1)
+    case = clinic.round("case", "case review", doctor, settings={"area_mm2": 0.01, "threshold": 0.2})
+    path = f"/api/rounds/{case}/slides/{clinic.slide}/case"
+    shown = doctor.get(path)["hot_spot"]
+    assert (shown["count"], shown["atypical"]) == (3, 1), "what was a candidate has no kind"
+    cells = doctor.get(f"/api/rounds/{case}/slides/{clinic.slide}/cells")
+    by_x = dict(zip(cells["x"], zip(cells["cell"], cells["seen"], strict=True), strict=True))
+    labels = {one["name"]: one["id"] for one in clinic.lead.get("/api/classes")["classes"]}
+    for x, label in ((700.0, "mitotic figure"), (760.0, "atypical mitotic figure")):
+        cell, seen = by_x[x]
+        doctor.act(case, kind="label", cell=cell, label=labels[label], expected=seen)
+    assert doctor.get(path)["hot_spot"]["atypical"] == 1
+    doctor.act(case, kind="create", slide=clinic.slide, x=790, y=690, label=labels["atypical mitotic figure"])
+    shown = doctor.get(path)["hot_spot"]
+    assert (shown["count"], shown["atypical"]) == (4, 2)
+    blind = clinic.round("blind", "screening", doctor)
+    assert not any(doctor.get(f"/api/rounds/{blind}/slides/{clinic.slide}/cells")["label"])
+
+
+def test_without_atypical_figures_a_case_says_nothing_of_them(clinic: Clinic) -> None:
+    doctor = clinic.person("doctor")
+    case = clinic.round("case", "case review", doctor, settings={"area_mm2": 0.01})
+    doctor.act(case, kind="create", slide=clinic.slide, x=800, y=700, label=1)
+    assert doctor.get(f"/api/rounds/{case}/slides/{clinic.slide}/case")["hot_spot"]["atypical"] is None

@@ -203,7 +203,8 @@ export interface CountWindow {
  * A count: figures in a window, the window as it lies on the slide in level-0 px, and its mm².
  *
  * Covered is what of it is tissue in the regions that count; figures are those of the whole slide. The note
- * holds what must be said beside the number, e.g. that a part could not be read.
+ * holds what must be said beside the number, e.g. that a part could not be read. Atypical is how many of the
+ * figures in the window are called so, by the rater, else by the model that found them; null where none is.
  */
 export interface Counted {
   readonly count: number;
@@ -214,6 +215,7 @@ export interface Counted {
   readonly area_mm2: number;
   readonly covered_mm2: number;
   readonly figures: number;
+  readonly atypical: number | null;
   readonly note: string;
 }
 

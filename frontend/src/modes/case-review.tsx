@@ -187,6 +187,9 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
             {count ?? "–"}
           </p>
           <p class="soft">{now ? `mitotic figures in ${formatMm2(counted.value?.area_mm2 ?? now.window.area_mm2)} mm² (${now.window.aspect})` : "Loading …"}</p>
+          {typeof counted.value?.atypical === "number" && (
+            <p class="soft">{`of these ${counted.value.atypical} atypical, by your label or else by the detector (an aid)`}</p>
+          )}
           {(problem.value ?? counted.value?.note) && <p class="note">{problem.value ?? counted.value?.note}</p>}
           <div class="row">
             <button type="button" class="grow" onClick={toHotSpot} title="Window back to the hot spot (H)">

@@ -78,11 +78,11 @@ WHERE {where} AND n.label_id IS NOT NULL AND r.kind <> 'model'
 """
 _SPOKEN_ROW = np.dtype([(name, np.int64) for name in ("cell", "label", "rater", "seq", "is_consensus")])
 _SCORES_SQL = """
-SELECT n.cell_id, n.score FROM label_now AS n
+SELECT n.cell_id, n.score, ifnull(n.label_id, 0) FROM label_now AS n
 JOIN cell AS c ON c.id = n.cell_id JOIN rater AS r ON r.id = n.rater_id
 WHERE {where} AND n.score IS NOT NULL AND r.kind = 'model'
 """
-_SCORE_ROW = np.dtype([("cell", np.int64), ("score", np.float64)])
+_SCORE_ROW = np.dtype([("cell", np.int64), ("score", np.float64), ("label", np.int64)])
 _HAS_MODEL_SQL = "SELECT EXISTS (SELECT 1 FROM rater WHERE kind = 'model')"
 MAX_CELLS = 1_000_000
 
@@ -102,6 +102,8 @@ class SeenCells:
         Whether the label is the rater's own, given in this round.
     score : ndarray of float64, shape (n,)
         A model's; NaN where there is none or it is not shown.
+    model_label : ndarray of int64, shape (n,)
+        What that model called the cell (0: nothing, or it is not shown).
     deleted : tuple of int
         Public ids of cells that are gone since the version asked for.
     version : int
@@ -119,6 +121,7 @@ class SeenCells:
     bounds_px0: NDArray[np.float64]
     is_mine: NDArray[np.bool_]
     score: NDArray[np.float64]
+    model_label: NDArray[np.int64]
     deleted: tuple[int, ...]
     version: int
     is_complete: bool
@@ -195,7 +198,7 @@ def _columns(
     label = rows["label"].copy()
     is_mine = label > 0
     rater = np.where(is_mine, sight.speaker_id, 0)
-    score = np.full(len(rows), np.nan)
+    score, model_label = np.full(len(rows), np.nan), np.zeros(len(rows), np.int64)
     if sight.is_blinded:
         centre = (bounds[:, :2] + bounds[:, 2:]) / 2
         bounds, shape = np.concatenate([centre, centre], axis=1), np.full(len(rows), int(Shape.SPOT))
@@ -203,7 +206,7 @@ def _columns(
         many = len(rows) > _FEW
         among = "c.slide_id = :slide" if many else _AMONG
         values |= {"cells": "" if many else id_list(cell)}
-        score = _scores(connection, among, values, cell)
+        score, model_label = _scores(connection, among, values, cell)
         spoken = np.fromiter(connection.execute(_SPOKEN_SQL.format(where=among), values), dtype=_SPOKEN_ROW)
         _show_spoken(spoken, cell, label, rater, hidden=is_mine | rows["is_pending"])
     return SeenCells(
@@ -216,6 +219,7 @@ def _columns(
         bounds_px0=bounds,
         is_mine=is_mine,
         score=score,
+        model_label=model_label,
         deleted=deleted,
         version=version,
         is_complete=is_complete,
@@ -224,16 +228,16 @@ def _columns(
 
 def _scores(
     connection: sqlite3.Connection, among: str, values: dict[str, Any], cell: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Return the largest score of a model for each cell, NaN where there is none."""
-    score = np.full(len(cell), np.nan)
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the largest score of a model for each cell, NaN where there is none, and the label with it."""
+    score, label = np.full(len(cell), np.nan), np.zeros(len(cell), np.int64)
     if connection.execute(_HAS_MODEL_SQL).fetchone() == (0,):
-        return score
+        return score, label
     rows = np.fromiter(connection.execute(_SCORES_SQL.format(where=among), values), dtype=_SCORE_ROW)
     rows = rows[np.argsort(rows["score"], kind="stable")]  # of several the largest is written last
     place, is_there = _places(cell, rows["cell"])
-    score[place] = rows["score"][is_there]
-    return score
+    score[place], label[place] = rows["score"][is_there], rows["label"][is_there]
+    return score, label
 
 
 def _show_spoken(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mitoscope.count import FIELD_ASPECT, TEN_HPF_MM2, MitoticCount, mitotic_count, window_size
 from mitoscope.detections import Detections, Searched
 from mitoscope.geometry import Aspect, BoxPx0, SizePx
-from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE, Label, is_figure
+from mitoscope.labels import ATYPICAL_FIGURE, LOOK_ALIKE, MITOTIC_FIGURE, Label, is_figure
 from mitoscope.region import SlideRegions
 from mitoscope.slide import SlideInfo
 from mitoscope.store import DrawnRegion, SeenCells, Terms
@@ -27,12 +27,14 @@ class CaseCells:
     """The cells of a case as they are counted, one detection a cell.
 
     A cell that no model found scores 0 and is no figure. Its verdict is 1 where it was called a mitotic
-    figure, -1 where something else, 0 where nothing was said; all columns have shape (n,).
+    figure, -1 where something else, 0 where nothing was said. Whether it is atypical says the verdict, else
+    the model that found it; all columns have shape (n,).
     """
 
     found: Detections
     has_score: NDArray[np.bool_]
     verdict: NDArray[np.int64]
+    is_atypical: NDArray[np.bool_]
 
     @property
     def floor(self) -> float | None:
@@ -70,7 +72,10 @@ def case_cells(
         np.full(n, searched.origin),
         searched,
     )
-    return CaseCells(found, has_score, np.where(own & (cells.label_id > 0), called, 0))
+    verdict = np.where(own & (cells.label_id > 0), called, 0)
+    atypical = [id_ for id_, label in labels.items() if label.name == ATYPICAL_FIGURE.name]
+    kind = np.where(verdict != 0, cells.label_id, cells.model_label)
+    return CaseCells(found, has_score, verdict, np.isin(kind, atypical))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +119,13 @@ class CaseOnSlide:
     drawn: list[DrawnRegion]
     regions: SlideRegions
     labels: list[int]
+
+    def atypical(self, counted: MitoticCount) -> int | None:
+        """Return how many figures in the window are atypical; None where no cell of the case is called so."""
+        if not self.case.is_atypical.any():
+            return None
+        in_window = counted.holds(self.case.found.points_px0)
+        return int((counted.counted & in_window & self.case.is_atypical).sum())
 
     def count(
         self, rule: CaseRule, tissue: TissueMask | None, *, corner: tuple[float, float] | None = None

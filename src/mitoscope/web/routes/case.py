@@ -57,7 +57,8 @@ class Counted(Answer):
     """A count: figures in a window, the window as it lies on the slide in level-0 px, and its mm².
 
     Covered is what of it is tissue in the regions that count; figures are those of the whole slide. The note
-    holds what must be said beside the number, e.g. that a part could not be read.
+    holds what must be said beside the number, e.g. that a part could not be read. Atypical is how many of the
+    figures in the window are called so, by the rater, else by the model that found them; null where none is.
     """
 
     count: int
@@ -68,6 +69,7 @@ class Counted(Answer):
     area_mm2: float
     covered_mm2: float
     figures: int
+    atypical: int | None
     note: str
 
 
@@ -205,8 +207,8 @@ def _read(
     return CaseOnSlide(info, cells, case, rule, drawn, regions, figure_labels(labels))
 
 
-def _described(found: MitoticCount) -> Counted:
-    return described(Counted, found, **asdict(found.box_px0))
+def _described(on: CaseOnSlide, counted: MitoticCount) -> Counted:
+    return described(Counted, counted, atypical=on.atypical(counted), **asdict(counted.box_px0))
 
 
 @router.get(_PATH)
@@ -221,7 +223,7 @@ def case(round_id: RoundId, slide_id: SlideId, state: StateHere, visitor: Visito
     hot_spot, problem = None, None
     try:
         counted = found.count(found.rule, tissue)
-        hot_spot = _described(counted)
+        hot_spot = _described(found, counted)
     except IncompleteRunError as error:
         problem = str(error)
     size, area_mm2 = found.rule.window(info), found.rule.area_mm2
@@ -255,7 +257,7 @@ def count(
     with state.store.reading() as connection:
         found = _read(connection, state, mine, slide_id)
     rule = replace(found.rule, threshold=body.threshold)
-    return _described(found.count(rule, tissue, corner=body.corner))
+    return _described(found, found.count(rule, tissue, corner=body.corner))
 
 
 class Signature(Action):
@@ -427,4 +429,4 @@ def slide_hot_spot(
     with state.store.reading() as connection:
         found = _read(connection, state, mine, slide_id, by_all=True)
     rule = CaseRule(area_mm2, Aspect.parse(aspect), found.rule.threshold if threshold is None else threshold)
-    return _described(found.count(rule, None))
+    return _described(found, found.count(rule, None))
