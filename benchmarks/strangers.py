@@ -84,13 +84,16 @@ def main() -> None:
     parser.add_argument("--every-nth", type=int, default=9, help="case that the recipes hold out")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--threads", type=int)
+    parser.add_argument(
+        "--no-prior-shift", action="store_true", help="leave scores as they are whatever the share of figures"
+    )
     parser.add_argument("--keep", type=Path, help="folder of the results; the next run goes on with them")
     parser.add_argument("--sheets", type=Path, help="write what is false and what is missed as pictures")
     parser.add_argument("--write", action="store_true", help=f"write {RESULT.name}")
     options = parser.parse_args()
     bundles = load_bundles(options.bundles)
     shown = gather(options.data, options.only, options.case or ["Case_10"])
-    config = DetectConfig(mpp=MPP, threads=options.threads)
+    config = DetectConfig(mpp=MPP, threads=options.threads, prior_shift=not options.no_prior_shift)
     with kept(options.keep) as folder:
         write_pictures(shown.every, folder / "fields")
         found = search(bundles, shown.every, folder, config)
@@ -98,7 +101,8 @@ def main() -> None:
     unseen = frozenset.intersection(
         *(never_trained_on(options.data, one, every_nth=options.every_nth) for one in bundles.values())
     )
-    lines = [stamp(), "", *tables(judged, shown, unseen)]
+    corrects = "as they are" if options.no_prior_shift else "corrected for the share of figures where stated"
+    lines = [f"{stamp()}; scores {corrects}", "", *tables(judged, shown, unseen)]
     print("\n".join(lines), flush=True)
     if options.sheets is not None:
         for name, one in judged.items():
@@ -274,9 +278,11 @@ def tables(judged: Mapping[str, Judged], shown: Gathered, unseen: frozenset[str]
 def _scores_of(name: str, bundle: Bundle) -> str:
     manifest = bundle.manifest
     fitted = manifest.calibration
-    return f"- {name}: {manifest.point().describe()}, threshold {manifest.default_threshold:.3f}; " + (
-        "scores are not calibrated" if fitted is None else f"scores calibrated on {fitted.fitted_on}"
-    )
+    scores = "scores are not calibrated"
+    if fitted is not None:
+        share = "" if fitted.figures is None else f" ({fitted.figures.share:.3f} of the candidates figures)"
+        scores = f"scores calibrated on {fitted.fitted_on}{share}"
+    return f"- {name}: {manifest.point().describe()}, threshold {manifest.default_threshold:.3f}; {scores}"
 
 
 def _laboratory(judged: Mapping[str, Judged], shown: Gathered, name: str, other: str) -> list[str]:
