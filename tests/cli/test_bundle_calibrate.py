@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from mitoscope.bundle import Bundle, FigureShare, load_bundle, write_bundle
 from mitoscope.bundle.network import find_points, open_network
 from mitoscope.cli import app
-from mitoscope.errors import BundleError, ConfigError
+from mitoscope.errors import BundleError, ConfigError, FormatError
 from mitoscope.exchange import read_manifest
 
 CUT = 0.62
@@ -105,10 +105,15 @@ def test_the_threshold_divides_what_the_labels_divide(bundle: Bundle, found: Pat
     assert (manifest.point().chosen_on, manifest.point().cases) == ("laboratory 7", FIELDS)
     assert manifest.point("robust") == bundle.manifest.point("robust")
     assert manifest.version == "1.0.0-calibrated"
-    assert {m.dataset for m in manifest.metrics} == {"laboratory 7 (threshold chosen here)"}
+    assert {m.dataset for m in manifest.metrics} == {"laboratory 7 (point f1, threshold chosen here)"}
     assert "CARD.md" in manifest.files
     assert f"threshold {manifest.default_threshold:.3f} [" in text
     assert "it was 0.500" in text
+    drawn = manifest.point().shrinkage
+    assert drawn is not None
+    assert (drawn.towards, drawn.source, drawn.weight) == (0.5, "tiny 1.0.0", 20)
+    assert drawn.towards < manifest.default_threshold < drawn.alone
+    assert f"drawn from {drawn.alone:.3f}, which the fields alone give, towards that of tiny 1.0.0" in text
     assert made.onnx != b""
 
 
@@ -141,6 +146,50 @@ def test_scores_become_probabilities_and_all_thresholds_move_along(
     assert twice.calibration is not None
     assert twice.calibration.slope != line.slope
     assert len([one for one in twice.metrics if one.name == "ece"]) == 1
+
+
+def test_several_points_are_fitted_at_once_and_the_first_is_the_default(
+    bundle: Bundle, fields: list[Path], found: Path, tmp_path: Path
+) -> None:
+    names = ("unbiased-count", "f1", "recall-at-40-per-mm2")
+    options = [part for name in names for part in ("--point", name)]
+    text = _calibrate(bundle, found, tmp_path / "own", "--weight", "0", *options)
+    manifest = load_bundle(tmp_path / "own").manifest
+    assert [point.name for point in manifest.points] == [*names, "robust"]
+    assert manifest.default_point == "unbiased-count"
+    assert [point.shrinkage for point in manifest.points] == [None] * 4
+    # What scores above the cut is a figure: there the count is right and nothing is false.
+    for name in names:
+        assert abs(manifest.point(name).threshold - CUT) < 0.01
+    assert (
+        manifest.point("recall-at-40-per-mm2").criterion
+        == "greatest recall at 40 false detections per mm² or fewer"
+    )
+    assert text.count("the bundle had no such point") == 2
+    assert "detections, +0.00 a case [" in text
+    assert " false per mm²" in text
+    (bias,) = [
+        one for one in manifest.metrics if one.name == "count-bias" and "point unbiased-count" in one.dataset
+    ]
+    assert bias.value == 0
+    _detect(fields[:1], load_bundle(tmp_path / "own"), tmp_path / "out")
+    with pytest.raises(ConfigError, match="no criterion 'f2'"):
+        _calibrate(bundle, found, tmp_path / "none", "--point", "f2")
+    with pytest.raises(ConfigError, match="is not a weight"):
+        _calibrate(bundle, found, tmp_path / "none", "--weight", "-1")
+
+
+def test_a_robust_point_needs_laboratories(bundle: Bundle, found: Path, tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match="no laboratory is stated"):
+        _calibrate(bundle, found, tmp_path / "none", "--point", "robust")
+    header, *rows = (found.parent / "truth.csv").read_text(encoding="utf-8").splitlines()
+    named = [f"{row},{'north' if row < 'f3' else 'south'}" for row in rows]
+    (tmp_path / "truth.csv").write_text("\n".join([f"{header},laboratory", *named]) + "\n", encoding="utf-8")
+    _run("bundle", "calibrate", bundle.folder, "--pred", found, "--truth", tmp_path / "truth.csv",
+         "--out", tmp_path / "own", "--mpp", "0.25", "--point", "robust", "--weight", "0")  # fmt: skip
+    point = load_bundle(tmp_path / "own").manifest.point("robust")
+    assert point.criterion == "greatest F1 in the laboratory where it is smallest"
+    assert abs(point.threshold - CUT) < 0.01
 
 
 def test_few_fields_are_told(bundle: Bundle, fields: list[Path], found: Path, tmp_path: Path) -> None:

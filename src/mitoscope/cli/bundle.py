@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -20,6 +21,7 @@ from mitoscope.cli.options import (
     PolicyOption,
     ProtocolOption,
     as_score,
+    as_weight,
     parse_doubt,
     parse_mpp,
     parse_policy,
@@ -119,8 +121,26 @@ def calibrate(
         str, typer.Option("--dataset", metavar="NAME", help="Name of the fields in the bundle.")
     ] = "own fields",
     protocol: ProtocolOption = "mitoscope",
+    point: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--point",
+            metavar="NAME",
+            help="Operating point to set: f1 (default), unbiased-count, recall-at-N-per-mm2 or robust; may "
+            "be repeated, the first is the default of the new bundle.",
+        ),
+    ] = None,
+    weight: Annotated[
+        float | None,
+        typer.Option(
+            "--weight",
+            metavar="N",
+            callback=as_weight,
+            help="Figures that the bundle's own point counts for beside those of the fields (20); 0: none.",
+        ),
+    ] = None,
     scores: Annotated[
-        bool, typer.Option("--scores", help="Make the scores probabilities, too; all thresholds move along.")
+        bool, typer.Option("--scores", help="Make the scores probabilities, too; all points move along.")
     ] = False,
     policy: PolicyOption = None,
     label: LabelOption = None,
@@ -128,13 +148,17 @@ def calibrate(
     mpp: MppOption = None,
     mpp_override: MppOverrideOption = False,
 ) -> None:
-    """Fit a bundle to your laboratory: its threshold on labelled fields, or its prior without labels."""
-    from mitoscope.bundle import load_bundle
+    """Fit a bundle to your laboratory: its operating points on labelled fields, or its prior without labels.
+
+    The fewer figures the fields have, the nearer a point stays to that of the bundle.
+    """
+    from mitoscope.bundle import F1, load_bundle
     from mitoscope.errors import ConfigError
-    from mitoscope.evaluate import FileJudge, find_protocol
+    from mitoscope.evaluate import PRIOR_FIGURES, Criterion, FileJudge, find_protocol
     from mitoscope.evaluate import calibrate as run
     from mitoscope.labels import LabelMapping
 
+    criteria = [Criterion.parse(name) for name in point or [F1]]
     loaded = load_bundle(bundle)
     if unlabelled:
         if pred is not None or truth is not None or scores:
@@ -155,12 +179,21 @@ def calibrate(
         mpp=parse_mpp(mpp),
         mpp_override=mpp_override,
     )
-    done = run(loaded, judge, pred, out, dataset=dataset, scores=scores)
-    for line in _calibration_lines(done, before=loaded.manifest.default_threshold):
+    done = run(
+        loaded,
+        judge,
+        pred,
+        out,
+        dataset=dataset,
+        criteria=criteria,
+        weight=PRIOR_FIGURES if weight is None else weight,
+        scores=scores,
+    )
+    for line in _calibration_lines(done):
         typer.echo(line)
     typer.echo(f"written to {out}")
-    if not done.point.is_sure:
-        typer.echo(f"warning: {_too_few(done.point)}", err=True)
+    if not done.fitted[0].is_sure:
+        typer.echo(f"warning: {_too_few(done.fitted[0])}", err=True)
 
 
 def _expect_share(bundle: Bundle, results: list[Path], out: Path) -> None:
@@ -175,14 +208,22 @@ def _expect_share(bundle: Bundle, results: list[Path], out: Path) -> None:
     typer.echo(f"written to {out}")
 
 
-def _calibration_lines(done: Calibrated, *, before: float) -> list[str]:
-    point = done.point
-    f1 = point.intervals.f1
-    lines = [
-        f"threshold {point.threshold:.3f}{_ends(point.interval)}; it was {before:.3f}",
-        f"F1 {point.score.f1 or 0:.3f}{_ends(f1)} on the same {point.cases} cases with {point.figures} "
-        "figures: optimistic, the threshold was chosen on them",
-    ]
+def _calibration_lines(done: Calibrated) -> list[str]:
+    lines = []
+    for fitted, point in zip(done.fitted, done.points, strict=True):
+        before = done.before.get(point.name)
+        was = "; the bundle had no such point" if before is None else f"; it was {before:.3f}"
+        lines.append(f"{point.name}: threshold {point.threshold:.3f}{_stated_ends(point)}{was}")
+        if (drawn := point.shrinkage) is not None:
+            lines.append(
+                f"  drawn from {drawn.alone:.3f}, which the fields alone give, towards that of "
+                f"{drawn.source}, which counts for {drawn.weight:g} figures beside {fitted.figures}"
+            )
+        lines.append(
+            f"  F1 {fitted.score.f1 or 0:.3f}{_ends(fitted.intervals.f1)} on the same {fitted.cases} cases "
+            f"with {fitted.figures} figures: optimistic, the threshold was chosen on them"
+        )
+        lines.append(f"  {_counted(fitted)}")
     if done.ece is not None and done.ece_before is not None:
         old, new = done.ece_before, done.ece
         lines.append(
@@ -192,6 +233,20 @@ def _calibration_lines(done: Calibrated, *, before: float) -> list[str]:
     return lines
 
 
+def _counted(fitted: FittedPoint) -> str:
+    """Say how many were found, and how far that is from the truth."""
+    score, bias, false = fitted.score, fitted.count_bias, fitted.false_per_mm2
+    found = score.tp + score.fp
+    line = f"{found} detection{'' if found == 1 else 's'}, {bias.value:+.2f} a case"
+    line += "" if math.isnan(bias.low) else f" [{bias.low:+.2f}, {bias.high:+.2f}]"
+    if false is None or math.isnan(false.value):
+        return line
+    line += f"; recall {score.recall or 0:.3f}{_ends(fitted.intervals.recall)} at {false.value:.2f}"
+    return (
+        line + ("" if math.isnan(false.low) else f" [{false.low:.2f}, {false.high:.2f}]") + " false per mm²"
+    )
+
+
 def _too_few(point: FittedPoint) -> str:
     from mitoscope.evaluate import CASES_ENOUGH, FIGURES_ENOUGH
 
@@ -199,6 +254,10 @@ def _too_few(point: FittedPoint) -> str:
         f"{point.cases} cases with {point.figures} figures are few: label {CASES_ENOUGH} or more with "
         f"{FIGURES_ENOUGH} figures, or keep the threshold of the bundle"
     )
+
+
+def _stated_ends(point: OperatingPoint) -> str:
+    return "" if point.interval is None else " [{:.3f}, {:.3f}]".format(*point.interval)
 
 
 def _ends(interval: Interval | None) -> str:
@@ -344,12 +403,11 @@ def _sides(verifier: Verifier) -> str:
 
 
 def _describe_point(point: OperatingPoint, *, is_default: bool) -> str:
-    ends = "" if point.interval is None else " [{:.3f}, {:.3f}]".format(*point.interval)
     sizes = [f"{size} {noun}" for size, noun in ((point.cases, "cases"), (point.figures, "figures")) if size]
     counted = f" ({', '.join(sizes)})" if sizes else ""
     line = (
-        f"{point.name}{', the default' if is_default else ''}: scores above {point.threshold:.3f}{ends}, "
-        f"{point.criterion} on {point.chosen_on}{counted}, protocol {point.protocol}"
+        f"{point.name}{', the default' if is_default else ''}: scores above {point.threshold:.3f}"
+        f"{_stated_ends(point)}, {point.criterion} on {point.chosen_on}{counted}, protocol {point.protocol}"
     )
     if (drawn := point.shrinkage) is not None:
         line += (

@@ -34,6 +34,20 @@ def as_score(param: typer.CallbackParam, value: float | None) -> float | None:
     return value
 
 
+def as_weight(param: typer.CallbackParam, value: float | None) -> float | None:
+    """Check an option that is a weight.
+
+    Raises
+    ------
+    ConfigError
+        If it is negative, infinite or no number.
+    """
+    if value is not None and not 0 <= value < math.inf:
+        what = f"{param.opts[0]} {value:g} is not a weight"
+        raise ConfigError(what, mend=f"give {param.opts[0]} a finite value of at least 0")
+    return value
+
+
 def as_distance(param: typer.CallbackParam, value: float | None) -> float | None:
     """Check an option that is a distance.
 

@@ -43,24 +43,31 @@ from mitoscope.evaluate.protocols import PROTOCOLS, Protocol, find_protocol, iou
 from mitoscope.evaluate.scorecard import MEASURES, Measure, Scorecard, StratumScore, score_strata
 from mitoscope.evaluate.sweep import Steps, Sweep
 from mitoscope.evaluate.thresholds import (
+    BEST_F1,
     CASES_ENOUGH,
     FIGURES_ENOUGH,
+    PRIOR_FIGURES,
     ChosenThreshold,
+    Criterion,
     FittedPoint,
+    Prior,
     choose_threshold,
     fit_point,
 )
 
 __all__ = [
+    "BEST_F1",
     "CASES_ENOUGH",
     "ELSEWHERE",
     "FALSE_PER_MM2",
     "FIGURES_ENOUGH",
     "MEASURES",
+    "PRIOR_FIGURES",
     "PROTOCOLS",
     "Calibrated",
     "ChosenThreshold",
     "Comparison",
+    "Criterion",
     "Difference",
     "ErrorTable",
     "Evaluation",
@@ -75,6 +82,7 @@ __all__ = [
     "Measure",
     "MissedKind",
     "NamedEvaluation",
+    "Prior",
     "Protocol",
     "RecallAtRate",
     "Scorecard",

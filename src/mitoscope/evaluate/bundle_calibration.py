@@ -1,28 +1,30 @@
-"""A bundle with the threshold that suits a laboratory, chosen on its labelled fields."""
+"""A bundle with the operating points that suit a laboratory, chosen on its labelled fields."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mitoscope.bundle import (
-    F1,
     Bundle,
     FigureShare,
     Manifest,
     Metric,
     OperatingPoint,
     ScoreCalibration,
+    Shrinkage,
 )
 from mitoscope.bundle.write import revise
 from mitoscope.errors import ConfigError
-from mitoscope.evaluate.judging import FileJudge
-from mitoscope.evaluate.thresholds import FittedPoint, fit_point
+from mitoscope.evaluate.evaluation import Evaluation
+from mitoscope.evaluate.judging import FileJudge, group_of
+from mitoscope.evaluate.thresholds import BEST_F1, PRIOR_FIGURES, Criterion, FittedPoint, Prior, fit_point
 from mitoscope.exchange import find_manifests, prior_shift_of, read_manifest
-from mitoscope.statistics import Interval, Outcomes, calibration_error, fit_left_out, fit_line
+from mitoscope.statistics import Estimate, Interval, Outcomes, calibration_error, fit_left_out, fit_line
 
 _CHOSEN = "threshold chosen here"
 
@@ -33,22 +35,36 @@ class Calibrated:
 
     Parameters
     ----------
-    point : FittedPoint
-        Threshold and scores on the fields.
+    fitted : tuple of FittedPoint
+        What the fields say of each point, on the scale that their scores have.
+    points : tuple of OperatingPoint
+        The same as the new bundle states them; the first one is its default.
+    before : dict of str to float
+        The thresholds of the earlier points of these names, on the scale of the new bundle.
     ece_before, ece : Metric or None
         Expected calibration error of the scores as they were, and of each case by the line that the other
         cases give; None where the scores were left as they were, or there is one case.
     """
 
-    point: FittedPoint
+    fitted: tuple[FittedPoint, ...]
+    points: tuple[OperatingPoint, ...]
+    before: dict[str, float]
     ece_before: Metric | None = None
     ece: Metric | None = None
 
 
 def calibrate(
-    bundle: Bundle, judge: FileJudge, pred: Path, out: Path, *, dataset: str, scores: bool = False
+    bundle: Bundle,
+    judge: FileJudge,
+    pred: Path,
+    out: Path,
+    *,
+    dataset: str,
+    criteria: Sequence[Criterion] = (BEST_F1,),
+    weight: float = PRIOR_FIGURES,
+    scores: bool = False,
 ) -> Calibrated:
-    """Choose a threshold on labelled fields and write the bundle with it.
+    """Choose operating points on labelled fields and write the bundle with them.
 
     Parameters
     ----------
@@ -61,74 +77,123 @@ def calibrate(
         Folder of the new bundle.
     dataset : str
         What the fields are called in the new bundle.
+    criteria : sequence of Criterion
+        What points are for; the first one becomes the default.
+    weight : float
+        For how many figures the bundle's own point of the same name counts beside those of the fields; 0
+        for none.
     scores : bool
-        Make the scores probabilities, too: a line over their logit (Platt 1999). All thresholds move along;
-        the share of figures among the candidates is stated with it.
+        Make the scores probabilities, too: a line over their logit (Platt 1999). All points move along; the
+        share of figures among the candidates is stated with it.
 
     Raises
     ------
     ConfigError
         If the results are those of another bundle or of its first stage alone, or their scores are corrected
-        for the share of figures on each slide where they must not be, or are not where they must be.
+        for the share of figures on each slide where they must not be, or are not where they must be; or a
+        criterion needs areas or laboratories that are not known.
     FormatError
-        If no figure is found at any threshold, or only figures are.
+        If no figure is found at any threshold that a criterion allows, or only figures are.
     BundleError, OutputError
         If the bundle cannot be written.
     """
     _check_scores(bundle, pred, scores=scores)
     manifest = bundle.manifest
     judged, protocol = judge.judge(pred, threshold=0.0), judge.protocol.name
-    point = fit_point(list(judged.case_steps.values()), floor=manifest.lowest_score)
+    fitted = tuple(
+        _fit_point(judged, judge, criterion, manifest=manifest, weight=weight)
+        for criterion in dict.fromkeys(criteria)
+    )
     outcomes = list(judged.outcomes().values())
     line = _fit(outcomes, dataset, images=len(judged.judged_images)) if scores else None
-    done = Calibrated(point)
-    if line is not None:
-        moved = _moved(point, line)
-        errors = _errors(outcomes, dataset, protocol) if len(outcomes) > 1 else ()
-        done = Calibrated(moved, *errors)
-    revise(bundle, out, _changes(manifest, done, line, protocol=protocol, dataset=dataset))
-    return done
+    errors = _errors(outcomes, dataset, protocol) if line is not None and len(outcomes) > 1 else (None, None)
+    own = tuple(_entry(point, dataset=dataset, protocol=protocol) for point in fitted)
+    names = [point.name for point in own]
+    made = revise(
+        bundle,
+        out,
+        {
+            "version": f"{manifest.version.partition('-')[0]}-calibrated",
+            "points": _scaled((*own, *(one for one in manifest.points if one.name not in names)), line),
+            "default_point": names[0],
+            "calibration": manifest.calibration if line is None else line.after(manifest.calibration),
+            "metrics": _all_metrics(manifest, fitted, line, errors[1], dataset=dataset, protocol=protocol),
+        },
+    )
+    return Calibrated(
+        fitted,
+        made.manifest.points[: len(own)],
+        {point.name: point.threshold for point in _scaled(manifest.points, line) if point.name in names},
+        *errors,
+    )
 
 
-def _changes(
-    manifest: Manifest, done: Calibrated, line: ScoreCalibration | None, *, protocol: str, dataset: str
-) -> dict[str, Any]:
-    points, told = manifest.points, manifest.metrics
-    if line is not None:
-        points = tuple(_moved_entry(point, line) for point in points)
-        told = tuple(
-            one if one.threshold is None else one.model_copy(update={"threshold": _move(one.threshold, line)})
-            for one in told
-            if one.name != "ece"  # of scores that are no more
-        )
-    own = [
-        *_metrics(done.point, dataset=dataset, protocol=protocol),
-        *([] if done.ece is None else [done.ece]),
-    ]
+def _fit_point(
+    judged: Evaluation, judge: FileJudge, criterion: Criterion, *, manifest: Manifest, weight: float
+) -> FittedPoint:
+    """Choose one point on the fields, drawn towards that of the bundle."""
+    if criterion.false_per_mm2 is not None and judged.no_area is not None:
+        raise ConfigError(f"{criterion.name}: {judged.no_area}", where="--point")
+    cases = judged.case_steps
+    laboratories = None
+    if criterion.by_laboratory:
+        of_image = group_of(judge.truth, "laboratory")
+        of_case = {one.case: of_image[name] for name, one in judged.judged_images.items()}
+        laboratories = [of_case[case] for case in cases]
+    earlier = [point.threshold for point in manifest.points if point.name == criterion.name]
+    return fit_point(
+        list(cases.values()),
+        criterion,
+        areas_mm2=None if judged.no_area else [judged.case_areas_mm2[case] for case in cases],
+        laboratories=laboratories,
+        prior=Prior(earlier[0], manifest.source, weight) if earlier and weight else None,
+        floor=manifest.lowest_score,
+    )
+
+
+def _all_metrics(
+    manifest: Manifest,
+    fitted: Sequence[FittedPoint],
+    line: ScoreCalibration | None,
+    ece: Metric | None,
+    *,
+    dataset: str,
+    protocol: str,
+) -> tuple[Metric, ...]:
+    """Return what was measured on the fields, and what the bundle states of other data."""
+    own = [metric for point in fitted for metric in _metrics(point, dataset=dataset, protocol=protocol)]
     replaced = {one.dataset for one in own}
-    return {
-        "version": f"{manifest.version.partition('-')[0]}-calibrated",
-        "points": (
-            _entry(done.point, dataset=dataset, protocol=protocol),
-            *(point for point in points if point.name != F1),
-        ),
-        "default_point": F1,
-        "calibration": manifest.calibration if line is None else line.after(manifest.calibration),
-        "metrics": (*own, *(one for one in told if one.dataset not in replaced)),
-    }
+    kept = [one for one in manifest.metrics if one.dataset not in replaced]
+    if line is None:
+        return (*own, *kept)
+    moved = [
+        one if one.threshold is None else one.model_copy(update={"threshold": _move(one.threshold, line)})
+        for one in (*own, *kept)
+        if one.name != "ece"  # of scores that are no more
+    ]
+    return (*moved, *([] if ece is None else [ece]))
 
 
 def _entry(point: FittedPoint, *, dataset: str, protocol: str) -> OperatingPoint:
-    ends = point.interval
+    ends, prior = point.interval, point.prior
     return OperatingPoint(
-        name=F1,
+        name=point.criterion.name,
         protocol=protocol,
         threshold=point.threshold,
+        criterion=point.criterion.words,
         chosen_on=dataset,
         interval=None if ends is None else (ends.low, ends.high),
         cases=point.cases,
         figures=point.figures,
+        shrinkage=None
+        if prior is None
+        else Shrinkage(towards=prior.threshold, source=prior.source, weight=prior.weight, alone=point.alone),
     )
+
+
+def _scaled(points: Sequence[OperatingPoint], line: ScoreCalibration | None) -> tuple[OperatingPoint, ...]:
+    """Return points on the new scale."""
+    return tuple(points) if line is None else tuple(_moved_entry(point, line) for point in points)
 
 
 def _moved_entry(point: OperatingPoint, line: ScoreCalibration) -> OperatingPoint:
@@ -144,13 +209,6 @@ def _moved_entry(point: OperatingPoint, line: ScoreCalibration) -> OperatingPoin
 
 def _move(score: float, line: ScoreCalibration) -> float:
     return round(float(line(score)), 6)
-
-
-def _moved(point: FittedPoint, line: ScoreCalibration) -> FittedPoint:
-    """Return the same point on the new scale."""
-    ends = point.interval
-    moved = None if ends is None else Interval(_move(ends.low, line), _move(ends.high, line))
-    return replace(point, threshold=_move(point.threshold, line), interval=moved)
 
 
 def _fit(cases: list[Outcomes], dataset: str, *, images: int) -> ScoreCalibration:
@@ -229,15 +287,18 @@ def _check_scores(bundle: Bundle, pred: Path, *, scores: bool) -> None:
 
 
 def _metrics(point: FittedPoint, *, dataset: str, protocol: str) -> list[Metric]:
+    ends = point.intervals
     parts: dict[str, tuple[float | None, Interval | None]] = {
-        "f1": (point.score.f1, point.intervals.f1),
-        "precision": (point.score.precision, point.intervals.precision),
-        "recall": (point.score.recall, point.intervals.recall),
+        "f1": (point.score.f1, ends.f1),
+        "precision": (point.score.precision, ends.precision),
+        "recall": (point.score.recall, ends.recall),
+        "count-bias": _defined(point.count_bias),
+        "false-per-mm2": _defined(point.false_per_mm2),
     }
     return [
         Metric(
             name=name,
-            dataset=f"{dataset} ({_CHOSEN})",
+            dataset=f"{dataset} (point {point.criterion.name}, {_CHOSEN})",
             protocol=protocol,
             value=value,
             ci_low=min(interval.low, value),
@@ -248,3 +309,9 @@ def _metrics(point: FittedPoint, *, dataset: str, protocol: str) -> list[Metric]
         for name, (value, interval) in parts.items()
         if value is not None and interval is not None
     ]
+
+
+def _defined(measured: Estimate | None) -> tuple[float | None, Interval | None]:
+    if measured is None or not np.isfinite([measured.value, measured.low, measured.high]).all():
+        return None, None
+    return measured.value, Interval(measured.low, measured.high)
