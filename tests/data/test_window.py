@@ -52,6 +52,32 @@ def test_beyond_the_white_border_of_a_field_there_is_no_cell() -> None:
     assert np.array_equal(kept.rgb, cut_patch(window, (excerpt,), side=SIDE).rgb)
 
 
+def test_beyond_the_frame_of_a_window_all_is_white_and_no_label_counts(
+    pictures: tuple[Picture, ...],
+) -> None:
+    plain = cut_patch(Window(4, 110.0, 130.0), pictures, side=SIDE, border="white")  # begins at (14, 34)
+    shown = (84.0, 90.0, 150.0, 170.0)
+    framed = cut_patch(Window(4, 110.0, 130.0, shown=shown), pictures, side=SIDE, border="white")
+    assert np.array_equal(framed.valid, (70, 56, 136, 136))
+    assert np.array_equal(framed.rgb[56:136, 70:136], plain.rgb[56:136, 70:136])
+    framed.rgb[56:136, 70:136] = 255
+    assert (framed.rgb == 255).all()
+    assert framed.figures.tolist() == [[86.0, 86.0]]
+    without = Window(4, 110.0, 130.0, shown=(104.0, 90.0, 150.0, 170.0))
+    assert len(cut_patch(without, pictures, side=SIDE, border="white").figures) == 0
+
+
+def test_a_figure_beyond_the_white_border_of_a_crop_is_not_on_the_window() -> None:
+    figures = np.array([[64.0, 64.0], [140.0, 64.0]])
+    mirrored = Picture("a", "lab", "a", tissue(128, 128), figures, mirror_px=40)
+    white = Picture("b", "lab", "b", mirrored.rgb, figures)
+    window = Window(0, 64.0, 64.0)
+    assert len(cut_patch(window, (mirrored,), side=SIDE, border="white").figures) == 2
+    kept = cut_patch(window, (white,), side=SIDE, border="white")
+    assert kept.figures.tolist() == [[96.0, 96.0]]
+    assert np.array_equal(kept.valid, (32, 32, 160, 160))
+
+
 def test_labels_are_trusted_only_where_the_mirror_image_has_no_figure(pictures: tuple[Picture, ...]) -> None:
     whole = cut_patch(Window(4, 10.0, 150.0), pictures, side=SIDE)
     assert np.array_equal(whole.valid, (86, 0, SIDE, SIDE))  # the picture begins at column 86

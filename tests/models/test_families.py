@@ -13,6 +13,7 @@ from mitoscope.models.config import (
     ClassifierConfig,
     FasterRcnnConfig,
     FcnConfig,
+    LiteFcnConfig,
     ModelConfig,
     RegressorConfig,
     RetinaNetConfig,
@@ -28,6 +29,8 @@ pytestmark = pytest.mark.train
 CONFIGS: tuple[ModelConfig, ...] = (
     FcnConfig(architecture="fcn-resnet12", widths=(16, 16, 16)),
     FcnConfig(architecture="fcn-resnet12", widths=(16, 16, 16), reduction=2),
+    LiteFcnConfig(architecture="fcn-lite0", weights="efficientnet-lite0"),
+    LiteFcnConfig(architecture="fcn-lite0", reduction=2, coarse_blocks=3, head=16),
     RetinaNetConfig(architecture="retinanet-resnet18", channels=16, patch_px=SIDE_PX),
     FasterRcnnConfig(architecture="faster-rcnn-resnet50", patch_px=SIDE_PX, agreement_weighted=True),
     ClassifierConfig(architecture="classifier", backbone="resnet18", patch_px=64),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -85,12 +85,7 @@ class Drawn:
     def from_json(cls, text: str) -> Self:
         """Read what `to_json` wrote."""
         values = json.loads(text)
-        windows = tuple(
-            Window(
-                **{**window, "paste_on": None if window["paste_on"] is None else tuple(window["paste_on"])}
-            )
-            for window in values["windows"]
-        )
+        windows = tuple(Window(**_tuples(window)) for window in values["windows"])
         return cls(windows, _rows(torch.tensor(values["matrix"])), values["seed"])
 
 
@@ -202,6 +197,10 @@ class Batches:
             rgb = noise(rgb, generator, share=own.noise)
         pixels = (rgb.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
         return np.ascontiguousarray(pixels.numpy())
+
+
+def _tuples(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
 def _rows(matrix: Tensor) -> tuple[tuple[tuple[float, float], tuple[float, float]], ...]:

@@ -80,6 +80,8 @@ class OpenData(Config):
     sets : tuple of str
         Crops around figures, BreCaHAD, fields without figures; fields of which only candidates were sorted
         must be asked for, and so must the kinds of figures: the crops with whether their figure is atypical.
+    mirrored_crops : bool
+        Continue crops by their mirror image; otherwise they end in white, as fields do.
     """
 
     kind: Literal["open-data"]
@@ -88,6 +90,7 @@ class OpenData(Config):
         "brecahad",
         "negative_fields",
     )
+    mirrored_crops: bool = True
 
 
 class LabelledSlides(Config):
@@ -192,7 +195,8 @@ def read_fields(config: SourceConfig, data: Path, *, mpp: float) -> list[Field]:
         If the ground truth contradicts itself, or does not state what of a whole slide was examined.
     """
     if isinstance(config, OpenData):
-        return [picture for one in config.sets for picture in _READERS[one](data)]
+        pictures = [picture for one in config.sets for picture in _READERS[one](data)]
+        return [*pictures] if config.mirrored_crops else [replace(one, mirror_px=0) for one in pictures]
     if isinstance(config, SyntheticSlides):
         folder = _inside(data, config.slides, "data.source.slides")
         truths = [read_ground_truth(table, examined="whole") for table in _truths(config, data)]

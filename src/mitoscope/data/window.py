@@ -37,6 +37,9 @@ class Window:
         Radius of the transplanted disc.
     score : float
         What the whole window is, for classifiers and regressors.
+    shown : tuple of 4 float, optional
+        Left, top, right, bottom of the part of the picture that is shown; beyond it the window is white, and
+        its labels do not count.
     """
 
     picture: int
@@ -46,6 +49,7 @@ class Window:
     paste_on: tuple[int, float, float] | None = None
     paste_radius_px: float = 0.0
     score: float = 0.0
+    shown: tuple[float, float, float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,6 +125,10 @@ def cut_patch(window: Window, fields: tuple[Field, ...], *, side: int, border: B
         min(field.width + margin - left, float(side)),
         min(field.height + margin - top, float(side)),
     )
+    if window.shown is not None:
+        rgb, valid = _framed(rgb, valid, window.shown, left=left, top=top)
+    if window.shown is not None or not is_mirrored:
+        figures = figures[_within(figures, valid)]
     if window.paste_on is None:
         return Patch(rgb, figures, cells, window.score, valid, unexamined=unexamined)
     index, x, y = window.paste_on
@@ -130,6 +138,24 @@ def cut_patch(window: Window, fields: tuple[Field, ...], *, side: int, border: B
     whole = (0.0, 0.0, float(side), float(side))
     disc = (background, float(figure[0]), float(figure[1]), window.paste_radius_px)
     return Patch(rgb, near, Labels.figures(near), window.score, whole, disc)
+
+
+def _framed(
+    rgb: NDArray[np.uint8], valid: tuple[float, ...], shown: tuple[float, ...], *, left: int, top: int
+) -> tuple[NDArray[np.uint8], tuple[float, float, float, float]]:
+    """Whiten a patch beyond the part that is shown, and trust its labels there alone."""
+    x1, y1, x2, y2 = (round(edge - start) for edge, start in zip(shown, (left, top) * 2, strict=True))
+    side = len(rgb)
+    frame = (slice(max(y1, 0), max(y2, 0)), slice(max(x1, 0), max(x2, 0)))
+    white = np.full_like(rgb, 255)
+    white[frame] = rgb[frame]
+    edges = (max(x1, valid[0]), max(y1, valid[1]), min(x2, valid[2], side), min(y2, valid[3], side))
+    return white, edges
+
+
+def _within(points: NDArray[np.float64], edges: tuple[float, ...]) -> NDArray[np.bool_]:
+    left, top, right, bottom = edges
+    return np.asarray(((points >= (left, top)) & (points <= (right, bottom))).all(axis=1))
 
 
 def _box(x: float, y: float, side: int) -> BoxPx:

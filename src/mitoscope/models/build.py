@@ -9,12 +9,14 @@ from mitoscope.models.config import (
     ClassifierConfig,
     FasterRcnnConfig,
     FcnConfig,
+    LiteFcnConfig,
     ModelConfig,
     RegressorConfig,
 )
 from mitoscope.models.family import Family
 from mitoscope.models.faster_rcnn import FasterRcnn
 from mitoscope.models.fcn import Fcn
+from mitoscope.models.fcn_lite import LiteFcn
 from mitoscope.models.retinanet import RetinaNet
 
 
@@ -31,6 +33,8 @@ def build(config: ModelConfig, *, seed: int) -> Family:
         match config:
             case FcnConfig():
                 return Fcn(config)
+            case LiteFcnConfig():
+                return LiteFcn(config)
             case FasterRcnnConfig():
                 return FasterRcnn(config)
             case ClassifierConfig():

@@ -12,7 +12,7 @@ from torch.nn import functional as F  # noqa: N812 - the usual name
 from mitoscope.data.target import Batch
 from mitoscope.errors import ConfigError
 from mitoscope.models.config import ClassifierConfig, RegressorConfig
-from mitoscope.models.family import Family, Layout, modules_as_stages
+from mitoscope.models.family import Family, Layout, keep_norms, modules_as_stages
 from mitoscope.models.normalise import Normalise, statistics
 from mitoscope.models.pretrained import PRETRAINED, put_pretrained
 
@@ -105,9 +105,7 @@ class Classifier(_OnBackbone):
         """Set the mode; frozen norms stay in evaluation."""
         super().train(mode)
         if self.frozen_norms:
-            for module in self.modules():
-                if isinstance(module, nn.BatchNorm2d):
-                    module.eval()
+            keep_norms(self)
         return self
 
     def planes(self, windows: Tensor) -> Tensor:

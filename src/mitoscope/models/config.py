@@ -41,16 +41,18 @@ class _Network(Config):
         return self
 
 
-class FcnConfig(_Network):
-    """The fully convolutional network with 12 convolutions (Akram et al. 2018).
+def _check_norms(weights: str, *, frozen: bool) -> None:
+    if frozen and weights == "random":
+        raise ValueError("frozen_norms needs weights to begin with: random ones have no statistics yet")
+
+
+class DenseConfig(_Network):
+    """What fully convolutional networks have, which score every place.
 
     Parameters
     ----------
-    widths : tuple of 3 int
-        Channels of its three stages; at least 16, below which torch's strided convolutions of 1 × 1 can
-        crash in the backward pass on the CPU (seen with torch 2.15).
     dropout : float
-        Share of feature maps left out before the classifier while training.
+        Share of feature maps left out before the last layer while training.
     reduction : {1, 2}
         Side of the squares of training px that a px of the network is the mean of; with 2 it works, and is
         shipped, at twice `mpp` and costs a quarter: a first stage that proposes candidates.
@@ -60,12 +62,51 @@ class FcnConfig(_Network):
         Weight of figures against background, 0.5 is even.
     """
 
-    architecture: Literal["fcn-resnet12"]
-    widths: tuple[Width, Width, Width] = (32, 64, 128)
     dropout: Share = 0.0
     reduction: Literal[1, 2] = 1
     focal_gamma: Annotated[float, Field(ge=0)] = 2.0
     figure_weight: Share = 0.5
+
+
+class FcnConfig(DenseConfig):
+    """The fully convolutional network with 12 convolutions (Akram et al. 2018).
+
+    Parameters
+    ----------
+    widths : tuple of 3 int
+        Channels of its three stages; at least 16, below which torch's strided convolutions of 1 × 1 can
+        crash in the backward pass on the CPU (seen with torch 2.15).
+    """
+
+    architecture: Literal["fcn-resnet12"]
+    widths: tuple[Width, Width, Width] = (32, 64, 128)
+
+
+class LiteFcnConfig(DenseConfig):
+    """The early layers of EfficientNet-lite0 with a light head.
+
+    Parameters
+    ----------
+    coarse_blocks : int
+        Blocks at stride 16 beside all of those up to stride 8.
+    head : int
+        Channels in which the strides are joined.
+    weights : {"random", "efficientnet-lite0"}
+        To begin with.
+    frozen_norms : bool
+        Keep the statistics of batch normalisation at those of the weights to begin with.
+    """
+
+    architecture: Literal["fcn-lite0"]
+    coarse_blocks: Annotated[int, Field(ge=1, le=3)] = 1
+    head: Width = 64
+    weights: Literal["random", "efficientnet-lite0"] = "random"
+    frozen_norms: bool = False
+
+    @model_validator(mode="after")
+    def _norms_have_statistics(self) -> Self:
+        _check_norms(self.weights, frozen=self.frozen_norms)
+        return self
 
 
 class RetinaNetConfig(_Network):
@@ -169,8 +210,7 @@ class ClassifierConfig(_Network):
 
     @model_validator(mode="after")
     def _norms_have_statistics(self) -> Self:
-        if self.frozen_norms and self.weights == "random":
-            raise ValueError("frozen_norms needs weights to begin with: random ones have no statistics yet")
+        _check_norms(self.weights, frozen=self.frozen_norms)
         return self
 
 
@@ -190,7 +230,7 @@ class RegressorConfig(_Network):
 
 
 ModelConfig = Annotated[
-    FcnConfig | RetinaNetConfig | FasterRcnnConfig | ClassifierConfig | RegressorConfig,
+    FcnConfig | LiteFcnConfig | RetinaNetConfig | FasterRcnnConfig | ClassifierConfig | RegressorConfig,
     Field(discriminator="architecture"),
 ]
 """The table ``[model]`` of a recipe."""

@@ -30,9 +30,13 @@ class Layout:
         Whether windows may have another size.
     top_k : int
         Slots of the output; 0 for scores.
+    cells : int
+        Cells of a dense output along a stride.
     reduction : int
         A px of the network is the mean of so many px of the training fields in x and in y; what is stated
         here in px is in px of the network.
+    cells : int
+        Cells of a dense output along a stride.
     """
 
     mpp: float
@@ -42,11 +46,17 @@ class Layout:
     any_window: bool
     top_k: int
     reduction: int = 1
+    cells: int = 1
 
     @property
     def training_stride_px(self) -> int:
-        """Side of a cell of a dense target, in px of the training fields."""
+        """The stride in px of the training fields."""
         return self.stride_px * self.reduction
+
+    @property
+    def training_cell_px(self) -> int:
+        """Side of a cell of a dense target, in px of the training fields."""
+        return self.training_stride_px // self.cells
 
 
 class Family(nn.Module, ABC):
@@ -89,6 +99,13 @@ class Family(nn.Module, ABC):
     @abstractmethod
     def layout(self) -> Layout:
         """Return how windows have to lie."""
+
+
+def keep_norms(network: nn.Module) -> None:
+    """Put batch normalisation into evaluation: its statistics stay what they are."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
 
 
 def modules_as_stages(*groups: nn.Module | list[nn.Module]) -> list[list[nn.Parameter]]:

@@ -17,13 +17,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the usual name
 
 from mitoscope.data.target import BACKGROUND, FIGURE, Batch
-from mitoscope.models.config import FcnConfig
+from mitoscope.models.config import DenseConfig, FcnConfig
 from mitoscope.models.family import Family, Layout, modules_as_stages
 
 MEAN: Final = (180.0, 180.0, 180.0)
 DEVIATION: Final = (50.0, 50.0, 50.0)
 """Normalisation of grey levels 0 to 255; about the mean and spread of stained tissue."""
-_PRIOR: Final = -4.0
+PRIOR: Final = -4.0
 """Initial log-odds of a figure, so that the first steps are not spent on unlearning it (focal-loss paper)."""
 TOP_K: Final = 256
 """Points a window can have; a window of 1024 px has 16384 cells and rarely 50 candidates."""
@@ -31,7 +31,7 @@ SUPPRESSION_CELLS: Final = 1
 """A point is the maximum of its 3 × 3 cells: a local operation, so tiling cannot change it."""
 STRIDE_PX: Final = 8
 """Side of an output cell in px of the training windows."""
-_WINDOW_PX: Final = 1024
+WINDOW_PX: Final = 1024
 
 
 class ResidualBlock(nn.Module):
@@ -94,7 +94,7 @@ class FcnResnet12(nn.Module):
         )
         self.dropout = nn.Dropout2d(dropout)
         self.classifier = nn.Conv2d(wide, 1, 1)
-        nn.init.constant_(torch.as_tensor(self.classifier.bias), _PRIOR)
+        nn.init.constant_(torch.as_tensor(self.classifier.bias), PRIOR)
         self.register_buffer("mean", torch.tensor(MEAN).reshape(1, 3, 1, 1), persistent=False)
         self.register_buffer("deviation", torch.tensor(DEVIATION).reshape(1, 3, 1, 1), persistent=False)
 
@@ -236,22 +236,23 @@ def focal_loss(log_odds: Tensor, target: Tensor, *, gamma: float, figure_weight:
     return 2 * total / figure.sum().clamp_min(1)
 
 
-class Fcn(Family):
-    """See `FcnResnet12`.
+class Dense(Family):
+    """A network that maps windows to log-odds, one value a cell of `STRIDE_PX` px of the training windows.
 
     Parameters
     ----------
-    config : FcnConfig
+    config : DenseConfig
+    network : Module
+        At the resolution of the network, see `DenseConfig`.
     """
 
     kind = "points"
     outputs = 3
 
-    def __init__(self, config: FcnConfig) -> None:
+    def __init__(self, config: DenseConfig, network: nn.Module) -> None:
         super().__init__()
         self.config = config
-        stride_px = STRIDE_PX // config.reduction
-        self.network = FcnResnet12(config.widths, dropout=config.dropout, stride_px=stride_px)
+        self.network = network
 
     def loss(self, batch: Batch) -> Tensor:
         """Return the focal loss over the cells of the windows."""
@@ -268,14 +269,29 @@ class Fcn(Family):
             return windows
         return F.avg_pool2d(windows.permute(0, 3, 1, 2).float(), side).permute(0, 2, 3, 1)
 
+    def exportable(self) -> PointDetector:
+        """Return the network with its points."""
+        return PointDetector(self.network, stride_px=STRIDE_PX // self.config.reduction)
+
+
+class Fcn(Dense):
+    """See `FcnResnet12`.
+
+    Parameters
+    ----------
+    config : FcnConfig
+    """
+
+    network: FcnResnet12
+
+    def __init__(self, config: FcnConfig) -> None:
+        stride_px = STRIDE_PX // config.reduction
+        super().__init__(config, FcnResnet12(config.widths, dropout=config.dropout, stride_px=stride_px))
+
     def stages(self) -> list[list[nn.Parameter]]:
         """Return the parameters of the stem, of the residual blocks and of the classifier."""
         network = self.network
         return modules_as_stages([network.stem, network.stem_norm], network.body, network.classifier)
-
-    def exportable(self) -> PointDetector:
-        """Return the network with its points."""
-        return PointDetector(self.network, stride_px=self.layout().stride_px)
 
     def layout(self) -> Layout:
         """Return stride and halo as computed from the layers."""
@@ -284,7 +300,7 @@ class Fcn(Family):
             mpp=self.config.mpp * self.config.reduction,
             stride_px=field.stride_px,
             halo_px=field.halo_px,
-            window_px=_WINDOW_PX,
+            window_px=WINDOW_PX,
             any_window=True,
             top_k=TOP_K,
             reduction=self.config.reduction,

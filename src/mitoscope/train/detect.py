@@ -208,7 +208,8 @@ def mine_hard_negatives(job: Job, state: State) -> None:
         drawn = np.sort(random.permutation(crops)[: recipe.crops]).tolist()
         rows: list[tuple[int, float, float, float]] = []
         for index, halo in ((whole, None), (drawn, 0)):
-            found = search(find, [fields[i] for i in index], family.layout(), halo_px=halo)
+            some = [fields[i] for i in index]
+            found = search(find, some, family.layout(), halo_px=halo, border=job.recipe.border)
             for i, one in zip(index, found, strict=True):
                 points = false_ones(one.points, fields[i], recipe, bare=halo == 0)
                 rows.extend((i, x, y, score) for x, y, score in points.tolist())

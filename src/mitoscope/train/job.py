@@ -20,7 +20,7 @@ from mitoscope.data.field import Field
 from mitoscope.data.sources import Provenance
 from mitoscope.data.split import Split, split_by_case, split_by_fold
 from mitoscope.models.build import build
-from mitoscope.models.config import FcnConfig
+from mitoscope.models.config import DenseConfig
 from mitoscope.models.family import Family
 from mitoscope.train.device import launch
 from mitoscope.train.optimiser import make_optimiser
@@ -139,7 +139,7 @@ def setup(
     layout = build(recipe.model, seed=recipe.run.seed).layout()
     origin = None if recipe.start_from is None else read_origin(recipe.start_from)
     batches = _batches(
-        split.training, recipe, recipe.augment, stride_px=layout.training_stride_px, seed=recipe.run.seed
+        split.training, recipe, recipe.augment, stride_px=layout.training_cell_px, seed=recipe.run.seed
     )
     return Job(
         recipe,
@@ -179,7 +179,7 @@ def _batches(
         mpp=recipe.model.mpp,
         stride_px=stride_px,
         seed=seed,
-        dense=isinstance(recipe.model, FcnConfig),
+        dense=isinstance(recipe.model, DenseConfig),
         border=recipe.border,
     )
 

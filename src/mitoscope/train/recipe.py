@@ -15,8 +15,9 @@ from mitoscope.data.sampling import CrowdConfig, SamplingConfig
 from mitoscope.data.sources import SourceConfig
 from mitoscope.data.split import SplitConfig
 from mitoscope.evaluate import PROTOCOLS
-from mitoscope.models.config import FcnConfig, ModelConfig
+from mitoscope.models.config import DenseConfig, LiteFcnConfig, ModelConfig
 from mitoscope.models.fcn import STRIDE_PX
+from mitoscope.models.fcn_lite import COARSE_STRIDE_PX
 from mitoscope.train.optimiser import OptimiserRecipe
 from mitoscope.train.phases import Phase, Positive, Share, total_steps
 from mitoscope.train.settings import read_settings, with_change
@@ -196,9 +197,11 @@ class Recipe(Config):
         kind = f"{sampling.kind} (as_classes)" if of_classes else sampling.kind
         if kind not in (known := _SCHEMES.get(model.architecture, _OF_DETECTORS)):
             raise ValueError(f"{model.architecture} learns from {' or '.join(known)}, not from {kind}")
-        if isinstance(model, FcnConfig):
-            if sampling.window_px % STRIDE_PX:
-                raise ValueError(f"data.sampling.window_px is no multiple of {STRIDE_PX}")
+        if isinstance(model, DenseConfig):
+            lite = isinstance(model, LiteFcnConfig)
+            stride_px = COARSE_STRIDE_PX * model.reduction if lite else STRIDE_PX
+            if sampling.window_px % stride_px:
+                raise ValueError(f"data.sampling.window_px is no multiple of {stride_px}")
         elif sampling.window_px != model.patch_px:
             raise ValueError(f"data.sampling.window_px is not model.patch_px ({model.patch_px})")
         return self

@@ -6,8 +6,9 @@ from pydantic import ValidationError
 
 from mitoscope.data.picture import Picture
 from mitoscope.data.sampling.scheme import HardPool
-from mitoscope.data.sampling.semi import BatchPlan, SemiConfig, plan_semi
+from mitoscope.data.sampling.semi import BatchPlan, SemiConfig, chromatin_extent, plan_semi
 from mitoscope.errors import TrainingDataError
+from tests.data.made import crop, tissue, with_spot
 
 pytestmark = pytest.mark.train
 
@@ -114,3 +115,44 @@ def test_a_field_without_figures_that_is_never_drawn_is_an_error(pictures: tuple
     plan = _plan((*pictures[:4], tiny, large), paste_share=1.0, field_share=0.0)
     with pytest.raises(TrainingDataError, match=r"data\.sampling\.paste_share: no field without"):
         plan.windows(0, HardPool.empty(), seed=0)
+
+
+def test_framed_windows_show_a_rectangle_around_their_cell(pictures: tuple[Picture, ...]) -> None:
+    hard = HardPool.even([(1, 50.0, 60.0), (5, 50.0, 60.0)])
+    windows = _plan(pictures, framed=True, jitter=0.25).windows(0, hard, seed=0)
+    crops = [w for w in windows[:40] if w.picture < 4 and w.paste_on is None]
+    assert crops
+    for window in crops:
+        assert window.shown is not None
+        reach = np.abs(np.array(window.shown) - 64.0)
+        assert (reach >= 30).all()
+        assert (reach <= 64).all()
+        assert max(abs(window.x - 64), abs(window.y - 64)) <= 32
+    assert all(w.shown is None for w in windows[:40] if w.picture == 4 or w.paste_on)
+    hard_ones = windows[40:60]
+    assert all((w.shown is not None) == (w.picture == 1) for w in hard_ones)
+    free = [w for w in windows[60:] if w.picture > 4]
+    assert 0.3 < np.mean([w.shown is not None for w in free]) < 0.7
+    assert not any(w.like_crop for w in windows)
+    assert all(w.shown is None for w in _plan(pictures).windows(0, hard, seed=0))
+
+
+def test_figures_whose_chromatin_reaches_far_are_drawn_more_often() -> None:
+    small, large = crop("small"), crop("large", seed=1)
+    large = Picture("large", "c", "c", with_spot(large.rgb, 64, 64, radius=24), large.figures)
+    ground = Picture("ground", "lab", "ground", tissue(256, 256))
+    plan = _plan((small, large, ground), paste_share=0.0, foreground=2000, by_extent=1.0)
+    drawn = [w.picture for w in plan.windows(0, HardPool.empty(), seed=0)[:2000]]
+    ratio = chromatin_extent(large.rgb) / chromatin_extent(small.rgb)
+    assert ratio == pytest.approx(24 / 9, rel=0.15)
+    assert drawn.count(1) / drawn.count(0) == pytest.approx(ratio, rel=0.15)
+
+
+def test_chromatin_hangs_together_over_small_gaps_and_black_is_none() -> None:
+    rgb = with_spot(with_spot(tissue(128, 128), 57, 64, radius=5), 71, 64, radius=5)
+    far = with_spot(with_spot(tissue(128, 128), 64, 64, radius=5), 94, 64, radius=5)
+    assert chromatin_extent(rgb) > 1.5 * chromatin_extent(far)
+    black = far.copy()
+    black[:, 76:] = 0
+    assert chromatin_extent(black) == pytest.approx(chromatin_extent(far), rel=0.2)
+    assert chromatin_extent(np.full((128, 128, 3), 200, np.uint8)) == 0.0
