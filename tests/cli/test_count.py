@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mitoscope.cli.app import app
+from mitoscope.count import schemes
 from mitoscope.count.slides import count_slides
 from mitoscope.detections import Detections
 from mitoscope.exchange import read_study
@@ -18,7 +20,7 @@ from mitoscope.geometry import BoxPx0, Mpp, SizePx
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE, Label
 from mitoscope.report import write_outputs
 from mitoscope.store import Rater, RaterKind, Region, RegionKind, SlideRecord, Source, Store, StudyBuilder
-from tests.report.runs import paint_slide, run_on
+from tests.report.runs import MANIFEST, bundle_of, paint_slide, run_on
 
 RUNNER = CliRunner()
 
@@ -80,6 +82,67 @@ def test_a_table_whose_manifest_was_left_behind_says_so_and_keeps_its_candidates
     assert found["count"] == 1
     assert "no manifest beside it" in found["note"]
     assert count(tmp_path / "Case 1.csv", "--mpp", 0.25, "--threshold", 0.3)["Case 1"]["count"] == 2
+
+
+def test_a_calibrated_result_states_how_sure_its_count_is(tmp_path: Path) -> None:
+    run = run_on(paint_slide(tmp_path / "r.png"), Detections.of([(400.0, 300), (420.0, 310)], [0.9, 0.4]))
+    scores = {"calibration": {"slope": 1.0, "intercept": 0.0, "fitted_on": "fields"}}
+    calibrated = replace(run, bundle=bundle_of(MANIFEST | scores))
+    for folder, one in (("plain", run), ("calibrated", calibrated)):
+        write_outputs(one, tmp_path / folder, formats=("csv", "html"), area_mm2=0.004)
+    plain = count(tmp_path / "plain", "--area", 0.004)["r.png"]
+    assert (plain["expected"], plain["interval"], plain["grades"]) == (None, None, None)
+    assert "not calibrated" in plain["no_interval"]
+    sure = count(tmp_path / "calibrated", "--area", 0.004)["r.png"]
+    assert sure["count"] == 1
+    assert sure["expected"] == pytest.approx(1.3)
+    assert sure["interval"][0] < 1.3 < sure["interval"][1]
+    assert sure["density"]["expected"] == pytest.approx(1.3)
+    manifest = json.loads((tmp_path / "calibrated" / "r.json").read_text())["mitotic_count"]
+    shared = ("expected", "interval", "detector_interval", "no_interval", "corrected", "density", "scheme")
+    assert {name: manifest[name] for name in shared} == {name: sure[name] for name in shared}
+    printed = RUNNER.invoke(app, ["count", str(tmp_path / "calibrated"), "--area", "0.004"]).stdout
+    assert "expected 1.3 figures, 95 % interval" in printed
+    assert "not calibrated" in RUNNER.invoke(app, ["count", str(tmp_path / "plain")]).stdout
+
+
+def test_a_scheme_and_a_field_decide_the_area(study: Path) -> None:
+    graded = count(study, "--scheme", "canine-mast-cell")
+    assert {one["requested_mm2"] for one in graded.values()} == {2.37}
+    assert graded["a.svs"]["scheme"]["reason"] == "the window holds 0.225 of 2.37 mm²"
+    assert graded["b.svs"]["grades"] == {"below the criterion": 1.0, "criterion of high grade": 0.0}
+    field = count(study, "--scheme", "breast-nhsbsp", "--field-number", 22)["b.svs"]
+    assert field["requested_mm2"] == pytest.approx(2.3758, abs=1e-4)
+    fields = count(study, "--field-diameter", 0.1)["b.svs"]
+    assert fields["requested_mm2"] == pytest.approx(0.0785, abs=1e-4)
+    assert fields["scheme"] is None
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--scheme", "who"), "known schemes: canine-mast-cell"),
+        (("--scheme", "meningioma"), "--field-number"),
+        (("--scheme", "lung-net", "--area", 3), "counts over 2 mm², not over 3"),
+        (("--field-number", 22, "--area", 2), "an area beside a field"),
+        (("--field-number", 22, "--field-diameter", 0.5), "stated twice"),
+        (("--objective", 40), "give --field-number too"),
+        (("--field-number", "nan"), "no field of nan mm"),
+        (("--field-number", 22, "--objective", 0), "no objective of 0×"),
+    ],
+)
+def test_what_does_not_go_together_is_one_line(
+    study: Path, options: tuple[object, ...], message: str
+) -> None:
+    assert message in count(study, *options, status=2)
+
+
+def test_the_schemes_are_listed_with_their_sources() -> None:
+    done = RUNNER.invoke(app, ["count", "--schemes"])
+    assert done.exit_code == 0
+    assert "over 2.37 mm²: 0–6: below the criterion; ≥ 7: criterion of high grade" in done.stdout
+    assert done.stdout.count("Source: ") == len(schemes())
+    assert done.stdout.rstrip().endswith("An aid, not a grade.")
 
 
 def test_a_table_without_scale_names_the_option(tmp_path: Path) -> None:

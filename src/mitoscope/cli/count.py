@@ -8,6 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mitoscope.cli.counting import (
+    FieldDiameterOption,
+    FieldNumberOption,
+    ObjectiveOption,
+    SchemeOption,
+    describe_certainty,
+    list_schemes,
+    parse_counting,
+    parse_field,
+)
 from mitoscope.cli.options import (
     BoxesOption,
     LabelOption,
@@ -33,10 +43,25 @@ def count(
             help="Results of detect (folder or manifest), a CSV, annotations of any format, or a study.",
         ),
     ],
-    area: Annotated[float, typer.Option("--area", metavar="MM2", help="Area of the window in mm².")] = 2.37,
+    area: Annotated[
+        float | None,
+        typer.Option(
+            "--area", metavar="MM2", help="Area of the window in mm²; default: 2.37 or the scheme's."
+        ),
+    ] = None,
     aspect: Annotated[
         str, typer.Option("--aspect", metavar="W:H", help="Width to height of the window.")
     ] = "4:3",
+    scheme: SchemeOption = None,
+    field_number: FieldNumberOption = None,
+    objective: ObjectiveOption = None,
+    field_diameter: FieldDiameterOption = None,
+    _schemes: Annotated[
+        bool,
+        typer.Option(
+            "--schemes", is_eager=True, callback=list_schemes, help="List the grading schemes and exit."
+        ),
+    ] = False,
     tumour: Annotated[
         Path | None,
         typer.Option("--tumour", metavar="FILE", help="GeoJSON outlines of tumour and exclusions."),
@@ -64,12 +89,16 @@ def count(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per slide.")] = False,
 ) -> None:
-    """Count mitotic figures in the hot spot: the window of the given area that holds the most."""
+    """Count mitotic figures in the hot spot: the window of the given area that holds the most.
+
+    Where scores are probabilities, it also states the expected number of figures with an interval of 95 %.
+    """
     from mitoscope.count.slides import count_slides
     from mitoscope.exchange import read_tumour
     from mitoscope.geometry import Aspect
     from mitoscope.labels import LabelMapping
 
+    area_mm2, rule = parse_counting(area, scheme, parse_field(field_number, objective, field_diameter))
     statuses: list[int] = []
 
     def on_refusal(name: str, error: Refusal) -> None:
@@ -80,8 +109,9 @@ def count(
 
     counts = count_slides(
         source,
-        area_mm2=area,
+        area_mm2=area_mm2,
         aspect=Aspect.parse(aspect),
+        rule=rule,
         regions=None if tumour is None else read_tumour(tumour, tuple(tumour_class or ())),
         threshold=threshold,
         policy=parse_policy(policy),
@@ -97,7 +127,7 @@ def count(
         if as_json:
             typer.echo(json.dumps({"slide": name, **counted.as_dict()}, indent=2))
         else:
-            typer.echo(_line(name, counted))
+            typer.echo("\n  ".join([_line(name, counted), *describe_certainty(counted)]))
     if any(statuses):
         # As of detect: of one slide its own status; of several: incomplete, unless none could be counted.
         raise typer.Exit(min(statuses) if all(statuses) else 1)

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mitoscope.cli.counting import (
+    FieldDiameterOption,
+    FieldNumberOption,
+    ObjectiveOption,
+    SchemeOption,
+    parse_counting,
+    parse_field,
+)
 from mitoscope.cli.options import (
     THREADS_MAX,
     MppOption,
@@ -21,7 +30,7 @@ from mitoscope.cli.options import (
 from mitoscope.cli.terminal import progress, summarise
 
 if TYPE_CHECKING:
-    from mitoscope.infer import SlideOutcome
+    from mitoscope.infer import SlideOutcome, SlideRun
 
 
 def detect(
@@ -87,6 +96,10 @@ def detect(
             "--no-prior-shift", help="Do not correct the scores for the share of figures on the slide."
         ),
     ] = False,
+    scheme: SchemeOption = None,
+    field_number: FieldNumberOption = None,
+    objective: ObjectiveOption = None,
+    field_diameter: FieldDiameterOption = None,
     force: Annotated[
         bool, typer.Option("--force", help="Count also slides whose colours cannot be those of H&E.")
     ] = False,
@@ -109,9 +122,11 @@ def detect(
     from mitoscope.errors import ConfigError
     from mitoscope.infer import DetectConfig, ListedSlide, detect_slides, read_slide_list
     from mitoscope.infer.config import PROVIDERS, QUALITIES, STAGES
+    from mitoscope.report import write_outputs
     from mitoscope.report.outputs import check_outputs, load_ahead, parse_formats
 
     wanted = parse_formats(formats)
+    area_mm2, rule = parse_counting(None, scheme, parse_field(field_number, objective, field_diameter))
     box, scale = parse_roi(roi), parse_mpp(mpp)
     values = {
         "roi": None if box is None else (box.x, box.y, box.width, box.height),
@@ -137,6 +152,15 @@ def detect(
         )
     check_outputs([item.path for item in listed], out, wanted)
     load_ahead(wanted)
+    write = partial(
+        write_outputs,
+        out_dir=out,
+        formats=wanted,
+        area_mm2=area_mm2,
+        rule=rule,
+        force=force,
+        relative_to_bounds=relative_to_bounds,
+    )
     relay = _Relay()
     outcomes = detect_slides(
         listed, load_bundle(model) if model else load_bundle(), out, config=config, progress=relay
@@ -146,7 +170,7 @@ def detect(
         with progress(slide.path.name, unit="mm² of tissue", verb="searched") as report:
             relay.target = report
             outcome = next(outcomes)
-        statuses.append(_finish(outcome, out, wanted, force=force, relative_to_bounds=relative_to_bounds))
+        statuses.append(_finish(outcome, write, force=force))
     if any(statuses):
         # One slide: its own status. Several: incomplete, unless none of them could be used.
         raise typer.Exit(min(statuses) if all(statuses) else 1)
@@ -163,20 +187,15 @@ class _Relay:
             self.target(done, total)
 
 
-def _finish(
-    outcome: SlideOutcome, out: Path, formats: tuple[str, ...], *, force: bool, relative_to_bounds: bool
-) -> int:
+def _finish(outcome: SlideOutcome, write: Callable[[SlideRun], list[Path]], *, force: bool) -> int:
     from mitoscope.count import refuse_colours
     from mitoscope.errors import MitoscopeError
     from mitoscope.exchange import read_manifest
-    from mitoscope.report import write_outputs
 
     error = outcome.error
     if outcome.run is not None:
         try:
-            written = write_outputs(
-                outcome.run, out, formats=formats, force=force, relative_to_bounds=relative_to_bounds
-            )
+            written = write(outcome.run)
             typer.echo(summarise(read_manifest(written[-1])))
             if not force:
                 refuse_colours(outcome.run.detections.searched)

@@ -1,4 +1,4 @@
-"""The mitotic count: figures per area, the hot spot and how much tissue it holds."""
+"""The mitotic count: figures per area, the hot spot, how sure the number is and what a scheme makes of it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,15 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from mitoscope.count.grading import (
+    AID,
+    HPF_FIELDS,
+    GradingRule,
+    MicroscopeField,
+    Scheme,
+    find_scheme,
+    schemes,
+)
 from mitoscope.count.hot_spot import (
     FIELD_ASPECT,
     TEN_HPF_MM2,
@@ -22,18 +31,31 @@ from mitoscope.count.mitotic_count import (
     refuse_colours,
     true_figures,
 )
+from mitoscope.count.uncertainty import COVERS, SPLITS, Expected, Graded, WholeDensity
 
 __all__ = [
+    "AID",
     "COVERED_MIN",
+    "COVERS",
     "FIELD_ASPECT",
+    "HPF_FIELDS",
+    "SPLITS",
     "TEN_HPF_MM2",
     "Density",
+    "Expected",
+    "Graded",
+    "GradingRule",
     "HotSpot",
+    "MicroscopeField",
     "MitoticCount",
+    "Scheme",
+    "WholeDensity",
     "density",
     "find_hot_spot",
+    "find_scheme",
     "mitotic_count",
     "refuse_colours",
+    "schemes",
     "true_figures",
     "window_size",
 ]

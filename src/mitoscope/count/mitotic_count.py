@@ -14,13 +14,24 @@ import numpy as np
 import shapely
 from numpy.typing import ArrayLike, NDArray
 
+from mitoscope.count.grading import GradingRule
 from mitoscope.count.hot_spot import FIELD_ASPECT, TEN_HPF_MM2, HotSpot, find_hot_spot, window_size
 from mitoscope.count.sweep import most_in_window
+from mitoscope.count.uncertainty import (
+    COVERS,
+    SPLITS,
+    Expected,
+    Graded,
+    WholeDensity,
+    corrected_count,
+    why_no_interval,
+)
 from mitoscope.detections import Detections, Searched
-from mitoscope.errors import ColourError, IncompleteRunError, RegionError, ScaleError
+from mitoscope.errors import ColourError, ConfigError, IncompleteRunError, RegionError, ScaleError
 from mitoscope.geometry import Aspect, BoxPx0, Mpp, SizePx
 from mitoscope.labels import is_candidate, is_figure
 from mitoscope.region import Region, SlideRegions
+from mitoscope.statistics import CountDistribution
 from mitoscope.tissue import TissueMask
 from mitoscope.truth import SlideTruth
 
@@ -71,6 +82,17 @@ class MitoticCount:
         Whether each of them would, were the threshold low enough.
     label_names : mapping of str to str
         Class names of the source → classes, as they were mapped; ``ignore`` where cells were left out.
+    expected : Expected or None
+        Figures that the candidates in the window stand for; None where scores are no probabilities.
+    no_interval : str
+        Why there is no expected number; empty where there is one.
+    corrected : float or None
+        The count of the hot spot without the bias of choosing it; None where the window was chosen by hand,
+        or no correction was asked for.
+    whole : WholeDensity or None
+        Figures per mm² of all that was searched.
+    graded : Graded or None
+        What a grading scheme says of the count, where one was asked for.
     """
 
     count: int
@@ -86,6 +108,11 @@ class MitoticCount:
     counted: NDArray[np.bool_] = field(default_factory=_none, compare=False, repr=False)
     eligible: NDArray[np.bool_] = field(default_factory=_none, compare=False, repr=False)
     label_names: Mapping[str, str] = field(default_factory=dict, hash=False)
+    expected: Expected | None = None
+    no_interval: str = ""
+    corrected: float | None = None
+    whole: WholeDensity | None = None
+    graded: Graded | None = field(default=None, hash=False)
 
     @property
     def per_mm2(self) -> float | None:
@@ -111,6 +138,21 @@ class MitoticCount:
             "threshold": self.threshold,
             "label_names": dict(self.label_names),
             "note": self.note,
+            **self.certainty(),
+        }
+
+    def certainty(self) -> dict[str, Any]:
+        """Return for JSON how sure the count is: the part that command, manifest and page share."""
+        expected, graded = self.expected, self.graded
+        unknown = {"expected": None, "interval": None, "detector_interval": None}
+        return {
+            **(unknown if expected is None else expected.as_dict()),
+            "no_interval": self.no_interval or None,
+            "covers": COVERS,
+            "corrected": self.corrected,
+            "density": None if self.whole is None else self.whole.as_dict(),
+            "grades": None if graded is None or graded.grades is None else dict(graded.grades),
+            "scheme": None if graded is None else graded.as_dict(),
         }
 
 
@@ -119,14 +161,16 @@ def mitotic_count(
     *,
     mpp: Mpp | None = None,
     slide_size: SizePx | None = None,
-    area_mm2: float = TEN_HPF_MM2,
+    area_mm2: float | None = None,
     aspect: Aspect = FIELD_ASPECT,
+    rule: GradingRule | None = None,
     threshold: float | None = None,
     tissue: TissueMask | None = None,
     regions: SlideRegions | None = None,
     gaps: Sequence[BoxPx0] | None = None,
     verdicts: ArrayLike | None = None,
     window: BoxPx0 | None = None,
+    splits: int = SPLITS,
     force: bool = False,
 ) -> MitoticCount:
     """Count mitotic figures in the hot spot, or in a window.
@@ -140,10 +184,12 @@ def mitotic_count(
     slide_size : SizePx, optional
         Size of level 0; by default that which the detections carry. Where neither says, the slide is taken
         to end behind the last detection, and the note says so.
-    area_mm2 : float, default 2.37
-        Area of the window.
+    area_mm2 : float, optional
+        Area of the window; by default that of the rule, else 2.37.
     aspect : Aspect, default 4:3
         Width to height of the window.
+    rule : GradingRule, optional
+        A grading scheme, which decides the area and says what the count means.
     threshold : float, optional
         Only scores strictly above it are counted; by default the threshold that the detections carry. Without
         either, all that are called mitotic figures are counted, candidates are not, and the note says so.
@@ -158,6 +204,9 @@ def mitotic_count(
         leaves it to the threshold.
     window : BoxPx0, optional
         Count in this window, cut off at the slide, in place of the hot spot.
+    splits : int, default 4
+        Random splits by which the count of the hot spot is corrected; 0: it is not. Each takes four further
+        searches for a hot spot.
     force : bool
         Count also where the colours of the slide are in doubt; the note says so.
 
@@ -165,6 +214,8 @@ def mitotic_count(
     ------
     ColourError
         If the colours of the slide cannot be those of H&E: what a detector found there means nothing.
+    ConfigError
+        If an area is given beside a rule that counts over another one.
     IncompleteRunError
         If the window touches a gap: the number would be too low by an unknown amount (promise 2).
     RegionError
@@ -182,7 +233,8 @@ def mitotic_count(
             where=searched.origin or None,
             mend="give it with --mpp, e.g. --mpp 0.25",
         )
-    wanted = window_size(area_mm2, aspect=aspect, mpp=scale)
+    requested = _requested_mm2(area_mm2, rule)
+    wanted = window_size(requested, aspect=aspect, mpp=scale)
     cut = searched.threshold if threshold is None else threshold
     size = slide_size or searched.size
     extent = size or _extent_of(detections, wanted)
@@ -208,16 +260,28 @@ def mitotic_count(
     within = _domain_name(tissue, where)
     sentences = [
         *_colour_notes(searched.colour_doubt),
-        *_place_notes(covered, area, area_mm2, fits=fits, within=within),
+        *_place_notes(covered, area, requested, fits=fits, within=within),
         *_search_notes(cut, size, detections),
         *(_gap_notes(inside, found, unread, scale) if window is None else []),
         *_figure_notes(len(inside), int((counts & ~on_slide).sum())),
     ]
+    eligible = could_count & in_area
+    reason = why_no_interval(searched.calibrated)
+    probability = None if reason else _probabilities(detections, verdicts)
+    in_window = _distribution(probability, eligible & _in_box(points, box))
+    on_all = _distribution(probability, eligible)
+    corrected = None
+    if window is None and splits:
+        corrected = _corrected(inside, wanted, extent, domain, splits)
+    graded = None
+    if rule is not None:
+        too_small = "" if fits else f"the window holds {covered:.3g} of {requested:.3g} mm²"
+        graded = Graded.of(rule, found.count, in_window, too_small=too_small, reason=reason)
     return MitoticCount(
         count=found.count,
         box_px0=box,
         area_mm2=area,
-        requested_mm2=area_mm2,
+        requested_mm2=requested,
         aspect=aspect,
         covered_mm2=covered,
         fits=fits,
@@ -225,18 +289,82 @@ def mitotic_count(
         note=" ".join(sentences),
         threshold=cut,
         counted=counted,
-        eligible=could_count & in_area,
+        eligible=eligible,
+        expected=None if in_window is None else Expected.of(in_window),
+        no_interval=reason,
+        corrected=corrected,
+        whole=WholeDensity(
+            len(inside),
+            _searched_mm2(tissue, where, unread, size, scale),
+            within,
+            None if on_all is None else Expected.of(on_all),
+        ),
+        graded=graded,
     )
+
+
+def _requested_mm2(area_mm2: float | None, rule: GradingRule | None) -> float:
+    if rule is None:
+        return TEN_HPF_MM2 if area_mm2 is None else area_mm2
+    if area_mm2 is not None and area_mm2 != rule.area_mm2:
+        raise ConfigError(
+            f"{rule.scheme.name} counts over {rule.area_mm2:.3g} mm², not over {area_mm2:g}",
+            where="--area",
+            mend="leave it out, or leave out the scheme",
+        )
+    return rule.area_mm2
+
+
+def _probabilities(detections: Detections, verdicts: ArrayLike | None) -> Points:
+    """Return the probability of each detection to be a figure: its score, unless a person said so."""
+    if verdicts is None:
+        return detections.score
+    said = np.asarray(verdicts)
+    return np.where(said == 0, detections.score, said > 0)
+
+
+def _distribution(probability: Points | None, rows: NDArray[np.bool_]) -> CountDistribution | None:
+    return None if probability is None else CountDistribution.of(probability[rows])
+
+
+def _corrected(
+    figures: Points, window: SizePx, slide_size: SizePx, domain: TissueMask | None, splits: int
+) -> float:
+    def count_other(chosen: Points, other: Points) -> int:
+        spot = find_hot_spot(chosen, window=window, slide_size=slide_size, tissue=domain)
+        return int(np.count_nonzero(_in_box(other, spot.box_px0)))
+
+    return corrected_count(figures, count_other, splits=splits)
+
+
+def _searched_mm2(
+    tissue: TissueMask | None, where: Region | None, gaps: Sequence[BoxPx0], size: SizePx | None, mpp: Mpp
+) -> float | None:
+    """Return the area in which figures count and could be found; None where nobody knows it."""
+    if tissue is not None and where is None and not gaps:
+        return tissue.area_mm2
+    if where is None and size is None:
+        return None
+    part = where
+    if part is None and size is not None:
+        part = Region.of_box(BoxPx0(0, 0, size.width, size.height), "slide")
+    assert part is not None
+    if gaps:
+        shapes = [shapely.box(gap.x, gap.y, gap.right, gap.bottom) for gap in gaps]
+        part = part.difference(Region(shapely.union_all(shapes)))
+    if tissue is None or part.is_empty:
+        return part.area_mm2(mpp)
+    return tissue.area_inside(part, part.bounds_px0)
 
 
 def true_figures(slide: SlideTruth) -> Detections:
     """Return the true cells of a slide as detections that are counted without a threshold of scores.
 
-    Every cell scores 1; which of them are figures is left to their class.
+    Every cell scores 1, a certainty; which of them are figures is left to their class.
     """
     cells = slide.cells
     points = cells.points_px0
-    searched = Searched(mpp=slide.mpp, size=slide.size, threshold=0.0, origin=slide.name)
+    searched = Searched(mpp=slide.mpp, size=slide.size, threshold=0.0, calibrated=True, origin=slide.name)
     source = np.full(len(cells), "ground truth")
     return Detections(points[:, 0], points[:, 1], np.ones(len(cells)), cells.label, source, searched)
 

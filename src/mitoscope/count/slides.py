@@ -8,7 +8,8 @@ from pathlib import Path
 
 import shapely
 
-from mitoscope.count.hot_spot import FIELD_ASPECT, TEN_HPF_MM2
+from mitoscope.count.grading import GradingRule
+from mitoscope.count.hot_spot import FIELD_ASPECT
 from mitoscope.count.mitotic_count import MitoticCount, mitotic_count, true_figures
 from mitoscope.errors import ColourError, ConfigError, FormatError, IncompleteRunError, RegionError
 from mitoscope.exchange import (
@@ -40,8 +41,9 @@ _BY_MODELS = "Nobody has labelled these cells: what models found is counted."
 def count_slides(
     reference: str | Path,
     *,
-    area_mm2: float = TEN_HPF_MM2,
+    area_mm2: float | None = None,
     aspect: Aspect = FIELD_ASPECT,
+    rule: GradingRule | None = None,
     regions: SlideRegions | None = None,
     threshold: float | None = None,
     policy: Policy | None = None,
@@ -59,7 +61,7 @@ def count_slides(
     reference : str or Path
         A folder of results, a manifest, a CSV ``x,y`` or ``image,x,y`` with or without score and label, a
         file of any format of annotations, a study (``study.mito``) or a version of it (``study.mito@MEL@2``).
-    area_mm2, aspect
+    area_mm2, aspect, rule
         As for `mitotic_count`.
     regions : SlideRegions, optional
         Tumour and exclusions of the one slide that is counted, in place of those that the input states.
@@ -93,7 +95,7 @@ def count_slides(
     UnknownLabelError
         If a class name is not known.
     ConfigError
-        If regions are given and there are several slides.
+        If regions are given and there are several slides, or an area beside a rule that counts over another.
     RegionError
         If an outline lies wholly outside of the slide.
     ScaleError
@@ -120,7 +122,7 @@ def count_slides(
         )
     for result in found:
         try:
-            counted = _count(result, regions, area_mm2, aspect, threshold, force=force)
+            counted = _count(result, regions, area_mm2, aspect, rule, threshold, force=force)
         except (IncompleteRunError, ColourError) as error:
             if on_refusal is None:
                 raise
@@ -132,8 +134,9 @@ def count_slides(
 def _count(
     result: Result,
     regions: SlideRegions | None,
-    area_mm2: float,
+    area_mm2: float | None,
     aspect: Aspect,
+    rule: GradingRule | None,
     threshold: float | None,
     *,
     force: bool,
@@ -147,6 +150,7 @@ def _count(
         found,
         area_mm2=area_mm2,
         aspect=aspect,
+        rule=rule,
         threshold=threshold,
         tissue=result.tissue,
         regions=result.regions if regions is None else regions,

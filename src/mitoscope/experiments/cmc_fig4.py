@@ -62,7 +62,7 @@ def measure_case(study: Study, place: int) -> dict[str, Any]:
     found = Detections.of(figures, np.ones(len(figures)), searched=Searched(mpp, size, threshold=0.0))
     # Without an outline nothing lies in the tumour.
     verdicts = np.full(len(figures), 0 if regions.tumour is not None else -1)
-    counted = mitotic_count(found, regions=regions, verdicts=verdicts)
+    counted = mitotic_count(found, regions=regions, verdicts=verdicts, splits=0)
     inside, box = figures[counted.counted], counted.box_px0
     mask = None
     if regions.tumour is not None:

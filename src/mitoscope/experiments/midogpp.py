@@ -159,7 +159,8 @@ def _by_domain(files: tuple[Path, ...], *, labels: Sequence[str], count: OfSlide
 def hot_spot(points_px0: NDArray[np.float64], slide: SlideRecord) -> int:
     """Return the mitotic count of an image from its figures, shape (n, 2) in level-0 px."""
     searched = Searched(slide.mpp or Mpp.square(MPP), slide.size, threshold=0.0)
-    return mitotic_count(Detections.of(points_px0, np.ones(len(points_px0)), searched=searched)).count
+    found = Detections.of(points_px0, np.ones(len(points_px0)), searched=searched)
+    return mitotic_count(found, splits=0).count
 
 
 def _spread(values: list[int], median: float | None) -> tuple[Entry, ...]:

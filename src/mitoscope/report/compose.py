@@ -9,6 +9,7 @@ from PIL import Image
 
 from mitoscope import __version__
 from mitoscope.figure import encode_figure
+from mitoscope.report.certainty import read_certainty, write_certainty, write_density, write_grading
 from mitoscope.report.close_up import CloseUp, draw_close_up
 from mitoscope.report.findings import Findings
 from mitoscope.report.overview import SlideOverview, draw_overview
@@ -52,6 +53,7 @@ def compose_page(findings: Findings, slide: Slide, *, density_png: bytes | None 
         overview=_overview(findings, slide),
         close_up=_close_up(findings, slide),
         steps=write_steps(findings),
+        grading=write_grading(findings),
         density=_density(findings, density_png),
         top=top_sheet(slide, findings),
         borderline_about="The candidates nearest to the threshold, where the count is least certain.",
@@ -242,8 +244,10 @@ def write_facts(findings: Findings) -> tuple[Fact, ...]:
     floor = f"score above the floor of {say_threshold(run.floor)}" if run.floor else "of the first stage"
     return (
         *_window(findings),
+        *write_certainty(findings),
         Fact("Figures in total", f"{findings.n_figures:,}", _rate(findings)),
         *_kinds(findings),
+        *write_density(findings),
         Fact("Tissue searched", say_area(run.tissue_mm2)),
         *_counted_area(findings),
         Fact("Threshold", say_threshold(run.threshold), run.threshold_source),
@@ -278,15 +282,10 @@ def _prior_shift(findings: Findings) -> tuple[Fact, ...]:
 
 def _rate(findings: Findings) -> str:
     """Write figures per mm² of where they are counted."""
-    area = findings.counted_on
-    if area is not None:
-        return (
-            ""
-            if area.is_empty
-            else f"{say_rate(findings.n_figures, area.area_mm2(findings.info.mpp))} of the area counted"
-        )
-    tissue_mm2 = findings.run.tissue_mm2
-    return f"{say_rate(findings.n_figures, tissue_mm2)} of tissue" if tissue_mm2 else ""
+    whole = findings.hot_spot.whole
+    if whole is None or not whole.area_mm2:
+        return ""
+    return f"{say_rate(findings.n_figures, whole.area_mm2)} of {whole.within}"
 
 
 def _window(findings: Findings) -> tuple[Fact, ...]:
@@ -337,6 +336,7 @@ def write_reading(findings: Findings) -> tuple[str, ...]:
         "The detector misses figures, and takes look-alikes (apoptotic, pyknotic and hyperchromatic nuclei) "
         "for figures. Check the crops, the borderline ones first.",
         *(() if findings.run.subtype is None else (findings.run.subtype.describe(),)),
+        *read_certainty(findings),
         "Coordinates are pixels of the full slide at its highest resolution, from its upper left corner.",
         "Colours are taken as they are stored"
         + ("; the file's ICC profile is not applied." if findings.info.has_icc_profile else "."),

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.count import FIELD_ASPECT, TEN_HPF_MM2, Density, MitoticCount, density, mitotic_count
+from mitoscope.count import FIELD_ASPECT, Density, GradingRule, MitoticCount, density, mitotic_count
 from mitoscope.detections import Detections
 from mitoscope.errors import ColourError, IncompleteRunError
 from mitoscope.geometry import Aspect, BoxPx0
@@ -132,8 +132,9 @@ class Findings:
 def gather(
     run: SlideRun,
     *,
-    area_mm2: float = TEN_HPF_MM2,
+    area_mm2: float | None = None,
     aspect: Aspect = FIELD_ASPECT,
+    rule: GradingRule | None = None,
     regions: SlideRegions | None = None,
     force: bool = False,
 ) -> Findings:
@@ -143,8 +144,8 @@ def gather(
     ----------
     run : SlideRun
         What was found.
-    area_mm2, aspect
-        The window that is counted over.
+    area_mm2, aspect, rule
+        The window that is counted over, and a grading scheme, which decides the area.
     regions : SlideRegions, optional
         Tumour and exclusions; by default figures are counted wherever was searched.
     force : bool
@@ -152,6 +153,8 @@ def gather(
 
     Raises
     ------
+    ConfigError
+        If an area is given beside a rule that counts over another one.
     RegionError
         If the area or the aspect is not positive.
 
@@ -166,6 +169,7 @@ def gather(
             run.detections.sort(),
             area_mm2=area_mm2,
             aspect=aspect,
+            rule=rule,
             tissue=run.tissue,
             regions=regions,
             gaps=gaps,

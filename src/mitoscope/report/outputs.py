@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from threading import Thread
 
-from mitoscope.count import FIELD_ASPECT, TEN_HPF_MM2
+from mitoscope.count import FIELD_ASPECT, GradingRule
 from mitoscope.errors import ConfigError, LedgerMismatchError
 from mitoscope.exchange import (
     MANIFEST,
@@ -53,8 +53,9 @@ def write_outputs(
     out_dir: Path,
     *,
     formats: Sequence[str] = FORMATS,
-    area_mm2: float = TEN_HPF_MM2,
+    area_mm2: float | None = None,
     aspect: Aspect = FIELD_ASPECT,
+    rule: GradingRule | None = None,
     regions: SlideRegions | None = None,
     force: bool = False,
     relative_to_bounds: bool = False,
@@ -71,8 +72,9 @@ def write_outputs(
     formats : sequence of str
         Of `FORMATS`: ``csv`` (every candidate), ``json`` (manifest), ``geojson`` (QuPath), ``png`` (density
         map), ``html`` (report). The first two and the tissue mask are always written.
-    area_mm2, aspect, regions
-        What the mitotic count is over; by default 2.37 mm², 4:3, on all tissue that was searched.
+    area_mm2, aspect, rule, regions
+        What the mitotic count is over, by default 2.37 mm², 4:3, on all tissue that was searched; and a
+        grading scheme, which decides the area.
     force : bool
         Count also where the colours of the slide are in doubt.
     relative_to_bounds : bool
@@ -90,7 +92,7 @@ def write_outputs(
     Raises
     ------
     ConfigError
-        If a format is not known.
+        If a format is not known, or an area is given beside a rule that counts over another one.
     RegionError
         If the area or the aspect is not positive.
     LedgerMismatchError
@@ -101,7 +103,7 @@ def write_outputs(
         If a file cannot be written.
     """
     wanted = _wanted(formats)
-    findings = gather(run, area_mm2=area_mm2, aspect=aspect, regions=regions, force=force)
+    findings = gather(run, area_mm2=area_mm2, aspect=aspect, rule=rule, regions=regions, force=force)
     folder, stem = make_directory(Path(out_dir)), result_stem(run.slide.name)
     origin = _corner(run.slide) if relative_to_bounds else ORIGIN
     # Everything that can fail for the slide's sake comes before the first file is touched.
@@ -354,6 +356,7 @@ def _count(findings: Findings) -> dict[str, object]:
         "fits": spot.fits,
         "per_mm2": stated,
         "note": spot.note or None,
+        **({} if findings.refusal else spot.certainty()),
     }
 
 

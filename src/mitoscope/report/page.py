@@ -63,6 +63,28 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class GradeRow:
+    """A band of a grading scheme, and how probable it is in the window and in a second one like it."""
+
+    name: str
+    counts: str
+    in_window: str
+    in_second: str
+    here: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Grading:
+    """What a grading scheme says of the count; the marked row is that of the plain count."""
+
+    title: str
+    about: str
+    rows: tuple[GradeRow, ...]
+    has_shares: bool
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Crop:
     """One candidate on a contact sheet.
 
@@ -124,6 +146,7 @@ class Page:
     provenance: dict[str, dict[str, str]]
     reading: tuple[str, ...]
     steps: tuple[Step, ...] = ()
+    grading: Grading | None = None
     density: PagePicture | None = None
     histogram: PagePicture | None = None
     histogram_caption: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 from mitoscope.geometry import HPF_AREA_MM2
+from mitoscope.statistics import Interval
 
 
 def shown_name(name: str) -> str:
@@ -46,6 +47,30 @@ def say_rate(n: int, area_mm2: float) -> str:
         return "no tissue"
     rate = n / area_mm2
     return f"{rate:,.0f} per mm²" if rate >= 100 else f"{rate:.3g} per mm²"
+
+
+def say_expected(number: float) -> str:
+    """Return a number of figures that need not be whole."""
+    return f"{number:,.0f}" if number >= 99.95 else f"{number:.1f}"
+
+
+def say_range(interval: Interval) -> str:
+    """Return both ends of an interval of numbers of figures; whole numbers as such."""
+    ends = interval.as_list()
+    if all(end == round(end) for end in ends):
+        return " to ".join(f"{end:,.0f}" for end in ends)
+    return " to ".join(say_expected(end) for end in ends)
+
+
+def say_share(share: float) -> str:
+    """Return a probability in percent; what is not certain is not called so."""
+    if 0 < share < 0.005:
+        text = "< 1 %"
+    elif 0.995 <= share < 1:
+        text = "> 99 %"
+    else:
+        text = f"{share * 100:.0f} %"
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def say_score(score: float) -> str:

@@ -1,4 +1,4 @@
-"""Numbers and how sure they are: rates, intervals by case, agreement of raters, calibration, prior shift."""
+"""Numbers and how sure they are: rates, intervals by case, agreement, calibration, prior shift, counts."""
 
 from mitoscope.statistics.bootstrap import (
     LEVEL,
@@ -30,6 +30,7 @@ from mitoscope.statistics.classification import (
     rates_at,
     roc_auc,
 )
+from mitoscope.statistics.counting import CountDistribution, random_parts
 from mitoscope.statistics.kappa import (
     alpha_of,
     alpha_parts,
@@ -55,6 +56,7 @@ __all__ = [
     "REPEATS",
     "Average",
     "ConfusionMatrix",
+    "CountDistribution",
     "Estimate",
     "Interval",
     "Intervals",
@@ -85,6 +87,7 @@ __all__ = [
     "fleiss_parts",
     "percentiles",
     "place_of_best_f1",
+    "random_parts",
     "rates_at",
     "reliability",
     "roc_auc",

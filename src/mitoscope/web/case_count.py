@@ -153,5 +153,6 @@ class CaseOnSlide:
             regions=self.regions,
             verdicts=self.case.verdict,
             window=None if corner is None else BoxPx0(*corner, size.width, size.height),
+            splits=0,  # the slider is not to wait; the hot spot is a proposal here
             force=True,  # the pathologist looks at the slide; the note stands beside the number
         )
