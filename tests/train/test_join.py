@@ -10,17 +10,16 @@ import pytest
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
-from mitoscope.bundle import Blend, Bundle, ModelDescription, load_bundle, verify_bundle, write_bundle
+from mitoscope.bundle import Blend, load_bundle, verify_bundle
 from mitoscope.bundle.network import find_points, open_network, score_windows
 from mitoscope.bundle.write import revise
 from mitoscope.cli.app import app
 from mitoscope.errors import BundleError, ConfigError
 from mitoscope.infer.verify import open_verifier
 from mitoscope.labels import ATYPICAL_FIGURE, MITOTIC_FIGURE
-from mitoscope.models.cells import Classifier
-from mitoscope.models.config import ClassifierConfig
-from mitoscope.models.export import export_onnx
 from mitoscope.train.join import join, with_subtype
+
+from .untrained import untrained_kinds
 
 pytestmark = pytest.mark.train
 
@@ -95,34 +94,8 @@ def test_weights_are_numbers_above_nought(tmp_path: Path, weights: str) -> None:
     assert "not a list of weights" in str(done.exception)
 
 
-def _kinds(folder: Path, *labels: str) -> Bundle:
-    """A classifier that was never trained."""
-    config = ClassifierConfig(architecture="classifier", backbone="resnet18", patch_px=64, labels=labels)
-    own = load_bundle("semi-fcn").manifest
-    point = own.points[0].model_copy(update={"threshold": 0.4})
-    description = ModelDescription(
-        **{name: getattr(own, name) for name in ModelDescription.model_fields}
-        | {
-            "kind": "scores",
-            "name": "kinds",
-            "labels": labels,
-            "detects": labels[0],
-            "window_px": 64,
-            "stride_px": 1,
-            "halo_px": 0,
-            "top_k": 1,
-            "points": (point,),
-            "metrics": (own.metrics[0].model_copy(update={"name": "balanced-accuracy"}),),
-            "training": (own.training[0].model_copy(update={"name": "kinds of figures"}),),
-        }
-    )
-    rgb = np.random.default_rng(1).integers(0, 255, (64, 64, 3), dtype=np.uint8)
-    onnx = {"network.onnx": export_onnx(Classifier(config))}
-    return write_bundle(folder, description=description, onnx=onnx, self_test_rgb=rgb)
-
-
 def test_a_classifier_of_kinds_is_added_to_a_detector(tmp_path: Path) -> None:
-    kinds = _kinds(tmp_path / "kinds", ATYPICAL_FIGURE.name, MITOTIC_FIGURE.name)
+    kinds = untrained_kinds(tmp_path / "kinds", ATYPICAL_FIGURE.name, MITOTIC_FIGURE.name)
     own = load_bundle("cascade")
     command = ["bundle", "join", "cascade", "--subtype", str(kinds.folder), "--out", str(tmp_path / "out")]
     done = CliRunner().invoke(app, command)
@@ -145,7 +118,7 @@ def test_a_classifier_of_kinds_is_added_to_a_detector(tmp_path: Path) -> None:
 
 def test_what_tells_no_kinds_apart_is_refused(tmp_path: Path) -> None:
     own = load_bundle("semi-fcn")
-    other = _kinds(tmp_path / "other", MITOTIC_FIGURE.name, "look-alike")
+    other = untrained_kinds(tmp_path / "other", MITOTIC_FIGURE.name, "look-alike")
     for classifier in (own, other):
         with pytest.raises((BundleError, ValidationError)):
             with_subtype(own, classifier, tmp_path / "out")

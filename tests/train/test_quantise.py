@@ -12,12 +12,17 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from mitoscope.bundle import Bundle, load_bundle, verify_bundle
-from mitoscope.bundle.network import find_points, open_network, score_windows
+from mitoscope.bundle.network import find_points, is_int8, open_network, score_windows
+from mitoscope.bundle.write import revise
 from mitoscope.cli.app import app
 from mitoscope.errors import BundleError, TrainingDataError
+from mitoscope.labels import ATYPICAL_FIGURE, MITOTIC_FIGURE
 from mitoscope.slide.synthetic import write_slide
+from mitoscope.train.join import with_subtype
 from mitoscope.train.quantise import quantise
 from tests.loops.lessons import dense
+
+from .untrained import untrained_kinds
 
 pytestmark = pytest.mark.train
 
@@ -31,7 +36,10 @@ def slide(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def small(slide: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return quantise(load_bundle("cascade"), [slide], tmp_path_factory.mktemp("int8") / "cascade")
+    folder = tmp_path_factory.mktemp("int8")
+    kinds = untrained_kinds(folder / "kinds", ATYPICAL_FIGURE.name, MITOTIC_FIGURE.name)
+    whole = with_subtype(load_bundle("cascade"), kinds, folder / "whole")
+    return quantise(whole, [slide], folder / "cascade")
 
 
 def test_it_is_a_third_as_large_and_states_what_it_is(small: Bundle) -> None:
@@ -39,10 +47,21 @@ def test_it_is_a_third_as_large_and_states_what_it_is(small: Bundle) -> None:
     for name in (own.detector, "verifier.onnx"):
         assert made.files[name].bytes < own.files[name].bytes / 2.5
     assert (own.precision, made.precision) == ("float32", "int8")
-    assert (made.thresholds, made.calibration) == (own.thresholds, own.calibration)
+    assert (made.points, made.calibration) == (own.points, own.calibration)
     assert made.metrics == ()
     assert made.summary.endswith("in int8")
     assert verify_bundle(small) > 0
+
+
+def test_what_tells_kinds_apart_is_in_int8_too_or_was_so(small: Bundle, slide: Path, tmp_path: Path) -> None:
+    own = small.manifest.subtype
+    assert own is not None
+    graph = small.read(own.file)
+    assert is_int8(graph)
+    assert len(graph) < 15e6, "float32 are 45 MB"
+    whole = revise(load_bundle("cascade"), tmp_path / "whole", {"subtype": own}, subtype=graph)
+    again = quantise(whole, [slide], tmp_path / "again")
+    assert again.read(own.file) == graph
 
 
 def test_scores_are_near_those_of_the_floats(slide: Path, small: Bundle) -> None:
