@@ -51,7 +51,12 @@ def slides(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _write(folder: Path, slides: Path, gaps: list[list[float]]) -> Path:
+CALIBRATION = {"slope": 1.0, "intercept": 0.0, "fitted_on": "fields"}
+
+
+def _write(
+    folder: Path, slides: Path, gaps: list[list[float]], calibration: dict[str, Any] | None = None
+) -> Path:
     """Write a result as `detect` does."""
     with open_slide(slides / SLIDE) as slide:
         tissue, info = find_tissue(slide), slide.info
@@ -68,7 +73,7 @@ def _write(folder: Path, slides: Path, gaps: list[list[float]]) -> Path:
             "gaps_px0": gaps,
         },
         "threshold": {"value": THRESHOLD},
-        "detector": {"name": "detector", "version": "1", "calibration": None},
+        "detector": {"name": "detector", "version": "1", "calibration": calibration},
     }
     folder.mkdir()
     stem = Path(SLIDE).stem
@@ -142,6 +147,22 @@ def test_command_page_and_signature_give_one_number(
     assert [(one["kind"], one["vertices"]) for one in content["regions"]] == [
         (str(kind), vertices) for kind, vertices in outlines
     ]
+
+
+@pytest.mark.parametrize("calibration", [None, CALIBRATION])
+def test_command_page_and_signature_are_sure_to_the_same_degree(
+    clinic: Clinic, tmp_path: Path, slides: Path, calibration: dict[str, Any] | None
+) -> None:
+    result = _write(tmp_path / "result", slides, [], calibration)
+    stated = _by_command(result, [], area_mm2=AREA_MM2).as_dict()
+    path, shown = _in_application(clinic, result, [])
+    spot = shown["hot_spot"]
+    assert spot["certainty"] == {name: stated[name] for name in spot["certainty"]}
+    assert (spot["certainty"]["interval"] is None) == (calibration is None)
+    placed = {"x": spot["x"], "y": spot["y"], "count": spot["count"]}
+    signed = clinic.lead.post(f"{path}/sign", threshold=THRESHOLD, **placed)["result"]
+    assert clinic.lead.get(signed["manifest"])["content"]["certainty"] == spot["certainty"]
+    assert (b"Expected there" in clinic.lead.get(signed["report"])) == (calibration is not None)
 
 
 def _check_same(shown: dict[str, Any], expected: MitoticCount) -> None:

@@ -138,6 +138,21 @@ export interface CellRecord {
   readonly others: readonly Opinion[];
 }
 
+/**
+ * How sure a count is.
+ *
+ * The expected number of figures in the window; 95 % intervals of how many of its candidates are figures,
+ * and, with the chance of sampling, of the mean in tissue that is as active. Null where the scores are no
+ * probabilities, which is then the reason. What was never proposed is not covered.
+ */
+export interface Certainty {
+  readonly expected: number | null;
+  readonly interval: readonly [number, number] | null;
+  readonly detector_interval: readonly [number, number] | null;
+  readonly no_interval: string | null;
+  readonly density: DensityOfAll | null;
+}
+
 /** What is to be different about a rater. */
 export interface ChangedRater {
   readonly key: string;
@@ -217,6 +232,7 @@ export interface Counted {
   readonly figures: number;
   readonly atypical: number | null;
   readonly note: string;
+  readonly certainty: Certainty;
 }
 
 /** How many cells were made of merged boxes. */
@@ -238,6 +254,17 @@ export interface CrowdRater {
 export interface CrowdTiles {
   readonly tiles: readonly JudgedTile[];
   readonly raters: readonly CrowdRater[];
+}
+
+/** Figures and expected figures of all that was searched, and per mm² of it; the interval is of 95 %. */
+export interface DensityOfAll {
+  readonly figures: number;
+  readonly expected: number | null;
+  readonly area_mm2: number | null;
+  readonly within: string;
+  readonly per_mm2: number | null;
+  readonly expected_per_mm2: number | null;
+  readonly interval: readonly [number, number] | null;
 }
 
 /** The experts' agreement on a tumour type: cells read twice and disagreed on, kappa and alpha. */
@@ -874,8 +901,8 @@ export interface SignedCell {
  * A result as it was signed, with all that it rests on.
  *
  * The area that was asked for and its aspect, the mm² of tissue in the window, the figures of the whole
- * slide, the slide and its file, the last event, cells, regions, and what could not be read: x, y, width and
- * height in level-0 px.
+ * slide, the slide and its file, the last event, cells, regions, what could not be read: x, y, width and
+ * height in level-0 px; and how sure the count is, which older results do not state.
  */
 export interface SignedContent {
   readonly count: number;
@@ -897,6 +924,7 @@ export interface SignedContent {
   readonly cells: readonly SignedCell[];
   readonly regions: readonly SignedRegion[];
   readonly gaps: readonly (readonly [number, number, number, number])[];
+  readonly certainty?: Certainty;
 }
 
 /** An outline that was drawn when a result was signed: its vertices in level-0 px. */

@@ -2,7 +2,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { ask, get } from "../api/request";
 import { Refusal } from "../api/errors";
-import type { Case, Counted, Result, Round, Signed } from "../api/types";
+import type { Case, Certainty, Counted, Result, Round, Signed } from "../api/types";
 import { useCommands } from "../keys/commands";
 import { studyLabels, sayError, theOutbox } from "../state/session";
 import { Follow } from "../state/follow";
@@ -190,6 +190,7 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
           {typeof counted.value?.atypical === "number" && (
             <p class="soft">{`of these ${counted.value.atypical} atypical, by your label or else by the detector (an aid)`}</p>
           )}
+          {counted.value && <HowSure certainty={counted.value.certainty} />}
           {(problem.value ?? counted.value?.note) && <p class="note">{problem.value ?? counted.value?.note}</p>}
           <div class="row">
             <button type="button" class="grow" onClick={toHotSpot} title="Window back to the hot spot (H)">
@@ -246,6 +247,23 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
       </Panel>
     </div>
   );
+}
+
+/** What is expected in the window and on all that was searched; nothing where scores are no probabilities. */
+function HowSure({ certainty }: { certainty: Certainty }) {
+  const { expected, interval, density } = certainty;
+  if (expected === null || interval === null) return null;
+  const ofAll = density?.interval && density.expected_per_mm2 !== null ? density : null;
+  return (
+    <p class="soft" title="Interval of 95 %: which candidates are figures, and the chance of sampling. What was never proposed is not covered.">
+      {`expected ${expected.toFixed(1)} (${interval[0].toFixed(1)} to ${interval[1].toFixed(1)})`}
+      {ofAll?.interval && `; on all ${ofAll.within} ${perMm2(ofAll.expected_per_mm2)} per mm² (${perMm2(ofAll.interval[0])} to ${perMm2(ofAll.interval[1])})`}
+    </p>
+  );
+}
+
+function perMm2(density: number | null): string {
+  return (density ?? 0).toPrecision(3);
 }
 
 function captionOf(count: number | null): string {

@@ -23,8 +23,18 @@ from mitoscope.report.page import (
     render_page,
 )
 from mitoscope.report.sheets import read_crop
-from mitoscope.report.wording import plural, say_area, say_hpf, say_rate, say_size, say_threshold
+from mitoscope.report.wording import (
+    plural,
+    say_area,
+    say_expected,
+    say_hpf,
+    say_range,
+    say_rate,
+    say_size,
+    say_threshold,
+)
 from mitoscope.slide import Slide
+from mitoscope.statistics import Interval
 from mitoscope.store import SignedResult
 from mitoscope.tissue import TissueMask
 
@@ -39,6 +49,8 @@ _READING = (
     "above.",
     "A cell counts as a mitotic figure where the rater called it one, or left a candidate whose score is "
     "strictly above the threshold.",
+    "The expected number takes what the rater said as certain, and of the other candidates the probability "
+    "that the detector gives them; its interval of 95 % joins both with the chance of any sample of tissue.",
     "Coordinates are pixels of the full slide at its highest resolution, from its upper left corner.",
     "One high-power field (HPF) is 0.237 mm². Counts over other areas or by other rules are not comparable.",
     "For research use only. Not for diagnostic use.",
@@ -142,11 +154,21 @@ def _facts(result: SignedResult, window: BoxPx0, slide: Slide, tissue: TissueMas
     size = say_size(window.width * mpp.x, window.height * mpp.y)
     return (
         Fact("Window", size, f"from x {window.x:.0f}, y {window.y:.0f}"),
+        *_certainty(content.get("certainty")),
         Fact("Figures in total", f"{content['figures']:,}"),
         Fact("Tissue", say_area(tissue.area_mm2), f"{say_area(content['covered_mm2'])} in the window"),
         Fact("Threshold", say_threshold(content["threshold"]), "for candidates left as they were"),
         Fact("By hand", f"{content['accepted']:,} accepted", f"{content['rejected']:,} rejected"),
     )
+
+
+def _certainty(stated: dict[str, Any] | None) -> tuple[Fact, ...]:
+    """Write the expected number with its interval; results that were signed before state none."""
+    if stated is None or stated["expected"] is None:
+        return ()
+    joint, detector = Interval(*stated["interval"]), Interval(*stated["detector_interval"])
+    remark = f"95 %: {say_range(joint)}; candidates alone {say_range(detector)}"
+    return (Fact("Expected there", say_expected(stated["expected"]), remark),)
 
 
 def _sheet(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, NotRequired, cast
 
 import numpy as np
 from fastapi import APIRouter, Query
@@ -53,6 +53,33 @@ class CountWindow(Answer):
     aspect: str
 
 
+class DensityOfAll(Answer):
+    """Figures and expected figures of all that was searched, and per mm² of it; the interval is of 95 %."""
+
+    figures: int
+    expected: float | None
+    area_mm2: float | None
+    within: str
+    per_mm2: float | None
+    expected_per_mm2: float | None
+    interval: Pair | None
+
+
+class Certainty(Answer):
+    """How sure a count is.
+
+    The expected number of figures in the window; 95 % intervals of how many of its candidates are figures,
+    and, with the chance of sampling, of the mean in tissue that is as active. Null where the scores are no
+    probabilities, which is then the reason. What was never proposed is not covered.
+    """
+
+    expected: float | None
+    interval: Pair | None
+    detector_interval: Pair | None
+    no_interval: str | None
+    density: DensityOfAll | None
+
+
 class Counted(Answer):
     """A count: figures in a window, the window as it lies on the slide in level-0 px, and its mm².
 
@@ -71,6 +98,7 @@ class Counted(Answer):
     figures: int
     atypical: int | None
     note: str
+    certainty: Certainty
 
 
 class WindowBox(Answer):
@@ -118,8 +146,8 @@ class SignedContent(SignedBase):
     """A result as it was signed, with all that it rests on.
 
     The area that was asked for and its aspect, the mm² of tissue in the window, the figures of the whole
-    slide, the slide and its file, the last event, cells, regions, and what could not be read: x, y, width and
-    height in level-0 px.
+    slide, the slide and its file, the last event, cells, regions, what could not be read: x, y, width and
+    height in level-0 px; and how sure the count is, which older results do not state.
     """
 
     requested_mm2: float
@@ -132,6 +160,7 @@ class SignedContent(SignedBase):
     cells: list[SignedCell]
     regions: list[SignedRegion]
     gaps: list[Rectangle]
+    certainty: NotRequired[Certainty]
 
 
 class Result(SignedBase):
@@ -208,7 +237,12 @@ def _read(
 
 
 def _described(on: CaseOnSlide, counted: MitoticCount) -> Counted:
-    return described(Counted, counted, atypical=on.atypical(counted), **asdict(counted.box_px0))
+    stated = {"atypical": on.atypical(counted), "certainty": _certainty(counted)}
+    return described(Counted, counted, **stated, **asdict(counted.box_px0))
+
+
+def _certainty(counted: MitoticCount) -> Certainty:
+    return described(Certainty, counted, **counted.certainty())
 
 
 @router.get(_PATH)
@@ -300,6 +334,7 @@ def sign_case(
                 described(SignedRegion, one, vertices=one.vertices_px0.tolist()) for one in found.drawn
             ],
             "gaps": [[gap.x, gap.y, gap.width, gap.height] for gap in found.case.found.searched.gaps],
+            "certainty": _certainty(counted),
         }
         done = store.sign(
             connection, dict(content), slide_id=slide_id, round_id=round_id, rater_id=visitor.rater_id
