@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 from mitoscope.bundle import Bundle, load_bundle
 from mitoscope.data.field import Field
-from mitoscope.data.sampling import CandidatesConfig, HardPool
+from mitoscope.data.sampling import DETECTOR, CandidatesConfig, HardPool
 from mitoscope.data.sources import read_fields
 from mitoscope.data.target import FIGURE, Batch
 from mitoscope.errors import IncompleteRunError, OutputError
@@ -100,7 +100,12 @@ def show_samples(recipe: Path, data: Path, picture: Path, *, changes: Sequence[s
     settings = read_recipe(recipe, changes)
     parts = list(settings.parts.values()) if isinstance(settings, DualRecipe) else [settings]
     for place, part in enumerate(parts):
-        fields = fields_for(part, data)
+        # What a detector proposes is not known before it is trained.
+        fields = (
+            read_fields(part.data.source, data, mpp=part.model.mpp)
+            if _waits_for_detector(part)
+            else fields_for(part, data)
+        )
         job = setup(part, fields, data, out=picture.parent, member=Member("", part.run.seed, None))
         sheet = contact_sheet(
             job.batches.draw(0, HardPool.empty()), part.model.labels, score=_score_of_a_window(part)
@@ -119,8 +124,16 @@ def _score_of_a_window(recipe: Recipe) -> str | None:
     return meanings.get(recipe.model.architecture)
 
 
-def fields_for(recipe: Recipe, data: Path) -> list[Field]:
+def fields_for(recipe: Recipe, data: Path, *, detector: Path | None = None) -> list[Field]:
     """Read the fields of a recipe, with the proposals of a first stage where its scheme draws from them.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    data : Path
+        Folder of the data set.
+    detector : Path, optional
+        The bundle of the detector of a dual recipe, for a scheme whose first stage it is.
 
     Raises
     ------
@@ -133,7 +146,7 @@ def fields_for(recipe: Recipe, data: Path) -> list[Field]:
     sampling = recipe.data.sampling
     if not isinstance(sampling, CandidatesConfig):
         return fields
-    bundle = load_bundle(sampling.first_stage)
+    bundle = load_bundle(detector if detector and _waits_for_detector(recipe) else sampling.first_stage)
     return propose(fields, bundle, floor=sampling.floor, mpp=recipe.model.mpp)
 
 
@@ -164,20 +177,30 @@ def _fit(
 
 def _train_dual(recipe: DualRecipe, data: Path, out: Path, *, resume: bool) -> Bundle:
     _check_target(out, resume=resume)
-    trained: list[tuple[Job, Family]] = []
+    parts: list[tuple[Packed, Job]] = []
     for name, part in recipe.parts.items():
         say(f"{name}: {part.architecture}, {part.steps} steps")
-        fields = fields_for(part, data)
+        fields = fields_for(part, data, detector=out / DETECTOR / BUNDLE_NAME)
         member = Member("", part.run.seed, None)
-        trained.append(_fit(part, fields, data, out / name, member=member, resume=resume))
-    job = trained[0][0]
+        job, family = _fit(part, fields, data, out / name, member=member, resume=resume)
+        if job.leads:
+            parts.append((pack(family, job), job))
+            if not (out / name / BUNDLE_NAME).exists():  # else a run that was stopped wrote it
+                write(*parts[-1], out / name / BUNDLE_NAME)
+        job.fabric.barrier()
     if job.leads:
         recipe.to_toml(out / RECIPE_NAME)
-        first, second = ((pack(family, own), own) for own, family in trained)
+        first, second = parts
         _, told = write_dual(recipe, first, second, out / BUNDLE_NAME)
         say(", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in told.items()))
     job.fabric.barrier()
     return load_bundle(out / BUNDLE_NAME)
+
+
+def _waits_for_detector(recipe: Recipe) -> bool:
+    """Return whether the candidates are those of the first part of a dual recipe."""
+    sampling = recipe.data.sampling
+    return isinstance(sampling, CandidatesConfig) and sampling.first_stage == DETECTOR
 
 
 def _check_target(out: Path, *, resume: bool) -> None:
@@ -262,14 +285,16 @@ def export_run(run: Path, out: Path, *, data: Path) -> Bundle:
     """
     recipe = read_recipe(run / RECIPE_NAME)
     if isinstance(recipe, DualRecipe):
-        first, second = (_packed(part, run / name, data) for name, part in recipe.parts.items())
+        detector = run / DETECTOR / BUNDLE_NAME
+        parts = recipe.parts.items()
+        first, second = (_packed(part, run / name, data, detector=detector) for name, part in parts)
         return write_dual(recipe, first, second, out)[0]
     packed, job = _packed(recipe, run, data)
     return write(packed, job, out)
 
 
-def _packed(recipe: Recipe, run: Path, data: Path) -> tuple[Packed, Job]:
-    fields = fields_for(recipe, data)
+def _packed(recipe: Recipe, run: Path, data: Path, *, detector: Path | None = None) -> tuple[Packed, Job]:
+    fields = fields_for(recipe, data, detector=detector)
     job = setup(recipe, fields, data, out=run, member=Member("", recipe.run.seed, None))
     state = new_state(job)
     load(state, run / CHECKPOINT_NAME, run=job.fingerprint, architecture=recipe.architecture)

@@ -17,11 +17,18 @@ from mitoscope.data.sampling.by_share import (
     plan_crowd,
     plan_midogpp,
 )
-from mitoscope.data.sampling.candidates import PROPOSAL, Candidates, CandidatesConfig, plan_candidates
+from mitoscope.data.sampling.candidates import (
+    DETECTOR,
+    PROPOSAL,
+    Candidates,
+    CandidatesConfig,
+    plan_candidates,
+)
 from mitoscope.data.sampling.scheme import HardPool, Scheme
 from mitoscope.data.sampling.semi import SemiConfig, is_crop, plan_semi
 
 __all__ = [
+    "DETECTOR",
     "PROPOSAL",
     "Candidates",
     "CandidatesConfig",

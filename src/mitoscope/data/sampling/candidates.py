@@ -29,6 +29,8 @@ AtLeastOne = Annotated[int, Setting(ge=1)]
 Share = Annotated[float, Setting(ge=0, le=1)]
 Length = Annotated[float, Setting(ge=0)]
 
+DETECTOR: Final = "detector"
+"""The first part of a dual recipe, where a bundle is named."""
 PROPOSAL: Final = "proposal"
 """Label of what a first stage proposes; its score stands for the agreement."""
 _APART_PX: Final = 30.0
@@ -61,7 +63,8 @@ class CandidatesConfig(Config):
     border_px : float
         No cell nearer to the border of its field is shown.
     first_stage : str
-        Bundle whose first stage proposes, on all whole fields.
+        Bundle whose first stage proposes, on all whole fields; in a dual recipe ``detector`` is the network
+        that was trained before.
     floor : float
         Proposals with a score above it count.
     noisy : tuple of str
