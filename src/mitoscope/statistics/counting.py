@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import fft, special
 
 from mitoscope.errors import NonFiniteError
 from mitoscope.statistics.bootstrap import LEVEL, Interval
@@ -82,6 +81,8 @@ class CountDistribution:
 
         It joins both: how unsure the number is, and how much a sample of this size varies by chance.
         """
+        from scipy import special  # slow to load, and seldom needed
+
         shapes = self.numbers + 0.5
         # A gamma distribution of shape s hardly reaches s + 12 √s + 40.
         low = np.zeros(2)
@@ -109,6 +110,8 @@ class CountDistribution:
             return 1.0
         if last < 0:
             return 0.0
+        from scipy import special
+
         return float(self.shares @ special.betainc(self.numbers + 0.5, last + 1.0, 0.5))
 
 
@@ -130,9 +133,9 @@ def _poisson_binomial(probabilities: Floats) -> Floats:
             nothing[0, 0] = 1.0
             joined = np.concatenate([joined, nothing])
         length = 2 * joined.shape[1] - 1
-        size = fft.next_fast_len(length, real=True)
-        product = fft.rfft(joined[0::2], size) * fft.rfft(joined[1::2], size)
-        joined = np.maximum(fft.irfft(product, size)[:, :length], 0.0)
+        size = 1 << length.bit_length()  # fast to transform
+        product = np.fft.rfft(joined[0::2], size) * np.fft.rfft(joined[1::2], size)
+        joined = np.maximum(np.fft.irfft(product, size)[:, :length], 0.0)
     return np.asarray(joined[0, : len(probabilities) + 1] / joined[0].sum())
 
 
