@@ -158,7 +158,16 @@ def _calibrated(bundle: Bundle, fields: Sequence[Field], folder: Path, config: D
     ]
     truth.write_text("\n".join(["image,x,y,label", *lines]) + "\n", encoding="utf-8")
     judge = FileJudge(truth, PROTOCOL, mpp=Mpp.square(MPP))
-    done = calibrate(bundle, judge, folder / "chosen" / "found", folder / "own", dataset=CHOSEN, scores=True)
+    # Without a prior: the point of a bundle that was just joined is that of its second stage alone.
+    done = calibrate(
+        bundle,
+        judge,
+        folder / "chosen" / "found",
+        folder / "own",
+        dataset=CHOSEN,
+        weight=0,
+        scores=True,
+    )
     for one in (done.ece_before, done.ece):
         if one is not None:
             print(f"ECE {one.value:.3f} [{one.ci_low:.3f}, {one.ci_high:.3f}], {one.dataset}", flush=True)

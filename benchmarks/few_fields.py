@@ -81,7 +81,8 @@ def steps_of(bundle: Bundle, fields: Sequence[Field], folder: Path, config: Dete
             Image.fromarray(field.window(BoxPx(0, 0, field.width, field.height))).save(path)
         paths.append(path)
     found = folder / f"found-{bundle.fingerprint[:12]}"
-    for outcome in detect_slides(paths, bundle, found, config=config):
+    waiting = [path for path in paths if not (found / f"{path.stem}.json").exists()]
+    for outcome in detect_slides(waiting, bundle, found, config=config) if waiting else ():
         if outcome.run is None:
             raise SystemExit(f"{outcome.path}: {outcome.error}")
         write_outputs(outcome.run, found, formats=("csv", "json"))
