@@ -8,8 +8,8 @@ has learnt from (--case), as they are and corrected: each field alone, each case
 whole, and each field with the share of the laboratory expected, as after `bundle calibrate --unlabelled`.
 Matching `tupac`, intervals of 95 % by drawing cases (MiDeSeC states no patients: a field is a case there).
 
-- The weight of the expected share was chosen by the labels of MIDOG++ alone. What others would have given
-  stands in a table of its own, and chose nothing.
+- The weights of the expected share (two figures, four where it is that of the laboratory) were chosen by the
+  labels of MIDOG++ alone. What others would have given stands in a table of its own, and chose nothing.
 - Fields without figures, and fields of which only the candidates of detectors were sorted by eye, show
   whether figures are invented, or lost: they have few candidates and hardly any figures. Bundles may have
   learnt from them, so false detections there are fewer than on other tissue.
@@ -38,7 +38,15 @@ from mitoscope.data.open_data import read_brecahad, read_midesec, read_negative_
 from mitoscope.data.picture import Picture
 from mitoscope.evaluate import PROTOCOLS, Steps
 from mitoscope.infer import DetectConfig, detect_slides
-from mitoscope.statistics import PRIOR_FIGURES, PriorShift, ScoreLine, divide, estimate_shift, fit_line
+from mitoscope.statistics import (
+    LABORATORY_FIGURES,
+    PRIOR_FIGURES,
+    PriorShift,
+    ScoreLine,
+    divide,
+    estimate_shift,
+    fit_line,
+)
 from mitoscope.train.scoring import THRESHOLDS, Curve
 
 RESULT = Path(__file__).parent / "results" / "prior_shift.md"
@@ -133,7 +141,7 @@ class Fitted:
             "per case": self.judge(fields, lambda field: field.case),
             "laboratory": self.judge(fields, lambda _: ""),
             "per field, laboratory expected": self.judge(
-                fields, lambda field: field.name, expected=laboratory
+                fields, lambda field: field.name, weight=LABORATORY_FIGURES, expected=laboratory
             ),
         }
 

@@ -29,6 +29,7 @@ from mitoscope.bundle.load import SEAL_NAME, seal
 from mitoscope.bundle.verify import middle
 from mitoscope.bundle.write import revise
 from mitoscope.errors import BundleDamagedError, BundleError
+from mitoscope.statistics import estimate_shift
 
 ENSEMBLE = ("first.onnx", "second.onnx")
 
@@ -272,12 +273,20 @@ def test_a_calibration_without_the_share_of_figures_corrects_nothing() -> None:
 def test_the_share_of_a_laboratory_is_expected_of_its_slides() -> None:
     own, laboratory = (FigureShare(share=share, candidates=400, images=9) for share in (0.2, 0.05))
     line = ScoreCalibration(slope=1.0, intercept=0.0, fitted_on="fields", figures=own, laboratory=laboratory)
+    own_line = line.model_copy(update={"laboratory": None})
     empty, before = line.prior_shift([]), line.prior_shift([], expect_laboratory=False)
     assert empty is not None
     assert before is not None
     assert (empty.calibrated, empty.assumed) == (0.2, 0.05)
     assert empty.estimated == pytest.approx(0.05)
     assert before.estimated == pytest.approx(0.2)
+    # Slides of one laboratory have more in common than slides of all.
+    few = [0.001] * 30
+    drawn = line.prior_shift(few)
+    assert drawn == estimate_shift(few, calibrated=0.2, calibrated_on=400, assumed=0.05, prior_figures=4)
+    wide = line.prior_shift(few, expect_laboratory=False)
+    assert wide == estimate_shift(few, calibrated=0.2, calibrated_on=400, prior_figures=2)
+    assert (own_line.prior_figures, line.prior_figures) == (2, 4)
     further = ScoreCalibration(slope=2.0, intercept=1.0, fitted_on="others", figures=own)
     assert further.after(line).figures == own
     assert further.after(line).laboratory is None

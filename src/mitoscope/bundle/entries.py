@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mitoscope.geometry import MPP_MAX, MPP_MIN
 from mitoscope.labels import is_figure
-from mitoscope.statistics import PriorShift, ScoreLine, estimate_shift
+from mitoscope.statistics import LABORATORY_FIGURES, PRIOR_FIGURES, PriorShift, ScoreLine, estimate_shift
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
@@ -275,13 +275,21 @@ class ScoreCalibration(ManifestEntry):
         """
         if self.figures is None:
             return None
-        expected = self.laboratory if expect_laboratory and self.laboratory else self.figures
+        expected, weight = self.figures, PRIOR_FIGURES
+        if expect_laboratory and self.laboratory is not None:
+            expected, weight = self.laboratory, self.prior_figures
         return estimate_shift(
             probabilities,
             calibrated=self.figures.share,
             calibrated_on=self.figures.candidates,
             assumed=expected.share,
+            prior_figures=weight,
         )
+
+    @property
+    def prior_figures(self) -> float:
+        """For how many figures the share that is expected of a slide counts."""
+        return PRIOR_FIGURES if self.laboratory is None else LABORATORY_FIGURES
 
     def after(self, earlier: Self | None) -> Self:
         """Return both in one: this one, fitted to what the earlier one gave out."""

@@ -30,7 +30,6 @@ from mitoscope.report.compose import compose_page, draw_density
 from mitoscope.report.findings import Findings, gather
 from mitoscope.report.page import load_templates, render_page
 from mitoscope.slide import Slide, SlideInfo, open_slide
-from mitoscope.statistics import PRIOR_FIGURES
 from mitoscope.written import refuse_foreign
 
 SUFFIXES = {
@@ -311,7 +310,7 @@ def _prior_shift(findings: Findings) -> dict[str, object] | None:
         **asdict(correction.shift),
         "calibrated_on": line.fitted_on,
         "assumed_of": "calibration" if line.laboratory is None else "laboratory",
-        "prior_figures": PRIOR_FIGURES,
+        "prior_figures": line.prior_figures,
         "log_odds": correction.shift.log_odds,
         "mitotic_figures_without": findings.n_figures_uncorrected,
     }

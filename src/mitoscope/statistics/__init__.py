@@ -39,7 +39,7 @@ from mitoscope.statistics.kappa import (
     fleiss_of,
     fleiss_parts,
 )
-from mitoscope.statistics.prior_shift import PRIOR_FIGURES, PriorShift, estimate_shift
+from mitoscope.statistics.prior_shift import LABORATORY_FIGURES, PRIOR_FIGURES, PriorShift, estimate_shift
 from mitoscope.statistics.rates import (
     Average,
     MeanScore,
@@ -51,6 +51,7 @@ from mitoscope.statistics.rates import (
 )
 
 __all__ = [
+    "LABORATORY_FIGURES",
     "LEVEL",
     "PRIOR_FIGURES",
     "REPEATS",
