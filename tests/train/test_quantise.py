@@ -103,6 +103,26 @@ def test_the_last_layer_stays_in_float32(small: Bundle) -> None:
         assert sum(in_bytes) > 8
 
 
+def test_pixels_reach_the_first_layer_as_bytes(small: Bundle) -> None:
+    graph = onnx.load_model_from_string(small.onnx).graph
+    makers = {output: node for node in graph.node for output in node.output}
+    stem = next(node for node in graph.node if node.op_type == "Conv")
+    pixels = makers[stem.input[0]]
+    assert pixels.op_type == "DequantizeLinear"
+    assert makers[pixels.input[0]].op_type == "Transpose"
+    constant = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
+    scale, zero = (float(constant[name]) for name in pixels.input[1:])
+    assert (scale, zero) == pytest.approx((1 / 50, 180))  # (x - 180) / 50, as the manifest says
+    assert not [node for node in graph.node if node.op_type == "Cast" and node.input[0] == "windows"]
+
+
+def test_log_odds_stay_in_float32(small: Bundle) -> None:
+    graph = onnx.load_model_from_string(small.onnx).graph
+    makers = {output: node.op_type for node in graph.node for output in node.output}
+    (score,) = (node for node in graph.node if node.op_type == "Sigmoid")
+    assert makers[score.input[0]] != "DequantizeLinear"
+
+
 def test_what_does_not_fit_is_refused(slide: Path, small: Bundle, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="in int8 already"):
         quantise(small, [slide], tmp_path / "out")

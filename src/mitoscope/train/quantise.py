@@ -2,7 +2,8 @@
 
 Static quantisation as QDQ, weights per channel: the graph states for every tensor how its float became a
 byte, so that a processor without such instructions can compute the same in float32. The last linear layer of
-every graph, and all that follows it, stays in float32: coordinates of points are no bytes.
+every graph before its scores, and all that follows it, stays in float32: neither log-odds nor coordinates of
+points are bytes. Pixels are, and stay so where a graph normalises all channels alike.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ from mitoscope.slide.pixels import reduced_rgb
 from mitoscope.train.detect import propose
 
 _LINEAR: Final = frozenset({"Conv", "Gemm", "MatMul"})
-_QUANTISED: Final = _LINEAR | {"Add", "Clip", "MaxPool", "Relu"}
+_QUANTISED: Final = _LINEAR | {"Add", "Clip", "MaxPool", "Relu", "Resize"}
+_SHAPES: Final = frozenset({"Identity", "Reshape", "Squeeze", "Unsqueeze"})
+"""What changes no value."""
 PLACES: Final = 512
 """Of the candidates of all slides: enough for the range of every tensor, a minute of work."""
 _BATCH: Final = 32
@@ -184,15 +187,92 @@ def to_int8(graph: bytes, windows: Windows) -> bytes:
             )
         finally:
             log.setLevel(level)
-        return small.read_bytes()
+        return _reading_bytes(onnx.load(small)).SerializeToString()
+
+
+def _reading_bytes(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Hand pixels to the first layer as the bytes that they are, where (x - mean) / deviation is their float.
+
+    Notes
+    -----
+    With the scale 1 / deviation and the zero point mean a byte stands for exactly that float, so that it
+    need not be computed first and made a byte again.
+    """
+    graph = model.graph
+    given = graph.input[0].name
+    makers = {name: node for node in graph.node for name in node.output}
+    for made in [node for node in graph.node if node.op_type == "QuantizeLinear"]:
+        found = _normalised(made.input[0], graph, makers)
+        if found is None:
+            continue
+        turn, mean, deviation = found
+        graph.node.remove(turn)
+        turn.input[0], turn.output[0] = given, f"{given}_turned"
+        graph.node.insert(0, turn)
+        own = {f"{given}_scale": np.float32(1 / deviation), f"{given}_zero": np.uint8(mean)}
+        graph.initializer.extend(
+            onnx.numpy_helper.from_array(np.array(value), name) for name, value in own.items()
+        )
+        for node in graph.node:
+            if node.op_type == "DequantizeLinear" and node.input[0] == made.output[0]:
+                node.input[:] = [turn.output[0], *own]
+    _drop_unused(graph)
+    onnx.checker.check_model(model)
+    return model
+
+
+def _normalised(
+    name: str, graph: onnx.GraphProto, makers: Mapping[str, onnx.NodeProto]
+) -> tuple[onnx.NodeProto, float, float] | None:
+    """Return what turns the windows of a value, and its mean and deviation; None if it is not that alone."""
+    constant = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
+    turn, mean, deviation = None, 0.0, 1.0
+    while name != graph.input[0].name:
+        node = makers.get(name)
+        if node is None:
+            return None
+        value = constant.get(node.input[-1], np.empty(0))
+        alike = value.size > 0 and np.ptp(value) == 0
+        if node.op_type == "Sub" and alike:
+            mean += float(value.flat[0])
+        elif node.op_type == "Div" and alike:
+            mean, deviation = mean * float(value.flat[0]), deviation * float(value.flat[0])
+        elif node.op_type == "Transpose" and turn is None:
+            turn = node
+        elif node.op_type != "Cast":
+            return None
+        name = node.input[0]
+    return None if turn is None or mean not in range(256) else (turn, mean, deviation)
+
+
+def _drop_unused(graph: onnx.GraphProto) -> None:
+    """Remove the nodes and the constants that nothing asks for."""
+    results = {one.name for one in graph.output}
+    while True:
+        asked = results.union(*(node.input for node in graph.node))
+        unused = [node for node in graph.node if not asked.intersection(node.output)]
+        if not unused:
+            break
+        for node in unused:
+            graph.node.remove(node)
+    for one in [one for one in graph.initializer if one.name not in asked]:
+        graph.initializer.remove(one)
 
 
 def _before_the_last(graph: onnx.GraphProto) -> set[str]:
-    """Return the names of the layers after which another linear layer comes."""
+    """Return the names of the layers after which another linear layer comes; one of scores is none."""
     makers = {name: node for node in graph.node for name in node.output}
+
+    def of_scores(node: onnx.NodeProto) -> bool:
+        before = makers.get(node.input[0])
+        while before is not None and before.op_type in _SHAPES:
+            before = makers.get(before.input[0])
+        return before is not None and before.op_type in ("Sigmoid", "Softmax")
+
     inner: set[str] = set()
     seen: set[str] = set()
-    waiting = [name for node in graph.node if node.op_type in _LINEAR for name in node.input]
+    linear = [node for node in graph.node if node.op_type in _LINEAR and not of_scores(node)]
+    waiting = [name for node in linear for name in node.input]
     while waiting:
         node = makers.get(waiting.pop())
         if node is None or node.name in seen:
