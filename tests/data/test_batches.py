@@ -24,7 +24,14 @@ pytestmark = pytest.mark.train
 NONE = HardPool.empty()
 LABELS = ("mitotic figure", "look-alike")
 SCHEMES: dict[str, dict[str, Any]] = {
-    "semi": {"foreground": 8, "bg_hard": 2, "bg_random": 6, "field_share": 0.3, "paste_share": 0.5},
+    "semi": {
+        "foreground": 8,
+        "bg_hard": 2,
+        "bg_random": 6,
+        "field_share": 0.3,
+        "paste_share": 0.5,
+        "framed": True,
+    },
     "ccmct": {"window_px": 160, "batch": 6},
     "midogpp": {"window_px": 160, "batch": 6, "near_px": 60},
     "crowd": {"batch": 6, "negatives": 1},

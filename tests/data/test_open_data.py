@@ -23,7 +23,8 @@ from mitoscope.data.open_data import (
     sorted_candidates,
 )
 from mitoscope.data.picture import Picture
-from mitoscope.data.sources import OpenData, provenance
+from mitoscope.data.sources import OpenData, provenance, read_fields
+from mitoscope.data.window import Window, cut_patch
 from mitoscope.errors import TrainingDataError
 from mitoscope.labels import AMBIGUOUS, ATYPICAL_FIGURE, LOOK_ALIKE, LOOK_ALIKE_KINDS, MITOTIC_FIGURE
 
@@ -79,6 +80,24 @@ def test_kinds_of_figures_are_those_of_the_table(tmp_path: Path) -> None:
     table.write_text("file,slide,atypical\na.webp,7.tiff,maybe\n")
     with pytest.raises(TrainingDataError, match=r"a\.webp: atypical is 'maybe', not 0 or 1"):
         read_figure_kinds(tmp_path)
+
+
+def test_crops_are_mirrored_unless_they_are_to_end_in_white(tmp_path: Path) -> None:
+    folder = tmp_path / "mitosis_crops"
+    folder.mkdir()
+    Image.fromarray(np.full((128, 128, 3), 90, np.uint8)).save(folder / "a.webp")
+    (folder / "crops.csv").write_text("file,source,slide,x,y\na.webp,x,,,\n")
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations" / "MIDOG++.json").write_text(
+        '{"images": [], "annotations": [], "categories": [{"id": 1, "name": "mitotic figure"}]}'
+    )
+    beyond = {}
+    for mirrored in (True, False):
+        config = OpenData(kind="open-data", sets=("mitosis_crops",), mirrored_crops=mirrored)
+        (field,) = read_fields(config, tmp_path, mpp=0.25)
+        patch = cut_patch(Window(0, 64.0, 64.0), (field,), side=192, border="white")
+        beyond[mirrored] = int(patch.rgb[:32].min())
+    assert beyond == {True: 90, False: 255}
 
 
 @pytest.mark.realdata
