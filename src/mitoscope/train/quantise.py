@@ -187,7 +187,8 @@ def to_int8(graph: bytes, windows: Windows) -> bytes:
             )
         finally:
             log.setLevel(level)
-        return _reading_bytes(onnx.load(small)).SerializeToString()
+        made: bytes = _reading_bytes(onnx.load(small)).SerializeToString()
+        return made
 
 
 def _reading_bytes(model: onnx.ModelProto) -> onnx.ModelProto:
