@@ -42,6 +42,7 @@
     └── RunError
         ├── IncompleteRunError          with gaps where none are allowed
         │   └── StoppedError            stopped from the keyboard; the same command goes on
+        ├── NotBetterError              what was trained is no better than what there was
         ├── NonFiniteError              NaN or infinity entered or left a computation
         └── OutOfMemoryError            not even a batch of one fits
 
@@ -239,6 +240,10 @@ class OutputError(InputError):
 
 class RunError(MitoscopeError):
     """A run that failed or is incomplete."""
+
+
+class NotBetterError(RunError):
+    """What was trained is no better on held-out cases than what there was; it is not written."""
 
 
 class IncompleteRunError(RunError):

@@ -30,6 +30,7 @@ from mitoscope.statistics.classification import (
     rates_at,
     roc_auc,
 )
+from mitoscope.statistics.correction import Correction, choose_strength, fit_correction
 from mitoscope.statistics.counting import CountDistribution, random_parts
 from mitoscope.statistics.kappa import (
     alpha_of,
@@ -57,6 +58,7 @@ __all__ = [
     "REPEATS",
     "Average",
     "ConfusionMatrix",
+    "Correction",
     "CountDistribution",
     "Estimate",
     "Interval",
@@ -73,6 +75,7 @@ __all__ = [
     "balanced_accuracy",
     "bootstrap",
     "calibration_error",
+    "choose_strength",
     "cohen_of",
     "confusion_parts",
     "divide",
@@ -82,6 +85,7 @@ __all__ = [
     "draw_times",
     "estimate",
     "estimate_shift",
+    "fit_correction",
     "fit_left_out",
     "fit_line",
     "fleiss_of",
