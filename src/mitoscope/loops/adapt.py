@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -20,16 +20,19 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from mitoscope.bundle import (
+    F1,
     Bundle,
     FigureShare,
     Manifest,
     Metric,
+    OperatingPoint,
     ScoreCalibration,
     TrainingSource,
     Verifier,
 )
 from mitoscope.bundle.last_layer import Features, LastLayer, find_last_layer
 from mitoscope.bundle.write import revise
+from mitoscope.data.sources import same_content
 from mitoscope.detections import Detections
 from mitoscope.errors import BundleError, NotBetterError, TrainingDataError
 from mitoscope.evaluate import (
@@ -256,7 +259,7 @@ def _folds(truth: GroundTruth) -> dict[str, int]:
     total = sum(figures.values())
     if len(figures) < CASES_LEAST or total < FIGURES_LEAST:
         raise TrainingDataError(
-            f"{total} mitotic figures of {len(figures)} cases are too few to adapt a detector and to judge it",
+            f"{total} mitotic figures of {len(figures)} cases are too few to adapt and judge a detector",
             where=truth.source or None,
             mend=f"label {CASES_LEAST} cases or more with {FIGURES_LEAST} figures, or choose a threshold "
             "with bundle calibrate",
@@ -283,7 +286,7 @@ def _judge(
 
 def _detect(
     bundle: Bundle,
-    truth: Iterable[SlideTruth],
+    truth: GroundTruth,
     slides: Mapping[str, Path],
     out: Path,
     *,
@@ -296,7 +299,15 @@ def _detect(
         if outcome.run is None:
             assert outcome.error is not None  # either is given
             raise outcome.error
-        found[names[outcome.path]] = outcome.run.detections
+        name, info = names[outcome.path], outcome.run.slide
+        stated = truth.by_name[name].sha256
+        if stated is not None and not same_content(stated, info.fingerprint):
+            raise TrainingDataError(
+                "is not the file that was labelled",
+                where=outcome.path,
+                mend="give the folder of the original slides, or import the changed slide anew",
+            )
+        found[name] = outcome.run.detections
     return found
 
 
@@ -317,7 +328,7 @@ def _rows(
     verifier: Verifier,
     config: DetectConfig,
 ) -> _Rows:
-    """Cut out what can be learnt from: candidates that were judged, and labelled cells that were not found."""
+    """Cut out what can be learnt from: judged candidates, and labelled cells that were not found."""
     random = np.random.default_rng(0)
     crops: list[NDArray[np.uint8]] = []
     true: list[NDArray[np.bool_]] = []
@@ -478,7 +489,7 @@ def write_adapted(
     return revise(
         bundle,
         out,
-        {**_adapted_version(bundle), **changes},
+        {**changes, **_adapted_version(bundle)},
         verifiers=adaptation.graphs,
         files={_CARD_NAME: card + more.encode()},
     )
@@ -487,13 +498,25 @@ def write_adapted(
 def _changes(
     manifest: Manifest, adaptation: Adaptation, *, dataset: str, licence: str | None
 ) -> dict[str, Any]:
-    judged, truth = adaptation.adapted.evaluation, adaptation.truth
-    outcomes = list(judged.outcomes().values())
-    scores, true = np.concatenate([s for s, _ in outcomes]), np.concatenate([t for _, t in outcomes])
+    """Return what the new bundle states otherwise.
+
+    Points and measures of the earlier layers hold no more. The scores become probabilities anew, and the
+    threshold is chosen, on what the layers of the other cases say of each case.
+    """
+    truth, judged = adaptation.truth, adaptation.adapted.evaluation
+    told = f"{dataset} (each case by layers of the others)"
+    scores, true = (np.concatenate(column) for column in zip(*judged.outcomes().values(), strict=True))
     line = fit_line(scores, true)
     share = FigureShare(share=float(true.mean()), candidates=len(true), images=len(judged.judged_images))
-    chosen = choose_threshold(judged.total_steps).value
-    told = f"{dataset} (each case by layers and threshold of the others)"
+    calibration = ScoreCalibration(slope=line.slope, intercept=line.intercept, fitted_on=told, figures=share)
+    point = OperatingPoint(
+        name=F1,
+        protocol=adaptation.protocol.name,
+        threshold=round(float(line(choose_threshold(judged.total_steps).value)), 6),
+        chosen_on=told,
+        cases=len(judged.case_steps),
+        figures=judged.score.tp + judged.score.fn,
+    )
     source = TrainingSource(
         name=dataset,
         licence=licence or "; ".join(truth.licences) or "not stated",
@@ -502,14 +525,12 @@ def _changes(
         labels=truth.source or None,
         policy=None if truth.policy is None else str(truth.policy),
     )
-    calibration = ScoreCalibration(slope=line.slope, intercept=line.intercept, fitted_on=told, figures=share)
-    moved = {name: round(float(line(value)), 6) for name, value in manifest.thresholds.items()}
     return {
         "calibration": calibration.after(manifest.calibration),
-        "thresholds": moved | {adaptation.protocol.name: round(float(line(chosen)), 6)},
-        "default_protocol": adaptation.protocol.name,
+        "points": (point,),
+        "default_point": F1,
         "training": (source, *manifest.training),
-        "metrics": _metrics(adaptation, told),
+        "metrics": _metrics(adaptation, f"{dataset} (each case by layers and threshold of the others)"),
     }
 
 

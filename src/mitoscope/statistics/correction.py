@@ -1,4 +1,4 @@
-"""Logistic regression that starts from what a model says already, and changes that no more than the data ask."""
+"""Logistic regression that begins with what a model says, and changes it no more than the data ask for."""
 
 from __future__ import annotations
 
