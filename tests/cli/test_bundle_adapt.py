@@ -48,9 +48,9 @@ def test_a_detector_is_adapted_to_a_file_of_labels(tmp_path: Path) -> None:
     done = adapt(tmp_path, truth)
     assert done.exception is None
     lines = done.output.splitlines()
-    assert lines[0] == "searching 8 slides with dark 1.0.0"
+    assert lines[0] == "searching 6 slides with dark 1.0.0"
     assert lines[1].startswith("learning from ")
-    assert lines[-2].startswith("on 8 held-out cases average precision ")
+    assert lines[-2].startswith("on 6 held-out cases average precision ")
     made = load_bundle(tmp_path / "new").manifest
     assert lines[-1] == (
         f"dark 1.0.0-adapted written to {tmp_path / 'new'}; threshold {made.default_threshold:.3f}"

@@ -81,7 +81,7 @@ def field(seed: int) -> tuple[NDArray[np.uint8], NDArray[np.float64], NDArray[np
     random = np.random.default_rng(seed)
     rgb = random.integers(-8, 8, (SIDE, SIDE, 3)) + np.array([225.0, 180.0, 210.0])
     places = np.stack(np.meshgrid(*[np.arange(24, SIDE, 48)] * 2), axis=-1).reshape(-1, 2)
-    points = places + random.integers(-6, 7, places.shape) + 0.5
+    points = (places + random.integers(-6, 7, places.shape) + 0.5).astype(np.float64)
     blue = random.random(SPOTS) < 0.4
     rows, columns = np.mgrid[:SIDE, :SIDE] + 0.5
     for (x, y), is_blue in zip(points, blue, strict=True):
@@ -93,7 +93,7 @@ def field(seed: int) -> tuple[NDArray[np.uint8], NDArray[np.float64], NDArray[np
 
 
 def laboratory(
-    folder: Path, *, fields: int = 8, seed: int = 0, by_chance: bool = False
+    folder: Path, *, fields: int = 6, seed: int = 0, by_chance: bool = False
 ) -> tuple[GroundTruth, dict[str, Path]]:
     """Write fields and return what is true on them; `by_chance` labels say nothing of the colour."""
     slides, files = [], {}

@@ -221,7 +221,8 @@ def adapt(
             where=bundle.folder,
             mend="take a bundle of two stages, or choose a threshold with bundle calibrate",
         )
-    config = config or DetectConfig()
+    # The layers are learnt, and calibrated anew, on scores as the second stage gives them.
+    config = (config or DetectConfig()).model_copy(update={"prior_shift": False})
     fold_of = _folds(truth)
     with tempfile.TemporaryDirectory(prefix="mitoscope-") as name:
         folder = Path(name)
@@ -336,7 +337,7 @@ def _rows(
     stems = match_stems(judged.truth.by_name, where=judged.truth.source or "the ground truth")
     share = _share_kept(judged)
     for slide in judged.truth:
-        points, figure = _labelled(judged.judged_images[stems[slide.name]], slide, manifest)
+        points, figure = _labelled(judged.judged_images[stems[slide.name]], manifest)
         kept = figure | (random.random(len(figure)) < share[slide.case])
         points, figure = points[kept], figure[kept]
         if len(points):
@@ -361,14 +362,15 @@ def _share_kept(judged: Evaluation) -> dict[str, float]:
     return {case: min(1.0, _NEGATIVES / max(count, 1)) for case, count in false.items()}
 
 
-def _labelled(image: JudgedImage, slide: SlideTruth, manifest: Manifest) -> tuple[Floats, NDArray[np.bool_]]:
+def _labelled(image: JudgedImage, manifest: Manifest) -> tuple[Floats, NDArray[np.bool_]]:
     """Return places to learn from, (n, 2) px0, and which of them are figures."""
     matching, found = image.sweep.matching, image.candidates.points_px0
     mpp = image.mpp.mean if image.mpp is not None else manifest.mpp
     reach = manifest.nms_radius_um / mpp
-    kept = matching.judged & ~_near(found, slide.cells.labelled(AMBIGUOUS.name), reach)
-    missed = image.figures_px0[matching.detection_of < 0]
-    known = image.look_alikes_px0[~_near(image.look_alikes_px0, found, reach)]
+    kept = matching.judged & ~_near(found, image.cells.labelled(AMBIGUOUS.name), reach)
+    missed = image.cells.figures_px0[matching.detection_of < 0]
+    look_alikes = image.cells.look_alikes_px0
+    known = look_alikes[~_near(look_alikes, found, reach)]
     points = np.concatenate([found[kept], missed, known])
     figure = np.concatenate(
         [matching.truth_of[kept] >= 0, np.ones(len(missed), np.bool_), np.zeros(len(known), np.bool_)]
