@@ -152,6 +152,7 @@ def gather(data: Path, wanted: Sequence[str], cases: Sequence[str]) -> Gathered:
         sets[MIDESEC] = plain
     if "brecahad" in wanted:
         sets[BRECAHAD] = brecahad(data, cases)
+        strata[BRECAHAD] = {one.name: one.truth.case for one in sets[BRECAHAD]}
     if "fields" in wanted:
         sets["fields"] = fields(data)
         strata["fields"] = {one.name: FIELD_SOURCES[one.source] for one in sets["fields"]}
@@ -264,12 +265,14 @@ def tables(judged: Mapping[str, Judged], shown: Gathered, unseen: frozenset[str]
     for name, other in ((MIDESEC, BRECAHAD), (BRECAHAD, MIDESEC)):
         if name in shown.sets:
             lines += ["", *_laboratory(judged, shown, name, other)]
+    if len(set(shown.strata.get(BRECAHAD, {}).values())) > 1:
+        lines += ["", "## BreCaHAD by case", "", *_strata(judged, BRECAHAD)]
     if "fields" in shown.sets:
         lines += ["", *_negatives(judged, shown, unseen)]
     for name, title in (("scales", "MiDeSeC at other resolutions"), ("stains", "MiDeSeC in other stains")):
         if name in shown.sets:
             lines += ["", f"## {title}", "", *_strata(judged, name)]
-    for name in (MIDESEC, BRECAHAD):
+    for name in (MIDESEC, BRECAHAD, "fields"):
         if name in shown.sets:
             lines += ["", f"## {name}: errors by kind", "", *_kinds(judged, name)]
     return lines
