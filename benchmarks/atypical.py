@@ -24,7 +24,7 @@ from machine import stamp
 from numpy.typing import NDArray
 from results_page import write_page
 
-from mitoscope.bundle import BALANCED_ACCURACY, Bundle, Metric, load_bundle
+from mitoscope.bundle import BALANCED_ACCURACY, KIND_RECALLS, Bundle, Metric, load_bundle
 from mitoscope.bundle.network import open_network, score_windows
 from mitoscope.bundle.write import revise
 from mitoscope.data.field import Field
@@ -148,7 +148,7 @@ class Judged:
 
     def metrics(self) -> list[Metric]:
         """Return what a bundle states."""
-        names = ("auc", BALANCED_ACCURACY, "recall of atypical figures", "recall of other figures")
+        names = ("auc", BALANCED_ACCURACY, *KIND_RECALLS)
         return [
             Metric(
                 name=name,

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from mitoscope.bundle import (
     BALANCED_ACCURACY,
+    KIND_RECALLS,
     Bundle,
     FigureShare,
     Metric,
@@ -394,4 +395,11 @@ def test_a_subtype_says_how_far_it_can_be_trusted(tiny: ModuleType) -> None:
     )
     assert "an aid" in tiny.tiny_subtype().describe()
     assert "not measured" in tiny.tiny_subtype().describe()
-    assert "0.80 [0.75, 0.84] on held-out cases" in tiny.tiny_subtype(metrics=(metric,)).describe()
+    assert (
+        "(balanced accuracy 0.80 [0.75, 0.84] on held-out cases)"
+        in tiny.tiny_subtype(metrics=(metric,)).describe()
+    )
+    recall = metric.model_copy(update={"name": KIND_RECALLS[1]})
+    auc = metric.model_copy(update={"name": "auc"})
+    said = tiny.tiny_subtype(metrics=(auc, metric, recall)).describe()
+    assert "0.84], recall of other figures 0.80 [0.75, 0.84] on held-out cases)" in said

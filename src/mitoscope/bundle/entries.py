@@ -35,6 +35,8 @@ _ENDS: Final = (0.01, 0.99)
 _COLOURS: Final = ("red", "green", "blue")
 BALANCED_ACCURACY: Final = "balanced-accuracy"
 """Name of the metric: the mean of the shares of both kinds that are told right."""
+KIND_RECALLS: Final = ("recall of atypical figures", "recall of other figures")
+"""Names of both shares."""
 
 
 class ManifestEntry(BaseModel):
@@ -222,13 +224,13 @@ class Subtype(ManifestEntry):
 
     def describe(self) -> str:
         """Say in a sentence how far its classes can be trusted."""
-        measured = [
-            f"{metric.value:.2f} [{metric.ci_low:.2f}, {metric.ci_high:.2f}] on {metric.dataset}"
-            for metric in self.metrics
-            if metric.name == BALANCED_ACCURACY
-        ]
-        share = f"balanced accuracy {'; '.join(measured)}" if measured else "accuracy not measured"
-        return f"Whether a figure is an {self.finds} is an aid, to be checked by eye ({share})."
+        shown = [one for one in self.metrics if one.name in (BALANCED_ACCURACY, *KIND_RECALLS)]
+        shares = ", ".join(
+            f"{one.name.replace('-', ' ')} {one.value:.2f} [{one.ci_low:.2f}, {one.ci_high:.2f}]"
+            for one in shown
+        )
+        measured = f"{shares} on {shown[0].dataset}" if shown else "accuracy not measured"
+        return f"Whether a figure is an {self.finds} is an aid, to be checked by eye ({measured})."
 
 
 class ScoreCalibration(ManifestEntry):
