@@ -362,6 +362,7 @@ def test_a_swapped_or_lost_subtype_is_refused_even_when_sealed_anew(tiny: Module
     [
         ("labels", ["mitotic figure", "atypical mitotic figure"]),
         ("threshold", 0.9),
+        ("flips", True),
         ("crop_px", 32),
         ("mpp", 0.5),
         ("file", "verifier.onnx"),

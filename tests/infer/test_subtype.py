@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mitoscope.bundle import Bundle, write_bundle
+from mitoscope.bundle.write import revise
 from mitoscope.errors import StoppedError
 from mitoscope.infer import DetectConfig, Networks, SlideRun, detect_slide, open_networks
 from mitoscope.labels import ATYPICAL_FIGURE, CANDIDATE, MITOTIC_FIGURE, is_figure
@@ -51,12 +52,29 @@ def _detect(
     return detect_slide(path, bundle, out, config=config, networks=networks)
 
 
-def _expected(rgb: NDArray[np.uint8], points: NDArray[np.float64], tiny: ModuleType) -> NDArray[np.bool_]:
+def _expected(
+    rgb: NDArray[np.uint8], points: NDArray[np.float64], tiny: ModuleType, *, flips: bool = False
+) -> NDArray[np.bool_]:
     side = tiny.CROP_PX
     whole = np.pad(rgb, ((side, side), (side, side), (0, 0)), mode="symmetric")
     corners = np.rint(points - side / 2).astype(int) + side
     crops = [255.0 - whole[y : y + side, x : x + side].transpose(2, 0, 1) for x, y in corners]
-    return np.array([(crop * tiny.verifier_weights(0.9)[0]).sum() > 0.3 for crop in crops])
+    weights = tiny.verifier_weights(0.9)[0]
+    if flips:
+        views = (weights, weights[:, ::-1], weights[:, :, ::-1], weights[:, ::-1, ::-1])
+        weights = np.mean(views, axis=0)
+    return np.array([(crop * weights).sum() > 0.3 for crop in crops])
+
+
+def test_the_mean_of_mirror_images_counts(
+    field: Path, picture: NDArray[np.uint8], tiny: ModuleType, kinds: Bundle, tmp_path: Path
+) -> None:
+    flips = revise(kinds, tmp_path / "flips", {"subtype": tiny.tiny_subtype(threshold=0.3, flips=True)})
+    run, plain = _detect(field, flips, tmp_path / "on"), _detect(field, kinds, tmp_path / "off")
+    figures = run.figures
+    assert not np.array_equal(figures.label, plain.figures.label), "the weights are not symmetric"
+    atypical = figures.label == ATYPICAL_FIGURE.name
+    assert np.array_equal(atypical, _expected(picture, figures.points_px0, tiny, flips=True))
 
 
 def test_every_figure_and_no_candidate_gets_a_kind(

@@ -200,6 +200,8 @@ class Subtype(ManifestEntry):
         The two kinds in the order of its outputs: the one that it finds, and what figures are otherwise.
     threshold : float
         Figures whose probability of the first kind is strictly above it are of that kind.
+    flips : bool
+        Average over the four mirror images (test-time augmentation).
     metrics : tuple of Metric
         How well it tells them apart, among true figures.
     """
@@ -209,6 +211,7 @@ class Subtype(ManifestEntry):
     mpp: Scale
     labels: tuple[Text, Text]
     threshold: Score
+    flips: bool = False
     metrics: tuple[Metric, ...] = ()
 
     @model_validator(mode="after")

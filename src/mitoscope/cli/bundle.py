@@ -484,7 +484,8 @@ def _describe_point(point: OperatingPoint, *, is_default: bool) -> str:
 def _describe_subtype(subtype: Subtype | None) -> list[str]:
     if subtype is None:
         return []
-    head = f"tells {subtype.finds}s apart, on crops of {subtype.crop_px} px at {subtype.mpp:g} µm/px"
+    views = ", four mirror images" if subtype.flips else ""
+    head = f"tells {subtype.finds}s apart, on crops of {subtype.crop_px} px at {subtype.mpp:g} µm/px{views}"
     measured = [
         f"  {'':<14}{metric.name} {metric.value:.3f} [{metric.ci_low:.3f}, {metric.ci_high:.3f}]"
         f" on {metric.dataset} ({metric.images} images)"

@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mitoscope.bundle import Bundle, Manifest, Subtype
 from mitoscope.bundle.network import score_windows
@@ -15,7 +16,14 @@ from mitoscope.detections import Detections
 from mitoscope.errors import StoppedError
 from mitoscope.infer.engine import Engine, Network, open_graph
 from mitoscope.infer.ledger import Ledger
-from mitoscope.infer.verify import SCORE_DECIMALS, CandidatePart, PartResult, plan_parts, read_part
+from mitoscope.infer.verify import (
+    MIRROR_IMAGES,
+    SCORE_DECIMALS,
+    CandidatePart,
+    PartResult,
+    plan_parts,
+    read_part,
+)
 from mitoscope.infer.workers import in_order
 from mitoscope.labels import is_figure
 from mitoscope.slide import Plane, Slide
@@ -27,12 +35,19 @@ _BATCH: Final = 32
 def open_subtype(bundle: Bundle, *, provider: str = "cpu", threads: int | None = None) -> Network | None:
     """Open what tells kinds of figures apart; None where the bundle does not.
 
-    It maps crops (n, side, side, 3) to float32 (n, 1, 2); errors as `open_bundle_network`.
+    It maps crops (n, side, side, 3) to float32 (n, looks, 2), a look being one mirror image; errors as
+    `open_bundle_network`.
     """
     if (subtype := bundle.manifest.subtype) is None:
         return None
     session = open_graph(bundle, subtype.file, provider=provider, threads=threads)
-    return lambda crops: score_windows(session, crops)[:, np.newaxis]
+    views = MIRROR_IMAGES if subtype.flips else MIRROR_IMAGES[:1]
+
+    def looks(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        seen = [np.ascontiguousarray(crops[:, ::rows, ::columns]) for rows, columns in views]
+        return np.stack([score_windows(session, view) for view in seen], axis=1)
+
+    return looks
 
 
 def name_subtypes(
@@ -108,7 +123,7 @@ def _looker(
         read = read_part(plane, part, figures, crop_px=side, mirror_px=mirror_px)
         start = time.perf_counter()
         rows = engine.score(read.crops, places=read.places)
-        score = np.round([float(row[0, 0]) for row in rows], SCORE_DECIMALS)
+        score = np.round([float(row[:, 0].mean()) for row in rows], SCORE_DECIMALS)
         return PartResult(
             part.candidates, score, read.damaged_crops, read.read_s, time.perf_counter() - start
         )

@@ -178,9 +178,7 @@ def open_verifier(
     wanted = verifier.files[:1] if quality == "fast" else verifier.files
     sessions = [open_graph(bundle, name, provider=provider, threads=threads) for name in wanted]
     seen = zip(sessions, verifier.sides_px, strict=False)  # fewer sessions where one look suffices
-    looks = [
-        _Look(session, side, view) for session, side in seen for view in _MIRROR_IMAGES[: verifier.views]
-    ]
+    looks = [_Look(session, side, view) for session, side in seen for view in MIRROR_IMAGES[: verifier.views]]
     if quality == "fast":
         return _together(looks[:1]), None
     if quality == "best" or verifier.doubt is None:
@@ -188,7 +186,7 @@ def open_verifier(
     return _together(looks[:1]), _together(looks[1:])
 
 
-_MIRROR_IMAGES: Final = ((1, 1), (1, -1), (-1, 1), (-1, -1))
+MIRROR_IMAGES: Final = ((1, 1), (1, -1), (-1, 1), (-1, -1))
 """Steps along rows and columns: as it is, mirrored from left to right, from top to bottom, and both."""
 
 

@@ -186,7 +186,9 @@ def join(
 SUBTYPE_NAME: Final = "subtype.onnx"
 
 
-def with_subtype(bundle: Bundle, classifier: Bundle, out: Path, *, threshold: float = POSITIVE) -> Bundle:
+def with_subtype(
+    bundle: Bundle, classifier: Bundle, out: Path, *, threshold: float = POSITIVE, flips: bool = True
+) -> Bundle:
     """Write a bundle with a classifier that tells kinds of its figures apart, in place of another one.
 
     Parameters
@@ -199,6 +201,8 @@ def with_subtype(bundle: Bundle, classifier: Bundle, out: Path, *, threshold: fl
         Must not exist.
     threshold : float
         Probability above which a figure is of the first kind.
+    flips : bool
+        Take the mean over the four mirror images of a figure: there are few figures.
 
     Raises
     ------
@@ -222,6 +226,7 @@ def with_subtype(bundle: Bundle, classifier: Bundle, out: Path, *, threshold: fl
         mpp=own.mpp,
         labels=(own.labels[0], own.labels[1]),
         threshold=threshold,
+        flips=flips,
         metrics=own.metrics,
     )
     changes: dict[str, Any] = {
