@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import importlib.util
+import json
 from pathlib import Path
 from types import ModuleType
 
@@ -325,6 +326,13 @@ def test_a_laboratory_needs_results_that_say_something(
         (tmp_path / "copy" / path.name).write_bytes(path.read_bytes())
     with pytest.raises(ConfigError, match="the same slide as"):
         _run(*own, tmp_path / "one", "--unlabelled", tmp_path / "copy")
+    with pytest.raises(ConfigError, match="the same slide as"):
+        _run(*own, tmp_path / "one", "--unlabelled", tmp_path / "one")
+    damaged = read_manifest(tmp_path / "copy" / "f0.json")
+    del damaged["detector"]["fingerprint"]
+    (tmp_path / "copy" / "f0.json").write_text(json.dumps(damaged), encoding="utf-8")
+    with pytest.raises(FormatError, match="the manifest is damaged"):
+        _run(*own, tmp_path / "copy")
     with pytest.raises(ConfigError, match="goes without"):
         _run(*own, tmp_path / "one", "--pred", tmp_path / "one")
     with pytest.raises(ConfigError, match="neither labelled fields nor slides"):

@@ -338,7 +338,7 @@ def test_the_manifest_states_the_correction_so_that_it_can_be_undone(
 def test_a_damaged_correction_is_refused(damage: dict[str, object]) -> None:
     whole = {"calibrated": 0.1, "assumed": 0.1, "alone": None, "estimated": 0.2, "candidates": 3}
     assert prior_shift_of({"prior_shift": whole}) is not None
-    with pytest.raises(FormatError, match="prior_shift"):
-        prior_shift_of({"prior_shift": whole | damage})
+    with pytest.raises(FormatError, match=r"a\.json: prior_shift"):
+        prior_shift_of({"prior_shift": whole | damage}, where=Path("a.json"))
     with pytest.raises(FormatError, match="damaged"):
         prior_shift_of({"prior_shift": 0.5})

@@ -19,7 +19,7 @@ from mitoscope.bundle import (
     Shrinkage,
 )
 from mitoscope.bundle.write import revise
-from mitoscope.errors import ConfigError
+from mitoscope.errors import ConfigError, FormatError
 from mitoscope.evaluate.evaluation import Evaluation
 from mitoscope.evaluate.judging import FileJudge, group_of
 from mitoscope.evaluate.thresholds import BEST_F1, PRIOR_FIGURES, Criterion, FittedPoint, Prior, fit_point
@@ -247,19 +247,29 @@ def results_of(bundle: Bundle, pred: Path) -> dict[Path, dict[str, Any]]:
     ------
     ConfigError
         If there are none, or some are of another bundle or of its first stage alone.
+    FormatError
+        If a manifest is damaged.
     """
     found = {path: read_manifest(path) for path in (find_manifests(pred) if pred.is_dir() else ())}
     if not found:
         raise ConfigError("no results of detect", where=pred, mend="give the folder that detect wrote")
     for path, values in found.items():
-        detector = values["detector"]
-        if detector["fingerprint"] != bundle.fingerprint:
+        try:
+            name, version, fingerprint = (
+                values["detector"][key] for key in ("name", "version", "fingerprint")
+            )
+            stage = values["search"].get("stage")
+        except (KeyError, TypeError, AttributeError) as error:
+            raise FormatError(
+                f"the manifest is damaged ({error!r})", where=path, mend="repeat the detection"
+            ) from None
+        if fingerprint != bundle.fingerprint:
             raise ConfigError(
-                f"results of {detector['name']} {detector['version']}, not of this bundle",
+                f"results of {name} {version}, not of this bundle",
                 where=path,
                 mend=f"run detect with --model {bundle.folder}",
             )
-        if values["search"]["stage"] == "proposals" and bundle.manifest.verifier is not None:
+        if stage == "proposals" and bundle.manifest.verifier is not None:
             raise ConfigError(
                 "results of the first stage alone", where=path, mend="run detect without --stage proposals"
             )
@@ -271,7 +281,7 @@ def _check_scores(bundle: Bundle, pred: Path, *, scores: bool) -> None:
     line = bundle.manifest.calibration
     corrects = line is not None and line.figures is not None
     for path, values in results_of(bundle, pred).items():
-        corrected = prior_shift_of(values) is not None
+        corrected = prior_shift_of(values, where=path) is not None
         if scores and corrected:
             raise ConfigError(
                 "scores are corrected for the share of figures on the slide: no line can be fitted to them",

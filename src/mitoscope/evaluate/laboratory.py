@@ -56,10 +56,11 @@ def expect_share(bundle: Bundle, results: Sequence[Path], out: Path) -> tuple[Pr
     scores, seen = [np.empty(0)], dict[tuple[str, ...], Path]()
     for folder in results:
         for path, values in results_of(bundle, folder).items():
-            part = (values["slide"]["fingerprint"], str(values["search"]["region_px0"]))
-            if (earlier := seen.setdefault(part, path)) != path:
-                raise ConfigError(f"the same slide as {earlier}", where=path, mend="name its result once")
-            score, shift = read_result(path, with_tissue=False).candidates.score, prior_shift_of(values)
+            score = read_result(path, with_tissue=False).candidates.score  # a damaged manifest ends here
+            part = str(values["slide"].get("fingerprint")), str(values["search"]["region_px0"])
+            if part in seen:
+                raise ConfigError(f"the same slide as {seen[part]}", where=path, mend="name its result once")
+            seen[part], shift = path, prior_shift_of(values, where=path)
             scores.append(score if shift is None else shift.undo(score))
     candidates = np.concatenate(scores)
     if not len(candidates):

@@ -205,7 +205,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     return values
 
 
-def prior_shift_of(manifest: Mapping[str, Any]) -> PriorShift | None:
+def prior_shift_of(manifest: Mapping[str, Any], *, where: Path | None = None) -> PriorShift | None:
     """Return the correction of the scores that the manifest of a result states; None where there was none.
 
     Raises
@@ -221,9 +221,9 @@ def prior_shift_of(manifest: Mapping[str, Any]) -> PriorShift | None:
         calibrated, assumed, estimated = map(float, shares)
         alone, candidates = None if alone is None else float(alone), int(stated["candidates"])
     except (KeyError, TypeError, ValueError) as error:
-        raise FormatError(f"the manifest is damaged ({error!r})", where="prior_shift", mend=_MEND) from None
+        raise FormatError(f"prior_shift is damaged ({error!r})", where=where, mend=_MEND) from None
     if not all(0 < share < 1 for share in (calibrated, assumed, estimated)):
-        raise FormatError("a share that is not between 0 and 1", where="prior_shift", mend=_MEND)
+        raise FormatError("prior_shift states a share that is not between 0 and 1", where=where, mend=_MEND)
     return PriorShift(calibrated, assumed, alone, estimated, candidates)
 
 
