@@ -199,9 +199,12 @@ def _examined(picture: Picture, unclear: NDArray[np.float64]) -> ExaminedArea:
 
 
 def halves(shown: Sequence[Shown]) -> tuple[list[str], list[str]]:
-    """Return the names of every second field, and those of the others."""
-    names = sorted(one.name for one in shown)
-    return names[::2], names[1::2]
+    """Return the names of the fields of every second case, and those of the others."""
+    first = set(sorted({one.truth.case for one in shown})[::2])
+    parts: tuple[list[str], list[str]] = [], []
+    for one in shown:
+        parts[one.truth.case not in first].append(one.name)
+    return parts
 
 
 FIELD_SOURCES: Final = {

@@ -239,7 +239,7 @@ class Judged:
 
 
 def on_other_half(judged: Evaluation, parts: tuple[list[str], list[str]]) -> Measure:
-    """Return the F1 with the threshold chosen on the other half of the fields, both ways pooled."""
+    """Return the F1 with the threshold chosen on the other half of the cases, both ways pooled."""
     scores: list[Score] = []
     for own, other in (parts, parts[::-1]):
         chosen = choose_threshold(judged.on(other).total_steps)
