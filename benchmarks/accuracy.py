@@ -26,7 +26,7 @@ from mitoscope.data.open_data import read_midesec
 from mitoscope.data.sources import OpenData, read_fields
 from mitoscope.data.split import SplitConfig, split_by_case
 from mitoscope.detections import Detections
-from mitoscope.evaluate import PROTOCOLS, Evaluation, FileJudge, calibrate, evaluate
+from mitoscope.evaluate import PROTOCOLS, Criterion, Evaluation, FileJudge, calibrate, evaluate
 from mitoscope.geometry import BoxPx, Mpp
 from mitoscope.infer import DetectConfig, detect_slides
 from mitoscope.labels import MITOTIC_FIGURE
@@ -40,6 +40,7 @@ CASE = "BreCaHAD/Case_10"
 HELD_OUT = SplitConfig(held_out=(CASE,), every_nth=9)
 CHOSEN = "MiDeSeC"
 PROTOCOL = PROTOCOLS["tupac"]
+POINTS = ("f1", "unbiased-count", "recall-at-2-per-mm2")
 
 
 def main() -> None:
@@ -49,6 +50,7 @@ def main() -> None:
     parser.add_argument("--model", help="name or folder of a bundle; by default the shipped one")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--write", type=Path, metavar="FOLDER", help="of the new bundle; must not exist")
+    parser.add_argument("--version", help="of the new bundle; by default that of its first stage")
     parser.add_argument("--quality", help="of the second look")
     parser.add_argument("--threads", type=int)
     options = parser.parse_args()
@@ -74,7 +76,7 @@ def main() -> None:
             _print(dataset, judged, seconds=time.perf_counter() - started)
             metrics += _metrics(dataset, judged)
         if options.write is not None:
-            _finish(bundle, metrics, options.write)
+            _finish(bundle, metrics, options.write, version=options.version)
 
 
 def _search(
@@ -157,7 +159,7 @@ def _calibrated(bundle: Bundle, fields: Sequence[Field], folder: Path, config: D
         for x, y in visible_figures(field).tolist()
     ]
     truth.write_text("\n".join(["image,x,y,label", *lines]) + "\n", encoding="utf-8")
-    judge = FileJudge(truth, PROTOCOL, mpp=Mpp.square(MPP))
+    judge = FileJudge(truth, PROTOCOL, mpp=Mpp.square(MPP), examined="whole")
     # Without a prior: the point of a bundle that was just joined is that of its second stage alone.
     done = calibrate(
         bundle,
@@ -165,6 +167,7 @@ def _calibrated(bundle: Bundle, fields: Sequence[Field], folder: Path, config: D
         folder / "chosen" / "found",
         folder / "own",
         dataset=CHOSEN,
+        criteria=[Criterion.parse(name) for name in POINTS],
         weight=0,
         scores=True,
     )
@@ -174,10 +177,10 @@ def _calibrated(bundle: Bundle, fields: Sequence[Field], folder: Path, config: D
     return load_bundle(folder / "own")
 
 
-def _finish(bundle: Bundle, metrics: Sequence[Metric], out: Path) -> None:
+def _finish(bundle: Bundle, metrics: Sequence[Metric], out: Path, *, version: str | None) -> None:
     """Write the bundle with what was measured."""
     kept = tuple(one for one in bundle.manifest.metrics if one.name == "ece")
-    version = bundle.manifest.version.removesuffix("-calibrated")
+    version = version or bundle.manifest.version.removesuffix("-calibrated")
     changes = {"metrics": (*metrics, *kept), "version": version}
     stated = {name: getattr(bundle.manifest, name) for name in ModelDescription.model_fields} | changes
     card = write_joined_card(ModelDescription(**stated), is_open_data=True)
