@@ -82,7 +82,9 @@ def test_both_stages_and_their_times_are_told(field: Path, cascade: Bundle, tmp_
     assert spent["wall_s"] == first["timings"]["wall_s"], "the search was repeated"
 
 
-def test_kinds_of_figures_are_told_and_can_be_left_out(field: Path, tiny: ModuleType, tmp_path: Path) -> None:
+def test_kinds_of_figures_are_told_where_that_is_asked_for(
+    field: Path, tiny: ModuleType, tmp_path: Path
+) -> None:
     bundle = write_bundle(
         tmp_path / "kinds",
         description=tiny.tiny_description(subtype=tiny.tiny_subtype(threshold=0.4)),
@@ -90,7 +92,7 @@ def test_kinds_of_figures_are_told_and_can_be_left_out(field: Path, tiny: Module
         self_test_rgb=tiny.spotted(64, 64, spots=4, seed=1),
     )
     model = ["--model", str(bundle.folder)]
-    status, text = _detect(field, tmp_path, *model, "--formats", "csv,json,geojson")
+    status, text = _detect(field, tmp_path, *model, "--subtype", "--formats", "csv,json,geojson")
     assert status == 0, text
     rows = [row.split(",")[-1] for row in (tmp_path / "field.csv").read_text().splitlines()[1:]]
     assert set(rows) == {"mitotic figure", "atypical mitotic figure", "mitotic figure candidate"}
@@ -102,7 +104,7 @@ def test_kinds_of_figures_are_told_and_can_be_left_out(field: Path, tiny: Module
     features = json.loads((tmp_path / "field.geojson").read_bytes())["features"]
     named = [one["properties"]["classification"]["name"] for one in features]
     assert named.count("atypical mitotic figure") == atypical
-    status, text = _detect(field, tmp_path / "off", *model, "--no-subtype")
+    status, text = _detect(field, tmp_path / "off", *model)
     assert (status, "atypical" in text) == (0, False)
     assert "atypical" not in (tmp_path / "off" / "field.csv").read_text()
     assert json.loads((tmp_path / "off" / "field.json").read_bytes())["search"]["subtype"] is None
@@ -159,3 +161,16 @@ def test_a_named_point_stands_in_result_report_and_summary(
     shown = CliRunner().invoke(app, ["bundle", "show", str(bundle.folder)]).output
     assert "f1, the default: scores above 0.500 [0.450, 0.550], greatest F1 on spotted fields" in shown
     assert "(12 cases, 80 figures)" in shown
+
+
+def test_a_bundle_that_tells_no_kinds_apart_is_refused(field: Path, tiny: ModuleType, tmp_path: Path) -> None:
+    bundle = write_bundle(
+        tmp_path / "plain",
+        description=tiny.tiny_description(),
+        onnx={"detector.onnx": tiny.tiny_onnx()},
+        self_test_rgb=tiny.spotted(64, 64, spots=4, seed=1),
+    )
+    status, text = _detect(field, tmp_path / "out", "--model", str(bundle.folder), "--subtype")
+    assert status == 2
+    assert "tells no kinds of mitotic figures apart" in text
+    assert not (tmp_path / "out" / "field.csv").exists()

@@ -20,7 +20,7 @@ from mitoscope.infer import DetectConfig, Networks, SlideRun, detect_slide, open
 from mitoscope.labels import ATYPICAL_FIGURE, CANDIDATE, MITOTIC_FIGURE, is_figure
 from mitoscope.slide import open_slide
 
-CONFIG = DetectConfig(mpp=0.25, chunk_px=110, threads=1)
+CONFIG = DetectConfig(mpp=0.25, chunk_px=110, threads=1, subtype=True)
 
 
 @pytest.fixture(autouse=True)

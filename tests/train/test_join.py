@@ -54,7 +54,9 @@ def test_the_first_stage_of_two_takes_another_second_one(tmp_path: Path) -> None
     assert (first == same).all()
     assert made.read("verifier.onnx") != two_stages.read("verifier.onnx")
     assert made.manifest.calibration is None  # it was of the scores of the other second stage
-    assert made.manifest.summary.startswith("the first stage of cascade 0.2.0 proposes, semi-fcn")
+    assert made.manifest.summary.startswith(
+        f"the first stage of {two_stages.manifest.source} proposes, semi-fcn"
+    )
     assert verify_bundle(made) > 0
 
 
@@ -96,8 +98,8 @@ def test_weights_are_numbers_above_nought(tmp_path: Path, weights: str) -> None:
 
 def test_a_classifier_of_kinds_is_added_to_a_detector(tmp_path: Path) -> None:
     kinds = untrained_kinds(tmp_path / "kinds", ATYPICAL_FIGURE.name, MITOTIC_FIGURE.name)
-    own = load_bundle("cascade")
-    command = ["bundle", "join", "cascade", "--subtype", str(kinds.folder), "--out", str(tmp_path / "out")]
+    own = load_bundle("semi-fcn")
+    command = ["bundle", "join", "semi-fcn", "--subtype", str(kinds.folder), "--out", str(tmp_path / "out")]
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 0, done.output
     made = load_bundle(tmp_path / "out")

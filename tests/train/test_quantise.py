@@ -18,7 +18,7 @@ from mitoscope.cli.app import app
 from mitoscope.errors import BundleError, TrainingDataError
 from mitoscope.labels import ATYPICAL_FIGURE, MITOTIC_FIGURE
 from mitoscope.slide.synthetic import write_slide
-from mitoscope.train.join import with_subtype
+from mitoscope.train.join import join, with_subtype
 from mitoscope.train.quantise import quantise
 from tests.loops.lessons import dense
 
@@ -35,15 +35,22 @@ def slide(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def small(slide: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+def floats(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """Two stages in float32: semi-fcn proposes, and looks again."""
+    own = load_bundle("semi-fcn")
+    return join(own, [own], tmp_path_factory.mktemp("floats") / "two", name="two", floor=0.3, crop_px=96)
+
+
+@pytest.fixture(scope="module")
+def small(slide: Path, floats: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     folder = tmp_path_factory.mktemp("int8")
     kinds = untrained_kinds(folder / "kinds", ATYPICAL_FIGURE.name, MITOTIC_FIGURE.name)
-    whole = with_subtype(load_bundle("cascade"), kinds, folder / "whole")
-    return quantise(whole, [slide], folder / "cascade")
+    whole = with_subtype(floats, kinds, folder / "whole")
+    return quantise(whole, [slide], folder / "two")
 
 
-def test_it_is_a_third_as_large_and_states_what_it_is(small: Bundle) -> None:
-    own, made = load_bundle("cascade").manifest, small.manifest
+def test_it_is_a_third_as_large_and_states_what_it_is(small: Bundle, floats: Bundle) -> None:
+    own, made = floats.manifest, small.manifest
     for name in (own.detector, "verifier.onnx"):
         assert made.files[name].bytes < own.files[name].bytes / 2.5
     assert (own.precision, made.precision) == ("float32", "int8")
@@ -53,28 +60,29 @@ def test_it_is_a_third_as_large_and_states_what_it_is(small: Bundle) -> None:
     assert verify_bundle(small) > 0
 
 
-def test_what_tells_kinds_apart_is_in_int8_too_or_was_so(small: Bundle, slide: Path, tmp_path: Path) -> None:
+def test_what_tells_kinds_apart_is_in_int8_too_or_was_so(
+    small: Bundle, floats: Bundle, slide: Path, tmp_path: Path
+) -> None:
     own = small.manifest.subtype
     assert own is not None
     graph = small.read(own.file)
     assert is_int8(graph)
     assert len(graph) < 15e6, "float32 are 45 MB"
-    whole = revise(load_bundle("cascade"), tmp_path / "whole", {"subtype": own}, subtype=graph)
+    whole = revise(floats, tmp_path / "whole", {"subtype": own}, subtype=graph)
     again = quantise(whole, [slide], tmp_path / "again")
     assert again.read(own.file) == graph
 
 
-def test_scores_are_near_those_of_the_floats(slide: Path, small: Bundle) -> None:
-    own = load_bundle("cascade")
+def test_scores_are_near_those_of_the_floats(slide: Path, small: Bundle, floats: Bundle) -> None:
     rgb = tifffile.imread(slide)[:1024, :1024]
     crops = np.stack([rgb[y : y + 96, x : x + 96] for y in range(0, 900, 96) for x in range(0, 900, 96)])
     before, after = (
         score_windows(open_network(one.read("verifier.onnx"), where="test"), crops)[:, 0]
-        for one in (own, small)
+        for one in (floats, small)
     )
     assert np.corrcoef(before, after)[0, 1] > 0.98
-    half = rgb[::2, ::2][np.newaxis]
-    first, second = (find_points(open_network(one.onnx, where="test"), half)[0] for one in (own, small))
+    part = rgb[np.newaxis, :512, :512]
+    first, second = (find_points(open_network(one.onnx, where="test"), part)[0] for one in (floats, small))
     best = first[first[:, 2] > 0.6]
     assert len(best) > 3
     apart = np.hypot(*(best[:, None, :2] - second[None, second[:, 2] > 0.4, :2]).transpose(2, 0, 1)).min(
@@ -123,19 +131,19 @@ def test_log_odds_stay_in_float32(small: Bundle) -> None:
     assert makers[score.input[0]] != "DequantizeLinear"
 
 
-def test_what_does_not_fit_is_refused(slide: Path, small: Bundle, tmp_path: Path) -> None:
+def test_what_does_not_fit_is_refused(slide: Path, small: Bundle, floats: Bundle, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="in int8 already"):
         quantise(small, [slide], tmp_path / "out")
     glass = tmp_path / "glass.png"
     Image.fromarray(np.full((256, 256, 3), 244, np.uint8)).save(glass)
     with pytest.raises(TrainingDataError, match="finds no candidates"):
-        quantise(load_bundle("cascade"), [glass], tmp_path / "out", stated_mpp=0.25)
+        quantise(floats, [glass], tmp_path / "out", stated_mpp=0.25)
     assert not (tmp_path / "out").exists()
 
 
-def test_the_command_says_how_much_smaller_it_is(slide: Path, tmp_path: Path) -> None:
+def test_the_command_says_how_much_smaller_it_is(slide: Path, floats: Bundle, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    done = CliRunner().invoke(app, ["bundle", "quantise", "cascade", str(slide), "--out", str(out)])
+    done = CliRunner().invoke(app, ["bundle", "quantise", str(floats.folder), str(slide), "--out", str(out)])
     assert done.exit_code == 0, done.output
     assert "in int8 written to" in done.output
     shown = CliRunner().invoke(app, ["bundle", "show", str(out)])

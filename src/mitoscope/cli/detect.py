@@ -87,8 +87,8 @@ def detect(
             help="Test-time augmentation of the second stage: fast, balanced (default) or best.",
         ),
     ] = None,
-    no_subtype: Annotated[
-        bool, typer.Option("--no-subtype", help="Do not tell atypical mitotic figures from others.")
+    subtype: Annotated[
+        bool, typer.Option("--subtype", help="Tell atypical mitotic figures from others; both count.")
     ] = False,
     no_prior_shift: Annotated[
         bool,
@@ -136,7 +136,7 @@ def detect(
         "mpp_override": mpp_override,
         "stage": parse_choice("--stage", stage, STAGES),
         "quality": parse_choice("--quality", quality, QUALITIES),
-        "subtype": not no_subtype,
+        "subtype": subtype,
         "prior_shift": not no_prior_shift,
         "threads": threads,
         "provider": parse_choice("--provider", provider, PROVIDERS),

@@ -69,6 +69,22 @@ def quality_of(manifest: Manifest, config: DetectConfig) -> Quality:
     return config.quality or "balanced"
 
 
+def refuse_subtype(manifest: Manifest, config: DetectConfig) -> None:
+    """Refuse a run that is to tell kinds of figures apart with a bundle that cannot.
+
+    Raises
+    ------
+    ConfigError
+        If so.
+    """
+    if config.subtype and manifest.subtype is None:
+        raise ConfigError(
+            f"{manifest.source} tells no kinds of mitotic figures apart",
+            where="--subtype",
+            mend="leave --subtype out",
+        )
+
+
 def verify(
     slide: Slide,
     proposals: Detections,

@@ -43,7 +43,8 @@ class DetectConfig(Config):
     quality : {"fast", "balanced", "best"}, optional
         Test-time augmentation of the second stage; balanced by default.
     subtype : bool
-        Tell kinds of mitotic figures apart where the bundle can.
+        Tell kinds of mitotic figures apart; a bundle that cannot is refused. Not by default: figures then have
+        two names, and whoever counts one of them alone counts too few.
     prior_shift : bool
         Correct calibrated scores for the share of figures among the candidates of the slide, estimated from
         them, where the bundle states the share for which its scores hold.
@@ -76,7 +77,7 @@ class DetectConfig(Config):
     mpp_override: bool = False
     stage: Stage | None = None
     quality: Quality | None = None
-    subtype: bool = True
+    subtype: bool = False
     prior_shift: bool = True
     window_px: Positive | None = None
     halo_px: Annotated[int, Field(ge=0)] | None = None

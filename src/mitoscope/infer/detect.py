@@ -17,7 +17,16 @@ from mitoscope.errors import ConfigError, MitoscopeError, StoppedError
 from mitoscope.exchange import check_names, result_stem
 from mitoscope.fsio import make_directory
 from mitoscope.geometry import BoxPx0, Mpp
-from mitoscope.infer.cascade import Networks, corrected, open_networks, quality_of, rescored, stage_of, verify
+from mitoscope.infer.cascade import (
+    Networks,
+    corrected,
+    open_networks,
+    quality_of,
+    refuse_subtype,
+    rescored,
+    stage_of,
+    verify,
+)
 from mitoscope.infer.config import DetectConfig, Stage
 from mitoscope.infer.engine import Engine
 from mitoscope.infer.ledger import Ledger
@@ -102,6 +111,7 @@ def detect_slide(
     config = config or DetectConfig()
     stage_of(bundle.manifest, config)
     quality_of(bundle.manifest, config)
+    refuse_subtype(bundle.manifest, config)
     operating_point(bundle.manifest, config)
     check_names([Path(path)], Path(out_dir))
     started = time.perf_counter()

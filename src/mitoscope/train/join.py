@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -158,7 +159,7 @@ def join(
     )
     changes: dict[str, Any] = {
         "name": name,
-        "summary": f"{_proposer(first)} proposes, {' and '.join(other.source for other in others)} decide"
+        "summary": f"{_proposer(first)} proposes, {_deciders(others)} decide"
         + ("s" if len(others) == 1 else ""),
         "licence": " AND ".join(dict.fromkeys(one.licence for one in (first, *others))),
         "verifier": stage,
@@ -241,6 +242,12 @@ def with_subtype(
 
 def _proposer(first: Manifest) -> str:
     return first.source if first.verifier is None else f"the first stage of {first.source}"
+
+
+def _deciders(others: Sequence[Manifest]) -> str:
+    """Return the names of the verifiers, those of several of one name once."""
+    count = Counter(other.source for other in others)
+    return " and ".join(f"{n} × {name}" if n > 1 else name for name, n in count.items())
 
 
 def _graph(second: Bundle, first: Manifest, *, crop_px: int) -> bytes:
