@@ -43,8 +43,8 @@ class DetectConfig(Config):
     quality : {"fast", "balanced", "best"}, optional
         Test-time augmentation of the second stage; balanced by default.
     subtype : bool
-        Tell kinds of mitotic figures apart; a bundle that cannot is refused. Not by default: figures then have
-        two names, and whoever counts one of them alone counts too few.
+        Tell kinds of mitotic figures apart; a bundle that cannot is refused. Not by default: figures then
+        have two names, and whoever counts one of them alone counts too few.
     prior_shift : bool
         Correct calibrated scores for the share of figures among the candidates of the slide, estimated from
         them, where the bundle states the share for which its scores hold.
