@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,7 +43,9 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (data / "images").mkdir()
     random = np.random.default_rng(0)
     y, x = np.mgrid[:SIDE, :SIDE]
-    rows, pictures, cells = ["image,x,y,label"], [], []
+    rows = ["image,x,y,label"]
+    pictures: list[dict[str, Any]] = []
+    cells: list[dict[str, Any]] = []
     for number in range(8):
         name = f"{number:03d}.tiff"
         rgb = random.normal((215, 160, 200), 8, (SIDE, SIDE, 3)).clip(0, 255).astype(np.uint8)
