@@ -76,6 +76,8 @@ def calls(good: Path, out: Path) -> dict[str, list[str]]:
         "curate select": [study, "--pred", found, "--out", results],
         "data get": ["midogpp", "--data", results, "--url-base", "http://127.0.0.1:9"],
         "bundle calibrate": ["cascade", "--pred", f"{good}/results", "--truth", csv, "--out", results],
+        "bundle adapt": ["cascade", csv, "--slides", str(good), "--out", results],
+        "bundle quantise": ["cascade", slide, "--out", results],
         "bundle join": ["semi-fcn", "cascade", "--out", results],
         "experiment run": ["cmc-table4", "--data", missing, "--out", results],
     }

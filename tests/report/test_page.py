@@ -14,7 +14,7 @@ import pytest
 
 from mitoscope.detections import Detections
 from mitoscope.geometry import BoxPx0
-from mitoscope.infer import SlideRun
+from mitoscope.infer import DetectConfig, SlideRun
 from mitoscope.region import Region, SlideRegions
 from mitoscope.report import gather, page, render_report
 from mitoscope.report.page import css_string
@@ -90,7 +90,8 @@ def test_kinds_of_figures_are_stated_with_how_far_they_can_be_trusted(slide_file
     }
     found = scatter(120)
     label = np.where(np.arange(len(found)) % 5 == 0, "atypical mitotic figure", "mitotic figure")
-    run = replace(run_on(slide_file, found.relabelled(label)), bundle=bundle_of(manifest))
+    asked = DetectConfig(mpp=MPP, subtype=True)
+    run = replace(run_on(slide_file, found.relabelled(label)), bundle=bundle_of(manifest), config=asked)
     findings = gather(run, area_mm2=AREA)
     n = int(findings.of_kind.sum())
     assert 5 < n == int((findings.counted & (findings.candidates.label == label[0])).sum())

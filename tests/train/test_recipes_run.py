@@ -106,6 +106,8 @@ def changes(path: Path) -> list[str]:
         recipe = values[part] if dual else values
         scheme, architecture = recipe["data"]["sampling"]["kind"], recipe["model"]["architecture"]
         small = SECOND_LOOK if scheme == "candidates" else SMALL[architecture]
+        if "weights" in recipe["model"]:  # they fit the network that the recipe names, and no other
+            small = tuple(one for one in small if not one.startswith("model.backbone="))
         own = (SOURCE, *SHORT, *small)
         phases = [f"phases.{i}.steps=2" for i in range(len(recipe["phases"]))]
         cycles = [f"phases.{i}.cycles=1" for i in range(len(recipe["phases"]))]

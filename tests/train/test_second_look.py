@@ -55,7 +55,7 @@ def test_proposals_are_cells_of_whole_fields_with_their_scores(tiny_data: Path) 
 
 def test_a_first_stage_of_another_resolution_is_refused(tiny_data: Path) -> None:
     fields = fields_for(second_look(), tiny_data)
-    with pytest.raises(ConfigError, match=r"first_stage: cascade 0\.2\.0 proposes nothing at 0\.4 µm/px"):
+    with pytest.raises(ConfigError, match=r"first_stage: cascade 0\.3\.0 proposes nothing at 0\.4 µm/px"):
         propose(fields, load_bundle("cascade"), floor=0.1, mpp=0.4)
 
 
