@@ -27,6 +27,7 @@ COLOURS = {
     "look-alike": (120, 40, 60),
     "tumour cell": (140, 110, 180),
     "granulocyte": (200, 60, 60),
+    "atypical mitotic figure": (20, 60, 90),
 }
 BATCH = "data.sampling.batch=2"
 SMALL = {
@@ -82,7 +83,7 @@ SHORT = (
 
 @pytest.fixture(scope="module")
 def painted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with four slides of 320 px and cells of four classes on each."""
+    """Return a folder with four slides of 320 px and cells of five classes on each."""
     data = tmp_path_factory.mktemp("painted")
     (data / "slides").mkdir()
     rows, random = ["image,x,y,label"], np.random.default_rng(0)
@@ -90,7 +91,7 @@ def painted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for slide in range(4):
         rgb = np.clip(random.normal((215, 160, 200), 8, (320, 320, 3)), 0, 255).astype(np.uint8)
         for place, (label, colour) in enumerate(COLOURS.items()):
-            cx, cy = 60 + 65 * place, 60 + 60 * slide
+            cx, cy = 60 + 50 * place, 60 + 60 * slide
             rgb[np.hypot(x - cx, y - cy) < 12] = colour
             rows.append(f"{slide}.png,{cx},{cy},{label}")
         Image.fromarray(rgb).save(data / "slides" / f"{slide}.png")
