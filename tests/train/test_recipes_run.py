@@ -107,6 +107,11 @@ def changes(path: Path) -> list[str]:
         recipe = values[part] if dual else values
         scheme, architecture = recipe["data"]["sampling"]["kind"], recipe["model"]["architecture"]
         small = SECOND_LOOK if scheme == "candidates" else SMALL[architecture]
+        if path.stem == "atypical-lite0":
+            small = (
+                *small,
+                "validation.metric=loss",
+            )  # a curve needs both kinds among the few that are held out
         if "weights" in recipe["model"]:  # they fit the network that the recipe names, and no other
             small = tuple(one for one in small if not one.startswith("model.backbone="))
         own = (SOURCE, *SHORT, *small)
