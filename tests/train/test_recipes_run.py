@@ -111,7 +111,7 @@ def changes(path: Path) -> list[str]:
             small = (
                 *small,
                 "validation.metric=loss",
-            )  # a curve needs both kinds among the few that are held out
+            )  # a curve needs both kinds held out
         if "weights" in recipe["model"]:  # they fit the network that the recipe names, and no other
             small = tuple(one for one in small if not one.startswith("model.backbone="))
         own = (SOURCE, *SHORT, *small)
