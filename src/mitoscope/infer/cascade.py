@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -27,7 +26,7 @@ from mitoscope.infer.verify import (
     read_part,
     verify_part,
 )
-from mitoscope.infer.workers import Workers, in_order
+from mitoscope.infer.workers import Workers, in_order, timed
 from mitoscope.slide import Plane, Slide
 
 
@@ -135,13 +134,10 @@ def verify(
     def work(part: CandidatePart) -> PartResult:
         return verify_part(read_part(plane, part, proposals, crop_px=side, mirror_px=mirror_px), stage)
 
-    clock = time.perf_counter()
     try:
         with closing(in_order(work, waiting, workers=workers)) as results:
-            for part, result in results:
-                now = time.perf_counter()
-                ledger.record_verified(part.index, result, wall_s=now - clock)
-                clock = now
+            for part, result, wall_s in timed(results):
+                ledger.record_verified(part.index, result, wall_s=wall_s)
     except KeyboardInterrupt:
         raise StoppedError(
             f"stopped after {len(ledger.verified())} of {len(proposals)} candidates were verified",

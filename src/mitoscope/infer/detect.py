@@ -36,7 +36,7 @@ from mitoscope.infer.slide_run import Correction, SlideRun, Timings, software
 from mitoscope.infer.subtype import name_subtypes
 from mitoscope.infer.survey import Chunk, Survey, make_survey
 from mitoscope.infer.verify import SecondStage
-from mitoscope.infer.workers import Workers, in_order
+from mitoscope.infer.workers import Workers, in_order, timed
 from mitoscope.slide import Slide, SlideInfo, open_slide
 from mitoscope.tiles import merge
 from mitoscope.tissue import find_tissue
@@ -155,13 +155,10 @@ def _search(survey: Survey, ledger: Ledger, job: _Job) -> None:
         return search_chunk(survey, read, engine, floor=job.bundle.manifest.score_floor)
 
     report(done, total)
-    clock = time.perf_counter()
     try:
         with closing(in_order(work, waiting, workers=job.workers)) as results:
-            for chunk, result in results:
-                now = time.perf_counter()
-                ledger.record(chunk.index, result, wall_s=now - clock)
-                clock = now
+            for chunk, result, wall_s in timed(results):
+                ledger.record(chunk.index, result, wall_s=wall_s)
                 done += chunk.tissue_mm2
                 report(done, total)
     except KeyboardInterrupt:

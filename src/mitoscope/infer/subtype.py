@@ -24,7 +24,7 @@ from mitoscope.infer.verify import (
     plan_parts,
     read_part,
 )
-from mitoscope.infer.workers import in_order
+from mitoscope.infer.workers import in_order, timed
 from mitoscope.labels import is_figure
 from mitoscope.slide import Plane, Slide
 
@@ -139,13 +139,10 @@ def _look(
     workers: int,
 ) -> None:
     points = figures.points_px0
-    clock = time.perf_counter()
     try:
         with closing(in_order(look, plan_parts(points), workers=workers)) as results:
-            for part, result in results:
-                now = time.perf_counter()
-                ledger.record_subtyped(points[list(part.candidates)], result, wall_s=now - clock)
-                clock = now
+            for part, result, wall_s in timed(results):
+                ledger.record_subtyped(points[list(part.candidates)], result, wall_s=wall_s)
     except KeyboardInterrupt:
         raise StoppedError(
             f"stopped while the kinds of {len(points)} figures were told apart",

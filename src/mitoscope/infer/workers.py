@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, Self, TypeVar
@@ -81,3 +82,12 @@ def in_order(
             yield next_one()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def timed(results: Iterable[tuple[Item, Result]]) -> Iterator[tuple[Item, Result, float]]:
+    """Yield each item and its result with the seconds since the one before, by the clock on the wall."""
+    clock = time.perf_counter()
+    for item, result in results:
+        now = time.perf_counter()
+        yield item, result, now - clock
+        clock = now
