@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,15 @@ def test_the_mean_is_the_sum_and_lies_in_both_intervals(probabilities: list[floa
     assert 0 <= outer.low < outer.high
     assert outer.low <= found.mean + 0.5
     assert outer.high >= found.mean
+
+
+@given(PROBABILITIES, st.randoms())
+def test_the_order_of_the_things_changes_no_digit(probabilities: list[float], random: Random) -> None:
+    shuffled = list(probabilities)
+    random.shuffle(shuffled)
+    first, second = CountDistribution.of(probabilities), CountDistribution.of(shuffled)
+    assert first.mean == second.mean
+    assert first.mean_interval() == second.mean_interval()
 
 
 @given(st.integers(0, 60))

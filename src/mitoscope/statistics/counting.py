@@ -8,6 +8,7 @@ a second sample of the same size gives is negative binomial. Where k is uncertai
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,7 +32,7 @@ class CountDistribution:
     Parameters
     ----------
     mean : float
-        Expected number: the sum of the probabilities.
+        Expected number: the sum of the probabilities, exact, so their order does not matter.
     first : int
         Smallest number that is not negligible.
     shares : ndarray of float64, shape (k,)
@@ -63,7 +64,7 @@ class CountDistribution:
         shares = _poisson_binomial(np.sort(each[(each > 0) & (each < 1)]))
         first, last = np.searchsorted(shares.cumsum(), [_NEGLIGIBLE, 1 - _NEGLIGIBLE]).tolist()
         kept = shares[first : last + 1]
-        return cls(float(each.sum()), certain + first, kept / kept.sum())
+        return cls(math.fsum(each), certain + first, kept / kept.sum())
 
     @property
     def numbers(self) -> NDArray[np.int64]:
