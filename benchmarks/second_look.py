@@ -30,7 +30,7 @@ from mitoscope.data.sampling import PROPOSAL
 from mitoscope.detections import Detections
 from mitoscope.evaluate import PROTOCOLS
 from mitoscope.geometry import BoxPx
-from mitoscope.statistics import draw_rows, percentiles
+from mitoscope.statistics import draw_rows, log_odds, percentiles
 from mitoscope.train.detect import propose
 from mitoscope.train.scoring import Curve, judge
 from mitoscope.train.train import BUNDLE_NAME
@@ -76,7 +76,7 @@ def mixtures(
     fields: Sequence[Field], first: Bundle, verifiers: Mapping[str, Bundle]
 ) -> dict[str, list[Floats]]:
     """Return the score of every proposal on every field by each look and mixture of looks."""
-    proposed = [_log_odds(_proposals(field)[1]) for field in fields]
+    proposed = [log_odds(_proposals(field)[1], bound=NEAREST) for field in fields]
     looks = {name: looked_at(fields, bundle) for name, bundle in verifiers.items()}
     chosen: dict[str, list[list[Floats]]] = {"proposals": [proposed]}
     if first.manifest.verifier is not None:
@@ -112,7 +112,7 @@ def looked_at(fields: Sequence[Field], bundle: Bundle) -> list[Floats]:
             box = BoxPx(round(float(x)) - side // 2, round(float(y)) - side // 2, side, side)
             crop = field.window(box, mirror_px=0)
             four = np.stack([crop, crop[::-1], crop[:, ::-1], crop[::-1, ::-1]])
-            score.append(_log_odds(score_windows(session, four)[:, 0]).mean(keepdims=True))
+            score.append(log_odds(score_windows(session, four)[:, 0], bound=NEAREST).mean(keepdims=True))
         looks.append(np.concatenate(score))
     return looks
 
@@ -173,11 +173,6 @@ def _name(path: Path) -> str:
 def _proposals(field: Field) -> tuple[Floats, Floats]:
     own = field.labels.take(field.labels.label == PROPOSAL)
     return own.points, own.agreement
-
-
-def _log_odds(score: NDArray[np.floating]) -> Floats:
-    kept = np.clip(np.asarray(score, dtype=np.float64), NEAREST, 1 - NEAREST)
-    return np.asarray(np.log(kept / (1 - kept)))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from mitoscope.infer.config import Quality
 from mitoscope.infer.engine import Engine, Network, open_graph
 from mitoscope.search import crop_at, read_windows
 from mitoscope.slide import Plane
+from mitoscope.statistics import log_odds
 
 PART: Final = 64
 """Candidates of a part: a second or two of a ResNet-18 on one core, which a killed run loses."""
@@ -281,13 +282,8 @@ def joined(
     if blend is None:
         return np.asarray(looks.mean(axis=1))
     weights = np.repeat(blend.weights, verifier.views)[: looks.shape[1]] / verifier.views
-    odds = _log_odds(np.column_stack([looks, proposed]))
+    odds = log_odds(np.column_stack([looks, proposed]), bound=_SUREST)
     return np.asarray(1 / (1 + np.exp(-np.average(odds, axis=1, weights=[*weights, blend.proposal]))))
-
-
-def _log_odds(probability: NDArray[np.float64]) -> NDArray[np.float64]:
-    kept = np.clip(probability, _SUREST, 1 - _SUREST)
-    return np.asarray(np.log(kept / (1 - kept)))
 
 
 def verify_part(read: ReadPart, stage: SecondStage) -> PartResult:

@@ -21,6 +21,7 @@ from mitoscope.statistics.calibration import (
     calibration_error,
     fit_left_out,
     fit_line,
+    log_odds,
     reliability,
 )
 from mitoscope.statistics.classification import (
@@ -90,6 +91,7 @@ __all__ = [
     "fit_line",
     "fleiss_of",
     "fleiss_parts",
+    "log_odds",
     "percentiles",
     "place_of_best_f1",
     "random_parts",

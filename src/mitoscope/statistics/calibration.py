@@ -127,11 +127,24 @@ class ScoreLine:
 
     def __call__(self, scores: ArrayLike) -> Floats:
         """Return the probabilities for scores in [0, 1]."""
-        return np.asarray(1 / (1 + np.exp(-(self.slope * _logit(scores) + self.intercept))))
+        return np.asarray(1 / (1 + np.exp(-(self.slope * log_odds(scores) + self.intercept))))
 
 
-def _logit(scores: ArrayLike) -> Floats:
-    p = np.clip(np.asarray(scores, np.float64), _EDGE, 1 - _EDGE)
+def log_odds(probabilities: ArrayLike, *, bound: float = _EDGE) -> Floats:
+    """Return the log-odds of probabilities.
+
+    Parameters
+    ----------
+    probabilities : array_like, shape (n, ...)
+        In [0, 1].
+    bound : float, default 1e-6
+        0 and 1 are taken as so far from certain.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, ...)
+    """
+    p = np.clip(np.asarray(probabilities, np.float64), bound, 1 - bound)
     return np.asarray(np.log(p / (1 - p)))
 
 
@@ -157,7 +170,7 @@ def fit_line(scores: Floats, true: Bools) -> ScoreLine:
     if not positives or not negatives:
         kind = "no detection is true" if not positives else "every detection is true"
         raise FormatError(f"the scores cannot be calibrated: {kind}", where="calibration")
-    x, target = _logit(scores), platt_targets(true)
+    x, target = log_odds(scores), platt_targets(true)
 
     def loss(line: Floats) -> tuple[float, Floats]:
         z = line[0] * x + line[1]
