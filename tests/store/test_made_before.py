@@ -14,7 +14,7 @@ import pytest
 
 from mitoscope.curation.review import ask_third, conclude, open_review, review_state
 from mitoscope.errors import ConflictError, VersionError
-from mitoscope.store import Policy, Store
+from mitoscope.store import CaseWork, Policy, Store, read_case_work, write_case_work
 from mitoscope.store.schema import SCHEMA_VERSION
 from mitoscope.store.signed import read_all_signed
 
@@ -134,3 +134,15 @@ def test_regions_and_what_was_looked_at_are_kept(store: Store) -> None:
     with store.reading() as connection:
         (signed,) = read_all_signed(connection)
     assert signed.content == {"count": 12, "area_mm2": 2.37}
+
+
+def test_what_is_looked_at_on_a_case_is_kept_in_it(store: Store) -> None:
+    whose = {"round_id": 1, "rater_id": 1, "slide_id": 1}
+    work = CaseWork(frozenset({3, 5}), frozenset({5}), frozenset({17}), ({"name": "edge", "x": 1.5},))
+    with store.writing() as connection:
+        assert read_case_work(connection, **whose) == CaseWork()
+        write_case_work(connection, CaseWork(frozenset({3})), **whose)
+        write_case_work(connection, work, **whose)
+    with store.reading() as connection:
+        assert read_case_work(connection, **whose) == work
+        assert read_case_work(connection, **whose | {"slide_id": 2}) == CaseWork()

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         read_places,
     )
     from mitoscope.store.builder import StudyBuilder
+    from mitoscope.store.case_work import CaseWork, read_case_work, write_case_work
     from mitoscope.store.columns import Cells, LabelEvents, Shape
     from mitoscope.store.dump import read_slides
     from mitoscope.store.examined import MINIMUM_REVIEWERS
@@ -195,6 +196,7 @@ _NAMES = {
         "add_board Board board_of_round BoardPlace labels_before read_board read_centres read_places"
     ),
     "store.builder": "StudyBuilder",
+    "store.case_work": "CaseWork read_case_work write_case_work",
     "store.columns": "Cells LabelEvents Shape",
     "store.dump": "read_slides",
     "store.examined": "MINIMUM_REVIEWERS",

@@ -617,6 +617,18 @@ _CHANGES = """
 CREATE INDEX event_of_change ON event (cell_id) WHERE kind IN ('move', 'delete', 'restore');
 """
 
+# What a rater has looked at and kept on a case before signing it (case_work).
+_CASE_WORK = """
+CREATE TABLE case_work (
+    round_id INTEGER NOT NULL REFERENCES round (id),
+    rater_id INTEGER NOT NULL REFERENCES rater (id),
+    slide_id INTEGER NOT NULL REFERENCES slide (id),
+    content TEXT NOT NULL,
+    time_s REAL NOT NULL,
+    PRIMARY KEY (round_id, rater_id, slide_id)
+) STRICT, WITHOUT ROWID;
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Migration:
@@ -685,6 +697,7 @@ MIGRATIONS: tuple[Migration, ...] = (
         SCRIPT + _kept("statements are append-only", "statement"),
         _state_what_is_there,
     ),
+    Migration("what was looked at on a case", _CASE_WORK),
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)
