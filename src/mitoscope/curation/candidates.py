@@ -169,7 +169,7 @@ def propose(
         writer = _Writer(connection, name, mark, model)
         for slide, detections in found.items():
             slide_id = id_of(connection, "slide", slide)
-            known = centres_on(connection, slide_id)
+            _, known = centres_on(connection, slide_id)
             part = candidates(detections, known, radius_px0=radius_px0, threshold=threshold)
             writer.create(slide, slide_id, part)
             writer.note_search(slide_id, detections)

@@ -43,6 +43,8 @@ from mitoscope.tissue import find_tissue
 
 Progress = Callable[[float, float], None]
 """Called with mm² of tissue done and in all."""
+Found = Callable[[Detections], None]
+"""Called with what a part of the slide gave, before overlaps are merged and the second stage has looked."""
 
 LEDGER_SUFFIX = ".ledger"
 
@@ -53,6 +55,7 @@ class _Job:
     config: DetectConfig
     networks: Networks
     progress: Progress | None
+    found: Found | None
 
     @property
     def stage(self) -> Stage:
@@ -70,6 +73,7 @@ def detect_slide(
     *,
     config: DetectConfig | None = None,
     progress: Progress | None = None,
+    found: Found | None = None,
     networks: Networks | None = None,
 ) -> SlideRun:
     """Find the mitotic figures of a slide.
@@ -87,6 +91,8 @@ def detect_slide(
         How to look.
     progress : callable, optional
         Called with mm² of tissue done and in all, at the beginning and after each chunk.
+    found : callable, optional
+        Called with the candidates of the first stage: those of an earlier session, then those of each chunk.
     networks : Networks, optional
         The bundle's networks, where several slides share them.
 
@@ -122,7 +128,7 @@ def detect_slide(
         ledger_path = make_directory(Path(out_dir)) / (result_stem(path) + LEDGER_SUFFIX)
         header = _header(slide.info, bundle, survey, config)
         with Ledger.open(ledger_path, header, resume=config.resume) as ledger:
-            job = _Job(bundle, config, networks, progress)
+            job = _Job(bundle, config, networks, progress, found)
             setup_s = time.perf_counter() - started
             _search(survey, ledger, job)
             return _result(slide, survey, ledger, job, setup_s=setup_s)
@@ -154,12 +160,17 @@ def _search(survey: Survey, ledger: Ledger, job: _Job) -> None:
         read = read_chunk(survey, chunk)
         return search_chunk(survey, read, engine, floor=job.bundle.manifest.score_floor)
 
+    label, source = job.bundle.manifest.detects, job.bundle.manifest.source
+    tell = job.found or (lambda _: None)
+    if recorded and job.found:
+        tell(ledger.candidates(label=label, source=source))
     report(done, total)
     try:
         with closing(in_order(work, waiting, workers=job.workers)) as results:
             for chunk, result, wall_s in timed(results):
                 ledger.record(chunk.index, result, wall_s=wall_s)
                 done += chunk.tissue_mm2
+                tell(Detections.of(result.points_px0, result.score, label=label, source=source))
                 report(done, total)
     except KeyboardInterrupt:
         raise StoppedError(

@@ -129,7 +129,13 @@ if TYPE_CHECKING:
         visit_field,
         write_plan,
     )
-    from mitoscope.store.searches import read_search, write_search
+    from mitoscope.store.searches import (
+        SearchedCell,
+        last_model,
+        read_search,
+        searched_cells,
+        write_search,
+    )
     from mitoscope.store.sight import (
         Assignment,
         Operation,
@@ -226,7 +232,7 @@ _NAMES = {
         "relabelled_on Review review_of_round ReviewPart rounds_of_cells said_by scores_in"
     ),
     "store.screening": "begin_pass Field read_plan read_screening ScreeningState visit_field write_plan",
-    "store.searches": "read_search write_search",
+    "store.searches": "last_model read_search SearchedCell searched_cells write_search",
     "store.sight": (
         "Assignment cell_seen check_board check_cell last_visible Operation permit SeenCell sees_results "
         "takes"

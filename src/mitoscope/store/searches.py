@@ -10,7 +10,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import shapely
 
@@ -74,6 +74,40 @@ def read_searches(connection: sqlite3.Connection, slides: Sequence[str]) -> list
         "JOIN rater ON rater.id = search.rater_id ORDER BY search.time_s, search.rater_id"
     )
     return [ModelSearch(slide, rater, _searched(row)) for *row, slide, rater in rows if slide in wanted]
+
+
+def last_model(connection: sqlite3.Connection, slide_id: int) -> int | None:
+    """Return the rater id of the model that searched a slide last; None where no search is known."""
+    row = connection.execute(
+        "SELECT rater_id FROM search WHERE slide_id = ? ORDER BY time_s DESC, rater_id DESC LIMIT 1",
+        (slide_id,),
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
+_CANDIDATES_SQL = """
+SELECT n.cell_id, n.label_id, n.score, EXISTS (
+    SELECT 1 FROM label_now AS o JOIN rater AS r ON r.id = o.rater_id
+    WHERE o.cell_id = n.cell_id AND o.label_id IS NOT NULL AND r.kind <> 'model')
+FROM label_now AS n JOIN cell AS c ON c.id = n.cell_id
+WHERE c.slide_id = ? AND c.is_deleted = 0 AND n.rater_id = ?
+      AND n.score IS NOT NULL AND n.label_id IS NOT NULL
+ORDER BY n.cell_id, n.last_seq
+"""
+
+
+class SearchedCell(NamedTuple):
+    """What a model says of a cell, and whether a person has labelled it."""
+
+    label_id: int
+    score: float
+    is_labelled: bool
+
+
+def searched_cells(connection: sqlite3.Connection, slide_id: int, rater_id: int) -> dict[int, SearchedCell]:
+    """Return the live cells of a slide to which a model gives a score, by their ids; of several the last."""
+    rows = connection.execute(_CANDIDATES_SQL, (slide_id, rater_id))
+    return {cell: SearchedCell(label, score, bool(labelled)) for cell, label, score, labelled in rows}
 
 
 def _searched(row: Sequence[Any]) -> Searched:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mitoscope.geometry import BoxPx0
 from mitoscope.store.columns import Shape
 from mitoscope.store.encoding import BOUNDS, id_list, well_formed
+from mitoscope.store.searches import last_model
 from mitoscope.store.sight import (
     LAST_VISIBLE_BLINDED,
     LAST_VISIBLE_OPEN,
@@ -30,10 +31,13 @@ _ON_SLIDE_SQL = f"{_CENTRES} WHERE c.slide_id = ? AND c.is_deleted = 0"
 _AMONG_SQL = f"{_CENTRES} WHERE c.id IN (SELECT value FROM json_each(?)) ORDER BY c.shuffle, c.id"  # noqa: S608
 
 
-def centres_on(connection: sqlite3.Connection, slide_id: int) -> NDArray[np.float64]:
-    """Return the centres of the live cells of a slide in level-0 pixels, shape (n, 2)."""
-    rows = connection.execute(_ON_SLIDE_SQL, (slide_id,))
-    return np.array([row[2:] for row in rows], dtype=np.float64).reshape(-1, 2)
+def centres_on(
+    connection: sqlite3.Connection, slide_id: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the live cells of a slide, shape (n,), and their centres in level-0 pixels, shape (n, 2)."""
+    rows = connection.execute(_ON_SLIDE_SQL, (slide_id,)).fetchall()
+    ids = np.array([row[0] for row in rows], dtype=np.int64)
+    return ids, np.array([row[2:] for row in rows], dtype=np.float64).reshape(-1, 2)
 
 
 def centres_of(connection: sqlite3.Connection, cells: Collection[int]) -> dict[int, tuple[str, float, float]]:
@@ -80,7 +84,7 @@ _SPOKEN_ROW = np.dtype([(name, np.int64) for name in ("cell", "label", "rater", 
 _SCORES_SQL = """
 SELECT n.cell_id, n.score, ifnull(n.label_id, 0) FROM label_now AS n
 JOIN cell AS c ON c.id = n.cell_id JOIN rater AS r ON r.id = n.rater_id
-WHERE {where} AND n.score IS NOT NULL AND r.kind = 'model'
+WHERE {where} AND n.score IS NOT NULL AND r.kind = 'model' AND (:model IS NULL OR r.id = :model)
 """
 _SCORE_ROW = np.dtype([("cell", np.int64), ("score", np.float64), ("label", np.int64)])
 _HAS_MODEL_SQL = "SELECT EXISTS (SELECT 1 FROM rater WHERE kind = 'model')"
@@ -205,7 +209,8 @@ def _columns(
     else:
         many = len(rows) > _FEW
         among = "c.slide_id = :slide" if many else _AMONG
-        values |= {"cells": "" if many else id_list(cell)}
+        model = last_model(connection, values["slide"])
+        values |= {"cells": "" if many else id_list(cell), "model": model}
         score, model_label = _scores(connection, among, values, cell)
         spoken = np.fromiter(connection.execute(_SPOKEN_SQL.format(where=among), values), dtype=_SPOKEN_ROW)
         _show_spoken(spoken, cell, label, rater, hidden=is_mine | rows["is_pending"])
@@ -229,7 +234,11 @@ def _columns(
 def _scores(
     connection: sqlite3.Connection, among: str, values: dict[str, Any], cell: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return the largest score of a model for each cell, NaN where there is none, and the label with it."""
+    """Return the score of a model for each cell, NaN where there is none, and the label with it.
+
+    Of the model that searched the slide last, to which the threshold of the slide belongs; where no search is
+    known the largest.
+    """
     score, label = np.full(len(cell), np.nan), np.zeros(len(cell), np.int64)
     if connection.execute(_HAS_MODEL_SQL).fetchone() == (0,):
         return score, label

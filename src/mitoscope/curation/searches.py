@@ -1,0 +1,267 @@
+"""What a search found becomes candidates of a study, with the score that the model gave each.
+
+A search is of one model on one slide. A cell of the study that the model found again gets the model's score
+beside what was said of it, so that threshold and scores are always those of one model; what is new becomes a
+cell. A review may be opened over the candidates later.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from mitoscope.curation.candidates import BINS, RADIUS_PX0, bin_of
+from mitoscope.detections import Detections
+from mitoscope.errors import NotFoundError
+from mitoscope.labels import ATYPICAL_FIGURE, CANDIDATE, MITOTIC_FIGURE, LabelSet
+from mitoscope.store import (
+    CellEvent,
+    Geometry,
+    Rater,
+    RaterKind,
+    ReviewPart,
+    Round,
+    RoundKind,
+    Store,
+    add_review,
+    centres_on,
+    id_of,
+    intern_labels,
+    intern_raters,
+    intern_rounds,
+    last_model,
+    list_cells,
+    open_part,
+    read_search,
+    record,
+    searched_cells,
+    write_search,
+)
+from mitoscope.tiles import suppress
+
+SEARCHES: Final = Round("searches", RoundKind.UNSTATED)
+"""The round in which models speak of what they found when they were asked in the application."""
+_NAMED: Final = {label.name: label for label in (CANDIDATE, ATYPICAL_FIGURE)}
+"""What a model may call a candidate beside a mitotic figure."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptSearch:
+    """What became of the candidates of a search.
+
+    Parameters
+    ----------
+    new, known : int
+        Cells that were made, and cells of the study that were found again.
+    gone : int
+        Candidates of an earlier search by the same model that this one did not find.
+    """
+
+    new: int
+    known: int
+    gone: int
+
+
+def keep_search(
+    store: Store, slide: str, found: Detections, *, model: str, radius_px0: float = RADIUS_PX0
+) -> KeptSearch:
+    """Write what a model found on a slide into the study, in one transaction.
+
+    Parameters
+    ----------
+    store : Store
+        Open for writing.
+    slide : str
+        Name of the slide.
+    found : Detections
+        All candidates, those below the threshold too, with what was searched.
+    model : str
+        Name of the model. An earlier search of it on the slide is replaced.
+    radius_px0 : float
+        A detection within this distance of a cell is that cell, the surest first, one to one.
+
+    Raises
+    ------
+    StoreError
+        If there is no such slide, or the model's name is a person's.
+    FormatError
+        If a candidate is outside of the slide.
+    """
+    ordered = suppress(found.sort(), radius_px0=radius_px0)
+    with store.writing() as connection:
+        slide_id = id_of(connection, "slide", slide)
+        (rater_id,) = intern_raters(connection, [Rater(model, RaterKind.MODEL)]).tolist()
+        (round_id,) = intern_rounds(connection, [SEARCHES]).tolist()
+        writer = _Writer(connection, slide_id, int(rater_id), int(round_id))
+        cells = _paired(ordered.points_px0, *centres_on(connection, slide_id), radius_px0)
+        # By place, not by score: numbers of cells must not tell a rater how sure the model was.
+        for row in np.lexsort((ordered.x_px0, ordered.y_px0)).tolist():
+            writer.say(int(cells[row]), ordered, row)
+        gone = set(writer.said) - set(cells.tolist())
+        for cell in sorted(gone):
+            writer.take_back(cell)
+        write_search(connection, slide_id, int(rater_id), found.searched)
+    known = int((cells > 0).sum())
+    return KeptSearch(len(cells) - known, known, len(gone))
+
+
+def _paired(
+    points_px0: NDArray[np.float64],
+    ids: NDArray[np.int64],
+    centres_px0: NDArray[np.float64],
+    radius_px0: float,
+) -> NDArray[np.int64]:
+    """Return the cell of each point, shape (n,), 0 where none is near that no earlier point has taken."""
+    cells, free = np.zeros(len(points_px0), np.int64), np.ones(len(ids), np.bool_)
+    if not len(ids):
+        return cells
+    tree = cKDTree(centres_px0)
+    for row, point in enumerate(points_px0):
+        open_ = [place for place in tree.query_ball_point(point, radius_px0) if free[place]]
+        if open_:
+            distance = np.linalg.norm(centres_px0[open_] - points_px0[row], axis=1)
+            place = open_[int(distance.argmin())]
+            cells[row], free[place] = ids[place], False
+    return cells
+
+
+class _Writer:
+    """What a model says of cells of one slide, in the transaction of the caller."""
+
+    def __init__(self, connection: sqlite3.Connection, slide_id: int, rater_id: int, round_id: int) -> None:
+        self._connection, self._slide_id = connection, slide_id
+        self._rater_id, self._round_id = rater_id, round_id
+        self._label_ids: dict[str, int] = {}
+        self.said = searched_cells(connection, slide_id, rater_id)
+
+    def say(self, cell: int, found: Detections, row: int) -> None:
+        """Give a cell, or a new one where it is 0, the score of a detection."""
+        if not cell:
+            place = Geometry.spot(float(found.x_px0[row]), float(found.y_px0[row]))
+            cell = self._record("create", 0, geometry=place)
+        label_id = self._label_id(str(found.stated_label[row]))
+        score = float(found.score[row])
+        known = self.said.get(cell)
+        if known is None or (known.label_id, known.score) != (label_id, score):
+            self._record("label", cell, label_id=label_id, score=score)
+
+    def take_back(self, cell: int) -> None:
+        """Take back what the model said of a cell; one that nobody else spoke of goes."""
+        self._record("label", cell)
+        if not self.said[cell].is_labelled:
+            self._record("delete", cell)
+
+    def _record(
+        self,
+        kind: str,
+        cell: int,
+        *,
+        geometry: Geometry | None = None,
+        label_id: int | None = None,
+        score: float | None = None,
+    ) -> int:
+        event = CellEvent(
+            kind, cell, self._rater_id, self._round_id, label_id=label_id, score=score, geometry=geometry
+        )
+        return record(self._connection, event, slide_id=self._slide_id if kind == "create" else None).cell_id
+
+    def _label_id(self, name: str) -> int:
+        label = _NAMED.get(name, MITOTIC_FIGURE)
+        if label.name not in self._label_ids:
+            (self._label_ids[label.name],) = intern_labels(self._connection, LabelSet((label,))).tolist()
+        return self._label_ids[label.name]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedReview:
+    """A review over the candidates of searches.
+
+    Parameters
+    ----------
+    rounds : tuple of int
+        Its rounds, high scores first.
+    cells : int
+        Candidates in it.
+    below : int
+        Candidates that were left out as their score is not above the threshold.
+    labelled : int
+        Candidates that an expert has labelled already; they are left out.
+    """
+
+    rounds: tuple[int, ...]
+    cells: int
+    below: int
+    labelled: int
+
+
+def review_searched(
+    store: Store,
+    name: str,
+    slides: Collection[int],
+    *,
+    threshold: float | None = None,
+    bins: int = BINS,
+) -> OpenedReview:
+    """Open a review over what searches found on some slides and no expert has labelled, in one transaction.
+
+    Parameters
+    ----------
+    store : Store
+        Open for writing.
+    name : str
+        Of the review.
+    slides : collection of int
+        Their ids.
+    threshold : float, optional
+        Scores not above it are left out; by default each slide has that of its search.
+    bins : int
+        Rounds by score; 1 gives one in random order.
+
+    Raises
+    ------
+    ConflictError
+        If there is another review or a round of that name.
+    NotFoundError
+        If none of the slides was searched.
+    """
+    with store.writing() as connection:
+        chosen, below, labelled = _chosen(connection, slides, threshold)
+        review = add_review(connection, name, RoundKind.CANDIDATE_REVIEW)
+        cells = np.array(list(chosen), dtype=np.int64)
+        place = bin_of(list(chosen.values()), bins=bins)
+        rounds = []
+        for number in sorted(set(place.tolist())) or [bins]:
+            title = name if bins == 1 else f"{name}, bin {number} of {bins}"
+            rounds.append(open_part(connection, review, ReviewPart.FIRST, name=title))
+            list_cells(connection, rounds[-1], cells[place == number].tolist())
+    return OpenedReview(tuple(rounds), len(cells), below, labelled)
+
+
+def _chosen(
+    connection: sqlite3.Connection, slides: Collection[int], threshold: float | None
+) -> tuple[dict[int, float], int, int]:
+    """Return the score of each candidate that is to be read, and how many lie below or are labelled."""
+    chosen: dict[int, float] = {}
+    below = labelled = searched = 0
+    for slide_id in slides:
+        model = last_model(connection, slide_id)
+        if model is None:
+            continue
+        searched += 1
+        own = read_search(connection, slide_id).threshold or 0.0
+        for cell, said in searched_cells(connection, slide_id, model).items():
+            if said.is_labelled:
+                labelled += 1
+            elif said.score <= (own if threshold is None else threshold):
+                below += 1
+            else:
+                chosen[cell] = said.score
+    if not searched:
+        raise NotFoundError("none of these slides was searched", mend="search them first")
+    return chosen, below, labelled
