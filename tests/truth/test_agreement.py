@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mitoscope.errors import FormatError
-from mitoscope.truth import NO_CLASS, Policy, RaterKind, agreed_classes, last_opinions
+from mitoscope.truth import NO_CLASS, Part, Policy, RaterKind, agreed_classes, disputes, last_opinions
 
 KINDS = [
     RaterKind.EXPERT,
@@ -75,6 +75,39 @@ def test_two_to_one_is_settled_with_its_agreement() -> None:
     assert found.agreement[0] == pytest.approx(2 / 3)
     assert found.label[1] == NO_CLASS
     assert math.isnan(found.agreement[1])
+
+
+@pytest.mark.parametrize(
+    ("said", "outcome", "is_open"),
+    [
+        ([(0, 0), (1, 1)], NO_CLASS, True),
+        ([(0, 0), (1, 1), (2, 1)], 1, True),  # a further reader counts, and decides nothing
+        ([(0, 0), (1, 1), (2, 1, Part.UNSTATED)], 1, False),  # of a file that knows no rounds
+        ([(0, 0), (1, 1), (2, 2, Part.DECISION)], NO_CLASS, True),  # agrees with neither
+        ([(0, 0), (1, 1), (2, 1), (3, 0, Part.DECISION)], 0, False),  # goes before the further reader
+        ([(0, 0), (1, 1), (2, 1, Part.DECISION), (3, 0, Part.DECISION)], 0, False),  # the last of two
+        ([(0, 0), (1, 1), (4, 1)], 1, False),  # a consensus
+        ([(0, 0), (4, 0), (1, 1)], 0, True),  # recorded before the second spoke
+        ([(0, 0), (1, 0), (2, 1)], 0, None),
+    ],
+)
+def test_a_dispute_waits_for_a_third_expert_or_a_consensus(
+    said: list[tuple[int, ...]], outcome: int, is_open: bool | None
+) -> None:
+    rater, label, part = zip(*((*one, Part.READING)[:3] for one in said), strict=True)
+    opinions = last_opinions(
+        np.zeros(len(said), np.int64),
+        np.array(rater),
+        np.array(label),
+        np.full(len(said), math.nan),
+        kind_of_rater=[RaterKind.EXPERT] * 4 + [RaterKind.CONSENSUS],
+        part=np.array(part, dtype=np.int64),
+    )
+    found = disputes(opinions, 1)
+    assert found.differ.tolist() == [is_open is not None]
+    assert found.is_open.tolist() == [bool(is_open)]
+    policy = Policy.SETTLED if 4 in rater else Policy.MAJORITY
+    assert agreed_classes(opinions, 1, policy).label.tolist() == [outcome]
 
 
 def test_control_unanimity_leaves_a_settled_cell_without_a_class() -> None:

@@ -125,6 +125,34 @@ def test_second_read_consensus_third_expert_and_the_outcome_by_policy(clinic: Cl
     assert first.get("/api/progress", status=403)["code"] == "not_yours"
 
 
+def test_what_two_second_readers_made_of_a_cell_still_goes_before_a_third_expert(clinic: Clinic) -> None:
+    _, _, cells = _screened(clinic)
+    readers = [clinic.person("second expert"), clinic.person("another reader")]
+    third = clinic.person("third expert")
+    reading = clinic.round("second read", "second read", *readers)
+    nothing = clinic.lead.post("/api/rounds", name="soon", kind="third expert", cells="disputed", status=409)
+    assert "agree on every cell" in nothing["error"]
+    for reader in readers:
+        for one in reader.get(f"/api/rounds/{reading}/queue?n=50")["cells"]:
+            reader.act(reading, kind="label", cell=one["cell"], label=FIGURE)
+    agreement = clinic.lead.get("/api/agreement")["domains"][-1]
+    assert (agreement["disagreed"], clinic.lead.get("/api/study")["disputed"]) == (3, 3)
+    deciding = clinic.round("third", "third expert", third, cells="disputed")
+    asked = third.get(f"/api/rounds/{deciding}/queue?n=50")["cells"]
+    assert {one["cell"] for one in asked} == set(cells[1::2])
+    for one in asked:
+        third.act(deciding, kind="label", cell=one["cell"], label=LOOK_ALIKE)
+    # The third expert decides, not the other second reader.
+    assert clinic.lead.get("/api/study")["disputed"] == 0
+    assert clinic.store.agreed(Policy.MAJORITY).label_id.tolist().count(LOOK_ALIKE) == 3
+    truth = clinic.store.ground_truth(policy=Policy.MAJORITY).slides[0].cells.label.tolist()
+    assert truth.count("look-alike") == 3
+    agreement = clinic.lead.get("/api/agreement")["domains"][-1]
+    assert (agreement["two_reads"], agreement["disagreed"]) == (6, 3)
+    again = clinic.lead.post("/api/rounds", name="again", kind="third expert", cells="disputed", status=409)
+    assert "each of the 3 cells on which the first two experts differ has been decided" in again["error"]
+
+
 def test_a_joint_consensus_speaks_with_one_voice_and_shows_both_labels(clinic: Clinic) -> None:
     first, _, cells = _screened(clinic, 2)
     second = clinic.person("second expert")

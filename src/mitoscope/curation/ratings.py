@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mitoscope.errors import FormatError
 from mitoscope.store import LabelEvents, RaterKind, SlideRecord, Study
+from mitoscope.truth import Part
 
 NO_LABEL = -1
 """Stands where a rater gave no label, withdrew it or said "unknown"."""
@@ -24,8 +25,8 @@ class Ratings:
     label : ndarray of int64, shape (n, r)
         Index of the label that rater j gave to cell i, or :data:`NO_LABEL`.
     turn : ndarray of int64, shape (n, r)
-        Position of the rater among those of the cell, from 0, in the order in which they first spoke; r
-        where the rater gave no label.
+        Position of the rater among those of the cell, from 0, in the order in which they first spoke, but
+        for a third expert, who comes third however many read; r where the rater gave no label.
     raters : tuple of str
         Names, by column.
     labels : tuple of str
@@ -119,7 +120,7 @@ def ratings(
     if odd:
         raise FormatError(f"a slide has no {odd[0]!r}", mend=f"known are {', '.join(DOMAIN_FIELDS)}")
     columns = [index for index, rater in enumerate(study.raters) if rater.kind in kinds]
-    label, seconds, first = _matrix(study.events, columns, len(study.cells))
+    label, seconds, first, decided = _matrix(study.events, study.parts, columns, len(study.cells))
     domains, domain = _numbered([_domain(slide, by) for slide in study.slides])
     _, case = _numbered([slide.case or f"\0{slide.name}" for slide in study.slides])
     live = ~study.cells.deleted
@@ -127,7 +128,7 @@ def ratings(
     slide = study.cells.slide[given]
     return Ratings(
         label=label[given],
-        turn=_turns(label[given], first[given]),
+        turn=_turns(label[given], first[given], decided[given]),
         raters=tuple(study.raters[index].name for index in columns),
         labels=study.labels.names,
         case=case[slide],
@@ -138,27 +139,43 @@ def ratings(
 
 
 def _matrix(
-    events: LabelEvents, columns: list[int], cells: int
-) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+    events: LabelEvents, parts: NDArray[np.int64], columns: list[int], cells: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return label, seconds, row of the first event, and that of the last if it decides, else -1."""
     label = np.full((cells, len(columns)), NO_LABEL, dtype=np.int64)
     seconds = np.full((cells, len(columns)), np.nan)
     first = np.full((cells, len(columns)), len(events), dtype=np.int64)
+    decided = np.full((cells, len(columns)), -1, dtype=np.int64)
     for column, rater in enumerate(columns):
         rows = np.flatnonzero(events.rater == rater)
         # Of repeated indexes NumPy keeps the last assignment, so rows in order leave the last label.
         label[events.cell[rows], column] = events.label[rows]
         seconds[events.cell[rows], column] = events.seconds[rows]
         first[events.cell[rows[::-1]], column] = rows[::-1]
-    return label, seconds, first
+        decided[events.cell[rows], column] = np.where(parts[rows] == Part.DECISION, rows, -1)
+    return label, seconds, first, decided
 
 
-def _turns(label: NDArray[np.int64], first: NDArray[np.int64]) -> NDArray[np.int64]:
+def _turns(
+    label: NDArray[np.int64], first: NDArray[np.int64], decided: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return the turn of each rater, by the rule of :func:`mitoscope.truth.ranked_experts`."""
     silent = label == NO_LABEL
-    order = np.argsort(np.where(silent, np.iinfo(np.int64).max, first), axis=1, kind="stable")
-    turn = np.empty_like(label)
-    np.put_along_axis(turn, order, np.broadcast_to(np.arange(label.shape[1]), label.shape), axis=1)
+    spoke = _places(np.where(silent, np.iinfo(np.int64).max, first))
+    decides = (decided >= 0) & (spoke >= 2) & ~silent
+    latest = decided.max(initial=0)
+    # Whoever decides stands before all further readers, the last of several first.
+    turn = _places(np.where(spoke < 2, spoke, np.where(decides, 2 + latest - decided, 3 + latest + spoke)))
     turn[silent] = label.shape[1]
     return turn
+
+
+def _places(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the place of each value in its row, from 0."""
+    order = np.argsort(values, axis=1, kind="stable")
+    place = np.empty_like(values)
+    np.put_along_axis(place, order, np.broadcast_to(np.arange(values.shape[1]), values.shape), axis=1)
+    return place
 
 
 def _domain(slide: SlideRecord, by: Sequence[str]) -> str:

@@ -42,6 +42,7 @@ def agreed_of(
         events.label,
         events.score,
         kind_of_rater=[rater.kind for rater in study.raters],
+        part=study.parts,
     )
     return agreed_classes(opinions, len(study.cells), policy, threshold=threshold)
 

@@ -10,14 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.store.encoding import well_formed
+from mitoscope.store.records import RoundKind
 from mitoscope.truth import CROWD_THRESHOLD, Opinions, Policy, RaterKind, agreed_classes
 
 __all__ = ["CROWD_THRESHOLD", "Agreed", "Policy", "agreed", "read_opinions"]
 
 # By cell and rater; infinity stands for no score, which no score can be.
 _OPINIONS_SQL = """
-SELECT cell_id, rater_id, ifnull(label_id, -1), ifnull(score, 9e999), first_seq, last_seq FROM label_now
-ORDER BY cell_id, rater_id, round_id
+SELECT cell_id, rater_id, ifnull(label_id, -1), ifnull(score, 9e999), first_seq, last_seq, round_id
+FROM label_now ORDER BY cell_id, rater_id, round_id
 """
 _OPINION_ROW = np.dtype(
     [
@@ -27,6 +28,7 @@ _OPINION_ROW = np.dtype(
         ("score", np.float64),
         ("first", np.int64),
         ("last", np.int64),
+        ("round", np.int64),
     ]
 )
 _CELLS_SQL = "SELECT id, slide_id FROM cell WHERE is_deleted = 0 ORDER BY id"
@@ -77,7 +79,19 @@ def read_opinions(connection: sqlite3.Connection, cell_id: NDArray[np.int64]) ->
     rows, first = rows[said], first[said]
     scores = np.where(np.isposinf(rows["score"]), np.nan, rows["score"])
     row = np.searchsorted(cell_id, rows["cell"])
-    return Opinions(row, rows["rater"], kind_of[rows["rater"]], rows["label"], scores, first, rows["last"])
+    parts = {id_: RoundKind(kind).part for id_, kind in connection.execute("SELECT id, kind FROM round")}
+    part_of = np.zeros(max(parts, default=0) + 1, dtype=np.int64)
+    part_of[list(parts)] = list(parts.values())
+    return Opinions(
+        row,
+        rows["rater"],
+        kind_of[rows["rater"]],
+        rows["label"],
+        scores,
+        first,
+        rows["last"],
+        part_of[rows["round"]],
+    )
 
 
 def live_cells(connection: sqlite3.Connection) -> NDArray[np.int64]:

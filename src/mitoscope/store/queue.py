@@ -23,7 +23,7 @@ from mitoscope.store import present
 from mitoscope.store.encoding import id_list, insert
 from mitoscope.store.opinions import live_cells, read_opinions
 from mitoscope.store.schema import BUCKET_SHIFT, EVERY_CELL, SHUFFLE_BITS, WHOLE_SLIDE
-from mitoscope.truth import NO_CLASS, first_three
+from mitoscope.truth import disputes
 
 _SEED_BITS = 60
 _BUCKETS = 1 << (SHUFFLE_BITS - BUCKET_SHIFT)
@@ -233,13 +233,15 @@ def _count_labels(connection: sqlite3.Connection, round_id: int, cell_ids: list[
     present.add_labels(connection, np.full(len(table), round_id), table[:, 0], table[:, 1], table[:, 2])
 
 
-def disputed(connection: sqlite3.Connection) -> list[int]:
-    """Return the live cells on which the first two experts disagree and no third has spoken."""
+def disputed(connection: sqlite3.Connection, *, with_decided: bool = False) -> list[int]:
+    """Return the live cells on which the first two experts differ and nobody has decided.
+
+    The rule is :func:`mitoscope.truth.disputes`; ``with_decided`` also gives those that are decided.
+    """
     cells = live_cells(connection)
-    first, second, third = first_three(read_opinions(connection, cells), len(cells)).T
-    open_ = (first != NO_CLASS) & (second != NO_CLASS) & (first != second) & (third == NO_CLASS)
-    found: list[int] = cells[open_].tolist()
-    return found
+    found = disputes(read_opinions(connection, cells), len(cells))
+    ids: list[int] = cells[found.differ if with_decided else found.is_open].tolist()
+    return ids
 
 
 def count_listed(connection: sqlite3.Connection, round_id: int) -> int:

@@ -21,7 +21,7 @@ from mitoscope.geometry import Mpp, SizePx
 from mitoscope.labels import LabelSet
 from mitoscope.region import RegionKind
 from mitoscope.store.columns import ByContent, Cells, LabelEvents
-from mitoscope.truth import Domain, ExaminedArea, RaterKind
+from mitoscope.truth import Domain, ExaminedArea, Part, RaterKind
 
 Attributes = Mapping[str, Any]
 """JSON values of a file that mitoscope does not interpret but gives back, by name (``sliderunner.uuid``)."""
@@ -88,6 +88,14 @@ class RoundKind(StrEnum):
     def is_blinded(self) -> bool:
         """Whether raters of this round do not see the labels of others."""
         return self in (RoundKind.SCREENING, RoundKind.SECOND_READ)
+
+    @property
+    def part(self) -> Part:
+        """What an expert's label in this round is to the dispute of a cell."""
+        if self is RoundKind.THIRD_EXPERT:
+            return Part.DECISION
+        readings = (RoundKind.SCREENING, RoundKind.SECOND_READ, RoundKind.CANDIDATE_REVIEW)
+        return Part.READING if self in readings else Part.UNSTATED
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +249,12 @@ class Study:
                 raise FormatError(f"one label for each {row} expected", where="study")
             _check_index(row, "cell", version.cell, 0, len(self.cells))
             _check_index(row, "label", version.label, 0, len(self.labels.labels))
+
+    @property
+    def parts(self) -> NDArray[np.int64]:
+        """Return in which part of the work each label event was given, shape (n,)."""
+        parts = np.array([round_.kind.part for round_ in self.rounds] or [Part.UNSTATED], dtype=np.int64)
+        return parts[self.events.round]
 
     def part_on(self, slides: Collection[str]) -> Study:
         """Return the part of the study that is on some slides; labels, raters and rounds are all."""

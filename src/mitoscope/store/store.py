@@ -356,7 +356,7 @@ class Store:
             return found
 
     def disputed(self) -> list[int]:
-        """Return the cells on which the first two experts disagree and no third has spoken."""
+        """Return the live cells on which the first two experts differ and nobody has decided."""
         with self.reading() as connection:
             return disputed(connection)
 

@@ -7,7 +7,7 @@ training, evaluation and counting.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Final
 
 import numpy as np
@@ -32,6 +32,17 @@ class RaterKind(StrEnum):
     MODEL = "model"
     CONSENSUS = "consensus"
     """Several raters with one voice, or a file that states only the outcome."""
+
+
+class Part(IntEnum):
+    """In which part of the work an expert spoke of a cell: it tells a further reader from a third expert."""
+
+    UNSTATED = 0
+    """In no certain one, as in most files: the third to speak is the third expert."""
+    READING = 1
+    """In a screening, a second read or a review of candidates: one more independent reading."""
+    DECISION = 2
+    """As a third expert, who was asked because two differ."""
 
 
 class Policy(StrEnum):
@@ -75,6 +86,8 @@ class Opinions:
         When the rater first spoke of the cell, in any unit: the order of the experts.
     last : ndarray of int64, shape (n,)
         When the rater last spoke of it.
+    part : ndarray of int64, shape (n,)
+        In which :class:`Part` of the work the last word was given.
     """
 
     cell: Ints
@@ -84,6 +97,7 @@ class Opinions:
     score: Floats
     first: Ints
     last: Ints
+    part: Ints
 
     def take(self, rows: NDArray[np.bool_] | Ints) -> Opinions:
         """Return some of the opinions."""
@@ -95,6 +109,7 @@ class Opinions:
             self.score[rows],
             self.first[rows],
             self.last[rows],
+            self.part[rows],
         )
 
     def of_kinds(self, *kinds: RaterKind) -> Opinions:
@@ -110,6 +125,7 @@ def last_opinions(
     *,
     kind_of_rater: list[RaterKind],
     order: Ints | None = None,
+    part: Ints | None = None,
 ) -> Opinions:
     """Return the last word of each rater on each cell, from label events in their order.
 
@@ -123,7 +139,10 @@ def last_opinions(
         By number of the rater.
     order : ndarray of int64, shape (n,), optional
         Ascending numbers of the events, by default their rows.
+    part : ndarray of int64, shape (n,), optional
+        In which :class:`Part` of the work each was given, by default unstated.
     """
+    parts = np.zeros(len(cell), dtype=np.int64) if part is None else part
     when = np.arange(len(cell), dtype=np.int64) if order is None else order
     pair = cell * max(len(kind_of_rater), 1) + rater
     _, first, place = np.unique(pair, return_index=True, return_inverse=True)
@@ -131,7 +150,14 @@ def last_opinions(
     np.maximum.at(last, place, np.arange(len(pair)))
     kinds = np.array([_KINDS.index(kind) for kind in kind_of_rater] or [0], dtype=np.int64)
     found = Opinions(
-        cell[last], rater[last], kinds[rater[last]], label[last], score[last], when[first], when[last]
+        cell[last],
+        rater[last],
+        kinds[rater[last]],
+        label[last],
+        score[last],
+        when[first],
+        when[last],
+        parts[last],
     )
     return found.take(found.label >= 0)
 
@@ -201,21 +227,69 @@ def _unanimous(opinions: Opinions, cells: int, _: float) -> Ints:
 
 
 def ranked_experts(opinions: Opinions) -> tuple[Opinions, Ints]:
-    """Return the opinions of experts by cell, and which of its experts each is in the order of speaking."""
+    """Return the opinions of experts by cell, and which of its experts each is: first, second, third, ….
+
+    The first two are those who spoke first. The third is who was asked to decide between them, the last of
+    several; where nobody was, it is the next reader.
+    """
     experts = opinions.of_kinds(RaterKind.EXPERT)
     experts = experts.take(np.lexsort((experts.rater, experts.first, experts.cell)))
-    cell = experts.cell
+    rank = _rank_in_cell(experts.cell)
+    decides = (rank >= 2) & (experts.part == Part.DECISION)
+    turn = np.where(rank < 2, 0, np.where(decides, 1, 2))
+    experts = experts.take(np.lexsort((np.where(decides, -experts.last, experts.first), turn, experts.cell)))
+    return experts, _rank_in_cell(experts.cell)
+
+
+def _rank_in_cell(cell: Ints) -> Ints:
+    """Return the place of each row among those of its cell, from 0; rows of a cell stand together."""
     starts = np.flatnonzero(np.r_[True, cell[1:] != cell[:-1]]) if len(cell) else np.empty(0, np.int64)
-    return experts, np.arange(len(cell)) - np.repeat(starts, np.diff(np.r_[starts, len(cell)]))
+    return np.arange(len(cell)) - np.repeat(starts, np.diff(np.r_[starts, len(cell)]))
 
 
 def first_three(opinions: Opinions, cells: int) -> Ints:
-    """Return the labels of the first three experts in the order in which they spoke, shape (cells, 3)."""
+    """Return the labels of the first, second and third expert (:func:`ranked_experts`), shape (cells, 3)."""
     experts, rank = ranked_experts(opinions)
+    return _table(experts, rank, experts.label, cells)
+
+
+def _table(experts: Opinions, rank: Ints, values: Ints, cells: int) -> Ints:
     table = np.full((cells, 3), NO_CLASS, dtype=np.int64)
     kept = rank < 3
-    table[experts.cell[kept], rank[kept]] = experts.label[kept]
+    table[experts.cell[kept], rank[kept]] = values[kept]
     return table
+
+
+@dataclass(frozen=True, eq=False)
+class Disputes:
+    """On which cells experts differ.
+
+    Parameters
+    ----------
+    differ : ndarray of bool, shape (cells,)
+        The first two experts gave different labels: the disagreement that tables of agreement print.
+    is_open : ndarray of bool, shape (cells,)
+        Of these, nobody has decided yet: no third expert agreed with one of the two, and no consensus was
+        recorded after both had spoken. A further reader of the cell is not a third expert: that label counts
+        in the majority, and the cell waits all the same.
+    """
+
+    differ: NDArray[np.bool_]
+    is_open: NDArray[np.bool_]
+
+
+def disputes(opinions: Opinions, cells: int) -> Disputes:
+    """Return on which cells the first two experts differ, and which of these wait for a decision."""
+    experts, rank = ranked_experts(opinions)
+    first, second, third = _table(experts, rank, experts.label, cells).T
+    differ = (first != NO_CLASS) & (second != NO_CLASS) & (first != second)
+    part_of_third = _table(experts, rank, experts.part, cells)[:, 2]
+    is_decided = (part_of_third != Part.READING) & (majority_of_three(first, second, third) != NO_CLASS)
+    spoken = opinions.of_kinds(RaterKind.CONSENSUS)
+    recorded = np.full(cells, -1, dtype=np.int64)
+    np.maximum.at(recorded, spoken.cell, spoken.last)
+    is_settled = recorded > _table(experts, rank, experts.last, cells)[:, :2].max(axis=1)
+    return Disputes(differ, differ & ~is_decided & ~is_settled)
 
 
 def majority_of_three(first: Ints, second: Ints, third: Ints) -> Ints:

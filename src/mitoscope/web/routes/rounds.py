@@ -223,13 +223,21 @@ def _cells(connection: Any, body: NewRound) -> list[int] | None:
     if body.cells == "disputed":
         cells = store.disputed(connection)
         if not cells:
-            mend = "let two experts read the same cells first"
-            raise Refusal(409, "conflict", "no cell is disputed", mend=mend)
+            raise _nothing_disputed(len(store.disputed(connection, with_decided=True)))
         return cells
     cells = store.live_cells_of(connection, body.cells)
     if not cells or len(cells) < len(body.cells):
         raise invalid("a cell of the list is not in the study", field="cells")
     return cells
+
+
+def _nothing_disputed(decided: int) -> Refusal:
+    what = "the first two experts agree on every cell that both have read"
+    mend = "let two experts read the same cells first"
+    if decided:
+        what = f"each of the {decided} cells on which the first two experts differ has been decided"
+        mend = "see who overruled whom on the page of the agreement"
+    return Refusal(409, "conflict", what, mend=mend)
 
 
 class ChangedRound(Action):
