@@ -11,12 +11,13 @@ from typing import Any, Literal, Self, get_args, get_origin
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from mitoscope.errors import ConfigError
 from mitoscope.fsio import atomic_write, open_regular
 
 _CHOICES = ("literal_error", "enum")
+_SAID = "said"
 _GIVEN_MAX = 60
 _WANTED = {
     "int_": "be a whole number",
@@ -111,10 +112,17 @@ def explain(error: ValidationError, config: type[BaseModel]) -> tuple[str, str |
     return f"key {key!r}{': ' if first['type'] in _CHOICES else ' '}{say_fault(first)}", None
 
 
+def fault_said(what: str) -> PydanticCustomError:
+    """Return the error of a check, in words that follow the name of the value: "is empty"."""
+    return PydanticCustomError(_SAID, "{what}", {"what": what})
+
+
 def say_fault(fault: ErrorDetails) -> str:
     """Return what is wrong with one value, in words that follow its name."""
     kind, given = fault["type"], repr(fault["input"])
     given = given if len(given) <= _GIVEN_MAX else f"{given[:_GIVEN_MAX]}…"
+    if kind == _SAID:
+        return fault["msg"]
     if kind == "missing":
         return "is missing"
     if kind in _CHOICES:

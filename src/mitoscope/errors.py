@@ -39,6 +39,7 @@
     │   ├── TrainingDataError           a class missing, no field large enough
     │   │   └── LeakError               a case or the same pixels on both sides of a split
     │   └── OutputError                 the target cannot be written (permission, full disk)
+    │       └── StoreMovedError         the file of an open store is not where it was
     └── RunError
         ├── IncompleteRunError          with gaps where none are allowed
         │   └── StoppedError            stopped from the keyboard; the same command goes on
@@ -236,6 +237,10 @@ class LeakError(TrainingDataError):
 
 class OutputError(InputError):
     """The target cannot be written."""
+
+
+class StoreMovedError(OutputError):
+    """The file of a store was moved or deleted while the store is open."""
 
 
 class RunError(MitoscopeError):

@@ -13,7 +13,7 @@ from .making import AWAY, Clinic, all_sent, click, settle, shoot
 
 READ_ONLY = {
     "error": "study.mito: cannot be written (attempt to write a readonly database); nothing was changed",
-    "mend": "free space or mend the permissions and repeat the action",
+    "mend": "mend the permissions of the file and its folder and repeat the action",
     "code": "disk_full",
 }
 """What the server says of a study that became read-only; nobody is kept from writing here by permissions."""

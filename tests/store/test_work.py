@@ -31,6 +31,7 @@ from mitoscope.store.regions import (
     read_interests,
     read_regions,
     remove_interest,
+    restore_interest,
     restore_region,
 )
 from mitoscope.store.schema import MIGRATIONS
@@ -156,13 +157,16 @@ def test_a_screening_is_gone_on_with_where_it_was_left(store: Store) -> None:
         assert write_plan(connection, round_id, 1, FIELDS) == tuple(FIELDS)
         assert write_plan(connection, round_id, 1, FIELDS[:1]) == tuple(FIELDS), "a plan stays"
         visit_field(connection, round_id, 1, 1, 1, is_covered=True, seconds=2, position={"x": 1})
-        visit_field(connection, round_id, 1, 1, 1, is_covered=False, seconds=3, position={"x": 2})
+        visit_field(connection, round_id, 1, 1, 1, seconds=3, position={"x": 2})
     with Store.open(store.path) as again, again.writing() as connection:
         state = read_screening(connection, round_id, 1, 1)
         assert (state.field, state.position) == (1, {"x": 2})
         assert (state.covered, state.seconds) == ((False, True, False), (0, 5, 0))
         assert state.covered_fraction == pytest.approx(0.3 / 0.9)
         assert not any(read_screening(connection, round_id, 2, 1).covered), "another rater's is another"
+        visit_field(connection, round_id, 1, 1, 1, is_covered=False)
+        assert not any(read_screening(connection, round_id, 1, 1).covered), "it was a mistake"
+        visit_field(connection, round_id, 1, 1, 1, is_covered=True)
         assert begin_pass(connection, round_id, 1, 1) == 2
         state = read_screening(connection, round_id, 1, 1)
         assert (state.pass_, any(state.covered), state.field) == (2, False, None)
@@ -226,6 +230,10 @@ def test_regions_of_interest_come_and_go(store: Store) -> None:
         assert read_interests(connection, 1) == []
         with pytest.raises(StoreError, match="no such region of interest"):
             remove_interest(connection, added.id)
+        assert restore_interest(connection, added.id) == added
+        assert read_interests(connection, 1) == [added]
+        with pytest.raises(StoreError, match="no such region of interest"):
+            restore_interest(connection, added.id + 1)
 
 
 def test_gold_tiles_come_first_while_a_rater_is_tested_and_then_among_the_others(store: Store) -> None:

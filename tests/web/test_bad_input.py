@@ -114,6 +114,33 @@ def test_a_full_disk_is_said_and_the_same_action_works_once_there_is_space(clini
     clinic.store.verify()
 
 
+def test_a_study_that_was_moved_is_said_and_the_same_action_works_once_it_is_back(clinic: Clinic) -> None:
+    body: Json = {"kind": "create", "slide": clinic.slide, "x": 800, "y": 700, "label": 1, "key": key()}
+    away = clinic.store.path.with_name("elsewhere.mito")
+    clinic.store.path.rename(away)
+    refused = clinic.lead.act(2, **body, status=507)
+    assert refused["code"] == "moved"
+    assert "was moved or deleted" in refused["error"]
+    assert "put it back" in refused["mend"]
+    assert "space" not in refused["mend"]
+    _said(refused)
+    away.rename(clinic.store.path)
+    assert not clinic.lead.act(2, **body)["is_repeated"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("a\x07b", "name holds control characters"),
+        (" ", "name is empty"),
+        (3, "name must be text, not 3"),
+    ],
+)
+def test_a_name_that_cannot_be_is_said_in_plain_words(clinic: Clinic, name: object, said: str) -> None:
+    answer = clinic.lead.post("/api/raters", name=name, kind="expert", role="rater", status=422)
+    assert answer["error"] == said
+
+
 def test_a_study_that_became_read_only_is_said_and_what_was_acknowledged_is_shown(clinic: Clinic) -> None:
     body: Json = {"kind": "create", "slide": clinic.slide, "x": 800, "y": 700, "label": 1, "key": key()}
     before = clinic.lead.act(2, kind="create", slide=clinic.slide, x=700, y=700, label=1)

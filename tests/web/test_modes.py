@@ -62,6 +62,10 @@ def test_screening_goes_through_all_tissue_pauses_and_goes_on_at_the_same_field(
             assert (again["field"], again["position"]) == (3, {"zoom": 3})
             assert again["covered"][:5] == [True, True, True, True, False]
             assert 0 < again["covered_fraction"] < 1
+            undone = first.put(path, field=3, is_covered=False)
+            assert undone["covered"][:5] == [True, True, True, False, False]
+            assert first.put(path, field=3)["covered"] == undone["covered"], "a look alone covers nothing"
+            first.put(path, field=3, is_covered=True)
     assert done["is_complete"]
     assert done["covered_fraction"] == 1
     second = first.post(f"{path}/passes")
@@ -342,6 +346,8 @@ def test_a_region_of_interest_is_exported_with_its_resolution(clinic: Clinic) ->
     np.testing.assert_array_equal(pixels, whole[y : y + pixels.shape[0], x : x + pixels.shape[1]])
     clinic.lead.delete(f"/api/interests/{placed['id']}")
     clinic.lead.get(placed["tiff"], status=404)
+    assert clinic.lead.post(f"/api/interests/{placed['id']}/restore")["interest"] == placed
+    assert clinic.lead.get(placed["tiff"]) == content
 
 
 def test_a_case_is_corrected_counted_and_signed(clinic: Clinic) -> None:

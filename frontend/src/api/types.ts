@@ -1107,11 +1107,11 @@ export interface Tissue {
   readonly rows: string;
 }
 
-/** A field that I am at. */
+/** A field that I am at; whether I have looked it through, or not after all, or null to leave that. */
 export interface Visit {
   readonly key: string;
   readonly field: number;
-  readonly is_covered?: boolean;
+  readonly is_covered?: boolean | null;
   readonly seconds?: number;
   readonly position?: unknown;
 }

@@ -100,6 +100,7 @@ if TYPE_CHECKING:
         read_region,
         read_regions,
         remove_interest,
+        restore_interest,
         restore_region,
         slide_of_region,
         slide_regions,
@@ -224,8 +225,8 @@ _NAMES = {
     ),
     "store.regions": (
         "add_interest delete_region draw_region DrawnRegion edit_region Interest net_area_mm2 "
-        "read_interest read_interests read_region read_regions remove_interest restore_region "
-        "slide_of_region slide_regions"
+        "read_interest read_interests read_region read_regions remove_interest restore_interest "
+        "restore_region slide_of_region slide_regions"
     ),
     "store.reviews": (
         "add_review find_review listed_cells open_part read_review read_turns record_outcome "

@@ -24,6 +24,7 @@ from mitoscope.errors import (
     StoreBusyError,
     StoreDamagedError,
     StoreError,
+    StoreMovedError,
     StoreVersionError,
 )
 from mitoscope.fsio import open_regular
@@ -46,7 +47,13 @@ _SETTINGS = (
     f"PRAGMA cache_size = -{CACHE_KIB}",
 )
 _MAGIC = b"SQLite format 3\x00"
-_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+_UNWRITTEN = {
+    sqlite3.SQLITE_FULL: "free space and repeat the action",
+    sqlite3.SQLITE_READONLY: "mend the permissions of the file and its folder and repeat the action",
+    sqlite3.SQLITE_CANTOPEN: "mend the permissions of the folder, or free space, and repeat the action",
+    sqlite3.SQLITE_IOERR: "free space, or see that the disk is there, and repeat the action",
+}
+"""Why nothing can be written → what to do about it."""
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_SCHEMA)
 _TOUCH = "PRAGMA schema_version"
 """Reads the first page, and so rolls back what a killed process left half written."""
@@ -55,17 +62,21 @@ _PRIMARY_CODE = 0xFF  # the lower byte of an extended result code
 
 def translate(error: sqlite3.Error, path: Path) -> MitoscopeError:
     """Return the typed error for one of SQLite's."""
-    code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
+    extended = getattr(error, "sqlite_errorcode", 0)
+    code = extended & _PRIMARY_CODE
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return StoreBusyError(
             "another process is writing", where=path, mend="repeat the command when it is done"
         )
-    if code in _FULL:
-        return OutputError(
-            f"cannot be written ({error}); nothing was changed",
-            where=path,
-            mend="free space or mend the permissions and repeat the action",
-        )
+    if code in _UNWRITTEN:
+        if extended == sqlite3.SQLITE_READONLY_DBMOVED:
+            return StoreMovedError(
+                "was moved or deleted while it is open; nothing was changed",
+                where=path,
+                mend="put it back where it was and repeat the action, or open it where it is now",
+            )
+        what = f"cannot be written ({error}); nothing was changed"
+        return OutputError(what, where=path, mend=_UNWRITTEN[code])
     if code in _DAMAGED:
         return StoreDamagedError(
             f"damaged ({error})", where=path, mend="restore it from a copy made by 'mitoscope store backup'"

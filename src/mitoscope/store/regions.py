@@ -283,3 +283,15 @@ def remove_interest(connection: sqlite3.Connection, id_: int) -> None:
     """
     read_interest(connection, id_)
     connection.execute("UPDATE interest SET is_deleted = 1 WHERE id = ?", (id_,))
+
+
+def restore_interest(connection: sqlite3.Connection, id_: int) -> Interest:
+    """Take the removal of a region of interest back.
+
+    Raises
+    ------
+    NotFoundError
+        If there never was one of that id.
+    """
+    connection.execute("UPDATE interest SET is_deleted = 0 WHERE id = ?", (id_,))
+    return read_interest(connection, id_)

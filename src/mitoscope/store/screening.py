@@ -137,11 +137,11 @@ def visit_field(
     slide_id: int,
     number: int,
     *,
-    is_covered: bool,
+    is_covered: bool | None = None,
     seconds: float = 0.0,
     position: Any = None,
 ) -> None:
-    """Note that a rater is at a field; one that was covered in this pass stays so.
+    """Note that a rater is at a field; that it is covered in this pass, or not after all, unless None.
 
     Raises
     ------
@@ -157,9 +157,9 @@ def visit_field(
     connection.execute(
         "INSERT INTO field_visit (round_id, rater_id, slide_id, pass, number, is_covered, seconds, time_s) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
-        "is_covered = max(is_covered, excluded.is_covered), seconds = seconds + excluded.seconds, "
+        "is_covered = ifnull(?, is_covered), seconds = seconds + excluded.seconds, "
         "time_s = excluded.time_s",
-        (*who.values(), number, int(is_covered), seconds, time.time()),
+        (*who.values(), number, bool(is_covered), seconds, time.time(), is_covered),
     )
 
 

@@ -59,7 +59,7 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
         (415, "Only JSON is taken"),
         (422, "This cannot be meant"),
         (503, "Try again a little later"),
-        (507, "The study cannot be written: the disk is full, or read-only"),
+        (507, "The study cannot be written: the disk is full, or read-only, or the file was moved"),
     )
 }
 _WORDS = {404: ("no_such", "there is nothing here"), 405: ("not_allowed", "this cannot be done here")}

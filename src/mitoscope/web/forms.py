@@ -24,6 +24,7 @@ from pydantic import (
 )
 from typing_extensions import TypedDict
 
+from mitoscope.config import fault_said
 from mitoscope.store import PUBLIC_ID_MAX, TOKEN_DIGITS
 
 FormT = TypeVar("FormT")
@@ -39,7 +40,7 @@ VERTICES_MAX = 20_000
 def _digits(value: Any) -> Any:
     """Refuse what Python would read as a number, but is not plain digits."""
     if isinstance(value, str) and not (value.isascii() and value.isdigit()):
-        raise ValueError("is not a number of digits")
+        raise fault_said("is not a number of digits")
     return value
 
 
@@ -67,9 +68,9 @@ Vertices = Annotated[list[Point], Field(min_length=3, max_length=VERTICES_MAX)]
 def _clean(text: str) -> str:
     text = " ".join(text.split())
     if not text:
-        raise ValueError("is empty")
+        raise fault_said("is empty")
     if any(unicodedata.category(letter) in ("Cc", "Cs", "Co", "Cn") for letter in text):
-        raise ValueError("holds control characters")
+        raise fault_said("holds control characters")
     return text
 
 
@@ -125,13 +126,13 @@ class Action(Body):
 
 def _check(value: Any, depth: int) -> None:
     if depth > DEPTH_MAX:
-        raise ValueError("is nested too deeply")
+        raise fault_said("is nested too deeply")
     if isinstance(value, str):
         if any("\ud800" <= letter <= "\udfff" for letter in value):
-            raise ValueError("holds half a character")
+            raise fault_said("holds half a character")
     elif isinstance(value, float):
         if not math.isfinite(value):
-            raise ValueError("is NaN or infinite")
+            raise fault_said("is NaN or infinite")
     elif isinstance(value, dict):
         for name, one in value.items():
             _check(name, depth)

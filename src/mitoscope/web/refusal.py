@@ -22,6 +22,7 @@ from mitoscope.errors import (
     RoundClosedError,
     SlideError,
     StoreBusyError,
+    StoreMovedError,
 )
 
 
@@ -69,6 +70,7 @@ _BY_KIND: tuple[tuple[type[MitoscopeError], int, str], ...] = (
     (KeyReusedError, 409, "key_used"),
     (ConflictError, 409, "conflict"),
     (StoreBusyError, 503, "busy"),
+    (StoreMovedError, 507, "moved"),
     (OutputError, 507, "disk_full"),
     (SlideError, 422, "slide_rejected"),
     (FormatError, 422, "invalid"),

@@ -135,8 +135,9 @@ class SlideCatalogue:
             return acquire(path, self._mpp, mpp_override=self.mpp_override)
         except SlideError as error:
             self._forget(slide_id)
+            what = error.what if path.exists() else "the file of this slide is not there any more"
             mend = "put the file back, or start again with --slides"
-            raise Refusal(410, "slide_missing", f"{path.name}: {error.what}", mend=mend) from None
+            raise Refusal(410, "slide_missing", f"{path.name}: {what}", mend=mend) from None
 
     def path(self, slide_id: int) -> Path:
         """Return the file of a slide.

@@ -27,6 +27,7 @@ from mitoscope.store import (
     read_interests,
     read_raters,
     remove_interest,
+    restore_interest,
 )
 from mitoscope.web.deep_zoom import read_scaled
 from mitoscope.web.forms import Action, Answer, Coordinate, Done, Name, RowId, SlideId, described
@@ -142,6 +143,18 @@ def remove(interest_id: RowId, body: Action, state: StateHere, visitor: VisitorH
         return {"is_repeated": False}
 
     return done_once(state, visitor, body.key, f"removal of interest {interest_id}", act)
+
+
+@router.post("/api/interests/{interest_id}/restore")
+def restore(interest_id: RowId, body: Action, state: StateHere, visitor: VisitorHere) -> InterestPlaced:
+    """Take the removal of a region of interest back."""
+
+    def act(connection: Any) -> InterestPlaced:
+        back = restore_interest(connection, interest_id)
+        mpp, _ = scale_of(state, back.slide_id)
+        return {"interest": _interest(back, mpp, _names(connection)), "is_repeated": False}
+
+    return done_once(state, visitor, body.key, f"restoring of interest {interest_id}", act)
 
 
 @router.get(

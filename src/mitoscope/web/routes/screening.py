@@ -66,10 +66,10 @@ class PassBegun(Screening, Done):
 
 
 class Visit(Action):
-    """A field that I am at."""
+    """A field that I am at; whether I have looked it through, or not after all, or null to leave that."""
 
     field: int
-    is_covered: bool = False
+    is_covered: bool | None = None
     seconds: Seconds = 0.0
     position: Any = None
 
