@@ -48,6 +48,7 @@ from mitoscope.store import (
     write_terms,
 )
 from mitoscope.store.chain import TABLES
+from mitoscope.store.comments import write_comment
 from mitoscope.store.statements import STATED
 
 from .making import scattered_study
@@ -84,6 +85,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> bytes:
                     rater_id=rater,
                 )
                 add_tiles(connection, [TaskTile(0, round_, 1, 512.0 * number, 0, 512)])
+                write_comment(connection, 1, f"remark {number}", rater_id=rater, round_id=round_)
         with store.writing() as connection:
             add_interest(connection, 1, BoxPx0(0, 0, 9, 9), rater_id=rater, name="10 fields")
             write_setting(connection, "policy", "majority")

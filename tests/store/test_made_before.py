@@ -14,7 +14,17 @@ import pytest
 
 from mitoscope.curation.review import ask_third, conclude, open_review, review_state
 from mitoscope.errors import ConflictError, VersionError
-from mitoscope.store import CaseWork, Policy, Store, read_case_work, write_case_work
+from mitoscope.store import (
+    CaseWork,
+    Policy,
+    Store,
+    read_case_work,
+    read_tags,
+    write_case_work,
+    write_comment,
+    write_tags,
+)
+from mitoscope.store.chain import head_over
 from mitoscope.store.schema import SCHEMA_VERSION
 from mitoscope.store.signed import read_all_signed
 
@@ -146,3 +156,14 @@ def test_what_is_looked_at_on_a_case_is_kept_in_it(store: Store) -> None:
     with store.reading() as connection:
         assert read_case_work(connection, **whose) == work
         assert read_case_work(connection, **whose | {"slide_id": 2}) == CaseWork()
+
+
+def test_comments_and_tags_are_kept_and_chained_in_it(store: Store) -> None:
+    with store.writing() as connection:
+        write_comment(connection, 1, "pyknotic?", rater_id=1, round_id=1)
+        assert write_tags(connection, 1, ["pilot", "grade 2", "pilot"]) == ["grade 2", "pilot"]
+    with store.reading() as connection:
+        assert read_tags(connection) == {1: ["grade 2", "pilot"]}
+        assert connection.execute("SELECT text FROM comment").fetchall() == [("pyknotic?",)]
+        assert head_over(connection, "comment", 1) is not None
+    store.verify()

@@ -15,6 +15,7 @@ from scipy import stats
 
 from mitoscope.labels import Label, LabelSet
 from mitoscope.store import Geometry, Rater
+from mitoscope.store.encoding import insert
 from mitoscope.store.vocabulary import write_setting
 from mitoscope.web import SlideCatalogue, create_app
 from mitoscope.web.serving import open_study
@@ -44,6 +45,9 @@ def _study(folder: Path, slides: Path, *, name: str, classes: list[int], order: 
     ]
     for place in order:
         session.label(made[place], 1 + classes[place], seconds=1.0)
+    with store.writing() as connection:
+        remark = {"cell_id": made[0], "rater_id": first, "round_id": 2, "time_s": 1.0}
+        insert(connection, "comment", **remark, text=f"{name} says {classes[0]}")
     app = create_app(store, SlideCatalogue(store, find_slide_files([slides])))
     return Clinic(
         store, opened.slides, app, Person(enter(app, f"/?token={opened.token}"), opened.lead_id), ""
@@ -72,6 +76,8 @@ def _everything(person: Person, reading: int) -> list[bytes]:
         f"/api/rounds/{reading}/slides/1/screening",
         f"/api/slides/1/hot-spot?round={reading}&area_mm2=0.01",
         f"/api/rounds/{reading}/slides/1/case",
+        f"/api/rounds/{reading}/slides/1/comments",
+        "/api/slides",
         "/api/slides/1/regions",
         "/api/slides/1/interests",
         "/api/results",

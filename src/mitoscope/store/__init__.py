@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from mitoscope.store.builder import StudyBuilder
     from mitoscope.store.case_work import CaseWork, read_case_work, write_case_work
     from mitoscope.store.columns import Cells, LabelEvents, Shape
+    from mitoscope.store.comments import Comment, comments_seen, write_comment
     from mitoscope.store.dump import read_slides
     from mitoscope.store.examined import MINIMUM_REVIEWERS
     from mitoscope.store.ground_truth import agreed_of, ground_truth_of, regions_of, with_examined
@@ -152,6 +153,7 @@ if TYPE_CHECKING:
     from mitoscope.store.signed import SignedResult, read_all_signed, read_signed, sign
     from mitoscope.store.slide_cells import SeenCells, cells_seen, centres_of, centres_on
     from mitoscope.store.store import Store
+    from mitoscope.store.tags import read_tags, write_tags
     from mitoscope.store.tasks import (
         TaskTile,
         TileAnswer,
@@ -205,6 +207,7 @@ _NAMES = {
     "store.builder": "StudyBuilder",
     "store.case_work": "CaseWork read_case_work write_case_work",
     "store.columns": "Cells LabelEvents Shape",
+    "store.comments": "Comment comments_seen write_comment",
     "store.dump": "read_slides",
     "store.examined": "MINIMUM_REVIEWERS",
     "store.ground_truth": "agreed_of ground_truth_of regions_of with_examined",
@@ -241,6 +244,7 @@ _NAMES = {
     "store.signed": "read_all_signed read_signed sign SignedResult",
     "store.slide_cells": "cells_seen centres_of centres_on SeenCells",
     "store.store": "Store",
+    "store.tags": "read_tags write_tags",
     "store.tasks": "add_tiles answer_tile next_tile read_answers read_tile read_tiles TaskTile TileAnswer",
     "store.terms": (
         "assign CONSENSUS_RATER read_assignments read_position read_round_row read_round_rows RoundRow "

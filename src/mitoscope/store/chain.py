@@ -154,10 +154,13 @@ TABLES: Mapping[str, _Table] = {
         "signed result", "id", whole="slide_id round_id rater_id", real="time_s", text="content"
     ),
     "version_manifest": _table("manifest of version", "version_id", text="content"),
+    "comment": _table("comment", "id", whole="cell_id rater_id round_id", real="time_s", text="text"),
     "statement": _table("statement", "seq", real=" ".join(REALS), text="table_ key content vertices_px0"),
 }
 """What is chained, in the order in which a transaction links it."""
-FIRST_TABLES = tuple(name for name in TABLES if name not in ("cell", "statement"))
+STATED_TABLES = tuple(name for name in TABLES if name != "comment")
+"""What was chained before there were comments."""
+FIRST_TABLES = tuple(name for name in STATED_TABLES if name not in ("cell", "statement"))
 """What was chained before statements were."""
 
 _UNLINKED_SQL = {

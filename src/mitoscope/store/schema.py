@@ -605,12 +605,30 @@ STATEMENTS_MIGRATION = "what rows that may change state, chained"
 
 
 def _state_what_is_there(connection: sqlite3.Connection) -> None:
-    from mitoscope.store.chain import FIRST_TABLES, Origin, extend
+    from mitoscope.store.chain import FIRST_TABLES, STATED_TABLES, Origin, extend
 
     extend(connection, Origin.FOREIGN, tables=FIRST_TABLES)
     state_what_is_there(connection)
-    extend(connection, Origin.MIGRATED)
+    extend(connection, Origin.MIGRATED, tables=STATED_TABLES)
 
+
+# What raters remark on cells, the last word of a rater in a round holding, and by which slides are found.
+_REMARKS = """
+CREATE TABLE comment (
+    id INTEGER PRIMARY KEY,
+    cell_id INTEGER NOT NULL REFERENCES cell (id),
+    rater_id INTEGER NOT NULL REFERENCES rater (id),
+    round_id INTEGER NOT NULL REFERENCES round (id),
+    text TEXT NOT NULL,
+    time_s REAL NOT NULL
+) STRICT;
+CREATE INDEX comment_by_cell ON comment (cell_id);
+CREATE TABLE slide_tag (
+    slide_id INTEGER NOT NULL REFERENCES slide (id),
+    tag TEXT NOT NULL,
+    PRIMARY KEY (slide_id, tag)
+) STRICT, WITHOUT ROWID;
+"""
 
 # By which a blinded rater's last visible event of a cell is found among labels that stay hidden (sight).
 _CHANGES = """
@@ -698,6 +716,7 @@ MIGRATIONS: tuple[Migration, ...] = (
         _state_what_is_there,
     ),
     Migration("what was looked at on a case", _CASE_WORK),
+    Migration("comments on cells, tags of slides", _REMARKS + _kept("comments are append-only", "comment")),
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)

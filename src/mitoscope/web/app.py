@@ -26,6 +26,7 @@ from mitoscope.web.routes import (
     case,
     cells,
     classes,
+    comments,
     crowd,
     crowd_tasks,
     entry,
@@ -37,12 +38,27 @@ from mitoscope.web.routes import (
     screening,
     slides,
     study,
+    worklist,
 )
 from mitoscope.web.slides import SlideCatalogue
 from mitoscope.web.state import AppState, VisitorHere
 
 _LOG = logging.getLogger("mitoscope.web")
-_ROUTES = (entry, slides, cells, screening, regions, interests, case, crowd, crowd_tasks, boards, people)
+_ROUTES = (
+    entry,
+    slides,
+    cells,
+    comments,
+    screening,
+    regions,
+    interests,
+    case,
+    crowd,
+    crowd_tasks,
+    boards,
+    people,
+    worklist,
+)
 _LEADS = (classes, rounds, reviews, study)
 """What the lead of a study asks for."""
 _COMPRESSED_FROM_BYTES = 1024

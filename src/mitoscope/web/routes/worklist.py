@@ -1,0 +1,99 @@
+"""The slides as a list to work from: tags, how far I am on each, and what was counted."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from mitoscope import store
+from mitoscope.web.forms import Action, Answer, Done, Name, SlideId
+from mitoscope.web.routes.entry import my_rounds
+from mitoscope.web.state import LeadHere, StateHere, VisitorHere, done_once
+
+router = APIRouter()
+TAGS_MAX = 20
+
+
+class ListedSlide(Answer):
+    """A slide: its tags, the cells that I have labelled of all in my open rounds, the last signed count.
+
+    The count is null where none is signed, or where I may not see it yet.
+    """
+
+    id: int
+    tags: list[str]
+    labelled: int
+    cells: int
+    count: int | None
+
+
+class SlideList(Answer):
+    """All slides of the study."""
+
+    slides: list[ListedSlide]
+
+
+class TagsSet(Done):
+    """The tags of a slide from now on, in order."""
+
+    tags: list[str]
+
+
+@router.get("/api/slides")
+def slides(state: StateHere, visitor: VisitorHere) -> SlideList:
+    """Return how each slide stands, as I may see it."""
+    with state.store.reading() as connection:
+        tags = store.read_tags(connection)
+        ids = list(store.read_slides(connection))
+        done: dict[int, store.Progress] = {}
+        for round_ in my_rounds(connection, visitor):
+            if not round_["is_open"]:
+                continue
+            progress = store.read_progress(connection, visitor.rater_id, round_["id"])
+            for slide_id in set(round_["slides"]) & set(progress):
+                before, more = done.get(slide_id, store.Progress(0, 0)), progress[slide_id]
+                done[slide_id] = store.Progress(before.labelled + more.labelled, before.cells + more.cells)
+        counts = _counts(connection, visitor)
+    return {
+        "slides": [
+            {
+                "id": id_,
+                "tags": tags.get(id_, []),
+                "labelled": done[id_].labelled if id_ in done else 0,
+                "cells": done[id_].cells if id_ in done else 0,
+                "count": counts.get(id_),
+            }
+            for id_ in ids
+        ]
+    }
+
+
+def _counts(connection: Any, visitor: store.Visitor) -> dict[int, int]:
+    """Return the last signed count of each slide that somebody may see."""
+    found: dict[int, int] = {}
+    for result in store.read_all_signed(connection):
+        if result.slide_id in found or not isinstance(result.content.get("count"), int):
+            continue
+        where = {"slide_id": result.slide_id, "rater_id": result.rater_id}
+        if store.sees_results(connection, visitor, **where):
+            found[result.slide_id] = result.content["count"]
+    return found
+
+
+class NewTags(Action):
+    """The tags that a slide is to have."""
+
+    tags: Annotated[list[Name], Field(max_length=TAGS_MAX)]
+
+
+@router.put("/api/slides/{slide_id}/tags")
+def set_tags(slide_id: SlideId, body: NewTags, state: StateHere, lead: LeadHere) -> TagsSet:
+    """Give a slide these tags in place of those that it has."""
+    state.slides.get(slide_id)
+
+    def act(connection: Any) -> TagsSet:
+        return {"tags": store.write_tags(connection, slide_id, body.tags), "is_repeated": False}
+
+    return done_once(state, lead, body.key, f"tags of slide {slide_id}", act)
