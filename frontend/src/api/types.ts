@@ -198,6 +198,27 @@ export interface ClassesSet {
   readonly is_repeated: boolean;
 }
 
+/** What somebody remarks on a cell, and when. */
+export interface Comment {
+  readonly cell: number;
+  readonly rater: number;
+  readonly rater_name: string;
+  readonly text: string;
+  readonly time_s: number;
+}
+
+/** A comment that is on disk; an empty text has taken the last one back. */
+export interface CommentKept {
+  readonly is_repeated: boolean;
+  readonly cell: number;
+  readonly text: string;
+}
+
+/** The comments on the cells of a slide, the oldest first. */
+export interface Comments {
+  readonly comments: readonly Comment[];
+}
+
 /** Cells whose agreed class was recorded now, had been before, and that have none. */
 export interface Concluded {
   readonly is_repeated: boolean;
@@ -416,6 +437,19 @@ export interface LetInByLink {
   readonly link: string;
 }
 
+/**
+ * A slide: its tags, the cells that I have labelled of all in my open rounds, the last signed count.
+ *
+ * The count is null where none is signed, or where I may not see it yet.
+ */
+export interface ListedSlide {
+  readonly id: number;
+  readonly tags: readonly string[];
+  readonly labelled: number;
+  readonly cells: number;
+  readonly count: number | null;
+}
+
 /** Who I am, the study with its classes and slides, and my rounds. */
 export interface Me {
   readonly rater: Myself;
@@ -448,6 +482,13 @@ export interface NewBoard {
 export interface NewClasses {
   readonly key: string;
   readonly names: readonly string[];
+}
+
+/** A remark on a cell; an empty one takes back what I have remarked before. */
+export interface NewComment {
+  readonly key: string;
+  readonly cell: number;
+  readonly text: string;
 }
 
 /** A region of interest: its upper left corner, area and form. */
@@ -512,6 +553,12 @@ export interface NewRound {
   readonly shows_labels?: boolean | null;
   readonly shows_cells?: "own" | "all" | null;
   readonly settings?: Settings;
+}
+
+/** The tags that a slide is to have. */
+export interface NewTags {
+  readonly key: string;
+  readonly tags: readonly string[];
 }
 
 /** Tiles for the crowd. */
@@ -951,6 +998,11 @@ export interface Slide {
   readonly mend: string | null;
 }
 
+/** All slides of the study. */
+export interface SlideList {
+  readonly slides: readonly ListedSlide[];
+}
+
 /** A rater in a round on a slide: cells labelled of how many; seconds a label and labels a minute. */
 export interface SlideProgress {
   readonly round: number;
@@ -1049,6 +1101,12 @@ export interface StudySlide {
   readonly area_mm2: number | null;
   readonly cells: number;
   readonly agreed: Readonly<Record<string, number>>;
+}
+
+/** The tags of a slide from now on, in order. */
+export interface TagsSet {
+  readonly is_repeated: boolean;
+  readonly tags: readonly string[];
 }
 
 /** Who decides where two differ. */
