@@ -24,6 +24,7 @@ def test_a_lead_adds_people_and_assigns_work(clinic: Clinic) -> None:
     page.get_by_role("button", name="Add rater").click()
     link = page.get_by_label("Link", exact=True)
     expect(link).to_be_visible()
+    expect(page.get_by_role("dialog")).to_contain_text("on this machine only")
     shoot(page, "link")
     address = link.input_value()
     page.keyboard.press("Escape")

@@ -265,3 +265,19 @@ def test_a_key_is_once_for_one_rater_and_one_request(clinic: Clinic) -> None:
     clinic.lead.post("/api/raters", name="a", key=one)
     assert clinic.lead.post("/api/raters", name="a", key=one)["is_repeated"]
     assert clinic.lead.post("/api/raters", name="b", key=one, status=409)["code"] == "key_used"
+
+
+def test_a_crowd_worker_does_not_lead(clinic: Clinic) -> None:
+    worker = clinic.person("Worker", kind="crowd")
+    assert clinic.lead.put(f"/api/raters/{worker.id}", role="lead", status=422)["field"] == "role"
+    refused = clinic.lead.post("/api/raters", name="Other", kind="crowd", role="lead", status=422)
+    assert refused["code"] == "invalid"
+    rater = clinic.person("Rater")
+    rater.get("/api/raters", status=403)
+    clinic.lead.put(f"/api/raters/{rater.id}", role="lead")
+    assert rater.get("/api/raters")["addresses"] == []
+    clinic.lead.put(f"/api/raters/{rater.id}", is_open=False)
+    rater.get("/api/me", status=401)
+    clinic.lead.put(f"/api/raters/{rater.id}", is_open=True)
+    link = clinic.lead.post(f"/api/raters/{rater.id}/link")["link"]
+    assert Person(enter(clinic.app, link)).get("/api/me")["rater"]["role"] == "lead"

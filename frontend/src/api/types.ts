@@ -621,9 +621,11 @@ export interface PassBegun {
   readonly is_repeated: boolean;
 }
 
-/** All raters of the study. */
+/** All raters of the study; the address at which others reach this server, as stated, and as found. */
 export interface People {
   readonly raters: readonly Person[];
+  readonly address: string | null;
+  readonly addresses: readonly string[];
 }
 
 /** A rater: labels given, and the last event in seconds since 1970; without a role nobody comes in. */

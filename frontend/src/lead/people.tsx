@@ -4,16 +4,22 @@ import type { LetInByLink, NewLink, People as Everybody, Person } from "../api/t
 import { sayError, write } from "../state/session";
 import { Dialog } from "../ui/dialog";
 import { say } from "../ui/toast";
+import { linkAddress } from "./link-address";
+
+interface Given {
+  name: string;
+  path: string;
+}
 
 /** The raters, their links and roles. */
 export function People() {
-  const [people, setPeople] = useState<readonly Person[] | null>(null);
-  const [link, setLink] = useState<{ name: string; link: string } | null>(null);
-  const load = () => get<Everybody>("/api/raters").then(({ raters }) => setPeople(raters), sayError);
+  const [found, setFound] = useState<Everybody | null>(null);
+  const [given, setGiven] = useState<Given | null>(null);
+  const load = () => get<Everybody>("/api/raters").then(setFound, sayError);
   useEffect(() => void load(), []);
   const renew = async (person: Person) => {
     const done = await write<NewLink>("POST", `/api/raters/${person.id}/link`);
-    if (done) setLink({ name: person.name, link: location.origin + done.link });
+    if (done) setGiven({ name: person.name, path: done.link });
     await load();
   };
   const change = async (person: Person, what: object) => {
@@ -24,30 +30,31 @@ export function People() {
     <>
       <AddPerson
         onAdded={(name, path) => {
-          setLink({ name, link: location.origin + path });
+          setGiven({ name, path });
           void load();
         }}
       />
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Name</th>
-            <th scope="col">Kind</th>
-            <th scope="col">Role</th>
-            <th scope="col" class="number">
-              Labels
-            </th>
-            <th scope="col">Last label</th>
-            <th scope="col">Access</th>
-          </tr>
-        </thead>
-        <tbody>
-          {(people ?? []).map((person) => (
-            <Row key={person.id} person={person} onRenew={() => void renew(person)} onChange={(what) => void change(person, what)} />
-          ))}
-        </tbody>
-      </table>
-      {link && <Link {...link} onClose={() => setLink(null)} />}
+      <div class="broad">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Name</th>
+              <th scope="col">Role</th>
+              <th scope="col" class="number">
+                Labels
+              </th>
+              <th scope="col">Last label</th>
+              <th scope="col">Access</th>
+            </tr>
+          </thead>
+          <tbody>
+            {(found?.raters ?? []).map((person) => (
+              <Row key={person.id} person={person} onRenew={() => void renew(person)} onChange={(what) => void change(person, what)} />
+            ))}
+          </tbody>
+        </table>
+      </div>
+      {given && found && <Link {...given} address={linkAddress(location.origin, found)} onClose={() => setGiven(null)} />}
     </>
   );
 }
@@ -59,19 +66,8 @@ function Row({ person, onRenew, onChange }: { person: Person; onRenew(): void; o
       <th scope="row">
         <bdi>{person.name}</bdi>
       </th>
-      <td>{person.kind}</td>
       <td>
-        {comesIn && (
-          <select
-            class="small"
-            value={person.role}
-            aria-label={`Role of ${person.name}`}
-            onChange={(event) => onChange({ role: event.currentTarget.value })}
-          >
-            <option value="rater">rater</option>
-            <option value="lead">lead</option>
-          </select>
-        )}
+        <Role person={person} onChange={onChange} />
       </td>
       <td class="number">{person.labels.toLocaleString("en")}</td>
       <td class="soft">{person.last_s === null ? "–" : new Date(person.last_s * 1000).toLocaleDateString("en-GB", { dateStyle: "medium" })}</td>
@@ -82,7 +78,7 @@ function Row({ person, onRenew, onChange }: { person: Person; onRenew(): void; o
               {person.has_link ? "New link" : "Link"}
             </button>
             <button type="button" onClick={() => onChange({ is_open: !person.is_open })}>
-              {person.is_open ? "Close" : "Open"}
+              {person.is_open ? "Close" : "Reopen"}
             </button>
           </div>
         ) : (
@@ -93,12 +89,31 @@ function Row({ person, onRenew, onChange }: { person: Person; onRenew(): void; o
   );
 }
 
-function AddPerson({ onAdded }: { onAdded(name: string, link: string): void }) {
+function Role({ person, onChange }: { person: Person; onChange(what: object): void }) {
+  if (person.role === null) return <span class="soft">{person.kind === "expert" ? "labels from a file" : person.kind}</span>;
+  if (person.kind === "crowd") {
+    return <span title="What a crowd worker said stays the crowd’s word: add the person under another name as a rater.">crowd worker</span>;
+  }
+  return (
+    <select class="small" value={person.role} aria-label={`Role of ${person.name}`} onChange={(event) => onChange({ role: event.currentTarget.value })}>
+      <option value="rater">rater</option>
+      <option value="lead">lead</option>
+    </select>
+  );
+}
+
+const ROLES = {
+  rater: { kind: "expert", role: "rater" },
+  lead: { kind: "expert", role: "lead" },
+  "crowd worker": { kind: "crowd", role: "rater" },
+} as const;
+
+function AddPerson({ onAdded }: { onAdded(name: string, path: string): void }) {
   const [name, setName] = useState("");
-  const [kind, setKind] = useState("expert");
+  const [role, setRole] = useState<keyof typeof ROLES>("rater");
   const submit = async (event: Event) => {
     event.preventDefault();
-    const done = await write<LetInByLink>("POST", "/api/raters", { name, kind, role: "rater" });
+    const done = await write<LetInByLink>("POST", "/api/raters", { name, ...ROLES[role] });
     if (!done) return;
     onAdded(name, done.link);
     setName("");
@@ -110,10 +125,11 @@ function AddPerson({ onAdded }: { onAdded(name: string, link: string): void }) {
         <input value={name} maxLength={200} required onInput={(event) => setName(event.currentTarget.value)} />
       </label>
       <label class="field">
-        <span>Kind</span>
-        <select value={kind} onChange={(event) => setKind(event.currentTarget.value)}>
-          <option value="expert">expert</option>
-          <option value="crowd">crowd</option>
+        <span>Role</span>
+        <select value={role} onChange={(event) => setRole(event.currentTarget.value as keyof typeof ROLES)}>
+          {Object.keys(ROLES).map((one) => (
+            <option key={one}>{one}</option>
+          ))}
         </select>
       </label>
       <button type="submit" class="primary" disabled={name.trim() === ""}>
@@ -123,7 +139,8 @@ function AddPerson({ onAdded }: { onAdded(name: string, link: string): void }) {
   );
 }
 
-function Link({ name, link, onClose }: { name: string; link: string; onClose(): void }) {
+function Link({ name, path, address, onClose }: Given & { address: string | null; onClose(): void }) {
+  const link = (address ?? location.origin) + path;
   const copy = () => {
     navigator.clipboard.writeText(link).then(
       () => say("Copied."),
@@ -136,6 +153,12 @@ function Link({ name, link, onClose }: { name: string; link: string; onClose(): 
         <p>
           Give this to <bdi>{name}</bdi> only. It is shown this once; a new one makes it void.
         </p>
+        {address === null && (
+          <p class="warn">
+            It opens on this machine only: the server listens to no other. For others start it with <code>--host 0.0.0.0</code>, or behind a proxy with{" "}
+            <code>--address</code>, and make a new link.
+          </p>
+        )}
         <input class="mono" readOnly value={link} aria-label="Link" onFocus={(event) => event.currentTarget.select()} />
         <div class="actions">
           <button type="button" class="primary" onClick={copy}>

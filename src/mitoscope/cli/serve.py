@@ -12,6 +12,7 @@ from mitoscope.cli.options import MppOption, MppOverrideOption
 if TYPE_CHECKING:
     from mitoscope.store import Store
     from mitoscope.web import SlideCatalogue
+    from mitoscope.web.reach import Reach
 
 LEAD = "lead"
 """Name of the first lead of a study; the page shows it beside the labels."""
@@ -37,6 +38,21 @@ def serve(
         list[str] | None,
         typer.Option("--allow-host", metavar="NAME", help="A name under which the server is reached."),
     ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            "--address",
+            metavar="URL",
+            help="Where others reach it, e.g. a proxy: https://labels.example.org.",
+        ),
+    ] = None,
+    cert: Annotated[
+        Path | None,
+        typer.Option("--cert", metavar="FILE", help="Serve HTTPS with this certificate chain (PEM)."),
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option("--key", metavar="FILE", help="Private key of --cert, without password.")
+    ] = None,
     lead: Annotated[str, typer.Option("--lead", metavar="NAME", help="Who leads the study.")] = LEAD,
     no_link: Annotated[bool, typer.Option("--no-link", help="Disable sign-in (local use only).")] = False,
     mpp: MppOption = None,
@@ -50,11 +66,20 @@ def serve(
     from mitoscope.web import open_study
     from mitoscope.web import serve as run
     from mitoscope.web.gate import is_loopback
+    from mitoscope.web.reach import Certificate, parse_address
     from mitoscope.web.routes.entry import is_page_built
 
-    if no_link and not is_loopback(host):
+    if no_link and not (is_loopback(host) and address is None):
         what = "everybody in the network could write without a link"
-        raise ConfigError(what, where=f"--host {host}", mend="leave --no-link out, or --host")
+        where = f"--host {host}" if address is None else f"--address {address}"
+        raise ConfigError(what, where=where, mend=f"leave --no-link out, or {where.split()[0]}")
+    if key is not None and cert is None:
+        raise ConfigError("a key without its certificate", where=f"--key {key}", mend="give --cert as well")
+    certificate = None if cert is None else Certificate(cert, key)
+    if certificate is not None:
+        certificate.check()
+    if address is not None:
+        parse_address(address)
     opened = open_study(study, folders=slides or (), add=add, lead=lead, mpp=mpp, mpp_override=mpp_override)
     with opened.store as store:
         _say_slides(store, opened.slides)
@@ -67,8 +92,10 @@ def serve(
             host=host,
             port=port,
             hosts=allow_host or (),
+            address=address,
+            certificate=certificate,
             visitor_without_link=opened.lead_id if no_link else None,
-            on_ready=lambda address: _say_link(address, None if no_link else opened.token),
+            on_ready=lambda here, reach: _say_links(here, reach, None if no_link else opened.token),
         )
     typer.echo("stopped; everything that was acknowledged is in the study")
 
@@ -82,7 +109,10 @@ def _say_slides(store: Store, slides: SlideCatalogue) -> None:
             typer.echo(f"  {slide.record.name}: {slide.reason}; {slide.mend}")
 
 
-def _say_link(address: str, token: str | None) -> None:
-    link = address if token is None else f"{address}/?token={token}"
-    typer.echo(f"open {link}")
+def _say_links(here: str, reach: Reach, token: str | None) -> None:
+    query = "" if token is None else f"/?token={token}"
+    typer.echo(f"open {here}{query}")
+    for address in reach.others[:1]:
+        if address != here:
+            typer.echo(f"from elsewhere {address}{query}")
     typer.echo("Ctrl-C ends the server")

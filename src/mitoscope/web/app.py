@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -20,6 +19,7 @@ from mitoscope.config import say_fault
 from mitoscope.errors import MitoscopeError
 from mitoscope.store import Store
 from mitoscope.web.gate import Gate
+from mitoscope.web.reach import Reach
 from mitoscope.web.refusal import Problem, Refusal, invalid, refusal_for
 from mitoscope.web.routes import (
     boards,
@@ -78,6 +78,7 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
         (507, "The study cannot be written: the disk is full, or read-only, or the file was moved"),
     )
 }
+_HERE_ONLY = Reach()
 _WORDS = {404: ("no_such", "there is nothing here"), 405: ("not_allowed", "this cannot be done here")}
 
 
@@ -85,7 +86,7 @@ def create_app(
     store: Store,
     catalogue: SlideCatalogue,
     *,
-    hosts: Iterable[str] = (),
+    reach: Reach = _HERE_ONLY,
     visitor_without_link: int | None = None,
 ) -> FastAPI:
     """Return the application of a study.
@@ -96,13 +97,13 @@ def create_app(
         Open for writing; the application does not close it.
     catalogue : SlideCatalogue
         Its slides.
-    hosts : iterable of str
-        Names under which the server may be addressed, besides the loopback ones.
+    reach : Reach
+        Where the server is reached, by default on this machine only.
     visitor_without_link : int, optional
         The rater who everybody is, where no link is asked for.
     """
     app = _routed()
-    app.state.mitoscope = AppState(store, catalogue, visitor_without_link)
+    app.state.mitoscope = AppState(store, catalogue, visitor_without_link, reach=reach)
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(MitoscopeError, _failed)
     app.add_exception_handler(RequestValidationError, _not_meant)
@@ -113,7 +114,7 @@ def create_app(
         app.mount("/assets", _Assets(directory=assets), name="assets")
     app.add_middleware(_Border)
     app.add_middleware(_Compressed, minimum_size=_COMPRESSED_FROM_BYTES, compresslevel=1)
-    app.add_middleware(Gate, hosts=tuple(hosts))
+    app.add_middleware(Gate, hosts=reach.hosts, address=reach.address)
     return app
 
 

@@ -14,9 +14,9 @@ from collections.abc import Iterable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mitoscope.web.reach import LOOPBACK, authority
 from mitoscope.web.refusal import Refusal
 
-LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 BODY_MAX_BYTES = 16 << 20
 """Largest body: a hundred thousand coordinates of a board, with room."""
@@ -61,11 +61,14 @@ class Gate:
         What is behind the gate.
     hosts : iterable of str
         Names under which the server may be addressed, besides the loopback ones.
+    address : str, optional
+        At which others reach the server: a page from there is ours too, whatever Host a proxy states.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Iterable[str] = ()) -> None:
+    def __init__(self, app: ASGIApp, hosts: Iterable[str] = (), address: str | None = None) -> None:
         self._app = app
         self._hosts = frozenset({*LOOPBACK, *(name.casefold() for name in hosts)})
+        self._address = None if address is None else authority(address)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or let it through."""
@@ -95,7 +98,8 @@ class Gate:
         if method in SAFE_METHODS:
             return None
         origins = headers.all("origin")
-        if len(origins) != 1 or _authority(origins[0]) != hosts[0].strip().casefold():
+        own = {hosts[0].strip().casefold(), *([] if self._address is None else [self._address])}
+        if len(origins) != 1 or _authority(origins[0]) not in own:
             return _foreign()
         kind = headers.first("content-type", "").split(";")[0].strip().casefold()
         if kind != "application/json":

@@ -36,6 +36,7 @@ from mitoscope.store import (
 )
 from mitoscope.web.app import create_app
 from mitoscope.web.gate import is_loopback
+from mitoscope.web.reach import EVERYWHERE, Certificate, Reach, written
 from mitoscope.web.slides import SlideCatalogue, find_slide_files
 
 FOLDERS = "slide folders"
@@ -204,8 +205,10 @@ def serve(
     host: str = "127.0.0.1",
     port: int | None = None,
     hosts: Iterable[str] = (),
+    address: str | None = None,
+    certificate: Certificate | None = None,
     visitor_without_link: int | None = None,
-    on_ready: Callable[[str], None] | None = None,
+    on_ready: Callable[[str, Reach], None] | None = None,
 ) -> None:
     """Serve a study until the process is asked to stop.
 
@@ -220,35 +223,48 @@ def serve(
         send under the address, so a study should come back at the one it had.
     hosts : iterable of str
         Further names under which the server is addressed.
+    address : str, optional
+        At which others reach it, where that is not where it listens: that of a proxy before it.
+    certificate : Certificate, optional
+        With it the server speaks TLS.
     visitor_without_link : int, optional
         The rater who everybody is, where no link is asked for; on this machine only.
     on_ready : callable, optional
-        Called with the address once the server listens, e.g. ``http://127.0.0.1:8000``.
+        Called once the server listens, with its address on this machine, e.g. ``http://127.0.0.1:8000``, and
+        where else it is reached.
 
     Raises
     ------
     ConfigError
-        If the server would listen beyond this machine without asking for a link.
+        If the server would be reached by others without asking for a link, or address or certificate cannot
+        be used.
     OutputError
         If the address cannot be listened on.
     """
-    if visitor_without_link is not None and not is_loopback(host):
+    if visitor_without_link is not None and (address is not None or not is_loopback(host)):
         what = "everybody in the network could write without a link"
-        raise ConfigError(what, where=f"host {host}", mend="leave --no-link out, or --host")
+        raise ConfigError(what, where=f"host {address or host}", mend="leave --no-link out, or --host")
+    if certificate is not None:
+        certificate.check()
     with listen_free(host) if port is None else listen(host, port) as listener:
-        names = [*hosts, host] if host not in ("0.0.0.0", "::") else [*hosts]  # noqa: S104 compared, not bound
-        app = create_app(store, slides, hosts=names, visitor_without_link=visitor_without_link)
+        is_secure = certificate is not None
+        reach = Reach.of(
+            host, listener.getsockname()[1], names=tuple(hosts), address=address, is_secure=is_secure
+        )
         config = uvicorn.Config(
-            app,
+            create_app(store, slides, reach=reach, visitor_without_link=visitor_without_link),
             log_level="warning",
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # a proxy is stated, not believed
             timeout_graceful_shutdown=_GRACE_S,
             lifespan="off",
+            ssl_certfile=None if certificate is None else certificate.chain,
+            ssl_keyfile=None if certificate is None else certificate.key,
         )
         server = uvicorn.Server(config)
         if on_ready is not None:
-            on_ready(address_of(listener, host))
+            on_ready(address_of(listener, host, is_secure=is_secure), reach)
         # A slide of 100,000 cells is a million short-lived objects: looking each time for cycles among them
         # and among all that was imported takes a tenth of the answer.
         gc.freeze()
@@ -299,8 +315,7 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def address_of(listener: socket.socket, host: str) -> str:
-    """Return the address of a listening socket as a browser takes it."""
-    port = listener.getsockname()[1]
-    name = "127.0.0.1" if host in ("0.0.0.0", "") else host  # noqa: S104 compared, not bound
-    return f"http://[{name.strip('[]')}]:{port}" if ":" in name else f"http://{name}:{port}"
+def address_of(listener: socket.socket, host: str, *, is_secure: bool = False) -> str:
+    """Return the address of a listening socket as a browser on this machine takes it."""
+    name = "127.0.0.1" if host in EVERYWHERE else written(host)
+    return f"{'https' if is_secure else 'http'}://{name}:{listener.getsockname()[1]}"

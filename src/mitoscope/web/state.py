@@ -27,6 +27,7 @@ from mitoscope.store import (
 from mitoscope.tissue import TissueMask, find_tissue
 from mitoscope.web.deep_zoom import TileCache
 from mitoscope.web.forms import Done
+from mitoscope.web.reach import Reach
 from mitoscope.web.refusal import Refusal
 from mitoscope.web.slides import SlideCatalogue
 
@@ -42,12 +43,14 @@ _VISIT_FRESH_S = 5.0
 class AppState:
     """What the routes work with: the store, through which all writes of the server go, and its slides.
 
-    `visitor_without_link` is the rater who everybody is, on a server that asks for no link.
+    `visitor_without_link` is the rater who everybody is, on a server that asks for no link; `reach` says
+    where the server is reached.
     """
 
     store: Store
     slides: SlideCatalogue
     visitor_without_link: int | None = None
+    reach: Reach = field(default_factory=Reach)
     tiles: TileCache = field(default_factory=TileCache)
     tissues: dict[int, TissueMask] = field(default_factory=dict)
     boards: dict[int, Any] = field(default_factory=dict)

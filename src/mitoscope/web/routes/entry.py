@@ -98,10 +98,22 @@ def _entered(request: Request, state: AppState, token: str) -> Response:
         max_age=int(store.VISIT_S),
         httponly=True,
         samesite="strict",
-        secure=request.url.scheme == "https",
+        secure=_is_secure(request, state),
         path="/",
     )
     return answer
+
+
+def _is_secure(request: Request, state: AppState) -> bool:
+    """Whether the browser came by TLS, to this server or to a proxy before it.
+
+    What a proxy states in `X-Forwarded-Proto` is believed: whoever makes it up keeps but the own cookie from
+    going over plain HTTP.
+    """
+    proto = request.headers.get("x-forwarded-proto", "").split(",")[0].strip().casefold()
+    host = request.headers.get("x-forwarded-host", request.headers.get("host", "")).split(",")[0].strip()
+    stated = state.reach.address == f"https://{host.casefold()}"
+    return request.url.scheme == "https" or proto == "https" or stated
 
 
 @router.post("/api/leave", status_code=204)

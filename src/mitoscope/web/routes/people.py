@@ -28,9 +28,11 @@ class Person(Answer):
 
 
 class People(Answer):
-    """All raters of the study."""
+    """All raters of the study; the address at which others reach this server, as stated, and as found."""
 
     raters: list[Person]
+    address: str | None
+    addresses: list[str]
 
 
 class LetIn(Done):
@@ -56,7 +58,11 @@ def raters(state: StateHere, lead: LeadHere) -> People:  # noqa: ARG001 it must 
     """Return all raters of the study; those without a role do not come in."""
     with state.store.reading() as connection:
         people = store.read_people(connection)
-    return {"raters": [described(Person, person) for person in people]}
+    return {
+        "raters": [described(Person, person) for person in people],
+        "address": state.reach.address,
+        "addresses": list(state.reach.others),
+    }
 
 
 class NewRater(Action):
@@ -74,6 +80,8 @@ def add(body: NewRater, state: StateHere, lead: LeadHere) -> LetInByLink:
         known = {rater.name: rater.kind for rater in store.read_raters(connection).values()}
     if known.get(body.name, body.kind) != body.kind:
         raise invalid(f"{body.name!r} is a rater of kind {known[body.name]}", field="name")
+    if body.kind == "crowd" and body.role is store.Role.LEAD:
+        raise _leads_not()
 
     def act(connection: Any) -> LetIn:
         if body.name in {person.name for person in store.read_people(connection) if person.role is not None}:
@@ -101,6 +109,18 @@ def _check(state: AppState, rater_id: int) -> None:
             raise no_such("rater")
 
 
+def _check_lead(state: AppState, rater_id: int, role: store.Role | None) -> None:
+    if role is store.Role.LEAD:
+        with state.store.reading() as connection:
+            kind = store.read_raters(connection)[rater_id].kind
+        if kind is not store.RaterKind.EXPERT:
+            raise _leads_not()
+
+
+def _leads_not() -> Refusal:
+    return invalid("a crowd worker cannot lead the study", field="role", mend="add the person as a rater")
+
+
 class ChangedRater(Action):
     """What is to be different about a rater."""
 
@@ -112,6 +132,7 @@ class ChangedRater(Action):
 def change(rater_id: RowId, body: ChangedRater, state: StateHere, lead: LeadHere) -> Done:
     """Change a rater's role, or close the door; what the rater did stays."""
     _check(state, rater_id)
+    _check_lead(state, rater_id, body.role)
     if rater_id == lead.rater_id and (body.is_open is False or body.role is store.Role.RATER):
         what = "you cannot shut yourself out"
         raise Refusal(422, "invalid", what, mend="let another lead do it", field="is_open")
