@@ -47,6 +47,7 @@ from mitoscope.store import (
     write_setting,
     write_terms,
 )
+from mitoscope.store.activity import ActivityKind, write_activity
 from mitoscope.store.chain import TABLES
 from mitoscope.store.comments import write_comment
 from mitoscope.store.statements import STATED
@@ -86,6 +87,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> bytes:
                 )
                 add_tiles(connection, [TaskTile(0, round_, 1, 512.0 * number, 0, 512)])
                 write_comment(connection, 1, f"remark {number}", rater_id=rater, round_id=round_)
+                write_activity(connection, rater, ActivityKind.EXPORTED, f"file {number}")
         with store.writing() as connection:
             add_interest(connection, 1, BoxPx0(0, 0, 9, 9), rater_id=rater, name="10 fields")
             write_setting(connection, "policy", "majority")

@@ -24,6 +24,7 @@ from mitoscope.store import (
     write_comment,
     write_tags,
 )
+from mitoscope.store.activity import ActivityKind, put_news_away, read_news, read_trail, write_activity
 from mitoscope.store.chain import head_over
 from mitoscope.store.schema import SCHEMA_VERSION
 from mitoscope.store.signed import read_all_signed
@@ -166,4 +167,22 @@ def test_comments_and_tags_are_kept_and_chained_in_it(store: Store) -> None:
         assert read_tags(connection) == {1: ["grade 2", "pilot"]}
         assert connection.execute("SELECT text FROM comment").fetchall() == [("pyknotic?",)]
         assert head_over(connection, "comment", 1) is not None
+    store.verify()
+
+
+def test_activities_are_kept_chained_and_news_to_whom_they_concern(store: Store) -> None:
+    with store.writing() as connection:
+        write_activity(connection, 1, ActivityKind.ROUND_OPENED, "spring", round_id=1, concerns=[2, 2])
+        write_activity(connection, 1, ActivityKind.EXPORTED, "csv")
+    with store.reading() as connection:
+        (news,) = read_news(connection, 2)
+        assert (news.kind, news.subject, news.round_id, news.rater_id) == ("opened the round", "spring", 1, 1)
+        assert read_news(connection, 1) == []
+        assert [activity.subject for activity in read_trail(connection, n=2)] == ["csv", "spring"]
+        assert head_over(connection, "activity", 2) is not None
+    with store.writing() as connection:
+        put_news_away(connection, 2, news.id)
+        assert read_news(connection, 2) == []
+        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+            connection.execute("UPDATE activity SET rater_id = 2")
     store.verify()

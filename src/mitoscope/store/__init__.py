@@ -25,6 +25,15 @@ if TYPE_CHECKING:
         visitor_of,
     )
     from mitoscope.store.actions import Acknowledgement, CellEvent, Geometry, has_key, once, record, was_done
+    from mitoscope.store.activity import (
+        Activity,
+        ActivityKind,
+        put_news_away,
+        read_news,
+        read_trail,
+        was_read,
+        write_activity,
+    )
     from mitoscope.store.board import (
         Board,
         BoardPlace,
@@ -208,6 +217,7 @@ _NAMES = {
     "store.case_work": "CaseWork read_case_work write_case_work",
     "store.columns": "Cells LabelEvents Shape",
     "store.comments": "Comment comments_seen write_comment",
+    "store.activity": "Activity ActivityKind put_news_away read_news read_trail was_read write_activity",
     "store.dump": "read_slides",
     "store.examined": "MINIMUM_REVIEWERS",
     "store.ground_truth": "agreed_of ground_truth_of regions_of with_examined",

@@ -155,11 +155,14 @@ TABLES: Mapping[str, _Table] = {
     ),
     "version_manifest": _table("manifest of version", "version_id", text="content"),
     "comment": _table("comment", "id", whole="cell_id rater_id round_id", real="time_s", text="text"),
+    "activity": _table(
+        "activity", "id", whole="rater_id round_id", real="time_s", text="kind subject concerns detail"
+    ),
     "statement": _table("statement", "seq", real=" ".join(REALS), text="table_ key content vertices_px0"),
 }
 """What is chained, in the order in which a transaction links it."""
-STATED_TABLES = tuple(name for name in TABLES if name != "comment")
-"""What was chained before there were comments."""
+STATED_TABLES = tuple(name for name in TABLES if name not in ("comment", "activity"))
+"""What was chained before there were comments and activities."""
 FIRST_TABLES = tuple(name for name in STATED_TABLES if name not in ("cell", "statement"))
 """What was chained before statements were."""
 

@@ -647,6 +647,25 @@ CREATE TABLE case_work (
 ) STRICT, WITHOUT ROWID;
 """
 
+# Who did what when, beside cells and labels, and up to which of these a rater has put the news away (activities).
+_ACTIVITY = """
+CREATE TABLE activity (
+    id INTEGER PRIMARY KEY,
+    time_s REAL NOT NULL,
+    rater_id INTEGER REFERENCES rater (id),
+    kind TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    round_id INTEGER REFERENCES round (id),
+    concerns TEXT NOT NULL,
+    detail TEXT NOT NULL
+) STRICT;
+CREATE INDEX activity_by_round ON activity (round_id, kind);
+CREATE TABLE news_seen (
+    rater_id INTEGER PRIMARY KEY REFERENCES rater (id),
+    activity_id INTEGER NOT NULL
+) STRICT;
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Migration:
@@ -717,6 +736,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     ),
     Migration("what was looked at on a case", _CASE_WORK),
     Migration("comments on cells, tags of slides", _REMARKS + _kept("comments are append-only", "comment")),
+    Migration("who did what, and news", _ACTIVITY + _kept("activities are append-only", "activity")),
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)
