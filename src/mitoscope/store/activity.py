@@ -1,7 +1,7 @@
 """Who did what when, beside cells and labels: rounds, people, rules, exports; and to whom that is news.
 
-Activities are append-only and chained. The trail joins them with what other tables keep in their own rows: regions
-and signatures.
+Activities are append-only and chained. The trail joins them with what other tables keep in their own rows:
+regions and signatures.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ ORDER BY d.id DESC LIMIT :n
 
 @well_formed()
 def read_news(connection: sqlite3.Connection, rater_id: int, *, n: int = 20) -> list[Activity]:
-    """Return the activities that concern a rater and that the rater has not put away yet, the newest first."""
+    """Return the activities that concern a rater and were not put away yet, the newest first."""
     return [Activity(*row) for row in connection.execute(_NEWS_SQL, {"rater": rater_id, "n": n})]
 
 

@@ -647,7 +647,7 @@ CREATE TABLE case_work (
 ) STRICT, WITHOUT ROWID;
 """
 
-# Who did what when, beside cells and labels, and up to which of these a rater has put the news away (activities).
+# Who did what when, beside cells and labels, and up to which of these a rater has put the news away.
 _ACTIVITY = """
 CREATE TABLE activity (
     id INTEGER PRIMARY KEY,
