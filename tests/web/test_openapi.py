@@ -30,7 +30,7 @@ CHECKS = [
     response_schema_conformance,
 ]
 EXAMPLES = 5
-FILES = {"image/jpeg", "image/tiff", "text/html", "application/octet-stream"}
+FILES = {"image/jpeg", "image/tiff", "text/csv", "text/html", "application/octet-stream"}
 FREE = {"position"}
 """Where the page puts what it likes."""
 NOBODY = 10**9

@@ -459,6 +459,14 @@ export interface Me {
   readonly rounds: readonly Round[];
 }
 
+/** A model that slides can be searched with; title holds its version. */
+export interface ModelOffered {
+  readonly name: string;
+  readonly title: string;
+  readonly points: readonly PointOfModel[];
+  readonly default_point: string;
+}
+
 /** The rater who asks. */
 export interface Myself {
   readonly id: number;
@@ -541,6 +549,16 @@ export interface NewReview {
   readonly slide?: number | null;
 }
 
+/** Slides whose candidates are to be read; without a threshold each has that of its search. */
+export interface NewReviewOfSearched {
+  readonly key: string;
+  readonly name: string;
+  readonly slides: readonly number[];
+  readonly threshold?: number | null;
+  readonly bins?: number;
+  readonly raters?: readonly number[];
+}
+
 /** Work to be done. */
 export interface NewRound {
   readonly key: string;
@@ -553,6 +571,14 @@ export interface NewRound {
   readonly shows_labels?: boolean | null;
   readonly shows_cells?: "own" | "all" | null;
   readonly settings?: Settings;
+}
+
+/** Slides to be searched, by a model at one of its operating points; null is the default one. */
+export interface NewSearch {
+  readonly key: string;
+  readonly slides: readonly number[];
+  readonly model: string;
+  readonly point?: string | null;
 }
 
 /** The tags that a slide is to have. */
@@ -646,6 +672,14 @@ export interface Placed {
   readonly corner?: readonly [number, number] | null;
 }
 
+/** An operating point: its name, the threshold, by what it was chosen and on which data. */
+export interface PointOfModel {
+  readonly name: string;
+  readonly threshold: number;
+  readonly criterion: string;
+  readonly chosen_on: string;
+}
+
 /** How the labels of a cell become one. */
 export type Policy = "settled" | "unanimous" | "consensus" | "majority" | "crowd" | "recorded";
 
@@ -679,11 +713,24 @@ export interface Propose {
   readonly n: number;
 }
 
+/** Centres in level-0 px of what the first stage proposes so far, and its scores; the surest ones. */
+export interface ProposedSoFar {
+  readonly x: readonly number[];
+  readonly y: readonly number[];
+  readonly score: readonly number[];
+}
+
 /** The next cells without my label, and how many of the round I have labelled. */
 export interface Queue {
   readonly cells: readonly CellRecord[];
   readonly labelled: number;
   readonly of: number;
+}
+
+/** The queue after a change. */
+export interface QueueChanged {
+  readonly is_repeated: boolean;
+  readonly searches: readonly SlideSearch[];
 }
 
 /** Who speaks. */
@@ -766,6 +813,19 @@ export interface Result {
 /** Signed results, the newest first. */
 export interface Results {
   readonly results: readonly Result[];
+}
+
+/**
+ * A review over candidates of searches: its rounds, its cells, and those left out.
+ *
+ * Below are those whose score is not above the threshold, labelled those that somebody has labelled.
+ */
+export interface ReviewOfSearched {
+  readonly is_repeated: boolean;
+  readonly rounds: readonly number[];
+  readonly cells: number;
+  readonly below: number;
+  readonly labelled: number;
 }
 
 /** The ids of the rounds of a review, its new cells, and the detections that are no new candidate. */
@@ -862,6 +922,22 @@ export interface Screening {
   readonly covered_fraction: number;
   readonly is_complete: boolean;
   readonly fields: readonly (readonly [number, number, number, number])[];
+}
+
+/** What becomes of the searches of some slides. */
+export interface SearchChange {
+  readonly key: string;
+  readonly slides: readonly number[];
+  readonly change: "pause" | "resume" | "cancel";
+}
+
+/** Where a search stands. */
+export type SearchState = "waiting" | "running" | "paused" | "done" | "failed";
+
+/** The models there are, and all searches in the order of the queue. */
+export interface Searches {
+  readonly models: readonly ModelOffered[];
+  readonly searches: readonly SlideSearch[];
 }
 
 /** Who reads the re-classed cells, without the board. */
@@ -1016,6 +1092,20 @@ export interface SlideProgress {
   readonly cells: number;
   readonly seconds_median: number | null;
   readonly per_minute: number | null;
+}
+
+/** The search of a slide: mm² of tissue done and in all, seconds to go, and what it gave. */
+export interface SlideSearch {
+  readonly slide: number;
+  readonly model: string;
+  readonly point: string | null;
+  readonly state: SearchState;
+  readonly reason: string;
+  readonly done_mm2: number;
+  readonly of_mm2: number;
+  readonly eta_s: number | null;
+  readonly candidates: number | null;
+  readonly figures: number | null;
 }
 
 /** A round, and the ids of those who work in it. */

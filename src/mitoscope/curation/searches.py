@@ -8,6 +8,7 @@ cell. A review may be opened over the candidates later.
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
@@ -47,6 +48,10 @@ from mitoscope.tiles import suppress
 
 SEARCHES: Final = Round("searches", RoundKind.UNSTATED)
 """The round in which models speak of what they found when they were asked in the application."""
+PART: Final = 25
+"""Candidates of a transaction: some hundredths of a second."""
+PAUSE_S: Final = 0.002
+"""Between transactions, in which whoever waits for the store gets it."""
 _NAMED: Final = {label.name: label for label in (CANDIDATE, ATYPICAL_FIGURE)}
 """What a model may call a candidate beside a mitotic figure."""
 
@@ -71,7 +76,10 @@ class KeptSearch:
 def keep_search(
     store: Store, slide: str, found: Detections, *, model: str, radius_px0: float = RADIUS_PX0
 ) -> KeptSearch:
-    """Write what a model found on a slide into the study, in one transaction.
+    """Write what a model found on a slide into the study.
+
+    Candidates are written in small parts, so that somebody who labels meanwhile waits for none of them, and
+    the search last. What is stopped in between is completed by the same call.
 
     Parameters
     ----------
@@ -98,14 +106,19 @@ def keep_search(
         slide_id = id_of(connection, "slide", slide)
         (rater_id,) = intern_raters(connection, [Rater(model, RaterKind.MODEL)]).tolist()
         (round_id,) = intern_rounds(connection, [SEARCHES]).tolist()
-        writer = _Writer(connection, slide_id, int(rater_id), int(round_id))
+        speaker = _Speaker(connection, slide_id, int(rater_id), int(round_id))
         cells = _paired(ordered.points_px0, *centres_on(connection, slide_id), radius_px0)
-        # By place, not by score: numbers of cells must not tell a rater how sure the model was.
-        for row in np.lexsort((ordered.x_px0, ordered.y_px0)).tolist():
-            writer.say(int(cells[row]), ordered, row)
-        gone = set(writer.said) - set(cells.tolist())
+    # By place, not by score: numbers of cells must not tell a rater how sure the model was.
+    rows = np.lexsort((ordered.x_px0, ordered.y_px0)).tolist()
+    for first in range(0, len(rows), PART):
+        with store.writing() as connection:
+            for row in rows[first : first + PART]:
+                speaker.say(connection, int(cells[row]), ordered, row)
+        time.sleep(PAUSE_S)
+    gone = set(speaker.said) - set(cells.tolist())
+    with store.writing() as connection:
         for cell in sorted(gone):
-            writer.take_back(cell)
+            speaker.take_back(connection, cell)
         write_search(connection, slide_id, int(rater_id), found.searched)
     known = int((cells > 0).sum())
     return KeptSearch(len(cells) - known, known, len(gone))
@@ -131,34 +144,36 @@ def _paired(
     return cells
 
 
-class _Writer:
-    """What a model says of cells of one slide, in the transaction of the caller."""
+class _Speaker:
+    """A model that says something of cells of one slide."""
 
     def __init__(self, connection: sqlite3.Connection, slide_id: int, rater_id: int, round_id: int) -> None:
-        self._connection, self._slide_id = connection, slide_id
-        self._rater_id, self._round_id = rater_id, round_id
-        self._label_ids: dict[str, int] = {}
+        self._slide_id, self._rater_id, self._round_id = slide_id, rater_id, round_id
         self.said = searched_cells(connection, slide_id, rater_id)
+        labels = (MITOTIC_FIGURE, *_NAMED.values())
+        ids = intern_labels(connection, LabelSet(labels)).tolist()
+        self._label_ids = {label.name: int(id_) for label, id_ in zip(labels, ids, strict=True)}
 
-    def say(self, cell: int, found: Detections, row: int) -> None:
+    def say(self, connection: sqlite3.Connection, cell: int, found: Detections, row: int) -> None:
         """Give a cell, or a new one where it is 0, the score of a detection."""
         if not cell:
             place = Geometry.spot(float(found.x_px0[row]), float(found.y_px0[row]))
-            cell = self._record("create", 0, geometry=place)
-        label_id = self._label_id(str(found.stated_label[row]))
-        score = float(found.score[row])
+            cell = self._record(connection, "create", 0, geometry=place)
+        label = _NAMED.get(str(found.stated_label[row]), MITOTIC_FIGURE)
+        label_id, score = self._label_ids[label.name], float(found.score[row])
         known = self.said.get(cell)
         if known is None or (known.label_id, known.score) != (label_id, score):
-            self._record("label", cell, label_id=label_id, score=score)
+            self._record(connection, "label", cell, label_id=label_id, score=score)
 
-    def take_back(self, cell: int) -> None:
+    def take_back(self, connection: sqlite3.Connection, cell: int) -> None:
         """Take back what the model said of a cell; one that nobody else spoke of goes."""
-        self._record("label", cell)
+        self._record(connection, "label", cell)
         if not self.said[cell].is_labelled:
-            self._record("delete", cell)
+            self._record(connection, "delete", cell)
 
     def _record(
         self,
+        connection: sqlite3.Connection,
         kind: str,
         cell: int,
         *,
@@ -169,13 +184,7 @@ class _Writer:
         event = CellEvent(
             kind, cell, self._rater_id, self._round_id, label_id=label_id, score=score, geometry=geometry
         )
-        return record(self._connection, event, slide_id=self._slide_id if kind == "create" else None).cell_id
-
-    def _label_id(self, name: str) -> int:
-        label = _NAMED.get(name, MITOTIC_FIGURE)
-        if label.name not in self._label_ids:
-            (self._label_ids[label.name],) = intern_labels(self._connection, LabelSet((label,))).tolist()
-        return self._label_ids[label.name]
+        return record(connection, event, slide_id=self._slide_id if kind == "create" else None).cell_id
 
 
 @dataclass(frozen=True, slots=True)

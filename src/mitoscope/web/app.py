@@ -36,6 +36,7 @@ from mitoscope.web.routes import (
     reviews,
     rounds,
     screening,
+    searches,
     slides,
     study,
     worklist,
@@ -59,7 +60,7 @@ _ROUTES = (
     people,
     worklist,
 )
-_LEADS = (classes, rounds, reviews, study)
+_LEADS = (classes, rounds, reviews, searches, study)
 """What the lead of a study asks for."""
 _COMPRESSED_FROM_BYTES = 1024
 _REFUSALS: dict[int | str, dict[str, Any]] = {

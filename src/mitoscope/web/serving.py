@@ -38,6 +38,7 @@ from mitoscope.web.app import create_app
 from mitoscope.web.gate import is_loopback
 from mitoscope.web.reach import EVERYWHERE, Certificate, Reach, written
 from mitoscope.web.slides import SlideCatalogue, find_slide_files
+from mitoscope.web.state import AppState
 
 FOLDERS = "slide folders"
 FIRST_ROUND = Round("annotation", RoundKind.UNSTATED)
@@ -251,8 +252,9 @@ def serve(
         reach = Reach.of(
             host, listener.getsockname()[1], names=tuple(hosts), address=address, is_secure=is_secure
         )
+        app = create_app(store, slides, reach=reach, visitor_without_link=visitor_without_link)
         config = uvicorn.Config(
-            create_app(store, slides, reach=reach, visitor_without_link=visitor_without_link),
+            app,
             log_level="warning",
             access_log=False,
             server_header=False,
@@ -270,8 +272,12 @@ def serve(
         gc.freeze()
         gc.set_threshold(_GC_THRESHOLD)
         # Once it has shut down in order, the server raises the signal that it was stopped by.
-        with suppress(KeyboardInterrupt):
-            asyncio.run(server.serve(sockets=[listener]))
+        try:
+            with suppress(KeyboardInterrupt):
+                asyncio.run(server.serve(sockets=[listener]))
+        finally:
+            state: AppState = app.state.mitoscope
+            state.searches.close()
 
 
 def listen_free(host: str) -> socket.socket:

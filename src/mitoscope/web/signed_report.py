@@ -60,8 +60,13 @@ _READING = (
 def render_signed(result: SignedResult, slide: Slide, tissue: TissueMask) -> tuple[str, str]:
     """Return the page of a signed result, and the content security policy that it needs."""
     page = render_page(_compose(result, slide, tissue))
+    return page, policy_of(page)
+
+
+def policy_of(page: str) -> str:
+    """Return the content security policy that a report needs: that of the server, and its own styles."""
     style = re.search(r"sha256-[A-Za-z0-9+/=]+", page)
-    return page, _POLICY.format(style="" if style is None else style.group())
+    return _POLICY.format(style="" if style is None else style.group())
 
 
 def _compose(result: SignedResult, slide: Slide, tissue: TissueMask) -> Page:

@@ -151,6 +151,10 @@ class SlideCatalogue:
         assert path is not None  # slides of a catalogue are files
         return path
 
+    def scale_given(self, slide_id: int) -> tuple[float | None, bool]:  # noqa: ARG002 the same for all
+        """Return the µm/px given for a slide, and whether they replace what it states."""
+        return self._mpp, self.mpp_override
+
     def _forget(self, slide_id: int) -> None:
         with self._lock:
             self._shown.pop(slide_id, None)

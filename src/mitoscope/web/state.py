@@ -29,6 +29,7 @@ from mitoscope.web.deep_zoom import TileCache
 from mitoscope.web.forms import Done
 from mitoscope.web.reach import Reach
 from mitoscope.web.refusal import Refusal
+from mitoscope.web.searching import SearchQueue
 from mitoscope.web.slides import SlideCatalogue
 
 COOKIE = "mitoscope"
@@ -60,6 +61,7 @@ class AppState:
     def __post_init__(self) -> None:
         with self.store.writing() as connection:
             self.tokens = seen_tokens(connection)
+        self.searches = SearchQueue(self.store, self.slides)
 
     def forget_visits(self) -> None:
         """Look everybody up anew: somebody was shut out, or left."""
