@@ -13,6 +13,7 @@ export function pictureOf(slide: OpenSlide): Picture {
     width: slide.width,
     height: slide.height,
     mpp: slide.mpp,
+    resolution: slide.mpp_x === null || slide.mpp_y === null ? null : { x: slide.mpp_x, y: slide.mpp_y },
     tileSize: slide.tile_size,
     maxLevel: slide.max_level,
     tileUrl: (level, column, row) => `/api/slides/${slide.id}/tiles/${level}/${column}_${row}.jpg`,

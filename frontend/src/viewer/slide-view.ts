@@ -4,6 +4,7 @@ import { framing } from "./framing";
 import { declineInlineStyle } from "./inline-style";
 import type { Layer } from "./layer";
 import { magnificationOf, scaleOf } from "./magnification";
+import type { Resolution } from "./resolution";
 import type { Pointer, Tool } from "./tool";
 
 /** What the view needs to know of a slide (or of a board, which is a picture like it). */
@@ -12,6 +13,8 @@ export interface Picture {
   readonly height: number;
   /** µm per level-0 pixel; null for a picture that has none. */
   readonly mpp: number | null;
+  /** The same along x and y, for what is measured. */
+  readonly resolution?: Resolution | null;
   readonly tileSize: number;
   /** The level of full size; level k is halved `maxLevel - k` times. */
   readonly maxLevel: number;
@@ -46,7 +49,10 @@ const COVERED = { top: 78, right: 10, bottom: 52, left: 10 };
 /** A slide in deep zoom, with layers drawn over it and a tool that takes clicks and drags. */
 export class SlideView {
   readonly canvas = document.createElement("canvas");
+  /** Of the work on the slide. */
   tool: Tool | null = null;
+  /** Has the pointer for as long as somebody looks at something else, e.g. measures. */
+  private borrower: Tool | null = null;
   private readonly viewer: OpenSeadragon.Viewer;
   private readonly layers: Layer[] = [];
   private readonly watchers = new Set<(frame: Frame) => void>();
@@ -98,6 +104,19 @@ export class SlideView {
       this.layers.splice(this.layers.indexOf(layer), 1);
       this.redraw();
     };
+  }
+
+  /** Give clicks and drags to another tool for a while; what is returned gives them back. */
+  borrow(tool: Tool): () => void {
+    this.borrower = tool;
+    return () => {
+      if (this.borrower === tool) this.borrower = null;
+      this.element.style.cursor = "";
+    };
+  }
+
+  private get hand(): Tool | null {
+    return this.borrower ?? this.tool;
   }
 
   /** Draw the layers again with the next frame of the screen; tiles stay as they are. */
@@ -198,21 +217,23 @@ export class SlideView {
     viewer.addHandler("resize", () => this.redraw());
     viewer.addHandler("tile-load-failed", (event) => this.onTileFailure(event.tile.getUrl()));
     viewer.addHandler("canvas-press", (event) => {
-      this.captured = this.tool?.press?.(this.pointer(event)) ?? false;
+      // The slide takes no focus: a button that has it would take the next Enter or Space.
+      if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
+      this.captured = this.hand?.press?.(this.pointer(event)) ?? false;
     });
     viewer.addHandler("canvas-drag", (event) => {
       if (!this.captured) return;
       event.preventDefaultAction = true;
-      this.tool?.drag?.(this.pointer(event));
+      this.hand?.drag?.(this.pointer(event));
     });
     viewer.addHandler("canvas-release", (event) => {
-      if (this.captured) this.tool?.release?.(this.pointer(event));
+      if (this.captured) this.hand?.release?.(this.pointer(event));
       this.captured = false;
     });
     viewer.addHandler("canvas-click", (event) => {
-      if (event.quick) this.tool?.click?.(this.pointer(event));
+      if (event.quick) this.hand?.click?.(this.pointer(event));
     });
-    viewer.addHandler("canvas-double-click", (event) => this.tool?.doubleClick?.(this.pointer(event)));
+    viewer.addHandler("canvas-double-click", (event) => this.hand?.doubleClick?.(this.pointer(event)));
     this.element.addEventListener("pointermove", (event) => this.hover(event));
   }
 
@@ -221,8 +242,8 @@ export class SlideView {
     const bounds = this.element.getBoundingClientRect();
     const screen = { x: event.clientX - bounds.left, y: event.clientY - bounds.top };
     const at: Pointer = { screen, slide: this.frame.toSlide(screen), shift: event.shiftKey, alt: event.altKey };
-    this.tool?.hover?.(at);
-    this.element.style.cursor = this.tool?.cursor?.(at) ?? "";
+    this.hand?.hover?.(at);
+    this.element.style.cursor = this.hand?.cursor?.(at) ?? "";
   }
 
   private pointer(event: { position: OpenSeadragon.Point; originalEvent: Event }): Pointer {

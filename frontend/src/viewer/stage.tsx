@@ -5,6 +5,8 @@ import { Refusal } from "../api/errors";
 import { get } from "../api/request";
 import { useCommands } from "../keys/commands";
 import { sayError } from "../state/session";
+import { useTools } from "../tools/bench";
+import { Rail } from "../tools/rail";
 import { say } from "../ui/toast";
 import type { Frame, Point } from "./frame";
 import { GoTo } from "./go-to";
@@ -52,6 +54,7 @@ export function Stage({ picture, name, thumbnail, mapLayers = [], hasPlaces = tr
     };
   }, [picture]);
 
+  const tools = useTools(hasPlaces ? view : null);
   const shoot = () => {
     if (view) snapshot(view).then((blob) => download(blob, `${name}.png`), sayError);
   };
@@ -93,6 +96,7 @@ export function Stage({ picture, name, thumbnail, mapLayers = [], hasPlaces = tr
         {view && frame.value && (
           <>
             <Presets view={view} frame={frame.value} onSnapshot={shoot} {...(hasPlaces ? { onGoTo: askWhere } : {})} />
+            {hasPlaces && <Rail tools={tools} />}
             {hasPlaces && <Corner frame={frame.value} mpp={picture.mpp} pointer={pointer.value} />}
           </>
         )}

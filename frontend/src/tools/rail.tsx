@@ -1,0 +1,59 @@
+import { Icon } from "../ui/icon";
+import { say } from "../ui/toast";
+import { capsOf, useCommands } from "../keys/commands";
+import type { StageTool } from "./stage-tool";
+
+/** Turn a tool on or off; of those that take the pointer the others go off. */
+export function toggle(tool: StageTool, all: readonly StageTool[]): void {
+  if (tool.refusal) return say(`${tool.title}: ${tool.refusal}`);
+  if (tool.takesPointer && !tool.isOn.value) {
+    for (const other of all) if (other.takesPointer) other.isOn.value = false;
+  }
+  tool.isOn.value = !tool.isOn.value;
+}
+
+/** The tools of a view, one button each, and the faces of those that are on. */
+export function Rail({ tools }: { tools: readonly StageTool[] }) {
+  useCommands(
+    "Tools",
+    tools.map((tool) => ({ keys: [tool.key], title: tool.title, run: () => toggle(tool, tools) })),
+  );
+  return (
+    <>
+      <div class="rail" role="toolbar" aria-label="Tools" aria-orientation="vertical">
+        {tools.map((tool) => (
+          <button
+            key={tool.title}
+            type="button"
+            class="plain icon"
+            aria-label={tool.title}
+            aria-pressed={tool.isOn.value}
+            aria-disabled={tool.refusal ? true : undefined}
+            data-tip={`${tool.title} (${capsOf(tool.key).join(" ")})`}
+            onClick={() => toggle(tool, tools)}
+          >
+            <Icon of={tool.icon} />
+          </button>
+        ))}
+      </div>
+      <div class="faces">
+        {tools.map((tool) => tool.isOn.value && tool.Face && <Face key={tool.title} tool={tool} />)}
+      </div>
+    </>
+  );
+}
+
+function Face({ tool }: { tool: StageTool }) {
+  const Inner = tool.Face!;
+  return (
+    <section class="face" aria-label={tool.title}>
+      <h3>
+        {tool.title}
+        <button type="button" class="plain icon" aria-label={`Close: ${tool.title}`} onClick={() => (tool.isOn.value = false)}>
+          ✕
+        </button>
+      </h3>
+      <Inner />
+    </section>
+  );
+}

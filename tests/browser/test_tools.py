@@ -1,0 +1,79 @@
+"""The tools of the view: what they show, and that they leave the work on the slide alone."""
+
+from __future__ import annotations
+
+import json
+
+from playwright.sync_api import Page, Route, expect
+
+from .making import Clinic, Person, settle
+
+
+def _open(clinic: Clinic, person: Person, *, name: str = "tools") -> tuple[Page, int]:
+    """Open a slide for free labelling, at 20×."""
+    round_ = clinic.round(name, "unstated", person)
+    page = clinic.page(person, f"/round/{round_}/slide/{clinic.slide['id']}")
+    settle(page)
+    page.get_by_role("button", name="20×").click()
+    expect(page.get_by_role("button", name="20×")).to_have_attribute("aria-pressed", "true")
+    settle(page)
+    return page, round_
+
+
+def _drag(page: Page, *places: tuple[float, float]) -> None:
+    """Drag from place to place, in CSS pixels of the view."""
+    box = page.locator(".slide").bounding_box()
+    assert box is not None
+    for at, (x, y) in enumerate(places):
+        page.mouse.move(box["x"] + x, box["y"] + y)
+        if at == 0:
+            page.mouse.down()
+    page.mouse.up()
+
+
+def test_lengths_and_areas_are_measured_in_units(clinic: Clinic) -> None:
+    page, round_ = _open(clinic, clinic.lead)
+    page.keyboard.press("Shift+L")
+    face = page.get_by_role("region", name="Measure a length")
+    _drag(page, (400, 300), (500, 300), (600, 300))  # 20×: half a µm a CSS pixel
+    expect(face.get_by_role("listitem")).to_have_text(["100 µm"])
+    for x, y in ((400, 400), (430, 440)):
+        _drag(page, (x, y))
+    expect(face.get_by_role("listitem")).to_have_text(["100 µm", "25.0 µm"])
+    page.keyboard.press("Shift+A")
+    expect(face).to_have_count(0)
+    face = page.get_by_role("region", name="Measure an area")
+    for x, y in ((400, 300), (500, 300), (500, 400)):
+        _drag(page, (x, y))
+        page.wait_for_timeout(350)  # two clicks at once are a double click
+    page.keyboard.press("Enter")
+    expect(face.get_by_role("listitem").last).to_have_text("0.00125 mm², perimeter 171 µm")
+    page.keyboard.press("Shift+G")
+    page.keyboard.press("Shift+F")
+    page.get_by_label("Field number").fill("22")
+    expect(page.get_by_role("region", name="High-power field")).to_contain_text("0.238 mm²")
+    face.get_by_role("button", name="Clear").click()
+    expect(face.get_by_role("listitem")).to_have_count(0)
+    page.keyboard.press("Escape")
+    expect(face).to_have_count(0)
+    assert clinic.lead.cells(round_, clinic.slide["id"])["cell"] == [], "a measure made a cell"
+
+
+def test_without_a_resolution_nothing_is_measured(clinic: Clinic) -> None:
+    def forget(route: Route) -> None:
+        me = route.fetch().json()
+        for slide in me["slides"]:
+            slide.update(mpp=None, mpp_x=None, mpp_y=None)
+        route.fulfill(body=json.dumps(me), content_type="application/json")
+
+    round_ = clinic.round("tools", "unstated", clinic.lead)
+    page = clinic.page(clinic.lead)
+    page.route("**/api/me", forget)
+    page.goto(f"{clinic.server.address}/#/round/{round_}/slide/{clinic.slide['id']}")
+    page.reload()
+    settle(page)
+    for key in ("Shift+L", "Shift+A", "Shift+G", "Shift+F"):
+        page.keyboard.press(key)
+        expect(page.get_by_role("status")).to_contain_text("Nobody has said how large a pixel")
+        page.get_by_role("button", name="Dismiss").click()
+    expect(page.locator(".face")).to_have_count(0)
