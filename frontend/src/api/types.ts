@@ -256,13 +256,15 @@ export interface Counted {
   readonly certainty: Certainty;
 }
 
-/** How many cells were made of merged boxes. */
+/** Cells made of merged boxes now, those whose agreement changed, and those that too few see by now. */
 export interface CrowdConcluded {
   readonly is_repeated: boolean;
   readonly cells: number;
+  readonly changed: number;
+  readonly withdrawn: number;
 }
 
-/** One of the crowd: tiles answered, and the median of the seconds that were taken for one. */
+/** One of the crowd: tiles answered, and the median of the seconds for one, by the server's clock. */
 export interface CrowdRater {
   readonly id: number;
   readonly name: string;
@@ -408,9 +410,10 @@ export interface Interval {
 }
 
 /**
- * A tile with what the qualified said: merged boxes with their agreement, or how many said yes.
+ * A tile with what the qualified said: merged boxes with their agreement, and how many saw a figure.
  *
- * The score is the share of yes, null without an answer, or the sum of the boxes' agreement.
+ * The score is the share of yes, null without an answer, or the sum of the boxes' agreement; whether the
+ * tile holds a figure is null while too few have answered.
  */
 export interface JudgedTile {
   readonly id: number;
@@ -423,6 +426,7 @@ export interface JudgedTile {
   readonly boxes: readonly (readonly [number, number, number, number, number])[];
   readonly yes: number;
   readonly score: number | null;
+  readonly holds_figure: boolean | null;
 }
 
 /** The cells that I labelled last, the newest first. */
@@ -733,6 +737,26 @@ export interface QueueChanged {
   readonly searches: readonly SlideSearch[];
 }
 
+/**
+ * A rater in a task: tiles or cells, seconds for one by the server's clock, and shares that were right.
+ *
+ * On gold tiles right is what is known of them; else what the majority said. Null where nothing is known.
+ */
+export interface RaterAtTask {
+  readonly task: string;
+  readonly kind: RoundKind;
+  readonly rater: string;
+  readonly state: string;
+  readonly pieces: number;
+  readonly timed: number;
+  readonly seconds_mean: number | null;
+  readonly seconds_median: number | null;
+  readonly gold: number;
+  readonly gold_accuracy: number | null;
+  readonly compared: number;
+  readonly accuracy: number | null;
+}
+
 /** Who speaks. */
 export type RaterKind = "expert" | "crowd" | "model" | "consensus";
 
@@ -908,6 +932,7 @@ export interface RoundSettings {
   readonly area_mm2?: number;
   readonly aspect?: string;
   readonly minimum_reviewers?: number;
+  readonly box_rule?: "two" | "majority";
   readonly gold_needed?: number;
   readonly pass_mark?: number;
 }
@@ -966,6 +991,7 @@ export interface Settings {
   readonly area_mm2?: number | null;
   readonly aspect?: string | null;
   readonly minimum_reviewers?: number | null;
+  readonly box_rule?: "two" | "majority" | null;
   readonly gold_needed?: number | null;
   readonly pass_mark?: number | null;
 }
@@ -1201,6 +1227,19 @@ export interface TagsSet {
   readonly tags: readonly string[];
 }
 
+/** A task: Fleiss' kappa of so many answers to each of so many tiles or cells, and means over raters. */
+export interface TaskOfRaters {
+  readonly task: string;
+  readonly kind: RoundKind;
+  readonly raters: number;
+  readonly pieces: number;
+  readonly kappa: Interval;
+  readonly kappa_raters: number;
+  readonly kappa_pieces: number;
+  readonly seconds_mean: number | null;
+  readonly accuracy: number | null;
+}
+
 /** Who decides where two differ. */
 export interface Third {
   readonly key: string;
@@ -1272,6 +1311,13 @@ export interface WindowBox {
   readonly y: number;
   readonly width: number;
   readonly height: number;
+}
+
+/** Tasks and who worked in them; longer pauses than ``break_s`` seconds are not counted as work. */
+export interface Work {
+  readonly tasks: readonly TaskOfRaters[];
+  readonly raters: readonly RaterAtTask[];
+  readonly break_s: number;
 }
 
 /** Whether a yes or no was right, and the known answer. */

@@ -34,6 +34,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+TILES = "tiles"
+"""The format of what was answered to tiles; those of `exchange` hold cells."""
 PLACES_SHOWN = 10
 """Quarantined entries whose place is printed; ``--json`` lists them all."""
 
@@ -262,13 +264,26 @@ def export(
         str | None,
         typer.Option("--policy", metavar="P", help="Of the class in formats of one; settled by default."),
     ] = None,
+    round_name: Annotated[
+        str | None,
+        typer.Option("--round", metavar="NAME", help="Of tiles: one round; all by default."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a study, a version or some of its slides in any format; lists what the format cannot hold."""
+    """Write a study, a version or some of its slides in any format; lists what the format cannot hold.
+
+    The format `tiles` writes what a crowd, or experts, made of tiles: a .csv of a row a tile, or a .json with
+    the merged boxes and every answer.
+    """
     from mitoscope.errors import ConfigError
     from mitoscope.exchange import WriteOptions, find_format, write_study
     from mitoscope.store import Store
 
+    if format_name == TILES:
+        _export_tiles(study, out, round_name, as_json)
+        return
+    if round_name is not None:
+        raise ConfigError("only tiles are written by round", where="--round", mend="add --format tiles")
     known = find_format(format_name)
     options = WriteOptions(
         mpp=parse_mpp(mpp),
@@ -288,6 +303,16 @@ def export(
     said = ", ".join(f"{count} {what}" for what, count in counts.items())
     done = {"study": str(study), "format": known.name, "out": str(out), **counts, "left_out": list(left_out)}
     say(done, "\n".join([f"{out} written: {said}", *left_out]), as_json)
+
+
+def _export_tiles(study: Path, out: Path, round_name: str | None, as_json: bool) -> None:
+    from mitoscope.curation.tiles import write_tiles
+    from mitoscope.store import Store
+
+    with Store.open(study, write=False) as store:
+        tiles = write_tiles(store, out, name=round_name)
+    done = {"study": str(study), "format": TILES, "out": str(out), "tiles": tiles}
+    say(done, f"{out} written: {tiles} tiles", as_json)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -122,11 +123,20 @@ def agreement(
     published: Annotated[
         bool, typer.Option("--published", help="MIDOG++ Tables 2 and 3 beside the published figures.")
     ] = False,
+    by_rater: Annotated[
+        bool, typer.Option("--by-rater", help="By task and rater: kappa, seconds and accuracy instead.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="CSV", help="Write the table of the raters.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show how far raters agree, per domain and in total, with 95 % intervals by case."""
     from mitoscope.store import Store
 
+    if by_rater or out is not None:
+        _raters(study, out, resamples, as_json)
+        return
     with Store.open(study, write=False) as store:
         whole = store.export_study()
     if published:
@@ -144,6 +154,66 @@ def agreement(
         print_json({"study": str(study), "domains": [_agreement_json(one) for one in found], **said})
     else:
         _print_agreement(found, whole.labels.names)
+
+
+def _raters(study: Path, out: Path | None, resamples: int, as_json: bool) -> None:
+    """Show the raters by task, as Table 3 of the crowd paper prints them, and write them if asked."""
+    from dataclasses import asdict
+
+    from mitoscope.curation.work_table import raters_csv, work_table
+    from mitoscope.fsio import atomic_write
+    from mitoscope.store import Store
+
+    with Store.open(study, write=False) as store:
+        table = work_table(store, repeats=resamples)
+    if out is not None:
+        with atomic_write(out) as stream:
+            stream.write(raters_csv(table).encode())
+    if as_json:
+        tasks, raters = ([asdict(one) for one in rows] for rows in (table.tasks, table.raters))
+        print_json({"study": str(study), "tasks": tasks, "raters": raters})
+        return
+    columns = ["task", "raters", "pieces", "Fleiss' kappa", "answers each", "seconds", "accuracy %"]
+    print_table(
+        "Tasks: tiles or cells, kappa with its 95 % interval by case, means over raters",
+        columns,
+        [
+            [
+                *(one.task, one.raters, one.pieces, _interval(one.kappa), one.kappa_raters),
+                *(one.seconds_mean, _percent(one.accuracy)),
+            ]
+            for one in table.tasks
+        ],
+    )
+    columns = [
+        "task",
+        "rater",
+        "state",
+        "pieces",
+        "mean s",
+        "median s",
+        "gold",
+        "right %",
+        "others",
+        "right %",
+    ]
+    print_table(
+        "Raters: seconds by the server's clock, accuracy on gold tiles and against the majority",
+        columns,
+        [
+            [
+                *(one.task, one.rater, one.state, one.pieces, one.seconds_mean, one.seconds_median),
+                *(one.gold, _percent(one.gold_accuracy), one.compared, _percent(one.accuracy)),
+            ]
+            for one in table.raters
+        ],
+    )
+    if out is not None:
+        typer.echo(f"{out} written")
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100 * share
 
 
 def _parse_kinds(text: str) -> Any:

@@ -48,6 +48,22 @@ if TYPE_CHECKING:
     from mitoscope.store.case_work import CaseWork, read_case_work, write_case_work
     from mitoscope.store.columns import Cells, LabelEvents, Shape
     from mitoscope.store.comments import Comment, comments_seen, write_comment
+    from mitoscope.store.crowd import (
+        GOLD_NEEDED,
+        OVERLAP_MIN,
+        PASS_MARK,
+        CrowdWork,
+        Qualification,
+        QualificationState,
+        box_areas,
+        boxes_agree,
+        corners_of,
+        intersection_areas,
+        is_right,
+        qualify,
+        read_crowd_work,
+        standing,
+    )
     from mitoscope.store.dump import read_slides
     from mitoscope.store.examined import MINIMUM_REVIEWERS
     from mitoscope.store.ground_truth import agreed_of, ground_truth_of, regions_of, with_examined
@@ -55,6 +71,7 @@ if TYPE_CHECKING:
     from mitoscope.store.manifest import FORMAT, Manifest, Query, parse_version
     from mitoscope.store.opinions import CROWD_THRESHOLD, Policy, agreed
     from mitoscope.store.overview import Overview, overrulings, progress_rows
+    from mitoscope.store.pace import BREAK_S, WAITED_S, Pace, read_pace
     from mitoscope.store.public_ids import (
         PUBLIC_ID_MAX,
         TOKEN_DIGITS,
@@ -75,9 +92,12 @@ if TYPE_CHECKING:
         sift,
     )
     from mitoscope.store.queue import (
+        MadeCell,
         Progress,
+        cells_made,
         count_listed,
         disputed,
+        labels_in_round,
         last_labelled,
         list_cells,
         next_cells,
@@ -218,6 +238,10 @@ _NAMES = {
     "store.columns": "Cells LabelEvents Shape",
     "store.comments": "Comment comments_seen write_comment",
     "store.activity": "Activity ActivityKind put_news_away read_news read_trail was_read write_activity",
+    "store.crowd": (
+        "box_areas boxes_agree corners_of CrowdWork GOLD_NEEDED intersection_areas is_right OVERLAP_MIN "
+        "PASS_MARK Qualification QualificationState qualify read_crowd_work standing"
+    ),
     "store.dump": "read_slides",
     "store.examined": "MINIMUM_REVIEWERS",
     "store.ground_truth": "agreed_of ground_truth_of regions_of with_examined",
@@ -225,12 +249,14 @@ _NAMES = {
     "store.manifest": "FORMAT Manifest parse_version Query",
     "store.opinions": "agreed CROWD_THRESHOLD Policy",
     "store.overview": "overrulings Overview progress_rows",
+    "store.pace": "BREAK_S Pace read_pace WAITED_S",
     "store.public_ids": "cell_of live_cells_of PUBLIC_ID_MAX seen_tokens SeenTokens TOKEN_DIGITS",
     "store.quarantine": (
         "CROSSES_ITSELF DUPLICATE HALF_SCALE move_out NOT_A_POLYGON NOT_FINITE OUTSIDE REASONS sift"
     ),
     "store.queue": (
-        "count_listed disputed last_labelled list_cells next_cells Progress read_progress reading_order"
+        "cells_made count_listed disputed labels_in_round last_labelled list_cells MadeCell next_cells "
+        "Progress read_progress reading_order"
     ),
     "store.records": (
         "Attributes DatasetVersion ModelSearch QuarantineEntry Rater Region Round RoundKind SlideRecord "

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,10 @@ from shapely.geometry.base import BaseGeometry
 
 from mitoscope.errors import RegionError
 from mitoscope.region import Region, RegionKind, outline
+from mitoscope.store.crowd import read_crowd_work
 from mitoscope.store.encoding import vertices_blob, vertices_from, well_formed
+from mitoscope.store.tasks import TaskTile
+from mitoscope.store.terms import read_round_row
 from mitoscope.store.vocabulary import id_of
 from mitoscope.truth import ExaminedArea
 
@@ -24,12 +27,6 @@ WHOLE = "the whole slide, as stated in the study"
 _FIELDS_SQL = """
 SELECT DISTINCT f.slide_id, f.x_px0, f.y_px0, f.x_px0 + f.width_px0, f.y_px0 + f.height_px0
 FROM field_visit AS v JOIN field AS f USING (round_id, slide_id, number) WHERE v.is_covered = 1
-"""
-_TILES_SQL = """
-SELECT t.slide_id, t.x_px0, t.y_px0, t.x_px0 + t.side_px0, t.y_px0 + t.side_px0, r.settings,
-       count(DISTINCT a.rater_id)
-FROM task_tile AS t JOIN tile_answer AS a ON a.tile_id = t.id
-LEFT JOIN round_terms AS r ON r.round_id = t.round_id GROUP BY t.id
 """
 _INTERESTS_SQL = """
 SELECT slide_id, name, x_px0, y_px0, width_px0, height_px0 FROM interest WHERE is_deleted = 0 ORDER BY id
@@ -50,8 +47,9 @@ def read_outlines(connection: sqlite3.Connection) -> list[tuple[int, str, str, b
 def examined_areas(connection: sqlite3.Connection) -> dict[int, ExaminedArea]:
     """Return what of each slide was looked at, by its id; slides of which nothing is known are left out.
 
-    It is the union of the fields that were covered in a screening, of the tiles that as many have reviewed as
-    their round needs, and of the regions of interest; or the whole slide, where that is stated.
+    It is the union of the fields that were covered in a screening, of the tiles that as many of the qualified
+    have reviewed as their round needs, and of the regions of interest; or the whole slide, where that is
+    stated. A yes says of a tile that there is a figure, not where: such a tile is no examined area.
     """
     parts: dict[int, dict[str, list[BaseGeometry]]] = {}
 
@@ -60,9 +58,9 @@ def examined_areas(connection: sqlite3.Connection) -> dict[int, ExaminedArea]:
 
     for slide, *box in connection.execute(_FIELDS_SQL):
         add(slide, "screened fields", shapely.box(*box))
-    for slide, *box, settings, reviewers in connection.execute(_TILES_SQL):
-        if reviewers >= needed_reviewers(settings):
-            add(slide, "reviewed tiles", shapely.box(*box))
+    for tile in _reviewed_tiles(connection):
+        right, bottom = tile.x_px0 + tile.side_px0, tile.y_px0 + tile.side_px0
+        add(tile.slide_id, "reviewed tiles", shapely.box(tile.x_px0, tile.y_px0, right, bottom))
     for slide, kind, _, blob in read_outlines(connection):
         if kind == RegionKind.INTEREST:
             try:
@@ -80,10 +78,21 @@ def examined_areas(connection: sqlite3.Connection) -> dict[int, ExaminedArea]:
     return areas | {slide: ExaminedArea.whole(source) for slide, source in stated}
 
 
-def needed_reviewers(settings: str | None) -> int:
-    """Return how many must review a tile of a round, from the JSON of its settings."""
-    stated: dict[str, Any] = {} if settings is None else json.loads(settings)
-    return int(stated.get("minimum_reviewers", MINIMUM_REVIEWERS))
+def _reviewed_tiles(connection: sqlite3.Connection) -> list[TaskTile]:
+    found: list[TaskTile] = []
+    rounds = [round_id for (round_id,) in connection.execute("SELECT DISTINCT round_id FROM task_tile")]
+    for round_id in rounds:
+        work = read_crowd_work(connection, round_id)
+        needed = needed_reviewers(read_round_row(connection, round_id).terms.settings)
+        reviewers: Counter[int] = Counter(answer.tile_id for answer in work.counting)
+        positive = {answer.tile_id for answer in work.counting if answer.content.get("answer")}
+        found += [one for one in work.tiles if reviewers[one.id] >= needed and one.id not in positive]
+    return found
+
+
+def needed_reviewers(settings: Mapping[str, Any]) -> int:
+    """Return how many must review a tile of a round with some settings."""
+    return int(settings.get("minimum_reviewers", MINIMUM_REVIEWERS))
 
 
 def state_whole(

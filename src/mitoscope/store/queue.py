@@ -248,3 +248,41 @@ def count_listed(connection: sqlite3.Connection, round_id: int) -> int:
     """Return how many cells stand on the list of a round."""
     (n,) = connection.execute("SELECT count(*) FROM round_cell WHERE round_id = ?", (round_id,)).fetchone()
     return int(n)
+
+
+_ROUND_LABELS_SQL = """
+SELECT n.cell_id, n.rater_id, n.label_id, c.slide_id FROM label_now AS n
+JOIN cell AS c ON c.id = n.cell_id AND c.is_deleted = 0
+WHERE n.round_id = ? AND n.label_id IS NOT NULL ORDER BY n.first_seq
+"""
+_MADE_SQL = """
+SELECT c.id, c.slide_id, c.x_min_px0, c.y_min_px0, c.x_max_px0, c.y_max_px0, n.score
+FROM event AS e JOIN cell AS c ON c.id = e.cell_id AND c.is_deleted = 0
+LEFT JOIN label_now AS n ON (n.cell_id, n.rater_id, n.round_id) = (c.id, e.rater_id, e.round_id)
+  AND n.label_id IS NOT NULL
+WHERE e.kind = 'create' AND (e.round_id, e.rater_id) = (?, ?) ORDER BY c.id
+"""
+
+
+def labels_in_round(connection: sqlite3.Connection, round_id: int) -> list[tuple[int, int, int, int]]:
+    """Return cell, rater, label and slide of what stands in a round, in the order of the first words."""
+    rows: list[tuple[int, int, int, int]] = connection.execute(_ROUND_LABELS_SQL, (round_id,)).fetchall()
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class MadeCell:
+    """A live cell that a rater made in a round: its corners, and the score of its label, None without one."""
+
+    id: int
+    slide_id: int
+    corners_px0: tuple[float, float, float, float]
+    score: float | None
+
+
+def cells_made(connection: sqlite3.Connection, round_id: int, rater_id: int) -> list[MadeCell]:
+    """Return the live cells that a rater made in a round."""
+    return [
+        MadeCell(id_, slide, (left, top, right, bottom), score)
+        for id_, slide, left, top, right, bottom, score in connection.execute(_MADE_SQL, (round_id, rater_id))
+    ]

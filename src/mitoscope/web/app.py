@@ -39,6 +39,7 @@ from mitoscope.web.routes import (
     searches,
     slides,
     study,
+    work,
     worklist,
 )
 from mitoscope.web.slides import SlideCatalogue
@@ -60,7 +61,7 @@ _ROUTES = (
     people,
     worklist,
 )
-_LEADS = (classes, rounds, reviews, searches, study)
+_LEADS = (classes, rounds, reviews, searches, study, work)
 """What the lead of a study asks for."""
 _COMPRESSED_FROM_BYTES = 1024
 _REFUSALS: dict[int | str, dict[str, Any]] = {

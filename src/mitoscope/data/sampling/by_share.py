@@ -23,12 +23,13 @@ from numpy.typing import NDArray
 from pydantic import Field as Setting
 
 from mitoscope.config import Config
-from mitoscope.curation.crowd import SUB_TILE_STEP_PX, CrowdBoxes, areas, intersection_areas
+from mitoscope.curation.crowd import SUB_TILE_STEP_PX, CrowdBoxes
 from mitoscope.data.field import Field
 from mitoscope.data.sampling.scheme import TRIES, ByShare, HardPool, Turn, anywhere, is_background
 from mitoscope.data.window import Window
 from mitoscope.errors import TrainingDataError
 from mitoscope.labels import LOOK_ALIKE
+from mitoscope.store import box_areas, intersection_areas
 
 AtLeastOne = Annotated[int, Setting(ge=1)]
 Share = Annotated[float, Setting(ge=0, le=1)]
@@ -312,7 +313,7 @@ def plan_crowd(fields: tuple[Field, ...], config: CrowdConfig, *, mpp: float) ->
 
 def tile_score(boxes: CrowdBoxes, tile_px: tuple[float, float, float, float]) -> float:
     """Return the score of a tile, Σ r·a and at most 1: r the part of a box inside of it, a its agreement."""
-    inside = intersection_areas(np.array([tile_px]), boxes.boxes_px0)[0] / areas(boxes.boxes_px0)
+    inside = intersection_areas(np.array([tile_px]), boxes.boxes_px0)[0] / box_areas(boxes.boxes_px0)
     return float(min(inside @ boxes.agreement, 1.0))
 
 

@@ -4,19 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import numpy as np
 from fastapi import APIRouter, Query
 from pydantic import Field
 
 from mitoscope import store
-from mitoscope.curation.crowd import (
-    GOLD_NEEDED,
-    PASS_MARK,
-    Qualification,
-    State,
-    boxes_agree,
-    qualify,
-)
 from mitoscope.web.forms import Action, Answer, Box, Done, Rectangle, RoundId, RowId, Seconds, described
 from mitoscope.web.refusal import invalid
 from mitoscope.web.routes.cells import parse_ids
@@ -29,7 +20,7 @@ BOXES_MAX = 200
 class Standing(Answer):
     """How a rater stands: gold tiles answered of those needed, the share that was right, and the mark."""
 
-    state: State
+    state: store.QualificationState
     done: int
     needed: int
     score: float
@@ -84,29 +75,6 @@ def crowd_task(row: store.RoundRow) -> store.RoundRow:
     return row
 
 
-def corners_of(boxes: list[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Return boxes as corners, shape (n, 4)."""
-    table = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
-    return np.column_stack([table[:, :2], table[:, :2] + table[:, 2:]])
-
-
-def _is_right(gold: dict[str, Any], content: dict[str, Any]) -> bool:
-    if "answer" in gold:
-        return bool(gold["answer"]) == bool(content.get("answer"))
-    return boxes_agree(corners_of(content.get("boxes", [])), corners_of(gold["boxes"]))
-
-
-def qualification(
-    row: store.RoundRow, tiles: list[store.TaskTile], answers: list[store.TileAnswer]
-) -> Qualification:
-    """Return how a rater stands in a round; of each gold tile the first answer counts."""
-    gold = {tile.id: tile.gold for tile in tiles if tile.gold is not None}
-    settings = row.terms.settings
-    right = [_is_right(gold[one.tile_id], one.first) for one in answers if one.tile_id in gold]
-    needed = min(int(settings.get("gold_needed", GOLD_NEEDED)), len(gold))
-    return qualify(right, needed=needed, pass_mark=float(settings.get("pass_mark", PASS_MARK)))
-
-
 @router.get("/api/rounds/{round_id}/tiles/next")
 def next_(
     round_id: RoundId,
@@ -122,7 +90,7 @@ def next_(
     with state.store.reading() as connection:
         tiles = store.read_tiles(connection, round_id)
         mine = store.read_answers(connection, round_id, visitor.rater_id)
-    standing = qualification(row, tiles, mine)
+    standing = store.standing(row.terms.settings, tiles, mine)
     answered = {one.tile_id for one in mine}
     tile = None
     if standing.state != "failed":
@@ -160,9 +128,10 @@ def answer(
     def act(connection: Any) -> TileAnswered:
         tile = store.read_tile(connection, round_id, tile_id)
         tiles = store.read_tiles(connection, round_id)
-        before = qualification(row, tiles, store.read_answers(connection, round_id, visitor.rater_id))
+        settings = row.terms.settings
+        before = store.standing(settings, tiles, store.read_answers(connection, round_id, visitor.rater_id))
         store.answer_tile(connection, tile.id, visitor.rater_id, content, seconds=body.seconds)
-        after = qualification(row, tiles, store.read_answers(connection, round_id, visitor.rater_id))
+        after = store.standing(settings, tiles, store.read_answers(connection, round_id, visitor.rater_id))
         feedback = None
         if before.state == "testing" and tile.gold is not None:
             feedback = _feedback(tile.gold, content)
@@ -177,7 +146,7 @@ def answer(
 
 
 def _feedback(gold: dict[str, Any], content: dict[str, Any]) -> BoxesFeedback | YesNoFeedback:
-    is_right = _is_right(gold, content)
+    is_right = store.is_right(gold, content)
     if "answer" in gold:
         return {"is_right": is_right, "answer": gold["answer"]}
     return {"is_right": is_right, "boxes": gold["boxes"]}

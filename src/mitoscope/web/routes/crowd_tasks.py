@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
 from pydantic import Field
 
 from mitoscope import store
-from mitoscope.curation.crowd import TILE_PX, Qualification, merge_crowd_boxes
-from mitoscope.labels import MITOTIC_FIGURE, LabelSet
+from mitoscope.curation.crowd import TILE_PX
+from mitoscope.curation.tiles import (
+    TileResult,
+    box_rows,
+    conclude_boxes,
+    describe_tiles,
+    tile_results,
+    tiles_text,
+)
 from mitoscope.web.forms import Action, AgreedBox, Answer, Body, Box, Coordinate, Done, Id, RoundId, described
 from mitoscope.web.refusal import invalid
 from mitoscope.web.routes.crowd import (
     BOXES_MAX,
     ShownTile,
     Standing,
-    corners_of,
     crowd_task,
     describe_tile,
-    qualification,
 )
 from mitoscope.web.state import AppState, ComparerHere, LeadHere, StateHere, assignment, done_once
 
 router = APIRouter()
 TILES_MAX = 5000
-CROWD_RATER = store.Rater("crowd", store.RaterKind.CROWD)
 
 
 class TilesAdded(Done):
@@ -37,9 +41,10 @@ class TilesAdded(Done):
 
 
 class JudgedTile(ShownTile):
-    """A tile with what the qualified said: merged boxes with their agreement, or how many said yes.
+    """A tile with what the qualified said: merged boxes with their agreement, and how many saw a figure.
 
-    The score is the share of yes, null without an answer, or the sum of the boxes' agreement.
+    The score is the share of yes, null without an answer, or the sum of the boxes' agreement; whether the
+    tile holds a figure is null while too few have answered.
     """
 
     is_gold: bool
@@ -47,10 +52,11 @@ class JudgedTile(ShownTile):
     boxes: list[AgreedBox]
     yes: int
     score: float | None
+    holds_figure: bool | None
 
 
 class CrowdRater(Answer):
-    """One of the crowd: tiles answered, and the median of the seconds that were taken for one."""
+    """One of the crowd: tiles answered, and the median of the seconds for one, by the server's clock."""
 
     id: int
     name: str
@@ -67,9 +73,11 @@ class CrowdTiles(Answer):
 
 
 class CrowdConcluded(Done):
-    """How many cells were made of merged boxes."""
+    """Cells made of merged boxes now, those whose agreement changed, and those that too few see by now."""
 
     cells: int
+    changed: int
+    withdrawn: int
 
 
 class TilePlace(Body):
@@ -147,129 +155,74 @@ def _over_tissue(state: AppState, round_id: int, wanted: Propose, side: float) -
     return [store.TaskTile(0, round_id, wanted.slide, x, y, side) for x, y in places]
 
 
-def _counting(
-    row: store.RoundRow, tiles: list[store.TaskTile], answers: list[store.TileAnswer]
-) -> tuple[dict[int, list[store.TileAnswer]], dict[int, Qualification]]:
-    """Return the answers of the qualified by tile, and how each rater stands."""
-    by_rater: dict[int, list[store.TileAnswer]] = defaultdict(list)
-    for answer in answers:
-        by_rater[answer.rater_id].append(answer)
-    stands = {rater: qualification(row, tiles, mine) for rater, mine in by_rater.items()}
-    by_tile: dict[int, list[store.TileAnswer]] = defaultdict(list)
-    for answer in answers:
-        if stands[answer.rater_id].state == "qualified":
-            by_tile[answer.tile_id].append(answer)
-    return by_tile, stands
-
-
-def _merged(row: store.RoundRow, answers: list[store.TileAnswer]) -> list[AgreedBox] | None:
-    """Return the merged boxes of a tile as x, y, width, height and agreement; None while too few saw it."""
-    boxes = [(box, answer.rater_id) for answer in answers for box in answer.content.get("boxes", [])]
-    reviewers = int(row.terms.settings.get("minimum_reviewers", store.MINIMUM_REVIEWERS))
-    merged = merge_crowd_boxes(
-        corners_of([box for box, _ in boxes]),
-        [who for _, who in boxes],
-        reviewers=len(answers),
-        minimum_reviewers=reviewers,
-        minimum_overlapping_boxes=min(2, reviewers),
-    )
-    if merged is None:
-        return None
-    size = merged.boxes_px0[:, 2:] - merged.boxes_px0[:, :2]
-    rows: list[AgreedBox] = (
-        np.column_stack([merged.boxes_px0[:, :2], size, merged.agreement]).round(6).tolist()
-    )
-    return rows
-
-
 @router.get("/api/rounds/{round_id}/tiles")
 def tiles(round_id: RoundId, state: StateHere, lead: ComparerHere) -> CrowdTiles:
     """Return what the crowd said of each tile, and how each of them stands."""
     row = crowd_task(assignment(state, lead, round_id).row)
     with state.store.reading() as connection:
-        all_tiles = store.read_tiles(connection, round_id)
-        answers = store.read_answers(connection, round_id)
+        work = store.read_crowd_work(connection, round_id)
+        pace = store.read_pace(connection)
         names = {id_: rater.name for id_, rater in store.read_raters(connection).items()}
-    by_tile, stands = _counting(row, all_tiles, answers)
-    seconds: dict[int, list[float]] = defaultdict(list)
-    for answer in answers:
-        if answer.seconds is not None:
-            seconds[answer.rater_id].append(answer.seconds)
+    found = []
+    for rater, stand in work.standing.items():
+        speed = pace.get((round_id, rater))
+        found.append(
+            described(
+                CrowdRater,
+                None,
+                id=rater,
+                name=names[rater],
+                answered=sum(answer.rater_id == rater for answer in work.answers),
+                qualification=described(Standing, stand),
+                seconds_median=None if speed is None else speed.median_s,
+            )
+        )
+    return {"tiles": [_judged(result) for result in tile_results(row, work)], "raters": found}
+
+
+def _judged(result: TileResult) -> JudgedTile:
     return {
-        "tiles": [_result(row, tile, by_tile.get(tile.id, [])) for tile in all_tiles],
-        "raters": [
-            {
-                "id": rater,
-                "name": names[rater],
-                "answered": sum(answer.rater_id == rater for answer in answers),
-                "qualification": described(Standing, stand),
-                "seconds_median": float(np.median(seconds[rater])) if seconds[rater] else None,
-            }
-            for rater, stand in sorted(stands.items())
-        ],
+        **describe_tile(result.tile),
+        "is_gold": result.tile.gold is not None,
+        "reviewers": result.reviewers,
+        "boxes": box_rows(result.boxes),
+        "yes": result.positive,
+        "score": result.score,
+        "holds_figure": result.holds_figure,
     }
 
 
-def _result(row: store.RoundRow, tile: store.TaskTile, answers: list[store.TileAnswer]) -> JudgedTile:
-    yes = sum(bool(answer.content.get("answer")) for answer in answers)
-    boxes = _merged(row, answers) if row.kind is store.RoundKind.CROWD_BOXES else []
-    is_yes_no = row.kind is store.RoundKind.CROWD_TILES
-    if is_yes_no:
-        score = yes / len(answers) if answers else None
-    else:
-        # What too few have looked at has no score yet, which is another thing than a score of 0.
-        score = None if boxes is None else float(sum(box[4] for box in boxes))
-    return {
-        **describe_tile(tile),
-        "is_gold": tile.gold is not None,
-        "reviewers": len(answers),
-        "boxes": boxes or [],
-        "yes": yes,
-        "score": score,
-    }
+@router.get(
+    "/api/rounds/{round_id}/tiles/file",
+    response_class=Response,
+    responses={200: {"content": {"application/octet-stream": {}}}},
+)
+def tiles_file(
+    round_id: RoundId,
+    state: StateHere,
+    lead: ComparerHere,
+    format: Annotated[Literal["csv", "json"], Query()] = "csv",  # noqa: A002 the word of the API
+) -> Response:
+    """Return what the tiles came to as a file: a row a tile, in JSON with boxes and all answers."""
+    row = crowd_task(assignment(state, lead, round_id).row)
+    return download(tiles_text(describe_tiles(state.store, row.name), f".{format}"), "tiles", format)
+
+
+def download(text: str, stem: str, suffix: str) -> Response:
+    """Return a text as a file to be kept."""
+    named = {"content-disposition": f'attachment; filename="{stem}.{suffix}"'}
+    return Response(text.encode(), media_type="application/octet-stream", headers=named)
 
 
 @router.post("/api/rounds/{round_id}/conclude")
 def conclude(round_id: RoundId, body: Action, state: StateHere, lead: LeadHere) -> CrowdConcluded:
-    """Make cells of the merged boxes, with the crowd's agreement as their score; those made before stay."""
+    """Make cells of the merged boxes, with the agreement as their score; those made before follow it."""
     row = crowd_task(assignment(state, lead, round_id).row)
     if row.kind is not store.RoundKind.CROWD_BOXES:
         raise invalid("yes and no to tiles makes no cells")
 
     def act(connection: Any) -> CrowdConcluded:
-        all_tiles = store.read_tiles(connection, round_id)
-        by_tile, _ = _counting(row, all_tiles, store.read_answers(connection, round_id))
-        (rater,) = store.intern_raters(connection, [CROWD_RATER]).tolist()
-        (label,) = store.intern_labels(connection, LabelSet((MITOTIC_FIGURE,))).tolist()
-        made = 0
-        for tile in all_tiles:
-            for number, box in enumerate(_merged(row, by_tile.get(tile.id, [])) or []):
-                made += _make(connection, row.id, tile, number, box, rater=rater, label=label)
-        return {"cells": made, "is_repeated": False}
+        done = conclude_boxes(connection, row)
+        return described(CrowdConcluded, done, cells=done.made, is_repeated=False)
 
     return done_once(state, lead, body.key, f"conclusion of {round_id}", act)
-
-
-def _make(
-    connection: Any,
-    round_id: int,
-    tile: store.TaskTile,
-    number: int,
-    box: AgreedBox,
-    *,
-    rater: int,
-    label: int,
-) -> int:
-    x, y, width, height, agreement = box
-    geometry = store.Geometry(store.Shape.BOX, (x, y, x + width, y + height))
-    key = f"crowd {tile.id}/{number}"
-    made = store.record(
-        connection,
-        store.CellEvent("create", 0, rater, round_id, geometry=geometry, key=key),
-        slide_id=tile.slide_id,
-    )
-    if made.is_repeated:
-        return 0
-    said = store.CellEvent("label", made.cell_id, rater, round_id, label_id=label, score=agreement)
-    store.record(connection, said)
-    return 1

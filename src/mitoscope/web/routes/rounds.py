@@ -32,6 +32,7 @@ class RoundSettings(Answer):
     area_mm2: NotRequired[float]
     aspect: NotRequired[str]
     minimum_reviewers: NotRequired[int]
+    box_rule: NotRequired[Literal["two", "majority"]]
     gold_needed: NotRequired[int]
     pass_mark: NotRequired[float]
 
@@ -123,6 +124,7 @@ class Settings(Body):
     area_mm2: Annotated[float, Field(gt=0, le=100)] | None = None
     aspect: Annotated[str, Field(max_length=20)] | None = None
     minimum_reviewers: Annotated[int, Field(ge=1, le=1000)] | None = None
+    box_rule: Literal["two", "majority"] | None = None
     gold_needed: Annotated[int, Field(ge=0, le=1000)] | None = None
     pass_mark: Score | None = None
 

@@ -195,7 +195,9 @@ def progress(state: StateHere, lead: LeadHere) -> Progress:  # noqa: ARG001 it m
     }
 
 
-def _estimate(estimate: Estimate) -> Interval:
+def interval_of(estimate: Estimate) -> Interval:
+    """Return a measure with its interval, null where there is none."""
+
     def plain(value: float) -> float | None:
         return value if math.isfinite(value) else None
 
@@ -213,11 +215,11 @@ def agreements(state: StateHere, lead: ComparerHere) -> ExpertAgreement:  # noqa
                 "cells": part.cells,
                 "two_reads": part.reads.cells,
                 "disagreed": part.reads.disagreed,
-                "disagreement": _estimate(part.disagreement),
-                "kappa": _estimate(part.fleiss),
-                "alpha": _estimate(part.alpha),
+                "disagreement": interval_of(part.disagreement),
+                "kappa": interval_of(part.fleiss),
+                "alpha": interval_of(part.alpha),
                 "pairs": [
-                    {"raters": list(pair.raters), "cells": pair.cells, "kappa": _estimate(pair.kappa)}
+                    {"raters": list(pair.raters), "cells": pair.cells, "kappa": interval_of(pair.kappa)}
                     for pair in part.pairs
                 ],
             }

@@ -1,0 +1,311 @@
+"""Raters and their tasks: how far they agree, how long a tile or cell takes, how often they are right.
+
+Table 3 of Ji et al., by task and by rater. A tile is judged as a whole here, figure or none, whether boxes
+were drawn on it or yes and no were asked: so the tasks compare. A cell is judged by its class.
+
+What is right: on gold tiles what is known of them; on the others what more than half of the qualified said
+(Ji et al.: the vote of the majority); of a cell what the majority of the experts or a consensus says.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import sqlite3
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mitoscope.curation.tiles import TILE_ROUNDS, says_figure
+from mitoscope.exchange import inert
+from mitoscope.statistics import REPEATS, Estimate, estimate, fleiss_of, fleiss_parts
+from mitoscope.store import (
+    Pace,
+    Policy,
+    RoundKind,
+    RoundRow,
+    Store,
+    agreed,
+    is_right,
+    labels_in_round,
+    read_crowd_work,
+    read_pace,
+    read_raters,
+    read_round_rows,
+    read_slides,
+)
+
+_NO_KAPPA = Estimate(np.nan, np.nan, np.nan)
+_CELL_ROUNDS = (
+    RoundKind.SCREENING,
+    RoundKind.SECOND_READ,
+    RoundKind.THIRD_EXPERT,
+    RoundKind.CANDIDATE_REVIEW,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RaterWork:
+    """A rater in a task.
+
+    Parameters
+    ----------
+    task, kind, rater : str
+        The round, its kind, the rater.
+    state : str
+        ``qualified``, ``testing`` or ``failed`` where there are gold tiles to be passed, else empty.
+    pieces : int
+        Tiles or cells answered.
+    timed : int
+        Of these, how many were timed by the server; see :mod:`mitoscope.store.pace`.
+    seconds_mean, seconds_median : float or None
+        A tile or cell.
+    gold : int
+        Gold tiles answered, of which the first answer counts.
+    gold_accuracy : float or None
+        Share of them that was right.
+    compared : int
+        Other tiles or cells of which it is known what is right.
+    accuracy : float or None
+        Share of these that was right.
+    """
+
+    task: str
+    kind: str
+    rater: str
+    state: str
+    pieces: int
+    timed: int
+    seconds_mean: float | None
+    seconds_median: float | None
+    gold: int
+    gold_accuracy: float | None
+    compared: int
+    accuracy: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskWork:
+    """A task of several raters.
+
+    Parameters
+    ----------
+    task, kind : str
+        The round and its kind.
+    raters, pieces : int
+        Who answered, and of how many tiles or cells.
+    kappa : Estimate
+        Fleiss' kappa of the first ``kappa_raters`` answers to each tile or cell that so many answered.
+    kappa_raters, kappa_pieces : int
+        How many answers, and of how many tiles or cells; 0 where there are no two.
+    seconds_mean : float or None
+        The mean over the raters' means.
+    accuracy : float or None
+        The mean over the raters' accuracies (Ji et al., "mean accuracy").
+    """
+
+    task: str
+    kind: str
+    raters: int
+    pieces: int
+    kappa: Estimate
+    kappa_raters: int
+    kappa_pieces: int
+    seconds_mean: float | None
+    accuracy: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkTable:
+    """All tasks of a study, and who worked in them."""
+
+    tasks: tuple[TaskWork, ...]
+    raters: tuple[RaterWork, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """One answer: of which tile or cell, by whom, what (a class, or 1 and 0 of a tile), on which slide."""
+
+    piece: int
+    rater: int
+    label: int
+    slide: int
+
+
+@dataclass(slots=True)
+class _Task:
+    row: RoundRow
+    said: list[_Said]
+    truth: Mapping[int, int]
+    gold: Mapping[int, Sequence[bool]]
+    """Rater → whether each gold tile was right."""
+    state: Mapping[int, str]
+    not_compared: frozenset[int]
+
+
+def work_table(store: Store, *, name: str | None = None, repeats: int = REPEATS, seed: int = 0) -> WorkTable:
+    """Return how far raters agree, how fast they are and how often right, by task and by rater.
+
+    Parameters
+    ----------
+    store : Store
+    name : str, optional
+        Of a round; by default all rounds in which anybody has answered.
+    repeats, seed : int
+        Of the intervals of kappa, which draw cases.
+    """
+    with store.reading() as connection:
+        rows = [row for row in read_round_rows(connection).values() if name is None or row.name == name]
+        names = {id_: rater.name for id_, rater in read_raters(connection).items()}
+        slides = read_slides(connection)
+        cases = {
+            case: at for at, case in enumerate(dict.fromkeys(one.case or one.name for one in slides.values()))
+        }
+        case_of = {id_: cases[one.case or one.name] for id_, one in slides.items()}
+        pace = read_pace(connection)
+        right_cells = _right_cells(connection)
+        tasks = [
+            _tiles(connection, row) if row.kind in TILE_ROUNDS else _cells(connection, row, right_cells)
+            for row in rows
+            if row.kind in (*TILE_ROUNDS, *_CELL_ROUNDS)
+        ]
+    found_tasks, found_raters = [], []
+    for task in tasks:
+        if task.said:
+            mine = _raters(task, names, pace)
+            found_raters += mine
+            found_tasks.append(_task(task, mine, case_of, repeats=repeats, seed=seed))
+    return WorkTable(tuple(found_tasks), tuple(found_raters))
+
+
+def _right_cells(connection: sqlite3.Connection) -> dict[int, int]:
+    """Return the class of the cells that have one by two experts or more, or by a consensus."""
+    found: dict[int, int] = {}
+    for policy in (Policy.MAJORITY, Policy.RECORDED):
+        view = agreed(connection, policy)
+        known = view.label_id > 0
+        found |= dict(zip(view.cell_id[known].tolist(), view.label_id[known].tolist(), strict=True))
+    return found
+
+
+def _cells(connection: sqlite3.Connection, row: RoundRow, right: Mapping[int, int]) -> _Task:
+    said = [_Said(*one) for one in labels_in_round(connection, row.id)]
+    return _Task(row, said, right, {}, {}, frozenset())
+
+
+def _tiles(connection: sqlite3.Connection, row: RoundRow) -> _Task:
+    work = read_crowd_work(connection, row.id)
+    slide_of = {tile.id: tile.slide_id for tile in work.tiles}
+    gold = {tile.id: tile.gold for tile in work.tiles if tile.gold is not None}
+    said = [
+        _Said(one.tile_id, one.rater_id, int(says_figure(one.content)), slide_of[one.tile_id])
+        for one in work.answers
+    ]
+    votes: dict[int, list[int]] = defaultdict(list)
+    for one in work.counting:
+        votes[one.tile_id].append(int(says_figure(one.content)))
+    # With a single answer there is no majority to be measured by, and a draw is none either.
+    truth = {
+        tile: int(2 * sum(given) > len(given))
+        for tile, given in votes.items()
+        if len(given) > 1 and 2 * sum(given) != len(given)
+    }
+    on_gold: dict[int, list[bool]] = defaultdict(list)
+    for one in work.answers:
+        if one.tile_id in gold:
+            on_gold[one.rater_id].append(is_right(gold[one.tile_id], one.first))
+    state = {rater: stands.state for rater, stands in work.standing.items() if stands.needed}
+    return _Task(row, said, truth, on_gold, dict(state), frozenset(gold))
+
+
+def _raters(task: _Task, names: Mapping[int, str], pace: Mapping[tuple[int, int], Pace]) -> list[RaterWork]:
+    by_rater: dict[int, list[_Said]] = defaultdict(list)
+    for one in task.said:
+        by_rater[one.rater].append(one)
+    found = []
+    for rater, mine in sorted(by_rater.items()):
+        gold = task.gold.get(rater, ())
+        compared = [
+            task.truth[one.piece] == one.label
+            for one in mine
+            if one.piece in task.truth and one.piece not in task.not_compared
+        ]
+        speed = pace.get((task.row.id, rater))
+        found.append(
+            RaterWork(
+                task=task.row.name,
+                kind=str(task.row.kind),
+                rater=names[rater],
+                state=task.state.get(rater, ""),
+                pieces=len(mine),
+                timed=0 if speed is None else speed.pieces,
+                seconds_mean=None if speed is None else speed.mean_s,
+                seconds_median=None if speed is None else speed.median_s,
+                gold=len(gold),
+                gold_accuracy=_mean(gold),
+                compared=len(compared),
+                accuracy=_mean(compared),
+            )
+        )
+    return found
+
+
+def _task(
+    task: _Task, raters: Sequence[RaterWork], case_of: Mapping[int, int], *, repeats: int, seed: int
+) -> TaskWork:
+    answers: dict[int, list[_Said]] = defaultdict(list)
+    for one in task.said:
+        answers[one.piece].append(one)
+    several = [given for given in answers.values() if len(given) > 1]
+    each = int(np.median([len(given) for given in several])) if several else 0
+    used = [given[:each] for given in several if len(given) >= each]
+    return TaskWork(
+        task=task.row.name,
+        kind=str(task.row.kind),
+        raters=len(raters),
+        pieces=len(answers),
+        kappa=_kappa(used, each, case_of, repeats=repeats, seed=seed) if used else _NO_KAPPA,
+        kappa_raters=each,
+        kappa_pieces=len(used),
+        seconds_mean=_mean([one.seconds_mean for one in raters if one.seconds_mean is not None]),
+        accuracy=_mean([one.accuracy for one in raters if one.accuracy is not None]),
+    )
+
+
+def _kappa(
+    used: Sequence[Sequence[_Said]], raters: int, case_of: Mapping[int, int], *, repeats: int, seed: int
+) -> Estimate:
+    labels = sorted({one.label for given in used for one in given})
+    counts = np.array([[sum(one.label == label for one in given) for label in labels] for given in used])
+    case: NDArray[np.int64] = np.array([case_of[given[0].slide] for given in used], dtype=np.int64)
+    parts = fleiss_parts(counts, raters)
+    return estimate(parts, case, lambda sums: fleiss_of(sums, raters), repeats=repeats, seed=seed)
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if len(values) else None
+
+
+def raters_csv(table: WorkTable) -> str:
+    """Return the rows of the raters as the text of a CSV."""
+    text = io.StringIO()
+    columns = [field.name for field in fields(RaterWork)]
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for one in table.raters:
+        values = asdict(one)
+        writer.writerow(
+            [
+                ""
+                if values[name] is None
+                else inert(values[name])
+                if isinstance(values[name], str)
+                else values[name]
+                for name in columns
+            ]
+        )
+    return text.getvalue()
