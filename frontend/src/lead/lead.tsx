@@ -1,3 +1,4 @@
+import { SearchPage } from "../search/search-page";
 import { route } from "../state/route";
 import { Agreement } from "./agreement";
 import { Classes } from "./classes";
@@ -8,6 +9,7 @@ import { Rounds } from "./rounds";
 const PARTS = [
   { name: "people", title: "People", Part: People },
   { name: "rounds", title: "Rounds", Part: Rounds },
+  { name: "search", title: "Search", Part: SearchPage },
   { name: "classes", title: "Classes", Part: Classes },
   { name: "progress", title: "Progress", Part: ProgressTable },
   { name: "agreement", title: "Agreement", Part: Agreement },

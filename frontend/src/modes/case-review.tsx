@@ -2,7 +2,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { ask, get } from "../api/request";
 import { Refusal } from "../api/errors";
-import type { Case, Certainty, Counted, Result, Round, Signed } from "../api/types";
+import type { Case, Certainty, Counted, ProposedSoFar, Result, Round, Signed } from "../api/types";
 import { useCommands } from "../keys/commands";
 import { studyLabels, sayError, theOutbox } from "../state/session";
 import { Follow } from "../state/follow";
@@ -15,6 +15,7 @@ import type { Cell } from "../viewer/cell-table";
 import { CellsLayer, RADIUS_PX0 } from "../viewer/cells-layer";
 import type { Point } from "../viewer/frame";
 import { pictureOf, type OpenSlide } from "../viewer/picture";
+import { ProposalsLayer } from "../viewer/proposals-layer";
 import type { SlideView } from "../viewer/slide-view";
 import { Stage } from "../viewer/stage";
 import type { Pointer } from "../viewer/tool";
@@ -50,6 +51,7 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
   const view = useRef<SlideView | null>(null);
   const cells = useRef<CellsLayer | null>(null);
   const boxes = useMemo(() => new BoxLayer(), []);
+  const proposals = useMemo(() => new ProposalsLayer(), []);
 
   const figure = found.value?.mitotic_label ?? 0;
   const other = labels.find((label) => !(found.value?.figure_labels ?? [figure]).includes(label.id))?.id ?? 0;
@@ -76,6 +78,14 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
   useEffect(() => {
     follow.current = new Follow(work, round, slide.id, () => (isLoaded.value = true));
     const unwatch = work.table.watch(() => (loaded.value += 1));
+    begin();
+    return () => {
+      unwatch();
+      follow.current?.stop();
+    };
+  }, [path]);
+  const begin = () => {
+    reload();
     get<Case>(`${path}/case`).then((answer) => {
       found.value = answer;
       threshold.value = answer.threshold ?? answer.floor ?? 0;
@@ -83,11 +93,11 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
       if (answer.threshold === null) void recount(null);
       showWindow();
     }, sayError);
-    return () => {
-      unwatch();
-      follow.current?.stop();
-    };
-  }, [path]);
+  };
+  const showProposals = (proposed: ProposedSoFar) => {
+    proposals.proposed = proposed;
+    view.current?.redraw();
+  };
   const showWindow = () => {
     const box = windowBox();
     if (box) view.current?.fit(box);
@@ -163,7 +173,7 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
       work.table.nearest(pointer.slide.x, pointer.slide.y, Math.max(RADIUS_PX0, 9 / made.frame.scale), (cell) => layer.isShown(cell));
     const inner = { click: (at: Pointer) => select(pick(at)), cursor: (at: Pointer) => (pick(at) ? "pointer" : "") };
     made.tool = new WindowTool(windowBox, slide, place, inner);
-    for (const one of [regions, boxes, layer]) made.addLayer(one);
+    for (const one of [regions, proposals, boxes, layer]) made.addLayer(one);
     loadRegions(slide.id, regions, made);
     showWindow();
     return work.table.watch(() => made.redraw());
@@ -202,7 +212,7 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
           </div>
         </Section>
         {isBare ? (
-          <NoCandidates slide={slide} />
+          <NoCandidates slide={slide} onDone={begin} onProposals={showProposals} />
         ) : (
           <Section title={`Threshold ${threshold.value.toFixed(2)}`}>
             <input

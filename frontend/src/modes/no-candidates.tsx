@@ -1,26 +1,20 @@
-import type { Slide } from "../api/types";
+import type { ProposedSoFar, Slide } from "../api/types";
+import { SlideSearchSection } from "../search/slide-search";
 import { isLead } from "../state/session";
 import { Section } from "../ui/panel";
 
-/** Says how candidates come to a slide that has none. */
-export function NoCandidates({ slide }: { slide: Slide }) {
+interface Properties {
+  slide: Slide;
+  onDone(): void;
+  onProposals(proposed: ProposedSoFar): void;
+}
+
+/** How candidates come to a slide that has none: the lead searches it here. */
+export function NoCandidates({ slide, onDone, onProposals }: Properties) {
+  if (isLead()) return <SlideSearchSection slide={slide.id} onDone={onDone} onProposals={onProposals} />;
   return (
     <Section title="No candidates yet">
-      <p>No detector has searched this slide. On the machine with the slides:</p>
-      <code class="command">mitoscope detect {quoted(slide.name)} --out detections</code>
-      <p>
-        {isLead() ? "Then add " : "Then the lead of the study adds "}
-        <code>detections/{stem(slide.name)}.csv</code> under {isLead() ? <a href="#/study/rounds">Study, Rounds</a> : "Study, Rounds"}: Candidates from a file.
-      </p>
+      <p>No detector has searched this slide. Ask the lead of the study to search it (Study, Search); you can label it all the same.</p>
     </Section>
   );
-}
-
-function stem(name: string): string {
-  return name.replace(/\.[^.]+$/, "");
-}
-
-/** A name as one word of a shell. */
-function quoted(name: string): string {
-  return /^[\w.+-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`;
 }
