@@ -3,6 +3,7 @@ import { App } from "./app";
 import { listenToKeys } from "./keys/commands";
 import { enter } from "./state/session";
 import { say } from "./ui/toast";
+import { keepLook } from "./viewer/look";
 import "./style/base.css";
 import "./style/layout.css";
 import "./style/work.css";
@@ -14,6 +15,7 @@ function onFault(): void {
 window.addEventListener("error", onFault);
 window.addEventListener("unhandledrejection", onFault);
 listenToKeys();
+keepLook();
 void enter();
 const root = document.getElementById("app");
 if (root) render(<App />, root);

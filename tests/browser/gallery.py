@@ -54,7 +54,7 @@ def exhibits(clinic: Clinic, slides: Path) -> list[Exhibit]:
         Exhibit("case", bert, f"/round/{case}/slide/{other}", ("n",)),
         Exhibit("case-without-candidates", bert, f"/round/{case}/slide/{bare}"),
         Exhibit("free-labelling", bert, f"/round/{free}/slide/{slide}"),
-        Exhibit("tools", bert, f"/round/{free}/slide/{slide}", ("Shift+A", "Shift+F", "Shift+G")),
+        Exhibit("tools", bert, f"/round/{free}/slide/{slide}", ("Shift+A", "Shift+F", "Shift+B")),
         Exhibit("regions", lead, f"/regions/{slide}", ("t",)),
         Exhibit("people", lead, "/study/people", awaited="td"),
         Exhibit("rounds", lead, "/study/rounds", awaited="td"),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 
+import numpy as np
+from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
 from .making import Clinic, Person, settle
@@ -77,3 +80,42 @@ def test_without_a_resolution_nothing_is_measured(clinic: Clinic) -> None:
         expect(page.get_by_role("status")).to_contain_text("Nobody has said how large a pixel")
         page.get_by_role("button", name="Dismiss").click()
     expect(page.locator(".face")).to_have_count(0)
+
+
+def _pink(page: Page) -> float:
+    """Return by how much the view is more red than green, on average."""
+    with Image.open(io.BytesIO(page.locator(".slide").screenshot())) as shot:
+        red, green, _ = np.asarray(shot.convert("RGB"), np.float64).mean(axis=(0, 1))
+    return float(red - green)
+
+
+def test_looks_change_what_is_seen_and_ask_for_no_tile_again(clinic: Clinic) -> None:
+    page, _ = _open(clinic, clinic.lead)
+    stained = _pink(page)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.keyboard.press("Shift+H")
+    expect(page.get_by_role("button", name="Haematoxylin only", exact=True)).to_have_attribute(
+        "aria-pressed", "true"
+    )
+    settle(page)
+    assert _pink(page) < 0.5 * stained
+    page.keyboard.press("Shift+B")
+    page.get_by_label("Brightness").last.fill("0.9")
+    settle(page)
+    assert abs(_pink(page)) < 0.15 * stained, "it is not all white"
+    assert [url for url in asked if "/tiles/" in url] == []
+    page.reload()
+    settle(page)
+    assert abs(_pink(page)) < 0.15 * stained, "the look was forgotten"
+    page.get_by_role("button", name="Haematoxylin only, adjusted").click()
+    expect(page.locator(".look")).to_have_count(0)
+    settle(page)
+    page.keyboard.press("Shift+M")
+    box = page.locator(".slide").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 400, box["y"] + 300)
+    page.mouse.move(box["x"] + 402, box["y"] + 300)
+    expect(page.locator(".loupe canvas").first).to_be_visible()
+    page.keyboard.press("Shift+M")
+    expect(page.locator(".loupe")).to_have_count(0)

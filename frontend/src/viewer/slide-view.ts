@@ -1,8 +1,10 @@
+import { effect } from "@preact/signals";
 import OpenSeadragon from "openseadragon";
 import { Frame, type Box, type Point } from "./frame";
 import { framing } from "./framing";
 import { declineInlineStyle } from "./inline-style";
 import type { Layer } from "./layer";
+import { filterOf, look } from "./look";
 import { magnificationOf, scaleOf } from "./magnification";
 import type { Resolution } from "./resolution";
 import type { Pointer, Tool } from "./tool";
@@ -56,6 +58,7 @@ export class SlideView {
   private readonly viewer: OpenSeadragon.Viewer;
   private readonly layers: Layer[] = [];
   private readonly watchers = new Set<(frame: Frame) => void>();
+  private readonly unlook: () => void;
   private captured = false;
   private scheduled = 0;
 
@@ -81,10 +84,14 @@ export class SlideView {
     this.canvas.className = "marks";
     this.viewer.canvas.append(this.canvas);
     this.viewer.canvas.removeAttribute("tabindex");
+    this.unlook = effect(() => {
+      this.tiles.style.filter = filterOf(look.value);
+    });
     this.listen();
   }
 
   destroy(): void {
+    this.unlook();
     cancelAnimationFrame(this.scheduled);
     this.watchers.clear();
     this.viewer.destroy();

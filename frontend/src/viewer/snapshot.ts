@@ -1,3 +1,4 @@
+import { filterOf, look } from "./look";
 import { scaleBar } from "./scale-bar";
 import type { SlideView } from "./slide-view";
 
@@ -11,7 +12,9 @@ export async function snapshot(view: SlideView): Promise<Blob> {
   if (!context) throw new Error("the browser gives no canvas");
   context.fillStyle = "#fff";
   context.fillRect(0, 0, target.width, target.height);
+  context.filter = filterOf(look.value) || "none";
   context.drawImage(tiles, 0, 0, target.width, target.height);
+  context.filter = "none";
   context.drawImage(canvas, 0, 0);
   if (picture.mpp !== null) drawScaleBar(context, frame.scale, picture.mpp, target);
   return await new Promise((resolve, reject) => {

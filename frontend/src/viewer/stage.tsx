@@ -5,6 +5,7 @@ import { Refusal } from "../api/errors";
 import { get } from "../api/request";
 import { useCommands } from "../keys/commands";
 import { sayError } from "../state/session";
+import { LookNotice } from "../tools/adjust";
 import { useTools } from "../tools/bench";
 import { Rail } from "../tools/rail";
 import { say } from "../ui/toast";
@@ -97,6 +98,7 @@ export function Stage({ picture, name, thumbnail, mapLayers = [], hasPlaces = tr
           <>
             <Presets view={view} frame={frame.value} onSnapshot={shoot} {...(hasPlaces ? { onGoTo: askWhere } : {})} />
             {hasPlaces && <Rail tools={tools} />}
+            <LookNotice />
             {hasPlaces && <Corner frame={frame.value} mpp={picture.mpp} pointer={pointer.value} />}
           </>
         )}
