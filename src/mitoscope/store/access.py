@@ -111,10 +111,13 @@ def visitor_of(connection: sqlite3.Connection, rater_id: int) -> Visitor | None:
 
 
 _PEOPLE_SQL = """
-SELECT r.id, r.name, r.kind, a.role, ifnull(a.is_open, 0), a.token_sha256 IS NOT NULL,
-       (SELECT count(*) FROM label_now AS n WHERE n.rater_id = r.id AND n.label_id IS NOT NULL),
-       (SELECT max(time_s) FROM event AS e WHERE e.rater_id = r.id)
-FROM rater AS r LEFT JOIN access AS a ON a.rater_id = r.id ORDER BY r.id
+SELECT r.id, r.name, r.kind, a.role, ifnull(a.is_open, 0), a.token_sha256 IS NOT NULL, ifnull(n.labels, 0),
+       e.last_s
+FROM rater AS r LEFT JOIN access AS a ON a.rater_id = r.id
+LEFT JOIN (SELECT rater_id, count(label_id) AS labels FROM label_now GROUP BY rater_id) AS n
+  ON n.rater_id = r.id
+LEFT JOIN (SELECT rater_id, max(time_s) AS last_s FROM event GROUP BY rater_id) AS e ON e.rater_id = r.id
+ORDER BY r.id
 """
 
 

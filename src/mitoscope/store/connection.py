@@ -190,6 +190,12 @@ def _migrated_copy(connection: sqlite3.Connection, path: Path) -> sqlite3.Connec
     return copy
 
 
+def settle_to_read(connection: sqlite3.Connection) -> None:
+    """Give a copy in memory the settings of a store that is only read."""
+    for setting in (*_SETTINGS, "PRAGMA query_only = ON"):
+        connection.execute(setting)
+
+
 def _connect(path: Path, *, mode: str) -> sqlite3.Connection:
     connection = _opened(path, mode) if mode == "rw" else _opened_to_read(path)
     for setting in _SETTINGS:

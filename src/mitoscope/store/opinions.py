@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.store.encoding import well_formed
+from mitoscope.store.encoding import id_list, well_formed
+from mitoscope.store.snapshot import Copy
 from mitoscope.store.records import RoundKind
 from mitoscope.truth import CROWD_THRESHOLD, Opinions, Policy, RaterKind, agreed_classes
 
@@ -59,7 +60,7 @@ class Agreed:
 @well_formed()
 def read_opinions(connection: sqlite3.Connection, cell_id: NDArray[np.int64]) -> Opinions:
     """Return the last word of each rater on cells, as rows of their ids, ascending, shape (n,)."""
-    rows = np.fromiter(connection.execute(_OPINIONS_SQL), dtype=_OPINION_ROW)
+    rows = _label_rows(connection)
     rows = rows[np.isin(rows["cell"], cell_id)]
     numbers = {str(kind): number for number, kind in enumerate(RaterKind)}
     kinds = {id_: numbers[kind] for id_, kind in connection.execute("SELECT id, kind FROM rater")}
@@ -92,6 +93,24 @@ def read_opinions(connection: sqlite3.Connection, cell_id: NDArray[np.int64]) ->
         rows["last"],
         part_of[rows["round"]],
     )
+
+
+def _label_rows(connection: sqlite3.Connection) -> NDArray[Any]:
+    """Return the labels that hold; of a copy of the store those of its last copy, brought up to date."""
+    if not isinstance(connection, Copy):
+        return np.fromiter(connection.execute(_OPINIONS_SQL.format(where="")), dtype=_OPINION_ROW)
+    (last,) = connection.execute("SELECT ifnull(max(seq), 0) FROM event").fetchone()
+    rows, seen = connection.kept.get("labels", (np.empty(0, dtype=_OPINION_ROW), 0))
+    if seen != last:
+        sql = "SELECT DISTINCT cell_id FROM event WHERE seq > ?"
+        changed = np.fromiter((cell for (cell,) in connection.execute(sql, (seen,))), dtype=np.int64)
+        where = "" if not seen else "WHERE cell_id IN (SELECT value FROM json_each(?))"
+        values = () if not seen else (id_list(changed),)
+        anew = np.fromiter(connection.execute(_OPINIONS_SQL.format(where=where), values), dtype=_OPINION_ROW)
+        rows = np.concatenate([rows[~np.isin(rows["cell"], changed)], anew])
+        rows = rows[np.lexsort((rows["round"], rows["rater"], rows["cell"]))]
+        connection.kept["labels"] = rows, last
+    return rows
 
 
 def live_cells(connection: sqlite3.Connection) -> NDArray[np.int64]:

@@ -133,11 +133,12 @@ def _agreed_counts(
     connection: sqlite3.Connection, policy: Policy, labels: dict[int, str]
 ) -> dict[int, dict[str, int]]:
     view = agreed(connection, policy)
+    known = view.label_id > 0
+    several = max(labels, default=0) + 1
+    pairs, number = np.unique(view.slide_id[known] * several + view.label_id[known], return_counts=True)
     counts: dict[int, dict[str, int]] = {}
-    for slide, label in zip(view.slide_id.tolist(), view.label_id.tolist(), strict=True):
-        of_slide = counts.setdefault(slide, {})
-        if label:
-            of_slide[labels[label]] = of_slide.get(labels[label], 0) + 1
+    for pair, count in zip(pairs.tolist(), number.tolist(), strict=True):
+        counts.setdefault(pair // several, {})[labels[pair % several]] = count
     return counts
 
 
@@ -150,11 +151,11 @@ def _slide_rows(
         ).fetchall()
     )
     variants = _variant_counts(connection, labels)
-    splits = _splits(connection)
+    splits, drawn = _splits(connection), _regions(connection)
     return tuple(
         SlideRow(
             slide=slide,
-            area_mm2=_area(connection, id_, slide),
+            area_mm2=tumour_area_mm2(drawn[id_], slide) if id_ in drawn else None,
             cells=cells.get(id_, 0),
             agreed=agreed_counts.get(id_, {}),
             variants=variants.get(id_, {}),
@@ -189,12 +190,13 @@ def _splits(connection: sqlite3.Connection) -> dict[int, dict[tuple[str, int], s
     return splits
 
 
-def _area(connection: sqlite3.Connection, slide_id: int, slide: SlideRecord) -> float | None:
-    rows = connection.execute(
-        "SELECT kind, name, vertices_px0 FROM region WHERE slide_id = ?", (slide_id,)
-    ).fetchall()
-    regions = [Region(0, vertices_from(blob), RegionKind(kind), name) for kind, name, blob in rows]
-    return tumour_area_mm2(regions, slide)
+def _regions(connection: sqlite3.Connection) -> dict[int, list[Region]]:
+    found: dict[int, list[Region]] = {}
+    for slide, kind, name, blob in connection.execute(
+        "SELECT slide_id, kind, name, vertices_px0 FROM region ORDER BY id"
+    ):
+        found.setdefault(slide, []).append(Region(0, vertices_from(blob), RegionKind(kind), name))
+    return found
 
 
 def tumour_area_mm2(regions: list[Region], slide: SlideRecord) -> float | None:

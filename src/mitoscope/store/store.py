@@ -27,6 +27,7 @@ from mitoscope.store.opinions import CROWD_THRESHOLD, Agreed, Policy, agreed, li
 from mitoscope.store.overview import Overview, overview
 from mitoscope.store.queue import disputed, list_cells
 from mitoscope.store.records import UNSTATED_ROUND, Rater, Round, SlideRecord, Study
+from mitoscope.store.snapshot import Snapshots
 from mitoscope.store.verify import Checked, backup, check
 from mitoscope.store.versions import Frozen, check_versions, freeze, read_frozen
 from mitoscope.store.vocabulary import (
@@ -58,6 +59,7 @@ class Store:
         self.path = path
         self._connection = connection
         self._turn = threading.RLock()
+        self._snapshots = Snapshots(connection, self._turn)
 
     @classmethod
     def create(cls, path: str | Path, *, name: str | None = None, labels: LabelSet = DEFAULT_LABELS) -> Self:
@@ -103,6 +105,7 @@ class Store:
 
     def close(self) -> None:
         """Close the file; a second time does nothing."""
+        self._snapshots.close()
         with self._turn:
             self._connection.close()
 
@@ -122,6 +125,16 @@ class Store:
             finally:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Store]:
+        """Hold a copy of the store in memory, to be read, for what looks at all of it: nobody waits for that.
+
+        It is as the store is at this moment, and kept until the store has changed. Not to be asked for inside
+        of :meth:`reading` or :meth:`writing`.
+        """
+        with self._snapshots.reading() as copy:
+            yield Store(self.path, copy)
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:

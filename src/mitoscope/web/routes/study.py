@@ -140,11 +140,12 @@ class Overrules(Answer):
 @router.get("/api/study")
 def study(state: StateHere, lead: ComparerHere) -> StudyFigures:  # noqa: ARG001 it must be one
     """Return what is in the study."""
-    with state.store.reading() as connection:
-        policy = store.Policy(store.read_setting(connection, "policy", str(store.Policy.SETTLED)))
-        open_ = store.disputed(connection)
-    found = state.store.overview(policy)
-    ids = {slide.name: id_ for id_, slide in state.store.slides().items()}
+    with state.store.snapshot() as copy:
+        with copy.reading() as connection:
+            policy = store.Policy(store.read_setting(connection, "policy", str(store.Policy.SETTLED)))
+            open_ = store.disputed(connection)
+        found = copy.overview(policy)
+        ids = {slide.name: id_ for id_, slide in copy.slides().items()}
     slides = [
         described(StudySlide, slide, id=ids[slide.slide.name], name=slide.slide.name)
         for slide in found.slides
@@ -175,7 +176,7 @@ def set_policy(body: StudyPolicy, state: StateHere, lead: LeadHere) -> PolicySet
 @router.get("/api/progress")
 def progress(state: StateHere, lead: LeadHere) -> Progress:  # noqa: ARG001 it must be one
     """Return how far and how fast each rater is."""
-    with state.store.reading() as connection:
+    with state.store.snapshot() as copy, copy.reading() as connection:
         rows = store.progress_rows(connection)
         raters = {id_: rater.name for id_, rater in store.read_raters(connection).items()}
         rounds = {id_: round_.name for id_, round_ in store.read_rounds(connection).items()}
@@ -207,7 +208,9 @@ def interval_of(estimate: Estimate) -> Interval:
 @router.get("/api/agreement")
 def agreements(state: StateHere, lead: ComparerHere) -> ExpertAgreement:  # noqa: ARG001 it must be one
     """Return how far the experts agree, by tumour type and in all."""
-    parts = agreement(state.store.export_study(), repeats=REPEATS)
+    with state.store.snapshot() as copy:
+        exported = copy.export_study()
+    parts = agreement(exported, repeats=REPEATS)
     return {
         "domains": [
             {
@@ -231,7 +234,7 @@ def agreements(state: StateHere, lead: ComparerHere) -> ExpertAgreement:  # noqa
 @router.get("/api/overrules")
 def overrules(state: StateHere, lead: ComparerHere) -> Overrules:  # noqa: ARG001 it must be one
     """Return who overruled whom."""
-    with state.store.reading() as connection:
+    with state.store.snapshot() as copy, copy.reading() as connection:
         rows = store.overrulings(connection)
         names = {id_: rater.name for id_, rater in store.read_raters(connection).items()}
     return {
@@ -263,7 +266,8 @@ def export(
     folder = Path(tempfile.mkdtemp(prefix="mitoscope-"))
     try:
         path = folder / f"study{known.suffix}"
-        study = state.store.export_study(with_ids=known.holds_ids, keeps_numbers=known.keeps_numbers)
+        with state.store.snapshot() as copy:
+            study = copy.export_study(with_ids=known.holds_ids, keeps_numbers=known.keeps_numbers)
         write_study(study, path, known.name)
         if path.is_dir():
             path = Path(shutil.make_archive(str(folder / "study"), ARCHIVE, path))

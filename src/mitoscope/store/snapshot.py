@@ -1,0 +1,104 @@
+"""A copy of a study in memory, for who reads the whole of it: those who work do not wait meanwhile.
+
+With ``journal_mode=DELETE`` (see `mitoscope.store.connection`) a reader keeps the writer from committing, and
+one connection serves all. What looks at every cell therefore looks at a copy, which is made in steps of a few
+milliseconds; between two of them others have their turn, and what they write goes into the copy.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from mitoscope.store.connection import settle_to_read, translated
+
+STEP_PAGES = 1000
+"""Of 4 KiB, copied while nobody else has the connection."""
+_BUSY_S = 0.01
+
+
+class Turn(Protocol):
+    """A lock."""
+
+    def acquire(self) -> bool: ...
+    def release(self) -> None: ...
+    def __enter__(self) -> bool: ...
+    def __exit__(self, *_: object) -> None: ...
+
+
+class Copy(sqlite3.Connection):
+    """The connection of a copy, with what was read of it and can be brought up to date: see `opinions`."""
+
+    kept: dict[str, Any]
+
+
+class Snapshots:
+    """Copies of a store, made anew when it has changed since the last.
+
+    Parameters
+    ----------
+    source : sqlite3.Connection
+        Of the store.
+    turn : Turn
+        Held by whoever uses it.
+    """
+
+    def __init__(
+        self,
+        source: sqlite3.Connection,
+        turn: Turn,
+    ) -> None:
+        self._source, self._turn = source, turn
+        self._reading = threading.Lock()
+        self._copy: Copy | None = None
+        self._state: tuple[int, int] | None = None
+
+    @contextmanager
+    def reading(self) -> Iterator[Copy]:
+        """Hold a copy of the store as it is now; who reads the whole of it takes turns with others of these.
+
+        It must not be asked for while the store itself is held.
+        """
+        with self._reading:
+            yield self._fresh()
+
+    def close(self) -> None:
+        """Let go of the last copy."""
+        with self._reading:
+            if self._copy is not None:
+                self._copy.close()
+            self._copy = self._state = None
+
+    def _fresh(self) -> Copy:
+        with self._turn:
+            state = self._state_now()
+            if self._copy is None or state != self._state:
+                copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False, factory=Copy)
+                try:
+                    self._source.backup(copy, pages=STEP_PAGES, progress=self._let_others, sleep=_BUSY_S)
+                    state = self._state_now()
+                    settle_to_read(copy)
+                except BaseException:
+                    copy.close()
+                    raise
+                old, self._copy, self._state = self._copy, copy, state
+                copy.kept = {} if old is None else old.kept
+                if old is not None:
+                    old.close()
+            return self._copy
+
+    def _let_others(self, _status: int, remaining: int, _total: int) -> None:
+        if not remaining:
+            return  # what is written after the last step would be missing
+        self._turn.release()
+        time.sleep(0)  # a lock knows no queue: who waits comes first
+        self._turn.acquire()
+
+    def _state_now(self) -> tuple[int, int]:
+        """Return a number of this connection's changes, and one that changes with those of others."""
+        (version,) = self._source.execute("PRAGMA data_version").fetchone()
+        return self._source.total_changes, int(version)
