@@ -91,12 +91,14 @@ def made(cells: int, slides: int) -> Study:
     disputed = np.flatnonzero(first != second)
     third = rng.integers(0, 2, len(disputed))
     score = rng.random(cells)
-    parts = ((every, first, None), (every, second, None), (disputed, third, None), (every, score > 0.5, score))
+    parts = (
+        (every, first, None),
+        (every, second, None),
+        (disputed, third, None),
+        (every, score > 0.5, score),
+    )
     return Study(
-        tuple(
-            SlideRecord(f"{n:05d}.tiff", SIZE, Mpp.square(0.25), case=f"case {n}")
-            for n in range(slides)
-        ),
+        tuple(SlideRecord(f"{n:05d}.tiff", SIZE, Mpp.square(0.25), case=f"case {n}") for n in range(slides)),
         DEFAULT_LABELS,
         (*(Rater(f"expert {n}") for n in range(3)), Rater("model", RaterKind.MODEL)),
         cells=Cells.of(
@@ -133,12 +135,14 @@ def measure(name: str, folder: Path, study: Study) -> None:
         listed = store.live_cells()[:1000]
         store.open_round(Round("candidates", RoundKind.CANDIDATE_REVIEW), cells=listed)
     start = time.perf_counter()
-    print(f"\n## {name}: {len(study.cells):,} cells, {len(study.slides):,} slides, {len(study.events):,} labels")
+    print(
+        f"\n## {name}: {len(study.cells):,} cells, {len(study.slides):,} slides, {len(study.events):,} labels"
+    )
     with RealServer(path, slides) as server:
         report("start, until the link is printed", [time.perf_counter() - start])
         clinic = Clinic(server)
         for who, caller in (("lead", clinic.lead), ("rater", clinic.rater)):
-            for route in sorted(clinic.routes(who)):
+            for route in sorted(clinic.routes()):
                 time_route(f"{who:5s} {route}", caller, route)
         clinic.cells_made()
         with_others(clinic)
@@ -160,6 +164,10 @@ def time_route(name: str, caller: Caller, route: str) -> None:
 def report(name: str, seconds: list[float]) -> None:
     first, median, slowest = seconds[0], statistics.median(seconds), max(seconds)
     print(f"{name:92s}{first * 1e3:10,.0f}{median * 1e3:10,.0f}{slowest * 1e3:10,.0f} ms", flush=True)
+
+
+LACKING = ("{result_id}", "{board_id}", "{name}", "{interest_id}", "{review}")
+"""What these studies have none of."""
 
 
 class Clinic:
@@ -193,7 +201,7 @@ class Clinic:
         place = {"kind": "create", "slide": self.slide, "x": 2000.0, "y": 1500.0}
         return int(caller.send("POST", f"/api/rounds/{self.own}/actions", **place).json()["cell"])
 
-    def routes(self, who: str) -> Iterator[str]:
+    def routes(self) -> Iterator[str]:
         """Return all routes that are read, with values for what they ask for."""
         cells = self.lead.get(f"/api/rounds/{self.own}/slides/{self.slide}/cells")
         values: dict[str, Any] = {
@@ -204,9 +212,13 @@ class Clinic:
             "row": 0,
         }
         for route, item in describe_api()["paths"].items():
-            if "get" not in item or any(part in route for part in ("{result_id}", "{board_id}", "{name}", "{interest_id}")):
+            if "get" not in item or any(
+                part in route for part in ("{result_id}", "{board_id}", "{name}", "{interest_id}")
+            ):
                 continue
-            kind = "crowd boxes" if "tiles" in route else "screening" if "screening" in route else "case review"
+            kind = (
+                "crowd boxes" if "tiles" in route else "screening" if "screening" in route else "case review"
+            )
             filled = route.format_map(values | {"round_id": self.rounds[kind]})
             if route.endswith("hot-spot"):
                 filled += f"?round={self.own}&threshold=0.5"
@@ -258,12 +270,9 @@ def others(clinic: Clinic, name: str, routes: list[str]) -> None:
         over.set()
     for what in ("label", "cell", "tile"):
         waited = np.array(getattr(taken, what)) * 1e3
-        p95 = np.quantile(waited, 0.95)
-        print(
-            f"  while {name} ({len(asked)} answers): {what:6s} median {np.median(waited):7.1f}, p95 {p95:7.1f}, "
-            f"slowest {waited.max():8.1f} ms ({len(waited)})",
-            flush=True,
-        )
+        median, p95, slowest = np.quantile(waited, [0.5, 0.95, 1])
+        figures = f"median {median:7.1f}, p95 {p95:7.1f}, slowest {slowest:8.1f} ms ({len(waited)})"
+        print(f"  while {name} ({len(asked)} answers): {what:6s} {figures}", flush=True)
 
 
 @contextmanager

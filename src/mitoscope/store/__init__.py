@@ -64,7 +64,7 @@ if TYPE_CHECKING:
         read_crowd_work,
         standing,
     )
-    from mitoscope.store.dump import read_slides
+    from mitoscope.store.dump import read_slides, slide_ids
     from mitoscope.store.examined import MINIMUM_REVIEWERS
     from mitoscope.store.ground_truth import agreed_of, ground_truth_of, regions_of, with_examined
     from mitoscope.store.ingest import Source
@@ -103,6 +103,7 @@ if TYPE_CHECKING:
         next_cells,
         read_progress,
         reading_order,
+        total_progress,
     )
     from mitoscope.store.records import (
         UNSTATED_ROUND,
@@ -242,7 +243,7 @@ _NAMES = {
         "box_areas boxes_agree corners_of CrowdWork GOLD_NEEDED intersection_areas is_right OVERLAP_MIN "
         "PASS_MARK Qualification QualificationState qualify read_crowd_work standing"
     ),
-    "store.dump": "read_slides",
+    "store.dump": "read_slides slide_ids",
     "store.examined": "MINIMUM_REVIEWERS",
     "store.ground_truth": "agreed_of ground_truth_of regions_of with_examined",
     "store.ingest": "Source",
@@ -257,6 +258,8 @@ _NAMES = {
     "store.queue": (
         "cells_made count_listed disputed labels_in_round last_labelled list_cells MadeCell next_cells "
         "Progress read_progress reading_order"
+        "count_listed disputed last_labelled list_cells next_cells Progress read_progress reading_order "
+        "total_progress"
     ),
     "store.records": (
         "Attributes DatasetVersion ModelSearch QuarantineEntry Rater Region Round RoundKind SlideRecord "

@@ -96,6 +96,11 @@ def read_slides(connection: sqlite3.Connection) -> dict[int, SlideRecord]:
     return {id_: slide_from(name, row, attributes) for id_, name, attributes, *row in connection.execute(sql)}
 
 
+def slide_ids(connection: sqlite3.Connection) -> list[int]:
+    """Return the ids of the slides, in order."""
+    return [id_ for (id_,) in connection.execute("SELECT id FROM slide ORDER BY id")]
+
+
 def slide_columns(slide: SlideRecord) -> dict[str, Any]:
     """Return what is known of a slide as the columns of its row, of the study or of a version."""
     size = (None, None) if slide.size is None else (slide.size.width, slide.size.height)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.store.encoding import id_list, well_formed
-from mitoscope.store.snapshot import Copy
 from mitoscope.store.records import RoundKind
+from mitoscope.store.snapshot import Copy
 from mitoscope.truth import CROWD_THRESHOLD, Opinions, Policy, RaterKind, agreed_classes
 
 __all__ = ["CROWD_THRESHOLD", "Agreed", "Policy", "agreed", "read_opinions"]
@@ -19,7 +19,7 @@ __all__ = ["CROWD_THRESHOLD", "Agreed", "Policy", "agreed", "read_opinions"]
 # By cell and rater; infinity stands for no score, which no score can be.
 _OPINIONS_SQL = """
 SELECT cell_id, rater_id, ifnull(label_id, -1), ifnull(score, 9e999), first_seq, last_seq, round_id
-FROM label_now ORDER BY cell_id, rater_id, round_id
+FROM label_now {where} ORDER BY cell_id, rater_id, round_id
 """
 _OPINION_ROW = np.dtype(
     [
@@ -100,6 +100,7 @@ def _label_rows(connection: sqlite3.Connection) -> NDArray[Any]:
     if not isinstance(connection, Copy):
         return np.fromiter(connection.execute(_OPINIONS_SQL.format(where="")), dtype=_OPINION_ROW)
     (last,) = connection.execute("SELECT ifnull(max(seq), 0) FROM event").fetchone()
+    rows: NDArray[Any]
     rows, seen = connection.kept.get("labels", (np.empty(0, dtype=_OPINION_ROW), 0))
     if seen != last:
         sql = "SELECT DISTINCT cell_id FROM event WHERE seq > ?"

@@ -29,13 +29,6 @@ _SEED_BITS = 60
 _BUCKETS = 1 << (SHUFFLE_BITS - BUCKET_SHIFT)
 
 
-_SLIDES_SQL = """
-SELECT s.slide_id FROM scope_tally AS s
-LEFT JOIN rater_tally AS r
-  ON (r.round_id, r.rater_id, r.slide_id, r.bucket) = (:round, :rater, s.slide_id, s.bucket)
-WHERE s.scope = :scope AND s.bucket = :whole AND s.cells > ifnull(r.cells, 0)
-ORDER BY s.slide_id
-"""
 _BUCKETS_SQL = """
 SELECT s.bucket FROM scope_tally AS s
 LEFT JOIN rater_tally AS r
@@ -57,13 +50,20 @@ WHERE l.round_id = :round AND l.slide_id = :slide AND l.shuffle >= :low AND l.sh
   AND c.is_deleted = 0 {_UNLABELLED}
 ORDER BY (l.shuffle & :mask) * :factor & :mask, c.id
 """  # noqa: S608 constant parts
-_PROGRESS_SQL = """
-SELECT s.slide_id, ifnull(r.cells, 0), s.cells FROM scope_tally AS s
+# By slide: of its 1,025 tallies only the one of the whole is read.
+_PROGRESS = """
+FROM slide CROSS JOIN scope_tally AS s ON (s.scope, s.slide_id, s.bucket) = (:scope, slide.id, :whole)
 LEFT JOIN rater_tally AS r
   ON (r.round_id, r.rater_id, r.slide_id, r.bucket) = (:round, :rater, s.slide_id, s.bucket)
-WHERE s.scope = :scope AND s.bucket = :whole
-ORDER BY s.slide_id
 """
+_PROGRESS_SQL = f"SELECT s.slide_id, ifnull(r.cells, 0), s.cells {_PROGRESS} ORDER BY slide.id"
+_TOTAL_SQL = f"""
+SELECT total(r.cells), total(s.cells) {_PROGRESS}
+WHERE :slides IS NULL OR slide.id IN (SELECT value FROM json_each(:slides))
+"""  # noqa: S608 constant parts
+
+
+_SLIDES_SQL = f"SELECT s.slide_id {_PROGRESS} WHERE s.cells > ifnull(r.cells, 0) ORDER BY slide.id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +165,18 @@ def read_progress(connection: sqlite3.Connection, rater_id: int, round_id: int) 
     return {slide: Progress(labelled, cells) for slide, labelled, cells in rows}
 
 
+def total_progress(
+    connection: sqlite3.Connection, rater_id: int, round_id: int, *, slides: Collection[int] | None = None
+) -> Progress:
+    """Return a rater's progress in a round over all slides, or over some."""
+    values = _parameters(connection, rater_id, round_id)
+    chosen = None if slides is None else id_list(slides)
+    labelled, cells = connection.execute(_TOTAL_SQL, values | {"slides": chosen}).fetchone()
+    return Progress(int(labelled), int(cells))
+
+
 _LAST_SQL = """
-SELECT n.cell_id FROM label_now AS n JOIN cell AS c ON c.id = n.cell_id AND c.is_deleted = 0
+SELECT n.cell_id FROM label_now AS n CROSS JOIN cell AS c ON c.id = n.cell_id AND c.is_deleted = 0
 WHERE (n.rater_id, n.round_id) = (?, ?) AND n.label_id IS NOT NULL ORDER BY n.last_seq DESC LIMIT ?
 """
 

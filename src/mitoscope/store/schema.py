@@ -666,6 +666,11 @@ CREATE TABLE news_seen (
 ) STRICT;
 """
 
+# By which a rater's last labels in a round are found among those of all (queue).
+_LABELS_BY_RATER = """
+CREATE INDEX label_by_rater ON label_now (rater_id, round_id, last_seq) WHERE label_id IS NOT NULL;
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Migration:
@@ -737,6 +742,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration("what was looked at on a case", _CASE_WORK),
     Migration("comments on cells, tags of slides", _REMARKS + _kept("comments are append-only", "comment")),
     Migration("who did what, and news", _ACTIVITY + _kept("activities are append-only", "activity")),
+    Migration("an index of what raters said last", _LABELS_BY_RATER),
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)

@@ -9,25 +9,16 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from time import sleep
+from typing import Any
 
-from mitoscope.store.connection import settle_to_read, translated
+from mitoscope.store.connection import settle_to_read
 
 STEP_PAGES = 1000
 """Of 4 KiB, copied while nobody else has the connection."""
 _BUSY_S = 0.01
-
-
-class Turn(Protocol):
-    """A lock."""
-
-    def acquire(self) -> bool: ...
-    def release(self) -> None: ...
-    def __enter__(self) -> bool: ...
-    def __exit__(self, *_: object) -> None: ...
 
 
 class Copy(sqlite3.Connection):
@@ -43,14 +34,14 @@ class Snapshots:
     ----------
     source : sqlite3.Connection
         Of the store.
-    turn : Turn
+    turn : threading.RLock
         Held by whoever uses it.
     """
 
     def __init__(
         self,
         source: sqlite3.Connection,
-        turn: Turn,
+        turn: threading.RLock,
     ) -> None:
         self._source, self._turn = source, turn
         self._reading = threading.Lock()
@@ -75,9 +66,10 @@ class Snapshots:
 
     def _fresh(self) -> Copy:
         with self._turn:
-            state = self._state_now()
-            if self._copy is None or state != self._state:
-                copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False, factory=Copy)
+            if self._copy is None or self._state_now() != self._state:
+                copy = sqlite3.connect(
+                    ":memory:", isolation_level=None, check_same_thread=False, factory=Copy
+                )
                 try:
                     self._source.backup(copy, pages=STEP_PAGES, progress=self._let_others, sleep=_BUSY_S)
                     state = self._state_now()
@@ -95,7 +87,7 @@ class Snapshots:
         if not remaining:
             return  # what is written after the last step would be missing
         self._turn.release()
-        time.sleep(0)  # a lock knows no queue: who waits comes first
+        sleep(0)  # a lock knows no queue: who waits comes first
         self._turn.acquire()
 
     def _state_now(self) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -46,6 +47,8 @@ FIRST_ROUND = Round("annotation", RoundKind.UNSTATED)
 FIRST_PORT = 8411
 _PORTS = 100
 _GC_THRESHOLD = 100_000
+_SWITCH_S = 0.001
+"""After so long a thread that computes lets another one go on: figures of the study do not delay a label."""
 _GRACE_S = 3
 """How long open requests have to end after Ctrl-C."""
 
@@ -271,6 +274,7 @@ def serve(
         # and among all that was imported takes a tenth of the answer.
         gc.freeze()
         gc.set_threshold(_GC_THRESHOLD)
+        sys.setswitchinterval(_SWITCH_S)
         # Once it has shut down in order, the server raises the signal that it was stopped by.
         try:
             with suppress(KeyboardInterrupt):

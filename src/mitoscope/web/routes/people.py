@@ -56,7 +56,7 @@ class NewLink(Done):
 @router.get("/api/raters")
 def raters(state: StateHere, lead: LeadHere) -> People:  # noqa: ARG001 it must be one
     """Return all raters of the study; those without a role do not come in."""
-    with state.store.reading() as connection:
+    with state.store.snapshot() as copy, copy.reading() as connection:
         people = store.read_people(connection)
     return {
         "raters": [described(Person, person) for person in people],
@@ -84,12 +84,12 @@ def add(body: NewRater, state: StateHere, lead: LeadHere) -> LetInByLink:
         raise _leads_not()
 
     def act(connection: Any) -> LetIn:
-        if body.name in {person.name for person in store.read_people(connection) if person.role is not None}:
-            what = f"{body.name!r} may come in already"
-            raise Refusal(409, "conflict", what, mend="make a new link instead, or choose another name")
         (id_,) = store.intern_raters(
             connection, [store.Rater(body.name, store.RaterKind(body.kind))]
         ).tolist()
+        if store.visitor_of(connection, id_) is not None:
+            what = f"{body.name!r} may come in already"
+            raise Refusal(409, "conflict", what, mend="make a new link instead, or choose another name")
         store.grant(connection, id_, body.role)
         return {"id": id_, "is_repeated": False}
 

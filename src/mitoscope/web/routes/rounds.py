@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal, NotRequired
 
@@ -91,9 +91,7 @@ def describe_round(connection: sqlite3.Connection, row: store.RoundRow, rater_id
         name=row.name,
         kind=row.kind,
         is_blinded=row.is_blinded,
-        slides=[
-            slide for slide in store.read_slides(connection) if terms.slides is None or slide in terms.slides
-        ],
+        slides=store.slide_ids(connection) if terms.slides is None else sorted(terms.slides),
         review=review,
         bin=int(found.group(1)) if found else None,
         bins=int(found.group(2)) if found else None,
@@ -107,11 +105,7 @@ def describe_round(connection: sqlite3.Connection, row: store.RoundRow, rater_id
 
 def round_progress(connection: sqlite3.Connection, row: store.RoundRow, rater_id: int) -> store.Progress:
     """Return how far a rater is in a round, on its slides."""
-    rows = store.read_progress(connection, rater_id, row.id)
-    wanted = [
-        progress for slide, progress in rows.items() if row.terms.slides is None or slide in row.terms.slides
-    ]
-    return store.Progress(sum(slide.labelled for slide in wanted), sum(slide.cells for slide in wanted))
+    return store.total_progress(connection, rater_id, row.id, slides=row.terms.slides)
 
 
 class Settings(Body):
@@ -163,16 +157,21 @@ def check_raters(state: AppState, rater_ids: Collection[int]) -> None:
 
 def _described(connection: Any, round_id: int, rater_id: int) -> StaffedRound:
     row = store.read_round_row(connection, round_id)
-    assigned = store.read_assignments(connection).get(round_id, [])
-    return {**describe_round(connection, row, rater_id), "raters": assigned}
+    return _staffed(connection, row, rater_id, store.read_assignments(connection))
+
+
+def _staffed(
+    connection: Any, row: store.RoundRow, rater_id: int, assigned: Mapping[int, list[int]]
+) -> StaffedRound:
+    return {**describe_round(connection, row, rater_id), "raters": assigned.get(row.id, [])}
 
 
 @router.get("/api/rounds")
 def rounds(state: StateHere, lead: LeadHere) -> StaffedRounds:
     """Return all rounds, with who works in them."""
     with state.store.reading() as connection:
-        rows = store.read_round_rows(connection)
-        return {"rounds": [_described(connection, row, lead.rater_id) for row in rows]}
+        rows, assigned = store.read_round_rows(connection), store.read_assignments(connection)
+        return {"rounds": [_staffed(connection, row, lead.rater_id, assigned) for row in rows.values()]}
 
 
 @router.post("/api/rounds")

@@ -46,7 +46,7 @@ def slides(state: StateHere, visitor: VisitorHere) -> SlideList:
     """Return how each slide stands, as I may see it."""
     with state.store.reading() as connection:
         tags = store.read_tags(connection)
-        ids = list(store.read_slides(connection))
+        ids = store.slide_ids(connection)
         done: dict[int, store.Progress] = {}
         for round_ in my_rounds(connection, visitor):
             if not round_["is_open"]:

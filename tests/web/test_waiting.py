@@ -1,0 +1,102 @@
+"""No request holds the others: what work on one slide asks of the study does not grow with all its cells.
+
+No clock is read. SQLite counts its own steps, on the one connection that all who work share.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from mitoscope.store import Source, Store
+from mitoscope.web.app import describe_api
+from tests.store.making import scattered_study
+
+from .making import Clinic, Person
+
+STEPS = 200
+"""SQLite tells after so many."""
+FEW, MANY = 400, 4000
+
+
+def _with_cells(clinic: Clinic, cells: int) -> None:
+    """Add cells of other slides, with the labels of two experts, half of them on the list of a round."""
+    clinic.store.import_study(scattered_study(cells, slides=4, seed=cells), source=Source(f"{cells} cells"))
+
+
+def _routes(clinic: Clinic, round_id: int, cell: int) -> list[str]:
+    """Return all routes that are read and need nothing but a slide, a round and a cell."""
+    values: dict[str, Any] = {"slide_id": clinic.slide, "round_id": round_id, "cell": cell}
+    found = []
+    for route, item in describe_api()["paths"].items():
+        names = {part["name"] for part in item.get("get", {}).get("parameters", ()) if part["in"] == "path"}
+        if "get" in item and names <= values.keys() and not route.endswith((".jpg", "hot-spot")):
+            found.append(route.format_map(values))
+    assert len(found) > 15, "the routes are described otherwise"
+    return found
+
+
+def _steps(clinic: Clinic, who: Person, route: str) -> int:
+    """Return in hundreds how many steps the shared connection takes for an answer."""
+    taken = 0
+
+    def count() -> int:
+        nonlocal taken
+        taken += 1
+        return 0
+
+    connection = clinic.store._connection  # the one that is shared
+    connection.set_progress_handler(count, STEPS)
+    try:
+        assert who.client.get(route).status_code in (200, 403, 422, 409), route
+    finally:
+        connection.set_progress_handler(None, STEPS)
+    return taken
+
+
+def test_what_the_shared_connection_does_for_an_answer_does_not_grow_with_the_study(clinic: Clinic) -> None:
+    reader = clinic.person("reader")
+    round_id = clinic.round("work", "case review", clinic.lead, reader, slides=[clinic.slide])
+    made = clinic.lead.act(round_id, kind="create", slide=clinic.slide, x=900, y=700, label=1)["cell"]
+    _with_cells(clinic, FEW)
+    routes = [(who, route) for who in (clinic.lead, reader) for route in _routes(clinic, round_id, made)]
+    before = [_steps(clinic, who, route) for who, route in routes]
+    _with_cells(clinic, MANY)
+    after = [_steps(clinic, who, route) for who, route in routes]
+    grown = {
+        route: (one, other)
+        for (_, route), one, other in zip(routes, before, after, strict=True)
+        if other > 2 * one + MANY / STEPS
+    }
+    assert not grown, "they read all cells of the study while everybody else waits"
+
+
+@pytest.mark.parametrize(
+    ("route", "name"),
+    [("/api/agreement", "export_study"), ("/api/study", "overview"), ("/api/export", "export_study")],
+)
+def test_a_label_goes_through_while_the_whole_study_is_read(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch, route: str, name: str
+) -> None:
+    round_id = clinic.round("work", "case review", clinic.lead)
+    cell = clinic.lead.act(round_id, kind="create", slide=clinic.slide, x=900, y=700)["cell"]
+    begun, labelled = threading.Event(), threading.Event()
+    read = getattr(Store, name)
+
+    def slow(store: Store, *args: Any, **names: Any) -> Any:
+        with store.reading():  # all that this request reads of the study, it holds until the label is there
+            begun.set()
+            assert labelled.wait(20), "the label waits for the figures"
+        return read(store, *args, **names)
+
+    monkeypatch.setattr(Store, name, slow)
+    answers: list[int] = []
+    asking = threading.Thread(target=lambda: answers.append(clinic.lead.client.get(route).status_code))
+    asking.start()
+    assert begun.wait(20)
+    clinic.lead.act(round_id, kind="label", cell=cell, label=1)
+    labelled.set()
+    asking.join()
+    assert answers == [200]
