@@ -257,9 +257,7 @@ _NAMES = {
     ),
     "store.queue": (
         "cells_made count_listed disputed labels_in_round last_labelled list_cells MadeCell next_cells "
-        "Progress read_progress reading_order"
-        "count_listed disputed last_labelled list_cells next_cells Progress read_progress reading_order "
-        "total_progress"
+        "Progress read_progress reading_order total_progress"
     ),
     "store.records": (
         "Attributes DatasetVersion ModelSearch QuarantineEntry Rater Region Round RoundKind SlideRecord "

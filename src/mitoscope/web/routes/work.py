@@ -60,7 +60,8 @@ class Work(Answer):
 @router.get("/api/work")
 def work(state: StateHere, lead: ComparerHere) -> Work:  # noqa: ARG001 it must be one
     """Return how far raters agree, how fast they are and how often right, by task and by rater."""
-    found = work_table(state.store, repeats=REPEATS)
+    with state.store.snapshot() as copy:
+        found = work_table(copy, repeats=REPEATS)
     return {
         "tasks": [described(TaskOfRaters, one, kappa=interval_of(one.kappa)) for one in found.tasks],
         "raters": [described(RaterAtTask, one) for one in found.raters],
@@ -73,4 +74,5 @@ def work(state: StateHere, lead: ComparerHere) -> Work:  # noqa: ARG001 it must 
 )
 def work_file(state: StateHere, lead: ComparerHere) -> Response:  # noqa: ARG001 it must be one
     """Return the table of the raters as a CSV."""
-    return download(raters_csv(work_table(state.store, repeats=0)), "raters", "csv")
+    with state.store.snapshot() as copy:
+        return download(raters_csv(work_table(copy, repeats=0)), "raters", "csv")
