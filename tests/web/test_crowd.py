@@ -13,10 +13,13 @@ import pytest
 from typer.testing import CliRunner
 
 from mitoscope.cli import app
+from mitoscope.curation.select import choose_top, score_tiles, write_choice
 from mitoscope.curation.work_table import work_table
-from mitoscope.store import Policy
+from mitoscope.detections import Detections
+from mitoscope.geometry import SizePx
+from mitoscope.store import Policy, read_tiles
 
-from .making import Clinic, Person
+from .making import Clinic, Json, Person
 
 SIDE = 200.0
 
@@ -176,3 +179,130 @@ def test_the_mark_holds_for_the_gold_tiles_that_come_later(clinic: Clinic) -> No
         states.append(person.post(path, answer=not right)["qualification"]["state"])
     assert states == ["qualified", "failed"]
     assert person.get(f"/api/rounds/{task}/tiles/next")["tile"] is None
+
+
+def _screened(clinic: Clinic, *places: tuple[float, float, int]) -> Person:
+    """Return a first expert who has looked at the whole slide and labelled what is there."""
+    first = clinic.person("first expert")
+    round_ = clinic.round("screening", "screening", first)
+    for x, y, label in places:
+        first.act(round_, kind="create", slide=clinic.slide, x=x, y=y, label=label)
+    clinic.store.state_examined()
+    return first
+
+
+def test_gold_tiles_are_drawn_from_what_is_settled(clinic: Clinic) -> None:
+    # Tiles of 200 px: a figure, a look-alike, a figure that the border cuts, one whose class is disputed.
+    _screened(clinic, (900, 700, 1), (1100, 700, 2), (1000, 900, 1), (700, 700, 1))
+    second = clinic.person("second expert")
+    reading = clinic.round("second read", "second read", second)
+    for one in second.get(f"/api/rounds/{reading}/queue?n=9")["cells"]:
+        label = 2 if one["x"] in (700, 1100) else 1
+        second.act(reading, kind="label", cell=one["cell"], label=label)
+    worker = clinic.person("crowd", kind="crowd")
+    task = clinic.round("crowd", "crowd boxes", worker, slides=[clinic.slide])
+    path = f"/api/rounds/{task}/tiles"
+    many = clinic.lead.post(path, gold_from_labels={"positive": 2, "negative": 1}, side=SIDE, status=422)
+    assert many["error"].startswith("1 settled tiles have figures")
+    done = clinic.lead.post(path, gold_from_labels={"positive": 1, "negative": 5}, side=SIDE)
+    assert (done["tiles"], done["gold"]) == (6, 6)
+    with clinic.store.reading() as connection:
+        gold = {(one.x_px0, one.y_px0): one.gold for one in read_tiles(connection, task)}
+    assert gold.pop((800, 600)) == {"boxes": [[875, 675, 50, 50]]}
+    assert all(one == {"boxes": []} for one in gold.values())
+    assert not gold.keys() & {(600, 600), (800, 800), (1000, 800)}
+
+
+def test_the_lead_makes_a_gold_tile_by_answering_it(clinic: Clinic) -> None:
+    worker = clinic.person("crowd", kind="crowd")
+    task = clinic.round("crowd", "crowd tiles", worker)
+    clinic.lead.post(f"/api/rounds/{task}/tiles", tiles=places(clinic, 2), side=SIDE)
+    assert worker.get(f"/api/rounds/{task}/tiles/next?for_gold=1", status=403)["code"] == "not_yours"
+    for known in (True, False):
+        tile = clinic.lead.get(f"/api/rounds/{task}/tiles/next?for_gold=1")["tile"]
+        path = f"/api/rounds/{task}/tiles/{tile['id']}/gold"
+        assert worker.post(path, answer=known, status=403)["code"] == "not_yours"
+        assert clinic.lead.post(path, answer=known)["is_gold"]
+    assert clinic.lead.get(f"/api/rounds/{task}/tiles/next?for_gold=1")["tile"] is None
+    assert worker.get(f"/api/rounds/{task}/tiles/next")["qualification"]["needed"] == 2
+    assert not clinic.lead.post(path)["is_gold"]
+    assert worker.get(f"/api/rounds/{task}/tiles/next")["qualification"]["needed"] == 1
+
+
+def test_tiles_are_chosen_by_score_or_from_a_file_and_glass_is_dropped(
+    clinic: Clinic, tmp_path: Path
+) -> None:
+    worker = clinic.person("crowd", kind="crowd")
+    task = clinic.round("crowd", "crowd boxes", worker, slides=[clinic.slide])
+    path = f"/api/rounds/{task}/tiles"
+    nothing = clinic.lead.post(path, choose={"rule": "top", "n": 2}, side=SIDE, status=422)
+    assert "no model has scored anything" in nothing["error"]
+    # The best of all lies on glass, in the corner.
+    found = {
+        "slide": clinic.slide,
+        "x": [50, 900, 1100, 1300],
+        "y": [50, 700, 700, 700],
+        "score": [0.9, 0.8, 0.5, 0.1],
+    }
+    reader = clinic.person("reader")
+    clinic.lead.post("/api/reviews", name="found", model="m", bins=1, raters=[reader.id], detections=[found])
+    done = clinic.lead.post(path, choose={"rule": "top", "n": 2}, side=SIDE)
+    assert done["tiles"] == 2
+    assert done["left_out"] > 0
+    assert {(one["x"], one["y"]) for one in clinic.lead.get(path)["tiles"]} == {(800, 600), (1000, 600)}
+    # What a command chose comes the same way; it does not know where glass is.
+    name = clinic.store.slides()[clinic.slide].name
+    tiles = score_tiles(
+        {name: SizePx(2048, 1536)}, {name: Detections.of([(50, 50), (1300, 700)], [0.9, 0.4])}, tile_px=200
+    )
+    write_choice(tmp_path / "choice.csv", choose_top(tiles, 2))
+    done = clinic.lead.post(path, choice=(tmp_path / "choice.csv").read_text())
+    assert (done["tiles"], done["left_out"]) == (1, 1)
+    assert clinic.lead.post(path, choice="x,y\n1,2", status=422)["field"] == "choice"
+
+
+def test_experts_confirm_the_boxes_of_a_crowd_and_add_what_it_missed(clinic: Clinic) -> None:
+    worker, expert = clinic.person("crowd", kind="crowd"), clinic.person("expert")
+    task = clinic.round("crowd", "crowd boxes", worker, settings={"minimum_reviewers": 1})
+    clinic.lead.post(f"/api/rounds/{task}/tiles", tiles=places(clinic, 4), side=SIDE)
+    answer_all(worker, task, lambda tile: {"boxes": [[tile["x"] + 20, tile["y"] + 20, 40, 40]]})
+    path = f"/api/rounds/{task}/confirmation"
+    early = clinic.lead.post(path, name="confirm", raters=[expert.id], status=422)
+    assert "merge the boxes" in early["mend"]
+    clinic.lead.post(f"/api/rounds/{task}/conclude")
+    asked = clinic.lead.post(path, name="confirm", tiles=3, raters=[expert.id])["round"]
+    cells = expert.get(f"/api/rounds/{asked}/queue?n=9")["cells"]
+    assert len(cells) == 3
+    for number, one in enumerate(cells):
+        expert.act(asked, kind="label", cell=one["cell"], label=1 if number else 2)
+    expert.act(asked, kind="create", slide=clinic.slide, x=750, y=850, label=1)
+    (found,) = clinic.lead.get(f"/api/rounds/{task}/tiles")["confirmations"]
+    assert [found[one] for one in ("cells", "read", "confirmed", "added")] == [3, 3, 2, 1]
+
+
+def test_a_second_expert_adds_cells_where_the_round_says_so(clinic: Clinic) -> None:
+    first = _screened(clinic, (900, 700, 1))
+    second, third = clinic.person("second expert"), clinic.person("third expert")
+    missed: Json = {"kind": "create", "slide": clinic.slide, "x": 1100, "y": 700, "label": 1}
+    strict = clinic.round("strict", "second read", second)
+    assert "no cell can be added" in second.act(strict, **missed, status=403)["error"]
+    none = clinic.lead.post("/api/rounds", name="a", kind="second read", cells="added", status=409)
+    assert "no added cell" in none["error"]
+    reading = clinic.round("second read", "second read", second, settings={"may_add": True})
+    known = second.get(f"/api/rounds/{reading}/queue?n=9")["cells"]
+    second.act(reading, kind="label", cell=known[0]["cell"], label=1)
+    added = second.act(reading, **missed)["cell"]
+    queue = second.get(f"/api/rounds/{reading}/queue?n=9")
+    assert (queue["cells"], queue["labelled"], queue["of"]) == ([], 2, 2)
+    # It goes back to the first expert, blinded, and from there to the third.
+    back = clinic.round("added", "second read", first, cells="added")
+    (asked,) = first.get(f"/api/rounds/{back}/queue?n=9")["cells"]
+    assert (asked["cell"], asked["label"], asked["others"]) == (added, 0, [])
+    first.act(back, kind="label", cell=added, label=2)
+    deciding = clinic.round("third", "third expert", third, cells="disputed")
+    (asked,) = third.get(f"/api/rounds/{deciding}/queue?n=9")["cells"]
+    assert asked["cell"] == added
+    third.act(deciding, kind="label", cell=added, label=1)
+    assert clinic.lead.get("/api/agreement")["domains"][-1]["two_reads"] == 2
+    truth = clinic.store.ground_truth(policy=Policy.MAJORITY).slides[0].cells
+    assert truth.label.tolist() == ["mitotic figure"] * 2

@@ -178,6 +178,20 @@ export interface ChangedRound {
   readonly settings?: Settings | null;
 }
 
+/**
+ * Tiles by the highest score that a model gave to something on them, slide by slide; glass is dropped.
+ *
+ * ``top`` takes the best n of each slide, ``above`` all above a threshold and a share of the others,
+ * ``slides`` all tiles of n slides at random.
+ */
+export interface Choose {
+  readonly rule: "top" | "above" | "slides";
+  readonly n?: number;
+  readonly threshold?: number;
+  readonly share_below?: number;
+  readonly seed?: number;
+}
+
 /** A class of cells; its colour is ``#rrggbb``. */
 export interface ClassLabel {
   readonly id: number;
@@ -227,6 +241,31 @@ export interface Concluded {
   readonly open: number;
 }
 
+/** How many random tiles experts look at again, and who. */
+export interface Confirm {
+  readonly key: string;
+  readonly name: string;
+  readonly tiles?: number;
+  readonly raters: readonly number[];
+  readonly seed?: number;
+}
+
+/** The id of a round in which experts confirm the boxes of a crowd. */
+export interface ConfirmationAsked {
+  readonly is_repeated: boolean;
+  readonly round: number;
+}
+
+/** A round in which experts confirm boxes: its boxes, those read, those confirmed, cells added. */
+export interface Confirmed {
+  readonly round_id: number;
+  readonly name: string;
+  readonly cells: number;
+  readonly read: number;
+  readonly confirmed: number;
+  readonly added: number;
+}
+
 /** What is counted over: a size in level-0 px, its mm², and width to height as in ``4:3``. */
 export interface CountWindow {
   readonly width: number;
@@ -273,10 +312,11 @@ export interface CrowdRater {
   readonly seconds_median: number | null;
 }
 
-/** All tiles of a round, and who answered. */
+/** All tiles of a round, who answered, and what experts made of the boxes. */
 export interface CrowdTiles {
   readonly tiles: readonly JudgedTile[];
   readonly raters: readonly CrowdRater[];
+  readonly confirmations: readonly Confirmed[];
 }
 
 /** Figures and expected figures of all that was searched, and per mm² of it; the interval is of 95 %. */
@@ -364,6 +404,20 @@ export interface Gap {
   readonly height: number;
 }
 
+/** How many gold tiles with and without figures are drawn from what is settled in the study. */
+export interface GoldFromLabels {
+  readonly positive: number;
+  readonly negative: number;
+  readonly seed?: number;
+}
+
+/** The id of a tile whose known answer was stated, or taken back. */
+export interface GoldSet {
+  readonly is_repeated: boolean;
+  readonly tile: number;
+  readonly is_gold: boolean;
+}
+
 /** A tile whose answer is known. */
 export interface GoldTile {
   readonly slide: number;
@@ -427,6 +481,13 @@ export interface JudgedTile {
   readonly yes: number;
   readonly score: number | null;
   readonly holds_figure: boolean | null;
+}
+
+/** The known answer of a tile: boxes, or yes or no; neither takes it back. */
+export interface KnownAnswer {
+  readonly key: string;
+  readonly boxes?: readonly (readonly [number, number, number, number])[] | null;
+  readonly answer?: boolean | null;
 }
 
 /** The cells that I labelled last, the newest first. */
@@ -570,7 +631,7 @@ export interface NewRound {
   readonly kind: RoundKind;
   readonly slides?: readonly number[] | null;
   readonly raters?: readonly number[];
-  readonly cells?: "all" | "disputed" | readonly number[];
+  readonly cells?: "all" | "disputed" | "added" | readonly number[];
   readonly is_blinded?: boolean | null;
   readonly shows_labels?: boolean | null;
   readonly shows_cells?: "own" | "all" | null;
@@ -597,6 +658,9 @@ export interface NewTiles {
   readonly tiles?: readonly TilePlace[];
   readonly gold?: readonly GoldTile[];
   readonly propose?: Propose | null;
+  readonly choose?: Choose | null;
+  readonly choice?: string | null;
+  readonly gold_from_labels?: GoldFromLabels | null;
   readonly side?: number;
 }
 
@@ -933,6 +997,8 @@ export interface RoundSettings {
   readonly aspect?: string;
   readonly minimum_reviewers?: number;
   readonly box_rule?: "two" | "majority";
+  readonly may_add?: boolean;
+  readonly confirms?: number;
   readonly gold_needed?: number;
   readonly pass_mark?: number;
 }
@@ -992,6 +1058,7 @@ export interface Settings {
   readonly aspect?: string | null;
   readonly minimum_reviewers?: number | null;
   readonly box_rule?: "two" | "majority" | null;
+  readonly may_add?: boolean | null;
   readonly gold_needed?: number | null;
   readonly pass_mark?: number | null;
 }
@@ -1277,10 +1344,12 @@ export interface TilePlace {
   readonly y: number;
 }
 
-/** How many tiles are new. */
+/** How many tiles are new, how many of all are gold, and how many were left out: glass, or cut. */
 export interface TilesAdded {
   readonly is_repeated: boolean;
   readonly tiles: number;
+  readonly gold: number;
+  readonly left_out: number;
 }
 
 /**

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from mitoscope.curation.crowd import TILE_PX
 from mitoscope.detections import Detections
 from mitoscope.errors import ConfigError, FormatError
-from mitoscope.exchange import inert
+from mitoscope.exchange import inert, plain
 from mitoscope.fsio import atomic_write
 from mitoscope.geometry import SizePx
 
@@ -56,6 +56,14 @@ class ScoredTiles:
 
     def __len__(self) -> int:
         return len(self.slide)
+
+    def take(self, rows: NDArray[np.bool_]) -> ScoredTiles:
+        """Return some of the tiles, of the same slides."""
+        return ScoredTiles(self.slides, self.slide[rows], self.boxes_px0[rows], self.score[rows])
+
+    def is_whole(self, tile_px: float) -> NDArray[np.bool_]:
+        """Return which tiles the border of their slide does not cut, shape (n,)."""
+        return np.asarray((self.boxes_px0[:, 2:] - self.boxes_px0[:, :2] == tile_px).all(axis=1))
 
     def rows_of(self, slide: str) -> NDArray[np.intp]:
         """Return the rows of the tiles of a slide, in order; none where it is not there."""
@@ -284,3 +292,29 @@ def write_choice(path: Path, choice: Choice) -> None:
         writer.writerow([inert(tiles.slides[tiles.slide[row]]), *map(repr, numbers), stratum, chosen])
     with atomic_write(path) as stream:
         stream.write(text.getvalue().encode())
+
+
+def read_choice(text: str, *, where: str = "choice") -> list[tuple[str, float, float, float]]:
+    """Return slide, x, y and side of the chosen tiles of a file that `write_choice` wrote, but for cut ones.
+
+    Raises
+    ------
+    FormatError
+        If it is no such file, with the line.
+    """
+    head, _, table = text.removeprefix("\ufeff").partition("\n")
+    if not head.startswith(_HEAD):
+        mend = "write it by 'mitoscope curate select'"
+        raise FormatError("not a choice of tiles", where=where, mend=mend)
+    found = []
+    for line, row in enumerate(csv.DictReader(io.StringIO(table)), start=3):
+        try:
+            x, y, width, height = (float(row[name]) for name in COLUMNS[1:5])
+            slide, is_chosen = plain(row["slide"]), row["chosen"] == "1"
+        except (KeyError, TypeError, ValueError):
+            raise FormatError(f"line {line} is no tile", where=where) from None
+        if not np.isfinite([x, y, width, height]).all():
+            raise FormatError(f"line {line} is no tile", where=where)
+        if is_chosen and width == height:
+            found.append((slide, x, y, width))
+    return found

@@ -65,9 +65,10 @@ if TYPE_CHECKING:
         standing,
     )
     from mitoscope.store.dump import read_slides, slide_ids
-    from mitoscope.store.examined import MINIMUM_REVIEWERS
+    from mitoscope.store.examined import MINIMUM_REVIEWERS, examined_areas
     from mitoscope.store.ground_truth import agreed_of, ground_truth_of, regions_of, with_examined
     from mitoscope.store.ingest import Source
+    from mitoscope.store.known_truth import KnownCell, scored_points, settled_cells
     from mitoscope.store.manifest import FORMAT, Manifest, Query, parse_version
     from mitoscope.store.opinions import CROWD_THRESHOLD, Policy, agreed
     from mitoscope.store.overview import Overview, overrulings, progress_rows
@@ -94,6 +95,7 @@ if TYPE_CHECKING:
     from mitoscope.store.queue import (
         MadeCell,
         Progress,
+        added_cells,
         cells_made,
         count_listed,
         disputed,
@@ -193,6 +195,7 @@ if TYPE_CHECKING:
         read_answers,
         read_tile,
         read_tiles,
+        set_gold,
     )
     from mitoscope.store.terms import (
         CONSENSUS_RATER,
@@ -244,7 +247,7 @@ _NAMES = {
         "PASS_MARK Qualification QualificationState qualify read_crowd_work standing"
     ),
     "store.dump": "read_slides slide_ids",
-    "store.examined": "MINIMUM_REVIEWERS",
+    "store.examined": "examined_areas MINIMUM_REVIEWERS",
     "store.ground_truth": "agreed_of ground_truth_of regions_of with_examined",
     "store.ingest": "Source",
     "store.manifest": "FORMAT Manifest parse_version Query",
@@ -256,8 +259,8 @@ _NAMES = {
         "CROSSES_ITSELF DUPLICATE HALF_SCALE move_out NOT_A_POLYGON NOT_FINITE OUTSIDE REASONS sift"
     ),
     "store.queue": (
-        "cells_made count_listed disputed labels_in_round last_labelled list_cells MadeCell next_cells "
-        "Progress read_progress reading_order total_progress"
+        "added_cells cells_made count_listed disputed labels_in_round last_labelled list_cells MadeCell "
+        "next_cells Progress read_progress reading_order total_progress"
     ),
     "store.records": (
         "Attributes DatasetVersion ModelSearch QuarantineEntry Rater Region Round RoundKind SlideRecord "
@@ -274,6 +277,7 @@ _NAMES = {
     ),
     "store.screening": "begin_pass Field read_plan read_screening ScreeningState visit_field write_plan",
     "store.searches": "last_model read_search SearchedCell searched_cells write_search",
+    "store.known_truth": "KnownCell scored_points settled_cells",
     "store.sight": (
         "Assignment cell_seen check_board check_cell last_visible Operation permit SeenCell sees_results "
         "takes"
@@ -282,7 +286,9 @@ _NAMES = {
     "store.slide_cells": "cells_seen centres_of centres_on SeenCells",
     "store.store": "Store",
     "store.tags": "read_tags write_tags",
-    "store.tasks": "add_tiles answer_tile next_tile read_answers read_tile read_tiles TaskTile TileAnswer",
+    "store.tasks": (
+        "add_tiles answer_tile next_tile read_answers read_tile read_tiles set_gold TaskTile TileAnswer"
+    ),
     "store.terms": (
         "assign CONSENSUS_RATER read_assignments read_position read_round_row read_round_rows RoundRow "
         "ShowsCells SpeaksAs Terms write_position write_terms"

@@ -254,6 +254,21 @@ def disputed(connection: sqlite3.Connection, *, with_decided: bool = False) -> l
     return ids
 
 
+_ADDED_SQL = """
+SELECT c.id FROM event AS e JOIN cell AS c ON c.id = e.cell_id AND c.is_deleted = 0
+JOIN round_terms AS t ON t.round_id = e.round_id
+WHERE e.kind = 'create' AND json_extract(t.settings, '$.may_add')
+  AND (SELECT count(DISTINCT n.rater_id) FROM label_now AS n JOIN rater AS r ON r.id = n.rater_id
+       WHERE n.cell_id = c.id AND n.label_id IS NOT NULL AND r.kind = 'expert') < 2
+ORDER BY c.id
+"""
+
+
+def added_cells(connection: sqlite3.Connection) -> list[int]:
+    """Return the live cells that were added in a round about known cells and wait for a second expert."""
+    return [cell for (cell,) in connection.execute(_ADDED_SQL)]
+
+
 def count_listed(connection: sqlite3.Connection, round_id: int) -> int:
     """Return how many cells stand on the list of a round."""
     (n,) = connection.execute("SELECT count(*) FROM round_cell WHERE round_id = ?", (round_id,)).fetchone()

@@ -302,6 +302,10 @@ def check_board(connection: sqlite3.Connection, sight: Sight, board_id: int) -> 
         raise BlindedError("you are still reading cells of this board blinded", mend=mend)
 
 
+_OF_KNOWN_CELLS = (RoundKind.SECOND_READ, RoundKind.THIRD_EXPERT, RoundKind.CONSENSUS)
+"""Rounds about cells that are there; where the round says so, a reader may add what was missed (CCMCT)."""
+
+
 def check_cell(connection: sqlite3.Connection, mine: Assignment, cell_id: int, *, kind: str) -> None:
     """Allow an action on a cell, or refuse it.
 
@@ -323,10 +327,8 @@ def check_cell(connection: sqlite3.Connection, mine: Assignment, cell_id: int, *
     """
     row, sight = mine.row, mine.sight
     if kind == "create":
-        if row.is_listed:
-            raise ForbiddenError(
-                "this round is about the cells of a list; no cell can be added", mend="label these"
-            )
+        if (row.is_listed or row.kind in _OF_KNOWN_CELLS) and not row.terms.settings.get("may_add"):
+            raise ForbiddenError("this round is about known cells; no cell can be added", mend="label these")
         return
     if not takes(connection, row, cell_id) or not _shows(connection, sight, cell_id):
         raise _no_cell()

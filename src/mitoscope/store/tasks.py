@@ -96,6 +96,12 @@ def add_tiles(connection: sqlite3.Connection, tiles: Sequence[TaskTile]) -> int:
     return int(connection.execute("SELECT count(*) FROM task_tile").fetchone()[0]) - int(before)
 
 
+def set_gold(connection: sqlite3.Connection, tile_id: int, gold: Any) -> None:
+    """State the known answer of a tile, or by None that there is none."""
+    text = None if gold is None else json.dumps(gold, allow_nan=False)
+    connection.execute("UPDATE task_tile SET gold = ? WHERE id = ?", (text, tile_id))
+
+
 def answer_tile(
     connection: sqlite3.Connection,
     tile_id: int,

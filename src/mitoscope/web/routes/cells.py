@@ -258,6 +258,8 @@ def _expected(connection: Any, state: AppState, mine: store.Assignment, cell_id:
 def _create(connection: Any, mine: store.Assignment, body: CellAction) -> store.Acknowledgement:
     made = replace(_action(mine, "create", 0, body.key), geometry=body.geometry())
     done = store.record(connection, made, slide_id=body.slide)
+    if mine.row.is_listed and mine.row.kind is not store.RoundKind.UNSTATED:
+        store.list_cells(connection, mine.row.id, [done.cell_id])
     if body.label is None:
         return done
     label = _spoken(_action(mine, "label", done.cell_id, f"{body.key}/label"), body)

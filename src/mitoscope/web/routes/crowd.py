@@ -81,10 +81,14 @@ def next_(
     state: StateHere,
     visitor: VisitorHere,
     skip: Annotated[str | None, Query(max_length=4000)] = None,
+    for_gold: bool = False,
 ) -> NextTile:
-    """Return the next tile to be looked at, and how I stand."""
+    """Return the next tile to be looked at, and how I stand; for gold, one whose answer is not known yet."""
     row = crowd_task(work_in(state, visitor, round_id).row)
     passed = parse_ids(skip, field="skip")
+    if for_gold:
+        with state.store.reading() as connection:
+            store.permit(connection, visitor, store.Operation.LEAD)
     with state.store.writing() as connection:
         order = store.reading_order(connection, round_id, visitor.rater_id)
     with state.store.reading() as connection:
@@ -92,8 +96,10 @@ def next_(
         mine = store.read_answers(connection, round_id, visitor.rater_id)
     standing = store.standing(row.terms.settings, tiles, mine)
     answered = {one.tile_id for one in mine}
+    if for_gold:
+        answered = {tile.id for tile in tiles if tile.gold is not None}
     tile = None
-    if standing.state != "failed":
+    if for_gold or standing.state != "failed":
         is_tested = standing.state == "testing"
         tile = store.next_tile(tiles, answered, seed=order.seed, gold_first=is_tested, skip=passed)
     return {

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-import numpy as np
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from pydantic import Field
 
 from mitoscope import store
-from mitoscope.curation.crowd import TILE_PX
+from mitoscope.curation.confirmation import CONFIRMED_TILES, ask_confirmation, read_confirmations
 from mitoscope.curation.tiles import (
     TileResult,
     box_rows,
@@ -19,25 +18,19 @@ from mitoscope.curation.tiles import (
     tile_results,
     tiles_text,
 )
-from mitoscope.web.forms import Action, AgreedBox, Answer, Body, Box, Coordinate, Done, Id, RoundId, described
-from mitoscope.web.refusal import invalid
+from mitoscope.web.forms import Action, AgreedBox, Answer, Done, Id, Name, RoundId, described
+from mitoscope.web.refusal import Refusal, invalid
 from mitoscope.web.routes.crowd import (
-    BOXES_MAX,
     ShownTile,
     Standing,
     crowd_task,
     describe_tile,
 )
-from mitoscope.web.state import AppState, ComparerHere, LeadHere, StateHere, assignment, done_once
+from mitoscope.web.routes.rounds import check_raters
+from mitoscope.web.state import ComparerHere, LeadHere, StateHere, assignment, done_once
 
 router = APIRouter()
 TILES_MAX = 5000
-
-
-class TilesAdded(Done):
-    """How many tiles are new."""
-
-    tiles: int
 
 
 class JudgedTile(ShownTile):
@@ -65,11 +58,29 @@ class CrowdRater(Answer):
     seconds_median: float | None
 
 
+class Confirmed(Answer):
+    """A round in which experts confirm boxes: its boxes, those read, those confirmed, cells added."""
+
+    round_id: int
+    name: str
+    cells: int
+    read: int
+    confirmed: int
+    added: int
+
+
 class CrowdTiles(Answer):
-    """All tiles of a round, and who answered."""
+    """All tiles of a round, who answered, and what experts made of the boxes."""
 
     tiles: list[JudgedTile]
     raters: list[CrowdRater]
+    confirmations: list[Confirmed]
+
+
+class ConfirmationAsked(Done):
+    """The id of a round in which experts confirm the boxes of a crowd."""
+
+    round: int
 
 
 class CrowdConcluded(Done):
@@ -80,81 +91,6 @@ class CrowdConcluded(Done):
     withdrawn: int
 
 
-class TilePlace(Body):
-    """Where a tile lies."""
-
-    slide: Id
-    x: Coordinate
-    y: Coordinate
-
-
-class GoldTile(TilePlace):
-    """A tile whose answer is known."""
-
-    boxes: Annotated[list[Box], Field(max_length=BOXES_MAX)] | None = None
-    answer: bool | None = None
-
-
-class Propose(Body):
-    """Tiles to be laid over the tissue of a slide."""
-
-    slide: Id
-    n: Annotated[int, Field(ge=1, le=TILES_MAX)]
-
-
-class NewTiles(Action):
-    """Tiles for the crowd."""
-
-    tiles: Annotated[tuple[TilePlace, ...], Field(max_length=TILES_MAX)] = ()
-    gold: Annotated[tuple[GoldTile, ...], Field(max_length=TILES_MAX)] = ()
-    propose: Propose | None = None
-    side: Annotated[float, Field(ge=16, le=20_000)] = float(TILE_PX)
-
-
-@router.post("/api/rounds/{round_id}/tiles")
-def add(round_id: RoundId, body: NewTiles, state: StateHere, lead: LeadHere) -> TilesAdded:
-    """Put tiles before the crowd: stated ones, gold ones, or some over the tissue of a slide."""
-    row = crowd_task(assignment(state, lead, round_id).row)
-    known = set(state.store.slides())
-    new = [store.TaskTile(0, round_id, tile.slide, tile.x, tile.y, body.side) for tile in body.tiles]
-    new += [
-        store.TaskTile(0, round_id, one.slide, one.x, one.y, body.side, gold=_gold(row, one))
-        for one in body.gold
-    ]
-    if body.propose is not None:
-        new += _over_tissue(state, round_id, body.propose, body.side)
-    if any(one.slide_id not in known for one in new):
-        raise invalid("there is no such slide", field="slide")
-
-    def act(connection: Any) -> TilesAdded:
-        return {"tiles": store.add_tiles(connection, new), "is_repeated": False}
-
-    return done_once(state, lead, body.key, f"tiles of {round_id}", act)
-
-
-def _gold(row: store.RoundRow, gold_tile: GoldTile) -> dict[str, Any]:
-    if row.kind is store.RoundKind.CROWD_BOXES:
-        if gold_tile.boxes is None:
-            raise invalid("a gold tile of this task has boxes, or an empty list of them", field="gold")
-        return {"boxes": [list(box) for box in gold_tile.boxes]}
-    if gold_tile.answer is None:
-        raise invalid("a gold tile of this task has an answer, yes or no", field="gold")
-    return {"answer": gold_tile.answer}
-
-
-def _over_tissue(state: AppState, round_id: int, wanted: Propose, side: float) -> list[store.TaskTile]:
-    """Return tiles of a grid that are tissue for the most part, the same for the same slide."""
-    info, tissue = state.slides.info(wanted.slide), state.tissue(wanted.slide)
-    columns, rows = int(info.size.width // side), int(info.size.height // side)
-    y, x = np.meshgrid(np.arange(rows) * side, np.arange(columns) * side, indexing="ij")
-    origins = np.column_stack([x.ravel(), y.ravel()]).astype(np.float64)
-    share = tissue.areas_in(origins, width_px0=side, height_px0=side) / (side**2 * info.mpp.pixel_area_mm2)
-    full = origins[share >= 0.5]
-    chosen = np.random.default_rng(wanted.slide).permutation(len(full))[: wanted.n]
-    places = full[np.sort(chosen)].tolist()
-    return [store.TaskTile(0, round_id, wanted.slide, x, y, side) for x, y in places]
-
-
 @router.get("/api/rounds/{round_id}/tiles")
 def tiles(round_id: RoundId, state: StateHere, lead: ComparerHere) -> CrowdTiles:
     """Return what the crowd said of each tile, and how each of them stands."""
@@ -163,6 +99,7 @@ def tiles(round_id: RoundId, state: StateHere, lead: ComparerHere) -> CrowdTiles
         work = store.read_crowd_work(connection, round_id)
         pace = store.read_pace(connection)
         names = {id_: rater.name for id_, rater in store.read_raters(connection).items()}
+        confirmations = [described(Confirmed, one) for one in read_confirmations(connection, row)]
     found = []
     for rater, stand in work.standing.items():
         speed = pace.get((round_id, rater))
@@ -177,7 +114,8 @@ def tiles(round_id: RoundId, state: StateHere, lead: ComparerHere) -> CrowdTiles
                 seconds_median=None if speed is None else speed.median_s,
             )
         )
-    return {"tiles": [_judged(result) for result in tile_results(row, work)], "raters": found}
+    judged = [_judged(result) for result in tile_results(row, work)]
+    return {"tiles": judged, "raters": found, "confirmations": confirmations}
 
 
 def _judged(result: TileResult) -> JudgedTile:
@@ -226,3 +164,29 @@ def conclude(round_id: RoundId, body: Action, state: StateHere, lead: LeadHere) 
         return described(CrowdConcluded, done, cells=done.made, is_repeated=False)
 
     return done_once(state, lead, body.key, f"conclusion of {round_id}", act)
+
+
+class Confirm(Action):
+    """How many random tiles experts look at again, and who."""
+
+    name: Name
+    tiles: Annotated[int, Field(ge=1, le=100_000)] = CONFIRMED_TILES
+    raters: Annotated[list[Id], Field(min_length=1, max_length=1000)]
+    seed: Annotated[int, Field(ge=0, le=(1 << 31) - 1)] = 0
+
+
+@router.post("/api/rounds/{round_id}/confirmation")
+def confirm(round_id: RoundId, body: Confirm, state: StateHere, lead: LeadHere) -> ConfirmationAsked:
+    """Put the merged boxes of some random tiles before experts, who confirm, reject and add."""
+    row = crowd_task(assignment(state, lead, round_id).row)
+    check_raters(state, body.raters)
+
+    def act(connection: Any) -> ConfirmationAsked:
+        if body.name in {one.name for one in store.read_rounds(connection).values()}:
+            what = f"there is a round {body.name!r} already"
+            raise Refusal(409, "conflict", what, mend="choose another name")
+        asked = ask_confirmation(connection, row, body.name, tiles=body.tiles, seed=body.seed)
+        store.assign(connection, asked, body.raters)
+        return {"round": asked, "is_repeated": False}
+
+    return done_once(state, lead, body.key, f"confirmation of {round_id}", act)

@@ -33,6 +33,8 @@ class RoundSettings(Answer):
     aspect: NotRequired[str]
     minimum_reviewers: NotRequired[int]
     box_rule: NotRequired[Literal["two", "majority"]]
+    may_add: NotRequired[bool]
+    confirms: NotRequired[int]
     gold_needed: NotRequired[int]
     pass_mark: NotRequired[float]
 
@@ -119,6 +121,7 @@ class Settings(Body):
     aspect: Annotated[str, Field(max_length=20)] | None = None
     minimum_reviewers: Annotated[int, Field(ge=1, le=1000)] | None = None
     box_rule: Literal["two", "majority"] | None = None
+    may_add: bool | None = None
     gold_needed: Annotated[int, Field(ge=0, le=1000)] | None = None
     pass_mark: Score | None = None
 
@@ -139,7 +142,7 @@ class NewRound(Action):
     kind: store.RoundKind
     slides: Annotated[list[Id], Field(min_length=1, max_length=10_000)] | None = None
     raters: _Raters = ()
-    cells: Literal["all", "disputed"] | Annotated[list[Cell], Field(max_length=CELLS_MAX)] = "all"
+    cells: Literal["all", "disputed", "added"] | Annotated[list[Cell], Field(max_length=CELLS_MAX)] = "all"
     is_blinded: bool | None = None
     shows_labels: bool | None = None
     shows_cells: Literal["own", "all"] | None = None
@@ -225,6 +228,12 @@ def _cells(connection: Any, body: NewRound) -> list[int] | None:
         cells = store.disputed(connection)
         if not cells:
             raise _nothing_disputed(len(store.disputed(connection, with_decided=True)))
+        return cells
+    if body.cells == "added":
+        cells = store.added_cells(connection)
+        if not cells:
+            what, mend = "no added cell waits for another expert", "let somebody read who may add cells"
+            raise Refusal(409, "conflict", what, mend=mend)
         return cells
     cells = store.live_cells_of(connection, body.cells)
     if not cells or len(cells) < len(body.cells):
