@@ -69,3 +69,59 @@ def test_tiles_are_answered_by_yes_and_no(clinic: Clinic) -> None:
             tile["reviewers"] == 1 for tile in clinic.lead.get(f"/api/rounds/{round_}/tiles")["tiles"]
         )
     )
+
+
+def test_the_lead_makes_tiles_gold_and_rules_and_sees_who_is_right(clinic: Clinic) -> None:
+    workers = [clinic.person(f"Worker {one}", kind="crowd") for one in range(2)]
+    expert = clinic.person("Expert")
+    round_ = clinic.round("on the page", "crowd boxes", *workers, slides=[clinic.slide["id"]])
+    path = f"/api/rounds/{round_}/tiles"
+    page = clinic.page(clinic.lead, "/study/rounds")
+    row = page.get_by_role("row").filter(has_text="on the page")
+    row.get_by_role("button", name="Tiles").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Side, px").first.fill("200")
+    dialog.get_by_label("Tiles", exact=True).fill("6")
+    dialog.get_by_role("button", name="Add", exact=True).click()
+    expect(dialog.get_by_text("6 tiles, 0 of them gold")).to_be_visible()
+    dialog.get_by_label("Answers a tile").fill("2")
+    dialog.get_by_label("Gold in the test").fill("1")
+    dialog.get_by_label("A box counts where").select_option("majority")
+    dialog.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("The rules hold from now on")).to_be_visible()
+    # A gold tile is made by answering it: nothing is to be seen on the first, a box is drawn on the second.
+    dialog.get_by_role("button", name="Answer tiles as gold").click()
+    expect(page.locator(".progress")).to_contain_text("0 of 6")
+    page.get_by_role("button", name="Nothing here, next").click()
+    expect(page.locator(".progress")).to_contain_text("1 of 6")
+    page.get_by_role("button", name="Another tile").click()
+    settle(page)
+    shoot(page, "crowd-gold")
+    page.get_by_role("link", name="Back to the rounds").click()
+    gold = [one for one in clinic.lead.get(path)["tiles"] if one["is_gold"]]
+    assert [one["gold_has_figure"] for one in gold] == [False]
+    # Both see a figure on the first of the others, one on the second.
+    plain = sorted(one["id"] for one in clinic.lead.get(path)["tiles"] if not one["is_gold"])
+    for number, worker in enumerate(workers):
+        while tile := worker.get(f"{path}/next")["tile"]:
+            place = plain.index(tile["id"]) if tile["id"] in plain else 9
+            boxes = [[tile["x"] + 50, tile["y"] + 50, 50, 50]] if place < 2 - number else []
+            worker.post(f"{path}/{tile['id']}/answer", boxes=boxes)
+    row.get_by_role("button", name="Tiles").click()
+    expect(dialog.get_by_text("6 of them by enough: 1 with a figure")).to_be_visible()
+    dialog.get_by_role("button", name="Merge the boxes into cells").click()
+    expect(page.get_by_text("1 new cell is in the study")).to_be_visible()
+    with page.expect_download() as download:
+        dialog.get_by_role("link", name="Tiles as CSV").click()
+    assert len(download.value.path().read_text().splitlines()) == 7
+    shoot(page, "crowd-lead")
+    dialog.get_by_role("checkbox", name=expert.name).check()
+    dialog.get_by_role("button", name="Ask the experts").click()
+    expect(dialog.get_by_text("0 of 1 boxes read")).to_be_visible()
+    dialog.get_by_role("heading", name="Confirmed by experts").scroll_into_view_if_needed()
+    shoot(page, "crowd-lead-confirm")
+    page.goto(f"{clinic.server.address}/#/study/agreement")
+    table = page.get_by_role("row").filter(has_text=workers[0].name)
+    expect(table).to_contain_text("100 %")
+    page.get_by_text("Raters as CSV").scroll_into_view_if_needed()
+    shoot(page, "raters-at-work")

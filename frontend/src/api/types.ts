@@ -303,13 +303,19 @@ export interface CrowdConcluded {
   readonly withdrawn: number;
 }
 
-/** One of the crowd: tiles answered, and the median of the seconds for one, by the server's clock. */
+/**
+ * One of the crowd: tiles answered, seconds for one by the server's clock, shares that were right.
+ *
+ * Right is what is known of a gold tile, and what the majority said of another.
+ */
 export interface CrowdRater {
   readonly id: number;
   readonly name: string;
   readonly answered: number;
   readonly qualification: Standing;
   readonly seconds_median: number | null;
+  readonly gold_accuracy: number | null;
+  readonly accuracy: number | null;
 }
 
 /** All tiles of a round, who answered, and what experts made of the boxes. */
@@ -476,6 +482,7 @@ export interface JudgedTile {
   readonly y: number;
   readonly side: number;
   readonly is_gold: boolean;
+  readonly gold_has_figure: boolean | null;
   readonly reviewers: number;
   readonly boxes: readonly (readonly [number, number, number, number, number])[];
   readonly yes: number;

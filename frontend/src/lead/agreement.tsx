@@ -5,8 +5,9 @@ import type { DomainAgreement, ExpertAgreement, Interval, Overruled, Overrules, 
 import { me, sayError, write } from "../state/session";
 import { Empty } from "../ui/panel";
 import { say } from "../ui/toast";
+import { RatersAtWork } from "./raters-at-work";
 
-const POLICIES: readonly Policy[] = ["unanimous", "consensus", "majority", "crowd", "recorded"];
+const POLICIES: readonly Policy[] = ["settled", "unanimous", "consensus", "majority", "crowd", "recorded"];
 
 /** How far the experts agree, who overruled whom, and the rule by which a class is agreed. */
 export function Agreement() {
@@ -83,6 +84,7 @@ export function Agreement() {
           </table>
         </>
       )}
+      <RatersAtWork />
     </>
   );
 }

@@ -1,77 +1,132 @@
 import { useEffect, useState } from "preact/hooks";
 import { get } from "../api/request";
-import type { CrowdConcluded, CrowdTiles as Tiles, Round } from "../api/types";
-import { me, sayError, write } from "../state/session";
+import type { CrowdConcluded, CrowdTiles as Tiles, StaffedRound } from "../api/types";
+import { go } from "../state/route";
+import { sayError, write } from "../state/session";
 import { Dialog } from "../ui/dialog";
 import { say } from "../ui/toast";
+import { ConfirmBoxes } from "./confirm-boxes";
+import { CrowdRaters } from "./crowd-raters";
+import { CrowdRules } from "./crowd-rules";
+import { NewTiles } from "./new-tiles";
 
-/** The tiles of a crowd round: proposed over tissue, answered, merged into cells. */
-export function CrowdTiles({ round, onClose }: { round: Round; onClose(): void }) {
-  const path = `/api/rounds/${round.id}/tiles`;
+/** All that the lead does with a round of tiles: which ones, gold ones, who passed, what they made of them. */
+export function CrowdTiles({ round, onClose }: { round: StaffedRound; onClose(): void }) {
+  const path = `/api/rounds/${round.id}`;
   const [listing, setListing] = useState<Tiles | null>(null);
-  const [slide, setSlide] = useState(round.slides[0] ?? 0);
-  const [n, setN] = useState(20);
-  const load = () => get<Tiles>(path).then(setListing, sayError);
+  const load = () => get<Tiles>(`${path}/tiles`).then(setListing, sayError);
   useEffect(() => void load(), [path]);
-  const propose = async () => {
-    if (await write("POST", path, { propose: { slide, n } })) await load();
-  };
   const conclude = async () => {
-    const done = await write<CrowdConcluded>("POST", `/api/rounds/${round.id}/conclude`);
-    if (done) say(`${done.cells} cells with their agreement are in the study.`);
+    const done = await write<CrowdConcluded>("POST", `${path}/conclude`);
+    if (!done) return;
+    const later = done.changed + done.withdrawn > 0 ? ` ${done.changed} have another agreement, ${done.withdrawn} are no box any more.` : "";
+    say(`${done.cells === 1 ? "1 new cell is" : `${done.cells} new cells are`} in the study, with the agreement on it.${later}`);
+    void load();
   };
-  const answered = listing?.tiles.filter((tile) => tile.reviewers > 0).length ?? 0;
   return (
-    <Dialog title={`Tiles of ${round.name}`} onClose={onClose}>
-      <div class="form">
-        <p>
-          <b>{listing?.tiles.length ?? 0}</b> tiles, {listing?.tiles.filter((tile) => tile.is_gold).length ?? 0} of them gold; {answered} answered.
-        </p>
-        {listing && listing.raters.length > 0 && (
-          <table>
-            <tbody>
-              {listing.raters.map((rater) => (
-                <tr key={rater.id}>
-                  <th scope="row">
-                    <bdi>{rater.name}</bdi>
-                  </th>
-                  <td>{rater.qualification.state}</td>
-                  <td class="number">{rater.answered} tiles</td>
-                  <td class="number">{rater.seconds_median === null ? "" : `${rater.seconds_median.toFixed(1)} s`}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        )}
-        <div class="bar">
-          <label class="field grow">
-            <span>Slide</span>
-            <select value={slide} onChange={(event) => setSlide(Number(event.currentTarget.value))}>
-              {me.value?.slides
-                .filter((one) => round.slides.includes(one.id))
-                .map((one) => (
-                  <option key={one.id} value={one.id}>
-                    {one.name}
-                  </option>
-                ))}
-            </select>
-          </label>
-          <label class="field narrow">
-            <span>Tiles</span>
-            <input type="number" min={1} max={1000} value={n} onInput={(event) => setN(event.currentTarget.valueAsNumber || 1)} />
-          </label>
-          <button type="button" onClick={() => void propose()}>
-            Add over tissue
-          </button>
-        </div>
-        {round.kind === "crowd boxes" && (
-          <div class="actions">
-            <button type="button" class="primary" disabled={answered === 0} onClick={() => void conclude()}>
-              Merge the boxes into cells
-            </button>
+    <Dialog title={`Tiles of ${round.name}`} onClose={onClose} wide>
+      <div class="form parts">
+        {listing && <Summary listing={listing} />}
+        {listing && <NewTiles round={round} side={sideOf(listing)} onAdded={load} />}
+        {listing && <GoldTiles round={round} listing={listing} onAdded={load} />}
+        <CrowdRules round={round} />
+        {listing && listing.raters.length > 0 && <CrowdRaters raters={listing.raters} />}
+        <section>
+          <h3>Results</h3>
+          <div class="bar wrap">
+            {round.kind === "crowd boxes" && (
+              <button type="button" class="primary" disabled={answered(listing) === 0} onClick={() => void conclude()}>
+                Merge the boxes into cells
+              </button>
+            )}
+            <a class="button" href={`${path}/tiles/file?format=csv`} download="">
+              Tiles as CSV
+            </a>
+            <a class="button" href={`${path}/tiles/file?format=json`} download="">
+              With boxes and answers, as JSON
+            </a>
           </div>
-        )}
+        </section>
+        {round.kind === "crowd boxes" && <ConfirmBoxes round={round} confirmations={listing?.confirmations ?? []} onAsked={load} />}
       </div>
     </Dialog>
+  );
+}
+
+function answered(listing: Tiles | null): number {
+  return listing?.tiles.filter((tile) => tile.reviewers > 0).length ?? 0;
+}
+
+function Summary({ listing }: { listing: Tiles }) {
+  const gold = listing.tiles.filter((tile) => tile.is_gold);
+  const enough = listing.tiles.filter((tile) => tile.holds_figure !== null);
+  const figures = enough.filter((tile) => tile.holds_figure).length;
+  const withFigure = gold.filter((tile) => tile.gold_has_figure).length;
+  return (
+    <p>
+      <b>{listing.tiles.length.toLocaleString("en")}</b> tiles, {gold.length} of them gold
+      {gold.length > 0 && ` (${withFigure} with a figure, ${gold.length - withFigure} without)`}; {answered(listing).toLocaleString("en")} answered,{" "}
+      {enough.length.toLocaleString("en")} of them by enough: {figures.toLocaleString("en")} with a figure.
+    </p>
+  );
+}
+
+/** The tiles that are there say how large further ones are. */
+function sideOf(listing: Tiles): number {
+  return listing.tiles[0]?.side ?? 1000;
+}
+
+function GoldTiles({ round, listing, onAdded }: { round: StaffedRound; listing: Tiles; onAdded(): void }) {
+  const [positive, setPositive] = useState(5);
+  const [negative, setNegative] = useState(5);
+  const [side, setSide] = useState(sideOf(listing));
+  const draw = async () => {
+    const done = await write("POST", `/api/rounds/${round.id}/tiles`, { gold_from_labels: { positive, negative }, side });
+    if (!done) return;
+    say(`${positive + negative} gold tiles were drawn from the settled labels.`);
+    onAdded();
+  };
+  return (
+    <section>
+      <h3>Gold tiles</h3>
+      <p class="soft">Raters are tested on tiles whose answer is known, and meet more of them later without being told.</p>
+      <div class="bar wrap">
+        <NumberField title="With a figure" value={positive} min={0} onChange={setPositive} />
+        <NumberField title="Without" value={negative} min={0} onChange={setNegative} />
+        <NumberField title="Side, px" value={side} min={16} onChange={setSide} />
+        <button type="button" onClick={() => void draw()}>
+          Draw from settled labels
+        </button>
+        <button type="button" disabled={listing.tiles.length === 0} onClick={() => go(`/round/${round.id}/gold`)}>
+          Answer tiles as gold
+        </button>
+      </div>
+    </section>
+  );
+}
+
+interface NumberProperties {
+  title: string;
+  value: number;
+  min: number;
+  max?: number;
+  step?: number;
+  onChange(value: number): void;
+}
+
+/** A number with its name above it. */
+export function NumberField({ title, value, min, max, step = 1, onChange }: NumberProperties) {
+  return (
+    <label class="field narrow">
+      <span>{title}</span>
+      <input
+        type="number"
+        min={min}
+        {...(max === undefined ? {} : { max })}
+        step={step}
+        value={value}
+        onInput={(event) => Number.isFinite(event.currentTarget.valueAsNumber) && onChange(event.currentTarget.valueAsNumber)}
+      />
+    </label>
   );
 }

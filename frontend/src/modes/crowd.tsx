@@ -1,10 +1,10 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { get } from "../api/request";
-import type { NextTile, Round, Standing, TileAnswered } from "../api/types";
+import type { GoldSet, NextTile, Round, Standing, TileAnswered } from "../api/types";
 import { useCommands } from "../keys/commands";
-import { go } from "../state/route";
-import { sayError, slideOf, theOutbox } from "../state/session";
+import { go, route } from "../state/route";
+import { isLead, sayError, slideOf, theOutbox, write } from "../state/session";
 import { Empty, Panel, Progress, Section } from "../ui/panel";
 import { say } from "../ui/toast";
 import { BoxLayer } from "../viewer/box-layer";
@@ -25,22 +25,32 @@ export function Crowd({ round }: { round: Round }) {
   const since = useRef(performance.now());
   const isSending = useRef(false);
   const wantsBoxes = round.kind === "crowd boxes";
+  /** The lead says what is known of tiles, which makes them gold. */
+  const isForGold = isLead() && route.value[2] === "gold";
+  const passed = useRef<number[]>([]);
 
   const load = async () => {
     try {
-      next.value = await get<NextTile>(`/api/rounds/${round.id}/tiles/next`);
+      const query = isForGold ? `?for_gold=1&skip=${passed.current.slice(-200).join(",")}` : "";
+      next.value = await get<NextTile>(`/api/rounds/${round.id}/tiles/next${query}`);
       [boxes.value, selected.value] = [[], null];
       since.current = performance.now();
     } catch (error) {
       sayError(error);
     }
   };
-  useEffect(() => void load(), [round.id]);
+  useEffect(() => void load(), [round.id, isForGold]);
   const answer = (answered: { boxes: readonly BoxList[] } | { answer: boolean }) => {
     const tile = next.value?.tile;
     if (!tile) return;
     if (isSending.current) return;
     isSending.current = true;
+    if (isForGold) {
+      void write<GoldSet>("POST", `/api/rounds/${round.id}/tiles/${tile.id}/gold`, answered)
+        .then((done) => (done ? load() : undefined))
+        .finally(() => (isSending.current = false));
+      return;
+    }
     const body = { ...answered, seconds: (performance.now() - since.current) / 1000 };
     const path = `/api/rounds/${round.id}/tiles/${tile.id}/answer`;
     const sent = theOutbox().send<TileAnswered>({ path, body, title: `Tile ${tile.id}` });
@@ -51,6 +61,10 @@ export function Crowd({ round }: { round: Round }) {
         return load();
       }, sayError)
       .finally(() => (isSending.current = false));
+  };
+  const another = () => {
+    if (next.value?.tile) passed.current.push(next.value.tile.id);
+    void load();
   };
   const removeBox = () => {
     boxes.value = boxes.value.filter((_, at) => at !== (selected.value ?? boxes.value.length - 1));
@@ -70,15 +84,30 @@ export function Crowd({ round }: { round: Round }) {
   );
   const now = next.value;
   if (!now) return <Empty title="Loading …" />;
-  if (now.qualification.state === "failed") return <Failed state={now.qualification} />;
-  if (!now.tile) return <AllSeen answered={now.answered} />;
+  if (!isForGold && now.qualification.state === "failed") return <Failed state={now.qualification} />;
+  if (!now.tile) return isForGold ? <AllGold /> : <AllSeen answered={now.answered} />;
   return (
     <div class="work">
       <Tile tile={now.tile} boxes={boxes} selected={selected} wantsBoxes={wantsBoxes} />
       <Panel label="Tile">
-        <Section title={wantsBoxes ? "Boxes" : "Yes or no"}>
-          <Progress done={now.answered} of={now.of} what="tiles" />
-          <TestState state={now.qualification} />
+        <Section title={isForGold ? "Gold tiles" : wantsBoxes ? "Boxes" : "Yes or no"}>
+          {isForGold ? (
+            <>
+              <Progress done={now.answered} of={now.of} what="tiles are gold" />
+              <p class="soft">What you answer here is the known answer by which the raters are tested.</p>
+              <button type="button" onClick={another}>
+                Another tile
+              </button>
+              <a class="button" href="#/study/rounds">
+                Back to the rounds
+              </a>
+            </>
+          ) : (
+            <>
+              <Progress done={now.answered} of={now.of} what="tiles" />
+              <TestState state={now.qualification} />
+            </>
+          )}
         </Section>
         {wantsBoxes ? (
           <Section title={boxes.value.length === 1 ? "1 box" : `${boxes.value.length} boxes`}>
@@ -171,6 +200,16 @@ function Failed({ state }: { state: Standing }) {
       <button type="button" onClick={() => go("/")}>
         Back to my work
       </button>
+    </Empty>
+  );
+}
+
+function AllGold() {
+  return (
+    <Empty title="The answer of every tile is known.">
+      <a class="button" href="#/study/rounds">
+        Back to the rounds
+      </a>
     </Empty>
   );
 }

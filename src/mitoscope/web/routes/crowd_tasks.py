@@ -15,9 +15,11 @@ from mitoscope.curation.tiles import (
     box_rows,
     conclude_boxes,
     describe_tiles,
+    says_figure,
     tile_results,
     tiles_text,
 )
+from mitoscope.curation.work_table import work_table
 from mitoscope.web.forms import Action, AgreedBox, Answer, Done, Id, Name, RoundId, described
 from mitoscope.web.refusal import Refusal, invalid
 from mitoscope.web.routes.crowd import (
@@ -41,6 +43,7 @@ class JudgedTile(ShownTile):
     """
 
     is_gold: bool
+    gold_has_figure: bool | None
     reviewers: int
     boxes: list[AgreedBox]
     yes: int
@@ -49,13 +52,18 @@ class JudgedTile(ShownTile):
 
 
 class CrowdRater(Answer):
-    """One of the crowd: tiles answered, and the median of the seconds for one, by the server's clock."""
+    """One of the crowd: tiles answered, seconds for one by the server's clock, shares that were right.
+
+    Right is what is known of a gold tile, and what the majority said of another.
+    """
 
     id: int
     name: str
     answered: int
     qualification: Standing
     seconds_median: float | None
+    gold_accuracy: float | None
+    accuracy: float | None
 
 
 class Confirmed(Answer):
@@ -97,23 +105,19 @@ def tiles(round_id: RoundId, state: StateHere, lead: ComparerHere) -> CrowdTiles
     row = crowd_task(assignment(state, lead, round_id).row)
     with state.store.reading() as connection:
         work = store.read_crowd_work(connection, round_id)
-        pace = store.read_pace(connection)
-        names = {id_: rater.name for id_, rater in store.read_raters(connection).items()}
+        names = {rater.name: id_ for id_, rater in store.read_raters(connection).items()}
         confirmations = [described(Confirmed, one) for one in read_confirmations(connection, row)]
-    found = []
-    for rater, stand in work.standing.items():
-        speed = pace.get((round_id, rater))
-        found.append(
-            described(
-                CrowdRater,
-                None,
-                id=rater,
-                name=names[rater],
-                answered=sum(answer.rater_id == rater for answer in work.answers),
-                qualification=described(Standing, stand),
-                seconds_median=None if speed is None else speed.median_s,
-            )
+    found = [
+        described(
+            CrowdRater,
+            one,
+            id=names[one.rater],
+            name=one.rater,
+            answered=one.pieces,
+            qualification=described(Standing, work.standing[names[one.rater]]),
         )
+        for one in work_table(state.store, name=row.name, repeats=0).raters
+    ]
     judged = [_judged(result) for result in tile_results(row, work)]
     return {"tiles": judged, "raters": found, "confirmations": confirmations}
 
@@ -122,6 +126,7 @@ def _judged(result: TileResult) -> JudgedTile:
     return {
         **describe_tile(result.tile),
         "is_gold": result.tile.gold is not None,
+        "gold_has_figure": None if result.tile.gold is None else says_figure(result.tile.gold),
         "reviewers": result.reviewers,
         "boxes": box_rows(result.boxes),
         "yes": result.positive,
