@@ -1,19 +1,11 @@
-import type { Round, Slide } from "./api/types";
-import { isLead, me } from "./state/session";
+import { useEffect, useState } from "preact/hooks";
+import { get } from "./api/request";
+import type { RaterWork, Round, Slide, WorkProgress } from "./api/types";
+import { summed } from "./lead/works";
+import { isLead, me, sayError } from "./state/session";
+import { Gauge } from "./ui/gauge";
+import { KIND_WORDS } from "./ui/kinds";
 import { Empty } from "./ui/panel";
-
-const WORDS: Record<Round["kind"], string> = {
-  screening: "Screening",
-  "second read": "Second read",
-  consensus: "Consensus",
-  "third expert": "Third expert",
-  "candidate review": "Candidate review",
-  "board review": "Board",
-  "crowd boxes": "Boxes on tiles",
-  "crowd tiles": "Yes or no for tiles",
-  "case review": "Case",
-  unstated: "Free labelling",
-};
 
 /** My work and the slides of the study. */
 export function Home() {
@@ -44,35 +36,59 @@ function Nothing() {
   );
 }
 
+/** One card a review, whose groups come one after the other, and one for every other round. */
 function Rounds({ rounds }: { rounds: readonly Round[] }) {
+  const [rows, setRows] = useState<readonly RaterWork[]>([]);
+  useEffect(() => {
+    get<WorkProgress>("/api/my-progress").then((found) => setRows(found.rows), sayError);
+  }, [rounds]);
   return (
     <ul class="cards">
-      {rounds.map((round) => (
-        <li key={round.id}>
-          <a class="card" href={address(round)}>
-            <span class="kind">{WORDS[round.kind]}</span>
-            <b class="title">
-              <bdi class="three-lines" title={round.name}>
-                {round.name}
-              </bdi>
-            </b>
-            {hasQueue(round) ? (
-              <span class="gauge">
-                <progress max={Math.max(round.cells, 1)} value={round.labelled} aria-label="Labelled" />
-                {round.labelled.toLocaleString("en")} of {round.cells.toLocaleString("en")}
-              </span>
-            ) : (
-              <span class="soft">{round.slides.length === 1 ? "1 slide" : `${round.slides.length} slides`}</span>
-            )}
-          </a>
-        </li>
+      {together(rounds).map((group) => (
+        <RoundCard key={group[0]?.id} group={group} rows={rows} />
       ))}
     </ul>
   );
 }
 
-function hasQueue(round: Round): boolean {
-  return ["second read", "consensus", "third expert", "candidate review"].includes(round.kind);
+function RoundCard({ group, rows }: { group: readonly Round[]; rows: readonly RaterWork[] }) {
+  const isOver = (round: Round) => rows.some((row) => row.round === round.id && row.is_complete);
+  const next = group.find((round) => !isOver(round)) ?? group[0];
+  if (next === undefined) return null;
+  const title = next.review ?? next.name;
+  const [sum] = summed(rows, group.map((round) => round.id));
+  return (
+    <li>
+      <a class="card" href={address(next)}>
+        <span class="kind">{KIND_WORDS[next.kind]}</span>
+        <b class="title">
+          <bdi class="three-lines" title={title}>
+            {title}
+          </bdi>
+        </b>
+        {sum && sum.of !== null ? (
+          <Gauge done={sum.done} of={sum.of} unit={sum.unit} isEstimate={sum.is_estimate} left={sum.left_s} />
+        ) : (
+          <span class="soft">{next.slides.length === 1 ? "1 slide" : `${next.slides.length} slides`}</span>
+        )}
+        {group.length > 1 && (
+          <span class="soft">
+            Group {next.bin} of {next.bins} by score is next
+          </span>
+        )}
+      </a>
+    </li>
+  );
+}
+
+/** Rounds as pieces of work: the groups of a review are one. */
+function together(rounds: readonly Round[]): Round[][] {
+  const found = new Map<string, Round[]>();
+  for (const round of rounds) {
+    const key = round.review === null ? `round ${round.id}` : `review ${round.review}`;
+    found.set(key, [...(found.get(key) ?? []), round]);
+  }
+  return [...found.values()];
 }
 
 function address(round: Round): string {

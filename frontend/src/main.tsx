@@ -6,6 +6,7 @@ import { say } from "./ui/toast";
 import { keepLook } from "./viewer/look";
 import "./style/base.css";
 import "./style/layout.css";
+import "./style/lead.css";
 import "./style/work.css";
 
 function onFault(): void {

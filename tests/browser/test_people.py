@@ -34,10 +34,10 @@ def test_a_lead_adds_people_and_assigns_work(clinic: Clinic) -> None:
     page.get_by_role("dialog").get_by_label("Dr. Erika Muster").check()
     shoot(page, "new-round")
     page.get_by_role("button", name="Create").click()
-    expect(page.get_by_role("row", name="Screening, spring")).to_contain_text("Dr. Erika Muster")
+    expect(page.get_by_role("region", name="Screening, spring")).to_contain_text("Dr. Erika Muster")
     settle(page)
     shoot(page, "rounds")
-    for part in ("People", "Progress", "Agreement"):
+    for part in ("People", "Progress", "Agreement", "Activity"):
         page.get_by_role("link", name=part, exact=True).click()
         settle(page)
         shoot(page, part.lower())
@@ -65,8 +65,9 @@ def test_a_lead_brings_candidates_in_by_a_file(clinic: Clinic) -> None:
     shoot(page, "new-review")
     form.get_by_role("button", name="Create").click()
     expect(page.get_by_text("candidates to review")).to_be_visible()
+    expect(page.get_by_role("region", name=f"from a file {rater.name}")).to_have_count(1)
     theirs = clinic.page(rater)
-    expect(theirs.locator(".card .kind", has_text="Candidate review").first).to_be_visible()
+    expect(theirs.locator(".card .kind", has_text="Candidate review")).to_have_count(1)
     assert sum(one["cells"] for one in rater.get("/api/me")["rounds"]) == len(rows)
 
 
@@ -80,7 +81,7 @@ def test_names_cannot_become_markup(clinic: Clinic, theme: str) -> None:
     page = clinic.page(clinic.lead, "/study/people", theme=theme)
     dialogs: list[str] = []
     page.on("dialog", lambda dialog: dialogs.append(dialog.message))
-    for where in ("people", "rounds", "progress"):
+    for where in ("people", "rounds", "progress", "activity"):
         page.goto(f"{clinic.server.address}/#/study/{where}")
         settle(page)
         shoot(page, f"hostile-{where}-{theme}")

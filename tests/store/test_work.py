@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 
 from mitoscope.errors import ConflictError, StoreError
 from mitoscope.geometry import BoxPx0
-from mitoscope.store import RegionKind, Round, RoundKind, Store
+from mitoscope.store import RegionKind, Round, RoundKind, SlideRecord, Store
 from mitoscope.store import connection as module
 from mitoscope.store.actions import once
 from mitoscope.store.board import BoardPlace, add_board, read_board, read_places
 from mitoscope.store.opinions import live_cells, read_opinions
-from mitoscope.store.overview import overrulings, progress_rows
+from mitoscope.store.overview import overrulings
+from mitoscope.store.progress import SlideWork, WorkUnit, rounds_read, work_done
 from mitoscope.store.public_ids import seen_tokens
 from mitoscope.store.queue import NATURAL, ReadingOrder, next_cells, reading_order
 from mitoscope.store.regions import (
@@ -284,9 +285,10 @@ def test_speed_and_overruling_are_told_from_the_events(store: Store, reader: Ses
     for cell in range(1, 11):
         reader.label(cell, 1, seconds=2.0 if cell % 2 else 4.0)
     with store.reading() as connection:
-        mine = [one for one in progress_rows(connection) if one.rater_id == reader.rater_id]
-        assert sum(one.labelled for one in mine) == 10
-        assert {one.per_minute for one in mine} == {30.0, 15.0}
+        (mine,) = [one for one in work_done(connection) if one.rater_id == reader.rater_id]
+        assert (mine.done, mine.unit, mine.seconds) == (10, WorkUnit.CELLS, 3.0)
+        assert mine.of is not None
+        assert mine.left_s == 3.0 * (mine.of - 10)
         by_third = [one for one in overrulings(connection) if one.by_id == reader.rater_id]
         cells = live_cells(connection)
         first, second, _ = first_three(read_opinions(connection, cells), len(cells)).T
@@ -316,3 +318,60 @@ def test_a_study_of_the_schema_before_is_brought_up_to_date(tmp_path: Path) -> N
     with Store.open(path) as store, store.reading() as connection:
         assert connection.execute("SELECT count(*) FROM access").fetchone() == (0,)
         assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+
+
+def test_a_screening_is_measured_in_fields_and_what_is_left_by_the_own_pace(store: Store) -> None:
+    store.add_slide(SlideRecord("not begun.svs"))
+    round_id = store.open_round(Round("screening", RoundKind.SCREENING))
+    fields = [Field(BoxPx0(100 * n, 0, 100, 100), 0.25) for n in range(4)]
+    with store.writing() as connection:
+        assign(connection, round_id, [1, 2])
+        slides = [id_ for (id_,) in connection.execute("SELECT id FROM slide ORDER BY id")]
+        (before, _) = work_done(connection, rounds=[round_id])
+        assert (before.done, before.of, before.left_s, before.is_complete) == (0, None, None, False)
+        for slide in slides:
+            write_plan(connection, round_id, slide, fields)
+        for number in range(4):
+            visit_field(connection, round_id, 1, slides[0], number, is_covered=True, seconds=6.0)
+        visit_field(connection, round_id, 1, slides[1], 0, is_covered=True, seconds=6.0)
+        visit_field(connection, round_id, 1, slides[1], 1, is_covered=False, seconds=6.0)
+        one, other = work_done(connection, rounds=[round_id])
+        expected = 4 * len(slides)
+        assert (one.unit, one.done, one.of, one.is_estimate) == (WorkUnit.FIELDS, 5, expected, True)
+        assert one.slides[:3] == (
+            SlideWork(slides[0], 4, 4),
+            SlideWork(slides[1], 1, 4),
+            SlideWork(slides[2], 0, None),
+        )
+        assert one.seconds == pytest.approx(36 / 5)
+        assert one.left_s == pytest.approx((expected - 5) * 36 / 5)
+        assert (other.done, other.of, other.last_s) == (0, None, None)
+        for slide in slides:
+            for number in range(4):
+                visit_field(connection, round_id, 1, slide, number, is_covered=True)
+        (done, _) = work_done(connection, rounds=[round_id])
+        assert (done.done, done.of, done.is_estimate, done.is_complete) == (expected, expected, False, True)
+        assert round_id not in rounds_read(connection)
+        assign(connection, round_id, [1])
+        assert round_id in rounds_read(connection)
+
+
+def test_tiles_and_signatures_are_counted_and_free_labelling_has_no_end(store: Store) -> None:
+    crowd = store.open_round(Round("crowd", RoundKind.CROWD_TILES))
+    case = store.open_round(Round("case", RoundKind.CASE_REVIEW))
+    free = store.open_round(Round("free"))
+    with store.writing() as connection:
+        for round_id in (crowd, case, free):
+            assign(connection, round_id, [1])
+        add_tiles(connection, [TaskTile(0, crowd, 1, x, 0, 10) for x in (0, 10, 20)])
+        first, second, _ = read_tiles(connection, crowd)
+        for tile in (first, first, second):
+            answer_tile(connection, tile.id, 1, {"answer": True}, seconds=4)
+        sign(connection, {"count": 3}, slide_id=2, round_id=case, rater_id=1)
+        (tiles,) = work_done(connection, rounds=[crowd])
+        (slides,) = work_done(connection, rounds=[case])
+        (cells,) = work_done(connection, rounds=[free], rater_id=1)
+        assert (tiles.done, tiles.of, tiles.left_s) == (2, 3, 4.0)
+        assert (slides.unit, slides.done, slides.seconds) == (WorkUnit.SLIDES, 1, None)
+        assert slides.of == len(slides.slides)
+        assert (cells.done, cells.of, cells.is_complete) == (0, None, False)

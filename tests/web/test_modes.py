@@ -125,7 +125,7 @@ def test_second_read_consensus_third_expert_and_the_outcome_by_policy(clinic: Cl
     assert agreement["disagreement"]["value"] == 0.5
     progress = clinic.lead.get("/api/progress")["rows"]
     speed = next(one for one in progress if one["rater"] == second.id)
-    assert (speed["labelled"], speed["per_minute"]) == (6, 60.0)
+    assert (speed["done"], speed["of"], speed["seconds"], speed["left_s"]) == (6, 6, 1.0, 0.0)
     assert first.get("/api/progress", status=403)["code"] == "not_yours"
 
 

@@ -12,6 +12,11 @@ export interface Action {
   readonly key: string;
 }
 
+/** What slides are chosen by. */
+export interface AllSlideFacts {
+  readonly slides: readonly SlideFacts[];
+}
+
 /**
  * A board: its picture in px of its own, how far that is drawn, and its cells, one column a value.
  *
@@ -353,6 +358,21 @@ export interface Done {
   readonly is_repeated: boolean;
 }
 
+/**
+ * Something done: when, in seconds since 1970, by whom (null: noticed by the program), what, and to what.
+ *
+ * ``round`` is the id of a round, where it is one.
+ */
+export interface Event {
+  readonly id: number;
+  readonly time_s: number;
+  readonly by: string | null;
+  readonly kind: string;
+  readonly subject: string;
+  readonly detail: string;
+  readonly round: number | null;
+}
+
 /** How far the experts agree, by tumour type and in all. */
 export interface ExpertAgreement {
   readonly domains: readonly DomainAgreement[];
@@ -606,14 +626,15 @@ export interface NewRegion {
 /**
  * Detections to be reviewed, as columns or as the text of a CSV of one slide.
  *
- * The manifest that `mitoscope detect` writes beside the CSV states threshold and gaps.
+ * The manifest that `mitoscope detect` writes beside the CSV states threshold and gaps. Candidates are put
+ * before the raters that lie above the threshold of their search, unless another is stated.
  */
 export interface NewReview {
   readonly key: string;
   readonly name: string;
   readonly model: string;
   readonly bins?: number;
-  readonly threshold?: number;
+  readonly threshold?: number | null;
   readonly raters?: readonly number[];
   readonly detections?: readonly Found[];
   readonly csv?: string | null;
@@ -669,6 +690,11 @@ export interface NewTiles {
   readonly choice?: string | null;
   readonly gold_from_labels?: GoldFromLabels | null;
   readonly side?: number;
+}
+
+/** What concerns me and was not put away yet, the newest first. */
+export interface News {
+  readonly events: readonly Event[];
 }
 
 /** The next tile to be looked at, null where none is left for me, and how I stand. */
@@ -777,11 +803,6 @@ export interface Problem {
   readonly code: string;
 }
 
-/** How far and how fast each rater is. */
-export interface Progress {
-  readonly rows: readonly SlideProgress[];
-}
-
 /** Tiles to be laid over the tissue of a slide. */
 export interface Propose {
   readonly slide: number;
@@ -830,6 +851,29 @@ export interface RaterAtTask {
 
 /** Who speaks. */
 export type RaterKind = "expert" | "crowd" | "model" | "consensus";
+
+/**
+ * A rater's work in a round: units done of how many, null without an end, and slides completed.
+ *
+ * An estimate expects as many fields on slides that are not begun as on those that are. ``seconds`` is the
+ * rater's mean time a unit, ``left_s`` what the rest takes at that pace, ``last_s`` the time of the last
+ * work, in seconds since 1970; null where nothing is known.
+ */
+export interface RaterWork {
+  readonly round: number;
+  readonly rater: number;
+  readonly rater_name: string;
+  readonly unit: WorkUnit;
+  readonly done: number;
+  readonly of: number | null;
+  readonly is_estimate: boolean;
+  readonly is_complete: boolean;
+  readonly slides_done: number;
+  readonly slides_of: number;
+  readonly seconds: number | null;
+  readonly left_s: number | null;
+  readonly last_s: number | null;
+}
 
 /** The cells that have another class on a board than before. */
 export interface Reclassed {
@@ -923,12 +967,18 @@ export interface ReviewOfSearched {
   readonly labelled: number;
 }
 
-/** The ids of the rounds of a review, its new cells, and the detections that are no new candidate. */
+/**
+ * The ids of the rounds of a review, its new cells, and the detections that are no new candidate.
+ *
+ * These are not above the threshold, or at known cells; it is null where slides differ in it.
+ */
 export interface ReviewOpened {
   readonly is_repeated: boolean;
   readonly rounds: readonly number[];
   readonly cells: number;
+  readonly below: number;
   readonly known: number;
+  readonly threshold: number | null;
 }
 
 /** How far a review is; ``read`` counts the cells that each expert has read, by name. */
@@ -940,6 +990,22 @@ export interface ReviewProgress {
   readonly disputed: number;
   readonly undecided: number;
   readonly next_step: "two experts read" | "a third expert decides" | "conclude it" | "done";
+}
+
+/**
+ * A review and the ids of its rounds: the first reading is one, or several by score.
+ *
+ * ``note`` says what was left out when it was opened.
+ */
+export interface ReviewRounds {
+  readonly name: string;
+  readonly kind: RoundKind;
+  readonly first: readonly number[];
+  readonly second: number | null;
+  readonly third: number | null;
+  readonly outcome: number | null;
+  readonly proposals: number | null;
+  readonly note: string;
 }
 
 /** What somebody may do. */
@@ -1010,6 +1076,12 @@ export interface RoundSettings {
   readonly pass_mark?: number;
 }
 
+/** Who is how far on which slide of a round. */
+export interface RoundWork {
+  readonly unit: WorkUnit;
+  readonly rows: readonly SlideWork[];
+}
+
 /** The fields of a slide in order, as x, y, width and height in level-0 px, and how far I am. */
 export interface Screening {
   readonly pass: number;
@@ -1049,6 +1121,12 @@ export interface SecondAsked {
   readonly is_repeated: boolean;
   readonly round: number;
   readonly cells: number;
+}
+
+/** Up to which of the news all is put away. */
+export interface Seen {
+  readonly key: string;
+  readonly upto: number;
 }
 
 /** A region as it was seen. */
@@ -1176,22 +1254,18 @@ export interface Slide {
   readonly mend: string | null;
 }
 
+/** What a slide is chosen by; the split is that of the newest version that splits, else null. */
+export interface SlideFacts {
+  readonly id: number;
+  readonly tags: readonly string[];
+  readonly has_candidates: boolean;
+  readonly is_labelled: boolean;
+  readonly split: string | null;
+}
+
 /** All slides of the study. */
 export interface SlideList {
   readonly slides: readonly ListedSlide[];
-}
-
-/** A rater in a round on a slide: cells labelled of how many; seconds a label and labels a minute. */
-export interface SlideProgress {
-  readonly round: number;
-  readonly round_name: string;
-  readonly rater: number;
-  readonly rater_name: string;
-  readonly slide: number;
-  readonly labelled: number;
-  readonly cells: number;
-  readonly seconds_median: number | null;
-  readonly per_minute: number | null;
 }
 
 /** The search of a slide: mm² of tissue done and in all, seconds to go, and what it gave. */
@@ -1206,6 +1280,15 @@ export interface SlideSearch {
   readonly eta_s: number | null;
   readonly candidates: number | null;
   readonly figures: number | null;
+}
+
+/** A rater's work on a slide: units done, of how many; null where nobody knows yet, or there is no end. */
+export interface SlideWork {
+  readonly rater: number;
+  readonly rater_name: string;
+  readonly slide: number;
+  readonly done: number;
+  readonly of: number | null;
 }
 
 /** A round, and the ids of those who work in it. */
@@ -1230,9 +1313,10 @@ export interface StaffedRound {
   readonly raters: readonly number[];
 }
 
-/** All rounds of the study. */
+/** All rounds of the study, and which of them belong together as a review. */
 export interface StaffedRounds {
   readonly rounds: readonly StaffedRound[];
+  readonly reviews: readonly ReviewRounds[];
 }
 
 /** How a rater stands: gold tiles answered of those needed, the share that was right, and the mark. */
@@ -1372,6 +1456,12 @@ export interface Tissue {
   readonly rows: string;
 }
 
+/** Who did what, the newest first, and whether there is more. */
+export interface Trail {
+  readonly events: readonly Event[];
+  readonly has_more: boolean;
+}
+
 /** A field that I am at; whether I have looked it through, or not after all, or null to leave that. */
 export interface Visit {
   readonly key: string;
@@ -1395,6 +1485,14 @@ export interface Work {
   readonly raters: readonly RaterAtTask[];
   readonly break_s: number;
 }
+
+/** Who is how far in which round. */
+export interface WorkProgress {
+  readonly rows: readonly RaterWork[];
+}
+
+/** What the work of a round is counted in. */
+export type WorkUnit = "cells" | "fields" | "tiles" | "slides";
 
 /** Whether a yes or no was right, and the known answer. */
 export interface YesNoFeedback {

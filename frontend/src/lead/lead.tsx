@@ -1,5 +1,6 @@
 import { SearchPage } from "../search/search-page";
 import { route } from "../state/route";
+import { Activity } from "./activity";
 import { Agreement } from "./agreement";
 import { Classes } from "./classes";
 import { People } from "./people";
@@ -13,6 +14,7 @@ const PARTS = [
   { name: "classes", title: "Classes", Part: Classes },
   { name: "progress", title: "Progress", Part: ProgressTable },
   { name: "agreement", title: "Agreement", Part: Agreement },
+  { name: "activity", title: "Activity", Part: Activity },
 ] as const;
 
 /** What the lead of a study sees and sets. */

@@ -4,6 +4,7 @@ import { me, sayError, write } from "../state/session";
 import { Dialog } from "../ui/dialog";
 import { say } from "../ui/toast";
 import { Choice } from "./choice";
+import { scoresOf, thresholdOf } from "./scores";
 
 interface Properties {
   people: readonly Person[];
@@ -17,14 +18,14 @@ export function NewReview({ people, onDone, onClose }: Properties) {
   const [slide, setSlide] = useState(me.value?.slides[0]?.id ?? 0);
   const [csv, setCsv] = useState("");
   const [manifest, setManifest] = useState<string | null>(null);
-  const [threshold, setThreshold] = useState(0);
+  const [threshold, setThreshold] = useState<number | null>(null);
   const [raters, setRaters] = useState<ReadonlySet<number>>(new Set());
   const submit = async (event: Event) => {
     event.preventDefault();
-    const body = { name, model: "detector", bins: 10, threshold, raters: [...raters], csv, slide, ...(manifest === null ? {} : { manifest }) };
+    const body = { name, model: "detector", bins: 10, ...(threshold === null ? {} : { threshold }), raters: [...raters], csv, slide, ...(manifest === null ? {} : { manifest }) };
     const done = await write<ReviewOpened>("POST", "/api/reviews", body);
     if (!done) return;
-    say(`${done.cells} candidates to review; ${done.known} were known before.`);
+    say(`${done.cells} candidates to review; ${done.below} below the threshold are not shown, ${done.known} were known before.`);
     onDone();
   };
   const read = (event: Event) => {
@@ -33,6 +34,7 @@ export function NewReview({ people, onDone, onClose }: Properties) {
     Promise.all([text(".csv"), text(".json")]).then(([table, beside]) => {
       setCsv(table ?? "");
       setManifest(beside);
+      setThreshold(null);
     }, sayError);
   };
   return (
@@ -56,10 +58,7 @@ export function NewReview({ people, onDone, onClose }: Properties) {
           <span>CSV with x, y, score, and the JSON that “mitoscope detect” writes beside it: it states threshold and gaps</span>
           <input type="file" multiple accept=".csv,.json,text/csv,application/json" onChange={read} />
         </label>
-        <label class="field">
-          <span>Only scores above {threshold.toFixed(2)}</span>
-          <input type="range" min={0} max={0.95} step={0.05} value={threshold} onInput={(event) => setThreshold(event.currentTarget.valueAsNumber)} />
-        </label>
+        {csv !== "" && <Floor csv={csv} manifest={manifest} threshold={threshold} onChange={setThreshold} />}
         <Choice legend="Raters" options={people} chosen={raters} onChange={setRaters} />
         <div class="actions">
           <button type="submit" class="primary" disabled={csv === "" || raters.size === 0 || name.trim() === ""}>
@@ -68,5 +67,37 @@ export function NewReview({ people, onDone, onClose }: Properties) {
         </div>
       </form>
     </Dialog>
+  );
+}
+
+interface FloorProperties {
+  csv: string;
+  manifest: string | null;
+  threshold: number | null;
+  onChange(threshold: number | null): void;
+}
+
+/** Above which score candidates are put before the raters: the threshold of the search, unless the lead sets another. */
+function Floor({ csv, manifest, threshold, onChange }: FloorProperties) {
+  const scores = scoresOf(csv) ?? [];
+  const stated = thresholdOf(csv, manifest);
+  const floor = threshold ?? stated ?? 0;
+  const shown = scores.filter((score) => score > floor).length;
+  return (
+    <div class="floor">
+      <p>
+        <b>{shown.toLocaleString("en")}</b> of {scores.length.toLocaleString("en")} candidates are shown; {(scores.length - shown).toLocaleString("en")} at or below {floor.toFixed(2)} are not.{" "}
+        {stated === null ? "The files state no threshold." : `The search’s threshold is ${stated.toFixed(2)}.`}
+      </p>
+      <label class="field">
+        <span>Only scores above</span>
+        <input type="range" min={0} max={0.95} step={0.01} value={floor} onInput={(event) => onChange(event.currentTarget.valueAsNumber)} />
+      </label>
+      {threshold !== null && (
+        <button type="button" class="plain" onClick={() => onChange(null)}>
+          Back to the threshold of the search
+        </button>
+      )}
+    </div>
   );
 }

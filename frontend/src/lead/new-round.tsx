@@ -3,6 +3,7 @@ import type { Person, RoundKind } from "../api/types";
 import { me, write } from "../state/session";
 import { Dialog } from "../ui/dialog";
 import { Choice } from "./choice";
+import { SlidePicker } from "./slide-picker";
 
 const KINDS: readonly [RoundKind, string][] = [
   ["screening", "Screening: all tissue, field by field"],
@@ -57,7 +58,7 @@ export function NewRound({ people, onDone, onClose }: Properties) {
           <input value={name} maxLength={200} placeholder={kind} onInput={(event) => setName(event.currentTarget.value)} />
         </label>
         <Choice legend="Raters" options={people} chosen={raters} onChange={setRaters} />
-        <Choice legend="Slides" options={me.value?.slides ?? []} chosen={slides} onChange={setSlides} />
+        <SlidePicker chosen={slides} onChange={setSlides} />
         {isAboutDisputes && (
           <label class="check">
             <input type="checkbox" checked={showsLabels} onChange={(event) => setShowsLabels(event.currentTarget.checked)} />

@@ -1,19 +1,20 @@
 import { useState } from "preact/hooks";
-import type { Person, StaffedRound } from "../api/types";
+import type { Person } from "../api/types";
 import { Dialog } from "../ui/dialog";
 import { Choice } from "./choice";
 
 interface Properties {
-  round: StaffedRound;
+  name: string;
+  raters: readonly number[];
   people: readonly Person[];
   onSave(raters: number[]): void;
   onClose(): void;
 }
 
-export function RatersOf({ round, people, onSave, onClose }: Properties) {
-  const [chosen, setChosen] = useState<ReadonlySet<number>>(new Set(round.raters));
+export function RatersOf({ name, raters, people, onSave, onClose }: Properties) {
+  const [chosen, setChosen] = useState<ReadonlySet<number>>(new Set(raters));
   return (
-    <Dialog title={`Raters of ${round.name}`} onClose={onClose}>
+    <Dialog title={`Raters of ${name}`} onClose={onClose}>
       <div class="form">
         <Choice legend="Who works in this round" options={people} chosen={chosen} onChange={setChosen} />
         <div class="actions">

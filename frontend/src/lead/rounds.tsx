@@ -1,25 +1,29 @@
 import { useEffect, useState } from "preact/hooks";
 import { get } from "../api/request";
-import type { People, Person, StaffedRound, StaffedRounds } from "../api/types";
-import { enter, me, sayError, write } from "../state/session";
+import type { People, Person, RaterWork, StaffedRound, StaffedRounds, WorkProgress } from "../api/types";
+import { enter, sayError, write } from "../state/session";
 import { CrowdTiles } from "./crowd-tiles";
+import { Export } from "./export";
 import { NewBoard } from "./new-board";
 import { NewReview } from "./new-review";
 import { NewRound } from "./new-round";
-import { Export } from "./export";
 import { RatersOf } from "./raters-of";
-import { ReviewSteps } from "./review-steps";
+import { WorkCard } from "./work-card";
+import { isOpen, roundsOf, worksOf, type Work } from "./works";
 
-/** Which work there is, who does it, and what they are shown. */
+/** Which work there is, who does it and how far it is; the rounds of a review are one piece of work. */
 export function Rounds() {
-  const [rounds, setRounds] = useState<readonly StaffedRound[]>([]);
+  const [found, setFound] = useState<StaffedRounds>({ rounds: [], reviews: [] });
   const [people, setPeople] = useState<readonly Person[]>([]);
-  const [open, setOpen] = useState<"round" | "review" | StaffedRound | null>(null);
+  const [progress, setProgress] = useState<readonly RaterWork[]>([]);
+  const [open, setOpen] = useState<"round" | "review" | null>(null);
+  const [staffed, setStaffed] = useState<Work | null>(null);
   const [tiles, setTiles] = useState<StaffedRound | null>(null);
   const load = async () => {
     try {
-      setRounds((await get<StaffedRounds>("/api/rounds")).rounds);
+      setFound(await get<StaffedRounds>("/api/rounds"));
       setPeople((await get<People>("/api/raters")).raters.filter((one) => one.role !== null));
+      setProgress((await get<WorkProgress>("/api/progress")).rows);
     } catch (error) {
       sayError(error);
     }
@@ -27,16 +31,38 @@ export function Rounds() {
   useEffect(() => void load(), []);
   const done = () => {
     setOpen(null);
+    setStaffed(null);
     void load();
     void enter();
   };
-  const change = async (round: StaffedRound, what: object) => {
-    await write("PUT", `/api/rounds/${round.id}`, what);
+  const change = async (rounds: readonly StaffedRound[], what: object) => {
+    for (const round of rounds) {
+      if (!(await write("PUT", `/api/rounds/${round.id}`, what))) break;
+    }
     done();
   };
+  const works = worksOf(found);
+  const isIdle = (work: Work) => roundsOf(work).every((round) => round.raters.length === 0 && !progress.some((row) => row.round === round.id));
+  const card = (work: Work) => (
+    <WorkCard
+      key={work.key}
+      work={work}
+      progress={progress}
+      people={people}
+      onRaters={() => setStaffed(work)}
+      onTiles={setTiles}
+      onChange={(rounds, what) => void change(rounds, what)}
+      onDone={done}
+    />
+  );
+  const [going, idle, over] = [
+    works.filter((work) => isOpen(work) && !isIdle(work)),
+    works.filter((work) => isOpen(work) && isIdle(work)),
+    works.filter((work) => !isOpen(work)),
+  ];
   return (
     <>
-      <div class="bar">
+      <div class="bar wrap">
         <button type="button" class="primary" onClick={() => setOpen("round")}>
           New round
         </button>
@@ -46,65 +72,34 @@ export function Rounds() {
         <span class="grow" />
         <Export />
       </div>
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Round</th>
-            <th scope="col">Kind</th>
-            <th scope="col">Raters</th>
-            <th scope="col">Slides</th>
-            <th scope="col" />
-          </tr>
-        </thead>
-        <tbody>
-          {rounds.map((round) => (
-            <tr key={round.id}>
-              <th scope="row">
-                <bdi>{round.name}</bdi>
-                {round.is_blinded && <small> blinded</small>}
-                {!round.is_open && <small> closed</small>}
-              </th>
-              <td class="steady">{round.kind === "unstated" ? "free labelling" : round.kind}</td>
-              <td>
-                <bdi class="two-lines" title={names(round, people)}>
-                  {names(round, people)}
-                </bdi>
-              </td>
-              <td class="soft steady">
-                {round.slides.length} of {me.value?.slides.length ?? 0}
-              </td>
-              <td>
-                <div class="row tight end">
-                  {round.review !== null && rounds.find((one) => one.review === round.review) === round && <ReviewSteps name={round.review} people={people} onDone={done} />}
-                  {round.kind.startsWith("crowd") && (
-                    <button type="button" onClick={() => setTiles(round)}>
-                      Tiles
-                    </button>
-                  )}
-                  <button type="button" onClick={() => setOpen(round)}>
-                    Raters
-                  </button>
-                  <button type="button" onClick={() => void change(round, { is_open: !round.is_open })}>
-                    {round.is_open ? "Close" : "Open"}
-                  </button>
-                </div>
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+      <div class="works">{going.map(card)}</div>
+      <Folded title="Nobody works here yet" works={idle} card={card} />
+      <Folded title="Closed" works={over} card={card} />
       <NewBoard />
       {open === "round" && <NewRound people={people} onDone={done} onClose={() => setOpen(null)} />}
       {open === "review" && <NewReview people={people} onDone={done} onClose={() => setOpen(null)} />}
-      {open !== null && typeof open === "object" && (
-        <RatersOf round={open} people={people} onSave={(raters) => void change(open, { raters })} onClose={() => setOpen(null)} />
+      {staffed && (
+        <RatersOf
+          name={staffed.title}
+          raters={[...new Set((staffed.passes[0]?.rounds ?? []).flatMap((round) => round.raters))]}
+          people={people}
+          onSave={(raters) => void change(staffed.passes[0]?.rounds ?? [], { raters })}
+          onClose={() => setStaffed(null)}
+        />
       )}
       {tiles && <CrowdTiles round={tiles} onClose={() => setTiles(null)} />}
     </>
   );
 }
 
-function names(round: StaffedRound, people: readonly Person[]): string {
-  const found = round.raters.map((id) => people.find((one) => one.id === id)?.name ?? `rater ${id}`);
-  return found.length > 0 ? found.join(", ") : "nobody";
+function Folded({ title, works, card }: { title: string; works: readonly Work[]; card(work: Work): preact.JSX.Element }) {
+  if (works.length === 0) return null;
+  return (
+    <details class="folded">
+      <summary>
+        {title} <small>{works.length}</small>
+      </summary>
+      <div class="works">{works.map(card)}</div>
+    </details>
+  );
 }

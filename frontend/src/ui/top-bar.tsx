@@ -2,6 +2,7 @@ import { unsent } from "../outbox/outbox";
 import { route } from "../state/route";
 import { isLead, me, roundOf, slideOf } from "../state/session";
 import { switchTheme, theme } from "../state/theme";
+import { News } from "./news";
 
 export function TopBar({ onHelp }: { onHelp(): void }) {
   const now = me.value;
@@ -13,6 +14,7 @@ export function TopBar({ onHelp }: { onHelp(): void }) {
       <nav aria-label="Where I am">{now && <Path study={now.study.name} />}</nav>
       <div class="right">
         {unsent.value.length > 0 && <span class="unsent">{unsent.value.length} unsent</span>}
+        <News />
         {isLead() && (
           <a href="#/study/people" aria-current={route.value[0] === "study" ? "page" : undefined}>
             Study

@@ -72,7 +72,12 @@ def candidates(
         found = found_on_slides(store, pred, label)
         done = propose(store, name, found, model=model, bins=bins, radius_px0=radius, threshold=threshold)
     if as_json:
-        values = {"found": done.found, "known": done.known, "candidates": len(done.cells)}
+        values = {
+            "found": done.found,
+            "below": done.below,
+            "known": done.known,
+            "candidates": len(done.cells),
+        }
         bins_json = {str(number): count for number, count in done.bins.items()}
         print_json(
             {"study": str(study), "review": name, **values, "bins": bins_json, "repeated": done.is_repeated}
@@ -80,7 +85,8 @@ def candidates(
         return
     rows = [[f"{number} of {bins}", count] for number, count in done.bins.items()]
     print_table(f"Review {name!r}: candidates by score, high first", ("bin", "candidates"), rows)
-    typer.echo(f"{done.found} detections, {done.known} of them known cells; {len(done.cells)} candidates")
+    known = f"{done.below} not above the threshold, {done.known} known cells"
+    typer.echo(f"{done.found} detections, {known}; {len(done.cells)} candidates")
 
 
 @app.command()

@@ -79,6 +79,14 @@ def candidates(
     return suppress(ordered, radius_px0=radius_px0)
 
 
+def threshold_of(found: Detections) -> float:
+    """Return above which score the search of a slide calls a candidate a mitotic figure.
+
+    Where nobody states it all candidates are above it: 0.
+    """
+    return found.with_candidates_as_figures().searched.threshold or 0.0
+
+
 def bin_of(score: ArrayLike, *, bins: int = BINS) -> NDArray[np.int64]:
     """Return the bin of each score, from 1: bin 1 of ten holds scores above 0.9, bin 10 those up to 0.1.
 
@@ -104,8 +112,9 @@ class Proposal:
         Of the review.
     cells : tuple of int
         Ids of the new cells.
-    found, known : int
-        Detections in all, and those that are no new candidate: at a known cell, or beside a better one.
+    found, below, known : int
+        Detections in all, those not above the threshold, and the others that are no new candidate: at a known
+        cell, or beside a better one.
     bins : mapping of int to int
         Bin → candidates; bins without one have no round.
     is_repeated : bool
@@ -115,6 +124,7 @@ class Proposal:
     name: str
     cells: tuple[int, ...]
     found: int
+    below: int
     known: int
     bins: Mapping[int, int]
     is_repeated: bool = False
@@ -128,7 +138,7 @@ def propose(
     model: str,
     bins: int = BINS,
     radius_px0: float = RADIUS_PX0,
-    threshold: float = 0.0,
+    threshold: float | None = 0.0,
 ) -> Proposal:
     """Open a review over the candidates among detections, in one transaction.
 
@@ -148,8 +158,10 @@ def propose(
         Who found it.
     bins : int
         Rounds by score, high scores first; 1 gives one round in random order, which leads nobody.
-    radius_px0, threshold : float
+    radius_px0 : float
         See :func:`mitoscope.curation.candidates.candidates`.
+    threshold : float, optional
+        The same; None for that of the search of each slide (:func:`threshold_of`).
 
     Raises
     ------
@@ -162,18 +174,20 @@ def propose(
     """
     mark = _mark(name, found, model=model, bins=bins, radius_px0=radius_px0, threshold=threshold)
     total = sum(map(len, found.values()))
+    floors = {slide: threshold_of(part) if threshold is None else threshold for slide, part in found.items()}
+    below = sum(len(part) - len(part.above(floors[slide])) for slide, part in found.items())
     with store.writing() as connection:
         review = find_review(connection, name)
         if review is not None:
-            return _repeated(connection, review, mark, total, bins)
+            return _repeated(connection, review, mark, total, below, bins)
         writer = _Writer(connection, name, mark, model)
         for slide, detections in found.items():
             slide_id = id_of(connection, "slide", slide)
             _, known = centres_on(connection, slide_id)
-            part = candidates(detections, known, radius_px0=radius_px0, threshold=threshold)
+            part = candidates(detections, known, radius_px0=radius_px0, threshold=floors[slide])
             writer.create(slide, slide_id, part)
             writer.note_search(slide_id, detections)
-        return writer.open(bins, total)
+        return writer.open(bins, total, below)
 
 
 _LABELS: Final = {label.name: label for label in (CANDIDATE, ATYPICAL_FIGURE)}
@@ -223,13 +237,13 @@ class _Writer:
     def _next_key(self) -> str:
         return f"{self._mark}/{len(self.cells)}"
 
-    def open(self, bins: int, total: int) -> Proposal:
+    def open(self, bins: int, total: int, below: int) -> Proposal:
         cells, place = np.array(self.cells, dtype=np.int64), bin_of(self.scores, bins=bins)
         for number in _numbers(place, bins):
             title = self._review.name if bins == 1 else f"{self._review.name}, bin {number} of {bins}"
             id_ = open_part(self._connection, self._review, ReviewPart.FIRST, name=title)
             list_cells(self._connection, id_, cells[place == number].tolist())
-        return _proposal(self._review.name, cells, place, total, is_repeated=False)
+        return _proposal(self._review.name, cells, place, total, below, is_repeated=False)
 
 
 def _numbers(place: NDArray[np.int64], bins: int) -> list[int]:
@@ -238,19 +252,29 @@ def _numbers(place: NDArray[np.int64], bins: int) -> list[int]:
 
 
 def _proposal(
-    name: str, cells: NDArray[np.int64], place: NDArray[np.int64], total: int, *, is_repeated: bool
+    name: str,
+    cells: NDArray[np.int64],
+    place: NDArray[np.int64],
+    total: int,
+    below: int,
+    *,
+    is_repeated: bool,
 ) -> Proposal:
     counts = {number: int((place == number).sum()) for number in sorted(set(place.tolist()))}
-    return Proposal(name, tuple(cells.tolist()), total, total - len(cells), counts, is_repeated)
+    known = total - below - len(cells)
+    return Proposal(name, tuple(cells.tolist()), total, below, known, counts, is_repeated)
 
 
-def _repeated(connection: sqlite3.Connection, review: Review, mark: str, total: int, bins: int) -> Proposal:
+def _repeated(
+    connection: sqlite3.Connection, review: Review, mark: str, total: int, below: int, bins: int
+) -> Proposal:
     cells = _scores(connection, review)
     is_same = review.proposals is not None and (not cells or has_key(connection, f"{mark}/0"))
     if not is_same:
         add_review(connection, review.name, review.kind)  # refuses it
     ids = np.array(list(cells), dtype=np.int64)
-    return _proposal(review.name, ids, bin_of(list(cells.values()), bins=bins), total, is_repeated=True)
+    place = bin_of(list(cells.values()), bins=bins)
+    return _proposal(review.name, ids, place, total, below, is_repeated=True)
 
 
 def _scores(connection: sqlite3.Connection, review: Review) -> dict[int, float]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mitoscope.store.activity import (
         Activity,
         ActivityKind,
+        notes_of_reviews,
         put_news_away,
         read_news,
         read_trail,
@@ -71,8 +72,17 @@ if TYPE_CHECKING:
     from mitoscope.store.known_truth import KnownCell, scored_points, settled_cells
     from mitoscope.store.manifest import FORMAT, Manifest, Query, parse_version
     from mitoscope.store.opinions import CROWD_THRESHOLD, Policy, agreed
-    from mitoscope.store.overview import Overview, overrulings, progress_rows
+    from mitoscope.store.overview import Overview, overrulings
     from mitoscope.store.pace import BREAK_S, WAITED_S, Pace, read_pace
+    from mitoscope.store.progress import (
+        SlideWork,
+        WorkDone,
+        WorkUnit,
+        rounds_read,
+        speaker_of,
+        unit_of,
+        work_done,
+    )
     from mitoscope.store.public_ids import (
         PUBLIC_ID_MAX,
         TOKEN_DIGITS,
@@ -146,6 +156,7 @@ if TYPE_CHECKING:
         listed_cells,
         open_part,
         read_review,
+        read_reviews,
         read_turns,
         record_outcome,
         relabelled_on,
@@ -184,6 +195,7 @@ if TYPE_CHECKING:
     )
     from mitoscope.store.signed import SignedResult, read_all_signed, read_signed, sign
     from mitoscope.store.slide_cells import SeenCells, cells_seen, centres_of, centres_on
+    from mitoscope.store.slide_facts import SlideFacts, read_slide_facts
     from mitoscope.store.store import Store
     from mitoscope.store.tags import read_tags, write_tags
     from mitoscope.store.tasks import (
@@ -241,7 +253,9 @@ _NAMES = {
     "store.case_work": "CaseWork read_case_work write_case_work",
     "store.columns": "Cells LabelEvents Shape",
     "store.comments": "Comment comments_seen write_comment",
-    "store.activity": "Activity ActivityKind put_news_away read_news read_trail was_read write_activity",
+    "store.activity": (
+        "Activity ActivityKind notes_of_reviews put_news_away read_news read_trail was_read write_activity"
+    ),
     "store.crowd": (
         "box_areas boxes_agree corners_of CrowdWork GOLD_NEEDED intersection_areas is_right OVERLAP_MIN "
         "PASS_MARK Qualification QualificationState qualify read_crowd_work standing"
@@ -252,8 +266,9 @@ _NAMES = {
     "store.ingest": "Source",
     "store.manifest": "FORMAT Manifest parse_version Query",
     "store.opinions": "agreed CROWD_THRESHOLD Policy",
-    "store.overview": "overrulings Overview progress_rows",
+    "store.overview": "overrulings Overview",
     "store.pace": "BREAK_S Pace read_pace WAITED_S",
+    "store.progress": "rounds_read SlideWork speaker_of unit_of work_done WorkDone WorkUnit",
     "store.public_ids": "cell_of live_cells_of PUBLIC_ID_MAX seen_tokens SeenTokens TOKEN_DIGITS",
     "store.quarantine": (
         "CROSSES_ITSELF DUPLICATE HALF_SCALE move_out NOT_A_POLYGON NOT_FINITE OUTSIDE REASONS sift"
@@ -272,7 +287,7 @@ _NAMES = {
         "restore_region slide_of_region slide_regions"
     ),
     "store.reviews": (
-        "add_review find_review listed_cells open_part read_review read_turns record_outcome "
+        "add_review find_review listed_cells open_part read_review read_reviews read_turns record_outcome "
         "relabelled_on Review review_of_round ReviewPart rounds_of_cells said_by scores_in"
     ),
     "store.screening": "begin_pass Field read_plan read_screening ScreeningState visit_field write_plan",
@@ -284,6 +299,7 @@ _NAMES = {
     ),
     "store.signed": "read_all_signed read_signed sign SignedResult",
     "store.slide_cells": "cells_seen centres_of centres_on SeenCells",
+    "store.slide_facts": "read_slide_facts SlideFacts",
     "store.store": "Store",
     "store.tags": "read_tags write_tags",
     "store.tasks": (

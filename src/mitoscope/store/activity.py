@@ -129,6 +129,12 @@ def put_news_away(connection: sqlite3.Connection, rater_id: int, activity_id: in
     put(connection, "news_seen", "rater_id", rater_id=rater_id, activity_id=activity_id)
 
 
+def notes_of_reviews(connection: sqlite3.Connection) -> dict[str, str]:
+    """Return what was left out of reviews when they were opened, by their names."""
+    sql = "SELECT subject, detail FROM activity WHERE kind = ? ORDER BY id"
+    return dict(connection.execute(sql, (str(ActivityKind.REVIEW_OPENED),)).fetchall())
+
+
 def was_read(connection: sqlite3.Connection, round_id: int) -> bool:
     """Whether it is noted that all of a round was read."""
     return exists(connection, "activity", round_id=round_id, kind=str(ActivityKind.READ))

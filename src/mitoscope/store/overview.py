@@ -1,4 +1,4 @@
-"""What is in a store (CCMCT Table 1, CMC Table 1), how far raters are, and who overruled whom."""
+"""What is in a store (CCMCT Table 1, CMC Table 1), and who overruled whom."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from mitoscope.store.dump import read_slides
 from mitoscope.store.encoding import vertices_from, well_formed
 from mitoscope.store.ground_truth import regions_of
 from mitoscope.store.opinions import Policy, agreed, read_opinions
-from mitoscope.store.queue import read_progress
 from mitoscope.store.records import Rater, Region, Round, SlideRecord
 from mitoscope.store.vocabulary import read_labels, read_raters, read_rounds, read_setting
 from mitoscope.truth import NO_CLASS, RaterKind, first_three, ranked_experts
@@ -228,31 +227,6 @@ def _rater_rows(connection: sqlite3.Connection) -> tuple[RaterRow, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class ProgressRow:
-    """A rater in a round on a slide.
-
-    Parameters
-    ----------
-    round_id, rater_id, slide_id : int
-        Who and where.
-    labelled, cells : int
-        Cells labelled, of how many; of a first screening all that there are.
-    seconds_median : float or None
-        Of the labels whose time was taken.
-    per_minute : float or None
-        Labels a minute at work: their number over the sum of their times.
-    """
-
-    round_id: int
-    rater_id: int
-    slide_id: int
-    labelled: int
-    cells: int
-    seconds_median: float | None
-    per_minute: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class Overruling:
     """One rater's labels that another's decision turned: how many, and of how many decided on."""
 
@@ -260,40 +234,6 @@ class Overruling:
     by_id: int
     cells: int
     decided: int
-
-
-_TIMES_SQL = """
-SELECT e.round_id, e.rater_id, c.slide_id, e.seconds FROM event AS e JOIN cell AS c ON c.id = e.cell_id
-WHERE e.kind = 'label' AND e.label_id IS NOT NULL AND e.seconds IS NOT NULL
-"""
-_WORKED_SQL = """
-SELECT DISTINCT round_id, rater_id FROM rater_tally WHERE cells > 0
-UNION SELECT round_id, rater_id FROM assignment ORDER BY 1, 2
-"""
-
-
-def progress_rows(connection: sqlite3.Connection) -> list[ProgressRow]:
-    """Return how far and how fast each rater is, by round and slide."""
-    times: dict[tuple[int, int, int], list[float]] = {}
-    for round_id, rater_id, slide_id, seconds in connection.execute(_TIMES_SQL):
-        times.setdefault((round_id, rater_id, slide_id), []).append(seconds)
-    rows = []
-    for round_id, rater_id in connection.execute(_WORKED_SQL).fetchall():
-        for slide_id, done in read_progress(connection, rater_id, round_id).items():
-            taken = times.get((round_id, rater_id, slide_id), [])
-            total = sum(taken)
-            rows.append(
-                ProgressRow(
-                    round_id,
-                    rater_id,
-                    slide_id,
-                    done.labelled,
-                    done.cells,
-                    float(np.median(taken)) if taken else None,
-                    60 * len(taken) / total if total > 0 else None,
-                )
-            )
-    return rows
 
 
 def overrulings(connection: sqlite3.Connection) -> list[Overruling]:

@@ -118,6 +118,12 @@ def read_review(connection: sqlite3.Connection, name: str) -> Review:
     return found
 
 
+def read_reviews(connection: sqlite3.Connection) -> list[Review]:
+    """Return all reviews with their rounds, in the order in which they were opened."""
+    names = connection.execute("SELECT name FROM review ORDER BY id").fetchall()
+    return [read_review(connection, name) for (name,) in names]
+
+
 def review_of_round(connection: sqlite3.Connection, round_id: int) -> str | None:
     """Return the name of the review of candidates that a round belongs to as a first reading, or None."""
     row = connection.execute(

@@ -22,6 +22,7 @@ from mitoscope.web.gate import Gate
 from mitoscope.web.reach import Reach
 from mitoscope.web.refusal import Problem, Refusal, invalid, refusal_for
 from mitoscope.web.routes import (
+    activity,
     boards,
     case,
     cells,
@@ -33,6 +34,7 @@ from mitoscope.web.routes import (
     entry,
     interests,
     people,
+    progress,
     regions,
     reviews,
     rounds,
@@ -62,6 +64,8 @@ _ROUTES = (
     boards,
     people,
     worklist,
+    progress,
+    activity,
 )
 _LEADS = (classes, rounds, reviews, searches, study, work)
 """What the lead of a study asks for."""

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from mitoscope.labels import FIELD_LABELS, LabelSet, class_set
-from mitoscope.store import intern_labels, read_labels, rename_label
+from mitoscope.store import ActivityKind, intern_labels, read_labels, rename_label, write_activity
 from mitoscope.web.forms import Action, Answer, Done, Name, RowId, described
 from mitoscope.web.refusal import no_such
 from mitoscope.web.state import LeadHere, StateHere, done_once
@@ -75,6 +75,8 @@ def add(body: NewClasses, state: StateHere, lead: LeadHere) -> ClassesSet:
 
     def act(connection: Any) -> ClassesSet:
         intern_labels(connection, wanted)
+        added = ", ".join(body.names)
+        write_activity(connection, lead.rater_id, ActivityKind.CLASSES_CHANGED, f"added {added}")
         return {**_classes(connection), "is_repeated": False}
 
     return done_once(state, lead, body.key, f"classes {', '.join(body.names)}", act)
@@ -91,6 +93,8 @@ def rename(label_id: RowId, body: RenamedClass, state: StateHere, lead: LeadHere
     def act(connection: Any) -> ClassesSet:
         if label.name != body.name:
             rename_label(connection, label.name, body.name)
+            renamed = f"{label.name} is now {body.name}"
+            write_activity(connection, lead.rater_id, ActivityKind.CLASSES_CHANGED, renamed)
         return {**_classes(connection), "is_repeated": False}
 
     return done_once(state, lead, body.key, f"name of class {label_id}: {body.name}", act)

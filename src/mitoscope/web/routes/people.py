@@ -91,10 +91,18 @@ def add(body: NewRater, state: StateHere, lead: LeadHere) -> LetInByLink:
             what = f"{body.name!r} may come in already"
             raise Refusal(409, "conflict", what, mend="make a new link instead, or choose another name")
         store.grant(connection, id_, body.role)
+        detail = str(body.role) if body.kind == "expert" else "crowd worker"
+        _note(connection, lead, store.ActivityKind.LET_IN, body.name, detail=detail)
         return {"id": id_, "is_repeated": False}
 
     done = done_once(state, lead, body.key, f"rater {body.name}", act)
     return {**done, "link": _link(state, done["id"])}
+
+
+def _note(
+    connection: Any, lead: store.Visitor, kind: store.ActivityKind, name: str, *, detail: str = ""
+) -> None:
+    store.write_activity(connection, lead.rater_id, kind, name, detail=detail)
 
 
 def _link(state: AppState, rater_id: int) -> str:
@@ -138,10 +146,14 @@ def change(rater_id: RowId, body: ChangedRater, state: StateHere, lead: LeadHere
         raise Refusal(422, "invalid", what, mend="let another lead do it", field="is_open")
 
     def act(connection: Any) -> Done:
+        name = store.read_raters(connection)[rater_id].name
         if body.role is not None:
             store.grant(connection, rater_id, body.role)
+            _note(connection, lead, store.ActivityKind.ROLE_CHANGED, name, detail=str(body.role))
         if body.is_open is not None:
             store.set_open(connection, rater_id, is_open=body.is_open)
+            kind = store.ActivityKind.LET_IN_AGAIN if body.is_open else store.ActivityKind.SHUT_OUT
+            _note(connection, lead, kind, name)
         return {"is_repeated": False}
 
     done = done_once(state, lead, body.key, f"change of rater {rater_id}", act)
@@ -153,6 +165,11 @@ def change(rater_id: RowId, body: ChangedRater, state: StateHere, lead: LeadHere
 def link(rater_id: RowId, body: Action, state: StateHere, lead: LeadHere) -> NewLink:
     """Return a new link for a rater; the old one stops."""
     _check(state, rater_id)
-    first: Done = {"is_repeated": False}
-    done = done_once(state, lead, body.key, f"link of rater {rater_id}", lambda _: first)
+
+    def act(connection: Any) -> Done:
+        name = store.read_raters(connection)[rater_id].name
+        _note(connection, lead, store.ActivityKind.LINK_RENEWED, name)
+        return {"is_repeated": False}
+
+    done = done_once(state, lead, body.key, f"link of rater {rater_id}", act)
     return {**done, "link": _link(state, rater_id)}

@@ -10,14 +10,24 @@ from fastapi import APIRouter
 from fastapi import Path as PathPart
 from pydantic import Field
 
-from mitoscope.curation.candidates import BINS, propose
+from mitoscope.curation.candidates import BINS, propose, threshold_of
 from mitoscope.curation.review import ask_third, conclude, review_state
 from mitoscope.curation.settling import settle
 from mitoscope.detections import NOT_STATED, Detections, Searched
 from mitoscope.exchange import MANIFEST, TABLE, detections_csv, read_result, result_stem
 from mitoscope.geometry import BoxPx0
 from mitoscope.image_names import last_part, stem
-from mitoscope.store import Policy, Terms, assign, find_review, read_review, read_round_row, write_terms
+from mitoscope.store import (
+    ActivityKind,
+    Policy,
+    Terms,
+    assign,
+    find_review,
+    read_review,
+    read_round_row,
+    write_activity,
+    write_terms,
+)
 from mitoscope.web.forms import (
     NAME_MAX,
     Action,
@@ -46,11 +56,16 @@ NextStep = Literal["two experts read", "a third expert decides", "conclude it", 
 
 
 class ReviewOpened(Done):
-    """The ids of the rounds of a review, its new cells, and the detections that are no new candidate."""
+    """The ids of the rounds of a review, its new cells, and the detections that are no new candidate.
+
+    These are not above the threshold, or at known cells; it is null where slides differ in it.
+    """
 
     rounds: list[int]
     cells: int
+    below: int
     known: int
+    threshold: float | None
 
 
 class ReviewProgress(Answer):
@@ -117,13 +132,14 @@ class Found(Body):
 class NewReview(Action):
     """Detections to be reviewed, as columns or as the text of a CSV of one slide.
 
-    The manifest that `mitoscope detect` writes beside the CSV states threshold and gaps.
+    The manifest that `mitoscope detect` writes beside the CSV states threshold and gaps. Candidates are put
+    before the raters that lie above the threshold of their search, unless another is stated.
     """
 
     name: Name
     model: Name
     bins: Annotated[int, Field(ge=1, le=20)] = BINS
-    threshold: Score = 0.0
+    threshold: Score | None = None
     raters: Annotated[tuple[Id, ...], Field(max_length=1000)] = ()
     detections: Annotated[tuple[Found, ...], Field(max_length=1000)] = ()
     csv: Annotated[str, Field(max_length=CSV_MAX_CHARACTERS)] | None = None
@@ -173,16 +189,33 @@ def add(body: NewReview, state: StateHere, lead: LeadHere) -> ReviewOpened:
     check_raters(state, body.raters)
     found = _found(state, body)
     done = propose(state.store, body.name, found, model=body.model, bins=body.bins, threshold=body.threshold)
+    stated = {body.threshold} if body.threshold is not None else {threshold_of(one) for one in found.values()}
+    threshold = stated.pop() if len(stated) == 1 else None
+    above = "the thresholds of their searches" if threshold is None else f"{threshold:.3g}"
+    detail = f"{len(done.cells)} candidates above {above}; {done.below} below are not shown"
 
     def act(connection: Any) -> ReviewOpened:
         rounds = read_review(connection, body.name)
         for round_id in rounds.first:
             write_terms(connection, round_id, Terms())
             assign(connection, round_id, body.raters or [lead.rater_id])
+        news = set(body.raters) - {lead.rater_id}
+        kind = ActivityKind.REVIEW_OPENED
+        write_activity(
+            connection,
+            lead.rater_id,
+            kind,
+            body.name,
+            round_id=rounds.first[0],
+            concerns=news,
+            detail=detail,
+        )
         return {
             "rounds": list(rounds.first),
             "cells": len(done.cells),
+            "below": done.below,
             "known": done.known,
+            "threshold": threshold,
             "is_repeated": False,
         }
 
@@ -215,6 +248,14 @@ def third(name: ReviewName, body: Third, state: StateHere, lead: LeadHere) -> Th
             return {"round": None, "cells": 0, "is_repeated": False}
         write_terms(connection, round_id, read_round_row(connection, round_id).terms)
         assign(connection, round_id, body.raters)
+        write_activity(
+            connection,
+            lead.rater_id,
+            ActivityKind.THIRD_ASKED,
+            name,
+            round_id=round_id,
+            concerns=set(body.raters) - {lead.rater_id},
+        )
         return {"round": round_id, "cells": cells, "is_repeated": False}
 
     return done_once(state, lead, body.key, f"third of {name}", act)
@@ -224,7 +265,12 @@ def third(name: ReviewName, body: Third, state: StateHere, lead: LeadHere) -> Th
 def conclude_(name: ReviewName, body: Action, state: StateHere, lead: LeadHere) -> Concluded:
     """Record what two of three experts agree on."""
     answer = described(Concluded, conclude(state.store, name), is_repeated=False)
-    return done_once(state, lead, body.key, f"conclusion of {name}", lambda _: answer)
+
+    def act(connection: Any) -> Concluded:
+        write_activity(connection, lead.rater_id, ActivityKind.REVIEW_CONCLUDED, name)
+        return answer
+
+    return done_once(state, lead, body.key, f"conclusion of {name}", act)
 
 
 class Settlement(Action):
@@ -240,4 +286,9 @@ def settle_(body: Settlement, state: StateHere, lead: LeadHere) -> Settled:
         raise invalid("'recorded' is what a rule writes, not a rule", field="policy")
     done = settle(state.store, body.policy)
     answer = described(Settled, done, disputed=len(done.disputed), is_repeated=False)
-    return done_once(state, lead, body.key, f"settlement {body.policy}", lambda _: answer)
+
+    def act(connection: Any) -> Settled:
+        write_activity(connection, lead.rater_id, ActivityKind.SETTLED, str(body.policy))
+        return answer
+
+    return done_once(state, lead, body.key, f"settlement {body.policy}", act)

@@ -70,10 +70,27 @@ class StaffedRound(Round):
     raters: list[int]
 
 
+class ReviewRounds(Answer):
+    """A review and the ids of its rounds: the first reading is one, or several by score.
+
+    ``note`` says what was left out when it was opened.
+    """
+
+    name: str
+    kind: store.RoundKind
+    first: list[int]
+    second: int | None
+    third: int | None
+    outcome: int | None
+    proposals: int | None
+    note: str
+
+
 class StaffedRounds(Answer):
-    """All rounds of the study."""
+    """All rounds of the study, and which of them belong together as a review."""
 
     rounds: list[StaffedRound]
+    reviews: list[ReviewRounds]
 
 
 class RoundSet(StaffedRound, Done):
@@ -107,7 +124,9 @@ def describe_round(connection: sqlite3.Connection, row: store.RoundRow, rater_id
 
 def round_progress(connection: sqlite3.Connection, row: store.RoundRow, rater_id: int) -> store.Progress:
     """Return how far a rater is in a round, on its slides."""
-    return store.total_progress(connection, rater_id, row.id, slides=row.terms.slides)
+    return store.total_progress(
+        connection, store.speaker_of(connection, row, rater_id), row.id, slides=row.terms.slides
+    )
 
 
 class Settings(Body):
@@ -171,10 +190,17 @@ def _staffed(
 
 @router.get("/api/rounds")
 def rounds(state: StateHere, lead: LeadHere) -> StaffedRounds:
-    """Return all rounds, with who works in them."""
+    """Return all rounds, with who works in them, and which belong together."""
     with state.store.reading() as connection:
         rows, assigned = store.read_round_rows(connection), store.read_assignments(connection)
-        return {"rounds": [_staffed(connection, row, lead.rater_id, assigned) for row in rows.values()]}
+        notes = store.notes_of_reviews(connection)
+        return {
+            "rounds": [_staffed(connection, row, lead.rater_id, assigned) for row in rows.values()],
+            "reviews": [
+                described(ReviewRounds, review, first=list(review.first), note=notes.get(review.name, ""))
+                for review in store.read_reviews(connection)
+            ],
+        }
 
 
 @router.post("/api/rounds")
@@ -199,9 +225,32 @@ def add(body: NewRound, state: StateHere, lead: LeadHere) -> RoundSet:
             store.list_cells(connection, id_, cells)
         store.write_terms(connection, id_, terms)
         store.assign(connection, id_, body.raters)
+        _note(connection, lead, store.ActivityKind.ROUND_OPENED, id_, concerns=body.raters)
         return {**_described(connection, id_, lead.rater_id), "is_repeated": False}
 
     return done_once(state, lead, body.key, f"round {body.name}", act)
+
+
+def _note(
+    connection: Any,
+    lead: store.Visitor,
+    kind: store.ActivityKind,
+    round_id: int,
+    *,
+    concerns: Collection[int] = (),
+    names: bool = False,
+) -> None:
+    """Note what is done to a round; to everybody whom it concerns but the lead who does it, that is news."""
+    raters = store.read_raters(connection)
+    store.write_activity(
+        connection,
+        lead.rater_id,
+        kind,
+        store.read_round_row(connection, round_id).name,
+        round_id=round_id,
+        concerns=set(concerns) - {lead.rater_id},
+        detail=", ".join(raters[one].name for one in sorted(concerns)) if names else "",
+    )
 
 
 def _is_blinded(body: NewRound) -> bool | None:
@@ -267,16 +316,29 @@ def change(round_id: RoundId, body: ChangedRound, state: StateHere, lead: LeadHe
         store.read_round_row(connection, round_id)
 
     def act(connection: Any) -> RoundSet:
-        terms = store.read_round_row(connection, round_id).terms
+        was = store.read_round_row(connection, round_id).terms
+        worked = store.read_assignments(connection).get(round_id, [])
         terms = replace(
-            terms,
-            is_open=terms.is_open if body.is_open is None else body.is_open,
-            shows_labels=terms.shows_labels if body.shows_labels is None else body.shows_labels,
-            settings={**terms.settings, **(body.settings.stated() if body.settings else {})},
+            was,
+            is_open=was.is_open if body.is_open is None else body.is_open,
+            shows_labels=was.shows_labels if body.shows_labels is None else body.shows_labels,
+            settings={**was.settings, **(body.settings.stated() if body.settings else {})},
         )
         store.write_terms(connection, round_id, terms)
         if body.raters is not None:
             store.assign(connection, round_id, body.raters)
+        work = worked if body.raters is None else body.raters
+        if terms.is_open != was.is_open:
+            opened, closed = store.ActivityKind.ROUND_REOPENED, store.ActivityKind.ROUND_CLOSED
+            _note(connection, lead, opened if terms.is_open else closed, round_id, concerns=work)
+        elif terms != was:
+            _note(connection, lead, store.ActivityKind.ROUND_CHANGED, round_id)
+        for kind, raters in (
+            (store.ActivityKind.ASSIGNED, set(work) - set(worked)),
+            (store.ActivityKind.RELEASED, set(worked) - set(work)),
+        ):
+            if raters:
+                _note(connection, lead, kind, round_id, concerns=raters, names=True)
         return {**_described(connection, round_id, lead.rater_id), "is_repeated": False}
 
     return done_once(state, lead, body.key, f"change of round {round_id}", act)

@@ -1,4 +1,4 @@
-"""Figures of the study: what is in it, progress, agreement, who overruled whom; and the study as a file."""
+"""Figures of the study: what is in it, agreement, who overruled whom; and the study as a file."""
 
 from __future__ import annotations
 
@@ -60,30 +60,26 @@ class StudyFigures(Answer):
     raters: list[StudyRater]
 
 
+class SlideFacts(Answer):
+    """What a slide is chosen by; the split is that of the newest version that splits, else null."""
+
+    id: int
+    tags: list[str]
+    has_candidates: bool
+    is_labelled: bool
+    split: str | None
+
+
+class AllSlideFacts(Answer):
+    """What slides are chosen by."""
+
+    slides: list[SlideFacts]
+
+
 class PolicySet(Done):
     """The rule of the study from now on."""
 
     policy: store.Policy
-
-
-class SlideProgress(Answer):
-    """A rater in a round on a slide: cells labelled of how many; seconds a label and labels a minute."""
-
-    round: int
-    round_name: str
-    rater: int
-    rater_name: str
-    slide: int
-    labelled: int
-    cells: int
-    seconds_median: float | None
-    per_minute: float | None
-
-
-class Progress(Answer):
-    """How far and how fast each rater is."""
-
-    rows: list[SlideProgress]
 
 
 class Interval(Answer):
@@ -156,6 +152,16 @@ def study(state: StateHere, lead: ComparerHere) -> StudyFigures:  # noqa: ARG001
     return described(StudyFigures, found, policy=policy, disputed=len(open_), slides=slides, raters=raters)
 
 
+@router.get("/api/study/slides")
+def slide_facts(state: StateHere, lead: LeadHere) -> AllSlideFacts:  # noqa: ARG001 it must be one
+    """Return what slides are chosen by: tags, candidates, labels and split."""
+    with state.store.reading() as connection:
+        found = store.read_slide_facts(connection)
+    return {
+        "slides": [described(SlideFacts, one, id=one.slide_id, tags=list(one.tags)) for one in found],
+    }
+
+
 class StudyPolicy(Action):
     """By which rule the figures tell the agreed class."""
 
@@ -168,32 +174,10 @@ def set_policy(body: StudyPolicy, state: StateHere, lead: LeadHere) -> PolicySet
 
     def act(connection: Any) -> PolicySet:
         store.write_setting(connection, "policy", str(body.policy))
+        store.write_activity(connection, lead.rater_id, store.ActivityKind.RULE_SET, str(body.policy))
         return {"policy": body.policy, "is_repeated": False}
 
     return done_once(state, lead, body.key, "policy", act)
-
-
-@router.get("/api/progress")
-def progress(state: StateHere, lead: LeadHere) -> Progress:  # noqa: ARG001 it must be one
-    """Return how far and how fast each rater is."""
-    with state.store.snapshot() as copy, copy.reading() as connection:
-        rows = store.progress_rows(connection)
-        raters = {id_: rater.name for id_, rater in store.read_raters(connection).items()}
-        rounds = {id_: round_.name for id_, round_ in store.read_rounds(connection).items()}
-    return {
-        "rows": [
-            described(
-                SlideProgress,
-                row,
-                round=row.round_id,
-                round_name=rounds[row.round_id],
-                rater=row.rater_id,
-                rater_name=raters[row.rater_id],
-                slide=row.slide_id,
-            )
-            for row in rows
-        ]
-    }
 
 
 def interval_of(estimate: Estimate) -> Interval:
@@ -258,7 +242,7 @@ def overrules(state: StateHere, lead: ComparerHere) -> Overrules:  # noqa: ARG00
 )
 def export(
     state: StateHere,
-    lead: ComparerHere,  # noqa: ARG001 it must be one
+    lead: ComparerHere,
     format: Annotated[str, Query(max_length=40)] = "csv",  # noqa: A002 the word of the API
 ) -> Response:
     """Return the study as a file of a known format."""
@@ -271,6 +255,8 @@ def export(
         write_study(study, path, known.name)
         if path.is_dir():
             path = Path(shutil.make_archive(str(folder / "study"), ARCHIVE, path))
+        with state.store.writing() as connection:
+            store.write_activity(connection, lead.rater_id, store.ActivityKind.EXPORTED, known.name)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

@@ -1,0 +1,295 @@
+"""How far the work is: of each rater in each round, in the unit of its kind, and how long the rest will take.
+
+A screening is measured in fields, a reading in cells, the crowd's work in tiles and a case review in slides.
+Free labelling has no end. In a consensus several speak with one voice: what one of them did, all did.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mitoscope.store.encoding import id_list
+from mitoscope.store.queue import Progress, read_progress
+from mitoscope.store.records import RoundKind
+from mitoscope.store.terms import CONSENSUS_RATER, RoundRow, read_assignments, read_round_rows
+
+
+class WorkUnit(StrEnum):
+    """What the work of a round is counted in."""
+
+    CELLS = "cells"
+    FIELDS = "fields"
+    TILES = "tiles"
+    SLIDES = "slides"
+
+
+_UNIT_OF_KIND = {
+    RoundKind.SCREENING: WorkUnit.FIELDS,
+    RoundKind.CROWD_BOXES: WorkUnit.TILES,
+    RoundKind.CROWD_TILES: WorkUnit.TILES,
+    RoundKind.CASE_REVIEW: WorkUnit.SLIDES,
+}
+_ENDLESS = (RoundKind.UNSTATED, RoundKind.BOARD_REVIEW)
+"""Kinds in which a rater labels what is worth it, not all that is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlideWork:
+    """A rater's work on a slide: units done, of how many; None where nobody knows yet, or there is no end."""
+
+    slide_id: int
+    done: int
+    of: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkDone:
+    """A rater's work in a round.
+
+    Parameters
+    ----------
+    round_id, rater_id : int
+        Where and who.
+    unit : WorkUnit
+        What is counted.
+    slides : tuple of SlideWork
+        By slide of the round, in order of their ids; for the crowd none: tiles come in a random order.
+    done : int
+        Units done.
+    of : int or None
+        Units in all; None where there is no end. Of a screening whose slides are not all begun the fields of
+        the others are expected to be as many as those of the slides begun; None before the first.
+    is_estimate : bool
+        Whether `of` rests on that.
+    seconds : float or None
+        Mean time a unit, of those whose time was taken.
+    last_s : float or None
+        When the rater last did something there, in seconds since 1970.
+    """
+
+    round_id: int
+    rater_id: int
+    unit: WorkUnit
+    slides: tuple[SlideWork, ...]
+    done: int
+    of: int | None
+    is_estimate: bool = False
+    seconds: float | None = None
+    last_s: float | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all is done, and there was something to do."""
+        return self.of is not None and not self.is_estimate and self.done >= self.of > 0
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds that the rest will take at the rater's own pace, where both are known."""
+        if self.of is None or self.seconds is None:
+            return None
+        return max(self.of - self.done, 0) * self.seconds
+
+
+def unit_of(kind: RoundKind) -> WorkUnit:
+    """Return what the work of a kind of round is counted in."""
+    return _UNIT_OF_KIND.get(kind, WorkUnit.CELLS)
+
+
+def speaker_of(connection: sqlite3.Connection, row: RoundRow, rater_id: int) -> int:
+    """Return in whose name a rater labels in a round; 0 for a consensus that has not spoken yet."""
+    if row.terms.speaks_as == "rater":
+        return rater_id
+    found = connection.execute("SELECT id FROM rater WHERE name = ?", (CONSENSUS_RATER.name,)).fetchone()
+    return 0 if found is None else int(found[0])
+
+
+def work_done(
+    connection: sqlite3.Connection,
+    *,
+    rounds: Collection[int] | None = None,
+    rater_id: int | None = None,
+) -> list[WorkDone]:
+    """Return how far raters are in the rounds in which they work or have worked, by round and rater.
+
+    Parameters
+    ----------
+    rounds : collection of int, optional
+        These only.
+    rater_id : int, optional
+        This rater's only, in the rounds that are given to the rater.
+    """
+    rows = read_round_rows(connection)
+    chosen = {id_: row for id_, row in rows.items() if rounds is None or id_ in rounds}
+    assigned = read_assignments(connection)
+    workers = {id_: set(assigned.get(id_, [])) for id_ in chosen}
+    if rater_id is None:
+        for id_, worker in _who_worked(connection, chosen):
+            # The voice of a consensus is heard beside the names of those who speak with it.
+            if chosen[id_].terms.speaks_as == "rater":
+                workers[id_].add(worker)
+    else:
+        workers = {id_: found & {rater_id} for id_, found in workers.items()}
+    every_slide = [id_ for (id_,) in connection.execute("SELECT id FROM slide ORDER BY id")]
+    paces = _paces(connection, chosen, rater_id)
+    found = []
+    for id_, row in chosen.items():
+        slides = every_slide if row.terms.slides is None else sorted(row.terms.slides)
+        for worker in sorted(workers[id_]):
+            speaker = speaker_of(connection, row, worker)
+            pace = paces.get((id_, speaker), (None, None))
+            found.append(_work(connection, row, worker, speaker, slides, pace))
+    return found
+
+
+def rounds_read(connection: sqlite3.Connection) -> list[int]:
+    """Return the open rounds in which everybody who works there has done all."""
+    assigned = read_assignments(connection)
+    open_ = [id_ for id_, row in read_round_rows(connection).items() if row.terms.is_open and id_ in assigned]
+    is_done = dict.fromkeys(open_, True)
+    for one in work_done(connection, rounds=open_):
+        if one.rater_id in assigned[one.round_id]:
+            is_done[one.round_id] &= one.is_complete
+    return [id_ for id_, done in is_done.items() if done]
+
+
+_Pace = tuple[float | None, float | None]
+
+
+def _work(
+    connection: sqlite3.Connection,
+    row: RoundRow,
+    worker: int,
+    speaker: int,
+    slides: list[int],
+    pace: _Pace,
+) -> WorkDone:
+    unit, (seconds, last_s) = unit_of(row.kind), pace
+    if unit is WorkUnit.TILES:
+        answered, tiles = _tiles(connection, row.id, worker)
+        return WorkDone(row.id, worker, unit, (), answered, tiles, seconds=seconds, last_s=last_s)
+    if unit is WorkUnit.FIELDS:
+        by_slide = tuple(_fields(connection, row.id, worker, slides))
+    elif unit is WorkUnit.SLIDES:
+        by_slide = tuple(_signed(connection, row.id, worker, slides))
+    else:
+        by_slide = tuple(_cells(connection, row, speaker, slides))
+    of, is_estimate = _total(by_slide, unit)
+    done = sum(one.done for one in by_slide)
+    return WorkDone(row.id, worker, unit, by_slide, done, of, is_estimate, seconds, last_s)
+
+
+def _total(slides: Collection[SlideWork], unit: WorkUnit) -> tuple[int | None, bool]:
+    known = [one.of for one in slides if one.of is not None]
+    if len(known) == len(slides):
+        return sum(known), False
+    if unit is not WorkUnit.FIELDS or not known:
+        return None, False
+    return round(sum(known) / len(known) * len(slides)), True
+
+
+def _cells(
+    connection: sqlite3.Connection, row: RoundRow, speaker: int, slides: Iterable[int]
+) -> Iterator[SlideWork]:
+    progress = read_progress(connection, speaker, row.id)
+    for slide in slides:
+        one = progress.get(slide, Progress(0, 0))
+        yield SlideWork(slide, one.labelled, None if row.kind in _ENDLESS else one.cells)
+
+
+_FIELDS_SQL = """
+SELECT s.slide_id, (SELECT max(number) + 1 FROM field AS f WHERE (f.round_id, f.slide_id) = (?1, s.slide_id)),
+       (SELECT total(is_covered) FROM field_visit AS v
+        WHERE (v.round_id, v.rater_id, v.slide_id, v.pass) = (?1, ?2, s.slide_id, s.pass))
+FROM screening AS s WHERE (s.round_id, s.rater_id) = (?1, ?2)
+"""
+
+
+def _fields(
+    connection: sqlite3.Connection, round_id: int, rater_id: int, slides: Iterable[int]
+) -> Iterator[SlideWork]:
+    begun = {
+        slide: SlideWork(slide, int(covered), of)
+        for slide, of, covered in connection.execute(_FIELDS_SQL, (round_id, rater_id))
+    }
+    for slide in slides:
+        yield begun.get(slide, SlideWork(slide, 0, None))
+
+
+def _signed(
+    connection: sqlite3.Connection, round_id: int, rater_id: int, slides: Iterable[int]
+) -> Iterator[SlideWork]:
+    sql = "SELECT slide_id FROM signed_result WHERE (round_id, rater_id) = (?, ?)"
+    signed = {slide for (slide,) in connection.execute(sql, (round_id, rater_id))}
+    for slide in slides:
+        yield SlideWork(slide, int(slide in signed), 1)
+
+
+_TILES_SQL = """
+SELECT (SELECT count(*) FROM task_tile WHERE round_id = ?1),
+       (SELECT count(*) FROM task_tile AS t WHERE t.round_id = ?1
+        AND EXISTS (SELECT 1 FROM tile_answer AS a WHERE (a.tile_id, a.rater_id) = (t.id, ?2)))
+"""
+
+
+def _tiles(connection: sqlite3.Connection, round_id: int, rater_id: int) -> tuple[int, int]:
+    of, done = connection.execute(_TILES_SQL, (round_id, rater_id)).fetchone()
+    return int(done), int(of)
+
+
+_WORKED_SQL = """
+SELECT DISTINCT round_id, rater_id FROM rater_tally WHERE bucket = -1 AND cells > 0
+UNION SELECT DISTINCT round_id, rater_id FROM screening
+UNION SELECT DISTINCT round_id, rater_id FROM signed_result
+UNION SELECT DISTINCT t.round_id, a.rater_id FROM tile_answer AS a JOIN task_tile AS t ON t.id = a.tile_id
+"""
+
+
+def _who_worked(connection: sqlite3.Connection, rounds: Collection[int]) -> list[tuple[int, int]]:
+    models = {id_ for (id_,) in connection.execute("SELECT id FROM rater WHERE kind = 'model'")}
+    worked = connection.execute(_WORKED_SQL)
+    return [(id_, rater) for id_, rater in worked if id_ in rounds and rater not in models]
+
+
+_PACES_SQL = {
+    WorkUnit.CELLS: """
+    SELECT round_id, rater_id, avg(seconds), max(time_s) FROM event
+    WHERE kind = 'label' AND label_id IS NOT NULL AND round_id IN (SELECT value FROM json_each(?1))
+      AND (?2 IS NULL OR rater_id = ?2) GROUP BY round_id, rater_id
+    """,
+    WorkUnit.TILES: """
+    SELECT t.round_id, a.rater_id, avg(a.seconds), max(a.time_s)
+    FROM task_tile AS t JOIN tile_answer AS a ON a.tile_id = t.id
+    WHERE t.round_id IN (SELECT value FROM json_each(?1)) AND (?2 IS NULL OR a.rater_id = ?2)
+    GROUP BY t.round_id, a.rater_id
+    """,
+    WorkUnit.FIELDS: """
+    SELECT round_id, rater_id, total(seconds) / nullif(total(is_covered), 0), max(time_s) FROM field_visit
+    WHERE round_id IN (SELECT value FROM json_each(?1)) AND (?2 IS NULL OR rater_id = ?2)
+    GROUP BY round_id, rater_id
+    """,
+    WorkUnit.SLIDES: """
+    SELECT round_id, rater_id, NULL, max(time_s) FROM signed_result
+    WHERE round_id IN (SELECT value FROM json_each(?1)) AND (?2 IS NULL OR rater_id = ?2)
+    GROUP BY round_id, rater_id
+    """,
+}
+"""Mean seconds a unit and the last time, by round and rater."""
+
+
+def _paces(
+    connection: sqlite3.Connection, rounds: dict[int, RoundRow], rater_id: int | None
+) -> dict[tuple[int, int], _Pace]:
+    by_unit: dict[WorkUnit, list[int]] = {unit: [] for unit in _PACES_SQL}
+    for id_, row in rounds.items():
+        by_unit[unit_of(row.kind)].append(id_)
+    # Who speaks as the consensus is not found under the own number.
+    speaks_alone = all(row.terms.speaks_as == "rater" for row in rounds.values())
+    who = rater_id if speaks_alone else None
+    found: dict[tuple[int, int], _Pace] = {}
+    for unit, ids in by_unit.items():
+        for round_id, rater, seconds, last_s in connection.execute(_PACES_SQL[unit], (id_list(ids), who)):
+            found[round_id, rater] = (seconds or None, last_s)
+    return found
