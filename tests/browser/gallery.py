@@ -57,7 +57,7 @@ def exhibits(clinic: Clinic, slides: Path) -> list[Exhibit]:
         Exhibit("tools", bert, f"/round/{free}/slide/{slide}", ("Shift+A", "Shift+F", "Shift+B")),
         Exhibit("regions", lead, f"/regions/{slide}", ("t",)),
         Exhibit("people", lead, "/study/people", awaited="td"),
-        Exhibit("rounds", lead, "/study/rounds", awaited="td"),
+        Exhibit("rounds", lead, "/study/rounds", awaited=".work-card"),
         Exhibit("progress", lead, "/study/progress", awaited="td"),
         Exhibit("agreement", lead, "/study/agreement", awaited=".page table, .page .empty"),
     ]
