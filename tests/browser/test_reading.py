@@ -104,3 +104,42 @@ def test_candidates_are_judged_by_keyboard_faster_than_30_a_minute(clinic: Clini
     assert rate > 30, "30 a minute are promised"
     shoot(page, "candidates-next-group")
     expect(page.get_by_role("button", name="Group 2 of 2")).to_be_visible()
+
+
+def test_a_second_expert_adds_a_missed_cell_which_goes_before_the_first(clinic: Clinic) -> None:
+    first, second = clinic.person("First"), clinic.person("Second")
+    slide = clinic.slides["breast-05.tiff"]["id"]
+    screening = clinic.round("screening", "screening", first, slides=[slide])
+    for x in (400, 480):
+        first.act(screening, kind="create", slide=slide, x=x, y=400, label=clinic.figure)
+    terms = {"slides": [slide], "settings": {"may_add": True}}
+    reading = clinic.round("second read", "second read", second, **terms)
+    page = clinic.page(second, f"/round/{reading}")
+    expect(page.locator(".progress")).to_contain_text("0 of 2")
+    page.get_by_role("button", name="Add cells").click()
+    expect(page.get_by_text("Click where a cell is missing.")).to_be_visible()
+    settle(page)
+    page.keyboard.press("2")  # the class of what is added, not of the cell in question
+    stage = page.locator(".stage").bounding_box()
+    assert stage is not None
+    middle = stage["x"] + stage["width"] / 2, stage["y"] + stage["height"] / 2
+    page.mouse.click(*middle)
+    expect(page.get_by_text("A cell is known here")).to_be_visible()
+    page.mouse.click(middle[0], middle[1] + 200)
+    expect(page.locator(".progress")).to_contain_text("1 of 3")
+    settle(page)
+    shoot(page, "second-read-adding")
+    page.keyboard.press("Control+z")
+    expect(page.locator(".progress")).to_contain_text("0 of 2")
+    page.keyboard.press("Control+Shift+z")
+    expect(page.locator(".progress")).to_contain_text("1 of 3")
+    page.keyboard.press("e")
+    page.keyboard.press("1")
+    page.keyboard.press("1")
+    expect(page.locator(".empty h2")).to_have_text("All cells are labelled.")
+    all_sent(page)
+    back = clinic.round("added", "second read", first, cells="added")
+    (asked,) = first.get(f"/api/rounds/{back}/queue")["cells"]
+    assert (asked["label"], asked["slide"]) == (0, slide)
+    first.act(back, kind="label", cell=asked["cell"], label=clinic.look_alike)
+    assert first.get(f"/api/rounds/{back}/queue")["cells"] == []

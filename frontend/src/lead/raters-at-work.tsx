@@ -12,7 +12,7 @@ export function RatersAtWork() {
   }, []);
   if (work === null || work.raters.length === 0) return null;
   return (
-    <>
+    <div class="tables">
       <h2 class="apart">Tasks and raters</h2>
       <table>
         <thead>
@@ -88,6 +88,6 @@ export function RatersAtWork() {
       <a class="button" href="/api/work/file" download="">
         Raters as CSV
       </a>
-    </>
+    </div>
   );
 }

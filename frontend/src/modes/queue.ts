@@ -4,6 +4,7 @@ import type { CellRecord, LastCells, Queue as Answer, Round } from "../api/types
 import { sayError } from "../state/session";
 import { Work } from "../state/work";
 import { NO_LABEL } from "../viewer/cell-table";
+import type { Point } from "../viewer/frame";
 import { cropUrl } from "../viewer/picture";
 
 const AT_ONCE = 48;
@@ -20,6 +21,8 @@ export class Queue {
   readonly of = signal(0);
   readonly isLoaded = signal(false);
   readonly current = computed(() => this.cells.value[0] ?? null);
+  /** Cells added on this visit, and their slides. */
+  private readonly added = new Map<number, number>();
   private isFetching = false;
   private isExhausted = false;
   private shownAt = performance.now();
@@ -40,6 +43,18 @@ export class Queue {
     if (before === NO_LABEL) this.labelled.value += 1;
     this.shownAt = performance.now();
     if (this.cells.value.length < REFILL_BELOW) void this.refill();
+  }
+
+  /** Add a cell that those before have missed; it has its class, and does not come up again. */
+  add(slide: number, at: Point, label: number): void {
+    this.added.set(this.work.create(slide, at, label), slide);
+    this.labelled.value += 1;
+    this.of.value += 1;
+  }
+
+  /** Whether a cell was added on a slide on this visit. */
+  isAdded(cell: number, slide: number): boolean {
+    return this.added.get(cell) === slide;
   }
 
   labelOf(cell: CellRecord): number {
@@ -63,6 +78,12 @@ export class Queue {
   }
 
   private comeBack(id: number): void {
+    if (this.added.has(id)) {
+      const step = this.work.table.get(id) ? 1 : -1;
+      this.labelled.value += step;
+      this.of.value += step;
+      return;
+    }
     const cell = [...this.past.value, ...this.cells.value].find((one) => one.cell === id);
     if (!cell) return;
     const isOpen = this.labelOf(cell) === NO_LABEL;

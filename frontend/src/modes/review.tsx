@@ -25,7 +25,18 @@ export function Review({ round }: { round: Round }) {
   const isSheet = useSignal(false);
   const chosen = useSignal<number | null>(null);
   const current = (isSheet.value && queue.cells.value.find((one) => one.cell === chosen.value)) || queue.current.value;
+  /** The class of cells that a click adds; null while the cells of the round are read. */
+  const adds = useSignal<number | null>(null);
+  const mayAdd = round.settings.may_add === true;
+  const toggleAdding = () => {
+    isSheet.value = false;
+    adds.value = adds.value === null ? (labels.find((one) => one.name === "mitotic figure")?.id ?? null) : null;
+  };
   const give = (label: number) => {
+    if (adds.value !== null) {
+      adds.value = label;
+      return;
+    }
     if (!current) return;
     if (isSheet.value) chosen.value = following(queue, current.cell);
     queue.label(current, label);
@@ -35,6 +46,7 @@ export function Review({ round }: { round: Round }) {
     ...labelCommands(labels, give),
     { keys: ["s", "Space"], title: "Skip, it comes back at the end", run: () => queue.skip() },
     { keys: ["p", "Backspace"], title: "Back to the last one", run: () => void queue.back() },
+    ...(mayAdd ? [{ keys: ["e"], title: "Add cells that were missed, on or off", run: toggleAdding }] : []),
     { keys: ["v"], title: "Contact sheet or one in context", run: () => (isSheet.value = !isSheet.value) },
     { keys: ["Ctrl+Z"], title: "Undo", run: () => queue.work.undo() },
     { keys: ["Ctrl+Shift+Z", "Ctrl+Y"], title: "Redo", run: () => queue.work.redo() },
@@ -48,7 +60,7 @@ export function Review({ round }: { round: Round }) {
       ) : isSheet.value ? (
         <ContactSheet queue={queue} current={current} onChoose={(cell) => (chosen.value = cell)} />
       ) : (
-        <CellInContext cell={current} queue={queue} labels={labels} />
+        <CellInContext cell={current} queue={queue} labels={labels} adds={adds.value} />
       )}
       <Panel label="Review">
         <Section title={round.bin ? `Candidates, group ${round.bin} of ${round.bins}` : TITLES[round.kind]}>
@@ -62,7 +74,8 @@ export function Review({ round }: { round: Round }) {
             </button>
           </div>
         </Section>
-        {current && (
+        {current && mayAdd && <Missed labels={labels} adds={adds.value} onToggle={toggleAdding} onChoose={give} />}
+        {current && adds.value === null && (
           <>
             <Section title={round.kind === "candidate review" ? "Is it one?" : "Class"}>
               <LabelKeys labels={labels} current={queue.labelOf(current)} onChoose={give} legend="Class of this cell" also={also} />
@@ -88,6 +101,30 @@ export function Review({ round }: { round: Round }) {
         {round.speaks_as === "consensus" && <p class="soft note">What you give here counts as the joint consensus.</p>}
       </Panel>
     </div>
+  );
+}
+
+interface MissedProperties {
+  labels: readonly ClassLabel[];
+  adds: number | null;
+  onToggle(): void;
+  onChoose(label: number): void;
+}
+
+/** Cells that those before have missed; they go to another expert like all others (CCMCT). */
+function Missed({ labels, adds, onToggle, onChoose }: MissedProperties) {
+  return (
+    <Section title="Missed cells">
+      {adds !== null && (
+        <>
+          <p class="soft">Click where a cell is missing. Those that are known are ringed, without their class.</p>
+          <LabelKeys labels={labels} current={adds} onChoose={onChoose} legend="Class of the cells that are added" />
+        </>
+      )}
+      <button type="button" aria-pressed={adds !== null} onClick={onToggle}>
+        {adds === null ? "Add cells" : "Back to the cells to be read"} <kbd>E</kbd>
+      </button>
+    </Section>
   );
 }
 
