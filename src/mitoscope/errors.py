@@ -52,7 +52,9 @@ Each error is one line: what happened, where, and the mend.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 
 class MitoscopeError(Exception):
@@ -142,7 +144,15 @@ class FormatError(InputError):
 
 
 class UnknownLabelError(FormatError):
-    """Class names that are not known and that the user has not mapped."""
+    """Class names that are not known and that the user has not mapped.
+
+    Attributes
+    ----------
+    counts : mapping of str to int
+        The names, and how many cells bear each.
+    """
+
+    counts: Mapping[str, int] = MappingProxyType({})
 
 
 class TruthError(InputError):

@@ -25,8 +25,8 @@ from mitoscope.cli.store_figures import agreement, classes, consensus, examined,
 from mitoscope.cli.terminal import picked, print_json, print_table, say, shown
 
 if TYPE_CHECKING:
-    from mitoscope.geometry import Mpp
-    from mitoscope.store import Study
+    from mitoscope.exchange import Incoming
+    from mitoscope.store import ImportReport
 
 app = typer.Typer(
     help="Manage annotations, one file per study.",
@@ -114,11 +114,8 @@ def import_(
 
     What cannot be taken as it is goes to quarantine, with its place in the file and the reason.
     """
-    from dataclasses import replace
-
-    from mitoscope.exchange import ReadOptions, apply_mapping, detect_format, find_format, read_study
-    from mitoscope.labels import LabelMapping, LabelSet
-    from mitoscope.store import Source, Store, sift
+    from mitoscope.exchange import ReadOptions, read_incoming
+    from mitoscope.store import Store
 
     options = ReadOptions(
         slide=slide,
@@ -130,24 +127,23 @@ def import_(
         offset_px0=_corner(offset) if offset else (0.0, 0.0),
     )
     with Store.open(study) as store:
-        parts = []
-        classes = LabelMapping().with_classes(LabelSet(tuple(store.labels().values()))).classes
-        mapping = LabelMapping.parse(label or (), classes=classes, may_add=True)
-        options = replace(options, outlines=mapping.outlines)
-        for path in files:
-            known = detect_format(path) if format_name is None else find_format(format_name)
-            stated = read_study(path, known.name, options)
-            found, label_names = apply_mapping(stated, mapping, path)
-            how = {"label_names": label_names, "ignored": len(stated.cells) - len(found.cells)}
-            part = sift(_with_mpp(found, options.mpp), source=path.name, trust_scale=trust_scale)
-            parts.append((path, known.name, part, how))
-        done = []
-        for path, name, part, how in parts:
-            source = Source(path.name, name, _hash(path))
-            report = store.import_study(
-                part, source=source, trust_scale=trust_scale, join_within_um=join_within
+        parts = [
+            read_incoming(
+                path,
+                store,
+                format_name=format_name,
+                options=options,
+                labels=label or (),
+                trust_scale=trust_scale,
             )
-            done.append(_imported(path, name, report, part) | how)
+            for path in files
+        ]
+        done = []
+        for path, part in zip(files, parts, strict=True):
+            report = store.import_study(
+                part.study, source=part.source, trust_scale=trust_scale, join_within_um=join_within
+            )
+            done.append(_imported(path, part, report))
     if as_json:
         print_json({"study": str(study), "imported": done})
         return
@@ -176,35 +172,19 @@ def _corner(text: str) -> tuple[float, float]:
     return x, y
 
 
-def _with_mpp(study: Study, mpp: Mpp | None) -> Study:
-    from dataclasses import replace
-
-    return replace(study, slides=tuple(replace(slide, mpp=slide.mpp or mpp) for slide in study.slides))
-
-
-def _hash(path: Path) -> str:
-    """Return the hash of a file, or of the names and hashes of a folder's files."""
-    import hashlib
-
-    from mitoscope.written import sha256_file
-
-    if not path.is_dir():
-        return sha256_file(path)
-    inner = sorted(one for one in path.rglob("*") if one.is_file())
-    lines = [f"{one.relative_to(path)} {sha256_file(one)}" for one in inner]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
-def _imported(path: Path, format_name: str, report: Any, study: Study) -> dict[str, Any]:
+def _imported(path: Path, part: Incoming, report: ImportReport) -> dict[str, Any]:
+    study = part.study
     return {
         "file": str(path),
-        "format": format_name,
+        "format": part.source.format,
         **picked(report, "slides", "cells", "known", "joined", "labels", "regions", "versions"),
         "beside_known": dict(report.beside_known),
         "quarantined": sum(report.quarantined.values()),
         "reasons": dict(report.quarantined),
         "entries": [picked(entry, "where", "why", "slide", "what") for entry in study.quarantine],
         "notes": list(study.notes),
+        "label_names": part.label_names,
+        "ignored": part.ignored,
     }
 
 

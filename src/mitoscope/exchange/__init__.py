@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mitoscope.exchange.domains import published_split
     from mitoscope.exchange.format import BoxLayout, Content, Format, ReadOptions, WriteOptions
     from mitoscope.exchange.geojson.reading import read_tumour
+    from mitoscope.exchange.importing import Incoming, read_incoming
     from mitoscope.exchange.predictions import (
         findings_in,
         is_result,
@@ -52,6 +53,7 @@ _NAMES = {
     "domains": ("published_split",),
     "format": ("BoxLayout", "Content", "Format", "ReadOptions", "WriteOptions"),
     "geojson.reading": ("read_tumour",),
+    "importing": ("Incoming", "read_incoming"),
     "predictions": (
         "findings_in",
         "is_result",
@@ -91,6 +93,7 @@ __all__ = [
     "BoxLayout",
     "Content",
     "Format",
+    "Incoming",
     "ReadOptions",
     "Result",
     "WriteOptions",
@@ -113,6 +116,7 @@ __all__ = [
     "read_detections",
     "read_findings",
     "read_ground_truth",
+    "read_incoming",
     "read_manifest",
     "read_result",
     "read_results",

@@ -126,8 +126,10 @@ def unknown_labels(counts: Mapping[str, int], classes: LabelSet, *, where: str |
     names = ", ".join(f"{name!r} ({count})" for name, count in listed[:_SHOWN_MAX])
     more = f" and {len(listed) - _SHOWN_MAX} more" if len(listed) > _SHOWN_MAX else ""
     example = listed[0][0]
-    return UnknownLabelError(
+    error = UnknownLabelError(
         f"unknown class {'names' if len(listed) > 1 else 'name'} {names}{more}",
         where=where,
         mend=f'map each with --label "{example}=CLASS", CLASS one of {", ".join(classes.names)} or {IGNORED}',
     )
+    error.counts = dict(listed)
+    return error

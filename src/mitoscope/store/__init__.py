@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     from mitoscope.store.dump import read_slides, slide_ids
     from mitoscope.store.examined import MINIMUM_REVIEWERS, examined_areas
     from mitoscope.store.ground_truth import agreed_of, ground_truth_of, regions_of, with_examined
-    from mitoscope.store.ingest import Source
+    from mitoscope.store.ingest import ImportReport, Source, fit_study, ingest_study
     from mitoscope.store.known_truth import KnownCell, scored_points, settled_cells
     from mitoscope.store.manifest import FORMAT, Manifest, Query, parse_version
     from mitoscope.store.opinions import CROWD_THRESHOLD, Policy, agreed
@@ -223,7 +223,7 @@ if TYPE_CHECKING:
         write_position,
         write_terms,
     )
-    from mitoscope.store.versions import Frozen
+    from mitoscope.store.versions import Frozen, freeze, read_manifests
     from mitoscope.store.vocabulary import (
         id_of,
         intern_labels,
@@ -263,7 +263,7 @@ _NAMES = {
     "store.dump": "read_slides slide_ids",
     "store.examined": "examined_areas MINIMUM_REVIEWERS",
     "store.ground_truth": "agreed_of ground_truth_of regions_of with_examined",
-    "store.ingest": "Source",
+    "store.ingest": "fit_study ImportReport ingest_study Source",
     "store.manifest": "FORMAT Manifest parse_version Query",
     "store.opinions": "agreed CROWD_THRESHOLD Policy",
     "store.overview": "overrulings Overview",
@@ -309,7 +309,7 @@ _NAMES = {
         "assign CONSENSUS_RATER read_assignments read_position read_round_row read_round_rows RoundRow "
         "ShowsCells SpeaksAs Terms write_position write_terms"
     ),
-    "store.versions": "Frozen",
+    "store.versions": "freeze Frozen read_manifests",
     "store.vocabulary": (
         "id_of intern_labels intern_raters intern_rounds read_identity read_labels read_raters "
         "read_rounds read_setting rename_label write_setting"

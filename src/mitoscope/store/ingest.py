@@ -75,7 +75,7 @@ class ImportReport:
     beside_known: Mapping[str, int] = field(default_factory=dict)
 
 
-def ingest(
+def ingest_study(
     connection: sqlite3.Connection,
     study: Study,
     source: Source,
@@ -94,9 +94,8 @@ def ingest(
         If the file was imported before, or a slide, rater or round of a known name states something else.
     """
     _refuse_again(connection, source)
-    study = on_known_slides(connection, study)
-    sifted = sift(study, source=source.name, trust_scale=trust_scale)
-    study, taken = take_known(connection, sifted, source=source.name, within_um=join_within_um)
+    fitted = fit_study(connection, study, source=source.name, trust_scale=trust_scale)
+    study, taken = take_known(connection, fitted, source=source.name, within_um=join_within_um)
     beside = beside_known(connection, study)
     slide_ids = np.array([add_slide(connection, slide) for slide in study.slides], dtype=np.int64)
     label_ids = intern_labels(connection, study.labels)
@@ -120,6 +119,13 @@ def ingest(
         labels=report.labels + taken.labels,
         beside_known=beside,
     )
+
+
+def fit_study(
+    connection: sqlite3.Connection, study: Study, *, source: str, trust_scale: bool = False
+) -> Study:
+    """Return a study as it would be taken: on the slides of the store, what cannot be taken in quarantine."""
+    return sift(on_known_slides(connection, study), source=source, trust_scale=trust_scale)
 
 
 def _refuse_again(connection: sqlite3.Connection, source: Source) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.errors import RegionError, ScaleError, StoreError
-from mitoscope.geometry import Mpp, near_pairs
+from mitoscope.geometry import Mpp, SizePx, near_pairs
 from mitoscope.image_names import stem
 from mitoscope.region import outline
 from mitoscope.store.actions import CellEvent, record
@@ -87,20 +87,24 @@ def on_known_slides(connection: sqlite3.Connection, study: Study) -> Study:
     """Return the study with slides that are named like their file under their name in the store.
 
     ``s1.geojson`` states no slide but by its own name: it is of ``s1.tiff`` where the store has exactly one
-    slide that is ``s1`` but for its suffix.
+    slide that is ``s1`` but for its suffix. A slide of which the file states no size has that of the store,
+    by which its cells are sifted.
     """
-    stored = [name for (name,) in connection.execute("SELECT name FROM slide")]
+    rows = connection.execute("SELECT name, width_px0, height_px0 FROM slide")
+    stored = {name: None if width is None else SizePx(width, height) for name, width, height in rows}
     stated = {slide.name for slide in study.slides}
     new_name: dict[str, str] = {}
     for slide in study.slides:
         same = [name for name in stored if stem(name) == slide.name != name]
         if slide.name not in stored and len(same) == 1 and same[0] not in stated:
             new_name[slide.name] = same[0]
-    if not new_name:
-        return study
+    named = [replace(slide, name=new_name.get(slide.name, slide.name)) for slide in study.slides]
     return replace(
         study,
-        slides=tuple(replace(slide, name=new_name.get(slide.name, slide.name)) for slide in study.slides),
+        slides=tuple(
+            replace(slide, size=stored[slide.name]) if slide.size is None and slide.name in stored else slide
+            for slide in named
+        ),
         quarantine=tuple(
             replace(entry, slide=new_name.get(entry.slide or "", entry.slide)) for entry in study.quarantine
         ),

@@ -21,7 +21,7 @@ from mitoscope.store.connection import atomic, create_file, open_file, translate
 from mitoscope.store.dump import dump, read_slides
 from mitoscope.store.examined import examined_areas, state_whole
 from mitoscope.store.ground_truth import read_truth
-from mitoscope.store.ingest import ImportReport, Source, add_slide, ingest
+from mitoscope.store.ingest import ImportReport, Source, add_slide, ingest_study
 from mitoscope.store.manifest import Query, parse_version
 from mitoscope.store.opinions import CROWD_THRESHOLD, Agreed, Policy, agreed, live_cells
 from mitoscope.store.overview import Overview, overview
@@ -175,7 +175,9 @@ class Store:
             If cells are to be joined on a slide without a resolution.
         """
         with self.writing() as connection:
-            return ingest(connection, study, source, trust_scale=trust_scale, join_within_um=join_within_um)
+            return ingest_study(
+                connection, study, source, trust_scale=trust_scale, join_within_um=join_within_um
+            )
 
     def export_study(
         self,

@@ -387,6 +387,15 @@ def _read_manifest(connection: sqlite3.Connection, version_id: int) -> Manifest 
     return None if row is None else Manifest.from_json(row[0], where="manifest of a version")
 
 
+def read_manifests(connection: sqlite3.Connection) -> list[Manifest]:
+    """Return what each version frozen here is, in the order in which they were frozen.
+
+    Versions that came in with a file have no manifest.
+    """
+    rows = connection.execute("SELECT content FROM version_manifest ORDER BY version_id")
+    return [Manifest.from_json(content, where="manifest of a version") for (content,) in rows]
+
+
 def _same(newest: Manifest, draft: Manifest) -> bool:
     mine = (newest.query, newest.sha256, newest.shapes_sha256)
     return mine == (draft.query, draft.sha256, draft.shapes_sha256)

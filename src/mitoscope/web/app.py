@@ -31,6 +31,7 @@ from mitoscope.web.routes import (
     crowd,
     crowd_tasks,
     crowd_tiles,
+    data,
     entry,
     interests,
     people,
@@ -67,7 +68,7 @@ _ROUTES = (
     progress,
     activity,
 )
-_LEADS = (classes, rounds, reviews, searches, study, work)
+_LEADS = (classes, data, rounds, reviews, searches, study, work)
 """What the lead of a study asks for."""
 _COMPRESSED_FROM_BYTES = 1024
 _REFUSALS: dict[int | str, dict[str, Any]] = {
