@@ -390,6 +390,54 @@ export interface FieldVisited {
   readonly is_repeated: boolean;
 }
 
+/**
+ * An annotation file: its content in base64, and what it does not say itself.
+ *
+ * Labels say which class a name of the file stands for, ``ignore`` to leave its cells out.
+ */
+export interface FileBody {
+  readonly name: string;
+  readonly content: string;
+  readonly format?: string | null;
+  readonly slide?: string | null;
+  readonly rater?: string | null;
+  readonly mpp?: number | null;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+/** A format: its name, a line on it, suffix, whether it is written, and whether a file holds one slide. */
+export interface FileFormat {
+  readonly name: string;
+  readonly title: string;
+  readonly suffix: string;
+  readonly is_written: boolean;
+  readonly one_slide: boolean;
+}
+
+/** All formats that are read. */
+export interface FileFormats {
+  readonly formats: readonly FileFormat[];
+}
+
+/** A file that is to be read into the study; cells within so many µm of one of the study are that cell. */
+export interface FileImport {
+  readonly key: string;
+  readonly name: string;
+  readonly content: string;
+  readonly format?: string | null;
+  readonly slide?: string | null;
+  readonly rater?: string | null;
+  readonly mpp?: number | null;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly join_within_um?: number | null;
+}
+
+/** A slide of a file, and whether the study has it. */
+export interface FileSlide {
+  readonly name: string;
+  readonly is_known: boolean;
+}
+
 /** What a model found on a slide, above which score it calls it a figure, and what it could not read. */
 export interface Found {
   readonly slide: number;
@@ -451,6 +499,18 @@ export interface GoldTile {
   readonly y: number;
   readonly boxes?: readonly (readonly [number, number, number, number])[] | null;
   readonly answer?: boolean | null;
+}
+
+/** What an import brought. Known are cells that the study had, joined those taken for one of the study. */
+export interface Imported {
+  readonly is_repeated: boolean;
+  readonly slides: number;
+  readonly cells: number;
+  readonly known: number;
+  readonly joined: number;
+  readonly labels: number;
+  readonly regions: number;
+  readonly quarantined: number;
 }
 
 /** A region of interest that was placed. */
@@ -607,6 +667,12 @@ export interface NewLink {
   readonly link: string;
 }
 
+/** A class name of a file that is not known, and how many cells bear it. */
+export interface NewName {
+  readonly name: string;
+  readonly cells: number;
+}
+
 /** Somebody who is to work on the study. */
 export interface NewRater {
   readonly key: string;
@@ -690,6 +756,15 @@ export interface NewTiles {
   readonly choice?: string | null;
   readonly gold_from_labels?: GoldFromLabels | null;
   readonly side?: number;
+}
+
+/** A version to be frozen: its name, by which policy cells have a class, and how it was made. */
+export interface NewVersion {
+  readonly key: string;
+  readonly variant: string;
+  readonly policy?: Policy;
+  readonly licence?: string | null;
+  readonly note?: string;
 }
 
 /** What concerns me and was not put away yet, the newest first. */
@@ -796,6 +871,26 @@ export interface Position {
   readonly position: unknown;
 }
 
+/**
+ * What a file would bring. Where names are unknown, they must be mapped first and the rest is empty.
+ *
+ * Ignored are cells left out by the mapping, set aside those that cannot be taken, of which the first are
+ * listed.
+ */
+export interface Preview {
+  readonly format: string | null;
+  readonly slides: readonly FileSlide[];
+  readonly names: readonly ReadName[];
+  readonly unknown: readonly NewName[];
+  readonly classes: readonly string[];
+  readonly cells: number;
+  readonly regions: number;
+  readonly ignored: number;
+  readonly set_aside: number;
+  readonly entries: readonly SetAside[];
+  readonly notes: readonly string[];
+}
+
 /** An answer that says no, as the page reads it; some have more to tell. */
 export interface Problem {
   readonly error: string;
@@ -873,6 +968,12 @@ export interface RaterWork {
   readonly seconds: number | null;
   readonly left_s: number | null;
   readonly last_s: number | null;
+}
+
+/** A class name of a file, and the class of the study that it is read as; ``ignore`` leaves cells out. */
+export interface ReadName {
+  readonly name: string;
+  readonly read_as: string;
 }
 
 /** The cells that have another class on a board than before. */
@@ -1133,6 +1234,13 @@ export interface Seen {
 export interface SeenRegion {
   readonly key: string;
   readonly expected: number;
+}
+
+/** An entry that cannot be taken: its place in the file, the slide, and why. */
+export interface SetAside {
+  readonly where: string;
+  readonly slide: string;
+  readonly why: string;
 }
 
 /** What a kind of round needs to know. */
@@ -1460,6 +1568,41 @@ export interface Tissue {
 export interface Trail {
   readonly events: readonly Event[];
   readonly has_more: boolean;
+}
+
+/** A frozen version: cells by class, its policy and hash, when it was frozen, and how it was made. */
+export interface Version {
+  readonly name: string;
+  readonly variant: string;
+  readonly number: number;
+  readonly frozen: string;
+  readonly policy: Policy;
+  readonly cells: Readonly<Record<string, number>>;
+  readonly slides: number;
+  readonly sha256: string;
+  readonly note: string;
+}
+
+/** From one version to another: cells gained, lost and re-classed by class, moved, and on which slides. */
+export interface VersionDifference {
+  readonly before: string;
+  readonly after: string;
+  readonly gained: Readonly<Record<string, number>>;
+  readonly lost: Readonly<Record<string, number>>;
+  readonly reclassed: Readonly<Record<string, number>>;
+  readonly moved: number;
+  readonly slides: readonly string[];
+}
+
+/** A version that was frozen; where nothing has changed since the last one, that one. */
+export interface VersionFrozen {
+  readonly is_repeated: boolean;
+  readonly version: Version;
+}
+
+/** The versions frozen here, the first one first. */
+export interface Versions {
+  readonly versions: readonly Version[];
 }
 
 /** A field that I am at; whether I have looked it through, or not after all, or null to leave that. */

@@ -1,3 +1,4 @@
+import { DataPage } from "../data/data-page";
 import { SearchPage } from "../search/search-page";
 import { route } from "../state/route";
 import { Activity } from "./activity";
@@ -11,6 +12,7 @@ const PARTS = [
   { name: "people", title: "People", Part: People },
   { name: "rounds", title: "Rounds", Part: Rounds },
   { name: "search", title: "Search", Part: SearchPage },
+  { name: "data", title: "Data", Part: DataPage },
   { name: "classes", title: "Classes", Part: Classes },
   { name: "progress", title: "Progress", Part: ProgressTable },
   { name: "agreement", title: "Agreement", Part: Agreement },

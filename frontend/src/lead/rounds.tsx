@@ -69,8 +69,6 @@ export function Rounds() {
         <button type="button" onClick={() => setOpen("review")}>
           Candidates from a file
         </button>
-        <span class="grow" />
-        <Export />
       </div>
       <div class="works">{going.map(card)}</div>
       <Folded title="Nobody works here yet" works={idle} card={card} />
