@@ -3,7 +3,6 @@ import { get } from "../api/request";
 import type { People, Person, RaterWork, StaffedRound, StaffedRounds, WorkProgress } from "../api/types";
 import { enter, sayError, write } from "../state/session";
 import { CrowdTiles } from "./crowd-tiles";
-import { Export } from "./export";
 import { NewBoard } from "./new-board";
 import { NewReview } from "./new-review";
 import { NewRound } from "./new-round";
