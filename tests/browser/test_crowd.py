@@ -77,7 +77,8 @@ def test_the_lead_makes_tiles_gold_and_rules_and_sees_who_is_right(clinic: Clini
     round_ = clinic.round("on the page", "crowd boxes", *workers, slides=[clinic.slide["id"]])
     path = f"/api/rounds/{round_}/tiles"
     page = clinic.page(clinic.lead, "/study/rounds")
-    row = page.get_by_role("row").filter(has_text="on the page")
+    name = next(one["name"] for one in clinic.lead.get("/api/rounds")["rounds"] if one["id"] == round_)
+    row = page.get_by_role("region", name=name, exact=True)
     row.get_by_role("button", name="Tiles").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Side, px").first.fill("200")

@@ -28,6 +28,8 @@ export function NewRound({ people, onDone, onClose }: Properties) {
   const [raters, setRaters] = useState<ReadonlySet<number>>(new Set());
   const [slides, setSlides] = useState<ReadonlySet<number>>(new Set(me.value?.slides.map((slide) => slide.id)));
   const [showsLabels, setShowsLabels] = useState(kind === "consensus");
+  const [cells, setCells] = useState<"all" | "added">("all");
+  const [mayAdd, setMayAdd] = useState(false);
   const isAboutDisputes = kind === "consensus" || kind === "third expert";
   const submit = async (event: Event) => {
     event.preventDefault();
@@ -37,6 +39,7 @@ export function NewRound({ people, onDone, onClose }: Properties) {
       raters: [...raters],
       slides: [...slides],
       ...(isAboutDisputes ? { cells: "disputed", shows_labels: showsLabels } : {}),
+      ...(kind === "second read" ? { cells, settings: { may_add: mayAdd } } : {}),
     };
     if (await write("POST", "/api/rounds", body)) onDone();
   };
@@ -64,6 +67,21 @@ export function NewRound({ people, onDone, onClose }: Properties) {
             <input type="checkbox" checked={showsLabels} onChange={(event) => setShowsLabels(event.currentTarget.checked)} />
             Show the labels of the first two
           </label>
+        )}
+        {kind === "second read" && (
+          <>
+            <label class="field">
+              <span>Which cells</span>
+              <select value={cells} onChange={(event) => setCells(event.currentTarget.value as typeof cells)}>
+                <option value="all">All cells of the slides</option>
+                <option value="added">Those that another reader added, for the first expert</option>
+              </select>
+            </label>
+            <label class="check">
+              <input type="checkbox" checked={mayAdd} onChange={(event) => setMayAdd(event.currentTarget.checked)} />
+              Readers may add cells that were missed
+            </label>
+          </>
         )}
         <div class="actions">
           <button type="submit" class="primary" disabled={raters.size === 0 || slides.size === 0}>
