@@ -1,11 +1,19 @@
 import { useEffect, useState } from "preact/hooks";
 import { get } from "./api/request";
 import type { RaterWork, Round, Slide, WorkProgress } from "./api/types";
+import { StateResolution } from "./files/state-resolution";
 import { summed } from "./lead/works";
 import { isLead, me, sayError } from "./state/session";
 import { Gauge } from "./ui/gauge";
 import { KIND_WORDS } from "./ui/kinds";
 import { Empty } from "./ui/panel";
+
+const ABSENT: Record<Slide["state"], string> = {
+  ok: "",
+  missing: "missing",
+  rejected: "cannot be read",
+  unscaled: "how large is a pixel?",
+};
 
 /** My work and the slides of the study. */
 export function Home() {
@@ -127,7 +135,7 @@ function Shown({ slide, round }: { slide: Slide; round?: Round }) {
 function Absent({ slide }: { slide: Slide }) {
   return (
     <div class="card slide-card absent">
-      <span class="thumb">{slide.state === "missing" ? "missing" : "cannot be read"}</span>
+      <span class="thumb">{ABSENT[slide.state]}</span>
       <b class="title clip">
         <bdi>{slide.name}</bdi>
       </b>
@@ -135,6 +143,7 @@ function Absent({ slide }: { slide: Slide }) {
         {slide.reason}
         {slide.mend ? `; ${slide.mend}` : ""}
       </span>
+      {slide.state === "unscaled" && isLead() && <StateResolution slide={slide} />}
     </div>
   );
 }

@@ -12,6 +12,7 @@ from mitoscope.exchange.truth import read_ground_truth
 from mitoscope.geometry import Mpp
 from mitoscope.image_names import stem
 from mitoscope.web import create_app, open_study
+from mitoscope.web.looking import Scales
 from mitoscope.web.serving import FIRST_ROUND
 from tests.conftest import DATA
 from tests.web.making import Person, enter
@@ -41,7 +42,7 @@ def test_each_scanner_of_midogpp_has_its_resolution() -> None:
 def test_a_board_is_drawn_at_the_resolution_that_the_study_is_served_with(tmp_path: Path) -> None:
     """A picture states no resolution; the page, the count and the board take the one of ``serve --mpp``."""
     Image.new("RGB", (400, 304), "plum").save(tmp_path / "picture.png")
-    opened = open_study(tmp_path / "study.mito", folders=[tmp_path], mpp=0.5, mpp_override=True)
+    opened = open_study(tmp_path / "study.mito", folders=[tmp_path], scales=Scales(0.5, override=True))
     (slide_id,) = opened.store.slides()
     with opened.store.writing() as connection:
         connection.execute("UPDATE slide SET mpp_x = NULL, mpp_y = NULL")  # as studies of before have it

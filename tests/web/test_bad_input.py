@@ -17,6 +17,7 @@ from mitoscope.errors import FormatError, OutputError, StoreError
 from mitoscope.geometry import Mpp, SizePx
 from mitoscope.store import SlideRecord, Store
 from mitoscope.web import SlideCatalogue, create_app
+from mitoscope.web.looking import Scales
 from mitoscope.web.serving import listen, open_study
 from mitoscope.web.slides import find_slide_files
 
@@ -258,7 +259,7 @@ def test_an_imported_study_learns_size_and_resolution_from_its_slides(tmp_path: 
     with Store.create(tmp_path / "study.mito") as store:
         for name in ("one.tiff", "picture.png", "gone.tiff"):
             store.add_slide(SlideRecord(name))
-    opened = open_study(tmp_path / "study.mito", folders=[tmp_path], mpp=0.5)
+    opened = open_study(tmp_path / "study.mito", folders=[tmp_path], scales=Scales(0.5))
     known = {slide.name: slide for slide in opened.store.slides().values()}
     opened.store.close()
     assert known["one.tiff"].size == SizePx(WIDTH, HEIGHT)

@@ -511,6 +511,11 @@ export interface Imported {
   readonly labels: number;
   readonly regions: number;
   readonly quarantined: number;
+/** How many files are yet to be looked at, of how many, and those that are no slides of the study. */
+export interface IntakeState {
+  readonly waiting: number;
+  readonly of: number;
+  readonly refused: readonly RefusedFile[];
 }
 
 /** A region of interest that was placed. */
@@ -991,6 +996,13 @@ export interface ReclassedCell {
   readonly y: number;
 }
 
+/** A file that was not taken into the study, and what to do about it. */
+export interface RefusedFile {
+  readonly name: string;
+  readonly reason: string;
+  readonly mend: string | null;
+}
+
 /** A region: vertices in level-0 px, not closed; its area in mm², and the number of its last change. */
 export interface Region {
   readonly id: number;
@@ -1028,6 +1040,18 @@ export interface Regions {
 export interface RenamedClass {
   readonly key: string;
   readonly name: string;
+}
+
+/** The µm a level-0 pixel of a slide whose file does not state it. */
+export interface Resolution {
+  readonly key: string;
+  readonly mpp: number;
+}
+
+/** A slide with its resolution from now on. */
+export interface ResolutionSet {
+  readonly is_repeated: boolean;
+  readonly slide: Slide;
 }
 
 /** A signed result without its cells: who signed it and when, in seconds since 1970, and where it lies. */
@@ -1345,7 +1369,11 @@ export interface SignedRegion {
   readonly vertices: readonly (readonly [number, number])[];
 }
 
-/** A slide: size in level-0 px, mpp in µm a px, tiles in px; null where nobody has said it. */
+/**
+ * A slide: size in level-0 px, mpp in µm a px, tiles in px; null where nobody has said it.
+ *
+ * The hint is the mpp that the objective suggests, where the file states none.
+ */
 export interface Slide {
   readonly id: number;
   readonly name: string;
@@ -1357,9 +1385,10 @@ export interface Slide {
   readonly mpp_y: number | null;
   readonly tile_size: number;
   readonly max_level: number | null;
-  readonly state: "ok" | "missing" | "rejected";
+  readonly state: "ok" | "missing" | "rejected" | "unscaled";
   readonly reason: string | null;
   readonly mend: string | null;
+  readonly hint_mpp: number | null;
 }
 
 /** What a slide is chosen by; the split is that of the newest version that splits, else null. */

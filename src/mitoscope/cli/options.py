@@ -123,6 +123,14 @@ MppOption = Annotated[
     float | None,
     typer.Option("--mpp", metavar="F", help="Resolution in µm/px of slides that do not state theirs."),
 ]
+ScalesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--mpp",
+        metavar="F|NAME=F|CSV",
+        help="µm/px of slides that do not state theirs: of all, of one by its name, or a table name,mpp.",
+    ),
+]
 MppOverrideOption = Annotated[
     bool, typer.Option("--mpp-override", help="Let --mpp replace also what slides state.")
 ]

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mitoscope.cli.options import MppOption, MppOverrideOption
+from mitoscope.cli.options import MppOverrideOption, ScalesOption
 
 if TYPE_CHECKING:
-    from mitoscope.store import Store
-    from mitoscope.web import SlideCatalogue
+    from mitoscope.web import OpenedStudy
     from mitoscope.web.reach import Reach
 
 LEAD = "lead"
@@ -55,7 +54,7 @@ def serve(
     ] = None,
     lead: Annotated[str, typer.Option("--lead", metavar="NAME", help="Who leads the study.")] = LEAD,
     no_link: Annotated[bool, typer.Option("--no-link", help="Disable sign-in (local use only).")] = False,
-    mpp: MppOption = None,
+    mpp: ScalesOption = None,
     mpp_override: MppOverrideOption = False,
 ) -> None:
     """Open the labelling and review application of a study; Ctrl-C ends it.
@@ -66,6 +65,7 @@ def serve(
     from mitoscope.web import open_study
     from mitoscope.web import serve as run
     from mitoscope.web.gate import is_loopback
+    from mitoscope.web.looking import Scales
     from mitoscope.web.reach import Certificate, parse_address
     from mitoscope.web.routes.entry import is_page_built
 
@@ -80,15 +80,17 @@ def serve(
         certificate.check()
     if address is not None:
         parse_address(address)
-    opened = open_study(study, folders=slides or (), add=add, lead=lead, mpp=mpp, mpp_override=mpp_override)
+    scales = Scales.parse(mpp or (), override=mpp_override)
+    opened = open_study(study, folders=slides or (), add=add, lead=lead, scales=scales)
     with opened.store as store:
-        _say_slides(store, opened.slides)
+        say_slides(opened)
         if not is_page_built():
             what = "the page of the application is not built, the browser will show an error"
             typer.echo(f"warning: {what}; run python frontend/build.py (or make setup)", err=True)
         run(
             store,
             opened.slides,
+            intake=opened.intake,
             host=host,
             port=port,
             hosts=allow_host or (),
@@ -100,13 +102,19 @@ def serve(
     typer.echo("stopped; everything that was acknowledged is in the study")
 
 
-def _say_slides(store: Store, slides: SlideCatalogue) -> None:
-    shown = slides.all()
+def say_slides(opened: OpenedStudy) -> None:
+    """Print how many slides can be shown, and what is wrong with the others."""
+    shown = opened.slides.all()
     ready = sum(slide.state == "ok" for slide in shown)
-    typer.echo(f"{store.path}: {ready} of {len(shown)} slides can be shown")
+    typer.echo(f"{opened.store.path}: {ready} of {len(shown)} slides can be shown")
     for slide in shown:
         if slide.state != "ok":
-            typer.echo(f"  {slide.record.name}: {slide.reason}; {slide.mend}")
+            hint = "" if slide.hint_mpp is None else f" ({slide.hint_mpp:g} by its objective)"
+            typer.echo(f"  {slide.record.name}: {slide.reason}; {slide.mend}{hint}")
+    for name, error in opened.intake.refused.items():
+        typer.echo(f"  {name}: {error.what}; not added to the study")
+    if not opened.intake.is_done:
+        typer.echo(f"  {opened.intake.of - opened.intake.done} more files are looked at while you work")
 
 
 def _say_links(here: str, reach: Reach, token: str | None) -> None:

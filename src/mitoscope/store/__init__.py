@@ -68,7 +68,14 @@ if TYPE_CHECKING:
     from mitoscope.store.dump import read_slides, slide_ids
     from mitoscope.store.examined import MINIMUM_REVIEWERS, examined_areas
     from mitoscope.store.ground_truth import agreed_of, ground_truth_of, regions_of, with_examined
-    from mitoscope.store.ingest import ImportReport, Source, fit_study, ingest_study
+    from mitoscope.store.ingest import (
+        ImportReport,
+        Source,
+        add_slide,
+        fit_study,
+        ingest_study,
+        state_resolution,
+    )
     from mitoscope.store.known_truth import KnownCell, scored_points, settled_cells
     from mitoscope.store.manifest import FORMAT, Manifest, Query, parse_version
     from mitoscope.store.opinions import CROWD_THRESHOLD, Policy, agreed
@@ -196,6 +203,7 @@ if TYPE_CHECKING:
     from mitoscope.store.signed import SignedResult, read_all_signed, read_signed, sign
     from mitoscope.store.slide_cells import SeenCells, cells_seen, centres_of, centres_on
     from mitoscope.store.slide_facts import SlideFacts, read_slide_facts
+    from mitoscope.store.statements import last_statement
     from mitoscope.store.store import Store
     from mitoscope.store.tags import read_tags, write_tags
     from mitoscope.store.tasks import (
@@ -263,7 +271,7 @@ _NAMES = {
     "store.dump": "read_slides slide_ids",
     "store.examined": "examined_areas MINIMUM_REVIEWERS",
     "store.ground_truth": "agreed_of ground_truth_of regions_of with_examined",
-    "store.ingest": "fit_study ImportReport ingest_study Source",
+    "store.ingest": "add_slide fit_study ImportReport ingest_study Source state_resolution",
     "store.manifest": "FORMAT Manifest parse_version Query",
     "store.opinions": "agreed CROWD_THRESHOLD Policy",
     "store.overview": "overrulings Overview",
@@ -300,6 +308,7 @@ _NAMES = {
     "store.signed": "read_all_signed read_signed sign SignedResult",
     "store.slide_cells": "cells_seen centres_of centres_on SeenCells",
     "store.slide_facts": "read_slide_facts SlideFacts",
+    "store.statements": "last_statement",
     "store.store": "Store",
     "store.tags": "read_tags write_tags",
     "store.tasks": (

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.errors import StoreError
+from mitoscope.geometry import Mpp
 from mitoscope.store import present
 from mitoscope.store.chain import NULL, extend_with
 from mitoscope.store.columns import Cells
@@ -145,6 +146,11 @@ def add_slide(connection: sqlite3.Connection, slide: SlideRecord) -> int:
     if known is None:
         return insert(connection, "slide", **columns)
     return _complete(connection, known[0], columns)
+
+
+def state_resolution(connection: sqlite3.Connection, slide_id: int, mpp: Mpp) -> None:
+    """Set the resolution of a slide; versions that were frozen with another one are refused from then on."""
+    connection.execute("UPDATE slide SET mpp_x = ?, mpp_y = ? WHERE id = ?", (mpp.x, mpp.y, slide_id))
 
 
 def _complete(connection: sqlite3.Connection, slide_id: int, columns: dict[str, Any]) -> int:

@@ -104,6 +104,12 @@ SCRIPT = _TABLE + "".join(_triggers(table, stated) for table, stated in STATED.i
 """Creates the table and its triggers."""
 
 
+def last_statement(connection: sqlite3.Connection) -> int:
+    """Return the number of the last statement: as long as it is the same, so are all rows that are stated."""
+    (seq,) = connection.execute("SELECT ifnull(max(seq), 0) FROM statement").fetchone()
+    return int(seq)
+
+
 def state_what_is_there(connection: sqlite3.Connection) -> None:
     """State all rows of a study that has none stated yet."""
     for table, stated in STATED.items():

@@ -19,6 +19,7 @@ from mitoscope.config import say_fault
 from mitoscope.errors import MitoscopeError
 from mitoscope.store import Store
 from mitoscope.web.gate import Gate
+from mitoscope.web.intake import Intake
 from mitoscope.web.reach import Reach
 from mitoscope.web.refusal import Problem, Refusal, invalid, refusal_for
 from mitoscope.web.routes import (
@@ -41,6 +42,7 @@ from mitoscope.web.routes import (
     rounds,
     screening,
     searches,
+    slide_files,
     slides,
     study,
     work,
@@ -52,6 +54,7 @@ from mitoscope.web.state import AppState, VisitorHere
 _LOG = logging.getLogger("mitoscope.web")
 _ROUTES = (
     entry,
+    slide_files,
     slides,
     cells,
     comments,
@@ -95,6 +98,7 @@ def create_app(
     store: Store,
     catalogue: SlideCatalogue,
     *,
+    intake: Intake | None = None,
     reach: Reach = _HERE_ONLY,
     visitor_without_link: int | None = None,
 ) -> FastAPI:
@@ -106,13 +110,17 @@ def create_app(
         Open for writing; the application does not close it.
     catalogue : SlideCatalogue
         Its slides.
+    intake : Intake, optional
+        Files that become its slides.
     reach : Reach
         Where the server is reached, by default on this machine only.
     visitor_without_link : int, optional
         The rater who everybody is, where no link is asked for.
     """
     app = _routed()
-    app.state.mitoscope = AppState(store, catalogue, visitor_without_link, reach=reach)
+    app.state.mitoscope = AppState(
+        store, catalogue, intake or Intake(store, catalogue), visitor_without_link, reach=reach
+    )
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(MitoscopeError, _failed)
     app.add_exception_handler(RequestValidationError, _not_meant)

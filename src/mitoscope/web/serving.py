@@ -6,23 +6,20 @@ import asyncio
 import gc
 import socket
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import uvicorn
 
-from mitoscope.errors import ConfigError, FormatError, MitoscopeError, OutputError, StoreError
+from mitoscope.errors import ConfigError, FormatError, OutputError, StoreError
 from mitoscope.labels import DEFAULT_LABELS, LabelSet
-from mitoscope.slide import Slide, open_slide
 from mitoscope.store import (
     Rater,
     Role,
     Round,
     RoundKind,
-    SlideRecord,
     Store,
     Terms,
     assign,
@@ -37,6 +34,8 @@ from mitoscope.store import (
 )
 from mitoscope.web.app import create_app
 from mitoscope.web.gate import is_loopback
+from mitoscope.web.intake import Intake
+from mitoscope.web.looking import NO_SCALES, Scales
 from mitoscope.web.reach import EVERYWHERE, Certificate, Reach, written
 from mitoscope.web.slides import SlideCatalogue, find_slide_files
 from mitoscope.web.state import AppState
@@ -63,6 +62,8 @@ class OpenedStudy:
         Open for writing.
     slides : SlideCatalogue
         Its slides.
+    intake : Intake
+        The files that are yet to be looked at, and those that were refused.
     lead_id : int
         The lead's rater.
     token : str
@@ -71,6 +72,7 @@ class OpenedStudy:
 
     store: Store
     slides: SlideCatalogue
+    intake: Intake
     lead_id: int
     token: str
 
@@ -81,11 +83,13 @@ def open_study(
     folders: Sequence[Path] = (),
     add: bool = False,
     lead: str = "lead",
-    mpp: float | None = None,
-    mpp_override: bool = False,
+    scales: Scales = NO_SCALES,
     labels: LabelSet = DEFAULT_LABELS,
 ) -> OpenedStudy:
     """Open a study, or make one from a folder of slides.
+
+    The first files are looked at here, further ones while others work (`OpenedStudy.intake`). One that cannot
+    be read stops no other.
 
     Parameters
     ----------
@@ -97,10 +101,8 @@ def open_study(
         Whether slides of the folders that the study lacks are added to it.
     lead : str
         Who leads the study.
-    mpp : float, optional
-        Resolution of slides that state none.
-    mpp_override : bool
-        Let it replace also what slides state.
+    scales : Scales
+        Resolutions of slides that state none, or of single ones.
     labels : LabelSet
         Of a new study.
 
@@ -116,65 +118,50 @@ def open_study(
             raise FormatError(
                 "no such folder", where=folder, mend="give the folder of the slides with --slides"
             )
-    open_file = partial(open_slide, mpp=mpp, mpp_override=mpp_override)
-    if not path.exists():
-        store, files = _made(path, folders, labels, open_file)
-    else:
-        store = Store.open(path)
-        files = find_slide_files(folders or _remembered(store))
-        _complete(store, files, open_file, add=add)
+    is_new = not path.exists()
+    if is_new and not folders:
+        mend = f"make it from a folder of slides: mitoscope serve {path} --slides DIR"
+        raise StoreError("no such study", where=path, mend=mend)
+    files = find_slide_files(folders) if is_new else {}
+    if is_new and not files:
+        raise FormatError("no slides in this folder", where=folders[0], mend="give another with --slides")
+    store = Store.create(path, labels=labels) if is_new else Store.open(path)
     try:
+        files = files or find_slide_files(folders or _remembered(store))
+        catalogue = SlideCatalogue(store, files, scales=scales)
+        intake = Intake(store, catalogue, _unknown(catalogue, files, scales, add=add or is_new))
+        intake.take()
+        if is_new:
+            _refuse_nothing(intake, catalogue)
         _remember(store, folders)
         lead_id, token = _let_in(store, lead)
     except BaseException:
         store.close()
+        if is_new:
+            path.unlink(missing_ok=True)
         raise
-    return OpenedStudy(
-        store, SlideCatalogue(store, files, mpp=mpp, mpp_override=mpp_override), lead_id, token
-    )
+    return OpenedStudy(store, catalogue, intake, lead_id, token)
 
 
-def _made(
-    path: Path, folders: Sequence[Path], labels: LabelSet, open_file: Callable[[Path], Slide]
-) -> tuple[Store, dict[str, Path]]:
-    if not folders:
-        mend = f"make it from a folder of slides: mitoscope serve {path} --slides DIR"
-        raise StoreError("no such study", where=path, mend=mend)
-    files = find_slide_files(folders)
-    if not files:
-        raise FormatError("no slides in this folder", where=folders[0], mend="give another with --slides")
-    records = _readable(files, open_file)
-    store = Store.create(path, labels=labels)
-    for record in records:
-        store.add_slide(record)
-    return store, files
+def _refuse_nothing(intake: Intake, slides: SlideCatalogue) -> None:
+    """Refuse a new study none of whose files is a slide, with what is wrong with the first."""
+    if intake.is_done and not slides.records():
+        raise next(iter(intake.refused.values()))
 
 
-def _complete(store: Store, files: dict[str, Path], open_file: Callable[[Path], Slide], *, add: bool) -> None:
-    """Add what the files say of slides that state no size or resolution; with `add`, also new slides."""
-    known = {slide.name: slide for slide in store.slides().values()}
-    new = {name: file for name, file in files.items() if add and name not in known}
-    for record in _readable(new, open_file) if new else []:
-        store.add_slide(record)
-    for name, slide in known.items():
-        if name in files and (slide.size is None or slide.mpp is None):
-            with suppress(MitoscopeError), open_file(files[name]) as file:  # the page says what is wrong
-                if slide.size in (None, file.info.size):
-                    store.add_slide(SlideRecord(name, file.info.size, slide.mpp or file.info.mpp))
+def _unknown(
+    slides: SlideCatalogue, files: Mapping[str, Path], scales: Scales, *, add: bool
+) -> dict[str, Path]:
+    """Return the files that are yet to be looked at: of new slides, and of those that are not fully known."""
+    known = slides.records_by_name()
 
+    def is_wanted(name: str) -> bool:
+        slide = known.get(name)
+        if slide is None:
+            return add
+        return slide.size is None or slide.mpp is None or name in scales.by_name
 
-def _readable(files: dict[str, Path], open_file: Callable[[Path], Slide]) -> list[SlideRecord]:
-    """Return what files of slides say; those that cannot be read are left out, unless none can."""
-    records, refused = [], []
-    for name, file in files.items():
-        try:
-            with open_file(file) as slide:
-                records.append(SlideRecord(name, slide.info.size, slide.info.mpp))
-        except MitoscopeError as error:
-            refused.append(error)
-    if refused and not records:
-        raise refused[0]
-    return records
+    return {name: file for name, file in files.items() if is_wanted(name)}
 
 
 def _remembered(store: Store) -> list[Path]:
@@ -206,6 +193,7 @@ def serve(
     store: Store,
     slides: SlideCatalogue,
     *,
+    intake: Intake | None = None,
     host: str = "127.0.0.1",
     port: int | None = None,
     hosts: Iterable[str] = (),
@@ -222,6 +210,8 @@ def serve(
         Open for writing.
     slides : SlideCatalogue
         Its slides.
+    intake : Intake, optional
+        Files that are looked at meanwhile.
     host, port : str, int
         Where to listen; without a port at 8411 or the next that is free. A browser keeps what it could not
         send under the address, so a study should come back at the one it had.
@@ -255,7 +245,8 @@ def serve(
         reach = Reach.of(
             host, listener.getsockname()[1], names=tuple(hosts), address=address, is_secure=is_secure
         )
-        app = create_app(store, slides, reach=reach, visitor_without_link=visitor_without_link)
+        app = create_app(store, slides, intake=intake, reach=reach, visitor_without_link=visitor_without_link)
+        state: AppState = app.state.mitoscope
         config = uvicorn.Config(
             app,
             log_level="warning",
@@ -276,11 +267,12 @@ def serve(
         gc.set_threshold(_GC_THRESHOLD)
         sys.setswitchinterval(_SWITCH_S)
         # Once it has shut down in order, the server raises the signal that it was stopped by.
+        state.intake.begin()
         try:
             with suppress(KeyboardInterrupt):
                 asyncio.run(server.serve(sockets=[listener]))
         finally:
-            state: AppState = app.state.mitoscope
+            state.intake.end()
             state.searches.close()
 
 

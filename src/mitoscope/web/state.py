@@ -27,6 +27,7 @@ from mitoscope.store import (
 from mitoscope.tissue import TissueMask, find_tissue
 from mitoscope.web.deep_zoom import TileCache
 from mitoscope.web.forms import Done
+from mitoscope.web.intake import Intake
 from mitoscope.web.reach import Reach
 from mitoscope.web.refusal import Refusal
 from mitoscope.web.searching import SearchQueue
@@ -42,7 +43,7 @@ _VISIT_FRESH_S = 5.0
 
 @dataclass
 class AppState:
-    """What the routes work with: the store, through which all writes of the server go, and its slides.
+    """What the routes work with: the store, through which all writes go, its slides and new ones.
 
     `visitor_without_link` is the rater who everybody is, on a server that asks for no link; `reach` says
     where the server is reached.
@@ -50,6 +51,7 @@ class AppState:
 
     store: Store
     slides: SlideCatalogue
+    intake: Intake
     visitor_without_link: int | None = None
     reach: Reach = field(default_factory=Reach)
     tiles: TileCache = field(default_factory=TileCache)

@@ -25,7 +25,10 @@ _JPEG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}}}}
 
 
 class Slide(Answer):
-    """A slide: size in level-0 px, mpp in µm a px, tiles in px; null where nobody has said it."""
+    """A slide: size in level-0 px, mpp in µm a px, tiles in px; null where nobody has said it.
+
+    The hint is the mpp that the objective suggests, where the file states none.
+    """
 
     id: int
     name: str
@@ -40,6 +43,7 @@ class Slide(Answer):
     state: SlideState
     reason: str | None
     mend: str | None
+    hint_mpp: float | None
 
 
 class Tissue(Answer):
