@@ -511,6 +511,8 @@ export interface Imported {
   readonly labels: number;
   readonly regions: number;
   readonly quarantined: number;
+}
+
 /** How many files are yet to be looked at, of how many, and those that are no slides of the study. */
 export interface IntakeState {
   readonly waiting: number;

@@ -111,6 +111,7 @@ def work_done(
     *,
     rounds: Collection[int] | None = None,
     rater_id: int | None = None,
+    brief: bool = False,
 ) -> list[WorkDone]:
     """Return how far raters are in the rounds in which they work or have worked, by round and rater.
 
@@ -120,20 +121,22 @@ def work_done(
         These only.
     rater_id : int, optional
         This rater's only, in the rounds that are given to the rater.
+    brief : bool
+        Only those to whom a round is given, and without their times, which are looked up label by label.
     """
     rows = read_round_rows(connection)
     chosen = {id_: row for id_, row in rows.items() if rounds is None or id_ in rounds}
     assigned = read_assignments(connection)
     workers = {id_: set(assigned.get(id_, [])) for id_ in chosen}
-    if rater_id is None:
+    if rater_id is None and not brief:
         for id_, worker in _who_worked(connection, chosen):
             # The voice of a consensus is heard beside the names of those who speak with it.
             if chosen[id_].terms.speaks_as == "rater":
                 workers[id_].add(worker)
-    else:
+    elif rater_id is not None:
         workers = {id_: found & {rater_id} for id_, found in workers.items()}
     every_slide = [id_ for (id_,) in connection.execute("SELECT id FROM slide ORDER BY id")]
-    paces = _paces(connection, chosen, rater_id)
+    paces = {} if brief else _paces(connection, chosen, rater_id)
     found = []
     for id_, row in chosen.items():
         slides = every_slide if row.terms.slides is None else sorted(row.terms.slides)
@@ -149,9 +152,8 @@ def rounds_read(connection: sqlite3.Connection) -> list[int]:
     assigned = read_assignments(connection)
     open_ = [id_ for id_, row in read_round_rows(connection).items() if row.terms.is_open and id_ in assigned]
     is_done = dict.fromkeys(open_, True)
-    for one in work_done(connection, rounds=open_):
-        if one.rater_id in assigned[one.round_id]:
-            is_done[one.round_id] &= one.is_complete
+    for one in work_done(connection, rounds=open_, brief=True):
+        is_done[one.round_id] &= one.is_complete
     return [id_ for id_, done in is_done.items() if done]
 
 
@@ -255,9 +257,10 @@ def _who_worked(connection: sqlite3.Connection, rounds: Collection[int]) -> list
 
 _PACES_SQL = {
     WorkUnit.CELLS: """
-    SELECT round_id, rater_id, avg(seconds), max(time_s) FROM event
-    WHERE kind = 'label' AND label_id IS NOT NULL AND round_id IN (SELECT value FROM json_each(?1))
-      AND (?2 IS NULL OR rater_id = ?2) GROUP BY round_id, rater_id
+    SELECT n.round_id, n.rater_id, avg(e.seconds), max(e.time_s)
+    FROM label_now AS n JOIN event AS e ON e.seq = n.last_seq
+    WHERE n.label_id IS NOT NULL AND n.round_id IN (SELECT value FROM json_each(?1))
+      AND n.rater_id IN (SELECT id FROM rater WHERE ?2 IS NULL OR id = ?2) GROUP BY n.round_id, n.rater_id
     """,
     WorkUnit.TILES: """
     SELECT t.round_id, a.rater_id, avg(a.seconds), max(a.time_s)

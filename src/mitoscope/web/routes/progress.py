@@ -94,7 +94,7 @@ def everybody(state: StateHere, lead: LeadHere) -> WorkProgress:  # noqa: ARG001
 @router.get("/api/rounds/{round_id}/progress")
 def by_slide(round_id: RoundId, state: StateHere, lead: LeadHere) -> RoundWork:  # noqa: ARG001 it must be one
     """Return how far each rater of a round is on each of its slides."""
-    with state.store.reading() as connection:
+    with state.store.snapshot() as copy, copy.reading() as connection:
         kind = store.read_round_row(connection, round_id).kind
         found = store.work_done(connection, rounds=[round_id])
         names = {id_: rater.name for id_, rater in store.read_raters(connection).items()}

@@ -155,7 +155,7 @@ def study(state: StateHere, lead: ComparerHere) -> StudyFigures:  # noqa: ARG001
 @router.get("/api/study/slides")
 def slide_facts(state: StateHere, lead: LeadHere) -> AllSlideFacts:  # noqa: ARG001 it must be one
     """Return what slides are chosen by: tags, candidates, labels and split."""
-    with state.store.reading() as connection:
+    with state.store.snapshot() as copy, copy.reading() as connection:
         found = store.read_slide_facts(connection)
     return {
         "slides": [described(SlideFacts, one, id=one.slide_id, tags=list(one.tags)) for one in found],
