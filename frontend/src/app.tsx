@@ -10,6 +10,7 @@ import { NoSlide, RoundPage } from "./round-page";
 import { go, route } from "./state/route";
 import { enter, isLead, me, obstacle, roundOf, slideOf } from "./state/session";
 import { switchTheme } from "./state/theme";
+import { openDialogs } from "./ui/dialog";
 import { LineNotice } from "./ui/line-notice";
 import { Empty } from "./ui/panel";
 import { Toasts } from "./ui/toast";
@@ -34,7 +35,7 @@ export function App() {
       <TopBar onHelp={() => (needsHelp.value = true)} />
       <LineNotice />
       <div class="body">{me.value ? <Place /> : <Waiting />}</div>
-      <Toasts />
+      {openDialogs.value.length === 0 && <Toasts />}
       {needsHelp.value && <Help onClose={() => (needsHelp.value = false)} />}
     </>
   );

@@ -35,13 +35,13 @@ class Server:
     """``mitoscope serve`` in a process of its own, to be killed and started again at the same address."""
 
     def __init__(self, study: Path, slides: Path) -> None:
-        self._study, self._slides = study, slides
+        self.study, self._slides = study, slides
         self._process: subprocess.Popen[str] | None = None
         self.port = _free_port()
 
     def start(self) -> str:
         """Start, wait for the address, and return the lead's link."""
-        command = [sys.executable, "-m", "mitoscope", "serve", str(self._study)]
+        command = [sys.executable, "-m", "mitoscope", "serve", str(self.study)]
         command += ["--slides", str(self._slides), "--port", str(self.port)]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         stream = self._process.stdout
@@ -163,6 +163,11 @@ class Clinic:
         return int(self.labels["look-alike"])
 
     @property
+    def study(self) -> Path:
+        """The file of the study."""
+        return self.server.study
+
+    @property
     def slide(self) -> Json:
         """The first slide."""
         return self.slides["breast-01.tiff"]
@@ -255,6 +260,17 @@ def settle(page: Page, *, seconds: float = 0.3) -> None:
     """Wait until the slide is drawn and nothing moves."""
     page.wait_for_load_state("networkidle")
     page.wait_for_timeout(1000 * seconds)
+
+
+def heard(page: Page, kept: list[Any]) -> list[Any]:
+    """Wait until a page's requests that a test keeps back have come to it, and return them."""
+
+    def look() -> list[Any]:
+        page.wait_for_timeout(50)  # requests come while the page is waited for
+        return kept
+
+    found: list[Any] = until(look)
+    return found
 
 
 def all_sent(page: Page) -> None:

@@ -59,7 +59,7 @@ def _told(page: Page) -> Keys:
           line.querySelector('dd').textContent])"""
     )
     page.keyboard.press("Escape")
-    return {(tuple(keys), title) for keys, title in lines if not title.startswith("Class: ")}
+    return {(tuple(keys), title) for keys, title in lines if not title.startswith(("Class: ", "Class of "))}
 
 
 def _written() -> Keys:

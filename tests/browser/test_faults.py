@@ -53,7 +53,7 @@ def test_a_read_only_study_is_told_and_the_cell_is_made_once_it_may_be_written(f
 
     page.route("**/actions", refuse)
     click(page, 620, 300)
-    expect(page.locator(".notice")).to_contain_text("mend the permissions")
+    expect(page.locator(".notice")).to_contain_text("Mend the permissions")
     page.unroute("**/actions")
     all_sent(page)
     assert len(set(refused)) == 1, "it is one action, however often it is sent"
@@ -108,3 +108,43 @@ def test_a_slide_that_went_and_one_that_is_none_any_more_are_told(
         page.goto(f"{frail.server.address}/#/regions/{frail.slides[name]['id']}")
         expect(page.locator(".empty")).to_contain_text("This slide cannot be shown.")
         expect(page.locator(".empty .warn")).not_to_be_empty()
+
+
+def test_a_study_that_was_moved_is_told_as_that_and_written_once_it_is_back(frail: Clinic) -> None:
+    frail.foresee("507")
+    page, round_, before = _free(frail)
+    away = frail.study.with_name("elsewhere.mito")
+    frail.study.rename(away)
+    click(page, 700, 420)
+    notice = page.locator(".notice")
+    expect(notice).to_contain_text("was moved or deleted while it is open")
+    expect(notice).to_contain_text("Put it back where it was")
+    expect(notice).not_to_contain_text("space")
+    shoot(page, "study-moved")
+    away.rename(frail.study)
+    page.get_by_role("button", name="Try now").click()
+    all_sent(page)
+    assert len(frail.lead.cells(round_, frail.slide["id"])["cell"]) == before + 1
+
+
+def test_a_slide_whose_file_goes_while_it_is_open_is_told_and_labels_are_kept(
+    frail: Clinic, frail_slides: Path, tmp_path: Path
+) -> None:
+    frail.foresee("410", *AWAY)
+    slide = frail.slides["large.tiff"]["id"]
+    round_ = frail.round("free", "unstated", frail.lead)
+    page = frail.page(frail.lead, f"/round/{round_}/slide/{slide}")
+    settle(page)
+    shutil.move(frail_slides / "large.tiff", tmp_path / "elsewhere.tiff")
+    page.get_by_role("button", name="60×").click()  # tiles of full size are new to the page
+    trouble = page.locator(".trouble")
+    expect(trouble).to_contain_text("large.tiff: the file of this slide")
+    expect(trouble).to_contain_text("Labels are kept.")
+    settle(page)
+    before = len(frail.lead.cells(round_, slide)["cell"])
+    click(page, 500, 500)
+    all_sent(page)
+    assert len(frail.lead.cells(round_, slide)["cell"]) == before + 1
+    shoot(page, "slide-gone")
+    shutil.move(tmp_path / "elsewhere.tiff", frail_slides / "large.tiff")
+    expect(trouble).to_have_count(0)

@@ -76,3 +76,71 @@ def test_a_region_of_interest_is_placed_and_comes_as_a_tiff_with_its_resolution(
             assert above / below == pytest.approx(10_000)
     page.get_by_label("Delete this region of interest").click()
     expect(link).to_have_count(0)
+    page.keyboard.press("Control+z")
+    expect(page.locator(".toast").last).to_contain_text("Undone: region of interest deleted.")
+    expect(link).to_have_count(1)
+    page.keyboard.press("Control+z")
+    expect(page.locator(".toast").last).to_contain_text("Undone: region of interest placed.")
+    expect(link).to_have_count(0)
+
+
+def test_all_that_is_done_to_regions_is_undone_and_said(clinic: Clinic) -> None:
+    slide = clinic.slides["breast-03.tiff"]
+    page = clinic.page(clinic.lead, f"/regions/{slide['id']}")
+    settle(page)
+    said, drawn, saved = (
+        page.locator(".toast").last,
+        page.locator(".figure", has_text="in this polygon"),
+        page.locator(".swatch"),
+    )
+
+    def area() -> float | None:
+        found: float | None = clinic.lead.get(f"/api/slides/{slide['id']}/regions")["area_mm2"]
+        return found
+
+    page.keyboard.press("t")
+    _corners(page, (0.3, 0.2), (0.7, 0.2), (0.7, 0.6), (0.3, 0.6))
+    square = drawn.inner_text()
+    page.keyboard.press("Control+z")
+    expect(drawn).not_to_have_text(square)
+    page.keyboard.press("Control+y")
+    expect(drawn).to_have_text(square)
+    page.keyboard.press("Escape")
+    expect(drawn).to_have_count(0)
+    page.keyboard.press("Control+z")
+    expect(said).to_contain_text("Undone: drawing dropped.")
+    expect(drawn).to_have_text(square)
+    page.keyboard.press("Enter")
+    expect(saved).to_have_count(1)
+    first = area()
+
+    page.locator(".panel .entry").first.get_by_role("button").first.click()
+    box = page.locator(".stage").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.2 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.3 * box["height"], steps=5)
+    page.mouse.up()
+    expect(drawn).not_to_have_text(square)
+    page.keyboard.press("Enter")
+    expect(drawn).to_have_count(0)
+    second = area()
+    assert second is not None
+    assert first is not None
+    assert second < first
+
+    page.get_by_label("Delete tumour").click()
+    expect(saved).to_have_count(0)
+    for title, wanted in (("tumour deleted", second), ("tumour changed", first)):
+        page.keyboard.press("Control+z")
+        expect(said).to_contain_text(f"Undone: {title}.")
+        assert area() == pytest.approx(wanted)
+    page.keyboard.press("Control+z")
+    expect(said).to_contain_text("Undone: tumour drawn.")
+    expect(saved).to_have_count(0)
+    for title, wanted in (("tumour drawn", first), ("tumour changed", second)):
+        page.keyboard.press("Control+Shift+Z")
+        expect(said).to_contain_text(f"Done again: {title}.")
+        assert area() == pytest.approx(wanted)
+    page.get_by_label("Delete tumour").click()
+    expect(saved).to_have_count(0)

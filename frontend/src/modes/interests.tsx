@@ -1,7 +1,8 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { get } from "../api/request";
-import type { Counted, InterestRecord, Interests as InterestList } from "../api/types";
+import type { Counted, InterestPlaced, InterestRecord, Interests as InterestList } from "../api/types";
+import type { History } from "../state/history";
 import { me, sayError, write } from "../state/session";
 import { Section } from "../ui/panel";
 import type { BoxLayer } from "../viewer/box-layer";
@@ -19,6 +20,7 @@ interface Properties {
   slide: OpenSlide;
   view: SlideView;
   layer: BoxLayer;
+  history: History;
   polygons: Tool | null;
 }
 
@@ -27,7 +29,7 @@ function areaOf({ area_mm2 }: InterestRecord): string {
 }
 
 /** Regions of interest of 2 mm²: placed by hand or on the hot spot, saved, exported as TIFF. */
-export function Interests({ slide, view, layer, polygons }: Properties) {
+export function Interests({ slide, view, layer, history, polygons }: Properties) {
   const path = `/api/slides/${slide.id}/interests`;
   const list = useSignal<readonly InterestRecord[]>([]);
   const placed = useSignal<Box | null>(null);
@@ -75,12 +77,23 @@ export function Interests({ slide, view, layer, polygons }: Properties) {
     const box = placed.value;
     if (!box) return;
     const body = { x: box.x, y: box.y, area_mm2: AREA_MM2, aspect: "4:3" };
-    if (await write("POST", path, body)) stop();
+    const made = await write<InterestPlaced>("POST", path, body);
+    if (!made) return;
+    const { id } = made.interest;
+    history.did({ title: "region of interest placed", of: nameOf(id), undo: () => remove(id), redo: () => restore(id) });
+    stop();
     await load();
   };
-  const remove = async (interest: InterestRecord) => {
-    await write("DELETE", `/api/interests/${interest.id}`);
+  const send = async (method: "POST" | "DELETE", id: number, more = ""): Promise<boolean> => {
+    const done = await write(method, `/api/interests/${id}${more}`, {}, () => history.forget(nameOf(id)));
     await load();
+    return done !== null;
+  };
+  const remove = (id: number) => send("DELETE", id);
+  const restore = (id: number) => send("POST", id, "/restore");
+  const takeAway = async ({ id }: InterestRecord) => {
+    if (!(await remove(id))) return;
+    history.did({ title: "region of interest deleted", of: nameOf(id), undo: () => restore(id), redo: () => remove(id) });
   };
   const fits = slide.mpp === null || (slide.width * slide.height * slide.mpp ** 2) / 1e6 > AREA_MM2;
   return (
@@ -95,7 +108,7 @@ export function Interests({ slide, view, layer, polygons }: Properties) {
             <a class="button plain" href={one.tiff} download="">
               TIFF
             </a>
-            <button type="button" class="plain icon" aria-label="Delete this region of interest" onClick={() => void remove(one)}>
+            <button type="button" class="plain icon" aria-label="Delete this region of interest" onClick={() => void takeAway(one)}>
               ✕
             </button>
           </li>
@@ -126,6 +139,11 @@ export function Interests({ slide, view, layer, polygons }: Properties) {
       {!fits && <p class="soft">This slide is smaller than 2 mm².</p>}
     </Section>
   );
+}
+
+/** Regions drawn have numbers of their own. */
+function nameOf(id: number): string {
+  return `interest ${id}`;
 }
 
 function clamp(value: number, highest: number): number {

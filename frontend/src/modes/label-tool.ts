@@ -5,16 +5,21 @@ import type { Point } from "../viewer/frame";
 import type { SlideView } from "../viewer/slide-view";
 import type { Pointer, Tool } from "../viewer/tool";
 
+/** The second click of a double click comes within it. */
+const DOUBLE_MS = 400;
+
 interface Options {
   readonly slide: number;
   /** The class that a click gives. */
   label(): number;
-  selected(): number | null;
   onSelect(cell: number | null): void;
+  /** Labels at a place, after a question where the view is too small to tell cells apart. */
+  whenLargeEnough(at: Point, act: () => void): void;
 }
 
-/** A click on tissue makes a cell of the last used class, a click on a cell selects it, a drag moves the selected one. */
+/** A click on tissue makes a cell, a click on a cell selects it, a drag with Alt or Shift moves one; else a drag pans. */
 export class LabelTool implements Tool {
+  private madeAt = -Infinity;
   private dragged: { cell: Cell; from: Point; moved: boolean } | null = null;
 
   constructor(
@@ -31,8 +36,7 @@ export class LabelTool implements Tool {
   }
 
   press(pointer: Pointer): boolean {
-    const near = this.at(pointer);
-    const cell = near?.id === this.options.selected() ? near : null; // else a pan would tear cells along
+    const cell = isToMove(pointer) ? this.at(pointer) : null;
     this.dragged = cell && { cell, from: { x: cell.x, y: cell.y }, moved: false };
     return cell !== null;
   }
@@ -53,16 +57,29 @@ export class LabelTool implements Tool {
     else this.work.move(dragged.cell.id, pointer.slide, dragged.from);
   }
 
+  /** The new cell is not selected: the next key is about the next click. */
   click(pointer: Pointer): void {
     const cell = this.at(pointer);
+    if (cell && performance.now() - this.madeAt < DOUBLE_MS) return; // a double click makes a cell, and no more
     if (cell) return this.options.onSelect(cell.id);
     const { x, y } = pointer.slide;
     const { width, height } = this.view.picture;
     if (x < 0 || y < 0 || x >= width || y >= height) return;
-    this.options.onSelect(this.work.create(this.options.slide, { x, y }, this.options.label()));
+    this.options.onSelect(null);
+    const label = this.options.label();
+    this.options.whenLargeEnough({ x, y }, () => {
+      this.work.create(this.options.slide, { x, y }, label);
+      this.madeAt = performance.now();
+    });
   }
 
   cursor(pointer: Pointer): string {
-    return this.at(pointer) ? "pointer" : "crosshair";
+    if (!this.at(pointer)) return "crosshair";
+    return isToMove(pointer) ? "move" : "pointer";
   }
+}
+
+/** Window managers take Alt for themselves in places: Shift does as well. */
+function isToMove({ alt, shift }: Pointer): boolean {
+  return alt || shift;
 }

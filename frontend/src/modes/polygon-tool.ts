@@ -1,5 +1,5 @@
 import type { Point } from "../viewer/frame";
-import type { RegionsLayer } from "../viewer/regions-layer";
+import type { Draft, RegionsLayer } from "../viewer/regions-layer";
 import type { SlideView } from "../viewer/slide-view";
 import type { Pointer, Tool } from "../viewer/tool";
 import { nearestEdge } from "./polygon";
@@ -9,6 +9,7 @@ const REACH = 9;
 
 /** Draws a polygon corner by corner, or freehand with a drag; moves, adds and takes out corners of a closed one. */
 export class PolygonTool implements Tool {
+  private before: Draft | null = null;
   private corner: number | null = null;
   private isFreehand = false;
 
@@ -16,6 +17,8 @@ export class PolygonTool implements Tool {
     private readonly view: SlideView,
     private readonly layer: RegionsLayer,
     private readonly onChange: () => void,
+    /** Called with the polygon as it was, when something was done to it: a click, or all of a drag. */
+    private readonly onDone: (before: Draft) => void = () => undefined,
   ) {}
 
   private near(pointer: Pointer): number | null {
@@ -36,6 +39,7 @@ export class PolygonTool implements Tool {
   press(pointer: Pointer): boolean {
     const { draft } = this.layer;
     if (!draft) return false;
+    this.before = draft;
     this.corner = this.near(pointer);
     if (this.corner !== null) return true;
     if (draft.closed) return this.addCorner(pointer);
@@ -65,9 +69,22 @@ export class PolygonTool implements Tool {
 
   release(): void {
     [this.corner, this.isFreehand] = [null, false];
+    this.tellDone();
+  }
+
+  private tellDone(): void {
+    const { before } = this;
+    this.before = this.layer.draft;
+    if (before && before !== this.layer.draft) this.onDone(before);
   }
 
   click(pointer: Pointer): void {
+    this.before = this.layer.draft;
+    this.clicked(pointer);
+    this.tellDone();
+  }
+
+  private clicked(pointer: Pointer): void {
     const { draft } = this.layer;
     if (!draft) return;
     const corner = this.near(pointer);
@@ -79,7 +96,9 @@ export class PolygonTool implements Tool {
 
   doubleClick(): void {
     const { draft } = this.layer;
+    this.before = draft;
     if (draft && !draft.closed && draft.vertices.length >= 3) this.put(draft.vertices, true);
+    this.tellDone();
   }
 
   cursor(pointer: Pointer): string {

@@ -1,14 +1,15 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { get } from "../api/request";
-import type { Region, RegionKind, Regions as RegionList } from "../api/types";
+import type { Region, RegionKind, RegionSet, Regions as RegionList } from "../api/types";
 import { useCommands } from "../keys/commands";
+import { History } from "../state/history";
 import { sayError, write } from "../state/session";
-import { Panel, Section } from "../ui/panel";
+import { Panel, Section, TurnBack } from "../ui/panel";
 import { formatMm2 } from "../viewer/area";
 import { BoxLayer } from "../viewer/box-layer";
 import { pictureOf, type OpenSlide } from "../viewer/picture";
-import { RegionsLayer } from "../viewer/regions-layer";
+import { RegionsLayer, type Draft as Polygon } from "../viewer/regions-layer";
 import type { SlideView } from "../viewer/slide-view";
 import { Stage } from "../viewer/stage";
 import { Interests } from "./interests";
@@ -27,7 +28,11 @@ export function Regions({ slide }: { slide: OpenSlide }) {
   const boxes = useMemo(() => new BoxLayer(), []);
   const view = useRef<SlideView | null>(null);
   const viewReady = useSignal<SlideView | null>(null);
-  const deleted = useRef<number[]>([]);
+  const history = useMemo(() => new History(), [path]);
+  /** Of the polygon at work: corner by corner. */
+  const strokes = useSignal(new History());
+  /** The number of the last change of a region that this page made or saw. */
+  const seen = useRef(new Map<number, number>());
 
   const load = async () => {
     try {
@@ -43,94 +48,131 @@ export function Regions({ slide }: { slide: OpenSlide }) {
     view.current?.redraw();
   };
   useEffect(() => void load(), [path]);
-  const begin = (kind: RegionKind) => {
-    edited.value = 0;
-    layer.draft = { vertices: [], closed: false, kind };
+  /** Take up a polygon, or none; what was at work before is dropped. */
+  const take = (region: Region | 0 | null, draft: Polygon | null) => {
+    edited.value = region;
+    layer.draft = draft;
+    strokes.value = new History();
     drawn.value += 1;
     show();
+  };
+  const begin = (kind: RegionKind) => {
+    drop();
+    take(0, { vertices: [], closed: false, kind });
   };
   const edit = (region: Region) => {
-    edited.value = region;
-    layer.draft = { vertices: points(region), closed: true, kind: region.kind };
-    drawn.value += 1;
-    show();
+    drop();
+    seen.current.set(region.id, region.seen);
+    take(region, { vertices: points(region), closed: true, kind: region.kind });
   };
-  const stop = () => {
-    edited.value = null;
-    layer.draft = null;
-    drawn.value += 1;
-    show();
+  /** What was drawn and is not saved can be had back. */
+  const drop = () => {
+    const [region, { draft }] = [edited.value, layer];
+    const isWorthIt = draft && strokes.value.canUndo.value;
+    take(null, null);
+    if (!isWorthIt) return;
+    history.did({ title: "drawing dropped", of: "draft", undo: () => take(region, draft), redo: () => take(null, null) });
   };
+  const send = async (method: "POST" | "PUT" | "DELETE", id: number, body: object = {}, more = ""): Promise<boolean> => {
+    const expected = more ? {} : { expected: seen.current.get(id) };
+    const done = await write<RegionSet>(method, `/api/regions/${id}${more}`, { ...body, ...expected }, () => history.forget(id));
+    if (done?.region) seen.current.set(id, done.region.seen);
+    await load();
+    return done !== null;
+  };
+  const remove = (id: number) => send("DELETE", id);
+  const restore = (id: number) => send("POST", id, {}, "/restore");
   const save = async () => {
     const { draft } = layer;
     if (!draft || draft.vertices.length < 3) return;
-    const body = { kind: draft.kind, vertices: draft.vertices.map(({ x, y }) => [x, y]) };
+    const after = bodyOf(draft.kind, draft.vertices);
     const region = edited.value;
-    const done = region
-      ? await write("PUT", `/api/regions/${region.id}`, { ...body, expected: region.seen })
-      : await write("POST", path, body);
-    if (done) stop();
-    await load();
+    if (region) {
+      const before = bodyOf(region.kind, points(region));
+      if (!(await send("PUT", region.id, after))) return;
+      history.did({
+        title: `${region.name || region.kind} changed`,
+        of: region.id,
+        undo: () => send("PUT", region.id, before),
+        redo: () => send("PUT", region.id, after),
+      });
+    } else {
+      const made = await write<RegionSet>("POST", path, after);
+      if (!made) return;
+      const { id, kind } = made.region;
+      seen.current.set(id, made.region.seen);
+      history.did({ title: `${kind} drawn`, of: id, undo: () => remove(id), redo: () => restore(id) });
+      await load();
+    }
+    take(null, null);
   };
-  const remove = async (region: Region) => {
-    const done = await write("DELETE", `/api/regions/${region.id}`, { expected: region.seen });
-    if (done) deleted.current.push(region.id);
-    stop();
-    await load();
+  const takeAway = async (region: Region) => {
+    if (edited.value !== 0 && edited.value?.id === region.id) take(null, null);
+    seen.current.set(region.id, region.seen);
+    if (!(await remove(region.id))) return;
+    const title = `${region.name || region.kind} deleted`;
+    history.did({ title, of: region.id, undo: () => restore(region.id), redo: () => remove(region.id) });
   };
-  const undo = async () => {
-    const last = deleted.current.pop();
-    if (last !== undefined && (await write("POST", `/api/regions/${last}/restore`))) await load();
-  };
+  const now = () => (layer.draft ? strokes.value : history);
   useCommands("Regions", [
     { keys: ["t"], title: "Draw tumour", run: () => begin("tumour") },
     { keys: ["e"], title: "Draw an exclusion", run: () => begin("exclusion") },
     { keys: ["i"], title: "Draw a region of interest", run: () => begin("region of interest") },
     { keys: ["Enter"], title: "Save the polygon", run: () => void save() },
-    { keys: ["Escape"], title: "Drop what is drawn", run: stop },
+    { keys: ["Escape"], title: "Drop what is drawn", run: drop },
     { keys: ["Backspace"], title: "Take the last corner back", run: () => dropCorner() },
-    { keys: ["Ctrl+Z"], title: "Bring the last deleted region back", run: () => void undo() },
+    { keys: ["Ctrl+Z"], title: "Undo", run: () => now().undo(), repeats: true },
+    { keys: ["Ctrl+Shift+Z", "Ctrl+Y"], title: "Redo", run: () => now().redo(), repeats: true },
   ]);
   const dropCorner = () => {
-    if (!layer.draft || layer.draft.closed) return;
-    layer.draft = { ...layer.draft, vertices: layer.draft.vertices.slice(0, -1) };
+    const { draft } = layer;
+    if (!draft || draft.closed || draft.vertices.length === 0) return;
+    put({ ...draft, vertices: draft.vertices.slice(0, -1) });
+    changed(draft);
+  };
+  const put = (draft: Polygon | null) => {
+    layer.draft = draft;
     drawn.value += 1;
     view.current?.redraw();
+  };
+  const changed = (before: Polygon) => {
+    const after = layer.draft;
+    strokes.value.did({ title: "last change of the drawing", of: "draft", undo: () => put(before), redo: () => put(after) });
   };
   const ready = (made: SlideView) => {
     view.current = made;
     viewReady.value = made;
     made.addLayer(layer);
     made.addLayer(boxes);
-    made.tool = new PolygonTool(made, layer, () => (drawn.value += 1));
+    made.tool = new PolygonTool(made, layer, () => (drawn.value += 1), changed);
     show();
   };
   void drawn.value;
   const draft = layer.draft;
-  const now = listing.value;
+  const list = listing.value;
   return (
     <div class="work">
       <Stage picture={picture} name={slide.name} thumbnail={`/api/slides/${slide.id}/thumbnail.jpg?size=512`} onReady={ready} />
       <Panel label="Regions">
         <Section title="Regions">
           <p class="figure">
-            {now.area_mm2 === null ? "–" : formatMm2(now.area_mm2)} <small>mm² tumour without exclusions</small>
+            {list.area_mm2 === null ? "–" : formatMm2(list.area_mm2)} <small>mm² tumour without exclusions</small>
           </p>
           <ul class="list">
-            {now.regions.map((region) => (
+            {list.regions.map((region) => (
               <li key={region.id} class="entry">
                 <button type="button" class="plain grow" aria-pressed={edited.value !== 0 && edited.value?.id === region.id} onClick={() => edit(region)}>
                   <span class={`swatch ${region.kind.replaceAll(" ", "-")}`} />
                   <bdi class="clip grow">{region.name || region.kind}</bdi>
                   <span>{region.area_mm2 === null ? "" : `${formatMm2(region.area_mm2)} mm²`}</span>
                 </button>
-                <button type="button" class="plain icon" aria-label={`Delete ${region.name || region.kind}`} onClick={() => void remove(region)}>
+                <button type="button" class="plain icon" aria-label={`Delete ${region.name || region.kind}`} onClick={() => void takeAway(region)}>
                   ✕
                 </button>
               </li>
             ))}
           </ul>
-          {now.regions.length === 0 && <p class="soft">Nothing is drawn yet; without a region all tissue counts.</p>}
+          {list.regions.length === 0 && <p class="soft">Nothing is drawn yet; without a region all tissue counts.</p>}
           {draft === null ? (
             <>
               <div class="row">
@@ -148,17 +190,18 @@ export function Regions({ slide }: { slide: OpenSlide }) {
               </div>
             </>
           ) : (
-            <Draft draft={draft} mpp={slide.mpp} onSave={() => void save()} onStop={stop} />
+            <Draft draft={draft} mpp={slide.mpp} onSave={() => void save()} onStop={drop} />
           )}
         </Section>
-        {viewReady.value && <Interests slide={slide} view={viewReady.value} layer={boxes} polygons={viewReady.value.tool} />}
+        <TurnBack history={now()} />
+        {viewReady.value && <Interests slide={slide} view={viewReady.value} layer={boxes} history={history} polygons={viewReady.value.tool} />}
       </Panel>
     </div>
   );
 }
 
 interface DraftProperties {
-  draft: NonNullable<RegionsLayer["draft"]>;
+  draft: Polygon;
   mpp: number | null;
   onSave(): void;
   onStop(): void;
@@ -184,6 +227,10 @@ function Draft({ draft, mpp, onSave, onStop }: DraftProperties) {
       </div>
     </>
   );
+}
+
+function bodyOf(kind: RegionKind, vertices: Polygon["vertices"]) {
+  return { kind, vertices: vertices.map(({ x, y }) => [x, y]) };
 }
 
 function points(region: Region) {

@@ -1,26 +1,32 @@
 import { effect, useSignal } from "@preact/signals";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { ComponentChildren } from "preact";
 import { get } from "../api/request";
 import type { Regions, Round } from "../api/types";
 import { useCommands } from "../keys/commands";
-import { studyLabels, sayError } from "../state/session";
+import { labelName, studyLabels, sayError } from "../state/session";
 import { Follow } from "../state/follow";
+import type { History } from "../state/history";
 import { Work } from "../state/work";
-import { LabelKeys, labelCommands } from "../ui/label-keys";
-import { Panel, Section } from "../ui/panel";
+import { labelCommands } from "../ui/label-keys";
+import { Panel, TurnBack } from "../ui/panel";
 import { CellsLayer } from "../viewer/cells-layer";
+import type { Point } from "../viewer/frame";
 import { pictureOf, type OpenSlide } from "../viewer/picture";
 import { RegionsLayer } from "../viewer/regions-layer";
 import type { SlideView } from "../viewer/slide-view";
 import { Stage } from "../viewer/stage";
 import type { MiniMapLayer } from "../viewer/mini-map";
+import { CellClasses, Hint, useCells } from "./cell-classes";
 import { EVERYTHING, Filters, passes, tally, type Filter } from "./filters";
 import { LabelTool } from "./label-tool";
+import { TooSmall, type Doubtful } from "./too-small";
 
 interface Properties {
   round: Round;
   slide: OpenSlide;
+  /** Where more is done here than labelling, and can be taken back. */
+  history?: History;
   /** Panels of the mode above the classes. */
   children?: ComponentChildren;
   mapLayers?: readonly MiniMapLayer[];
@@ -28,12 +34,15 @@ interface Properties {
 }
 
 /** A slide with its cells: click, drag, keys, undo; the base of free labelling and of screening. */
-export function SlideWork({ round, slide, children, mapLayers, onView }: Properties) {
-  const work = useMemo(() => new Work(round.id), [round.id, slide.id]);
+export function SlideWork({ round, slide, history, children, mapLayers, onView }: Properties) {
+  const work = useMemo(() => new Work(round.id, history), [round.id, slide.id]);
   const labels = useMemo(studyLabels, []);
   const picture = useMemo(() => pictureOf(slide), [slide.id]);
-  const current = useSignal(labels[0]?.id ?? 0);
+  const next = useSignal(labels[0]?.id ?? 0);
   const selected = useSignal<number | null>(null);
+  const doubtful = useSignal<Doubtful | null>(null);
+  /** The smallest scale at which the rater has said to label anyway. */
+  const allowed = useRef(Infinity);
   const filter = useSignal<Filter>(EVERYTHING);
   const layer = useRef<CellsLayer | null>(null);
   const view = useRef<SlideView | null>(null);
@@ -47,24 +56,41 @@ export function SlideWork({ round, slide, children, mapLayers, onView }: Propert
     if (layer.current) layer.current.selected = cell;
     view.current?.redraw();
   };
+  const selectedCell = () => (selected.value === null ? undefined : work.table.get(selected.value));
+  const whenLargeEnough = (at: Point, act: () => void) => {
+    const shown = view.current;
+    if (!shown?.isTooSmallToLabel || shown.frame.scale >= allowed.current) act();
+    else doubtful.value = { at, act };
+  };
+  const anyway = () => {
+    const asked = doubtful.value;
+    doubtful.value = null;
+    allowed.current = view.current?.frame.scale ?? Infinity;
+    asked?.act();
+  };
+  const give = (label: number) => {
+    const cell = selectedCell();
+    if (cell && cell.label !== label) whenLargeEnough(cell, () => work.label(cell.id, label));
+  };
   const choose = (label: number) => {
-    current.value = label;
-    const cell = selected.value === null ? undefined : work.table.get(selected.value);
-    if (cell && cell.label !== label) work.label(cell.id, label);
+    if (selectedCell()) give(label);
+    else next.value = label;
   };
   const remove = () => {
-    if (selected.value !== null && work.table.get(selected.value)) work.remove(selected.value);
+    const cell = selectedCell();
+    if (cell) work.remove(cell.id);
     select(null);
   };
   work.onReturn = (cell) => {
     const row = work.table.get(cell);
-    select(row ? cell : null);
+    if (!row && selected.value === cell) select(null);
     const box = view.current?.frame.visible();
     const isInView = row && box && row.x > box.x && row.y > box.y && row.x < box.x + box.width && row.y < box.y + box.height;
     if (row && !isInView) view.current?.goTo(row);
   };
   useCommands("Cells", [
-    ...labelCommands(labels, choose),
+    ...labelCommands(labels, choose, "Class of the selected cell, else of the next click"),
+    { keys: ["Alt+Drag", "Shift+Drag"], title: "Move a cell; else a drag pans", run: () => undefined },
     { keys: ["Delete", "Backspace"], title: "Delete the selected cell", run: remove },
     { keys: ["Escape"], title: "Select nothing", run: () => select(null) },
     { keys: ["Ctrl+Z"], title: "Undo", run: () => work.undo(), repeats: true },
@@ -77,7 +103,7 @@ export function SlideWork({ round, slide, children, mapLayers, onView }: Propert
     const regions = new RegionsLayer();
     made.addLayer(regions);
     made.addLayer(cells);
-    made.tool = new LabelTool(made, cells, work, { slide: slide.id, label: () => current.value, selected: () => selected.value, onSelect: select });
+    made.tool = new LabelTool(made, cells, work, { slide: slide.id, label: () => next.value, onSelect: select, whenLargeEnough });
     [layer.current, view.current] = [cells, made];
     const unwatch = work.table.watch(() => made.redraw());
     const unfilter = effect(() => {
@@ -101,50 +127,38 @@ export function SlideWork({ round, slide, children, mapLayers, onView }: Propert
         thumbnail={`/api/slides/${slide.id}/thumbnail.jpg?size=512`}
         {...(mapLayers ? { mapLayers } : {})}
         onReady={ready}
-      />
+      >
+        <SelectedHint work={work} selected={selected.value} next={labelName(next.value)} count={labels.length} />
+      </Stage>
       <Panel label="Work">
         {children}
-        <Section title="Class of the next click">
-          <LabelKeys labels={labels} current={current.value} onChoose={choose} legend="Class of the next click" />
-        </Section>
-        <CellActions work={work} onRemove={remove} hasSelection={selected.value !== null} />
+        <CellClasses
+          table={work.table}
+          labels={labels}
+          next={next.value}
+          selected={selected.value}
+          onNext={(label) => (next.value = label)}
+          onGive={give}
+          onRemove={remove}
+          onLeave={() => select(null)}
+        />
+        <TurnBack history={work.history} />
         <Counted work={work} filter={filter} labels={labels} />
       </Panel>
+      {doubtful.value && view.current && (
+        <TooSmall view={view.current} doubtful={doubtful.value} onClose={() => (doubtful.value = null)} onAnyway={anyway} />
+      )}
     </div>
   );
 }
 
-function CellActions({ work, onRemove, hasSelection }: { work: Work; onRemove(): void; hasSelection: boolean }) {
-  return (
-    <div class="row">
-      <button type="button" disabled={!work.canUndo.value} onClick={() => work.undo()}>
-        Undo
-      </button>
-      <button type="button" disabled={!work.canRedo.value} onClick={() => work.redo()}>
-        Redo
-      </button>
-      <button type="button" disabled={!hasSelection} onClick={onRemove}>
-        Delete
-      </button>
-    </div>
-  );
+function SelectedHint({ work, selected, next, count }: { work: Work; selected: number | null; next: string; count: number }) {
+  useCells(work.table);
+  return <Hint cell={selected === null ? undefined : work.table.get(selected)} next={next} count={count} />;
 }
 
 function Counted({ work, filter, labels }: { work: Work; filter: Parameters<typeof Filters>[0]["filter"]; labels: ReturnType<typeof studyLabels> }) {
-  const [, again] = useState(0);
-  useEffect(() => {
-    let scheduled = 0;
-    const unwatch = work.table.watch(() => {
-      scheduled ||= window.setTimeout(() => {
-        scheduled = 0;
-        again((count) => count + 1);
-      }, 120);
-    });
-    return () => {
-      window.clearTimeout(scheduled);
-      unwatch();
-    };
-  }, [work]);
+  useCells(work.table);
   const counts = useRef({ version: -1, tally: tally(work.table) });
   if (counts.current.version !== work.table.version) {
     counts.current = { version: work.table.version, tally: tally(work.table) };

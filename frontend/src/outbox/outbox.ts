@@ -3,7 +3,7 @@ import { Away, Refusal } from "../api/errors";
 import { ask } from "../api/request";
 import { newKey } from "./key";
 import { BrokenReference, resolve } from "./reference";
-import { Shelf, type Waiting } from "./shelf";
+import type { Shelf, Waiting } from "./shelf";
 
 /** How the way to the server is. */
 export type Line =
@@ -34,6 +34,9 @@ export interface Request {
   key?: string;
 }
 
+/** What the outbox asks of the shelf that outlives the tab. */
+export type Keeper = Pick<Shelf, "add" | "waiting" | "remove" | "settle" | "outcome">;
+
 /** Sends actions in order, one at a time, and again until each is acknowledged or refused. */
 export class Outbox {
   private readonly expecting = new Map<string, Expecting>();
@@ -42,7 +45,7 @@ export class Outbox {
   private timer = 0;
 
   constructor(
-    private readonly shelf: Shelf,
+    private readonly shelf: Keeper,
     private readonly rater: string,
     /** An action of another tab or of an earlier visit was refused; a tab that still waits for it hears of it too. */
     private readonly onRefused: (action: Waiting, error: Refusal) => void,

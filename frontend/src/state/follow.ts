@@ -1,3 +1,4 @@
+import { Away } from "../api/errors";
 import { get } from "../api/request";
 import type { CellColumns, Round } from "../api/types";
 import type { Work } from "./work";
@@ -19,13 +20,23 @@ export class Follow {
     private readonly onLoaded: () => void = () => undefined,
   ) {
     this.path = `/api/rounds/${round.id}/slides/${slide}/cells`;
-    get<CellColumns>(this.path).then((columns) => {
+    void this.load();
+  }
+
+  /** A server that does not answer is asked until it does. */
+  private async load(): Promise<void> {
+    try {
+      const columns = await get<CellColumns>(this.path);
       if (this.isOver) return;
       this.work.load(columns);
       this.version = columns.version;
       this.onLoaded();
       this.again();
-    }, sayError);
+    } catch (error) {
+      if (this.isOver) return;
+      sayError(error);
+      if (error instanceof Away) this.timer = window.setTimeout(() => void this.load(), POLL_MS);
+    }
   }
 
   /** Ask now, e.g. because something was refused that others have changed. */

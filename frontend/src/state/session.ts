@@ -35,10 +35,16 @@ export function theOutbox(): Outbox {
 }
 
 /** Write something that is answered here and now, e.g. by the lead of a study; said aloud where it fails. */
-export async function write<T>(method: "POST" | "PUT" | "DELETE", path: string, body: object = {}): Promise<T | null> {
+export async function write<T>(
+  method: "POST" | "PUT" | "DELETE",
+  path: string,
+  body: object = {},
+  onRefused: () => void = () => undefined,
+): Promise<T | null> {
   try {
     return await ask<T>(method, path, { ...body, key: newKey() });
   } catch (error) {
+    if (error instanceof Refusal) onRefused();
     sayError(error);
     return null;
   }

@@ -6,24 +6,18 @@ import { answerTo, type Reference } from "../outbox/reference";
 import { NO_LABEL, CellTable, type Cell } from "../viewer/cell-table";
 import type { Point } from "../viewer/frame";
 import { say } from "../ui/toast";
+import { sentence } from "../ui/words";
+import { History, type Deed } from "./history";
 import { labelName, me, theOutbox } from "./session";
 
 /** What is shown as the class of a cell, and whether it is one's own. */
 type Shown = Pick<Cell, "label" | "own" | "rater">;
-
-interface Done {
-  readonly cell: number;
-  undo(): void;
-  redo(): void;
-}
 
 /** A rater's work on cells in one round: shown at once, sent in order, taken back and done again. */
 export class Work {
   readonly table = new CellTable();
   /** Changes with every action. */
   readonly count = signal(0);
-  readonly canUndo = signal(false);
-  readonly canRedo = signal(false);
   /** Called with the cell of something that was taken back or done again. */
   onReturn: (cell: number) => void = () => undefined;
   /** Called when somebody else changed a cell meanwhile. */
@@ -33,10 +27,25 @@ export class Work {
   private readonly seen = new Map<number, string | Reference>();
   private readonly creation = new Map<number, string>();
   private readonly localOf = new Map<number, number>();
-  private readonly undone: Done[] = [];
-  private readonly history: Done[] = [];
 
-  constructor(readonly round: number) {}
+  constructor(
+    readonly round: number,
+    /** Shared with what else is done on the page. */
+    readonly history = new History(),
+  ) {
+    history.onTurn = ({ of }) => {
+      this.count.value += 1;
+      if (typeof of === "number") this.onReturn(of);
+    };
+  }
+
+  get canUndo() {
+    return this.history.canUndo;
+  }
+
+  get canRedo() {
+    return this.history.canRedo;
+  }
 
   /** Take over the cells of a slide as the server tells them. */
   load(columns: CellColumns): void {
@@ -87,7 +96,12 @@ export class Work {
     this.table.put({ id: cell, x: at.x, y: at.y, label, score: null, own: label !== NO_LABEL, rater: null });
     const body = { kind: "create", slide, x: at.x, y: at.y, ...(label === NO_LABEL ? {} : { label }) };
     void this.send(cell, key, body, `New cell: ${labelName(label)}`, () => this.table.remove(cell));
-    this.did({ cell, undo: () => this.doRemove(cell), redo: () => this.doRestore(cell) });
+    this.did({
+      title: `New cell: ${labelName(label)}`,
+      of: cell,
+      undo: () => this.doRemove(cell),
+      redo: () => this.doRestore(cell),
+    });
     return cell;
   }
 
@@ -98,7 +112,8 @@ export class Work {
     const after: Shown = { label, own: label !== NO_LABEL, rater: null };
     this.doLabel(cell, after, before, seconds);
     this.did({
-      cell,
+      title: before.label === NO_LABEL ? `Label: ${labelName(label)}` : `Label: ${labelName(before.label)} → ${labelName(label)}`,
+      of: cell,
       undo: () => this.doLabel(cell, before, after),
       redo: () => this.doLabel(cell, after, before),
     });
@@ -106,41 +121,35 @@ export class Work {
 
   move(cell: number, to: Point, from: Point): void {
     this.doMove(cell, to, from);
-    this.did({ cell, undo: () => this.doMove(cell, from, to), redo: () => this.doMove(cell, to, from) });
+    this.did({
+      title: "Cell moved",
+      of: cell,
+      undo: () => this.doMove(cell, from, to),
+      redo: () => this.doMove(cell, to, from),
+    });
   }
 
   remove(cell: number): void {
     this.doRemove(cell);
-    this.did({ cell, undo: () => this.doRestore(cell), redo: () => this.doRemove(cell) });
+    this.did({
+      title: "Cell deleted",
+      of: cell,
+      undo: () => this.doRestore(cell),
+      redo: () => this.doRemove(cell),
+    });
   }
 
   undo(): void {
-    this.turn(this.history, this.undone, (done) => done.undo());
+    this.history.undo();
   }
 
   redo(): void {
-    this.turn(this.undone, this.history, (done) => done.redo());
+    this.history.redo();
   }
 
-  private turn(from: Done[], to: Done[], act: (done: Done) => void): void {
-    const done = from.pop();
-    if (!done) return;
-    act(done);
-    to.push(done);
-    this.tell();
-    this.onReturn(done.cell);
-  }
-
-  private did(done: Done): void {
-    this.history.push(done);
-    this.undone.length = 0;
-    this.tell();
-  }
-
-  private tell(): void {
+  private did(deed: Deed): void {
+    this.history.did(deed);
     this.count.value += 1;
-    this.canUndo.value = this.history.length > 0;
-    this.canRedo.value = this.undone.length > 0;
   }
 
   private doLabel(cell: number, shown: Shown, before: Shown, seconds?: number): void {
@@ -214,12 +223,12 @@ export class Work {
       if (now.is_deleted) this.table.remove(cell);
       else this.table.update(cell, { x: now.x, y: now.y, label: now.label ?? NO_LABEL });
     }
-    this.history.splice(0, this.history.length, ...this.history.filter((done) => done.cell !== cell));
-    this.tell();
+    this.history.forget(cell);
+    this.count.value += 1;
     const what = refusal.isConflict ? "Somebody else (or another tab of yours) changed this cell meanwhile; you see it as it is now." : refusal.message;
     if (refusal.isConflict) this.onConflict();
     if (refusal.code !== "broken" && refusal.code !== "discarded") {
-      say(`${title}: ${what}`, { kind: "warning", mend: refusal.isConflict ? "Look at it and repeat what you meant." : refusal.mend });
+      say(`Not done: ${title}. ${sentence(what)}`, { kind: "warning", mend: refusal.isConflict ? "Look at it and repeat what you meant." : refusal.mend });
     }
   }
 }

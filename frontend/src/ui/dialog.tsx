@@ -1,5 +1,10 @@
+import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useId, useLayoutEffect, useRef } from "preact/hooks";
+import { Toasts } from "./toast";
+
+/** The dialogs that are open, the topmost last. */
+export const openDialogs = signal<readonly string[]>([]);
 
 interface Properties {
   title: string;
@@ -21,7 +26,9 @@ export function Dialog({ title, onClose, wide = false, children }: Properties) {
     const closed = () => live.current();
     dialog?.addEventListener("close", closed);
     dialog?.showModal();
+    openDialogs.value = [...openDialogs.value, heading];
     return () => {
+      openDialogs.value = openDialogs.value.filter((other) => other !== heading);
       dialog?.removeEventListener("close", closed);
       dialog?.close();
       if (before instanceof HTMLElement) before.focus({ preventScroll: true });
@@ -43,6 +50,7 @@ export function Dialog({ title, onClose, wide = false, children }: Properties) {
         </header>
         {children}
       </div>
+      {openDialogs.value.at(-1) === heading && <Toasts />}
     </dialog>
   );
 }

@@ -9,10 +9,12 @@ interface Properties {
   legend: string;
   /** Further keys of a class, by its id. */
   also?: ReadonlyMap<number, string>;
+  /** Whether the keys 1 to 9 are about these classes now. */
+  hasKeys?: boolean;
 }
 
 /** One button a class, with its key, shape and colour. */
-export function LabelKeys({ labels, current, onChoose, legend, also }: Properties) {
+export function LabelKeys({ labels, current, onChoose, legend, also, hasKeys = true }: Properties) {
   return (
     <fieldset class="classes">
       <legend class="unseen">{legend}</legend>
@@ -22,7 +24,7 @@ export function LabelKeys({ labels, current, onChoose, legend, also }: Propertie
           <bdi class="clip">{label.name}</bdi>
           <span>
             {also?.has(label.id) && <kbd>{also.get(label.id)}</kbd>}
-            {at < 9 && <kbd>{at + 1}</kbd>}
+            {hasKeys && at < 9 && <kbd>{at + 1}</kbd>}
           </span>
         </button>
       ))}
@@ -31,10 +33,10 @@ export function LabelKeys({ labels, current, onChoose, legend, also }: Propertie
 }
 
 /** The keys 1 to 9 for the classes of a study. */
-export function labelCommands(labels: readonly ClassLabel[], onChoose: (label: number) => void) {
+export function labelCommands(labels: readonly ClassLabel[], onChoose: (label: number) => void, what = "Class") {
   return labels.slice(0, 9).map((label, at) => ({
     keys: [String(at + 1)],
-    title: `Class: ${label.name}`,
+    title: `${what}: ${label.name}`,
     run: () => onChoose(label.id),
   }));
 }

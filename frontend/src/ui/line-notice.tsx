@@ -2,6 +2,7 @@ import { useSignal } from "@preact/signals";
 import { line, unsent } from "../outbox/outbox";
 import { theOutbox } from "../state/session";
 import { Dialog } from "./dialog";
+import { sentence } from "./words";
 
 /** Says plainly why actions cannot be sent, and that none is lost. */
 export function LineNotice() {
@@ -15,8 +16,8 @@ export function LineNotice() {
       <span class="grow">
         {state.kind === "away" && <b>The server does not answer. </b>}
         {state.kind === "unknown" && <b>This browser is not known here any more: open your own link again. </b>}
-        {state.kind === "stuck" && <b>The server cannot write: {state.refusal.message}. </b>}
-        {state.kind === "stuck" && state.refusal.mend && <>{sentence(state.refusal.mend)}. </>}
+        {state.kind === "stuck" && <b>The server cannot write: {sentence(state.refusal.message)} </b>}
+        {state.kind === "stuck" && state.refusal.mend && <>{sentence(state.refusal.mend)} </>}
         {kept}
       </span>
       <button type="button" onClick={() => theOutbox().wake()}>
@@ -28,10 +29,6 @@ export function LineNotice() {
       {shows.value && <UnsentList onClose={() => (shows.value = false)} />}
     </div>
   );
-}
-
-function sentence(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function UnsentList({ onClose }: { onClose(): void }) {

@@ -1,4 +1,5 @@
 import type { ComponentChildren } from "preact";
+import type { History } from "../state/history";
 
 export function Panel({ children, label }: { children: ComponentChildren; label: string }) {
   return (
@@ -14,6 +15,20 @@ export function Section({ title, children }: { title?: ComponentChildren; childr
       {title && <h3>{title}</h3>}
       {children}
     </section>
+  );
+}
+
+/** What was done here taken back, and done again. */
+export function TurnBack({ history }: { history: History }) {
+  return (
+    <div class="row">
+      <button type="button" disabled={!history.canUndo.value} onClick={() => history.undo()} title="Undo (Ctrl+Z)">
+        Undo
+      </button>
+      <button type="button" disabled={!history.canRedo.value} onClick={() => history.redo()} title="Redo (Ctrl+Shift+Z)">
+        Redo
+      </button>
+    </div>
   );
 }
 

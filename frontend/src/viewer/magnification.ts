@@ -17,3 +17,17 @@ export function formatMagnification(magnification: number): string {
   const digits = magnification < 1 ? 2 : magnification < 10 ? 1 : 0;
   return `${magnification.toFixed(digits).replace(/\.0+$/, "")}×`;
 }
+
+/** Below it no one can tell a mitotic figure from a look-alike: nothing is labelled unasked, nothing counts as seen. */
+export const LEAST_TO_LABEL = 10;
+
+/** Of pictures that state no resolution: CSS pixels for one level-0 pixel, as of a slide scanned at 40×. */
+const LEAST_SCALE = 0.25;
+
+/** "About 10×": a magnification that was asked for and rounded on its way is not below itself. */
+const TOLERANCE = 0.99;
+
+/** The least scale at which a picture is labelled, and counts as seen: CSS pixels for one level-0 pixel. */
+export function leastScale(mpp: number | null): number {
+  return (mpp === null ? LEAST_SCALE : scaleOf(LEAST_TO_LABEL, mpp)) * TOLERANCE;
+}

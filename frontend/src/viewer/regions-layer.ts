@@ -7,6 +7,11 @@ export interface Outline {
   readonly kind: RegionKind;
 }
 
+/** A polygon at work, with its corners. */
+export interface Draft extends Outline {
+  readonly closed: boolean;
+}
+
 interface Look {
   readonly line: string;
   readonly fill: string;
@@ -23,7 +28,7 @@ const LOOKS: Readonly<Record<RegionKind, Look>> = {
 export class RegionsLayer implements Layer {
   outlines: readonly Outline[] = [];
   /** The polygon that is being drawn or edited, with its corners. */
-  draft: { vertices: readonly Point[]; closed: boolean; kind: RegionKind } | null = null;
+  draft: Draft | null = null;
 
   draw(context: CanvasRenderingContext2D, frame: Frame): void {
     for (const outline of this.outlines) {
@@ -34,7 +39,7 @@ export class RegionsLayer implements Layer {
     if (this.draft) this.drawDraft(context, frame, this.draft);
   }
 
-  private drawDraft(context: CanvasRenderingContext2D, frame: Frame, draft: NonNullable<RegionsLayer["draft"]>): void {
+  private drawDraft(context: CanvasRenderingContext2D, frame: Frame, draft: Draft): void {
     this.path(context, frame, draft.vertices, draft.closed);
     this.fill(context, draft.kind);
     this.stroke(context, draft.kind);

@@ -1,11 +1,12 @@
-import { effect } from "@preact/signals";
+import { effect, type ReadonlySignal } from "@preact/signals";
 import OpenSeadragon from "openseadragon";
+import { Arrivals, type Trouble, type WhyNot } from "./arrivals";
 import { Frame, type Box, type Point } from "./frame";
-import { framing } from "./framing";
+import { centring, framing, reach } from "./framing";
 import { declineInlineStyle } from "./inline-style";
 import type { Layer } from "./layer";
 import { filterOf, look } from "./look";
-import { magnificationOf, scaleOf } from "./magnification";
+import { leastScale, magnificationOf, scaleOf } from "./magnification";
 import type { Resolution } from "./resolution";
 import type { Pointer, Tool } from "./tool";
 
@@ -34,11 +35,10 @@ const OPTIONS = {
   imageLoaderLimit: 6,
   maxImageCacheCount: 600,
   maxZoomPixelRatio: 6,
-  minZoomImageRatio: 0.5,
+  minZoomImageRatio: 0.1,
   visibilityRatio: 0.2,
   timeout: 60_000,
-  tileRetryMax: 2,
-  tileRetryDelay: 1500,
+  tileRetryMax: 0, // asked for again below, for as long as it takes
   placeholderFillStyle: "#eceff2",
   gestureSettingsMouse: { clickToZoom: false, dblClickToZoom: false, flickEnabled: false },
   gestureSettingsPen: { clickToZoom: false, dblClickToZoom: false },
@@ -59,13 +59,14 @@ export class SlideView {
   private readonly layers: Layer[] = [];
   private readonly watchers = new Set<(frame: Frame) => void>();
   private readonly unlook: () => void;
+  private readonly arrivals: Arrivals;
   private captured = false;
   private scheduled = 0;
 
   constructor(
     readonly element: HTMLElement,
     readonly picture: Picture,
-    private readonly onTileFailure: (url: string) => void = () => undefined,
+    whyNot: WhyNot = () => Promise.resolve(null),
   ) {
     declineInlineStyle();
     this.viewer = OpenSeadragon({
@@ -81,6 +82,7 @@ export class SlideView {
         getTileUrl: picture.tileUrl.bind(picture),
       } as unknown as OpenSeadragon.TileSourceOptions,
     });
+    this.arrivals = new Arrivals(this.viewer, picture, whyNot);
     this.canvas.className = "marks";
     this.viewer.canvas.append(this.canvas);
     this.viewer.canvas.removeAttribute("tabindex");
@@ -93,6 +95,7 @@ export class SlideView {
   destroy(): void {
     this.unlook();
     cancelAnimationFrame(this.scheduled);
+    this.arrivals.stop();
     this.watchers.clear();
     this.viewer.destroy();
   }
@@ -139,6 +142,26 @@ export class SlideView {
     return this.frameOf(true);
   }
 
+  /** The frame that the view comes to rest at. */
+  get goal(): Frame {
+    return this.frameOf(false);
+  }
+
+  /** Whether the pixels of a place are there, as sharp as the view can show them. */
+  isSharp(at: Point): boolean {
+    return this.arrivals.isSharp(at, this.frame.scale);
+  }
+
+  /** Why parts are blurred and stay so for now. */
+  get trouble(): ReadonlySignal<Trouble | null> {
+    return this.arrivals.trouble;
+  }
+
+  /** Whether the view is so small that a mitotic figure cannot be told from a look-alike. */
+  get isTooSmallToLabel(): boolean {
+    return this.frame.scale < leastScale(this.picture.mpp);
+  }
+
   get magnification(): number | null {
     return this.picture.mpp === null ? null : magnificationOf(this.frame.scale, this.picture.mpp);
   }
@@ -158,7 +181,8 @@ export class SlideView {
     );
   }
 
-  private whenOpen(act: () => void): void {
+  /** Act now, or once the picture is there. */
+  whenOpen(act: () => void): void {
     if (this.isOpen) act();
     else this.viewer.addOnceHandler("open", act);
   }
@@ -181,6 +205,16 @@ export class SlideView {
       const { centre, scale } = framing(box, this.frameOf(false), COVERED);
       this.goTo(centre, { scale, now });
     });
+  }
+
+  /** Bring the middle of a box into the middle of the view, at a scale in CSS pixels for one level-0 pixel. */
+  centreOn(box: Box, scale: number): void {
+    this.whenOpen(() => this.goTo(centring(box, this.goal, COVERED, scale), { scale }));
+  }
+
+  /** Width and height in level-0 pixels of what can be seen at once at a scale. */
+  reach(scale: number): { width: number; height: number } {
+    return reach(this.goal, COVERED, scale);
   }
 
   home(now = false): void {
@@ -222,7 +256,6 @@ export class SlideView {
     });
     viewer.addHandler("update-viewport", () => this.moved());
     viewer.addHandler("resize", () => this.redraw());
-    viewer.addHandler("tile-load-failed", (event) => this.onTileFailure(event.tile.getUrl()));
     viewer.addHandler("canvas-press", (event) => {
       // The slide takes no focus: a button that has it would take the next Enter or Space.
       if (document.activeElement instanceof HTMLElement) document.activeElement.blur();

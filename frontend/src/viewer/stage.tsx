@@ -1,14 +1,15 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { Refusal } from "../api/errors";
+import { Away, Refusal } from "../api/errors";
 import { get } from "../api/request";
 import { useCommands } from "../keys/commands";
 import { sayError } from "../state/session";
 import { LookNotice } from "../tools/adjust";
 import { useTools } from "../tools/bench";
 import { Rail } from "../tools/rail";
-import { say } from "../ui/toast";
+import { sentence } from "../ui/words";
+import type { Trouble } from "./arrivals";
 import type { Frame, Point } from "./frame";
 import { GoTo } from "./go-to";
 import { formatMagnification, magnificationOf, PRESETS } from "./magnification";
@@ -32,6 +33,8 @@ interface Properties {
 }
 
 const STEP = 0.25;
+/** The status of a slide whose file is not there; it may come back. */
+const GONE = 410;
 
 /** The view of a slide with its furniture: magnification, scale bar, coordinates, overview map. */
 export function Stage({ picture, name, thumbnail, mapLayers = [], hasPlaces = true, onReady, children }: Properties) {
@@ -44,7 +47,7 @@ export function Stage({ picture, name, thumbnail, mapLayers = [], hasPlaces = tr
 
   useEffect(() => {
     if (!element.current) return;
-    const made = new SlideView(element.current, picture, (address) => void sayWhyNot(address));
+    const made = new SlideView(element.current, picture, whyNot);
     const leave = onReady(made);
     const unwatch = made.watch((now) => (frame.value = now));
     setView(made);
@@ -102,6 +105,7 @@ export function Stage({ picture, name, thumbnail, mapLayers = [], hasPlaces = tr
             {hasPlaces && <Corner frame={frame.value} mpp={picture.mpp} pointer={pointer.value} />}
           </>
         )}
+        {view?.trouble.value && <TroubleNotice trouble={view.trouble.value} />}
         {children}
       </div>
       {view && frame.value && showsMap.value && thumbnail && (
@@ -115,12 +119,24 @@ export function Stage({ picture, name, thumbnail, mapLayers = [], hasPlaces = tr
 }
 
 /** Ask once more for a part that could not be shown: the answer says why. */
-async function sayWhyNot(address: string): Promise<void> {
+async function whyNot(address: string): Promise<Trouble | null> {
   try {
     await get(address);
   } catch (error) {
-    if (error instanceof Refusal) say(error.message, { kind: "warning", mend: error.mend });
+    if (error instanceof Refusal) return { what: error.message, mend: error.mend, mayPass: error.status === GONE || !error.isFinal };
+    if (error instanceof Away) return { what: error.message, mend: null, mayPass: true };
   }
+  return null; // a picture came
+}
+
+/** Says why parts are blurred, for as long as they are. */
+function TroubleNotice({ trouble }: { trouble: Trouble }) {
+  return (
+    <p class="trouble" role="alert">
+      <b>{sentence(trouble.what)}</b> {trouble.mend && sentence(trouble.mend)}
+      {trouble.mayPass && " What is blurred here has not come; it is asked for again by itself. Labels are kept."}
+    </p>
+  );
 }
 
 function pointOf(event: PointerEvent, view: SlideView | null): Point | null {
