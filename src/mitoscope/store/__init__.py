@@ -213,9 +213,11 @@ if TYPE_CHECKING:
         answer_tile,
         next_tile,
         read_answers,
+        read_gold_tiles,
         read_tile,
         read_tiles,
         set_gold,
+        tile_ids,
     )
     from mitoscope.store.terms import (
         CONSENSUS_RATER,
@@ -312,7 +314,8 @@ _NAMES = {
     "store.store": "Store",
     "store.tags": "read_tags write_tags",
     "store.tasks": (
-        "add_tiles answer_tile next_tile read_answers read_tile read_tiles set_gold TaskTile TileAnswer"
+        "add_tiles answer_tile next_tile read_answers read_gold_tiles read_tile read_tiles set_gold TaskTile "
+        "tile_ids TileAnswer"
     ),
     "store.terms": (
         "assign CONSENSUS_RATER read_assignments read_position read_round_row read_round_rows RoundRow "

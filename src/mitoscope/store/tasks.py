@@ -70,6 +70,18 @@ def read_tiles(connection: sqlite3.Connection, round_id: int) -> list[TaskTile]:
 
 
 @well_formed()
+def read_gold_tiles(connection: sqlite3.Connection, round_id: int) -> list[TaskTile]:
+    """Return the gold tiles of a round."""
+    sql = f"{_TILE_SQL} WHERE round_id = ? AND gold IS NOT NULL ORDER BY id"
+    return [_tile(row) for row in connection.execute(sql, (round_id,))]
+
+
+def tile_ids(connection: sqlite3.Connection, round_id: int) -> list[int]:
+    """Return the ids of the tiles of a round."""
+    return [id_ for (id_,) in connection.execute("SELECT id FROM task_tile WHERE round_id = ?", (round_id,))]
+
+
+@well_formed()
 def read_tile(connection: sqlite3.Connection, round_id: int, tile_id: int) -> TaskTile:
     """Return a tile of a round.
 
@@ -137,36 +149,33 @@ def read_answers(
 
 
 def next_tile(
-    tiles: Sequence[TaskTile],
+    tiles: Collection[int],
     answered: Collection[int],
     *,
     seed: int,
-    gold_first: bool,
+    first: Collection[int] = (),
     skip: Collection[int] = (),
-) -> TaskTile | None:
-    """Return the tile that a rater sees next, or None when there is none left.
+) -> int | None:
+    """Return the id of the tile that a rater sees next, or None when there is none left.
 
-    The order is random and the rater's own; gold tiles come first while the rater is tested, and nothing in
-    what is shown tells them from others.
+    The order is random and the rater's own; some come first while the rater is tested, and nothing in what is
+    shown tells them from others.
 
     Parameters
     ----------
-    tiles : sequence of TaskTile
-        Of the round.
+    tiles : collection of int
+        Ids of the tiles of the round.
     answered : collection of int
         Ids of those that the rater has answered.
     seed : int
         Of the rater's order.
-    gold_first : bool
-        Whether the rater is being tested.
+    first : collection of int
+        Ids of those that come first, the gold ones of a test.
     skip : collection of int
         Ids of tiles passed over for now.
     """
-    open_ = [tile for tile in tiles if tile.id not in answered and tile.id not in skip]
-    if not open_:
+    open_ = np.array(sorted(set(tiles) - set(answered) - set(skip)), dtype=np.int64)
+    if not len(open_):
         return None
-    place = shuffles(np.array([one.id for one in open_], dtype=np.int64), seed)
-    order = sorted(
-        range(len(open_)), key=lambda row: (gold_first and open_[row].gold is None, int(place[row]))
-    )
-    return open_[order[0]]
+    comes_later = ~np.isin(open_, np.array(sorted(first), dtype=np.int64))
+    return int(open_[np.lexsort((shuffles(open_, seed), comes_later))[0]])

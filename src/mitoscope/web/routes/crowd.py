@@ -92,16 +92,16 @@ def next_(
     with state.store.writing() as connection:
         order = store.reading_order(connection, round_id, visitor.rater_id)
     with state.store.reading() as connection:
-        tiles = store.read_tiles(connection, round_id)
+        tiles, gold = store.tile_ids(connection, round_id), store.read_gold_tiles(connection, round_id)
         mine = store.read_answers(connection, round_id, visitor.rater_id)
-    standing = store.standing(row.terms.settings, tiles, mine)
-    answered = {one.tile_id for one in mine}
-    if for_gold:
-        answered = {tile.id for tile in tiles if tile.gold is not None}
-    tile = None
-    if for_gold or standing.state != "failed":
-        is_tested = standing.state == "testing"
-        tile = store.next_tile(tiles, answered, seed=order.seed, gold_first=is_tested, skip=passed)
+        standing = store.standing(row.terms.settings, gold, mine)
+        known = {tile.id for tile in gold}
+        answered = known if for_gold else {one.tile_id for one in mine}
+        found = None
+        if for_gold or standing.state != "failed":
+            first = known if standing.state == "testing" else set()
+            found = store.next_tile(tiles, answered, seed=order.seed, first=first, skip=passed)
+        tile = None if found is None else store.read_tile(connection, round_id, found)
     return {
         "tile": None if tile is None else describe_tile(tile),
         "answered": len(answered),
@@ -133,7 +133,7 @@ def answer(
 
     def act(connection: Any) -> TileAnswered:
         tile = store.read_tile(connection, round_id, tile_id)
-        tiles = store.read_tiles(connection, round_id)
+        tiles = store.read_gold_tiles(connection, round_id)
         settings = row.terms.settings
         before = store.standing(settings, tiles, store.read_answers(connection, round_id, visitor.rater_id))
         store.answer_tile(connection, tile.id, visitor.rater_id, content, seconds=body.seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
@@ -103,10 +104,10 @@ class CrowdConcluded(Done):
 def tiles(round_id: RoundId, state: StateHere, lead: ComparerHere) -> CrowdTiles:
     """Return what the crowd said of each tile, and how each of them stands."""
     row = crowd_task(assignment(state, lead, round_id).row)
-    with state.store.reading() as connection:
-        work = store.read_crowd_work(connection, round_id)
-        names = {rater.name: id_ for id_, rater in store.read_raters(connection).items()}
-        confirmations = [described(Confirmed, one) for one in read_confirmations(connection, row)]
+    with state.store.snapshot() as copy:
+        rows = work_table(copy, name=row.name, repeats=0).raters
+        with copy.reading() as connection:
+            judged, stands, names, confirmations = _read(connection, row)
     found = [
         described(
             CrowdRater,
@@ -114,12 +115,21 @@ def tiles(round_id: RoundId, state: StateHere, lead: ComparerHere) -> CrowdTiles
             id=names[one.rater],
             name=one.rater,
             answered=one.pieces,
-            qualification=described(Standing, work.standing[names[one.rater]]),
+            qualification=described(Standing, stands[names[one.rater]]),
         )
-        for one in work_table(state.store, name=row.name, repeats=0).raters
+        for one in rows
     ]
-    judged = [_judged(result) for result in tile_results(row, work)]
     return {"tiles": judged, "raters": found, "confirmations": confirmations}
+
+
+def _read(
+    connection: Any, row: store.RoundRow
+) -> tuple[list[JudgedTile], Mapping[int, store.Qualification], dict[str, int], list[Confirmed]]:
+    """Return tiles, how raters stand by id, ids of raters by name, and confirmations of a round."""
+    work = store.read_crowd_work(connection, row.id)
+    names = {rater.name: id_ for id_, rater in store.read_raters(connection).items()}
+    confirmations = [described(Confirmed, one) for one in read_confirmations(connection, row)]
+    return [_judged(result) for result in tile_results(row, work)], work.standing, names, confirmations
 
 
 def _judged(result: TileResult) -> JudgedTile:
@@ -148,7 +158,9 @@ def tiles_file(
 ) -> Response:
     """Return what the tiles came to as a file: a row a tile, in JSON with boxes and all answers."""
     row = crowd_task(assignment(state, lead, round_id).row)
-    return download(tiles_text(describe_tiles(state.store, row.name), f".{format}"), "tiles", format)
+    with state.store.snapshot() as copy:
+        found = describe_tiles(copy, row.name)
+    return download(tiles_text(found, f".{format}"), "tiles", format)
 
 
 def download(text: str, stem: str, suffix: str) -> Response:

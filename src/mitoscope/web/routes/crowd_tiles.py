@@ -215,7 +215,7 @@ def _by_score(
     ids = {str(id_): id_ for id_ in _slides_of(state, row)}
     sizes = {name: state.slides.info(id_).size for name, id_ in ids.items()}
     found = {}
-    with state.store.reading() as connection:
+    with state.store.snapshot() as copy, copy.reading() as connection:
         for name, id_ in ids.items():
             points = store.scored_points(connection, id_)
             found[name] = Detections.of(points[:, :2], points[:, 2])
@@ -267,10 +267,10 @@ def _from_file(state: AppState, row: store.RoundRow, text: str) -> tuple[list[st
 def _from_labels(
     state: AppState, row: store.RoundRow, wanted: GoldFromLabels, side: float
 ) -> list[store.TaskTile]:
-    with state.store.reading() as connection:
+    with state.store.snapshot() as copy, copy.reading() as connection:
         examined = store.examined_areas(connection)
     corners = {slide: _grid(state, slide, side) for slide in _slides_of(state, row) if slide in examined}
-    with state.store.reading() as connection:
+    with state.store.snapshot() as copy, copy.reading() as connection:
         found = gold_tiles(
             connection,
             row.id,
