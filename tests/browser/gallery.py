@@ -29,7 +29,7 @@ def exhibits(clinic: Clinic, slides: Path) -> list[Exhibit]:
     slide, other = clinic.slide["id"], clinic.slides["breast-05.tiff"]["id"]
     first = label_all(clinic, anna, slides, n=40)
     cells = anna.cells(first, slide)["cell"]
-    second = clinic.round("second read", "second read", bert, cells=cells)
+    second = clinic.round("second read", "second read", bert, cells=cells, settings={"may_add": True})
     for number, cell in enumerate(cells[:8]):
         bert.act(second, kind="label", cell=cell, label=(clinic.figure, clinic.look_alike)[number % 2])
     groups = candidates(clinic, bert, slides, slide=other)

@@ -15,7 +15,7 @@ from .making import Clinic, settle, shoot
 
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
-_CHECK = """async () => {
+CHECK = """async () => {
   const { violations } = await axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa'] });
   return violations.flatMap(({ id, nodes }) =>
     nodes.map(({ target, any }) => `${id}: ${target}: ${any.map((one) => one.message).join('; ')}`));
@@ -74,7 +74,7 @@ def test_a_text_without_contrast_would_be_told(served: Clinic) -> None:
     page = served.context().new_page()
     page.set_content("<p style='color: #888; background: #777; font-size: 14px'>A pale line of text.</p>")
     page.evaluate(AXE.read_text(encoding="utf-8"))
-    assert any(one.startswith("color-contrast") for one in page.evaluate(_CHECK))
+    assert any(one.startswith("color-contrast") for one in page.evaluate(CHECK))
 
 
 def test_every_place_is_named_and_readable_in_both_themes_and_its_keys_are_told(
@@ -91,7 +91,7 @@ def test_every_place_is_named_and_readable_in_both_themes_and_its_keys_are_told(
             page.evaluate(axe)
         for _ in range(2):
             theme = page.locator("html").get_attribute("data-theme")
-            found += [f"{exhibit.name}, {theme}: {one}" for one in page.evaluate(_CHECK)]
+            found += [f"{exhibit.name}, {theme}: {one}" for one in page.evaluate(CHECK)]
             shoot(page, f"{exhibit.name}-{theme}")
             assert page.evaluate("document.documentElement.scrollWidth") <= 1366
             page.keyboard.press("Alt+t")

@@ -6,6 +6,7 @@ from playwright.sync_api import Page, expect
 
 from .making import Clinic, all_sent, settle, shoot, until
 from .rates import pace
+from .test_access import AXE, CHECK
 
 
 def _draw(page: Page, x: float, y: float, side: float = 60) -> None:
@@ -116,6 +117,8 @@ def test_the_lead_makes_tiles_gold_and_rules_and_sees_who_is_right(clinic: Clini
         dialog.get_by_role("link", name="Tiles as CSV").click()
     assert len(download.value.path().read_text().splitlines()) == 7
     shoot(page, "crowd-lead")
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    assert page.evaluate(CHECK) == []
     dialog.get_by_role("checkbox", name=expert.name).check()
     dialog.get_by_role("button", name="Ask the experts").click()
     expect(dialog.get_by_text("0 of 1 boxes read")).to_be_visible()

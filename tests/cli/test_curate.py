@@ -220,6 +220,19 @@ def test_select_writes_all_tiles_with_their_probabilities(folder: Path, study: P
     assert "one way to choose" in run("select", study, "--pred", found, "--out", out, status=2)
 
 
+def test_select_drops_glass_before_it_chooses(folder: Path, study: Path) -> None:
+    for number, share in enumerate((0.5, 0.5, 0.5)):
+        config = SyntheticSlideConfig.of(width=1024, height=1024, seed=number, tissue_fraction=share)
+        write_slide(folder / f"slide {number}.tiff", config)
+    found, out = detections(folder), folder / "choice.csv"
+    every = run_json("select", study, "--pred", found, "--out", out, "--whole-slides", 3, "--tile", 128)
+    some = run_json(
+        "select", study, "--pred", found, "--out", out, "--whole-slides", 3, "--tile", 128, "--slides", folder
+    )
+    assert 0 < some["tiles"] < every["tiles"]
+    assert some["chosen"] == some["tiles"]
+
+
 @pytest.fixture
 def embeddings(folder: Path, study: Path) -> Path:
     """Write embeddings that know the classes, save of one cell."""

@@ -212,6 +212,10 @@ def select(
         typer.Option("--whole-slides", metavar="N", min=1, help="N slides at random, all their tiles."),
     ] = None,
     slide: OnlySlidesOption = None,
+    slides: Annotated[
+        Path | None,
+        typer.Option("--slides", metavar="DIR", help="The slides; tiles that are glass are dropped."),
+    ] = None,
     tile: Annotated[
         int, typer.Option("--tile", metavar="PX", min=1, max=100_000, help="Side of a tile, level-0 px.")
     ] = 1000,
@@ -228,6 +232,8 @@ def select(
         raise ConfigError("one way to choose is wanted", mend="give --top, --above or --whole-slides")
     with Store.open(study, write=False) as store:
         tiles = _tiles(store, pred, tile, label)
+    if slides is not None:
+        tiles = _without_glass(tiles, slides)
     if top is not None:
         choice = choose_top(tiles, top, slides=slide or ())
     elif above is not None:
@@ -256,6 +262,19 @@ def _tiles(store: Store, pred: Path, tile_px: int, labels: list[str] | None) -> 
             raise FormatError("the study does not know its size", where=slide.name, mend=mend)
         sizes[slide.name] = slide.size
     return score_tiles(sizes, found_on_slides(store, pred, labels), tile_px=tile_px)
+
+
+def _without_glass(tiles: ScoredTiles, folder: Path) -> ScoredTiles:
+    from mitoscope.curation.select import drop_glass
+    from mitoscope.loops.crops import find_slides
+    from mitoscope.slide import open_slide
+    from mitoscope.tissue import find_tissue
+
+    tissue = {}
+    for name, path in find_slides(folder, tiles.slides).items():
+        with open_slide(path) as opened:
+            tissue[name] = find_tissue(opened)
+    return drop_glass(tiles, tissue)
 
 
 def _by_slide(choice: Choice) -> dict[str, dict[str, int]]:

@@ -22,6 +22,7 @@ from mitoscope.errors import ConfigError, FormatError
 from mitoscope.exchange import inert, plain
 from mitoscope.fsio import atomic_write
 from mitoscope.geometry import SizePx
+from mitoscope.tissue import TissueMask
 
 TOP_TILES = 800
 """Tiles a slide for the experts (Ji et al.: 800 of each of 5 slides)."""
@@ -29,6 +30,8 @@ THRESHOLD = 0.2
 """Tiles whose score is above it all go to the crowd (Ji et al.)."""
 SHARE_BELOW = 0.1
 """Share of the other tiles that goes to the crowd at random (Ji et al.)."""
+TISSUE_MIN = 0.5
+"""Tiles with a smaller share of tissue are glass for the most part, and dropped (Ji et al.)."""
 COLUMNS = ("slide", "x_px0", "y_px0", "width_px0", "height_px0", "score", "probability", "stratum", "chosen")
 _HEAD = "# mitoscope choice 1 "
 
@@ -132,6 +135,30 @@ def _boxes(size: SizePx, columns: int, rows: int, tile_px: int) -> NDArray[np.fl
     y, x = (one.ravel() * float(tile_px) for one in np.mgrid[:rows, :columns])
     right, bottom = np.minimum(x + tile_px, size.width), np.minimum(y + tile_px, size.height)
     return np.column_stack([x, y, right, bottom])
+
+
+def drop_glass(
+    tiles: ScoredTiles, tissue: Mapping[str, TissueMask], *, share: float = TISSUE_MIN
+) -> ScoredTiles:
+    """Return the tiles that are tissue for the most part (Ji et al. drop those that are background).
+
+    Parameters
+    ----------
+    tiles : ScoredTiles
+    tissue : mapping of str to TissueMask
+        Slide name → its tissue, in level-0 pixels.
+    share : float
+        Smallest share of a tile that is tissue.
+    """
+    kept = np.zeros(len(tiles), dtype=np.bool_)
+    size = tiles.boxes_px0[:, 2:] - tiles.boxes_px0[:, :2]
+    for name, mask in tissue.items():
+        rows = tiles.rows_of(name)
+        for width, height in np.unique(size[rows], axis=0).tolist():  # whole tiles, and those that are cut
+            alike = rows[(size[rows] == (width, height)).all(axis=1)]
+            found = mask.areas_in(tiles.boxes_px0[alike, :2], width_px0=width, height_px0=height)
+            kept[alike] = found >= share * width * height * mask.mpp.pixel_area_mm2
+    return tiles.take(kept)
 
 
 def chosen_slides(tiles: ScoredTiles, slides: Sequence[str]) -> NDArray[np.bool_]:

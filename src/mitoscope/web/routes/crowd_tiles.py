@@ -15,6 +15,7 @@ from mitoscope.curation.gold import gold_tiles
 from mitoscope.curation.select import (
     SHARE_BELOW,
     THRESHOLD,
+    TISSUE_MIN,
     TOP_TILES,
     choose_above,
     choose_slides,
@@ -32,8 +33,6 @@ from mitoscope.web.state import AppState, LeadHere, StateHere, assignment, done_
 router = APIRouter()
 TILES_MAX = 5000
 CHOICE_MAX_CHARACTERS = 16 << 20
-TISSUE_MIN = 0.5
-"""Tiles with less tissue are glass for the most part, and dropped (Ji et al.)."""
 
 
 class TilesAdded(Done):
