@@ -15,15 +15,7 @@ from mitoscope.count.grading import (
     find_scheme,
     schemes,
 )
-from mitoscope.count.hot_spot import (
-    FIELD_ASPECT,
-    TEN_HPF_MM2,
-    Density,
-    HotSpot,
-    density,
-    find_hot_spot,
-    window_size,
-)
+from mitoscope.count.hot_spot import Density, HotSpot, density, find_hot_spot
 from mitoscope.count.mitotic_count import (
     COVERED_MIN,
     MitoticCount,
@@ -32,6 +24,7 @@ from mitoscope.count.mitotic_count import (
     true_figures,
 )
 from mitoscope.count.uncertainty import COVERS, SPLITS, Expected, Graded, WholeDensity
+from mitoscope.count.window import FIELD_ASPECT, TEN_HPF_MM2, Window, WindowShape, window_size
 
 __all__ = [
     "AID",
@@ -50,6 +43,8 @@ __all__ = [
     "MitoticCount",
     "Scheme",
     "WholeDensity",
+    "Window",
+    "WindowShape",
     "density",
     "find_hot_spot",
     "find_scheme",

@@ -1,4 +1,4 @@
-"""The window that is counted over: its size, the hot spot, and the density of figures in it moved about."""
+"""The hot spot, and the density of figures in a window moved about."""
 
 from __future__ import annotations
 
@@ -9,15 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
+from mitoscope.count.circle import check_fits, fullest_circles
 from mitoscope.count.sweep import most_in_window, prune
-from mitoscope.errors import RegionError
-from mitoscope.geometry import HPF_AREA_MM2, Aspect, BoxPx0, Mpp, SizePx
+from mitoscope.count.window import FIELD_ASPECT, TEN_HPF_MM2, Window, WindowShape, window_size
+from mitoscope.geometry import Aspect, BoxPx0, Mpp, SizePx
 from mitoscope.tissue import TissueMask
 
-TEN_HPF_MM2 = 10 * HPF_AREA_MM2
-"""Area over which mitotic figures are counted: ten high-power fields, 2.37 mm² (CCMCT and CMC papers)."""
-FIELD_ASPECT = Aspect(4, 3)
-"""Width to height of that area (CCMCT and CMC papers)."""
 TIES_MAX = 4096
 """Of more equal windows than this, the first ones in reading order are compared by their tissue."""
 PRUNE_FROM = 2000
@@ -39,47 +36,30 @@ class HotSpot:
     Attributes
     ----------
     count : int
-        Figures with x <= figure x < x + width and y <= figure y < y + height.
+        Figures that the window holds.
     box_px0 : BoxPx0
-        The window in level-0 pixels.
+        The window in level-0 pixels; of a circle the box around it.
+    shape : WindowShape
+        A rectangle, or a circle.
     """
 
     count: int
     box_px0: BoxPx0
+    shape: WindowShape = WindowShape.RECTANGLE
 
-
-AREA_MAX_MM2 = 25e3
-"""A glass slide is 25 × 76 mm, the largest ones ten times that."""
-
-
-def window_size(area_mm2: float, *, aspect: Aspect, mpp: Mpp) -> SizePx:
-    """Return the window's size in whole level-0 pixels.
-
-    Notes
-    -----
-    W = √(A · 4/3) · 1000 / mpp is cut and H = √(A · 3/4) · 1000 / mpp rounded to whole pixels. That gives
-    both published windows of ten high-power fields (2.37 mm²): 7110 × 5333 px at 0.25 µm/px and 7017 × 5263
-    px at 0.2533 µm/px (evaluation code of the CMC and CCMCT papers).
-
-    Raises
-    ------
-    RegionError
-        If the area is not positive or less than a pixel.
-    """
-    if not (math.isfinite(area_mm2) and area_mm2 > 0):
-        raise RegionError(f"an area of {area_mm2:g} mm² is not positive", mend="give e.g. --area 2.37")
-    if area_mm2 > AREA_MAX_MM2:
-        raise RegionError(f"an area of {area_mm2:g} mm² is larger than a slide", mend="give e.g. --area 2.37")
-    width_um, height_um = aspect.size_um(area_mm2)
-    # Rounding to a millionth keeps 4000 from becoming 3999.9999999 and then 3999.
-    width, height = int(round(width_um / mpp.x, 6)), round(height_um / mpp.y)
-    if width < 1 or height < 1:
-        raise RegionError(f"an area of {area_mm2:g} mm² is less than a pixel", mend="give e.g. --area 2.37")
-    return SizePx(width, height)
+    @property
+    def window(self) -> Window:
+        """Where it lies."""
+        return Window(self.box_px0, self.shape)
 
 
 def find_hot_spot(
-    points_px0: Floats, *, window: SizePx, slide_size: SizePx, tissue: TissueMask | None = None
+    points_px0: Floats,
+    *,
+    window: SizePx,
+    slide_size: SizePx,
+    tissue: TissueMask | None = None,
+    shape: WindowShape = WindowShape.RECTANGLE,
 ) -> HotSpot:
     """Find the window that holds the most points, over all placements within the slide: exact.
 
@@ -92,26 +72,38 @@ def find_hot_spot(
     slide_size : SizePx
         Size of level 0.
     tissue : TissueMask, optional
-        Of equal windows the one with the most tissue is taken, then the topmost, then the leftmost.
+        Of equal windows the one with the most tissue is taken (of circles: in the box around), then the
+        topmost, then the leftmost.
+    shape : WindowShape, default rectangle
+        What is moved about: a rectangle of this size, or the circle in it.
 
     Returns
     -------
     HotSpot
         Centred on the points it holds as far as the slide allows. Without any point: the window with the
         most tissue.
+
+    Raises
+    ------
+    RegionError
+        If a circle is larger than the slide.
     """
+    if shape is WindowShape.CIRCLE:
+        check_fits(window, slide_size)
     width, height = min(window.width, slide_size.width), min(window.height, slide_size.height)
     free = np.array([slide_size.width - width, slide_size.height - height], dtype=np.float64)
-    if len(points_px0) == 0:
-        origins = _even_origins(free, width=width, height=height)
-        count = 0
-    else:
+    count, origins = 0, np.empty((0, 2))
+    if len(points_px0) and shape is WindowShape.CIRCLE:
+        count, origins = fullest_circles(points_px0, window=window, slide_size=slide_size)
+    elif len(points_px0):
         points = _promising(points_px0, width=width, height=height)
         count, upper_edges = most_in_window(points, width=width, height=height)
         extents = _extents(points, upper_edges, width=width, height=height, count=count)
         origins = _centred(extents, np.array([width, height], dtype=np.float64), free)
+    if not len(origins):
+        origins = _even_origins(free, width=width, height=height)
     x, y = _preferred(origins, tissue, width=width, height=height)
-    return HotSpot(count, BoxPx0(x, y, width, height))
+    return HotSpot(count, BoxPx0(x, y, width, height), shape)
 
 
 def _promising(points: Floats, *, width: int, height: int) -> Floats:

@@ -14,8 +14,9 @@ import numpy as np
 import shapely
 from numpy.typing import ArrayLike, NDArray
 
+from mitoscope.count.circle import check_fits
 from mitoscope.count.grading import GradingRule
-from mitoscope.count.hot_spot import FIELD_ASPECT, TEN_HPF_MM2, HotSpot, find_hot_spot, window_size
+from mitoscope.count.hot_spot import HotSpot, find_hot_spot
 from mitoscope.count.sweep import most_in_window
 from mitoscope.count.uncertainty import (
     COVERS,
@@ -26,6 +27,7 @@ from mitoscope.count.uncertainty import (
     corrected_count,
     why_no_interval,
 )
+from mitoscope.count.window import FIELD_ASPECT, TEN_HPF_MM2, Window, WindowShape, window_size
 from mitoscope.detections import Detections, Searched
 from mitoscope.errors import ColourError, ConfigError, IncompleteRunError, RegionError, ScaleError
 from mitoscope.geometry import Aspect, BoxPx0, Mpp, SizePx
@@ -57,7 +59,7 @@ class MitoticCount:
     count : int
         Mitotic figures in the window.
     box_px0 : BoxPx0
-        The window, [x, x + width) × [y, y + height) in level-0 pixels.
+        The window, [x, x + width) × [y, y + height) in level-0 pixels; of a circle the box around it.
     area_mm2 : float
         Area of the window as it lies on the slide.
     requested_mm2 : float
@@ -93,6 +95,11 @@ class MitoticCount:
         Figures per mm² of all that was searched.
     graded : Graded or None
         What a grading scheme says of the count, where one was asked for.
+    shape : WindowShape
+        A rectangle, or a circle.
+    left_out : int
+        What would count in the window by score or verdict, but lies outside of tissue or tumour, or in an
+        exclusion.
     """
 
     count: int
@@ -113,6 +120,13 @@ class MitoticCount:
     corrected: float | None = None
     whole: WholeDensity | None = None
     graded: Graded | None = field(default=None, hash=False)
+    shape: WindowShape = WindowShape.RECTANGLE
+    left_out: int = 0
+
+    @property
+    def window(self) -> Window:
+        """Where it was counted."""
+        return Window(self.box_px0, self.shape)
 
     @property
     def per_mm2(self) -> float | None:
@@ -121,7 +135,7 @@ class MitoticCount:
 
     def holds(self, points_px0: ArrayLike) -> NDArray[np.bool_]:
         """Say of each point, shape (n, 2), whether it lies in the window."""
-        return _in_box(np.asarray(points_px0, dtype=np.float64).reshape(-1, 2), self.box_px0)
+        return self.window.holds(points_px0)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the values for JSON, without those of single detections."""
@@ -129,12 +143,14 @@ class MitoticCount:
         return {
             "count": self.count,
             "box_px0": {"x": box.x, "y": box.y, "width": box.width, "height": box.height},
+            "shape": str(self.shape),
             "area_mm2": self.area_mm2,
             "requested_mm2": self.requested_mm2,
             "aspect": {"width": self.aspect.width, "height": self.aspect.height},
             "covered_mm2": self.covered_mm2,
             "fits": self.fits,
             "figures": self.figures,
+            "left_out": self.left_out,
             "threshold": self.threshold,
             "label_names": dict(self.label_names),
             "note": self.note,
@@ -163,6 +179,7 @@ def mitotic_count(
     slide_size: SizePx | None = None,
     area_mm2: float | None = None,
     aspect: Aspect = FIELD_ASPECT,
+    shape: WindowShape = WindowShape.RECTANGLE,
     rule: GradingRule | None = None,
     threshold: float | None = None,
     tissue: TissueMask | None = None,
@@ -187,7 +204,9 @@ def mitotic_count(
     area_mm2 : float, optional
         Area of the window; by default that of the rule, else 2.37.
     aspect : Aspect, default 4:3
-        Width to height of the window.
+        Width to height of the window; a circle has none.
+    shape : WindowShape, default rectangle
+        A rectangle, or a circle.
     rule : GradingRule, optional
         A grading scheme, which decides the area and says what the count means.
     threshold : float, optional
@@ -203,7 +222,8 @@ def mitotic_count(
         What a person said of each detection: 1 counts whatever its score, class and tissue, -1 does not, 0
         leaves it to the threshold.
     window : BoxPx0, optional
-        Count in this window, cut off at the slide, in place of the hot spot.
+        Count in this window, or the circle in it, in place of the hot spot. A rectangle is cut off at the
+        slide; a circle has to lie on it.
     splits : int, default 4
         Random splits by which the count of the hot spot is corrected; 0: it is not. Each takes four further
         searches for a hot spot.
@@ -219,7 +239,8 @@ def mitotic_count(
     IncompleteRunError
         If the window touches a gap: the number would be too low by an unknown amount (promise 2).
     RegionError
-        If the area or the aspect is not positive, or the window lies beside the slide.
+        If the area or the aspect is not positive, the window lies beside the slide, or a circle is not
+        wholly on it.
     ScaleError
         If nobody states the resolution.
     """
@@ -234,7 +255,7 @@ def mitotic_count(
             mend="give it with --mpp, e.g. --mpp 0.25",
         )
     requested = _requested_mm2(area_mm2, rule)
-    wanted = window_size(requested, aspect=aspect, mpp=scale)
+    wanted = window_size(requested, aspect=aspect, mpp=scale, shape=shape)
     cut = searched.threshold if threshold is None else threshold
     size = slide_size or searched.size
     extent = size or _extent_of(detections, wanted)
@@ -248,15 +269,16 @@ def mitotic_count(
     counted = counts & in_area
     inside = points[counted]
     if window is None:
-        found = find_hot_spot(inside, window=wanted, slide_size=extent, tissue=domain)
+        found = find_hot_spot(inside, window=wanted, slide_size=extent, tissue=domain, shape=shape)
     else:
-        found = _in_window(inside, window, extent)
-    box = found.box_px0
+        found = _in_window(inside, Window(window, shape), extent)
+    placed = found.window
     unread = [gap for gap in (searched.gaps if gaps is None else gaps) if _counts_in(gap, where)]
-    _refuse_gaps(box, unread, where, scale, searched.origin)
-    area = box.area_mm2(scale)
-    covered = min(_covered_mm2(box, tissue, where, scale), area)
-    fits = covered >= COVERED_MIN * wanted.area * scale.pixel_area_mm2
+    _refuse_gaps(placed, unread, where, scale, searched.origin)
+    area = placed.area_mm2(scale)
+    covered = min(_covered_mm2(placed, tissue, where, scale), area)
+    full = Window(BoxPx0(0, 0, wanted.width, wanted.height), shape).area_mm2(scale)
+    fits = covered >= COVERED_MIN * full
     within = _domain_name(tissue, where)
     sentences = [
         *_colour_notes(searched.colour_doubt),
@@ -268,18 +290,21 @@ def mitotic_count(
     eligible = could_count & in_area
     reason = why_no_interval(searched.calibrated)
     probability = None if reason else _probabilities(detections, verdicts)
-    in_window = _distribution(probability, eligible & _in_box(points, box))
+    is_in_window = placed.holds(points)
+    in_window = _distribution(probability, eligible & is_in_window)
     on_all = _distribution(probability, eligible)
     corrected = None
     if window is None and splits:
-        corrected = _corrected(inside, wanted, extent, domain, splits)
+        corrected = _corrected(inside, wanted, extent, domain, splits=splits, shape=shape)
     graded = None
     if rule is not None:
         too_small = "" if fits else f"the window holds {covered:.3g} of {requested:.3g} mm²"
         graded = Graded.of(rule, found.count, in_window, too_small=too_small, reason=reason)
     return MitoticCount(
         count=found.count,
-        box_px0=box,
+        box_px0=placed.box_px0,
+        shape=shape,
+        left_out=int(np.count_nonzero(counts & ~in_area & is_in_window)),
         area_mm2=area,
         requested_mm2=requested,
         aspect=aspect,
@@ -328,11 +353,17 @@ def _distribution(probability: Points | None, rows: NDArray[np.bool_]) -> CountD
 
 
 def _corrected(
-    figures: Points, window: SizePx, slide_size: SizePx, domain: TissueMask | None, splits: int
+    figures: Points,
+    window: SizePx,
+    slide_size: SizePx,
+    domain: TissueMask | None,
+    *,
+    splits: int,
+    shape: WindowShape,
 ) -> float:
     def count_other(chosen: Points, other: Points) -> int:
-        spot = find_hot_spot(chosen, window=window, slide_size=slide_size, tissue=domain)
-        return int(np.count_nonzero(_in_box(other, spot.box_px0)))
+        spot = find_hot_spot(chosen, window=window, slide_size=slide_size, tissue=domain, shape=shape)
+        return int(np.count_nonzero(spot.window.holds(other)))
 
     return corrected_count(figures, count_other, splits=splits)
 
@@ -413,18 +444,25 @@ def _inside(
 
 
 def _in_box(points: Points, box: BoxPx0) -> NDArray[np.bool_]:
-    in_columns = (points[:, 0] >= box.x) & (points[:, 0] < box.right)
-    return np.asarray(in_columns & (points[:, 1] >= box.y) & (points[:, 1] < box.bottom))
+    return Window(box).holds(points)
 
 
-def _in_window(points: Points, window: BoxPx0, size: SizePx) -> HotSpot:
-    box = window.intersection(BoxPx0(0, 0, size.width, size.height))
+def _in_window(points: Points, window: Window, size: SizePx) -> HotSpot:
+    wanted, slide = window.box_px0, BoxPx0(0, 0, size.width, size.height)
+    box = wanted.intersection(slide)
     if box is None:
         raise RegionError(
-            f"the window at {window.x:.0f}, {window.y:.0f} px lies beside the slide",
+            f"the window at {wanted.x:.0f}, {wanted.y:.0f} px lies beside the slide",
             mend="move it onto the slide",
         )
-    return HotSpot(int(np.count_nonzero(_in_box(points, box))), box)
+    if window.shape is WindowShape.CIRCLE and box != wanted:
+        check_fits(SizePx(round(wanted.width), round(wanted.height)), size)
+        raise RegionError(
+            f"the circle at {wanted.x:.0f}, {wanted.y:.0f} px lies partly beside the slide",
+            mend="move it onto the slide",
+        )
+    placed = Window(box, window.shape)
+    return HotSpot(int(np.count_nonzero(placed.holds(points))), box, window.shape)
 
 
 def _domain(
@@ -439,12 +477,14 @@ def _domain(
     )
 
 
-def _covered_mm2(box: BoxPx0, tissue: TissueMask | None, where: Region | None, mpp: Mpp) -> float:
-    if where is None:
-        return box.area_mm2(mpp) if tissue is None else tissue.area_in(box)
+def _covered_mm2(window: Window, tissue: TissueMask | None, where: Region | None, mpp: Mpp) -> float:
     if tissue is None:
-        return where.intersection(Region.of_box(box)).area_mm2(mpp)
-    return tissue.area_inside(where, box)
+        return window.area_mm2(mpp) if where is None else where.intersection(window.region).area_mm2(mpp)
+    if window.shape is WindowShape.RECTANGLE:
+        box = window.box_px0
+        return tissue.area_in(box) if where is None else tissue.area_inside(where, box)
+    part = window.region if where is None else window.region.intersection(where)
+    return 0.0 if part.is_empty else tissue.area_inside(part, part.bounds_px0)
 
 
 def _domain_name(tissue: TissueMask | None, where: Region | None) -> str:
@@ -460,11 +500,14 @@ def _counts_in(box: BoxPx0, where: Region | None) -> bool:
     return bool(where.shape.intersection(shapely.box(box.x, box.y, box.right, box.bottom)).area > 0)
 
 
-def _refuse_gaps(box: BoxPx0, gaps: Sequence[BoxPx0], where: Region | None, mpp: Mpp, origin: str) -> None:
-    common = [part for gap in gaps if (part := box.intersection(gap)) is not None]
-    touched = [part for part in common if _counts_in(part, where)]
-    if touched:
-        area = sum(part.area_mm2(mpp) for part in touched)
+def _refuse_gaps(window: Window, gaps: Sequence[BoxPx0], where: Region | None, mpp: Mpp, origin: str) -> None:
+    region = window.region
+    common = [region.intersection(Region.of_box(gap)) for gap in gaps]
+    if where is not None:
+        common = [part.intersection(where) for part in common]
+    area = sum(part.area_mm2(mpp) for part in common)
+    if area:
+        box = window.box_px0
         raise IncompleteRunError(
             f"no count: {area:.3g} mm² of the hot spot could not be examined",
             where=f"{origin and f'{origin}: '}hot spot at {box.x:.0f}, {box.y:.0f} px",

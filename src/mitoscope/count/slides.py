@@ -9,8 +9,8 @@ from pathlib import Path
 import shapely
 
 from mitoscope.count.grading import GradingRule
-from mitoscope.count.hot_spot import FIELD_ASPECT
 from mitoscope.count.mitotic_count import MitoticCount, mitotic_count, true_figures
+from mitoscope.count.window import FIELD_ASPECT
 from mitoscope.errors import ColourError, ConfigError, FormatError, IncompleteRunError, RegionError
 from mitoscope.exchange import (
     BoxLayout,

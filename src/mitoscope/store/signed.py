@@ -1,4 +1,7 @@
-"""Signed results: what a rater stands for, with the time; it cannot be changed afterwards."""
+"""Signed results: what a rater stands for, with the time; it cannot be changed afterwards.
+
+A correction is a new result that names the one it replaces. Both stay; the one that none replaces is current.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,17 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from mitoscope.errors import ConflictError
 from mitoscope.store.chain import ChainHead, head_over
 from mitoscope.store.encoding import attributes_from, found, insert, well_formed
 
 
 @dataclass(frozen=True, eq=False)
 class SignedResult:
-    """A result; ``content`` is what was signed, as JSON values, ``chain`` the link that holds it."""
+    """A result; ``content`` is what was signed, as JSON values, ``chain`` the link that holds it.
+
+    ``replaced_by`` is the id of the result that corrects it, None while it is current.
+    """
 
     id: int
     slide_id: int
@@ -24,10 +31,20 @@ class SignedResult:
     time_s: float
     content: dict[str, Any]
     chain: ChainHead | None
+    replaced_by: int | None = None
+
+    @property
+    def replaces(self) -> int | None:
+        """Id of the result that it corrects."""
+        named: int | None = self.content.get(_REPLACES)
+        return named
 
 
-_SQL = """
-SELECT s.id, s.slide_id, s.round_id, s.rater_id, r.name, s.time_s, s.content
+_REPLACES = "replaces"
+_SQL = f"""
+SELECT s.id, s.slide_id, s.round_id, s.rater_id, r.name, s.time_s, s.content,
+       (SELECT min(o.id) FROM signed_result AS o
+        WHERE o.slide_id = s.slide_id AND json_extract(o.content, '$.{_REPLACES}') = s.id)
 FROM signed_result AS s JOIN rater AS r ON r.id = s.rater_id
 """
 
@@ -39,9 +56,39 @@ def sign(
     slide_id: int,
     round_id: int,
     rater_id: int,
+    replaces: int | None = None,
 ) -> SignedResult:
-    """Keep a result under a rater's name."""
-    text = json.dumps(content, ensure_ascii=False, allow_nan=False)
+    """Keep a result under a rater's name.
+
+    Parameters
+    ----------
+    content : dict
+        What is signed, as JSON values.
+    replaces : int, optional
+        Id of the rater's own result of that slide that this one corrects.
+
+    Raises
+    ------
+    ConflictError
+        If the result to be replaced is not the rater's, is of another slide, or was replaced before.
+    NotFoundError
+        If there is no such result.
+    """
+    if replaces is not None:
+        before = read_signed(connection, replaces)
+        if (before.slide_id, before.rater_id) != (slide_id, rater_id):
+            raise ConflictError(
+                "somebody else signed that result, or it is of another slide",
+                where=f"result {replaces}",
+                mend="only your own results can be corrected",
+            )
+        if before.replaced_by is not None:
+            raise ConflictError(
+                f"result {before.replaced_by} has replaced it already",
+                where=f"result {replaces}",
+                mend="correct that one",
+            )
+    text = json.dumps({**content, _REPLACES: replaces}, ensure_ascii=False, allow_nan=False)
     where = {"slide_id": slide_id, "round_id": round_id, "rater_id": rater_id}
     return read_signed(
         connection, insert(connection, "signed_result", **where, time_s=time.time(), content=text)
@@ -71,6 +118,8 @@ def read_all_signed(connection: sqlite3.Connection, slide_id: int | None = None)
 
 
 def _signed(connection: sqlite3.Connection, row: tuple[Any, ...]) -> SignedResult:
-    id_, slide_id, round_id, rater_id, rater, time_s, content = row
+    id_, slide_id, round_id, rater_id, rater, time_s, content, replaced_by = row
     chain = head_over(connection, "signed_result", id_)
-    return SignedResult(id_, slide_id, round_id, rater_id, rater, time_s, attributes_from(content), chain)
+    return SignedResult(
+        id_, slide_id, round_id, rater_id, rater, time_s, attributes_from(content), chain, replaced_by
+    )
