@@ -8,6 +8,7 @@ import "./style/base.css";
 import "./style/layout.css";
 import "./style/lead.css";
 import "./style/work.css";
+import "./style/case.css";
 
 function onFault(): void {
   say("The page made a mistake; what was acknowledged is safe.", { kind: "warning", mend: "Reload the page." });

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mitoscope.count import TEN_HPF_MM2, MitoticCount
+from mitoscope.count import TEN_HPF_MM2, MicroscopeField, MitoticCount, WindowShape, find_scheme
 from mitoscope.count.slides import count_slides
 from mitoscope.detections import Detections
 from mitoscope.errors import IncompleteRunError
@@ -136,7 +136,7 @@ def test_command_page_and_signature_give_one_number(
     _check_same(shown["hot_spot"], expected)
     assert ("could not be examined" in expected.note) == bool(gaps)
     spot = shown["hot_spot"]
-    placed = {"x": spot["x"], "y": spot["y"], "count": spot["count"]}
+    placed = {"x": spot["x"], "y": spot["y"], **_all_unseen(spot["count"])}
     signed = clinic.lead.post(f"{path}/sign", threshold=THRESHOLD, **placed)["result"]
     assert (signed["count"], signed["area_mm2"]) == (expected.count, expected.area_mm2)
     content = clinic.lead.get(signed["manifest"])["content"]
@@ -159,7 +159,7 @@ def test_command_page_and_signature_are_sure_to_the_same_degree(
     spot = shown["hot_spot"]
     assert spot["certainty"] == {name: stated[name] for name in spot["certainty"]}
     assert (spot["certainty"]["interval"] is None) == (calibration is None)
-    placed = {"x": spot["x"], "y": spot["y"], "count": spot["count"]}
+    placed = {"x": spot["x"], "y": spot["y"], **_all_unseen(spot["count"])}
     signed = clinic.lead.post(f"{path}/sign", threshold=THRESHOLD, **placed)["result"]
     assert clinic.lead.get(signed["manifest"])["content"]["certainty"] == spot["certainty"]
     assert (b"Expected there" in clinic.lead.get(signed["report"])) == (calibration is not None)
@@ -209,7 +209,9 @@ def test_a_slide_smaller_than_the_window_states_the_area_that_was_counted(
     whole = SizePx(WIDTH, HEIGHT).area * 0.25**2 / 1e6
     assert shown["hot_spot"]["area_mm2"] == pytest.approx(whole)
     assert "not comparable" in shown["hot_spot"]["note"]
-    signed = clinic.lead.post(f"{path}/sign", threshold=THRESHOLD, x=0, y=0, count=expected.count)["result"]
+    signed = clinic.lead.post(f"{path}/sign", threshold=THRESHOLD, x=0, y=0, **_all_unseen(expected.count))[
+        "result"
+    ]
     assert signed["area_mm2"] == pytest.approx(whole)
     assert "not comparable" in signed["note"]
     page = clinic.lead.get(signed["report"]).decode()
@@ -217,10 +219,72 @@ def test_a_slide_smaller_than_the_window_states_the_area_that_was_counted(
     assert f"in {say_area(TEN_HPF_MM2)}" not in page
 
 
-def test_a_window_beside_the_slide_is_not_signed(clinic: Clinic, tmp_path: Path, slides: Path) -> None:
+def _all_unseen(count: int) -> dict[str, int]:
+    return {"count": count, "not_looked_at": count}
+
+
+@pytest.mark.parametrize("shape", WindowShape)
+@pytest.mark.parametrize("corner", [(WIDTH + 10.0, 0.0), (-1.0, 0.0), (0.0, HEIGHT - 100.0)])
+def test_a_window_that_is_not_wholly_on_the_slide_is_neither_counted_nor_signed(
+    clinic: Clinic, tmp_path: Path, slides: Path, corner: tuple[float, float], shape: WindowShape
+) -> None:
     path, _ = _in_application(clinic, _write(tmp_path / "result", slides, []), [])
-    refused = clinic.lead.post(f"{path}/sign", threshold=0.5, x=WIDTH + 10.0, y=0, count=0, status=422)
+    x, y = corner
+    counted = clinic.lead.ask("POST", f"{path}/count", {"corner": corner, "shape": shape}, status=422)
+    refused = clinic.lead.post(f"{path}/sign", x=x, y=y, count=0, shape=shape, status=422)
+    assert "beside the slide" in counted["error"]
     assert "beside the slide" in refused["error"]
+
+
+def test_a_circle_counts_the_same_by_itself_and_in_the_application(
+    clinic: Clinic, tmp_path: Path, slides: Path
+) -> None:
+    outlines, _ = CASES["a tumour with an exclusion"]
+    result = _write(tmp_path / "result", slides, [], CALIBRATION)
+    circle = WindowShape.CIRCLE
+    expected = _by_command(result, outlines, area_mm2=AREA_MM2, shape=circle)
+    path, _ = _in_application(clinic, result, outlines)
+    over: dict[str, Any] = {"shape": circle, "area_mm2": AREA_MM2}
+    shown = clinic.lead.ask("POST", f"{path}/count", over)
+    _check_same(shown, expected)
+    assert shown["area_mm2"] < 0.79 * shown["width"] * shown["height"] * 0.25**2 / 1e6
+    assert shown["certainty"]["expected"] == expected.as_dict()["expected"]
+    placed = {"x": shown["x"], "y": shown["y"], **_all_unseen(shown["count"])}
+    signed = clinic.lead.post(f"{path}/sign", **placed, **over)["result"]
+    assert (signed["count"], signed["shape"]) == (expected.count, "circle")
+
+
+def test_the_scheme_of_a_round_is_the_aid_of_page_signature_and_report(
+    clinic: Clinic, tmp_path: Path, slides: Path
+) -> None:
+    result = _write(tmp_path / "result", slides, [], CALIBRATION)
+    path, _ = _in_application(clinic, result, [])
+    round_id = int(path.split("/")[3])
+    field = 0.06
+    refused = clinic.lead.put(
+        f"/api/rounds/{round_id}", settings={"scheme": "breast-cap", "field_diameter_mm": field}, status=422
+    )
+    assert "0.59" in refused["error"]
+    settings = {"scheme": "meningioma", "field_diameter_mm": field}
+    clinic.lead.put(f"/api/rounds/{round_id}", settings=settings)
+    rule = find_scheme("meningioma").rule(MicroscopeField(field))
+    expected = _by_command(result, [], rule=rule)
+    fields = {"number": 10, "diameter_mm": field}
+    counted = clinic.lead.ask("POST", f"{path}/count", {"fields": fields})
+    _check_same(counted, expected)
+    assert counted["certainty"]["scheme"] == expected.as_dict()["scheme"]
+    assert counted["certainty"]["scheme"]["band_of_count"]
+    other = clinic.lead.get(path)["hot_spot"]
+    assert other["certainty"]["scheme"] is None, "the area of the round is another one"
+    assert "counts over" in other["not_graded"]
+    placed = {"x": counted["x"], "y": counted["y"], **_all_unseen(counted["count"])}
+    signed = clinic.lead.post(f"{path}/sign", **placed, fields=fields)["result"]
+    content = clinic.lead.get(signed["manifest"])["content"]
+    assert content["certainty"]["scheme"] == counted["certainty"]["scheme"]
+    assert content["fields"] == fields
+    report = clinic.lead.get(signed["report"]).decode()
+    assert "An aid, not a grade" in report
+    assert "Meningioma" in report
 
 
 def test_a_manifest_of_another_table_is_refused(clinic: Clinic, tmp_path: Path, slides: Path) -> None:

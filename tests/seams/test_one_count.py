@@ -218,6 +218,7 @@ def signed_count(clinic: Clinic, table: Path, boxes: list[tuple[RegionKind, Box]
         return shown
     spot = shown["hot_spot"]
     signing = {"threshold": shown["threshold"], "x": spot["x"], "y": spot["y"], "count": spot["count"]}
+    signing["not_looked_at"] = spot["looked_at"]["candidates"]
     return doctor.post(f"{path}/sign", **signing)["result"]
 
 

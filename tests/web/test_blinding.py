@@ -232,9 +232,9 @@ def test_a_signed_result_and_a_board_are_closed_to_who_is_yet_to_read_their_cell
     ]
     path = f"/api/rounds/{case}/slides/{clinic.slide}/case"
     spot = first.get(path)["hot_spot"]
-    signed = first.post(f"{path}/sign", threshold=0.5, x=spot["x"], y=spot["y"], count=spot["count"])[
-        "result"
-    ]
+    signed = first.post(
+        f"{path}/sign", threshold=0.5, x=spot["x"], y=spot["y"], count=spot["count"], is_not_searched=True
+    )["result"]
     board = clinic.lead.post(
         "/api/boards", name="b", cells=cells, x=[0, 1, 2], y=[0, 0, 0], raters=[second.id]
     )

@@ -385,10 +385,14 @@ def test_a_case_is_corrected_counted_and_signed(clinic: Clinic) -> None:
         "comment": "<b>sure</b>",
         "key": key(),
     }
+    unseen = doctor.post(f"{path}/sign", **signing, status=409)
+    assert (unseen["code"], unseen["not_looked_at"]) == ("unstated", 1)
+    signing["not_looked_at"] = 1
     signed = doctor.post(f"{path}/sign", **signing)["result"]
     again = doctor.post(f"{path}/sign", **signing)
     assert (again["result"], again["is_repeated"]) == (signed, True)
     assert (signed["accepted"], signed["rejected"], signed["rater_name"]) == (2, 1, "pathologist")
+    assert signed["looked_at"] == {"candidates": 3, "looked": 2, "unsure": 0, "added": 1, "seen_mm2": 0.0}
     content = doctor.get(signed["manifest"])["content"]
     window = content["window"]
     counted = [
@@ -460,3 +464,52 @@ def test_where_i_am_is_kept_for_each_round(clinic: Clinic) -> None:
     clinic.lead.put(f"/api/rounds/{round_id}/position", position={"x": 1.5, "mode": "viewer"})
     assert clinic.lead.get("/api/me")["rounds"][0]["position"] == {"x": 1.5, "mode": "viewer"}
     clinic.lead.put(f"/api/rounds/{round_id}/position", position="x" * 5000, status=422)
+
+
+def test_a_signature_states_what_was_not_done_and_a_correction_names_what_it_replaces(clinic: Clinic) -> None:
+    """A slide that was not searched may hold figures; a candidate that nobody saw is not agreed to."""
+    doctor, other = clinic.person("pathologist"), clinic.person("other")
+    case = clinic.round("case", "case review", doctor, other, settings={"area_mm2": 0.01})
+    path = f"/api/rounds/{case}/slides/{clinic.slide}/case"
+    bare = doctor.get(path)
+    assert (bare["is_searched"], bare["search"], bare["threshold"]) == (False, None, None)
+    placed: Json = {"x": 700.0, "y": 680.0}
+    assert doctor.post(f"{path}/sign", **placed, count=0, status=409)["is_not_searched"] is True
+    first = doctor.post(f"{path}/sign", **placed, count=0, is_not_searched=True)["result"]
+    assert (first["is_searched"], first["replaced_by"]) == (False, None)
+    assert b"This slide was not searched" in doctor.get(first["report"])
+
+    found = {"slide": clinic.slide, "x": [700.0, 760.0], "y": [700.0, 720.0], "score": [0.9, 0.2]}
+    found["threshold"] = 0.387
+    clinic.lead.post("/api/reviews", name="c", model="m 1", detections=[found], bins=1)
+    state = doctor.get(path)
+    assert (state["threshold"], state["threshold_of"], state["search"]["model"]) == (0.387, "search", "m 1")
+    assert doctor.post(f"{path}/sign", **placed, count=1, is_not_searched=True, not_looked_at=1, status=409)
+    unseen = doctor.post(f"{path}/sign", **placed, count=1, status=409)
+    assert (unseen["code"], unseen["not_looked_at"]) == ("unstated", 1)
+    (shown,) = doctor.ask("POST", f"{path}/count", {"corner": [700.0, 680.0]})["cells"]
+    window = {"name": "rim", **placed, "area_mm2": 0.02, "shape": "circle"}
+    doctor.post(f"{path}/work", looked=[shown], unsure=[shown], seen=[0, 1, 22], windows=[window])
+    doctor.post(f"{path}/work", seen=[5])
+    kept = doctor.get(path)["work"]
+    assert (kept["looked"], kept["unsure"], kept["seen"]) == ([shown], [shown], [0, 1, 5, 22])
+    assert [one["name"] for one in kept["windows"]] == ["rim"]
+    assert other.get(path)["work"]["looked"] == []
+    doctor.post(f"/api/rounds/{case}/comments", cell=shown, text="blurred")
+    second = doctor.post(f"{path}/sign", **placed, count=1, window_name="rim", replaces=first["id"])["result"]
+    assert second["looked_at"] | {"seen_mm2": 0} == {
+        "candidates": 1, "looked": 1, "unsure": 1, "added": 0, "seen_mm2": 0,
+    }  # fmt: skip
+    assert 0 < second["looked_at"]["seen_mm2"] < second["area_mm2"]
+    by_id = {one["id"]: one for one in doctor.get("/api/results")["results"]}
+    assert by_id[first["id"]]["replaced_by"] == second["id"]
+    assert (by_id[second["id"]]["replaces"], by_id[second["id"]]["replaced_by"]) == (first["id"], None)
+    (cell,) = doctor.get(second["manifest"])["content"]["cells"]
+    assert (cell["is_unsure"], cell["comment"]) == (True, "blurred")
+    report = doctor.get(second["report"]).decode()
+    for said in ("1 of 1 candidates", "rim", "blurred", "the operating point of m 1", "replaces result"):
+        assert said in report, said
+    again = doctor.post(f"{path}/sign", **placed, count=1, replaces=first["id"], status=409)
+    assert "has replaced it already" in again["error"]
+    unseen = {"count": 1, "not_looked_at": 1, "replaces": second["id"]}
+    assert other.post(f"{path}/sign", **placed, **unseen, status=409)["code"] == "conflict"

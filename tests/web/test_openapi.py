@@ -101,6 +101,7 @@ def _signed(person: Person, path: str) -> int:
     spot = seen["hot_spot"]
     assert spot["count"] == 2
     placed = {name: spot[name] for name in ("x", "y", "count")}
+    placed["not_looked_at"] = spot["looked_at"]["candidates"]
     return int(person.post(f"{path}/sign", threshold=seen["threshold"] or 0.5, **placed)["result"]["id"])
 
 

@@ -455,14 +455,21 @@ def _in_window(points: Points, window: Window, size: SizePx) -> HotSpot:
             f"the window at {wanted.x:.0f}, {wanted.y:.0f} px lies beside the slide",
             mend="move it onto the slide",
         )
-    if window.shape is WindowShape.CIRCLE and box != wanted:
-        check_fits(SizePx(round(wanted.width), round(wanted.height)), size)
-        raise RegionError(
-            f"the circle at {wanted.x:.0f}, {wanted.y:.0f} px lies partly beside the slide",
-            mend="move it onto the slide",
-        )
+    if window.shape is WindowShape.CIRCLE:
+        _check_on_slide(wanted, size)
+        box = wanted
     placed = Window(box, window.shape)
     return HotSpot(int(np.count_nonzero(placed.holds(points))), box, window.shape)
+
+
+def _check_on_slide(circle: BoxPx0, size: SizePx) -> None:
+    """Refuse a circle that reaches over the edge by more than sums of coordinates are rounded."""
+    check_fits(SizePx(round(circle.width), round(circle.height)), size)
+    if max(-circle.x, -circle.y, circle.right - size.width, circle.bottom - size.height) > 1e-6:
+        raise RegionError(
+            f"the circle at {circle.x:.0f}, {circle.y:.0f} px lies partly beside the slide",
+            mend="move it onto the slide",
+        )
 
 
 def _domain(

@@ -10,7 +10,7 @@ import shapely
 
 from mitoscope.count.grading import GradingRule
 from mitoscope.count.mitotic_count import MitoticCount, mitotic_count, true_figures
-from mitoscope.count.window import FIELD_ASPECT
+from mitoscope.count.window import FIELD_ASPECT, WindowShape
 from mitoscope.errors import ColourError, ConfigError, FormatError, IncompleteRunError, RegionError
 from mitoscope.exchange import (
     BoxLayout,
@@ -43,6 +43,7 @@ def count_slides(
     *,
     area_mm2: float | None = None,
     aspect: Aspect = FIELD_ASPECT,
+    shape: WindowShape = WindowShape.RECTANGLE,
     rule: GradingRule | None = None,
     regions: SlideRegions | None = None,
     threshold: float | None = None,
@@ -61,7 +62,7 @@ def count_slides(
     reference : str or Path
         A folder of results, a manifest, a CSV ``x,y`` or ``image,x,y`` with or without score and label, a
         file of any format of annotations, a study (``study.mito``) or a version of it (``study.mito@MEL@2``).
-    area_mm2, aspect, rule
+    area_mm2, aspect, shape, rule
         As for `mitotic_count`.
     regions : SlideRegions, optional
         Tumour and exclusions of the one slide that is counted, in place of those that the input states.
@@ -122,7 +123,7 @@ def count_slides(
         )
     for result in found:
         try:
-            counted = _count(result, regions, area_mm2, aspect, rule, threshold, force=force)
+            counted = _count(result, regions, area_mm2, aspect, rule, threshold, shape=shape, force=force)
         except (IncompleteRunError, ColourError) as error:
             if on_refusal is None:
                 raise
@@ -139,6 +140,7 @@ def _count(
     rule: GradingRule | None,
     threshold: float | None,
     *,
+    shape: WindowShape,
     force: bool,
 ) -> MitoticCount:
     found = result.candidates
@@ -150,6 +152,7 @@ def _count(
         found,
         area_mm2=area_mm2,
         aspect=aspect,
+        shape=shape,
         rule=rule,
         threshold=threshold,
         tissue=result.tissue,

@@ -50,12 +50,13 @@ def data_uri(content: bytes, kind: Literal["jpeg", "png", "svg+xml"]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Rectangle:
-    """A rectangle in picture pixels."""
+    """A rectangle in picture pixels, or the circle in it."""
 
     x: float
     y: float
     width: float
     height: float
+    is_round: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,6 +185,7 @@ if TYPE_CHECKING:
         SearchedCell,
         last_model,
         read_search,
+        read_searches,
         searched_cells,
         write_search,
     )
@@ -301,8 +302,8 @@ _NAMES = {
         "relabelled_on Review review_of_round ReviewPart rounds_of_cells said_by scores_in"
     ),
     "store.screening": "begin_pass Field read_plan read_screening ScreeningState visit_field write_plan",
-    "store.searches": "last_model read_search SearchedCell searched_cells write_search",
     "store.known_truth": "KnownCell scored_points settled_cells",
+    "store.searches": "last_model read_search read_searches SearchedCell searched_cells write_search",
     "store.sight": (
         "Assignment cell_seen check_board check_cell last_visible Operation permit SeenCell sees_results "
         "takes"

@@ -3,214 +3,72 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from typing import Annotated, Any, Literal, NotRequired, cast
+from typing import Annotated, Any
 
-import numpy as np
 from fastapi import APIRouter, Query
-from fastapi.responses import HTMLResponse, JSONResponse, Response
 from pydantic import Field
 
 from mitoscope import store
-from mitoscope.count import MitoticCount, window_size
-from mitoscope.errors import BlindedError, IncompleteRunError
+from mitoscope.count import AID, MicroscopeField, WindowShape, schemes, window_size
+from mitoscope.errors import IncompleteRunError
 from mitoscope.geometry import Aspect
 from mitoscope.labels import MITOTIC_FIGURE, LabelSet
-from mitoscope.web.case_count import CaseCells, CaseOnSlide, CaseRule, case_cells, figure_labels
+from mitoscope.web.case_answers import (
+    Case,
+    Counted,
+    Fields,
+    KeptWindow,
+    MyWork,
+    Signed,
+    SignedBase,
+    SignedContent,
+    SignedRegion,
+    ThresholdOf,
+    describe_certainty,
+    describe_count,
+    describe_fields,
+    describe_looked,
+    describe_scheme,
+    describe_search,
+    describe_signed,
+    describe_squares,
+    describe_window,
+    describe_work,
+    signed_cells,
+)
+from mitoscope.web.case_count import CaseOnSlide, CaseRule, atypical_label, case_cells, figure_labels
 from mitoscope.web.forms import (
     Action,
     Answer,
     Body,
+    Cell,
     Coordinate,
-    Done,
-    OptionalId,
-    Pair,
-    Rectangle,
+    Id,
+    Name,
     RoundId,
-    RowId,
     Score,
     SlideId,
     Text,
     described,
 )
 from mitoscope.web.refusal import Refusal, invalid
-from mitoscope.web.signed_report import render_signed
-from mitoscope.web.state import AppState, StateHere, VisitorHere, assignment, done_once, work_in
+from mitoscope.web.routes.results import shown
+from mitoscope.web.state import (
+    AppState,
+    StateHere,
+    VisitorHere,
+    assignment,
+    done_once,
+    work_in,
+)
 
 router = APIRouter()
 _PATH = "/api/rounds/{round_id}/slides/{slide_id}/case"
-
-
-Verdict = Literal[-1, 0, 1]
-"""-1: rejected, 0: nothing was said, 1: called a mitotic figure."""
-
-
-class CountWindow(Answer):
-    """What is counted over: a size in level-0 px, its mm², and width to height as in ``4:3``."""
-
-    width: int
-    height: int
-    area_mm2: float
-    aspect: str
-
-
-class DensityOfAll(Answer):
-    """Figures and expected figures of all that was searched, and per mm² of it; the interval is of 95 %."""
-
-    figures: int
-    expected: float | None
-    area_mm2: float | None
-    within: str
-    per_mm2: float | None
-    expected_per_mm2: float | None
-    interval: Pair | None
-
-
-class Certainty(Answer):
-    """How sure a count is.
-
-    The expected number of figures in the window; 95 % intervals of how many of its candidates are figures,
-    and, with the chance of sampling, of the mean in tissue that is as active. Null where the scores are no
-    probabilities, which is then the reason. What was never proposed is not covered.
-    """
-
-    expected: float | None
-    interval: Pair | None
-    detector_interval: Pair | None
-    no_interval: str | None
-    density: DensityOfAll | None
-
-
-class Counted(Answer):
-    """A count: figures in a window, the window as it lies on the slide in level-0 px, and its mm².
-
-    Covered is what of it is tissue in the regions that count; figures are those of the whole slide. The note
-    holds what must be said beside the number, e.g. that a part could not be read. Atypical is how many of the
-    figures in the window are called so, by the rater, else by the model that found them; null where none is.
-    """
-
-    count: int
-    x: float
-    y: float
-    width: float
-    height: float
-    area_mm2: float
-    covered_mm2: float
-    figures: int
-    atypical: int | None
-    note: str
-    certainty: Certainty
-
-
-class WindowBox(Answer):
-    """Where a window lies, in level-0 px."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-
-
-class SignedBase(Answer):
-    """What was counted: figures above a threshold in a window, and what became of the candidates."""
-
-    count: int
-    threshold: float
-    window: WindowBox
-    area_mm2: float
-    candidates: int
-    accepted: int
-    rejected: int
-    comment: str
-    note: str
-
-
-class SignedCell(Answer):
-    """A cell under a result: its centre in level-0 px, a model's score, and what the rater made of it."""
-
-    x: float
-    y: float
-    score: float | None
-    verdict: Verdict
-    is_counted: bool
-
-
-class SignedRegion(Answer):
-    """An outline that was drawn when a result was signed: its vertices in level-0 px."""
-
-    kind: store.RegionKind
-    name: str
-    vertices: list[Pair]
-
-
-class SignedContent(SignedBase):
-    """A result as it was signed, with all that it rests on.
-
-    The area that was asked for and its aspect, the mm² of tissue in the window, the figures of the whole
-    slide, the slide and its file, the last event, cells, regions, what could not be read: x, y, width and
-    height in level-0 px; and how sure the count is, which older results do not state.
-    """
-
-    requested_mm2: float
-    aspect: str
-    covered_mm2: float
-    figures: int
-    slide: str
-    fingerprint: str
-    version: int
-    cells: list[SignedCell]
-    regions: list[SignedRegion]
-    gaps: list[Rectangle]
-    certainty: NotRequired[Certainty]
-
-
-class Result(SignedBase):
-    """A signed result without its cells: who signed it and when, in seconds since 1970, and where it lies."""
-
-    id: int
-    slide: int
-    round: int
-    rater_name: str
-    time_s: float
-    report: str
-    manifest: str
-
-
-class FullResult(Result):
-    """A signed result with what was signed, and the head of the study's chain that holds it."""
-
-    content: SignedContent
-    chain: str
-
-
-class Results(Answer):
-    """Signed results, the newest first."""
-
-    results: list[Result]
-
-
-class Signed(Done):
-    """A result that was signed."""
-
-    result: Result
-
-
-class Case(Answer):
-    """A case: its hot spot, the mm² of tissue, and the results so far.
-
-    The threshold is the round's, else that of the search that the candidates came with; null where neither
-    states one. Where no count can be given, it is null and the problem says why. The floor is the lowest
-    score of a candidate, null where there is none.
-    """
-
-    threshold: float | None
-    window: CountWindow
-    hot_spot: Counted | None
-    problem: str | None
-    tissue_mm2: float
-    floor: float | None
-    mitotic_label: int
-    figure_labels: list[int]
-    results: list[Result]
+AREA_MAX_MM2 = 100.0
+KEPT_MAX = 100_000
+"""Candidates, or squares of tissue, of which it is kept that they were looked at."""
+UNSTATED = "unstated"
+"""By this word the page knows that a signature needs a statement that it does not hold."""
 
 
 def figure_label(study: store.Store) -> int:
@@ -227,57 +85,104 @@ def _read(
     cells = store.cells_seen(connection, mine.sight, slide_id)
     labels = store.read_labels(connection)
     searched = store.read_search(connection, slide_id)
+    searches = store.read_searches(connection, [store.read_slides(connection)[slide_id].name])
     case = case_cells(cells, labels, searched, is_verdict=cells.label_id > 0 if by_all else None)
     rule = CaseRule.of(mine.row.terms)
     if rule.threshold is None:
         rule = replace(rule, threshold=searched.threshold)
-    drawn = store.read_regions(connection, slide_id)
-    regions = store.slide_regions(connection, slide_id, info.size)
-    return CaseOnSlide(info, cells, case, rule, drawn, regions, figure_labels(labels))
+    return CaseOnSlide(
+        info,
+        cells,
+        case,
+        rule,
+        store.read_regions(connection, slide_id),
+        store.slide_regions(connection, slide_id, info.size),
+        figure_labels(labels),
+        searches[-1] if searches else None,
+        store.read_case_work(connection, **_whose(mine, slide_id)),
+    )
 
 
-def _described(on: CaseOnSlide, counted: MitoticCount) -> Counted:
-    stated = {"atypical": on.atypical(counted), "certainty": _certainty(counted)}
-    return described(Counted, counted, **stated, **asdict(counted.box_px0))
+def _whose(mine: store.Assignment, slide_id: int) -> dict[str, int]:
+    return {"round_id": mine.row.id, "rater_id": mine.sight.rater_id, "slide_id": slide_id}
 
 
-def _certainty(counted: MitoticCount) -> Certainty:
-    return described(Certainty, counted, **counted.certainty())
+def _threshold_of(mine: store.Assignment, found: CaseOnSlide) -> ThresholdOf | None:
+    if CaseRule.of(mine.row.terms).threshold is not None:
+        return "round"
+    return None if found.rule.threshold is None else "search"
 
 
 @router.get(_PATH)
 def case(round_id: RoundId, slide_id: SlideId, state: StateHere, visitor: VisitorHere) -> Case:
     """Return what is counted over, the hot spot at the round's threshold, and the results so far."""
     mine = assignment(state, visitor, round_id, slide_id=slide_id)
-    info, tissue = state.slides.info(slide_id), state.tissue(slide_id)
+    tissue = state.tissue(slide_id)
     label = figure_label(state.store)
     with state.store.reading() as connection:
         found = _read(connection, state, mine, slide_id)
-        signed = _shown(connection, visitor, store.read_all_signed(connection, slide_id))
+        signed = shown(connection, visitor, store.read_all_signed(connection, slide_id))
+        labels = store.read_labels(connection)
     hot_spot, problem = None, None
     try:
-        counted = found.count(found.rule, tissue)
-        hot_spot = _described(found, counted)
+        hot_spot = describe_count(found, found.rule, found.count(found.rule, tissue))
     except IncompleteRunError as error:
         problem = str(error)
-    size, area_mm2 = found.rule.window(info), found.rule.area_mm2
     return {
         "threshold": found.rule.threshold,
-        "window": described(CountWindow, size, area_mm2=area_mm2, aspect=found.rule.aspect_text),
+        "threshold_of": _threshold_of(mine, found),
+        "is_searched": found.is_searched,
+        "search": describe_search(found.search),
+        "window": describe_window(found, found.rule),
+        "scheme": describe_scheme(mine.row.terms),
         "hot_spot": hot_spot,
         "problem": problem,
         "tissue_mm2": tissue.area_mm2,
         "floor": found.case.floor,
         "mitotic_label": label,
+        "atypical_label": atypical_label(labels),
         "figure_labels": found.labels,
+        "squares": describe_squares(found),
+        "work": describe_work(found.work),
         "results": [describe_signed(one) for one in signed],
     }
 
 
-class Placed(Body):
-    """Where the slider stands, and the window's upper left corner where it is not that of the hot spot."""
+class CountedOver(Body):
+    """What is counted over, where it is not what the round states.
 
-    threshold: Score
+    A threshold; an area in mm², or a number of microscope fields; the shape of the window; and width to
+    height of a rectangle.
+    """
+
+    threshold: Score | None = None
+    area_mm2: Annotated[float, Field(gt=0, le=AREA_MAX_MM2)] | None = None
+    fields: Fields | None = None
+    aspect: Annotated[str, Field(max_length=20)] | None = None
+    shape: WindowShape | None = None
+
+    def rule(self, rule: CaseRule) -> CaseRule:
+        """Return the rule of the round with what is stated here."""
+        if self.threshold is not None:
+            rule = replace(rule, threshold=self.threshold)
+        if self.area_mm2 is not None and self.fields is not None:
+            raise invalid("an area or fields, not both", field="fields", mend="state one of them")
+        if self.area_mm2 is not None:
+            rule = replace(rule, area_mm2=self.area_mm2, fields=None)
+        if self.fields is not None:
+            number, diameter = self.fields.number, self.fields.diameter_mm
+            area = number * MicroscopeField(diameter).area_mm2
+            if area > AREA_MAX_MM2:
+                raise invalid(f"{area:.3g} mm² are more than {AREA_MAX_MM2:g}", field="fields")
+            rule = replace(rule, area_mm2=area, fields=(number, diameter))
+        if self.aspect is not None:
+            rule = replace(rule, aspect=Aspect.parse(self.aspect))
+        return rule if self.shape is None else replace(rule, shape=self.shape)
+
+
+class Placed(CountedOver):
+    """What is counted over, and the window's upper left corner where it is not that of the hot spot."""
+
     corner: tuple[Coordinate, Coordinate] | None = None
 
 
@@ -290,18 +195,76 @@ def count(
     tissue = state.tissue(slide_id)
     with state.store.reading() as connection:
         found = _read(connection, state, mine, slide_id)
-    rule = replace(found.rule, threshold=body.threshold)
-    return _described(found, found.count(rule, tissue, corner=body.corner))
+    rule = body.rule(found.rule)
+    return describe_count(found, rule, found.count(rule, tissue, corner=body.corner))
 
 
-class Signature(Action):
-    """A mitotic count, as the pathologist saw it."""
+Square = Annotated[int, Field(ge=0, le=1 << 40)]
 
-    threshold: Score
+
+class Looks(Action):
+    """What I have looked at since the last time: candidates and squares are added to those before.
+
+    Unsure are candidates that I leave undecided, sure ones that I no longer do; windows replace those kept.
+    """
+
+    looked: Annotated[tuple[Cell, ...], Field(max_length=KEPT_MAX)] = ()
+    unsure: Annotated[tuple[Cell, ...], Field(max_length=KEPT_MAX)] = ()
+    sure: Annotated[tuple[Cell, ...], Field(max_length=KEPT_MAX)] = ()
+    seen: Annotated[tuple[Square, ...], Field(max_length=KEPT_MAX)] = ()
+    windows: Annotated[list[KeptWindow], Field(max_length=50)] | None = None
+
+    def added_to(self, work: store.CaseWork) -> store.CaseWork:
+        """Return the work with this."""
+        kept = None if self.windows is None else tuple(one.model_dump(mode="json") for one in self.windows)
+        added = store.CaseWork(
+            work.looked | set(self.looked) | set(self.unsure),
+            (work.unsure | set(self.unsure)) - set(self.sure),
+            work.seen | set(self.seen),
+            work.windows if kept is None else kept,
+        )
+        if max(len(added.looked), len(added.seen)) > KEPT_MAX:
+            raise invalid(f"more than {KEPT_MAX} were looked at", field="looked")
+        return added
+
+
+class WorkKept(MyWork):
+    """What I have done on a case, as it is on disk."""
+
+    is_repeated: bool
+
+
+@router.post(f"{_PATH}/work")
+def keep_work(
+    round_id: RoundId, slide_id: SlideId, body: Looks, state: StateHere, visitor: VisitorHere
+) -> WorkKept:
+    """Keep what I have looked at on a case; a signature states it."""
+    mine = work_in(state, visitor, round_id, slide_id=slide_id)
+    whose = _whose(mine, slide_id)
+
+    def act(connection: Any) -> WorkKept:
+        work = body.added_to(store.read_case_work(connection, **whose))
+        store.write_case_work(connection, work, **whose)
+        return {**describe_work(work), "is_repeated": False}
+
+    return done_once(state, visitor, body.key, f"work on case {round_id}/{slide_id}", act)
+
+
+class Signature(CountedOver, Action):
+    """A mitotic count, as the pathologist saw it, with what has to be stated beside it.
+
+    How many candidates in the window were not looked at; whether the slide was not searched; and the number
+    of my own result that this one corrects.
+    """
+
     x: Coordinate
     y: Coordinate
     count: Annotated[int, Field(ge=0, le=10_000_000)]
     comment: Text = ""
+    window_name: Name | None = None
+    not_looked_at: Annotated[int, Field(ge=0, le=10_000_000)] = 0
+    is_not_searched: bool = False
+    replaces: Id | None = None
 
 
 @router.post(f"{_PATH}/sign")
@@ -310,139 +273,139 @@ def sign_case(
 ) -> Signed:
     """Sign the mitotic count of a window; it is counted again here, from the labels that are on disk."""
     mine = work_in(state, visitor, round_id, slide_id=slide_id)
-    info, tissue = state.slides.info(slide_id), state.tissue(slide_id)
+    tissue = state.tissue(slide_id)
 
     def act(connection: Any) -> Signed:
         found = _read(connection, state, mine, slide_id)
-        rule = replace(found.rule, threshold=body.threshold)
+        rule = body.rule(found.rule)
         counted = found.count(rule, tissue, corner=(body.x, body.y))
         if counted.count != body.count:
             what = f"{counted.count} mitotic figures lie in this window, not {body.count}"
             mend = "look at the window again and sign"
             raise Refusal(409, "conflict", what, mend=mend, count=counted.count)
+        _check_stated(found, counted, body)
+        seen = store.comments_seen(connection, mine.sight, slide_id)
+        own = {one.cell_id: one.text for one in seen if one.rater_id == visitor.rater_id}
         content: SignedContent = {
-            **_signed_base(found.case, counted, body),
+            **_signed_base(found, counted, body),
             "requested_mm2": rule.area_mm2,
             "aspect": rule.aspect_text,
             "covered_mm2": counted.covered_mm2,
             "figures": counted.figures,
-            "slide": info.name,
-            "fingerprint": info.fingerprint,
+            "slide": found.info.name,
+            "fingerprint": found.info.fingerprint,
             "version": found.cells.version,
-            "cells": _signed_cells(found.case, counted),
+            "cells": signed_cells(found, counted, own),
             "regions": [
                 described(SignedRegion, one, vertices=one.vertices_px0.tolist()) for one in found.drawn
             ],
             "gaps": [[gap.x, gap.y, gap.width, gap.height] for gap in found.case.found.searched.gaps],
-            "certainty": _certainty(counted),
+            "certainty": describe_certainty(counted),
+            "atypical": found.atypical(counted),
+            "left_out": counted.left_out,
+            "fields": describe_fields(rule),
+            "search": describe_search(found.search),
+            "threshold_of": _threshold_of(mine, found) if rule.threshold == found.rule.threshold else None,
+            "replaces": body.replaces,
         }
         done = store.sign(
-            connection, dict(content), slide_id=slide_id, round_id=round_id, rater_id=visitor.rater_id
+            connection,
+            dict(content),
+            slide_id=slide_id,
+            round_id=round_id,
+            rater_id=visitor.rater_id,
+            replaces=body.replaces,
         )
         return {"result": describe_signed(done), "is_repeated": False}
 
     return done_once(state, visitor, body.key, f"signature {round_id}/{slide_id}", act)
 
 
-def _signed_base(case: CaseCells, counted: MitoticCount, body: Signature) -> SignedBase:
+def _check_stated(found: CaseOnSlide, counted: Any, body: Signature) -> None:
+    """Refuse a signature that does not state what was not done.
+
+    Raises
+    ------
+    Refusal
+        If candidates in the window were not looked at, or the slide was not searched, and it does not say so.
+    """
+    looked = found.looked(counted)
+    unseen = looked.candidates - looked.looked
+    if unseen != body.not_looked_at:
+        what = f"{unseen} of {looked.candidates} candidates in the window were not looked at"
+        mend = "look at them, or state in the signature that they were not"
+        raise Refusal(409, UNSTATED, what, mend=mend, not_looked_at=unseen)
+    if found.is_searched == body.is_not_searched:
+        what = "this slide was searched" if found.is_searched else "this slide was not searched"
+        mend = "read the case again" if found.is_searched else "search it, or state that it was not"
+        raise Refusal(409, UNSTATED, what, mend=mend, is_not_searched=not found.is_searched)
+
+
+def _signed_base(found: CaseOnSlide, counted: Any, body: Signature) -> SignedBase:
+    case = found.case
     return described(
         SignedBase,
         counted,
-        threshold=body.threshold,
         window=asdict(counted.box_px0),
         candidates=int(case.has_score.sum()),
         accepted=int((case.verdict == 1).sum()),
         rejected=int((case.verdict == -1).sum()),
         comment=body.comment,
+        window_name=body.window_name or "",
+        is_searched=found.is_searched,
+        looked_at=describe_looked(found.looked(counted)),
     )
 
 
-def _signed_cells(case: CaseCells, counted: MitoticCount) -> list[SignedCell]:
-    """Return the cells that count or were decided by hand, from the top left."""
-    found = case.found
-    order = np.lexsort((found.x_px0, found.y_px0))
-    return [
-        {
-            "x": float(found.x_px0[row]),
-            "y": float(found.y_px0[row]),
-            "score": float(found.score[row]) if case.has_score[row] else None,
-            "verdict": cast("Verdict", int(case.verdict[row])),
-            "is_counted": bool(counted.counted[row]),
-        }
-        for row in order.tolist()
-        if counted.counted[row] or case.verdict[row] != 0
-    ]
+class SchemeOver(Answer):
+    """What a grading scheme counts over: in words, the diameter of its fields in mm, and its bands there.
+
+    The diameter is null where it goes by an area, or its source states none.
+    """
+
+    text: str
+    diameter_mm: float | None
+    needs_diameter: bool
+    bands: dict[str, str]
 
 
-def _content(signed_result: store.SignedResult) -> SignedContent:
-    return cast("SignedContent", signed_result.content)  # nothing else is ever signed
+class SchemeSaid(Answer):
+    """A grading scheme as its source states it."""
+
+    name: str
+    title: str
+    note: str
+    source: str
+    over: list[SchemeOver]
 
 
-def describe_signed(signed_result: store.SignedResult) -> Result:
-    """Return a signed result without its cells."""
-    return described(
-        Result,
-        signed_result,
-        slide=signed_result.slide_id,
-        round=signed_result.round_id,
-        rater_name=signed_result.rater,
-        report=f"/api/results/{signed_result.id}/report.html",
-        manifest=f"/api/results/{signed_result.id}/result.json",
-        # Results that were signed before had no note.
-        **{name: signed_result.content.get(name, "") for name in SignedBase.__annotations__},
-    )
+class Schemes(Answer):
+    """The grading schemes that a study can choose from; an aid, not a grade."""
+
+    schemes: list[SchemeSaid]
+    aid: str
 
 
-@router.get("/api/results")
-def results(state: StateHere, visitor: VisitorHere, slide: OptionalId = None) -> Results:
-    """Return the signed results that I may see, the newest first."""
-    with state.store.reading() as connection:
-        found = _shown(connection, visitor, store.read_all_signed(connection, slide))
-    return {"results": [describe_signed(one) for one in found]}
-
-
-def _shown(
-    connection: Any, visitor: store.Visitor, found: list[store.SignedResult]
-) -> list[store.SignedResult]:
-    return [
-        one
-        for one in found
-        if store.sees_results(connection, visitor, slide_id=one.slide_id, rater_id=one.rater_id)
-    ]
-
-
-def _signed(state: AppState, visitor: store.Visitor, result_id: int) -> store.SignedResult:
-    with state.store.reading() as connection:
-        found = _shown(connection, visitor, [store.read_signed(connection, result_id)])
-    if not found:
-        raise BlindedError(
-            "you are still reading this slide blinded", mend="finish your blinded rounds first"
+@router.get("/api/schemes")
+def grading_schemes(visitor: VisitorHere) -> Schemes:  # noqa: ARG001 who has signed in may ask
+    """Return the grading schemes that a round can choose."""
+    found: list[SchemeSaid] = [
+        described(
+            SchemeSaid,
+            scheme,
+            over=[
+                described(
+                    SchemeOver,
+                    one,
+                    needs_diameter=one.fields is not None,
+                    bands={band.name: band.text for band in one.bands},
+                )
+                for one in scheme.over
+            ],
         )
-    return found[0]
-
-
-@router.get("/api/results/{result_id}/result.json", responses={200: {"model": FullResult}})
-def result(result_id: RowId, state: StateHere, visitor: VisitorHere) -> Response:
-    """Return a signed result with all cells that it rests on."""
-    one = _signed(state, visitor, result_id)
-    whole: FullResult = {
-        **describe_signed(one),
-        "content": _content(one),
-        "chain": "" if one.chain is None else one.chain.sha256,
-    }
-    return JSONResponse(whole)
-
-
-@router.get(
-    "/api/results/{result_id}/report.html",
-    response_class=Response,
-    responses={200: {"content": {"text/html": {}}}},
-)
-def report(result_id: RowId, state: StateHere, visitor: VisitorHere) -> HTMLResponse:
-    """Return the report of a signed result, for print."""
-    one = _signed(state, visitor, result_id)
-    page, policy = render_signed(one, state.slides.open(one.slide_id), state.tissue(one.slide_id))
-    return HTMLResponse(page, headers={"content-security-policy": policy})
+        for scheme in schemes().values()
+    ]
+    return {"schemes": found, "aid": AID}
 
 
 @router.get("/api/slides/{slide_id}/hot-spot")
@@ -464,4 +427,4 @@ def slide_hot_spot(
     with state.store.reading() as connection:
         found = _read(connection, state, mine, slide_id, by_all=True)
     rule = CaseRule(area_mm2, Aspect.parse(aspect), found.rule.threshold if threshold is None else threshold)
-    return _described(found, found.count(rule, None))
+    return describe_count(found, rule, found.count(rule, None))

@@ -12,8 +12,10 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from mitoscope import store
-from mitoscope.errors import RegionError
+from mitoscope.count import WindowShape
+from mitoscope.errors import ConfigError, RegionError
 from mitoscope.geometry import Aspect
+from mitoscope.web.case_count import grading_of
 from mitoscope.web.forms import Action, Answer, Body, Cell, Done, Id, Name, Pair, RoundId, Score, described
 from mitoscope.web.refusal import Refusal, invalid
 from mitoscope.web.state import AppState, LeadHere, StateHere, done_once
@@ -31,6 +33,9 @@ class RoundSettings(Answer):
     threshold: NotRequired[float]
     area_mm2: NotRequired[float]
     aspect: NotRequired[str]
+    shape: NotRequired[WindowShape]
+    scheme: NotRequired[str]
+    field_diameter_mm: NotRequired[float]
     minimum_reviewers: NotRequired[int]
     box_rule: NotRequired[Literal["two", "majority"]]
     may_add: NotRequired[bool]
@@ -138,6 +143,9 @@ class Settings(Body):
     threshold: Score | None = None
     area_mm2: Annotated[float, Field(gt=0, le=100)] | None = None
     aspect: Annotated[str, Field(max_length=20)] | None = None
+    shape: WindowShape | None = None
+    scheme: Annotated[str, Field(max_length=100)] | None = None
+    field_diameter_mm: Annotated[float, Field(gt=0, le=30)] | None = None
     minimum_reviewers: Annotated[int, Field(ge=1, le=1000)] | None = None
     box_rule: Literal["two", "majority"] | None = None
     may_add: bool | None = None
@@ -151,6 +159,10 @@ class Settings(Body):
                 Aspect.parse(self.aspect)
             except RegionError as error:
                 raise invalid(error.what, field="settings.aspect", mend=error.mend) from None
+        try:
+            grading_of(self.scheme, self.field_diameter_mm)
+        except ConfigError as error:
+            raise invalid(error.what, field="settings.scheme", mend=error.mend) from None
         return self.model_dump(mode="json", exclude_none=True)
 
 

@@ -1,0 +1,503 @@
+"""What the routes of a case answer: its count, how sure that is, what was signed."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any, Literal, NotRequired, cast
+
+import numpy as np
+from pydantic import Field
+
+from mitoscope import store
+from mitoscope.count import MitoticCount, WindowShape
+from mitoscope.region import RegionKind
+from mitoscope.web.case_count import CaseOnSlide, CaseRule, Looked, SeenGrid, grading_of
+from mitoscope.web.forms import (
+    Answer,
+    Body,
+    Cell,
+    Coordinate,
+    Done,
+    Name,
+    Pair,
+    Rectangle,
+    Score,
+    described,
+)
+
+Verdict = Literal[-1, 0, 1]
+"""-1: rejected, 0: nothing was said, 1: called a mitotic figure."""
+ThresholdOf = Literal["round", "search"]
+"""Who states a threshold: the lead for the round, or the search with which the candidates came."""
+
+
+class Fields(Body):
+    """Microscope fields: how many, and the diameter of one in mm."""
+
+    number: Annotated[int, Field(ge=1, le=500)]
+    diameter_mm: Annotated[float, Field(gt=0.02, le=30)]
+
+
+class FieldsSaid(Answer):
+    """Microscope fields that make up an area: how many, and the diameter of one in mm."""
+
+    number: int
+    diameter_mm: float
+
+
+class CountWindow(Answer):
+    """What is counted over: a size in level-0 px, its mm², its shape, and width to height as in ``4:3``.
+
+    Of a circle the size is that of the box around it. Fields are those that make up the area, where it was
+    stated by fields.
+    """
+
+    width: int
+    height: int
+    area_mm2: float
+    aspect: str
+    shape: WindowShape
+    fields: FieldsSaid | None
+
+
+class DensityOfAll(Answer):
+    """Figures and expected figures of all that was searched, and per mm² of it; the interval is of 95 %."""
+
+    figures: int
+    expected: float | None
+    area_mm2: float | None
+    within: str
+    per_mm2: float | None
+    expected_per_mm2: float | None
+    interval: Pair | None
+
+
+class Graded(Answer):
+    """What a grading scheme makes of a count: an aid, not a grade.
+
+    Its bands are counts with both ends included, null for no end; the band of the count and the probability
+    of each are null where the window is too small, or scores are no probabilities: then a reason says so.
+    """
+
+    name: str
+    title: str
+    area_mm2: float
+    bands: dict[str, list[int | None]]
+    band_of_count: str | None
+    grades: dict[str, float] | None
+    grades_of_a_second_window: dict[str, float] | None
+    reason: str | None
+    note: str
+    source: str
+    read: str
+    aid: str
+
+
+class Certainty(Answer):
+    """How sure a count is.
+
+    The expected number of figures in the window; 95 % intervals of how many of its candidates are figures,
+    and, with the chance of sampling, of the mean in tissue that is as active. Null where the scores are no
+    probabilities, which is then the reason. What was never proposed is not covered.
+    """
+
+    expected: float | None
+    interval: Pair | None
+    detector_interval: Pair | None
+    no_interval: str | None
+    density: DensityOfAll | None
+    scheme: Graded | None
+
+
+class LookedAt(Answer):
+    """What of a window was looked at.
+
+    Candidates that count there or were judged; how many of them were judged or shown one by one; how many
+    of them are undecided; figures that no model proposed; and the mm² that were shown at 10× or more.
+    """
+
+    candidates: int
+    looked: int
+    unsure: int
+    added: int
+    seen_mm2: float
+
+
+class Counted(Answer):
+    """A count: figures in a window, the window as it lies on the slide in level-0 px, and its mm².
+
+    Covered is what of it is tissue in the regions that count; figures are those of the whole slide. The note
+    holds what must be said beside the number, e.g. that a part could not be read. Atypical is how many of the
+    figures in the window are called so, by the rater, else by the model that found them; null where none is.
+    Left out is what would count but lies outside of tissue or tumour, or in an exclusion. Cells are the ids
+    of those that count in the window. Not graded says why the scheme of the round says nothing.
+    """
+
+    count: int
+    x: float
+    y: float
+    width: float
+    height: float
+    shape: WindowShape
+    threshold: float | None
+    area_mm2: float
+    covered_mm2: float
+    figures: int
+    atypical: int | None
+    left_out: int
+    note: str
+    not_graded: str | None
+    certainty: Certainty
+    looked_at: LookedAt
+    cells: list[Cell]
+
+
+class WindowBox(Answer):
+    """Where a window lies, in level-0 px."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+class KeptWindow(Body):
+    """A window that a rater keeps by a name: its upper left corner and what is counted over."""
+
+    name: Name
+    x: Coordinate
+    y: Coordinate
+    threshold: Score | None = None
+    area_mm2: Annotated[float, Field(gt=0, le=100)] | None = None
+    fields: Fields | None = None
+    aspect: Annotated[str, Field(max_length=20)] | None = None
+    shape: WindowShape | None = None
+
+
+class KeptWindowSaid(Answer):
+    """A window that was kept."""
+
+    name: str
+    x: float
+    y: float
+    threshold: float | None
+    area_mm2: float | None
+    fields: FieldsSaid | None
+    aspect: str | None
+    shape: WindowShape | None
+
+
+class CaseSearch(Answer):
+    """The search that the candidates came with.
+
+    The model and its threshold, whether scores are probabilities, when it was kept, what could not be read,
+    and the outlines of the part that was searched, null for all of the slide.
+    """
+
+    model: str
+    threshold: float | None
+    is_calibrated: bool | None
+    gaps: list[Rectangle]
+    part: list[list[Pair]] | None
+
+
+class ChosenScheme(Answer):
+    """The grading scheme of a round: what it counts over, and the fields that make that up, if any."""
+
+    name: str
+    title: str
+    area_mm2: float
+    fields: FieldsSaid | None
+
+
+class SeenSquares(Answer):
+    """Squares by which it is kept what was seen: their sides in level-0 px, and how many are in a row."""
+
+    width: float
+    height: float
+    columns: int
+
+
+class MyWork(Answer):
+    """What I have done on a case: candidates looked at and undecided, squares seen, windows kept."""
+
+    looked: list[Cell]
+    unsure: list[Cell]
+    seen: list[int]
+    windows: list[KeptWindowSaid]
+
+
+class SignedBase(Answer):
+    """What was counted: figures above a threshold in a window, and what became of the candidates."""
+
+    count: int
+    threshold: float | None
+    window: WindowBox
+    area_mm2: float
+    candidates: int
+    accepted: int
+    rejected: int
+    comment: str
+    note: str
+    shape: WindowShape
+    window_name: str
+    is_searched: bool
+    looked_at: LookedAt | None
+
+
+_EARLIER: dict[str, Any] = {"shape": WindowShape.RECTANGLE, "is_searched": True, "looked_at": None}
+"""What results that were signed before did not state; of texts they had none."""
+
+
+class SignedCell(Answer):
+    """A cell under a result: its centre in level-0 px, a model's score, and what the rater made of it.
+
+    Older results do not say whether it was looked at and left undecided, nor what was remarked.
+    """
+
+    x: float
+    y: float
+    score: float | None
+    verdict: Verdict
+    is_counted: bool
+    is_looked_at: NotRequired[bool]
+    is_unsure: NotRequired[bool]
+    comment: NotRequired[str]
+
+
+class SignedRegion(Answer):
+    """An outline that was drawn when a result was signed: its vertices in level-0 px."""
+
+    kind: RegionKind
+    name: str
+    vertices: list[Pair]
+
+
+class SignedContent(SignedBase):
+    """A result as it was signed, with all that it rests on.
+
+    The area that was asked for and its aspect, the mm² of tissue in the window, the figures of the whole
+    slide, the slide and its file, the last event, cells, regions, what could not be read: x, y, width and
+    height in level-0 px; and how sure the count is, the search, and the result that it replaces, which older
+    results do not state.
+    """
+
+    requested_mm2: float
+    aspect: str
+    covered_mm2: float
+    figures: int
+    slide: str
+    fingerprint: str
+    version: int
+    cells: list[SignedCell]
+    regions: list[SignedRegion]
+    gaps: list[Rectangle]
+    certainty: NotRequired[Certainty]
+    atypical: NotRequired[int | None]
+    left_out: NotRequired[int]
+    fields: NotRequired[FieldsSaid | None]
+    search: NotRequired[CaseSearch | None]
+    threshold_of: NotRequired[ThresholdOf | None]
+    replaces: NotRequired[int | None]
+
+
+class Result(SignedBase):
+    """A signed result without its cells: who signed it and when, in seconds since 1970, and where it lies.
+
+    A result that corrects another one names it; the one that none replaces is current.
+    """
+
+    id: int
+    slide: int
+    round: int
+    rater_name: str
+    time_s: float
+    replaces: int | None
+    replaced_by: int | None
+    report: str
+    manifest: str
+
+
+class FullResult(Result):
+    """A signed result with what was signed, and the head of the study's chain that holds it."""
+
+    content: SignedContent
+    chain: str
+
+
+class Results(Answer):
+    """Signed results, the newest first."""
+
+    results: list[Result]
+
+
+class Signed(Done):
+    """A result that was signed."""
+
+    result: Result
+
+
+class Case(Answer):
+    """A case: its hot spot, the mm² of tissue, what I have done on it, and the results so far.
+
+    The threshold is the round's, else that of the search that the candidates came with; null where neither
+    states one. A slide that nobody has searched has no candidates: a count of it holds only what was marked
+    by hand. Where no count can be given, it is null and the problem says why. The floor is the lowest score
+    of a candidate, null where there is none. Labels: of a mitotic figure, of an atypical one (null where the
+    study has no such class), and all that are figures.
+    """
+
+    threshold: float | None
+    threshold_of: ThresholdOf | None
+    is_searched: bool
+    search: CaseSearch | None
+    window: CountWindow
+    scheme: ChosenScheme | None
+    hot_spot: Counted | None
+    problem: str | None
+    tissue_mm2: float
+    floor: float | None
+    mitotic_label: int
+    atypical_label: int | None
+    figure_labels: list[int]
+    squares: SeenSquares
+    work: MyWork
+    results: list[Result]
+
+
+def describe_count(on: CaseOnSlide, rule: CaseRule, counted: MitoticCount) -> Counted:
+    """Return a count as the page shows it."""
+    return described(
+        Counted,
+        counted,
+        **asdict(counted.box_px0),
+        atypical=on.atypical(counted),
+        not_graded=rule.not_graded or None,
+        certainty=describe_certainty(counted),
+        looked_at=describe_looked(on.looked(counted)),
+        cells=on.cells.public_id[on.counted_in(counted)].tolist(),
+    )
+
+
+def describe_certainty(counted: MitoticCount) -> Certainty:
+    """Return how sure a count is."""
+    return described(Certainty, counted, **counted.certainty())
+
+
+def describe_looked(looked: Looked) -> LookedAt:
+    """Return what was looked at."""
+    return described(LookedAt, looked)
+
+
+def describe_window(on: CaseOnSlide, rule: CaseRule) -> CountWindow:
+    """Return what is counted over on a slide."""
+    return described(
+        CountWindow,
+        rule,
+        width=rule.window(on.info).width,
+        height=rule.window(on.info).height,
+        aspect=rule.aspect_text,
+        fields=describe_fields(rule),
+    )
+
+
+def describe_fields(rule: CaseRule) -> FieldsSaid | None:
+    """Return the fields that make up an area, where it was stated by fields."""
+    return None if rule.fields is None else {"number": rule.fields[0], "diameter_mm": rule.fields[1]}
+
+
+def describe_scheme(terms: store.Terms) -> ChosenScheme | None:
+    """Return the grading scheme that a round has chosen."""
+    rule, fields = grading_of(terms.settings.get("scheme"), terms.settings.get("field_diameter_mm"))
+    if rule is None:
+        return None
+    said: FieldsSaid | None = None if fields is None else {"number": fields[0], "diameter_mm": fields[1]}
+    return {
+        "name": rule.scheme.name,
+        "title": rule.scheme.title,
+        "area_mm2": rule.area_mm2,
+        "fields": said,
+    }
+
+
+def describe_search(search: store.ModelSearch | None) -> CaseSearch | None:
+    """Return the search that candidates came with."""
+    if search is None:
+        return None
+    searched = search.searched
+    return {
+        "model": search.rater,
+        "threshold": searched.threshold,
+        "is_calibrated": searched.calibrated,
+        "gaps": [[gap.x, gap.y, gap.width, gap.height] for gap in searched.gaps],
+        "part": None if searched.region is None else [ring.tolist() for ring in searched.region.rings],
+    }
+
+
+def describe_work(work: store.CaseWork) -> MyWork:
+    """Return what a rater has done on a case."""
+    windows = [
+        described(KeptWindowSaid, None, **{**dict.fromkeys(KeptWindowSaid.__annotations__), **window})
+        for window in work.windows
+    ]
+    return {
+        "looked": sorted(work.looked),
+        "unsure": sorted(work.unsure),
+        "seen": sorted(work.seen),
+        "windows": windows,
+    }
+
+
+def describe_squares(on: CaseOnSlide) -> SeenSquares:
+    """Return the squares by which it is kept what was seen."""
+    grid = SeenGrid(on.info)
+    width, height = grid.side_px0
+    return {"width": width, "height": height, "columns": grid.columns}
+
+
+def signed_cells(on: CaseOnSlide, counted: MitoticCount, comments: dict[int, str]) -> list[SignedCell]:
+    """Return the cells that count, were decided by hand, looked at or remarked upon, from the top left.
+
+    `comments` are those of the rater by the cell's id.
+    """
+    case, found = on.case, on.case.found
+    looked = np.isin(on.cells.public_id, list(on.work.looked)) | (case.verdict != 0)
+    unsure = on.is_unsure
+    remarked = np.isin(on.cells.cell_id, list(comments))
+    kept = counted.counted | looked | remarked
+    order = np.lexsort((found.x_px0, found.y_px0))
+    return [
+        {
+            "x": float(found.x_px0[row]),
+            "y": float(found.y_px0[row]),
+            "score": float(found.score[row]) if case.has_score[row] else None,
+            "verdict": cast("Verdict", int(case.verdict[row])),
+            "is_counted": bool(counted.counted[row]),
+            "is_looked_at": bool(looked[row]),
+            "is_unsure": bool(unsure[row]),
+            "comment": comments.get(int(on.cells.cell_id[row]), ""),
+        }
+        for row in order.tolist()
+        if kept[row]
+    ]
+
+
+def signed_content(signed_result: store.SignedResult) -> SignedContent:
+    """Return what was signed; older results are completed where they do not state something."""
+    content = {**_EARLIER, "window_name": "", "note": "", **signed_result.content}
+    return cast("SignedContent", content)  # nothing else is ever signed
+
+
+def describe_signed(signed_result: store.SignedResult) -> Result:
+    """Return a signed result without its cells."""
+    content = signed_content(signed_result)
+    return described(
+        Result,
+        signed_result,
+        slide=signed_result.slide_id,
+        round=signed_result.round_id,
+        rater_name=signed_result.rater,
+        report=f"/api/results/{signed_result.id}/report.html",
+        manifest=f"/api/results/{signed_result.id}/result.json",
+        **{name: content[name] for name in SignedBase.__annotations__},  # type: ignore[literal-required]
+    )
