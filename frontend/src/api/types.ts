@@ -63,22 +63,45 @@ export interface BoxesFeedback {
 }
 
 /**
- * A case: its hot spot, the mm² of tissue, and the results so far.
+ * A case: its hot spot, the mm² of tissue, what I have done on it, and the results so far.
  *
  * The threshold is the round's, else that of the search that the candidates came with; null where neither
- * states one. Where no count can be given, it is null and the problem says why. The floor is the lowest
- * score of a candidate, null where there is none.
+ * states one. A slide that nobody has searched has no candidates: a count of it holds only what was marked
+ * by hand. Where no count can be given, it is null and the problem says why. The floor is the lowest score
+ * of a candidate, null where there is none. Labels: of a mitotic figure, of an atypical one (null where the
+ * study has no such class), and all that are figures.
  */
 export interface Case {
   readonly threshold: number | null;
+  readonly threshold_of: "round" | "search" | null;
+  readonly is_searched: boolean;
+  readonly search: CaseSearch | null;
   readonly window: CountWindow;
+  readonly scheme: ChosenScheme | null;
   readonly hot_spot: Counted | null;
   readonly problem: string | null;
   readonly tissue_mm2: number;
   readonly floor: number | null;
   readonly mitotic_label: number;
+  readonly atypical_label: number | null;
   readonly figure_labels: readonly number[];
+  readonly squares: SeenSquares;
+  readonly work: MyWork;
   readonly results: readonly Result[];
+}
+
+/**
+ * The search that the candidates came with.
+ *
+ * The model and its threshold, whether scores are probabilities, when it was kept, what could not be read,
+ * and the outlines of the part that was searched, null for all of the slide.
+ */
+export interface CaseSearch {
+  readonly model: string;
+  readonly threshold: number | null;
+  readonly is_calibrated: boolean | null;
+  readonly gaps: readonly (readonly [number, number, number, number])[];
+  readonly part: readonly (readonly (readonly [number, number])[])[] | null;
 }
 
 /** Something that a rater does to a cell. */
@@ -156,6 +179,7 @@ export interface Certainty {
   readonly detector_interval: readonly [number, number] | null;
   readonly no_interval: string | null;
   readonly density: DensityOfAll | null;
+  readonly scheme: Graded | null;
 }
 
 /** What is to be different about a rater. */
@@ -195,6 +219,14 @@ export interface Choose {
   readonly threshold?: number;
   readonly share_below?: number;
   readonly seed?: number;
+}
+
+/** The grading scheme of a round: what it counts over, and the fields that make that up, if any. */
+export interface ChosenScheme {
+  readonly name: string;
+  readonly title: string;
+  readonly area_mm2: number;
+  readonly fields: FieldsSaid | null;
 }
 
 /** A class of cells; its colour is ``#rrggbb``. */
@@ -271,12 +303,19 @@ export interface Confirmed {
   readonly added: number;
 }
 
-/** What is counted over: a size in level-0 px, its mm², and width to height as in ``4:3``. */
+/**
+ * What is counted over: a size in level-0 px, its mm², its shape, and width to height as in ``4:3``.
+ *
+ * Of a circle the size is that of the box around it. Fields are those that make up the area, where it was
+ * stated by fields.
+ */
 export interface CountWindow {
   readonly width: number;
   readonly height: number;
   readonly area_mm2: number;
   readonly aspect: string;
+  readonly shape: WindowShape;
+  readonly fields: FieldsSaid | null;
 }
 
 /**
@@ -285,6 +324,8 @@ export interface CountWindow {
  * Covered is what of it is tissue in the regions that count; figures are those of the whole slide. The note
  * holds what must be said beside the number, e.g. that a part could not be read. Atypical is how many of the
  * figures in the window are called so, by the rater, else by the model that found them; null where none is.
+ * Left out is what would count but lies outside of tissue or tumour, or in an exclusion. Cells are the ids
+ * of those that count in the window. Not graded says why the scheme of the round says nothing.
  */
 export interface Counted {
   readonly count: number;
@@ -292,12 +333,18 @@ export interface Counted {
   readonly y: number;
   readonly width: number;
   readonly height: number;
+  readonly shape: WindowShape;
+  readonly threshold: number | null;
   readonly area_mm2: number;
   readonly covered_mm2: number;
   readonly figures: number;
   readonly atypical: number | null;
+  readonly left_out: number;
   readonly note: string;
+  readonly not_graded: string | null;
   readonly certainty: Certainty;
+  readonly looked_at: LookedAt;
+  readonly cells: readonly number[];
 }
 
 /** Cells made of merged boxes now, those whose agreement changed, and those that too few see by now. */
@@ -390,6 +437,18 @@ export interface FieldVisited {
   readonly is_repeated: boolean;
 }
 
+/** Microscope fields: how many, and the diameter of one in mm. */
+export interface Fields {
+  readonly number: number;
+  readonly diameter_mm: number;
+}
+
+/** Microscope fields that make up an area: how many, and the diameter of one in mm. */
+export interface FieldsSaid {
+  readonly number: number;
+  readonly diameter_mm: number;
+}
+
 /**
  * An annotation file: its content in base64, and what it does not say itself.
  *
@@ -451,7 +510,7 @@ export interface Found {
 /** A signed result with what was signed, and the head of the study's chain that holds it. */
 export interface FullResult {
   readonly count: number;
-  readonly threshold: number;
+  readonly threshold: number | null;
   readonly window: WindowBox;
   readonly area_mm2: number;
   readonly candidates: number;
@@ -459,11 +518,17 @@ export interface FullResult {
   readonly rejected: number;
   readonly comment: string;
   readonly note: string;
+  readonly shape: WindowShape;
+  readonly window_name: string;
+  readonly is_searched: boolean;
+  readonly looked_at: LookedAt | null;
   readonly id: number;
   readonly slide: number;
   readonly round: number;
   readonly rater_name: string;
   readonly time_s: number;
+  readonly replaces: number | null;
+  readonly replaced_by: number | null;
   readonly report: string;
   readonly manifest: string;
   readonly content: SignedContent;
@@ -499,6 +564,27 @@ export interface GoldTile {
   readonly y: number;
   readonly boxes?: readonly (readonly [number, number, number, number])[] | null;
   readonly answer?: boolean | null;
+}
+
+/**
+ * What a grading scheme makes of a count: an aid, not a grade.
+ *
+ * Its bands are counts with both ends included, null for no end; the band of the count and the probability
+ * of each are null where the window is too small, or scores are no probabilities: then a reason says so.
+ */
+export interface Graded {
+  readonly name: string;
+  readonly title: string;
+  readonly area_mm2: number;
+  readonly bands: Readonly<Record<string, readonly (number | null)[]>>;
+  readonly band_of_count: string | null;
+  readonly grades: Readonly<Record<string, number>> | null;
+  readonly grades_of_a_second_window: Readonly<Record<string, number>> | null;
+  readonly reason: string | null;
+  readonly note: string;
+  readonly source: string;
+  readonly read: string;
+  readonly aid: string;
 }
 
 /** What an import brought. Known are cells that the study had, joined those taken for one of the study. */
@@ -577,6 +663,30 @@ export interface JudgedTile {
   readonly holds_figure: boolean | null;
 }
 
+/** A window that a rater keeps by a name: its upper left corner and what is counted over. */
+export interface KeptWindow {
+  readonly name: string;
+  readonly x: number;
+  readonly y: number;
+  readonly threshold?: number | null;
+  readonly area_mm2?: number | null;
+  readonly fields?: Fields | null;
+  readonly aspect?: string | null;
+  readonly shape?: WindowShape | null;
+}
+
+/** A window that was kept. */
+export interface KeptWindowSaid {
+  readonly name: string;
+  readonly x: number;
+  readonly y: number;
+  readonly threshold: number | null;
+  readonly area_mm2: number | null;
+  readonly fields: FieldsSaid | null;
+  readonly aspect: string | null;
+  readonly shape: WindowShape | null;
+}
+
 /** The known answer of a tile: boxes, or yes or no; neither takes it back. */
 export interface KnownAnswer {
   readonly key: string;
@@ -609,6 +719,34 @@ export interface ListedSlide {
   readonly count: number | null;
 }
 
+/**
+ * What of a window was looked at.
+ *
+ * Candidates that count there or were judged; how many of them were judged or shown one by one; how many
+ * of them are undecided; figures that no model proposed; and the mm² that were shown at 10× or more.
+ */
+export interface LookedAt {
+  readonly candidates: number;
+  readonly looked: number;
+  readonly unsure: number;
+  readonly added: number;
+  readonly seen_mm2: number;
+}
+
+/**
+ * What I have looked at since the last time: candidates and squares are added to those before.
+ *
+ * Unsure are candidates that I leave undecided, sure ones that I no longer do; windows replace those kept.
+ */
+export interface Looks {
+  readonly key: string;
+  readonly looked?: readonly number[];
+  readonly unsure?: readonly number[];
+  readonly sure?: readonly number[];
+  readonly seen?: readonly number[];
+  readonly windows?: readonly KeptWindow[] | null;
+}
+
 /** Who I am, the study with its classes and slides, and my rounds. */
 export interface Me {
   readonly rater: Myself;
@@ -624,6 +762,14 @@ export interface ModelOffered {
   readonly title: string;
   readonly points: readonly PointOfModel[];
   readonly default_point: string;
+}
+
+/** What I have done on a case: candidates looked at and undecided, squares seen, windows kept. */
+export interface MyWork {
+  readonly looked: readonly number[];
+  readonly unsure: readonly number[];
+  readonly seen: readonly number[];
+  readonly windows: readonly KeptWindowSaid[];
 }
 
 /** The rater who asks. */
@@ -849,9 +995,13 @@ export interface Person {
   readonly last_s: number | null;
 }
 
-/** Where the slider stands, and the window's upper left corner where it is not that of the hot spot. */
+/** What is counted over, and the window's upper left corner where it is not that of the hot spot. */
 export interface Placed {
-  readonly threshold: number;
+  readonly threshold?: number | null;
+  readonly area_mm2?: number | null;
+  readonly fields?: Fields | null;
+  readonly aspect?: string | null;
+  readonly shape?: WindowShape | null;
   readonly corner?: readonly [number, number] | null;
 }
 
@@ -1056,10 +1206,14 @@ export interface ResolutionSet {
   readonly slide: Slide;
 }
 
-/** A signed result without its cells: who signed it and when, in seconds since 1970, and where it lies. */
+/**
+ * A signed result without its cells: who signed it and when, in seconds since 1970, and where it lies.
+ *
+ * A result that corrects another one names it; the one that none replaces is current.
+ */
 export interface Result {
   readonly count: number;
-  readonly threshold: number;
+  readonly threshold: number | null;
   readonly window: WindowBox;
   readonly area_mm2: number;
   readonly candidates: number;
@@ -1067,11 +1221,17 @@ export interface Result {
   readonly rejected: number;
   readonly comment: string;
   readonly note: string;
+  readonly shape: WindowShape;
+  readonly window_name: string;
+  readonly is_searched: boolean;
+  readonly looked_at: LookedAt | null;
   readonly id: number;
   readonly slide: number;
   readonly round: number;
   readonly rater_name: string;
   readonly time_s: number;
+  readonly replaces: number | null;
+  readonly replaced_by: number | null;
   readonly report: string;
   readonly manifest: string;
 }
@@ -1195,6 +1355,9 @@ export interface RoundSettings {
   readonly threshold?: number;
   readonly area_mm2?: number;
   readonly aspect?: string;
+  readonly shape?: WindowShape;
+  readonly scheme?: string;
+  readonly field_diameter_mm?: number;
   readonly minimum_reviewers?: number;
   readonly box_rule?: "two" | "majority";
   readonly may_add?: boolean;
@@ -1207,6 +1370,33 @@ export interface RoundSettings {
 export interface RoundWork {
   readonly unit: WorkUnit;
   readonly rows: readonly SlideWork[];
+}
+
+/**
+ * What a grading scheme counts over: in words, the diameter of its fields in mm, and its bands there.
+ *
+ * The diameter is null where it goes by an area, or its source states none.
+ */
+export interface SchemeOver {
+  readonly text: string;
+  readonly diameter_mm: number | null;
+  readonly needs_diameter: boolean;
+  readonly bands: Readonly<Record<string, string>>;
+}
+
+/** A grading scheme as its source states it. */
+export interface SchemeSaid {
+  readonly name: string;
+  readonly title: string;
+  readonly note: string;
+  readonly source: string;
+  readonly over: readonly SchemeOver[];
+}
+
+/** The grading schemes that a study can choose from; an aid, not a grade. */
+export interface Schemes {
+  readonly schemes: readonly SchemeSaid[];
+  readonly aid: string;
 }
 
 /** The fields of a slide in order, as x, y, width and height in level-0 px, and how far I am. */
@@ -1262,6 +1452,13 @@ export interface SeenRegion {
   readonly expected: number;
 }
 
+/** Squares by which it is kept what was seen: their sides in level-0 px, and how many are in a row. */
+export interface SeenSquares {
+  readonly width: number;
+  readonly height: number;
+  readonly columns: number;
+}
+
 /** An entry that cannot be taken: its place in the file, the slide, and why. */
 export interface SetAside {
   readonly where: string;
@@ -1275,6 +1472,9 @@ export interface Settings {
   readonly threshold?: number | null;
   readonly area_mm2?: number | null;
   readonly aspect?: string | null;
+  readonly shape?: WindowShape | null;
+  readonly scheme?: string | null;
+  readonly field_diameter_mm?: number | null;
   readonly minimum_reviewers?: number | null;
   readonly box_rule?: "two" | "majority" | null;
   readonly may_add?: boolean | null;
@@ -1309,14 +1509,27 @@ export interface ShownTile {
   readonly side: number;
 }
 
-/** A mitotic count, as the pathologist saw it. */
+/**
+ * A mitotic count, as the pathologist saw it, with what has to be stated beside it.
+ *
+ * How many candidates in the window were not looked at; whether the slide was not searched; and the number
+ * of my own result that this one corrects.
+ */
 export interface Signature {
   readonly key: string;
-  readonly threshold: number;
+  readonly threshold?: number | null;
+  readonly area_mm2?: number | null;
+  readonly fields?: Fields | null;
+  readonly aspect?: string | null;
+  readonly shape?: WindowShape | null;
   readonly x: number;
   readonly y: number;
   readonly count: number;
   readonly comment?: string;
+  readonly window_name?: string | null;
+  readonly not_looked_at?: number;
+  readonly is_not_searched?: boolean;
+  readonly replaces?: number | null;
 }
 
 /** A result that was signed. */
@@ -1325,13 +1538,20 @@ export interface Signed {
   readonly result: Result;
 }
 
-/** A cell under a result: its centre in level-0 px, a model's score, and what the rater made of it. */
+/**
+ * A cell under a result: its centre in level-0 px, a model's score, and what the rater made of it.
+ *
+ * Older results do not say whether it was looked at and left undecided, nor what was remarked.
+ */
 export interface SignedCell {
   readonly x: number;
   readonly y: number;
   readonly score: number | null;
   readonly verdict: -1 | 0 | 1;
   readonly is_counted: boolean;
+  readonly is_looked_at?: boolean;
+  readonly is_unsure?: boolean;
+  readonly comment?: string;
 }
 
 /**
@@ -1339,11 +1559,12 @@ export interface SignedCell {
  *
  * The area that was asked for and its aspect, the mm² of tissue in the window, the figures of the whole
  * slide, the slide and its file, the last event, cells, regions, what could not be read: x, y, width and
- * height in level-0 px; and how sure the count is, which older results do not state.
+ * height in level-0 px; and how sure the count is, the search, and the result that it replaces, which older
+ * results do not state.
  */
 export interface SignedContent {
   readonly count: number;
-  readonly threshold: number;
+  readonly threshold: number | null;
   readonly window: WindowBox;
   readonly area_mm2: number;
   readonly candidates: number;
@@ -1351,6 +1572,10 @@ export interface SignedContent {
   readonly rejected: number;
   readonly comment: string;
   readonly note: string;
+  readonly shape: WindowShape;
+  readonly window_name: string;
+  readonly is_searched: boolean;
+  readonly looked_at: LookedAt | null;
   readonly requested_mm2: number;
   readonly aspect: string;
   readonly covered_mm2: number;
@@ -1362,6 +1587,12 @@ export interface SignedContent {
   readonly regions: readonly SignedRegion[];
   readonly gaps: readonly (readonly [number, number, number, number])[];
   readonly certainty?: Certainty;
+  readonly atypical?: number | null;
+  readonly left_out?: number;
+  readonly fields?: FieldsSaid | null;
+  readonly search?: CaseSearch | null;
+  readonly threshold_of?: "round" | "search" | null;
+  readonly replaces?: number | null;
 }
 
 /** An outline that was drawn when a result was signed: its vertices in level-0 px. */
@@ -1653,11 +1884,23 @@ export interface WindowBox {
   readonly height: number;
 }
 
+/** What a window looks like; a square is a rectangle of aspect 1:1. */
+export type WindowShape = "rectangle" | "circle";
+
 /** Tasks and who worked in them; longer pauses than ``break_s`` seconds are not counted as work. */
 export interface Work {
   readonly tasks: readonly TaskOfRaters[];
   readonly raters: readonly RaterAtTask[];
   readonly break_s: number;
+}
+
+/** What I have done on a case, as it is on disk. */
+export interface WorkKept {
+  readonly looked: readonly number[];
+  readonly unsure: readonly number[];
+  readonly seen: readonly number[];
+  readonly windows: readonly KeptWindowSaid[];
+  readonly is_repeated: boolean;
 }
 
 /** Who is how far in which round. */
