@@ -28,10 +28,13 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave out what this machine cannot run, and say why."""
     no_data = pytest.mark.skip(reason=f"no real data at {DATA}; set MITOSCOPE_DATA")
+    no_papers = pytest.mark.skip(reason=f"no text of the papers beside {DATA}")
     no_torch = pytest.mark.skip(reason="torch is not installed; uv sync --extra train")
     for item in items:
         if "realdata" in item.keywords and not DATA.is_dir():
             item.add_marker(no_data)
+        if "papers" in item.keywords and not (DATA.parent / "papers").is_dir():
+            item.add_marker(no_papers)
         if "train" in item.keywords and importlib.util.find_spec("torch") is None:
             item.add_marker(no_torch)
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
+from torchvision.transforms.v2 import RandomPhotometricDistort
 
+from mitoscope.data import colour
 from mitoscope.data.colour import jitter
 from mitoscope.data.contrast_transfer import build_bank, from_lab, match, tissue_statistics, to_lab, transfer
 from mitoscope.data.picture import Picture
@@ -76,3 +80,39 @@ def test_chromatin_stays_dark_whatever_the_stains_become() -> None:
     dark = torch.tensor([0.002, 0.06, 0.2]).reshape(1, 3, 1, 1).expand(400, 3, 2, 2)  # out of a LAB transfer
     out = jitter(dark, torch.Generator().manual_seed(2), strength=1.0)
     assert (out.mean((1, 2, 3)) < 0.45).float().mean() > 0.98
+
+
+def test_the_photometric_distortion_is_torchvision_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    rgb, theirs = _tissue(16), RandomPhotometricDistort()
+    made: list[tuple[torch.Tensor, dict[str, object]]] = []
+    generator = torch.Generator().manual_seed(5)
+    names = ("brightness", "contrast", "saturation", "hue")
+    for name in names:
+        own = getattr(colour.functional, f"adjust_{name}")
+
+        def noted(picture: torch.Tensor, factor: float, name: str = name, own: Any = own) -> torch.Tensor:
+            made[-1][1][f"{name}_factor"] = factor
+            made[-1][1]["order"] = (*made[-1][1]["order"], name)  # type: ignore[misc]
+            return torch.as_tensor(own(picture, factor))
+
+        monkeypatch.setattr(colour.functional, f"adjust_{name}", noted)
+    changed = []
+    for picture in rgb:
+        made.append((picture, {"order": ()}))
+        changed.append(colour.distort(picture[None], generator)[0])
+    monkeypatch.undo()
+    orders = set()
+    for own, (picture, drawn) in zip(changed, made, strict=True):
+        order = drawn.pop("order")
+        orders.add(order)
+        params = dict.fromkeys([f"{name}_factor" for name in names]) | drawn
+        assert isinstance(order, tuple)
+        last = "contrast" in order and order[-1] == "contrast" and set(order) & {"saturation", "hue"}
+        expected = theirs.transform(
+            picture, params | {"contrast_before": not last, "channel_permutation": None}
+        )
+        assert sorted(own.mean(dim=(1, 2)).tolist()) == pytest.approx(
+            sorted(expected.mean(dim=(1, 2)).tolist()), abs=1e-6
+        )
+    assert len(orders) > 5
+    assert any(not torch.equal(own, picture) for own, (picture, _) in zip(changed, made, strict=True))

@@ -11,7 +11,7 @@ from PIL import Image
 from mitoscope.data.field import Labels
 from mitoscope.data.slide_field import SlideField, open_field, with_labels
 from mitoscope.errors import RegionError
-from mitoscope.experiments.trained.fields import PartField, densest_part
+from mitoscope.experiments.trained.fields import PartField, part_of
 from mitoscope.geometry import BoxPx
 
 pytestmark = pytest.mark.train
@@ -42,10 +42,10 @@ def test_a_part_has_the_cells_inside_and_shows_what_lies_around(whole: SlideFiel
     )
 
 
-def test_the_densest_part_is_where_the_figures_are(whole: SlideField) -> None:
+def test_the_part_of_is_where_the_figures_are(whole: SlideField) -> None:
     # A high-power field is 112 × 84 px at 5 µm/px; none holds both figures.
-    part = densest_part(whole, hpf=1)
+    part = part_of(whole, hpf=1)
     assert (part.width, part.height) == (112, 84)
     assert len(part.figures) == 1
     with pytest.raises(RegionError, match="at least 1"):
-        densest_part(whole, hpf=0)
+        part_of(whole, hpf=0)

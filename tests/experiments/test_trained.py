@@ -39,7 +39,8 @@ def test_the_smoke_size_runs_to_its_table(name: str, out: Path) -> None:
     scores = [record.result["scores"] for record in found.records.values()]
     assert all(value is None or value >= 0 for one in scores for value in one.values())
     declaration = read_declared(recipes_folder() / FOLDER)[DECLARED.index(name)].declaration
-    assert [row.name for row in found.table.rows] == [arm.name for arm in declaration.arms]
+    assert [row.name for row in found.table.rows] == [row for arm in declaration.arms for row, _ in arm.rows]
+    assert all(entry.published is None for row in found.table.rows for entry in row.entries)
     assert [column.name for column in found.table.columns] == [one.name for one in declaration.columns]
     assert any(one for one in scores)
 
@@ -52,7 +53,8 @@ def test_every_declared_experiment_has_a_cell_for_each_network(name: str, out: P
     run_arms = sum(not arm.missing for arm in own.arms)
     assert len(plan.cells) == run_arms * len(arm_networks(own))
     assert len({cell.key for cell in plan.cells}) == len(plan.cells)
-    assert [row.name for row in experiment.table({}, Size.FULL).rows] == [arm.name for arm in own.arms]
+    rows = [row for arm in own.arms for row, _ in arm.rows]
+    assert [row.name for row in experiment.table({}, Size.FULL).rows] == rows
 
 
 def test_networks_are_shared_between_experiments(out: Path) -> None:

@@ -111,7 +111,8 @@ def test_what_is_found_stands_beside_what_is_published() -> None:
     table = cmc.tabulate({"areas": areas, "counts": counts, "left_out": 0})
     assert [row.name for row in table.rows][:2] == ["1 4eee7b944ad5e46c60ce", "2 a8773be388e12df89edd"]
     differences = [entry.difference for row in table.rows for entry in row.entries]
-    assert [round(one, 6) for one in differences if one is not None] == [0.0] * len(differences)
+    off = [round(one, 6) for one in differences if one]
+    assert (None not in differences, off) == (True, [0.01])  # the paper's sum of the areas is rounded down
     less = {slide: area for slide, area in areas.items() if slide != "4eee7b944ad5e46c60ce"}
     part = cmc.tabulate({"areas": less, "counts": {"MEL": {}}, "left_out": 1})
     assert all(entry.published is None for entry in part.rows[-1].entries)

@@ -48,9 +48,10 @@ def test_losses_without_weights_are_torchvision_s() -> None:
     )
 
 
-def test_half_the_agreement_is_half_the_loss_of_a_box() -> None:
+def test_half_the_agreement_is_half_the_cross_entropy_and_the_whole_loss_of_the_place() -> None:
     logits, coded, wanted = torch.zeros(1, 2), torch.ones(1, 8), torch.zeros(1, 4)
     labels = torch.tensor([1])
     whole = weighted_losses(logits, coded, labels=labels, wanted=wanted, weight=torch.tensor([1.0]))
     half = weighted_losses(logits, coded, labels=labels, wanted=wanted, weight=torch.tensor([0.5]))
-    assert torch.allclose(torch.stack(half) * 2, torch.stack(whole))
+    assert half[0].item() == pytest.approx(whole[0].item() / 2)
+    assert half[1].item() == whole[1].item() > 0

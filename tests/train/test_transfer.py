@@ -10,7 +10,7 @@ import torch
 
 from mitoscope.errors import BundleError, LedgerMismatchError, TrainingDataError
 from mitoscope.models.build import build
-from mitoscope.models.config import ClassifierConfig, FcnConfig
+from mitoscope.models.config import ClassifierConfig, FasterRcnnConfig, FcnConfig, RegressorConfig
 from mitoscope.train import Recipe, train
 from mitoscope.train.checkpoint import save
 from mitoscope.train.job import Job, new_state
@@ -82,3 +82,22 @@ def test_packed_weights_come_back_and_damage_is_seen() -> None:
     assert all(np.array_equal(value, back[name]) for name, value in weights_of(network).items())
     with pytest.raises(BundleError, match="no weights in it"):
         unpack_weights(content[:200], where="w")
+
+
+def test_a_detector_begins_with_the_backbone_of_a_regressor() -> None:
+    regressor = build(RegressorConfig(architecture="regressor", patch_px=64), seed=3)
+    detector = build(FasterRcnnConfig(architecture="faster-rcnn-resnet50", patch_px=64), seed=4)
+    before, theirs = weights_of(detector), weights_of(regressor)
+    origin = Origin("o", "regressor", theirs, ())
+    begin_with(detector, origin, architecture="faster-rcnn-resnet50")
+    after = weights_of(detector)
+    name = "parts.backbone.body.layer4.2.conv3.weight"
+    assert np.array_equal(after[name], theirs["network.layer4.2.conv3.weight"])
+    assert not np.array_equal(after[name], before[name])
+    head = "parts.roi_heads.box_predictor.cls_score.weight"
+    assert np.array_equal(after[head], before[head])
+    small = build(RegressorConfig(architecture="regressor", backbone="resnet18", patch_px=64), seed=3)
+    with pytest.raises(LedgerMismatchError, match="arrays of a ResNet-50"):
+        begin_with(
+            detector, Origin("o", "regressor", weights_of(small), ()), architecture="faster-rcnn-resnet50"
+        )

@@ -36,6 +36,28 @@ def show_all(recipes: _Recipes = None, as_json: JsonOption = False) -> None:
 
 
 @app.command()
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Experiment; experiment list shows all.")],
+    recipes: _Recipes = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show an experiment: what it asks, and every figure that the paper prints."""
+    from mitoscope.experiments.shelf import find_experiments, recipes_folder
+
+    (experiment,) = find_experiments([name], recipes_folder(recipes))[:1]
+    if as_json:
+        print_json(_as_dict(experiment) | _published(experiment))
+        return
+    typer.echo(f"{experiment.name}: {experiment.paper} {experiment.shows}")
+    typer.echo(f"sizes: {', '.join(experiment.sizes)}; needs for the full size {experiment.needs}")
+    for table in experiment.printed:
+        rows = [[row, *(_figure(table, row, one) for one in table.columns)] for row in table.rows]
+        print_table(f"Published: {table.source}", ("", *table.columns), rows)
+    if not experiment.printed:
+        typer.echo("The paper prints no figures of it.")
+
+
+@app.command()
 def run(
     names: Annotated[
         list[str], typer.Argument(metavar="NAME...", help="Experiments, or all; experiment list shows them.")
@@ -99,6 +121,20 @@ def report(
     finished = find_finished(out)
     first = write_site(finished, html)
     typer.echo(f"{first}: {len(finished)} experiments")
+
+
+def _published(experiment: Any) -> dict[str, Any]:
+    held = experiment.printed
+    return {
+        "published_in": [table.source for table in held],
+        "published": {row: values for table in held for row, values in table.as_dict().items()},
+        "cells": [cell for table in held for cell in table.cells()],
+    }
+
+
+def _figure(table: Any, row: str, column: str) -> str:
+    value, sd = table.rows[row].get(column), table.deviation(row, column)
+    return "" if value is None else f"{value:g}" if sd is None else f"{value:g} ± {sd:g}"
 
 
 def _as_dict(experiment: Any) -> dict[str, Any]:

@@ -139,6 +139,9 @@ class AugmentConfig(Config):
         One sigma of the change of aspect and of the slant (affine).
     contrast_transfer : float
         Share of the windows that take the colour statistics of another field, in LAB (Akram et al. 2018).
+    transfer_by : {"window", "field"}
+        Move a window from its own statistics towards those of a part of another field, by 40 to 100 % of the
+        way; or from those of its field to those of another field, as published.
     stain_strength : float
         Stain vectors and amounts in optical density (HED), saturation, gamma; 1 is the amount documented in
         `stain.jitter`.
@@ -146,6 +149,8 @@ class AugmentConfig(Config):
         Greatest change of brightness and of contrast, as ``max_lighting`` of fastai.
     lighting_share : float
         Share of the windows that are lit otherwise.
+    photometric : bool
+        Distort windows as torchvision's ``RandomPhotometricDistort``, channels swapped in half of them.
     focus, noise, jpeg, slide_edge : float
         Shares of the windows that are blurred or sharpened, get noise, are compressed, lie at a white edge.
         Crops of a classifier have no edge, which would hide their cell.
@@ -161,10 +166,12 @@ class AugmentConfig(Config):
     stretch: Amount = 0.06
     shear: Amount = 0.0
     contrast_transfer: Share = 0.4
+    transfer_by: Literal["window", "field"] = "window"
     stain_strength: Amount = 1.0
     lighting: Share = 0.0
     contrast: Share = 0.0
     lighting_share: Share = 1.0
+    photometric: bool = False
     focus: Share = 0.5
     noise: Share = 0.3
     jpeg: Share = 0.3

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from mitoscope.bundle import Border
 from mitoscope.data.augment import AugmentConfig, Placement
-from mitoscope.data.colour import compress, focus, jitter, noise, normalise, relight, whiten_edge
-from mitoscope.data.contrast_transfer import build_bank, match, transfer
+from mitoscope.data.colour import compress, distort, focus, jitter, noise, normalise, relight, whiten_edge
+from mitoscope.data.contrast_transfer import build_bank, field_statistics, match, transfer, transfer_whole
 from mitoscope.data.field import Field
 from mitoscope.data.sampling import (
     CandidatesConfig,
@@ -102,7 +102,7 @@ class Batches:
     scheme : Scheme
     augment : AugmentConfig
     bank : Tensor
-        Colour statistics of all fields, see `build_bank`.
+        Colour statistics of all fields, see `build_bank` and `field_statistics`.
     window_px : int
     target : Target
     seed : int
@@ -140,7 +140,8 @@ class Batches:
             for index, window in enumerate(drawn.windows)
         ]
         placed = [placement.warp(_transplanted(p), i) for i, p in enumerate(self._normalised(patches))]
-        rgb = self._changed(torch.stack(placed), generator)
+        pictures = [window.picture for window in drawn.windows]
+        rgb = self._changed(torch.stack(placed), pictures, generator)
         compress(rgb, random, share=self.augment.jpeg)
         cells, hidden = self._cells(patches, placement, rgb, random)
         found = boxes_of(patches, placement, labels=self.target.labels, mpp=self.target.mpp)
@@ -179,18 +180,25 @@ class Batches:
         hidden = whiten_edge(rgb, target, random, share=self.augment.slide_edge)
         return torch.from_numpy(target), hidden
 
-    def _changed(self, rgb: Tensor, generator: torch.Generator) -> NDArray[np.uint8]:
+    def _changed(self, rgb: Tensor, pictures: list[int], generator: torch.Generator) -> NDArray[np.uint8]:
         own = self.augment
         chosen = torch.rand(len(rgb), generator=generator) < own.contrast_transfer
         index = chosen.nonzero()[:, 0]
         if len(index):
-            rgb = rgb.index_copy(0, index, transfer(rgb[index], self.bank, generator))
+            if own.transfer_by == "field":
+                stated = self.bank[torch.tensor(pictures)[index]]
+                moved = transfer_whole(rgb[index], stated, self.bank, generator)
+            else:
+                moved = transfer(rgb[index], self.bank, generator)
+            rgb = rgb.index_copy(0, index, moved)
         if own.stain_strength:
             rgb = jitter(rgb, generator, strength=own.stain_strength)
         if own.lighting or own.contrast:
             rgb = relight(
                 rgb, generator, lighting=own.lighting, contrast=own.contrast, share=own.lighting_share
             )
+        if own.photometric:
+            rgb = distort(rgb, generator)
         if own.focus:
             rgb = focus(rgb, generator, share=own.focus)
         if own.noise:
@@ -283,7 +291,9 @@ def make_batches(
     radii = (stated.figure_radius_px, stated.ignore_radius_px) if dense else (0.0, 0.0)
     if isinstance(sampling, CropsConfig | CandidatesConfig):
         augment = augment.model_copy(update={"slide_edge": 0.0})  # it would hide the cell
-    bank = build_bank(fields) if augment.contrast_transfer else torch.zeros(1, 6)
+    bank = torch.zeros(1, 6)
+    if augment.contrast_transfer:
+        bank = build_bank(fields) if augment.transfer_by == "window" else field_statistics(fields)
     scheme = plan(fields, sampling, labels=labels, mpp=mpp)
     target = Target(labels, mpp, stride_px, *radii, border)
     return Batches(fields, scheme, augment, bank, sampling.window_px, target, seed)

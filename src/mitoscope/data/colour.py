@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the usual name
 from torchstain.torch.normalizers import TorchMacenkoNormalizer, TorchReinhardNormalizer
+from torchvision.transforms.v2 import functional
 
 _STAINS = torch.tensor([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]])
 _STAINS = (_STAINS / _STAINS.norm(dim=1, keepdim=True)).T
@@ -82,6 +83,42 @@ def relight(
     index = chosen.nonzero()[:, 0]
     odds = torch.logit(rgb[index], eps=_NEAREST).mul_(steep[index]).add_(up[index])
     return rgb.index_copy(0, index, torch.sigmoid_(odds))
+
+
+_DISTORTIONS: Final = {
+    "brightness": (0.875, 1.125),
+    "contrast": (0.5, 1.5),
+    "saturation": (0.5, 1.5),
+    "hue": (-0.05, 0.05),
+}
+"""Ranges of torchvision's ``RandomPhotometricDistort`` (after SSD, Liu et al. 2016)."""
+
+
+def distort(rgb: Tensor, generator: torch.Generator) -> Tensor:
+    """Distort pictures photometrically as torchvision does, each by itself and each change in half of them.
+
+    Brightness, contrast (before or after the colours), saturation and hue are changed, channels are swapped.
+
+    Parameters
+    ----------
+    rgb : Tensor of float32, shape (n, 3, h, w)
+        In [0, 1].
+    """
+    return torch.stack([_distorted(picture, generator) for picture in rgb.clamp(0, 1)])
+
+
+def _distorted(picture: Tensor, generator: torch.Generator) -> Tensor:
+    def drawn(low: float, high: float) -> float:
+        return low + (high - low) * float(torch.rand((), generator=generator))
+
+    factors = {name: drawn(*ends) for name, ends in _DISTORTIONS.items() if drawn(0, 1) < 0.5}
+    change = {name: getattr(functional, f"adjust_{name}") for name in factors}
+    first = ("contrast",) if drawn(0, 1) < 0.5 else ()
+    last = tuple({"contrast"} - set(first))
+    for name in ("brightness", *first, "saturation", "hue", *last):
+        if name in factors:
+            picture = change[name](picture, factors[name])
+    return picture[torch.randperm(3, generator=generator)] if drawn(0, 1) < 0.5 else picture
 
 
 REFERENCE_MEAN: Final = (55.3, 35.8, -27.3)

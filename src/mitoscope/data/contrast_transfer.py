@@ -116,6 +116,39 @@ def _statistics(tiles: list[Tensor]) -> Tensor:
     return bank[torch.isfinite(bank).all(1) & (bank[:, 3] > 3)]
 
 
+def field_statistics(fields: Sequence[Field]) -> Tensor:
+    """Return mean and deviation in LAB of each field over its parts, shape (n, 6); NaN without tissue."""
+    rows = []
+    for index, field in enumerate(fields):
+        corners = _corners(field, np.random.default_rng((index, 9)))
+        parts = [field.window(BoxPx(left, top, _SIDE_PX, _SIDE_PX))[::2, ::2] for left, top in corners]
+        tiles = [torch.from_numpy(np.ascontiguousarray(part)) for part in parts]
+        own = _statistics(tiles) if tiles else torch.empty(0, 6)
+        mean, square = own[:, :3].mean(0), (own[:, 3:] ** 2 + own[:, :3] ** 2).mean(0)
+        rows.append(torch.cat([mean, (square - mean**2).clamp_min(0).sqrt()]))
+    return torch.stack(rows)
+
+
+def transfer_whole(rgb: Tensor, own: Tensor, bank: Tensor, generator: torch.Generator) -> Tensor:
+    """Move every picture all the way from the statistics of its field to those of a random entry of the bank.
+
+    Parameters
+    ----------
+    rgb : Tensor of float32, shape (n, 3, h, w)
+        In [0, 1].
+    own, bank : Tensor of float32, shape (n, 6) and (m, 6)
+        From `field_statistics`; a picture whose field has none stays as it is.
+    """
+    known = bank[torch.isfinite(bank).all(1)]
+    target = known[torch.randint(len(known), (len(rgb),), generator=generator)]
+    stays = ~torch.isfinite(own).all(1, keepdim=True)
+    own = torch.where(stays, target, own)
+    moved = _moved(
+        to_lab(rgb), (own[:, :3], own[:, 3:]), (target[:, :3], target[:, 3:]), torch.ones(len(rgb), 1)
+    )
+    return from_lab(moved)
+
+
 def transfer(rgb: Tensor, bank: Tensor, generator: torch.Generator) -> Tensor:
     """Move every picture of a batch towards the statistics of a random entry of the bank.
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         table_columns,
         with_scale,
     )
-    from mitoscope.exchange.registry import FORMATS, detect_format, find_format, read_study, write_study
+    from mitoscope.exchange.registry import FORMATS, detect_format, find_format, join, read_study, write_study
     from mitoscope.exchange.result import (
         MANIFEST,
         TABLE,
@@ -64,7 +64,7 @@ _NAMES = {
         "table_columns",
         "with_scale",
     ),
-    "registry": ("FORMATS", "detect_format", "find_format", "read_study", "write_study"),
+    "registry": ("FORMATS", "detect_format", "find_format", "join", "read_study", "write_study"),
     "result": (
         "MANIFEST",
         "Result",
@@ -108,6 +108,7 @@ __all__ = [
     "is_result",
     "is_results_list",
     "is_store",
+    "join",
     "parse_reference",
     "plain",
     "prior_shift_of",

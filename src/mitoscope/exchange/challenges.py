@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import shapely
@@ -47,10 +47,13 @@ RowWriter = Callable[[Study, Figure], Sequence[float]]
 
 def _read(row_reader: RowReader, by_name: bool, path: Path, options: ReadOptions) -> Study:
     stem, label = _which(path) if by_name else (path.stem, MITOTIC_FIGURE)
-    found = FigureList(options.slide or stem, options)
+    named = options.slide or stem
+    if by_name and options.slide is not None and PurePosixPath(options.slide).name == path.stem:
+        named = PurePosixPath(options.slide).with_name(stem).as_posix()  # both lists are of one image
+    found = FigureList(named, options)
     rows = read_rows(path)
     for line, cells in rows:
-        with found.build.aside(cells, slide=options.slide or stem):
+        with found.build.aside(cells, slide=named):
             where = f"{path}:{line}"
             row_reader(found, numbers(cells, where), where, label)
     if rows and len(found.build.quarantine) == len(rows):

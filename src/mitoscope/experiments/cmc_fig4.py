@@ -247,5 +247,6 @@ CMC_FIG4: Final = Counted(
     _count,
     _tabulate,
     _plot,
+    ("cmc-table1",),
 )
 """As an experiment."""

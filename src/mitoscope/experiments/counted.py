@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -15,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.errors import TrainingDataError
-from mitoscope.experiments.chart import Chart
+from mitoscope.experiments.chart import BoxPlots, Chart
 from mitoscope.experiments.datasets import find_dataset
 from mitoscope.experiments.experiment import Computation, Experiment, Plan, Result, Size, Workplace
+from mitoscope.experiments.published import PublishedTable, published
 from mitoscope.experiments.table import Entry, ResultTable
 from mitoscope.written import sha256_file
 
@@ -27,42 +25,6 @@ _RULES: Final = "1"
 """Changes when a computation does."""
 QUARTILES: Final = ("lowest", "lower quartile", "median", "upper quartile", "highest")
 """Names of the columns."""
-
-
-@dataclass(frozen=True, slots=True)
-class PublishedTable:
-    """What a paper prints.
-
-    Parameters
-    ----------
-    source : str
-        Where.
-    rows : dict of str to dict
-        By row and column; what is not printed is absent.
-    tests : tuple of str
-        Rows of test slides.
-    """
-
-    source: str
-    rows: dict[str, dict[str, float]]
-    tests: tuple[str, ...]
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Names of the columns, of the rows that have all."""
-        return max((tuple(row) for row in self.rows.values()), key=len)
-
-
-@cache
-def published(name: str) -> PublishedTable:
-    """Return the figures that stand beside those of an experiment."""
-    text = (files("mitoscope.experiments") / "published.toml").read_text(encoding="utf-8")
-    table = tomllib.loads(text)[name]
-    rows = {
-        row: {column: value for column, value in zip(table["columns"], values, strict=True) if value == value}
-        for row, values in table["rows"].items()
-    }
-    return PublishedTable(table["source"], rows, tuple(table.get("tests", ())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +41,20 @@ class Counted(Experiment):
         Returns the table of a result.
     plot : callable, optional
         Returns the chart of a result.
+    tables : tuple of str
+        Names of the published tables that stand beside it.
     """
 
     files: Callable[[Workplace], tuple[Path, ...]]
     count: Callable[[tuple[Path, ...]], Result]
     tabulate: Callable[[Result], ResultTable]
     plot: Callable[[Result], Chart] | None = None
+    tables: tuple[str, ...] = ()
+
+    @property
+    def printed(self) -> tuple[PublishedTable, ...]:
+        """Published tables that stand beside it."""
+        return tuple(map(published, self.tables))
 
     def plan(self, workplace: Workplace) -> Plan:
         """Look for the files.
@@ -106,8 +76,10 @@ class Counted(Experiment):
 
     def chart(self, results: Mapping[str, Result], size: Size) -> Chart | None:
         """Return the figure, where there is one."""
-        del size
-        return None if self.plot is None else self.plot(results[KEY])
+        chart = None if self.plot is None else self.plot(results[KEY])
+        if size is not Size.FULL and isinstance(chart, BoxPlots):
+            return replace(chart, published={}, published_in="")
+        return chart
 
 
 def quartiles(values: Sequence[int] | NDArray[np.int64]) -> list[float]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from mitoscope.experiments.chart import Chart
+from mitoscope.experiments.published import PublishedTable
 from mitoscope.experiments.table import ResultTable
 
 Result = Mapping[str, Any]
@@ -125,6 +126,11 @@ class Experiment(ABC):
     def sizes(self) -> tuple[Size, ...]:
         """In which it runs."""
         return (Size.FULL, Size.SMOKE)
+
+    @property
+    def printed(self) -> tuple[PublishedTable, ...]:
+        """Published tables that stand beside it."""
+        return ()
 
     @abstractmethod
     def plan(self, workplace: Workplace) -> Plan:

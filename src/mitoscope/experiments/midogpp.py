@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +19,7 @@ from mitoscope.experiments.chart import BoxPlots
 from mitoscope.experiments.counted import QUARTILES, Counted, find_file, share_from, spread
 from mitoscope.experiments.experiment import Result, Size, Workplace
 from mitoscope.experiments.midogpp_tables import TABLE_2, TABLE_3, TOTAL, TableCell, row_of, table_2, table_3
+from mitoscope.experiments.published import published
 from mitoscope.experiments.table import Column, Entry, ResultTable, TableRow
 from mitoscope.fsio import atomic_write, make_directory
 from mitoscope.geometry import Mpp
@@ -56,8 +58,16 @@ _MADE: Final = (
 _SIDE: Final = (7215, 5412)
 MPP: Final = 0.25
 """At which areas are taken where neither the file nor its scanner states one."""
-CUT_OFFS: Final = {"4": (7.0,), "6a": (10.0, 20.0), "6b": (10.0, 20.0)}
-"""Least counts of the higher grades: mast cell tumour (Kiupel et al. 2011), soft-tissue sarcoma scores."""
+CUT_OFFS: Final = {
+    **dict.fromkeys(("1a", "1b", "1c"), (15.0,)),
+    "2": (31.0,),
+    "3": (61.0, 101.0),
+    "4": (7.0,),
+    "6a": (10.0, 20.0),
+    "6b": (10.0, 20.0),
+}
+"""Least counts of the higher grades: breast 15, lung above 30, lymphosarcoma above 60 and 100 (MIDOG++, Overall
+description); mast cell tumour (Kiupel et al. 2011), soft-tissue sarcoma scores."""
 _MEDIANS: Final = {MITOTIC_FIGURE.name: "mitotic median", LOOK_ALIKE.name: "non-mitotic median"}
 
 OfSlide = Callable[[NDArray[np.float64], SlideRecord], int]
@@ -123,6 +133,39 @@ def _rows(result: Result, names: Sequence[str], columns: Sequence[Column]) -> tu
         TableRow(DOMAIN_NAMES[row], tuple(entries.get((row, column.name), Entry()) for column in columns))
         for row in names
     )
+
+
+TABLE_1: Final = published("midogpp-table1")
+"""Cases and resolution of each domain."""
+
+
+def _cases(files: tuple[Path, ...]) -> Result:
+    """Return the resolutions of the cases of each domain, in µm/px."""
+    study = _read(files)
+    found: dict[str, list[float]] = {row: [] for row in TABLE_1.rows if row != TOTAL}
+    for slide in study.slides:
+        if row := row_of(slide.domain):
+            found[row].append(round((slide.mpp or Mpp.square(MPP)).mean, 4))
+    return found
+
+
+def _table_1(result: Result) -> ResultTable:
+    columns = (Column("cases", 0), Column("µm/px", 2))
+    every = {row: tuple(values) for row, values in result.items()}
+    every[TOTAL] = tuple(value for values in every.values() for value in values)
+    rows = []
+    for row, values in every.items():
+        printed, scales = TABLE_1.rows[row], sorted(set(values))
+        entry = (
+            Entry(scales[0])
+            if len(scales) == 1
+            else Entry(low=min(values, default=0), high=max(values, default=0))
+        )
+        cases = Entry(float(len(values)), published=printed["cases"])
+        rows.append(TableRow(DOMAIN_NAMES[row], (cases, replace(entry, published=printed.get("µm/px")))))
+    title = "MIDOG++ Table 1: cases and resolution by domain"
+    note = "The resolution that the scanner in the table of domains stands for."
+    return ResultTable(title, "domain", columns, tuple(rows), TABLE_1.source, (note,))
 
 
 def _table_2(result: Result) -> ResultTable:
@@ -191,7 +234,8 @@ def _count_table(result: Result) -> ResultTable:
     notes = (
         f"The most figures in a window of {TEN_HPF_MM2:g} mm², 4:3, at the resolution of the scanner; "
         "where the image is smaller, over the image.",
-        "Cut-offs: 7 for canine mast cell tumours, 10 and 20 for canine soft tissue sarcomas.",
+        "Cut-offs: 15 for breast, above 30 for lung, above 60 and 100 for lymphosarcoma (the paper's); 7 for "
+        "canine mast cell tumours, 10 and 20 for canine soft tissue sarcomas.",
     )
     title = "Mitotic count of a case by domain of MIDOG++, after CMC Figure 4"
     return ResultTable(title, "domain", (*_SPREAD_COLUMNS, *map(Column, names)), tuple(rows), notes=notes)
@@ -217,15 +261,24 @@ def _plot_counts(result: Result) -> BoxPlots:
     return _boxes(title, y_label, result, cut_offs=cuts)
 
 
+_BESIDE: Final[dict[str, tuple[str, ...]]] = {
+    "table1": ("midogpp-table1",),
+    "table2": ("midogpp-table2",),
+    "table3": ("midogpp-table3",),
+    "fig2": ("midogpp-table2",),
+    "counts": ("midogpp-cut-offs",),
+}
+"""Published tables beside the experiments."""
 _NEEDS: Final = f"midogpp: {LABELS} and {DOMAINS}, no pixels"
 MIDOGPP: Final = tuple(
-    Counted(f"midogpp-{name}", "MIDOG++", shows, _NEEDS, _files, count, tabulate, plot)
+    Counted(f"midogpp-{name}", "MIDOG++", shows, _NEEDS, _files, count, tabulate, plot, _BESIDE.get(name, ()))
     for name, shows, count, tabulate, plot in (
+        ("table1", "Table 1: cases and resolution by domain", _cases, _table_1, None),
         ("table2", "Table 2: cases and labelled cells by domain", partial(_compare, table_2), _table_2, None),
         ("table3", "Table 3: agreement of the experts by domain", partial(_compare, table_3), _table_3, None),
         (
             "fig2",
-            "Figure 2: labelled cells of a case by domain",
+            "Figure 2: mitotic figures of a case by domain",
             partial(_by_domain, labels=tuple(_MEDIANS), count=lambda points, _: len(points)),
             _figure_table,
             _plot_figure,

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.errors import FormatError
-from mitoscope.experiments.counted import published
+from mitoscope.experiments.published import published
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
 from mitoscope.store import RaterKind, Study, agreed_of
 from mitoscope.truth import Domain, Policy

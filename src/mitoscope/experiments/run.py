@@ -140,8 +140,8 @@ class ExperimentOutcome:
 
     @property
     def largest_difference(self) -> float | None:
-        """The greatest difference from a published figure; None of a smoke run, where it says nothing."""
-        return None if self.size == Size.SMOKE else max(map(abs, self._differences), default=None)
+        """The greatest difference from a published figure; None where none stands beside."""
+        return max(map(abs, self._differences), default=None)
 
     @property
     def _differences(self) -> list[float]:
@@ -292,6 +292,8 @@ def _write(
     size = workplace.size
     results = {key: record.result for key, record in records.items()}
     table = experiment.table(results, size)
+    if size is not Size.FULL:
+        table = table.without_published()
     table = replace(table, notes=(*_SIZE_NOTES[size], *table.notes))
     chart = experiment.chart(results, size)
     if chart is not None:

@@ -9,6 +9,7 @@ from typing import Final
 
 from mitoscope.errors import ConfigError
 from mitoscope.experiments.cmc_fig4 import CMC_FIG4
+from mitoscope.experiments.crowd import CROWD_TABLES
 from mitoscope.experiments.experiment import Experiment
 from mitoscope.experiments.midogpp import MIDOGPP
 from mitoscope.experiments.trained.trained import read_declared
@@ -45,7 +46,13 @@ def experiments(recipes: Path) -> tuple[Experiment, ...]:
     ConfigError
         If a file that declares one does not hold what it must.
     """
-    every: tuple[Experiment, ...] = (*MIDOGPP, CMC_FIG4, *WSI_TABLES, *read_declared(recipes / FOLDER))
+    every: tuple[Experiment, ...] = (
+        *MIDOGPP,
+        CMC_FIG4,
+        *WSI_TABLES,
+        *CROWD_TABLES,
+        *read_declared(recipes / FOLDER),
+    )
     return tuple(sorted(every, key=lambda experiment: experiment.name))
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 UNKNOWN: Final = "–"
-"""Stands where nothing was found, or nothing is known to be published."""
+"""Stands where nothing was found, or the paper prints nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,17 @@ class ResultTable:
     published_in: str = ""
     notes: tuple[str, ...] = ()
 
+    def without_published(self) -> ResultTable:
+        """Return the table without published figures: beside other data they say nothing."""
+        rows = tuple(
+            TableRow(
+                row.name,
+                tuple(replace(entry, published=None, published_sd=None) for entry in row.entries),
+            )
+            for row in self.rows
+        )
+        return replace(self, rows=rows, published_in="")
+
     @property
     def remarks(self) -> tuple[str, ...]:
         """The notes, and those of entries with their place."""
@@ -119,17 +130,14 @@ class ResultTable:
     def to_markdown(self) -> str:
         """Return the table as Markdown.
 
-        Each cell is what was found / was published / the difference; what was found alone where nothing is
-        known to be published.
+        Each cell is what was found / was published / the difference; what was found alone where the paper
+        prints nothing, or other data were taken.
         """
         shown = 3 if self.published_in else 1
         heading = [self.heading, *(column.name for column in self.columns)]
-        lines = [
-            f"## {_escaped(self.title)}",
-            "",
-            f"Each cell: here / published / difference. {self.source}" if self.published_in else self.source,
-            "",
-        ]
+        lines = [f"## {_escaped(self.title)}", ""]
+        if self.published_in:
+            lines += [f"Each cell: here / published / difference. Published: {self.published_in}.", ""]
         lines += [_line(heading), _line(["---", *("---:" for _ in self.columns)])]
         for row in self.rows:
             cells = [
@@ -139,13 +147,6 @@ class ResultTable:
             lines.append(_line([row.name, *cells]))
         lines += ["", *(f"- {_escaped(remark)}" for remark in self.remarks)]
         return "\n".join(lines).rstrip() + "\n"
-
-    @property
-    def source(self) -> str:
-        """Where the published figures stand, in a sentence."""
-        return (
-            f"Published: {self.published_in}." if self.published_in else "No published figure is known here."
-        )
 
     def to_csv(self) -> str:
         """Return the table as CSV with one row an entry."""

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from mitoscope.errors import TrainingDataError
 from mitoscope.exchange import ReadOptions, read_study, stated_classes, write_study
-from mitoscope.experiments.counted import Counted, PublishedTable, find_file, published
+from mitoscope.experiments.counted import Counted, find_file
 from mitoscope.experiments.experiment import Result, Size, Workplace
+from mitoscope.experiments.published import PublishedTable, published
 from mitoscope.experiments.table import Column, Entry, ResultTable, TableRow
 from mitoscope.fsio import make_directory
 from mitoscope.geometry import Mpp, SizePx
@@ -281,6 +282,9 @@ def _tabulate(of: WsiSet, title: str, result: Result) -> ResultTable:
         value, figure = found.get((row, column)), printed.get(row, {}).get(column)
         if of_slides is not None:
             value = sum(found.get((slide, column), 0.0) for slide in of_slides) if of_slides else None
+            each = [printed.get(slide, {}).get(column) for slide in of_slides]
+            summed = None if None in each else sum(one for one in each if one is not None)
+            figure = summed if figure is None else figure
             # Sums are compared only where the same slides are summed.
             figure = figure if there == set(known) else None
         return Entry(value, published=None if figure is None else float(figure))
@@ -313,7 +317,8 @@ def _table_1(of: WsiSet) -> Counted:
         f"{of.name}: {', '.join(dict.fromkeys((*of.variants.values(), of.outlines)))} in databases, no pixels"
     )
     tabulate = partial(_tabulate, of, f"{paper} {shows}")
-    return Counted(f"{of.name}-table1", paper, shows, needs, of.files, partial(_count, of), tabulate)
+    name = f"{of.name}-table1"
+    return Counted(name, paper, shows, needs, of.files, partial(_count, of), tabulate, tables=(name,))
 
 
 WSI_TABLES: Final = (_table_1(CMC), _table_1(CCMCT))

@@ -137,14 +137,16 @@ class Regressor(_OnBackbone):
 
     def __init__(self, config: RegressorConfig) -> None:
         super().__init__(config, 1)
+        self.is_linear = config.output == "linear"
 
     def loss(self, batch: Batch) -> Tensor:
         """Return the mean squared error of the agreement."""
-        return F.mse_loss(torch.sigmoid(self.log_odds(batch.rgb)[:, 0]), batch.score)
+        raw = self.log_odds(batch.rgb)[:, 0]
+        return F.mse_loss(raw if self.is_linear else torch.sigmoid(raw), batch.score)
 
     def exportable(self) -> nn.Module:
         """Return windows to agreements (n, 1)."""
-        return _Scores(self, nn.Sigmoid())
+        return _Scores(self, nn.Hardtanh(0.0, 1.0) if self.is_linear else nn.Sigmoid())
 
 
 class _Scores(nn.Module):

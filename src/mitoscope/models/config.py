@@ -126,6 +126,11 @@ class RetinaNetConfig(_Network):
         Whether background has a channel of its own, as in the published code; only the others count.
     weights : {"random", "imagenet"}
         Of the backbone.
+    normalise : {"weights", "training"}
+        By the statistics that fit the weights, or by `mean` and `deviation` of the tissue that is learnt
+        from, which training fills in.
+    mean, deviation : tuple of 3 float, optional
+        Grey levels.
     score_floor : float
         Candidates below it are not given out.
     nms_iou : float
@@ -139,6 +144,9 @@ class RetinaNetConfig(_Network):
     head_convolutions: AtLeastOne = 3
     background_class: bool = False
     weights: Weights = "random"
+    normalise: Literal["weights", "training"] = "weights"
+    mean: tuple[float, float, float] | None = None
+    deviation: tuple[Positive, Positive, Positive] | None = None
     score_floor: Share = 0.05
     nms_iou: Share = 0.4
 
@@ -151,13 +159,14 @@ class FasterRcnnConfig(_Network):
     patch_px : int
         Side of a window.
     agreement_weighted : bool
-        Multiply a box's losses by the agreement on it (WL of the crowd paper).
+        Multiply the cross-entropy of a box by the agreement on it (WL of the crowd paper).
     anchor_px : tuple of float
         Sides of the anchors, one for each of the five pyramid levels.
     regions : int
         Proposals of a window that the second stage learns from; torchvision takes 512 of large images.
-    weights : {"random", "imagenet"}
-        Of the backbone; random ones are trained with all layers and batch normalisation of their own.
+    weights : {"random", "imagenet", "coco"}
+        Of the backbone, or of torchvision's detector but for its last layers; random ones are trained with
+        all layers and batch normalisation of their own.
     score_floor, nms_iou : float
         See `RetinaNetConfig`.
     """
@@ -167,7 +176,7 @@ class FasterRcnnConfig(_Network):
     agreement_weighted: bool = False
     anchor_px: Annotated[tuple[Positive, ...], Field(min_length=5, max_length=5)] = (16, 32, 64, 128, 256)
     regions: AtLeastOne = 512
-    weights: Weights = "random"
+    weights: Weights | Literal["coco"] = "random"
     score_floor: Share = 0.05
     nms_iou: Share = 0.5
 
@@ -221,12 +230,15 @@ class RegressorConfig(_Network):
     ----------
     backbone, patch_px, weights
         See `ClassifierConfig`.
+    output : {"sigmoid", "linear"}
+        What stands between the last layer and the agreement; of a linear one scores are cut off at 0 and 1.
     """
 
     architecture: Literal["regressor"]
     backbone: str = "resnet50"
     patch_px: Annotated[int, Field(ge=32, le=1024)] = 250
     weights: Weights = "random"
+    output: Literal["sigmoid", "linear"] = "sigmoid"
 
 
 ModelConfig = Annotated[

@@ -7,14 +7,14 @@ proposals, empty ones with score 0.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the usual name
 from torchvision.models import ResNet50_Weights
-from torchvision.models.detection import FasterRCNN
+from torchvision.models.detection import FasterRCNN, FasterRCNN_ResNet50_FPN_Weights
 from torchvision.models.detection._utils import BoxCoder
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
@@ -46,6 +46,9 @@ def weighted_losses(
 ) -> tuple[Tensor, Tensor]:
     """Return the losses of classes and boxes; with all weights 1 they are torchvision's `fastrcnn_loss`.
 
+    The cross-entropy alone is weighted, as in the crowd paper (Section 3.2): where a box lies is as sure as
+    ever.
+
     Parameters
     ----------
     logits : Tensor of float32, shape (m, classes)
@@ -61,11 +64,27 @@ def weighted_losses(
     found = torch.where(labels > 0)[0]
     own = coded.reshape(len(coded), -1, 4)[found, labels[found]]
     distance = F.smooth_l1_loss(own, wanted[found], beta=1 / 9, reduction="none").sum(1)
-    return classes, (distance * weight[found]).sum() / labels.numel()
+    return classes, distance.sum() / labels.numel()
+
+
+def put_detector(parts: FasterRCNN, weights: Mapping[str, Tensor]) -> int:
+    """Put the weights of torchvision's detector into one for other classes, whose last layers stay new.
+
+    Returns
+    -------
+    int
+        Number of arrays that were taken.
+    """
+    own = parts.state_dict()
+    taken = {
+        name: weight for name, weight in weights.items() if name in own and own[name].shape == weight.shape
+    }
+    parts.load_state_dict(taken, strict=False)
+    return len(taken)
 
 
 class AgreementHeads(RoIHeads):  # type: ignore[misc]
-    """Torchvision's second stage, its losses weighted."""
+    """Torchvision's second stage, its cross-entropy weighted."""
 
     def losses(
         self,
@@ -117,12 +136,12 @@ class FasterRcnn(Family):
     def __init__(self, config: FasterRcnnConfig) -> None:
         super().__init__()
         self.config = config
-        imagenet = config.weights == "imagenet"
+        imagenet, coco = config.weights == "imagenet", config.weights == "coco"
         self.normalise = Normalise(*statistics(config.weights))
         backbone = resnet_fpn_backbone(
             backbone_name="resnet50",
             weights=ResNet50_Weights.IMAGENET1K_V2 if imagenet else None,
-            norm_layer=FrozenBatchNorm2d if imagenet else nn.BatchNorm2d,
+            norm_layer=FrozenBatchNorm2d if imagenet or coco else nn.BatchNorm2d,
             trainable_layers=5,
         )
         self.parts = FasterRCNN(
@@ -138,6 +157,8 @@ class FasterRcnn(Family):
         )
         # A plain change of class: the parts and their weights stay those that torchvision made.
         self.parts.roi_heads.__class__ = AgreementHeads
+        if coco:
+            put_detector(self.parts, FasterRCNN_ResNet50_FPN_Weights.COCO_V1.get_state_dict(check_hash=True))
 
     def loss(self, batch: Batch) -> Tensor:
         """Return the sum of the losses of both stages."""

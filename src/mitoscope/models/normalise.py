@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 import torch
 from torch import Tensor, nn
@@ -17,11 +17,11 @@ _IMAGENET: Final[tuple[Levels, Levels]] = ((123.675, 116.28, 103.53), (58.395, 5
 _EFFICIENTNET_LITE: Final[tuple[Levels, Levels]] = ((127.0, 127.0, 127.0), (128.0, 128.0, 128.0))
 
 
-def statistics(weights: ClassifierWeights) -> tuple[Levels, Levels]:
+def statistics(weights: ClassifierWeights | Literal["coco"]) -> tuple[Levels, Levels]:
     """Return mean and deviation of the grey levels that fit the weights."""
     if weights in PRETRAINED:
         return _EFFICIENTNET_LITE
-    return _IMAGENET if weights == "imagenet" else (MEAN, DEVIATION)
+    return _IMAGENET if weights in ("imagenet", "coco") else (MEAN, DEVIATION)
 
 
 class Normalise(nn.Module):

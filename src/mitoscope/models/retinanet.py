@@ -51,7 +51,8 @@ class RetinaNet(Family):
     def __init__(self, config: RetinaNetConfig) -> None:
         super().__init__()
         self.config = config
-        self.normalise = Normalise(*statistics(config.weights))
+        own = None if config.mean is None or config.deviation is None else (config.mean, config.deviation)
+        self.normalise = Normalise(*(own or statistics(config.weights)))
         self.pyramid = Pyramid(config.channels, imagenet=config.weights == "imagenet")
         classes = len(config.labels) + config.background_class
         anchors = len(config.anchor_px)

@@ -293,6 +293,9 @@ def false_ones(points: Points, field: Field, recipe: MiningRecipe, *, bare: bool
         Searched without surroundings, where the border says little.
     """
     points = points[points[:, 2] > recipe.floor]
+    if recipe.nms_radius_px and len(points):
+        best = suppressed(points, radius_px=recipe.nms_radius_px, floor=recipe.floor)
+        points = np.column_stack([best.points_px0, best.score])
     if len(field.figures):
         distance = np.hypot(*(points[:, None, :2] - field.figures).transpose(2, 0, 1))
         points = points[distance.min(axis=1) > recipe.distance_px]

@@ -11,16 +11,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
 
 from mitoscope.data.augment import AugmentConfig
 from mitoscope.data.batches import Batches, make_batches
 from mitoscope.data.field import Field
+from mitoscope.data.sampling import anywhere
 from mitoscope.data.sources import Provenance
 from mitoscope.data.split import Split, split_by_case, split_by_fold
+from mitoscope.geometry import BoxPx
 from mitoscope.models.build import build
-from mitoscope.models.config import DenseConfig
+from mitoscope.models.config import DenseConfig, RetinaNetConfig
 from mitoscope.models.family import Family
 from mitoscope.train.device import launch
 from mitoscope.train.optimiser import make_optimiser
@@ -135,6 +138,7 @@ def setup(
         split = split_by_case(fields, recipe.data.split)
     else:
         split = split_by_fold(fields, fold=member.fold, folds=recipe.run.folds, seed=recipe.run.seed)
+    recipe = with_statistics(recipe, split.training)
     fabric = launch(recipe.run)
     layout = build(recipe.model, seed=recipe.run.seed).layout()
     origin = None if recipe.start_from is None else read_origin(recipe.start_from)
@@ -153,6 +157,35 @@ def setup(
         further,
         sources,
     )
+
+
+_PARTS: Final = 32
+_PART_PX: Final = 128
+
+
+def with_statistics(recipe: Recipe, fields: Sequence[Field]) -> Recipe:
+    """Return the recipe with mean and deviation of the tissue it learns from, if its model asks for them.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    fields : sequence of Field
+        All alike, however large: of each 32 parts of 128 px with tissue in their middle.
+    """
+    model = recipe.model
+    if not isinstance(model, RetinaNetConfig) or model.normalise != "training":
+        return recipe
+    sums = np.zeros((2, 3))
+    for index, field in enumerate(fields):
+        random = np.random.default_rng((_VALIDATION_SEED, index))
+        for _ in range(_PARTS):
+            place = anywhere([field], random)
+            corner = int(place.x) - _PART_PX // 2, int(place.y) - _PART_PX // 2
+            part = field.window(BoxPx(*corner, _PART_PX, _PART_PX)).reshape(-1, 3).astype(np.float64)
+            sums += part.mean(0), (part**2).mean(0)
+    mean, square = sums / (_PARTS * len(fields))
+    levels = {"mean": tuple(mean.tolist()), "deviation": tuple(np.sqrt(square - mean**2).clip(1).tolist())}
+    return recipe.model_copy(update={"model": model.model_copy(update=levels)})
 
 
 def new_state(job: Job) -> State:

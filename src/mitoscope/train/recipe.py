@@ -79,6 +79,8 @@ class MiningRecipe(Config):
         Score above which a place is a hard negative.
     distance_px : float
         Nearer to a figure it is none.
+    nms_radius_px : float
+        Of two places that are nearer the lesser is left out; 0 keeps all.
     crops : int
         Crops that are searched in a round, drawn anew.
     """
@@ -86,6 +88,7 @@ class MiningRecipe(Config):
     at: tuple[Share, ...] = ()
     floor: Share = 0.08
     distance_px: Positive = 30.0
+    nms_radius_px: Annotated[float, Field(ge=0)] = 0.0
     crops: Count = 1500
 
 

@@ -140,6 +140,8 @@ def unpack_weights(content: bytes, *, where: str) -> Arrays:
 def begin_with(network: nn.Module, origin: Origin, *, architecture: str) -> int:
     """Put an origin's weights into a network; layers of another shape (the head for other labels) stay new.
 
+    A Faster R-CNN may also begin with the ResNet-50 of a classifier or regressor (crowd paper, Table 8).
+
     Returns
     -------
     int
@@ -151,6 +153,8 @@ def begin_with(network: nn.Module, origin: Origin, *, architecture: str) -> int:
         If the origin is of another architecture, or its layers of other sizes.
     """
     mend = "transfer needs the same architecture and the same sizes of layers"
+    if architecture == "faster-rcnn-resnet50" and origin.architecture in ("classifier", "regressor"):
+        return _begin_with_backbone(network, origin)
     if origin.architecture != architecture:
         raise LedgerMismatchError(
             f"its architecture is {origin.architecture}, not {architecture}", where=origin.name, mend=mend
@@ -165,3 +169,24 @@ def begin_with(network: nn.Module, origin: Origin, *, architecture: str) -> int:
         for name, weight in taken.items():
             own[name].copy_(torch.from_numpy(np.array(weight)))
     return len(taken)
+
+
+_BODY: Final = "parts.backbone.body."
+
+
+def _begin_with_backbone(network: nn.Module, origin: Origin) -> int:
+    """Put the backbone of a classifier under a detector; both name its layers as torchvision does."""
+    own = network.state_dict()
+    body = {name for name in own if name.startswith(_BODY) and not name.endswith("num_batches_tracked")}
+    taken = {f"{_BODY}{name.removeprefix('network.')}": weight for name, weight in origin.weights.items()}
+    fits = {name for name in body if name in taken and tuple(own[name].shape) == taken[name].shape}
+    if fits != body:
+        raise LedgerMismatchError(
+            f"its backbone has {len(fits)} of {len(body)} arrays of a ResNet-50",
+            where=origin.name,
+            mend="begin with a classifier or regressor on the backbone resnet50",
+        )
+    with torch.no_grad():
+        for name in sorted(fits):
+            own[name].copy_(torch.from_numpy(np.array(taken[name])))
+    return len(fits)

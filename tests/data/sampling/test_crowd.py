@@ -73,3 +73,20 @@ def test_what_cannot_be_sampled_is_an_error() -> None:
     places = np.stack(np.meshgrid(np.arange(10, 1000, 60), np.arange(10, 1000, 60)), -1).reshape(-1, 2)
     with pytest.raises(TrainingDataError, match="no sub-tile without an event"):
         _windows(_plan((Picture("f", "crowd", "c4", RGB, places.astype(float)),), negatives=10))
+
+
+def test_a_smaller_number_of_events_or_negatives_lies_within_every_larger_one() -> None:
+    places = np.stack(np.meshgrid(np.arange(100, 1000, 200), np.arange(100, 1000, 200)), -1).reshape(-1, 2)
+    many = Picture("many", "crowd", "c5", RGB, places.astype(float))
+
+    def shown(**values: object) -> set[tuple[int, float, float]]:
+        windows = _windows(_plan((many, EMPTY), **values), steps=60)
+        return {(w.picture, w.x, w.y) for w in windows if (w.score == 0) == ("negative_tiles" in values)}
+
+    few, more, whole = (shown(events=number) for number in (2, 6, 0))
+    assert few < more < whole
+    two, five = (shown(negatives=1, negative_tiles=number) for number in (2, 5))
+    assert two < five
+    assert len(five) <= 5
+    with pytest.raises(TrainingDataError, match="26 of 25 mitotic figures are asked for"):
+        _plan((many,), events=26)

@@ -24,7 +24,7 @@ from mitoscope.data.sampling.candidates import (
     CandidatesConfig,
     plan_candidates,
 )
-from mitoscope.data.sampling.scheme import HardPool, Scheme
+from mitoscope.data.sampling.scheme import HardPool, Scheme, anywhere
 from mitoscope.data.sampling.semi import SemiConfig, is_crop, plan_semi
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "SamplingConfig",
     "Scheme",
     "SemiConfig",
+    "anywhere",
     "is_crop",
     "plan",
 ]

@@ -34,6 +34,8 @@ from mitoscope.store import box_areas, intersection_areas
 AtLeastOne = Annotated[int, Setting(ge=1)]
 Share = Annotated[float, Setting(ge=0, le=1)]
 _FREE_PX = 40.0
+_SUBSET_SEED = 0
+"""Of what is drawn once for all runs."""
 
 
 class CcmctConfig(Config):
@@ -234,15 +236,23 @@ class CrowdConfig(Config):
 
     Sub-tiles of 250 px at a step of 125 px overlap, so that an event (an agreed box) lies in up to four of
     them; drawing the event first gives every event the same chance. The score of a sub-tile is Σ r·a over its
-    events, at most 1, with r the part of the box inside and a the agreement on it.
+    events, with r the part of the box inside and a the agreement on it.
 
     Parameters
     ----------
     window_px : int
         Side of a sub-tile.
     batch, epoch : int
+    step_px : int
+        Between neighbouring sub-tiles.
+    events : int
+        So many events, drawn once; a smaller number lies within every larger one. 0 takes all.
     negatives : float
         Sub-tiles without an event for each one with an event, 0 to 10.
+    negative_tiles : int
+        So many sub-tiles without an event, drawn once; 0 draws anew from all.
+    capped : bool
+        Let no sub-tile score more than 1.
     as_classes : bool
         Give a sub-tile with an event the score 0 and one without 1, the classes of a classifier (BC), instead
         of its agreement (REG).
@@ -252,7 +262,11 @@ class CrowdConfig(Config):
     window_px: Annotated[int, Setting(ge=32, le=1024)] = 250
     batch: AtLeastOne = 16
     epoch: AtLeastOne = 1000
+    step_px: AtLeastOne = SUB_TILE_STEP_PX
+    events: Annotated[int, Setting(ge=0)] = 0
     negatives: Annotated[float, Setting(ge=0, le=10)] = 0.0
+    negative_tiles: Annotated[int, Setting(ge=0)] = 0
+    capped: bool = True
     as_classes: bool = False
 
 
@@ -262,19 +276,25 @@ def plan_crowd(fields: tuple[Field, ...], config: CrowdConfig, *, mpp: float) ->
     Raises
     ------
     TrainingDataError
-        If there is none on a field that is as large as a sub-tile.
+        If there is none on a field that is as large as a sub-tile, or there are fewer than are asked for.
     """
-    side, step = config.window_px, SUB_TILE_STEP_PX
+    side, step = config.window_px, config.step_px
     large = tuple(p for p, field in enumerate(fields) if min(field.width, field.height) >= side)
     boxes = [_event_boxes(field, mpp) for field in fields]
-    events = HardPool.even([(p, x, y) for p in large for x, y in _centres(boxes[p])])
-    if not len(events):
+    every = [(p, x, y) for p in large for x, y in _centres(boxes[p])]
+    if not every:
         raise TrainingDataError(
             f"no mitotic figure on a field as large as a sub-tile of {side} px", where="data.sampling"
         )
+    if config.events > len(every):
+        raise TrainingDataError(
+            f"{config.events} of {len(every)} mitotic figures are asked for", where="data.sampling.events"
+        )
+    order = np.random.default_rng(_SUBSET_SEED).permutation(len(every))[: config.events or None]
+    events = HardPool.even([every[place] for place in order.tolist()])
 
     def agreement(picture: int, x: float, y: float) -> float:
-        return tile_score(boxes[picture], (x, y, x + side, y + side))
+        return tile_score(boxes[picture], (x, y, x + side, y + side), capped=config.capped)
 
     def scored(picture: int, x: float, y: float) -> Window:
         agreed = agreement(picture, x, y)
@@ -294,12 +314,12 @@ def plan_crowd(fields: tuple[Field, ...], config: CrowdConfig, *, mpp: float) ->
         y = around(events.y[index], fields[picture].height, turn.random)
         return scored(picture, x, y)
 
-    def negative(turn: Turn) -> Window:
+    def without_event(random: np.random.Generator) -> Window:
         for _ in range(TRIES):
-            picture = large[turn.random.integers(len(large))]
+            picture = large[random.integers(len(large))]
             field = fields[picture]
             x, y = (
-                float(turn.random.integers(max((length - side) // step, 0) + 1) * step)
+                float(random.integers(max((length - side) // step, 0) + 1) * step)
                 for length in (field.width, field.height)
             )
             if not agreement(picture, x, y) and is_background(field, x + side / 2, y + side / 2):
@@ -308,13 +328,25 @@ def plan_crowd(fields: tuple[Field, ...], config: CrowdConfig, *, mpp: float) ->
             "no sub-tile without an event is found in the examined tissue", where="data.sampling.negatives"
         )
 
+    def held(place: int) -> Window:
+        """Return one of the sub-tiles that are drawn once: a smaller number lies within every larger one."""
+        return without_event(np.random.default_rng((_SUBSET_SEED, place)))
+
+    def negative(turn: Turn) -> Window:
+        if config.negative_tiles:
+            return held(int(turn.random.integers(config.negative_tiles)))
+        return without_event(turn.random)
+
     return ByShare((positive, negative), (1.0, config.negatives), config.batch, config.epoch, stream=8)
 
 
-def tile_score(boxes: CrowdBoxes, tile_px: tuple[float, float, float, float]) -> float:
-    """Return the score of a tile, Σ r·a and at most 1: r the part of a box inside of it, a its agreement."""
+def tile_score(
+    boxes: CrowdBoxes, tile_px: tuple[float, float, float, float], *, capped: bool = True
+) -> float:
+    """Return the score of a tile, Σ r·a, at most 1 if capped: r the part of a box inside, a its agreement."""
     inside = intersection_areas(np.array([tile_px]), boxes.boxes_px0)[0] / box_areas(boxes.boxes_px0)
-    return float(min(inside @ boxes.agreement, 1.0))
+    score = float(inside @ boxes.agreement)
+    return min(score, 1.0) if capped else score
 
 
 def _event_boxes(field: Field, mpp: float) -> CrowdBoxes:

@@ -34,7 +34,12 @@ class SemiConfig(Config):
     window_px : int
         Side of a window.
     foreground, bg_hard, bg_random : int
-        Windows with a mitotic figure, at hard negatives, at random places; 2 : 62 in the paper.
+        Windows with a mitotic figure, at hard negatives, at random places; 2 : 62 in the paper, all of them
+        at random places until hard negatives are mined, and all of them hard ones afterwards.
+    look_alike_share : float
+        Share of labelled look-alikes in the hard negatives.
+    away_px : float
+        Random places lie further than that from all figures of their field.
     field_share, paste_share : float
         Of the foreground: from whole fields (*FG-Lab* proper); of the crops: transplanted into a whole field
         without figures, where there is one.
@@ -59,6 +64,8 @@ class SemiConfig(Config):
     foreground: AtLeastOne = 28
     bg_hard: Count = 14
     bg_random: Count = 22
+    look_alike_share: Share = 0.12
+    away_px: Annotated[float, Setting(ge=0)] = 0.0
     field_share: Share = 0.16
     paste_share: Share = 0.3
     mined: Count = 0
@@ -150,6 +157,8 @@ class BgRand:
         Share of the windows on fields without figures that imitate the border of a crop.
     framed : bool
         Whether that is a rectangle of chance, white beyond, instead of the mirrored border.
+    away_px : float
+        From the figures of the field.
     """
 
     pictures: tuple[Field, ...]
@@ -157,6 +166,7 @@ class BgRand:
     weight: NDArray[np.float64]
     like_crop_share: float = 0.5
     framed: bool = False
+    away_px: float = 0.0
 
     @property
     def any_free(self) -> bool:
@@ -171,7 +181,7 @@ class BgRand:
             if free and len(shape.figures):
                 continue
             x, y = random.uniform(0, shape.width), random.uniform(0, shape.height)
-            if is_background(shape, x, y):
+            if self._is_away(shape, x, y) and is_background(shape, x, y):
                 return picture, x, y
         if free:
             raise TrainingDataError(
@@ -180,6 +190,11 @@ class BgRand:
                 mend="add larger fields without figures, or set it to 0",
             )
         raise no_background()
+
+    def _is_away(self, field: Field, x: float, y: float) -> bool:
+        if not self.away_px or not len(field.figures):
+            return True
+        return bool(np.hypot(*(field.figures - (x, y)).T).min() > self.away_px)
 
     def draw(self, random: np.random.Generator) -> Window:
         """Draw a window."""
@@ -226,7 +241,11 @@ class BatchPlan:
         jitter_px = self.foreground.jitter_px
         windows.extend(self.mined.draw(random, jitter_px=jitter_px) for _ in range(self.n_mined))
         for _ in range(self.n_hard):
-            labelled = len(self.look_alikes) and (not len(hard) or random.random() < self.look_alike_share)
+            labelled = (
+                self.look_alike_share
+                and len(self.look_alikes)
+                and (not len(hard) or random.random() < self.look_alike_share)
+            )
             pool = self.look_alikes if labelled else hard
             windows.append(self._hard(pool, random, jitter_px) if len(pool) else self.bg_rand.draw(random))
         windows.extend(self.bg_rand.draw(random) for _ in range(self.n_random))
@@ -305,7 +324,7 @@ def plan_semi(fields: tuple[Field, ...], config: SemiConfig) -> BatchPlan:
         lack = "mitotic figure" if not pairs else "whole field for the background"
         raise TrainingDataError(f"no {lack} to train on", where="data.sampling")
     area = np.array([pictures[p].height * pictures[p].width for p in whole], dtype=np.float64)
-    bg_rand = BgRand(pictures, whole, area / area.sum(), framed=config.framed)
+    bg_rand = BgRand(pictures, whole, area / area.sum(), framed=config.framed, away_px=config.away_px)
     crops = np.array([(p, f) for p, f, crop in pairs if crop], dtype=np.int64).reshape(-1, 2)
     foreground = Foreground(
         crops=crops,
@@ -328,6 +347,7 @@ def plan_semi(fields: tuple[Field, ...], config: SemiConfig) -> BatchPlan:
         n_random=config.bg_random,
         mined=_mined(fields, config),
         n_mined=config.mined,
+        look_alike_share=config.look_alike_share,
     )
 
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
 from mitoscope.config import Config, read_toml
 from mitoscope.data.sources import AnnotatedSlides, OpenData
 from mitoscope.evaluate import PROTOCOLS
+from mitoscope.experiments.published import PublishedTable, published
 
 Count = Annotated[int, Field(ge=0)]
 Name = Annotated[str, Field(min_length=1)]
 Measure = Literal["points", "cells", "tiles"]
 """What is judged: places by a protocol, the class of labelled cells, or tiles with and without a figure."""
-ChartKind = Literal["bars", "matrix", "curve", "precision-recall", "training", "none"]
+ChartKind = Literal["bars", "matrix", "curve", "rates", "precision-recall", "training", "none"]
+RATES: Final = ("tpr", "fpr", "precision", "f1")
+"""Measures of tiles that depend on a threshold."""
 Threshold = Literal["own", "target"] | Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -26,14 +29,31 @@ class SetDeclaration(Config):
     ----------
     labels, slides, format, slide_mpp, domains, title, licence, attribution
         See `AnnotatedSlides`; below the data folder.
+    images : str
+        Files of the images below the folder of slides, with ``*``; all of them belong to the set then: one
+        that the labels do not name holds no figure.
+    case_of : str
+        Regular expression; its group is the case that a slide's name states.
+    cases : tuple of str
+        Of these cases alone.
+    ambiguous_as : str
+        Class that cells get which the experts disputed, or called ambiguous; without it they are left out.
+    areas : str
+        File, with ``*``, of rectangles that an expert drew where figures are densest, one a slide.
+    look_alikes : str
+        Labels of look-alikes, of the same format, where a file of their own holds them.
     test : tuple of str
         Names of the test slides, without suffix, or
+    test_cases : tuple of str
+        the cases that test, or
     by_table : bool
         the split that the table of domains states, or
     every_nth : int
-        every so many slides test.
+        the slides of every so many cases test, or
     only_tests : bool
-        None is trained on.
+        none is trained on, or
+    only_trains : bool
+        none tests.
     unlabelled : bool
         All slides of the folder, without labels: they are mined.
     open_data : bool
@@ -48,18 +68,27 @@ class SetDeclaration(Config):
     title: str = "own slides"
     licence: str = "not stated"
     attribution: str = "not stated"
+    images: str = ""
+    case_of: str = ""
+    cases: tuple[str, ...] = ()
+    ambiguous_as: str = ""
+    areas: str = ""
+    look_alikes: str = ""
     test: tuple[str, ...] = ()
+    test_cases: tuple[str, ...] = ()
     by_table: bool = False
     every_nth: Count = 0
     only_tests: bool = False
+    only_trains: bool = False
     unlabelled: bool = False
     open_data: bool = False
 
     @model_validator(mode="after")
     def _one_split(self) -> Self:
-        splits = (bool(self.test), self.by_table, bool(self.every_nth), self.only_tests)
-        if sum((*splits, self.unlabelled, self.open_data)) != 1:
-            names = "test, by_table, every_nth, only_tests, unlabelled or open_data"
+        named = (bool(self.test), bool(self.test_cases), bool(self.every_nth))
+        whole = (self.by_table, self.only_tests, self.only_trains, self.unlabelled, self.open_data)
+        if sum((*named, *whole)) != 1:
+            names = "test, test_cases, by_table, every_nth, only_tests, only_trains, unlabelled or open_data"
             raise ValueError(f"{names}: exactly one of them")
         if (self.unlabelled or self.open_data) == bool(self.labels):
             raise ValueError("labels, unlabelled or open_data: exactly one of them")
@@ -68,7 +97,7 @@ class SetDeclaration(Config):
     @property
     def paths(self) -> tuple[str, ...]:
         """Files and folders that it takes, below the data folder."""
-        own = () if self.open_data else (self.labels, self.domains, self.slides)
+        own = () if self.open_data else (self.labels, self.look_alikes, self.areas, self.domains, self.slides)
         return tuple(path for path in own if path)
 
     @property
@@ -97,16 +126,23 @@ class Arm(Config):
         ``key=value`` each, of the recipe.
     domains, without : tuple of str
         Trained on these domains alone, or on all but these.
-    slides : int
-        Trained on so many slides, each number holding all smaller ones; 0 on all.
+    cases : tuple of str
+        Trained on these cases alone.
+    cases_max : int
+        Trained on so many cases, each number holding all smaller ones; 0 on all.
     fields : int
-        Trained on so many high-power fields of each slide, where figures are densest; 0 on all of it.
+        Trained on so many high-power fields of each slide, around the area that an expert chose, or else
+        where figures are densest; 0 on all of it.
     begin_with : str, optional
         Arm whose network it begins with.
     trained : bool
         Without training the network of `begin_with` is tested as it is.
     threshold : {"own", "target"} or float
         That of the network, one chosen on the slides of `tests` that do not test, or a fixed one.
+    thresholds : tuple of float
+        Of tiles: a row at each, ``NAME at 0.2``.
+    best_of_networks : bool
+        With threshold = "target": one network, the best on the slides that choose its threshold.
     unlabelled : tuple of str
         Sets without labels; figures mined on their slides are learnt from too (self-training).
     mined_by : str, optional
@@ -124,11 +160,14 @@ class Arm(Config):
     changes: tuple[str, ...] = ()
     domains: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
-    slides: Count = 0
+    cases: tuple[str, ...] = ()
+    cases_max: Count = 0
     fields: Count = 0
     begin_with: str | None = None
     trained: bool = True
     threshold: Threshold = "own"
+    thresholds: tuple[float, ...] = ()
+    best_of_networks: bool = False
     unlabelled: tuple[str, ...] = ()
     mined_by: str | None = None
     mined: Count = 6
@@ -139,12 +178,19 @@ class Arm(Config):
         """Sets that it is trained on, tested on or mines."""
         return frozenset((*self.sets, *self.tests, *self.unlabelled))
 
+    @property
+    def rows(self) -> tuple[tuple[str, float | None], ...]:
+        """Names of its rows in the table, each with its threshold."""
+        return tuple((f"{self.name} at {own:g}", own) for own in self.thresholds) or ((self.name, None),)
+
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if not self.missing and self.trained and not (self.recipe and self.sets):
             raise ValueError("an arm that is trained needs a recipe and sets")
         if not self.trained and self.begin_with is None:
             raise ValueError("an arm that is not trained needs begin_with")
+        if self.best_of_networks and self.threshold != "target":
+            raise ValueError('best_of_networks needs threshold = "target"')
         if bool(self.unlabelled) != (self.mined_by is not None):
             raise ValueError("unlabelled sets need mined_by, and mined_by needs them")
         return self
@@ -157,28 +203,64 @@ class ColumnDeclaration(Config):
     ----------
     name : str
     score : str
-        ``verified/all/f1`` (stage, group, measure), ``all/tpr@0.5``, ``accuracy``, ``recall/look-alike``.
+        ``verified/all/f1`` (stage, group, measure), ``all/tpr@0.5``, ``accuracy``, ``recall/look-alike``;
+        ``all/tpr`` at the threshold of the row.
     digits : int
+    percent : bool
+        In %.
     """
 
     name: Name
     score: Name
     digits: Count = 3
+    percent: bool = False
+
+    def at(self, threshold: float | None) -> str:
+        """Return the name of the score in a row with a threshold."""
+        of_rates = self.score.rpartition("/")[2] in RATES
+        return f"{self.score}@{threshold:g}" if of_rates and threshold is not None else self.score
+
+    @property
+    def threshold(self) -> float | None:
+        """The threshold that the score names."""
+        measure, at, stated = self.score.rpartition("@")
+        return float(stated) if at and measure else None
 
 
 class PublishedValues(Config):
-    """What a paper prints.
+    """What a paper prints: a table that is held here, or figures of your own paper.
 
     Parameters
     ----------
+    table : str
+        Name of a published table, see `mitoscope.experiments.published`.
     source : str
         Paper and table.
     values : dict of str to dict
         By row and column: the figure, or the figure and its standard deviation.
     """
 
+    table: str = ""
     source: str = ""
     values: dict[str, dict[str, float | tuple[float, float]]] = Field(default_factory=dict)
+
+    @property
+    def held(self) -> PublishedTable:
+        """All figures."""
+        if self.table:
+            return published(self.table)
+        pairs = {
+            row: {
+                column: value if isinstance(value, tuple) else (value, None) for column, value in own.items()
+            }
+            for row, own in self.values.items()
+        }
+        rows = {row: {column: value for column, (value, _) in own.items()} for row, own in pairs.items()}
+        deviations = {
+            row: {column: sd for column, (_, sd) in own.items() if sd is not None}
+            for row, own in pairs.items()
+        }
+        return PublishedTable("", self.source, rows, deviations)
 
 
 class Small(Config):
@@ -215,7 +297,7 @@ class Declaration(Config):
         Networks of each arm, with other seeds.
     folds : int
         Networks of each arm, with another part of the cases held out; those of MIDOG++.
-    chart : {"bars", "matrix", "curve", "precision-recall", "training", "none"}
+    chart : {"bars", "matrix", "curve", "rates", "precision-recall", "training", "none"}
     columns, arms, sets
     small : Small, optional
     published : PublishedValues
@@ -256,8 +338,9 @@ class Declaration(Config):
                 if other is not None and other not in names[:place]:
                     raise ValueError(f"arm {arm.name!r} builds on {other!r}, which is no arm before it")
         columns = {column.name for column in self.columns}
-        for row, values in self.published.values.items():
-            if row not in names or set(values) - columns:
+        rows = {row for arm in self.arms for row, _ in arm.rows}
+        for row, values in self.published.held.rows.items():
+            if row not in rows or set(values) - columns:
                 raise ValueError(f"published row {row!r} names an arm or a column that is not there")
         return self
 

@@ -76,8 +76,15 @@ class PartField(SlideField):
         return hashlib.sha256(f"{self.whole.digest()} {self.box}".encode()).hexdigest()
 
 
-def densest_part(whole: SlideField, *, hpf: int) -> Field:
-    """Return the area of so many high-power fields where the slide has most figures (CCMCT, ablation).
+def part_of(whole: SlideField, *, hpf: int, centre: tuple[float, float] | None = None) -> Field:
+    """Return the area of so many high-power fields around a centre (CCMCT, ablation).
+
+    Parameters
+    ----------
+    whole : SlideField
+    hpf : int
+    centre : tuple of 2 float, optional
+        In px of the field; by default where the slide has most figures.
 
     Raises
     ------
@@ -88,14 +95,23 @@ def densest_part(whole: SlideField, *, hpf: int) -> Field:
         raise RegionError(f"{hpf} high-power fields", mend="at least 1")
     size = SizePx(whole.width, whole.height)
     window = window_size(hpf * HPF_AREA_MM2, aspect=FIELD_ASPECT, mpp=Mpp(whole.mpp, whole.mpp))
-    points = whole.figures
-    on_slide = ((points >= 0) & (points < [size.width, size.height])).all(axis=1)
-    area = find_hot_spot(points[on_slide], window=window, slide_size=size).box_px0
-    corner = (int(np.floor(area.x)), int(np.floor(area.y)))
-    box = BoxPx(
-        *corner, min(int(area.width), size.width - corner[0]), min(int(area.height), size.height - corner[1])
+    side = min(window.width, size.width), min(window.height, size.height)
+    if centre is None:
+        points = whole.figures
+        on_slide = ((points >= 0) & (points < [size.width, size.height])).all(axis=1)
+        area = find_hot_spot(points[on_slide], window=window, slide_size=size).box_px0
+        corner = (int(np.floor(area.x)), int(np.floor(area.y)))
+    else:
+        spare = size.width - side[0], size.height - side[1]
+        corner = tuple(  # type: ignore[assignment]
+            int(min(max(middle - length / 2, 0), most))
+            for middle, length, most in zip(centre, side, spare, strict=True)
+        )
+    width, height = (
+        min(length, whole_ - at)
+        for length, whole_, at in zip(side, (size.width, size.height), corner, strict=True)
     )
-    return PartField.of(whole, box)
+    return PartField.of(whole, BoxPx(*corner, width, height))
 
 
 def mined_fields(detector: Bundle, slide_set: SlideSet, workplace: Workplace, *, mpp: float) -> list[Field]:

@@ -18,12 +18,14 @@ from mitoscope.data.split import SplitConfig, split_by_case
 from mitoscope.errors import ConfigError, TrainingDataError
 from mitoscope.experiments.experiment import Result, Size, Workplace
 from mitoscope.experiments.trained.declaration import Arm, Declaration
-from mitoscope.experiments.trained.fields import densest_part, mined_fields
-from mitoscope.experiments.trained.judging import Bench, judge_cells, judge_points, judge_tile_rates
+from mitoscope.experiments.trained.fields import mined_fields, part_of
+from mitoscope.experiments.trained.judging import Bench, judge_cells, judge_points
 from mitoscope.experiments.trained.slides import SlideSet, domain_of, open_fields
 from mitoscope.experiments.trained.smoke import shrink
+from mitoscope.experiments.trained.tiles import judge_tile_rates
 from mitoscope.fsio import make_directory
-from mitoscope.truth import MIDOGPP_SEED, MIDOGPP_STRATA, folds_by_case
+from mitoscope.image_names import stem
+from mitoscope.truth import MIDOGPP_SEED, MIDOGPP_STRATA, SlideTruth, folds_by_case
 
 if TYPE_CHECKING:
     from mitoscope.models.family import Family
@@ -36,7 +38,6 @@ BUNDLE: Final = "bundle"
 _RUNS: Final = ("run", "detector")
 """Folders of a training beside its bundle: of one network, of the first of two stages."""
 SEED: Final = 2018
-TILE_THRESHOLDS: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
 @dataclass(frozen=True)
@@ -194,7 +195,7 @@ class NetworkBuilder:
         source = 'data.source={kind="annotated-slides", labels="labels.csv"}'
         changes = [source, *arm.changes, *run, "run.folds=0", "run.repeats=1"]
         if self.workplace.size is Size.SMOKE:
-            changes += shrink(path)
+            changes += shrink(path, arm.changes)
         if arm.unlabelled:
             changes.append(f"data.sampling.mined={1 if self.workplace.size is Size.SMOKE else arm.mined}")
         return read_recipe(path, changes)
@@ -246,13 +247,15 @@ class NetworkBuilder:
             if (not arm.domains or domain_of(slide, slide_set.name) in arm.domains)
             and domain_of(slide, slide_set.name) not in arm.without
         ]
-        if arm.slides:
+        if arm.cases:
+            chosen = self._named(arm, chosen)
+        if arm.cases_max:
             # One order for all arms: a smaller subset lies within every larger one.
-            drawn = np.random.default_rng(0).permutation(sorted(slide.name for _, slide in chosen))
-            if arm.slides > len(drawn):
-                raise TrainingDataError(f"a subset of {arm.slides} of {len(drawn)} slides", where=arm.name)
-            kept = set(drawn[: arm.slides].tolist())
-            chosen = [(slide_set, slide) for slide_set, slide in chosen if slide.name in kept]
+            drawn = np.random.default_rng(0).permutation(sorted({slide.case for _, slide in chosen}))
+            if arm.cases_max > len(drawn):
+                raise TrainingDataError(f"a subset of {arm.cases_max} of {len(drawn)} cases", where=arm.name)
+            kept = set(drawn[: arm.cases_max].tolist())
+            chosen = [(slide_set, slide) for slide_set, slide in chosen if slide.case in kept]
         pictures = self._open_fields(arm)
         if not chosen and not pictures:
             raise TrainingDataError(
@@ -261,8 +264,19 @@ class NetworkBuilder:
         whole = [slide_set.field(slide, mpp=mpp) for slide_set, slide in chosen]
         held_out = () if arm_network.fold is None else self._held_out(whole, arm_network.fold)
         if arm.fields:
-            return [densest_part(field, hpf=arm.fields) for field in whole], held_out
+            centres = [_centre(slide_set, slide, mpp) for slide_set, slide in chosen]
+            pairs = zip(whole, centres, strict=True)
+            return [part_of(field, hpf=arm.fields, centre=centre) for field, centre in pairs], held_out
         return [*whole, *pictures], held_out
+
+    def _named(
+        self, arm: Arm, chosen: list[tuple[SlideSet, SlideTruth]]
+    ) -> list[tuple[SlideSet, SlideTruth]]:
+        """Return the slides of the cases that an arm names."""
+        known = {stem(slide.case) for _, slide in chosen}
+        if lost := sorted(set(arm.cases) - known):
+            raise TrainingDataError(f"no slide of the cases {', '.join(lost)}", where=arm.name)
+        return [(slide_set, slide) for slide_set, slide in chosen if stem(slide.case) in arm.cases]
 
     def _open_fields(self, arm: Arm) -> list[Field]:
         """Return the openly licensed pictures of an arm, without cases of its test slides."""
@@ -298,8 +312,19 @@ class NetworkBuilder:
             case "cells":
                 scores = judge_cells(bundle, sets, threads=self.workplace.threads)
             case _:
-                scores = judge_tile_rates(bundle, sets, bench, thresholds=TILE_THRESHOLDS)
+                stated = {column.threshold for column in own.columns} - {None}
+                thresholds = sorted({*arm.thresholds, *(one for one in stated if one is not None)})
+                scores = judge_tile_rates(bundle, sets, bench, thresholds=thresholds)
         return {"scores": scores, "bundle": bundle.fingerprint}
+
+
+def _centre(slide_set: SlideSet, slide: SlideTruth, mpp: float) -> tuple[float, float] | None:
+    """Return the centre of the area that an expert chose on a slide, in px of training."""
+    if slide.name not in slide_set.areas_px0:
+        return None
+    x, y = slide_set.areas_px0[slide.name]
+    scale = 1.0 if slide.mpp is None else slide.mpp.mean / mpp
+    return x * scale, y * scale
 
 
 def _begin(recipe: Any, folder: Path) -> Any:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from dataclasses import field as setting
 from functools import cached_property, lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mitoscope.data.field import Field
 from mitoscope.data.open_data import CATALOGUE, MITOSIS_CROPS, content_hash
@@ -22,13 +27,14 @@ from mitoscope.data.sources import (
     read_fields,
 )
 from mitoscope.errors import TrainingDataError
-from mitoscope.exchange import ReadOptions, is_store, published_split, read_study
+from mitoscope.exchange import ReadOptions, is_store, join, published_split, read_ground_truth, read_study
 from mitoscope.experiments.trained.declaration import SetDeclaration
 from mitoscope.geometry import Mpp
-from mitoscope.image_names import IMAGE_SUFFIXES, stem
+from mitoscope.image_names import IMAGE_SUFFIXES, stem, without_suffix
+from mitoscope.labels import AMBIGUOUS, LOOK_ALIKE
 from mitoscope.slide import open_slide
-from mitoscope.store import Store, Study, ground_truth_of, with_examined
-from mitoscope.truth import GroundTruth, SlideTruth
+from mitoscope.store import Study, agreed_of, ground_truth_of
+from mitoscope.truth import NO_CLASS, ExaminedArea, GroundTruth, SlideTruth, TrueCells
 
 _LISTED = 40
 """Missing slides are listed up to this number."""
@@ -44,7 +50,8 @@ class SlideSet:
     ----------
     name : str
     truth : GroundTruth
-        Of its slides, each with its resolution where that is known; published sets were screened as a whole.
+        Of its slides, each with its resolution where that is known; published sets were screened as a whole,
+        other ones where they say so.
     files : mapping of str to Path
         Slide name → file.
     tests : frozenset of str
@@ -53,6 +60,8 @@ class SlideSet:
         Folder that `source` lies in.
     source : AnnotatedSlides or OpenData
         What bundles name as their training data.
+    areas_px0 : mapping of str to tuple of float
+        Slide name → centre of the area that an expert chose, in level-0 px.
     """
 
     name: str
@@ -61,6 +70,7 @@ class SlideSet:
     tests: frozenset[str]
     data: Path
     source: AnnotatedSlides | OpenData
+    areas_px0: Mapping[str, tuple[float, float]] = setting(default_factory=dict)
 
     @classmethod
     def of(
@@ -74,10 +84,14 @@ class SlideSet:
         data: Path,
         source: AnnotatedSlides | OpenData,
     ) -> Self:
-        """Build a set; slides that state no resolution get the one of the set."""
+        """Build a set; slides that state no resolution get the one of the set, and were screened whole."""
         fill = None if slide_mpp is None else Mpp.square(slide_mpp)
-        filled = truth.with_slides(replace(slide, mpp=slide.mpp or fill) for slide in truth)
-        return cls(name, with_examined(filled, "whole"), files, tests, data, source)
+        whole = ExaminedArea.whole("published as screened completely")
+        filled = truth.with_slides(
+            replace(slide, mpp=slide.mpp or fill, stated_examined=slide.stated_examined or whole)
+            for slide in truth
+        )
+        return cls(name, filled, files, tests, data, source)
 
     def slides(self, *, testing: bool) -> tuple[SlideTruth, ...]:
         """Return the slides that test, or those that do not, in order."""
@@ -114,7 +128,8 @@ class SlideSet:
         for slide in self.truth:
             path = self.files[slide.name]
             print_of = _fingerprint(path, path.stat().st_mtime_ns, mpp_of(slide))
-            digest.update(f"{slide.name} {print_of} {slide.name in self.tests} {slide.domain}\n".encode())
+            own = f"{slide.name} {print_of} {slide.name in self.tests} {slide.domain}"
+            digest.update(f"{own} {self.areas_px0.get(slide.name)}\n".encode())
         return digest.hexdigest()
 
 
@@ -145,12 +160,16 @@ def check_there(declared: Iterable[SetDeclaration], data: Path) -> None:
         Listing all that is not there.
     """
     wanted = dict.fromkeys(path for declaration in declared for path in declaration.paths)
-    if absent := [path for path in wanted if not (data / path).exists()]:
+    if absent := [path for path in wanted if not _is_there(data, path)]:
         raise TrainingDataError(
             f"{len(absent)} of {len(wanted)} files and folders are not there: {', '.join(absent)}",
             where=data,
             mend="give the folder of the data set with --data; mitoscope data check says what it lacks",
         )
+
+
+def _is_there(data: Path, path: str) -> bool:
+    return any(data.glob(path)) if "*" in path else (data / path).exists()
 
 
 def read_set(name: str, declared: SetDeclaration, data: Path) -> SlideSet:
@@ -177,22 +196,162 @@ def read_set(name: str, declared: SetDeclaration, data: Path) -> SlideSet:
     check_there([declared], data)
     labels = data / declared.labels
     domains = None if declared.domains is None else data / declared.domains
-    study = _read_study(labels, declared.format, ReadOptions(domains=domains))
-    tests = _tests(declared, study)
-    truth = ground_truth_of(study, source=labels.name)
-    if declared.by_table:
-        truth = truth.with_slides(slide for slide in truth if slide.domain.scanner)
-    files = find_slides(data / declared.slides, truth)
-    return SlideSet.of(
+    truth, tests = _read_truth(labels, declared, ReadOptions(domains=domains))
+    if declared.look_alikes:
+        more = read_study(data / declared.look_alikes, declared.format, ReadOptions())
+        truth = _with_look_alikes(truth, ground_truth_of(more, source=declared.look_alikes))
+    folder = data / declared.slides
+    if declared.images:
+        truth = _completed(truth, folder, declared.images)
+    truth = _of_cases(truth, declared)
+    tests = tests if tests is not None else _tests(declared, truth)
+    files = find_slides(folder, truth, images=declared.images)
+    own = SlideSet.of(
         name, truth, files, tests=tests, slide_mpp=declared.slide_mpp, data=data, source=declared.source
+    )
+    return replace(own, areas_px0=_areas(own, declared.areas)) if declared.areas else own
+
+
+def _areas(own: SlideSet, areas: str) -> dict[str, tuple[float, float]]:
+    """Return the centre of the area that an expert chose on each slide that is learnt from.
+
+    Raises
+    ------
+    TrainingDataError
+        If a slide has none, or several.
+    """
+    path = min(own.data.glob(areas))
+    study = read_study(path, None, ReadOptions())
+    drawn: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for place, centre in zip(study.cells.slide.tolist(), study.cells.centres_px0.tolist(), strict=True):
+        drawn[stem(study.slides[place].name)].append(tuple(centre))
+    for region in study.regions:
+        low, high = region.vertices_px0.min(axis=0), region.vertices_px0.max(axis=0)
+        drawn[stem(study.slides[region.slide].name)].append(tuple(((low + high) / 2).tolist()))
+    slides = own.slides(testing=False)
+    if odd := [slide.name for slide in slides if len(drawn[stem(slide.name)]) != 1]:
+        raise TrainingDataError(
+            f"{len(odd)} slides have no area of their own, or several: {', '.join(odd[:_LISTED])}",
+            where=path,
+            mend="one rectangle a slide is expected",
+        )
+    return {slide.name: drawn[stem(slide.name)][0] for slide in slides}
+
+
+def _read_truth(
+    labels: Path, declared: SetDeclaration, options: ReadOptions
+) -> tuple[GroundTruth, frozenset[str] | None]:
+    """Return what is true, and the slides that test where a table of domains states them."""
+    if declared.format is None and is_store(labels):
+        return read_ground_truth(labels), None
+    study = _read_labels(labels, declared.format, options)
+    truth = ground_truth_of(study, source=labels.name)
+    if declared.ambiguous_as:
+        truth = _with_ambiguous(truth, study, declared.ambiguous_as)
+    if not declared.by_table:
+        return truth, None
+    listed = [slide for slide in study.slides if slide.domain.scanner]
+    known = truth.with_slides(slide for slide in truth if slide.domain.scanner)
+    return known, frozenset(published_split(listed).slides("test"))
+
+
+def _read_labels(labels: Path, format_name: str | None, options: ReadOptions) -> Study:
+    """Read a file or folder of labels, or all files that a name with ``*`` stands for, one an image."""
+    if "*" not in str(labels):
+        return read_study(labels, format_name, options)
+    top = next(folder for folder in labels.parents if "*" not in str(folder))
+    files = sorted(top.glob(labels.relative_to(top).as_posix()))
+    named = (file.relative_to(top).with_suffix("").as_posix() for file in files)
+    return join(
+        [
+            read_study(file, format_name, replace(options, slide=name))
+            for file, name in zip(files, named, strict=True)
+        ]
     )
 
 
-def _read_study(labels: Path, format_name: str | None, options: ReadOptions) -> Study:
-    if format_name is None and is_store(labels):
-        with Store.open(labels, write=False) as store:
-            return store.export_study()
-    return read_study(labels, format_name, options)
+def _with_ambiguous(truth: GroundTruth, study: Study, label: str) -> GroundTruth:
+    """Return the truth with cells that are disputed, or called ambiguous, as cells of a class."""
+    agreed = agreed_of(study).label
+    labelled = np.zeros(len(study.cells), np.bool_)
+    labelled[study.events.cell[study.events.label >= 0]] = True
+    disputed = (agreed == NO_CLASS) & labelled & ~study.cells.deleted
+    slides = []
+    for place, slide in enumerate(truth):
+        own = slide.cells
+        renamed = np.where(own.label == AMBIGUOUS.name, label, own.label).astype(np.str_)
+        points = study.cells.centres_px0[disputed & (study.cells.slide == place)]
+        added = TrueCells.of(
+            np.concatenate([own.points_px0, points]),
+            np.concatenate([renamed, np.full(len(points), label)]).astype(np.str_),
+        )
+        slides.append(replace(slide, cells=added))
+    return truth.with_slides(slides)
+
+
+def _with_look_alikes(truth: GroundTruth, more: GroundTruth) -> GroundTruth:
+    """Return the truth with all cells of another one as look-alikes; each slide by its name."""
+    added = {slide.name: slide.cells.points_px0 for slide in more}
+    slides = [*truth, *(SlideTruth(name) for name in added if name not in truth.by_name)]
+    return truth.with_slides(
+        replace(slide, cells=_joined(slide.cells, added.get(slide.name, np.empty((0, 2)))))
+        for slide in slides
+    )
+
+
+def _joined(cells: TrueCells, points: NDArray[np.float64]) -> TrueCells:
+    return TrueCells.of(
+        np.concatenate([cells.points_px0, points]),
+        np.concatenate([cells.label, np.full(len(points), LOOK_ALIKE.name)]).astype(np.str_),
+    )
+
+
+def _completed(truth: GroundTruth, folder: Path, images: str) -> GroundTruth:
+    """Return the truth with the images of a folder that it does not name: there is no figure on them."""
+    found = sorted(path for path in folder.glob(images) if path.suffix.casefold() in IMAGE_SUFFIXES)
+    named = {path for slide in truth for path in _alike(slide.name, found)}
+    others = (path.relative_to(folder).as_posix() for path in found if path not in named)
+    return truth.with_slides((*truth, *(SlideTruth(name, case=name) for name in others)))
+
+
+def _alike(name: str, files: Iterable[Path]) -> list[Path]:
+    """Return the files that a slide's name may stand for: of its stem; of several, those in its folder."""
+    own = [path for path in files if stem(path.name) == stem(name)]
+    folder = PurePosixPath(without_suffix(name.replace("\\", "/"))).parts
+    if len(own) < 2 or len(folder) < 2:
+        return own
+    return [path for path in own if path.parts[-len(folder) : -1] == folder[:-1]]
+
+
+def _of_cases(truth: GroundTruth, declared: SetDeclaration) -> GroundTruth:
+    """Return the slides of the declared cases, each with the case that its name states.
+
+    Raises
+    ------
+    TrainingDataError
+        If a name states none, or a declared case has no slide.
+    """
+    if declared.case_of:
+        slides = []
+        for slide in truth:
+            stated = re.search(declared.case_of, without_suffix(slide.name))
+            if stated is None:
+                raise TrainingDataError(
+                    f"the name {slide.name!r} states no case",
+                    where=declared.labels,
+                    mend=f"names of this set are like {declared.case_of}",
+                )
+            slides.append(replace(slide, case=stated.group(1)))
+        truth = truth.with_slides(slides)
+    if not declared.cases:
+        return truth
+    if lost := set(declared.cases) - {slide.case for slide in truth}:
+        raise TrainingDataError(
+            f"{len(lost)} cases have no slide: {', '.join(sorted(lost))}",
+            where=declared.slides,
+            mend="these labels are of another data set or an incomplete copy",
+        )
+    return truth.with_slides(slide for slide in truth if slide.case in declared.cases)
 
 
 def _unlabelled(name: str, declared: SetDeclaration, data: Path) -> SlideSet:
@@ -206,20 +365,29 @@ def _unlabelled(name: str, declared: SetDeclaration, data: Path) -> SlideSet:
     return SlideSet.of(name, truth, files, slide_mpp=declared.slide_mpp, data=data, source=declared.source)
 
 
-def find_slides(folder: Path, slides: Iterable[SlideTruth]) -> dict[str, Path]:
+def find_slides(folder: Path, slides: Iterable[SlideTruth], *, images: str = "") -> dict[str, Path]:
     """Return the file of each slide, in a folder or below it, of whatever image format.
+
+    Parameters
+    ----------
+    folder : Path
+    slides : iterable of SlideTruth
+        Of names such as ``01/01`` the folder counts where several files have the name.
+    images : str
+        Which files, with ``*``; by default all.
 
     Raises
     ------
     TrainingDataError
         If slides are missing, all of them listed, or a name stands for several files or slides.
     """
-    found: dict[str, list[Path]] = defaultdict(list)
-    for path in sorted(folder.rglob("*")):
+    by_stem: dict[str, list[Path]] = defaultdict(list)
+    for path in sorted(folder.glob(images) if images else folder.rglob("*")):
         if path.suffix.casefold() in IMAGE_SUFFIXES and path.is_file():
-            found[stem(path.name)].append(path)
+            by_stem[stem(path.name)].append(path)
     names = [slide.name for slide in slides]
-    missing = [name for name in names if not found[stem(name)]]
+    found = {name: _alike(name, by_stem[stem(name)]) for name in names}
+    missing = [name for name in names if not found[name]]
     if missing:
         more = f", and {len(missing) - _LISTED} more" if len(missing) > _LISTED else ""
         raise TrainingDataError(
@@ -227,34 +395,36 @@ def find_slides(folder: Path, slides: Iterable[SlideTruth]) -> dict[str, Path]:
             where=folder,
             mend="get them (mitoscope data check says what a data set lacks), or give another --data",
         )
-    twice = [name for name in names if len(found[stem(name)]) > 1]
+    twice = [name for name in names if len(found[name]) > 1]
     if twice:
-        both = " and ".join(str(path.relative_to(folder)) for path in found[stem(twice[0])][:2])
+        both = " and ".join(str(path.relative_to(folder)) for path in found[twice[0]][:2])
         raise TrainingDataError(
             f"{len(twice)} slides have several files of their name, the first: {both}",
             where=folder,
             mend="keep one of each",
         )
-    known: dict[str, str] = {}
+    known: dict[Path, str] = {}
     for name in names:
-        if (other := known.setdefault(stem(name), name)) != name:
+        if (other := known.setdefault(found[name][0], name)) != name:
             raise TrainingDataError(
                 f"the labels have two slides of one name, {other} and {name}",
-                where=found[stem(name)][0],
+                where=found[name][0],
                 mend="keep the labels of one of them, or rename it and its file",
             )
-    return {name: found[stem(name)][0] for name in names}
+    return {name: found[name][0] for name in names}
 
 
-def _tests(declared: SetDeclaration, study: Study) -> frozenset[str]:
-    names = [slide.name for slide in study.slides]
+def _tests(declared: SetDeclaration, truth: GroundTruth) -> frozenset[str]:
+    names = [slide.name for slide in truth]
     if declared.only_tests:
         return frozenset(names)
-    if declared.by_table:
-        listed = [slide for slide in study.slides if slide.domain.scanner]
-        return frozenset(published_split(listed).slides("test"))
+    if declared.only_trains:
+        return frozenset()
+    if declared.test_cases:
+        return frozenset(slide.name for slide in truth if slide.case in declared.test_cases)
     if declared.every_nth:
-        return frozenset(sorted(names)[:: declared.every_nth])
+        cases = sorted({slide.case for slide in truth})[:: declared.every_nth]
+        return frozenset(slide.name for slide in truth if slide.case in cases)
     known = {stem(name): name for name in names}
     if lost := [name for name in declared.test if name not in known]:
         raise TrainingDataError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -66,29 +67,52 @@ _TINY: Final = {
         "calibration.score_floor=0.0",
     ),
     "retinanet-resnet18": ("model.channels=16", *_BOXES),
-    "faster-rcnn-resnet50": _BOXES,
+    "faster-rcnn-resnet50": (
+        "model.patch_px=64",
+        "model.score_floor=0.0",
+        "data.sampling.window_px=64",
+        "data.sampling.batch=2",
+        "calibration.score_floor=0.0",
+    ),
     "classifier": _CELLS,
-    "regressor": (*_CELLS, "validation.metric=loss"),
+    "regressor": ("model.patch_px=64", "data.sampling.window_px=64", "data.sampling.batch=2"),
 }
+_SUB_TILES: Final = ("data.sampling.step_px=32", "data.sampling.epoch=20", "validation.metric=loss")
+"""A slide of the smoke size has 16 of them, some without a figure."""
+_SUBSET_MAX: Final = 2
+_SHOWN: Final = (0.4, 0.6, 0.8, 1.0)
+"""Agreement on the cells of crowd studies."""
 
 
 def smoke_declaration(declared: Declaration) -> Declaration:
     """Return the declaration with what a few synthetic slides allow: two networks an arm, few slides."""
-    arms = tuple(arm.model_copy(update={"slides": min(arm.slides, 4), "fields": 0}) for arm in declared.arms)
+    arms = tuple(
+        arm.model_copy(update={"cases_max": min(arm.cases_max, 4), "cases": (), "fields": 0})
+        for arm in declared.arms
+    )
     changes = {"arms": arms, "repeats": min(declared.repeats, 2), "folds": min(declared.folds, 2)}
     return declared.model_copy(update=changes)
 
 
-def shrink(path: Path) -> list[str]:
-    """Return the changes that make a recipe tiny and short."""
-    from mitoscope.train.settings import read_settings
+def shrink(path: Path, changes: Sequence[str] = ()) -> list[str]:
+    """Return the changes that make a recipe, changed already, tiny and short."""
+    from mitoscope.train.settings import read_settings, with_change
 
     values = read_settings(path)
+    for change in changes:
+        values = with_change(values, change)
     dual = "detector" in values
     found: list[str] = []
     for part in ("detector", "verifier") if dual else ("",):
         recipe = values[part] if dual else values
         own = [*_SHORT, *_TINY[recipe["model"]["architecture"]]]
+        if "weights" in recipe["model"]:  # nothing is fetched
+            own.append("model.weights=random")
+        sampling = recipe["data"]["sampling"]
+        if sampling["kind"] == "crowd":
+            own += _SUB_TILES
+            subsets = {key: sampling[key] for key in ("events", "negative_tiles") if sampling.get(key)}
+            own += [f"data.sampling.{key}={min(number, _SUBSET_MAX)}" for key, number in subsets.items()]
         for place in range(len(recipe["phases"])):
             own += [f"phases.{place}.steps=2", f"phases.{place}.cycles=1"]
         found += [f"{part}.{key}" if part else key for key in own]
@@ -130,8 +154,19 @@ def smoke_sets(declared: Declaration, out: Path) -> dict[str, SlideSet]:
         write_study(study, labels, "csv")
         source = AnnotatedSlides(kind="annotated-slides", labels=labels.name, title="synthetic slides")
         truth = ground_truth_of(study, source=labels.name)
+        if declared.measure == "tiles":
+            truth = _as_of_a_crowd(truth)
         sets[name] = SlideSet.of(name, truth, files, tests=tests, slide_mpp=MPP, data=folder, source=source)
     return sets
+
+
+def _as_of_a_crowd(truth: GroundTruth) -> GroundTruth:
+    """Return the truth with agreements below 1, so that what is weighted by them differs."""
+    random = np.random.default_rng(0)
+    return truth.with_slides(
+        replace(slide, cells=replace(slide.cells, agreement=random.choice(_SHOWN, len(slide.cells))))
+        for slide in truth
+    )
 
 
 def _unlabelled(name: str, folder: Path, domains: Sequence[str]) -> SlideSet:

@@ -12,6 +12,7 @@ from typing import ClassVar, Literal
 
 from mitoscope.experiments.chart import Bars, Chart, Curves, Matrix
 from mitoscope.experiments.experiment import Computation, Experiment, Plan, Result, Size, Workplace
+from mitoscope.experiments.published import PublishedTable
 from mitoscope.experiments.table import Column, Entry, ResultTable, rows_of
 from mitoscope.experiments.trained.declaration import Arm, Declaration, read_declaration
 from mitoscope.experiments.trained.judging import score_of
@@ -38,6 +39,12 @@ class Trained(Experiment):
         """Smoke, full, and small where the file declares it."""
         small = () if self.declaration.small is None else (Size.SMALL,)
         return (Size.FULL, *small, Size.SMOKE)
+
+    @property
+    def printed(self) -> tuple[PublishedTable, ...]:
+        """The published table that stands beside it."""
+        held = self.declaration.published.held
+        return (held,) if held.rows else ()
 
     def at(self, size: Size) -> Declaration:
         """Return the declaration at a size."""
@@ -87,27 +94,30 @@ class Trained(Experiment):
         """Return the table: mean ± standard deviation over the networks of each arm."""
         own = self.at(size)
         columns = tuple(Column(column.name, column.digits) for column in own.columns)
-        score_named = {column.name: column.score for column in own.columns}
-        arm_named = {arm.name: arm for arm in own.arms}
+        declared = {column.name: column for column in own.columns}
+        named = {row: (arm, threshold) for arm in own.arms for row, threshold in arm.rows}
+        printed = own.published.held
 
         def entry(row: str, column: str) -> Entry:
-            average = _average(own, arm_named[row], score_named[column], results)
-            published = own.published.values.get(row, {}).get(column)
-            value, sd = published if isinstance(published, tuple) else (published, None)
-            found = Entry(average.mean, average.sd, value, sd)
-            return replace(found, note=arm_named[row].missing and f"not run: {arm_named[row].missing}")
+            arm, threshold = named[row]
+            average = _average(own, arm, declared[column].at(threshold), results)
+            scale = 100.0 if declared[column].percent else 1.0
+            mean, sd = (None if one is None else scale * one for one in (average.mean, average.sd))
+            published = printed.rows.get(row, {}).get(column), printed.deviation(row, column)
+            found = Entry(mean, sd, *(published if size is Size.FULL else (None, None)))
+            return replace(found, note=arm.missing and f"not run: {arm.missing}")
 
         runs = len(arm_networks(own))
         notes = (f"Mean ± standard deviation of {runs} networks.",) if runs > 1 else ()
         judged = (f"Judged under the protocol {own.protocol}.",) if own.measure == "points" else ()
-        rows = rows_of(list(arm_named), columns, entry)
+        rows = rows_of(list(named), columns, entry)
         published = any(entry.published is not None for row in rows for entry in row.entries)
         return ResultTable(
             f"{own.paper} {own.shows}",
             own.heading,
             columns,
             rows,
-            published_in=own.published.source if published else "",
+            published_in=printed.source if published else "",
             notes=(*notes, *judged, *own.notes),
         )
 
@@ -121,6 +131,8 @@ class Trained(Experiment):
                 return Matrix(table)
             case "curve":
                 return _curve(table, self.declaration if size is Size.SMOKE else own)
+            case "rates":
+                return _rates(table, own)
             case "precision-recall":
                 return Curves(table.title, "recall", "precision", _lines(own, results), shares="xy")
             case "training":
@@ -148,8 +160,11 @@ def _computation(builder: NetworkBuilder, arm: Arm, network: ArmNetwork) -> Call
 
 
 def _average(own: Declaration, arm: Arm, score: str, results: Mapping[str, Result]) -> Average:
-    keys = [f"{_key(arm.name)}.{network.name}" for network in arm_networks(own)]
-    return Average.of(score_of(results[key], score) for key in keys if key in results)
+    keys = [key for network in arm_networks(own) if (key := f"{_key(arm.name)}.{network.name}") in results]
+    if arm.best_of_networks and keys:
+        stage = score.partition("/")[0]
+        keys = [max(keys, key=lambda key: results[key]["target"].get(stage) or 0.0)]
+    return Average.of(score_of(results[key], score) for key in keys)
 
 
 def _key(name: str) -> str:
@@ -157,9 +172,9 @@ def _key(name: str) -> str:
 
 
 def _curve(table: ResultTable, own: Declaration) -> Curves:
-    sizes = {arm.name: float(arm.fields or arm.slides) for arm in own.arms}
-    axis: Literal["fields", "slides"] = "fields" if any(arm.fields for arm in own.arms) else "slides"
-    label = {"fields": "high-power fields of each slide", "slides": "training slides"}[axis]
+    sizes = {arm.name: float(arm.fields or len(arm.cases) or arm.cases_max) for arm in own.arms}
+    axis: Literal["fields", "cases"] = "fields" if any(arm.fields for arm in own.arms) else "cases"
+    label = {"fields": "high-power fields of each slide", "cases": "training cases"}[axis]
     lines: dict[str, tuple[tuple[float, float], ...]] = {}
     for place, column in enumerate(table.columns):
         known = [
@@ -170,6 +185,18 @@ def _curve(table: ResultTable, own: Declaration) -> Curves:
         if known:
             lines[column.name] = tuple(sorted(known))
     return Curves(table.title, label, "score", lines, logarithmic=True)
+
+
+def _rates(table: ResultTable, own: Declaration) -> Curves:
+    """Return true over false positive rate at the thresholds of each arm, of the first two columns."""
+    found = {row.name: row.entries for row in table.rows}
+    lines: dict[str, tuple[tuple[float, float], ...]] = {}
+    for arm in own.arms:
+        rates = [found[row][:2] for row, _ in arm.rows]
+        known = [(fpr.found, tpr.found) for tpr, fpr in rates if None not in (fpr.found, tpr.found)]
+        if known:
+            lines[arm.name] = tuple((x or 0.0, y or 0.0) for x, y in known)
+    return Curves(table.title, "false positive rate, %", "true positive rate, %", lines)
 
 
 def _lines(own: Declaration, results: Mapping[str, Result]) -> dict[str, tuple[tuple[float, float], ...]]:
