@@ -51,8 +51,9 @@ wheel:  ## build wheel and source distribution, install them in a fresh environm
 soak:  ## the promises of the server at their full counts: 200 kills, 4,000 actions, 300 starts
 	MITOSCOPE_SOAK=1 $(BIN)/pytest tests/web/test_kill.py tests/web/test_busy.py tests/web/test_wear.py --timeout=3600
 
-docs:  ## regenerate docs/commands.md from the command line itself
+docs:  ## regenerate docs/commands.md and docs/papers from the commands, recipes and experiments themselves
 	$(BIN)/python docs/write_commands.py
+	$(BIN)/python docs/write_papers.py
 
 clean:
 	rm -rf .venv .tools demo runs dist

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from torchvision.transforms.v2 import RandomPhotometricDistort
+from torchvision.transforms.v2 import RandomPhotometricDistort, functional
 
 from mitoscope.data import colour
 from mitoscope.data.colour import jitter
@@ -88,14 +88,14 @@ def test_the_photometric_distortion_is_torchvision_s(monkeypatch: pytest.MonkeyP
     generator = torch.Generator().manual_seed(5)
     names = ("brightness", "contrast", "saturation", "hue")
     for name in names:
-        own = getattr(colour.functional, f"adjust_{name}")
+        own = getattr(functional, f"adjust_{name}")
 
         def noted(picture: torch.Tensor, factor: float, name: str = name, own: Any = own) -> torch.Tensor:
             made[-1][1][f"{name}_factor"] = factor
             made[-1][1]["order"] = (*made[-1][1]["order"], name)  # type: ignore[misc]
             return torch.as_tensor(own(picture, factor))
 
-        monkeypatch.setattr(colour.functional, f"adjust_{name}", noted)
+        monkeypatch.setattr(functional, f"adjust_{name}", noted)
     changed = []
     for picture in rgb:
         made.append((picture, {"order": ()}))

@@ -15,8 +15,11 @@ NAMES = (
     "ccmct-table1",
     "cmc-fig4",
     "cmc-table1",
+    "crowd-table2",
+    "crowd-table3",
     "midogpp-counts",
     "midogpp-fig2",
+    "midogpp-table1",
     "midogpp-table2",
     "midogpp-table3",
 )

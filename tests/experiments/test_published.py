@@ -13,7 +13,7 @@ from mitoscope.experiments.published import PAPERS, PublishedTable, published, p
 from mitoscope.experiments.shelf import experiments, recipes_folder
 
 NUMBER = re.compile(r"\d[\d,]*\.?\d*")
-PAIR = re.compile(r"(\d\.\d+) ?± ?(\d\.\d+)")
+PAIR = re.compile(r"(\d\.\d+)\s?±\s?(\d\.\d+)")
 
 
 @pytest.fixture
@@ -149,19 +149,15 @@ def test_the_tables_of_cmc_are_those_of_the_text(texts: Path) -> None:
         assert counts == list(values.values())[1:]
         side = "test" if row in table.tests else "total" if row == "total" else "train"
         assert lines[place + 4] == side
-    for number, start, transposed in ((2, "Precision", True), (3, "Single stage (RetinaNet)", True)):
+    for number, start, columns in ((2, "Precision", 3), (3, "Single stage (RetinaNet)", 2)):
         place = lines.index(start)
-        pairs = [pair for line in lines[place : place + 12] for pair in PAIR.findall(line)]
-        columns = 3 if number == 2 else 2
-        own = published(f"cmc-table{number}")
+        pairs = [pair for line in lines[place : place + 4 * columns] for pair in PAIR.findall(line)]
+        # Rows there are columns here.
         printed = [pairs[variant + 3 * column] for variant in range(3) for column in range(columns)]
-        assert transposed
-        assert held(own) == [float(one) for pair in printed for one in pair]
-    start, end = (
-        lines.index("training conditions"),
-        next(place for place, line in enumerate(lines) if line.startswith("Table 4.  Mitotic")),
-    )
-    figures = [line for line in lines[start:end] if re.match(r"0\.\d{3}", line)]
+        assert held(published(f"cmc-table{number}")) == [float(one) for pair in printed for one in pair]
+    first = lines.index("training conditions")
+    end = next(place for place in range(first, len(lines)) if lines[place].startswith("Table 4."))
+    figures = [line for line in lines[first:end] if re.match(r"0\.\d{3}", line)]
     assert held(published("cmc-table4")) == [
         float(one) for line in figures for one in re.findall(r"0\.\d{3}", line)
     ]

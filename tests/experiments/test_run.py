@@ -42,7 +42,7 @@ class Numbers(Experiment):
 
     @property
     def sizes(self) -> tuple[Size, ...]:
-        return (Size.SMOKE,)
+        return (Size.FULL,)
 
     def plan(self, workplace: Workplace) -> Plan:
         keys = ("one", "two", "three")
@@ -64,7 +64,7 @@ class Numbers(Experiment):
         return None
 
 
-def go(experiment: Numbers, out: Path, *, resume: bool = False, size: Size = Size.SMOKE) -> ExperimentOutcome:
+def go(experiment: Numbers, out: Path, *, resume: bool = False, size: Size = Size.FULL) -> ExperimentOutcome:
     return run_experiment(experiment, workplace(out, size), resume=resume, report=lambda done, total: None)
 
 
@@ -163,19 +163,19 @@ def test_a_damaged_cell_is_named(tmp_path: Path) -> None:
 
 
 def test_a_size_that_there_is_not_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="numbers: has no size full; there is: smoke"):
-        go(Numbers(), tmp_path, size=Size.FULL)
+    with pytest.raises(ConfigError, match="numbers: has no size smoke; there is: full"):
+        go(Numbers(), tmp_path, size=Size.SMOKE)
 
 
 def test_the_site_escapes_names_and_shows_the_provenance(tmp_path: Path) -> None:
     go(Numbers(), tmp_path / "out")
     first = write_site(find_finished(tmp_path / "out"), tmp_path / "html")
-    page = (tmp_path / "html" / "numbers-smoke" / "index.html").read_text(encoding="utf-8")
+    page = (tmp_path / "html" / "numbers-full" / "index.html").read_text(encoding="utf-8")
     assert "three &lt;numbers&gt;" in first.read_text(encoding="utf-8")
     assert "<b>" not in page
     assert HASH in page
     assert "<script" not in page
-    assert (tmp_path / "html" / "numbers-smoke" / "table.csv").is_file()
+    assert (tmp_path / "html" / "numbers-full" / "table.csv").is_file()
 
 
 def test_a_table_is_read_back_as_it_was_written(tmp_path: Path) -> None:

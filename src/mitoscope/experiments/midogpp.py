@@ -66,8 +66,8 @@ CUT_OFFS: Final = {
     "6a": (10.0, 20.0),
     "6b": (10.0, 20.0),
 }
-"""Least counts of the higher grades: breast 15, lung above 30, lymphosarcoma above 60 and 100 (MIDOG++, Overall
-description); mast cell tumour (Kiupel et al. 2011), soft-tissue sarcoma scores."""
+"""Least counts of the higher grades: breast 15, lung above 30, lymphosarcoma above 60 and 100 (MIDOG++,
+Overall description); mast cell tumour (Kiupel et al. 2011), soft-tissue sarcoma scores."""
 _MEDIANS: Final = {MITOTIC_FIGURE.name: "mitotic median", LOOK_ALIKE.name: "non-mitotic median"}
 
 OfSlide = Callable[[NDArray[np.float64], SlideRecord], int]

@@ -14,7 +14,7 @@ from mitoscope.errors import ConfigError
 from mitoscope.models.config import ClassifierConfig, RegressorConfig
 from mitoscope.models.family import Family, Layout, keep_norms, modules_as_stages
 from mitoscope.models.normalise import Normalise, statistics
-from mitoscope.models.pretrained import PRETRAINED, put_pretrained
+from mitoscope.models.pretrained import PRETRAINED, fetching, put_pretrained
 
 _SEVERAL: Final = 5
 
@@ -37,12 +37,14 @@ def backbone(config: ClassifierConfig | RegressorConfig, outputs: int) -> nn.Mod
             where="model.backbone",
             mend=f"for example {', '.join(similar or ['resnet18', 'resnet50', 'efficientnet_b0'])}",
         )
-    network: nn.Module = timm.create_model(
-        config.backbone,
-        pretrained=config.weights == "imagenet",
-        num_classes=outputs,
-        drop_rate=config.dropout if isinstance(config, ClassifierConfig) else 0.0,
-    )
+    dropout = config.dropout if isinstance(config, ClassifierConfig) else 0.0
+    with fetching():
+        network: nn.Module = timm.create_model(
+            config.backbone,
+            pretrained=config.weights == "imagenet",
+            num_classes=outputs,
+            drop_rate=dropout,
+        )
     if config.weights in PRETRAINED:
         put_pretrained(network, PRETRAINED[config.weights])
     return network

@@ -28,6 +28,7 @@ from mitoscope.models.boxes import best, kept, points_of
 from mitoscope.models.config import FasterRcnnConfig
 from mitoscope.models.family import Family, Layout, modules_as_stages
 from mitoscope.models.normalise import Normalise, statistics
+from mitoscope.models.pretrained import fetching
 
 TOP_K: Final = 64
 PROPOSALS: Final = 100
@@ -138,12 +139,13 @@ class FasterRcnn(Family):
         self.config = config
         imagenet, coco = config.weights == "imagenet", config.weights == "coco"
         self.normalise = Normalise(*statistics(config.weights))
-        backbone = resnet_fpn_backbone(
-            backbone_name="resnet50",
-            weights=ResNet50_Weights.IMAGENET1K_V2 if imagenet else None,
-            norm_layer=FrozenBatchNorm2d if imagenet or coco else nn.BatchNorm2d,
-            trainable_layers=5,
-        )
+        with fetching():
+            backbone = resnet_fpn_backbone(
+                backbone_name="resnet50",
+                weights=ResNet50_Weights.IMAGENET1K_V2 if imagenet else None,
+                norm_layer=FrozenBatchNorm2d if imagenet or coco else nn.BatchNorm2d,
+                trainable_layers=5,
+            )
         self.parts = FasterRCNN(
             backbone,
             num_classes=len(config.labels) + 1,
@@ -158,7 +160,9 @@ class FasterRcnn(Family):
         # A plain change of class: the parts and their weights stay those that torchvision made.
         self.parts.roi_heads.__class__ = AgreementHeads
         if coco:
-            put_detector(self.parts, FasterRCNN_ResNet50_FPN_Weights.COCO_V1.get_state_dict(check_hash=True))
+            with fetching():
+                known = FasterRCNN_ResNet50_FPN_Weights.COCO_V1.get_state_dict(check_hash=True)
+            put_detector(self.parts, known)
 
     def loss(self, batch: Batch) -> Tensor:
         """Return the sum of the losses of both stages."""

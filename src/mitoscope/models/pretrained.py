@@ -10,6 +10,8 @@ import hashlib
 import importlib.util
 import io
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -157,3 +159,23 @@ def begun_with(config: ModelConfig) -> tuple[TrainingSource, ...]:
     """Return what a bundle says of a network's starting weights; nothing where no package brings them."""
     name = getattr(config, "weights", "random")
     return (PRETRAINED[name].source,) if name in PRETRAINED else ()
+
+
+@contextmanager
+def fetching() -> Iterator[None]:
+    """Say in one line that weights of ImageNet or COCO could not be fetched, and what to do.
+
+    Raises
+    ------
+    ConfigError
+        Where there is no network, or nobody answers.
+    """
+    try:
+        yield
+    except OSError as error:
+        line = " ".join(str(error).split())[:120]
+        raise ConfigError(
+            f"the weights to begin with cannot be fetched ({line})",
+            where="model.weights",
+            mend="go online once, or begin with random ones: --set model.weights=random",
+        ) from None

@@ -21,6 +21,7 @@ from mitoscope.models.boxes import points_of
 from mitoscope.models.config import RetinaNetConfig
 from mitoscope.models.family import Family, Layout, modules_as_stages
 from mitoscope.models.normalise import Normalise, statistics
+from mitoscope.models.pretrained import fetching
 
 STRIDE_PX: Final = 16
 TOP_K: Final = 128
@@ -143,7 +144,8 @@ class Pyramid(nn.Module):
 
     def __init__(self, channels: int, *, imagenet: bool) -> None:
         super().__init__()
-        net = resnet18(weights=ResNet18_Weights.IMAGENET1K_V1 if imagenet else None)
+        with fetching():
+            net = resnet18(weights=ResNet18_Weights.IMAGENET1K_V1 if imagenet else None)
         self.early = nn.Sequential(net.conv1, net.bn1, net.relu, net.maxpool, net.layer1, net.layer2)
         self.to_c4, self.to_c5 = net.layer3, net.layer4
         self.merge = nn.ModuleDict(

@@ -68,9 +68,9 @@ _TINY: Final = {
     ),
     "retinanet-resnet18": ("model.channels=16", *_BOXES),
     "faster-rcnn-resnet50": (
-        "model.patch_px=64",
+        "model.patch_px=96",
         "model.score_floor=0.0",
-        "data.sampling.window_px=64",
+        "data.sampling.window_px=96",
         "data.sampling.batch=2",
         "calibration.score_floor=0.0",
     ),
@@ -78,7 +78,7 @@ _TINY: Final = {
     "regressor": ("model.patch_px=64", "data.sampling.window_px=64", "data.sampling.batch=2"),
 }
 _SUB_TILES: Final = ("data.sampling.step_px=32", "data.sampling.epoch=20", "validation.metric=loss")
-"""A slide of the smoke size has 16 of them, some without a figure."""
+"""A slide of the smoke size has 16 of them (9 of a detector), some without a figure."""
 _SUBSET_MAX: Final = 2
 _SHOWN: Final = (0.4, 0.6, 0.8, 1.0)
 """Agreement on the cells of crowd studies."""
@@ -134,23 +134,24 @@ def smoke_sets(declared: Declaration, out: Path) -> dict[str, SlideSet]:
     OutputError
         If they cannot be written.
     """
-    names = _domains(declared)
     folder = make_directory(out / _SLIDES)
     sets = {}
     for index, name in enumerate(declared.sets):
+        names, only = _domains(declared, name), declared.sets[name].only_tests
         if declared.sets[name].unlabelled:
             sets[name] = _unlabelled(name, folder, names)
             continue
         chosen = {
             f"{domain}-{number}.png": (_painted(folder, place, number), domain, number >= _LEARN)
             for place, domain in enumerate(names)
-            for number in range(_LEARN + _TEST)
+            for number in range(_LEARN if only else 0, _LEARN + _TEST)
         }
         study = _study(chosen, lacking=index, name=name)
         labels = folder / f"{name}.csv"
         files = {slide: path for slide, ((path, _), _, _) in chosen.items()}
-        only = declared.sets[name].only_tests
-        tests = frozenset(slide for slide, (_, _, testing) in chosen.items() if testing or only)
+        tests = frozenset(slide for slide, (_, _, testing) in chosen.items() if testing)
+        if declared.sets[name].only_trains:
+            tests = frozenset()
         write_study(study, labels, "csv")
         source = AnnotatedSlides(kind="annotated-slides", labels=labels.name, title="synthetic slides")
         truth = ground_truth_of(study, source=labels.name)
@@ -181,12 +182,16 @@ def _unlabelled(name: str, folder: Path, domains: Sequence[str]) -> SlideSet:
     return SlideSet.of(name, truth, files, slide_mpp=MPP, data=folder, source=source)
 
 
-def _domains(declared: Declaration) -> tuple[str, ...]:
-    named = [name for arm in declared.arms for name in (*arm.domains, *arm.without)]
+def _domains(declared: Declaration, of_set: str) -> tuple[str, ...]:
+    """Return the domains of a set: what arms and columns name; one that only tests has the columns' alone."""
+    learnt = [name for arm in declared.arms for name in (*arm.domains, *arm.without)]
+    tested = []
     if declared.measure == "points":
-        named += [column.score.split("/")[1] for column in declared.columns]
-    named = [name for name in named if name not in ("all", *declared.sets)]
-    return tuple(dict.fromkeys(named)) or ("first", "second")
+        groups = (column.score.split("/")[1] for column in declared.columns)
+        tested = [name for name in groups if name not in ("all", *declared.sets)]
+    if any(one.only_tests for one in declared.sets.values()) and tested:
+        learnt, tested = ([], tested) if declared.sets[of_set].only_tests else (learnt, [])
+    return tuple(dict.fromkeys((*learnt, *tested))) or ("first", "second")
 
 
 @cache

@@ -1,0 +1,55 @@
+"""The recipes as published: whole, and their steps are the epochs that the papers print."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from urllib.error import URLError
+
+import pytest
+
+from mitoscope.data.sampling import CrowdConfig
+from mitoscope.errors import ConfigError
+from mitoscope.experiments.shelf import FOLDER, recipes_folder
+from mitoscope.experiments.trained.trained import read_declared
+from mitoscope.models.pretrained import fetching
+from mitoscope.train import Recipe
+from mitoscope.train.recipe import read_recipe
+
+pytestmark = pytest.mark.train
+
+PAPERS = sorted((recipes_folder() / "papers").glob("*.toml"))
+EVENTS = 42_203
+"""Crowd, Table 2."""
+
+
+@pytest.mark.parametrize("path", PAPERS, ids=lambda path: path.stem)
+def test_a_recipe_of_a_paper_is_whole(path: Path) -> None:
+    recipe = read_recipe(path)
+    parts = [recipe] if isinstance(recipe, Recipe) else list(recipe.parts.values())
+    assert all(part.steps > 1000 for part in parts)
+    assert all(part.phases[0].steps % part.validation.every == 0 or path.stem == "semi-fcn" for part in parts)
+
+
+def test_crowd_networks_see_their_events_as_often_as_published() -> None:
+    sampled = set()
+    for experiment in read_declared(recipes_folder() / FOLDER):
+        for arm in experiment.declaration.arms if experiment.paper == "Crowd" else ():
+            recipe = read_recipe(recipes_folder() / arm.recipe, arm.changes)
+            assert isinstance(recipe, Recipe)
+            sampling, (phase,) = recipe.data.sampling, recipe.phases
+            assert isinstance(sampling, CrowdConfig)
+            epochs = 30 if recipe.architecture == "faster-rcnn-resnet50" else 60
+            own = (sampling.events or EVENTS) * (1 + sampling.negatives)
+            assert sampling.epoch == pytest.approx(own, abs=1)
+            assert phase.steps == epochs * math.ceil(sampling.epoch / sampling.batch)
+            assert recipe.validation.every == math.ceil(sampling.epoch / sampling.batch)
+            assert phase.rates_at(phase.steps - 1, 3)[-1] == pytest.approx(5e-3 / 10 ** len(phase.drops))
+            sampled.add((sampling.events, round(sampling.negatives, 2)))
+    assert {(0, 4.0), (0, 10.0), (1000, 0.0), (20000, 0.0)} <= sampled
+
+
+def test_weights_that_cannot_be_fetched_are_one_line() -> None:
+    told = r"cannot be fetched \(.*no route.*\); go online once"
+    with pytest.raises(ConfigError, match=told), fetching():
+        raise URLError("no route to host")
