@@ -16,6 +16,7 @@ from mitoscope.cli import app
 from mitoscope.curation.select import choose_top, score_tiles, write_choice
 from mitoscope.curation.work_table import work_table
 from mitoscope.detections import Detections
+from mitoscope.exchange import read_ground_truth
 from mitoscope.geometry import SizePx
 from mitoscope.store import Policy, read_tiles
 
@@ -306,3 +307,34 @@ def test_a_second_expert_adds_cells_where_the_round_says_so(clinic: Clinic) -> N
     assert clinic.lead.get("/api/agreement")["domains"][-1]["two_reads"] == 2
     truth = clinic.store.ground_truth(policy=Policy.MAJORITY).slides[0].cells
     assert truth.label.tolist() == ["mitotic figure"] * 2
+
+
+def test_answered_tiles_are_pictures_to_train_on(clinic: Clinic, slides: Path, tmp_path: Path) -> None:
+    people = [clinic.person(f"crowd {one}", kind="crowd") for one in range(2)]
+    settings = {"minimum_reviewers": 2}
+    yes_no = clinic.round("yes or no", "crowd tiles", *people, settings=settings)
+    boxes = clinic.round("boxes", "crowd boxes", *people, settings=settings)
+    for task in (yes_no, boxes):
+        clinic.lead.post(f"/api/rounds/{task}/tiles", tiles=places(clinic, 2), side=SIDE)
+    for number, person in enumerate(people):
+        answer_all(person, yes_no, lambda tile, number=number: {"answer": tile["x"] == 600 and number == 0})
+        answer_all(
+            person,
+            boxes,
+            lambda tile: {"boxes": [[tile["x"] + 180, tile["y"] + 20, 40, 40]] if tile["x"] == 600 else []},
+        )
+    truths = {}
+    for name in ("yes or no", "boxes"):
+        out = tmp_path / name
+        command = ["store", "export", str(clinic.store.path), "--format", "tiles", "--round", name]
+        done = CliRunner().invoke(app, [*command, "--slides", str(slides), "--out", str(out)])
+        assert done.exit_code == 0, done.output
+        truth = read_ground_truth(out / "tiles.json")
+        assert all((out / slide.name).is_file() and slide.examined.region is None for slide in truth.slides)
+        truths[name] = sorted(truth.slides, key=lambda slide: -len(slide.cells.label))
+    for name, agreement, size in (("yes or no", 0.5, [200, 200]), ("boxes", 1.0, [20, 40])):
+        with_figure, without = truths[name]
+        assert with_figure.cells.agreement.tolist() == [agreement]
+        assert with_figure.cells.size_px0.tolist() == [size]
+        assert len(without.cells.label) == 0
+        assert with_figure.case == without.case

@@ -22,7 +22,7 @@ from mitoscope.cli.options import (
     parse_roi,
 )
 from mitoscope.cli.store_figures import agreement, classes, consensus, examined, info
-from mitoscope.cli.terminal import picked, print_json, print_table, say, shown
+from mitoscope.cli.terminal import picked, print_json, print_table, progress, say, shown
 
 if TYPE_CHECKING:
     from mitoscope.exchange import Incoming
@@ -248,22 +248,26 @@ def export(
         str | None,
         typer.Option("--round", metavar="NAME", help="Of tiles: one round; all by default."),
     ] = None,
+    slides: Annotated[
+        Path | None, typer.Option("--slides", metavar="DIR", help="Of tiles: write their pictures.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write a study, a version or some of its slides in any format; lists what the format cannot hold.
 
-    The format `tiles` writes what a crowd, or experts, made of tiles: a .csv of a row a tile, or a .json with
-    the merged boxes and every answer.
+    The format `tiles` writes what a crowd, or experts, made of tiles: a .csv of a row a tile, a .json with
+    the merged boxes and every answer, or, with --slides, a folder of pictures to train on.
     """
     from mitoscope.errors import ConfigError
     from mitoscope.exchange import WriteOptions, find_format, write_study
     from mitoscope.store import Store
 
     if format_name == TILES:
-        _export_tiles(study, out, round_name, as_json)
+        _export_tiles(study, out, round_name, slides, as_json)
         return
-    if round_name is not None:
-        raise ConfigError("only tiles are written by round", where="--round", mend="add --format tiles")
+    for where, given in (("--round", round_name), ("--slides", slides)):
+        if given is not None:
+            raise ConfigError("this is for tiles only", where=where, mend="add --format tiles")
     known = find_format(format_name)
     options = WriteOptions(
         mpp=parse_mpp(mpp),
@@ -285,12 +289,17 @@ def export(
     say(done, "\n".join([f"{out} written: {said}", *left_out]), as_json)
 
 
-def _export_tiles(study: Path, out: Path, round_name: str | None, as_json: bool) -> None:
+def _export_tiles(study: Path, out: Path, round_name: str | None, slides: Path | None, as_json: bool) -> None:
     from mitoscope.curation.tiles import write_tiles
+    from mitoscope.loops.training_tiles import write_training_tiles
     from mitoscope.store import Store
 
     with Store.open(study, write=False) as store:
-        tiles = write_tiles(store, out, name=round_name)
+        if slides is None:
+            tiles = write_tiles(store, out, name=round_name)
+        else:
+            with progress("Tiles", unit="tiles") as report:
+                tiles = write_training_tiles(store, slides, out, name=round_name, progress=report)
     done = {"study": str(study), "format": TILES, "out": str(out), "tiles": tiles}
     say(done, f"{out} written: {tiles} tiles", as_json)
 

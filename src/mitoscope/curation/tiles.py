@@ -57,6 +57,7 @@ MAJORITY_RATER = Rater("majority of experts", RaterKind.CONSENSUS)
 TILE_ROUNDS = (RoundKind.CROWD_BOXES, RoundKind.CROWD_TILES)
 COLUMNS = (
     "round",
+    "asked",
     "slide",
     "case",
     "x_px0",
@@ -246,6 +247,7 @@ def describe_tiles(store: Store, name: str | None = None) -> list[dict[str, Any]
                 found.append(
                     {
                         "round": row.name,
+                        "asked": str(row.kind),
                         "slide": slide,
                         "case": case,
                         "x_px0": result.tile.x_px0,
