@@ -13,6 +13,7 @@ from mitoscope.geometry import Mpp, SizePx
 from mitoscope.store import SlideRecord, Store
 
 from .making import Clinic, Person, serving, settle, shoot
+from .seeding import label_all
 
 SLIDES = 553
 PHONE = {"width": 390, "height": 844}
@@ -160,3 +161,32 @@ def test_news_are_told_until_they_are_put_away(clinic: Clinic) -> None:
     expect(page.get_by_role("heading", name="My work")).to_be_visible()
     settle(page)
     expect(page.get_by_role("button", name="News")).to_have_count(0)
+
+
+def test_disagreement_is_seen_in_pictures_and_a_click_goes_there(clinic: Clinic, slides: Path) -> None:
+    first, second = clinic.person("First"), clinic.person("Second")
+    slide = clinic.slides["breast-02.tiff"]["id"]
+    label_all(clinic, first, slides, n=12, slide=slide)
+    round_id = clinic.round("read again", "second read", second, slides=[slide])
+    found = second.get(f"/api/rounds/{round_id}/queue?n=12")["cells"]
+    for cell in found:
+        second.act(round_id, kind="label", cell=cell["cell"], label=clinic.figure)
+    page = clinic.page(clinic.lead, "/study/agreement")
+    expect(page.locator(".stands")).to_contain_text("wait for a third expert or a consensus")
+    page.get_by_label("Experts").select_option(label=f"{first.name} and {second.name}: 12 cells")
+    square = page.get_by_role("button", name="look-alike, mitotic figure")
+    expect(square).to_be_visible()
+    square.click()
+    pictures = page.get_by_role("list", name="Cells of the square").get_by_role("link")
+    expect(pictures).to_have_count(int(square.inner_text()))
+    settle(page, seconds=1)
+    shoot(page, "confusion")
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    settle(page)
+    shoot(page, "confusion-phone")
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    page.set_viewport_size({"width": 1366, "height": 768})
+    pictures.first.click()
+    expect(page.locator(".corner .place")).to_contain_text("40")
+    settle(page, seconds=1)
+    shoot(page, "went-there")

@@ -170,3 +170,39 @@ def test_the_trail_tells_who_did_what(clinic: Clinic) -> None:
     guest = clinic.person("guest")
     for path in ("/api/activity", "/api/activity.csv"):
         guest.get(path, status=403)
+
+
+def test_one_rule_tells_how_many_cells_are_disputed(clinic: Clinic) -> None:
+    first, _, cells = _screened(clinic)
+    readers = [clinic.person("second expert"), clinic.person("another reader")]
+    for reader, label in zip(readers, (1, 2), strict=True):
+        round_id = clinic.round(f"read by {reader.id}", "second read", reader)
+        for cell in cells[:5]:
+            reader.act(round_id, kind="label", cell=cell, label=label)
+    found = clinic.lead.get("/api/comparison")
+    # The first expert gave 1, 2, 1, 2, 1, 2; the second 1 to five of these.
+    assert (found["read_twice"], found["differ"], found["open"]) == (5, 2, 2)
+    agreement = clinic.lead.get("/api/agreement")["domains"][-1]
+    assert (agreement["two_reads"], agreement["disagreed"]) == (5, 2)
+    assert clinic.lead.get("/api/study")["disputed"] == 2
+    third = clinic.person("third expert")
+    decides = clinic.round("third", "third expert", third, cells="disputed")
+    for cell in third.get(f"/api/rounds/{decides}/queue")["cells"]:
+        third.act(decides, kind="label", cell=cell["cell"], label=1)
+    found = clinic.lead.get("/api/comparison")
+    assert (found["read_twice"], found["differ"], found["open"]) == (5, 2, 0)
+    pairs = {(one["one_name"], one["other_name"]): one for one in found["pairs"]}
+    pair = pairs["first expert", "second expert"]
+    assert (pair["labels"], pair["counts"], pair["agreed"]) == ([1, 2], [[3, 0], [2, 0]], 3)
+    assert pairs["first expert", "another reader"]["counts"] == [[0, 3], [0, 2]]
+    assert pairs["first expert", "another reader"]["kappa"] == 0.0
+    where = f"one={pair['one']}&other={pair['other']}&first=2&second=1"
+    shown = clinic.lead.get(f"/api/comparison/cells?{where}")
+    assert {one["cell"] for one in shown["cells"]} == {cells[1], cells[3]}
+    assert {(one["x"], one["y"]) for one in shown["cells"]} == {(840, 700), (920, 700)}
+    assert not shown["has_more"]
+    # Nobody who reads blinded sees them, the lead neither.
+    clinic.round("blinded lead", "second read", clinic.lead)
+    for path in ("/api/comparison", f"/api/comparison/cells?{where}"):
+        assert clinic.lead.get(path, status=403)["code"] == "blinded"
+        first.get(path, status=403)

@@ -270,6 +270,28 @@ export interface Comments {
   readonly comments: readonly Comment[];
 }
 
+/** A cell and its place, in level-0 px. */
+export interface ComparedCell {
+  readonly cell: number;
+  readonly slide: number;
+  readonly x: number;
+  readonly y: number;
+}
+
+/** Cells to which two experts gave two classes, and whether there are more. */
+export interface ComparedCells {
+  readonly cells: readonly ComparedCell[];
+  readonly has_more: boolean;
+}
+
+/** Cells that two experts have read, on which the first two differ, and of these those not decided. */
+export interface Comparison {
+  readonly read_twice: number;
+  readonly differ: number;
+  readonly open: number;
+  readonly pairs: readonly RaterPair[];
+}
+
 /** Cells whose agreed class was recorded now, had been before, and that have none. */
 export interface Concluded {
   readonly is_repeated: boolean;
@@ -1103,6 +1125,23 @@ export interface RaterAtTask {
 
 /** Who speaks. */
 export type RaterKind = "expert" | "crowd" | "model" | "consensus";
+
+/**
+ * Two experts: cells that both have read, Cohen's kappa, and cells by the class of the one and the other.
+ *
+ * Rows and columns of the counts are ``labels``, the ids of classes; kappa is null where it is not defined.
+ */
+export interface RaterPair {
+  readonly one: number;
+  readonly one_name: string;
+  readonly other: number;
+  readonly other_name: string;
+  readonly cells: number;
+  readonly agreed: number;
+  readonly kappa: number | null;
+  readonly labels: readonly number[];
+  readonly counts: readonly (readonly number[])[];
+}
 
 /**
  * A rater's work in a round: units done of how many, null without an end, and slides completed.

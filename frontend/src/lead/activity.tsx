@@ -42,10 +42,10 @@ export function Activity() {
             {events.map((one) => (
               <tr key={`${one.kind} ${one.id}`}>
                 <td class="soft steady">{new Date(one.time_s * 1000).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium" })}</td>
-                <td>
+                <td class="who-cell">
                   <bdi>{one.by ?? "–"}</bdi>
                 </td>
-                <td>
+                <td class="what-cell">
                   {one.kind} <bdi>{one.subject}</bdi>
                 </td>
                 <td class="soft">

@@ -5,6 +5,7 @@ import type { DomainAgreement, ExpertAgreement, Interval, Overruled, Overrules, 
 import { me, sayError, write } from "../state/session";
 import { Empty } from "../ui/panel";
 import { say } from "../ui/toast";
+import { Comparison } from "./comparison";
 import { RatersAtWork } from "./raters-at-work";
 
 const POLICIES: readonly Policy[] = ["settled", "unanimous", "consensus", "majority", "crowd", "recorded"];
@@ -37,33 +38,39 @@ export function Agreement() {
   return (
     <>
       <Policy />
+      <Comparison />
       {domains.every((one) => one.cells === 0) ? (
         <Empty title="No cell has two labels yet." />
       ) : (
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Tumour type</th>
-              <th scope="col" class="number">Cells</th>
-              <th scope="col" class="number">Disagreement</th>
-              <th scope="col" class="number">Fleiss kappa</th>
-              <th scope="col" class="number">Krippendorff alpha</th>
-            </tr>
-          </thead>
-          <tbody>
-            {domains.map((one) => (
-              <tr key={one.domain}>
-                <th scope="row">
-                  <bdi>{one.domain.replaceAll("_", " ") || "all"}</bdi>
-                </th>
-                <td class="number">{one.cells.toLocaleString("en")}</td>
-                <td class="number">{percent(one.disagreement)}</td>
-                <td class="number">{figure(one.kappa)}</td>
-                <td class="number">{figure(one.alpha)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
+        <>
+          <h2 class="apart">By tumour type</h2>
+          <div class="broad">
+            <table>
+              <thead>
+                <tr>
+                  <th scope="col">Tumour type</th>
+                  <th scope="col" class="number">Cells</th>
+                  <th scope="col" class="number">Disagreement</th>
+                  <th scope="col" class="number">Fleiss kappa</th>
+                  <th scope="col" class="number">Krippendorff alpha</th>
+                </tr>
+              </thead>
+              <tbody>
+                {domains.map((one) => (
+                  <tr key={one.domain}>
+                    <th scope="row">
+                      <bdi>{one.domain.replaceAll("_", " ") || "all"}</bdi>
+                    </th>
+                    <td class="number">{one.cells.toLocaleString("en")}</td>
+                    <td class="number">{percent(one.disagreement)}</td>
+                    <td class="number">{figure(one.kappa)}</td>
+                    <td class="number">{figure(one.alpha)}</td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
+        </>
       )}
       {overrules.length > 0 && (
         <>

@@ -1,18 +1,19 @@
 import { useEffect, useState } from "preact/hooks";
 import { get } from "../api/request";
 import type { RaterWork, RoundWork, WorkProgress } from "../api/types";
-import { me, sayError, slideOf } from "../state/session";
+import { roundOf, sayError, slideOf } from "../state/session";
 import { Dialog } from "../ui/dialog";
 import { duration } from "../ui/duration";
 import { Gauge } from "../ui/gauge";
 import { Empty } from "../ui/panel";
+import { summed, type Sum } from "./works";
 
 const AGAIN_MS = 15_000;
 
 /** How far and how fast each rater is in each round, as it is now. */
 export function ProgressTable() {
   const [rows, setRows] = useState<readonly RaterWork[] | null>(null);
-  const [open, setOpen] = useState<RaterWork | null>(null);
+  const [open, setOpen] = useState<Line | null>(null);
   useEffect(() => {
     const load = () => get<WorkProgress>("/api/progress").then((answer) => setRows(answer.rows), sayError);
     void load();
@@ -41,10 +42,10 @@ export function ProgressTable() {
             </tr>
           </thead>
           <tbody>
-            {rows.map((row) => (
-              <tr key={`${row.round} ${row.rater}`}>
+            {linesOf(rows).map((row) => (
+              <tr key={`${row.title} ${row.rater}`}>
                 <th scope="row">
-                  <bdi class="two-lines">{nameOf(row.round)}</bdi>
+                  <bdi class="two-lines">{row.title}</bdi>
                 </th>
                 <td>
                   <bdi>{row.rater_name}</bdi>
@@ -55,12 +56,12 @@ export function ProgressTable() {
                 <td>
                   {row.slides_of > 0 && (
                     <button type="button" class="plain" title="Slide by slide" onClick={() => setOpen(row)}>
-                      {row.of === null && row.unit === "cells" ? "by slide" : `${row.slides_done} of ${row.slides_of}`}
+                      {row.rounds.length > 1 || (row.of === null && row.unit === "cells") ? "by slide" : `${row.slides_done} of ${row.slides_of}`}
                     </button>
                   )}
                 </td>
                 <td class="number">{row.seconds?.toFixed(1) ?? "–"}</td>
-                <td class="number steady">{row.is_complete ? "done" : row.left_s === null ? "–" : duration(row.left_s)}</td>
+                <td class="number steady">{isDone(row) ? "done" : row.left_s === null ? "–" : duration(row.left_s)}</td>
                 <td class="soft steady">{row.last_s === null ? "–" : when(row.last_s)}</td>
               </tr>
             ))}
@@ -72,17 +73,55 @@ export function ProgressTable() {
   );
 }
 
-function BySlide({ row, onClose }: { row: RaterWork; onClose(): void }) {
-  const [found, setFound] = useState<RoundWork | null>(null);
+/** A rater's work in a round, or in all groups of a review. */
+interface Line extends Sum {
+  readonly title: string;
+  readonly rounds: readonly number[];
+}
+
+function linesOf(rows: readonly RaterWork[]): Line[] {
+  const groups = new Map<string, number[]>();
+  for (const id of new Set(rows.map((row) => row.round))) {
+    const round = roundOf(id);
+    const title = round?.review ?? round?.name ?? `round ${id}`;
+    groups.set(title, [...(groups.get(title) ?? []), id]);
+  }
+  return [...groups].flatMap(([title, rounds]) => summed(rows, rounds).map((sum) => ({ ...sum, title, rounds })));
+}
+
+function isDone(row: Sum): boolean {
+  return row.of !== null && !row.is_estimate && row.done >= row.of && row.of > 0;
+}
+
+interface SlideSum {
+  readonly slide: number;
+  done: number;
+  of: number | null;
+}
+
+function BySlide({ row, onClose }: { row: Line; onClose(): void }) {
+  const [slides, setSlides] = useState<readonly SlideSum[]>([]);
   useEffect(() => {
-    get<RoundWork>(`/api/rounds/${row.round}/progress`).then(setFound, sayError);
-  }, [row.round]);
-  const mine = found?.rows.filter((one) => one.rater === row.rater) ?? [];
+    const load = async () => {
+      const found = new Map<number, SlideSum>();
+      for (const round of row.rounds) {
+        for (const one of (await get<RoundWork>(`/api/rounds/${round}/progress`)).rows) {
+          if (one.rater !== row.rater) continue;
+          const sum = found.get(one.slide) ?? { slide: one.slide, done: 0, of: 0 };
+          sum.done += one.done;
+          sum.of = sum.of === null || one.of === null ? null : sum.of + one.of;
+          found.set(one.slide, sum);
+        }
+      }
+      setSlides([...found.values()]);
+    };
+    load().catch(sayError);
+  }, []);
   return (
-    <Dialog title={`${row.rater_name} in ${nameOf(row.round)}`} onClose={onClose}>
+    <Dialog title={`${row.rater_name} in ${row.title}`} onClose={onClose}>
       <table>
         <tbody>
-          {mine.map((one) => (
+          {slides.map((one) => (
             <tr key={one.slide}>
               <th scope="row">
                 <bdi>{slideOf(one.slide)?.name ?? one.slide}</bdi>
@@ -94,10 +133,6 @@ function BySlide({ row, onClose }: { row: RaterWork; onClose(): void }) {
       </table>
     </Dialog>
   );
-}
-
-function nameOf(round: number): string {
-  return me.value?.rounds.find((one) => one.id === round)?.name ?? `round ${round}`;
 }
 
 function when(time_s: number): string {

@@ -4,6 +4,7 @@ import { get } from "../api/request";
 import type { Region, RegionKind, RegionSet, Regions as RegionList } from "../api/types";
 import { useCommands } from "../keys/commands";
 import { History } from "../state/history";
+import { placeOf, route } from "../state/route";
 import { sayError, write } from "../state/session";
 import { Panel, Section, TurnBack } from "../ui/panel";
 import { formatMm2 } from "../viewer/area";
@@ -48,6 +49,10 @@ export function Regions({ slide }: { slide: OpenSlide }) {
     view.current?.redraw();
   };
   useEffect(() => void load(), [path]);
+  useEffect(() => {
+    const [x, y] = placeOf(route.value);
+    if (x !== undefined && y !== undefined) viewReady.value?.goTo({ x, y }, { magnification: 40, now: true });
+  }, [viewReady.value, route.value]);
   /** Take up a polygon, or none; what was at work before is dropped. */
   const take = (region: Region | 0 | null, draft: Polygon | null) => {
     edited.value = region;

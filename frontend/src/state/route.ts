@@ -14,3 +14,10 @@ window.addEventListener("hashchange", () => {
 export function go(path: string): void {
   location.hash = path;
 }
+
+/** A place that is a part of the address, in level-0 pixels: of `#/regions/1/at/1200,800` 1200 and 800; empty without one. */
+export function placeOf(parts: readonly string[]): number[] {
+  const at = parts.indexOf("at");
+  const place = at < 0 ? [] : (parts[at + 1] ?? "").split(",").map(Number);
+  return place.length === 2 && place.every(Number.isFinite) ? place : [];
+}

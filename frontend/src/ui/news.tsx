@@ -45,7 +45,7 @@ export function News() {
           <ul class="news-list">
             {events.value.map((one) => (
               <li key={one.id}>
-                <p>
+                <p onClick={(event) => event.target instanceof HTMLAnchorElement && close()}>
                   <Sentence event={one} />
                 </p>
                 <small>{new Date(one.time_s * 1000).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" })}</small>

@@ -49,6 +49,14 @@ if TYPE_CHECKING:
     from mitoscope.store.case_work import CaseWork, read_case_work, write_case_work
     from mitoscope.store.columns import Cells, LabelEvents, Shape
     from mitoscope.store.comments import Comment, comments_seen, write_comment
+    from mitoscope.store.comparison import (
+        ComparedCell,
+        RaterPair,
+        ReadingCounts,
+        cells_compared,
+        count_readings,
+        rater_pairs,
+    )
     from mitoscope.store.crowd import (
         GOLD_NEEDED,
         OVERLAP_MIN,
@@ -263,6 +271,7 @@ _NAMES = {
     "store.builder": "StudyBuilder",
     "store.case_work": "CaseWork read_case_work write_case_work",
     "store.columns": "Cells LabelEvents Shape",
+    "store.comparison": "cells_compared ComparedCell count_readings rater_pairs RaterPair ReadingCounts",
     "store.comments": "Comment comments_seen write_comment",
     "store.activity": (
         "Activity ActivityKind notes_of_reviews put_news_away read_news read_trail was_read write_activity"

@@ -29,6 +29,7 @@ from mitoscope.web.routes import (
     cells,
     classes,
     comments,
+    comparison,
     crowd,
     crowd_tasks,
     crowd_tiles,
@@ -73,7 +74,7 @@ _ROUTES = (
     progress,
     activity,
 )
-_LEADS = (classes, data, rounds, reviews, searches, study, work)
+_LEADS = (classes, comparison, data, rounds, reviews, searches, study, work)
 """What the lead of a study asks for."""
 _COMPRESSED_FROM_BYTES = 1024
 _REFUSALS: dict[int | str, dict[str, Any]] = {
