@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
-from .making import Clinic, Person, settle
+from .making import Clinic, Person, all_sent, settle
 
 
 def _open(clinic: Clinic, person: Person, *, name: str = "tools") -> tuple[Page, int]:
@@ -119,3 +120,54 @@ def test_looks_change_what_is_seen_and_ask_for_no_tile_again(clinic: Clinic) -> 
     expect(page.locator(".loupe canvas").first).to_be_visible()
     page.keyboard.press("Shift+M")
     expect(page.locator(".loupe")).to_have_count(0)
+
+
+def test_cells_are_listed_gone_to_and_remarked_on(clinic: Clinic, slides: Path) -> None:
+    anna, bert = clinic.person("Anna"), clinic.person("Bert")
+    round_ = clinic.round("list", "unstated", anna, bert)
+    slide = clinic.slide["id"]
+    for x, y, label in ((400, 300, clinic.figure), (900, 700, clinic.look_alike), (700, 200, clinic.figure)):
+        anna.act(round_, kind="create", slide=slide, x=x, y=y, label=label)
+    page = clinic.page(anna, f"/round/{round_}/slide/{slide}")
+    settle(page)
+    page.keyboard.press("Shift+C")
+    rows = page.locator(".cell-row")
+    expect(rows).to_have_count(3)
+    page.get_by_label("Search the cells").fill("mitotic")
+    expect(rows).to_have_count(2)
+    page.get_by_label("Search the cells").fill("")
+    rows.last.click()  # by place: the look-alike lies lowest
+    expect(page.get_by_role("button", name="40×")).to_have_attribute("aria-pressed", "true")
+    page.mouse.move(2, 2)
+    expect(page.locator(".corner .place")).to_contain_text("900, 700")
+    page.keyboard.press("Shift+N")
+    page.get_by_label("Your comment").fill("pyknotic, next to the vessel")
+    page.keyboard.press("Enter")
+    page.get_by_label("with a comment").check()
+    expect(rows).to_have_text(["look-alikepyknotic, next to the vessel"])
+    all_sent(page)
+    page.get_by_label("with a comment").uncheck()
+    page.get_by_role("checkbox", name="look-alike").uncheck()
+    expect(rows).to_have_count(2)
+
+    # A second reader sees neither the comment nor a class, nor a list out of the reading order.
+    reading = clinic.round("second", "second read", bert)
+    other = clinic.page(bert, f"/round/{round_}/slide/{slide}")
+    settle(other)
+    other.keyboard.press("Shift+C")
+    expect(other.locator(".cell-row")).to_have_count(3)
+    expect(other.locator(".dock")).not_to_contain_text("pyknotic")
+    for row in range(3):
+        expect(other.locator(".cell-row").nth(row)).to_contain_text("without class")
+    other.keyboard.press("Shift+D")
+    other.get_by_role("button", name="Score", exact=True).click()
+    expect(other.get_by_role("region", name="Heat map")).to_contain_text("No cell that is shown has a score")
+    other.goto(f"{clinic.server.address}/#/round/{reading}")
+    expect(other.locator(".closeup")).to_be_visible()
+    expect(other.get_by_role("button", name="List of cells")).to_have_count(0)
+    other.keyboard.press("Shift+N")
+    other.get_by_label("Your comment").fill("smudged")
+    other.keyboard.press("Enter")
+    all_sent(other)
+    said = bert.get(f"/api/rounds/{reading}/slides/{slide}/comments")["comments"]
+    assert [one["text"] for one in said] == ["smudged"]

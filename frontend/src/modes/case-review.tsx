@@ -4,7 +4,9 @@ import type { ProposedSoFar, Round } from "../api/types";
 import { useCommands } from "../keys/commands";
 import { studyLabels, sayError } from "../state/session";
 import { Follow } from "../state/follow";
+import { Comments } from "../state/comments";
 import { Work } from "../state/work";
+import type { StageCells } from "../tools/stage-cells";
 import { Panel } from "../ui/panel";
 import { say } from "../ui/toast";
 import type { Cell } from "../viewer/cell-table";
@@ -108,6 +110,10 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
     if (marks.current) marks.current.selected = state.selected.value;
     view.current?.redraw();
   };
+  const stageCells = useMemo<StageCells>(() => {
+    const selectById = (cell: number) => select(work.table.get(cell) ?? null);
+    return { work, labels, comments: new Comments(work, round.id, slide.id), layer: () => marks.current, selected: state.selected, select: selectById, isList: true };
+  }, [work]);
   const goTo = (cell: Cell) => {
     select(cell);
     view.current?.goTo(cell, { magnification: CLOSE });
@@ -210,7 +216,7 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
   return (
     <div class="work case">
       <div class="case-main">
-        <Stage picture={picture} name={slide.name} thumbnail={`/api/slides/${slide.id}/thumbnail.jpg?size=512`} onReady={ready}>
+        <Stage picture={picture} name={slide.name} thumbnail={`/api/slides/${slide.id}/thumbnail.jpg?size=512`} cells={stageCells} onReady={ready}>
           {isAdding.value && (
             <p class="hint" role="status">
               Click a missed figure. <kbd>Esc</kbd> ends, <kbd>Ctrl Z</kbd> takes back.

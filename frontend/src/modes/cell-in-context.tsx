@@ -1,7 +1,10 @@
+import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { get } from "../api/request";
 import type { CellColumns, CellRecord, ClassLabel } from "../api/types";
+import { Comments } from "../state/comments";
 import { sayError, slideOf } from "../state/session";
+import type { StageCells } from "../tools/stage-cells";
 import { Empty } from "../ui/panel";
 import { say } from "../ui/toast";
 import { CellTable, NO_LABEL } from "../viewer/cell-table";
@@ -32,6 +35,12 @@ export function CellInContext({ cell, queue, labels, adds = null }: Properties) 
   const layer = useRef<CellsLayer | null>(null);
   const shown = useRef(cell);
   shown.current = cell;
+  const selected = useSignal<number | null>(null);
+  selected.value = cell.cell;
+  const stageCells = useMemo<StageCells>(() => {
+    const comments = new Comments(queue.work, queue.round.id, cell.slide);
+    return { work: queue.work, labels, comments, layer: () => layer.current, selected, select: () => undefined, isList: false };
+  }, [queue, cell.slide]);
   const place = (now: boolean) => {
     if (layer.current) layer.current.selected = shown.current.cell;
     view.current?.goTo(shown.current, picture?.mpp ? { magnification: 40, now } : { scale: 1, now });
@@ -91,6 +100,7 @@ export function CellInContext({ cell, queue, labels, adds = null }: Properties) 
       picture={picture}
       name={slide.name}
       thumbnail={`/api/slides/${slide.id}/thumbnail.jpg?size=512`}
+      cells={stageCells}
       onReady={ready}
     >
       <img class="closeup" src={cropUrl(cell.slide, cell.x, cell.y, CROP_PX0)} width={256} height={256} alt="The cell, enlarged" />

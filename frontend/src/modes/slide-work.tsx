@@ -10,6 +10,8 @@ import type { History } from "../state/history";
 import { Work } from "../state/work";
 import { labelCommands } from "../ui/label-keys";
 import { Panel, TurnBack } from "../ui/panel";
+import { Comments } from "../state/comments";
+import type { StageCells } from "../tools/stage-cells";
 import { CellsLayer } from "../viewer/cells-layer";
 import type { Point } from "../viewer/frame";
 import { pictureOf, type OpenSlide } from "../viewer/picture";
@@ -98,6 +100,10 @@ export function SlideWork({ round, slide, history, children, mapLayers, onView }
     { keys: ["x"], title: "Cells shown or hidden", run: () => (filter.value = { ...filter.value, showsCells: !filter.value.showsCells }) },
   ]);
 
+  const stageCells = useMemo<StageCells>(
+    () => ({ work, labels, comments: new Comments(work, round.id, slide.id), layer: () => layer.current, selected, select, isList: true }),
+    [work],
+  );
   const ready = (made: SlideView) => {
     const cells = new CellsLayer(work.table, picture, labels);
     const regions = new RegionsLayer();
@@ -126,6 +132,7 @@ export function SlideWork({ round, slide, history, children, mapLayers, onView }
         name={slide.name}
         thumbnail={`/api/slides/${slide.id}/thumbnail.jpg?size=512`}
         {...(mapLayers ? { mapLayers } : {})}
+        cells={stageCells}
         onReady={ready}
       >
         <SelectedHint work={work} selected={selected.value} next={labelName(next.value)} count={labels.length} />

@@ -183,12 +183,22 @@ export class Work {
     void this.send(cell, newKey(), body, "Cell restored", () => this.table.remove(cell));
   }
 
-  private about(cell: number, body: object): Record<string, unknown> {
+  /** The id in the table of a cell that the server names. */
+  localId(cell: number): number {
+    return this.localOf.get(cell) ?? cell;
+  }
+
+  /** How to name a cell to the server, also before it has acknowledged it. */
+  reference(cell: number): number | Reference {
     const creation = this.creation.get(cell);
+    return creation ? answerTo(creation, "cell") : cell;
+  }
+
+  private about(cell: number, body: object): Record<string, unknown> {
     const expected = this.seen.get(cell);
     return {
       ...body,
-      cell: creation ? answerTo(creation, "cell") : cell,
+      cell: this.reference(cell),
       ...(expected === undefined ? {} : { expected }),
     };
   }

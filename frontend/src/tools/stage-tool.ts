@@ -15,6 +15,8 @@ export interface StageTool {
   readonly takesPointer?: boolean;
   /** Its settings and what it says, while it is on. */
   readonly Face?: ComponentType;
+  /** What stands beside the view while it is on. */
+  readonly Dock?: ComponentType;
   /** Called at the end of the view. */
   destroy?(): void;
 }

@@ -52,6 +52,11 @@ export class CellsLayer implements Layer {
     this.density = null;
   }
 
+  /** Differs whenever the cells or what is shown of them do. */
+  get state(): string {
+    return `${this.table.version} ${this.filters}`;
+  }
+
   isShown(cell: Cell): boolean {
     return this.filter(cell);
   }

@@ -2,7 +2,7 @@ import type { Cell } from "./cell-table";
 import type { Box } from "./frame";
 
 /** The scale of the report's density map (magma, reversed; Smith and van der Walt, CC0): none to most. */
-const ANCHORS = ["#fcfdbf", "#feca8d", "#fd9668", "#f1605d", "#cd4071", "#9e2f7f", "#721f81", "#440f76", "#180f3d"];
+export const ANCHORS = ["#fcfdbf", "#feca8d", "#fd9668", "#f1605d", "#cd4071", "#9e2f7f", "#721f81", "#440f76", "#180f3d"];
 
 const SQUARES = 220;
 
@@ -65,7 +65,8 @@ function percentile(counts: Float32Array, part: number): number {
   return sorted[Math.min(Math.floor(sorted.length * part), sorted.length - 1)] ?? 1;
 }
 
-function colourAt(part: number): [number, number, number] {
+/** The colour of a part in [0, 1] of the scale. */
+export function colourAt(part: number): [number, number, number] {
   const place = part * (ANCHORS.length - 1);
   const low = Math.min(Math.floor(place), ANCHORS.length - 2);
   const [from, to] = [rgb(ANCHORS[low]!), rgb(ANCHORS[low + 1]!)];

@@ -107,8 +107,9 @@ export class SlideView {
     return () => this.watchers.delete(watcher);
   }
 
-  addLayer(layer: Layer): () => void {
-    this.layers.push(layer);
+  addLayer(layer: Layer, { isBelow = false } = {}): () => void {
+    if (isBelow) this.layers.unshift(layer);
+    else this.layers.push(layer);
     this.redraw();
     return () => {
       this.layers.splice(this.layers.indexOf(layer), 1);

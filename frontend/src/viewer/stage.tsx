@@ -10,6 +10,7 @@ import { useTools } from "../tools/bench";
 import { Rail } from "../tools/rail";
 import { sentence } from "../ui/words";
 import type { Trouble } from "./arrivals";
+import type { StageCells } from "../tools/stage-cells";
 import type { Frame, Point } from "./frame";
 import { GoTo } from "./go-to";
 import { formatMagnification, magnificationOf, PRESETS } from "./magnification";
@@ -25,6 +26,8 @@ interface Properties {
   /** Address of the overview, where there is one. */
   thumbnail?: string;
   mapLayers?: readonly MiniMapLayer[];
+  /** The cells that are worked on, for the tools. */
+  cells?: StageCells;
   /** Whether its coordinates mean something to people: those of a board do not. */
   hasPlaces?: boolean;
   /** Called once, with the view; what it returns is called at the end. */
@@ -37,7 +40,7 @@ const STEP = 0.25;
 const GONE = 410;
 
 /** The view of a slide with its furniture: magnification, scale bar, coordinates, overview map. */
-export function Stage({ picture, name, thumbnail, mapLayers = [], hasPlaces = true, onReady, children }: Properties) {
+export function Stage({ picture, name, thumbnail, mapLayers = [], cells, hasPlaces = true, onReady, children }: Properties) {
   const element = useRef<HTMLDivElement>(null);
   const [view, setView] = useState<SlideView | null>(null);
   const frame = useSignal<Frame | null>(null);
@@ -58,7 +61,7 @@ export function Stage({ picture, name, thumbnail, mapLayers = [], hasPlaces = tr
     };
   }, [picture]);
 
-  const tools = useTools(hasPlaces ? view : null);
+  const tools = useTools(hasPlaces ? view : null, cells);
   const shoot = () => {
     if (view) snapshot(view).then((blob) => download(blob, `${name}.png`), sayError);
   };
@@ -88,6 +91,7 @@ export function Stage({ picture, name, thumbnail, mapLayers = [], hasPlaces = tr
 
   return (
     <div class="stage">
+      {tools.map((tool) => tool.isOn.value && tool.Dock && <tool.Dock key={tool.title} />)}
       <div class="glass">
         <div
           ref={element}
