@@ -1,6 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { Away, Refusal } from "./api/errors";
+import { Elsewhere } from "./elsewhere";
 import { Home } from "./home";
 import { useCommands } from "./keys/commands";
 import { Help } from "./keys/help";
@@ -54,13 +55,7 @@ function Place() {
     if (isOpenSlide(slide)) return <Regions key={slide.id} slide={slide} />;
     if (slide) return <NoSlide name={slide.name} reason={slide.reason} mend={slide.mend} />;
   }
-  return (
-    <Empty title="There is nothing here for you.">
-      <a class="button" href="#/">
-        My work
-      </a>
-    </Empty>
-  );
+  return <Elsewhere route={route.value} />;
 }
 
 function Waiting() {

@@ -197,9 +197,10 @@ class Clinic:
         page.goto(f"{self.server.address}/#{where}")
         return page
 
-    def context(self, *, theme: str = "light") -> BrowserContext:
+    def context(self, *, theme: str = "light", has_touch: bool = False) -> BrowserContext:
         """Return a new browser of nobody, whose complaints are kept."""
-        context = self.browser.new_context(viewport=SIZE, color_scheme="dark" if theme == "dark" else "light")  # type: ignore[arg-type]
+        scheme: Any = "dark" if theme == "dark" else "light"
+        context = self.browser.new_context(viewport=SIZE, color_scheme=scheme, has_touch=has_touch)  # type: ignore[arg-type]
         context.on("console", self._hear)
         context.on("weberror", lambda fault: self.complaints.append(str(fault.error)))
         self.contexts.append(context)

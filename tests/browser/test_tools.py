@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
-from .making import Clinic, Person, all_sent, settle
+from .making import Clinic, Person, all_sent, settle, until
 
 
 def _open(clinic: Clinic, person: Person, *, name: str = "tools") -> tuple[Page, int]:
@@ -26,7 +26,7 @@ def _open(clinic: Clinic, person: Person, *, name: str = "tools") -> tuple[Page,
 
 def _drag(page: Page, *places: tuple[float, float]) -> None:
     """Drag from place to place, in CSS pixels of the view."""
-    box = page.locator(".slide").bounding_box()
+    box = page.locator(".slide").first.bounding_box()
     assert box is not None
     for at, (x, y) in enumerate(places):
         page.mouse.move(box["x"] + x, box["y"] + y)
@@ -141,12 +141,12 @@ def test_cells_are_listed_gone_to_and_remarked_on(clinic: Clinic, slides: Path) 
     page.mouse.move(2, 2)
     expect(page.locator(".corner .place")).to_contain_text("900, 700")
     page.keyboard.press("Shift+N")
-    page.get_by_label("Your comment").fill("pyknotic, next to the vessel")
+    page.get_by_label("Your note").fill("pyknotic, next to the vessel")
     page.keyboard.press("Enter")
-    page.get_by_label("with a comment").check()
+    page.get_by_label("with a note").check()
     expect(rows).to_have_text(["look-alikepyknotic, next to the vessel"])
     all_sent(page)
-    page.get_by_label("with a comment").uncheck()
+    page.get_by_label("with a note").uncheck()
     page.get_by_role("checkbox", name="look-alike").uncheck()
     expect(rows).to_have_count(2)
 
@@ -166,8 +166,121 @@ def test_cells_are_listed_gone_to_and_remarked_on(clinic: Clinic, slides: Path) 
     expect(other.locator(".closeup")).to_be_visible()
     expect(other.get_by_role("button", name="List of cells")).to_have_count(0)
     other.keyboard.press("Shift+N")
-    other.get_by_label("Your comment").fill("smudged")
+    other.get_by_label("Your note").fill("smudged")
     other.keyboard.press("Enter")
     all_sent(other)
     said = bert.get(f"/api/rounds/{reading}/slides/{slide}/comments")["comments"]
     assert [one["text"] for one in said] == ["smudged"]
+
+
+def _place(page: Page) -> str:
+    page.mouse.move(2, 2)
+    return page.locator(".corner .place").inner_text()
+
+
+def test_links_open_where_the_visitor_may_see_it_and_else_say_so(clinic: Clinic) -> None:
+    anna, bert = clinic.person("Anna"), clinic.person("Bert")
+    page, round_ = _open(clinic, anna, name="links")
+    slide = clinic.slide["id"]
+    cell = anna.act(round_, kind="create", slide=slide, x=300, y=200, label=clinic.figure)["cell"]
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    _drag(page, (500, 300), (420, 350))  # from now on the view is nobody's default
+    settle(page)
+    seen = _place(page)
+    page.keyboard.press("Shift+K")
+    expect(page.get_by_role("status")).to_contain_text("Link to this view copied")
+    link = page.evaluate("navigator.clipboard.readText()")
+    address = f"{clinic.server.address}/#/round/{round_}/slide/{slide}"
+    assert link.startswith(f"{address}/at/")
+
+    # The address follows the view: back from elsewhere is back to the same place.
+    expect(page).to_have_url(link)
+    page.get_by_role("link", name="mitoscope").click()
+    expect(page.locator("h1")).to_have_text("My work")
+    page.go_back()
+    settle(page)
+    assert _place(page) == seen
+    page.go_forward()
+    expect(page.locator("h1")).to_have_text("My work")
+    page.goto(f"{address}/cell/{cell}")
+    expect(page.get_by_role("button", name="40×")).to_have_attribute("aria-pressed", "true")
+    assert "300, 200" in _place(page)
+    expect(page.get_by_role("button", name="Delete")).to_be_enabled()  # it is selected
+    page.goto(f"{address}/cell/{cell + 1}")
+    expect(page.get_by_role("status")).to_contain_text("is not there, or you may not see it")
+    clinic.foresee("404")
+
+    other = clinic.page(bert, link.split("#")[1])
+    expect(other.get_by_role("heading")).to_have_text("This link leads to work that is not yours.")
+    other.get_by_role("link", name="The slide, with its regions").click()
+    settle(other)
+    assert _place(other) == seen
+    own = clinic.round("own", "unstated", bert)
+    other.goto(f"{address}/cell/{cell}")
+    other.reload()
+    other.locator(f"a[href='#/round/{own}/slide/{slide}/cell/{cell}']").click()
+    settle(other)
+    assert "300, 200" in _place(other)
+
+
+def test_a_second_slide_moves_along_and_a_right_click_asks(clinic: Clinic) -> None:
+    page, _ = _open(clinic, clinic.lead)
+    page.keyboard.press("Shift+S")
+    second = page.get_by_role("region", name="Second slide")
+    second.get_by_label("Slide beside").select_option(label="breast-04.tiff")
+    settle(page, seconds=0.6)
+    glass = second.locator(".slide")
+
+    def moved() -> bool:
+        before = glass.screenshot()
+        _drag(page, (150, 400), (210, 360), (230, 420))
+        settle(page, seconds=0.6)
+        return glass.screenshot() != before
+
+    assert moved(), "it does not move along"
+    second.get_by_role("button", name="Move both together").click()
+    assert not moved(), "it was let loose"
+    page.keyboard.press("Shift+S")
+    expect(second).to_have_count(0)
+    page.locator(".slide").first.click(button="right", position={"x": 500, "y": 300})
+    expect(page.get_by_role("menuitem").first).to_be_focused()
+    page.get_by_role("menuitem", name="Measure a length").click()
+    expect(page.get_by_role("region", name="Measure a length")).to_be_visible()
+
+
+def test_fingers_pinch_tap_and_press_long(clinic: Clinic) -> None:
+    round_ = clinic.round("touch", "unstated", clinic.lead)
+    context = clinic.context(has_touch=True)
+    context.add_cookies(clinic.lead.cookies())
+    page = context.new_page()
+    slide = clinic.slide["id"]
+    page.goto(f"{clinic.server.address}/#/round/{round_}/slide/{slide}")
+    settle(page)
+    session = context.new_cdp_session(page)
+    box = page.locator(".slide").bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+    def touch(kind: str, *places: tuple[float, float]) -> None:
+        points = [{"x": at_x, "y": at_y, "id": number} for number, (at_x, at_y) in enumerate(places)]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    def size() -> str:
+        return page.locator(".corner .place b").inner_text()
+
+    before = size()
+    touch("touchStart", (x - 40, y), (x + 40, y))
+    for far in range(50, 160, 10):
+        touch("touchMove", (x - far, y), (x + far, y))
+    touch("touchEnd")
+    expect(page.locator(".corner .place b")).not_to_have_text(before)
+    settle(page)
+    assert clinic.lead.cells(round_, slide)["cell"] == [], "a pinch made a cell"
+    touch("touchStart", (x, y))
+    expect(page.get_by_role("menu")).to_be_visible()
+    touch("touchEnd")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("menu")).to_have_count(0)
+    assert clinic.lead.cells(round_, slide)["cell"] == [], "a long press made a cell"
+    page.touchscreen.tap(x + 30, y + 20)
+    until(lambda: len(clinic.lead.cells(round_, slide)["cell"]) == 1)

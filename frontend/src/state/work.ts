@@ -188,6 +188,13 @@ export class Work {
     return this.localOf.get(cell) ?? cell;
   }
 
+  /** The id by which the server knows a cell; null before it has acknowledged it. */
+  serverId(cell: number): number | null {
+    if (cell >= 0) return cell;
+    for (const [server, local] of this.localOf) if (local === cell) return server;
+    return null;
+  }
+
   /** How to name a cell to the server, also before it has acknowledged it. */
   reference(cell: number): number | Reference {
     const creation = this.creation.get(cell);

@@ -6,6 +6,7 @@ import type { StageTool } from "./stage-tool";
 /** Turn a tool on or off; of those that take the pointer the others go off. */
 export function toggle(tool: StageTool, all: readonly StageTool[]): void {
   if (tool.refusal) return say(`${tool.title}: ${tool.refusal}`);
+  if (tool.act) return tool.act();
   if (tool.takesPointer && !tool.isOn.value) {
     for (const other of all) if (other.takesPointer) other.isOn.value = false;
   }
@@ -27,7 +28,7 @@ export function Rail({ tools }: { tools: readonly StageTool[] }) {
             type="button"
             class="plain icon"
             aria-label={tool.title}
-            aria-pressed={tool.isOn.value}
+            aria-pressed={tool.act ? undefined : tool.isOn.value}
             aria-disabled={tool.refusal ? true : undefined}
             data-tip={`${tool.title} (${capsOf(tool.key).join(" ")})`}
             onClick={() => toggle(tool, tools)}

@@ -13,10 +13,14 @@ export interface StageTool {
   readonly refusal?: string | null;
   /** Of tools that take clicks and drags one is on at a time. */
   readonly takesPointer?: boolean;
+  /** What it does at once, of a tool that is never on. */
+  act?(): void;
   /** Its settings and what it says, while it is on. */
   readonly Face?: ComponentType;
   /** What stands beside the view while it is on. */
   readonly Dock?: ComponentType;
+  /** What shares the view's place while it is on. */
+  readonly Beside?: ComponentType;
   /** Called at the end of the view. */
   destroy?(): void;
 }

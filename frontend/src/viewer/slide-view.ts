@@ -58,9 +58,13 @@ export class SlideView {
   private readonly viewer: OpenSeadragon.Viewer;
   private readonly layers: Layer[] = [];
   private readonly watchers = new Set<(frame: Frame) => void>();
+  /** A link has said what is in view; what the page would show by itself waits until the person moves. */
+  private isHeld = false;
   private readonly unlook: () => void;
   private readonly arrivals: Arrivals;
   private captured = false;
+  /** Two fingers were on the slide since the first touched it: what ends so is no tap. */
+  private isPinched = false;
   private scheduled = 0;
 
   constructor(
@@ -94,6 +98,7 @@ export class SlideView {
 
   destroy(): void {
     this.unlook();
+    for (const kind of ["pointerdown", "keydown", "wheel"] as const) window.removeEventListener(kind, this.letGo, true);
     cancelAnimationFrame(this.scheduled);
     this.arrivals.stop();
     this.watchers.clear();
@@ -188,9 +193,25 @@ export class SlideView {
     else this.viewer.addOnceHandler("open", act);
   }
 
+  /** Show a place that a link names, until the person does something. */
+  hold(at: Point, { degrees = 0, ...goal }: Goal & { degrees?: number }): void {
+    this.isHeld = false;
+    this.whenOpen(() => {
+      if (degrees !== this.viewer.viewport.getRotation(false)) this.rotateTo(degrees, true);
+      this.goTo(at, { ...goal, now: true });
+      this.isHeld = true;
+      for (const kind of ["pointerdown", "keydown", "wheel"] as const) window.addEventListener(kind, this.letGo, { capture: true, once: true });
+    });
+  }
+
+  private readonly letGo = (): void => {
+    this.isHeld = false;
+  };
+
   /** Bring a level-0 pixel into the middle; `magnification` or `scale` as well where given. */
   goTo(at: Point, { magnification, scale, now = false }: Goal = {}): void {
     this.whenOpen(() => {
+      if (this.isHeld) return;
       const { width, mpp } = this.picture;
       const { viewport } = this.viewer;
       const wanted = scale ?? (magnification && mpp ? scaleOf(magnification, mpp) : undefined);
@@ -240,8 +261,8 @@ export class SlideView {
     this.rotateTo(this.viewer.viewport.getRotation(false) + degrees);
   }
 
-  rotateTo(degrees: number): void {
-    this.viewer.viewport.setRotation(degrees);
+  rotateTo(degrees: number, now = false): void {
+    this.viewer.viewport.setRotation(degrees, now);
   }
 
   /** The canvas with the tiles, for a snapshot. */
@@ -272,17 +293,24 @@ export class SlideView {
       this.captured = false;
     });
     viewer.addHandler("canvas-click", (event) => {
-      if (event.quick) this.hand?.click?.(this.pointer(event));
+      if (event.quick && !this.isPinched) this.hand?.click?.(this.pointer(event));
     });
     viewer.addHandler("canvas-double-click", (event) => this.hand?.doubleClick?.(this.pointer(event)));
+    viewer.addHandler("canvas-pinch", () => (this.isPinched = true));
+    this.element.addEventListener("pointerdown", (event) => event.isPrimary && (this.isPinched = false), true);
     this.element.addEventListener("pointermove", (event) => this.hover(event));
+  }
+
+  /** Where an event of the mouse, a finger or a pen is. */
+  pointerAt(event: MouseEvent): Pointer {
+    const bounds = this.element.getBoundingClientRect();
+    const screen = { x: event.clientX - bounds.left, y: event.clientY - bounds.top };
+    return { screen, slide: this.frame.toSlide(screen), shift: event.shiftKey, alt: event.altKey };
   }
 
   private hover(event: PointerEvent): void {
     if (!this.isOpen || this.captured) return;
-    const bounds = this.element.getBoundingClientRect();
-    const screen = { x: event.clientX - bounds.left, y: event.clientY - bounds.top };
-    const at: Pointer = { screen, slide: this.frame.toSlide(screen), shift: event.shiftKey, alt: event.altKey };
+    const at = this.pointerAt(event);
     this.hand?.hover?.(at);
     this.element.style.cursor = this.hand?.cursor?.(at) ?? "";
   }

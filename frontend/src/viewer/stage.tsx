@@ -7,6 +7,8 @@ import { useCommands } from "../keys/commands";
 import { sayError } from "../state/session";
 import { LookNotice } from "../tools/adjust";
 import { useTools } from "../tools/bench";
+import { useAddress } from "../tools/links";
+import { Menu, useMenu } from "../tools/menu";
 import { Rail } from "../tools/rail";
 import { sentence } from "../ui/words";
 import type { Trouble } from "./arrivals";
@@ -61,7 +63,9 @@ export function Stage({ picture, name, thumbnail, mapLayers = [], cells, hasPlac
     };
   }, [picture]);
 
-  const tools = useTools(hasPlaces ? view : null, cells);
+  const tools = useTools(hasPlaces ? view : null, cells, name);
+  const asked = useMenu(hasPlaces ? view : null);
+  useAddress(hasPlaces ? view : null, cells);
   const shoot = () => {
     if (view) snapshot(view).then((blob) => download(blob, `${name}.png`), sayError);
   };
@@ -111,7 +115,9 @@ export function Stage({ picture, name, thumbnail, mapLayers = [], cells, hasPlac
         )}
         {view?.trouble.value && <TroubleNotice trouble={view.trouble.value} />}
         {children}
+        {view && <Menu asked={asked} view={view} tools={tools} cells={cells} />}
       </div>
+      {tools.map((tool) => tool.isOn.value && tool.Beside && <tool.Beside key={tool.title} />)}
       {view && frame.value && showsMap.value && thumbnail && (
         <div class="map-box">
           <MiniMap view={view} frame={frame.value} thumbnail={thumbnail} layers={mapLayers} />
