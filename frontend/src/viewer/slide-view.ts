@@ -37,6 +37,7 @@ const OPTIONS = {
   maxZoomPixelRatio: 6,
   minZoomImageRatio: 0.1,
   visibilityRatio: 0.2,
+  preserveImageSizeOnResize: true,
   timeout: 60_000,
   tileRetryMax: 0, // asked for again below, for as long as it takes
   placeholderFillStyle: "#eceff2",
