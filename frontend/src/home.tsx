@@ -1,19 +1,12 @@
 import { useEffect, useState } from "preact/hooks";
 import { get } from "./api/request";
-import type { RaterWork, Round, Slide, WorkProgress } from "./api/types";
-import { StateResolution } from "./files/state-resolution";
+import type { RaterWork, Round, WorkProgress } from "./api/types";
 import { summed } from "./lead/works";
+import { Slides } from "./slides/slide-list";
 import { isLead, me, sayError } from "./state/session";
 import { Gauge } from "./ui/gauge";
 import { KIND_WORDS } from "./ui/kinds";
 import { Empty } from "./ui/panel";
-
-const ABSENT: Record<Slide["state"], string> = {
-  ok: "",
-  missing: "missing",
-  rejected: "cannot be read",
-  unscaled: "how large is a pixel?",
-};
 
 /** My work and the slides of the study. */
 export function Home() {
@@ -102,48 +95,4 @@ function together(rounds: readonly Round[]): Round[][] {
 function address(round: Round): string {
   const needsSlide = ["screening", "case review", "unstated"].includes(round.kind);
   return needsSlide && round.slides.length === 1 ? `#/round/${round.id}/slide/${round.slides[0]}` : `#/round/${round.id}`;
-}
-
-export function Slides({ slides, round }: { slides: readonly Slide[]; round?: Round }) {
-  return (
-    <ul class="slides">
-      {slides.map((slide) => (
-        <li key={slide.id}>
-          {slide.state === "ok" ? <Shown slide={slide} {...(round ? { round } : {})} /> : <Absent slide={slide} />}
-        </li>
-      ))}
-    </ul>
-  );
-}
-
-function Shown({ slide, round }: { slide: Slide; round?: Round }) {
-  return (
-    <a class="card slide-card" href={round ? `#/round/${round.id}/slide/${slide.id}` : `#/regions/${slide.id}`}>
-      <span class="thumb">
-        <img src={`/api/slides/${slide.id}/thumbnail.jpg?size=384`} alt="" loading="lazy" />
-      </span>
-      <b class="title clip">
-        <bdi>{slide.name}</bdi>
-      </b>
-      <span class="soft">
-        {slide.width} × {slide.height} px{slide.mpp === null ? "" : `, ${slide.mpp.toFixed(3)} µm/px`}
-      </span>
-    </a>
-  );
-}
-
-function Absent({ slide }: { slide: Slide }) {
-  return (
-    <div class="card slide-card absent">
-      <span class="thumb">{ABSENT[slide.state]}</span>
-      <b class="title clip">
-        <bdi>{slide.name}</bdi>
-      </b>
-      <span class="warn">
-        {slide.reason}
-        {slide.mend ? `; ${slide.mend}` : ""}
-      </span>
-      {slide.state === "unscaled" && isLead() && <StateResolution slide={slide} />}
-    </div>
-  );
 }

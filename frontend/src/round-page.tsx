@@ -1,5 +1,5 @@
 import type { Round } from "./api/types";
-import { Slides } from "./home";
+import { Slides } from "./slides/slide-list";
 import { BoardReview } from "./modes/board-review";
 import { CaseReview } from "./modes/case-review";
 import { Crowd } from "./modes/crowd";
