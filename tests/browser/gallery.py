@@ -55,7 +55,7 @@ def exhibits(clinic: Clinic, slides: Path) -> list[Exhibit]:
         Exhibit("case-without-candidates", bert, f"/round/{case}/slide/{bare}"),
         Exhibit("free-labelling", bert, f"/round/{free}/slide/{slide}"),
         Exhibit("tools", bert, f"/round/{free}/slide/{slide}", ("Shift+A", "Shift+F", "Shift+B")),
-        Exhibit("list-of-cells", anna, f"/round/{first}/slide/{slide}", ("Shift+C", "Shift+D", "Shift+N")),
+        Exhibit("list-of-cells", anna, f"/round/{first}/slide/{slide}", ("Shift+C", "Shift+D", "Shift+T")),
         Exhibit("regions", lead, f"/regions/{slide}", ("t",)),
         Exhibit("people", lead, "/study/people", awaited="td"),
         Exhibit("rounds", lead, "/study/rounds", awaited=".work-card"),

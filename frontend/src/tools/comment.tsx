@@ -13,7 +13,7 @@ export function commentTool(cells: StageCells): StageTool {
     if (cell === null) return <p class="soft">Select a cell: click it, or choose it in the list.</p>;
     return <Remarks key={cell} cells={cells} cell={cell} />;
   };
-  return { title: "Note on the cell", icon: MessageSquare, key: "Shift+N", isOn: signal(false), Face };
+  return { title: "Note on the cell", icon: MessageSquare, key: "Shift+T", isOn: signal(false), Face };
 }
 
 function Remarks({ cells, cell }: { cells: StageCells; cell: number }) {
