@@ -12,7 +12,8 @@ import pytest
 from mitoscope.geometry import Mpp, SizePx
 from mitoscope.labels import DEFAULT_LABELS
 from mitoscope.store import Geometry, Rater, RaterKind, Round, SlideRecord, Store
-from mitoscope.store.sight import Sight, cell_seen
+from mitoscope.store.seen_cell import cell_seen
+from mitoscope.store.sight import Sight
 from mitoscope.store.slide_cells import cells_seen
 from tests.store.session import Session
 

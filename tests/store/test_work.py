@@ -21,7 +21,7 @@ from mitoscope.store.board import BoardPlace, add_board, read_board, read_places
 from mitoscope.store.opinions import live_cells, read_opinions
 from mitoscope.store.overview import overrulings
 from mitoscope.store.progress import SlideWork, WorkUnit, rounds_read, work_done
-from mitoscope.store.public_ids import seen_tokens
+from mitoscope.store.public_ids import SeenTokens, Veil, secret_of
 from mitoscope.store.queue import NATURAL, ReadingOrder, next_cells, reading_order
 from mitoscope.store.regions import (
     DrawnRegion,
@@ -90,11 +90,21 @@ def test_settings_and_the_secret_stay(store: Store) -> None:
     with store.writing() as connection:
         write_setting(connection, "a", {"x": [1, None, "é"]})
         write_setting(connection, "a", [2])
-        first = seen_tokens(connection).of(1, 2)
+        first = SeenTokens(secret_of(connection)).of(1, 2)
     with Store.open(store.path) as again, again.writing() as connection:
         assert read_setting(connection, "a") == [2]
         assert read_setting(connection, "b", 7) == 7
-        assert seen_tokens(connection).of(1, 2) == first
+        assert SeenTokens(secret_of(connection)).of(1, 2) == first
+
+
+def test_numbers_go_out_in_no_order_and_come_back() -> None:
+    veil, other = Veil(b"a" * 32), Veil(b"b" * 32)
+    outside = [veil.hide("result", number) for number in range(1, 2001)]
+    assert [veil.find("result", one) for one in outside] == list(range(1, 2001))
+    assert len(set(outside)) == 2000
+    assert max(outside) < 1 << 48
+    assert abs(np.corrcoef(outside, range(2000))[0, 1]) < 0.1
+    assert outside[0] not in (veil.hide("tile", 1), other.hide("result", 1)), "each kind and study its own"
 
 
 def test_terms_are_those_of_the_kind_until_they_are_set(store: Store) -> None:

@@ -238,17 +238,50 @@ def test_a_signed_result_and_a_board_are_closed_to_who_is_yet_to_read_their_cell
     board = clinic.lead.post(
         "/api/boards", name="b", cells=cells, x=[0, 1, 2], y=[0, 0, 0], raters=[second.id]
     )
-    assert second.get(signed["manifest"])["content"]["count"] == spot["count"]
-    assert len(second.get("/api/results")["results"]) == 1
+    results = (signed["manifest"], signed["report"])
+    for hidden in results:
+        assert second.get(hidden, status=404)["code"] == "no_such", "that round is another's"
+    assert clinic.lead.get(signed["manifest"])["content"]["count"] == spot["count"]
+    assert len(clinic.lead.get("/api/results")["results"]) == 1
     assert set(second.get(f"/api/boards/{board['board']}")["before"]) == {1}
-    reading = clinic.round("second read", "second read", second)
-    assert second.get("/api/results")["results"] == []
-    for hidden in (signed["manifest"], signed["report"], f"/api/boards/{board['board']}"):
-        assert second.get(hidden, status=403)["code"] == "blinded"
-    assert second.get(f"/api/boards/{board['board']}/changed", status=403)["code"] == "blinded"
+    reading = clinic.round("second read", "second read", second, clinic.lead)
+    for person in (second, clinic.lead):
+        assert person.get("/api/results")["results"] == []
+        for hidden in results:
+            person.get(hidden, status=404)
+        assert person.get(f"/api/boards/{board['board']}", status=403)["code"] == "blinded"
+        assert person.get(f"/api/boards/{board['board']}/changed", status=403)["code"] == "blinded"
     assert len(first.get("/api/results")["results"]) == 1, "one's own is always there"
     for cell in cells:
         second.act(reading, kind="label", cell=cell, label=2)
     assert set(second.get(f"/api/boards/{board['board']}")["before"]) == {1}
     clinic.lead.put(f"/api/rounds/{reading}", is_open=False)
-    assert len(second.get("/api/results")["results"]) == 1
+    assert len(clinic.lead.get("/api/results")["results"]) == 1
+
+
+def test_who_counts_a_case_sees_nothing_of_the_others_until_it_is_signed(clinic: Clinic) -> None:
+    first, second, reader = (clinic.person(name) for name in ("first", "second", "reader"))
+    found = {"slide": clinic.slide, "x": [800.0, 860.0], "y": [700.0, 700.0], "score": [0.9, 0.8]}
+    clinic.lead.post("/api/reviews", name="found", model="m", detections=[found], bins=1, raters=[reader.id])
+    case = clinic.round("case", "case review", first, second, settings={"area_mm2": 0.01, "threshold": 0.5})
+    path = f"/api/rounds/{case}/slides/{clinic.slide}"
+    candidate = first.get(f"{path}/cells")["cell"][0]
+    first.act(case, kind="label", cell=candidate, label=2)
+    added = first.act(case, kind="create", slide=clinic.slide, x=830, y=720, label=1)["cell"]
+
+    def sign(person: Person) -> None:
+        person.post(f"{path}/case/work", looked=person.get(f"{path}/cells")["cell"])
+        spot = person.get(f"{path}/case")["hot_spot"]
+        person.post(f"{path}/case/sign", threshold=0.5, **{name: spot[name] for name in ("x", "y", "count")})
+
+    def seen(person: Person) -> tuple[set[int], bool, int]:
+        cells = person.get(f"{path}/cells")
+        return set(cells["label"]), added in cells["cell"], len(person.get(f"{path}/case")["results"])
+
+    sign(first)
+    assert seen(second) == ({0}, False, 0)
+    assert second.get(f"/api/rounds/{case}/cells/{candidate}")["others"] == []
+    second.get(f"/api/rounds/{case}/cells/{added}", status=404)
+    assert seen(clinic.lead) == ({0, 1, 2}, True, 1)
+    sign(second)
+    assert seen(second) == ({0, 1, 2}, True, 2)

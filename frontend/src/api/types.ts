@@ -637,7 +637,7 @@ export interface InterestPlaced {
 /**
  * A region of interest: upper left corner and size in level-0 px; the mm² are null without an mpp.
  *
- * Its pixels lie at the address ``tiff``.
+ * Its pixels lie at the address ``tiff``. What is mine to take away a rater has placed; a lead may take all.
  */
 export interface InterestRecord {
   readonly id: number;
@@ -648,7 +648,7 @@ export interface InterestRecord {
   readonly width: number;
   readonly height: number;
   readonly area_mm2: number | null;
-  readonly rater_name: string;
+  readonly is_mine: boolean;
   readonly tiff: string;
 }
 
@@ -1194,9 +1194,14 @@ export interface RefusedFile {
   readonly mend: string | null;
 }
 
-/** A region: vertices in level-0 px, not closed; its area in mm², and the number of its last change. */
+/**
+ * A region: vertices in level-0 px, not closed; its area in mm², what was seen of it, and whose it is.
+ *
+ * What is mine to change a rater has drawn; a lead may change all.
+ */
 export interface Region {
   readonly id: number;
+  readonly is_mine: boolean;
   readonly kind: RegionKind;
   readonly name: string;
   readonly vertices: readonly (readonly [number, number])[];
@@ -1597,9 +1602,9 @@ export interface SignedCell {
  * A result as it was signed, with all that it rests on.
  *
  * The area that was asked for and its aspect, the mm² of tissue in the window, the figures of the whole
- * slide, the slide and its file, the last event, cells, regions, what could not be read: x, y, width and
- * height in level-0 px; and how sure the count is, the search, and the result that it replaces, which older
- * results do not state.
+ * slide, the slide and its file, the last event (for the lead alone), cells, regions, what could not be
+ * read: x, y, width and height in level-0 px; and how sure the count is, the search, and the result that
+ * it replaces, which older results do not state.
  */
 export interface SignedContent {
   readonly count: number;
@@ -1621,7 +1626,7 @@ export interface SignedContent {
   readonly figures: number;
   readonly slide: string;
   readonly fingerprint: string;
-  readonly version: number;
+  readonly version?: number;
   readonly cells: readonly SignedCell[];
   readonly regions: readonly SignedRegion[];
   readonly gaps: readonly (readonly [number, number, number, number])[];
@@ -1672,7 +1677,7 @@ export interface SlideFacts {
   readonly split: string | null;
 }
 
-/** All slides of the study. */
+/** The slides of my rounds; of a lead all. */
 export interface SlideList {
   readonly slides: readonly ListedSlide[];
 }

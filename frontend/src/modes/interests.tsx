@@ -102,15 +102,17 @@ export function Interests({ slide, view, layer, history, polygons }: Properties)
         {list.value.map((one) => (
           <li key={one.id} class="entry">
             <button type="button" class="plain grow" onClick={() => view.fit(one)}>
-              <bdi class="clip grow">{one.name || one.rater_name}</bdi>
+              <bdi class="clip grow">{one.name}</bdi>
               <span>{areaOf(one)}</span>
             </button>
             <a class="button plain" href={one.tiff} download="">
               TIFF
             </a>
-            <button type="button" class="plain icon" aria-label="Delete this region of interest" onClick={() => void takeAway(one)}>
-              ✕
-            </button>
+            {one.is_mine && (
+              <button type="button" class="plain icon" aria-label="Delete this region of interest" onClick={() => void takeAway(one)}>
+                ✕
+              </button>
+            )}
           </li>
         ))}
       </ul>

@@ -166,14 +166,23 @@ export function Regions({ slide }: { slide: OpenSlide }) {
           <ul class="list">
             {list.regions.map((region) => (
               <li key={region.id} class="entry">
-                <button type="button" class="plain grow" aria-pressed={edited.value !== 0 && edited.value?.id === region.id} onClick={() => edit(region)}>
+                <button
+                  type="button"
+                  class="plain grow"
+                  title={region.is_mine ? undefined : "Drawn by somebody else: the lead can change it"}
+                  disabled={!region.is_mine}
+                  aria-pressed={edited.value !== 0 && edited.value?.id === region.id}
+                  onClick={() => edit(region)}
+                >
                   <span class={`swatch ${region.kind.replaceAll(" ", "-")}`} />
                   <bdi class="clip grow">{region.name || region.kind}</bdi>
                   <span>{region.area_mm2 === null ? "" : `${formatMm2(region.area_mm2)} mm²`}</span>
                 </button>
-                <button type="button" class="plain icon" aria-label={`Delete ${region.name || region.kind}`} onClick={() => void takeAway(region)}>
-                  ✕
-                </button>
+                {region.is_mine && (
+                  <button type="button" class="plain icon" aria-label={`Delete ${region.name || region.kind}`} onClick={() => void takeAway(region)}>
+                    ✕
+                  </button>
+                )}
               </li>
             ))}
           </ul>

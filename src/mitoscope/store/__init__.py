@@ -104,7 +104,7 @@ if TYPE_CHECKING:
         SeenTokens,
         cell_of,
         live_cells_of,
-        seen_tokens,
+        secret_of,
     )
     from mitoscope.store.quarantine import (
         CROSSES_ITSELF,
@@ -151,6 +151,7 @@ if TYPE_CHECKING:
         add_interest,
         delete_region,
         draw_region,
+        drawn_by,
         edit_region,
         net_area_mm2,
         read_interest,
@@ -197,16 +198,20 @@ if TYPE_CHECKING:
         searched_cells,
         write_search,
     )
+    from mitoscope.store.seen_cell import SeenCell, cell_seen
     from mitoscope.store.sight import (
+        CROWD_TASKS,
         Assignment,
         Operation,
-        SeenCell,
-        cell_seen,
         check_board,
         check_cell,
+        check_drawn,
+        is_unblinded,
         last_visible,
         permit,
-        sees_results,
+        round_slides,
+        sees_result,
+        slides_of,
         takes,
     )
     from mitoscope.store.signed import SignedResult, read_all_signed, read_signed, sign
@@ -227,6 +232,7 @@ if TYPE_CHECKING:
         read_tiles,
         set_gold,
         tile_ids,
+        tile_progress,
     )
     from mitoscope.store.terms import (
         CONSENSUS_RATER,
@@ -264,7 +270,7 @@ _NAMES = {
         "begin_visit end_visit find_visitor grant open_raters read_people renew_token Role set_open "
         "VISIT_S Visitor visitor_of"
     ),
-    "store.actions": "Acknowledgement CellEvent Geometry has_key once record was_done",
+    "store.actions": "Acknowledgement CellEvent Geometry has_key last_event once record was_done",
     "store.board": (
         "add_board Board board_of_round BoardPlace labels_before read_board read_centres read_places"
     ),
@@ -289,7 +295,7 @@ _NAMES = {
     "store.overview": "overrulings Overview",
     "store.pace": "BREAK_S Pace read_pace WAITED_S",
     "store.progress": "rounds_read SlideWork speaker_of unit_of work_done WorkDone WorkUnit",
-    "store.public_ids": "cell_of live_cells_of PUBLIC_ID_MAX seen_tokens SeenTokens TOKEN_DIGITS",
+    "store.public_ids": "cell_of live_cells_of PUBLIC_ID_MAX secret_of SeenTokens TOKEN_DIGITS Veil",
     "store.quarantine": (
         "CROSSES_ITSELF DUPLICATE HALF_SCALE move_out NOT_A_POLYGON NOT_FINITE OUTSIDE REASONS sift"
     ),
@@ -302,7 +308,7 @@ _NAMES = {
         "Study UNSTATED_ROUND"
     ),
     "store.regions": (
-        "add_interest delete_region draw_region DrawnRegion edit_region Interest net_area_mm2 "
+        "add_interest delete_region draw_region drawn_by DrawnRegion edit_region Interest net_area_mm2 "
         "read_interest read_interests read_region read_regions remove_interest restore_interest "
         "restore_region slide_of_region slide_regions"
     ),
@@ -314,9 +320,10 @@ _NAMES = {
     "store.known_truth": "KnownCell scored_points settled_cells",
     "store.searches": "last_model read_search read_searches SearchedCell searched_cells write_search",
     "store.sight": (
-        "Assignment cell_seen check_board check_cell last_visible Operation permit SeenCell sees_results "
-        "takes"
+        "Assignment check_board check_cell check_drawn CROWD_TASKS is_unblinded "
+        "last_visible Operation permit round_slides sees_result slides_of takes"
     ),
+    "store.seen_cell": "cell_seen SeenCell",
     "store.signed": "read_all_signed read_signed sign SignedResult",
     "store.slide_cells": "cells_seen centres_of centres_on SeenCells",
     "store.slide_facts": "read_slide_facts SlideFacts",
@@ -325,7 +332,7 @@ _NAMES = {
     "store.tags": "read_tags write_tags",
     "store.tasks": (
         "add_tiles answer_tile next_tile read_answers read_gold_tiles read_tile read_tiles set_gold TaskTile "
-        "tile_ids TileAnswer"
+        "tile_ids tile_progress TileAnswer"
     ),
     "store.terms": (
         "assign CONSENSUS_RATER read_assignments read_position read_round_row read_round_rows RoundRow "

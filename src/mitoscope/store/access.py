@@ -5,6 +5,7 @@ Only hashes are kept: who reads the file cannot come in with what stands there.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import secrets
 import sqlite3
@@ -31,11 +32,12 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Somebody who came in: the rater's id and role, and whether the door is still open."""
+    """Somebody who came in: the rater's id, role and kind, and whether the door is still open."""
 
     rater_id: int
     role: Role
     is_open: bool
+    kind: RaterKind = RaterKind.EXPERT
 
 
 def _digest(secret: str) -> str:
@@ -53,11 +55,11 @@ def set_open(connection: sqlite3.Connection, rater_id: int, *, is_open: bool) ->
     _known(connection, rater_id)
     connection.execute("UPDATE access SET is_open = ? WHERE rater_id = ?", (int(is_open), rater_id))
     if not is_open:
-        connection.execute("DELETE FROM visit WHERE rater_id = ?", (rater_id,))
+        end_visits(connection, rater_id)
 
 
-def renew_token(connection: sqlite3.Connection, rater_id: int) -> str:
-    """Return a new token for a rater's link; the one before no longer opens.
+def renew_token(connection: sqlite3.Connection, rater_id: int, token: str | None = None) -> str:
+    """Return a new token for a rater's link, drawn or as stated; the one before no longer opens.
 
     Raises
     ------
@@ -65,9 +67,35 @@ def renew_token(connection: sqlite3.Connection, rater_id: int) -> str:
         If the rater was never let in.
     """
     _known(connection, rater_id)
-    token = secrets.token_urlsafe(_TOKEN_BYTES)
+    token = token or secrets.token_urlsafe(_TOKEN_BYTES)
     connection.execute("UPDATE access SET token_sha256 = ? WHERE rater_id = ?", (_digest(token), rater_id))
     return token
+
+
+def token_of(secret: bytes, key: str, rater_id: int) -> str:
+    """Return the token that a request for a link makes: the same each time that the request is repeated.
+
+    It follows from the key of the request, which the browser chose and the study does not keep
+    (:func:`mitoscope.store.actions.once`): who reads the file cannot come in with what stands there.
+
+    Parameters
+    ----------
+    secret : bytes
+        Of the study.
+    key : str
+        Of the request.
+    rater_id : int
+        Whose link it is.
+    """
+    made = hashlib.blake2b(f"link {rater_id} {key}".encode(), key=secret, digest_size=_TOKEN_BYTES).digest()
+    return base64.urlsafe_b64encode(made).decode()
+
+
+def end_visits(connection: sqlite3.Connection, rater_id: int, *, but: str | None = None) -> None:
+    """Forget the browsers of a rater, except the one of a cookie: they came by a link that is no more."""
+    connection.execute(
+        "DELETE FROM visit WHERE rater_id = ? AND cookie_sha256 <> ?", (rater_id, _digest(but or ""))
+    )
 
 
 def _known(connection: sqlite3.Connection, rater_id: int) -> None:
@@ -89,14 +117,19 @@ def begin_visit(connection: sqlite3.Connection, token: str) -> str | None:
     return cookie
 
 
+_VISITOR_SQL = """
+SELECT a.rater_id, a.role, a.is_open, r.kind FROM access AS a JOIN rater AS r ON r.id = a.rater_id
+"""
+
+
 def find_visitor(connection: sqlite3.Connection, cookie: str) -> Visitor | None:
     """Return who comes with a cookie, or None."""
     row = connection.execute(
-        "SELECT a.rater_id, a.role, a.is_open FROM visit AS v JOIN access AS a ON a.rater_id = v.rater_id "
+        f"{_VISITOR_SQL} JOIN visit AS v ON v.rater_id = a.rater_id "
         "WHERE v.cookie_sha256 = ? AND v.begun_s >= ?",
         (_digest(cookie), time.time() - VISIT_S),
     ).fetchone()
-    return None if row is None else Visitor(row[0], Role(row[1]), bool(row[2]))
+    return _visitor(row)
 
 
 def end_visit(connection: sqlite3.Connection, cookie: str) -> None:
@@ -106,8 +139,11 @@ def end_visit(connection: sqlite3.Connection, cookie: str) -> None:
 
 def visitor_of(connection: sqlite3.Connection, rater_id: int) -> Visitor | None:
     """Return a rater as a visitor, or None where the rater may not come in."""
-    row = connection.execute("SELECT role, is_open FROM access WHERE rater_id = ?", (rater_id,)).fetchone()
-    return None if row is None else Visitor(rater_id, Role(row[0]), bool(row[1]))
+    return _visitor(connection.execute(f"{_VISITOR_SQL} WHERE a.rater_id = ?", (rater_id,)).fetchone())
+
+
+def _visitor(row: tuple[int, str, int, str] | None) -> Visitor | None:
+    return None if row is None else Visitor(row[0], Role(row[1]), bool(row[2]), RaterKind(row[3]))
 
 
 _PEOPLE_SQL = """

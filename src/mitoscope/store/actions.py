@@ -161,6 +161,11 @@ def record(
     return Acknowledgement(seq, action.cell_id)
 
 
+def last_event(connection: sqlite3.Connection) -> int:
+    """Return the number of the last event of the study, 0 where there is none."""
+    return int(connection.execute("SELECT ifnull(max(seq), 0) FROM event").fetchone()[0])
+
+
 def has_key(connection: sqlite3.Connection, key: str) -> bool:
     """Return whether an action of that key was done."""
     return exists(connection, "event", key=key)

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 
 from mitoscope.store.encoding import insert, well_formed
-from mitoscope.store.sight import OWN, PENDING, Sight
+from mitoscope.store.sight import ALONE, OWN, PENDING, Sight
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ FROM comment AS m JOIN cell AS c ON c.id = m.cell_id JOIN rater AS w ON w.id = m
 WHERE c.slide_id = :slide AND c.is_deleted = 0 AND m.text <> ''
   AND m.id = (SELECT max(l.id) FROM comment AS l
               WHERE (l.cell_id, l.rater_id, l.round_id) = (m.cell_id, m.rater_id, m.round_id))
-  AND ((m.rater_id = :rater AND m.round_id = :round) OR (:others AND NOT {pending})){own}
+  AND ((m.rater_id = :rater AND m.round_id = :round) OR (:others AND NOT {pending} AND NOT {alone})){own}
 ORDER BY m.id
 """
 
@@ -38,9 +38,10 @@ def comments_seen(connection: sqlite3.Connection, sight: Sight, slide_id: int) -
     """Return the comments on the cells of a slide that a rater sees in a round, the oldest first.
 
     One's own of the round always. Those of others are shown as their labels are: not in a blinded round, and
-    not on cells that the rater is yet to read blinded elsewhere.
+    not on cells that the rater is yet to read blinded elsewhere, nor from a case that the rater counts alone.
     """
-    sql = _SEEN_SQL.format(pending=PENDING, own=f" AND {OWN}" if sight.own_only else "")
+    own, alone = f" AND {OWN}" if sight.own_only else "", ALONE.replace("n.", "m.")
+    sql = _SEEN_SQL.format(pending=PENDING, alone=alone, own=own)
     others = sight.shows_labels and not sight.is_blinded
     values = sight.values() | {"slide": slide_id, "others": others}
     return [Comment(*row) for row in connection.execute(sql, values)]

@@ -3,7 +3,8 @@
 Files are at times sorted by class, and what is created later has a higher id: the number of a cell, or of
 its last event, would tell a blinded rater what the first one found (promise 10). Outside, a cell therefore
 has an id that was drawn at random when it was created, and the last event that somebody has seen of it is a
-keyed hash, which only the store can compare.
+keyed hash, which only the store can compare. Other numbers that count what was done (results, tiles, regions,
+events) go out under a keyed permutation, which only the store can undo.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ ID_BITS = 48
 PUBLIC_ID_MAX = (1 << ID_BITS) - 1
 TOKEN_DIGITS = 12
 _KEY_BYTES = 32
+_TURNS = 4
+_HALF_BYTES = ID_BITS // 16
+_HALF = 1 << (ID_BITS // 2)
 _TAKEN_SQL = "SELECT public_id FROM cell WHERE public_id IN (SELECT value FROM json_each(?))"
 
 
@@ -98,10 +102,44 @@ class SeenTokens:
         ]
 
 
-def seen_tokens(connection: sqlite3.Connection) -> SeenTokens:
-    """Return the tokens of a study; its key is made when first asked for, in a transaction that writes."""
+class Veil:
+    """Numbers as they are known outside: a permutation of [0, 2⁴⁸) for each kind of number.
+
+    A Feistel network of four rounds, each the keyed BLAKE2s of the other half (Luby and Rackoff 1988):
+    without the key neither the order of two numbers nor their distance can be told.
+
+    Parameters
+    ----------
+    key : bytes
+        The secret of the study, at most 32 bytes.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def hide(self, kind: str, number: int) -> int:
+        """Return what a number of a kind is called outside."""
+        left, right = divmod(number, _HALF)
+        for turn in range(_TURNS):
+            left, right = right, left ^ self._mixed(kind, turn, right)
+        return left * _HALF + right
+
+    def find(self, kind: str, public: int) -> int:
+        """Return the number of a kind that is called so outside."""
+        left, right = divmod(public % (PUBLIC_ID_MAX + 1), _HALF)
+        for turn in reversed(range(_TURNS)):
+            left, right = right ^ self._mixed(kind, turn, left), left
+        return left * _HALF + right
+
+    def _mixed(self, kind: str, turn: int, half: int) -> int:
+        text = f"{kind} {turn} {half}".encode()
+        return int.from_bytes(hashlib.blake2s(text, key=self._key, digest_size=_HALF_BYTES).digest(), "big")
+
+
+def secret_of(connection: sqlite3.Connection) -> bytes:
+    """Return the secret of a study, made when first asked for, in a transaction that writes."""
     known = read_setting(connection, "secret")
     if known is None:
         known = secrets.token_hex(_KEY_BYTES)
         write_setting(connection, "secret", known)
-    return SeenTokens(bytes.fromhex(known))
+    return bytes.fromhex(known)

@@ -35,6 +35,8 @@ class DrawnRegion:
         Not closed.
     seen : int
         Its last change; 0 for one that came from a file and was not changed since.
+    rater_id : int, optional
+        Who drew it; None for one that came from a file.
     """
 
     id: int
@@ -43,6 +45,7 @@ class DrawnRegion:
     name: str
     vertices_px0: NDArray[np.float64]
     seen: int = 0
+    rater_id: int | None = None
 
     def area_mm2(self, mpp: Mpp, size: SizePx | None = None) -> float | None:
         """Return its own area on the slide; None where it crosses itself."""
@@ -52,14 +55,15 @@ class DrawnRegion:
 _AGAIN = "read the regions again"
 _REGION_SQL = """
 SELECT r.id, r.slide_id, r.kind, r.name, r.vertices_px0,
-       (SELECT ifnull(max(seq), 0) FROM region_event WHERE region_id = r.id)
+       (SELECT ifnull(max(seq), 0) FROM region_event WHERE region_id = r.id),
+       (SELECT rater_id FROM region_event WHERE region_id = r.id AND action = 'create')
 FROM region AS r
 """
 
 
-def _drawn(row: tuple[int, int, str, str, bytes, int]) -> DrawnRegion:
-    id_, slide, kind, name, vertices, seen = row
-    return DrawnRegion(id_, slide, RegionKind(kind), name, vertices_from(vertices), seen)
+def _drawn(row: tuple[int, int, str, str, bytes, int, int | None]) -> DrawnRegion:
+    id_, slide, kind, name, vertices, seen, rater = row
+    return DrawnRegion(id_, slide, RegionKind(kind), name, vertices_from(vertices), seen, rater)
 
 
 @well_formed()
@@ -98,6 +102,16 @@ def slide_of_region(connection: sqlite3.Connection, region_id: int) -> int:
     return int(found(row, "such region", mend=_AGAIN)[0])
 
 
+def drawn_by(connection: sqlite3.Connection, region_id: int) -> int | None:
+    """Return whose a region is: of whoever drew it; None for one of a file, or that somebody else deleted."""
+    sql = "SELECT action, rater_id FROM region_event WHERE region_id = ? ORDER BY seq"
+    events = connection.execute(sql, (region_id,)).fetchall()
+    if not events or events[0][0] != "create":
+        return None
+    drawn, changed = events[0][1], events[-1]
+    return None if changed[0] == "delete" and changed[1] != drawn else int(drawn)
+
+
 def slide_regions(connection: sqlite3.Connection, slide_id: int, size: SizePx) -> SlideRegions:
     """Return what the regions of a slide say together, cut off at the slide.
 
@@ -134,7 +148,7 @@ def draw_region(connection: sqlite3.Connection, region: DrawnRegion, rater_id: i
         "SELECT max(ifnull((SELECT max(id) FROM region), 0), "
         "ifnull((SELECT max(region_id) FROM region_event), 0)) + 1"
     ).fetchone()
-    drawn = replace(region, id=id_)
+    drawn = replace(region, id=id_, rater_id=rater_id)
     insert(connection, "region", id=id_, **_columns(drawn))
     return replace(drawn, seen=_note(connection, drawn, "create", rater_id))
 
@@ -184,7 +198,8 @@ def restore_region(connection: sqlite3.Connection, region_id: int, rater_id: int
         If there never was one of that id.
     """
     row = connection.execute(
-        "SELECT region_id, slide_id, kind, name, vertices_px0, seq FROM region_event WHERE region_id = ? "
+        "SELECT region_id, slide_id, kind, name, vertices_px0, seq, (SELECT rater_id FROM region_event "
+        "WHERE region_id = ?1 AND action = 'create') FROM region_event WHERE region_id = ?1 "
         "ORDER BY seq DESC LIMIT 1",
         (region_id,),
     ).fetchone()

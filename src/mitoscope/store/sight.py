@@ -6,7 +6,9 @@ round look to the rater follows from the :class:`Sight` that it returns.
 
 In a blinded round a rater sees where cells are, and of labels only the own ones of that round. Shape and size
 of a cell come from whoever drew it and stay hidden too. A rater who is still to read a cell blinded somewhere
-does not see in any other round what others said of it.
+does not see in any other round what others said of it. Who counts a case does not see what others found,
+called and signed in that round until the own count of the slide is signed. A rater sees the slides of the
+own rounds and changes the outlines that the rater drew; the lead sees and changes all.
 """
 
 from __future__ import annotations
@@ -17,15 +19,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, overload
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mitoscope.errors import BlindedError, ForbiddenError, NotFoundError, RoundClosedError
 from mitoscope.store.access import Role, Visitor
-from mitoscope.store.columns import Shape
-from mitoscope.store.encoding import vertices_from, well_formed
 from mitoscope.store.records import RoundKind
+from mitoscope.store.schema import WHOLE_SLIDE
+from mitoscope.store.signed import SignedResult, signed_slides
 from mitoscope.store.terms import CONSENSUS_RATER, RoundRow, is_assigned, read_round_row, read_round_rows
+from mitoscope.truth import RaterKind
 
 _ASK = "ask the lead of the study"
 
@@ -34,13 +34,17 @@ class Operation(StrEnum):
     """What somebody wants of a study."""
 
     LOOK = "look"
-    """At slides, their regions and one's own rounds."""
+    """At a slide and its regions."""
     DRAW = "draw"
-    """Regions and regions of interest."""
+    """Regions and regions of interest on a slide."""
+    ENTER = "enter"
+    """A round, whatever it is about."""
+    ANSWER = "answer"
+    """On tiles of the crowd."""
     READ = "read"
     """The cells of a round."""
     WORK = "work"
-    """Label, screen, answer and sign in a round."""
+    """Label, screen and sign in a round of cells."""
     LEAD = "lead"
     """People, rounds, classes and the progress of all."""
     COMPARE = "compare"
@@ -59,6 +63,10 @@ class Rule:
         Whether it is about a round, in which the rater must work; a lead may look into any.
     while_open : bool
         Whether the round must be open.
+    of_cells : bool
+        Whether the round must be about cells; in a task of the crowd there are only tiles.
+    experts : bool
+        Whether one of the crowd may not.
     unblinded : bool
         Whether somebody who is reading blinded is kept from it.
     """
@@ -66,25 +74,35 @@ class Rule:
     role: Role = Role.RATER
     in_round: bool = False
     while_open: bool = False
+    of_cells: bool = False
+    experts: bool = False
     unblinded: bool = False
 
 
 RULES: dict[Operation, Rule] = {
     Operation.LOOK: Rule(),
-    Operation.DRAW: Rule(),
-    Operation.READ: Rule(in_round=True),
-    Operation.WORK: Rule(in_round=True, while_open=True),
+    Operation.DRAW: Rule(experts=True),
+    Operation.ENTER: Rule(in_round=True),
+    Operation.ANSWER: Rule(in_round=True, while_open=True),
+    Operation.READ: Rule(in_round=True, of_cells=True),
+    Operation.WORK: Rule(in_round=True, while_open=True, of_cells=True),
     Operation.LEAD: Rule(Role.LEAD),
     Operation.COMPARE: Rule(Role.LEAD, unblinded=True),
 }
 """Role × round × blinding: what is not allowed here is refused."""
+CROWD_TASKS = (RoundKind.CROWD_BOXES, RoundKind.CROWD_TILES)
 
 VISIBLE = """
-(e.kind <> 'label' OR (e.rater_id = :speaker AND e.round_id = :round) OR NOT :blinded)
+(e.kind <> 'label' OR (e.rater_id = :speaker AND e.round_id = :round)
+ OR NOT (:blinded OR (:alone AND e.round_id = :round
+                      AND (SELECT o.slide_id FROM cell AS o WHERE o.id = e.cell_id)
+                          NOT IN (SELECT value FROM json_each(:signed)))))
 """
 """Events e that the rater may know of."""
 LAST_VISIBLE_OPEN = "(SELECT max(e.seq) FROM event AS e WHERE e.cell_id = c.id)"
 """The last of them at a cell c in a round that is not blinded."""
+LAST_VISIBLE_ALONE = f"(SELECT max(e.seq) FROM event AS e WHERE e.cell_id = c.id AND {VISIBLE})"  # noqa: S608
+"""The same in a case that the rater counts alone."""
 LAST_VISIBLE_BLINDED = """
 max(ifnull(n.last_seq, 0), ifnull((SELECT min(e.seq) FROM event AS e WHERE e.cell_id = c.id), 0),
     ifnull((SELECT max(e.seq) FROM event AS e
@@ -108,6 +126,14 @@ OWN = """
             WHERE (n.cell_id, n.rater_id, n.round_id) = (c.id, :speaker, :round)))
 """
 """Cells c that the rater made or labelled in the round."""
+_UNSIGNED = "(:alone AND c.slide_id NOT IN (SELECT value FROM json_each(:signed)))"
+ALONE = f"({_UNSIGNED} AND n.round_id = :round AND n.rater_id <> :speaker)"
+"""Present labels n of cells c that others gave in a case which the rater still counts alone."""
+FOUND_ALONE = f"""
+({_UNSIGNED} AND EXISTS (SELECT 1 FROM event AS e WHERE e.cell_id = c.id AND e.kind = 'create'
+                         AND e.round_id = :round AND e.rater_id <> :speaker))
+"""  # noqa: S608 constant parts
+"""Cells c that others found in such a case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +154,8 @@ class Sight:
         Whether only cells show that the rater made or labelled there.
     pending : tuple of int
         Other rounds in which the rater is yet to read blinded.
+    signed : tuple of int, optional
+        Of a case that the rater counts alone the slides that the rater has signed; None elsewhere.
     """
 
     rater_id: int
@@ -137,6 +165,7 @@ class Sight:
     shows_labels: bool
     own_only: bool
     pending: tuple[int, ...] = ()
+    signed: tuple[int, ...] | None = None
 
     def values(self) -> dict[str, Any]:
         """Return the parameters of the queries."""
@@ -146,6 +175,8 @@ class Sight:
             "round": self.round_id,
             "blinded": int(self.is_blinded),
             "pending": json.dumps(list(self.pending)),
+            "alone": int(self.signed is not None),
+            "signed": json.dumps(list(self.signed or ())),
         }
 
 
@@ -164,7 +195,9 @@ class Assignment:
 
 
 @overload
-def permit(connection: sqlite3.Connection, visitor: Visitor, operation: Operation) -> None: ...
+def permit(
+    connection: sqlite3.Connection, visitor: Visitor, operation: Operation, *, slide_id: int | None = None
+) -> None: ...
 
 
 @overload
@@ -197,7 +230,7 @@ def permit(
     round_id : int, optional
         Of an operation in a round.
     slide_id : int, optional
-        The slide of the round that it is about.
+        The slide that it is about.
 
     Returns
     -------
@@ -209,24 +242,61 @@ def permit(
     ForbiddenError
         If somebody else may do it, the round is closed, or the rater is reading blinded.
     NotFoundError
-        If there is no such round, or no such slide in it.
+        If there is no such round that a rater works in, or no such slide in it or among the rater's.
     """
-    rule = RULES[operation]
-    if rule.role is Role.LEAD and visitor.role is not Role.LEAD:
+    rule, is_lead = RULES[operation], visitor.role is Role.LEAD
+    if rule.role is Role.LEAD and not is_lead:
         raise ForbiddenError("only the lead of the study may do this", mend=_ASK)
     if rule.unblinded:
         _check_unblinded(connection, visitor.rater_id)
+    if not rule.in_round and slide_id is not None and slide_id not in slides_of(connection, visitor):
+        raise NotFoundError("there is no such slide among yours", mend=_ASK)
+    if rule.experts and visitor.kind is RaterKind.CROWD and not is_lead:
+        raise ForbiddenError("outlines are drawn by experts", mend=_ASK)
     if not rule.in_round:
         return None
     row = read_round_row(connection, round_id or 0)
-    if visitor.role is not Role.LEAD and not is_assigned(connection, row.id, visitor.rater_id):
+    if not is_lead and not is_assigned(connection, row.id, visitor.rater_id):
         raise ForbiddenError("you do not work in this round", mend=_ASK)
+    if rule.of_cells and row.kind in CROWD_TASKS:
+        raise ForbiddenError("this round is about tiles, not cells", mend="answer on its tiles")
     if rule.while_open and not row.terms.is_open:
         raise RoundClosedError("this round is closed", mend=f"{_ASK} to open it")
     if slide_id is not None and not _covers(connection, row, slide_id):
         raise NotFoundError("there is no such slide in this round", mend="read the rounds again")
     (name,) = connection.execute("SELECT name FROM rater WHERE id = ?", (visitor.rater_id,)).fetchone()
-    return Assignment(row, _sight_of(connection, row, visitor.rater_id), name)
+    return Assignment(row, _sight_of(connection, row, visitor), name)
+
+
+def round_slides(connection: sqlite3.Connection, row: RoundRow) -> list[int]:
+    """Return the slides of a round: those stated, those with its tiles or listed cells, or else all."""
+    stated = None if row.terms.slides is None else set(row.terms.slides)
+    found = (slide for (slide,) in connection.execute(_slides_sql(row), (row.id,)))
+    return sorted(slide for slide in found if stated is None or slide in stated)
+
+
+def _slides_sql(row: RoundRow) -> str:
+    if row.kind in CROWD_TASKS:
+        return "SELECT DISTINCT slide_id FROM task_tile WHERE round_id = ?1"
+    if row.is_listed and row.kind is not RoundKind.UNSTATED:
+        return f"SELECT slide_id FROM scope_tally WHERE scope = ?1 AND bucket = {WHOLE_SLIDE}"  # noqa: S608
+    return "SELECT id AS slide_id FROM slide WHERE ?1 > 0"
+
+
+def _covers(connection: sqlite3.Connection, row: RoundRow, slide_id: int) -> bool:
+    """Whether a slide is one of a round."""
+    sql = f"SELECT 1 FROM ({_slides_sql(row)}) WHERE slide_id = ?2"  # noqa: S608 constant parts
+    is_there = connection.execute(sql, (row.id, slide_id)).fetchone() is not None
+    return is_there and (row.terms.slides is None or slide_id in row.terms.slides)
+
+
+def slides_of(connection: sqlite3.Connection, visitor: Visitor) -> set[int]:
+    """Return the slides that somebody sees: those of the rater's rounds, open or closed; a lead sees all."""
+    if visitor.role is Role.LEAD:
+        return {slide for (slide,) in connection.execute("SELECT id FROM slide")}
+    mine = _assigned(connection, visitor.rater_id)
+    rows = read_round_rows(connection).values()
+    return {slide for row in rows if row.id in mine for slide in round_slides(connection, row)}
 
 
 def _check_unblinded(connection: sqlite3.Connection, rater_id: int) -> None:
@@ -236,13 +306,8 @@ def _check_unblinded(connection: sqlite3.Connection, rater_id: int) -> None:
         raise BlindedError("you are reading blinded yourself", mend=mend)
 
 
-def _covers(connection: sqlite3.Connection, row: RoundRow, slide_id: int) -> bool:
-    known = connection.execute("SELECT 1 FROM slide WHERE id = ?", (slide_id,)).fetchone()
-    return known is not None and (row.terms.slides is None or slide_id in row.terms.slides)
-
-
-def _sight_of(connection: sqlite3.Connection, row: RoundRow, rater_id: int) -> Sight:
-    speaker = rater_id
+def _sight_of(connection: sqlite3.Connection, row: RoundRow, visitor: Visitor) -> Sight:
+    speaker = rater_id = visitor.rater_id
     if row.terms.speaks_as == "consensus":
         found = connection.execute("SELECT id FROM rater WHERE name = ?", (CONSENSUS_RATER.name,)).fetchone()
         speaker = 0 if found is None else found[0]
@@ -254,15 +319,18 @@ def _sight_of(connection: sqlite3.Connection, row: RoundRow, rater_id: int) -> S
         shows_labels=row.terms.shows_labels,
         own_only=row.terms.shows_cells == "own",
         pending=tuple(round_.id for round_ in _blinded_rounds(connection, rater_id) if round_.id != row.id),
+        signed=signed_slides(connection, row.id, rater_id) if _counts_alone(row.kind, visitor.role) else None,
     )
+
+
+def _assigned(connection: sqlite3.Connection, rater_id: int) -> set[int]:
+    rows = connection.execute("SELECT round_id FROM assignment WHERE rater_id = ?", (rater_id,))
+    return {round_id for (round_id,) in rows}
 
 
 def _blinded_rounds(connection: sqlite3.Connection, rater_id: int) -> list[RoundRow]:
     """Return the open rounds in which a rater reads cells of others without their labels."""
-    mine = {
-        one
-        for (one,) in connection.execute("SELECT round_id FROM assignment WHERE rater_id = ?", (rater_id,))
-    }
+    mine = _assigned(connection, rater_id)
     return [
         row
         for id_, row in read_round_rows(connection).items()
@@ -270,15 +338,52 @@ def _blinded_rounds(connection: sqlite3.Connection, rater_id: int) -> list[Round
     ]
 
 
-def sees_results(connection: sqlite3.Connection, visitor: Visitor, *, slide_id: int, rater_id: int) -> bool:
-    """Whether somebody may read a result that a rater signed: it tells what that rater said of cells.
+def is_unblinded(connection: sqlite3.Connection, visitor: Visitor) -> bool:
+    """Whether somebody is a lead who reads nothing blinded, and so may know what everybody said."""
+    return visitor.role is Role.LEAD and not _blinded_rounds(connection, visitor.rater_id)
 
-    One's own always; those of others not while one is still reading that slide blinded.
+
+def sees_result(connection: sqlite3.Connection, visitor: Visitor, result: SignedResult) -> bool:
+    """Whether somebody may read a signed result: it tells what a rater said of the cells of a slide.
+
+    One's own always; those of others not while one is still reading that slide blinded. Then a lead sees all,
+    and a rater those of the own rounds on slides that the rater has signed there too.
     """
-    if visitor.rater_id == rater_id:
+    if visitor.rater_id == result.rater_id:
         return True
     rounds = _blinded_rounds(connection, visitor.rater_id)
-    return not any(row.terms.slides is None or slide_id in row.terms.slides for row in rounds)
+    if any(_covers(connection, row, result.slide_id) for row in rounds):
+        return False
+    return visitor.role is Role.LEAD or (
+        is_assigned(connection, result.round_id, visitor.rater_id)
+        and result.slide_id in signed_slides(connection, result.round_id, visitor.rater_id)
+    )
+
+
+def check_drawn(
+    connection: sqlite3.Connection, visitor: Visitor, *, slide_id: int, rater_id: int | None
+) -> None:
+    """Allow the change of an outline, or refuse it: a rater changes the own ones, a lead all.
+
+    Parameters
+    ----------
+    visitor : Visitor
+        Who asks.
+    slide_id : int
+        The slide that it is or was on.
+    rater_id : int, optional
+        Who drew it; None for one of a file.
+
+    Raises
+    ------
+    NotFoundError
+        If the slide is not among the visitor's.
+    ForbiddenError
+        If somebody else drew it, or one of the crowd asks.
+    """
+    permit(connection, visitor, Operation.DRAW, slide_id=slide_id)
+    if visitor.role is not Role.LEAD and rater_id != visitor.rater_id:
+        raise ForbiddenError("somebody else drew this", mend=_ASK)
 
 
 _UNREAD_SQL = f"""
@@ -330,8 +435,8 @@ def check_cell(connection: sqlite3.Connection, mine: Assignment, cell_id: int, *
         if (row.is_listed or row.kind in _OF_KNOWN_CELLS) and not row.terms.settings.get("may_add"):
             raise ForbiddenError("this round is about known cells; no cell can be added", mend="label these")
         return
-    if not takes(connection, row, cell_id) or not _shows(connection, sight, cell_id):
-        raise _no_cell()
+    if not takes(connection, row, cell_id) or not shows(connection, sight, cell_id):
+        raise no_such_cell()
     if kind == "label" or not (row.is_blinded or row.is_listed):
         return
     sql = "SELECT 1 FROM event WHERE cell_id = ? AND kind = 'create' AND rater_id IN (?, ?)"
@@ -341,7 +446,8 @@ def check_cell(connection: sqlite3.Connection, mine: Assignment, cell_id: int, *
         raise ForbiddenError(what, mend=_ASK)
 
 
-def _no_cell() -> NotFoundError:
+def no_such_cell() -> NotFoundError:
+    """Return the refusal of a cell that does not show."""
     return NotFoundError("there is no such cell in this round", mend="read the cells again")
 
 
@@ -354,10 +460,12 @@ def takes(connection: sqlite3.Connection, row: RoundRow, cell_id: int) -> bool:
     return slide is not None and (row.terms.slides is None or slide[0] in row.terms.slides)
 
 
-def _shows(connection: sqlite3.Connection, sight: Sight, cell_id: int) -> bool:
-    if not sight.own_only:
+def shows(connection: sqlite3.Connection, sight: Sight, cell_id: int) -> bool:
+    """Whether a cell of the round shows to the rater."""
+    if not sight.own_only and sight.signed is None:
         return True
-    sql = f"SELECT 1 FROM cell AS c WHERE c.id = :cell AND {OWN}"  # noqa: S608 constant parts
+    seen = OWN if sight.own_only else f"NOT {FOUND_ALONE}"
+    sql = f"SELECT 1 FROM cell AS c WHERE c.id = :cell AND {seen}"  # noqa: S608 constant parts
     return connection.execute(sql, sight.values() | {"cell": cell_id}).fetchone() is not None
 
 
@@ -365,107 +473,29 @@ def last_visible(connection: sqlite3.Connection, cell_id: int, *, rater_id: int,
     """Return the last event of a cell that a rater sees in a round.
 
     In a blinded round these are changes of the cell itself and the rater's own labels in this round: the
-    number gives nothing away about the labels of others (promise 10). In an open round all events count.
+    number gives nothing away about the labels of others (promise 10). In an open round all events count, but
+    in a case not the labels that others give it before the rater has signed it.
     """
-    row = connection.execute("SELECT is_blinded FROM round WHERE id = ?", (round_id,)).fetchone()
-    values = {
-        "cell": cell_id,
-        "speaker": rater_id,
-        "round": round_id,
-        "blinded": 0 if row is None else row[0],
-    }
-    return _last_visible(connection, values)
+    row = connection.execute(_ROUND_SQL, (rater_id, round_id)).fetchone() or (0, "", None)
+    is_alone = _counts_alone(RoundKind(row[1]), row[2]) if row[1] else False
+    signed = signed_slides(connection, round_id, rater_id) if is_alone else None
+    sight = Sight(rater_id, round_id, rater_id, bool(row[0]), False, False, signed=signed)
+    return last_seen(connection, sight.values() | {"cell": cell_id})
 
 
-def _last_visible(connection: sqlite3.Connection, values: dict[str, Any]) -> int:
-    sql = f"SELECT ifnull(max(seq), 0) FROM event AS e WHERE cell_id = :cell AND {VISIBLE}"  # noqa: S608
-    (seq,) = connection.execute(sql, values).fetchone()
-    return int(seq)
-
-
-_OTHERS_SQL = f"""
-SELECT n.rater_id, w.name, n.label_id, r.name,
-       (SELECT time_s FROM event WHERE seq = n.last_seq)
-FROM label_now AS n JOIN rater AS w ON w.id = n.rater_id JOIN round AS r ON r.id = n.round_id
-JOIN cell AS c ON c.id = n.cell_id
-WHERE n.cell_id = :cell AND n.label_id IS NOT NULL AND w.kind <> 'model'
-  AND NOT (n.rater_id = :speaker AND n.round_id = :round) AND NOT {PENDING}
-ORDER BY n.first_seq
-"""  # noqa: S608 constant parts
-_CELL_SQL = """
-SELECT c.public_id, c.slide_id, c.shape, c.x_min_px0, c.y_min_px0, c.x_max_px0, c.y_max_px0, c.vertices_px0,
-       c.is_deleted, n.label_id,
-       (SELECT max(m.score) FROM label_now AS m JOIN rater AS r ON r.id = m.rater_id AND r.kind = 'model'
-        WHERE m.cell_id = c.id)
-FROM cell AS c
-LEFT JOIN label_now AS n ON (n.cell_id, n.rater_id, n.round_id) = (c.id, :speaker, :round)
-WHERE c.id = :cell
+_ROUND_SQL = """
+SELECT r.is_blinded, r.kind, (SELECT a.role FROM access AS a WHERE a.rater_id = ?1)
+FROM round AS r WHERE r.id = ?2
 """
 
 
-@dataclass(frozen=True, slots=True)
-class OtherLabel:
-    """What somebody else said of a cell."""
-
-    rater_id: int
-    rater: str
-    label_id: int
-    round: str
-    time_s: float | None
+def _counts_alone(kind: RoundKind, role: str | None) -> bool:
+    """Whether a rater of a round is to count without what others say there: in a case; a lead sees all."""
+    return kind is RoundKind.CASE_REVIEW and role != Role.LEAD
 
 
-@dataclass(frozen=True, eq=False)
-class SeenCell:
-    """One cell as a rater sees it; see :class:`mitoscope.store.slide_cells.SeenCells`."""
-
-    cell_id: int
-    public_id: int
-    slide_id: int
-    shape: int
-    bounds_px0: tuple[float, float, float, float]
-    vertices_px0: NDArray[np.float64] | None
-    is_deleted: bool
-    label_id: int
-    score: float | None
-    seen: int
-    others: tuple[OtherLabel, ...]
-
-    @property
-    def centre_px0(self) -> tuple[float, float]:
-        """The middle of its bounds."""
-        x_min, y_min, x_max, y_max = self.bounds_px0
-        return (x_min + x_max) / 2, (y_min + y_max) / 2
-
-
-@well_formed()
-def cell_seen(connection: sqlite3.Connection, sight: Sight, cell_id: int) -> SeenCell:
-    """Return one cell as a rater sees it.
-
-    Raises
-    ------
-    NotFoundError
-        If there is no such cell, or the rater does not see it in this round.
-    """
-    values = sight.values() | {"cell": cell_id}
-    row = connection.execute(_CELL_SQL, values).fetchone()
-    if row is None or not _shows(connection, sight, cell_id):
-        raise _no_cell()
-    public_id, slide, shape, *bounds, vertices, is_deleted, label, score = row
-    x_min, y_min, x_max, y_max = bounds
-    if sight.is_blinded:
-        x, y = (x_min + x_max) / 2, (y_min + y_max) / 2
-        shape, x_min, y_min, x_max, y_max, vertices, score = int(Shape.SPOT), x, y, x, y, None, None
-    others = connection.execute(_OTHERS_SQL, values).fetchall() if sight.shows_labels else []
-    return SeenCell(
-        cell_id=cell_id,
-        public_id=public_id,
-        slide_id=slide,
-        shape=shape,
-        bounds_px0=(x_min, y_min, x_max, y_max),
-        vertices_px0=None if vertices is None else vertices_from(vertices),
-        is_deleted=bool(is_deleted),
-        label_id=label or 0,
-        score=score,
-        seen=_last_visible(connection, values),
-        others=tuple(OtherLabel(*other) for other in others),
-    )
+def last_seen(connection: sqlite3.Connection, values: dict[str, Any]) -> int:
+    """Return the last visible event of a cell, as :func:`last_visible`, by the parameters of a query."""
+    sql = f"SELECT ifnull(max(seq), 0) FROM event AS e WHERE cell_id = :cell AND {VISIBLE}"  # noqa: S608
+    (seq,) = connection.execute(sql, values).fetchone()
+    return int(seq)

@@ -79,13 +79,13 @@ def sign(
         if (before.slide_id, before.rater_id) != (slide_id, rater_id):
             raise ConflictError(
                 "somebody else signed that result, or it is of another slide",
-                where=f"result {replaces}",
+                where="result",
                 mend="only your own results can be corrected",
             )
         if before.replaced_by is not None:
             raise ConflictError(
-                f"result {before.replaced_by} has replaced it already",
-                where=f"result {replaces}",
+                "another result has replaced it already",
+                where="result",
                 mend="correct that one",
             )
     text = json.dumps({**content, _REPLACES: replaces}, ensure_ascii=False, allow_nan=False)
@@ -115,6 +115,12 @@ def read_all_signed(connection: sqlite3.Connection, slide_id: int | None = None)
         f"{_SQL} WHERE ?1 IS NULL OR s.slide_id = ?1 ORDER BY s.id DESC", (slide_id,)
     ).fetchall()
     return [_signed(connection, row) for row in rows]
+
+
+def signed_slides(connection: sqlite3.Connection, round_id: int, rater_id: int) -> tuple[int, ...]:
+    """Return the slides that a rater has signed in a round."""
+    sql = "SELECT DISTINCT slide_id FROM signed_result WHERE (round_id, rater_id) = (?, ?)"
+    return tuple(slide for (slide,) in connection.execute(sql, (round_id, rater_id)))
 
 
 def _signed(connection: sqlite3.Connection, row: tuple[Any, ...]) -> SignedResult:

@@ -15,6 +15,9 @@ from mitoscope.store.columns import Shape
 from mitoscope.store.encoding import BOUNDS, id_list, well_formed
 from mitoscope.store.searches import last_model
 from mitoscope.store.sight import (
+    ALONE,
+    FOUND_ALONE,
+    LAST_VISIBLE_ALONE,
     LAST_VISIBLE_BLINDED,
     LAST_VISIBLE_OPEN,
     OWN,
@@ -75,11 +78,11 @@ AND c.x_max_px0 >= :x AND c.x_min_px0 < :right AND c.y_max_px0 >= :y AND c.y_min
 _FEW = 5000
 """Up to so many cells what was said of them is looked up one by one; beyond, slide by slide."""
 _AMONG = "c.id IN (SELECT value FROM json_each(:cells))"
-_SPOKEN_SQL = """
+_SPOKEN_SQL = f"""
 SELECT n.cell_id, n.label_id, n.rater_id, n.last_seq, r.kind = 'consensus' FROM label_now AS n
 JOIN cell AS c ON c.id = n.cell_id JOIN rater AS r ON r.id = n.rater_id
-WHERE {where} AND n.label_id IS NOT NULL AND r.kind <> 'model'
-"""
+WHERE {{where}} AND n.label_id IS NOT NULL AND r.kind <> 'model' AND NOT {ALONE}
+"""  # noqa: S608 constant parts
 _SPOKEN_ROW = np.dtype([(name, np.int64) for name in ("cell", "label", "rater", "seq", "is_consensus")])
 _SCORES_SQL = """
 SELECT n.cell_id, n.score, ifnull(n.label_id, 0) FROM label_now AS n
@@ -160,17 +163,22 @@ def cells_seen(
     where = ["c.is_deleted = 0"] if since is None else [_changed_since(values, since)]
     if sight.own_only:
         where.append(OWN)
+    if sight.signed is not None:
+        where.append(f"NOT {FOUND_ALONE}")
     if box is not None:
         values |= {"x": box.x, "y": box.y, "right": box.right, "bottom": box.bottom}
         where.append(_IN_BOX)
     pending = PENDING if sight.pending else "0"
     last = LAST_VISIBLE_BLINDED if sight.is_blinded else LAST_VISIBLE_OPEN
+    if sight.signed is not None and not sight.is_blinded:
+        last = LAST_VISIBLE_ALONE
     sql = _CELLS_SQL.format(where=" AND ".join(where), pending=pending, seen=last)
-    (version,) = connection.execute("SELECT ifnull(max(seq), 0) FROM event").fetchone()
     found = connection.execute(sql, values).fetchall()
     is_complete = len(found) <= limit
     rows = np.fromiter(found[:limit], dtype=_CELL_ROW, count=min(len(found), limit))
     gone = rows["is_deleted"]
+    # The last event that the rater sees of them, not the last of the study: that would tell of others' work.
+    version = max(since or 0, int(rows["seen"].max(initial=0)))
     return _columns(
         connection,
         sight,
@@ -197,16 +205,17 @@ def _columns(
     version: int,
     is_complete: bool,
 ) -> SeenCells:
-    cell, shape = rows["id"], rows["shape"]
+    cell, shape = rows["id"], rows["shape"].copy()
     bounds = np.stack([rows[name] for name in BOUNDS], axis=1)
     label = rows["label"].copy()
     is_mine = label > 0
     rater = np.where(is_mine, sight.speaker_id, 0)
     score, model_label = np.full(len(rows), np.nan), np.zeros(len(rows), np.int64)
-    if sight.is_blinded:
-        centre = (bounds[:, :2] + bounds[:, 2:]) / 2
-        bounds, shape = np.concatenate([centre, centre], axis=1), np.full(len(rows), int(Shape.SPOT))
-    else:
+    # Shape and size are of who drew a cell: they stay hidden where the rater is yet to read it blinded.
+    bare = rows["is_pending"] | sight.is_blinded
+    centre = (bounds[bare, :2] + bounds[bare, 2:]) / 2
+    bounds[bare], shape[bare] = np.concatenate([centre, centre], axis=1), int(Shape.SPOT)
+    if not sight.is_blinded:
         many = len(rows) > _FEW
         among = "c.slide_id = :slide" if many else _AMONG
         model = last_model(connection, values["slide"])

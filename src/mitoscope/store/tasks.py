@@ -148,6 +148,16 @@ def read_answers(
     ]
 
 
+def tile_progress(connection: sqlite3.Connection, round_id: int, rater_id: int) -> tuple[int, int]:
+    """Return how many tiles of a round a rater has answered, of how many."""
+    answered, tiles = connection.execute(
+        "SELECT count(n.tile_id), count(*) FROM task_tile AS t "
+        "LEFT JOIN tile_answer_now AS n ON n.tile_id = t.id AND n.rater_id = ?2 WHERE t.round_id = ?1",
+        (round_id, rater_id),
+    ).fetchone()
+    return answered, tiles
+
+
 def next_tile(
     tiles: Collection[int],
     answered: Collection[int],

@@ -277,9 +277,9 @@ class SignedContent(SignedBase):
     """A result as it was signed, with all that it rests on.
 
     The area that was asked for and its aspect, the mm² of tissue in the window, the figures of the whole
-    slide, the slide and its file, the last event, cells, regions, what could not be read: x, y, width and
-    height in level-0 px; and how sure the count is, the search, and the result that it replaces, which older
-    results do not state.
+    slide, the slide and its file, the last event (for the lead alone), cells, regions, what could not be
+    read: x, y, width and height in level-0 px; and how sure the count is, the search, and the result that
+    it replaces, which older results do not state.
     """
 
     requested_mm2: float
@@ -288,7 +288,7 @@ class SignedContent(SignedBase):
     figures: int
     slide: str
     fingerprint: str
-    version: int
+    version: NotRequired[int]
     cells: list[SignedCell]
     regions: list[SignedRegion]
     gaps: list[Rectangle]

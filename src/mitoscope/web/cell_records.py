@@ -95,12 +95,14 @@ def seen_token(cell: SeenCell, tokens: SeenTokens) -> str:
     return tokens.of(cell.cell_id, cell.seen)[0]
 
 
-def describe_cells(cells: SeenCells, tokens: SeenTokens, names: dict[int, str]) -> CellColumns:
-    """Return the cells of a slide in columns."""
+def describe_cells(
+    cells: SeenCells, tokens: SeenTokens, names: dict[int, str], *, version: int
+) -> CellColumns:
+    """Return the cells of a slide in columns; the version is what the page is told of their state."""
     bounds = cells.bounds_px0
     raters = sorted(set(cells.rater_id.tolist()) - {0})
     return {
-        "version": cells.version,
+        "version": version,
         "complete": cells.is_complete,
         "cell": cells.public_id.tolist(),
         "x": _numbers((bounds[:, 0] + bounds[:, 2]) / 2),

@@ -325,13 +325,14 @@ def _remark(cell: dict[str, Any]) -> str:
 
 
 def _provenance(result: SignedResult, slide: Slide) -> dict[str, dict[str, str]]:
+    version = result.content.get("version")
     return {
         "Slide": describe_slide(slide.info) | {"Fingerprint": result.content["fingerprint"]},
         "Signature": {
             "Result": f"number {result.id}",
             "Rater": result.rater,
             "Time": _signed_at(result),
-            "State of the study": f"event {result.content['version']}",
-            "Chain": "" if result.chain is None else f"{result.chain.rows} rows, {result.chain.sha256}",
+            **({"State of the study": f"event {version}"} if version is not None else {}),
+            "Chain": "" if result.chain is None else result.chain.sha256,
         },
     }

@@ -15,13 +15,16 @@ from mitoscope.store import (
     CONSENSUS_RATER,
     Assignment,
     Operation,
+    SeenTokens,
     Store,
+    Veil,
     Visitor,
     find_visitor,
     intern_raters,
     once,
     permit,
-    seen_tokens,
+    secret_of,
+    slides_of,
     visitor_of,
 )
 from mitoscope.tissue import TissueMask, find_tissue
@@ -58,16 +61,35 @@ class AppState:
     tissues: dict[int, TissueMask] = field(default_factory=dict)
     boards: dict[int, Any] = field(default_factory=dict)
     visits: dict[str, tuple[float, Visitor]] = field(default_factory=dict)
+    looks: dict[Visitor, tuple[float, set[int]]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         with self.store.writing() as connection:
-            self.tokens = seen_tokens(connection)
+            secret = secret_of(connection)
+        self.tokens, self.veil = SeenTokens(secret), Veil(secret)
         self.searches = SearchQueue(self.store, self.slides)
 
     def forget_visits(self) -> None:
-        """Look everybody up anew: somebody was shut out, or left."""
-        self.visits = {}
+        """Look everybody up anew: somebody was shut out, or left, or works elsewhere."""
+        self.visits, self.looks = {}, {}
+
+    def check_slide(self, visitor: Visitor, slide_id: int) -> None:
+        """Refuse a slide that is not among the visitor's; tiles do not ask the store again and again.
+
+        Raises
+        ------
+        NotFoundError
+            As :func:`mitoscope.store.sight.permit`.
+        """
+        known = self.looks.get(visitor)
+        if known is not None and known[0] > time.monotonic() and slide_id in known[1]:
+            return
+        looks = self.looks
+        with self.store.reading() as connection:
+            permit(connection, visitor, Operation.LOOK, slide_id=slide_id)
+            seen = slides_of(connection, visitor)
+        looks[visitor] = (time.monotonic() + _VISIT_FRESH_S, seen)
 
     def tissue(self, slide_id: int) -> TissueMask:
         """Return the tissue of a slide; found once and kept."""
@@ -120,6 +142,28 @@ def _look_up(state: AppState, cookie: str | None) -> Visitor:
 
 VisitorHere = Annotated[Visitor, Depends(_visitor)]
 """Who asks for what everybody may see; all else is asked of :func:`mitoscope.store.sight.permit`."""
+
+
+async def _looker(request: Request, visitor: VisitorHere, state: StateHere) -> Visitor:
+    """Return who asks for a slide, which must be among the visitor's."""
+    slide_id = request.path_params["slide_id"]
+    if slide_id.isascii() and slide_id.isdigit():  # the route refuses what is no number
+        await run_in_threadpool(state.check_slide, visitor, int(slide_id))
+    return visitor
+
+
+LookerHere = Annotated[Visitor, Depends(_looker)]
+"""Who asks for a slide of the own rounds, as its pixels and outlines are."""
+
+
+def _drawer(visitor: LookerHere, state: StateHere) -> Visitor:
+    with state.store.reading() as connection:
+        permit(connection, visitor, Operation.DRAW)
+    return visitor
+
+
+DrawerHere = Annotated[Visitor, Depends(_drawer)]
+"""An expert who draws on such a slide."""
 
 
 def _lead(visitor: VisitorHere, state: StateHere) -> Visitor:

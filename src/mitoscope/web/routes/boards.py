@@ -37,7 +37,7 @@ from mitoscope.web.forms import (
 )
 from mitoscope.web.refusal import Refusal, invalid, no_such
 from mitoscope.web.routes.rounds import check_raters
-from mitoscope.web.state import AppState, LeadHere, StateHere, VisitorHere, done_once
+from mitoscope.web.state import AppState, ComparerHere, LeadHere, StateHere, VisitorHere, done_once
 
 router = APIRouter()
 CELLS_MAX = 100_000
@@ -343,7 +343,7 @@ class Second(Action):
 
 
 @router.post("/api/boards/{board_id}/second")
-def second(board_id: RowId, body: Second, state: StateHere, lead: LeadHere) -> SecondAsked:
+def second(board_id: RowId, body: Second, state: StateHere, lead: ComparerHere) -> SecondAsked:
     """Put the re-classed cells before a second expert, blinded and without the board."""
     with state.store.reading() as connection:
         found = store.read_board(connection, board_id)

@@ -52,7 +52,7 @@ from mitoscope.web.forms import (
     described,
 )
 from mitoscope.web.refusal import Refusal, invalid
-from mitoscope.web.routes.results import shown
+from mitoscope.web.routes.results import RESULT_ID, outside, shown
 from mitoscope.web.state import (
     AppState,
     StateHere,
@@ -121,7 +121,7 @@ def case(round_id: RoundId, slide_id: SlideId, state: StateHere, visitor: Visito
     label = figure_label(state.store)
     with state.store.reading() as connection:
         found = _read(connection, state, mine, slide_id)
-        signed = shown(connection, visitor, store.read_all_signed(connection, slide_id))
+        signed = shown(connection, state, visitor, store.read_all_signed(connection, slide_id))
         labels = store.read_labels(connection)
     hot_spot, problem = None, None
     try:
@@ -274,6 +274,7 @@ def sign_case(
     """Sign the mitotic count of a window; it is counted again here, from the labels that are on disk."""
     mine = work_in(state, visitor, round_id, slide_id=slide_id)
     tissue = state.tissue(slide_id)
+    replaces = None if body.replaces is None else state.veil.find(RESULT_ID, body.replaces)
 
     def act(connection: Any) -> Signed:
         found = _read(connection, state, mine, slide_id)
@@ -294,7 +295,7 @@ def sign_case(
             "figures": counted.figures,
             "slide": found.info.name,
             "fingerprint": found.info.fingerprint,
-            "version": found.cells.version,
+            "version": store.last_event(connection),
             "cells": signed_cells(found, counted, own),
             "regions": [
                 described(SignedRegion, one, vertices=one.vertices_px0.tolist()) for one in found.drawn
@@ -306,7 +307,7 @@ def sign_case(
             "fields": describe_fields(rule),
             "search": describe_search(found.search),
             "threshold_of": _threshold_of(mine, found) if rule.threshold == found.rule.threshold else None,
-            "replaces": body.replaces,
+            "replaces": replaces,
         }
         done = store.sign(
             connection,
@@ -314,9 +315,9 @@ def sign_case(
             slide_id=slide_id,
             round_id=round_id,
             rater_id=visitor.rater_id,
-            replaces=body.replaces,
+            replaces=replaces,
         )
-        return {"result": describe_signed(done), "is_repeated": False}
+        return {"result": describe_signed(outside(state, done)), "is_repeated": False}
 
     return done_once(state, visitor, body.key, f"signature {round_id}/{slide_id}", act)
 

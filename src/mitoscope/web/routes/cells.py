@@ -95,14 +95,18 @@ def cells(
     state: StateHere,
     visitor: VisitorHere,
     box: _BoxText = None,
-    since: Annotated[int | None, Query(ge=0, le=(1 << 62))] = None,
+    since: Annotated[int | None, Query(ge=0, le=store.PUBLIC_ID_MAX)] = None,
 ) -> Response:
     """Return the cells of a slide as I see them in a round, in columns and in random order."""
     mine = assignment(state, visitor, round_id, slide_id=slide_id)
     with state.store.reading() as connection:
-        found = store.cells_seen(connection, mine.sight, slide_id, box=parse_box(box), since=since)
+        of, state_of = f"cells {round_id} {slide_id} {visitor.rater_id}", None
+        if since is not None:
+            state_of = state.veil.find(of, since)
+        found = store.cells_seen(connection, mine.sight, slide_id, box=parse_box(box), since=state_of)
         names = {id_: rater.name for id_, rater in store.read_raters(connection).items()}
-    return JSONResponse(describe_cells(found, state.tokens, names))
+    version = state.veil.hide(of, found.version)
+    return JSONResponse(describe_cells(found, state.tokens, names, version=version))
 
 
 @router.get("/api/rounds/{round_id}/cells/{cell}")
@@ -137,7 +141,11 @@ def queue(
     with state.store.reading() as connection:
         speaker = mine.sight.speaker_id
         passed = set(store.live_cells_of(connection, skipped))
-        found = store.next_cells(connection, speaker, round_id, n=n, slides=slides, skip=passed, order=order)
+        found = (
+            []  # the rater's own are labelled, those of others do not show
+            if mine.sight.own_only
+            else store.next_cells(connection, speaker, round_id, n=n, slides=slides, skip=passed, order=order)
+        )
         progress = round_progress(connection, mine.row, speaker)
         seen = [describe_cell(store.cell_seen(connection, mine.sight, cell), state.tokens) for cell in found]
     return {"cells": seen, "labelled": progress.labelled, "of": progress.cells}

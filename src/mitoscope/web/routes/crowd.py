@@ -11,10 +11,12 @@ from mitoscope import store
 from mitoscope.web.forms import Action, Answer, Box, Done, Rectangle, RoundId, RowId, Seconds, described
 from mitoscope.web.refusal import invalid
 from mitoscope.web.routes.cells import parse_ids
-from mitoscope.web.state import StateHere, VisitorHere, done_once, work_in
+from mitoscope.web.state import AppState, StateHere, VisitorHere, assignment, done_once
 
 router = APIRouter()
 BOXES_MAX = 200
+TILE_ID = "tile"
+"""A kind of numbers that go out veiled."""
 
 
 class Standing(Answer):
@@ -84,8 +86,8 @@ def next_(
     for_gold: bool = False,
 ) -> NextTile:
     """Return the next tile to be looked at, and how I stand; for gold, one whose answer is not known yet."""
-    row = crowd_task(work_in(state, visitor, round_id).row)
-    passed = parse_ids(skip, field="skip")
+    row = crowd_task(assignment(state, visitor, round_id, operation=store.Operation.ANSWER).row)
+    passed = [state.veil.find(TILE_ID, one) for one in parse_ids(skip, field="skip")]
     if for_gold:
         with state.store.reading() as connection:
             store.permit(connection, visitor, store.Operation.LEAD)
@@ -103,16 +105,17 @@ def next_(
             found = store.next_tile(tiles, answered, seed=order.seed, first=first, skip=passed)
         tile = None if found is None else store.read_tile(connection, round_id, found)
     return {
-        "tile": None if tile is None else describe_tile(tile),
+        "tile": None if tile is None else describe_tile(state, tile),
         "answered": len(answered),
         "of": len(tiles),
         "qualification": described(Standing, standing),
     }
 
 
-def describe_tile(tile: store.TaskTile) -> ShownTile:
-    """Return where a tile lies."""
-    return {"id": tile.id, "slide": tile.slide_id, "x": tile.x_px0, "y": tile.y_px0, "side": tile.side_px0}
+def describe_tile(state: AppState, tile: store.TaskTile) -> ShownTile:
+    """Return where a tile lies; its number does not tell when it was added, as gold tiles are together."""
+    id_ = state.veil.hide(TILE_ID, tile.id)
+    return {"id": id_, "slide": tile.slide_id, "x": tile.x_px0, "y": tile.y_px0, "side": tile.side_px0}
 
 
 class TileAnswerBody(Action):
@@ -128,11 +131,11 @@ def answer(
     round_id: RoundId, tile_id: RowId, body: TileAnswerBody, state: StateHere, visitor: VisitorHere
 ) -> TileAnswered:
     """Answer for a tile; a later answer corrects it."""
-    row = crowd_task(work_in(state, visitor, round_id).row)
+    row = crowd_task(assignment(state, visitor, round_id, operation=store.Operation.ANSWER).row)
     content = _content(row, body)
 
     def act(connection: Any) -> TileAnswered:
-        tile = store.read_tile(connection, round_id, tile_id)
+        tile = store.read_tile(connection, round_id, state.veil.find(TILE_ID, tile_id))
         tiles = store.read_gold_tiles(connection, round_id)
         settings = row.terms.settings
         before = store.standing(settings, tiles, store.read_answers(connection, round_id, visitor.rater_id))
@@ -142,7 +145,7 @@ def answer(
         if before.state == "testing" and tile.gold is not None:
             feedback = _feedback(tile.gold, content)
         return {
-            "tile": tile.id,
+            "tile": tile_id,
             "qualification": described(Standing, after),
             "feedback": feedback,
             "is_repeated": False,

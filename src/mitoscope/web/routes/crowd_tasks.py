@@ -30,7 +30,7 @@ from mitoscope.web.routes.crowd import (
     describe_tile,
 )
 from mitoscope.web.routes.rounds import check_raters
-from mitoscope.web.state import ComparerHere, LeadHere, StateHere, assignment, done_once
+from mitoscope.web.state import AppState, ComparerHere, LeadHere, StateHere, assignment, done_once
 
 router = APIRouter()
 TILES_MAX = 5000
@@ -103,11 +103,11 @@ class CrowdConcluded(Done):
 @router.get("/api/rounds/{round_id}/tiles")
 def tiles(round_id: RoundId, state: StateHere, lead: ComparerHere) -> CrowdTiles:
     """Return what the crowd said of each tile, and how each of them stands."""
-    row = crowd_task(assignment(state, lead, round_id).row)
+    row = crowd_task(assignment(state, lead, round_id, operation=store.Operation.ENTER).row)
     with state.store.snapshot() as copy:
         rows = work_table(copy, name=row.name, repeats=0).raters
         with copy.reading() as connection:
-            judged, stands, names, confirmations = _read(connection, row)
+            judged, stands, names, confirmations = _read(connection, state, row)
     found = [
         described(
             CrowdRater,
@@ -123,18 +123,18 @@ def tiles(round_id: RoundId, state: StateHere, lead: ComparerHere) -> CrowdTiles
 
 
 def _read(
-    connection: Any, row: store.RoundRow
+    connection: Any, state: AppState, row: store.RoundRow
 ) -> tuple[list[JudgedTile], Mapping[int, store.Qualification], dict[str, int], list[Confirmed]]:
     """Return tiles, how raters stand by id, ids of raters by name, and confirmations of a round."""
     work = store.read_crowd_work(connection, row.id)
     names = {rater.name: id_ for id_, rater in store.read_raters(connection).items()}
     confirmations = [described(Confirmed, one) for one in read_confirmations(connection, row)]
-    return [_judged(result) for result in tile_results(row, work)], work.standing, names, confirmations
+    return [_judged(state, result) for result in tile_results(row, work)], work.standing, names, confirmations
 
 
-def _judged(result: TileResult) -> JudgedTile:
+def _judged(state: AppState, result: TileResult) -> JudgedTile:
     return {
-        **describe_tile(result.tile),
+        **describe_tile(state, result.tile),
         "is_gold": result.tile.gold is not None,
         "gold_has_figure": None if result.tile.gold is None else says_figure(result.tile.gold),
         "reviewers": result.reviewers,
@@ -157,7 +157,7 @@ def tiles_file(
     format: Annotated[Literal["csv", "json"], Query()] = "csv",  # noqa: A002 the word of the API
 ) -> Response:
     """Return what the tiles came to as a file: a row a tile, in JSON with boxes and all answers."""
-    row = crowd_task(assignment(state, lead, round_id).row)
+    row = crowd_task(assignment(state, lead, round_id, operation=store.Operation.ENTER).row)
     with state.store.snapshot() as copy:
         found = describe_tiles(copy, row.name)
     return download(tiles_text(found, f".{format}"), "tiles", format)
@@ -170,9 +170,9 @@ def download(text: str, stem: str, suffix: str) -> Response:
 
 
 @router.post("/api/rounds/{round_id}/conclude")
-def conclude(round_id: RoundId, body: Action, state: StateHere, lead: LeadHere) -> CrowdConcluded:
+def conclude(round_id: RoundId, body: Action, state: StateHere, lead: ComparerHere) -> CrowdConcluded:
     """Make cells of the merged boxes, with the agreement as their score; those made before follow it."""
-    row = crowd_task(assignment(state, lead, round_id).row)
+    row = crowd_task(assignment(state, lead, round_id, operation=store.Operation.ENTER).row)
     if row.kind is not store.RoundKind.CROWD_BOXES:
         raise invalid("yes and no to tiles makes no cells")
 
@@ -195,7 +195,7 @@ class Confirm(Action):
 @router.post("/api/rounds/{round_id}/confirmation")
 def confirm(round_id: RoundId, body: Confirm, state: StateHere, lead: LeadHere) -> ConfirmationAsked:
     """Put the merged boxes of some random tiles before experts, who confirm, reject and add."""
-    row = crowd_task(assignment(state, lead, round_id).row)
+    row = crowd_task(assignment(state, lead, round_id, operation=store.Operation.ENTER).row)
     check_raters(state, body.raters)
 
     def act(connection: Any) -> ConfirmationAsked:

@@ -27,7 +27,7 @@ from mitoscope.detections import Detections
 from mitoscope.errors import MitoscopeError
 from mitoscope.web.forms import Action, Body, Box, Coordinate, Done, Id, RoundId, RowId, Score
 from mitoscope.web.refusal import invalid
-from mitoscope.web.routes.crowd import BOXES_MAX, crowd_task
+from mitoscope.web.routes.crowd import BOXES_MAX, TILE_ID, crowd_task
 from mitoscope.web.state import AppState, LeadHere, StateHere, assignment, done_once
 
 router = APIRouter()
@@ -109,7 +109,7 @@ class NewTiles(Action):
 @router.post("/api/rounds/{round_id}/tiles")
 def add(round_id: RoundId, body: NewTiles, state: StateHere, lead: LeadHere) -> TilesAdded:
     """Put tiles before the crowd: stated, over tissue, by score, from a file; gold from what is settled."""
-    row = crowd_task(assignment(state, lead, round_id).row)
+    row = crowd_task(assignment(state, lead, round_id, operation=store.Operation.ENTER).row)
     known = set(state.store.slides())
     new = [store.TaskTile(0, round_id, tile.slide, tile.x, tile.y, body.side) for tile in body.tiles]
     new += [
@@ -155,14 +155,14 @@ def set_gold(
     round_id: RoundId, tile_id: RowId, body: KnownAnswer, state: StateHere, lead: LeadHere
 ) -> GoldSet:
     """State what is to be seen on a tile, which makes it a gold tile, or take that back."""
-    row = crowd_task(assignment(state, lead, round_id).row)
+    row = crowd_task(assignment(state, lead, round_id, operation=store.Operation.ENTER).row)
     is_stated = body.boxes is not None or body.answer is not None
     gold = _gold(row, body.boxes, body.answer) if is_stated else None
 
     def act(connection: Any) -> GoldSet:
-        tile = store.read_tile(connection, round_id, tile_id)
+        tile = store.read_tile(connection, round_id, state.veil.find(TILE_ID, tile_id))
         store.set_gold(connection, tile.id, gold)
-        return {"tile": tile.id, "is_gold": gold is not None, "is_repeated": False}
+        return {"tile": tile_id, "is_gold": gold is not None, "is_repeated": False}
 
     return done_once(state, lead, body.key, f"gold of tile {round_id}/{tile_id}", act)
 

@@ -131,8 +131,10 @@ def leave(request: Request, state: StateHere, visitor: VisitorHere) -> Response:
 
 @router.get("/api/me")
 def me(state: StateHere, visitor: VisitorHere) -> Me:
-    """Return who I am, the study, its slides, and my rounds."""
-    slides = [describe_slide(slide) for slide in state.slides.all()]
+    """Return who I am, the study, the slides of my rounds (of a lead: all), and my rounds."""
+    with state.store.reading() as connection:
+        mine = store.slides_of(connection, visitor)
+    slides = [describe_slide(slide) for slide in state.slides.all() if slide.id in mine]
     with state.store.reading() as connection:
         rater = store.read_raters(connection)[visitor.rater_id]
         name, uuid = store.read_identity(connection)
@@ -170,7 +172,7 @@ class Position(Action):
 @router.put("/api/rounds/{round_id}/position")
 def put_position(round_id: RoundId, body: Position, state: StateHere, visitor: VisitorHere) -> Done:
     """Keep where I am, for the next time."""
-    assignment(state, visitor, round_id)
+    assignment(state, visitor, round_id, operation=store.Operation.ENTER)
     if len(json.dumps(body.position, ensure_ascii=False).encode()) > POSITION_MAX:
         raise invalid(f"a position of more than {POSITION_MAX} bytes", field="position")
 

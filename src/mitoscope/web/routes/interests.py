@@ -22,19 +22,23 @@ from mitoscope.geometry import Aspect, BoxPx, BoxPx0, Mpp, SizePx
 from mitoscope.slide import Slide
 from mitoscope.store import (
     Interest,
+    Role,
+    Visitor,
     add_interest,
+    check_drawn,
     read_interest,
     read_interests,
-    read_raters,
     remove_interest,
     restore_interest,
 )
 from mitoscope.web.deep_zoom import read_scaled
 from mitoscope.web.forms import Action, Answer, Coordinate, Done, Name, RowId, SlideId, described
 from mitoscope.web.routes.regions import scale_of
-from mitoscope.web.state import StateHere, VisitorHere, done_once
+from mitoscope.web.state import AppState, DrawerHere, LookerHere, StateHere, VisitorHere, done_once
 
 router = APIRouter()
+_ID = "region of interest"
+"""A kind of numbers that go out veiled."""
 INTEREST_MM2 = 2.0
 """Area of a region of interest by default (MIDOG)."""
 AREA_MAX_MM2 = 25.0
@@ -46,7 +50,7 @@ _UM_PER_CM = 10_000.0
 class InterestRecord(Answer):
     """A region of interest: upper left corner and size in level-0 px; the mm² are null without an mpp.
 
-    Its pixels lie at the address ``tiff``.
+    Its pixels lie at the address ``tiff``. What is mine to take away a rater has placed; a lead may take all.
     """
 
     id: int
@@ -57,7 +61,7 @@ class InterestRecord(Answer):
     width: float
     height: float
     area_mm2: float | None
-    rater_name: str
+    is_mine: bool
     tiff: str
 
 
@@ -83,38 +87,31 @@ class NewInterest(Action):
     aspect: Annotated[str, Field(max_length=20)] = "4:3"
 
 
-def _interest(interest: Interest, mpp: Mpp | None, names: dict[int, str]) -> InterestRecord:
-    box = interest.box_px0
+def _interest(state: AppState, visitor: Visitor, interest: Interest, mpp: Mpp | None) -> InterestRecord:
+    box, id_ = interest.box_px0, state.veil.hide(_ID, interest.id)
     return described(
         InterestRecord,
         interest,
+        id=id_,
         slide=interest.slide_id,
         **asdict(box),
         area_mm2=None if mpp is None else box.area_mm2(mpp),
-        rater_name=names[interest.rater_id],
-        tiff=f"/api/interests/{interest.id}.tiff",
+        is_mine=visitor.role is Role.LEAD or interest.rater_id == visitor.rater_id,
+        tiff=f"/api/interests/{id_}.tiff",
     )
 
 
-def _names(connection: Any) -> dict[int, str]:
-    return {id_: rater.name for id_, rater in read_raters(connection).items()}
-
-
 @router.get("/api/slides/{slide_id}/interests")
-def interests(slide_id: SlideId, state: StateHere, visitor: VisitorHere) -> Interests:  # noqa: ARG001
+def interests(slide_id: SlideId, state: StateHere, visitor: LookerHere) -> Interests:
     """Return the regions of interest of a slide."""
     mpp, _ = scale_of(state, slide_id)
     with state.store.reading() as connection:
-        names = _names(connection)
-        return {
-            "interests": [
-                _interest(interest, mpp, names) for interest in read_interests(connection, slide_id)
-            ]
-        }
+        found = read_interests(connection, slide_id)
+    return {"interests": [_interest(state, visitor, interest, mpp) for interest in found]}
 
 
 @router.post("/api/slides/{slide_id}/interests")
-def place(slide_id: SlideId, body: NewInterest, state: StateHere, visitor: VisitorHere) -> InterestPlaced:
+def place(slide_id: SlideId, body: NewInterest, state: StateHere, visitor: DrawerHere) -> InterestPlaced:
     """Place a region of interest; it stays on the slide."""
     info = state.slides.info(slide_id)
     width_um, height_um = Aspect.parse(body.aspect).size_um(body.area_mm2)
@@ -129,17 +126,20 @@ def place(slide_id: SlideId, body: NewInterest, state: StateHere, visitor: Visit
     def act(connection: Any) -> InterestPlaced:
         name = body.name or f"{body.area_mm2:g} mm²"
         added = add_interest(connection, slide_id, box, rater_id=visitor.rater_id, name=name)
-        return {"interest": _interest(added, info.mpp, _names(connection)), "is_repeated": False}
+        return {"interest": _interest(state, visitor, added, info.mpp), "is_repeated": False}
 
     return done_once(state, visitor, body.key, f"interest on {slide_id}", act)
 
 
 @router.delete("/api/interests/{interest_id}")
 def remove(interest_id: RowId, body: Action, state: StateHere, visitor: VisitorHere) -> Done:
-    """Take a region of interest away."""
+    """Take a region of interest of mine away."""
+    id_ = state.veil.find(_ID, interest_id)
 
     def act(connection: Any) -> Done:
-        remove_interest(connection, interest_id)
+        placed = read_interest(connection, id_)
+        check_drawn(connection, visitor, slide_id=placed.slide_id, rater_id=placed.rater_id)
+        remove_interest(connection, id_)
         return {"is_repeated": False}
 
     return done_once(state, visitor, body.key, f"removal of interest {interest_id}", act)
@@ -147,12 +147,13 @@ def remove(interest_id: RowId, body: Action, state: StateHere, visitor: VisitorH
 
 @router.post("/api/interests/{interest_id}/restore")
 def restore(interest_id: RowId, body: Action, state: StateHere, visitor: VisitorHere) -> InterestPlaced:
-    """Take the removal of a region of interest back."""
+    """Take the removal of a region of interest of mine back."""
 
     def act(connection: Any) -> InterestPlaced:
-        back = restore_interest(connection, interest_id)
+        back = restore_interest(connection, state.veil.find(_ID, interest_id))
+        check_drawn(connection, visitor, slide_id=back.slide_id, rater_id=back.rater_id)
         mpp, _ = scale_of(state, back.slide_id)
-        return {"interest": _interest(back, mpp, _names(connection)), "is_repeated": False}
+        return {"interest": _interest(state, visitor, back, mpp), "is_repeated": False}
 
     return done_once(state, visitor, body.key, f"restoring of interest {interest_id}", act)
 
@@ -165,18 +166,19 @@ def restore(interest_id: RowId, body: Action, state: StateHere, visitor: Visitor
 def tiff(
     interest_id: RowId,
     state: StateHere,
-    visitor: VisitorHere,  # noqa: ARG001 it must be one
+    visitor: VisitorHere,
     level: Annotated[int, Query(ge=0, le=8)] = 0,
 ) -> Response:
     """Return the pixels of a region of interest as a TIFF with resolution tags."""
     with state.store.reading() as connection:
-        found = read_interest(connection, interest_id)
+        found = read_interest(connection, state.veil.find(_ID, interest_id))
+    state.check_slide(visitor, found.slide_id)
     path = write_roi(state.slides.open(found.slide_id), found.box_px0, factor=1 << level)
     stem = result_stem(state.slides.info(found.slide_id).name)
     return FileResponse(
         path,
         media_type="image/tiff",
-        filename=f"{stem}_{found.id}.tiff",
+        filename=f"{stem}_{interest_id}.tiff",
         background=BackgroundTask(path.unlink, missing_ok=True),
     )
 

@@ -2,48 +2,58 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from mitoscope import store
-from mitoscope.errors import BlindedError
 from mitoscope.web.case_answers import FullResult, Results, describe_signed, signed_content
 from mitoscope.web.forms import OptionalId, RowId
+from mitoscope.web.refusal import no_such
 from mitoscope.web.signed_report import render_signed
 from mitoscope.web.state import AppState, StateHere, VisitorHere
 
 router = APIRouter()
+RESULT_ID = "result"
+"""A kind of numbers that go out veiled."""
 
 
 @router.get("/api/results")
 def results(state: StateHere, visitor: VisitorHere, slide: OptionalId = None) -> Results:
     """Return the signed results that I may see, the newest first."""
     with state.store.reading() as connection:
-        found = shown(connection, visitor, store.read_all_signed(connection, slide))
+        found = shown(connection, state, visitor, store.read_all_signed(connection, slide))
     return {"results": [describe_signed(one) for one in found]}
 
 
 def shown(
-    connection: Any, visitor: store.Visitor, found: list[store.SignedResult]
+    connection: Any, state: AppState, visitor: store.Visitor, found: list[store.SignedResult]
 ) -> list[store.SignedResult]:
     """Return those results that somebody may see."""
-    return [
-        one
-        for one in found
-        if store.sees_results(connection, visitor, slide_id=one.slide_id, rater_id=one.rater_id)
-    ]
+    return [outside(state, one) for one in found if store.sees_result(connection, visitor, one)]
+
+
+def outside(state: AppState, result: store.SignedResult) -> store.SignedResult:
+    """Return a result under its number outside, which does not tell how many there are."""
+    numbers = {"id": result.id, "replaces": result.replaces, "replaced_by": result.replaced_by}
+    hidden = {name: None if one is None else state.veil.hide(RESULT_ID, one) for name, one in numbers.items()}
+    content = {**result.content, "replaces": hidden.pop("replaces")}
+    return replace(result, content=content, **hidden)
 
 
 def _signed(state: AppState, visitor: store.Visitor, result_id: int) -> store.SignedResult:
     with state.store.reading() as connection:
-        found = shown(connection, visitor, [store.read_signed(connection, result_id)])
-    if not found:
-        raise BlindedError(
-            "you are still reading this slide blinded", mend="finish your blinded rounds first"
-        )
-    return found[0]
+        one = store.read_signed(connection, state.veil.find(RESULT_ID, result_id))
+        (found,) = shown(connection, state, visitor, [one]) or (None,)
+        knows_all = store.is_unblinded(connection, visitor)
+    if found is None:
+        raise no_such("result")  # not even that there is one
+    if not knows_all:
+        content = {name: value for name, value in found.content.items() if name != "version"}
+        found = replace(found, content=content)  # the number of events tells of others' work
+    return found
 
 
 @router.get("/api/results/{result_id}/result.json", responses={200: {"model": FullResult}})

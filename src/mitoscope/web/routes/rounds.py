@@ -115,7 +115,7 @@ def describe_round(connection: sqlite3.Connection, row: store.RoundRow, rater_id
         name=row.name,
         kind=row.kind,
         is_blinded=row.is_blinded,
-        slides=store.slide_ids(connection) if terms.slides is None else sorted(terms.slides),
+        slides=store.round_slides(connection, row),
         review=review,
         bin=int(found.group(1)) if found else None,
         bins=int(found.group(2)) if found else None,
@@ -128,10 +128,30 @@ def describe_round(connection: sqlite3.Connection, row: store.RoundRow, rater_id
 
 
 def round_progress(connection: sqlite3.Connection, row: store.RoundRow, rater_id: int) -> store.Progress:
-    """Return how far a rater is in a round, on its slides."""
-    return store.total_progress(
+    """Return how far a rater is in a round: on its cells, or its tiles."""
+    if row.kind in store.CROWD_TASKS:
+        return store.Progress(*store.tile_progress(connection, row.id, rater_id))
+    done = store.total_progress(
         connection, store.speaker_of(connection, row, rater_id), row.id, slides=row.terms.slides
     )
+    return _as_shown(row, done)
+
+
+def _as_shown(row: store.RoundRow, done: store.Progress) -> store.Progress:
+    """Where a rater sees but the own cells, how many others there are is not told."""
+    return store.Progress(done.labelled, done.labelled) if row.terms.shows_cells == "own" else done
+
+
+def slide_progress(
+    connection: sqlite3.Connection, row: store.RoundRow, rater_id: int
+) -> dict[int, store.Progress]:
+    """Return how far a rater is in a round of cells, by slide."""
+    rows = store.read_progress(connection, store.speaker_of(connection, row, rater_id), row.id)
+    return {slide: _as_shown(row, done) for slide, done in rows.items() if _covers(row, slide)}
+
+
+def _covers(row: store.RoundRow, slide_id: int) -> bool:
+    return row.terms.slides is None or slide_id in row.terms.slides
 
 
 class Settings(Body):
@@ -353,4 +373,6 @@ def change(round_id: RoundId, body: ChangedRound, state: StateHere, lead: LeadHe
                 _note(connection, lead, kind, round_id, concerns=raters, names=True)
         return {**_described(connection, round_id, lead.rater_id), "is_repeated": False}
 
-    return done_once(state, lead, body.key, f"change of round {round_id}", act)
+    done = done_once(state, lead, body.key, f"change of round {round_id}", act)
+    state.forget_visits()
+    return done

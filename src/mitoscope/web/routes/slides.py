@@ -15,7 +15,7 @@ from mitoscope.web.deep_zoom import TILE_PX, encode_jpeg, max_level, read_scaled
 from mitoscope.web.forms import COORDINATE_MAX, Answer, LevelNumber, Pair, SlideId, TileNumber, described
 from mitoscope.web.refusal import no_such
 from mitoscope.web.slides import ShownSlide, SlideState
-from mitoscope.web.state import StateHere, VisitorHere
+from mitoscope.web.state import LookerHere, StateHere
 
 router = APIRouter()
 
@@ -92,7 +92,7 @@ def tile(
     column: TileNumber,
     row: TileNumber,
     state: StateHere,
-    visitor: VisitorHere,  # noqa: ARG001 it must be one
+    visitor: LookerHere,  # noqa: ARG001 it must be one
 ) -> Response:
     """Return a tile of the deep-zoom pyramid of a slide."""
     slide = state.slides.open(slide_id)
@@ -110,7 +110,7 @@ def tile(
 def thumbnail(
     slide_id: SlideId,
     state: StateHere,
-    visitor: VisitorHere,  # noqa: ARG001 it must be one
+    visitor: LookerHere,  # noqa: ARG001 it must be one
     size: Annotated[int, Query(ge=64, le=2048)] = 512,
 ) -> Response:
     """Return the whole slide in small."""
@@ -125,7 +125,7 @@ def crop(
     x: _Place,
     y: _Place,
     state: StateHere,
-    visitor: VisitorHere,  # noqa: ARG001 it must be one
+    visitor: LookerHere,  # noqa: ARG001 it must be one
     size: Annotated[int, Query(ge=16, le=1024)] = 128,
     size_um: Annotated[float | None, Query(gt=0, le=2000, allow_inf_nan=False)] = None,
 ) -> Response:
@@ -140,7 +140,7 @@ def crop(
 
 
 @router.get("/api/slides/{slide_id}/tissue")
-def tissue(slide_id: SlideId, state: StateHere, visitor: VisitorHere) -> Tissue:  # noqa: ARG001
+def tissue(slide_id: SlideId, state: StateHere, visitor: LookerHere) -> Tissue:  # noqa: ARG001
     """Return where the slide has tissue, as rows of packed bits, and how much."""
     found = state.tissue(slide_id)
     packed = np.packbits(found.mask, axis=1)

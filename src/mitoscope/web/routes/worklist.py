@@ -10,6 +10,7 @@ from pydantic import Field
 from mitoscope import store
 from mitoscope.web.forms import Action, Answer, Done, Name, SlideId
 from mitoscope.web.routes.entry import my_rounds
+from mitoscope.web.routes.rounds import slide_progress
 from mitoscope.web.state import LeadHere, StateHere, VisitorHere, done_once
 
 router = APIRouter()
@@ -30,7 +31,7 @@ class ListedSlide(Answer):
 
 
 class SlideList(Answer):
-    """All slides of the study."""
+    """The slides of my rounds; of a lead all."""
 
     slides: list[ListedSlide]
 
@@ -46,14 +47,16 @@ def slides(state: StateHere, visitor: VisitorHere) -> SlideList:
     """Return how each slide stands, as I may see it."""
     with state.store.reading() as connection:
         tags = store.read_tags(connection)
-        ids = store.slide_ids(connection)
+        ids = sorted(store.slides_of(connection, visitor))
         done: dict[int, store.Progress] = {}
         for round_ in my_rounds(connection, visitor):
             if not round_["is_open"]:
                 continue
-            progress = store.read_progress(connection, visitor.rater_id, round_["id"])
-            for slide_id in set(round_["slides"]) & set(progress):
-                before, more = done.get(slide_id, store.Progress(0, 0)), progress[slide_id]
+            row = store.read_round_row(connection, round_["id"])
+            if row.kind in store.CROWD_TASKS:
+                continue
+            for slide_id, more in slide_progress(connection, row, visitor.rater_id).items():
+                before = done.get(slide_id, store.Progress(0, 0))
                 done[slide_id] = store.Progress(before.labelled + more.labelled, before.cells + more.cells)
         counts = _counts(connection, visitor)
     return {
@@ -76,8 +79,7 @@ def _counts(connection: Any, visitor: store.Visitor) -> dict[int, int]:
     for result in store.read_all_signed(connection):
         if result.slide_id in found or not isinstance(result.content.get("count"), int):
             continue
-        where = {"slide_id": result.slide_id, "rater_id": result.rater_id}
-        if store.sees_results(connection, visitor, **where):
+        if store.sees_result(connection, visitor, result):
             found[result.slide_id] = result.content["count"]
     return found
 
