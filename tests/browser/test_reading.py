@@ -144,6 +144,13 @@ def test_a_second_expert_adds_a_missed_cell_which_goes_before_the_first(clinic: 
     expect(page.locator(".progress")).to_contain_text("1 of 3")
     settle(page)
     shoot(page, "second-read-adding")
+    for _ in range(6):
+        page.keyboard.press("-")
+    settle(page)
+    page.mouse.click(middle[0] + 40, middle[1] + 40)
+    expect(page.get_by_role("dialog")).to_contain_text("Label at ")
+    page.keyboard.press("Escape")
+    expect(page.locator(".progress")).to_contain_text("1 of 3")
     page.keyboard.press("Control+z")
     expect(page.locator(".progress")).to_contain_text("0 of 2")
     page.keyboard.press("Control+Shift+z")

@@ -14,6 +14,7 @@ import type { SlideView } from "../viewer/slide-view";
 import { Stage } from "../viewer/stage";
 import { AddTool } from "./add-tool";
 import { CROP_PX0, type Queue } from "./queue";
+import { useDoubt } from "./too-small";
 
 interface Properties {
   cell: CellRecord;
@@ -32,6 +33,7 @@ export function CellInContext({ cell, queue, labels, adds = null }: Properties) 
   const isOpen = isOpenSlide(slide);
   const picture = useMemo(() => (isOpen ? pictureOf(slide) : null), [cell.slide, isOpen]);
   const view = useRef<SlideView | null>(null);
+  const { whenLargeEnough, question } = useDoubt(view);
   const layer = useRef<CellsLayer | null>(null);
   const shown = useRef(cell);
   shown.current = cell;
@@ -66,7 +68,7 @@ export function CellInContext({ cell, queue, labels, adds = null }: Properties) 
     if (!made || adds === null) return;
     const tool = new AddTool(made, {
       known: [near, queue.work.table],
-      onAdd: (at) => queue.add(cell.slide, at, adds),
+      onAdd: (at) => whenLargeEnough(at, () => queue.add(cell.slide, at, adds)),
       onKnown: () => say("A cell is known here; it comes up by itself."),
     });
     const others = new CellsLayer(near, made.picture, labels);
@@ -104,6 +106,7 @@ export function CellInContext({ cell, queue, labels, adds = null }: Properties) 
       onReady={ready}
     >
       <img class="closeup" src={cropUrl(cell.slide, cell.x, cell.y, CROP_PX0)} width={256} height={256} alt="The cell, enlarged" />
+      {question}
     </Stage>
   );
 }

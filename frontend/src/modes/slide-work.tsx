@@ -13,7 +13,6 @@ import { Panel, TurnBack } from "../ui/panel";
 import { Comments } from "../state/comments";
 import type { StageCells } from "../tools/stage-cells";
 import { CellsLayer } from "../viewer/cells-layer";
-import type { Point } from "../viewer/frame";
 import { pictureOf, type OpenSlide } from "../viewer/picture";
 import { RegionsLayer } from "../viewer/regions-layer";
 import type { SlideView } from "../viewer/slide-view";
@@ -22,7 +21,7 @@ import type { MiniMapLayer } from "../viewer/mini-map";
 import { CellClasses, Hint, useCells } from "./cell-classes";
 import { EVERYTHING, Filters, passes, tally, type Filter } from "./filters";
 import { LabelTool } from "./label-tool";
-import { TooSmall, type Doubtful } from "./too-small";
+import { useDoubt } from "./too-small";
 
 interface Properties {
   round: Round;
@@ -42,12 +41,10 @@ export function SlideWork({ round, slide, history, children, mapLayers, onView }
   const picture = useMemo(() => pictureOf(slide), [slide.id]);
   const next = useSignal(labels[0]?.id ?? 0);
   const selected = useSignal<number | null>(null);
-  const doubtful = useSignal<Doubtful | null>(null);
-  /** The smallest scale at which the rater has said to label anyway. */
-  const allowed = useRef(Infinity);
   const filter = useSignal<Filter>(EVERYTHING);
   const layer = useRef<CellsLayer | null>(null);
   const view = useRef<SlideView | null>(null);
+  const { whenLargeEnough, question } = useDoubt(view);
   useEffect(() => {
     const follow = new Follow(work, round, slide.id);
     return () => follow.stop();
@@ -59,17 +56,6 @@ export function SlideWork({ round, slide, history, children, mapLayers, onView }
     view.current?.redraw();
   };
   const selectedCell = () => (selected.value === null ? undefined : work.table.get(selected.value));
-  const whenLargeEnough = (at: Point, act: () => void) => {
-    const shown = view.current;
-    if (!shown?.isTooSmallToLabel || shown.frame.scale >= allowed.current) act();
-    else doubtful.value = { at, act };
-  };
-  const anyway = () => {
-    const asked = doubtful.value;
-    doubtful.value = null;
-    allowed.current = view.current?.frame.scale ?? Infinity;
-    asked?.act();
-  };
   const give = (label: number) => {
     const cell = selectedCell();
     if (cell && cell.label !== label) whenLargeEnough(cell, () => work.label(cell.id, label));
@@ -152,9 +138,7 @@ export function SlideWork({ round, slide, history, children, mapLayers, onView }
         <TurnBack history={work.history} />
         <Counted work={work} filter={filter} labels={labels} />
       </Panel>
-      {doubtful.value && view.current && (
-        <TooSmall view={view.current} doubtful={doubtful.value} onClose={() => (doubtful.value = null)} onAnyway={anyway} />
-      )}
+      {question}
     </div>
   );
 }
