@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from .making import AWAY, Clinic, all_sent, click, settle, shoot
+from .making import AWAY, Clinic, all_sent, click, settle, shoot, until
 
 READ_ONLY = {
     "error": "study.mito: cannot be written (attempt to write a readonly database); nothing was changed",
@@ -144,7 +144,7 @@ def test_a_slide_whose_file_goes_while_it_is_open_is_told_and_labels_are_kept(
     before = len(frail.lead.cells(round_, slide)["cell"])
     click(page, 500, 500)
     all_sent(page)
-    assert len(frail.lead.cells(round_, slide)["cell"]) == before + 1
+    until(lambda: len(frail.lead.cells(round_, slide)["cell"]) == before + 1)
     shoot(page, "slide-gone")
     shutil.move(tmp_path / "elsewhere.tiff", frail_slides / "large.tiff")
     expect(trouble).to_have_count(0)
