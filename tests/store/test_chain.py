@@ -42,7 +42,9 @@ from mitoscope.store import (
     edit_region,
     read_all_signed,
     read_region,
+    read_tiles,
     restore_region,
+    set_gold,
     sign,
     write_setting,
     write_terms,
@@ -94,6 +96,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> bytes:
             write_terms(connection, round_, Terms())
         for tile in (1, 2, 3):
             with store.writing() as connection:
+                set_gold(connection, tile, {"answer": True})
                 answer_tile(connection, tile, rater, {"points": []}, seconds=2.5)
         store.freeze("MEL")
         store.freeze("MEL", note="again")
@@ -464,6 +467,11 @@ def test_what_mitoscope_changes_is_sound(path: Path) -> None:
             delete_region(connection, region.id, 1, expected=region.seen)
             restore_region(connection, region.id, 1)
             connection.execute("UPDATE study SET name = 'another'")
+            set_gold(connection, 1, {"answer": False})
+            set_gold(connection, 2, None)
+            (round_id,) = connection.execute("SELECT DISTINCT round_id FROM task_tile").fetchone()
+            golds = {tile.id: tile.gold for tile in read_tiles(connection, round_id)}
+        assert golds == {1: {"answer": False}, 2: None, 3: {"answer": True}}
         store.state_examined()
         assert store.verify().chain.rows > rows
 

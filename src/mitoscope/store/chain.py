@@ -140,6 +140,7 @@ TABLES: Mapping[str, _Table] = {
         slide_id="CASE t.kind WHEN 'create' THEN (SELECT slide_id FROM cell WHERE id = t.cell_id) END",
     ),
     "task_tile": _table("tile", "id", whole="round_id slide_id", real="x_px0 y_px0 side_px0", text="gold"),
+    "tile_gold": _table("known answer of a tile", "seq", whole="tile_id", real="time_s", text="gold"),
     "tile_answer": _table(
         "answer on a tile", "seq", whole="tile_id rater_id", real="time_s seconds", text="content"
     ),
@@ -161,8 +162,8 @@ TABLES: Mapping[str, _Table] = {
     "statement": _table("statement", "seq", real=" ".join(REALS), text="table_ key content vertices_px0"),
 }
 """What is chained, in the order in which a transaction links it."""
-STATED_TABLES = tuple(name for name in TABLES if name not in ("comment", "activity"))
-"""What was chained before there were comments and activities."""
+STATED_TABLES = tuple(name for name in TABLES if name not in ("comment", "activity", "tile_gold"))
+"""What was chained before there were comments, activities and known answers stated later."""
 FIRST_TABLES = tuple(name for name in STATED_TABLES if name not in ("cell", "statement"))
 """What was chained before statements were."""
 

@@ -672,6 +672,22 @@ CREATE INDEX label_by_rater ON label_now (rater_id, round_id, last_seq) WHERE la
 """
 
 
+# Known answers of tiles that were stated after these were made; the last one holds (tasks).
+_GOLD = """
+CREATE TABLE tile_gold (
+    seq INTEGER PRIMARY KEY,
+    tile_id INTEGER NOT NULL REFERENCES task_tile (id),
+    gold TEXT,
+    time_s REAL NOT NULL
+) STRICT;
+CREATE INDEX tile_gold_by_tile ON tile_gold (tile_id, seq);
+CREATE VIEW task_tile_now AS
+SELECT t.id, t.round_id, t.slide_id, t.x_px0, t.y_px0, t.side_px0,
+       CASE WHEN g.seq IS NULL THEN t.gold ELSE g.gold END AS gold
+FROM task_tile AS t LEFT JOIN tile_gold AS g ON g.seq = (SELECT max(seq) FROM tile_gold WHERE tile_id = t.id);
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Migration:
     """One step of the schema, of which the version is its place in the list, from 1.
@@ -743,6 +759,9 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration("comments on cells, tags of slides", _REMARKS + _kept("comments are append-only", "comment")),
     Migration("who did what, and news", _ACTIVITY + _kept("activities are append-only", "activity")),
     Migration("an index of what raters said last", _LABELS_BY_RATER),
+    Migration(
+        "known answers of tiles, stated later", _GOLD + _kept("known answers are append-only", "tile_gold")
+    ),
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)

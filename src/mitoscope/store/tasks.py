@@ -53,7 +53,7 @@ class TileAnswer:
     first: Any
 
 
-_TILE_SQL = "SELECT id, round_id, slide_id, x_px0, y_px0, side_px0, gold FROM task_tile"
+_TILE_SQL = "SELECT id, round_id, slide_id, x_px0, y_px0, side_px0, gold FROM task_tile_now"
 
 
 def _tile(row: tuple[Any, ...]) -> TaskTile:
@@ -97,21 +97,33 @@ def read_tile(connection: sqlite3.Connection, round_id: int, tile_id: int) -> Ta
 
 def add_tiles(connection: sqlite3.Connection, tiles: Sequence[TaskTile]) -> int:
     """Add tiles to their rounds and return how many are new; one that is there gets the gold stated."""
-    before = connection.execute("SELECT count(*) FROM task_tile").fetchone()[0]
+    new = 0
     for tile in tiles:
-        gold = None if tile.gold is None else json.dumps(tile.gold, allow_nan=False)
-        connection.execute(
-            "INSERT INTO task_tile (round_id, slide_id, x_px0, y_px0, side_px0, gold) "
-            "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET gold = ifnull(excluded.gold, gold)",
-            (tile.round_id, tile.slide_id, tile.x_px0, tile.y_px0, tile.side_px0, gold),
-        )
-    return int(connection.execute("SELECT count(*) FROM task_tile").fetchone()[0]) - int(before)
+        where = (tile.round_id, tile.slide_id, tile.x_px0, tile.y_px0, tile.side_px0)
+        sql = f"{_TILE_SQL} WHERE (round_id, slide_id, x_px0, y_px0, side_px0) = (?, ?, ?, ?, ?)"
+        known = connection.execute(sql, where).fetchone()
+        if known is None:
+            new += 1
+            connection.execute(
+                "INSERT INTO task_tile (round_id, slide_id, x_px0, y_px0, side_px0, gold) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                (*where, _gold_text(tile.gold)),
+            )
+        elif tile.gold is not None:
+            set_gold(connection, known[0], tile.gold)
+    return new
+
+
+def _gold_text(gold: Any) -> str | None:
+    return None if gold is None else json.dumps(gold, allow_nan=False)
 
 
 def set_gold(connection: sqlite3.Connection, tile_id: int, gold: Any) -> None:
-    """State the known answer of a tile, or by None that there is none."""
-    text = None if gold is None else json.dumps(gold, allow_nan=False)
-    connection.execute("UPDATE task_tile SET gold = ? WHERE id = ?", (text, tile_id))
+    """State the known answer of a tile, or by None that there is none; earlier ones stay in the history."""
+    (before,) = connection.execute("SELECT gold FROM task_tile_now WHERE id = ?", (tile_id,)).fetchone()
+    text = _gold_text(gold)
+    if text != before:
+        insert(connection, "tile_gold", tile_id=tile_id, gold=text, time_s=time.time())
 
 
 def answer_tile(
