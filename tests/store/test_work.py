@@ -254,19 +254,21 @@ def test_gold_tiles_come_first_while_a_rater_is_tested_and_then_among_the_others
         assert add_tiles(connection, tiles[:5]) == 0
         known = read_tiles(connection, 1)
     gold = {one.id for one in known if one.gold is not None}
+    ids = {one.id for one in known}
     answered: set[int] = set()
     while len(answered) < 4:
-        tile = next_tile(known, answered, seed=3, gold_first=True)
+        tile = next_tile(ids, answered, seed=3, first=gold)
         assert tile is not None
-        answered.add(tile.id)
+        answered.add(tile)
     assert answered == gold
     firsts: Counter[bool] = Counter()
     for seed in range(200):
-        tile = next_tile(known, (), seed=seed, gold_first=False)
+        tile = next_tile(ids, (), seed=seed)
         assert tile is not None
-        firsts[tile.id in gold] += 1
+        firsts[tile in gold] += 1
     assert 5 < firsts[True] < 40, "gold is a tenth of the tiles, and of the first ones"
-    assert next_tile(known, {one.id for one in known}, seed=1, gold_first=False) is None
+    assert next_tile(ids, ids, seed=1) is None
+    assert next_tile(ids, (), seed=1, skip=ids - {7}) == 7
 
 
 def test_the_first_answer_stays_beside_the_last(store: Store) -> None:
