@@ -44,8 +44,9 @@ def write_training_tiles(
     """Write the tiles that enough have answered as PNG, with `LABELS` beside them; return how many.
 
     A merged box is a figure with the agreement on it. A yes says of the whole tile that there is a figure, so
-    its box is the tile, and its agreement the share of yes: Σ r·a (Ji et al.) is then that share all over it.
-    A tile that nobody called positive has no figure. Case and resolution are those of the slide.
+    its box is the tile, and its agreement the share of yes: the score Σ r·a (Ji et al.) of a sub-tile of that
+    side, 250 px in the paper, is then that share. A tile that nobody called positive has no figure. Case and
+    resolution are those of the slide.
 
     Parameters
     ----------
