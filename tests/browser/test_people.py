@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 
 from .making import Clinic, settle, shoot
 
+PHONE = {"width": 390, "height": 844}
 HOSTILE = (
     "<img src=x onerror=alert(1)>",
     "<script>alert(1)</script>",
@@ -41,6 +42,12 @@ def test_a_lead_adds_people_and_assigns_work(clinic: Clinic) -> None:
         page.get_by_role("link", name=part, exact=True).click()
         settle(page)
         shoot(page, part.lower())
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    for part in ("people", "rounds", "progress", "agreement", "activity"):
+        page.goto(f"{clinic.server.address}/#/study/{part}")
+        settle(page)
+        shoot(page, f"{part}-phone")
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], part
     other = clinic.context()
     erika = other.new_page()
     erika.goto(address)

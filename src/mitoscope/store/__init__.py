@@ -54,8 +54,7 @@ if TYPE_CHECKING:
         RaterPair,
         ReadingCounts,
         cells_compared,
-        count_readings,
-        rater_pairs,
+        compare_experts,
     )
     from mitoscope.store.crowd import (
         GOLD_NEEDED,
@@ -277,7 +276,7 @@ _NAMES = {
     "store.builder": "StudyBuilder",
     "store.case_work": "CaseWork read_case_work write_case_work",
     "store.columns": "Cells LabelEvents Shape",
-    "store.comparison": "cells_compared ComparedCell count_readings rater_pairs RaterPair ReadingCounts",
+    "store.comparison": "cells_compared compare_experts ComparedCell RaterPair ReadingCounts",
     "store.comments": "Comment comments_seen write_comment",
     "store.activity": (
         "Activity ActivityKind notes_of_reviews put_news_away read_news read_trail was_read write_activity"

@@ -65,21 +65,22 @@ class ComparedCell:
     y_px0: float
 
 
-def count_readings(connection: sqlite3.Connection) -> ReadingCounts:
-    """Return how many cells two experts have read, on how many they differ, and what is open."""
+def compare_experts(connection: sqlite3.Connection) -> tuple[ReadingCounts, list[RaterPair]]:
+    """Return how the readings stand, and what every two experts said of the cells that both have read."""
     cells = live_cells(connection)
     opinions = read_opinions(connection, cells)
-    first, second, _ = first_three(opinions, len(cells)).T
-    found = disputes(opinions, len(cells))
+    return _counts(opinions, len(cells)), _pairs(opinions.of_kinds(RaterKind.EXPERT), len(cells))
+
+
+def _counts(opinions: Opinions, cells: int) -> ReadingCounts:
+    first, second, _ = first_three(opinions, cells).T
+    found = disputes(opinions, cells)
     read = (first != NO_CLASS) & (second != NO_CLASS)
     return ReadingCounts(int(read.sum()), int(found.differ.sum()), int(found.is_open.sum()))
 
 
-def rater_pairs(connection: sqlite3.Connection) -> list[RaterPair]:
-    """Return every two experts who have read cells in common, with what they said."""
-    cells = live_cells(connection)
-    experts = _experts(connection, cells)
-    labels_of = {rater: _labels(experts, rater, len(cells)) for rater in np.unique(experts.rater).tolist()}
+def _pairs(experts: Opinions, cells: int) -> list[RaterPair]:
+    labels_of = {rater: _labels(experts, rater, cells) for rater in np.unique(experts.rater).tolist()}
     found = []
     for one, other in combinations(labels_of, 2):
         both = (labels_of[one] != NO_CLASS) & (labels_of[other] != NO_CLASS)
@@ -108,16 +109,12 @@ def cells_compared(
     They come in an order that has nothing to do with when they were made.
     """
     cells = live_cells(connection)
-    experts = _experts(connection, cells)
+    experts = read_opinions(connection, cells).of_kinds(RaterKind.EXPERT)
     chosen = np.ones(len(cells), dtype=np.bool_)
     for rater, label in zip(raters, labels, strict=True):
         chosen &= _labels(experts, rater, len(cells)) == label
     ids = id_list(cells[chosen].tolist())
     return [ComparedCell(*row) for row in connection.execute(_PLACES_SQL, (ids, n, skip))]
-
-
-def _experts(connection: sqlite3.Connection, cells: _Ints) -> Opinions:
-    return read_opinions(connection, cells).of_kinds(RaterKind.EXPERT)
 
 
 def _labels(experts: Opinions, rater: int, cells: int) -> _Ints:

@@ -64,8 +64,7 @@ class ComparedCells(Answer):
 def compare(state: StateHere, lead: ComparerHere) -> Comparison:  # noqa: ARG001 it must be one
     """Return how far the experts differ now."""
     with state.store.snapshot() as copy, copy.reading() as connection:
-        counts = store.count_readings(connection)
-        pairs = store.rater_pairs(connection)
+        counts, pairs = store.compare_experts(connection)
         names = {id_: rater.name for id_, rater in store.read_raters(connection).items()}
     return described(Comparison, counts, pairs=[_described(pair, names) for pair in pairs])
 
