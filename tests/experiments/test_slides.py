@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -148,6 +149,36 @@ def test_a_published_row_that_is_no_arm_is_refused() -> None:
     wrong = values | {"published": {"values": {"CODEAL": {"dual stage F1": 0.8}}}}
     with pytest.raises(ConfigError, match="names an arm or a column that is not there"):
         Declaration.parse(wrong, where=path)
+
+
+@pytest.mark.parametrize(
+    ("experiment", "score", "says"),
+    [
+        ("cmc-table3", "verified/all/F1", "no score 'verified/all/F1' is measured of points"),
+        ("cmc-table2", "verified/all/f1", "no score 'verified/all/f1' is measured of cells"),
+        ("crowd-table4", "all/tpr@50", "no score 'all/tpr@50' is measured of tiles"),
+    ],
+)
+def test_a_score_that_is_not_measured_is_refused_when_the_file_is_read(
+    experiment: str, score: str, says: str
+) -> None:
+    path = recipes_folder() / FOLDER / f"{experiment}.toml"
+    values = read_declaration(path) | {"columns": [{"name": "one", "score": score}], "published": {}}
+    with pytest.raises(ConfigError, match=re.escape(says)):
+        Declaration.parse(values, where=path)
+
+
+def test_a_column_of_a_domain_that_no_slide_tests_is_refused_before_training(
+    data: Path, tmp_path: Path
+) -> None:
+    (experiment,) = find_experiments(["midogpp-table6"], recipes_folder())
+    own = experiment.at(Size.SMALL)  # type: ignore[attr-defined]
+    columns = (own.columns[0].model_copy(update={"score": "proposals/BreCaHED/f1"}),)
+    wrong = own.model_copy(update={"small": own.small.model_copy(update={"columns": columns})})
+    changed = replace(experiment, declaration=wrong)  # type: ignore[call-arg]
+    told = r"belongs to the score 'proposals/BreCaHED/f1'; there are .*BreCaHAD"
+    with pytest.raises(ConfigError, match=told):
+        changed.plan(workplace(tmp_path, Size.SMALL, data=data))
 
 
 def test_an_unknown_experiment_is_refused_with_those_like_it() -> None:

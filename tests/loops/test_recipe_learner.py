@@ -134,3 +134,16 @@ def test_recipes_of_the_wrong_kind_are_refused(folder: Path) -> None:
         RecipeLearner(detector).learn_classifier(labelled, folder / "none")
     with pytest.raises(ConfigError, match="no recipe of a detector"):
         RecipeLearner(None, classifier).learn_detector(labelled, folder / "none")
+
+
+def test_a_device_that_is_not_there_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("a GPU is there")
+    with pytest.raises(ConfigError, match="no GPU that torch can use"):
+        RecipeLearner(device="cuda")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ConfigError, match="provider 'cuda' is not available; install onnxruntime-gpu"):
+        RecipeLearner(device="cuda")

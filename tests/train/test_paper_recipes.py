@@ -9,12 +9,14 @@ from urllib.error import URLError
 import pytest
 
 from mitoscope.data.sampling import CrowdConfig
-from mitoscope.errors import ConfigError
+from mitoscope.errors import ConfigError, TrainingDataError
 from mitoscope.experiments.shelf import FOLDER, recipes_folder
 from mitoscope.experiments.trained.trained import read_declared
 from mitoscope.models.pretrained import fetching
 from mitoscope.train import Recipe
+from mitoscope.train.job import setup
 from mitoscope.train.recipe import read_recipe
+from mitoscope.train.repeats import Member
 
 pytestmark = pytest.mark.train
 
@@ -53,3 +55,12 @@ def test_weights_that_cannot_be_fetched_are_one_line() -> None:
     told = r"cannot be fetched \(.*no route.*\); go online once"
     with pytest.raises(ConfigError, match=told), fetching():
         raise URLError("no route to host")
+
+
+def test_a_threshold_on_a_set_that_is_not_there_is_refused_before_the_first_step(tmp_path: Path) -> None:
+    recipe = read_recipe(recipes_folder() / "semi-fcn.toml")
+    assert isinstance(recipe, Recipe)
+    with pytest.raises(
+        TrainingDataError, match=r"MiDeSeC, which is not there; .*calibration.dataset=validation"
+    ):
+        setup(recipe, [], tmp_path, out=tmp_path / "run", member=Member("", 0, None))

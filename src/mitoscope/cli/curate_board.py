@@ -11,6 +11,7 @@ from mitoscope.cli.options import (
     SEED_MAX,
     CropMppOption,
     CropOption,
+    DeviceOption,
     JsonOption,
     PolicyOption,
     StudyArgument,
@@ -63,6 +64,7 @@ def board(
         int | None, typer.Option("--suspicious", metavar="N", min=1, help="Of the most suspicious N only.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, max=SEED_MAX, help="Of UMAP.")] = 0,
+    device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Arrange crops by similarity and rank likely label errors (CODAEL)."""
@@ -92,7 +94,7 @@ def board(
         else:
             grid = Grid.of_size(SizePx(*parse_size(size)), cell_px=crop)
         with progress("Board", unit="steps") as report:
-            points = given or _learn(cells, files or {}, out, epochs, crop, mpp, report)
+            points = given or _learn(cells, files or {}, out, (epochs, device), crop, mpp, report)
             result = make_board(
                 cells,
                 points,
@@ -110,12 +112,20 @@ def board(
 
 
 def _learn(
-    cells: BoardCells, files: dict[str, Path], out: Path, epochs: str, crop: int, mpp: float, report: Any
+    cells: BoardCells,
+    files: dict[str, Path],
+    out: Path,
+    learning: tuple[str, str | None],
+    crop: int,
+    mpp: float,
+    report: Any,
 ) -> CellPoints:
     from mitoscope.loops.embedding import EmbeddingConfig, learn_embeddings
 
+    epochs, device = learning
     first, _, second = epochs.partition(",")
     values = {"class_epochs": first.strip(), "contrastive_epochs": second.strip()}
+    values["device"] = parse_choice("--device", device, ("cpu", "cuda")) or "cpu"
     config = EmbeddingConfig.parse(values, where="--epochs")
     return learn_embeddings(cells, files, out, config=config, crop_px=crop, mpp=mpp, progress=report)
 

@@ -11,6 +11,7 @@ from mitoscope.cli.curate_inputs import read_scores
 from mitoscope.cli.options import (
     BinsOption,
     CountedAboveOption,
+    DeviceOption,
     FoldSeedOption,
     FoldsOption,
     JsonOption,
@@ -19,6 +20,7 @@ from mitoscope.cli.options import (
     SetOption,
     StudyArgument,
     as_score,
+    parse_choice,
     parse_policy,
 )
 from mitoscope.cli.terminal import print_json, print_table, say
@@ -54,10 +56,11 @@ def missed(
     bins: BinsOption = 10,
     seed: FoldSeedOption = 0,
     changes: SetOption = None,
+    device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find what the experts missed: detectors that have not seen a case propose candidates there (ODAEL)."""
-    learner = make_learner(detector, classifier, changes)
+    learner = make_learner(detector, classifier, changes, device=device)
     from mitoscope.loops.missed import MissedConfig, find_missed
     from mitoscope.store import Store
 
@@ -108,10 +111,11 @@ def self_train(
         ),
     ] = 0.5,
     changes: SetOption = None,
+    device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Learn from unlabelled slides what a detector is sure of, and say whether it helped (Akram et al.)."""
-    learner = make_learner(detector, None, changes, mined=mined)
+    learner = make_learner(detector, None, changes, mined=mined, device=device)
     from mitoscope.image_names import IMAGE_SUFFIXES
     from mitoscope.loops.mining import MiningConfig
     from mitoscope.loops.self_train import self_train as run_loop
@@ -125,14 +129,19 @@ def self_train(
 
 
 def make_learner(
-    detector: Path | None, classifier: Path | None, changes: list[str] | None = None, *, mined: int = 0
+    detector: Path | None,
+    classifier: Path | None,
+    changes: list[str] | None = None,
+    *,
+    mined: int = 0,
+    device: str | None = None,
 ) -> RecipeLearner:
     """Return a learner by recipes.
 
     Raises
     ------
     ConfigError
-        If training is not installed, or a recipe does not fit.
+        If training is not installed, a recipe does not fit, or there is no such device.
     """
     from mitoscope.cli.train import need_training
 
@@ -141,7 +150,8 @@ def make_learner(
 
     first = None if detector is None else _recipe(detector, "detector", changes or ())
     second = None if classifier is None else _recipe(classifier, "verifier", ())
-    return RecipeLearner(first, second, mined=mined)
+    where: Any = parse_choice("--device", device, ("cpu", "cuda"))
+    return RecipeLearner(first, second, mined=mined, device=where)
 
 
 def _recipe(path: Path, part: str, changes: Any) -> Recipe:
@@ -236,6 +246,7 @@ def hard_examples(
         ),
     ] = 0.9,
     policy: PolicyOption = None,
+    device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Re-review cells labelled non-mitotic that a classifier scores as mitotic (HEAEL).
@@ -249,7 +260,7 @@ def hard_examples(
             found = _by_scores(store, name, read_scores(scores), policy=policy, threshold=threshold)
         else:
             settings = {"folds": folds, "seed": seed, "threshold": threshold}
-            found = _by_learning(store, name, (version, slides, classifier, out), settings)
+            found = _by_learning(store, name, (version, slides, classifier, out), settings, device)
     line = f"{found['asked']} of {found['scored']} cells are above {threshold:g} and not figures"
     line += f"; {found['new']} new in the review {name!r}" if found["asked"] else "; no review opened"
     say({"study": str(study), "review": name, **found}, line, as_json)
@@ -279,6 +290,7 @@ def _by_learning(
     name: str,
     given: tuple[str | None, Path | None, Path | None, Path | None],
     settings: dict[str, Any],
+    device: str | None,
 ) -> dict[str, int]:
     from mitoscope.errors import ConfigError
 
@@ -286,7 +298,7 @@ def _by_learning(
     if version is None or slides is None or classifier is None or out is None:
         mend = "give --scores, or --version, --slides, --classifier and --out"
         raise ConfigError("neither scores nor what a classifier needs to learn", mend=mend)
-    learner = make_learner(None, classifier)
+    learner = make_learner(None, classifier, device=device)
     from mitoscope.loops.hard_examples import HardExamplesConfig, find_hard_examples
 
     config = HardExamplesConfig.parse(settings, where="hard examples")

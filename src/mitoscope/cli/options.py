@@ -103,6 +103,10 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe; may be repeated."),
 ]
+DeviceOption = Annotated[
+    str | None,
+    typer.Option("--device", help="cpu or cuda, of training and detection; by default as the recipe says."),
+]
 OnlySlidesOption = Annotated[
     list[str] | None, typer.Option("--slide", metavar="NAME", help="Only this slide; may be repeated.")
 ]

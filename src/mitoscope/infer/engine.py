@@ -54,14 +54,26 @@ def open_detector(bundle: Bundle, *, provider: str = "cpu", threads: int | None 
     return Detector(network, bundle.manifest.mpp, bundle.manifest.border)
 
 
-def open_graph(bundle: Bundle, name: str, *, provider: str, threads: int | None) -> ort.InferenceSession:
-    """Open one graph of a bundle; errors as `open_bundle_network`."""
+def check_provider(provider: str) -> None:
+    """Refuse a provider that ONNX Runtime lacks, before anything is computed.
+
+    Raises
+    ------
+    ConfigError
+        If it is not installed: the GPU that torch has may be none to ONNX Runtime.
+    """
     wanted, package = _PROVIDERS[provider]
     if wanted not in ort.get_available_providers():
         raise ConfigError(
             f"provider {provider!r} is not available",
             mend=f"install {package} in place of onnxruntime, or take --provider cpu",
         )
+
+
+def open_graph(bundle: Bundle, name: str, *, provider: str, threads: int | None) -> ort.InferenceSession:
+    """Open one graph of a bundle; errors as `open_bundle_network`."""
+    check_provider(provider)
+    wanted, _ = _PROVIDERS[provider]
     graph = bundle.read(name)
     session = open_network(
         graph,

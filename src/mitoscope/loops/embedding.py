@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -32,6 +32,8 @@ from mitoscope.models.build import build
 from mitoscope.models.cells import Classifier
 from mitoscope.models.config import ClassifierConfig
 from mitoscope.train.checkpoint import CHECKPOINT_NAME, load, save
+from mitoscope.train.device import check_devices
+from mitoscope.train.recipe import RunRecipe
 from mitoscope.train.state import State
 
 Epochs = Annotated[int, Field(ge=0)]
@@ -56,6 +58,8 @@ class EmbeddingConfig(Config):
     margin : float
         Distance beyond which two classes are far enough apart; embeddings have length 1, so at most 2.
     seed, threads : int
+    device : {"cpu", "cuda"}
+        Where it learns; a folder is gone on with on either.
     """
 
     backbone: str = "resnet18"
@@ -67,6 +71,7 @@ class EmbeddingConfig(Config):
     margin: Annotated[float, Field(gt=0, le=2)] = 1.0
     seed: int = 0
     threads: Annotated[int, Field(ge=1)] = 1
+    device: Literal["cpu", "cuda"] = "cpu"
 
 
 def contrastive_loss(embedding: Tensor, label: Tensor, *, margin: float) -> Tensor:
@@ -121,7 +126,8 @@ class Embedder:
         values = table | {"backbone": config.backbone, "weights": config.weights}
         network = build(ClassifierConfig.parse(values, where="embedding"), seed=config.seed)
         assert isinstance(network, Classifier)
-        self._network = network
+        check_devices(RunRecipe(device=config.device))
+        self._network = network.to(config.device)
         optimiser = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
         self._state = State(network, None, optimiser)
 
@@ -159,7 +165,7 @@ class Embedder:
         with torch.inference_mode():
             for start in range(0, len(crops), 64):
                 windows = torch.from_numpy(np.array(crops[start : start + 64]))
-                parts.append(self._embedding(windows).numpy())
+                parts.append(self._embedding(windows.to(self._config.device)).cpu().numpy())
         return np.concatenate(parts)
 
     def _embedding(self, windows: Tensor) -> Tensor:
@@ -170,7 +176,7 @@ class Embedder:
 
     def _step(self) -> None:
         step, config = self._state.step, self._config
-        windows, label = self._draw(step)
+        windows, label = (part.to(config.device) for part in self._draw(step))
         in_classes = step < config.class_epochs * self.steps_per_epoch
         self._network.train()
         for group in self._state.optimiser.param_groups:
@@ -208,7 +214,8 @@ class Embedder:
     @cached_property
     def fingerprint(self) -> str:
         """What the outcome depends on: crops, classes, settings."""
-        digest = hashlib.sha256(self._config.fingerprint().encode())
+        own = self._config.model_copy(update={"device": "cpu"})
+        digest = hashlib.sha256(own.fingerprint().encode())
         digest.update(repr((self.names, self._crops.shape)).encode())
         digest.update(self._label.tobytes())
         for start in range(0, len(self._crops), 1024):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,15 +19,16 @@ from mitoscope.data.split import SplitConfig, split_by_case
 from mitoscope.detections import Detections
 from mitoscope.errors import ConfigError, StoppedError
 from mitoscope.fsio import make_directory
-from mitoscope.infer import DetectConfig, detect_slide, open_detector
+from mitoscope.infer import DetectConfig, check_provider, detect_slide, open_detector
 from mitoscope.labels import MITOTIC_FIGURE
 from mitoscope.loops.material import SlideFile, TrainingSlides
 from mitoscope.search import Detector, crop_at, window
 from mitoscope.slide import Plane, open_slide
 from mitoscope.train.checkpoint import CHECKPOINT_NAME
+from mitoscope.train.device import check_devices
 from mitoscope.train.job import setup
 from mitoscope.train.packing import pack, write
-from mitoscope.train.recipe import Recipe
+from mitoscope.train.recipe import Recipe, RunRecipe
 from mitoscope.train.repeats import Member
 from mitoscope.train.run import main
 
@@ -47,11 +49,13 @@ class RecipeLearner:
         Of the foreground windows of a batch, those with a mined figure where mined ones are learnt from.
     threads : int, optional
         Of detection; by default one for each core.
+    device : {"cpu", "cuda"}, optional
+        Of training and detection; by default that of each recipe, and the CPU for detection.
 
     Raises
     ------
     ConfigError
-        If a recipe is of the wrong kind.
+        If a recipe is of the wrong kind, or there is no such device.
     """
 
     def __init__(
@@ -61,18 +65,27 @@ class RecipeLearner:
         *,
         mined: int = 0,
         threads: int | None = None,
+        device: Literal["cpu", "cuda"] | None = None,
     ) -> None:
         if detector is not None and detector.architecture in _SCORES:
             raise ConfigError(f"{detector.architecture} is no detector", where="--detector")
         if classifier is not None and classifier.architecture != "classifier":
             raise ConfigError(f"{classifier.architecture} is no classifier of cells", where="--classifier")
+        self._provider: Literal["cpu", "cuda"] = device or "cpu"
+        if device is not None:
+            check_devices(RunRecipe(device=device))
+            check_provider(device)
+            detector, classifier = (
+                None if one is None else _on(one, device) for one in (detector, classifier)
+            )
         self._detector, self._classifier = detector, classifier
         self._mined, self._threads = mined, threads
 
     @property
     def fingerprint(self) -> str:
         """Of the recipes."""
-        parts = ["" if one is None else one.fingerprint() for one in (self._detector, self._classifier)]
+        known = (self._detector, self._classifier)
+        parts = ["" if one is None else _on(one, "cpu").fingerprint() for one in known]
         parts.append(str(self._mined))
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
@@ -147,7 +160,7 @@ class RecipeLearner:
 
     def detect(self, detector: Path, slide: SlideFile, out: Path) -> Detections:
         """Return what a detector finds on a slide, down to its floor."""
-        config = DetectConfig(threads=self._threads, mpp=slide.mpp)
+        config = DetectConfig(threads=self._threads, mpp=slide.mpp, provider=self._provider)
         return detect_slide(slide.path, load_bundle(detector), out, config=config).detections
 
     def threshold(self, detector: Path) -> float:
@@ -156,7 +169,7 @@ class RecipeLearner:
 
     def look(self, detector: Path) -> Detector:
         """Return the first stage of a detector as a function of windows."""
-        return open_detector(load_bundle(detector), threads=self._threads)
+        return open_detector(load_bundle(detector), provider=self._provider, threads=self._threads)
 
     def score(
         self, classifier: Path, slide: SlideFile, points_px0: Sequence[tuple[float, float]]
@@ -180,6 +193,11 @@ class RecipeLearner:
                 ]
                 scores[start : start + _BATCH] = score_windows(session, np.stack(crops))[:, column]
         return scores
+
+
+def _on(recipe: Recipe, device: Literal["cpu", "cuda"]) -> Recipe:
+    """Return the recipe on a device; what is learnt is the same, but for the order of sums."""
+    return recipe.model_copy(update={"run": recipe.run.model_copy(update={"device": device})})
 
 
 def _with_data(recipe: Recipe, **changes: object) -> Recipe:

@@ -21,6 +21,7 @@ from mitoscope.data.field import Field
 from mitoscope.data.sampling import anywhere
 from mitoscope.data.sources import Provenance
 from mitoscope.data.split import Split, split_by_case, split_by_fold
+from mitoscope.errors import TrainingDataError
 from mitoscope.geometry import BoxPx
 from mitoscope.models.build import build
 from mitoscope.models.config import DenseConfig, RetinaNetConfig
@@ -133,6 +134,7 @@ def setup(
     ConfigError
         If the machine lacks a device that the recipe asks for.
     """
+    _check_calibration(recipe, data)
     recipe = recipe.model_copy(update={"run": recipe.run.model_copy(update={"seed": member.seed})})
     if member.fold is None:
         split = split_by_case(fields, recipe.data.split)
@@ -157,6 +159,16 @@ def setup(
         further,
         sources,
     )
+
+
+def _check_calibration(recipe: Recipe, data: Path) -> None:
+    """Refuse, before the first step, a threshold that is to be chosen on a set that is not there."""
+    if recipe.calibration.dataset == "midesec" and not (data / "midesec" / "labels.csv").is_file():
+        raise TrainingDataError(
+            "the recipe chooses its threshold on MiDeSeC, which is not there",
+            where=data / "midesec",
+            mend="choose it on the held-out cases: --set calibration.dataset=validation",
+        )
 
 
 _PARTS: Final = 32

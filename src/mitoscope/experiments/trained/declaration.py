@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -17,6 +18,12 @@ Name = Annotated[str, Field(min_length=1)]
 Measure = Literal["points", "cells", "tiles"]
 """What is judged: places by a protocol, the class of labelled cells, or tiles with and without a figure."""
 ChartKind = Literal["bars", "matrix", "curve", "rates", "precision-recall", "training", "none"]
+_SCORES: Final[dict[Measure, str]] = {
+    "points": r"(proposals|verified)/.+/(f1|precision|recall|max-f1|ap|mean-f1|sd-f1|cases|slides|figures)",
+    "cells": r"accuracy|(precision|recall|f1|auc|cells)/.+|.+>.+",
+    "tiles": r".+/(auc|sub-tiles|positive|(tpr|fpr|precision|f1)(@0?\.\d+)?)",
+}
+"""Names of scores of each measure."""
 RATES: Final = ("tpr", "fpr", "precision", "f1")
 """Measures of tiles that depend on a threshold."""
 Threshold = Literal["own", "target"] | Annotated[float, Field(ge=0, lt=1)]
@@ -319,6 +326,18 @@ class Declaration(Config):
     small: Small | None = None
     published: PublishedValues = PublishedValues()
     notes: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _scores_are_known(self) -> Self:
+        for column in self.columns:
+            if not re.fullmatch(_SCORES[self.measure], column.score):
+                raise ValueError(f"no score {column.score!r} is measured of {self.measure}")
+            lacking = [arm.name for arm in self.arms if not (arm.thresholds or arm.missing)]
+            if self.measure == "tiles" and lacking and column.at(0.5) != column.score:
+                raise ValueError(
+                    f"score {column.score!r} needs thresholds in arm {lacking[0]!r}, or one: @0.5"
+                )
+        return self
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:

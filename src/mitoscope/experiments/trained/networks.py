@@ -25,6 +25,7 @@ from mitoscope.experiments.trained.smoke import shrink
 from mitoscope.experiments.trained.tiles import judge_tile_rates
 from mitoscope.fsio import make_directory
 from mitoscope.image_names import stem
+from mitoscope.infer import check_provider
 from mitoscope.truth import MIDOGPP_SEED, MIDOGPP_STRATA, SlideTruth, folds_by_case
 
 if TYPE_CHECKING:
@@ -171,12 +172,13 @@ class NetworkBuilder:
         Raises
         ------
         ConfigError
-            If torch finds none.
+            If torch finds none, or ONNX Runtime, by which networks are tested, cannot use it.
         """
         from mitoscope.train.device import check_devices
         from mitoscope.train.recipe import RunRecipe
 
         check_devices(RunRecipe(device=self.workplace.device))
+        check_provider(self.workplace.device)
 
     def arm(self, name: str) -> Arm:
         """Return an arm by its name."""

@@ -10,14 +10,15 @@ from functools import cache
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from mitoscope.errors import ConfigError
 from mitoscope.experiments.chart import Bars, Chart, Curves, Matrix
 from mitoscope.experiments.experiment import Computation, Experiment, Plan, Result, Size, Workplace
 from mitoscope.experiments.published import PublishedTable
 from mitoscope.experiments.table import Column, Entry, ResultTable, rows_of
 from mitoscope.experiments.trained.declaration import Arm, Declaration, read_declaration
-from mitoscope.experiments.trained.judging import score_of
+from mitoscope.experiments.trained.judging import ALL, score_of
 from mitoscope.experiments.trained.networks import ArmNetwork, NetworkBuilder, arm_networks
-from mitoscope.experiments.trained.slides import check_there, read_set
+from mitoscope.experiments.trained.slides import SlideSet, check_there, domain_of, read_set
 from mitoscope.experiments.trained.smoke import smoke_declaration, smoke_sets
 from mitoscope.statistics import Average
 
@@ -74,6 +75,7 @@ class Trained(Experiment):
             wanted = {name: slide_set for name, slide_set in own.sets.items() if name in used}
             check_there(wanted.values(), workplace.data)
             sets = {name: read_set(name, slide_set, workplace.data) for name, slide_set in wanted.items()}
+        _check_groups(own, sets)
         builder = NetworkBuilder(own, workplace, sets)
         builder.check_device()
         cells = [
@@ -139,6 +141,30 @@ class Trained(Experiment):
                 error = "error: 1 − F1 on the cases that judge"
                 return Curves(table.title, "training steps", error, _lines(own, results), shares="y")
         return None
+
+
+def _check_groups(own: Declaration, sets: Mapping[str, SlideSet]) -> None:
+    """Refuse, before anything is trained, columns of domains or sets that no slide tests.
+
+    Raises
+    ------
+    ConfigError
+        Naming the groups that there are.
+    """
+    if own.measure == "cells":
+        return
+    tested = {ALL}
+    for name in {name for arm in own.arms if not arm.missing for name in arm.tests or arm.sets}:
+        slides = sets[name].slides(testing=True)
+        tested |= {name, *(domain_of(slide, name) for slide in slides)} if slides else set()
+    place = 1 if own.measure == "points" else 0
+    odd = [one.score for one in own.columns if one.score.split("/")[place] not in tested]
+    if odd:
+        raise ConfigError(
+            f"no test slide belongs to the score {odd[0]!r}",
+            where="columns",
+            mend=f"there are {', '.join(sorted(tested))}",
+        )
 
 
 @cache
