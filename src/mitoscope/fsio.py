@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -333,20 +333,42 @@ def exclusive_lock(path: Path) -> Iterator[None]:
     OutputError
         If another process holds it.
     """
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(path, timeout=0)
     try:
-        lock.acquire()
-    except Timeout:
+        release = take_lock(path)
+    except OSError as error:
+        raise cannot_be_written(path, error) from None
+    if release is None:
         raise OutputError(
             "another mitoscope process is writing here",
             where=path.parent,
             mend="wait for it or choose another --out",
-        ) from None
-    except OSError as error:
-        raise cannot_be_written(path, error) from None
+        )
     try:
         yield
     finally:
-        lock.release()
+        release()
+
+
+def take_lock(path: Path) -> Callable[[], None] | None:
+    """Take an advisory lock on a file, which the system gives back when this process ends, however it ends.
+
+    Returns
+    -------
+    callable or None
+        Gives the lock back; None where another holds it.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be made, or its file system knows no locks.
+    """
+    from filelock import Timeout, UnixFileLock, WindowsFileLock
+
+    lock = (WindowsFileLock if sys.platform == "win32" else UnixFileLock)(path, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        return None
+    except NotImplementedError as error:  # of a file system without locks
+        raise OSError(str(error)) from None
+    return lock.release

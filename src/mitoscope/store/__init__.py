@@ -16,15 +16,27 @@ if TYPE_CHECKING:
         Visitor,
         begin_visit,
         end_visit,
+        end_visits,
         find_visitor,
         grant,
         open_raters,
         read_people,
         renew_token,
         set_open,
+        token_of,
         visitor_of,
     )
-    from mitoscope.store.actions import Acknowledgement, CellEvent, Geometry, has_key, once, record, was_done
+    from mitoscope.store.actions import (
+        Acknowledgement,
+        CellEvent,
+        Geometry,
+        answered,
+        has_key,
+        last_event,
+        once,
+        record,
+        was_done,
+    )
     from mitoscope.store.activity import (
         Activity,
         ActivityKind,
@@ -266,10 +278,10 @@ if TYPE_CHECKING:
 _NAMES = {
     "region": "RegionKind",
     "store.access": (
-        "begin_visit end_visit find_visitor grant open_raters read_people renew_token Role set_open "
-        "VISIT_S Visitor visitor_of"
+        "begin_visit end_visit end_visits find_visitor grant open_raters read_people renew_token Role "
+        "set_open token_of VISIT_S Visitor visitor_of"
     ),
-    "store.actions": "Acknowledgement CellEvent Geometry has_key last_event once record was_done",
+    "store.actions": "Acknowledgement answered CellEvent Geometry has_key last_event once record was_done",
     "store.board": (
         "add_board Board board_of_round BoardPlace labels_before read_board read_centres read_places"
     ),

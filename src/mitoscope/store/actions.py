@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 import time
@@ -260,7 +261,13 @@ Answer = dict[str, Any]
 
 
 def once(
-    connection: sqlite3.Connection, key: str, rater_id: int, *, what: str, act: Callable[[], Answer]
+    connection: sqlite3.Connection,
+    key: str,
+    rater_id: int,
+    *,
+    what: str,
+    act: Callable[[], Answer],
+    keeps_key: bool = True,
 ) -> Answer:
     """Act, or return the answer of the first time; inside of a transaction that writes.
 
@@ -274,22 +281,46 @@ def once(
         The request: a key that comes with another one is refused.
     act : callable
         Does it and returns the answer, as JSON values.
+    keeps_key : bool
+        Whether the study keeps the key itself; else its hash, because something secret follows from the key.
 
     Raises
     ------
     KeyReusedError
         If the key was used for another request.
     """
-    row = connection.execute("SELECT rater_id, what, answer FROM request WHERE key = ?", (key,)).fetchone()
-    if row is None:
+    known = _done_before(connection, key)
+    if known is None:
         answer = act()
         text = json.dumps(answer, ensure_ascii=False, allow_nan=False)
-        insert(connection, "request", key=key, rater_id=rater_id, what=what, answer=text, time_s=time.time())
+        kept = key if keeps_key else _hidden(key)
+        insert(connection, "request", key=kept, rater_id=rater_id, what=what, answer=text, time_s=time.time())
         return answer | {"is_repeated": False}
-    if row[:2] != (rater_id, what):
+    if known[:2] != (rater_id, what):
         raise KeyReusedError("this key was used for another action", where="key", mend="choose a new key")
-    known: Answer = json.loads(row[2])
-    return known | {"is_repeated": True}
+    return known[2] | {"is_repeated": True}
+
+
+def answered(connection: sqlite3.Connection, key: str, rater_id: int, *, what: str) -> Answer | None:
+    """Return the answer of the first time to a request whose key the study keeps, or None.
+
+    `what` is how the words of the request end: by its fingerprint.
+    """
+    row = connection.execute("SELECT rater_id, what, answer FROM request WHERE key = ?", (key,)).fetchone()
+    if row is None or row[0] != rater_id or not row[1].endswith(what):
+        return None
+    answer: Answer = json.loads(row[2])
+    return answer | {"is_repeated": True}
+
+
+def _done_before(connection: sqlite3.Connection, key: str) -> tuple[int, str, Answer] | None:
+    sql = "SELECT rater_id, what, answer FROM request WHERE key IN (?, ?)"
+    row = connection.execute(sql, (key, _hidden(key))).fetchone()
+    return None if row is None else (row[0], row[1], json.loads(row[2]))
+
+
+def _hidden(key: str) -> str:
+    return f"sha256:{hashlib.sha256(key.encode()).hexdigest()}"
 
 
 def was_done(connection: sqlite3.Connection, key: str, rater_id: int) -> bool:

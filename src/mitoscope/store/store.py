@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import sqlite3
+import tempfile
 import threading
 import time
 import uuid
@@ -13,8 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from mitoscope.errors import OutputError, StoreError
-from mitoscope.fsio import publish, sync_directory
+from mitoscope.errors import OutputError, StoreBusyError, StoreError
+from mitoscope.fsio import publish, sync_directory, take_lock
 from mitoscope.labels import DEFAULT_LABELS, Label, LabelMapping, LabelSet, class_set
 from mitoscope.store import chain
 from mitoscope.store.connection import atomic, create_file, open_file, translated
@@ -43,6 +45,10 @@ from mitoscope.store.vocabulary import (
 from mitoscope.truth import GroundTruth
 
 
+def _nothing() -> None:
+    """Give no lock back."""
+
+
 class Store:
     """The annotation store of a study: one SQLite file.
 
@@ -60,6 +66,7 @@ class Store:
         self._connection = connection
         self._turn = threading.RLock()
         self._snapshots = Snapshots(connection, self._turn)
+        self._release = _nothing
 
     @classmethod
     def create(cls, path: str | Path, *, name: str | None = None, labels: LabelSet = DEFAULT_LABELS) -> Self:
@@ -103,11 +110,35 @@ class Store:
         path = Path(path)
         return cls(path, open_file(path, write=write))
 
+    def claim(self) -> None:
+        """Be the one server of this study until it is closed or the process ends, however it ends.
+
+        The lock is a file beside the study; where none can be made or locked there, as in some network
+        folders, it is one of this machine.
+
+        Raises
+        ------
+        StoreBusyError
+            If another process serves the study.
+        """
+        path = self.path.resolve()
+        try:
+            release = take_lock(path.with_name(f".{path.name}.serving"))
+        except OSError:
+            name = hashlib.sha256(str(path).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+            release = take_lock(Path(tempfile.gettempdir(), f"mitoscope-{name}.serving"))
+        if release is None:
+            mend = "use the link that the other server printed, or end it first"
+            raise StoreBusyError("this study is being served already", where=self.path, mend=mend)
+        self._release = release
+
     def close(self) -> None:
         """Close the file; a second time does nothing."""
         self._snapshots.close()
         with self._turn:
             self._connection.close()
+            self._release()
+            self._release = _nothing
 
     def __enter__(self) -> Self:
         return self

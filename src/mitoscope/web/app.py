@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
@@ -51,7 +51,7 @@ from mitoscope.web.routes import (
     worklist,
 )
 from mitoscope.web.slides import SlideCatalogue
-from mitoscope.web.state import AppState, VisitorHere
+from mitoscope.web.state import AppState, Repeated, VisitorHere, answer_again
 
 _LOG = logging.getLogger("mitoscope.web")
 _ROUTES = (
@@ -125,6 +125,7 @@ def create_app(
         store, catalogue, intake or Intake(store, catalogue), visitor_without_link, reach=reach
     )
     app.add_exception_handler(Refusal, _refused)
+    app.add_exception_handler(Repeated, _repeated)
     app.add_exception_handler(MitoscopeError, _failed)
     app.add_exception_handler(RequestValidationError, _not_meant)
     app.add_exception_handler(HTTPException, _not_here)
@@ -148,7 +149,7 @@ def _routed() -> FastAPI:
         redirect_slashes=False,
     )
     for module in (*_ROUTES, *_LEADS):
-        app.include_router(module.router, responses=_REFUSALS)
+        app.include_router(module.router, responses=_REFUSALS, dependencies=[Depends(answer_again)])
     return app
 
 
@@ -188,6 +189,11 @@ def _answer(refusal: Refusal) -> JSONResponse:
 async def _refused(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001 the framework's form
     assert isinstance(error, Refusal)  # registered for it
     return _answer(error)
+
+
+async def _repeated(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001 the framework's form
+    assert isinstance(error, Repeated)  # registered for it
+    return JSONResponse(error.answer)
 
 
 async def _failed(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001 the framework's form

@@ -112,6 +112,8 @@ def open_study(
         If a folder is not there, or a new study would have no slide.
     StoreError
         If there is no study and no folder to make one from.
+    StoreBusyError
+        If another process serves it.
     """
     for folder in folders:
         if not folder.is_dir():
@@ -127,6 +129,7 @@ def open_study(
         raise FormatError("no slides in this folder", where=folders[0], mend="give another with --slides")
     store = Store.create(path, labels=labels) if is_new else Store.open(path)
     try:
+        store.claim()
         files = files or find_slide_files(folders or _remembered(store))
         catalogue = SlideCatalogue(store, files, scales=scales)
         intake = Intake(store, catalogue, _unknown(catalogue, files, scales, add=add or is_new))

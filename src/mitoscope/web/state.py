@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import Depends, Request
@@ -19,17 +23,20 @@ from mitoscope.store import (
     Store,
     Veil,
     Visitor,
+    answered,
     find_visitor,
     intern_raters,
     once,
     permit,
     secret_of,
     slides_of,
+    token_of,
     visitor_of,
 )
 from mitoscope.tissue import TissueMask, find_tissue
 from mitoscope.web.deep_zoom import TileCache
 from mitoscope.web.forms import Done
+from mitoscope.web.gate import SAFE_METHODS
 from mitoscope.web.intake import Intake
 from mitoscope.web.reach import Reach
 from mitoscope.web.refusal import Refusal
@@ -39,6 +46,7 @@ from mitoscope.web.slides import SlideCatalogue
 COOKIE = "mitoscope"
 AnswerT = TypeVar("AnswerT", bound=Done)
 _TISSUES_KEPT = 32
+_FINGERPRINT_DIGITS = 32
 _VISITS_KEPT = 10_000
 _VISIT_FRESH_S = 5.0
 """Who was just seen is known for so long; who is shut out in between is forgotten at once."""
@@ -68,6 +76,7 @@ class AppState:
         with self.store.writing() as connection:
             secret = secret_of(connection)
         self.tokens, self.veil = SeenTokens(secret), Veil(secret)
+        self.token_of = partial(token_of, secret)
         self.searches = SearchQueue(self.store, self.slides)
 
     def forget_visits(self) -> None:
@@ -214,12 +223,71 @@ def work_in(state: AppState, visitor: Visitor, round_id: int, *, slide_id: int |
 
 
 def done_once(
-    state: AppState, visitor: Visitor, key: str, what: str, act: Callable[[Any], AnswerT]
+    state: AppState,
+    visitor: Visitor,
+    key: str,
+    what: str,
+    act: Callable[[Any], AnswerT],
+    *,
+    keeps_key: bool = True,
 ) -> AnswerT:
     """Act in one transaction, once for each key, and return the answer of the first time; repeats say so.
 
-    A key that comes with another request, told by the words of `what`, is refused.
+    A key that comes with another request, told by the words of `what` and the fingerprint, is refused.
     """
+    what = f"{what} {_FINGERPRINT.get()}"
     with state.store.writing() as connection:
-        answer = once(connection, key, visitor.rater_id, what=what, act=lambda: dict(act(connection)))
+        answer = once(
+            connection,
+            key,
+            visitor.rater_id,
+            what=what,
+            act=lambda: dict(act(connection)),
+            keeps_key=keeps_key,
+        )
     return cast("AnswerT", answer)  # what an earlier request left there has the same form
+
+
+_FINGERPRINT: ContextVar[str] = ContextVar("fingerprint", default="")
+"""Of the request at hand: its method, path and body."""
+
+
+class Repeated(Exception):  # noqa: N818 it is an answer, not a fault
+    """The answer to a request that was sent again: that of the first time."""
+
+    def __init__(self, answer: dict[str, Any]) -> None:
+        super().__init__("repeated")
+        self.answer = answer
+
+
+async def answer_again(request: Request, state: StateHere) -> None:
+    """Answer a request that was done before as it was answered then, whatever has changed since.
+
+    Who lost the answer, because the connection or the server went away, must learn that it is done, also
+    where it would be refused now: the round was closed meanwhile, or the thing is gone.
+
+    Raises
+    ------
+    Repeated
+        If it was done before.
+    """
+    if request.method in SAFE_METHODS:
+        return
+    content = await request.body()
+    asked = f"{request.method} {request.url.path} ".encode() + content
+    _FINGERPRINT.set(hashlib.sha256(asked).hexdigest()[:_FINGERPRINT_DIGITS])
+    body = None
+    with suppress(ValueError):  # what is no JSON is refused by who takes a body
+        body = await request.json()
+    key = body.get("key") if isinstance(body, dict) else None
+    if isinstance(key, str):
+        visitor = await _visitor(request, state)
+        known = await run_in_threadpool(_answered, state, visitor, key, _FINGERPRINT.get())
+        if known is not None:
+            raise Repeated(known)
+
+
+def _answered(state: AppState, visitor: Visitor, key: str, what: str) -> dict[str, Any] | None:
+    with state.store.reading() as connection:
+        known: dict[str, Any] | None = answered(connection, key, visitor.rater_id, what=what)
+    return known

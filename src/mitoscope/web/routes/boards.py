@@ -136,12 +136,10 @@ def add(body: NewBoard, state: StateHere, lead: LeadHere) -> BoardOpened:
     check_raters(state, body.raters)
     with state.store.reading() as connection:
         ids = store.live_cells_of(connection, body.cells)
-        is_repeated = store.was_done(connection, body.key, lead.rater_id)
         before = store.labels_before(connection, ids)
     if len(ids) < len(body.cells):
         raise invalid("a cell of the board is not in the study", field="cells")
-    if not is_repeated:
-        open_board(state.store, body.name, ids)
+    open_board(state.store, body.name, ids)
     occupancy = OCCUPANCY if len(ids) >= SMALL_BELOW else OCCUPANCY_SMALL
     grid = Grid.for_crops(len(ids), cell_px=body.cell_px, occupancy=occupancy)
     layout = lay_out(np.column_stack([body.x, body.y]), grid)

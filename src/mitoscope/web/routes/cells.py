@@ -209,7 +209,11 @@ class CellAction(Action):
 @router.post("/api/rounds/{round_id}/actions")
 def act(round_id: RoundId, body: CellAction, state: StateHere, visitor: VisitorHere) -> Acted:
     """Do something to a cell, once; it is on disk when this answers."""
-    mine = work_in(state, visitor, round_id, slide_id=body.slide)
+    with state.store.reading() as connection:
+        is_repeated = store.has_key(connection, body.key)
+    # Who lost the answer learns that it is done, also where the round was closed meanwhile.
+    enter = assignment if is_repeated else work_in
+    mine = enter(state, visitor, round_id, slide_id=body.slide)
     _check_form(body)
     cell_id = 0
     try:

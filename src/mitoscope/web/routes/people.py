@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from mitoscope import store
 from mitoscope.web.forms import Action, Answer, Done, Name, RowId, described
 from mitoscope.web.refusal import Refusal, invalid, no_such
-from mitoscope.web.state import AppState, LeadHere, StateHere, done_once
+from mitoscope.web.state import COOKIE, AppState, LeadHere, StateHere, done_once
 
 router = APIRouter()
 
@@ -93,10 +93,11 @@ def add(body: NewRater, state: StateHere, lead: LeadHere) -> LetInByLink:
         store.grant(connection, id_, body.role)
         detail = str(body.role) if body.kind == "expert" else "crowd worker"
         _note(connection, lead, store.ActivityKind.LET_IN, body.name, detail=detail)
+        store.renew_token(connection, id_, state.token_of(body.key, id_))
         return {"id": id_, "is_repeated": False}
 
-    done = done_once(state, lead, body.key, f"rater {body.name}", act)
-    return {**done, "link": _link(state, done["id"])}
+    done = done_once(state, lead, body.key, f"rater {body.name}", act, keeps_key=False)
+    return {**done, "link": _link(state, body.key, done["id"])}
 
 
 def _note(
@@ -105,10 +106,9 @@ def _note(
     store.write_activity(connection, lead.rater_id, kind, name, detail=detail)
 
 
-def _link(state: AppState, rater_id: int) -> str:
-    """Return a new link; it is shown once and only its hash is kept."""
-    with state.store.writing() as connection:
-        return f"/?token={store.renew_token(connection, rater_id)}"
+def _link(state: AppState, key: str, rater_id: int) -> str:
+    """Return the link that a request made: its hash is kept, and the key of the request gives it again."""
+    return f"/?token={state.token_of(key, rater_id)}"
 
 
 def _check(state: AppState, rater_id: int) -> None:
@@ -162,14 +162,21 @@ def change(rater_id: RowId, body: ChangedRater, state: StateHere, lead: LeadHere
 
 
 @router.post("/api/raters/{rater_id}/link")
-def link(rater_id: RowId, body: Action, state: StateHere, lead: LeadHere) -> NewLink:
-    """Return a new link for a rater; the old one stops."""
+def link(rater_id: RowId, body: Action, request: Request, state: StateHere, lead: LeadHere) -> NewLink:
+    """Return a new link for a rater; the old one stops, and who came by it is shut out.
+
+    A lead who renews the own link stays in at this browser.
+    """
     _check(state, rater_id)
+    here = request.cookies.get(COOKIE) if rater_id == lead.rater_id else None
 
     def act(connection: Any) -> Done:
         name = store.read_raters(connection)[rater_id].name
         _note(connection, lead, store.ActivityKind.LINK_RENEWED, name)
+        store.renew_token(connection, rater_id, state.token_of(body.key, rater_id))
+        store.end_visits(connection, rater_id, but=here)
         return {"is_repeated": False}
 
-    done = done_once(state, lead, body.key, f"link of rater {rater_id}", act)
-    return {**done, "link": _link(state, rater_id)}
+    done = done_once(state, lead, body.key, f"link of rater {rater_id}", act, keeps_key=False)
+    state.forget_visits()
+    return {**done, "link": _link(state, body.key, rater_id)}

@@ -37,10 +37,13 @@ def shown(
 
 def outside(state: AppState, result: store.SignedResult) -> store.SignedResult:
     """Return a result under its number outside, which does not tell how many there are."""
-    numbers = {"id": result.id, "replaces": result.replaces, "replaced_by": result.replaced_by}
-    hidden = {name: None if one is None else state.veil.hide(RESULT_ID, one) for name, one in numbers.items()}
-    content = {**result.content, "replaces": hidden.pop("replaces")}
-    return replace(result, content=content, **hidden)
+
+    def hidden(number: int | None) -> int | None:
+        return None if number is None else state.veil.hide(RESULT_ID, number)
+
+    content = {**result.content, "replaces": hidden(result.replaces)}
+    id_, by = state.veil.hide(RESULT_ID, result.id), hidden(result.replaced_by)
+    return replace(result, id=id_, content=content, replaced_by=by)
 
 
 def _signed(state: AppState, visitor: store.Visitor, result_id: int) -> store.SignedResult:

@@ -23,6 +23,7 @@ from mitoscope.store import (
     Terms,
     assign,
     find_review,
+    is_unblinded,
     read_review,
     read_round_row,
     write_activity,
@@ -43,7 +44,7 @@ from mitoscope.web.forms import (
 )
 from mitoscope.web.refusal import invalid
 from mitoscope.web.routes.rounds import check_raters
-from mitoscope.web.state import AppState, LeadHere, StateHere, done_once
+from mitoscope.web.state import AppState, ComparerHere, LeadHere, StateHere, done_once
 
 router = APIRouter()
 DETECTIONS_MAX = 200_000
@@ -230,13 +231,16 @@ class Third(Action):
 
 
 @router.get("/api/reviews/{name}")
-def progress(name: ReviewName, state: StateHere, lead: LeadHere) -> ReviewProgress:  # noqa: ARG001
-    """Return how far a review is."""
-    return described(ReviewProgress, review_state(state.store, name))
+def progress(name: ReviewName, state: StateHere, lead: LeadHere) -> ReviewProgress:
+    """Return how far a review is; who reads blinded is told of no dispute while readings are missing."""
+    found = review_state(state.store, name)
+    with state.store.reading() as connection:
+        hides = found.waiting > 0 and not is_unblinded(connection, lead)
+    return described(ReviewProgress, found, **({"disputed": 0, "undecided": 0} if hides else {}))
 
 
 @router.post("/api/reviews/{name}/third")
-def third(name: ReviewName, body: Third, state: StateHere, lead: LeadHere) -> ThirdAsked:
+def third(name: ReviewName, body: Third, state: StateHere, lead: ComparerHere) -> ThirdAsked:
     """Put the disputed cells of a review before a third expert."""
     check_raters(state, body.raters)
     cells = ask_third(state.store, name)
@@ -262,7 +266,7 @@ def third(name: ReviewName, body: Third, state: StateHere, lead: LeadHere) -> Th
 
 
 @router.post("/api/reviews/{name}/conclude")
-def conclude_(name: ReviewName, body: Action, state: StateHere, lead: LeadHere) -> Concluded:
+def conclude_(name: ReviewName, body: Action, state: StateHere, lead: ComparerHere) -> Concluded:
     """Record what two of three experts agree on."""
     answer = described(Concluded, conclude(state.store, name), is_repeated=False)
 
@@ -280,7 +284,7 @@ class Settlement(Action):
 
 
 @router.post("/api/settle")
-def settle_(body: Settlement, state: StateHere, lead: LeadHere) -> Settled:
+def settle_(body: Settlement, state: StateHere, lead: ComparerHere) -> Settled:
     """Record the agreed class of all cells by a rule, beside what the raters said."""
     if body.policy is Policy.RECORDED:
         raise invalid("'recorded' is what a rule writes, not a rule", field="policy")

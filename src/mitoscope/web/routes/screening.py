@@ -148,12 +148,12 @@ def next_pass(
     mine = work_in(state, visitor, round_id, slide_id=slide_id)
     _plan(state, mine, slide_id)
 
-    def act(connection: Any) -> Done:
+    def act(connection: Any) -> PassBegun:
         store.begin_pass(connection, round_id, visitor.rater_id, slide_id)
-        return {"is_repeated": False}
+        begun = store.read_screening(connection, round_id, visitor.rater_id, slide_id)
+        return {**_with_fields(begun), "is_repeated": False}
 
-    done = done_once(state, visitor, body.key, f"pass of {round_id}/{slide_id}", act)
-    return {**done, **_with_fields(_progress(state, visitor, round_id, slide_id))}
+    return done_once(state, visitor, body.key, f"pass of {round_id}/{slide_id}", act)
 
 
 def propose_fields(
