@@ -206,3 +206,18 @@ def test_one_rule_tells_how_many_cells_are_disputed(clinic: Clinic) -> None:
     for path in ("/api/comparison", f"/api/comparison/cells?{where}"):
         assert clinic.lead.get(path, status=403)["code"] == "blinded"
         first.get(path, status=403)
+
+
+def test_all_groups_of_a_review_are_one_piece_of_news(clinic: Clinic) -> None:
+    rater = clinic.person("rater")
+    body: dict[str, Any] = {"name": "odael", "model": "m", "csv": CSV, "slide": clinic.slide, "bins": 2}
+    rounds = clinic.lead.post("/api/reviews", raters=[rater.id], **body)["rounds"]
+    assert len(rounds) == 2
+    assert _news(rater) == [("opened the review", "odael")]
+    heard = []
+    for round_id in rounds:
+        heard.append(_news(clinic.lead))
+        for cell in rater.get(f"/api/rounds/{round_id}/queue")["cells"]:
+            rater.act(round_id, kind="label", cell=cell["cell"], label=1)
+    assert heard == [[], []]
+    assert _news(clinic.lead) == _news(clinic.lead) == [("was read by all", "odael")]

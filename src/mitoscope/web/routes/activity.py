@@ -65,18 +65,32 @@ def news(state: StateHere, visitor: VisitorHere) -> News:
 
 
 def _note_what_is_read(state: AppState) -> None:
-    """Note the rounds in which all is done meanwhile; that is news to every lead, once for each round."""
+    """Note the work in which all is done meanwhile; that is news to every lead, once for each.
+
+    The groups of a review are one piece of work, noted at its first.
+    """
     with state.store.reading() as connection:
-        found = [id_ for id_ in store.rounds_read(connection) if not store.was_read(connection, id_)]
+        found = _read_meanwhile(connection)
     if not found:
         return
     with state.store.writing() as connection:
         leads = [one.id for one in store.read_people(connection) if one.role is store.Role.LEAD]
-        names = {id_: row.name for id_, row in store.read_round_rows(connection).items()}
-        for id_ in found:
+        for id_, name in found.items():
             if not store.was_read(connection, id_):
                 kind = store.ActivityKind.READ
-                store.write_activity(connection, None, kind, names[id_], round_id=id_, concerns=leads)
+                store.write_activity(connection, None, kind, name, round_id=id_, concerns=leads)
+
+
+def _read_meanwhile(connection: Any) -> dict[int, str]:
+    """Return the names of what all have read and nobody has noted yet, by the round at which it is noted."""
+    read = set(store.rounds_read(connection))
+    found = {id_: row.name for id_, row in store.read_round_rows(connection).items() if id_ in read}
+    for review in store.read_reviews(connection):
+        if len(review.first) > 1:
+            is_read = read.issuperset(review.first)
+            found = {id_: name for id_, name in found.items() if id_ not in review.first}
+            found |= {review.first[0]: review.name} if is_read else {}
+    return {id_: name for id_, name in found.items() if not store.was_read(connection, id_)}
 
 
 class Seen(Action):
