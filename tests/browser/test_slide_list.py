@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from playwright.sync_api import Route, expect
 
@@ -20,7 +21,9 @@ def test_ten_thousand_slides_are_searched_and_paged(clinic: Clinic) -> None:
         route.fulfill(body=json.dumps(me), content_type="application/json")
 
     def list_(route: Route) -> None:
-        rows = [{"id": at + 1, "tags": [], "labelled": 0, "cells": 0, "count": None} for at in range(MANY)]
+        rows: list[dict[str, Any]] = [
+            {"id": at + 1, "tags": [], "labelled": 0, "cells": 0, "count": None} for at in range(MANY)
+        ]
         rows[8999].update(tags=["pilot"], labelled=3, cells=12, count=17)
         route.fulfill(body=json.dumps({"slides": rows}), content_type="application/json")
 

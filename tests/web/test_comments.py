@@ -61,6 +61,8 @@ def test_the_list_of_slides_tells_tags_and_own_progress(clinic: Clinic) -> None:
     anna.act(reading, kind="label", cell=cell, label=2)
     path = f"/api/slides/{clinic.slide}/tags"
     assert clinic.lead.put(path, tags=["pilot", "grade 2", "pilot"])["tags"] == ["grade 2", "pilot"]
+    (other,) = clinic.lead.get("/api/slides")["slides"]
+    assert (other["labelled"], other["cells"]) == (0, 0), "a screening tells nobody how many cells there are"
     (listed,) = anna.get("/api/slides")["slides"]
     assert listed == {
         "id": clinic.slide, "tags": ["grade 2", "pilot"], "labelled": 1, "cells": 2, "count": None,

@@ -729,7 +729,7 @@ export interface LetInByLink {
 }
 
 /**
- * A slide: its tags, the cells that I have labelled of all in my open rounds, the last signed count.
+ * A slide: its tags, the cells that I have labelled of those that wait for me, the last signed count.
  *
  * The count is null where none is signed, or where I may not see it yet.
  */

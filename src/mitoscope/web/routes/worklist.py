@@ -9,16 +9,22 @@ from pydantic import Field
 
 from mitoscope import store
 from mitoscope.web.forms import Action, Answer, Done, Name, SlideId
-from mitoscope.web.routes.entry import my_rounds
 from mitoscope.web.routes.rounds import slide_progress
 from mitoscope.web.state import LeadHere, StateHere, VisitorHere, done_once
 
 router = APIRouter()
 TAGS_MAX = 20
+_QUEUES = (
+    store.RoundKind.SECOND_READ,
+    store.RoundKind.CONSENSUS,
+    store.RoundKind.THIRD_EXPERT,
+    store.RoundKind.CANDIDATE_REVIEW,
+)
+"""In which cells wait to be labelled: elsewhere it is not told how many others have found."""
 
 
 class ListedSlide(Answer):
-    """A slide: its tags, the cells that I have labelled of all in my open rounds, the last signed count.
+    """A slide: its tags, the cells that I have labelled of those that wait for me, the last signed count.
 
     The count is null where none is signed, or where I may not see it yet.
     """
@@ -48,16 +54,7 @@ def slides(state: StateHere, visitor: VisitorHere) -> SlideList:
     with state.store.reading() as connection:
         tags = store.read_tags(connection)
         ids = sorted(store.slides_of(connection, visitor))
-        done: dict[int, store.Progress] = {}
-        for round_ in my_rounds(connection, visitor):
-            if not round_["is_open"]:
-                continue
-            row = store.read_round_row(connection, round_["id"])
-            if row.kind in store.CROWD_TASKS:
-                continue
-            for slide_id, more in slide_progress(connection, row, visitor.rater_id).items():
-                before = done.get(slide_id, store.Progress(0, 0))
-                done[slide_id] = store.Progress(before.labelled + more.labelled, before.cells + more.cells)
+        done = _done(connection, visitor.rater_id)
         counts = _counts(connection, visitor)
     return {
         "slides": [
@@ -71,6 +68,19 @@ def slides(state: StateHere, visitor: VisitorHere) -> SlideList:
             for id_ in ids
         ]
     }
+
+
+def _done(connection: Any, rater_id: int) -> dict[int, store.Progress]:
+    """Return what somebody has labelled on each slide of the cells that wait in the own open rounds."""
+    assigned = store.read_assignments(connection)
+    found: dict[int, store.Progress] = {}
+    for id_, row in store.read_round_rows(connection).items():
+        if row.kind not in _QUEUES or not row.terms.is_open or rater_id not in assigned.get(id_, []):
+            continue
+        for slide_id, more in slide_progress(connection, row, rater_id).items():
+            before = found.get(slide_id, store.Progress(0, 0))
+            found[slide_id] = store.Progress(before.labelled + more.labelled, before.cells + more.cells)
+    return found
 
 
 def _counts(connection: Any, visitor: store.Visitor) -> dict[int, int]:
