@@ -228,8 +228,7 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
       <Panel label="Case">
         <CountPanel state={state} onHotSpot={toHotSpot} onShow={showWindow} />
         <CandidatePanel
-          round={round}
-          slide={slide.id}
+          comments={stageCells.comments}
           state={state}
           cell={chosen}
           isAdding={isAdding}

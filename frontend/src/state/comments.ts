@@ -58,7 +58,7 @@ export class Comments {
     this.show(cell, text);
     try {
       const body = { cell: this.work.reference(cell), text };
-      await theOutbox().send<CommentKept>({ path: `${this.path}/comments`, body, title: text ? "Note on a cell" : "Note taken back" });
+      await theOutbox().send<CommentKept>({ path: `${this.path}/comments`, body, title: text ? "Comment" : "Comment taken back" });
     } catch (error) {
       sayError(error);
       this.said.delete(cell);

@@ -71,7 +71,7 @@ function CellList({ view, cells, onClose }: { view: SlideView; cells: StageCells
           ✕
         </button>
       </header>
-      <input type="search" placeholder="Class, rater, number or note" aria-label="Search the cells" value={now.text} onInput={(event) => set({ text: event.currentTarget.value })} />
+      <input type="search" placeholder="Class, rater, number or comment" aria-label="Search the cells" value={now.text} onInput={(event) => set({ text: event.currentTarget.value })} />
       <div class="row">
         <select class="small grow" aria-label="Class" value={now.label ?? ""} onChange={(event) => set({ label: event.currentTarget.value === "" ? null : Number(event.currentTarget.value) })}>
           <option value="">all classes</option>
@@ -95,7 +95,7 @@ function CellList({ view, cells, onClose }: { view: SlideView; cells: StageCells
       </div>
       <label class="check">
         <input type="checkbox" checked={now.commented} onChange={() => set({ commented: !now.commented })} />
-        with a note
+        with a comment
       </label>
       {found.length === 0 && <p class="soft">No cell that is shown fits. What is hidden under “Shown” is not listed.</p>}
       <VirtualList

@@ -13,7 +13,7 @@ export function commentTool(cells: StageCells): StageTool {
     if (cell === null) return <p class="soft">Select a cell: click it, or choose it in the list.</p>;
     return <Remarks key={cell} cells={cells} cell={cell} />;
   };
-  return { title: "Note on the cell", icon: MessageSquare, key: "Shift+T", isOn: signal(false), Face };
+  return { title: "Comment on the cell", icon: MessageSquare, key: "Shift+T", isOn: signal(false), Face };
 }
 
 function Remarks({ cells, cell }: { cells: StageCells; cell: number }) {
@@ -38,8 +38,8 @@ function Remarks({ cells, cell }: { cells: StageCells; cell: number }) {
       <textarea
         rows={3}
         maxLength={4000}
-        aria-label="Your note on this cell"
-        placeholder="Your note"
+        aria-label="Your comment on this cell"
+        placeholder="Your comment"
         value={typed.value ?? mine}
         onInput={(event) => (typed.value = event.currentTarget.value)}
         onKeyDown={(event) => {

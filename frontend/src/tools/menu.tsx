@@ -87,7 +87,7 @@ export function Menu({ asked, view, tools, cells }: Properties) {
     ...(cell
       ? [
           { title: "Select this cell", run: onCell(() => undefined) },
-          { title: "Note on this cell", run: onCell(() => use("Shift+T")) },
+          { title: "Comment on this cell", run: onCell(() => use("Shift+T")) },
           { title: "Copy a link to this cell", run: onCell(() => use("Shift+K")) },
         ]
       : [{ title: "Copy a link to this view", run: () => use("Shift+K") }]),

@@ -1,16 +1,13 @@
 import { useSignal, type Signal } from "@preact/signals";
 import type { RefObject } from "preact";
-import { useEffect, useRef } from "preact/hooks";
-import { get } from "../../api/request";
-import type { CommentKept, Comments, Round } from "../../api/types";
-import { me, sayError, theOutbox } from "../../state/session";
+import { useEffect } from "preact/hooks";
+import type { Comments } from "../../state/comments";
 import { Section } from "../../ui/panel";
 import type { Cell } from "../../viewer/cell-table";
 import type { CaseState } from "./case-state";
 
 interface Properties {
-  round: Round;
-  slide: number;
+  comments: Comments;
   state: CaseState;
   cell: Cell | undefined;
   isAdding: Signal<boolean>;
@@ -25,7 +22,7 @@ interface Properties {
 }
 
 /** The candidate that is selected, what can be said of it, and what was missed. */
-export function CandidatePanel({ round, slide, state, cell, isAdding, comment, onAccept, onReject, onAtypical, onUnsure, onRemove, onStep }: Properties) {
+export function CandidatePanel({ comments, state, cell, isAdding, comment, onAccept, onReject, onAtypical, onUnsure, onRemove, onStep }: Properties) {
   const now = cell && state.stateOf(cell);
   const hasAtypical = state.found.value?.atypical_label !== null;
   const press = (key: string, title: string, on: readonly string[], run: () => void, isOff = false) => (
@@ -52,7 +49,7 @@ export function CandidatePanel({ round, slide, state, cell, isAdding, comment, o
           Undo
         </button>
       </div>
-      {cell && cell.id > 0 && <CommentOn key={cell.id} round={round} slide={slide} cell={cell} comment={comment} />}
+      {cell && <CommentOn key={cell.id} comments={comments} cell={cell} field={comment} />}
       <div class="row">
         <button type="button" class="grow" aria-pressed={isAdding.value} onClick={() => (isAdding.value = !isAdding.value)}>
           Add a missed figure <kbd>F</kbd>
@@ -72,37 +69,27 @@ function titleOf(cell: Cell): string {
 }
 
 interface CommentProperties {
-  round: Round;
-  slide: number;
+  comments: Comments;
   cell: Cell;
-  comment: RefObject<HTMLInputElement | null>;
+  field: RefObject<HTMLInputElement | null>;
 }
 
 /** What I remark on the candidate; it stands in what is signed. */
-function CommentOn({ round, slide, cell, comment }: CommentProperties) {
-  const text = useSignal("");
-  const kept = useRef("");
-  useEffect(() => {
-    get<Comments>(`/api/rounds/${round.id}/slides/${slide}/comments`).then(({ comments }) => {
-      const mine = comments.filter((one) => one.cell === cell.id && one.rater === me.value?.rater.id).at(-1);
-      kept.current = mine?.text ?? "";
-      text.value ||= kept.current;
-    }, sayError);
-  }, [cell.id]);
+function CommentOn({ comments, cell, field }: CommentProperties) {
+  const typed = useSignal<string | null>(null);
+  useEffect(() => void comments.load(), [comments]);
   const keep = () => {
-    const said = text.value.trim();
-    if (said === kept.current) return;
-    kept.current = said;
-    theOutbox().send<CommentKept>({ path: `/api/rounds/${round.id}/comments`, body: { cell: cell.id, text: said }, title: "Comment" }).catch(sayError);
+    if (typed.value !== null) void comments.say(cell.id, typed.value.trim());
+    typed.value = null;
   };
   return (
     <input
-      ref={comment}
-      value={text.value}
+      ref={field}
+      value={typed.value ?? comments.mine(cell.id)}
       maxLength={4000}
       placeholder="Comment (C)"
       aria-label="Comment on the candidate"
-      onInput={(event) => (text.value = event.currentTarget.value)}
+      onInput={(event) => (typed.value = event.currentTarget.value)}
       onBlur={keep}
       onKeyDown={(event) => {
         if (event.key === "Enter" || event.key === "Escape") event.currentTarget.blur();
