@@ -687,21 +687,23 @@ export interface JudgedTile {
 
 /** A window that a rater keeps by a name: its upper left corner and what is counted over. */
 export interface KeptWindow {
-  readonly name: string;
-  readonly x: number;
-  readonly y: number;
   readonly threshold?: number | null;
   readonly area_mm2?: number | null;
   readonly fields?: Fields | null;
   readonly aspect?: string | null;
   readonly shape?: WindowShape | null;
+  readonly name: string;
+  readonly x: number;
+  readonly y: number;
 }
 
-/** A window that was kept. */
+/** A window that was kept, with the size that it has on the slide in level-0 px. */
 export interface KeptWindowSaid {
   readonly name: string;
   readonly x: number;
   readonly y: number;
+  readonly width: number;
+  readonly height: number;
   readonly threshold: number | null;
   readonly area_mm2: number | null;
   readonly fields: FieldsSaid | null;

@@ -12,7 +12,7 @@ import { say } from "../ui/toast";
 import type { Cell } from "../viewer/cell-table";
 import { CellsLayer, RADIUS_PX0 } from "../viewer/cells-layer";
 import type { Point } from "../viewer/frame";
-import { magnificationOf } from "../viewer/magnification";
+import { LEAST_TO_LABEL, magnificationOf } from "../viewer/magnification";
 import { pictureOf, type OpenSlide } from "../viewer/picture";
 import { ProposalsLayer } from "../viewer/proposals-layer";
 import { RegionsLayer } from "../viewer/regions-layer";
@@ -35,9 +35,8 @@ import { WindowTool } from "./window-tool";
 
 /** As in the report: the yellow of Okabe and Ito. */
 const CANDIDATE = "#f0e442";
-/** Magnification at which a candidate is shown; below the other a figure cannot be told. */
+/** Magnification at which a candidate is shown. */
 const CLOSE = 40;
-const LEAST = 10;
 /** A place is seen when the view has rested there for so long. */
 const REST_MS = 300;
 
@@ -68,11 +67,12 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
   const chosen = state.selected.value === null ? undefined : work.table.get(state.selected.value);
 
   const draw = () => {
-    const kept = state.windows.value.filter((one) => one.name !== state.windowName.value && !one.shape && !one.area_mm2 && !one.fields && !one.aspect);
     const box = state.box.value;
+    const kept = state.windows.value.filter((one) => one.name !== state.windowName.value);
+    const now = { shape: state.shape.value, caption: captionOf(state, found?.is_searched ?? true), isCurrent: true };
     windows.windows = [
-      ...kept.map((one) => ({ box: { width: box?.width ?? 1, height: box?.height ?? 1, x: one.x, y: one.y }, shape: found?.window.shape ?? "rectangle", caption: one.name, isCurrent: false } as const)),
-      ...(box ? [{ box, shape: state.shape.value, caption: captionOf(state, found?.is_searched ?? true), isCurrent: true }] : []),
+      ...kept.map((one) => ({ box: one, shape: one.shape ?? found?.window.shape ?? "rectangle", caption: one.name, isCurrent: false })),
+      ...(box ? [{ box, ...now }] : []),
     ];
     search.gaps = (found?.search?.gaps ?? []).map(([x, y, width, height]) => ({ x, y, width, height }));
     search.part = (found?.search?.part ?? []).map((ring) => ring.map(([x, y]) => ({ x, y })));
@@ -143,7 +143,9 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
   const setUnsure = aboutChosen((cell) => {
     if (cell.own && cell.label) return say("You have judged this one: undo that first.");
     const isUnsure = !state.unsure.value.has(cell.id);
-    state.setUnsure(cell.id, isUnsure);
+    const turn = (to: boolean) => () => state.setUnsure(cell.id, to);
+    turn(isUnsure)();
+    work.history.did({ title: isUnsure ? "Unsure" : "No longer unsure", of: cell.id, undo: turn(!isUnsure), redo: turn(isUnsure) });
     if (isUnsure) onward(cell);
   });
   const removeAdded = aboutChosen((cell) => {
@@ -155,7 +157,7 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
     const { current } = view;
     const label = state.found.value?.mitotic_label; // of now: the tool was made before the case was there
     if (!current || !label || at.x < 0 || at.y < 0 || at.x >= slide.width || at.y >= slide.height) return;
-    if ((current.magnification ?? LEAST) < LEAST) {
+    if ((current.magnification ?? LEAST_TO_LABEL) < LEAST_TO_LABEL) {
       current.goTo(at, { magnification: 20 });
       return say("Too small to tell a figure: shown at 20×. Click the figure.");
     }
@@ -260,8 +262,8 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
 function noteSeen(view: SlideView, state: CaseState): void {
   const { frame } = view;
   const [box, squares, { mpp }] = [state.box.value, state.found.value?.squares, view.picture];
-  if (!box || !squares || mpp === null || magnificationOf(frame.scale, mpp) < LEAST * 0.99) return;
-  state.saw(squaresIn(squares, box, frame, () => true));
+  if (!box || !squares || mpp === null || magnificationOf(frame.scale, mpp) < LEAST_TO_LABEL * 0.99) return;
+  state.saw(squaresIn(squares, box, frame, (at) => view.isSharp(at)));
 }
 
 function captionOf({ counted, windowName }: CaseState, isSearched: boolean): string {

@@ -52,6 +52,9 @@ def count(
     aspect: Annotated[
         str, typer.Option("--aspect", metavar="W:H", help="Width to height of the window.")
     ] = "4:3",
+    shape: Annotated[
+        str, typer.Option("--shape", metavar="rectangle|circle", help="Shape of the window.")
+    ] = "rectangle",
     scheme: SchemeOption = None,
     field_number: FieldNumberOption = None,
     objective: ObjectiveOption = None,
@@ -93,6 +96,7 @@ def count(
 
     Where scores are probabilities, it also states the expected number of figures with an interval of 95 %.
     """
+    from mitoscope.count import WindowShape
     from mitoscope.count.slides import count_slides
     from mitoscope.exchange import read_tumour
     from mitoscope.geometry import Aspect
@@ -111,6 +115,7 @@ def count(
         source,
         area_mm2=area_mm2,
         aspect=Aspect.parse(aspect),
+        shape=WindowShape.parse(shape),
         rule=rule,
         regions=None if tumour is None else read_tumour(tumour, tuple(tumour_class or ())),
         threshold=threshold,

@@ -10,7 +10,7 @@ import numpy as np
 import shapely
 from numpy.typing import ArrayLike, NDArray
 
-from mitoscope.errors import RegionError
+from mitoscope.errors import ConfigError, RegionError
 from mitoscope.geometry import HPF_AREA_MM2, Aspect, BoxPx0, Mpp, SizePx
 from mitoscope.region import Region
 
@@ -31,6 +31,21 @@ class WindowShape(StrEnum):
 
     RECTANGLE = "rectangle"
     CIRCLE = "circle"
+
+    @classmethod
+    def parse(cls, text: str) -> WindowShape:
+        """Read the name of a shape.
+
+        Raises
+        ------
+        ConfigError
+            If there is none of that name.
+        """
+        try:
+            return cls(text)
+        except ValueError:
+            known = ", ".join(cls)
+            raise ConfigError(f"no shape {text!r}", where="--shape", mend=f"known shapes: {known}") from None
 
 
 @dataclass(frozen=True, slots=True)

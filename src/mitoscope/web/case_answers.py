@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated, Any, Literal, NotRequired, cast
 
 import numpy as np
 from pydantic import Field
 
 from mitoscope import store
-from mitoscope.count import MitoticCount, WindowShape
+from mitoscope.count import MicroscopeField, MitoticCount, WindowShape
+from mitoscope.geometry import Aspect
 from mitoscope.region import RegionKind
+from mitoscope.slide import SlideInfo
 from mitoscope.web.case_count import CaseOnSlide, CaseRule, Looked, SeenGrid, grading_of
 from mitoscope.web.forms import (
     Answer,
@@ -24,7 +26,10 @@ from mitoscope.web.forms import (
     Score,
     described,
 )
+from mitoscope.web.refusal import invalid
 
+AREA_MAX_MM2 = 100.0
+"""Of a window: forty times that of ten high-power fields."""
 Verdict = Literal[-1, 0, 1]
 """-1: rejected, 0: nothing was said, 1: called a mitotic figure."""
 ThresholdOf = Literal["round", "search"]
@@ -161,25 +166,54 @@ class WindowBox(Answer):
     height: float
 
 
-class KeptWindow(Body):
+class CountedOver(Body):
+    """What is counted over, where it is not what the round states.
+
+    A threshold; an area in mm², or a number of microscope fields; the shape of the window; and width to
+    height of a rectangle.
+    """
+
+    threshold: Score | None = None
+    area_mm2: Annotated[float, Field(gt=0, le=AREA_MAX_MM2)] | None = None
+    fields: Fields | None = None
+    aspect: Annotated[str, Field(max_length=20)] | None = None
+    shape: WindowShape | None = None
+
+    def rule(self, rule: CaseRule) -> CaseRule:
+        """Return the rule of the round with what is stated here."""
+        if self.threshold is not None:
+            rule = replace(rule, threshold=self.threshold)
+        if self.area_mm2 is not None and self.fields is not None:
+            raise invalid("an area or fields, not both", field="fields", mend="state one of them")
+        if self.area_mm2 is not None:
+            rule = replace(rule, area_mm2=self.area_mm2, fields=None)
+        if self.fields is not None:
+            number, diameter = self.fields.number, self.fields.diameter_mm
+            area = number * MicroscopeField(diameter).area_mm2
+            if area > AREA_MAX_MM2:
+                raise invalid(f"{area:.3g} mm² are more than {AREA_MAX_MM2:g}", field="fields")
+            rule = replace(rule, area_mm2=area, fields=(number, diameter))
+        if self.aspect is not None:
+            rule = replace(rule, aspect=Aspect.parse(self.aspect))
+        return rule if self.shape is None else replace(rule, shape=self.shape)
+
+
+class KeptWindow(CountedOver):
     """A window that a rater keeps by a name: its upper left corner and what is counted over."""
 
     name: Name
     x: Coordinate
     y: Coordinate
-    threshold: Score | None = None
-    area_mm2: Annotated[float, Field(gt=0, le=100)] | None = None
-    fields: Fields | None = None
-    aspect: Annotated[str, Field(max_length=20)] | None = None
-    shape: WindowShape | None = None
 
 
 class KeptWindowSaid(Answer):
-    """A window that was kept."""
+    """A window that was kept, with the size that it has on the slide in level-0 px."""
 
     name: str
     x: float
     y: float
+    width: int
+    height: int
     threshold: float | None
     area_mm2: float | None
     fields: FieldsSaid | None
@@ -434,18 +468,22 @@ def describe_search(search: store.ModelSearch | None) -> CaseSearch | None:
     }
 
 
-def describe_work(work: store.CaseWork) -> MyWork:
-    """Return what a rater has done on a case."""
-    windows = [
-        described(KeptWindowSaid, None, **{**dict.fromkeys(KeptWindowSaid.__annotations__), **window})
-        for window in work.windows
-    ]
+def describe_work(work: store.CaseWork, rule: CaseRule, info: SlideInfo) -> MyWork:
+    """Return what a rater has done on a case; `rule` is that of the round."""
     return {
         "looked": sorted(work.looked),
         "unsure": sorted(work.unsure),
         "seen": sorted(work.seen),
-        "windows": windows,
+        "windows": [_describe_kept(KeptWindow.model_validate(one), rule, info) for one in work.windows],
     }
+
+
+def _describe_kept(kept: KeptWindow, rule: CaseRule, info: SlideInfo) -> KeptWindowSaid:
+    size = kept.rule(rule).window(info)
+    fields: FieldsSaid | None = None
+    if kept.fields is not None:
+        fields = {"number": kept.fields.number, "diameter_mm": kept.fields.diameter_mm}
+    return described(KeptWindowSaid, kept, width=size.width, height=size.height, fields=fields)
 
 
 def describe_squares(on: CaseOnSlide) -> SeenSquares:

@@ -1,7 +1,7 @@
 import { computed, signal } from "@preact/signals";
 import { Refusal } from "../../api/errors";
 import { ask, get } from "../../api/request";
-import type { Case, Counted, KeptWindowSaid, Result, Signed, WindowShape, WorkKept } from "../../api/types";
+import type { Case, Counted, KeptWindow, KeptWindowSaid, Result, Signed, WindowShape, WorkKept } from "../../api/types";
 import { sayError, theOutbox } from "../../state/session";
 import type { Work } from "../../state/work";
 import { say } from "../../ui/toast";
@@ -186,7 +186,7 @@ export class CaseState {
   }
 
   /** Send what was looked at since the last time. */
-  keep(windows?: readonly KeptWindowSaid[]): Promise<void> {
+  keep(windows?: readonly KeptWindow[]): Promise<void> {
     window.clearTimeout(this.keepTimer);
     this.keepTimer = 0;
     const body = Object.fromEntries(Object.entries(this.unsent).map(([name, ids]) => [name, [...ids]]));
@@ -209,7 +209,8 @@ export class CaseState {
   async keepWindow(name: string): Promise<void> {
     const box = this.box.value;
     if (!box) return;
-    const kept = { name, x: box.x, y: box.y, threshold: this.threshold.value, area_mm2: null, fields: null, aspect: null, shape: null, ...this.over.value };
+    const { width, height } = box;
+    const kept = { name, width, height, x: box.x, y: box.y, threshold: this.threshold.value, area_mm2: null, fields: null, aspect: null, shape: null, ...this.over.value };
     await this.replaceWindows([...this.windows.value.filter((one) => one.name !== name), kept]);
     this.windowName.value = name;
   }
@@ -221,16 +222,15 @@ export class CaseState {
 
   private async replaceWindows(windows: readonly KeptWindowSaid[]): Promise<void> {
     this.windows.value = windows;
-    await this.keep(windows);
+    await this.keep(windows.map(({ width: _width, height: _height, ...kept }) => kept));
   }
 
   /** Return to a window that was kept. */
   async goToWindow(kept: KeptWindowSaid): Promise<void> {
-    const { name, x, y, threshold, ...over } = kept;
+    const { name, x, y, width, height, threshold, ...over } = kept;
     this.over.value = Object.fromEntries(Object.entries(over).filter(([, value]) => value !== null)) as Over;
     this.threshold.value = threshold;
-    const size = this.box.value ?? { width: 1, height: 1 };
-    this.box.value = { x, y, width: size.width, height: size.height };
+    this.box.value = { x, y, width, height };
     await this.recount("here");
     this.windowName.value = name;
   }

@@ -9,14 +9,14 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 
 from mitoscope import store
-from mitoscope.count import AID, MicroscopeField, WindowShape, schemes, window_size
+from mitoscope.count import AID, schemes, window_size
 from mitoscope.errors import IncompleteRunError
 from mitoscope.geometry import Aspect
 from mitoscope.labels import MITOTIC_FIGURE, LabelSet
 from mitoscope.web.case_answers import (
     Case,
     Counted,
-    Fields,
+    CountedOver,
     KeptWindow,
     MyWork,
     Signed,
@@ -40,13 +40,11 @@ from mitoscope.web.case_count import CaseOnSlide, CaseRule, atypical_label, case
 from mitoscope.web.forms import (
     Action,
     Answer,
-    Body,
     Cell,
     Coordinate,
     Id,
     Name,
     RoundId,
-    Score,
     SlideId,
     Text,
     described,
@@ -64,7 +62,6 @@ from mitoscope.web.state import (
 
 router = APIRouter()
 _PATH = "/api/rounds/{round_id}/slides/{slide_id}/case"
-AREA_MAX_MM2 = 100.0
 KEPT_MAX = 100_000
 """Candidates, or squares of tissue, of which it is kept that they were looked at."""
 UNSTATED = "unstated"
@@ -143,41 +140,9 @@ def case(round_id: RoundId, slide_id: SlideId, state: StateHere, visitor: Visito
         "atypical_label": atypical_label(labels),
         "figure_labels": found.labels,
         "squares": describe_squares(found),
-        "work": describe_work(found.work),
+        "work": describe_work(found.work, found.rule, found.info),
         "results": [describe_signed(one) for one in signed],
     }
-
-
-class CountedOver(Body):
-    """What is counted over, where it is not what the round states.
-
-    A threshold; an area in mm², or a number of microscope fields; the shape of the window; and width to
-    height of a rectangle.
-    """
-
-    threshold: Score | None = None
-    area_mm2: Annotated[float, Field(gt=0, le=AREA_MAX_MM2)] | None = None
-    fields: Fields | None = None
-    aspect: Annotated[str, Field(max_length=20)] | None = None
-    shape: WindowShape | None = None
-
-    def rule(self, rule: CaseRule) -> CaseRule:
-        """Return the rule of the round with what is stated here."""
-        if self.threshold is not None:
-            rule = replace(rule, threshold=self.threshold)
-        if self.area_mm2 is not None and self.fields is not None:
-            raise invalid("an area or fields, not both", field="fields", mend="state one of them")
-        if self.area_mm2 is not None:
-            rule = replace(rule, area_mm2=self.area_mm2, fields=None)
-        if self.fields is not None:
-            number, diameter = self.fields.number, self.fields.diameter_mm
-            area = number * MicroscopeField(diameter).area_mm2
-            if area > AREA_MAX_MM2:
-                raise invalid(f"{area:.3g} mm² are more than {AREA_MAX_MM2:g}", field="fields")
-            rule = replace(rule, area_mm2=area, fields=(number, diameter))
-        if self.aspect is not None:
-            rule = replace(rule, aspect=Aspect.parse(self.aspect))
-        return rule if self.shape is None else replace(rule, shape=self.shape)
 
 
 class Placed(CountedOver):
@@ -240,12 +205,13 @@ def keep_work(
 ) -> WorkKept:
     """Keep what I have looked at on a case; a signature states it."""
     mine = work_in(state, visitor, round_id, slide_id=slide_id)
-    whose = _whose(mine, slide_id)
+    whose, info = _whose(mine, slide_id), state.slides.info(slide_id)
 
     def act(connection: Any) -> WorkKept:
         work = body.added_to(store.read_case_work(connection, **whose))
         store.write_case_work(connection, work, **whose)
-        return {**describe_work(work), "is_repeated": False}
+        rule = CaseRule.of(mine.row.terms)
+        return {**describe_work(work, rule, info), "is_repeated": False}
 
     return done_once(state, visitor, body.key, f"work on case {round_id}/{slide_id}", act)
 
