@@ -116,6 +116,9 @@ def test_a_scheme_and_a_field_decide_the_area(study: Path) -> None:
     fields = count(study, "--field-diameter", 0.1)["b.svs"]
     assert fields["requested_mm2"] == pytest.approx(0.0785, abs=1e-4)
     assert fields["scheme"] is None
+    circle = count(study, "--area", 0.05, "--shape", "circle")["b.svs"]
+    assert circle["shape"] == "circle"
+    assert circle["area_mm2"] == pytest.approx(0.05, rel=0.01)
 
 
 @pytest.mark.parametrize(
@@ -127,6 +130,7 @@ def test_a_scheme_and_a_field_decide_the_area(study: Path) -> None:
         (("--field-number", 22, "--area", 2), "an area beside a field"),
         (("--field-number", 22, "--field-diameter", 0.5), "stated twice"),
         (("--objective", 40), "give --field-number too"),
+        (("--shape", "oval"), "known shapes: rectangle, circle"),
         (("--field-number", "nan"), "no field of nan mm"),
         (("--field-number", 22, "--objective", 0), "no objective of 0×"),
     ],

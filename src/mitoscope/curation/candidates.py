@@ -36,6 +36,7 @@ from mitoscope.store import (
     open_part,
     record,
     scores_in,
+    unasked_on,
     write_search,
 )
 from mitoscope.tiles import suppress
@@ -77,6 +78,26 @@ def candidates(
         distance, _ = cKDTree(known).query(ordered.points_px0)
         ordered = ordered.take(np.asarray(distance) > radius_px0)
     return suppress(ordered, radius_px0=radius_px0)
+
+
+def paired(
+    points_px0: NDArray[np.float64],
+    ids: NDArray[np.int64],
+    centres_px0: NDArray[np.float64],
+    radius_px0: float,
+) -> NDArray[np.int64]:
+    """Return the cell of each point, shape (n,), 0 where none is near that no earlier point has taken."""
+    cells, free = np.zeros(len(points_px0), np.int64), np.ones(len(ids), np.bool_)
+    if not len(ids):
+        return cells
+    tree = cKDTree(centres_px0)
+    for row, point in enumerate(points_px0):
+        open_ = [place for place in tree.query_ball_point(point, radius_px0) if free[place]]
+        if open_:
+            distance = np.linalg.norm(centres_px0[open_] - points_px0[row], axis=1)
+            place = open_[int(distance.argmin())]
+            cells[row], free[place] = ids[place], False
+    return cells
 
 
 def threshold_of(found: Detections) -> float:
@@ -142,7 +163,8 @@ def propose(
 ) -> Proposal:
     """Open a review over the candidates among detections, in one transaction.
 
-    The store as it is now decides what is known, not the one on which the detector was run. A cell's score is
+    The store as it is now decides what is known, not the one on which the detector was run; a cell that a
+    model proposed and that nobody was asked about is not yet known. A cell's score is
     kept as a label of the model, which no expert of the review sees and no policy counts. The same proposal
     made again, after a stop, does nothing.
 
@@ -161,7 +183,8 @@ def propose(
     radius_px0 : float
         See :func:`mitoscope.curation.candidates.candidates`.
     threshold : float, optional
-        The same; None for that of the search of each slide (:func:`threshold_of`).
+        The same; None: raters are asked about what lies above the threshold of the search of each slide
+        (:func:`threshold_of`), and what lies below is kept for counts.
 
     Raises
     ------
@@ -183,9 +206,14 @@ def propose(
         writer = _Writer(connection, name, mark, model)
         for slide, detections in found.items():
             slide_id = id_of(connection, "slide", slide)
-            _, known = centres_on(connection, slide_id)
-            part = candidates(detections, known, radius_px0=radius_px0, threshold=floors[slide])
-            writer.create(slide, slide_id, part)
+            ids, centres = centres_on(connection, slide_id)
+            unasked = np.isin(ids, unasked_on(connection, slide_id))
+            # A count goes by all candidates of a search, also those that no rater is asked about.
+            kept = 0.0 if threshold is None else threshold
+            known = centres[~unasked]
+            part = candidates(detections, known, radius_px0=radius_px0, threshold=kept)
+            cells = paired(part.points_px0, ids[unasked], centres[unasked], radius_px0)
+            writer.create(slide, slide_id, part, cells, floor=floors[slide])
             writer.note_search(slide_id, detections)
         return writer.open(bins, total, below)
 
@@ -203,28 +231,37 @@ class _Writer:
         (self._rater,) = intern_raters(connection, [Rater(model, RaterKind.MODEL)]).tolist()
         self._label_ids: dict[str, int] = {}
         self._round = open_part(connection, self._review, ReviewPart.PROPOSALS)
+        self._made = 0
         self.cells: list[int] = []
         self.scores: list[float] = []
 
-    def create(self, slide: str, slide_id: int, part: Detections) -> None:
+    def create(
+        self, slide: str, slide_id: int, part: Detections, cells: NDArray[np.int64], *, floor: float
+    ) -> None:
         # By place, not by score: numbers of cells must not tell a rater how sure the model was.
-        part = part.take(np.lexsort((part.x_px0, part.y_px0)))
+        order = np.lexsort((part.x_px0, part.y_px0))
+        part, cells = part.take(order), cells[order]
         # What lies below the threshold of the search is a candidate to everybody, here as in its files.
         rows = zip(part.points_px0.tolist(), part.score.tolist(), part.stated_label.tolist(), strict=True)
-        for (x, y), score, name in rows:
-            action = CellEvent(
-                "create", 0, self._rater, self._round, geometry=Geometry.spot(x, y), key=self._next_key()
-            )
-            try:
-                cell = record(self._connection, action, slide_id=slide_id).cell_id
-            except FormatError as error:
-                mend = "detections and study must use level-0 pixels of the same slide"
-                raise FormatError(error.what, where=f"candidate on {slide!r}", mend=mend) from None
+        for ((x, y), score, name), known in zip(rows, cells.tolist(), strict=True):
+            cell = known or self._new_cell(slide, slide_id, x, y)
             label_id = self._label_id(_LABELS.get(name, MITOTIC_FIGURE))
-            label = CellEvent("label", cell, self._rater, self._round, label_id=label_id, score=score)
+            label = CellEvent(
+                "label", cell, self._rater, self._round, label_id=label_id, score=score, key=self._next_key()
+            )
             record(self._connection, label)
-            self.cells.append(cell)
-            self.scores.append(score)
+            self._made += 1
+            if score > floor:
+                self.cells.append(cell)
+                self.scores.append(score)
+
+    def _new_cell(self, slide: str, slide_id: int, x: float, y: float) -> int:
+        action = CellEvent("create", 0, self._rater, self._round, geometry=Geometry.spot(x, y))
+        try:
+            return record(self._connection, action, slide_id=slide_id).cell_id
+        except FormatError as error:
+            mend = "detections and study must use level-0 pixels of the same slide"
+            raise FormatError(error.what, where=f"candidate on {slide!r}", mend=mend) from None
 
     def _label_id(self, label: Label) -> int:
         if label.name not in self._label_ids:
@@ -235,7 +272,7 @@ class _Writer:
         write_search(self._connection, slide_id, self._rater, found.searched)
 
     def _next_key(self) -> str:
-        return f"{self._mark}/{len(self.cells)}"
+        return f"{self._mark}/{self._made}"
 
     def open(self, bins: int, total: int, below: int) -> Proposal:
         cells, place = np.array(self.cells, dtype=np.int64), bin_of(self.scores, bins=bins)

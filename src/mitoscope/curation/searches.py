@@ -14,10 +14,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
-from mitoscope.curation.candidates import BINS, RADIUS_PX0, bin_of
+from mitoscope.curation.candidates import BINS, RADIUS_PX0, bin_of, paired
 from mitoscope.detections import Detections
 from mitoscope.errors import NotFoundError
 from mitoscope.labels import ATYPICAL_FIGURE, CANDIDATE, MITOTIC_FIGURE, LabelSet
@@ -107,7 +105,7 @@ def keep_search(
         (rater_id,) = intern_raters(connection, [Rater(model, RaterKind.MODEL)]).tolist()
         (round_id,) = intern_rounds(connection, [SEARCHES]).tolist()
         speaker = _Speaker(connection, slide_id, int(rater_id), int(round_id))
-        cells = _paired(ordered.points_px0, *centres_on(connection, slide_id), radius_px0)
+        cells = paired(ordered.points_px0, *centres_on(connection, slide_id), radius_px0)
     # By place, not by score: numbers of cells must not tell a rater how sure the model was.
     rows = np.lexsort((ordered.x_px0, ordered.y_px0)).tolist()
     for first in range(0, len(rows), PART):
@@ -122,26 +120,6 @@ def keep_search(
         write_search(connection, slide_id, int(rater_id), found.searched)
     known = int((cells > 0).sum())
     return KeptSearch(len(cells) - known, known, len(gone))
-
-
-def _paired(
-    points_px0: NDArray[np.float64],
-    ids: NDArray[np.int64],
-    centres_px0: NDArray[np.float64],
-    radius_px0: float,
-) -> NDArray[np.int64]:
-    """Return the cell of each point, shape (n,), 0 where none is near that no earlier point has taken."""
-    cells, free = np.zeros(len(points_px0), np.int64), np.ones(len(ids), np.bool_)
-    if not len(ids):
-        return cells
-    tree = cKDTree(centres_px0)
-    for row, point in enumerate(points_px0):
-        open_ = [place for place in tree.query_ball_point(point, radius_px0) if free[place]]
-        if open_:
-            distance = np.linalg.norm(centres_px0[open_] - points_px0[row], axis=1)
-            place = open_[int(distance.argmin())]
-            cells[row], free[place] = ids[place], False
-    return cells
 
 
 class _Speaker:

@@ -207,6 +207,7 @@ if TYPE_CHECKING:
         read_search,
         read_searches,
         searched_cells,
+        unasked_on,
         write_search,
     )
     from mitoscope.store.seen_cell import SeenCell, cell_seen
@@ -329,7 +330,9 @@ _NAMES = {
     ),
     "store.screening": "begin_pass Field read_plan read_screening ScreeningState visit_field write_plan",
     "store.known_truth": "KnownCell scored_points settled_cells",
-    "store.searches": "last_model read_search read_searches SearchedCell searched_cells write_search",
+    "store.searches": (
+        "last_model read_search read_searches SearchedCell searched_cells unasked_on write_search"
+    ),
     "store.sight": (
         "Assignment check_board check_cell check_drawn CROWD_TASKS is_unblinded "
         "last_visible Operation permit round_slides sees_result slides_of takes"

@@ -110,6 +110,20 @@ def searched_cells(connection: sqlite3.Connection, slide_id: int, rater_id: int)
     return {cell: SearchedCell(label, score, bool(labelled)) for cell, label, score, labelled in rows}
 
 
+_UNASKED_SQL = """
+SELECT c.id FROM cell AS c WHERE c.slide_id = ? AND c.is_deleted = 0
+  AND EXISTS (SELECT 1 FROM label_now AS n WHERE n.cell_id = c.id)
+  AND NOT EXISTS (SELECT 1 FROM round_cell AS r WHERE r.cell_id = c.id)
+  AND NOT EXISTS (SELECT 1 FROM label_now AS n JOIN rater AS w ON w.id = n.rater_id
+                  WHERE n.cell_id = c.id AND w.kind <> 'model')
+"""
+
+
+def unasked_on(connection: sqlite3.Connection, slide_id: int) -> list[int]:
+    """Return the cells of a slide of which only models speak, and about which no round asks anybody."""
+    return [cell for (cell,) in connection.execute(_UNASKED_SQL, (slide_id,))]
+
+
 def _searched(row: Sequence[Any]) -> Searched:
     threshold, is_calibrated, region, gaps, origin, colour_doubt = row
     return Searched(
