@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mitoscope.bundle import load_bundle
+from mitoscope.data.sampling import HardPool, plan
 from mitoscope.errors import ConfigError, RunError
 from mitoscope.experiments.experiment import Size
 from mitoscope.experiments.run import CELLS as CELL_FILES
@@ -55,6 +57,28 @@ def test_every_declared_experiment_has_a_cell_for_each_network(name: str, out: P
     assert len({cell.key for cell in plan.cells}) == len(plan.cells)
     rows = [row for arm in own.arms for row, _ in arm.rows]
     assert [row.name for row in experiment.table({}, Size.FULL).rows] == rows
+
+
+def test_in_the_smoke_size_of_tiles_the_arms_can_differ(out: Path) -> None:
+    (experiment,) = find_experiments(["crowd-table9"], recipes_folder())
+    own = experiment.at(Size.SMOKE)  # type: ignore[attr-defined]
+    builder = NetworkBuilder(own, workplace(out, Size.SMOKE), smoke_sets(own, out))
+    drawn = {}
+    for arm in own.arms:
+        recipe = builder.recipe(arm, ArmNetwork("", 0, None))
+        fields, _ = builder.fields(arm, ArmNetwork("", 0, None), mpp=0.25)
+        scheme = plan(tuple(fields), recipe.data.sampling, labels=("mitotic figure",), mpp=0.25)
+        windows = [one for step in range(20) for one in scheme.windows(step, HardPool.empty(), seed=1)]
+        drawn[arm.name] = sum(one.score == 0 for one in windows) / len(windows)
+        agreements = np.concatenate([field.labels.agreement for field in fields])
+        assert 0 < agreements.min() < 1
+    assert drawn == {"Det": 0, "Det-NS": 0.5, "Det-WL": 0, "Det-WL-NS": 0.5}
+    assert [builder.recipe(arm, ArmNetwork("", 0, None)).model.agreement_weighted for arm in own.arms] == [
+        False,
+        False,
+        True,
+        True,
+    ]
 
 
 def test_networks_are_shared_between_experiments(out: Path) -> None:

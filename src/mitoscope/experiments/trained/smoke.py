@@ -23,6 +23,8 @@ from mitoscope.truth import GroundTruth, SlideTruth
 
 MPP: Final = 0.25
 _SIDE_PX: Final = 160
+_WIDE_PX: Final = 320
+"""Of slides that are cut into sub-tiles: some of these hold no figure."""
 _PAINTED_PX: Final = 448
 _SEED_STEP: Final = 1009
 _LEARN, _TEST, _UNLABELLED = 3, 1, 1
@@ -78,7 +80,6 @@ _TINY: Final = {
     "regressor": ("model.patch_px=64", "data.sampling.window_px=64", "data.sampling.batch=2"),
 }
 _SUB_TILES: Final = ("data.sampling.step_px=32", "data.sampling.epoch=20", "validation.metric=loss")
-"""A slide of the smoke size has 16 of them (9 of a detector), some without a figure."""
 _SUBSET_MAX: Final = 2
 _SHOWN: Final = (0.4, 0.6, 0.8, 1.0)
 """Agreement on the cells of crowd studies."""
@@ -135,6 +136,7 @@ def smoke_sets(declared: Declaration, out: Path) -> dict[str, SlideSet]:
         If they cannot be written.
     """
     folder = make_directory(out / _SLIDES)
+    side = _WIDE_PX if declared.measure == "tiles" else _SIDE_PX
     sets = {}
     for index, name in enumerate(declared.sets):
         names, only = _domains(declared, name), declared.sets[name].only_tests
@@ -142,7 +144,7 @@ def smoke_sets(declared: Declaration, out: Path) -> dict[str, SlideSet]:
             sets[name] = _unlabelled(name, folder, names)
             continue
         chosen = {
-            f"{domain}-{number}.png": (_painted(folder, place, number), domain, number >= _LEARN)
+            f"{domain}-{number}.png": (_painted(folder, place, number, side), domain, number >= _LEARN)
             for place, domain in enumerate(names)
             for number in range(_LEARN if only else 0, _LEARN + _TEST)
         }
@@ -173,7 +175,7 @@ def _as_of_a_crowd(truth: GroundTruth) -> GroundTruth:
 def _unlabelled(name: str, folder: Path, domains: Sequence[str]) -> SlideSet:
     """Return slides of their own, of which nothing is known."""
     files = {
-        f"{domain}-{number}.png": _painted(folder, place, number)[0]
+        f"{domain}-{number}.png": _painted(folder, place, number, _SIDE_PX)[0]
         for place, domain in enumerate(domains)
         for number in range(_LEARN + _TEST, _LEARN + _TEST + _UNLABELLED)
     }
@@ -195,19 +197,20 @@ def _domains(declared: Declaration, of_set: str) -> tuple[str, ...]:
 
 
 @cache
-def _painted(folder: Path, place: int, number: int) -> tuple[Path, Cells]:
+def _painted(folder: Path, place: int, number: int, side: int) -> tuple[Path, Cells]:
     """Paint a slide unless it is there, and return it with its cells."""
     stain = list(DOMAINS)[place % len(DOMAINS)]
-    path, table = folder / f"{stain}-{place}-{number}.png", folder / f"{stain}-{place}-{number}.txt"
+    name = f"{stain}-{place}-{number}-{side}"
+    path, table = folder / f"{name}.png", folder / f"{name}.txt"
     if not table.exists():
-        cells = _paint(path, stain, seed=100 * place + number)
+        cells = _paint(path, stain, seed=100 * place + number, side=side)
         with atomic_write(table) as stream:
             stream.write("\n".join(f"{x}\t{y}\t{label}" for x, y, label in cells).encode())
     rows = [line.split("\t") for line in table.read_text(encoding="utf-8").splitlines()]
     return path, tuple((float(x), float(y), label) for x, y, label in rows)
 
 
-def _paint(path: Path, stain: str, *, seed: int) -> Cells:
+def _paint(path: Path, stain: str, *, seed: int, side: int) -> Cells:
     """Paint fields until one holds a figure; the part of it with most cells is the slide."""
     values = dict(field_config(_PAINTED_PX)) | {
         "domain": DOMAINS[stain],
@@ -219,27 +222,27 @@ def _paint(path: Path, stain: str, *, seed: int) -> Cells:
     cells: list[tuple[float, float, str]] = []
     while MITOTIC_FIGURE.name not in [label for _, _, label in cells]:
         rgb, truth = render_field(config, seed=seed)
-        x, y = _richest(truth)
+        x, y = _richest(truth, side)
         cells = [
             (round(figure.x_px0 - x, 1), round(figure.y_px0 - y, 1), figure.label)
             for figure in truth.figures
-            if x <= figure.x_px0 < x + _SIDE_PX and y <= figure.y_px0 < y + _SIDE_PX
+            if x <= figure.x_px0 < x + side and y <= figure.y_px0 < y + side
         ]
         seed += _SEED_STEP
-    places = np.random.default_rng(seed).uniform(30, _SIDE_PX - 30, (2 * len(_OTHER), 2)).round(1).tolist()
+    places = np.random.default_rng(seed).uniform(30, side - 30, (2 * len(_OTHER), 2)).round(1).tolist()
     cells += [(x, y, _OTHER[index % len(_OTHER)]) for index, (x, y) in enumerate(places)]
     with atomic_write(path) as stream:
-        Image.fromarray(rgb[y : y + _SIDE_PX, x : x + _SIDE_PX]).save(stream, "PNG")
+        Image.fromarray(rgb[y : y + side, x : x + side]).save(stream, "PNG")
     return tuple(cells)
 
 
-def _richest(truth: PaintedTruth) -> tuple[int, int]:
+def _richest(truth: PaintedTruth, side: int) -> tuple[int, int]:
     """Return the corner of the part, a figure in its middle, of most kinds of cells, then of most cells."""
     labels = [figure.label for figure in truth.figures]
     points = np.array([(figure.x_px0, figure.y_px0) for figure in truth.figures]).reshape(-1, 2)
     best = (0, 0, 0, 0)
-    for corner in np.clip(truth.points() - _SIDE_PX / 2, 0, _PAINTED_PX - _SIDE_PX).astype(int).tolist():
-        inside = ((points >= corner) & (points < np.add(corner, _SIDE_PX))).all(axis=1)
+    for corner in np.clip(truth.points() - side / 2, 0, _PAINTED_PX - side).astype(int).tolist():
+        inside = ((points >= corner) & (points < np.add(corner, side))).all(axis=1)
         kinds = {label for label, own in zip(labels, inside.tolist(), strict=True) if own}
         best = max(best, (len(kinds), int(inside.sum()), *corner))
     return best[2:]
