@@ -98,7 +98,7 @@ export function pictureOfHeat(map: HeatMap): { picture: HTMLCanvasElement; box: 
   map.values.forEach((value, at) => {
     if (map.weights[at]! < map.least) return;
     const part = map.highest > 0 ? Math.min(value / map.highest, 1) : 0;
-    image.data.set([...colourAt(part), 110 + 110 * part], 4 * at);
+    image.data.set([...colourAt(part), 70 + 90 * part], 4 * at);
   });
   context.putImageData(image, 0, 0);
   return { picture, box: { x: 0, y: 0, width: columns * side, height: rows * side } };
