@@ -71,6 +71,21 @@ def cache_folder() -> Path | None:
             return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
 
 
+def data_folder() -> Path | None:
+    """Return the folder of this user for what cannot be made again; None where there is no home."""
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return None
+    match sys.platform:
+        case "darwin":
+            return home / "Library" / "Application Support" / "mitoscope"
+        case "win32":
+            return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "mitoscope"
+        case _:
+            return Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share") / "mitoscope"
+
+
 def keep_seals() -> None:
     """Keep for later commands which single files this process writes."""
     _MEMORY.keeps_seals = True

@@ -244,8 +244,8 @@ def test_a_check_of_the_host_alone_or_of_the_origin_alone_lets_something_through
     """Control: each check alone fails against one of the two attacks; the gate holds against both."""
 
     class HostOnly(Gate):
-        def _refusal(self, method: str, headers: Any) -> Any:
-            return super()._refusal("GET", headers)
+        def _refusal(self, method: str, path: str, headers: Any) -> Any:
+            return super()._refusal("GET", path, headers)
 
     class OriginOnly(Gate):
         def __init__(self, app: Any) -> None:

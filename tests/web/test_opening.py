@@ -34,7 +34,8 @@ def folder(tmp_path: Path, slides: Path) -> Path:
     return folder
 
 
-def _lead(opened: OpenedStudy) -> Person:
+def lead_of(opened: OpenedStudy) -> Person:
+    """Return the lead of a study, with a browser."""
     app = create_app(opened.store, opened.slides, intake=opened.intake)
     return Person(enter(app, f"/?token={opened.token}"), opened.lead_id)
 
@@ -43,7 +44,7 @@ def test_what_a_folder_holds_is_taken_in_asked_about_or_named(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     opened = open_study(tmp_path / "study.mito", folders=[folder])
-    lead = _lead(opened)
+    lead = lead_of(opened)
     states = {one["name"]: one for one in lead.get("/api/me")["slides"]}
     assert {name: one["state"] for name, one in states.items()} == {
         "one.tiff": "ok",
@@ -65,7 +66,7 @@ def test_what_a_folder_holds_is_taken_in_asked_about_or_named(
 
 def test_the_lead_states_a_resolution_on_the_page_and_it_stays(folder: Path, tmp_path: Path) -> None:
     opened = open_study(tmp_path / "study.mito", folders=[folder])
-    lead = _lead(opened)
+    lead = lead_of(opened)
     ids = {one["name"]: one["id"] for one in lead.get("/api/me")["slides"]}
     path = f"/api/slides/{ids['picture.png']}/resolution"
     lead.put(path, mpp=0.01, status=422)
@@ -123,7 +124,7 @@ def test_the_objective_suggests_a_resolution(tmp_path: Path) -> None:
         metadata=None,
     )
     opened = open_study(tmp_path / "study.mito", folders=[folder])
-    (slide,) = _lead(opened).get("/api/me")["slides"]
+    (slide,) = lead_of(opened).get("/api/me")["slides"]
     assert (slide["state"], slide["hint_mpp"]) == ("unscaled", 0.25)
     opened.store.close()
 
@@ -147,7 +148,7 @@ def test_many_slides_are_listed_without_opening_one(
 
     monkeypatch.setattr(catalogue_module, "look_at", look)
     opened = open_study(tmp_path / "study.mito", folders=[folder])
-    lead = _lead(opened)
+    lead = lead_of(opened)
     listed = lead.get("/api/me")["slides"]
     assert opened_files == []
     assert [one["name"] for one in listed if one["state"] != "ok"] == ["gone.tiff"]
@@ -166,7 +167,7 @@ def test_of_many_new_files_the_first_are_looked_at_and_the_rest_while_others_wor
         (folder / f"{number:03d}.tiff").hardlink_to(slides / "one.tiff")
     monkeypatch.setattr("mitoscope.slide.opening.probe_slide", lambda path: None)
     opened = open_study(tmp_path / "study.mito", folders=[folder])
-    lead = _lead(opened)
+    lead = lead_of(opened)
     assert lead.get("/api/intake")["waiting"] == 20
     assert len(lead.get("/api/me")["slides"]) == 100
     opened.intake.begin()

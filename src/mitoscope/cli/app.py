@@ -28,6 +28,7 @@ _BAD_NAMES = (errno.ENAMETOOLONG, errno.ELOOP)
 """What the user named cannot be a file: bad input, not a failed run."""
 _VERBS = {
     "demo": "demo.demo",
+    "open": "open.open_",
     "detect": "detect.detect",
     "count": "count.count",
     "evaluate": "evaluate.evaluate",

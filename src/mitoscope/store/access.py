@@ -103,8 +103,11 @@ def _known(connection: sqlite3.Connection, rater_id: int) -> None:
         raise NotFoundError("there is no such rater who may come in", mend="add the rater first")
 
 
-def begin_visit(connection: sqlite3.Connection, token: str) -> str | None:
-    """Return the cookie for a browser that comes with a token, or None where the token opens nothing."""
+def begin_visit(connection: sqlite3.Connection, token: str, *, spends: bool = False) -> str | None:
+    """Return the cookie for a browser that comes with a token, or None where the token opens nothing.
+
+    Where that `spends` the token, it opens nothing from then on.
+    """
     row = connection.execute(
         "SELECT rater_id FROM access WHERE token_sha256 = ? AND is_open = 1", (_digest(token),)
     ).fetchone()
@@ -114,6 +117,8 @@ def begin_visit(connection: sqlite3.Connection, token: str) -> str | None:
     now = time.time()
     connection.execute("DELETE FROM visit WHERE begun_s < ?", (now - VISIT_S,))
     insert(connection, "visit", cookie_sha256=_digest(cookie), rater_id=row[0], begun_s=now)
+    if spends:
+        connection.execute("UPDATE access SET token_sha256 = NULL WHERE rater_id = ?", (row[0],))
     return cookie
 
 

@@ -104,6 +104,7 @@ def create_app(
     intake: Intake | None = None,
     reach: Reach = _HERE_ONLY,
     visitor_without_link: int | None = None,
+    opens_once: bool = False,
 ) -> FastAPI:
     """Return the application of a study.
 
@@ -119,10 +120,17 @@ def create_app(
         Where the server is reached, by default on this machine only.
     visitor_without_link : int, optional
         The rater who everybody is, where no link is asked for.
+    opens_once : bool
+        Whether a link opens one browser and is spent then.
     """
     app = _routed()
     app.state.mitoscope = AppState(
-        store, catalogue, intake or Intake(store, catalogue), visitor_without_link, reach=reach
+        store,
+        catalogue,
+        intake or Intake(store, catalogue),
+        visitor_without_link,
+        reach=reach,
+        opens_once=opens_once,
     )
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(Repeated, _repeated)

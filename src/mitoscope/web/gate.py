@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 from collections.abc import Iterable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -18,6 +19,9 @@ from mitoscope.web.reach import LOOPBACK, authority
 from mitoscope.web.refusal import Refusal
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+PIECE = "application/octet-stream"
+"""What a piece of an uploaded slide is; a form cannot send that without asking first, either."""
+_PIECES = re.compile(r"/api/uploads/[0-9a-f]{16}/pieces/[0-9]{1,15}")
 BODY_MAX_BYTES = 16 << 20
 """Largest body: a hundred thousand coordinates of a board, with room."""
 
@@ -80,13 +84,13 @@ class Gate:
             await self._app(scope, receive, send)
             return
         headers = _Headers(scope)
-        refused = self._refusal(scope["method"], headers)
+        refused = self._refusal(scope["method"], scope["path"], headers)
         if refused is not None:
             await _answer(refused, _adding(send))
             return
         await self._app(scope, _limited(receive), _adding(send))
 
-    def _refusal(self, method: str, headers: _Headers) -> Refusal | None:
+    def _refusal(self, method: str, path: str, headers: _Headers) -> Refusal | None:
         hosts = headers.all("host")
         if len(hosts) != 1 or host_name(hosts[0]) not in self._hosts:
             mend = "open the link that 'mitoscope serve' printed, or name the host with --allow-host"
@@ -102,7 +106,7 @@ class Gate:
         if len(origins) != 1 or _authority(origins[0]) not in own:
             return _foreign()
         kind = headers.first("content-type", "").split(";")[0].strip().casefold()
-        if kind != "application/json":
+        if kind != (PIECE if method == "PUT" and _PIECES.fullmatch(path) else "application/json"):
             return Refusal(415, "not_json", "only JSON is taken", mend="send Content-Type: application/json")
         length = headers.first("content-length", "0")
         if not length.isdigit() or int(length) > BODY_MAX_BYTES:

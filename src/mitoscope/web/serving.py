@@ -6,7 +6,7 @@ import asyncio
 import gc
 import socket
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,12 +27,11 @@ from mitoscope.store import (
     intern_raters,
     intern_rounds,
     read_assignments,
-    read_setting,
     renew_token,
-    write_setting,
     write_terms,
 )
 from mitoscope.web.app import create_app
+from mitoscope.web.folders import remember, remembered
 from mitoscope.web.gate import is_loopback
 from mitoscope.web.intake import Intake
 from mitoscope.web.looking import NO_SCALES, Scales
@@ -40,7 +39,6 @@ from mitoscope.web.reach import EVERYWHERE, Certificate, Reach, written
 from mitoscope.web.slides import SlideCatalogue, find_slide_files
 from mitoscope.web.state import AppState
 
-FOLDERS = "slide folders"
 FIRST_ROUND = Round("annotation", RoundKind.UNSTATED)
 """A new study begins with an open round in which the lead may label at once."""
 FIRST_PORT = 8411
@@ -83,6 +81,9 @@ def open_study(
     folders: Sequence[Path] = (),
     add: bool = False,
     lead: str = "lead",
+    only: Collection[str] | None = None,
+    may_be_empty: bool = False,
+    rounds: Sequence[Round] = (FIRST_ROUND,),
     scales: Scales = NO_SCALES,
     labels: LabelSet = DEFAULT_LABELS,
 ) -> OpenedStudy:
@@ -101,6 +102,12 @@ def open_study(
         Whether slides of the folders that the study lacks are added to it.
     lead : str
         Who leads the study.
+    only : collection of str, optional
+        File names: of the folders' files only these are added.
+    may_be_empty : bool
+        Whether a new study may have no slide yet.
+    rounds : sequence of Round
+        In which the lead of a study without rounds of its own may work.
     scales : Scales
         Resolutions of slides that state none, or of single ones.
     labels : LabelSet
@@ -125,19 +132,20 @@ def open_study(
         mend = f"make it from a folder of slides: mitoscope serve {path} --slides DIR"
         raise StoreError("no such study", where=path, mend=mend)
     files = find_slide_files(folders) if is_new else {}
-    if is_new and not files:
+    if is_new and not files and not may_be_empty:
         raise FormatError("no slides in this folder", where=folders[0], mend="give another with --slides")
     store = Store.create(path, labels=labels) if is_new else Store.open(path)
     try:
         store.claim()
-        files = files or find_slide_files(folders or _remembered(store))
+        files = files or find_slide_files(folders or remembered(store))
         catalogue = SlideCatalogue(store, files, scales=scales)
-        intake = Intake(store, catalogue, _unknown(catalogue, files, scales, add=add or is_new))
+        wanted = files if only is None else {name: file for name, file in files.items() if name in only}
+        intake = Intake(store, catalogue, _unknown(catalogue, wanted, scales, add=add or is_new))
         intake.take()
-        if is_new:
+        if is_new and not may_be_empty:
             _refuse_nothing(intake, catalogue)
-        _remember(store, folders)
-        lead_id, token = _let_in(store, lead)
+        remember(store, folders)
+        lead_id, token = _let_in(store, lead, rounds)
     except BaseException:
         store.close()
         if is_new:
@@ -167,28 +175,15 @@ def _unknown(
     return {name: file for name, file in files.items() if is_wanted(name)}
 
 
-def _remembered(store: Store) -> list[Path]:
-    with store.reading() as connection:
-        known = [Path(one) for one in read_setting(connection, FOLDERS, [])]
-    found = [one for one in known if one.is_dir()]
-    return found or [store.path.absolute().parent]
-
-
-def _remember(store: Store, folders: Sequence[Path]) -> None:
-    if folders:
-        with store.writing() as connection:
-            write_setting(connection, FOLDERS, [str(folder.absolute()) for folder in folders])
-
-
-def _let_in(store: Store, lead: str) -> tuple[int, str]:
+def _let_in(store: Store, lead: str, rounds: Sequence[Round]) -> tuple[int, str]:
     """Return the lead's id and a new token; a study without rounds of its own gets the first."""
     with store.writing() as connection:
         (rater_id,) = intern_raters(connection, [Rater(lead)]).tolist()
         grant(connection, rater_id, Role.LEAD)
         if not read_assignments(connection):
-            (round_id,) = intern_rounds(connection, [FIRST_ROUND]).tolist()
-            write_terms(connection, round_id, Terms(shows_labels=True))
-            assign(connection, round_id, [rater_id])
+            for round_, round_id in zip(rounds, intern_rounds(connection, rounds).tolist(), strict=True):
+                write_terms(connection, round_id, Terms.of_kind(round_.kind))
+                assign(connection, round_id, [rater_id])
         return rater_id, renew_token(connection, rater_id)
 
 
@@ -203,6 +198,7 @@ def serve(
     address: str | None = None,
     certificate: Certificate | None = None,
     visitor_without_link: int | None = None,
+    opens_once: bool = False,
     on_ready: Callable[[str, Reach], None] | None = None,
 ) -> None:
     """Serve a study until the process is asked to stop.
@@ -226,6 +222,8 @@ def serve(
         With it the server speaks TLS.
     visitor_without_link : int, optional
         The rater who everybody is, where no link is asked for; on this machine only.
+    opens_once : bool
+        Whether a link opens one browser and is spent then.
     on_ready : callable, optional
         Called once the server listens, with its address on this machine, e.g. ``http://127.0.0.1:8000``, and
         where else it is reached.
@@ -248,7 +246,14 @@ def serve(
         reach = Reach.of(
             host, listener.getsockname()[1], names=tuple(hosts), address=address, is_secure=is_secure
         )
-        app = create_app(store, slides, intake=intake, reach=reach, visitor_without_link=visitor_without_link)
+        app = create_app(
+            store,
+            slides,
+            intake=intake,
+            reach=reach,
+            visitor_without_link=visitor_without_link,
+            opens_once=opens_once,
+        )
         state: AppState = app.state.mitoscope
         config = uvicorn.Config(
             app,

@@ -40,8 +40,10 @@ from mitoscope.web.gate import SAFE_METHODS
 from mitoscope.web.intake import Intake
 from mitoscope.web.reach import Reach
 from mitoscope.web.refusal import Refusal
+from mitoscope.web.sample import Sample
 from mitoscope.web.searching import SearchQueue
 from mitoscope.web.slides import SlideCatalogue
+from mitoscope.web.uploads import Uploads
 
 COOKIE = "mitoscope"
 AnswerT = TypeVar("AnswerT", bound=Done)
@@ -65,6 +67,9 @@ class AppState:
     intake: Intake
     visitor_without_link: int | None = None
     reach: Reach = field(default_factory=Reach)
+    opens_once: bool = False
+    uploads: Uploads = field(default_factory=Uploads)
+    sample: Sample = field(default_factory=Sample)
     tiles: TileCache = field(default_factory=TileCache)
     tissues: dict[int, TissueMask] = field(default_factory=dict)
     boards: dict[int, Any] = field(default_factory=dict)

@@ -88,7 +88,7 @@ def _entered(request: Request, state: AppState, token: str) -> Response:
     cookie = None
     if len(token) <= _TOKEN_MAX:
         with state.store.writing() as connection:
-            cookie = store.begin_visit(connection, token)
+            cookie = store.begin_visit(connection, token, spends=state.opens_once)
     if cookie is None:
         return HTMLResponse(_UNKNOWN, status_code=401)
     answer = RedirectResponse("/", status_code=303)

@@ -1,0 +1,104 @@
+"""``mitoscope open``: one command from a slide to the page, with nothing to make, name or copy."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from mitoscope.cli.open import study_of
+from mitoscope.store import Store
+from tests.web.making import write_slide
+
+
+@pytest.fixture
+def slide(tmp_path: Path) -> Path:
+    folder = tmp_path / "case 7"
+    folder.mkdir()
+    return write_slide(folder / "section a.tiff", width=1024, height=768)
+
+
+@contextmanager
+def _opened(*arguments: str) -> Iterator[tuple[str, list[str]]]:
+    """Run the command until it says its link; then end it as Ctrl-C does."""
+    command = [sys.executable, "-m", "mitoscope", "open", "--no-browser", *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert process.stdout is not None
+    said: list[str] = []
+    try:
+        for line in process.stdout:
+            said.append(line)
+            if line.startswith("open "):
+                break
+        assert said[-1].startswith("open "), "".join(said)
+        link = said[-1].split()[1]
+        httpx.get(link.partition("?")[0], trust_env=False)  # from then on Ctrl-C ends it in order
+        yield link, said
+        process.send_signal(signal.SIGINT)
+        said += process.stdout.readlines()
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.stdout.close()
+        process.wait()
+
+
+def test_a_slide_opens_with_one_command_and_its_link_opens_one_browser(slide: Path) -> None:
+    with _opened(str(slide)) as (link, said):
+        base, _, token = link.partition("/?token=")
+        assert base.startswith("http://127.0.0.1:")
+        with httpx.Client(base_url=base, trust_env=False) as first, httpx.Client(trust_env=False) as second:
+            assert first.get(f"/?token={token}").status_code == 303
+            assert second.get(link).status_code == 401, "the link is spent"
+            me = first.get("/api/me").json()
+    assert me["rater"]["role"] == "lead"
+    assert [(one["name"], one["state"]) for one in me["slides"]] == [("section a.tiff", "ok")]
+    assert {one["kind"] for one in me["rounds"]} == {"case review", "unstated"}
+    assert "stopped" in said[-1]
+    study = slide.with_suffix(".mito")
+    assert {one.name for one in slide.parent.iterdir()} == {slide.name, study.name}
+    with Store.open(study) as store:
+        store.verify()
+
+
+def test_a_folder_is_found_again_with_what_came_meanwhile(slide: Path) -> None:
+    folder = slide.parent
+    with _opened(str(folder)):
+        pass
+    write_slide(folder / "section b.tiff", width=1024, height=768, seed=1)
+    with _opened(str(folder)) as (_, said):
+        assert any("2 of 2 slides" in line for line in said)
+    assert (folder / "case 7.mito").is_file()
+
+
+def test_an_empty_folder_opens_too(tmp_path: Path) -> None:
+    with _opened(str(tmp_path)) as (_, said):
+        assert any("0 of 0 slides" in line for line in said)
+
+
+def test_slides_that_cannot_be_written_beside_have_their_study_in_the_data_folder(
+    slide: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    assert study_of(slide) == slide.with_suffix(".mito")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # as it is for all but root
+    study = study_of(slide)
+    assert study.parent == tmp_path / "data" / "mitoscope" / "studies"
+
+
+def test_what_is_no_slide_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "text.svs").write_text("no slide")
+    for name in ("none.svs", "text.svs"):
+        command = [sys.executable, "-m", "mitoscope", "open", "--no-browser", str(tmp_path / name)]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        assert done.returncode == 2
+        assert done.stderr.startswith("error: ")
+        assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "text.mito").exists()
