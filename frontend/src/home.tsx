@@ -1,6 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { get } from "./api/request";
 import type { RaterWork, Round, WorkProgress } from "./api/types";
+import { AddSlides } from "./files/add-slides";
 import { summed } from "./lead/works";
 import { Slides } from "./slides/slide-list";
 import { isLead, me, sayError } from "./state/session";
@@ -15,10 +16,17 @@ export function Home() {
   const open = now.rounds.filter((round) => round.is_open);
   return (
     <main class="page">
-      <h1>My work</h1>
-      {open.length === 0 ? <Nothing /> : <Rounds rounds={open} />}
-      <h2 class="apart">Slides</h2>
-      {now.slides.length === 0 ? <p class="soft">The study has no slides.</p> : <Slides slides={now.slides} />}
+      {isLead() && now.slides.length === 0 ? (
+        <h1>Begin with a slide</h1>
+      ) : (
+        <>
+          <h1>My work</h1>
+          {open.length === 0 ? <Nothing /> : <Rounds rounds={open} />}
+          <h2 class="apart">Slides</h2>
+        </>
+      )}
+      {isLead() && <AddSlides key="add" />}
+      {now.slides.length > 0 ? <Slides slides={now.slides} /> : !isLead() && <p class="soft">The study has no slides.</p>}
     </main>
   );
 }

@@ -14,9 +14,19 @@ export function get<T>(path: string): Promise<T> {
   return ask<T>("GET", path);
 }
 
-async function reach(method: string, path: string, body: unknown): Promise<Response> {
-  const init: RequestInit = { method, signal: AbortSignal.timeout(PATIENCE_MS), headers: { Accept: "application/json" } };
-  if (body !== undefined) {
+/** Send bytes. Raises `Refusal` or `Away`. */
+export async function put<T>(path: string, body: Blob, signal: AbortSignal): Promise<T> {
+  const response = await reach("PUT", path, body, signal);
+  if (!response.ok) throw await refusal(response);
+  return (await response.json()) as T;
+}
+
+async function reach(method: string, path: string, body: unknown, signal = AbortSignal.timeout(PATIENCE_MS)): Promise<Response> {
+  const init: RequestInit = { method, signal, headers: { Accept: "application/json" } };
+  if (body instanceof Blob) {
+    init.body = body;
+    init.headers = { ...init.headers, "Content-Type": "application/octet-stream" };
+  } else if (body !== undefined) {
     init.body = JSON.stringify(body);
     init.headers = { ...init.headers, "Content-Type": "application/json" };
   }

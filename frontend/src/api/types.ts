@@ -221,6 +221,12 @@ export interface Choose {
   readonly seed?: number;
 }
 
+/** Names of files in the folders of the slides. */
+export interface ChosenFiles {
+  readonly key: string;
+  readonly names: readonly string[];
+}
+
 /** The grading scheme of a round: what it counts over, and the fields that make that up, if any. */
 export interface ChosenScheme {
   readonly name: string;
@@ -529,6 +535,19 @@ export interface Found {
   readonly gaps?: readonly Gap[];
 }
 
+/** A file in the folders of the slides that is no slide of the study yet, its folder and its bytes. */
+export interface FoundFile {
+  readonly name: string;
+  readonly folder: string;
+  readonly bytes: number;
+}
+
+/** Files that may become slides, and the folder that uploads go to. */
+export interface FoundFiles {
+  readonly files: readonly FoundFile[];
+  readonly upload_folder: string;
+}
+
 /** A signed result with what was signed, and the head of the study's chain that holds it. */
 export interface FullResult {
   readonly count: number;
@@ -621,11 +640,16 @@ export interface Imported {
   readonly quarantined: number;
 }
 
-/** How many files are yet to be looked at, of how many, and those that are no slides of the study. */
+/**
+ * How many files are yet to be looked at, of how many, and those that are no slides of the study.
+ *
+ * Whether the synthetic slide, a sample to try things on, is there.
+ */
 export interface IntakeState {
   readonly waiting: number;
   readonly of: number;
   readonly refused: readonly RefusedFile[];
+  readonly sample: "none" | "being drawn" | "there" | "failed";
 }
 
 /** A region of interest that was placed. */
@@ -933,6 +957,14 @@ export interface NewTiles {
   readonly choice?: string | null;
   readonly gold_from_labels?: GoldFromLabels | null;
   readonly side?: number;
+}
+
+/** A slide that is to be sent: its file's name, bytes, and time of change in ms since 1970. */
+export interface NewUpload {
+  readonly key: string;
+  readonly name: string;
+  readonly bytes: number;
+  readonly changed_ms?: number;
 }
 
 /** A version to be frozen: its name, by which policy cells have a class, and how it was made. */
@@ -1876,6 +1908,15 @@ export interface Tissue {
 export interface Trail {
   readonly events: readonly Event[];
   readonly has_more: boolean;
+}
+
+/** An upload: its number, the name that its file gets, and how many bytes of it are there. */
+export interface UploadState {
+  readonly is_repeated: boolean;
+  readonly upload: string;
+  readonly name: string;
+  readonly received: number;
+  readonly piece_bytes: number;
 }
 
 /** A frozen version: cells by class, its policy and hash, when it was frozen, and how it was made. */
