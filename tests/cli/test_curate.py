@@ -245,6 +245,16 @@ def embeddings(folder: Path, study: Path) -> Path:
     return path
 
 
+def test_a_board_says_what_to_install_before_it_learns(
+    study: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As in the base install, where neither the extra ``train`` nor ``embed`` is there."""
+    monkeypatch.setattr("mitoscope.cli.curate_board.find_spec", lambda name: None)
+    (said,) = run("board", study, "--out", tmp_path / "board", status=2).splitlines()
+    assert said.startswith("error: a board needs lightning_fabric and umap")
+    assert "pip install 'mitoscope[train,embed]'" in said
+
+
 def test_a_board_with_its_picture_and_its_review(folder: Path, study: Path, embeddings: Path) -> None:
     for number in range(3):
         write_slide(

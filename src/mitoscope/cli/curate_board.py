@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -68,7 +69,6 @@ def board(
     as_json: JsonOption = False,
 ) -> None:
     """Arrange crops by similarity and rank likely label errors (CODAEL)."""
-    from mitoscope.cli.train import need_training
     from mitoscope.curation.board import Grid
     from mitoscope.curation.board.coordinates import read_points
     from mitoscope.errors import ConfigError
@@ -80,11 +80,10 @@ def board(
     given = None if embeddings is None else read_points(embeddings)
     own = None if coordinates is None else read_points(coordinates)
     chosen: Any = parse_choice("--method", method, ("exact", "greedy"))
-    if given is None:
-        need_training()
-        if slides is None:
-            what = "neither embeddings nor slides to learn them from"
-            raise ConfigError(what, mend="give --embeddings or --slides")
+    _need_extras(learns=given is None, lays_out=own is None)
+    if given is None and slides is None:
+        what = "neither embeddings nor slides to learn them from"
+        raise ConfigError(what, mend="give --embeddings or --slides")
     with Store.open(study, write=review is not None) as store:
         ids = store.live_cells() if given is None else given.cell_id.tolist()
         cells = board_cells(store, ids, parse_policy(policy or "settled"))
@@ -109,6 +108,24 @@ def board(
             )
         new = 0 if review is None else keep_board(store, review, result, suspicious=suspicious)
     _show(result, review, new, as_json)
+
+
+def _need_extras(*, learns: bool, lays_out: bool) -> None:
+    """Say what to install, and all of it, before anything is learnt.
+
+    Raises
+    ------
+    ConfigError
+        If a library is missing.
+    """
+    from mitoscope.errors import ConfigError
+
+    wanted = [("train", "torch", learns), ("train", "lightning_fabric", learns), ("embed", "umap", lays_out)]
+    missing = {extra: module for extra, module, needs in wanted if needs and find_spec(module) is None}
+    if missing:
+        what = f"a board needs {' and '.join(missing.values())}, not installed"
+        own = "" if "embed" not in missing else ", or give --coordinates of your own"
+        raise ConfigError(what, mend=f"pip install 'mitoscope[{','.join(missing)}]'{own}")
 
 
 def _learn(

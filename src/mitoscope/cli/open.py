@@ -35,9 +35,7 @@ MimeType=image/tiff;image/x-svs;inode/directory;
 def open_(
     slide: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="SLIDE|FOLDER", help="A slide or a folder of slides."
-        ),
+        typer.Argument(metavar="SLIDE|FOLDER", help="A slide or a folder of slides."),
     ] = None,
     browser: Annotated[
         bool, typer.Option("--browser/--no-browser", help="Open the browser, or only print the link.")
