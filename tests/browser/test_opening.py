@@ -61,7 +61,8 @@ def test_a_slide_is_sent_asked_about_and_shown(
     page.screenshot(path=ARTEFACTS / "opening-sent.png", full_page=True)
     page.get_by_label("µm per pixel").fill("0.5")
     page.get_by_role("button", name="Set").click()
-    expect(page.get_by_role("link", name=re.compile("photo.png"))).to_contain_text("0.500 µm/px")
+    card = page.get_by_role("listitem").filter(has=page.get_by_role("link", name=re.compile("photo.png")))
+    expect(card).to_contain_text("0.500 µm/px")
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it fits a phone"
     page.screenshot(path=ARTEFACTS / "opening-phone.png")
