@@ -150,7 +150,7 @@ def test_the_window_is_shaped_dragged_kept_and_cannot_leave_the_slide(clinic: Cl
     expect(page.get_by_role("button", name="Circle")).to_have_attribute("aria-pressed", "true")
     page.get_by_label("Fields", exact=True).evaluate("input => input.closest('details').open = true")
     page.get_by_label("Fields", exact=True).fill("2")
-    page.get_by_label("Field number").fill("4.4")
+    page.get_by_label("Field no.").fill("4.4")
     page.get_by_role("button", name="Count over 0.019 mm²").click()
     circle = doctor.ask(
         "POST", f"{path}/count", {"shape": "circle", "fields": {"number": 2, "diameter_mm": 0.11}}

@@ -24,9 +24,8 @@ interface Properties {
 /** The candidate that is selected, what can be said of it, and what was missed. */
 export function CandidatePanel({ comments, state, cell, isAdding, comment, onAccept, onReject, onAtypical, onUnsure, onRemove, onStep }: Properties) {
   const now = cell && state.stateOf(cell);
-  const hasAtypical = state.found.value?.atypical_label !== null;
-  const press = (key: string, title: string, on: readonly string[], run: () => void, isOff = false) => (
-    <button type="button" disabled={!cell || isOff} aria-pressed={now !== undefined && on.includes(now)} onClick={run}>
+  const press = (key: string, title: string, on: readonly string[], run: () => void) => (
+    <button type="button" disabled={!cell} aria-pressed={now !== undefined && on.includes(now)} onClick={run}>
       {title} <kbd>{key}</kbd>
     </button>
   );
@@ -35,7 +34,7 @@ export function CandidatePanel({ comments, state, cell, isAdding, comment, onAcc
       <div class="verdicts">
         {press("A", "Accept", ["accepted", "added"], onAccept)}
         {press("R", "Reject", ["rejected"], onReject)}
-        {press("T", "Atypical", ["atypical"], onAtypical, !hasAtypical)}
+        {press("T", "Atypical", ["atypical"], onAtypical)}
         {press("U", "Unsure", ["unsure"], onUnsure)}
       </div>
       <div class="row">

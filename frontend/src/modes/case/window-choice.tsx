@@ -51,7 +51,7 @@ export function WindowChoice({ state }: { state: CaseState }) {
           </button>
         )}
       </div>
-      <OwnFields fields={fields} onSet={(chosen) => set({ fields: chosen })} />
+      <OwnFields key={fields ? `${fields.number} ${fields.diameter_mm}` : ""} fields={fields} onSet={(chosen) => set({ fields: chosen })} />
     </Section>
   );
 }
@@ -83,14 +83,14 @@ function OwnFields({ fields, onSet }: FieldsProperties) {
           <input type="number" min={1} max={500} step={1} value={number} onInput={(event) => setNumber(event.currentTarget.valueAsNumber)} />
         </label>
         <label class="field">
-          <span>Field number, mm</span>
+          <span>Field no., mm</span>
           <input type="number" min={1} max={60} step="any" value={fieldNumber} onInput={(event) => setFieldNumber(event.currentTarget.valueAsNumber)} />
         </label>
         <label class="field">
           <span>Objective</span>
           <input type="number" min={1} max={200} step="any" value={objective} onInput={(event) => setObjective(event.currentTarget.valueAsNumber)} />
         </label>
-        <button type="submit" disabled={!isMeant} aria-pressed={fields !== null}>
+        <button type="submit" disabled={!isMeant} aria-pressed={fields?.number === number && Math.abs(fields.diameter_mm - diameter) < 1e-9}>
           {isMeant ? `Count over ${formatMm2((number * Math.PI * diameter * diameter) / 4)} mm²` : "Count"}
         </button>
       </form>
