@@ -17,14 +17,20 @@ from mitoscope.count.grading import (
 )
 from mitoscope.count.hot_spot import Density, HotSpot, density, find_hot_spot
 from mitoscope.count.mitotic_count import (
-    COVERED_MIN,
     MitoticCount,
     mitotic_count,
     refuse_colours,
     true_figures,
 )
 from mitoscope.count.uncertainty import COVERS, SPLITS, Expected, Graded, WholeDensity
-from mitoscope.count.window import FIELD_ASPECT, TEN_HPF_MM2, Window, WindowShape, window_size
+from mitoscope.count.window import (
+    COVERED_MIN,
+    FIELD_ASPECT,
+    TEN_HPF_MM2,
+    Window,
+    WindowShape,
+    window_size,
+)
 
 __all__ = [
     "AID",

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from mitoscope.count.circle import check_fits
 from mitoscope.count.grading import GradingRule
 from mitoscope.count.hot_spot import HotSpot, find_hot_spot
-from mitoscope.count.sweep import most_in_window
+from mitoscope.count.notes import colour_notes, figure_notes, gap_notes, place_notes, search_notes
 from mitoscope.count.uncertainty import (
     COVERS,
     SPLITS,
@@ -27,7 +27,14 @@ from mitoscope.count.uncertainty import (
     corrected_count,
     why_no_interval,
 )
-from mitoscope.count.window import FIELD_ASPECT, TEN_HPF_MM2, Window, WindowShape, window_size
+from mitoscope.count.window import (
+    COVERED_MIN,
+    FIELD_ASPECT,
+    TEN_HPF_MM2,
+    Window,
+    WindowShape,
+    window_size,
+)
 from mitoscope.detections import Detections, Searched
 from mitoscope.errors import ColourError, ConfigError, IncompleteRunError, RegionError, ScaleError
 from mitoscope.geometry import Aspect, BoxPx0, Mpp, SizePx
@@ -36,12 +43,6 @@ from mitoscope.region import Region, SlideRegions
 from mitoscope.statistics import CountDistribution
 from mitoscope.tissue import TissueMask
 from mitoscope.truth import SlideTruth
-
-COVERED_MIN = 0.95
-"""Share of the window that must be tissue for the window to be said to fit."""
-FIGURE_SIDE_UM = 12.5
-"""No two figures lie closer than the side of the box that labels one (50 px at 0.25 µm/px; CCMCT, CMC,
-MIDOG): that bounds how many an unread part may hold."""
 
 Points = NDArray[np.float64]
 
@@ -281,11 +282,11 @@ def mitotic_count(
     fits = covered >= COVERED_MIN * full
     within = _domain_name(tissue, where)
     sentences = [
-        *_colour_notes(searched.colour_doubt),
-        *_place_notes(covered, area, requested, fits=fits, within=within),
-        *_search_notes(cut, size, detections),
-        *(_gap_notes(inside, found, unread, scale) if window is None else []),
-        *_figure_notes(len(inside), int((counts & ~on_slide).sum())),
+        *colour_notes(searched.colour_doubt),
+        *place_notes(covered, area, requested, fits=fits, within=within),
+        *search_notes(cut, size, detections),
+        *(gap_notes(inside, found, unread, scale) if window is None else []),
+        *figure_notes(len(inside), int((counts & ~on_slide).sum())),
     ]
     eligible = could_count & in_area
     reason = why_no_interval(searched.calibrated)
@@ -536,71 +537,3 @@ def refuse_colours(searched: Searched) -> None:
             where=searched.origin or None,
             mend="look at the slide; --force counts all the same",
         )
-
-
-def _colour_notes(doubt: str) -> list[str]:
-    return [f"{doubt[0].upper()}{doubt[1:]}. The figures were counted all the same."] if doubt else []
-
-
-def _place_notes(covered: float, area: float, requested: float, *, fits: bool, within: str) -> list[str]:
-    if fits:
-        return []
-    if area < COVERED_MIN * requested and within == "slide":
-        return [
-            f"The slide is smaller than the window: {area:.3g} of {requested:.3g} mm² were counted over, so "
-            "the number is not comparable with counts over the full area."
-        ]
-    return [
-        f"The window does not fit in the {within}: {covered:.3g} of {requested:.3g} mm² are {within}, so the "
-        "number is not comparable with counts over the full area."
-    ]
-
-
-def _search_notes(threshold: float | None, size: SizePx | None, detections: Detections) -> list[str]:
-    notes = []
-    if threshold is None:
-        left_out = sum(is_candidate(name) for name in detections.label.tolist())
-        besides = f" The {left_out} candidates are not." if left_out else ""
-        notes.append(f"No threshold is known: all that is called a mitotic figure is counted.{besides}")
-    if size is None:
-        notes.append("The size of the slide is not known: it is taken to end behind the last detection.")
-    return notes
-
-
-def _gap_notes(points: Points, found: HotSpot, gaps: Sequence[BoxPx0], mpp: Mpp) -> list[str]:
-    """Say that the true hot spot may lie in a gap, unless no window there can hold more figures."""
-    if not any(_may_exceed(gap, points, found, gaps, mpp) for gap in gaps):
-        return []
-    area = sum(gap.area_mm2(mpp) for gap in gaps)
-    return [
-        f"{area:.3g} mm² outside of the window could not be examined; the true hot spot may lie there, "
-        "so the count may be too low."
-    ]
-
-
-def _may_exceed(gap: BoxPx0, points: Points, found: HotSpot, gaps: Sequence[BoxPx0], mpp: Mpp) -> bool:
-    """Return whether a window that touches a gap may hold more figures, known and unread, than were found."""
-    box = found.box_px0
-    around = BoxPx0(
-        gap.x - box.width, gap.y - box.height, gap.width + 2 * box.width, gap.height + 2 * box.height
-    )
-    unread_mm2 = 0.0
-    for other in gaps:
-        part = other.intersection(around)
-        if part is not None:
-            held = BoxPx0(0, 0, min(part.width, box.width), min(part.height, box.height))
-            unread_mm2 += held.area_mm2(mpp)
-    unread = min(unread_mm2, box.area_mm2(mpp)) / (FIGURE_SIDE_UM * 1e-3) ** 2
-    near = points[_in_box(points, around)]
-    if unread > found.count or len(near) + unread <= found.count:
-        return unread > found.count
-    return most_in_window(near, width=box.width, height=box.height)[0] + unread > found.count
-
-
-def _figure_notes(figures: int, outside: int) -> list[str]:
-    notes = []
-    if outside:
-        notes.append(f"{outside} mitotic figures lie outside of the slide and are not counted.")
-    if figures == 0:
-        notes.append("There is no mitotic figure; the window lies where there is most tissue.")
-    return notes

@@ -18,6 +18,8 @@ TEN_HPF_MM2 = 10 * HPF_AREA_MM2
 """Area over which mitotic figures are counted: ten high-power fields, 2.37 mm² (CCMCT and CMC papers)."""
 FIELD_ASPECT = Aspect(4, 3)
 """Width to height of that area (CCMCT and CMC papers)."""
+COVERED_MIN = 0.95
+"""Share of the window that must be tissue for the window to be said to fit."""
 AREA_MAX_MM2 = 25e3
 """A glass slide is 25 × 76 mm, the largest ones ten times that."""
 _ROUNDING = 1e-9
