@@ -1,17 +1,15 @@
-"""What the routes of a case answer: its count, how sure that is, what was signed."""
+"""What the routes of a case answer: its count, how sure that is, what was looked at."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from typing import Annotated, Any, Literal, NotRequired, cast
+from typing import Annotated, Literal
 
-import numpy as np
 from pydantic import Field
 
 from mitoscope import store
 from mitoscope.count import MicroscopeField, MitoticCount, WindowShape
 from mitoscope.geometry import Aspect
-from mitoscope.region import RegionKind
 from mitoscope.slide import SlideInfo
 from mitoscope.web.case_count import CaseOnSlide, CaseRule, Looked, SeenGrid, grading_of
 from mitoscope.web.forms import (
@@ -19,7 +17,6 @@ from mitoscope.web.forms import (
     Body,
     Cell,
     Coordinate,
-    Done,
     Name,
     Pair,
     Rectangle,
@@ -30,8 +27,6 @@ from mitoscope.web.refusal import invalid
 
 AREA_MAX_MM2 = 100.0
 """Of a window: forty times that of ten high-power fields."""
-Verdict = Literal[-1, 0, 1]
-"""-1: rejected, 0: nothing was said, 1: called a mitotic figure."""
 ThresholdOf = Literal["round", "search"]
 """Who states a threshold: the lead for the round, or the search with which the candidates came."""
 
@@ -261,144 +256,6 @@ class MyWork(Answer):
     windows: list[KeptWindowSaid]
 
 
-class SignedBase(Answer):
-    """What was counted: figures above a threshold in a window, and what became of the candidates."""
-
-    count: int
-    threshold: float | None
-    window: WindowBox
-    area_mm2: float
-    candidates: int
-    accepted: int
-    rejected: int
-    comment: str
-    note: str
-    shape: WindowShape
-    window_name: str
-    is_searched: bool
-    looked_at: LookedAt | None
-
-
-_EARLIER: dict[str, Any] = {"shape": WindowShape.RECTANGLE, "is_searched": True, "looked_at": None}
-"""What results that were signed before did not state; of texts they had none."""
-
-
-class SignedCell(Answer):
-    """A cell under a result: its centre in level-0 px, a model's score, and what the rater made of it.
-
-    Older results do not say whether it was looked at and left undecided, nor what was remarked.
-    """
-
-    x: float
-    y: float
-    score: float | None
-    verdict: Verdict
-    is_counted: bool
-    is_looked_at: NotRequired[bool]
-    is_unsure: NotRequired[bool]
-    comment: NotRequired[str]
-
-
-class SignedRegion(Answer):
-    """An outline that was drawn when a result was signed: its vertices in level-0 px."""
-
-    kind: RegionKind
-    name: str
-    vertices: list[Pair]
-
-
-class SignedContent(SignedBase):
-    """A result as it was signed, with all that it rests on.
-
-    The area that was asked for and its aspect, the mm² of tissue in the window, the figures of the whole
-    slide, the slide and its file, the last event (for the lead alone), cells, regions, what could not be
-    read: x, y, width and height in level-0 px; and how sure the count is, the search, and the result that
-    it replaces, which older results do not state.
-    """
-
-    requested_mm2: float
-    aspect: str
-    covered_mm2: float
-    figures: int
-    slide: str
-    fingerprint: str
-    version: NotRequired[int]
-    cells: list[SignedCell]
-    regions: list[SignedRegion]
-    gaps: list[Rectangle]
-    certainty: NotRequired[Certainty]
-    atypical: NotRequired[int | None]
-    left_out: NotRequired[int]
-    fields: NotRequired[FieldsSaid | None]
-    search: NotRequired[CaseSearch | None]
-    threshold_of: NotRequired[ThresholdOf | None]
-    replaces: NotRequired[int | None]
-
-
-class Result(SignedBase):
-    """A signed result without its cells: who signed it and when, in seconds since 1970, and where it lies.
-
-    A result that corrects another one names it; the one that none replaces is current.
-    """
-
-    id: int
-    slide: int
-    round: int
-    rater_name: str
-    time_s: float
-    replaces: int | None
-    replaced_by: int | None
-    report: str
-    manifest: str
-
-
-class FullResult(Result):
-    """A signed result with what was signed, and the head of the study's chain that holds it."""
-
-    content: SignedContent
-    chain: str
-
-
-class Results(Answer):
-    """Signed results, the newest first."""
-
-    results: list[Result]
-
-
-class Signed(Done):
-    """A result that was signed."""
-
-    result: Result
-
-
-class Case(Answer):
-    """A case: its hot spot, the mm² of tissue, what I have done on it, and the results so far.
-
-    The threshold is the round's, else that of the search that the candidates came with; null where neither
-    states one. A slide that nobody has searched has no candidates: a count of it holds only what was marked
-    by hand. Where no count can be given, it is null and the problem says why. The floor is the lowest score
-    of a candidate, null where there is none. Labels: of a mitotic figure, of an atypical one (null where the
-    study has no such class), and all that are figures.
-    """
-
-    threshold: float | None
-    threshold_of: ThresholdOf | None
-    is_searched: bool
-    search: CaseSearch | None
-    window: CountWindow
-    scheme: ChosenScheme | None
-    hot_spot: Counted | None
-    problem: str | None
-    tissue_mm2: float
-    floor: float | None
-    mitotic_label: int
-    atypical_label: int | None
-    figure_labels: list[int]
-    squares: SeenSquares
-    work: MyWork
-    results: list[Result]
-
-
 def describe_count(on: CaseOnSlide, rule: CaseRule, counted: MitoticCount) -> Counted:
     """Return a count as the page shows it."""
     return described(
@@ -491,51 +348,3 @@ def describe_squares(on: CaseOnSlide) -> SeenSquares:
     grid = SeenGrid(on.info)
     width, height = grid.side_px0
     return {"width": width, "height": height, "columns": grid.columns}
-
-
-def signed_cells(on: CaseOnSlide, counted: MitoticCount, comments: dict[int, str]) -> list[SignedCell]:
-    """Return the cells that count, were decided by hand, looked at or remarked upon, from the top left.
-
-    `comments` are those of the rater by the cell's id.
-    """
-    case, found = on.case, on.case.found
-    looked = np.isin(on.cells.public_id, list(on.work.looked)) | (case.verdict != 0)
-    unsure = on.is_unsure
-    remarked = np.isin(on.cells.cell_id, list(comments))
-    kept = counted.counted | looked | remarked
-    order = np.lexsort((found.x_px0, found.y_px0))
-    return [
-        {
-            "x": float(found.x_px0[row]),
-            "y": float(found.y_px0[row]),
-            "score": float(found.score[row]) if case.has_score[row] else None,
-            "verdict": cast("Verdict", int(case.verdict[row])),
-            "is_counted": bool(counted.counted[row]),
-            "is_looked_at": bool(looked[row]),
-            "is_unsure": bool(unsure[row]),
-            "comment": comments.get(int(on.cells.cell_id[row]), ""),
-        }
-        for row in order.tolist()
-        if kept[row]
-    ]
-
-
-def signed_content(signed_result: store.SignedResult) -> SignedContent:
-    """Return what was signed; older results are completed where they do not state something."""
-    content = {**_EARLIER, "window_name": "", "note": "", **signed_result.content}
-    return cast("SignedContent", content)  # nothing else is ever signed
-
-
-def describe_signed(signed_result: store.SignedResult) -> Result:
-    """Return a signed result without its cells."""
-    content = signed_content(signed_result)
-    return described(
-        Result,
-        signed_result,
-        slide=signed_result.slide_id,
-        round=signed_result.round_id,
-        rater_name=signed_result.rater,
-        report=f"/api/results/{signed_result.id}/report.html",
-        manifest=f"/api/results/{signed_result.id}/result.json",
-        **{name: content[name] for name in SignedBase.__annotations__},  # type: ignore[literal-required]
-    )

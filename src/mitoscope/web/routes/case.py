@@ -14,15 +14,14 @@ from mitoscope.errors import IncompleteRunError
 from mitoscope.geometry import Aspect
 from mitoscope.labels import MITOTIC_FIGURE, LabelSet
 from mitoscope.web.case_answers import (
-    Case,
+    CaseSearch,
+    ChosenScheme,
     Counted,
     CountedOver,
+    CountWindow,
     KeptWindow,
     MyWork,
-    Signed,
-    SignedBase,
-    SignedContent,
-    SignedRegion,
+    SeenSquares,
     ThresholdOf,
     describe_certainty,
     describe_count,
@@ -30,11 +29,9 @@ from mitoscope.web.case_answers import (
     describe_looked,
     describe_scheme,
     describe_search,
-    describe_signed,
     describe_squares,
     describe_window,
     describe_work,
-    signed_cells,
 )
 from mitoscope.web.case_count import CaseOnSlide, CaseRule, atypical_label, case_cells, figure_labels
 from mitoscope.web.forms import (
@@ -51,6 +48,15 @@ from mitoscope.web.forms import (
 )
 from mitoscope.web.refusal import Refusal, invalid
 from mitoscope.web.routes.results import RESULT_ID, outside, shown
+from mitoscope.web.signed_answers import (
+    Result,
+    Signed,
+    SignedBase,
+    SignedContent,
+    SignedRegion,
+    describe_signed,
+    signed_cells,
+)
 from mitoscope.web.state import (
     AppState,
     StateHere,
@@ -66,6 +72,34 @@ KEPT_MAX = 100_000
 """Candidates, or squares of tissue, of which it is kept that they were looked at."""
 UNSTATED = "unstated"
 """By this word the page knows that a signature needs a statement that it does not hold."""
+
+
+class Case(Answer):
+    """A case: its hot spot, the mm² of tissue, what I have done on it, and the results so far.
+
+    The threshold is the round's, else that of the search that the candidates came with; null where neither
+    states one. A slide that nobody has searched has no candidates: a count of it holds only what was marked
+    by hand. Where no count can be given, it is null and the problem says why. The floor is the lowest score
+    of a candidate, null where there is none. Labels: of a mitotic figure, of an atypical one (null where the
+    study has no such class), and all that are figures.
+    """
+
+    threshold: float | None
+    threshold_of: ThresholdOf | None
+    is_searched: bool
+    search: CaseSearch | None
+    window: CountWindow
+    scheme: ChosenScheme | None
+    hot_spot: Counted | None
+    problem: str | None
+    tissue_mm2: float
+    floor: float | None
+    mitotic_label: int
+    atypical_label: int | None
+    figure_labels: list[int]
+    squares: SeenSquares
+    work: MyWork
+    results: list[Result]
 
 
 def figure_label(study: store.Store) -> int:

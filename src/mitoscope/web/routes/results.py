@@ -9,9 +9,9 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from mitoscope import store
-from mitoscope.web.case_answers import FullResult, Results, describe_signed, signed_content
 from mitoscope.web.forms import OptionalId, RowId
 from mitoscope.web.refusal import no_such
+from mitoscope.web.signed_answers import FullResult, Results, describe_signed, signed_content
 from mitoscope.web.signed_report import render_signed
 from mitoscope.web.state import AppState, StateHere, VisitorHere
 
