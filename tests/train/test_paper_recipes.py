@@ -64,3 +64,16 @@ def test_a_threshold_on_a_set_that_is_not_there_is_refused_before_the_first_step
         TrainingDataError, match=r"MiDeSeC, which is not there; .*calibration.dataset=validation"
     ):
         setup(recipe, [], tmp_path, out=tmp_path / "run", member=Member("", 0, None))
+
+
+def test_the_cost_of_an_experiment_is_that_of_its_networks() -> None:
+    known = {one.name: one for one in read_declared(recipes_folder() / FOLDER)}
+    four, five = (known[f"midogpp-table{number}"].cost(recipes_folder()) for number in (4, 5))
+    assert four == five
+    assert (four.networks, four.steps) == (8 * 5, 8 * 5 * 16_800)
+    assert four.hours == pytest.approx(8 * 5 * 16_800 * 12 * 62.4 / 20e3 / 3600)
+    dual = known["cmc-table3"].cost(recipes_folder())
+    assert (dual.networks, dual.steps) == (3 * 5 * 2, 3 * 5 * (31_875 + 33_000))
+    # Eight rows of Table 4 of CMC test one network, and two arms begin with it: its own and the fine-tuned one.
+    assert known["cmc-table4"].cost(recipes_folder()).networks == 2 * 5 * 2
+    assert 1 < four.memory_gb > known["cmc-table2"].cost(recipes_folder()).memory_gb

@@ -21,18 +21,26 @@ _Recipes = Annotated[
 
 @app.command("list")
 def show_all(recipes: _Recipes = None, as_json: JsonOption = False) -> None:
-    """Show all experiments: what they show, in which sizes they run, what data they need."""
+    """Show all experiments: what they show, which sizes, what data they need, and what the full size costs."""
     from mitoscope.experiments.shelf import experiments, recipes_folder
+    from mitoscope.experiments.trained.cost import BASIS
 
-    found = experiments(recipes_folder(recipes))
+    folder = recipes_folder(recipes)
+    found = experiments(folder)
     if as_json:
-        print_json({"experiments": [_as_dict(experiment) for experiment in found]})
+        print_json(
+            {"experiments": [_as_dict(experiment) | _cost(experiment, folder) for experiment in found]}
+        )
         return
-    rows = [
-        (experiment.name, experiment.paper, experiment.shows, ", ".join(experiment.sizes), experiment.needs)
-        for experiment in found
-    ]
-    print_table("", ("experiment", "paper", "shows", "sizes", "needs for the full size"), rows)
+    rows = []
+    for experiment in found:
+        cost = _cost(experiment, folder)
+        spent = [f"{cost[key]:,.{digits}f}" if cost else "" for key, digits in _COSTS.items()]
+        sizes = ", ".join(experiment.sizes)
+        rows.append((experiment.name, experiment.paper, experiment.shows, sizes, experiment.needs, *spent))
+    titles = ("experiment", "paper", "shows", "sizes", "needs for the full size")
+    print_table("", (*titles, "networks", "GPU hours", "disk, GB", "GPU memory, GB"), rows)
+    typer.echo(f"GPU hours: {BASIS}.")
 
 
 @app.command()
@@ -43,13 +51,20 @@ def show(
 ) -> None:
     """Show an experiment: what it asks, and every figure that the paper prints."""
     from mitoscope.experiments.shelf import find_experiments, recipes_folder
+    from mitoscope.experiments.trained.cost import BASIS
 
-    (experiment,) = find_experiments([name], recipes_folder(recipes))[:1]
+    folder = recipes_folder(recipes)
+    (experiment,) = find_experiments([name], folder)[:1]
     if as_json:
-        print_json(_as_dict(experiment) | _published(experiment))
+        print_json(_as_dict(experiment) | _cost(experiment, folder) | _published(experiment))
         return
     typer.echo(f"{experiment.name}: {experiment.paper} {experiment.shows}")
     typer.echo(f"sizes: {', '.join(experiment.sizes)}; needs for the full size {experiment.needs}")
+    if cost := _cost(experiment, folder):
+        typer.echo(
+            f"full size: {cost['networks']:,} networks, {cost['steps']:,} steps, about {cost['hours']:,.0f} GPU hours "
+            f"({BASIS}), {cost['disk_gb']:.1f} GB of disk, {cost['memory_gb']:.1f} GB of GPU memory"
+        )
     for table in experiment.printed:
         rows = [[row, *(_figure(table, row, one) for one in table.columns)] for row in table.rows]
         print_table(f"Published: {table.source}", ("", *table.columns), rows)
@@ -121,6 +136,19 @@ def report(
     finished = find_finished(out)
     first = write_site(finished, html)
     typer.echo(f"{first}: {len(finished)} experiments")
+
+
+_COSTS = {"networks": 0, "hours": 0, "disk_gb": 1, "memory_gb": 1}
+
+
+def _cost(experiment: Any, recipes: Path) -> dict[str, Any]:
+    """Return what the networks of an experiment cost; nothing where none are trained, or torch is missing."""
+    from dataclasses import asdict
+    from importlib.util import find_spec
+
+    if not experiment.trains or find_spec("torch") is None:
+        return {}
+    return asdict(experiment.cost(recipes))
 
 
 def _published(experiment: Any) -> dict[str, Any]:

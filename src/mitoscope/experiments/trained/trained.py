@@ -15,6 +15,7 @@ from mitoscope.experiments.chart import Bars, Chart, Curves, Matrix
 from mitoscope.experiments.experiment import Computation, Experiment, Plan, Result, Size, Workplace
 from mitoscope.experiments.published import PublishedTable
 from mitoscope.experiments.table import Column, Entry, ResultTable, rows_of
+from mitoscope.experiments.trained.cost import Cost, cost_of
 from mitoscope.experiments.trained.declaration import Arm, Declaration, read_declaration
 from mitoscope.experiments.trained.judging import ALL, score_of
 from mitoscope.experiments.trained.networks import ArmNetwork, NetworkBuilder, arm_networks
@@ -46,6 +47,11 @@ class Trained(Experiment):
         """The published table that stands beside it."""
         held = self.declaration.published.held
         return (held,) if held.rows else ()
+
+    def cost(self, recipes: Path) -> Cost:
+        """Return what the networks of the full size cost; needs the extra ``train``."""
+        own = self.declaration
+        return cost_of(own, recipes, networks_an_arm=len(arm_networks(own)))
 
     def at(self, size: Size) -> Declaration:
         """Return the declaration at a size."""
