@@ -74,6 +74,6 @@ def test_the_cost_of_an_experiment_is_that_of_its_networks() -> None:
     assert four.hours == pytest.approx(8 * 5 * 16_800 * 12 * 62.4 / 20e3 / 3600)
     dual = known["cmc-table3"].cost(recipes_folder())
     assert (dual.networks, dual.steps) == (3 * 5 * 2, 3 * 5 * (31_875 + 33_000))
-    # Eight rows of Table 4 of CMC test one network, and two arms begin with it: its own and the fine-tuned one.
+    # All rows of Table 4 of CMC test the networks of the first; those of the last are fine-tuned.
     assert known["cmc-table4"].cost(recipes_folder()).networks == 2 * 5 * 2
     assert 1 < four.memory_gb > known["cmc-table2"].cost(recipes_folder()).memory_gb

@@ -21,7 +21,7 @@ _Recipes = Annotated[
 
 @app.command("list")
 def show_all(recipes: _Recipes = None, as_json: JsonOption = False) -> None:
-    """Show all experiments: what they show, which sizes, what data they need, and what the full size costs."""
+    """Show all experiments: what they show, in which sizes, what data they need, what the full size costs."""
     from mitoscope.experiments.shelf import experiments, recipes_folder
     from mitoscope.experiments.trained.cost import BASIS
 
@@ -62,8 +62,9 @@ def show(
     typer.echo(f"sizes: {', '.join(experiment.sizes)}; needs for the full size {experiment.needs}")
     if cost := _cost(experiment, folder):
         typer.echo(
-            f"full size: {cost['networks']:,} networks, {cost['steps']:,} steps, about {cost['hours']:,.0f} GPU hours "
-            f"({BASIS}), {cost['disk_gb']:.1f} GB of disk, {cost['memory_gb']:.1f} GB of GPU memory"
+            f"full size: {cost['networks']:,} networks, {cost['steps']:,} steps, "
+            f"about {cost['hours']:,.1f} GPU hours ({BASIS}), "
+            f"{cost['disk_gb']:.1f} GB of disk, {cost['memory_gb']:.1f} GB of GPU memory"
         )
     for table in experiment.printed:
         rows = [[row, *(_figure(table, row, one) for one in table.columns)] for row in table.rows]
@@ -138,7 +139,7 @@ def report(
     typer.echo(f"{first}: {len(finished)} experiments")
 
 
-_COSTS = {"networks": 0, "hours": 0, "disk_gb": 1, "memory_gb": 1}
+_COSTS = {"networks": 0, "hours": 1, "disk_gb": 1, "memory_gb": 1}
 
 
 def _cost(experiment: Any, recipes: Path) -> dict[str, Any]:

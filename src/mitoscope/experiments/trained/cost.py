@@ -11,20 +11,20 @@ from mitoscope.experiments.trained.declaration import Arm, Declaration
 
 GPU: Final = "NVIDIA A100"
 TFLOPS: Final = 20.0
-"""Assumed of it, an eighth of its TF32 peak: what training in float32 with a loader that keeps up may reach."""
+"""Assumed of it, an eighth of its TF32 peak: what training may reach with a loader that keeps up."""
 BASIS: Final = (
     f"floating-point operations of a step as torch counts them, at {TFLOPS:g} TFLOP/s of an {GPU}; "
     "an estimate, not timed there, without detection on the test slides"
 )
 _BYTES_KEPT: Final = 28
-"""For each weight on disk: the checkpoint (weights, two moments, the best), the bundle's weights and graph."""
+"""For each weight on disk: checkpoint (weights, two moments, the best), weights and graph of the bundle."""
 _BYTES_HELD: Final = 16
 """For each weight while training: weight, gradient, two moments."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Network:
-    """Counted on windows of a side: operations of a forward and backward pass, what is kept for it, weights."""
+    """Counted on windows of a side: operations forward and backward, what is kept for them, weights."""
 
     side_px: int
     gflop: float
