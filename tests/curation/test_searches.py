@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import shapely
 
 from mitoscope.curation.review import review_state
 from mitoscope.curation.searches import KeptSearch, keep_search, review_searched
 from mitoscope.detections import Detections, Searched
 from mitoscope.errors import ConflictError, NotFoundError
+from mitoscope.geometry import SizePx
 from mitoscope.labels import MITOTIC_FIGURE, LabelSet
+from mitoscope.region import Region
 from mitoscope.store import (
     CellEvent,
     Rater,
@@ -31,8 +34,11 @@ SLIDE = "slide 0.svs"
 PLACES = [[30, 30], [200, 30], [3_900, 30]]
 
 
+SIZE = SizePx(4_000, 4_000)
+
+
 def _found(scores: list[float], places: list[list[int]] = PLACES, *, threshold: float = 0.4) -> Detections:
-    return Detections.of(places, scores, searched=Searched(threshold=threshold, calibrated=True))
+    return Detections.of(places, scores, searched=Searched(threshold=threshold, calibrated=True, size=SIZE))
 
 
 def _slide_id(study: SimulatedStudy) -> int:
@@ -116,14 +122,27 @@ def test_of_two_near_a_cell_the_surest_is_that_cell(looked_at: SimulatedStudy) -
 
 
 def test_a_review_holds_what_lies_above_the_threshold_of_the_search(looked_at: SimulatedStudy) -> None:
+    store, slide = looked_at.store, _slide_id(looked_at)
+    keep_search(store, SLIDE, _found([0.9, 0.2, 0.6]), model="cascade 1")
+    with store.writing() as connection:
+        opened = review_searched(connection, "candidates", {slide: None}, bins=1)
+    assert (opened.cells, opened.below, opened.known) == (2, 1, 0)
+    assert review_state(store, "candidates").cells == 2
+    with store.writing() as connection:
+        low = review_searched(connection, "the others", {slide: 0.0})
+    assert (low.cells, low.known, len(low.rounds)) == (1, 2, 1)  # nobody is asked twice
+    with pytest.raises(ConflictError), store.writing() as connection:
+        review_searched(connection, "candidates", {slide: None})
+    with pytest.raises(NotFoundError, match="was searched"), store.writing() as connection:
+        review_searched(connection, "none", {slide + 1: None})
+
+
+def test_a_table_alone_takes_nothing_back_and_a_part_only_its_own(looked_at: SimulatedStudy) -> None:
     store = looked_at.store
     keep_search(store, SLIDE, _found([0.9, 0.2, 0.6]), model="cascade 1")
-    opened = review_searched(store, "candidates", [_slide_id(looked_at)], bins=1)
-    assert (opened.cells, opened.below, opened.labelled) == (2, 1, 0)
-    assert review_state(store, "candidates").cells == 2
-    low = review_searched(store, "all of them", [_slide_id(looked_at)], bins=10, threshold=0.0)
-    assert (low.cells, len(low.rounds)) == (3, 3)
-    with pytest.raises(ConflictError):
-        review_searched(store, "candidates", [_slide_id(looked_at)])
-    with pytest.raises(NotFoundError, match="was searched"):
-        review_searched(store, "none", [_slide_id(looked_at) + 1])
+    table = Detections.of([[700, 700]], [0.5], searched=Searched(threshold=0.4))
+    assert keep_search(store, SLIDE, table, model="cascade 1") == KeptSearch(new=1, known=0, gone=0)
+    left = Region(shapely.box(0, 0, 400, 400), "searched")
+    part = Detections.of([[30, 30]], [0.9], searched=Searched(threshold=0.4, size=SIZE, region=left))
+    assert keep_search(store, SLIDE, part, model="cascade 1") == KeptSearch(new=0, known=1, gone=1)
+    assert len(_shown(looked_at).cell_id) == 3

@@ -1322,14 +1322,15 @@ export interface Results {
 /**
  * A review over candidates of searches: its rounds, its cells, and those left out.
  *
- * Below are those whose score is not above the threshold, labelled those that somebody has labelled.
+ * Below are those whose score is not above the threshold, known those that somebody has labelled or another
+ * review asks of.
  */
 export interface ReviewOfSearched {
   readonly is_repeated: boolean;
   readonly rounds: readonly number[];
   readonly cells: number;
   readonly below: number;
-  readonly labelled: number;
+  readonly known: number;
 }
 
 /**

@@ -161,7 +161,7 @@ function ReviewSearched({ slides, onClose }: { slides: readonly number[]; onClos
     const body = { name, slides, raters: [...raters], threshold: isLow ? 0 : null };
     const answer = await write<ReviewOfSearched>("POST", "/api/searches/review", body);
     if (!answer) return;
-    say(`${answer.cells} candidates to review; ${answer.below} below the threshold and ${answer.labelled} labelled already are left out.`);
+    say(`${answer.cells} candidates to review; ${answer.below} below the threshold and ${answer.known} labelled or asked of already are left out.`);
     onClose();
     void enter();
   };

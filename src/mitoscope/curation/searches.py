@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mitoscope.curation.candidates import BINS, RADIUS_PX0, bin_of, paired
-from mitoscope.detections import Detections
+from mitoscope.detections import Detections, Searched
 from mitoscope.errors import NotFoundError
 from mitoscope.labels import ATYPICAL_FIGURE, CANDIDATE, MITOTIC_FIGURE, LabelSet
 from mitoscope.store import (
@@ -36,7 +37,9 @@ from mitoscope.store import (
     intern_rounds,
     last_model,
     list_cells,
+    listed_in_reviews,
     open_part,
+    read_raters,
     read_search,
     record,
     searched_cells,
@@ -64,11 +67,14 @@ class KeptSearch:
         Cells that were made, and cells of the study that were found again.
     gone : int
         Candidates of an earlier search by the same model that this one did not find.
+    cells : frozenset of int
+        Their ids, of those new and known.
     """
 
     new: int
     known: int
     gone: int
+    cells: frozenset[int] = field(default=frozenset(), compare=False, repr=False)
 
 
 def keep_search(
@@ -105,21 +111,39 @@ def keep_search(
         (rater_id,) = intern_raters(connection, [Rater(model, RaterKind.MODEL)]).tolist()
         (round_id,) = intern_rounds(connection, [SEARCHES]).tolist()
         speaker = _Speaker(connection, slide_id, int(rater_id), int(round_id))
-        cells = paired(ordered.points_px0, *centres_on(connection, slide_id), radius_px0)
+        ids, centres_px0 = centres_on(connection, slide_id)
+        cells = paired(ordered.points_px0, ids, centres_px0, radius_px0)
     # By place, not by score: numbers of cells must not tell a rater how sure the model was.
     rows = np.lexsort((ordered.x_px0, ordered.y_px0)).tolist()
+    said: set[int] = set()
     for first in range(0, len(rows), PART):
         with store.writing() as connection:
             for row in rows[first : first + PART]:
-                speaker.say(connection, int(cells[row]), ordered, row)
+                said.add(speaker.say(connection, int(cells[row]), ordered, row))
         time.sleep(PAUSE_S)
-    gone = set(speaker.said) - set(cells.tolist())
+    gone = _lacking(speaker.said, cells, ids, centres_px0, found.searched)
     with store.writing() as connection:
         for cell in sorted(gone):
             speaker.take_back(connection, cell)
         write_search(connection, slide_id, int(rater_id), found.searched)
     known = int((cells > 0).sum())
-    return KeptSearch(len(cells) - known, known, len(gone))
+    return KeptSearch(len(cells) - known, known, len(gone), frozenset(said))
+
+
+def _lacking(
+    said: Collection[int],
+    cells: NDArray[np.int64],
+    ids: NDArray[np.int64],
+    centres_px0: NDArray[np.float64],
+    searched: Searched,
+) -> set[int]:
+    """Return the earlier candidates of a model that a search lacks, where it says what it looked at."""
+    if searched.size is None:
+        return set()  # a table alone may be of a part of the slide
+    again = np.isin(ids, np.array(sorted(said), dtype=np.int64)) & ~np.isin(ids, cells)
+    if searched.region is not None:
+        again &= searched.region.contains(centres_px0)
+    return set(ids[again].tolist())
 
 
 class _Speaker:
@@ -132,8 +156,8 @@ class _Speaker:
         ids = intern_labels(connection, LabelSet(labels)).tolist()
         self._label_ids = {label.name: int(id_) for label, id_ in zip(labels, ids, strict=True)}
 
-    def say(self, connection: sqlite3.Connection, cell: int, found: Detections, row: int) -> None:
-        """Give a cell, or a new one where it is 0, the score of a detection."""
+    def say(self, connection: sqlite3.Connection, cell: int, found: Detections, row: int) -> int:
+        """Give a cell, or a new one where it is 0, the score of a detection, and return the cell."""
         if not cell:
             place = Geometry.spot(float(found.x_px0[row]), float(found.y_px0[row]))
             cell = self._record(connection, "create", 0, geometry=place)
@@ -142,6 +166,7 @@ class _Speaker:
         known = self.said.get(cell)
         if known is None or (known.label_id, known.score) != (label_id, score):
             self._record(connection, "label", cell, label_id=label_id, score=score)
+        return cell
 
     def take_back(self, connection: sqlite3.Connection, cell: int) -> None:
         """Take back what the model said of a cell; one that nobody else spoke of goes."""
@@ -177,36 +202,37 @@ class OpenedReview:
         Candidates in it.
     below : int
         Candidates that were left out as their score is not above the threshold.
-    labelled : int
-        Candidates that an expert has labelled already; they are left out.
+    known : int
+        Candidates above it that were left out: somebody has labelled them, or another review asks of them.
     """
 
     rounds: tuple[int, ...]
     cells: int
     below: int
-    labelled: int
+    known: int
 
 
 def review_searched(
-    store: Store,
+    connection: sqlite3.Connection,
     name: str,
-    slides: Collection[int],
+    floors: Mapping[int, float | None],
     *,
-    threshold: float | None = None,
+    model: str | None = None,
+    among: Collection[int] | None = None,
     bins: int = BINS,
 ) -> OpenedReview:
-    """Open a review over what searches found on some slides and no expert has labelled, in one transaction.
+    """Open a review over what searches found on some slides, inside of the caller's transaction.
 
     Parameters
     ----------
-    store : Store
-        Open for writing.
     name : str
         Of the review.
-    slides : collection of int
-        Their ids.
-    threshold : float, optional
-        Scores not above it are left out; by default each slide has that of its search.
+    floors : mapping of int to float or None
+        Id of each slide → scores not above this are left out; None for the threshold of its search.
+    model : str, optional
+        Whose candidates; by default on each slide those of the model that searched it last.
+    among : collection of int, optional
+        Only these of its candidates, such as those of one file.
     bins : int
         Rounds by score; 1 gives one in random order.
 
@@ -217,38 +243,36 @@ def review_searched(
     NotFoundError
         If none of the slides was searched.
     """
-    with store.writing() as connection:
-        chosen, below, labelled = _chosen(connection, slides, threshold)
-        review = add_review(connection, name, RoundKind.CANDIDATE_REVIEW)
-        cells = np.array(list(chosen), dtype=np.int64)
-        place = bin_of(list(chosen.values()), bins=bins)
-        rounds = []
-        for number in sorted(set(place.tolist())) or [bins]:
-            title = name if bins == 1 else f"{name}, bin {number} of {bins}"
-            rounds.append(open_part(connection, review, ReviewPart.FIRST, name=title))
-            list_cells(connection, rounds[-1], cells[place == number].tolist())
-    return OpenedReview(tuple(rounds), len(cells), below, labelled)
-
-
-def _chosen(
-    connection: sqlite3.Connection, slides: Collection[int], threshold: float | None
-) -> tuple[dict[int, float], int, int]:
-    """Return the score of each candidate that is to be read, and how many lie below or are labelled."""
+    by_name = {rater.name: id_ for id_, rater in read_raters(connection).items()}
+    whose = {
+        slide: last_model(connection, slide) if model is None else by_name.get(model) for slide in floors
+    }
+    asked = listed_in_reviews(connection)
     chosen: dict[int, float] = {}
-    below = labelled = searched = 0
-    for slide_id in slides:
-        model = last_model(connection, slide_id)
-        if model is None:
+    below = known = 0
+    for slide_id, rater_id in whose.items():
+        if rater_id is None:
             continue
-        searched += 1
-        own = read_search(connection, slide_id).threshold or 0.0
-        for cell, said in searched_cells(connection, slide_id, model).items():
-            if said.is_labelled:
-                labelled += 1
-            elif said.score <= (own if threshold is None else threshold):
+        floor = floors[slide_id]
+        if floor is None:
+            floor = read_search(connection, slide_id).threshold or 0.0
+        for cell, said in searched_cells(connection, slide_id, rater_id).items():
+            if among is not None and cell not in among:
+                continue
+            if said.score <= floor:
                 below += 1
+            elif said.is_labelled or cell in asked:
+                known += 1
             else:
                 chosen[cell] = said.score
-    if not searched:
+    if not any(whose.values()):
         raise NotFoundError("none of these slides was searched", mend="search them first")
-    return chosen, below, labelled
+    review = add_review(connection, name, RoundKind.CANDIDATE_REVIEW)
+    cells, place = np.array(list(chosen), dtype=np.int64), bin_of(list(chosen.values()), bins=bins)
+    rounds = []
+    # One round also where nothing is left: that too is an outcome.
+    for number in sorted(set(place.tolist())) or [bins]:
+        title = name if bins == 1 else f"{name}, bin {number} of {bins}"
+        rounds.append(open_part(connection, review, ReviewPart.FIRST, name=title))
+        list_cells(connection, rounds[-1], cells[place == number].tolist())
+    return OpenedReview(tuple(rounds), len(cells), below, known)

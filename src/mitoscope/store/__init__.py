@@ -181,6 +181,7 @@ if TYPE_CHECKING:
         add_review,
         find_review,
         listed_cells,
+        listed_in_reviews,
         open_part,
         read_review,
         read_reviews,
@@ -325,8 +326,9 @@ _NAMES = {
         "restore_region slide_of_region slide_regions"
     ),
     "store.reviews": (
-        "add_review find_review listed_cells open_part read_review read_reviews read_turns record_outcome "
-        "relabelled_on Review review_of_round ReviewPart rounds_of_cells said_by scores_in"
+        "add_review find_review listed_cells listed_in_reviews open_part read_review read_reviews "
+        "read_turns record_outcome relabelled_on Review review_of_round ReviewPart rounds_of_cells said_by "
+        "scores_in"
     ),
     "store.screening": "begin_pass Field read_plan read_screening ScreeningState visit_field write_plan",
     "store.known_truth": "KnownCell scored_points settled_cells",

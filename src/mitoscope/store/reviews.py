@@ -207,6 +207,16 @@ def listed_cells(connection: sqlite3.Connection, rounds: Collection[int]) -> lis
     return [cell for (cell,) in connection.execute(sql, (id_list(rounds),))]
 
 
+def listed_in_reviews(connection: sqlite3.Connection) -> set[int]:
+    """Return the cells that some review of candidates asks of in its first reading."""
+    sql = (
+        "SELECT DISTINCT l.cell_id FROM round_cell AS l JOIN review_round AS p ON p.round_id = l.round_id "
+        "JOIN review AS v ON v.id = p.review_id WHERE (v.kind, p.part) = (?, ?)"
+    )
+    values = (str(RoundKind.CANDIDATE_REVIEW), str(ReviewPart.FIRST))
+    return {cell for (cell,) in connection.execute(sql, values)}
+
+
 def rounds_of_cells(connection: sqlite3.Connection, rounds: Collection[int]) -> dict[int, int]:
     """Return the round on whose list each cell stands, the last of several."""
     sql = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,6 +22,7 @@ from mitoscope.store import (
     ActivityKind,
     Policy,
     Terms,
+    Visitor,
     assign,
     find_review,
     is_unblinded,
@@ -197,20 +199,7 @@ def add(body: NewReview, state: StateHere, lead: LeadHere) -> ReviewOpened:
 
     def act(connection: Any) -> ReviewOpened:
         rounds = read_review(connection, body.name)
-        for round_id in rounds.first:
-            write_terms(connection, round_id, Terms())
-            assign(connection, round_id, body.raters or [lead.rater_id])
-        news = set(body.raters) - {lead.rater_id}
-        kind = ActivityKind.REVIEW_OPENED
-        write_activity(
-            connection,
-            lead.rater_id,
-            kind,
-            body.name,
-            round_id=rounds.first[0],
-            concerns=news,
-            detail=detail,
-        )
+        staff_review(connection, body.name, rounds.first, lead, raters=body.raters, detail=detail)
         return {
             "rounds": list(rounds.first),
             "cells": len(done.cells),
@@ -221,6 +210,24 @@ def add(body: NewReview, state: StateHere, lead: LeadHere) -> ReviewOpened:
         }
 
     return done_once(state, lead, body.key, f"review {body.name}", act)
+
+
+def staff_review(
+    connection: Any, name: str, rounds: Sequence[int], lead: Visitor, *, raters: Sequence[int], detail: str
+) -> None:
+    """Give the first rounds of a review to raters, to the lead where none is named, and write it down."""
+    for round_id in rounds:
+        write_terms(connection, round_id, Terms())
+        assign(connection, round_id, raters or [lead.rater_id])
+    write_activity(
+        connection,
+        lead.rater_id,
+        ActivityKind.REVIEW_OPENED,
+        name,
+        round_id=rounds[0],
+        concerns=set(raters) - {lead.rater_id},
+        detail=detail,
+    )
 
 
 class Third(Action):

@@ -15,6 +15,7 @@ from mitoscope.curation.candidates import BINS
 from mitoscope.curation.searches import review_searched
 from mitoscope.web.forms import Action, Answer, Done, Id, Name, Score, SlideId, described
 from mitoscope.web.refusal import no_such
+from mitoscope.web.routes.reviews import staff_review
 from mitoscope.web.routes.rounds import check_raters
 from mitoscope.web.searching import SearchState
 from mitoscope.web.signed_report import policy_of
@@ -83,13 +84,14 @@ class ProposedSoFar(Answer):
 class ReviewOfSearched(Done):
     """A review over candidates of searches: its rounds, its cells, and those left out.
 
-    Below are those whose score is not above the threshold, labelled those that somebody has labelled.
+    Below are those whose score is not above the threshold, known those that somebody has labelled or another
+    review asks of.
     """
 
     rounds: list[int]
     cells: int
     below: int
-    labelled: int
+    known: int
 
 
 def _searches(state: AppState) -> list[SlideSearch]:
@@ -206,19 +208,12 @@ class NewReviewOfSearched(Action):
 def review(body: NewReviewOfSearched, state: StateHere, lead: LeadHere) -> ReviewOfSearched:
     """Open a review over what searches found on some slides and nobody has labelled."""
     check_raters(state, body.raters)
-    with state.store.reading() as connection:
-        is_repeated = store.was_done(connection, body.key, lead.rater_id)
-    answer = ReviewOfSearched(rounds=[], cells=0, below=0, labelled=0, is_repeated=False)
-    if not is_repeated:
-        opened = review_searched(
-            state.store, body.name, body.slides, threshold=body.threshold, bins=body.bins
-        )
-        answer = described(ReviewOfSearched, opened, rounds=list(opened.rounds), is_repeated=False)
 
     def act(connection: Any) -> ReviewOfSearched:
-        for round_id in answer["rounds"]:
-            store.write_terms(connection, round_id, store.Terms())
-            store.assign(connection, round_id, body.raters or [lead.rater_id])
-        return answer
+        floors = dict.fromkeys(body.slides, body.threshold)
+        opened = review_searched(connection, body.name, floors, bins=body.bins)
+        detail = f"{opened.cells} candidates of searches; {opened.below} below the threshold are not shown"
+        staff_review(connection, body.name, opened.rounds, lead, raters=body.raters, detail=detail)
+        return described(ReviewOfSearched, opened, rounds=list(opened.rounds), is_repeated=False)
 
     return done_once(state, lead, body.key, f"review {body.name}", act)
