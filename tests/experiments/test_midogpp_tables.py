@@ -83,6 +83,17 @@ def test_agreement_on_domain_1_is_that_of_table_3(data: Path) -> None:
 
 
 @pytest.mark.realdata
+def test_labels_of_a_model_among_those_of_experts_are_noticed(data: Path) -> None:
+    found = {one.domain: one.reads for one in agreement(read(data), repeats=1)}
+    assert found["human breast cancer"].undisputed_thirds == 0
+    lung = found["canine lung cancer"]
+    assert lung.undisputed_thirds > 0
+    # Published are 22.92 %: 60 of these disputes are two experts who agree and the model.
+    assert round(100 * lung.disagreed / lung.cells, 2) == 26.25
+    assert round(100 * (lung.disagreed - IMPLIED["2"]) / lung.cells, 2) == 22.92
+
+
+@pytest.mark.realdata
 def test_kappas_of_the_real_file_equal_scikit_learn(data: Path) -> None:
     metrics = pytest.importorskip("sklearn.metrics")
     whole = agreement(read(data), repeats=50)[-1]

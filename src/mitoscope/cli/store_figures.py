@@ -150,7 +150,9 @@ def agreement(
     wanted = tuple(one.strip() for one in by.split(",") if one.strip())
     found = measure(whole, kinds=_parse_kinds(kinds), by=wanted, repeats=resamples)
     if as_json:
-        said = {} if any(one.pairs for one in found) else {"note": _UNREAD}
+        doubt = _doubt(found)
+        said = {"note": doubt} if doubt else {}
+        said = said if any(one.pairs for one in found) else {"note": _UNREAD}
         print_json({"study": str(study), "domains": [_agreement_json(one) for one in found], **said})
     else:
         _print_agreement(found, whole.labels.names)
@@ -275,6 +277,20 @@ def _print_agreement(found: tuple[Agreement, ...], names: tuple[str, ...]) -> No
     times = [[one.domain, time.rater, time.labels, time.median_s] for one in found for time in one.times]
     if times:
         print_table("Time per label", ("domain", "rater", "labels", "median s"), times)
+    if doubt := _doubt(found):
+        typer.echo(f"warning: {doubt}")
+
+
+def _doubt(found: tuple[Agreement, ...]) -> str:
+    """Return what is to be said where labels of a model may be counted as those of an expert."""
+    names = [one.domain for one in found if one.reads.undisputed_thirds and one.domain != "all"]
+    if not names:
+        return ""
+    cells = sum(one.reads.undisputed_thirds for one in found if one.domain in names)
+    return (
+        f"{cells} cells have a third label although the first two agree ({', '.join(names)}): some labels "
+        "may be a model's, then fewer cells are disputed than is shown; of MIDOG++ see --published"
+    )
 
 
 def _reads_rows(found: Agreement, labels: list[str]) -> list[list[object]]:

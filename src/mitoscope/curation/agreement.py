@@ -49,6 +49,10 @@ class TwoReads:
         Label → cells after the third.
     unresolved : int
         Disputed cells without a third, or to which the third gave a third label.
+    undisputed_thirds : int
+        Cells with a third label although the first two agree. A third expert is asked of disputes alone:
+        some of these labels may be those of a model, as in MIDOG++ from its domain 2 on, and so may some of
+        what looks like a dispute.
     """
 
     cells: int
@@ -57,6 +61,7 @@ class TwoReads:
     third: Mapping[str, int]
     final: Mapping[str, int]
     unresolved: int
+    undisputed_thirds: int = 0
 
     @property
     def third_share(self) -> dict[str, float]:
@@ -166,6 +171,7 @@ def two_reads(part: Ratings) -> TwoReads:
         third=_count(third[disputed], part.labels),
         final=_count(final, part.labels),
         unresolved=int((final == NO_LABEL).sum()),
+        undisputed_thirds=int((~disputed & (third != NO_LABEL)).sum()),
     )
 
 
