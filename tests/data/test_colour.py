@@ -10,7 +10,15 @@ from torchvision.transforms.v2 import RandomPhotometricDistort, functional
 
 from mitoscope.data import colour
 from mitoscope.data.colour import jitter
-from mitoscope.data.contrast_transfer import build_bank, from_lab, match, tissue_statistics, to_lab, transfer
+from mitoscope.data.contrast_transfer import (
+    build_bank,
+    from_lab,
+    match,
+    tissue_statistics,
+    to_lab,
+    transfer,
+    transfer_whole,
+)
 from mitoscope.data.picture import Picture
 
 pytestmark = pytest.mark.train
@@ -116,3 +124,19 @@ def test_the_photometric_distortion_is_torchvision_s(monkeypatch: pytest.MonkeyP
         )
     assert len(orders) > 5
     assert any(not torch.equal(own, picture) for own, (picture, _) in zip(changed, made, strict=True))
+
+
+def test_a_window_is_moved_by_the_statistics_of_its_field_not_its_own() -> None:
+    rgb = _tissue(2)
+    lab = to_lab(rgb)
+    mean, deviation = tissue_statistics(lab)
+    own = torch.cat([mean, deviation], 1)
+    same = transfer_whole(rgb, own[:1].expand(2, 6), own[:1], torch.Generator().manual_seed(0))
+    assert (same - rgb).abs().max() < 0.02  # towards what its field has already
+    shifted = own[:1] + torch.tensor([[-10.0, 0, 0, 0, 0, 0]])
+    darker = transfer_whole(rgb, own[:1].expand(2, 6), shifted, torch.Generator().manual_seed(0))
+    change = to_lab(darker)[:, 0].mean((1, 2)) - lab[:, 0].mean((1, 2))
+    assert change.tolist() == pytest.approx([-10, -10], abs=1.0)
+    unknown = torch.full((2, 6), float("nan"))
+    kept = transfer_whole(rgb, unknown, own, torch.Generator().manual_seed(0))
+    assert (kept - rgb).abs().max() < 0.02

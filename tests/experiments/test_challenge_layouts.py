@@ -9,9 +9,13 @@ import pytest
 from PIL import Image
 
 from mitoscope.errors import TrainingDataError
+from mitoscope.exchange import write_study
 from mitoscope.experiments.shelf import FOLDER, recipes_folder
 from mitoscope.experiments.trained.declaration import Declaration, SetDeclaration, read_declaration
 from mitoscope.experiments.trained.slides import read_set
+from mitoscope.geometry import SizePx
+from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE
+from mitoscope.store import Rater, Region, RegionKind, SlideRecord, StudyBuilder
 
 
 def declared(experiment: str, name: str, **changes: object) -> SetDeclaration:
@@ -84,3 +88,35 @@ def test_both_scanners_of_mitos_2014_are_one_case(tmp_path: Path) -> None:
     labelled = next(slide for slide in own.truth if own.files[slide.name].stem == "A03_00Aa")
     assert labelled.cells.figures_px0.tolist() == [[30.0, 40.0]]
     assert labelled.cells.look_alikes_px0.tolist() == [[60.0, 40.0]]
+
+
+def test_disputed_cells_stand_for_look_alikes_where_a_variant_has_none(tmp_path: Path) -> None:
+    build = StudyBuilder()
+    slide = build.slide(SlideRecord("a.png", size=SizePx(96, 96)))
+    experts = [build.rater(Rater(name)) for name in ("first", "second")]
+    figure, other = build.label(MITOTIC_FIGURE), build.label(LOOK_ALIKE)
+    for place, said in (
+        ((20, 20), (figure, figure)),
+        ((50, 50), (figure, other)),
+        ((80, 80), (other, figure)),
+    ):
+        cell = build.cell(slide, place)
+        for expert, label in zip(experts, said, strict=True):
+            build.event(cell, expert, label)
+    square = np.array([[30.0, 40.0], [70.0, 40.0], [70.0, 80.0], [30.0, 80.0]])
+    areas = StudyBuilder()
+    areas.regions.append(
+        Region(areas.slide(SlideRecord("a.png", size=SizePx(96, 96))), square, RegionKind.INTEREST, "area")
+    )
+    write_study(build.build(), tmp_path / "labels.sqlite", "sliderunner")
+    write_study(areas.build(), tmp_path / "HighMCAreas.sqlite", "sliderunner")
+    picture(tmp_path / "slides" / "a.png")
+    values = {"labels": "labels.sqlite", "slides": "slides", "slide_mpp": 0.25, "only_trains": True}
+    plain = read_set("MEL", SetDeclaration.parse(values, where="test"), tmp_path)
+    assert len(plain.truth.slides[0].cells) == 1
+    more = values | {"ambiguous_as": "look-alike", "areas": "*HighMCAreas*.sqlite"}
+    own = read_set("MEL", SetDeclaration.parse(more, where="test"), tmp_path)
+    cells = own.truth.slides[0].cells
+    assert cells.figures_px0.tolist() == [[20.0, 20.0]]
+    assert sorted(cells.look_alikes_px0.tolist()) == [[50.0, 50.0], [80.0, 80.0]]
+    assert own.areas_px0 == {own.truth.slides[0].name: (50.0, 60.0)}

@@ -49,3 +49,10 @@ def test_the_part_of_is_where_the_figures_are(whole: SlideField) -> None:
     assert len(part.figures) == 1
     with pytest.raises(RegionError, match="at least 1"):
         part_of(whole, hpf=0)
+
+
+def test_a_part_lies_around_the_centre_that_an_expert_chose(whole: SlideField) -> None:
+    part = part_of(whole, hpf=1, centre=(200.0, 100.0))
+    assert isinstance(part, PartField)
+    assert part.box == BoxPx(144, 58, 112, 84)
+    assert part_of(whole, hpf=1, centre=(310.0, 5.0)).box == BoxPx(208, 0, 112, 84)  # type: ignore[attr-defined]

@@ -34,3 +34,11 @@ def test_chances_grow_with_the_score_up_to_a_limit() -> None:
     assert pool.weight[1] == pytest.approx(pool.weight[2])  # perhaps a figure that nobody labelled
     assert pool.weight[1] == pytest.approx(2 * pool.weight[0])
     assert len(pool_of([])) == 0
+
+
+def test_of_two_near_false_ones_the_lesser_is_left_out_where_the_recipe_says_so() -> None:
+    points = np.array([[10.0, 10.0, 0.6], [40.0, 10.0, 0.9], [200.0, 10.0, 0.7]])
+    thinned = RECIPE.model_copy(update={"nms_radius_px": 50.0})
+    kept = false_ones(points, _field(), thinned, bare=False)
+    assert sorted(kept[:, 0].tolist()) == [40.0, 200.0]
+    assert len(false_ones(points, _field(), RECIPE, bare=False)) == 3

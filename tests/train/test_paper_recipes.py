@@ -6,15 +6,21 @@ import math
 from pathlib import Path
 from urllib.error import URLError
 
+import numpy as np
 import pytest
+import torch
 
+from mitoscope.data.picture import Picture
 from mitoscope.data.sampling import CrowdConfig
+from mitoscope.data.target import Batch
 from mitoscope.errors import ConfigError, TrainingDataError
 from mitoscope.experiments.shelf import FOLDER, recipes_folder
 from mitoscope.experiments.trained.trained import read_declared
+from mitoscope.models.build import build
+from mitoscope.models.config import RegressorConfig
 from mitoscope.models.pretrained import fetching
 from mitoscope.train import Recipe
-from mitoscope.train.job import setup
+from mitoscope.train.job import setup, with_statistics
 from mitoscope.train.recipe import read_recipe
 from mitoscope.train.repeats import Member
 
@@ -77,3 +83,33 @@ def test_the_cost_of_an_experiment_is_that_of_its_networks() -> None:
     # All rows of Table 4 of CMC test the networks of the first; those of the last are fine-tuned.
     assert known["cmc-table4"].cost(recipes_folder()).networks == 2 * 5 * 2
     assert 1 < four.memory_gb > known["cmc-table2"].cost(recipes_folder()).memory_gb
+
+
+def test_the_tissue_that_is_learnt_from_normalises_a_network_that_asks_for_it() -> None:
+    recipe = read_recipe(recipes_folder() / "papers" / "midogpp-retinanet.toml", ("model.weights=random",))
+    assert isinstance(recipe, Recipe)
+    random = np.random.default_rng(0)
+    fields = [
+        Picture(
+            name, "own", name, random.normal((180, 120, 160), 20, (256, 256, 3)).clip(0, 255).astype(np.uint8)
+        )
+        for name in ("a", "b")
+    ]
+    model = with_statistics(recipe, fields).model
+    assert model.mean == pytest.approx((180, 120, 160), abs=2)  # type: ignore[union-attr]
+    assert model.deviation == pytest.approx((20, 20, 20), abs=2)  # type: ignore[union-attr]
+    network = build(model, seed=0)
+    assert network.normalise.mean.flatten().tolist() == pytest.approx(model.mean)  # type: ignore[operator, union-attr]
+
+
+def test_a_linear_regressor_learns_scores_above_one_and_gives_none() -> None:
+    config = RegressorConfig(architecture="regressor", backbone="resnet18", patch_px=32, output="linear")
+    network = build(config, seed=0).eval()
+    with torch.no_grad():
+        network.network.get_classifier().bias.fill_(3.0)  # type: ignore[operator, union-attr]
+    windows = torch.zeros(2, 32, 32, 3, dtype=torch.uint8)
+    assert network.exportable()(windows).max().item() <= 1.0
+    none: tuple[torch.Tensor, ...] = ()
+    batch = Batch(windows, none, none, none, torch.full((2,), 3.0), None)
+    raw = network.log_odds(windows)[:, 0]  # type: ignore[operator]
+    assert network.loss(batch).item() == pytest.approx(((raw - 3) ** 2).mean().item())

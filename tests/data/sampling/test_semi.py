@@ -156,3 +156,18 @@ def test_chromatin_hangs_together_over_small_gaps_and_black_is_none() -> None:
     black[:, 76:] = 0
     assert chromatin_extent(black) == pytest.approx(chromatin_extent(far), rel=0.2)
     assert chromatin_extent(np.full((128, 128, 3), 200, np.uint8)) == 0.0
+
+
+def test_as_published_all_background_is_random_and_then_all_hard(pictures: tuple[Picture, ...]) -> None:
+    own = {"foreground": 2, "bg_hard": 62, "bg_random": 0, "look_alike_share": 0.0, "away_px": 40.0}
+    plan = _plan(pictures, **own, field_share=1.0, paste_share=0.0)
+    before = plan.windows(3, HardPool.empty(), seed=1)[2:]
+    assert len({(one.picture, one.x, one.y) for one in before}) == 62
+    for one in before:
+        figures = pictures[one.picture].figures
+        assert not len(figures) or np.hypot(*(figures - (one.x, one.y)).T).min() > 40
+    place = next(p for p, picture in enumerate(pictures) if picture.width > 128)
+    after = plan.windows(3, HardPool.even([(place, 50.0, 60.0)]), seed=1)[2:]
+    assert {one.picture for one in after} == {place}
+    reach = plan.foreground.jitter_px
+    assert max(abs(one.x - 50) for one in after) <= reach
