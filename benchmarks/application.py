@@ -53,8 +53,8 @@ from tests.web.real_server import Caller, RealServer
 
 SIZE = SizePx(7216, 5416)
 """Of the slide files, at 0.25 µm/px: that of the largest images of MIDOG++."""
-REPEATS = 7
-LOAD_S = 20.0
+REPEATS = 5
+LOAD_S = 10.0
 LONG = ("/api/agreement", "/api/overrules", "/api/study", "/api/progress", "/api/export?format=csv")
 """What reads the whole study."""
 
@@ -171,7 +171,7 @@ def report(name: str, seconds: list[float], *, cpu: float = 0.0) -> None:
     print(f"{name:78s}" + "".join(f"{one * 1e3:10,.0f}" for one in times) + " ms", flush=True)
 
 
-LACKING = ("{result_id}", "{board_id}", "{name}", "{interest_id}", "{review}")
+LACKING = ("{result_id}", "{board_id}", "{name}", "{interest_id}", "{version}", "{search_id}", "{tile_id}")
 """What these studies have none of."""
 
 
@@ -200,7 +200,7 @@ class Clinic:
     def cells_made(self) -> None:
         """Make cells to be labelled."""
         for _ in range(50):
-            self.cells.append(self._made(self.lead))
+            self.cells.append(self._made(self.rater))
 
     def _made(self, caller: Caller) -> int:
         place = {"kind": "create", "slide": self.slide, "x": 2000.0, "y": 1500.0}

@@ -63,9 +63,23 @@ def test_a_slide_opens_with_one_command_and_its_link_opens_one_browser(slide: Pa
     assert {one["kind"] for one in me["rounds"]} == {"case review", "unstated"}
     assert "stopped" in said[-1]
     study = slide.with_suffix(".mito")
-    assert {one.name for one in slide.parent.iterdir()} == {slide.name, study.name}
+    assert {one.name for one in slide.parent.glob("[!.]*")} == {slide.name, study.name}
     with Store.open(study) as store:
         store.verify()
+
+
+def test_two_slides_are_open_in_one_browser(slide: Path) -> None:
+    other = write_slide(slide.with_name("section b.tiff"), width=1024, height=768, seed=1)
+    with (
+        _opened(str(slide)) as (first, _),
+        _opened(str(other)) as (second, _),
+        httpx.Client(trust_env=False) as browser,
+    ):
+        for link in (first, second):
+            assert browser.get(link).status_code == 303
+        for link in (first, second):
+            me = browser.get(f"{link.partition('?')[0]}api/me")
+            assert me.status_code == 200, "a browser has one cookie jar for all ports"
 
 
 def test_a_folder_is_found_again_with_what_came_meanwhile(slide: Path) -> None:

@@ -28,6 +28,7 @@ from mitoscope.store import (
     intern_raters,
     once,
     permit,
+    read_identity,
     secret_of,
     slides_of,
     token_of,
@@ -80,6 +81,9 @@ class AppState:
     def __post_init__(self) -> None:
         with self.store.writing() as connection:
             secret = secret_of(connection)
+            _, uuid = read_identity(connection)
+        # Browsers send a cookie to every port of a machine: of two slides that are open, each has its own.
+        self.cookie = f"{COOKIE}-{uuid[:8]}" if self.opens_once else COOKIE
         self.tokens, self.veil = SeenTokens(secret), Veil(secret)
         self.token_of = partial(token_of, secret)
         self.searches = SearchQueue(self.store, self.slides)
@@ -127,7 +131,7 @@ StateHere = Annotated[AppState, Depends(_state)]
 
 async def _visitor(request: Request, state: StateHere) -> Visitor:
     """Return who asks; a page of tiles does not look everybody up in the store again and again."""
-    cookie = request.cookies.get(COOKIE)
+    cookie = request.cookies.get(state.cookie)
     visits = state.visits
     known = visits.get(cookie or "")
     if known is not None and known[0] > time.monotonic():

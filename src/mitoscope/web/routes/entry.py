@@ -14,7 +14,7 @@ from mitoscope.web.forms import Action, Answer, Done, RoundId, described
 from mitoscope.web.refusal import invalid
 from mitoscope.web.routes.rounds import Round, describe_round
 from mitoscope.web.routes.slides import Slide, describe_slide
-from mitoscope.web.state import COOKIE, AppState, StateHere, VisitorHere, assignment, done_once
+from mitoscope.web.state import AppState, StateHere, VisitorHere, assignment, done_once
 
 STATIC = Path(__file__).parents[1] / "static"
 _TOKEN_MAX = 200
@@ -93,7 +93,7 @@ def _entered(request: Request, state: AppState, token: str) -> Response:
         return HTMLResponse(_UNKNOWN, status_code=401)
     answer = RedirectResponse("/", status_code=303)
     answer.set_cookie(
-        COOKIE,
+        state.cookie,
         cookie,
         max_age=int(store.VISIT_S),
         httponly=True,
@@ -119,13 +119,13 @@ def _is_secure(request: Request, state: AppState) -> bool:
 @router.post("/api/leave", status_code=204)
 def leave(request: Request, state: StateHere, visitor: VisitorHere) -> Response:  # noqa: ARG001 it must be one
     """End this browser's visit."""
-    cookie = request.cookies.get(COOKIE)
+    cookie = request.cookies.get(state.cookie)
     if cookie:
         with state.store.writing() as connection:
             store.end_visit(connection, cookie)
         state.forget_visits()
     answer = Response(status_code=204)
-    answer.delete_cookie(COOKIE, path="/")
+    answer.delete_cookie(state.cookie, path="/")
     return answer
 
 

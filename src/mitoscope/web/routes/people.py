@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from mitoscope import store
 from mitoscope.web.forms import Action, Answer, Done, Name, RowId, described
 from mitoscope.web.refusal import Refusal, invalid, no_such
-from mitoscope.web.state import COOKIE, AppState, LeadHere, StateHere, done_once
+from mitoscope.web.state import AppState, LeadHere, StateHere, done_once
 
 router = APIRouter()
 
@@ -168,7 +168,7 @@ def link(rater_id: RowId, body: Action, request: Request, state: StateHere, lead
     A lead who renews the own link stays in at this browser.
     """
     _check(state, rater_id)
-    here = request.cookies.get(COOKIE) if rater_id == lead.rater_id else None
+    here = request.cookies.get(state.cookie) if rater_id == lead.rater_id else None
 
     def act(connection: Any) -> Done:
         name = store.read_raters(connection)[rater_id].name
