@@ -19,6 +19,7 @@ from mitoscope.store.connection import settle_to_read
 STEP_PAGES = 1000
 """Of 4 KiB, copied while nobody else has the connection."""
 _BUSY_S = 0.01
+_YIELD_S = 0.001
 
 
 class Copy(sqlite3.Connection):
@@ -87,7 +88,7 @@ class Snapshots:
         if not remaining:
             return  # what is written after the last step would be missing
         self._turn.release()
-        sleep(0)  # a lock knows no queue: who waits comes first
+        sleep(_YIELD_S)  # a lock knows no queue: who waits comes first
         self._turn.acquire()
 
     def _state_now(self) -> tuple[int, int]:
