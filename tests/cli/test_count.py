@@ -32,12 +32,8 @@ def count(*arguments: object, status: int = 0) -> Any:
         assert done.exception is not None
         return str(done.exception)
     assert done.exit_code == 0, (done.output, done.exception)
-    decoder, text, found = json.JSONDecoder(), done.stdout.strip(), {}
-    while text:
-        value, end = decoder.raw_decode(text)
-        found[value["slide"]] = value
-        text = text[end:].strip()
-    return found
+    found = json.loads(done.stdout)
+    return {one["slide"]: one for one in (found if isinstance(found, list) else [found])}
 
 
 def write(path: Path, *rows: str) -> Path:
@@ -313,6 +309,9 @@ def test_a_gap_in_one_slide_leaves_the_others_counted(tmp_path: Path) -> None:
     assert done.exit_code == 1
     assert "b.png: mitotic count 2" in done.stdout
     assert "a.json: hot spot at" in done.stderr
+    both = RUNNER.invoke(app, ["count", str(tmp_path / "out"), "--area", "0.004", "--json"])
+    assert both.exit_code == 1
+    assert {one["slide"]: one["count"] for one in json.loads(both.stdout)} == {"a.png": None, "b.png": 2}
     whole = RUNNER.invoke(app, ["count", str(tmp_path / "out" / "a.json"), "--area", "0.004", "--json"])
     assert json.loads(whole.stdout)["count"] is None
     assert "could not be examined" in json.loads(whole.stdout)["refused"]

@@ -36,6 +36,19 @@ def test_a_usage_error_names_the_help_of_its_command(
     assert capsys.readouterr().err.endswith(f"(see {command})\n")
 
 
+@pytest.mark.parametrize("words", [(), ("store",), ("curate",), ("data",), ("bundle",), ("experiment",)])
+def test_a_command_without_a_verb_shows_its_help(
+    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["mitoscope", *words])
+    with pytest.raises(SystemExit) as left:
+        run()
+    shown = capsys.readouterr()
+    assert (left.value.code, shown.err) == (0, "")
+    assert shown.out.startswith(f"Usage: {' '.join(('mitoscope', *words))} [OPTIONS] COMMAND")
+    assert "\nCommands:\n" in shown.out
+
+
 def test_a_word_that_is_no_choice_is_answered_with_the_choices() -> None:
     assert parse_choice("--stage", " Verified", ("proposals", "verified")) == "verified"
     assert parse_choice("--stage", None, ("proposals", "verified")) is None

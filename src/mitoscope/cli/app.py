@@ -65,13 +65,20 @@ def _built(verb: str) -> Any:
     entry = getattr(import_module(f"mitoscope.cli.{module}"), name)
     alone = typer.Typer(rich_markup_mode=None)
     if isinstance(entry, typer.Typer):
-        alone.add_typer(entry, name=verb)
+        alone.add_typer(entry, name=verb, cls=_Group)
     else:
         alone.command(verb)(entry)
     return get_group(alone).commands[verb]
 
 
-class _Root(TyperGroup):
+class _Group(TyperGroup):
+    """A command with commands below it; called bare it shows its help, as it does for ``--help``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, args or ["--help"])
+
+
+class _Root(_Group):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**{**settings, "commands": _Commands()})
 
@@ -81,7 +88,6 @@ app = typer.Typer(
     cls=_Root,
     help="Find, count and curate mitotic figures in H&E whole-slide images.",
     epilog="For research use only.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="Show, verify, export, calibrate, adapt, join and quantise model bundles.",
-    no_args_is_help=True,
     rich_markup_mode=None,
 )
 

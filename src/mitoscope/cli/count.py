@@ -90,7 +90,9 @@ def count(
     force: Annotated[
         bool, typer.Option("--force", help="Count also slides whose colours cannot be those of H&E.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per slide.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object; of several slides an array.")
+    ] = False,
 ) -> None:
     """Count mitotic figures in the hot spot: the window of the given area that holds the most.
 
@@ -104,11 +106,11 @@ def count(
 
     area_mm2, rule = parse_counting(area, scheme, parse_field(field_number, objective, field_diameter))
     statuses: list[int] = []
+    found: list[dict[str, object]] = []
 
     def on_refusal(name: str, error: Refusal) -> None:
         statuses.append(error.exit_status)
-        if as_json:
-            typer.echo(json.dumps({"slide": name, "count": None, "refused": error.what}, indent=2))
+        found.append({"slide": name, "count": None, "refused": error.what})
         typer.echo(f"error: {error}", err=True)
 
     counts = count_slides(
@@ -129,10 +131,11 @@ def count(
     )
     for name, counted in counts:
         statuses.append(0)
-        if as_json:
-            typer.echo(json.dumps({"slide": name, **counted.as_dict()}, indent=2))
-        else:
+        found.append({"slide": name, **counted.as_dict()})
+        if not as_json:
             typer.echo("\n  ".join([_line(name, counted), *describe_certainty(counted)]))
+    if as_json:
+        typer.echo(json.dumps(found[0] if len(found) == 1 else found, indent=2))
     if any(statuses):
         # As of detect: of one slide its own status; of several: incomplete, unless none could be counted.
         raise typer.Exit(min(statuses) if all(statuses) else 1)

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="Algorithm-aided curation: what the first experts missed, what is doubtful, what to label next.",
-    no_args_is_help=True,
     rich_markup_mode=None,
 )
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mitoscope.experiments.datasets.match import Match
 
 
-app = typer.Typer(help="List, fetch and check public data sets.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="List, fetch and check public data sets.", rich_markup_mode=None)
 
 _Name = Annotated[str, typer.Argument(metavar="DATASET", help="Name of a data set; data list shows them.")]
 _LABEL = 12

@@ -10,9 +10,7 @@ import typer
 from mitoscope.cli.options import THREADS_MAX, DataOption, JsonOption
 from mitoscope.cli.terminal import print_json, print_table, progress
 
-app = typer.Typer(
-    help="Run the tables and figures of the papers.", no_args_is_help=True, rich_markup_mode=None
-)
+app = typer.Typer(help="Run the tables and figures of the papers.", rich_markup_mode=None)
 
 _Recipes = Annotated[
     Path | None, typer.Option("--recipes", metavar="DIR", help="Folder of the recipes, if not the own one.")

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="Manage annotations, one file per study.",
-    no_args_is_help=True,
     rich_markup_mode=None,
 )
 
