@@ -12,5 +12,5 @@ export default defineConfig({
     chunkSizeWarningLimit: 1000,
     target: "es2022",
   },
-  test: { environment: "happy-dom", include: ["tests/**/*.test.ts", "tests/**/*.test.tsx"] },
+  test: { environment: "happy-dom", css: true, include: ["tests/**/*.test.ts", "tests/**/*.test.tsx"] },
 });

@@ -10,7 +10,7 @@ import { Regions } from "./modes/regions";
 import { NoSlide, RoundPage } from "./round-page";
 import { go, route } from "./state/route";
 import { enter, isLead, me, obstacle, roundOf, slideOf } from "./state/session";
-import { switchTheme } from "./state/theme";
+import { switchContrast, switchTheme } from "./state/theme";
 import { openDialogs } from "./ui/dialog";
 import { LineNotice } from "./ui/line-notice";
 import { Empty } from "./ui/panel";
@@ -26,6 +26,7 @@ export function App() {
     { keys: ["?"], title: "This list", run: () => (needsHelp.value = true) },
     { keys: ["Alt+h"], title: "My work", run: () => go("/") },
     { keys: ["Alt+t"], title: "Light or dark", run: switchTheme },
+    { keys: ["Alt+c"], title: "High contrast, on or off", run: switchContrast },
   ]);
   useEffect(() => {
     // Progress on the first page is that of the moment.

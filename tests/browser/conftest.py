@@ -27,19 +27,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=f"no browser at {CHROMIUM}; apt-get install chromium"))
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Return Chromium."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="session")
-def slides(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a synthetic slide of 1280 × 960 px, and the same under four other names."""
-    folder = tmp_path_factory.mktemp("slides")
+def write_slides(folder: Path) -> None:
+    """Write a synthetic slide of 1280 × 960 px, and the same under four other names."""
     config = SyntheticSlideConfig.of(
         width=1280,
         height=960,
@@ -53,6 +42,22 @@ def slides(tmp_path_factory: pytest.TempPathFactory) -> Path:
     content = (folder / "breast-01.tiff").read_bytes()
     for number in (2, 3, 4, 5):
         (folder / f"breast-0{number}.tiff").write_bytes(content + bytes(number))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Return Chromium."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def slides(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a synthetic slide of 1280 × 960 px, and the same under four other names."""
+    folder = tmp_path_factory.mktemp("slides")
+    write_slides(folder)
     return folder
 
 

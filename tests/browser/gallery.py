@@ -61,6 +61,12 @@ def exhibits(clinic: Clinic, slides: Path) -> list[Exhibit]:
         Exhibit("rounds", lead, "/study/rounds", awaited=".work-card"),
         Exhibit("progress", lead, "/study/progress", awaited="td"),
         Exhibit("agreement", lead, "/study/agreement", awaited=".page table, .page .empty"),
+        Exhibit("search", lead, "/study/search", awaited="td"),
+        Exhibit("data", lead, "/study/data", awaited=".page h2"),
+        Exhibit("classes", lead, "/study/classes", awaited=".page form"),
+        Exhibit("activity", lead, "/study/activity", awaited="td"),
+        Exhibit("nothing-here", bert, "/round/999999", awaited=".empty"),
+        Exhibit("keys", bert, f"/round/{free}/slide/{slide}", ("?",), "canvas.marks"),
     ]
 
 

@@ -11,7 +11,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from .gallery import Exhibit, exhibits
-from .making import Clinic, settle, shoot
+from .making import SIZE, Clinic, settle, shoot
+from .sheets import SIZES, open_exhibit, size_to, wear
 
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
@@ -27,6 +28,8 @@ _FOCUSED = """() => {
   const name = element.getAttribute('aria-label') ?? element.textContent.trim();
   return { name, visible: style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2 };
 }"""
+LOOKS = {"laptop": ("light", "dark"), "phone": ("contrast",)}
+"""What every place is looked at in: the themes at each size."""
 Keys = set[tuple[tuple[str, ...], str]]
 
 
@@ -35,18 +38,6 @@ def gallery(served: Clinic, slides: Path) -> Iterator[list[Exhibit]]:
     """Return all places of the page, with work in them."""
     yield exhibits(served, slides)
     served.close()
-
-
-def _open(pages: dict[int, Page], clinic: Clinic, exhibit: Exhibit) -> Page:
-    page = pages.get(exhibit.person.id)
-    if page is None:
-        page = pages[exhibit.person.id] = clinic.page(exhibit.person)
-    page.goto(f"{clinic.server.address}/#{exhibit.where}")
-    expect(page.locator(exhibit.awaited).first).to_be_visible()
-    settle(page, seconds=0.2)
-    for key in exhibit.keys:
-        page.keyboard.press(key)
-    return page
 
 
 def _told(page: Page) -> Keys:
@@ -77,7 +68,7 @@ def test_a_text_without_contrast_would_be_told(served: Clinic) -> None:
     assert any(one.startswith("color-contrast") for one in page.evaluate(CHECK))
 
 
-def test_every_place_is_named_and_readable_in_both_themes_and_its_keys_are_told(
+def test_every_place_is_named_and_readable_in_all_themes_and_on_a_phone_and_its_keys_are_told(
     served: Clinic, gallery: list[Exhibit]
 ) -> None:
     assert AXE.is_file(), "python frontend/build.py"
@@ -86,18 +77,21 @@ def test_every_place_is_named_and_readable_in_both_themes_and_its_keys_are_told(
     found: list[str] = []
     keys: Keys = set()
     for exhibit in gallery:
-        page = _open(pages, served, exhibit)
+        page = open_exhibit(served, pages, exhibit)
         if not page.evaluate("() => 'axe' in window"):
             page.evaluate(axe)
-        for _ in range(2):
-            theme = page.locator("html").get_attribute("data-theme")
-            found += [f"{exhibit.name}, {theme}: {one}" for one in page.evaluate(CHECK)]
-            shoot(page, f"{exhibit.name}-{theme}")
-            assert page.evaluate("document.documentElement.scrollWidth") <= 1366
-            page.keyboard.press("Alt+t")
-            page.wait_for_timeout(150)  # colours fade
         keys |= _told(page)
-    assert found == []
+        for size, themes in LOOKS.items():
+            size_to(page, SIZES[size])
+            for theme in themes:
+                wear(page, theme)
+                found += [f"{exhibit.name}, {size}, {theme}: {one}" for one in page.evaluate(CHECK)]
+                shoot(page, f"{exhibit.name}-{size}-{theme}")
+            wide = page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= SIZES[size][0], (exhibit.name, size, wide)
+        wear(page, "light")
+        page.set_viewport_size(SIZE)  # type: ignore[arg-type]
+    assert not found, "\n".join(found)
     assert keys == _written()
 
 

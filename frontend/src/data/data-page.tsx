@@ -8,7 +8,7 @@ export function DataPage() {
   const [isOpen, setOpen] = useState(false);
   return (
     <>
-      <div class="bar">
+      <div class="bar wrap">
         <button type="button" class="primary" onClick={() => setOpen(true)}>
           Labels from a file …
         </button>

@@ -2,6 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import { get } from "../api/request";
 import type { Version, VersionDifference, VersionFrozen, Versions as VersionsAnswer } from "../api/types";
 import { sayError, write } from "../state/session";
+import { Broad } from "../ui/broad";
 import { Dialog } from "../ui/dialog";
 import { Empty } from "../ui/panel";
 import { say } from "../ui/toast";
@@ -28,7 +29,7 @@ export function VersionList() {
           <p>A frozen version never changes: train and evaluate on it, cite its hash.</p>
         </Empty>
       ) : (
-        <div class="broad">
+        <Broad label="Versions">
           <table>
             <thead>
               <tr>
@@ -69,7 +70,7 @@ export function VersionList() {
               ))}
             </tbody>
           </table>
-        </div>
+        </Broad>
       )}
       {versions.length > 1 && <Between versions={versions} />}
       {isOpen && (

@@ -29,7 +29,7 @@ export function Activity() {
         </a>
       </div>
       <div class="broad">
-        <table>
+        <table class="stacked">
           <thead>
             <tr>
               <th scope="col">When</th>

@@ -3,6 +3,7 @@ import { Refusal } from "../api/errors";
 import { get } from "../api/request";
 import type { DomainAgreement, ExpertAgreement, Interval, Overruled, Overrules, Policy, Settled } from "../api/types";
 import { me, sayError, write } from "../state/session";
+import { Broad } from "../ui/broad";
 import { Empty } from "../ui/panel";
 import { say } from "../ui/toast";
 import { Comparison } from "./comparison";
@@ -44,7 +45,7 @@ export function Agreement() {
       ) : (
         <>
           <h2 class="apart">By tumour type</h2>
-          <div class="broad">
+          <Broad label="Agreement by tumour type">
             <table>
               <thead>
                 <tr>
@@ -69,7 +70,7 @@ export function Agreement() {
                 ))}
               </tbody>
             </table>
-          </div>
+          </Broad>
         </>
       )}
       {overrules.length > 0 && (

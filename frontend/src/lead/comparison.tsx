@@ -4,6 +4,7 @@ import { get } from "../api/request";
 import type { ComparedCell, ComparedCells, Comparison as Found, RaterPair } from "../api/types";
 import { labelName, sayError, slideOf } from "../state/session";
 import { cropUrl } from "../viewer/picture";
+import { Broad } from "../ui/broad";
 
 const AGAIN_MS = 15_000;
 const CROP_PX0 = 128;
@@ -65,7 +66,7 @@ function Confusion({ pair }: { pair: RaterPair }) {
       <p class="soft">
         {pair.agreed} of {pair.cells} cells alike{pair.kappa === null ? "" : `, Cohen’s kappa ${pair.kappa.toFixed(2)}`}. Choose a square to see its cells.
       </p>
-      <div class="broad">
+      <Broad label="Classes of the two experts">
         <table class="confusion">
           <thead>
             <tr>
@@ -106,7 +107,7 @@ function Confusion({ pair }: { pair: RaterPair }) {
             ))}
           </tbody>
         </table>
-      </div>
+      </Broad>
       {square && <Cells key={`${square.row} ${square.column}`} pair={pair} square={square} />}
     </>
   );

@@ -35,7 +35,7 @@ export function People() {
         }}
       />
       <div class="broad">
-        <table>
+        <table class="stacked">
           <thead>
             <tr>
               <th scope="col">Name</th>
@@ -66,11 +66,11 @@ function Row({ person, onRenew, onChange }: { person: Person; onRenew(): void; o
       <th scope="row">
         <bdi>{person.name}</bdi>
       </th>
-      <td>
+      <td data-label="Role">
         <Role person={person} onChange={onChange} />
       </td>
-      <td class="number">{person.labels.toLocaleString("en")}</td>
-      <td class="soft">{person.last_s === null ? "–" : new Date(person.last_s * 1000).toLocaleDateString("en-GB", { dateStyle: "medium" })}</td>
+      <td class="number" data-label="Labels">{person.labels.toLocaleString("en")}</td>
+      <td class="soft" data-label="Last label">{person.last_s === null ? "–" : new Date(person.last_s * 1000).toLocaleDateString("en-GB", { dateStyle: "medium" })}</td>
       <td>
         {comesIn ? (
           <div class="row tight">

@@ -25,7 +25,7 @@ export function ProgressTable() {
   return (
     <>
       <div class="broad">
-        <table>
+        <table class="stacked">
           <thead>
             <tr>
               <th scope="col">Round</th>
@@ -47,22 +47,22 @@ export function ProgressTable() {
                 <th scope="row">
                   <bdi class="two-lines">{row.title}</bdi>
                 </th>
-                <td>
+                <td data-label="Rater">
                   <bdi>{row.rater_name}</bdi>
                 </td>
                 <td>
                   <Gauge done={row.done} of={row.of} unit={row.unit} isEstimate={row.is_estimate} left={null} />
                 </td>
-                <td>
+                <td data-label="Slides complete">
                   {row.slides_of > 0 && (
                     <button type="button" class="plain" title="Slide by slide" onClick={() => setOpen(row)}>
                       {row.rounds.length > 1 || (row.of === null && row.unit === "cells") ? "by slide" : `${row.slides_done} of ${row.slides_of}`}
                     </button>
                   )}
                 </td>
-                <td class="number">{row.seconds?.toFixed(1) ?? "–"}</td>
-                <td class="number steady">{isDone(row) ? "done" : row.left_s === null ? "–" : duration(row.left_s)}</td>
-                <td class="soft steady">{row.last_s === null ? "–" : when(row.last_s)}</td>
+                <td class="number" data-label="Seconds each">{row.seconds?.toFixed(1) ?? "–"}</td>
+                <td class="number steady" data-label="Time left">{isDone(row) ? "done" : row.left_s === null ? "–" : duration(row.left_s)}</td>
+                <td class="soft steady" data-label="Last work">{row.last_s === null ? "–" : when(row.last_s)}</td>
               </tr>
             ))}
           </tbody>

@@ -39,7 +39,7 @@ export function SearchPage() {
   };
   return (
     <>
-      <div class="bar">
+      <div class="bar wrap">
         <button type="button" class="primary" disabled={ticked.size === 0} onClick={() => setOpen("start")}>
           {ticked.size === 0 ? "Search" : `Search ${ticked.size} ${ticked.size === 1 ? "slide" : "slides"} …`}
         </button>

@@ -1,3 +1,4 @@
+import { X } from "lucide";
 import { Icon } from "../ui/icon";
 import { say } from "../ui/toast";
 import { capsOf, useCommands } from "../keys/commands";
@@ -13,34 +14,39 @@ export function toggle(tool: StageTool, all: readonly StageTool[]): void {
   tool.isOn.value = !tool.isOn.value;
 }
 
-/** The tools of a view, one button each, and the faces of those that are on. */
+/** The tools of a view, one button each. */
 export function Rail({ tools }: { tools: readonly StageTool[] }) {
   useCommands(
     "Tools",
     tools.map((tool) => ({ keys: [tool.key], title: tool.title, run: () => toggle(tool, tools) })),
   );
   return (
-    <>
-      <div class="rail" role="toolbar" aria-label="Tools" aria-orientation="vertical">
-        {tools.map((tool) => (
-          <button
-            key={tool.title}
-            type="button"
-            class="plain icon"
-            aria-label={tool.title}
-            aria-pressed={tool.act ? undefined : tool.isOn.value}
-            aria-disabled={tool.refusal ? true : undefined}
-            data-tip={`${tool.title} (${capsOf(tool.key).join(" ")})`}
-            onClick={() => toggle(tool, tools)}
-          >
-            <Icon of={tool.icon} />
-          </button>
-        ))}
-      </div>
-      <div class="faces">
-        {tools.map((tool) => tool.isOn.value && tool.Face && <Face key={tool.title} tool={tool} />)}
-      </div>
-    </>
+    <div class="rail" role="toolbar" aria-label="Tools" aria-orientation="vertical">
+      {tools.map((tool) => (
+        <button
+          key={tool.title}
+          type="button"
+          class="plain icon"
+          aria-label={tool.title}
+          aria-pressed={tool.act ? undefined : tool.isOn.value}
+          aria-disabled={tool.refusal ? true : undefined}
+          data-tip={`${tool.title} (${capsOf(tool.key).join(" ")})`}
+          onClick={() => toggle(tool, tools)}
+        >
+          <Icon of={tool.icon} />
+          <span class="when-folded">{tool.title}</span>
+        </button>
+      ))}
+    </div>
+  );
+}
+
+/** What the tools that are on say and ask. */
+export function Faces({ tools }: { tools: readonly StageTool[] }) {
+  return (
+    <div class="faces">
+      {tools.map((tool) => tool.isOn.value && tool.Face && <Face key={tool.title} tool={tool} />)}
+    </div>
   );
 }
 
@@ -51,7 +57,7 @@ function Face({ tool }: { tool: StageTool }) {
       <h3>
         {tool.title}
         <button type="button" class="plain icon" aria-label={`Close: ${tool.title}`} onClick={() => (tool.isOn.value = false)}>
-          ✕
+          <Icon of={X} size={16} />
         </button>
       </h3>
       <Inner />

@@ -1,6 +1,8 @@
 import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useId, useLayoutEffect, useRef } from "preact/hooks";
+import { X } from "lucide";
+import { Icon } from "./icon";
 import { Toasts } from "./toast";
 
 /** The dialogs that are open, the topmost last. */
@@ -45,7 +47,7 @@ export function Dialog({ title, onClose, wide = false, children }: Properties) {
         <header>
           <h2 id={heading}>{title}</h2>
           <button type="button" class="plain icon" aria-label="Close" onClick={onClose}>
-            ✕
+            <Icon of={X} />
           </button>
         </header>
         {children}

@@ -1,9 +1,16 @@
+import { Redo2, Undo2, type IconNode } from "lucide";
 import type { ComponentChildren } from "preact";
+import { useRef } from "preact/hooks";
 import type { History } from "../state/history";
+import { Icon } from "./icon";
+import { Grip, sheet } from "./sheet";
 
+/** What is worked with, beside the slide; on a phone a sheet at the bottom that is drawn up. */
 export function Panel({ children, label }: { children: ComponentChildren; label: string }) {
+  const element = useRef<HTMLElement>(null);
   return (
-    <aside class="panel" aria-label={label}>
+    <aside ref={element} class="panel" aria-label={label} data-sheet={sheet.value}>
+      <Grip of={element} />
       {children}
     </aside>
   );
@@ -22,11 +29,11 @@ export function Section({ title, children }: { title?: ComponentChildren; childr
 export function TurnBack({ history }: { history: History }) {
   return (
     <div class="row">
-      <button type="button" disabled={!history.canUndo.value} onClick={() => history.undo()} title="Undo (Ctrl+Z)">
-        Undo
+      <button type="button" disabled={!history.canUndo.value} onClick={() => history.undo()} data-tip="Undo (Ctrl Z)">
+        <Icon of={Undo2} size={16} /> Undo
       </button>
-      <button type="button" disabled={!history.canRedo.value} onClick={() => history.redo()} title="Redo (Ctrl+Shift+Z)">
-        Redo
+      <button type="button" disabled={!history.canRedo.value} onClick={() => history.redo()} data-tip="Redo (Ctrl Shift Z)">
+        <Icon of={Redo2} size={16} /> Redo
       </button>
     </div>
   );
@@ -45,9 +52,10 @@ export function Progress({ done, of, what }: { done: number; of: number; what: s
 }
 
 /** A page that says what is (not) there, and what to do. */
-export function Empty({ title, children }: { title: string; children?: ComponentChildren }) {
+export function Empty({ title, icon, children }: { title: string; icon?: IconNode; children?: ComponentChildren }) {
   return (
     <div class="empty">
+      {icon && <Icon of={icon} size={32} />}
       <h2>{title}</h2>
       {children}
     </div>

@@ -1,4 +1,6 @@
 import { signal } from "@preact/signals";
+import { CircleCheck, TriangleAlert, X } from "lucide";
+import { Icon } from "./icon";
 import { sentence } from "./words";
 
 interface Toast {
@@ -41,12 +43,13 @@ export function Toasts() {
     <div class="toasts" role="status" aria-live="polite">
       {toasts.value.map((toast) => (
         <div key={toast.id} class={`toast ${toast.kind}`}>
+          <Icon of={toast.kind === "warning" ? TriangleAlert : CircleCheck} />
           <p>
             {toast.text}
             {toast.mend && <small>{toast.mend}</small>}
           </p>
           <button type="button" class="plain icon" aria-label="Dismiss" onClick={() => dismiss(toast.id)}>
-            ✕
+            <Icon of={X} size={16} />
           </button>
         </div>
       ))}

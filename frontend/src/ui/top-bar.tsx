@@ -1,7 +1,11 @@
+import { Contrast, Keyboard, Menu as MenuIcon, Moon, Settings2, Sun, type IconNode } from "lucide";
+import { capsOf } from "../keys/commands";
 import { unsent } from "../outbox/outbox";
 import { route } from "../state/route";
 import { isLead, me, roundOf, slideOf } from "../state/session";
-import { switchTheme, theme } from "../state/theme";
+import { contrast, switchContrast, switchTheme, theme } from "../state/theme";
+import { Folding } from "./folding";
+import { Icon } from "./icon";
 import { News } from "./news";
 
 export function TopBar({ onHelp }: { onHelp(): void }) {
@@ -12,23 +16,38 @@ export function TopBar({ onHelp }: { onHelp(): void }) {
         mitoscope
       </a>
       <nav aria-label="Where I am">{now && <Path study={now.study.name} />}</nav>
-      <div class="right">
-        {unsent.value.length > 0 && <span class="unsent">{unsent.value.length} unsent</span>}
-        <News />
+      {unsent.value.length > 0 && <span class="unsent">{unsent.value.length} unsent</span>}
+      <News />
+      <Folding label="Menu" icon={MenuIcon} class="right">
         {isLead() && (
           <a href="#/study/people" aria-current={route.value[0] === "study" ? "page" : undefined}>
-            Study
+            <Icon of={Settings2} size={16} /> Study
           </a>
         )}
         {now && <bdi class="who clip">{now.rater.name}</bdi>}
-        <button type="button" class="plain icon" title={theme.value === "light" ? "Dark" : "Light"} aria-label="Light or dark" onClick={switchTheme}>
-          {theme.value === "light" ? "☾" : "☀"}
-        </button>
-        <button type="button" class="plain icon" title="Keys (?)" aria-label="Keys" onClick={onHelp}>
-          ?
-        </button>
-      </div>
+        <Act icon={theme.value === "light" ? Moon : Sun} name="Light or dark" keys="Alt+t" onAct={switchTheme} />
+        <Act icon={Contrast} name="High contrast" keys="Alt+c" onAct={switchContrast} isOn={contrast.value === "more"} />
+        <Act icon={Keyboard} name="Keys" keys="?" onAct={onHelp} />
+      </Folding>
     </header>
+  );
+}
+
+interface ActProperties {
+  icon: IconNode;
+  name: string;
+  keys: string;
+  onAct(): void;
+  isOn?: boolean;
+}
+
+/** A button of the bar: an icon whose tip names what it does and its key. */
+function Act({ icon, name, keys, onAct, isOn }: ActProperties) {
+  return (
+    <button type="button" class="plain icon" aria-label={name} aria-pressed={isOn} data-tip={`${name} (${capsOf(keys).join(" ")})`} onClick={onAct}>
+      <Icon of={icon} />
+      <span class="when-folded">{name}</span>
+    </button>
   );
 }
 

@@ -7,8 +7,10 @@ export interface MiniMapLayer {
   draw(context: CanvasRenderingContext2D, scale: number): void;
 }
 
-const WIDTH = 224;
-const HEIGHT_MAX = 150;
+/** CSS pixels at most; on a wall of pixels (see base.css) the map is larger. */
+const SIZE = { width: 224, height: 150 };
+const LARGE_SIZE = { width: 380, height: 228 };
+const LARGE = matchMedia("(min-width: 2560px)");
 
 interface Properties {
   view: SlideView;
@@ -20,7 +22,8 @@ interface Properties {
 /** The whole slide, small, with what is in view; click or drag to go there. */
 export function MiniMap({ view, frame, thumbnail, layers }: Properties) {
   const { width, height } = view.picture;
-  const scale = Math.min(WIDTH / width, HEIGHT_MAX / height);
+  const most = LARGE.matches ? LARGE_SIZE : SIZE;
+  const scale = Math.min(most.width / width, most.height / height);
   const canvas = useRef<HTMLCanvasElement>(null);
   const picture = useThumbnail(thumbnail);
   useEffect(() => {

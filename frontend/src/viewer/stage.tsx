@@ -1,4 +1,5 @@
 import { useSignal } from "@preact/signals";
+import { Camera, LocateFixed, RotateCw, Wrench } from "lucide";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Away, Refusal } from "../api/errors";
@@ -9,7 +10,9 @@ import { LookNotice } from "../tools/adjust";
 import { useTools } from "../tools/bench";
 import { useAddress } from "../tools/links";
 import { Menu, useMenu } from "../tools/menu";
-import { Rail } from "../tools/rail";
+import { Faces, Rail } from "../tools/rail";
+import { Folding } from "../ui/folding";
+import { Icon } from "../ui/icon";
 import { sentence } from "../ui/words";
 import type { Trouble } from "./arrivals";
 import type { StageCells } from "../tools/stage-cells";
@@ -107,8 +110,11 @@ export function Stage({ picture, name, thumbnail, mapLayers = [], cells, hasPlac
         />
         {view && frame.value && (
           <>
-            <Presets view={view} frame={frame.value} onSnapshot={shoot} {...(hasPlaces ? { onGoTo: askWhere } : {})} />
-            {hasPlaces && <Rail tools={tools} />}
+            <Folding label="View and tools" icon={Wrench} class="furniture">
+              <Presets view={view} frame={frame.value} onSnapshot={shoot} {...(hasPlaces ? { onGoTo: askWhere } : {})} />
+              {hasPlaces && <Rail tools={tools} />}
+            </Folding>
+            {hasPlaces && <Faces tools={tools} />}
             <LookNotice />
             {hasPlaces && <Corner frame={frame.value} mpp={picture.mpp} pointer={pointer.value} />}
           </>
@@ -160,7 +166,7 @@ function Presets({ view, frame, onSnapshot, onGoTo }: { view: SlideView; frame: 
   const now = mpp === null ? null : magnificationOf(frame.scale, mpp);
   return (
     <div class="tools" role="toolbar" aria-label="View">
-      <button type="button" class="plain" title="Whole slide (0)" onClick={() => view.home()}>
+      <button type="button" class="plain" data-tip="Whole slide (0)" onClick={() => view.home()}>
         Fit
       </button>
       {mpp !== null &&
@@ -176,16 +182,16 @@ function Presets({ view, frame, onSnapshot, onGoTo }: { view: SlideView; frame: 
           </button>
         ))}
       <span class="rule" />
-      <button type="button" class="plain icon" title="Rotate (.)" aria-label="Rotate by 90°" onClick={() => view.rotateBy(90)}>
-        ↻
+      <button type="button" class="plain icon" data-tip="Rotate by 90° (.)" aria-label="Rotate by 90°" onClick={() => view.rotateBy(90)}>
+        <Icon of={RotateCw} size={16} />
       </button>
       {onGoTo && (
-        <button type="button" class="plain" title="Go to coordinates (G)" onClick={onGoTo}>
-          Go to
+        <button type="button" class="plain icon" data-tip="Go to coordinates (G)" aria-label="Go to" onClick={onGoTo}>
+          <Icon of={LocateFixed} size={16} />
         </button>
       )}
-      <button type="button" class="plain" title="Save a snapshot (Shift+P)" onClick={onSnapshot}>
-        Snapshot
+      <button type="button" class="plain icon" data-tip="Save a snapshot (Shift P)" aria-label="Snapshot" onClick={onSnapshot}>
+        <Icon of={Camera} size={16} />
       </button>
     </div>
   );
