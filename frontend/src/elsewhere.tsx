@@ -1,3 +1,4 @@
+import { Compass } from "lucide";
 import { routeToCell, routeToView, aimOf, slidePart } from "./state/aim";
 import { me, slideOf } from "./state/session";
 import { Empty } from "./ui/panel";
@@ -8,7 +9,8 @@ export function Elsewhere({ route }: { route: readonly string[] }) {
   const slide = part ? slideOf(Number(part.at(-1))) : undefined;
   if (!slide) {
     return (
-      <Empty title="There is nothing here for you.">
+      <Empty title="There is nothing here for you." icon={Compass}>
+        <p>The link may be old, or its work is that of somebody else.</p>
         <a class="button" href="#/">
           My work
         </a>

@@ -1,12 +1,14 @@
+import { Inbox } from "lucide";
 import { useEffect, useState } from "preact/hooks";
 import { get } from "./api/request";
 import type { RaterWork, Round, WorkProgress } from "./api/types";
 import { AddSlides } from "./files/add-slides";
-import { summed } from "./lead/works";
+import { summed, type Sum } from "./lead/works";
 import { Slides } from "./slides/slide-list";
 import { isLead, me, sayError } from "./state/session";
 import { Gauge } from "./ui/gauge";
-import { KIND_WORDS } from "./ui/kinds";
+import { Icon } from "./ui/icon";
+import { KIND_ICONS, KIND_WORDS } from "./ui/kinds";
 import { Empty } from "./ui/panel";
 
 /** My work and the slides of the study. */
@@ -33,7 +35,7 @@ export function Home() {
 
 function Nothing() {
   return (
-    <Empty title="There is no work for you at the moment.">
+    <Empty title="There is no work for you at the moment." icon={Inbox}>
       {isLead() ? (
         <p>
           Add raters and rounds under <a href="#/study/rounds">Study</a>.
@@ -69,7 +71,10 @@ function RoundCard({ group, rows }: { group: readonly Round[]; rows: readonly Ra
   return (
     <li>
       <a class="card" href={address(next)}>
-        <span class="kind">{KIND_WORDS[next.kind]}</span>
+        <span class="kind">
+          <Icon of={KIND_ICONS[next.kind]} size={16} /> {KIND_WORDS[next.kind]}
+          {stateOf(sum) && <span class={`state ${stateOf(sum)}`}>{stateOf(sum)}</span>}
+        </span>
         <b class="title">
           <bdi class="three-lines" title={title}>
             {title}
@@ -88,6 +93,12 @@ function RoundCard({ group, rows }: { group: readonly Round[]; rows: readonly Ra
       </a>
     </li>
   );
+}
+
+/** How a work stands, where it has an end. */
+function stateOf(sum: Sum | undefined): "new" | "begun" | "done" | null {
+  if (!sum || sum.of === null || sum.is_estimate) return null;
+  return sum.done === 0 ? "new" : sum.done >= sum.of && sum.of > 0 ? "done" : "begun";
 }
 
 /** Rounds as pieces of work: the groups of a review are one. */

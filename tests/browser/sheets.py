@@ -47,7 +47,7 @@ def open_exhibit(clinic: Clinic, pages: dict[int, Page], exhibit: Exhibit) -> Pa
 
 
 def wear(page: Page, theme: str) -> None:
-    """Put a theme on, ``light``, ``dark`` or ``contrast`` (light with high contrast), and wait until colours are its own."""
+    """Put a theme on, ``contrast`` being light with high contrast, and wait until colours are its own."""
     page.evaluate(
         """theme => {
           const { dataset } = document.documentElement;

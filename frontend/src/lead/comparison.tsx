@@ -66,7 +66,7 @@ function Confusion({ pair }: { pair: RaterPair }) {
       <p class="soft">
         {pair.agreed} of {pair.cells} cells alike{pair.kappa === null ? "" : `, Cohen’s kappa ${pair.kappa.toFixed(2)}`}. Choose a square to see its cells.
       </p>
-      <Broad label="Classes of the two experts">
+      <Broad label="Confusion matrix">
         <table class="confusion">
           <thead>
             <tr>

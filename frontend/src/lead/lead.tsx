@@ -1,6 +1,8 @@
+import { Activity as Pulse, ChartNoAxesColumn, Database, Layers, Scale, ScanSearch, Tags, Users } from "lucide";
 import { DataPage } from "../data/data-page";
 import { SearchPage } from "../search/search-page";
 import { route } from "../state/route";
+import { Icon } from "../ui/icon";
 import { Activity } from "./activity";
 import { Agreement } from "./agreement";
 import { Classes } from "./classes";
@@ -9,14 +11,14 @@ import { ProgressTable } from "./progress-table";
 import { Rounds } from "./rounds";
 
 const PARTS = [
-  { name: "people", title: "People", Part: People },
-  { name: "rounds", title: "Rounds", Part: Rounds },
-  { name: "search", title: "Search", Part: SearchPage },
-  { name: "data", title: "Data", Part: DataPage },
-  { name: "classes", title: "Classes", Part: Classes },
-  { name: "progress", title: "Progress", Part: ProgressTable },
-  { name: "agreement", title: "Agreement", Part: Agreement },
-  { name: "activity", title: "Activity", Part: Activity },
+  { name: "people", title: "People", icon: Users, Part: People },
+  { name: "rounds", title: "Rounds", icon: Layers, Part: Rounds },
+  { name: "search", title: "Search", icon: ScanSearch, Part: SearchPage },
+  { name: "data", title: "Data", icon: Database, Part: DataPage },
+  { name: "classes", title: "Classes", icon: Tags, Part: Classes },
+  { name: "progress", title: "Progress", icon: ChartNoAxesColumn, Part: ProgressTable },
+  { name: "agreement", title: "Agreement", icon: Scale, Part: Agreement },
+  { name: "activity", title: "Activity", icon: Pulse, Part: Activity },
 ] as const;
 
 /** What the lead of a study sees and sets. */
@@ -28,7 +30,7 @@ export function Lead() {
       <nav class="tabs" aria-label="Study">
         {PARTS.map((one) => (
           <a key={one.name} href={`#/study/${one.name}`} aria-current={one === chosen ? "page" : undefined}>
-            {one.title}
+            <Icon of={one.icon} size={16} /> {one.title}
           </a>
         ))}
       </nav>

@@ -51,9 +51,16 @@ export class Comments {
     return this.of(cell).filter((one) => one.rater === me.value?.rater.id).at(-1)?.text ?? "";
   }
 
-  /** Remark something on a cell in place of what one remarked before; nothing takes it back. */
-  async say(cell: number, text: string): Promise<void> {
-    if (text === this.mine(cell)) return;
+  /** Remark something on a cell in place of what one remarked before. */
+  say(cell: number, text: string): Promise<void> {
+    const before = this.mine(cell);
+    if (text === before) return Promise.resolve();
+    const title = text === "" ? "Comment taken back" : "Comment";
+    this.work.history.did({ title, of: cell, undo: () => void this.send(cell, before), redo: () => void this.send(cell, text) });
+    return this.send(cell, text);
+  }
+
+  private async send(cell: number, text: string): Promise<void> {
     this.said.set(cell, text);
     this.show(cell, text);
     try {
@@ -62,6 +69,7 @@ export class Comments {
     } catch (error) {
       sayError(error);
       this.said.delete(cell);
+      this.work.history.forget(cell);
       await this.load();
     }
   }
