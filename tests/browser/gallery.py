@@ -51,7 +51,7 @@ def exhibits(clinic: Clinic, slides: Path) -> list[Exhibit]:
         Exhibit("board", lead, f"/round/{_board(clinic, cells)}"),
         Exhibit("crowd-boxes", bert, f"/round/{_tiles(clinic, bert, 'crowd boxes')}"),
         Exhibit("crowd-yes-no", bert, f"/round/{_tiles(clinic, bert, 'crowd tiles')}"),
-        Exhibit("case", bert, f"/round/{case}/slide/{other}", ("n",)),
+        Exhibit("case", bert, f"/round/{case}/slide/{other}", ("n",), ".film li button"),
         Exhibit("case-without-candidates", bert, f"/round/{case}/slide/{bare}"),
         Exhibit("free-labelling", bert, f"/round/{free}/slide/{slide}"),
         Exhibit("tools", bert, f"/round/{free}/slide/{slide}", ("Shift+A", "Shift+F", "Shift+B")),

@@ -115,12 +115,12 @@ _LABELLING = {
 }
 """Which place stands in ``docs/labelling.md`` under which name."""
 _SYSTEM = {
-    "home": ("laptop", "tablet", "phone"),
-    "case": ("desktop", "phone"),
-    "people": ("laptop", "phone"),
-    "tools": ("laptop",),
+    "home": ("light", ("laptop", "tablet", "phone")),
+    "case": ("dark", ("desktop", "phone")),
+    "people": ("contrast", ("laptop", "phone")),
+    "tools": ("light", ("laptop",)),
 }
-"""Which places ``docs/design-system.md`` shows, in which sizes."""
+"""Which places ``docs/design-system.md`` shows, in which theme and sizes."""
 
 
 def _write_documents(clinic: Clinic, shown: list[Exhibit]) -> None:
@@ -131,15 +131,15 @@ def _write_documents(clinic: Clinic, shown: list[Exhibit]) -> None:
         page = open_exhibit(clinic, pages, exhibit)
         if exhibit.name in _LABELLING:
             _save(_picture(page), _LABELLING[exhibit.name])
-        for theme in THEMES:
+        if exhibit.name in _SYSTEM:
+            theme, sizes = _SYSTEM[exhibit.name]
             wear(page, theme)
             pictures = []
-            for size in _SYSTEM.get(exhibit.name, ()):
+            for size in sizes:
                 size_to(page, SIZES[size])
                 pictures.append(_picture(page))
-            if pictures:
-                _save(_beside(pictures), f"design-{exhibit.name}-{theme}")
-        wear(page, "light")
+            _save(_beside(pictures), f"design-{exhibit.name}-{theme}")
+            wear(page, "light")
         size_to(page, SIZES["laptop"])
 
 
