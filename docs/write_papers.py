@@ -1,7 +1,7 @@
 """Write docs/papers/*.md: what each paper states, where it is here, and what of its tables ran.
 
-From the citations of the recipes, the declarations of the experiments, the published figures, and steps.toml for the rest;
-a test holds that the pages are up to date and that each place that is cited is in the paper.
+From the citations of the recipes, the declarations of the experiments, the published figures, and steps.toml
+for the rest; a test holds that the pages are up to date and that each place that is cited is in the paper.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ PAGES = Path(__file__).with_name("papers")
 NAMES = {"ccmct": "CCMCT", "cmc": "CMC", "crowd": "Crowd", "midogpp": "MIDOG++", "semi": "Semi"}
 """Pages and the names by which papers are cited."""
 _CITED = re.compile(
-    rf"(?P<before>.*?)(?P<paper>{'|'.join(map(re.escape, NAMES.values()))}), (?P<place>[^:;]+)(?:: (?P<words>.*))?"
+    rf"(?P<before>.*?)(?P<paper>{'|'.join(map(re.escape, NAMES.values()))}), "
+    r"(?P<place>[^:;]+)(?:: (?P<words>.*))?"
 )
 _SETTING = re.compile(r"(?P<key>[\w.]+) = (?P<value>.+?) +# (?P<comment>.+)")
 _TABLE = re.compile(r"\[+(?P<name>[\w.]+)\]+(?: +# (?P<comment>.+))?")
@@ -32,7 +33,7 @@ RAN = {
     "midogpp-fig2": "in full: all medians",
     "midogpp-counts": "in full",
 }
-"""Experiments that ran at full size on the published annotations; all others run at smoke size in the tests."""
+"""Experiments that ran at full size on the published annotations; the tests run all others at smoke size."""
 
 
 @dataclass(frozen=True, slots=True)

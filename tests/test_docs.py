@@ -32,7 +32,7 @@ def test_every_verb_of_the_contract_is_there() -> None:
 
 
 def test_links_in_the_documents_lead_somewhere(project: Path) -> None:
-    for document in [project / "README.md", *sorted((project / "docs").glob("*.md"))]:
+    for document in [*sorted(project.glob("*.md")), *sorted((project / "docs").glob("*.md"))]:
         for target in re.findall(r"\]\(([^)#]+)\)", document.read_text(encoding="utf-8")):
             if "://" not in target:
                 assert (document.parent / target).exists(), f"{document.name}: {target}"
