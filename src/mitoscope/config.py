@@ -109,12 +109,17 @@ def explain(error: ValidationError, config: type[BaseModel]) -> tuple[str, str |
     if first["type"] == "extra_forbidden":
         known = ", ".join(_settings_beside(config, first["loc"]))
         return f"unknown setting {key!r}", f"allowed: {known}" if known else None
-    return f"key {key!r}{': ' if first['type'] in _CHOICES else ' '}{say_fault(first)}", None
+    return say_fault_of(f"key {key!r}", first), None
 
 
 def fault_said(what: str) -> PydanticCustomError:
     """Return the error of a check, in words that follow the name of the value: "is empty"."""
     return PydanticCustomError(_SAID, "{what}", {"what": what})
+
+
+def say_fault_of(name: str, fault: ErrorDetails) -> str:
+    """Return what is wrong with a value of a name, as a line."""
+    return f"{name}{': ' if fault['type'] in _CHOICES else ' '}{say_fault(fault)}"
 
 
 def say_fault(fault: ErrorDetails) -> str:

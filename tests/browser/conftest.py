@@ -68,6 +68,15 @@ def served(tmp_path_factory: pytest.TempPathFactory, slides: Path, browser: Brow
         yield clinic
 
 
+@pytest.fixture(scope="module")
+def served_apart(
+    tmp_path_factory: pytest.TempPathFactory, slides: Path, browser: Browser
+) -> Iterator[Clinic]:
+    """Return a served study for one module, whose tests must be the first to read the cells of a slide."""
+    with serving(tmp_path_factory.mktemp("study-apart") / "study.mito", slides, browser) as clinic:
+        yield clinic
+
+
 @pytest.fixture
 def clinic(served: Clinic) -> Iterator[Clinic]:
     """Return the served study; browsers are closed after each test, and must not have complained."""

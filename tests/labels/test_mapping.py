@@ -50,6 +50,11 @@ def test_what_the_user_states_comes_first() -> None:
     }
 
 
+def test_a_name_may_hold_the_sign_that_maps_it() -> None:
+    mapping = LabelMapping.parse(["grade=2=look-alike"])
+    assert mapping.map_names({"grade=2": 1}, where="f") == {"grade=2": LOOK_ALIKE.name}
+
+
 @pytest.mark.parametrize("text", ["Mitose", "=mitosis", "Mitose=", "Mitose=megakaryocyte"])
 def test_a_mapping_that_says_nothing_is_refused(text: str) -> None:
     with pytest.raises(ConfigError):

@@ -134,12 +134,22 @@ def test_a_study_that_was_moved_is_said_and_the_same_action_works_once_it_is_bac
     [
         ("a\x07b", "name holds control characters"),
         (" ", "name is empty"),
+        ("\u202eanna", "name holds control characters"),
+        ("\u200b", "name holds control characters"),
         (3, "name must be text, not 3"),
     ],
 )
 def test_a_name_that_cannot_be_is_said_in_plain_words(clinic: Clinic, name: object, said: str) -> None:
     answer = clinic.lead.post("/api/raters", name=name, kind="expert", role="rater", status=422)
     assert answer["error"] == said
+
+
+def test_a_choice_that_is_not_there_is_said_in_plain_words(clinic: Clinic) -> None:
+    refused = clinic.lead.post("/api/raters", name="Anna", kind="robot", status=422)
+    assert refused["error"] == "kind: choose expert or crowd, not 'robot'"
+    headers = {"origin": BASE, "content-type": "application/json"}
+    answer = clinic.lead.client.post("/api/raters", content="{name", headers=headers)
+    assert answer.json()["error"] == "the request is not JSON"
 
 
 def test_a_study_that_became_read_only_is_said_and_what_was_acknowledged_is_shown(clinic: Clinic) -> None:

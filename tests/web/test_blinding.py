@@ -188,6 +188,13 @@ def test_a_lead_who_reads_blinded_gets_no_figures_that_tell(clinic: Clinic) -> N
     reading = clinic.round("mine", "second read", clinic.lead)
     for path in ("study", "agreement", "overrules", "export"):
         assert clinic.lead.get(f"/api/{path}", status=403)["code"] == "blinded"
+    for cells in ("disputed", "added"):  # which cells these are tells what others said
+        body = {"name": cells, "kind": "consensus", "cells": cells}
+        assert clinic.lead.post("/api/rounds", status=403, **body)["code"] == "blinded"
+    task = clinic.round("tiles", "crowd boxes", first)
+    wanted = {"positive": 9, "negative": 9}  # the refusal would say how many tiles have figures
+    refused = clinic.lead.post(f"/api/rounds/{task}/tiles", gold_from_labels=wanted, status=403)
+    assert refused["code"] == "blinded"
     clinic.lead.put(f"/api/rounds/{reading}", is_open=False)
     clinic.lead.get("/api/study")
 

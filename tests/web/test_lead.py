@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
@@ -170,6 +171,46 @@ def test_the_trail_tells_who_did_what(clinic: Clinic) -> None:
     guest = clinic.person("guest")
     for path in ("/api/activity", "/api/activity.csv"):
         guest.get(path, status=403)
+
+
+def test_the_trail_tells_what_came_into_the_study_and_left_it(clinic: Clinic) -> None:
+    lead, expert = clinic.lead, clinic.person("expert")
+    rows = "image,x,y,label,rater\none.tiff,300,300,mitotic figure,Anna\n"
+    content = base64.b64encode(rows.encode()).decode("ascii")
+    lead.post("/api/imports", name="../labels.csv", content=content)
+    for _ in range(2):  # the second time nothing has changed
+        lead.post("/api/versions", variant="MEL")
+    task = clinic.round("tiles", "crowd boxes", expert)
+    path = f"/api/rounds/{task}"
+    lead.post(f"{path}/tiles", tiles=[{"slide": clinic.slide, "x": 200, "y": 200}], side=400)
+    (tile,) = lead.get(f"{path}/tiles")["tiles"]
+    lead.post(f"{path}/tiles/{tile['id']}/gold", boxes=[[250, 250, 50, 50]])
+    lead.post(f"{path}/conclude")
+    lead.post(f"{path}/confirmation", name="confirm", raters=[expert.id], tiles=1, status=422)
+    lead.get(f"{path}/tiles/file")
+    lead.get("/api/work/file")
+    lead.put("/api/searches", slides=[clinic.slide], change="cancel")
+    events = lead.get("/api/activity")["events"]
+    said = [(one["kind"], one["subject"], one["detail"]) for one in reversed(events)]
+    assert said[1:] == [
+        ("imported", ".._labels.csv", "1 cells, 1 labels, 0 regions"),
+        ("froze the version", "MEL@1", ""),
+        ("opened the round", "tiles", ""),
+        ("added tiles to", "tiles", "1 tiles"),
+        ("stated the known answer of a tile of", "tiles", ""),
+        ("took the results of", "tiles", "0 new cells"),
+        ("exported", "tiles of tiles as csv", ""),
+        ("exported", "table of raters", ""),
+        ("changed the searches:", "cancel 1 slides", ""),
+    ]
+
+
+def test_who_reads_a_board_hears_of_it(clinic: Clinic) -> None:
+    first, reader = clinic.person("first"), clinic.person("reader")
+    free = clinic.round("free", "unstated", first)
+    cell = first.act(free, kind="create", slide=clinic.slide, x=800, y=700, label=1)["cell"]
+    clinic.lead.post("/api/boards", name="board", cells=[cell], x=[0], y=[0], raters=[reader.id])
+    assert _news(reader) == [("opened the round", "board")]
 
 
 def test_one_rule_tells_how_many_cells_are_disputed(clinic: Clinic) -> None:

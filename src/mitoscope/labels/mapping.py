@@ -54,7 +54,7 @@ class LabelMapping:
         """
         stated: dict[str, str] = {}
         for text in texts:
-            name, equals, target = (part.strip() for part in text.partition("="))
+            name, equals, target = (part.strip() for part in text.rpartition("="))
             if not (name and equals and target):
                 mend = 'write e.g. --label "Mitose=mitotic figure"'
                 raise ConfigError(f"{text!r} is not of the form NAME=CLASS", where="--label", mend=mend)

@@ -39,6 +39,14 @@ class ActivityKind(StrEnum):
     SETTLED = "recorded the agreed classes"
     CLASSES_CHANGED = "changed the classes"
     EXPORTED = "exported"
+    IMPORTED = "imported"
+    FROZEN = "froze the version"
+    SLIDES_ADDED = "added the slide"
+    RESOLUTION_STATED = "stated the resolution of"
+    SEARCH_CHANGED = "changed the searches:"
+    TILES_ADDED = "added tiles to"
+    TILE_ANSWERED = "stated the known answer of a tile of"
+    TILES_CONCLUDED = "took the results of"
 
 
 @dataclass(frozen=True, slots=True)

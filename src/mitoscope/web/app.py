@@ -15,7 +15,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mitoscope import __version__
-from mitoscope.config import say_fault
+from mitoscope.config import say_fault_of
 from mitoscope.errors import MitoscopeError
 from mitoscope.store import Store
 from mitoscope.web.gate import Gate
@@ -212,9 +212,11 @@ async def _failed(request: Request, error: Exception) -> JSONResponse:  # noqa: 
 async def _not_meant(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001 the framework's form
     assert isinstance(error, RequestValidationError)  # registered for it
     first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        return _answer(invalid("the request is not JSON"))
     place = [str(part) for part in first["loc"] if part not in ("body", "query", "path")]
     field = ".".join(place) or None
-    return _answer(invalid(f"{field or 'request'} {say_fault(first)}", field=field))
+    return _answer(invalid(say_fault_of(field or "request", first), field=field))
 
 
 async def _not_here(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001 the framework's form

@@ -65,11 +65,17 @@ Box = tuple[Coordinate, Coordinate, Extent, Extent]
 Vertices = Annotated[list[Point], Field(min_length=3, max_length=VERTICES_MAX)]
 
 
+_UNSEEN = frozenset("\u00ad\u061c\u180e\u200b\u200e\u200f\u2028\u2029\ufeff") | frozenset(
+    map(chr, (*range(0x202A, 0x202F), *range(0x2060, 0x2070)))
+)
+"""Characters that nobody sees or that turn the text around: one name must not pass for another."""
+
+
 def _clean(text: str) -> str:
     text = " ".join(text.split())
     if not text:
         raise fault_said("is empty")
-    if any(unicodedata.category(letter) in ("Cc", "Cs", "Co", "Cn") for letter in text):
+    if any(unicodedata.category(letter) in ("Cc", "Cs", "Co", "Cn") or letter in _UNSEEN for letter in text):
         raise fault_said("holds control characters")
     return text
 

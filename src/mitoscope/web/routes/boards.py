@@ -36,7 +36,7 @@ from mitoscope.web.forms import (
     described,
 )
 from mitoscope.web.refusal import Refusal, invalid, no_such
-from mitoscope.web.routes.rounds import check_raters
+from mitoscope.web.routes.rounds import check_raters, note_round
 from mitoscope.web.state import AppState, ComparerHere, LeadHere, StateHere, VisitorHere, done_once
 
 router = APIRouter()
@@ -155,6 +155,7 @@ def add(body: NewBoard, state: StateHere, lead: LeadHere) -> BoardOpened:
         )
         store.write_terms(connection, round_id, store.Terms(shows_labels=True))
         store.assign(connection, round_id, body.raters or [lead.rater_id])
+        note_round(connection, lead, store.ActivityKind.ROUND_OPENED, round_id, concerns=body.raters)
         return {"board": board, "round": round_id, "is_repeated": False}
 
     done = done_once(state, lead, body.key, f"board {body.name}", act)
@@ -353,6 +354,7 @@ def second(board_id: RowId, body: Second, state: StateHere, lead: ComparerHere) 
         row = store.read_round_row(connection, round_id)
         store.write_terms(connection, round_id, row.terms)
         store.assign(connection, round_id, body.raters)
+        note_round(connection, lead, store.ActivityKind.ROUND_OPENED, round_id, concerns=body.raters)
         cells = store.count_listed(connection, round_id)
         return {"round": round_id, "cells": cells, "is_repeated": False}
 

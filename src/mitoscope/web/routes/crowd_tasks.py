@@ -29,7 +29,7 @@ from mitoscope.web.routes.crowd import (
     crowd_task,
     describe_tile,
 )
-from mitoscope.web.routes.rounds import check_raters
+from mitoscope.web.routes.rounds import check_raters, note_round
 from mitoscope.web.state import AppState, ComparerHere, LeadHere, StateHere, assignment, done_once
 
 router = APIRouter()
@@ -160,7 +160,14 @@ def tiles_file(
     row = crowd_task(assignment(state, lead, round_id, operation=store.Operation.ENTER).row)
     with state.store.snapshot() as copy:
         found = describe_tiles(copy, row.name)
+    note_export(state, lead, f"tiles of {row.name} as {format}")
     return download(tiles_text(found, f".{format}"), "tiles", format)
+
+
+def note_export(state: AppState, lead: store.Visitor, what: str) -> None:
+    """Note that something of the study left it as a file."""
+    with state.store.writing() as connection:
+        store.write_activity(connection, lead.rater_id, store.ActivityKind.EXPORTED, what)
 
 
 def download(text: str, stem: str, suffix: str) -> Response:
@@ -178,6 +185,8 @@ def conclude(round_id: RoundId, body: Action, state: StateHere, lead: ComparerHe
 
     def act(connection: Any) -> CrowdConcluded:
         done = conclude_boxes(connection, row)
+        kind, detail = store.ActivityKind.TILES_CONCLUDED, f"{done.made} new cells"
+        store.write_activity(connection, lead.rater_id, kind, row.name, round_id=row.id, detail=detail)
         return described(CrowdConcluded, done, cells=done.made, is_repeated=False)
 
     return done_once(state, lead, body.key, f"conclusion of {round_id}", act)
@@ -204,6 +213,7 @@ def confirm(round_id: RoundId, body: Confirm, state: StateHere, lead: LeadHere) 
             raise Refusal(409, "conflict", what, mend="choose another name")
         asked = ask_confirmation(connection, row, body.name, tiles=body.tiles, seed=body.seed)
         store.assign(connection, asked, body.raters)
+        note_round(connection, lead, store.ActivityKind.ROUND_OPENED, asked, concerns=body.raters)
         return {"round": asked, "is_repeated": False}
 
     return done_once(state, lead, body.key, f"confirmation of {round_id}", act)

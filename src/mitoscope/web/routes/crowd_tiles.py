@@ -110,6 +110,9 @@ class NewTiles(Action):
 def add(round_id: RoundId, body: NewTiles, state: StateHere, lead: LeadHere) -> TilesAdded:
     """Put tiles before the crowd: stated, over tissue, by score, from a file; gold from what is settled."""
     row = crowd_task(assignment(state, lead, round_id, operation=store.Operation.ENTER).row)
+    if body.gold_from_labels is not None:
+        with state.store.reading() as connection:
+            store.permit(connection, lead, store.Operation.COMPARE)  # how many there are tells what was said
     known = set(state.store.slides())
     new = [store.TaskTile(0, round_id, tile.slide, tile.x, tile.y, body.side) for tile in body.tiles]
     new += [
@@ -133,8 +136,11 @@ def add(round_id: RoundId, body: NewTiles, state: StateHere, lead: LeadHere) -> 
         raise invalid("there is no such slide", field="slide")
 
     def act(connection: Any) -> TilesAdded:
+        added = store.add_tiles(connection, new)
+        if added:
+            _note(connection, lead, store.ActivityKind.TILES_ADDED, row, detail=f"{added} tiles")
         return {
-            "tiles": store.add_tiles(connection, new),
+            "tiles": added,
             "gold": sum(one.gold is not None for one in new),
             "left_out": left_out,
             "is_repeated": False,
@@ -162,9 +168,17 @@ def set_gold(
     def act(connection: Any) -> GoldSet:
         tile = store.read_tile(connection, round_id, state.veil.find(TILE_ID, tile_id))
         store.set_gold(connection, tile.id, gold)
+        detail = "" if is_stated else "taken back"
+        _note(connection, lead, store.ActivityKind.TILE_ANSWERED, row, detail=detail)
         return {"tile": tile_id, "is_gold": gold is not None, "is_repeated": False}
 
     return done_once(state, lead, body.key, f"gold of tile {round_id}/{tile_id}", act)
+
+
+def _note(
+    connection: Any, lead: store.Visitor, kind: store.ActivityKind, row: store.RoundRow, *, detail: str
+) -> None:
+    store.write_activity(connection, lead.rater_id, kind, row.name, round_id=row.id, detail=detail)
 
 
 def _gold(row: store.RoundRow, boxes: list[Any] | None, answer: bool | None) -> dict[str, Any]:

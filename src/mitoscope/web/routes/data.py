@@ -250,6 +250,10 @@ def import_(body: FileImport, state: StateHere, lead: LeadHere) -> Imported:
             report = store.ingest_study(
                 connection, found.study, found.source, join_within_um=body.join_within_um
             )
+            detail = f"{report.cells} cells, {report.labels} labels, {report.regions} regions"
+            store.write_activity(
+                connection, lead.rater_id, store.ActivityKind.IMPORTED, safe_name(body.name), detail=detail
+            )
             return described(
                 Imported, report, quarantined=sum(report.quarantined.values()), is_repeated=False
             )
@@ -284,7 +288,12 @@ def freeze(body: NewVersion, state: StateHere, lead: ComparerHere) -> VersionFro
 
     def act(connection: Any) -> VersionFrozen:
         query = store.Query(policy=body.policy)
+        known = {(one.variant, one.number) for one in store.read_manifests(connection)}
         frozen = store.freeze(connection, body.variant, query, licences=body.licence, note=body.note)
+        made = frozen.manifest
+        if (made.variant, made.number) not in known:  # where nothing has changed it is the last one
+            name = f"{made.variant}@{made.number}"
+            store.write_activity(connection, lead.rater_id, store.ActivityKind.FROZEN, name)
         return {"version": _version(frozen.manifest), "is_repeated": False}
 
     return done_once(state, lead, body.key, f"freeze {body.variant}", act)

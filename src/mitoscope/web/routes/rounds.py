@@ -240,6 +240,9 @@ def add(body: NewRound, state: StateHere, lead: LeadHere) -> RoundSet:
     """Open a round."""
     check_raters(state, body.raters)
     known = state.store.slides()
+    if body.cells in ("disputed", "added"):
+        with state.store.reading() as connection:
+            store.permit(connection, lead, store.Operation.COMPARE)  # which they are tells what others said
     if body.slides is not None and set(body.slides) - set(known):
         raise invalid("there is no such slide", field="slides")
     terms = _terms(body)
@@ -257,13 +260,13 @@ def add(body: NewRound, state: StateHere, lead: LeadHere) -> RoundSet:
             store.list_cells(connection, id_, cells)
         store.write_terms(connection, id_, terms)
         store.assign(connection, id_, body.raters)
-        _note(connection, lead, store.ActivityKind.ROUND_OPENED, id_, concerns=body.raters)
+        note_round(connection, lead, store.ActivityKind.ROUND_OPENED, id_, concerns=body.raters)
         return {**_described(connection, id_, lead.rater_id), "is_repeated": False}
 
     return done_once(state, lead, body.key, f"round {body.name}", act)
 
 
-def _note(
+def note_round(
     connection: Any,
     lead: store.Visitor,
     kind: store.ActivityKind,
@@ -362,15 +365,15 @@ def change(round_id: RoundId, body: ChangedRound, state: StateHere, lead: LeadHe
         work = worked if body.raters is None else body.raters
         if terms.is_open != was.is_open:
             opened, closed = store.ActivityKind.ROUND_REOPENED, store.ActivityKind.ROUND_CLOSED
-            _note(connection, lead, opened if terms.is_open else closed, round_id, concerns=work)
+            note_round(connection, lead, opened if terms.is_open else closed, round_id, concerns=work)
         elif terms != was:
-            _note(connection, lead, store.ActivityKind.ROUND_CHANGED, round_id)
+            note_round(connection, lead, store.ActivityKind.ROUND_CHANGED, round_id)
         for kind, raters in (
             (store.ActivityKind.ASSIGNED, set(work) - set(worked)),
             (store.ActivityKind.RELEASED, set(worked) - set(work)),
         ):
             if raters:
-                _note(connection, lead, kind, round_id, concerns=raters, names=True)
+                note_round(connection, lead, kind, round_id, concerns=raters, names=True)
         return {**_described(connection, round_id, lead.rater_id), "is_repeated": False}
 
     done = done_once(state, lead, body.key, f"change of round {round_id}", act)

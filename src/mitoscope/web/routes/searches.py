@@ -126,6 +126,7 @@ def add(body: NewSearch, state: StateHere, lead: LeadHere) -> QueueChanged:
         lead,
         body.key,
         f"search {sorted(body.slides)} {body.model} {body.point}",
+        f"{len(set(body.slides))} slides by {body.model}",
         lambda: state.searches.add(body.slides, model=body.model, point=body.point),
     )
 
@@ -143,18 +144,24 @@ def change(body: SearchChange, state: StateHere, lead: LeadHere) -> QueueChanged
     queue = state.searches
     act = {"pause": queue.pause, "resume": queue.resume, "cancel": queue.cancel}[body.change]
     what = f"{body.change} search {sorted(body.slides)}"
-    return _changed(state, lead, body.key, what, lambda: act(body.slides))
+    said = f"{body.change} {len(set(body.slides))} slides"
+    return _changed(state, lead, body.key, what, said, lambda: act(body.slides))
 
 
 def _changed(
-    state: AppState, lead: store.Visitor, key: str, what: str, act: Callable[[], None]
+    state: AppState, lead: store.Visitor, key: str, what: str, said: str, act: Callable[[], None]
 ) -> QueueChanged:
     with state.store.reading() as connection:
         is_repeated = store.was_done(connection, key, lead.rater_id)
     if not is_repeated:
         act()
     found = _searches(state)
-    return done_once(state, lead, key, what, lambda _: QueueChanged(searches=found, is_repeated=False))
+
+    def note(connection: Any) -> QueueChanged:
+        store.write_activity(connection, lead.rater_id, store.ActivityKind.SEARCH_CHANGED, said)
+        return QueueChanged(searches=found, is_repeated=False)
+
+    return done_once(state, lead, key, what, note)
 
 
 @router.get("/api/slides/{slide_id}/proposals")

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from mitoscope.geometry import MPP_MAX, MPP_MIN, Mpp
 from mitoscope.slide.info import OPTION
-from mitoscope.store import state_resolution
+from mitoscope.store import ActivityKind, state_resolution, write_activity
 from mitoscope.web.folders import folder_for_new, remembered
 from mitoscope.web.forms import Action, Answer, Done, Name, SlideId
 from mitoscope.web.gate import PIECE
@@ -123,7 +123,9 @@ def choose(body: ChosenFiles, state: StateHere, lead: LeadHere) -> Done:
     if unknown:
         raise invalid("there is no such file in the folders of the slides", field="names")
 
-    def act(connection: Any) -> Done:  # noqa: ARG001 what is chosen is looked at outside of the study
+    def act(connection: Any) -> Done:  # what is chosen is looked at outside of the study
+        for name in sorted(chosen):
+            write_activity(connection, lead.rater_id, ActivityKind.SLIDES_ADDED, name)
         return {"is_repeated": False}
 
     done = done_once(state, lead, body.key, f"files {len(body.names)}: {body.names[0]}", act)
@@ -179,13 +181,21 @@ async def put_piece(
 
 
 @router.post("/api/uploads/{upload}/finish")
-def finish_upload(upload: UploadId, body: Action, state: StateHere, lead: LeadHere) -> Done:  # noqa: ARG001
+def finish_upload(upload: UploadId, body: Action, state: StateHere, lead: LeadHere) -> Done:
     """Take a slide that was sent as a whole into the study."""
     found = state.uploads.get(upload)
     path = state.uploads.finish(found)
-    if found.name not in state.slides.records_by_name():
+    is_new = found.name not in state.slides.records_by_name()
+
+    def act(connection: Any) -> Done:
+        if is_new:
+            write_activity(connection, lead.rater_id, ActivityKind.SLIDES_ADDED, found.name, detail="sent")
+        return {"is_repeated": False}
+
+    done = done_once(state, lead, body.key, f"upload {upload}", act)
+    if is_new and not done["is_repeated"]:
         state.intake.add({found.name: path})
-    return {"is_repeated": False}
+    return done
 
 
 @router.delete("/api/uploads/{upload}")
@@ -225,6 +235,8 @@ def set_resolution(slide_id: SlideId, body: Resolution, state: StateHere, lead: 
 
     def act(connection: Any) -> Done:
         state_resolution(connection, slide_id, Mpp.square(body.mpp))
+        kind, detail = ActivityKind.RESOLUTION_STATED, f"{body.mpp:g} µm per pixel"
+        write_activity(connection, lead.rater_id, kind, shown.record.name, detail=detail)
         return {"is_repeated": False}
 
     done = done_once(state, lead, body.key, f"resolution of slide {slide_id}", act)

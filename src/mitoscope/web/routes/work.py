@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from mitoscope import store
 from mitoscope.curation.work_table import raters_csv, work_table
 from mitoscope.web.forms import Answer, described
-from mitoscope.web.routes.crowd_tasks import download
+from mitoscope.web.routes.crowd_tasks import download, note_export
 from mitoscope.web.routes.study import REPEATS, Interval, interval_of
 from mitoscope.web.state import ComparerHere, StateHere
 
@@ -72,7 +72,9 @@ def work(state: StateHere, lead: ComparerHere) -> Work:  # noqa: ARG001 it must 
 @router.get(
     "/api/work/file", response_class=Response, responses={200: {"content": {"application/octet-stream": {}}}}
 )
-def work_file(state: StateHere, lead: ComparerHere) -> Response:  # noqa: ARG001 it must be one
+def work_file(state: StateHere, lead: ComparerHere) -> Response:
     """Return the table of the raters as a CSV."""
     with state.store.snapshot() as copy:
-        return download(raters_csv(work_table(copy, repeats=0)), "raters", "csv")
+        text = raters_csv(work_table(copy, repeats=0))
+    note_export(state, lead, "table of raters")
+    return download(text, "raters", "csv")
