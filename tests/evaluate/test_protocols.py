@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -209,9 +210,11 @@ def test_each_protocol_says_what_and_whence(name: str) -> None:
     assert "px" in protocol.summary
 
 
-def test_the_document_names_every_protocol(project: Path) -> None:
+def test_the_documents_name_every_protocol(project: Path) -> None:
     text = (project / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    commands = (project / "docs" / "commands.md").read_text(encoding="utf-8")
     for name, protocol in PROTOCOLS.items():
+        assert re.search(rf"--protocol <str> .*\b{name}\b", commands)
         row = next(line for line in text.splitlines() if line.startswith(f"| `{name}`"))
         assert f"{protocol.radius_px:g} px" in row
         assert protocol.radius_um is None or f"{protocol.radius_um:g} µm" in row
