@@ -79,9 +79,13 @@ def served_apart(
 
 @pytest.fixture
 def clinic(served: Clinic) -> Iterator[Clinic]:
-    """Return the served study; browsers are closed after each test, and must not have complained."""
+    """Return the served study; after each test its browsers and rounds are closed.
+
+    A browser must not have complained. A lead with blinded work left would not be told what others said.
+    """
     yield served
     served.close()
+    served.close_rounds()
 
 
 @pytest.fixture(scope="session")

@@ -210,6 +210,14 @@ class Clinic:
         if message.type == "error":
             self.complaints.append(f"{message.text} {message.location.get('url', '')}")
 
+    def close_rounds(self) -> None:
+        """End all work."""
+        for one in self.lead.get("/api/rounds")["rounds"]:
+            if one["is_open"]:
+                self.lead.ask(
+                    "PUT", f"/api/rounds/{one['id']}", {"key": secrets.token_hex(12), "is_open": False}
+                )
+
     def foresee(self, *parts: str) -> None:
         """Take complaints with one of these parts as brought about by the test."""
         self.foreseen.extend(parts)

@@ -34,7 +34,7 @@ def _people(server: RealServer) -> tuple[int, list[Caller]]:
     lead = server.client()
     added = [lead.send("POST", "/api/raters", name=f"rater {one}").json() for one in range(CLIENTS - 1)]
     raters = [lead.get("/api/me")["rater"]["id"], *(one["id"] for one in added)]
-    made = lead.send("POST", "/api/rounds", name="together", kind="case review", raters=raters)
+    made = lead.send("POST", "/api/rounds", name="together", kind="unstated", raters=raters)
     links = [one["link"].partition("token=")[2] for one in added]
     return made.json()["id"], [lead, *map(server.client, links)]
 

@@ -126,8 +126,9 @@ def test_a_link_opens_until_it_is_renewed_and_a_door_that_is_closed_stays_closed
     stranger = TestClient(clinic.app, base_url=BASE)
     assert stranger.get(added["link"]).status_code == 401
     assert stranger.get("/api/me").status_code == 401
-    guest.get("/api/me")  # a browser that is in stays in
-    Person(enter(clinic.app, fresh)).get("/api/me")
+    assert guest.get("/api/me", status=401)["code"] == "unknown_token"
+    guest = Person(enter(clinic.app, fresh))
+    guest.get("/api/me")
     clinic.lead.put(f"/api/raters/{added['id']}", is_open=False)
     assert guest.get("/api/me", status=401)["code"] == "unknown_token"
     assert stranger.get(fresh).status_code == 401
