@@ -43,7 +43,7 @@ class ActivityKind(StrEnum):
     FROZEN = "froze the version"
     SLIDES_ADDED = "added the slide"
     RESOLUTION_STATED = "stated the resolution of"
-    SEARCH_CHANGED = "changed the searches:"
+    SEARCH_CHANGED = "changed the search of"
     TILES_ADDED = "added tiles to"
     TILE_ANSWERED = "stated the known answer of a tile of"
     TILES_CONCLUDED = "took the results of"

@@ -126,7 +126,8 @@ def add(body: NewSearch, state: StateHere, lead: LeadHere) -> QueueChanged:
         lead,
         body.key,
         f"search {sorted(body.slides)} {body.model} {body.point}",
-        f"{len(set(body.slides))} slides by {body.model}",
+        body.slides,
+        f"added to the queue, by {body.model}",
         lambda: state.searches.add(body.slides, model=body.model, point=body.point),
     )
 
@@ -144,12 +145,17 @@ def change(body: SearchChange, state: StateHere, lead: LeadHere) -> QueueChanged
     queue = state.searches
     act = {"pause": queue.pause, "resume": queue.resume, "cancel": queue.cancel}[body.change]
     what = f"{body.change} search {sorted(body.slides)}"
-    said = f"{body.change} {len(set(body.slides))} slides"
-    return _changed(state, lead, body.key, what, said, lambda: act(body.slides))
+    return _changed(state, lead, body.key, what, body.slides, body.change, lambda: act(body.slides))
 
 
 def _changed(
-    state: AppState, lead: store.Visitor, key: str, what: str, said: str, act: Callable[[], None]
+    state: AppState,
+    lead: store.Visitor,
+    key: str,
+    what: str,
+    slides: list[int],
+    said: str,
+    act: Callable[[], None],
 ) -> QueueChanged:
     with state.store.reading() as connection:
         is_repeated = store.was_done(connection, key, lead.rater_id)
@@ -158,7 +164,11 @@ def _changed(
     found = _searches(state)
 
     def note(connection: Any) -> QueueChanged:
-        store.write_activity(connection, lead.rater_id, store.ActivityKind.SEARCH_CHANGED, said)
+        names = [slide.name for id_, slide in store.read_slides(connection).items() if id_ in set(slides)]
+        if names:
+            subject = names[0] if len(names) == 1 else f"{len(names)} slides"
+            kind = store.ActivityKind.SEARCH_CHANGED
+            store.write_activity(connection, lead.rater_id, kind, subject, detail=said)
         return QueueChanged(searches=found, is_repeated=False)
 
     return done_once(state, lead, key, what, note)
