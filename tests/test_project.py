@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
+import mitoscope
 from tests.quick import nearest_tests
 
 
@@ -35,7 +36,7 @@ def test_all_papers_name_one_version_and_one_licence(project: Path) -> None:
     stated = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     citation = read_yaml(project / "CITATION.cff")
     meta = json.loads((project / "codemeta.json").read_text(encoding="utf-8"))
-    assert citation["version"] == meta["version"] == stated["version"]
+    assert citation["version"] == meta["version"] == stated["version"] == mitoscope.__version__
     assert citation["license"] == stated["license"] == meta["license"].rpartition("/")[2]
     assert citation["keywords"] == meta["keywords"] == stated["keywords"]
     assert {"cff-version", "message", "title", "authors"} <= citation.keys()

@@ -113,6 +113,14 @@ def test_what_cannot_be_held_is_said_with_its_count(tmp_path: Path) -> None:
     assert write_study(made(), tmp_path / "a.json", "coco") == ()
 
 
+def test_the_document_names_every_format(project: Path) -> None:
+    text = (project / "docs" / "formats.md").read_text(encoding="utf-8")
+    for name, one in FORMATS.items():
+        row = next((line for line in text.splitlines() if line.startswith(f"| `{name}`")), "")
+        assert row, f"docs/formats.md has no row for {name}"
+        assert ("read only" in row) is (one.write is None), name
+
+
 def test_names_and_aliases() -> None:
     assert find_format("COCO ").name == "coco"
     assert {find_format(one).name for one in ALIASES} <= FORMATS.keys()
