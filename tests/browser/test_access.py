@@ -100,7 +100,7 @@ def test_focus_goes_from_the_bar_over_the_view_to_the_panel_and_is_seen(
 ) -> None:
     (case,) = [one for one in gallery if one.name == "case"]
     page = served.page(case.person, case.where)
-    expect(page.locator(case.awaited)).to_be_visible()
+    expect(page.locator(case.awaited).first).to_be_visible()
     settle(page)
     seen: list[str] = []
     for _ in range(120):  # far more than there are

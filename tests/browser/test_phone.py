@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Locator, Page, expect
 
-from .making import Clinic, all_sent, settle, until
+from .making import Clinic, settle, until
 from .sheets import SIZES, size_to
 
 
@@ -30,10 +30,13 @@ def test_the_panel_is_drawn_up_and_folded_and_a_cell_is_labelled_above_it(clinic
     assert _share(page, page.locator(".glass")) > 0.8
     page.reload()
     expect(grip).to_have_attribute("aria-expanded", "false")  # remembered
-    settle(page)
-    page.mouse.click(195, 300)
-    all_sent(page)
-    until(lambda: len(anna.cells(round_, slide)["cell"]) == 1)
+
+    def is_labelled() -> bool:
+        page.mouse.click(195, 300)  # before the slide is open a click does nothing; on the cell it selects
+        settle(page)
+        return len(anna.cells(round_, slide)["cell"]) == 1
+
+    until(is_labelled)
     box = grip.bounding_box()
     assert box is not None
     page.mouse.move(195, box["y"] + 8)
