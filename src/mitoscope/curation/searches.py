@@ -110,7 +110,8 @@ def keep_search(
         slide_id = id_of(connection, "slide", slide)
         (rater_id,) = intern_raters(connection, [Rater(model, RaterKind.MODEL)]).tolist()
         (round_id,) = intern_rounds(connection, [SEARCHES]).tolist()
-        speaker = _Speaker(connection, slide_id, int(rater_id), int(round_id))
+        names = np.unique(ordered.stated_label).tolist()
+        speaker = _Speaker(connection, slide_id, int(rater_id), int(round_id), names=names)
         ids, centres_px0 = centres_on(connection, slide_id)
         cells = paired(ordered.points_px0, ids, centres_px0, radius_px0)
     # By place, not by score: numbers of cells must not tell a rater how sure the model was.
@@ -149,10 +150,18 @@ def _lacking(
 class _Speaker:
     """A model that says something of cells of one slide."""
 
-    def __init__(self, connection: sqlite3.Connection, slide_id: int, rater_id: int, round_id: int) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        slide_id: int,
+        rater_id: int,
+        round_id: int,
+        *,
+        names: Collection[str],
+    ) -> None:
         self._slide_id, self._rater_id, self._round_id = slide_id, rater_id, round_id
         self.said = searched_cells(connection, slide_id, rater_id)
-        labels = (MITOTIC_FIGURE, *_NAMED.values())
+        labels = tuple({_NAMED.get(name, MITOTIC_FIGURE) for name in names})
         ids = intern_labels(connection, LabelSet(labels)).tolist()
         self._label_ids = {label.name: int(id_) for label, id_ in zip(labels, ids, strict=True)}
 

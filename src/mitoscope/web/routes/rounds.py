@@ -217,7 +217,11 @@ def _described(connection: Any, round_id: int, rater_id: int) -> StaffedRound:
 def _staffed(
     connection: Any, row: store.RoundRow, rater_id: int, assigned: Mapping[int, list[int]]
 ) -> StaffedRound:
-    return {**describe_round(connection, row, rater_id), "raters": assigned.get(row.id, [])}
+    found = describe_round(connection, row, rater_id)
+    if row.kind in store.CROWD_TASKS:
+        # Its raters see the slides with tiles; the lead those on which tiles may lie.
+        found["slides"] = sorted(row.terms.slides or store.read_slides(connection))
+    return {**found, "raters": assigned.get(row.id, [])}
 
 
 @router.get("/api/rounds")
