@@ -101,7 +101,8 @@ def _floor(page: Page, rater: Person, name: str) -> None:
     form = page.get_by_role("dialog")
     form.get_by_label("Name of the review").fill(name)
     form.get_by_label("Slide").select_option("breast-05.tiff")
-    rows = [f"{200 + at},{300 + 40 * at},{0.99 - at / 20:.2f},mitotic figure" for at in range(10)]
+    # At the right border, where no other test has a cell that these would be.
+    rows = [f"1278,{300 + 40 * at},{0.99 - at / 20:.2f},mitotic figure" for at in range(10)]
     rows += [
         f"{700 + at % 20 * 25},{30 + at // 20 * 25},{0.002 * at:.4f},mitotic figure candidate"
         for at in range(50)
