@@ -83,6 +83,7 @@ def test_what_is_no_file_is_refused_in_one_line(clinic: Clinic) -> None:
     assert "base64" in answer["error"]
     answer = clinic.lead.ask("POST", "/api/imports/preview", _body("what is this"), status=422)
     assert "labels.csv" in answer["error"]
+    assert "--" not in answer["mend"]
     assert "/tmp" not in answer["error"]
     rater = clinic.person("rater")
     rater.ask("POST", "/api/imports/preview", _body(ROWS), status=403)

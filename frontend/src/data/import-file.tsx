@@ -1,6 +1,6 @@
-import { useState } from "preact/hooks";
-import { ask } from "../api/request";
-import type { Imported, Preview } from "../api/types";
+import { useEffect, useState } from "preact/hooks";
+import { ask, get } from "../api/request";
+import type { FileFormat, FileFormats, Imported, Preview } from "../api/types";
 import { enter, me, sayError, write } from "../state/session";
 import { counted } from "../ui/counted";
 import { Dialog } from "../ui/dialog";
@@ -20,6 +20,11 @@ export function ImportFile({ onDone, onClose }: { onDone(): void; onClose(): voi
   const [file, setFile] = useState<Chosen | null>(null);
   const [slide, setSlide] = useState("");
   const [rater, setRater] = useState("");
+  const [format, setFormat] = useState("");
+  const [formats, setFormats] = useState<readonly FileFormat[]>([]);
+  useEffect(() => {
+    get<FileFormats>("/api/formats").then((answer) => setFormats(answer.formats), sayError);
+  }, []);
   const [labels, setLabels] = useState<Record<string, string>>({});
   const [shown, setShown] = useState<Preview | null>(null);
   const [unmapped, setUnmapped] = useState<Preview["unknown"]>([]);
@@ -27,6 +32,7 @@ export function ImportFile({ onDone, onClose }: { onDone(): void; onClose(): voi
     ...chosen,
     labels: mapped,
     ...(slide ? { slide } : {}),
+    ...(format ? { format } : {}),
     ...(rater.trim() ? { rater: rater.trim() } : {}),
   });
   const look = async (chosen: Chosen, mapped: Record<string, string>) => {
@@ -82,6 +88,17 @@ export function ImportFile({ onDone, onClose }: { onDone(): void; onClose(): voi
           <input type="file" onChange={(event) => void choose(event).catch(sayError)} />
         </label>
         <div class="pair">
+          <label class="field">
+            <span>Format</span>
+            <select value={format} onChange={(event) => setFormat(event.currentTarget.value)}>
+              <option value="">as the content tells</option>
+              {formats.map((one) => (
+                <option key={one.name} value={one.name}>
+                  {one.title}
+                </option>
+              ))}
+            </select>
+          </label>
           <label class="field">
             <span>Slide, where the file names none</span>
             <select value={slide} onChange={(event) => setSlide(event.currentTarget.value)}>

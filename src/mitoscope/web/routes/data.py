@@ -15,7 +15,7 @@ from pydantic import Field
 
 from mitoscope import store
 from mitoscope.curation.changes import difference
-from mitoscope.errors import UnknownLabelError
+from mitoscope.errors import InputError, UnknownLabelError
 from mitoscope.exchange import FORMATS, Incoming, ReadOptions, read_incoming
 from mitoscope.fsio import safe_name
 from mitoscope.geometry import Mpp
@@ -32,6 +32,7 @@ SHOWN = 100
 """Places of the quarantine that are shown."""
 MAPPED_MAX = 1000
 
+_IN_THE_FORM = "choose its format, or the slide and the rater that it does not name, above"
 _FileName = Annotated[str, Field(min_length=1, max_length=NAME_MAX)]
 _Version = Annotated[str, Query(min_length=1, max_length=NAME_MAX)]
 
@@ -193,7 +194,15 @@ def _incoming(state: AppState, body: FileBody) -> Iterator[Incoming]:
     with tempfile.TemporaryDirectory(prefix="mitoscope-") as folder:
         path = Path(folder, safe_name(body.name))
         path.write_bytes(content)
-        yield read_incoming(path, state.store, format_name=body.format, options=options, labels=labels)
+        try:
+            found = read_incoming(path, state.store, format_name=body.format, options=options, labels=labels)
+        except UnknownLabelError:
+            raise
+        except InputError as error:
+            # What a command would be told to add is a field of the form here.
+            mend = error.mend if error.mend and "--" not in error.mend else _IN_THE_FORM
+            raise invalid(f"{body.name}: {error.what}", field="content", mend=mend) from None
+        yield found
 
 
 def _classes(state: AppState) -> list[str]:
