@@ -32,6 +32,7 @@ class Label:
     aliases: tuple[str, ...] = ()
 
 
+@lru_cache(maxsize=4096)  # a file of 260,000 rows asks three times a row, for a few names
 def name_key(name: str) -> str:
     """Return what of a name is compared: letters and digits, without case, accents, spaces and hyphens.
 
