@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import hashlib
 import os
+import platform
 import sys
 import threading
 import webbrowser
@@ -172,7 +173,7 @@ def _write_entry() -> Path:
     from mitoscope.errors import ConfigError
     from mitoscope.fsio import atomic_write, make_directory
 
-    if not sys.platform.startswith("linux"):
+    if platform.system() != "Linux":
         mend = "docs/labelling.md says how a double click opens slides on macOS and Windows"
         raise ConfigError("desktop entries are Linux's", where="--desktop-entry", mend=mend)
     share = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")

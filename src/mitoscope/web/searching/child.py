@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,23 @@ from numpy.typing import NDArray
 from mitoscope.detections import Detections
 
 NICENESS = 15
+
+
+class Channel(Protocol):
+    """One end of a pipe between processes, which is of another type on each system."""
+
+    def send(self, message: Any, /) -> None:
+        """Send a message."""
+
+    def recv(self) -> Any:
+        """Wait for a message and return it."""
+
+    def poll(self, timeout: float = ..., /) -> bool:
+        """Say whether a message comes within so many seconds."""
+        ...
+
+    def close(self) -> None:
+        """Close this end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +102,9 @@ class Failed:
 Message = Progressed | Proposed | Finished | Failed
 
 
-def run(connection: Connection) -> None:
+def run(connection: Channel) -> None:
     """Search what is sent until None comes, or the server is gone."""
-    with suppress(AttributeError, OSError):  # not on Windows
+    if sys.platform != "win32":
         os.nice(NICENESS)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's; it ends this process
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
@@ -94,7 +112,7 @@ def run(connection: Connection) -> None:
             connection.send(_searched(task, connection))
 
 
-def _searched(task: Task, connection: Connection) -> Message:
+def _searched(task: Task, connection: Channel) -> Message:
     from mitoscope.bundle import load_bundle
     from mitoscope.errors import LedgerMismatchError, MitoscopeError
     from mitoscope.infer import DetectConfig, detect_slide

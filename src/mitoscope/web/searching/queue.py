@@ -16,7 +16,6 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
-from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Final
@@ -147,7 +146,7 @@ class SearchQueue:
         self._names = (*shipped(), *models)
         self._turn = threading.Condition()
         self._proposals = _Proposals()
-        self._process: tuple[BaseProcess, Connection] | None = None
+        self._process: tuple[BaseProcess, child.Channel] | None = None
         self._is_closed = False
         self._thread: threading.Thread | None = None
         with store.reading() as connection:
@@ -363,7 +362,7 @@ class SearchQueue:
         assert info.path is not None  # slides of a catalogue are files
         return child.Task(info.path, self._folder_of(search.slide_id), search.model, search.point, *scale)
 
-    def _asked(self, task: child.Task) -> Connection | None:
+    def _asked(self, task: child.Task) -> child.Channel | None:
         """Give the task to the process, which is begun where there is none."""
         with self._turn:
             if self._is_closed:
@@ -379,7 +378,7 @@ class SearchQueue:
             self._process[1].send(task)
             return self._process[1]
 
-    def _drop(self, connection: Connection) -> None:
+    def _drop(self, connection: child.Channel) -> None:
         with self._turn:
             if self._process is not None and self._process[1] is connection:
                 self._kill()
