@@ -229,6 +229,7 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
       </div>
       <Panel label="Case">
         <CountPanel state={state} onHotSpot={toHotSpot} onShow={showWindow} />
+        {isBare && <NoCandidates slide={slide} onDone={begin} onProposals={showProposals} />}
         <CandidatePanel
           comments={stageCells.comments}
           state={state}
@@ -250,7 +251,7 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
           onAsk={() => state.settle()}
           onSign={(stated) => state.sign(stated)}
         />
-        {isBare ? <NoCandidates slide={slide} onDone={begin} onProposals={showProposals} /> : <Threshold state={state} />}
+        {!isBare && <Threshold state={state} />}
         <WindowChoice state={state} />
         <KeptWindows state={state} onShow={showWindow} />
         <Grading state={state} round={round} />
