@@ -31,10 +31,12 @@ def test_the_panel_is_drawn_up_and_folded_and_a_cell_is_labelled_above_it(clinic
     page.reload()
     expect(grip).to_have_attribute("aria-expanded", "false")  # remembered
 
+    before = len(anna.cells(round_, slide)["cell"])
+
     def is_labelled() -> bool:
         page.mouse.click(195, 300)  # before the slide is open a click does nothing; on the cell it selects
         settle(page)
-        return len(anna.cells(round_, slide)["cell"]) == 1
+        return len(anna.cells(round_, slide)["cell"]) == before + 1
 
     until(is_labelled)
     box = grip.bounding_box()
@@ -68,5 +70,6 @@ def test_tools_and_bar_fold_into_a_button_each(clinic: Clinic) -> None:
     page.reload()
     expect(page.locator("html")).to_have_attribute("data-contrast", "more")
     menu.click()
+    expect(page.get_by_role("button", name="High contrast")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("button", name="High contrast")).to_be_hidden()

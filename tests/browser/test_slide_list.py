@@ -50,7 +50,7 @@ def test_ten_thousand_slides_are_searched_and_paged(clinic: Clinic) -> None:
     expect(cards).to_have_count(1)
     shoot(page, "slides-found")
     page.keyboard.press("Alt+h")
-    page.get_by_role("link", name="Study", exact=True).click()
+    page.get_by_role("banner").get_by_role("link", name="Study", exact=True).click()
     page.go_back()
     expect(cards).to_have_count(1)  # what was looked for is still there
 

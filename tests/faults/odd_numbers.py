@@ -54,6 +54,7 @@ def calls(good: Path, out: Path) -> dict[str, list[str]]:
         "count": [f"{good}/results", "--area", "0.01"],
         "evaluate": ["--pred", found, "--truth", csv, "--mpp", "0.25", "--compare", found],
         "serve": [missing, "--slides", missing],
+        "open": [missing, "--no-browser"],
         "synth": ["--out", f"{out}/synth.tiff", "--size", "256x256"],
         "store import": [study, f"{good}/other.csv", "--rater", "b"],
         "store export": [study, "--format", "csv", "--out", results],

@@ -85,4 +85,4 @@ def test_every_format_says_the_same(tmp_path: Path, name: str) -> None:
 def test_the_formats_of_the_page_are_all_there_are() -> None:
     page = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
     rows = [line.split("`")[1] for line in page.splitlines() if line.startswith("| `")]
-    assert sorted(rows[1:]) == sorted(set(FORMATS) - {"result"})
+    assert sorted(rows[1:]) == sorted(FORMATS)

@@ -121,6 +121,7 @@ def test_the_pool_keeps_few_slides_and_gives_descriptors_back(pyramid: Any, tmp_
         return len(list(Path("/proc/self/fd").iterdir()))
 
     pool = Pool(capacity=2)
+    gc.collect()  # what other tests let go of
     before = descriptors()
     kept = []
     for index in range(6):
@@ -135,7 +136,8 @@ def test_the_pool_keeps_few_slides_and_gives_descriptors_back(pyramid: Any, tmp_
     del slide
     pool.clear()
     gc.collect()
-    assert (len(pool), descriptors()) == (0, before)
+    assert len(pool) == 0
+    assert descriptors() <= before
 
 
 def test_errors_of_opening_pass_through(tmp_path: Path, pyramid: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,7 @@ def quick_path() -> Iterator[Path]:
 def clinic(quick_path: Path, slides: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clinic]:
     """Return a served study of one slide, which was made here and is not probed in a child each time."""
     monkeypatch.setattr("mitoscope.slide.opening.probe_slide", lambda path: None)
-    opened = open_clinic(quick_path, slides)
+    # Of its own: what is uploaded lands beside the slides.
+    opened = open_clinic(quick_path, shutil.copytree(slides, quick_path / "slides"))
     yield opened
     opened.store.close()
