@@ -19,7 +19,7 @@ def test_labels_outlive_a_killed_server_a_closed_tab_and_a_wrong_clock(frail: Cl
     round_ = frail.round("free", "unstated", anna)
     where = f"/round/{round_}/slide/{frail.slide['id']}"
     page = frail.page(anna, where)
-    settle(page)
+    settle(page, seconds=1.5)  # before the slide is open a click does nothing
     click(page, 400, 520)
     until(lambda: len(_mine(anna, round_, frail)) == 1)  # the click itself may wait on a busy machine
     all_sent(page)
