@@ -222,6 +222,33 @@ _LABELS: Final = {label.name: label for label in (CANDIDATE, ATYPICAL_FIGURE)}
 """What a model may call a candidate beside a mitotic figure."""
 
 
+def label_of_model(name: str) -> Label:
+    """Return the label of what a model calls a candidate: a mitotic figure, unless it says something else."""
+    return _LABELS.get(name, MITOTIC_FIGURE)
+
+
+def open_bins(
+    connection: sqlite3.Connection, review: Review, score_of: Mapping[int, float], *, bins: int
+) -> list[int]:
+    """Open the rounds of a first reading by score and return them, high scores first.
+
+    Parameters
+    ----------
+    score_of : mapping of int to float
+        Cell id → score.
+    bins : int
+        1 gives one round in random order, which leads nobody.
+    """
+    cells, place = np.array(list(score_of), dtype=np.int64), bin_of(list(score_of.values()), bins=bins)
+    rounds = []
+    # One round also where nothing was found: that too is an outcome.
+    for number in sorted(set(place.tolist())) or [bins]:
+        title = review.name if bins == 1 else f"{review.name}, bin {number} of {bins}"
+        rounds.append(open_part(connection, review, ReviewPart.FIRST, name=title))
+        list_cells(connection, rounds[-1], cells[place == number].tolist())
+    return rounds
+
+
 class _Writer:
     """Cells of one proposal, in the transaction of the caller."""
 
@@ -232,8 +259,7 @@ class _Writer:
         self._label_ids: dict[str, int] = {}
         self._round = open_part(connection, self._review, ReviewPart.PROPOSALS)
         self._made = 0
-        self.cells: list[int] = []
-        self.scores: list[float] = []
+        self.score_of: dict[int, float] = {}
 
     def create(
         self, slide: str, slide_id: int, part: Detections, cells: NDArray[np.int64], *, floor: float
@@ -245,15 +271,14 @@ class _Writer:
         rows = zip(part.points_px0.tolist(), part.score.tolist(), part.stated_label.tolist(), strict=True)
         for ((x, y), score, name), known in zip(rows, cells.tolist(), strict=True):
             cell = known or self._new_cell(slide, slide_id, x, y)
-            label_id = self._label_id(_LABELS.get(name, MITOTIC_FIGURE))
+            label_id = self._label_id(label_of_model(name))
             label = CellEvent(
                 "label", cell, self._rater, self._round, label_id=label_id, score=score, key=self._next_key()
             )
             record(self._connection, label)
             self._made += 1
             if score > floor:
-                self.cells.append(cell)
-                self.scores.append(score)
+                self.score_of[cell] = score
 
     def _new_cell(self, slide: str, slide_id: int, x: float, y: float) -> int:
         action = CellEvent("create", 0, self._rater, self._round, geometry=Geometry.spot(x, y))
@@ -275,31 +300,17 @@ class _Writer:
         return f"{self._mark}/{self._made}"
 
     def open(self, bins: int, total: int, below: int) -> Proposal:
-        cells, place = np.array(self.cells, dtype=np.int64), bin_of(self.scores, bins=bins)
-        for number in _numbers(place, bins):
-            title = self._review.name if bins == 1 else f"{self._review.name}, bin {number} of {bins}"
-            id_ = open_part(self._connection, self._review, ReviewPart.FIRST, name=title)
-            list_cells(self._connection, id_, cells[place == number].tolist())
-        return _proposal(self._review.name, cells, place, total, below, is_repeated=False)
-
-
-def _numbers(place: NDArray[np.int64], bins: int) -> list[int]:
-    # One round also where nothing was found: that too is an outcome.
-    return sorted(set(place.tolist())) or [bins]
+        open_bins(self._connection, self._review, self.score_of, bins=bins)
+        return _proposal(self._review.name, self.score_of, bins, total, below, is_repeated=False)
 
 
 def _proposal(
-    name: str,
-    cells: NDArray[np.int64],
-    place: NDArray[np.int64],
-    total: int,
-    below: int,
-    *,
-    is_repeated: bool,
+    name: str, score_of: Mapping[int, float], bins: int, total: int, below: int, *, is_repeated: bool
 ) -> Proposal:
+    place = bin_of(list(score_of.values()), bins=bins)
     counts = {number: int((place == number).sum()) for number in sorted(set(place.tolist()))}
-    known = total - below - len(cells)
-    return Proposal(name, tuple(cells.tolist()), total, below, known, counts, is_repeated)
+    known = total - below - len(score_of)
+    return Proposal(name, tuple(score_of), total, below, known, counts, is_repeated)
 
 
 def _repeated(
@@ -309,9 +320,7 @@ def _repeated(
     is_same = review.proposals is not None and (not cells or has_key(connection, f"{mark}/0"))
     if not is_same:
         add_review(connection, review.name, review.kind)  # refuses it
-    ids = np.array(list(cells), dtype=np.int64)
-    place = bin_of(list(cells.values()), bins=bins)
-    return _proposal(review.name, ids, place, total, below, is_repeated=True)
+    return _proposal(review.name, cells, bins, total, below, is_repeated=True)
 
 
 def _scores(connection: sqlite3.Connection, review: Review) -> dict[int, float]:

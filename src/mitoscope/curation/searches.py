@@ -10,22 +10,21 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.curation.candidates import BINS, RADIUS_PX0, bin_of, paired
+from mitoscope.curation.candidates import BINS, RADIUS_PX0, label_of_model, open_bins, paired
 from mitoscope.detections import Detections, Searched
 from mitoscope.errors import NotFoundError
-from mitoscope.labels import ATYPICAL_FIGURE, CANDIDATE, MITOTIC_FIGURE, LabelSet
+from mitoscope.labels import LabelSet
 from mitoscope.store import (
     CellEvent,
     Geometry,
     Rater,
     RaterKind,
-    ReviewPart,
     Round,
     RoundKind,
     Store,
@@ -36,10 +35,7 @@ from mitoscope.store import (
     intern_raters,
     intern_rounds,
     last_model,
-    list_cells,
     listed_in_reviews,
-    open_part,
-    read_raters,
     read_search,
     record,
     searched_cells,
@@ -53,8 +49,6 @@ PART: Final = 25
 """Candidates of a transaction: some hundredths of a second."""
 PAUSE_S: Final = 0.002
 """Between transactions, in which whoever waits for the store gets it."""
-_NAMED: Final = {label.name: label for label in (CANDIDATE, ATYPICAL_FIGURE)}
-"""What a model may call a candidate beside a mitotic figure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +61,11 @@ class KeptSearch:
         Cells that were made, and cells of the study that were found again.
     gone : int
         Candidates of an earlier search by the same model that this one did not find.
-    cells : frozenset of int
-        Their ids, of those new and known.
     """
 
     new: int
     known: int
     gone: int
-    cells: frozenset[int] = field(default=frozenset(), compare=False, repr=False)
 
 
 def keep_search(
@@ -116,11 +107,10 @@ def keep_search(
         cells = paired(ordered.points_px0, ids, centres_px0, radius_px0)
     # By place, not by score: numbers of cells must not tell a rater how sure the model was.
     rows = np.lexsort((ordered.x_px0, ordered.y_px0)).tolist()
-    said: set[int] = set()
     for first in range(0, len(rows), PART):
         with store.writing() as connection:
             for row in rows[first : first + PART]:
-                said.add(speaker.say(connection, int(cells[row]), ordered, row))
+                speaker.say(connection, int(cells[row]), ordered, row)
         time.sleep(PAUSE_S)
     gone = _lacking(speaker.said, cells, ids, centres_px0, found.searched)
     with store.writing() as connection:
@@ -128,7 +118,7 @@ def keep_search(
             speaker.take_back(connection, cell)
         write_search(connection, slide_id, int(rater_id), found.searched)
     known = int((cells > 0).sum())
-    return KeptSearch(len(cells) - known, known, len(gone), frozenset(said))
+    return KeptSearch(len(cells) - known, known, len(gone))
 
 
 def _lacking(
@@ -161,21 +151,20 @@ class _Speaker:
     ) -> None:
         self._slide_id, self._rater_id, self._round_id = slide_id, rater_id, round_id
         self.said = searched_cells(connection, slide_id, rater_id)
-        labels = tuple({_NAMED.get(name, MITOTIC_FIGURE) for name in names})
+        labels = tuple(dict.fromkeys(map(label_of_model, names)))
         ids = intern_labels(connection, LabelSet(labels)).tolist()
         self._label_ids = {label.name: int(id_) for label, id_ in zip(labels, ids, strict=True)}
 
-    def say(self, connection: sqlite3.Connection, cell: int, found: Detections, row: int) -> int:
-        """Give a cell, or a new one where it is 0, the score of a detection, and return the cell."""
+    def say(self, connection: sqlite3.Connection, cell: int, found: Detections, row: int) -> None:
+        """Give a cell, or a new one where it is 0, the score of a detection."""
         if not cell:
             place = Geometry.spot(float(found.x_px0[row]), float(found.y_px0[row]))
             cell = self._record(connection, "create", 0, geometry=place)
-        label = _NAMED.get(str(found.stated_label[row]), MITOTIC_FIGURE)
+        label = label_of_model(str(found.stated_label[row]))
         label_id, score = self._label_ids[label.name], float(found.score[row])
         known = self.said.get(cell)
         if known is None or (known.label_id, known.score) != (label_id, score):
             self._record(connection, "label", cell, label_id=label_id, score=score)
-        return cell
 
     def take_back(self, connection: sqlite3.Connection, cell: int) -> None:
         """Take back what the model said of a cell; one that nobody else spoke of goes."""
@@ -226,11 +215,11 @@ def review_searched(
     name: str,
     floors: Mapping[int, float | None],
     *,
-    model: str | None = None,
-    among: Collection[int] | None = None,
     bins: int = BINS,
 ) -> OpenedReview:
     """Open a review over what searches found on some slides, inside of the caller's transaction.
+
+    On each slide it asks of the candidates of the model that searched it last.
 
     Parameters
     ----------
@@ -238,10 +227,6 @@ def review_searched(
         Of the review.
     floors : mapping of int to float or None
         Id of each slide → scores not above this are left out; None for the threshold of its search.
-    model : str, optional
-        Whose candidates; by default on each slide those of the model that searched it last.
-    among : collection of int, optional
-        Only these of its candidates, such as those of one file.
     bins : int
         Rounds by score; 1 gives one in random order.
 
@@ -252,10 +237,7 @@ def review_searched(
     NotFoundError
         If none of the slides was searched.
     """
-    by_name = {rater.name: id_ for id_, rater in read_raters(connection).items()}
-    whose = {
-        slide: last_model(connection, slide) if model is None else by_name.get(model) for slide in floors
-    }
+    whose = {slide: last_model(connection, slide) for slide in floors}
     asked = listed_in_reviews(connection)
     chosen: dict[int, float] = {}
     below = known = 0
@@ -266,8 +248,6 @@ def review_searched(
         if floor is None:
             floor = read_search(connection, slide_id).threshold or 0.0
         for cell, said in searched_cells(connection, slide_id, rater_id).items():
-            if among is not None and cell not in among:
-                continue
             if said.score <= floor:
                 below += 1
             elif said.is_labelled or cell in asked:
@@ -277,11 +257,4 @@ def review_searched(
     if not any(whose.values()):
         raise NotFoundError("none of these slides was searched", mend="search them first")
     review = add_review(connection, name, RoundKind.CANDIDATE_REVIEW)
-    cells, place = np.array(list(chosen), dtype=np.int64), bin_of(list(chosen.values()), bins=bins)
-    rounds = []
-    # One round also where nothing is left: that too is an outcome.
-    for number in sorted(set(place.tolist())) or [bins]:
-        title = name if bins == 1 else f"{name}, bin {number} of {bins}"
-        rounds.append(open_part(connection, review, ReviewPart.FIRST, name=title))
-        list_cells(connection, rounds[-1], cells[place == number].tolist())
-    return OpenedReview(tuple(rounds), len(cells), below, known)
+    return OpenedReview(tuple(open_bins(connection, review, chosen, bins=bins)), len(chosen), below, known)
