@@ -35,9 +35,11 @@ export function App() {
   return (
     <>
       <TopBar onHelp={() => (needsHelp.value = true)} />
-      <LineNotice />
       <div class="body">{me.value ? <Place /> : <Waiting />}</div>
-      {openDialogs.value.length === 0 && <Toasts />}
+      <div class="messages">
+        {openDialogs.value.length === 0 && <Toasts />}
+        <LineNotice />
+      </div>
       {needsHelp.value && <Help onClose={() => (needsHelp.value = false)} />}
     </>
   );

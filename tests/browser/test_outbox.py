@@ -19,7 +19,7 @@ def test_labels_outlive_a_killed_server_a_closed_tab_and_a_wrong_clock(frail: Cl
     round_ = frail.round("free", "unstated", anna)
     where = f"/round/{round_}/slide/{frail.slide['id']}"
     page = frail.page(anna, where)
-    settle(page, seconds=1.5)  # before the slide is open a click does nothing
+    settle(page)  # before the slide is open a click does nothing
     click(page, 400, 520)
     until(lambda: len(_mine(anna, round_, frail)) == 1)  # the click itself may wait on a busy machine
     all_sent(page)
@@ -40,7 +40,7 @@ def test_labels_outlive_a_killed_server_a_closed_tab_and_a_wrong_clock(frail: Cl
     again.clock.install(time=time.time() + MONTH_S)
     again.goto(f"{frail.server.address}/#{where}")
     all_sent(again)
-    settle(again, seconds=2)  # the page's clock goes on while it is waited for
+    settle(again)  # the page's clock goes on while it is waited for
     until(lambda: _mine(anna, round_, frail) == [frail.look_alike] * 2)
     me = next(one for one in frail.lead.get("/api/raters")["raters"] if one["id"] == anna.id)
     assert abs(me["last_s"] - time.time()) < 600, "the server's clock counts, not the browser's"
