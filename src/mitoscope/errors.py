@@ -35,6 +35,7 @@
     │   │   │   └── RoundClosedError    work in a round that is closed
     │   │   └── ConflictError           an action on a cell that has changed since it was read
     │   │       └── KeyReusedError      the key of a request that was used for another one
+    │   ├── RemoteError                 nothing at an address elsewhere, or no access to it
     │   ├── LedgerMismatchError         resuming with another slide, bundle or configuration
     │   ├── TrainingDataError           a class missing, no field large enough
     │   │   └── LeakError               a case or the same pixels on both sides of a split
@@ -42,7 +43,8 @@
     │       └── StoreMovedError         the file of an open store is not where it was
     └── RunError
         ├── IncompleteRunError          with gaps where none are allowed
-        │   └── StoppedError            stopped from the keyboard; the same command goes on
+        │   ├── StoppedError            stopped from the keyboard; the same command goes on
+        │   └── UnreachableError        a server or an object store that does not answer
         ├── NotBetterError              what was trained is no better than what there was
         ├── NonFiniteError              NaN or infinity entered or left a computation
         └── OutOfMemoryError            not even a batch of one fits
@@ -233,6 +235,10 @@ class RoundClosedError(ForbiddenError):
     """Work in a round that is closed."""
 
 
+class RemoteError(InputError):
+    """Nothing at an address elsewhere, or nothing that these credentials may read or write."""
+
+
 class LedgerMismatchError(InputError):
     """A run that would be resumed with another slide, bundle or configuration."""
 
@@ -267,6 +273,10 @@ class IncompleteRunError(RunError):
 
 class StoppedError(IncompleteRunError):
     """A run that the user stopped; what was done is kept and the same command goes on."""
+
+
+class UnreachableError(IncompleteRunError):
+    """A server or an object store that does not answer; what has come is kept, the same command goes on."""
 
 
 class NonFiniteError(RunError):

@@ -364,7 +364,11 @@ def take_lock(path: Path) -> Callable[[], None] | None:
     """
     from filelock import Timeout, UnixFileLock, WindowsFileLock
 
-    lock = (WindowsFileLock if sys.platform == "win32" else UnixFileLock)(path, timeout=0)
+    lock = (WindowsFileLock if sys.platform == "win32" else UnixFileLock)(
+        path,
+        timeout=0,
+        thread_local=False,  # whoever has the function that gives it back may be another thread
+    )
     try:
         lock.acquire()
     except Timeout:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from mitoscope.errors import IncompleteRunError, OutputError
 from mitoscope.experiments.datasets.fetch import Order, Rejected, fetch
 from mitoscope.experiments.datasets.receipt import Received
-from mitoscope.experiments.datasets.web import Patience
+from mitoscope.remote import Patience
 from tests.experiments.datasets.host import Host, Served
 
 BODY = bytes(range(256)) * 200

@@ -11,7 +11,7 @@ from mitoscope.experiments.datasets.fetch import Order, Rejected
 from mitoscope.experiments.datasets.get import Delivered, Gauge, check_accepted, get_dataset
 from mitoscope.experiments.datasets.orders import orders, published
 from mitoscope.experiments.datasets.record import Access, Dataset, FileKind, datasets, find_dataset
-from mitoscope.experiments.datasets.web import Patience
+from mitoscope.remote import Patience
 
 __all__ = [
     "Access",

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from mitoscope.errors import FormatError, SlideError, UnknownLabelError
-from mitoscope.experiments.datasets.fetch import PART_SUFFIX
 from mitoscope.experiments.datasets.match import (
     DataFolder,
     FoundFile,
@@ -23,6 +22,7 @@ from mitoscope.experiments.datasets.match import (
 from mitoscope.experiments.datasets.receipt import NAME as RECEIPT
 from mitoscope.experiments.datasets.receipt import holds, read_receipt
 from mitoscope.experiments.datasets.record import Dataset, FileKind, datasets
+from mitoscope.remote import PART_SUFFIX
 
 Reporting = Callable[[float, float], None]
 ASSUMED_MPP = 0.25

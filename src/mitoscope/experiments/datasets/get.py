@@ -13,12 +13,12 @@ from functools import partial
 from pathlib import Path
 
 from mitoscope.errors import FormatError, InputError, OutputError
-from mitoscope.experiments.datasets.fetch import PART_SUFFIX, Order, Rejected, Told, fetch
+from mitoscope.experiments.datasets.fetch import Order, Rejected, fetch
 from mitoscope.experiments.datasets.match import match_dataset, read_folder
 from mitoscope.experiments.datasets.receipt import Receipt, Received, holds, read_receipt, write_receipt
 from mitoscope.experiments.datasets.record import Archive, Dataset
-from mitoscope.experiments.datasets.web import Patience
 from mitoscope.fsio import atomic_write, exclusive_lock, make_directory, safe_join
+from mitoscope.remote import PART_SUFFIX, Patience, Told
 
 Reporting = Callable[[float, float], None]
 

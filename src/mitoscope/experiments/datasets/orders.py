@@ -16,7 +16,7 @@ from mitoscope.experiments.datasets.fetch import Order
 from mitoscope.experiments.datasets.match import file_names
 from mitoscope.experiments.datasets.receipt import CHECKSUM
 from mitoscope.experiments.datasets.record import Access, Dataset
-from mitoscope.experiments.datasets.web import CutError, Patience, ask
+from mitoscope.remote import CutError, Patience, ask
 
 _MOST_BYTES: Final = 1 << 24
 _WITHOUT: Final = "with --no-checksums the files are fetched without it"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
+import netrc
+import os
 import ssl
 import time
 import urllib.error
@@ -11,11 +14,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import Message
+from importlib.metadata import version
 from typing import IO, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
-from mitoscope import __version__
 from mitoscope.errors import IncompleteRunError, InputError
+from mitoscope.remote.location import as_shown
 
 _LATER = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Answers that may be another one later."""
@@ -106,6 +110,14 @@ class Answer:
         return int(text) if text.isdecimal() else None
 
     @property
+    def whole_length(self) -> int | None:
+        """Bytes of the whole file, also where a part of it was asked for."""
+        if self.status == 206:
+            text = self.headers.get("Content-Range", "").rpartition("/")[2]
+            return int(text) if text.isdecimal() else None
+        return self.length
+
+    @property
     def ends_surely(self) -> bool:
         """Whether a cut can be told from the end: by a stated length, or an end that is marked."""
         return self.length is not None or "chunked" in self.headers.get("Transfer-Encoding", "").casefold()
@@ -131,7 +143,7 @@ class _SameSecurity(urllib.request.HTTPRedirectHandler):
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
     ) -> urllib.request.Request | None:  # type: ignore[override, unused-ignore]
         if req.type == "https" and urlsplit(newurl).scheme != "https":
-            raise IncompleteRunError("leads to an address that is not secured", where=req.full_url)
+            raise IncompleteRunError("leads to an address that is not secured", where=as_shown(req.full_url))
         return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
 
 
@@ -148,10 +160,16 @@ def ask(url: str, headers: dict[str, str], *, timeout_s: float) -> Iterator[Answ
     IncompleteRunError
         If the server cannot be trusted.
     """
+    shown = as_shown(url)
     if urlsplit(url).scheme not in {"http", "https"}:
-        raise InputError("no address of the web", where=url, mend="give one that begins with https://")
-    own = {"User-Agent": f"mitoscope/{__version__}", "Accept-Encoding": "identity"}
-    request = urllib.request.Request(url, headers=own | headers)  # noqa: S310 (the scheme was checked)
+        raise InputError("no address of the web", where=shown, mend="give one that begins with https://")
+    own = {"User-Agent": f"mitoscope/{version('mitoscope')}", "Accept-Encoding": "identity"}
+    given = {"Authorization": login} if (login := _login(url)) else {}
+    bare, sent = _without_login(url), own | given | headers
+    authorisation = sent.pop("Authorization", None)
+    request = urllib.request.Request(bare, headers=sent)  # noqa: S310 (the scheme was checked)
+    if authorisation is not None:
+        request.add_unredirected_header("Authorization", authorisation)  # of this server alone
     opener = urllib.request.build_opener(_SameSecurity())
     try:
         response = opener.open(request, timeout=timeout_s)
@@ -159,7 +177,7 @@ def ask(url: str, headers: dict[str, str], *, timeout_s: float) -> Iterator[Answ
         response = error
     except urllib.error.URLError as error:
         if isinstance(error.reason, ssl.SSLCertVerificationError):
-            raise IncompleteRunError("its certificate is not trusted", where=url) from None
+            raise IncompleteRunError("its certificate is not trusted", where=shown) from None
         raise CutError(_words(error.reason)) from None
     except (OSError, http.client.HTTPException) as error:
         raise CutError(_words(error)) from None
@@ -167,6 +185,30 @@ def ask(url: str, headers: dict[str, str], *, timeout_s: float) -> Iterator[Answ
         if response.status in _LATER:
             raise CutError(f"answers {response.status} {response.reason}", _pause(response.headers))
         yield Answer(response.status or 0, str(response.reason), response.headers, response)
+
+
+def _without_login(url: str) -> str:
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def _login(url: str) -> str | None:
+    """Return the credentials of an address: its own, else what the user's netrc holds for the server."""
+    parts = urlsplit(url)
+    user, password = parts.username, parts.password
+    if user is None and (entry := _netrc_entry(parts.hostname or "")) is not None:
+        user, _, password = entry
+    if user is None:
+        return None
+    pair = f"{unquote(user)}:{unquote(password or '')}" if parts.username else f"{user}:{password or ''}"
+    return f"Basic {base64.b64encode(pair.encode()).decode()}"
+
+
+def _netrc_entry(host: str) -> tuple[str, str | None, str | None] | None:
+    try:
+        return netrc.netrc(os.environ.get("NETRC")).authenticators(host)
+    except (OSError, netrc.NetrcParseError, RuntimeError):  # none, not readable, or no home
+        return None
 
 
 def _pause(headers: Message) -> float | None:

@@ -1,0 +1,27 @@
+"""Files elsewhere: addresses, downloads, slides staged ahead of the search, results written there."""
+
+from mitoscope.remote.ahead import Ahead
+from mitoscope.remote.download import Counted, Told, download
+from mitoscope.remote.location import Location, as_shown, is_address
+from mitoscope.remote.part_file import ASIDE_SUFFIX, PART_SUFFIX, PartFile
+from mitoscope.remote.staging import Held, Staging
+from mitoscope.remote.web import Answer, CutError, Patience, ask
+
+__all__ = [
+    "ASIDE_SUFFIX",
+    "PART_SUFFIX",
+    "Ahead",
+    "Answer",
+    "Counted",
+    "CutError",
+    "Held",
+    "Location",
+    "PartFile",
+    "Patience",
+    "Staging",
+    "Told",
+    "as_shown",
+    "ask",
+    "download",
+    "is_address",
+]
