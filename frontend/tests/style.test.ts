@@ -43,6 +43,11 @@ test.each([
   expect(poor).toEqual([]);
 });
 
+test("no token is said in terms of itself", () => {
+  const circles = sheets.flatMap(({ text }) => [...text.matchAll(/--([\w-]+):[^;]*var\(--\1\)/g)].map(([found]) => found));
+  expect(circles).toEqual([]);
+});
+
 test("colours, sizes of type and radii stand once, in base.css", () => {
   const stray = sheets.flatMap(({ name, text }) =>
     text
