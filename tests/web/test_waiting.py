@@ -1,6 +1,6 @@
 """No request holds the others: what work on one slide asks of the study does not grow with all its cells.
 
-No clock is read. SQLite counts its own steps, on the one connection that all who work share.
+No clock is read. SQLite counts its own steps, on the one connection that all who read share.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _steps(clinic: Clinic, who: Person, route: str) -> int:
         taken += 1
         return 0
 
-    connection = clinic.store._connection  # the one that is shared
+    connection = clinic.store._reader  # the one that is shared
     connection.set_progress_handler(count, STEPS)
     try:
         status = who.client.get(route).status_code
@@ -101,3 +101,33 @@ def test_a_label_goes_through_while_the_whole_study_is_read(
     labelled.set()
     asking.join()
     assert answers == [200]
+
+
+def test_others_look_on_while_something_long_is_written(clinic: Clinic) -> None:
+    round_id = clinic.round("work", "case review", clinic.lead)
+    made = clinic.lead.act(round_id, kind="create", slide=clinic.slide, x=900, y=700, label=1)
+    round_path = f"/api/rounds/{round_id}"
+    asked = ("/api/me", f"{round_path}/cells/{made['cell']}", f"{round_path}/slides/{clinic.slide}/cells")
+    before = [clinic.lead.get(path) for path in asked]
+    seen: list[Any] = []
+    with clinic.store.writing() as connection:
+        connection.execute("UPDATE cell SET x_min_px0 = 1, x_max_px0 = 1")  # an import, half done
+        looking = threading.Thread(target=lambda: seen.extend(clinic.lead.get(path) for path in asked))
+        looking.start()
+        looking.join(20)
+        assert seen == before, "who looks waits for who writes, or sees half of it"
+    after = clinic.lead.get(asked[1])
+    assert after["x"] == 1
+
+
+def test_classes_are_settled_in_few_statements_however_many_cells(clinic: Clinic) -> None:
+    """Others wait to write only while it is written: what the rule says was found before, on a copy."""
+    _with_cells(clinic, MANY)
+    run: list[str] = []
+    clinic.store._connection.set_trace_callback(lambda sql: run.append(" ".join(sql.split())))
+    settled = clinic.lead.post("/api/settle", policy="majority")
+    clinic.store._connection.set_trace_callback(None)
+    assert settled["written"] > MANY / 2
+    assert not [sql for sql in run if "FROM label_now ORDER" in sql], "all labels are read meanwhile"
+    assert len([sql for sql in run if sql.startswith("SELECT")]) < FEW, "cells are looked up one by one"
+    clinic.store.verify()

@@ -16,11 +16,12 @@ from mitoscope.store import (
     RaterKind,
     Round,
     RoundKind,
+    Standing,
     Store,
     agreed,
-    disputed,
     intern_labels,
     intern_rounds,
+    record_labels,
     record_outcome,
     write_setting,
 )
@@ -60,6 +61,8 @@ def settle(
 ) -> Settled:
     """Record the agreed class of all cells under a policy, in one transaction, and that it is the study's.
 
+    What is long is done on a copy: those who label wait only while what is new is written.
+
     The study's policy, which the application counts by, is this one from then on. The command and the lead's
     button do this alike. Repeating it writes nothing new. What a consensus rater
     said of a cell that the rule leaves open stays.
@@ -83,18 +86,21 @@ def settle(
     if policy is Policy.RECORDED:
         mend = "name a rule, e.g. --policy majority"
         raise ConfigError("'recorded' is what a rule writes, not a rule", where="policy", mend=mend)
+    with store.snapshot() as copy, copy.reading() as connection:
+        standing = Standing.read(connection, policy, threshold=threshold)
     with store.writing() as connection:
         (round_id,) = intern_rounds(connection, [Round(f"consensus: {policy}", RoundKind.CONSENSUS)]).tolist()
-        view = agreed(connection, policy, threshold=threshold)
-        known = view.label_id > 0
-        label_of = dict(zip(view.cell_id[known].tolist(), view.label_id[known].tolist(), strict=True))
-        written = record_outcome(connection, label_of, round_id, rater=rater)
+        standing = standing.brought_up_to_date(connection, policy, threshold=threshold)
+        known = standing.label_id > 0
+        news = known & (standing.label_id != standing.recorded_id)
+        label_of = dict(zip(standing.cell_id[news].tolist(), standing.label_id[news].tolist(), strict=True))
+        written = record_labels(connection, label_of, round_id, rater=rater)
         write_setting(connection, "policy", str(policy))
         return Settled(
             written=written,
-            unchanged=len(label_of) - written,
+            unchanged=int(known.sum()) - written,
             open=int((~known).sum()),
-            disputed=tuple(disputed(connection)),
+            disputed=tuple(standing.cell_id[standing.is_disputed & ~news].tolist()),
         )
 
 

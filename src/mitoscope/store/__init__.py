@@ -98,6 +98,7 @@ if TYPE_CHECKING:
     from mitoscope.store.known_truth import KnownCell, scored_points, settled_cells
     from mitoscope.store.manifest import FORMAT, Manifest, Query, parse_version
     from mitoscope.store.opinions import CROWD_THRESHOLD, Policy, agreed
+    from mitoscope.store.outcomes import Standing, record_labels, record_outcome
     from mitoscope.store.overview import Overview, overrulings
     from mitoscope.store.pace import BREAK_S, WAITED_S, Pace, read_pace
     from mitoscope.store.progress import (
@@ -186,7 +187,6 @@ if TYPE_CHECKING:
         read_review,
         read_reviews,
         read_turns,
-        record_outcome,
         relabelled_on,
         review_of_round,
         rounds_of_cells,
@@ -305,6 +305,7 @@ _NAMES = {
     "store.ingest": "add_slide fit_study ImportReport ingest_study Source state_resolution",
     "store.manifest": "FORMAT Manifest parse_version Query",
     "store.opinions": "agreed CROWD_THRESHOLD Policy",
+    "store.outcomes": "record_labels record_outcome Standing",
     "store.overview": "overrulings Overview",
     "store.pace": "BREAK_S Pace read_pace WAITED_S",
     "store.progress": "rounds_read SlideWork speaker_of unit_of work_done WorkDone WorkUnit",
@@ -327,7 +328,7 @@ _NAMES = {
     ),
     "store.reviews": (
         "add_review find_review listed_cells listed_in_reviews open_part read_review read_reviews "
-        "read_turns record_outcome relabelled_on Review review_of_round ReviewPart rounds_of_cells said_by "
+        "read_turns relabelled_on Review review_of_round ReviewPart rounds_of_cells said_by "
         "scores_in"
     ),
     "store.screening": "begin_pass Field read_plan read_screening ScreeningState visit_field write_plan",

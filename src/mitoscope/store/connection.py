@@ -13,7 +13,7 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 
@@ -99,11 +99,14 @@ def translated(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def atomic(connection: sqlite3.Connection, path: Path) -> Iterator[sqlite3.Connection]:
+def atomic(
+    connection: sqlite3.Connection, path: Path, *, alone: AbstractContextManager[object] | None = None
+) -> Iterator[sqlite3.Connection]:
     """Write: all of the block or nothing of it.
 
     ``BEGIN IMMEDIATE`` takes the write lock at once, so that a reader never has to be promoted to a writer
-    half-way (which fails at once, however long the timeout).
+    half-way (which fails at once, however long the timeout). ``alone`` is entered while the change goes to
+    the file, when nobody may read it.
 
     Raises
     ------
@@ -114,7 +117,8 @@ def atomic(connection: sqlite3.Connection, path: Path) -> Iterator[sqlite3.Conne
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield connection
-            connection.execute("COMMIT")
+            with alone or nullcontext():
+                connection.execute("COMMIT")
         except BaseException:
             # A full disk may have ended the transaction already.
             if connection.in_transaction:
@@ -178,6 +182,17 @@ def open_file(path: Path, *, write: bool = True) -> sqlite3.Connection:
     return connection
 
 
+def open_beside(path: Path) -> sqlite3.Connection:
+    """Return a second connection to a store that is open for writing here, to be read while the first writes.
+
+    It may roll back what another process has left half written, and so is not opened as read-only.
+    """
+    with translated(path):
+        connection = _opened(path, "rw")
+        settle_to_read(connection)
+    return connection
+
+
 def _migrated_copy(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:
     """Return a copy in memory with the present schema: who only reads an older file leaves it as it is."""
     with closing(connection), translated(path):
@@ -191,7 +206,7 @@ def _migrated_copy(connection: sqlite3.Connection, path: Path) -> sqlite3.Connec
 
 
 def settle_to_read(connection: sqlite3.Connection) -> None:
-    """Give a copy in memory the settings of a store that is only read."""
+    """Give a connection the settings of a store that is only read."""
     for setting in (*_SETTINGS, "PRAGMA query_only = ON"):
         connection.execute(setting)
 

@@ -93,9 +93,12 @@ def on_known_slides(connection: sqlite3.Connection, study: Study) -> Study:
     rows = connection.execute("SELECT name, width_px0, height_px0 FROM slide")
     stored = {name: None if width is None else SizePx(width, height) for name, width, height in rows}
     stated = {slide.name for slide in study.slides}
+    of_stem: dict[str, list[str]] = {}
+    for name in stored:
+        of_stem.setdefault(stem(name), []).append(name)
     new_name: dict[str, str] = {}
     for slide in study.slides:
-        same = [name for name in stored if stem(name) == slide.name != name]
+        same = [name for name in of_stem.get(slide.name, ()) if name != slide.name]
         if slide.name not in stored and len(same) == 1 and same[0] not in stated:
             new_name[slide.name] = same[0]
     named = [replace(slide, name=new_name.get(slide.name, slide.name)) for slide in study.slides]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,12 +33,13 @@ _OPINION_ROW = np.dtype(
         ("round", np.int64),
     ]
 )
-_CELLS_SQL = "SELECT id, slide_id FROM cell WHERE is_deleted = 0 ORDER BY id"
+_CELLS_SQL = "SELECT id, slide_id FROM cell WHERE is_deleted = 0 {among} ORDER BY id"
+_AMONG = "{name} IN (SELECT value FROM json_each(?))"
 
 
 @dataclass(frozen=True, eq=False)
 class Agreed:
-    """The agreed class of all live cells, in order of their ids.
+    """The agreed class of live cells, in order of their ids.
 
     Parameters
     ----------
@@ -58,9 +60,14 @@ class Agreed:
 
 
 @well_formed()
-def read_opinions(connection: sqlite3.Connection, cell_id: NDArray[np.int64]) -> Opinions:
-    """Return the last word of each rater on cells, as rows of their ids, ascending, shape (n,)."""
-    rows = _label_rows(connection)
+def read_opinions(
+    connection: sqlite3.Connection, cell_id: NDArray[np.int64], *, cells: Collection[int] | None = None
+) -> Opinions:
+    """Return the last word of each rater on cells, as rows of their ids, ascending, shape (n,).
+
+    Where `cells` are given, no others are looked up.
+    """
+    rows = _label_rows(connection) if cells is None else _labels_of(connection, cells)
     rows = rows[np.isin(rows["cell"], cell_id)]
     numbers = {str(kind): number for number, kind in enumerate(RaterKind)}
     kinds = {id_: numbers[kind] for id_, kind in connection.execute("SELECT id, kind FROM rater")}
@@ -98,20 +105,24 @@ def read_opinions(connection: sqlite3.Connection, cell_id: NDArray[np.int64]) ->
 def _label_rows(connection: sqlite3.Connection) -> NDArray[Any]:
     """Return the labels that hold; of a copy of the store those of its last copy, brought up to date."""
     if not isinstance(connection, Copy):
-        return np.fromiter(connection.execute(_OPINIONS_SQL.format(where="")), dtype=_OPINION_ROW)
+        return _labels_of(connection)
     (last,) = connection.execute("SELECT ifnull(max(seq), 0) FROM event").fetchone()
     rows: NDArray[Any]
     rows, seen = connection.kept.get("labels", (np.empty(0, dtype=_OPINION_ROW), 0))
     if seen != last:
         sql = "SELECT DISTINCT cell_id FROM event WHERE seq > ?"
         changed = np.fromiter((cell for (cell,) in connection.execute(sql, (seen,))), dtype=np.int64)
-        where = "" if not seen else "WHERE cell_id IN (SELECT value FROM json_each(?))"
-        values = () if not seen else (id_list(changed),)
-        anew = np.fromiter(connection.execute(_OPINIONS_SQL.format(where=where), values), dtype=_OPINION_ROW)
+        anew = _labels_of(connection, changed.tolist() if seen else None)
         rows = np.concatenate([rows[~np.isin(rows["cell"], changed)], anew])
         rows = rows[np.lexsort((rows["round"], rows["rater"], rows["cell"]))]
         connection.kept["labels"] = rows, last
     return rows
+
+
+def _labels_of(connection: sqlite3.Connection, cells: Collection[int] | None = None) -> NDArray[Any]:
+    where = "" if cells is None else f"WHERE {_AMONG.format(name='cell_id')}"
+    values = () if cells is None else (id_list(cells),)
+    return np.fromiter(connection.execute(_OPINIONS_SQL.format(where=where), values), dtype=_OPINION_ROW)
 
 
 def live_cells(connection: sqlite3.Connection) -> NDArray[np.int64]:
@@ -119,14 +130,22 @@ def live_cells(connection: sqlite3.Connection) -> NDArray[np.int64]:
     return _live(connection)["id"]
 
 
-def _live(connection: sqlite3.Connection) -> NDArray[Any]:
+def _live(connection: sqlite3.Connection, cells: Collection[int] | None = None) -> NDArray[Any]:
     row = np.dtype([("id", np.int64), ("slide", np.int64)])
-    return np.fromiter(connection.execute(_CELLS_SQL), dtype=row)
+    among = "" if cells is None else f"AND {_AMONG.format(name='id')}"
+    values = () if cells is None else (id_list(cells),)
+    return np.fromiter(connection.execute(_CELLS_SQL.format(among=among), values), dtype=row)
 
 
 @well_formed()
-def agreed(connection: sqlite3.Connection, policy: Policy, *, threshold: float = CROWD_THRESHOLD) -> Agreed:
-    """Return the agreed class of all live cells.
+def agreed(
+    connection: sqlite3.Connection,
+    policy: Policy,
+    *,
+    threshold: float = CROWD_THRESHOLD,
+    cells: Collection[int] | None = None,
+) -> Agreed:
+    """Return the agreed class of live cells.
 
     Parameters
     ----------
@@ -134,8 +153,10 @@ def agreed(connection: sqlite3.Connection, policy: Policy, *, threshold: float =
         How labels become one.
     threshold : float
         Smallest score of the crowd policy, in [0, 1].
+    cells : collection of int, optional
+        Those that are asked for; by default all.
     """
-    cells = _live(connection)
-    opinions = read_opinions(connection, cells["id"])
-    found = agreed_classes(opinions, len(cells), Policy(policy), threshold=threshold)
-    return Agreed(cells["id"], cells["slide"], np.maximum(found.label, 0), found.agreement)
+    live = _live(connection, cells)
+    opinions = read_opinions(connection, live["id"], cells=cells)
+    found = agreed_classes(opinions, len(live), Policy(policy), threshold=threshold)
+    return Agreed(live["id"], live["slide"], np.maximum(found.label, 0), found.agreement)

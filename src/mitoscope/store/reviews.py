@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
 from mitoscope.errors import ConflictError, NotFoundError
-from mitoscope.store.actions import CellEvent, record
 from mitoscope.store.encoding import id_list, insert, well_formed
-from mitoscope.store.opinions import Policy, agreed
-from mitoscope.store.records import Rater, Round, RoundKind
-from mitoscope.store.terms import CONSENSUS_RATER
-from mitoscope.store.vocabulary import intern_raters, intern_rounds
+from mitoscope.store.records import Round, RoundKind
+from mitoscope.store.vocabulary import intern_rounds
 
 
 class ReviewPart(StrEnum):
@@ -267,37 +264,3 @@ def scores_in(connection: sqlite3.Connection, round_id: int) -> dict[int, float]
     """Return the scores that were given with labels in a round, by cell."""
     sql = "SELECT cell_id, score FROM label_now WHERE round_id = ? AND score IS NOT NULL"
     return dict(connection.execute(sql, (round_id,)).fetchall())
-
-
-def record_outcome(
-    connection: sqlite3.Connection,
-    label_of: Mapping[int, int],
-    round_id: int,
-    *,
-    rater: Rater = CONSENSUS_RATER,
-    scores: Mapping[int, float] | None = None,
-) -> int:
-    """Record what cells were settled as, as labels of a consensus; return how many were not so before.
-
-    This is the one way in which a review, a rule or a split by score writes classes beside those of the
-    raters. A cell whose recorded class is the same keeps it.
-
-    Parameters
-    ----------
-    label_of : mapping of int to int
-        Cell id → label id.
-    round_id : int
-        The round of the outcome.
-    rater : Rater
-        In whose name, of kind consensus.
-    scores : mapping of int to float, optional
-        Cell id → score in [0, 1] to be kept with the label.
-    """
-    (rater_id,) = intern_raters(connection, [rater]).tolist()
-    view = agreed(connection, Policy.RECORDED)
-    known = dict(zip(view.cell_id.tolist(), view.label_id.tolist(), strict=True))
-    news = {cell: label for cell, label in label_of.items() if known.get(cell) != label}
-    for cell, label in news.items():
-        score = None if scores is None else scores.get(cell)
-        record(connection, CellEvent("label", cell, rater_id, round_id, label_id=label, score=score))
-    return len(news)

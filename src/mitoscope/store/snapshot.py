@@ -1,15 +1,15 @@
 """A copy of a study in memory, for who reads the whole of it: those who work do not wait meanwhile.
 
 With ``journal_mode=DELETE`` (see `mitoscope.store.connection`) a reader keeps the writer from committing, and
-one connection serves all. What looks at every cell therefore looks at a copy, which is made in steps of a few
-milliseconds; between two of them others have their turn, and what they write goes into the copy.
+one connection serves all who read. What looks at every cell therefore looks at a copy, which is made in steps
+of a few milliseconds; between two of them others write, and what they write goes into the copy.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import sleep
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 from mitoscope.store.connection import settle_to_read
 
 STEP_PAGES = 1000
-"""Of 4 KiB, copied while nobody else has the connection."""
+"""Of 4 KiB, copied while nobody writes."""
 _BUSY_S = 0.01
 _YIELD_S = 0.001
 
@@ -34,20 +34,23 @@ class Snapshots:
     Parameters
     ----------
     source : sqlite3.Connection
-        Of the store.
+        With which the store is written: only then does SQLite bring a copy that is being made up to date.
     turn : threading.RLock
-        Held by whoever uses it.
+        Held by whoever writes.
+    changes : callable
+        Returns a number that is another one once somebody has written.
     """
 
     def __init__(
         self,
         source: sqlite3.Connection,
         turn: threading.RLock,
+        changes: Callable[[], int],
     ) -> None:
-        self._source, self._turn = source, turn
+        self._source, self._turn, self._changes = source, turn, changes
         self._reading = threading.Lock()
         self._copy: Copy | None = None
-        self._state: tuple[int, int] | None = None
+        self._state: int | None = None
 
     @contextmanager
     def reading(self) -> Iterator[Copy]:
@@ -66,23 +69,22 @@ class Snapshots:
             self._copy = self._state = None
 
     def _fresh(self) -> Copy:
-        with self._turn:
-            if self._copy is None or self._state_now() != self._state:
-                copy = sqlite3.connect(
-                    ":memory:", isolation_level=None, check_same_thread=False, factory=Copy
-                )
-                try:
-                    self._source.backup(copy, pages=STEP_PAGES, progress=self._let_others, sleep=_BUSY_S)
-                    state = self._state_now()
-                    settle_to_read(copy)
-                except BaseException:
-                    copy.close()
-                    raise
-                old, self._copy, self._state = self._copy, copy, state
-                copy.kept = {} if old is None else old.kept
-                if old is not None:
-                    old.close()
+        if self._copy is not None and self._changes() == self._state:
             return self._copy
+        copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False, factory=Copy)
+        try:
+            with self._turn:
+                self._source.backup(copy, pages=STEP_PAGES, progress=self._let_others, sleep=_BUSY_S)
+                state = self._changes()
+            settle_to_read(copy)
+        except BaseException:
+            copy.close()
+            raise
+        old, self._copy, self._state = self._copy, copy, state
+        copy.kept = {} if old is None else old.kept
+        if old is not None:
+            old.close()
+        return copy
 
     def _let_others(self, _status: int, remaining: int, _total: int) -> None:
         if not remaining:
@@ -90,8 +92,3 @@ class Snapshots:
         self._turn.release()
         sleep(_YIELD_S)  # a lock knows no queue: who waits comes first
         self._turn.acquire()
-
-    def _state_now(self) -> tuple[int, int]:
-        """Return a number of this connection's changes, and one that changes with those of others."""
-        (version,) = self._source.execute("PRAGMA data_version").fetchone()
-        return self._source.total_changes, int(version)

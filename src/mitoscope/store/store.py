@@ -19,7 +19,7 @@ from mitoscope.errors import OutputError, StoreBusyError, StoreError
 from mitoscope.fsio import publish, sync_directory, take_lock
 from mitoscope.labels import DEFAULT_LABELS, Label, LabelMapping, LabelSet, class_set
 from mitoscope.store import chain
-from mitoscope.store.connection import atomic, create_file, open_file, translated
+from mitoscope.store.connection import atomic, create_file, open_beside, open_file, translated
 from mitoscope.store.dump import dump, read_slides
 from mitoscope.store.examined import examined_areas, state_whole
 from mitoscope.store.ground_truth import read_truth
@@ -52,7 +52,8 @@ def _nothing() -> None:
 class Store:
     """The annotation store of a study: one SQLite file.
 
-    May be used from many threads, which take turns, and opened by many processes, which wait for each other.
+    May be used from many threads and opened by many processes. Who writes waits for who else writes; who
+    reads does so on a connection of its own, and waits for a writer only while the change goes to the file.
     Every method that writes is one transaction: it is done and on disk when it returns, or not at all.
 
     Raises
@@ -61,11 +62,15 @@ class Store:
         From every method; one line, and nothing has changed.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, reader: sqlite3.Connection | None = None
+    ) -> None:
         self.path = path
-        self._connection = connection
-        self._turn = threading.RLock()
-        self._snapshots = Snapshots(connection, self._turn)
+        self._connection, self._turn = connection, threading.RLock()
+        self._reader, self._reader_turn = connection, self._turn
+        if reader is not None:
+            self._reader, self._reader_turn = reader, threading.RLock()
+        self._snapshots = Snapshots(connection, self._turn, self._changes)
         self._release = _nothing
 
     @classmethod
@@ -108,7 +113,12 @@ class Store:
     def open(cls, path: str | Path, *, write: bool = True) -> Self:
         """Open an existing store."""
         path = Path(path)
-        return cls(path, open_file(path, write=write))
+        connection = open_file(path, write=write)
+        try:
+            return cls(path, connection, open_beside(path) if write else None)
+        except BaseException:
+            connection.close()
+            raise
 
     def claim(self) -> None:
         """Be the one server of this study until it is closed or the process ends, however it ends.
@@ -135,7 +145,8 @@ class Store:
     def close(self) -> None:
         """Close the file; a second time does nothing."""
         self._snapshots.close()
-        with self._turn:
+        with self._turn, self._reader_turn:
+            self._reader.close()
             self._connection.close()
             self._release()
             self._release = _nothing
@@ -148,14 +159,20 @@ class Store:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Hold the connection for several queries that see one state of the store."""
-        with self._turn, translated(self.path):
-            self._connection.execute("BEGIN")
+        """Hold the connection that is read for several queries that see one state of the store."""
+        with self._reader_turn, translated(self.path):
+            self._reader.execute("BEGIN")
             try:
-                yield self._connection
+                yield self._reader
             finally:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
+                if self._reader.in_transaction:
+                    self._reader.execute("ROLLBACK")
+
+    def _changes(self) -> int:
+        """Return a number that is another one once somebody has written."""
+        with self._reader_turn, translated(self.path):
+            (version,) = self._reader.execute("PRAGMA data_version").fetchone()
+            return int(version)
 
     @contextmanager
     def snapshot(self) -> Iterator[Store]:
@@ -169,8 +186,11 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """Hold the connection for one transaction; what it writes is chained (`mitoscope.store.chain`)."""
-        with self._turn, atomic(self._connection, self.path) as connection:
+        """Hold the connection that writes for one transaction; what it writes is chained (`store.chain`).
+
+        Who reads meanwhile sees the study as it was before.
+        """
+        with self._turn, atomic(self._connection, self.path, alone=self._reader_turn) as connection:
             chain.extend(connection, chain.Origin.FOREIGN)
             yield connection
             chain.extend(connection)
