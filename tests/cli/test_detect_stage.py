@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from mitoscope.bundle import Bundle, write_bundle
 from mitoscope.cli import app
-from mitoscope.errors import ConfigError
+from mitoscope.errors import ConfigError, MitoscopeError
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +59,8 @@ def _detect(field: Path, out: Path, *options: str) -> tuple[int, str]:
         "1",
     ]
     done = CliRunner().invoke(app, [*common, *options])
+    if isinstance(done.exception, MitoscopeError):  # that `run` turns into a line and a status
+        return done.exception.exit_status, str(done.exception)
     return done.exit_code, done.output
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mitoscope.errors import FormatError, ScaleError
-from mitoscope.infer import DetectConfig, ListedSlide, read_slide_list
+from mitoscope.errors import ConfigError, FormatError, ScaleError
+from mitoscope.infer import DetectConfig, ListedSlide, find_slides, read_slide_list, refuse_same_names
 
 
 def written(path: Path, text: str) -> Path:
@@ -30,6 +30,42 @@ def test_a_list_gives_each_slide_its_own_resolution_and_region(tmp_path: Path) -
     assert {config.threshold for config in configs} == {0.7}
 
 
+def test_what_a_list_says_beyond_the_search_is_kept(tmp_path: Path) -> None:
+    text = "Slide,Case_ID,Tumour outline,Scanner,Age\na.png,P 7,a.geojson,AT2,61\nb.png,,,,\n"
+    first, second = read_slide_list(written(tmp_path / "list.csv", text))
+    assert (first.case, first.tumour) == ("P 7", tmp_path / "a.geojson")
+    assert first.columns == {"Scanner": "AT2", "Age": "61"}
+    assert (second.case, second.tumour, second.columns) == ("", None, {"Scanner": "", "Age": ""})
+
+
+def test_two_rows_of_one_result_are_both_named(tmp_path: Path) -> None:
+    listed = read_slide_list(written(tmp_path / "list.csv", "slide\na/x.svs\nc.svs\nb/X.tiff\n"))
+    with pytest.raises(
+        ConfigError, match=r"x\.svs \(.*:2\) and .*X\.tiff \(.*:4\) would write the same results"
+    ):
+        refuse_same_names(listed)
+
+
+def test_folders_and_patterns_mean_the_images_in_them(tmp_path: Path) -> None:
+    names = ("b.svs", "sub/a.tiff", "notes.txt", ".hidden.svs", "m.mrxs", "m/Slide1.dat", "m/x.jpg")
+    beside = ("b.json", "b.density.png", "b.tissue.png", "c.d.png")
+    for name in (*names, *beside):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+
+    def found(*paths: Path) -> list[str]:
+        return [slide.path.relative_to(tmp_path).as_posix() for slide in find_slides(paths)]
+
+    assert found(tmp_path) == ["b.svs", "c.d.png", "m.mrxs", "sub/a.tiff"]
+    assert found(tmp_path / "*.svs", tmp_path / "none.svs") == ["b.svs", "none.svs"]
+    assert found(tmp_path / "**" / "*.tiff") == ["sub/a.tiff"]
+    with pytest.raises(ConfigError, match=r"\*\.ndpi: matches no slide"):
+        found(tmp_path / "*.ndpi")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ConfigError, match="empty: holds no slide"):
+        found(tmp_path / "empty")
+
+
 def test_a_path_as_windows_writes_it_is_found(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "a.png").touch()
@@ -49,7 +85,9 @@ def test_a_list_as_spreadsheets_write_it(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("path,mpp\na.png,0.25\n", r"list\.csv:1: no column slide"),
-        ("slide,scanner\na.png,X\n", r"list\.csv: unknown column scanner; the columns are slide, mpp, roi"),
+        ("slide,mp\na.png,1\n", r"list\.csv: unknown column 'mp', which resembles 'mpp'; call it mpp if"),
+        ("slide,MPP_um\na.png,1\n", r"list\.csv: unknown column 'MPP_um', which resembles 'mpp'"),
+        ("slide,tumuor\na.png,X\n", r"list\.csv: unknown column 'tumuor', which resembles 'tumour'"),
         ("slide,mpp\n", r"list\.csv: lists no slide"),
         ("slide,mpp\n,0.25\n", r"list\.csv:2: the column slide is empty"),
         ("slide,mpp\na.png,about 0.25\n", r"list\.csv:2, column mpp: a number expected"),

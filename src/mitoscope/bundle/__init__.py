@@ -16,7 +16,7 @@ from mitoscope.bundle.entries import (
     Subtype,
     Verifier,
 )
-from mitoscope.bundle.load import Bundle, load_bundle, shipped
+from mitoscope.bundle.load import DEFAULT, Bundle, load_bundle, shipped
 from mitoscope.bundle.manifest import (
     Border,
     FileEntry,
@@ -31,6 +31,7 @@ from mitoscope.bundle.write import write_bundle
 
 __all__ = [
     "BALANCED_ACCURACY",
+    "DEFAULT",
     "F1",
     "GREATEST_F1",
     "KIND_RECALLS",

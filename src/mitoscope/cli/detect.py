@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,23 +26,25 @@ from mitoscope.cli.options import (
     parse_mpp,
     parse_roi,
 )
-from mitoscope.cli.terminal import progress, summarise
+from mitoscope.cli.terminal import cohort_progress, progress, summarise
 
 if TYPE_CHECKING:
-    from mitoscope.infer import SlideOutcome, SlideRun
+    from mitoscope.infer import ListedSlide, Order, SlideDone
+    from mitoscope.report import ResultSettings
 
 
 def detect(
     out: OutOption,
     slides: Annotated[
-        list[Path] | None, typer.Argument(metavar="SLIDE...", help="Whole-slide or plain images.")
+        list[Path] | None,
+        typer.Argument(metavar="SLIDE...", help="Whole-slide or plain images, folders of them, patterns."),
     ] = None,
     slides_from: Annotated[
         Path | None,
         typer.Option(
             "--slides-from",
             metavar="LIST.csv",
-            help="Further slides: columns slide and, for those that need them, mpp and roi.",
+            help="Further slides: columns slide and, where needed, case, mpp, roi, tumour; others are kept.",
         ),
     ] = None,
     model: Annotated[
@@ -110,6 +111,13 @@ def detect(
             "--threads", min=1, max=THREADS_MAX, help="Threads in total; default: one for each core."
         ),
     ] = None,
+    order: Annotated[
+        str, typer.Option("--order", help="Of several slides: listed, smallest or largest first.")
+    ] = "listed",
+    retries: Annotated[
+        int,
+        typer.Option("--retries", min=0, max=100, help="Times that slides that failed are tried again."),
+    ] = 1,
     provider: Annotated[
         str, typer.Option("--provider", help="Where networks run: cpu, cuda or openvino.")
     ] = "cpu",
@@ -118,11 +126,11 @@ def detect(
 
     A run that was stopped goes on where it stopped when the same command is repeated.
     """
-    from mitoscope.bundle import load_bundle
+    from mitoscope.bundle import DEFAULT
     from mitoscope.errors import ConfigError
-    from mitoscope.infer import DetectConfig, ListedSlide, detect_slides, read_slide_list
+    from mitoscope.infer import DetectConfig, find_slides, parse_order, read_slide_list, refuse_same_names
     from mitoscope.infer.config import PROVIDERS, QUALITIES, STAGES
-    from mitoscope.report import write_outputs
+    from mitoscope.report import ResultSettings, open_detector_of
     from mitoscope.report.outputs import check_outputs, load_ahead, parse_formats
 
     wanted = parse_formats(formats)
@@ -143,66 +151,65 @@ def detect(
         "resume": not no_resume,
     }
     config = DetectConfig.parse(values, where="detect")
-    listed = [ListedSlide(path) for path in slides or ()]
+    chosen = parse_order(order)
+    listed = list(find_slides(slides or ()))
     if slides_from is not None:
         listed += read_slide_list(slides_from)
     if not listed:
         raise ConfigError(
             "no slide is named", mend="name slides, or a list of them with --slides-from LIST.csv"
         )
+    refuse_same_names(listed)
     check_outputs([item.path for item in listed], out, wanted)
-    load_ahead(wanted)
-    write = partial(
-        write_outputs,
-        out_dir=out,
+    settings = ResultSettings(
+        model or DEFAULT,
+        out,
+        config,
         formats=wanted,
         area_mm2=area_mm2,
         rule=rule,
         force=force,
         relative_to_bounds=relative_to_bounds,
     )
-    relay = _Relay()
-    outcomes = detect_slides(
-        listed, load_bundle(model) if model else load_bundle(), out, config=config, progress=relay
-    )
-    statuses = []
-    for slide in listed:
-        with progress(slide.path.name, unit="mm² of tissue", verb="searched") as report:
-            relay.target = report
-            outcome = next(outcomes)
-        statuses.append(_finish(outcome, write, force=force))
+    open_detector_of(settings)  # what the bundle cannot do is said before the first slide
+    load_ahead(wanted)
+    statuses = [_tell(done) for done in _work(listed, settings, order=chosen, retries=retries)]
     if any(statuses):
         # One slide: its own status. Several: incomplete, unless none of them could be used.
         raise typer.Exit(min(statuses) if all(statuses) else 1)
 
 
-class _Relay:
-    """Hands the progress of the slide at work to its bar."""
+def _work(
+    listed: Sequence[ListedSlide], settings: ResultSettings, *, order: Order, retries: int
+) -> Iterator[SlideDone]:
+    """Make the results of all slides and show how far they are."""
+    from mitoscope.infer import run_cohort
+    from mitoscope.report import make_result
 
-    def __init__(self) -> None:
-        self.target: Callable[[float, float], None] | None = None
+    if len(listed) == 1:
+        (slide,) = listed
+        with progress(slide.path.name, unit="mm² of tissue", verb="searched") as report:
+            yield from run_cohort(
+                listed, lambda one, _: make_result(one, settings, progress=report), at_once=1
+            )
+        return
+    with cohort_progress() as show:
+        yield from run_cohort(
+            listed,
+            lambda one, report: make_result(one, settings, progress=report),
+            order=order,
+            retries=retries,
+            progress=show,
+        )
 
-    def __call__(self, done: float, total: float) -> None:
-        if self.target is not None:
-            self.target(done, total)
 
-
-def _finish(outcome: SlideOutcome, write: Callable[[SlideRun], list[Path]], *, force: bool) -> int:
-    from mitoscope.count import refuse_colours
-    from mitoscope.errors import MitoscopeError
+def _tell(done: SlideDone) -> int:
+    """Print what became of a slide in one line, errors on standard error; return its status."""
     from mitoscope.exchange import read_manifest
 
-    error = outcome.error
-    if outcome.run is not None:
-        try:
-            written = write(outcome.run)
-            typer.echo(summarise(read_manifest(written[-1])))
-            if not force:
-                refuse_colours(outcome.run.detections.searched)
-        except MitoscopeError as problem:
-            error = problem
-        else:
-            return 0 if outcome.run.status == "complete" else 1
-    assert error is not None
-    typer.echo(f"error: {error}", err=True)
-    return error.exit_status
+    if done.manifest is not None:
+        line = summarise(read_manifest(done.manifest))
+        typer.echo(f"{line}; made before" if done.kept else line)
+    if done.error is not None:
+        typer.echo(f"error: {done.error}", err=True)
+    return done.exit_status

@@ -8,10 +8,14 @@ from __future__ import annotations
 import math
 import shutil
 import sys
+import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from mitoscope.infer import CohortState
 
 PIPED_WIDTH = 160
 """Columns of a table that goes into a file or another program."""
@@ -147,6 +151,52 @@ def _live(title: str, form: str) -> Iterator[ProgressReport]:
             bar.update(task, completed=done, total=total)
 
         yield report
+
+
+@contextmanager
+def cohort_progress() -> Iterator[Callable[[CohortState], None]]:
+    """Show on standard error how far a cohort is while the block runs; called from any thread."""
+    if not sys.stderr.isatty():
+        yield _PlainCohort()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (BarColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    # Lines of slides that are through stand above the bar.
+    with Progress(*columns, console=Console(stderr=True), redirect_stdout=sys.stdout.isatty()) as bar:
+        task = bar.add_task("", total=1.0, start=True)
+
+        def show(state: CohortState) -> None:
+            bar.update(task, description=say_cohort(state), completed=state.mm2_done, total=state.mm2 or 1.0)
+
+        yield show
+
+
+def say_cohort(state: CohortState) -> str:
+    """Return how far a cohort is in one line."""
+    about = "" if state.slides_done == state.slides else "about "
+    line = (
+        f"{grouped(state.slides_done)} of {grouped(state.slides)} slides, "
+        f"searched {state.mm2_done:,.1f} of {about}{state.mm2:,.1f} mm² of tissue"
+    )
+    return f"{line}, about {_duration(state.left_s)} left" if about and state.left_s is not None else line
+
+
+class _PlainCohort:
+    """A plain line now and then, and one at the end."""
+
+    def __init__(self) -> None:
+        self._spoken = time.monotonic()
+        self._lock = threading.Lock()
+
+    def __call__(self, state: CohortState) -> None:
+        with self._lock:
+            now = time.monotonic()
+            if now - self._spoken < PLAIN_INTERVAL_S and state.slides_done < state.slides:
+                return
+            self._spoken = now
+            print(say_cohort(state), file=sys.stderr, flush=True)
 
 
 class _PlainLines:

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
         write_bytes,
         write_result,
     )
-    from mitoscope.exchange.table import read_table
+    from mitoscope.exchange.table import Row, read_table
     from mitoscope.exchange.truth import is_store, parse_reference, read_ground_truth
 
 _NAMES = {
@@ -79,7 +79,7 @@ _NAMES = {
         "write_bytes",
         "write_result",
     ),
-    "table": ("read_table",),
+    "table": ("Row", "read_table"),
     "truth": ("is_store", "parse_reference", "read_ground_truth"),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
@@ -96,6 +96,7 @@ __all__ = [
     "Incoming",
     "ReadOptions",
     "Result",
+    "Row",
     "WriteOptions",
     "apply_mapping",
     "check_names",

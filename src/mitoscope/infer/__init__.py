@@ -1,28 +1,39 @@
 """Running a detector over slides: engine, ledger, resume, a second stage."""
 
 from mitoscope.infer.cascade import Networks, open_networks
+from mitoscope.infer.cohort import CohortState, Order, SlideDone, parse_order, run_cohort
 from mitoscope.infer.config import DetectConfig
-from mitoscope.infer.detect import SlideOutcome, detect_slide, detect_slides
+from mitoscope.infer.detect import SlideOutcome, check_asked, detect_opened, detect_slide, detect_slides
 from mitoscope.infer.engine import Engine, check_provider, open_bundle_network, open_detector
 from mitoscope.infer.ledger import Ledger
-from mitoscope.infer.slide_list import ListedSlide, read_slide_list
-from mitoscope.infer.slide_run import Correction, SlideRun, Timings
+from mitoscope.infer.slide_list import ListedSlide, find_slides, read_slide_list, refuse_same_names
+from mitoscope.infer.slide_run import Correction, SlideRun, Timings, software
 
 __all__ = [
+    "CohortState",
     "Correction",
     "DetectConfig",
     "Engine",
     "Ledger",
     "ListedSlide",
     "Networks",
+    "Order",
+    "SlideDone",
     "SlideOutcome",
     "SlideRun",
     "Timings",
+    "check_asked",
     "check_provider",
+    "detect_opened",
     "detect_slide",
     "detect_slides",
+    "find_slides",
     "open_bundle_network",
     "open_detector",
     "open_networks",
+    "parse_order",
     "read_slide_list",
+    "refuse_same_names",
+    "run_cohort",
+    "software",
 ]

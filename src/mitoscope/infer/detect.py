@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from mitoscope.bundle import ROBUST, Bundle, Manifest, OperatingPoint
-from mitoscope.bundle.network import multiplies_bytes
 from mitoscope.detections import Detections
 from mitoscope.errors import ConfigError, MitoscopeError, StoppedError
 from mitoscope.exchange import check_names, result_stem
@@ -30,6 +29,7 @@ from mitoscope.infer.cascade import (
 from mitoscope.infer.config import DetectConfig, Stage
 from mitoscope.infer.engine import Engine
 from mitoscope.infer.ledger import Ledger
+from mitoscope.infer.remarks import describe_odd_stain, scale_notes, search_notes, stain_notes
 from mitoscope.infer.search import ChunkResult, read_chunk, search_chunk
 from mitoscope.infer.slide_list import ListedSlide
 from mitoscope.infer.slide_run import Correction, SlideRun, Timings, software
@@ -115,23 +115,59 @@ def detect_slide(
         If the user stops it. The same command goes on.
     """
     config = config or DetectConfig()
+    check_asked(bundle, config)
+    check_names([Path(path)], Path(out_dir))
+    started = time.perf_counter()
+    with open_slide(path, mpp=config.mpp, mpp_override=config.mpp_override) as slide:
+        return detect_opened(
+            slide,
+            bundle,
+            out_dir,
+            config=config,
+            progress=progress,
+            found=found,
+            networks=networks,
+            started=started,
+        )
+
+
+def check_asked(bundle: Bundle, config: DetectConfig) -> None:
+    """Refuse what a bundle cannot do, before a slide is opened; errors as `detect_slide`."""
     stage_of(bundle.manifest, config)
     quality_of(bundle.manifest, config)
     refuse_subtype(bundle.manifest, config)
     operating_point(bundle.manifest, config)
-    check_names([Path(path)], Path(out_dir))
-    started = time.perf_counter()
-    with open_slide(path, mpp=config.mpp, mpp_override=config.mpp_override) as slide:
-        survey = make_survey(slide, bundle, config, tissue=find_tissue(slide))
-        # Everything that can be refused is refused before the first file is written.
-        networks = networks or open_networks(bundle, config)
-        ledger_path = make_directory(Path(out_dir)) / (result_stem(path) + LEDGER_SUFFIX)
-        header = _header(slide.info, bundle, survey, config)
-        with Ledger.open(ledger_path, header, resume=config.resume) as ledger:
-            job = _Job(bundle, config, networks, progress, found)
-            setup_s = time.perf_counter() - started
-            _search(survey, ledger, job)
-            return _result(slide, survey, ledger, job, setup_s=setup_s)
+
+
+def detect_opened(
+    slide: Slide,
+    bundle: Bundle,
+    out_dir: Path,
+    *,
+    config: DetectConfig,
+    progress: Progress | None = None,
+    found: Found | None = None,
+    networks: Networks | None = None,
+    started: float | None = None,
+) -> SlideRun:
+    """Find the mitotic figures of a slide that is open: what `detect_slide` does once it has opened it.
+
+    Parameters
+    ----------
+    started : float, optional
+        When the work on the slide began, by `time.perf_counter`; opening it is a part of it.
+    """
+    started = time.perf_counter() if started is None else started
+    survey = make_survey(slide, bundle, config, tissue=find_tissue(slide))
+    # Everything that can be refused is refused before the first file is written.
+    networks = networks or open_networks(bundle, config)
+    ledger_path = make_directory(Path(out_dir)) / (result_stem(slide.info.name) + LEDGER_SUFFIX)
+    header = _header(slide.info, bundle, survey, config)
+    with Ledger.open(ledger_path, header, resume=config.resume) as ledger:
+        job = _Job(bundle, config, networks, progress, found)
+        setup_s = time.perf_counter() - started
+        _search(survey, ledger, job)
+        return _result(slide, survey, ledger, job, setup_s=setup_s)
 
 
 def _header(info: SlideInfo, bundle: Bundle, survey: Survey, config: DetectConfig) -> dict[str, object]:
@@ -191,7 +227,7 @@ def _result(slide: Slide, survey: Survey, ledger: Ledger, job: _Job, *, setup_s:
     proposals = _uncut(merged, info, margin_um=manifest.margin_um)
     detections, correction = _corrected(_verified(slide, proposals, ledger, job), job)
     gaps = ledger.gaps()
-    odd = _odd_stain(survey, manifest)
+    odd = describe_odd_stain(survey, manifest)
     point = operating_point(manifest, job.config, odd_stain=odd is not None)
     threshold, threshold_source = _threshold(manifest, job.config, point)
     detections = _with_subtypes(slide, detections, ledger, job, threshold=threshold)
@@ -212,9 +248,9 @@ def _result(slide: Slide, survey: Survey, ledger: Ledger, job: _Job, *, setup_s:
         versions=software(info),
         notes=(
             *info.notes,
-            *_scale_notes(info, job.config),
-            *_stain_notes(survey, manifest, odd, point=point if job.config.point is None else None),
-            *_notes(survey, manifest, threshold, ledger, stage=job.stage, correction=correction),
+            *scale_notes(info, job.config),
+            *stain_notes(survey, manifest, odd, point=point if job.config.point is None else None),
+            *search_notes(survey, manifest, threshold, ledger, stage=job.stage, correction=correction),
         ),
         ledger=ledger.path,
         stage=job.stage,
@@ -346,99 +382,8 @@ def _threshold(manifest: Manifest, config: DetectConfig, point: OperatingPoint |
     return manifest.verifier.proposal_threshold, f"{manifest.source}, first stage alone"
 
 
-def _odd_stain(survey: Survey, manifest: Manifest) -> str | None:
-    """Return in words how the stain is unlike that of the training data; doubted colours say more already."""
-    stain = survey.tissue.stain
-    if manifest.stain is None or stain is None or survey.tissue.colour_doubt:
-        return None
-    return manifest.stain.complaint(stain)
-
-
-def _stain_notes(
-    survey: Survey, manifest: Manifest, odd: str | None, *, point: OperatingPoint | None
-) -> list[str]:
-    """Write what the colours of a slide mean for it; `point` is what was taken unnamed."""
-    if survey.tissue.colour_doubt:
-        return [f"{survey.tissue.colour_doubt}: look at the slide before using any number"]
-    if odd is None:
-        return []
-    unlike = f"the stain is unlike that of the training data, optical density in {odd}"
-    usual = manifest.point()
-    if point is not None and point.name == ROBUST != usual.name:
-        return [
-            f"{unlike}: the threshold is that of the {ROBUST} point ({point.threshold:.3g}, "
-            f"{point.criterion} on {point.chosen_on}) in place of {usual.name} ({usual.threshold:.3g}); "
-            f"--point {usual.name} keeps that one"
-        ]
-    return [
-        f"{unlike}: look at the figures by eye, or set the threshold on fields of your own (mitoscope bundle "
-        "calibrate)"
-    ]
-
-
-def _finest_mpp(manifest: Manifest, stage: Stage) -> float:
-    """Return the finest resolution at which a run looks at a slide."""
-    second = manifest.verifier if stage == "verified" else None
-    return manifest.mpp if second is None else min(manifest.mpp, second.mpp)
-
-
 def _area_mm2(boxes: Sequence[BoxPx0], mpp: Mpp) -> float:
     return sum(box.area_mm2(mpp) for box in boxes)
-
-
-def _scale_notes(info: SlideInfo, config: DetectConfig) -> list[str]:
-    if config.mpp is None or info.mpp == Mpp.square(config.mpp):
-        return []
-    return [
-        f"--mpp {config.mpp:g} was not used: the slide states {info.mpp.mean:.4g} µm/px ({info.mpp_source}), "
-        "which only --mpp-override replaces"
-    ]
-
-
-def _notes(
-    survey: Survey,
-    manifest: Manifest,
-    threshold: float,
-    ledger: Ledger,
-    *,
-    stage: Stage,
-    correction: Correction | None,
-) -> tuple[str, ...]:
-    notes = []
-    if manifest.precision == "int8" and not multiplies_bytes():
-        notes.append(
-            "this processor does not multiply bytes: the networks in int8 ran in float32, more slowly"
-        )
-    finest, own = _finest_mpp(manifest, stage), survey.tissue.mpp.mean
-    if own > finest * (1 + manifest.mpp_tolerance):
-        notes.append(
-            f"the slide has {own:.2g} µm/px and is enlarged to the {finest:g} µm/px of the detector: detail "
-            "that was not scanned is lost, expect more figures missed and more look-alikes found"
-        )
-    if stage == "proposals" and manifest.verifier is not None:
-        notes.append("scores are those of the first stage: the second one was not asked (--stage proposals)")
-    lowest = (
-        manifest.proposal_floor if correction is None else float(correction.shift(manifest.proposal_floor))
-    )
-    if stage == "proposals" and threshold < lowest:
-        notes.append(
-            f"the threshold {threshold:g} is below the bundle's floor {lowest:g}: candidates "
-            "between the two were not kept"
-        )
-    if suspects := ledger.suspects():
-        first = suspects[0]
-        notes.append(
-            f"{len(suspects)} stored tiles look damaged although they can be decoded, the first at "
-            f"{first.x:.0f}, {first.y:.0f} px: look at them by eye, or copy the slide again from its source"
-        )
-    if saturated := ledger.saturated_tiles():
-        notes.append(
-            f"in {saturated} tiles the network used all its {manifest.top_k} slots: candidates of low score "
-            "may be missing there"
-        )
-    if stage == "verified" and (damaged := ledger.damaged_crops()):
-        notes.append(f"{damaged} candidates were verified on crops of which a part could not be read")
-    return tuple(notes)
 
 
 @dataclass(frozen=True, eq=False)

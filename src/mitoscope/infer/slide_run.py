@@ -180,12 +180,12 @@ class SlideRun:
         return floor if self.correction is None else float(self.correction.shift(floor))
 
 
-def software(slide: SlideInfo) -> dict[str, str]:
-    """Return the versions of what a result depends on."""
-    return {
+def software(slide: SlideInfo | None = None) -> dict[str, str]:
+    """Return the versions of what a result depends on: with the reader, where a slide is given."""
+    versions = {
         "mitoscope": version("mitoscope"),
         "python": platform.python_version(),
         "numpy": version("numpy"),
         "onnxruntime": ort.__version__,
-        "reader": slide.reader,
     }
+    return versions if slide is None else {**versions, "reader": slide.reader}

@@ -4,6 +4,16 @@
 """
 
 from mitoscope.report.findings import Findings, gather
+from mitoscope.report.making import ResultSettings, make_result, open_detector_of
 from mitoscope.report.outputs import FORMATS, render_report, write_outputs
 
-__all__ = ["FORMATS", "Findings", "gather", "render_report", "write_outputs"]
+__all__ = [
+    "FORMATS",
+    "Findings",
+    "ResultSettings",
+    "gather",
+    "make_result",
+    "open_detector_of",
+    "render_report",
+    "write_outputs",
+]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from threading import Thread
+
+import shapely
 
 from mitoscope.count import FIELD_ASPECT, GradingRule
 from mitoscope.errors import ConfigError, LedgerMismatchError
@@ -102,6 +105,15 @@ def write_outputs(
         If a file cannot be written.
     """
     wanted = _wanted(formats)
+    request = request_of(
+        formats,
+        area_mm2=area_mm2,
+        aspect=aspect,
+        rule=rule,
+        regions=regions,
+        force=force,
+        relative_to_bounds=relative_to_bounds,
+    )
     findings = gather(run, area_mm2=area_mm2, aspect=aspect, rule=rule, regions=regions, force=force)
     folder, stem = make_directory(Path(out_dir)), result_stem(run.slide.name)
     origin = _corner(run.slide) if relative_to_bounds else ORIGIN
@@ -117,7 +129,7 @@ def write_outputs(
         stem,
         candidates=findings.candidates,
         tissue=run.tissue.mask,
-        manifest=_manifest(findings, origin),
+        manifest=_manifest(findings, origin, request),
         further=further,
     )
 
@@ -242,7 +254,40 @@ def _check_same(run: SlideRun, slide: Slide) -> None:
         )
 
 
-def _manifest(findings: Findings, geojson_origin: PointPx0) -> dict[str, object]:
+def request_of(
+    formats: Sequence[str],
+    *,
+    area_mm2: float | None = None,
+    aspect: Aspect = FIELD_ASPECT,
+    rule: GradingRule | None = None,
+    regions: SlideRegions | None = None,
+    force: bool = False,
+    relative_to_bounds: bool = False,
+) -> dict[str, object]:
+    """Return what was asked for beside the search, as the manifest states it: parameters as `write_outputs`.
+
+    Another request makes other files of the same search.
+    """
+    outlines = None if regions is None else [_outline(one) for one in (regions.tumour, regions.exclusion)]
+    return {
+        "formats": _wanted(formats),
+        "area_mm2": area_mm2,
+        "aspect": [aspect.width, aspect.height],
+        "scheme": None if rule is None else [rule.scheme.name, rule.area_mm2],
+        "outlines": outlines,
+        "force": force,
+        "relative_to_bounds": relative_to_bounds,
+    }
+
+
+def _outline(region: Region | None) -> str | None:
+    """Return the SHA-256 of an outline's corners; None where there is none."""
+    return None if region is None else hashlib.sha256(shapely.to_wkb(region.shape)).hexdigest()
+
+
+def _manifest(
+    findings: Findings, geojson_origin: PointPx0, request: Mapping[str, object]
+) -> dict[str, object]:
     """Return what the manifest says of a run; the same findings give the same, but for ``timings``."""
     run = findings.run
     return {
@@ -250,6 +295,7 @@ def _manifest(findings: Findings, geojson_origin: PointPx0) -> dict[str, object]
         "slide": _slide(findings),
         "detector": _detector(findings),
         "configuration": run.config.model_dump(mode="json"),
+        "request": request,
         "threshold": _threshold(run),
         "prior_shift": _prior_shift(findings),
         "search": _search(findings),
