@@ -113,7 +113,7 @@ _LABELLING = {
     "rounds": "labelling-crowd",
     "case": "labelling-case",
 }
-"""Which place stands in ``docs/labelling.md`` under which name."""
+"""Which place stands in ``docs/pathologists/`` under which name."""
 _SYSTEM = {
     "home": ("light", ("laptop", "tablet", "phone")),
     "case": ("dark", ("desktop", "phone")),

@@ -54,10 +54,9 @@ def _told(page: Page) -> Keys:
 
 
 def _written() -> Keys:
-    """Return the keys of docs/labelling.md."""
-    text = (ROOT / "docs" / "labelling.md").read_text(encoding="utf-8")
-    section = text.split("\n## Keys\n")[1].split("\n## ")[0]
-    rows = re.findall(r"^\| (`.+`) \| (.+) \|$", section, flags=re.MULTILINE)
+    """Return the keys of docs/pathologists/keys.md."""
+    text = (ROOT / "docs" / "pathologists" / "keys.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.+`) \| (.+) \|$", text, flags=re.MULTILINE)
     return {(tuple(re.findall(r"`([^`]+)`", keys)), title) for keys, title in rows if "…" not in keys}
 
 

@@ -174,7 +174,7 @@ def _write_entry() -> Path:
     from mitoscope.fsio import atomic_write, make_directory
 
     if platform.system() != "Linux":
-        mend = "docs/labelling.md says how a double click opens slides on macOS and Windows"
+        mend = "docs/pathologists/open.md says how a double click opens slides on macOS and Windows"
         raise ConfigError("desktop entries are Linux's", where="--desktop-entry", mend=mend)
     share = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
     path = make_directory(share / "applications") / "mitoscope.desktop"
