@@ -49,7 +49,6 @@ from stranger_sets import (
 )
 
 from mitoscope.bundle import Bundle, load_bundle
-from mitoscope.cli.terminal import progress
 from mitoscope.detections import Detections
 from mitoscope.evaluate import (
     PROTOCOLS,
@@ -64,6 +63,7 @@ from mitoscope.evaluate import (
 )
 from mitoscope.fsio import safe_name
 from mitoscope.infer import DetectConfig, ListedSlide, detect_slides
+from mitoscope.progress import progress
 from mitoscope.statistics import Interval, Score, bootstrap
 from mitoscope.truth import GroundTruth
 

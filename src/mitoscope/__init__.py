@@ -2,8 +2,9 @@ r"""mitoscope finds, counts and curates mitotic figures in H&E slides.
 
 What the command line does, a notebook does with the names below: ``detect``, ``count``, ``evaluate`` and
 ``train`` are the verbs of the shell; `Store` is a study in its file, `GroundTruth` what counts as true,
-`Detections` what was found. They are loaded on first use, so that importing the package stays fast and never
-needs more than the base install (``train`` needs ``mitoscope[train]``).
+`Detections` what was found. Paths are text or `pathlib.Path`. The names are loaded on first use, so
+that importing the package stays fast and never needs more than the base install (``train`` needs
+``mitoscope[train]``).
 
 A slide is read and searched:
 
@@ -14,7 +15,7 @@ A slide is read and searched:
 (4, 8, 3)
 >>> mitoscope.find_tissue(slide).area_mm2
 0.0
->>> mitoscope.load_bundle().manifest.labels[0]  # for mitoscope.detect("slide.svs", bundle, Path("results"))
+>>> mitoscope.load_bundle().manifest.labels[0]  # the detector of mitoscope.detect("slide.svs")
 'mitotic figure'
 
 What was found is counted, and judged against the ground truth; a study or a version of it
@@ -24,10 +25,10 @@ What was found is counted, and judged against the ground truth; a study or a ver
 >>> _ = Path("truth.csv").write_text("image,x,y,label\nglass,100,90,Mitose\nglass,300,50,hard negative\n")
 >>> truth = mitoscope.read_ground_truth("truth.csv", mpp=Mpp.square(0.25))
 >>> found = Detections.of([(101, 91), (299, 52)], [0.9, 0.8], source="another program")
->>> evaluation = mitoscope.evaluate({"glass": found}, truth, threshold=0.5)
->>> evaluation.score.tp, evaluation.score.fp, evaluation.score.fn
-(1, 1, 0)
->>> [(name, counted.count) for name, counted in mitoscope.count("truth.csv", mpp=Mpp.square(0.25))]
+>>> evaluation = mitoscope.evaluate({"glass": found}, truth, protocol="midog", threshold=0.5)
+>>> evaluation.precision, evaluation.recall
+(0.5, 1.0)
+>>> [(name, counted.count) for name, counted in mitoscope.count("truth.csv", mpp=0.25)]
 [('glass', 1)]
 >>> mitoscope.Aspect.parse("4:3")
 Aspect(width=4.0, height=3.0)
@@ -42,17 +43,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mitoscope.bundle import Bundle, load_bundle, shipped, verify_bundle
     from mitoscope.count import MitoticCount, mitotic_count
-    from mitoscope.count.slides import count_slides as count
+    from mitoscope.count.counts import Counts, count
     from mitoscope.detections import Detections
     from mitoscope.errors import InputError, MitoscopeError, RunError
-    from mitoscope.evaluate import PROTOCOLS, Evaluation, evaluate, find_protocol
+    from mitoscope.evaluate import PROTOCOLS, Evaluation, find_protocol
+    from mitoscope.evaluate import evaluate_any as evaluate
     from mitoscope.exchange import read_ground_truth, read_results, read_study, write_study
     from mitoscope.geometry import Aspect, BoxPx, BoxPx0, Mpp, PointPx0
     from mitoscope.infer import DetectConfig, SlideRun
-    from mitoscope.infer import detect_slide as detect
     from mitoscope.labels import LabelMapping, LabelSet
     from mitoscope.region import Region, SlideRegions
-    from mitoscope.report import write_outputs
+    from mitoscope.report import DetectionResult, detect, write_outputs
     from mitoscope.slide import MemorySlide, Slide, open_slide
     from mitoscope.store import Store, Study
     from mitoscope.tissue import TissueMask, find_tissue
@@ -70,7 +71,9 @@ _HOME = {
     "BoxPx": "geometry",
     "BoxPx0": "geometry",
     "Bundle": "bundle",
+    "Counts": "count.counts",
     "DetectConfig": "infer",
+    "DetectionResult": "report",
     "Detections": "detections",
     "Evaluation": "evaluate",
     "GroundTruth": "truth",
@@ -92,6 +95,7 @@ _HOME = {
     "Store": "store",
     "Study": "store",
     "TissueMask": "tissue",
+    "detect": "report",
     "find_protocol": "evaluate",
     "find_tissue": "tissue",
     "load_bundle": "bundle",
@@ -114,7 +118,9 @@ __all__ = [
     "BoxPx",
     "BoxPx0",
     "Bundle",
+    "Counts",
     "DetectConfig",
+    "DetectionResult",
     "Detections",
     "Evaluation",
     "GroundTruth",
@@ -158,8 +164,6 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _VERBS:
         return import_module(f"mitoscope.{name}")
-    if name == "detect":
-        return import_module("mitoscope.infer").detect_slide
     if name not in _HOME:
         raise AttributeError(f"module 'mitoscope' has no attribute {name!r}")
     return getattr(import_module(f"mitoscope.{_HOME[name]}"), name)

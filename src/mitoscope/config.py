@@ -6,8 +6,9 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, Self, get_args, get_origin
+from typing import Any, Literal, Self, TypeVar, get_args, get_origin
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -16,6 +17,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from mitoscope.errors import ConfigError
 from mitoscope.fsio import atomic_write, open_regular
 
+_Word = TypeVar("_Word", bound=StrEnum)
 _CHOICES = ("literal_error", "enum")
 _SAID = "said"
 _GIVEN_MAX = 60
@@ -76,6 +78,21 @@ class Config(BaseModel):
         """Return the SHA-256 of the canonical JSON of all fields, as 64 hexadecimal digits."""
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def parse_word(words: type[_Word], value: str, *, where: str) -> _Word:
+    """Return the member that a word names.
+
+    Raises
+    ------
+    ConfigError
+        Naming the words there are.
+    """
+    try:
+        return words(str(value).strip().casefold())
+    except ValueError:
+        known = ", ".join(str(word) for word in words)
+        raise ConfigError(f"no {where} {value!r}", where=where, mend=f"choose one of: {known}") from None
 
 
 def read_toml(path: Path) -> dict[str, Any]:

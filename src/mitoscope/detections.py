@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +14,13 @@ from mitoscope.errors import FormatError, NonFiniteError
 from mitoscope.geometry import BoxPx0, Mpp, SizePx
 from mitoscope.labels import CANDIDATE, MITOTIC_FIGURE, is_candidate, is_figure
 from mitoscope.region import Region
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from mitoscope.slide import Slide
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,3 +265,112 @@ class Detections:
     def with_score(self, score: NDArray[np.float64]) -> Detections:
         """Return the detections with other scores, shape (n,), in the order of the rows."""
         return Detections(self.x_px0, self.y_px0, score, self.label, self.source, self.searched)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return a pandas frame with the columns x, y, score, label and source.
+
+        x and y are centres in level-0 pixels; ``attrs["units"]`` states the units, ``attrs["searched"]`` what
+        was searched, as values of JSON. `from_pandas` gives back the same detections.
+
+        Raises
+        ------
+        ConfigError
+            If pandas is not installed (``mitoscope[notebook]``).
+        """
+        from mitoscope.frames import to_pandas
+
+        return to_pandas(self)
+
+    @classmethod
+    def from_pandas(cls, frame: pd.DataFrame) -> Detections:
+        """Return the detections of a frame of pandas or GeoPandas.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            With the columns x and y in level-0 pixels. Without ``score`` it is 1, without ``label`` all are
+            mitotic figures; ``attrs`` state what was searched, where `to_pandas` made the frame.
+
+        Raises
+        ------
+        FormatError
+            If a column is missing, a score lies outside [0, 1], or the attributes cannot be read.
+        NonFiniteError
+            If a coordinate or a score is NaN or infinite.
+        """
+        from mitoscope.frames import from_pandas
+
+        return from_pandas(frame)
+
+    def to_geopandas(self) -> gpd.GeoDataFrame:
+        """Return the frame of `to_pandas` with the centres as points, in level-0 pixels, y downwards.
+
+        Raises
+        ------
+        ConfigError
+            If GeoPandas is not installed (``mitoscope[notebook]``).
+        """
+        from mitoscope.frames import to_geopandas
+
+        return to_geopandas(self)
+
+    def to_napari(self) -> list[tuple[Any, dict[str, Any], str]]:
+        """Return one layer of points for napari, as data, settings and kind; napari is not needed for it.
+
+        Places are in µm where the resolution is known, else in level-0 pixels. To show it:
+        ``viewer.add_layer(napari.layers.Layer.create(*layer))``.
+        """
+        from mitoscope.frames import to_napari
+
+        return to_napari(self)
+
+    def to_spatialdata(self) -> Any:
+        """Return a SpatialData object with the points ``detections``, in level-0 px and in µm.
+
+        Raises
+        ------
+        ConfigError
+            If the package spatialdata is not installed.
+        """
+        from mitoscope.frames import to_spatialdata
+
+        return to_spatialdata(self)
+
+    def plot(self, slide: Slide | str | Path | None = None, ax: Axes | None = None) -> Axes:
+        """Draw where the detections lie, on the picture of the slide where it is given.
+
+        Parameters
+        ----------
+        slide : Slide, str or Path, optional
+            The slide, or its file.
+        ax : matplotlib Axes, optional
+            Where to draw; by default a new figure. Its coordinates are level-0 pixels.
+        """
+        from mitoscope.slide.showing import plot_detections
+
+        return plot_detections(self, slide, ax)
+
+    def gallery(self, slide: Slide | str | Path, *, n: int = 12, side_um: float = 32.0) -> NDArray[Any]:
+        """Draw the detections of highest score as crops.
+
+        Parameters
+        ----------
+        slide : Slide, str or Path
+            The slide, or its file.
+        n : int
+            At most so many.
+        side_um : float
+            Side of a crop in µm.
+
+        Returns
+        -------
+        ndarray of matplotlib Axes, shape (rows, columns)
+        """
+        from mitoscope.slide.showing import plot_crops
+
+        return plot_crops(self, slide, n=n, side_um=side_um)
+
+    def _repr_html_(self) -> str:
+        from mitoscope.slide.showing import detections_html
+
+        return detections_html(self)

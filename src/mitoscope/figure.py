@@ -1,7 +1,8 @@
 """The look of all figures: colours, one style of plots, and files that are the same bytes each time.
 
-Plots are matplotlib figures, made from its objects and never through ``pyplot``, which would keep them and
-ask for a screen. matplotlib takes half a second to import, so it is imported where a plot is drawn.
+Plots are matplotlib figures, made from its objects and not through ``pyplot``, which would keep them and ask
+for a screen; those that a notebook asks for are pyplot's, which shows them there (`axes_for`). matplotlib
+takes half a second to import, so it is imported where a plot is drawn.
 
 H&E is pink to violet: marks are yellow or blue with a contrasting casing and differ in shape as well, so that
 nothing hangs on telling red from green (Okabe and Ito 2008, colour universal design).
@@ -122,6 +123,26 @@ def load_plots() -> None:
     import matplotlib.backends.backend_agg
     import matplotlib.figure
     import matplotlib.patheffects  # noqa: F401
+
+
+def axes_for(ax: Axes | None, *, aspect: float = 0.75, width_inch: float = 6.0) -> Axes:
+    """Return the axes that a plot in a notebook is drawn in: those given, else those of a new figure.
+
+    Parameters
+    ----------
+    ax : Axes or None
+    aspect : float
+        Height to width of what is drawn.
+    width_inch : float
+        Width of the figure; a high one is narrower.
+    """
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt
+
+    height_inch = min(width_inch * aspect, 1.2 * width_inch)
+    _, axes = plt.subplots(figsize=(height_inch / aspect, height_inch + 0.5), layout="constrained")
+    return axes
 
 
 def place_axes(figure: Figure, *, left: float, top: float, width: float, height: float) -> Axes:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from mitoscope.errors import RegionError, ScaleError
 
@@ -73,6 +73,17 @@ class Mpp:
     def differs_from(self, other: Mpp) -> bool:
         """Whether two statements of a slide's resolution contradict each other: by more than 2 %."""
         return abs(self.mean / other.mean - 1) > SCALE_TOLERANCE
+
+    @classmethod
+    @overload
+    def of(cls, value: Mpp | float) -> Mpp: ...
+    @classmethod
+    @overload
+    def of(cls, value: Mpp | float | None) -> Mpp | None: ...
+    @classmethod
+    def of(cls, value: Mpp | float | None) -> Mpp | None:
+        """Return the resolution that is given as such, or as µm/px of square pixels; None for None."""
+        return value if value is None or isinstance(value, Mpp) else cls.square(value)
 
     @classmethod
     def square(cls, value: float) -> Mpp:
@@ -210,6 +221,11 @@ class Aspect:
             raise RegionError(
                 f"an aspect of {self.width:g}:{self.height:g} is not one of a window", mend="write e.g. 4:3"
             )
+
+    @classmethod
+    def of(cls, value: Aspect | str) -> Aspect:
+        """Return the aspect that is given as such, or as text; errors as `parse`."""
+        return value if isinstance(value, Aspect) else cls.parse(value)
 
     @classmethod
     def parse(cls, text: str) -> Aspect:

@@ -26,7 +26,8 @@ from mitoscope.cli.options import (
     as_distance,
     as_score,
 )
-from mitoscope.cli.terminal import picked, print_json, print_table, progress, say
+from mitoscope.cli.terminal import picked, print_json, print_table, say
+from mitoscope.progress import progress
 
 if TYPE_CHECKING:
     from mitoscope.curation.review import ReviewState

@@ -20,7 +20,8 @@ from mitoscope.cli.options import (
     parse_policy,
     parse_size,
 )
-from mitoscope.cli.terminal import print_json, print_table, progress
+from mitoscope.cli.terminal import print_json, print_table
+from mitoscope.progress import progress
 
 if TYPE_CHECKING:
     from mitoscope.curation.board.coordinates import CellPoints

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mitoscope.cli.options import DataOption, JsonOption
-from mitoscope.cli.terminal import grouped, picked, print_json, print_table, progress, say
+from mitoscope.cli.terminal import grouped, picked, print_json, print_table, say
+from mitoscope.progress import progress
 
 if TYPE_CHECKING:
     from mitoscope.experiments.datasets import Dataset, DatasetSurvey, Delivered

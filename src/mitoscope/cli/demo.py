@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mitoscope.cli.options import SEED_MAX, parse_size
-from mitoscope.cli.terminal import progress, summarise
+from mitoscope.cli.terminal import summarise
+from mitoscope.progress import progress
 
 if TYPE_CHECKING:
     from mitoscope.slide.synthetic import SyntheticSlideConfig

@@ -26,7 +26,8 @@ from mitoscope.cli.options import (
     parse_mpp,
     parse_roi,
 )
-from mitoscope.cli.terminal import cohort_progress, progress, summarise
+from mitoscope.cli.terminal import cohort_progress, summarise
+from mitoscope.progress import progress
 
 if TYPE_CHECKING:
     from mitoscope.infer import ListedSlide, Order, SlideDone

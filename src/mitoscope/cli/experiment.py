@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from mitoscope.cli.options import THREADS_MAX, DataOption, JsonOption
-from mitoscope.cli.terminal import print_json, print_table, progress
+from mitoscope.cli.terminal import print_json, print_table
+from mitoscope.progress import progress
 
 app = typer.Typer(help="Run the tables and figures of the papers.", rich_markup_mode=None)
 

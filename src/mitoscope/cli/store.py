@@ -22,7 +22,8 @@ from mitoscope.cli.options import (
     parse_roi,
 )
 from mitoscope.cli.store_figures import agreement, classes, consensus, examined, info
-from mitoscope.cli.terminal import picked, print_json, print_table, progress, say, shown
+from mitoscope.cli.terminal import picked, print_json, print_table, say, shown
+from mitoscope.progress import progress
 
 if TYPE_CHECKING:
     from mitoscope.exchange import Incoming

@@ -1,4 +1,4 @@
-"""What appears on the terminal: tables, lines and JSON, the progress of long jobs, the result of a slide.
+"""What appears on the terminal: tables, lines and JSON, the result of a slide.
 
 Names from files are shown, never interpreted.
 """
@@ -12,7 +12,9 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
+
+from mitoscope.progress import PLAIN_INTERVAL_S, duration
 
 if TYPE_CHECKING:
     from mitoscope.infer import CohortState
@@ -109,50 +111,6 @@ def _without_nan(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-PLAIN_INTERVAL_S = 10.0
-"""Seconds between two plain lines."""
-
-
-class ProgressReport(Protocol):
-    """What a job calls with the amount done and the total amount, in the unit of the bar."""
-
-    def __call__(self, done: float, total: float) -> None:
-        """Report."""
-
-
-@contextmanager
-def progress(title: str, *, unit: str, decimals: int = 1, verb: str = "") -> Iterator[ProgressReport]:
-    """Show the progress of one job on standard error while the block runs: ``searched 1.2 of 3.4 mm²``."""
-    form = f"{verb} {{done:.{decimals}f}} of {{total:.{decimals}f}} {unit}".lstrip()
-    if sys.stderr.isatty():
-        with _live(title, form) as report:
-            yield report
-    else:
-        yield _PlainLines(title, form)
-
-
-@contextmanager
-def _live(title: str, form: str) -> Iterator[ProgressReport]:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TextColumn(form.replace("{done:", "{task.completed:").replace("{total:", "{task.total:")),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(title, total=1.0, start=True)
-
-        def report(done: float, total: float) -> None:
-            bar.update(task, completed=done, total=total)
-
-        yield report
-
-
 @contextmanager
 def cohort_progress() -> Iterator[Callable[[CohortState], None]]:
     """Show on standard error how far a cohort is while the block runs; called from any thread."""
@@ -180,7 +138,7 @@ def say_cohort(state: CohortState) -> str:
         f"{grouped(state.slides_done)} of {grouped(state.slides)} slides, "
         f"searched {state.mm2_done:,.1f} of {about}{state.mm2:,.1f} mm² of tissue"
     )
-    return f"{line}, about {_duration(state.left_s)} left" if about and state.left_s is not None else line
+    return f"{line}, about {duration(state.left_s)} left" if about and state.left_s is not None else line
 
 
 class _PlainCohort:
@@ -197,34 +155,6 @@ class _PlainCohort:
                 return
             self._spoken = now
             print(say_cohort(state), file=sys.stderr, flush=True)
-
-
-class _PlainLines:
-    def __init__(self, title: str, form: str) -> None:
-        self._title, self._form = title, form
-        self._started = time.monotonic()
-        self._spoken = self._started
-        self._first: float | None = None
-
-    def __call__(self, done: float, total: float) -> None:
-        now = time.monotonic()
-        if self._first is None:
-            self._first = done  # a resumed run starts above zero; its speed counts from there
-        if now - self._spoken < PLAIN_INTERVAL_S and done < total:
-            return
-        self._spoken = now
-        left = ""
-        if self._first < done < total:
-            seconds = (now - self._started) / (done - self._first) * (total - done)
-            left = f", about {_duration(seconds)} left"
-        amount = self._form.format(done=done, total=total)
-        print(f"{self._title}: {amount}{left}", file=sys.stderr, flush=True)
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def summarise(manifest: dict[str, Any]) -> str:

@@ -63,17 +63,17 @@ __all__ = [
 
 
 class _CountPackage(ModuleType):
-    """The package as the verb of the command line: ``mitoscope.count(…)`` is `count_slides`.
+    """The package as the verb of the command line: ``mitoscope.count(…)`` is `counts.count`.
 
     A module and a function cannot both have the name; which of them it stood for would depend on what was
     imported before.
     """
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """See `count_slides`."""
-        from mitoscope.count.slides import count_slides  # reads files of all formats
+        """See `counts.count`."""
+        from mitoscope.count.counts import count  # reads files of all formats
 
-        return count_slides(*args, **kwargs)
+        return count(*args, **kwargs)
 
 
 sys.modules[__name__].__class__ = _CountPackage

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import shapely
@@ -43,6 +44,11 @@ from mitoscope.region import Region, SlideRegions
 from mitoscope.statistics import CountDistribution
 from mitoscope.tissue import TissueMask
 from mitoscope.truth import SlideTruth
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from mitoscope.slide import Slide
 
 Points = NDArray[np.float64]
 
@@ -137,6 +143,25 @@ class MitoticCount:
     def holds(self, points_px0: ArrayLike) -> NDArray[np.bool_]:
         """Say of each point, shape (n, 2), whether it lies in the window."""
         return self.window.holds(points_px0)
+
+    def plot(self, slide: Slide | str | Path, ax: Axes | None = None) -> Axes:
+        """Draw where on the slide was counted.
+
+        Parameters
+        ----------
+        slide : Slide, str or Path
+            The slide, or its file.
+        ax : matplotlib Axes, optional
+            Where to draw; by default a new figure. Its coordinates are level-0 pixels.
+        """
+        from mitoscope.slide.showing import plot_detections
+
+        return plot_detections(Detections.empty(), slide, ax, hot_spot=self.box_px0)
+
+    def _repr_html_(self) -> str:
+        from mitoscope.count.counts import count_html
+
+        return count_html(self)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the values for JSON, without those of single detections."""

@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from mitoscope.evaluate.bundle_calibration import Calibrated, calibrate
+from mitoscope.evaluate.call import evaluate_any
 from mitoscope.evaluate.comparison import Comparison, Difference, compare
 from mitoscope.evaluate.curves import (
     FALSE_PER_MM2,
@@ -97,6 +98,7 @@ __all__ = [
     "count_errors",
     "draw_evaluation",
     "evaluate",
+    "evaluate_any",
     "expect_share",
     "find_protocol",
     "fit_point",
@@ -114,15 +116,15 @@ __all__ = [
 
 
 class _EvaluatePackage(ModuleType):
-    """The package as the verb of the command line: ``mitoscope.evaluate(…)`` is `evaluate`.
+    """The package as the verb of the command line: ``mitoscope.evaluate(…)`` is `evaluate_any`.
 
     A module and a function cannot both have the name; which of them it stood for would depend on what was
     imported before.
     """
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """See `evaluate`."""
-        return evaluate(*args, **kwargs)
+        """See `evaluate_any`."""
+        return evaluate_any(*args, **kwargs)
 
 
 sys.modules[__name__].__class__ = _EvaluatePackage

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -42,6 +42,10 @@ from mitoscope.statistics import (
     sum_by,
 )
 from mitoscope.truth import GroundTruth, repeated_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +199,21 @@ class Evaluation:
     def score(self) -> Score:
         """Sum over the images: the micro average."""
         return Score.total(self.images.values())
+
+    @property
+    def f1(self) -> float | None:
+        """F1 of all images together; None where it is undefined (nothing true and nothing found)."""
+        return self.score.f1
+
+    @property
+    def precision(self) -> float | None:
+        """Share of the judged detections that are true; None without any."""
+        return self.score.precision
+
+    @property
+    def recall(self) -> float | None:
+        """Share of the true figures that were found; None without any."""
+        return self.score.recall
 
     @cached_property
     def judged(self) -> dict[str, Detections]:
@@ -421,6 +440,49 @@ class Evaluation:
             for side in (self, other)
         )
         return compare(*sides, repeats=self.repeats, seed=self.seed)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return a frame with a row an image: case, scores, threshold, resolution, examined area.
+
+        Raises
+        ------
+        ConfigError
+            If pandas is not installed (``mitoscope[notebook]``).
+        """
+        from mitoscope.frames import library
+
+        pandas = library("pandas", extra="notebook")
+        rows = [{"image": name, "case": self.cases[name], **self._of_image(name)} for name in self.images]
+        frame: pd.DataFrame = pandas.DataFrame(rows)
+        frame.attrs.update(protocol=self.protocol.name, radius=self.radius)
+        return frame
+
+    def plot(self, kind: str = "precision-recall", ax: Axes | None = None, *, name: str = "detector") -> Axes:
+        """Draw a curve.
+
+        Parameters
+        ----------
+        kind : str
+            ``precision-recall``, ``froc`` (recall over false positives per image), ``thresholds`` or
+            ``calibration``.
+        ax : matplotlib Axes, optional
+            Where to draw; by default a new figure.
+        name : str
+            What the detector is called in the legend.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such kind.
+        """
+        from mitoscope.evaluate.plots import plot_curve
+
+        return plot_curve(self, kind, ax, name=name)
+
+    def _repr_html_(self) -> str:
+        from mitoscope.evaluate.call import evaluation_html
+
+        return evaluation_html(self)
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything that is stated, for JSON; what is undefined (0/0) is null."""

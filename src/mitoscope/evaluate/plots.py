@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mitoscope.errors import ConfigError
 from mitoscope.evaluate.curves import froc, precision_recall
 from mitoscope.evaluate.evaluation import Evaluation
 from mitoscope.evaluate.judging import GroupScore
 from mitoscope.evaluate.scorecard import Measure, Scorecard
-from mitoscope.figure import FIRST, INK, PALE_BLUE, QUIET, SECOND, THIRD, name_label, place_axes, style
+from mitoscope.figure import (
+    FIRST,
+    INK,
+    PALE_BLUE,
+    QUIET,
+    SECOND,
+    THIRD,
+    axes_for,
+    name_label,
+    place_axes,
+    style,
+)
 from mitoscope.statistics import Score
 
 if TYPE_CHECKING:
@@ -85,6 +97,23 @@ def draw_evaluation(
         _draw_strata(figure, card, top=top)
         top += _rows_inch(len(card.strata) + 1)
     return figure
+
+
+@style()
+def plot_curve(evaluation: Evaluation, kind: str, ax: Axes | None = None, *, name: str) -> Axes:
+    """Draw one panel of `draw_evaluation` alone; see `Evaluation.plot`."""
+    side = NamedEvaluation(name, evaluation)
+    axes_of: dict[str, Callable[[Axes], None]] = {
+        "precision-recall": lambda axes: _draw_precision_recall(axes, [side]),
+        "froc": lambda axes: _draw_froc(axes, [side]),
+        "thresholds": lambda axes: _draw_over_thresholds(axes, side),
+        "calibration": lambda axes: _draw_reliability(axes, side),
+    }
+    if kind not in axes_of:
+        raise ConfigError(f"no plot {kind!r}", where="kind", mend=f"choose one of: {', '.join(axes_of)}")
+    axes = axes_for(ax, aspect=1.0, width_inch=4.4)
+    axes_of[kind](axes)
+    return axes
 
 
 def _rows_inch(rows: int) -> float:

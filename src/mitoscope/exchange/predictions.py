@@ -41,7 +41,7 @@ _NUMBERS = ("x", "y", "score")
 
 
 def read_results(
-    path: Path,
+    path: str | Path,
     *,
     mapping: LabelMapping | None = None,
     needed: Sequence[str] = _NUMBERS,
@@ -53,7 +53,7 @@ def read_results(
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
         A folder of results or of ``<stem>.csv``, a manifest, a CSV with an image column, or the CSV of one
         image named ``<stem>.csv``. A CSV may hold boxes (x1, y1, x2, y2) in place of centres. One beside its
         manifest is that result, as is any other file that a manifest beside it vouches for.
@@ -75,7 +75,7 @@ def read_results(
     UnknownLabelError
         If a mapping is given and does not know a name.
     """
-    read = partial(read_result, with_tissue=with_tissue)
+    path, read = Path(path), partial(read_result, with_tissue=with_tissue)
     if path.is_dir():
         found = _of_folder(path, mapping, needed, read)
     elif path.suffix.lower() == MANIFEST:

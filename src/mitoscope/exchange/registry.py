@@ -121,7 +121,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def read_study(
-    path: Path,
+    path: str | Path,
     format_name: str | None = None,
     options: ReadOptions | None = None,
     *,
@@ -134,7 +134,7 @@ def read_study(
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
         File, or folder.
     format_name : str, optional
         Name of the format; without it the content decides.
@@ -150,6 +150,7 @@ def read_study(
     UnknownLabelError
         If a mapping is given and does not know a name on a live cell.
     """
+    path = Path(path)
     _check_exists(path)
     known = detect_format(path) if format_name is None else find_format(format_name)
     options = options or ReadOptions()
@@ -198,7 +199,7 @@ def _named(options: ReadOptions, folder: Path, path: Path) -> ReadOptions:
 
 def write_study(
     study: Study,
-    path: Path,
+    path: str | Path,
     format_name: str,
     options: WriteOptions | None = None,
 ) -> tuple[str, ...]:
@@ -211,7 +212,7 @@ def write_study(
     FormatError, ScaleError, OutputError
         If it cannot be written; nothing is left behind.
     """
-    known, options = find_format(format_name), options or WriteOptions()
+    path, known, options = Path(path), find_format(format_name), options or WriteOptions()
     if known.write is None:
         raise FormatError(f"{known.name} can only be read", mend=f"there are {', '.join(_writable())}")
     study, unsaid = with_examined(study)

@@ -84,7 +84,7 @@ def read_ground_truth(
     policy: Policy | None = None,
     mapping: LabelMapping | None = None,
     options: ReadOptions | None = None,
-    domains: Path | None = None,
+    domains: str | Path | None = None,
     examined: str | None = None,
     mpp: Mpp | None = None,
     mpp_override: bool = False,
@@ -103,7 +103,7 @@ def read_ground_truth(
         What class names stand for.
     options : ReadOptions, optional
         What a file does not say itself.
-    domains : Path, optional
+    domains : str or Path, optional
         Table of domains (``datasets_xvalidation.csv``), which completes what the file states of its images.
     examined : str, optional
         What was looked at on every slide: ``whole``, ``tumour`` or ``regions``.
@@ -118,6 +118,7 @@ def read_ground_truth(
         If it cannot be read, or contradicts itself.
     """
     path, version = parse_reference(reference)
+    domains = None if domains is None else Path(domains)
     if version is not None or is_store(path):
         truth = _of_store(path, version, policy, mapping)
     elif format_name is None and frozen_file.is_frozen_file(path):

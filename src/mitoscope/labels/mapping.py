@@ -72,6 +72,19 @@ class LabelMapping:
             stated[name] = canonical
         return cls(classes, stated)
 
+    @classmethod
+    def of(cls, value: LabelMapping | Mapping[str, str] | None) -> LabelMapping:
+        """Return the mapping that is given as such, or as ``{"Mitose": "mitotic figure"}``.
+
+        Raises
+        ------
+        ConfigError
+            As `parse`.
+        """
+        if isinstance(value, LabelMapping):
+            return value
+        return cls.parse(f"{name}={target}" for name, target in (value or {}).items())
+
     def with_classes(self, more: LabelSet) -> LabelMapping:
         """Return the mapping with further known classes, such as a study's own; theirs come first."""
         joined = more

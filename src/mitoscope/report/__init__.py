@@ -1,16 +1,20 @@
 """The results of a run: tables, density map, HTML report and the manifest that vouches for them.
 
-`gather` counts the figures of a run, `write_outputs` writes everything, `render_report` returns the page.
+`detect` searches a slide and returns what can be counted, drawn and reported; `gather` counts the figures of
+a run, `write_outputs` writes everything, `render_report` returns the page.
 """
 
+from mitoscope.report.detection import DetectionResult, detect
 from mitoscope.report.findings import Findings, gather
 from mitoscope.report.making import ResultSettings, make_result, open_detector_of
 from mitoscope.report.outputs import FORMATS, render_report, write_outputs
 
 __all__ = [
     "FORMATS",
+    "DetectionResult",
     "Findings",
     "ResultSettings",
+    "detect",
     "gather",
     "make_result",
     "open_detector_of",

@@ -52,7 +52,7 @@ USE = "For research use only. Not for diagnostic use."
 
 def write_outputs(
     run: SlideRun,
-    out_dir: Path,
+    out_dir: str | Path,
     *,
     formats: Sequence[str] = FORMATS,
     area_mm2: float | None = None,
@@ -69,7 +69,7 @@ def write_outputs(
     ----------
     run : SlideRun
         What was found.
-    out_dir : Path
+    out_dir : str or Path
         Created if it does not exist. Earlier results of a slide of the same stem are replaced.
     formats : sequence of str
         Of `FORMATS`: ``csv`` (every candidate), ``json`` (manifest), ``geojson`` (QuPath), ``png`` (density

@@ -5,12 +5,18 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mitoscope.errors import LevelError, RegionError, SlideReadError
 from mitoscope.geometry import BoxPx, SizePx
 from mitoscope.slide.info import SlideInfo
 from mitoscope.slide.pixels import Pixels, reduced_size
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 MAX_READ_PX = 1 << 28
 """Most pixels one read may ask for: 16,384 × 16,384, 800 MB of colours."""
@@ -118,6 +124,35 @@ class Slide(ABC):
     def _read_reduced_inside(self, box: BoxPx, level: int, reduction: int) -> Pixels:
         """Read a box that lies within the reduced level; for slides that have `reductions`."""
         raise NotImplementedError
+
+    def thumbnail(self, max_side_px: int = 1024) -> NDArray[np.uint8]:
+        """Return the whole slide as colours, shape (h, w, 3), with a longer side of at most `max_side_px`.
+
+        Raises
+        ------
+        RegionError, SlideReadError
+            As `read`.
+        """
+        from mitoscope.slide.plane import read_thumbnail
+
+        return read_thumbnail(self, max_side_px).rgb
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the whole slide with a scale bar.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; by default a new figure. Its coordinates are level-0 pixels.
+        """
+        from mitoscope.slide.showing import plot_slide
+
+        return plot_slide(self, ax)
+
+    def _repr_html_(self) -> str:
+        from mitoscope.slide.showing import slide_html
+
+        return slide_html(self)
 
     def suspected(self) -> tuple[tuple[int, BoxPx], ...]:
         """Return level and place of the tiles read so far that look damaged though they could be decoded."""

@@ -32,9 +32,9 @@ BUNDLE_NAME: Final = "bundle"
 
 
 def train(
-    recipe: Path | Recipe | DualRecipe,
-    data: Path,
-    out: Path,
+    recipe: str | Path | Recipe | DualRecipe,
+    data: str | Path,
+    out: str | Path,
     *,
     resume: bool = False,
     changes: Sequence[str] = (),
@@ -43,11 +43,11 @@ def train(
 
     Parameters
     ----------
-    recipe : Path, Recipe or DualRecipe
+    recipe : str, Path, Recipe or DualRecipe
         TOML file, or the recipe itself.
-    data : Path
+    data : str or Path
         Folder of the data.
-    out : Path
+    out : str or Path
         Folder of the run: recipe, metrics, checkpoint and, at the end, the folder ``bundle``. Several runs
         (seeds, folds) have a folder each, and a summary of their scores; the bundle of the first is returned.
     resume : bool
@@ -68,7 +68,8 @@ def train(
     StoppedError
         If the run is stopped; it can be resumed.
     """
-    settings = read_recipe(recipe, changes) if isinstance(recipe, Path) else recipe
+    data, out = Path(data), Path(out)
+    settings = read_recipe(Path(recipe), changes) if isinstance(recipe, str | Path) else recipe
     if isinstance(settings, DualRecipe):
         return _train_dual(settings, data, out, resume=resume)
     _check_target(out, resume=resume)

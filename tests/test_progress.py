@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mitoscope.cli import terminal as module
-from mitoscope.cli.terminal import progress
+from mitoscope import progress as module
+from mitoscope.progress import progress
 
 
 class Clock:
