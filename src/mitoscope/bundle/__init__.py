@@ -26,6 +26,7 @@ from mitoscope.bundle.manifest import (
     SelfTest,
     TrainingSource,
 )
+from mitoscope.bundle.origin import Interface, Origin
 from mitoscope.bundle.verify import verify_bundle
 from mitoscope.bundle.write import write_bundle
 
@@ -41,11 +42,13 @@ __all__ = [
     "Bundle",
     "FigureShare",
     "FileEntry",
+    "Interface",
     "Manifest",
     "Metric",
     "ModelDescription",
     "Normalisation",
     "OperatingPoint",
+    "Origin",
     "ScoreCalibration",
     "SelfTest",
     "Shrinkage",

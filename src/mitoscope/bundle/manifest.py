@@ -27,6 +27,7 @@ from mitoscope.bundle.entries import (
     Verifier,
     Version,
 )
+from mitoscope.bundle.origin import Origin
 from mitoscope.errors import ConfigError
 from mitoscope.labels import MITOTIC_FIGURE
 
@@ -64,7 +65,7 @@ class TrainingSource(ManifestEntry):
     name, licence, attribution : str
         As the publisher states them.
     sha256 : tuple of str
-        Hashes of the files or of the list of files; at least one.
+        Hashes of the files or of the list of files; none where an imported network's authors state none.
     url : str, optional
         Where it is published.
     labels : str, optional
@@ -76,7 +77,7 @@ class TrainingSource(ManifestEntry):
     name: Text
     licence: Text
     attribution: Text
-    sha256: Annotated[tuple[Sha256, ...], Field(min_length=1)]
+    sha256: tuple[Sha256, ...]
     url: Text | None = None
     labels: Text | None = None
     policy: Text | None = None
@@ -143,6 +144,8 @@ class ModelDescription(ManifestEntry):
         All data that the weights have seen.
     metrics : tuple of Metric
         With 95 % confidence intervals.
+    origin : Origin, optional
+        Where an imported network comes from, and what was stated of it.
     """
 
     kind: Literal["points", "scores"] = "points"
@@ -175,6 +178,7 @@ class ModelDescription(ManifestEntry):
     stain: StainRange | None = None
     training: Annotated[tuple[TrainingSource, ...], Field(min_length=1)]
     metrics: tuple[Metric, ...] = ()
+    origin: Origin | None = None
 
     @model_validator(mode="after")
     def _fields_agree(self) -> Self:

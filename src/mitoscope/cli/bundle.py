@@ -1,4 +1,4 @@
-"""``mitoscope bundle``: show, verify, export, calibrate, adapt, join and quantise model bundles."""
+"""``mitoscope bundle``: show, verify, export, import, calibrate, adapt, join and quantise model bundles."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mitoscope.cli.bundle_import import import_
 from mitoscope.cli.options import (
     DataOption,
     ExaminedOption,
@@ -31,12 +32,12 @@ from mitoscope.cli.options import (
 from mitoscope.errors import ConfigError, OutputError
 
 if TYPE_CHECKING:
-    from mitoscope.bundle import Bundle, Manifest, OperatingPoint, ScoreCalibration, Subtype, Verifier
+    from mitoscope.bundle import Bundle, Manifest, OperatingPoint, Origin, ScoreCalibration, Subtype, Verifier
     from mitoscope.evaluate import Calibrated, FittedPoint
     from mitoscope.statistics import Interval
 
 app = typer.Typer(
-    help="Show, verify, export, calibrate, adapt, join and quantise model bundles.",
+    help="Show, verify, export, import, calibrate, adapt, join and quantise model bundles.",
     rich_markup_mode=None,
 )
 
@@ -99,6 +100,9 @@ def export(
 
     bundle = export_run(run, out, data=data)
     typer.echo(f"{bundle.manifest.source} written to {bundle.folder}")
+
+
+app.command("import")(import_)
 
 
 @app.command()
@@ -502,6 +506,17 @@ def _describe_shares(line: ScoreCalibration | None) -> list[str]:
     return [f"  {'figures':<14}{stated}; slides with another share are corrected for it"]
 
 
+def _describe_origin(origin: Origin | None) -> list[str]:
+    if origin is None:
+        return []
+    own = origin.interface
+    return [
+        f"  {'imported':<14}{origin.source} (sha256:{origin.sha256[:12]}), layout {own.layout}, scores "
+        f"{own.scores}, {own.channels} in 0 to {own.pixel_max}; classes {', '.join(own.classes)}",
+        f"  {'cite':<14}{origin.citation}",
+    ]
+
+
 def _describe(manifest: Manifest) -> list[str]:
     lines = [
         f"{manifest.name} {manifest.version}: {manifest.summary}",
@@ -517,6 +532,7 @@ def _describe(manifest: Manifest) -> list[str]:
         f"  {'scores':<14}{manifest.describe_scores().removeprefix('Scores ').rstrip('.')}",
         *_describe_shares(manifest.calibration),
         f"  {'licence':<14}{manifest.licence}",
+        *_describe_origin(manifest.origin),
     ]
     lines += [
         f"  {'score':<14}{metric.name} {metric.value:.3f} [{metric.ci_low:.3f}, {metric.ci_high:.3f}]"
