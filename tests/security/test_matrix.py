@@ -140,6 +140,23 @@ def test_each_is_allowed_or_refused_and_hears_nothing_that_is_hidden(ward: Ward)
     assert ward.trials.state() == before, "a trial left something behind"
 
 
+def test_a_token_opens_what_its_holder_may_do_and_no_more(ward: Ward) -> None:
+    """The same table by another door; one place of each operation: the holder is found before all else."""
+    before, wrong = ward.trials.state(), []
+    for name, operation in OPERATIONS.items():
+        place, row = next(iter(_places(operation, name).items()))
+        for who, expected in zip(WHO, row.split(), strict=True):
+            with ward.trials.trial():
+                answer = ward.ask_by_token(who, *_request(ward, name, operation, place))
+            ward.forget()
+            if str(answer.status_code) != (str(operation.ok) if expected == "ok" else expected):
+                wrong.append(
+                    f"{who}: {name} ({place}) {answer.status_code}, not {expected}: {answer.text[:90]}"
+                )
+    assert not wrong, "\n".join(wrong)
+    assert ward.trials.state() == before, "a trial left something behind"
+
+
 def test_the_secrets_are_there_to_be_told(ward: Ward) -> None:
     """Control: the lead hears each of them, so that their absence elsewhere means something."""
     told = b""

@@ -90,6 +90,7 @@ class Ward:
     trials: Trials
     people: dict[str, Person] = field(default_factory=dict)
     there: dict[str, Any] = field(default_factory=dict)
+    tokens: dict[str, str] = field(default_factory=dict)
 
     def ask(self, who: str, method: str, path: str, body: Json | None = None, *, stays: bool = False) -> Any:
         """Return the answer to somebody, who may keep the cookie whatever the server says."""
@@ -103,6 +104,15 @@ class Ward:
         if stays and dict(client.cookies) != known:
             client.cookies.update(known)
         return answer
+
+    def ask_by_token(self, who: str, method: str, path: str, body: Json | None = None) -> Any:
+        """Return the answer to a script of somebody: a token, and neither cookie nor origin."""
+        headers = {"authorization": f"Bearer {self.tokens[who]}"}
+        client = TestClient(self.app, base_url=BASE, follow_redirects=False)
+        if "/pieces/" in path:
+            headers["content-type"] = "application/octet-stream"
+            return client.request(method, path, content=b"piece", headers=headers)
+        return client.request(method, path, json=body, headers=headers)
 
     def forget(self) -> None:
         """Forget who was seen, as time would."""
@@ -138,6 +148,7 @@ def open_ward(folder: Path, *, other: bool = False) -> Ward:
     app = create_app(opened.store, opened.slides)
     ward = Ward(opened.store, app, Trials(opened.store))
     ward.people["lead"] = Person(enter(app, f"/?token={opened.token}"), opened.lead_id)
+    ward.tokens |= {"lead": opened.token, "nobody": "x" * 32}
     ward.people["nobody"] = Person(TestClient(app, base_url=BASE, follow_redirects=False))
     first = "Pettibone" if other else FIRST
     for who, name, kind, role in (
@@ -151,6 +162,7 @@ def open_ward(folder: Path, *, other: bool = False) -> Ward:
     ):
         added = ward.people["lead"].post("/api/raters", name=name, kind=kind, role=role)
         ward.people[who] = Person(enter(app, added["link"]), added["id"])
+        ward.tokens[who] = added["link"].rpartition("token=")[2]
     _rounds(ward)
     _said(ward, other=other)
     lead = ward.people["lead"]

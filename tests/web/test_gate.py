@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import re
+import urllib.request
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -282,3 +285,67 @@ def test_a_crowd_worker_does_not_lead(clinic: Clinic) -> None:
     clinic.lead.put(f"/api/raters/{rater.id}", is_open=True)
     link = clinic.lead.post(f"/api/raters/{rater.id}/link")["link"]
     assert Person(enter(clinic.app, link)).get("/api/me")["rater"]["role"] == "lead"
+
+
+def test_a_script_needs_a_token_and_no_forged_header(clinic: Clinic) -> None:
+    reader = clinic.lead.post("/api/raters", name="script", kind="expert", role="rater")
+    token = reader["link"].rpartition("token=")[2]
+    script = TestClient(clinic.app, base_url=BASE, headers={"authorization": f"Bearer {token}"})
+    assert script.get("/api/me").json()["rater"]["name"] == "script"
+    round_id = clinic.round("read", "second read", Person(script, reader["id"]))
+    body = {"key": key(), "position": {"x": 1}}
+    assert script.put(f"/api/rounds/{round_id}/position", json=body).status_code == 200
+    # A rater's token is a rater's, whatever cookie comes beside it.
+    lead = dict(clinic.lead.client.cookies)
+    both = TestClient(clinic.app, base_url=BASE, cookies=lead, headers=dict(script.headers))
+    assert both.get("/api/me").json()["rater"]["name"] == "script"
+    clinic.lead.post(f"/api/raters/{reader['id']}/link")
+    gone = script.get("/api/me")
+    assert (gone.status_code, gone.json()["code"]) == (401, "unknown_token")
+
+
+@pytest.mark.parametrize(
+    ("headers", "answer"),
+    [
+        ({"authorization": "Bearer guessed"}, (401, "unknown_token")),
+        ({"authorization": "Bearer"}, (401, "unknown_token")),
+        ({"authorization": "Basic bGVhZDo="}, (403, "foreign_origin")),
+        ({"authorization": "Bearer guessed", "origin": "https://example.org"}, (403, "foreign_origin")),
+        ({"authorization": "Bearer guessed", "sec-fetch-site": "cross-site"}, (403, "foreign_origin")),
+    ],
+)
+def test_a_page_of_another_site_gains_nothing_by_a_token_header(
+    clinic: Clinic, headers: dict[str, str], answer: tuple[int, str]
+) -> None:
+    """The lead's cookie comes along, as a browser would send it."""
+    assert _send(clinic.lead, "PUT", {"content-type": "application/json", **headers}) == answer
+
+
+def test_no_site_is_told_that_it_may_send_a_token(clinic: Clinic) -> None:
+    asked = {"origin": "https://example.org", "access-control-request-headers": "authorization"}
+    answer = clinic.lead.client.options(WRITE, headers={**asked, "access-control-request-method": "PUT"})
+    assert not [name for name in answer.headers if name.startswith("access-control-")]
+
+
+def test_the_script_of_the_documents_runs(
+    clinic: Clinic, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lead = clinic.lead.post("/api/raters", name="program", kind="expert", role="lead")
+    clinic.round("first reading", "second read", clinic.lead)
+    client = TestClient(clinic.app, base_url=BASE)
+
+    def opened(request: urllib.request.Request) -> io.BytesIO:
+        headers = dict(request.header_items())
+        answer = client.request(request.method or "", request.full_url, content=request.data, headers=headers)
+        assert answer.status_code == 200, answer.text
+        return io.BytesIO(answer.content)
+
+    monkeypatch.setattr("urllib.request.urlopen", opened)
+    text = (project / "docs" / "web.md").read_text("utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    stated = {"http://127.0.0.1:8411": BASE, "the part of the link after ?token=": lead["link"][-32:]}
+    for words, value in stated.items():
+        assert words in code
+        code = code.replace(words, value)
+    exec(code, {})
+    assert "first reading" in capsys.readouterr().out

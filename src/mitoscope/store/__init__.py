@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         begin_visit,
         end_visit,
         end_visits,
+        find_token_holder,
         find_visitor,
         grant,
         open_raters,
@@ -280,8 +281,8 @@ if TYPE_CHECKING:
 _NAMES = {
     "region": "RegionKind",
     "store.access": (
-        "begin_visit end_visit end_visits find_visitor grant open_raters read_people renew_token Role "
-        "set_open token_of VISIT_S Visitor visitor_of"
+        "begin_visit end_visit end_visits find_token_holder find_visitor grant open_raters read_people "
+        "renew_token Role set_open token_of VISIT_S Visitor visitor_of"
     ),
     "store.actions": "Acknowledgement answered CellEvent Geometry has_key last_event once record was_done",
     "store.board": (

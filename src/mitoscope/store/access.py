@@ -137,6 +137,12 @@ def find_visitor(connection: sqlite3.Connection, cookie: str) -> Visitor | None:
     return _visitor(row)
 
 
+def find_token_holder(connection: sqlite3.Connection, token: str) -> Visitor | None:
+    """Return whose link a token is of, or None: a script states it with each request and begins no visit."""
+    sql = f"{_VISITOR_SQL} WHERE a.token_sha256 = ? AND a.is_open = 1"
+    return _visitor(connection.execute(sql, (_digest(token),)).fetchone())
+
+
 def end_visit(connection: sqlite3.Connection, cookie: str) -> None:
     """Forget a browser."""
     connection.execute("DELETE FROM visit WHERE cookie_sha256 = ?", (_digest(cookie),))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from types import ModuleType
 from typing import Any
 
 from fastapi import Depends, FastAPI, Request
@@ -93,6 +94,13 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
         (507, "The study cannot be written: the disk is full, or read-only, or the file was moved"),
     )
 }
+_SCRIPTS = (
+    "The study that this server shows, for its page and for scripts. A script sends the token of a "
+    "rater's link (the part after `?token=`) as `Authorization: Bearer TOKEN` and may do what that rater "
+    "may do on the page; no cookie and no Origin are needed. Bodies are JSON. Whatever changes the study "
+    "takes a `key` that the script makes up (16 random letters): a request that is sent again with the "
+    "same key is done once. Errors are JSON as well: `code` for programs, `error` and `mend` for people."
+)
 _HERE_ONLY = Reach()
 _WORDS = {404: ("no_such", "there is nothing here"), 405: ("not_allowed", "this cannot be done here")}
 
@@ -157,14 +165,31 @@ def _routed() -> FastAPI:
         redirect_slashes=False,
     )
     for module in (*_ROUTES, *_LEADS):
-        app.include_router(module.router, responses=_REFUSALS, dependencies=[Depends(answer_again)])
+        app.include_router(
+            module.router, tags=[_tag(module)], responses=_REFUSALS, dependencies=[Depends(answer_again)]
+        )
     return app
+
+
+def _tag(module: ModuleType) -> str:
+    return module.__name__.rpartition(".")[2].replace("_", " ")
 
 
 def describe_api() -> dict[str, Any]:
     """Return the description of the API (OpenAPI): every request, and the forms of all answers."""
     app = _routed()
-    return get_openapi(title=app.title, version=app.version, routes=app.routes)
+    tags = [
+        {"name": _tag(module), "description": (module.__doc__ or "").split("\n")[0]}
+        for module in (*_ROUTES, *_LEADS)
+    ]
+    described = get_openapi(
+        title=app.title, version=app.version, description=_SCRIPTS, tags=tags, routes=app.routes
+    )
+    described["components"]["securitySchemes"] = {
+        "token": {"type": "http", "scheme": "bearer", "description": "The part of a link after ?token="}
+    }
+    described["security"] = [{"token": []}]
+    return described
 
 
 class _Compressed(GZipMiddleware):

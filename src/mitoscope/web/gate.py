@@ -1,5 +1,8 @@
 """The gate: only this page can write, and nobody else's page can read (promise 22).
 
+A script states a token instead of coming from the page: no page of another site can do that, since a browser
+asks the server first whether it may send `Authorization` there, and is never answered that it may.
+
 Three checks, each of which alone lets something through. The Host must be ours: else a foreign name that
 resolves to this machine could read everything (DNS rebinding). An unsafe method must come from our own
 origin: else any page could send a form with the visitor's cookie (CSRF). And it must be JSON: a form cannot
@@ -48,6 +51,12 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
+
+
+def bearer_token(authorization: str) -> str | None:
+    """Return the token that a script states in ``Authorization: Bearer TOKEN``; None without one."""
+    scheme, _, token = authorization.strip().partition(" ")
+    return token.strip() if scheme.casefold() == "bearer" else None
 
 
 def host_name(value: str) -> str:
@@ -102,8 +111,9 @@ class Gate:
         if method in SAFE_METHODS:
             return None
         origins = headers.all("origin")
+        is_script = not origins and bearer_token(headers.first("authorization", "")) is not None
         own = {hosts[0].strip().casefold(), *([] if self._address is None else [self._address])}
-        if len(origins) != 1 or _authority(origins[0]) not in own:
+        if not is_script and (len(origins) != 1 or _authority(origins[0]) not in own):
             return _foreign()
         kind = headers.first("content-type", "").split(";")[0].strip().casefold()
         if kind != (PIECE if method == "PUT" and _PIECES.fullmatch(path) else "application/json"):

@@ -24,6 +24,7 @@ from mitoscope.store import (
     Veil,
     Visitor,
     answered,
+    find_token_holder,
     find_visitor,
     intern_raters,
     once,
@@ -37,7 +38,7 @@ from mitoscope.store import (
 from mitoscope.tissue import TissueMask, find_tissue
 from mitoscope.web.deep_zoom import TileCache
 from mitoscope.web.forms import Done
-from mitoscope.web.gate import SAFE_METHODS
+from mitoscope.web.gate import SAFE_METHODS, bearer_token
 from mitoscope.web.intake import Intake
 from mitoscope.web.reach import Reach
 from mitoscope.web.refusal import Refusal
@@ -74,7 +75,7 @@ class AppState:
     tiles: TileCache = field(default_factory=TileCache)
     tissues: dict[int, TissueMask] = field(default_factory=dict)
     boards: dict[int, Any] = field(default_factory=dict)
-    visits: dict[str, tuple[float, Visitor]] = field(default_factory=dict)
+    visits: dict[tuple[bool, str], tuple[float, Visitor]] = field(default_factory=dict)
     looks: dict[Visitor, tuple[float, set[int]]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -131,25 +132,32 @@ StateHere = Annotated[AppState, Depends(_state)]
 
 async def _visitor(request: Request, state: StateHere) -> Visitor:
     """Return who asks; a page of tiles does not look everybody up in the store again and again."""
-    cookie = request.cookies.get(state.cookie)
-    visits = state.visits
-    known = visits.get(cookie or "")
+    # A script that states a token is nobody but its holder: the gate let it in for that alone.
+    token = bearer_token(request.headers.get("authorization", ""))
+    secret = request.cookies.get(state.cookie, "") if token is None else token
+    visits, key = state.visits, (token is None, secret)
+    known = visits.get(key)
     if known is not None and known[0] > time.monotonic():
         return known[1]
-    found = await run_in_threadpool(_look_up, state, cookie)
+    found = await run_in_threadpool(_look_up, state, secret, is_token=token is not None)
     if len(visits) >= _VISITS_KEPT:
         visits.clear()
     # Where all were forgotten meanwhile, this goes into a book that nobody reads any more.
-    visits[cookie or ""] = (time.monotonic() + _VISIT_FRESH_S, found)
+    visits[key] = (time.monotonic() + _VISIT_FRESH_S, found)
     return found
 
 
-def _look_up(state: AppState, cookie: str | None) -> Visitor:
+def _look_up(state: AppState, secret: str, *, is_token: bool) -> Visitor:
     with state.store.reading() as connection:
-        if state.visitor_without_link is not None:
+        if is_token:
+            found = find_token_holder(connection, secret)
+        elif state.visitor_without_link is not None:
             found = visitor_of(connection, state.visitor_without_link)
         else:
-            found = find_visitor(connection, cookie) if cookie else None
+            found = find_visitor(connection, secret) if secret else None
+    if found is None and is_token:
+        mend = "use the token of a link that is valid: the part after ?token="
+        raise Refusal(401, "unknown_token", "this token is not known here", mend=mend)
     if found is None:
         mend = "open your own link again, or ask the lead of the study for a new one"
         raise Refusal(401, "unknown_token", "this browser is not known here", mend=mend)
