@@ -36,6 +36,7 @@
     │   │   └── ConflictError           an action on a cell that has changed since it was read
     │   │       └── KeyReusedError      the key of a request that was used for another one
     │   ├── RemoteError                 nothing at an address elsewhere, or no access to it
+    │   ├── ClusterError                no Ray, no answer, nothing to compute with, nodes that differ
     │   ├── LedgerMismatchError         resuming with another slide, bundle or configuration
     │   ├── TrainingDataError           a class missing, no field large enough
     │   │   └── LeakError               a case or the same pixels on both sides of a split
@@ -237,6 +238,10 @@ class RoundClosedError(ForbiddenError):
 
 class RemoteError(InputError):
     """Nothing at an address elsewhere, or nothing that these credentials may read or write."""
+
+
+class ClusterError(InputError):
+    """A cluster that cannot be joined, has nothing to compute with, or whose nodes do not fit together."""
 
 
 class LedgerMismatchError(InputError):

@@ -9,6 +9,8 @@ from __future__ import annotations
 import functools
 import importlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,18 +42,31 @@ def run() -> None:
     """Run as a user would, with a note of each chunk; the output is written at the end."""
     detect: Any = importlib.import_module("mitoscope.infer.detect")
     ledger_type: Any = Ledger
+    chunks: Any = importlib.import_module("mitoscope.infer.search")
     cascade: Any = importlib.import_module("mitoscope.infer.cascade")
     crops: Any = importlib.import_module("mitoscope.infer.verify")
-    search, record = detect.search_chunk, ledger_type.record
+    search, record = chunks.search_chunk, ledger_type.record
     verify, record_verified = cascade.verify_part, ledger_type.record_verified
+    together = ledger_type.together
 
     def noted_search(survey: Any, read: ReadChunk, *rest: Any, **options: Any) -> Any:
         _log(f"begin {read.chunk.index}")
         return search(survey, read, *rest, **options)
 
+    # What is written together is recorded when its transaction is through, not before.
+    written: list[str] = []
+
+    @contextmanager
+    def noted_together(ledger: Ledger) -> Iterator[None]:
+        written.clear()
+        with together(ledger):
+            yield
+        for line in written:
+            _log(line)
+
     def noted_record(ledger: Ledger, index: int, *rest: Any, **options: Any) -> None:
         record(ledger, index, *rest, **options)
-        _log(f"recorded {index}")
+        written.append(f"recorded {index}")
 
     def noted_verify(read: ReadPart, *rest: Any, **options: Any) -> Any:
         _log(f"begin-verify {read.part.index}")
@@ -59,14 +74,14 @@ def run() -> None:
 
     def noted_record_verified(ledger: Ledger, index: int, *rest: Any, **options: Any) -> None:
         record_verified(ledger, index, *rest, **options)
-        _log(f"recorded-verify {index}")
+        written.append(f"recorded-verify {index}")
 
     crops.PART = JOB["part"]
     cascade.verify_part = noted_verify
     ledger_type.record_verified = noted_record_verified
-    detect.search_chunk = noted_search
+    chunks.search_chunk = noted_search
     detect.open_slide = functools.partial(open_slide, probe=False)
-    ledger_type.record = noted_record
+    ledger_type.record, ledger_type.together = noted_record, noted_together
     found = detect_slide(
         JOB["slide"],
         load_bundle(Path(JOB["bundle"])),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import onnxruntime as ort
 from pydantic import ValidationError
@@ -77,12 +77,25 @@ class Bundle:
         SHA-256 of the manifest, which holds the hash of every other file.
     any_window : bool
         Whether the graph takes windows of any size rather than `window_px` alone.
+    contents : mapping of str to bytes
+        Files that it carries with it; others are read from the folder.
     """
 
     manifest: Manifest
     folder: Path
     fingerprint: str
     any_window: bool
+    contents: Mapping[str, bytes] = field(default_factory=dict, repr=False, compare=False)
+
+    def carried(self) -> Self:
+        """Return the bundle with the content of its files, so that it can be sent to where they are not.
+
+        Raises
+        ------
+        BundleDamagedError
+            If a file is missing or changed.
+        """
+        return replace(self, contents={name: self.read(name) for name in self.manifest.files})
 
     def read(self, name: str) -> bytes:
         """Return the content of one file, its hash checked again.
@@ -92,7 +105,7 @@ class Bundle:
         BundleDamagedError
             If the file is not listed, missing or changed.
         """
-        return _read_file(self.folder, name, self.manifest)
+        return self.contents.get(name) or _read_file(self.folder, name, self.manifest)
 
     @property
     def onnx(self) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from mitoscope.bundle import Bundle, Manifest, Verifier
 from mitoscope.detections import Detections
 from mitoscope.errors import BundleError, ConfigError, StoppedError
 from mitoscope.infer.config import DetectConfig, Quality, Stage
+from mitoscope.infer.crew import Crew
 from mitoscope.infer.engine import Network, open_bundle_network
 from mitoscope.infer.ledger import Ledger
 from mitoscope.infer.slide_run import Correction
@@ -26,7 +28,7 @@ from mitoscope.infer.verify import (
     read_part,
     verify_part,
 )
-from mitoscope.infer.workers import Workers, in_order, timed
+from mitoscope.infer.workers import Workers, timed
 from mitoscope.slide import Plane, Slide
 
 
@@ -91,8 +93,7 @@ def verify(
     *,
     manifest: Manifest,
     verifier: Verifier,
-    stage: SecondStage,
-    workers: int,
+    crew: Crew,
 ) -> Detections:
     """Replace the score of every candidate by the verifier's.
 
@@ -105,9 +106,7 @@ def verify(
         Of the run, all chunks recorded; parts that are there are not verified again.
     manifest : Manifest
     verifier : Verifier
-    stage : SecondStage
-    workers : int
-        Parts that are worked on at once.
+    crew : Crew
 
     Returns
     -------
@@ -128,16 +127,13 @@ def verify(
     plane = Plane(slide, verifier.mpp, tolerance=manifest.mpp_tolerance)
     recorded = ledger.verified_parts()
     waiting = [part for part in plan_parts(proposals.points_px0) if part.index not in recorded]
-    side = verifier.crop_px
-    mirror_px = side if manifest.border == "mirror" else 0
-
-    def work(part: CandidatePart) -> PartResult:
-        return verify_part(read_part(plane, part, proposals, crop_px=side, mirror_px=mirror_px), stage)
-
+    work = CandidateCheck(plane, proposals, manifest, verifier)
     try:
-        with closing(in_order(work, waiting, workers=workers)) as results:
-            for part, result, wall_s in timed(results):
-                ledger.record_verified(part.index, result, wall_s=wall_s)
+        with closing(crew.run(work, waiting)) as groups:
+            for group in timed(groups):
+                with ledger.together():
+                    for part, result, wall_s in group:
+                        ledger.record_verified(part.index, result, wall_s=wall_s)
     except KeyboardInterrupt:
         raise StoppedError(
             f"stopped after {len(ledger.verified())} of {len(proposals)} candidates were verified",
@@ -147,6 +143,37 @@ def verify(
     scores = ledger.verified()
     score = np.array([scores[candidate] for candidate in range(len(proposals))])
     return rescored(proposals, score, manifest)
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateCheck:
+    """The second look at a slide's candidates, wherever it is taken.
+
+    Parameters
+    ----------
+    plane : Plane
+        The slide at the verifier's resolution.
+    proposals : Detections
+        All candidates.
+    manifest : Manifest
+    verifier : Verifier
+    """
+
+    plane: Plane
+    proposals: Detections
+    manifest: Manifest
+    verifier: Verifier
+
+    def begin(self, networks: Networks) -> Callable[[CandidatePart], PartResult]:
+        """Return what verifies a part of the candidates."""
+        assert networks.verifier is not None  # `open_networks` saw to it
+        seen_by = networks.verifier, networks.further
+        stage = SecondStage.of(seen_by, self.verifier, detects=self.manifest.detects)
+        side = self.verifier.crop_px
+        mirror_px = side if self.manifest.border == "mirror" else 0
+        return lambda part: verify_part(
+            read_part(self.plane, part, self.proposals, crop_px=side, mirror_px=mirror_px), stage
+        )
 
 
 def rescored(detections: Detections, score: NDArray[np.float64], manifest: Manifest) -> Detections:

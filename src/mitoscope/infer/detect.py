@@ -27,16 +27,15 @@ from mitoscope.infer.cascade import (
     verify,
 )
 from mitoscope.infer.config import DetectConfig, Stage
-from mitoscope.infer.engine import Engine
+from mitoscope.infer.crew import Crew, Threads
 from mitoscope.infer.ledger import Ledger
 from mitoscope.infer.remarks import describe_odd_stain, scale_notes, search_notes, stain_notes
-from mitoscope.infer.search import ChunkResult, read_chunk, search_chunk
+from mitoscope.infer.search import ChunkSearch
 from mitoscope.infer.slide_list import ListedSlide
 from mitoscope.infer.slide_run import Correction, SlideRun, Timings, software
 from mitoscope.infer.subtype import name_subtypes
-from mitoscope.infer.survey import Chunk, Survey, make_survey
-from mitoscope.infer.verify import SecondStage
-from mitoscope.infer.workers import Workers, in_order, timed
+from mitoscope.infer.survey import Survey, make_survey
+from mitoscope.infer.workers import Workers, timed
 from mitoscope.slide import Slide, SlideInfo, open_slide
 from mitoscope.tiles import merge
 from mitoscope.tissue import find_tissue
@@ -53,17 +52,13 @@ LEDGER_SUFFIX = ".ledger"
 class _Job:
     bundle: Bundle
     config: DetectConfig
-    networks: Networks
+    crew: Crew
     progress: Progress | None
     found: Found | None
 
     @property
     def stage(self) -> Stage:
         return stage_of(self.bundle.manifest, self.config)
-
-    @property
-    def workers(self) -> int:
-        return Workers.of(self.config.threads).count
 
 
 def detect_slide(
@@ -75,6 +70,7 @@ def detect_slide(
     progress: Progress | None = None,
     found: Found | None = None,
     networks: Networks | None = None,
+    crew: Crew | None = None,
 ) -> SlideRun:
     """Find the mitotic figures of a slide.
 
@@ -95,6 +91,8 @@ def detect_slide(
         Called with the candidates of the first stage: those of an earlier session, then those of each chunk.
     networks : Networks, optional
         The bundle's networks, where several slides share them.
+    crew : Crew, optional
+        Who computes the parts of the slide; by default threads of this process.
 
     Returns
     -------
@@ -127,6 +125,7 @@ def detect_slide(
             progress=progress,
             found=found,
             networks=networks,
+            crew=crew,
             started=started,
         )
 
@@ -148,6 +147,7 @@ def detect_opened(
     progress: Progress | None = None,
     found: Found | None = None,
     networks: Networks | None = None,
+    crew: Crew | None = None,
     started: float | None = None,
 ) -> SlideRun:
     """Find the mitotic figures of a slide that is open: what `detect_slide` does once it has opened it.
@@ -160,11 +160,11 @@ def detect_opened(
     started = time.perf_counter() if started is None else started
     survey = make_survey(slide, bundle, config, tissue=find_tissue(slide))
     # Everything that can be refused is refused before the first file is written.
-    networks = networks or open_networks(bundle, config)
+    crew = crew or Threads(networks or open_networks(bundle, config), Workers.of(config.threads).count)
     ledger_path = make_directory(Path(out_dir)) / (result_stem(slide.info.name) + LEDGER_SUFFIX)
     header = _header(slide.info, bundle, survey, config)
     with Ledger.open(ledger_path, header, resume=config.resume) as ledger:
-        job = _Job(bundle, config, networks, progress, found)
+        job = _Job(bundle, config, crew, progress, found)
         setup_s = time.perf_counter() - started
         _search(survey, ledger, job)
         return _result(slide, survey, ledger, job, setup_s=setup_s)
@@ -190,23 +190,23 @@ def _search(survey: Survey, ledger: Ledger, job: _Job) -> None:
     waiting = [chunk for chunk in survey.chunks if chunk.index not in recorded]
     total = sum(chunk.tissue_mm2 for chunk in survey.chunks)
     done = sum(chunk.tissue_mm2 for chunk in survey.chunks if chunk.index in recorded)
-    report, engine = job.progress or _no_report, Engine(job.networks.detector, batch=job.config.batch)
-
-    def work(chunk: Chunk) -> ChunkResult:
-        read = read_chunk(survey, chunk)
-        return search_chunk(survey, read, engine, floor=job.bundle.manifest.score_floor)
-
+    report = job.progress or _no_report
+    # The list of all chunks is the planner's; who searches one is handed that one.
+    work = ChunkSearch(replace(survey, chunks=()), job.config.batch, job.bundle.manifest.score_floor)
     label, source = job.bundle.manifest.detects, job.bundle.manifest.source
     tell = job.found or (lambda _: None)
     if recorded and job.found:
         tell(ledger.candidates(label=label, source=source))
     report(done, total)
     try:
-        with closing(in_order(work, waiting, workers=job.workers)) as results:
-            for chunk, result, wall_s in timed(results):
-                ledger.record(chunk.index, result, wall_s=wall_s)
-                done += chunk.tissue_mm2
-                tell(Detections.of(result.points_px0, result.score, label=label, source=source))
+        with closing(job.crew.run(work, waiting)) as groups:
+            for group in timed(groups):
+                with ledger.together():
+                    for chunk, result, wall_s in group:
+                        ledger.record(chunk.index, result, wall_s=wall_s)
+                for chunk, result, _ in group:
+                    done += chunk.tissue_mm2
+                    tell(Detections.of(result.points_px0, result.score, label=label, source=source))
                 report(done, total)
     except KeyboardInterrupt:
         raise StoppedError(
@@ -278,37 +278,33 @@ def _corrected(detections: Detections, job: _Job) -> tuple[Detections, Correctio
 
 def _verified(slide: Slide, proposals: Detections, ledger: Ledger, job: _Job) -> Detections:
     manifest = job.bundle.manifest
-    verifier, network = manifest.verifier, job.networks.verifier
+    verifier = manifest.verifier
     if job.stage == "proposals":
         return proposals if verifier else rescored(proposals, proposals.score, manifest)
-    assert verifier is not None  # `stage_of` and `open_networks` saw to both
-    assert network is not None
+    assert verifier is not None  # `stage_of` saw to it
     return verify(
         slide,
         proposals,
         ledger,
         manifest=manifest,
         verifier=verifier,
-        stage=SecondStage.of((network, job.networks.further), verifier, detects=manifest.detects),
-        workers=job.workers,
+        crew=job.crew,
     )
 
 
 def _with_subtypes(
     slide: Slide, detections: Detections, ledger: Ledger, job: _Job, *, threshold: float
 ) -> Detections:
-    manifest, network = job.bundle.manifest, job.networks.subtype
+    manifest = job.bundle.manifest
     if manifest.subtype is None or not job.config.subtype:
         return detections
-    assert network is not None  # `open_networks` saw to it
     return name_subtypes(
         slide,
         detections,
         ledger,
         manifest=manifest,
-        network=network,
         threshold=threshold,
-        workers=job.workers,
+        crew=job.crew,
     )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ from mitoscope.infer.engine import Engine
 from mitoscope.infer.survey import Chunk, Survey
 from mitoscope.search import Block, find, read_windows
 from mitoscope.tiles import Tile
+
+if TYPE_CHECKING:
+    from mitoscope.infer.cascade import Networks
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +94,31 @@ def search_chunk(survey: Survey, read: ReadChunk, engine: Engine, *, floor: floa
         network_s,
         _suspects(survey, read.chunk),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkSearch:
+    """The search of a slide's chunks, wherever they are searched.
+
+    Parameters
+    ----------
+    survey : Survey
+    batch : int
+        Windows in one call of the network.
+    floor : float
+        The bundle's.
+    """
+
+    survey: Survey
+    batch: int
+    floor: float
+
+    def begin(self, networks: Networks) -> Callable[[Chunk], ChunkResult]:
+        """Return what searches a chunk."""
+        engine = Engine(networks.detector, batch=self.batch)
+        return lambda chunk: search_chunk(
+            self.survey, read_chunk(self.survey, chunk), engine, floor=self.floor
+        )
 
 
 def _place(survey: Survey, tile: Tile) -> str:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import closing
-from typing import Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.bundle import Bundle, Manifest, Subtype
+from mitoscope.bundle import Border, Bundle, Manifest, Subtype
 from mitoscope.bundle.network import score_windows
 from mitoscope.detections import Detections
 from mitoscope.errors import StoppedError
+from mitoscope.infer.crew import Crew
 from mitoscope.infer.engine import Engine, Network, open_graph
 from mitoscope.infer.ledger import Ledger
 from mitoscope.infer.verify import (
@@ -24,9 +26,12 @@ from mitoscope.infer.verify import (
     plan_parts,
     read_part,
 )
-from mitoscope.infer.workers import in_order, timed
+from mitoscope.infer.workers import timed
 from mitoscope.labels import is_figure
 from mitoscope.slide import Plane, Slide
+
+if TYPE_CHECKING:
+    from mitoscope.infer.cascade import Networks
 
 _BATCH: Final = 32
 """Crops in one call of the network."""
@@ -56,9 +61,8 @@ def name_subtypes(
     ledger: Ledger,
     *,
     manifest: Manifest,
-    network: Network,
     threshold: float,
-    workers: int,
+    crew: Crew,
 ) -> Detections:
     """Give every mitotic figure its kind.
 
@@ -72,12 +76,9 @@ def name_subtypes(
         Of the run; figures that it has are not looked at again.
     manifest : Manifest
         Of a bundle with a subtype.
-    network : Network
-        As `open_subtype` returns it.
     threshold : float
         A detection above it is a figure.
-    workers : int
-        Parts that are worked on at once.
+    crew : Crew
 
     Returns
     -------
@@ -102,7 +103,8 @@ def name_subtypes(
     points = detections.points_px0[rows]
     known = ledger.subtyped()
     new = detections.take(rows[[place not in known for place in map(tuple, points.tolist())]])
-    _look(new, ledger, _looker(slide, new, manifest, subtype, network), workers=workers)
+    plane = Plane(slide, subtype.mpp, tolerance=manifest.mpp_tolerance)
+    _look(new, ledger, SubtypeLook(plane, new, manifest.border, subtype), crew=crew)
     known = ledger.subtyped()
     other = next(name for name in subtype.labels if name != subtype.finds)
     label = detections.label.tolist()
@@ -111,38 +113,57 @@ def name_subtypes(
     return detections.relabelled(np.array(label, dtype=np.str_))
 
 
-def _looker(
-    slide: Slide, figures: Detections, manifest: Manifest, subtype: Subtype, network: Network
-) -> Callable[[CandidatePart], PartResult]:
-    """Return what gives the figures of a part their probability of the kind that is found."""
-    plane = Plane(slide, subtype.mpp, tolerance=manifest.mpp_tolerance)
-    side, engine = subtype.crop_px, Engine(network, batch=_BATCH)
-    mirror_px = side if manifest.border == "mirror" else 0
+@dataclass(frozen=True, slots=True)
+class SubtypeLook:
+    """The look that tells kinds of figures apart, wherever it is taken.
 
-    def look(part: CandidatePart) -> PartResult:
-        read = read_part(plane, part, figures, crop_px=side, mirror_px=mirror_px)
-        start = time.perf_counter()
-        rows = engine.score(read.crops, places=read.places)
-        score = np.round([float(row[:, 0].mean()) for row in rows], SCORE_DECIMALS)
-        return PartResult(
-            part.candidates, score, read.damaged_crops, read.read_s, time.perf_counter() - start
-        )
+    Parameters
+    ----------
+    plane : Plane
+        The slide at the resolution of the subtype's network.
+    figures : Detections
+    border : {"mirror", "white"}
+        What lies beyond the slide's border.
+    subtype : Subtype
+    """
 
-    return look
+    plane: Plane
+    figures: Detections
+    border: Border
+    subtype: Subtype
+
+    def begin(self, networks: Networks) -> Callable[[CandidatePart], PartResult]:
+        """Return what gives the figures of a part their probability of the kind that is found."""
+        assert networks.subtype is not None  # `open_networks` saw to it
+        side, engine = self.subtype.crop_px, Engine(networks.subtype, batch=_BATCH)
+        mirror_px = side if self.border == "mirror" else 0
+
+        def look(part: CandidatePart) -> PartResult:
+            read = read_part(self.plane, part, self.figures, crop_px=side, mirror_px=mirror_px)
+            start = time.perf_counter()
+            rows = engine.score(read.crops, places=read.places)
+            score = np.round([float(row[:, 0].mean()) for row in rows], SCORE_DECIMALS)
+            return PartResult(
+                part.candidates, score, read.damaged_crops, read.read_s, time.perf_counter() - start
+            )
+
+        return look
 
 
 def _look(
     figures: Detections,
     ledger: Ledger,
-    look: Callable[[CandidatePart], PartResult],
+    look: SubtypeLook,
     *,
-    workers: int,
+    crew: Crew,
 ) -> None:
     points = figures.points_px0
     try:
-        with closing(in_order(look, plan_parts(points), workers=workers)) as results:
-            for part, result, wall_s in timed(results):
-                ledger.record_subtyped(points[list(part.candidates)], result, wall_s=wall_s)
+        with closing(crew.run(look, plan_parts(points))) as groups:
+            for group in timed(groups):
+                with ledger.together():
+                    for part, result, wall_s in group:
+                        ledger.record_subtyped(points[list(part.candidates)], result, wall_s=wall_s)
     except KeyboardInterrupt:
         raise StoppedError(
             f"stopped while the kinds of {len(points)} figures were told apart",

@@ -84,10 +84,12 @@ def in_order(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def timed(results: Iterable[tuple[Item, Result]]) -> Iterator[tuple[Item, Result, float]]:
-    """Yield each item and its result with the seconds since the one before, by the clock on the wall."""
+def timed(
+    groups: Iterable[Sequence[tuple[Item, Result]]],
+) -> Iterator[Sequence[tuple[Item, Result, float]]]:
+    """Yield groups of items and results with the seconds since the group before, divided among its items."""
     clock = time.perf_counter()
-    for item, result in results:
+    for group in groups:
         now = time.perf_counter()
-        yield item, result, now - clock
+        yield [(item, result, (now - clock) / len(group)) for item, result in group]
         clock = now

@@ -69,9 +69,18 @@ class MemorySlide(Slide):
         rgb[~valid] = WHITE
         return Pixels(rgb, valid)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        if self.info.path is not None:  # an image that was decoded at once
+            return super().__reduce__()
+        return _rebuild, (self._rgb, self._valid, self.info)
+
     def close(self) -> None:
         """Let go of the array."""
         self._rgb = self._valid = None
+
+
+def _rebuild(rgb: NDArray[np.uint8], valid: NDArray[np.bool_] | None, info: SlideInfo) -> MemorySlide:
+    return MemorySlide(rgb, mpp=info.mpp, valid=valid, info=info)
 
 
 def _describe(rgb: NDArray[np.uint8], *, mpp: Mpp, name: str) -> SlideInfo:

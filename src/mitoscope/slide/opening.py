@@ -17,6 +17,7 @@ from mitoscope.slide.coded_colours import AS_STATED
 from mitoscope.slide.dicom import check_dicom, is_dicom
 from mitoscope.slide.foreign import refuse_foreign
 from mitoscope.slide.image_reader import ImageSlide
+from mitoscope.slide.info import OPTION, SlideInfo
 from mitoscope.slide.jpeg_tile_reader import VENDORS, JpegTileReader
 from mitoscope.slide.openslide_reader import OpenSlideReader
 from mitoscope.slide.probe import probe_slide
@@ -83,6 +84,34 @@ def open_slide(
             raise
         return _open_unknown(file, mpp=mpp, mpp_override=mpp_override)
     return _open_tiff(file, reference) if vendor in VENDORS else _fastest(reference)
+
+
+def reopen_slide(info: SlideInfo) -> Slide:
+    """Open a slide again, in another process or on another machine, where it was opened before.
+
+    Raises
+    ------
+    SlideFormatError
+        If the file is not there, or not the same.
+    SlideError
+        As `open_slide`.
+    """
+    assert info.path is not None  # a slide in memory travels with its pixels
+    stated = info.mpp.x if info.mpp_source == OPTION else None
+    slide = open_slide(info.path, mpp=stated, mpp_override=stated is not None, probe=False)
+    for what, found, before in (
+        ("content", slide.info.fingerprint, info.fingerprint),
+        ("reader", slide.info.reader, info.reader),
+        ("resolution", slide.info.mpp, info.mpp),
+    ):
+        if found != before:
+            slide.close()
+            raise SlideFormatError(
+                f"has another {what} here than where the run began ({found}, there {before})",
+                where=info.path,
+                mend="let all machines see the same files with the same version of mitoscope",
+            )
+    return slide
 
 
 def _open_unknown(file: Path, *, mpp: float | None, mpp_override: bool) -> Slide:

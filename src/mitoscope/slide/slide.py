@@ -162,6 +162,12 @@ class Slide(ABC):
     def close(self) -> None:
         """Let go of the file. Closing twice does nothing."""
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # A slide travels as its address: it is opened again where it arrives, and has to be the same there.
+        from mitoscope.slide.opening import reopen_slide  # the readers stand above their base
+
+        return reopen_slide, (self.info,)
+
     def _closed_error(self) -> SlideReadError:
         return SlideReadError("the slide is closed", where=self.info.path or self.info.name)
 

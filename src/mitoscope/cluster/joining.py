@@ -1,0 +1,169 @@
+"""Joining a Ray cluster, or starting one on this machine; what is wrong is found within a bounded time."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from mitoscope.cluster.executor import Request
+from mitoscope.cluster.library import check_ray
+from mitoscope.cluster.nodes import check_nodes
+from mitoscope.errors import ClusterError
+
+LOCAL: Final = "local"
+"""In place of an address: the cores of this machine."""
+ANSWER_S: Final = 5.0
+"""Seconds within which an address answers; one on the same network does so in milliseconds."""
+RESOURCES_S: Final = 60.0
+"""Seconds within which a cluster that has none of what is asked for gets it, by its autoscaler."""
+_PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+"""How a gRPC client begins: Ray's own takes two minutes to find that nobody answers, and ends the process."""
+_STORE_BYTES: Final = 256 << 20
+"""Of objects that a machine shares between its processes: models and what is known of some slides."""
+
+
+@contextmanager
+def joined(
+    cluster: str, request: Request, *, threads: int | None = None, resources_s: float = RESOURCES_S
+) -> Iterator[None]:
+    """Keep this process joined to a cluster while the block runs.
+
+    A program that has joined one by itself stays in it; `cluster` then counts for nothing.
+
+    Parameters
+    ----------
+    cluster : str
+        ``local`` or ``host:port``.
+    request : Request
+    threads : int, optional
+        Cores of a local one; by default all that this process may use.
+    resources_s : float
+        Seconds within which there has to be something to compute with.
+
+    Raises
+    ------
+    ClusterError
+        As `open_executor`.
+    """
+    ray = check_ray()
+    if ray.is_initialized():
+        _check(ray, request, cluster, resources_s)
+        yield
+        return
+    folder = None
+    try:
+        if cluster == LOCAL:
+            # Its logs and sockets are gone with it; paths of sockets may have 107 characters.
+            folder = tempfile.mkdtemp(prefix="mitoscope-ray-")
+            _init(
+                ray,
+                LOCAL,
+                num_cpus=threads or _cores(),
+                object_store_memory=_STORE_BYTES,
+                include_dashboard=False,
+                _temp_dir=folder,
+            )
+        else:
+            _knock(cluster)
+            _init(ray, cluster)
+        _check(ray, request, cluster, resources_s)
+        yield
+    finally:
+        ray.shutdown()
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _init(ray: Any, cluster: str, **options: Any) -> None:
+    try:
+        ray.init(address=cluster, log_to_driver=False, logging_level="ERROR", **options)
+    except (
+        Exception,
+        SystemExit,
+    ) as error:  # Ray raises all kinds, and leaves where its server does not answer
+        line = " ".join(str(error).split())[:200]
+        raise ClusterError(
+            f"cannot be joined ({type(error).__name__}: {line})",
+            where=f"--cluster {cluster}",
+            mend="start the command on a node of the cluster; every node needs the same Python and Ray",
+        ) from None
+
+
+def _check(ray: Any, request: Request, cluster: str, resources_s: float) -> None:
+    _await_resources(ray, request, cluster, resources_s)
+    check_nodes(request)
+
+
+def _await_resources(ray: Any, request: Request, cluster: str, resources_s: float) -> None:
+    """Wait for a node that can hold the request; asking for one is what an autoscaler goes by."""
+    if _has(ray, request):
+        return
+    wanted = {"CPU": request.cpus, "GPU": request.gpus}
+    demand = ray.util.placement_group([{name: value for name, value in wanted.items() if value}])
+    end = time.monotonic() + resources_s
+    while time.monotonic() < end and not demand.wait(timeout_seconds=min(5.0, resources_s)):
+        pass
+    ray.util.remove_placement_group(demand)
+    if _has(ray, request):
+        return
+    total = ray.cluster_resources()
+    raise ClusterError(
+        f"no node has {request.cpus:g} CPUs"
+        + (f" and {request.gpus:g} GPUs" if request.gpus else "")
+        + f"; the cluster has {total.get('CPU', 0):g} CPUs and {total.get('GPU', 0):g} GPUs in total",
+        where=f"--cluster {cluster}",
+        mend="start nodes that have them (ray start --num-cpus=…), or see mitoscope doctor --cluster",
+    )
+
+
+def _has(ray: Any, request: Request) -> bool:
+    """Return whether some node could hold one run, be it busy now or not."""
+    return any(
+        node["Alive"]
+        and node["Resources"].get("CPU", 0) >= request.cpus
+        and node["Resources"].get("GPU", 0) >= request.gpus
+        for node in ray.nodes()
+    )
+
+
+def _knock(address: str) -> None:
+    """See whether something that may be a Ray cluster answers at an address.
+
+    Raises
+    ------
+    ClusterError
+        If not, or if it is no address.
+    """
+    where = f"--cluster {address}"
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or "/" in address:
+        raise ClusterError(
+            "is no address of a Ray cluster",
+            where=where,
+            mend="local, or host:port as `ray start` prints it, from a node of the cluster",
+        )
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_S) as line:
+            if os.environ.get("RAY_USE_TLS", "0") in {"", "0"}:
+                line.sendall(_PREFACE)
+                answered = bool(line.recv(9))
+            else:
+                answered = True
+    except (OSError, OverflowError):
+        answered = False
+    if not answered:
+        raise ClusterError(
+            f"no Ray cluster answers within {ANSWER_S:g} s",
+            where=where,
+            mend="see that it runs (ray status on its head node) and that this machine reaches it",
+        )
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
