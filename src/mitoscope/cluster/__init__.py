@@ -9,7 +9,7 @@ from mitoscope.cluster.joining import LOCAL, joined
 from mitoscope.cluster.library import check_ray
 from mitoscope.cluster.nodes import NodeReport, report_nodes
 from mitoscope.cluster.ray_executor import RayExecutor, Tell, carry_out, result_of
-from mitoscope.cluster.versions import versions_of
+from mitoscope.cluster.versions import node_name, versions_of
 
 __all__ = [
     "LOCAL",
@@ -22,6 +22,7 @@ __all__ = [
     "carry_out",
     "check_ray",
     "joined",
+    "node_name",
     "open_executor",
     "report_nodes",
     "result_of",

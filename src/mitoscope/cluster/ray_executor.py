@@ -118,7 +118,7 @@ class RayExecutor:
                 ray.cancel(reference)
 
     def telling(self, work: Callable[[Item, Tell], Result]) -> Callable[[Item, Tell], Result]:
-        """Return what does some work on the cluster, waits for it and says meanwhile how far it is.
+        """Return what does some work on the cluster, waits for it and says now and then how far it is.
 
         Parameters
         ----------
@@ -128,19 +128,20 @@ class RayExecutor:
         Returns
         -------
         callable
-            The same, to be called from any thread; an error of its `tell` ends the run.
+            The same, to be called from any thread. It tells None as long as the run has told nothing; an
+            error of its `tell` ends the run.
         """
         if self._board is None:
             self._board = _Board()
         return partial(self._wait, self._ray.put(work), self._board)
 
     def _wait(self, shared: Any, board: _Board, item: Item, tell: Tell) -> Any:
-        key = uuid.uuid4().hex
+        key, last = uuid.uuid4().hex, None
         reference = self._task.remote(shared, item, self._wanted, board.teller(key))
         try:
             while not self._ray.wait([reference], timeout=INTERVAL_S)[0]:
-                for value in board.news(key):
-                    tell(value)
+                last = board.latest(key) or last
+                tell(last)
         except BaseException:
             self._ray.cancel(reference)
             raise
@@ -168,10 +169,10 @@ class _Board:
         """Return what a run calls; it does not wait."""
         return _Teller(self._actor, key)
 
-    def news(self, key: str) -> list[Any]:
-        """Return the last that a run has told, if it is new."""
+    def latest(self, key: str) -> Any:
+        """Return the last that a run has told since this was asked; None for nothing."""
         with self._lock:
-            return [self._news.pop(key)] if key in self._news else []
+            return self._news.pop(key, None)
 
     def forget(self, key: str) -> None:
         """Let a run go."""

@@ -3,6 +3,7 @@
 from mitoscope.infer.cascade import Networks, open_networks
 from mitoscope.infer.cohort import CohortState, Order, SlideDone, parse_order, run_cohort
 from mitoscope.infer.config import DetectConfig
+from mitoscope.infer.crew import Crew, Threads
 from mitoscope.infer.detect import SlideOutcome, check_asked, detect_opened, detect_slide, detect_slides
 from mitoscope.infer.engine import Engine, check_provider, open_bundle_network, open_detector
 from mitoscope.infer.ledger import Ledger
@@ -12,6 +13,7 @@ from mitoscope.infer.slide_run import Correction, SlideRun, Timings, software
 __all__ = [
     "CohortState",
     "Correction",
+    "Crew",
     "DetectConfig",
     "Engine",
     "Ledger",
@@ -21,6 +23,7 @@ __all__ = [
     "SlideDone",
     "SlideOutcome",
     "SlideRun",
+    "Threads",
     "Timings",
     "check_asked",
     "check_provider",

@@ -17,7 +17,8 @@ from functools import lru_cache
 from typing import Any, Final
 
 from mitoscope.bundle import Bundle
-from mitoscope.cluster import Request, carry_out, check_ray, result_of, versions_of
+from mitoscope.cluster import Request, carry_out, check_ray, node_name, result_of, versions_of
+from mitoscope.errors import ClusterError, SlideError
 from mitoscope.infer.cascade import Networks, open_networks
 from mitoscope.infer.config import DetectConfig
 from mitoscope.infer.crew import PartWork, Threads
@@ -60,6 +61,10 @@ class Cluster:
         Of a task of parts.
     ahead : int
         Tasks that are handed out at once: two for each that the cluster can compute, so that none waits.
+    alone : int
+        Parts that are computed here, if there are no more.
+    lock_wait_s : float
+        An owner whose machine was lost may live on for a moment, and hold the ledger.
     """
 
     sent: Sent
@@ -67,6 +72,7 @@ class Cluster:
     request: Request
     ahead: int
     alone: int = ALONE
+    lock_wait_s: float = 60.0
     _seconds: float = field(default=TASK_S, init=False)
 
     def run(
@@ -139,7 +145,14 @@ class _Begun:
         ray = check_ray()
         key = shared.work.hex()
         if key not in self._kept:
-            work: PartWork[Any, Any] = ray.get(shared.work)
+            try:
+                work: PartWork[Any, Any] = ray.get(shared.work)
+            except SlideError as error:
+                raise ClusterError(
+                    f"node {node_name()}: {error.what}",
+                    where=error.where,
+                    mend="put slides on storage that all nodes share under the same path",
+                ) from None
             self._kept[key] = work.begin(networks_of(shared.sent, shared.config))
         self._kept.move_to_end(key)
         while len(self._kept) > _SLIDES_KEPT:

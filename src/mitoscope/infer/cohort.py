@@ -260,8 +260,9 @@ class _Run:
         def note(done: float, total: float) -> None:
             if self.stop.is_set():
                 raise StoppedError("stopped", where=slide.path)
-            self.tally.search(place, done, total)
-            self.progress(self.tally.state())
+            if total:  # else nothing is known yet
+                self.tally.search(place, done, total)
+                self.progress(self.tally.state())
 
         try:
             return self.work(slide, note)

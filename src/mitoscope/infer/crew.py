@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
-from mitoscope.infer.workers import Item, Result, in_order
+from mitoscope.infer.workers import Item, Result, Workers, in_order
 
 if TYPE_CHECKING:
+    from mitoscope.bundle import Bundle
     from mitoscope.infer.cascade import Networks
+    from mitoscope.infer.config import DetectConfig
 
 Part = TypeVar("Part", contravariant=True)
 Found = TypeVar("Found", covariant=True)
@@ -24,6 +26,10 @@ class PartWork(Protocol[Part, Found]):
 
 class Crew(Protocol):
     """Computes parts of slides. What comes of a part depends on the part alone, whoever computes it."""
+
+    @property
+    def lock_wait_s(self) -> float:
+        """Seconds that a ledger is waited for which another process holds."""
 
     def run(
         self, work: PartWork[Item, Result], items: Sequence[Item]
@@ -44,10 +50,26 @@ class Threads:
         That they share.
     count : int
         Parts that are worked on at once.
+    lock_wait_s : float
+        See `Crew`.
     """
 
     networks: Networks
     count: int
+    lock_wait_s: float = 1.0
+
+    @classmethod
+    def of(cls, bundle: Bundle, config: DetectConfig) -> Self:
+        """Open the networks of a bundle for as many threads as a configuration says.
+
+        Raises
+        ------
+        BundleError, ConfigError
+            As `open_networks`.
+        """
+        from mitoscope.infer.cascade import open_networks  # which works with crews
+
+        return cls(open_networks(bundle, config), Workers.of(config.threads).count)
 
     def run(
         self, work: PartWork[Item, Result], items: Sequence[Item]

@@ -160,10 +160,11 @@ def detect_opened(
     started = time.perf_counter() if started is None else started
     survey = make_survey(slide, bundle, config, tissue=find_tissue(slide))
     # Everything that can be refused is refused before the first file is written.
-    crew = crew or Threads(networks or open_networks(bundle, config), Workers.of(config.threads).count)
+    if crew is None:
+        crew = Threads(networks or open_networks(bundle, config), Workers.of(config.threads).count)
     ledger_path = make_directory(Path(out_dir)) / (result_stem(slide.info.name) + LEDGER_SUFFIX)
     header = _header(slide.info, bundle, survey, config)
-    with Ledger.open(ledger_path, header, resume=config.resume) as ledger:
+    with Ledger.open(ledger_path, header, resume=config.resume, wait_s=crew.lock_wait_s) as ledger:
         job = _Job(bundle, config, crew, progress, found)
         setup_s = time.perf_counter() - started
         _search(survey, ledger, job)

@@ -108,14 +108,14 @@ _TABLES: Final = (
 )  # fmt: skip
 _CAUSES: Final = ("slide", "bundle", "configuration")
 """What follows from another one (its tissue, its tiles) is not worth naming."""
-_LOCK_WAIT_S: Final = 1.0
+LOCK_WAIT_S: Final = 1.0
 _NO_RESUME: Final = "repeat with --no-resume to begin anew, or choose another --out"
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path, *, wait_s: float = LOCK_WAIT_S) -> sqlite3.Connection:
     """Open the file for this process alone and check that it is a sound ledger, or empty."""
     with typed(path):
-        connection = sqlite3.connect(path, timeout=_LOCK_WAIT_S, isolation_level=None)
+        connection = sqlite3.connect(path, timeout=wait_s, isolation_level=None)
         try:
             # Exclusive: the lock is kept between transactions, so that one process has the run.
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -265,7 +265,14 @@ class Ledger:
         self._session = session
 
     @classmethod
-    def open(cls, path: Path, header: Mapping[str, object], *, resume: bool = True) -> Self:
+    def open(
+        cls,
+        path: Path,
+        header: Mapping[str, object],
+        *,
+        resume: bool = True,
+        wait_s: float = LOCK_WAIT_S,
+    ) -> Self:
         """Open the ledger of a run, or begin one.
 
         Parameters
@@ -276,6 +283,8 @@ class Ledger:
             What the run depends on, by the name that a user knows it by ("slide", "bundle", ...).
         resume : bool
             Go on with what is there; otherwise begin anew.
+        wait_s : float
+            Seconds that another process may hold it meanwhile.
 
         Raises
         ------
@@ -287,7 +296,7 @@ class Ledger:
             If another process holds it, it cannot be written, or it is a file of another program.
         """
         try:
-            connection = connect(path)
+            connection = connect(path, wait_s=wait_s)
         except FormatError:
             if not _is_ledger(path):
                 raise _foreign(path) from None

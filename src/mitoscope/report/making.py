@@ -16,13 +16,13 @@ from mitoscope.detections import Searched
 from mitoscope.errors import ColourError, FormatError, MitoscopeError, SlideFormatError
 from mitoscope.exchange import MANIFEST, read_manifest, read_tumour, result_stem
 from mitoscope.infer import (
+    Crew,
     DetectConfig,
     ListedSlide,
-    Networks,
     SlideDone,
+    Threads,
     check_asked,
     detect_opened,
-    open_networks,
     software,
 )
 from mitoscope.report.outputs import FORMATS, request_of, write_outputs
@@ -65,8 +65,8 @@ class ResultSettings:
     relative_to_bounds: bool = False
 
 
-def open_detector_of(settings: ResultSettings) -> tuple[Bundle, Networks]:
-    """Return the bundle and its networks; a process opens them once.
+def open_detector_of(settings: ResultSettings) -> tuple[Bundle, Crew]:
+    """Return the bundle and the threads that share its networks; a process opens them once.
 
     Raises
     ------
@@ -83,14 +83,18 @@ _OPENING = Lock()
 
 
 @lru_cache(maxsize=2)
-def _opened(folder: str | Path, config: DetectConfig) -> tuple[Bundle, Networks]:
+def _opened(folder: str | Path, config: DetectConfig) -> tuple[Bundle, Crew]:
     bundle = load_bundle(folder)
     check_asked(bundle, config)
-    return bundle, open_networks(bundle, config)
+    return bundle, Threads.of(bundle, config)
 
 
 def make_result(
-    slide: ListedSlide, settings: ResultSettings, *, progress: Progress | None = None
+    slide: ListedSlide,
+    settings: ResultSettings,
+    *,
+    progress: Progress | None = None,
+    detector: tuple[Bundle, Crew] | None = None,
 ) -> SlideDone:
     """Search a slide, count its figures and write its result, or find that this is done already.
 
@@ -100,6 +104,8 @@ def make_result(
     settings : ResultSettings
     progress : callable, optional
         Called with mm² of tissue done and in all.
+    detector : tuple of Bundle and Crew, optional
+        What looks; by default the bundle of the settings and threads of this process.
 
     Returns
     -------
@@ -112,7 +118,7 @@ def make_result(
         If there is no result, as `detect_slide` and `write_outputs`.
     """
     started = time.perf_counter()
-    bundle, networks = open_detector_of(settings)
+    bundle, crew = detector or open_detector_of(settings)
     config = slide.configured(settings.config)
     regions = None if slide.tumour is None else read_tumour(slide.tumour)
     counting: dict[str, Any] = {
@@ -133,7 +139,7 @@ def make_result(
             settings.out_dir,
             config=config,
             progress=progress,
-            networks=networks,
+            crew=crew,
             started=started,
         )
         write_outputs(run, settings.out_dir, formats=settings.formats, slide=pixels, **counting)
