@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +18,7 @@ from mitoscope.cli.counting import (
 )
 from mitoscope.cli.options import (
     THREADS_MAX,
+    ClusterOption,
     MppOption,
     MppOverrideOption,
     OutOption,
@@ -25,13 +26,14 @@ from mitoscope.cli.options import (
     parse_choice,
     parse_mpp,
     parse_roi,
+    refuse_threads_of,
 )
 from mitoscope.cli.terminal import cohort_progress, summarise
 from mitoscope.progress import progress
 
 if TYPE_CHECKING:
     from mitoscope.infer import ListedSlide, Order, SlideDone
-    from mitoscope.report import ResultSettings
+    from mitoscope.report import Makers
 
 
 def detect(
@@ -122,6 +124,7 @@ def detect(
     provider: Annotated[
         str, typer.Option("--provider", help="Where networks run: cpu, cuda or openvino.")
     ] = "cpu",
+    cluster: ClusterOption = None,
 ) -> None:
     """Find mitotic figures, count them in the hot spot and write a report for each slide.
 
@@ -131,8 +134,8 @@ def detect(
     from mitoscope.errors import ConfigError
     from mitoscope.infer import DetectConfig, find_slides, parse_order, read_slide_list, refuse_same_names
     from mitoscope.infer.config import PROVIDERS, QUALITIES, STAGES
-    from mitoscope.report import ResultSettings, open_detector_of
-    from mitoscope.report.outputs import check_outputs, load_ahead, parse_formats
+    from mitoscope.report import ResultSettings, makers
+    from mitoscope.report.outputs import check_outputs, parse_formats
 
     wanted = parse_formats(formats)
     area_mm2, rule = parse_counting(None, scheme, parse_field(field_number, objective, field_diameter))
@@ -147,10 +150,12 @@ def detect(
         "quality": parse_choice("--quality", quality, QUALITIES),
         "subtype": subtype,
         "prior_shift": not no_prior_shift,
-        "threads": threads,
+        # A process of a cluster has one thread; there the option counts processes.
+        "threads": threads if cluster is None else None,
         "provider": parse_choice("--provider", provider, PROVIDERS),
         "resume": not no_resume,
     }
+    refuse_threads_of(cluster, threads)
     config = DetectConfig.parse(values, where="detect")
     chosen = parse_order(order)
     listed = list(find_slides(slides or ()))
@@ -172,36 +177,45 @@ def detect(
         force=force,
         relative_to_bounds=relative_to_bounds,
     )
-    open_detector_of(settings)  # what the bundle cannot do is said before the first slide
-    load_ahead(wanted)
-    statuses = [_tell(done) for done in _work(listed, settings, order=chosen, retries=retries)]
+    # What the bundle or the cluster cannot do is said before the first slide.
+    with makers(settings, cluster=cluster, threads=threads) as makes:
+        statuses = [_tell(done) for done in _work(listed, makes, order=chosen, retries=retries)]
     if any(statuses):
         # One slide: its own status. Several: incomplete, unless none of them could be used.
         raise typer.Exit(min(statuses) if all(statuses) else 1)
 
 
-def _work(
-    listed: Sequence[ListedSlide], settings: ResultSettings, *, order: Order, retries: int
-) -> Iterator[SlideDone]:
+def _work(listed: Sequence[ListedSlide], makes: Makers, *, order: Order, retries: int) -> Iterator[SlideDone]:
     """Make the results of all slides and show how far they are."""
     from mitoscope.infer import run_cohort
-    from mitoscope.report import make_result
 
     if len(listed) == 1:
         (slide,) = listed
         with progress(slide.path.name, unit="mm² of tissue", verb="searched") as report:
-            yield from run_cohort(
-                listed, lambda one, _: make_result(one, settings, progress=report), at_once=1
-            )
+            yield from run_cohort(listed, lambda one, _: makes.work(one, _fresh(report)), at_once=1)
         return
     with cohort_progress() as show:
         yield from run_cohort(
             listed,
-            lambda one, report: make_result(one, settings, progress=report),
+            makes.work,
+            at_once=makes.at_once,
             order=order,
             retries=retries,
             progress=show,
         )
+
+
+def _fresh(report: Callable[[float, float], None]) -> Callable[[float, float], None]:
+    """Return a report that says nothing twice: a cluster says now and then where it is."""
+    last = 0.0, 0.0
+
+    def tell(done: float, total: float) -> None:
+        nonlocal last
+        if (done, total) != last:
+            last = done, total
+            report(done, total)
+
+    return tell
 
 
 def _tell(done: SlideDone) -> int:

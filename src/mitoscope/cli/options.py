@@ -122,6 +122,14 @@ CropMppOption = Annotated[
 ]
 FoldsOption = Annotated[int, typer.Option("--folds", min=2, max=1000, help="Folds of cases.")]
 FoldSeedOption = Annotated[int, typer.Option("--seed", min=0, max=SEED_MAX, help="Of the folds.")]
+ClusterOption = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        metavar="local|HOST:PORT",
+        help="Compute on Ray: the cores of this machine or a cluster.",
+    ),
+]
 OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the results.")]
 MppOption = Annotated[
     float | None,
@@ -303,3 +311,19 @@ def parse_mpp(value: float | None) -> Mpp | None:
         If it is implausible.
     """
     return None if value is None else Mpp.square(value)
+
+
+def refuse_threads_of(cluster: str | None, threads: int | None) -> None:
+    """Refuse to count the cores of a cluster that has its own count.
+
+    Raises
+    ------
+    ConfigError
+        If so.
+    """
+    if cluster not in {None, "local"} and threads is not None:
+        raise ConfigError(
+            "a cluster knows how many cores it has",
+            where="--threads",
+            mend="leave it out, or say it to the nodes (ray start --num-cpus=…)",
+        )

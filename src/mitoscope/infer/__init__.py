@@ -1,7 +1,7 @@
 """Running a detector over slides: engine, ledger, resume, a second stage."""
 
 from mitoscope.infer.cascade import Networks, open_networks
-from mitoscope.infer.cohort import CohortState, Order, SlideDone, parse_order, run_cohort
+from mitoscope.infer.cohort import AT_ONCE, CohortState, Order, SlideDone, parse_order, run_cohort
 from mitoscope.infer.config import DetectConfig
 from mitoscope.infer.crew import Crew, Threads
 from mitoscope.infer.detect import SlideOutcome, check_asked, detect_opened, detect_slide, detect_slides
@@ -11,6 +11,7 @@ from mitoscope.infer.slide_list import ListedSlide, find_slides, read_slide_list
 from mitoscope.infer.slide_run import Correction, SlideRun, Timings, software
 
 __all__ = [
+    "AT_ONCE",
     "CohortState",
     "Correction",
     "Crew",

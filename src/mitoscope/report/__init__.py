@@ -6,6 +6,7 @@ a run, `write_outputs` writes everything, `render_report` returns the page.
 
 from mitoscope.report.detection import DetectionResult, detect
 from mitoscope.report.findings import Findings, gather
+from mitoscope.report.makers import Makers, makers
 from mitoscope.report.making import ResultSettings, make_result, open_detector_of
 from mitoscope.report.outputs import FORMATS, render_report, write_outputs
 
@@ -13,10 +14,12 @@ __all__ = [
     "FORMATS",
     "DetectionResult",
     "Findings",
+    "Makers",
     "ResultSettings",
     "detect",
     "gather",
     "make_result",
+    "makers",
     "open_detector_of",
     "render_report",
     "write_outputs",

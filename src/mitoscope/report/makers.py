@@ -1,4 +1,4 @@
-"""Results made on a cluster: each slide is a task of Ray, which hands out the parts of a large one in turn."""
+"""What makes results: this process, or a cluster, on which each slide is a task that hands out its parts."""
 
 from __future__ import annotations
 
@@ -8,20 +8,51 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from mitoscope.bundle import Bundle
+from mitoscope.bundle import load_bundle
 from mitoscope.cluster import RayExecutor, Request, Tell, check_ray, joined, node_name
 from mitoscope.errors import ClusterError
 from mitoscope.fsio import make_directory
-from mitoscope.infer import ListedSlide, SlideDone
+from mitoscope.infer import AT_ONCE, ListedSlide, SlideDone, check_asked
 from mitoscope.infer.cluster import ALONE, Cluster, Sent, bundle_of, for_workers, part_request
-from mitoscope.report.making import Progress, ResultSettings, make_result
+from mitoscope.report.making import Progress, ResultSettings, make_result, open_detector_of
+from mitoscope.report.outputs import load_ahead
 
 
-class OnCluster(NamedTuple):
-    """A cluster at work: what makes the result of a slide, and how many it makes at once."""
+class Makers(NamedTuple):
+    """What makes the result of a slide, and for how many slides at once."""
 
     work: Callable[[ListedSlide, Progress], SlideDone]
     at_once: int
+
+
+@contextmanager
+def makers(
+    settings: ResultSettings, *, cluster: str | None = None, threads: int | None = None
+) -> Generator[Makers, None, None]:
+    """Keep ready what makes results while the block runs.
+
+    Parameters
+    ----------
+    settings : ResultSettings
+    cluster : str, optional
+        ``local`` or the address of a Ray cluster; without it results are made in this process.
+    threads : int, optional
+        Cores that ``local`` uses; of this process the settings say it.
+
+    Raises
+    ------
+    BundleError, ConfigError
+        If the bundle is not there, damaged, or cannot do what is asked for.
+    ClusterError
+        As `mitoscope.cluster.open_executor`.
+    """
+    if cluster is not None:
+        with _on_cluster(cluster, settings, threads=threads) as made_there:
+            yield made_there
+        return
+    open_detector_of(settings)
+    load_ahead(settings.formats)
+    yield Makers(lambda slide, progress: make_result(slide, settings, progress=progress), AT_ONCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,44 +97,27 @@ class ResultTask:
 
 
 @contextmanager
-def on_cluster(
-    cluster: str, settings: ResultSettings, bundle: Bundle, *, threads: int | None = None
-) -> Generator[OnCluster, None, None]:
-    """Keep a cluster ready to make results while the block runs.
-
-    Parameters
-    ----------
-    cluster : str
-        ``local`` or the address of a Ray cluster.
-    settings : ResultSettings
-    bundle : Bundle
-        Sent once to every machine.
-    threads : int, optional
-        Cores that ``local`` uses.
-
-    Raises
-    ------
-    ClusterError
-        As `mitoscope.cluster.open_executor`.
-    """
+def _on_cluster(
+    cluster: str, settings: ResultSettings, *, threads: int | None
+) -> Generator[Makers, None, None]:
+    bundle = load_bundle(settings.bundle)
+    check_asked(bundle, settings.config)
     out = make_directory(settings.out_dir).absolute()
     parts = part_request(settings.config)
     with joined(cluster, replace(parts, folders=(out,)), threads=threads):
         owners = RayExecutor(Request())
-        sent = Sent(check_ray().put(bundle.carried()))
-        # A node without a GPU owns slides, too; it keeps no parts of them.
-        task = ResultTask(
-            replace(settings, out_dir=out), sent, 2 * RayExecutor(parts).slots, 0 if parts.gpus else ALONE
-        )
-        send = owners.telling(task)
+        sent = Sent(check_ray().put(bundle.carried()))  # once to every machine
+        ahead, alone = 2 * RayExecutor(parts).slots, 0 if parts.gpus else ALONE  # owners need no GPU
+        send = owners.telling(ResultTask(replace(settings, out_dir=out), sent, ahead, alone))
 
         def work(slide: ListedSlide, progress: Progress) -> SlideDone:
             if not slide.path.exists():
                 return make_result(slide, settings)  # says what is wrong
+            # A progress of nothing lets whoever stops the command say so.
             done = send(_absolute(slide), lambda value: progress(*(value or (0.0, 0.0))))
             return replace(done, slide=slide)
 
-        yield OnCluster(work, owners.slots)
+        yield Makers(work, owners.slots)
 
 
 def _absolute(slide: ListedSlide) -> ListedSlide:
