@@ -63,10 +63,11 @@ site: dev  ## the documentation as a static site in site/, with a search that ne
 soak:  ## the promises of the server at their full counts: 200 kills, 4,000 actions, 300 starts
 	MITOSCOPE_SOAK=1 $(BIN)/pytest tests/web/test_kill.py tests/web/test_busy.py tests/web/test_wear.py --timeout=3600
 
-docs:  ## regenerate docs/commands.md, docs/reference and docs/papers from the commands, recipes and experiments themselves
+docs:  ## regenerate docs/commands.md, docs/reference, docs/papers and docs/schemas from the commands, recipes and experiments themselves
 	$(BIN)/python docs/write_commands.py
 	$(BIN)/python docs/write_papers.py
 	$(BIN)/python docs/write_reference.py
+	$(BIN)/python docs/write_schemas.py
 
 clean:
 	rm -rf .venv .tools demo runs dist site

@@ -20,6 +20,15 @@ def test_the_command_reference_is_up_to_date(project: Path) -> None:
     assert module.TARGET.read_text(encoding="utf-8") == module.describe(), "run: make docs"
 
 
+def test_the_schemas_are_up_to_date(project: Path) -> None:
+    spec = importlib.util.spec_from_file_location("write_schemas", project / "docs" / "write_schemas.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.TARGET.read_text(encoding="utf-8") == module.describe(), "run: make docs"
+
+
 def test_every_verb_of_the_contract_is_there() -> None:
     verbs = getattr(get_command(app), "commands", {})
     assert {"demo", "detect", "count", "evaluate", "synth", "train", "bundle", "doctor"} | {

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from mitoscope.labels import LabelMapping, LabelSet
     from mitoscope.region import Region, SlideRegions
     from mitoscope.report import DetectionResult, detect, write_outputs
+    from mitoscope.report.comparison import compare
     from mitoscope.slide import MemorySlide, Slide, open_slide
     from mitoscope.store import Store, Study
     from mitoscope.tissue import TissueMask, find_tissue
@@ -95,6 +96,7 @@ _HOME = {
     "Store": "store",
     "Study": "store",
     "TissueMask": "tissue",
+    "compare": "report.comparison",
     "detect": "report",
     "find_protocol": "evaluate",
     "find_tissue": "tissue",
@@ -142,6 +144,7 @@ __all__ = [
     "Study",
     "TissueMask",
     "__version__",
+    "compare",
     "count",
     "detect",
     "evaluate",

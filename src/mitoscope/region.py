@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
@@ -40,6 +40,14 @@ class RegionKind(StrEnum):
     """Not to be counted: necrosis, artefacts, other tissue, what is named as no tumour."""
     INTEREST = "region of interest"
     """What was looked at: fields, ten high-power fields, a rectangle of 2 mm²."""
+
+
+class FieldKind(StrEnum):
+    """How a region of interest was chosen: the three kinds of MIDOG 2025."""
+
+    HOT_SPOT = "hot spot"
+    RANDOM = "random"
+    CHALLENGING = "challenging"
 
 
 def _words(text: str) -> frozenset[str]:
@@ -72,7 +80,7 @@ _EXCLUSION_WORDS = _words(
 _INTEREST_WORDS = _words(
     """
     roi rois interest hpf hpfs mc hotspot hot screened examined reviewed counted annotated countingarea
-    interesse untersucht
+    interesse untersucht random challenging difficult
     """
 )
 _QUALIFIERS = _words("positive negative 1 2 3")
@@ -101,6 +109,24 @@ _WORDS: Mapping[RegionKind, frozenset[str]] = {
     RegionKind.EXCLUSION: _EXCLUSION_WORDS,
     RegionKind.INTEREST: _INTEREST_WORDS,
     RegionKind.TUMOUR: _TUMOUR_WORDS,
+}
+
+
+def field_kind(name: str) -> FieldKind | None:
+    """Return how a region of this name was chosen, None where the name does not say.
+
+    >>> [str(field_kind(name)) for name in ("Hotspot ROI", "hot_spot", "Random 2", "difficult", "tumour")]
+    ['hot spot', 'hot spot', 'random', 'challenging', 'None']
+    """
+    words = _words(name)
+    told = [kind for kind, known in _FIELD_WORDS.items() if words & known]
+    return told[0] if len(told) == 1 else None
+
+
+_FIELD_WORDS: Mapping[FieldKind, frozenset[str]] = {
+    FieldKind.HOT_SPOT: _words("hotspot hotspots hot"),
+    FieldKind.RANDOM: _words("random"),
+    FieldKind.CHALLENGING: _words("challenging difficult"),
 }
 
 
@@ -315,11 +341,14 @@ class SlideRegions:
         Union of the exclusions; None where there is none.
     interest : Region or None
         Union of the regions of interest; None where there is none.
+    fields : mapping of FieldKind to Region
+        Union of the regions of interest whose names say how they were chosen, by kind.
     """
 
     tumour: Region | None = None
     exclusion: Region | None = None
     interest: Region | None = None
+    fields: Mapping[FieldKind, Region] = field(default_factory=dict)
 
     def counted_on(self, size: SizePx) -> Region | None:
         """Return where on a slide figures are counted; None where it is all of the slide.
@@ -352,6 +381,20 @@ def join_outlines(drawn: Iterable[tuple[RegionKind, BaseGeometry]]) -> SlideRegi
     if tumour is not None and exclusion is not None:
         tumour = tumour.difference(exclusion)
     return SlideRegions(tumour, exclusion, regions.get(RegionKind.INTEREST))
+
+
+def join_fields(named: Iterable[tuple[str, BaseGeometry]]) -> dict[FieldKind, Region]:
+    """Return the union of the regions of interest of each kind that names state, by kind."""
+    shapes: dict[FieldKind, list[BaseGeometry]] = {}
+    for name, shape in named:
+        kind = field_kind(name)
+        if kind is not None:
+            shapes.setdefault(kind, []).append(shape)
+    return {
+        kind: Region(_polygons(shapely.union_all(shapes[kind])), str(kind))
+        for kind in FieldKind
+        if kind in shapes
+    }
 
 
 def regions_of_outlines(

@@ -32,6 +32,7 @@ _VERBS = {
     "detect": "detect.detect",
     "count": "count.count",
     "evaluate": "evaluate.evaluate",
+    "compare": "compare.compare",
     "train": "train.train",
     "serve": "serve.serve",
     "synth": "demo.synth",

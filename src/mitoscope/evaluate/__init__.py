@@ -6,9 +6,25 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from mitoscope.evaluate.alone import FoundAlone, Place, found_alone, missed_by_all
 from mitoscope.evaluate.bundle_calibration import Calibrated, calibrate
 from mitoscope.evaluate.call import evaluate_any
+from mitoscope.evaluate.common_slides import Missing, SameSlides, same_slides
 from mitoscope.evaluate.comparison import Comparison, Difference, compare
+from mitoscope.evaluate.contest import (
+    COUNT_ERROR,
+    LOWER_IS_BETTER,
+    RANKABLE,
+    Contest,
+    Cost,
+    Entry,
+    Pair,
+    Strata,
+    check_rank,
+    judge_entry,
+    strata_of_images,
+)
+from mitoscope.evaluate.counts import CountAgreement, ImageCount, count_agreement
 from mitoscope.evaluate.curves import (
     FALSE_PER_MM2,
     average_precision,
@@ -41,7 +57,16 @@ from mitoscope.evaluate.laboratory import expect_share
 from mitoscope.evaluate.matching import Matching
 from mitoscope.evaluate.plots import NamedEvaluation, draw_evaluation
 from mitoscope.evaluate.protocols import PROTOCOLS, Protocol, find_protocol, iou_protocol
+from mitoscope.evaluate.scoreboard import (
+    EntryScores,
+    PairedDifference,
+    PairScores,
+    Scoreboard,
+    Value,
+    scoreboard_of,
+)
 from mitoscope.evaluate.scorecard import MEASURES, Measure, Scorecard, StratumScore, score_strata
+from mitoscope.evaluate.strata import stated_strata, strata_of_fields
 from mitoscope.evaluate.sweep import Steps, Sweep
 from mitoscope.evaluate.thresholds import (
     BEST_F1,
@@ -59,42 +84,63 @@ from mitoscope.evaluate.thresholds import (
 __all__ = [
     "BEST_F1",
     "CASES_ENOUGH",
+    "COUNT_ERROR",
     "ELSEWHERE",
     "FALSE_PER_MM2",
     "FIGURES_ENOUGH",
+    "LOWER_IS_BETTER",
     "MEASURES",
     "PRIOR_FIGURES",
     "PROTOCOLS",
+    "RANKABLE",
     "Calibrated",
     "ChosenThreshold",
     "Comparison",
+    "Contest",
+    "Cost",
+    "CountAgreement",
     "Criterion",
     "Difference",
+    "Entry",
+    "EntryScores",
     "ErrorTable",
     "Evaluation",
     "FalseKind",
     "FileJudge",
     "FittedPoint",
+    "FoundAlone",
     "GroupBy",
     "GroupScore",
+    "ImageCount",
     "JudgedImage",
     "LookAlikeScore",
     "Matching",
     "Measure",
     "MissedKind",
+    "Missing",
     "NamedEvaluation",
+    "Pair",
+    "PairScores",
+    "PairedDifference",
+    "Place",
     "Prior",
     "Protocol",
     "RecallAtRate",
+    "SameSlides",
+    "Scoreboard",
     "Scorecard",
     "Steps",
+    "Strata",
     "Stratification",
     "StratumScore",
     "Sweep",
+    "Value",
     "average_precision",
     "calibrate",
+    "check_rank",
     "choose_threshold",
     "compare",
+    "count_agreement",
     "count_errors",
     "draw_evaluation",
     "evaluate",
@@ -102,16 +148,24 @@ __all__ = [
     "expect_share",
     "find_protocol",
     "fit_point",
+    "found_alone",
     "free_response",
     "froc",
     "group_of",
     "group_scores",
     "iou_protocol",
+    "judge_entry",
     "kinds_of_false",
     "midog_froc_auc",
+    "missed_by_all",
     "parse_group",
     "precision_recall",
+    "same_slides",
     "score_strata",
+    "scoreboard_of",
+    "stated_strata",
+    "strata_of_fields",
+    "strata_of_images",
 ]
 
 

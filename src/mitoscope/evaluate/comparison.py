@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from mitoscope.errors import FormatError
 from mitoscope.evaluate.curves import average_precision, draw_average_precision
 from mitoscope.evaluate.sweep import Steps
-from mitoscope.statistics import REPEATS, Interval, Score, draw_shares, percentiles
+from mitoscope.statistics import REPEATS, Interval, Score, draw_shares, draw_sums, percentiles
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,34 @@ def compare(
         _difference(*sides_and_draws) for sides_and_draws in zip(*values, drawn, strict=True)
     )
     return Comparison(precision, recall, f1, area, cases=len(names))
+
+
+def difference_of_sums(
+    sides: Sequence[Floats],
+    measure: Callable[[Floats], Floats],
+    *,
+    repeats: int = REPEATS,
+    seed: int = 0,
+) -> Difference:
+    """Return the difference of a measure of sums over cases, first minus second, by paired bootstrap.
+
+    Parameters
+    ----------
+    sides : two ndarrays of float64, shape (cases, s)
+        What each case adds to the sums of either detector, the cases in one order.
+    measure : callable
+        Sums of shape (..., s) → values of shape (...); NaN where it is not defined.
+    repeats, seed
+        Of the bootstrap.
+    """
+    first, second = sides
+    values = [float(measure(side.sum(axis=0))) for side in sides]
+    known = [None if np.isnan(value) else value for value in values]
+    if len(first) < 2:
+        return _difference(known[0], known[1], None)
+    drawn = draw_sums(np.column_stack([first, second]), repeats=repeats, seed=seed)
+    split = first.shape[1]
+    return _difference(known[0], known[1], measure(drawn[:, :split]) - measure(drawn[:, split:]))
 
 
 def _difference(first: float | None, second: float | None, drawn: NDArray[np.float64] | None) -> Difference:

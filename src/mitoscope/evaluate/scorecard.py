@@ -7,7 +7,7 @@ F1 stand beside the prevalence of each stratum, and are also given at the preval
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -18,7 +18,15 @@ from numpy.typing import NDArray
 from mitoscope.errors import FormatError
 from mitoscope.evaluate.curves import FALSE_PER_MM2
 from mitoscope.evaluate.evaluation import Evaluation
-from mitoscope.statistics import Estimate, Interval, calibration_error, divide, estimate
+from mitoscope.statistics import (
+    Estimate,
+    Interval,
+    Outcomes,
+    brier_score,
+    calibration_error,
+    divide,
+    estimate,
+)
 
 Floats = NDArray[np.float64]
 
@@ -44,10 +52,11 @@ MEASURES: Final[Mapping[str, str]] = {
     "f1_at_common_prevalence": "F1 at common prevalence",
     "average_precision": "AP",
     "calibration_error": "calibration error",
+    "brier_score": "Brier score",
 }
 """Measures of a stratum in their order, and what they are called in tables."""
 _UNDEFINED: Final = "0/0"
-_NOT_PROBABILITIES: Final = "the results do not state that scores are probabilities"
+NOT_PROBABILITIES: Final = "the results do not state that scores are probabilities"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +125,8 @@ class StratumScore:
             "f1": _known(score.f1, ends.f1),
             "average_precision": _known(judged.average_precision, judged.average_precision_interval),
             "share_of_figures": self._of_sums(lambda n: divide(n[..., 4], n[..., 4] + n[..., 5])),
-            "calibration_error": self._calibration_error(),
+            "calibration_error": self._of_probabilities(calibration_error),
+            "brier_score": self._of_probabilities(brier_score),
         }
         found |= self._per_mm2()
         return {name: found[name] for name in MEASURES}
@@ -163,13 +173,13 @@ class StratumScore:
             estimate(self._sums, rows, measure, repeats=self.judged.repeats, seed=self.judged.seed)
         )
 
-    def _calibration_error(self) -> Measure:
+    def _of_probabilities(self, measure: Callable[..., Estimate]) -> Measure:
         if self.judged.probabilities is not True:
-            return Measure(None, absent_because=_NOT_PROBABILITIES)
-        outcomes = list(self.judged.outcomes().values())
+            return Measure(None, absent_because=NOT_PROBABILITIES)
+        outcomes: list[Outcomes] = list(self.judged.outcomes().values())
         if not any(len(score) for score, _ in outcomes):
             return _known(None, None)
-        return _estimated(calibration_error(outcomes, repeats=self.judged.repeats, seed=self.judged.seed))
+        return _estimated(measure(outcomes, repeats=self.judged.repeats, seed=self.judged.seed))
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything for JSON."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +28,7 @@ from mitoscope.exchange.result import (
     find_manifests,
     is_beside_manifest,
     is_manifest,
+    read_manifest,
     read_result,
     result_stem,
     vouched_by,
@@ -151,9 +153,42 @@ def _of_folder(
 def _by_image(manifest: Path, read: Callable[[Path], Result]) -> dict[str, Result]:
     """Read a result by its files' name, or by the slide's where that is no name for a file."""
     result = read(manifest)
-    own = Path(result.name).stem
-    is_renamed = result_stem(result.name) == manifest.stem != own
-    return {stem(own if is_renamed else manifest.stem): result}
+    return {_image_of(manifest, result.name): result}
+
+
+def _image_of(manifest: Path, slide: str) -> str:
+    own = Path(slide).stem
+    is_renamed = result_stem(slide) == manifest.stem != own
+    return stem(own if is_renamed else manifest.stem)
+
+
+def read_manifests(path: Path) -> dict[str, dict[str, Any]]:
+    """Return what the manifests of results say, by the stem of the image's name as `read_results`.
+
+    Parameters
+    ----------
+    path : Path
+        A folder, a manifest, or a file that one beside it vouches for; of anything else there are none.
+
+    Raises
+    ------
+    FormatError
+        If a manifest is damaged.
+    """
+    if path.is_dir():
+        manifests = find_manifests(path)
+    elif is_manifest(path) or is_beside_manifest(path):
+        manifests = [path.with_suffix(MANIFEST)]
+    else:
+        vouching = vouched_by(path)
+        manifests = [] if vouching is None else [vouching]
+    found = {}
+    for manifest in manifests:
+        values = read_manifest(manifest)
+        slide = values.get("slide")
+        name = str(slide.get("name", "")) if isinstance(slide, dict) else ""
+        found[_image_of(manifest, name or manifest.stem)] = values
+    return found
 
 
 def _of_table(

@@ -10,6 +10,7 @@ import base64
 import hashlib
 from dataclasses import dataclass
 from functools import cache
+from typing import Protocol
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
@@ -165,14 +166,36 @@ def load_templates() -> None:
 
 def render_page(page: Page) -> str:
     """Return the report as one HTML file; the same page gives the same text."""
+    return render(page, _PAGE, _STYLE)
+
+
+class Named(Protocol):
+    """What a page shows, and its name."""
+
+    @property
+    def name(self) -> str:
+        """What the print footer says."""
+        ...
+
+
+def render(page: Named, body: str, style_sheet: str) -> str:
+    """Return a page as one HTML file, which only its own style sheet and embedded pictures reach.
+
+    Parameters
+    ----------
+    page : Named
+        What the template is given as ``page``.
+    body, style_sheet : str
+        Names of the templates.
+    """
     templates = _templates()
-    style = templates.get_template(_STYLE).render(footer=css_string(page.name))
+    style = templates.get_template(style_sheet).render(footer=css_string(page.name))
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
     # Only this style sheet applies and only embedded pictures load: no scripts, requests, forms, frames.
     policy = (
         f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     )
-    return templates.get_template(_PAGE).render(page=page, style=style, policy=policy)
+    return templates.get_template(body).render(page=page, style=style, policy=policy)
 
 
 def css_string(text: str) -> str:

@@ -103,8 +103,36 @@ def calibration_error(cases: Sequence[Outcomes], *, repeats: int = REPEATS, seed
     cases : sequence of (ndarray of float64, ndarray of bool)
         Scores of each case's detections, and which are true.
     """
-    sums = np.array([_sums(reliability(score, true)) for score, true in cases]).reshape(-1, 3 * BINS)
-    return estimate(sums, np.arange(len(sums)), _error_of, repeats=repeats, seed=seed)
+    sums = calibration_sums(cases)
+    return estimate(sums, np.arange(len(sums)), calibration_of, repeats=repeats, seed=seed)
+
+
+def calibration_sums(cases: Sequence[Outcomes]) -> Floats:
+    """Return detections, scores and hits in each bin of each case, shape (n, 3 b)."""
+    return np.array([_sums(reliability(score, true)) for score, true in cases]).reshape(-1, 3 * BINS)
+
+
+def brier_score(cases: Sequence[Outcomes], *, repeats: int = REPEATS, seed: int = 0) -> Estimate:
+    """Return the mean squared error of the scores as probabilities (Brier 1950), with its interval by case.
+
+    Parameters
+    ----------
+    cases : sequence of (ndarray of float64, ndarray of bool)
+        Scores of each case's detections, and which are true. NaN without a detection.
+    """
+    sums = brier_sums(cases)
+    return estimate(sums, np.arange(len(sums)), brier_of, repeats=repeats, seed=seed)
+
+
+def brier_sums(cases: Sequence[Outcomes]) -> Floats:
+    """Return the squared errors and detections of each case, shape (n, 2)."""
+    rows = [(float(((score - true) ** 2).sum()), len(score)) for score, true in cases]
+    return np.array(rows, np.float64).reshape(-1, 2)
+
+
+def brier_of(sums: Floats) -> Floats:
+    """Return the score of sums, shape (..., 2)."""
+    return divide(sums[..., 0], sums[..., 1])
 
 
 def _sums(curve: Reliability) -> Floats:
@@ -112,7 +140,7 @@ def _sums(curve: Reliability) -> Floats:
     return np.concatenate([curve.n, *(filled * curve.n)])
 
 
-def _error_of(sums: Floats) -> Floats:
+def calibration_of(sums: Floats) -> Floats:
     """Return the error of sums, shape (..., 3 b): detections, scores and hits of each bin."""
     n, score, true = np.split(sums, 3, axis=-1)
     return np.asarray(np.abs(true - score).sum(axis=-1) / np.maximum(n.sum(axis=-1), 1))

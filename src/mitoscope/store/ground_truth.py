@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from mitoscope.errors import NoAgreedClassError, RegionError, TruthError
 from mitoscope.labels import FIELD_LABELS, IGNORED, LabelMapping
-from mitoscope.region import RegionKind, SlideRegions, join_outlines, outline
+from mitoscope.region import Region as Drawn
+from mitoscope.region import RegionKind, SlideRegions, join_fields, join_outlines, outline
 from mitoscope.store.columns import Shape
 from mitoscope.store.encoding import vertices_from
 from mitoscope.store.examined import examined_areas, read_outlines
@@ -169,18 +170,25 @@ def regions_of(regions: list[Region], slide: SlideRecord) -> SlideRegions:
     TruthError
         If an outline cannot be used, naming it and the slide.
     """
-    shapes = []
+    shapes, named = [], []
     for region in regions:
         try:
             shapes.append((region.kind, outline(region.vertices_px0)))
+            if region.kind is RegionKind.INTEREST:
+                named.append((region.name, shapes[-1][1]))
         except RegionError as error:
             what = f"region {region.name or str(region.kind)!r}: {error.what}"
             raise TruthError(what, where=slide.name, mend=error.mend) from None
-    found = join_outlines(shapes)
+    found = replace(join_outlines(shapes), fields=join_fields(named))
     if slide.size is None:
         return found
-    parts = (found.tumour, found.exclusion, found.interest)
-    return SlideRegions(*(None if part is None else part.within(slide.size) for part in parts))
+    size = slide.size
+
+    def cut(part: Drawn | None) -> Drawn | None:
+        return None if part is None else part.within(size)
+
+    fields = {kind: part.within(size) for kind, part in found.fields.items()}
+    return SlideRegions(cut(found.tumour), cut(found.exclusion), cut(found.interest), fields)
 
 
 def slide_truth(slide: SlideRecord, cells: TrueCells, regions: SlideRegions) -> SlideTruth:

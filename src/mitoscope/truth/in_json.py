@@ -96,7 +96,7 @@ def _slide_from_json(values: Mapping[str, Any]) -> SlideTruth:
         sha256=values["sha256"],
         domain=Domain(*values["domain"]),
         side=values["split"],
-        regions=SlideRegions(*(_region_from_json(values["regions"][kind], kind) for kind in _KINDS)),
+        regions=_regions_from_json(values["regions"]),
         stated_examined=None
         if examined is None
         else ExaminedArea(_region_from_json(examined[1], "examined"), examined[0]),
@@ -107,6 +107,11 @@ def _region_to_json(region: Region | None) -> Any:
     if region is None:
         return None
     return {"name": region.name, "polygons": [[ring.tolist() for ring in rings] for rings in region.polygons]}
+
+
+def _regions_from_json(values: Mapping[str, Any]) -> SlideRegions:
+    tumour, exclusion, interest = (_region_from_json(values[kind], kind) for kind in _KINDS)
+    return SlideRegions(tumour, exclusion, interest)
 
 
 def _region_from_json(values: Mapping[str, Any] | None, kind: str) -> Region | None:
