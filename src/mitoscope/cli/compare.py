@@ -27,8 +27,9 @@ from mitoscope.cli.options import (
     parse_mpp,
     parse_policy,
 )
-from mitoscope.cli.terminal import print_table, progress, shown
+from mitoscope.cli.terminal import print_table, shown
 from mitoscope.errors import ConfigError
+from mitoscope.progress import progress
 
 if TYPE_CHECKING:
     from mitoscope.report.comparison import Compared
