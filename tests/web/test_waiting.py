@@ -131,3 +131,20 @@ def test_classes_are_settled_in_few_statements_however_many_cells(clinic: Clinic
     assert not [sql for sql in run if "FROM label_now ORDER" in sql], "all labels are read meanwhile"
     assert len([sql for sql in run if sql.startswith("SELECT")]) < FEW, "cells are looked up one by one"
     clinic.store.verify()
+
+
+def test_a_page_of_tiles_does_not_read_the_cells_of_the_study(clinic: Clinic) -> None:
+    round_id = clinic.round("crowd", "crowd boxes", clinic.lead)
+    tiles = [{"slide": clinic.slide, "x": 100 * one, "y": 300} for one in range(3)]
+    clinic.lead.post(f"/api/rounds/{round_id}/tiles", tiles=tiles, side=100)
+    tile = clinic.lead.get(f"/api/rounds/{round_id}/tiles/next")["tile"]["id"]
+    clinic.lead.post(f"/api/rounds/{round_id}/tiles/{tile}/answer", boxes=[[10, 10, 40, 40]])
+    _with_cells(clinic, FEW)
+    run: list[str] = []
+    with clinic.store.snapshot() as copy:  # it is kept as long as nothing is written
+        connection = copy._connection
+    connection.set_trace_callback(run.append)
+    clinic.lead.get(f"/api/rounds/{round_id}/tiles")
+    connection.set_trace_callback(None)
+    assert any("tile_answer" in sql for sql in run)
+    assert not [sql for sql in run if "FROM label_now" in sql or "FROM cell" in sql]

@@ -13,7 +13,7 @@ import csv
 import io
 import sqlite3
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 
 import numpy as np
@@ -28,7 +28,7 @@ from mitoscope.store import (
     RoundKind,
     RoundRow,
     Store,
-    agreed,
+    agreed_by,
     is_right,
     labels_in_round,
     read_crowd_work,
@@ -161,40 +161,44 @@ def work_table(store: Store, *, name: str | None = None, repeats: int = REPEATS,
     with store.reading() as connection:
         rows = [row for row in read_round_rows(connection).values() if name is None or row.name == name]
         names = {id_: rater.name for id_, rater in read_raters(connection).items()}
-        slides = read_slides(connection)
-        cases = {
-            case: at for at, case in enumerate(dict.fromkeys(one.case or one.name for one in slides.values()))
-        }
-        case_of = {id_: cases[one.case or one.name] for id_, one in slides.items()}
-        pace = read_pace(connection)
-        right_cells = _right_cells(connection)
-        tasks = [
-            _tiles(connection, row) if row.kind in TILE_ROUNDS else _cells(connection, row, right_cells)
-            for row in rows
-            if row.kind in (*TILE_ROUNDS, *_CELL_ROUNDS)
-        ]
+        tasks = [_tiles(connection, row) for row in rows if row.kind in TILE_ROUNDS]
+        tasks += _cells(connection, [row for row in rows if row.kind in _CELL_ROUNDS])
+        tasks = sorted((task for task in tasks if task.said), key=lambda task: rows.index(task.row))
+        if not tasks:
+            return WorkTable((), ())
+        case_of = _cases(connection)
+        pace = read_pace(connection, {one.rater for task in tasks for one in task.said})
     found_tasks, found_raters = [], []
     for task in tasks:
-        if task.said:
-            mine = _raters(task, names, pace)
-            found_raters += mine
-            found_tasks.append(_task(task, mine, case_of, repeats=repeats, seed=seed))
+        mine = _raters(task, names, pace)
+        found_raters += mine
+        found_tasks.append(_task(task, mine, case_of, repeats=repeats, seed=seed))
     return WorkTable(tuple(found_tasks), tuple(found_raters))
 
 
-def _right_cells(connection: sqlite3.Connection) -> dict[int, int]:
-    """Return the class of the cells that have one by two experts or more, or by a consensus."""
+def _cases(connection: sqlite3.Connection) -> dict[int, int]:
+    """Return the number of the case of each slide."""
+    slides = read_slides(connection)
+    cases = {
+        case: at for at, case in enumerate(dict.fromkeys(one.case or one.name for one in slides.values()))
+    }
+    return {id_: cases[one.case or one.name] for id_, one in slides.items()}
+
+
+def _right_cells(connection: sqlite3.Connection, cells: Collection[int]) -> dict[int, int]:
+    """Return the class of those cells that have one by two experts or more, or by a consensus."""
     found: dict[int, int] = {}
-    for policy in (Policy.MAJORITY, Policy.RECORDED):
-        view = agreed(connection, policy)
+    for view in agreed_by(connection, (Policy.MAJORITY, Policy.RECORDED), cells=cells):
         known = view.label_id > 0
         found |= dict(zip(view.cell_id[known].tolist(), view.label_id[known].tolist(), strict=True))
     return found
 
 
-def _cells(connection: sqlite3.Connection, row: RoundRow, right: Mapping[int, int]) -> _Task:
-    said = [_Said(*one) for one in labels_in_round(connection, row.id)]
-    return _Task(row, said, right, {}, {}, frozenset())
+def _cells(connection: sqlite3.Connection, rows: Sequence[RoundRow]) -> list[_Task]:
+    said = {row.id: [_Said(*one) for one in labels_in_round(connection, row.id)] for row in rows}
+    asked = {one.piece for given in said.values() for one in given}
+    right = _right_cells(connection, asked) if asked else {}
+    return [_Task(row, said[row.id], right, {}, {}, frozenset()) for row in rows]
 
 
 def _tiles(connection: sqlite3.Connection, row: RoundRow) -> _Task:

@@ -98,7 +98,7 @@ if TYPE_CHECKING:
     )
     from mitoscope.store.known_truth import KnownCell, scored_points, settled_cells
     from mitoscope.store.manifest import FORMAT, Manifest, Query, parse_version
-    from mitoscope.store.opinions import CROWD_THRESHOLD, Policy, agreed
+    from mitoscope.store.opinions import CROWD_THRESHOLD, Policy, agreed, agreed_by
     from mitoscope.store.outcomes import Standing, record_labels, record_outcome
     from mitoscope.store.overview import Overview, overrulings
     from mitoscope.store.pace import BREAK_S, WAITED_S, Pace, read_pace
@@ -305,7 +305,7 @@ _NAMES = {
     "store.ground_truth": "agreed_of ground_truth_of regions_of with_examined",
     "store.ingest": "add_slide fit_study ImportReport ingest_study Source state_resolution",
     "store.manifest": "FORMAT Manifest parse_version Query",
-    "store.opinions": "agreed CROWD_THRESHOLD Policy",
+    "store.opinions": "agreed agreed_by CROWD_THRESHOLD Policy",
     "store.outcomes": "record_labels record_outcome Standing",
     "store.overview": "overrulings Overview",
     "store.pace": "BREAK_S Pace read_pace WAITED_S",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from mitoscope.store.records import RoundKind
 from mitoscope.store.snapshot import Copy
 from mitoscope.truth import CROWD_THRESHOLD, Opinions, Policy, RaterKind, agreed_classes
 
-__all__ = ["CROWD_THRESHOLD", "Agreed", "Policy", "agreed", "read_opinions"]
+__all__ = ["CROWD_THRESHOLD", "Agreed", "Policy", "agreed", "agreed_by", "read_opinions"]
 
 # By cell and rater; infinity stands for no score, which no score can be.
 _OPINIONS_SQL = """
@@ -137,7 +137,6 @@ def _live(connection: sqlite3.Connection, cells: Collection[int] | None = None) 
     return np.fromiter(connection.execute(_CELLS_SQL.format(among=among), values), dtype=row)
 
 
-@well_formed()
 def agreed(
     connection: sqlite3.Connection,
     policy: Policy,
@@ -156,7 +155,20 @@ def agreed(
     cells : collection of int, optional
         Those that are asked for; by default all.
     """
+    (found,) = agreed_by(connection, [policy], threshold=threshold, cells=cells)
+    return found
+
+
+@well_formed()
+def agreed_by(
+    connection: sqlite3.Connection,
+    policies: Sequence[Policy],
+    *,
+    threshold: float = CROWD_THRESHOLD,
+    cells: Collection[int] | None = None,
+) -> list[Agreed]:
+    """Return the agreed class of live cells under each of several policies; labels are read once."""
     live = _live(connection, cells)
     opinions = read_opinions(connection, live["id"], cells=cells)
-    found = agreed_classes(opinions, len(live), Policy(policy), threshold=threshold)
-    return Agreed(live["id"], live["slide"], np.maximum(found.label, 0), found.agreement)
+    classes = [agreed_classes(opinions, len(live), Policy(one), threshold=threshold) for one in policies]
+    return [Agreed(live["id"], live["slide"], np.maximum(one.label, 0), one.agreement) for one in classes]

@@ -16,7 +16,7 @@ from mitoscope.store import present
 from mitoscope.store.actions import last_event
 from mitoscope.store.chain import extend_with
 from mitoscope.store.encoding import id_list, insert_columns, null_where_nan
-from mitoscope.store.opinions import CROWD_THRESHOLD, Policy, agreed, read_opinions
+from mitoscope.store.opinions import CROWD_THRESHOLD, Policy, agreed, agreed_by, read_opinions
 from mitoscope.store.records import Rater
 from mitoscope.store.terms import CONSENSUS_RATER
 from mitoscope.store.vocabulary import intern_raters
@@ -74,8 +74,7 @@ class Standing:
         cells: Collection[int] | None = None,
     ) -> Standing:
         """Return how cells, by default all, stand now."""
-        view = agreed(connection, policy, threshold=threshold, cells=cells)
-        recorded = agreed(connection, Policy.RECORDED, cells=cells)
+        view, recorded = agreed_by(connection, (policy, Policy.RECORDED), threshold=threshold, cells=cells)
         found = disputes(read_opinions(connection, view.cell_id, cells=cells), len(view.cell_id))
         seq = last_event(connection)
         return cls(seq, view.cell_id, view.label_id, recorded.label_id, found.is_open)

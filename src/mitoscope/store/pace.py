@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+
+from mitoscope.store.encoding import id_list
 
 BREAK_S = 300.0
 """Longer pauses between two actions of a rater are breaks."""
@@ -22,10 +24,10 @@ WAITED_S = 0.2
 
 _ACTIONS_SQL = """
 SELECT rater_id, time_s, round_id, cell_id AS piece FROM event
-WHERE rater_id IS NOT NULL AND round_id IS NOT NULL AND time_s IS NOT NULL
+WHERE rater_id IN (SELECT value FROM json_each(:raters)) AND round_id IS NOT NULL AND time_s IS NOT NULL
 UNION ALL
 SELECT a.rater_id, a.time_s, t.round_id, -a.tile_id FROM tile_answer AS a
-JOIN task_tile AS t ON t.id = a.tile_id
+JOIN task_tile AS t ON t.id = a.tile_id WHERE a.rater_id IN (SELECT value FROM json_each(:raters))
 """
 _ACTION = np.dtype([("rater", np.int64), ("time", np.float64), ("round", np.int64), ("piece", np.int64)])
 
@@ -39,12 +41,12 @@ class Pace:
     median_s: float
 
 
-def read_pace(connection: sqlite3.Connection) -> Mapping[tuple[int, int], Pace]:
-    """Return how fast raters worked, by round and rater; those of whom nothing is timed are left out.
+def read_pace(connection: sqlite3.Connection, raters: Iterable[int]) -> Mapping[tuple[int, int], Pace]:
+    """Return how fast these raters worked, by round and rater; those of whom nothing is timed are left out.
 
     The time of a tile or cell is the sum of those of its actions: what is corrected takes longer.
     """
-    rows = np.fromiter(connection.execute(_ACTIONS_SQL), dtype=_ACTION)
+    rows = np.fromiter(connection.execute(_ACTIONS_SQL, {"raters": id_list(raters)}), dtype=_ACTION)
     rows = rows[np.lexsort((rows["time"], rows["rater"]))]
     if len(rows) < 2:
         return {}

@@ -275,8 +275,10 @@ def count_listed(connection: sqlite3.Connection, round_id: int) -> int:
     return int(n)
 
 
+# By the index on raters: labels of other rounds are not looked at.
 _ROUND_LABELS_SQL = """
-SELECT n.cell_id, n.rater_id, n.label_id, c.slide_id FROM label_now AS n
+SELECT n.cell_id, n.rater_id, n.label_id, c.slide_id
+FROM rater CROSS JOIN label_now AS n INDEXED BY label_by_rater ON n.rater_id = rater.id
 JOIN cell AS c ON c.id = n.cell_id AND c.is_deleted = 0
 WHERE n.round_id = ? AND n.label_id IS NOT NULL ORDER BY n.first_seq
 """
