@@ -15,7 +15,8 @@
     │   │   └── CrossedOutlineError     an outline that crosses itself
     │   ├── ConfigError                 unknown key, wrong type, value out of range
     │   ├── FormatError                 a file of annotations or detections that cannot be read
-    │   │   └── UnknownLabelError       class names that are not known and not mapped
+    │   │   ├── UnknownLabelError       class names that are not known and not mapped
+    │   │   └── PlacementError          findings that cannot lie where they say on this slide
     │   ├── TruthError                  a ground truth that cannot be used
     │   │   ├── NoAgreedClassError      a policy under which no cell has a class
     │   │   └── NotExaminedError        nobody states what of a whole slide was looked at
@@ -144,6 +145,10 @@ class ConfigError(InputError):
 
 class FormatError(InputError):
     """A file of annotations, detections or results that cannot be read."""
+
+
+class PlacementError(FormatError):
+    """Findings that cannot lie on this slide where their file says."""
 
 
 class UnknownLabelError(FormatError):

@@ -104,7 +104,7 @@ def corrected(run: SlideRun) -> SlideRun:
     assert shift is not None
     moved = run.detections.with_score(np.round(shift(before), 6))
     order = moved.order()
-    correction = Correction(shift, before[order])
+    correction = Correction(shift, before[order], line)
     return replace(run, bundle=bundle, detections=moved.take(order), correction=correction)
 
 

@@ -30,6 +30,7 @@ _VERBS = {
     "demo": "demo.demo",
     "open": "open.open_",
     "detect": "detect.detect",
+    "results": "results.app",
     "count": "count.count",
     "evaluate": "evaluate.evaluate",
     "compare": "compare.compare",

@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from mitoscope.evaluate.alone import FoundAlone, Place, found_alone, missed_by_all
-from mitoscope.evaluate.bundle_calibration import Calibrated, calibrate
+from mitoscope.evaluate.bundle_calibration import Calibrated, Chosen, Known, calibrate, choose_points
 from mitoscope.evaluate.call import evaluate_any
 from mitoscope.evaluate.common_slides import Missing, SameSlides, same_slides
 from mitoscope.evaluate.comparison import Comparison, Difference, compare
@@ -94,6 +94,7 @@ __all__ = [
     "PROTOCOLS",
     "RANKABLE",
     "Calibrated",
+    "Chosen",
     "ChosenThreshold",
     "Comparison",
     "Contest",
@@ -113,6 +114,7 @@ __all__ = [
     "GroupScore",
     "ImageCount",
     "JudgedImage",
+    "Known",
     "LookAlikeScore",
     "Matching",
     "Measure",
@@ -138,6 +140,7 @@ __all__ = [
     "average_precision",
     "calibrate",
     "check_rank",
+    "choose_points",
     "choose_threshold",
     "compare",
     "count_agreement",

@@ -12,7 +12,6 @@ import numpy as np
 from mitoscope.bundle import (
     Bundle,
     FigureShare,
-    Manifest,
     Metric,
     OperatingPoint,
     ScoreCalibration,
@@ -99,9 +98,85 @@ def calibrate(
     """
     _check_scores(bundle, pred, scores=scores)
     manifest = bundle.manifest
+    known = Known(
+        manifest.source, manifest.points, manifest.calibration, manifest.metrics, manifest.lowest_score
+    )
+    chosen = choose_points(
+        known, judge, pred, dataset=dataset, criteria=criteria, weight=weight, scores=scores
+    )
+    revise(
+        bundle,
+        out,
+        {
+            "version": f"{manifest.version.partition('-')[0]}-calibrated",
+            "points": chosen.points,
+            "default_point": chosen.points[0].name,
+            "calibration": chosen.line,
+            "metrics": chosen.metrics,
+        },
+    )
+    return chosen.calibrated
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a detector states of its scores before they are calibrated.
+
+    Parameters
+    ----------
+    source : str
+        Its name and version.
+    points : tuple of OperatingPoint
+    line : ScoreCalibration, optional
+    metrics : tuple of Metric
+    floor : float
+        Below it no candidates are kept.
+    """
+
+    source: str
+    points: tuple[OperatingPoint, ...] = ()
+    line: ScoreCalibration | None = None
+    metrics: tuple[Metric, ...] = ()
+    floor: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What a detector states afterwards; parameters as of `Known`, and what was found out."""
+
+    points: tuple[OperatingPoint, ...]
+    line: ScoreCalibration | None
+    metrics: tuple[Metric, ...]
+    calibrated: Calibrated
+
+
+def choose_points(
+    known: Known,
+    judge: FileJudge,
+    pred: Path,
+    *,
+    dataset: str,
+    criteria: Sequence[Criterion],
+    weight: float,
+    scores: bool,
+) -> Chosen:
+    """Choose operating points on labelled fields, and with ``scores`` a line over the scores.
+
+    Parameters
+    ----------
+    known : Known
+        What the detector states.
+    judge, pred, dataset, criteria, weight, scores
+        As for `calibrate`.
+
+    Raises
+    ------
+    ConfigError, FormatError
+        As `calibrate`.
+    """
     judged, protocol = judge.judge(pred, threshold=0.0), judge.protocol.name
     fitted = tuple(
-        _fit_point(judged, judge, criterion, manifest=manifest, weight=weight)
+        _fit_point(judged, judge, criterion, known=known, weight=weight)
         for criterion in dict.fromkeys(criteria)
     )
     outcomes = list(judged.outcomes().values())
@@ -109,29 +184,24 @@ def calibrate(
     errors = _errors(outcomes, dataset, protocol) if line is not None and len(outcomes) > 1 else (None, None)
     own = tuple(_entry(point, dataset=dataset, protocol=protocol) for point in fitted)
     names = [point.name for point in own]
-    made = revise(
-        bundle,
-        out,
-        {
-            "version": f"{manifest.version.partition('-')[0]}-calibrated",
-            "points": _scaled((*own, *(one for one in manifest.points if one.name not in names)), line),
-            "default_point": names[0],
-            "calibration": manifest.calibration if line is None else line.after(manifest.calibration),
-            "metrics": _all_metrics(manifest, fitted, line, errors[1], dataset=dataset, protocol=protocol),
-        },
-    )
-    return Calibrated(
-        fitted,
-        made.manifest.points[: len(own)],
-        {point.name: point.threshold for point in _scaled(manifest.points, line) if point.name in names},
-        *errors,
+    points = _scaled((*own, *(one for one in known.points if one.name not in names)), line)
+    return Chosen(
+        points,
+        known.line if line is None else line.after(known.line),
+        _all_metrics(known, fitted, line, errors[1], dataset=dataset, protocol=protocol),
+        Calibrated(
+            fitted,
+            points[: len(own)],
+            {point.name: point.threshold for point in _scaled(known.points, line) if point.name in names},
+            *errors,
+        ),
     )
 
 
 def _fit_point(
-    judged: Evaluation, judge: FileJudge, criterion: Criterion, *, manifest: Manifest, weight: float
+    judged: Evaluation, judge: FileJudge, criterion: Criterion, *, known: Known, weight: float
 ) -> FittedPoint:
-    """Choose one point on the fields, drawn towards that of the bundle."""
+    """Choose one point on the fields, drawn towards that of the detector."""
     if criterion.false_per_mm2 is not None and judged.no_area is not None:
         raise ConfigError(f"{criterion.name}: {judged.no_area}", where="--point")
     cases = judged.case_steps
@@ -140,19 +210,19 @@ def _fit_point(
         of_image = group_of(judge.truth, "laboratory")
         of_case = {one.case: of_image[name] for name, one in judged.judged_images.items()}
         laboratories = [of_case[case] for case in cases]
-    earlier = [point.threshold for point in manifest.points if point.name == criterion.name]
+    earlier = [point.threshold for point in known.points if point.name == criterion.name]
     return fit_point(
         list(cases.values()),
         criterion,
         areas_mm2=None if judged.no_area else [judged.case_areas_mm2[case] for case in cases],
         laboratories=laboratories,
-        prior=Prior(earlier[0], manifest.source, weight) if earlier and weight else None,
-        floor=manifest.lowest_score,
+        prior=Prior(earlier[0], known.source, weight) if earlier and weight else None,
+        floor=known.floor,
     )
 
 
 def _all_metrics(
-    manifest: Manifest,
+    known: Known,
     fitted: Sequence[FittedPoint],
     line: ScoreCalibration | None,
     ece: Metric | None,
@@ -160,10 +230,10 @@ def _all_metrics(
     dataset: str,
     protocol: str,
 ) -> tuple[Metric, ...]:
-    """Return what was measured on the fields, and what the bundle states of other data."""
+    """Return what was measured on the fields, and what the detector states of other data."""
     own = [metric for point in fitted for metric in _metrics(point, dataset=dataset, protocol=protocol)]
     replaced = {one.dataset for one in own}
-    kept = [one for one in manifest.metrics if one.dataset not in replaced]
+    kept = [one for one in known.metrics if one.dataset not in replaced]
     if line is None:
         return (*own, *kept)
     moved = [

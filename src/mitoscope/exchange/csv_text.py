@@ -15,7 +15,7 @@ from mitoscope.exchange.json_text import read_text, text_of
 
 _ACTIVE = ("=", "+", "-", "@", "\t", "\r", "\n")
 _INERT_MARK = "'"
-_DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+(?:[eE][-+]?\d+)?")
+DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+(?:[eE][-+]?\d+)?")
 
 
 def inert(text: str) -> str:
@@ -64,7 +64,7 @@ def first_rows(head: bytes, path: Path, *, is_whole: bool) -> list[list[str]]:
 
 
 def _rows_of(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:
-    delimiter = _delimiter(text)
+    delimiter = delimiter_of(text)
     # newline="" keeps line ends inside quotes as they are.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
@@ -75,18 +75,18 @@ def _rows_of(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:
         raise FormatError(f"not CSV ({error})", where=f"{path}:{reader.line_num}") from None
 
 
-def _delimiter(text: str) -> str:
+def delimiter_of(text: str) -> str:
     """Return what separates the columns: no comma does where numbers hold decimal commas."""
     first = next((line for line in text.splitlines() if line.strip()), "")
     for mark in (";", "\t"):
         with_comma = [cell.strip() for cell in first.split(mark) if "," in cell]
-        if mark in first and all(map(_DECIMAL_COMMA.fullmatch, with_comma)):
+        if mark in first and all(map(DECIMAL_COMMA.fullmatch, with_comma)):
             return mark
     return ","
 
 
 def _with_decimal_point(cell: str) -> str:
-    return cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell.strip()) else cell
+    return cell.replace(",", ".") if DECIMAL_COMMA.fullmatch(cell.strip()) else cell
 
 
 def dump_rows(rows: Iterable[Sequence[object]]) -> bytes:

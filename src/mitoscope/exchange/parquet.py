@@ -36,7 +36,8 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
 _PLACES = (("x", "y"), ("x1", "y1", "x2", "y2"))
 
 
-def _library() -> Any:
+def load_pyarrow() -> Any:
+    """Return pyarrow, or raise FormatError saying how to install it."""
     try:
         import_module("pyarrow.parquet")
     except ImportError:
@@ -52,7 +53,7 @@ def read(path: Path, options: ReadOptions) -> Study:
     FormatError
         If the extra ``parquet`` is missing, or it is not such a file.
     """
-    pyarrow = _library()
+    pyarrow = load_pyarrow()
     try:
         with open_regular(path) as stream, pyarrow.parquet.ParquetFile(stream) as file:
             size = sum(file.metadata.row_group(one).total_byte_size for one in range(file.num_row_groups))
@@ -133,7 +134,7 @@ def write(study: Study, path: Path, options: WriteOptions) -> None:
     OutputError
         If it cannot be written.
     """
-    pyarrow = _library()
+    pyarrow = load_pyarrow()
     rows: list[dict[str, Any]] = []
     for slide in study.slides:
         for feature in document_of(study.part_on((slide.name,)), options)["features"]:

@@ -365,7 +365,8 @@ def read_study_of(path: Path, options: ReadOptions) -> Study:
     kind, _, digest = str(values["slide"].get("fingerprint", "")).partition(":")
     searched = found.candidates.searched
     sha256 = digest if kind == "sha256" else None
-    detector = options.rater or f"{values['detector'].get('name')} {values['detector'].get('version')}"
+    named = (values["detector"].get(key) for key in ("name", "version"))
+    detector = options.rater or " ".join(str(one) for one in named if one)
     build = StudyBuilder(DEFAULT_LABELS)
     slide = build.slide(SlideRecord(found.name, searched.size, searched.mpp, sha256))
     rater = build.rater(Rater(detector, RaterKind.MODEL))

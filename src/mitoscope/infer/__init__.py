@@ -1,6 +1,6 @@
 """Running a detector over slides: engine, ledger, resume, a second stage."""
 
-from mitoscope.infer.cascade import Networks, open_networks
+from mitoscope.infer.cascade import Networks, corrected, open_networks, rescored
 from mitoscope.infer.cohort import AT_ONCE, CohortState, Order, SlideDone, parse_order, run_cohort
 from mitoscope.infer.config import DetectConfig
 from mitoscope.infer.crew import Crew, Threads
@@ -8,7 +8,8 @@ from mitoscope.infer.detect import SlideOutcome, check_asked, detect_opened, det
 from mitoscope.infer.engine import Engine, check_provider, open_bundle_network, open_detector
 from mitoscope.infer.ledger import Ledger
 from mitoscope.infer.slide_list import ListedSlide, find_slides, read_slide_list, refuse_same_names
-from mitoscope.infer.slide_run import Correction, SlideRun, Timings, software
+from mitoscope.infer.slide_run import Correction, Finder, SlideFindings, SlideRun, Timings, software
+from mitoscope.infer.survey import region_of
 
 __all__ = [
     "AT_ONCE",
@@ -17,17 +18,20 @@ __all__ = [
     "Crew",
     "DetectConfig",
     "Engine",
+    "Finder",
     "Ledger",
     "ListedSlide",
     "Networks",
     "Order",
     "SlideDone",
+    "SlideFindings",
     "SlideOutcome",
     "SlideRun",
     "Threads",
     "Timings",
     "check_asked",
     "check_provider",
+    "corrected",
     "detect_opened",
     "detect_slide",
     "detect_slides",
@@ -38,6 +42,8 @@ __all__ = [
     "parse_order",
     "read_slide_list",
     "refuse_same_names",
+    "region_of",
+    "rescored",
     "run_cohort",
     "software",
 ]

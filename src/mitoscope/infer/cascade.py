@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mitoscope.bundle import Bundle, Manifest, Verifier
+from mitoscope.bundle import Bundle, Manifest, ScoreCalibration, Verifier
 from mitoscope.detections import Detections
 from mitoscope.errors import BundleError, ConfigError, StoppedError
 from mitoscope.infer.config import DetectConfig, Quality, Stage
@@ -142,7 +142,7 @@ def verify(
         ) from None
     scores = ledger.verified()
     score = np.array([scores[candidate] for candidate in range(len(proposals))])
-    return rescored(proposals, score, manifest)
+    return rescored(proposals, score, manifest.calibration)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,35 +176,35 @@ class CandidateCheck:
         )
 
 
-def rescored(detections: Detections, score: NDArray[np.float64], manifest: Manifest) -> Detections:
-    """Return detections with the scores of the last stage, calibrated where the bundle is, descending."""
-    if manifest.calibration is not None:
-        score = np.round(manifest.calibration(score), SCORE_DECIMALS)
+def rescored(detections: Detections, score: NDArray[np.float64], line: ScoreCalibration | None) -> Detections:
+    """Return detections with the scores of the last stage, calibrated where a line is given, descending."""
+    if line is not None:
+        score = np.round(line(score), SCORE_DECIMALS)
     return detections.with_score(score).sort()
 
 
-def corrected(detections: Detections, manifest: Manifest) -> tuple[Detections, Correction | None]:
+def corrected(detections: Detections, line: ScoreCalibration | None) -> tuple[Detections, Correction | None]:
     """Correct calibrated scores for the share of figures on the slide; see `mitoscope.statistics.PriorShift`.
 
     Parameters
     ----------
     detections : Detections
-        All candidates of the slide, with the scores that `rescored` gives.
-    manifest : Manifest
+        All candidates of the slide, with calibrated scores, as `rescored` gives them.
+    line : ScoreCalibration or None
+        The calibration.
 
     Returns
     -------
     tuple of Detections and Correction or None
-        The same candidates in the same order, and what was done; nothing where the bundle does not state for
-        which share of figures its scores hold.
+        The same candidates in the same order, and what was done; nothing where the calibration does not state
+        for which share of figures its scores hold.
     """
-    line = manifest.calibration
     shift = None if line is None else line.prior_shift(detections.score)
-    if shift is None:
+    if line is None or shift is None:
         return detections, None
     moved = detections.with_score(np.round(shift(detections.score), SCORE_DECIMALS))
     order = moved.order()  # rounding makes new ties
-    return moved.take(order), Correction(shift, detections.score[order])
+    return moved.take(order), Correction(shift, detections.score[order], line)
 
 
 @dataclass(frozen=True, slots=True)

@@ -274,14 +274,14 @@ def _corrected(detections: Detections, job: _Job) -> tuple[Detections, Correctio
     manifest = job.bundle.manifest
     if not (job.config.prior_shift and manifest.gives_probabilities(from_proposals=job.stage == "proposals")):
         return detections, None
-    return corrected(detections, manifest)
+    return corrected(detections, manifest.calibration)
 
 
 def _verified(slide: Slide, proposals: Detections, ledger: Ledger, job: _Job) -> Detections:
     manifest = job.bundle.manifest
     verifier = manifest.verifier
     if job.stage == "proposals":
-        return proposals if verifier else rescored(proposals, proposals.score, manifest)
+        return proposals if verifier else rescored(proposals, proposals.score, manifest.calibration)
     assert verifier is not None  # `stage_of` saw to it
     return verify(
         slide,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
@@ -12,10 +14,11 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from mitoscope.bundle import Bundle, OperatingPoint, Subtype
+from mitoscope.bundle import Bundle, OperatingPoint, ScoreCalibration, Subtype
+from mitoscope.config import Config
 from mitoscope.detections import Detections, Searched
 from mitoscope.geometry import BoxPx0
-from mitoscope.infer.config import DetectConfig, Stage
+from mitoscope.infer.config import DetectConfig
 from mitoscope.region import Region
 from mitoscope.slide import SlideInfo
 from mitoscope.statistics import PriorShift
@@ -69,31 +72,51 @@ class Correction:
         From the share of the calibration to that of the slide.
     before : ndarray of float64, shape (n,)
         Scores without the correction, in the order of the detections.
+    line : ScoreCalibration
+        The calibration.
     """
 
     shift: PriorShift
     before: NDArray[np.float64]
+    line: ScoreCalibration
 
 
-@dataclass(frozen=True, eq=False)
-class SlideRun:
-    """What was found on a slide, and how.
+@dataclass(frozen=True, slots=True)
+class Finder:
+    """Who found what a result states: a bundle, another program, or several results together.
+
+    Parameters
+    ----------
+    entry : mapping of str to object
+        The part ``detector`` of the manifest: name, version, fingerprint and calibration at least.
+    facts : mapping of str to str
+        The same for readers of the report.
+    scores : str
+        What a score means, in a sentence.
+    kept : str
+        Which of its findings are kept as candidates.
+    """
+
+    entry: Mapping[str, object]
+    facts: Mapping[str, str]
+    scores: str
+    kept: str
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SlideFindings(ABC):
+    """What was found on a slide, by whomever: what counts, reports and the files of a result are made from.
 
     Parameters
     ----------
     slide : SlideInfo
         The slide.
-    bundle : Bundle
-        The detector.
-    config : DetectConfig
-        As it was asked for.
     detections : Detections
-        All candidates above the bundle's floor after suppression, with the scores of the stage, descending;
-        they carry what was searched.
+        All candidates, descending; they carry what was searched.
     threshold : float
         A candidate above it counts as found.
     threshold_source : str
-        Who set it: ``--threshold`` or the bundle's operating point.
+        Who set it: ``--threshold`` or an operating point.
     region_px0 : BoxPx0
         The part of the slide that was searched.
     tissue : TissueMask
@@ -106,25 +129,19 @@ class SlideRun:
         Their area.
     status : {"complete", "complete_with_gaps"}
         Whether something could not be read.
-    timings : Timings
-        Where the time went.
     versions : dict of str to str
         Software that made the result.
     notes : tuple of str
         What a reader of the result should know; one line each.
-    ledger : Path
-        The file that records the run.
-    stage : {"proposals", "verified"}
-        Whose scores the detections have.
+    stage : str
+        Whose scores the detections have: ``proposals`` or ``verified`` of a bundle, ``imported``, ``joined``.
     point : OperatingPoint, optional
-        That of the bundle whose threshold it is.
+        That whose threshold it is.
     correction : Correction, optional
         Where the scores were corrected for the share of figures on the slide.
     """
 
     slide: SlideInfo
-    bundle: Bundle
-    config: DetectConfig
     detections: Detections
     threshold: float
     threshold_source: str
@@ -134,11 +151,9 @@ class SlideRun:
     gaps: tuple[BoxPx0, ...]
     gap_mm2: float
     status: Status
-    timings: Timings
     versions: dict[str, str]
     notes: tuple[str, ...]
-    ledger: Path
-    stage: Stage = "proposals"
+    stage: str = "proposals"
     point: OperatingPoint | None = None
     correction: Correction | None = None
 
@@ -158,9 +173,119 @@ class SlideRun:
         object.__setattr__(self, "detections", self.detections.with_searched(searched))
 
     @property
+    @abstractmethod
+    def finder(self) -> Finder:
+        """Who found it."""
+
+    @property
+    @abstractmethod
+    def configuration(self) -> Config:
+        """As it was asked for."""
+
+    @property
+    @abstractmethod
+    def stated_mpp(self) -> tuple[float | None, bool]:
+        """With which ``--mpp`` and ``--mpp-override`` the slide is to be opened again."""
+
+    @property
+    @abstractmethod
+    def scores_are_probabilities(self) -> bool:
+        """Whether the scores were calibrated."""
+
+    @property
+    def subtype(self) -> Subtype | None:
+        """What told kinds of figures apart; None where nothing did."""
+        return None
+
+    @property
+    def floor(self) -> float:
+        """What no score of the candidates lies below."""
+        return 0.0
+
+    @property
+    def spent(self) -> dict[str, float]:
+        """Where the time went, in seconds; empty where nobody knows."""
+        return {}
+
+    @property
+    def figures(self) -> Detections:
+        """The candidates above the threshold."""
+        return self.detections.above(self.threshold)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SlideRun(SlideFindings):
+    """What a bundle found on a slide, and how.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        The detector.
+    config : DetectConfig
+        As it was asked for.
+    timings : Timings
+        Where the time went.
+    ledger : Path
+        The file that records the run.
+    stage : {"proposals", "verified"}
+        Whose scores the detections have.
+    """
+
+    bundle: Bundle
+    config: DetectConfig
+    timings: Timings
+    ledger: Path
+
+    @property
     def scores_are_probabilities(self) -> bool:
         """Whether the scores are those of a stage that was calibrated."""
         return self.bundle.manifest.gives_probabilities(from_proposals=self.stage == "proposals")
+
+    @property
+    def finder(self) -> Finder:
+        """The bundle; precision and recall of the detector are in its model card."""
+        manifest = self.bundle.manifest
+        training = [{"name": source.name, "licence": source.licence} for source in manifest.training]
+        measured = (
+            f"{metric.value:.2f} [{metric.ci_low:.2f}, {metric.ci_high:.2f}] on {metric.dataset}"
+            for metric in manifest.metrics
+            if metric.name.casefold() == "f1"
+        )
+        parts = {name: getattr(manifest, name) for name in ("verifier", "subtype", "calibration")}
+        return Finder(
+            entry={
+                "name": manifest.name,
+                "version": manifest.version,
+                "fingerprint": self.bundle.fingerprint,
+                "architecture": manifest.architecture,
+                "licence": manifest.licence,
+                "mpp": manifest.mpp,
+                "score_floor": manifest.score_floor,
+                **{name: None if one is None else one.model_dump(mode="json") for name, one in parts.items()},
+                "training": training,
+            },
+            facts={
+                "Bundle": manifest.source,
+                "Fingerprint": self.bundle.fingerprint,
+                "Architecture": manifest.architecture,
+                "Resolution": f"{manifest.mpp:g} µm/px",
+                "Training data": "; ".join(f"{one['name']} ({one['licence']})" for one in training),
+                "Licence": manifest.licence,
+                "F1 [95 %]": "; ".join(measured) or "not stated",
+            },
+            scores=manifest.describe_scores(from_proposals=self.stage == "proposals"),
+            kept="of the first stage",
+        )
+
+    @property
+    def configuration(self) -> DetectConfig:
+        """As it was asked for."""
+        return self.config
+
+    @property
+    def stated_mpp(self) -> tuple[float | None, bool]:
+        """With which ``--mpp`` and ``--mpp-override`` the slide is to be opened again."""
+        return self.config.mpp, self.config.mpp_override
 
     @property
     def subtype(self) -> Subtype | None:
@@ -168,16 +293,16 @@ class SlideRun:
         return self.bundle.manifest.subtype if self.config.subtype else None
 
     @property
-    def figures(self) -> Detections:
-        """The candidates above the threshold."""
-        return self.detections.above(self.threshold)
-
-    @property
     def floor(self) -> float:
         """What no score of the candidates lies below."""
         manifest = self.bundle.manifest
         floor = manifest.proposal_floor if self.stage == "proposals" else manifest.lowest_score
         return floor if self.correction is None else float(self.correction.shift(floor))
+
+    @property
+    def spent(self) -> dict[str, float]:
+        """Where the time went, in seconds."""
+        return asdict(self.timings)
 
 
 def software(slide: SlideInfo | None = None) -> dict[str, str]:

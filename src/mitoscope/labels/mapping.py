@@ -13,6 +13,8 @@ from mitoscope.region import RegionKind
 
 IGNORED: Final = "ignore"
 """Target of a mapping that leaves the cells of a name out: ``--label "Tubule=ignore"``."""
+OTHERS: Final = "*"
+"""Name that stands for all names that are not known: ``--label "*=ignore"``."""
 OUTLINES: Final = {"tumor": RegionKind.TUMOUR} | {str(kind): kind for kind in RegionKind}
 """Targets for names of outlines: ``--label "Zone 1=tumour"``."""
 _SHOWN_MAX = 8
@@ -40,7 +42,8 @@ class LabelMapping:
         Parameters
         ----------
         texts : iterable of str
-            ``name in the file=class``; the class ``ignore`` leaves the cells out, ``tumour``, ``exclusion``
+            ``name in the file=class``, the name ``*`` for all that are not known; the class ``ignore`` leaves
+            the cells out, ``tumour``, ``exclusion``
             and ``region of interest`` say what outlines of this name delimit.
         classes : LabelSet
             Known classes.
@@ -97,15 +100,19 @@ class LabelMapping:
         """Return the class of a name, `IGNORED`, or None where the name is not known."""
         key = name_key(name)
         for stated, target in self.stated.items():
-            if name_key(stated) == key:
+            if stated != OTHERS and name_key(stated) == key:
                 return None if target in OUTLINES else target
         known = self.classes.find(name)
-        return None if known is None else known.name
+        if known is not None:
+            return known.name
+        others = self.stated.get(OTHERS)
+        return None if others in OUTLINES else others
 
     @property
     def outlines(self) -> dict[str, RegionKind | None]:
         """What the user says of outlines, by `name_key`: what they delimit, None where they are cells."""
-        return {name_key(name): OUTLINES.get(target) for name, target in self.stated.items()}
+        named = {name: target for name, target in self.stated.items() if name != OTHERS}
+        return {name_key(name): OUTLINES.get(target) for name, target in named.items()}
 
     def label(self, name: str) -> Label | None:
         """Return the label of a class name, as the known classes have it; None for one that is new."""
@@ -142,7 +149,8 @@ def unknown_labels(counts: Mapping[str, int], classes: LabelSet, *, where: str |
     error = UnknownLabelError(
         f"unknown class {'names' if len(listed) > 1 else 'name'} {names}{more}",
         where=where,
-        mend=f'map each with --label "{example}=CLASS", CLASS one of {", ".join(classes.names)} or {IGNORED}',
+        mend=f'map each with --label "{example}=CLASS", CLASS one of {", ".join(classes.names)} or '
+        f'{IGNORED}, and all others with --label "{OTHERS}={IGNORED}"',
     )
     error.counts = dict(listed)
     return error

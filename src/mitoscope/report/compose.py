@@ -119,15 +119,9 @@ def _histogram_caption(findings: Findings) -> str:
 
 
 def _provenance(findings: Findings) -> dict[str, dict[str, str]]:
-    """Write the provenance of a result; precision and recall of the detector are in its model card."""
+    """Write the provenance of a result."""
     run, info, region = findings.run, findings.info, findings.run.region_px0
-    manifest = run.bundle.manifest
     where = f"{region.width:,.0f} × {region.height:,.0f} px from x {region.x:.0f}, y {region.y:.0f}"
-    scores = (
-        f"{metric.value:.2f} [{metric.ci_low:.2f}, {metric.ci_high:.2f}] on {metric.dataset}"
-        for metric in manifest.metrics
-        if metric.name.casefold() == "f1"
-    )
     return {
         "Slide": describe_slide(info)
         | {"Objective": "not stated" if info.objective_power is None else f"{info.objective_power:g}×"},
@@ -136,18 +130,10 @@ def _provenance(findings: Findings) -> dict[str, dict[str, str]]:
             "Region": "whole slide" if findings.region is None else where,
             "Gaps": "none" if not run.gaps else f"{len(run.gaps):,}, {say_area(run.gap_mm2)}",
             "Threshold": f"{say_threshold(run.threshold)} ({run.threshold_source})",
-            "Configuration": run.config.fingerprint(),
+            "Configuration": run.configuration.fingerprint(),
         },
         "Software": dict(sorted(run.versions.items())),
-        "Detector": {
-            "Bundle": manifest.source,
-            "Fingerprint": run.bundle.fingerprint,
-            "Architecture": manifest.architecture,
-            "Resolution": f"{manifest.mpp:g} µm/px",
-            "Training data": "; ".join(f"{source.name} ({source.licence})" for source in manifest.training),
-            "Licence": manifest.licence,
-            "F1 [95 %]": "; ".join(scores) or "not stated",
-        },
+        "Detector": dict(run.finder.facts),
     }
 
 
@@ -241,7 +227,7 @@ def _sentence(text: str) -> str:
 def write_facts(findings: Findings) -> tuple[Fact, ...]:
     """Write the numbers beside the headline."""
     run = findings.run
-    floor = f"score above the floor of {say_threshold(run.floor)}" if run.floor else "of the first stage"
+    floor = f"score above the floor of {say_threshold(run.floor)}" if run.floor else run.finder.kept
     return (
         *_window(findings),
         *write_certainty(findings),
@@ -322,7 +308,7 @@ def write_steps(findings: Findings) -> tuple[Step, ...]:
 
 def write_reading(findings: Findings) -> tuple[str, ...]:
     """Write what a reader has to know of the numbers."""
-    scores = findings.run.bundle.manifest.describe_scores(from_proposals=findings.run.stage == "proposals")
+    scores = findings.run.finder.scores
     if findings.run.correction is not None:
         scores += (
             " They are corrected for the share of figures among the candidates of this slide, which is "

@@ -12,7 +12,7 @@ from mitoscope.count import FIELD_ASPECT, Density, GradingRule, MitoticCount, de
 from mitoscope.detections import Detections
 from mitoscope.errors import ColourError, IncompleteRunError
 from mitoscope.geometry import Aspect, BoxPx0
-from mitoscope.infer import SlideRun
+from mitoscope.infer import SlideFindings
 from mitoscope.labels import MITOTIC_FIGURE
 from mitoscope.region import Region, SlideRegions
 from mitoscope.slide import SlideInfo
@@ -24,7 +24,7 @@ class Findings:
 
     Parameters
     ----------
-    run : SlideRun
+    run : SlideFindings
         What was found.
     hot_spot : MitoticCount
         The window with most figures, gaps or not. Its number is stated only through `count`.
@@ -34,7 +34,7 @@ class Findings:
         Tumour and exclusions, if figures were not counted on all tissue.
     """
 
-    run: SlideRun
+    run: SlideFindings
     hot_spot: MitoticCount
     refusal: str
     regions: SlideRegions | None
@@ -130,7 +130,7 @@ class Findings:
 
 
 def gather(
-    run: SlideRun,
+    run: SlideFindings,
     *,
     area_mm2: float | None = None,
     aspect: Aspect = FIELD_ASPECT,
@@ -142,7 +142,7 @@ def gather(
 
     Parameters
     ----------
-    run : SlideRun
+    run : SlideFindings
         What was found.
     area_mm2, aspect, rule
         The window that is counted over, and a grading scheme, which decides the area.

@@ -27,7 +27,7 @@ from mitoscope.exchange import (
 from mitoscope.figure import load_plots
 from mitoscope.fsio import make_directory
 from mitoscope.geometry import Aspect, BoxPx, BoxPx0, PointPx0
-from mitoscope.infer import SlideRun
+from mitoscope.infer import SlideFindings
 from mitoscope.region import Region, SlideRegions
 from mitoscope.report.compose import compose_page, draw_density
 from mitoscope.report.findings import Findings, gather
@@ -51,7 +51,7 @@ USE = "For research use only. Not for diagnostic use."
 
 
 def write_outputs(
-    run: SlideRun,
+    run: SlideFindings,
     out_dir: str | Path,
     *,
     formats: Sequence[str] = FORMATS,
@@ -67,7 +67,7 @@ def write_outputs(
 
     Parameters
     ----------
-    run : SlideRun
+    run : SlideFindings
         What was found.
     out_dir : str or Path
         Created if it does not exist. Earlier results of a slide of the same stem are replaced.
@@ -232,20 +232,20 @@ def _write_geojson(findings: Findings, path: Path, origin: PointPx0) -> None:
 
 
 @contextmanager
-def _opened(run: SlideRun, slide: Slide | None) -> Iterator[Slide]:
+def _opened(run: SlideFindings, slide: Slide | None) -> Iterator[Slide]:
     """Open the slide of a run, or take the one that is given, and see to it that it is still the same."""
     if slide is not None:
         _check_same(run, slide)
         yield slide
         return
     # The file was probed before it was searched.
-    path, config = run.slide.path or run.slide.name, run.config
-    with open_slide(path, mpp=config.mpp, mpp_override=config.mpp_override, probe=False) as opened:
+    path, (mpp, override) = run.slide.path or run.slide.name, run.stated_mpp
+    with open_slide(path, mpp=mpp, mpp_override=override, probe=False) as opened:
         _check_same(run, opened)
         yield opened
 
 
-def _check_same(run: SlideRun, slide: Slide) -> None:
+def _check_same(run: SlideFindings, slide: Slide) -> None:
     if slide.info.fingerprint != run.slide.fingerprint:
         raise LedgerMismatchError(
             "the slide has changed since it was searched",
@@ -293,8 +293,8 @@ def _manifest(
     return {
         "use": USE,
         "slide": _slide(findings),
-        "detector": _detector(findings),
-        "configuration": run.config.model_dump(mode="json"),
+        "detector": dict(run.finder.entry),
+        "configuration": run.configuration.model_dump(mode="json"),
         "request": request,
         "threshold": _threshold(run),
         "prior_shift": _prior_shift(findings),
@@ -303,11 +303,11 @@ def _manifest(
         "notes": list(run.notes),
         "versions": dict(sorted(run.versions.items())),
         "geojson_origin_px0": [geojson_origin.x, geojson_origin.y],
-        "timings": asdict(run.timings),
+        "timings": run.spent,
     }
 
 
-def _threshold(run: SlideRun) -> dict[str, object]:
+def _threshold(run: SlideFindings) -> dict[str, object]:
     """Return the threshold with the operating point that it is of, which says on what it was chosen."""
     point = None if run.point is None else run.point.model_dump(mode="json")
     return {"value": run.threshold, "source": run.threshold_source, "point": point}
@@ -330,28 +330,12 @@ def _slide(findings: Findings) -> dict[str, object]:
     }
 
 
-def _detector(findings: Findings) -> dict[str, object]:
-    manifest = findings.run.bundle.manifest
-    return {
-        "name": manifest.name,
-        "version": manifest.version,
-        "fingerprint": findings.run.bundle.fingerprint,
-        "architecture": manifest.architecture,
-        "licence": manifest.licence,
-        "mpp": manifest.mpp,
-        "score_floor": manifest.score_floor,
-        "verifier": None if manifest.verifier is None else manifest.verifier.model_dump(mode="json"),
-        "subtype": None if manifest.subtype is None else manifest.subtype.model_dump(mode="json"),
-        "calibration": None if manifest.calibration is None else manifest.calibration.model_dump(mode="json"),
-        "training": [{"name": source.name, "licence": source.licence} for source in manifest.training],
-    }
-
-
 def _prior_shift(findings: Findings) -> dict[str, object] | None:
     """Return the correction for the share of figures: what was assumed, estimated and changed."""
-    correction, line = findings.run.correction, findings.run.bundle.manifest.calibration
-    if correction is None or line is None:
+    correction = findings.run.correction
+    if correction is None:
         return None
+    line = correction.line
     return {
         **asdict(correction.shift),
         "calibrated_on": line.fitted_on,

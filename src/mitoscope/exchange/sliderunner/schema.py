@@ -154,19 +154,20 @@ def open_database(path: Path) -> Iterator[sqlite3.Connection]:
     FormatError
         If it is damaged or locked, not a SlideRunner database, or of a later version.
     """
-    with _opened(path) as db:
+    with open_sqlite(path) as db:
         _check(db, path)
         yield db
 
 
 def tables_of(path: Path) -> frozenset[str]:
     """Return the tables of an SQLite file; errors as `open_database`."""
-    with _opened(path) as db:
+    with open_sqlite(path) as db:
         return frozenset(name for (name,) in db.execute("SELECT name FROM sqlite_schema"))
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+def open_sqlite(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open an SQLite file that nobody vouches for, for reading alone; errors as `open_database`."""
     try:
         with (
             tempfile.TemporaryDirectory(prefix="mitoscope-") as folder,

@@ -1,0 +1,234 @@
+"""``mitoscope results``: findings of other programs as results, several results as one, their calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mitoscope.cli.counting import (
+    FieldDiameterOption,
+    FieldNumberOption,
+    ObjectiveOption,
+    SchemeOption,
+    parse_counting,
+    parse_field,
+)
+from mitoscope.cli.options import (
+    BoxesOption,
+    LabelOption,
+    MppOption,
+    MppOverrideOption,
+    OutOption,
+    parse_boxes,
+    parse_choice,
+    parse_mpp,
+)
+from mitoscope.cli.terminal import summarise
+from mitoscope.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mitoscope.infer import SlideFindings
+
+app = typer.Typer(
+    help="Take in findings of other programs, join results, and calibrate them.", rich_markup_mode=None
+)
+
+_Calibration = Annotated[
+    Path | None,
+    typer.Option(
+        "--calibration", metavar="FILE", help="Operating points and calibration, as results calibrate writes."
+    ),
+]
+_Point = Annotated[
+    str | None,
+    typer.Option("--point", metavar="NAME", help="Operating point of the calibration; default: its first."),
+]
+_Formats = Annotated[
+    str | None, typer.Option("--formats", help="Any of csv,json,geojson,png,html; default: all.")
+]
+_Force = Annotated[
+    bool, typer.Option("--force", help="Count also slides whose colours cannot be those of H&E.")
+]
+
+
+@app.command("import")
+def import_(
+    slide: Annotated[Path, typer.Argument(metavar="SLIDE", help="The slide on which they were found.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="What the program wrote; its content says which it is.")
+    ],
+    out: OutOption,
+    program: Annotated[
+        str | None, typer.Option("--program", metavar="NAME", help="What found them, with its version.")
+    ] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option("--format", metavar="F", help="json, csv, parquet, yolo or annotation-store."),
+    ] = None,
+    label: LabelOption = None,
+    image: Annotated[
+        str | None,
+        typer.Option("--image", metavar="NAME", help="Which image of the file the slide is."),
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--column",
+            metavar="FIELD=NAME",
+            help="Column of a table: x, y, x1, y1, x2, y2, score, label or image; repeatable.",
+        ),
+    ] = None,
+    boxes: BoxesOption = None,
+    unit: Annotated[
+        str | None, typer.Option("--unit", metavar="U", help="Of the coordinates: px, um, mm or share.")
+    ] = None,
+    scale: Annotated[
+        float | None,
+        typer.Option("--scale", metavar="F", help="Level-0 pixels per pixel of the file, e.g. 2."),
+    ] = None,
+    file_mpp: Annotated[
+        float | None, typer.Option("--file-mpp", metavar="F", help="µm per pixel of the file.")
+    ] = None,
+    origin: Annotated[
+        str,
+        typer.Option(
+            "--origin", metavar="X,Y|bounds", help="Where coordinates count from: level-0 px, or the bounds."
+        ),
+    ] = "0,0",
+    frame: Annotated[
+        str | None,
+        typer.Option(
+            "--frame",
+            metavar="X,Y,W,H",
+            help="The part of the slide that the program saw as its picture (level-0 px).",
+        ),
+    ] = None,
+    axes: Annotated[
+        str, typer.Option("--axes", metavar="xy|yx", help="Which coordinate comes first.")
+    ] = "xy",
+    mirror: Annotated[
+        str | None, typer.Option("--mirror", metavar="x|y|xy", help="Axes that run from the far edge.")
+    ] = None,
+    scores: Annotated[
+        str | None,
+        typer.Option("--scores", metavar="S", help="What scores are: probability, percent or logit."),
+    ] = None,
+    roi: Annotated[
+        str | None,
+        typer.Option(
+            "--roi", metavar="X,Y,W,H", help="What was searched (level-0 px); default: the frame, or all."
+        ),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option("--threshold", metavar="T", help="Scores above it count; default: 0, all findings."),
+    ] = None,
+    calibration: _Calibration = None,
+    point: _Point = None,
+    as_is: Annotated[
+        bool, typer.Option("--as-is", help="Take the places as they are, whatever they look like.")
+    ] = False,
+    mpp: MppOption = None,
+    mpp_override: MppOverrideOption = False,
+    formats: _Formats = None,
+    scheme: SchemeOption = None,
+    field_number: FieldNumberOption = None,
+    objective: ObjectiveOption = None,
+    field_diameter: FieldDiameterOption = None,
+    force: _Force = False,
+) -> None:
+    """Take what another program found on a slide as a result, as if it had been searched here.
+
+    Reads files of HoVer-Net, HoVer-NeXt, CellViT, QuPath, TIAToolbox, MMDetection, YOLO, COCO and MIDOG
+    tools, CSV and Parquet. Where findings cannot lie on the slide it says why, and which option corrects it.
+    """
+    from mitoscope.labels import LabelMapping
+    from mitoscope.report.outputs import check_outputs, parse_formats
+    from mitoscope.results import AXES, MIRRORS, SCORES, Calibration, ImportSettings, import_findings
+
+    wanted = parse_formats(formats)
+    area_mm2, rule = parse_counting(None, scheme, parse_field(field_number, objective, field_diameter))
+    settings = ImportSettings.parse(
+        {
+            "program": program,
+            "kind": kind,
+            "image": image,
+            "columns": _columns(column or ()),
+            "unit": parse_choice("--unit", unit, ("px", "um", "mm", "share")),
+            "scale": scale,
+            "file_mpp": file_mpp,
+            "origin": _origin(origin),
+            "frame": _numbers("--frame", frame, 4),
+            "axes": parse_choice("--axes", axes, AXES),
+            "mirror": parse_choice("--mirror", mirror, MIRRORS),
+            "scores": parse_choice("--scores", scores, SCORES),
+            "roi": _numbers("--roi", roi, 4),
+            "threshold": threshold,
+            "point": point,
+            "as_is": as_is,
+            "mpp": None if mpp is None else parse_mpp(mpp).x,  # type: ignore[union-attr]
+            "mpp_override": mpp_override,
+        },
+        where="results import",
+    )
+    check_outputs([slide], out, wanted)
+    found = import_findings(
+        slide,
+        file,
+        settings=settings,
+        mapping=LabelMapping.parse(label or ()),
+        boxes=parse_boxes(boxes),
+        calibration=None if calibration is None else Calibration.read(calibration),
+    )
+    _write(found, out, formats=wanted, area_mm2=area_mm2, rule=rule, force=force)
+
+
+def _write(found: SlideFindings, out: Path, **how: Any) -> None:
+    """Write a result and say what it is, and what is odd about it."""
+    from mitoscope.count import refuse_colours
+    from mitoscope.exchange import read_manifest
+    from mitoscope.report import write_outputs
+
+    written = write_outputs(found, out, **how)
+    typer.echo(summarise(read_manifest(written[-1])))
+    for note in found.notes:
+        typer.echo(f"  {note}")
+    if not how.get("force"):
+        refuse_colours(found.detections.searched)
+
+
+def _columns(texts: Sequence[str]) -> dict[str, str]:
+    """Read ``FIELD=NAME``, repeated."""
+    found: dict[str, str] = {}
+    for text in texts:
+        field, equals, name = (part.strip() for part in text.partition("="))
+        if not (field and equals and name):
+            raise ConfigError(f"{text!r} is not of the form FIELD=NAME", where="--column")
+        if found.setdefault(field.casefold(), name) != name:
+            raise ConfigError(f"two columns for {field!r}", where="--column", mend="name one")
+    return found
+
+
+def _origin(text: str) -> tuple[float, ...] | str:
+    """Read ``X,Y`` or ``bounds``."""
+    word = text.strip().casefold()
+    return word if word == "bounds" else _numbers("--origin", text, 2) or (0.0, 0.0)
+
+
+def _numbers(option: str, text: str | None, count: int) -> tuple[float, ...] | None:
+    """Read so many numbers joined by commas."""
+    if text is None:
+        return None
+    try:
+        values = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        values = ()
+    if len(values) != count:
+        names = "X,Y,W,H" if count == 4 else "X,Y"
+        raise ConfigError(
+            f"{text!r} is not {names}", where=option, mend=f"write {option} {names} in level-0 px"
+        )
+    return values
