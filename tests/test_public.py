@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import doctest
 import inspect
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -261,3 +263,16 @@ def test_the_names_are_loaded_on_first_use() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_the_examples_of_the_page_on_python_hold(
+    slide: Path, cache: Path, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a folder with the slide that the page tells its readers to make."""
+    for file in (slide, *truth_paths(slide)):
+        shutil.copy(file, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    page = project / "docs" / "python.md"
+    outcome = doctest.testfile(str(page), module_relative=False, optionflags=doctest.ELLIPSIS)
+    assert outcome.attempted > 20
+    assert outcome.failed == 0

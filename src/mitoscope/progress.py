@@ -25,11 +25,33 @@ class ProgressReport(Protocol):
         """Report."""
 
 
+class _Shown:
+    """Whether this process shows progress at all."""
+
+    wanted = True
+
+
+def show(wanted: bool) -> None:
+    """Show the progress of this process's jobs from now on, or do not."""
+    _Shown.wanted = wanted
+
+
+def is_shown() -> bool:
+    """Whether progress is shown."""
+    return _Shown.wanted
+
+
+def _silent(done: float, total: float) -> None:
+    pass
+
+
 @contextmanager
 def progress(title: str, *, unit: str, decimals: int = 1, verb: str = "") -> Iterator[ProgressReport]:
     """Show the progress of one job on standard error while the block runs: ``searched 1.2 of 3.4 mm²``."""
     form = f"{verb} {{done:.{decimals}f}} of {{total:.{decimals}f}} {unit}".lstrip()
-    if in_notebook():
+    if not is_shown():
+        yield _silent
+    elif in_notebook():
         yield _NotebookBar(title, form)
     elif sys.stderr.isatty():
         with _live(title, form) as report:

@@ -86,6 +86,21 @@ def data_folder() -> Path | None:
             return Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share") / "mitoscope"
 
 
+def config_folder() -> Path | None:
+    """Return the folder of this user for settings; None where there is no home."""
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return None
+    match sys.platform:
+        case "darwin":
+            return home / "Library" / "Application Support" / "mitoscope"
+        case "win32":
+            return Path(os.environ.get("APPDATA") or home / "AppData" / "Roaming") / "mitoscope"
+        case _:
+            return Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config") / "mitoscope"
+
+
 def keep_seals() -> None:
     """Keep for later commands which single files this process writes."""
     _MEMORY.keeps_seals = True

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import sys
+import time
 import warnings
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -17,7 +19,16 @@ from typer.exceptions import TyperException
 from typer.main import get_command, get_group
 
 from mitoscope import __version__
+from mitoscope.cli.common import (
+    LogFileOption,
+    QuietOption,
+    VerboseOption,
+    begin,
+    equip,
+    record,
+)
 from mitoscope.cli.console import Console
+from mitoscope.cli.terminal import as_json, print_json
 from mitoscope.errors import MitoscopeError
 from mitoscope.figure import use_cache_folder
 from mitoscope.written import keep_seals
@@ -70,7 +81,9 @@ def _built(verb: str) -> Any:
         alone.add_typer(entry, name=verb, cls=_Group)
     else:
         alone.command(verb)(entry)
-    return get_group(alone).commands[verb]
+    command = get_group(alone).commands[verb]
+    equip(command, (verb,), (tuple(_VERBS),))
+    return command
 
 
 class _Group(TyperGroup):
@@ -84,13 +97,16 @@ class _Root(_Group):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**{**settings, "commands": _Commands()})
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        begin()
+        return super().parse_args(ctx, args)
+
 
 app = typer.Typer(
     name="mitoscope",
     cls=_Root,
     help="Find, count and curate mitotic figures in H&E whole-slide images.",
     epilog="For research use only.",
-    add_completion=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -104,6 +120,9 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
+    quiet: QuietOption = False,
+    verbose: VerboseOption = 0,
+    log_file: LogFileOption = None,
     version: Annotated[
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and stop."),
@@ -118,7 +137,12 @@ def run() -> None:
     use_cache_folder()
     keep_seals()
     console = Console()
+    started = time.monotonic()
     status = _status()
+    record(
+        f"mitoscope {__version__}, {shlex.join(sys.argv[1:])}: status {status}, "
+        f"{time.monotonic() - started:.1f} s"
+    )
     failure = console.close()
     if failure is not None and not status:
         status = _fail(f"standard output: {failure.strerror}; all else of the command is done", 1, failure)
@@ -127,11 +151,12 @@ def run() -> None:
 
 def _status() -> int:
     try:
-        outcome = app(standalone_mode=False)
+        outcome = app(standalone_mode=False, prog_name="mitoscope")
     except MitoscopeError as error:
         return _fail(str(error), error.exit_status, error)
     except TyperException as error:
-        return _fail(f"{error.format_message()} (see {_command()} --help)", error.exit_code, error)
+        line = f"{error.format_message()} (see {_command()} --help)"
+        return _fail(line, error.exit_code, error, kind="UsageError")
     except typer.Abort:
         outcome = _INTERRUPTED
     except OSError as error:
@@ -139,7 +164,7 @@ def _status() -> int:
     except Exception as error:  # the process border
         return _fail(f"unexpected {type(error).__name__}: {error}; MITOSCOPE_DEBUG=1 shows where", 1, error)
     if outcome == _INTERRUPTED:
-        return _fail("stopped; the same command goes on where it stopped", 1, None)
+        return _fail("stopped; the same command goes on where it stopped", 1, None, kind="StoppedError")
     return outcome if isinstance(outcome, int) else 0
 
 
@@ -161,10 +186,14 @@ def _command() -> str:
     return " ".join(words)
 
 
-def _fail(line: str, status: int, error: BaseException | None) -> int:
+def _fail(line: str, status: int, error: BaseException | None, *, kind: str = "") -> int:
     if error is not None and _debugging():
         raise error
-    typer.echo(f"error: {' '.join(line.split())}", err=True)
+    line = " ".join(line.split())
+    if "--json" in sys.argv[1:]:
+        print_json({"error": as_json(error, line, status, kind=kind)})
+    typer.echo(f"error: {line}", err=True)
+    record(line, is_error=True)
     return status
 
 

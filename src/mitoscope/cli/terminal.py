@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from mitoscope.progress import PLAIN_INTERVAL_S, duration
+from mitoscope.progress import PLAIN_INTERVAL_S, duration, is_shown
 
 if TYPE_CHECKING:
     from mitoscope.infer import CohortState
@@ -88,6 +88,17 @@ def print_json(values: dict[str, Any]) -> None:
     typer.echo(json.dumps(_without_nan(values), indent=2, ensure_ascii=False, allow_nan=False))
 
 
+def as_json(error: BaseException | None, line: str, status: int, *, kind: str = "") -> dict[str, Any]:
+    """Return an error for JSON: its kind, its line, where it is, what to do, the exit status it gives."""
+    return {
+        "type": kind or type(error).__name__,
+        "message": line,
+        "where": getattr(error, "where", None),
+        "hint": getattr(error, "mend", None),
+        "exit_status": status,
+    }
+
+
 def picked(source: object, *names: str) -> dict[str, Any]:
     """Return some attributes by their names, for JSON."""
     return {name: getattr(source, name) for name in names}
@@ -114,6 +125,9 @@ def _without_nan(value: Any) -> Any:
 @contextmanager
 def cohort_progress() -> Iterator[Callable[[CohortState], None]]:
     """Show on standard error how far a cohort is while the block runs; called from any thread."""
+    if not is_shown():
+        yield lambda _: None
+        return
     if not sys.stderr.isatty():
         yield _PlainCohort()
         return
