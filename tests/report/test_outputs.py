@@ -61,6 +61,7 @@ def test_every_file_is_written_and_the_manifest_is_last(slide_file: Path, tmp_pa
         "island.geojson",
         "island.density.png",
         "island.html",
+        "island.preview.jpg",
         "island.tissue.png",
         "island.json",
     ]

@@ -179,9 +179,9 @@ def _encodable(name: str) -> str:
 def test_control_without_escaping_names_become_markup(
     few: SlideRun, harmless: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    naive = page._templates().overlay(autoescape=False)
+    naive = page.templates().overlay(autoescape=False)
     naive.cache = {}
-    monkeypatch.setattr(page, "_templates", lambda: naive)
+    monkeypatch.setattr(page, "templates", lambda: naive)
     failed = 0
     for name in PAYLOADS[:8]:
         try:
@@ -285,7 +285,7 @@ def test_pictures_come_from_the_slide_that_is_given(slide_file: Path, plain: str
 
 def test_an_undefined_value_in_a_template_is_an_error() -> None:
     with pytest.raises(jinja2.UndefinedError):
-        page._templates().from_string("{{ nothing }}").render()
+        page.templates().from_string("{{ nothing }}").render()
 
 
 ECE = {**MANIFEST["metrics"][0], "name": "ece", "value": 0.04, "ci_low": 0.03, "ci_high": 0.07}

@@ -41,6 +41,7 @@ _VERBS = {
     "demo": "demo.demo",
     "open": "open.open_",
     "detect": "detect.detect",
+    "cohort": "cohort.cohort",
     "results": "results.app",
     "count": "count.count",
     "evaluate": "evaluate.evaluate",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mitoscope.cli.cohort import write_cohort
 from mitoscope.cli.counting import (
     FieldDiameterOption,
     FieldNumberOption,
@@ -134,7 +135,7 @@ def detect(
     from mitoscope.errors import ConfigError
     from mitoscope.infer import DetectConfig, find_slides, parse_order, read_slide_list, refuse_same_names
     from mitoscope.infer.config import PROVIDERS, QUALITIES, STAGES
-    from mitoscope.report import ResultSettings, makers
+    from mitoscope.report import ResultSettings, cohort_row, makers
     from mitoscope.report.outputs import check_outputs, parse_formats
 
     wanted = parse_formats(formats)
@@ -177,9 +178,15 @@ def detect(
         force=force,
         relative_to_bounds=relative_to_bounds,
     )
+    through: dict[Path, SlideDone] = {}
+    statuses = []
     # What the bundle or the cluster cannot do is said before the first slide.
     with makers(settings, cluster=cluster, threads=threads) as makes:
-        statuses = [_tell(done) for done in _work(listed, makes, order=chosen, retries=retries)]
+        for done in _work(listed, makes, order=chosen, retries=retries):
+            statuses.append(_tell(done))
+            through[done.slide.path] = done
+    if len(listed) > 1:
+        write_cohort([cohort_row(through[slide.path]) for slide in listed], out, pages="html" in wanted)
     if any(statuses):
         # One slide: its own status. Several: incomplete, unless none of them could be used.
         raise typer.Exit(min(statuses) if all(statuses) else 1)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     )
     from mitoscope.exchange.registry import FORMATS, detect_format, find_format, join, read_study, write_study
     from mitoscope.exchange.result import (
+        COHORT,
         MANIFEST,
         TABLE,
         TISSUE,
@@ -68,6 +69,7 @@ _NAMES = {
     ),
     "registry": ("FORMATS", "detect_format", "find_format", "join", "read_study", "write_study"),
     "result": (
+        "COHORT",
         "MANIFEST",
         "Result",
         "TABLE",
@@ -88,6 +90,7 @@ _HOME = {name: module for module, names in _NAMES.items() for name in names}
 """The module of each name; it is loaded when the name is first used."""
 
 __all__ = [
+    "COHORT",
     "FORMATS",
     "MANIFEST",
     "TABLE",

@@ -27,6 +27,7 @@ from mitoscope.exchange.result import (
     Result,
     find_manifests,
     is_beside_manifest,
+    is_cohort_table,
     is_manifest,
     read_manifest,
     read_result,
@@ -131,7 +132,11 @@ def _of_folder(
     folder: Path, mapping: LabelMapping | None, needed: Sequence[str], read: Callable[[Path], Result]
 ) -> dict[str, Result]:
     manifests = {path.stem: path for path in find_manifests(folder)}
-    tables = {path.name.removesuffix(TABLE): path for path in sorted(folder.glob(f"*{TABLE}"))}
+    tables = {
+        path.name.removesuffix(TABLE): path
+        for path in sorted(folder.glob(f"*{TABLE}"))
+        if not is_cohort_table(path)
+    }
     names = sorted({*manifests, *tables})
     if not names:
         raise FormatError("no results in this folder", where=folder, mend="give the --out folder of detect")

@@ -38,6 +38,10 @@ FORMAT_NAME: Final = "mitoscope-result/1"
 """Name and version of the format."""
 TABLE, MANIFEST, TISSUE = ".csv", ".json", ".tissue.png"
 """What the files that every result has are called after the slide's stem."""
+COHORT = "cohort"
+"""What the table and the pages of all slides of a folder are called before their suffixes."""
+_COHORT_COLUMNS = frozenset(("slide", "status", "mitotic_count", "tissue_mm2", "fingerprint"))
+"""By which its table is told from the result of a slide of that name."""
 _LEDGER = ".ledger"
 """By which an interrupted search goes on; it holds nothing that the table lacks."""
 _LONGEST = f"{_LEDGER}-journal"
@@ -96,6 +100,12 @@ def check_names(slides: Sequence[Path], folder: Path) -> None:
     """
     seen: dict[str, Path] = {}
     for slide in slides:
+        if len(slides) > 1 and file_key(result_stem(slide)) == COHORT:
+            raise ConfigError(
+                f"its results would have the names of those of all slides ({COHORT}{TABLE})",
+                where=slide,
+                mend="rename the slide, or search it alone",
+            )
         refuse_long(folder / f"{slide.stem}{_LONGEST}", where=slide, mend="give the slide a shorter name")
         earlier = seen.setdefault(file_key(result_stem(slide)), slide)
         if earlier is not slide:
@@ -251,12 +261,33 @@ def find_manifests(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.glob(f"*{MANIFEST}")) if is_manifest(path)]
 
 
+def is_cohort_table(path: Path) -> bool:
+    """Return whether a file is the table of all slides of a folder, which is no result of one of them."""
+    return path.name == f"{COHORT}{TABLE}" and Content(path).header >= _COHORT_COLUMNS
+
+
+def files_of_cohort(folder: Path) -> set[Path]:
+    """Return the table and the pages of all slides of a folder of results, where it has them."""
+    table = folder / f"{COHORT}{TABLE}"
+    if not (table.is_file() and is_cohort_table(table)):
+        return set()
+    return {
+        table,
+        folder / f"{COHORT}.parquet",
+        *folder.glob(f"{COHORT}.html"),
+        *folder.glob(f"{COHORT}.*.html"),
+    }
+
+
 def files_of_results(paths: Iterable[Path]) -> set[Path]:
     """Return which files belong to a manifest among them: tables, pictures and reports that it vouches for.
 
+    The table and pages of all slides beside them do, too.
+
     A file that has changed since is not among them: what somebody drew into it is nobody's result.
     """
-    found: set[Path] = set()
+    paths = list(paths)
+    found = {one for folder in {path.parent for path in paths} for one in files_of_cohort(folder)}
     for manifest in paths:
         if manifest.suffix.lower() != MANIFEST or not manifest.with_suffix(TABLE).is_file():
             continue

@@ -29,7 +29,7 @@ from mitoscope.infer.cascade import (
 from mitoscope.infer.config import DetectConfig, Stage
 from mitoscope.infer.crew import Crew, Threads
 from mitoscope.infer.ledger import Ledger
-from mitoscope.infer.remarks import describe_odd_stain, scale_notes, search_notes, stain_notes
+from mitoscope.infer.remarks import scale_notes, search_notes, stain_complaint, stain_notes
 from mitoscope.infer.search import ChunkSearch
 from mitoscope.infer.slide_list import ListedSlide
 from mitoscope.infer.slide_run import Correction, SlideRun, Timings, software
@@ -38,7 +38,7 @@ from mitoscope.infer.survey import Survey, make_survey
 from mitoscope.infer.workers import Workers, timed
 from mitoscope.slide import Slide, SlideInfo, open_slide
 from mitoscope.tiles import merge
-from mitoscope.tissue import find_tissue
+from mitoscope.tissue import find_tissue, measure_focus
 
 Progress = Callable[[float, float], None]
 """Called with mm² of tissue done and in all."""
@@ -228,7 +228,7 @@ def _result(slide: Slide, survey: Survey, ledger: Ledger, job: _Job, *, setup_s:
     proposals = _uncut(merged, info, margin_um=manifest.margin_um)
     detections, correction = _corrected(_verified(slide, proposals, ledger, job), job)
     gaps = ledger.gaps()
-    odd = describe_odd_stain(survey, manifest)
+    odd = stain_complaint(survey.tissue, manifest)
     point = operating_point(manifest, job.config, odd_stain=odd is not None)
     threshold, threshold_source = _threshold(manifest, job.config, point)
     detections = _with_subtypes(slide, detections, ledger, job, threshold=threshold)
@@ -257,6 +257,7 @@ def _result(slide: Slide, survey: Survey, ledger: Ledger, job: _Job, *, setup_s:
         stage=job.stage,
         point=point,
         correction=correction,
+        focus=measure_focus(slide, survey.tissue, region_px0=survey.region_px0),
     )
 
 

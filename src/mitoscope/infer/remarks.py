@@ -10,14 +10,14 @@ from mitoscope.infer.ledger import Ledger
 from mitoscope.infer.slide_run import Correction
 from mitoscope.infer.survey import Survey
 from mitoscope.slide import SlideInfo
+from mitoscope.tissue import TissueMask
 
 
-def describe_odd_stain(survey: Survey, manifest: Manifest) -> str | None:
+def stain_complaint(tissue: TissueMask, manifest: Manifest) -> str | None:
     """Return in words how the stain is unlike that of the training data; doubted colours say more already."""
-    stain = survey.tissue.stain
-    if manifest.stain is None or stain is None or survey.tissue.colour_doubt:
+    if manifest.stain is None or tissue.stain is None or tissue.colour_doubt:
         return None
-    return manifest.stain.complaint(stain)
+    return manifest.stain.complaint(tissue.stain)
 
 
 def stain_notes(
@@ -42,7 +42,7 @@ def stain_notes(
     ]
 
 
-def _finest_mpp(manifest: Manifest, stage: Stage) -> float:
+def finest_mpp(manifest: Manifest, stage: Stage) -> float:
     """Return the finest resolution at which a run looks at a slide."""
     second = manifest.verifier if stage == "verified" else None
     return manifest.mpp if second is None else min(manifest.mpp, second.mpp)
@@ -73,7 +73,7 @@ def search_notes(
         notes.append(
             "this processor does not multiply bytes: the networks in int8 ran in float32, more slowly"
         )
-    finest, own = _finest_mpp(manifest, stage), survey.tissue.mpp.mean
+    finest, own = finest_mpp(manifest, stage), survey.tissue.mpp.mean
     if own > finest * (1 + manifest.mpp_tolerance):
         notes.append(
             f"the slide has {own:.2g} µm/px and is enlarged to the {finest:g} µm/px of the detector: detail "

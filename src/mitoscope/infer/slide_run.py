@@ -22,7 +22,7 @@ from mitoscope.infer.config import DetectConfig
 from mitoscope.region import Region
 from mitoscope.slide import SlideInfo
 from mitoscope.statistics import PriorShift
-from mitoscope.tissue import TissueMask
+from mitoscope.tissue import Focus, TissueMask
 
 Status = Literal["complete", "complete_with_gaps"]
 
@@ -139,6 +139,8 @@ class SlideFindings(ABC):
         That whose threshold it is.
     correction : Correction, optional
         Where the scores were corrected for the share of figures on the slide.
+    focus : Focus, optional
+        How sharp the slide is, where that could be measured.
     """
 
     slide: SlideInfo
@@ -156,6 +158,7 @@ class SlideFindings(ABC):
     stage: str = "proposals"
     point: OperatingPoint | None = None
     correction: Correction | None = None
+    focus: Focus | None = None
 
     def __post_init__(self) -> None:
         slide = self.slide

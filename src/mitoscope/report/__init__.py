@@ -4,6 +4,8 @@
 a run, `write_outputs` writes everything, `render_report` returns the page.
 """
 
+from mitoscope.report.cohort_page import write_cohort_pages
+from mitoscope.report.cohort_table import CohortRow, cohort_row, collect_rows, write_cohort_table
 from mitoscope.report.detection import DetectionResult, detect
 from mitoscope.report.findings import Findings, gather
 from mitoscope.report.makers import Makers, makers
@@ -12,15 +14,20 @@ from mitoscope.report.outputs import FORMATS, render_report, write_outputs
 
 __all__ = [
     "FORMATS",
+    "CohortRow",
     "DetectionResult",
     "Findings",
     "Makers",
     "ResultSettings",
+    "cohort_row",
+    "collect_rows",
     "detect",
     "gather",
     "make_result",
     "makers",
     "open_detector_of",
     "render_report",
+    "write_cohort_pages",
+    "write_cohort_table",
     "write_outputs",
 ]

@@ -67,7 +67,7 @@ def draw_close_up(
 
     Ranks, shape (n,), are their places among all candidates by score, from 1. Gaps are hatched.
     """
-    rgb, frame = _read(slide, box)
+    rgb, frame = read_window(slide, box)
     radius = float(
         np.clip(
             _RING_RADIUS_UM / frame.mpp.x * frame.px_per_px0_x,
@@ -92,14 +92,16 @@ def draw_close_up(
     )
 
 
-def _read(slide: Slide, box: BoxPx0) -> tuple[NDArray[np.uint8], Frame]:
-    """Read the box with a margin, within the slide, at the resolution that fills the picture."""
+def read_window(
+    slide: Slide, box: BoxPx0, width_px: int = _PICTURE_WIDTH_PX
+) -> tuple[NDArray[np.uint8], Frame]:
+    """Read the box with a margin, within the slide, at the resolution that fills a picture of a width."""
     size = slide.info.size
     margin = _MARGIN_SHARE * max(box.width, box.height)
     wide = BoxPx0(box.x - margin, box.y - margin, box.width + 2 * margin, box.height + 2 * margin)
     seen = wide.intersection(BoxPx0(0, 0, size.width, size.height)) or wide
     native = slide.info.mpp.x
-    plane = Plane(slide, min(max(native, seen.width * native / _PICTURE_WIDTH_PX), MPP_MAX))
+    plane = Plane(slide, min(max(native, seen.width * native / width_px), MPP_MAX))
     (left, top), (right, bottom) = plane.from_px0(
         np.array([[seen.x, seen.y], [seen.right, seen.bottom]])
     ).tolist()
@@ -109,19 +111,19 @@ def _read(slide: Slide, box: BoxPx0) -> tuple[NDArray[np.uint8], Frame]:
         max(1, math.ceil(right) - math.floor(left)),
         max(1, math.ceil(bottom) - math.floor(top)),
     )
-    rgb = _narrowed(plane.read(wanted).rgb)
+    rgb = _narrowed(plane.read(wanted).rgb, width_px)
     scale_x, scale_y = plane.scale
     shown = BoxPx0(wanted.x * scale_x, wanted.y * scale_y, wanted.width * scale_x, wanted.height * scale_y)
     frame = fit_frame(shown, slide.info.mpp, picture_px=(rgb.shape[1], rgb.shape[0]), shown_max=_SHOWN_MAX_PX)
     return rgb, frame
 
 
-def _narrowed(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _narrowed(rgb: NDArray[np.uint8], width_px: int) -> NDArray[np.uint8]:
     """Reduce a picture that is still too wide: of a window so large that no plane is coarse enough."""
     height, width = rgb.shape[:2]
-    if width <= 1.25 * _PICTURE_WIDTH_PX:
+    if width <= 1.25 * width_px:
         return rgb
-    size = (_PICTURE_WIDTH_PX, max(1, round(height * _PICTURE_WIDTH_PX / width)))
+    size = (width_px, max(1, round(height * width_px / width)))
     return np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.BOX))
 
 

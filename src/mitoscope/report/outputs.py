@@ -32,6 +32,8 @@ from mitoscope.region import Region, SlideRegions
 from mitoscope.report.compose import compose_page, draw_density
 from mitoscope.report.findings import Findings, gather
 from mitoscope.report.page import load_templates, render_page
+from mitoscope.report.preview import draw_preview
+from mitoscope.report.quality import state_quality
 from mitoscope.slide import Slide, SlideInfo, open_slide
 from mitoscope.written import refuse_foreign
 
@@ -41,6 +43,7 @@ SUFFIXES = {
     "geojson": ".geojson",
     "png": ".density.png",
     "html": ".html",
+    "jpg": ".preview.jpg",
 }
 """What the file of each format is called after the slide's stem."""
 FORMATS = tuple(SUFFIXES)
@@ -73,7 +76,8 @@ def write_outputs(
         Created if it does not exist. Earlier results of a slide of the same stem are replaced.
     formats : sequence of str
         Of `FORMATS`: ``csv`` (every candidate), ``json`` (manifest), ``geojson`` (QuPath), ``png`` (density
-        map), ``html`` (report). The first two and the tissue mask are always written.
+        map), ``html`` (report), ``jpg`` (preview: slide, hot spot and a figure, small). The first two and
+        the tissue mask are always written.
     area_mm2, aspect, rule, regions
         What the mitotic count is over, by default 2.37 mm², 4:3, on all tissue that was searched; and a
         grading scheme, which decides the area.
@@ -207,6 +211,9 @@ def _draw(findings: Findings, wanted: Sequence[str], slide: Slide | None) -> dic
         pictures["png"] = draw_density(findings)
     if "html" in wanted:
         pictures["html"] = render_report(findings, slide=slide, density_png=pictures.get("png")).encode()
+    if "jpg" in wanted:
+        with _opened(findings.run, slide) as pixels:
+            pictures["jpg"] = draw_preview(findings, pixels)
     return pictures
 
 
@@ -300,6 +307,7 @@ def _manifest(
         "prior_shift": _prior_shift(findings),
         "search": _search(findings),
         "mitotic_count": _count(findings),
+        "quality": state_quality(findings),
         "notes": list(run.notes),
         "versions": dict(sorted(run.versions.items())),
         "geojson_origin_px0": [geojson_origin.x, geojson_origin.y],

@@ -75,7 +75,7 @@ def draw_overview(
     The tissue and `counted_on`, where figures are counted if not on all tissue, are outlines; gaps are
     hatched; the region is the part that was searched, where it is not the whole slide.
     """
-    rgb, frame = _read(slide)
+    rgb, frame = read_overview(slide)
     return SlideOverview(
         picture=picture(rgb, quality=80),
         width=frame.width,
@@ -100,10 +100,11 @@ def scanned_box(info: SlideInfo) -> BoxPx0:
     return BoxPx0(bounds.x, bounds.y, bounds.width, bounds.height)
 
 
-def _read(slide: Slide) -> tuple[NDArray[np.uint8], Frame]:
+def read_overview(slide: Slide, side_px: int = _PICTURE_SIDE_PX) -> tuple[NDArray[np.uint8], Frame]:
+    """Read what was scanned, its longer side at about a number of pixels."""
     size, box = slide.info.size, scanned_box(slide.info)
     enlarged = max(size.width, size.height) / max(box.width, box.height)
-    rgb = read_thumbnail(slide, min(math.ceil(_PICTURE_SIDE_PX * enlarged), _READ_SIDE_MAX_PX)).rgb
+    rgb = read_thumbnail(slide, min(math.ceil(side_px * enlarged), _READ_SIDE_MAX_PX)).rgb
     scale_x, scale_y = rgb.shape[1] / size.width, rgb.shape[0] / size.height
     left, top = math.floor(box.x * scale_x), math.floor(box.y * scale_y)
     right, bottom = math.ceil(box.right * scale_x), math.ceil(box.bottom * scale_y)

@@ -161,7 +161,7 @@ class Page:
 def load_templates() -> None:
     """Compile the templates, which are kept for every page of this process."""
     for name in (_STYLE, _PAGE):
-        _templates().get_template(name)
+        templates().get_template(name)
 
 
 def render_page(page: Page) -> str:
@@ -188,14 +188,13 @@ def render(page: Named, body: str, style_sheet: str) -> str:
     body, style_sheet : str
         Names of the templates.
     """
-    templates = _templates()
-    style = templates.get_template(style_sheet).render(footer=css_string(page.name))
+    style = templates().get_template(style_sheet).render(footer=css_string(page.name))
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
     # Only this style sheet applies and only embedded pictures load: no scripts, requests, forms, frames.
     policy = (
         f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     )
-    return templates.get_template(body).render(page=page, style=style, policy=policy)
+    return templates().get_template(body).render(page=page, style=style, policy=policy)
 
 
 def css_string(text: str) -> str:
@@ -216,7 +215,8 @@ def _css_escape(character: str) -> str:
 
 
 @cache
-def _templates() -> Environment:
+def templates() -> Environment:
+    """Return the templates of this package, which escape what they are given."""
     environment = Environment(
         loader=PackageLoader("mitoscope.report"),
         autoescape=select_autoescape(default=True, disabled_extensions=("css.j2",)),

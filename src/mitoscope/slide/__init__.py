@@ -17,7 +17,7 @@ array that reads like a slide; `slide.synthetic` writes slides with known truth.
 """
 
 from mitoscope.slide.image_reader import ImageSlide
-from mitoscope.slide.info import Level, SlideInfo, fingerprint
+from mitoscope.slide.info import MPP_TIMES_POWER, POWER_TOLERANCE, Level, SlideInfo, fingerprint
 from mitoscope.slide.jpeg_tile_reader import JpegTileReader
 from mitoscope.slide.memory_slide import MemorySlide
 from mitoscope.slide.opening import open_slide
@@ -30,6 +30,8 @@ from mitoscope.slide.slide import Slide
 from mitoscope.slide.tiff_reader import TiffReader
 
 __all__ = [
+    "MPP_TIMES_POWER",
+    "POWER_TOLERANCE",
     "ImageSlide",
     "JpegTileReader",
     "Level",

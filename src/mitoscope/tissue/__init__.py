@@ -2,6 +2,7 @@
 
 from mitoscope.tissue.colour import StainDensity, stain_density
 from mitoscope.tissue.find import find_tissue
+from mitoscope.tissue.focus import BLURRED, Focus, measure_focus
 from mitoscope.tissue.mask import TissueMask
 
-__all__ = ["StainDensity", "TissueMask", "find_tissue", "stain_density"]
+__all__ = ["BLURRED", "Focus", "StainDensity", "TissueMask", "find_tissue", "measure_focus", "stain_density"]

@@ -222,7 +222,8 @@ def find_tissue(slide: Slide, *, mpp: float = OVERVIEW_MPP) -> TissueMask:
     pixel_um = scale_x * slide.info.mpp.x, scale_y * slide.info.mpp.y
     density = optical_density(overview.rgb)
     marked = find_ink(overview.rgb, density) & overview.valid
-    mask = _segment(overview, density, marked, pixel_um)
+    ink = _without_specks(marked, SPECK_MAX_UM2 / (pixel_um[0] * pixel_um[1]))
+    mask = _segment(overview, density, ink, pixel_um)
     doubt = doubt_colours(overview.rgb, overview.valid, marked) or _doubt_detail(slide, overview, marked)
     return TissueMask(
         mask,
@@ -232,6 +233,7 @@ def find_tissue(slide: Slide, *, mpp: float = OVERVIEW_MPP) -> TissueMask:
         tuple(overview.unread_px0),
         stain_density(overview.rgb, mask),
         f"the colours are not those of H&E: {doubt}" if doubt else "",
+        float(np.count_nonzero(ink)) * pixel_um[0] * pixel_um[1] / 1e6,
     )
 
 
@@ -256,11 +258,10 @@ def _doubt_detail(slide: Slide, overview: TissueOverview, marked: NDArray[np.boo
 def _segment(
     overview: TissueOverview,
     density: NDArray[np.float32],
-    marked: NDArray[np.bool_],
+    ink: NDArray[np.bool_],
     pixel_um: tuple[float, float],
 ) -> NDArray[np.bool_]:
     pixel_um2 = pixel_um[0] * pixel_um[1]
-    ink = _without_specks(marked, SPECK_MAX_UM2 / pixel_um2)
     tissue = stained(density, find_glass(density, overview.valid)) & overview.valid & ~ink
     scanned = np.count_nonzero(overview.valid)
     # Noise goes first, so that closing cannot join it to tissue.

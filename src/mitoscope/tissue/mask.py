@@ -39,6 +39,8 @@ class TissueMask:
         How densely the tissue is stained; None where there is hardly any, or nobody has looked.
     colour_doubt : str
         Why the colours of the slide cannot be those of H&E; empty where they can, or nobody has looked.
+    ink_mm2 : float, optional
+        Area of marker pen, and of what is as dark or as even as that; None where nobody has looked.
 
     Raises
     ------
@@ -53,6 +55,7 @@ class TissueMask:
     unread_px0: tuple[BoxPx0, ...] = ()
     stain: StainDensity | None = None
     colour_doubt: str = ""
+    ink_mm2: float | None = None
 
     def __post_init__(self) -> None:
         mask = np.array(self.mask, dtype=np.bool_)

@@ -1,0 +1,51 @@
+"""``mitoscope cohort``: the table and the page of all slides of a folder of results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from mitoscope.report import CohortRow
+
+
+def cohort(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The --out folder of detect.")],
+    slides_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--slides-from",
+            metavar="LIST.csv",
+            help="The slides of this list, in its order, with its columns; by default all with results.",
+        ),
+    ] = None,
+    title: Annotated[
+        str, typer.Option("--title", help="What the cohort is called; by default as the folder.")
+    ] = "",
+) -> None:
+    """Write cohort.csv and cohort.html anew: all slides of a folder of results, however many runs made them.
+
+    detect writes them by itself for the slides that it was given.
+    """
+    from mitoscope.infer import read_slide_list, refuse_same_names
+    from mitoscope.report import collect_rows
+
+    listed = () if slides_from is None else read_slide_list(slides_from)
+    refuse_same_names(listed)
+    write_cohort(collect_rows(folder, listed), folder, title=title)
+
+
+def write_cohort(rows: Sequence[CohortRow], folder: Path, *, pages: bool = True, title: str = "") -> None:
+    """Write what shows all slides together, and say where it is."""
+    from mitoscope.fsio import make_directory
+    from mitoscope.report import write_cohort_pages, write_cohort_table
+
+    make_directory(folder)
+    written = write_cohort_table(rows, folder)
+    written += write_cohort_pages(rows, folder, title=title) if pages else []
+    size = sum(path.stat().st_size for path in written)
+    names = ", ".join(path.name for path in written)
+    typer.echo(f"{folder}: {len(rows):,} slides in {names} ({size / 1e6:.1f} MB)")
