@@ -7,7 +7,6 @@ from mitoscope.infer.crew import Crew, Threads
 from mitoscope.infer.detect import SlideOutcome, check_asked, detect_opened, detect_slide, detect_slides
 from mitoscope.infer.engine import Engine, check_provider, open_bundle_network, open_detector
 from mitoscope.infer.ledger import Ledger
-from mitoscope.infer.remarks import finest_mpp, stain_complaint
 from mitoscope.infer.slide_list import ListedSlide, find_slides, read_slide_list, refuse_same_names
 from mitoscope.infer.slide_run import Correction, Finder, SlideFindings, SlideRun, Timings, software
 from mitoscope.infer.survey import region_of
@@ -37,7 +36,6 @@ __all__ = [
     "detect_slide",
     "detect_slides",
     "find_slides",
-    "finest_mpp",
     "open_bundle_network",
     "open_detector",
     "open_networks",
@@ -48,5 +46,4 @@ __all__ = [
     "rescored",
     "run_cohort",
     "software",
-    "stain_complaint",
 ]

@@ -29,10 +29,10 @@ from mitoscope.infer.cascade import (
 from mitoscope.infer.config import DetectConfig, Stage
 from mitoscope.infer.crew import Crew, Threads
 from mitoscope.infer.ledger import Ledger
-from mitoscope.infer.remarks import scale_notes, search_notes, stain_complaint, stain_notes
+from mitoscope.infer.remarks import scale_notes, search_notes, stain_notes
 from mitoscope.infer.search import ChunkSearch
 from mitoscope.infer.slide_list import ListedSlide
-from mitoscope.infer.slide_run import Correction, SlideRun, Timings, software
+from mitoscope.infer.slide_run import Correction, SlideRun, Timings, software, stain_complaint
 from mitoscope.infer.subtype import name_subtypes
 from mitoscope.infer.survey import Survey, make_survey
 from mitoscope.infer.workers import Workers, timed

@@ -7,17 +7,9 @@ from mitoscope.bundle.network import multiplies_bytes
 from mitoscope.geometry import Mpp
 from mitoscope.infer.config import DetectConfig, Stage
 from mitoscope.infer.ledger import Ledger
-from mitoscope.infer.slide_run import Correction
+from mitoscope.infer.slide_run import Correction, finest_mpp
 from mitoscope.infer.survey import Survey
 from mitoscope.slide import SlideInfo
-from mitoscope.tissue import TissueMask
-
-
-def stain_complaint(tissue: TissueMask, manifest: Manifest) -> str | None:
-    """Return in words how the stain is unlike that of the training data; doubted colours say more already."""
-    if manifest.stain is None or tissue.stain is None or tissue.colour_doubt:
-        return None
-    return manifest.stain.complaint(tissue.stain)
 
 
 def stain_notes(
@@ -40,12 +32,6 @@ def stain_notes(
         f"{unlike}: look at the figures by eye, or set the threshold on fields of your own (mitoscope bundle "
         "calibrate)"
     ]
-
-
-def finest_mpp(manifest: Manifest, stage: Stage) -> float:
-    """Return the finest resolution at which a run looks at a slide."""
-    second = manifest.verifier if stage == "verified" else None
-    return manifest.mpp if second is None else min(manifest.mpp, second.mpp)
 
 
 def scale_notes(info: SlideInfo, config: DetectConfig) -> list[str]:

@@ -14,7 +14,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from mitoscope.bundle import Bundle, OperatingPoint, ScoreCalibration, Subtype
+from mitoscope.bundle import Bundle, Manifest, OperatingPoint, ScoreCalibration, Subtype
 from mitoscope.config import Config
 from mitoscope.detections import Detections, Searched
 from mitoscope.geometry import BoxPx0
@@ -25,6 +25,19 @@ from mitoscope.statistics import PriorShift
 from mitoscope.tissue import Focus, TissueMask
 
 Status = Literal["complete", "complete_with_gaps"]
+
+
+def stain_complaint(tissue: TissueMask, manifest: Manifest) -> str | None:
+    """Return in words how the stain is unlike that of the training data; doubted colours say more already."""
+    if manifest.stain is None or tissue.stain is None or tissue.colour_doubt:
+        return None
+    return manifest.stain.complaint(tissue.stain)
+
+
+def finest_mpp(manifest: Manifest, stage: str) -> float:
+    """Return the finest resolution at which a run looks at a slide."""
+    second = manifest.verifier if stage == "verified" else None
+    return manifest.mpp if second is None else min(manifest.mpp, second.mpp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +224,16 @@ class SlideFindings(ABC):
         return {}
 
     @property
+    def odd_stain(self) -> str | None:
+        """In words, how the stain is unlike what the detector knows; None where it is not, or nobody says."""
+        return None
+
+    @property
+    def enlarged_to(self) -> float | None:
+        """The µm/px to which the slide was enlarged for the detector; None where it was not."""
+        return None
+
+    @property
     def figures(self) -> Detections:
         """The candidates above the threshold."""
         return self.detections.above(self.threshold)
@@ -306,6 +329,18 @@ class SlideRun(SlideFindings):
     def spent(self) -> dict[str, float]:
         """Where the time went, in seconds."""
         return asdict(self.timings)
+
+    @property
+    def odd_stain(self) -> str | None:
+        """In words, how the stain is unlike that of the training data; None where it is not."""
+        return stain_complaint(self.tissue, self.bundle.manifest)
+
+    @property
+    def enlarged_to(self) -> float | None:
+        """The µm/px to which the slide was enlarged for the detector; None where it was not."""
+        manifest = self.bundle.manifest
+        finest = finest_mpp(manifest, self.stage)
+        return finest if self.slide.mpp.mean > finest * (1 + manifest.mpp_tolerance) else None
 
 
 def software(slide: SlideInfo | None = None) -> dict[str, str]:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from mitoscope.infer import finest_mpp, stain_complaint
 from mitoscope.report.findings import Findings
 from mitoscope.report.wording import say_area, say_share
 from mitoscope.slide import MPP_TIMES_POWER, POWER_TOLERANCE
@@ -44,11 +43,11 @@ def find_flags(findings: Findings) -> tuple[Flag, ...]:
 
 def _found(findings: Findings) -> Iterator[tuple[str, str]]:
     run, spot = findings.run, findings.hot_spot
-    tissue, manifest, focus = run.tissue, run.bundle.manifest, run.focus
+    tissue, focus = run.tissue, run.focus
     if tissue.colour_doubt:
         yield "colours", tissue.colour_doubt
-    elif unlike := stain_complaint(tissue, manifest):
-        yield "stain", f"optical density in {unlike}"
+    elif run.odd_stain:
+        yield "stain", f"optical density in {run.odd_stain}"
     if focus is not None and focus.blurred_share >= BLURRED_SHARE:
         share = say_share(focus.blurred_share)
         yield "blur", f"{share} of {focus.fields} fields are out of focus (blur {focus.blur:.2f})"
@@ -63,9 +62,8 @@ def _found(findings: Findings) -> Iterator[tuple[str, str]]:
 
 
 def _resolution(findings: Findings) -> Iterator[str]:
-    run, info = findings.run, findings.info
-    finest = finest_mpp(run.bundle.manifest, run.stage)
-    if info.mpp.mean > finest * (1 + run.bundle.manifest.mpp_tolerance):
+    info, finest = findings.info, findings.run.enlarged_to
+    if finest is not None:
         yield f"{info.mpp.mean:.3g} µm/px, enlarged to {finest:g}"
     elif info.objective_power:
         usual = MPP_TIMES_POWER / info.objective_power

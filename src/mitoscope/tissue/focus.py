@@ -74,7 +74,7 @@ def measure_focus(slide: Slide, tissue: TissueMask, *, region_px0: BoxPx0 | None
     Focus or None
         None where there is no field of tissue that could be read, or the slide is coarser than 0.6 µm/px.
     """
-    from mitoscope.slide import Plane
+    from mitoscope.slide.plane import Plane
 
     if slide.info.mpp.mean > COARSEST_MPP:
         return None
