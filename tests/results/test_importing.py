@@ -62,7 +62,8 @@ def test_a_result_states_who_found_it_and_is_read_as_any_other(slide: Path, tmp_
     file = hover_net(tmp_path)
     found = take(slide, file, *LABELS, program="HoVer-Net 1.0", threshold=0.5)
     written = write_outputs(found, tmp_path / "out", area_mm2=0.02)
-    assert sorted(path.suffix for path in written) == [".csv", ".geojson", ".html", ".json", ".png", ".png"]
+    kinds = [".csv", ".geojson", ".html", ".jpg", ".json", ".png", ".png"]
+    assert sorted(path.suffix for path in written) == kinds
     manifest = read_manifest(written[-1])
     entry = manifest["detector"]
     assert (entry["name"], entry["kind"], entry["fingerprint"]) == ("HoVer-Net 1.0", "imported", None)

@@ -70,7 +70,7 @@ def detect(
         ),
     ] = None,
     formats: Annotated[
-        str | None, typer.Option("--formats", help="Any of csv,json,geojson,png,html; default: all.")
+        str | None, typer.Option("--formats", help="Any of csv,json,geojson,png,html,jpg; default: all.")
     ] = None,
     relative_to_bounds: Annotated[
         bool,

@@ -47,7 +47,7 @@ _Point = Annotated[
     typer.Option("--point", metavar="NAME", help="Operating point of the calibration; default: its first."),
 ]
 _Formats = Annotated[
-    str | None, typer.Option("--formats", help="Any of csv,json,geojson,png,html; default: all.")
+    str | None, typer.Option("--formats", help="Any of csv,json,geojson,png,html,jpg; default: all.")
 ]
 _Force = Annotated[
     bool, typer.Option("--force", help="Count also slides whose colours cannot be those of H&E.")
