@@ -349,6 +349,26 @@ def exclusive_lock(path: Path) -> Iterator[None]:
         release()
 
 
+@contextmanager
+def waiting_lock(path: Path, *, interval_s: float = 1.0) -> Iterator[None]:
+    """Hold an advisory lock on a file while the block runs; wait as long as another process holds it.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    try:
+        while (release := take_lock(path)) is None:
+            time.sleep(interval_s)
+    except OSError as error:
+        raise cannot_be_written(path, error) from None
+    try:
+        yield
+    finally:
+        release()
+
+
 def take_lock(path: Path) -> Callable[[], None] | None:
     """Take an advisory lock on a file, which the system gives back when this process ends, however it ends.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from mitoscope.errors import (
+    ClusterError,
     ConfigError,
     FormatError,
     LedgerMismatchError,
@@ -19,7 +21,8 @@ from mitoscope.errors import (
     StoppedError,
 )
 from mitoscope.experiments.experiment import Computation, Experiment, Plan, Result, Size, Workplace
-from mitoscope.experiments.run import ExperimentOutcome, cell_path, run_experiment
+from mitoscope.experiments.run import CellWork, ExperimentOutcome, cell_path, run_experiment
+from mitoscope.experiments.shelf import find_experiments
 from mitoscope.experiments.site import find_finished, write_site
 from mitoscope.experiments.table import Column, Entry, ResultTable, rows_of
 from tests.experiments.running import workplace
@@ -187,3 +190,20 @@ def test_a_table_is_read_back_as_it_was_written(tmp_path: Path) -> None:
 def test_a_folder_without_results_has_no_site(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="no finished experiment there"):
         find_finished(tmp_path)
+
+
+def test_cells_travel_as_the_name_of_their_experiment_and_are_planned_where_they_arrive(
+    tmp_path: Path,
+) -> None:
+    at = workplace(tmp_path, Size.SMOKE)
+    (experiment,) = find_experiments(["midogpp-table2"], at.recipes)
+    plan = experiment.plan(at)
+    letter = pickle.dumps(CellWork(experiment, at, plan))
+    arrived = pickle.loads(letter)
+    assert len(letter) < 2000
+    key = plan.cells[0].key
+    assert arrived(key).result == plan.cells[0].compute()
+    assert arrived(key).origin == CellWork(experiment, at, plan)(key).origin
+    other = CellWork(experiment, at, replace(plan, data="other pixels"))
+    with pytest.raises(ClusterError, match="sees another data set"):
+        pickle.loads(pickle.dumps(other))

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import json
+import pickle
 import statistics
 from pathlib import Path
 
 import pytest
 
+from mitoscope.errors import ConfigError
+from mitoscope.train.recipe import Recipe
 from mitoscope.train.repeats import SUMMARY_NAME, Summary, members_of
+from mitoscope.train.train import MemberWork, fields_for, train
 
 pytestmark = pytest.mark.train
 
@@ -33,3 +37,23 @@ def test_the_summary_is_mean_and_sample_deviation(tmp_path: Path) -> None:
     told = json.loads((tmp_path / SUMMARY_NAME).read_text())
     assert told["averages"]["f1"]["n"] == 3
     assert told["runs"]["seed-1"] == {"f1": 0.74, "odd": 1.0}
+
+
+def test_a_run_travels_as_its_recipe_and_reads_its_data_where_it_arrives(
+    recipe: Recipe, tiny_data: Path, tmp_path: Path
+) -> None:
+    fields = fields_for(recipe, tiny_data)
+    letter = pickle.dumps(MemberWork(recipe, tiny_data, tmp_path, fields))
+    arrived = pickle.loads(letter)
+    assert len(letter) < 5000
+    assert arrived.recipe == recipe
+    assert [field.digest() for field in arrived.fields] == [field.digest() for field in fields]
+
+
+def test_a_cluster_is_for_several_runs_of_one_device_each(
+    recipe: Recipe, tiny_data: Path, tmp_path: Path
+) -> None:
+    for changes, named in (({}, "one run to train"), ({"repeats": 2, "devices": 2}, "takes 2 GPUs")):
+        own = recipe.model_copy(update={"run": recipe.run.model_copy(update=changes)})
+        with pytest.raises(ConfigError, match=named):
+            train(own, tiny_data, tmp_path / "run", cluster="local")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mitoscope.cli.options import THREADS_MAX, DataOption, JsonOption
+from mitoscope.cli.options import THREADS_MAX, ClusterOption, DataOption, JsonOption
 from mitoscope.cli.terminal import print_json, print_table
 from mitoscope.progress import progress
 
@@ -91,14 +91,17 @@ def run(
         int, typer.Option("--threads", min=1, max=THREADS_MAX, help="Of networks on the CPU.")
     ] = 1,
     recipes: _Recipes = None,
+    cluster: ClusterOption = None,
 ) -> None:
     """Run experiments; each ends with its table beside the published one, as Markdown, CSV and JSON."""
     from mitoscope.cli.train import need_training
+    from mitoscope.cluster import Request, open_executor
     from mitoscope.errors import ConfigError
     from mitoscope.experiments.experiment import Size, Workplace
     from mitoscope.experiments.run import run_experiment
     from mitoscope.experiments.shelf import find_experiments, recipes_folder
     from mitoscope.experiments.site import duration
+    from mitoscope.fsio import make_directory
 
     if smoke and small:
         raise ConfigError("a run has one size", where="--smoke, --small", mend="choose one of them")
@@ -118,11 +121,16 @@ def run(
         threads=threads,
         tell=lambda line: typer.echo(line, err=True),
     )
-    for experiment in wanted:
-        with progress(experiment.name, unit="cells", decimals=0) as report:
-            outcome = run_experiment(experiment, workplace, resume=resume, report=report)
-        typer.echo(outcome.table.to_markdown())
-        typer.echo(f"{outcome.folder}: {len(outcome.records)} cells, {duration(outcome.seconds)}")
+    packages = (*Request().packages, "torch") if any(one.trains for one in wanted) else Request().packages
+    request = Request(threads, int(device == "cuda"), packages, folders=(make_directory(out),))
+    with open_executor(cluster, request) as executor:
+        for experiment in wanted:
+            with progress(experiment.name, unit="cells", decimals=0) as report:
+                outcome = run_experiment(
+                    experiment, workplace, resume=resume, report=report, executor=executor
+                )
+            typer.echo(outcome.table.to_markdown())
+            typer.echo(f"{outcome.folder}: {len(outcome.records)} cells, {duration(outcome.seconds)}")
 
 
 @app.command()

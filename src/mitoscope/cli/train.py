@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mitoscope.cli.options import (
+    ClusterOption,
     DataOption,
     ExaminedOption,
     LabelOption,
@@ -59,6 +60,7 @@ def train(
     ] = None,
     changes: SetOption = None,
     device: Annotated[str | None, typer.Option("--device", help="cpu or cuda.")] = None,
+    cluster: ClusterOption = None,
     samples: Annotated[
         Path | None,
         typer.Option("--show-samples", metavar="PNG", help="Draw what the network will see, and stop."),
@@ -80,7 +82,7 @@ def train(
         typer.echo(f"{samples} written")
         return
     target = Path("runs") / recipe.stem if out is None else out
-    bundle = run_training(recipe, data, target, resume=resume, changes=settings)
+    bundle = run_training(recipe, data, target, resume=resume, changes=settings, cluster=cluster)
     if leads():
         typer.echo(f"{bundle.manifest.source} written to {bundle.folder}")
 

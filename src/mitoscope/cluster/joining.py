@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import socket
@@ -9,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any, Final
 
 from mitoscope.cluster.executor import Request
@@ -16,12 +18,15 @@ from mitoscope.cluster.library import check_ray
 from mitoscope.cluster.nodes import check_nodes
 from mitoscope.errors import ClusterError
 
+_LOG = logging.getLogger(__name__)
 LOCAL: Final = "local"
 """In place of an address: the cores of this machine."""
 ANSWER_S: Final = 5.0
 """Seconds within which an address answers; one on the same network does so in milliseconds."""
 RESOURCES_S: Final = 60.0
 """Seconds within which a cluster that has none of what is asked for gets it, by its autoscaler."""
+_BASE_MAX: Final = 20
+"""Characters of a folder in which Ray can have its sockets: a system takes 107, and its own names have 87."""
 _PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 """How a gRPC client begins: Ray's own takes two minutes to find that nobody answers, and ends the process."""
 _STORE_BYTES: Final = 256 << 20
@@ -59,8 +64,9 @@ def joined(
     folder = None
     try:
         if cluster == LOCAL:
-            # Its logs and sockets are gone with it; paths of sockets may have 107 characters.
-            folder = tempfile.mkdtemp(prefix="mitoscope-ray-")
+            # Its logs and sockets go with it.
+            base = tempfile.gettempdir()
+            folder = tempfile.mkdtemp(prefix="mitoscope-ray-", dir=base if len(base) <= _BASE_MAX else "/tmp")  # noqa: S108
             _init(
                 ray,
                 LOCAL,
@@ -95,7 +101,19 @@ def _init(ray: Any, cluster: str, **options: Any) -> None:
         ) from None
 
 
+def _hush() -> None:
+    """Keep what Ray's servers say off the standard output, where results stand; it has no setting."""
+    worker: Any = import_module("ray._private.worker")
+    if hasattr(worker, "print_to_stdstream"):
+        worker.print_to_stdstream = _log
+
+
+def _log(data: dict[str, Any], ignore_prefix: bool = True) -> None:  # noqa: ARG001 (as Ray calls it)
+    _LOG.info("%s", "\n".join(data.get("lines", ())))
+
+
 def _check(ray: Any, request: Request, cluster: str, resources_s: float) -> None:
+    _hush()
     _await_resources(ray, request, cluster, resources_s)
     check_nodes(request)
 

@@ -7,16 +7,21 @@ import os
 import platform
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 from mitoscope import __version__
+from mitoscope.cluster import Executor, Here, node_name
 from mitoscope.errors import (
+    ClusterError,
     ConfigError,
     FormatError,
     LedgerMismatchError,
+    MitoscopeError,
     OutputError,
     RunError,
     StoppedError,
@@ -150,7 +155,12 @@ class ExperimentOutcome:
 
 
 def run_experiment(
-    experiment: Experiment, workplace: Workplace, *, resume: bool, report: Report
+    experiment: Experiment,
+    workplace: Workplace,
+    *,
+    resume: bool,
+    report: Report,
+    executor: Executor | None = None,
 ) -> ExperimentOutcome:
     """Compute the cells that are missing, and write table and figure.
 
@@ -162,6 +172,8 @@ def run_experiment(
         Go on where an earlier run stopped; without it a folder with finished cells is refused.
     report : callable
         Called with the cells done and in all.
+    executor : Executor, optional
+        What computes the cells; by default this process, one after the other.
 
     Raises
     ------
@@ -182,8 +194,10 @@ def run_experiment(
     make_directory(folder / CELLS)
     with exclusive_lock(folder / ".lock"):
         records = _finished(experiment, plan, workplace, folder, resume=resume)
-        _compute(experiment, plan, workplace, folder, records=records, report=report)
-        return _write(experiment, workplace, folder, records)
+        work = CellWork(experiment, workplace, plan)
+        _compute(work, folder, records=records, report=report, executor=executor or Here())
+        ordered = {cell.key: records[cell.key] for cell in plan.cells}
+        return _write(experiment, workplace, folder, ordered)
 
 
 def cell_path(folder: Path, key: str) -> Path:
@@ -211,49 +225,124 @@ def _finished(
     return records
 
 
-def _compute(
-    experiment: Experiment,
-    plan: Plan,
-    workplace: Workplace,
-    folder: Path,
-    *,
-    records: dict[str, ComputationRecord],
-    report: Report,
-) -> None:
-    total = len(plan.cells)
-    report(len(records), total)
-    for cell in plan.cells:
-        if cell.key in records:
-            continue
-        workplace.tell(f"{experiment.name}: {cell.key}")
+@dataclass(frozen=True, slots=True, eq=False)
+class CellWork:
+    """The computation of cells by their keys, in this process or any other.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    workplace : Workplace
+    plan : Plan
+        What it looks like here; where the work arrives, it is planned anew from the same data.
+    """
+
+    experiment: Experiment
+    workplace: Workplace
+    plan: Plan
+
+    def __reduce__(self) -> tuple[object, ...]:
+        at = self.workplace
+        data, out, recipes = (folder.absolute() for folder in (at.data, at.out, at.recipes))
+        there = replace(at, data=data, out=out, recipes=recipes, tell=tell_nobody)
+        return plan_there, (self.experiment.name, there, self.plan.data)
+
+    def __call__(self, key: str) -> ComputationRecord:
+        """Compute a cell.
+
+        Raises
+        ------
+        StoppedError, RunError
+            If it is stopped or the GPU fails; names the cell.
+        """
+        cell = next(cell for cell in self.plan.cells if cell.key == key)
+        self.workplace.tell(f"{self.experiment.name}: {key}")
         started = time.perf_counter()
-        result = _result(cell, kept=len(records), total=total)
-        record = replace(
-            _blank(experiment, plan, workplace, cell),
+        result = _result(cell)
+        return replace(
+            _blank(self.experiment, self.plan, self.workplace, cell),
             seconds=round(time.perf_counter() - started, 3),
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
             result=result,
         )
-        _write_text(cell_path(folder, cell.key), _json(asdict(record)))
-        records[cell.key] = record
-        report(len(records), total)
 
 
-def _result(cell: Computation, *, kept: int, total: int) -> Result:
-    where = f"cell {cell.key} ({kept} of {total} cells are finished and kept)"
+def tell_nobody(line: str) -> None:
+    """Say nothing."""
+
+
+@lru_cache(maxsize=2)
+def plan_there(name: str, workplace: Workplace, data: str) -> CellWork:
+    """Plan an experiment again in another process.
+
+    Raises
+    ------
+    ClusterError
+        If it sees other data than the process in which it was planned first.
+    """
+    from mitoscope.experiments.shelf import find_experiments  # which knows all experiments, and they this
+
+    (experiment,) = find_experiments([name], workplace.recipes)
+    plan = experiment.plan(workplace)
+    if plan.data != data:
+        raise ClusterError(
+            f"node {node_name()} sees another data set than the machine that began",
+            where=workplace.data,
+            mend="put the data on storage that all nodes share under the same path",
+        )
+    return CellWork(experiment, workplace, plan)
+
+
+def _compute(
+    work: CellWork,
+    folder: Path,
+    *,
+    records: dict[str, ComputationRecord],
+    report: Report,
+    executor: Executor,
+) -> None:
+    cells = work.plan.cells
+    report(len(records), len(cells))
+    missing = [cell.key for cell in cells if cell.key not in records]
+    try:
+        with closing(executor.run(work, missing)) as results:
+            for key, record in results:
+                _write_text(cell_path(folder, key), _json(asdict(record)))
+                records[key] = record
+                report(len(records), len(cells))
+    except KeyboardInterrupt:
+        raise StoppedError("stopped", where=_where(work, records), mend=_GO_ON) from None
+    except StoppedError as stopped:
+        raise StoppedError(stopped.what, where=_where(work, records, stopped), mend=_GO_ON) from None
+    except GpuError as error:
+        mend = f"see mitoscope doctor; {_GO_ON}"
+        raise RunError(error.what, where=_where(work, records, error), mend=mend) from None
+
+
+def _where(
+    work: CellWork, records: Mapping[str, ComputationRecord], error: MitoscopeError | None = None
+) -> str:
+    at = work.experiment.name if error is None else error.where
+    return f"{at} ({len(records)} of {len(work.plan.cells)} cells are finished and kept)"
+
+
+class GpuError(RunError):
+    """A GPU that failed while a cell was computed."""
+
+
+def _result(cell: Computation) -> Result:
+    where = f"cell {cell.key}"
     try:
         return cell.compute()
     except KeyboardInterrupt:
-        raise StoppedError("stopped", where=where, mend=_GO_ON) from None
+        raise StoppedError("stopped", where=where) from None
     except StoppedError as stopped:
-        raise StoppedError(stopped.what, where=where, mend=_GO_ON) from None
+        raise StoppedError(stopped.what, where=where) from None
     except RuntimeError as error:
         if not _of_gpu(error):
             raise
         line = " ".join(str(error).split())[:160]
-        raise RunError(
-            f"the GPU failed ({line})", where=where, mend=f"see mitoscope doctor; {_GO_ON}"
-        ) from None
+        raise GpuError(f"the GPU failed ({line})", where=where) from None
 
 
 def _of_gpu(error: RuntimeError) -> bool:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 from PIL import Image, ImageDraw
 
 from mitoscope.bundle import Bundle, load_bundle
+from mitoscope.cluster import Request, open_executor
 from mitoscope.data.field import Field
 from mitoscope.data.sampling import DETECTOR, CandidatesConfig, HardPool
 from mitoscope.data.sources import read_fields
 from mitoscope.data.target import FIGURE, Batch
-from mitoscope.errors import IncompleteRunError, OutputError
-from mitoscope.fsio import atomic_write
+from mitoscope.errors import ConfigError, IncompleteRunError, OutputError
+from mitoscope.fsio import atomic_write, make_directory
 from mitoscope.models.family import Family
 from mitoscope.train.checkpoint import CHECKPOINT_NAME, load
 from mitoscope.train.detect import propose
@@ -38,6 +42,7 @@ def train(
     *,
     resume: bool = False,
     changes: Sequence[str] = (),
+    cluster: str | None = None,
 ) -> Bundle:
     """Train what a recipe says and write its bundle.
 
@@ -54,11 +59,16 @@ def train(
         Go on from the checkpoint in `out`; on the CPU the result is the same as without the interruption.
     changes : sequence of str
         ``key=value``, for a recipe from a file.
+    cluster : str, optional
+        Where several runs are trained side by side: ``local`` or the address of a Ray cluster.
 
     Raises
     ------
     ConfigError
-        If the recipe has an unknown key or a value out of range.
+        If the recipe has an unknown key or a value out of range, or a cluster is asked for where there is one
+        run, or one on several GPUs.
+    ClusterError
+        As `mitoscope.cluster.open_executor`.
     TrainingDataError
         If data are missing or damaged, or a case is on both sides of the split.
     LedgerMismatchError
@@ -71,21 +81,78 @@ def train(
     data, out = Path(data), Path(out)
     settings = read_recipe(Path(recipe), changes) if isinstance(recipe, str | Path) else recipe
     if isinstance(settings, DualRecipe):
+        _refuse_cluster(cluster, runs=1)
         return _train_dual(settings, data, out, resume=resume)
     _check_target(out, resume=resume)
-    fields = fields_for(settings, data)
     members = members_of(seed=settings.run.seed, repeats=settings.run.repeats, folds=settings.run.folds)
-    bundles, scores = [], {}
-    for member in members:
-        folder = out / member.name
-        bundle, scores[member.name] = _train_one(settings, fields, data, folder, member=member, resume=resume)
-        bundles.append(bundle)
+    _refuse_cluster(cluster, runs=len(members), devices=settings.run.devices)
+    work = MemberWork(settings, data, out, fields_for(settings, data))
+    with open_executor(cluster, _request(settings, out, cluster)) as executor:
+        found = dict(executor.run(work, members))
+    scores = {member.name: found[member] for member in members}
     if len(members) > 1:
         summary = Summary.of(scores)
         summary.write(out)
         for line in summary.lines():
             say(line)
-    return bundles[0]
+    return load_bundle(out / members[0].name / BUNDLE_NAME)
+
+
+@dataclass(frozen=True, eq=False)
+class MemberWork:
+    """The training of one of several runs, in this process or any other.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    data, out : Path
+    fields : sequence of Field
+        As they are read here; where the work arrives they are read again.
+    """
+
+    recipe: Recipe
+    data: Path
+    out: Path
+    fields: Sequence[Field]
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return member_work_there, (self.recipe.model_dump_json(), self.data.absolute(), self.out.absolute())
+
+    def __call__(self, member: Member) -> dict[str, float]:
+        """Train a run, or go on with it, and return its scores; its bundle lies in its folder.
+
+        What lies there is of this run: `train` has refused everything else before.
+        """
+        folder = self.out / member.name
+        return _train_one(self.recipe, self.fields, self.data, folder, member=member, resume=True)[1]
+
+
+@lru_cache(maxsize=1)
+def member_work_there(recipe: str, data: Path, out: Path) -> MemberWork:
+    """Read the data of a recipe again in another process; errors as `fields_for`."""
+    settings = Recipe.parse(json.loads(recipe), where="recipe")
+    return MemberWork(settings, data, out, fields_for(settings, data))
+
+
+def _request(recipe: Recipe, out: Path, cluster: str | None) -> Request:
+    packages = (*Request().packages, "torch")
+    folders = (make_directory(out),) if cluster else ()
+    return Request(recipe.run.threads, int(recipe.run.device == "cuda"), packages, folders)
+
+
+def _refuse_cluster(cluster: str | None, *, runs: int, devices: int = 1) -> None:
+    """Refuse a cluster where there is nothing to divide, or where Fabric divides already.
+
+    Raises
+    ------
+    ConfigError
+        If so.
+    """
+    if cluster is None or (runs > 1 and devices == 1):
+        return
+    what = "there is one run to train" if runs == 1 else f"each run takes {devices} GPUs of one machine"
+    mend = "leave it out, or set run.folds or run.repeats, with run.devices=1"
+    raise ConfigError(what, where="--cluster", mend=mend)
 
 
 def show_samples(recipe: Path, data: Path, picture: Path, *, changes: Sequence[str] = ()) -> None:

@@ -23,7 +23,7 @@ from mitoscope.experiments.trained.judging import Bench, judge_cells, judge_poin
 from mitoscope.experiments.trained.slides import SlideSet, domain_of, open_fields
 from mitoscope.experiments.trained.smoke import shrink
 from mitoscope.experiments.trained.tiles import judge_tile_rates
-from mitoscope.fsio import make_directory
+from mitoscope.fsio import make_directory, waiting_lock
 from mitoscope.image_names import stem
 from mitoscope.infer import check_provider
 from mitoscope.truth import MIDOGPP_SEED, MIDOGPP_STRATA, SlideTruth, folds_by_case
@@ -89,8 +89,9 @@ def learn(task: TrainingTask, networks: Path) -> Bundle:
         If it is stopped.
     """
     folder = make_directory(networks / task.key()[:24])
-    if not (folder / BUNDLE).exists():
-        _train(task, folder)
+    with waiting_lock(folder / ".lock"):  # another process may train the same one: it is trained once
+        if not (folder / BUNDLE).exists():
+            _train(task, folder)
     return load_bundle(folder / BUNDLE)
 
 
