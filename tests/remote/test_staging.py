@@ -41,7 +41,7 @@ def until(size: int, stop: threading.Event) -> Callable[[int, int], None]:
 
 def entries(folder: Path) -> set[str]:
     """Return the addresses of what is staged as a whole."""
-    abouts = [json.loads(path.read_text()) for path in (folder / "staged").glob("*/about.json")]
+    abouts = [json.loads(path.read_text()) for path in (folder / "staged").glob("slides/*/about.json")]
     return {about["address"] for about in abouts if about["files"]}
 
 
@@ -76,7 +76,7 @@ def test_a_slide_comes_by_parts_and_is_there_the_second_time(
     assert sorted(start for _, start in small_parts) == list(range(0, len(BODY), PART))
     assert reports[-1] == (len(BODY), len(BODY))
     assert len(reports) > 20
-    (about,) = (tmp_path / "staged").glob("*/about.json")
+    (about,) = (tmp_path / "staged").glob("slides/*/about.json")
     assert json.loads(about.read_text())["files"][0]["sha256"] == hashlib.sha256(BODY).hexdigest()
     small_parts.clear()
     with staging(tmp_path).hold(location) as held:

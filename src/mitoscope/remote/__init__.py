@@ -3,6 +3,7 @@
 from mitoscope.remote.ahead import Ahead
 from mitoscope.remote.download import Counted, Told, download
 from mitoscope.remote.location import Location, as_shown, is_address
+from mitoscope.remote.outbox import Outbox
 from mitoscope.remote.part_file import ASIDE_SUFFIX, PART_SUFFIX, PartFile
 from mitoscope.remote.staging import Held, Staging
 from mitoscope.remote.web import Answer, CutError, Patience, ask
@@ -16,6 +17,7 @@ __all__ = [
     "CutError",
     "Held",
     "Location",
+    "Outbox",
     "PartFile",
     "Patience",
     "Staging",

@@ -136,6 +136,10 @@ class Location:
         ]
         return f"{self.shown}?{urlencode(query)}" if query else self.shown
 
+    def as_folder(self) -> Location:
+        """Return this address as that of a folder."""
+        return self if self.is_folder else replace(self, url=f"{self.url}/")
+
     @property
     def folder(self) -> Location:
         """The folder in which a file lies."""

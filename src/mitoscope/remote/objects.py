@@ -146,23 +146,37 @@ class ObjectStore:
                 for future in waiting:
                     future.cancel()
 
-    def read(self, location: Location, most: int) -> bytes | None:
-        """Return the content of a small file, its first bytes if it is larger; None where there is none."""
-        with _told(location):
+    def read(self, name: str) -> bytes | None:
+        """Return the content of a small file of this folder; None where there is none."""
+        place = self.location.below(name)
+        with _told(place):
             try:
-                return bytes(self._files.cat_file(_key(location), start=0, end=most))
+                return bytes(self._files.cat_file(_key(place)))
             except FileNotFoundError:
                 return None
 
-    def names(self) -> set[str]:
-        """Return the names of the files in this folder, without those of folders in it."""
+    def sizes(self) -> dict[str, int]:
+        """Return the files in this folder, without those of folders in it, and their bytes."""
         with _told(self.location):
-            return set(self._below(self.location, recursive=False))
+            found = self._below(self.location, recursive=False)
+            if not found:
+                self._files.info(self.location.server)  # a bucket that is not there looks empty, too
+        return {name: int(info["size"]) for name, info in found.items()}
 
-    def put(self, file: Path, location: Location) -> None:
-        """Write a file; it appears there as a whole."""
-        with _told(location):
-            self._files.put_file(str(file), _key(location))
+    def put(self, name: str, content: Path | bytes) -> None:
+        """Write a file into this folder; it appears there as a whole."""
+        place = self.location.below(name)
+        with _told(place):
+            if isinstance(content, bytes):
+                self._files.pipe_file(_key(place), content)
+            else:
+                self._files.put_file(str(content), _key(place))
+
+    def remove(self, name: str) -> None:
+        """Remove a file of this folder."""
+        place = self.location.below(name)
+        with _told(place):
+            self._files.rm_file(_key(place))
 
 
 def _key(location: Location) -> str:

@@ -100,7 +100,7 @@ class Staging:
     def __init__(self, folder: Path, *, limit_bytes: int, patience: Patience | None = None) -> None:
         self.folder, self.limit_bytes = folder, limit_bytes
         self._patience = patience or Patience()
-        self._locks = folder / "locks"
+        self._slides, self._locks = folder / "slides", folder / "locks"
 
     @classmethod
     def of_user(cls, folder: Path | None = None, limit_gb: float | None = None) -> Staging:
@@ -181,12 +181,13 @@ class Staging:
     def _make(self) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # slides are of patients
+            self._slides.mkdir(exist_ok=True)
             self._locks.mkdir(exist_ok=True)
         except OSError as error:
             raise cannot_be_written(self.folder, error) from None
 
     def _entry(self, key: str) -> Path:
-        return self.folder / key
+        return self._slides / key
 
     @contextmanager
     def _locked(self, name: str, where: object, stop: threading.Event) -> Iterator[None]:
@@ -315,7 +316,7 @@ class Staging:
         return False
 
     def _entries(self) -> list[Path]:
-        return [path for path in self.folder.iterdir() if path.is_dir() and path != self._locks]
+        return [path for path in self._slides.iterdir() if path.is_dir()]
 
     def _are_others_used(self, key: str) -> bool:
         return any(entry.name != key for entry in self._entries())
