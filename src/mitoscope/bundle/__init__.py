@@ -27,6 +27,9 @@ from mitoscope.bundle.manifest import (
     TrainingSource,
 )
 from mitoscope.bundle.origin import Interface, Origin
+from mitoscope.bundle.offer import Offer, look_at
+from mitoscope.bundle.pack import SUFFIX, pack_bundle, unpack_bundle
+from mitoscope.bundle.shelf import Shelved, place_on_shelf, shelf_folder, shelved_bundles
 from mitoscope.bundle.verify import verify_bundle
 from mitoscope.bundle.write import write_bundle
 
@@ -37,6 +40,7 @@ __all__ = [
     "GREATEST_F1",
     "KIND_RECALLS",
     "ROBUST",
+    "SUFFIX",
     "Blend",
     "Border",
     "Bundle",
@@ -47,17 +51,25 @@ __all__ = [
     "Metric",
     "ModelDescription",
     "Normalisation",
+    "Offer",
     "OperatingPoint",
     "Origin",
     "ScoreCalibration",
     "SelfTest",
+    "Shelved",
     "Shrinkage",
     "StainRange",
     "Subtype",
     "TrainingSource",
     "Verifier",
     "load_bundle",
+    "look_at",
+    "pack_bundle",
+    "place_on_shelf",
+    "shelf_folder",
+    "shelved_bundles",
     "shipped",
+    "unpack_bundle",
     "verify_bundle",
     "write_bundle",
 ]

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from mitoscope.bundle.manifest import Manifest, ModelDescription, read_manifest
 from mitoscope.bundle.network import check_network, check_scorer, contract_of, open_network, takes_any_window
+from mitoscope.bundle.shelf import find_shelved, shelved_bundles
 from mitoscope.config import explain
 from mitoscope.errors import BundleDamagedError, BundleNotFoundError, InputError
 from mitoscope.fsio import open_regular, safe_join
@@ -43,7 +44,7 @@ def shipped() -> tuple[str, ...]:
 
 
 def find_bundle(name_or_path: str | Path) -> Path:
-    """Return the folder of a shipped bundle or of a bundle at a path.
+    """Return the folder of a bundle that is shipped, on the user's shelf, or at a path.
 
     Raises
     ------
@@ -51,12 +52,15 @@ def find_bundle(name_or_path: str | Path) -> Path:
         Naming the bundles that there are.
     """
     known = shipped()
-    if isinstance(name_or_path, str) and name_or_path in known:
-        return shelf() / name_or_path
+    if isinstance(name_or_path, str):
+        if name_or_path in known:
+            return shelf() / name_or_path
+        if (shelved := find_shelved(name_or_path)) is not None:
+            return shelved.folder
     path = Path(name_or_path)
     if path.is_dir():
         return path
-    listed = ", ".join(known) if known else "none are shipped"
+    listed = ", ".join([*known, *dict.fromkeys(one.name for one in shelved_bundles())]) or "none"
     raise BundleNotFoundError(
         f"no model bundle {str(name_or_path)!r}",
         mend=f"known: {listed}; or give the path of a bundle's folder",
@@ -170,11 +174,22 @@ def _read_manifest(folder: Path) -> tuple[Manifest, str]:
     content = _read_limited(path, _MANIFEST_BYTES_MAX)
     if _read_limited(folder / SEAL_NAME, 256) != seal(content):
         raise BundleDamagedError(f"its hash is not the one in {SEAL_NAME}", where=path, mend=_MEND)
+    return parse_manifest(content, where=path)
+
+
+def parse_manifest(content: bytes, *, where: Path | str) -> tuple[Manifest, str]:
+    """Return what a manifest says, and the fingerprint of its bundle.
+
+    Raises
+    ------
+    BundleDamagedError
+        If it does not fit its schema.
+    """
     try:
         manifest = read_manifest(content)
     except ValidationError as error:
         what, _ = explain(error, Manifest)
-        raise BundleDamagedError(what, where=path, mend=_MEND) from None
+        raise BundleDamagedError(what, where=where, mend=_MEND) from None
     return manifest, hashlib.sha256(content).hexdigest()
 
 
@@ -228,7 +243,8 @@ def load_bundle(name_or_path: str | Path = DEFAULT) -> Bundle:
     Parameters
     ----------
     name_or_path : str or Path
-        Name of a shipped bundle or path of a bundle's folder.
+        Name of a shipped bundle; name of one on the user's shelf, of which the newest is taken, or its
+        ``NAME@VERSION``; or path of a bundle's folder.
 
     Raises
     ------

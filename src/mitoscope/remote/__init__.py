@@ -3,6 +3,7 @@
 from mitoscope.remote.ahead import Ahead
 from mitoscope.remote.download import Counted, Told, download
 from mitoscope.remote.location import Location, as_shown, is_address
+from mitoscope.remote.one_file import fetch_file, read_beginning
 from mitoscope.remote.outbox import Outbox
 from mitoscope.remote.part_file import ASIDE_SUFFIX, PART_SUFFIX, PartFile
 from mitoscope.remote.staging import Held, Staging
@@ -25,5 +26,7 @@ __all__ = [
     "as_shown",
     "ask",
     "download",
+    "fetch_file",
     "is_address",
+    "read_beginning",
 ]

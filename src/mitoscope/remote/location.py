@@ -138,7 +138,9 @@ class Location:
 
     def as_folder(self) -> Location:
         """Return this address as that of a folder."""
-        return self if self.is_folder else replace(self, url=f"{self.url}/")
+        if self.is_folder or self.is_web:
+            return self
+        return replace(self, url=f"{self.url}/")
 
     @property
     def folder(self) -> Location:
@@ -155,6 +157,10 @@ class Location:
 
     def below(self, name: str) -> Location:
         """Return a file in this folder."""
+        if self.is_web:
+            parts = urlsplit(self.url)
+            path = f"{parts.path.rstrip('/')}/{quote(name)}"
+            return replace(self, url=parts._replace(path=path, fragment="").geturl())
         return replace(self, url=f"{self.url.rstrip('/')}/{name}")
 
     def local_path(self) -> Path:

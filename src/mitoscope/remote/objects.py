@@ -83,6 +83,18 @@ class ObjectStore:
             for name, info in sorted(found.items())
         )
 
+    def member(self) -> Member:
+        """Return the file at this address."""
+        with _told(self.location):
+            info = self._files.info(_key(self.location))
+        return Member(self.location.name, self.location, int(info["size"]), version_of_values(info))
+
+    def beginning(self, most: int) -> bytes:
+        """Return the first bytes of the file at this address, at most so many."""
+        with _told(self.location):
+            size = int(self._files.info(_key(self.location))["size"])
+            return bytes(self._files.cat_file(_key(self.location), start=0, end=min(most, size)))
+
     def listed(self) -> list[Location]:
         """Return all files in this folder and below it, in order of their names."""
         with _told(self.location):

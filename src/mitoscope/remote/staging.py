@@ -37,7 +37,8 @@ from mitoscope.remote.entry import (
     write_about,
 )
 from mitoscope.remote.location import Location
-from mitoscope.remote.source import Member, source_of
+from mitoscope.remote.one_file import source_of
+from mitoscope.remote.source import Member
 from mitoscope.remote.web import Patience
 from mitoscope.written import cache_folder, cannot_be_written
 
