@@ -26,8 +26,8 @@ from mitoscope.bundle.manifest import (
     SelfTest,
     TrainingSource,
 )
-from mitoscope.bundle.origin import Interface, Origin
 from mitoscope.bundle.offer import Offer, look_at
+from mitoscope.bundle.origin import Interface, Origin
 from mitoscope.bundle.pack import SUFFIX, pack_bundle, unpack_bundle
 from mitoscope.bundle.shelf import Shelved, place_on_shelf, shelf_folder, shelved_bundles
 from mitoscope.bundle.verify import verify_bundle

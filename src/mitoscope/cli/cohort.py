@@ -38,8 +38,10 @@ def cohort(
     write_cohort(collect_rows(folder, listed), folder, title=title)
 
 
-def write_cohort(rows: Sequence[CohortRow], folder: Path, *, pages: bool = True, title: str = "") -> None:
-    """Write what shows all slides together, and say where it is."""
+def write_cohort(
+    rows: Sequence[CohortRow], folder: Path, *, pages: bool = True, title: str = ""
+) -> list[Path]:
+    """Write what shows all slides together, say where it is and return the files."""
     from mitoscope.fsio import make_directory
     from mitoscope.report import write_cohort_pages, write_cohort_table
 
@@ -49,3 +51,4 @@ def write_cohort(rows: Sequence[CohortRow], folder: Path, *, pages: bool = True,
     size = sum(path.stat().st_size for path in written)
     names = ", ".join(path.name for path in written)
     typer.echo(f"{folder}: {len(rows):,} slides in {names} ({size / 1e6:.1f} MB)")
+    return written

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,7 +23,6 @@ from mitoscope.cli.options import (
     ClusterOption,
     MppOption,
     MppOverrideOption,
-    OutOption,
     ThresholdOption,
     parse_choice,
     parse_mpp,
@@ -34,14 +34,21 @@ from mitoscope.progress import progress
 
 if TYPE_CHECKING:
     from mitoscope.infer import ListedSlide, Order, SlideDone
+    from mitoscope.infer.cohort import Work
+    from mitoscope.remote import Location, Outbox
     from mitoscope.report import Makers
 
 
 def detect(
-    out: OutOption,
+    out: Annotated[
+        str, typer.Option("-o", "--out", metavar="DIR", help="Folder of the results; or s3://, gs:// of one.")
+    ],
     slides: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="SLIDE...", help="Whole-slide or plain images, folders of them, patterns."),
+        list[str] | None,
+        typer.Argument(
+            metavar="SLIDE...",
+            help="Whole-slide or plain images, folders, patterns; also at s3://, gs://, https://.",
+        ),
     ] = None,
     slides_from: Annotated[
         Path | None,
@@ -122,6 +129,18 @@ def detect(
         int,
         typer.Option("--retries", min=0, max=100, help="Times that slides that failed are tried again."),
     ] = 1,
+    staging: Annotated[
+        Path | None,
+        typer.Option(
+            "--staging",
+            metavar="DIR",
+            help="Where slides from elsewhere lie; default: the user's cache.",
+        ),
+    ] = None,
+    staging_gb: Annotated[
+        float | None,
+        typer.Option("--staging-gb", metavar="N", help="Most that they take there, in GB; default: 50."),
+    ] = None,
     provider: Annotated[
         str, typer.Option("--provider", help="Where networks run: cpu, cuda or openvino.")
     ] = "cpu",
@@ -133,9 +152,17 @@ def detect(
     """
     from mitoscope.bundle import DEFAULT
     from mitoscope.errors import ConfigError
-    from mitoscope.infer import DetectConfig, find_slides, parse_order, read_slide_list, refuse_same_names
+    from mitoscope.infer import (
+        DetectConfig,
+        SlidesHere,
+        find_slides,
+        parse_order,
+        read_slide_list,
+        refuse_same_names,
+    )
     from mitoscope.infer.config import PROVIDERS, QUALITIES, STAGES
-    from mitoscope.report import ResultSettings, cohort_row, makers
+    from mitoscope.remote import Location, Outbox, Staging, is_address
+    from mitoscope.report import ResultSettings, check_outbox, cohort_row, makers
     from mitoscope.report.outputs import check_outputs, parse_formats
 
     wanted = parse_formats(formats)
@@ -167,10 +194,16 @@ def detect(
             "no slide is named", mend="name slides, or a list of them with --slides-from LIST.csv"
         )
     refuse_same_names(listed)
-    check_outputs([item.path for item in listed], out, wanted)
+    is_elsewhere = is_address(out) or any(one.address is not None for one in listed)
+    store = Staging.of_user(staging, staging_gb) if is_elsewhere else None
+    outbox = Outbox(Location.parse(out), store) if is_address(out) and store is not None else None
+    folder = Path(out) if outbox is None else outbox.folder
+    check_outputs([item.path for item in listed], folder, wanted)
+    if outbox is not None:
+        check_outbox(outbox, listed, wanted)
     settings = ResultSettings(
         model or DEFAULT,
-        out,
+        folder,
         config,
         formats=wanted,
         area_mm2=area_mm2,
@@ -180,16 +213,47 @@ def detect(
     )
     through: dict[Path, SlideDone] = {}
     statuses = []
-    # What the bundle or the cluster cannot do is said before the first slide.
-    with makers(settings, cluster=cluster, threads=threads) as makes:
+    with (
+        SlidesHere(listed, staging=store, report=_Coming()) as here,
+        # What the bundle or the cluster cannot do is said before the first slide.
+        makers(settings, cluster=cluster, threads=threads, here=here) as makes,
+    ):
+        makes = makes if outbox is None else makes._replace(work=partial(_send, makes.work, outbox))
         for done in _work(listed, makes, order=chosen, retries=retries):
             statuses.append(_tell(done))
             through[done.slide.path] = done
     if len(listed) > 1:
-        write_cohort([cohort_row(through[slide.path]) for slide in listed], out, pages="html" in wanted)
+        rows = [cohort_row(through[slide.path]) for slide in listed]
+        title = "" if outbox is None else outbox.location.name
+        written = write_cohort(rows, folder, pages="html" in wanted, title=title)
+        if outbox is not None:
+            outbox.send("cohort", written)
+    if outbox is not None:
+        typer.echo(f"results are in {outbox.location}; what they were made with stays in {folder}")
     if any(statuses):
         # One slide: its own status. Several: incomplete, unless none of them could be used.
         raise typer.Exit(min(statuses) if all(statuses) else 1)
+
+
+def _send(
+    work: Work, outbox: Outbox, slide: ListedSlide, progress: Callable[[float, float], None]
+) -> SlideDone:
+    """Make the result of a slide and send it where it is to lie."""
+    from mitoscope.report import send_result
+
+    return send_result(outbox, work(slide, progress))
+
+
+class _Coming:
+    """Says in a line that a slide is being staged, when it begins; called from the thread that does it."""
+
+    def __init__(self) -> None:
+        self._told: set[Location] = set()
+
+    def __call__(self, location: Location, done: int, total: int) -> None:
+        if done < total and location not in self._told:
+            self._told.add(location)
+            typer.echo(f"staging {location}, {total / 1e9:.2f} GB", err=True)
 
 
 def _work(listed: Sequence[ListedSlide], makes: Makers, *, order: Order, retries: int) -> Iterator[SlideDone]:

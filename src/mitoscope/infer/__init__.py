@@ -9,6 +9,7 @@ from mitoscope.infer.engine import Engine, check_provider, open_bundle_network, 
 from mitoscope.infer.ledger import Ledger
 from mitoscope.infer.slide_list import ListedSlide, find_slides, read_slide_list, refuse_same_names
 from mitoscope.infer.slide_run import Correction, Finder, SlideFindings, SlideRun, Timings, software
+from mitoscope.infer.slides_here import SlidesHere
 from mitoscope.infer.survey import region_of
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "SlideFindings",
     "SlideOutcome",
     "SlideRun",
+    "SlidesHere",
     "Threads",
     "Timings",
     "check_asked",

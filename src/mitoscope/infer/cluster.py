@@ -12,6 +12,7 @@ import json
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
@@ -34,6 +35,10 @@ RETRIES: Final = 5
 """Processes that a part may lose; what kills every process that computes it must end."""
 _SLIDES_KEPT: Final = 4
 """Works that a process keeps open, so that it takes parts of any of these slides at once."""
+
+
+Keep = Callable[[], AbstractContextManager[object]]
+"""Keeps a slide on this machine; it can be sent to other processes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,9 @@ class Cluster:
         Parts that are computed here, if there are no more.
     lock_wait_s : float
         An owner whose machine was lost may live on for a moment, and hold the ledger.
+    keeper : callable, optional
+        Asked when parts are first handed out: returns what keeps the slide on the node of a part while that
+        is computed; None where all nodes see the slide.
     """
 
     sent: Sent
@@ -73,6 +81,7 @@ class Cluster:
     ahead: int
     alone: int = ALONE
     lock_wait_s: float = 60.0
+    keeper: Callable[[], Keep | None] = lambda: None
     _seconds: float = field(default=TASK_S, init=False)
 
     def run(
@@ -91,7 +100,7 @@ class Cluster:
         request = self.request
         task = ray.remote(num_cpus=request.cpus, num_gpus=request.gpus, max_retries=RETRIES)(carry_out)
         wanted = versions_of(request.packages)
-        shared = _Shared(ray.put(work), self.sent, self.config)
+        shared = _Shared(ray.put(work), self.sent, self.config, self.keeper())
         left, pending = list(reversed(items)), dict[Any, tuple[Item, ...]]()
         try:
             while left or pending:
@@ -125,13 +134,15 @@ class _Shared:
     work: Any
     sent: Sent
     config: DetectConfig
+    keep: Keep | None
 
     def __call__(self, parts: Sequence[Any]) -> tuple[list[Any], float]:
         """Compute parts; return what came of them and the seconds that it took."""
-        compute = _BEGUN.get(self)
-        start = time.perf_counter()
-        results = [compute(part) for part in parts]
-        return results, time.perf_counter() - start
+        with nullcontext() if self.keep is None else self.keep():
+            compute = _BEGUN.get(self)
+            start = time.perf_counter()
+            results = [compute(part) for part in parts]
+            return results, time.perf_counter() - start
 
 
 class _Begun:

@@ -221,7 +221,7 @@ class _Run:
         self, slides: Sequence[ListedSlide], work: Work, progress: Callable[[CohortState], None]
     ) -> None:
         self.slides, self.work, self.progress = slides, work, progress
-        self.sizes = [_size(slide.path) for slide in slides]
+        self.sizes = [_size(slide.path) if slide.address is None else 0 for slide in slides]
         self.tally = Tally(self.sizes)
         self.stop = threading.Event()
 
@@ -259,7 +259,7 @@ class _Run:
 
         def note(done: float, total: float) -> None:
             if self.stop.is_set():
-                raise StoppedError("stopped", where=slide.path)
+                raise StoppedError("stopped", where=slide.shown)
             if total:  # else nothing is known yet
                 self.tally.search(place, done, total)
                 self.progress(self.tally.state())
@@ -274,7 +274,7 @@ class _Run:
             if len(self.slides) == 1:
                 raise
             line = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-            return SlideDone(slide, error=RunError(f"failed unexpectedly ({line})", where=slide.path))
+            return SlideDone(slide, error=RunError(f"failed unexpectedly ({line})", where=slide.shown))
 
 
 def _size(path: Path) -> int:

@@ -7,17 +7,19 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeVar
 
 from mitoscope.errors import ConfigError, FormatError, ScaleError
 from mitoscope.exchange import MANIFEST, Row, read_rows, read_table, result_stem
-from mitoscope.fsio import file_key
+from mitoscope.fsio import file_key, safe_name
 from mitoscope.geometry import Mpp
 from mitoscope.image_names import IMAGE_SUFFIXES
 from mitoscope.infer.config import DetectConfig
+from mitoscope.remote import Location, is_address, list_files
 
+Place = TypeVar("Place", bound=PurePath)
 COLUMNS: Final = ("slide", "case", "mpp", "roi", "tumour")
 """The columns that say how a slide is searched and counted; all others are kept as they are."""
 _OTHER_NAMES: Final[Mapping[str, str]] = {
@@ -29,6 +31,7 @@ _OTHER_NAMES: Final[Mapping[str, str]] = {
 _ALIKE: Final = 0.8
 """From this similarity on (of `difflib`) a column that nobody knows is a known one, misspelt."""
 _MEND_ROI = 'write X,Y,W,H in level-0 pixels in quotes, e.g. "1000,2000,4096,4096"'
+_MEND_NONE = "name slides, or a folder or pattern that has some"
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -39,7 +42,7 @@ class ListedSlide:
     Parameters
     ----------
     path : Path
-        The slide.
+        The slide; its name alone, where it lies elsewhere.
     mpp : float or None
         Resolution in µm/px if the slide states none; None for what the run says.
     roi : tuple of 4 float, or None
@@ -52,6 +55,8 @@ class ListedSlide:
         What the other columns of the list say of it, by their names.
     where : str
         Its row, for errors; empty where it is of no list.
+    address : Location or None
+        Where it lies, if not on this machine.
     """
 
     path: Path
@@ -61,6 +66,17 @@ class ListedSlide:
     tumour: Path | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     where: str = field(default="", compare=False)
+    address: Location | None = None
+
+    @classmethod
+    def at(cls, address: Location) -> ListedSlide:
+        """Return a slide that lies elsewhere."""
+        return cls(Path(safe_name(address.name)), address=address)
+
+    @property
+    def shown(self) -> str:
+        """Where it lies, as it may be shown and written."""
+        return str(self.path) if self.address is None else self.address.shown
 
     def configured(self, config: DetectConfig) -> DetectConfig:
         """Return a configuration with what the list says of this slide."""
@@ -74,9 +90,9 @@ def read_slide_list(path: Path) -> tuple[ListedSlide, ...]:
     Parameters
     ----------
     path : Path
-        CSV with the column *slide*, a path that counts from the folder of the list, and the columns *case*,
-        *mpp* (µm/px), *roi* (``X,Y,W,H`` in level-0 px) and *tumour* (GeoJSON, a path as that of the slide)
-        where some slides need them; empty cells say nothing. Further columns are kept.
+        CSV with the column *slide*, an address or a path that counts from the folder of the list, and the
+        columns *case*, *mpp* (µm/px), *roi* (``X,Y,W,H`` in level-0 px) and *tumour* (GeoJSON, a path as that
+        of the slide) where some slides need them; empty cells say nothing. Further columns are kept.
 
     Raises
     ------
@@ -128,34 +144,45 @@ def _listed(row: Row, folder: Path, further: Mapping[str, str]) -> ListedSlide:
     except ScaleError as error:
         raise ScaleError(error.what, where=f"{row.where}, column mpp", mend=error.mend) from None
     tumour = row.text("tumour")
+    location = Location.parse(name) if is_address(name) else None
+    if location is not None and location.scheme == "file":
+        name, location = str(location.local_path()), None
     return ListedSlide(
-        _below(folder, name),
+        _below(folder, name) if location is None else ListedSlide.at(location).path,
         mpp,
         _roi(row.text("roi"), row.where),
         row.text("case"),
         _below(folder, tumour) if tumour else None,
         {stated: row.text(column) for column, stated in further.items()},
         row.where,
+        location,
     )
 
 
-def find_slides(named: Iterable[Path]) -> tuple[ListedSlide, ...]:
-    """Return the slides that are meant by files, folders and patterns.
+def find_slides(named: Iterable[Path | str]) -> tuple[ListedSlide, ...]:
+    """Return the slides that are meant by files, folders and patterns, on this machine or elsewhere.
 
     Parameters
     ----------
-    named : iterable of Path
+    named : iterable of Path or str
         A file is taken as it is; of a folder all images in it and below, by name, hidden ones and those that
         are results beside their slides left out; a pattern (``*``, ``?``, ``[…]``, ``**``) means the images
-        that match it.
+        that match it. An address (``s3://``, ``gs://``, ``https://``) is understood in the same way; of a
+        folder of DICOM files elsewhere the first one stands for the slide.
 
     Raises
     ------
     ConfigError
         If there is no image in a folder, or none that matches a pattern.
+    RemoteError, UnreachableError
+        If a folder elsewhere cannot be listed.
     """
     found: list[ListedSlide] = []
-    for path in named:
+    for one in named:
+        if is_address(str(one)):
+            found += _at_address(str(one))
+            continue
+        path = Path(one)
         if path.is_dir() and path.suffix.casefold() not in IMAGE_SUFFIXES:
             inner = [one for one in sorted(path.rglob("*")) if not _is_hidden(one.relative_to(path))]
             what = "holds no slide"
@@ -168,21 +195,56 @@ def find_slides(named: Iterable[Path]) -> tuple[ListedSlide, ...]:
         slides = [one for one in inner if one.suffix.casefold() in IMAGE_SUFFIXES and one.is_file()]
         slides = [one for one in slides if not _is_picture_of_result(one)]
         if not slides:
-            raise ConfigError(what, where=path, mend="name slides, or a folder or pattern that has some")
+            raise ConfigError(what, where=path, mend=_MEND_NONE)
         found += map(ListedSlide, _without_companions(slides))
     return tuple(found)
 
 
-def _is_hidden(path: Path) -> bool:
+def _at_address(text: str) -> list[ListedSlide]:
+    """Return the slides that an address means."""
+    location = Location.parse(text)
+    if location.scheme == "file":
+        return list(find_slides([location.local_path()]))
+    if location.suffix in IMAGE_SUFFIXES and not glob.has_magic(location.path):
+        return [ListedSlide.at(location)]
+    if location.is_web and not location.is_folder:  # an address may say nothing of the kind of its file
+        return [ListedSlide.at(location)]
+    places = {PurePosixPath(one.path): one for one in list_files(location)}
+    start = PurePosixPath(location.path if location.is_folder else location.path.rpartition("/")[0])
+    slides = [
+        path
+        for path in places
+        if path.suffix.casefold() in IMAGE_SUFFIXES
+        and not _is_hidden(path.relative_to(start) if path.is_relative_to(start) else path)
+        and not ("." in path.stem and _manifest_beside(path) in places)
+    ]
+    slides = [one for one in _without_companions(slides) if one == _stands_for(one, slides)]
+    if not slides:
+        raise ConfigError("no slide is there", where=location.shown, mend=_MEND_NONE)
+    return [ListedSlide.at(places[one]) for one in slides]
+
+
+def _stands_for(path: PurePosixPath, slides: Sequence[PurePosixPath]) -> PurePosixPath:
+    """Return the file that is named for the slide of a file: of a folder of DICOM files the first."""
+    if path.suffix.casefold() != ".dcm":
+        return path
+    return min(one for one in slides if one.parent == path.parent and one.suffix.casefold() == ".dcm")
+
+
+def _is_hidden(path: PurePath) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
 def _is_picture_of_result(path: Path) -> bool:
     """Whether a picture is named like one of a result whose manifest lies beside it: its mask, its map."""
-    return path.with_name(f"{Path(path.stem).stem}{MANIFEST}").exists() and path.stem != Path(path.stem).stem
+    return "." in path.stem and _manifest_beside(path).exists()
 
 
-def _without_companions(slides: Sequence[Path]) -> list[Path]:
+def _manifest_beside(picture: Place) -> Place:
+    return picture.with_name(f"{PurePath(picture.stem).stem}{MANIFEST}")
+
+
+def _without_companions(slides: Sequence[Place]) -> list[Place]:
     """Leave out what lies in the folder of a MIRAX slide, which is named beside it."""
     stems = {one.with_suffix("") for one in slides if one.suffix.casefold() in (".mrxs", ".vms", ".vmu")}
     return [one for one in slides if one.parent not in stems]
@@ -199,12 +261,16 @@ def refuse_same_names(slides: Sequence[ListedSlide]) -> None:
     seen: dict[str, ListedSlide] = {}
     for slide in slides:
         earlier = seen.setdefault(file_key(result_stem(slide.path)), slide)
-        if earlier is not slide and earlier.where and slide.where:
+        is_named = (earlier.where and slide.where) or earlier.address or slide.address
+        if earlier is not slide and is_named:
             raise ConfigError(
-                f"{earlier.path} ({earlier.where}) and {slide.path} ({slide.where}) would write the same "
-                f"results ({result_stem(slide.path)})",
+                f"{_row(earlier)} and {_row(slide)} would write the same results ({result_stem(slide.path)})",
                 mend="remove one of the rows, or run them with different --out",
             )
+
+
+def _row(slide: ListedSlide) -> str:
+    return f"{slide.shown} ({slide.where})" if slide.where else slide.shown
 
 
 def _below(folder: Path, name: str) -> Path:

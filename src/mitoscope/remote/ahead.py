@@ -5,10 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from typing import Self
 
-from mitoscope.errors import MitoscopeError
 from mitoscope.remote.location import Location
 from mitoscope.remote.staging import Held, Report, Staging
 
@@ -41,6 +39,8 @@ class Ahead:
         self._stop = threading.Event()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="staging")
         self._begun: dict[int, Future[Held]] = {}
+        self._taken: set[int] = set()
+        self._lock = threading.Lock()
 
     def take(self, index: int) -> Held:
         """Return a slide, which the caller gives back; staging of the next ones goes on.
@@ -50,10 +50,22 @@ class Ahead:
         MitoscopeError
             As `Staging.hold`: what kept this slide from being staged; the others are as they are.
         """
-        for place in (index, *[later for later in self._remote if later > index][: self._depth]):
-            if place not in self._begun:
-                self._begun[place] = self._pool.submit(self._hold, self._remote[place])
-        return self._begun.pop(index).result()
+        with self._lock:
+            self._taken.add(index)
+            later = [place for place in self._remote if place > index and place not in self._taken]
+            for place in (index, *later[: self._depth]):
+                if place not in self._begun:
+                    self._begun[place] = self._pool.submit(self._hold, self._remote[place])
+            future = self._begun.pop(index)
+        return future.result()
+
+    def skip(self, index: int) -> None:
+        """Give a slide back that was staged ahead, or do not stage it: it will not be taken."""
+        with self._lock:
+            self._taken.add(index)
+            future = self._begun.pop(index, None)
+        if future is not None and not future.cancel():
+            future.add_done_callback(_give_back)
 
     def _hold(self, location: Location) -> Held:
         report = self._report
@@ -65,8 +77,7 @@ class Ahead:
         self._stop.set()
         for future in self._begun.values():
             if not future.cancel():
-                with suppress(MitoscopeError):
-                    future.result().close()
+                future.add_done_callback(_give_back)
         self._begun.clear()
         self._pool.shutdown()
 
@@ -75,3 +86,8 @@ class Ahead:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _give_back(future: Future[Held]) -> None:
+    if future.exception() is None:
+        future.result().close()

@@ -98,7 +98,17 @@ class ObjectStore:
     def listed(self) -> list[Location]:
         """Return all files in this folder and below it, in order of their names."""
         with _told(self.location):
-            return [self.location.below(name) for name in sorted(self._below(self.location, recursive=True))]
+            found = self._below(self.location, recursive=True)
+            if not found:
+                self._files.info(self.location.server)  # a bucket that is not there looks empty, too
+        return [self.location.below(name) for name in sorted(found)]
+
+    def matching(self) -> list[Location]:
+        """Return all files that this address, a pattern (``*``, ``?``, ``[…]``, ``**``), matches."""
+        with _told(self.location):
+            keys = self._files.glob(_key(self.location))
+        server = Location(f"{self.location.scheme}://{self.location.server}")
+        return [server.below(key.partition("/")[2]) for key in sorted(keys)]
 
     def _below(self, folder: Location, *, recursive: bool) -> dict[str, dict[str, Any]]:
         """Return what the store says of the files in a folder, by their path in it."""

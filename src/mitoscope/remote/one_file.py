@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from glob import has_magic
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +33,26 @@ def source_of(location: Location) -> Source:
             mend="copy it with its files to this machine",
         )
     return WebSource(location) if location.is_web else ObjectStore(location)
+
+
+def list_files(location: Location) -> list[Location]:
+    """Return the files that a folder or a pattern means, by name.
+
+    Raises
+    ------
+    RemoteError
+        If it is on a web server, which lists none; or there is no such bucket, or it may not be listed.
+    ConfigError
+        If the package that its protocol needs is not installed.
+    UnreachableError
+        If the server does not answer.
+    """
+    if location.is_web:
+        raise RemoteError(
+            "a web server does not list folders", where=location.shown, mend="name each slide, or give a list"
+        )
+    store = ObjectStore(location)
+    return store.matching() if has_magic(location.path) else store.listed()
 
 
 def read_beginning(location: Location, most: int, *, headers: dict[str, str] | None = None) -> bytes:

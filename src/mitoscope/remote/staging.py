@@ -13,17 +13,19 @@ which the system gives back however a process ends:
 from __future__ import annotations
 
 import hashlib
+import json
+import logging
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Final, Self
 
 from mitoscope.errors import ConfigError, OutputError, RemoteError, StoppedError
-from mitoscope.fsio import safe_join, safe_name, take_lock
+from mitoscope.fsio import atomic_write, safe_join, safe_name, take_lock
 from mitoscope.remote.entry import (
     ABOUT,
     are_same,
@@ -47,6 +49,7 @@ LIMIT_VARIABLE: Final = "MITOSCOPE_STAGING_GB"
 DEFAULT_GB: Final = 50.0
 """A handful of whole-slide images of the usual size."""
 _KEY_DIGITS: Final = 24
+_LOG = logging.getLogger(__name__)
 _LOOK_AGAIN_S: Final = 0.1
 _ROOM_LEFT_BYTES: Final = 512 << 20
 """Of the disk, for everybody else."""
@@ -62,14 +65,14 @@ class Held:
     ----------
     path : Path
         The slide's file on this machine.
-    notes : tuple of str
-        What the user should know of how it came.
+    members : tuple of Member
+        Its files, as they are where they come from.
     release : callable
         Gives it back.
     """
 
-    def __init__(self, path: Path, notes: tuple[str, ...], release: Callable[[], None]) -> None:
-        self.path, self.notes = path, notes
+    def __init__(self, path: Path, members: tuple[Member, ...], release: Callable[[], None]) -> None:
+        self.path, self.members = path, members
         self._release: Callable[[], None] | None = release
 
     def close(self) -> None:
@@ -101,7 +104,7 @@ class Staging:
     def __init__(self, folder: Path, *, limit_bytes: int, patience: Patience | None = None) -> None:
         self.folder, self.limit_bytes = folder, limit_bytes
         self._patience = patience or Patience()
-        self._slides, self._locks = folder / "slides", folder / "locks"
+        self._slides, self._locks, self._known = folder / "slides", folder / "locks", folder / "known"
 
     @classmethod
     def of_user(cls, folder: Path | None = None, limit_gb: float | None = None) -> Staging:
@@ -146,7 +149,12 @@ class Staging:
         return self._entry(_key(location)) / "files" / safe_name(location.name)
 
     def hold(
-        self, location: Location, *, report: Report | None = None, stop: threading.Event | None = None
+        self,
+        location: Location,
+        *,
+        report: Report | None = None,
+        stop: threading.Event | None = None,
+        members: tuple[Member, ...] | None = None,
     ) -> Held:
         """Stage a slide, if it is not there as it is now, and keep it until it is given back.
 
@@ -160,6 +168,8 @@ class Staging:
             Called with the bytes that are there and all of them.
         stop : Event, optional
             Ends the work when it is set.
+        members : tuple of Member, optional
+            Its files as another machine has them; the server is then asked for nothing that is here.
 
         Raises
         ------
@@ -176,8 +186,38 @@ class Staging:
         key, stop = _key(location), stop or threading.Event()
         self._make()
         with self._locked(f"{key}.lock", location, stop):
-            notes = self._stage(key, location, report or _silent, stop)
-            return Held(self.path_of(location), notes, self._use(key))
+            members = members or source_of(location).members()
+            self._stage(key, location, members, report or _silent, stop)
+            return Held(self.path_of(location), members, self._use(key))
+
+    def remember(self, location: Location, held: Held, fingerprint: str) -> None:
+        """Note the identity of a slide's content, to be known later also when it is no longer here.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        values = {"address": location.shown, "files": _versions(held.members), "fingerprint": fingerprint}
+        make_folder(self._known)
+        with atomic_write(self._known / f"{_key(location)}.json", replace=True) as stream:
+            stream.write(json.dumps(values, indent=1).encode())
+
+    def remembered(self, location: Location) -> str | None:
+        """Return the identity of a slide's content as it is where it lies; None where it was never here so.
+
+        Raises
+        ------
+        RemoteError, UnreachableError, ConfigError
+            If the slide cannot be looked at.
+        """
+        try:
+            values = json.loads((self._known / f"{_key(location)}.json").read_text(encoding="utf-8"))
+            versions, fingerprint = values["files"], str(values["fingerprint"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        now = _versions(source_of(location).members())
+        return fingerprint if versions == now and all(version for *_, version in now) else None
 
     def _make(self) -> None:
         try:
@@ -225,10 +265,15 @@ class Staging:
         with suppress(OSError):
             os.utime(self._entry(key) / ABOUT)
 
-    def _stage(self, key: str, location: Location, report: Report, stop: threading.Event) -> tuple[str, ...]:
-        """Bring an entry, whose lock is held, to what the slide is now."""
-        source = source_of(location)
-        members = source.members()
+    def _stage(
+        self,
+        key: str,
+        location: Location,
+        members: Sequence[Member],
+        report: Report,
+        stop: threading.Event,
+    ) -> None:
+        """Bring an entry, whose lock is held, to what the slide is."""
         entry = self._entry(key)
         files = {file.name: file for file in read_files(entry)}
         total = sum(member.size_bytes or 0 for member in members)
@@ -236,14 +281,15 @@ class Staging:
         there = {m.name for m in members if is_same(files.get(m.name), m, targets[m.name])}
         if there == set(targets) and len(files) == len(members):
             report(total, total)
-            return ()
-        has_changed = any(m.name in files and m.name not in there for m in members)
+            return
+        if any(m.name in files and m.name not in there for m in members):
+            _LOG.warning("%s has changed since it was staged: it is fetched again", location)
         self._reserve(key, location, total, stop)
         kept = [files[name] for name in sorted(there)]
         for name in files.keys() - there:
             drop_file(safe_join(entry / "files", name))
         write_about(entry, location, total, kept)
-        done = sum(file.size_bytes for file in kept)
+        done, source = sum(file.size_bytes for file in kept), source_of(location)
         for member in members:
             if member.name in there:
                 continue
@@ -263,7 +309,6 @@ class Staging:
             write_about(entry, location, max(total, done), kept)
         if not are_same(members, source.members()):
             raise RemoteError("changed while it was fetched", where=location.shown, mend="repeat the command")
-        return ("the slide has changed since it was staged; it was fetched again",) if has_changed else ()
 
     def _target(self, location: Location, member: Member) -> Path:
         """Return where a file of a slide lies: beside or below the one that is named."""
@@ -344,6 +389,10 @@ class Staging:
 
 def _key(location: Location) -> str:
     return hashlib.sha256(location.identity.encode("utf-8", "surrogatepass")).hexdigest()[:_KEY_DIGITS]
+
+
+def _versions(members: Sequence[Member]) -> list[list[str | int | None]]:
+    return [[member.name, member.size_bytes, member.version] for member in members]
 
 
 def _silent(done: int, total: int) -> None:

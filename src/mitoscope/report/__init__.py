@@ -10,7 +10,8 @@ from mitoscope.report.detection import DetectionResult, detect
 from mitoscope.report.findings import Findings, gather
 from mitoscope.report.makers import Makers, makers
 from mitoscope.report.making import ResultSettings, make_result, open_detector_of
-from mitoscope.report.outputs import FORMATS, render_report, write_outputs
+from mitoscope.report.outputs import FORMATS, output_names, render_report, write_outputs
+from mitoscope.report.sending import check_outbox, send_result
 
 __all__ = [
     "FORMATS",
@@ -19,6 +20,7 @@ __all__ = [
     "Findings",
     "Makers",
     "ResultSettings",
+    "check_outbox",
     "cohort_row",
     "collect_rows",
     "detect",
@@ -26,7 +28,9 @@ __all__ = [
     "make_result",
     "makers",
     "open_detector_of",
+    "output_names",
     "render_report",
+    "send_result",
     "write_cohort_pages",
     "write_cohort_table",
     "write_outputs",

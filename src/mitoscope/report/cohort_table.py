@@ -106,7 +106,7 @@ def cohort_row(done: SlideDone) -> CohortRow:
     slide = done.slide
     values: dict[str, Any] = dict.fromkeys(COLUMNS)
     values |= {
-        "slide": str(slide.path),
+        "slide": slide.shown,
         "case": slide.case or None,
         "status": FAILED,
         "tumour": None if slide.tumour is None else str(slide.tumour),
@@ -191,7 +191,7 @@ def collect_rows(out_dir: Path, slides: Sequence[ListedSlide] = ()) -> list[Coho
     rows = []
     for slide in slides:
         path = found.get(result_stem(slide.path))
-        error = None if path else FormatError(none, where=slide.path)
+        error = None if path else FormatError(none, where=slide.shown)
         rows.append(cohort_row(SlideDone(slide, path, error)))
     return rows
 

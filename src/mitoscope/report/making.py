@@ -20,13 +20,14 @@ from mitoscope.infer import (
     DetectConfig,
     ListedSlide,
     SlideDone,
+    SlidesHere,
     Threads,
     check_asked,
     detect_opened,
     software,
 )
 from mitoscope.report.outputs import FORMATS, request_of, write_outputs
-from mitoscope.slide import fingerprint, open_slide
+from mitoscope.slide import open_slide
 from mitoscope.written import sha256_file
 
 Progress = Callable[[float, float], None]
@@ -95,6 +96,7 @@ def make_result(
     *,
     progress: Progress | None = None,
     detector: tuple[Bundle, Crew] | None = None,
+    here: SlidesHere | None = None,
 ) -> SlideDone:
     """Search a slide, count its figures and write its result, or find that this is done already.
 
@@ -106,6 +108,8 @@ def make_result(
         Called with mm² of tissue done and in all.
     detector : tuple of Bundle and Crew, optional
         What looks; by default the bundle of the settings and threads of this process.
+    here : SlidesHere, optional
+        Brings slides that lie elsewhere to this machine; by default one by one.
 
     Returns
     -------
@@ -119,6 +123,7 @@ def make_result(
     """
     started = time.perf_counter()
     bundle, crew = detector or open_detector_of(settings)
+    here = here or SlidesHere()
     config = slide.configured(settings.config)
     regions = None if slide.tumour is None else read_tumour(slide.tumour)
     counting: dict[str, Any] = {
@@ -129,10 +134,14 @@ def make_result(
         "relative_to_bounds": settings.relative_to_bounds,
     }
     manifest = settings.out_dir / f"{result_stem(slide.path)}{MANIFEST}"
-    request = request_of(settings.formats, **counting)
-    if config.resume and (values := _kept(slide.path, manifest, bundle, config, request)) is not None:
+    made_of = bundle.fingerprint, config, request_of(settings.formats, **counting)
+    if config.resume and (values := _kept(slide, here, manifest, made_of)) is not None:
+        here.skip(slide)
         return _done(slide, manifest, values, settings, kept=True)
-    with open_slide(slide.path, mpp=config.mpp, mpp_override=config.mpp_override) as pixels:
+    with (
+        here.path_of(slide) as path,
+        open_slide(path, mpp=config.mpp, mpp_override=config.mpp_override) as pixels,
+    ):
         run = detect_opened(
             pixels,
             bundle,
@@ -148,19 +157,23 @@ def make_result(
 
 
 def _kept(
-    slide: Path, manifest: Path, bundle: Bundle, config: DetectConfig, request: Mapping[str, object]
+    slide: ListedSlide,
+    here: SlidesHere,
+    manifest: Path,
+    made_of: tuple[str, DetectConfig, Mapping[str, object]],
 ) -> Mapping[str, Any] | None:
     """Return what a manifest says where making the result again would give the same files; else None."""
+    bundle, config, request = made_of
     try:
         values = read_manifest(manifest)
         stated, made_by = values["configuration"], software()
         same = (
             {**stated, "resume": True} == {**config.model_dump(mode="json"), "resume": True}
             and values["request"] == request
-            and values["detector"]["fingerprint"] == bundle.fingerprint
+            and values["detector"]["fingerprint"] == bundle
             and all(values["versions"][name] == known for name, known in made_by.items())
-            and values["slide"]["name"] == slide.name
-            and values["slide"]["fingerprint"] == fingerprint(slide)
+            and values["slide"]["name"] == slide.path.name
+            and values["slide"]["fingerprint"] == here.fingerprint_of(slide)
         )
         if not same:
             return None

@@ -150,8 +150,14 @@ def check_outputs(slides: Sequence[Path], out_dir: Path, formats: Sequence[str] 
     """
     check_names(slides, Path(out_dir))
     for slide in slides:
-        for suffix in (*(SUFFIXES[name] for name in formats), TABLE, MANIFEST, TISSUE):
-            refuse_foreign(Path(out_dir) / f"{result_stem(slide)}{suffix}")
+        for name in output_names(slide, formats):
+            refuse_foreign(Path(out_dir) / name)
+
+
+def output_names(slide: Path, formats: Sequence[str] = FORMATS) -> list[str]:
+    """Return the names of the files of a slide's result."""
+    suffixes = dict.fromkeys((*(SUFFIXES[name] for name in formats), TABLE, TISSUE, MANIFEST))
+    return [f"{result_stem(slide)}{suffix}" for suffix in suffixes]
 
 
 def load_ahead(formats: Sequence[str]) -> None:

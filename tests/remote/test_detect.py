@@ -1,0 +1,127 @@
+"""``mitoscope detect`` on slides in buckets and on web servers: the results are those of slides here."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from mitoscope.errors import ConfigError, RemoteError
+from mitoscope.infer import find_slides, read_slide_list, refuse_same_names
+from mitoscope.slide.synthetic import SyntheticSlideConfig, render_field
+from tests.experiments.datasets.host import Host, Served
+from tests.remote.conftest import SECRET, Bucket
+
+SIGNED = "X-Amz-Signature=5ca1ab1e&X-Amz-Expires=60"
+
+
+@pytest.fixture(scope="module")
+def fields(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the fields one.png and two.png."""
+    folder = tmp_path_factory.mktemp("fields")
+    for seed, name in enumerate(("one", "two")):
+        config = SyntheticSlideConfig.of(
+            width=512, height=384, seed=seed, tissue_fraction=1.0, mitoses_per_mm2=200.0
+        )
+        Image.fromarray(render_field(config)[0]).save(folder / f"{name}.png")
+    return folder
+
+
+def detect(*arguments: str | Path, staging: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "mitoscope", "detect", *map(str, arguments)]
+    command += ["--mpp", "0.25", "--formats", "csv,json,geojson", "--staging", str(staging), "--retries", "0"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+
+
+def content(manifest: bytes) -> dict[str, object]:
+    """Return what a manifest says, but for how long it took."""
+    values: dict[str, object] = json.loads(manifest)
+    del values["timings"]
+    return values
+
+
+def test_slides_elsewhere_give_the_same_results_there(
+    bucket: Bucket, host: Host, fields: Path, tmp_path: Path
+) -> None:
+    assert (
+        detect(fields / "one.png", fields / "two.png", "--out", tmp_path / "out", staging=tmp_path).returncode
+        == 0
+    )
+    bucket.put("cohort/one.png", (fields / "one.png").read_bytes())
+    bucket.put("cohort/broken.png", b"no picture")
+    host.files["/two.png"] = Served((fields / "two.png").read_bytes())
+    signed = f"{host.url.replace('http://', f'http://ann:{SECRET}@')}/two.png?{SIGNED}"
+    out, staging = f"{bucket.url}/results/june", tmp_path / "staging"
+    done = detect(f"{bucket.url}/cohort/", signed, "--out", out, staging=staging)
+    assert done.returncode == 1
+    (error,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert error.startswith(f"error: {bucket.url}/cohort/broken.png: ")
+    for stem in ("one", "two"):
+        for suffix in (".csv", ".geojson", ".tissue.png"):
+            mine = (tmp_path / "out" / f"{stem}{suffix}").read_bytes()
+            assert bucket.get(f"results/june/{stem}{suffix}") == mine
+        here = (tmp_path / "out" / f"{stem}.json").read_bytes()
+        assert content(bucket.get(f"results/june/{stem}.json")) == content(here)
+    # Nobody who reads results, logs or the cache learns how they were reached.
+    written = [path.read_bytes() for path in staging.rglob("*") if path.is_file()]
+    keys = bucket.keys()
+    written += [bucket.get(key) for key in keys if key.startswith("results/")]
+    told = [*written, done.stdout.encode(), done.stderr.encode()]
+    assert not any(word.encode() in text for word in (SECRET, "5ca1ab1e", "X-Amz") for text in told)
+    host.asked.clear()
+    again = detect(f"{bucket.url}/cohort/", signed, "--out", out, staging=staging)
+    assert again.stdout.count("made before") == 2
+    assert [wanted for _, wanted in host.asked] == ["bytes=0-0"]
+
+
+def test_a_bucket_that_is_gone_stops_no_other_and_the_same_command_goes_on(
+    bucket: Bucket, fields: Path, tmp_path: Path
+) -> None:
+    gone = Bucket(f"{bucket.name}-gone", bucket.client)
+    bucket.put("one.png", (fields / "one.png").read_bytes())
+    (tmp_path / "list.csv").write_text(
+        f"slide,case\n{gone.url}/two.png,A\n{bucket.url}/one.png,B\n{(fields / 'two.png').as_uri()},C\n"
+    )
+    slides = read_slide_list(tmp_path / "list.csv")
+    with pytest.raises(ConfigError, match=rf"^{gone.url}/two.png \(.*:2\) and /.*:4\) would write the same"):
+        refuse_same_names(slides)
+    (tmp_path / "list.csv").write_text(f"slide,case\n{gone.url}/two.png,A\n{bucket.url}/one.png,B\n")
+    command = ("--slides-from", tmp_path / "list.csv", "--out", tmp_path / "out")
+    done = detect(*command, staging=tmp_path / "staging")
+    assert done.returncode == 1
+    assert f"error: {gone.url}/two.png: no such object or bucket; check the address\n" in done.stderr
+    assert (tmp_path / "out" / "one.json").exists()
+    bucket.client.create_bucket(Bucket=gone.name)
+    gone.put("two.png", (fields / "two.png").read_bytes())
+    again = detect(*command, staging=tmp_path / "staging")
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.count("made before") == 1
+    assert (tmp_path / "out" / "two.json").exists()
+
+
+def test_folders_and_patterns_of_a_bucket_mean_its_slides(bucket: Bucket, host: Host) -> None:
+    for key in (
+        "a/one.svs", "a/deep/two.tif", "a/notes.txt", "a/.hidden/three.svs", "a/m.mrxs", "a/m/Data0.dat",
+        "a/m/x.png", "a/dicom/2.dcm", "a/dicom/1.dcm", "a/one.json", "a/one.tissue.png", "b/four.svs",
+    ):  # fmt: skip
+        bucket.put(key, b"x")
+
+    def found(*named: str) -> list[str]:
+        slides = find_slides([f"{bucket.url}/{name}" for name in named])
+        return [slide.shown.removeprefix(f"{bucket.url}/") for slide in slides]
+
+    assert found("a/", "b") == ["a/deep/two.tif", "a/dicom/1.dcm", "a/m.mrxs", "a/one.svs", "b/four.svs"]
+    assert found("a/*.svs", "*/*.svs") == ["a/one.svs", "a/one.svs", "b/four.svs"]
+    assert found("") == ["a/deep/two.tif", "a/dicom/1.dcm", "a/m.mrxs", "a/one.svs", "b/four.svs"]
+    with pytest.raises(ConfigError, match=rf"{bucket.url}/c/: no slide is there; name slides"):
+        found("c/")
+    with pytest.raises(RemoteError, match="no such object or bucket"):
+        find_slides([f"{bucket.url}-gone/"])
+    with pytest.raises(RemoteError, match="a web server does not list folders; name each slide"):
+        find_slides([f"{host.url}/slides/"])
+    (slide,) = find_slides([f"{host.url}/download?id=7"])  # nothing says what it is: it is asked for
+    assert slide.path == Path("download")
