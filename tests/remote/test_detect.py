@@ -66,6 +66,9 @@ def test_slides_elsewhere_give_the_same_results_there(
             assert bucket.get(f"results/june/{stem}{suffix}") == mine
         here = (tmp_path / "out" / f"{stem}.json").read_bytes()
         assert content(bucket.get(f"results/june/{stem}.json")) == content(here)
+    table = bucket.get("results/june/cohort.csv").decode()
+    assert f"{bucket.url}/cohort/one.png" in table
+    assert f"{host.url}/two.png" in table
     # Nobody who reads results, logs or the cache learns how they were reached.
     written = [path.read_bytes() for path in staging.rglob("*") if path.is_file()]
     keys = bucket.keys()

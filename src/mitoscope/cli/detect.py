@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 def detect(
     out: Annotated[
-        str, typer.Option("-o", "--out", metavar="DIR", help="Folder of the results; or s3://, gs:// of one.")
+        str, typer.Option("--out", metavar="DIR", help="Folder of the results; or s3://, gs:// of one.")
     ],
     slides: Annotated[
         list[str] | None,
