@@ -194,11 +194,11 @@ def calibrate(
         weight=PRIOR_FIGURES if weight is None else weight,
         scores=scores,
     )
-    for line in _calibration_lines(done):
+    for line in calibration_lines(done):
         typer.echo(line)
     typer.echo(f"written to {out}")
     if not done.fitted[0].is_sure:
-        typer.echo(f"warning: {_too_few(done.fitted[0])}", err=True)
+        typer.echo(f"warning: {too_few(done.fitted[0])}", err=True)
 
 
 def _expect_share(bundle: Bundle, results: list[Path], out: Path) -> None:
@@ -213,7 +213,8 @@ def _expect_share(bundle: Bundle, results: list[Path], out: Path) -> None:
     typer.echo(f"written to {out}")
 
 
-def _calibration_lines(done: Calibrated) -> list[str]:
+def calibration_lines(done: Calibrated) -> list[str]:
+    """Say what was chosen on labelled fields, and how sure it is."""
     lines = []
     for fitted, point in zip(done.fitted, done.points, strict=True):
         before = done.before.get(point.name)
@@ -252,7 +253,8 @@ def _counted(fitted: FittedPoint) -> str:
     )
 
 
-def _too_few(point: FittedPoint) -> str:
+def too_few(point: FittedPoint) -> str:
+    """Say that a point was chosen on few fields, and what to do."""
     from mitoscope.evaluate import CASES_ENOUGH, FIGURES_ENOUGH
 
     return (

@@ -18,13 +18,19 @@ from mitoscope.cli.counting import (
 )
 from mitoscope.cli.options import (
     BoxesOption,
+    ExaminedOption,
     LabelOption,
     MppOption,
     MppOverrideOption,
     OutOption,
+    PolicyOption,
+    ProtocolOption,
+    TruthOption,
+    as_score,
     parse_boxes,
     parse_choice,
     parse_mpp,
+    parse_policy,
 )
 from mitoscope.cli.terminal import summarise
 from mitoscope.errors import ConfigError
@@ -124,7 +130,12 @@ def import_(
     ] = None,
     threshold: Annotated[
         float | None,
-        typer.Option("--threshold", metavar="T", help="Scores above it count; default: 0, all findings."),
+        typer.Option(
+            "--threshold",
+            metavar="T",
+            callback=as_score,
+            help="Scores above it count; default: 0, all findings.",
+        ),
     ] = None,
     calibration: _Calibration = None,
     point: _Point = None,
@@ -232,3 +243,131 @@ def _numbers(option: str, text: str | None, count: int) -> tuple[float, ...] | N
             f"{text!r} is not {names}", where=option, mend=f"write {option} {names} in level-0 px"
         )
     return values
+
+
+@app.command()
+def join(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="DIR...", help="Results of two detectors or more, a folder each.")
+    ],
+    out: OutOption,
+    radius_um: Annotated[
+        float, typer.Option("--radius-um", metavar="UM", help="Findings within it become one.")
+    ] = 7.5,
+    weights: Annotated[
+        str | None, typer.Option("--weights", metavar="W,...", help="Weight of each; default: all alike.")
+    ] = None,
+    common: Annotated[
+        bool, typer.Option("--common", help="Join the slides that all have, leave out others.")
+    ] = False,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            "--threshold",
+            metavar="T",
+            callback=as_score,
+            help="Joined scores above it count; default: the weighted mean of theirs.",
+        ),
+    ] = None,
+    calibration: _Calibration = None,
+    point: _Point = None,
+    slides: Annotated[
+        Path | None,
+        typer.Option("--slides", metavar="DIR", help="Folder of the slides, for reports with pictures."),
+    ] = None,
+    formats: _Formats = None,
+    scheme: SchemeOption = None,
+    field_number: FieldNumberOption = None,
+    objective: ObjectiveOption = None,
+    field_diameter: FieldDiameterOption = None,
+    force: _Force = False,
+) -> None:
+    """Join what several detectors found on the same slides: weighted fusion of points within a radius.
+
+    The place of a joined finding is the mean by weight and score, its score the mean by weight; a detector
+    that found nothing there adds nothing. results calibrate chooses a threshold, as for a bundle.
+    """
+    from mitoscope.loops.crops import find_slides
+    from mitoscope.report.outputs import FORMATS, check_outputs, parse_formats
+    from mitoscope.results import Calibration, JoinSettings, join_results, names_to_join
+
+    chosen = parse_formats(formats)
+    if slides is None:
+        if formats is not None and "html" in chosen:
+            raise ConfigError(
+                "reports show pictures of the slide", where="--formats", mend="give --slides DIR"
+            )
+        chosen = tuple(name for name in (chosen or FORMATS) if name != "html")
+    area_mm2, rule = parse_counting(None, scheme, parse_field(field_number, objective, field_diameter))
+    settings = JoinSettings.parse(
+        {
+            "radius_um": radius_um,
+            "weights": None if weights is None else weights.split(","),
+            "threshold": threshold,
+            "point": point,
+            "common": common,
+        },
+        where="results join",
+    )
+    names = names_to_join(folders, common=common)
+    check_outputs([Path(name) for name in names], out, chosen)
+    found = join_results(
+        folders,
+        settings=settings,
+        calibration=None if calibration is None else Calibration.read(calibration),
+        slides=None if slides is None else find_slides(slides, names),
+    )
+    for one in found:
+        _write(one, out, formats=chosen, area_mm2=area_mm2, rule=rule, force=force)
+
+
+@app.command()
+def calibrate(
+    pred: Annotated[Path, typer.Argument(metavar="DIR", help="Results that results import or join wrote.")],
+    truth: TruthOption,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE.json", help="File of the calibration.")],
+    dataset: Annotated[
+        str, typer.Option("--dataset", metavar="NAME", help="Name of the fields in the calibration.")
+    ] = "own fields",
+    protocol: ProtocolOption = "mitoscope",
+    point: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--point",
+            metavar="NAME",
+            help="Operating point: f1 (default), unbiased-count, recall-at-N-per-mm2 or robust; repeatable, "
+            "the first is the default.",
+        ),
+    ] = None,
+    scores: Annotated[bool, typer.Option("--scores", help="Make the scores probabilities, too.")] = False,
+    policy: PolicyOption = None,
+    label: LabelOption = None,
+    examined: ExaminedOption = None,
+    mpp: MppOption = None,
+    mpp_override: MppOverrideOption = False,
+) -> None:
+    """Choose the threshold of imported or joined results on labelled fields, and make scores probabilities.
+
+    Write such results again with --calibration FILE to use it.
+    """
+    from mitoscope.cli.bundle import calibration_lines, too_few
+    from mitoscope.evaluate import Criterion, FileJudge, find_protocol
+    from mitoscope.labels import LabelMapping
+    from mitoscope.results import calibrate_results
+
+    judge = FileJudge(
+        truth,
+        find_protocol(protocol),
+        policy=parse_policy(policy),
+        mapping=LabelMapping.parse(label or ()),
+        examined=examined,
+        mpp=parse_mpp(mpp),
+        mpp_override=mpp_override,
+    )
+    criteria = [Criterion.parse(name) for name in point or ["f1"]]
+    done = calibrate_results(judge, pred, out, dataset=dataset, criteria=criteria, scores=scores)
+    for line in calibration_lines(done):
+        typer.echo(line)
+    typer.echo(f"written to {out}")
+    if not done.fitted[0].is_sure:
+        typer.echo(f"warning: {too_few(done.fitted[0])}", err=True)

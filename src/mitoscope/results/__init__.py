@@ -7,7 +7,8 @@ of a result are made from them alike.
 from mitoscope.results.calibration import Calibration, Detector, calibrate_results
 from mitoscope.results.given import GivenFindings
 from mitoscope.results.importing import import_findings
-from mitoscope.results.settings import AXES, MIRRORS, SCORES, ImportSettings
+from mitoscope.results.joining import Fused, fuse, join_results, names_to_join
+from mitoscope.results.settings import AXES, MIRRORS, SCORES, ImportSettings, JoinSettings
 
 __all__ = [
     "AXES",
@@ -15,8 +16,13 @@ __all__ = [
     "SCORES",
     "Calibration",
     "Detector",
+    "Fused",
     "GivenFindings",
     "ImportSettings",
+    "JoinSettings",
     "calibrate_results",
+    "fuse",
     "import_findings",
+    "join_results",
+    "names_to_join",
 ]

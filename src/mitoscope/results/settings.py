@@ -94,6 +94,40 @@ class ImportSettings(Config):
         return self
 
 
+RADIUS_UM = 7.5
+"""Within which the challenges of MIDOG take two points for one figure."""
+
+
+class JoinSettings(Config):
+    """How results of several detectors become one.
+
+    Parameters
+    ----------
+    radius_um : float
+        No two findings that are further apart become one.
+    weights : tuple of float, optional
+        Of each detector, above 0; by default all count alike.
+    threshold : float, optional
+        Joined scores above it count; by default the weighted mean of the detectors' thresholds.
+    point : str, optional
+        Operating point of the calibration.
+    common : bool
+        Join the slides that all have, and leave out others.
+    """
+
+    radius_um: Annotated[float, Field(gt=0, le=100)] = RADIUS_UM
+    weights: tuple[Annotated[float, Field(gt=0)], ...] | None = None
+    threshold: Annotated[float, Field(ge=0, le=1)] | None = None
+    point: str | None = None
+    common: bool = False
+
+    @model_validator(mode="after")
+    def _one_threshold(self) -> Self:
+        if self.threshold is not None and self.point is not None:
+            raise ValueError("a threshold and an operating point are given: give one of the two")
+        return self
+
+
 def probabilities(score: NDArray[np.float64], stated: Scores | None, *, where: Path) -> NDArray[np.float64]:
     """Return scores of a file as numbers in [0, 1]; NaN, where none is stated, is 1.
 
