@@ -164,6 +164,17 @@ def test_findings_in_one_corner_are_said(tmp_path: Path) -> None:
     assert any("--scale 2" in note for note in half.notes)
 
 
+def test_what_lies_off_the_tissue_is_said_and_no_smaller_scale_is_offered(wide: Path, tmp_path: Path) -> None:
+    """Points drawn together lie on tissue wherever there is some: that speaks for nothing."""
+    rng = np.random.default_rng(6)
+    points = np.vstack([spread(70), rng.uniform((1300, 100), (3100, 550), (30, 2))])
+    found = take(wide, write_points(tmp_path / "found.csv", points))
+    assert any("% of the findings lie off the tissue and do not count" in note for note in found.notes)
+    elsewhere = rng.uniform((100, 100), (3100, 550), (60, 2))
+    with pytest.raises(PlacementError, match="the result of another slide"):
+        take(wide, write_points(tmp_path / "elsewhere.csv", elsewhere))
+
+
 def test_few_points_outside_are_left_out_and_said(wide: Path, tmp_path: Path) -> None:
     points = np.vstack([spread(200), [[-3.0, 20.0]]])
     found = take(wide, write_points(tmp_path / "found.csv", points))

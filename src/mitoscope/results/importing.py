@@ -221,7 +221,7 @@ def _source(own: ForeignFindings, file: Path, asked: ImportSettings, names: Mapp
             "Program": name,
             "Form": own.program,
             "File": file.name,
-            "SHA-256": digest,
+            "Fingerprint": f"sha256:{digest}",
             "Findings in the file": f"{len(own):,}",
         },
         more={

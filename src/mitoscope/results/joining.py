@@ -166,7 +166,7 @@ def _source(detectors: Sequence[Detector], asked: JoinSettings, weights: Sequenc
         facts={
             "Joined": "; ".join(f"{one} (weight {w:g})" for one, w in zip(shown, weights, strict=True)),
             "Radius": f"{asked.radius_um:g} µm",
-            "Recipe": digest,
+            "Fingerprint": digest,
         },
         more=recipe,
     )

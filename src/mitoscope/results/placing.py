@@ -30,6 +30,8 @@ FEW: Final = 8
 ON_TISSUE_LEAST: Final = 0.5
 BETTER: Final = 0.25
 """How many more of the points another reading must put on tissue, as a part of all, to be named."""
+OFF_MOST: Final = 0.1
+"""A larger part of the findings off the tissue is said."""
 CORNER: Final = 0.55
 """Points that reach no further along both axes than this part of the tissue may be at half the scale."""
 CORNER_CHANCE: Final = 1e-3
@@ -205,8 +207,14 @@ class _Judge:
     def remarks(self, points: Points) -> list[str]:
         """Return what is odd about points that may yet be right."""
         sample = _sample(points)
-        if len(sample) < FEW or not self.mask.any() or self.settings.frame or self.settings.roi:
+        if len(sample) < FEW or not self.mask.any():
             return []
+        off = 1 - self._on_tissue(sample)
+        found = [f"{off:.0%} of the findings lie off the tissue and do not count"] if off > OFF_MOST else []
+        return found if self.settings.frame or self.settings.roi else [*found, *self._corner(sample)]
+
+    def _corner(self, sample: Points) -> list[str]:
+        """Say that findings lie in one corner alone, where that is no chance."""
         rows, columns = np.nonzero(self.tissue.mask)
         reach = np.array([columns.max() + 1, rows.max() + 1]) * self.tissue.px0_per_pixel
         corner = sample.max(axis=0)
@@ -239,14 +247,16 @@ class _Judge:
         corner = np.array(_frame(self.info, self.settings)[:2])
         own = points - corner
         stated = self.settings.scale or 1.0
-        for factor in (2.0, 0.5, 4.0, 0.25):
+        # Points drawn together lie on tissue wherever there is some: only what reaches beyond is too large.
+        is_too_large = float(1 - self._inside(points).mean()) > OUTSIDE_MOST
+        for factor in (2.0, 0.5, 4.0, 0.25) if is_too_large else (2.0, 4.0):
             what = f"at {factor:g} times the scale"
             yield _Reading(what, f"--scale {stated * factor:g}", own * factor + corner)
         # Pixels of the file, were it in another unit.
         um = 1 / np.array([self.info.mpp.x, self.info.mpp.y])
         if self.settings.unit is None and self.found.unit is Unit.PX:
             yield _Reading("read as µm", "--unit um", own * um + corner)
-        if self.settings.unit is None and self.found.unit is Unit.UM:
+        if self.settings.unit is None and self.found.unit is Unit.UM and is_too_large == (um.mean() > 1):
             yield _Reading("read as pixels", "--unit px", own / um + corner)
         bounds = self.info.bounds
         if bounds is not None and self.settings.origin != "bounds" and self.settings.frame is None:
