@@ -8,6 +8,7 @@ import { Help } from "./keys/help";
 import { Lead } from "./lead/lead";
 import { Regions } from "./modes/regions";
 import { NoSlide, RoundPage } from "./round-page";
+import { routeToNamed } from "./state/aim";
 import { go, route } from "./state/route";
 import { enter, isLead, me, obstacle, roundOf, slideOf } from "./state/session";
 import { switchContrast, switchTheme } from "./state/theme";
@@ -58,7 +59,15 @@ function Place() {
     if (isOpenSlide(slide)) return <Regions key={slide.id} slide={slide} />;
     if (slide) return <NoSlide name={slide.name} reason={slide.reason} mend={slide.mend} />;
   }
+  const named = routeToNamed(route.value, me.value?.slides ?? []);
+  if (named) return <Moved to={named} />;
   return <Elsewhere route={route.value} />;
+}
+
+/** Another address takes the place of this one, so that “back” leads to where one came from. */
+function Moved({ to }: { to: string }) {
+  useEffect(() => location.replace(`#${to}`), [to]);
+  return <Empty title="Opening …" />;
 }
 
 function Waiting() {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { aimOf, routeToCell, routeToView, slidePart } from "../src/state/aim";
+import { aimOf, routeToCell, routeToNamed, routeToView, slidePart } from "../src/state/aim";
 import { Frame } from "../src/viewer/frame";
 import { following } from "../src/viewer/joint";
 
@@ -14,6 +14,13 @@ describe("links", () => {
     }
     expect(routeToView(["regions", "7"], { x: 1, y: 2, scale: 0.333333333, degrees: -90 })).toBe("/regions/7/at/1.0,2.0,0.33333,270");
     expect(aimOf(parts(routeToCell(["round", "3", "slide", "1"], 812)))).toEqual({ cell: 812 });
+  });
+
+  it("find a slide by its name, as a page outside of the study knows it", () => {
+    const slides = [{ id: 4, name: "A 12/b.svs" }, { id: 5, name: "two.svs" }, { id: 6, name: "two.tif" }];
+    expect(routeToNamed(parts("/slide/A%2012%2Fb/at/1200,800"), slides)).toBe("/regions/4/at/1200,800");
+    expect(routeToNamed(parts("/slide/two.tif"), slides)).toBe("/regions/6");
+    for (const bad of ["/slide/two", "/slide/none", "/slide/%zz", "/slide", "/regions/4"]) expect(routeToNamed(parts(bad), slides)).toBeNull();
   });
 
   it("aim at nothing where they are broken", () => {

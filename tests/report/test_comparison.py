@@ -6,6 +6,7 @@ import csv
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -114,6 +115,15 @@ def test_a_bundle_and_results_from_the_files_to_the_page(made: Files, tmp_path: 
     assert [row["name"] for row in rows] == [entry.name for entry in board.entries]
     assert float(rows[0]["f1"]) == board.entries[0].overall.measures["f1"].value
     assert compared.table[0]["rank"] == 1
+
+    assert not re.search(r'href="http', page)
+    served = replace(compared, server="http://127.0.0.1:8411").write(tmp_path / "served")[-1]
+    figure = compared.contest.alone["tiny <b>"].true[0]
+    place = f"at/{figure.x_px0:.0f},{figure.y_px0:.0f}"
+    assert f'href="http://127.0.0.1:8411/#/slide/{figure.image}/{place}"' in served.read_text(
+        encoding="utf-8"
+    )
+    assert "<th>tiny &lt;b&gt;</th>" in compared._repr_html_()
 
     again = compare(
         [f"tiny <b>={bundle.folder}", f"other={other}"],
@@ -242,6 +252,8 @@ def test_bad_input_is_one_line(made: Files, tmp_path: Path) -> None:
         compare([other, bundle.folder], truth=truth, out=tmp_path)
     with pytest.raises(ConfigError, match="nothing that is compared is called 'x'"):
         compare({"one": other, "two": other}, truth=truth, thresholds={"x": 0.5})
+    with pytest.raises(ConfigError, match="'javascript:alert' is no address"):
+        compare({"one": other, "two": other}, truth=truth, server="javascript:alert")
     foreign = tmp_path / "compare.json"
     foreign.write_text(json.dumps({}))
     with pytest.raises(mitoscope.errors.OutputError, match=r"compare\.json"):

@@ -36,3 +36,19 @@ export function routeToView(slide: readonly string[], { x, y, scale, degrees }: 
 export function routeToCell(slide: readonly string[], cell: number): string {
   return `/${slide.join("/")}/cell/${cell}`;
 }
+
+/** The route to a slide that a page outside of the study names, e.g. `slide/A12/at/1200,800`; null where it names none, or several. */
+export function routeToNamed(route: readonly string[], slides: readonly { readonly id: number; readonly name: string }[]): string | null {
+  if (route[0] !== "slide" || !route[1]) return null;
+  const wanted = decoded(route[1]);
+  const named = slides.filter(({ name }) => name === wanted || name.replace(/\.[^.]+$/, "") === wanted);
+  return named.length === 1 ? `/${["regions", String(named[0]!.id), ...route.slice(2)].join("/")}` : null;
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}

@@ -101,6 +101,12 @@ def compare(
     area: Annotated[
         float, typer.Option("--area", metavar="MM2", help="Window of the mitotic count in mm².")
     ] = 2.37,
+    server: Annotated[
+        str,
+        typer.Option(
+            "--server", metavar="URL", help="A served study with these slides, to which pictures lead."
+        ),
+    ] = "",
     policy: PolicyOption = None,
     label: LabelOption = None,
     split: Annotated[
@@ -178,6 +184,7 @@ def compare(
             strata=strata or (),
             area_mm2=area,
             rank_by=rank_by,
+            server=server,
             config=config,
             progress=report,
         )

@@ -91,6 +91,8 @@ class Entry:
         ``bundle`` where the comparison searched with it, else ``results``.
     detector, version, fingerprint, licence : str or None
         As the results state them.
+    threshold_source : str or None
+        Where the threshold that the results state comes from, and on what it was chosen.
     cost : Cost or None
         None where nobody states it.
     tissue : mapping of str to TissueMask
@@ -104,8 +106,16 @@ class Entry:
     version: str | None = None
     fingerprint: str | None = None
     licence: str | None = None
+    threshold_source: str | None = None
     cost: Cost | None = None
     tissue: Mapping[str, TissueMask] = field(default_factory=dict)
+
+    @property
+    def threshold_text(self) -> str:
+        """Where its threshold comes from, in words."""
+        if self.judged.chosen_threshold is None and self.threshold_source:
+            return self.threshold_source
+        return self.judged.threshold_source
 
 
 @dataclass(frozen=True, eq=False)

@@ -308,7 +308,7 @@ def _entry(contest: Contest, entry: Entry) -> EntryScores:
         version=entry.version,
         fingerprint=entry.fingerprint,
         licence=entry.licence,
-        threshold=Threshold(value=judged.threshold, source=judged.threshold_source),
+        threshold=Threshold(value=judged.threshold, source=entry.threshold_text),
         overall=_scores(contest.scores[entry.name]),
         strata=[
             StrataScores(by=part.by, strata={one.name: _scores(one) for one in part.cards[entry.name].strata})

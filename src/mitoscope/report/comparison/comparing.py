@@ -7,8 +7,10 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from mitoscope.count import TEN_HPF_MM2
 from mitoscope.detections import Detections
@@ -47,7 +49,7 @@ from mitoscope.report.comparison.contestants import (
     read_stated,
     search,
 )
-from mitoscope.report.comparison.wording import measures_of
+from mitoscope.report.comparison.wording import measure_rows, measures_of
 from mitoscope.statistics import REPEATS
 from mitoscope.truth import GroundTruth
 from mitoscope.written import refuse_foreign
@@ -134,6 +136,15 @@ class Compared:
         frame: pd.DataFrame = pandas.DataFrame(self.table).set_index("name")
         return frame
 
+    def _repr_html_(self) -> str:
+        names = [entry.name for entry in self.scoreboard.entries]
+        head = "".join(f"<th>{escape(name)}</th>" for name in ("", *names))
+        rows = (
+            f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in (row.title, *row.values))}</tr>"
+            for row in measure_rows(self.scoreboard)
+        )
+        return f"<table><tr>{head}</tr>{''.join(rows)}</table>"
+
     def write(self, out: Path) -> list[Path]:
         """Write the scoreboard (JSON), the table (CSV) and the page (HTML) into a folder.
 
@@ -180,6 +191,7 @@ def compare(
     strata: Sequence[str] = (),
     area_mm2: float = TEN_HPF_MM2,
     rank_by: str = "f1",
+    server: str = "",
     config: DetectConfig | None = None,
     progress: Progress | None = None,
     repeats: int = REPEATS,
@@ -214,6 +226,8 @@ def compare(
         Window of the mitotic count.
     rank_by : str
         Measure by which the table is ordered.
+    server : str
+        Address of a served study (``mitoscope serve``, ``open``) with these slides, to which pictures lead.
     config : DetectConfig, optional
         How bundles search.
     progress : callable, optional
@@ -235,6 +249,7 @@ def compare(
     given = [f"{name}={path}" for name, path in entries.items()] if isinstance(entries, Mapping) else entries
     contestants = find_contestants(list(given), None if out is None else Path(out))
     check_rank(rank_by)
+    check_server(server)
     _check_names(contestants, thresholds or {}, calibration)
     files = find_slides([Path(path) for path in slides])
     judge.truth  # noqa: B018 it is read before anything is searched
@@ -274,7 +289,24 @@ def compare(
         ),
         missing,
         {image: path for image, path in files.items() if image in judged_images},
+        check_server(server),
     )
+
+
+def check_server(address: str) -> str:
+    """Return the address of a served study, or nothing.
+
+    Raises
+    ------
+    ConfigError
+        If it is no address of the web.
+    """
+    parts = urlsplit(address)
+    if address and (parts.scheme not in ("http", "https") or not parts.netloc):
+        raise ConfigError(
+            f"{address!r} is no address", where="--server", mend="write e.g. --server http://127.0.0.1:8411"
+        )
+    return f"{parts.scheme}://{parts.netloc}{parts.path}" if address else ""
 
 
 def _check_names(
@@ -412,6 +444,7 @@ def _entry(
         stated.version,
         stated.fingerprint,
         stated.licence,
+        stated.threshold_source,
         stated.cost,
         {image: result.tissue for image, result in results.items() if result.tissue is not None},
     )

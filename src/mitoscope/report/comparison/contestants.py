@@ -212,12 +212,13 @@ def read_memory(folder: Path) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """What the manifests of results say of who found them, on which files, and at what cost."""
+    """What the manifests of results say: who found them, above which threshold, where, at what cost."""
 
     detector: str | None
     version: str | None
     fingerprint: str | None
     licence: str | None
+    threshold_source: str | None
     hashes: dict[str, str]
     cost: Cost | None
 
@@ -254,7 +255,9 @@ def read_stated(one: Contestant, images: Sequence[str] | None = None) -> Stated:
         if (identity := _text(values, "slide", "fingerprint")) is not None
     }
     counted = [values for image, values in manifests.items() if images is None or image in images]
-    return Stated(detector, version, fingerprint, licence, hashes, _cost(one, counted))
+    sources = dict.fromkeys(_text(values, "threshold", "source") for values in counted)
+    source = "; ".join(text for text in sources if text) or None
+    return Stated(detector, version, fingerprint, licence, source, hashes, _cost(one, counted))
 
 
 def _cost(one: Contestant, manifests: Sequence[Mapping[str, Any]]) -> Cost | None:

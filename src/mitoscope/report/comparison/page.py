@@ -16,6 +16,7 @@ from mitoscope.report.comparison.wording import (
     is_sure,
     measure_rows,
     say_difference,
+    say_value,
     sizes,
     source_of,
     threshold_of,
@@ -31,9 +32,18 @@ _CSS_PX_PER_INCH: Final = 96
 _NOTES_SHOWN: Final = 6
 _PAIRS_DRAWN: Final = 10
 """Pairs that are drawn at most: more are in the tables."""
+_OF_STRATA: Final = (
+    "f1",
+    "precision",
+    "recall",
+    "average_precision",
+    "false_per_mm2",
+    "f1_at_common_prevalence",
+)
+"""Measures of the tables of strata."""
 _CURVES: Final = (
     "All detections, whatever the threshold; marks show what each gives at its own threshold. On the dashed "
-    "line of the calibration a score is the share of candidates that are true."
+    "line of the calibration a score is the share of candidates that are true; small marks stand for few."
 )
 
 
@@ -82,6 +92,15 @@ class PairTable:
 
 
 @dataclass(frozen=True, slots=True)
+class StrataTable:
+    """The strata of one detector, a row each: cells of a number and its interval."""
+
+    name: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[tuple[str, str], ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ComparisonPage:
     """All that the page shows."""
 
@@ -100,6 +119,7 @@ class ComparisonPage:
     curves_caption: str
     strata: PagePicture | None
     strata_caption: str
+    strata_tables: tuple[StrataTable, ...]
     counts: PagePicture | None
     counts_caption: str
     sheets: ComparisonSheets
@@ -160,7 +180,8 @@ def compose_comparison(
         curves=_draw(draw_curves(contest, board)),
         curves_caption=_CURVES,
         strata=_draw(draw_strata(board)) if has_strata else None,
-        strata_caption="In brackets images and true figures. The threshold is the same in all strata.",
+        strata_caption="The threshold is the same in all strata.",
+        strata_tables=tuple(_strata(entry) for entry in board.entries if entry.strata),
         counts=_draw(draw_counts(contest, board)),
         counts_caption=_counts_caption(board),
         sheets=make_sheets(contest, names, slides, server=server),
@@ -227,6 +248,22 @@ def _pair(pair: PairScores) -> PairTable:
             if found.difference is not None
         ),
     )
+
+
+def _strata(entry: EntryScores) -> StrataTable:
+    rows = [
+        (
+            (part.by, ""),
+            (name, ""),
+            (f"{scores.images:,}", ""),
+            (f"{scores.figures:,}", ""),
+            *(_parted(say_value(measure, scores.measures[measure])) for measure in _OF_STRATA),
+        )
+        for part in entry.strata
+        for name, scores in part.strata.items()
+    ]
+    columns = ("", "stratum", "images", "figures", *(TITLES[measure] for measure in _OF_STRATA))
+    return StrataTable(entry.name, columns, tuple(rows))
 
 
 def _counts_caption(board: Scoreboard) -> str:

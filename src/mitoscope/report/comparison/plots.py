@@ -21,6 +21,7 @@ _PANEL_INCH: Final = 3.1
 _LEFTS_INCH: Final = (0.6, 4.45, 8.3)
 _TOP_INCH: Final = 0.35
 _ROW_INCH: Final = 0.3
+_DIFFERENCES_INCH: Final = 7.6
 _CURVE_MAX: Final = 400
 """Points of a curve at most: more would not be seen."""
 _FALSE_MAX: Final = 40.0
@@ -121,10 +122,14 @@ def _draw_reliability(axes: Axes, ranked: Sequence[tuple[Entry, EntryScores]]) -
     axes.plot([0, 1], [0, 1], color=QUIET, linewidth=1.0, linestyle=(0, (4, 3)))
     for place, (_, scores) in enumerate(ranked):
         filled = [one for one in scores.calibration.bins if one.n]
-        axes.plot(
-            [one.mean_score or 0.0 for one in filled], [one.true_share or 0.0 for one in filled],
-            color=f"C{place % 7}", linestyle=_line(place), marker=_MARKS[place % len(_MARKS)],
-            markersize=6, markeredgecolor="white", clip_on=False,
+        scores_there = [one.mean_score or 0.0 for one in filled]
+        shares = [one.true_share or 0.0 for one in filled]
+        axes.plot(scores_there, shares, color=f"C{place % 7}", linestyle=_line(place), linewidth=1.1)
+        # Of few candidates the share says little: their marks are small.
+        size = [12 + 14 * np.log10(one.n) ** 1.6 for one in filled]
+        axes.scatter(
+            scores_there, shares, s=size, color=f"C{place % 7}", marker=_MARKS[place % len(_MARKS)],
+            edgecolor="white", linewidth=0.6, clip_on=False, zorder=3,
         )  # fmt: skip
 
 
@@ -133,32 +138,45 @@ def draw_strata(board: Scoreboard) -> Figure:
     """Draw the F1 of each detector over all images and in each stratum, with intervals by case."""
     from matplotlib.figure import Figure
 
-    groups: list[tuple[str, list[Value]]] = [
+    rows: list[tuple[str, list[Value]]] = [
         ("all images", [entry.overall.measures["f1"] for entry in board.entries])
     ]
+    heads: dict[int, str] = {}
     for place, part in enumerate(board.entries[0].strata):
-        for name, scores in part.strata.items():
+        heads[len(rows)] = part.by
+        rows.append(("", []))
+        for name in part.strata:
             values = [entry.strata[place].strata[name].measures["f1"] for entry in board.entries]
-            groups.append((f"{name} ({scores.images}; {scores.figures})", values))
+            rows.append((name_label(name), values))
     n = len(board.entries)
-    step = 0.16 * n + 0.24
-    height = step * len(groups)
-    figure = Figure(figsize=(_WIDTH_INCH, 0.45 + height + 0.6))
-    axes = place_axes(figure, left=3.2, top=0.35, width=_WIDTH_INCH - 3.2 - 2.6, height=height)
-    axes.set_title("F1, with 95 % interval by case (images; figures)", fontweight="bold", x=-0.5)
+    tops, bottom = _stack([0.34 if row in heads else 0.17 * n + 0.16 for row in range(len(rows))])
+    figure = Figure(figsize=(_WIDTH_INCH, 0.35 + bottom + 0.55))
+    axes = place_axes(figure, left=2.9, top=0.35, width=_WIDTH_INCH - 2.9 - 2.7, height=bottom)
+    axes.set_title("F1, with 95 % interval by case", fontweight="bold")
     axes.set_xlim(0, 1)
-    axes.set_ylim(len(groups) - 0.5, -0.5)
-    axes.set_yticks(range(len(groups)), labels=[name_label(name) for name, _ in groups])
+    axes.set_ylim(bottom, 0)
+    shown = [row for row in range(len(rows)) if row not in heads]
+    axes.set_yticks([tops[row] for row in shown], labels=[rows[row][0] for row in shown])
     axes.grid(axis="x")
-    for row, (_, values) in enumerate(groups):
+    for row, (_, values) in enumerate(rows):
         for place, value in enumerate(values):
-            y = row + (place - (n - 1) / 2) * 0.62 / n
-            _draw_value(axes, value, y, place)
+            _draw_value(axes, value, tops[row] + (place - (n - 1) / 2) * 0.17, place)
+    for row, by in heads.items():
+        axes.annotate(
+            name_label(by), (0, tops[row] + 0.06), (-4, 0), xycoords=axes.get_yaxis_transform(),
+            textcoords="offset points", va="center", ha="right", fontweight="bold",
+        )  # fmt: skip
     axes.legend(
         handles=[_handle(place, name_label(entry.name)) for place, entry in enumerate(board.entries)],
         loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0,
     )  # fmt: skip
     return figure
+
+
+def _stack(heights: Sequence[float]) -> tuple[list[float], float]:
+    """Return the middles of rows of these heights, one below the other, and where the last one ends."""
+    ends = np.cumsum(heights).tolist()
+    return [end - height / 2 for end, height in zip(ends, heights, strict=True)], ends[-1]
 
 
 def _draw_value(axes: Axes, value: Value, y: float, place: int) -> None:
@@ -174,28 +192,34 @@ def draw_differences(board: Scoreboard) -> Figure:
     from matplotlib.figure import Figure
 
     names = {"f1": "F1", "precision": "precision", "recall": "recall", "average_precision": "AP"}
+    pitch = len(names) + 1
     rows = [
-        (f"{pair.first} − {pair.second}" if place == 0 else "", title, pair.differences[name])
-        for pair in board.pairs
-        for place, (name, title) in enumerate(names.items())
+        (place * pitch + row + 1, title, pair.differences[name])
+        for place, pair in enumerate(board.pairs)
+        for row, (name, title) in enumerate(names.items())
     ]
-    height = _ROW_INCH * len(rows)
-    figure = Figure(figsize=(_WIDTH_INCH, 0.45 + height + 0.6))
-    axes = place_axes(figure, left=4.4, top=0.35, width=_WIDTH_INCH - 4.4 - 2.2, height=height)
-    axes.set_title("First minus second, the same cases drawn for both", fontweight="bold")
+    height = _ROW_INCH * pitch * len(board.pairs)
+    figure = Figure(figsize=(_DIFFERENCES_INCH, 0.1 + height + 0.35))
+    axes = place_axes(figure, left=1.0, top=0.1, width=_DIFFERENCES_INCH - 1.9, height=height)
     ends = [abs(end) for _, _, found in rows for end in found.interval_95 or (found.difference or 0.0,)]
     reach = 1.08 * max([0.05, *ends])
     axes.set_xlim(-reach, reach)
-    axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.set_yticks(range(len(rows)), labels=[title for _, title, _ in rows])
+    axes.set_ylim(pitch * len(board.pairs) - 0.5, -0.5)
+    axes.set_yticks([row for row, _, _ in rows], labels=[title for _, title, _ in rows])
     axes.axvline(0, color=INK, linewidth=1.0)
     axes.grid(axis="x")
-    for row, (name, _, found) in enumerate(rows):
-        if name:
-            axes.annotate(
-                name_label(name), (-4.3 / (_WIDTH_INCH - 6.6), row), xycoords=axes.get_yaxis_transform(),
-                va="center", fontweight="bold",
-            )  # fmt: skip
+    for place, pair in enumerate(board.pairs):
+        axes.annotate(
+            f"{name_label(pair.first)} minus {name_label(pair.second)}",
+            (0, place * pitch),
+            (-66, 0),
+            xycoords=axes.get_yaxis_transform(),
+            textcoords="offset points",
+            va="center",
+            fontweight="bold",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
+        )
+    for row, _, found in rows:
         sure = found.interval_95 is not None and (found.interval_95[0] > 0 or found.interval_95[1] < 0)
         colour = "C0" if sure else QUIET
         if found.interval_95 is not None:
