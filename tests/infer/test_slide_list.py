@@ -5,7 +5,14 @@ from pathlib import Path
 import pytest
 
 from mitoscope.errors import ConfigError, FormatError, ScaleError
-from mitoscope.infer import DetectConfig, ListedSlide, find_slides, read_slide_list, refuse_same_names
+from mitoscope.infer import (
+    DetectConfig,
+    ListedSlide,
+    find_slides,
+    place_results,
+    read_slide_list,
+    refuse_same_names,
+)
 
 
 def written(path: Path, text: str) -> Path:
@@ -105,3 +112,20 @@ def test_a_list_that_cannot_be_used_names_the_row(tmp_path: Path, text: str, mes
 def test_a_resolution_that_cannot_be_names_the_row(tmp_path: Path, mpp: str) -> None:
     with pytest.raises(ScaleError, match=r"list\.csv:2, column mpp: "):
         read_slide_list(written(tmp_path / "list.csv", f"slide,mpp\na.png,{mpp}\n"))
+
+
+def test_slides_of_one_name_have_results_in_folders_like_their_own(tmp_path: Path) -> None:
+    def places(*names: str) -> list[str]:
+        return [
+            one.below.as_posix() for one in place_results([ListedSlide(tmp_path / name) for name in names])
+        ]
+
+    assert places("p1/a.svs", "p2/b.svs") == [".", "."]
+    assert places("p1/HE.svs", "p2/HE.svs", "p2/x/other.svs") == ["p1", "p2", "p2/x"]
+    # None lies beside the folders, so that a folder of folders is known as one.
+    assert places("p1/HE.svs", "HE.tiff") == [f"{tmp_path.name}/p1", tmp_path.name]
+    twice = place_results(
+        [ListedSlide(tmp_path / "a.svs", where="1"), ListedSlide(tmp_path / "a.tif", where="2")]
+    )
+    with pytest.raises(ConfigError, match="would write the same"):
+        refuse_same_names(twice)

@@ -30,18 +30,18 @@ def cohort(
 
     detect writes them by itself for the slides that it was given.
     """
-    from mitoscope.infer import read_slide_list, refuse_same_names
+    from mitoscope.infer import place_results, read_slide_list, refuse_same_names
     from mitoscope.report import collect_rows
 
     listed = () if slides_from is None else read_slide_list(slides_from)
-    refuse_same_names(listed)
+    refuse_same_names(place_results(listed))
     write_cohort(collect_rows(folder, listed), folder, title=title)
 
 
 def write_cohort(
-    rows: Sequence[CohortRow], folder: Path, *, pages: bool = True, title: str = ""
+    rows: Sequence[CohortRow], folder: Path, *, pages: bool = True, title: str = "", quiet: bool = False
 ) -> list[Path]:
-    """Write what shows all slides together, say where it is and return the files."""
+    """Write what shows all slides together, say where it is unless `quiet`, and return the files."""
     from mitoscope.fsio import make_directory
     from mitoscope.report import write_cohort_pages, write_cohort_table
 
@@ -50,5 +50,6 @@ def write_cohort(
     written += write_cohort_pages(rows, folder, title=title) if pages else []
     size = sum(path.stat().st_size for path in written)
     names = ", ".join(path.name for path in written)
-    typer.echo(f"{folder}: {len(rows):,} slides in {names} ({size / 1e6:.1f} MB)")
+    if not quiet:
+        typer.echo(f"{folder}: {len(rows):,} slides in {names} ({size / 1e6:.1f} MB)")
     return written

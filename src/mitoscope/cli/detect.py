@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mitoscope.cli.cohort import write_cohort
+from mitoscope.cli.common import record
 from mitoscope.cli.counting import (
     FieldDiameterOption,
     FieldNumberOption,
@@ -18,9 +20,11 @@ from mitoscope.cli.counting import (
     parse_counting,
     parse_field,
 )
+from mitoscope.cli.detect_plan import show_plan
 from mitoscope.cli.options import (
     THREADS_MAX,
     ClusterOption,
+    JsonOption,
     MppOption,
     MppOverrideOption,
     ThresholdOption,
@@ -29,7 +33,7 @@ from mitoscope.cli.options import (
     parse_roi,
     refuse_threads_of,
 )
-from mitoscope.cli.terminal import cohort_progress, summarise
+from mitoscope.cli.terminal import cohort_progress, error_as_json, print_json, shown, summarise
 from mitoscope.progress import progress
 
 if TYPE_CHECKING:
@@ -47,7 +51,8 @@ def detect(
         list[str] | None,
         typer.Argument(
             metavar="SLIDE...",
-            help="Whole-slide or plain images, folders, patterns; also at s3://, gs://, https://.",
+            help="Whole-slide or plain images, folders, patterns; also at s3://, gs://, https://; "
+            "- reads names from standard input.",
         ),
     ] = None,
     slides_from: Annotated[
@@ -145,10 +150,16 @@ def detect(
         str, typer.Option("--provider", help="Where networks run: cpu, cuda or openvino.")
     ] = "cpu",
     cluster: ClusterOption = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Only say what would be searched, and about how long that takes."),
+    ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Find mitotic figures, count them in the hot spot and write a report for each slide.
 
-    A run that was stopped goes on where it stopped when the same command is repeated.
+    A run that was stopped goes on where it stopped when the same command is repeated. Where two slides have
+    the same file name, all results go to sub-folders like those of the slides.
     """
     from mitoscope.bundle import DEFAULT
     from mitoscope.errors import ConfigError
@@ -157,6 +168,7 @@ def detect(
         SlidesHere,
         find_slides,
         parse_order,
+        place_results,
         read_slide_list,
         refuse_same_names,
     )
@@ -186,19 +198,22 @@ def detect(
     refuse_threads_of(cluster, threads)
     config = DetectConfig.parse(values, where="detect")
     chosen = parse_order(order)
-    listed = list(find_slides(slides or ()))
+    listed = list(find_slides(_named(slides or ())))
     if slides_from is not None:
         listed += read_slide_list(slides_from)
     if not listed:
         raise ConfigError(
             "no slide is named", mend="name slides, or a list of them with --slides-from LIST.csv"
         )
-    refuse_same_names(listed)
     is_elsewhere = is_address(out) or any(one.address is not None for one in listed)
-    store = Staging.of_user(staging, staging_gb) if is_elsewhere else None
+    if not is_elsewhere:
+        listed = list(place_results(listed))
+    refuse_same_names(listed)
+    store = Staging.of_user(staging, staging_gb) if is_elsewhere and not dry_run else None
     outbox = Outbox(Location.parse(out), store) if is_address(out) and store is not None else None
     folder = Path(out) if outbox is None else outbox.folder
-    check_outputs([item.path for item in listed], folder, wanted)
+    for below in dict.fromkeys(item.below for item in listed):
+        check_outputs((item.path for item in listed if item.below == below), folder / below, wanted)
     if outbox is not None:
         check_outbox(outbox, listed, wanted)
     settings = ResultSettings(
@@ -211,8 +226,11 @@ def detect(
         force=force,
         relative_to_bounds=relative_to_bounds,
     )
+    if dry_run:
+        if status := show_plan(listed, settings, as_json=as_json):
+            raise typer.Exit(status)
+        return
     through: dict[Path, SlideDone] = {}
-    statuses = []
     with (
         SlidesHere(listed, staging=store, report=_Coming()) as here,
         # What the bundle or the cluster cannot do is said before the first slide.
@@ -220,16 +238,19 @@ def detect(
     ):
         makes = makes if outbox is None else makes._replace(work=partial(_send, makes.work, outbox))
         for done in _work(listed, makes, order=chosen, retries=retries):
-            statuses.append(_tell(done))
+            _tell(done, as_json=as_json)
             through[done.slide.path] = done
+    written: list[Path] = []
     if len(listed) > 1:
         rows = [cohort_row(through[slide.path]) for slide in listed]
         title = "" if outbox is None else outbox.location.name
-        written = write_cohort(rows, folder, pages="html" in wanted, title=title)
+        written = write_cohort(rows, folder, pages="html" in wanted, title=title, quiet=True)
         if outbox is not None:
             outbox.send("cohort", written)
-    if outbox is not None:
+    _close([through[slide.path] for slide in listed], out, written, as_json=as_json)
+    if outbox is not None and not as_json:
         typer.echo(f"results are in {outbox.location}; what they were made with stays in {folder}")
+    statuses = [done.exit_status for done in through.values()]
     if any(statuses):
         # One slide: its own status. Several: incomplete, unless none of them could be used.
         raise typer.Exit(min(statuses) if all(statuses) else 1)
@@ -289,13 +310,71 @@ def _fresh(report: Callable[[float, float], None]) -> Callable[[float, float], N
     return tell
 
 
-def _tell(done: SlideDone) -> int:
-    """Print what became of a slide in one line, errors on standard error; return its status."""
+def _named(slides: Iterable[str]) -> list[str]:
+    """Return the slides that are named; ``-`` stands for the lines of standard input."""
+    named: list[str] = []
+    for one in slides:
+        named += [line.rstrip("\r\n") for line in sys.stdin if line.strip()] if one == "-" else [one]
+    return named
+
+
+def _tell(done: SlideDone, *, as_json: bool) -> None:
+    """Print what became of a slide in one line, errors on standard error."""
     from mitoscope.exchange import read_manifest
 
     if done.manifest is not None:
         line = summarise(read_manifest(done.manifest))
-        typer.echo(f"{line}; made before" if done.kept else line)
+        if str(done.slide.below) != ".":
+            line = f"{done.slide.below.as_posix()}/{line}"
+        line = f"{line}; made before" if done.kept else line
+        record(line)
+        if not as_json:
+            typer.echo(line)
     if done.error is not None:
+        record(str(done.error), is_error=True)
         typer.echo(f"error: {done.error}", err=True)
-    return done.exit_status
+
+
+def _close(through: Sequence[SlideDone], out: str, pages: Sequence[Path], *, as_json: bool) -> None:
+    """Print what became of all slides: as JSON, or where there are several a line and the failures again."""
+    if as_json:
+        all_of_them = [str(path) for path in pages]
+        print_json({"slides": [_as_dict(done) for done in through], "out": out, "cohort": all_of_them})
+        return
+    if len(through) < 2:
+        return
+    failed = [done for done in through if done.error is not None]
+    partly = sum(done.gaps for done in through if done.error is None)
+    kept = sum(done.kept for done in through)
+    parts = [f"{len(through) - len(failed):,} done", f"{len(failed):,} failed" if failed else ""]
+    parts += [f"{kept:,} made before" if kept else "", f"{partly:,} with gaps" if partly else ""]
+    reports = any(
+        done.manifest is not None and done.manifest.with_suffix(".html").exists() for done in through
+    )
+    where = f"{'reports' if reports else 'results'} in {out}"
+    names = ", ".join(path.name for path in pages)
+    typer.echo(shown(f"{len(through):,} slides: {', '.join(filter(None, parts))}; {where}, of all: {names}"))
+    for done in failed:
+        typer.echo(f"failed: {shown(done.slide.shown)}", err=True)
+
+
+def _as_dict(done: SlideDone) -> dict[str, Any]:
+    """Return what became of a slide, for JSON."""
+    from mitoscope.exchange import read_manifest
+
+    values: dict[str, Any] = {} if done.manifest is None else read_manifest(done.manifest)
+    page = None if done.manifest is None else done.manifest.with_suffix(".html")
+    count = values.get("mitotic_count")
+    return {
+        "slide": done.slide.shown,
+        "status": "failed" if not values else values["search"]["status"],
+        "made_before": done.kept,
+        "mitotic_count": None if count is None else count["count"],
+        "count_mm2": None if count is None else count["area_mm2"],
+        "mitotic_figures": None if not values else values["search"]["mitotic_figures"],
+        "tissue_mm2": None if not values else values["search"]["tissue_mm2"],
+        "threshold": None if not values else values["threshold"]["value"],
+        "manifest": None if done.manifest is None else str(done.manifest),
+        "report": str(page) if page is not None and page.exists() else None,
+        "error": error_as_json(done.error),
+    }

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from mitoscope.progress import PLAIN_INTERVAL_S, duration, is_shown
 
 if TYPE_CHECKING:
+    from mitoscope.errors import MitoscopeError
     from mitoscope.infer import CohortState
 
 PIPED_WIDTH = 160
@@ -97,6 +98,11 @@ def as_json(error: BaseException | None, line: str, status: int, *, kind: str = 
         "hint": getattr(error, "mend", None),
         "exit_status": status,
     }
+
+
+def error_as_json(error: MitoscopeError | None) -> dict[str, Any] | None:
+    """Return why something failed, for JSON; None where it did not."""
+    return None if error is None else as_json(error, str(error), error.exit_status)
 
 
 def picked(source: object, *names: str) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from mitoscope.exchange.result import (
     MANIFEST,
     TABLE,
     Result,
+    find_folders,
     find_manifests,
     is_beside_manifest,
     is_cohort_table,
@@ -122,7 +123,7 @@ def table_columns(path: Path) -> frozenset[str]:
 def is_result(path: Path) -> bool:
     """Whether a path is read by `read_results`: a result, a folder with results or tables, or a table."""
     if path.is_dir():
-        return any(path.glob(f"*{TABLE}")) or bool(find_manifests(path))
+        return any(path.glob(f"*{TABLE}")) or bool(find_manifests(path) or find_folders(path))
     if path.suffix.lower() == MANIFEST:
         return is_manifest(path)
     return is_table(path) or vouched_by(path) is not None
@@ -131,6 +132,8 @@ def is_result(path: Path) -> bool:
 def _of_folder(
     folder: Path, mapping: LabelMapping | None, needed: Sequence[str], read: Callable[[Path], Result]
 ) -> dict[str, Result]:
+    if below := find_folders(folder):
+        return _of_folders(folder, below, read)
     manifests = {path.stem: path for path in find_manifests(folder)}
     tables = {
         path.name.removesuffix(TABLE): path
@@ -152,6 +155,17 @@ def _of_folder(
                 what = f"the image {image!r} stands in two files"
                 raise FormatError(what, where=manifests.get(name) or tables[name], mend="remove one of them")
             found[image] = result
+    return found
+
+
+def _of_folders(folder: Path, below: Sequence[Path], read: Callable[[Path], Result]) -> dict[str, Result]:
+    """Read the results of slides of one name, each by its folder and its name."""
+    found = {}
+    for inner in below:
+        place = inner.relative_to(folder).as_posix()
+        for manifest in find_manifests(inner):
+            for image, result in _by_image(manifest, read).items():
+                found[f"{place}/{image}"] = replace(result, name=f"{place}/{result.name}")
     return found
 
 

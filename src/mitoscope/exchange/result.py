@@ -111,7 +111,7 @@ def check_names(slides: Sequence[Path], folder: Path) -> None:
         if earlier is not slide:
             raise ConfigError(
                 f"{earlier} and {slide} would write the same results ({result_stem(slide)})",
-                mend="run them with different --out",
+                mend="rename one of them, or run them with different --out",
             )
 
 
@@ -277,6 +277,13 @@ def files_of_cohort(folder: Path) -> set[Path]:
         *folder.glob(f"{COHORT}.html"),
         *folder.glob(f"{COHORT}.*.html"),
     }
+
+
+def find_folders(folder: Path) -> list[Path]:
+    """Return the folders of results below one that holds none itself: a folder per patient, by name."""
+    if find_manifests(folder):
+        return []
+    return sorted({path.parent for path in folder.rglob(f"*/*{MANIFEST}") if is_manifest(path)})
 
 
 def files_of_results(paths: Iterable[Path]) -> set[Path]:

@@ -7,7 +7,13 @@ from mitoscope.infer.crew import Crew, Threads
 from mitoscope.infer.detect import SlideOutcome, check_asked, detect_opened, detect_slide, detect_slides
 from mitoscope.infer.engine import Engine, check_provider, open_bundle_network, open_detector
 from mitoscope.infer.ledger import Ledger
-from mitoscope.infer.slide_list import ListedSlide, find_slides, read_slide_list, refuse_same_names
+from mitoscope.infer.slide_list import (
+    ListedSlide,
+    find_slides,
+    place_results,
+    read_slide_list,
+    refuse_same_names,
+)
 from mitoscope.infer.slide_run import Correction, Finder, SlideFindings, SlideRun, Timings, software
 from mitoscope.infer.slides_here import SlidesHere
 from mitoscope.infer.survey import region_of
@@ -42,6 +48,7 @@ __all__ = [
     "open_detector",
     "open_networks",
     "parse_order",
+    "place_results",
     "read_slide_list",
     "refuse_same_names",
     "region_of",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import glob
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path, PurePath, PurePosixPath
 from types import MappingProxyType
@@ -57,6 +58,8 @@ class ListedSlide:
         Its row, for errors; empty where it is of no list.
     address : Location or None
         Where it lies, if not on this machine.
+    below : Path
+        Folder of its result, below that of all results; see `place_results`.
     """
 
     path: Path
@@ -67,6 +70,7 @@ class ListedSlide:
     columns: Mapping[str, str] = field(default_factory=dict)
     where: str = field(default="", compare=False)
     address: Location | None = None
+    below: Path = Path()
 
     @classmethod
     def at(cls, address: Location) -> ListedSlide:
@@ -258,9 +262,9 @@ def refuse_same_names(slides: Sequence[ListedSlide]) -> None:
     ConfigError
         If so.
     """
-    seen: dict[str, ListedSlide] = {}
+    seen: dict[tuple[Path, str], ListedSlide] = {}
     for slide in slides:
-        earlier = seen.setdefault(file_key(result_stem(slide.path)), slide)
+        earlier = seen.setdefault((slide.below, file_key(result_stem(slide.path))), slide)
         is_named = (earlier.where and slide.where) or earlier.address or slide.address
         if earlier is not slide and is_named:
             raise ConfigError(
@@ -271,6 +275,29 @@ def refuse_same_names(slides: Sequence[ListedSlide]) -> None:
 
 def _row(slide: ListedSlide) -> str:
     return f"{slide.shown} ({slide.where})" if slide.where else slide.shown
+
+
+def place_results(slides: Sequence[ListedSlide]) -> tuple[ListedSlide, ...]:
+    """Return the slides with the folder of each one's result, which is the same for all as long as it can be.
+
+    Where two slides have one name (a folder per patient, each with its ``HE.svs``), the results of all lie in
+    folders like those of the slides, below the folder that the slides have in common; none lies beside these.
+    """
+    keys = [file_key(result_stem(slide.path)) for slide in slides]
+    if len(set(keys)) == len(keys) or any(slide.address is not None for slide in slides):
+        return tuple(slides)
+    # As they are named: links to slides may lie anywhere.
+    folders = [Path(os.path.abspath(slide.path)).parent for slide in slides]  # noqa: PTH100
+    try:
+        common = Path(os.path.commonpath(folders))
+    except ValueError:  # on two drives
+        return tuple(slides)
+    if common in folders:
+        common = common.parent
+    parts = [folder.relative_to(common).parts for folder in folders]
+    return tuple(
+        replace(slide, below=Path(*map(safe_name, each))) for slide, each in zip(slides, parts, strict=True)
+    )
 
 
 def _below(folder: Path, name: str) -> Path:

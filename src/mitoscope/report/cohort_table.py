@@ -15,6 +15,7 @@ from mitoscope.errors import FormatError
 from mitoscope.exchange import (
     COHORT,
     dump_rows,
+    find_folders,
     find_manifests,
     inert,
     read_manifest,
@@ -22,7 +23,7 @@ from mitoscope.exchange import (
     shortest,
     write_bytes,
 )
-from mitoscope.infer import ListedSlide, SlideDone
+from mitoscope.infer import ListedSlide, SlideDone, place_results
 from mitoscope.written import refuse_foreign
 
 COUNTED, REFUSED, FAILED = "counted", "no count", "failed"
@@ -116,7 +117,7 @@ def cohort_row(done: SlideDone) -> CohortRow:
         return CohortRow(values, slide.columns)
     manifest = read_manifest(done.manifest)
     try:
-        values |= _of_manifest(manifest) | {"result": done.manifest.stem}
+        values |= _of_manifest(manifest) | {"result": (slide.below / done.manifest.stem).as_posix()}
         flags = tuple((flag["name"], flag["text"]) for flag in manifest["quality"]["flags"])
         requested = float(manifest["mitotic_count"]["requested_mm2"])
     except (KeyError, TypeError, ValueError) as error:
@@ -181,16 +182,24 @@ def collect_rows(out_dir: Path, slides: Sequence[ListedSlide] = ()) -> list[Coho
     FormatError
         If there is no result, or one cannot be read.
     """
-    found = {path.stem: path for path in find_manifests(out_dir)}
+    folders = find_folders(out_dir) or [out_dir]
+    found = {
+        (folder.relative_to(out_dir), path.stem): path
+        for folder in folders
+        for path in find_manifests(folder)
+    }
     if not found:
         raise FormatError("no results in this folder", where=out_dir, mend="give the --out folder of detect")
     if not slides:
-        named = [ListedSlide(Path(read_manifest(path)["slide"]["name"])) for path in found.values()]
+        named = [
+            ListedSlide(Path(read_manifest(path)["slide"]["name"]), below=below)
+            for (below, _), path in found.items()
+        ]
         return [cohort_row(SlideDone(one, path)) for one, path in zip(named, found.values(), strict=True)]
     none = "not searched, or it failed: there is no result"
     rows = []
-    for slide in slides:
-        path = found.get(result_stem(slide.path))
+    for slide in place_results(slides):
+        path = found.get((slide.below, result_stem(slide.path)))
         error = None if path else FormatError(none, where=slide.shown)
         rows.append(cohort_row(SlideDone(slide, path, error)))
     return rows

@@ -133,7 +133,8 @@ def make_result(
         "regions": regions,
         "relative_to_bounds": settings.relative_to_bounds,
     }
-    manifest = settings.out_dir / f"{result_stem(slide.path)}{MANIFEST}"
+    folder = settings.out_dir / slide.below
+    manifest = folder / f"{result_stem(slide.path)}{MANIFEST}"
     made_of = bundle.fingerprint, config, request_of(settings.formats, **counting)
     if config.resume and (values := _kept(slide, here, manifest, made_of)) is not None:
         here.skip(slide)
@@ -145,13 +146,13 @@ def make_result(
         run = detect_opened(
             pixels,
             bundle,
-            settings.out_dir,
+            folder,
             config=config,
             progress=progress,
             crew=crew,
             started=started,
         )
-        write_outputs(run, settings.out_dir, formats=settings.formats, slide=pixels, **counting)
+        write_outputs(run, folder, formats=settings.formats, slide=pixels, **counting)
     seconds = time.perf_counter() - started
     return _done(slide, manifest, read_manifest(manifest), settings, seconds=seconds)
 

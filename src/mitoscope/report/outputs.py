@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
@@ -138,7 +138,7 @@ def write_outputs(
     )
 
 
-def check_outputs(slides: Sequence[Path], out_dir: Path, formats: Sequence[str] = FORMATS) -> None:
+def check_outputs(slides: Iterable[Path], out_dir: Path, formats: Sequence[str] = FORMATS) -> None:
     """See before the first search that results can be written, and over no file of another origin.
 
     Raises
@@ -148,6 +148,7 @@ def check_outputs(slides: Sequence[Path], out_dir: Path, formats: Sequence[str] 
     OutputError
         Naming the first one, or a slide whose name is too long for files of results.
     """
+    slides = list(slides)
     check_names(slides, Path(out_dir))
     for slide in slides:
         for name in output_names(slide, formats):
