@@ -52,11 +52,13 @@ def test_a_folder_per_patient_with_slides_of_one_name(call: Call) -> None:
     assert status == 0
     lines = said.splitlines()
     assert sorted(line.partition(":")[0] for line in lines[:2]) == ["p1/HE.tiff", "p2/HE.tiff"]
-    assert lines[2] == "2 slides: 2 done; results in out"
-    assert sorted(path.as_posix() for path in Path("out").rglob("*.csv")) == [
-        "out/p1/HE.csv",
-        "out/p2/HE.csv",
-    ]
+    assert lines[2].startswith("2 slides: 2 done; results in out, of all: cohort.csv")
+    results = sorted(path.as_posix() for path in Path("out").glob("*/*.csv"))
+    assert results == ["out/p1/HE.csv", "out/p2/HE.csv"]
+    table = Path("out/cohort.csv").read_bytes()
+    assert b",p1/HE" in table
+    assert b",p2/HE" in table
+    assert call("cohort", "out")[0] == 0
     counted = json.loads(call("count", "out", "--json")[1])
     assert [one["slide"] for one in counted] == ["p1/HE.tiff", "p2/HE.tiff"]
     again = call("detect", "slides", "-o", "out", "-f", "csv", "--json")
