@@ -200,10 +200,10 @@ def test_a_bundle_travels_with_its_files(tiny_bundle: Bundle, tmp_path: Path) ->
     assert carried.onnx == tiny_bundle.onnx
 
 
-def test_a_task_has_a_second_of_work_and_leaves_no_machine_without() -> None:
+def test_tasks_have_enough_to_do_and_grow_small_towards_the_end() -> None:
     crew = Cluster(Sent(None), DetectConfig(), Request(), ahead=4)
     assert crew._parts(1000) == 1, "as long as nobody knows"
     crew._seconds = 0.001
-    assert [crew._parts(left) for left in (1000, 40, 3)] == [64, 10, 1]
+    assert [crew._parts(left) for left in (1000, 40, 3)] == [64, 5, 1]
     crew._seconds = 3.0
     assert crew._parts(1000) == 1

@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from mitoscope.cli.options import JsonOption
+from mitoscope.cli.options import ClusterOption, JsonOption
 
 EXTRAS = {
     "train": (
@@ -28,9 +28,13 @@ EXTRAS = {
 
 def doctor(
     as_json: JsonOption = False,
+    cluster: ClusterOption = None,
 ) -> None:
-    """Show versions, readers and providers; what is missing and how to install it."""
+    """Show versions, readers and providers; what is missing and how to install it; what a cluster has."""
     findings = _findings()
+    if cluster is not None:
+        findings["nodes"] = _nodes(cluster)
+        findings["ok"] = findings["ok"] and not any(node["problem"] for node in findings["nodes"])
     if as_json:
         import json
 
@@ -91,6 +95,37 @@ def _bundles() -> dict[str, str]:
     return states
 
 
+def _nodes(cluster: str) -> list[dict[str, Any]]:
+    """Return what each node of a cluster has, and what is the matter with it."""
+    from dataclasses import asdict
+
+    from mitoscope.cluster import Request, joined, report_nodes, versions_of
+
+    wanted = versions_of(Request().packages)
+    with joined(cluster, None):
+        reports = [asdict(report) for report in report_nodes((*wanted, "torch", "ray"))]
+    for report in reports:
+        other = [
+            f"{name} {report['versions'].get(name)}, here {own}"
+            for name, own in wanted.items()
+            if report["versions"].get(name) != own
+        ]
+        report["problem"] = report["problem"] or "; ".join(other)
+    return reports
+
+
+def _node(report: dict[str, Any]) -> str:
+    have = report["resources"]
+    line = (
+        f"{report['name']} ({report['address']}): {have.get('CPU', 0):g} CPUs, {have.get('GPU', 0):g} GPUs, "
+        f"{have.get('memory', 0) / 1e9:.1f} GB of memory, {report['disk_bytes'] / 1e9:.1f} GB of free disk"
+    )
+    if report["problem"]:
+        return f"{line}; PROBLEM: {report['problem']}"
+    versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
+    return f"{line}; {versions}; {', '.join(report['providers'])}"
+
+
 def _lines(findings: dict[str, Any]) -> list[str]:
     rows = [
         ("mitoscope", findings["mitoscope"]),
@@ -102,9 +137,12 @@ def _lines(findings: dict[str, Any]) -> list[str]:
         ("providers", ", ".join(findings["providers"])),
         *(("reader", f"{name} {version}") for name, version in findings["readers"].items()),
         *(("bundle", f"{name} {state}") for name, state in findings["bundles"].items()),
+        *(("node", _node(report)) for report in findings.get("nodes", ())),
         *(("extra", _extra(name, missing)) for name, missing in findings["missing"].items()),
     ]
     lines = [f"{key:<14}{value}" for key, value in rows]
+    if any(report["problem"] for report in findings.get("nodes", ())):
+        return [*lines, "error: not all nodes can compute with this machine; see the lines of node"]
     return lines if findings["ok"] else [*lines, "error: no sound model bundle; reinstall mitoscope"]
 
 

@@ -21,6 +21,9 @@ from mitoscope.errors import ClusterError
 _LOG = logging.getLogger(__name__)
 LOCAL: Final = "local"
 """In place of an address: the cores of this machine."""
+AUTO: Final = "auto"
+"""In place of an address: the one that Ray has set for the job that this process belongs to."""
+ADDRESS: Final = "RAY_ADDRESS"
 ANSWER_S: Final = 5.0
 """Seconds within which an address answers; one on the same network does so in milliseconds."""
 RESOURCES_S: Final = 60.0
@@ -35,7 +38,7 @@ _STORE_BYTES: Final = 256 << 20
 
 @contextmanager
 def joined(
-    cluster: str, request: Request, *, threads: int | None = None, resources_s: float = RESOURCES_S
+    cluster: str, request: Request | None, *, threads: int | None = None, resources_s: float = RESOURCES_S
 ) -> Iterator[None]:
     """Keep this process joined to a cluster while the block runs.
 
@@ -44,8 +47,9 @@ def joined(
     Parameters
     ----------
     cluster : str
-        ``local`` or ``host:port``.
-    request : Request
+        ``local``, ``host:port``, or ``auto`` in a job of Ray.
+    request : Request or None
+        What the cluster has to have; None takes it as it is.
     threads : int, optional
         Cores of a local one; by default all that this process may use.
     resources_s : float
@@ -76,8 +80,9 @@ def joined(
                 _temp_dir=folder,
             )
         else:
-            _knock(cluster)
-            _init(ray, cluster)
+            address = os.environ.get(ADDRESS, "") if cluster == AUTO else cluster
+            _knock(address)
+            _init(ray, address)
         _check(ray, request, cluster, resources_s)
         yield
     finally:
@@ -112,8 +117,10 @@ def _log(data: dict[str, Any], ignore_prefix: bool = True) -> None:  # noqa: ARG
     _LOG.info("%s", "\n".join(data.get("lines", ())))
 
 
-def _check(ray: Any, request: Request, cluster: str, resources_s: float) -> None:
+def _check(ray: Any, request: Request | None, cluster: str, resources_s: float) -> None:
     _hush()
+    if request is None:
+        return
     _await_resources(ray, request, cluster, resources_s)
     check_nodes(request)
 
@@ -164,7 +171,7 @@ def _knock(address: str) -> None:
         raise ClusterError(
             "is no address of a Ray cluster",
             where=where,
-            mend="local, or host:port as `ray start` prints it, from a node of the cluster",
+            mend="local, or host:port as `ray start` prints it, or auto within a job of Ray (RAY_ADDRESS)",
         )
     try:
         with socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_S) as line:

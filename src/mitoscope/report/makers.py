@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from mitoscope.bundle import load_bundle
 from mitoscope.cluster import RayExecutor, Request, Tell, check_ray, joined, node_name
@@ -17,6 +17,9 @@ from mitoscope.infer.cluster import ALONE, Cluster, Sent, bundle_of, for_workers
 from mitoscope.remote import Staging
 from mitoscope.report.making import Progress, ResultSettings, make_result, open_detector_of
 from mitoscope.report.outputs import load_ahead
+
+_SLIDES_MAX: Final = 1000
+"""Slides at once of one command: this process has a thread for each, which asks how far it is."""
 
 
 class Makers(NamedTuple):
@@ -140,7 +143,7 @@ def _on_cluster(
             done = send(_absolute(slide), lambda value: progress(*(value or (0.0, 0.0))))
             return replace(done, slide=slide)
 
-        yield Makers(work, owners.slots)
+        yield Makers(work, min(owners.slots, _SLIDES_MAX))
 
 
 def _absolute(slide: ListedSlide) -> ListedSlide:
