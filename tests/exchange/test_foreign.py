@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from mitoscope.errors import ConfigError, FormatError
+from mitoscope.exchange import BoxLayout, read_study, write_study
 from mitoscope.exchange.foreign import ForeignFindings, Unit, read_foreign
 from mitoscope.geometry import Mpp
 from tests.exchange.foreign_files import FINDINGS, MPP, PROGRAMS, REAL, SIZE, UNSCORED, WRITTEN, qupath
@@ -131,6 +132,25 @@ def test_long_files_take_little_memory(tmp_path: Path) -> None:
     assert len(found) == 40_000
     assert found.magnification == 40
     assert peak < size / 2
+
+
+def test_two_corners_in_a_list_of_results_are_not_taken_for_sizes(tmp_path: Path) -> None:
+    corners = [[x - 25, y - 25, x + 25, y + 25] for x, y, *_ in FINDINGS]
+    rows = [{"image_id": 1, "category_id": 1, "bbox": box, "score": 0.5} for box in corners]
+    file = tmp_path / "results.json"
+    file.write_text(json.dumps(rows))
+    with pytest.raises(FormatError, match=r"of 50 px as two corners.*--boxes xyxy"):
+        read_foreign(file, mpp=SCALE)
+    found = read_foreign(file, boxes=BoxLayout.XYXY, mpp=SCALE)
+    assert np.allclose(places(found)[:, :2], EXPECTED[:, :2])
+
+
+def test_annotation_formats_are_read_by_their_own_readers(tmp_path: Path) -> None:
+    study = read_study(PROGRAMS / "pycocotools.json")
+    write_study(study, tmp_path / "found.sqlite", "sliderunner")
+    found = read_foreign(tmp_path / "found.sqlite", mpp=SCALE)
+    assert np.allclose(places(found)[:, :2], EXPECTED[:, :2], atol=1)
+    assert sorted(found.names) == ["look-alike", "mitotic figure"]
 
 
 def test_results_of_several_images_are_told_apart(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from mitoscope.errors import ConfigError, FormatError, MitoscopeError, Placement
 from mitoscope.exchange import read_manifest, read_result, read_study
 from mitoscope.labels import LabelMapping
 from mitoscope.report import write_outputs
+from mitoscope.report.cohort_table import collect_rows
 from mitoscope.results import GivenFindings, ImportSettings, import_findings
 from tests.exchange.foreign_files import FIGURE, FINDINGS, LABELS, MPP, OTHER, hover_net, mmdetection, odd_csv
 from tests.report.runs import paint_slide
@@ -79,6 +80,8 @@ def test_a_result_states_who_found_it_and_is_read_as_any_other(slide: Path, tmp_
     assert manifest["search"]["mitotic_figures"] == above
     ((_, counted),) = count_slides(tmp_path / "out", area_mm2=0.02)
     assert counted.count == manifest["mitotic_count"]["count"]
+    (row,) = collect_rows(tmp_path / "out")
+    assert (row.values["detector"], row.values["mitotic_figures"]) == ("HoVer-Net 1.0", above)
     # It is taken into a study as what this program found.
     study = read_study(written[-1])
     assert [rater.name for rater in study.raters] == ["HoVer-Net 1.0"]
@@ -147,6 +150,15 @@ def test_pixels_that_were_micrometres_are_named(wide: Path, tmp_path: Path) -> N
         take(wide, file)
     file = write_points(tmp_path / "um.csv", spread() * MPP, header="Centroid X µm,Centroid Y µm")
     assert len(take(wide, file).detections) == 60
+
+
+def test_shares_are_not_taken_for_pixels(wide: Path, tmp_path: Path) -> None:
+    file = write_points(tmp_path / "found.csv", spread() / WIDE)
+    with pytest.raises(PlacementError, match="--unit share"):
+        take(wide, file)
+    assert np.allclose(
+        take(wide, file, unit="share").detections.points_px0.mean(axis=0), spread().mean(axis=0)
+    )
 
 
 def test_findings_in_one_corner_are_said(tmp_path: Path) -> None:

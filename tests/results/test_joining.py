@@ -15,6 +15,7 @@ from mitoscope.exchange import read_manifest, read_result
 from mitoscope.geometry import BoxPx0, Mpp
 from mitoscope.labels import LabelMapping
 from mitoscope.report import write_outputs
+from mitoscope.report.cohort_table import collect_rows
 from mitoscope.results import (
     Calibration,
     ImportSettings,
@@ -121,6 +122,11 @@ def test_joined_results_are_results(folders: tuple[Path, Path, Path], tmp_path: 
     assert manifest["threshold"]["value"] == pytest.approx((0.5 + 3 * 0.6) / 4)
     assert 40 <= len(read_result(written[-1]).candidates) < 70
     assert any(path.suffix == ".html" for path in written)
+    # The table of a cohort has a row of it, as of any result.
+    (row,) = collect_rows(tmp_path / "out")
+    assert row.values["detector"] == "painted-fcn 1.2.0 and Other joined"
+    assert row.values["roi"] is None
+    assert row.values["mitotic_count"] == manifest["mitotic_count"]["count"]
     # Without the slide all but the report is the same.
     (again,) = join_results([bundle, other], settings=JoinSettings(weights=(1, 3)))
     assert again.detections == joined.detections

@@ -133,7 +133,9 @@ def _of_manifest(manifest: Mapping[str, Any]) -> dict[str, Any]:
     low, high = count.get("interval") or (None, None)
     red, green, blue = quality["stain_density"] or (None, None, None)
     focus = quality["focus"] or {}
-    area, roi = search["tissue_mm2"], manifest["configuration"]["roi"]
+    area, roi = search["tissue_mm2"], search["region_px0"]
+    if roi == [0, 0, *slide["size_px0"]]:
+        roi = None
     return {
         "status": COUNTED if count["refused"] is None else REFUSED,
         "mitotic_count": count["count"],
@@ -159,7 +161,7 @@ def _of_manifest(manifest: Mapping[str, Any]) -> dict[str, Any]:
         "threshold": manifest["threshold"]["value"],
         "roi": None if roi is None else ",".join(shortest(float(value)) for value in roi),
         "notes": _BETWEEN.join([count["note"] or "", *manifest["notes"]]).removeprefix(_BETWEEN) or None,
-        "detector": f"{manifest['detector']['name']} {manifest['detector']['version']}",
+        "detector": " ".join(filter(None, (manifest["detector"][key] for key in ("name", "version")))),
         "mitoscope": versions["mitoscope"],
         "onnxruntime": versions["onnxruntime"],
         "reader": versions["reader"],

@@ -21,7 +21,7 @@ from mitoscope.results.given import GivenFindings, Source, joined_words
 from mitoscope.results.placing import place
 from mitoscope.results.settings import ImportSettings, probabilities
 from mitoscope.slide import SlideInfo, open_slide
-from mitoscope.tissue import find_tissue
+from mitoscope.tissue import find_tissue, measure_focus
 from mitoscope.written import sha256_file
 
 UNNAMED: Final = "no class"
@@ -78,10 +78,11 @@ def import_findings(
     asked = settings or ImportSettings()
     with open_slide(slide, mpp=asked.mpp, mpp_override=asked.mpp_override) as opened:
         info, tissue = opened.info, find_tissue(opened)
+        region = region_of(info, asked.roi or asked.frame)
+        focus = measure_focus(opened, tissue, region_px0=region)
     read = read_foreign(file, kind=asked.kind, columns=asked.columns, boxes=boxes, mpp=info.mpp)
     own = _of_slide(read, info, asked, file)
     placed = place(own, info, tissue, asked, where=file)
-    region = region_of(info, asked.roi or asked.frame)
     x, y = placed.points_px0.T
     searched = (x >= region.x) & (x <= region.right) & (y >= region.y) & (y <= region.bottom)
     notes = [*own.notes, *placed.notes]
@@ -113,6 +114,7 @@ def import_findings(
         stage="imported",
         point=scored.point,
         correction=scored.correction,
+        focus=focus,
         by=source.finder(scored.line),
         asked=asked,
         opened_with=(asked.mpp, asked.mpp_override),

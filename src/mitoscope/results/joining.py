@@ -28,7 +28,7 @@ from mitoscope.results.calibration import Calibration, Detector, named, score
 from mitoscope.results.given import GivenFindings, Source, joined_words
 from mitoscope.results.settings import JoinSettings
 from mitoscope.slide import Level, SlideInfo, open_slide
-from mitoscope.tissue import TissueMask
+from mitoscope.tissue import Focus, TissueMask
 
 _MEND: Final = "repeat the detection or the import"
 
@@ -227,6 +227,7 @@ def _joined(
         stage="joined",
         point=scored.point,
         correction=scored.correction,
+        focus=_focus(first.values),
         by=source.finder(scored.line),
         asked=asked,
         opened_with=_opened_with(first.values),
@@ -278,11 +279,23 @@ def _opened_with(values: Mapping[str, Any]) -> tuple[float | None, bool]:
 
 
 def _tissue(members: Sequence[_Member]) -> TissueMask:
-    """Return the tissue of the slide, with the doubt that any of them had of its colours."""
-    mask = members[0].result.tissue
+    """Return the tissue as the first result states it, with the doubt that any had of the colours."""
+    mask, quality = members[0].result.tissue, members[0].values.get("quality") or {}
     assert mask is not None  # `_member` saw to it
     doubts = [one.found.searched.colour_doubt for one in members]
-    return replace(mask, colour_doubt=next(filter(None, doubts), ""))
+    stain = quality.get("stain_density")
+    return replace(
+        mask,
+        stain=None if stain is None else tuple(stain),
+        colour_doubt=next(filter(None, doubts), ""),
+        ink_mm2=quality.get("ink_mm2"),
+    )
+
+
+def _focus(values: Mapping[str, Any]) -> Focus | None:
+    """Return how sharp the slide is, as a result states it."""
+    stated = (values.get("quality") or {}).get("focus")
+    return None if stated is None else Focus(**stated)
 
 
 def _area_mm2(boxes: Sequence[BoxPx0], mpp: Mpp) -> float:

@@ -185,6 +185,8 @@ class _Judge:
 
     def doubt(self, points: Points) -> tuple[str, str] | None:
         """Return why points cannot be findings on this slide and what may correct it; None where they can."""
+        if (self.settings.unit or self.found.unit) is Unit.PX and self._are_shares():
+            return "coordinates from 0 to 1 are shares of a picture, not pixels", "give --unit share"
         points = _sample(points)
         outside = 1 - self._inside(points).mean()
         on_tissue = self._on_tissue(points)
@@ -203,6 +205,10 @@ class _Judge:
             what = f"only {on_tissue:.0%} of the findings lie on tissue, {self._covered()} of the slide"
             return what, "is this the result of another slide, or of another part (--origin, --frame)?"
         return None
+
+    def _are_shares(self) -> bool:
+        stated = np.concatenate([self.found.x, self.found.y])
+        return bool(stated.min() >= 0 and stated.max() <= 1)
 
     def remarks(self, points: Points) -> list[str]:
         """Return what is odd about points that may yet be right."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mitoscope.errors import FormatError
 from mitoscope.exchange.coco.box_layout import box_layout
@@ -23,6 +24,9 @@ from mitoscope.region import kind_of_name
 
 SCORES: Final = (*SCORE_NAMES, "prob", "type_prob", "conf", "classification_probability")
 """Names under which programs state a score."""
+_FEW: Final = 3
+_LARGER: Final = 5
+"""How much larger boxes of one layout are for it to be doubted."""
 _EVIDENCE_MOST: Final = 10_000
 """Boxes by which their layout is told."""
 CLASSES: Final = ("type", "class", "label", "classification", "category", "name")
@@ -296,14 +300,31 @@ class Coco(Layout):
             )
         return self.found.finish(program, names=self.names, images=images)
 
-    def _layout(self, boxes: np.ndarray[Any, Any]) -> BoxLayout:
-        if self.boxes is not None or self.is_list:
-            return self.boxes or BoxLayout.XYWH  # results of COCO tools have corner and size
+    def _layout(self, boxes: NDArray[np.float64]) -> BoxLayout:
+        if self.boxes is not None:
+            return self.boxes
+        if self.is_list:  # results of COCO tools have corner and size
+            _refuse_corners(boxes, self.found.path)
+            return BoxLayout.XYWH
         unknown = (np.inf, np.inf)
         rows = self.rows[: len(self.evidence)]
         sizes = np.array([self.found.sizes.get(image, unknown) for *_, image in rows]).reshape(-1, 2)
         where = str(self.found.path)
         return box_layout(self.evidence, boxes[: len(rows)], sizes, description=self.description, where=where)
+
+
+def _refuse_corners(boxes: NDArray[np.float64], path: Path) -> None:
+    """Refuse a list whose boxes grow with their place as corner and size, and do not as two corners."""
+    if len(boxes) < _FEW:
+        return
+    sizes, spans = boxes[:, 2:], boxes[:, 2:] - boxes[:, :2]
+    if (spans > 0).all() and np.median(sizes) > _LARGER * np.median(spans):
+        raise FormatError(
+            f"boxes of {np.median(sizes):.0f} px as corner and size, of {np.median(spans):.0f} px as two "
+            "corners",
+            where=path,
+            mend="say which with --boxes xyxy or --boxes xywh",
+        )
 
 
 class Points(Layout):
