@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
-import subprocess
-import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from mitoscope.bundle import load_bundle
+from mitoscope.cli import run
 from mitoscope.errors import ConfigError, RemoteError
 from mitoscope.infer import find_slides, read_slide_list, refuse_same_names
-from mitoscope.slide.synthetic import SyntheticSlideConfig, render_field
 from tests.experiments.datasets.host import Host, Served
 from tests.remote.conftest import SECRET, Bucket
 
@@ -21,20 +23,50 @@ SIGNED = "X-Amz-Signature=5ca1ab1e&X-Amz-Expires=60"
 
 @pytest.fixture(scope="module")
 def fields(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with the fields one.png and two.png."""
+    """Return a folder with the fields one.png and two.png: a self-test picture and its mirror image."""
     folder = tmp_path_factory.mktemp("fields")
-    for seed, name in enumerate(("one", "two")):
-        config = SyntheticSlideConfig.of(
-            width=512, height=384, seed=seed, tissue_fraction=1.0, mitoses_per_mm2=200.0
-        )
-        Image.fromarray(render_field(config)[0]).save(folder / f"{name}.png")
+    bundle = load_bundle("semi-fcn")
+    picture = Image.open(io.BytesIO(bundle.read(bundle.manifest.self_test.image)))
+    picture.save(folder / "one.png")
+    picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(folder / "two.png")
     return folder
 
 
-def detect(*arguments: str | Path, staging: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "mitoscope", "detect", *map(str, arguments)]
-    command += ["--mpp", "0.25", "--formats", "csv,json,geojson", "--staging", str(staging), "--retries", "0"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+@dataclass(frozen=True)
+class Done:
+    """What a command printed, and how it ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+Detect = Callable[..., Done]
+
+
+@pytest.fixture
+def detect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Detect:
+    """Run the command in this process."""
+
+    def ask(*words: str | Path) -> Done:
+        staging, log = tmp_path / "staging", tmp_path / "log.txt"
+        command = ["mitoscope", "detect", *map(str, words), "--mpp", "0.25", "--formats", "csv,json,geojson"]
+        command += [
+            "--stage",
+            "proposals",
+            "--retries",
+            "0",
+            "--staging",
+            str(staging),
+            "--log-file",
+            str(log),
+        ]
+        monkeypatch.setattr("sys.argv", command)
+        with pytest.raises(SystemExit) as left:
+            run()
+        return Done(int(left.value.code or 0), *capsys.readouterr())
+
+    return ask
 
 
 def content(manifest: bytes) -> dict[str, object]:
@@ -45,20 +77,18 @@ def content(manifest: bytes) -> dict[str, object]:
 
 
 def test_slides_elsewhere_give_the_same_results_there(
-    bucket: Bucket, host: Host, fields: Path, tmp_path: Path
+    bucket: Bucket, host: Host, fields: Path, tmp_path: Path, detect: Detect
 ) -> None:
-    assert (
-        detect(fields / "one.png", fields / "two.png", "--out", tmp_path / "out", staging=tmp_path).returncode
-        == 0
-    )
+    assert detect(fields, "--out", tmp_path / "out").status == 0
+    assert (tmp_path / "out" / "one.csv").read_text().count("\n") > 1  # there are candidates
     bucket.put("cohort/one.png", (fields / "one.png").read_bytes())
     bucket.put("cohort/broken.png", b"no picture")
     host.files["/two.png"] = Served((fields / "two.png").read_bytes())
     signed = f"{host.url.replace('http://', f'http://ann:{SECRET}@')}/two.png?{SIGNED}"
-    out, staging = f"{bucket.url}/results/june", tmp_path / "staging"
-    done = detect(f"{bucket.url}/cohort/", signed, "--out", out, staging=staging)
-    assert done.returncode == 1
-    (error,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    out = f"{bucket.url}/results/june"
+    done = detect(f"{bucket.url}/cohort/", signed, "--out", out)
+    assert done.status == 1
+    (error,) = [line for line in done.err.splitlines() if line.startswith("error: ")]
     assert error.startswith(f"error: {bucket.url}/cohort/broken.png: ")
     for stem in ("one", "two"):
         for suffix in (".csv", ".geojson", ".tissue.png"):
@@ -70,19 +100,19 @@ def test_slides_elsewhere_give_the_same_results_there(
     assert f"{bucket.url}/cohort/one.png" in table
     assert f"{host.url}/two.png" in table
     # Nobody who reads results, logs or the cache learns how they were reached.
-    written = [path.read_bytes() for path in staging.rglob("*") if path.is_file()]
+    written = [path.read_bytes() for path in (tmp_path / "staging").rglob("*") if path.is_file()]
     keys = bucket.keys()
     written += [bucket.get(key) for key in keys if key.startswith("results/")]
-    told = [*written, done.stdout.encode(), done.stderr.encode()]
+    told = [*written, (tmp_path / "log.txt").read_bytes(), done.out.encode(), done.err.encode()]
     assert not any(word.encode() in text for word in (SECRET, "5ca1ab1e", "X-Amz") for text in told)
     host.asked.clear()
-    again = detect(f"{bucket.url}/cohort/", signed, "--out", out, staging=staging)
-    assert again.stdout.count("made before") == 2
+    again = detect(f"{bucket.url}/cohort/", signed, "--out", out)
+    assert again.out.count("made before") == 2
     assert [wanted for _, wanted in host.asked] == ["bytes=0-0"]
 
 
 def test_a_bucket_that_is_gone_stops_no_other_and_the_same_command_goes_on(
-    bucket: Bucket, fields: Path, tmp_path: Path
+    bucket: Bucket, fields: Path, tmp_path: Path, detect: Detect
 ) -> None:
     gone = Bucket(f"{bucket.name}-gone", bucket.client)
     bucket.put("one.png", (fields / "one.png").read_bytes())
@@ -94,15 +124,15 @@ def test_a_bucket_that_is_gone_stops_no_other_and_the_same_command_goes_on(
         refuse_same_names(slides)
     (tmp_path / "list.csv").write_text(f"slide,case\n{gone.url}/two.png,A\n{bucket.url}/one.png,B\n")
     command = ("--slides-from", tmp_path / "list.csv", "--out", tmp_path / "out")
-    done = detect(*command, staging=tmp_path / "staging")
-    assert done.returncode == 1
-    assert f"error: {gone.url}/two.png: no such object or bucket; check the address\n" in done.stderr
+    done = detect(*command)
+    assert done.status == 1
+    assert f"error: {gone.url}/two.png: no such object or bucket; check the address\n" in done.err
     assert (tmp_path / "out" / "one.json").exists()
     bucket.client.create_bucket(Bucket=gone.name)
     gone.put("two.png", (fields / "two.png").read_bytes())
-    again = detect(*command, staging=tmp_path / "staging")
-    assert again.returncode == 0, again.stderr
-    assert again.stdout.count("made before") == 1
+    again = detect(*command)
+    assert again.status == 0, again.err
+    assert again.out.count("made before") == 1
     assert (tmp_path / "out" / "two.json").exists()
 
 

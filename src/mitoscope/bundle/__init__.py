@@ -28,7 +28,7 @@ from mitoscope.bundle.manifest import (
 )
 from mitoscope.bundle.offer import Offer, look_at
 from mitoscope.bundle.origin import Interface, Origin
-from mitoscope.bundle.pack import SUFFIX, pack_bundle, unpack_bundle
+from mitoscope.bundle.pack import SUFFIX, manifest_at_head, pack_bundle, read_head, unpack_bundle
 from mitoscope.bundle.shelf import Shelved, place_on_shelf, shelf_folder, shelved_bundles
 from mitoscope.bundle.verify import verify_bundle
 from mitoscope.bundle.write import write_bundle
@@ -64,8 +64,10 @@ __all__ = [
     "Verifier",
     "load_bundle",
     "look_at",
+    "manifest_at_head",
     "pack_bundle",
     "place_on_shelf",
+    "read_head",
     "shelf_folder",
     "shelved_bundles",
     "shipped",

@@ -11,6 +11,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -100,6 +101,21 @@ def unpack_bundle(archive: Path, target: Path) -> Bundle:
     return load_bundle(target)
 
 
+def read_head(archive: Path, most: int = HEAD_BYTES) -> bytes:
+    """Return the first bytes of a file.
+
+    Raises
+    ------
+    FormatError
+        If it cannot be read.
+    """
+    try:
+        with open_regular(archive) as stream:
+            return stream.read(most)
+    except OSError as error:
+        raise FormatError(f"cannot be read ({error.strerror})", where=archive) from None
+
+
 def manifest_at_head(head: bytes, *, where: str) -> tuple[Manifest, str]:
     """Return the manifest of a packed bundle, and the fingerprint of the bundle, from its first bytes.
 
@@ -124,13 +140,16 @@ def manifest_at_head(head: bytes, *, where: str) -> tuple[Manifest, str]:
     return parse_manifest(head[begin : begin + size], where=where)
 
 
-def _opened(archive: Path) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(open_regular(archive))
-    except zipfile.BadZipFile:
-        raise FormatError("is no packed bundle", where=archive, mend=_MEND) from None
-    except OSError as error:
-        raise FormatError(f"cannot be read ({error.strerror})", where=archive) from None
+@contextmanager
+def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
+    with ExitStack() as stack:
+        try:
+            packed = zipfile.ZipFile(stack.enter_context(open_regular(archive)))
+        except zipfile.BadZipFile:
+            raise FormatError("is no packed bundle", where=archive, mend=_MEND) from None
+        except OSError as error:
+            raise FormatError(f"cannot be read ({error.strerror})", where=archive) from None
+        yield packed
 
 
 def _members(packed: zipfile.ZipFile, archive: Path) -> dict[str, zipfile.ZipInfo]:

@@ -141,13 +141,22 @@ def run() -> None:
     started = time.monotonic()
     status = _status()
     record(
-        f"mitoscope {__version__}, {shlex.join(sys.argv[1:])}: status {status}, "
+        f"mitoscope {__version__}, {_as_shown(sys.argv[1:])}: status {status}, "
         f"{time.monotonic() - started:.1f} s"
     )
     failure = console.close()
     if failure is not None and not status:
         status = _fail(f"standard output: {failure.strerror}; all else of the command is done", 1, failure)
     sys.exit(status)
+
+
+def _as_shown(words: list[str]) -> str:
+    """Return a command as it is logged: addresses without credentials."""
+    if any("://" in word for word in words):
+        from mitoscope.remote import without_credentials
+
+        words = [without_credentials(word) for word in words]
+    return shlex.join(words)
 
 
 def _status() -> int:

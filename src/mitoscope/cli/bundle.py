@@ -1,4 +1,4 @@
-"""``mitoscope bundle``: show, verify, export, import, calibrate, adapt, join and quantise model bundles."""
+"""``mitoscope bundle``: show, verify, import, fetch, calibrate, adapt, join and quantise model bundles."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mitoscope.cli.bundle_import import import_
+from mitoscope.cli.bundle_shelf import get, list_, pack, unpack
 from mitoscope.cli.options import (
     DataOption,
     ExaminedOption,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from mitoscope.statistics import Interval
 
 app = typer.Typer(
-    help="Show, verify, export, import, calibrate, adapt, join and quantise model bundles.",
+    help="Show, verify, import, fetch, pack, calibrate, adapt, join and quantise model bundles.",
     rich_markup_mode=None,
 )
 
@@ -103,6 +104,10 @@ def export(
 
 
 app.command("import")(import_)
+app.command("get")(get)
+app.command("pack")(pack)
+app.command("unpack")(unpack)
+app.command("list")(list_)
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 from mitoscope.remote.ahead import Ahead
 from mitoscope.remote.download import Counted, Told, download
-from mitoscope.remote.location import Location, as_shown, is_address
+from mitoscope.remote.location import Location, as_shown, is_address, without_credentials
 from mitoscope.remote.one_file import fetch_file, list_files, read_beginning
 from mitoscope.remote.outbox import Outbox
 from mitoscope.remote.part_file import ASIDE_SUFFIX, PART_SUFFIX, PartFile
@@ -30,4 +30,5 @@ __all__ = [
     "is_address",
     "list_files",
     "read_beginning",
+    "without_credentials",
 ]

@@ -44,6 +44,15 @@ def as_shown(url: str) -> str:
     return parts._replace(netloc=_host(parts), query="", fragment="").geturl()
 
 
+def without_credentials(text: str) -> str:
+    """Return a text, such as a command, with its addresses as they are shown.
+
+    >>> without_credentials("detect --out=s3://me:secret@bucket/x https://h/a.svs?sig=1")
+    'detect --out=s3://bucket/x https://h/a.svs'
+    """
+    return re.sub(r"[A-Za-z][A-Za-z0-9+.\-]+://\S+", lambda found: as_shown(found[0]), text)
+
+
 def _host(parts: SplitResult) -> str:
     return parts.netloc.rpartition("@")[2]
 

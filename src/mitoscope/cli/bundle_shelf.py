@@ -1,0 +1,170 @@
+"""``mitoscope bundle get``, ``pack``, ``unpack``, ``list``: bundles that travel, and the user's shelf."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mitoscope.cli.options import JsonOption
+from mitoscope.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mitoscope.bundle import Manifest, Offer
+
+
+def get(
+    address: Annotated[
+        str,
+        typer.Argument(metavar="URL", help="https://, s3://, gs:// or hf://OWNER/REPO[@REVISION][/PATH]."),
+    ],
+    fingerprint: Annotated[
+        str | None,
+        typer.Option("--sha256", metavar="HASH", help="Fingerprint that it must have, as its author says."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Accept its licence and fetch it unasked.")] = False,
+) -> None:
+    """Fetch a bundle onto your shelf: what it is and its licence are shown first.
+
+    A packed bundle (.mitobundle), or the folder of one. What was cut goes on where it was cut.
+    """
+    from mitoscope.bundle import look_at
+    from mitoscope.progress import progress
+
+    offer = look_at(address)
+    for line in describe_offer(offer):
+        typer.echo(line)
+    if fingerprint is not None and fingerprint.lower().removeprefix("sha256:") != offer.fingerprint:
+        raise ConfigError(
+            f"has the fingerprint sha256:{offer.fingerprint}, another one than --sha256",
+            where=offer.address,
+            mend="ask its author which one is right",
+        )
+    if not yes:
+        _ask()
+    with progress(offer.manifest.name, unit="MB", verb="fetched") as report:
+        bundle = offer.fetch(report=lambda done, total: report(done / 1e6, total / 1e6))
+    typer.echo(f"{bundle.manifest.source}: all hashes hold, self-test passed; it lies in {bundle.folder}")
+    typer.echo(f"use it with --model {_name_of(bundle.manifest)}")
+
+
+def _ask() -> None:
+    """Ask whether to fetch what was shown."""
+    if not sys.stdin.isatty():
+        raise ConfigError(
+            "not fetched: nobody was asked", mend="read what it is and its licence, then repeat with --yes"
+        )
+    if not typer.confirm("Fetch it under this licence?"):
+        raise typer.Exit(1)
+
+
+def _name_of(manifest: Manifest) -> str:
+    """Return what ``--model`` calls a bundle of the shelf."""
+    from mitoscope.bundle import shipped
+
+    return f"{manifest.name}@{manifest.version}" if manifest.name in shipped() else manifest.name
+
+
+def describe_offer(offer: Offer) -> list[str]:
+    """Return what one has to know of a bundle before it is fetched."""
+    manifest = offer.manifest
+    kinds = "points" if manifest.kind == "points" else "scores of windows"
+    lines = [
+        f"{manifest.source}: {manifest.summary}",
+        f"  {'from':<12}{offer.address}",
+        f"  {'size':<12}{offer.size_bytes / 1e6:.1f} MB in {len(manifest.files)} files",
+        f"  {'sha256':<12}{offer.fingerprint}",
+        f"  {'finds':<12}{', '.join(manifest.labels)} ({kinds}) at {manifest.mpp:g} µm/px",
+    ]
+    lines += [f"  {'trained on':<12}{source.name} ({source.licence})" for source in manifest.training]
+    return [*lines, f"  {'licence':<12}{manifest.licence}"]
+
+
+def pack(
+    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="Name or folder.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Default: NAME-VERSION.mitobundle, in this folder."),
+    ] = None,
+) -> None:
+    """Write a bundle as one file; the same bundle gives the same bytes."""
+    from mitoscope.bundle import SUFFIX, load_bundle, pack_bundle
+    from mitoscope.written import sha256_file
+
+    manifest = load_bundle(bundle).manifest
+    target = out or Path(f"{manifest.name}-{manifest.version}{SUFFIX}")
+    packed = pack_bundle(bundle, target)
+    typer.echo(f"{manifest.source} written to {target}, {target.stat().st_size / 1e6:.1f} MB")
+    typer.echo(f"  {'fingerprint':<14}sha256:{packed.fingerprint}, which bundle get --sha256 takes")
+    typer.echo(f"  {'file':<14}sha256:{sha256_file(target)}")
+
+
+def unpack(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A packed bundle.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="New folder of the bundle; by default on the shelf."),
+    ] = None,
+) -> None:
+    """Unpack a bundle, check every byte and run its self-test."""
+    from mitoscope.bundle import manifest_at_head, place_on_shelf, read_head, unpack_bundle
+
+    target = out
+    if target is None:
+        manifest, _ = manifest_at_head(read_head(file), where=str(file))
+        target = place_on_shelf(manifest.name, manifest.version)
+    bundle = unpack_bundle(file, target)
+    typer.echo(f"{bundle.manifest.source}: all hashes hold, self-test passed; it lies in {bundle.folder}")
+    if out is None:
+        typer.echo(f"use it with --model {_name_of(bundle.manifest)}")
+
+
+def list_(as_json: JsonOption = False) -> None:
+    """List the bundles that --model knows: shipped, and on your shelf."""
+    import json
+
+    from mitoscope.bundle import load_bundle, shelf_folder, shelved_bundles, shipped
+    from mitoscope.cli.terminal import print_table
+    from mitoscope.errors import BundleError
+
+    rows: list[dict[str, object]] = []
+    places = [("shipped", name, name) for name in shipped()]
+    places += [("shelf", one.name, f"{one.name}@{one.version}") for one in shelved_bundles()]
+    for place, name, key in places:
+        row: dict[str, object] = {"place": place, "name": name, "model": key}
+        try:
+            bundle = load_bundle(key)
+        except BundleError as error:
+            typer.echo(f"warning: {error}", err=True)
+            continue
+        manifest = bundle.manifest
+        row |= {
+            "version": manifest.version,
+            "licence": manifest.licence,
+            "classes": list(manifest.labels),
+            "kind": manifest.kind,
+            "mpp": manifest.mpp,
+            "fingerprint": bundle.fingerprint,
+            "folder": str(bundle.folder),
+        }
+        rows.append(row)
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    print_table(
+        f"shelf: {shelf_folder()}",
+        ["bundle", "version", "from", "classes", "µm/px", "licence"],
+        [
+            [
+                row["name"],
+                row["version"],
+                row["place"],
+                ", ".join(map(str, row["classes"])),  # type: ignore[call-overload]
+                f"{row['mpp']:g}",
+                row["licence"],
+            ]
+            for row in rows
+        ],
+    )
