@@ -238,6 +238,53 @@ def test_the_kinds_of_region_of_a_challenge_are_strata_when_the_table_names_them
     assert len(asked.entries[0].strata) == 2
 
 
+def test_regions_of_a_file_that_are_named_as_kinds_are_strata(tmp_path: Path) -> None:
+    """A whole slide in QuPath: two figures in the hot spot, one in a random region, each found or not."""
+
+    def feature(name: str, geometry: dict[str, object], kind: str = "annotation") -> dict[str, object]:
+        properties = {"objectType": kind, "classification": {"name": name}}
+        return {"type": "Feature", "geometry": geometry, "properties": properties}
+
+    def box(left: float, top: float) -> dict[str, object]:
+        ring = [[left, top], [left + 400, top], [left + 400, top + 400], [left, top + 400], [left, top]]
+        return {"type": "Polygon", "coordinates": [ring]}
+
+    points = [(100.0, 100.0), (200.0, 200.0), (700.0, 100.0)]
+    cells = [feature("Mitosis", {"type": "Point", "coordinates": list(point)}) for point in points]
+    regions = [feature("Hotspot ROI", box(0, 0)), feature("Random ROI", box(600, 0))]
+    truth = tmp_path / "slide.geojson"
+    truth.write_text(json.dumps({"type": "FeatureCollection", "features": [*regions, *cells]}))
+    found = _write(tmp_path / "slide.csv", ("x", "y", "score"), [(101.0, 100.0, 0.9), (650.0, 300.0, 0.8)])
+    board = compare({"one": found, "two": found}, truth=_judge(truth), repeats=50).scoreboard
+    (strata,) = board.entries[0].strata
+    assert strata.by == "kind of region"
+    hits = {name: (one.tp, one.fp, one.fn) for name, one in strata.strata.items()}
+    assert hits == {"hot spot": (1, 0, 1), "random": (0, 1, 1)}
+    assert [one.examined_mm2 for one in strata.strata.values()] == pytest.approx([0.01, 0.01])
+
+
+def test_a_slide_that_cannot_be_searched_is_named_and_the_others_are_judged(
+    made: Files, tmp_path: Path
+) -> None:
+    slides, truth, other, bundle = made
+    broken = tmp_path / "b.png"
+    broken.write_bytes(b"no picture")
+    compared = compare(
+        {"tiny": bundle, "other": other},
+        truth=_judge(truth),
+        slides=[slides / "a.png", broken],
+        out=tmp_path / "out",
+        config=CONFIG,
+        repeats=50,
+    )
+    assert list(compared.scoreboard.images) == ["a"]
+    assert compared.scoreboard.not_searched == {"b": ["tiny"], "c": ["tiny"]}
+    (failure,) = compared.failures
+    assert failure.startswith("tiny: ")
+    assert "b.png" in failure
+    assert failure in compared.scoreboard.notes
+
+
 def test_bad_input_is_one_line(made: Files, tmp_path: Path) -> None:
     _, truth, other, bundle = made
     with pytest.raises(ConfigError, match="two are called 'other'"):

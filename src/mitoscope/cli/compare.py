@@ -191,9 +191,13 @@ def compare(
     written = compared.write(out)
     if as_json:
         typer.echo(compared.scoreboard.model_dump_json(indent=2))
-        return
-    _print(compared)
-    typer.echo(shown(f"written: {', '.join(map(str, written))}"))
+    else:
+        _print(compared)
+        typer.echo(shown(f"written: {', '.join(map(str, written))}"))
+    for failure in compared.failures:
+        typer.echo(shown(f"error: {failure}"), err=True)
+    if compared.failures:
+        raise typer.Exit(1)
 
 
 def _named(option: str, given: Sequence[str] | None) -> list[tuple[str, str]]:

@@ -63,6 +63,7 @@ def compare(
     *,
     repeats: int = REPEATS,
     seed: int = 0,
+    drawn: tuple[Floats, Floats] | None = None,
 ) -> Comparison:
     """Compare two detectors by paired bootstrap over cases.
 
@@ -72,6 +73,8 @@ def compare(
         Score at the detector's threshold and steps of each case; the same cases.
     repeats, seed
         Of the bootstrap.
+    drawn : two ndarrays of float64, shape (repeats,), optional
+        Average precision of either in each draw of the same cases, where it is known already.
 
     Raises
     ------
@@ -89,14 +92,13 @@ def compare(
     values = [
         (total.precision, total.recall, total.f1, area) for total, area in zip(totals, areas, strict=True)
     ]
-    if len(names) < 2:
-        drawn: list[NDArray[np.float64] | None] = [None] * 4
-    else:
+    draws: list[Floats | None] = [None] * 4
+    if len(names) > 1:
         a, b = (draw_shares(side, repeats=repeats, seed=seed) for side in sides)
-        ap = [draw_average_precision(side, repeats=repeats, seed=seed) for side in steps]
-        drawn = [*(a - b), ap[0] - ap[1]]
+        ap = drawn or [draw_average_precision(side, repeats=repeats, seed=seed) for side in steps]
+        draws = [*(a - b), ap[0] - ap[1]]
     precision, recall, f1, area = (
-        _difference(*sides_and_draws) for sides_and_draws in zip(*values, drawn, strict=True)
+        _difference(*sides_and_draws) for sides_and_draws in zip(*values, draws, strict=True)
     )
     return Comparison(precision, recall, f1, area, cases=len(names))
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mitoscope.errors import ConfigError
 from mitoscope.evaluate.sweep import Steps
-from mitoscope.statistics import REPEATS, Interval, divide, draw_times, percentiles
+from mitoscope.statistics import REPEATS, divide, draw_times
 
 Floats = NDArray[np.float64]
 
@@ -92,15 +92,6 @@ def _figures_needed(figures: int) -> NDArray[np.int64]:
     """Return the least number of figures whose share reaches each of the 101 recalls, in floating point."""
     needed = np.floor(_RECALLS * figures).astype(np.int64)
     return needed + (needed / figures < _RECALLS)
-
-
-def bootstrap_average_precision(
-    cases: Mapping[str, Steps], *, repeats: int = REPEATS, seed: int = 0
-) -> Interval | None:
-    """Return the interval of the pooled average precision by drawing cases; None with fewer than two."""
-    if len(cases) < 2:
-        return None
-    return percentiles(draw_average_precision(cases, repeats=repeats, seed=seed))
 
 
 def draw_average_precision(cases: Mapping[str, Steps], *, repeats: int, seed: int) -> Floats:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mitoscope.detections import Detections
 from mitoscope.errors import ConfigError, FormatError
@@ -16,7 +17,7 @@ from mitoscope.evaluate.curves import (
     FALSE_PER_IMAGE,
     FALSE_PER_MM2,
     average_precision,
-    bootstrap_average_precision,
+    draw_average_precision,
     draw_recall_at_rates,
     free_response,
     froc,
@@ -355,7 +356,12 @@ class Evaluation:
     @cached_property
     def average_precision_interval(self) -> Interval | None:
         """95 % bootstrap interval by case."""
-        return bootstrap_average_precision(self.case_steps, repeats=self.repeats, seed=self.seed)
+        return None if len(self.case_steps) < 2 else percentiles(self._drawn_average_precision)
+
+    @cached_property
+    def _drawn_average_precision(self) -> NDArray[np.float64]:
+        """Average precision of each draw of the cases, shape (repeats,)."""
+        return draw_average_precision(self.case_steps, repeats=self.repeats, seed=self.seed)
 
     @property
     def mean_over_images(self) -> MeanScore:
@@ -439,7 +445,10 @@ class Evaluation:
             {case: (side.case_scores[case], side.case_steps[case]) for case in side.case_scores}
             for side in (self, other)
         )
-        return compare(*sides, repeats=self.repeats, seed=self.seed)
+        drawn = None
+        if len(self.case_steps) > 1:
+            drawn = self._drawn_average_precision, other._drawn_average_precision
+        return compare(*sides, repeats=self.repeats, seed=self.seed, drawn=drawn)
 
     def to_pandas(self) -> pd.DataFrame:
         """Return a frame with a row an image: case, scores, threshold, resolution, examined area.

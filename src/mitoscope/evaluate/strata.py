@@ -13,6 +13,7 @@ from mitoscope.evaluate.evaluate import evaluate
 from mitoscope.evaluate.judging import NOT_STATED, FileJudge, Stratification, group_of
 from mitoscope.evaluate.scorecard import Scorecard, StratumScore
 from mitoscope.exchange import parse_reference, table_columns
+from mitoscope.geometry import Mpp
 from mitoscope.image_names import stem
 from mitoscope.region import FieldKind, field_kind
 from mitoscope.truth import ExaminedArea, GroundTruth
@@ -80,9 +81,14 @@ def strata_of_fields(
     for entry in entries:
         scores = []
         for kind in kinds:
-            part = _inside(truth, kind)
             judged = entry.judged
-            there = {name: one for name, one in found[entry.name].items() if name in _names(part)}
+            part = _inside(truth, kind, judged.scales)
+            names = {stem(slide.name) for slide in part}
+            there = {
+                name: one.with_searched(replace(one.searched, mpp=judged.scales[name]))
+                for name, one in found[entry.name].items()
+                if name in names
+            }
             again = evaluate(
                 there,
                 part,
@@ -102,16 +108,14 @@ def strata_of_fields(
     return Strata(FIELD, cards, of_regions=True)
 
 
-def _inside(truth: GroundTruth, kind: FieldKind) -> GroundTruth:
-    """Return the slides with regions of a kind, each examined there alone."""
+def _inside(truth: GroundTruth, kind: FieldKind, scales: Mapping[str, Mpp | None]) -> GroundTruth:
+    """Return the slides with regions of a kind, each examined there alone, at the scales of the judgement."""
     return truth.with_slides(
         replace(
-            slide, stated_examined=ExaminedArea(slide.regions.fields[kind], f"regions of interest: {kind}")
+            slide,
+            mpp=scales[stem(slide.name)],
+            stated_examined=ExaminedArea(slide.regions.fields[kind], f"regions of interest: {kind}"),
         )
         for slide in truth
         if kind in slide.regions.fields
     )
-
-
-def _names(truth: GroundTruth) -> frozenset[str]:
-    return frozenset(stem(slide.name) for slide in truth)

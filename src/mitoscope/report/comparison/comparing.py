@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from mitoscope.bundle import Bundle
 from mitoscope.count import TEN_HPF_MM2
 from mitoscope.detections import Detections
 from mitoscope.errors import ConfigError
@@ -94,12 +95,15 @@ class Compared:
         Slides by the stem of their name, where they were given: for the pictures of the page.
     server : str
         Address of a served study, to whose slides the pictures lead; empty for none.
+    failures : tuple of str
+        Why slides could not be searched.
     """
 
     contest: Contest
     missing: Missing
     slides: dict[str, Path]
     server: str = ""
+    failures: tuple[str, ...] = ()
 
     @cached_property
     def scoreboard(self) -> Scoreboard:
@@ -179,7 +183,7 @@ class Compared:
 
 
 def compare(
-    entries: Sequence[str | Path] | Mapping[str, str | Path],
+    entries: Sequence[str | Path | Bundle] | Mapping[str, str | Path | Bundle],
     *,
     truth: FileJudge | str | Path,
     slides: Sequence[Path | str] = (),
@@ -201,8 +205,8 @@ def compare(
 
     Parameters
     ----------
-    entries : sequence of str or Path, or mapping of str to str or Path
-        Two or more: the name or folder of a bundle, which searches the slides, or results in any format.
+    entries : sequence, or mapping of names, of str, Path or Bundle
+        Two or more: a bundle, or its name or folder, which searches the slides, or results in any format.
         ``NAME=…``, or a mapping, gives names.
     truth : FileJudge, str or Path
         Ground truth of any form; a `FileJudge` also says how it is read.
@@ -246,8 +250,7 @@ def compare(
     judge = truth if isinstance(truth, FileJudge) else FileJudge(truth)
     if protocol is not None:
         judge = replace(judge, protocol=find_protocol(protocol) if isinstance(protocol, str) else protocol)
-    given = [f"{name}={path}" for name, path in entries.items()] if isinstance(entries, Mapping) else entries
-    contestants = find_contestants(list(given), None if out is None else Path(out))
+    contestants = find_contestants(entries, None if out is None else Path(out))
     check_rank(rank_by)
     check_server(server)
     _check_names(contestants, thresholds or {}, calibration)
@@ -290,6 +293,7 @@ def compare(
         missing,
         {image: path for image, path in files.items() if image in judged_images},
         check_server(server),
+        tuple(f"{one.name}: {reason}" for one in contestants for reason in one.failures.values()),
     )
 
 

@@ -48,13 +48,15 @@ class Contestant:
     failures: dict[str, str] = field(default_factory=dict)
 
 
-def find_contestants(given: Sequence[str | Path], out: Path | None) -> list[Contestant]:
+def find_contestants(
+    given: Sequence[str | Path | Bundle] | Mapping[str, str | Path | Bundle], out: Path | None
+) -> list[Contestant]:
     """Return what takes part.
 
     Parameters
     ----------
-    given : sequence of str or Path
-        Name or folder of a bundle, or results in any format; ``NAME=…`` gives it another name.
+    given : sequence, or mapping of names, of str, Path or Bundle
+        Name or folder of a bundle, a bundle, or results in any format; ``NAME=…`` gives a text a name.
     out : Path, optional
         Folder of the comparison, where bundles keep their results, each in a folder of its name.
 
@@ -71,8 +73,9 @@ def find_contestants(given: Sequence[str | Path], out: Path | None) -> list[Cont
             mend="name two or more; mitoscope evaluate judges one",
         )
     found: dict[str, Contestant] = {}
-    for text in given:
-        one = _contestant(text, out)
+    named = given.items() if isinstance(given, Mapping) else map(_split, given)
+    for name, where in named:
+        one = _contestant(name, where, out)
         other = found.setdefault(file_key(safe_name(one.name)), one)
         if other is not one:
             raise ConfigError(
@@ -81,8 +84,9 @@ def find_contestants(given: Sequence[str | Path], out: Path | None) -> list[Cont
     return list(found.values())
 
 
-def _contestant(given: str | Path, out: Path | None) -> Contestant:
-    name, where = _split(given)
+def _contestant(name: str, where: str | Path | Bundle, out: Path | None) -> Contestant:
+    if isinstance(where, Bundle):
+        return _searching(name or where.manifest.name, where, out)
     path = Path(where)
     if str(where) not in shipped() and path.exists() and not _is_bundle(path):
         own = path.absolute().name if path.is_dir() else path.stem
@@ -93,27 +97,29 @@ def _contestant(given: str | Path, out: Path | None) -> Contestant:
         raise BundleNotFoundError(
             f"neither a bundle nor results: {str(where)!r}", where=error.where, mend=error.mend
         ) from None
+    return _searching(name or (path.absolute().name if path.is_dir() else str(where)), bundle, out)
+
+
+def _searching(name: str, bundle: Bundle, out: Path | None) -> Contestant:
     detects = bundle.manifest.detects
     if not is_figure(detects):
         raise ConfigError(
             f"it finds {detects!r}, not mitotic figures: nothing of it can be compared",
-            where=where,
+            where=name,
             mend="leave it out",
         )
-    own = name or (path.name if path.is_dir() else str(where))
     if out is None:
-        raise ConfigError("a bundle needs a folder for its results", where=where, mend="give --out DIR")
-    return Contestant(own, out / safe_name(own), bundle)
+        raise ConfigError("a bundle needs a folder for its results", where=name, mend="give --out DIR")
+    return Contestant(name, out / safe_name(name), bundle)
 
 
-def _split(given: str | Path) -> tuple[str, str]:
+def _split(given: str | Path | Bundle) -> tuple[str, str | Path | Bundle]:
     """Return the name that is given, empty without one, and what is named."""
-    text = str(given)
-    name, sign, where = text.partition("=")
-    if isinstance(given, Path) or not sign or Path(text).exists():
-        return "", text
+    if not isinstance(given, str) or "=" not in given or Path(given).exists():
+        return "", given
+    name, _, where = given.partition("=")
     if not name.strip() or not name.isprintable() or not where:
-        raise ConfigError(f"{text!r} names nothing", mend="write NAME=BUNDLE or NAME=RESULTS")
+        raise ConfigError(f"{given!r} names nothing", mend="write NAME=BUNDLE or NAME=RESULTS")
     return name.strip(), where
 
 
@@ -171,23 +177,26 @@ def search(
         if progress is not None:
             progress(finished + (done / total if total else 0.0), len(slides))
 
-    _forget_peak()
+    is_new = _forget_peak()
     for outcome in detect_slides(list(slides.values()), one.bundle, one.path, config=config, progress=report):
         finished += 1
         if outcome.run is None:
             one.failures[stem(outcome.path.name)] = str(outcome.error)
             continue
         write_outputs(outcome.run, one.path, formats=("csv", "json"))
-    peak, before = _peak_mb(), read_memory(one.path)
+    peak, before = _peak_mb() if is_new else None, read_memory(one.path)
     if peak is not None:
         with suppress(OSError), atomic_write(one.path / MEMORY, replace=True) as stream:
             stream.write(f"{max(peak, before or 0.0):.0f}\n".encode("ascii"))
 
 
-def _forget_peak() -> None:
-    """Let the system forget the most memory that this process has held (Linux)."""
-    with suppress(OSError):
+def _forget_peak() -> bool:
+    """Let the system forget the most memory that this process has held (Linux); say whether it did."""
+    try:
         (_PROC / "clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
 
 
 def _peak_mb() -> float | None:
