@@ -107,7 +107,7 @@ def test_slides_elsewhere_give_the_same_results_there(
     assert not any(word.encode() in text for word in (SECRET, "5ca1ab1e", "X-Amz") for text in told)
     host.asked.clear()
     again = detect(f"{bucket.url}/cohort/", signed, "--out", out)
-    assert again.out.count("made before") == 2
+    assert again.out.count("; made before\n") == 2
     assert [wanted for _, wanted in host.asked] == ["bytes=0-0"]
 
 
@@ -132,7 +132,7 @@ def test_a_bucket_that_is_gone_stops_no_other_and_the_same_command_goes_on(
     gone.put("two.png", (fields / "two.png").read_bytes())
     again = detect(*command)
     assert again.status == 0, again.err
-    assert again.out.count("made before") == 1
+    assert again.out.count("; made before\n") == 1
     assert (tmp_path / "out" / "two.json").exists()
 
 
