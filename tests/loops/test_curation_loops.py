@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import pickle
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 
@@ -159,3 +161,25 @@ def test_figures_called_look_alikes_go_back_to_the_experts(study: SimulatedStudy
     assert (again.asked, again.new) == (done.asked, 0)
     read(study, "heael")
     assert review_state(store, "heael").outcome == {MITOTIC_FIGURE.name: len(wrong)}
+
+
+class Posted:
+    """Computes what has travelled as it would to another machine."""
+
+    def run(self, work: Callable[[Any], Any], items: Sequence[Any]) -> Generator[tuple[Any, Any], None, None]:
+        for item in reversed(items):  # in whichever order it comes back
+            yield item, pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(work))(item)))
+
+
+def test_steps_that_travel_come_to_the_same(study: SimulatedStudy, frozen: Frozen, tmp_path: Path) -> None:
+    own = material(study, frozen, Oracle(BY_STEM))
+    config, said = MissedConfig(folds=2), list[str]()
+    here = find_missed(own, "odael", tmp_path / "here", config=config)
+    there = find_missed(own, "odael", tmp_path / "there", config=config, say=said.append, executor=Posted())
+    assert there.cells == here.cells
+    assert there.is_repeated
+    assert len(said) == 2 * 2 + len(BY_STEM)
+    examples = HardExamplesConfig(folds=2)
+    scored = find_hard_examples(own, "heael", tmp_path / "scored", config=examples)
+    posted = find_hard_examples(own, "heael", tmp_path / "posted", config=examples, executor=Posted())
+    assert (posted.asked, posted.score_of) == (scored.asked, scored.score_of)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,3 +148,10 @@ def test_a_device_that_is_not_there_is_refused_at_once(monkeypatch: pytest.Monke
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(ConfigError, match="provider 'cuda' is not available; install onnxruntime-gpu"):
         RecipeLearner(device="cuda")
+
+
+def test_a_learner_travels_with_its_recipes() -> None:
+    learner = RecipeLearner(
+        Recipe.parse(DETECTOR, where="detector"), Recipe.parse(CLASSIFIER, where="classifier"), threads=1
+    )
+    assert pickle.loads(pickle.dumps(learner)).fingerprint == learner.fingerprint

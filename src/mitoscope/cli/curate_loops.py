@@ -10,6 +10,7 @@ import typer
 from mitoscope.cli.curate_inputs import read_scores
 from mitoscope.cli.options import (
     BinsOption,
+    ClusterOption,
     CountedAboveOption,
     DeviceOption,
     FoldSeedOption,
@@ -26,6 +27,9 @@ from mitoscope.cli.options import (
 from mitoscope.cli.terminal import print_json, print_table, say
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from mitoscope.cluster import Executor
     from mitoscope.loops.material import Material
     from mitoscope.loops.recipe_learner import RecipeLearner
     from mitoscope.loops.self_train import SelfTrained
@@ -57,10 +61,11 @@ def missed(
     seed: FoldSeedOption = 0,
     changes: SetOption = None,
     device: DeviceOption = None,
+    cluster: ClusterOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find what the experts missed: detectors that have not seen a case propose candidates there (ODAEL)."""
-    learner = make_learner(detector, classifier, changes, device=device)
+    learner = make_learner(detector, classifier, changes, device=device, cluster=cluster)
     from mitoscope.loops.missed import MissedConfig, find_missed
     from mitoscope.store import Store
 
@@ -72,9 +77,9 @@ def missed(
         "bins": bins,
     }
     config = MissedConfig.parse(values, where="missed figures")
-    with Store.open(study) as store:
-        material = make_material(store, version, slides, learner)
-        done = find_missed(material, name, out, config=config, say=_say)
+    with Store.open(study) as store, open_workers(cluster, out, device) as executor:
+        material = make_material(store, version, _shown(slides, cluster), learner)
+        done = find_missed(material, name, _shown(out, cluster), config=config, say=_say, executor=executor)
     if as_json:
         found = {"candidates": len(done.cells), "repeated": done.is_repeated}
         bins_json = {str(number): count for number, count in done.bins.items()}
@@ -112,20 +117,41 @@ def self_train(
     ] = 0.5,
     changes: SetOption = None,
     device: DeviceOption = None,
+    cluster: ClusterOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Learn from unlabelled slides what a detector is sure of, and say whether it helped (Akram et al.)."""
-    learner = make_learner(detector, None, changes, mined=mined, device=device)
+    learner = make_learner(detector, None, changes, mined=mined, device=device, cluster=cluster)
     from mitoscope.image_names import IMAGE_SUFFIXES
     from mitoscope.loops.mining import MiningConfig
     from mitoscope.loops.self_train import self_train as run_loop
     from mitoscope.store import Store
 
     config = MiningConfig.parse({"floor": floor, "threshold": threshold}, where="self-training")
-    files = {file.name: file for file in _files(unlabelled) if file.suffix.casefold() in IMAGE_SUFFIXES}
-    with Store.open(study) as store:
-        done = run_loop(make_material(store, version, slides, learner), files, out, config=config, say=_say)
+    files = {
+        file.name: file
+        for file in _files(_shown(unlabelled, cluster))
+        if file.suffix.casefold() in IMAGE_SUFFIXES
+    }
+    with Store.open(study) as store, open_workers(cluster, out, device) as executor:
+        material = make_material(store, version, _shown(slides, cluster), learner)
+        done = run_loop(material, files, _shown(out, cluster), config=config, say=_say, executor=executor)
     _show_self_trained(done, as_json)
+
+
+def open_workers(cluster: str | None, out: Path, device: str | None) -> AbstractContextManager[Executor]:
+    """Return what does the steps of a loop; a step takes a core, and a GPU where networks use one."""
+    from mitoscope.cluster import Request, open_executor
+    from mitoscope.fsio import make_directory
+
+    packages = (*Request().packages, "torch")
+    folders = (make_directory(out),) if cluster else ()
+    return open_executor(cluster, Request(1, int(device == "cuda"), packages, folders))
+
+
+def _shown(path: Path, cluster: str | None) -> Path:
+    """Return a path as it was given, or one that means the same on every machine."""
+    return path if cluster is None else path.absolute()
 
 
 def make_learner(
@@ -135,6 +161,7 @@ def make_learner(
     *,
     mined: int = 0,
     device: str | None = None,
+    cluster: str | None = None,
 ) -> RecipeLearner:
     """Return a learner by recipes.
 
@@ -151,7 +178,7 @@ def make_learner(
     first = None if detector is None else _recipe(detector, "detector", changes or ())
     second = None if classifier is None else _recipe(classifier, "verifier", ())
     where: Any = parse_choice("--device", device, ("cpu", "cuda"))
-    return RecipeLearner(first, second, mined=mined, device=where)
+    return RecipeLearner(first, second, mined=mined, threads=None if cluster is None else 1, device=where)
 
 
 def _recipe(path: Path, part: str, changes: Any) -> Recipe:
@@ -247,6 +274,7 @@ def hard_examples(
     ] = 0.9,
     policy: PolicyOption = None,
     device: DeviceOption = None,
+    cluster: ClusterOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Re-review cells labelled non-mitotic that a classifier scores as mitotic (HEAEL).
@@ -260,7 +288,9 @@ def hard_examples(
             found = _by_scores(store, name, read_scores(scores), policy=policy, threshold=threshold)
         else:
             settings = {"folds": folds, "seed": seed, "threshold": threshold}
-            found = _by_learning(store, name, (version, slides, classifier, out), settings, device)
+            found = _by_learning(
+                store, name, (version, slides, classifier, out), settings, device, cluster=cluster
+            )
     line = f"{found['asked']} of {found['scored']} cells are above {threshold:g} and not figures"
     line += f"; {found['new']} new in the review {name!r}" if found["asked"] else "; no review opened"
     say({"study": str(study), "review": name, **found}, line, as_json)
@@ -291,6 +321,8 @@ def _by_learning(
     given: tuple[str | None, Path | None, Path | None, Path | None],
     settings: dict[str, Any],
     device: str | None,
+    *,
+    cluster: str | None,
 ) -> dict[str, int]:
     from mitoscope.errors import ConfigError
 
@@ -298,12 +330,15 @@ def _by_learning(
     if version is None or slides is None or classifier is None or out is None:
         mend = "give --scores, or --version, --slides, --classifier and --out"
         raise ConfigError("neither scores nor what a classifier needs to learn", mend=mend)
-    learner = make_learner(None, classifier, device=device)
+    learner = make_learner(None, classifier, device=device, cluster=cluster)
     from mitoscope.loops.hard_examples import HardExamplesConfig, find_hard_examples
 
     config = HardExamplesConfig.parse(settings, where="hard examples")
-    material = make_material(store, version, slides, learner)
-    done = find_hard_examples(material, name, out, config=config, say=lambda line: typer.echo(line, err=True))
+    material = make_material(store, version, _shown(slides, cluster), learner)
+    with open_workers(cluster, out, device) as executor:
+        done = find_hard_examples(
+            material, name, _shown(out, cluster), config=config, say=_say, executor=executor
+        )
     return {"scored": len(done.score_of), "asked": len(done.asked), "new": done.new}
 
 

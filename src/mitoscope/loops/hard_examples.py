@@ -8,13 +8,16 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
+from mitoscope.cluster import Executor
 from mitoscope.config import Config
 from mitoscope.curation.hard_examples import CONFIDENT, hard_examples
 from mitoscope.curation.review import open_review
 from mitoscope.loops.job_folder import JobFolder
-from mitoscope.loops.material import Fold, Material, Say, say_nothing
+from mitoscope.loops.material import Learner, Material, Say, SlideFile, named, say_nothing
 
 LOOP = "hard examples"
 
@@ -63,12 +66,13 @@ def find_hard_examples(
     *,
     config: HardExamplesConfig | None = None,
     say: Say = say_nothing,
+    executor: Executor | None = None,
 ) -> Doubts:
     """Run the loop to its review in the store; after a stop the same call goes on.
 
     Parameters
     ----------
-    material, name, folder, say
+    material, name, folder, say, executor
         See :func:`mitoscope.loops.missed.find_missed`.
     config : HardExamplesConfig, optional
 
@@ -86,9 +90,30 @@ def find_hard_examples(
     score_of: dict[int, float] = {}
     folds = material.folds(config.folds, material.labels, seed=config.seed)
     with JobFolder.open(folder, LOOP, material.inputs(name, config)) as job:
-        for fold in folds:
-            say(f"{fold.title} of {len(folds)}")
-            score_of |= _score_fold(job, material, fold)
+        learn = material.learner.learn_classifier
+        lessons = {
+            f"{fold.title}: classifier": partial(
+                named, learn, fold.others, job.path / fold.folder / "classifier"
+            )
+            for fold in folds
+        }
+        learnt = job.steps(lessons, executor=executor, say=say)
+        looks = {
+            (fold.title, slide): partial(
+                _judge,
+                material.learner,
+                material.slide_file(slide),
+                material.cells[slide].points_px0,
+                Path(learnt[f"{fold.title}: classifier"]),
+            )
+            for fold in folds
+            for slide in fold.held_out
+        }
+        works = {f"{title}: {slide}": work for (title, slide), work in looks.items()}
+        judged = job.steps(works, executor=executor, say=say)
+        for title, slide in looks:
+            ids = material.cells[slide].cell_id.tolist()
+            score_of |= dict(zip(ids, judged[f"{title}: {slide}"], strict=True))
     cells = material.frozen.label_of
     rows = hard_examples(list(cells.values()), [score_of[cell] for cell in cells], threshold=config.threshold)
     ids = list(cells)
@@ -96,16 +121,8 @@ def find_hard_examples(
     return Doubts(asked, score_of, open_review(material.store, name, asked) if asked else 0)
 
 
-def _score_fold(job: JobFolder, material: Material, fold: Fold) -> dict[int, float]:
-    learn = partial(material.learner.learn_classifier, fold.others, job.path / fold.folder / "classifier")
-    classifier = Path(job.step(f"{fold.title}: classifier", lambda: str(learn())))
-    scores: dict[int, float] = {}
-    for slide in fold.held_out:
-        judged = job.step(f"{fold.title}: {slide}", partial(_judge, material, slide, classifier))
-        scores |= dict(zip(material.cells[slide].cell_id.tolist(), judged, strict=True))
-    return scores
-
-
-def _judge(material: Material, slide: str, classifier: Path) -> list[float]:
-    points = [(x, y) for x, y in material.cells[slide].points_px0.tolist()]
-    return material.learner.score(classifier, material.slide_file(slide), points).tolist() if points else []
+def _judge(
+    learner: Learner, file: SlideFile, points_px0: NDArray[np.float64], classifier: Path
+) -> list[float]:
+    points = [(x, y) for x, y in points_px0.tolist()]
+    return learner.score(classifier, file, points).tolist() if points else []

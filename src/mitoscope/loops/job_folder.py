@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
+from mitoscope.cluster import Executor, Here
 from mitoscope.config import Config
 from mitoscope.errors import FormatError
 from mitoscope.fsio import atomic_write, exclusive_lock, make_directory, safe_names
@@ -86,11 +88,39 @@ class JobFolder:
         work : callable
             Returns JSON values.
         """
-        if name not in self._state.steps:
-            result = json.loads(json.dumps(work(), allow_nan=False))
-            self._state = self._state.model_copy(update={"steps": {**self._state.steps, name: result}})
-            self._write()
-        return self._state.steps[name]
+        return self.steps({name: work})[name]
+
+    def steps(
+        self,
+        works: Mapping[str, Callable[[], Any]],
+        *,
+        executor: Executor | None = None,
+        say: Callable[[str], None] | None = None,
+    ) -> dict[str, Any]:
+        """Return what steps came to that do not depend on each other; those that are not done are done now.
+
+        Parameters
+        ----------
+        works : mapping of str to callable
+            Name of a step, one in the loop → what returns JSON values. On a cluster they travel: functions of
+            a module with arguments that can be sent.
+        executor : Executor, optional
+            What does them; by default this process, one after the other.
+        say : callable, optional
+            Told the name of each step before it is done here, or after it was done elsewhere.
+        """
+        missing = [name for name in works if name not in self._state.steps]
+        here = executor is None or isinstance(executor, Here)
+        tell = say or (lambda _: None)
+        do = _Do(works, tell if here else None)
+        with closing((executor or Here()).run(do, missing)) as results:
+            for name, result in results:
+                if not here:
+                    tell(name)
+                known = json.loads(json.dumps(result, allow_nan=False))
+                self._state = self._state.model_copy(update={"steps": {**self._state.steps, name: known}})
+                self._write()
+        return {name: self._state.steps[name] for name in works}
 
     @property
     def done(self) -> tuple[str, ...]:
@@ -100,6 +130,19 @@ class JobFolder:
     def _write(self) -> None:
         with atomic_write(claim(self.path / _STATE)) as stream:
             stream.write(self._state.model_dump_json(indent=1).encode())
+
+
+@dataclass(frozen=True, slots=True)
+class _Do:
+    """Does steps by their names."""
+
+    works: Mapping[str, Callable[[], Any]]
+    say: Callable[[str], None] | None
+
+    def __call__(self, name: str) -> Any:
+        if self.say is not None:
+            self.say(name)
+        return self.works[name]()
 
 
 def tables_of_slides(folder: Path, slides: Iterable[str]) -> dict[str, Path]:

@@ -145,6 +145,11 @@ Say = Callable[[str], None]
 """Told each step of a loop in a line."""
 
 
+def named(learn: Callable[..., Path], *given: object) -> str:
+    """Train, and return the path of the bundle as a step of a loop keeps it."""
+    return str(learn(*given))
+
+
 def say_nothing(line: str) -> None:
     """Say nothing."""
 

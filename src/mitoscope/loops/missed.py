@@ -7,19 +7,23 @@ cases, gives the rest its score; in ten bins by score they go before two experts
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
+from mitoscope.cluster import Executor
 from mitoscope.config import Config
 from mitoscope.curation.candidates import BINS, RADIUS_PX0, Proposal, candidates, propose
 from mitoscope.detections import Detections
 from mitoscope.exchange import detections_csv
 from mitoscope.labels import MITOTIC_FIGURE
 from mitoscope.loops.job_folder import JobFolder, tables_of_slides
-from mitoscope.loops.material import Fold, Material, Say, say_nothing
+from mitoscope.loops.material import Fold, Learner, Material, Say, SlideFile, named, say_nothing
 
 LOOP = "missed figures"
 
@@ -58,6 +62,7 @@ def find_missed(
     *,
     config: MissedConfig | None = None,
     say: Say = say_nothing,
+    executor: Executor | None = None,
 ) -> Proposal:
     """Run the loop to its review in the store; after a stop the same call goes on.
 
@@ -71,7 +76,9 @@ def find_missed(
         For detectors, detections and the state.
     config : MissedConfig, optional
     say : callable
-        Told each fold.
+        Told each step.
+    executor : Executor, optional
+        What trains and searches, fold by fold and slide by slide; by default this process.
 
     Raises
     ------
@@ -86,10 +93,23 @@ def find_missed(
     labels = material.labels if config.refine else (MITOTIC_FIGURE.name,)
     folds = material.folds(config.folds, labels, seed=config.seed)
     with JobFolder.open(folder, LOOP, material.inputs(name, config)) as job:
-        for fold in folds:
-            say(f"{fold.title} of {len(folds)}")
-            _run_fold(job, material, fold, config=config)
+        networks = job.steps(_lessons(job.path, material, folds, config), executor=executor, say=say)
         tables = tables_of_slides(job.path, material.slides)
+        searches = {
+            f"{fold.title}: {slide}": partial(
+                _search,
+                material.learner,
+                material.slide_file(slide),
+                material.cells[slide].points_px0,
+                tables[slide],
+                radius_px0=config.radius_px0,
+                detector=Path(networks[f"{fold.title}: detector"]),
+                classifier=Path(networks[f"{fold.title}: classifier"]) if config.refine else None,
+            )
+            for fold in folds
+            for slide in fold.held_out
+        }
+        job.steps(searches, executor=executor, say=say)
         found = {slide: detections_csv.read(tables[slide]) for slide in material.slides}
         return propose(
             material.store,
@@ -102,35 +122,38 @@ def find_missed(
         )
 
 
-def _run_fold(job: JobFolder, material: Material, fold: Fold, *, config: MissedConfig) -> None:
-    place, learner = job.path / fold.folder, material.learner
-    learn = partial(learner.learn_detector, fold.others, place / "detector")
-    detector = Path(job.step(f"{fold.title}: detector", lambda: str(learn())))
-    classifier = None
-    if config.refine:
-        learn = partial(learner.learn_classifier, fold.others, place / "classifier")
-        classifier = Path(job.step(f"{fold.title}: classifier", lambda: str(learn())))
-    for slide in fold.held_out:
-        search = partial(_search, job, material, slide, radius_px0=config.radius_px0)
-        job.step(f"{fold.title}: {slide}", partial(search, detector=detector, classifier=classifier))
+def _lessons(
+    folder: Path, material: Material, folds: Sequence[Fold], config: MissedConfig
+) -> dict[str, Callable[[], str]]:
+    """Return what is trained for each fold."""
+    learner, works = material.learner, dict[str, Callable[[], str]]()
+    for fold in folds:
+        place = folder / fold.folder
+        works[f"{fold.title}: detector"] = partial(
+            named, learner.learn_detector, fold.others, place / "detector"
+        )
+        if config.refine:
+            works[f"{fold.title}: classifier"] = partial(
+                named, learner.learn_classifier, fold.others, place / "classifier"
+            )
+    return works
 
 
 def _search(
-    job: JobFolder,
-    material: Material,
-    slide: str,
+    learner: Learner,
+    file: SlideFile,
+    known_px0: NDArray[np.float64],
+    table: Path,
     *,
     detector: Path,
     classifier: Path | None,
     radius_px0: float,
 ) -> int:
     """Search a slide and write what is new there; return how many that are."""
-    learner, file = material.learner, material.slide_file(slide)
-    known = material.cells[slide].points_px0
     found = learner.detect(detector, file, detector.parent / "found")
-    new = candidates(found, known, radius_px0=radius_px0)
+    new = candidates(found, known_px0, radius_px0=radius_px0)
     if classifier is not None and len(new):
         score = learner.score(classifier, file, [(x, y) for x, y in new.points_px0.tolist()])
         new = Detections(new.x_px0, new.y_px0, score, new.label, new.source)
-    detections_csv.write(tables_of_slides(job.path, material.slides)[slide], new)
+    detections_csv.write(table, new)
     return len(new)

@@ -12,13 +12,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mitoscope.cluster import Executor
 from mitoscope.detections import Detections
 from mitoscope.errors import TrainingDataError
 from mitoscope.evaluate import PROTOCOLS, Comparison, Evaluation, evaluate
 from mitoscope.exchange import detections_csv
 from mitoscope.labels import MITOTIC_FIGURE
 from mitoscope.loops.job_folder import JobFolder, tables_of_slides
-from mitoscope.loops.material import Material, Say, TrainingSlides, say_nothing
+from mitoscope.loops.material import Learner, Material, Say, TrainingSlides, say_nothing
 from mitoscope.loops.mining import MiningConfig, MiningCount, mine_slide
 from mitoscope.slide import fingerprint, open_slide
 from mitoscope.truth import ExaminedArea, GroundTruth, SlideTruth, TrueCells
@@ -58,6 +59,7 @@ def self_train(
     *,
     config: MiningConfig | None = None,
     say: Say = say_nothing,
+    executor: Executor | None = None,
 ) -> SelfTrained:
     """Run the loop; after a stop the same call goes on.
 
@@ -72,6 +74,8 @@ def self_train(
     config : MiningConfig, optional
     say : callable
         Told each step.
+    executor : Executor, optional
+        What mines the slides; by default this process, one after the other.
 
     Raises
     ------
@@ -93,7 +97,20 @@ def self_train(
         say("supervised detector")
         learn = partial(material.learner.learn_detector, labelled, folder / "supervised")
         supervised = Path(job.step("supervised detector", lambda: str(learn())))
-        count = _mine(job, material, supervised, unlabelled, config=config, say=say)
+        tables = tables_of_slides(job.path, unlabelled)
+        works = {
+            f"mining {slide}": partial(
+                _mine_slide,
+                material.learner,
+                supervised,
+                unlabelled[slide],
+                config=config,
+                table=tables[slide],
+            )
+            for slide in sorted(unlabelled)
+        }
+        counts = job.steps(works, executor=executor, say=say).values()
+        count = sum((MiningCount(**one) for one in counts), MiningCount())
         mined = mined_slides(job.path, unlabelled)
         if not mined.truth.n_figures:
             what = f"nothing was mined: {count.candidates} candidates, none consistent"
@@ -121,28 +138,11 @@ def _sides(material: Material, unlabelled: Mapping[str, Path]) -> tuple[list[str
     return training, validation
 
 
-def _mine(
-    job: JobFolder,
-    material: Material,
-    detector: Path,
-    unlabelled: Mapping[str, Path],
-    *,
-    config: MiningConfig,
-    say: Say,
-) -> MiningCount:
-    total, tables = MiningCount(), tables_of_slides(job.path, unlabelled)
-    for name in sorted(unlabelled):
-        say(f"mining {name}")
-        mine = partial(_mine_slide, material, detector, unlabelled[name], config=config, table=tables[name])
-        total += MiningCount(**job.step(f"mining {name}", mine))
-    return total
-
-
 def _mine_slide(
-    material: Material, detector: Path, file: Path, *, config: MiningConfig, table: Path
+    learner: Learner, detector: Path, file: Path, *, config: MiningConfig, table: Path
 ) -> dict[str, Any]:
     with open_slide(file) as slide:
-        mined = mine_slide(slide, material.learner.look(detector), config, source="mined")
+        mined = mine_slide(slide, learner.look(detector), config, source="mined")
     detections_csv.write(table, mined.figures)
     return asdict(mined.count)
 
