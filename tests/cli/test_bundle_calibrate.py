@@ -75,6 +75,11 @@ def _detect(
     return found
 
 
+def _scores_in(folder: Path) -> NDArray[np.float64]:
+    """Return the scores of all slides; the table of the cohort beside theirs holds none."""
+    return np.concatenate([_scores(path) for path in folder.glob("*.csv") if path.stem != "cohort"])
+
+
 def _scores(table: Path) -> NDArray[np.float64]:
     rows = csv.DictReader(table.read_text(encoding="utf-8").splitlines())
     return np.array([float(row["score"]) for row in rows])
@@ -126,7 +131,7 @@ def test_scores_become_probabilities_and_all_thresholds_move_along(
     line = made.manifest.calibration
     assert line is not None
     assert made.manifest.point("robust").threshold == pytest.approx(line(0.5), abs=1e-6)
-    scores = np.concatenate([_scores(path) for path in found.glob("*.csv")])
+    scores = _scores_in(found)
     assert line.figures is not None
     assert (line.figures.candidates, line.figures.images) == (len(scores), FIELDS)
     assert line.figures.share == pytest.approx((scores > CUT).mean())
@@ -283,7 +288,7 @@ def test_a_laboratory_is_known_without_a_label(
     _run(*own, tmp_path / "b", "--unlabelled", tmp_path / "on")
     line = with_share.manifest.calibration
     assert line is not None
-    plain = np.concatenate([_scores(path) for path in (tmp_path / "off").glob("*.csv")])
+    plain = _scores_in(tmp_path / "off")
     shift = line.prior_shift(plain)
     assert shift is not None
     made, same = (load_bundle(tmp_path / name).manifest.calibration for name in "ab")

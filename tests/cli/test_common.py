@@ -118,13 +118,17 @@ def test_quiet_is_without_progress_for_one_command(call: Call, capsys: pytest.Ca
         call("count", "cells.csv", "--mpp", "0.25")
 
 
-def test_short_names_mean_the_same_in_all_commands() -> None:
+def test_all_commands_report_in_json_and_short_names_mean_the_same() -> None:
     short: dict[str, set[str]] = {}
     variables: list[str] = []
+    silent = []
 
     def walk(command: Any, words: tuple[str, ...]) -> None:
         for name, each in getattr(command, "commands", {}).items():
             walk(each, (*words, name))
+        names = {one for option in command.params for one in getattr(option, "opts", ())}
+        if not getattr(command, "commands", {}) and "--json" not in names:
+            silent.append(" ".join(words))
         for option in command.params:
             for one in getattr(option, "opts", ()):
                 if len(one) == 2:
@@ -133,6 +137,7 @@ def test_short_names_mean_the_same_in_all_commands() -> None:
                 variables.append(option.envvar)
 
     walk(get_command(app), ())
+    assert silent == ["open", "serve"], "every other command reports, and does so in JSON as well"
     assert short.pop("-f") == {"--format", "--formats"}
     assert {name: long for name, (long,) in short.items()} == {
         "-j": "--threads",
@@ -144,6 +149,15 @@ def test_short_names_mean_the_same_in_all_commands() -> None:
     }
     assert len(variables) == len(set(variables)) > 100
     assert variable(("store", "import"), "--no-resume") == "MITOSCOPE_STORE_IMPORT_NO_RESUME"
+
+
+def test_what_is_made_is_reported_in_json(call: Call) -> None:
+    status, said, _ = call("synth", "--size", "300x200", "-o", "s.tiff", "--json", "-q")
+    made = json.loads(said)
+    assert (status, made["slide"], made["size_px0"]) == (0, "s.tiff", [300, 200])
+    assert all(Path(path).exists() for path in made["truth"])
+    verified = json.loads(call("bundle", "verify", "semi-fcn", "--json")[1])["bundles"]
+    assert [one["bundle"].split()[0] for one in verified] == ["semi-fcn"]
 
 
 def test_a_shell_completes_commands_and_options() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import partial
 from importlib import util
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +17,7 @@ from mitoscope.cli.bundle_shelf import get, list_, pack, unpack
 from mitoscope.cli.options import (
     DataOption,
     ExaminedOption,
+    JsonOption,
     LabelOption,
     MppOption,
     MppOverrideOption,
@@ -30,6 +32,7 @@ from mitoscope.cli.options import (
     parse_policy,
     parse_weights,
 )
+from mitoscope.cli.terminal import bundle_as_json, print_json, say
 from mitoscope.errors import ConfigError, OutputError
 
 if TYPE_CHECKING:
@@ -70,16 +73,21 @@ def show(
 
 
 @app.command()
-def verify(bundle: _Name = None) -> None:
+def verify(bundle: _Name = None, as_json: JsonOption = False) -> None:
     """Check every hash of a bundle and run its self-test."""
     from mitoscope.bundle import load_bundle, shipped, verify_bundle
 
+    verified = []
     for name in [bundle] if bundle else shipped():
         loaded = load_bundle(name)
         found = verify_bundle(loaded)
-        typer.echo(
-            f"{loaded.manifest.source}: all hashes hold, self-test {_passed(found, loaded.manifest.kind)}"
-        )
+        verified.append({**bundle_as_json(loaded), "self_test": found})
+        if not as_json:
+            typer.echo(
+                f"{loaded.manifest.source}: all hashes hold, self-test {_passed(found, loaded.manifest.kind)}"
+            )
+    if as_json:
+        print_json({"bundles": verified})
 
 
 def _passed(count: int, kind: str) -> str:
@@ -92,6 +100,7 @@ def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a training run.")],
     out: NewBundleOption,
     data: DataOption = Path("../shared/data"),
+    as_json: JsonOption = False,
 ) -> None:
     """Export the best weights of a training run as a bundle."""
     from mitoscope.cli.train import need_training
@@ -100,7 +109,7 @@ def export(
     from mitoscope.train.train import export_run
 
     bundle = export_run(run, out, data=data)
-    typer.echo(f"{bundle.manifest.source} written to {bundle.folder}")
+    say(bundle_as_json(bundle), f"{bundle.manifest.source} written to {bundle.folder}", as_json)
 
 
 app.command("import")(import_)
@@ -157,6 +166,7 @@ def calibrate(
     examined: ExaminedOption = None,
     mpp: MppOption = None,
     mpp_override: MppOverrideOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Fit a bundle to your laboratory: its operating points on labelled fields, or its prior without labels.
 
@@ -173,7 +183,7 @@ def calibrate(
     if unlabelled:
         if pred is not None or truth is not None or scores:
             raise ConfigError("--unlabelled goes without --pred, --truth and --scores", mend="leave them out")
-        _expect_share(loaded, unlabelled, out)
+        _expect_share(loaded, unlabelled, out, as_json=as_json)
         return
     if pred is None or truth is None:
         raise ConfigError(
@@ -199,23 +209,23 @@ def calibrate(
         weight=PRIOR_FIGURES if weight is None else weight,
         scores=scores,
     )
-    for line in calibration_lines(done):
-        typer.echo(line)
-    typer.echo(f"written to {out}")
+    lines = calibration_lines(done)
+    say({"out": str(out), "points": lines}, "\n".join([*lines, f"written to {out}"]), as_json)
     if not done.fitted[0].is_sure:
         typer.echo(f"warning: {too_few(done.fitted[0])}", err=True)
 
 
-def _expect_share(bundle: Bundle, results: list[Path], out: Path) -> None:
+def _expect_share(bundle: Bundle, results: list[Path], out: Path, *, as_json: bool) -> None:
     """Write a bundle that expects a laboratory's share of figures, and say what it is."""
     from mitoscope.evaluate import expect_share
 
     shift, stated = expect_share(bundle, results, out)
-    typer.echo(
+    line = (
         f"share of figures {stated.share:.3f} among {stated.candidates:,} candidates on {stated.images} "
         f"slides, {shift.alone or 0:.3f} by these alone; it was {shift.calibrated:.3f} in the calibration"
     )
-    typer.echo(f"written to {out}")
+    values = {"share": stated.share, "candidates": stated.candidates, "slides": stated.images}
+    say({**values, "calibrated": shift.calibrated, "out": str(out)}, f"{line}\nwritten to {out}", as_json)
 
 
 def calibration_lines(done: Calibrated) -> list[str]:
@@ -297,6 +307,7 @@ def adapt(
     examined: ExaminedOption = None,
     mpp: MppOption = None,
     mpp_override: MppOverrideOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Retrain the last layers of a bundle's second stage on labelled slides of your laboratory.
 
@@ -330,12 +341,13 @@ def adapt(
     ).need_cells()
     files = find_slides(slides, [slide.name for slide in truth])
     config = DetectConfig(mpp=None if scale is None else scale.x, mpp_override=mpp_override)
-    done = run(loaded, truth, files, protocol=find_protocol(protocol), config=config, say=typer.echo)
+    tell = partial(typer.echo, err=as_json)  # how far it is
+    done = run(loaded, truth, files, protocol=find_protocol(protocol), config=config, say=tell)
     made = write_adapted(loaded, done, out, dataset=dataset, licence=licence)
-    typer.echo(done.describe())
-    typer.echo(
-        f"{made.manifest.source} written to {made.folder}; threshold {made.manifest.default_threshold:.3f}"
-    )
+    threshold = made.manifest.default_threshold
+    line = f"{made.manifest.source} written to {made.folder}; threshold {threshold:.3f}"
+    values = {**bundle_as_json(made), "threshold": threshold, "judged": done.describe()}
+    say(values, f"{done.describe()}\n{line}", as_json)
 
 
 @app.command()
@@ -387,6 +399,7 @@ def join(
             "--subtype", metavar="BUNDLE", help="Classifier that tells atypical mitotic figures from others."
         ),
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Join bundles: a light detector proposes, the others verify its candidates.
 
@@ -421,7 +434,7 @@ def join(
             )
         if subtype is not None:
             made = with_subtype(made, load_bundle(subtype), out)
-    typer.echo(f"{made.manifest.source} written to {made.folder}")
+    say(bundle_as_json(made), f"{made.manifest.source} written to {made.folder}", as_json)
 
 
 @app.command()
@@ -432,6 +445,7 @@ def quantise(
     ],
     out: NewBundleOption,
     mpp: MppOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Write a bundle in int8: smaller, and faster where the processor multiplies bytes.
 
@@ -447,10 +461,9 @@ def quantise(
     own = load_bundle(bundle)
     made = run(own, slides, out, stated_mpp=None if scale is None else scale.x)
     before, after = (sum(entry.bytes for entry in one.manifest.files.values()) for one in (own, made))
-    typer.echo(
-        f"{made.manifest.source} in int8 written to {made.folder}: {after / 1e6:.1f} MB instead of "
-        f"{before / 1e6:.1f} MB"
-    )
+    line = f"{made.manifest.source} in int8 written to {made.folder}: {after / 1e6:.1f} MB instead of "
+    values = {**bundle_as_json(made), "bytes": after, "bytes_before": before}
+    say(values, f"{line}{before / 1e6:.1f} MB", as_json)
 
 
 def _describe_verifier(verifier: Verifier | None) -> list[str]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mitoscope.cli.options import NewBundleOption, as_resolution, as_score
+from mitoscope.cli.options import JsonOption, NewBundleOption, as_resolution, as_score
+from mitoscope.cli.terminal import bundle_as_json, print_json
 from mitoscope.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -196,6 +197,7 @@ def import_(
     unchecked: Annotated[
         bool, typer.Option("--unchecked", help="Do not try other orders of the colours on that picture.")
     ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Import a network of any program as a bundle: its points come out of the graph.
 
@@ -265,7 +267,7 @@ def import_(
         picture_mpp=None if self_test_mpp is None else as_resolution(self_test_mpp),
         checked=not unchecked,
     )
-    _tell(done)
+    _tell(done, as_json=as_json)
 
 
 def _need_onnx() -> None:
@@ -305,7 +307,11 @@ def _exported(
     )
 
 
-def _tell(done: Imported) -> None:
+def _tell(done: Imported, *, as_json: bool) -> None:
+    if as_json:
+        doubts = [str(doubt) for doubt in done.doubts]
+        print_json({**bundle_as_json(done.bundle), "self_test": done.plausibility.found, "doubts": doubts})
+        return
     manifest = done.bundle.manifest
     kind = "points" if manifest.kind == "points" else "scores"
     typer.echo(f"{manifest.source} written to {done.bundle.folder}")

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mitoscope.cli.options import JsonOption
+from mitoscope.cli.terminal import print_json
+
 if TYPE_CHECKING:
     from mitoscope.report import CohortRow
 
@@ -25,6 +28,7 @@ def cohort(
     title: Annotated[
         str, typer.Option("--title", help="What the cohort is called; by default as the folder.")
     ] = "",
+    as_json: JsonOption = False,
 ) -> None:
     """Write cohort.csv and cohort.html anew: all slides of a folder of results, however many runs made them.
 
@@ -35,7 +39,10 @@ def cohort(
 
     listed = () if slides_from is None else read_slide_list(slides_from)
     refuse_same_names(place_results(listed))
-    write_cohort(collect_rows(folder, listed), folder, title=title)
+    rows = collect_rows(folder, listed)
+    written = write_cohort(rows, folder, title=title, quiet=as_json)
+    if as_json:
+        print_json({"slides": len(rows), "files": [str(path) for path in written]})
 
 
 def write_cohort(

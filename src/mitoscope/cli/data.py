@@ -70,6 +70,7 @@ def get(
     tries: Annotated[
         int, typer.Option("--tries", min=1, help="Give up after so many tries without a new byte.")
     ] = 7,
+    as_json: JsonOption = False,
 ) -> None:
     """Download a data set; the same command goes on where it was stopped."""
     from mitoscope.experiments.datasets import (
@@ -100,7 +101,9 @@ def get(
             report=report,
             tell=lambda line: typer.echo(line, err=True),
         )
-    typer.echo(outcome_text(dataset, got, data))
+    values = {"dataset": dataset.name, "data": str(data), "unpacked": got.unpacked}
+    values |= {name: len(getattr(got, name)) for name in ("received", "present", "rejected")}
+    say(values, outcome_text(dataset, got, data), as_json)
     if got.rejected:
         raise typer.Exit(1)
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mitoscope.cli.options import SEED_MAX, parse_size
-from mitoscope.cli.terminal import summarise
+from mitoscope.cli.options import SEED_MAX, JsonOption, parse_size
+from mitoscope.cli.terminal import say, summarise
 from mitoscope.progress import progress
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def demo(
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Folder of the results; the slide goes to DIR/slide.")
     ] = Path("demo"),
+    as_json: JsonOption = False,
 ) -> None:
     """Make a synthetic slide, find and count its mitotic figures, report, and compare with the truth."""
     from mitoscope.bundle import load_bundle
@@ -37,7 +38,7 @@ def demo(
     with progress("looking for mitotic figures", unit="mm² of tissue", verb="searched") as report:
         run = detect_slide(slide, load_bundle(), out, progress=report)
     written = write_outputs(run, out)
-    typer.echo(summarise(read_manifest(written[-1])))
+    line = summarise(read_manifest(written[-1]))
     judged = evaluate(
         {slide.name: run.detections},
         truth,
@@ -45,8 +46,10 @@ def demo(
         threshold=run.threshold,
         mpp=run.slide.mpp,
     ).score
-    typer.echo(f"against the painted truth: {judged.tp} found, {judged.fn} missed, {judged.fp} false")
-    typer.echo(f"the report: {out / (slide.stem + '.html')}")
+    page = out / f"{slide.stem}.html"
+    against = f"against the painted truth: {judged.tp} found, {judged.fn} missed, {judged.fp} false"
+    values = {"slide": str(slide), "manifest": str(written[-1]), "report": str(page), **judged.as_dict()}
+    say(values, f"{line}\n{against}\nthe report: {page}", as_json)
 
 
 def _slide(folder: Path) -> tuple[Path, GroundTruth]:
@@ -82,9 +85,10 @@ def synth(
         float, typer.Option("--look-alikes", help="Look-alikes per mm² of tissue.")
     ] = 10.0,
     domain: Annotated[str, typer.Option("--domain", help="Stain domain.")] = "reference",
+    as_json: JsonOption = False,
 ) -> None:
     """Write a synthetic H&E slide (pyramidal tiled TIFF) with its truth as CSV and JSON."""
-    from mitoscope.slide.synthetic import SyntheticSlideConfig, domain_named, write_slide
+    from mitoscope.slide.synthetic import SyntheticSlideConfig, domain_named, truth_paths, write_slide
 
     width, height = parse_size(size)
     config = SyntheticSlideConfig.of(
@@ -101,7 +105,9 @@ def synth(
     with progress(f"writing {out.name}", unit="tiles", decimals=0) as report:
         truth = write_slide(out, config, progress=report)
     figures = len(truth.points())
-    typer.echo(f"{out}: {width} × {height} px, {figures} mitotic figure{'' if figures == 1 else 's'}")
+    line = f"{out}: {width} × {height} px, {figures} mitotic figure{'' if figures == 1 else 's'}"
+    values = {"slide": str(out), "truth": [str(path) for path in truth_paths(out)], "figures": figures}
+    say({**values, "size_px0": [width, height]}, line, as_json)
     if figures == 0 and max(density, hot_spot) > 0:
         typer.echo(f"warning: {_why_empty(config, truth.tumour_area_mm2)}", err=True)
 

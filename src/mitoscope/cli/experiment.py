@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from mitoscope.cli.options import THREADS_MAX, ClusterOption, DataOption, JsonOption
-from mitoscope.cli.terminal import print_json, print_table
+from mitoscope.cli.terminal import print_json, print_table, say
 from mitoscope.progress import progress
 
 app = typer.Typer(help="Run the tables and figures of the papers.", rich_markup_mode=None)
@@ -92,6 +92,7 @@ def run(
     ] = 1,
     recipes: _Recipes = None,
     cluster: ClusterOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Run experiments; each ends with its table beside the published one, as Markdown, CSV and JSON."""
     from mitoscope.cli.train import need_training
@@ -123,27 +124,41 @@ def run(
     )
     packages = (*Request().packages, "torch") if any(one.trains for one in wanted) else Request().packages
     request = Request(threads, int(device == "cuda"), packages, folders=(make_directory(out),))
+    done: list[dict[str, Any]] = []
     with open_executor(cluster, request) as executor:
         for experiment in wanted:
             with progress(experiment.name, unit="cells", decimals=0) as report:
                 outcome = run_experiment(
                     experiment, workplace, resume=resume, report=report, executor=executor
                 )
-            typer.echo(outcome.table.to_markdown())
-            typer.echo(f"{outcome.folder}: {len(outcome.records)} cells, {duration(outcome.seconds)}")
+            done.append(
+                {
+                    "experiment": experiment.name,
+                    "folder": str(outcome.folder),
+                    "cells": len(outcome.records),
+                    "seconds": outcome.seconds,
+                }
+            )
+            if not as_json:
+                typer.echo(outcome.table.to_markdown())
+                typer.echo(f"{outcome.folder}: {len(outcome.records)} cells, {duration(outcome.seconds)}")
+    if as_json:
+        print_json({"experiments": done})
 
 
 @app.command()
 def report(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the results.")],
     html: Annotated[Path, typer.Option("--html", metavar="DIR", help="Folder of the site.")],
+    as_json: JsonOption = False,
 ) -> None:
     """Write a static site of all finished experiments with their provenance."""
     from mitoscope.experiments.site import find_finished, write_site
 
     finished = find_finished(out)
     first = write_site(finished, html)
-    typer.echo(f"{first}: {len(finished)} experiments")
+    line = f"{first}: {len(finished)} experiments"
+    say({"page": str(first), "experiments": len(finished)}, line, as_json)
 
 
 _COSTS = {"networks": 0, "hours": 1, "disk_gb": 1, "memory_gb": 1}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +19,7 @@ from mitoscope.cli.counting import (
 from mitoscope.cli.options import (
     BoxesOption,
     ExaminedOption,
+    JsonOption,
     LabelOption,
     MppOption,
     MppOverrideOption,
@@ -32,7 +33,7 @@ from mitoscope.cli.options import (
     parse_mpp,
     parse_policy,
 )
-from mitoscope.cli.terminal import summarise
+from mitoscope.cli.terminal import print_json, say, summarise
 from mitoscope.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -150,6 +151,7 @@ def import_(
     objective: ObjectiveOption = None,
     field_diameter: FieldDiameterOption = None,
     force: _Force = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Take what another program found on a slide as a result, as if it had been searched here.
 
@@ -194,21 +196,35 @@ def import_(
         boxes=parse_boxes(boxes),
         calibration=None if calibration is None else Calibration.read(calibration),
     )
-    _write(found, out, formats=wanted, area_mm2=area_mm2, rule=rule, force=force)
+    _write([found], out, as_json=as_json, formats=wanted, area_mm2=area_mm2, rule=rule, force=force)
 
 
-def _write(found: SlideFindings, out: Path, **how: Any) -> None:
-    """Write a result and say what it is, and what is odd about it."""
+def _write(found: Iterable[SlideFindings], out: Path, *, as_json: bool, **how: Any) -> None:
+    """Write results and say what they are, and what is odd about them."""
     from mitoscope.count import refuse_colours
     from mitoscope.exchange import read_manifest
     from mitoscope.report import write_outputs
 
-    written = write_outputs(found, out, **how)
-    typer.echo(summarise(read_manifest(written[-1])))
-    for note in found.notes:
-        typer.echo(f"  {note}")
-    if not how.get("force"):
-        refuse_colours(found.detections.searched)
+    made: list[dict[str, Any]] = []
+    for one in found:
+        manifest = write_outputs(one, out, **how)[-1]
+        values = read_manifest(manifest)
+        count, figures = values["mitotic_count"]["count"], values["search"]["mitotic_figures"]
+        made.append(
+            {
+                "slide": values["slide"]["name"],
+                "manifest": str(manifest),
+                "mitotic_figures": figures,
+                "mitotic_count": count,
+                "notes": list(one.notes),
+            }
+        )
+        if not as_json:
+            typer.echo("\n".join([summarise(values), *(f"  {note}" for note in one.notes)]))
+        if not how.get("force"):
+            refuse_colours(one.detections.searched)
+    if as_json:
+        print_json({"slides": made, "out": str(out)})
 
 
 def _columns(texts: Sequence[str]) -> dict[str, str]:
@@ -281,6 +297,7 @@ def join(
     objective: ObjectiveOption = None,
     field_diameter: FieldDiameterOption = None,
     force: _Force = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Join what several detectors found on the same slides: weighted fusion of points within a radius.
 
@@ -317,8 +334,7 @@ def join(
         calibration=None if calibration is None else Calibration.read(calibration),
         slides=None if slides is None else find_slides(slides, names),
     )
-    for one in found:
-        _write(one, out, formats=chosen, area_mm2=area_mm2, rule=rule, force=force)
+    _write(found, out, as_json=as_json, formats=chosen, area_mm2=area_mm2, rule=rule, force=force)
 
 
 @app.command()
@@ -345,6 +361,7 @@ def calibrate(
     examined: ExaminedOption = None,
     mpp: MppOption = None,
     mpp_override: MppOverrideOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Choose the threshold of imported or joined results on labelled fields, and make scores probabilities.
 
@@ -366,8 +383,7 @@ def calibrate(
     )
     criteria = [Criterion.parse(name) for name in point or ["f1"]]
     done = calibrate_results(judge, pred, out, dataset=dataset, criteria=criteria, scores=scores)
-    for line in calibration_lines(done):
-        typer.echo(line)
-    typer.echo(f"written to {out}")
+    lines = calibration_lines(done)
+    say({"out": str(out), "points": lines}, "\n".join([*lines, f"written to {out}"]), as_json)
     if not done.fitted[0].is_sure:
         typer.echo(f"warning: {too_few(done.fitted[0])}", err=True)

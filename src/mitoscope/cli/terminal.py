@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from mitoscope.progress import PLAIN_INTERVAL_S, duration, is_shown
 
 if TYPE_CHECKING:
+    from mitoscope.bundle import Bundle
     from mitoscope.errors import MitoscopeError
     from mitoscope.infer import CohortState
 
@@ -97,6 +98,15 @@ def as_json(error: BaseException | None, line: str, status: int, *, kind: str = 
         "where": getattr(error, "where", None),
         "hint": getattr(error, "mend", None),
         "exit_status": status,
+    }
+
+
+def bundle_as_json(bundle: Bundle) -> dict[str, Any]:
+    """Return which bundle it is and where it lies, for JSON."""
+    return {
+        "bundle": bundle.manifest.source,
+        "folder": str(bundle.folder),
+        "fingerprint": bundle.fingerprint,
     }
 
 

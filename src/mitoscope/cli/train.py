@@ -13,11 +13,13 @@ from mitoscope.cli.options import (
     ClusterOption,
     DataOption,
     ExaminedOption,
+    JsonOption,
     LabelOption,
     PolicyOption,
     SetOption,
     parse_policy,
 )
+from mitoscope.cli.terminal import bundle_as_json, say
 from mitoscope.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -65,6 +67,7 @@ def train(
         Path | None,
         typer.Option("--show-samples", metavar="PNG", help="Draw what the network will see, and stop."),
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Train a detector or a classifier from a recipe; ends with a model bundle."""
     need_training()
@@ -79,12 +82,12 @@ def train(
         settings.append(f"run.device={device}")
     if samples is not None:
         show_samples(recipe, data, samples, changes=settings)
-        typer.echo(f"{samples} written")
+        say({"samples": str(samples)}, f"{samples} written", as_json)
         return
     target = Path("runs") / recipe.stem if out is None else out
     bundle = run_training(recipe, data, target, resume=resume, changes=settings, cluster=cluster)
     if leads():
-        typer.echo(f"{bundle.manifest.source} written to {bundle.folder}")
+        say(bundle_as_json(bundle), f"{bundle.manifest.source} written to {bundle.folder}", as_json)
 
 
 def _source(study: str | None, policy: Policy | None, label: list[str], examined: str | None) -> list[str]:
