@@ -81,6 +81,20 @@ def test_the_same_call_again_takes_what_was_kept(
     assert len(list((cache / "mitoscope" / "runs").iterdir())) == 2
 
 
+def test_a_slide_in_memory_is_searched_like_its_file(
+    slide: Path, result: mitoscope.DetectionResult, tmp_path: Path
+) -> None:
+    with mitoscope.open_slide(slide) as pixels:
+        rgb = pixels.read(mitoscope.BoxPx(0, 0, 1200, 1000)).rgb
+        opened = mitoscope.detect(pixels, progress=False)
+    assert opened.candidates == result.candidates
+    found = mitoscope.detect(MemorySlide(rgb, mpp=Mpp.square(0.25), name="field.tiff"), progress=False)
+    assert 0 < len(found.figures) < len(found.candidates)
+    assert found.plot() is not None
+    assert "data:image/jpeg" in found._repr_html_()
+    assert "mitotic" in found.report(tmp_path / "memory.html").read_text("utf-8")
+
+
 def test_former_calls_still_work(slide: Path, result: mitoscope.DetectionResult, tmp_path: Path) -> None:
     run = mitoscope.detect(slide, mitoscope.load_bundle(), tmp_path / "a", progress=None or False)
     assert run.ledger.parent == tmp_path / "a"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mitoscope.cli.options import JsonOption
+from mitoscope.cli.terminal import bundle_as_json, say
 from mitoscope.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def get(
         typer.Option("--sha256", metavar="HASH", help="Fingerprint that it must have, as its author says."),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Accept its licence and fetch it unasked.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Fetch a bundle onto your shelf: what it is and its licence are shown first.
 
@@ -35,7 +37,7 @@ def get(
 
     offer = look_at(address)
     for line in describe_offer(offer):
-        typer.echo(line)
+        typer.echo(line, err=as_json)
     if fingerprint is not None and fingerprint.lower().removeprefix("sha256:") != offer.fingerprint:
         raise ConfigError(
             f"has the fingerprint sha256:{offer.fingerprint}, another one than --sha256",
@@ -46,8 +48,9 @@ def get(
         _ask()
     with progress(offer.manifest.name, unit="MB", verb="fetched") as report:
         bundle = offer.fetch(report=lambda done, total: report(done / 1e6, total / 1e6))
-    typer.echo(f"{bundle.manifest.source}: all hashes hold, self-test passed; it lies in {bundle.folder}")
-    typer.echo(f"use it with --model {_name_of(bundle.manifest)}")
+    line = f"{bundle.manifest.source}: all hashes hold, self-test passed; it lies in {bundle.folder}"
+    name = _name_of(bundle.manifest)
+    say({**bundle_as_json(bundle), "model": name}, f"{line}\nuse it with --model {name}", as_json)
 
 
 def _ask() -> None:
@@ -88,6 +91,7 @@ def pack(
         Path | None,
         typer.Option("--out", metavar="FILE", help="Default: NAME-VERSION.mitobundle, in this folder."),
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Write a bundle as one file; the same bundle gives the same bytes."""
     from mitoscope.bundle import SUFFIX, load_bundle, pack_bundle
@@ -96,9 +100,14 @@ def pack(
     manifest = load_bundle(bundle).manifest
     target = out or Path(f"{manifest.name}-{manifest.version}{SUFFIX}")
     packed = pack_bundle(bundle, target)
-    typer.echo(f"{manifest.source} written to {target}, {target.stat().st_size / 1e6:.1f} MB")
-    typer.echo(f"  {'fingerprint':<14}sha256:{packed.fingerprint}, which bundle get --sha256 takes")
-    typer.echo(f"  {'file':<14}sha256:{sha256_file(target)}")
+    digest = sha256_file(target)
+    lines = [
+        f"{manifest.source} written to {target}, {target.stat().st_size / 1e6:.1f} MB",
+        f"  {'fingerprint':<14}sha256:{packed.fingerprint}, which bundle get --sha256 takes",
+        f"  {'file':<14}sha256:{digest}",
+    ]
+    values = {"bundle": manifest.source, "file": str(target), "fingerprint": packed.fingerprint}
+    say({**values, "sha256": digest}, "\n".join(lines), as_json)
 
 
 def unpack(
@@ -107,6 +116,7 @@ def unpack(
         Path | None,
         typer.Option("--out", metavar="DIR", help="New folder of the bundle; by default on the shelf."),
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Unpack a bundle, check every byte and run its self-test."""
     from mitoscope.bundle import manifest_at_head, place_on_shelf, read_head, unpack_bundle
@@ -116,9 +126,10 @@ def unpack(
         manifest, _ = manifest_at_head(read_head(file), where=str(file))
         target = place_on_shelf(manifest.name, manifest.version)
     bundle = unpack_bundle(file, target)
-    typer.echo(f"{bundle.manifest.source}: all hashes hold, self-test passed; it lies in {bundle.folder}")
+    line = f"{bundle.manifest.source}: all hashes hold, self-test passed; it lies in {bundle.folder}"
     if out is None:
-        typer.echo(f"use it with --model {_name_of(bundle.manifest)}")
+        line += f"\nuse it with --model {_name_of(bundle.manifest)}"
+    say(bundle_as_json(bundle), line, as_json)
 
 
 def list_(as_json: JsonOption = False) -> None:

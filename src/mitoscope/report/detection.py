@@ -21,13 +21,13 @@ from mitoscope.detections import Detections
 from mitoscope.errors import ColourError, IncompleteRunError, LedgerMismatchError, SlideError
 from mitoscope.fsio import atomic_write
 from mitoscope.geometry import Aspect, Mpp
-from mitoscope.infer import DetectConfig, Networks, SlideRun, detect_slide
+from mitoscope.infer import DetectConfig, Networks, SlideRun, check_asked, detect_opened, detect_slide
 from mitoscope.notebook import facts, picture_of
 from mitoscope.progress import progress as show_progress
 from mitoscope.region import SlideRegions
 from mitoscope.report.findings import gather
 from mitoscope.report.outputs import FORMATS, render_report, write_outputs
-from mitoscope.slide import read_thumbnail
+from mitoscope.slide import Slide, read_thumbnail
 from mitoscope.slide.showing import THUMBNAIL_PX, opened, plot_detections
 from mitoscope.written import cache_folder, keep_seals
 
@@ -51,10 +51,13 @@ class DetectionResult(SlideRun):
     ``result.count().count`` is the mitotic count, ``result.report("slide.html")`` writes the report.
     """
 
+    pixels: Slide | None = None
+    """A slide in memory that was searched; None for a file, which is opened where it is shown."""
+
     @classmethod
-    def of(cls, run: SlideRun) -> DetectionResult:
-        """Return the result of a run."""
-        return cls(**{field.name: getattr(run, field.name) for field in fields(SlideRun)})
+    def of(cls, run: SlideRun, slide: Slide | None = None) -> DetectionResult:
+        """Return the result of a run; `slide` is the slide in memory that was searched."""
+        return cls(**{field.name: getattr(run, field.name) for field in fields(SlideRun)}, pixels=slide)
 
     @property
     def candidates(self) -> Detections:
@@ -103,7 +106,7 @@ class DetectionResult(SlideRun):
         """
         target = Path(path)
         keep_seals()  # the cell that writes it can be run again, in a new kernel too
-        page = render_report(gather(self, force=force))
+        page = render_report(gather(self, force=force), slide=self.pixels)
         with atomic_write(target) as stream:
             stream.write(page.encode())
         return target
@@ -115,7 +118,7 @@ class DetectionResult(SlideRun):
 
         Parameters and errors as for `mitoscope.write_outputs`.
         """
-        return write_outputs(self, folder, formats=formats, force=force)
+        return write_outputs(self, folder, formats=formats, force=force, slide=self.pixels)
 
     def to_pandas(self) -> pd.DataFrame:
         """Return all candidates as a frame, by descending score; ``figure``: above the threshold.
@@ -132,16 +135,19 @@ class DetectionResult(SlideRun):
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the slide with its figures and the hot spot, in level-0 pixels."""
         with suppress(ColourError, IncompleteRunError):
-            return plot_detections(self.figures, self._file, ax, hot_spot=self.count().box_px0)
-        return plot_detections(self.figures, self._file, ax)
+            return plot_detections(self.figures, self._seen, ax, hot_spot=self.count().box_px0)
+        return plot_detections(self.figures, self._seen, ax)
 
     def gallery(self, *, n: int = 12, side_um: float = 32.0) -> NDArray[Any]:
         """Draw the figures of highest score as crops; see `Detections.gallery`."""
-        return self.figures.gallery(self._file, n=n, side_um=side_um)
+        return self.figures.gallery(self._seen, n=n, side_um=side_um)
 
     @property
-    def _file(self) -> Path:
-        assert self.slide.path is not None  # only files are searched
+    def _seen(self) -> Slide | Path:
+        """Where the pixels are."""
+        if self.pixels is not None:
+            return self.pixels
+        assert self.slide.path is not None  # else it is in memory
         return self.slide.path
 
     def __repr__(self) -> str:
@@ -152,7 +158,7 @@ class DetectionResult(SlideRun):
 
     def _repr_html_(self) -> str:
         try:
-            with opened(self._file, mpp=self.slide.mpp) as slide:
+            with opened(self._seen, mpp=self.slide.mpp) as slide:
                 picture = picture_of(read_thumbnail(slide, THUMBNAIL_PX).rgb, alt=self.slide.name)
         except SlideError:
             picture = ""
@@ -176,7 +182,7 @@ class DetectionResult(SlideRun):
 
 
 def detect(
-    slide: str | Path,
+    slide: str | Path | Slide,
     model: Bundle | str | Path | None = None,
     out: str | Path | None = None,
     *,
@@ -202,8 +208,8 @@ def detect(
 
     Parameters
     ----------
-    slide : str or Path
-        The slide.
+    slide : str, Path or Slide
+        The slide: its file, or one that is open or in memory (`MemorySlide`).
     model : Bundle, str or Path, optional
         The detector: a bundle, its name or its folder; by default the shipped one.
     out : str or Path, optional
@@ -276,11 +282,17 @@ def detect(
     settings = DetectConfig.parse(base | stated, where="detect")
 
     def search(folder: Path, how: DetectConfig, report: Callable[[float, float], None] | None) -> SlideRun:
+        if isinstance(slide, Slide):
+            check_asked(detector, how)
+            return detect_opened(
+                slide, detector, folder, config=how, progress=report, found=found, networks=networks
+            )
         return detect_slide(
             slide, detector, folder, config=how, progress=report, found=found, networks=networks
         )
 
-    with _reporting(progress, Path(slide).name) as report, _folder(out, slide, detector, settings) as folder:
+    title = slide.info.name if isinstance(slide, Slide) else Path(slide).name
+    with _reporting(progress, title) as report, _folder(out, slide, detector, settings) as folder:
         try:
             run = search(folder, settings, report)
         except LedgerMismatchError:
@@ -288,7 +300,7 @@ def detect(
                 raise
             # What is kept in the cache is of another version, or the slide has changed.
             run = search(folder, settings.model_copy(update={"resume": False}), report)
-    return DetectionResult.of(run)
+    return DetectionResult.of(run, slide if isinstance(slide, Slide) and run.slide.path is None else None)
 
 
 @contextmanager
@@ -306,15 +318,14 @@ def _reporting(
 
 @contextmanager
 def _folder(
-    out: str | Path | None, slide: str | Path, bundle: Bundle, config: DetectConfig
+    out: str | Path | None, slide: str | Path | Slide, bundle: Bundle, config: DetectConfig
 ) -> Iterator[Path]:
     """Yield where the record of a search is kept: the folder named, one in the cache, or a temporary one."""
     if out is not None:
         yield Path(out)
         return
-    key = json.dumps(
-        [str(Path(slide).absolute()), bundle.fingerprint, config.result_fields(), config.quality]
-    )
+    place = slide.info.fingerprint if isinstance(slide, Slide) else str(Path(slide).absolute())
+    key = json.dumps([place, bundle.fingerprint, config.result_fields(), config.quality])
     folder = _cached(hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()[:32])
     if folder is not None:
         yield folder
