@@ -20,7 +20,12 @@ from mitoscope.evaluate import FileJudge, Missing, Scoreboard
 from mitoscope.geometry import Mpp
 from mitoscope.infer import DetectConfig, detect_slide
 from mitoscope.report.comparison import CalibrationSet, compare
-from mitoscope.report.comparison.contestants import find_contestants, read_memory
+from mitoscope.report.comparison.contestants import (
+    Contestant,
+    find_contestants,
+    read_memory,
+    read_stated,
+)
 from tests.bundle import tiny_detector
 
 CONFIG = DetectConfig(threads=1)
@@ -293,6 +298,9 @@ def test_bad_input_is_one_line(made: Files, tmp_path: Path) -> None:
         find_contestants([other], None)
     with pytest.raises(BundleError, match="neither a bundle nor results: 'nothing-there'"):
         find_contestants([other, "nothing-there"], tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FormatError, match="neither a bundle nor results in this folder"):
+        find_contestants([other, tmp_path / "empty"], tmp_path)
     with pytest.raises(ConfigError, match="a bundle needs a folder for its results"):
         find_contestants([other, bundle.folder], None)
     with pytest.raises(ConfigError, match="a bundle needs slides to search"):
@@ -336,8 +344,8 @@ def test_results_of_two_detectors_in_one_folder_are_refused(made: Files, tmp_pat
     values["detector"]["version"] = "9"
     values["slide"]["name"] = "b.png"
     (tmp_path / "tiny" / "b.json").write_text(json.dumps(values))
-    with pytest.raises(FormatError):
-        compare({"tiny": tmp_path / "tiny", "other": other}, truth=_judge(truth), repeats=50)
+    with pytest.raises(FormatError, match="results of 2 detectors in one folder"):
+        read_stated(Contestant("tiny", tmp_path / "tiny"))
 
 
 def test_points_are_where_the_slide_is(made: Files, tmp_path: Path) -> None:

@@ -60,6 +60,7 @@ if TYPE_CHECKING:
 
 JSON, TABLE, PAGE = "compare.json", "compare.csv", "compare.html"
 _CALIBRATION: Final = "calibration"
+_NAMES_MAX: Final = 12
 
 
 @dataclass(frozen=True)
@@ -476,15 +477,16 @@ def _notes(
     """Write what a reader must know beside the numbers."""
     notes = []
     what = "their figures count as missed there" if missing is Missing.MISS else "judged for none"
-    for image, names in same.not_searched.items():
-        notes.append(f"{image}: not searched by {', '.join(names)}, {what}")
-    for image, names in same.without_truth.items():
-        notes.append(f"{image}: no ground truth, not judged (searched by {', '.join(names)})")
+    for names, images in _by_value(same.not_searched):
+        notes.append(f"{_listed(images)}: not searched by {', '.join(names)}, {what}")
+    for names, images in _by_value(same.without_truth):
+        notes.append(f"{_listed(images)}: no ground truth, not judged (searched by {', '.join(names)})")
     known = {stem(slide.name) for slide in same.truth} | same.not_searched.keys() | same.without_truth.keys()
-    notes += [f"{image}: no ground truth, not searched" for image in sorted(files.keys() - known)]
+    strange = sorted(files.keys() - known)
+    notes += [f"{_listed(strange)}: no ground truth, not searched"] if strange else []
     for one in contestants:
         notes += [f"{one.name}: {reason}" for reason in one.failures.values()]
-    notes += [f"{image}: judged within the part that all searched" for image in same.parts]
+    notes += [f"{_listed(same.parts)}: judged within the part that all searched"] if same.parts else []
     for entry in entries:
         judged = entry.judged
         if judged.chosen_threshold is None and judged.threshold_source.startswith("default"):
@@ -500,6 +502,17 @@ def _notes(
     if len(entries[0].judged.case_scores) == 1:
         notes.append("a single case: no intervals, and no difference can be called sure")
     return notes
+
+
+def _by_value(of: Mapping[str, tuple[str, ...]]) -> list[tuple[tuple[str, ...], list[str]]]:
+    """Return the values of a mapping, each with the keys that have it."""
+    return [(value, [key for key in of if of[key] == value]) for value in dict.fromkeys(of.values())]
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return names, and how many more there are: the scoreboard lists all."""
+    more = len(names) - _NAMES_MAX
+    return ", ".join(names[:_NAMES_MAX]) + (f" and {more} more" if more > 0 else "")
 
 
 def _classes(found: Mapping[str, Detections]) -> frozenset[str]:

@@ -88,11 +88,17 @@ def _contestant(name: str, where: str | Path | Bundle, out: Path | None) -> Cont
     if isinstance(where, Bundle):
         return _searching(name or where.manifest.name, where, out)
     path = Path(where)
-    if str(where) not in shipped() and path.exists() and not _is_bundle(path):
+    if path.exists() and str(where) not in shipped() and not _is_bundle(path):
+        if path.is_dir() and not is_result(path):
+            raise FormatError(
+                "neither a bundle nor results in this folder",
+                where=path,
+                mend="give the folder of a bundle, or the --out folder of detect or results import",
+            )
         own = path.absolute().name if path.is_dir() else path.stem
         return Contestant(name or own, path)
     try:
-        bundle = load_bundle(where if str(where) in shipped() else path)
+        bundle = load_bundle(where)
     except BundleNotFoundError as error:
         raise BundleNotFoundError(
             f"neither a bundle nor results: {str(where)!r}", where=error.where, mend=error.mend
