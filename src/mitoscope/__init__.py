@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from mitoscope.region import Region, SlideRegions
     from mitoscope.report import DetectionResult, detect, write_outputs
     from mitoscope.report.comparison import compare
+    from mitoscope.results import ImportSettings, JoinSettings, import_findings, join_results
     from mitoscope.slide import MemorySlide, Slide, open_slide
     from mitoscope.store import Store, Study
     from mitoscope.tissue import TissueMask, find_tissue
@@ -78,7 +79,9 @@ _HOME = {
     "Detections": "detections",
     "Evaluation": "evaluate",
     "GroundTruth": "truth",
+    "ImportSettings": "results",
     "InputError": "errors",
+    "JoinSettings": "results",
     "LabelMapping": "labels",
     "LabelSet": "labels",
     "MemorySlide": "slide",
@@ -100,6 +103,8 @@ _HOME = {
     "detect": "report",
     "find_protocol": "evaluate",
     "find_tissue": "tissue",
+    "import_findings": "results",
+    "join_results": "results",
     "load_bundle": "bundle",
     "mitotic_count": "count",
     "open_slide": "slide",
@@ -126,7 +131,9 @@ __all__ = [
     "Detections",
     "Evaluation",
     "GroundTruth",
+    "ImportSettings",
     "InputError",
+    "JoinSettings",
     "LabelMapping",
     "LabelSet",
     "MemorySlide",
@@ -150,6 +157,8 @@ __all__ = [
     "evaluate",
     "find_protocol",
     "find_tissue",
+    "import_findings",
+    "join_results",
     "load_bundle",
     "mitotic_count",
     "open_slide",

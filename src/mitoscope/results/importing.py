@@ -33,7 +33,7 @@ _SIZE_TOLERANCE: Final = 0.01
 
 def import_findings(
     slide: Path | str,
-    file: Path,
+    file: str | Path,
     *,
     settings: ImportSettings | None = None,
     mapping: LabelMapping | None = None,
@@ -46,7 +46,7 @@ def import_findings(
     ----------
     slide : Path or str
         The slide: its size, resolution and tissue are read.
-    file : Path
+    file : str or Path
         What the program wrote; see `mitoscope.exchange.foreign.read_foreign`.
     settings : ImportSettings, optional
         What the file does not say.
@@ -75,7 +75,7 @@ def import_findings(
     SlideError
         If the slide cannot be read.
     """
-    asked = settings or ImportSettings()
+    asked, file = settings or ImportSettings(), Path(file)
     with open_slide(slide, mpp=asked.mpp, mpp_override=asked.mpp_override) as opened:
         info, tissue = opened.info, find_tissue(opened)
         region = region_of(info, asked.roi or asked.frame)

@@ -54,23 +54,23 @@ class _Member:
 
 
 def join_results(
-    folders: Sequence[Path],
+    folders: Sequence[str | Path],
     *,
     settings: JoinSettings | None = None,
     calibration: Calibration | None = None,
-    slides: Mapping[str, Path] | None = None,
+    slides: Mapping[str, str | Path] | None = None,
 ) -> Iterator[GivenFindings]:
     """Join what several detectors found, slide by slide.
 
     Parameters
     ----------
-    folders : sequence of Path
+    folders : sequence of str or Path
         Results of a detector each: of a bundle, or imported.
     settings : JoinSettings, optional
         Radius, weights and threshold.
     calibration : Calibration, optional
         Of the joined scores.
-    slides : mapping of str to Path, optional
+    slides : mapping of str to str or Path, optional
         Name of a slide → its file, where reports with pictures are wanted.
 
     Yields
@@ -86,17 +86,17 @@ def join_results(
     FormatError
         If a result is damaged, or two are of different files of one name.
     """
-    asked = settings or JoinSettings()
-    if len(folders) < 2:
+    asked, paths = settings or JoinSettings(), [Path(folder) for folder in folders]
+    if len(paths) < 2:
         raise ConfigError("nothing to join", mend="name two folders of results or more")
-    weights = asked.weights or (1.0,) * len(folders)
-    if len(weights) != len(folders):
+    weights = asked.weights or (1.0,) * len(paths)
+    if len(weights) != len(paths):
         raise ConfigError(
-            f"{len(weights)} weights for {len(folders)} folders", where="--weights", mend="give one a folder"
+            f"{len(weights)} weights for {len(paths)} folders", where="--weights", mend="give one a folder"
         )
-    found = [_manifests(folder) for folder in folders]
-    names = _common(found, folders, leave_out=asked.common)
-    detectors = [_one_detector(each, folder) for each, folder in zip(found, folders, strict=True)]
+    found = [_manifests(folder) for folder in paths]
+    names = _common(found, paths, leave_out=asked.common)
+    detectors = [_one_detector(each, folder) for each, folder in zip(found, paths, strict=True)]
     source = _source(detectors, asked, weights)
     if calibration is not None:
         calibration.check(Detector(name=source.name, version=source.version, recipe=source.fingerprint))
@@ -186,7 +186,7 @@ def _joined(
     asked: JoinSettings,
     weights: Sequence[float],
     calibration: Calibration | None,
-    file: Path | None,
+    file: str | Path | None,
 ) -> GivenFindings:
     first = members[0]
     info = _info(members, file)
@@ -241,7 +241,7 @@ def _within(found: Detections, region: BoxPx0) -> Detections:
     return found.take(inside)
 
 
-def _info(members: Sequence[_Member], file: Path | None) -> SlideInfo:
+def _info(members: Sequence[_Member], file: str | Path | None) -> SlideInfo:
     """Return what the results say of their slide, which must be one; its own words where it is there."""
     stated = [one.values["slide"] for one in members]
     for key, what in (("fingerprint", "files"), ("size_px0", "sizes"), ("mpp", "resolutions")):
