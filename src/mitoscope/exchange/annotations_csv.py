@@ -12,22 +12,32 @@ columns of :mod:`mitoscope.exchange.table`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mitoscope.errors import FormatError
+from mitoscope.errors import FormatError, InputError
 from mitoscope.exchange.classes import CONSENSUS, LabelFinder
 from mitoscope.exchange.csv_text import dump_rows, inert, number, plain, shortest
 from mitoscope.exchange.format import EVERYTHING, Aspect, Content, Format, ReadOptions, WriteOptions
 from mitoscope.exchange.json_text import a_mapping, a_share, dump_json, parse_json
-from mitoscope.exchange.table import IMAGE_COLUMNS, Row, columns_of, read_table, slide_of
+from mitoscope.exchange.table import (
+    IMAGE_COLUMNS,
+    Column,
+    Table,
+    column_of,
+    columns_of,
+    finite_numbers,
+    read_table,
+    slide_of,
+)
 from mitoscope.fsio import atomic_write
-from mitoscope.labels import MITOTIC_FIGURE
+from mitoscope.labels import MITOTIC_FIGURE, Label
 from mitoscope.store import (
     UNSTATED_ROUND,
     Rater,
@@ -62,10 +72,16 @@ SAME_CELL_PX0 = 30.0
 """Rows of one ``id`` are one cell where their centres are no farther apart: raters number on their own."""
 
 
+_Speech = tuple[str, str, str, bool, str, str]
+"""Label, rater and its kind, whether there is a score, round and its kind."""
+_Event = tuple[int, int, int, float, float, float, Mapping[str, Any]]
+"""Rater, label, round, time, score, seconds and attributes."""
+
+
 @dataclass(slots=True)
 class _Cell:
     add: Callable[[], int]
-    events: list[tuple[int, Callable[[int], None] | None]] = field(default_factory=list)
+    events: list[tuple[int, _Event | None]] = field(default_factory=list)
 
 
 def read(path: Path, options: ReadOptions) -> Study:
@@ -83,92 +99,182 @@ def read(path: Path, options: ReadOptions) -> Study:
     return _Reader(path, options).study()
 
 
+class _Columns:
+    """What the rows of a table say, by column."""
+
+    def __init__(self, table: Table, default_image: str) -> None:
+        self.image = [text or default_image for text in column_of(table, "image", _text_of)]
+        self.label, self.rater, self.guid, self.id = (
+            column_of(table, name, _text_of) for name in ("label", "rater", "guid", "id")
+        )
+        self.cell = table.texts("cell")
+        self.is_by_model = column_of(table, "score", _is_filled)
+        self.is_deleted = column_of(table, "deleted", _says_deleted)
+        kind, round_kind = (column_of(table, name, str.strip) for name in ("rater_kind", "round_kind"))
+        round_ = column_of(table, "round", _text_of)
+        self.speech = list(
+            zip(self.label, self.rater, kind, self.is_by_model, round_, round_kind, strict=True)
+        )
+        self.says = [True] * len(self.image)
+        if finite_numbers(table.texts("x")) is None:
+            filled = (column_of(table, name, _is_filled) for name in _SAID)
+            self.says = list(map(any, zip(*filled, strict=True)))
+        places = (self._places(table, name) for name in _PLACE)
+        self.place: list[tuple[Hashable, ...]] = list(zip(*places, strict=True))
+        self.x, self.y, self.w, self.h = (Column(table, name, number) for name in "xywh")
+        self.of_cell: list[Column[Any]] = [
+            self.x,
+            self.y,
+            self.w,
+            self.h,
+            Column(table, "shape", _shape),
+            Column(table, "vertices", _points),
+            Column(table, "z", _integer),
+            Column(table, "cell_attributes", _attributes),
+        ]
+        self.cells = list(zip(*(one.values for one in self.of_cell), strict=True))
+        self.refused = {row for one in self.of_cell for row in one.refused}
+        self.score, self.agreement = (Column(table, name, _share(name)) for name in ("score", "agreement"))
+        self.time_s, self.seconds = (Column(table, name, _seconds(name)) for name in ("time_s", "seconds"))
+        self.label_attributes = Column(table, "label_attributes", _attributes)
+
+    @staticmethod
+    def _places(table: Table, name: str) -> Sequence[Hashable]:
+        quick = finite_numbers(table.texts(name)) if name in _COORDINATES else None
+        return column_of(table, name, partial(_part_of_place, name)) if quick is None else quick
+
+    def is_nameless(self, row: int) -> bool:
+        """Whether a row gives a label in nobody's name."""
+        return not self.rater[row] and bool(self.label[row] or self.is_by_model[row])
+
+
 class _Reader:
     def __init__(self, path: Path, options: ReadOptions) -> None:
         self.path, self.options = path, options
-        self.build, self.labels = StudyBuilder(), LabelFinder()
+        self.build, self._finder = StudyBuilder(), LabelFinder()
+        self._labels: dict[str, Label] = {}
+        self._spoken: dict[_Speech, tuple[int, int, int]] = {}
 
     def study(self) -> Study:
         table = read_table(self.path, needed=("x", "y"), names=SYNONYMS, build=self.build)
-        rows_of: dict[str, list[tuple[str, dict[str, str]]]] = {}
-        for row in table.rows:
-            rows_of.setdefault(self._image(row.cells), []).append((row.where, row.cells))
-        slides = {image: self.build.slide(slide_of(image, of, self.build)) for image, of in rows_of.items()}
-        rows = [row for row in table.rows if any(row.cells.get(name, "").strip() for name in _SAID)]
-        self.is_mixed = len({_is_by_model(row.cells) for row in rows if _is_nameless(row.cells)}) > 1
-        self._refuse_contradictions(rows)
+        of = self.of = _Columns(table, self.options.slide_name(self.path))
+        slides = self._slides(table)
+        said = [row for row, says in enumerate(of.says) if says]
+        self.is_mixed = len({of.is_by_model[row] for row in said if of.is_nameless(row)}) > 1
+        self._refuse_contradictions(table, said)
         keys, cells = _CellKeys(), dict[str, _Cell]()
-        for place, row in enumerate(rows):
-            with self.build.aside(row.cells, slide=self._image(row.cells)):
-                slide = slides[self._image(row.cells)]
-                cell, event = self._cell(row.cells, slide, row.where), self._event(row.cells, row.where)
-                key = row.cells.get("cell") or keys.of(row.cells, slide, f"row {place}")
-                cells.setdefault(key, cell).events.append((place, event))
+        for place, row in enumerate(said):
+            where, image = table.where(row), of.image[row]
+            try:
+                slide = slides[image]
+                cell, event = self._cell(row, slide, where), self._event(row, where)
+            except InputError as error:
+                self.build.set_aside(error, table.row(row).cells, slide=image)
+                continue
+            key = of.cell[row] or self._key(keys, row, slide, f"row {place}")
+            cells.setdefault(key, cell).events.append((place, event))
         events = []
         for cell in _in_order(cells):
             index = cell.add()
             events += [(place, index, event) for place, event in cell.events if event is not None]
-        for _, index, event in sorted(events, key=lambda one: one[0]):
-            event(index)
+        events.sort(key=itemgetter(0))
+        for _, index, (rater, label, round_, time_s, score, seconds, attributes) in events:
+            self.build.event(
+                index,
+                rater,
+                label,
+                round_=round_,
+                time_s=time_s,
+                score=score,
+                seconds=seconds,
+                attributes=attributes,
+            )
         return self.build.build()
 
-    def _refuse_contradictions(self, rows: list[Row]) -> None:
+    def _slides(self, table: Table) -> dict[str, int]:
+        """Return the slides by name; rows that say the same of theirs are looked at once."""
+        stated = [name for names in IMAGE_COLUMNS.values() for name in names if name in table.columns]
+        rows_of: dict[str, list[tuple[str, dict[str, str]]]] = {}
+        known = set()
+        says = zip(self.of.image, *map(table.texts, stated), strict=True)
+        for place, one in enumerate(says):
+            if one not in known:
+                known.add(one)
+                row = table.row(place)
+                rows_of.setdefault(one[0], []).append((row.where, row.cells))
+        return {image: self.build.slide(slide_of(image, rows, self.build)) for image, rows in rows_of.items()}
+
+    def _refuse_contradictions(self, table: Table, said: list[int]) -> None:
+        of = self.of
         refuse_contradictions(
-            (one.where, (self._image(row), *place_of(row)), self.labels.find(label).name)
-            for one in rows
-            if (label := _text(row := one.cells, "label"))
-            and not (row.get("cell") or _text(row, "rater") or _is_by_model(row) or _is_deleted(row))
+            (table.where(row), (of.image[row], *of.place[row]), self._label(of.label[row]).name)
+            for row in said
+            if of.label[row]
+            and not (of.cell[row] or of.rater[row] or of.is_by_model[row] or of.is_deleted[row])
         )
 
-    def _image(self, row: dict[str, str]) -> str:
-        return _text(row, "image") or self.options.slide_name(self.path)
-
-    def _cell(self, row: dict[str, str], slide: int, where: str) -> _Cell:
-        shape, points = _geometry(row, where)
+    def _cell(self, row: int, slide: int, where: str) -> _Cell:
+        of = self.of
+        x, y, w, h, stated, points, z, attributes = of.cells[row]
+        if row in of.refused:
+            x, y, w, h, stated, points, z, attributes = [one.at(row, where) for one in of.of_cell]
+        shape, bounds = _geometry(x, y, w, h, stated, points, where)
         columns: dict[str, Any] = {
-            "z": _integer(row.get("z", ""), where),
-            "deleted": _is_deleted(row),
-            "guid": _text(row, "guid") or None,
-            "external_id": _text(row, "id") or None,
-            "attributes": _attributes(row, "cell_attributes", where),
+            "z": z,
+            "deleted": of.is_deleted[row],
+            "guid": of.guid[row] or None,
+            "external_id": of.id[row] or None,
+            "attributes": attributes,
         }
         if shape is Shape.POLYGON:
             return _Cell(partial(self.build.polygon, slide, points, **columns))
-        low, high = points[0], points[-1]  # a box whose extent is below zero stays one, to be refused
-        if _text(row, "vertices"):
-            low, high = points.min(axis=0), points.max(axis=0)
-        bounds = (*low.tolist(), *high.tolist())
         return _Cell(partial(self.build.cell, slide, bounds, shape=shape, **columns))
 
-    def _event(self, row: dict[str, str], where: str) -> Callable[[int], None] | None:
-        """Return what adds the label of a row to a cell, None where the row gives none."""
-        column = "score" if _is_by_model(row) else "agreement"
-        score = a_share(number(row.get(column, ""), where), f"{where}, column {column}")
-        label, named = _text(row, "label"), _text(row, "rater")
-        if not label and not named:
-            if math.isnan(score):
-                return None
-            label = MITOTIC_FIGURE.name
-        return partial(
-            self.build.event,
-            rater=self.build.rater(self._rater(named, row, where)),
-            label=self.build.label(self.labels.find(label)) if label else -1,
-            round_=self.build.round(_round(row, where)),
-            time_s=_seconds(row, "time_s", where),
-            score=score,
-            seconds=_seconds(row, "seconds", where),
-            attributes=_attributes(row, "label_attributes", where),
+    def _event(self, row: int, where: str) -> _Event | None:
+        """Return the label of a row, None where the row gives none."""
+        of = self.of
+        score = (of.score if of.is_by_model[row] else of.agreement).at(row, where)
+        speech = of.speech[row]
+        if not (of.label[row] or of.rater[row]) and math.isnan(score):
+            return None
+        if speech not in self._spoken:
+            self._spoken[speech] = self._who_says_what(speech, where)
+        return (
+            *self._spoken[speech],
+            of.time_s.at(row, where),
+            score,
+            of.seconds.at(row, where),
+            of.label_attributes.at(row, where),
         )
 
-    def _rater(self, name: str, row: dict[str, str], where: str) -> Rater:
-        kind = row.get("rater_kind", "").strip()
+    def _who_says_what(self, speech: _Speech, where: str) -> tuple[int, int, int]:
+        """Return the rater, the label (-1 for none) and the round."""
+        label, name, kind, is_by_model, round_, round_kind = speech
+        rater = self.build.rater(self._rater(name, kind, is_by_model, where))
+        label = label or ("" if name else MITOTIC_FIGURE.name)
+        label_id = self.build.label(self._label(label)) if label else -1
+        return rater, label_id, self.build.round(_round(round_, round_kind, where))
+
+    def _label(self, name: str) -> Label:
+        if name not in self._labels:
+            self._labels[name] = self._finder.find(name)
+        return self._labels[name]
+
+    def _rater(self, name: str, kind: str, is_by_model: bool, where: str) -> Rater:
         if kind and kind not in set(RaterKind):
             raise FormatError(f"a rater of {sorted(RaterKind)} expected, got {kind[:40]!r}", where=where)
         if name:
             default = RaterKind.MODEL if name in self.options.models else RaterKind.EXPERT
             return Rater(name, RaterKind(kind) if kind else default)
-        default_rater = _MODEL if _is_by_model(row) else CONSENSUS
-        return self.options.speaker(default_rater, is_mixed=self.is_mixed)
+        return self.options.speaker(_MODEL if is_by_model else CONSENSUS, is_mixed=self.is_mixed)
+
+    def _key(self, keys: _CellKeys, row: int, slide: int, new: str) -> str:
+        of = self.of
+        rater, place = of.rater[row], of.place[row]
+        if not rater or of.is_deleted[row]:
+            return new
+        ids = [(slide, name, text) for name, text in (("guid", of.guid[row]), ("id", of.id[row])) if text]
+        return keys.of(rater, (slide, *place), (of.x.values[row], of.y.values[row]), ids, new)
 
 
 class _CellKeys:
@@ -179,14 +285,29 @@ class _CellKeys:
         self._by_id: dict[Hashable, tuple[str, tuple[float, float]]] = {}
         self._raters: dict[str, set[str]] = {}
 
-    def of(self, row: dict[str, str], slide: int, new: str) -> str:
-        """Return the key of the cell that a row is of: ``new``, or that of an earlier row of the slide."""
-        rater = _text(row, "rater")
-        if not rater or _is_deleted(row):
-            return new
-        place = (slide, *place_of(row))
-        centre = (_coordinate(row, "x"), _coordinate(row, "y"))
-        ids = [(slide, name, text) for name in ("guid", "id") if (text := _text(row, name))]
+    def of(
+        self,
+        rater: str,
+        place: Hashable,
+        centre: tuple[float, float],
+        ids: Sequence[tuple[int, str, str]],
+        new: str,
+    ) -> str:
+        """Return the key of the cell that a rater's row is of: ``new``, or that of an earlier row.
+
+        Parameters
+        ----------
+        rater : str
+            Who speaks.
+        place : hashable
+            The slide and where the cell lies.
+        centre : tuple of float
+            Its centre in level-0 pixels.
+        ids : sequence of tuple of int, str and str
+            Slide, ``guid`` or ``id``, and the text of each that the row has.
+        new : str
+            The key of a cell of its own.
+        """
         key = self._by_place.get(place)
         for one in ids if key is None else ():
             known = self._by_id.get(one)
@@ -203,17 +324,18 @@ class _CellKeys:
 
 
 _PLACE = ("x", "y", "w", "h", "z", "shape", "vertices")
+_COORDINATES = _PLACE[:5]
 
 
 def place_of(row: Mapping[str, str]) -> tuple[Hashable, ...]:
     """Return where a row's cell lies, the same for ``5`` and ``5.0``."""
-    return tuple(
-        _coordinate(row, name) if name in _PLACE[:5] else row.get(name, "").strip() for name in _PLACE
-    )
+    return tuple([_part_of_place(name, row.get(name, "")) for name in _PLACE])
 
 
-def _coordinate(row: Mapping[str, str], column: str) -> Any:
-    text = row.get(column, "").strip()
+def _part_of_place(column: str, text: str) -> Hashable:
+    text = text.strip()
+    if column not in _COORDINATES:
+        return text
     try:
         value = float(text)
     except ValueError:
@@ -245,46 +367,47 @@ def refuse_contradictions(rows: Iterable[tuple[str, tuple[Hashable, ...], str]])
             )
 
 
-def _is_nameless(row: dict[str, str]) -> bool:
-    return not row.get("rater", "").strip() and any(row.get(name, "").strip() for name in ("label", "score"))
-
-
-def _is_deleted(row: dict[str, str]) -> bool:
-    return row.get("deleted", "").strip().casefold() in ("1", "true", "yes")
-
-
-def _is_by_model(row: dict[str, str]) -> bool:
-    return bool(row.get("score", "").strip())
-
-
 def _in_order(cells: dict[str, _Cell]) -> list[_Cell]:
     if all(key.isdecimal() for key in cells):
         return [cells[key] for key in sorted(cells, key=int)]
     return list(cells.values())
 
 
-def _text(row: dict[str, str], column: str) -> str:
-    text = plain(row.get(column, ""))
+def _text_of(text: str) -> str:
+    text = plain(text)
     return text if text.strip() else ""
 
 
-def _geometry(row: dict[str, str], where: str) -> tuple[Shape, Any]:
-    x, y = number(row["x"], where), number(row["y"], where)
-    w, h = number(row.get("w", ""), where), number(row.get("h", ""), where)
-    name = row.get("shape", "").strip().upper() or ("SPOT" if math.isnan(w) and math.isnan(h) else "BOX")
-    if name not in Shape.__members__:
+def _says_deleted(text: str) -> bool:
+    return text.strip().casefold() in ("1", "true", "yes")
+
+
+def _is_filled(text: str) -> bool:
+    return bool(text.strip())
+
+
+def _shape(text: str, where: str) -> Shape | None:
+    name = text.strip().upper()
+    if name and name not in Shape.__members__:
         raise FormatError(
             f"a shape of {[one.name.lower() for one in Shape]} expected, got {name!r}", where=where
         )
-    shape = Shape[name]
-    points = _points(row.get("vertices", ""), where)
-    if points is not None and shape is not Shape.SPOT:
-        return shape, points
+    return Shape[name] if name else None
+
+
+def _geometry(
+    x: float, y: float, w: float, h: float, stated: Shape | None, points: Any, where: str
+) -> tuple[Shape, tuple[float, ...]]:
+    """Return the shape and the bounds of a cell, whose sides are NaN and outline None if not stated."""
+    shape = stated or (Shape.SPOT if math.isnan(w) and math.isnan(h) else Shape.BOX)
+    if shape is Shape.SPOT:
+        return shape, (x, y, x, y)
+    if points is not None:
+        return shape, (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
     if shape is Shape.POLYGON:
         raise FormatError("a polygon without vertices", where=where)
-    if shape is Shape.SPOT:
-        return shape, np.array([(x, y)])
-    return shape, np.array([(x - w / 2, y - h / 2), (x + w / 2, y + h / 2)])
+    # A box whose extent is below zero stays one, to be refused.
+    return shape, (x - w / 2, y - h / 2, x + w / 2, y + h / 2)
 
 
 def _points(text: str, where: str) -> Any:
@@ -296,18 +419,24 @@ def _points(text: str, where: str) -> Any:
     return np.array(pairs)
 
 
-def _round(row: dict[str, str], where: str) -> Round:
-    name, kind = _text(row, "round"), row.get("round_kind", "").strip()
+def _round(name: str, kind: str, where: str) -> Round:
     if kind and kind not in set(RoundKind):
         raise FormatError(f"a round of {sorted(RoundKind)} expected, got {kind[:40]!r}", where=where)
     return Round(name, RoundKind(kind or "unstated")) if name else UNSTATED_ROUND
 
 
-def _seconds(row: dict[str, str], column: str, where: str) -> float:
-    value = number(row.get(column, ""), where)
-    if math.isinf(value):
-        raise FormatError(f"a finite number expected, got {value}", where=f"{where}, column {column}")
-    return value
+def _share(column: str) -> Callable[[str, str], float]:
+    return lambda text, where: a_share(number(text, where), f"{where}, column {column}")
+
+
+def _seconds(column: str) -> Callable[[str, str], float]:
+    def understand(text: str, where: str) -> float:
+        value = number(text, where)
+        if math.isinf(value):
+            raise FormatError(f"a finite number expected, got {value}", where=f"{where}, column {column}")
+        return value
+
+    return understand
 
 
 def _integer(text: str, where: str) -> int:
@@ -317,8 +446,7 @@ def _integer(text: str, where: str) -> int:
     return int(value)
 
 
-def _attributes(row: dict[str, str], column: str, where: str) -> dict[str, Any]:
-    text = row.get(column, "")
+def _attributes(text: str, where: str) -> dict[str, Any]:
     return a_mapping(parse_json(text, where=where), where) if text.strip() else {}
 
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Generic, TypeVar, cast
 
 from mitoscope.errors import FormatError
 from mitoscope.exchange.csv_text import inert, number, plain, read_rows
 from mitoscope.geometry import Mpp
 from mitoscope.store import SlideRecord, StudyBuilder
 from mitoscope.truth import SIDES, Domain, Side
+
+ValueT = TypeVar("ValueT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +65,93 @@ class Row:
         return not any(self.cells.get(column, "").strip() for column in columns)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Table:
-    """Rows under named columns; names are lower case."""
+    """Rows under named columns.
+
+    Parameters
+    ----------
+    columns : tuple of str
+        Their names, in lower case.
+    path : Path
+        The file.
+    lines : list of int
+        Where each row stands in it.
+    cells : list of list of str
+        The texts of each row.
+    """
 
     columns: tuple[str, ...]
-    rows: list[Row]
+    path: Path
+    lines: list[int]
+    cells: list[list[str]]
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """All rows by the names of the columns."""
+        return [self.row(number) for number in range(len(self.lines))]
+
+    def row(self, number: int) -> Row:
+        """Return one row by the names of the columns."""
+        return Row(self.where(number), dict(zip(self.columns, self.cells[number], strict=True)))
+
+    def where(self, number: int) -> str:
+        """Return the place of a row."""
+        return f"{self.path}:{self.lines[number]}"
+
+    def texts(self, column: str) -> list[str]:
+        """Return a column, empty throughout where there is none of that name."""
+        if column not in self.columns:
+            return [""] * len(self.lines)
+        place = self.columns.index(column)
+        return [cells[place] for cells in self.cells]
+
+
+class Column(Generic[ValueT]):
+    """A column as values; each text is understood once, and one that cannot be is refused where it stands."""
+
+    def __init__(self, table: Table, name: str, understand: Callable[[str, str], ValueT]) -> None:
+        self._texts, self._understand = table.texts(name), understand
+        known: dict[str, Any] = {}
+        if understand is number and (quick := finite_numbers(self._texts)) is not None:
+            self.values: list[Any] = quick
+        elif name in table.columns:
+            known = {text: self._tried(text) for text in set(self._texts)}
+            self.values = [known[text] for text in self._texts]
+        else:
+            self.values = [self._tried("")] * len(self._texts)
+        has_refused = any(value is _REFUSED for value in known.values())
+        self.refused = [row for row, one in enumerate(self.values) if one is _REFUSED] if has_refused else []
+
+    def _tried(self, text: str) -> Any:
+        try:
+            return self._understand(text, "")
+        except FormatError:
+            return _REFUSED
+
+    def at(self, row: int, where: str) -> ValueT:
+        """Return the value of a row, or raise FormatError with the place."""
+        value = self.values[row]
+        if value is _REFUSED:
+            value = self._understand(self._texts[row], where)
+        return cast("ValueT", value)
+
+
+_REFUSED = object()
+
+
+def finite_numbers(texts: list[str]) -> list[float] | None:
+    """Return finite numbers, or None where one is none or missing."""
+    try:
+        values = list(map(float, texts))
+    except ValueError:
+        return None
+    return values if all(map(math.isfinite, values)) else None
+
+
+def column_of(table: Table, name: str, of: Callable[[str], ValueT]) -> list[ValueT]:
+    """Return a column as values; nothing in it can be wrong."""
+    return Column(table, name, lambda text, _: of(text)).values
 
 
 def read_table(
@@ -110,17 +194,24 @@ def read_table(
     if twice:
         what = f"the column {', '.join(twice)} stands twice"
         raise FormatError(what, where=f"{path}:{line}", mend="remove one")
-    table = Table(columns, [])
+    table = Table(columns, path, [], [])
     for line, cells in rows[1:]:
-        where = f"{path}:{line}"
-        with nullcontext() if build is None else build.aside(cells):
-            if len(cells) != len(columns):
-                what = f"{len(columns)} cells expected, got {len(cells)}"
-                raise FormatError(what, where=where, mend="correct or remove the row")
-            if any("\0" in cell for cell in cells):
-                raise FormatError("a NUL in a cell", where=where, mend="correct or remove the row")
-            table.rows.append(Row(where, dict(zip(columns, cells, strict=True))))
+        refused = _refused(cells, len(columns))
+        if refused is None:
+            table.lines.append(line)
+            table.cells.append(cells)
+            continue
+        error = FormatError(refused, where=f"{path}:{line}", mend="correct or remove the row")
+        if build is None:
+            raise error
+        build.set_aside(error, cells)
     return table
+
+
+def _refused(cells: list[str], columns: int) -> str | None:
+    if len(cells) != columns:
+        return f"{columns} cells expected, got {len(cells)}"
+    return "a NUL in a cell" if "\0" in "".join(cells) else None
 
 
 CORNERS = ("x1", "y1", "x2", "y2")
@@ -148,11 +239,13 @@ def read_points(path: Path, *, needed: Sequence[str]) -> Table:
         return read_table(path, needed=wanted)  # which names what is missing
     if not boxes:
         return table
-    rows = [row if row.is_blank(CORNERS) else _centred(row) for row in table.rows]
-    return Table((*table.columns, "x", "y", "w", "h"), rows)
+    centred = [[""] * 4 if row.is_blank(CORNERS) else _centred(row) for row in table.rows]
+    cells = [[*one, *more] for one, more in zip(table.cells, centred, strict=True)]
+    return Table((*table.columns, "x", "y", "w", "h"), path, table.lines, cells)
 
 
-def _centred(row: Row) -> Row:
+def _centred(row: Row) -> list[str]:
+    """Return the centre and the sides of a box."""
     left, top, right, bottom = (row.coordinate(name) for name in CORNERS)
     if right <= left or bottom <= top:
         raise FormatError(
@@ -160,8 +253,7 @@ def _centred(row: Row) -> Row:
             where=row.where,
             mend="x1 < x2 and y1 < y2 expected; with width and height, name the columns x, y, w, h (centres)",
         )
-    extent = {"x": (left + right) / 2, "y": (top + bottom) / 2, "w": right - left, "h": bottom - top}
-    return replace(row, cells={**row.cells, **{name: repr(value) for name, value in extent.items()}})
+    return [repr(one) for one in ((left + right) / 2, (top + bottom) / 2, right - left, bottom - top)]
 
 
 IMAGE_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {

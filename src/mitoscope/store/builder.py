@@ -156,9 +156,15 @@ class StudyBuilder:
             ):
                 for row in [row for row in rows if row >= first]:
                     del rows[row]
-            # What stands there instead differs from item to item and is kept with it.
-            why = error.what.partition(", got ")[0]
-            self.quarantine.append(QuarantineEntry(error.where or where, why, str(item)[:_WHAT_MAX], slide))
+            self.set_aside(error, item, where=where, slide=slide)
+
+    def set_aside(
+        self, error: InputError, item: object, *, where: str = "", slide: str | None = None
+    ) -> None:
+        """Put an item of a file of which nothing was added into quarantine; see `aside`."""
+        # What stands there instead differs from item to item and is kept with it.
+        why = error.what.partition(", got ")[0]
+        self.quarantine.append(QuarantineEntry(error.where or where, why, str(item)[:_WHAT_MAX], slide))
 
     def build(self) -> Study:
         """Return the study.
