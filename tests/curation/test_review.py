@@ -61,6 +61,18 @@ def test_a_third_expert_decides_where_they_differ_and_may_not_be_one_of_them(ope
     assert dict(conclude(opened.store, "odael").label_of) == dict.fromkeys(range(1, 7), 1)
 
 
+def test_a_further_reader_of_the_same_round_decides_nothing(opened: SimulatedStudy) -> None:
+    for expert in (SURE, CONTRARY, OTHER):
+        for round_ in ("odael, bin 1 of 10", "odael, bin 2 of 10"):
+            opened.read(expert, round_)
+    state = review_state(opened.store, "odael")
+    assert (state.disputed, state.undecided, state.next_step) == (6, 6, "a third expert decides")
+    with pytest.raises(IncompleteRunError, match="6 disputed cells wait for a third"):
+        conclude(opened.store, "odael")
+    assert dict(conclude(opened.store, "odael", partial=True).label_of) == {}
+    assert ask_third(opened.store, "odael") == 6
+
+
 def test_a_round_left_half_done_is_said_and_goes_on(opened: SimulatedStudy) -> None:
     opened.read(SURE, "odael, bin 1 of 10")
     opened.read(SURE, "odael, bin 2 of 10")

@@ -263,3 +263,39 @@ def test_all_groups_of_a_review_are_one_piece_of_news(clinic: Clinic) -> None:
             rater.act(round_id, kind="label", cell=cell["cell"], label=1)
     assert heard == [[], []]
     assert _news(clinic.lead) == _news(clinic.lead) == [("was read by all", "odael")]
+
+
+def test_the_threshold_by_which_a_table_is_reviewed_is_that_of_the_case(clinic: Clinic) -> None:
+    """A bare CSV states none: the one that the lead sets is what candidates of this search count by."""
+    bare = "x,y,score\n900,700,0.9\n960,720,0.3\n"
+    body: dict[str, Any] = {
+        "name": "bare",
+        "model": "m",
+        "csv": bare,
+        "slide": clinic.slide,
+        "threshold": 0.4,
+    }
+    assert clinic.lead.post("/api/reviews", **body)["cells"] == 1
+    case = clinic.round("case", "case review", clinic.lead, settings={"area_mm2": 0.01})
+    state = clinic.lead.get(f"/api/rounds/{case}/slides/{clinic.slide}/case")
+    assert (state["threshold"], state["threshold_of"]) == (0.4, "search")
+
+
+def test_a_review_that_names_no_reader_makes_nobody_blind(clinic: Clinic) -> None:
+    opened = clinic.lead.post("/api/reviews", name="c", model="m", csv=CSV, slide=clinic.slide)
+    assert not {one["id"] for one in clinic.lead.get("/api/me")["rounds"]} & set(opened["rounds"])
+    clinic.lead.get("/api/agreement")
+    reader = clinic.person("reader")
+    clinic.lead.put(f"/api/rounds/{opened['rounds'][0]}", raters=[reader.id])
+    assert opened["rounds"][0] in {one["id"] for one in reader.get("/api/me")["rounds"]}
+
+
+def test_a_lead_who_reads_blinded_is_told_neither_how_far_nor_what_others_did(clinic: Clinic) -> None:
+    other = clinic.person("other")
+    first = clinic.round("first", "screening", other)
+    read = clinic.round("second", "second read", clinic.lead)
+    for path in ("/api/progress", f"/api/rounds/{first}/progress", "/api/activity", "/api/activity.csv"):
+        assert clinic.lead.get(path, status=403)["code"] == "blinded"
+    clinic.lead.put(f"/api/rounds/{read}", is_open=False)
+    clinic.lead.get("/api/progress")
+    clinic.lead.get("/api/activity")

@@ -1,23 +1,29 @@
 import { useEffect, useState } from "preact/hooks";
+import type { Refusal } from "../api/errors";
 import { get } from "../api/request";
 import type { Event, Trail } from "../api/types";
 import { sayError } from "../state/session";
 import { Empty } from "../ui/panel";
+import { blindedBy, NotWhileBlinded } from "./blinded";
 
 /** The audit trail: who did what when, beside the labels themselves. */
 export function Activity() {
   const [events, setEvents] = useState<readonly Event[] | null>(null);
   const [hasMore, setHasMore] = useState(false);
+  const [blinded, setBlinded] = useState<Refusal | null>(null);
   const load = async (before: readonly Event[]) => {
     try {
       const found = await get<Trail>(`/api/activity?skip=${before.length}`);
       setEvents([...before, ...found.events]);
       setHasMore(found.has_more);
     } catch (error) {
-      sayError(error);
+      const refusal = blindedBy(error);
+      if (refusal) setBlinded(refusal);
+      else sayError(error);
     }
   };
   useEffect(() => void load([]), []);
+  if (blinded) return <NotWhileBlinded what="The trail tells what others did" refusal={blinded} />;
   if (events === null) return null;
   if (events.length === 0) return <Empty title="Nothing was done in this study yet." />;
   return (

@@ -1,11 +1,12 @@
 import { useEffect, useState } from "preact/hooks";
-import { Refusal } from "../api/errors";
+import type { Refusal } from "../api/errors";
 import { get } from "../api/request";
 import type { DomainAgreement, ExpertAgreement, Interval, Overruled, Overrules, Policy, Settled } from "../api/types";
 import { me, sayError, write } from "../state/session";
 import { Broad } from "../ui/broad";
 import { Empty } from "../ui/panel";
 import { say } from "../ui/toast";
+import { blindedBy, NotWhileBlinded } from "./blinded";
 import { Comparison } from "./comparison";
 import { RatersAtWork } from "./raters-at-work";
 
@@ -22,18 +23,15 @@ export function Agreement() {
         setDomains((await get<ExpertAgreement>("/api/agreement")).domains);
         setOverrules((await get<Overrules>("/api/overrules")).rows);
       } catch (error) {
-        if (error instanceof Refusal && error.code === "blinded") setBlinded(error);
+        const refusal = blindedBy(error);
+        if (refusal) setBlinded(refusal);
         else sayError(error);
       }
     };
     void load();
   }, []);
   if (blinded) {
-    return (
-      <Empty title="Not while you read blinded yourself.">
-        <p>These figures tell what others said; {blinded.mend}.</p>
-      </Empty>
-    );
+    return <NotWhileBlinded what="These figures tell what others said" refusal={blinded} />;
   }
   if (domains === null) return null;
   return (

@@ -1,10 +1,10 @@
 import { useEffect, useState } from "preact/hooks";
-import { Refusal } from "../api/errors";
 import { get } from "../api/request";
 import type { ComparedCell, ComparedCells, Comparison as Found, RaterPair } from "../api/types";
 import { labelName, sayError, slideOf } from "../state/session";
 import { cropUrl } from "../viewer/picture";
 import { Broad } from "../ui/broad";
+import { blindedBy } from "./blinded";
 
 const AGAIN_MS = 15_000;
 const CROP_PX0 = 128;
@@ -18,7 +18,7 @@ export function Comparison() {
       try {
         setFound(await get<Found>("/api/comparison"));
       } catch (error) {
-        if (!(error instanceof Refusal && error.code === "blinded")) sayError(error);
+        if (!blindedBy(error)) sayError(error);
       }
     };
     void load();

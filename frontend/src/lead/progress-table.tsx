@@ -1,4 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
+import type { Refusal } from "../api/errors";
 import { get } from "../api/request";
 import type { RaterWork, RoundWork, WorkProgress } from "../api/types";
 import { roundOf, sayError, slideOf } from "../state/session";
@@ -6,6 +7,7 @@ import { Dialog } from "../ui/dialog";
 import { duration } from "../ui/duration";
 import { Gauge } from "../ui/gauge";
 import { Empty } from "../ui/panel";
+import { blindedBy, NotWhileBlinded } from "./blinded";
 import { summed, type Sum } from "./works";
 
 const AGAIN_MS = 15_000;
@@ -14,12 +16,23 @@ const AGAIN_MS = 15_000;
 export function ProgressTable() {
   const [rows, setRows] = useState<readonly RaterWork[] | null>(null);
   const [open, setOpen] = useState<Line | null>(null);
+  const [blinded, setBlinded] = useState<Refusal | null>(null);
   useEffect(() => {
-    const load = () => get<WorkProgress>("/api/progress").then((answer) => setRows(answer.rows), sayError);
+    const load = async () => {
+      try {
+        setRows((await get<WorkProgress>("/api/progress")).rows);
+        setBlinded(null);
+      } catch (error) {
+        const refusal = blindedBy(error);
+        if (refusal) setBlinded(refusal);
+        else sayError(error);
+      }
+    };
     void load();
     const timer = window.setInterval(() => void load(), AGAIN_MS);
     return () => window.clearInterval(timer);
   }, []);
+  if (blinded) return <NotWhileBlinded what="Progress tells how much others found" refusal={blinded} />;
   if (rows === null) return null;
   if (rows.length === 0) return <Empty title="Nobody works in a round yet." />;
   return (

@@ -2,6 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import { get } from "../api/request";
 import type { People, Person, RaterWork, StaffedRound, StaffedRounds, WorkProgress } from "../api/types";
 import { enter, sayError, write } from "../state/session";
+import { blindedBy } from "./blinded";
 import { CrowdTiles } from "./crowd-tiles";
 import { NewBoard } from "./new-board";
 import { NewReview } from "./new-review";
@@ -24,7 +25,7 @@ export function Rounds() {
       setPeople((await get<People>("/api/raters")).raters.filter((one) => one.role !== null));
       setProgress((await get<WorkProgress>("/api/progress")).rows);
     } catch (error) {
-      sayError(error);
+      if (!blindedBy(error)) sayError(error);
     }
   };
   useEffect(() => void load(), []);

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -214,7 +214,7 @@ def propose(
             part = candidates(detections, known, radius_px0=radius_px0, threshold=kept)
             cells = paired(part.points_px0, ids[unasked], centres[unasked], radius_px0)
             writer.create(slide, slide_id, part, cells, floor=floors[slide])
-            writer.note_search(slide_id, detections)
+            writer.note_search(slide_id, detections, floor=threshold)
         return writer.open(bins, total, below)
 
 
@@ -293,8 +293,12 @@ class _Writer:
             (self._label_ids[label.name],) = intern_labels(self._connection, LabelSet((label,))).tolist()
         return self._label_ids[label.name]
 
-    def note_search(self, slide_id: int, found: Detections) -> None:
-        write_search(self._connection, slide_id, self._rater, found.searched)
+    def note_search(self, slide_id: int, found: Detections, *, floor: float | None) -> None:
+        """Keep what was searched; where it states no threshold, it is the one by which it is reviewed."""
+        searched = found.with_candidates_as_figures().searched
+        if searched.threshold is None and floor:
+            searched = replace(searched, threshold=floor)
+        write_search(self._connection, slide_id, self._rater, searched)
 
     def _next_key(self) -> str:
         return f"{self._mark}/{self._made}"

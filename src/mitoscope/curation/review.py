@@ -379,24 +379,23 @@ def ask_second(store: Store, name: str, before: Mapping[int, int]) -> int:
 def _readings(connection: sqlite3.Connection, review: Review) -> Readings:
     """Return the readings of the cells of a review.
 
-    Of several who read, the first two count; a third one there where no third round is open. In the third
-    round the last to speak decides, unless it is one of the first two.
+    Of several who read, the first two count: a further one there decides nothing, as in `truth.disputes`. In
+    the third round the last to speak decides, unless it is one of the first two.
     """
     ids = np.array(listed_cells(connection, review.scope), dtype=np.int64)
     row_of = {cell: row for row, cell in enumerate(ids.tolist())}
     label = np.full((len(ids), 3), NO_CLASS, dtype=np.int64)
-    who = np.full((len(ids), 3), NO_CLASS, dtype=np.int64)
+    who = np.full((len(ids), 2), NO_CLASS, dtype=np.int64)
     for cell, rater, label_id in _turns(connection, review):
         row = row_of.get(cell)
-        turn = 3 if row is None else int((who[row] != NO_CLASS).sum())
-        if turn < 3:
+        turn = 2 if row is None else int((who[row] != NO_CLASS).sum())
+        if turn < 2:
             who[row, turn], label[row, turn] = rater, label_id
     if review.third is not None:
-        label[:, 2] = NO_CLASS
         for cell, rater, label_id in read_turns(connection, [review.third]):
             row = row_of.get(cell)
             # Who has read a cell cannot decide about it a second time.
-            if row is not None and rater not in who[row, :2]:
+            if row is not None and rater not in who[row]:
                 label[row, 2] = label_id
     return Readings(ids, label)
 

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Response
 from mitoscope import store
 from mitoscope.exchange import dump_rows, inert
 from mitoscope.web.forms import Action, Answer, Done, Id, described
-from mitoscope.web.state import AppState, LeadHere, StateHere, VisitorHere, done_once
+from mitoscope.web.state import AppState, ComparerHere, StateHere, VisitorHere, done_once
 
 router = APIRouter()
 PAGE = 100
@@ -113,7 +113,7 @@ def put_away(body: Seen, state: StateHere, visitor: VisitorHere) -> Done:
 @router.get("/api/activity")
 def trail(
     state: StateHere,
-    lead: LeadHere,  # noqa: ARG001 it must be one
+    lead: ComparerHere,  # noqa: ARG001 it must be one
     skip: Annotated[int, Query(ge=0, le=ALL)] = 0,
 ) -> Trail:
     """Return who did what when: rounds, people, regions, signatures, exports."""
@@ -123,7 +123,7 @@ def trail(
 
 
 @router.get("/api/activity.csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
-def table(state: StateHere, lead: LeadHere) -> Response:  # noqa: ARG001 it must be one
+def table(state: StateHere, lead: ComparerHere) -> Response:  # noqa: ARG001 it must be one
     """Return all of it as a table; times are in UTC."""
     with state.store.reading() as connection:
         events = _described(connection, store.read_trail(connection, n=ALL))

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 
 from mitoscope import store
 from mitoscope.web.forms import Answer, RoundId, described
-from mitoscope.web.state import LeadHere, StateHere, VisitorHere
+from mitoscope.web.state import ComparerHere, StateHere, VisitorHere
 
 router = APIRouter()
 
@@ -85,14 +85,14 @@ def mine(state: StateHere, visitor: VisitorHere) -> WorkProgress:
 
 
 @router.get("/api/progress")
-def everybody(state: StateHere, lead: LeadHere) -> WorkProgress:  # noqa: ARG001 it must be one
+def everybody(state: StateHere, lead: ComparerHere) -> WorkProgress:  # noqa: ARG001 it must be one
     """Return how far and how fast each rater is in each round."""
     with state.store.snapshot() as copy, copy.reading() as connection:
         return _described(connection, store.work_done(connection))
 
 
 @router.get("/api/rounds/{round_id}/progress")
-def by_slide(round_id: RoundId, state: StateHere, lead: LeadHere) -> RoundWork:  # noqa: ARG001 it must be one
+def by_slide(round_id: RoundId, state: StateHere, lead: ComparerHere) -> RoundWork:  # noqa: ARG001 it must be one
     """Return how far each rater of a round is on each of its slides."""
     with state.store.snapshot() as copy, copy.reading() as connection:
         kind = store.read_round_row(connection, round_id).kind

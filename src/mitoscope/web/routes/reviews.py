@@ -215,10 +215,10 @@ def add(body: NewReview, state: StateHere, lead: LeadHere) -> ReviewOpened:
 def staff_review(
     connection: Any, name: str, rounds: Sequence[int], lead: Visitor, *, raters: Sequence[int], detail: str
 ) -> None:
-    """Give the first rounds of a review to raters, to the lead where none is named, and write it down."""
+    """Give the first rounds of a review to raters and write it down; where none is named nobody reads yet."""
     for round_id in rounds:
         write_terms(connection, round_id, Terms())
-        assign(connection, round_id, raters or [lead.rater_id])
+        assign(connection, round_id, raters)
     write_activity(
         connection,
         lead.rater_id,
