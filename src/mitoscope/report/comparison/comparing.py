@@ -36,7 +36,7 @@ from mitoscope.evaluate import (
     strata_of_fields,
     strata_of_images,
 )
-from mitoscope.exchange import is_result, read_results
+from mitoscope.exchange import read_results
 from mitoscope.frames import library
 from mitoscope.fsio import make_directory
 from mitoscope.image_names import stem
@@ -440,7 +440,7 @@ def _entry(
         repeats=repeats,
         seed=seed,
     )
-    results = read_results(one.path) if is_result(one.path) else {}
+    results = read_results(one.path) if stated.hashes else {}  # tables have no tissue
     return Entry(
         one.name,
         judged,
