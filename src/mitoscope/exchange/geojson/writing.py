@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 import uuid
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -218,6 +219,10 @@ def _list(values: Floats) -> list[Any]:
     return [int(one) if one.is_integer() and abs(one) < 2**53 else one for one in values.tolist()]
 
 
+_BLOCK = 4096
+"""Detections whose outlines are in memory at once."""
+
+
 def write_findings(
     path: Path,
     detections: Detections,
@@ -264,19 +269,31 @@ def write_findings(
     ]
     if hot_spot is not None:
         objects.append(_hot_spot_feature(hot_spot, mitotic_count, offset))
-    stated = detections.stated_label.tolist()
-    classes = {name: _class_of(name, labels) for name in sorted(set(stated))}
-    rings = _circles(detections.points_px0 - offset, radius_px0)
-    places = map(tuple, detections.points_px0.tolist())
-    seen = Counter[tuple[float, ...]]()
-    for ring, place, score, name in zip(rings, places, detections.score.tolist(), stated, strict=True):
-        geometry = {"type": "Polygon", "coordinates": [ring.tolist()]}
-        id_ = str(uuid.uuid5(_NAMESPACE, repr((path.stem, place, seen[place]))))
-        seen[place] += 1
-        more = {"measurements": {SCORE: score}}
-        objects.append(_feature(geometry, "detection", classes[name], more, id_=id_))
+    found = _detection_features(detections, path.stem, offset, radius_px0=radius_px0, labels=labels)
     with atomic_write(path) as stream:
-        stream.write(dump_json({"type": "FeatureCollection", "features": objects}))
+        # Feature by feature: a million of them are gigabytes as objects.
+        stream.write(b'{"type":"FeatureCollection","features":[')
+        for place, one in enumerate(chain(objects, found)):
+            stream.write((b"," if place else b"") + dump_json(one).rstrip())
+        stream.write(b"]}\n")
+
+
+def _detection_features(
+    detections: Detections, stem: str, offset: Floats, *, radius_px0: float, labels: LabelSet
+) -> Iterator[dict[str, Any]]:
+    """Yield each detection as a circle with its class, its score and an id of its own."""
+    stated, seen = detections.stated_label.tolist(), Counter[tuple[float, ...]]()
+    classes = {name: _class_of(name, labels) for name in sorted(set(stated))}
+    points, scores = detections.points_px0, detections.score.tolist()
+    for start in range(0, len(points), _BLOCK):
+        rings = _circles(points[start : start + _BLOCK] - offset, radius_px0).tolist()
+        for row, ring in enumerate(rings, start=start):
+            place = tuple(points[row].tolist())
+            id_ = str(uuid.uuid5(_NAMESPACE, repr((stem, place, seen[place]))))
+            seen[place] += 1
+            geometry = {"type": "Polygon", "coordinates": [ring]}
+            more = {"measurements": {SCORE: scores[row]}}
+            yield _feature(geometry, "detection", classes[stated[row]], more, id_=id_)
 
 
 def _class_of(name: str, labels: LabelSet) -> dict[str, Any]:
