@@ -126,7 +126,9 @@ def test_all_commands_report_in_json_and_short_names_mean_the_same() -> None:
     def walk(command: Any, words: tuple[str, ...]) -> None:
         for name, each in getattr(command, "commands", {}).items():
             walk(each, (*words, name))
-        names = {one for option in command.params for one in getattr(option, "opts", ())}
+        given = [one for option in command.params for one in getattr(option, "opts", ())]
+        names = set(given)
+        assert len(given) == len(names), f"{' '.join(words)}: {given}"
         if not getattr(command, "commands", {}) and "--json" not in names:
             silent.append(" ".join(words))
         for option in command.params:

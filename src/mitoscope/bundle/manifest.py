@@ -192,7 +192,7 @@ class ModelDescription(ManifestEntry):
             raise ValueError("window_px leaves nothing between the halos")
         names = [point.name for point in self.points]
         if len(set(names)) != len(names) or self.default_point not in names:
-            raise ValueError("points have names of their own, and default_point is one of them")
+            raise ValueError("points need distinct names, and default_point must be one of them")
         if min(self.proposal_thresholds) < self.proposal_floor:
             raise ValueError("a threshold lies below score_floor")
         if self.verifier and (self.kind != "points" or self.detects not in self.verifier.labels):

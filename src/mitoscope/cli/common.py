@@ -178,15 +178,18 @@ def equip(command: Any, words: tuple[str, ...], beside: tuple[tuple[str, ...], .
         for name, each in below.items():
             equip(each, (*words, name), (*beside, tuple(below)))
         return
-    own = {}
+    own: dict[str, Any] = {}
+    used: set[str] = set()
     for each in command.params:
         long = next((name for name in each.opts if name.startswith("--")), None)
         if long is None or long == "--help":
             continue
         own[long.removeprefix("--")] = each
         each.envvar, each.show_envvar = variable(words, long), False
-        if long in SHORT and not each.is_flag:
-            each.opts.append(SHORT[long])
+        short = SHORT.get(long)
+        if short is not None and short not in used and not each.is_flag:  # --format goes before --formats
+            used.add(short)
+            each.opts.append(short)
     command.params = [*command.params, *_options()]
     make_context = command.make_context
 

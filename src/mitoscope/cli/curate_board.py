@@ -125,7 +125,7 @@ def _need_extras(*, learns: bool, lays_out: bool) -> None:
     missing = {extra: module for extra, module, needs in wanted if needs and find_spec(module) is None}
     if missing:
         what = f"a board needs {' and '.join(missing.values())}, not installed"
-        own = "" if "embed" not in missing else ", or give --coordinates of your own"
+        own = "" if "embed" not in missing else ", or give your own --coordinates"
         raise ConfigError(what, mend=f"pip install 'mitoscope[{','.join(missing)}]'{own}")
 
 

@@ -206,7 +206,7 @@ def _print_beside(done: dict[str, Any]) -> None:
         near = " and ".join(
             f"{count} cells lie within {distance}" for distance, count in done["beside_known"].items()
         )
-        mend = "they stay cells of their own; --join-within 7.5 makes them one"
+        mend = "they stay separate cells; --join-within 7.5 merges them"
         typer.echo(shown(f"warning: {done['file']}: {near} of cells that the study has: {mend}"))
 
 

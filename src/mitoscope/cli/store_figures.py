@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mitoscope.store import Overview
 
 _UNREAD = (
-    "no cell was read by two raters; cells of files that share no ids are cells of their own: "
+    "no cell was read by two raters; cells of files without common ids are separate cells: "
     "store import --join-within 7.5 joins them"
 )
 

@@ -105,7 +105,7 @@ def rows_of(path: Path, *, columns: tuple[str, ...]) -> list[dict[str, str]]:
         raise TrainingDataError(
             "no such file; the recipe trains on the open data sets, which the folder of --data does not hold",
             where=path,
-            mend="for data of your own give --study STUDY@VERSION or --set data.source.kind=annotated-slides",
+            mend="for your own data give --study STUDY@VERSION or --set data.source.kind=annotated-slides",
         ) from None
     except OSError as error:
         raise TrainingDataError(f"cannot be read ({error.strerror})", where=path) from None

@@ -29,8 +29,8 @@ def stain_notes(
             f"--point {usual.name} keeps that one"
         ]
     return [
-        f"{unlike}: look at the figures by eye, or set the threshold on fields of your own (mitoscope bundle "
-        "calibrate)"
+        f"{unlike}: look at the figures by eye, or set the threshold on your own labelled fields "
+        "(mitoscope bundle calibrate)"
     ]
 
 

@@ -61,7 +61,7 @@ def parse_address(text: str) -> str:
     parts = urlsplit(text.strip().rstrip("/").casefold())
     is_address = parts.scheme in ("http", "https") and _AUTHORITY.fullmatch(parts.netloc) is not None
     if not is_address or parts.path or parts.query or parts.fragment:
-        mend = "write e.g. --address https://labels.example.org: a host of its own, without a path"
+        mend = "write e.g. --address https://labels.example.org: a separate host name, without a path"
         raise ConfigError(f"{text!r} is not the address of a server", where="--address", mend=mend)
     standard = {"http": ":80", "https": ":443"}[parts.scheme]
     return f"{parts.scheme}://{parts.netloc.removesuffix(standard)}"

@@ -65,7 +65,7 @@ def _umap(neighbours: int, seed: int):  # type: ignore[no-untyped-def]
             warnings.simplefilter("ignore", ImportWarning)
             import umap
     except ImportError:
-        mend = "pip install 'mitoscope[embed]', or give coordinates of your own"
+        mend = "pip install 'mitoscope[embed]', or give your own coordinates"
         raise ConfigError("umap-learn is not installed", where="board", mend=mend) from None
     return umap.UMAP(n_neighbors=neighbours, random_state=seed, n_jobs=1)
 

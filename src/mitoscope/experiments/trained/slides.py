@@ -231,7 +231,7 @@ def _areas(own: SlideSet, areas: str) -> dict[str, tuple[float, float]]:
     slides = own.slides(testing=False)
     if odd := [slide.name for slide in slides if len(drawn[stem(slide.name)]) != 1]:
         raise TrainingDataError(
-            f"{len(odd)} slides have no area of their own, or several: {', '.join(odd[:_LISTED])}",
+            f"{len(odd)} slides have no area, or several: {', '.join(odd[:_LISTED])}",
             where=path,
             mend="one rectangle a slide is expected",
         )

@@ -261,7 +261,7 @@ def read_stated(one: Contestant, images: Sequence[str] | None = None) -> Stated:
         raise FormatError(
             f"results of {len(who)} detectors in one folder",
             where=one.path,
-            mend="keep those of each detector in a folder of its own",
+            mend="keep the results of each detector in a separate folder",
         )
     detector, version, fingerprint, licence = next(iter(who), (None, None, None, None))
     hashes = {
