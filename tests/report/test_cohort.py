@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from mitoscope.errors import ConfigError, FormatError, SlideFormatError
-from mitoscope.exchange import check_names, read_any_predictions, read_manifest
+from mitoscope.exchange import check_names, read_any_predictions, read_manifest, read_study
 from mitoscope.infer import ListedSlide, SlideDone
 from mitoscope.report import (
     CohortRow,
@@ -36,8 +36,7 @@ def folder(slide_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Results of two slides, one of which has a damaged part."""
     out = tmp_path_factory.mktemp("cohort")
     write_outputs(run_on(slide_file, scatter(9)), out, area_mm2=0.008)
-    (out / "second").mkdir()
-    second = out / "second" / "a <b>&.png"
+    second = tmp_path_factory.mktemp("slides") / "a <b>&.png"
     second.symlink_to(slide_file)
     write_outputs(run_on(second, scatter(3)), out, area_mm2=0.008)
     return out
@@ -113,6 +112,7 @@ def test_the_table_and_the_pages_are_no_results_of_slides(folder: Path) -> None:
     write_cohort_table(rows_of(folder), folder)
     write_cohort_pages(rows_of(folder), folder)
     assert set(read_any_predictions(folder)) == before == {"island", "a <b>&"}
+    assert {slide.name for slide in read_study(folder).slides} == {"island.png", "a <b>&.png"}
     with pytest.raises(ConfigError, match=r"cohort\.svs: its results would have the names of those of all"):
         check_names([Path("a.svs"), Path("Cohort.svs".lower())], folder)
     check_names([Path("cohort.svs")], folder)

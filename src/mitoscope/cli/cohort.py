@@ -49,10 +49,8 @@ def write_cohort(
     rows: Sequence[CohortRow], folder: Path, *, pages: bool = True, title: str = "", quiet: bool = False
 ) -> list[Path]:
     """Write what shows all slides together, say where it is unless `quiet`, and return the files."""
-    from mitoscope.fsio import make_directory
     from mitoscope.report import write_cohort_pages, write_cohort_table
 
-    make_directory(folder)
     written = write_cohort_table(rows, folder)
     written += write_cohort_pages(rows, folder, title=title) if pages else []
     size = sum(path.stat().st_size for path in written)

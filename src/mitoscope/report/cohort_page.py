@@ -21,6 +21,7 @@ from markupsafe import Markup
 
 from mitoscope import __version__
 from mitoscope.exchange import COHORT, write_bytes
+from mitoscope.fsio import make_directory
 from mitoscope.report.cohort_table import COUNTED, FAILED, REFUSED, CohortRow
 from mitoscope.report.outliers import rank
 from mitoscope.report.outputs import SUFFIXES
@@ -91,7 +92,7 @@ def write_cohort_pages(rows: Sequence[CohortRow], out_dir: Path, *, title: str =
             "slides": slides,
             "pictures": {str(place): _picture(rows[place]) for place in shown},
         }
-        target = out_dir / name
+        target = make_directory(out_dir) / name
         refuse_foreign(target)
         write_bytes(target, _render(title or out_dir.resolve().name, facts, data).encode())
         written.append(target)

@@ -23,6 +23,7 @@ from mitoscope.exchange import (
     shortest,
     write_bytes,
 )
+from mitoscope.fsio import make_directory
 from mitoscope.infer import ListedSlide, SlideDone, place_results
 from mitoscope.written import refuse_foreign
 
@@ -163,8 +164,8 @@ def _of_manifest(manifest: Mapping[str, Any]) -> dict[str, Any]:
         "notes": _BETWEEN.join([count["note"] or "", *manifest["notes"]]).removeprefix(_BETWEEN) or None,
         "detector": " ".join(filter(None, (manifest["detector"][key] for key in ("name", "version")))),
         "mitoscope": versions["mitoscope"],
-        "onnxruntime": versions["onnxruntime"],
-        "reader": versions["reader"],
+        "onnxruntime": versions.get("onnxruntime"),
+        "reader": versions.get("reader"),
         "fingerprint": slide["fingerprint"],
     }
 
@@ -221,7 +222,7 @@ def write_cohort_table(rows: Sequence[CohortRow], out_dir: Path) -> list[Path]:
         If a file cannot be written.
     """
     further = list(dict.fromkeys(name for row in rows for name in row.listed))
-    table = out_dir / f"{COHORT}.csv"
+    table = make_directory(out_dir) / f"{COHORT}.csv"
     refuse_foreign(table)
     names = [*COLUMNS, *(listed_name(name) for name in further)]
     cells = ([*map(_cell, _values(row, further))] for row in rows)
