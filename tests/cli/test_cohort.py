@@ -67,7 +67,7 @@ def test_a_cohort_is_searched_kept_and_shown(slides: Path, bundle: Bundle, tmp_p
     assert status == 1, text
     assert text.count("error: ") == 1  # tried twice, said once
     assert "3 of 3 slides, searched" in text
-    assert "made before" not in text
+    assert "; made before" not in text
     rows = table(out)
     assert [(row["slide"].rsplit("/")[-1], row["status"]) for row in rows] == [
         ("b.png", "counted"), ("text.svs", "failed"), ("a.png", "counted"),
@@ -78,15 +78,15 @@ def test_a_cohort_is_searched_kept_and_shown(slides: Path, bundle: Bundle, tmp_p
         assert row["mitotic_figures"] == str(stated["search"]["mitotic_figures"])
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     status, text = run(*words, "--formats", "csv,json,html,jpg")
-    assert (status, text.count("made before")) == (1, 2)
+    assert (status, text.count("; made before")) == (1, 2)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     # Other settings, a lost file and another slide under the name are made, all else is kept.
     (out / "b.html").unlink()
     status, text = run(*words, "--formats", "csv,json,html,jpg")
-    assert text.count("made before") == 1
+    assert text.count("; made before") == 1
     assert (out / "b.html").read_bytes() == before["b.html"]
     status, text = run(*words, "--formats", "csv,json,html,jpg", "--threshold", "0.9")
-    assert "made before" not in text
+    assert "; made before" not in text
 
 
 def test_one_slide_at_a_time_gives_the_same_and_other_commands_take_the_folder(
