@@ -173,7 +173,7 @@ def detect(
         refuse_same_names,
     )
     from mitoscope.infer.config import PROVIDERS, QUALITIES, STAGES
-    from mitoscope.remote import Location, Outbox, Staging, is_address
+    from mitoscope.remote import Location, Outbox, Staging, as_shown, is_address
     from mitoscope.report import ResultSettings, check_outbox, cohort_row, makers
     from mitoscope.report.outputs import check_outputs, parse_formats
 
@@ -211,6 +211,7 @@ def detect(
     refuse_same_names(listed)
     store = Staging.of_user(staging, staging_gb) if is_elsewhere and not dry_run else None
     outbox = Outbox(Location.parse(out), store) if is_address(out) and store is not None else None
+    out = as_shown(out) if is_address(out) else out  # as it may be told from here on
     folder = Path(out) if outbox is None else outbox.folder
     for below in dict.fromkeys(item.below for item in listed):
         check_outputs((item.path for item in listed if item.below == below), folder / below, wanted)
