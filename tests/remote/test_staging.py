@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import pickle
+import shutil
 import subprocess
 import sys
 import threading
@@ -15,6 +17,7 @@ import pytest
 
 import mitoscope.remote.objects
 from mitoscope.errors import ConfigError, MitoscopeError, RemoteError, StoppedError, UnreachableError
+from mitoscope.infer import ListedSlide, SlidesHere
 from mitoscope.remote import Ahead, Location, Patience, Staging
 from tests.experiments.datasets.host import Host, Served
 from tests.remote.conftest import SECRET, Bucket
@@ -339,3 +342,26 @@ def test_an_unknown_protocol_and_a_bound_that_is_none_are_refused(
     monkeypatch.setenv("MITOSCOPE_STAGING_GB", "2.5")
     monkeypatch.setenv("MITOSCOPE_STAGING", str(tmp_path))
     assert (Staging.of_user().folder, Staging.of_user().limit_bytes) == (tmp_path, 2_500_000_000)
+
+
+def test_what_keeps_a_slide_travels_to_other_machines(
+    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slide = ListedSlide.at(Location.parse(bucket.put("a.svs", BODY)))
+    here = SlidesHere([slide], staging=staging(tmp_path))
+    assert here.keeper(slide) is None  # nobody keeps it yet
+    with here, here.path_of(slide) as path:
+        sent = pickle.dumps(here.keeper(slide))
+        with monkeypatch.context() as patch:  # where the slide is, the server is asked nothing
+            patch.setattr("mitoscope.remote.staging.source_of", None)
+            with pickle.loads(sent)() as held:
+                assert held.path == path
+    assert here.fingerprint_of(slide) is not None
+    shutil.rmtree(tmp_path / "staged")  # as on a machine that has never seen it
+    with pickle.loads(sent)() as held:
+        assert held.path == path
+        assert path.read_bytes() == BODY
+    bucket.put("a.svs", BODY[::-1])
+    shutil.rmtree(tmp_path / "staged")
+    with pytest.raises(RemoteError, match="changed while it was fetched"):
+        pickle.loads(sent)()
