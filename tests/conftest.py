@@ -23,6 +23,7 @@ DATA = Path(os.environ.get("MITOSCOPE_DATA", PROJECT.parent / "shared" / "data")
 def pytest_configure() -> None:
     """Let Ctrl-C be Ctrl-C, here and in child processes: a job in the background is begun with it ignored."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ["MITOSCOPE_BUNDLES"] = str(PROJECT / "no-shelf")  # not that of whoever runs them
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
