@@ -172,7 +172,7 @@ def test_a_worker_a_node_and_the_driver_are_killed_and_the_bytes_are_those_of_on
 
 
 def test_a_node_that_does_not_see_a_slide_is_named(tmp_path: Path) -> None:
-    task = ResultTask(ResultSettings("cascade", tmp_path, DetectConfig()), Sent(None), ahead=2, alone=8)
+    task = ResultTask(ResultSettings("cascade", tmp_path, DetectConfig()), Sent(None), alone=8)
     with pytest.raises(ClusterError, match=r"only-there\.tiff: node .* does not see it; put slides"):
         task(ListedSlide(tmp_path / "only-there.tiff"), lambda value: None)
 
@@ -202,8 +202,8 @@ def test_a_bundle_travels_with_its_files(tiny_bundle: Bundle, tmp_path: Path) ->
 
 def test_tasks_have_enough_to_do_and_grow_small_towards_the_end() -> None:
     crew = Cluster(Sent(None), DetectConfig(), Request(), ahead=4)
-    assert crew._parts(1000) == 1, "as long as nobody knows"
+    assert crew._parts(1000, 4) == 1, "as long as nobody knows"
     crew._seconds = 0.001
-    assert [crew._parts(left) for left in (1000, 40, 3)] == [64, 5, 1]
+    assert [crew._parts(left, 4) for left in (1000, 40, 3)] == [64, 5, 1]
     crew._seconds = 3.0
-    assert crew._parts(1000) == 1
+    assert crew._parts(1000, 4) == 1

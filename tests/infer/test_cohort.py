@@ -135,3 +135,25 @@ def test_what_became_of_a_slide_passes_between_processes() -> None:
     again = pickle.loads(pickle.dumps(outcome))
     assert again.slide == slide
     assert str(again.error) == "a: went away; copy it again"
+
+
+def test_a_cluster_that_grows_gets_more_slides_at_once(tmp_path: Path) -> None:
+    size, together, working, lock = [1], 0, 0, threading.Lock()
+    both = threading.Barrier(2, timeout=60)
+
+    def work(slide: ListedSlide, progress: Progress) -> SlideDone:
+        nonlocal together, working
+        with lock:
+            working += 1
+            together = max(together, working)
+        if slide.path.name == "a.svs":
+            size[0] = 2  # a node has come
+        else:
+            both.wait()  # for the other one
+        with lock:
+            working -= 1
+        return done(slide, progress)
+
+    listed = slides(tmp_path, {"a.svs": 1, "b.svs": 1, "c.svs": 1})
+    assert len(list(run_cohort(listed, work, at_once=lambda: size[0]))) == 3
+    assert together == 2

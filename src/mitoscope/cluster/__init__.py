@@ -8,7 +8,7 @@ from mitoscope.cluster.executor import Executor, Here, Request, open_executor
 from mitoscope.cluster.joining import LOCAL, joined
 from mitoscope.cluster.library import check_ray
 from mitoscope.cluster.nodes import NodeReport, report_nodes
-from mitoscope.cluster.ray_executor import RayExecutor, Tell, carry_out, result_of
+from mitoscope.cluster.ray_executor import RayExecutor, Tell, carry_out, result_of, slots_of
 from mitoscope.cluster.versions import node_name, versions_of
 
 __all__ = [
@@ -26,5 +26,6 @@ __all__ = [
     "open_executor",
     "report_nodes",
     "result_of",
+    "slots_of",
     "versions_of",
 ]

@@ -69,6 +69,18 @@ def result_of(reference: Any) -> Any:
     return came.result
 
 
+def slots_of(request: Request) -> int:
+    """Return how many runs the cluster can compute at once, as it is now; one at least."""
+    fit = 0
+    for node in check_ray().nodes():
+        if node["Alive"]:
+            have = node["Resources"]
+            rooms = [have.get("CPU", 0) // request.cpus] if request.cpus else []
+            rooms += [have.get("GPU", 0) // request.gpus] if request.gpus else []
+            fit += int(min(rooms, default=1))
+    return max(fit, 1)
+
+
 class RayExecutor:
     """Computes runs on the cluster that this process has joined; see `Executor`.
 
@@ -87,15 +99,7 @@ class RayExecutor:
     @property
     def slots(self) -> int:
         """Runs that the cluster can compute at once, as it is now."""
-        cpus, gpus = self._request.cpus, self._request.gpus
-        fit = 0
-        for node in self._ray.nodes():
-            if node["Alive"]:
-                have = node["Resources"]
-                rooms = [have.get("CPU", 0) // cpus] if cpus else []
-                rooms += [have.get("GPU", 0) // gpus] if gpus else []
-                fit += int(min(rooms, default=1))
-        return max(fit, 1)
+        return slots_of(self._request)
 
     def run(
         self, work: Callable[[Item], Result], items: Sequence[Item]

@@ -9,6 +9,7 @@ its ledger what is left.
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Sequence
@@ -18,7 +19,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from mitoscope.bundle import Bundle
-from mitoscope.cluster import Request, carry_out, check_ray, node_name, result_of, versions_of
+from mitoscope.cluster import Request, carry_out, check_ray, node_name, result_of, slots_of, versions_of
 from mitoscope.errors import ClusterError, SlideError
 from mitoscope.infer.cascade import Networks, open_networks
 from mitoscope.infer.config import DetectConfig
@@ -32,6 +33,8 @@ TASK_S: Final = 0.25
 millisecond or two for each task."""
 PARTS_MAX: Final = 64
 """Most parts of a task."""
+ASK_S: Final = 10.0
+"""Seconds between two looks at how large the cluster is."""
 RETRIES: Final = 5
 """Processes that a part may lose; what kills every process that computes it must end."""
 _SLIDES_KEPT: Final = 4
@@ -66,7 +69,8 @@ class Cluster:
     request : Request
         Of a task of parts.
     ahead : int
-        Tasks that are handed out at once: two for each that the cluster can compute, so that none waits.
+        Tasks that are handed out at once; by default two for each that the cluster can compute, so that none
+        waits, also when it has grown.
     alone : int
         Parts that are computed here, if there are no more.
     lock_wait_s : float
@@ -79,11 +83,13 @@ class Cluster:
     sent: Sent
     config: DetectConfig
     request: Request
-    ahead: int
+    ahead: int | None = None
     alone: int = ALONE
     lock_wait_s: float = 60.0
     keeper: Callable[[], Keep | None] = lambda: None
     _seconds: float = field(default=TASK_S, init=False)
+    _asked: float = field(default=-math.inf, init=False)
+    _slots: int = field(default=1, init=False)
 
     def run(
         self, work: PartWork[Item, Result], items: Sequence[Item]
@@ -105,8 +111,9 @@ class Cluster:
         left, pending = list(reversed(items)), dict[Any, tuple[Item, ...]]()
         try:
             while left or pending:
-                while left and len(pending) < self.ahead:
-                    parts = tuple(left.pop() for _ in range(min(self._parts(len(left)), len(left))))
+                room = self._room()
+                while left and len(pending) < room:
+                    parts = tuple(left.pop() for _ in range(min(self._parts(len(left), room), len(left))))
                     pending[task.remote(shared, parts, wanted)] = parts
                 ready, _ = ray.wait(list(pending), num_returns=1)
                 # What else has come meanwhile is recorded with it.
@@ -122,10 +129,18 @@ class Cluster:
             for reference in pending:
                 ray.cancel(reference)
 
-    def _parts(self, left: int) -> int:
+    def _room(self) -> int:
+        """Return how many tasks are handed out at once; the cluster is asked every few seconds."""
+        if self.ahead is not None:
+            return self.ahead
+        if time.monotonic() > self._asked + ASK_S:
+            self._asked, self._slots = time.monotonic(), slots_of(self.request)
+        return 2 * self._slots
+
+    def _parts(self, left: int, room: int) -> int:
         """Return how many parts a task has: fewer towards the end, so that all machines end at once."""
         quick = round(TASK_S / max(self._seconds, TASK_S / PARTS_MAX))
-        return max(1, min(quick, PARTS_MAX, -(-left // (2 * self.ahead))))
+        return max(1, min(quick, PARTS_MAX, -(-left // (2 * room))))
 
 
 @dataclass(frozen=True, slots=True)

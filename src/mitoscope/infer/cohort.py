@@ -19,6 +19,8 @@ Order = Literal["listed", "smallest", "largest"]
 ORDERS: tuple[Order, ...] = get_args(Order)
 AT_ONCE = 2
 """Slides at once: the next one is opened, and the report of the one before is written, beside a search."""
+THREADS_MAX = 1000
+"""Most slides at once where a cluster works on them: each has a thread, which asks how far it is."""
 Progress = Callable[[float, float], None]
 """Called with mm² of tissue done and in all, of one slide."""
 
@@ -161,7 +163,7 @@ def run_cohort(
     slides: Sequence[ListedSlide],
     work: Work,
     *,
-    at_once: int = AT_ONCE,
+    at_once: int | Callable[[], int] = AT_ONCE,
     order: Order = "listed",
     retries: int = 0,
     progress: Callable[[CohortState], None] | None = None,
@@ -173,8 +175,9 @@ def run_cohort(
     slides : sequence of ListedSlide
     work : callable
         What is done for one of them.
-    at_once : int
-        Slides that are worked on at the same time, in threads.
+    at_once : int or callable
+        Slides that are worked on at the same time, in threads; of a cluster, which grows and shrinks, what it
+        returns each time that a slide is through.
     order : {"listed", "smallest", "largest"}
         Which ones first.
     retries : int
@@ -230,18 +233,22 @@ class _Run:
         sign = {"listed": 0, "smallest": 1, "largest": -1}[order]
         return lambda place: (sign * self.sizes[place], place)
 
-    def go(self, waiting: Sequence[int], at_once: int) -> Generator[tuple[int, SlideDone], None, None]:
+    def go(
+        self, waiting: Sequence[int], at_once: int | Callable[[], int]
+    ) -> Generator[tuple[int, SlideDone], None, None]:
         """Yield what became of the slides at some places, as they are through."""
         if at_once == 1 or len(waiting) == 1:
             yield from ((place, self.one(place)) for place in waiting)
             return
-        pool = ThreadPoolExecutor(at_once, thread_name_prefix="mitoscope-slide")
+        room = at_once if callable(at_once) else lambda: at_once
+        threads = min(len(waiting), THREADS_MAX if callable(at_once) else at_once)
+        pool = ThreadPoolExecutor(threads, thread_name_prefix="mitoscope-slide")
         queue = iter(waiting)
         ahead: dict[Future[SlideDone], int] = {}
         try:
             while True:
                 # No more slides are handed out than are worked on: a stop leaves none behind.
-                while len(ahead) < at_once and (place := next(queue, None)) is not None:
+                while len(ahead) < min(room(), threads) and (place := next(queue, None)) is not None:
                     ahead[pool.submit(self.one, place)] = place
                 if not ahead:
                     return

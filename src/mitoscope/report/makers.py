@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from mitoscope.bundle import load_bundle
 from mitoscope.cluster import RayExecutor, Request, Tell, check_ray, joined, node_name
@@ -18,15 +18,12 @@ from mitoscope.remote import Staging
 from mitoscope.report.making import Progress, ResultSettings, make_result, open_detector_of
 from mitoscope.report.outputs import load_ahead
 
-_SLIDES_MAX: Final = 1000
-"""Slides at once of one command: this process has a thread for each, which asks how far it is."""
-
 
 class Makers(NamedTuple):
     """What makes the result of a slide, and for how many slides at once."""
 
     work: Callable[[ListedSlide, Progress], SlideDone]
-    at_once: int
+    at_once: int | Callable[[], int]
 
 
 @contextmanager
@@ -73,8 +70,6 @@ class ResultTask:
     ----------
     settings : ResultSettings
     sent : Sent
-    ahead : int
-        Tasks of parts that a slide hands out at once.
     alone : int
         Parts that it keeps.
     staging : Staging, optional
@@ -83,7 +78,6 @@ class ResultTask:
 
     settings: ResultSettings
     sent: Sent
-    ahead: int
     alone: int
     staging: Staging | None = None
 
@@ -107,8 +101,7 @@ class ResultTask:
             self.sent,
             for_workers(config),
             part_request(config),
-            self.ahead,
-            self.alone,
+            alone=self.alone,
             keeper=lambda: here.keeper(slide),
         )
         detector = bundle_of(self.sent.bundle), crew
@@ -132,9 +125,8 @@ def _on_cluster(
     with joined(cluster, replace(parts, folders=(out,)), threads=threads):
         owners = RayExecutor(Request())
         sent = Sent(check_ray().put(bundle.carried()))  # once to every machine
-        ahead, alone = 2 * RayExecutor(parts).slots, 0 if parts.gpus else ALONE  # owners need no GPU
-        task = ResultTask(replace(settings, out_dir=out), sent, ahead, alone, here.staging)
-        send = owners.telling(task)
+        alone = 0 if parts.gpus else ALONE  # an owner needs no GPU
+        send = owners.telling(ResultTask(replace(settings, out_dir=out), sent, alone, here.staging))
 
         def work(slide: ListedSlide, progress: Progress) -> SlideDone:
             if slide.address is None and not slide.path.exists():
@@ -143,7 +135,8 @@ def _on_cluster(
             done = send(_absolute(slide), lambda value: progress(*(value or (0.0, 0.0))))
             return replace(done, slide=slide)
 
-        yield Makers(work, min(owners.slots, _SLIDES_MAX))
+        # As many again wait for room: an autoscaler goes by them.
+        yield Makers(work, lambda: 2 * owners.slots)
 
 
 def _absolute(slide: ListedSlide) -> ListedSlide:
