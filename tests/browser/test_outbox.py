@@ -46,6 +46,32 @@ def test_labels_outlive_a_killed_server_a_closed_tab_and_a_wrong_clock(frail: Cl
     assert abs(me["last_s"] - time.time()) < 600, "the server's clock counts, not the browser's"
 
 
+def test_regions_that_are_drawn_while_the_server_is_away_are_kept_and_sent(frail: Clinic) -> None:
+    frail.foresee(*AWAY)
+    slide = frail.slides["breast-02.tiff"]
+    where = f"/api/slides/{slide['id']}/regions"
+    before = len(frail.lead.get(where)["regions"])
+    page = frail.page(frail.lead, f"/regions/{slide['id']}")
+    settle(page)
+    frail.server.kill()
+    for kind, left, unsent in (("t", 300, "1 unsent"), ("e", 420, "2 unsent")):
+        page.keyboard.press(kind)
+        for x, y in ((left, 300), (left + 80, 300), (left + 80, 400)):
+            click(page, x, y)
+            page.wait_for_timeout(80)
+        page.keyboard.press("Enter")
+        page.keyboard.press("Enter")  # a second time is none
+        expect(page.locator(".unsent")).to_have_text(unsent)
+    page.close()
+    frail.server.start()
+    again = frail.contexts[-1].new_page()
+    again.goto(f"{frail.server.address}/#/regions/{slide['id']}")
+    until(lambda: len(frail.lead.get(where)["regions"]) == before + 2)
+    all_sent(again)
+    kinds = [one["kind"] for one in frail.lead.get(where)["regions"]][before:]
+    assert kinds == ["tumour", "exclusion"]
+
+
 def test_an_answer_lost_with_the_server_makes_no_second_cell(frail: Clinic) -> None:
     frail.foresee(*AWAY)
     anna = frail.person("Anna")

@@ -5,7 +5,7 @@ import type { Region, RegionKind, RegionSet, Regions as RegionList } from "../ap
 import { useCommands } from "../keys/commands";
 import { History } from "../state/history";
 import { placeOf, route } from "../state/route";
-import { sayError, write } from "../state/session";
+import { sayError, theOutbox } from "../state/session";
 import { Panel, Section, TurnBack } from "../ui/panel";
 import { formatMm2 } from "../viewer/area";
 import { BoxLayer } from "../viewer/box-layer";
@@ -32,6 +32,8 @@ export function Regions({ slide }: { slide: OpenSlide }) {
   const history = useMemo(() => new History(), [path]);
   /** Of the polygon at work: corner by corner. */
   const strokes = useSignal(new History());
+  /** Polygons that are saved here and not yet acknowledged: they stay in view, whatever is drawn next. */
+  const unsent = useRef(new Set<Polygon>());
   /** The number of the last change of a region that this page made or saw. */
   const seen = useRef(new Map<number, number>());
 
@@ -45,7 +47,8 @@ export function Regions({ slide }: { slide: OpenSlide }) {
   };
   const show = () => {
     const busy = edited.value === 0 ? null : edited.value?.id;
-    layer.outlines = listing.value.regions.filter((one) => one.id !== busy).map((one) => ({ kind: one.kind, vertices: points(one) }));
+    const listed = listing.value.regions.filter((one) => one.id !== busy).map((one) => ({ kind: one.kind, vertices: points(one) }));
+    layer.outlines = [...listed, ...[...unsent.current].filter((one) => one !== layer.draft)];
     view.current?.redraw();
   };
   useEffect(() => void load(), [path]);
@@ -73,15 +76,27 @@ export function Regions({ slide }: { slide: OpenSlide }) {
   /** What was drawn and is not saved can be had back. */
   const drop = () => {
     const [region, { draft }] = [edited.value, layer];
-    const isWorthIt = draft && strokes.value.canUndo.value;
+    const isWorthIt = draft && strokes.value.canUndo.value && !unsent.current.has(draft);
     take(null, null);
     if (!isWorthIt) return;
     history.did({ title: "drawing dropped", of: "draft", undo: () => take(region, draft), redo: () => take(null, null) });
   };
+  /** Keep a change until the server has it, also where it is away or the page is closed; null where it is refused. */
+  const keep = async (method: "POST" | "PUT" | "DELETE", where: string, body: object, title: string): Promise<RegionSet | null> => {
+    try {
+      const done = await theOutbox().send<RegionSet>({ method, path: where, body: { ...body }, title });
+      if (done.region) seen.current.set(done.region.id, done.region.seen);
+      return done;
+    } catch (error) {
+      sayError(error);
+      return null;
+    }
+  };
   const send = async (method: "POST" | "PUT" | "DELETE", id: number, body: object = {}, more = ""): Promise<boolean> => {
     const expected = more ? {} : { expected: seen.current.get(id) };
-    const done = await write<RegionSet>(method, `/api/regions/${id}${more}`, { ...body, ...expected }, () => history.forget(id));
-    if (done?.region) seen.current.set(id, done.region.seen);
+    const title = { POST: "Region restored", PUT: "Region changed", DELETE: "Region deleted" }[method];
+    const done = await keep(method, `/api/regions/${id}${more}`, { ...body, ...expected }, title);
+    if (!done) history.forget(id);
     await load();
     return done !== null;
   };
@@ -89,12 +104,22 @@ export function Regions({ slide }: { slide: OpenSlide }) {
   const restore = (id: number) => send("POST", id, {}, "/restore");
   const save = async () => {
     const { draft } = layer;
-    if (!draft || draft.vertices.length < 3) return;
-    const after = bodyOf(draft.kind, draft.vertices);
+    if (!draft || draft.vertices.length < 3 || unsent.current.has(draft)) return;
     const region = edited.value;
+    unsent.current.add(draft);
+    drawn.value += 1;
+    const isKept = await saved(region, draft);
+    unsent.current.delete(draft);
+    if (layer.draft === draft) drawn.value += 1;
+    if (isKept && layer.draft === draft) take(null, null);
+    else if (!isKept && layer.draft === null) take(region, draft);
+    else show();
+  };
+  const saved = async (region: Region | 0 | null, draft: Polygon): Promise<boolean> => {
+    const after = bodyOf(draft.kind, draft.vertices);
     if (region) {
       const before = bodyOf(region.kind, points(region));
-      if (!(await send("PUT", region.id, after))) return;
+      if (!(await send("PUT", region.id, after))) return false;
       history.did({
         title: `${region.name || region.kind} changed`,
         of: region.id,
@@ -102,14 +127,13 @@ export function Regions({ slide }: { slide: OpenSlide }) {
         redo: () => send("PUT", region.id, after),
       });
     } else {
-      const made = await write<RegionSet>("POST", path, after);
-      if (!made) return;
+      const made = await keep("POST", path, after, `New region: ${draft.kind}`);
+      if (!made) return false;
       const { id, kind } = made.region;
-      seen.current.set(id, made.region.seen);
       history.did({ title: `${kind} drawn`, of: id, undo: () => remove(id), redo: () => restore(id) });
       await load();
     }
-    take(null, null);
+    return true;
   };
   const takeAway = async (region: Region) => {
     if (edited.value !== 0 && edited.value?.id === region.id) take(null, null);
