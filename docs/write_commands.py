@@ -15,7 +15,10 @@ TARGET = Path(__file__).with_name("commands.md")
 def describe() -> str:
     """Return the reference of all commands as Markdown."""
     root = get_command(app)
-    parts = ["# Commands\n\nWritten by `make docs` from the command line itself.\n", _help([])]
+    parts = [
+        "# Commands\n\nFor everybody who works with commands. Written by `make docs` from their own help.\n",
+        _help([]),
+    ]
     for name, command in getattr(root, "commands", {}).items():
         parts.append(_help([name]))
         parts.extend(_help([name, inner]) for inner in getattr(command, "commands", {}))

@@ -103,7 +103,8 @@ def places(page: str) -> set[str]:
 def write(page: str) -> str:
     """Return the page of a paper as Markdown."""
     about, name = steps(page), NAMES[page]
-    lines = [f"# {about['title']}", "", f"{about['reference']}.", "", "Written by `make docs`.", ""]
+    readers = "For researchers who repeat this paper, or ask what differs here. Written by `make docs`."
+    lines = [f"# {about['title']}", "", readers, "", f"{about['reference']}.", ""]
     lines += ["## Steps", "", "| Step | Place | Here | |", "|---|---|---|---|"]
     lines += [_row(list(step)) for step in about["steps"]]  # type: ignore[attr-defined]
     lines += [

@@ -215,6 +215,7 @@ def test_plots_return_axes_in_level_0_pixels(result: mitoscope.DetectionResult, 
         *result.figures.points_px0.tolist(),
     ]
     judged = mitoscope.evaluate(result, truth_paths(slide)[0])
+    assert mitoscope.evaluate({slide.name: result}, truth_paths(slide)[0]).score == judged.score
     drawn += [judged.plot(kind) for kind in ("precision-recall", "froc", "thresholds", "calibration")]
     drawn += [result.plot(), result.figures.plot(), Detections.empty().plot()]
     assert all(isinstance(axes, Axes) for axes in drawn)

@@ -54,6 +54,12 @@ def test_every_public_name_stands_in_the_python_reference(project: Path) -> None
     assert named == {name for name in mitoscope.__all__ if not name.startswith("__")}
 
 
+def test_every_page_says_for_whom_it_is(project: Path) -> None:
+    pages = [page for page in (project / "docs").rglob("*.md") if page.name != "index.md"]
+    without = [page.name for page in pages if not re.match(r"# .+\n\nFor ", page.read_text(encoding="utf-8"))]
+    assert without == []
+
+
 def test_the_reference_of_keys_is_up_to_date(project: Path) -> None:
     writer = _module(project / "docs" / "write_reference.py")
     for path, text in writer.pages():

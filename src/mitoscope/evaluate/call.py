@@ -34,7 +34,7 @@ class Searched(Interface):
 
 
 Findings = (
-    str | Path | Detections | Searched | Mapping[str, Detections] | Mapping[str, Result] | Sequence[Searched]
+    str | Path | Detections | Searched | Mapping[str, Detections | Result | Searched] | Sequence[Searched]
 )
 """What states findings."""
 
@@ -133,10 +133,12 @@ def evaluate_any(
     )
 
 
-def _by_image(pred: Findings, truth: GroundTruth) -> Mapping[str, Detections] | Mapping[str, Result]:
+def _by_image(pred: Findings, truth: GroundTruth) -> Mapping[str, Detections | Result]:
     assert not isinstance(pred, str | Path)
     if isinstance(pred, Mapping):
-        return pred
+        return {
+            name: found.detections if isinstance(found, Searched) else found for name, found in pred.items()
+        }
     if isinstance(pred, Detections):
         name = pred.searched.origin
         if not name and len(truth.slides) == 1:

@@ -20,7 +20,7 @@ _NAMES_MAX = 3
 
 
 def evaluate(
-    predictions: Mapping[str, Detections] | Mapping[str, Result],
+    predictions: Mapping[str, Detections | Result],
     truth: GroundTruth,
     *,
     protocol: Protocol = MITOSCOPE,
@@ -99,9 +99,7 @@ def evaluate(
     )
 
 
-def _by_stem(
-    predictions: Mapping[str, Detections] | Mapping[str, Result], where: str
-) -> dict[str, Detections]:
+def _by_stem(predictions: Mapping[str, Detections | Result], where: str) -> dict[str, Detections]:
     found: dict[str, Detections] = {}
     for full, name in match_stems(predictions, where=where).items():
         each = predictions[full]
