@@ -13,12 +13,15 @@ import os
 import sys
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 
 from mitoscope.errors import OutputError
 
 RECORD = ".mitoscope-files"
 """The record of a folder: a JSON list of name and SHA-256 a line; null of a file that changes in use."""
 _HASH_BLOCK_BYTES = 1 << 20
+_TAIL_BYTES = 256
+"""By which a record is known to be the one that was read."""
 
 
 class _Memory:
@@ -28,11 +31,15 @@ class _Memory:
     """Folders of results; their records begin with the first file."""
     seals: set[str]
     """Of single files."""
+    records: dict[Path, _Record]
+    """Records of folders, as far as they were read."""
+    lock: Lock
     keeps_seals = False
     """Whether they are kept for later: by the command line; a notebook writes only where it is told."""
 
     def __init__(self) -> None:
         self.folders, self.seals = set(), set()
+        self.records, self.lock = {}, Lock()
 
 
 _MEMORY = _Memory()
@@ -180,14 +187,44 @@ def note(path: Path, digest: str | None) -> None:
 
 def _recorded(path: Path) -> set[str | None]:
     """Return what the record of its folder holds for a name."""
-    known: set[str | None] = set()
-    with suppress(FileNotFoundError):
-        for line in (path.parent / RECORD).read_text("ascii", errors="replace").splitlines():
+    with _MEMORY.lock:
+        record = _MEMORY.records.setdefault(path.parent.absolute(), _Record())
+        record.read_on(path.parent / RECORD)
+        return set(record.known.get(path.name, ()))
+
+
+class _Record:
+    """What the record of a folder held when it was last read: of thousands of lines only new ones are."""
+
+    def __init__(self) -> None:
+        self._forget()
+
+    def _forget(self) -> None:
+        self.known: dict[str, set[str | None]] = {}
+        self._end, self._tail, self._file = 0, b"", (0, 0)
+
+    def read_on(self, path: Path) -> None:
+        """Read the lines that were added since; a file that is no longer the same is read from its start."""
+        try:
+            with path.open("rb") as stream:
+                status = os.fstat(stream.fileno())
+                stream.seek(max(0, self._end - len(self._tail)))
+                is_same = (status.st_dev, status.st_ino) == self._file
+                if not (is_same and stream.read(len(self._tail)) == self._tail):
+                    self._forget()
+                    stream.seek(0)
+                added = stream.read()
+        except FileNotFoundError:
+            self._forget()
+            return
+        # A last line that is not ended is read again once it is: another process may be at it.
+        whole = added[: added.rfind(b"\n") + 1]
+        self._file, self._end = (status.st_dev, status.st_ino), self._end + len(whole)
+        self._tail = (self._tail + whole)[-_TAIL_BYTES:]
+        for line in (*whole.splitlines(), added[len(whole) :]):
             with suppress(ValueError, TypeError):  # a line that was cut off
-                name, digest = json.loads(line)
-                if name == path.name:
-                    known.add(digest)
-    return known
+                name, digest = json.loads(line.decode("ascii", errors="replace"))
+                self.known.setdefault(name, set()).add(digest)
 
 
 def _seal(path: Path, digest: str) -> str:
