@@ -20,6 +20,7 @@ EXTRAS = {
     ),
     "adapt": (("onnx",), "adapting a detector to a laboratory"),
     "cluster": (("ray",), "many machines"),
+    "remote": (("fsspec", "s3fs", "gcsfs"), "slides and results in buckets"),
     "dicom": (("highdicom",), "DICOM annotations"),
     "embed": (("umap",), "similarity boards"),
 }
