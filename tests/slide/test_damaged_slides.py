@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 import struct
 import subprocess
 import sys
@@ -154,7 +155,8 @@ def test_damage_ends_in_a_typed_error_or_a_correct_read(name: str, outcomes: dic
     expected = CASES[name][0] if name in CASES else REFUSED
     seen = outcomes[name]
     assert seen["leaked"] == 0
-    assert seen["seconds"] < 11
+    usual = statistics.median(one["seconds"] for one in outcomes.values())
+    assert seen["seconds"] < 50 * usual, "it computes on and on, however fast the machine is"
     if expected in {REFUSED, NO_SCALE}:
         check_refusal(seen["outcomes"][0], name, scale=expected == NO_SCALE)
         return
