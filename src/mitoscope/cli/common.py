@@ -19,7 +19,6 @@ import typer
 from typer.main import get_command
 
 from mitoscope import progress
-from mitoscope.config import read_toml
 from mitoscope.errors import ConfigError, OutputError
 from mitoscope.written import config_folder
 
@@ -268,7 +267,12 @@ def files() -> tuple[tuple[Path, dict[str, Any]], ...]:
     ConfigError
         If one cannot be read, or names a command that there is not.
     """
-    return tuple((path, read_toml(path)) for path in _paths())
+    paths = tuple(_paths())
+    if not paths:  # the help of a command needs no library
+        return ()
+    from mitoscope.config import read_toml
+
+    return tuple((path, read_toml(path)) for path in paths)
 
 
 def _paths() -> Iterator[Path]:
