@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from mitoscope import progress as module
@@ -74,3 +78,29 @@ def test_counts_are_whole_numbers(clock: Clock, capsys: pytest.CaptureFixture[st
     with progress("painting", unit="tiles", decimals=0) as report:
         report(588.0, 588.0)
     assert capsys.readouterr().err == "painting: 588 of 588 tiles\n"
+
+
+def test_in_a_notebook_the_bar_is_the_output_of_its_cell(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown: list[str] = []
+
+    class Handle:
+        def update(self, bar: Any) -> None:
+            shown.append(bar._repr_mimebundle_([], [])["text/html"])
+
+    def display(bar: Any, *, display_id: bool) -> Handle:
+        assert display_id
+        Handle().update(bar)
+        return Handle()
+
+    kernel = SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=True))
+    monkeypatch.setitem(sys.modules, "IPython", kernel)
+    monkeypatch.setitem(sys.modules, "IPython.display", SimpleNamespace(display=display))
+    with progress("slide.svs", unit="mm²", verb="searched") as report:
+        report(1.0, 4.0)
+        report(4.0, 4.0)
+    assert len(shown) == 2
+    assert "searched 1.0 of 4.0 mm²" in shown[0]
+    assert "searched 4.0 of 4.0 mm²" in shown[1]
+    assert capsys.readouterr().err == ""
