@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from statistics import median
@@ -19,7 +20,6 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from mitoscope import __version__
 from mitoscope.exchange import COHORT, write_bytes
 from mitoscope.fsio import make_directory
 from mitoscope.report.cohort_table import COUNTED, FAILED, REFUSED, CohortRow
@@ -118,7 +118,7 @@ def _render(title: str, facts: Sequence[Fact], data: dict[str, Any]) -> str:
         .get_template(_PAGE)
         .render(
             title=title,
-            version=__version__,
+            version=version("mitoscope"),
             facts=facts,
             slides=len(data["slides"]),
             pages=data["pages"],

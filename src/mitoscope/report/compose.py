@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
+from importlib.metadata import version
 
 import numpy as np
 from PIL import Image
 
-from mitoscope import __version__
 from mitoscope.figure import encode_figure
 from mitoscope.report.certainty import read_certainty, write_certainty, write_density, write_grading
 from mitoscope.report.close_up import CloseUp, draw_close_up
@@ -46,7 +46,7 @@ def compose_page(findings: Findings, slide: Slide, *, density_png: bytes | None 
     """Compose the report of one slide; a density map that is drawn already is taken as it is."""
     return Page(
         name=findings.info.name,
-        version=__version__,
+        version=version("mitoscope"),
         headline=write_headline(findings),
         notes=write_notes(findings),
         facts=write_facts(findings),
