@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import inspect
+import re
 import shutil
 import subprocess
 import sys
@@ -267,7 +268,7 @@ def test_every_public_function_takes_paths_as_text() -> None:
         if not inspect.isfunction(function):
             continue
         for parameter in inspect.signature(function).parameters.values():
-            words = str(parameter.annotation).replace(" ", "").split("|")
+            words = re.findall(r"\w+", str(parameter.annotation))
             assert "Path" not in words or "str" in words, f"{name}({parameter})"
 
 

@@ -35,7 +35,7 @@ class _Memory:
     """Records of folders, as far as they were read."""
     lock: Lock
     keeps_seals = False
-    """Whether they are kept for later: by the command line; a notebook writes only where it is told."""
+    """Whether they are kept for later: by the command line and by `DetectionResult.report`."""
 
     def __init__(self) -> None:
         self.folders, self.seals = set(), set()
