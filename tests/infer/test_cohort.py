@@ -47,6 +47,7 @@ def test_a_slide_that_fails_is_tried_again_after_all_others(tmp_path: Path, at_o
     found = list(run_cohort(listed, failing("a.svs", times=2), at_once=at_once, retries=1))
     assert isinstance(found[-1].error, SlideReadError)
     assert [one.exit_status for one in found] == [0, 0, 0, 2]
+    assert len(list(run_cohort(listed, done, at_once=at_once, retries=1))) == 4  # nothing to try again
 
 
 def test_an_error_that_nobody_foresaw_is_that_of_its_slide(tmp_path: Path) -> None:

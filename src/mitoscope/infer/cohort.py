@@ -237,7 +237,7 @@ class _Run:
         self, waiting: Sequence[int], at_once: int | Callable[[], int]
     ) -> Generator[tuple[int, SlideDone], None, None]:
         """Yield what became of the slides at some places, as they are through."""
-        if at_once == 1 or len(waiting) == 1:
+        if at_once == 1 or len(waiting) <= 1:
             yield from ((place, self.one(place)) for place in waiting)
             return
         room = at_once if callable(at_once) else lambda: at_once
