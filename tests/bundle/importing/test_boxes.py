@@ -115,10 +115,11 @@ def test_points_are_those_of_the_program(layout: str, iou: float | None, batch: 
 
 
 def test_a_query_of_rt_detr_may_be_two_classes() -> None:
-    logits = np.array([[2.0, 1.0, -9.0]], np.float32)  # look-alike first, and yet a figure
-    boxes = np.array([[0.5, 0.25, 0.1, 0.1]], np.float32)
+    logits = np.array([[2.0, 1.0, -9.0], [0.5, 0.5, 0.0]], np.float32)  # look-alike first, and yet a figure
+    boxes = np.array([[0.5, 0.25, 0.1, 0.1], [0.1, 0.1, 0.1, 0.1]], np.float32)
     network = head({"logits": logits, "pred_boxes": boxes})
-    (x, y, score), *_ = points_of(network, statement("rtdetr", CLASSES))[0]
+    # Two queries give two answers: the others of both queries are dropped.
+    ((x, y, score),) = used(points_of(network, statement("rtdetr", CLASSES))[0])
     assert (x, y) == (SIDE / 2, SIDE / 4)
     assert score == pytest.approx(1 / (1 + np.exp(-1)))
 

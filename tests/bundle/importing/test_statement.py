@@ -139,6 +139,28 @@ def test_the_side_of_a_free_window_must_be_stated() -> None:
         plan_of(read_network(brightness_map(side="H"), where="n"), statement("heatmap"))
 
 
+def test_sizes_that_an_export_leaves_free_are_found_out() -> None:
+    """With ``dynamic=True`` a head of YOLO says no size at all, and rows after suppression neither."""
+    rows = np.array([[30, 20, 8, 4, 0.1, 0.9], [50, 40, 8, 4, 0.3, 0.2]], np.float32)
+    kept = np.array([[26, 18, 34, 22, 0.9, 1], [46, 38, 54, 42, 0.3, 0], [1, 1, 2, 2, 0.2, 0]], np.float32)
+    for answer in (rows.T, kept):
+        model = onnx.load_model_from_string(head({"output0": answer.copy()}))
+        for value in (*model.graph.input, *model.graph.output):
+            free = ("N", 3, "H", "W") if value.name == "picture" else ("N", "A", "B")
+            value.CopyFrom(helper.make_tensor_value_info(value.name, TensorProto.FLOAT, free))
+        network, stated = model.SerializeToString(), statement("yolo11", CLASSES, window_px=SIDE)
+        np.testing.assert_allclose(used(points_of(network, stated)[0]), [[30, 20, 0.9]], rtol=1e-6)
+
+
+def test_nodes_in_any_order_are_put_into_one_that_a_loop_runs() -> None:
+    model = onnx.load_model_from_string(brightness_map(batch=1, kind="byte"))
+    first, *others = list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend([*others, first])
+    stated = statement("heatmap", interface={"scores": "probability"})
+    assert points_of(model.SerializeToString(), stated, RGB[None]).any()
+
+
 def _rows(boxes: np.ndarray) -> np.ndarray:
     scores = np.linspace(0.9, 0.2, len(boxes), dtype=np.float32)
     return np.column_stack([boxes, scores, np.zeros(len(boxes))]).astype(np.float32)

@@ -195,6 +195,7 @@ def _spliced(op: Operators, network: ir.Graph, picture: Value) -> dict[str, Valu
     network.outputs.clear()
     for one in initializers:
         root.register_initializer(one)
+    network.sort()  # Converters to float16 put their casts anywhere; inside a loop the order counts.
     ir.convenience.replace_all_uses_with(entry, picture)
     nodes = list(network)
     network.remove(nodes)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+import onnx_ir as ir
 from pydantic import ValidationError
 
 from mitoscope.bundle.importing.assemble import Plan, assemble
@@ -24,7 +26,7 @@ from mitoscope.bundle.importing.plausible import (
 from mitoscope.bundle.importing.statement import Statement, bundle_name
 from mitoscope.bundle.load import Bundle
 from mitoscope.bundle.manifest import ModelDescription, Normalisation
-from mitoscope.bundle.network import is_int8
+from mitoscope.bundle.network import ORT_ERRORS, is_int8, open_network
 from mitoscope.bundle.origin import Interface, Origin
 from mitoscope.bundle.write import write_bundle
 from mitoscope.config import explain
@@ -34,8 +36,7 @@ from mitoscope.labels import MITOTIC_FIGURE
 _GRAPH: Final = "network.onnx"
 _OTHER: Final = "other"
 _MPP_USUAL: Final = (0.1, 0.6)
-_IMAGES: Final = {"nchw": 3, "nhwc": -1}
-"""How a picture's axes are told: which one has three sizes."""
+_PICTURES: Final = (ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.UINT8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +126,7 @@ def plan_of(network: ForeignNetwork, statement: Statement) -> Plan:
     ConfigError
         If the statement contradicts itself or the network.
     """
+    network = _sized(network, statement)
     layout = layout_of(statement.layout, network, len(statement.classes))
     interface = _interface(network, layout, statement)
     outputs = find_outputs(network, layout, interface.outputs)
@@ -141,6 +143,31 @@ def plan_of(network: ForeignNetwork, statement: Statement) -> Plan:
         slots=statement.slots if layout.kind == "points" else 1,
         floor=min(statement.floor, statement.threshold),
     )
+
+
+def _sized(network: ForeignNetwork, statement: Statement) -> ForeignNetwork:
+    """Return a network whose outputs say their sizes: where they are free, a black picture tells."""
+    if all(one.shape and None not in one.shape[1:] for one in network.outputs):
+        return network
+    axes = _axes(network, statement.interface.get("axes"))
+    stated = statement.interface.get("input_px") or statement.window_px
+    sides = [side or stated for side in network.sides(axes)]
+    if None in sides:
+        return network  # what is missing is asked for where sizes are looked at
+    shape: list[Any] = [3, *sides] if axes == "nchw" else [*sides, 3]
+    batch = [] if network.is_single else [network.batch or 1]
+    kind = {one.value: np.dtype(one.numpy()) for one in _PICTURES}[network.picture.kind]
+    session = open_network(network.model.SerializeToString(), where=network.where)
+    try:
+        answers = session.run(None, {network.picture.inside: np.zeros([*batch, *shape], kind)})
+    except ORT_ERRORS as error:
+        what = f"does not run on pictures of {sides[0]} px ({' '.join(str(error).split())[:300]})"
+        raise BundleError(what, where=network.where) from None
+    outputs = tuple(
+        replace(one, shape=(*one.shape[:1], *answer.shape[1:]) if one.shape else answer.shape)
+        for one, answer in zip(network.outputs, answers, strict=True)
+    )
+    return replace(network, outputs=outputs)
 
 
 def _interface(network: ForeignNetwork, layout: Layout, statement: Statement) -> Interface:

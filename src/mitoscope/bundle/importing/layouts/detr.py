@@ -41,9 +41,14 @@ def _read_detr(
 def _read_rtdetr(
     op: Operators, outputs: Mapping[str, Value], interface: Interface, window: Window
 ) -> Candidates:
-    # Each class is a detector of its own: a query may be the best of two.
+    # Each class is a detector of its own, so that a query may be two; of all answers the best ones count, as
+    # many as there are queries.
     raw = outputs["scores"]
-    own = of_each_class(op, probabilities(op, raw, interface.scores, -1), interface.figure_columns)
+    shown = probabilities(op, raw, interface.scores, -1)
+    best, _ = op.TopK(op.Flatten(shown, axis=1), op.Shape(raw, start=1, end=2), axis=1, _outputs=2)
+    least = op.Unsqueeze(op.ReduceMin(best, [1], keepdims=1), [2])
+    own = of_each_class(op, shown, interface.figure_columns)
+    own = op.Where(op.GreaterOrEqual(own, least), own, 0.0)
     return found(op, outputs["boxes"], own, interface, window, raw_scores=raw)
 
 
