@@ -39,6 +39,7 @@ from mitoscope.bundle.network import find_points, open_network, score_windows
 CLASSES = ("mitotic figure", "look-alike")
 FLOOR = 0.05
 SLOTS = 3000
+KONGNET_PX = 256
 REACH_PX = 4.0
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 PAGE = Path(__file__).parent / "results" / "import_layouts.md"
@@ -192,7 +193,7 @@ def ultralytics_heads(folder: Path, shown: torch.Tensor) -> Iterator[Reference]:
                 imgsz=imgsz,
                 conf=FLOOR,
                 iou=0.7,
-                max_det=300,
+                max_det=SLOTS,
                 verbose=False,
             )[0].boxes
             return _centres(answer.xyxy, answer.conf, answer.cls, 0)
@@ -321,8 +322,8 @@ def tiatoolbox_maps(folder: Path, shown: torch.Tensor) -> Iterator[Reference]:
         wide_decoder=False,
         class_dict={0: "Mitotic_Figure"},
     ).eval()
-    _settle(network, _normal(shown))
-    path = _export(network, folder / "kongnet.onnx", 512, ["map"])
+    _settle(network, _normal(shown[..., :128, :128]))
+    path = _export(network, folder / "kongnet.onnx", KONGNET_PX, ["map"])
 
     def ask(rgb: NDArray[np.uint8]) -> Points:
         shown = torch.from_numpy(KongNet.preproc(rgb))[None]
@@ -336,7 +337,7 @@ def tiatoolbox_maps(folder: Path, shown: torch.Tensor) -> Iterator[Reference]:
         "KongNet_Det_MIDOG_1 (architecture)",
         "heatmap",
         path,
-        512,
+        KONGNET_PX,
         ask,
         classes=CLASSES[:1],
         stated={"interface": {"distance_px": distance}},

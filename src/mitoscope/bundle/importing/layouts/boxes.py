@@ -47,12 +47,19 @@ def found(
     window: Window,
     *,
     raw_scores: Value,
+    cut: bool = False,
 ) -> Candidates:
-    """Return the centres of boxes (B, M, 4) with scores (B, M, F), the lesser of two of a class left out."""
+    """Return the centres of boxes (B, M, 4) with scores (B, M, F), the lesser of two of a class left out.
+
+    With `cut`, boxes end where the picture ends, after suppression: the centre is that of what is seen.
+    """
     low, high = _corners(op, boxes, interface, window)
     if interface.iou is not None:
         corners = op.Concat(low, high, axis=-1)
         scores = op.Mul(scores, _kept(op, corners, scores, iou=interface.iou, floor=window.floor))
+    if cut:
+        side = op.Concat(*window.input_px, axis=0)
+        low, high = (op.Min(op.Max(corner, 0.0), side) for corner in (low, high))
     middle = op.Mul(op.Add(low, high), 0.5)
     across, down = window.scale
     return Candidates(

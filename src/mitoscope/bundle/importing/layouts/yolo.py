@@ -27,7 +27,7 @@ def _read_v5(op: Operators, outputs: Mapping[str, Value], interface: Interface, 
     shown = op.Sigmoid(raw) if interface.scores == "sigmoid" else raw
     scores = op.Mul(columns(op, shown, 0, 1), columns(op, shown, 1, 1 + count))
     own = of_best_class(op, scores, interface.figure_columns)
-    return found(op, columns(op, rows, 0, 4), own, interface, window, raw_scores=raw)
+    return found(op, columns(op, rows, 0, 4), own, interface, window, raw_scores=raw, cut=True)
 
 
 def _check_v5(outputs: Mapping[str, Tensor], interface: Interface, where: str) -> None:
@@ -43,7 +43,7 @@ def _read_v8(op: Operators, outputs: Mapping[str, Value], interface: Interface, 
     raw = columns(op, rows, 4, 4 + count)
     shown = op.Sigmoid(raw) if interface.scores == "sigmoid" else raw
     own = of_best_class(op, shown, interface.figure_columns)
-    return found(op, columns(op, rows, 0, 4), own, interface, window, raw_scores=raw)
+    return found(op, columns(op, rows, 0, 4), own, interface, window, raw_scores=raw, cut=True)
 
 
 def _check_v8(outputs: Mapping[str, Tensor], interface: Interface, where: str) -> None:
@@ -60,7 +60,7 @@ def _read_rows(
     rows = outputs["rows"]
     scores, labels = (op.Squeeze(columns(op, rows, at, at + 1), [-1]) for at in (4, 5))
     own = of_label(op, scores, labels, interface.figure_columns)
-    return found(op, columns(op, rows, 0, 4), own, interface, window, raw_scores=scores)
+    return found(op, columns(op, rows, 0, 4), own, interface, window, raw_scores=scores, cut=True)
 
 
 def is_finished(rows: Tensor, classes: int, *, unless_stated: bool) -> bool:
