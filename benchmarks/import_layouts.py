@@ -323,6 +323,10 @@ def tiatoolbox_maps(folder: Path, shown: torch.Tensor) -> Iterator[Reference]:
         class_dict={0: "Mitotic_Figure"},
     ).eval()
     _settle(network, _normal(shown[..., :128, :128]))
+    with torch.no_grad():  # Untrained, it would be 1 almost everywhere: the last bit would choose the peaks.
+        spread = network(_normal(shown[..., :128, :128])).std()
+        for part in network.heads.parameters():
+            part /= spread
     path = _export(network, folder / "kongnet.onnx", KONGNET_PX, ["map"])
 
     def ask(rgb: NDArray[np.uint8]) -> Points:
