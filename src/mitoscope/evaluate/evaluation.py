@@ -201,6 +201,13 @@ class Evaluation:
         """Sum over the images: the micro average."""
         return Score.total(self.images.values())
 
+    def __repr__(self) -> str:
+        shares = ", ".join(
+            f"{name} {'undefined' if value is None else format(value, '.3f')}"
+            for name, value in (("F1", self.f1), ("precision", self.precision), ("recall", self.recall))
+        )
+        return f"<Evaluation by {self.protocol.name}: {shares}, {len(self.images)} images>"
+
     @property
     def f1(self) -> float | None:
         """F1 of all images together; None where it is undefined (nothing true and nothing found)."""

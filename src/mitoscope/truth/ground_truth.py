@@ -268,6 +268,10 @@ class GroundTruth:
             case_of={slide.name: slide.case for slide in self.slides},
         )
 
+    def __repr__(self) -> str:
+        cells = f"{sum(len(slide.cells) for slide in self.slides)} cells, {self.n_figures} mitotic figures"
+        return f"<GroundTruth {self.source}: {len(self)} slides, {cells}>"
+
     def __iter__(self) -> Iterator[SlideTruth]:
         return iter(self.slides)
 
