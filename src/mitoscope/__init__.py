@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from mitoscope.train import train
     from mitoscope.truth import GroundTruth, Policy
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Nothing leaves the machine. Libraries that report on their use read these when they are first imported, and
 # whatever imports one of them here has imported this package before.
