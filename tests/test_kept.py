@@ -1,7 +1,8 @@
-"""What an earlier version has written is read, and says the same: the files in ``kept/VERSION`` are never made anew.
+"""What an earlier version has written is read, and says the same; ``kept/VERSION`` is never made anew.
 
-0.2.0: a synthetic slide of 1536 × 1152 px (``mitoscope synth --seed 3 --tissue 0.9 --density 120 --hot-spot 200
---look-alikes 100``), searched by ``detect``; two experts of whom the second differs on every seventh cell, and MEL.
+0.2.0: a synthetic slide of 1536 × 1152 px (``mitoscope synth --seed 3 --tissue 0.9 --density 120
+--hot-spot 200 --look-alikes 100``), searched by ``detect``; a study of two experts, of whom the second
+differs on every seventh cell, and its version MEL.
 """
 
 from __future__ import annotations
