@@ -55,7 +55,7 @@ def show(
     bundle: _Name = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the manifest, or a list of all.")] = False,
 ) -> None:
-    """Show what a bundle is, what it was trained on and how well it does."""
+    """Show a bundle: what it is, its training data and its scores."""
     from mitoscope.bundle import load_bundle, shipped
 
     if as_json:
@@ -155,11 +155,11 @@ def calibrate(
             "--weight",
             metavar="N",
             callback=as_weight,
-            help="Figures that the bundle's own point counts for beside those of the fields (20); 0: none.",
+            help="Weight of the bundle's own point, in figures (20); 0: use the fields alone.",
         ),
     ] = None,
     scores: Annotated[
-        bool, typer.Option("--scores", help="Make the scores probabilities, too; all points move along.")
+        bool, typer.Option("--scores", help="Also turn the scores into probabilities; all points move along.")
     ] = False,
     policy: PolicyOption = None,
     label: LabelOption = None,
@@ -170,7 +170,7 @@ def calibrate(
 ) -> None:
     """Fit a bundle to your laboratory: its operating points on labelled fields, or its prior without labels.
 
-    The fewer figures the fields have, the nearer a point stays to that of the bundle.
+    With few figures in the fields, a point stays near that of the bundle.
     """
     from mitoscope.bundle import F1, load_bundle
     from mitoscope.errors import ConfigError
@@ -311,8 +311,8 @@ def adapt(
 ) -> None:
     """Retrain the last layers of a bundle's second stage on labelled slides of your laboratory.
 
-    Takes minutes on a CPU. Every case is judged by layers trained on the other cases; the bundle is written
-    only if average precision gains there by more than chance and F1 loses nothing.
+    Takes minutes on a CPU. Each case is evaluated with layers trained on the other cases; the bundle is
+    written only if average precision improves by more than chance and F1 does not fall.
     """
     from mitoscope.bundle import load_bundle
     from mitoscope.evaluate import find_protocol
@@ -395,9 +395,7 @@ def join(
     ] = 0.0,
     subtype: Annotated[
         str | None,
-        typer.Option(
-            "--subtype", metavar="BUNDLE", help="Classifier that tells atypical mitotic figures from others."
-        ),
+        typer.Option("--subtype", metavar="BUNDLE", help="Classifier of atypical mitotic figures."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -449,7 +447,7 @@ def quantise(
 ) -> None:
     """Write a bundle in int8: smaller, and faster where the processor multiplies bytes.
 
-    The slides need no labels: they show which range each layer has. Scores change a little: measure anew.
+    The slides need no labels; they set the range of each layer. Scores change slightly: evaluate again.
     """
     from mitoscope.cli.train import need_training
 

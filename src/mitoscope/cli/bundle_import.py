@@ -39,7 +39,7 @@ def import_(
         typer.Option(
             "--training-data",
             metavar="'NAME; LICENCE; ATTRIBUTION'",
-            help="A data set that the weights have seen; may be repeated.",
+            help="A data set that the weights were trained on; may be repeated.",
         ),
     ] = None,
     citation: Annotated[str | None, typer.Option("--citation", help="What its authors want cited.")] = None,
@@ -48,7 +48,7 @@ def import_(
         typer.Option(
             "--figure",
             metavar="NAME",
-            help="Class that is a mitotic figure; by default those whose names say so. Repeatable.",
+            help="Class that is a mitotic figure; default: by the names. Repeatable.",
         ),
     ] = None,
     name: Annotated[str | None, typer.Option("--name", help="Of the bundle; by default the file's.")] = None,
@@ -75,7 +75,7 @@ def import_(
             metavar="PX",
             min=32,
             max=8192,
-            help="Side of what it looks at, px at --mpp; by default what the network takes. Another side is "
+            help="Side of its window, px at --mpp; by default what the network takes. Another side is "
             "resized to that.",
         ),
     ] = None,
@@ -103,39 +103,45 @@ def import_(
         ),
     ] = None,
     mpp_range: Annotated[
-        str | None, typer.Option("--mpp-range", metavar="LOW,HIGH", help="Slides it is made for (0.1,0.6).")
+        str | None,
+        typer.Option("--mpp-range", metavar="LOW,HIGH", help="Resolutions it is made for (0.1,0.6)."),
     ] = None,
     channels: Annotated[
         str | None, typer.Option("--channels", metavar="rgb|bgr", help="Order of the colours it expects.")
     ] = None,
     axes: Annotated[
-        str | None, typer.Option("--axes", metavar="nchw|nhwc", help="Of its input, where the shape is free.")
+        str | None,
+        typer.Option("--axes", metavar="nchw|nhwc", help="Axes of its input, where the shape is free."),
     ] = None,
     pixel_max: Annotated[
-        int | None, typer.Option("--pixel-max", metavar="1|255", help="What white is, before mean and std.")
+        int | None, typer.Option("--pixel-max", metavar="1|255", help="Value of white, before mean and std.")
     ] = None,
     mean: Annotated[
-        str | None, typer.Option("--mean", metavar="R,G,B", help="Subtracted, in red, green, blue.")
+        str | None, typer.Option("--mean", metavar="R,G,B", help="Means to subtract, in red, green, blue.")
     ] = None,
-    std: Annotated[str | None, typer.Option("--std", metavar="R,G,B", help="Divided by.")] = None,
+    std: Annotated[
+        str | None, typer.Option("--std", metavar="R,G,B", help="Divisors, in red, green, blue.")
+    ] = None,
     scores: Annotated[
         str | None,
         typer.Option(
             "--scores",
             metavar="probability|sigmoid|softmax",
-            help="What its scores are: probabilities, or log-odds that become such.",
+            help="Kind of its scores: probabilities, or log-odds to convert.",
         ),
     ] = None,
     boxes: Annotated[
         str | None,
-        typer.Option("--boxes", metavar="corners|centre|corner-size", help="What the four numbers are."),
+        typer.Option(
+            "--boxes", metavar="corners|centre|corner-size", help="Meaning of the four numbers of a box."
+        ),
     ] = None,
     box_unit: Annotated[
         str | None, typer.Option("--box-unit", metavar="px|fraction", help="Of its input.")
     ] = None,
     iou: Annotated[
         float | None,
-        typer.Option("--iou", callback=as_score, help="Suppress the lesser of boxes that overlap more."),
+        typer.Option("--iou", callback=as_score, help="Of boxes that overlap more than this, keep the best."),
     ] = None,
     min_distance: Annotated[
         int | None,
@@ -155,13 +161,15 @@ def import_(
     ] = None,
     level: Annotated[
         float | None,
-        typer.Option("--level", callback=as_score, help="Of a segmentation: what they exceed (0.5)."),
+        typer.Option(
+            "--level", callback=as_score, help="Of a segmentation: score that figures exceed (0.5)."
+        ),
     ] = None,
     min_area: Annotated[
         int | None, typer.Option("--min-area", metavar="PX", min=1, help="Smallest component, px of the map.")
     ] = None,
     connectivity: Annotated[
-        int | None, typer.Option("--connectivity", metavar="4|8", help="Which of its pixels touch (8).")
+        int | None, typer.Option("--connectivity", metavar="4|8", help="Neighbours of a pixel (8).")
     ] = None,
     component_score: Annotated[
         str | None, typer.Option("--component-score", metavar="mean|max", help="Of its pixels.")
@@ -174,16 +182,20 @@ def import_(
         float, typer.Option("--threshold", callback=as_score, help="Scores above it are figures.")
     ] = 0.5,
     chosen_on: Annotated[
-        str | None, typer.Option("--chosen-on", metavar="DATA", help="On which its authors chose it.")
+        str | None,
+        typer.Option("--chosen-on", metavar="DATA", help="Data on which the authors chose --threshold."),
     ] = None,
     floor: Annotated[
         float, typer.Option("--floor", callback=as_score, help="Scores above it are candidates.")
     ] = 0.05,
     slots: Annotated[
-        int, typer.Option("--slots", metavar="N", min=1, max=65536, help="Points in a window.")
+        int, typer.Option("--slots", metavar="N", min=1, max=65536, help="Most points in a window.")
     ] = 300,
     nms_radius: Annotated[
-        float, typer.Option("--nms-radius", metavar="UM", min=0.1, max=100, help="Nearer points are one.")
+        float,
+        typer.Option(
+            "--nms-radius", metavar="UM", min=0.1, max=100, help="Points nearer than this become one."
+        ),
     ] = 7.5,
     self_test: Annotated[
         Path | None,
@@ -192,17 +204,18 @@ def import_(
         ),
     ] = None,
     self_test_mpp: Annotated[
-        float | None, typer.Option("--self-test-mpp", metavar="F", help="Its resolution, if not --mpp.")
+        float | None,
+        typer.Option("--self-test-mpp", metavar="F", help="Resolution of --self-test, if not --mpp."),
     ] = None,
     unchecked: Annotated[
         bool, typer.Option("--unchecked", help="Do not try other orders of the colours on that picture.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Import a network of any program as a bundle: its points come out of the graph.
+    """Import a network of another program as a bundle.
 
-    ONNX with one of the known layouts, or a state dict of a known network. It is tried on a field of H&E: is
-    what it gives what was stated, are the colours the right way round. Run by nothing but ONNX Runtime.
+    Takes ONNX with a known layout, or a state dict of a known network. A run on a field of H&E checks the
+    stated outputs and the order of the colours. Only ONNX Runtime runs the network.
     """
     _need_onnx()
     from mitoscope.bundle.importing import NAMES, UNNAMED_DATA, Statement, import_bundle, training_source

@@ -23,14 +23,16 @@ def get(
     ],
     fingerprint: Annotated[
         str | None,
-        typer.Option("--sha256", metavar="HASH", help="Fingerprint that it must have, as its author says."),
+        typer.Option("--sha256", metavar="HASH", help="Expected fingerprint, as published by the author."),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Accept its licence and fetch it unasked.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Accept the licence and download without asking.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Fetch a bundle onto your shelf: what it is and its licence are shown first.
+    """Download a bundle to your shelf; its description and licence are shown first.
 
-    A packed bundle (.mitobundle), or the folder of one. What was cut goes on where it was cut.
+    Takes a packed bundle (.mitobundle) or the folder of a bundle. A stopped download continues.
     """
     from mitoscope.bundle import look_at
     from mitoscope.progress import progress

@@ -26,13 +26,13 @@ def cohort(
         ),
     ] = None,
     title: Annotated[
-        str, typer.Option("--title", help="What the cohort is called; by default as the folder.")
+        str, typer.Option("--title", help="Title of the cohort; default: the name of the folder.")
     ] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Write cohort.csv and cohort.html anew: all slides of a folder of results, however many runs made them.
+    """Rewrite cohort.csv and cohort.html from all slides of a folder of results, of one or many runs.
 
-    detect writes them by itself for the slides that it was given.
+    detect already writes both for its own slides.
     """
     from mitoscope.infer import place_results, read_slide_list, refuse_same_names
     from mitoscope.report import collect_rows

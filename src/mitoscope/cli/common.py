@@ -118,7 +118,7 @@ VerboseOption = Annotated[
         show_default=False,
         callback=_verbose,
         expose_value=False,
-        help="Say on standard error what is decided; -vv: all of it.",
+        help="Log decisions to standard error; -vv: everything.",
     ),
 ]
 LogFileOption = Annotated[
@@ -128,7 +128,7 @@ LogFileOption = Annotated[
         metavar="FILE",
         callback=_log_file,
         expose_value=False,
-        help="Add a log to this file; the three may also stand behind the command.",
+        help="Append a log to this file; all three also work after the command.",
     ),
 ]
 

@@ -47,13 +47,17 @@ def compare(
     slides: Annotated[
         list[Path] | None,
         typer.Option(
-            "--slides", metavar="SLIDE|DIR", help="What bundles search and the page shows; repeatable."
+            "--slides", metavar="SLIDE|DIR", help="Slides that bundles search and the page shows; repeatable."
         ),
     ] = None,
     protocol: ProtocolOption = "mitoscope",
     threshold: Annotated[
         list[str] | None,
-        typer.Option("--threshold", metavar="NAME=T", help="In place of what its results state; repeatable."),
+        typer.Option(
+            "--threshold",
+            metavar="NAME=T",
+            help="Threshold of one detector, instead of the one in its results; repeatable.",
+        ),
     ] = None,
     calibration_truth: Annotated[
         str | None,
@@ -72,19 +76,21 @@ def compare(
     calibration: Annotated[
         list[str] | None,
         typer.Option(
-            "--calibration", metavar="NAME=RESULTS", help="Results on it, of who has results; repeatable."
+            "--calibration",
+            metavar="NAME=RESULTS",
+            help="Results of one detector on the calibration slides; repeatable.",
         ),
     ] = None,
     calibration_split: Annotated[
         str | None,
-        typer.Option("--calibration-split", metavar="SIDE", help="The side of its split that is meant."),
+        typer.Option("--calibration-split", metavar="SIDE", help="Side of the split of --calibration-truth."),
     ] = None,
     missing: Annotated[
         str,
         typer.Option(
             "--missing",
             metavar="RULE",
-            help="Images that one did not search: leave-out (default, judged for none), miss or refuse.",
+            help="Images that a detector did not search: leave-out (default, for all), miss or refuse.",
         ),
     ] = "leave-out",
     strata: Annotated[
@@ -104,14 +110,14 @@ def compare(
     server: Annotated[
         str,
         typer.Option(
-            "--server", metavar="URL", help="A served study with these slides, to which pictures lead."
+            "--server", metavar="URL", help="A served study with these slides; pictures link to it."
         ),
     ] = "",
     policy: PolicyOption = None,
     label: LabelOption = None,
     split: Annotated[
         str | None,
-        typer.Option("--split", metavar="SIDE", help="Judge one side of the split: train, val or test."),
+        typer.Option("--split", metavar="SIDE", help="Evaluate one side of the split: train, val or test."),
     ] = None,
     examined: ExaminedOption = None,
     boxes: BoxesOption = None,
@@ -120,21 +126,25 @@ def compare(
     domains: DomainsOption = None,
     quality: Annotated[
         str | None,
-        typer.Option("--quality", metavar="Q", help="Of the search: fast, balanced (default) or best."),
+        typer.Option(
+            "--quality", metavar="Q", help="Quality of the search: fast, balanced (default) or best."
+        ),
     ] = None,
     threads: Annotated[
         int | None,
-        typer.Option("--threads", min=1, max=THREADS_MAX, help="Of the search; default: one for each core."),
+        typer.Option(
+            "--threads", min=1, max=THREADS_MAX, help="Threads of the search; default: one for each core."
+        ),
     ] = None,
     provider: Annotated[
         str, typer.Option("--provider", help="Where networks run: cpu, cuda or openvino.")
     ] = "cpu",
     as_json: JsonOption = False,
 ) -> None:
-    """Compare bundles and results on the same slides: measures, paired differences, what only one found.
+    """Compare bundles and results on the same slides: measures, paired differences, detections of only one.
 
     Writes compare.json (the scoreboard), compare.csv and compare.html. Bundles keep their results in the
-    folder: the same command goes on where it stopped.
+    folder: the same command continues a stopped run.
     """
     from mitoscope.evaluate import FileJudge, Missing, find_protocol
     from mitoscope.infer import DetectConfig

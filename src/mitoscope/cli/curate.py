@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from mitoscope.store import Store
 
 app = typer.Typer(
-    help="Algorithm-aided curation: what the first experts missed, what is doubtful, what to label next.",
+    help="Algorithm-aided curation: missed figures, doubtful labels, what to label next.",
     rich_markup_mode=None,
 )
 
@@ -64,7 +64,7 @@ def candidates(
     label: LabelOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Put detections where no cell is known before two experts, who read independently (ODAEL)."""
+    """Open a review of detections at no known cell; two experts read independently (ODAEL)."""
     from mitoscope.curation.candidates import propose
     from mitoscope.store import Store
 
@@ -95,16 +95,18 @@ def review(
     name: ReviewArgument,
     second: Annotated[
         bool,
-        typer.Option("--second-read", help="Of a board: put what was relabelled before a second expert."),
+        typer.Option("--second-read", help="Send relabelled cells of a board to a second expert."),
     ] = False,
     third: Annotated[
-        bool, typer.Option("--third-expert", help="Put what is disputed before a third expert.")
+        bool, typer.Option("--third-expert", help="Send disputed cells to a third expert.")
     ] = False,
-    conclude: Annotated[bool, typer.Option("--conclude", help="Record what two of three agree on.")] = False,
+    conclude: Annotated[
+        bool, typer.Option("--conclude", help="Record the outcome; two of three decide.")
+    ] = False,
     partial: Annotated[bool, typer.Option("--partial", help="Proceed with incomplete readings.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show how far a review is, and take its next step when asked to; each step may be repeated."""
+    """Show the progress of a review, or take its next step; each step may be repeated."""
     from mitoscope.curation import review as steps
     from mitoscope.loops.board import labels_before
     from mitoscope.store import Store
@@ -200,7 +202,7 @@ def select(
     above: Annotated[
         float | None,
         typer.Option(
-            "--above", metavar="T", callback=as_score, help="All tiles above T and some others; 0.2."
+            "--above", metavar="T", callback=as_score, help="All tiles above T and some others, e.g. 0.2."
         ),
     ] = None,
     below: Annotated[
@@ -214,12 +216,12 @@ def select(
     slide: OnlySlidesOption = None,
     slides: Annotated[
         Path | None,
-        typer.Option("--slides", metavar="DIR", help="The slides; tiles that are glass are dropped."),
+        typer.Option("--slides", metavar="DIR", help="Folder of the slides; drops tiles of glass."),
     ] = None,
     tile: Annotated[
         int, typer.Option("--tile", metavar="PX", min=1, max=100_000, help="Side of a tile, level-0 px.")
     ] = 1000,
-    seed: Annotated[int, typer.Option("--seed", min=0, max=SEED_MAX, help="Of what is drawn.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=SEED_MAX, help="Seed of the random choice.")] = 0,
     label: LabelOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -37,18 +37,19 @@ def board(
     embeddings: Annotated[
         Path | None,
         typer.Option(
-            "--embeddings", metavar="NPZ", help="Arrays 'cell' (n) and 'points' (n, d); else learnt."
+            "--embeddings", metavar="NPZ", help="Arrays 'cell' (n) and 'points' (n, d); default: trained."
         ),
     ] = None,
     slides: Annotated[
-        Path | None, typer.Option("--slides", metavar="DIR", help="The slides; without them no picture.")
+        Path | None,
+        typer.Option("--slides", metavar="DIR", help="Folder of the slides; without it no picture."),
     ] = None,
     coordinates: Annotated[
         Path | None,
         typer.Option("--coordinates", metavar="NPZ", help="'points' (n, 2) to use in place of UMAP."),
     ] = None,
     size: Annotated[
-        str | None, typer.Option("--size", metavar="WxH", help="Of the board in px, e.g. 80000x60000.")
+        str | None, typer.Option("--size", metavar="WxH", help="Size of the board in px, e.g. 80000x60000.")
     ] = None,
     crop: CropOption = 128,
     mpp: CropMppOption = 0.25,
@@ -57,15 +58,16 @@ def board(
     ] = None,
     policy: PolicyOption = None,
     epochs: Annotated[
-        str, typer.Option("--epochs", metavar="N,N", help="To learn embeddings: of classes, of contrast.")
+        str, typer.Option("--epochs", metavar="N,N", help="Epochs of the embedding: classes, contrast.")
     ] = "10,10",
     review: Annotated[
         str | None, typer.Option("--review", metavar="NAME", help="Open this review on the board's cells.")
     ] = None,
     suspicious: Annotated[
-        int | None, typer.Option("--suspicious", metavar="N", min=1, help="Of the most suspicious N only.")
+        int | None,
+        typer.Option("--suspicious", metavar="N", min=1, help="Review only the N most suspicious cells."),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, max=SEED_MAX, help="Of UMAP.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, max=SEED_MAX, help="Seed of UMAP.")] = 0,
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:

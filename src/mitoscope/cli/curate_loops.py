@@ -41,7 +41,9 @@ VersionOption = Annotated[
 ]
 SlidesOption = Annotated[Path, typer.Option("--slides", metavar="DIR", help="Folder of its slides.")]
 DetectorOption = Annotated[Path, typer.Option("--detector", metavar="RECIPE", help="Recipe of the detector.")]
-OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="State, detectors, detections.")]
+OutOption = Annotated[
+    Path, typer.Option("--out", metavar="DIR", help="Folder of state, detectors and detections.")
+]
 
 
 def missed(
@@ -53,7 +55,9 @@ def missed(
     out: OutOption,
     classifier: Annotated[
         Path | None,
-        typer.Option("--classifier", metavar="RECIPE", help="Of a classifier that scores the candidates."),
+        typer.Option(
+            "--classifier", metavar="RECIPE", help="Recipe of a classifier that scores the candidates."
+        ),
     ] = None,
     folds: FoldsOption = 3,
     threshold: CountedAboveOption = 0.0,
@@ -64,7 +68,7 @@ def missed(
     cluster: ClusterOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Find what the experts missed: detectors that have not seen a case propose candidates there (ODAEL)."""
+    """Find missed figures: detectors propose candidates on cases they were not trained on (ODAEL)."""
     learner = make_learner(detector, classifier, changes, device=device, cluster=cluster)
     from mitoscope.loops.missed import MissedConfig, find_missed
     from mitoscope.store import Store
@@ -100,19 +104,25 @@ def self_train(
     mined: Annotated[
         int,
         typer.Option(
-            "--mined-windows", min=1, max=1000, help="Of the foreground windows of a batch, those mined."
+            "--mined-windows", min=1, max=1000, help="Mined windows among the foreground windows of a batch."
         ),
     ] = 6,
     floor: Annotated[
         float,
         typer.Option(
-            "--floor", metavar="T", callback=as_score, help="Below it at the first look, no more looks."
+            "--floor",
+            metavar="T",
+            callback=as_score,
+            help="Skip further views if the first view scores below it.",
         ),
     ] = 0.5,
     threshold: Annotated[
         float,
         typer.Option(
-            "--threshold", metavar="T", callback=as_score, help="A figure is mined above it, however it lies."
+            "--threshold",
+            metavar="T",
+            callback=as_score,
+            help="Mine figures that score above it in all views.",
         ),
     ] = 0.5,
     changes: SetOption = None,
@@ -120,7 +130,7 @@ def self_train(
     cluster: ClusterOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Learn from unlabelled slides what a detector is sure of, and say whether it helped (Akram et al.)."""
+    """Train on confident detections in unlabelled slides and measure the gain (Akram et al.)."""
     learner = make_learner(detector, None, changes, mined=mined, device=device, cluster=cluster)
     from mitoscope.image_names import IMAGE_SUFFIXES
     from mitoscope.loops.mining import MiningConfig
@@ -250,7 +260,7 @@ def hard_examples(
     scores: Annotated[
         Path | None,
         typer.Option(
-            "--scores", metavar="CSV", help="cell,score for mitotic figure; else a classifier learns."
+            "--scores", metavar="CSV", help="cell,score for mitotic figure; default: train a classifier."
         ),
     ] = None,
     version: Annotated[
@@ -263,13 +273,18 @@ def hard_examples(
     classifier: Annotated[
         Path | None, typer.Option("--classifier", metavar="RECIPE", help="Recipe of the classifier.")
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="State and classifiers.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Folder of state and classifiers.")
+    ] = None,
     folds: FoldsOption = 3,
     seed: FoldSeedOption = 0,
     threshold: Annotated[
         float,
         typer.Option(
-            "--threshold", metavar="T", callback=as_score, help="Non-mitotic cells above it are read again."
+            "--threshold",
+            metavar="T",
+            callback=as_score,
+            help="Non-mitotic cells above it are reviewed again.",
         ),
     ] = 0.9,
     policy: PolicyOption = None,
@@ -279,7 +294,7 @@ def hard_examples(
 ) -> None:
     """Re-review cells labelled non-mitotic that a classifier scores as mitotic (HEAEL).
 
-    The classifier of a fold of cases has not seen them. Its scores may be given instead.
+    The classifier of each fold of cases is trained on the other folds. You can give scores instead.
     """
     from mitoscope.store import Store
 

@@ -31,7 +31,8 @@ def freeze(
     policy: PolicyOption = None,
     slide: OnlySlidesOption = None,
     tumour_type: Annotated[
-        list[str] | None, typer.Option("--tumour-type", metavar="NAME", help="Only this; may be repeated.")
+        list[str] | None,
+        typer.Option("--tumour-type", metavar="NAME", help="Only this tumour type; may be repeated."),
     ] = None,
     class_name: Annotated[
         list[str] | None, typer.Option("--class", metavar="NAME", help="Only this class; may be repeated.")
@@ -45,9 +46,9 @@ def freeze(
         Path | None, typer.Option("--split", metavar="CSV", help="slide,split: train, validation, test.")
     ] = None,
     licence: Annotated[
-        str | None, typer.Option("--licence", metavar="ID", help="Of all slides, e.g. CC-BY-4.0.")
+        str | None, typer.Option("--licence", metavar="ID", help="Licence of all slides, e.g. CC-BY-4.0.")
     ] = None,
-    note: Annotated[str, typer.Option("--note", help="How it was made.")] = "",
+    note: Annotated[str, typer.Option("--note", help="A note on how it was made.")] = "",
     out: Annotated[
         Path | None, typer.Option("--out", metavar="JSON", help="Write the version to a file.")
     ] = None,
@@ -102,7 +103,7 @@ def diff(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what one version has gained, lost and put under another class since another."""
+    """Show the cells gained, lost and reclassified between two versions."""
     from mitoscope.curation.changes import difference
     from mitoscope.store import Store
 

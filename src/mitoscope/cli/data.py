@@ -33,11 +33,11 @@ _HOW = {"download": "get", "page": "by hand", "registration": "register"}
 @app.command("list")
 def show_all(
     name: Annotated[
-        str | None, typer.Argument(metavar="[DATASET]", help="One data set with all that is known of it.")
+        str | None, typer.Argument(metavar="[DATASET]", help="Show the details of this data set.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what the data sets are, how large, under what licence, and how to obtain them."""
+    """Show the data sets with size and licence, and how to obtain them."""
     from mitoscope.experiments.datasets import datasets, find_dataset
 
     if name is not None:
@@ -65,14 +65,14 @@ def get(
         typer.Option("--url-base", metavar="URL", help="Mirror in place of the server; paths stay."),
     ] = None,
     checksums: Annotated[
-        bool, typer.Option("--checksums/--no-checksums", help="Ask for published sizes and checksums first.")
+        bool, typer.Option("--checksums/--no-checksums", help="Get published sizes and checksums first.")
     ] = True,
     tries: Annotated[
-        int, typer.Option("--tries", min=1, help="Give up after so many tries without a new byte.")
+        int, typer.Option("--tries", min=1, help="Give up after this many tries without a new byte.")
     ] = 7,
     as_json: JsonOption = False,
 ) -> None:
-    """Download a data set; the same command goes on where it was stopped."""
+    """Download a data set; the same command continues a stopped download."""
     from mitoscope.experiments.datasets import (
         Gauge,
         Patience,

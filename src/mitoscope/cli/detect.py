@@ -86,7 +86,9 @@ def detect(
     ] = None,
     relative_to_bounds: Annotated[
         bool,
-        typer.Option("--relative-to-bounds", help="GeoJSON counts from the corner of the vendor's bounds."),
+        typer.Option(
+            "--relative-to-bounds", help="GeoJSON coordinates start at the corner of the vendor's bounds."
+        ),
     ] = False,
     stage: Annotated[
         str | None,
@@ -105,7 +107,7 @@ def detect(
         ),
     ] = None,
     subtype: Annotated[
-        bool, typer.Option("--subtype", help="Tell atypical mitotic figures from others; both count.")
+        bool, typer.Option("--subtype", help="Mark atypical mitotic figures; both kinds count.")
     ] = False,
     no_prior_shift: Annotated[
         bool,
@@ -120,7 +122,9 @@ def detect(
     force: Annotated[
         bool, typer.Option("--force", help="Count also slides whose colours cannot be those of H&E.")
     ] = False,
-    no_resume: Annotated[bool, typer.Option("--no-resume", help="Begin anew instead of going on.")] = False,
+    no_resume: Annotated[
+        bool, typer.Option("--no-resume", help="Start again instead of continuing.")
+    ] = False,
     threads: Annotated[
         int | None,
         typer.Option(
@@ -128,23 +132,23 @@ def detect(
         ),
     ] = None,
     order: Annotated[
-        str, typer.Option("--order", help="Of several slides: listed, smallest or largest first.")
+        str, typer.Option("--order", help="Order of several slides: listed, smallest or largest first.")
     ] = "listed",
     retries: Annotated[
         int,
-        typer.Option("--retries", min=0, max=100, help="Times that slides that failed are tried again."),
+        typer.Option("--retries", min=0, max=100, help="How often failed slides are tried again."),
     ] = 1,
     staging: Annotated[
         Path | None,
         typer.Option(
             "--staging",
             metavar="DIR",
-            help="Where slides from elsewhere lie; default: the user's cache.",
+            help="Folder for copies of remote slides; default: the user's cache.",
         ),
     ] = None,
     staging_gb: Annotated[
         float | None,
-        typer.Option("--staging-gb", metavar="N", help="Most that they take there, in GB; default: 50."),
+        typer.Option("--staging-gb", metavar="N", help="Size limit of --staging in GB; default: 50."),
     ] = None,
     provider: Annotated[
         str, typer.Option("--provider", help="Where networks run: cpu, cuda or openvino.")
@@ -152,13 +156,13 @@ def detect(
     cluster: ClusterOption = None,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Only say what would be searched, and about how long that takes."),
+        typer.Option("--dry-run", help="Only show what would be searched, and the estimated time."),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Find mitotic figures, count them in the hot spot and write a report for each slide.
 
-    A run that was stopped goes on where it stopped when the same command is repeated. Where two slides have
+    To continue a stopped run, repeat the same command. Where two slides have
     the same file name, all results go to sub-folders like those of the slides.
     """
     from mitoscope.bundle import DEFAULT

@@ -66,7 +66,8 @@ def evaluate(
         ),
     ] = None,
     validation_truth: Annotated[
-        str | None, typer.Option("--validation-truth", metavar="FILE", help="Their ground truth.")
+        str | None,
+        typer.Option("--validation-truth", metavar="FILE", help="Ground truth of --validation-pred."),
     ] = None,
     choose_on_test: Annotated[
         bool,
@@ -76,7 +77,7 @@ def evaluate(
     label: LabelOption = None,
     split: Annotated[
         str | None,
-        typer.Option("--split", metavar="SIDE", help="Judge one side of the split: train, val or test."),
+        typer.Option("--split", metavar="SIDE", help="Evaluate one side of the split: train, val or test."),
     ] = None,
     examined: ExaminedOption = None,
     boxes: BoxesOption = None,
@@ -85,7 +86,9 @@ def evaluate(
     by: Annotated[
         str | None,
         typer.Option(
-            "--by", metavar="GROUP", help="Also by slide, case, domain, scanner, species or laboratory."
+            "--by",
+            metavar="GROUP",
+            help="Also report by slide, case, domain, scanner, species or laboratory.",
         ),
     ] = None,
     strata: Annotated[
@@ -115,11 +118,11 @@ def evaluate(
             "--compare-threshold",
             metavar="T",
             callback=as_score,
-            help="Its threshold; default as for --threshold.",
+            help="Threshold of --compare; default as for --threshold.",
         ),
     ] = None,
     plot: Annotated[
-        Path | None, typer.Option("--plot", metavar="FILE", help="Draw it as .png or .svg.")
+        Path | None, typer.Option("--plot", metavar="FILE", help="Write a figure as .png or .svg.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -14,13 +14,14 @@ from mitoscope.progress import progress
 app = typer.Typer(help="Run the tables and figures of the papers.", rich_markup_mode=None)
 
 _Recipes = Annotated[
-    Path | None, typer.Option("--recipes", metavar="DIR", help="Folder of the recipes, if not the own one.")
+    Path | None,
+    typer.Option("--recipes", metavar="DIR", help="Folder of the recipes; default: the shipped ones."),
 ]
 
 
 @app.command("list")
 def show_all(recipes: _Recipes = None, as_json: JsonOption = False) -> None:
-    """Show all experiments: what they show, in which sizes, what data they need, what the full size costs."""
+    """List all experiments with their sizes, their data and the cost of the full size."""
     from mitoscope.experiments.shelf import experiments, recipes_folder
     from mitoscope.experiments.trained.cost import BASIS
 
@@ -48,7 +49,7 @@ def show(
     recipes: _Recipes = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show an experiment: what it asks, and every figure that the paper prints."""
+    """Show an experiment and every value that the paper prints."""
     from mitoscope.experiments.shelf import find_experiments, recipes_folder
     from mitoscope.experiments.trained.cost import BASIS
 
@@ -85,10 +86,10 @@ def run(
     small: Annotated[
         bool, typer.Option("--small", help="Openly licensed pictures and short runs, for a laptop.")
     ] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on; finished cells are kept.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue; finished cells are kept.")] = False,
     device: Annotated[str, typer.Option("--device", help="cpu or cuda.")] = "cpu",
     threads: Annotated[
-        int, typer.Option("--threads", min=1, max=THREADS_MAX, help="Of networks on the CPU.")
+        int, typer.Option("--threads", min=1, max=THREADS_MAX, help="Threads of networks on the CPU.")
     ] = 1,
     recipes: _Recipes = None,
     cluster: ClusterOption = None,

@@ -46,7 +46,7 @@ def open_(
         typer.Option("--port", help="By default 8411, or the next that is free.", min=1, max=65535),
     ] = None,
     name: Annotated[
-        str | None, typer.Option("--name", help="Whose labels and counts these are; by default your login.")
+        str | None, typer.Option("--name", help="Your name on labels and counts; default: your login.")
     ] = None,
     mpp: ScalesOption = None,
     mpp_override: MppOverrideOption = False,

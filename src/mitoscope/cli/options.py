@@ -105,7 +105,7 @@ SetOption = Annotated[
 ]
 DeviceOption = Annotated[
     str | None,
-    typer.Option("--device", help="cpu or cuda, of training and detection; by default as the recipe says."),
+    typer.Option("--device", help="cpu or cuda, for training and detection; default: as in the recipe."),
 ]
 OnlySlidesOption = Annotated[
     list[str] | None, typer.Option("--slide", metavar="NAME", help="Only this slide; may be repeated.")
@@ -121,7 +121,7 @@ CropMppOption = Annotated[
     float, typer.Option("--mpp", metavar="F", callback=as_resolution, help="Resolution of the crops, µm/px.")
 ]
 FoldsOption = Annotated[int, typer.Option("--folds", min=2, max=1000, help="Folds of cases.")]
-FoldSeedOption = Annotated[int, typer.Option("--seed", min=0, max=SEED_MAX, help="Of the folds.")]
+FoldSeedOption = Annotated[int, typer.Option("--seed", min=0, max=SEED_MAX, help="Seed of the folds.")]
 ClusterOption = Annotated[
     str | None,
     typer.Option(
@@ -144,14 +144,14 @@ ScalesOption = Annotated[
     ),
 ]
 MppOverrideOption = Annotated[
-    bool, typer.Option("--mpp-override", help="Let --mpp replace also what slides state.")
+    bool, typer.Option("--mpp-override", help="Let --mpp also replace the resolution that slides state.")
 ]
 PolicyOption = Annotated[
     str | None,
     typer.Option(
         "--policy",
         metavar="P",
-        help="How labels become one: settled (default), unanimous, consensus, majority, crowd, recorded.",
+        help="Policy of agreement: settled (default), unanimous, consensus, majority, crowd, recorded.",
     ),
 ]
 LabelOption = Annotated[
@@ -164,9 +164,7 @@ BoxesOption = Annotated[
 ]
 ExaminedOption = Annotated[
     str | None,
-    typer.Option(
-        "--examined", metavar="AREA", help="What of each slide was looked at: whole, tumour or regions."
-    ),
+    typer.Option("--examined", metavar="AREA", help="Examined area of each slide: whole, tumour or regions."),
 ]
 ThresholdOption = Annotated[
     float | None,

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from mitoscope.infer import SlideFindings
 
 app = typer.Typer(
-    help="Take in findings of other programs, join results, and calibrate them.", rich_markup_mode=None
+    help="Import detections of other programs, join results, and calibrate them.", rich_markup_mode=None
 )
 
 _Calibration = Annotated[
@@ -63,13 +63,13 @@ _Force = Annotated[
 
 @app.command("import")
 def import_(
-    slide: Annotated[Path, typer.Argument(metavar="SLIDE", help="The slide on which they were found.")],
+    slide: Annotated[Path, typer.Argument(metavar="SLIDE", help="The slide that was searched.")],
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="What the program wrote; its content says which it is.")
+        Path, typer.Argument(metavar="FILE", help="File of the other program; recognised by its content.")
     ],
     out: OutOption,
     program: Annotated[
-        str | None, typer.Option("--program", metavar="NAME", help="What found them, with its version.")
+        str | None, typer.Option("--program", metavar="NAME", help="The other program, with its version.")
     ] = None,
     kind: Annotated[
         str | None,
@@ -90,7 +90,7 @@ def import_(
     ] = None,
     boxes: BoxesOption = None,
     unit: Annotated[
-        str | None, typer.Option("--unit", metavar="U", help="Of the coordinates: px, um, mm or share.")
+        str | None, typer.Option("--unit", metavar="U", help="Unit of the coordinates: px, um, mm or share.")
     ] = None,
     scale: Annotated[
         float | None,
@@ -121,12 +121,12 @@ def import_(
     ] = None,
     scores: Annotated[
         str | None,
-        typer.Option("--scores", metavar="S", help="What scores are: probability, percent or logit."),
+        typer.Option("--scores", metavar="S", help="Kind of the scores: probability, percent or logit."),
     ] = None,
     roi: Annotated[
         str | None,
         typer.Option(
-            "--roi", metavar="X,Y,W,H", help="What was searched (level-0 px); default: the frame, or all."
+            "--roi", metavar="X,Y,W,H", help="Searched part (level-0 px); default: the frame, or all."
         ),
     ] = None,
     threshold: Annotated[
@@ -135,13 +135,13 @@ def import_(
             "--threshold",
             metavar="T",
             callback=as_score,
-            help="Scores above it count; default: 0, all findings.",
+            help="Scores above it count; default: 0, all detections.",
         ),
     ] = None,
     calibration: _Calibration = None,
     point: _Point = None,
     as_is: Annotated[
-        bool, typer.Option("--as-is", help="Take the places as they are, whatever they look like.")
+        bool, typer.Option("--as-is", help="Accept implausible coordinates as they are.")
     ] = False,
     mpp: MppOption = None,
     mpp_override: MppOverrideOption = False,
@@ -153,10 +153,11 @@ def import_(
     force: _Force = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Take what another program found on a slide as a result, as if it had been searched here.
+    """Import the detections of another program on a slide as a result, as if detect had found them.
 
     Reads files of HoVer-Net, HoVer-NeXt, CellViT, QuPath, TIAToolbox, MMDetection, YOLO, COCO and MIDOG
-    tools, CSV and Parquet. Where findings cannot lie on the slide it says why, and which option corrects it.
+    tools, CSV and Parquet. Detections that cannot lie on the slide are refused, with the reason and the
+    option that corrects it.
     """
     from mitoscope.labels import LabelMapping
     from mitoscope.report.outputs import check_outputs, parse_formats
@@ -268,13 +269,14 @@ def join(
     ],
     out: OutOption,
     radius_um: Annotated[
-        float, typer.Option("--radius-um", metavar="UM", help="Findings within it become one.")
+        float, typer.Option("--radius-um", metavar="UM", help="Detections within this radius become one.")
     ] = 7.5,
     weights: Annotated[
-        str | None, typer.Option("--weights", metavar="W,...", help="Weight of each; default: all alike.")
+        str | None,
+        typer.Option("--weights", metavar="W,...", help="Weight of each detector; default: equal."),
     ] = None,
     common: Annotated[
-        bool, typer.Option("--common", help="Join the slides that all have, leave out others.")
+        bool, typer.Option("--common", help="Join only the slides that all results have.")
     ] = False,
     threshold: Annotated[
         float | None,
@@ -299,10 +301,10 @@ def join(
     force: _Force = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Join what several detectors found on the same slides: weighted fusion of points within a radius.
+    """Join the detections of several detectors on the same slides: weighted fusion within a radius.
 
-    The place of a joined finding is the mean by weight and score, its score the mean by weight; a detector
-    that found nothing there adds nothing. results calibrate chooses a threshold, as for a bundle.
+    The place of a joined detection is the mean by weight and score, its score the mean by weight; a
+    detector without a detection there adds nothing. results calibrate chooses a threshold, as for a bundle.
     """
     from mitoscope.loops.crops import find_slides
     from mitoscope.report.outputs import FORMATS, check_outputs, parse_formats
@@ -355,7 +357,9 @@ def calibrate(
             "the first is the default.",
         ),
     ] = None,
-    scores: Annotated[bool, typer.Option("--scores", help="Make the scores probabilities, too.")] = False,
+    scores: Annotated[
+        bool, typer.Option("--scores", help="Also turn the scores into probabilities.")
+    ] = False,
     policy: PolicyOption = None,
     label: LabelOption = None,
     examined: ExaminedOption = None,
@@ -363,9 +367,9 @@ def calibrate(
     mpp_override: MppOverrideOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Choose the threshold of imported or joined results on labelled fields, and make scores probabilities.
+    """Choose the threshold of imported or joined results on labelled fields; turn scores into probabilities.
 
-    Write such results again with --calibration FILE to use it.
+    To use it, run results import or join again with --calibration FILE.
     """
     from mitoscope.cli.bundle import calibration_lines, too_few
     from mitoscope.evaluate import Criterion, FileJudge, find_protocol

@@ -28,21 +28,21 @@ def serve(
     add: Annotated[
         bool, typer.Option("--add", help="Add slides of the folder that the study lacks.")
     ] = False,
-    host: Annotated[str, typer.Option("--host", help="Where to listen.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[
         int | None,
         typer.Option("--port", help="By default 8411, or the next that is free.", min=1, max=65535),
     ] = None,
     allow_host: Annotated[
         list[str] | None,
-        typer.Option("--allow-host", metavar="NAME", help="A name under which the server is reached."),
+        typer.Option("--allow-host", metavar="NAME", help="A host name by which others reach the server."),
     ] = None,
     address: Annotated[
         str | None,
         typer.Option(
             "--address",
             metavar="URL",
-            help="Where others reach it, e.g. a proxy: https://labels.example.org.",
+            help="Public address, e.g. of a proxy: https://labels.example.org.",
         ),
     ] = None,
     cert: Annotated[
@@ -52,7 +52,7 @@ def serve(
     key: Annotated[
         Path | None, typer.Option("--key", metavar="FILE", help="Private key of --cert, without password.")
     ] = None,
-    lead: Annotated[str, typer.Option("--lead", metavar="NAME", help="Who leads the study.")] = LEAD,
+    lead: Annotated[str, typer.Option("--lead", metavar="NAME", help="Name of the study's lead.")] = LEAD,
     no_link: Annotated[bool, typer.Option("--no-link", help="Disable sign-in (local use only).")] = False,
     mpp: ScalesOption = None,
     mpp_override: MppOverrideOption = False,

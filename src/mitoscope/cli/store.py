@@ -43,7 +43,9 @@ PLACES_SHOWN = 10
 @app.command()
 def create(
     study: StudyArgument,
-    name: Annotated[str | None, typer.Option("--name", help="Of the study; by default the file's.")] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name of the study; default: that of the file.")
+    ] = None,
     classes: Annotated[
         str,
         typer.Option(
@@ -72,7 +74,7 @@ def import_(
         list[Path], typer.Argument(metavar="FILE...", help="Annotation files, or folders of them.")
     ],
     format_name: Annotated[
-        str | None, typer.Option("--format", metavar="F", help="By default the content decides.")
+        str | None, typer.Option("--format", metavar="F", help="Format; by default recognised by content.")
     ] = None,
     slide: Annotated[
         str | None, typer.Option("--slide", metavar="NAME", help="The slide of a file that names none.")
@@ -97,7 +99,7 @@ def import_(
         typer.Option("--label", metavar="A=B", help="Class of a name in the file, or ignore; repeatable."),
     ] = None,
     trust_scale: Annotated[
-        bool, typer.Option("--trust-scale", help="Take coordinates that look half-scale as they are.")
+        bool, typer.Option("--trust-scale", help="Accept coordinates that look half-scale as they are.")
     ] = False,
     join_within: Annotated[
         float | None,
@@ -105,14 +107,14 @@ def import_(
             "--join-within",
             metavar="UM",
             callback=as_distance,
-            help="Take cells within UM µm of one in the study as that cell: for files of several raters.",
+            help="Merge cells within UM µm of a cell of the study into it: for files of several raters.",
         ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Read annotation files into a study, each file completely or not at all.
 
-    What cannot be taken as it is goes to quarantine, with its place in the file and the reason.
+    Values that cannot be read go to quarantine, with their place in the file and the reason.
     """
     from mitoscope.exchange import ReadOptions, read_incoming
     from mitoscope.store import Store
@@ -225,7 +227,7 @@ def export(
     study: StudyArgument,
     format_name: Annotated[str, typer.Option("--format", metavar="F", help="Name of the format.")],
     out: Annotated[
-        Path, typer.Option("--out", metavar="FILE", help="The file, or a folder of one file a slide.")
+        Path, typer.Option("--out", metavar="FILE", help="The file, or a folder with one file per slide.")
     ],
     slide: OnlySlidesOption = None,
     mpp: MppOption = None,
@@ -242,21 +244,25 @@ def export(
     ] = None,
     policy: Annotated[
         str | None,
-        typer.Option("--policy", metavar="P", help="Of the class in formats of one; settled by default."),
+        typer.Option(
+            "--policy", metavar="P", help="Policy, in formats with one class per cell; default: settled."
+        ),
     ] = None,
     round_name: Annotated[
         str | None,
-        typer.Option("--round", metavar="NAME", help="Of tiles: one round; all by default."),
+        typer.Option("--round", metavar="NAME", help="Only this round of tiles; default: all."),
     ] = None,
     slides: Annotated[
-        Path | None, typer.Option("--slides", metavar="DIR", help="Of tiles: write their pictures.")
+        Path | None,
+        typer.Option("--slides", metavar="DIR", help="Folder of the slides: writes pictures of the tiles."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a study, a version or some of its slides in any format; lists what the format cannot hold.
+    """Write a study, a version or some of its slides in any format; lists what the format cannot represent.
 
-    The format `tiles` writes what a crowd, or experts, made of tiles: a .csv of a row a tile, a .json with
-    the merged boxes and every answer, or, with --slides, a folder of pictures to train on.
+    The format `tiles` writes the answers of a crowd, or of experts, on tiles: a .csv with one row per
+    tile, a .json with the merged boxes and every answer, or, with --slides, a folder of pictures to train
+    on.
     """
     from mitoscope.errors import ConfigError
     from mitoscope.exchange import WriteOptions, find_format, write_study
@@ -323,11 +329,13 @@ def verify(
     study: StudyArgument,
     head: Annotated[
         str | None,
-        typer.Option("--head", metavar="SHA256", help="A head of its chain noted before: it still holds it."),
+        typer.Option(
+            "--head", metavar="SHA256", help="Check that the chain still contains this earlier head."
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check the integrity of a study: that nothing said or signed was changed, removed or put in since."""
+    """Check the integrity of a study: no label or signature was changed, removed or inserted."""
     from mitoscope.store import Store
 
     with Store.open(study, write=False) as store:

@@ -112,26 +112,26 @@ def _print_overview(found: Overview) -> None:
 def agreement(
     study: StudyArgument,
     by: Annotated[
-        str, typer.Option("--by", help="What makes a domain: tumour_type, scanner, species, laboratory.")
+        str, typer.Option("--by", help="Group by tumour_type, scanner, species, laboratory.")
     ] = "tumour_type",
     kinds: Annotated[
         str, typer.Option("--kinds", help="Whose labels count: expert, crowd, model, consensus.")
     ] = "expert",
     resamples: Annotated[
-        int, typer.Option("--resamples", min=1, max=1_000_000, help="Of the bootstrap, by case.")
+        int, typer.Option("--resamples", min=1, max=1_000_000, help="Resamples of the bootstrap, by case.")
     ] = 2000,
     published: Annotated[
         bool, typer.Option("--published", help="MIDOG++ Tables 2 and 3 beside the published figures.")
     ] = False,
     by_rater: Annotated[
-        bool, typer.Option("--by-rater", help="By task and rater: kappa, seconds and accuracy instead.")
+        bool, typer.Option("--by-rater", help="Show kappa, seconds and accuracy by task and rater instead.")
     ] = False,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="CSV", help="Write the table of the raters.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show how far raters agree, per domain and in total, with 95 % intervals by case."""
+    """Show the agreement of raters, per domain and in total, with 95 % intervals by case."""
     from mitoscope.store import Store
 
     if by_rater or out is not None:
@@ -337,7 +337,9 @@ def consensus(
     record: Annotated[
         str | None,
         typer.Option(
-            "--record", metavar="POLICY", help="Record the classes of this policy, which becomes the study's."
+            "--record",
+            metavar="POLICY",
+            help="Record the classes of this policy; it becomes the policy of the study.",
         ),
     ] = None,
     third_round: Annotated[
@@ -389,7 +391,7 @@ def classes(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the classes of a study, add some or rename some; a class that was added stays."""
+    """Show, add or rename the classes of a study; classes cannot be removed."""
     from mitoscope.errors import ConfigError
     from mitoscope.store import Store
 
@@ -422,12 +424,12 @@ def examined(
         list[str] | None, typer.Argument(metavar="[SLIDE...]", help="Names of slides; by default all.")
     ] = None,
     whole: Annotated[
-        bool, typer.Option("--whole", help="State that these slides were looked at as a whole.")
+        bool, typer.Option("--whole", help="State that these slides were examined completely.")
     ] = False,
-    withdraw: Annotated[bool, typer.Option("--withdraw", help="Take such a statement back.")] = False,
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="Withdraw such a statement.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what of each slide was looked at, or state it; elsewhere nothing counts as negative."""
+    """Show or state the examined area of each slide; elsewhere nothing counts as negative."""
     from mitoscope.errors import ConfigError
     from mitoscope.store import Store
 

@@ -55,7 +55,7 @@ def train(
     label: LabelOption = None,
     examined: ExaminedOption = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder of the run.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue from the last checkpoint.")] = False,
     start_from: Annotated[
         str | None,
         typer.Option("--from", metavar="BUNDLE|RUN", help="Begin with the weights of a bundle or a run."),
