@@ -136,10 +136,11 @@ def test_the_command_shows_the_licence_and_fetches_nothing_unasked(
     assert status == 2
     assert f"  licence     {tiny_bundle.manifest.licence}\n" in told
     assert tiny_bundle.fingerprint in told
-    assert "nobody was asked; read what it is and its licence, then repeat with --yes" in refused
+    assert "the licence was not accepted; read description and licence, then repeat with --yes" in refused
     assert len(hub.asked) == 1
     assert (
-        "another one than --sha256" in bundle("get", "hf://lab/models/tiny", "--yes", "--sha256", "0" * 64)[2]
+        "which differs from --sha256"
+        in bundle("get", "hf://lab/models/tiny", "--yes", "--sha256", "0" * 64)[2]
     )
     fingerprint = f"sha256:{tiny_bundle.fingerprint}"
     status, told, refused = bundle("get", "hf://lab/models/tiny", "--yes", "--sha256", fingerprint)

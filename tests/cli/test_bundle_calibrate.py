@@ -338,7 +338,7 @@ def test_a_laboratory_needs_results_that_say_something(
     (tmp_path / "copy" / "f0.json").write_text(json.dumps(damaged), encoding="utf-8")
     with pytest.raises(FormatError, match="the manifest is damaged"):
         _run(*own, tmp_path / "copy")
-    with pytest.raises(ConfigError, match="goes without"):
+    with pytest.raises(ConfigError, match="excludes"):
         _run(*own, tmp_path / "one", "--pred", tmp_path / "one")
     with pytest.raises(ConfigError, match="neither labelled fields nor slides"):
         _run("bundle", "calibrate", with_share.folder, "--out", tmp_path / "own")

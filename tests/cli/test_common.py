@@ -69,7 +69,7 @@ def test_an_option_goes_before_a_variable_before_the_project_before_the_user(
     ("settings", "words"),
     [
         ("[count]\naera = 1\n", "unknown setting 'aera' in [count]; allowed: area,"),
-        ("area = 1\n", "no command 'area'; settings stand below [COMMAND]"),
+        ("area = 1\n", "no command 'area'; put settings below [COMMAND]"),
         ("[store.imprt]\nformat = 'coco'\n", "no command 'store imprt'"),
         ("count = 1\n", "no command 'count'"),
         ("[count\n", "not TOML"),
@@ -105,7 +105,7 @@ def test_a_log_is_added_to_and_nothing_else_is(call: Call) -> None:
     assert "ERROR mitoscope.command: absent.csv: cannot be read" in lines[1]
     assert lines[2].partition(": status ")[2].startswith("2,")
     status, _, said = call("count", "cells.csv", "--log-file", "cells.csv")
-    assert (status, said.startswith("error: cells.csv: is no log of mitoscope")) == (2, True)
+    assert (status, said.startswith("error: cells.csv: is not a log file of mitoscope")) == (2, True)
     assert Path("cells.csv").read_text().startswith("image,x,y")
 
 

@@ -99,11 +99,11 @@ def _evaluate(new: Path, old: Path, truth: Path) -> str:
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
-        (("--threshold", "new"), "'new' names nothing"),
-        (("--threshold", "new=2"), "'2' is no threshold"),
+        (("--threshold", "new"), "'new' names no detector"),
+        (("--threshold", "new=2"), "'2' is not a threshold"),
         (("--missing", "guess"), "choose leave-out, miss or refuse, not 'guess'"),
         (("--rank-by", "accuracy"), "no measure 'accuracy'"),
-        (("--calibration", "new=x.csv"), "a calibration set has ground truth"),
+        (("--calibration", "new=x.csv"), "a calibration set needs ground truth"),
     ],
 )
 def test_bad_options_are_one_line(

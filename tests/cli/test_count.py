@@ -123,7 +123,7 @@ def test_a_scheme_and_a_field_decide_the_area(study: Path) -> None:
         (("--scheme", "who"), "known schemes: canine-mast-cell"),
         (("--scheme", "meningioma"), "--field-number"),
         (("--scheme", "lung-net", "--area", 3), "counts over 2 mm², not over 3"),
-        (("--field-number", 22, "--area", 2), "an area beside a field"),
+        (("--field-number", 22, "--area", 2), "an area and a field size are both given"),
         (("--field-number", 22, "--field-diameter", 0.5), "stated twice"),
         (("--objective", 40), "give --field-number too"),
         (("--shape", "oval"), "known shapes: rectangle, circle"),

@@ -290,7 +290,7 @@ def test_bad_input_is_one_line(folder: Path, study: Path, embeddings: Path) -> N
         (("candidates", study, "a", "--pred", folder / "odd.csv"), "the study has no slide 'other'"),
         (
             ("hard-examples", study, "a", "--scores", folder / "twice.csv"),
-            "line 3: cell 1 stands in it twice",
+            "line 3: cell 1 appears twice",
         ),
         (("freeze", study, "MEL", "--split", folder / "split.csv"), "line 2: no side 'left'"),
         (("freeze", study, "MEL", "--policy", "mine"), "--policy: choose settled, "),

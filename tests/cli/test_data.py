@@ -130,7 +130,7 @@ def test_a_stopped_download_goes_on_where_it_was(host: Host, tmp_path: Path, how
     assert part.read_bytes() == body[:kept]
     if how == signal.SIGINT:
         assert child.returncode == 1
-        assert "error: stopped; the same command goes on where it stopped" in stderr
+        assert "error: stopped; repeat the same command to continue" in stderr
     host.pause_s, host.asked = None, []
     assert run(*arguments, "--only", "001.tiff").exit_code == 0
     assert host.asked == [("/files/40282099", f"bytes={kept}-")]

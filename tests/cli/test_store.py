@@ -239,7 +239,7 @@ def test_raters_of_files_without_ids_are_warned_of_and_have_no_agreement(folder:
     assert "warning" not in first
     again = run("import", study, write_text(folder / "b.csv", rows_of("b", shift=3)))
     (line,) = (one for one in again.splitlines() if one.startswith("warning: "))
-    assert "b.csv: 5 cells lie within 25 px of cells that the study has" in line
+    assert "b.csv: 5 cells lie within 25 px of existing cells" in line
     assert run("agreement", study).startswith("no cell was read by two raters")
     assert run_json("agreement", study)["note"].startswith("no cell was read by two raters")
 
@@ -327,7 +327,7 @@ def test_usage_errors_name_the_mend(folder: Path, study: Path) -> None:
     assert "xywh" in run("import", study, truth, "--boxes", "abcd", status=2)
     assert "--offset X,Y" in run("import", study, truth, "--offset", "3", status=2)
     assert "settled, unanimous" in run("info", study, "--policy", "mine", status=2)
-    assert "there are expert" in run("agreement", study, "--kinds", "dog", status=2)
+    assert "choose from expert" in run("agreement", study, "--kinds", "dog", status=2)
     run("import", study, truth)
     assert "imported already" in run("import", study, truth, status=2)
     assert (
@@ -495,7 +495,7 @@ def test_recording_a_policy_writes_its_classes_once(folder: Path, study: Path) -
 def test_recording_a_policy_says_that_it_is_the_studys_from_then_on(folder: Path, study: Path) -> None:
     run("import", study, write_text(folder / "truth.csv", TRUTH), "--rater", "me")
     assert "the study's policy" not in run("info", study)
-    assert "majority is the study's policy now" in run("consensus", study, "--record", "majority")
+    assert "majority is now the study's policy" in run("consensus", study, "--record", "majority")
     assert "counts by the study's policy, majority" in run("info", study)
     info = run_json("info", study)
     assert (info["policy"], info["study_policy"]) == ("settled", "majority")

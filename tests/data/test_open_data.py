@@ -152,9 +152,7 @@ def test_a_kind_that_is_none_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
     path = tmp_path / "sorted.csv"
     path.write_text("set,image,x,y,class,kind\nnegative_fields,a.webp,1,2,look-alike,pycnosis\n")
     monkeypatch.setattr("mitoscope.data.open_data.SORTED_CANDIDATES", path)
-    with pytest.raises(
-        TrainingDataError, match=r"sorted\.csv: no kind of look-alikes: 'pycnosis'; known are"
-    ):
+    with pytest.raises(TrainingDataError, match=r"sorted\.csv: no kind of look-alikes: 'pycnosis'; known:"):
         sorted_candidates(NEGATIVE_FIELDS)
 
 

@@ -108,7 +108,7 @@ def test_without_the_option_no_cell_is_read_twice_and_the_warning_names_it(tmp_p
     again = tmp_path / "of_d.csv"
     again.write_text(as_csv(reading("a", 2.0)), encoding="utf-8")
     said = run("import", study, again, "--rater", "d")
-    assert "8 cells lie within 7.5 µm of cells that the study has" in said
+    assert "8 cells lie within 7.5 µm of existing cells" in said
     assert "--join-within" in said
 
 

@@ -62,7 +62,7 @@ def test_a_part_of_a_study_holds_what_belongs_to_it(store: Store) -> None:
     assert part.slides == whole.slides[1:]
     assert np.array_equal(part.cells.bounds_px0, whole.cells.bounds_px0[rows])
     assert len(part.events) == 2 * len(rows)
-    with pytest.raises(StoreError, match=r"no slide of the name 'x'; known are slide 0\.svs"):
+    with pytest.raises(StoreError, match=r"no slide of the name 'x'; known: slide 0\.svs"):
         store.export_study(["x"])
 
 

@@ -172,7 +172,7 @@ def test_a_proxy_with_tls_stands_before_the_server(
         _client(port, certificate[0]) as browser,
     ):
         token = next(line for line in said if line.startswith("open ")).partition("token=")[2]
-        assert f"from elsewhere https://{NAME}/?token={token}" in said
+        assert f"from other machines https://{NAME}/?token={token}" in said
         entered = browser.get(f"/?token={token}")
         cookie = entered.headers["set-cookie"]
         assert (entered.status_code, entered.headers["location"]) == (303, "/")

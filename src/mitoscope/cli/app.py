@@ -174,7 +174,7 @@ def _status() -> int:
     except Exception as error:  # the process border
         return _fail(f"unexpected {type(error).__name__}: {error}; MITOSCOPE_DEBUG=1 shows where", 1, error)
     if outcome == _INTERRUPTED:
-        return _fail("stopped; the same command goes on where it stopped", 1, None, kind="StoppedError")
+        return _fail("stopped; repeat the same command to continue", 1, None, kind="StoppedError")
     return outcome if isinstance(outcome, int) else 0
 
 

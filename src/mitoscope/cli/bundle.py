@@ -182,7 +182,7 @@ def calibrate(
     loaded = load_bundle(bundle)
     if unlabelled:
         if pred is not None or truth is not None or scores:
-            raise ConfigError("--unlabelled goes without --pred, --truth and --scores", mend="leave them out")
+            raise ConfigError("--unlabelled excludes --pred, --truth and --scores", mend="leave them out")
         _expect_share(loaded, unlabelled, out, as_json=as_json)
         return
     if pred is None or truth is None:
@@ -412,7 +412,7 @@ def join(
     from mitoscope.train.join import with_subtype
 
     if not verifiers and subtype is None:
-        raise ConfigError("nothing to join", mend="name bundles that verify, or --subtype BUNDLE")
+        raise ConfigError("nothing to join", mend="name verifier bundles, or --subtype BUNDLE")
     made, others = load_bundle(proposals), [load_bundle(verifier) for verifier in verifiers or ()]
     scores = None if doubt is None else parse_doubt(doubt)
     weights = None if blend is None else parse_weights("--blend", blend)

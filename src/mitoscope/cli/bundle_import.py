@@ -304,7 +304,7 @@ def _exported(
     if architecture is None or side is None:
         lacks = "--architecture NAME" if architecture is None else "--window PX"
         raise ConfigError(
-            f"{file.suffix or 'this file'} is no ONNX; of a state dict the network must be known",
+            f"{file.suffix or 'this file'} is not ONNX; a state dict needs its network",
             where=file,
             mend=f"give {lacks}, or export it to ONNX",
         )

@@ -42,9 +42,9 @@ def get(
         typer.echo(line, err=as_json)
     if fingerprint is not None and fingerprint.lower().removeprefix("sha256:") != offer.fingerprint:
         raise ConfigError(
-            f"has the fingerprint sha256:{offer.fingerprint}, another one than --sha256",
+            f"has the fingerprint sha256:{offer.fingerprint}, which differs from --sha256",
             where=offer.address,
-            mend="ask its author which one is right",
+            mend="ask the author for the right fingerprint",
         )
     if not yes:
         _ask()
@@ -59,7 +59,8 @@ def _ask() -> None:
     """Ask whether to fetch what was shown."""
     if not sys.stdin.isatty():
         raise ConfigError(
-            "not fetched: nobody was asked", mend="read what it is and its licence, then repeat with --yes"
+            "not downloaded: the licence was not accepted",
+            mend="read description and licence, then repeat with --yes",
         )
     if not typer.confirm("Fetch it under this licence?"):
         raise typer.Exit(1)

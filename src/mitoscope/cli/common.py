@@ -91,7 +91,9 @@ def _log_file(path: Path | None) -> None:
             stream.seek(0)
             head = stream.read(len(_LOG_HEAD))
             if head and head != _LOG_HEAD:
-                raise OutputError("is no log of mitoscope", where=path, mend="name another --log-file")
+                raise OutputError(
+                    "is not a log file of mitoscope", where=path, mend="name another --log-file"
+                )
             if not head:
                 stream.write(_LOG_HEAD)
         handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
@@ -211,7 +213,7 @@ def _check_commands(known: Iterable[str], words: tuple[str, ...]) -> None:
                 raise ConfigError(
                     f"no command {' '.join((*words, name))!r}",
                     where=path,
-                    mend=f"settings stand below [COMMAND], one of: {', '.join(known)}",
+                    mend=f"put settings below [COMMAND], one of: {', '.join(known)}",
                 )
 
 
@@ -239,7 +241,7 @@ def _stated(
             table = table.get(word, {}) if isinstance(table, dict) else {}
         if not isinstance(table, dict):
             raise ConfigError(
-                f"[{'.'.join(words)}] is no table", where=path, mend="write OPTION = VALUE below it"
+                f"[{'.'.join(words)}] is not a table", where=path, mend="write OPTION = VALUE below it"
             )
         unknown = [name for name in table if name not in own]
         if unknown:

@@ -173,7 +173,7 @@ def compare(
             {name: Path(path) for name, path in _named("--calibration", calibration)},
         )
     elif calibration or calibration_slides or calibration_split:
-        raise ConfigError("a calibration set has ground truth", mend="give --calibration-truth FILE")
+        raise ConfigError("a calibration set needs ground truth", mend="give --calibration-truth FILE")
     config = DetectConfig.parse(
         {
             "threads": threads,
@@ -222,7 +222,7 @@ def _named(option: str, given: Sequence[str] | None) -> list[tuple[str, str]]:
     for text in given or ():
         name, sign, value = text.partition("=")
         if not (sign and name.strip() and value.strip()):
-            raise ConfigError(f"{text!r} names nothing", where=option, mend=f"write {option} NAME=VALUE")
+            raise ConfigError(f"{text!r} names no detector", where=option, mend=f"write {option} NAME=VALUE")
         if found.setdefault(name.strip(), value.strip()) != value.strip():
             raise ConfigError(f"{name.strip()} is given twice", where=option, mend="keep one")
     return list(found.items())
@@ -235,7 +235,7 @@ def _score(name: str, text: str) -> float:
         value = -1.0
     if not 0 <= value <= 1:
         raise ConfigError(
-            f"{text!r} is no threshold", where="--threshold", mend=f"write e.g. --threshold {name}=0.5"
+            f"{text!r} is not a threshold", where="--threshold", mend=f"write e.g. --threshold {name}=0.5"
         )
     return value
 
@@ -251,7 +251,7 @@ def _print(compared: Compared) -> None:
     typer.echo("")
     columns = ("", *(entry.name for entry in board.entries))
     print_table("", columns, [[row.title, *row.values] for row in measure_rows(board)])
-    typer.echo("in brackets: 95 % by case" if board.cases > 1 else "a single case: no intervals")
+    typer.echo("in brackets: 95 % intervals by case" if board.cases > 1 else "a single case: no intervals")
     for line in pair_lines(board):
         typer.echo(shown(line))
     for note in board.notes:

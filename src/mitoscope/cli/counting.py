@@ -46,11 +46,13 @@ def parse_field(
 
     if diameter_mm is not None:
         if field_number is not None or objective is not None:
-            raise ConfigError("a field is stated twice", mend="give --field-diameter, or --field-number")
+            raise ConfigError(
+                "the field size is stated twice", mend="give --field-diameter, or --field-number"
+            )
         return MicroscopeField(diameter_mm)
     if field_number is None:
         if objective is not None:
-            what = "an objective alone says nothing of the field"
+            what = "an objective alone does not give the field size"
             raise ConfigError(what, where="--objective", mend="give --field-number too")
         return None
     return MicroscopeField.of(field_number, _OBJECTIVE if objective is None else objective)
@@ -69,7 +71,9 @@ def parse_counting(
     from mitoscope.count import HPF_FIELDS, find_scheme
 
     if area_mm2 is not None and field is not None:
-        raise ConfigError("an area beside a field", where="--area", mend="give one of the two")
+        raise ConfigError(
+            "an area and a field size are both given", where="--area", mend="give one of the two"
+        )
     if scheme is not None:
         return area_mm2, find_scheme(scheme).rule(field)
     return (area_mm2 if field is None else HPF_FIELDS * field.area_mm2), None

@@ -231,7 +231,7 @@ def select(
     from mitoscope.store import Store
 
     if sum(one is not None for one in (top, above, whole)) != 1:
-        raise ConfigError("one way to choose is wanted", mend="give --top, --above or --whole-slides")
+        raise ConfigError("one way to choose is needed", mend="give --top, --above or --whole-slides")
     with Store.open(study, write=False) as store:
         tiles = _tiles(store, pred, tile, label)
     if slides is not None:
@@ -261,7 +261,7 @@ def _tiles(store: Store, pred: Path, tile_px: int, labels: list[str] | None) -> 
     for slide in store.slides().values():
         if slide.size is None:
             mend = "import a file that states the slide's size"
-            raise FormatError("the study does not know its size", where=slide.name, mend=mend)
+            raise FormatError("the study has no size for it", where=slide.name, mend=mend)
         sizes[slide.name] = slide.size
     return score_tiles(sizes, found_on_slides(store, pred, labels), tile_px=tile_px)
 

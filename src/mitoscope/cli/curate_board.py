@@ -85,7 +85,7 @@ def board(
     chosen: Any = parse_choice("--method", method, ("exact", "greedy"))
     _need_extras(learns=given is None, lays_out=own is None)
     if given is None and slides is None:
-        what = "neither embeddings nor slides to learn them from"
+        what = "no embeddings, and no slides to train them on"
         raise ConfigError(what, mend="give --embeddings or --slides")
     with Store.open(study, write=review is not None) as store:
         ids = store.live_cells() if given is None else given.cell_id.tolist()
@@ -127,7 +127,7 @@ def _need_extras(*, learns: bool, lays_out: bool) -> None:
     missing = {extra: module for extra, module, needs in wanted if needs and find_spec(module) is None}
     if missing:
         what = f"a board needs {' and '.join(missing.values())}, not installed"
-        own = "" if "embed" not in missing else ", or give your own --coordinates"
+        own = "" if "embed" not in missing else ", or give --coordinates"
         raise ConfigError(what, mend=f"pip install 'mitoscope[{','.join(missing)}]'{own}")
 
 

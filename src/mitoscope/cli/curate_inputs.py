@@ -40,7 +40,7 @@ def found_on_slides(store: Store, pred: Path, labels: Sequence[str] | None) -> d
     found = read_any_predictions(pred, mapping=LabelMapping.parse(labels or (), classes=known))
     odd = sorted(set(found) - set(names))
     if odd:
-        mend = f"known are {', '.join(sorted(names)[:5]) or 'none'}"
+        mend = f"the study has {', '.join(sorted(names)[:5]) or 'none'}"
         raise FormatError(f"the study has no slide {odd[0]!r}", where=pred, mend=mend)
     figures = {stem: [is_figure(name) for name in part.label.tolist()] for stem, part in found.items()}
     return {names[stem]: part.take(np.array(figures[stem], np.bool_)) for stem, part in found.items()}
@@ -65,7 +65,7 @@ def read_scores(path: Path) -> dict[int, float]:
                 f"line {line}: {cell!r}, {score!r} are not a cell and a score", where=path
             ) from None
         if number in found:
-            raise FormatError(f"line {line}: cell {number} stands in it twice", where=path)
+            raise FormatError(f"line {line}: cell {number} appears twice", where=path)
         found[number] = value
     return found
 

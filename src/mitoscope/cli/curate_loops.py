@@ -91,7 +91,7 @@ def missed(
         return
     rows = [[f"{number} of {bins}", count] for number, count in done.bins.items()]
     print_table(f"Review {name!r}: candidates by score, high first", ("bin", "candidates"), rows)
-    typer.echo(f"{len(done.cells)} candidates wait for two experts; 'mitoscope curate review' goes on")
+    typer.echo(f"{len(done.cells)} candidates wait for two experts; next: 'mitoscope curate review'")
 
 
 def self_train(
@@ -344,7 +344,7 @@ def _by_learning(
     version, slides, classifier, out = given
     if version is None or slides is None or classifier is None or out is None:
         mend = "give --scores, or --version, --slides, --classifier and --out"
-        raise ConfigError("neither scores nor what a classifier needs to learn", mend=mend)
+        raise ConfigError("neither scores nor the inputs to train a classifier", mend=mend)
     learner = make_learner(None, classifier, device=device, cluster=cluster)
     from mitoscope.loops.hard_examples import HardExamplesConfig, find_hard_examples
 

@@ -35,7 +35,7 @@ def demo(
     from mitoscope.report import write_outputs
 
     slide, truth = _slide(out / "slide")
-    with progress("looking for mitotic figures", unit="mm² of tissue", verb="searched") as report:
+    with progress("searching for mitotic figures", unit="mm² of tissue", verb="searched") as report:
         run = detect_slide(slide, load_bundle(), out, progress=report)
     written = write_outputs(run, out)
     line = summarise(read_manifest(written[-1]))
@@ -47,7 +47,7 @@ def demo(
         mpp=run.slide.mpp,
     ).score
     page = out / f"{slide.stem}.html"
-    against = f"against the painted truth: {judged.tp} found, {judged.fn} missed, {judged.fp} false"
+    against = f"against the true figures: {judged.tp} found, {judged.fn} missed, {judged.fp} false"
     values = {"slide": str(slide), "manifest": str(written[-1]), "report": str(page), **judged.as_dict()}
     say(values, f"{line}\n{against}\nthe report: {page}", as_json)
 

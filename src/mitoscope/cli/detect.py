@@ -206,9 +206,7 @@ def detect(
     if slides_from is not None:
         listed += read_slide_list(slides_from)
     if not listed:
-        raise ConfigError(
-            "no slide is named", mend="name slides, or a list of them with --slides-from LIST.csv"
-        )
+        raise ConfigError("no slide given", mend="name slides, or give a list with --slides-from LIST.csv")
     is_elsewhere = is_address(out) or any(one.address is not None for one in listed)
     if not is_elsewhere:
         listed = list(place_results(listed))
@@ -254,7 +252,7 @@ def detect(
             outbox.send("cohort", written)
     _close([through[slide.path] for slide in listed], out, written, as_json=as_json)
     if outbox is not None and not as_json:
-        typer.echo(f"results are in {outbox.location}; what they were made with stays in {folder}")
+        typer.echo(f"results are in {outbox.location}; the working files stay in {folder}")
     statuses = [done.exit_status for done in through.values()]
     if any(statuses):
         # One slide: its own status. Several: incomplete, unless none of them could be used.

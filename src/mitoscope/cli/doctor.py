@@ -143,8 +143,8 @@ def _lines(findings: dict[str, Any]) -> list[str]:
     ]
     lines = [f"{key:<14}{value}" for key, value in rows]
     if any(report["problem"] for report in findings.get("nodes", ())):
-        return [*lines, "error: not all nodes can compute with this machine; see the lines of node"]
-    return lines if findings["ok"] else [*lines, "error: no sound model bundle; reinstall mitoscope"]
+        return [*lines, "error: some nodes cannot compute with this machine; see the lines of each node"]
+    return lines if findings["ok"] else [*lines, "error: no intact model bundle; reinstall mitoscope"]
 
 
 def _extra(name: str, missing: list[str]) -> str:

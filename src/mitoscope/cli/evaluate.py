@@ -221,7 +221,8 @@ def _check_options(
     """
     if (validation_pred is None) != (validation_truth is None):
         raise ConfigError(
-            "a validation set has two sides", mend="give both --validation-pred and --validation-truth"
+            "a validation set needs detections and ground truth",
+            mend="give both --validation-pred and --validation-truth",
         )
     ways = {
         "--threshold": threshold is not None,
@@ -392,7 +393,7 @@ def _measured(measure: Measure) -> str:
 
 
 def _about(card: Scorecard) -> list[str]:
-    lines = ["in brackets: 95 % by case"]
+    lines = ["in brackets: 95 % intervals by case"]
     if card.common_per_mm2 is not None:
         lines.append(
             f"at common prevalence: as if every stratum had {card.common_per_mm2:.2f} figures per mm²,"

@@ -70,7 +70,7 @@ def show(
         rows = [[row, *(_figure(table, row, one) for one in table.columns)] for row in table.rows]
         print_table(f"Published: {table.source}", ("", *table.columns), rows)
     if not experiment.printed:
-        typer.echo("The paper prints no figures of it.")
+        typer.echo("The paper prints no values for it.")
 
 
 @app.command()
@@ -106,7 +106,7 @@ def run(
     from mitoscope.fsio import make_directory
 
     if smoke and small:
-        raise ConfigError("a run has one size", where="--smoke, --small", mend="choose one of them")
+        raise ConfigError("a run can have only one size", where="--smoke, --small", mend="choose one of them")
     if device not in ("cpu", "cuda"):
         raise ConfigError(f"no device {device!r}", where="--device", mend="cpu or cuda")
     folder = recipes_folder(recipes)

@@ -54,7 +54,7 @@ def open_(
         bool, typer.Option("--desktop-entry", help="Add mitoscope to the desktop's menu (Linux), and stop.")
     ] = False,
 ) -> None:
-    """Open a slide or a folder of slides in the browser: search, review, count and sign; Ctrl-C ends it.
+    """Open a slide or a folder of slides in the browser: search, review, count and sign; Ctrl-C stops it.
 
     The study is kept beside the slides as NAME.mito, or where they cannot be written in your own data folder.
     Only this machine reaches it. The link opens one browser.
@@ -135,7 +135,7 @@ def _data_folder() -> Path:
     found = data_folder()
     if found is None:
         mend = "put the slides into a folder that can be written"
-        raise OutputError("there is no home folder to keep the study in", mend=mend)
+        raise OutputError("no home folder to keep the study in", mend=mend)
     return found
 
 
@@ -153,13 +153,13 @@ def _say(opened: OpenedStudy) -> None:
     from mitoscope.web.routes.entry import is_page_built
 
     if not is_page_built():
-        what = "the page of the application is not built, the browser will show an error"
+        what = "the page of the application is not built, so the browser will show an error"
         typer.echo(f"warning: {what}; run python frontend/build.py (or make setup)", err=True)
 
 
 def _show(link: str, *, browser: bool) -> None:
     typer.echo(f"open {link}")
-    typer.echo("Ctrl-C ends it")
+    typer.echo("Ctrl-C stops the server")
     if browser:  # a browser in the terminal would not come back before it ends
         threading.Thread(target=_browse, args=(link,), daemon=True).start()
 
@@ -174,8 +174,8 @@ def _write_entry() -> Path:
     from mitoscope.fsio import atomic_write, make_directory
 
     if platform.system() != "Linux":
-        mend = "docs/pathologists/open.md says how a double click opens slides on macOS and Windows"
-        raise ConfigError("desktop entries are Linux's", where="--desktop-entry", mend=mend)
+        mend = "see docs/pathologists/open.md for opening slides by a double click on macOS and Windows"
+        raise ConfigError("desktop entries exist on Linux only", where="--desktop-entry", mend=mend)
     share = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
     path = make_directory(share / "applications") / "mitoscope.desktop"
     with atomic_write(path, replace=True) as stream:

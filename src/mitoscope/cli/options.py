@@ -207,7 +207,7 @@ def parse_roi(text: str | None) -> BoxPx | None:
     except ValueError:
         raise RegionError(f"region {text!r} is not four whole numbers", mend=mend) from None
     if width < 1 or height < 1 or x < 0 or y < 0:
-        raise RegionError(f"region {text!r} is empty or begins outside of the slide", mend=mend)
+        raise RegionError(f"region {text!r} is empty or begins outside the slide", mend=mend)
     return BoxPx(x, y, width, height)
 
 
@@ -321,7 +321,7 @@ def refuse_threads_of(cluster: str | None, threads: int | None) -> None:
     """
     if cluster not in {None, "local"} and threads is not None:
         raise ConfigError(
-            "a cluster knows how many cores it has",
+            "the cluster itself states its number of cores",
             where="--threads",
-            mend="leave it out, or say it to the nodes (ray start --num-cpus=…)",
+            mend="leave it out, or set it on the nodes (ray start --num-cpus=…)",
         )

@@ -314,7 +314,7 @@ def join(
     if slides is None:
         if formats is not None and "html" in chosen:
             raise ConfigError(
-                "reports show pictures of the slide", where="--formats", mend="give --slides DIR"
+                "reports need pictures of the slide", where="--formats", mend="give --slides DIR"
             )
         chosen = tuple(name for name in (chosen or FORMATS) if name != "html")
     area_mm2, rule = parse_counting(None, scheme, parse_field(field_number, objective, field_diameter))

@@ -57,7 +57,7 @@ def serve(
     mpp: ScalesOption = None,
     mpp_override: MppOverrideOption = False,
 ) -> None:
-    """Open the labelling and review application of a study; Ctrl-C ends it.
+    """Open the labelling and review application of a study; Ctrl-C stops it.
 
     Prints the link of the study's lead, who adds raters and assigns the work on the page.
     """
@@ -70,7 +70,7 @@ def serve(
     from mitoscope.web.routes.entry import is_page_built
 
     if no_link and not (is_loopback(host) and address is None):
-        what = "everybody in the network could write without a link"
+        what = "anybody in the network could write without signing in"
         where = f"--host {host}" if address is None else f"--address {address}"
         raise ConfigError(what, where=where, mend=f"leave --no-link out, or {where.split()[0]}")
     if key is not None and cert is None:
@@ -85,7 +85,7 @@ def serve(
     with opened.store as store:
         say_slides(opened)
         if not is_page_built():
-            what = "the page of the application is not built, the browser will show an error"
+            what = "the page of the application is not built, so the browser will show an error"
             typer.echo(f"warning: {what}; run python frontend/build.py (or make setup)", err=True)
         run(
             store,
@@ -114,7 +114,7 @@ def say_slides(opened: OpenedStudy) -> None:
     for name, error in opened.intake.refused.items():
         typer.echo(f"  {name}: {error.what}; not added to the study")
     if not opened.intake.is_done:
-        typer.echo(f"  {opened.intake.of - opened.intake.done} more files are looked at while you work")
+        typer.echo(f"  {opened.intake.of - opened.intake.done} more files are being checked while you work")
 
 
 def _say_links(here: str, reach: Reach, token: str | None) -> None:
@@ -122,5 +122,5 @@ def _say_links(here: str, reach: Reach, token: str | None) -> None:
     typer.echo(f"open {here}{query}")
     for address in reach.others[:1]:
         if address != here:
-            typer.echo(f"from elsewhere {address}{query}")
-    typer.echo("Ctrl-C ends the server")
+            typer.echo(f"from other machines {address}{query}")
+    typer.echo("Ctrl-C stops the server")

@@ -208,8 +208,8 @@ def _print_beside(done: dict[str, Any]) -> None:
         near = " and ".join(
             f"{count} cells lie within {distance}" for distance, count in done["beside_known"].items()
         )
-        mend = "they stay separate cells; --join-within 7.5 merges them"
-        typer.echo(shown(f"warning: {done['file']}: {near} of cells that the study has: {mend}"))
+        mend = "they remain separate cells; --join-within 7.5 merges them"
+        typer.echo(shown(f"warning: {done['file']}: {near} of existing cells: {mend}"))
 
 
 def _print_quarantine(entries: list[dict[str, Any]]) -> None:
@@ -273,7 +273,7 @@ def export(
         return
     for where, given in (("--round", round_name), ("--slides", slides)):
         if given is not None:
-            raise ConfigError("this is for tiles only", where=where, mend="add --format tiles")
+            raise ConfigError("this option is for tiles only", where=where, mend="add --format tiles")
     known = find_format(format_name)
     options = WriteOptions(
         mpp=parse_mpp(mpp),

@@ -226,7 +226,7 @@ def _parse_kinds(text: str) -> Any:
         return tuple(RaterKind(one.strip()) for one in text.split(","))
     except ValueError:
         known = ", ".join(one.value for one in RaterKind)
-        raise ConfigError(f"no kind of raters: {text!r}", mend=f"there are {known}") from None
+        raise ConfigError(f"unknown kind of raters: {text!r}", mend=f"choose from {known}") from None
 
 
 def _agreement_json(found: Agreement) -> dict[str, Any]:
@@ -372,9 +372,9 @@ def consensus(
     print_table("Agreed class by policy", columns, [[name, *of.values()] for name, of in counts.items()])
     if done:
         said = ", ".join(f"{count} {what}" for what, count in list(done["recorded"].items())[1:])
-        typer.echo(f"recorded by policy {record}: {said}; {record} is the study's policy now")
+        typer.echo(f"recorded by policy {record}: {said}; {record} is now the study's policy")
     line = f"{len(waiting)} cells on which the first two experts differ wait for a third"
-    typer.echo(line + (f"; they are the review {opened!r} now" if opened else ""))
+    typer.echo(line + (f"; they are now the review {opened!r}" if opened else ""))
 
 
 def classes(

@@ -118,7 +118,7 @@ def ratings(
     """
     odd = [name for name in by if name not in DOMAIN_FIELDS]
     if odd:
-        raise FormatError(f"a slide has no {odd[0]!r}", mend=f"known are {', '.join(DOMAIN_FIELDS)}")
+        raise FormatError(f"a slide has no {odd[0]!r}", mend=f"known: {', '.join(DOMAIN_FIELDS)}")
     columns = [index for index, rater in enumerate(study.raters) if rater.kind in kinds]
     label, seconds, first, decided = _matrix(study.events, study.parts, columns, len(study.cells))
     domains, domain = _numbered([_domain(slide, by) for slide in study.slides])

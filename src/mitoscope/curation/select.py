@@ -171,9 +171,7 @@ def chosen_slides(tiles: ScoredTiles, slides: Sequence[str]) -> NDArray[np.bool_
     """
     odd = [slide for slide in slides if slide not in tiles.slides]
     if odd:
-        raise FormatError(
-            f"no slide {odd[0]!r}", where="tiles", mend=f"known are {', '.join(tiles.slides[:5])}"
-        )
+        raise FormatError(f"no slide {odd[0]!r}", where="tiles", mend=f"known: {', '.join(tiles.slides[:5])}")
     if not slides:
         return np.ones(len(tiles), dtype=np.bool_)
     return np.isin(tiles.slide, [tiles.slides.index(slide) for slide in slides])

@@ -331,7 +331,7 @@ def sorted_candidates(source: Source) -> dict[str, Labels]:
     found: dict[str, list[dict[str, str]]] = defaultdict(list)
     for row in rows_of(SORTED_CANDIDATES, columns=("set", "image", "x", "y", "class", "kind")):
         if row["kind"] not in ("", *LOOK_ALIKE_KINDS):
-            mend = f"known are {', '.join(LOOK_ALIKE_KINDS)}"
+            mend = f"known: {', '.join(LOOK_ALIKE_KINDS)}"
             raise TrainingDataError(
                 f"no kind of look-alikes: {row['kind']!r}", where=SORTED_CANDIDATES, mend=mend
             )

@@ -310,7 +310,7 @@ def fields_of(
             raise TrainingDataError(
                 "is not the file that was labelled",
                 where=files[slide.name],
-                mend="give the folder of the original slides, or import the changed slide anew",
+                mend="give the folder of the original slides, or import the changed slide again",
             )
         examined = replace(slide, size=slide.size or info.size, mpp=slide.mpp or info.mpp).examined
         cells = slide.cells.take(examined.contains(slide.cells.points_px0))

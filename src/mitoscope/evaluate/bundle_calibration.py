@@ -356,13 +356,13 @@ def _check_scores(bundle: Bundle, pred: Path, *, scores: bool) -> None:
             raise ConfigError(
                 "scores are corrected for the share of figures on the slide: no line can be fitted to them",
                 where=path,
-                mend="repeat detect with --no-prior-shift: nothing is searched anew",
+                mend="repeat detect with --no-prior-shift; no new search is needed",
             )
         if corrects and not scores and not corrected:
             raise ConfigError(
                 "scores lack the correction for the share of figures that detection makes with this bundle",
                 where=path,
-                mend="repeat detect without --no-prior-shift: nothing is searched anew",
+                mend="repeat detect without --no-prior-shift; no new search is needed",
             )
 
 

@@ -449,7 +449,7 @@ def _read_record(path: Path) -> ComputationRecord:
         raise FormatError(
             f"not a finished cell ({type(error).__name__})",
             where=path,
-            mend="move it away; it is computed anew",
+            mend="move it away; it will be computed again",
         ) from None
     what = f"a cell in format {written}, this mitoscope writes {FORMAT}; it is kept"
     raise LedgerMismatchError(what, where=path, mend=_ANEW)

@@ -317,7 +317,7 @@ def _roi(text: str, where: str) -> tuple[float, float, float, float] | None:
         ) from None
     if not all(map(math.isfinite, (x, y, width, height))) or min(x, y) < 0 or min(width, height) <= 0:
         raise FormatError(
-            f"region {text!r} is empty or begins outside of the slide",
+            f"region {text!r} is empty or begins outside the slide",
             where=f"{where}, column roi",
             mend=_MEND_ROI,
         )

@@ -306,7 +306,7 @@ def _detect(
             raise TrainingDataError(
                 "is not the file that was labelled",
                 where=outcome.path,
-                mend="give the folder of the original slides, or import the changed slide anew",
+                mend="give the folder of the original slides, or import the changed slide again",
             )
         found[name] = outcome.run.detections
     return found

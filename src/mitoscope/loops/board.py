@@ -85,7 +85,7 @@ def board_cells(store: Store, cell_ids: Sequence[int], policy: Policy) -> BoardC
     gone = [cell for cell in cell_ids if cell not in label_of]
     if gone:
         what = f"{len(gone)} cells are not in the store, the first is {gone[0]}"
-        raise FormatError(what, where="embeddings", mend="make them anew from this study")
+        raise FormatError(what, where="embeddings", mend="compute them again from this study")
     slides = {slide.name: slide for slide in store.slides().values()}
     labels = store.labels()
     with store.reading() as connection:

@@ -88,7 +88,7 @@ def _unreachable(url: str, name: str, why: str, size: int) -> UnreachableError:
     return UnreachableError(
         f"cannot be fetched ({why}){kept}",
         where=as_shown(url),
-        mend="check the connection; the same command goes on where it stopped",
+        mend="check the connection, then repeat the same command to continue",
     )
 
 

@@ -262,7 +262,7 @@ def _as_told(error: Exception, location: Location) -> MitoscopeError:
     return UnreachableError(
         f"does not answer as it should ({code or type(error).__name__})",
         where=location.shown,
-        mend="check the connection; the same command goes on where it stopped",
+        mend="check the connection, then repeat the same command to continue",
     )
 
 

@@ -400,7 +400,9 @@ def _silent(done: int, total: int) -> None:
 
 
 def _stopped(where: object) -> StoppedError:
-    return StoppedError("stopped while it was staged", where=str(where), mend="the same command goes on")
+    return StoppedError(
+        "stopped while it was staged", where=str(where), mend="repeat the same command to continue"
+    )
 
 
 def _wait(stop: threading.Event, where: object) -> None:

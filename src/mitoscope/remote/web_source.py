@@ -102,7 +102,7 @@ def ask_patiently(location: Location, use: Callable[[Answer], _Got], headers: di
                 raise UnreachableError(
                     f"cannot be fetched ({cut.why})",
                     where=location.shown,
-                    mend="check the connection; the same command goes on where it stopped",
+                    mend="check the connection, then repeat the same command to continue",
                 ) from None
             _PATIENCE.wait(failures, cut.after_s)
 

@@ -59,7 +59,7 @@ def check_directories(path: Path) -> None:
             raise SlideFormatError(
                 f"its directories form a loop: after page {len(seen) - 1} follows page {seen[offset]} again",
                 where=path,
-                mend="write the file anew from its original",
+                mend="convert the file again from its original",
             )
         if len(seen) >= MAX_PAGES:
             raise SlideFormatError(f"has more than {MAX_PAGES} pages", where=path)

@@ -73,7 +73,7 @@ _NEAR_FULL = 0.75
 _SPREAD = 64
 _OF_CONTAINER = "tag 258 (BitsPerSample)"
 _JP2 = b"\0\0\0\x0cjP  \r\n\x87\n"
-_MEND = "write the file anew from its original"
+_MEND = "convert the file again from its original"
 _MEND_CUT = "the file is damaged or incomplete: copy it again"
 
 

@@ -263,7 +263,7 @@ class Segments:
                     "tag 262 (PhotometricInterpretation) contradicts the streams, of which two decoders make"
                     " different colours",
                     where=self._path,
-                    mend="write the file anew from its original",
+                    mend="convert the file again from its original",
                 )
         if not compared:
             raise SlideFormatError("has no tile that can be decoded", where=self._path, mend="copy it again")

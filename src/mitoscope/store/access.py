@@ -100,7 +100,7 @@ def end_visits(connection: sqlite3.Connection, rater_id: int, *, but: str | None
 
 def _known(connection: sqlite3.Connection, rater_id: int) -> None:
     if not exists(connection, "access", rater_id=rater_id):
-        raise NotFoundError("there is no such rater who may come in", mend="add the rater first")
+        raise NotFoundError("no such rater with access", mend="add the rater first")
 
 
 def begin_visit(connection: sqlite3.Connection, token: str, *, spends: bool = False) -> str | None:

@@ -164,7 +164,7 @@ def _complete(connection: sqlite3.Connection, slide_id: int, columns: dict[str, 
             raise StoreError(
                 f"{name} is {new!r} in the file and {old!r} in the store",
                 where=f"slide {columns['name']!r}",
-                mend="give the slide another name or mend the file",
+                mend="rename the slide or correct the file",
             )
         connection.execute(f"UPDATE slide SET {name} = ? WHERE id = ?", (new, slide_id))  # noqa: S608
     return slide_id

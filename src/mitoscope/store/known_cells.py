@@ -224,7 +224,7 @@ def _add_labels(
     for name in {study.raters[place].name for row, place in news if row in joined}:
         if name in words.raters and _NAMELESS.fullmatch(name):
             mend = "name the rater with --rater, or leave out --join-within"
-            raise StoreError(f"cells cannot be joined for {name!r}, who is in the study", mend=mend)
+            raise StoreError(f"cells cannot be joined for the existing rater {name!r}", mend=mend)
     labels = [*intern_labels(connection, study.labels).tolist(), None]
     rounds = intern_rounds(connection, study.rounds).tolist()
     added = 0

@@ -186,7 +186,7 @@ def id_of(connection: sqlite3.Connection, table: str, name: str) -> int:
     row = connection.execute(sql, (name,)).fetchone()
     if row is None:
         known = [one for (one,) in connection.execute(f"SELECT name FROM {table} ORDER BY id LIMIT 5")]  # noqa: S608
-        raise StoreError(f"no {table} of the name {name!r}", mend=f"known are {', '.join(known) or 'none'}")
+        raise StoreError(f"no {table} of the name {name!r}", mend=f"known: {', '.join(known) or 'none'}")
     return int(row[0])
 
 

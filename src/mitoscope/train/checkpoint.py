@@ -93,7 +93,7 @@ def read(path: Path) -> Arrays:
         raise TrainingDataError("no checkpoint here", where=path, mend="start without --resume") from None
     except (OSError, ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile) as error:
         raise TrainingDataError(
-            f"not a whole checkpoint ({error})", where=path, mend="start anew without --resume"
+            f"not a whole checkpoint ({error})", where=path, mend="start again without --resume"
         ) from None
     if missing := sorted({"run", "architecture", "step", "best_score", "best_step"} - arrays.keys()):
         raise TrainingDataError(f"not a checkpoint of mitoscope: no {missing[0]!r}", where=path)

@@ -82,7 +82,7 @@ def put_weights(module: nn.Module, weights: Mapping[str, NDArray[Any]]) -> None:
     own = module.state_dict()
     if own.keys() != weights.keys() or any(tuple(own[n].shape) != w.shape for n, w in weights.items()):
         raise LedgerMismatchError(
-            "the weights are of another network", where="checkpoint", mend="start anew without --resume"
+            "the weights are of another network", where="checkpoint", mend="start again without --resume"
         )
     with torch.no_grad():
         for name, value in own.items():

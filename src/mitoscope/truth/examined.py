@@ -97,7 +97,7 @@ def examined_of(
     if is_region_image(size=size, mpp=mpp, points_px0=points_px0):
         return ExaminedArea.whole("a region image, taken as examined in full")
     raise NotExaminedError(
-        "nobody states what of this whole slide was looked at",
+        "the examined area of this whole slide is unknown",
         where=name,
         mend="state it with --examined whole, tumour or regions",
     )

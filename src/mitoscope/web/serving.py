@@ -237,7 +237,7 @@ def serve(
         If the address cannot be listened on.
     """
     if visitor_without_link is not None and (address is not None or not is_loopback(host)):
-        what = "everybody in the network could write without a link"
+        what = "anybody in the network could write without signing in"
         raise ConfigError(what, where=f"host {address or host}", mend="leave --no-link out, or --host")
     if certificate is not None:
         certificate.check()

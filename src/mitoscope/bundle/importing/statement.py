@@ -152,7 +152,7 @@ class Statement:
         if missing := [option for key, option in wanted.items() if not values.get(key)]:
             raise ConfigError(
                 f"an imported network states its origin: {', '.join(missing)} missing",
-                mend="give them; whoever reads a result must know what made it",
+                mend="give them; a result must state what made it",
             )
         return cls(**values)
 
