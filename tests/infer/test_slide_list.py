@@ -64,6 +64,9 @@ def test_folders_and_patterns_mean_the_images_in_them(tmp_path: Path) -> None:
         return [slide.path.relative_to(tmp_path).as_posix() for slide in find_slides(paths)]
 
     assert found(tmp_path) == ["b.svs", "c.d.png", "m.mrxs", "sub/a.tiff"]
+    (tmp_path / "z.svs").symlink_to("not-fetched")
+    assert found(tmp_path)[-1] == "z.svs"  # said to be missing, not left out
+    (tmp_path / "z.svs").unlink()
     assert found(tmp_path / "*.svs", tmp_path / "none.svs") == ["b.svs", "none.svs"]
     assert found(tmp_path / "**" / "*.tiff") == ["sub/a.tiff"]
     with pytest.raises(ConfigError, match=r"\*\.ndpi: matches no slide"):
@@ -93,6 +96,8 @@ def test_a_list_as_spreadsheets_write_it(tmp_path: Path) -> None:
     [
         ("path,mpp\na.png,0.25\n", r"list\.csv:1: no column slide"),
         ("slide,mp\na.png,1\n", r"list\.csv: unknown column 'mp', which resembles 'mpp'; call it mpp if"),
+        ("slide,mmp\na.png,1\n", r"list\.csv: unknown column 'mmp', which resembles 'mpp'"),
+        ("slide,rio\na.png,1\n", r"list\.csv: unknown column 'rio', which resembles 'roi'"),
         ("slide,MPP_um\na.png,1\n", r"list\.csv: unknown column 'MPP_um', which resembles 'mpp'"),
         ("slide,tumuor\na.png,X\n", r"list\.csv: unknown column 'tumuor', which resembles 'tumour'"),
         ("slide,mpp\n", r"list\.csv: lists no slide"),

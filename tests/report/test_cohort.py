@@ -92,6 +92,10 @@ def test_the_columns_of_the_list_stay_beside_those_of_the_result(folder: Path) -
     write_cohort_table([row], folder)
     (only,) = read(folder / "cohort.csv")
     assert (only["status"], only["list: Status"]) == ("counted", "frozen")
+    # A table that is itself the list of a later run, whose table is again the list.
+    write_cohort_table([replace(row, listed={"status": "a", "list: status": "b"})], folder)
+    (only,) = read(folder / "cohort.csv")
+    assert [only[name] for name in ("status", "list: status", "list: list: status")] == ["counted", "a", "b"]
 
 
 def test_parquet_holds_the_same_with_types(folder: Path) -> None:

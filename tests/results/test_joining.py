@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from mitoscope.cli.app import app
 from mitoscope.detections import Detections
 from mitoscope.errors import ConfigError, FormatError
 from mitoscope.evaluate import Criterion, FileJudge
@@ -211,6 +213,20 @@ def test_a_threshold_and_probabilities_are_chosen_as_for_a_bundle(
         calibrate_results(judge, bundle, tmp_path / "twice.json", dataset="x")
 
 
+def test_without_the_slides_all_but_their_pictures_is_written(
+    folders: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
+    _, bundle, other = folders
+    command = ["results", "join", str(bundle), str(other), "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(app, command, catch_exceptions=False)
+    assert done.exit_code == 0
+    kinds = {path.name.partition(".")[2] for path in (tmp_path / "out").iterdir()}
+    assert {"csv", "json", "geojson", "density.png"} <= kinds
+    assert not {"html", "preview.jpg"} & kinds
+    with pytest.raises(ConfigError, match="jpg needs pictures of the slide; give --slides DIR"):
+        CliRunner().invoke(app, [*command, "--formats", "csv,jpg"], catch_exceptions=False)
+
+
 def test_an_imported_program_is_calibrated_by_its_name(
     folders: tuple[Path, Path, Path], tmp_path: Path
 ) -> None:
@@ -221,6 +237,11 @@ def test_an_imported_program_is_calibrated_by_its_name(
     judge = FileJudge(tmp_path / "truth.csv", examined="whole")
     calibrate_results(judge, other, tmp_path / "c.json", dataset="fields")
     made, file = Calibration.read(tmp_path / "c.json"), other.parent / "other.csv"
+    # Of several cases the threshold has an interval, which is read as it was written.
+    with_interval = made.points[0].model_copy(update={"interval": (0.4, 0.5)})
+    several = made.model_copy(update={"points": (with_interval,)})
+    (tmp_path / "several.json").write_text(several.model_dump_json())
+    assert Calibration.read(tmp_path / "several.json") == several
     again = import_findings(slide, file, settings=ImportSettings(mpp=0.5, program="Other"), calibration=made)
     assert again.threshold == made.points[0].threshold
     assert len(again.figures) == len(rows)

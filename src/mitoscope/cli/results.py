@@ -43,6 +43,8 @@ app = typer.Typer(
     help="Import detections of other programs, join results, and calibrate them.", rich_markup_mode=None
 )
 
+_WITH_PICTURES = ("html", "jpg")
+"""Formats that show pixels of the slide."""
 _Calibration = Annotated[
     Path | None,
     typer.Option(
@@ -312,11 +314,11 @@ def join(
 
     chosen = parse_formats(formats)
     if slides is None:
-        if formats is not None and "html" in chosen:
+        if formats is not None and (shown := [name for name in _WITH_PICTURES if name in chosen]):
             raise ConfigError(
-                "reports need pictures of the slide", where="--formats", mend="give --slides DIR"
+                f"{shown[0]} needs pictures of the slide", where="--formats", mend="give --slides DIR"
             )
-        chosen = tuple(name for name in (chosen or FORMATS) if name != "html")
+        chosen = tuple(name for name in FORMATS if name in chosen and name not in _WITH_PICTURES)
     area_mm2, rule = parse_counting(None, scheme, parse_field(field_number, objective, field_diameter))
     settings = JoinSettings.parse(
         {

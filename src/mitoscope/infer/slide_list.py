@@ -125,7 +125,9 @@ def _further_columns(path: Path, columns: Sequence[str]) -> dict[str, str]:
         absent = [known for known in COLUMNS if known not in columns]
         # Of "mpp_um" the first word counts, too.
         meant = get_close_matches(name, absent, n=1, cutoff=_ALIKE) or [
-            known for known in absent if name.replace("_", " ").split()[:1] == [known]
+            known
+            for known in absent
+            if name.replace("_", " ").split()[:1] == [known] or _is_one_slip_from(known, name)
         ]
         if meant:
             raise FormatError(
@@ -135,6 +137,12 @@ def _further_columns(path: Path, columns: Sequence[str]) -> dict[str, str]:
                 + ", ".join(COLUMNS),
             )
     return further
+
+
+def _is_one_slip_from(known: str, name: str) -> bool:
+    """Whether two letters are exchanged, or in *mpp* one is wrong: short words are never much alike."""
+    is_one_wrong = len(name) == len(known) and sum(a != b for a, b in zip(known, name, strict=True)) == 1
+    return sorted(name) == sorted(known) or (known == "mpp" and is_one_wrong)
 
 
 def _listed(row: Row, folder: Path, further: Mapping[str, str]) -> ListedSlide:
@@ -196,7 +204,7 @@ def find_slides(named: Iterable[Path | str]) -> tuple[ListedSlide, ...]:
         else:
             found.append(ListedSlide(path))
             continue
-        slides = [one for one in inner if one.suffix.casefold() in IMAGE_SUFFIXES and one.is_file()]
+        slides = [one for one in inner if one.suffix.casefold() in IMAGE_SUFFIXES and _is_file_or_was(one)]
         slides = [one for one in slides if not _is_picture_of_result(one)]
         if not slides:
             raise ConfigError(what, where=path, mend=_MEND_NONE)
@@ -237,6 +245,11 @@ def _stands_for(path: PurePosixPath, slides: Sequence[PurePosixPath]) -> PurePos
 
 def _is_hidden(path: PurePath) -> bool:
     return any(part.startswith(".") for part in path.parts)
+
+
+def _is_file_or_was(path: Path) -> bool:
+    """Whether it is a file, or a link to one that is gone: a slide not fetched yet is missing."""
+    return path.is_file() or (path.is_symlink() and not path.exists())
 
 
 def _is_picture_of_result(path: Path) -> bool:

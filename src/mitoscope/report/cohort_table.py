@@ -68,6 +68,8 @@ COLUMNS: Final = {
     "result": _TEXT,
 }
 """The columns beside those of the list, and of which type they are in Parquet."""
+_LISTED: Final = "list: "
+"""Before columns of the list that are called as one of the table."""
 _BETWEEN: Final = "; "
 """Between flags, and between notes."""
 
@@ -237,8 +239,11 @@ def write_cohort_table(rows: Sequence[CohortRow], out_dir: Path) -> list[Path]:
 
 
 def listed_name(name: str) -> str:
-    """Return what a column of the list is called in the table: its name, unless the table has one of it."""
-    return f"list: {name}" if name.casefold() in COLUMNS else name
+    """Return what a column of the list is called in the table: its name, unless the table has one of it.
+
+    A list may itself be the table of an earlier run, with such names in it: no two become one.
+    """
+    return f"{_LISTED}{name}" if name.casefold().removeprefix(_LISTED) in COLUMNS else name
 
 
 def _values(row: CohortRow, further: Iterable[str]) -> list[Any]:

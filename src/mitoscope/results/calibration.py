@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
-from pydantic import model_validator
+from pydantic import ValidationError, model_validator
 
 from mitoscope.bundle import Metric, OperatingPoint, ScoreCalibration
-from mitoscope.config import Config
+from mitoscope.config import Config, explain
 from mitoscope.detections import Detections
 from mitoscope.errors import ConfigError, FormatError
 from mitoscope.evaluate import BEST_F1, PRIOR_FIGURES, Calibrated, Criterion, FileJudge, Known, choose_points
@@ -73,7 +73,8 @@ class Calibration(Config):
             If a value is wrong, naming it.
         """
         try:
-            values = json.loads(path.read_bytes())
+            content = path.read_bytes()
+            values = json.loads(content)
         except OSError as error:
             raise FormatError(f"cannot be read ({error.strerror})", where=path) from None
         except (ValueError, RecursionError):
@@ -82,7 +83,11 @@ class Calibration(Config):
             raise FormatError(
                 "no calibration of results", where=path, mend="make one with mitoscope results calibrate"
             )
-        return cls.parse(values, where=path)
+        try:
+            return cls.model_validate_json(content)  # in JSON an interval is a list
+        except ValidationError as error:
+            what, mend = explain(error, cls)
+            raise ConfigError(what, where=path, mend=mend) from None
 
     def point(self, name: str | None) -> OperatingPoint:
         """Return a point by its name, by default the default one.
