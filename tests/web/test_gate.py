@@ -221,7 +221,7 @@ def test_work_in_a_closed_round_is_refused(clinic: Clinic) -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "example.org"])
 def test_a_server_for_others_without_links_is_refused(clinic: Clinic, host: str) -> None:
-    with pytest.raises(ConfigError, match="without a link"):
+    with pytest.raises(ConfigError, match="without signing in"):
         serve(clinic.store, clinic.catalogue, host=host, visitor_without_link=1)
 
 
