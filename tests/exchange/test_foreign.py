@@ -172,4 +172,4 @@ def test_what_no_detector_found_is_left_out_and_said(tmp_path: Path) -> None:
     file.write_text(json.dumps(value))
     found = read_foreign(file, mpp=SCALE)
     assert len(found) == len(FINDINGS)
-    assert found.notes == ("1 outlines of regions are no findings", "1 hot spots are no findings")
+    assert found.notes == ("no findings: outlines of regions (1)", "no findings: hot spots (1)")

@@ -16,7 +16,7 @@ from PIL import Image
 import mitoscope
 from mitoscope.bundle import Bundle, write_bundle
 from mitoscope.errors import BundleError, ConfigError, FormatError
-from mitoscope.evaluate import FileJudge, Missing, Scoreboard
+from mitoscope.evaluate import FileJudge, Missing, Scoreboard, Value
 from mitoscope.geometry import Mpp
 from mitoscope.infer import DetectConfig, detect_slide
 from mitoscope.report.comparison import CalibrationSet, compare
@@ -25,7 +25,9 @@ from mitoscope.report.comparison.contestants import (
     find_contestants,
     read_memory,
     read_stated,
+    slides_by_stem,
 )
+from mitoscope.report.comparison.wording import say_value
 from tests.bundle import tiny_detector
 
 CONFIG = DetectConfig(threads=1)
@@ -90,6 +92,7 @@ def test_a_bundle_and_results_from_the_files_to_the_page(made: Files, tmp_path: 
         repeats=200,
     )
     board = compared.scoreboard
+    assert repr(compared) == "<Compared by f1: 1. tiny <b>, 2. other; 3 images>"
     entries = {entry.name: entry for entry in board.entries}
     assert entries["tiny <b>"].kind == "bundle"
     assert entries["tiny <b>"].fingerprint == bundle.fingerprint
@@ -305,6 +308,17 @@ def test_bad_input_is_one_line(made: Files, tmp_path: Path) -> None:
         find_contestants([other, bundle.folder], None)
     with pytest.raises(ConfigError, match="a bundle needs slides to search"):
         compare([other, bundle.folder], truth=truth, out=tmp_path)
+    slides = made[0]
+    with pytest.raises(
+        ConfigError, match=r"a\.png: a slide is no detector; write --slides before each slide"
+    ):
+        find_contestants([other, slides / "a.png"], tmp_path)
+    with pytest.raises(ConfigError, match=r"^s3://bucket/a\.png: only slides on this machine are compared"):
+        compare([other, bundle.folder], truth=truth, slides=["s3://bucket/a.png"], out=tmp_path)
+    (tmp_path / "notes.txt").write_text("no results")
+    with pytest.raises(FormatError, match=r"notes\.txt"):
+        compare([bundle.folder, tmp_path / "notes.txt"], truth=truth, slides=[slides], out=tmp_path / "early")
+    assert not (tmp_path / "early").exists(), "searched before it was known that the results cannot be read"
     with pytest.raises(ConfigError, match="nothing that is compared is called 'x'"):
         compare({"one": other, "two": other}, truth=truth, thresholds={"x": 0.5})
     with pytest.raises(ConfigError, match="'javascript:alert' is no address"):
@@ -313,6 +327,20 @@ def test_bad_input_is_one_line(made: Files, tmp_path: Path) -> None:
     foreign.write_text(json.dumps({}))
     with pytest.raises(mitoscope.errors.OutputError, match=r"compare\.json"):
         compare({"one": other, "two": other}, truth=truth, repeats=50).write(tmp_path)
+
+
+def test_a_folder_means_the_slides_that_detect_would_search(tmp_path: Path) -> None:
+    for name in ("a.png", "below/b.png", ".hidden/c.png", "r.tissue.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "r.json").touch()
+    assert slides_by_stem([tmp_path]) == {"a": tmp_path / "a.png", "b": tmp_path / "below/b.png"}
+    assert list(slides_by_stem([str(tmp_path / "*.png")])) == ["a"]
+
+
+def test_zero_has_no_minus_sign() -> None:
+    value = Value(value=-1e-14, interval_95=(-1e-14, 0.5), absent_because=None)
+    assert say_value("count_icc", value) == "0.000 [0.000, 0.500]"
 
 
 def test_a_bundle_that_finds_something_else_is_refused(tmp_path: Path) -> None:

@@ -129,6 +129,7 @@ def test_joined_results_are_results(folders: tuple[Path, Path, Path], tmp_path: 
     assert row.values["detector"] == "painted-fcn 1.2.0 and Other joined"
     assert row.values["roi"] is None
     assert row.values["mitotic_count"] == manifest["mitotic_count"]["count"]
+    assert repr(joined).startswith("<GivenFindings of painted.png: ")
     # Without the slide all but the report is the same.
     (again,) = join_results([bundle, other], settings=JoinSettings(weights=(1, 3)))
     assert again.detections == joined.detections

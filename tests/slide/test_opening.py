@@ -68,10 +68,12 @@ def test_openslide_and_pillow_agree_on_a_file_that_both_can_read(
         assert (ours.rgb[5:205, 3:303] == rgb).all()
 
 
-def test_why_openslide_reads_is_logged_and_stated(
-    tmp_path: Path, make_leica: Callable[..., Any], caplog: pytest.LogCaptureFixture
+def test_which_reader_reads_is_logged_and_why_it_is_openslide_stated(
+    tmp_path: Path, pyramid: Any, make_leica: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "mitoscope.slide")
+    open_slide(pyramid.path).close()
+    assert caplog.messages == ["pyramid.tiff is read by the fast reader, which reads the same as OpenSlide"]
     lossless = tmp_path / "lossless.tiff"
     rgb = np.zeros((128, 128, 3), np.uint8)
     tifffile.imwrite(lossless, rgb, tile=(64, 64), photometric="rgb", compression="zlib")

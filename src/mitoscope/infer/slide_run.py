@@ -116,7 +116,7 @@ class Finder:
     kept: str
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class SlideFindings(ABC):
     """What was found on a slide, by whomever: what counts, reports and the files of a result are made from.
 
@@ -188,6 +188,12 @@ class SlideFindings(ABC):
         )
         object.__setattr__(self, "detections", self.detections.with_searched(searched))
 
+    def __repr__(self) -> str:
+        return (
+            f"<{type(self).__name__} of {self.slide.name}: {len(self.figures)} mitotic figures, "
+            f"{len(self.detections)} candidates, {self.tissue_mm2:.2f} mm² of tissue>"
+        )
+
     @property
     @abstractmethod
     def finder(self) -> Finder:
@@ -239,7 +245,7 @@ class SlideFindings(ABC):
         return self.detections.above(self.threshold)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class SlideRun(SlideFindings):
     """What a bundle found on a slide, and how.
 

@@ -41,7 +41,7 @@ KEPT_DAYS: Final = 30
 _SECONDS_A_DAY: Final = 86_400
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class DetectionResult(SlideRun):
     """What was found on a slide, as `detect` returns it; see `SlideRun` for how it was found.
 
@@ -149,12 +149,6 @@ class DetectionResult(SlideRun):
             return self.pixels
         assert self.slide.path is not None  # else it is in memory
         return self.slide.path
-
-    def __repr__(self) -> str:
-        return (
-            f"<DetectionResult of {self.slide.name}: {len(self.figures)} mitotic figures, "
-            f"{len(self.detections)} candidates, {self.tissue_mm2:.2f} mm² of tissue>"
-        )
 
     def _repr_html_(self) -> str:
         try:

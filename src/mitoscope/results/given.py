@@ -11,7 +11,7 @@ from mitoscope.config import Config
 from mitoscope.infer import Finder, SlideFindings
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class GivenFindings(SlideFindings):
     """What another program found on a slide, or several results together.
 

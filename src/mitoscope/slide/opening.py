@@ -159,6 +159,7 @@ def _fastest(reference: OpenSlideReader) -> Slide:
     else:
         disagreement = _disagreement(fast, reference)
         if disagreement is None:
+            _LOG.info("%s is read by the fast reader, which reads the same as OpenSlide", fast.info.name)
             return fast
         reason = disagreement
         _LOG.warning("%s is read by OpenSlide: the fast reader %s", reference.info.name, reason)

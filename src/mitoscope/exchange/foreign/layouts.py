@@ -401,7 +401,7 @@ class Features(Layout):
         return x, y
 
     def _finish(self) -> ForeignFindings:
-        self.found.notes += [f"{count:,} {reason} are no findings" for reason, count in self.left_out.items()]
+        self.found.notes += [f"no findings: {reason} ({count:,})" for reason, count in self.left_out.items()]
         return self.found.finish(self.program)
 
 

@@ -46,9 +46,9 @@ from mitoscope.report.comparison.contestants import (
     Progress,
     Stated,
     find_contestants,
-    find_slides,
     read_stated,
     search,
+    slides_by_stem,
 )
 from mitoscope.report.comparison.wording import measure_rows, measures_of
 from mitoscope.statistics import REPEATS
@@ -140,6 +140,10 @@ class Compared:
         pandas = library("pandas", extra="notebook")
         frame: pd.DataFrame = pandas.DataFrame(self.table).set_index("name")
         return frame
+
+    def __repr__(self) -> str:
+        ranked = ", ".join(f"{entry.rank}. {entry.name}" for entry in self.scoreboard.entries)
+        return f"<Compared by {self.contest.rank_by}: {ranked}; {len(self.scoreboard.images)} images>"
 
     def _repr_html_(self) -> str:
         names = [entry.name for entry in self.scoreboard.entries]
@@ -255,12 +259,17 @@ def compare(
     check_rank(rank_by)
     check_server(server)
     _check_names(contestants, thresholds or {}, calibration)
-    files = find_slides([Path(path) for path in slides])
+    files = slides_by_stem(slides)
     judge.truth  # noqa: B018 it is read before anything is searched
     if calibration is not None:
         refuse_shared(judge.truth, calibration.judge.truth)
+    # Results that cannot be read stop it before anything is searched, which may take hours.
+    given = {one.name: judge.read_detections(one.path) for one in contestants if one.bundle is None}
     _search(contestants, files, judge, config, progress)
-    found = {one.name: judge.read_detections(one.path) for one in contestants}
+    found = {
+        one.name: given[one.name] if one.bundle is None else judge.read_detections(one.path)
+        for one in contestants
+    }
     stated = {one.name: read_stated(one) for one in contestants}
     same = same_slides(
         found, judge.truth, missing=missing, hashes={name: one.hashes for name, one in stated.items()}
@@ -408,7 +417,7 @@ def _choose(
 ) -> dict[str, ChosenThreshold]:
     """Choose the threshold of each on the calibration set."""
     judge, chosen = calibration.judge, {}
-    files = find_slides([Path(path) for path in calibration.slides])
+    files = slides_by_stem(calibration.slides)
     for one in contestants:
         path = calibration.results.get(one.name)
         if path is None:

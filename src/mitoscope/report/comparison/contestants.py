@@ -14,7 +14,7 @@ from mitoscope.evaluate import Cost
 from mitoscope.exchange import is_result, read_manifests
 from mitoscope.fsio import atomic_write, file_key, safe_name
 from mitoscope.image_names import IMAGE_SUFFIXES, stem
-from mitoscope.infer import DetectConfig, detect_slides
+from mitoscope.infer import DetectConfig, detect_slides, find_slides
 from mitoscope.labels import is_figure
 from mitoscope.report.outputs import write_outputs
 
@@ -95,6 +95,12 @@ def _contestant(name: str, where: str | Path | Bundle, out: Path | None) -> Cont
                 where=path,
                 mend="give the folder of a bundle, or the --out folder of detect or results import",
             )
+        if path.suffix.casefold() in IMAGE_SUFFIXES and path.is_file():
+            raise ConfigError(
+                "a slide is no detector",
+                where=path,
+                mend=f"write --slides before each slide: --slides {path}",
+            )
         own = path.absolute().name if path.is_dir() else path.stem
         return Contestant(name or own, path)
     try:
@@ -133,28 +139,27 @@ def _is_bundle(path: Path) -> bool:
     return path.is_dir() and (path / "manifest.json").is_file() and not is_result(path)
 
 
-def find_slides(given: Sequence[Path]) -> dict[str, Path]:
-    """Return slide files by the stem of their name: files that are named, and those in folders.
+def slides_by_stem(given: Sequence[Path | str]) -> dict[str, Path]:
+    """Return slide files by the stem of their name: what files, folders and patterns mean for a search.
 
     Raises
     ------
     ConfigError
-        If one is not there, a folder holds none, or two have one name.
+        If one is not there or not on this machine, a folder holds none, or two have one name.
     """
     found: dict[str, Path] = {}
-    for path in given:
-        inside = (
-            sorted(one for one in path.iterdir() if one.suffix.casefold() in IMAGE_SUFFIXES and one.is_file())
-            if path.is_dir()
-            else [path]
-        )
-        if not inside or not path.exists():
-            what = "no slide in this folder" if path.is_dir() else "no such slide"
-            raise ConfigError(what, where=path, mend="give slides, or a folder of slides")
-        for one in inside:
-            other = found.setdefault(stem(one.name), one)
-            if other != one:
-                raise ConfigError(f"{other} and {one} have one name", mend="name one of them")
+    for one in find_slides(given):
+        if one.address is not None:
+            raise ConfigError(
+                "only slides on this machine are compared",
+                where=one.shown,
+                mend="search it with mitoscope detect first, and compare the results",
+            )
+        if not one.path.exists():
+            raise ConfigError("no such slide", where=one.path, mend="give slides, or a folder of slides")
+        other = found.setdefault(stem(one.path.name), one.path)
+        if other != one.path:
+            raise ConfigError(f"{other} and {one.path} have one name", mend="name one of them")
     return found
 
 

@@ -105,8 +105,8 @@ def say_value(name: str, value: Value) -> str:
     decimals = 2 if name in _COUNTS or (name.endswith("_per_mm2") and not name.startswith("recall")) else 3
     sign = "+" if name == "count_bias" else ""
     ends = value.interval_95
-    text = f"{value.value:{sign}.{decimals}f}"
-    return text if ends is None else f"{text} [{ends[0]:{sign}.{decimals}f}, {ends[1]:{sign}.{decimals}f}]"
+    text = f"{value.value:{sign}z.{decimals}f}"
+    return text if ends is None else f"{text} [{ends[0]:{sign}z.{decimals}f}, {ends[1]:{sign}z.{decimals}f}]"
 
 
 def _cost_rows(board: Scoreboard) -> list[MeasureRow]:
@@ -166,11 +166,11 @@ def say_difference(name: str, found: PairedDifference) -> str:
     if found.difference is None:
         return "0/0"
     decimals = 2 if name in _COUNTS or name == "false_per_mm2" else 3
-    text = f"{found.difference:+.{decimals}f}"
+    text = f"{found.difference:+z.{decimals}f}"
     if found.interval_95 is None or found.p is None:
         return text
     low, high = found.interval_95
-    return f"{text} [{low:+.{decimals}f}, {high:+.{decimals}f}], p {found.p:.3g}"
+    return f"{text} [{low:+z.{decimals}f}, {high:+z.{decimals}f}], p {found.p:.3g}"
 
 
 def is_sure(found: PairedDifference) -> bool:
