@@ -16,6 +16,7 @@ from mitoscope.errors import FormatError, MitoscopeError
 from mitoscope.exchange import (
     annotations_csv,
     coco,
+    cvat,
     dicom,
     domains,
     frozen_file,
@@ -49,6 +50,7 @@ FORMATS: dict[str, Format] = {
         domains.FORMAT,
         *CHALLENGES,
         *OUTLINES,
+        cvat.FORMAT,
         parquet.FORMAT,
         qupath_tsv.FORMAT,
         ome.FORMAT,
