@@ -102,6 +102,9 @@ def test_what_is_not_there_is_one_line(hub: Host, monkeypatch: pytest.MonkeyPatc
         look_at("hf://lab/models/none")
     with pytest.raises(RemoteError, match="names no repository; write hf://OWNER/REPO"):
         look_at("hf://lab")
+    for address in ("ftp://lab/tiny", "file:///etc", "tiny.mitobundle", ""):
+        with pytest.raises(RemoteError, match="no address of a bundle; write https://"):
+            look_at(address)
     hub.files["/page.zip"] = Served(b"<html>")
     with pytest.raises(FormatError, match="is no packed bundle") as caught:
         look_at(f"{hub.url}/page.zip?token=hf_secret")

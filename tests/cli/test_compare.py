@@ -52,6 +52,13 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
     return folder / "new.csv", folder / "old.csv", folder / "truth.csv"
 
 
+def test_results_are_not_mixed_with_what_compares_them(sides: tuple[Path, Path, Path]) -> None:
+    new, old, truth = sides
+    line = run(new.parent, f"old={old}", "--truth", truth, "--out", new.parent, status=2)
+    assert "the folder of the results of" in line
+    assert not (new.parent / "compare.csv").exists()
+
+
 def test_the_table_and_the_scoreboard(sides: tuple[Path, Path, Path], tmp_path: Path) -> None:
     new, old, truth = sides
     options = ("--truth", truth, "--out", tmp_path, "--threshold", "new=0.5", "--threshold", "old=0.5")

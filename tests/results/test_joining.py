@@ -228,6 +228,27 @@ def test_without_the_slides_all_but_their_pictures_is_written(
         CliRunner().invoke(app, [*command, "--formats", "csv,jpg"], catch_exceptions=False)
 
 
+def test_no_result_of_another_detector_is_replaced(folders: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    slide, bundle, other = folders
+    table = bundle.parent / "other.csv"
+
+    def refused(*words: object) -> str:
+        with pytest.raises(ConfigError, match="choose another --out") as error:
+            CliRunner().invoke(app, ["results", *map(str, words)], catch_exceptions=False)
+        return str(error.value)
+
+    before = {path: path.read_bytes() for folder in (bundle, other) for path in folder.iterdir()}
+    assert "the results to join would be replaced" in refused("join", bundle, other, "--out", other)
+    take = ("import", slide, table, "--mpp", "0.5", "--out")
+    assert "painted.json: holds the result of painted-fcn on this slide" in refused(*take, bundle)
+    own = ("import", slide, other / "painted.csv", "--mpp", "0.5", "--out", other)
+    assert "painted.csv: the file to import would be replaced" in refused(*own)
+    assert all(path.read_bytes() == content for path, content in before.items())
+    for _ in range(2):  # its own result it does replace
+        again = CliRunner().invoke(app, ["results", *map(str, take), str(tmp_path), "--formats", "csv"])
+        assert again.exit_code == 0
+
+
 def test_an_imported_program_is_calibrated_by_its_name(
     folders: tuple[Path, Path, Path], tmp_path: Path
 ) -> None:

@@ -21,11 +21,12 @@ from mitoscope.bundle.shelf import place_on_shelf
 from mitoscope.bundle.verify import verify_bundle
 from mitoscope.errors import BundleDamagedError, BundleError, RemoteError
 from mitoscope.fsio import atomic_directory, make_directory
-from mitoscope.remote import Location, Patience, fetch_file, read_beginning
+from mitoscope.remote import Location, Patience, as_shown, fetch_file, is_address, read_beginning
 
 HUB_VARIABLE: Final = "HF_ENDPOINT"
 _HUB: Final = "https://huggingface.co"
 _TOKEN_VARIABLE: Final = "HF_TOKEN"  # noqa: S105 (its name)
+_SCHEMES: Final = ("http", "https", "s3", "gs", "hf")
 _PACKED: Final = (".mitobundle", ".zip")
 Report = Callable[[float, float], None]
 """Called with the bytes that are there, and all of them."""
@@ -158,6 +159,12 @@ def look_at(address: str) -> Offer:
     FormatError, BundleDamagedError
         If what is there is no bundle.
     """
+    if not is_address(address) or Location(address.strip()).scheme not in _SCHEMES:
+        raise RemoteError(
+            "no address of a bundle",
+            where=as_shown(address),
+            mend="write https://…, s3://…, gs://… or hf://OWNER/REPO; mitoscope bundle unpack takes a file",
+        )
     given = Location.parse(address)
     location, headers = _on_hub(given) if given.scheme == "hf" else (given, {})
     if location.suffix in _PACKED:

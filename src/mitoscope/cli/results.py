@@ -45,6 +45,7 @@ app = typer.Typer(
 
 _WITH_PICTURES = ("html", "jpg")
 """Formats that show pixels of the slide."""
+_MEND_OUT = "choose another --out"
 _Calibration = Annotated[
     Path | None,
     typer.Option(
@@ -162,7 +163,7 @@ def import_(
     option that corrects it.
     """
     from mitoscope.labels import LabelMapping
-    from mitoscope.report.outputs import check_outputs, parse_formats
+    from mitoscope.report.outputs import check_outputs, output_names, parse_formats
     from mitoscope.results import AXES, MIRRORS, SCORES, Calibration, ImportSettings, import_findings
 
     wanted = parse_formats(formats)
@@ -191,6 +192,9 @@ def import_(
         where="results import",
     )
     check_outputs([slide], out, wanted)
+    if file.resolve() in [(out / name).resolve() for name in output_names(slide, wanted)]:
+        raise ConfigError("the file to import would be replaced", where=file, mend=_MEND_OUT)
+    _refuse_results_of_others([slide], out, kind="imported")
     found = import_findings(
         slide,
         file,
@@ -200,6 +204,22 @@ def import_(
         calibration=None if calibration is None else Calibration.read(calibration),
     )
     _write([found], out, as_json=as_json, formats=wanted, area_mm2=area_mm2, rule=rule, force=force)
+
+
+def _refuse_results_of_others(slides: Iterable[Path], out: Path, *, kind: str) -> None:
+    """Refuse to replace the result of a search, or of another kind, on one of the slides."""
+    from mitoscope.errors import FormatError
+    from mitoscope.exchange import MANIFEST, read_manifest, result_stem
+
+    for slide in slides:
+        path = out / f"{result_stem(slide)}{MANIFEST}"
+        try:
+            detector = read_manifest(path).get("detector")
+        except FormatError:  # none yet
+            continue
+        if isinstance(detector, dict) and detector.get("kind") != kind:
+            what = f"holds the result of {detector.get('name')} on this slide"
+            raise ConfigError(what, where=path, mend=_MEND_OUT)
 
 
 def _write(found: Iterable[SlideFindings], out: Path, *, as_json: bool, **how: Any) -> None:
@@ -331,7 +351,11 @@ def join(
         where="results join",
     )
     names = names_to_join(folders, common=common)
-    check_outputs([Path(name) for name in names], out, chosen)
+    files = [Path(name) for name in names]
+    check_outputs(files, out, chosen)
+    if out.resolve() in [folder.resolve() for folder in folders]:
+        raise ConfigError("the results to join would be replaced", where=f"--out {out}", mend=_MEND_OUT)
+    _refuse_results_of_others(files, out, kind="joined")
     found = join_results(
         folders,
         settings=settings,

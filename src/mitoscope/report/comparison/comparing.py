@@ -256,6 +256,10 @@ def compare(
     if protocol is not None:
         judge = replace(judge, protocol=find_protocol(protocol) if isinstance(protocol, str) else protocol)
     contestants = find_contestants(entries, None if out is None else Path(out))
+    if out is not None and (own := [one for one in contestants if one.path.resolve() == Path(out).resolve()]):
+        raise ConfigError(
+            f"the folder of the results of {own[0].name}", where=f"--out {out}", mend="choose another folder"
+        )
     check_rank(rank_by)
     check_server(server)
     _check_names(contestants, thresholds or {}, calibration)
