@@ -38,6 +38,8 @@ def _edit_and_seal(folder: Path, edit: Callable[[dict[str, object]], None]) -> N
 
 def test_a_bundle_comes_back_as_it_was_written(tiny_bundle: Bundle) -> None:
     again = load_bundle(tiny_bundle.folder)
+    manifest = again.manifest
+    assert repr(again) == f"<Bundle {manifest.name} {manifest.version}, which finds {manifest.detects}>"
     assert again == tiny_bundle
     assert again.read("CARD.md") == b"# tiny\n"
     assert verify_bundle(again) == len(again.manifest.self_test.points) > 0

@@ -110,10 +110,13 @@ def test_slides_that_cannot_be_written_beside_have_their_study_in_the_data_folde
 
 def test_what_is_no_slide_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "text.svs").write_text("no slide")
-    for name in ("none.svs", "text.svs"):
+    (tmp_path / "text.csv").write_text("x,y")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/link.svs").symlink_to(tmp_path / "text.svs")
+    for name in ("none.svs", "text.svs", "text.csv", "elsewhere/link.svs"):
         command = [sys.executable, "-m", "mitoscope", "open", "--no-browser", str(tmp_path / name)]
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         assert done.returncode == 2
-        assert done.stderr.startswith("error: ")
+        assert done.stderr.startswith(f"error: {tmp_path / name}: ")
         assert len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "text.mito").exists()

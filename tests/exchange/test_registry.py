@@ -151,6 +151,12 @@ def test_unknown_and_damaged_files_are_refused_in_one_line(tmp_path: Path, text:
     assert "\n" not in str(caught.value)
 
 
+def test_a_slide_in_place_of_annotations_is_called_one(tmp_path: Path) -> None:
+    (tmp_path / "a.svs").write_bytes(b"II*\x00\x08\x00\x00\x00")
+    with pytest.raises(FormatError, match=r"a\.svs: an image, not annotations or results; search a slide"):
+        read_study(tmp_path / "a.svs")
+
+
 def test_other_databases_are_not_sliderunners(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "a.sqlite")) as db:
         db.execute("CREATE TABLE Slides (uid INTEGER)")

@@ -67,7 +67,7 @@ def find_bundle(name_or_path: str | Path) -> Path:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Bundle:
     """A model bundle whose hashes, manifest and interface hold.
 
@@ -90,6 +90,9 @@ class Bundle:
     fingerprint: str
     any_window: bool
     contents: Mapping[str, bytes] = field(default_factory=dict, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        return f"<Bundle {self.manifest.name} {self.manifest.version}, which finds {self.manifest.detects}>"
 
     def carried(self) -> Self:
         """Return the bundle with the content of its files, so that it can be sent to where they are not.

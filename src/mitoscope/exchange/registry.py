@@ -34,7 +34,7 @@ from mitoscope.exchange.format import Content, Format, ReadOptions, WriteOptions
 from mitoscope.exchange.outlines_xml import OUTLINES
 from mitoscope.exchange.regions import set_aside, with_examined
 from mitoscope.fsio import atomic_directory, safe_names
-from mitoscope.image_names import last_part, without_suffix
+from mitoscope.image_names import IMAGE_SUFFIXES, last_part, without_suffix
 from mitoscope.labels import LabelMapping
 from mitoscope.store import Cells, LabelEvents, Study, StudyBuilder, sift
 
@@ -101,6 +101,9 @@ def detect_format(path: Path) -> Format:
         which = (
             f"could be {' or '.join(one.name for one in found)}" if found else "in no format that is known"
         )
+        if not found and path.suffix.casefold() in IMAGE_SUFFIXES:
+            mend = "search a slide with mitoscope detect and give its results"
+            raise FormatError("an image, not annotations or results", where=path, mend=mend)
         raise FormatError(which, where=path, mend=f"name it with --format, one of {', '.join(FORMATS)}")
     return found[0]
 

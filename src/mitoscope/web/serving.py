@@ -36,7 +36,7 @@ from mitoscope.web.gate import is_loopback
 from mitoscope.web.intake import Intake
 from mitoscope.web.looking import NO_SCALES, Scales
 from mitoscope.web.reach import EVERYWHERE, Certificate, Reach, written
-from mitoscope.web.slides import SlideCatalogue, find_slide_files
+from mitoscope.web.slides import SUFFIXES, SlideCatalogue, find_slide_files
 from mitoscope.web.state import AppState
 
 FIRST_ROUND = Round("annotation", RoundKind.UNSTATED)
@@ -132,6 +132,8 @@ def open_study(
         mend = f"make it from a folder of slides: mitoscope serve {path} --slides DIR"
         raise StoreError("no such study", where=path, mend=mend)
     files = find_slide_files(folders) if is_new else {}
+    if is_new and only and not any(name in files for name in only):
+        raise _no_slide(folders[0] / min(only))
     if is_new and not files and not may_be_empty:
         raise FormatError("no slides in this folder", where=folders[0], mend="give another with --slides")
     store = Store.create(path, labels=labels) if is_new else Store.open(path)
@@ -152,6 +154,17 @@ def open_study(
             path.unlink(missing_ok=True)
         raise
     return OpenedStudy(store, catalogue, intake, lead_id, token)
+
+
+def _no_slide(named: Path) -> FormatError:
+    """Return why a file that was named is none of its folder's slides."""
+    if named.is_symlink():
+        return FormatError(
+            "a link that leads out of its folder", where=named, mend=f"open {named.resolve()} itself"
+        )
+    return FormatError(
+        "not a slide", where=named, mend=f"name a slide ({', '.join(sorted(SUFFIXES))}) or a folder of slides"
+    )
 
 
 def _refuse_nothing(intake: Intake, slides: SlideCatalogue) -> None:
