@@ -122,6 +122,8 @@ def explain(error: ValidationError, config: type[BaseModel]) -> tuple[str, str |
     first = min(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
     if first["type"] == "json_invalid":
         return f"not JSON ({first['ctx']['error']})", None
+    if not first["loc"] and first["type"] == "value_error":  # of several values together
+        return str(first["ctx"]["error"]), None
     key = ".".join(str(part) for part in first["loc"]) or "(whole)"
     if first["type"] == "extra_forbidden":
         known = ", ".join(_settings_beside(config, first["loc"]))

@@ -115,6 +115,16 @@ def test_columns_are_stated_by_the_user(tmp_path: Path) -> None:
         read_foreign(file, columns={"x": "c"}, mpp=SCALE)
 
 
+def test_a_column_says_one_thing_and_stands_once(tmp_path: Path) -> None:
+    file = tmp_path / "found.csv"
+    file.write_text("x,y,x,score\n1,2,3,0.5\n")
+    with pytest.raises(FormatError, match="the column x stands twice; remove one"):
+        read_foreign(file, mpp=Mpp.square(0.25))
+    file.write_text("a,b\n1,2\n")
+    with pytest.raises(ConfigError, match="x and y from one column 'a'"):
+        read_foreign(file, columns={"x": "a", "y": "a"}, mpp=Mpp.square(0.25))
+
+
 def test_long_files_take_little_memory(tmp_path: Path) -> None:
     """A file of 40,000 nuclei with outlines is gone through in a small part of what it takes as a whole."""
     nucleus = {"centroid": [10.5, 20.5], "contour": [[1, 2]] * 60, "type": 1, "type_prob": 0.5}

@@ -279,6 +279,20 @@ def test_class_names_are_settled_by_the_user(slide: Path, tmp_path: Path) -> Non
     assert sorted(set(both.detections.label.tolist())) == [OTHER, FIGURE]
 
 
+def test_of_several_images_of_one_name_the_user_says_which(slide: Path, tmp_path: Path) -> None:
+    file = tmp_path / "found.csv"
+    file.write_text(
+        "image,x,y,score\na/painted.png,400,300,0.9\nb/painted.png,410,310,\nb/painted.png,420,310,1\n"
+    )
+    with pytest.raises(
+        FormatError, match=r"several of its images .*'a/painted.png', 'b/painted.png'; say with"
+    ):
+        take(slide, file)
+    found = take(slide, file, image="b/painted.png")
+    assert len(found.detections) == 2
+    assert "1 of 2 findings have no score: each of them counts with 1" in found.notes
+
+
 def test_findings_without_a_class_beside_others_are_nobodys_guess(slide: Path, tmp_path: Path) -> None:
     file = tmp_path / "found.csv"
     file.write_text("x,y,label\n400,300,mitosis\n410,300,\n")
@@ -291,3 +305,5 @@ def test_settings_that_contradict_each_other_are_refused() -> None:
     for values in ({"scale": 2, "file_mpp": 0.5}, {"threshold": 0.5, "point": "f1"}, {"scale": 0}):
         with pytest.raises(MitoscopeError):
             ImportSettings.parse(values, where="test")
+    with pytest.raises(ConfigError, match=r"^test: --scale and --file-mpp both say"):
+        ImportSettings.parse({"scale": 2, "file_mpp": 0.5}, where="test")

@@ -135,7 +135,14 @@ def _of_slide(read: ForeignFindings, info: SlideInfo, asked: ImportSettings, fil
             where=file,
             mend="give the slide's own file, or say with --image NAME which of them the slide is",
         )
-    own = read if images == ("",) else read.of_image(named[0])
+    if len(named) > 1 and wanted not in named:
+        shown = ", ".join(map(repr, named[:_NAMED_MOST]))
+        raise FormatError(
+            f"several of its images may be {wanted}: {shown}",
+            where=file,
+            mend="say with --image NAME which of them the slide is",
+        )
+    own = read if images == ("",) else read.of_image(wanted if wanted in named else named[0])
     if own.sizes and not (asked.as_is or asked.scale or asked.file_mpp or asked.frame):
         _check_size(next(iter(own.sizes.values())), info, file)
     return own
@@ -209,6 +216,10 @@ def _name_notes(names: Mapping[str, str], own: ForeignFindings) -> list[str]:
         notes.append(f"class names: {', '.join(told)}")
     if len(own) and np.isnan(own.score).all():
         notes.append("the file states no scores: each finding counts with 1")
+    elif len(own):
+        taken = np.array([names.get(name or UNNAMED, name) != IGNORED for name in own.names])[own.label]
+        if bare := int(np.isnan(own.score[taken]).sum()):
+            notes.append(f"{bare:,} of {taken.sum():,} findings have no score: each of them counts with 1")
     return notes
 
 

@@ -122,6 +122,12 @@ class Columns:
             chosen = {field: name for field, name in chosen.items() if field not in ("x1", "y1", "x2", "y2")}
         else:
             chosen = {field: name for field, name in chosen.items() if field not in ("x", "y")}
+        for name in dict.fromkeys(chosen.values()):
+            fields = [field for field, of in chosen.items() if of == name]
+            if len(fields) > 1:
+                raise ConfigError(
+                    f"{' and '.join(fields)} from one column {name!r}", where="--column", mend="name one each"
+                )
         unit = _unit_of(chosen["x1" if "x" not in chosen else "x"])
         guessed = any(field not in stated and _key(name) != field for field, name in chosen.items())
         return cls(chosen, unit, guessed)
@@ -190,6 +196,8 @@ def _read_rows(stream: io.TextIOWrapper, path: Path, stated: Mapping[str, str]) 
     names = [name.strip() for name in next(rows, [])]
     found = FindingList(path)
     columns = Columns.find(names, stated, path)
+    if twice := [name for name in columns.of.values() if names.count(name) > 1]:
+        raise FormatError(f"the column {twice[0]} stands twice", where=path, mend="remove one")
     places = {field: names.index(name) for field, name in columns.of.items()}
     is_image_alone = "image" in places
     for row in rows:
