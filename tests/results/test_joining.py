@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import permutations
 from pathlib import Path
 
@@ -226,6 +227,19 @@ def test_without_the_slides_all_but_their_pictures_is_written(
     assert not {"html", "preview.jpg"} & kinds
     with pytest.raises(ConfigError, match="jpg needs pictures of the slide; give --slides DIR"):
         CliRunner().invoke(app, [*command, "--formats", "csv,jpg"], catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"detector": None}, {"quality": {"focus": 3}}, {"configuration": [1]}, {"slide": "painted"}]
+)
+def test_a_damaged_manifest_is_named(
+    changed: dict[str, object], folders: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
+    _, bundle, other = folders
+    damaged = read_manifest(bundle / "painted.json") | changed
+    (tmp_path / "painted.json").write_text(json.dumps(damaged))
+    with pytest.raises(FormatError, match=r"painted\.json: the manifest is damaged.*repeat the detection"):
+        next(join_results([tmp_path, other]))
 
 
 def test_no_result_of_another_detector_is_replaced(folders: tuple[Path, Path, Path], tmp_path: Path) -> None:

@@ -70,6 +70,8 @@ COLUMNS: Final = {
 """The columns beside those of the list, and of which type they are in Parquet."""
 _LISTED: Final = "list: "
 """Before columns of the list that are called as one of the table."""
+_DAMAGED: Final = (AttributeError, KeyError, TypeError, ValueError)
+"""What a manifest of other values than its own raises where it is used."""
 _BETWEEN: Final = "; "
 """Between flags, and between notes."""
 
@@ -123,10 +125,22 @@ def cohort_row(done: SlideDone) -> CohortRow:
         values |= _of_manifest(manifest) | {"result": (slide.below / done.manifest.stem).as_posix()}
         flags = tuple((flag["name"], flag["text"]) for flag in manifest["quality"]["flags"])
         requested = float(manifest["mitotic_count"]["requested_mm2"])
-    except (KeyError, TypeError, ValueError) as error:
-        what = f"the manifest is damaged, or of another version ({error!r})"
-        raise FormatError(what, where=done.manifest, mend="repeat the detection") from None
+    except _DAMAGED as error:
+        raise _damaged(done.manifest, error) from None
     return CohortRow(values, slide.columns, done.manifest, flags, requested)
+
+
+def _damaged(path: Path, error: Exception) -> FormatError:
+    what = f"the manifest is damaged, or of another version ({error!r})"
+    return FormatError(what, where=path, mend="repeat the detection")
+
+
+def _slide_of(path: Path, below: Path) -> ListedSlide:
+    """Return the slide that a manifest names."""
+    try:
+        return ListedSlide(Path(read_manifest(path)["slide"]["name"]), below=below)
+    except _DAMAGED as error:
+        raise _damaged(path, error) from None
 
 
 def _of_manifest(manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -196,10 +210,7 @@ def collect_rows(out_dir: Path, slides: Sequence[ListedSlide] = ()) -> list[Coho
     if not found:
         raise FormatError("no results in this folder", where=out_dir, mend="give the --out folder of detect")
     if not slides:
-        named = [
-            ListedSlide(Path(read_manifest(path)["slide"]["name"]), below=below)
-            for (below, _), path in found.items()
-        ]
+        named = [_slide_of(path, below) for (below, _), path in found.items()]
         return [cohort_row(SlideDone(one, path)) for one, path in zip(named, found.values(), strict=True)]
     none = "not searched, or it failed: there is no result"
     rows = []

@@ -117,7 +117,9 @@ def _manifests(folder: Path) -> dict[str, tuple[Path, dict[str, Any]]]:
         values = read_manifest(path)
         try:
             found[str(values["slide"]["name"])] = path, values
-        except (KeyError, TypeError) as error:
+            for used in (_opened_with, _focus, lambda stated: named(stated.get("detector", {}))):
+                used(values)
+        except (AttributeError, KeyError, TypeError) as error:
             raise FormatError(f"the manifest is damaged ({error!r})", where=path, mend=_MEND) from None
     if not found:
         raise ConfigError("no results", where=folder, mend="give folders that detect or results import wrote")
