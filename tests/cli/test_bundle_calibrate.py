@@ -171,7 +171,7 @@ def test_several_points_are_fitted_at_once_and_the_first_is_the_default(
         manifest.point("recall-at-40-per-mm2").criterion
         == "greatest recall at 40 false detections per mm² or fewer"
     )
-    assert text.count("the bundle had no such point") == 2
+    assert text.count("there was no such point before") == 2
     assert "detections, +0.00 a case [" in text
     assert " false per mm²" in text
     (bias,) = [

@@ -273,6 +273,10 @@ def test_an_imported_program_is_calibrated_by_its_name(
     judge = FileJudge(tmp_path / "truth.csv", examined="whole")
     calibrate_results(judge, other, tmp_path / "c.json", dataset="fields")
     made, file = Calibration.read(tmp_path / "c.json"), other.parent / "other.csv"
+    # An image that nobody searched is not one on which all was missed.
+    (tmp_path / "more.csv").write_text("\n".join(["image,x,y,label", *rows, "b.png,5,5,mitotic figure"]))
+    with pytest.raises(ConfigError, match="no result of b, which the ground truth names"):
+        calibrate_results(FileJudge(tmp_path / "more.csv"), other, tmp_path / "d.json", dataset="fields")
     # Of several cases the threshold has an interval, which is read as it was written.
     with_interval = made.points[0].model_copy(update={"interval": (0.4, 0.5)})
     several = made.model_copy(update={"points": (with_interval,)})

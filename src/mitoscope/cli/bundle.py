@@ -233,7 +233,7 @@ def calibration_lines(done: Calibrated) -> list[str]:
     lines = []
     for fitted, point in zip(done.fitted, done.points, strict=True):
         before = done.before.get(point.name)
-        was = "; the bundle had no such point" if before is None else f"; it was {before:.3f}"
+        was = "; there was no such point before" if before is None else f"; it was {before:.3f}"
         lines.append(f"{point.name}: threshold {point.threshold:.3f}{_stated_ends(point)}{was}")
         if (drawn := point.shrinkage) is not None:
             lines.append(
@@ -274,7 +274,7 @@ def too_few(point: FittedPoint) -> str:
 
     return (
         f"{point.cases} cases with {point.figures} figures are few: label {CASES_ENOUGH} or more with "
-        f"{FIGURES_ENOUGH} figures, or keep the threshold of the bundle"
+        f"{FIGURES_ENOUGH} figures, or keep the threshold as it was"
     )
 
 

@@ -16,6 +16,7 @@ from mitoscope.detections import Detections
 from mitoscope.errors import ConfigError, FormatError
 from mitoscope.evaluate import BEST_F1, PRIOR_FIGURES, Calibrated, Criterion, FileJudge, Known, choose_points
 from mitoscope.exchange import find_manifests, read_manifest, write_bytes
+from mitoscope.image_names import stem
 from mitoscope.infer import Correction, corrected, rescored
 from mitoscope.written import refuse_foreign
 
@@ -212,12 +213,14 @@ def calibrate_results(
     Raises
     ------
     ConfigError, FormatError
-        As there; or if the results are of several detectors, of a bundle, or calibrated already.
+        As there; or if the results are of several detectors, of a bundle, or calibrated already, or lack an
+        image of the ground truth.
     OutputError
         If the file cannot be written.
     """
     refuse_foreign(out)
     detector = detector_of(pred)
+    _refuse_unsearched(judge, pred)
     chosen = choose_points(
         Known(source=detector.name),
         judge,
@@ -237,6 +240,18 @@ def calibrate_results(
     text = json.dumps(made.model_dump(mode="json"), indent=2, allow_nan=False)
     write_bytes(out, f"{text}\n".encode("ascii"))
     return chosen.calibrated
+
+
+def _refuse_unsearched(judge: FileJudge, pred: Path) -> None:
+    """Refuse to count as missed what nobody searched: a program that found nothing has a result, too."""
+    searched = judge.read_detections(pred)
+    lacking = [slide.name for slide in judge.truth if stem(slide.name) not in searched]
+    if lacking:
+        raise ConfigError(
+            f"no result of {lacking[0]}, which the ground truth names",
+            where=pred,
+            mend="import or join that image, too, or leave it out of --truth",
+        )
 
 
 def detector_of(pred: Path) -> Detector:
