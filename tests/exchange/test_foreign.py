@@ -115,6 +115,12 @@ def test_columns_are_stated_by_the_user(tmp_path: Path) -> None:
         read_foreign(file, columns={"x": "c"}, mpp=SCALE)
 
 
+def test_what_is_no_findings_at_all_is_said(tmp_path: Path) -> None:
+    (tmp_path / "found.bin").write_bytes(bytes(range(256)))
+    with pytest.raises(FormatError, match=r"in no format that is known; write the findings as CSV x,y,score"):
+        read_foreign(tmp_path / "found.bin", mpp=SCALE)
+
+
 def test_a_column_says_one_thing_and_stands_once(tmp_path: Path) -> None:
     file = tmp_path / "found.csv"
     file.write_text("x,y,x,score\n1,2,3,0.5\n")

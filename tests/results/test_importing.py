@@ -212,6 +212,12 @@ def test_the_magnification_of_the_file_is_applied_and_said(wide: Path, tmp_path:
     placed = place(read, info, tissue, ImportSettings(), where=file)
     assert np.allclose(placed.points_px0, spread())
     assert "the file states 40×, the slide 20×" in placed.notes[0]
+    # A slide without a magnification is not scaled by a guess, but it is said.
+    unknown = replace(info, objective_power=None)
+    placed = place(read, unknown, tissue, ImportSettings(as_is=True), where=file)
+    assert np.allclose(placed.points_px0, spread() * 2)
+    assert "--scale 0.5 takes them at the usual 0.25 µm/px" in placed.notes[0]
+    assert not place(read, unknown, tissue, ImportSettings(scale=0.5), where=file).notes
 
 
 def test_the_corner_of_the_bounds_is_offered(wide: Path, tmp_path: Path) -> None:

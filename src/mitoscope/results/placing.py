@@ -37,6 +37,10 @@ CORNER: Final = 0.55
 CORNER_CHANCE: Final = 1e-3
 """How seldom points spread over the tissue would all lie in such a corner, for it to be said."""
 _LOOKED_AT_MOST: Final = 20_000
+_UM_PX_1X: Final = 10.0
+"""µm/px at a magnification of one, as scanners have it: 0.25 µm/px at 40×."""
+_NEAR: Final = 1.5
+"""By so much scanners of one magnification differ."""
 _SLACK_PX: Final = 2
 """Pixels of the mask, of about 8 µm, by which tissue reaches further: nuclei lie at its edge, too."""
 
@@ -169,6 +173,14 @@ def _scale(
             "--scale 1 takes them unscaled"
         )
         return own / stated, own / stated
+    if stated and stated > 0 and not own:
+        usual = _UM_PX_1X / stated
+        factor = usual / info.mpp.x  # which no scanner has to keep to
+        if not 1 / _NEAR < factor < _NEAR:
+            notes.append(
+                f"the file states {stated:g}×, the slide {info.mpp.x:g} µm/px and no magnification: "
+                f"coordinates are unscaled; --scale {factor:.3g} takes them at the usual {usual:.3g} µm/px"
+            )
     return 1.0, 1.0
 
 

@@ -111,6 +111,10 @@ def _kind_of(path: Path) -> str | None:
 
 def _of_annotations(path: Path, options: ReadOptions) -> ForeignFindings:
     """Read any other format by its own reader: SlideRunner, DICOM, XML of ASAP and others, challenges."""
+    try:
+        title = detect_format(path).title
+    except FormatError as error:  # whose --format is that of annotations
+        raise FormatError(error.what, where=path, mend="write the findings as CSV x,y,score,label") from None
     study = read_study(path, options=options)
     found = detections_of(study, where=path)
     parts = list(found.values())
@@ -119,7 +123,7 @@ def _of_annotations(path: Path, options: ReadOptions) -> ForeignFindings:
     labels = [places[name] for part in parts for name in part.stated_label.tolist()]
     images = tuple(found) if len(found) > 1 else ("",)
     return ForeignFindings(
-        detect_format(path).title,
+        title,
         np.concatenate([np.empty(0), *(part.x_px0 for part in parts)]),
         np.concatenate([np.empty(0), *(part.y_px0 for part in parts)]),
         np.concatenate([np.empty(0), *(part.score for part in parts)]),
