@@ -67,6 +67,7 @@ def test_a_text_without_contrast_would_be_told(served: Clinic) -> None:
     assert any(one.startswith("color-contrast") for one in page.evaluate(CHECK))
 
 
+@pytest.mark.timeout(1500)  # a minute on a machine with nothing else to do
 def test_every_place_is_named_and_readable_in_all_themes_and_on_a_phone_and_its_keys_are_told(
     served: Clinic, gallery: list[Exhibit]
 ) -> None:

@@ -37,7 +37,8 @@ def numeric_options() -> Iterator[tuple[str, str]]:
         for name, one in getattr(command, "commands", {}).items():
             yield from walk(one, (*words, name))
         for option in command.params if words else ():
-            if option.param_type_name == "option" and str(option.bare_type()) in ("int", "float"):
+            is_number = option.param_type_name == "option" and str(option.bare_type()) in ("int", "float")
+            if is_number and not option.count:  # -v is counted, not given
                 yield " ".join(words), option.opts[-1]
 
     yield from walk(typer.main.get_command(app), ())
@@ -80,6 +81,11 @@ def calls(good: Path, out: Path) -> dict[str, list[str]]:
         "bundle adapt": ["cascade", csv, "--slides", str(good), "--out", results],
         "bundle quantise": ["cascade", slide, "--out", results],
         "bundle join": ["semi-fcn", "cascade", "--out", results],
+        "results import": [slide, found, "--out", results],
+        "results join": [f"{good}/results", missing, "--out", results],
+        "results calibrate": [f"{good}/results", "--truth", csv, "--out", results],
+        "compare": [f"a={found}", f"b={found}", "--truth", csv, "--out", results],
+        "bundle import": [missing, "--layout", "heatmap", "--out", results],
         "experiment run": ["cmc-table4", "--data", missing, "--out", results],
     }
 
