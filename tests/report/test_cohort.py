@@ -191,7 +191,8 @@ def test_a_result_of_an_earlier_version_is_refused_by_name(folder: Path, tmp_pat
     (tmp_path / "old.json").write_text(json.dumps(values))
     with pytest.raises(FormatError, match=r"old\.json: the manifest is damaged, or of another version"):
         cohort_row(SlideDone(ListedSlide(Path("old.svs")), tmp_path / "old.json"))
-    for changed in ({"mitotic_count": None}, {"slide": "island"}, {"search": []}):
+    changes: tuple[dict[str, Any], ...] = ({"mitotic_count": None}, {"slide": "island"}, {"search": []})
+    for changed in changes:
         (tmp_path / "old.json").write_text(json.dumps(read_manifest(folder / "island.json") | changed))
         with pytest.raises(FormatError, match=r"old\.json: the manifest is damaged.*repeat the detection"):
             collect_rows(tmp_path)
