@@ -211,7 +211,7 @@ def test_a_folder_of_results_is_imported_without_its_pictures(folder: Path, stud
 def test_a_changed_file_beside_a_result_is_not_left_aside(folder: Path, study: Path) -> None:
     found = write_found(folder / "out")
     (found / "P1.density.png").write_bytes(b"another picture")
-    assert "P1.density.png: in no format" in run("import", study, found, status=2)
+    assert "P1.density.png: an image, not annotations" in run("import", study, found, status=2)
 
 
 def rows_of(rater: str, *, shift: float, mpp: str = "") -> str:
