@@ -76,7 +76,7 @@ def test_neither_token_nor_cookie_stands_in_the_file(store: Store, guest: int) -
 def test_a_rater_who_was_never_let_in_gets_no_token(store: Store) -> None:
     with store.writing() as connection:
         assert visitor_of(connection, 1) is None
-        with pytest.raises(StoreError, match="may come in"):
+        with pytest.raises(StoreError, match="no such rater with access"):
             renew_token(connection, 1)
 
 
