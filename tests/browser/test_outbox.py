@@ -52,6 +52,7 @@ def test_regions_that_are_drawn_while_the_server_is_away_are_kept_and_sent(frail
     where = f"/api/slides/{slide['id']}/regions"
     before = len(frail.lead.get(where)["regions"])
     page = frail.page(frail.lead, f"/regions/{slide['id']}")
+    page.locator(".stage").wait_for()  # a page that is not there yet keeps nothing
     settle(page)
     frail.server.kill()
     for kind, left, unsent in (("t", 300, "1 unsent"), ("e", 420, "2 unsent")):
