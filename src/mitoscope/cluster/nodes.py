@@ -109,10 +109,12 @@ def report_nodes(packages: Sequence[str], *, marks: Sequence[str] = ()) -> tuple
         for node in nodes
     ]
     ray.wait(asked, num_returns=len(asked), timeout=ANSWER_S)
-    return tuple(_report(node, answer) for node, answer in zip(nodes, asked, strict=True))
+    reports = (_report(node, answer) for node, answer in zip(nodes, asked, strict=True))
+    return tuple(report for report in reports if report is not None)
 
 
-def _report(node: Mapping[str, Any], answer: Any) -> NodeReport:
+def _report(node: Mapping[str, Any], answer: Any) -> NodeReport | None:
+    """Return what a node said; None of one that has left the cluster meanwhile."""
     ray = check_ray()
     shown = {name: value for name, value in node["Resources"].items() if name in {"CPU", "GPU", "memory"}}
     common: dict[str, Any] = {
@@ -125,6 +127,8 @@ def _report(node: Mapping[str, Any], answer: Any) -> NodeReport:
     except ray.exceptions.GetTimeoutError:
         ray.cancel(answer, force=True)
         return NodeReport(**common, problem=f"does not answer within {ANSWER_S:g} s")
+    except ray.exceptions.TaskUnschedulableError:  # the task needs nothing but its node
+        return None
     except ray.exceptions.RayError as error:
         if "No module named 'mitoscope'" in str(error):
             return NodeReport(**common, problem="mitoscope is not installed")
