@@ -65,47 +65,36 @@ def cannot_be_written(path: Path, error: OSError) -> OutputError:
 
 def cache_folder() -> Path | None:
     """Return the folder of this user for what can be made again; None where there is no home."""
-    try:
-        home = Path.home()
-    except RuntimeError:
-        return None
-    match sys.platform:
-        case "darwin":
-            return home / "Library" / "Caches"
-        case "win32":
-            return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
-        case _:
-            return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
+    return _user_folder("Caches", ("LOCALAPPDATA", "AppData/Local"), ("XDG_CACHE_HOME", ".cache"))
 
 
 def data_folder() -> Path | None:
     """Return the folder of this user for what cannot be made again; None where there is no home."""
-    try:
-        home = Path.home()
-    except RuntimeError:
-        return None
-    match sys.platform:
-        case "darwin":
-            return home / "Library" / "Application Support" / "mitoscope"
-        case "win32":
-            return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "mitoscope"
-        case _:
-            return Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share") / "mitoscope"
+    windows, others = ("LOCALAPPDATA", "AppData/Local"), ("XDG_DATA_HOME", ".local/share")
+    folder = _user_folder("Application Support", windows, others)
+    return None if folder is None else folder / "mitoscope"
 
 
 def config_folder() -> Path | None:
     """Return the folder of this user for settings; None where there is no home."""
+    windows, others = ("APPDATA", "AppData/Roaming"), ("XDG_CONFIG_HOME", ".config")
+    folder = _user_folder("Application Support", windows, others)
+    return None if folder is None else folder / "mitoscope"
+
+
+def _user_folder(library: str, windows: tuple[str, str], others: tuple[str, str]) -> Path | None:
+    """Return a folder below Library on macOS; elsewhere that of a variable, or its place below home."""
     try:
         home = Path.home()
     except RuntimeError:
         return None
     match sys.platform:
         case "darwin":
-            return home / "Library" / "Application Support" / "mitoscope"
+            return home / "Library" / library
         case "win32":
-            return Path(os.environ.get("APPDATA") or home / "AppData" / "Roaming") / "mitoscope"
+            return Path(os.environ.get(windows[0]) or home / windows[1])
         case _:
-            return Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config") / "mitoscope"
+            return Path(os.environ.get(others[0]) or home / others[1])
 
 
 def keep_seals() -> None:
