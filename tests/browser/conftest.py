@@ -117,9 +117,14 @@ def frail_served(
 
 
 @pytest.fixture
-def frail(frail_served: Clinic) -> Iterator[Clinic]:
-    """Return the study whose server may be killed; it runs again for the next test."""
+def frail(frail_served: Clinic, frail_slides: Path) -> Iterator[Clinic]:
+    """Return the study whose server may be killed and whose slides may go; the next test has both back."""
     if not frail_served.server.is_up:
         frail_served.server.start()
+    contents = {path: path.read_bytes() for path in frail_slides.iterdir()}
     yield frail_served
     frail_served.close()
+    for path, content in contents.items():
+        if not path.exists() or path.read_bytes() != content:
+            frail_served.server.kill()  # it has seen the slide gone
+            path.write_bytes(content)
