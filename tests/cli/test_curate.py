@@ -252,7 +252,7 @@ def test_a_board_says_what_to_install_before_it_learns(
     monkeypatch.setattr("mitoscope.cli.curate_board.find_spec", lambda name: None)
     (said,) = run("board", study, "--out", tmp_path / "board", status=2).splitlines()
     assert said.startswith("error: a board needs lightning_fabric and umap")
-    assert "pip install 'mitoscope[train,embed]'" in said
+    assert "make setup EXTRAS='train embed'" in said
 
 
 def test_a_board_with_its_picture_and_its_review(folder: Path, study: Path, embeddings: Path) -> None:

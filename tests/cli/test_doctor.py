@@ -27,7 +27,7 @@ def test_it_names_the_command_that_mends_what_is_missing(monkeypatch: pytest.Mon
     real = util.find_spec
     monkeypatch.setattr(util, "find_spec", lambda name: None if name == "umap" else real(name))
     lines = CliRunner().invoke(app, ["doctor"]).output
-    assert "pip install 'mitoscope[embed]'" in lines
+    assert "make setup EXTRAS=embed" in lines
 
 
 def test_a_damaged_bundle_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

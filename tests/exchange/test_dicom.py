@@ -56,7 +56,7 @@ def test_missing_extra_is_named_with_its_mend(tmp_path: Path, monkeypatch: pytes
         lambda: dicom.write(made(), tmp_path / "a.dcm", WriteOptions()),
         lambda: dicom.read(tmp_path / "a.dcm", ReadOptions()),
     ):
-        with pytest.raises(FormatError, match=r"pip install 'mitoscope\[dicom\]'"):
+        with pytest.raises(FormatError, match=r"make setup EXTRAS=dicom"):
             act()
 
 

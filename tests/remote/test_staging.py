@@ -325,7 +325,7 @@ def test_a_web_server_is_asked_for_what_is_missing_alone(host: Host, tmp_path: P
 
 def test_without_the_extra_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "fsspec", None)
-    with pytest.raises(ConfigError, match=r'pip install "mitoscope\[remote\]"'):
+    with pytest.raises(ConfigError, match="make setup EXTRAS=remote"):
         staging(tmp_path).hold(Location.parse("s3://bucket/slide.svs"))
 
 

@@ -4,10 +4,10 @@ import { useEffect, useMemo } from "preact/hooks";
 import { get } from "../api/request";
 import type { ListedSlide, Round, Slide, SlideList as Answer, TagsSet } from "../api/types";
 import { StateResolution } from "../files/state-resolution";
-import { isLead, sayError, write } from "../state/session";
+import { isLead, me, sayError, write } from "../state/session";
 import { Dialog } from "../ui/dialog";
 import { Icon } from "../ui/icon";
-import { chosenSlides, EVERY_SLIDE, standings, tagsOf, typedTags, type SlideOrder, type SlideQuery, type Standing, type Status } from "./slide-query";
+import { chosenSlides, EVERY_SLIDE, standings, tagsOf, typedTags, workOn, type SlideOrder, type SlideQuery, type Standing, type Status } from "./slide-query";
 
 /** Cards of one page: what a screen or two hold, so that thousands of slides cost no more. */
 const PAGE = 48;
@@ -118,9 +118,11 @@ function Finder({ query, tags }: { query: SlideQuery; tags: readonly string[] })
 function Shown({ one, round, onTagged }: { one: Standing; round?: Round; onTagged(): void }) {
   const { slide, tags, labelled, cells, count } = one;
   const isTagging = useSignal(false);
+  const work = round ?? workOn(slide.id, me.value?.rounds ?? []);
+  const regions = `#/regions/${slide.id}`;
   return (
     <div class="card slide-card">
-      <a class="whole" href={round ? `#/round/${round.id}/slide/${slide.id}` : `#/regions/${slide.id}`}>
+      <a class="whole" href={work ? `#/round/${work.id}/slide/${slide.id}` : regions}>
         <span class="thumb">
           <img src={`/api/slides/${slide.id}/thumbnail.jpg?size=384`} alt="" loading="lazy" />
         </span>
@@ -144,6 +146,7 @@ function Shown({ one, round, onTagged }: { one: Standing; round?: Round; onTagge
         </span>
       )}
       <span class="tags">
+        {work && !round && <a href={regions}>Regions</a>}
         {tags.map((tag) => (
           <button key={tag} type="button" class="tag" title={`Slides with “${tag}”`} onClick={() => (shelf.value = { query: { ...EVERY_SLIDE, tag }, page: 0 })}>
             <bdi>{tag}</bdi>

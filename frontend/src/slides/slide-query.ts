@@ -1,4 +1,4 @@
-import type { ListedSlide, Slide } from "../api/types";
+import type { ListedSlide, Round, RoundKind, Slide } from "../api/types";
 
 /** A slide with how it stands, as far as that is known yet. */
 export interface Standing {
@@ -71,4 +71,13 @@ export function tagsOf(all: readonly Standing[]): string[] {
 /** The tags that somebody typed, joined by commas. */
 export function typedTags(text: string): string[] {
   return [...new Set(text.split(",").map((one) => one.trim().replace(/\s+/g, " ")).filter(Boolean))];
+}
+
+/** Work in which a slide is opened as a whole; a case comes first, because there it is searched and counted. */
+const ON_SLIDES: readonly RoundKind[] = ["case review", "screening", "unstated"];
+
+/** The open round in which a slide is opened from the list of all slides, if there is one. */
+export function workOn(slide: number, rounds: readonly Round[]): Round | undefined {
+  const open = rounds.filter((round) => round.is_open && round.slides.includes(slide));
+  return ON_SLIDES.map((kind) => open.find((round) => round.kind === kind)).find((round) => round !== undefined);
 }

@@ -34,6 +34,7 @@ from mitoscope.cli.options import (
 )
 from mitoscope.cli.terminal import bundle_as_json, print_json, say
 from mitoscope.errors import ConfigError, OutputError
+from mitoscope.extras import how_to_install
 
 if TYPE_CHECKING:
     from mitoscope.bundle import Bundle, Manifest, OperatingPoint, Origin, ScoreCalibration, Subtype, Verifier
@@ -322,9 +323,7 @@ def adapt(
     from mitoscope.loops.crops import find_slides
 
     if util.find_spec("onnx") is None:
-        raise ConfigError(
-            "adapting needs onnx, which is not installed", mend="pip install 'mitoscope[adapt]'"
-        )
+        raise ConfigError("adapting needs onnx, which is not installed", mend=how_to_install("adapt"))
     if out.exists():  # said before minutes of work, not after them
         raise OutputError("exists already", where=out, mend="choose another name or remove it first")
     from mitoscope.loops.adapt import adapt as run

@@ -11,6 +11,7 @@ import typer
 from mitoscope.cli.options import JsonOption, NewBundleOption, as_resolution, as_score
 from mitoscope.cli.terminal import bundle_as_json, print_json
 from mitoscope.errors import ConfigError
+from mitoscope.extras import how_to_install
 
 if TYPE_CHECKING:
     from mitoscope.bundle.importing import Imported
@@ -287,7 +288,7 @@ def _need_onnx() -> None:
     if util.find_spec("onnx") is None or util.find_spec("onnxscript") is None:
         raise ConfigError(
             "importing needs onnx and onnxscript, which are not installed",
-            mend="pip install 'mitoscope[import]'",
+            mend=how_to_install("import"),
         )
 
 

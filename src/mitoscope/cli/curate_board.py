@@ -21,6 +21,7 @@ from mitoscope.cli.options import (
     parse_size,
 )
 from mitoscope.cli.terminal import print_json, print_table
+from mitoscope.extras import how_to_install
 from mitoscope.progress import progress
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def _need_extras(*, learns: bool, lays_out: bool) -> None:
     if missing:
         what = f"a board needs {' and '.join(missing.values())}, not installed"
         own = "" if "embed" not in missing else ", or give --coordinates"
-        raise ConfigError(what, mend=f"pip install 'mitoscope[{','.join(missing)}]'{own}")
+        raise ConfigError(what, mend=how_to_install(*missing) + own)
 
 
 def _learn(

@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from mitoscope.cli.options import ClusterOption, JsonOption
+from mitoscope.extras import how_to_install
 
 EXTRAS = {
     "train": (
@@ -151,4 +152,4 @@ def _extra(name: str, missing: list[str]) -> str:
     purpose = EXTRAS[name][1]
     if not missing:
         return f"{name} ({purpose}): installed"
-    return f"{name} ({purpose}): {', '.join(missing)} not installed; pip install 'mitoscope[{name}]'"
+    return f"{name} ({purpose}): {', '.join(missing)} not installed; {how_to_install(name)}"

@@ -21,6 +21,7 @@ from mitoscope.cli.options import (
 )
 from mitoscope.cli.terminal import bundle_as_json, say
 from mitoscope.errors import ConfigError
+from mitoscope.extras import how_to_install
 
 if TYPE_CHECKING:
     from mitoscope.truth import Policy
@@ -35,9 +36,7 @@ def need_training() -> None:
         If torch is missing.
     """
     if util.find_spec("torch") is None or util.find_spec("lightning_fabric") is None:
-        raise ConfigError(
-            "training needs torch, which is not installed", mend="pip install 'mitoscope[train]'"
-        )
+        raise ConfigError("training needs torch, which is not installed", mend=how_to_install("train"))
 
 
 def train(

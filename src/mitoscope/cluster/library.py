@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from mitoscope.errors import ClusterError
+from mitoscope.extras import how_to_install
 
 
 def check_ray() -> Any:
@@ -18,7 +19,7 @@ def check_ray() -> Any:
         If it is not installed.
     """
     if find_spec("ray") is None:
-        raise ClusterError("Ray is not installed", where="--cluster", mend="pip install 'mitoscope[cluster]'")
+        raise ClusterError("Ray is not installed", where="--cluster", mend=how_to_install("cluster"))
     import_module("ray.util.scheduling_strategies")
     return import_module("ray")
 

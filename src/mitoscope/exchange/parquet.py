@@ -21,6 +21,7 @@ from mitoscope.errors import FormatError
 from mitoscope.exchange.format import Aspect, Format, ReadOptions, WriteOptions
 from mitoscope.exchange.geojson import Reader, document_of
 from mitoscope.exchange.json_text import MAX_BYTES
+from mitoscope.extras import how_to_install
 from mitoscope.fsio import atomic_write, open_regular
 from mitoscope.store import Study, StudyBuilder
 
@@ -41,7 +42,7 @@ def load_pyarrow() -> Any:
     try:
         import_module("pyarrow.parquet")
     except ImportError:
-        raise FormatError("Parquet needs pyarrow", mend="pip install 'mitoscope[parquet]'") from None
+        raise FormatError("Parquet needs pyarrow", mend=how_to_install("parquet")) from None
     return import_module("pyarrow")
 
 
@@ -163,7 +164,7 @@ def write(study: Study, path: Path, options: WriteOptions) -> None:
 
 FORMAT = Format(
     name="parquet",
-    title="Parquet and GeoParquet (pip install 'mitoscope[parquet]')",
+    title="Parquet and GeoParquet (extra parquet)",
     suffix=".parquet",
     recognises=lambda content: content.head.startswith(MAGIC),
     read=read,

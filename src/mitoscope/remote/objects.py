@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mitoscope.errors import ConfigError, MitoscopeError, RemoteError, UnreachableError
+from mitoscope.extras import how_to_install
 from mitoscope.remote.location import Location
 from mitoscope.remote.part_file import PartFile
 from mitoscope.remote.source import MEND_SPACE, Member, Reported, version_of_values
@@ -228,7 +229,7 @@ def _lacking(location: Location) -> ConfigError:
     return ConfigError(
         f"the package for {location.scheme}:// is not installed",
         where=location.shown,
-        mend='install it with: pip install "mitoscope[remote]"',
+        mend=how_to_install("remote"),
     )
 
 

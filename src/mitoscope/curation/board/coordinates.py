@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.errors import ConfigError, FormatError, NonFiniteError
+from mitoscope.extras import how_to_install
 from mitoscope.fsio import atomic_write
 
 NEIGHBOURS = 15
@@ -65,7 +66,7 @@ def _umap(neighbours: int, seed: int):  # type: ignore[no-untyped-def]
             warnings.simplefilter("ignore", ImportWarning)
             import umap
     except ImportError:
-        mend = "pip install 'mitoscope[embed]', or give your own coordinates"
+        mend = f"{how_to_install('embed')}, or give your own coordinates"
         raise ConfigError("umap-learn is not installed", where="board", mend=mend) from None
     return umap.UMAP(n_neighbors=neighbours, random_state=seed, n_jobs=1)
 

@@ -21,7 +21,7 @@ def _recognises(content: Content) -> bool:
 
 FORMAT = Format(
     name="dicom",
-    title="DICOM Microscopy Bulk Simple Annotations (pip install 'mitoscope[dicom]')",
+    title="DICOM Microscopy Bulk Simple Annotations (extra dicom)",
     suffix=".dcm",
     recognises=_recognises,
     read=read,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mitoscope.errors import FormatError
 from mitoscope.exchange import extension
 from mitoscope.exchange.json_text import dump_json, parse_json
+from mitoscope.extras import how_to_install
 from mitoscope.region import RegionKind
 from mitoscope.store import Study
 
@@ -68,7 +69,7 @@ def library() -> Any:
     try:
         import highdicom
     except ImportError:
-        raise FormatError("DICOM annotations need highdicom", mend="pip install 'mitoscope[dicom]'") from None
+        raise FormatError("DICOM annotations need highdicom", mend=how_to_install("dicom")) from None
     return highdicom
 
 
