@@ -1,8 +1,11 @@
-"""Boards made for the tests."""
+"""Boards made for the tests, and what computes steps as another machine would."""
 
 from __future__ import annotations
 
+import pickle
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +15,14 @@ from mitoscope.loops.board_image import write_board
 
 SIDE = 48
 COLOURS = ("#e03131", "#1c7ed6")
+
+
+class Posted:
+    """Computes what has travelled as it would to another machine."""
+
+    def run(self, work: Callable[[Any], Any], items: Sequence[Any]) -> Generator[tuple[Any, Any], None, None]:
+        for item in reversed(items):  # in whichever order it comes back
+            yield item, pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(work))(item)))
 
 
 def made_layout(grid: Grid, crops: int, *, seed: int = 0) -> Layout:

@@ -17,7 +17,7 @@ from mitoscope.loops.crops import MPP, CropPlace, gather_crops
 from mitoscope.slide import open_slide
 from mitoscope.store import SlideRecord
 
-from .making import SIDE, made_board
+from .making import SIDE, Posted, made_board
 
 GRID = Grid(12, 12, SIDE)
 
@@ -66,6 +66,19 @@ def test_a_stop_costs_only_the_slide_at_work(
     whole = np.array(gather_crops(places, slides, tmp_path / "out", side_px=SIDE))
     assert opened == ["a.tiff", "b.tiff"]
     assert np.array_equal(whole, gather_crops(places, slides, tmp_path / "anew", side_px=SIDE))
+    # In parts that travel, come back in any order and are written by one process, it is the same.
+    monkeypatch.setattr(module, "_PART", 2)
+    seen: list[float] = []
+    posted = gather_crops(
+        places,
+        slides,
+        tmp_path / "posted",
+        side_px=SIDE,
+        executor=Posted(),
+        progress=lambda n, _: seen.append(n),
+    )
+    assert np.array_equal(whole, posted)
+    assert seen == [1, 3, 4, 6]
     # Other places are another job: nothing of the first is taken for it.
     gather_crops(places[:2], slides, tmp_path / "out", side_px=SIDE)
     assert opened[-2:] == ["a.tiff", "b.tiff"]

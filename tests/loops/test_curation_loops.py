@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import pytest
 
@@ -20,6 +18,7 @@ from mitoscope.store import Frozen, Policy, Query, Round, RoundKind, Store
 from tests.curation.making import scattered_truth
 from tests.curation.simulated import KnownCells, SimulatedExpert, SimulatedStudy
 
+from .making import Posted
 from .oracle import Oracle
 
 TRUTH = scattered_truth(30, slides=4)
@@ -161,14 +160,6 @@ def test_figures_called_look_alikes_go_back_to_the_experts(study: SimulatedStudy
     assert (again.asked, again.new) == (done.asked, 0)
     read(study, "heael")
     assert review_state(store, "heael").outcome == {MITOTIC_FIGURE.name: len(wrong)}
-
-
-class Posted:
-    """Computes what has travelled as it would to another machine."""
-
-    def run(self, work: Callable[[Any], Any], items: Sequence[Any]) -> Generator[tuple[Any, Any], None, None]:
-        for item in reversed(items):  # in whichever order it comes back
-            yield item, pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(work))(item)))
 
 
 def test_steps_that_travel_come_to_the_same(study: SimulatedStudy, frozen: Frozen, tmp_path: Path) -> None:

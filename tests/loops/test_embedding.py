@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +14,17 @@ pytestmark = pytest.mark.train
 
 torch = pytest.importorskip("torch")
 
-from mitoscope.curation.board import suspicion  # noqa: E402
-from mitoscope.loops.embedding import Embedder, EmbeddingConfig, contrastive_loss  # noqa: E402
+from mitoscope.curation.board import Grid, suspicion  # noqa: E402
+from mitoscope.loops.board import NO_CLASS, BoardCells  # noqa: E402
+from mitoscope.loops.crops import CropPlace  # noqa: E402
+from mitoscope.loops.embedding import (  # noqa: E402
+    Embedder,
+    EmbeddingConfig,
+    contrastive_loss,
+    learn_embeddings,
+)
+
+from .making import SIDE, Posted, made_board  # noqa: E402
 
 CONFIG = EmbeddingConfig(backbone="resnet10t", class_epochs=1, contrastive_epochs=1, batch=8)
 
@@ -81,6 +91,19 @@ def test_a_stopped_training_ends_in_the_same_embeddings(tmp_path: Path) -> None:
     assert np.array_equal(again.embed(crops), whole.embed(crops))
     with pytest.raises(LedgerMismatchError):
         Embedder(crops, label[::-1], CONFIG).fit(tmp_path / "whole")
+
+
+def test_a_board_learns_elsewhere_what_it_learns_here(tmp_path: Path) -> None:
+    made_board(tmp_path / "a.tiff", Grid(4, 4, SIDE), 12)
+    slides = {"a.tiff": tmp_path / "a.tiff"}
+    places = tuple(CropPlace("a.tiff", 30.0 + 12 * n, 40.0 + 8 * n) for n in range(9))
+    label = ("a", "b", NO_CLASS) * 3
+    cells = BoardCells(tuple(range(1, 10)), places, label, ("#000000",) * 9)
+    options: dict[str, Any] = {"config": CONFIG, "crop_px": SIDE}
+    here = learn_embeddings(cells, slides, tmp_path / "here", **options)
+    there = learn_embeddings(cells, slides, tmp_path / "there", executor=Posted(), **options)
+    assert here.cell_id.tolist() == list(range(1, 10))
+    assert np.array_equal(here.points, there.points)
 
 
 def test_one_class_cannot_be_told_apart() -> None:

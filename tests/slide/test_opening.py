@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import os
+import pickle
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -302,7 +303,16 @@ def test_a_slide_is_compared_once_until_its_file_changes(
     for _ in range(3):
         with open_slide(path, mpp=0.25, probe=False) as slide:
             assert slide.info.reader.startswith("simplejpeg")
+    # Where it arrives as an address, in another process, what was found before holds.
+    letter = pickle.dumps(slide)
+    opening._VERDICTS.clear()
+    pickle.loads(letter).close()
     assert len(compared) == 1
     os.utime(path, ns=(1, 1))
     open_slide(path, mpp=0.25, probe=False).close()
     assert len(compared) == 2
+    path.write_bytes(path.read_bytes() + b"0")
+    with pytest.raises(SlideFormatError, match="another content"):
+        pickle.loads(letter)
+    open_slide(path, mpp=0.25, probe=False).close()
+    assert len(compared) == 3

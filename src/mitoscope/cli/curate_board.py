@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mitoscope.cli.curate_loops import as_seen, open_workers
 from mitoscope.cli.options import (
     SEED_MAX,
+    ClusterOption,
     CropMppOption,
     CropOption,
     DeviceOption,
@@ -25,6 +27,7 @@ from mitoscope.extras import how_to_install
 from mitoscope.progress import progress
 
 if TYPE_CHECKING:
+    from mitoscope.cluster import Executor
     from mitoscope.curation.board.coordinates import CellPoints
     from mitoscope.loops.board import BoardCells, BoardResult
 
@@ -70,6 +73,7 @@ def board(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, max=SEED_MAX, help="Seed of UMAP.")] = 0,
     device: DeviceOption = None,
+    cluster: ClusterOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Arrange crops by similarity and rank likely label errors (CODAEL)."""
@@ -91,17 +95,22 @@ def board(
     with Store.open(study, write=review is not None) as store:
         ids = store.live_cells() if given is None else given.cell_id.tolist()
         cells = board_cells(store, ids, parse_policy(policy or "settled"))
-        files = None if slides is None else find_slides(slides, {place.slide for place in cells.place})
+        folder, names = as_seen(out, cluster), {place.slide for place in cells.place}
+        files = None if slides is None else find_slides(as_seen(slides, cluster), names)
         if size is None:
             grid = Grid.for_crops(len(ids), cell_px=crop)
         else:
             grid = Grid.of_size(SizePx(*parse_size(size)), cell_px=crop)
-        with progress("Board", unit="steps") as report:
-            points = given or _learn(cells, files or {}, out, (epochs, device), crop, mpp, report)
+        with (
+            open_workers(cluster, out, device) as executor,
+            progress("Board", unit="steps") as report,
+        ):
+            steps = report, executor
+            points = given or _learn(cells, files or {}, folder, (epochs, device), crop, mpp, steps)
             result = make_board(
                 cells,
                 points,
-                out,
+                folder,
                 grid=grid,
                 coordinates=own,
                 slides=files,
@@ -109,6 +118,7 @@ def board(
                 mpp=mpp,
                 seed=seed,
                 progress=report,
+                executor=executor,
             )
         new = 0 if review is None else keep_board(store, review, result, suspicious=suspicious)
     _show(result, review, new, as_json)
@@ -139,7 +149,7 @@ def _learn(
     learning: tuple[str, str | None],
     crop: int,
     mpp: float,
-    report: Any,
+    steps: tuple[Any, Executor],
 ) -> CellPoints:
     from mitoscope.loops.embedding import EmbeddingConfig, learn_embeddings
 
@@ -148,7 +158,10 @@ def _learn(
     values = {"class_epochs": first.strip(), "contrastive_epochs": second.strip()}
     values["device"] = parse_choice("--device", device, ("cpu", "cuda")) or "cpu"
     config = EmbeddingConfig.parse(values, where="--epochs")
-    return learn_embeddings(cells, files, out, config=config, crop_px=crop, mpp=mpp, progress=report)
+    report, executor = steps
+    return learn_embeddings(
+        cells, files, out, config=config, crop_px=crop, mpp=mpp, progress=report, executor=executor
+    )
 
 
 def _show(result: BoardResult, review: str | None, new: int, as_json: bool) -> None:

@@ -82,8 +82,8 @@ def missed(
     }
     config = MissedConfig.parse(values, where="missed figures")
     with Store.open(study) as store, open_workers(cluster, out, device) as executor:
-        material = make_material(store, version, _shown(slides, cluster), learner)
-        done = find_missed(material, name, _shown(out, cluster), config=config, say=_say, executor=executor)
+        material = make_material(store, version, as_seen(slides, cluster), learner)
+        done = find_missed(material, name, as_seen(out, cluster), config=config, say=_say, executor=executor)
     if as_json:
         found = {"candidates": len(done.cells), "repeated": done.is_repeated}
         bins_json = {str(number): count for number, count in done.bins.items()}
@@ -140,12 +140,12 @@ def self_train(
     config = MiningConfig.parse({"floor": floor, "threshold": threshold}, where="self-training")
     files = {
         file.name: file
-        for file in _files(_shown(unlabelled, cluster))
+        for file in _files(as_seen(unlabelled, cluster))
         if file.suffix.casefold() in IMAGE_SUFFIXES
     }
     with Store.open(study) as store, open_workers(cluster, out, device) as executor:
-        material = make_material(store, version, _shown(slides, cluster), learner)
-        done = run_loop(material, files, _shown(out, cluster), config=config, say=_say, executor=executor)
+        material = make_material(store, version, as_seen(slides, cluster), learner)
+        done = run_loop(material, files, as_seen(out, cluster), config=config, say=_say, executor=executor)
     _show_self_trained(done, as_json)
 
 
@@ -159,7 +159,7 @@ def open_workers(cluster: str | None, out: Path, device: str | None) -> Abstract
     return open_executor(cluster, Request(1, int(device == "cuda"), packages, folders))
 
 
-def _shown(path: Path, cluster: str | None) -> Path:
+def as_seen(path: Path, cluster: str | None) -> Path:
     """Return a path as it was given, or one that means the same on every machine."""
     return path if cluster is None else path.absolute()
 
@@ -349,10 +349,10 @@ def _by_learning(
     from mitoscope.loops.hard_examples import HardExamplesConfig, find_hard_examples
 
     config = HardExamplesConfig.parse(settings, where="hard examples")
-    material = make_material(store, version, _shown(slides, cluster), learner)
+    material = make_material(store, version, as_seen(slides, cluster), learner)
     with open_workers(cluster, out, device) as executor:
         done = find_hard_examples(
-            material, name, _shown(out, cluster), config=config, say=_say, executor=executor
+            material, name, as_seen(out, cluster), config=config, say=_say, executor=executor
         )
     return {"scored": len(done.score_of), "asked": len(done.asked), "new": done.new}
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mitoscope.cluster import Executor
 from mitoscope.curation.board import (
     Grid,
     Layout,
@@ -112,6 +113,7 @@ def make_board(
     mpp: float = MPP,
     seed: int = 0,
     progress: Progress | None = None,
+    executor: Executor | None = None,
 ) -> BoardResult:
     """Make a board in a folder: ``board.csv``, ``board.json`` and, given slides, ``board.tiff``.
 
@@ -140,6 +142,8 @@ def make_board(
         Of UMAP.
     progress : callable, optional
         Called with crops done, then tiles done, and their number.
+    executor : Executor, optional
+        What cuts crops; by default this process.
     """
     make_directory(folder)
     placed = _coordinates(embeddings, folder / COORDINATES, seed) if coordinates is None else coordinates
@@ -152,7 +156,15 @@ def make_board(
     picture = None
     if slides is not None:
         picture = folder / PICTURE
-        crops = gather_crops(cells.place, slides, folder, side_px=grid.cell_px, mpp=mpp, progress=progress)
+        crops = gather_crops(
+            cells.place,
+            slides,
+            folder,
+            side_px=grid.cell_px,
+            mpp=mpp,
+            progress=progress,
+            executor=executor,
+        )
         write_board(picture, layout, crops, cells.colour, mpp=mpp, progress=progress)
     result = BoardResult(layout, kept, doubt, cells, folder, picture)
     _write_table(folder / TABLE, result)

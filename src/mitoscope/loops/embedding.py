@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
@@ -21,12 +23,13 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  the usual name
 
+from mitoscope.cluster import Executor, Here
 from mitoscope.config import Config
 from mitoscope.curation.board.coordinates import CellPoints, made_from, read_points, write_points
 from mitoscope.errors import NonFiniteError, TrainingDataError
 from mitoscope.fsio import make_directory
 from mitoscope.loops.board import NO_CLASS, BoardCells
-from mitoscope.loops.crops import CROP_PX, MPP, Progress, gather_crops
+from mitoscope.loops.crops import CROP_PX, MPP, Progress, gather_crops, open_crops
 from mitoscope.loops.mining import WAYS, turned
 from mitoscope.models.build import build
 from mitoscope.models.cells import Classifier
@@ -232,6 +235,7 @@ def learn_embeddings(
     crop_px: int = CROP_PX,
     mpp: float = MPP,
     progress: Progress | None = None,
+    executor: Executor | None = None,
 ) -> CellPoints:
     """Return the embedding of each cell of a board; cells without a class are embedded, not learnt from.
 
@@ -248,7 +252,10 @@ def learn_embeddings(
     crop_px, mpp : int, float
         Side and resolution of the crops.
     progress : callable, optional
-        Called with crops done, then steps done, and their number.
+        Called with crops done, then steps done, and their number; of steps that are done elsewhere nobody
+        tells.
+    executor : Executor, optional
+        What cuts crops and learns; by default this process.
 
     Raises
     ------
@@ -257,14 +264,32 @@ def learn_embeddings(
     FormatError, SlideError, NonFiniteError
         As the steps.
     """
-    crops = gather_crops(cells.place, slides, folder, side_px=crop_px, mpp=mpp, progress=progress)
-    known = np.array([label != NO_CLASS for label in cells.label])
-    labels = [label for label in cells.label if label != NO_CLASS]
-    learnt = Embedder(crops if known.all() else crops[known], labels, config)
-    origin = f"crops and settings {learnt.fingerprint}, {len(cells.cell_id)} cells"
-    if made_from(folder / EMBEDDINGS) == origin:
-        return read_points(folder / EMBEDDINGS)
-    learnt.fit(folder / NETWORK, progress=progress)
-    points = CellPoints(np.array(cells.cell_id), learnt.embed(crops).astype(np.float64))
-    write_points(folder / EMBEDDINGS, points, made_from=origin)
+    gather_crops(cells.place, slides, folder, side_px=crop_px, mpp=mpp, progress=progress, executor=executor)
+    here = executor is None or isinstance(executor, Here)
+    learn = _Learn(cells, config, progress if here else None)
+    with closing((executor or Here()).run(learn, [folder])) as learnt:
+        ((_, points),) = learnt
     return points
+
+
+@dataclass(frozen=True, slots=True)
+class _Learn:
+    """Learns from the crops of a folder, in any process."""
+
+    cells: BoardCells
+    config: EmbeddingConfig
+    progress: Progress | None
+
+    def __call__(self, folder: Path) -> CellPoints:
+        """Return the embeddings of all cells, which stay in the folder."""
+        crops, labels = open_crops(folder), self.cells.label
+        known = np.array([label != NO_CLASS for label in labels])
+        classes = [label for label in labels if label != NO_CLASS]
+        learnt = Embedder(crops if known.all() else crops[known], classes, self.config)
+        origin = f"crops and settings {learnt.fingerprint}, {len(labels)} cells"
+        if made_from(folder / EMBEDDINGS) == origin:
+            return read_points(folder / EMBEDDINGS)
+        learnt.fit(folder / NETWORK, progress=self.progress)
+        points = CellPoints(np.array(self.cells.cell_id), learnt.embed(crops).astype(np.float64))
+        write_points(folder / EMBEDDINGS, points, made_from=origin)
+        return points

@@ -98,6 +98,10 @@ def reopen_slide(info: SlideInfo) -> Slide:
     """
     assert info.path is not None  # a slide in memory travels with its pixels
     stated = info.mpp.x if info.mpp_source == OPTION else None
+    # The readers were compared where the run began; that file and readers are those is seen below.
+    content = None if info.reader_reason or not info.path.exists() else _content(info.path)
+    if content is not None:
+        _VERDICTS.setdefault(content, None)
     slide = open_slide(info.path, mpp=stated, mpp_override=stated is not None, probe=False)
     for what, found, before in (
         ("content", slide.info.fingerprint, info.fingerprint),
@@ -106,6 +110,8 @@ def reopen_slide(info: SlideInfo) -> Slide:
     ):
         if found != before:
             slide.close()
+            if content is not None:
+                _VERDICTS.pop(content, None)
             raise SlideFormatError(
                 f"has another {what} here than where the run began ({found}, there {before})",
                 where=info.path,
@@ -170,11 +176,15 @@ def _fastest(reference: OpenSlideReader) -> Slide:
 def _disagreement(fast: JpegTileReader, reference: OpenSlideReader) -> str | None:
     path = reference.info.path
     assert path is not None  # OpenSlide reads files
-    status = path.stat()
-    content = str(path), status.st_mtime_ns, status.st_size
+    content = _content(path)
     if content not in _VERDICTS:
         _VERDICTS[content] = find_disagreement(fast, reference)
     return _VERDICTS[content]
+
+
+def _content(path: Path) -> _Content:
+    status = path.stat()
+    return str(path), status.st_mtime_ns, status.st_size
 
 
 def _check_file(file: Path) -> None:
