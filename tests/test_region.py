@@ -22,7 +22,21 @@ from mitoscope.region import (
 
 
 @pytest.mark.parametrize(
-    "name", ["Tumor", "Tumorzone", "Tumor region", "tumour 2", "Karzinom", "Tumor: Positive"]
+    "name",
+    [
+        "Tumor",
+        "Tumorzone",
+        "Tumor region",
+        "tumour 2",
+        "Karzinom",
+        "Tumor: Positive",
+        "Tumor: Negative",
+        "Tumour without necrosis",
+        "Viable tumour (no necrosis)",
+        "necrosis-free tumour",
+        "Tumor exkl. Nekrose",
+        "Skin: Tumour",
+    ],
 )
 def test_names_of_tumour(name: str) -> None:
     assert kind_of_name(name) is RegionKind.TUMOUR
@@ -38,6 +52,11 @@ def test_names_of_tumour(name: str) -> None:
         "Nekrose",
         "kein Tumor",
         "tumour-free",
+        "Tumour-free margin",
+        "Peri-tumoral",
+        "outside tumour",
+        "Tumor Stroma",
+        "exclude necrosis",
         "Stroma",
     ],
 )
@@ -50,7 +69,20 @@ def test_names_of_what_was_looked_at(name: str) -> None:
     assert kind_of_name(name) is RegionKind.INTEREST
 
 
-@pytest.mark.parametrize("name", ["", "Lymph node", "mitotic figure", "Annotation"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "Lymph node",
+        "mitotic figure",
+        "Annotation",
+        "Tumour margin",
+        "skin tumour",
+        "Negative for tumour",
+        "tumour and stroma",
+        "no necrosis",
+    ],
+)
 def test_names_that_do_not_say(name: str) -> None:
     assert kind_of_name(name) is None
 

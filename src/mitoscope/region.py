@@ -8,6 +8,7 @@ is in one.
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -50,9 +51,12 @@ class FieldKind(StrEnum):
     CHALLENGING = "challenging"
 
 
+def _in_order(text: str) -> list[str]:
+    return re.findall(r"[^\W\d_]+|\d+", unicodedata.normalize("NFC", text.casefold()))
+
+
 def _words(text: str) -> frozenset[str]:
-    plain = unicodedata.normalize("NFC", text.casefold())
-    return frozenset(re.findall(r"[^\W\d_]+|\d+", plain))
+    return frozenset(_in_order(text))
 
 
 _TUMOUR_WORDS = _words(
@@ -65,18 +69,34 @@ _TUMOUR_WORDS = _words(
     опухоль 肿瘤 腫瘍
     """
 )
-_EXCLUSION_WORDS = _words(
+_NEGATIONS = _words("non no not nicht kein keine ohne sans sin senza without")
+_DENIALS = _NEGATIONS | _words("excluding excl exkl")
+_EXCLUDED_TISSUE = _words(
     """
-    non no not nicht kein keine ohne sans sin senza without ex ignore ignored exclude excluded exclusion
-    ausschluss ausgeschlossen nontumor nontumour nontumoral nontumoural nichttumor tumorfrei free stroma
-    stromal peritumoral peritumoural peritumor peritumour intratumoral necrosis necrotic necrose nekrose
-    nekrosen nekrotisch nécrose necrosi normal healthy gesund benign benigne artefact artefacts artifact
-    artifacts artefakt artefakte background hintergrund fat fett adipose blood blut haemorrhage
-    hemorrhage blutung inflammation inflammatory entzündung immune lymphocytes lymphozyten ulceration
-    ulcer adjacent glass fold folds pen ink muscle muskel skin haut other others marker dirt blurred
-    blur
+    stroma stromal necrosis necrotic necrose nekrose nekrosen nekrotisch nécrose necrosi artefact artefacts
+    artifact artifacts artefakt artefakte inflammation inflammatory entzündung ulceration ulcer
+    haemorrhage hemorrhage blutung
     """
 )
+_SITES = _words("fat fett adipose blood blut skin haut muscle muskel benign benigne normal healthy gesund")
+"""Alone they are not counted; beside a word for tumour they may say of which kind or where it is."""
+_EXCLUSION_WORDS = (
+    _NEGATIONS
+    | _EXCLUDED_TISSUE
+    | _SITES
+    | _words(
+        """
+        ex ignore ignored exclude excluded excluding exclusion ausschluss ausgeschlossen absent absence
+        outside ausserhalb außerhalb extra peri para nontumor nontumour nontumoral nontumoural nichttumor
+        tumorfrei free peritumoral peritumoural peritumor peritumour extratumoral extratumoural intratumoral
+        background hintergrund immune lymphocytes lymphozyten adjacent glass fold folds pen ink other others
+        marker dirt blurred blur
+        """
+    )
+)
+_UNCLEAR_BESIDE_TUMOUR = _SITES | _words("negative margin margins border edge rim capsule front")
+_JOINING = _words("and und et y e incl inkl including inklusive with mit")
+"""``Tumour margin``, ``skin tumour`` and ``tumour and stroma`` may mean either: the user is asked."""
 _INTEREST_WORDS = _words(
     """
     roi rois interest hpf hpfs mc hotspot hot screened examined reviewed counted annotated countingarea
@@ -91,18 +111,42 @@ def kind_of_name(name: str) -> RegionKind | None:
     """Return what an outline of a class delimits, None where the name does not say.
 
     Words decide, not letters: ``Non-tumor``, ``Peritumoral stroma`` and ``Tumour-free margin`` are
-    exclusions. Of QuPath's derived classes the last part counts: ``Tumor: Necrosis`` is an exclusion.
+    exclusions. Tissue that a name denies says nothing: ``Tumour without necrosis`` is tumour. Of QuPath's
+    derived classes the last part counts: ``Tumor: Necrosis`` is an exclusion.
 
     >>> [str(kind_of_name(name)) for name in ("Tumorzone", "Tumor: Necrosis", "Ignore*", "10 HPF")]
     ['tumour', 'exclusion', 'exclusion', 'region of interest']
+    >>> [str(kind_of_name(name)) for name in ("Tumour, no necrosis", "Negative for tumour")]
+    ['tumour', 'None']
     """
-    parts = [_words(part) for part in name.split(":")]
+    parts = [_without_denied(_in_order(part)) for part in name.split(":")]
     told = [part for part in parts if part and not part <= _QUALIFIERS]
     for words in reversed(told):
+        if words & _TUMOUR_WORDS and _may_mean_either(words):
+            return None
         for kind, known in _WORDS.items():
             if words & known:
                 return kind
     return None
+
+
+def _may_mean_either(words: frozenset[str]) -> bool:
+    """Whether the words of a name that speaks of tumour leave open whether its outline is tumour."""
+    others = words & (_EXCLUSION_WORDS - _SITES)
+    return bool(words & _UNCLEAR_BESIDE_TUMOUR and not others) or bool(
+        others and others <= _EXCLUDED_TISSUE and words & _JOINING
+    )
+
+
+def _without_denied(words: list[str]) -> frozenset[str]:
+    """Return the words without tissue that they deny: ``no necrosis``, ``necrosis-free``."""
+    denied: set[int] = set()
+    for place, (word, following) in enumerate(itertools.pairwise(words)):
+        if (word in _DENIALS and following in _EXCLUDED_TISSUE) or (
+            word in _EXCLUDED_TISSUE and following == "free"
+        ):
+            denied |= {place, place + 1}
+    return frozenset(word for place, word in enumerate(words) if place not in denied)
 
 
 _WORDS: Mapping[RegionKind, frozenset[str]] = {

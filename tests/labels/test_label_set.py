@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from mitoscope.errors import ConfigError
-from mitoscope.labels import DEFAULT_LABELS, Label, LabelSet
+from mitoscope.labels import DEFAULT_LABELS, FIELD_LABELS, Label, LabelSet
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,15 @@ from mitoscope.labels import DEFAULT_LABELS, Label, LabelSet
 )
 def test_published_names_meet_the_label_set(name: str, canonical: str) -> None:
     assert DEFAULT_LABELS.canonical(name) == canonical
+
+
+@pytest.mark.parametrize(
+    ("name", "canonical"),
+    [("MF-", None), ("Mitosis −", None), ("!mitosis", None), ("Mitosis ?", "ambiguous")],
+)
+def test_a_sign_that_doubts_or_denies_is_part_of_the_name(name: str, canonical: str | None) -> None:
+    found = FIELD_LABELS.find(name)
+    assert (None if found is None else found.name) == canonical
 
 
 def test_a_name_may_not_stand_for_two_labels() -> None:

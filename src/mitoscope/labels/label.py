@@ -36,13 +36,24 @@ class Label:
 def name_key(name: str) -> str:
     """Return what of a name is compared: letters and digits, without case, accents, spaces and hyphens.
 
+    Signs that doubt or deny are compared too: ``Mitosis?`` and ``MF -`` are not ``Mitosis`` and ``MF``.
+
     >>> name_key("Mitotic-Figure") == name_key("mitotic figure")
     True
     >>> name_key("figura mitótica")
     'figuramitotica'
+    >>> name_key("Mitosis ?"), name_key("MF-")
+    ('mitosis?', 'mf-')
     """
-    plain = unicodedata.normalize("NFKD", name.casefold())
-    return "".join(character for character in plain if character.isalnum())
+    plain = unicodedata.normalize("NFKD", name.casefold()).strip()
+    key = "".join(character for character in plain if character.isalnum() or character in _DOUBTS)
+    if not any(map(str.isalnum, key)):
+        return ""
+    return f"{key}-" if plain[-1] in _MINUS else key
+
+
+_DOUBTS = "?!~¬"
+_MINUS = "-−–"
 
 
 @dataclass(frozen=True)
@@ -147,7 +158,8 @@ AMBIGUOUS = Label(
     _names(
         """
         ambiguous cell, ambiguous figure, ambiguous mitotic figure, unsure, uncertain, unclear, undecided,
-        disagreed, equivocal, questionable, possible mitosis, possible mitotic figure, unsicher, unklar,
+        disagreed, equivocal, questionable, possible mitosis, possible mitotic figure, mitosis?, mitotic
+        figure?, mf?, mitose?, unsicher, unklar,
         fraglich, fragliche Mitose, incertain, douteux, ambigu, incierto, dudoso, incerto, onzeker, osäker
         """
     ),
