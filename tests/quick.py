@@ -37,6 +37,10 @@ def main(since: str = "main") -> int:
         print("·", *step[:2], flush=True)
         if subprocess.run([str(Path(sys.executable).with_name(step[0])), *step[1:]], cwd=PROJECT).returncode:
             return 1
+    if any(path.suffix in {".ts", ".tsx"} for path in changed):
+        print("· frontend/build.py --lint", flush=True)
+        if subprocess.run([sys.executable, "frontend/build.py", "--lint"], cwd=PROJECT).returncode:
+            return 1
     tests = [str(path) for path in nearest_tests(changed, PROJECT)]
     print("· pytest", *tests, flush=True)
     status = run_tests(tests, until=began + SECONDS_MAX) if tests else 0

@@ -79,10 +79,18 @@ function Waiting() {
   }, [error]);
   if (error === null) return <Empty title="Opening …" />;
   if (error instanceof Away) {
-    return <Empty title="The server does not answer."><p>The page tries again by itself. Is “mitoscope serve” running?</p></Empty>;
+    return (
+      <Empty title="The server does not answer.">
+        <p>The page tries again by itself. Is “mitoscope serve” running?</p>
+      </Empty>
+    );
   }
   if (error instanceof Refusal && error.status === 401) {
-    return <Empty title="This browser is not known here."><p>Open your own link again, or ask the lead of the study for a new one.</p></Empty>;
+    return (
+      <Empty title="This browser is not known here.">
+        <p>Open your own link again, or ask the lead of the study for a new one.</p>
+      </Empty>
+    );
   }
   if (error instanceof Refusal) return <Empty title={error.message}>{error.mend && <p>{error.mend}</p>}</Empty>;
   return (

@@ -67,7 +67,10 @@ function RoundCard({ group, rows }: { group: readonly Round[]; rows: readonly Ra
   const next = group.find((round) => !isOver(round)) ?? group[0];
   if (next === undefined) return null;
   const title = next.review ?? next.name;
-  const [sum] = summed(rows, group.map((round) => round.id));
+  const [sum] = summed(
+    rows,
+    group.map((round) => round.id),
+  );
   return (
     <li>
       <a class="card" href={address(next)}>

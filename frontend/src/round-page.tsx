@@ -12,7 +12,12 @@ import { isOpenSlide, type OpenSlide } from "./viewer/picture";
 
 /** A round, in the way of working of its kind. */
 export function RoundPage({ round, slideId }: { round: Round; slideId: number | null }) {
-  if (!round.is_open) return <Empty title="This round is closed."><p>The lead of the study can open it again.</p></Empty>;
+  if (!round.is_open)
+    return (
+      <Empty title="This round is closed.">
+        <p>The lead of the study can open it again.</p>
+      </Empty>
+    );
   if (round.kind === "board review" && round.board !== null) return <BoardReview key={round.id} round={round} />;
   if (round.kind === "crowd boxes" || round.kind === "crowd tiles") return <Crowd key={round.id} round={round} />;
   if (!["screening", "case review", "unstated"].includes(round.kind)) return <Review key={round.id} round={round} />;

@@ -7,7 +7,10 @@ const parts = (route: string): string[] => route.split("/").filter(Boolean);
 
 describe("links", () => {
   it("lead back to the view they were made of", () => {
-    for (const slide of [["round", "3", "slide", "1"], ["regions", "7"]]) {
+    for (const slide of [
+      ["round", "3", "slide", "1"],
+      ["regions", "7"],
+    ]) {
       const view = { x: 1234.5, y: 9.2, scale: 0.0123, degrees: 90 };
       expect(aimOf(parts(routeToView(slide, view)))).toEqual({ view });
       expect(slidePart(parts(routeToView(slide, view)))).toEqual(slide);
@@ -17,14 +20,30 @@ describe("links", () => {
   });
 
   it("find a slide by its name, as a page outside of the study knows it", () => {
-    const slides = [{ id: 4, name: "A 12/b.svs" }, { id: 5, name: "two.svs" }, { id: 6, name: "two.tif" }];
+    const slides = [
+      { id: 4, name: "A 12/b.svs" },
+      { id: 5, name: "two.svs" },
+      { id: 6, name: "two.tif" },
+    ];
     expect(routeToNamed(parts("/slide/A%2012%2Fb/at/1200,800"), slides)).toBe("/regions/4/at/1200,800");
     expect(routeToNamed(parts("/slide/two.tif"), slides)).toBe("/regions/6");
     for (const bad of ["/slide/two", "/slide/none", "/slide/%zz", "/slide", "/regions/4"]) expect(routeToNamed(parts(bad), slides)).toBeNull();
   });
 
   it("aim at nothing where they are broken", () => {
-    const bad = ["", "/round/3", "/round/3/slide/1", "/round/3/slide/1/at/1,2", "/round/3/slide/1/at/1,2,0,0", "/round/3/slide/1/at/a,b,c,d", "/round/3/slide/1/at/1,2,1,", "/round/3/slide/1/cell/x1", "/round/3/slide/1/cell", "/regions/7/at/Infinity,1,1,0", "/study/people"];
+    const bad = [
+      "",
+      "/round/3",
+      "/round/3/slide/1",
+      "/round/3/slide/1/at/1,2",
+      "/round/3/slide/1/at/1,2,0,0",
+      "/round/3/slide/1/at/a,b,c,d",
+      "/round/3/slide/1/at/1,2,1,",
+      "/round/3/slide/1/cell/x1",
+      "/round/3/slide/1/cell",
+      "/regions/7/at/Infinity,1,1,0",
+      "/study/people",
+    ];
     for (const route of bad) expect(aimOf(parts(route)), route).toBeNull();
   });
 });

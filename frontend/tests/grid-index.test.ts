@@ -22,9 +22,7 @@ describe("points by place", () => {
   const index = new GridIndex(points);
 
   it.each(VIEWS)("finds exactly the points of a half-open box: %o", (box) => {
-    const inside = points.filter(
-      ({ x, y }) => x >= box.x && x < box.x + box.width && y >= box.y && y < box.y + box.height,
-    );
+    const inside = points.filter(({ x, y }) => x >= box.x && x < box.x + box.width && y >= box.y && y < box.y + box.height);
     expect(new Set(index.in(box))).toEqual(new Set(inside));
     expect(index.atMost(box)).toBeGreaterThanOrEqual(inside.length);
   });

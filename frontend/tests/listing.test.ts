@@ -7,12 +7,7 @@ function cell(id: number, x: number, y: number, label: number, score: number | n
   return { id, x, y, label, score, own: false, rater };
 }
 
-const CELLS = [
-  cell(1, 900, 10, 1, 0.4, "Anna"),
-  cell(2, 100, 500, 2, null, "Bert"),
-  cell(3, 50, 600, 0, 0.9),
-  cell(4, 300, 20, 1, 0.9, "Bert"),
-];
+const CELLS = [cell(1, 900, 10, 1, 0.4, "Anna"), cell(2, 100, 500, 2, null, "Bert"), cell(3, 50, 600, 0, 0.9), cell(4, 300, 20, 1, 0.9, "Bert")];
 const NAMES = ["without class", "Mitotic figure", "look-alike"];
 const KNOWN = { nameOf: (label: number) => NAMES[label]!, commentsOn: (id: number) => (id === 2 ? "Pyknotic, next to the vessel" : "") };
 
@@ -73,6 +68,12 @@ describe("a heat map", () => {
   });
 
   it("is empty where nobody has a score", () => {
-    expect(heatMap(CELLS.filter((one) => one.score === null), size, "score").weights.every((one) => one === 0)).toBe(true);
+    expect(
+      heatMap(
+        CELLS.filter((one) => one.score === null),
+        size,
+        "score",
+      ).weights.every((one) => one === 0),
+    ).toBe(true);
   });
 });

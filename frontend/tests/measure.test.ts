@@ -8,14 +8,44 @@ const MPP = { x: 0.25, y: 0.5 };
 
 describe("measures", () => {
   it("lengths along each axis by its own resolution", () => {
-    expect(lengthUm([{ x: 0, y: 0 }, { x: 400, y: 0 }], MPP)).toBeCloseTo(100);
-    expect(lengthUm([{ x: 0, y: 0 }, { x: 0, y: 400 }], MPP)).toBeCloseTo(200);
-    expect(lengthUm([{ x: 0, y: 0 }, { x: 12, y: 0 }, { x: 12, y: 8 }], MPP)).toBeCloseTo(7);
+    expect(
+      lengthUm(
+        [
+          { x: 0, y: 0 },
+          { x: 400, y: 0 },
+        ],
+        MPP,
+      ),
+    ).toBeCloseTo(100);
+    expect(
+      lengthUm(
+        [
+          { x: 0, y: 0 },
+          { x: 0, y: 400 },
+        ],
+        MPP,
+      ),
+    ).toBeCloseTo(200);
+    expect(
+      lengthUm(
+        [
+          { x: 0, y: 0 },
+          { x: 12, y: 0 },
+          { x: 12, y: 8 },
+        ],
+        MPP,
+      ),
+    ).toBeCloseTo(7);
     expect(lengthUm([{ x: 5, y: 5 }], MPP)).toBe(0);
   });
 
   it("areas whichever way round they are drawn", () => {
-    const square = [{ x: 10, y: 10 }, { x: 4010, y: 10 }, { x: 4010, y: 2010 }, { x: 10, y: 2010 }];
+    const square = [
+      { x: 10, y: 10 },
+      { x: 4010, y: 10 },
+      { x: 4010, y: 2010 },
+      { x: 10, y: 2010 },
+    ];
     expect(areaMm2(square, MPP)).toBeCloseTo(1);
     expect(areaMm2([...square].reverse(), MPP)).toBeCloseTo(1);
     expect(reading({ points: square, isArea: true }, MPP)).toBe("1.00 mm², perimeter 4.00 mm");

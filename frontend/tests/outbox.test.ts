@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
-import { Refusal } from "../src/api/errors";
+import type { Refusal } from "../src/api/errors";
 import { line, Outbox, unsent, type Keeper } from "../src/outbox/outbox";
 import { answerTo } from "../src/outbox/reference";
 import type { Outcome, Waiting } from "../src/outbox/shelf";

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 
 import { scoresOf, thresholdOf } from "../src/lead/scores";
 
-const CSV = 'x,y,score,label\n1,2,0.95,mitotic figure\n3,4,0.387,mitotic figure candidate\n5,6,0.05,mitotic figure candidate\n';
+const CSV = "x,y,score,label\n1,2,0.95,mitotic figure\n3,4,0.387,mitotic figure candidate\n5,6,0.05,mitotic figure candidate\n";
 
 test("the page knows how many candidates a threshold leaves out", () => {
   expect(scoresOf(CSV)).toEqual([0.95, 0.387, 0.05]);

@@ -27,7 +27,7 @@ describe("a search in words", () => {
     [{ state: "failed", reason: "a.svs: no tissue" }, "a.svs: no tissue"],
     [{ state: "done", figures: 1, candidates: 1234 }, "1 mitotic figure, 1,234 candidates on 40.0 mm²"],
   ] as const)("%o", (change, words) => {
-    expect(describeSearch({ ...SEARCH, ...change } as SlideSearch)).toBe(words);
+    expect(describeSearch({ ...SEARCH, ...change })).toBe(words);
   });
 
   it("says how long in units that one plans with", () => {

@@ -39,7 +39,9 @@ test.each([
   ["light, high contrast", lightMore, 7],
   ["dark, high contrast", darkMore, 7],
 ])("text is told from its ground: %s", (_, theme, least) => {
-  const poor = MORE_PAIRS.filter(([ink, ground]) => ratio(theme[ink]!, theme[ground]!) < least).map(([ink, ground]) => `${ink} on ${ground}: ${ratio(theme[ink]!, theme[ground]!).toFixed(2)}`);
+  const poor = MORE_PAIRS.filter(([ink, ground]) => ratio(theme[ink]!, theme[ground]!) < least).map(
+    ([ink, ground]) => `${ink} on ${ground}: ${ratio(theme[ink]!, theme[ground]!).toFixed(2)}`,
+  );
   expect(poor).toEqual([]);
 });
 

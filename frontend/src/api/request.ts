@@ -22,13 +22,14 @@ export async function put<T>(path: string, body: Blob, signal: AbortSignal): Pro
 }
 
 async function reach(method: string, path: string, body: unknown, signal = AbortSignal.timeout(PATIENCE_MS)): Promise<Response> {
-  const init: RequestInit = { method, signal, headers: { Accept: "application/json" } };
+  const headers: Record<string, string> = { Accept: "application/json" };
+  const init: RequestInit = { method, signal, headers };
   if (body instanceof Blob) {
     init.body = body;
-    init.headers = { ...init.headers, "Content-Type": "application/octet-stream" };
+    headers["Content-Type"] = "application/octet-stream";
   } else if (body !== undefined) {
     init.body = JSON.stringify(body);
-    init.headers = { ...init.headers, "Content-Type": "application/json" };
+    headers["Content-Type"] = "application/json";
   }
   try {
     return await fetch(path, init);

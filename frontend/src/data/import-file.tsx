@@ -53,7 +53,10 @@ export function ImportFile({ onDone, onClose }: { onDone(): void; onClose(): voi
     setFile(null);
     if (!picked) return;
     if (picked.size > MAX_BYTES) {
-      say(`${picked.name} has ${(picked.size / 1e6).toFixed(0)} MB.`, { kind: "warning", mend: `On the machine of the study: mitoscope store import ${me.value?.study.name ?? "STUDY"} FILE` });
+      say(`${picked.name} has ${(picked.size / 1e6).toFixed(0)} MB.`, {
+        kind: "warning",
+        mend: `On the machine of the study: mitoscope store import ${me.value?.study.name ?? "STUDY"} FILE`,
+      });
       return;
     }
     const chosen = { name: picked.name, content: await base64Of(picked) };
@@ -119,7 +122,11 @@ export function ImportFile({ onDone, onClose }: { onDone(): void; onClose(): voi
         {isReady && <Found preview={shown} />}
         {isReady && stranger.length > 0 && (
           <p class="warn">
-            Not in the study, added without a picture: {counted(stranger.length, "slide")}, {stranger.slice(0, 3).map((one) => one.name).join(", ")}
+            Not in the study, added without a picture: {counted(stranger.length, "slide")},{" "}
+            {stranger
+              .slice(0, 3)
+              .map((one) => one.name)
+              .join(", ")}
             {stranger.length > 3 ? " …" : ""}. If that is a mistake, choose the slide above.
           </p>
         )}
@@ -138,7 +145,12 @@ export function ImportFile({ onDone, onClose }: { onDone(): void; onClose(): voi
   );
 }
 
-function Mapping(properties: { names: Preview["unknown"]; classes: readonly string[]; labels: Record<string, string>; onMap(name: string, target: string): void }) {
+function Mapping(properties: {
+  names: Preview["unknown"];
+  classes: readonly string[];
+  labels: Record<string, string>;
+  onMap(name: string, target: string): void;
+}) {
   const { names, classes, labels, onMap } = properties;
   return (
     <table>

@@ -125,16 +125,19 @@ function useIntake(told: (intake: IntakeState) => void): { look: () => void } {
   const before = useRef<{ of: number; isBusy: boolean } | null>(null);
   const look = () => {
     window.clearTimeout(timer.current);
-    get<IntakeState>("/api/intake").then((found) => {
-      told(found);
-      const isBusy = found.waiting > 0 || found.sample === "being drawn";
-      if (isBusy) timer.current = window.setTimeout(look, LOOK_AGAIN_MS);
-      if (before.current !== null && (before.current.isBusy || isBusy || before.current.of !== found.of)) void enter();
-      before.current = { of: found.of, isBusy };
-    }, (error: unknown) => {
-      if (error instanceof Away) timer.current = window.setTimeout(look, LOOK_AGAIN_MS * 5);
-      else sayError(error);
-    });
+    get<IntakeState>("/api/intake").then(
+      (found) => {
+        told(found);
+        const isBusy = found.waiting > 0 || found.sample === "being drawn";
+        if (isBusy) timer.current = window.setTimeout(look, LOOK_AGAIN_MS);
+        if (before.current !== null && (before.current.isBusy || isBusy || before.current.of !== found.of)) void enter();
+        before.current = { of: found.of, isBusy };
+      },
+      (error: unknown) => {
+        if (error instanceof Away) timer.current = window.setTimeout(look, LOOK_AGAIN_MS * 5);
+        else sayError(error);
+      },
+    );
   };
   useEffect(() => {
     look();

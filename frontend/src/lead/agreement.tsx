@@ -48,10 +48,18 @@ export function Agreement() {
               <thead>
                 <tr>
                   <th scope="col">Tumour type</th>
-                  <th scope="col" class="number">Cells</th>
-                  <th scope="col" class="number">Disagreement</th>
-                  <th scope="col" class="number">Fleiss kappa</th>
-                  <th scope="col" class="number">Krippendorff alpha</th>
+                  <th scope="col" class="number">
+                    Cells
+                  </th>
+                  <th scope="col" class="number">
+                    Disagreement
+                  </th>
+                  <th scope="col" class="number">
+                    Fleiss kappa
+                  </th>
+                  <th scope="col" class="number">
+                    Krippendorff alpha
+                  </th>
                 </tr>
               </thead>
               <tbody>

@@ -47,7 +47,13 @@ export function Classes() {
         </tbody>
       </table>
       <form class="bar" onSubmit={submit}>
-        <input value={name} maxLength={200} aria-label="Name of the new class" placeholder="New class" onInput={(event) => setName(event.currentTarget.value)} />
+        <input
+          value={name}
+          maxLength={200}
+          aria-label="Name of the new class"
+          placeholder="New class"
+          onInput={(event) => setName(event.currentTarget.value)}
+        />
         <button type="submit" class="primary" disabled={name.trim() === ""}>
           Add
         </button>

@@ -31,8 +31,8 @@ export function Comparison() {
     <>
       <p class="stands">
         Two experts have read <b>{found.read_twice.toLocaleString("en")}</b> cells. On <b>{found.differ.toLocaleString("en")}</b> of them the first two differ (
-        {Math.round((100 * found.differ) / found.read_twice)} %): {(found.differ - found.open).toLocaleString("en")} are decided, <b>{found.open.toLocaleString("en")}</b>{" "}
-        wait for a third expert or a consensus.
+        {Math.round((100 * found.differ) / found.read_twice)} %): {(found.differ - found.open).toLocaleString("en")} are decided,{" "}
+        <b>{found.open.toLocaleString("en")}</b> wait for a third expert or a consensus.
       </p>
       {pair && (
         <>
@@ -130,7 +130,13 @@ function Cells({ pair, square }: { pair: RaterPair; square: Square }) {
         {cells.map((one) => (
           <li key={one.cell}>
             <a href={`#/regions/${one.slide}/at/${Math.round(one.x)},${Math.round(one.y)}`} title={slideOf(one.slide)?.name}>
-              <img src={cropUrl(one.slide, one.x, one.y, CROP_PX0)} width={CROP_PX0} height={CROP_PX0} alt={`Cell on ${slideOf(one.slide)?.name ?? "a slide"}`} loading="lazy" />
+              <img
+                src={cropUrl(one.slide, one.x, one.y, CROP_PX0)}
+                width={CROP_PX0}
+                height={CROP_PX0}
+                alt={`Cell on ${slideOf(one.slide)?.name ?? "a slide"}`}
+                loading="lazy"
+              />
             </a>
           </li>
         ))}

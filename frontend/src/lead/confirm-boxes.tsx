@@ -5,7 +5,7 @@ import { sayError, write } from "../state/session";
 import { say } from "../ui/toast";
 import { Choice } from "./choice";
 import { share } from "./crowd-raters";
-import { NumberField } from "./crowd-tiles";
+import { NumberField } from "../ui/number-field";
 
 interface Properties {
   round: StaffedRound;

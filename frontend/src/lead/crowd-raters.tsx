@@ -10,10 +10,18 @@ export function CrowdRaters({ raters }: { raters: readonly CrowdRater[] }) {
           <tr>
             <th scope="col">Rater</th>
             <th scope="col">Test</th>
-            <th scope="col" class="number">Tiles</th>
-            <th scope="col" class="number">Seconds a tile</th>
-            <th scope="col" class="number">Right on gold</th>
-            <th scope="col" class="number">With the majority</th>
+            <th scope="col" class="number">
+              Tiles
+            </th>
+            <th scope="col" class="number">
+              Seconds a tile
+            </th>
+            <th scope="col" class="number">
+              Right on gold
+            </th>
+            <th scope="col" class="number">
+              With the majority
+            </th>
           </tr>
         </thead>
         <tbody>

@@ -2,7 +2,7 @@ import { useState } from "preact/hooks";
 import type { RoundSet, StaffedRound } from "../api/types";
 import { write } from "../state/session";
 import { say } from "../ui/toast";
-import { NumberField } from "./crowd-tiles";
+import { NumberField } from "../ui/number-field";
 
 /** How many must answer a tile, who passes the test, and what makes a box. */
 export function CrowdRules({ round }: { round: StaffedRound }) {

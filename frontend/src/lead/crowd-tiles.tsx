@@ -4,6 +4,7 @@ import type { CrowdConcluded, CrowdTiles as Tiles, StaffedRound } from "../api/t
 import { go } from "../state/route";
 import { sayError, write } from "../state/session";
 import { Dialog } from "../ui/dialog";
+import { NumberField } from "../ui/number-field";
 import { say } from "../ui/toast";
 import { ConfirmBoxes } from "./confirm-boxes";
 import { CrowdRaters } from "./crowd-raters";
@@ -27,8 +28,8 @@ export function CrowdTiles({ round, onClose }: { round: StaffedRound; onClose():
     <Dialog title={`Tiles of ${round.name}`} onClose={onClose} wide>
       <div class="form parts">
         {listing && <Summary listing={listing} />}
-        {listing && <NewTiles round={round} side={sideOf(listing)} onAdded={load} />}
-        {listing && <GoldTiles round={round} listing={listing} onAdded={load} />}
+        {listing && <NewTiles round={round} side={sideOf(listing)} onAdded={() => void load()} />}
+        {listing && <GoldTiles round={round} listing={listing} onAdded={() => void load()} />}
         <CrowdRules round={round} />
         {listing && listing.raters.length > 0 && <CrowdRaters raters={listing.raters} />}
         <section>
@@ -47,7 +48,7 @@ export function CrowdTiles({ round, onClose }: { round: StaffedRound; onClose():
             </a>
           </div>
         </section>
-        {round.kind === "crowd boxes" && <ConfirmBoxes round={round} confirmations={listing?.confirmations ?? []} onAsked={load} />}
+        {round.kind === "crowd boxes" && <ConfirmBoxes round={round} confirmations={listing?.confirmations ?? []} onAsked={() => void load()} />}
       </div>
     </Dialog>
   );
@@ -102,31 +103,5 @@ function GoldTiles({ round, listing, onAdded }: { round: StaffedRound; listing: 
         </button>
       </div>
     </section>
-  );
-}
-
-interface NumberProperties {
-  title: string;
-  value: number;
-  min: number;
-  max?: number;
-  step?: number;
-  onChange(value: number): void;
-}
-
-/** A number with its name above it. */
-export function NumberField({ title, value, min, max, step = 1, onChange }: NumberProperties) {
-  return (
-    <label class="field narrow">
-      <span>{title}</span>
-      <input
-        type="number"
-        min={min}
-        {...(max === undefined ? {} : { max })}
-        step={step}
-        value={value}
-        onInput={(event) => Number.isFinite(event.currentTarget.valueAsNumber) && onChange(event.currentTarget.valueAsNumber)}
-      />
-    </label>
   );
 }

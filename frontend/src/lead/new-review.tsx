@@ -22,7 +22,16 @@ export function NewReview({ people, onDone, onClose }: Properties) {
   const [raters, setRaters] = useState<ReadonlySet<number>>(new Set());
   const submit = async (event: Event) => {
     event.preventDefault();
-    const body = { name, model: "detector", bins: 10, ...(threshold === null ? {} : { threshold }), raters: [...raters], csv, slide, ...(manifest === null ? {} : { manifest }) };
+    const body = {
+      name,
+      model: "detector",
+      bins: 10,
+      ...(threshold === null ? {} : { threshold }),
+      raters: [...raters],
+      csv,
+      slide,
+      ...(manifest === null ? {} : { manifest }),
+    };
     const done = await write<ReviewOpened>("POST", "/api/reviews", body);
     if (!done) return;
     say(`${done.cells} candidates to review; ${done.below} below the threshold are not shown, ${done.known} were known before.`);
@@ -86,8 +95,8 @@ function Floor({ csv, manifest, threshold, onChange }: FloorProperties) {
   return (
     <div class="floor">
       <p>
-        <b>{shown.toLocaleString("en")}</b> of {scores.length.toLocaleString("en")} candidates are shown; {(scores.length - shown).toLocaleString("en")} at or below {floor.toFixed(2)} are not.{" "}
-        {stated === null ? "The files state no threshold." : `The search’s threshold is ${stated.toFixed(2)}.`}
+        <b>{shown.toLocaleString("en")}</b> of {scores.length.toLocaleString("en")} candidates are shown; {(scores.length - shown).toLocaleString("en")} at or
+        below {floor.toFixed(2)} are not. {stated === null ? "The files state no threshold." : `The search’s threshold is ${stated.toFixed(2)}.`}
       </p>
       <label class="field">
         <span>Only scores above</span>

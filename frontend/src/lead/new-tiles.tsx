@@ -2,7 +2,7 @@ import { useState } from "preact/hooks";
 import type { StaffedRound, TilesAdded } from "../api/types";
 import { me, write } from "../state/session";
 import { say } from "../ui/toast";
-import { NumberField } from "./crowd-tiles";
+import { NumberField } from "../ui/number-field";
 
 const WAYS = [
   ["tissue", "At random over the tissue of a slide"],

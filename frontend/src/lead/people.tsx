@@ -69,8 +69,12 @@ function Row({ person, onRenew, onChange }: { person: Person; onRenew(): void; o
       <td data-label="Role">
         <Role person={person} onChange={onChange} />
       </td>
-      <td class="number" data-label="Labels">{person.labels.toLocaleString("en")}</td>
-      <td class="soft" data-label="Last label">{person.last_s === null ? "–" : new Date(person.last_s * 1000).toLocaleDateString("en-GB", { dateStyle: "medium" })}</td>
+      <td class="number" data-label="Labels">
+        {person.labels.toLocaleString("en")}
+      </td>
+      <td class="soft" data-label="Last label">
+        {person.last_s === null ? "–" : new Date(person.last_s * 1000).toLocaleDateString("en-GB", { dateStyle: "medium" })}
+      </td>
       <td>
         {comesIn ? (
           <div class="row tight">

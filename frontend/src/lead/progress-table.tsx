@@ -73,9 +73,15 @@ export function ProgressTable() {
                     </button>
                   )}
                 </td>
-                <td class="number" data-label="Seconds each">{row.seconds?.toFixed(1) ?? "–"}</td>
-                <td class="number steady" data-label="Time left">{isDone(row) ? "done" : row.left_s === null ? "–" : duration(row.left_s)}</td>
-                <td class="soft steady" data-label="Last work">{row.last_s === null ? "–" : when(row.last_s)}</td>
+                <td class="number" data-label="Seconds each">
+                  {row.seconds?.toFixed(1) ?? "–"}
+                </td>
+                <td class="number steady" data-label="Time left">
+                  {isDone(row) ? "done" : row.left_s === null ? "–" : duration(row.left_s)}
+                </td>
+                <td class="soft steady" data-label="Last work">
+                  {row.last_s === null ? "–" : when(row.last_s)}
+                </td>
               </tr>
             ))}
           </tbody>
@@ -139,7 +145,13 @@ function BySlide({ row, onClose }: { row: Line; onClose(): void }) {
               <th scope="row">
                 <bdi>{slideOf(one.slide)?.name ?? one.slide}</bdi>
               </th>
-              <td>{one.of === null && row.unit === "fields" ? <span class="soft">not begun</span> : <Gauge done={one.done} of={one.of} unit={row.unit} left={null} />}</td>
+              <td>
+                {one.of === null && row.unit === "fields" ? (
+                  <span class="soft">not begun</span>
+                ) : (
+                  <Gauge done={one.done} of={one.of} unit={row.unit} left={null} />
+                )}
+              </td>
             </tr>
           ))}
         </tbody>

@@ -18,12 +18,24 @@ export function RatersAtWork() {
         <thead>
           <tr>
             <th scope="col">Task</th>
-            <th scope="col" class="number">Raters</th>
-            <th scope="col" class="number">Tiles or cells</th>
-            <th scope="col" class="number">Fleiss kappa</th>
-            <th scope="col" class="number">Answers each</th>
-            <th scope="col" class="number">Seconds</th>
-            <th scope="col" class="number">Accuracy</th>
+            <th scope="col" class="number">
+              Raters
+            </th>
+            <th scope="col" class="number">
+              Tiles or cells
+            </th>
+            <th scope="col" class="number">
+              Fleiss kappa
+            </th>
+            <th scope="col" class="number">
+              Answers each
+            </th>
+            <th scope="col" class="number">
+              Seconds
+            </th>
+            <th scope="col" class="number">
+              Accuracy
+            </th>
           </tr>
         </thead>
         <tbody>
@@ -49,11 +61,21 @@ export function RatersAtWork() {
             <th scope="col">Rater</th>
             <th scope="col">Task</th>
             <th scope="col">Test</th>
-            <th scope="col" class="number">Tiles or cells</th>
-            <th scope="col" class="number">Mean seconds</th>
-            <th scope="col" class="number">Median</th>
-            <th scope="col" class="number">Right on gold</th>
-            <th scope="col" class="number">With the majority</th>
+            <th scope="col" class="number">
+              Tiles or cells
+            </th>
+            <th scope="col" class="number">
+              Mean seconds
+            </th>
+            <th scope="col" class="number">
+              Median
+            </th>
+            <th scope="col" class="number">
+              Right on gold
+            </th>
+            <th scope="col" class="number">
+              With the majority
+            </th>
           </tr>
         </thead>
         <tbody>

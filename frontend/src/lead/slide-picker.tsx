@@ -39,12 +39,22 @@ export function SlidePicker({ chosen, onChange }: Properties) {
         onKeyDown={(event) => event.key === "Enter" && event.preventDefault()}
       />
       <div class="row wrap">
-        <select class="small" aria-label="Candidates" value={filter.candidates} onChange={(event) => set({ candidates: event.currentTarget.value as SlideFilter["candidates"] })}>
+        <select
+          class="small"
+          aria-label="Candidates"
+          value={filter.candidates}
+          onChange={(event) => set({ candidates: event.currentTarget.value as SlideFilter["candidates"] })}
+        >
           <option value="">Candidates: any</option>
           <option value="with">with candidates</option>
           <option value="without">without candidates</option>
         </select>
-        <select class="small" aria-label="Labels" value={filter.labels} onChange={(event) => set({ labels: event.currentTarget.value as SlideFilter["labels"] })}>
+        <select
+          class="small"
+          aria-label="Labels"
+          value={filter.labels}
+          onChange={(event) => set({ labels: event.currentTarget.value as SlideFilter["labels"] })}
+        >
           <option value="">Labels: any</option>
           <option value="with">labelled</option>
           <option value="without">not labelled</option>

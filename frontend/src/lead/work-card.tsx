@@ -52,7 +52,15 @@ export function WorkCard({ work, progress, people, onRaters, onTiles, onChange, 
           <button type="button" onClick={onRaters}>
             Raters
           </button>
-          <button type="button" onClick={() => onChange(rounds.filter((round) => round.is_open === goesOn), { is_open: !goesOn })}>
+          <button
+            type="button"
+            onClick={() =>
+              onChange(
+                rounds.filter((round) => round.is_open === goesOn),
+                { is_open: !goesOn },
+              )
+            }
+          >
             {goesOn ? "Close" : "Reopen"}
           </button>
         </div>
@@ -65,7 +73,10 @@ export function WorkCard({ work, progress, people, onRaters, onTiles, onChange, 
 }
 
 function PassRows({ pass, progress, onChange }: { pass: Pass; progress: readonly RaterWork[]; onChange: Properties["onChange"] }) {
-  const rows = summed(progress, pass.rounds.map((round) => round.id));
+  const rows = summed(
+    progress,
+    pass.rounds.map((round) => round.id),
+  );
   return (
     <div class="pass">
       {pass.title && <h3>{pass.title}</h3>}
@@ -90,7 +101,11 @@ function PassRows({ pass, progress, onChange }: { pass: Pass; progress: readonly
                   {round.bin === null ? round.name : `Group ${round.bin} of ${round.bins}`}
                   {!round.is_open && <small> closed</small>}
                 </span>
-                <span class="soft">{summed(progress, [round.id]).map((row) => `${row.rater_name} ${row.done} of ${row.of ?? "–"}`).join(", ")}</span>
+                <span class="soft">
+                  {summed(progress, [round.id])
+                    .map((row) => `${row.rater_name} ${row.done} of ${row.of ?? "–"}`)
+                    .join(", ")}
+                </span>
                 <button type="button" class="plain" onClick={() => onChange([round], { is_open: !round.is_open })}>
                   {round.is_open ? "Close" : "Reopen"}
                 </button>

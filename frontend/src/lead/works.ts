@@ -52,7 +52,10 @@ function newest(work: Work): number {
 }
 
 /** A rater's work over the rounds of a pass, as one. */
-export type Sum = Pick<RaterWork, "rater" | "rater_name" | "unit" | "done" | "of" | "is_estimate" | "slides_done" | "slides_of" | "seconds" | "left_s" | "last_s">;
+export type Sum = Pick<
+  RaterWork,
+  "rater" | "rater_name" | "unit" | "done" | "of" | "is_estimate" | "slides_done" | "slides_of" | "seconds" | "left_s" | "last_s"
+>;
 
 export function summed(rows: readonly RaterWork[], rounds: readonly number[]): Sum[] {
   const byRater = new Map<number, Sum>();

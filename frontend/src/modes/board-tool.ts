@@ -49,9 +49,7 @@ export class BoardTool implements Tool {
     this.lasso = [];
     if (lasso.length < 3) return;
     const side = board.cell_px;
-    const found = board.cell.filter((_, at) =>
-      contains(lasso, { x: (board.column[at]! + 0.5) * side, y: (board.row[at]! + 0.5) * side }),
-    );
+    const found = board.cell.filter((_, at) => contains(lasso, { x: (board.column[at]! + 0.5) * side, y: (board.row[at]! + 0.5) * side }));
     this.options.onSelect(new Set(pointer.shift ? [...this.options.selected(), ...found] : found));
   }
 

@@ -43,9 +43,7 @@ export class BoxTool implements Tool {
   }
 
   click({ slide }: Pointer): void {
-    const at = this.boxes.value.findIndex(
-      ([x, y, width, height]) => slide.x >= x && slide.x < x + width && slide.y >= y && slide.y < y + height,
-    );
+    const at = this.boxes.value.findIndex(([x, y, width, height]) => slide.x >= x && slide.x < x + width && slide.y >= y && slide.y < y + height);
     this.selected.value = at < 0 ? null : at;
     this.onChange();
   }

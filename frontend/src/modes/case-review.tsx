@@ -112,7 +112,15 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
   };
   const stageCells = useMemo<StageCells>(() => {
     const selectById = (cell: number) => select(work.table.get(cell) ?? null);
-    return { work, labels, comments: new Comments(work, round.id, slide.id), layer: () => marks.current, selected: state.selected, select: selectById, isList: true };
+    return {
+      work,
+      labels,
+      comments: new Comments(work, round.id, slide.id),
+      layer: () => marks.current,
+      selected: state.selected,
+      select: selectById,
+      isList: true,
+    };
   }, [work]);
   const goTo = (cell: Cell) => {
     select(cell);
@@ -198,7 +206,12 @@ export function CaseReview({ round, slide }: { round: Round; slide: OpenSlide })
       },
       cursor: (at: Pointer) => (pick(at) ? "pointer" : isAdding.value ? "crosshair" : ""),
     };
-    made.tool = new WindowTool(() => (isAdding.value ? null : state.box.value), slide, (at) => state.moveTo(at), inner);
+    made.tool = new WindowTool(
+      () => (isAdding.value ? null : state.box.value),
+      slide,
+      (at) => state.moveTo(at),
+      inner,
+    );
     for (const one of [regions, search, proposals, windows, layer, added]) made.addLayer(one);
     loadRegions(slide.id, regions, made);
     showWindow();

@@ -55,13 +55,10 @@ export function CellInContext({ cell, queue, labels, adds = null }: Properties) 
     if (!isAdding) return;
     const [x, y] = [Math.max(cell.x - AROUND_PX0, 0), Math.max(cell.y - AROUND_PX0, 0)];
     const path = `/api/rounds/${queue.round.id}/slides/${cell.slide}/cells?box=${x},${y},${2 * AROUND_PX0},${2 * AROUND_PX0}`;
-    get<CellColumns>(path).then(
-      (found) => {
-        found.cell.forEach((id, at) => near.put({ id, x: found.x[at]!, y: found.y[at]!, label: NO_LABEL, score: null, own: false, rater: null }));
-        view.current?.redraw();
-      },
-      sayError,
-    );
+    get<CellColumns>(path).then((found) => {
+      found.cell.forEach((id, at) => near.put({ id, x: found.x[at]!, y: found.y[at]!, label: NO_LABEL, score: null, own: false, rater: null }));
+      view.current?.redraw();
+    }, sayError);
   }, [isAdding, cell.cell]);
   useEffect(() => {
     const made = view.current;
@@ -98,13 +95,7 @@ export function CellInContext({ cell, queue, labels, adds = null }: Properties) 
     };
   };
   return (
-    <Stage
-      picture={picture}
-      name={slide.name}
-      thumbnail={`/api/slides/${slide.id}/thumbnail.jpg?size=512`}
-      cells={stageCells}
-      onReady={ready}
-    >
+    <Stage picture={picture} name={slide.name} thumbnail={`/api/slides/${slide.id}/thumbnail.jpg?size=512`} cells={stageCells} onReady={ready}>
       <img class="closeup" src={cropUrl(cell.slide, cell.x, cell.y, CROP_PX0)} width={256} height={256} alt="The cell, enlarged" />
       {question}
     </Stage>

@@ -79,26 +79,23 @@ export function Filters({ filter, labels, counts }: Properties) {
       ))}
       {unlabelled > 0 && (
         <label class="check">
-          <input
-            type="checkbox"
-            checked={!now.hiddenLabels.has(0)}
-            onChange={() => (filter.value = { ...now, hiddenLabels: toggled(now.hiddenLabels, 0) })}
-          />
+          <input type="checkbox" checked={!now.hiddenLabels.has(0)} onChange={() => (filter.value = { ...now, hiddenLabels: toggled(now.hiddenLabels, 0) })} />
           <span class="grow indent">without class</span>
           <span class="soft">{unlabelled.toLocaleString("en")}</span>
         </label>
       )}
-      {counts.raters.size > 1 && [...counts.raters].map(([rater, count]) => (
-        <label key={rater} class="check">
-          <input
-            type="checkbox"
-            checked={!now.hiddenRaters.has(rater)}
-            onChange={() => (filter.value = { ...now, hiddenRaters: toggled(now.hiddenRaters, rater) })}
-          />
-          <bdi class="clip grow">{rater}</bdi>
-          <span class="soft">{count.toLocaleString("en")}</span>
-        </label>
-      ))}
+      {counts.raters.size > 1 &&
+        [...counts.raters].map(([rater, count]) => (
+          <label key={rater} class="check">
+            <input
+              type="checkbox"
+              checked={!now.hiddenRaters.has(rater)}
+              onChange={() => (filter.value = { ...now, hiddenRaters: toggled(now.hiddenRaters, rater) })}
+            />
+            <bdi class="clip grow">{rater}</bdi>
+            <span class="soft">{count.toLocaleString("en")}</span>
+          </label>
+        ))}
       {counts.hasScores && (
         <label class="field">
           <span>Score at least {now.minimumScore.toFixed(2)}</span>

@@ -250,11 +250,13 @@ function Draft({ draft, mpp, onSave, onStop }: DraftProperties) {
   return (
     <>
       <p class="soft">
-        {draft.closed
-          ? "Drag corners; drag an edge to add one; Alt-click takes one out."
-          : "Click corner by corner, or hold Shift and drag. Enter saves."}
+        {draft.closed ? "Drag corners; drag an edge to add one; Alt-click takes one out." : "Click corner by corner, or hold Shift and drag. Enter saves."}
       </p>
-      {mm2 !== null && <p class="figure">{formatMm2(mm2)} <small>mm² in this polygon</small></p>}
+      {mm2 !== null && (
+        <p class="figure">
+          {formatMm2(mm2)} <small>mm² in this polygon</small>
+        </p>
+      )}
       <div class="row">
         <button type="button" onClick={onStop}>
           Cancel

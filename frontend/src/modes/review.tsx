@@ -79,9 +79,7 @@ export function Review({ round }: { round: Round }) {
           <>
             <Section title={round.kind === "candidate review" ? "Is it one?" : "Class"}>
               <LabelKeys labels={labels} current={queue.labelOf(current)} onChoose={give} legend="Class of this cell" also={also} />
-              {round.kind === "candidate review" && current.score !== null && (
-                <p class="soft">Score of the model {current.score.toFixed(2)}</p>
-              )}
+              {round.kind === "candidate review" && current.score !== null && <p class="soft">Score of the model {current.score.toFixed(2)}</p>}
             </Section>
             <Opinions cell={current} />
           </>
@@ -155,7 +153,14 @@ function verdictsOf(round: Round, labels: readonly ClassLabel[]): Verdicts | nul
 }
 
 function alsoKeys(found: Verdicts | null): ReadonlyMap<number, string> {
-  return new Map(found ? [[found.figure, "A"], [found.lookAlike, "R"]] : []);
+  return new Map(
+    found
+      ? [
+          [found.figure, "A"],
+          [found.lookAlike, "R"],
+        ]
+      : [],
+  );
 }
 
 function Finished({ round, queue }: { round: Round; queue: Queue }) {

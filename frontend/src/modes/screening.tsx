@@ -181,7 +181,14 @@ export function Screening({ round, slide }: { round: Round; slide: OpenSlide }) 
     { keys: ["f"], title: "Back to the field", run: back },
   ]);
 
-  const coverage = useMemo<MiniMapLayer>(() => coverageLayer(() => state.value, () => at.value), []);
+  const coverage = useMemo<MiniMapLayer>(
+    () =>
+      coverageLayer(
+        () => state.value,
+        () => at.value,
+      ),
+    [],
+  );
   const layers = useMemo(() => [coverage], [coverage]);
   const now = state.value;
   const count = now?.covered.filter(Boolean).length ?? 0;

@@ -58,7 +58,9 @@ function Signed({ result, by }: { result: Result; by: Result | undefined }) {
         <small>
           <bdi>{result.rater_name}</bdi>, {when(result.time_s)}
         </small>
-        <small>{isReplaced ? `replaced by ${by ? `the count of ${by.count}` : "a later one"}` : result.replaces !== null ? "current, a correction" : "current"}</small>
+        <small>
+          {isReplaced ? `replaced by ${by ? `the count of ${by.count}` : "a later one"}` : result.replaces !== null ? "current, a correction" : "current"}
+        </small>
       </span>
       <a href={result.report} target="_blank" rel="noreferrer">
         Report
@@ -95,8 +97,8 @@ function Ask({ counted, windowName, isSearched, results, onClose, onSign }: AskP
       <form class="form" onSubmit={(event) => void submit(event)}>
         <p>
           <bdi>{me.value?.rater.name}</bdi> signs <b>{counted.count}</b> mitotic figures in {formatMm2(counted.area_mm2)} mm²
-          {windowName && <bdi> ({windowName})</bdi>}, of which {formatMm2(counted.covered_mm2)} mm² count: the window as it lies now. {looked} of {candidates} candidates
-          were looked at. For research use only.
+          {windowName && <bdi> ({windowName})</bdi>}, of which {formatMm2(counted.covered_mm2)} mm² count: the window as it lies now. {looked} of {candidates}{" "}
+          candidates were looked at. For research use only.
         </p>
         {!isSearched && (
           <label class="check statement">

@@ -57,8 +57,8 @@ export class Outbox {
   /** Keep an action and send it; resolves with the server's answer, raises `Refusal` where it is refused. */
   async send<T>({ method = "POST", path, body, title, key = newKey() }: Request): Promise<T> {
     const action: Waiting = { key, rater: this.rater, method, path, body, title, since: Date.now() };
-    const answered = new Promise<T>((resolve, reject) => {
-      this.expecting.set(key, { resolve: resolve as (answer: unknown) => void, reject });
+    const answered = new Promise<T>((answer, reject) => {
+      this.expecting.set(key, { resolve: answer, reject });
     });
     answered.catch(() => undefined);
     await this.shelf.add(action);

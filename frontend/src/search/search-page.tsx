@@ -124,7 +124,9 @@ function Row({ slide, search, isTicked, onTick }: { slide: Slide; search: SlideS
           <span class="soft">not searched</span>
         ) : (
           <span class="gauge">
-            {search.state !== "done" && search.state !== "failed" && <progress max={search.of_mm2 || 1} value={search.done_mm2} aria-label={`Searched of ${slide.name}`} />}
+            {search.state !== "done" && search.state !== "failed" && (
+              <progress max={search.of_mm2 || 1} value={search.done_mm2} aria-label={`Searched of ${slide.name}`} />
+            )}
             <span class={search.state === "failed" ? "warn" : ""}>{describeSearch(search)}</span>
           </span>
         )}

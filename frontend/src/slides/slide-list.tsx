@@ -88,7 +88,14 @@ function Finder({ query, tags }: { query: SlideQuery; tags: readonly string[] })
   const set = (change: Partial<SlideQuery>) => (shelf.value = { query: { ...query, ...change }, page: 0 });
   return (
     <div class="bar wrap finder" role="search" aria-label="Slides">
-      <input type="search" class="grow" placeholder="Name, case or tag" aria-label="Find slides" value={query.text} onInput={(event) => set({ text: event.currentTarget.value })} />
+      <input
+        type="search"
+        class="grow"
+        placeholder="Name, case or tag"
+        aria-label="Find slides"
+        value={query.text}
+        onInput={(event) => set({ text: event.currentTarget.value })}
+      />
       <select class="small" aria-label="Status of slides" value={query.status} onChange={(event) => set({ status: event.currentTarget.value as Status })}>
         {Object.entries(STATUSES).map(([status, words]) => (
           <option key={status} value={status}>
@@ -148,7 +155,13 @@ function Shown({ one, round, onTagged }: { one: Standing; round?: Round; onTagge
       <span class="tags">
         {work && !round && <a href={regions}>Regions</a>}
         {tags.map((tag) => (
-          <button key={tag} type="button" class="tag" title={`Slides with “${tag}”`} onClick={() => (shelf.value = { query: { ...EVERY_SLIDE, tag }, page: 0 })}>
+          <button
+            key={tag}
+            type="button"
+            class="tag"
+            title={`Slides with “${tag}”`}
+            onClick={() => (shelf.value = { query: { ...EVERY_SLIDE, tag }, page: 0 })}
+          >
             <bdi>{tag}</bdi>
           </button>
         ))}

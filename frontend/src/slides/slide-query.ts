@@ -70,7 +70,14 @@ export function tagsOf(all: readonly Standing[]): string[] {
 
 /** The tags that somebody typed, joined by commas. */
 export function typedTags(text: string): string[] {
-  return [...new Set(text.split(",").map((one) => one.trim().replace(/\s+/g, " ")).filter(Boolean))];
+  return [
+    ...new Set(
+      text
+        .split(",")
+        .map((one) => one.trim().replace(/\s+/g, " "))
+        .filter(Boolean),
+    ),
+  ];
 }
 
 /** Work in which a slide is opened as a whole; a case comes first, because there it is searched and counted. */

@@ -48,7 +48,11 @@ export class Comments {
 
   /** One's own remark on a cell. */
   mine(cell: number): string {
-    return this.of(cell).filter((one) => one.rater === me.value?.rater.id).at(-1)?.text ?? "";
+    return (
+      this.of(cell)
+        .filter((one) => one.rater === me.value?.rater.id)
+        .at(-1)?.text ?? ""
+    );
   }
 
   /** Remark something on a cell in place of what one remarked before. */

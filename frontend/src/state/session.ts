@@ -17,7 +17,7 @@ let outbox: Outbox | null = null;
 export async function enter(): Promise<void> {
   try {
     const found = await get<Me>("/api/me");
-    if (!outbox) outbox = new Outbox(await Shelf.open(), `${found.study.uuid}/${found.rater.id}`, onRefused);
+    if (!outbox) outbox = new Outbox(await Shelf.open(), `${found.study.uuid}/${found.rater.id}`, sayRefused);
     me.value = found;
     obstacle.value = null;
   } catch (error) {
@@ -25,7 +25,7 @@ export async function enter(): Promise<void> {
   }
 }
 
-function onRefused(action: { title: string }, refusal: Refusal): void {
+function sayRefused(action: { title: string }, refusal: Refusal): void {
   say(`“${action.title}” of another tab or an earlier visit was refused: ${refusal.message}`, { kind: "warning", mend: refusal.mend });
 }
 
@@ -35,12 +35,7 @@ export function theOutbox(): Outbox {
 }
 
 /** Write something that is answered here and now, e.g. by the lead of a study; said aloud where it fails. */
-export async function write<T>(
-  method: "POST" | "PUT" | "DELETE",
-  path: string,
-  body: object = {},
-  onRefused: () => void = () => undefined,
-): Promise<T | null> {
+export async function write<T>(method: "POST" | "PUT" | "DELETE", path: string, body: object = {}, onRefused: () => void = () => undefined): Promise<T | null> {
   try {
     return await ask<T>(method, path, { ...body, key: newKey() });
   } catch (error) {

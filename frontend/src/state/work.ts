@@ -210,13 +210,7 @@ export class Work {
     };
   }
 
-  private async send(
-    cell: number,
-    key: string,
-    body: Record<string, unknown>,
-    title: string,
-    takeBack: () => void,
-  ): Promise<void> {
+  private async send(cell: number, key: string, body: Record<string, unknown>, title: string, takeBack: () => void): Promise<void> {
     this.seen.set(cell, answerTo(key, "seen"));
     this.pending.set(cell, (this.pending.get(cell) ?? 0) + 1);
     try {

@@ -13,8 +13,7 @@ import type { StageTool } from "./stage-tool";
 /** A second slide beside the first, to compare; it moves along unless it is let loose. */
 export function besideTool(view: SlideView, slide: string): StageTool {
   const isOn = signal(false);
-  const Beside = () => <Second first={view} name={slide} />;
-  return { title: "Second slide beside", icon: Columns2, key: "Shift+S", isOn, Beside };
+  return { title: "Second slide beside", icon: Columns2, key: "Shift+S", isOn, Beside: () => <Second first={view} name={slide} /> };
 }
 
 function Second({ first, name }: { first: SlideView; name: string }) {
@@ -32,7 +31,14 @@ function Second({ first, name }: { first: SlideView; name: string }) {
             </option>
           ))}
         </select>
-        <button type="button" class="plain icon" aria-pressed={isJoined.value} aria-label="Move both together" title={isJoined.value ? "They move together" : "Each moves by itself"} onClick={() => (isJoined.value = !isJoined.value)}>
+        <button
+          type="button"
+          class="plain icon"
+          aria-pressed={isJoined.value}
+          aria-label="Move both together"
+          title={isJoined.value ? "They move together" : "Each moves by itself"}
+          onClick={() => (isJoined.value = !isJoined.value)}
+        >
           <Icon of={isJoined.value ? Link2 : Unlink} />
         </button>
       </header>

@@ -45,7 +45,11 @@ function CellList({ view, cells, onClose }: { view: SlideView; cells: StageCells
     const layer = cells.layer();
     if (!layer) return [];
     const commentsOn = (cell: number) => (remarks.get(cell) ?? []).map((one) => one.text).join(" ");
-    return listed([...layer.table.all()].filter((cell) => layer.isShown(cell)), now, { nameOf, commentsOn });
+    return listed(
+      [...layer.table.all()].filter((cell) => layer.isShown(cell)),
+      now,
+      { nameOf, commentsOn },
+    );
   }, [state, now, remarks]);
   const set = (change: Partial<Question>) => (question.value = { ...now, ...change });
   const at = found.findIndex((cell) => cell.id === cells.selected.value);
@@ -71,9 +75,20 @@ function CellList({ view, cells, onClose }: { view: SlideView; cells: StageCells
           ✕
         </button>
       </header>
-      <input type="search" placeholder="Class, rater, number or comment" aria-label="Search the cells" value={now.text} onInput={(event) => set({ text: event.currentTarget.value })} />
+      <input
+        type="search"
+        placeholder="Class, rater, number or comment"
+        aria-label="Search the cells"
+        value={now.text}
+        onInput={(event) => set({ text: event.currentTarget.value })}
+      />
       <div class="row">
-        <select class="small grow" aria-label="Class" value={now.label ?? ""} onChange={(event) => set({ label: event.currentTarget.value === "" ? null : Number(event.currentTarget.value) })}>
+        <select
+          class="small grow"
+          aria-label="Class"
+          value={now.label ?? ""}
+          onChange={(event) => set({ label: event.currentTarget.value === "" ? null : Number(event.currentTarget.value) })}
+        >
           <option value="">all classes</option>
           {cells.labels.map((label) => (
             <option key={label.id} value={label.id}>
@@ -82,14 +97,25 @@ function CellList({ view, cells, onClose }: { view: SlideView; cells: StageCells
           ))}
           <option value={NO_LABEL}>without class</option>
         </select>
-        <select class="small" aria-label="Sort by" value={now.order} onChange={(event) => set({ order: event.currentTarget.value as Order, falling: event.currentTarget.value === "score" })}>
+        <select
+          class="small"
+          aria-label="Sort by"
+          value={now.order}
+          onChange={(event) => set({ order: event.currentTarget.value as Order, falling: event.currentTarget.value === "score" })}
+        >
           {Object.entries(ORDERS).map(([order, name]) => (
             <option key={order} value={order}>
               {name}
             </option>
           ))}
         </select>
-        <button type="button" class="plain icon" aria-label={now.falling ? "Falling" : "Rising"} title={now.falling ? "Falling" : "Rising"} onClick={() => set({ falling: !now.falling })}>
+        <button
+          type="button"
+          class="plain icon"
+          aria-label={now.falling ? "Falling" : "Rising"}
+          title={now.falling ? "Falling" : "Rising"}
+          onClick={() => set({ falling: !now.falling })}
+        >
           <Icon of={now.falling ? ArrowDownNarrowWide : ArrowUpNarrowWide} size={16} />
         </button>
       </div>
@@ -106,10 +132,16 @@ function CellList({ view, cells, onClose }: { view: SlideView; cells: StageCells
         label="Cells"
         row={(cell) => (
           <button type="button" class="plain cell-row" aria-current={cell.id === cells.selected.value} onClick={() => go(cell)}>
-            {cell.label === NO_LABEL ? <span class="glyph" /> : <Glyph order={orders.get(cell.label) ?? 0} colour={cells.labels[orders.get(cell.label) ?? 0]?.colour ?? "#57606a"} />}
+            {cell.label === NO_LABEL ? (
+              <span class="glyph" />
+            ) : (
+              <Glyph order={orders.get(cell.label) ?? 0} colour={cells.labels[orders.get(cell.label) ?? 0]?.colour ?? "#57606a"} />
+            )}
             <span class="grow">
               <bdi class="clip">{nameOf(cell.label)}</bdi>
-              <small class="clip">{remarks.get(cell.id)?.at(-1)?.text ?? `${Math.round(cell.x)}, ${Math.round(cell.y)}${cell.rater ? `, ${cell.rater}` : ""}`}</small>
+              <small class="clip">
+                {remarks.get(cell.id)?.at(-1)?.text ?? `${Math.round(cell.x)}, ${Math.round(cell.y)}${cell.rater ? `, ${cell.rater}` : ""}`}
+              </small>
             </span>
             {remarks.has(cell.id) && <Icon of={MessageSquare} size={14} />}
             {cell.score !== null && <span class="soft">{cell.score.toFixed(2)}</span>}

@@ -34,7 +34,10 @@ class GridLayer implements Layer {
     context.beginPath();
     for (let x = Math.ceil(left / stepX) * stepX; x <= right; x += stepX) this.line(context, frame, [x, top], [x, bottom]);
     for (let y = Math.ceil(top / stepY) * stepY; y <= bottom; y += stepY) this.line(context, frame, [left, y], [right, y]);
-    for (const [colour, width] of [["rgba(255,255,255,.55)", 3], ["rgba(27,31,36,.7)", 1]] as const) {
+    for (const [colour, width] of [
+      ["rgba(255,255,255,.55)", 3],
+      ["rgba(27,31,36,.7)", 1],
+    ] as const) {
       context.strokeStyle = colour;
       context.lineWidth = width;
       context.stroke();

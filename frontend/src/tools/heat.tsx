@@ -50,7 +50,11 @@ class HeatLayer implements Layer {
       }, PATIENCE_MS);
       return this.drawn.picture;
     }
-    const map = heatMap([...layer.table.all()].filter((cell) => layer.isShown(cell)), this.view.picture, this.kind());
+    const map = heatMap(
+      [...layer.table.all()].filter((cell) => layer.isShown(cell)),
+      this.view.picture,
+      this.kind(),
+    );
     this.drawn = { key, at: now, picture: pictureOfHeat(map) };
     queueMicrotask(() => (this.map.value = map));
     return this.drawn.picture;
@@ -90,7 +94,9 @@ export function heatTool(view: SlideView, cells: StageCells): StageTool {
               <div class="scale" style={{ backgroundImage: `linear-gradient(to right, ${ANCHORS.join(", ")})` }} />
               <p class="spread">
                 <span>0</span>
-                <b>{kind.value === "score" ? "1 mean score" : mm2 === null ? "most cells" : `${Math.round(map.highest / mm2).toLocaleString("en")} cells/mm²`}</b>
+                <b>
+                  {kind.value === "score" ? "1 mean score" : mm2 === null ? "most cells" : `${Math.round(map.highest / mm2).toLocaleString("en")} cells/mm²`}
+                </b>
               </p>
             </>
           )

@@ -104,7 +104,10 @@ export function Menu({ asked, view, tools, cells }: Properties) {
     event.preventDefault();
     event.stopPropagation();
   };
-  const place = { left: `${Math.min(at.screen.x, view.frame.width - 210)}px`, top: `${Math.min(at.screen.y, Math.max(view.frame.height - 36 * entries.length - 16, 0))}px` };
+  const place = {
+    left: `${Math.min(at.screen.x, view.frame.width - 210)}px`,
+    top: `${Math.min(at.screen.y, Math.max(view.frame.height - 36 * entries.length - 16, 0))}px`,
+  };
   return (
     <ul ref={list} class="menu" role="menu" aria-label="At this place" style={place} onKeyDown={onKey}>
       {entries.map((entry) => (

@@ -43,11 +43,7 @@ export function Rail({ tools }: { tools: readonly StageTool[] }) {
 
 /** What the tools that are on say and ask. */
 export function Faces({ tools }: { tools: readonly StageTool[] }) {
-  return (
-    <div class="faces">
-      {tools.map((tool) => tool.isOn.value && tool.Face && <Face key={tool.title} tool={tool} />)}
-    </div>
-  );
+  return <div class="faces">{tools.map((tool) => tool.isOn.value && tool.Face && <Face key={tool.title} tool={tool} />)}</div>;
 }
 
 function Face({ tool }: { tool: StageTool }) {

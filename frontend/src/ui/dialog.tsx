@@ -37,12 +37,7 @@ export function Dialog({ title, onClose, wide = false, children }: Properties) {
     };
   }, []);
   return (
-    <dialog
-      ref={element}
-      class={wide ? "wide" : ""}
-      aria-labelledby={heading}
-      onClick={(event) => event.target === element.current && onClose()}
-    >
+    <dialog ref={element} class={wide ? "wide" : ""} aria-labelledby={heading} onClick={(event) => event.target === element.current && onClose()}>
       <div class="sheet">
         <header>
           <h2 id={heading}>{title}</h2>

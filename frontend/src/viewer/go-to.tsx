@@ -9,7 +9,10 @@ export function GoTo({ view, onClose }: { view: SlideView; onClose(): void }) {
   const { width, height } = view.picture;
   const submit = (event: Event) => {
     event.preventDefault();
-    const [x, y] = text.split(/[\s,;]+/).filter(Boolean).map(Number);
+    const [x, y] = text
+      .split(/[\s,;]+/)
+      .filter(Boolean)
+      .map(Number);
     const fits = x !== undefined && y !== undefined && x >= 0 && y >= 0 && x <= width && y <= height;
     if (!fits) return setProblem(`Two numbers, at most ${width} and ${height}.`);
     view.goTo({ x, y }, { magnification: 40 });

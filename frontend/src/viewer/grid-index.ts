@@ -69,8 +69,7 @@ export class GridIndex<T extends Placed> {
       if (begin === undefined || end === undefined) continue;
       for (let at = begin; at < end; at += 1) {
         const point = this.points[this.order[at]!]!;
-        const inside =
-          point.x >= box.x && point.x < box.x + box.width && point.y >= box.y && point.y < box.y + box.height;
+        const inside = point.x >= box.x && point.x < box.x + box.width && point.y >= box.y && point.y < box.y + box.height;
         if (inside) found.push(point);
       }
     }

@@ -66,13 +66,7 @@ function useThumbnail(address: string): HTMLImageElement | null {
   return picture;
 }
 
-function draw(
-  canvas: HTMLCanvasElement,
-  frame: Frame,
-  picture: HTMLImageElement | null,
-  scale: number,
-  layers: readonly MiniMapLayer[],
-): void {
+function draw(canvas: HTMLCanvasElement, frame: Frame, picture: HTMLImageElement | null, scale: number, layers: readonly MiniMapLayer[]): void {
   const context = canvas.getContext("2d");
   if (!context) return;
   const density = window.devicePixelRatio || 1;

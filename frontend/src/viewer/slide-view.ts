@@ -85,7 +85,7 @@ export class SlideView {
         minLevel: picture.minLevel ?? 0,
         maxLevel: picture.maxLevel,
         getTileUrl: picture.tileUrl.bind(picture),
-      } as unknown as OpenSeadragon.TileSourceOptions,
+      },
     });
     this.arrivals = new Arrivals(this.viewer, picture, whyNot);
     this.canvas.className = "marks";
@@ -179,13 +179,7 @@ export class SlideView {
     const centre = viewport.getCenter(current);
     const { width } = this.picture;
     const scale = (viewport.getZoom(current) * size.x) / width;
-    return new Frame(
-      { x: centre.x * width, y: centre.y * width },
-      scale,
-      viewport.getRotation(current),
-      size.x,
-      size.y,
-    );
+    return new Frame({ x: centre.x * width, y: centre.y * width }, scale, viewport.getRotation(current), size.x, size.y);
   }
 
   /** Act now, or once the picture is there. */

@@ -22,12 +22,7 @@ export async function snapshot(view: SlideView): Promise<Blob> {
   });
 }
 
-function drawScaleBar(
-  context: CanvasRenderingContext2D,
-  scale: number,
-  mpp: number,
-  { height }: { height: number },
-): void {
+function drawScaleBar(context: CanvasRenderingContext2D, scale: number, mpp: number, { height }: { height: number }): void {
   const density = window.devicePixelRatio || 1;
   context.scale(density, density);
   const bar = scaleBar(scale, mpp, 160);

@@ -210,7 +210,19 @@ export class CaseState {
     const box = this.box.value;
     if (!box) return;
     const { width, height } = box;
-    const kept = { name, width, height, x: box.x, y: box.y, threshold: this.threshold.value, area_mm2: null, fields: null, aspect: null, shape: null, ...this.over.value };
+    const kept = {
+      name,
+      width,
+      height,
+      x: box.x,
+      y: box.y,
+      threshold: this.threshold.value,
+      area_mm2: null,
+      fields: null,
+      aspect: null,
+      shape: null,
+      ...this.over.value,
+    };
     await this.replaceWindows([...this.windows.value.filter((one) => one.name !== name), kept]);
     this.windowName.value = name;
   }

@@ -17,7 +17,8 @@ export function CountPanel({ state, onHotSpot, onShow }: { state: CaseState; onH
       <p class="soft">{found ? placeOf(found, counted) : "Loading …"}</p>
       {isBare && (
         <p class="note">
-          <b>This slide was not searched.</b> {byHand === 0 ? "Nothing is counted yet: figures that you mark count." : "Only figures that were marked by hand are counted."}
+          <b>This slide was not searched.</b>{" "}
+          {byHand === 0 ? "Nothing is counted yet: figures that you mark count." : "Only figures that were marked by hand are counted."}
         </p>
       )}
       {counted && <Details counted={counted} />}
@@ -115,7 +116,13 @@ export function Threshold({ state }: { state: CaseState }) {
         onInput={(event) => state.setThreshold(Math.round(event.currentTarget.valueAsNumber * 1000) / 1000)}
       />
       <div class="row">
-        <p class="soft grow">{now === null ? "Nobody states one: every candidate counts, unless you reject it." : isStated ? `The ${of}.`.replace("The as", "As") : "Chosen by you."}</p>
+        <p class="soft grow">
+          {now === null
+            ? "Nobody states one: every candidate counts, unless you reject it."
+            : isStated
+              ? `The ${of}.`.replace("The as", "As")
+              : "Chosen by you."}
+        </p>
         {!isStated && found.threshold !== null && (
           <button type="button" onClick={() => state.setThreshold(found.threshold)} title={`The ${of}`.replace("The as", "As")}>
             Back to {written(found.threshold)}

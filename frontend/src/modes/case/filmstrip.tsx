@@ -76,7 +76,11 @@ export function Filmstrip({ state, slide, cells, order, onChoose }: Properties) 
               </button>
             </li>
           ))}
-          {cells.length === 0 && <li class="none">{isSearched ? "No candidate lies in this window above the threshold." : "This slide was not searched: there are no candidates."}</li>}
+          {cells.length === 0 && (
+            <li class="none">
+              {isSearched ? "No candidate lies in this window above the threshold." : "This slide was not searched: there are no candidates."}
+            </li>
+          )}
         </ul>
       )}
     </section>

@@ -79,33 +79,33 @@ function ChooseScheme({ state, round }: { state: CaseState; round: Round }) {
   };
   return (
     <>
-    <label class="field">
-      <span>Scheme of this round</span>
-      <select value={now?.value ?? ""} onChange={(event) => void choose(event.currentTarget.value)}>
-        <option value="">None</option>
-        {options.map((one) => (
-          <option key={one.value} value={one.value}>
-            {one.title}
-          </option>
-        ))}
-      </select>
-    </label>
-    {now?.isOpen && (
       <label class="field">
-        <span>Diameter of its fields, mm</span>
-        <input
-          type="number"
-          min={0.05}
-          max={5}
-          step="any"
-          value={field.value}
-          onChange={(event) => {
-            field.value = event.currentTarget.valueAsNumber;
-            if (field.value > 0) void choose(now.value);
-          }}
-        />
+        <span>Scheme of this round</span>
+        <select value={now?.value ?? ""} onChange={(event) => void choose(event.currentTarget.value)}>
+          <option value="">None</option>
+          {options.map((one) => (
+            <option key={one.value} value={one.value}>
+              {one.title}
+            </option>
+          ))}
+        </select>
       </label>
-    )}
+      {now?.isOpen && (
+        <label class="field">
+          <span>Diameter of its fields, mm</span>
+          <input
+            type="number"
+            min={0.05}
+            max={5}
+            step="any"
+            value={field.value}
+            onChange={(event) => {
+              field.value = event.currentTarget.valueAsNumber;
+              if (field.value > 0) void choose(now.value);
+            }}
+          />
+        </label>
+      )}
     </>
   );
 }

@@ -121,7 +121,13 @@ export function KeptWindows({ state, onShow }: { state: CaseState; onShow(): voi
               >
                 <bdi>{one.name}</bdi>
               </button>
-              <button type="button" class="plain icon" aria-label={`Drop the window ${one.name}`} title="Drop this window" onClick={() => void state.dropWindow(one.name)}>
+              <button
+                type="button"
+                class="plain icon"
+                aria-label={`Drop the window ${one.name}`}
+                title="Drop this window"
+                onClick={() => void state.dropWindow(one.name)}
+              >
                 ✕
               </button>
             </li>
@@ -129,7 +135,13 @@ export function KeptWindows({ state, onShow }: { state: CaseState; onShow(): voi
         </ul>
       )}
       <form class="row" onSubmit={(event) => void keep(event)}>
-        <input value={name} maxLength={80} placeholder={`Window ${windows.length + 1}`} aria-label="Name of the window" onInput={(event) => setName(event.currentTarget.value)} />
+        <input
+          value={name}
+          maxLength={80}
+          placeholder={`Window ${windows.length + 1}`}
+          aria-label="Name of the window"
+          onInput={(event) => setName(event.currentTarget.value)}
+        />
         <button type="submit" disabled={!state.box.value}>
           Keep
         </button>
