@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mitoscope.count import MitoticCount, Window, WindowShape, find_hot_spot, mitotic_count, window_size
+from mitoscope.count.circle import fullest_circles
 from mitoscope.detections import Detections
 from mitoscope.errors import IncompleteRunError, RegionError
 from mitoscope.geometry import Aspect, BoxPx0, Mpp, SizePx
@@ -121,3 +122,25 @@ def test_a_count_in_a_circle_states_area_gaps_and_what_lies_outside_of_the_tumou
         count(window=BoxPx0(-10, 0, diameter, diameter))
     with pytest.raises(RegionError, match="does not fit on the slide"):
         count(area_mm2=0.5)
+
+
+def test_points_that_no_fullest_circle_touches_are_left_out_and_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(11)
+    slide = SizePx(1800, 1300)
+    sets = [
+        rng.random((250, 2)) * [1799, 1299],
+        np.clip(rng.normal((40, 700), 90, (250, 2)), 0, [1799, 1299]),
+        rng.integers(0, 9, (250, 2)) * [200.0, 140.0],
+        rng.integers(0, [1800, 1300], (250, 2)).astype(np.float64),
+    ]
+    for points in sets:
+        for side in (30, 240, 1300):
+            window = SizePx(side, side)
+            monkeypatch.setattr("mitoscope.count.circle.PRUNE_FROM", 1000)
+            most, corners = fullest_circles(points, window=window, slide_size=slide)
+            monkeypatch.setattr("mitoscope.count.circle.PRUNE_FROM", 1)
+            found, others = fullest_circles(points, window=window, slide_size=slide)
+            assert found == most
+            assert np.array_equal(others, corners)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import re
+import sys
+import time
 from io import BytesIO
 from typing import Any
 
@@ -251,6 +254,45 @@ def test_a_board_is_drawn_re_classed_and_read_again_without_it(clinic: Clinic) -
     (one,) = second.get(f"/api/rounds/{asked['round']}/queue")["cells"]
     assert (one["cell"], one["label"], one["others"]) == (turned, 0, [])
     assert first.get(f"/api/boards/{made['board']}", status=403)["code"] == "not_yours"
+
+
+_LEARNER = """
+import os, sys
+import numpy as np
+out = sys.argv[sys.argv.index("--out") + 1]
+os.makedirs(out)
+print("Board: 3.0 of 6.0 steps", file=sys.stderr)
+cells = np.array(os.environ["CELLS"].split(), dtype=np.int64)
+np.savez(out + "/coordinates.npz", cell=cells, points=np.random.default_rng(1).random((len(cells), 2)))
+"""
+
+
+def test_a_board_is_learnt_in_a_process_of_its_own(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mitoscope.web.routes.boards.lacking", lambda: ["embed", "train"])
+    install = clinic.lead.get("/api/board-learning")["install"]
+    assert {"embed", "train"} <= set(re.findall("[a-z]+", install))
+    refused = clinic.lead.post("/api/board-learning", name="learnt", status=409)
+    assert install in refused["mend"]
+    monkeypatch.setattr("mitoscope.web.routes.boards.lacking", list)
+    _screened(clinic)
+    cells = clinic.store.live_cells()
+    monkeypatch.setattr("mitoscope.web.board_job.PROGRAM", (sys.executable, "-c", _LEARNER))
+    monkeypatch.setenv("CELLS", " ".join(map(str, [*cells, max(cells) + 1])))  # one is gone since
+    started = clinic.lead.post("/api/board-learning", name="learnt", raters=[clinic.lead.id])
+    assert (started["state"], started["name"]) == ("learning", "learnt")
+    while clinic.lead.get("/api/board-learning")["state"] == "learning":
+        time.sleep(0.01)
+    assert clinic.lead.get("/api/board-learning")["state"] == "none"
+    (made,) = [one for one in clinic.lead.get("/api/rounds")["rounds"] if one["name"] == "learnt"]
+    board = clinic.lead.get(f"/api/boards/{made['board']}")
+    assert len(board["cell"]) == len(cells)
+    fails = "import sys; sys.exit('error: no file of the slide')"
+    monkeypatch.setattr("mitoscope.web.board_job.PROGRAM", (sys.executable, "-c", fails))
+    clinic.lead.post("/api/board-learning", name="again")
+    while clinic.lead.get("/api/board-learning")["state"] == "learning":
+        time.sleep(0.01)
+    now = clinic.lead.get("/api/board-learning")
+    assert (now["state"], now["said"]) == ("failed", "no file of the slide")
 
 
 def _box(tile: dict[str, float], x: float) -> list[float]:

@@ -75,6 +75,16 @@ def test_a_search_from_the_page_gives_the_count_of_the_command(clinic: Clinic, q
     assert table.count(b"\n") == rows[first]["candidates"] + 1
     opened = clinic.lead.post("/api/searches/review", name="read them", slides=[first, second], bins=1)
     assert opened["cells"] == rows[first]["figures"] + rows[second]["figures"]
+    # A candidate that somebody calls a look-alike is a hard example where the search is sure of it.
+    body: dict[str, Any] = {"raters": [clinic.lead.id], "threshold": 0}
+    refused = clinic.lead.post("/api/searches/hard-examples", name="hard", status=409, **body)
+    assert "no search gave a labelled cell a score" in refused["error"]
+    cell = clinic.lead.get(f"/api/rounds/{opened['rounds'][0]}/queue")["cells"][0]["cell"]
+    clinic.lead.act(opened["rounds"][0], kind="label", cell=cell, label=2)
+    none = clinic.lead.post("/api/searches/hard-examples", name="none", **body | {"threshold": 1})
+    assert (none["cells"], none["scored"], none["rounds"]) == (0, 1, [])
+    hard = clinic.lead.post("/api/searches/hard-examples", name="hard", **body)
+    assert (hard["cells"], hard["scored"], len(hard["rounds"])) == (1, 1, 1)
     clinic.store.verify()
 
 

@@ -49,6 +49,30 @@ export interface BoardColumns {
   readonly seen: readonly string[];
 }
 
+/**
+ * Whether the layout of a board can be learnt here, and how the one that is learnt stands.
+ *
+ * Install is the command that adds what is not installed here, null where all is; name is that of the
+ * board's round, said what its process reported last.
+ */
+export interface BoardLearning {
+  readonly install: string | null;
+  readonly cells: number;
+  readonly name: string;
+  readonly state: "none" | "learning" | "failed";
+  readonly said: string;
+}
+
+/** How it stands after a change. */
+export interface BoardLearningChanged {
+  readonly install: string | null;
+  readonly cells: number;
+  readonly name: string;
+  readonly state: "none" | "learning" | "failed";
+  readonly said: string;
+  readonly is_repeated: boolean;
+}
+
 /** The ids of a board and of its round. */
 export interface BoardOpened {
   readonly is_repeated: boolean;
@@ -628,6 +652,19 @@ export interface Graded {
   readonly aid: string;
 }
 
+/**
+ * A review of cells that searches take for figures against their label.
+ *
+ * Scored are the labelled cells to which a search gave a score, cells those in the review; without any there
+ * is no review and no round.
+ */
+export interface HardExamplesAsked {
+  readonly is_repeated: boolean;
+  readonly rounds: readonly number[];
+  readonly cells: number;
+  readonly scored: number;
+}
+
 /** What an import brought. Known are cells that the study had, joined those taken for one of the study. */
 export interface Imported {
   readonly is_repeated: boolean;
@@ -747,6 +784,13 @@ export interface LastCells {
   readonly cells: readonly CellRecord[];
 }
 
+/** The name of a board of all cells, and who works on it. */
+export interface LearntBoard {
+  readonly key: string;
+  readonly name: string;
+  readonly raters?: readonly number[];
+}
+
 /** A rater who may come in from now on, and the link, which is shown once. */
 export interface LetInByLink {
   readonly is_repeated: boolean;
@@ -832,11 +876,11 @@ export interface Myself {
 export interface NewBoard {
   readonly key: string;
   readonly name: string;
+  readonly raters?: readonly number[];
   readonly cells: readonly number[];
   readonly x: readonly number[];
   readonly y: readonly number[];
   readonly cell_px?: number;
-  readonly raters?: readonly number[];
 }
 
 /** Classes to be told apart from now on, by their names: of the field or of the study's own. */
@@ -850,6 +894,14 @@ export interface NewComment {
   readonly key: string;
   readonly cell: number;
   readonly text: string;
+}
+
+/** The name of the review, the score above which a cell is read again, and who reads. */
+export interface NewHardExamples {
+  readonly key: string;
+  readonly name: string;
+  readonly threshold?: number;
+  readonly raters?: readonly number[];
 }
 
 /** A region of interest: its upper left corner, area and form. */

@@ -4,6 +4,7 @@ import type { People, Person, RaterWork, StaffedRound, StaffedRounds, WorkProgre
 import { enter, sayError, write } from "../state/session";
 import { blindedBy } from "./blinded";
 import { CrowdTiles } from "./crowd-tiles";
+import { HardExamples } from "./hard-examples";
 import { NewBoard } from "./new-board";
 import { NewReview } from "./new-review";
 import { NewRound } from "./new-round";
@@ -16,7 +17,7 @@ export function Rounds() {
   const [found, setFound] = useState<StaffedRounds>({ rounds: [], reviews: [] });
   const [people, setPeople] = useState<readonly Person[]>([]);
   const [progress, setProgress] = useState<readonly RaterWork[]>([]);
-  const [open, setOpen] = useState<"round" | "review" | null>(null);
+  const [open, setOpen] = useState<"round" | "review" | "hard" | null>(null);
   const [staffed, setStaffed] = useState<Work | null>(null);
   const [tiles, setTiles] = useState<StaffedRound | null>(null);
   const load = async () => {
@@ -69,13 +70,17 @@ export function Rounds() {
         <button type="button" onClick={() => setOpen("review")}>
           Candidates from a file
         </button>
+        <button type="button" onClick={() => setOpen("hard")}>
+          Hard examples
+        </button>
       </div>
       <div class="works">{going.map(card)}</div>
       <Folded title="Nobody works here yet" works={idle} card={card} />
       <Folded title="Closed" works={over} card={card} />
-      <NewBoard />
+      <NewBoard people={people} onDone={done} />
       {open === "round" && <NewRound people={people} onDone={done} onClose={() => setOpen(null)} />}
       {open === "review" && <NewReview people={people} onDone={done} onClose={() => setOpen(null)} />}
+      {open === "hard" && <HardExamples people={people} onDone={done} onClose={() => setOpen(null)} />}
       {staffed && (
         <RatersOf
           name={staffed.title}

@@ -45,8 +45,10 @@ def board(
         ),
     ] = None,
     slides: Annotated[
-        Path | None,
-        typer.Option("--slides", metavar="DIR", help="Folder of the slides; without it no picture."),
+        list[Path] | None,
+        typer.Option(
+            "--slides", metavar="DIR", help="Folder of the slides, may be repeated; else no picture."
+        ),
     ] = None,
     coordinates: Annotated[
         Path | None,
@@ -89,14 +91,14 @@ def board(
     own = None if coordinates is None else read_points(coordinates)
     chosen: Any = parse_choice("--method", method, ("exact", "greedy"))
     _need_extras(learns=given is None, lays_out=own is None)
-    if given is None and slides is None:
+    if given is None and not slides:
         what = "no embeddings, and no slides to train them on"
         raise ConfigError(what, mend="give --embeddings or --slides")
     with Store.open(study, write=review is not None) as store:
         ids = store.live_cells() if given is None else given.cell_id.tolist()
         cells = board_cells(store, ids, parse_policy(policy or "settled"))
         folder, names = as_seen(out, cluster), {place.slide for place in cells.place}
-        files = None if slides is None else find_slides(as_seen(slides, cluster), names)
+        files = find_slides([as_seen(one, cluster) for one in slides], names) if slides else None
         if size is None:
             grid = Grid.for_crops(len(ids), cell_px=crop)
         else:

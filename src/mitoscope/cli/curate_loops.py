@@ -314,20 +314,12 @@ def hard_examples(
 def _by_scores(
     store: Store, name: str, score_of: dict[int, float], *, policy: str | None, threshold: float
 ) -> dict[str, int]:
-    from mitoscope.curation.hard_examples import hard_examples as choose
+    from mitoscope.curation.hard_examples import against_labels
     from mitoscope.curation.review import open_review
-    from mitoscope.labels import AMBIGUOUS
 
-    names = {id_: label.name for id_, label in store.labels().items()}
-    view = store.agreed(parse_policy(policy or "settled"))
-    rows = zip(view.cell_id.tolist(), view.label_id.tolist(), strict=True)
-    label_of = {cell: names.get(label, AMBIGUOUS.name) for cell, label in rows}
-    cells = [cell for cell in score_of if cell in label_of]
-    chosen = choose(
-        [label_of[cell] for cell in cells], [score_of[cell] for cell in cells], threshold=threshold
-    )
-    asked = [cells[row] for row in chosen.tolist()]
-    return {"scored": len(cells), "asked": len(asked), "new": open_review(store, name, asked) if asked else 0}
+    chosen = parse_policy(policy or "settled")
+    scored, asked = against_labels(store, score_of, policy=chosen, threshold=threshold)
+    return {"scored": scored, "asked": len(asked), "new": open_review(store, name, asked) if asked else 0}
 
 
 def _by_learning(

@@ -7,13 +7,14 @@ the dual-stage score: above one half a look-alike, else another cell, unless the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mitoscope.errors import FormatError, NonFiniteError
-from mitoscope.labels import LOOK_ALIKE, TUMOUR_CELL, is_figure
+from mitoscope.labels import AMBIGUOUS, LOOK_ALIKE, TUMOUR_CELL, is_figure
+from mitoscope.store import Policy, Store
 
 CONFIDENT = 0.9
 """A classifier this sure of a figure sends a non-mitotic cell back to the experts."""
@@ -48,6 +49,32 @@ def hard_examples(
     asked = np.array([not is_figure(name) for name in label], np.bool_) & (scores > threshold)
     rows = np.flatnonzero(asked)
     return rows[np.argsort(-scores[rows], kind="stable")]
+
+
+def against_labels(
+    store: Store, score_of: Mapping[int, float], *, policy: Policy, threshold: float = CONFIDENT
+) -> tuple[int, list[int]]:
+    """Return how many cells of a study have a score, and those to be read again, the surest first.
+
+    Parameters
+    ----------
+    store : Store
+    score_of : mapping of int to float
+        Scores for "mitotic figure" by cell; cells that are not in the study are left out.
+    policy : Policy
+        By which a cell gets its present class.
+    threshold : float
+        As :func:`hard_examples`.
+    """
+    names = {id_: label.name for id_, label in store.labels().items()}
+    view = store.agreed(policy)
+    rows = zip(view.cell_id.tolist(), view.label_id.tolist(), strict=True)
+    label_of = {cell: names.get(label, AMBIGUOUS.name) for cell, label in rows}
+    cells = [cell for cell in score_of if cell in label_of]
+    chosen = hard_examples(
+        [label_of[cell] for cell in cells], [score_of[cell] for cell in cells], threshold=threshold
+    )
+    return len(cells), [cells[row] for row in chosen.tolist()]
 
 
 def split_ambiguous(score: ArrayLike, *, threshold: float = SPLIT_AT) -> tuple[str, ...]:

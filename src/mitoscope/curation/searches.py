@@ -37,6 +37,7 @@ from mitoscope.store import (
     last_model,
     listed_in_reviews,
     read_search,
+    read_slides,
     record,
     searched_cells,
     write_search,
@@ -258,3 +259,16 @@ def review_searched(
         raise NotFoundError("none of these slides was searched", mend="search them first")
     review = add_review(connection, name, RoundKind.CANDIDATE_REVIEW)
     return OpenedReview(tuple(open_bins(connection, review, chosen, bins=bins)), len(chosen), below, known)
+
+
+def scores_of_searches(store: Store) -> dict[int, float]:
+    """Return the score that a slide's last search gave each cell that a rater has labelled, by cell."""
+    with store.reading() as connection:
+        models = {slide: last_model(connection, slide) for slide in read_slides(connection)}
+        return {
+            cell: said.score
+            for slide, model in models.items()
+            if model is not None
+            for cell, said in searched_cells(connection, slide, model).items()
+            if said.is_labelled
+        }

@@ -217,32 +217,36 @@ class _State:
             stream.write(finished.model_dump_json().encode())
 
 
-def find_slides(folder: Path, names: Iterable[str]) -> dict[str, Path]:
-    """Return the file of each slide: of its name, or else the one of its stem.
+def find_slides(folders: Path | Sequence[Path], names: Iterable[str]) -> dict[str, Path]:
+    """Return the file of each slide in a folder or several: of its name, or else the one of its stem.
 
     Raises
     ------
     FormatError
         If a slide has no file, or several that could be it.
     """
-    if not folder.is_dir():
-        raise FormatError("no such folder", where=folder, mend="give the folder of the slides with --slides")
-    files = sorted(one for one in folder.rglob("*") if one.is_file() and not one.name.startswith("."))
-    return {name: _find(name, files, folder) for name in names}
+    roots = [folders] if isinstance(folders, Path) else list(folders)
+    for root in roots:
+        if not root.is_dir():
+            mend = "give the folder of the slides with --slides"
+            raise FormatError("no such folder", where=root, mend=mend)
+    below = {one for root in roots for one in root.rglob("*") if one.is_file()}
+    files = sorted(one for one in below if not one.name.startswith("."))
+    return {name: _find(name, files, roots[0]) for name in names}
 
 
-def _find(name: str, files: list[Path], folder: Path) -> Path:
+def _find(name: str, files: list[Path], root: Path) -> Path:
     exact = [file for file in files if file.name == last_part(name)]
     # A slide's stem is also that of what detect wrote beside it: only images are meant.
     alike = [file for file in files if stem(file.name) == stem(name) != file.name]
     found = exact or alike
     if not found:
-        raise FormatError(
-            f"no file of the slide {name!r}", where=folder, mend="add it, or give another --slides"
-        )
+        what = f"no file of the slide {name!r}"
+        raise FormatError(what, where=root, mend="add it, or give another --slides")
     if len(found) > 1:
-        both = f"{found[0].relative_to(folder)} and {found[1].relative_to(folder)}"
-        raise FormatError(f"{both} may both be the slide {name!r}", where=folder, mend="remove one of them")
+        first, second = (one.relative_to(root) if one.is_relative_to(root) else one for one in found[:2])
+        what = f"{first} and {second} may both be the slide {name!r}"
+        raise FormatError(what, where=root, mend="remove one of them")
     return found[0]
 
 

@@ -295,6 +295,7 @@ def serve(
         finally:
             state.intake.end()
             state.searches.close()
+            state.board_job.stop()
 
 
 def listen_free(host: str) -> socket.socket:

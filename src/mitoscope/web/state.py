@@ -36,6 +36,7 @@ from mitoscope.store import (
     visitor_of,
 )
 from mitoscope.tissue import TissueMask, find_tissue
+from mitoscope.web.board_job import BoardJob
 from mitoscope.web.deep_zoom import TileCache
 from mitoscope.web.forms import Done
 from mitoscope.web.gate import SAFE_METHODS, bearer_token
@@ -88,6 +89,7 @@ class AppState:
         self.tokens, self.veil = SeenTokens(secret), Veil(secret)
         self.token_of = partial(token_of, secret)
         self.searches = SearchQueue(self.store, self.slides)
+        self.board_job = BoardJob(self.store)
 
     def forget_visits(self) -> None:
         """Look everybody up anew: somebody was shut out, or left, or works elsewhere."""

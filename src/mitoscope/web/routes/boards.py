@@ -14,12 +14,15 @@ from pydantic import Field
 
 from mitoscope import store
 from mitoscope.curation.board import Grid, Layout, lay_out
+from mitoscope.curation.board.coordinates import MINIMUM_CROPS, CellPoints
 from mitoscope.curation.board.layout import OCCUPANCY
 from mitoscope.curation.review import ask_second, open_board, relabelled
 from mitoscope.errors import LevelError, MitoscopeError, RegionError
+from mitoscope.extras import how_to_install
 from mitoscope.loops.board_image import write_board
 from mitoscope.loops.crops import MPP, CropPlace, gather_crops
 from mitoscope.slide import acquire
+from mitoscope.web.board_job import JobState, lacking
 from mitoscope.web.cell_records import seen_token
 from mitoscope.web.deep_zoom import TILE_PX, encode_jpeg, max_level, read_tile
 from mitoscope.web.forms import (
@@ -45,6 +48,8 @@ NO_CLASS_COLOUR = "#868e96"
 OCCUPANCY_SMALL = 0.5
 """A small board is half full: with the 17 % of CMC one would look at white."""
 SMALL_BELOW = 2000
+CROP_PX = 128
+"""Side of a crop on a board whose layout is learnt: what the network saw (CMC)."""
 
 PictureState = Literal["drawing", "ready", "failed"]
 _Numbers = Annotated[
@@ -115,15 +120,18 @@ class SecondAsked(Done):
     cells: int
 
 
-class NewBoard(Action):
+class _Asked(Action):
+    name: Name
+    raters: Annotated[tuple[Id, ...], Field(max_length=1000)] = ()
+
+
+class NewBoard(_Asked):
     """Cells and where they lie in two dimensions, in any unit."""
 
-    name: Name
     cells: Annotated[list[Cell], Field(min_length=1, max_length=CELLS_MAX)]
     x: _Numbers
     y: _Numbers
     cell_px: Annotated[int, Field(ge=16, le=256)] = 64
-    raters: Annotated[tuple[Id, ...], Field(max_length=1000)] = ()
 
 
 @router.post("/api/boards")
@@ -136,22 +144,31 @@ def add(body: NewBoard, state: StateHere, lead: LeadHere) -> BoardOpened:
     check_raters(state, body.raters)
     with state.store.reading() as connection:
         ids = store.live_cells_of(connection, body.cells)
-        before = store.labels_before(connection, ids)
     if len(ids) < len(body.cells):
         raise invalid("a cell of the board is not in the study", field="cells")
+    places = np.column_stack([body.x, body.y])
+    return _open(state, lead, body, ids, places, cell_px=body.cell_px)
+
+
+def _open(
+    state: AppState, lead: store.Visitor, body: _Asked, ids: list[int], places: Any, *, cell_px: int
+) -> BoardOpened:
+    """Open the review of a board of cells whose places in two dimensions are known."""
+    with state.store.reading() as connection:
+        before = store.labels_before(connection, ids)
     open_board(state.store, body.name, ids)
     occupancy = OCCUPANCY if len(ids) >= SMALL_BELOW else OCCUPANCY_SMALL
-    grid = Grid.for_crops(len(ids), cell_px=body.cell_px, occupancy=occupancy)
-    layout = lay_out(np.column_stack([body.x, body.y]), grid)
+    grid = Grid.for_crops(len(ids), cell_px=cell_px, occupancy=occupancy)
+    layout = lay_out(places, grid)
 
     def act(connection: Any) -> BoardOpened:
         round_id = store.id_of(connection, "round", body.name)
-        places = [
+        on_board = [
             store.BoardPlace(cell, int(layout.column[row]), int(layout.row[row]), before.get(cell))
             for row, cell in enumerate(ids)
         ]
         board = store.add_board(
-            connection, round_id, places, columns=grid.columns, rows=grid.rows, cell_px=grid.cell_px
+            connection, round_id, on_board, columns=grid.columns, rows=grid.rows, cell_px=grid.cell_px
         )
         store.write_terms(connection, round_id, store.Terms(shows_labels=True))
         store.assign(connection, round_id, body.raters or [lead.rater_id])
@@ -163,6 +180,73 @@ def add(body: NewBoard, state: StateHere, lead: LeadHere) -> BoardOpened:
         board = store.read_board(connection, done["board"])
     _picture(state, board)
     return done
+
+
+class BoardLearning(Answer):
+    """Whether the layout of a board can be learnt here, and how the one that is learnt stands.
+
+    Install is the command that adds what is not installed here, null where all is; name is that of the
+    board's round, said what its process reported last.
+    """
+
+    install: str | None
+    cells: int
+    name: str
+    state: JobState
+    said: str
+
+
+class BoardLearningChanged(BoardLearning, Done):
+    """How it stands after a change."""
+
+
+@router.get("/api/board-learning")
+def learning(state: StateHere, lead: LeadHere) -> BoardLearning:  # noqa: ARG001 it must be one
+    """Return whether a board can be learnt here, and how the one that is learnt stands."""
+    cells = len(state.store.live_cells())
+    return described(BoardLearning, state.board_job.now, install=_install(), cells=cells)
+
+
+def _install() -> str | None:
+    extras = lacking()
+    return how_to_install(*extras) if extras else None
+
+
+class LearntBoard(_Asked):
+    """The name of a board of all cells, and who works on it."""
+
+
+@router.post("/api/board-learning")
+def learn(body: LearntBoard, state: StateHere, lead: LeadHere) -> BoardLearningChanged:
+    """Begin to learn the layout of a board of all cells; its round opens when that is done."""
+    if (install := _install()) is not None:
+        mend = f"{install} where the server runs"
+        raise Refusal(409, "conflict", "a board needs what is not installed here", mend=mend)
+    check_raters(state, body.raters)
+    cells = len(state.store.live_cells())
+    if cells < MINIMUM_CROPS:
+        mend = "label cells, or search slides"
+        raise Refusal(409, "conflict", f"a board needs {MINIMUM_CROPS} cells, here are {cells}", mend=mend)
+    if body.name in {round_.name for round_ in state.store.rounds().values()}:
+        what = f"there is a round {body.name!r} already"
+        raise Refusal(409, "conflict", what, mend="choose another name")
+
+    def keep(points: CellPoints) -> None:
+        live = set(state.store.live_cells())
+        rows = [row for row, cell in enumerate(points.cell_id.tolist()) if cell in live]
+        ids = points.cell_id[rows].tolist()
+        _open(state, lead, body, ids, points.points[rows], cell_px=CROP_PX)
+
+    state.board_job.start(body.name, keep)
+    return {**learning(state, lead), "is_repeated": False}
+
+
+@router.post("/api/board-learning/stop")
+def stop_learning(body: Action, state: StateHere, lead: LeadHere) -> BoardLearningChanged:
+    """Stop learning; the next board goes on where it was."""
+    state.board_job.stop()
+    now = learning(state, lead)
+    return done_once(state, lead, body.key, "stop learning a board", lambda _: {**now, "is_repeated": False})
 
 
 def _board(state: AppState, visitor: VisitorHere, board_id: int) -> tuple[store.Board, store.Assignment]:

@@ -12,9 +12,11 @@ from pydantic import Field
 
 from mitoscope import store
 from mitoscope.curation.candidates import BINS
-from mitoscope.curation.searches import review_searched
+from mitoscope.curation.hard_examples import CONFIDENT, against_labels
+from mitoscope.curation.review import open_review
+from mitoscope.curation.searches import review_searched, scores_of_searches
 from mitoscope.web.forms import Action, Answer, Done, Id, Name, Score, SlideId, described
-from mitoscope.web.refusal import no_such
+from mitoscope.web.refusal import Refusal, no_such
 from mitoscope.web.routes.reviews import staff_review
 from mitoscope.web.routes.rounds import check_raters
 from mitoscope.web.searching import SearchState
@@ -234,3 +236,46 @@ def review(body: NewReviewOfSearched, state: StateHere, lead: LeadHere) -> Revie
         return described(ReviewOfSearched, opened, rounds=list(opened.rounds), is_repeated=False)
 
     return done_once(state, lead, body.key, f"review {body.name}", act)
+
+
+class HardExamplesAsked(Done):
+    """A review of cells that searches take for figures against their label.
+
+    Scored are the labelled cells to which a search gave a score, cells those in the review; without any there
+    is no review and no round.
+    """
+
+    rounds: list[int]
+    cells: int
+    scored: int
+
+
+class NewHardExamples(Action):
+    """The name of the review, the score above which a cell is read again, and who reads."""
+
+    name: Name
+    threshold: Score = CONFIDENT
+    raters: Annotated[tuple[Id, ...], Field(max_length=1000)] = ()
+
+
+@router.post("/api/searches/hard-examples")
+def hard_examples(body: NewHardExamples, state: StateHere, lead: ComparerHere) -> HardExamplesAsked:
+    """Open a review of the cells that raters labelled as no figure and a search is sure of (HEAEL)."""
+    check_raters(state, body.raters)
+    scores = scores_of_searches(state.store)
+    if not scores:
+        what = "no search gave a labelled cell a score"
+        raise Refusal(409, "conflict", what, mend="search slides whose cells are labelled")
+    scored, asked = against_labels(state.store, scores, policy=store.Policy.SETTLED, threshold=body.threshold)
+    if asked:
+        open_review(state.store, body.name, asked)
+
+    def act(connection: Any) -> HardExamplesAsked:
+        rounds: list[int] = []
+        if asked:
+            rounds = list(store.read_review(connection, body.name).first)
+            detail = f"{len(asked)} of {scored} scored cells are above {body.threshold:.3g} and not figures"
+            staff_review(connection, body.name, rounds, lead, raters=body.raters, detail=detail)
+        return {"rounds": rounds, "cells": len(asked), "scored": scored, "is_repeated": False}
+
+    return done_once(state, lead, body.key, f"hard examples {body.name}", act)
