@@ -135,6 +135,9 @@ def test_the_command_shows_the_licence_and_fetches_nothing_unasked(
             run()
         return int(left.value.code or 0), *capsys.readouterr()
 
+    status, told, refused = bundle("get", "hf://lab/models/tiny", "--sha256", "0123")
+    assert (status, hub.asked) == (2, [])
+    assert "'0123' is no fingerprint; give the 64 digits" in refused
     status, told, refused = bundle("get", "hf://lab/models/tiny")
     assert status == 2
     assert f"  licence     {tiny_bundle.manifest.licence}\n" in told

@@ -87,6 +87,11 @@ def test_a_cohort_is_searched_kept_and_shown(slides: Path, bundle: Bundle, tmp_p
     assert (out / "b.html").read_bytes() == before["b.html"]
     status, text = run(*words, "--formats", "csv,json,html,jpg", "--threshold", "0.9")
     assert "; made before" not in text
+    # A result that was cut short is a row that says so.
+    (out / "b.json").write_text((out / "b.json").read_text()[:100])
+    assert run("cohort", out)[0] == 0
+    assert [(row["slide"], row["status"]) for row in table(out)] == [("a.png", "counted"), ("b", "failed")]
+    assert "its manifest is no JSON" in table(out)[1]["error"]
 
 
 def test_one_slide_at_a_time_gives_the_same_and_other_commands_take_the_folder(

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from contextlib import nullcontext
 from importlib import util
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from typer.testing import CliRunner
 
 from mitoscope import cluster
 from mitoscope.cli import app
+from mitoscope.cli.doctor import EXTRAS
 from mitoscope.cluster import NodeReport, Request, versions_of
 
 
@@ -28,6 +31,11 @@ def test_it_names_the_command_that_mends_what_is_missing(monkeypatch: pytest.Mon
     monkeypatch.setattr(util, "find_spec", lambda name: None if name == "umap" else real(name))
     lines = CliRunner().invoke(app, ["doctor"]).output
     assert "make setup EXTRAS=embed" in lines
+
+
+def test_it_knows_every_extra() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+    assert set(EXTRAS) == set(project["project"]["optional-dependencies"])
 
 
 def test_a_damaged_bundle_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -39,6 +40,24 @@ def test_what_is_no_address_is_refused(address: str) -> None:
     pytest.importorskip("ray")
     with pytest.raises(ClusterError, match="is no address"), joined(address, Request()):
         pass
+
+
+def test_a_server_that_is_no_cluster_is_refused() -> None:
+    pytest.importorskip("ray")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            line, _ = server.accept()
+            with line:
+                line.recv(64)
+                line.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(ClusterError, match="no Ray cluster answers"), joined(address, Request()):
+            pass
+        thread.join()
 
 
 def test_an_address_that_is_closed_or_silent_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,15 @@ import numpy as np
 import pytest
 
 from mitoscope.count.slides import count_slides
-from mitoscope.errors import ConfigError, FormatError, MitoscopeError, PlacementError, UnknownLabelError
-from mitoscope.exchange import read_manifest, read_result, read_study
+from mitoscope.errors import (
+    ConfigError,
+    FormatError,
+    MitoscopeError,
+    PlacementError,
+    RegionError,
+    UnknownLabelError,
+)
+from mitoscope.exchange import BoxLayout, read_manifest, read_result, read_study
 from mitoscope.labels import LabelMapping
 from mitoscope.report import write_outputs
 from mitoscope.report.cohort_table import collect_rows
@@ -101,6 +108,8 @@ def test_what_was_searched_is_the_frame_or_what_the_user_states(slide: Path, tmp
     region = found.detections.searched.region
     assert region is not None
     assert region.bounds_px0.width == 600
+    with pytest.raises(RegionError, match=r"--frame: 900,0,600,500 lies outside of the slide"):
+        take(slide, file, frame=[900, 0, 600, 500])
     # Beyond what was searched nothing can have been found.
     file = write_points(tmp_path / "all.csv", np.array([row[:2] for row in FINDINGS]))
     part = take(slide, file, roi=[0, 0, 400, 600])
@@ -245,6 +254,9 @@ def test_a_result_of_another_image_is_refused(slide: Path, tmp_path: Path) -> No
     with pytest.raises(FormatError, match=r"of the image 'other.svs', not of painted.png.*--image NAME"):
         take(slide, file)
     assert len(take(slide, file, image="other.svs").detections) == len(FINDINGS)
+    unnamed = write_points(tmp_path / "unnamed.csv", np.array([row[:2] for row in FINDINGS]))
+    with pytest.raises(ConfigError, match=r"--image: the file names no image, so .* 'other.svs'"):
+        take(slide, unnamed, image="other.svs")
     value = {
         "images": [{"id": 7, "file_name": "painted.png", "width": 400, "height": 300}],
         "categories": [{"id": 1, "name": FIGURE}],
@@ -255,6 +267,9 @@ def test_a_result_of_another_image_is_refused(slide: Path, tmp_path: Path) -> No
     with pytest.raises(PlacementError, match=r"an image of 400 × 300 px.*--scale 2"):
         take(slide, coco)
     assert take(slide, coco, scale=2).detections.points_px0.tolist() == [[410.0, 290.0]]
+    settings = ImportSettings(scale=2, mpp=MPP)
+    with pytest.raises(FormatError, match=r"1 of 1 boxes have their second corner before the first; .*xywh"):
+        import_findings(slide, coco, settings=settings, boxes=BoxLayout.XYXY)
 
 
 @pytest.mark.parametrize(

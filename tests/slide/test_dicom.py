@@ -303,6 +303,13 @@ REFUSED: dict[str, tuple[Callable[[Picture], bytes], UID, str, dict[str, Any], s
         {"PlanarConfiguration": 1},
         r"separate colour planes \(PlanarConfiguration \(0028,0006\) 1\)",
     ),
+    "planes of coded frames": (
+        jfif,
+        JPEGBaseline8Bit,
+        "YBR_FULL_422",
+        {"PlanarConfiguration": 1},
+        r"separate colour planes .*; if the frames are not: dcmodify",
+    ),
     "focal planes": (
         uncoded,
         ExplicitVRLittleEndian,

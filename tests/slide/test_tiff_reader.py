@@ -156,6 +156,15 @@ def test_the_markers_of_shared_tables_count(tmp_path: Path, rgb: bool) -> None:
         assert "tag 262 says" in slide.info.notes[0]
 
 
+def test_coarser_chroma_refutes_a_marker_that_says_rgb(tmp_path: Path) -> None:
+    adobe = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00"
+    streams = [JpegKind(subsampling="420").encode(tile) for tile in cut(RGB, TILE)]
+    streams = [b"\xff\xd8" + adobe + unmarked(stream, rgb=False)[2:] for stream in streams]
+    coding = Coding(JPEG, TILE, subsampling=(2, 2))
+    with open_slide(write_coded(tmp_path / "slide.tiff", streams, SIZE, coding=coding)) as slide:
+        assert mean_off(read_all(slide).rgb, RGB) < 4
+
+
 def test_a_habit_of_encoders_decides_where_no_marker_does(tmp_path: Path) -> None:
     streams = [unmarked(encode(tile, rgb=False), rgb=False) for tile in cut(RGB, TILE)]
     path = write_streams(tmp_path / "slide.tiff", streams, ycbcr=False)
@@ -341,6 +350,81 @@ def test_planes_are_joined(tmp_path: Path, layout: dict[str, Any]) -> None:
     tifffile.imwrite(path, planes, photometric="rgb", planarconfig="separate", **layout, **SCALE)
     with open_slide(path) as slide:
         assert (read_all(slide).rgb == RGB).all()
+
+
+def write_pages(path: Path, pages: list[tuple[np.ndarray, int]], tile: int = 128) -> Path:
+    """Write pictures with their NewSubfileType as tiled pages."""
+    with tifffile.TiffWriter(path) as tiff:
+        for rgb, kind in pages:
+            pixels = np.ascontiguousarray(rgb)
+            tiff.write(pixels, photometric="rgb", tile=(tile, tile), subfiletype=kind & 1, **SCALE)
+    with tifffile.TiffFile(path, mode="r+") as tiff:
+        for page, (_, kind) in zip(tiff.pages, pages, strict=True):
+            assert isinstance(page, tifffile.TiffPage)
+            page.tags[254].overwrite(kind)
+    return path
+
+
+HALF, BLACK = RGB[::2, ::2], np.zeros((150, 210, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [(BLACK[:60, :180], 1), (BLACK, 5), (np.zeros_like(RGB), 1)],
+    ids=["macro", "mask", "page of the same size"],
+)
+@pytest.mark.parametrize("before", [False, True])
+def test_a_page_that_is_no_reduced_picture_is_no_level(
+    tmp_path: Path, other: tuple[np.ndarray, int], before: bool
+) -> None:
+    lower = [other, (HALF, 1)] if before else [(HALF, 1), other]
+    path = write_pages(tmp_path / "slide.tiff", [(RGB, 0), *lower])
+    with open_slide(path) as slide:
+        assert [level.size for level in slide.info.levels] == [SIZE, SizePx(210, 150)]
+        assert (read_all(slide, 1).rgb == HALF).all()
+        assert "is no level" in slide.info.notes[0]
+
+
+@pytest.mark.parametrize("pages", [[(HALF, 1), (RGB, 0)], [(HALF, 0), (RGB, 0), (RGB[::4, ::4], 1)]])
+def test_a_slide_whose_first_page_is_not_its_largest_is_refused(
+    tmp_path: Path, pages: list[tuple[np.ndarray, int]]
+) -> None:
+    path = write_pages(tmp_path / "slide.tiff", pages)
+    with pytest.raises(SlideFormatError, match=r"largest picture \(420 × 300 px\) is page 1, .*page=1"):
+        open_slide(path)
+    for striped in pages:
+        tifffile.imwrite(tmp_path / "strips.tiff", striped[0], photometric="rgb", append=True, **SCALE)
+    with pytest.raises(SlideFormatError, match=r"is page 1, not the first"):
+        open_slide(tmp_path / "strips.tiff")
+
+
+@pytest.mark.parametrize("around", [0, 255])
+def test_levels_that_are_filled_up_to_whole_tiles_are_cut_at_the_slide(tmp_path: Path, around: int) -> None:
+    pages = [(RGB, 0)]
+    for step in (2, 4, 8):
+        reduced = RGB[::step, ::step]
+        beyond = [(0, -side % 64) for side in reduced.shape[:2]]
+        pages.append((np.pad(reduced, [*beyond, (0, 0)], constant_values=around), 1))
+    with open_slide(write_pages(tmp_path / "slide.tiff", pages, tile=64)) as slide:
+        for level, step in enumerate((1, 2, 4, 8)):
+            assert slide.info.levels[level].downsample_x == slide.info.levels[level].downsample_y == step
+            assert (read_all(slide, level).rgb == RGB[::step, ::step]).all()
+
+
+@pytest.mark.parametrize(
+    ("tag", "what"), [(317, r"tag 317 \(Predictor\) is 9"), (322, r"tags 322 and 323 .* are 100 × 100")]
+)
+def test_what_libtiff_refuses_tile_by_tile_is_refused_by_its_tag(tmp_path: Path, tag: int, what: str) -> None:
+    tile, field = 112, RGB[:200, :200]
+    path = tmp_path / "slide.tiff"
+    tifffile.imwrite(
+        path, field, photometric="rgb", tile=(tile, tile), compression="zlib", predictor=2, **SCALE
+    )
+    set_tag(path, tag, 9 if tag == 317 else 100)
+    if tag == 322:
+        set_tag(path, 323, 100)
+    with pytest.raises(SlideFormatError, match=what):
+        open_slide(path)
 
 
 def write_ome(path: Path, **metadata: Any) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -37,10 +38,11 @@ def get(
     from mitoscope.bundle import look_at
     from mitoscope.progress import progress
 
+    wanted = None if fingerprint is None else _as_fingerprint(fingerprint)
     offer = look_at(address)
     for line in describe_offer(offer):
         typer.echo(line, err=as_json)
-    if fingerprint is not None and fingerprint.lower().removeprefix("sha256:") != offer.fingerprint:
+    if wanted not in (None, offer.fingerprint):
         raise ConfigError(
             f"has the fingerprint sha256:{offer.fingerprint}, which differs from --sha256",
             where=offer.address,
@@ -53,6 +55,18 @@ def get(
     line = f"{bundle.manifest.source}: all hashes hold, self-test passed; it lies in {bundle.folder}"
     name = _name_of(bundle.manifest)
     say({**bundle_as_json(bundle), "model": name}, f"{line}\nuse it with --model {name}", as_json)
+
+
+def _as_fingerprint(text: str) -> str:
+    """Return a fingerprint as its 64 digits."""
+    digits = text.strip().lower().removeprefix("sha256:")
+    if not re.fullmatch("[0-9a-f]{64}", digits):
+        raise ConfigError(
+            f"{text!r} is no fingerprint",
+            where="--sha256",
+            mend="give the 64 digits (0 to 9, a to f) that the author published",
+        )
+    return digits
 
 
 def _ask() -> None:

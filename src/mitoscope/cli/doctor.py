@@ -20,10 +20,13 @@ EXTRAS = {
         "weights to begin a training with",
     ),
     "adapt": (("onnx",), "adapting a detector to a laboratory"),
+    "import": (("onnx", "onnxscript"), "networks of other programs as bundles"),
     "cluster": (("ray",), "many machines"),
     "remote": (("fsspec", "s3fs", "gcsfs"), "slides and results in buckets"),
     "dicom": (("highdicom",), "DICOM annotations"),
+    "parquet": (("pyarrow",), "tables in Parquet"),
     "embed": (("umap",), "similarity boards"),
+    "notebook": (("geopandas", "pandas"), "tables in notebooks"),
 }
 """Modules of each extra, and what it is for."""
 

@@ -32,6 +32,9 @@ _BASE_MAX: Final = 20
 """Characters of a folder in which Ray can have its sockets: a system takes 107, and its own names have 87."""
 _PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 """How a gRPC client begins: Ray's own takes two minutes to find that nobody answers, and ends the process."""
+_FRAME_BYTES: Final = 9
+_SETTINGS: Final = bytes([4, 0, 0, 0, 0, 0])
+"""Kind, flags and stream of the frame with which a server of HTTP/2 begins (RFC 9113, 3.4): others do not."""
 _STORE_BYTES: Final = 256 << 20
 """Of objects that a machine shares between its processes: models and what is known of some slides."""
 
@@ -177,7 +180,7 @@ def _knock(address: str) -> None:
         with socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_S) as line:
             if os.environ.get("RAY_USE_TLS", "0") in {"", "0"}:
                 line.sendall(_PREFACE)
-                answered = bool(line.recv(9))
+                answered = _frame(line)[3:9] == _SETTINGS
             else:
                 answered = True
     except (OSError, OverflowError):
@@ -188,6 +191,14 @@ def _knock(address: str) -> None:
             where=where,
             mend="see that it runs (ray status on its head node) and that this machine reaches it",
         )
+
+
+def _frame(line: socket.socket) -> bytes:
+    """Return the head of the first frame that comes; less where the other side ends before."""
+    head = b""
+    while len(head) < _FRAME_BYTES and (more := line.recv(_FRAME_BYTES - len(head))):
+        head += more
+    return head
 
 
 def _cores() -> int:

@@ -261,6 +261,23 @@ def find_manifests(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.glob(f"*{MANIFEST}")) if is_manifest(path)]
 
 
+def find_broken_manifests(folder: Path) -> list[Path]:
+    """Return the files of a folder that have the name of a manifest beside a table, and are no JSON."""
+    return [
+        path
+        for path in sorted(folder.glob(f"*{MANIFEST}"))
+        if path.with_suffix(TABLE).is_file() and not _is_json(path)
+    ]
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        json.loads(read_text(path))
+    except (FormatError, ValueError, RecursionError):
+        return False
+    return True
+
+
 def is_cohort_table(path: Path) -> bool:
     """Return whether a file is the table of all slides of a folder, which is no result of one of them."""
     return path.name == f"{COHORT}{TABLE}" and Content(path).header >= _COHORT_COLUMNS

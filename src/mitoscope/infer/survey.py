@@ -130,8 +130,10 @@ def check_scale(info: SlideInfo, manifest: Manifest) -> None:
         )
 
 
-def region_of(info: SlideInfo, roi: tuple[float, float, float, float] | None) -> BoxPx0:
-    """Return the region of interest, cut to the slide.
+def region_of(
+    info: SlideInfo, roi: tuple[float, float, float, float] | None, *, where: str = "roi"
+) -> BoxPx0:
+    """Return the region of interest, cut to the slide; `where` names who states it, for errors.
 
     Raises
     ------
@@ -144,11 +146,11 @@ def region_of(info: SlideInfo, roi: tuple[float, float, float, float] | None) ->
     x, y, width, height = roi
     mend = f"give X,Y,W,H in level-0 px of the slide, which has {info.size.width} × {info.size.height}"
     if min(x, y) < 0 or min(width, height) <= 0:
-        raise RegionError(f"a region of interest of {x:g},{y:g},{width:g},{height:g}", where="roi", mend=mend)
+        raise RegionError(f"a region of interest of {x:g},{y:g},{width:g},{height:g}", where=where, mend=mend)
     region = BoxPx0(x, y, width, height).intersection(slide)
     if region is None:
         raise RegionError(
-            f"{x:g},{y:g},{width:g},{height:g} lies outside of the slide", where="roi", mend=mend
+            f"{x:g},{y:g},{width:g},{height:g} lies outside of the slide", where=where, mend=mend
         )
     return region
 

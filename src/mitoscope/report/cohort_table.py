@@ -15,6 +15,7 @@ from mitoscope.errors import FormatError
 from mitoscope.exchange import (
     COHORT,
     dump_rows,
+    find_broken_manifests,
     find_folders,
     find_manifests,
     inert,
@@ -207,18 +208,32 @@ def collect_rows(out_dir: Path, slides: Sequence[ListedSlide] = ()) -> list[Coho
         for folder in folders
         for path in find_manifests(folder)
     }
-    if not found:
+    broken = {
+        (folder.relative_to(out_dir), path.stem): path
+        for folder in folders
+        for path in find_broken_manifests(folder)
+    }
+    if not found and not broken:
         raise FormatError("no results in this folder", where=out_dir, mend="give the --out folder of detect")
     if not slides:
-        named = [_slide_of(path, below) for (below, _), path in found.items()]
-        return [cohort_row(SlideDone(one, path)) for one, path in zip(named, found.values(), strict=True)]
+        done = {place: SlideDone(_slide_of(path, place[0]), path) for place, path in found.items()}
+        done |= {
+            place: SlideDone(ListedSlide(Path(place[1]), below=place[0]), None, _broken(path))
+            for place, path in broken.items()
+        }
+        return [cohort_row(done[place]) for place in sorted(done)]
     none = "not searched, or it failed: there is no result"
     rows = []
     for slide in place_results(slides):
         path = found.get((slide.below, result_stem(slide.path)))
-        error = None if path else FormatError(none, where=slide.shown)
+        lost = broken.get((slide.below, result_stem(slide.path)))
+        error = None if path else _broken(lost) if lost else FormatError(none, where=slide.shown)
         rows.append(cohort_row(SlideDone(slide, path, error)))
     return rows
+
+
+def _broken(path: Path) -> FormatError:
+    return FormatError("its manifest is no JSON", where=path, mend="search the slide again with --no-resume")
 
 
 def write_cohort_table(rows: Sequence[CohortRow], out_dir: Path) -> list[Path]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mitoscope.detections import Detections
-from mitoscope.errors import FormatError, PlacementError
+from mitoscope.errors import ConfigError, FormatError, PlacementError
 from mitoscope.exchange import BoxLayout
 from mitoscope.exchange.foreign import ForeignFindings, read_foreign
 from mitoscope.image_names import last_part, stem
@@ -78,7 +78,8 @@ def import_findings(
     asked, file = settings or ImportSettings(), Path(file)
     with open_slide(slide, mpp=asked.mpp, mpp_override=asked.mpp_override) as opened:
         info, tissue = opened.info, find_tissue(opened)
-        region = region_of(info, asked.roi or asked.frame)
+        stated = (asked.frame, "--frame") if asked.roi is None else (asked.roi, "--roi")
+        region = region_of(info, stated[0], where=stated[1])
         focus = measure_focus(opened, tissue, region_px0=region)
     read = read_foreign(file, kind=asked.kind, columns=asked.columns, boxes=boxes, mpp=info.mpp)
     own = _of_slide(read, info, asked, file)
@@ -125,6 +126,12 @@ def import_findings(
 def _of_slide(read: ForeignFindings, info: SlideInfo, asked: ImportSettings, file: Path) -> ForeignFindings:
     """Return the findings of the slide's own image, which must be of its size where the file states one."""
     images = read.images
+    if images == ("",) and asked.image is not None:
+        raise ConfigError(
+            f"the file names no image, so that none of them can be {asked.image!r}",
+            where="--image",
+            mend="leave it out",
+        )
     wanted = asked.image if asked.image is not None else info.name
     named = [name for name in images if name and stem(name) == stem(wanted)]
     if not named and images != ("",):

@@ -94,7 +94,8 @@ def read_coded_colours(stream: bytes, tables: bytes | None = None) -> CodedColou
     Notes
     -----
     Of a JPEG the markers are believed in the order of libjpeg: JFIF, Adobe (ITU-T T.872, 6.5.3), the names
-    of the components; then sampling, because only chroma is stored more coarsely. Where all that is silent,
+    of the components; then sampling, because only chroma is stored more coarsely, which also refutes Adobe's
+    marker where it says RGB of components that are not called so. Where all that is silent,
     habits are left: encoders quantise the first component of YCbCr by one table and the two others by
     another, those of RGB all by one, and libtiff numbers the components of RGB from 0, those of YCbCr from 1.
     """
@@ -153,8 +154,9 @@ def _jpeg(stream: bytes, tables: bytes | None) -> CodedColours | None:
         colours, evidence = _marked(segments)
         if colours is None and tables is not None:
             colours, evidence = _marked(_segments(tables, len(_START_OF_JPEG)))
-        if colours is None:
-            colours, evidence = _declared(names, sampling)
+        declared = _declared(names, sampling)
+        if colours is None or (colours == "RGB" and declared[0] is not None):
+            colours, evidence = declared
         if colours is None:
             colours, evidence = _habitual(names, quantised)
             sure = colours is None

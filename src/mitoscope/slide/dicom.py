@@ -219,9 +219,11 @@ def _check_samples(path: Path, header: Dataset) -> None:
         wrong = f"has {stored} bits a sample (BitsStored (0028,0101)), of which only 8 are read"
     elif header.get("PixelRepresentation", 0):
         wrong = "has signed samples (PixelRepresentation (0028,0103) 1), which are not read"
-    elif header.get("PlanarConfiguration", 0) and str(header.file_meta.TransferSyntaxUID) == _UNCODED:
+    elif header.get("PlanarConfiguration", 0):
         wrong = "has separate colour planes (PlanarConfiguration (0028,0006) 1), which are not read"
         mend = "reorder them: gdcmimg --planar-configuration 0 IN.dcm OUT.dcm"
+        if str(header.file_meta.get("TransferSyntaxUID", _UNCODED)) != _UNCODED:
+            mend = 'if the frames are not: dcmodify -m "(0028,0006)=0" FILE'
     elif header.get("TotalPixelMatrixFocalPlanes", 1) != 1:
         planes = header.TotalPixelMatrixFocalPlanes
         wrong = f"has {planes} focal planes (TotalPixelMatrixFocalPlanes (0048,0303)), of which one is read"

@@ -22,6 +22,7 @@ MPP_TIMES_POWER = 10.0
 POWER_TOLERANCE = 0.20
 """Relative difference between the resolution and the one the objective power suggests that gets a note."""
 _MEND = "give the true value in µm per pixel with --mpp, e.g. --mpp 0.25"
+_MOST_HALVINGS = 16
 WHOLE_BELOW_BYTES = 64 << 20
 BLOCK_BYTES = 1 << 20
 BLOCKS = 64
@@ -147,6 +148,21 @@ def downsample(size0: SizePx, size: SizePx) -> tuple[float, float]:
         for whole, part in ((size0.width, size.width), (size0.height, size.height))
     )
     return (float(factor), float(factor)) if explained else (ratio_x, ratio_y)
+
+
+def without_filling(size0: SizePx, size: SizePx, tile: SizePx) -> SizePx | None:
+    """Return the part of a level that shows level 0 where its writer filled it up to whole tiles; else None.
+
+    Some writers call what fills the last tiles a part of the level (those of the slides of CAMELYON): then
+    the ratios of the sides differ, and the same number of halvings explains both.
+    """
+    for halvings in range(1, _MOST_HALVINGS):
+        step = 1 << halvings
+        shown = SizePx(-(-size0.width // step), -(-size0.height // step))
+        tiles = -(-shown.width // tile.width), -(-shown.height // tile.height)
+        if (tiles[0] * tile.width, tiles[1] * tile.height) == (size.width, size.height):
+            return shown
+    return None
 
 
 def resolve_scale(

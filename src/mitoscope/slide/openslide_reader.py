@@ -32,7 +32,15 @@ from PIL import Image
 from mitoscope.errors import RegionError, ScaleError, SlideFormatError, SlideReadError, UndecodableError
 from mitoscope.geometry import BoxPx, SizePx
 from mitoscope.slide.coded_colours import AS_STATED, StoredColours
-from mitoscope.slide.info import Level, SlideInfo, StatedScale, downsample, fingerprint, resolve_scale
+from mitoscope.slide.info import (
+    Level,
+    SlideInfo,
+    StatedScale,
+    downsample,
+    fingerprint,
+    resolve_scale,
+    without_filling,
+)
 from mitoscope.slide.ome import find_ome_pixels
 from mitoscope.slide.pixels import Pixels
 from mitoscope.slide.slide import Slide
@@ -312,8 +320,8 @@ def read_levels(
                 f"claims a level of {width} × {height} px (at most {MAX_SIDE_PX} a side)", where=where
             )
     size0 = SizePx(*sizes[0])
-    for size in sizes[1:]:
-        if not _same_field(sizes[0], size):
+    for index, size in enumerate(sizes):
+        if not _same_field(size0, SizePx(*size), _tile(tags, index)):
             raise SlideFormatError(
                 f"has levels of {size0.width} × {size0.height} and {size[0]} × {size[1]} px,"
                 " which cannot show the same field",
@@ -325,11 +333,13 @@ def read_levels(
     )
 
 
-def _same_field(size0: tuple[int, int], size: tuple[int, int]) -> bool:
+def _same_field(size0: SizePx, size: SizePx, tile: SizePx | None) -> bool:
     """Whether a level is level 0 reduced; some vendors fill levels up to whole tiles."""
-    factor = size0[0] / size[0]
-    off = abs(size[1] * factor - size0[1])
-    return off <= max(_ASPECT_TOLERANCE * size0[1], _PADDING_PX * factor)
+    factor = size0.width / size.width
+    off = abs(size.height * factor - size0.height)
+    if off <= max(_ASPECT_TOLERANCE * size0.height, _PADDING_PX * factor):
+        return True
+    return tile is not None and without_filling(size0, size, tile) is not None
 
 
 def _tile(tags: Mapping[str, str], index: int) -> SizePx | None:

@@ -24,7 +24,7 @@ Tag   Name                          What is done
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 from mitoscope.errors import SlideFormatError
 from mitoscope.geometry import SizePx
 from mitoscope.slide.coded_colours import AS_STATED, CodedColours, Colours, StoredColours, read_coded_colours
-from mitoscope.slide.info import StatedScale
+from mitoscope.slide.info import StatedScale, without_filling
 from mitoscope.slide.jpeg_tiles import (
     MAX_PAGES,
     PARSER_ERRORS,
@@ -49,11 +49,12 @@ from mitoscope.slide.tiff_directories import check_directories
 from mitoscope.slide.tiff_picture import JPEG, JPEG_2000, WHOLE_PICTURES, Fourth, StoredPicture, TiffLayout
 
 if TYPE_CHECKING:
-    from tifffile import TiffPage
+    from tifffile import TiffFile, TiffPage
 
 _APERIO_YCBCR = 33003
 _APERIO = frozenset({_APERIO_YCBCR, 33005})
 _LOSSLESS = frozenset({1, 5, 8, 32773, 32946, 34887, 34925, 50000})
+_UNPREDICTED = frozenset({1, 32773, 34887})
 COMPRESSIONS = frozenset({JPEG}) | JPEG_2000 | _LOSSLESS | WHOLE_PICTURES
 _GREY, _RGB, _PALETTE, _YCBCR = frozenset({0, 1}), 2, 3, 6
 _PRINT = {5: "CMYK", 8: "LAB", 9: "LAB", 10: "LAB"}
@@ -61,9 +62,11 @@ _TOGETHER, _PLANES = 1, 2
 _UNCODED, _ALIGNED_BYTES = 1, 16
 _BITS, _COMPRESSION, _PHOTOMETRIC, _DESCRIPTION, _ORIENTATION = 258, 259, 262, 270, 274
 _MAX_SAMPLE, _X_RESOLUTION, _Y_RESOLUTION, _UNIT = 281, 282, 283, 296
+_PREDICTOR, _TILE_MULTIPLE_PX = 317, 16
 _COLOUR_MAP, _EXTRA_SAMPLES, _SAMPLE_FORMAT, _S_MAX_SAMPLE = 320, 338, 339, 341
 _OFFSETS, _COUNTS = {True: 324, False: 273}, {True: 325, False: 279}  # of tiles and of strips
-_REDUCED_OR_MASK = 1 | 4
+_MASK = 4
+_REDUCED_OR_MASK = 1 | _MASK
 _UM_PER_UNIT = {2: 25_400.0, 3: 10_000.0}
 _IMAGEJ_MICRON = re.compile(r"^unit=(micron|microns|um|µm|μm|\\u00B5m)\s*$", re.MULTILINE | re.IGNORECASE)
 _IMAGEJ_IMAGES = re.compile(r"^images=(\d{1,9})\s*$", re.MULTILINE)
@@ -99,7 +102,7 @@ def read_layout(path: Path, sizes: Sequence[SizePx] | None = None) -> TiffLayout
     check_directories(path)
     try:
         with tifffile.TiffFile(path) as tiff:
-            pages = [page for page in _pages(tiff) if isinstance(page, tifffile.TiffPage)]
+            pages = _pages(tiff)
             if not pages:
                 raise SlideFormatError("has no page that can be read", where=path, mend=_MEND)
             return _Judge(path, pages).layout(sizes)
@@ -131,15 +134,16 @@ def read_colours(path: Path) -> StoredColours:
 
     try:
         with tifffile.TiffFile(path) as tiff:
-            pages = [page for page in _pages(tiff) if isinstance(page, tifffile.TiffPage)]
-            return _Judge(path, pages).stored_colours()
+            return _Judge(path, _pages(tiff)).stored_colours()
     except PARSER_ERRORS:
         return AS_STATED
 
 
-def _pages(tiff: Any) -> Iterator[Any]:
-    for index in range(len(tiff.pages)):
-        yield tiff.pages.get(index)
+def _pages(tiff: TiffFile) -> list[TiffPage]:
+    import tifffile
+
+    every = (tiff.pages.get(index) for index in range(len(tiff.pages)))
+    return [page for page in every if isinstance(page, tifffile.TiffPage)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,15 +167,34 @@ class _Judge:
         self._ome = find_ome_pixels(self._description, (first.imagewidth, first.imagelength))
 
     def layout(self, sizes: Sequence[SizePx] | None) -> TiffLayout:
-        if sizes is None:
-            chosen = [self._pages[0], *self._lower(self._pages[0], self._pages[1:])]
-        else:
-            chosen = [self._tiled_page(size) for size in sizes]
-        below = self._sub_levels(chosen[0]) if len(chosen) == 1 else []
-        self._refuse_several(chosen[0])
-        pictures = tuple(self._picture(page, index) for index, page in enumerate([*chosen, *below]))
+        seen = self._pages if sizes is None else [self._tiled_page(size) for size in sizes]
+        first = seen[0]
+        for page in self._pages:
+            self._sizes(page)
+        self._check_first(first)
+        lower = self._lower(first, seen[1:])
+        taken = seen if sizes is not None else []  # by OpenSlide
+        odd = [
+            page for place, page in enumerate(taken) if page not in [first, *lower] or page in taken[:place]
+        ]
+        below = [] if lower else self._sub_levels(first)
+        self._refuse_several(first)
+        levels = [first, *lower, *below]
+        pictures = tuple(self._picture(page, index, _size(first)) for index, page in enumerate(levels))
         scale = self._ome.scale if self._ome and self._ome.scale else _stated_scale(self._pages[0])
-        return TiffLayout(pictures, bool(below), scale)
+        return TiffLayout(pictures, bool(below), scale, tuple(_in_px(_size(page)) for page in odd))
+
+    def _check_first(self, first: TiffPage) -> None:
+        """Refuse a slide whose first page is not its largest, since OpenSlide takes the scale from that."""
+        pages = [page for page in self._pages if page.is_tiled or not first.is_tiled]
+        largest = max(pages, key=lambda page: 0 if page.subfiletype & _MASK else _size(page).area)
+        if first is not self._pages[0] or _size(largest).area > _size(first).area:
+            number = self._pages.index(largest)
+            raise SlideFormatError(
+                f"its largest picture ({_in_px(_size(largest))}) is page {number}, not the first",
+                where=self._path,
+                mend=f'make it the first: vips tiffsave "IN.tif[page={number}]" OUT.tif --tile --pyramid',
+            )
 
     def stored_colours(self) -> StoredColours:
         """Return how to understand the tiles of all pages; errors as of `read_colours`."""
@@ -196,7 +219,7 @@ class _Judge:
         same = [
             page
             for page in self._pages
-            if page.is_tiled and (page.imagewidth, page.imagelength) == (size.width, size.height)
+            if page.is_tiled and _size(page) == size and not page.subfiletype & _MASK
         ]
         if not same:
             raise SlideFormatError(
@@ -219,19 +242,16 @@ class _Judge:
         """Return the pages that show a tiled page reduced: smaller than the one before, of the same shape."""
         levels = [page]
         for other in others:
-            if not (page.is_tiled and other.is_tiled and 0 < other.imagewidth < levels[-1].imagewidth):
+            if not (page.is_tiled and other.is_tiled) or other.subfiletype & _MASK:
                 continue
-            factor = page.imagewidth / other.imagewidth
-            if abs(other.imagelength * factor - page.imagelength) <= 2 * factor:
+            if 0 < other.imagewidth < levels[-1].imagewidth and _shown(_size(page), other) is not None:
                 levels.append(other)
         return levels[1:]
 
     def _refuse_several(self, page: TiffPage) -> None:
         """Refuse a stack: which of its pictures is meant is not for a reader to say."""
         same = sum(
-            (each.imagewidth, each.imagelength) == (page.imagewidth, page.imagelength)
-            and not each.subfiletype & _REDUCED_OR_MASK
-            for each in self._pages
+            _size(each) == _size(page) and not each.subfiletype & _REDUCED_OR_MASK for each in self._pages
         )
         stack = _IMAGEJ_IMAGES.search(self._description) if self._description.startswith("ImageJ=") else None
         count = max(same, int(stack.group(1)) if stack else 1)
@@ -242,12 +262,12 @@ class _Judge:
                 mend="save the one to be read by itself",
             )
 
-    def _picture(self, page: TiffPage, level: int) -> StoredPicture:
+    def _picture(self, page: TiffPage, level: int, size0: SizePx) -> StoredPicture:
         compression, photometric = int(page.compression), page.tags.valueof(_PHOTOMETRIC)
         self._check_kind(page, compression, photometric)
         samples = int(page.samplesperpixel)
         planes = samples if page.planarconfig == _PLANES else 1
-        table, missing = self._table(page, level, planes)
+        table, missing = self._table(page, level, planes, size0)
         judged = self._colours(page, table, photometric)
         if compression == JPEG:
             table = self._with_head(page, table, judged.colours)
@@ -266,6 +286,7 @@ class _Judge:
             depth_by=depth_by,
             orientation=int(page.tags.valueof(_ORIENTATION, 1) or 1),
             missing=missing,
+            filled_up=table.size != _size(page),
         )
 
     def _with_head(self, page: TiffPage, table: TileTable, colours: Colours | None) -> TileTable:
@@ -302,6 +323,8 @@ class _Judge:
             raise self._error("tag 277 (SamplesPerPixel) is 4 with JPEG")
         if page.planarconfig == _PLANES and (compression == JPEG or compression in JPEG_2000):
             raise self._error(f"tag 284 (PlanarConfiguration) is 2 with tag 259 (Compression) {compression}")
+        if compression in _LOSSLESS:
+            self._check_lossless(page)
         if kind == _YCBCR and compression not in JPEG_2000 | {JPEG}:
             raise SlideFormatError(
                 f"tag 262 (PhotometricInterpretation) is 6, YCbCr, with tag 259 (Compression) {compression}",
@@ -309,10 +332,24 @@ class _Judge:
                 mend="save it as RGB with 8 bits a channel",
             )
 
+    def _check_lossless(self, page: TiffPage) -> None:
+        """Refuse by its tag what libtiff refuses tile by tile."""
+        predictor = int(page.tags.valueof(_PREDICTOR, 1) or 1)
+        if int(page.compression) not in _UNPREDICTED and predictor not in {1, 2}:
+            raise self._error(f"tag 317 (Predictor) is {predictor}")
+        if page.is_tiled and (page.tilewidth % _TILE_MULTIPLE_PX or page.tilelength % _TILE_MULTIPLE_PX):
+            raise self._error(
+                f"tags 322 and 323 (size of tiles) are {page.tilewidth} × {page.tilelength}, no multiple of"
+                f" {_TILE_MULTIPLE_PX}"
+            )
+
     # Places.
 
-    def _table(self, page: TiffPage, level: int, planes: int) -> tuple[TileTable, tuple[int, ...]]:
+    def _table(
+        self, page: TiffPage, level: int, planes: int, size0: SizePx
+    ) -> tuple[TileTable, tuple[int, ...]]:
         size, tile = self._sizes(page)
+        size = _shown(size0, page) or size
         tags = _OFFSETS[page.is_tiled], _COUNTS[page.is_tiled]
         lists = [self._numbers(page, tag) for tag in tags]
         offsets, counts = lists
@@ -486,6 +523,23 @@ def _bits_of_largest(value: object) -> int | None:
         return None
     bits = most.bit_length()
     return bits if most >= _NEAR_FULL * ((1 << bits) - 1) else None
+
+
+def _size(page: TiffPage) -> SizePx:
+    return SizePx(int(page.imagewidth), int(page.imagelength))
+
+
+def _in_px(size: SizePx) -> str:
+    return f"{size.width} × {size.height} px"
+
+
+def _shown(size0: SizePx, page: TiffPage) -> SizePx | None:
+    """Return how much of a page is level 0 reduced; None where it shows something else."""
+    size = _size(page)
+    factor = size0.width / size.width
+    if abs(size.height * factor - size0.height) <= 2 * factor:
+        return size
+    return without_filling(size0, size, SizePx(page.tilewidth, page.tilelength)) if page.is_tiled else None
 
 
 def _fourth(page: TiffPage) -> Fourth:

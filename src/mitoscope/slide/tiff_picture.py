@@ -64,6 +64,8 @@ class StoredPicture:
         The value of tag 274.
     missing : tuple of int
         Indices of tiles that are not stored.
+    filled_up : bool
+        Whether the file counts what fills the last tiles as a part of the level.
     """
 
     page: TiffPage
@@ -79,6 +81,7 @@ class StoredPicture:
     depth_by: str
     orientation: int
     missing: tuple[int, ...]
+    filled_up: bool = False
 
     @property
     def size(self) -> SizePx:
@@ -108,6 +111,8 @@ class StoredPicture:
             return "stores its samples in planes"
         if self.fourth is not None:
             return "has a fourth sample"  # libtiff takes any for transparency
+        if self.filled_up:
+            return "is filled up to whole tiles"
         return None
 
 
@@ -122,17 +127,22 @@ class TiffLayout:
         Whether levels are stored in sub-directories, where OpenSlide sees none.
     scale : StatedScale or None
         The resolution that the file states.
+    left_out : tuple of str
+        Sizes of pages that OpenSlide takes for levels and that show something else than level 0.
     """
 
     pictures: tuple[StoredPicture, ...]
     sub_levels: bool = False
     scale: StatedScale | None = None
+    left_out: tuple[str, ...] = ()
 
     @property
     def unlike_openslide(self) -> str | None:
         """What keeps OpenSlide from reading the slide as it is stored, or None."""
         if self.sub_levels:
             return "keeps its pyramid in sub-directories (tag 330)"
+        if self.left_out:
+            return f"has a page of {self.left_out[0]} that is no level"
         for index, picture in enumerate(self.pictures):
             if (reason := picture.unlike_openslide) is not None:
                 return f"level {index} {reason}"
@@ -158,5 +168,7 @@ class TiffLayout:
             yield f"{len(first.missing)} of {count} tiles are not stored in the file: they are gaps"
         if first.fourth is Fourth.UNSPECIFIED:
             yield "a fourth sample, which no tag 338 (ExtraSamples) calls transparency, was left out"
+        for size in self.left_out:
+            yield f"a page of {size} does not show the slide and is no level"
         if first.bits > 8:
             yield f"samples of {first.bits} bits were scaled to 8"

@@ -285,6 +285,12 @@ class Coco(Layout):
         boxes = np.array(self.corners, np.float64).reshape(-1, 4)
         if self._layout(boxes) is BoxLayout.XYWH:
             boxes[:, 2:] += boxes[:, :2]
+        elif (reversed_ := (boxes[:, 2:] < boxes[:, :2]).any(axis=1)).any():
+            raise FormatError(
+                f"{reversed_.sum():,} of {len(boxes):,} boxes have their second corner before the first",
+                where=self.found.path,
+                mend="corner and size are read with --boxes xywh",
+            )
         centres = boxes[:, :2] / 2 + boxes[:, 2:] / 2
         for place, ((x, y), (score, category, image)) in enumerate(
             zip(centres.tolist(), self.rows, strict=True)
