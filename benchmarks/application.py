@@ -46,6 +46,10 @@ from mitoscope.store import (
     Source,
     Store,
     Study,
+    TaskTile,
+    add_tiles,
+    answer_tile,
+    tile_ids,
 )
 from mitoscope.web.app import describe_api
 from tests.web.making import write_slide
@@ -135,19 +139,36 @@ def measure(name: str, folder: Path, study: Study) -> None:
         store.import_study(study, source=Source(name))
         listed = store.live_cells()[:1000]
         store.open_round(Round("candidates", RoundKind.CANDIDATE_REVIEW), cells=listed)
+        answered = [answer_tiles(store, f"crowd {n}") for n in range(3)]
     start = time.perf_counter()
     print(
         f"\n## {name}: {len(study.cells):,} cells, {len(study.slides):,} slides, {len(study.events):,} labels"
     )
     with RealServer(path, slides) as server:
         report("start, until the link is printed", [time.perf_counter() - start])
-        clinic = Clinic(server)
+        clinic = Clinic(server, crowd=answered[0])
         for who, caller in (("lead", clinic.lead), ("rater", clinic.rater)):
             for route in sorted(clinic.routes()):
                 time_route(f"{who:5s} {route}", caller, route, server=psutil.Process(server.process.pid))
         clinic.cells_made()
         with_others(clinic)
         server.end(signal.SIGINT)
+
+
+def answer_tiles(store: Store, name: str) -> int:
+    """Return a round of 2,000 tiles, each answered by five of a crowd: a box on three of ten."""
+    rng = np.random.default_rng(0)
+    round_id = store.open_round(Round(name, RoundKind.CROWD_BOXES))
+    raters = [store.add_rater(Rater(f"of the crowd {n}", RaterKind.CROWD)) for n in range(5)]
+    slides = list(store.slides())
+    places = [(slides[n % len(slides)], 200.0 * (n // len(slides))) for n in range(2000)]
+    with store.writing() as connection:
+        add_tiles(connection, [TaskTile(0, round_id, slide, x, 0, 128) for slide, x in places])
+        for rater in raters:
+            for tile in tile_ids(connection, round_id):
+                boxes = [[*rng.integers(0, 80, 2).tolist(), 25, 25]] if rng.random() < 0.3 else []
+                answer_tile(connection, tile, rater, {"boxes": boxes}, seconds=3)
+    return round_id
 
 
 def time_route(name: str, caller: Caller, route: str, *, server: psutil.Process) -> None:
@@ -178,7 +199,7 @@ LACKING = ("{result_id}", "{board_id}", "{name}", "{interest_id}", "{version}", 
 class Clinic:
     """A served study with a lead and a rater, and rounds of all kinds."""
 
-    def __init__(self, server: RealServer) -> None:
+    def __init__(self, server: RealServer, *, crowd: int) -> None:
         self.lead = server.client()
         added = self.lead.send("POST", "/api/raters", name="reader", kind="expert", role="rater").json()
         self.rater = server.client(added["link"].partition("token=")[2])
@@ -190,10 +211,10 @@ class Clinic:
             for kind, who in (
                 ("case review", both),
                 ("screening", both),
-                ("crowd boxes", both),
                 ("second read", reader),  # who reads blinded is shown no agreement
             )
         }
+        self.rounds["crowd boxes"] = crowd
         self.own = self.rounds["case review"]
         self.cells: list[int] = []
 

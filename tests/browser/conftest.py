@@ -88,7 +88,7 @@ def clinic(served: Clinic) -> Iterator[Clinic]:
     served.close_rounds()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def frail_slides(tmp_path_factory: pytest.TempPathFactory, slides: Path) -> Path:
     """Return a folder with slides that may go, one of 2.5 mm², and one with a long name."""
     folder = tmp_path_factory.mktemp("frail")
@@ -107,11 +107,11 @@ def frail_slides(tmp_path_factory: pytest.TempPathFactory, slides: Path) -> Path
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def frail_served(
     tmp_path_factory: pytest.TempPathFactory, frail_slides: Path, browser: Browser
 ) -> Iterator[Clinic]:
-    """Return a served study whose server may be killed and whose slides may go."""
+    """Return a served study for one module, whose server may be killed and whose slides may go."""
     with serving(tmp_path_factory.mktemp("frail-study") / "study.mito", frail_slides, browser) as clinic:
         yield clinic
 

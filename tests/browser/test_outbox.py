@@ -46,11 +46,11 @@ def test_labels_outlive_a_killed_server_a_closed_tab_and_a_wrong_clock(frail: Cl
     assert abs(me["last_s"] - time.time()) < 600, "the server's clock counts, not the browser's"
 
 
-def test_regions_that_are_drawn_while_the_server_is_away_are_kept_and_sent(frail: Clinic) -> None:
+def test_regions_that_are_drawn_or_placed_while_the_server_is_away_are_kept_and_sent(frail: Clinic) -> None:
     frail.foresee(*AWAY)
-    slide = frail.slides["breast-02.tiff"]
-    where = f"/api/slides/{slide['id']}/regions"
-    before = len(frail.lead.get(where)["regions"])
+    slide = frail.slides["large.tiff"]
+    where, interests = (f"/api/slides/{slide['id']}/{what}" for what in ("regions", "interests"))
+    before, placed = len(frail.lead.get(where)["regions"]), len(frail.lead.get(interests)["interests"])
     page = frail.page(frail.lead, f"/regions/{slide['id']}")
     page.locator(".stage").wait_for()  # a page that is not there yet keeps nothing
     settle(page)
@@ -63,12 +63,16 @@ def test_regions_that_are_drawn_while_the_server_is_away_are_kept_and_sent(frail
         page.keyboard.press("Enter")
         page.keyboard.press("Enter")  # a second time is none
         expect(page.locator(".unsent")).to_have_text(unsent)
+    page.get_by_role("button", name="Place", exact=True).click()
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator(".unsent")).to_have_text("3 unsent")
     page.close()
     frail.server.start()
     again = frail.contexts[-1].new_page()
     again.goto(f"{frail.server.address}/#/regions/{slide['id']}")
     until(lambda: len(frail.lead.get(where)["regions"]) == before + 2)
     all_sent(again)
+    assert len(frail.lead.get(interests)["interests"]) == placed + 1
     kinds = [one["kind"] for one in frail.lead.get(where)["regions"]][before:]
     assert kinds == ["tumour", "exclusion"]
 

@@ -3,7 +3,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mitoscope.statistics import Interval, Intervals, Score, bootstrap, draw_rows, draw_sums, draw_times
+from mitoscope.statistics import (
+    Interval,
+    Intervals,
+    Score,
+    bootstrap,
+    draw_rows,
+    draw_sums,
+    draw_times,
+    estimate,
+)
 
 SCORES = st.lists(
     st.builds(Score, st.integers(0, 20), st.integers(0, 20), st.integers(0, 20)), min_size=2, max_size=12
@@ -60,6 +69,10 @@ def test_one_case_or_nothing_defined_has_no_interval() -> None:
     assert bootstrap([Score(1, 1, 1)]) == Intervals(None, None, None)
     assert bootstrap([Score(), Score()]) == Intervals(None, None, None)
     assert bootstrap([Score(fp=1), Score(fp=2)]).recall is None
+    # Nor has what is asked for without one, as the tables of the raters are.
+    asked = estimate(np.eye(2), np.array([1, 2]), lambda sums: sums[..., 0], repeats=0)
+    assert asked.value == 1
+    assert np.isnan([asked.low, asked.high]).all()
 
 
 def test_one_seed_draws_the_same_cases_for_every_measure() -> None:

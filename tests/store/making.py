@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -44,3 +45,15 @@ def cells_in(store: Store, slide_id: int, box: BoxPx0) -> SeenCells:
     sight = Sight(1, 1, 1, is_blinded=False, shows_labels=True, own_only=False)
     with store.reading() as connection:
         return cells_seen(connection, sight, slide_id, box=box)
+
+
+@dataclass
+class Clock:
+    """The clock by which labels, visits and answers come in: each so many seconds after the one before."""
+
+    step_s: float = 3.0
+    now_s: float = 1e9
+
+    def time(self) -> float:
+        self.now_s += self.step_s
+        return self.now_s

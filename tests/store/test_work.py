@@ -55,6 +55,7 @@ from mitoscope.store.terms import (
 )
 from mitoscope.store.vocabulary import read_setting, write_setting
 from mitoscope.truth import first_three
+from tests.store.making import Clock
 from tests.store.session import Session
 
 SQUARE = np.array([[0.0, 0.0], [100.0, 0.0], [100.0, 100.0], [0.0, 100.0]])
@@ -293,9 +294,19 @@ def test_a_board_has_one_cell_a_place_and_one_round(store: Store) -> None:
             read_board(connection, 99)
 
 
-def test_speed_and_overruling_are_told_from_the_events(store: Store, reader: Session) -> None:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    for module_ in ("actions", "screening", "tasks"):
+        monkeypatch.setattr(f"mitoscope.store.{module_}.time", made)
+    return made
+
+
+def test_speed_and_overruling_are_told_from_the_events(store: Store, reader: Session, clock: Clock) -> None:
+    """Speed by the server's clock, whatever a browser says; breaks are no work."""
     for cell in range(1, 11):
-        reader.label(cell, 1, seconds=2.0 if cell % 2 else 4.0)
+        clock.now_s += 3600 * (cell == 4)
+        reader.label(cell, 1, seconds=0.0 if cell % 2 else 86_400.0)
     with store.reading() as connection:
         (mine,) = [one for one in work_done(connection) if one.rater_id == reader.rater_id]
         assert (mine.done, mine.unit, mine.seconds) == (10, WorkUnit.CELLS, 3.0)
@@ -332,9 +343,10 @@ def test_a_study_of_the_schema_before_is_brought_up_to_date(tmp_path: Path) -> N
         assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
 
 
+@pytest.mark.usefixtures("clock")
 def test_a_screening_is_measured_in_fields_and_what_is_left_by_the_own_pace(store: Store) -> None:
     store.add_slide(SlideRecord("not begun.svs"))
-    round_id = store.open_round(Round("screening", RoundKind.SCREENING))
+    round_id = store.open_round(Round("fields", RoundKind.SCREENING))
     fields = [Field(BoxPx0(100 * n, 0, 100, 100), 0.25) for n in range(4)]
     with store.writing() as connection:
         assign(connection, round_id, [1, 2])
@@ -344,9 +356,9 @@ def test_a_screening_is_measured_in_fields_and_what_is_left_by_the_own_pace(stor
         for slide in slides:
             write_plan(connection, round_id, slide, fields)
         for number in range(4):
-            visit_field(connection, round_id, 1, slides[0], number, is_covered=True, seconds=6.0)
-        visit_field(connection, round_id, 1, slides[1], 0, is_covered=True, seconds=6.0)
-        visit_field(connection, round_id, 1, slides[1], 1, is_covered=False, seconds=6.0)
+            visit_field(connection, round_id, 1, slides[0], number, is_covered=True, seconds=900.0)
+        visit_field(connection, round_id, 1, slides[1], 0, is_covered=False)  # looked at again before it was
+        visit_field(connection, round_id, 1, slides[1], 1, is_covered=True)
         one, other = work_done(connection, rounds=[round_id])
         expected = 4 * len(slides)
         assert (one.unit, one.done, one.of, one.is_estimate) == (WorkUnit.FIELDS, 5, expected, True)
@@ -355,8 +367,9 @@ def test_a_screening_is_measured_in_fields_and_what_is_left_by_the_own_pace(stor
             SlideWork(slides[1], 1, 4),
             SlideWork(slides[2], 0, None),
         )
-        assert one.seconds == pytest.approx(36 / 5)
-        assert one.left_s == pytest.approx((expected - 5) * 36 / 5)
+        # Six visits three seconds apart, of which the first is not timed and one covered no field.
+        assert one.seconds == pytest.approx(15 / 4)
+        assert one.left_s == pytest.approx((expected - 5) * 15 / 4)
         assert (other.done, other.of, other.last_s) == (0, None, None)
         for slide in slides:
             for number in range(4):
@@ -368,6 +381,7 @@ def test_a_screening_is_measured_in_fields_and_what_is_left_by_the_own_pace(stor
         assert round_id in rounds_read(connection)
 
 
+@pytest.mark.usefixtures("clock")
 def test_tiles_and_signatures_are_counted_and_free_labelling_has_no_end(store: Store) -> None:
     crowd = store.open_round(Round("crowd", RoundKind.CROWD_TILES))
     case = store.open_round(Round("case", RoundKind.CASE_REVIEW))
@@ -378,12 +392,12 @@ def test_tiles_and_signatures_are_counted_and_free_labelling_has_no_end(store: S
         add_tiles(connection, [TaskTile(0, crowd, 1, x, 0, 10) for x in (0, 10, 20)])
         first, second, _ = read_tiles(connection, crowd)
         for tile in (first, first, second):
-            answer_tile(connection, tile.id, 1, {"answer": True}, seconds=4)
+            answer_tile(connection, tile.id, 1, {"answer": True}, seconds=900)
         sign(connection, {"count": 3}, slide_id=2, round_id=case, rater_id=1)
         (tiles,) = work_done(connection, rounds=[crowd])
         (slides,) = work_done(connection, rounds=[case])
         (cells,) = work_done(connection, rounds=[free], rater_id=1)
-        assert (tiles.done, tiles.of, tiles.left_s) == (2, 3, 4.0)
+        assert (tiles.done, tiles.of, tiles.left_s) == (2, 3, 3.0)
         assert (slides.unit, slides.done, slides.seconds) == (WorkUnit.SLIDES, 1, None)
         assert slides.of == len(slides.slides)
         assert (cells.done, cells.of, cells.is_complete) == (0, None, False)

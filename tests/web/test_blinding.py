@@ -266,7 +266,7 @@ def test_a_signed_result_and_a_board_are_closed_to_who_is_yet_to_read_their_cell
     assert len(clinic.lead.get("/api/results")["results"]) == 1
 
 
-def test_who_counts_a_case_sees_nothing_of_the_others_until_it_is_signed(clinic: Clinic) -> None:
+def test_who_counts_a_case_sees_nothing_of_the_others_anywhere_until_it_is_signed(clinic: Clinic) -> None:
     first, second, reader = (clinic.person(name) for name in ("first", "second", "reader"))
     found = {"slide": clinic.slide, "x": [800.0, 860.0], "y": [700.0, 700.0], "score": [0.9, 0.8]}
     clinic.lead.post("/api/reviews", name="found", model="m", detections=[found], bins=1, raters=[reader.id])
@@ -285,10 +285,25 @@ def test_who_counts_a_case_sees_nothing_of_the_others_until_it_is_signed(clinic:
         cells = person.get(f"{path}/cells")
         return set(cells["label"]), added in cells["cell"], len(person.get(f"{path}/case")["results"])
 
+    free = clinic.round("free", "unstated", first, second)
+
+    def elsewhere(person: Person) -> tuple[set[int], bool]:
+        cells = person.get(f"/api/rounds/{free}/slides/{clinic.slide}/cells")
+        return set(cells["label"]), added in cells["cell"]
+
     sign(first)
     assert seen(second) == ({0}, False, 0)
-    assert second.get(f"/api/rounds/{case}/cells/{candidate}")["others"] == []
-    second.get(f"/api/rounds/{case}/cells/{added}", status=404)
-    assert seen(clinic.lead) == ({0, 1, 2}, True, 1)
+    assert elsewhere(second) == ({0}, False)
+    for round_id in (case, free):
+        assert second.get(f"/api/rounds/{round_id}/cells/{candidate}")["others"] == []
+        second.get(f"/api/rounds/{round_id}/cells/{added}", status=404)
+        waiting = second.get(f"/api/rounds/{round_id}/queue")
+        assert added not in {one["cell"] for one in waiting["cells"]}
+        assert (waiting["labelled"], waiting["of"]) == (0, 0)
+    assert {(one["labelled"], one["cells"]) for one in second.get("/api/me")["rounds"]} == {(0, 0)}
+    for label in (1, None):  # and works there as with any other cell
+        bare = second.get(f"/api/rounds/{free}/cells/{candidate}")
+        second.act(free, kind="label", cell=candidate, label=label, expected=bare["seen"])
+    assert (seen(clinic.lead), elsewhere(clinic.lead)) == (({0, 1, 2}, True, 1), ({0, 1, 2}, True))
     sign(second)
-    assert seen(second) == ({0, 1, 2}, True, 2)
+    assert (seen(second), elsewhere(second)) == (({0, 1, 2}, True, 2), ({0, 1, 2}, True))

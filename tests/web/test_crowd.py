@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from mitoscope.detections import Detections
 from mitoscope.exchange import read_ground_truth
 from mitoscope.geometry import SizePx
 from mitoscope.store import Policy, read_tiles
+from tests.store.making import Clock
 
 from .making import Clinic, Json, Person
 
@@ -29,18 +29,6 @@ def answer_all(person: Person, task: int, said: Any) -> None:
     """Answer the tiles of a round, in the person's own order, until there is none left."""
     while tile := person.get(f"/api/rounds/{task}/tiles/next")["tile"]:
         person.post(f"/api/rounds/{task}/tiles/{tile['id']}/answer", seconds=1, **said(tile))
-
-
-@dataclass
-class Clock:
-    """The clock by which answers come in: each so many seconds after the one before."""
-
-    step_s: float = 3.0
-    now_s: float = 1e9
-
-    def time(self) -> float:
-        self.now_s += self.step_s
-        return self.now_s
 
 
 @pytest.fixture

@@ -98,7 +98,7 @@ def test_second_read_consensus_third_expert_and_the_outcome_by_policy(clinic: Cl
     # The second calls all figures: every other cell is disputed.
     while queue["cells"]:
         one = queue["cells"][0]
-        second.act(reading, kind="label", cell=one["cell"], label=FIGURE, seconds=1.0, expected=one["seen"])
+        second.act(reading, kind="label", cell=one["cell"], label=FIGURE, seconds=1e6, expected=one["seen"])
         queue = second.get(f"/api/rounds/{reading}/queue?n=1")
     assert queue["labelled"] == queue["of"] == 6
     newest = second.get(f"/api/rounds/{reading}/done?n=1")["cells"][0]
@@ -128,7 +128,8 @@ def test_second_read_consensus_third_expert_and_the_outcome_by_policy(clinic: Cl
     assert agreement["disagreement"]["value"] == 0.5
     progress = clinic.lead.get("/api/progress")["rows"]
     speed = next(one for one in progress if one["rater"] == second.id)
-    assert (speed["done"], speed["of"], speed["seconds"], speed["left_s"]) == (6, 6, 1.0, 0.0)
+    assert (speed["done"], speed["of"]) == (6, 6)
+    assert speed["seconds"] is None or speed["seconds"] < 300, "a browser may say what it likes"
     assert first.get("/api/progress", status=403)["code"] == "not_yours"
 
 

@@ -107,7 +107,12 @@ def test_others_look_on_while_something_long_is_written(clinic: Clinic) -> None:
     round_id = clinic.round("work", "case review", clinic.lead)
     made = clinic.lead.act(round_id, kind="create", slide=clinic.slide, x=900, y=700, label=1)
     round_path = f"/api/rounds/{round_id}"
-    asked = ("/api/me", f"{round_path}/cells/{made['cell']}", f"{round_path}/slides/{clinic.slide}/cells")
+    on_slide = f"/slides/{clinic.slide}"
+    asked = ["/api/me", f"{round_path}/cells/{made['cell']}", f"{round_path}{on_slide}/cells"]
+    asked += [f"{round_path}/queue", f"{round_path}{on_slide}/case"]
+    screening = clinic.round("screening", "screening", clinic.lead)
+    crowd = clinic.round("crowd", "crowd boxes", clinic.lead)
+    asked += [f"/api/rounds/{screening}{on_slide}/screening", f"/api/rounds/{crowd}/tiles/next"]
     before = [clinic.lead.get(path) for path in asked]
     seen: list[Any] = []
     with clinic.store.writing() as connection:

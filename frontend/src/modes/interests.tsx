@@ -1,9 +1,9 @@
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { get } from "../api/request";
 import type { Counted, InterestPlaced, InterestRecord, Interests as InterestList } from "../api/types";
 import type { History } from "../state/history";
-import { me, sayError, write } from "../state/session";
+import { isLead, keep, me, sayError } from "../state/session";
 import { Section } from "../ui/panel";
 import type { BoxLayer } from "../viewer/box-layer";
 import type { Box } from "../viewer/frame";
@@ -33,9 +33,12 @@ export function Interests({ slide, view, layer, history, polygons }: Properties)
   const path = `/api/slides/${slide.id}/interests`;
   const list = useSignal<readonly InterestRecord[]>([]);
   const placed = useSignal<Box | null>(null);
+  /** Saved here and not yet acknowledged: they stay in view. */
+  const unsent = useRef(new Set<Box>());
   const draw = () => {
     layer.boxes = [
       ...list.value.map((one) => ({ box: one, colour: BLUE, width: 2, caption: one.name || areaOf(one) })),
+      ...[...unsent.current].map((box) => ({ box, colour: BLUE, width: 2 })),
       ...(placed.value ? [{ box: placed.value, colour: BLUE, dash: [8, 5] }] : []),
     ];
     view.redraw();
@@ -48,7 +51,7 @@ export function Interests({ slide, view, layer, history, polygons }: Properties)
   useEffect(() => void load(), [path]);
   const place = (box: Box) => {
     placed.value = box;
-    view.tool = new WindowTool(() => placed.value, slide, move);
+    view.tool = new WindowTool(() => placed.value, slide, move, polygons);
     draw();
     view.fit(box);
   };
@@ -68,29 +71,34 @@ export function Interests({ slide, view, layer, history, polygons }: Properties)
     const { x, y } = view.frame.centre;
     place({ x: clamp(x - width / 2, slide.width - width), y: clamp(y - height / 2, slide.height - height), width, height });
   };
+  /** Whose labels are counted for the hot spot. */
+  const round = me.value?.rounds.find((one) => one.slides.includes(slide.id) && !one.is_blinded);
   const onHotSpot = () => {
-    const round = me.value?.rounds.find((one) => one.slides.includes(slide.id) && !one.is_blinded);
     const query = `round=${round?.id ?? 1}&area_mm2=${AREA_MM2}&aspect=4:3`;
     get<Counted>(`/api/slides/${slide.id}/hot-spot?${query}`).then(place, sayError);
   };
   const save = async () => {
     const box = placed.value;
     if (!box) return;
-    const body = { x: box.x, y: box.y, area_mm2: AREA_MM2, aspect: "4:3" };
-    const made = await write<InterestPlaced>("POST", path, body);
-    if (!made) return;
-    const { id } = made.interest;
-    history.did({ title: "region of interest placed", of: nameOf(id), undo: () => remove(id), redo: () => restore(id) });
+    unsent.current.add(box);
     stop();
+    const body = { x: box.x, y: box.y, area_mm2: AREA_MM2, aspect: "4:3" };
+    const made = await keep<InterestPlaced>("POST", path, body, "Region of interest placed");
+    unsent.current.delete(box);
+    if (made) {
+      const { id } = made.interest;
+      history.did({ title: "region of interest placed", of: nameOf(id), undo: () => remove(id), redo: () => restore(id) });
+    } else if (!placed.value) place(box);
     await load();
   };
-  const send = async (method: "POST" | "DELETE", id: number, more = ""): Promise<boolean> => {
-    const done = await write(method, `/api/interests/${id}${more}`, {}, () => history.forget(nameOf(id)));
+  const send = async (method: "POST" | "DELETE", id: number, title: string, more = ""): Promise<boolean> => {
+    const done = await keep(method, `/api/interests/${id}${more}`, {}, title);
+    if (!done) history.forget(nameOf(id));
     await load();
     return done !== null;
   };
-  const remove = (id: number) => send("DELETE", id);
-  const restore = (id: number) => send("POST", id, "/restore");
+  const remove = (id: number) => send("DELETE", id, "Region of interest deleted");
+  const restore = (id: number) => send("POST", id, "Region of interest restored", "/restore");
   const takeAway = async ({ id }: InterestRecord) => {
     if (!(await remove(id))) return;
     history.did({ title: "region of interest deleted", of: nameOf(id), undo: () => restore(id), redo: () => remove(id) });
@@ -133,7 +141,7 @@ export function Interests({ slide, view, layer, history, polygons }: Properties)
           <button type="button" class="grow" disabled={!fits} onClick={byHand}>
             Place
           </button>
-          <button type="button" class="grow" disabled={!fits} onClick={onHotSpot}>
+          <button type="button" class="grow" disabled={!fits || !(round || isLead())} onClick={onHotSpot}>
             Hot spot
           </button>
         </div>

@@ -5,7 +5,7 @@ import type { Region, RegionKind, RegionSet, Regions as RegionList } from "../ap
 import { useCommands } from "../keys/commands";
 import { History } from "../state/history";
 import { placeOf, route } from "../state/route";
-import { sayError, theOutbox } from "../state/session";
+import { keep, sayError } from "../state/session";
 import { Panel, Section, TurnBack } from "../ui/panel";
 import { formatMm2 } from "../viewer/area";
 import { BoxLayer } from "../viewer/box-layer";
@@ -29,6 +29,7 @@ export function Regions({ slide }: { slide: OpenSlide }) {
   const boxes = useMemo(() => new BoxLayer(), []);
   const view = useRef<SlideView | null>(null);
   const viewReady = useSignal<SlideView | null>(null);
+  const polygons = useRef<PolygonTool | null>(null);
   const history = useMemo(() => new History(), [path]);
   /** Of the polygon at work: corner by corner. */
   const strokes = useSignal(new History());
@@ -81,21 +82,15 @@ export function Regions({ slide }: { slide: OpenSlide }) {
     if (!isWorthIt) return;
     history.did({ title: "drawing dropped", of: "draft", undo: () => take(region, draft), redo: () => take(null, null) });
   };
-  /** Keep a change until the server has it, also where it is away or the page is closed; null where it is refused. */
-  const keep = async (method: "POST" | "PUT" | "DELETE", where: string, body: object, title: string): Promise<RegionSet | null> => {
-    try {
-      const done = await theOutbox().send<RegionSet>({ method, path: where, body: { ...body }, title });
-      if (done.region) seen.current.set(done.region.id, done.region.seen);
-      return done;
-    } catch (error) {
-      sayError(error);
-      return null;
-    }
+  const kept = async (method: "POST" | "PUT" | "DELETE", where: string, body: object, title: string): Promise<RegionSet | null> => {
+    const done = await keep<RegionSet>(method, where, body, title);
+    if (done?.region) seen.current.set(done.region.id, done.region.seen);
+    return done;
   };
   const send = async (method: "POST" | "PUT" | "DELETE", id: number, body: object = {}, more = ""): Promise<boolean> => {
     const expected = more ? {} : { expected: seen.current.get(id) };
     const title = { POST: "Region restored", PUT: "Region changed", DELETE: "Region deleted" }[method];
-    const done = await keep(method, `/api/regions/${id}${more}`, { ...body, ...expected }, title);
+    const done = await kept(method, `/api/regions/${id}${more}`, { ...body, ...expected }, title);
     if (!done) history.forget(id);
     await load();
     return done !== null;
@@ -127,7 +122,7 @@ export function Regions({ slide }: { slide: OpenSlide }) {
         redo: () => send("PUT", region.id, after),
       });
     } else {
-      const made = await keep("POST", path, after, `New region: ${draft.kind}`);
+      const made = await kept("POST", path, after, `New region: ${draft.kind}`);
       if (!made) return false;
       const { id, kind } = made.region;
       history.did({ title: `${kind} drawn`, of: id, undo: () => remove(id), redo: () => restore(id) });
@@ -173,7 +168,7 @@ export function Regions({ slide }: { slide: OpenSlide }) {
     viewReady.value = made;
     made.addLayer(layer);
     made.addLayer(boxes);
-    made.tool = new PolygonTool(made, layer, () => (drawn.value += 1), changed);
+    made.tool = polygons.current = new PolygonTool(made, layer, () => (drawn.value += 1), changed);
     show();
   };
   void drawn.value;
@@ -232,7 +227,7 @@ export function Regions({ slide }: { slide: OpenSlide }) {
           )}
         </Section>
         <TurnBack history={now()} />
-        {viewReady.value && <Interests slide={slide} view={viewReady.value} layer={boxes} history={history} polygons={viewReady.value.tool} />}
+        {viewReady.value && <Interests slide={slide} view={viewReady.value} layer={boxes} history={history} polygons={polygons.current} />}
       </Panel>
     </div>
   );

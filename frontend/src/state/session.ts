@@ -35,11 +35,19 @@ export function theOutbox(): Outbox {
 }
 
 /** Write something that is answered here and now, e.g. by the lead of a study; said aloud where it fails. */
-export async function write<T>(method: "POST" | "PUT" | "DELETE", path: string, body: object = {}, onRefused: () => void = () => undefined): Promise<T | null> {
+export async function write<T>(method: "POST" | "PUT" | "DELETE", path: string, body: object = {}): Promise<T | null> {
+  return await answered(ask<T>(method, path, { ...body, key: newKey() }));
+}
+
+/** Keep a change until the server has it, also where it is away or the page is closed; null where it is refused. */
+export async function keep<T>(method: "POST" | "PUT" | "DELETE", path: string, body: object, title: string): Promise<T | null> {
+  return await answered(theOutbox().send<T>({ method, path, body: { ...body }, title }));
+}
+
+async function answered<T>(asked: Promise<T>): Promise<T | null> {
   try {
-    return await ask<T>(method, path, { ...body, key: newKey() });
+    return await asked;
   } catch (error) {
-    if (error instanceof Refusal) onRefused();
     sayError(error);
     return null;
   }

@@ -86,14 +86,17 @@ def merge_crowd_boxes(
     """
     boxes = np.asarray(boxes_px0, dtype=np.float64).reshape(-1, 4)
     who = np.asarray(reviewer, dtype=np.int64).reshape(-1)
-    if len(np.unique(who)) > reviewers:
-        drew_any = len(np.unique(who))
+    drew_any = len(set(who.tolist()))
+    if drew_any > reviewers:
         raise FormatError(f"{drew_any} drew boxes, but {reviewers} reviewed the tile", where="tile")
     if not np.isfinite(boxes).all() or (boxes[:, 2:] <= boxes[:, :2]).any():
         raise FormatError("a box that is empty, or has NaN or infinite corners", where="tile")
     if reviewers < minimum_reviewers:
         return None
-    group = clusters(intersection_areas(boxes, boxes) > 0)
+    overlap = intersection_areas(boxes, boxes) > 0
+    if minimum_overlapping_boxes > 1 and not overlap[who[:, None] != who].any():
+        return CrowdBoxes(np.empty((0, 4)), np.empty(0))  # nobody's box is another's: most tiles
+    group = clusters(overlap)
     merged, agreement = [], []
     for one in range(int(group.max(initial=-1)) + 1):
         members = group == one

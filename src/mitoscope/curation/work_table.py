@@ -15,6 +15,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,8 +127,7 @@ class WorkTable:
     raters: tuple[RaterWork, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Said:
+class _Said(NamedTuple):
     """One answer: of which tile or cell, by whom, what (a class, or 1 and 0 of a tile), on which slide."""
 
     piece: int
@@ -209,9 +209,11 @@ def _tiles(connection: sqlite3.Connection, row: RoundRow) -> _Task:
         _Said(one.tile_id, one.rater_id, int(says_figure(one.content)), slide_of[one.tile_id])
         for one in work.answers
     ]
+    qualified = {rater for rater, stands in work.standing.items() if stands.state == "qualified"}
     votes: dict[int, list[int]] = defaultdict(list)
-    for one in work.counting:
-        votes[one.tile_id].append(int(says_figure(one.content)))
+    for answer in said:
+        if answer.rater in qualified:
+            votes[answer.piece].append(answer.label)
     # With a single answer there is no majority to be measured by, and a draw is none either.
     truth = {
         tile: int(2 * sum(given) > len(given))
@@ -219,7 +221,7 @@ def _tiles(connection: sqlite3.Connection, row: RoundRow) -> _Task:
         if len(given) > 1 and 2 * sum(given) != len(given)
     }
     on_gold: dict[int, list[bool]] = defaultdict(list)
-    for one in work.answers:
+    for one in work.answers if gold else ():
         if one.tile_id in gold:
             on_gold[one.rater_id].append(is_right(gold[one.tile_id], one.first))
     state = {rater: stands.state for rater, stands in work.standing.items() if stands.needed}
@@ -284,7 +286,8 @@ def _kappa(
     used: Sequence[Sequence[_Said]], raters: int, case_of: Mapping[int, int], *, repeats: int, seed: int
 ) -> Estimate:
     labels = sorted({one.label for given in used for one in given})
-    counts = np.array([[sum(one.label == label for one in given) for label in labels] for given in used])
+    said = np.array([[one.label for one in given] for given in used])
+    counts = np.stack([(said == label).sum(axis=1) for label in labels], axis=1)
     case: NDArray[np.int64] = np.array([case_of[given[0].slide] for given in used], dtype=np.int64)
     parts = fleiss_parts(counts, raters)
     return estimate(parts, case, lambda sums: fleiss_of(sums, raters), repeats=repeats, seed=seed)

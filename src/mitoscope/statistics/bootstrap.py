@@ -98,7 +98,8 @@ def draw_sums(parts: Floats, *, repeats: int, seed: int) -> Floats:
     """
     parts = np.asarray(parts, np.float64)
     drawn = draw_times(len(parts), repeats=repeats, seed=seed)
-    return np.concatenate([times.astype(np.float64) @ parts for times in drawn])
+    none = np.empty((0, parts.shape[1]))  # who asks for no interval draws nothing
+    return np.concatenate([none, *(times.astype(np.float64) @ parts for times in drawn)])
 
 
 def percentiles(values: Floats) -> Interval | None:

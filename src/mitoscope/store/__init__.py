@@ -133,10 +133,12 @@ if TYPE_CHECKING:
     from mitoscope.store.queue import (
         MadeCell,
         Progress,
+        ReadingOrder,
         added_cells,
         cells_made,
         count_listed,
         disputed,
+        drawn_order,
         labels_in_round,
         last_labelled,
         list_cells,
@@ -225,6 +227,7 @@ if TYPE_CHECKING:
         permit,
         round_slides,
         sees_result,
+        shows,
         slides_of,
         takes,
     )
@@ -264,6 +267,7 @@ if TYPE_CHECKING:
     )
     from mitoscope.store.versions import Frozen, freeze, read_manifests
     from mitoscope.store.vocabulary import (
+        find_label,
         id_of,
         intern_labels,
         intern_raters,
@@ -315,8 +319,8 @@ _NAMES = {
         "CROSSES_ITSELF DUPLICATE HALF_SCALE move_out NOT_A_POLYGON NOT_FINITE OUTSIDE REASONS sift"
     ),
     "store.queue": (
-        "added_cells cells_made count_listed disputed labels_in_round last_labelled list_cells MadeCell "
-        "next_cells Progress read_progress reading_order total_progress"
+        "added_cells cells_made count_listed disputed drawn_order labels_in_round last_labelled list_cells "
+        "MadeCell next_cells Progress read_progress reading_order ReadingOrder total_progress"
     ),
     "store.records": (
         "Attributes DatasetVersion ModelSearch QuarantineEntry Rater Region Round RoundKind SlideRecord "
@@ -339,7 +343,7 @@ _NAMES = {
     ),
     "store.sight": (
         "Assignment check_board check_cell check_drawn CROWD_TASKS is_unblinded "
-        "last_visible Operation permit round_slides sees_result slides_of takes"
+        "last_visible Operation permit round_slides sees_result shows slides_of takes"
     ),
     "store.seen_cell": "cell_seen SeenCell",
     "store.signed": "read_all_signed read_signed sign SignedResult",
@@ -358,8 +362,8 @@ _NAMES = {
     ),
     "store.versions": "freeze Frozen read_manifests",
     "store.vocabulary": (
-        "id_of intern_labels intern_raters intern_rounds read_identity read_labels read_raters "
-        "read_rounds read_setting rename_label write_setting"
+        "find_label id_of intern_labels intern_raters intern_rounds read_identity read_labels "
+        "read_raters read_rounds read_setting rename_label write_setting"
     ),
     "truth": "Domain RaterKind",
 }

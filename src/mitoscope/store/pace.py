@@ -8,12 +8,14 @@ batch, from a browser that was offline or from a file; neither is counted, nor i
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mitoscope.store.encoding import id_list
 
@@ -21,6 +23,8 @@ BREAK_S = 300.0
 """Longer pauses between two actions of a rater are breaks."""
 WAITED_S = 0.2
 """Nobody looks at something and answers faster: such answers waited together."""
+
+NO_PIECE: Final = np.iinfo(np.int64).min
 
 _ACTIONS_SQL = """
 SELECT rater_id, time_s, round_id, cell_id AS piece FROM event
@@ -42,24 +46,43 @@ class Pace:
 
 
 def read_pace(connection: sqlite3.Connection, raters: Iterable[int]) -> Mapping[tuple[int, int], Pace]:
-    """Return how fast these raters worked, by round and rater; those of whom nothing is timed are left out.
+    """Return how fast these raters worked, by round and rater; who was not timed is left out."""
+    return paces_of(connection.execute(_ACTIONS_SQL, {"raters": id_list(raters)}))
 
-    The time of a tile or cell is the sum of those of its actions: what is corrected takes longer.
+
+def paces_of(actions: Iterable[tuple[int, float, int, int]]) -> Mapping[tuple[int, int], Pace]:
+    """Return how fast raters worked, by round and rater, from their actions in any order.
+
+    The time of a piece is the sum of those of its actions: what is corrected takes longer.
+
+    Parameters
+    ----------
+    actions : iterable of tuple
+        Rater, seconds since 1970, round, and a number of the piece; `NO_PIECE` for what takes time but is
+        none, which the mean includes.
     """
-    rows = np.fromiter(connection.execute(_ACTIONS_SQL, {"raters": id_list(raters)}), dtype=_ACTION)
+    rows = np.fromiter(actions, dtype=_ACTION)
     rows = rows[np.lexsort((rows["time"], rows["rater"]))]
-    if len(rows) < 2:
-        return {}
     took = np.diff(rows["time"])
-    same_rater = rows["rater"][1:] == rows["rater"][:-1]
-    kept = same_rater & (took <= BREAK_S) & (took >= WAITED_S)
+    kept = (np.diff(rows["rater"]) == 0) & (took <= BREAK_S) & (took >= WAITED_S)
     rows, took = rows[1:][kept], took[kept]
-    work = rows[["round", "rater", "piece"]]
-    pieces, index = np.unique(work, return_inverse=True)
-    seconds = np.bincount(index, weights=took, minlength=len(pieces))
-    by_work: dict[tuple[int, int], list[float]] = defaultdict(list)
-    for (round_id, rater_id, _), taken in zip(pieces.tolist(), seconds.tolist(), strict=True):
-        by_work[round_id, rater_id].append(taken)
-    return {
-        of: Pace(len(taken), float(np.mean(taken)), float(np.median(taken))) for of, taken in by_work.items()
-    }
+    order = np.lexsort((rows["piece"], rows["rater"], rows["round"]))
+    rows, took = rows[order], took[order]
+    begins = _begins(rows["round"], rows["rater"], rows["piece"])
+    seconds, pieces = np.add.reduceat(took, begins) if len(begins) else took, rows[begins]
+    bounds = [*_begins(pieces["round"], pieces["rater"]).tolist(), len(pieces)]
+    found = {}
+    for begin, end in itertools.pairwise(bounds):
+        who, spent = pieces[begin], seconds[begin:end]
+        of_piece = spent[pieces["piece"][begin:end] != NO_PIECE]
+        if len(of_piece):
+            pace = Pace(len(of_piece), float(spent.sum()) / len(of_piece), float(np.median(of_piece)))
+            found[int(who["round"]), int(who["rater"])] = pace
+    return found
+
+
+def _begins(*keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return where runs of equal keys begin; these are sorted."""
+    is_new = np.ones(len(keys[0]), np.bool_)
+    is_new[1:] = np.any([np.diff(key) != 0 for key in keys], axis=0)
+    return np.flatnonzero(is_new)

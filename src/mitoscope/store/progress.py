@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mitoscope.store.encoding import id_list
+from mitoscope.store.pace import NO_PIECE, paces_of
 from mitoscope.store.queue import Progress, read_progress
 from mitoscope.store.records import RoundKind
 from mitoscope.store.terms import CONSENSUS_RATER, RoundRow, read_assignments, read_round_rows
@@ -65,7 +66,7 @@ class WorkDone:
     is_estimate : bool
         Whether `of` rests on that.
     seconds : float or None
-        Mean time a unit, of those whose time was taken.
+        Mean time a unit, of the last ones, by the server's clock (`store.pace`).
     last_s : float or None
         When the rater last did something there, in seconds since 1970.
     """
@@ -87,10 +88,10 @@ class WorkDone:
 
     @property
     def left_s(self) -> float | None:
-        """Seconds that the rest will take at the rater's own pace, where both are known."""
-        if self.of is None or self.seconds is None:
-            return None
-        return max(self.of - self.done, 0) * self.seconds
+        """Seconds that the rest will take at the rater's own pace, where both are known, or none is left."""
+        if self.of is not None and self.done >= self.of:
+            return 0.0
+        return None if self.of is None or self.seconds is None else (self.of - self.done) * self.seconds
 
 
 def unit_of(kind: RoundKind) -> WorkUnit:
@@ -136,14 +137,17 @@ def work_done(
     elif rater_id is not None:
         workers = {id_: found & {rater_id} for id_, found in workers.items()}
     every_slide = [id_ for (id_,) in connection.execute("SELECT id FROM slide ORDER BY id")]
-    paces = {} if brief else _paces(connection, chosen, rater_id)
+    work = [
+        (row, worker, speaker_of(connection, row, worker))
+        for id_, row in chosen.items()
+        for worker in sorted(workers[id_])
+    ]
+    paces = {} if brief else _paces(connection, {(row.id, who): (row, who) for row, _, who in work}.values())
     found = []
-    for id_, row in chosen.items():
+    for row, worker, speaker in work:
         slides = every_slide if row.terms.slides is None else sorted(row.terms.slides)
-        for worker in sorted(workers[id_]):
-            speaker = speaker_of(connection, row, worker)
-            pace = paces.get((id_, speaker), (None, None))
-            found.append(_work(connection, row, worker, speaker, slides, pace))
+        pace = paces.get((row.id, speaker), (None, None))
+        found.append(_work(connection, row, worker, speaker, slides, pace))
     return found
 
 
@@ -255,44 +259,56 @@ def _who_worked(connection: sqlite3.Connection, rounds: Collection[int]) -> list
     return [(id_, rater) for id_, rater in worked if id_ in rounds and rater not in models]
 
 
-_PACES_SQL = {
-    WorkUnit.CELLS: """
-    SELECT n.round_id, n.rater_id, avg(e.seconds), max(e.time_s)
-    FROM label_now AS n JOIN event AS e ON e.seq = n.last_seq
-    WHERE n.label_id IS NOT NULL AND n.round_id IN (SELECT value FROM json_each(?1))
-      AND n.rater_id IN (SELECT id FROM rater WHERE ?2 IS NULL OR id = ?2) GROUP BY n.round_id, n.rater_id
-    """,
-    WorkUnit.TILES: """
-    SELECT t.round_id, a.rater_id, avg(a.seconds), max(a.time_s)
-    FROM task_tile AS t JOIN tile_answer AS a ON a.tile_id = t.id
-    WHERE t.round_id IN (SELECT value FROM json_each(?1)) AND (?2 IS NULL OR a.rater_id = ?2)
-    GROUP BY t.round_id, a.rater_id
-    """,
-    WorkUnit.FIELDS: """
-    SELECT round_id, rater_id, total(seconds) / nullif(total(is_covered), 0), max(time_s) FROM field_visit
-    WHERE round_id IN (SELECT value FROM json_each(?1)) AND (?2 IS NULL OR rater_id = ?2)
-    GROUP BY round_id, rater_id
-    """,
-    WorkUnit.SLIDES: """
-    SELECT round_id, rater_id, NULL, max(time_s) FROM signed_result
-    WHERE round_id IN (SELECT value FROM json_each(?1)) AND (?2 IS NULL OR rater_id = ?2)
-    GROUP BY round_id, rater_id
-    """,
-}
-"""Mean seconds a unit and the last time, by round and rater."""
+RECENT = 200
+"""So many of a rater's last labels and visits in a round tell how fast the rater is there now."""
+_LABELLED_SQL = """
+SELECT e.time_s, n.cell_id FROM label_now AS n INDEXED BY label_by_rater JOIN event AS e ON e.seq = n.last_seq
+WHERE (n.rater_id, n.round_id) = (?, ?) AND n.label_id IS NOT NULL AND e.time_s IS NOT NULL
+ORDER BY n.last_seq DESC LIMIT ?
+"""
+_VISITED_SQL = """
+SELECT time_s, is_covered FROM field_visit WHERE (rater_id, round_id) = (?, ?)
+ORDER BY time_s DESC LIMIT ?
+"""
+_ANSWERED_SQL = """
+SELECT a.rater_id, a.time_s, t.round_id, -a.tile_id
+FROM task_tile AS t JOIN tile_answer AS a ON a.tile_id = t.id
+WHERE t.round_id IN (SELECT value FROM json_each(?1)) AND a.rater_id IN (SELECT value FROM json_each(?2))
+"""
+_LAST_SIGNED_SQL = "SELECT max(time_s) FROM signed_result WHERE (rater_id, round_id) = (?, ?)"
 
 
 def _paces(
-    connection: sqlite3.Connection, rounds: dict[int, RoundRow], rater_id: int | None
+    connection: sqlite3.Connection, work: Collection[tuple[RoundRow, int]]
 ) -> dict[tuple[int, int], _Pace]:
-    by_unit: dict[WorkUnit, list[int]] = {unit: [] for unit in _PACES_SQL}
-    for id_, row in rounds.items():
-        by_unit[unit_of(row.kind)].append(id_)
-    # Who speaks as the consensus is not found under the own number.
-    speaks_alone = all(row.terms.speaks_as == "rater" for row in rounds.values())
-    who = rater_id if speaks_alone else None
-    found: dict[tuple[int, int], _Pace] = {}
-    for unit, ids in by_unit.items():
-        for round_id, rater, seconds, last_s in connection.execute(_PACES_SQL[unit], (id_list(ids), who)):
-            found[round_id, rater] = (seconds or None, last_s)
-    return found
+    """Return mean seconds a unit and the last time, by round and rater: both by the clock of the server."""
+    actions: list[tuple[int, float, int, int]] = []
+    last: dict[tuple[int, int], float | None] = {}
+    by_tile: list[tuple[RoundRow, int]] = []
+    for row, rater in work:
+        unit = unit_of(row.kind)
+        if unit is WorkUnit.TILES:
+            by_tile.append((row, rater))
+        elif unit is WorkUnit.SLIDES:
+            (last[row.id, rater],) = connection.execute(_LAST_SIGNED_SQL, (rater, row.id)).fetchone()
+        else:
+            actions += _recent(connection, row, rater)
+    ids = id_list({row.id for row, _ in by_tile}), id_list({rater for _, rater in by_tile})
+    actions += connection.execute(_ANSWERED_SQL, ids)
+    for rater, time_s, round_id, _ in actions:
+        last[round_id, rater] = max(last.get((round_id, rater)) or time_s, time_s)
+    paces = paces_of(actions)
+    return {of: (paces[of].mean_s if of in paces else None, time_s) for of, time_s in last.items()}
+
+
+def _recent(
+    connection: sqlite3.Connection, row: RoundRow, rater: int
+) -> Iterator[tuple[int, float, int, int]]:
+    """Yield what a rater did last in a round of cells or fields, as `pace.paces_of` takes it."""
+    who = rater, row.id, RECENT
+    is_by_field = unit_of(row.kind) is WorkUnit.FIELDS
+    for time_s, cell in connection.execute(_LABELLED_SQL, who):
+        yield rater, time_s, row.id, NO_PIECE if is_by_field else cell
+    if is_by_field:
+        for at, (time_s, is_covered) in enumerate(connection.execute(_VISITED_SQL, who)):
+            yield rater, time_s, row.id, at if is_covered else NO_PIECE

@@ -188,12 +188,19 @@ def last_labelled(connection: sqlite3.Connection, rater_id: int, round_id: int, 
 
 def reading_order(connection: sqlite3.Connection, round_id: int, rater_id: int) -> ReadingOrder:
     """Return a rater's order in a round, drawing its seed the first time; inside of a writing transaction."""
+    known = drawn_order(connection, round_id, rater_id)
+    if known is not None:
+        return known
+    seed = secrets.randbits(_SEED_BITS) | 1
+    insert(connection, "reading_order", round_id=round_id, rater_id=rater_id, seed=seed)
+    return ReadingOrder(seed)
+
+
+def drawn_order(connection: sqlite3.Connection, round_id: int, rater_id: int) -> ReadingOrder | None:
+    """Return a rater's order in a round, None where it was not drawn yet."""
     sql = "SELECT seed FROM reading_order WHERE (round_id, rater_id) = (?, ?)"
     row = connection.execute(sql, (round_id, rater_id)).fetchone()
-    if row is None:
-        row = (secrets.randbits(_SEED_BITS) | 1,)
-        insert(connection, "reading_order", round_id=round_id, rater_id=rater_id, seed=row[0])
-    return ReadingOrder(row[0])
+    return None if row is None else ReadingOrder(row[0])
 
 
 _MEMBERS_SQL = """

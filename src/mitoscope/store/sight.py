@@ -6,16 +6,17 @@ round look to the rater follows from the :class:`Sight` that it returns.
 
 In a blinded round a rater sees where cells are, and of labels only the own ones of that round. Shape and size
 of a cell come from whoever drew it and stay hidden too. A rater who is still to read a cell blinded somewhere
-does not see in any other round what others said of it. Who counts a case does not see what others found,
-called and signed in that round until the own count of the slide is signed. A rater sees the slides of the
-own rounds and changes the outlines that the rater drew; the lead sees and changes all.
+does not see in any other round what others said of it. Who counts a case does not see, there or elsewhere,
+what others found, called and signed in that round until the own count of the slide is signed. A rater sees
+the slides of the own rounds and changes the outlines that the rater drew; the lead sees and changes all.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, overload
 
@@ -92,12 +93,19 @@ RULES: dict[Operation, Rule] = {
 """Role × round × blinding: what is not allowed here is refused."""
 CROWD_TASKS = (RoundKind.CROWD_BOXES, RoundKind.CROWD_TILES)
 
-VISIBLE = """
+
+def _unsigned(of: str, slide: str = "c.slide_id") -> str:
+    """Return the condition that something of a round and a slide belongs to a case counted alone."""
+    return f"""
+({of}.round_id IN (SELECT value FROM json_each(:alone)) AND {of}.rater_id NOT IN (:rater, :speaker)
+ AND {of}.round_id || ' ' || {slide} NOT IN (SELECT value FROM json_each(:signed)))
+"""  # noqa: S608 constant parts
+
+
+VISIBLE = f"""
 (e.kind <> 'label' OR (e.rater_id = :speaker AND e.round_id = :round)
- OR NOT (:blinded OR (:alone AND e.round_id = :round
-                      AND (SELECT o.slide_id FROM cell AS o WHERE o.id = e.cell_id)
-                          NOT IN (SELECT value FROM json_each(:signed)))))
-"""
+ OR NOT (:blinded OR {_unsigned("e", "(SELECT o.slide_id FROM cell AS o WHERE o.id = e.cell_id)")}))
+"""  # noqa: S608 constant parts
 """Events e that the rater may know of."""
 LAST_VISIBLE_OPEN = "(SELECT max(e.seq) FROM event AS e WHERE e.cell_id = c.id)"
 """The last of them at a cell c in a round that is not blinded."""
@@ -126,12 +134,10 @@ OWN = """
             WHERE (n.cell_id, n.rater_id, n.round_id) = (c.id, :speaker, :round)))
 """
 """Cells c that the rater made or labelled in the round."""
-_UNSIGNED = "(:alone AND c.slide_id NOT IN (SELECT value FROM json_each(:signed)))"
-ALONE = f"({_UNSIGNED} AND n.round_id = :round AND n.rater_id <> :speaker)"
+ALONE = _unsigned("n")
 """Present labels n of cells c that others gave in a case which the rater still counts alone."""
 FOUND_ALONE = f"""
-({_UNSIGNED} AND EXISTS (SELECT 1 FROM event AS e WHERE e.cell_id = c.id AND e.kind = 'create'
-                         AND e.round_id = :round AND e.rater_id <> :speaker))
+EXISTS (SELECT 1 FROM event AS e WHERE e.cell_id = c.id AND e.kind = 'create' AND {_unsigned("e")})
 """  # noqa: S608 constant parts
 """Cells c that others found in such a case."""
 
@@ -154,8 +160,11 @@ class Sight:
         Whether only cells show that the rater made or labelled there.
     pending : tuple of int
         Other rounds in which the rater is yet to read blinded.
-    signed : tuple of int, optional
-        Of a case that the rater counts alone the slides that the rater has signed; None elsewhere.
+    alone : mapping of int to tuple of int
+        Cases that the rater counts alone, by round: the slides that the rater has signed there.
+    hides_found : bool
+        Whether cells do not show that others found in these: in the case itself and in free labelling. In
+        other rounds they are put before the rater, without what others said of them.
     """
 
     rater_id: int
@@ -165,7 +174,8 @@ class Sight:
     shows_labels: bool
     own_only: bool
     pending: tuple[int, ...] = ()
-    signed: tuple[int, ...] | None = None
+    alone: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    hides_found: bool = False
 
     def values(self) -> dict[str, Any]:
         """Return the parameters of the queries."""
@@ -175,8 +185,10 @@ class Sight:
             "round": self.round_id,
             "blinded": int(self.is_blinded),
             "pending": json.dumps(list(self.pending)),
-            "alone": int(self.signed is not None),
-            "signed": json.dumps(list(self.signed or ())),
+            "alone": json.dumps(list(self.alone)),
+            "signed": json.dumps(
+                [f"{case} {slide}" for case, signed in self.alone.items() for slide in signed]
+            ),
         }
 
 
@@ -311,6 +323,7 @@ def _sight_of(connection: sqlite3.Connection, row: RoundRow, visitor: Visitor) -
     if row.terms.speaks_as == "consensus":
         found = connection.execute("SELECT id FROM rater WHERE name = ?", (CONSENSUS_RATER.name,)).fetchone()
         speaker = 0 if found is None else found[0]
+    alone = _counted_alone(connection, row.id, rater_id, visitor.role)
     return Sight(
         rater_id=rater_id,
         round_id=row.id,
@@ -319,7 +332,8 @@ def _sight_of(connection: sqlite3.Connection, row: RoundRow, visitor: Visitor) -
         shows_labels=row.terms.shows_labels,
         own_only=row.terms.shows_cells == "own",
         pending=tuple(round_.id for round_ in _blinded_rounds(connection, rater_id) if round_.id != row.id),
-        signed=signed_slides(connection, row.id, rater_id) if _counts_alone(row.kind, visitor.role) else None,
+        alone=alone,
+        hides_found=bool(alone) and row.kind in (RoundKind.CASE_REVIEW, RoundKind.UNSTATED),
     )
 
 
@@ -462,7 +476,7 @@ def takes(connection: sqlite3.Connection, row: RoundRow, cell_id: int) -> bool:
 
 def shows(connection: sqlite3.Connection, sight: Sight, cell_id: int) -> bool:
     """Whether a cell of the round shows to the rater."""
-    if not sight.own_only and sight.signed is None:
+    if not sight.own_only and not sight.hides_found:
         return True
     seen = OWN if sight.own_only else f"NOT {FOUND_ALONE}"
     sql = f"SELECT 1 FROM cell AS c WHERE c.id = :cell AND {seen}"  # noqa: S608 constant parts
@@ -476,22 +490,34 @@ def last_visible(connection: sqlite3.Connection, cell_id: int, *, rater_id: int,
     number gives nothing away about the labels of others (promise 10). In an open round all events count, but
     in a case not the labels that others give it before the rater has signed it.
     """
-    row = connection.execute(_ROUND_SQL, (rater_id, round_id)).fetchone() or (0, "", None)
-    is_alone = _counts_alone(RoundKind(row[1]), row[2]) if row[1] else False
-    signed = signed_slides(connection, round_id, rater_id) if is_alone else None
-    sight = Sight(rater_id, round_id, rater_id, bool(row[0]), False, False, signed=signed)
+    row = connection.execute(_ROUND_SQL, (rater_id, round_id)).fetchone() or (0, None)
+    alone = _counted_alone(connection, round_id, rater_id, row[1])
+    sight = Sight(rater_id, round_id, rater_id, bool(row[0]), False, False, alone=alone)
     return last_seen(connection, sight.values() | {"cell": cell_id})
 
 
 _ROUND_SQL = """
-SELECT r.is_blinded, r.kind, (SELECT a.role FROM access AS a WHERE a.rater_id = ?1)
-FROM round AS r WHERE r.id = ?2
+SELECT r.is_blinded, (SELECT a.role FROM access AS a WHERE a.rater_id = ?1) FROM round AS r WHERE r.id = ?2
+"""
+_CASES_SQL = """
+SELECT r.id FROM round AS r WHERE r.kind = :case AND (r.id = :round OR (
+    EXISTS (SELECT 1 FROM assignment AS a WHERE (a.round_id, a.rater_id) = (r.id, :rater))
+    AND NOT EXISTS (SELECT 1 FROM round_terms AS t WHERE t.round_id = r.id AND t.is_open = 0)))
 """
 
 
-def _counts_alone(kind: RoundKind, role: str | None) -> bool:
-    """Whether a rater of a round is to count without what others say there: in a case; a lead sees all."""
-    return kind is RoundKind.CASE_REVIEW and role != Role.LEAD
+def _counted_alone(
+    connection: sqlite3.Connection, round_id: int, rater_id: int, role: str | None
+) -> dict[int, tuple[int, ...]]:
+    """Return the cases that a rater counts without what others say: this one, and open ones; a lead sees all.
+
+    By each the slides that the rater has signed there.
+    """
+    if role == Role.LEAD:
+        return {}
+    values = {"case": str(RoundKind.CASE_REVIEW), "round": round_id, "rater": rater_id}
+    cases = connection.execute(_CASES_SQL, values).fetchall()
+    return {case: signed_slides(connection, case, rater_id) for (case,) in cases}
 
 
 def last_seen(connection: sqlite3.Connection, values: dict[str, Any]) -> int:

@@ -163,14 +163,14 @@ def cells_seen(
     where = ["c.is_deleted = 0"] if since is None else [_changed_since(values, since)]
     if sight.own_only:
         where.append(OWN)
-    if sight.signed is not None:
+    if sight.hides_found:
         where.append(f"NOT {FOUND_ALONE}")
     if box is not None:
         values |= {"x": box.x, "y": box.y, "right": box.right, "bottom": box.bottom}
         where.append(_IN_BOX)
     pending = PENDING if sight.pending else "0"
     last = LAST_VISIBLE_BLINDED if sight.is_blinded else LAST_VISIBLE_OPEN
-    if sight.signed is not None and not sight.is_blinded:
+    if sight.alone and not sight.is_blinded:
         last = LAST_VISIBLE_ALONE
     sql = _CELLS_SQL.format(where=" AND ".join(where), pending=pending, seen=last)
     found = connection.execute(sql, values).fetchall()

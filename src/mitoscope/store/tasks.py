@@ -11,7 +11,8 @@ import sqlite3
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -42,8 +43,7 @@ class TaskTile:
     gold: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class TileAnswer:
+class TileAnswer(NamedTuple):
     """What a rater last said of a tile, and what the rater said of it first."""
 
     tile_id: int
@@ -153,10 +153,10 @@ def read_answers(
     connection: sqlite3.Connection, round_id: int, rater_id: int | None = None
 ) -> list[TileAnswer]:
     """Return what raters last said of the tiles of a round, in the order in which they came to them."""
-    rows = connection.execute(_ANSWERS_SQL, (round_id, rater_id))
+    read = cache(json.loads)  # few say something else than yes, no or no box, and most say it once
     return [
-        TileAnswer(tile, rater, seconds, json.loads(content), json.loads(first))
-        for tile, rater, seconds, content, first in rows
+        TileAnswer(tile, rater, seconds, read(content), read(first))
+        for tile, rater, seconds, content, first in connection.execute(_ANSWERS_SQL, (round_id, rater_id))
     ]
 
 

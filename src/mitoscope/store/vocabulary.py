@@ -31,14 +31,19 @@ def intern_labels(connection: sqlite3.Connection, labels: LabelSet) -> Ids:
     """Return the id of each label; a label that the store knows under no name or alias is added."""
     ids: list[int] = []
     for label in labels.labels:
-        known = read_labels(connection)
-        found = LabelSet(tuple(known.values())).find(label.name)
-        if found is None:
-            aliases = json.dumps(_free_aliases(known, label), ensure_ascii=False)
-            ids.append(insert(connection, "label", name=label.name, colour=label.colour, aliases=aliases))
-        else:
-            ids.append(next(id_ for id_, one in known.items() if one == found))
+        id_ = find_label(connection, label.name)
+        if id_ is None:
+            aliases = json.dumps(_free_aliases(read_labels(connection), label), ensure_ascii=False)
+            id_ = insert(connection, "label", name=label.name, colour=label.colour, aliases=aliases)
+        ids.append(id_)
     return np.array(ids, dtype=np.int64)
+
+
+def find_label(connection: sqlite3.Connection, name: str) -> int | None:
+    """Return the id of the label that the store knows under a name or alias, None where there is none."""
+    known = read_labels(connection)
+    found = LabelSet(tuple(known.values())).find(name)
+    return None if found is None else next(id_ for id_, one in known.items() if one == found)
 
 
 def rename_label(connection: sqlite3.Connection, name: str, new_name: str) -> None:

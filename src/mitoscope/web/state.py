@@ -19,17 +19,20 @@ from mitoscope.store import (
     CONSENSUS_RATER,
     Assignment,
     Operation,
+    ReadingOrder,
     SeenTokens,
     Store,
     Veil,
     Visitor,
     answered,
+    drawn_order,
     find_token_holder,
     find_visitor,
     intern_raters,
     once,
     permit,
     read_identity,
+    reading_order,
     secret_of,
     slides_of,
     token_of,
@@ -239,6 +242,16 @@ def work_in(state: AppState, visitor: Visitor, round_id: int, *, slide_id: int |
     with state.store.writing() as connection:
         intern_raters(connection, [CONSENSUS_RATER])  # the first word of a consensus
     return work_in(state, visitor, round_id, slide_id=slide_id)
+
+
+def own_order(state: AppState, visitor: Visitor, round_id: int) -> ReadingOrder:
+    """Return a visitor's order in a round; who asks again does not wait for who writes."""
+    with state.store.reading() as connection:
+        known = drawn_order(connection, round_id, visitor.rater_id)
+    if known is not None:
+        return known
+    with state.store.writing() as connection:
+        return reading_order(connection, round_id, visitor.rater_id)
 
 
 def done_once(

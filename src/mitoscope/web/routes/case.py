@@ -104,6 +104,10 @@ class Case(Answer):
 
 def figure_label(study: store.Store) -> int:
     """Return the id of the label mitotic figure in a study."""
+    with study.reading() as connection:
+        known = store.find_label(connection, MITOTIC_FIGURE.name)
+    if known is not None:
+        return known
     with study.writing() as connection:
         return int(store.intern_labels(connection, LabelSet((MITOTIC_FIGURE,)))[0])
 

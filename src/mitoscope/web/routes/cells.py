@@ -32,7 +32,7 @@ from mitoscope.web.forms import (
 )
 from mitoscope.web.refusal import Refusal, invalid, refusal_for
 from mitoscope.web.routes.rounds import round_progress
-from mitoscope.web.state import AppState, StateHere, VisitorHere, assignment, work_in
+from mitoscope.web.state import AppState, StateHere, VisitorHere, assignment, own_order, work_in
 
 router = APIRouter()
 
@@ -136,8 +136,7 @@ def queue(
     mine = assignment(state, visitor, round_id, slide_id=slide)
     skipped = parse_ids(skip, field="skip")
     slides = mine.row.terms.slides if slide is None else [slide]
-    with state.store.writing() as connection:
-        order = store.reading_order(connection, round_id, visitor.rater_id)
+    order = own_order(state, visitor, round_id)
     with state.store.reading() as connection:
         speaker = mine.sight.speaker_id
         passed = set(store.live_cells_of(connection, skipped))
@@ -146,6 +145,7 @@ def queue(
             if mine.sight.own_only
             else store.next_cells(connection, speaker, round_id, n=n, slides=slides, skip=passed, order=order)
         )
+        found = [cell for cell in found if store.shows(connection, mine.sight, cell)]
         progress = round_progress(connection, mine.row, speaker)
         seen = [describe_cell(store.cell_seen(connection, mine.sight, cell), state.tokens) for cell in found]
     return {"cells": seen, "labelled": progress.labelled, "of": progress.cells}

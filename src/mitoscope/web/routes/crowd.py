@@ -11,7 +11,7 @@ from mitoscope import store
 from mitoscope.web.forms import Action, Answer, Box, Done, Rectangle, RoundId, RowId, Seconds, described
 from mitoscope.web.refusal import invalid
 from mitoscope.web.routes.cells import parse_ids
-from mitoscope.web.state import AppState, StateHere, VisitorHere, assignment, done_once
+from mitoscope.web.state import AppState, StateHere, VisitorHere, assignment, done_once, own_order
 
 router = APIRouter()
 BOXES_MAX = 200
@@ -91,8 +91,7 @@ def next_(
     if for_gold:
         with state.store.reading() as connection:
             store.permit(connection, visitor, store.Operation.LEAD)
-    with state.store.writing() as connection:
-        order = store.reading_order(connection, round_id, visitor.rater_id)
+    order = own_order(state, visitor, round_id)
     with state.store.reading() as connection:
         tiles, gold = store.tile_ids(connection, round_id), store.read_gold_tiles(connection, round_id)
         mine = store.read_answers(connection, round_id, visitor.rater_id)

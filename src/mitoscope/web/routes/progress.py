@@ -17,8 +17,8 @@ class RaterWork(Answer):
     """A rater's work in a round: units done of how many, null without an end, and slides completed.
 
     An estimate expects as many fields on slides that are not begun as on those that are. ``seconds`` is the
-    rater's mean time a unit, ``left_s`` what the rest takes at that pace, ``last_s`` the time of the last
-    work, in seconds since 1970; null where nothing is known.
+    rater's mean time a unit lately, by the server's clock, ``left_s`` what the rest takes at that pace,
+    ``last_s`` the time of the last work, in seconds since 1970; null where nothing is known.
     """
 
     round: int

@@ -98,6 +98,10 @@ class StaffedRounds(Answer):
     reviews: list[ReviewRounds]
 
 
+_ENDLESS = (store.RoundKind.CASE_REVIEW, store.RoundKind.UNSTATED)
+"""In which no list of cells waits to be labelled."""
+
+
 class RoundSet(StaffedRound, Done):
     """A round that was opened or changed."""
 
@@ -138,8 +142,9 @@ def round_progress(connection: sqlite3.Connection, row: store.RoundRow, rater_id
 
 
 def _as_shown(row: store.RoundRow, done: store.Progress) -> store.Progress:
-    """Where a rater sees but the own cells, how many others there are is not told."""
-    return store.Progress(done.labelled, done.labelled) if row.terms.shows_cells == "own" else done
+    """Where a rater sees but the own cells, or counts alone, how many others found is not told."""
+    is_told = row.terms.shows_cells == "all" and row.kind not in _ENDLESS
+    return done if is_told else store.Progress(done.labelled, done.labelled)
 
 
 def slide_progress(
