@@ -23,33 +23,34 @@ export class Queue {
   readonly current = computed(() => this.cells.value[0] ?? null);
   /** Cells added on this visit, and their slides. */
   private readonly added = new Map<number, number>();
+  /** Whether a cell counts as labelled. */
+  private readonly counted = new Map<number, boolean>();
   private isFetching = false;
   private isExhausted = false;
   private shownAt = performance.now();
 
   constructor(readonly round: Round) {
     this.work = new Work(round.id);
-    this.work.onReturn = (cell) => this.comeBack(cell);
+    this.work.onReturn = this.work.onRefused = (cell) => this.comeBack(cell);
     void this.refill();
   }
 
   /** Give a cell a class; it leaves the queue, the next one comes. */
   label(cell: CellRecord, label: number): void {
-    const before = this.work.table.get(cell.cell)?.label ?? NO_LABEL;
     const seconds = Math.min((performance.now() - this.shownAt) / 1000, 3600);
     this.work.label(cell.cell, label, seconds);
     this.cells.value = this.cells.value.filter((one) => one.cell !== cell.cell);
     this.past.value = [...this.past.value.filter((one) => one.cell !== cell.cell), cell];
-    if (before === NO_LABEL) this.labelled.value += 1;
+    this.recount(cell.cell);
     this.shownAt = performance.now();
     if (this.cells.value.length < REFILL_BELOW) void this.refill();
   }
 
   /** Add a cell that those before have missed; it has its class, and does not come up again. */
   add(slide: number, at: Point, label: number): void {
-    this.added.set(this.work.create(slide, at, label), slide);
-    this.labelled.value += 1;
-    this.of.value += 1;
+    const cell = this.work.create(slide, at, label);
+    this.added.set(cell, slide);
+    this.recount(cell);
   }
 
   /** Whether a cell was added on a slide on this visit. */
@@ -77,24 +78,26 @@ export class Queue {
     this.cells.value = [last, ...this.cells.value];
   }
 
+  /** What was taken back, done again or refused: a cell without a class comes first, one with it is done. */
   private comeBack(id: number): void {
-    if (this.added.has(id)) {
-      const step = this.work.table.get(id) ? 1 : -1;
-      this.labelled.value += step;
-      this.of.value += step;
-      return;
-    }
+    this.recount(id);
     const cell = [...this.past.value, ...this.cells.value].find((one) => one.cell === id);
     if (!cell) return;
+    const [past, cells] = [this.past.value, this.cells.value].map((list) => list.filter((one) => one.cell !== id));
     const isOpen = this.labelOf(cell) === NO_LABEL;
-    if (isOpen) this.labelled.value -= 1;
-    this.past.value = this.past.value.filter((one) => one.cell !== id);
-    this.cells.value = [cell, ...this.cells.value.filter((one) => one.cell !== id)];
-    if (!isOpen) {
-      this.labelled.value += 1;
-      this.cells.value = this.cells.value.slice(1);
-      this.past.value = [...this.past.value, cell];
-    }
+    this.past.value = isOpen ? past! : [...past!, cell];
+    this.cells.value = isOpen ? [cell, ...cells!] : cells!;
+  }
+
+  /** Count a cell as labelled, or no longer: by what is shown of it now. */
+  private recount(id: number): void {
+    const row = this.work.table.get(id);
+    const isAdded = this.added.has(id);
+    const counts = isAdded ? row !== undefined : (row?.label ?? NO_LABEL) !== NO_LABEL;
+    const step = Number(counts) - Number(this.counted.get(id) ?? false);
+    this.counted.set(id, counts);
+    this.labelled.value += step;
+    if (isAdded) this.of.value += step;
   }
 
   private async fetchPast(): Promise<void> {
@@ -106,6 +109,7 @@ export class Queue {
   private take(cells: readonly CellRecord[]): void {
     for (const cell of cells) {
       this.work.know(cell);
+      this.counted.set(cell.cell, cell.label !== NO_LABEL);
       const { x, y, score } = cell;
       this.work.table.put({ id: cell.cell, x, y, label: cell.label, score, own: cell.label !== NO_LABEL, rater: null });
       new Image().src = cropUrl(cell.slide, x, y, CROP_PX0);

@@ -20,11 +20,15 @@ export class Work {
   readonly count = signal(0);
   /** Called with the cell of something that was taken back or done again. */
   onReturn: (cell: number) => void = () => undefined;
+  /** Called with the cell of something that was refused; it is shown as it was before. */
+  onRefused: (cell: number) => void = () => undefined;
   /** Called when somebody else changed a cell meanwhile. */
   onConflict: () => void = () => undefined;
   /** Called when the server has acknowledged an action. */
   onSaved: () => void = () => undefined;
   private readonly seen = new Map<number, string | Reference>();
+  /** What the server last said of each cell: what was refused is no ground for what comes next. */
+  private readonly said = new Map<number, string>();
   private readonly creation = new Map<number, string>();
   private readonly localOf = new Map<number, number>();
 
@@ -61,7 +65,7 @@ export class Work {
   private *read(columns: CellColumns): Generator<Cell> {
     for (let at = 0; at < columns.cell.length; at += 1) {
       const id = this.localOf.get(columns.cell[at]!) ?? columns.cell[at]!;
-      if (!this.isPending(id)) this.seen.set(id, columns.seen[at]!);
+      this.learn(id, columns.seen[at]!);
       yield {
         id,
         x: columns.x[at]!,
@@ -76,11 +80,16 @@ export class Work {
 
   /** Take over one cell, e.g. of the queue. */
   know(record: CellRecord): void {
-    if (!this.isPending(record.cell)) this.seen.set(record.cell, record.seen);
+    this.learn(record.cell, record.seen);
   }
 
   knowAll(cells: readonly number[], seen: readonly string[]): void {
-    cells.forEach((cell, at) => this.seen.set(cell, seen[at]!));
+    cells.forEach((cell, at) => this.learn(cell, seen[at]!));
+  }
+
+  private learn(cell: number, seen: string): void {
+    this.said.set(cell, seen);
+    if (!this.isPending(cell)) this.seen.set(cell, seen);
   }
 
   private readonly pending = new Map<number, number>();
@@ -217,6 +226,7 @@ export class Work {
       const path = `/api/rounds/${this.round}/actions`;
       const answer = await theOutbox().send<Acted>({ path, body, title, key });
       if (cell < 0) this.localOf.set(answer.cell, cell);
+      this.said.set(cell, answer.seen);
       this.onSaved();
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
@@ -224,18 +234,26 @@ export class Work {
       this.refused(cell, title, error);
     } finally {
       this.pending.set(cell, (this.pending.get(cell) ?? 1) - 1);
+      if (!this.isPending(cell)) this.standOnWhatWasSaid(cell);
     }
+  }
+
+  private standOnWhatWasSaid(cell: number): void {
+    const said = this.said.get(cell);
+    if (said === undefined) this.seen.delete(cell);
+    else this.seen.set(cell, said);
   }
 
   private refused(cell: number, title: string, refusal: Refusal): void {
     const now = (refusal.details as { cell?: CellRecord } | null)?.cell;
     if (now && typeof now === "object") {
-      this.seen.set(cell, now.seen);
+      this.said.set(cell, now.seen);
       if (now.is_deleted) this.table.remove(cell);
       else this.table.update(cell, { x: now.x, y: now.y, label: now.label ?? NO_LABEL });
     }
     this.history.forget(cell);
     this.count.value += 1;
+    this.onRefused(cell);
     const what = refusal.isConflict ? "Somebody else (or another tab of yours) changed this cell meanwhile; you see it as it is now." : refusal.message;
     if (refusal.isConflict) this.onConflict();
     if (refusal.code !== "broken" && refusal.code !== "discarded") {
