@@ -44,7 +44,12 @@ const settled = () => new Promise((resolve) => setTimeout(resolve));
 
 beforeEach(() => {
   sent.length = script.length = waiting.length = 0;
-  vi.stubGlobal("Image", class {});
+  vi.stubGlobal(
+    "Image",
+    class {
+      src = "";
+    },
+  );
 });
 
 it("stands on what the server last said of a cell after an action on it was refused", async () => {

@@ -42,7 +42,9 @@ export function NewBoard({ people, onDone }: Properties) {
   return (
     <section class="aside">
       <h2>A similarity board</h2>
-      <p>It lays alike cells side by side, so that the one among others is seen. Its layout is learnt from all cells of the study, which takes minutes to hours.</p>
+      <p>
+        It lays alike cells side by side, so that the one among others is seen. Its layout is learnt from all cells of the study, which takes minutes to hours.
+      </p>
       {now.install !== null ? (
         <>
           <p>What it needs is not installed. On the machine with the study:</p>
