@@ -1,7 +1,7 @@
-"""Write docs/papers/*.md: what each paper states, where it is here, and what of its tables ran.
+"""Write docs/papers/*.md: what each paper did, how mitoscope does it, and which of its tables were run.
 
-From the citations of the recipes, the declarations of the experiments, the published figures, and steps.toml
-for the rest; a test holds that the pages are up to date and that each place that is cited is in the paper.
+The sources are the citations in the recipes, the declarations of the experiments, the published numbers, and
+steps.toml for everything else. A test checks that pages are up to date and each cited section exists.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _CITED = re.compile(
 _SETTING = re.compile(r"(?P<key>[\w.]+) = (?P<value>.+?) +# (?P<comment>.+)")
 _TABLE = re.compile(r"\[+(?P<name>[\w.]+)\]+(?: +# (?P<comment>.+))?")
 RAN = {
-    "midogpp-table1": "in full: all figures",
-    "midogpp-table2": "in full: all figures but two look-alikes that the published file lacks",
-    "midogpp-table3": "in full: all figures of domain 1; ranges elsewhere, which hold the printed figure",
-    "midogpp-fig2": "in full: all medians",
-    "midogpp-counts": "in full",
+    "midogpp-table1": "in full: all numbers agree",
+    "midogpp-table2": "in full: all numbers agree but for two look-alikes that the published file lacks",
+    "midogpp-table3": "in full: domain 1 agrees; elsewhere the printed number lies in the computed range",
+    "midogpp-fig2": "in full: all medians agree",
+    "midogpp-counts": "in full: all numbers agree",
 }
 """Experiments that ran at full size on the published annotations; the tests run all others at smoke size."""
 
@@ -103,46 +103,57 @@ def places(page: str) -> set[str]:
 def write(page: str) -> str:
     """Return the page of a paper as Markdown."""
     about, name = steps(page), NAMES[page]
-    readers = "For researchers who repeat this paper, or ask what differs here. Written by `make docs`."
+    readers = "For researchers who want to repeat this paper, or to know what mitoscope does differently."
     lines = [f"# {about['title']}", "", readers, "", f"{about['reference']}.", ""]
-    lines += ["## Steps", "", "| Step | Place | Here | |", "|---|---|---|---|"]
+    lines += [
+        "## Steps",
+        "",
+        "What the authors did, the section of the paper that describes it, and what does it in mitoscope.",
+        "",
+        "| Step | Section | In mitoscope | Same as the paper? |",
+        "|---|---|---|---|",
+    ]
     lines += [_row(list(step)) for step in about["steps"]]  # type: ignore[attr-defined]
     lines += [
         "",
-        "## Constants",
+        "## Settings",
         "",
-        "Files of `recipes/papers/`; those of `recipes/` differ where measured better.",
+        "The recipes in `recipes/papers/` use the settings of the paper. The recipes in `recipes/` differ",
+        "where another setting was measured to be better.",
         "",
     ]
-    lines += ["| Recipe | Key | Value | Place | |", "|---|---|---|---|---|"]
+    lines += ["| Recipe | Key | Value | Section | Same as the paper? |", "|---|---|---|---|---|"]
     for one in cited():
         if one.paper == name:
-            verdict = f"other here: {one.before}" if one.before else "same"
-            said = f"{verdict}; {one.words}" if one.words else verdict
+            verdict = f"differs: {one.before}" if one.before else "same"
+            comment = f"{verdict}; {one.words}" if one.words else verdict
             lines.append(
-                _row([one.recipe, f"`{one.key}`", f"`{one.value}`" if one.value else "", one.place, said])
+                _row([one.recipe, f"`{one.key}`", f"`{one.value}`" if one.value else "", one.place, comment])
             )
     prefix = {one.recipe for one in cited() if one.paper == name}
     others = [one for one in stated() if one[0] in prefix and one[0].startswith(_OWN[page])]
     if others:
-        lines += ["", "Not in the paper:", "", "| Recipe | Key | Value | From |", "|---|---|---|---|"]
+        lines += ["", "Settings that the paper does not state, and where their values come from:", ""]
+        lines += ["| Recipe | Key | Value | Source |", "|---|---|---|---|"]
         lines += [_row([recipe, f"`{key}`", f"`{value}`", comment]) for recipe, key, value, comment in others]
     lines += [
         "",
         "## Tables and figures",
         "",
-        "| Experiment | Shows | Published numbers | Ran here |",
+        "`mitoscope experiment run NAME` computes a table and writes it beside the published one. *Small*:",
+        "so far run only with synthetic slides and tiny networks, as part of the tests.",
+        "",
+        "| Experiment | Content | Published numbers | Run |",
         "|---|---|---:|---|",
     ]
     own = [one for one in experiments(ROOT / "recipes") if one.paper == name]
     lines += [
-        _row([f"`{one.name}`", one.shows, str(_numbers(one)), RAN.get(one.name, "smoke size, in the tests")])
-        for one in own
+        _row([f"`{one.name}`", one.shows, str(_numbers(one)), RAN.get(one.name, "small")]) for one in own
     ]
     beside = {table.name for one in own for table in one.printed}
     rest = [table for key, table in published_tables(page).items() if key not in beside]
     if rest:
-        lines += ["", "## Other numbers of the text", "", "| Place | What | Number |", "|---|---|---:|"]
+        lines += ["", "## Other numbers in the text", "", "| Section | Quantity | Number |", "|---|---|---:|"]
         for table in rest:
             place = table.source.partition(", ")[2]
             for cell in table.cells():

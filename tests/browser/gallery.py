@@ -19,8 +19,15 @@ class Exhibit:
     person: Person
     where: str
     keys: tuple[str, ...] = ()
+    click: str = ""
+    """What is clicked first: a CSS selector."""
+    corners: tuple[tuple[float, float], ...] = ()
+    """What is clicked in the view of the slide after the keys, as shares of its width and height."""
     awaited: str = ".slide canvas.marks"
     """What is there once the place is ready: a CSS selector."""
+
+
+_OUTLINE = ((0.3, 0.2), (0.52, 0.16), (0.66, 0.3), (0.62, 0.55), (0.42, 0.62), (0.28, 0.45))
 
 
 def exhibits(clinic: Clinic, slides: Path) -> list[Exhibit]:
@@ -42,21 +49,22 @@ def exhibits(clinic: Clinic, slides: Path) -> list[Exhibit]:
     free = clinic.round("free labelling", "unstated", bert)
     return [
         Exhibit("home", bert, "/", awaited=".card"),
+        Exhibit("add-slides", lead, "/", click=".add-slides summary", awaited=".slide-card img"),
         Exhibit("screening", bert, f"/round/{screening}/slide/{slide}"),
         Exhibit("second-read", bert, f"/round/{second}"),
-        Exhibit("contact-sheet", bert, f"/round/{second}", ("v",), ".panel"),
+        Exhibit("contact-sheet", bert, f"/round/{second}", ("v",), awaited=".panel"),
         Exhibit("consensus", lead, f"/round/{together}"),
         Exhibit("third-expert", doro, f"/round/{third}"),
         Exhibit("candidates", bert, f"/round/{groups[0]}"),
         Exhibit("board", lead, f"/round/{_board(clinic, cells)}"),
         Exhibit("crowd-boxes", bert, f"/round/{_tiles(clinic, bert, 'crowd boxes')}"),
         Exhibit("crowd-yes-no", bert, f"/round/{_tiles(clinic, bert, 'crowd tiles')}"),
-        Exhibit("case", bert, f"/round/{case}/slide/{other}", ("n",), ".film li button"),
+        Exhibit("case", bert, f"/round/{case}/slide/{other}", ("n",), awaited=".film li button"),
         Exhibit("case-without-candidates", bert, f"/round/{case}/slide/{bare}"),
         Exhibit("free-labelling", bert, f"/round/{free}/slide/{slide}"),
         Exhibit("tools", bert, f"/round/{free}/slide/{slide}", ("Shift+A", "Shift+F", "Shift+B")),
         Exhibit("list-of-cells", anna, f"/round/{first}/slide/{slide}", ("Shift+C", "Shift+D", "Shift+T")),
-        Exhibit("regions", lead, f"/regions/{slide}", ("t",)),
+        Exhibit("regions", lead, f"/regions/{slide}", ("t",), corners=_OUTLINE),
         Exhibit("people", lead, "/study/people", awaited="td"),
         Exhibit("rounds", lead, "/study/rounds", awaited=".work-card"),
         Exhibit("progress", lead, "/study/progress", awaited="td"),
@@ -66,13 +74,16 @@ def exhibits(clinic: Clinic, slides: Path) -> list[Exhibit]:
         Exhibit("classes", lead, "/study/classes", awaited=".page form"),
         Exhibit("activity", lead, "/study/activity", awaited="td"),
         Exhibit("nothing-here", bert, "/round/999999", awaited=".empty"),
-        Exhibit("keys", bert, f"/round/{free}/slide/{slide}", ("?",), "canvas.marks"),
+        Exhibit("keys", bert, f"/round/{free}/slide/{slide}", ("?",), awaited="canvas.marks"),
     ]
 
 
 def _board(clinic: Clinic, cells: list[int]) -> int:
-    turns = [2 * math.pi * at / len(cells) for at in range(len(cells))]
-    places: dict[str, Any] = {"x": [math.cos(one) for one in turns], "y": [math.sin(one) for one in turns]}
+    spiral = [(math.sqrt(at), 2.4 * at) for at in range(len(cells))]  # the golden angle fills a disc evenly
+    places: dict[str, Any] = {
+        "x": [distance * math.cos(angle) for distance, angle in spiral],
+        "y": [distance * math.sin(angle) for distance, angle in spiral],
+    }
     made = clinic.lead.post("/api/boards", name="gallery of crops", cells=cells, **places)
     until(lambda: clinic.lead.get(f"/api/boards/{made['board']}")["state"] == "ready", seconds=60)
     return int(made["round"])

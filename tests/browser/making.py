@@ -145,6 +145,8 @@ class Clinic:
     """What browsers said in their consoles: faults of the page, refusals of the Content-Security-Policy."""
     foreseen: list[str] = field(default_factory=list)
     """Parts of such complaints that a test brings about on purpose, e.g. by killing the server."""
+    is_shared: bool = True
+    """Whether several tests work in it, so that names of people and rounds need an ending that differs."""
 
     def __post_init__(self) -> None:
         me = self.lead.get("/api/me")
@@ -174,7 +176,7 @@ class Clinic:
 
     def person(self, name: str, *, kind: str = "expert") -> Person:
         """Return a new rater who came by the own link."""
-        name = f"{name} {secrets.token_hex(2)}"
+        name = self._unique(name)
         added = self.lead.post("/api/raters", name=name, kind=kind, role="rater")
         self.people.append(Person(self.server, added["link"], id_=added["id"], name=name))
         return self.people[-1]
@@ -182,12 +184,15 @@ class Clinic:
     def round(self, name: str, kind: str, *people: Person, **terms: Any) -> int:
         """Return a new round in which people work."""
         body = {
-            "name": f"{name} {secrets.token_hex(2)}",
+            "name": self._unique(name),
             "kind": kind,
             "raters": [one.id for one in people],
             **terms,
         }
         return int(self.lead.post("/api/rounds", **body)["id"])
+
+    def _unique(self, name: str) -> str:
+        return f"{name} {secrets.token_hex(2)}" if self.is_shared else name
 
     def page(self, person: Person, where: str = "", *, theme: str = "light") -> Page:
         """Return a page of a new browser of this person."""

@@ -41,8 +41,15 @@ def open_exhibit(clinic: Clinic, pages: dict[int, Page], exhibit: Exhibit) -> Pa
     page.goto(f"{clinic.server.address}/#{exhibit.where}")
     expect(page.locator(exhibit.awaited).first).to_be_visible()
     settle(page, seconds=0.2)
+    if exhibit.click:
+        page.locator(exhibit.click).click()
     for key in exhibit.keys:
         page.keyboard.press(key)
+    if exhibit.corners:
+        view = page.locator(".stage").bounding_box()
+        assert view is not None
+        for x, y in exhibit.corners:
+            page.mouse.click(view["x"] + x * view["width"], view["y"] + y * view["height"])
     return page
 
 
@@ -106,14 +113,21 @@ def _write_sheets(folder: Path, clinic: Clinic, shown: list[Exhibit], asked: arg
         sheet(pictures).save(folder / f"sheet-{size}-{theme}.png")
 
 
-_LABELLING = {
+_PATHOLOGISTS = {
+    "home": "labelling-home",
+    "add-slides": "labelling-open",
+    "case": "labelling-case",
     "screening": "labelling-screening",
     "contact-sheet": "labelling-sheet",
     "board": "labelling-board",
-    "rounds": "labelling-crowd",
-    "case": "labelling-case",
+    "crowd-boxes": "labelling-crowd",
+    "regions": "labelling-regions",
+    "tools": "labelling-tools",
+    "keys": "labelling-keys",
+    "progress": "labelling-progress",
+    "agreement": "labelling-agreement",
 }
-"""Which place stands in ``docs/pathologists/`` under which name."""
+"""Which place stands in ``docs/pathologists/`` under which name; every page has one."""
 _SYSTEM = {
     "home": ("light", ("laptop", "tablet", "phone")),
     "case": ("dark", ("desktop", "phone")),
@@ -126,11 +140,11 @@ _SYSTEM = {
 def _write_documents(clinic: Clinic, shown: list[Exhibit]) -> None:
     pages: dict[int, Page] = {}
     for exhibit in shown:
-        if exhibit.name not in _LABELLING and exhibit.name not in _SYSTEM:
+        if exhibit.name not in _PATHOLOGISTS and exhibit.name not in _SYSTEM:
             continue
         page = open_exhibit(clinic, pages, exhibit)
-        if exhibit.name in _LABELLING:
-            _save(_picture(page), _LABELLING[exhibit.name])
+        if exhibit.name in _PATHOLOGISTS:
+            _save(_picture(page), _PATHOLOGISTS[exhibit.name])
         if exhibit.name in _SYSTEM:
             theme, sizes = _SYSTEM[exhibit.name]
             wear(page, theme)
@@ -145,15 +159,15 @@ def _write_documents(clinic: Clinic, shown: list[Exhibit]) -> None:
 
 def _beside(pictures: list[Image.Image], height: int = 560, gap: int = 16) -> Image.Image:
     scaled = [
-        one.resize((round(one.width * height / one.height), height), Image.Resampling.LANCZOS)
-        for one in pictures
+        picture.resize((round(picture.width * height / picture.height), height), Image.Resampling.LANCZOS)
+        for picture in pictures
     ]
-    made = Image.new("RGB", (sum(one.width + gap for one in scaled) - gap, height), "white")
+    row = Image.new("RGB", (sum(picture.width + gap for picture in scaled) - gap, height), "white")
     x = 0
-    for one in scaled:
-        made.paste(one, (x, 0))
-        x += one.width + gap
-    return made
+    for picture in scaled:
+        row.paste(picture, (x, 0))
+        x += picture.width + gap
+    return row
 
 
 def _save(picture: Image.Image, name: str) -> None:
@@ -179,7 +193,12 @@ def main() -> None:
         write_slides(slides)
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         with serving(Path(scratch) / "study.mito", slides, browser) as clinic:
-            shown = [one for one in exhibits(clinic, slides) if not asked.only or one.name in asked.only]
+            clinic.is_shared = not asked.documents
+            shown = [
+                exhibit
+                for exhibit in exhibits(clinic, slides)
+                if not asked.only or exhibit.name in asked.only
+            ]
             if asked.documents:
                 _write_documents(clinic, shown)
             else:
