@@ -21,6 +21,7 @@ from mitoscope.slide.synthetic import SyntheticSlideConfig, write_slide
         (("store", "import", "--foo"), "mitoscope store import --help"),
         (("detect", "slide.tiff", "--out"), "mitoscope detect --help"),
         (("foo",), "mitoscope --help"),
+        (("train", "recipe.toml"), "mitoscope train --help"),
     ],
 )
 def test_a_usage_error_names_the_help_of_its_command(
@@ -47,6 +48,12 @@ def test_a_command_without_a_verb_shows_its_help(
     assert (left.value.code, shown.err) == (0, "")
     assert shown.out.splitlines()[0].endswith(" ".join(("mitoscope", *words, "[OPTIONS] COMMAND [ARGS]...")))
     assert "\nCommands:\n" in shown.out
+
+
+def test_an_experiment_needs_data_except_in_its_smoke_size(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["experiment", "run", "midogpp-table1", "--out", str(tmp_path)])
+    assert isinstance(done.exception, ConfigError)
+    assert str(done.exception).startswith("--data: the folder of the data is missing")
 
 
 def test_a_word_that_is_no_choice_is_answered_with_the_choices() -> None:

@@ -100,7 +100,7 @@ def _passed(count: int, kind: str) -> str:
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a training run.")],
     out: NewBundleOption,
-    data: DataOption = Path("../shared/data"),
+    data: DataOption,
     as_json: JsonOption = False,
 ) -> None:
     """Export the best weights of a training run as a bundle."""

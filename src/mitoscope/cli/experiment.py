@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mitoscope.cli.options import THREADS_MAX, ClusterOption, DataOption, JsonOption
+from mitoscope.cli.options import THREADS_MAX, ClusterOption, JsonOption
 from mitoscope.cli.terminal import print_json, print_table, say
 from mitoscope.progress import progress
 
@@ -79,7 +79,10 @@ def run(
         list[str], typer.Argument(metavar="NAME...", help="Experiments, or all; experiment list shows them.")
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of all results.")],
-    data: DataOption = Path("../shared/data"),
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="DIR", help="Folder of the data set; --smoke does without."),
+    ] = None,
     smoke: Annotated[
         bool, typer.Option("--smoke", help="Synthetic slides, tiny networks, a few steps; needs no data.")
     ] = False,
@@ -107,6 +110,8 @@ def run(
 
     if smoke and small:
         raise ConfigError("a run can have only one size", where="--smoke, --small", mend="choose one of them")
+    if data is None and not smoke:
+        raise ConfigError("the folder of the data is missing", where="--data", mend="name it, or try --smoke")
     if device not in ("cpu", "cuda"):
         raise ConfigError(f"no device {device!r}", where="--device", mend="cpu or cuda")
     folder = recipes_folder(recipes)
@@ -115,7 +120,7 @@ def run(
         need_training()
     size = Size.SMOKE if smoke else Size.SMALL if small else Size.FULL
     workplace = Workplace(
-        data,
+        Path() if data is None else data,
         out,
         folder,
         size,

@@ -41,7 +41,7 @@ def need_training() -> None:
 
 def train(
     recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="TOML file, e.g. recipes/semi-fcn.toml.")],
-    data: DataOption = Path("../shared/data"),
+    data: DataOption,
     study: Annotated[
         str | None,
         typer.Option(
