@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import configparser
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -12,7 +14,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
+from mitoscope.cli.app import app
 from mitoscope.cli.open import study_of
 from mitoscope.store import Store
 from tests.web.making import write_slide
@@ -66,6 +70,39 @@ def test_a_slide_opens_with_one_command_and_its_link_opens_one_browser(slide: Pa
     assert {one.name for one in slide.parent.glob("[!.]*")} == {slide.name, study.name}
     with Store.open(study) as store:
         store.verify()
+
+
+def test_a_study_that_is_open_already_is_shown(slide: Path) -> None:
+    with _opened(str(slide)) as (link, _), httpx.Client(trust_env=False) as first:
+        assert first.get(link).status_code == 303
+        command = [sys.executable, "-m", "mitoscope", "open", "--no-browser", str(slide)]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+        said, opens = done.stdout.splitlines()
+        assert said == "this study is open already"
+        again = opens.removeprefix("open ")
+        assert again.partition("?")[0] == link.partition("?")[0]
+        assert again != link, "a spent link opens nothing"
+        with httpx.Client(trust_env=False) as second:
+            assert second.get(again).status_code == 303
+        assert first.get(f"{link.partition('?')[0]}api/me").status_code == 200, "the first browser stays in"
+
+
+def test_slides_open_from_the_menu_of_a_desktop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.setattr("platform.system", lambda: "Linux")
+    path = tmp_path / "applications" / "mitoscope.desktop"
+    done = CliRunner().invoke(app, ["open", "--desktop-entry"])
+    assert (done.exit_code, done.stdout.partition(":")[0]) == (0, str(path))
+    entry = configparser.RawConfigParser(interpolation=None)
+    entry.read(path, encoding="utf-8")
+    program, *arguments = shlex.split(entry["Desktop Entry"]["Exec"])
+    assert Path(program).is_file()
+    assert arguments == ["-m", "mitoscope", "open", "%f"]
+    monkeypatch.setattr("platform.system", lambda: "Darwin")
+    refused = CliRunner().invoke(app, ["open", "--desktop-entry"])
+    assert refused.exception is not None
+    assert "Linux only" in str(refused.exception)
 
 
 def test_two_slides_are_open_in_one_browser(slide: Path) -> None:

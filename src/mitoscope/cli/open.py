@@ -57,13 +57,14 @@ def open_(
     """Open a slide or a folder of slides in the browser: search, review, count and sign; Ctrl-C stops it.
 
     The study is kept beside the slides as NAME.mito, or where they cannot be written in your own data folder.
-    Only this machine reaches it. The link opens one browser.
+    Only this machine reaches it. The link opens one browser. A study that is open already is shown.
     """
+    from mitoscope.errors import StoreBusyError
     from mitoscope.store import Round, RoundKind
     from mitoscope.web import open_study
     from mitoscope.web import serve as run
     from mitoscope.web.looking import Scales
-    from mitoscope.web.serving import FIRST_ROUND
+    from mitoscope.web.serving import FIRST_ROUND, link_to_running
 
     if desktop:
         typer.echo(f"{_write_entry()}: mitoscope is in the menu; slides open with it")
@@ -72,16 +73,24 @@ def open_(
     folder, only = _where(slide)
     study = study_of(folder if only is None else folder / only)
     rounds = (Round("case review", RoundKind.CASE_REVIEW), FIRST_ROUND)
-    opened = open_study(
-        study,
-        folders=[folder],
-        add=True,
-        only=None if only is None else {only},
-        may_be_empty=only is None,
-        rounds=rounds,
-        lead=name or _login(),
-        scales=scales,
-    )
+    try:
+        opened = open_study(
+            study,
+            folders=[folder],
+            add=True,
+            only=None if only is None else {only},
+            may_be_empty=only is None,
+            rounds=rounds,
+            lead=name or _login(),
+            scales=scales,
+        )
+    except StoreBusyError:
+        link = link_to_running(study, name or _login())
+        if link is None:
+            raise
+        typer.echo("this study is open already")
+        _say_link(link, browser=browser)
+        return
     with opened.store as store:
         _say(opened)
         run(
@@ -158,10 +167,16 @@ def _say(opened: OpenedStudy) -> None:
 
 
 def _show(link: str, *, browser: bool) -> None:
-    typer.echo(f"open {link}")
+    _say_link(link, browser=False)
     typer.echo("Ctrl-C stops the server")
     if browser:  # a browser in the terminal would not come back before it ends
         threading.Thread(target=_browse, args=(link,), daemon=True).start()
+
+
+def _say_link(link: str, *, browser: bool) -> None:
+    typer.echo(f"open {link}")
+    if browser:
+        _browse(link)
 
 
 def _browse(link: str) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import socket
 import sys
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,7 +28,9 @@ from mitoscope.store import (
     intern_raters,
     intern_rounds,
     read_assignments,
+    read_setting,
     renew_token,
+    write_setting,
     write_terms,
 )
 from mitoscope.web.app import create_app
@@ -41,11 +44,15 @@ from mitoscope.web.state import AppState
 
 FIRST_ROUND = Round("annotation", RoundKind.UNSTATED)
 """A new study begins with an open round in which the lead may label at once."""
+SERVED_AT = "served at"
+"""Setting of a study: the address on this machine of the server that has it, null before it listens."""
 FIRST_PORT = 8411
 _PORTS = 100
 _GC_THRESHOLD = 100_000
 _SWITCH_S = 0.001
 """After so long a thread that computes lets another one go on: figures of the study do not delay a label."""
+_START_S, _LOOK_S = 20, 0.2
+"""How long a server that has just claimed a study has to say where it listens, and how often that is read."""
 _GRACE_S = 3
 """How long open requests have to end after Ctrl-C."""
 
@@ -139,6 +146,7 @@ def open_study(
     store = Store.create(path, labels=labels) if is_new else Store.open(path)
     try:
         store.claim()
+        _write_address(store, None)
         files = files or find_slide_files(folders or remembered(store))
         catalogue = SlideCatalogue(store, files, scales=scales)
         wanted = files if only is None else {name: file for name, file in files.items() if name in only}
@@ -154,6 +162,36 @@ def open_study(
             path.unlink(missing_ok=True)
         raise
     return OpenedStudy(store, catalogue, intake, lead_id, token)
+
+
+def _write_address(store: Store, address: str | None) -> None:
+    with store.writing() as connection:
+        write_setting(connection, SERVED_AT, address)
+
+
+def link_to_running(path: Path, lead: str) -> str | None:
+    """Return a new link of the lead to the server that has a study, or None where none says its address.
+
+    Who may write the file of a study may come in; the browser that is in stays so.
+
+    Parameters
+    ----------
+    path : Path
+        The store, which another process serves.
+    lead : str
+        Who leads the study.
+    """
+    deadline = time.monotonic() + _START_S
+    with Store.open(path) as store:
+        while True:
+            with store.reading() as connection:
+                address = read_setting(connection, SERVED_AT, None)
+            if address is not None:
+                _, token = _let_in(store, lead, ())
+                return f"{address}/?token={token}"
+            if time.monotonic() > deadline:
+                return None
+            time.sleep(_LOOK_S)
 
 
 def _no_slide(named: Path) -> FormatError:
@@ -280,8 +318,10 @@ def serve(
             ssl_keyfile=None if certificate is None else certificate.key,
         )
         server = uvicorn.Server(config)
+        here = address_of(listener, host, is_secure=is_secure)
+        _write_address(store, here)
         if on_ready is not None:
-            on_ready(address_of(listener, host, is_secure=is_secure), reach)
+            on_ready(here, reach)
         # A slide of 100,000 cells is a million short-lived objects: looking each time for cycles among them
         # and among all that was imported takes a tenth of the answer.
         gc.freeze()
