@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from mitoscope.cluster import Here, NodeReport, Request, check_ray, joined, nodes, open_executor, versions_of
-from mitoscope.cluster.joining import _await_resources
+from mitoscope.cluster.joining import _TOKENS, _await_resources, _own_token
 from mitoscope.cluster.nodes import check_nodes
 from mitoscope.errors import ClusterError
 
@@ -40,6 +41,19 @@ def test_what_is_no_address_is_refused(address: str) -> None:
     pytest.importorskip("ray")
     with pytest.raises(ClusterError, match="is no address"), joined(address, Request()):
         pass
+
+
+def test_a_local_cluster_has_a_secret_of_its_own_unless_the_user_has_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in _TOKENS:
+        monkeypatch.delenv(name, raising=False)
+    with _own_token():
+        assert len(os.environ["RAY_AUTH_TOKEN"]) == 64
+    assert "RAY_AUTH_TOKEN" not in os.environ
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", "/keys/token")
+    with _own_token():
+        assert "RAY_AUTH_TOKEN" not in os.environ
 
 
 def test_a_server_that_is_no_cluster_is_refused() -> None:

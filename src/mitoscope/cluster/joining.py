@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import shutil
 import socket
 import tempfile
@@ -28,6 +29,9 @@ ANSWER_S: Final = 5.0
 """Seconds within which an address answers; one on the same network does so in milliseconds."""
 RESOURCES_S: Final = 60.0
 """Seconds within which a cluster that has none of what is asked for gets it, by its autoscaler."""
+_TOKENS: Final = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE")
+"""By which a user says how the processes of a cluster know each other."""
+_TOKEN: Final = secrets.token_hex(32)
 _BASE_MAX: Final = 20
 """Characters of a folder in which Ray can have its sockets: a system takes 107, and its own names have 87."""
 _PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
@@ -74,14 +78,15 @@ def joined(
             # Its logs and sockets go with it.
             base = tempfile.gettempdir()
             folder = tempfile.mkdtemp(prefix="mitoscope-ray-", dir=base if len(base) <= _BASE_MAX else "/tmp")  # noqa: S108
-            _init(
-                ray,
-                LOCAL,
-                num_cpus=threads or _cores(),
-                object_store_memory=_STORE_BYTES,
-                include_dashboard=False,
-                _temp_dir=folder,
-            )
+            with _own_token():
+                _init(
+                    ray,
+                    LOCAL,
+                    num_cpus=threads or _cores(),
+                    object_store_memory=_STORE_BYTES,
+                    include_dashboard=False,
+                    _temp_dir=folder,
+                )
         else:
             address = os.environ.get(ADDRESS, "") if cluster == AUTO else cluster
             _knock(address)
@@ -92,6 +97,20 @@ def joined(
         ray.shutdown()
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _own_token() -> Iterator[None]:
+    """Give the servers of a local cluster the secret of this process, which Ray else leaves in ``~/.ray``."""
+    if any(name in os.environ for name in _TOKENS):
+        yield
+        return
+    os.environ[_TOKENS[0]] = _TOKEN
+    try:
+        yield
+    finally:
+        for name in _TOKENS:  # Ray sets the mode
+            os.environ.pop(name, None)
 
 
 def _init(ray: Any, cluster: str, **options: Any) -> None:

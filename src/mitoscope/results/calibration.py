@@ -16,6 +16,7 @@ from mitoscope.detections import Detections
 from mitoscope.errors import ConfigError, FormatError
 from mitoscope.evaluate import BEST_F1, PRIOR_FIGURES, Calibrated, Criterion, FileJudge, Known, choose_points
 from mitoscope.exchange import find_manifests, read_manifest, write_bytes
+from mitoscope.fsio import open_regular
 from mitoscope.image_names import stem
 from mitoscope.infer import Correction, corrected, rescored
 from mitoscope.written import refuse_foreign
@@ -74,7 +75,8 @@ class Calibration(Config):
             If a value is wrong, naming it.
         """
         try:
-            content = path.read_bytes()
+            with open_regular(path) as stream:
+                content = stream.read()
             values = json.loads(content)
         except OSError as error:
             raise FormatError(f"cannot be read ({error.strerror})", where=path) from None

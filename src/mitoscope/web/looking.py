@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mitoscope.errors import ConfigError, MitoscopeError, ScaleError
+from mitoscope.exchange import read_rows
 from mitoscope.geometry import Mpp, SizePx
 from mitoscope.slide import SlideInfo, open_slide
 from mitoscope.slide.info import MPP_TIMES_POWER
@@ -74,17 +74,12 @@ def _mpp(text: str, *, where: str) -> float:
 
 
 def _table(path: Path) -> dict[str, float]:
-    try:
-        rows = list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines()))
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a text in UTF-8"
-        raise ConfigError(
-            f"cannot be read ({reason})", where=path, mend="give a CSV of name and mpp"
-        ) from None
-    if not rows or not {"name", "mpp"} <= rows[0].keys():
+    lines = [[cell.strip() for cell in cells] for _, cells in read_rows(path)]
+    rows = [dict(zip(lines[0], cells, strict=False)) for cells in lines[1:]]
+    if not rows or not {"name", "mpp"} <= set(lines[0]):
         mend = "its first line is name,mpp"
         raise ConfigError("not a table of resolutions", where=path, mend=mend)
-    return {row["name"]: _mpp(row["mpp"] or "", where=f"{path}: {row['name']}") for row in rows}
+    return {row["name"]: _mpp(row.get("mpp", ""), where=f"{path}: {row['name']}") for row in rows}
 
 
 @dataclass(frozen=True, slots=True)

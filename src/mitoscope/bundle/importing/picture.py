@@ -15,6 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from mitoscope.bundle.load import Bundle, load_bundle
 from mitoscope.bundle.verify import points_above
 from mitoscope.errors import BundleError
+from mitoscope.fsio import open_regular
 
 _JUDGE: Final = "semi-fcn"
 """The shipped detector that looks for figures in a picture, and whose own self-test shows one."""
@@ -86,7 +87,8 @@ def read_field(path: Path | None, *, mpp: float, stated_mpp: float | None = None
         rgb, own = _decoded(judge.read(judge.manifest.self_test.image), where=_JUDGE), judge.manifest.mpp
     else:
         try:
-            rgb = _decoded(path.read_bytes(), where=str(path))
+            with open_regular(path) as stream:
+                rgb = _decoded(stream.read(), where=str(path))
         except OSError as error:
             raise BundleError(f"cannot be read ({error.strerror})", where=path) from None
         own = mpp if stated_mpp is None else stated_mpp
