@@ -286,15 +286,17 @@ def test_who_counts_a_case_sees_nothing_of_the_others_anywhere_until_it_is_signe
         return set(cells["label"]), added in cells["cell"], len(person.get(f"{path}/case")["results"])
 
     free = clinic.round("free", "unstated", first, second)
+    apart = clinic.round("case of the second", "case review", second, settings={"area_mm2": 0.01})
 
-    def elsewhere(person: Person) -> tuple[set[int], bool]:
-        cells = person.get(f"/api/rounds/{free}/slides/{clinic.slide}/cells")
+    def elsewhere(person: Person, round_id: int = free) -> tuple[set[int], bool]:
+        cells = person.get(f"/api/rounds/{round_id}/slides/{clinic.slide}/cells")
         return set(cells["label"]), added in cells["cell"]
 
     sign(first)
     assert seen(second) == ({0}, False, 0)
     assert elsewhere(second) == ({0}, False)
-    for round_id in (case, free):
+    assert elsewhere(second, apart) == ({0}, False)
+    for round_id in (case, free, apart):
         assert second.get(f"/api/rounds/{round_id}/cells/{candidate}")["others"] == []
         second.get(f"/api/rounds/{round_id}/cells/{added}", status=404)
         waiting = second.get(f"/api/rounds/{round_id}/queue")
@@ -306,4 +308,6 @@ def test_who_counts_a_case_sees_nothing_of_the_others_anywhere_until_it_is_signe
         second.act(free, kind="label", cell=candidate, label=label, expected=bare["seen"])
     assert (seen(clinic.lead), elsewhere(clinic.lead)) == (({0, 1, 2}, True, 1), ({0, 1, 2}, True))
     sign(second)
+    assert elsewhere(second) == ({0}, False), "there is a case of the slide yet to be signed"
+    clinic.lead.put(f"/api/rounds/{apart}", is_open=False)
     assert (seen(second), elsewhere(second)) == (({0, 1, 2}, True, 2), ({0, 1, 2}, True))

@@ -7,7 +7,7 @@ round look to the rater follows from the :class:`Sight` that it returns.
 In a blinded round a rater sees where cells are, and of labels only the own ones of that round. Shape and size
 of a cell come from whoever drew it and stay hidden too. A rater who is still to read a cell blinded somewhere
 does not see in any other round what others said of it. Who counts a case does not see, there or elsewhere,
-what others found, called and signed in that round until the own count of the slide is signed. A rater sees
+what others found, called and signed in cases of the slide until the own count of it is signed. A rater sees
 the slides of the own rounds and changes the outlines that the rater drew; the lead sees and changes all.
 """
 
@@ -15,8 +15,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, overload
 
@@ -95,10 +94,10 @@ CROWD_TASKS = (RoundKind.CROWD_BOXES, RoundKind.CROWD_TILES)
 
 
 def _unsigned(of: str, slide: str = "c.slide_id") -> str:
-    """Return the condition that something of a round and a slide belongs to a case counted alone."""
+    """Return the condition that something was done by others in a case of a slide that is counted alone."""
     return f"""
 ({of}.round_id IN (SELECT value FROM json_each(:alone)) AND {of}.rater_id NOT IN (:rater, :speaker)
- AND {of}.round_id || ' ' || {slide} NOT IN (SELECT value FROM json_each(:signed)))
+ AND {slide} IN (SELECT value FROM json_each(:counting)))
 """  # noqa: S608 constant parts
 
 
@@ -160,8 +159,10 @@ class Sight:
         Whether only cells show that the rater made or labelled there.
     pending : tuple of int
         Other rounds in which the rater is yet to read blinded.
-    alone : mapping of int to tuple of int
-        Cases that the rater counts alone, by round: the slides that the rater has signed there.
+    alone : tuple of int
+        The cases of the study, where the rater counts one of them; else none.
+    counting : tuple of int
+        The slides that the rater counts, and has yet to sign.
     hides_found : bool
         Whether cells do not show that others found in these: in the case itself and in free labelling. In
         other rounds they are put before the rater, without what others said of them.
@@ -174,7 +175,8 @@ class Sight:
     shows_labels: bool
     own_only: bool
     pending: tuple[int, ...] = ()
-    alone: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    alone: tuple[int, ...] = ()
+    counting: tuple[int, ...] = ()
     hides_found: bool = False
 
     def values(self) -> dict[str, Any]:
@@ -186,9 +188,7 @@ class Sight:
             "blinded": int(self.is_blinded),
             "pending": json.dumps(list(self.pending)),
             "alone": json.dumps(list(self.alone)),
-            "signed": json.dumps(
-                [f"{case} {slide}" for case, signed in self.alone.items() for slide in signed]
-            ),
+            "counting": json.dumps(list(self.counting)),
         }
 
 
@@ -323,7 +323,7 @@ def _sight_of(connection: sqlite3.Connection, row: RoundRow, visitor: Visitor) -
     if row.terms.speaks_as == "consensus":
         found = connection.execute("SELECT id FROM rater WHERE name = ?", (CONSENSUS_RATER.name,)).fetchone()
         speaker = 0 if found is None else found[0]
-    alone = _counted_alone(connection, row.id, rater_id, visitor.role)
+    alone, counting = _counted_alone(connection, row.id, rater_id, visitor.role)
     return Sight(
         rater_id=rater_id,
         round_id=row.id,
@@ -333,6 +333,7 @@ def _sight_of(connection: sqlite3.Connection, row: RoundRow, visitor: Visitor) -
         own_only=row.terms.shows_cells == "own",
         pending=tuple(round_.id for round_ in _blinded_rounds(connection, rater_id) if round_.id != row.id),
         alone=alone,
+        counting=counting,
         hides_found=bool(alone) and row.kind in (RoundKind.CASE_REVIEW, RoundKind.UNSTATED),
     )
 
@@ -491,33 +492,32 @@ def last_visible(connection: sqlite3.Connection, cell_id: int, *, rater_id: int,
     in a case not the labels that others give it before the rater has signed it.
     """
     row = connection.execute(_ROUND_SQL, (rater_id, round_id)).fetchone() or (0, None)
-    alone = _counted_alone(connection, round_id, rater_id, row[1])
-    sight = Sight(rater_id, round_id, rater_id, bool(row[0]), False, False, alone=alone)
+    alone, counting = _counted_alone(connection, round_id, rater_id, row[1])
+    sight = Sight(rater_id, round_id, rater_id, bool(row[0]), False, False, alone=alone, counting=counting)
     return last_seen(connection, sight.values() | {"cell": cell_id})
 
 
 _ROUND_SQL = """
 SELECT r.is_blinded, (SELECT a.role FROM access AS a WHERE a.rater_id = ?1) FROM round AS r WHERE r.id = ?2
 """
-_CASES_SQL = """
-SELECT r.id FROM round AS r WHERE r.kind = :case AND (r.id = :round OR (
-    EXISTS (SELECT 1 FROM assignment AS a WHERE (a.round_id, a.rater_id) = (r.id, :rater))
-    AND NOT EXISTS (SELECT 1 FROM round_terms AS t WHERE t.round_id = r.id AND t.is_open = 0)))
-"""
 
 
 def _counted_alone(
     connection: sqlite3.Connection, round_id: int, rater_id: int, role: str | None
-) -> dict[int, tuple[int, ...]]:
-    """Return the cases that a rater counts without what others say: this one, and open ones; a lead sees all.
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return all cases, and the slides that a rater counts in this one or in open ones and has not signed.
 
-    By each the slides that the rater has signed there.
+    Nothing where the rater counts none; a lead sees all.
     """
     if role == Role.LEAD:
-        return {}
-    values = {"case": str(RoundKind.CASE_REVIEW), "round": round_id, "rater": rater_id}
-    cases = connection.execute(_CASES_SQL, values).fetchall()
-    return {case: signed_slides(connection, case, rater_id) for (case,) in cases}
+        return (), ()
+    cases = [row for row in read_round_rows(connection).values() if row.kind is RoundKind.CASE_REVIEW]
+    mine = _assigned(connection, rater_id) if cases else set()
+    counting: set[int] = set()
+    for row in cases:
+        if row.id == round_id or (row.id in mine and row.terms.is_open):
+            counting |= set(round_slides(connection, row)) - set(signed_slides(connection, row.id, rater_id))
+    return (tuple(row.id for row in cases), tuple(sorted(counting))) if counting else ((), ())
 
 
 def last_seen(connection: sqlite3.Connection, values: dict[str, Any]) -> int:
