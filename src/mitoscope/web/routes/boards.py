@@ -246,7 +246,11 @@ def stop_learning(body: Action, state: StateHere, lead: LeadHere) -> BoardLearni
     """Stop learning; the next board goes on where it was."""
     state.board_job.stop()
     now = learning(state, lead)
-    return done_once(state, lead, body.key, "stop learning a board", lambda _: {**now, "is_repeated": False})
+
+    def act(_: Any) -> BoardLearningChanged:
+        return {**now, "is_repeated": False}
+
+    return done_once(state, lead, body.key, "stop learning a board", act)
 
 
 def _board(state: AppState, visitor: VisitorHere, board_id: int) -> tuple[store.Board, store.Assignment]:
