@@ -16,6 +16,8 @@ from PIL import Image
 from mitoscope.errors import ScaleError, SlideFormatError, UndecodableError
 from mitoscope.geometry import BoxPx, SizePx
 from mitoscope.slide import ImageSlide, JpegTileReader, OpenSlideReader, Pixels, Slide, TiffReader, open_slide
+from mitoscope.slide.info import StatedScale
+from mitoscope.slide.ome import find_ome_pixels
 
 from .coded_tiff import APERIO_RGB, APERIO_YCBCR, JPEG, JPEG_2000, SVS, Coding, cut, jpeg_2000, write_coded
 from .jpeg_kinds import JpegKind, segments, without_colours
@@ -460,6 +462,16 @@ def test_the_resolution_of_ome_counts_in_its_unit(tmp_path: Path, size: float, u
     with open_slide(path) as slide:
         assert slide.info.mpp.x == pytest.approx(mpp)
         assert slide.info.mpp_source == "OME PhysicalSizeX"
+
+
+def test_attributes_of_ome_in_single_quotes_count_and_comments_do_not(tmp_path: Path) -> None:
+    path = write_ome(tmp_path / "slide.ome.tiff", PhysicalSizeX=0.25, PhysicalSizeY=0.25)
+    with tifffile.TiffFile(path) as tiff:
+        text = str(tiff.pages.first.description)
+    comment = '<!-- <Pixels SizeX="420" SizeY="300" PhysicalSizeX="1" PhysicalSizeY="1"> -->'
+    found = find_ome_pixels(comment + text.replace('"', "'"), (420, 300))
+    assert found is not None
+    assert found.scale == StatedScale("OME PhysicalSizeX", 0.25, 0.25)
 
 
 def test_a_size_in_pixels_is_no_resolution(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ UM_PER_UNIT = {
 }
 """Units of length that a slide may be measured in; others of the OME schema (pixel) say nothing."""
 _PIXELS = re.compile(r"<(?:\w+:)?Pixels\b([^>]{0,4000})>")
-_ATTRIBUTE = re.compile(r'([A-Za-z]{1,32})\s*=\s*"([^"]{0,200})"')
+_ATTRIBUTE = re.compile(r"([A-Za-z]{1,32})\s*=\s*(?:\"([^\"]{0,200})\"|'([^']{0,200})')")
 _MAX_DESCRIPTION = 1 << 20
 _GREEK_MU, _MICRO_SIGN = "\u03bc", "\u00b5"
 
@@ -58,10 +58,13 @@ def find_ome_pixels(description: str, size: Sequence[int]) -> OmePixels | None:
     size : sequence of 2 int
         Width and height of the picture in pixels.
     """
-    text = _as_utf8(description[:_MAX_DESCRIPTION])
+    text = _without_comments(_as_utf8(description[:_MAX_DESCRIPTION]))
     if "<OME" not in text and ":OME" not in text:
         return None
-    every = [dict(_ATTRIBUTE.findall(found)) for found in _PIXELS.findall(text)]
+    every = [
+        {name: one or other for name, one, other in _ATTRIBUTE.findall(found)}
+        for found in _PIXELS.findall(text)
+    ]
     wanted = [str(side) for side in size]
     fitting = [one for one in every if [one.get("SizeX"), one.get("SizeY")] == wanted]
     chosen = fitting or (every if len(every) == 1 else [])
@@ -87,6 +90,11 @@ def _um(attributes: dict[str, str], axis: str) -> float | None:
     except ValueError:
         return None
     return number * factor if factor is not None and 0 < number < float("inf") else None
+
+
+def _without_comments(text: str) -> str:
+    first, *rest = text.split("<!--")
+    return first + "".join(part.partition("-->")[2] for part in rest)
 
 
 def _as_utf8(text: str) -> str:
