@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -39,6 +40,8 @@ from mitoscope.bundle.network import find_points, open_network, score_windows
 CLASSES = ("mitotic figure", "look-alike")
 FLOOR = 0.05
 SLOTS = 3000
+_CHOSEN = 300
+"""Rows that the heads of YOLO v10 and 26 choose, unless they are told otherwise."""
 KONGNET_PX = 256
 REACH_PX = 4.0
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -176,6 +179,7 @@ def ultralytics_heads(folder: Path, shown: torch.Tensor) -> Iterator[Reference]:
         ("yolo11n, windows of 512 px at imgsz=640", "yolo11n.yaml", "yolo11", {}, 640),
         ("yolo12n", "yolo12n.yaml", "yolo12", {}, 512),
         ("yolo26n", "yolo26n.yaml", "yolo26", {}, 512),
+        ("yolo26n, nms=False", "yolo26n.yaml", "yolo26", {"nms": False}, 512),
         ("rtdetr-l", "rtdetr-l.yaml", "rtdetr", {}, 512),
     )
     for name, config, layout, options, imgsz in runs:
@@ -186,14 +190,23 @@ def ultralytics_heads(folder: Path, shown: torch.Tensor) -> Iterator[Reference]:
         with contextlib.chdir(folder):
             made = Path(own.export(format="onnx", imgsz=imgsz, simplify=False, verbose=False, **options))
             path = folder / made.name
+        if layout == "yolo26":  # it has two heads, of which the export has one: the program reads its export
+            own = YOLO(shutil.copy(path, folder / f"own-{path.name}"), task="detect")
 
-        def ask(rgb: NDArray[np.uint8], asked: Any = own, imgsz: int = imgsz) -> Points:
+        def ask(
+            rgb: NDArray[np.uint8],
+            asked: Any = own,
+            imgsz: int = imgsz,
+            name: str = name,
+            layout: str = layout,
+        ) -> Points:
             answer = asked.predict(
                 np.ascontiguousarray(rgb[..., ::-1]),
                 imgsz=imgsz,
                 conf=FLOOR,
                 iou=0.7,
-                max_det=SLOTS,
+                # Where the head itself chooses, its export does so among as many.
+                max_det=_CHOSEN if layout == "yolo10" or "nms=False" in name else SLOTS,
                 verbose=False,
             )[0].boxes
             return _centres(answer.xyxy, answer.conf, answer.cls, 0)
@@ -222,7 +235,10 @@ def _spread_yolo(model: torch.nn.Module, shown: torch.Tensor) -> None:
             part.register_forward_hook(lambda one, _given, out: seen.__setitem__(id(one), out))
             for part in heads
         ]
-        model.eval()(shown)
+        for is_end_to_end in (True, False) if getattr(model, "end2end", False) else (None,):
+            if is_end_to_end is not None:  # each of two heads sees the field
+                model.end2end = is_end_to_end
+            model.eval()(shown)
         for hook in hooks:
             hook.remove()
         for part in heads:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib.util
 import json
+import shutil
 from pathlib import Path
 from types import ModuleType
 
@@ -90,8 +91,40 @@ def test_a_cohort_is_searched_kept_and_shown(slides: Path, bundle: Bundle, tmp_p
     # A result that was cut short is a row that says so.
     (out / "b.json").write_text((out / "b.json").read_text()[:100])
     assert run("cohort", out)[0] == 0
-    assert [(row["slide"], row["status"]) for row in table(out)] == [("a.png", "counted"), ("b", "failed")]
+    assert [(Path(row["slide"]).name, row["status"]) for row in table(out)] == [
+        ("a.png", "counted"), ("b", "failed"),
+    ]  # fmt: skip
     assert "its manifest is no JSON" in table(out)[1]["error"]
+
+
+def test_the_table_of_a_folder_loses_no_result_and_is_itself_a_list(
+    slides: Path, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(slides, tmp_path / "slides")
+    monkeypatch.chdir(tmp_path)
+    common: list[str | Path] = ["--out", "out", "--model", bundle.folder, "--formats", "csv,json"]
+    assert run("detect", "--slides-from", "slides/list.csv", *common)[0] == 1
+    first, _, last = table(tmp_path / "out")
+    assert (first["slide"], last["site"]) == ("../slides/b.png", "")
+    # From anywhere it is a list again; what it says of slides stays, as does what was found.
+    (tmp_path / "else").mkdir()
+    monkeypatch.chdir(tmp_path / "else")
+    common[1] = tmp_path / "out"
+    status, text = run("detect", "--slides-from", tmp_path / "out" / "cohort.csv", *common)
+    assert (status, text.count("; made before")) == (1, 2), text
+    assert [row["site"] for row in table(tmp_path / "out")] == ["Graz", "Wien", ""]
+    # Other slides into the same folder, and one that is broken now: no row with a result is lost.
+    Image.open(slides / "a.png").save(tmp_path / "c.png")
+    (tmp_path / "slides" / "a.png").write_text("no picture any more")
+    status, text = run("detect", tmp_path / "c.png", tmp_path / "slides/a.png", *common, "--mpp", "0.25")
+    assert status == 1, text
+    third, broken, kept = table(tmp_path / "out")
+    assert [row["status"] for row in (third, broken, kept)] == ["counted"] * 3
+    assert "a.png" in broken["error"]
+    assert broken["error"].endswith("; the numbers are of an earlier run")
+    assert broken["mitotic_count"] == last["mitotic_count"]
+    assert {**kept, "slide": ""} == {**first, "slide": ""}
+    assert (kept["slide"], kept["site"]) == (str(tmp_path / "out/../slides/b.png"), "Graz")
 
 
 def test_one_slide_at_a_time_gives_the_same_and_other_commands_take_the_folder(

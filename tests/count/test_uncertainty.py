@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -201,12 +202,16 @@ def test_the_correction_is_the_same_for_any_order_of_the_figures() -> None:
     assert plain.corrected <= plain.count
 
 
-def test_where_nothing_was_chosen_nothing_is_corrected() -> None:
+def test_where_nothing_was_chosen_nothing_is_corrected(monkeypatch: pytest.MonkeyPatch) -> None:
     assert count(window=BoxPx0(0, 0, 7110, 5333)).corrected is None
     assert count(splits=0).corrected is None
     small = replace(SEARCHED, size=SizePx(4000, 3000))
     whole = count(np.ones(30), POINTS[:30] - [20_000, 10_000], small)
     assert whole.count == whole.corrected  # the slide is the only window
+    monkeypatch.setattr(sys.modules["mitoscope.count.mitotic_count"], "CORRECTED_MOST", 3)
+    many = count()
+    assert many.corrected is None
+    assert "With over 3 figures the count is not corrected." in many.note
 
 
 def test_without_a_true_hot_spot_the_correction_takes_the_bias_away() -> None:

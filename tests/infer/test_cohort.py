@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mitoscope.errors import ConfigError, SlideReadError, StoppedError
-from mitoscope.infer import CohortState, ListedSlide, SlideDone, parse_order, run_cohort
+from mitoscope.infer import CohortState, ListedSlide, SlideDone, ordered, parse_order, run_cohort
 from mitoscope.infer.cohort import Progress, Tally
 
 
@@ -78,7 +78,7 @@ def test_slides_go_by_the_size_of_their_files(tmp_path: Path) -> None:
     listed = slides(tmp_path, {"a": 2, "b": 3, "c": 1})
 
     def names(order: str) -> list[str]:
-        run = run_cohort(listed, done, at_once=1, order=parse_order(order))
+        run = run_cohort(ordered(listed, parse_order(order)), done, at_once=1)
         return [one.slide.path.name for one in run]
 
     assert names("listed") == ["a", "b", "c"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -14,7 +16,9 @@ from PIL import Image
 from mitoscope.bundle import load_bundle
 from mitoscope.cli import run
 from mitoscope.errors import ConfigError, RemoteError
-from mitoscope.infer import find_slides, read_slide_list, refuse_same_names
+from mitoscope.infer import find_slides, ordered, read_slide_list, refuse_same_names
+from mitoscope.infer.cohort import ORDERS, Order
+from mitoscope.report import detect as detect_in_python
 from tests.experiments.datasets.host import Host, Served
 from tests.remote.conftest import SECRET, Bucket
 
@@ -134,6 +138,54 @@ def test_a_bucket_that_is_gone_stops_no_other_and_the_same_command_goes_on(
     assert again.status == 0, again.err
     assert again.out.count("; made before\n") == 1
     assert (tmp_path / "out" / "two.json").exists()
+
+
+def test_slides_of_one_name_have_folders_of_their_own_there_and_python_takes_an_address(
+    bucket: Bucket, fields: Path, tmp_path: Path, detect: Detect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for patient, field in (("p1", "one"), ("p2", "two")):
+        bucket.put(f"{patient}/HE.png", (fields / f"{field}.png").read_bytes())
+    out = f"{bucket.url}/results/july"
+    done = detect(f"{bucket.url}/p1/", f"{bucket.url}/p2/", "--out", out, "--roi", "0,0,128,128")
+    assert done.status == 0, done.err
+    rows = list(csv.DictReader(bucket.get("results/july/cohort.csv").decode().splitlines()))
+    assert [(row["slide"], row["result"]) for row in rows] == [
+        (f"{bucket.url}/{patient}/HE.png", f"{patient}/HE") for patient in ("p1", "p2")
+    ]
+    one, two = (json.loads(bucket.get(f"results/july/{patient}/HE.json")) for patient in ("p1", "p2"))
+    assert one["slide"]["fingerprint"] != two["slide"]["fingerprint"]
+    sent = set(bucket.keys())
+    assert (
+        detect(f"{bucket.url}/p?/*.png", "--out", out, "--roi", "0,0,128,128").out.count("; made before\n")
+        == 2
+    )
+    assert set(bucket.keys()) == sent
+    monkeypatch.setenv("MITOSCOPE_STAGING", str(tmp_path / "staging"))
+    words: dict[str, Any] = {"mpp": 0.25, "stage": "proposals", "roi": (0, 0, 128, 128), "progress": False}
+    found = detect_in_python(f"{bucket.url}/p2/HE.png", out=tmp_path / "python", **words)
+    assert found.slide.fingerprint == two["slide"]["fingerprint"]
+    assert len(found.detections) == two["search"]["candidates"]
+    with pytest.raises(RemoteError, match="no such object"):
+        detect_in_python(f"{bucket.url}/p3/HE.png", out=tmp_path / "python", **words)
+
+
+def test_slides_elsewhere_go_by_their_size(bucket: Bucket, host: Host, tmp_path: Path) -> None:
+    bucket.put("a.svs", b"123")
+    bucket.put("b.svs", b"1")
+    host.files["/c.svs"] = Served(b"12")
+    (tmp_path / "d.svs").write_bytes(b"1234")
+    places: list[Path | str] = [
+        f"{bucket.url}/a.svs",
+        f"{bucket.url}/b.svs",
+        f"{host.url}/c.svs",
+        tmp_path / "d.svs",
+    ]
+    listed = find_slides([*places, f"{bucket.url}/gone.svs"])
+
+    def names(order: Order) -> str:
+        return " ".join(slide.path.stem for slide in ordered(listed, order))
+
+    assert [names(order) for order in ORDERS] == ["a b c d gone", "gone b c a d", "d a c b gone"]
 
 
 def test_folders_and_patterns_of_a_bucket_mean_its_slides(bucket: Bucket, host: Host) -> None:

@@ -37,7 +37,7 @@ from mitoscope.cli.terminal import cohort_progress, error_as_json, print_json, s
 from mitoscope.progress import progress
 
 if TYPE_CHECKING:
-    from mitoscope.infer import ListedSlide, Order, SlideDone
+    from mitoscope.infer import ListedSlide, SlideDone
     from mitoscope.infer.cohort import Work
     from mitoscope.remote import Location, Outbox
     from mitoscope.report import Makers
@@ -171,6 +171,7 @@ def detect(
         DetectConfig,
         SlidesHere,
         find_slides,
+        ordered,
         parse_order,
         place_results,
         read_slide_list,
@@ -178,7 +179,7 @@ def detect(
     )
     from mitoscope.infer.config import PROVIDERS, QUALITIES, STAGES
     from mitoscope.remote import Location, Outbox, Staging, as_shown, is_address
-    from mitoscope.report import ResultSettings, check_outbox, cohort_row, makers
+    from mitoscope.report import ResultSettings, check_outbox, makers, rows_of_run
     from mitoscope.report.outputs import check_outputs, parse_formats
 
     wanted = parse_formats(formats)
@@ -208,8 +209,7 @@ def detect(
     if not listed:
         raise ConfigError("no slide given", mend="name slides, or give a list with --slides-from LIST.csv")
     is_elsewhere = is_address(out) or any(one.address is not None for one in listed)
-    if not is_elsewhere:
-        listed = list(place_results(listed))
+    listed = list(place_results(listed))
     refuse_same_names(listed)
     store = Staging.of_user(staging, staging_gb) if is_elsewhere and not dry_run else None
     outbox = Outbox(Location.parse(out), store) if is_address(out) and store is not None else None
@@ -233,24 +233,26 @@ def detect(
         if status := show_plan(listed, settings, as_json=as_json):
             raise typer.Exit(status)
         return
-    through: dict[Path, SlideDone] = {}
+    planned = ordered(listed, chosen)
+    through: dict[tuple[str, Path], SlideDone] = {}
     with (
-        SlidesHere(listed, staging=store, report=_Coming()) as here,
+        SlidesHere(planned, staging=store, report=_Coming()) as here,
         # What the bundle or the cluster cannot do is said before the first slide.
         makers(settings, cluster=cluster, threads=threads, here=here) as makes,
     ):
         makes = makes if outbox is None else makes._replace(work=partial(_send, makes.work, outbox))
-        for done in _work(listed, makes, order=chosen, retries=retries):
+        for done in _work(planned, makes, retries=retries):
             _tell(done, as_json=as_json)
-            through[done.slide.path] = done
+            through[done.slide.shown, done.slide.below] = done
+    outcomes = [through[slide.shown, slide.below] for slide in listed]
     written: list[Path] = []
     if len(listed) > 1:
-        rows = [cohort_row(through[slide.path]) for slide in listed]
+        rows = rows_of_run(outcomes, folder, beside=None if outbox is not None else folder)
         title = "" if outbox is None else outbox.location.name
         written = write_cohort(rows, folder, pages="html" in wanted, title=title, quiet=True)
         if outbox is not None:
             outbox.send("cohort", written)
-    _close([through[slide.path] for slide in listed], out, written, as_json=as_json)
+    _close(outcomes, out, written, as_json=as_json)
     if outbox is not None and not as_json:
         typer.echo(f"results are in {outbox.location}; the working files stay in {folder}")
     statuses = [done.exit_status for done in through.values()]
@@ -280,7 +282,7 @@ class _Coming:
             typer.echo(f"staging {location}, {total / 1e9:.2f} GB", err=True)
 
 
-def _work(listed: Sequence[ListedSlide], makes: Makers, *, order: Order, retries: int) -> Iterator[SlideDone]:
+def _work(listed: Sequence[ListedSlide], makes: Makers, *, retries: int) -> Iterator[SlideDone]:
     """Make the results of all slides and show how far they are."""
     from mitoscope.infer import run_cohort
 
@@ -294,7 +296,6 @@ def _work(listed: Sequence[ListedSlide], makes: Makers, *, order: Order, retries
             listed,
             makes.work,
             at_once=makes.at_once,
-            order=order,
             retries=retries,
             progress=show,
         )

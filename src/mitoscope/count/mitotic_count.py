@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 
     from mitoscope.slide import Slide
 
+CORRECTED_MOST = 100_000
+"""Of more figures, which no tissue has, the count is not corrected: all those searches would take minutes."""
 Points = NDArray[np.float64]
 
 
@@ -252,7 +254,7 @@ def mitotic_count(
         slide; a circle has to lie on it.
     splits : int, default 4
         Random splits by which the count of the hot spot is corrected; 0: it is not. Each takes four further
-        searches for a hot spot.
+        searches for a hot spot. Of more than 100,000 figures it is not.
     force : bool
         Count also where the colours of the slide are in doubt; the note says so.
 
@@ -313,6 +315,9 @@ def mitotic_count(
         *(gap_notes(inside, found, unread, scale) if window is None else []),
         *figure_notes(len(inside), int((counts & ~on_slide).sum())),
     ]
+    if window is None and splits and len(inside) > CORRECTED_MOST:
+        splits = 0
+        sentences.append(f"With over {CORRECTED_MOST:,} figures the count is not corrected.")
     eligible = could_count & in_area
     reason = why_no_interval(searched.calibrated)
     probability = None if reason else _probabilities(detections, verdicts)

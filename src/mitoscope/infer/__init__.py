@@ -1,7 +1,7 @@
 """Running a detector over slides: engine, ledger, resume, a second stage."""
 
 from mitoscope.infer.cascade import Networks, corrected, open_networks, rescored
-from mitoscope.infer.cohort import AT_ONCE, CohortState, Order, SlideDone, parse_order, run_cohort
+from mitoscope.infer.cohort import AT_ONCE, CohortState, Order, SlideDone, ordered, parse_order, run_cohort
 from mitoscope.infer.config import DetectConfig
 from mitoscope.infer.crew import Crew, Threads
 from mitoscope.infer.detect import SlideOutcome, check_asked, detect_opened, detect_slide, detect_slides
@@ -47,6 +47,7 @@ __all__ = [
     "open_bundle_network",
     "open_detector",
     "open_networks",
+    "ordered",
     "parse_order",
     "place_results",
     "read_slide_list",

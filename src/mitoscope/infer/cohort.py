@@ -13,6 +13,7 @@ from typing import Literal, get_args
 
 from mitoscope.errors import ConfigError, MitoscopeError, RunError, StoppedError
 from mitoscope.infer.slide_list import ListedSlide
+from mitoscope.remote import size_of
 
 Order = Literal["listed", "smallest", "largest"]
 """In which order slides are worked on: as they are listed, or by the size of their files."""
@@ -21,6 +22,8 @@ AT_ONCE = 2
 """Slides at once: the next one is opened, and the report of the one before is written, beside a search."""
 THREADS_MAX = 1000
 """Most slides at once where a cluster works on them: each has a thread, which asks how far it is."""
+_ASKED_AT_ONCE = 16
+"""Slides elsewhere whose sizes are asked for at the same time."""
 Progress = Callable[[float, float], None]
 """Called with mm² of tissue done and in all, of one slide."""
 
@@ -97,7 +100,7 @@ class Tally:
     Parameters
     ----------
     sizes : sequence of int
-        Bytes of each slide's file.
+        Bytes of each slide's file, or what stands for them.
 
     Notes
     -----
@@ -159,12 +162,21 @@ def parse_order(text: str) -> Order:
     raise ConfigError(f"no order {text!r}", where="--order", mend=f"choose one of {', '.join(ORDERS)}")
 
 
+def ordered(slides: Sequence[ListedSlide], order: Order) -> list[ListedSlide]:
+    """Return slides in the order in which they are worked on; the stores of those elsewhere are asked."""
+    if order == "listed":
+        return list(slides)
+    with ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
+        sizes = list(pool.map(_size, slides))
+    sign = 1 if order == "smallest" else -1
+    return [slides[place] for place in sorted(range(len(slides)), key=lambda place: sign * sizes[place])]
+
+
 def run_cohort(
     slides: Sequence[ListedSlide],
     work: Work,
     *,
     at_once: int | Callable[[], int] = AT_ONCE,
-    order: Order = "listed",
     retries: int = 0,
     progress: Callable[[CohortState], None] | None = None,
 ) -> Generator[SlideDone, None, None]:
@@ -173,13 +185,12 @@ def run_cohort(
     Parameters
     ----------
     slides : sequence of ListedSlide
+        In the order in which they are begun.
     work : callable
         What is done for one of them.
     at_once : int or callable
         Slides that are worked on at the same time, in threads; of a cluster, which grows and shrinks, what it
         returns each time that a slide is through.
-    order : {"listed", "smallest", "largest"}
-        Which ones first.
     retries : int
         How often slides that failed are tried again, after all others: a file server may have been away.
     progress : callable, optional
@@ -196,7 +207,7 @@ def run_cohort(
         If the user stops it; the slides at work keep what is recorded of them.
     """
     run = _Run(slides, work, progress or _silent)
-    waiting = sorted(range(len(slides)), key=run.rank_by(order))
+    waiting = list(range(len(slides)))
     try:
         for attempt in range(retries + 1):
             failed = []
@@ -224,14 +235,11 @@ class _Run:
         self, slides: Sequence[ListedSlide], work: Work, progress: Callable[[CohortState], None]
     ) -> None:
         self.slides, self.work, self.progress = slides, work, progress
-        self.sizes = [_size(slide.path) if slide.address is None else 0 for slide in slides]
-        self.tally = Tally(self.sizes)
+        here = [_size(slide) if slide.address is None else 0 for slide in slides]
+        known = [size for size in here if size]
+        usual = sum(known) // len(known) if known else 1  # of what is not known before it is there
+        self.tally = Tally([size or usual for size in here])
         self.stop = threading.Event()
-
-    def rank_by(self, order: Order) -> Callable[[int], tuple[int, int]]:
-        """Return what places are sorted by."""
-        sign = {"listed": 0, "smallest": 1, "largest": -1}[order]
-        return lambda place: (sign * self.sizes[place], place)
 
     def go(
         self, waiting: Sequence[int], at_once: int | Callable[[], int]
@@ -284,9 +292,10 @@ class _Run:
             return SlideDone(slide, error=RunError(f"failed unexpectedly ({line})", where=slide.shown))
 
 
-def _size(path: Path) -> int:
-    with suppress(OSError):
-        return path.stat().st_size
+def _size(slide: ListedSlide) -> int:
+    """Return the bytes of a slide; 0 where nobody says, and its search will say why."""
+    with suppress(OSError, MitoscopeError):
+        return slide.path.stat().st_size if slide.address is None else size_of(slide.address)
     return 0
 
 

@@ -77,6 +77,14 @@ class ListedSlide:
         """Return a slide that lies elsewhere."""
         return cls(Path(safe_name(address.name)), address=address)
 
+    @classmethod
+    def named(cls, place: Path | str) -> ListedSlide:
+        """Return a slide at a path or an address; ``file://`` is a path."""
+        if not is_address(str(place)):
+            return cls(Path(place))
+        location = Location.parse(str(place))
+        return cls(location.local_path()) if location.scheme == "file" else cls.at(location)
+
     @property
     def shown(self) -> str:
         """Where it lies, as it may be shown and written."""
@@ -297,13 +305,12 @@ def place_results(slides: Sequence[ListedSlide]) -> tuple[ListedSlide, ...]:
     folders like those of the slides, below the folder that the slides have in common; none lies beside these.
     """
     keys = [file_key(result_stem(slide.path)) for slide in slides]
-    if len(set(keys)) == len(keys) or any(slide.address is not None for slide in slides):
+    if len(set(keys)) == len(keys):
         return tuple(slides)
-    # As they are named: links to slides may lie anywhere.
-    folders = [Path(os.path.abspath(slide.path)).parent for slide in slides]  # noqa: PTH100
+    folders = [_folder_of(slide) for slide in slides]
     try:
         common = Path(os.path.commonpath(folders))
-    except ValueError:  # on two drives
+    except ValueError:  # on two drives, or some elsewhere
         return tuple(slides)
     if common in folders:
         common = common.parent
@@ -311,6 +318,13 @@ def place_results(slides: Sequence[ListedSlide]) -> tuple[ListedSlide, ...]:
     return tuple(
         replace(slide, below=Path(*map(safe_name, each))) for slide, each in zip(slides, parts, strict=True)
     )
+
+
+def _folder_of(slide: ListedSlide) -> Path:
+    """Return the folder of a slide, as it is named: links to slides may lie anywhere."""
+    if slide.address is None:
+        return Path(os.path.abspath(slide.path)).parent  # noqa: PTH100
+    return Path(slide.address.server, *PurePosixPath(slide.address.path).parent.parts)
 
 
 def _below(folder: Path, name: str) -> Path:

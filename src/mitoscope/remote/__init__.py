@@ -3,7 +3,7 @@
 from mitoscope.remote.ahead import Ahead
 from mitoscope.remote.download import Counted, Told, download
 from mitoscope.remote.location import Location, as_shown, is_address, without_credentials
-from mitoscope.remote.one_file import fetch_file, list_files, read_beginning
+from mitoscope.remote.one_file import fetch_file, list_files, read_beginning, size_of
 from mitoscope.remote.outbox import Outbox
 from mitoscope.remote.part_file import ASIDE_SUFFIX, PART_SUFFIX, PartFile
 from mitoscope.remote.staging import Held, Staging
@@ -30,5 +30,6 @@ __all__ = [
     "is_address",
     "list_files",
     "read_beginning",
+    "size_of",
     "without_credentials",
 ]

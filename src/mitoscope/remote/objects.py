@@ -179,9 +179,9 @@ class ObjectStore:
                 return None
 
     def sizes(self) -> dict[str, int]:
-        """Return the files in this folder, without those of folders in it, and their bytes."""
+        """Return the files in this folder and below it, and their bytes."""
         with _told(self.location):
-            found = self._below(self.location, recursive=False)
+            found = self._below(self.location, recursive=True)
             if not found:
                 self._files.info(self.location.server)  # a bucket that is not there looks empty, too
         return {name: int(info["size"]) for name, info in found.items()}

@@ -35,6 +35,11 @@ def source_of(location: Location) -> Source:
     return WebSource(location) if location.is_web else ObjectStore(location)
 
 
+def size_of(location: Location) -> int:
+    """Return the bytes of a slide; 0 where its server does not say. Errors as `Source.members`."""
+    return sum(member.size_bytes or 0 for member in source_of(location).members())
+
+
 def list_files(location: Location) -> list[Location]:
     """Return the files that a folder or a pattern means, by name.
 

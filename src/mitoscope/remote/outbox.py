@@ -62,7 +62,7 @@ class Outbox:
         Parameters
         ----------
         groups : mapping of str to iterable of str
-            What is sent together, by its name → the names of its files.
+            What is sent together, by its name → the names of its files, in the folder or below it.
 
         Raises
         ------
@@ -88,7 +88,8 @@ class Outbox:
         group : str
             Their name.
         files : sequence of Path
-            In the order in which they appear there; the last one vouches for the others.
+            Of the folder on this machine, in the order in which they appear there; the last one vouches for
+            the others.
 
         Raises
         ------
@@ -97,34 +98,39 @@ class Outbox:
         RemoteError, UnreachableError
             If one cannot be written. The same call sends what is missing.
         """
-        self.check({group: [file.name for file in files]})
-        hashes = {file.name: sha256_file(file) for file in files}
+        names = {file: self._name(file) for file in files}
+        self.check({group: names.values()})
+        hashes = {names[file]: sha256_file(file) for file in files}
         known = self._recorded(group)
         if known == hashes and all(map(self._has, files)):
             return
         *others, last = files
         missing = [
-            file for file in others if known.get(file.name) != hashes[file.name] or not self._has(file)
+            file for file in others if known.get(names[file]) != hashes[names[file]] or not self._has(file)
         ]
         missing.append(last)
-        if last.name in self._there:  # never does it vouch for files that are not its own
-            self._store.remove(last.name)
-            del self._there[last.name]
-        self._record(group, known | hashes | {file.name: None for file in missing})
+        if names[last] in self._there:  # never does it vouch for files that are not its own
+            self._store.remove(names[last])
+            del self._there[names[last]]
+        self._record(group, known | hashes | {names[file]: None for file in missing})
         for file in missing:
             self._put(file)
         self._record(group, hashes)
 
+    def _name(self, file: Path) -> str:
+        """Return what a file of the folder on this machine is called there: its path, with ``/``."""
+        return file.relative_to(self.folder).as_posix()
+
     def _has(self, file: Path) -> bool:
-        return self._there.get(file.name) == file.stat().st_size
+        return self._there.get(self._name(file)) == file.stat().st_size
 
     def _record(self, group: str, hashes: Mapping[str, str | None]) -> None:
         """Note what mitoscope writes there; without a hash while it is being written."""
         self._store.put(_record(group), json.dumps(hashes, indent=1).encode())
 
     def _put(self, file: Path) -> None:
-        self._store.put(file.name, file)
-        self._there[file.name] = file.stat().st_size
+        self._store.put(self._name(file), file)
+        self._there[self._name(file)] = file.stat().st_size
 
     def _recorded(self, group: str) -> dict[str, str | None]:
         try:

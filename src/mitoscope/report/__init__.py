@@ -5,7 +5,13 @@ a run, `write_outputs` writes everything, `render_report` returns the page.
 """
 
 from mitoscope.report.cohort_page import write_cohort_pages
-from mitoscope.report.cohort_table import CohortRow, cohort_row, collect_rows, write_cohort_table
+from mitoscope.report.cohort_table import (
+    CohortRow,
+    cohort_row,
+    collect_rows,
+    rows_of_run,
+    write_cohort_table,
+)
 from mitoscope.report.detection import DetectionResult, detect
 from mitoscope.report.findings import Findings, gather
 from mitoscope.report.makers import Makers, makers
@@ -30,6 +36,7 @@ __all__ = [
     "open_detector_of",
     "output_names",
     "render_report",
+    "rows_of_run",
     "send_result",
     "write_cohort_pages",
     "write_cohort_table",

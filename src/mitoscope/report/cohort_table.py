@@ -5,8 +5,9 @@ The numbers are those of the slides' manifests; nothing is computed here that st
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -19,13 +20,16 @@ from mitoscope.exchange import (
     find_folders,
     find_manifests,
     inert,
+    is_cohort_table,
     read_manifest,
+    read_rows,
     result_stem,
     shortest,
     write_bytes,
 )
 from mitoscope.fsio import make_directory
 from mitoscope.infer import ListedSlide, SlideDone, place_results
+from mitoscope.infer.slide_list import COLUMNS as LIST_COLUMNS
 from mitoscope.written import refuse_foreign
 
 COUNTED, REFUSED, FAILED = "counted", "no count", "failed"
@@ -71,6 +75,8 @@ COLUMNS: Final = {
 """The columns beside those of the list, and of which type they are in Parquet."""
 _LISTED: Final = "list: "
 """Before columns of the list that are called as one of the table."""
+_IN_ITS_TABLE: Final = frozenset(COLUMNS) - frozenset(LIST_COLUMNS)
+"""What a list has that is the table of an earlier run."""
 _DAMAGED: Final = (AttributeError, KeyError, TypeError, ValueError)
 """What a manifest of other values than its own raises where it is used."""
 _BETWEEN: Final = "; "
@@ -102,8 +108,15 @@ class CohortRow:
     requested_mm2: float | None = None
 
 
-def cohort_row(done: SlideDone) -> CohortRow:
+def cohort_row(done: SlideDone, *, beside: Path | None = None) -> CohortRow:
     """Return the row of a slide.
+
+    Parameters
+    ----------
+    done : SlideDone
+    beside : Path, optional
+        Folder of the table: paths that are relative count from it, as in every list, and the table can be
+        one. By default they are as they were given.
 
     Raises
     ------
@@ -113,14 +126,17 @@ def cohort_row(done: SlideDone) -> CohortRow:
     slide = done.slide
     values: dict[str, Any] = dict.fromkeys(COLUMNS)
     values |= {
-        "slide": slide.shown,
+        "slide": slide.shown if slide.address is not None else _seen_from(beside, slide.path),
         "case": slide.case or None,
         "status": FAILED,
-        "tumour": None if slide.tumour is None else str(slide.tumour),
+        "tumour": None if slide.tumour is None else _seen_from(beside, Path(slide.tumour)),
         "error": None if done.error is None else str(done.error),
     }
+    listed = slide.columns
+    if listed.keys() >= _IN_ITS_TABLE:  # the list is itself the table of a run
+        listed = _of_list(listed)
     if done.manifest is None:
-        return CohortRow(values, slide.columns)
+        return CohortRow(values, listed)
     manifest = read_manifest(done.manifest)
     try:
         values |= _of_manifest(manifest) | {"result": (slide.below / done.manifest.stem).as_posix()}
@@ -128,7 +144,13 @@ def cohort_row(done: SlideDone) -> CohortRow:
         requested = float(manifest["mitotic_count"]["requested_mm2"])
     except _DAMAGED as error:
         raise _damaged(done.manifest, error) from None
-    return CohortRow(values, slide.columns, done.manifest, flags, requested)
+    return CohortRow(values, listed, done.manifest, flags, requested)
+
+
+def _seen_from(folder: Path | None, path: Path) -> str:
+    if folder is None or path.is_absolute():
+        return str(path)
+    return Path(os.path.relpath(path.absolute(), folder.resolve())).as_posix()
 
 
 def _damaged(path: Path, error: Exception) -> FormatError:
@@ -202,38 +224,113 @@ def collect_rows(out_dir: Path, slides: Sequence[ListedSlide] = ()) -> list[Coho
     FormatError
         If there is no result, or one cannot be read.
     """
-    folders = find_folders(out_dir) or [out_dir]
-    found = {
-        (folder.relative_to(out_dir), path.stem): path
-        for folder in folders
-        for path in find_manifests(folder)
-    }
-    broken = {
-        (folder.relative_to(out_dir), path.stem): path
-        for folder in folders
-        for path in find_broken_manifests(folder)
-    }
+    found, broken = _find_results(out_dir), _find_results(out_dir, find_broken_manifests)
     if not found and not broken:
         raise FormatError("no results in this folder", where=out_dir, mend="give the --out folder of detect")
     if not slides:
-        done = {place: SlideDone(_slide_of(path, place[0]), path) for place, path in found.items()}
-        done |= {
-            place: SlideDone(ListedSlide(Path(place[1]), below=place[0]), None, _broken(path))
+        before = _read_before(out_dir)
+        rows_there = {place: _row_there(place[0], path, before) for place, path in found.items()}
+        rows_there |= {
+            place: cohort_row(SlideDone(ListedSlide(Path(place[1]), below=place[0]), None, _broken(path)))
             for place, path in broken.items()
         }
-        return [cohort_row(done[place]) for place in sorted(done)]
+        return [rows_there[place] for place in sorted(rows_there)]
     none = "not searched, or it failed: there is no result"
     rows = []
     for slide in place_results(slides):
         path = found.get((slide.below, result_stem(slide.path)))
         lost = broken.get((slide.below, result_stem(slide.path)))
         error = None if path else _broken(lost) if lost else FormatError(none, where=slide.shown)
-        rows.append(cohort_row(SlideDone(slide, path, error)))
+        rows.append(cohort_row(SlideDone(slide, path, error), beside=out_dir))
     return rows
 
 
 def _broken(path: Path) -> FormatError:
     return FormatError("its manifest is no JSON", where=path, mend="search the slide again with --no-resume")
+
+
+def rows_of_run(through: Sequence[SlideDone], out_dir: Path, *, beside: Path | None) -> list[CohortRow]:
+    """Return the rows of a run, and after them those of all other results in its folder: none is lost.
+
+    A slide that fails where it has a result of an earlier run keeps that one's numbers, beside the error.
+
+    Parameters
+    ----------
+    through : sequence of SlideDone
+    out_dir : Path
+        Folder of the results.
+    beside : Path, optional
+        As for `cohort_row`.
+    """
+    found = _find_results(out_dir)
+    before = _read_before(out_dir) if found else {}
+    rows = []
+    for done in through:
+        path = found.pop((done.slide.below, result_stem(done.slide.path)), None)
+        earlier = path if done.manifest is None and path and _is_of(path, done.slide) else None
+        row = cohort_row(replace(done, manifest=earlier or done.manifest), beside=beside)
+        if earlier is not None:
+            row = _with(row, error=f"{done.error}; the numbers are of an earlier run")
+        rows.append(row)
+    for (below, stem), path in found.items():
+        try:
+            rows.append(_row_there(below, path, before))
+        except FormatError as error:
+            rows.append(cohort_row(SlideDone(ListedSlide(below / stem), error=error)))
+    return rows
+
+
+def _find_results(
+    out_dir: Path, find: Callable[[Path], Sequence[Path]] = find_manifests
+) -> dict[tuple[Path, str], Path]:
+    """Return the manifests of a folder of results, by the folder below it and their stem."""
+    return {
+        (folder.relative_to(out_dir), path.stem): path
+        for folder in find_folders(out_dir) or [out_dir]
+        for path in find(folder)
+    }
+
+
+def _is_of(manifest: Path, slide: ListedSlide) -> bool:
+    try:
+        return bool(read_manifest(manifest)["slide"]["name"] == slide.path.name)
+    except (FormatError, *_DAMAGED):
+        return False
+
+
+def _row_there(below: Path, path: Path, before: Mapping[str, Mapping[str, str]]) -> CohortRow:
+    """Return the row of a result that is there, with what the table of before says of its slide."""
+    row = cohort_row(SlideDone(_slide_of(path, below), path))
+    known = before.get(str(row.values["result"]))
+    if known is None:
+        return row
+    stated = {name: known[name] or None for name in ("case", "tumour") if name in known}
+    return _with(row, slide=known.get("slide") or row.values["slide"], **stated, listed=_of_list(known))
+
+
+def _of_list(columns: Mapping[str, str]) -> dict[str, str]:
+    """Return the columns of a table that were of its list, as they are called there."""
+    return {
+        inner if listed_name(inner) == name else name: value
+        for name, value in columns.items()
+        if name not in COLUMNS
+        for inner in [name.removeprefix(_LISTED)]
+    }
+
+
+def _with(row: CohortRow, *, listed: Mapping[str, str] | None = None, **values: Any) -> CohortRow:
+    return replace(row, values={**row.values, **values}, listed=row.listed if listed is None else listed)
+
+
+def _read_before(out_dir: Path) -> dict[str, dict[str, str]]:
+    """Return the rows of the table that is there, by their result; none where it cannot be read."""
+    path = out_dir / f"{COHORT}.csv"
+    try:
+        (_, names), *lines = read_rows(path) if path.is_file() and is_cohort_table(path) else [(0, [])]
+    except FormatError:
+        return {}
+    rows = (dict(zip(names, cells, strict=False)) for _, cells in lines)
+    return {row["result"]: row for row in rows if row.get("result")}
 
 
 def write_cohort_table(rows: Sequence[CohortRow], out_dir: Path) -> list[Path]:

@@ -21,7 +21,16 @@ from mitoscope.detections import Detections
 from mitoscope.errors import ColourError, IncompleteRunError, LedgerMismatchError, SlideError
 from mitoscope.fsio import atomic_write
 from mitoscope.geometry import Aspect, Mpp
-from mitoscope.infer import DetectConfig, Networks, SlideRun, check_asked, detect_opened, detect_slide
+from mitoscope.infer import (
+    DetectConfig,
+    ListedSlide,
+    Networks,
+    SlideRun,
+    SlidesHere,
+    check_asked,
+    detect_opened,
+    detect_slide,
+)
 from mitoscope.notebook import facts, picture_of
 from mitoscope.progress import progress as show_progress
 from mitoscope.region import SlideRegions
@@ -203,7 +212,8 @@ def detect(
     Parameters
     ----------
     slide : str, Path or Slide
-        The slide: its file, or one that is open or in memory (`MemorySlide`).
+        The slide: its file, one that is open or in memory (`MemorySlide`), or its address (``s3://``,
+        ``gs://``, ``https://``), from which it is staged as ``mitoscope detect`` does.
     model : Bundle, str or Path, optional
         The detector: a bundle, its name or its folder; by default the shipped one.
     out : str or Path, optional
@@ -243,6 +253,8 @@ def detect(
     ------
     SlideFormatError, ScaleError, SlideReadError
         If the slide cannot be opened or its file goes away.
+    RemoteError, UnreachableError
+        If a slide elsewhere cannot be had.
     RegionError, ConfigError, BundleError
         If the region of interest or a setting does not fit, or there is no such bundle.
     OutputError
@@ -281,12 +293,18 @@ def detect(
             return detect_opened(
                 slide, detector, folder, config=how, progress=report, found=found, networks=networks
             )
-        return detect_slide(
-            slide, detector, folder, config=how, progress=report, found=found, networks=networks
-        )
+        with SlidesHere().path_of(listed) as path:
+            return detect_slide(
+                path, detector, folder, config=how, progress=report, found=found, networks=networks
+            )
 
-    title = slide.info.name if isinstance(slide, Slide) else Path(slide).name
-    with _reporting(progress, title) as report, _folder(out, slide, detector, settings) as folder:
+    if isinstance(slide, Slide):
+        title, place = slide.info.name, slide.info.fingerprint
+    else:
+        listed = ListedSlide.named(slide)
+        title, address = listed.path.name, listed.address
+        place = str(listed.path.absolute()) if address is None else address.identity
+    with _reporting(progress, title) as report, _folder(out, place, detector, settings) as folder:
         try:
             run = search(folder, settings, report)
         except LedgerMismatchError:
@@ -311,14 +329,11 @@ def _reporting(
 
 
 @contextmanager
-def _folder(
-    out: str | Path | None, slide: str | Path | Slide, bundle: Bundle, config: DetectConfig
-) -> Iterator[Path]:
+def _folder(out: str | Path | None, place: str, bundle: Bundle, config: DetectConfig) -> Iterator[Path]:
     """Yield where the record of a search is kept: the folder named, one in the cache, or a temporary one."""
     if out is not None:
         yield Path(out)
         return
-    place = slide.info.fingerprint if isinstance(slide, Slide) else str(Path(slide).absolute())
     key = json.dumps([place, bundle.fingerprint, config.result_fields(), config.quality])
     folder = _cached(hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()[:32])
     if folder is not None:

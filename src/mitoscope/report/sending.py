@@ -21,7 +21,14 @@ def check_outbox(outbox: Outbox, slides: Sequence[ListedSlide], formats: Sequenc
     RemoteError, UnreachableError
         If the store cannot be looked at.
     """
-    outbox.check({slide.path.stem: output_names(slide.path, formats) for slide in slides})
+    outbox.check(
+        {
+            (slide.below / slide.path.stem).as_posix(): [
+                (slide.below / name).as_posix() for name in output_names(slide.path, formats)
+            ]
+            for slide in slides
+        }
+    )
 
 
 def send_result(outbox: Outbox, done: SlideDone) -> SlideDone:
@@ -35,5 +42,5 @@ def send_result(outbox: Outbox, done: SlideDone) -> SlideDone:
     if done.manifest is not None:
         names: list[str] = sorted(read_manifest(done.manifest)["files"])
         files: list[Path] = [done.manifest.with_name(name) for name in names]
-        outbox.send(done.slide.path.stem, [*files, done.manifest])
+        outbox.send((done.slide.below / done.slide.path.stem).as_posix(), [*files, done.manifest])
     return done

@@ -59,6 +59,35 @@ def test_a_window_of_another_size_is_resized_and_its_points_are_scaled_back() ->
     assert ((found[:, 0] > 8) & (found[:, 0] < 16) & (found[:, 1] > 40) & (found[:, 1] < 48)).all()
 
 
+# fmt: off
+OPENCV = {
+    0: [
+        229, 233, 232, 211, 205, 179, 78, 122, 180, 132, 178, 197,
+        43, 64, 115, 81, 133, 179, 118, 123, 131, 83, 53, 36,
+    ],
+    1: [
+        132, 138, 146, 153, 164, 151, 67, 116, 165, 81, 120, 165,
+        108, 110, 133, 158, 188, 198, 148, 131, 127, 130, 77, 22,
+    ],
+    12: [
+        229, 158, 74, 25, 47, 99, 163, 155, 140, 182, 216, 217,
+        129, 116, 138, 189, 113, 39, 96, 142, 186, 237, 184, 118,
+    ],
+}
+# fmt: on
+"""Rows of the green plane of 16 px a side, by `cv2.resize(rgb, (24, 24))` of OpenCV 5.0.0."""
+
+
+def test_a_window_is_resized_as_opencv_resizes_bytes() -> None:
+    rgb = np.random.default_rng(5).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    plain = {"pixel_max": 255, "mean": (0, 0, 0), "std": (1, 1, 1), "distance_px": 9}
+    stated = statement("heatmap", window_px=16, interface={"scores": "probability", **plain})
+    found = seen_in(brightness_map(side=24, weights=(0, 1, 0)), stated, rgb).raw_scores.reshape(24, 24)
+    green = np.rint(found)
+    assert {row: green[row].tolist() for row in OPENCV} == OPENCV
+    assert green.sum() == 71098
+
+
 @pytest.mark.parametrize("opset", [11, 13, 17, 19, 21])
 def test_opsets_are_brought_to_one_that_runs(opset: int) -> None:
     rows = np.array([[30, 20, 8, 4, 0.9]], np.float32).T

@@ -17,6 +17,7 @@ from onnxscript import GraphBuilder
 
 from mitoscope.bundle.importing.foreign import ForeignNetwork, Tensor
 from mitoscope.bundle.importing.layouts.layout import Candidates, Layout, Operators, Value, Window
+from mitoscope.bundle.importing.resizing import resized
 from mitoscope.bundle.origin import Interface
 
 _FLOAT, _INT64 = 1, 7
@@ -138,9 +139,10 @@ def _look(op: Operators, windows: Value, network: ir.Graph, plan: Plan) -> tuple
 def _prepared(op: Operators, windows: Value, plan: Plan) -> tuple[Value, Window]:
     """Return windows as the network wants its pictures, and how they were sized."""
     interface, own = plan.interface, plan.network.picture
-    planes, frame = op.Cast(windows, to=_FLOAT), _frame(op, windows, plan)
+    frame = _frame(op, windows, plan)
     if interface.input_px is not None:
-        planes = _resized(op, planes, interface.input_px)
+        windows = resized(op, windows, side_px=plan.window_px, to_px=interface.input_px)
+    planes = op.Cast(windows, to=_FLOAT)
     if own.kind != ir.DataType.UINT8:
         if interface.pixel_max != 255:
             planes = op.Div(planes, 255.0)
@@ -155,14 +157,6 @@ def _prepared(op: Operators, windows: Value, plan: Plan) -> tuple[Value, Window]
     if plan.network.is_single:
         planes = op.Squeeze(planes, [0])
     return (planes if own.kind == _FLOAT else op.Cast(planes, to=own.kind)), frame
-
-
-def _resized(op: Operators, planes: Value, side: int) -> Value:
-    sizes = op.Concat(op.Shape(planes, start=0, end=1), [side, side, 3], axis=0)
-    # Rounded, as a picture of bytes would be.
-    return op.Round(
-        op.Resize(planes, None, None, sizes, mode="linear", coordinate_transformation_mode="half_pixel")
-    )
 
 
 def _frame(op: Operators, windows: Value, plan: Plan) -> Window:
