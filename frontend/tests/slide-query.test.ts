@@ -4,7 +4,7 @@ import { chosenSlides, EVERY_SLIDE, standings, tagsOf, typedTags, workOn, type S
 
 function slide(id: number, name: string, mpp: number | null = 0.25, state: Slide["state"] = "ok"): Slide {
   const size = { width: 1000, height: 800, tile_size: 256, max_level: 10 };
-  return { id, name, case: `case ${id}`, mpp, mpp_x: mpp, mpp_y: mpp, state, reason: null, mend: null, hint_mpp: null, ...size };
+  return { id, name, case: `case ${id}`, mpp, mpp_x: mpp, mpp_y: mpp, state, reason: null, mend: null, hint_mpp: null, hint_by_nuclei: null, ...size };
 }
 
 const ALL = standings(

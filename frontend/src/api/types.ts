@@ -665,6 +665,13 @@ export interface HardExamplesAsked {
   readonly scored: number;
 }
 
+/** The usual resolution in µm/px next to that which nuclei suggest, and the range it may lie in. */
+export interface HintByNuclei {
+  readonly mpp: number;
+  readonly low: number;
+  readonly high: number;
+}
+
 /** What an import brought. Known are cells that the study had, joined those taken for one of the study. */
 export interface Imported {
   readonly is_repeated: boolean;
@@ -1736,7 +1743,7 @@ export interface SignedRegion {
 /**
  * A slide: size in level-0 px, mpp in µm a px, tiles in px; null where nobody has said it.
  *
- * The hint is the mpp that the objective suggests, where the file states none.
+ * The hints are the mpp that the objective and the size of nuclei suggest, where the file states none.
  */
 export interface Slide {
   readonly id: number;
@@ -1753,6 +1760,7 @@ export interface Slide {
   readonly reason: string | null;
   readonly mend: string | null;
   readonly hint_mpp: number | null;
+  readonly hint_by_nuclei: HintByNuclei | null;
 }
 
 /** What a slide is chosen by; the split is that of the newest version that splits, else null. */

@@ -6,6 +6,8 @@ import { enter, write } from "../state/session";
 export function StateResolution({ slide }: { slide: Slide }) {
   const [mpp, setMpp] = useState("");
   const hint = slide.hint_mpp;
+  const nuclei = slide.hint_by_nuclei;
+  const suggested = hint ?? nuclei?.mpp;
   const save = async (event: Event) => {
     event.preventDefault();
     if (await write<ResolutionSet>("PUT", `/api/slides/${slide.id}/resolution`, { mpp: Number(mpp) })) void enter();
@@ -21,7 +23,7 @@ export function StateResolution({ slide }: { slide: Slide }) {
           step="any"
           required
           value={mpp}
-          placeholder={hint === null ? "0.25" : String(hint)}
+          placeholder={suggested === undefined ? "0.25" : String(suggested)}
           onInput={(event) => setMpp(event.currentTarget.value)}
         />
       </label>
@@ -29,6 +31,11 @@ export function StateResolution({ slide }: { slide: Slide }) {
       {hint !== null && (
         <button type="button" class="quiet" onClick={() => setMpp(String(hint))}>
           {hint} as its objective suggests
+        </button>
+      )}
+      {nuclei !== null && (
+        <button type="button" class="quiet" onClick={() => setMpp(String(nuclei.mpp))}>
+          {nuclei.mpp} as the size of its nuclei suggests ({nuclei.low.toFixed(2)} to {nuclei.high.toFixed(2)})
         </button>
       )}
     </form>

@@ -109,7 +109,11 @@ def say_slides(opened: OpenedStudy) -> None:
     typer.echo(f"{opened.store.path}: {ready} of {len(shown)} slides can be shown")
     for slide in shown:
         if slide.state != "ok":
-            hint = "" if slide.hint_mpp is None else f" ({slide.hint_mpp:g} by its objective)"
+            hints = [] if slide.hint_mpp is None else [f"{slide.hint_mpp:g} by its objective"]
+            if slide.nuclei is not None:
+                low, high = slide.nuclei.low, slide.nuclei.high
+                hints.append(f"{slide.nuclei.mpp:g} by the size of its nuclei, {low:.2f} to {high:.2f}")
+            hint = f" ({'; '.join(hints)})" if hints else ""
             typer.echo(f"  {slide.record.name}: {slide.reason}; {slide.mend}{hint}")
     for name, error in opened.intake.refused.items():
         typer.echo(f"  {name}: {error.what}; not added to the study")

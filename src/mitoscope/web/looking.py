@@ -12,6 +12,7 @@ from mitoscope.geometry import Mpp, SizePx
 from mitoscope.slide import SlideInfo, open_slide
 from mitoscope.slide.info import MPP_TIMES_POWER
 from mitoscope.store import SlideRecord
+from mitoscope.tissue import NucleiScale, nuclei_scale
 
 _ANY_MPP = 1.0
 """With which a slide is opened whose own resolution is not known, to learn its size and objective."""
@@ -98,6 +99,8 @@ class Looked:
         Why it cannot be shown.
     hint_mpp : float or None
         The resolution that its objective suggests, where it states none.
+    nuclei : NucleiScale or None
+        The one that the size of its nuclei suggests then.
     """
 
     name: str
@@ -105,6 +108,7 @@ class Looked:
     size: SizePx | None = None
     error: MitoscopeError | None = None
     hint_mpp: float | None = None
+    nuclei: NucleiScale | None = None
 
     @property
     def lacks_scale(self) -> bool:
@@ -143,7 +147,8 @@ def _without_scale(path: Path, why: ScaleError) -> Looked:
     try:
         with open_slide(path, mpp=_ANY_MPP, probe=False) as slide:
             size, power = slide.info.size, slide.info.objective_power
+            nuclei = nuclei_scale(slide)
     except MitoscopeError as error:
         return Looked(path.name, error=error)
     hint = MPP_TIMES_POWER / power if power else None
-    return Looked(path.name, size=size, error=why, hint_mpp=hint)
+    return Looked(path.name, size=size, error=why, hint_mpp=hint, nuclei=nuclei)

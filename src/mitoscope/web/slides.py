@@ -16,6 +16,7 @@ from typing import Literal
 from mitoscope.errors import NotFoundError, SlideError
 from mitoscope.slide import Slide, SlideInfo, acquire
 from mitoscope.store import SlideRecord, Store, last_statement, read_slides
+from mitoscope.tissue import NucleiScale
 from mitoscope.web.looking import NO_SCALES, Looked, Scales, look_at
 from mitoscope.web.refusal import Refusal
 
@@ -37,8 +38,8 @@ as slides until they are opened."""
 class ShownSlide:
     """A slide as the study knows it, what its file says (None where that is of no use), and its state.
 
-    Reason and mend tell why it is not shown, and what to do about it; the hint is the resolution in µm/px
-    that its objective suggests, where it states none.
+    Reason and mend tell why it is not shown, and what to do about it; the hints are the resolutions in µm/px
+    that its objective and the size of its nuclei suggest, where it states none.
     """
 
     id: int
@@ -48,6 +49,7 @@ class ShownSlide:
     reason: str | None = None
     mend: str | None = None
     hint_mpp: float | None = None
+    nuclei: NucleiScale | None = None
 
 
 def find_slide_files(folders: Iterable[Path]) -> dict[str, Path]:
@@ -255,6 +257,7 @@ def _shown(slide_id: int, record: SlideRecord, looked: Looked) -> ShownSlide:
             reason=looked.error.what,
             mend=mend,
             hint_mpp=looked.hint_mpp,
+            nuclei=looked.nuclei,
         )
     mend = looked.error.mend or "get a fresh copy"
     return ShownSlide(slide_id, record, state="rejected", reason=looked.error.what, mend=mend)

@@ -24,10 +24,18 @@ _KEPT = {"cache-control": "private, max-age=86400"}
 _JPEG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}}}}
 
 
+class HintByNuclei(Answer):
+    """The usual resolution in µm/px next to that which nuclei suggest, and the range it may lie in."""
+
+    mpp: float
+    low: float
+    high: float
+
+
 class Slide(Answer):
     """A slide: size in level-0 px, mpp in µm a px, tiles in px; null where nobody has said it.
 
-    The hint is the mpp that the objective suggests, where the file states none.
+    The hints are the mpp that the objective and the size of nuclei suggest, where the file states none.
     """
 
     id: int
@@ -44,6 +52,7 @@ class Slide(Answer):
     reason: str | None
     mend: str | None
     hint_mpp: float | None
+    hint_by_nuclei: HintByNuclei | None
 
 
 class Tissue(Answer):
@@ -78,6 +87,7 @@ def describe_slide(shown: ShownSlide) -> Slide:
         mpp=None if mpp is None else mpp.mean,
         mpp_x=None if mpp is None else mpp.x,
         mpp_y=None if mpp is None else mpp.y,
+        hint_by_nuclei=None if shown.nuclei is None else described(HintByNuclei, shown.nuclei),
         tile_size=TILE_PX,
         max_level=None if size is None else max_level(size),
     )
