@@ -78,6 +78,11 @@ def test_the_first_line_says_what_separates_columns(tmp_path: Path, text: str, c
     assert read_rows(tmp_path / "a.csv")[1] == (2, cells)
 
 
+def test_a_line_above_the_first_may_say_what_separates_columns(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"sep=;\r\nx;y\r\n1,5;2\r\n")
+    assert read_rows(tmp_path / "a.csv") == [(2, ["x", "y"]), (3, ["1.5", "2"])]
+
+
 @pytest.mark.parametrize("content", [b'a,"b\n', b'a,"b"c\n', b"\xff\n"])
 def test_broken_files_are_refused_with_their_place(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.csv").write_bytes(content)

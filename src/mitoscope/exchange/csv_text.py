@@ -17,6 +17,9 @@ _ACTIVE = ("=", "+", "-", "@", "\t", "\r", "\n")
 _INERT_MARK = "'"
 DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+(?:[eE][-+]?\d+)?")
 
+_STATED = re.compile(r'"?sep=([,;\t])"?\s*[\r\n]', re.IGNORECASE)
+"""A first line with which spreadsheets say what separates the columns below."""
+
 
 def inert(text: str) -> str:
     """Return a text cell that a spreadsheet shows instead of running it (promise 24); ``plain`` undoes it."""
@@ -64,11 +67,14 @@ def first_rows(head: bytes, path: Path, *, is_whole: bool) -> list[list[str]]:
 
 
 def _rows_of(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:
-    delimiter = delimiter_of(text)
+    stated = _STATED.match(text)
+    delimiter = stated.group(1) if stated else delimiter_of(text)
     # newline="" keeps line ends inside quotes as they are.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         for row in reader:
+            if stated and reader.line_num == 1:
+                continue
             if any(map(str.strip, row)):
                 yield reader.line_num, row if delimiter == "," else list(map(_with_decimal_point, row))
     except csv.Error as error:
