@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
-from .making import Clinic, all_sent, settle, shoot, until
+from .making import Clinic, all_sent, heard, settle, shoot, until
 from .rates import pace
 
 
@@ -109,3 +109,40 @@ def clinic_cells(clinic: Clinic, rater: object, round_: int) -> dict[str, list[i
     """Return the cells of the slide as the server tells them to the rater."""
     found: dict[str, list[int]] = rater.cells(round_, clinic.slide["id"])  # type: ignore[attr-defined]
     return found
+
+
+def test_a_pass_begins_after_the_fields_that_were_seen_before(clinic: Clinic) -> None:
+    rater = clinic.person("Eva")
+    round_ = clinic.round("passes", "screening", rater, settings={"field_um": [5000, 5000]})
+    page = clinic.page(rater)
+    held: list[Route] = []
+    is_slow = [True]
+
+    def pass_on(route: Route) -> None:
+        is_visit = '"is_covered":true' in (route.request.post_data or "")
+        held.append(route) if is_visit and is_slow[0] else route.continue_()
+
+    page.route("**/screening", pass_on)
+    page.goto(f"{clinic.server.address}/#/round/{round_}/slide/{clinic.slide['id']}")
+    settle(page)
+    _seen_all(page)
+    heard(page, held)
+    page.get_by_role("button", name="Begin pass 2").click()
+    expect(page.locator(".unsent")).to_have_text("2 unsent")
+    is_slow[0] = False
+    for route in held:
+        route.continue_()
+    all_sent(page)
+    where = f"/api/rounds/{round_}/slides/{clinic.slide['id']}/screening"
+    state = rater.get(where)
+    assert (state["pass"], state["covered"]) == (2, [False]), "the field was seen in the first pass"
+
+
+def _seen_all(page: Page) -> None:
+    """Mark the only field as seen, part by part."""
+    for _ in range(20):
+        page.keyboard.press("n")
+        page.wait_for_timeout(200)
+        if page.get_by_text("All tissue has been seen.").count():
+            return
+    raise AssertionError("the field was not seen")

@@ -3,7 +3,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { get } from "../api/request";
 import type { BoardColumns, ClassLabel, People, Person, Round, SecondAsked } from "../api/types";
 import { useCommands } from "../keys/commands";
-import { isLead, labelName, studyLabels, sayError, write } from "../state/session";
+import { isLead, keep, labelName, studyLabels, sayError } from "../state/session";
 import { Work } from "../state/work";
 import { LabelKeys, labelCommands } from "../ui/label-keys";
 import { Empty, Panel, Progress, Section } from "../ui/panel";
@@ -171,7 +171,8 @@ function SecondRater({ board }: { board: BoardColumns }) {
     get<People>("/api/raters").then(({ raters }) => setPeople(raters.filter((one) => one.is_open && one.role)), sayError);
   }, []);
   const send = async () => {
-    const done = await write<SecondAsked>("POST", `/api/boards/${board.id}/second`, { raters: [rater] });
+    const asked = { raters: [rater] };
+    const done = await keep<SecondAsked>("POST", `/api/boards/${board.id}/second`, asked, "Second read of what changed");
     if (done) say(`${done.cells} changed cells wait for their second read, without the board.`);
   };
   return (

@@ -5,7 +5,7 @@ import { get } from "../api/request";
 import type { Round, Screening as State } from "../api/types";
 import { useCommands } from "../keys/commands";
 import { History } from "../state/history";
-import { sayError, theOutbox, write } from "../state/session";
+import { keep, sayError, theOutbox } from "../state/session";
 import { Progress, Section } from "../ui/panel";
 import { say } from "../ui/toast";
 import { sentence } from "../ui/words";
@@ -36,6 +36,7 @@ export function Screening({ round, slide }: { round: Round; slide: OpenSlide }) 
   const since = useRef(performance.now());
   /** From the first field on a magnification is the rater's; before, it is that of the whole slide. */
   const hasBegun = useRef(false);
+  const isBeginning = useRef(false);
   const resting = useRef({ scale: 0, timer: 0 });
 
   /** A magnification is the rater's own once it was kept for a while: zooming passes through many. */
@@ -154,7 +155,11 @@ export function Screening({ round, slide }: { round: Round; slide: OpenSlide }) 
     goOn(at.value);
   };
   const again = async () => {
-    const fresh = await write<State>("POST", `${path}/passes`);
+    if (isBeginning.current) return;
+    isBeginning.current = true;
+    // After the fields seen before: on the server these would else belong to the new pass.
+    const fresh = await keep<State>("POST", `${path}/passes`, {}, "Next pass");
+    isBeginning.current = false;
     if (!fresh) return;
     history.forget(path);
     take(fresh);
