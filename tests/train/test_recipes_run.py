@@ -50,7 +50,12 @@ SMALL = {
         "mining.crops=2",
     ),
     "retinanet-resnet18": ("model.channels=16", "model.patch_px=96", "data.sampling.window_px=96", BATCH),
-    "faster-rcnn-resnet50": ("model.patch_px=96", "data.sampling.window_px=96", BATCH),
+    "faster-rcnn-resnet50": (
+        "model.patch_px=128",
+        "model.regions=16",
+        "data.sampling.window_px=128",
+        BATCH,
+    ),
     "classifier": ("model.backbone=resnet18", "model.patch_px=64", "data.sampling.window_px=64", BATCH),
     "regressor": (
         "model.backbone=resnet18",

@@ -45,9 +45,9 @@ _SHORT: Final = (
     "data.split.every_nth=2",
 )
 _BOXES: Final = (
-    "model.patch_px=128",
+    "model.patch_px=160",  # smaller ones would be searched in more windows, which have a least size
     "model.score_floor=0.0",
-    "data.sampling.window_px=128",
+    "data.sampling.window_px=160",
     "data.sampling.batch=2",
     "calibration.score_floor=0.0",
 )
@@ -70,9 +70,10 @@ _TINY: Final = {
     ),
     "retinanet-resnet18": ("model.channels=16", *_BOXES),
     "faster-rcnn-resnet50": (
-        "model.patch_px=96",
+        "model.patch_px=128",
+        "model.regions=32",
         "model.score_floor=0.0",
-        "data.sampling.window_px=96",
+        "data.sampling.window_px=128",
         "data.sampling.batch=2",
         "calibration.score_floor=0.0",
     ),
