@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from .gallery import Exhibit, exhibits
-from .making import SIZE, Clinic, settle, shoot
+from .making import SIZE, Clinic, settle
 from .sheets import SIZES, open_exhibit, size_to, wear
 
 ROOT = Path(__file__).parents[2]
@@ -86,7 +86,6 @@ def test_every_place_is_named_and_readable_in_all_themes_and_on_a_phone_and_its_
             for theme in themes:
                 wear(page, theme)
                 found += [f"{exhibit.name}, {size}, {theme}: {one}" for one in page.evaluate(CHECK)]
-                shoot(page, f"{exhibit.name}-{size}-{theme}")
             wide = page.evaluate("document.documentElement.scrollWidth")
             assert wide <= SIZES[size][0], (exhibit.name, size, wide)
         wear(page, "light")
