@@ -27,7 +27,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,9 +35,8 @@ from numpy.typing import NDArray
 from mitoscope.errors import SlideFormatError
 from mitoscope.geometry import SizePx
 from mitoscope.slide.coded_colours import AS_STATED, CodedColours, Colours, StoredColours, read_coded_colours
-from mitoscope.slide.info import StatedScale, without_filling
+from mitoscope.slide.info import StatedScale
 from mitoscope.slide.jpeg_tiles import (
-    MAX_PAGES,
     PARSER_ERRORS,
     PositionalFile,
     TileTable,
@@ -46,6 +45,7 @@ from mitoscope.slide.jpeg_tiles import (
 from mitoscope.slide.ome import find_ome_pixels
 from mitoscope.slide.openslide_reader import CONVERT
 from mitoscope.slide.tiff_directories import check_directories
+from mitoscope.slide.tiff_levels import find_levels, shown_of, size_of
 from mitoscope.slide.tiff_picture import JPEG, JPEG_2000, WHOLE_PICTURES, Fourth, StoredPicture, TiffLayout
 
 if TYPE_CHECKING:
@@ -65,11 +65,8 @@ _MAX_SAMPLE, _X_RESOLUTION, _Y_RESOLUTION, _UNIT = 281, 282, 283, 296
 _PREDICTOR, _TILE_MULTIPLE_PX = 317, 16
 _COLOUR_MAP, _EXTRA_SAMPLES, _SAMPLE_FORMAT, _S_MAX_SAMPLE = 320, 338, 339, 341
 _OFFSETS, _COUNTS = {True: 324, False: 273}, {True: 325, False: 279}  # of tiles and of strips
-_MASK = 4
-_REDUCED_OR_MASK = 1 | _MASK
 _UM_PER_UNIT = {2: 25_400.0, 3: 10_000.0}
 _IMAGEJ_MICRON = re.compile(r"^unit=(micron|microns|um|µm|μm|\\u00B5m)\s*$", re.MULTILINE | re.IGNORECASE)
-_IMAGEJ_IMAGES = re.compile(r"^images=(\d{1,9})\s*$", re.MULTILINE)
 _MAX_DESCRIPTION = 1 << 20
 _MAX_BITS = 16
 _NEAR_FULL = 0.75
@@ -167,34 +164,13 @@ class _Judge:
         self._ome = find_ome_pixels(self._description, (first.imagewidth, first.imagelength))
 
     def layout(self, sizes: Sequence[SizePx] | None) -> TiffLayout:
-        seen = self._pages if sizes is None else [self._tiled_page(size) for size in sizes]
-        first = seen[0]
         for page in self._pages:
             self._sizes(page)
-        self._check_first(first)
-        lower = self._lower(first, seen[1:])
-        taken = seen if sizes is not None else []  # by OpenSlide
-        odd = [
-            page for place, page in enumerate(taken) if page not in [first, *lower] or page in taken[:place]
-        ]
-        below = [] if lower else self._sub_levels(first)
-        self._refuse_several(first)
-        levels = [first, *lower, *below]
-        pictures = tuple(self._picture(page, index, _size(first)) for index, page in enumerate(levels))
+        levels = find_levels(self._pages, sizes, path=self._path, description=self._description)
+        size0 = size_of(levels.pages[0])
+        pictures = tuple(self._picture(page, index, size0) for index, page in enumerate(levels.pages))
         scale = self._ome.scale if self._ome and self._ome.scale else _stated_scale(self._pages[0])
-        return TiffLayout(pictures, bool(below), scale, tuple(_in_px(_size(page)) for page in odd))
-
-    def _check_first(self, first: TiffPage) -> None:
-        """Refuse a slide whose first page is not its largest, since OpenSlide takes the scale from that."""
-        pages = [page for page in self._pages if page.is_tiled or not first.is_tiled]
-        largest = max(pages, key=lambda page: 0 if page.subfiletype & _MASK else _size(page).area)
-        if first is not self._pages[0] or _size(largest).area > _size(first).area:
-            number = self._pages.index(largest)
-            raise SlideFormatError(
-                f"its largest picture ({_in_px(_size(largest))}) is page {number}, not the first",
-                where=self._path,
-                mend=f'make it the first: vips tiffsave "IN.tif[page={number}]" OUT.tif --tile --pyramid',
-            )
+        return TiffLayout(pictures, levels.below, scale, levels.left_out)
 
     def stored_colours(self) -> StoredColours:
         """Return how to understand the tiles of all pages; errors as of `read_colours`."""
@@ -214,53 +190,6 @@ class _Judge:
         if len(found) > 1:
             raise self._error("tag 262 (PhotometricInterpretation) contradicts the streams of some pages")
         return next(iter(found.values()), AS_STATED)
-
-    def _tiled_page(self, size: SizePx) -> TiffPage:
-        same = [
-            page
-            for page in self._pages
-            if page.is_tiled and _size(page) == size and not page.subfiletype & _MASK
-        ]
-        if not same:
-            raise SlideFormatError(
-                f"has no tiled page of {size.width} × {size.height} px", where=self._path, mend=_MEND
-            )
-        return same[0]
-
-    def _sub_levels(self, page: TiffPage) -> list[TiffPage]:
-        """Return the lower levels in sub-directories."""
-        if not page.subifds or page.pages is None:
-            return []
-        count = len(page.subifds)
-        if count > MAX_PAGES or len(set(page.subifds)) != count:
-            raise self._error("tag 330 (SubIFDs) lists directories twice, or too many")
-        subs: list[Any] = [page.pages.get(index) for index in range(count)]
-        return self._lower(page, subs)
-
-    @staticmethod
-    def _lower(page: TiffPage, others: Sequence[TiffPage]) -> list[TiffPage]:
-        """Return the pages that show a tiled page reduced: smaller than the one before, of the same shape."""
-        levels = [page]
-        for other in others:
-            if not (page.is_tiled and other.is_tiled) or other.subfiletype & _MASK:
-                continue
-            if 0 < other.imagewidth < levels[-1].imagewidth and _shown(_size(page), other) is not None:
-                levels.append(other)
-        return levels[1:]
-
-    def _refuse_several(self, page: TiffPage) -> None:
-        """Refuse a stack: which of its pictures is meant is not for a reader to say."""
-        same = sum(
-            _size(each) == _size(page) and not each.subfiletype & _REDUCED_OR_MASK for each in self._pages
-        )
-        stack = _IMAGEJ_IMAGES.search(self._description) if self._description.startswith("ImageJ=") else None
-        count = max(same, int(stack.group(1)) if stack else 1)
-        if count > 1:
-            raise SlideFormatError(
-                f"holds {count} pictures of the same size",
-                where=self._path,
-                mend="save the one to be read by itself",
-            )
 
     def _picture(self, page: TiffPage, level: int, size0: SizePx) -> StoredPicture:
         compression, photometric = int(page.compression), page.tags.valueof(_PHOTOMETRIC)
@@ -286,7 +215,7 @@ class _Judge:
             depth_by=depth_by,
             orientation=int(page.tags.valueof(_ORIENTATION, 1) or 1),
             missing=missing,
-            filled_up=table.size != _size(page),
+            filled_up=table.size != size_of(page),
         )
 
     def _with_head(self, page: TiffPage, table: TileTable, colours: Colours | None) -> TileTable:
@@ -349,7 +278,7 @@ class _Judge:
         self, page: TiffPage, level: int, planes: int, size0: SizePx
     ) -> tuple[TileTable, tuple[int, ...]]:
         size, tile = self._sizes(page)
-        size = _shown(size0, page) or size
+        size = shown_of(size0, page) or size
         tags = _OFFSETS[page.is_tiled], _COUNTS[page.is_tiled]
         lists = [self._numbers(page, tag) for tag in tags]
         offsets, counts = lists
@@ -523,23 +452,6 @@ def _bits_of_largest(value: object) -> int | None:
         return None
     bits = most.bit_length()
     return bits if most >= _NEAR_FULL * ((1 << bits) - 1) else None
-
-
-def _size(page: TiffPage) -> SizePx:
-    return SizePx(int(page.imagewidth), int(page.imagelength))
-
-
-def _in_px(size: SizePx) -> str:
-    return f"{size.width} × {size.height} px"
-
-
-def _shown(size0: SizePx, page: TiffPage) -> SizePx | None:
-    """Return how much of a page is level 0 reduced; None where it shows something else."""
-    size = _size(page)
-    factor = size0.width / size.width
-    if abs(size.height * factor - size0.height) <= 2 * factor:
-        return size
-    return without_filling(size0, size, SizePx(page.tilewidth, page.tilelength)) if page.is_tiled else None
 
 
 def _fourth(page: TiffPage) -> Fourth:
