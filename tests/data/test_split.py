@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from mitoscope.data.field import Field
+from mitoscope.data.field import Field, Labels
 from mitoscope.data.picture import Picture
+from mitoscope.data.slide_field import open_field, with_labels
 from mitoscope.data.split import Split, SplitConfig, split_by_case, split_by_fold
 from mitoscope.errors import LeakError, TrainingDataError
+from mitoscope.geometry import BoxPx
 from mitoscope.truth import Side
 
 pytestmark = pytest.mark.train
@@ -117,6 +121,32 @@ def test_the_same_pixels_on_both_sides_are_refused() -> None:
     sibling = Picture("sibling", "s", one.case, other.rgb, other.figures)
     with pytest.raises(LeakError, match="s/sibling: the same case as 's/0-0', which is for train"):
         Split((one,), (sibling,))
+
+
+def test_halves_of_slides_train_and_choose_as_published(tmp_path: Path) -> None:
+    slides = []
+    for number, points in enumerate(([[30.0, 20.0]], [[30.0, 20.0], [60.0, 70.0], [60.0, 99.0]])):
+        path = tmp_path / f"{number}.png"
+        Image.fromarray(np.random.default_rng(number).integers(0, 256, (101, 80, 3), np.uint8)).save(path)
+        whole = open_field(path, source="s", case=f"c{number}", domain="d", mpp=0.25, stated_mpp=0.25)
+        slides.append(with_labels(whole, np.array(points), Labels.figures(points)))
+    split = split_by_case(slides, SplitConfig(halves=True))
+    assert [(one.width, one.height, one.figures.tolist()) for one in split.training] == [
+        (80, 50, [[30.0, 20.0]]),
+        (80, 50, [[30.0, 20.0]]),
+    ]
+    assert [(one.height, one.figures.tolist()) for one in split.validation] == [
+        (51, []),
+        (51, [[60.0, 20.0], [60.0, 49.0]]),
+    ]
+    box = BoxPx(0, 0, 80, 51)
+    assert np.array_equal(split.validation[1].window(box), slides[1].window(BoxPx(0, 50, 80, 51)))
+    with pytest.raises(LeakError):  # without that they are one case
+        Split(split.training, split.validation)
+    with pytest.raises(TrainingDataError, match=r"pictures are not parted.*halves=false"):
+        split_by_case((*slides, *_cases([1])), SplitConfig(halves=True))
+    with pytest.raises(ValueError, match="not both"):
+        SplitConfig(halves=True, every_nth=5)
 
 
 def _with_side(picture: Picture, side: Side | None) -> Field:

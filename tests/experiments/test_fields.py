@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from mitoscope.data.field import Labels
-from mitoscope.data.slide_field import SlideField, open_field, with_labels
+from mitoscope.data.slide_field import PartField, SlideField, open_field, with_labels
 from mitoscope.errors import RegionError
-from mitoscope.experiments.trained.fields import PartField, part_of
+from mitoscope.experiments.trained.fields import part_of
 from mitoscope.geometry import BoxPx
 
 pytestmark = pytest.mark.train

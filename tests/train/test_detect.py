@@ -76,6 +76,20 @@ def test_some_tiles_are_always_the_same() -> None:
     assert [found.cores for found in one] == [found.cores for found in other]
 
 
+def test_glass_is_left_out_but_no_labelled_figure() -> None:
+    layout = Layout(0.25, 8, 16, 96, any_window=False, top_k=64)
+    rgb = field([(10, 10), (180, 20)], 640, 64).rgb
+    rgb[:, 128:] = 255
+    rgb[20, (180, 580)] = 254
+    glass = Picture("f", "s", "c", rgb, np.array([[580.0, 20.0]]))
+    (found,) = search(bright, [glass], layout, without_glass=True)
+    assert sorted(found.points[:, 0].tolist()) == [10.5, 580.5]
+    assert len(found.among(glass.figures)) == 1
+    (every,) = search(bright, [glass], layout)
+    assert len(every.points) == 3
+    assert len(found.cores) < len(every.cores)
+
+
 def test_the_lesser_of_two_near_ones_is_left_out() -> None:
     points = np.array([[10.0, 10, 0.5], [15, 10, 0.9], [100, 10, 0.4], [200, 10, 0.05]])
     found = suppressed(points, radius_px=25, floor=0.1)

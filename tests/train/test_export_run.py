@@ -17,7 +17,13 @@ pytestmark = pytest.mark.train
 
 
 def test_the_best_weights_of_a_run_become_a_bundle(tiny_data: Path, tmp_path: Path, recipe: Recipe) -> None:
+    both = recipe.calibration.model_copy(update={"dataset": "training-and-validation"})
+    recipe = recipe.model_copy(update={"calibration": both})
     of_run = train(recipe, tiny_data, tmp_path / "run")
+    (point,) = of_run.manifest.points
+    assert point.chosen_on == "all slides of training and validation"
+    cases = {metric.dataset.partition(" (")[0]: metric.images for metric in of_run.manifest.metrics}
+    assert point.cases == cases[point.chosen_on] > cases["held-out cases of all training sources"]
     bundle = export_run(tmp_path / "run", tmp_path / "exported", data=tiny_data)
     assert bundle.read(WEIGHTS_NAME) == of_run.read(WEIGHTS_NAME)
     assert bundle.manifest.metrics == of_run.manifest.metrics

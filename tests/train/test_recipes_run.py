@@ -77,6 +77,7 @@ SECOND_LOOK = (
 NOT_EXPORTED = {"crowd-det", "crowd-det-ns", "crowd-det-wl"}
 """What is exported of them is that of crowd-det-ns-wl; they differ in what is drawn and how it is weighed."""
 SHORT = (
+    "data.split.halves=false",
     "data.split.every_nth=2",
     "validation.every=2",
     "validation.tiles=2",

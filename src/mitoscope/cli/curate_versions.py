@@ -38,6 +38,16 @@ def freeze(
         list[str] | None, typer.Option("--class", metavar="NAME", help="Only this class; may be repeated.")
     ] = None,
     label: LabelOption = None,
+    least_agreement: Annotated[
+        float | None,
+        typer.Option(
+            "--least-agreement",
+            metavar="SHARE",
+            min=0,
+            max=1,
+            help="Agreement from which on a crowd's label counts, by default 0.5; 0 for all, as Ji et al.",
+        ),
+    ] = None,
     without: Annotated[
         list[str] | None,
         typer.Option("--without", metavar="ROUND", help="Leave out the cells listed in this round."),
@@ -58,7 +68,7 @@ def freeze(
     from mitoscope.cli.curate_inputs import read_split
     from mitoscope.exchange import frozen_file
     from mitoscope.labels import LabelMapping, LabelSet
-    from mitoscope.store import Query, Store
+    from mitoscope.store import CROWD_THRESHOLD, Query, Store
 
     sides = None if split is None else read_split(split)
     with Store.open(study) as store:
@@ -66,6 +76,7 @@ def freeze(
         mapping = LabelMapping.parse(label or (), classes=classes)
         values = {
             "policy": parse_policy(policy or "settled"),
+            "threshold": CROWD_THRESHOLD if least_agreement is None else least_agreement,
             "slides": tuple(slide or ()),
             "tumour_types": tuple(tumour_type or ()),
             "labels": tuple(class_name or ()),

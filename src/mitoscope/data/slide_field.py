@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,6 +138,55 @@ class SlideField:
         if self.examined_px0 is not None:
             content.update(self.examined_px0.shape.normalize().wkb)
         return content.hexdigest()
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class PartField(SlideField):
+    """A box of a slide as a field of its own; windows reach beyond it, labels do not.
+
+    Parameters
+    ----------
+    whole : SlideField
+    box : BoxPx
+        In px of the whole.
+    """
+
+    whole: SlideField
+    box: BoxPx
+
+    @classmethod
+    def of(cls, whole: SlideField, box: BoxPx) -> Self:
+        """Return the part with the cells inside of the box."""
+        points = whole.labels.points - (box.x, box.y)
+        inside = np.all((points >= 0) & (points < (box.width, box.height)), axis=1)
+        own: dict[str, Any] = {column.name: getattr(whole, column.name) for column in fields(SlideField)}
+        own |= {"width": box.width, "height": box.height, "labels": whole.labels.moved(points).take(inside)}
+        return cls(**own, whole=whole, box=box)
+
+    @classmethod
+    def halves(cls, whole: SlideField) -> tuple[Self, Self]:
+        """Return the upper and the lower half of a slide."""
+        middle = whole.height // 2
+        upper = BoxPx(0, 0, whole.width, middle)
+        lower = BoxPx(0, middle, whole.width, whole.height - middle)
+        return cls.of(whole, upper), cls.of(whole, lower)
+
+    def window(self, box: BoxPx, *, mirror_px: int | None = None) -> NDArray[np.uint8]:
+        """Return what a network is shown of a box: around the part lies the rest of the whole."""
+        moved = BoxPx(box.x + self.box.x, box.y + self.box.y, box.width, box.height)
+        return self.whole.window(moved, mirror_px=mirror_px)
+
+    def examined(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Tell where somebody looked, as on the whole."""
+        return self.whole.examined(points + np.array([self.box.x, self.box.y]))
+
+    def may_be_background(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Tell where somebody looked and there is tissue, as on the whole."""
+        return self.whole.may_be_background(points + np.array([self.box.x, self.box.y]))
+
+    def digest(self) -> str:
+        """Return a hash of the whole's content and of the box."""
+        return hashlib.sha256(f"{self.whole.digest()} {self.box}".encode()).hexdigest()
 
 
 def open_field(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, cast
+from typing import Annotated, Self, cast
 
 from pydantic import Field as Setting
+from pydantic import model_validator
 
 from mitoscope.config import Config
 from mitoscope.data.field import Field
+from mitoscope.data.slide_field import PartField, SlideField
 from mitoscope.errors import TrainingDataError
 from mitoscope.truth import Side, SlideSplit, balanced_folds, check_leaks
 
@@ -26,15 +28,31 @@ class SplitConfig(Config):
     every_nth : int
         Of the cases of a source of which none is named, in the order of their names, one in so many is held
         out; 0 none. Crops whose slide is not known stay in training.
+    halves : bool
+        Train on the upper half of each slide and hold out the lower one, as CCMCT and CMC did. Both are of
+        one case, so what the lower ones say is too good; without it no case is on both sides.
     """
 
     held_out: tuple[str, ...] = ()
     every_nth: Count = 0
+    halves: bool = False
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Self:
+        if self.halves and (self.held_out or self.every_nth):
+            raise ValueError("halves of each slide, or whole cases (held_out, every_nth): not both")
+        return self
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
     """Fields for training and fields held out.
+
+    Parameters
+    ----------
+    training, validation : tuple of Field
+    of_halves : bool
+        Whether they are the halves of the same slides, which shares cases between the sides on purpose.
 
     Raises
     ------
@@ -46,8 +64,18 @@ class Split:
 
     training: tuple[Field, ...]
     validation: tuple[Field, ...]
+    of_halves: bool = False
 
     def __post_init__(self) -> None:
+        if not self.of_halves:
+            self._check_leaks()
+        for name, fields in (("training", self.training), ("validation", self.validation)):
+            if not any(len(field.figures) for field in fields):
+                raise TrainingDataError(
+                    f"no mitotic figure on the side of {name}", where="split", mend="hold out other cases"
+                )
+
+    def _check_leaks(self) -> None:
         sides = {"train": self.training, "validation": self.validation}
         named: dict[str, tuple[str, Field]] = {}
         for side, fields in sides.items():
@@ -59,11 +87,6 @@ class Split:
             hash_of={key: field.pixels_sha256() for key, (_, field) in named.items()},
             case_of={key: field.case for key, (_, field) in named.items()},
         )
-        for name, fields in (("training", self.training), ("validation", self.validation)):
-            if not any(len(field.figures) for field in fields):
-                raise TrainingDataError(
-                    f"no mitotic figure on the side of {name}", where="split", mend="hold out other cases"
-                )
 
 
 def split_by_case(fields: Iterable[Field], config: SplitConfig) -> Split:
@@ -79,6 +102,8 @@ def split_by_case(fields: Iterable[Field], config: SplitConfig) -> Split:
     fields = tuple(field for field in fields if field.side != "test")
     if any(field.side == "validation" for field in fields):
         return _parted(fields, {field.case for field in fields if field.side == "validation"})
+    if config.halves:
+        return _halved(fields)
     cases = {field.case for field in fields}
     for case in config.held_out:
         if case not in cases:
@@ -115,6 +140,18 @@ def split_by_fold(fields: Iterable[Field], *, fold: int, folds: int, seed: int) 
         figures[field.case] = figures.get(field.case, 0) + len(field.figures)
     fold_of = balanced_folds(figures, folds=folds, seed=seed)
     return _parted(fields, {case for case, own in fold_of.items() if own == fold})
+
+
+def _halved(fields: tuple[Field, ...]) -> Split:
+    slides = [field for field in fields if isinstance(field, SlideField)]
+    if len(slides) < len(fields):
+        raise TrainingDataError(
+            "pictures are not parted into halves, slides are",
+            where="data.split.halves",
+            mend="set data.split.halves=false and hold out cases",
+        )
+    upper, lower = zip(*map(PartField.halves, slides), strict=True) if slides else ((), ())
+    return Split(tuple(upper), tuple(lower), of_halves=True)
 
 
 def _parted(fields: tuple[Field, ...], out: set[str]) -> Split:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from mitoscope.errors import FormatError, ScaleError
 from mitoscope.exchange import csv_text, json_text, xml_text
 from mitoscope.exchange.classes import stated_classes
+from mitoscope.exchange.pickled import is_pickle
 from mitoscope.exchange.regions import kind_of_outline
 from mitoscope.fsio import open_regular
 from mitoscope.geometry import BoxPx, Mpp
@@ -168,7 +169,7 @@ class Content:
     @property
     def is_text(self) -> bool:
         """Whether it may be text."""
-        return json_text.is_text(self.head)
+        return not is_pickle(self.head) and json_text.is_text(self.head)
 
     @cached_property
     def json(self) -> Any:

@@ -24,6 +24,7 @@ from mitoscope.exchange import (
     grand_challenge,
     ome,
     parquet,
+    pickled_boxes,
     qupath_tsv,
     result,
     sliderunner,
@@ -54,6 +55,7 @@ FORMATS: dict[str, Format] = {
         parquet.FORMAT,
         qupath_tsv.FORMAT,
         ome.FORMAT,
+        pickled_boxes.FORMAT,
         result.FORMAT,
         frozen_file.FORMAT,
     )

@@ -33,7 +33,7 @@ from mitoscope.store import (
     ground_truth_of,
     with_examined,
 )
-from mitoscope.truth import GroundTruth, SlideTruth, TrueCells
+from mitoscope.truth import CROWD_THRESHOLD, GroundTruth, SlideTruth, TrueCells
 
 STORE_MAGIC: Final = b"SQLite format 3\x00"
 _VERSION = re.compile(r"(?P<path>.+?)@(?P<variant>[^@/\\]+?)(?:@(?P<number>\d+))?")
@@ -82,6 +82,7 @@ def read_ground_truth(
     *,
     format_name: str | None = None,
     policy: Policy | None = None,
+    least_agreement: float = CROWD_THRESHOLD,
     mapping: LabelMapping | None = None,
     options: ReadOptions | None = None,
     domains: str | Path | None = None,
@@ -99,6 +100,8 @@ def read_ground_truth(
         Of a file whose content does not say it.
     policy : Policy, optional
         Of labels of several raters, by default `Policy.SETTLED`; a version has its own.
+    least_agreement : float
+        Of a crowd in a study, for its label to count.
     mapping : LabelMapping, optional
         What class names stand for.
     options : ReadOptions, optional
@@ -120,7 +123,7 @@ def read_ground_truth(
     path, version = parse_reference(reference)
     domains = None if domains is None else Path(domains)
     if version is not None or is_store(path):
-        truth = _of_store(path, version, policy, mapping)
+        truth = _of_store(path, version, policy, mapping, least_agreement)
     elif format_name is None and frozen_file.is_frozen_file(path):
         truth = frozen_file.read(path)
     elif format_name is None and states_one_truth(path):
@@ -135,14 +138,19 @@ def read_ground_truth(
 
 
 def _of_store(
-    path: Path, version: str | None, policy: Policy | None, mapping: LabelMapping | None
+    path: Path,
+    version: str | None,
+    policy: Policy | None,
+    mapping: LabelMapping | None,
+    least_agreement: float,
 ) -> GroundTruth:
     if version is not None and policy is not None:
         raise FormatError(
             "a version has its own policy", where=f"{path}@{version}", mend="leave --policy out"
         )
     with Store.open(path, write=False) as store:
-        return store.ground_truth(version, policy=policy or Policy.SETTLED, mapping=mapping)
+        chosen = policy or Policy.SETTLED
+        return store.ground_truth(version, policy=chosen, threshold=least_agreement, mapping=mapping)
 
 
 def _of_file(

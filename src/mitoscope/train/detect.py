@@ -35,6 +35,8 @@ Points = NDArray[np.float64]
 
 _BATCH_PX: Final = 4_000_000
 _TILE_PX: Final = 1024
+_GLASS_STEP_PX: Final = 64
+"""Between the places where a tile is looked at for tissue."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,6 +87,7 @@ def search(
     seed: int = 0,
     halo_px: int | None = None,
     border: Border = "mirror",
+    without_glass: bool = False,
 ) -> list[Searched]:
     """Search fields for points, by the rules by which slides are searched.
 
@@ -102,9 +105,16 @@ def search(
         Instead of that of the layout.
     border : {"mirror", "white"}
         What a window shows beyond a field.
+    without_glass : bool
+        Search no tile that shows neither tissue nor a labelled figure.
     """
     grids = [_grid(field, layout, halo_px) for field in fields]
-    places = [(index, tile) for index, grid in enumerate(grids) for tile in grid]
+    places = [
+        (index, tile)
+        for index, grid in enumerate(grids)
+        for tile in grid
+        if not without_glass or _shows_tissue(fields[index], tile.core)
+    ]
     if 0 < tiles_max < len(places):
         drawn = np.random.default_rng(seed).permutation(len(places))[:tiles_max]
         places = [places[place] for place in sorted(drawn.tolist())]
@@ -175,6 +185,21 @@ def _groups(places: Sequence[tuple[int, Tile]]) -> Iterator[list[tuple[int, Tile
         size += own
     if group:
         yield group
+
+
+def _shows_tissue(field: Field, core: BoxPx) -> bool:
+    """Return whether a part of a field has tissue, by places on it, or a labelled figure."""
+    if len(field.figures) and _inside(field.figures, core).any():
+        return True
+    x, y = (
+        np.arange(first + step / 2, last, step)
+        for first, last, step in (
+            (core.x, core.right, min(_GLASS_STEP_PX, core.width)),
+            (core.y, core.bottom, min(_GLASS_STEP_PX, core.height)),
+        )
+    )
+    places = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    return bool(field.may_be_background(places).any())
 
 
 def _inside(places: Points, core: BoxPx) -> NDArray[np.bool_]:

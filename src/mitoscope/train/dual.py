@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -12,22 +12,29 @@ from numpy.typing import NDArray
 
 from mitoscope.bundle import Border, Bundle, ModelDescription, Verifier, write_bundle
 from mitoscope.bundle.network import find_points, open_network, score_windows
-from mitoscope.data.field import Field, visible_figures
+from mitoscope.data.field import Field
 from mitoscope.detections import Detections
-from mitoscope.evaluate import PROTOCOLS
 from mitoscope.models.build import build
 from mitoscope.search import crop_at
-from mitoscope.train.detect import search, suppressed
 from mitoscope.train.job import Job
 from mitoscope.train.model_card import write_card
-from mitoscope.train.packing import CARD_NAME, ONNX_NAME, Packed, metrics_of, point_of
+from mitoscope.train.packing import (
+    BOTH_SIDES,
+    CARD_NAME,
+    ONNX_NAME,
+    Packed,
+    held_out_name,
+    metrics_of,
+    point_of,
+    providers,
+)
 from mitoscope.train.recipe import DualRecipe
-from mitoscope.train.scoring import Curve, judge
+from mitoscope.train.scoring import Curve
 from mitoscope.train.transfer import WEIGHTS_NAME
+from mitoscope.train.validation import curve_of, look_all_over
 
 VERIFIER_NAME: Final = "verifier.onnx"
 _CROPS: Final = 64
-_BOTH: Final = "held-out cases, both stages"
 
 
 def verified(
@@ -52,7 +59,7 @@ def verified(
 def write_dual(
     recipe: DualRecipe, detector: tuple[Packed, Job], verifier: tuple[Packed, Job], folder: Path
 ) -> tuple[Bundle, dict[str, float]]:
-    """Judge both stages together on the detector's held-out cases and write them as one bundle.
+    """Judge both stages together, and write them as one bundle with the threshold chosen for both.
 
     Returns
     -------
@@ -62,9 +69,12 @@ def write_dual(
     first, job = detector
     second, _ = verifier
     own = first.description
-    both, alone = _judge_both(recipe, first, second, job)
-    protocol = recipe.detector.validation.protocol
-    point = point_of(both, dataset=_BOTH, protocol=protocol)
+    judged = _judge_both(recipe, first, second, job)
+    protocol, held_out = recipe.detector.validation.protocol, f"{held_out_name(job)}, both stages"
+    is_all = recipe.detector.calibration.dataset == "training-and-validation"
+    point = point_of(
+        judged.choice, dataset=f"{BOTH_SIDES}, both stages" if is_all else held_out, protocol=protocol
+    )
     threshold = point.threshold
     stage = Verifier(
         files=(VERIFIER_NAME,),
@@ -81,7 +91,7 @@ def write_dual(
         "points": (point,),
         "default_point": point.name,
         "training": tuple(dict.fromkeys((*own.training, *second.description.training))),
-        "metrics": metrics_of(both, dataset=_BOTH, threshold=threshold, protocol=protocol),
+        "metrics": metrics_of(judged.held_out, dataset=held_out, threshold=threshold, protocol=protocol),
     }
     description = ModelDescription(**values)
     files: dict[str, Path | bytes] = {CARD_NAME: write_card(description, job.recipe).encode()}
@@ -94,45 +104,47 @@ def write_dual(
         self_test_rgb=first.self_test_rgb,
         files=files,
     )
-    told = {"f1": both.at(threshold).f1, "threshold": threshold, "f1_of_the_detector_alone": alone}
+    told = {
+        "f1": judged.held_out.at(threshold).f1,
+        "threshold": threshold,
+        "f1_of_the_detector_alone": judged.alone,
+    }
     return bundle, told
 
 
-def _judge_both(recipe: DualRecipe, first: Packed, second: Packed, job: Job) -> tuple[Curve, float]:
-    """Return the curve of both stages, and the best F1 of the first alone."""
-    fields: Sequence[Field] = job.split.validation
-    finder, scorer = open_network(first.onnx, where=ONNX_NAME), open_network(second.onnx, where=VERIFIER_NAME)
-    layout = build(recipe.detector.model, seed=0).layout()
-    calibration = recipe.detector.calibration
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """Both stages where the threshold is chosen and on the held-out cases; F1 of the first alone."""
+
+    choice: Curve
+    held_out: Curve
+    alone: float
+
+
+def _judge_both(recipe: DualRecipe, first: Packed, second: Packed, job: Job) -> _Judged:
+    """Search all tissue of the fields with both stages."""
+    detector, own = recipe.detector, second.description
+    fields: tuple[Field, ...] = job.split.validation
+    if detector.calibration.dataset == "training-and-validation":
+        fields = (*fields, *job.split.training)
+    threads, where = job.recipe.run.threads, providers(job.recipe.run.device)
+    finder = open_network(first.onnx, where=ONNX_NAME, threads=threads, providers=where)
+    scorer = open_network(second.onnx, where=VERIFIER_NAME, threads=threads, providers=where)
 
     def find(windows: NDArray[np.uint8]) -> NDArray[np.float32]:
         return find_points(finder, windows)
 
-    searched = search(
-        find,
-        fields,
-        layout,
-        tiles_max=recipe.detector.validation.tiles,
-        seed=recipe.detector.run.seed,
-        border=recipe.detector.border,
-    )
-    found = [
-        suppressed(one.points, radius_px=calibration.nms_radius_px, floor=calibration.score_floor)
-        for one in searched
-    ]
-    truths = [one.among(visible_figures(field)) for one, field in zip(searched, fields, strict=True)]
-    rule = PROTOCOLS[recipe.detector.validation.protocol]
-    scored = [
-        verified(
+    looked = look_all_over(find, build(detector.model, seed=0), fields, detector)
+    both = [
+        replace(
             one,
-            field,
-            scorer,
-            crop_px=second.description.window_px,
-            column=0,
-            border=recipe.detector.border,
+            found=verified(one.found, field, scorer, crop_px=own.window_px, column=0, border=detector.border),
         )
-        for one, field in zip(found, fields, strict=True)
+        for one, field in zip(looked, fields, strict=True)
     ]
-    cases = [field.case for field in fields]
-    alone = judge(found, truths, rule, cases=cases)
-    return judge(scored, truths, rule, cases=cases), alone.best().f1
+    held_out = len(job.split.validation)
+    return _Judged(
+        choice=curve_of(both, detector),
+        held_out=curve_of(both[:held_out], detector),
+        alone=curve_of(looked[:held_out], detector).best().f1,
+    )

@@ -37,12 +37,13 @@ from mitoscope.models.normalise import statistics
 from mitoscope.models.pretrained import begun_with
 from mitoscope.train.detect import reduced
 from mitoscope.train.job import Job
+from mitoscope.train.journal import say
 from mitoscope.train.model_card import write_card
 from mitoscope.train.scoring import POSITIVE, Curve, interval_of
 from mitoscope.train.stain import stain_range
 from mitoscope.train.state import weights_of
 from mitoscope.train.transfer import WEIGHTS_NAME, pack_weights
-from mitoscope.train.validation import judge_points, measure
+from mitoscope.train.validation import curve_of, look_all_over, measure
 
 ONNX_NAME: Final = "network.onnx"
 CARD_NAME: Final = "MODEL_CARD.md"
@@ -50,6 +51,8 @@ SCORES_PROTOCOL: Final = "windows"
 """Name under which a bundle of scores keeps its threshold: whole windows are judged, not places."""
 _SELF_TEST_PX: Final = 256
 _HELD_OUT: Final = "held-out cases of all training sources"
+_LOWER_HALVES: Final = "lower halves of the slides, the upper ones of which were trained on"
+BOTH_SIDES: Final = "all slides of training and validation"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,12 +93,13 @@ class Packed:
 def pack(family: Family, job: Job) -> Packed:
     """Export trained weights and judge them as they are shipped, in ONNX Runtime."""
     onnx = export_onnx(family)
-    session = open_network(onnx, where=ONNX_NAME, threads=job.recipe.run.threads)
+    run = job.recipe.run
+    session = open_network(onnx, where=ONNX_NAME, threads=run.threads, providers=providers(run.device))
     weights = pack_weights(weights_of(family))
     if family.kind == "points":
         judged = _judge_sets(session, family, job)
         description = _describe_detector(family, job, judged)
-        held_out = next(j for j in judged if j.dataset == _HELD_OUT)
+        held_out = next(j for j in judged if j.dataset == held_out_name(job))
         scores = _as_floats(held_out.curve.at(description.default_threshold).as_dict())
         picture = clearest(
             session, job.split.validation, reduction=family.layout().reduction, floor=description.score_floor
@@ -152,20 +156,42 @@ def normalisation(config: ModelConfig) -> Normalisation:
 
 
 def _judge_sets(session: ort.InferenceSession, family: Family, job: Job) -> list[Judged]:
-    """Judge all sets; the first one gives the operating point."""
-    recipe, validation = job.recipe, job.split.validation
-    sets: list[tuple[str, Sequence[Field]]] = [(_HELD_OUT, validation)]
+    """Judge all sets, each as a whole; the first one gives the operating point."""
+    recipe, split = job.recipe, job.split
+    sets: list[tuple[str, Sequence[Field]]] = [(held_out_name(job), split.validation)]
     for case in recipe.data.split.held_out:
-        own = [field for field in validation if field.case == case]
+        own = [field for field in split.validation if field.case == case]
         if own:
             sets.append((f"{case} (held out from training)", own))
     if recipe.calibration.dataset == "midesec":
         sets.insert(0, ("MiDeSeC (never trained on; threshold chosen here)", read_midesec(job.data)))
+    elif recipe.calibration.dataset == "training-and-validation":
+        sets.insert(0, (f"{BOTH_SIDES} (threshold chosen here)", (*split.training, *split.validation)))
 
     def find(windows: NDArray[np.uint8]) -> NDArray[np.float32]:
         return find_points(session, windows)
 
-    return [Judged(name, fields, judge_points(find, family, fields, recipe)) for name, fields in sets]
+    every = {id(field): field for _, fields in sets for field in fields}  # each is searched once
+    looked = dict(zip(every, look_all_over(find, family, tuple(every.values()), recipe), strict=True))
+    return [
+        Judged(name, fields, curve_of([looked[id(field)] for field in fields], recipe))
+        for name, fields in sets
+    ]
+
+
+def held_out_name(job: Job) -> str:
+    """Return what the held-out fields are called where a bundle names what judged it."""
+    return _LOWER_HALVES if job.split.of_halves else _HELD_OUT
+
+
+def providers(device: str) -> tuple[str, ...]:
+    """Return where ONNX Runtime judges a network, and say so where it cannot use the GPU that trained it."""
+    if device == "cpu":
+        return ("CPUExecutionProvider",)
+    if "CUDAExecutionProvider" in ort.get_available_providers():
+        return ("CUDAExecutionProvider", "CPUExecutionProvider")
+    say("ONNX Runtime has no GPU: whole fields are judged on the CPU; pip install onnxruntime-gpu")
+    return ("CPUExecutionProvider",)
 
 
 def _describe_detector(family: Family, job: Job, judged: list[Judged]) -> ModelDescription:
@@ -210,7 +236,7 @@ def _describe_scorer(
         metrics.append(
             Metric(
                 name=name,
-                dataset=_HELD_OUT,
+                dataset=held_out_name(job),
                 protocol=SCORES_PROTOCOL,
                 value=value,
                 ci_low=round(min(interval.low, value), 4),
@@ -229,7 +255,7 @@ def _describe_scorer(
                 name=F1,
                 protocol=SCORES_PROTOCOL,
                 threshold=values["threshold"],
-                chosen_on=_HELD_OUT,
+                chosen_on=held_out_name(job),
                 cases=len(set(cases)),
             ),
         ),

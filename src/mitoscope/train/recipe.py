@@ -163,9 +163,17 @@ class RunRecipe(Config):
 
 
 class CalibrationRecipe(Config):
-    """Where the operating point comes from: the held-out cases, or a set that only evaluates."""
+    """Where the operating point comes from; all of it is searched, however little judged while training.
 
-    dataset: Literal["validation", "midesec"] = "validation"
+    Parameters
+    ----------
+    dataset : {"validation", "training-and-validation", "midesec"}
+        The held-out cases; these and those of training, as CCMCT and CMC did; or a set that only evaluates.
+    nms_radius_px : float
+    score_floor : float
+    """
+
+    dataset: Literal["validation", "training-and-validation", "midesec"] = "validation"
     nms_radius_px: Positive = 30.0
     score_floor: Share = 0.05
 

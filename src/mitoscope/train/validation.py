@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -13,11 +14,12 @@ from numpy.typing import NDArray
 from mitoscope.data.field import Field, visible_figures
 from mitoscope.data.sampling import HardPool
 from mitoscope.data.target import Batch
+from mitoscope.detections import Detections
 from mitoscope.errors import ConfigError
 from mitoscope.evaluate import PROTOCOLS
 from mitoscope.models.family import Family
 from mitoscope.search import Find
-from mitoscope.train.detect import evaluating, search, suppressed
+from mitoscope.train.detect import Searched, evaluating, search, suppressed
 from mitoscope.train.device import on_device
 from mitoscope.train.job import Job
 from mitoscope.train.recipe import Measure, Recipe
@@ -105,12 +107,37 @@ def judge_points(
 ) -> Curve:
     """Judge what a function finds on fields, case by case as the recipe's protocol says."""
     tiles = recipe.validation.tiles if tiles_max is None else tiles_max
-    found = search(find, fields, family.layout(), tiles_max=tiles, seed=recipe.run.seed, border=recipe.border)
-    radius, floor = recipe.calibration.nms_radius_px, recipe.calibration.score_floor
-    detections = [suppressed(one.points, radius_px=radius, floor=floor) for one in found]
-    truths = [one.among(visible_figures(field)) for one, field in zip(found, fields, strict=True)]
-    cases = [field.case for field in fields]
-    return judge(detections, truths, PROTOCOLS[recipe.validation.protocol], cases=cases)
+    layout = family.layout()
+    found = search(find, fields, layout, tiles_max=tiles, seed=recipe.run.seed, border=recipe.border)
+    return curve_of([Looked.of(one, field, recipe) for one, field in zip(found, fields, strict=True)], recipe)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Looked:
+    """What was found on a field, and what is true where it was searched."""
+
+    case: str
+    found: Detections
+    truth: Floats
+
+    @classmethod
+    def of(cls, searched: Searched, field: Field, recipe: Recipe) -> Looked:
+        """Suppress what was found as the recipe says."""
+        radius, floor = recipe.calibration.nms_radius_px, recipe.calibration.score_floor
+        found = suppressed(searched.points, radius_px=radius, floor=floor)
+        return cls(field.case, found, searched.among(visible_figures(field)))
+
+
+def look_all_over(find: Find, family: Family, fields: Sequence[Field], recipe: Recipe) -> list[Looked]:
+    """Search all tissue of fields, as detection will: what chooses the operating point of a bundle."""
+    found = search(find, fields, family.layout(), border=recipe.border, without_glass=True)
+    return [Looked.of(one, field, recipe) for one, field in zip(found, fields, strict=True)]
+
+
+def curve_of(looked: Sequence[Looked], recipe: Recipe) -> Curve:
+    """Judge what was found case by case, under the recipe's protocol."""
+    rule, cases = PROTOCOLS[recipe.validation.protocol], [one.case for one in looked]
+    return judge([one.found for one in looked], [one.truth for one in looked], rule, cases=cases)
 
 
 def measure(family: Family, score: Floats, target: Floats) -> dict[str, float]:

@@ -12,6 +12,7 @@ from mitoscope.config import Config, read_toml
 from mitoscope.data.sources import AnnotatedSlides, OpenData
 from mitoscope.evaluate import PROTOCOLS
 from mitoscope.experiments.published import PublishedTable, published
+from mitoscope.truth import CROWD_THRESHOLD
 
 Count = Annotated[int, Field(ge=0)]
 Name = Annotated[str, Field(min_length=1)]
@@ -45,6 +46,8 @@ class SetDeclaration(Config):
         Of these cases alone.
     ambiguous_as : str
         Class that cells get which the experts disputed, or called ambiguous; without it they are left out.
+    least_agreement : float
+        Of a crowd in a study, for its label to count; 0 takes every box that two of its reviewers drew.
     areas : str
         File, with ``*``, of rectangles that an expert drew where figures are densest, one a slide.
     look_alikes : str
@@ -79,6 +82,7 @@ class SetDeclaration(Config):
     case_of: str = ""
     cases: tuple[str, ...] = ()
     ambiguous_as: str = ""
+    least_agreement: Annotated[float, Field(ge=0, le=1)] = CROWD_THRESHOLD
     areas: str = ""
     look_alikes: str = ""
     test: tuple[str, ...] = ()

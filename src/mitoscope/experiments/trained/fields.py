@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mitoscope.bundle import Bundle
 from mitoscope.count import FIELD_ASPECT, find_hot_spot, window_size
 from mitoscope.data.field import Field
-from mitoscope.data.slide_field import SlideField
+from mitoscope.data.slide_field import PartField, SlideField
 from mitoscope.data.sources import fields_of
 from mitoscope.errors import RegionError, TrainingDataError
 from mitoscope.exchange import detections_csv
@@ -33,47 +31,6 @@ MINED: Final = "mined"
 LOOP: Final = "mining of an experiment"
 _SMOKE: Final = MiningConfig(window_px=128, overlap_px=32, floor=0.0, threshold=0.0)
 """A network of a few steps is sure of nothing."""
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class PartField(SlideField):
-    """A box of a slide as a field of its own; windows reach beyond it, labels do not.
-
-    Parameters
-    ----------
-    whole : SlideField
-    box : BoxPx
-        In px of the whole.
-    """
-
-    whole: SlideField
-    box: BoxPx
-
-    @classmethod
-    def of(cls, whole: SlideField, box: BoxPx) -> Self:
-        """Return the part with the cells inside of the box."""
-        points = whole.labels.points - (box.x, box.y)
-        inside = np.all((points >= 0) & (points < (box.width, box.height)), axis=1)
-        own: dict[str, Any] = {column.name: getattr(whole, column.name) for column in fields(whole)}
-        own |= {"width": box.width, "height": box.height, "labels": whole.labels.moved(points).take(inside)}
-        return cls(**own, whole=whole, box=box)
-
-    def window(self, box: BoxPx, *, mirror_px: int | None = None) -> NDArray[np.uint8]:
-        """Return what a network is shown of a box: around the part lies the rest of the whole."""
-        moved = BoxPx(box.x + self.box.x, box.y + self.box.y, box.width, box.height)
-        return self.whole.window(moved, mirror_px=mirror_px)
-
-    def examined(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Tell where somebody looked, as on the whole."""
-        return self.whole.examined(points + np.array([self.box.x, self.box.y]))
-
-    def may_be_background(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Tell where somebody looked and there is tissue, as on the whole."""
-        return self.whole.may_be_background(points + np.array([self.box.x, self.box.y]))
-
-    def digest(self) -> str:
-        """Return a hash of the whole's content and of the box."""
-        return hashlib.sha256(f"{self.whole.digest()} {self.box}".encode()).hexdigest()
 
 
 def part_of(whole: SlideField, *, hpf: int, centre: tuple[float, float] | None = None) -> Field:

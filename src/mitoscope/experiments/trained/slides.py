@@ -243,7 +243,7 @@ def _read_truth(
 ) -> tuple[GroundTruth, frozenset[str] | None]:
     """Return what is true, and the slides that test where a table of domains states them."""
     if declared.format is None and is_store(labels):
-        return read_ground_truth(labels), None
+        return read_ground_truth(labels, least_agreement=declared.least_agreement), None
     study = _read_labels(labels, declared.format, options)
     truth = ground_truth_of(study, source=labels.name)
     if declared.ambiguous_as:

@@ -42,6 +42,7 @@ _SHORT: Final = (
     "validation.batches=1",
     "run.checkpoint_every=2",
     "run.tensorboard=false",
+    "data.split.halves=false",
     "data.split.every_nth=2",
 )
 _BOXES: Final = (
