@@ -174,7 +174,7 @@ def recipe_of(arm: Arm, steps: int, *, seed: int) -> Recipe:
                 "kind": "crowd",
                 "window_px": SIDE_PX,
                 "step_px": SIDE_PX // 2,
-                "batch": 32,
+                "batch": 16,
                 "negatives": arm.negatives,
                 "as_classes": arm.as_classes,
                 "capped": False,
@@ -206,7 +206,7 @@ def crowd_of(crowd: GroundTruth, truth: GroundTruth) -> str:
     for slide in crowd:
         figures = known[slide.name].cells.figures_px0
         for point, own in zip(slide.cells.points_px0, slide.cells.agreement, strict=True):
-            near = len(figures) and np.hypot(*(figures - point).T).min() < 30
+            near = len(figures) > 0 and np.hypot(*(figures - point).T).min() < 30
             agreement["figures" if near else "others"].append(float(own))
     figures = sum(len(known[slide.name].cells.figures_px0) for slide in crowd)
     right, wrong = agreement["figures"], agreement["others"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from typer.testing import CliRunner, Result
 
 from mitoscope.bundle import load_bundle
 from mitoscope.cli import app
-from mitoscope.errors import ConfigError, NotBetterError, OutputError
+from mitoscope.errors import BundleError, ConfigError, NotBetterError, OutputError
+from mitoscope.loops.classify import CellClassifier
 from mitoscope.truth import GroundTruth
 from tests.loops.adapting import laboratory, write_detector
 
@@ -79,4 +81,23 @@ def test_without_onnx_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("mitoscope.cli.bundle.util.find_spec", lambda name: None)
     done = adapt(tmp_path, truth)
     assert isinstance(done.exception, ConfigError)
-    assert "make setup EXTRAS=adapt" in str(done.exception)
+    assert "pip install 'mitoscope[adapt]'" in str(done.exception)
+
+
+def test_labelled_cells_are_classified_with_their_confusion_and_roc_auc(tmp_path: Path) -> None:
+    truth, _ = laboratory(tmp_path)
+    bundle, labels = write_detector(tmp_path / "dark"), write_labels(truth, tmp_path / "labels.csv")
+    words = ["bundle", "classify", bundle.folder, labels, "--slides", tmp_path, "--mpp", "0.25"]
+    done = CliRunner().invoke(app, [*map(str, words), "--json"], standalone_mode=False)
+    assert done.exception is None, done.output
+    found = json.loads(done.stdout)
+    classes = found["classes"]
+    assert {name: one["cells"] for name, one in classes.items()} == truth.counts()
+    right = sum(one["taken_for"][name] for name, one in classes.items())
+    assert found["accuracy"] == pytest.approx(right / sum(truth.counts().values()))
+    assert all(0 <= one["roc_auc"] <= 1 for one in classes.values())
+    shown = CliRunner().invoke(app, [*map(str, words)], standalone_mode=False)
+    assert "ROC AUC" in shown.output
+    assert f"accuracy {found['accuracy']:.3f}" in shown.output
+    with pytest.raises(BundleError, match="tells no classes of cells apart"):
+        CellClassifier.of(load_bundle("semi-fcn"))

@@ -15,7 +15,7 @@ from mitoscope.cli.app import app
 from mitoscope.count import schemes
 from mitoscope.count.slides import count_slides
 from mitoscope.detections import Detections
-from mitoscope.exchange import read_study
+from mitoscope.exchange import read_study, write_study
 from mitoscope.geometry import BoxPx0, Mpp, SizePx
 from mitoscope.labels import LOOK_ALIKE, MITOTIC_FIGURE, Label
 from mitoscope.report import write_outputs
@@ -47,6 +47,32 @@ def test_each_image_of_a_table_has_its_own_hot_spot(tmp_path: Path) -> None:
     assert {name: one["count"] for name, one in found.items()} == {"a": 3, "b": 1}
     assert count(table, "--mpp", 0.25, "--threshold", 0.85)["b"]["count"] == 0
     assert "No threshold is known" in found["a"]["note"]
+
+
+def test_rectangles_that_an_expert_drew_are_counted_in(tmp_path: Path) -> None:
+    rows = ("image,x,y,label", *(f"a,{n},50,Mitose" for n in (10, 90, 250)), "b,50,50,Mitose", "b,60,50,NMF")
+    labels = write(tmp_path / "own.csv", *rows)
+    build = StudyBuilder()
+    for name, boxes in {"a.svs": [(0, 0, 100, 100), (80, 0, 300, 100)], "b.svs": [(0, 0, 100, 80)]}.items():
+        slide = build.slide(SlideRecord(name))
+        for x, y, right, bottom in boxes:
+            corners = np.array([[x, y], [right, y], [right, bottom], [x, bottom]], float)
+            build.regions.append(Region(slide, corners, RegionKind.INTEREST, "HPF"))
+    with Store.create(tmp_path / "areas.mito") as store:
+        store.import_study(build.build(), source=Source("areas"))
+        write_study(store.export_study(), tmp_path / "areas.sqlite", "sliderunner")
+    done = RUNNER.invoke(
+        app, ["count", str(labels), "--mpp", "0.25", "--within", str(tmp_path / "areas.sqlite"), "--json"]
+    )
+    assert done.exit_code == 0, (done.output, done.exception)
+    found = [(one["slide"], one["count"], one["area_mm2"]) for one in json.loads(done.stdout)]
+    mm2 = [pytest.approx(px * 0.25**2 / 1e6, abs=1e-5) for px in (100 * 100, 220 * 100, 100 * 80)]
+    assert found == [("a", 2, mm2[0]), ("a", 2, mm2[1]), ("b", 1, mm2[2])]
+    only = write(tmp_path / "c.csv", "image,x,y,label", "a,1,1,Mitose", "c,1,1,Mitose")
+    said = count(only, "--mpp", 0.25, "--within", tmp_path / "areas.sqlite", status=2)
+    assert "no rectangle on 1 of 2 slides: c" in said
+    assert "their own area" in count(labels, "--within", labels, "--area", 2, status=2)
+    assert "no rectangle in it" in count(labels, "--within", labels, "--mpp", 0.25, status=2)
 
 
 def test_only_mitotic_figures_of_a_table_count_and_scores_are_not_needed(tmp_path: Path) -> None:

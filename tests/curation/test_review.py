@@ -73,6 +73,24 @@ def test_a_further_reader_of_the_same_round_decides_nothing(opened: SimulatedStu
     assert ask_third(opened.store, "odael") == 6
 
 
+def test_candidates_that_nobody_read_are_what_the_lead_says(opened: SimulatedStudy) -> None:
+    for expert in (SURE, OTHER):
+        opened.read(expert, "odael, bin 1 of 10")
+    read = review_state(opened.store, "odael").outcome[MITOTIC_FIGURE.name]
+    with pytest.raises(IncompleteRunError, match="wait for"):
+        conclude(opened.store, "odael")
+    done = conclude(opened.store, "odael", unread=LOOK_ALIKE.name)
+    assert (done.written, done.open) == (6, 0)
+    ids = opened.store.labels()
+    outcome = [ids[label].name for label in opened.store.agreed(Policy.RECORDED).label_id.tolist()]
+    assert sorted(outcome) == [LOOK_ALIKE.name] * (6 - read) + [MITOTIC_FIGURE.name] * read
+    opened.read(SURE, "odael, bin 2 of 10")  # who reads one now is heard
+    with pytest.raises(IncompleteRunError, match="wait for"):
+        conclude(opened.store, "odael", unread=LOOK_ALIKE.name)
+    with pytest.raises(StoreError, match="other cell"):
+        conclude(opened.store, "odael", unread="other cell")
+
+
 def test_a_round_left_half_done_is_said_and_goes_on(opened: SimulatedStudy) -> None:
     opened.read(SURE, "odael, bin 1 of 10")
     opened.read(SURE, "odael, bin 2 of 10")

@@ -202,6 +202,34 @@ def test_what_the_text_of_ccmct_prints_is_held(texts: Path) -> None:
     assert f"{total:,.0f} mitotic figure annotations" in text
 
 
+@pytest.mark.papers
+@pytest.mark.parametrize(
+    ("paper", "names"),
+    [
+        ("ccmct", ("earlier", "ablation-subsets", "variants")),
+        ("cmc", ("data", "transfer-cases", "summary")),
+        ("crowd", ("tiles", "sub-tiles")),
+        ("midogpp", ("data", "split", "external")),
+        ("semi", ("mining", "ranks")),
+    ],
+)
+def test_further_numbers_of_the_texts_are_in_them(paper: str, names: tuple[str, ...], texts: Path) -> None:
+    text = " ".join(lines_of(texts, paper))
+    for name in names:
+        for value in held(published(f"{paper}-{name}")):
+            forms = {
+                f"{value:g}",
+                f"{value:,.0f}",
+                f"{value:.1f}",
+                f"{value / 1000:g}k",
+                "ten" if value == 10 else "",
+            }
+            assert any(re.search(rf"(?<![\d.]){re.escape(form)}(?!\d)", text) for form in forms - {""}), (
+                name,
+                value,
+            )
+
+
 def test_every_table_stands_beside_an_experiment_or_on_the_page_of_its_paper() -> None:
     beside = {table.name for one in experiments(recipes_folder()) for table in one.printed}
     tables = {

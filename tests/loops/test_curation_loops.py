@@ -79,6 +79,9 @@ def test_what_the_experts_missed_is_found_by_detectors_that_have_not_seen_the_ca
         assert set(labelled.files) == {slide.name for slide in labelled.truth}
         known = sum(labelled.truth.counts().values())
         assert known == sum(len(one.cells) for one in frozen.truth if one.name not in searched)
+    above = MissedConfig(folds=2, floor=0.5)  # the scores of the oracle
+    none = find_missed(material(study, frozen, Oracle(BY_STEM)), "none", tmp_path / "none", config=above)
+    assert not none.cells
     read(study, "odael")
     after = study.store.freeze("ODAEL", Query())
     assert study.missed_figures(list(after.label_of)) == []

@@ -78,6 +78,7 @@ def test_the_cost_of_an_experiment_is_that_of_its_networks() -> None:
     assert four == five
     assert (four.networks, four.steps) == (8 * 5, 8 * 5 * 16_800)
     assert four.hours == pytest.approx(8 * 5 * 16_800 * 12 * 62.4 / 20e3 / 3600)
+    assert four.cpu_hours == pytest.approx(8 * 5 * 16_800 * 12 * 0.820 / 3600)
     dual = known["cmc-table3"].cost(recipes_folder())
     assert (dual.networks, dual.steps) == (3 * 5 * 2, 3 * 5 * (31_875 + 33_000))
     # All rows of Table 4 of CMC test the networks of the first; those of the last are fine-tuned.

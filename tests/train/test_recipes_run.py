@@ -81,6 +81,7 @@ SHORT = (
     "data.split.every_nth=2",
     "validation.every=2",
     "validation.tiles=2",
+    "calibration.tiles=2",
     "validation.batches=1",
     "run.checkpoint_every=2",
     "run.tensorboard=false",

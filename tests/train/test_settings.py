@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 
 from mitoscope.errors import ConfigError
-from mitoscope.train.settings import overlaid, read_settings, with_change
+from mitoscope.train.recipe import DualRecipe, Recipe, read_recipe
+from mitoscope.train.settings import for_own_data, of_steps, overlaid, read_settings, with_change
 
 pytestmark = pytest.mark.train
+
+RECIPES = Path(__file__).parents[2] / "recipes"
 
 
 def test_a_recipe_takes_from_its_base_what_it_does_not_state(tmp_path: Path) -> None:
@@ -20,6 +23,25 @@ def test_a_part_may_have_a_base(tmp_path: Path) -> None:
     (tmp_path / "part.toml").write_text("x = 1\n")
     (tmp_path / "whole.toml").write_text('[detector]\nbase = "part.toml"\ny = 2\n')
     assert read_settings(tmp_path / "whole.toml") == {"detector": {"x": 1, "y": 2}}
+
+
+def test_a_recipe_of_published_data_runs_on_those_of_a_user() -> None:
+    shipped = read_settings(RECIPES / "semi-fcn.toml")
+    own = for_own_data(shipped)
+    assert own == [
+        "data.split.held_out=[]",
+        "calibration.dataset=validation",
+        "bundle.name=semi-fcn-own",
+    ]
+    recipe = read_recipe(RECIPES / "semi-fcn.toml", [*own, *of_steps(shipped, 40)])
+    assert isinstance(recipe, Recipe)
+    assert (recipe.steps, recipe.validation.every, recipe.data.split.every_nth) == (40, 40, 9)
+    assert for_own_data(read_settings(RECIPES / "papers" / "cmc-dual.toml")) == []
+    published = read_settings(RECIPES / "papers" / "ccmct-dual.toml")
+    dual = read_recipe(RECIPES / "papers" / "ccmct-dual.toml", of_steps(published, 100))
+    assert isinstance(dual, DualRecipe)
+    assert [phase.steps for phase in dual.detector.phases] == [1, 33, 66]
+    assert dual.verifier.steps == 100
 
 
 def test_bases_in_a_circle_and_missing_ones_are_named(tmp_path: Path) -> None:

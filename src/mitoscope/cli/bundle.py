@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mitoscope.cli.bundle_classify import classify
 from mitoscope.cli.bundle_import import import_
 from mitoscope.cli.bundle_shelf import get, list_, pack, unpack
 from mitoscope.cli.options import (
@@ -113,6 +114,7 @@ def export(
     say(bundle_as_json(bundle), f"{bundle.manifest.source} written to {bundle.folder}", as_json)
 
 
+app.command()(classify)
 app.command("import")(import_)
 app.command("get")(get)
 app.command("pack")(pack)

@@ -73,6 +73,14 @@ def count(
         list[str] | None,
         typer.Option("--tumour-class", metavar="NAME", help="Class of outlines that are tumour; repeatable."),
     ] = None,
+    within: Annotated[
+        Path | None,
+        typer.Option(
+            "--within",
+            metavar="FILE",
+            help="Rectangles to count in, of any annotation format, in place of the hot spot.",
+        ),
+    ] = None,
     threshold: Annotated[
         float | None,
         typer.Option(
@@ -99,11 +107,14 @@ def count(
     Where scores are probabilities, it also states the expected number of figures with an interval of 95 %.
     """
     from mitoscope.count import WindowShape
-    from mitoscope.count.slides import count_slides
+    from mitoscope.count.slides import count_slides, read_windows
+    from mitoscope.errors import ConfigError
     from mitoscope.exchange import read_tumour
     from mitoscope.geometry import Aspect
     from mitoscope.labels import LabelMapping
 
+    if within is not None and area is not None:
+        raise ConfigError("rectangles have their own area", where="--area", mend="leave it out")
     area_mm2, rule = parse_counting(area, scheme, parse_field(field_number, objective, field_diameter))
     statuses: list[int] = []
     found: list[dict[str, object]] = []
@@ -120,6 +131,7 @@ def count(
         shape=WindowShape.parse(shape),
         rule=rule,
         regions=None if tumour is None else read_tumour(tumour, tuple(tumour_class or ())),
+        windows=None if within is None else read_windows(within),
         threshold=threshold,
         policy=parse_policy(policy),
         mapping=LabelMapping.parse(label or ()),
@@ -133,7 +145,11 @@ def count(
         statuses.append(0)
         found.append({"slide": name, **counted.as_dict()})
         if not as_json:
-            typer.echo("\n  ".join([_line(name, counted), *describe_certainty(counted)]))
+            typer.echo(
+                "\n  ".join(
+                    [_line(name, counted, is_chosen=within is not None), *describe_certainty(counted)]
+                )
+            )
     if as_json:
         typer.echo(json.dumps(found[0] if len(found) == 1 else found, indent=2))
     if any(statuses):
@@ -141,10 +157,10 @@ def count(
         raise typer.Exit(min(statuses) if all(statuses) else 1)
 
 
-def _line(name: str, counted: MitoticCount) -> str:
+def _line(name: str, counted: MitoticCount, *, what: str) -> str:
     box = counted.box_px0
     line = (
         f"{name}: mitotic count {counted.count} in {counted.area_mm2:.2f} mm²,"
-        f" hot spot {box.width:.0f} × {box.height:.0f} px at {box.x:.0f}, {box.y:.0f}"
+        f" {what} {box.width:.0f} × {box.height:.0f} px at {box.x:.0f}, {box.y:.0f}"
     )
     return f"{line}. {counted.note}" if counted.note else line

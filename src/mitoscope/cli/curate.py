@@ -104,13 +104,21 @@ def review(
         bool, typer.Option("--conclude", help="Record the outcome; two of three decide.")
     ] = False,
     partial: Annotated[bool, typer.Option("--partial", help="Proceed with incomplete readings.")] = False,
+    unread: Annotated[
+        str | None,
+        typer.Option("--unread-as", metavar="CLASS", help="Class of cells nobody read, e.g. look-alike."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show the progress of a review, or take its next step; each step may be repeated."""
     from mitoscope.curation import review as steps
+    from mitoscope.errors import ConfigError
     from mitoscope.loops.board import labels_before
     from mitoscope.store import Store
 
+    if unread is not None and not conclude:
+        what = "cells get a class when a review is concluded"
+        raise ConfigError(what, where="--unread-as", mend="add --conclude")
     done: dict[str, Any] = {}
     writes = second or third or conclude
     with Store.open(study, write=writes) as store:
@@ -119,7 +127,7 @@ def review(
         if third:
             done["third_expert"] = steps.ask_third(store, name, partial=partial)
         if conclude:
-            outcome = steps.conclude(store, name, partial=partial)
+            outcome = steps.conclude(store, name, partial=partial, unread=unread)
             done["concluded"] = picked(outcome, "written", "unchanged", "open")
         state = steps.review_state(store, name)
     if as_json:

@@ -60,6 +60,12 @@ def missed(
         ),
     ] = None,
     folds: FoldsOption = 3,
+    floor: Annotated[
+        float,
+        typer.Option(
+            "--floor", metavar="T", callback=as_score, help="The detector's scores above it are candidates."
+        ),
+    ] = 0.3,
     threshold: CountedAboveOption = 0.0,
     bins: BinsOption = 10,
     seed: FoldSeedOption = 0,
@@ -77,6 +83,7 @@ def missed(
         "folds": folds,
         "seed": seed,
         "refine": classifier is not None,
+        "floor": floor,
         "threshold": threshold,
         "bins": bins,
     }

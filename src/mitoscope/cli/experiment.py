@@ -23,7 +23,7 @@ _Recipes = Annotated[
 def show_all(recipes: _Recipes = None, as_json: JsonOption = False) -> None:
     """List all experiments with their sizes, their data and the cost of the full size."""
     from mitoscope.experiments.shelf import experiments, recipes_folder
-    from mitoscope.experiments.trained.cost import BASIS
+    from mitoscope.experiments.trained.cost import BASIS, CPU_BASIS
 
     folder = recipes_folder(recipes)
     found = experiments(folder)
@@ -39,8 +39,8 @@ def show_all(recipes: _Recipes = None, as_json: JsonOption = False) -> None:
         sizes = ", ".join(experiment.sizes)
         rows.append((experiment.name, experiment.paper, experiment.shows, sizes, experiment.needs, *spent))
     titles = ("experiment", "paper", "shows", "sizes", "needs for the full size")
-    print_table("", (*titles, "networks", "GPU hours", "disk, GB", "GPU memory, GB"), rows)
-    typer.echo(f"GPU hours: {BASIS}.")
+    print_table("", (*titles, "networks", "GPU hours", "CPU hours", "disk, GB", "GPU memory, GB"), rows)
+    typer.echo(f"GPU hours: {BASIS}.\nCPU hours: {CPU_BASIS}.")
 
 
 @app.command()
@@ -51,7 +51,7 @@ def show(
 ) -> None:
     """Show an experiment and every value that the paper prints."""
     from mitoscope.experiments.shelf import find_experiments, recipes_folder
-    from mitoscope.experiments.trained.cost import BASIS
+    from mitoscope.experiments.trained.cost import BASIS, CPU_BASIS
 
     folder = recipes_folder(recipes)
     (experiment,) = find_experiments([name], folder)[:1]
@@ -64,6 +64,7 @@ def show(
         typer.echo(
             f"full size: {cost['networks']:,} networks, {cost['steps']:,} steps, "
             f"about {cost['hours']:,.1f} GPU hours ({BASIS}), "
+            f"or {cost['cpu_hours']:,.0f} CPU hours ({CPU_BASIS}), "
             f"{cost['disk_gb']:.1f} GB of disk, {cost['memory_gb']:.1f} GB of GPU memory"
         )
     for table in experiment.printed:
@@ -167,7 +168,7 @@ def report(
     say({"page": str(first), "experiments": len(finished)}, line, as_json)
 
 
-_COSTS = {"networks": 0, "hours": 1, "disk_gb": 1, "memory_gb": 1}
+_COSTS = {"networks": 0, "hours": 1, "cpu_hours": 0, "disk_gb": 1, "memory_gb": 1}
 
 
 def _cost(experiment: Any, recipes: Path) -> dict[str, Any]:

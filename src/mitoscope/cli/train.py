@@ -59,6 +59,12 @@ def train(
         str | None,
         typer.Option("--from", metavar="BUNDLE|RUN", help="Begin with the weights of a bundle or a run."),
     ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            "--steps", metavar="N", min=1, help="Train N steps, divided as the recipe divides its own."
+        ),
+    ] = None,
     changes: SetOption = None,
     device: Annotated[str | None, typer.Option("--device", help="cpu or cuda.")] = None,
     cluster: ClusterOption = None,
@@ -73,8 +79,15 @@ def train(
     from mitoscope.train import show_samples
     from mitoscope.train import train as run_training
     from mitoscope.train.device import leads
+    from mitoscope.train.settings import for_own_data, of_steps, read_settings
 
-    settings = [*_source(study, parse_policy(policy), label or [], examined), *(changes or ())]
+    values = read_settings(recipe)
+    adapted = for_own_data(values) if study is not None else []
+    if adapted:
+        typer.echo(f"for your data: {', '.join(adapted)}", err=True)
+    if steps is not None:
+        adapted += of_steps(values, steps)
+    settings = [*adapted, *_source(study, parse_policy(policy), label or [], examined), *(changes or ())]
     if start_from is not None:
         settings.append(f"start_from={start_from}")
     if device is not None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import shapely
+from numpy.typing import NDArray
 
 from mitoscope.count.grading import GradingRule
 from mitoscope.count.mitotic_count import MitoticCount, mitotic_count, true_figures
 from mitoscope.count.window import FIELD_ASPECT, WindowShape
+from mitoscope.detections import Detections
 from mitoscope.errors import ColourError, ConfigError, FormatError, IncompleteRunError, RegionError
 from mitoscope.exchange import (
     BoxLayout,
@@ -24,17 +28,23 @@ from mitoscope.exchange import (
     read_findings,
     read_ground_truth,
     read_results,
+    read_study,
     table_columns,
     with_scale,
 )
-from mitoscope.geometry import Aspect, Mpp, SizePx
+from mitoscope.geometry import Aspect, BoxPx0, Mpp, SizePx
+from mitoscope.image_names import stem
 from mitoscope.labels import FIELD_LABELS, IGNORED, LabelMapping, is_candidate
 from mitoscope.region import SlideRegions
-from mitoscope.store import Store
+from mitoscope.store import Shape, Store
 from mitoscope.truth import Policy
 
 Refusal = IncompleteRunError | ColourError
 """Why a slide is not counted while others are."""
+Windows = Mapping[str, Sequence[BoxPx0]]
+_RECTANGLE_MIN = 0.99
+"""Share of its bounds that an outline fills, from which on it is a rectangle."""
+_LISTED = 5
 _BY_MODELS = "Nobody has labelled these cells: what models found is counted."
 
 
@@ -46,6 +56,7 @@ def count_slides(
     shape: WindowShape = WindowShape.RECTANGLE,
     rule: GradingRule | None = None,
     regions: SlideRegions | None = None,
+    windows: Windows | None = None,
     threshold: float | None = None,
     policy: Policy | None = None,
     mapping: LabelMapping | None = None,
@@ -66,6 +77,8 @@ def count_slides(
         As for `mitotic_count`.
     regions : SlideRegions, optional
         Tumour and exclusions of the one slide that is counted, in place of those that the input states.
+    windows : mapping of str to sequence of BoxPx0, optional
+        Stem of the slide's name → rectangles to count in, in place of the hot spot; see `read_windows`.
     threshold : float, optional
         By default that which each result states.
     policy : Policy, optional
@@ -87,7 +100,7 @@ def count_slides(
     Yields
     ------
     tuple of str and MitoticCount
-        The slide's name and its count.
+        The slide's name and its count; of a slide with several rectangles one each.
 
     Raises
     ------
@@ -121,9 +134,19 @@ def count_slides(
         raise ConfigError(
             what, where="--tumour", mend="count one slide at a time, or a study with its regions"
         )
-    for result in found:
+    rule_of = partial(
+        _count,
+        regions=regions,
+        area_mm2=area_mm2,
+        aspect=aspect,
+        rule=rule,
+        threshold=threshold,
+        shape=shape,
+        force=force,
+    )
+    for result, window in _in_windows(found, windows):
         try:
-            counted = _count(result, regions, area_mm2, aspect, rule, threshold, shape=shape, force=force)
+            counted = rule_of(result, window=window)
         except (IncompleteRunError, ColourError) as error:
             if on_refusal is None:
                 raise
@@ -132,14 +155,79 @@ def count_slides(
             yield result.name, counted
 
 
+def read_windows(path: Path) -> Windows:
+    """Read the rectangles of each slide from a file of annotations, by the stem of the slide's name.
+
+    Parameters
+    ----------
+    path : Path
+        Outlines of any class, and cells that are boxes: GeoJSON of QuPath, SlideRunner (`HighMCAreas`) ...
+
+    Raises
+    ------
+    FormatError
+        If it cannot be read.
+    RegionError
+        If there is none, or an outline is no rectangle along the axes.
+    """
+    study = read_study(path)
+    boxes = [
+        (study.slides[region.slide].name, _rectangle(region.vertices_px0, path)) for region in study.regions
+    ]
+    drawn = ~study.cells.deleted & (study.cells.shape != Shape.SPOT)
+    for slide, bounds in zip(study.cells.slide[drawn], study.cells.bounds_px0[drawn], strict=True):
+        boxes.append((study.slides[slide].name, _rectangle(bounds.reshape(2, 2), path)))
+    if not boxes:
+        raise RegionError("no rectangle in it", where=path, mend="draw one on each slide")
+    found: dict[str, list[BoxPx0]] = {}
+    for name, box in boxes:
+        found.setdefault(stem(name), []).append(box)
+    return found
+
+
+def _rectangle(corners: NDArray[np.float64], path: Path) -> BoxPx0:
+    """Return the box of an outline, or of two corners."""
+    (x, y), (right, bottom) = corners.min(axis=0).tolist(), corners.max(axis=0).tolist()
+    box = BoxPx0(x, y, right - x, bottom - y)
+    if len(corners) > 2 and shapely.Polygon(corners).area < _RECTANGLE_MIN * box.width * box.height:
+        raise RegionError(
+            f"an outline at {x:.0f}, {y:.0f} is no rectangle",
+            where=path,
+            mend="draw rectangles along the axes, or outline a tumour with --tumour",
+        )
+    return box
+
+
+def _in_windows(found: Sequence[Result], windows: Windows | None) -> Iterator[tuple[Result, BoxPx0 | None]]:
+    """Yield each result with each of its rectangles; without any, once for its hot spot."""
+    if windows is None:
+        yield from ((result, None) for result in found)
+        return
+    if len(found) == len(windows) == 1:
+        named = {stem(found[0].name): next(iter(windows.values()))}  # a GeoJSON names no slide
+    else:
+        named = dict(windows)
+    lost = [result.name for result in found if stem(result.name) not in named]
+    if lost:
+        shown = ", ".join(lost[:_LISTED])
+        raise RegionError(
+            f"no rectangle on {len(lost)} of {len(found)} slides: {shown}",
+            where="--within",
+            mend="name the slides alike in both, or count only those with rectangles",
+        )
+    for result in found:
+        yield from ((result, box) for box in named[stem(result.name)])
+
+
 def _count(
     result: Result,
+    *,
+    window: BoxPx0 | None,
     regions: SlideRegions | None,
     area_mm2: float | None,
     aspect: Aspect,
     rule: GradingRule | None,
     threshold: float | None,
-    *,
     shape: WindowShape,
     force: bool,
 ) -> MitoticCount:
@@ -148,8 +236,12 @@ def _count(
         found = found.with_searched(replace(found.searched, origin=result.name))
     if regions is not None and found.searched.size is not None:
         _check_on_slide(regions, found.searched.size)
+    if window is not None and found.searched.mpp is not None and rule is None:
+        area_mm2 = window.area_mm2(found.searched.mpp)
     counted = mitotic_count(
         found,
+        slide_size=None if window is None else found.searched.size or _reach(found, window),
+        window=window,
         area_mm2=area_mm2,
         aspect=aspect,
         shape=shape,
@@ -162,6 +254,12 @@ def _count(
     said = [note if note.endswith(".") else f"{note}." for note in result.notes]
     note = " ".join(filter(None, (*said, _mapping_note(result.label_names), counted.note)))
     return replace(counted, note=note, label_names=result.label_names)
+
+
+def _reach(found: Detections, window: BoxPx0) -> SizePx:
+    """Return how far a slide of unknown size reaches at least."""
+    far = np.ceil(np.vstack([found.points_px0, [[window.right, window.bottom]]]).max(axis=0)).astype(int)
+    return SizePx(*far.tolist())
 
 
 def _mapping_note(label_names: Mapping[str, str]) -> str:

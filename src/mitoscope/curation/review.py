@@ -135,6 +135,12 @@ class Readings:
         """Whether a disputed cell waits for the third expert, shape (n,)."""
         return np.asarray(self.disputed & (self.label_id[:, 2] == NO_CLASS))
 
+    def with_unread(self, label_id: int) -> Readings:
+        """Return the readings with a label for the cells that nobody has read."""
+        label = self.label_id.copy()
+        label[label[:, 0] == NO_CLASS, :2] = label_id
+        return Readings(self.cell_id, label)
+
     @property
     def outcome(self) -> Ids:
         """What two of three agree on, or `NO_CLASS`, shape (n,)."""
@@ -248,21 +254,43 @@ def ask_third(store: Store, name: str, *, partial: bool = False) -> int:
         return list_cells(connection, open_part(connection, review, ReviewPart.THIRD), wanted)
 
 
-def conclude(store: Store, name: str, *, partial: bool = False, rater: Rater = CONSENSUS_RATER) -> Outcome:
+def conclude(
+    store: Store,
+    name: str,
+    *,
+    partial: bool = False,
+    unread: str | None = None,
+    rater: Rater = CONSENSUS_RATER,
+) -> Outcome:
     """Record what two of three agree on as labels of a consensus rater, in one transaction.
 
     Repeating it writes nothing new. A cell left open keeps what was recorded of it before.
+
+    Parameters
+    ----------
+    store : Store
+        Open for writing.
+    name : str
+        Of the review.
+    partial : bool
+        Go on although cells still wait for a reading or for the third expert; they are left open.
+    unread : str, optional
+        Class of the cells that nobody has read: candidates of low scores are non-mitotic (CMC).
+    rater : Rater
+        In whose name the outcome stands.
 
     Raises
     ------
     IncompleteRunError
         If cells still wait for a reading, or for the third expert.
     NotFoundError
-        If there is no review of that name.
+        If there is no review of that name, or no such class in the study.
     """
     with store.writing() as connection:
         review = read_review(connection, name)
         readings = _readings(connection, review)
+        if unread is not None:
+            readings = readings.with_unread(id_of(connection, "label", unread))
         _refuse_half_done(connection, review, readings, partial=partial)
         undecided = int(readings.undecided.sum())
         if undecided and not partial:

@@ -50,6 +50,12 @@ _FIGURES: Final = (20, 60, 120, 240, 420, 700)
 _OUTLINE_CORNERS: Final = 90
 _HOLE_CORNERS: Final = 40
 
+_TEXT: Final = {
+    "cmc": ("cmc-data", "cmc-mel", "cmc-odael", "cmc-codael"),
+    "ccmct": ("ccmct-text", "ccmct-earlier"),
+}
+"""What the text of a paper prints of its slides and labels, beside the table."""
+
 Points = NDArray[np.float64]
 
 
@@ -318,7 +324,8 @@ def _table_1(of: WsiSet) -> Counted:
     )
     tabulate = partial(_tabulate, of, f"{paper} {shows}")
     name = f"{of.name}-table1"
-    return Counted(name, paper, shows, needs, of.files, partial(_count, of), tabulate, tables=(name,))
+    tables = (name, *_TEXT[of.name])
+    return Counted(name, paper, shows, needs, of.files, partial(_count, of), tabulate, tables=tables)
 
 
 WSI_TABLES: Final = (_table_1(CMC), _table_1(CCMCT))

@@ -39,6 +39,8 @@ class MissedConfig(Config):
         Of the folds.
     refine : bool
         Give candidates the score of a classifier of cells; otherwise they keep the detector's.
+    floor : float
+        Of the detector's score; what is not above it is no candidate. 0.3 is that of the published code.
     threshold : float
         Of the final score; candidates not above it are left out.
     radius_px0 : float
@@ -50,6 +52,7 @@ class MissedConfig(Config):
     folds: Annotated[int, Field(ge=2)] = 3
     seed: int = 0
     refine: bool = True
+    floor: Annotated[float, Field(ge=0, le=1)] = 0.3
     threshold: Annotated[float, Field(ge=0, le=1)] = 0.0
     radius_px0: Annotated[float, Field(gt=0)] = RADIUS_PX0
     bins: Annotated[int, Field(ge=1)] = BINS
@@ -103,6 +106,7 @@ def find_missed(
                 material.cells[slide].points_px0,
                 tables[slide],
                 radius_px0=config.radius_px0,
+                floor=config.floor,
                 detector=Path(networks[f"{fold.title}: detector"]),
                 classifier=Path(networks[f"{fold.title}: classifier"]) if config.refine else None,
             )
@@ -148,10 +152,11 @@ def _search(
     detector: Path,
     classifier: Path | None,
     radius_px0: float,
+    floor: float,
 ) -> int:
     """Search a slide and write what is new there; return how many that are."""
     found = learner.detect(detector, file, detector.parent / "found")
-    new = candidates(found, known_px0, radius_px0=radius_px0)
+    new = candidates(found.take(found.score > floor), known_px0, radius_px0=radius_px0)
     if classifier is not None and len(new):
         score = learner.score(classifier, file, [(x, y) for x, y in new.points_px0.tolist()])
         new = Detections(new.x_px0, new.y_px0, score, new.label, new.source)

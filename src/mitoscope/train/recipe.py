@@ -163,17 +163,20 @@ class RunRecipe(Config):
 
 
 class CalibrationRecipe(Config):
-    """Where the operating point comes from; all of it is searched, however little judged while training.
+    """Where the operating point comes from.
 
     Parameters
     ----------
     dataset : {"validation", "training-and-validation", "midesec"}
         The held-out cases; these and those of training, as CCMCT and CMC did; or a set that only evaluates.
+    tiles : int
+        Tiles of it that are searched when the training ends; 0 searches all, as detection will.
     nms_radius_px : float
     score_floor : float
     """
 
     dataset: Literal["validation", "training-and-validation", "midesec"] = "validation"
+    tiles: Count = 0
     nms_radius_px: Positive = 30.0
     score_floor: Share = 0.05
 

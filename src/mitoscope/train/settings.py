@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from mitoscope.bundle import shipped
 from mitoscope.config import read_toml
 from mitoscope.errors import ConfigError
 
@@ -14,6 +15,9 @@ BASE_KEY: Final = "base"
 """Key that names a recipe beside this one, from which everything is taken that is not stated here."""
 _KINDS: Final = ("kind", "architecture")
 _NESTING_MAX: Final = 8
+_EVERY_NTH: Final = 5
+_VALIDATED_EVERY: Final = 500
+"""Steps, where a recipe does not say."""
 
 Values = dict[str, Any]
 
@@ -73,6 +77,51 @@ def with_change(values: Values, change: str) -> Values:
         raise ConfigError(f"{change!r} is not of the form key=value", mend="e.g. --set run.seed=3")
     changed: Values = _put(values, key.strip().split("."), _value(text.strip()), where=key.strip())
     return changed
+
+
+def for_own_data(values: Values) -> list[str]:
+    """Return the changes that a recipe of published data needs on the data of a user.
+
+    Cases that it holds out by name are not there, nor is the set on which it chooses its threshold: held-out
+    cases choose it. And what comes of it is no shipped model, whose name it does not take.
+    """
+    changes = []
+    for part, recipe in _parts(values).items():
+        split = recipe.get("data", {}).get("split", {})
+        if split.get("held_out"):
+            changes.append(f"{part}data.split.held_out=[]")
+            if not split.get("every_nth"):
+                changes.append(f"{part}data.split.every_nth={_EVERY_NTH}")
+        if recipe.get("calibration", {}).get("dataset") == "midesec":
+            changes.append(f"{part}calibration.dataset=validation")
+    name = values.get("bundle", {}).get("name", "")
+    if name in shipped():
+        changes.append(f"bundle.name={name}-own")
+    return changes
+
+
+def of_steps(values: Values, steps: int) -> list[str]:
+    """Return the changes by which a run takes so many steps, divided among its phases as before."""
+    changes = []
+    for part, recipe in _parts(values).items():
+        phases = recipe["phases"]
+        total = sum(phase["steps"] for phase in phases)
+        for place, phase in enumerate(phases):
+            share = max(round(steps * phase["steps"] / total), 1)
+            changes.append(f"{part}phases.{place}.steps={share}")
+            if phase.get("cycles", 1) > share:
+                changes.append(f"{part}phases.{place}.cycles=1")
+        every = recipe.get("validation", {}).get("every", _VALIDATED_EVERY)
+        if every > steps:
+            changes.append(f"{part}validation.every={steps}")
+    return changes
+
+
+def _parts(values: Values) -> dict[str, Values]:
+    """Return a recipe, or the two of a dual one, by what its keys begin with."""
+    if "detector" not in values:
+        return {"": values}
+    return {f"{name}.": values[name] for name in ("detector", "verifier")}
 
 
 def _value(text: str) -> Any:

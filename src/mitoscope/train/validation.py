@@ -130,7 +130,15 @@ class Looked:
 
 def look_all_over(find: Find, family: Family, fields: Sequence[Field], recipe: Recipe) -> list[Looked]:
     """Search all tissue of fields, as detection will: what chooses the operating point of a bundle."""
-    found = search(find, fields, family.layout(), border=recipe.border, without_glass=True)
+    found = search(
+        find,
+        fields,
+        family.layout(),
+        tiles_max=recipe.calibration.tiles,
+        seed=recipe.run.seed,
+        border=recipe.border,
+        without_glass=True,
+    )
     return [Looked.of(one, field, recipe) for one, field in zip(found, fields, strict=True)]
 
 

@@ -1,4 +1,4 @@
-"""What the networks of an experiment cost: counted, not timed, from its recipes."""
+"""What the networks of an experiment cost: on a CPU by measured steps, on a GPU by counted operations."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ BASIS: Final = (
     f"floating-point operations of a step as torch counts them, at {TFLOPS:g} TFLOP/s of an {GPU}; "
     "an estimate, not timed there, without detection on the test slides"
 )
+CPU_BASIS: Final = (
+    "processor time of a step on one thread of an AMD EPYC, measured by benchmarks/training_steps.py, times "
+    "the steps; n threads take about an n-th of it, without detection on the test slides"
+)
 _BYTES_KEPT: Final = 28
 """For each weight on disk: checkpoint (weights, two moments, the best), weights and graph of the bundle."""
 _BYTES_HELD: Final = 16
@@ -24,20 +28,21 @@ _BYTES_HELD: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class _Network:
-    """Counted on windows of a side: operations forward and backward, what is kept for them, weights."""
+    """On windows of a side: operations, processor seconds and what is kept for a window; weights."""
 
     side_px: int
     gflop: float
+    cpu_s: float
     kept_mb: float
     weights_m: float
 
 
 _NETWORKS: Final[Mapping[str, _Network]] = {
-    "retinanet-resnet18": _Network(512, 62.4, 120.2, 12.3),
-    "faster-rcnn-resnet50": _Network(256, 116.1, 159.1, 41.4),
-    "resnet50": _Network(250, 31.5, 110.5, 23.5),
-    "resnet18": _Network(128, 3.48, 7.3, 11.2),
-    "fcn-resnet12": _Network(128, 2.1, 5.3, 1.0),
+    "retinanet-resnet18": _Network(512, 62.4, 0.820, 120.2, 12.3),
+    "faster-rcnn-resnet50": _Network(256, 116.1, 2.236, 159.1, 41.4),
+    "resnet50": _Network(250, 31.5, 0.551, 110.5, 23.5),
+    "resnet18": _Network(128, 3.48, 0.053, 7.3, 11.2),
+    "fcn-resnet12": _Network(128, 2.1, 0.027, 5.3, 1.0),
 }
 
 
@@ -51,6 +56,8 @@ class Cost:
         Trained, each once however many rows or experiments share it.
     hours : float
         On one GPU, see `BASIS`.
+    cpu_hours : float
+        On one thread, see `CPU_BASIS`.
     disk_gb : float
         Of networks, without slides.
     memory_gb : float
@@ -60,6 +67,7 @@ class Cost:
     networks: int
     steps: int
     hours: float
+    cpu_hours: float
     disk_gb: float
     memory_gb: float
 
@@ -89,7 +97,7 @@ def cost_of(declared: Declaration, recipes: Path, *, networks_an_arm: int) -> Co
             own = arm.model_copy(update={"name": "", "tests": (), "threshold": "own", "thresholds": ()})
             trained.setdefault(own.fingerprint(), arm)
     count = steps = 0
-    gflop = disk = memory = 0.0
+    gflop = seconds = disk = memory = 0.0
     for arm in trained.values():
         values = read_settings(recipes / arm.recipe)
         for change in arm.changes:
@@ -99,9 +107,10 @@ def cost_of(declared: Declaration, recipes: Path, *, networks_an_arm: int) -> Co
             own_steps, one = sum(phase["steps"] for phase in part["phases"]), _part(part)
             count, steps = count + networks_an_arm, steps + networks_an_arm * own_steps
             gflop += networks_an_arm * own_steps * one.gflop
+            seconds += networks_an_arm * own_steps * one.cpu_s
             disk += networks_an_arm * one.weights_m * 1e6 * _BYTES_KEPT / 1e9
             memory = max(memory, (one.kept_mb + one.weights_m * _BYTES_HELD) / 1e3)
-    return Cost(count, steps, gflop / (TFLOPS * 1e3) / 3600, disk, memory)
+    return Cost(count, steps, gflop / (TFLOPS * 1e3) / 3600, seconds / 3600, disk, memory)
 
 
 def _part(recipe: Mapping[str, Any]) -> _Network:
@@ -113,4 +122,10 @@ def _part(recipe: Mapping[str, Any]) -> _Network:
     known = _NETWORKS[name]
     batch = sampling.get("batch") or sum(sampling[key] for key in ("foreground", "bg_hard", "bg_random"))
     windows = batch * (sampling["window_px"] / known.side_px) ** 2
-    return _Network(sampling["window_px"], known.gflop * windows, known.kept_mb * windows, known.weights_m)
+    return _Network(
+        sampling["window_px"],
+        known.gflop * windows,
+        known.cpu_s * windows,
+        known.kept_mb * windows,
+        known.weights_m,
+    )

@@ -39,6 +39,7 @@ Cells = tuple[tuple[float, float, str], ...]
 _SHORT: Final = (
     "validation.every=2",
     "validation.tiles=2",
+    "calibration.tiles=2",
     "validation.batches=1",
     "run.checkpoint_every=2",
     "run.tensorboard=false",
