@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
+from PIL import Image
 from typer.testing import CliRunner
 
 from mitoscope.cli.app import app
@@ -73,6 +76,27 @@ def test_rectangles_that_an_expert_drew_are_counted_in(tmp_path: Path) -> None:
     assert "no rectangle on 1 of 2 slides: c" in said
     assert "their own area" in count(labels, "--within", labels, "--area", 2, status=2)
     assert "no rectangle in it" in count(labels, "--within", labels, "--mpp", 0.25, status=2)
+
+
+def test_hot_spots_of_many_slides_are_written_as_pictures(tmp_path: Path) -> None:
+    random, rows = np.random.default_rng(0), ["image,x,y,label"]
+    (tmp_path / "slides").mkdir()
+    for name in ("a.png", "b.png"):
+        Image.fromarray(random.integers(0, 256, (300, 400, 3), np.uint8)).save(tmp_path / "slides" / name)
+        rows += [f"{name},{x},250,Mitose" for x in (300, 310, 320)]
+    table, out = write(tmp_path / "own.csv", *rows), tmp_path / "rois"
+    words = (table, "--mpp", 0.25, "--area", 0.0003, "--regions", out, "--slides", tmp_path / "slides")
+    done = RUNNER.invoke(app, ["count", *map(str, words)])
+    assert done.exit_code == 0, (done.output, done.exception)
+    with (out / "regions.csv").open(encoding="utf-8") as stream:
+        regions = list(csv.DictReader(stream))
+    assert [(one["image"], one["count"]) for one in regions] == [("a.tiff", "3"), ("b.tiff", "3")]
+    whole = np.asarray(Image.open(tmp_path / "slides" / "b.png"))
+    x, y, width, height = (round(float(regions[1][f"{key}_px0"])) for key in ("x", "y", "width", "height"))
+    assert (width, height) == (80, 60)
+    assert np.array_equal(tifffile.imread(out / "b.tiff"), whole[y : y + height, x : x + width])
+    assert "exists already" in count(*words, status=2)
+    assert "--slides" in count(table, "--mpp", 0.25, "--regions", out, status=2)
 
 
 def test_only_mitotic_figures_of_a_table_count_and_scores_are_not_needed(tmp_path: Path) -> None:

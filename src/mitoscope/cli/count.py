@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mitoscope.cli.count_regions import write_regions
 from mitoscope.cli.counting import (
     FieldDiameterOption,
     FieldNumberOption,
@@ -81,6 +82,13 @@ def count(
             help="Rectangles to count in, of any annotation format, in place of the hot spot.",
         ),
     ] = None,
+    regions: Annotated[
+        Path | None,
+        typer.Option("--regions", metavar="DIR", help="Write each window as a TIFF; needs --slides."),
+    ] = None,
+    slides: Annotated[
+        Path | None, typer.Option("--slides", metavar="DIR", help="Folder of the slides, for --regions.")
+    ] = None,
     threshold: Annotated[
         float | None,
         typer.Option(
@@ -115,6 +123,10 @@ def count(
 
     if within is not None and area is not None:
         raise ConfigError("rectangles have their own area", where="--area", mend="leave it out")
+    if (regions is None) != (slides is None):
+        raise ConfigError(
+            "pictures of windows come from slides", where="--regions", mend="give --slides, too"
+        )
     area_mm2, rule = parse_counting(area, scheme, parse_field(field_number, objective, field_diameter))
     statuses: list[int] = []
     found: list[dict[str, object]] = []
@@ -141,15 +153,18 @@ def count(
         force=force,
         on_refusal=on_refusal,
     )
+    windows = []
     for name, counted in counts:
         statuses.append(0)
+        windows.append((name, counted))
         found.append({"slide": name, **counted.as_dict()})
         if not as_json:
-            typer.echo(
-                "\n  ".join(
-                    [_line(name, counted, is_chosen=within is not None), *describe_certainty(counted)]
-                )
-            )
+            line = _line(name, counted, what="hot spot" if within is None else "rectangle")
+            typer.echo("\n  ".join([line, *describe_certainty(counted)]))
+    if regions is not None and slides is not None:
+        scale = parse_mpp(mpp)
+        table = write_regions(windows, slides, regions, mpp=None if scale is None else scale.mean)
+        typer.echo(f"{len(windows)} regions written; {table}", err=as_json)
     if as_json:
         typer.echo(json.dumps(found[0] if len(found) == 1 else found, indent=2))
     if any(statuses):
