@@ -81,7 +81,7 @@ def test_without_onnx_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("mitoscope.cli.bundle.util.find_spec", lambda name: None)
     done = adapt(tmp_path, truth)
     assert isinstance(done.exception, ConfigError)
-    assert "pip install 'mitoscope[adapt]'" in str(done.exception)
+    assert "make setup EXTRAS=adapt" in str(done.exception)
 
 
 def test_labelled_cells_are_classified_with_their_confusion_and_roc_auc(tmp_path: Path) -> None:
