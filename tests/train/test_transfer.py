@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from mitoscope.bundle import load_bundle
+from mitoscope.bundle.network import find_points, open_network
 from mitoscope.errors import BundleError, LedgerMismatchError, TrainingDataError
 from mitoscope.models.build import build
 from mitoscope.models.config import ClassifierConfig, FasterRcnnConfig, FcnConfig, RegressorConfig
@@ -15,7 +19,14 @@ from mitoscope.train import Recipe, train
 from mitoscope.train.checkpoint import save
 from mitoscope.train.job import Job, new_state
 from mitoscope.train.state import weights_of
-from mitoscope.train.transfer import Origin, begin_with, pack_weights, read_origin, unpack_weights
+from mitoscope.train.transfer import (
+    WEIGHTS_NAME,
+    Origin,
+    begin_with,
+    pack_weights,
+    read_origin,
+    unpack_weights,
+)
 
 from .conftest import job_of
 
@@ -36,6 +47,23 @@ def test_a_head_for_other_labels_stays_new_and_the_rest_is_taken() -> None:
     assert taken == len(after) - 2
     for name, value in after.items():
         assert np.array_equal(value, before[name] if name in new else theirs[name])
+
+
+def test_the_shipped_network_is_trained_on_from_its_graph_alone() -> None:
+    bundle = load_bundle("semi-fcn")
+    assert WEIGHTS_NAME not in bundle.manifest.files
+    network = build(FcnConfig(architecture="fcn-resnet12", widths=(32, 64, 128)), seed=0)
+    taken = begin_with(network, read_origin("semi-fcn"), architecture="fcn-resnet12")
+    assert taken == len(network.state_dict())
+    with Image.open(io.BytesIO(bundle.read(bundle.manifest.self_test.image))) as image:
+        tile = np.array(image.convert("RGB"))[None]
+    wanted = find_points(open_network(bundle.onnx, where="semi-fcn"), tile)[0]
+    assert (wanted[:, 2] > 0.5).any()
+    for mode in (network.eval(), network.train()):  # in training by the statistics of the tile
+        with torch.no_grad():
+            found = mode.exportable()(torch.from_numpy(tile)).numpy()[0]
+        assert np.abs(found[:3, 2] - wanted[:3, 2]).max() < 0.01
+        assert np.abs(found[0, :2] - wanted[0, :2]).max() < 1
 
 
 def test_another_architecture_or_other_sizes_are_named() -> None:
@@ -62,7 +90,8 @@ def test_the_weights_of_a_run_and_of_its_bundle_are_the_best_ones(
     assert job.fingerprint != job_of(recipe, tiny_data, tmp_path / "next").fingerprint
 
 
-def test_the_shipped_bundle_has_no_weights_to_train_on() -> None:
+def test_a_graph_of_another_network_has_no_weights_to_train_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mitoscope.train.unfold.ARCHITECTURE", "another")
     with pytest.raises(BundleError, match="no weights to train on"):
         read_origin("semi-fcn")
 

@@ -21,9 +21,10 @@ from mitoscope.models.pretrained import begun_with
 from mitoscope.train.checkpoint import CHECKPOINT_NAME, part, read
 from mitoscope.train.recipe import RECIPE_NAME, Recipe
 from mitoscope.train.state import Arrays
+from mitoscope.train.unfold import unfolded
 
 WEIGHTS_NAME: Final = "weights.npz"
-"""File of a bundle with the weights by name; its graph holds them folded and cannot be trained on."""
+"""File of a bundle with the weights by name; its graph holds them folded, see `unfold`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,6 +75,8 @@ def read_origin(source: str) -> Origin:
     bundle = load_bundle(source)
     manifest = bundle.manifest
     if WEIGHTS_NAME not in manifest.files:
+        if (found := unfolded(bundle)) is not None:
+            return Origin(manifest.source, manifest.architecture, found, manifest.training)
         raise BundleError(
             "this bundle has a graph, but no weights to train on",
             where=source,
