@@ -1,8 +1,8 @@
 """Weights to train on out of a graph that holds them folded: the residual network that is shipped.
 
-Its norms were folded into the convolutions. Any norm put back in their place leaves what the network says as
-it is; those put back here have the mean and deviation that its self-test tile has there, so that it also behaves
-in training as one that was trained.
+Its norms were folded into the convolutions. Any norm put back in their place leaves what the network says
+as it is; those put back here have the mean and deviation that its self-test tile has there, so that it also
+behaves in training as one that was trained.
 """
 
 from __future__ import annotations
