@@ -162,7 +162,7 @@ def recipe_of(arm: Arm, steps: int, *, seed: int) -> Recipe:
         "bundle": {"name": "crowd-study"},
         "model": {
             "architecture": "classifier" if arm.as_classes else "regressor",
-            "backbone": "resnet10t",
+            "backbone": "test_efficientnet",
             "patch_px": SIDE_PX,
             "mpp": MPP,
             **labels,

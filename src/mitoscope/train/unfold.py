@@ -59,8 +59,8 @@ def unfolded(bundle: Bundle) -> Arrays | None:
             norms[name] = norm
             norm.weight.fill_(1)
             norm.bias.copy_(bias)
-            norm.running_mean.zero_()  # type: ignore[union-attr, operator]
-            norm.running_var.fill_(1 - norm.eps)  # type: ignore[union-attr, operator]
+            norm.running_mean.zero_()  # type: ignore[union-attr]
+            norm.running_var.fill_(1 - norm.eps)  # type: ignore[union-attr]
         if len(norms) != sum(isinstance(one, nn.BatchNorm2d) for one in modules.values()):
             return None
         _measure(network.exportable().eval(), list(norms.values()), _tile(bundle))
@@ -105,5 +105,5 @@ def _measure(network: nn.Module, norms: list[nn.BatchNorm2d], rgb: NDArray[np.ui
         mean, variance = seen[id(norm)]
         norm.bias.add_(mean)
         norm.weight.copy_(torch.sqrt(variance + norm.eps))
-        norm.running_mean.copy_(mean)  # type: ignore[union-attr, operator]
-        norm.running_var.copy_(variance)  # type: ignore[union-attr, operator]
+        norm.running_mean.copy_(mean)  # type: ignore[union-attr]
+        norm.running_var.copy_(variance)  # type: ignore[union-attr]
