@@ -106,7 +106,7 @@ def test_what_is_not_there_is_one_line(hub: Host, monkeypatch: pytest.MonkeyPatc
         with pytest.raises(RemoteError, match="no address of a bundle; write https://"):
             look_at(address)
     hub.files["/page.zip"] = Served(b"<html>")
-    with pytest.raises(FormatError, match="is no packed bundle") as caught:
+    with pytest.raises(FormatError, match="is not a packed bundle") as caught:
         look_at(f"{hub.url}/page.zip?token=hf_secret")
     assert "hf_secret" not in str(caught.value)
 
@@ -137,7 +137,7 @@ def test_the_command_shows_the_licence_and_fetches_nothing_unasked(
 
     status, told, refused = bundle("get", "hf://lab/models/tiny", "--sha256", "0123")
     assert (status, hub.asked) == (2, [])
-    assert "'0123' is no fingerprint; give the 64 digits" in refused
+    assert "'0123' is not a fingerprint; give the 64 digits" in refused
     status, told, refused = bundle("get", "hf://lab/models/tiny")
     assert status == 2
     assert f"  licence     {tiny_bundle.manifest.licence}\n" in told

@@ -109,7 +109,7 @@ def test_wherever_a_packed_bundle_is_cut_or_flipped_it_is_refused(packed: Path, 
 def test_another_file_is_no_packed_bundle(tmp_path: Path) -> None:
     (tmp_path / "text.mitobundle").write_text("a text")
     for path in (tmp_path / "text.mitobundle", zipped(tmp_path / "other.zip", {"a.txt": b"a"})):
-        with pytest.raises(FormatError, match="is no packed bundle"):
+        with pytest.raises(FormatError, match="is not a packed bundle"):
             unpack_bundle(path, tmp_path / "out")
-        with pytest.raises(FormatError, match="is no packed bundle; name a file that"):
+        with pytest.raises(FormatError, match="is not a packed bundle; name a file that"):
             manifest_at_head(read_head(path), where=str(path))

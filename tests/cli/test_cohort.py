@@ -94,7 +94,7 @@ def test_a_cohort_is_searched_kept_and_shown(slides: Path, bundle: Bundle, tmp_p
     assert [(Path(row["slide"]).name, row["status"]) for row in table(out)] == [
         ("a.png", "counted"), ("b", "failed"),
     ]  # fmt: skip
-    assert "its manifest is no JSON" in table(out)[1]["error"]
+    assert "its manifest is not JSON" in table(out)[1]["error"]
 
 
 def test_the_table_of_a_folder_loses_no_result_and_is_itself_a_list(

@@ -274,7 +274,7 @@ def test_an_outline_wholly_outside_of_the_slide_is_refused(tmp_path: Path) -> No
 
     for corners in ((50_000,), (250, 50_000)):
         message = count(tmp_path / "out", "--tumour", outlined(*corners), status=2)
-        assert "wholly outside of the slide" in message
+        assert "completely outside the slide" in message
     assert count(tmp_path / "out", "--tumour", outlined(250), "--area", 0.004)["r.png"]["count"] == 1
 
 
@@ -282,8 +282,7 @@ def test_notes_are_sentences(tmp_path: Path) -> None:
     rows = ("image,x,y,label", "a,1,1,mitosis", "a,1,1,mitosis", "a,5,5,Tubule")
     note = count(write(tmp_path / "t.csv", *rows), "--mpp", 0.25, "--label", "Tubule=ignore")["a"]["note"]
     assert (
-        "left out. 1 rows of the ground truth stand twice and were taken once. Class names: 'Tubule' is left"
-        in note
+        "1 rows of the ground truth appear twice and were counted once. Class names: 'Tubule' is left" in note
     )
 
 

@@ -39,7 +39,7 @@ def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize("address", ["nonsense", "ray://10.0.0.1:10001", "host:port", ":6379"])
 def test_what_is_no_address_is_refused(address: str) -> None:
     pytest.importorskip("ray")
-    with pytest.raises(ClusterError, match="is no address"), joined(address, Request()):
+    with pytest.raises(ClusterError, match="is not the address"), joined(address, Request()):
         pass
 
 

@@ -118,7 +118,7 @@ def test_a_count_in_a_circle_states_area_gaps_and_what_lies_outside_of_the_tumou
     assert count(window=box, gaps=[corner]), "the corner of the box around a circle is not in it"
     with pytest.raises(IncompleteRunError, match="no count"):
         count(window=box, gaps=[BoxPx0(400, 500, 20, 20)])
-    with pytest.raises(RegionError, match="partly beside the slide"):
+    with pytest.raises(RegionError, match="partly outside the slide"):
         count(window=BoxPx0(-10, 0, diameter, diameter))
     with pytest.raises(RegionError, match="does not fit on the slide"):
         count(area_mm2=0.5)

@@ -233,7 +233,7 @@ def test_a_window_that_is_chosen_is_cut_off_at_the_slide() -> None:
     assert found.area_mm2 == pytest.approx(1000 * 4833 * 0.0625e-6)
     assert found.count == found.holds(POINTS).sum()
     assert not found.fits
-    with pytest.raises(RegionError, match="beside the slide"):
+    with pytest.raises(RegionError, match="is outside the slide"):
         count(window=BoxPx0(SLIDE.width, 0, 7110, 5333))
     with pytest.raises(IncompleteRunError):
         count(window=chosen, gaps=[BoxPx0(SLIDE.width - 10, 10, 5, 5)])

@@ -212,7 +212,7 @@ def test_rows_of_the_truth_that_stand_twice_are_one() -> None:
     judged = evaluate({"a": TRUTH_AS_FOUND["a"]}, twice, protocol=TUPAC)
     assert judged.score == Score(2)
     assert judged.as_dict()["ground_truth"]["notes"] == [
-        "2 rows of the ground truth stand twice and were taken once"
+        "2 rows of the ground truth appear twice and were counted once"
     ]
 
 

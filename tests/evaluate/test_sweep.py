@@ -37,7 +37,7 @@ def test_what_is_read_off_one_match_equals_matching_anew(
     found = Detections.of(points, [data.draw(SCORES) for _ in points])
     figures, others = (np.array(side).reshape(-1, 2) for side in (truth, look_alikes))
     protocol = find_protocol(name)
-    # What stands twice in the truth is one: every true place once.
+    # What appears twice in the truth is one: every true place once.
     figures, others = np.unique(figures, axis=0), np.unique(others, axis=0)
     rng = np.random.default_rng(len(points))
     figures = figures[rng.permutation(len(figures))]

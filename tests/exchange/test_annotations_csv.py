@@ -91,7 +91,7 @@ def test_names_are_written_inert_and_come_back(tmp_path: Path, name: str) -> Non
     [
         ("", "a.csv: an empty file"),
         ("a,b\n1,2\n", "no column x, y"),
-        ("x,y,x\n1,2,3\n", "stands twice"),
+        ("x,y,x\n1,2,3\n", "appears twice"),
         ('x,y,label\n1,2,"half', "not CSV"),
     ],
 )

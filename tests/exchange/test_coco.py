@@ -232,7 +232,7 @@ def test_images_of_joined_files_have_ids_of_their_own(tmp_path: Path) -> None:
         ('{"images": [', "is the file complete"),
         ("[" * 1_000_000, "nested too deep"),
         ('{"images": ' * 200_000, "nested too deep"),
-        ('{"images": [], "images": [], "annotations": []}', "'images' stands twice"),
+        ('{"images": [], "images": [], "annotations": []}', "'images' appears twice"),
         ('{"images": [], "annotations": [], "x": "\\ud800"}', "not Unicode"),
         ("[]", "an object expected"),
         ({"annotations": []}, "images: a list expected, got nothing"),

@@ -100,7 +100,7 @@ BAD = {
     "no column": (b"x,y\n1,2\n", r"slide\.csv:1: no column score; the first line must name"),
     "no header": (b"1,2,0.5\n3,4,0.5\n", r"slide\.csv:1: no column x, y, score"),
     "thousands": (b"x;y;score\n1.234,5;2;0.5\n", ":2, column x: a number expected, got '1.234,5'"),
-    "twice": (b"x,y,score,X\n1,2,0.5,1\n", r"slide\.csv:1: the column x stands twice; remove one"),
+    "twice": (b"x,y,score,X\n1,2,0.5,1\n", r"slide\.csv:1: the column x appears twice; remove one"),
     "NaN": (
         b"x,y,score\n1,2,0.5\nnan,2,0.5\n",
         r"slide\.csv:3, column x: a finite number expected, got 'nan'",

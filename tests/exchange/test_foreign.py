@@ -124,7 +124,7 @@ def test_what_is_no_findings_at_all_is_said(tmp_path: Path) -> None:
 def test_a_column_says_one_thing_and_stands_once(tmp_path: Path) -> None:
     file = tmp_path / "found.csv"
     file.write_text("x,y,x,score\n1,2,3,0.5\n")
-    with pytest.raises(FormatError, match="the column x stands twice; remove one"):
+    with pytest.raises(FormatError, match="the column x appears twice; remove one"):
         read_foreign(file, mpp=Mpp.square(0.25))
     file.write_text("a,b\n1,2\n")
     with pytest.raises(ConfigError, match="x and y from one column 'a'"):

@@ -105,7 +105,7 @@ def test_a_stop_ends_the_slides_at_work_with_their_next_part(tmp_path: Path) -> 
 
     run = run_cohort(slides(tmp_path, {"a": 1, "b": 1}), work)
     next(run)
-    with pytest.raises(StoppedError, match="stopped after 1 of 2 slides; repeat the same command to go on"):
+    with pytest.raises(StoppedError, match="stopped after 1 of 2 slides; repeat the same command"):
         run.throw(KeyboardInterrupt)
     assert ended.is_set()
 

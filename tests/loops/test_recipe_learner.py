@@ -123,9 +123,9 @@ def test_a_classifier_and_mined_figures_are_learnt(folder: Path) -> None:
 
 def test_recipes_of_the_wrong_kind_are_refused(folder: Path) -> None:
     detector, classifier = (Recipe.parse(one, where="recipe") for one in (DETECTOR, CLASSIFIER))
-    with pytest.raises(ConfigError, match="classifier is no detector"):
+    with pytest.raises(ConfigError, match="classifier is not a detector"):
         RecipeLearner(classifier)
-    with pytest.raises(ConfigError, match="fcn-resnet12 is no classifier"):
+    with pytest.raises(ConfigError, match="fcn-resnet12 does not classify"):
         RecipeLearner(detector, detector)
     with Store.open(folder / "study.mito") as store:
         labelled = opened(store, folder, RecipeLearner(detector)).training_slides(["slide 0.tiff"])

@@ -310,7 +310,7 @@ def test_bad_input_is_one_line(made: Files, tmp_path: Path) -> None:
         compare([other, bundle.folder], truth=truth, out=tmp_path)
     slides = made[0]
     with pytest.raises(
-        ConfigError, match=r"a\.png: a slide is no detector; write --slides before each slide"
+        ConfigError, match=r"a\.png: a slide is not a detector; write --slides before each slide"
     ):
         find_contestants([other, slides / "a.png"], tmp_path)
     with pytest.raises(ConfigError, match=r"^s3://bucket/a\.png: only slides on this machine are compared"):
@@ -321,7 +321,7 @@ def test_bad_input_is_one_line(made: Files, tmp_path: Path) -> None:
     assert not (tmp_path / "early").exists(), "searched before it was known that the results cannot be read"
     with pytest.raises(ConfigError, match="nothing that is compared is called 'x'"):
         compare({"one": other, "two": other}, truth=truth, thresholds={"x": 0.5})
-    with pytest.raises(ConfigError, match="'javascript:alert' is no address"):
+    with pytest.raises(ConfigError, match="'javascript:alert' is not an address"):
         compare({"one": other, "two": other}, truth=truth, server="javascript:alert")
     foreign = tmp_path / "compare.json"
     foreign.write_text(json.dumps({}))

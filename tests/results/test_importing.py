@@ -108,7 +108,7 @@ def test_what_was_searched_is_the_frame_or_what_the_user_states(slide: Path, tmp
     region = found.detections.searched.region
     assert region is not None
     assert region.bounds_px0.width == 600
-    with pytest.raises(RegionError, match=r"--frame: 900,0,600,500 lies outside of the slide"):
+    with pytest.raises(RegionError, match=r"--frame: 900,0,600,500 is outside the slide"):
         take(slide, file, frame=[900, 0, 600, 500])
     # Beyond what was searched nothing can have been found.
     file = write_points(tmp_path / "all.csv", np.array([row[:2] for row in FINDINGS]))

@@ -232,8 +232,8 @@ def test_a_window_that_is_not_wholly_on_the_slide_is_neither_counted_nor_signed(
     x, y = corner
     counted = clinic.lead.ask("POST", f"{path}/count", {"corner": corner, "shape": shape}, status=422)
     refused = clinic.lead.post(f"{path}/sign", x=x, y=y, count=0, shape=shape, status=422)
-    assert "beside the slide" in counted["error"]
-    assert "beside the slide" in refused["error"]
+    assert "outside the slide" in counted["error"]
+    assert "outside the slide" in refused["error"]
 
 
 def test_a_circle_counts_the_same_by_itself_and_in_the_application(

@@ -217,7 +217,7 @@ class Subtype(ManifestEntry):
     @model_validator(mode="after")
     def _labels_are_figures(self) -> Self:
         if self.labels[0] == self.labels[1] or not all(map(is_figure, self.labels)):
-            raise ValueError("a subtype tells two kinds of mitotic figures apart")
+            raise ValueError("a subtype distinguishes two kinds of mitotic figures")
         return self
 
     @property
@@ -227,7 +227,7 @@ class Subtype(ManifestEntry):
 
     def describe(self) -> str:
         """Say in a sentence how far its classes can be trusted."""
-        shown = [one for one in self.metrics if one.name in (BALANCED_ACCURACY, *KIND_RECALLS)]
+        shown = [metric for metric in self.metrics if metric.name in (BALANCED_ACCURACY, *KIND_RECALLS)]
         shares = ", ".join(
             f"{one.name.replace('-', ' ')} {one.value:.2f} [{one.ci_low:.2f}, {one.ci_high:.2f}]"
             for one in shown
@@ -261,7 +261,7 @@ class ScoreCalibration(ManifestEntry):
     @model_validator(mode="after")
     def _laboratory_differs_from_something(self) -> Self:
         if self.laboratory is not None and self.figures is None:
-            raise ValueError("a laboratory's share says nothing without that of the calibration")
+            raise ValueError("the share of a laboratory needs that of the calibration")
         return self
 
     def __call__(self, scores: ArrayLike) -> NDArray[np.float64]:

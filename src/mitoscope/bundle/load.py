@@ -60,7 +60,7 @@ def find_bundle(name_or_path: str | Path) -> Path:
     path = Path(name_or_path)
     if path.is_dir():
         return path
-    listed = ", ".join([*known, *dict.fromkeys(one.name for one in shelved_bundles())]) or "none"
+    listed = ", ".join([*known, *dict.fromkeys(bundle.name for bundle in shelved_bundles())]) or "none"
     raise BundleNotFoundError(
         f"no model bundle {str(name_or_path)!r}",
         mend=f"known: {listed}; or give the path of a bundle's folder",

@@ -80,7 +80,7 @@ class Offer:
         BundleDamagedError
             If what came is not what was offered, or its self-test does not hold.
         FormatError
-            If it is no packed bundle.
+            If it is not a packed bundle.
         RemoteError, UnreachableError, OutputError
             If it does not come, or cannot be written.
         """

@@ -78,7 +78,7 @@ def unpack_bundle(archive: Path, target: Path) -> Bundle:
     Raises
     ------
     FormatError
-        If it is no packed bundle, or holds anything else than what its manifest names: other files, links,
+        If it is not a packed bundle, or holds anything else than what its manifest names: other files, links,
         more bytes.
     BundleDamagedError
         If a hash, the interface or the self-test does not hold.
@@ -127,7 +127,7 @@ def manifest_at_head(head: bytes, *, where: str) -> tuple[Manifest, str]:
         If the manifest does not fit its schema.
     """
     no_bundle = FormatError(
-        "is no packed bundle", where=where, mend="name a file that `mitoscope bundle pack` has made"
+        "is not a packed bundle", where=where, mend="name a file that `mitoscope bundle pack` has made"
     )
     if len(head) < _LOCAL_HEADER.size:
         raise no_bundle
@@ -146,7 +146,7 @@ def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
         try:
             packed = zipfile.ZipFile(stack.enter_context(open_regular(archive)))
         except zipfile.BadZipFile:
-            raise FormatError("is no packed bundle", where=archive, mend=_MEND) from None
+            raise FormatError("is not a packed bundle", where=archive, mend=_MEND) from None
         except OSError as error:
             raise FormatError(f"cannot be read ({error.strerror})", where=archive) from None
         yield packed
@@ -176,7 +176,7 @@ def _members(packed: zipfile.ZipFile, archive: Path) -> dict[str, zipfile.ZipInf
 def _manifest(packed: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], archive: Path) -> Manifest:
     member = members.get(MANIFEST_NAME)
     if member is None:
-        raise FormatError(f"is no packed bundle (no {MANIFEST_NAME})", where=archive, mend=_MEND)
+        raise FormatError(f"is not a packed bundle (no {MANIFEST_NAME})", where=archive, mend=_MEND)
     content = b"".join(_blocks(packed, member, HEAD_BYTES, archive))
     return parse_manifest(content, where=f"{archive}, {MANIFEST_NAME}")[0]
 

@@ -69,7 +69,10 @@ def find_shelved(name: str) -> Shelved | None:
     name, _, version = name.partition("@")
     if not _NAME.fullmatch(name):
         return None
-    return next((one for one in shelved_bundles() if one.name == name and version in ("", one.version)), None)
+    return next(
+        (bundle for bundle in shelved_bundles() if bundle.name == name and version in ("", bundle.version)),
+        None,
+    )
 
 
 def _order(version: str) -> tuple[tuple[int, ...], bool, str]:

@@ -62,7 +62,7 @@ def _as_fingerprint(text: str) -> str:
     digits = text.strip().lower().removeprefix("sha256:")
     if not re.fullmatch("[0-9a-f]{64}", digits):
         raise ConfigError(
-            f"{text!r} is no fingerprint",
+            f"{text!r} is not a fingerprint",
             where="--sha256",
             mend="give the 64 digits (0 to 9, a to f) that the author published",
         )

@@ -216,7 +216,7 @@ def _named(option: str, given: Sequence[str] | None) -> list[tuple[str, str]]:
     Raises
     ------
     ConfigError
-        If a name or a value is missing, or a name stands twice.
+        If a name or a value is missing, or a name appears twice.
     """
     found: dict[str, str] = {}
     for text in given or ():

@@ -52,7 +52,7 @@ def read_scores(path: Path) -> dict[int, float]:
     Raises
     ------
     FormatError
-        If it cannot be read or a cell stands in it twice, with the line.
+        If it cannot be read or contains a cell twice, with the line.
     """
     from mitoscope.errors import FormatError
 

@@ -172,7 +172,7 @@ def _raters(study: Path, out: Path | None, resamples: int, as_json: bool) -> Non
         with atomic_write(out) as stream:
             stream.write(raters_csv(table).encode())
     if as_json:
-        tasks, raters = ([asdict(one) for one in rows] for rows in (table.tasks, table.raters))
+        tasks, raters = ([asdict(row) for row in rows] for rows in (table.tasks, table.raters))
         print_json({"study": str(study), "tasks": tasks, "raters": raters})
         return
     columns = ["task", "raters", "pieces", "Fleiss' kappa", "answers each", "seconds", "accuracy %"]
@@ -181,10 +181,10 @@ def _raters(study: Path, out: Path | None, resamples: int, as_json: bool) -> Non
         columns,
         [
             [
-                *(one.task, one.raters, one.pieces, _interval(one.kappa), one.kappa_raters),
-                *(one.seconds_mean, _percent(one.accuracy)),
+                *(task.task, task.raters, task.pieces, _interval(task.kappa), task.kappa_raters),
+                *(task.seconds_mean, _percent(task.accuracy)),
             ]
-            for one in table.tasks
+            for task in table.tasks
         ],
     )
     columns = [
@@ -204,10 +204,17 @@ def _raters(study: Path, out: Path | None, resamples: int, as_json: bool) -> Non
         columns,
         [
             [
-                *(one.task, one.rater, one.state, one.pieces, one.seconds_mean, one.seconds_median),
-                *(one.gold, _percent(one.gold_accuracy), one.compared, _percent(one.accuracy)),
+                *(
+                    rater.task,
+                    rater.rater,
+                    rater.state,
+                    rater.pieces,
+                    rater.seconds_mean,
+                    rater.seconds_median,
+                ),
+                *(rater.gold, _percent(rater.gold_accuracy), rater.compared, _percent(rater.accuracy)),
             ]
-            for one in table.raters
+            for rater in table.raters
         ],
     )
     if out is not None:

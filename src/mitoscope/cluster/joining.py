@@ -191,7 +191,7 @@ def _knock(address: str) -> None:
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal() or "/" in address:
         raise ClusterError(
-            "is no address of a Ray cluster",
+            "is not the address of a Ray cluster",
             where=where,
             mend="local, or host:port as `ray start` prints it, or auto within a job of Ray (RAY_ADDRESS)",
         )

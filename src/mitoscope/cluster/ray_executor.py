@@ -62,7 +62,7 @@ def result_of(reference: Any) -> Any:
         line = " ".join(str(error).split())[:200]
         raise ClusterError(
             f"the cluster lost a run ({type(error).__name__}: {line})",
-            mend="repeat the same command to go on; see that its nodes have enough memory",
+            mend="repeat the same command to continue; see that its nodes have enough memory",
         ) from None
     if came.error is not None:
         raise came.error

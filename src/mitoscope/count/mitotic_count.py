@@ -267,7 +267,7 @@ def mitotic_count(
     IncompleteRunError
         If the window touches a gap: the number would be too low by an unknown amount (promise 2).
     RegionError
-        If the area or the aspect is not positive, the window lies beside the slide, or a circle is not
+        If the area or the aspect is not positive, the window is outside the slide, or a circle is not
         wholly on it.
     ScaleError
         If nobody states the resolution.
@@ -483,7 +483,7 @@ def _in_window(points: Points, window: Window, size: SizePx) -> HotSpot:
     box = wanted.intersection(slide)
     if box is None:
         raise RegionError(
-            f"the window at {wanted.x:.0f}, {wanted.y:.0f} px lies beside the slide",
+            f"the window at {wanted.x:.0f}, {wanted.y:.0f} px is outside the slide",
             mend="move it onto the slide",
         )
     if window.shape is WindowShape.CIRCLE:
@@ -498,7 +498,7 @@ def _check_on_slide(circle: BoxPx0, size: SizePx) -> None:
     check_fits(SizePx(round(circle.width), round(circle.height)), size)
     if max(-circle.x, -circle.y, circle.right - size.width, circle.bottom - size.height) > 1e-6:
         raise RegionError(
-            f"the circle at {circle.x:.0f}, {circle.y:.0f} px lies partly beside the slide",
+            f"the circle at {circle.x:.0f}, {circle.y:.0f} px is partly outside the slide",
             mend="move it onto the slide",
         )
 

@@ -84,7 +84,7 @@ def _may_exceed(gap: BoxPx0, points: Points, found: HotSpot, gaps: Sequence[BoxP
 
 
 def figure_notes(figures: int, outside: int) -> list[str]:
-    """Say where there is nothing to count, and what lies beside the slide."""
+    """Say where there is nothing to count, and what is outside the slide."""
     notes = []
     if outside:
         notes.append(f"{outside} mitotic figures lie outside of the slide and are not counted.")

@@ -111,7 +111,7 @@ def count_slides(
     ConfigError
         If regions are given and there are several slides, or an area beside a rule that counts over another.
     RegionError
-        If an outline lies wholly outside of the slide.
+        If an outline is completely outside the slide.
     ScaleError
         If a slide comes without a resolution.
     IncompleteRunError
@@ -281,7 +281,7 @@ def _check_on_slide(regions: SlideRegions, size: SizePx) -> None:
     # Joined, so that what an exclusion cuts off from the part on the slide is not taken for an outline.
     if any(part.intersection(slide).area == 0 for part in shapely.get_parts(shapely.union_all(drawn))):
         raise RegionError(
-            f"an outline lies wholly outside of the slide of {size.width} × {size.height} px",
+            f"an outline is completely outside the slide of {size.width} × {size.height} px",
             where="--tumour",
             mend="give the outlines of this slide, in level-0 pixels",
         )
@@ -306,7 +306,7 @@ def read_countable(
     path, version = parse_reference(reference)
     if is_results_list(path):
         raise FormatError(
-            "a list of COCO results does not say what its ids stand for",
+            "a list of COCO results does not state what its ids mean",
             where=path,
             mend="write it as a CSV: image,x,y,score",
         )

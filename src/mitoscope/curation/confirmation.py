@@ -73,7 +73,9 @@ def ask_confirmation(
     StoreError
         If no box was made a cell yet.
     """
-    results = [one for one in tile_results(row, read_crowd_work(connection, row.id)) if box_rows(one.boxes)]
+    results = [
+        result for result in tile_results(row, read_crowd_work(connection, row.id)) if box_rows(result.boxes)
+    ]
     drawn = np.random.default_rng(seed).permutation(len(results))[:tiles].tolist()
     chosen = [results[at].tile for at in drawn]
     cells = [cell.id for cell in _boxes_made(connection, row) if any(_lies_on(cell, tile) for tile in chosen)]

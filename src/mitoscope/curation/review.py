@@ -295,7 +295,7 @@ def conclude(
         undecided = int(readings.undecided.sum())
         if undecided and not partial:
             what = f"{undecided} disputed cells wait for a third expert"
-            mend = "let the third read them, or go on with --partial"
+            mend = "let the third read them, or continue with --partial"
             raise IncompleteRunError(what, where=f"review {name!r}", mend=mend)
         decided = readings.outcome != NO_CLASS
         cells, labels = readings.cell_id[decided].tolist(), readings.outcome[decided].tolist()
@@ -452,5 +452,5 @@ def _refuse_half_done(
     raise IncompleteRunError(
         f"{waiting} of {len(readings.cell_id)} cells wait for a reading ({said})",
         where=f"review {review.name!r}",
-        mend="let the raters finish, or go on with --partial",
+        mend="let the raters finish, or continue with --partial",
     )

@@ -337,9 +337,9 @@ def read_choice(text: str, *, where: str = "choice") -> list[tuple[str, float, f
             x, y, width, height = (float(row[name]) for name in COLUMNS[1:5])
             slide, is_chosen = plain(row["slide"]), row["chosen"] == "1"
         except (KeyError, TypeError, ValueError):
-            raise FormatError(f"line {line} is no tile", where=where) from None
+            raise FormatError(f"line {line} is not a tile", where=where) from None
         if not np.isfinite([x, y, width, height]).all():
-            raise FormatError(f"line {line} is no tile", where=where)
+            raise FormatError(f"line {line} is not a tile", where=where)
         if is_chosen and width == height:
             found.append((slide, x, y, width))
     return found

@@ -238,10 +238,10 @@ def describe_tiles(store: Store, name: str | None = None) -> list[dict[str, Any]
         for row in rows:
             work = read_crowd_work(connection, row.id)
             answers: dict[int, list[dict[str, Any]]] = defaultdict(list)
-            for one in work.answers:
-                counts = work.standing[one.rater_id].state == "qualified"
-                said = {"rater": names[one.rater_id], "counts": counts, "seconds": one.seconds}
-                answers[one.tile_id].append(said | dict(one.content))
+            for answer in work.answers:
+                counts = work.standing[answer.rater_id].state == "qualified"
+                said = {"rater": names[answer.rater_id], "counts": counts, "seconds": answer.seconds}
+                answers[answer.tile_id].append(said | dict(answer.content))
             for result in tile_results(row, work):
                 slide, case = slides[result.tile.slide_id]
                 found.append(

@@ -180,7 +180,8 @@ def _cases(connection: sqlite3.Connection) -> dict[int, int]:
     """Return the number of the case of each slide."""
     slides = read_slides(connection)
     cases = {
-        case: at for at, case in enumerate(dict.fromkeys(one.case or one.name for one in slides.values()))
+        case: at
+        for at, case in enumerate(dict.fromkeys(slide.case or slide.name for slide in slides.values()))
     }
     return {id_: cases[one.case or one.name] for id_, one in slides.items()}
 
@@ -277,8 +278,8 @@ def _task(
         kappa=_kappa(used, each, case_of, repeats=repeats, seed=seed) if used else _NO_KAPPA,
         kappa_raters=each,
         kappa_pieces=len(used),
-        seconds_mean=_mean([one.seconds_mean for one in raters if one.seconds_mean is not None]),
-        accuracy=_mean([one.accuracy for one in raters if one.accuracy is not None]),
+        seconds_mean=_mean([rater.seconds_mean for rater in raters if rater.seconds_mean is not None]),
+        accuracy=_mean([rater.accuracy for rater in raters if rater.accuracy is not None]),
     )
 
 
@@ -303,8 +304,8 @@ def raters_csv(table: WorkTable) -> str:
     columns = [field.name for field in fields(RaterWork)]
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
-    for one in table.raters:
-        values = asdict(one)
+    for rater in table.raters:
+        values = asdict(rater)
         writer.writerow(
             [
                 ""

@@ -111,7 +111,7 @@ def rows_of(path: Path, *, columns: tuple[str, ...]) -> list[dict[str, str]]:
         raise TrainingDataError(f"cannot be read ({error.strerror})", where=path) from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise TrainingDataError(
-            f"is no table of UTF-8 text ({error})", where=path, mend="restore the file of the data set"
+            f"is not a table in UTF-8 ({error})", where=path, mend="restore the file of the data set"
         ) from None
     if not rows:
         raise TrainingDataError("no rows", where=path)

@@ -227,7 +227,7 @@ def with_labels(slide: SlideField, points_px0: NDArray[np.float64], labels: Labe
     Raises
     ------
     TrainingDataError
-        If a cell lies outside of the slide.
+        If a cell is outside the slide.
     """
     points = points_px0 / np.asarray(slide.scale)
     outside = ((points < 0) | (points > (slide.width, slide.height))).any(axis=1)

@@ -135,7 +135,7 @@ def _kept(
         raise FormatError(
             f"no image was searched by all and has ground truth: {what}",
             where="comparison",
-            mend="name the images alike in all of them",
+            mend="use the same image names in all of them",
         )
     return kept
 

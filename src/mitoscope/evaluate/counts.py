@@ -81,13 +81,13 @@ class CountAgreement:
     @property
     def counts(self) -> NDArray[np.int64]:
         """Found and true figures of each image, shape (n, 2)."""
-        rows = [(one.found, one.true) for one in self.images.values()]
+        rows = [(image.found, image.true) for image in self.images.values()]
         return np.array(rows, np.int64).reshape(-1, 2)
 
     @property
     def cases(self) -> list[str]:
         """Case of each image."""
-        return [one.case for one in self.images.values()]
+        return [image.case for image in self.images.values()]
 
     @cached_property
     def bland_altman(self) -> BlandAltman | None:
@@ -107,17 +107,17 @@ class CountAgreement:
     @cached_property
     def hot_spot_overlap(self) -> Estimate | None:
         """Mean intersection over union of both hot spots; None where no image is larger than the window."""
-        return self._mean([one.overlap for one in self.images.values()])
+        return self._mean([image.overlap for image in self.images.values()])
 
     @cached_property
     def hot_spot_share(self) -> Estimate | None:
         """Mean share of the fullest window's figures that the chosen one holds; None as the overlap."""
-        return self._mean([one.share for one in self.images.values()])
+        return self._mean([image.share for image in self.images.values()])
 
     @property
     def hot_spots(self) -> int:
         """Images on which the two hot spots can be compared."""
-        return sum(one.overlap is not None for one in self.images.values())
+        return sum(image.overlap is not None for image in self.images.values())
 
     def _mean(self, values: list[float | None]) -> Estimate | None:
         known = [(value, case) for value, case in zip(values, self.cases, strict=True) if value is not None]

@@ -114,7 +114,7 @@ def _check_names(found: Mapping[str, Detections], slides: Mapping[str, object]) 
         raise FormatError(
             f"the results are of {listed(found)}, the ground truth of {listed(slides)}",
             where="evaluation",
-            mend="name the images alike in both",
+            mend="use the same image names in both",
         )
 
 

@@ -192,7 +192,7 @@ class FileJudge:
             raise FormatError(
                 f"it names kinds on {listed(rows)}, none of which is in the ground truth",
                 where=path,
-                mend="name the images alike in both",
+                mend="use the same image names in both",
             )
         return {
             image: TrueCells.of([(x, y) for x, y, _ in cells], [kind for _, _, kind in cells])
@@ -293,7 +293,7 @@ def _strata_of(path: Path, column: str | None) -> tuple[Stratification, ...]:
         )
     if not columns or not table.rows:
         raise FormatError(
-            "states no stratum", where=path, mend="one row an image, with the columns image and stratum"
+            "states no stratum", where=path, mend="one row per image, with the columns image and stratum"
         )
     found = []
     for name in [column] if column else columns:

@@ -127,7 +127,7 @@ def _points(points: ArrayLike, what: str) -> Points:
         raise FormatError(
             f"points of shape (n, 2) expected for the {what}, got {array.shape}",
             where="evaluation",
-            mend="give the centres of the boxes" if boxes else "one row a point: x, y",
+            mend="give the centres of the boxes" if boxes else "one row per point: x, y",
         )
     if not np.isfinite(array).all():
         raise NonFiniteError(f"NaN or infinity among the coordinates of the {what}", where="evaluation")

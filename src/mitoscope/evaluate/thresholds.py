@@ -320,7 +320,7 @@ def fit_point(
         intervals=bootstrap(scores, repeats=repeats, seed=seed),
         cases=len(cases),
         figures=figures,
-        count_bias=_ratio([(one.fp - one.fn, 1) for one in scores], repeats=repeats, seed=seed),
+        count_bias=_ratio([(score.fp - score.fn, 1) for score in scores], repeats=repeats, seed=seed),
         false_per_mm2=None
         if areas_mm2 is None
         else _ratio(
@@ -341,7 +341,7 @@ def _check_found(criterion: Criterion, counts: Floats) -> None:
         )
     if criterion.by_laboratory and not counts[counts[:, :3].any(axis=1), 0].all():
         raise FormatError(
-            "no threshold can be chosen: there is none at which figures of all laboratories are found",
+            "no threshold can be chosen: at none are figures of all laboratories found",
             where="evaluation",
         )
 

@@ -317,8 +317,8 @@ class _CellKeys:
                 key = known[0]
         key = key or new
         self._by_place.setdefault(place, key)
-        for one in ids:
-            self._by_id.setdefault(one, (key, centre))
+        for id_ in ids:
+            self._by_id.setdefault(id_, (key, centre))
         self._raters.setdefault(key, set()).add(rater)
         return key
 

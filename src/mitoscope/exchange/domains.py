@@ -103,7 +103,7 @@ def _complete(slide: SlideRecord, more: SlideRecord | None) -> SlideRecord:
 def complete(domain: Domain, more: Domain) -> Domain:
     """Return a domain with what another one says where it says nothing itself."""
     return Domain(
-        **{one.name: getattr(domain, one.name) or getattr(more, one.name) for one in fields(Domain)}
+        **{field.name: getattr(domain, field.name) or getattr(more, field.name) for field in fields(Domain)}
     )
 
 

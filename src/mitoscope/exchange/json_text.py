@@ -137,7 +137,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(mapping) != len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise _BadValueError(f"the key {twice!r} stands twice in one object")
+        raise _BadValueError(f"the key {twice!r} appears twice in one object")
     return mapping
 
 

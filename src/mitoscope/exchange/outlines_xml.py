@@ -63,7 +63,7 @@ def _feature(kind: str, points: Points, name: str, colour: list[int] | None, own
 def _rgb(text: str | None) -> list[int] | None:
     """Return the colour of ``#rrggbb``."""
     digits = (text or "").removeprefix("#")
-    is_colour = len(digits) == 6 and all(one in "0123456789abcdefABCDEF" for one in digits)
+    is_colour = len(digits) == 6 and all(digit in "0123456789abcdefABCDEF" for digit in digits)
     return list(bytes.fromhex(digits)) if is_colour else None
 
 

@@ -69,7 +69,7 @@ def read(path: Path, options: ReadOptions) -> Study:
             place = next((names for names in _PLACES if set(names) <= columns.keys()), ())
             if not geometry and not place:
                 mend = "a geometry or the columns x, y expected"
-                raise FormatError("no column says where a cell lies", where=path, mend=mend)
+                raise FormatError("no column states the position of a cell", where=path, mend=mend)
             wanted = [geometry] if geometry else [columns[name] for name in place]
             rows = file.read([*wanted, *filter(None, found.values())]).to_pylist()
     except (pyarrow.ArrowException, OSError) as error:

@@ -152,7 +152,7 @@ def _of_folder(
             read_there = _of_table(tables[name], mapping, needed, read)
         for image, result in read_there.items():
             if image in found:
-                what = f"the image {image!r} stands in two files"
+                what = f"the image {image!r} is in two files"
                 raise FormatError(what, where=manifests.get(name) or tables[name], mend="remove one of them")
             found[image] = result
     return found

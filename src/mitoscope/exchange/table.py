@@ -177,7 +177,7 @@ def read_table(
     Raises
     ------
     FormatError
-        If the file cannot be read, is empty or not CSV, a column is missing or stands twice, or a row is too
+        If the file cannot be read, is empty or not CSV, a column is missing or appears twice, or a row is too
         short or too long or holds a NUL.
     """
     rows = read_rows(path)
@@ -192,7 +192,7 @@ def read_table(
         raise FormatError(f"no column {', '.join(missing)}", where=f"{path}:{line}", mend=mend)
     twice = sorted(name for name, times in Counter(columns).items() if name and times > 1)
     if twice:
-        what = f"the column {', '.join(twice)} stands twice"
+        what = f"the column {', '.join(twice)} appears twice"
         raise FormatError(what, where=f"{path}:{line}", mend="remove one")
     table = Table(columns, path, [], [])
     for line, cells in rows[1:]:

@@ -164,7 +164,7 @@ def _of_file(
     notes = [*study.notes, *truth.notes]
     twice = len(read.cells) - len(sifted.cells)
     notes += [f"{left_out} cells of ignored classes are left out"] if left_out else []
-    notes += [f"{twice} cells of the file stand twice and were taken once"] if twice else []
+    notes += [f"{twice} cells of the file appear twice and were counted once"] if twice else []
     earlier = sum(entry.is_earlier for entry in sifted.quarantine)
     notes += (
         [f"{earlier} annotations that were in quarantine when the file was written are not in it"]

@@ -80,7 +80,7 @@ def refuse_subtype(manifest: Manifest, config: DetectConfig) -> None:
     """
     if config.subtype and manifest.subtype is None:
         raise ConfigError(
-            f"{manifest.source} tells no kinds of mitotic figures apart",
+            f"{manifest.source} does not distinguish kinds of mitotic figures",
             where="--subtype",
             mend="leave --subtype out",
         )
@@ -138,7 +138,7 @@ def verify(
         raise StoppedError(
             f"stopped after {len(ledger.verified())} of {len(proposals)} candidates were verified",
             where=ledger.path,
-            mend="repeat the same command to go on",
+            mend="repeat the same command to continue",
         ) from None
     scores = ledger.verified()
     score = np.array([scores[candidate] for candidate in range(len(proposals))])

@@ -224,7 +224,7 @@ def run_cohort(
         state = run.tally.state()
         raise StoppedError(
             f"stopped after {state.slides_done} of {state.slides} slides",
-            mend="repeat the same command to go on",
+            mend="repeat the same command to continue",
         ) from None
 
 

@@ -213,7 +213,7 @@ def _search(survey: Survey, ledger: Ledger, job: _Job) -> None:
         raise StoppedError(
             f"stopped after {done:.1f} of {total:.1f} mm²",
             where=ledger.path,
-            mend="repeat the same command to go on",
+            mend="repeat the same command to continue",
         ) from None
 
 

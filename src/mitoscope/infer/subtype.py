@@ -166,7 +166,7 @@ def _look(
                         ledger.record_subtyped(points[list(part.candidates)], result, wall_s=wall_s)
     except KeyboardInterrupt:
         raise StoppedError(
-            f"stopped while the kinds of {len(points)} figures were told apart",
+            f"stopped while the kinds of {len(points)} figures were being classified",
             where=ledger.path,
-            mend="repeat the same command to go on",
+            mend="repeat the same command to continue",
         ) from None

@@ -138,7 +138,7 @@ def region_of(
     Raises
     ------
     RegionError
-        If it is empty, begins at negative coordinates or lies outside of the slide.
+        If it is empty, begins at negative coordinates or is outside the slide.
     """
     slide = BoxPx0(0.0, 0.0, float(info.size.width), float(info.size.height))
     if roi is None:
@@ -149,9 +149,7 @@ def region_of(
         raise RegionError(f"a region of interest of {x:g},{y:g},{width:g},{height:g}", where=where, mend=mend)
     region = BoxPx0(x, y, width, height).intersection(slide)
     if region is None:
-        raise RegionError(
-            f"{x:g},{y:g},{width:g},{height:g} lies outside of the slide", where=where, mend=mend
-        )
+        raise RegionError(f"{x:g},{y:g},{width:g},{height:g} is outside the slide", where=where, mend=mend)
     return region
 
 

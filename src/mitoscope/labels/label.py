@@ -77,7 +77,7 @@ class LabelSet:
         for label in self.labels:
             for name in (label.name, *label.aliases):
                 if index.setdefault(name_key(name), label) is not label:
-                    raise ConfigError(f"the name {name!r} stands for two classes", where="classes")
+                    raise ConfigError(f"the name {name!r} has two classes", where="classes")
         return index
 
     @property

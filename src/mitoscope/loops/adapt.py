@@ -349,7 +349,7 @@ def _rows(
     if not told.any() or told.all():
         kind = "a figure" if not told.any() else "none"
         raise TrainingDataError(
-            f"no candidate of {manifest.source} is {kind}: there is nothing to tell apart",
+            f"no candidate of {manifest.source} is {kind}: there are no two kinds to distinguish",
             where=judged.truth.source or None,
             mend="label more slides, and state what of them was examined",
         )

@@ -68,9 +68,9 @@ class RecipeLearner:
         device: Literal["cpu", "cuda"] | None = None,
     ) -> None:
         if detector is not None and detector.architecture in _SCORES:
-            raise ConfigError(f"{detector.architecture} is no detector", where="--detector")
+            raise ConfigError(f"{detector.architecture} is not a detector", where="--detector")
         if classifier is not None and classifier.architecture != "classifier":
-            raise ConfigError(f"{classifier.architecture} is no classifier of cells", where="--classifier")
+            raise ConfigError(f"{classifier.architecture} does not classify cells", where="--classifier")
         self._provider: Literal["cpu", "cuda"] = device or "cpu"
         if device is not None:
             check_devices(RunRecipe(device=device))
@@ -153,7 +153,7 @@ class RecipeLearner:
         try:
             state = main(job, resume=(out / RUN / CHECKPOINT_NAME).exists())
         except StoppedError as stopped:
-            mend = "repeat the same command to go on"
+            mend = "repeat the same command to continue"
             raise StoppedError(stopped.what, where=stopped.where, mend=mend) from None
         write(pack(state.judged, job), job, bundle)
         return bundle

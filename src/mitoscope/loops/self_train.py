@@ -110,7 +110,7 @@ def self_train(
             for slide in sorted(unlabelled)
         }
         counts = job.steps(works, executor=executor, say=say).values()
-        count = sum((MiningCount(**one) for one in counts), MiningCount())
+        count = sum((MiningCount(**count_) for count_ in counts), MiningCount())
         mined = mined_slides(job.path, unlabelled)
         if not mined.truth.n_figures:
             what = f"nothing was mined: {count.candidates} candidates, none consistent"

@@ -129,7 +129,7 @@ class Staging:
             limit = 0.0
         if not 0 < limit < float("inf"):
             raise ConfigError(
-                f"{stated if limit_gb is None else limit_gb!r} is no number of gigabytes above 0",
+                f"{stated if limit_gb is None else limit_gb!r} is not a number of gigabytes above 0",
                 where=LIMIT_VARIABLE if limit_gb is None else "--staging-gb",
                 mend="give e.g. 100",
             )

@@ -246,7 +246,7 @@ def collect_rows(out_dir: Path, slides: Sequence[ListedSlide] = ()) -> list[Coho
 
 
 def _broken(path: Path) -> FormatError:
-    return FormatError("its manifest is no JSON", where=path, mend="search the slide again with --no-resume")
+    return FormatError("its manifest is not JSON", where=path, mend="search the slide again with --no-resume")
 
 
 def rows_of_run(through: Sequence[SlideDone], out_dir: Path, *, beside: Path | None) -> list[CohortRow]:

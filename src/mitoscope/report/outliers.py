@@ -90,6 +90,6 @@ def _standing(row: CohortRow, scores: dict[str, tuple[float, float]]) -> Standin
         f"{_MEASURES[name]} {row.values[name]:.3g}, usual {usual:.3g}" for name, (_, usual) in odd.items()
     )
     urgency = sum(_WEIGHT[name] for name, _ in row.flags) + min(
-        max(abs(one[0]) for one in scores.values()), 20.0
+        max(abs(score[0]) for score in scores.values()), 20.0
     )
     return Standing(urgency + (0.0 if row.values["status"] == COUNTED else 500.0), said)

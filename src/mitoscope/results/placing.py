@@ -252,7 +252,7 @@ class _Judge:
         ]
 
     def _best(self, points: Points) -> tuple[float, _Reading] | None:
-        judged = [(self._on_tissue(one.points), one) for one in self._readings(points)]
+        judged = [(self._on_tissue(reading.points), reading) for reading in self._readings(points)]
         judged = [(share, one) for share, one in judged if share > 0]
         if not judged:
             return None

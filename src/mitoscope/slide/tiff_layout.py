@@ -388,7 +388,7 @@ class _Judge:
                     " codestreams"
                 )
             raise self._error(f"tag 259 (Compression) is {compression}, but no stream can be followed")
-        if wrong := {one.components for one in streams} - {int(page.samplesperpixel)}:
+        if wrong := {stream.components for stream in streams} - {int(page.samplesperpixel)}:
             raise self._error(
                 f"tag 277 (SamplesPerPixel) is {page.samplesperpixel}, a stream has {min(wrong)}"
             )

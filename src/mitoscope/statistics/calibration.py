@@ -189,7 +189,7 @@ def fit_line(scores: Floats, true: Bools) -> ScoreLine:
     Raises
     ------
     FormatError
-        If all detections are true, or none: there is nothing to tell apart.
+        If all detections are true, or none: there are no two kinds to distinguish.
     """
     from scipy.optimize import minimize  # slow to load, and seldom needed
 

@@ -127,7 +127,7 @@ def standing(
 ) -> Qualification:
     """Return how a rater stands in a round with some settings, by the rater's own answers."""
     gold = {tile.id: tile.gold for tile in tiles if tile.gold is not None}
-    right = [is_right(gold[one.tile_id], one.first) for one in answers if one.tile_id in gold]
+    right = [is_right(gold[answer.tile_id], answer.first) for answer in answers if answer.tile_id in gold]
     needed = min(int(settings.get("gold_needed", GOLD_NEEDED)), len(gold))
     return qualify(right, needed=needed, pass_mark=float(settings.get("pass_mark", PASS_MARK)))
 
@@ -143,7 +143,7 @@ class CrowdWork:
     @property
     def counting(self) -> tuple[TileAnswer, ...]:
         """The answers of the qualified."""
-        return tuple(one for one in self.answers if self.standing[one.rater_id].state == "qualified")
+        return tuple(answer for answer in self.answers if self.standing[answer.rater_id].state == "qualified")
 
 
 def read_crowd_work(connection: sqlite3.Connection, round_id: int) -> CrowdWork:

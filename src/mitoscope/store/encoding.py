@@ -74,7 +74,7 @@ def found(row: Any, what: str, *, mend: str) -> Any:
 
 def id_list(ids: Iterable[Any]) -> str:
     """Return ids for ``json_each``."""
-    return json.dumps([int(one) for one in ids])
+    return json.dumps([int(id_) for id_ in ids])
 
 
 def vertices_blob(vertices_px0: NDArray[np.float64] | None) -> bytes | None:

@@ -86,7 +86,7 @@ def _reviewed_tiles(connection: sqlite3.Connection) -> list[TaskTile]:
         needed = needed_reviewers(read_round_row(connection, round_id).terms.settings)
         reviewers: Counter[int] = Counter(answer.tile_id for answer in work.counting)
         positive = {answer.tile_id for answer in work.counting if answer.content.get("answer")}
-        found += [one for one in work.tiles if reviewers[one.id] >= needed and one.id not in positive]
+        found += [tile for tile in work.tiles if reviewers[tile.id] >= needed and tile.id not in positive]
     return found
 
 

@@ -170,5 +170,9 @@ def agreed_by(
     """Return the agreed class of live cells under each of several policies; labels are read once."""
     live = _live(connection, cells)
     opinions = read_opinions(connection, live["id"], cells=cells)
-    classes = [agreed_classes(opinions, len(live), Policy(one), threshold=threshold) for one in policies]
-    return [Agreed(live["id"], live["slide"], np.maximum(one.label, 0), one.agreement) for one in classes]
+    classes = [
+        agreed_classes(opinions, len(live), Policy(policy), threshold=threshold) for policy in policies
+    ]
+    return [
+        Agreed(live["id"], live["slide"], np.maximum(class_.label, 0), class_.agreement) for class_ in classes
+    ]

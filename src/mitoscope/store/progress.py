@@ -188,7 +188,7 @@ def _work(
 
 
 def _total(slides: Collection[SlideWork], unit: WorkUnit) -> tuple[int | None, bool]:
-    known = [one.of for one in slides if one.of is not None]
+    known = [slide.of for slide in slides if slide.of is not None]
     if len(known) == len(slides):
         return sum(known), False
     if unit is not WorkUnit.FIELDS or not known:

@@ -108,11 +108,11 @@ def intern_raters(connection: sqlite3.Connection, raters: Iterable[Rater]) -> Id
         "rater",
         [
             {
-                "name": one.name,
-                "kind": str(one.kind),
-                "attributes": attributes_text(one.attributes),
+                "name": rater.name,
+                "kind": str(rater.kind),
+                "attributes": attributes_text(rater.attributes),
             }
-            for one in raters
+            for rater in raters
         ],
         mend="name the algorithms of the file with --model, or give the rater another name",
     )

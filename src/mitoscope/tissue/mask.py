@@ -117,7 +117,7 @@ class TissueMask:
         return np.asarray(inside & self.mask[row, column])
 
     def area_in(self, box: BoxPx0) -> float:
-        """Return the area of tissue in a box, in mm²; what lies outside of the slide adds nothing."""
+        """Return the area of tissue in a box, in mm²; what is outside the slide adds nothing."""
         return float(self.areas_in(np.array([[box.x, box.y]]), width_px0=box.width, height_px0=box.height)[0])
 
     def areas_in(

@@ -146,9 +146,9 @@ def _write(description: ModelDescription, network: str, *, is_open_data: bool) -
         mpp_min=description.mpp_min,
         mpp_max=description.mpp_max,
         points="; ".join(
-            f"`{one.name}`, scores above {one.threshold:.3f}: {one.criterion} on {one.chosen_on}, protocol "
-            f"{one.protocol}"
-            for one in description.points
+            f"`{point.name}`, scores above {point.threshold:.3f}: {point.criterion} on {point.chosen_on}, "
+            f"protocol {point.protocol}"
+            for point in description.points
         ),
         default_point=description.default_point,
         network=network,

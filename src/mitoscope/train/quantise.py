@@ -86,7 +86,7 @@ def quantise(
     manifest = bundle.manifest
     if manifest.kind != "points":
         raise BundleError(
-            f"{manifest.source} is no detector", where=bundle.folder, mend="join it to one first"
+            f"{manifest.source} is not a detector", where=bundle.folder, mend="join it to one first"
         )
     if manifest.precision == "int8":
         raise BundleError(f"{manifest.source} is in int8 already", where=bundle.folder)

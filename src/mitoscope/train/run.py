@@ -209,7 +209,7 @@ def fit(loop: Loop, state: State) -> None:
             raise StoppedError(
                 f"stopped after step {state.step} of {recipe.steps}",
                 where=job.out,
-                mend="go on with --resume",
+                mend="continue with --resume",
             )
 
 

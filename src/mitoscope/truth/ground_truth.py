@@ -347,7 +347,7 @@ class GroundTruth:
         if not left_out:
             return self
         slides = tuple(replace(slide, cells=cells) for slide, cells, _ in thinned)
-        note = f"{left_out} rows of the ground truth stand twice and were taken once"
+        note = f"{left_out} rows of the ground truth appear twice and were counted once"
         return replace(self, slides=slides, notes=(*self.notes, note))
 
     @cached_property

@@ -347,7 +347,7 @@ class CaseOnSlide:
         if max(over) > _EDGE_PX0:
             far = box.intersection(BoxPx0(0, 0, slide.width, slide.height)) is None
             raise RegionError(
-                f"the window at {box.x:.0f}, {box.y:.0f} px lies {'' if far else 'partly '}beside the slide",
+                f"the window at {box.x:.0f}, {box.y:.0f} px is {'' if far else 'partly '}outside the slide",
                 mend="move it onto the slide",
             )
         return box

@@ -27,7 +27,7 @@ def test_points_read_back_as_they_were(tmp_path: Path) -> None:
     ("arrays", "match"),
     [
         ({"points": np.zeros((2, 2))}, "cannot be read"),
-        ({"cell": np.array([1, 1]), "points": np.zeros((2, 2))}, "a cell stands in it twice"),
+        ({"cell": np.array([1, 1]), "points": np.zeros((2, 2))}, "contains a cell twice"),
         ({"cell": np.array([1, 2, 3]), "points": np.zeros((2, 2))}, r"\(3,\) cells and points of shape"),
         ({"cell": np.array(["a", "b"]), "points": np.zeros((2, 2))}, "arrays of <U1"),
         ({"cell": np.array([1, 2]), "points": np.zeros(2)}, r"shape \(n, d\) expected"),

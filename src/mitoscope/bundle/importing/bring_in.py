@@ -147,7 +147,7 @@ def plan_of(network: ForeignNetwork, statement: Statement) -> Plan:
 
 def _sized(network: ForeignNetwork, statement: Statement) -> ForeignNetwork:
     """Return a network whose outputs say their sizes: where they are free, a black picture tells."""
-    if all(one.shape and None not in one.shape[1:] for one in network.outputs):
+    if all(output.shape and None not in output.shape[1:] for output in network.outputs):
         return network
     axes = _axes(network, statement.interface.get("axes"))
     stated = statement.interface.get("input_px") or statement.window_px
@@ -199,7 +199,7 @@ def _axes(network: ForeignNetwork, stated: str | None) -> str:
     sure = [axes for axes, place in (("nchw", 0), ("nhwc", 2)) if shape[place] == 3]
     if (stated is not None and stated not in fitting) or not fitting:
         raise BundleError(
-            f"input {network.picture} is no picture of three colours" + (f" in {stated}" if stated else ""),
+            f"input {network.picture} is not an RGB picture" + (f" in {stated}" if stated else ""),
             where=network.where,
         )
     return stated or (sure[0] if len(sure) == 1 else "nchw")

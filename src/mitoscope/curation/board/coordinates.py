@@ -140,7 +140,7 @@ def read_points(path: Path) -> CellPoints:
     Raises
     ------
     FormatError
-        If it is none, or a cell stands in it twice.
+        If it is none, or contains a cell twice.
     NonFiniteError
         If a point is NaN or infinite.
     """
@@ -170,5 +170,5 @@ def _read(path: Path) -> tuple[CellPoints, str]:
     if cell.ndim != 1 or len(cell) != len(points):
         raise FormatError(f"{cell.shape} cells and points of shape {points.shape}", where=path)
     if len(np.unique(cell)) != len(cell):
-        raise FormatError("a cell stands in it twice", where=path)
+        raise FormatError("contains a cell twice", where=path)
     return CellPoints(cell.astype(np.int64), check_points(points, str(path))), origin

@@ -87,7 +87,7 @@ class Columns:
         ConfigError
             If a stated column is not there.
         FormatError
-            If no column says where a finding lies.
+            If no column states the position of a finding.
         """
         by_key = {_key(name): name for name in reversed(names)}
         chosen = {}
@@ -114,7 +114,7 @@ class Columns:
         has_boxes = {"x1", "y1", "x2", "y2"} <= chosen.keys()
         if not ({"x", "y"} <= chosen.keys() or has_boxes):
             raise FormatError(
-                "no column says where a finding lies",
+                "no column states the position of a finding",
                 where=path,
                 mend=f"name them, e.g. --column x=NAME --column y=NAME; there are {', '.join(names)}",
             )
@@ -197,7 +197,7 @@ def _read_rows(stream: io.TextIOWrapper, path: Path, stated: Mapping[str, str]) 
     found = FindingList(path)
     columns = Columns.find(names, stated, path)
     if twice := [name for name in columns.of.values() if names.count(name) > 1]:
-        raise FormatError(f"the column {twice[0]} stands twice", where=path, mend="remove one")
+        raise FormatError(f"the column {twice[0]} appears twice", where=path, mend="remove one")
     places = {field: names.index(name) for field, name in columns.of.items()}
     is_image_alone = "image" in places
     for row in rows:

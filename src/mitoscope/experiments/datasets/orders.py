@@ -165,7 +165,7 @@ def _parse(text: bytes, url: str) -> dict[str, PublishedFile]:
         return {str(entry["key"]): _published(entry) for entry in json.loads(text)["files"]}
     except (ValueError, KeyError, TypeError):
         raise FormatError(
-            "is no description of a record",
+            "does not describe a record",
             where=url,
             mend=_WITHOUT,
         ) from None

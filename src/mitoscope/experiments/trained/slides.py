@@ -233,7 +233,7 @@ def _areas(own: SlideSet, areas: str) -> dict[str, tuple[float, float]]:
         raise TrainingDataError(
             f"{len(odd)} slides have no area, or several: {', '.join(odd[:_LISTED])}",
             where=path,
-            mend="one rectangle a slide is expected",
+            mend="one rectangle per slide expected",
         )
     return {slide.name: drawn[stem(slide.name)][0] for slide in slides}
 

@@ -164,7 +164,7 @@ def _check_groups(own: Declaration, sets: Mapping[str, SlideSet]) -> None:
         slides = sets[name].slides(testing=True)
         tested |= {name, *(domain_of(slide, name) for slide in slides)} if slides else set()
     place = 1 if own.measure == "points" else 0
-    odd = [one.score for one in own.columns if one.score.split("/")[place] not in tested]
+    odd = [column.score for column in own.columns if column.score.split("/")[place] not in tested]
     if odd:
         raise ConfigError(
             f"no test slide belongs to the score {odd[0]!r}",

@@ -322,7 +322,9 @@ def check_server(address: str) -> str:
     parts = urlsplit(address)
     if address and (parts.scheme not in ("http", "https") or not parts.netloc):
         raise ConfigError(
-            f"{address!r} is no address", where="--server", mend="write e.g. --server http://127.0.0.1:8411"
+            f"{address!r} is not an address",
+            where="--server",
+            mend="write e.g. --server http://127.0.0.1:8411",
         )
     return f"{parts.scheme}://{parts.netloc}{parts.path}" if address else ""
 

@@ -97,7 +97,7 @@ def _contestant(name: str, where: str | Path | Bundle, out: Path | None) -> Cont
             )
         if path.suffix.casefold() in IMAGE_SUFFIXES and path.is_file():
             raise ConfigError(
-                "a slide is no detector",
+                "a slide is not a detector",
                 where=path,
                 mend=f"write --slides before each slide: --slides {path}",
             )
@@ -148,18 +148,18 @@ def slides_by_stem(given: Sequence[Path | str]) -> dict[str, Path]:
         If one is not there or not on this machine, a folder holds none, or two have one name.
     """
     found: dict[str, Path] = {}
-    for one in find_slides(given):
-        if one.address is not None:
+    for slide in find_slides(given):
+        if slide.address is not None:
             raise ConfigError(
                 "only slides on this machine are compared",
-                where=one.shown,
+                where=slide.shown,
                 mend="search it with mitoscope detect first, and compare the results",
             )
-        if not one.path.exists():
-            raise ConfigError("no such slide", where=one.path, mend="give slides, or a folder of slides")
-        other = found.setdefault(stem(one.path.name), one.path)
-        if other != one.path:
-            raise ConfigError(f"{other} and {one.path} have one name", mend="name one of them")
+        if not slide.path.exists():
+            raise ConfigError("no such slide", where=slide.path, mend="give slides, or a folder of slides")
+        other = found.setdefault(stem(slide.path.name), slide.path)
+        if other != slide.path:
+            raise ConfigError(f"{other} and {slide.path} have one name", mend="name one of them")
     return found
 
 

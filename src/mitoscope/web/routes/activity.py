@@ -128,8 +128,10 @@ def table(state: StateHere, lead: ComparerHere) -> Response:  # noqa: ARG001 it 
     with state.store.reading() as connection:
         events = _described(connection, store.read_trail(connection, n=ALL))
     rows: list[tuple[str, ...]] = [_COLUMNS]
-    for one in events:
-        when = datetime.fromtimestamp(one["time_s"], UTC).isoformat(timespec="seconds")
-        rows.append((when, *map(inert, (one["by"] or "", one["kind"], one["subject"], one["detail"]))))
+    for event in events:
+        when = datetime.fromtimestamp(event["time_s"], UTC).isoformat(timespec="seconds")
+        rows.append(
+            (when, *map(inert, (event["by"] or "", event["kind"], event["subject"], event["detail"])))
+        )
     headers = {"content-disposition": 'attachment; filename="activity.csv"'}
     return Response(dump_rows(rows), media_type="text/csv; charset=utf-8", headers=headers)

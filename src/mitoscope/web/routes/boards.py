@@ -140,7 +140,7 @@ def add(body: NewBoard, state: StateHere, lead: LeadHere) -> BoardOpened:
     if not len(body.cells) == len(body.x) == len(body.y):
         raise invalid("cells, x and y differ in length", field="x")
     if len(set(body.cells)) != len(body.cells):
-        raise invalid("a cell stands twice on the board", field="cells")
+        raise invalid("a cell appears twice on the board", field="cells")
     check_raters(state, body.raters)
     with state.store.reading() as connection:
         ids = store.live_cells_of(connection, body.cells)

@@ -219,7 +219,9 @@ class Looks(Action):
 
     def added_to(self, work: store.CaseWork) -> store.CaseWork:
         """Return the work with this."""
-        kept = None if self.windows is None else tuple(one.model_dump(mode="json") for one in self.windows)
+        kept = (
+            None if self.windows is None else tuple(window.model_dump(mode="json") for window in self.windows)
+        )
         added = store.CaseWork(
             work.looked | set(self.looked) | set(self.unsure),
             (work.unsure | set(self.unsure)) - set(self.sure),

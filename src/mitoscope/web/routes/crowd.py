@@ -87,7 +87,7 @@ def next_(
 ) -> NextTile:
     """Return the next tile to be looked at, and how I stand; for gold, one whose answer is not known yet."""
     row = crowd_task(assignment(state, visitor, round_id, operation=store.Operation.ANSWER).row)
-    passed = [state.veil.find(TILE_ID, one) for one in parse_ids(skip, field="skip")]
+    passed = [state.veil.find(TILE_ID, id_) for id_ in parse_ids(skip, field="skip")]
     if for_gold:
         with state.store.reading() as connection:
             store.permit(connection, visitor, store.Operation.LEAD)

@@ -128,7 +128,9 @@ def _read(
     """Return tiles, how raters stand by id, ids of raters by name, and confirmations of a round."""
     work = store.read_crowd_work(connection, row.id)
     names = {rater.name: id_ for id_, rater in store.read_raters(connection).items()}
-    confirmations = [described(Confirmed, one) for one in read_confirmations(connection, row)]
+    confirmations = [
+        described(Confirmed, confirmation) for confirmation in read_confirmations(connection, row)
+    ]
     return [_judged(state, result) for result in tile_results(row, work)], work.standing, names, confirmations
 
 

@@ -186,7 +186,7 @@ def tiff(
 def write_roi(slide: Slide, box_px0: BoxPx0, *, factor: int = 1) -> Path:
     """Write a part of a slide to a temporary TIFF of `factor` level-0 px a pixel; the caller removes it.
 
-    A row of tiles is in memory at a time. What lies outside of the slide is white.
+    A row of tiles is in memory at a time. What is outside the slide is white.
 
     Raises
     ------

@@ -69,7 +69,7 @@ def _described(connection: Any, rows: list[store.WorkDone]) -> WorkProgress:
                 round=row.round_id,
                 rater=row.rater_id,
                 rater_name=names[row.rater_id],
-                slides_done=sum(one.of is not None and one.done >= one.of > 0 for one in row.slides),
+                slides_done=sum(slide.of is not None and slide.done >= slide.of > 0 for slide in row.slides),
                 slides_of=len(row.slides),
             )
             for row in rows
@@ -104,11 +104,11 @@ def by_slide(round_id: RoundId, state: StateHere, lead: ComparerHere) -> RoundWo
             {
                 "rater": row.rater_id,
                 "rater_name": names[row.rater_id],
-                "slide": one.slide_id,
-                "done": one.done,
-                "of": one.of,
+                "slide": slide.slide_id,
+                "done": slide.done,
+                "of": slide.of,
             }
             for row in found
-            for one in row.slides
+            for slide in row.slides
         ],
     }

@@ -123,10 +123,10 @@ class _Place:
         return store.net_area_mm2(store.read_regions(connection, self.slide_id), self.mpp, self.size)
 
     def check(self, vertices: Vertices) -> None:
-        """Refuse an outline that crosses itself, has no area, or lies beside the slide."""
+        """Refuse an outline that crosses itself, has no area, or is outside the slide."""
         shape = PlaneRegion.of_polygon(vertices)
         if self.size is not None and shape.within(self.size).is_empty:
-            what = f"the outline lies beside the slide ({self.size.width} × {self.size.height} px)"
+            what = f"the outline is outside the slide ({self.size.width} × {self.size.height} px)"
             raise invalid(what, field="vertices", mend="draw it on the slide")
 
 

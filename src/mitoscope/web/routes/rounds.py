@@ -293,7 +293,7 @@ def note_round(
         store.read_round_row(connection, round_id).name,
         round_id=round_id,
         concerns=set(concerns) - {lead.rater_id},
-        detail=", ".join(raters[one].name for one in sorted(concerns)) if names else "",
+        detail=", ".join(raters[concern].name for concern in sorted(concerns)) if names else "",
     )
 
 

@@ -63,8 +63,8 @@ def work(state: StateHere, lead: ComparerHere) -> Work:  # noqa: ARG001 it must 
     with state.store.snapshot() as copy:
         found = work_table(copy, repeats=REPEATS)
     return {
-        "tasks": [described(TaskOfRaters, one, kappa=interval_of(one.kappa)) for one in found.tasks],
-        "raters": [described(RaterAtTask, one) for one in found.raters],
+        "tasks": [described(TaskOfRaters, task, kappa=interval_of(task.kappa)) for task in found.tasks],
+        "raters": [described(RaterAtTask, rater) for rater in found.raters],
         "break_s": store.BREAK_S,
     }
 

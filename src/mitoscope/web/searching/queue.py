@@ -340,7 +340,7 @@ class SearchQueue:
             except (EOFError, OSError):
                 if self._is_at_work(search):
                     self._drop(connection)
-                    reason = "the process of the search ended (out of memory?); resume it to go on"
+                    reason = "the process of the search ended (out of memory?); resume it to continue"
                     self._end(search, SearchState.FAILED, reason=reason)
                 return
             if isinstance(message, child.Progressed):
