@@ -118,12 +118,12 @@ def _read_columns(path: Path, wanted: Sequence[str]) -> list[tuple[int, list[str
 
     rows = read_rows(path)
     head = [row.strip().casefold() for row in rows[0][1]] if rows else []
-    missing = [one for one in wanted if one not in head]
+    missing = [name for name in wanted if name not in head]
     if missing:
         raise FormatError(
             f"no column {missing[0]!r}", where=path, mend=f"write {','.join(wanted)} in its first line"
         )
-    places = [head.index(one) for one in wanted]
+    places = [head.index(name) for name in wanted]
     for line, row in rows[1:]:
         if len(row) <= max(places):
             raise FormatError(f"line {line} has {len(row)} columns", where=path)

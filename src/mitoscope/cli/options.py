@@ -284,7 +284,7 @@ def parse_policy(text: str | None, *, option: str = "--policy") -> Policy | None
     """
     from mitoscope.truth import Policy
 
-    return None if text is None else Policy(parse_choice(option, text, [str(one) for one in Policy]))
+    return None if text is None else Policy(parse_choice(option, text, [str(policy) for policy in Policy]))
 
 
 def parse_boxes(text: str | None) -> BoxLayout | None:
@@ -297,7 +297,11 @@ def parse_boxes(text: str | None) -> BoxLayout | None:
     """
     from mitoscope.exchange import BoxLayout
 
-    return None if text is None else BoxLayout(parse_choice("--boxes", text, [str(one) for one in BoxLayout]))
+    return (
+        None
+        if text is None
+        else BoxLayout(parse_choice("--boxes", text, [str(layout) for layout in BoxLayout]))
+    )
 
 
 def parse_mpp(value: float | None) -> Mpp | None:

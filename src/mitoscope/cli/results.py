@@ -229,8 +229,8 @@ def _write(found: Iterable[SlideFindings], out: Path, *, as_json: bool, **how: A
     from mitoscope.report import write_outputs
 
     made: list[dict[str, Any]] = []
-    for one in found:
-        manifest = write_outputs(one, out, **how)[-1]
+    for result in found:
+        manifest = write_outputs(result, out, **how)[-1]
         values = read_manifest(manifest)
         count, figures = values["mitotic_count"]["count"], values["search"]["mitotic_figures"]
         made.append(
@@ -239,13 +239,13 @@ def _write(found: Iterable[SlideFindings], out: Path, *, as_json: bool, **how: A
                 "manifest": str(manifest),
                 "mitotic_figures": figures,
                 "mitotic_count": count,
-                "notes": list(one.notes),
+                "notes": list(result.notes),
             }
         )
         if not as_json:
-            typer.echo("\n".join([summarise(values), *(f"  {note}" for note in one.notes)]))
+            typer.echo("\n".join([summarise(values), *(f"  {note}" for note in result.notes)]))
         if not how.get("force"):
-            refuse_colours(one.detections.searched)
+            refuse_colours(result.detections.searched)
     if as_json:
         print_json({"slides": made, "out": str(out)})
 

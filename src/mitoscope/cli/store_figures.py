@@ -147,13 +147,14 @@ def agreement(
         return
     from mitoscope.curation.agreement import agreement as measure
 
-    wanted = tuple(one.strip() for one in by.split(",") if one.strip())
+    wanted = tuple(key.strip() for key in by.split(",") if key.strip())
     found = measure(whole, kinds=_parse_kinds(kinds), by=wanted, repeats=resamples)
     if as_json:
         doubt = _doubt(found)
-        said = {"note": doubt} if doubt else {}
-        said = said if any(one.pairs for one in found) else {"note": _UNREAD}
-        print_json({"study": str(study), "domains": [_agreement_json(one) for one in found], **said})
+        if not any(group.pairs for group in found):
+            doubt = _UNREAD
+        note = {"note": doubt} if doubt else {}
+        print_json({"study": str(study), "domains": [_agreement_json(group) for group in found], **note})
     else:
         _print_agreement(found, whole.labels.names)
 
@@ -230,9 +231,9 @@ def _parse_kinds(text: str) -> Any:
     from mitoscope.store import RaterKind
 
     try:
-        return tuple(RaterKind(one.strip()) for one in text.split(","))
+        return tuple(RaterKind(word.strip()) for word in text.split(","))
     except ValueError:
-        known = ", ".join(one.value for one in RaterKind)
+        known = ", ".join(kind.value for kind in RaterKind)
         raise ConfigError(f"unknown kind of raters: {text!r}", mend=f"choose from {known}") from None
 
 
@@ -255,33 +256,35 @@ def _agreement_json(found: Agreement) -> dict[str, Any]:
 
 
 def _print_agreement(found: tuple[Agreement, ...], names: tuple[str, ...]) -> None:
-    labels = [name for name in names if any(one.reads.final.get(name) for one in found)] or list(names)
-    if not any(one.pairs for one in found):
+    labels = [name for name in names if any(group.reads.final.get(name) for group in found)] or list(names)
+    if not any(group.pairs for group in found):
         typer.echo(_UNREAD)
         return
-    rows = [row for one in found for row in _reads_rows(one, labels)]
+    rows = [row for group in found for row in _reads_rows(group, labels)]
     columns = ["domain", "cases", "cells", "class", "first two raters %", "third %", "final %"]
     print_table("First two raters, the third on cells without agreement, and the outcome", columns, rows)
     coefficients = [
         [
-            one.domain,
-            _interval(one.disagreement, 100),
-            _interval(one.fleiss),
-            one.fleiss_raters,
-            _interval(one.alpha),
+            group.domain,
+            _interval(group.disagreement, 100),
+            _interval(group.fleiss),
+            group.fleiss_raters,
+            _interval(group.alpha),
         ]
-        for one in found
+        for group in found
     ]
     columns = ["domain", "disagreed %", "Fleiss' kappa", "raters per cell", "Krippendorff's alpha"]
     print_table("Coefficients, with 95 % intervals by case", columns, coefficients)
     pairs = [
-        [one.domain, *pair.raters, pair.cells, _interval(pair.kappa), str(pair.confusion.tolist())]
-        for one in found
-        for pair in one.pairs
+        [group.domain, *pair.raters, pair.cells, _interval(pair.kappa), str(pair.confusion.tolist())]
+        for group in found
+        for pair in group.pairs
     ]
     columns = ["domain", "rater", "and", "cells", "Cohen's kappa", f"confusion ({', '.join(names)})"]
     print_table("Pairs of raters", columns, pairs)
-    times = [[one.domain, time.rater, time.labels, time.median_s] for one in found for time in one.times]
+    times = [
+        [group.domain, time.rater, time.labels, time.median_s] for group in found for time in group.times
+    ]
     if times:
         print_table("Time per label", ("domain", "rater", "labels", "median s"), times)
     if doubt := _doubt(found):
@@ -290,10 +293,10 @@ def _print_agreement(found: tuple[Agreement, ...], names: tuple[str, ...]) -> No
 
 def _doubt(found: tuple[Agreement, ...]) -> str:
     """Return what is to be said where labels of a model may be counted as those of an expert."""
-    names = [one.domain for one in found if one.reads.undisputed_thirds and one.domain != "all"]
+    names = [group.domain for group in found if group.reads.undisputed_thirds and group.domain != "all"]
     if not names:
         return ""
-    cells = sum(one.reads.undisputed_thirds for one in found if one.domain in names)
+    cells = sum(group.reads.undisputed_thirds for group in found if group.domain in names)
     return (
         f"{cells} cells have a third label although the first two agree ({', '.join(names)}): some labels "
         "may be a model's, then fewer cells are disputed than is shown; of MIDOG++ see --published"
@@ -318,7 +321,7 @@ def _reads_rows(found: Agreement, labels: list[str]) -> list[list[object]]:
 
 
 def _interval(found: Estimate, scale: float = 1) -> str:
-    value, low, high = (scale * one for one in (found.value, found.low, found.high))
+    value, low, high = (scale * bound for bound in (found.value, found.low, found.high))
     interval = "" if math.isnan(low) or math.isnan(high) else f" [{low:.2f}, {high:.2f}]"
     return "–" if math.isnan(value) else f"{value:.2f}{interval}"
 
@@ -378,8 +381,8 @@ def consensus(
     columns = ["policy", *labels.values(), "no agreed class"]
     print_table("Agreed class by policy", columns, [[name, *of.values()] for name, of in counts.items()])
     if done:
-        said = ", ".join(f"{count} {what}" for what, count in list(done["recorded"].items())[1:])
-        typer.echo(f"recorded by policy {record}: {said}; {record} is now the study's policy")
+        recorded = ", ".join(f"{count} {what}" for what, count in list(done["recorded"].items())[1:])
+        typer.echo(f"recorded by policy {record}: {recorded}; {record} is now the study's policy")
     line = f"{len(waiting)} cells on which the first two experts differ wait for a third"
     typer.echo(line + (f"; they are now the review {opened!r}" if opened else ""))
 

@@ -155,14 +155,14 @@ class Scheme:
         ConfigError
             If a scheme by fields gets none, or one that the source does not state; if one by area gets one.
         """
-        sizes = [one for one in self.over if one.area_mm2 is not None]
+        sizes = [field for field in self.over if field.area_mm2 is not None]
         if sizes:
             if field is not None:
                 raise ConfigError(
                     f"{self.name} is counted over {sizes[0].text}, not over fields", where="--scheme"
                 )
             return GradingRule(self, sizes[0].bands, sizes[0].area_mm2 or 0.0)
-        stated = [one.diameter_mm for one in self.over if one.diameter_mm is not None]
+        stated = [field.diameter_mm for field in self.over if field.diameter_mm is not None]
         known = ", ".join(f"{value:g}" for value in stated)
         if field is None:
             what = (
@@ -175,12 +175,12 @@ class Scheme:
                 where="--scheme",
                 mend="give --field-number and --objective, or --field-diameter",
             )
-        for one in self.over:
+        for counted in self.over:
             if (
-                one.diameter_mm is None
-                or abs(one.diameter_mm - field.diameter_mm) <= _SAME_DIAMETER_MM + 1e-9
+                counted.diameter_mm is None
+                or abs(counted.diameter_mm - field.diameter_mm) <= _SAME_DIAMETER_MM + 1e-9
             ):
-                return GradingRule(self, one.bands, (one.fields or HPF_FIELDS) * field.area_mm2)
+                return GradingRule(self, counted.bands, (counted.fields or HPF_FIELDS) * field.area_mm2)
         raise ConfigError(
             f"{self.name} is stated for fields of {known} mm, not of {field.diameter_mm:g} mm",
             where="--scheme",
@@ -226,7 +226,7 @@ def find_scheme(name: str) -> Scheme:
 
 def _scheme(values: dict[str, Any]) -> Scheme:
     over = tuple(
-        CountedOver(**{**one, "bands": tuple(Band(**band) for band in one["bands"])})
-        for one in values["over"]
+        CountedOver(**{**field, "bands": tuple(Band(**band) for band in field["bands"])})
+        for field in values["over"]
     )
     return Scheme(**{**values, "over": over})

@@ -64,7 +64,7 @@ def found_alone(sides: Mapping[str, Evaluation]) -> dict[str, FoundAlone]:
     false: dict[str, list[Place]] = {name: [] for name in sides}
     for image in next(iter(sides.values())).judged_images:
         seen = {name: _Seen.of(side, image) for name, side in sides.items()}
-        times = np.sum([one.finder != UNMATCHED for one in seen.values()], axis=0)
+        times = np.sum([reading.finder != UNMATCHED for reading in seen.values()], axis=0)
         for name, one in seen.items():
             alone = one.finder[(one.finder != UNMATCHED) & (times == 1)]
             true[name] += one.places(image, alone)

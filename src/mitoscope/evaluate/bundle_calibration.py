@@ -184,7 +184,7 @@ def choose_points(
     errors = _errors(outcomes, dataset, protocol) if line is not None and len(outcomes) > 1 else (None, None)
     own = tuple(_entry(point, dataset=dataset, protocol=protocol) for point in fitted)
     names = [point.name for point in own]
-    points = _scaled((*own, *(one for one in known.points if one.name not in names)), line)
+    points = _scaled((*own, *(point for point in known.points if point.name not in names)), line)
     return Chosen(
         points,
         known.line if line is None else line.after(known.line),
@@ -232,14 +232,16 @@ def _all_metrics(
 ) -> tuple[Metric, ...]:
     """Return what was measured on the fields, and what the detector states of other data."""
     own = [metric for point in fitted for metric in _metrics(point, dataset=dataset, protocol=protocol)]
-    replaced = {one.dataset for one in own}
-    kept = [one for one in known.metrics if one.dataset not in replaced]
+    replaced = {metric.dataset for metric in own}
+    kept = [metric for metric in known.metrics if metric.dataset not in replaced]
     if line is None:
         return (*own, *kept)
     moved = [
-        one if one.threshold is None else one.model_copy(update={"threshold": _move(one.threshold, line)})
-        for one in (*own, *kept)
-        if one.name != "ece"  # of scores that are no more
+        metric
+        if metric.threshold is None
+        else metric.model_copy(update={"threshold": _move(metric.threshold, line)})
+        for metric in (*own, *kept)
+        if metric.name != "ece"  # of scores that are no more
     ]
     return (*moved, *([] if ece is None else [ece]))
 

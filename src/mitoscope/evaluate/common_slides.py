@@ -205,8 +205,8 @@ def _mpp(each: Mapping[str, Detections], image: str) -> Mpp | None:
 def _common_part(each: Mapping[str, Detections]) -> Region | None:
     """Return the part that all searched; None where all searched the whole image."""
     part: Region | None = None
-    for one in each.values():
-        region = one.searched.region
+    for detections in each.values():
+        region = detections.searched.region
         if region is not None:
             part = region if part is None else part.intersection(region)
     return part

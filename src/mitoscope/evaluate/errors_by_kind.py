@@ -181,7 +181,7 @@ def _sizes_of(image: JudgedImage, figures: TrueCells) -> list[str]:
         return [_POINT] * len(figures)
     mean = (figures.size_px0 * (image.mpp.x, image.mpp.y)).mean(axis=1)
     place = np.where(np.isnan(mean), len(_SIZE_NAMES) - 1, np.searchsorted(SIZES_UM, mean, side="right"))
-    return [_SIZE_NAMES[one] for one in place.tolist()]
+    return [_SIZE_NAMES[size] for size in place.tolist()]
 
 
 def _missed(kind: str, outcomes: list[tuple[bool, bool]]) -> MissedKind:

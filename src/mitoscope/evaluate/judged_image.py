@@ -165,8 +165,8 @@ class JudgedImage:
         found, figures = self.candidates.above(threshold), self.cells.label[self.cells.is_figure]
         finder = self.sweep.at(threshold).detection_of
         true, called = figures[finder >= 0], found.take(finder[finder >= 0])
-        told = called.score > (-1.0 if self.stated_threshold is None else self.stated_threshold)
-        return ConfusionMatrix.of(true[told].tolist(), called.label[told].tolist(), labels=KINDS)
+        is_called = called.score > (-1.0 if self.stated_threshold is None else self.stated_threshold)
+        return ConfusionMatrix.of(true[is_called].tolist(), called.label[is_called].tolist(), labels=KINDS)
 
 
 def scale_of(

@@ -165,8 +165,8 @@ class FileJudge:
             )
         known = {stem(name) for name in self._all_sides.by_name}
         judged = [stem(name) for name in self.truth.by_name]
-        for one in found:
-            one.check(judged, known=known)
+        for stratification in found:
+            stratification.check(judged, known=known)
         return found
 
     def read_kinds(self, path: Path) -> dict[str, TrueCells]:

@@ -311,7 +311,10 @@ def _entry(contest: Contest, entry: Entry) -> EntryScores:
         threshold=Threshold(value=judged.threshold, source=entry.threshold_text),
         overall=_scores(contest.scores[entry.name]),
         strata=[
-            StrataScores(by=part.by, strata={one.name: _scores(one) for one in part.cards[entry.name].strata})
+            StrataScores(
+                by=part.by,
+                strata={stratum.name: _scores(stratum) for stratum in part.cards[entry.name].strata},
+            )
             for part in contest.strata
         ],
         free_response=_free_response(entry),

@@ -135,8 +135,8 @@ class StratumScore:
         if self.judged.no_area is not None:
             return dict.fromkeys(PER_MM2, Measure(None, absent_because=self.judged.no_area))
         at_rates = {
-            f"recall_at_{one.rate:g}_false_per_mm2": _known(one.value, one.interval)
-            for one in self.judged.recall_at_rates
+            f"recall_at_{rate.rate:g}_false_per_mm2": _known(rate.value, rate.interval)
+            for rate in self.judged.recall_at_rates
         }
         rates = dict.fromkeys(PER_MM2, _known(None, None)) | at_rates
         rates["false_per_mm2"] = self._of_sums(lambda n: divide(n[..., 1], n[..., 3]))

@@ -33,11 +33,11 @@ def stated_strata(judge: FileJudge) -> tuple[Stratification, ...]:
     challenging) and more than one of them; tumour types count where every image has one and there are two.
     """
     found = [_of_column(judge)]
-    groups = group_of(judge.truth, "domain") if any(one.domain.tumour_type for one in judge.truth) else {}
+    groups = group_of(judge.truth, "domain") if any(slide.domain.tumour_type for slide in judge.truth) else {}
     kinds = set(groups.values())
     if len(kinds) > 1 and NOT_STATED not in kinds:
         found.append(Stratification(TUMOUR_TYPE, groups, parse_reference(judge.reference)[0]))
-    return tuple(one for one in found if one is not None)
+    return tuple(stratum for stratum in found if stratum is not None)
 
 
 def _of_column(judge: FileJudge) -> Stratification | None:

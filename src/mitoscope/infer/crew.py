@@ -75,5 +75,5 @@ class Threads:
         self, work: PartWork[Item, Result], items: Sequence[Item]
     ) -> Generator[Sequence[tuple[Item, Result]], None, None]:
         """Yield the parts one by one, in order; see `Crew.run`."""
-        for one in in_order(work.begin(self.networks), items, workers=self.count):
-            yield (one,)
+        for outcome in in_order(work.begin(self.networks), items, workers=self.count):
+            yield (outcome,)

@@ -85,11 +85,11 @@ def _number(value: Any) -> float:
 def _standing(row: CohortRow, scores: dict[str, tuple[float, float]]) -> Standing:
     if row.values["status"] == FAILED:
         return Standing(1000.0)
-    odd = {name: one for name, one in scores.items() if abs(one[0]) > UNUSUAL}
-    said = tuple(
+    odd = {name: score for name, score in scores.items() if abs(score[0]) > UNUSUAL}
+    reasons = tuple(
         f"{_MEASURES[name]} {row.values[name]:.3g}, usual {usual:.3g}" for name, (_, usual) in odd.items()
     )
     urgency = sum(_WEIGHT[name] for name, _ in row.flags) + min(
         max(abs(score[0]) for score in scores.values()), 20.0
     )
-    return Standing(urgency + (0.0 if row.values["status"] == COUNTED else 500.0), said)
+    return Standing(urgency + (0.0 if row.values["status"] == COUNTED else 500.0), reasons)

@@ -282,7 +282,9 @@ def request_of(
 
     Another request makes other files of the same search.
     """
-    outlines = None if regions is None else [_outline(one) for one in (regions.tumour, regions.exclusion)]
+    outlines = (
+        None if regions is None else [_outline(outline) for outline in (regions.tumour, regions.exclusion)]
+    )
     return {
         "formats": _wanted(formats),
         "area_mm2": area_mm2,

@@ -76,9 +76,9 @@ def draw_density_map(
     axes.set_ylabel("y (mm)", fontsize=8, labelpad=2)
     figure.colorbar(image, cax=bar, orientation="horizontal", ticks=MaxNLocator(6))
     bar.set_xlabel("mitotic figures per mm²", fontsize=8, labelpad=1)
-    for one in (axes, bar):
-        one.tick_params(labelsize=8, length=2.5, pad=2)
-        one.spines[:].set(visible=True, color=PALE)
+    for panel in (axes, bar):
+        panel.tick_params(labelsize=8, length=2.5, pad=2)
+        panel.spines[:].set(visible=True, color=PALE)
     _draw_marks(axes, px0_mm, tissue=tissue, hot_spot=hot_spot, gaps=gaps, counted_on=counted_on)
     figure.legend(
         handles=entries,

@@ -387,7 +387,7 @@ def _only(values: Any) -> Any:
 def _integers(values: Any) -> tuple[bytes, Words]:
     array = np.atleast_1d(np.asarray(values, dtype=np.int64))
     low, high = int(array.min()), int(array.max())
-    dtype = next(one for one in _NARROW if np.iinfo(one).min <= low and high <= np.iinfo(one).max)
+    dtype = next(kind for kind in _NARROW if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max)
     narrow = array[:1] if low == high else array.astype(dtype)
     tag = narrow.dtype.char.encode() if narrow.dtype != np.int64 else b"q"
     return tag + narrow.astype(narrow.dtype.newbyteorder("<")).tobytes(), array.view(np.uint64)
@@ -405,12 +405,12 @@ def _texts(values: Sequence[str | bytes | None] | str | bytes | None) -> tuple[b
     """Return number, lengths and bytes: -1 for NULL; one value for all where all are the same."""
     many = [values] if values is None or isinstance(values, str | bytes) else values
     first = many[0]
-    if all(one is first or one == first for one in many):
+    if all(value is first or value == first for value in many):
         many = [first]
-    raw = [one.encode() if isinstance(one, str) else one for one in many]
-    words = np.array([_NO_TEXT if one is None else zlib.crc32(one) for one in raw], np.uint64)
-    lengths = np.array([len(raw), *(-1 if one is None else len(one) for one in raw)], "<i8")
-    return lengths.tobytes() + b"".join(one for one in raw if one), words
+    raw = [value.encode() if isinstance(value, str) else value for value in many]
+    words = np.array([_NO_TEXT if word is None else zlib.crc32(word) for word in raw], np.uint64)
+    lengths = np.array([len(raw), *(-1 if word is None else len(word) for word in raw)], "<i8")
+    return lengths.tobytes() + b"".join(word for word in raw if word), words
 
 
 def _link(
@@ -455,7 +455,7 @@ def _read(connection: sqlite3.Connection, name: str, first: int, last: int, *, l
     table = TABLES[name]
     # Texts as bytes: what another program has put in need not be Unicode.
     expressions = [*table.whole.values(), *table.real.values()]
-    expressions += [f"CAST({one} AS BLOB)" for one in table.text.values()]
+    expressions += [f"CAST({column} AS BLOB)" for column in table.text.values()]
     sql = (
         f"SELECT t.{table.number}, {', '.join(expressions)} FROM {name} AS t "  # noqa: S608 constants
         f"WHERE t.{table.number} BETWEEN ? AND ? ORDER BY t.{table.number} LIMIT ?"
@@ -466,9 +466,9 @@ def _read(connection: sqlite3.Connection, name: str, first: int, last: int, *, l
     numbers, *values = zip(*found, strict=True)
     columns: dict[str, Any] = dict(zip(table.names, values, strict=True))
     for key in table.whole:
-        columns[key] = [NULL if one is None else one for one in columns[key]]
+        columns[key] = [NULL if value is None else value for value in columns[key]]
     for key in table.real:
-        columns[key] = [np.nan if one is None else one for one in columns[key]]
+        columns[key] = [np.nan if value is None else value for value in columns[key]]
     return _Rows.of(table, columns, np.array(numbers, np.int64))
 
 

@@ -44,7 +44,7 @@ class ByContent:
     """Equality of what holds arrays, over all fields; NaN equals NaN (it means "not stated")."""
 
     def _values(self) -> dict[str, Any]:
-        return {one.name: getattr(self, one.name) for one in fields(self)}  # type: ignore[arg-type]
+        return {column.name: getattr(self, column.name) for column in fields(self)}  # type: ignore[arg-type]
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, type(self)):

@@ -130,7 +130,7 @@ def _cells(rows: list[tuple[Any, ...]], slide_index: dict[int, int]) -> tuple[ND
         *rows, strict=True
     )
     cells = Cells.of(
-        [slide_index[one] for one in slide],
+        [slide_index[id_] for id_ in slide],
         np.column_stack([x_min, y_min, x_max, y_max]),
         shape=shape,
         z=z,
@@ -161,9 +161,9 @@ def _events(
     rater_index, label_index, round_index = indexes
     return LabelEvents.of(
         cell_index[np.array(cell)],
-        [rater_index[one] for one in rater],
-        [-1 if one is None else label_index[one] for one in label],
-        round=[round_index[one] for one in round_],
+        [rater_index[id_] for id_ in rater],
+        [-1 if id_ is None else label_index[id_] for id_ in label],
+        round=[round_index[id_] for id_ in round_],
         time_s=nan_where_null(list(time_s)),
         score=nan_where_null(list(score)),
         seconds=nan_where_null(list(seconds)),

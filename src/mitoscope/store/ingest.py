@@ -175,9 +175,9 @@ def _finish(connection: sqlite3.Connection, study: Study, source: Source, *, sli
         outline = {"kind": str(region.kind), "name": region.name}
         slide_id, blob = int(slide_ids[region.slide]), vertices_blob(region.vertices_px0)
         insert(connection, "region", slide_id=slide_id, **outline, vertices_px0=blob)
-    for one in study.quarantine:
-        what = {"place": one.where, "reason": one.why, "content": one.what}
-        insert(connection, "quarantine", **what, slide_name=one.slide)
+    for refused in study.quarantine:
+        what = {"place": refused.where, "reason": refused.why, "content": refused.what}
+        insert(connection, "quarantine", **what, slide_name=refused.slide)
     insert(
         connection,
         "source",
@@ -193,7 +193,7 @@ def _finish(connection: sqlite3.Connection, study: Study, source: Source, *, sli
         labels=len(study.events),
         regions=len(study.regions),
         versions=len(study.versions),
-        quarantined=Counter(one.why for one in study.quarantine),
+        quarantined=Counter(refused.why for refused in study.quarantine),
     )
 
 
@@ -282,7 +282,7 @@ def add_label_events(connection: sqlite3.Connection, study: Study, ids: EventIds
     begin = _next_id(connection, "event", "seq")
     seq = np.arange(n) + begin
     cell, rater, round_ = ids.cell[events.cell], ids.rater[events.rater], ids.round[events.round]
-    label = [None if one < 0 else int(ids.label[one]) for one in events.label.tolist()]
+    label = [None if code < 0 else int(ids.label[code]) for code in events.label.tolist()]
     score = null_where_nan(events.score)
     attributes = [attributes_text(events.attributes.get(row)) for row in range(n)]
     insert_columns(
@@ -308,7 +308,7 @@ def add_label_events(connection: sqlite3.Connection, study: Study, ids: EventIds
         cell_id=cell,
         rater_id=rater,
         round_id=round_,
-        label_id=[NULL if one is None else one for one in label],
+        label_id=[NULL if id_ is None else id_ for id_ in label],
         time_s=events.time_s,
         score=events.score,
         seconds=events.seconds,

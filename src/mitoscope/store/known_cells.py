@@ -163,8 +163,8 @@ def _near(
             raise ScaleError("cells cannot be joined by a distance in µm", where=slide.name, mend=mend)
         scale = (mpp.x, mpp.y)
         pairs = near_pairs(study.cells.centres_px0[rows] * scale, centres * scale, radius=within_um)
-        for one in np.lexsort(pairs).tolist():
-            row, cell = int(rows[pairs[0][one]]), int(ids[pairs[1][one]])
+        for pair in np.lexsort(pairs).tolist():
+            row, cell = int(rows[pairs[0][pair]]), int(ids[pairs[1][pair]])
             if row not in found and cell not in gone:
                 found[row] = cell
                 gone.add(cell)

@@ -83,8 +83,8 @@ def read_opinions(
         rows = rows[rows["last"] == last]
     else:
         first = np.empty(0, dtype=np.int64)
-    said = rows["label"] >= 0
-    rows, first = rows[said], first[said]
+    has_class = rows["label"] >= 0
+    rows, first = rows[has_class], first[has_class]
     scores = np.where(np.isposinf(rows["score"]), np.nan, rows["score"])
     row = np.searchsorted(cell_id, rows["cell"])
     parts = {id_: RoundKind(kind).part for id_, kind in connection.execute("SELECT id, kind FROM round")}

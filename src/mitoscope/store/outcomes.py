@@ -157,12 +157,12 @@ def record_labels(
     if len(cell) != len(label_of):
         gone = min(label_of.keys() - set(cell.tolist()))
         raise ConflictError("is deleted or not there", where=f"cell {gone}", mend="read it again")
-    score = np.array([(scores or {}).get(one, np.nan) for one in cell.tolist()])
+    score = np.array([(scores or {}).get(id_, np.nan) for id_ in cell.tolist()])
     if (bad := ~np.isnan(score) & ~((score >= 0) & (score <= 1))).any():
         worst = int(np.flatnonzero(bad)[0])
         raise FormatError(f"score {score[worst]:g} is not in [0, 1]", where=f"cell {cell[worst]}")
     n, begin, now = len(cell), last_event(connection) + 1, time.time()
-    label = [label_of[one] for one in cell.tolist()]
+    label = [label_of[id_] for id_ in cell.tolist()]
     insert_columns(
         connection,
         "event",

@@ -156,8 +156,8 @@ def rounds_read(connection: sqlite3.Connection) -> list[int]:
     assigned = read_assignments(connection)
     open_ = [id_ for id_, row in read_round_rows(connection).items() if row.terms.is_open and id_ in assigned]
     is_done = dict.fromkeys(open_, True)
-    for one in work_done(connection, rounds=open_, brief=True):
-        is_done[one.round_id] &= one.is_complete
+    for work in work_done(connection, rounds=open_, brief=True):
+        is_done[work.round_id] &= work.is_complete
     return [id_ for id_, done in is_done.items() if done]
 
 
@@ -183,7 +183,7 @@ def _work(
     else:
         by_slide = tuple(_cells(connection, row, speaker, slides))
     of, is_estimate = _total(by_slide, unit)
-    done = sum(one.done for one in by_slide)
+    done = sum(work.done for work in by_slide)
     return WorkDone(row.id, worker, unit, by_slide, done, of, is_estimate, seconds, last_s)
 
 

@@ -282,7 +282,7 @@ class Study:
                 if place[region.slide] >= 0
             ),
             versions=tuple(versions),
-            quarantine=tuple(one for one in self.quarantine if one.slide in slides),
+            quarantine=tuple(refused for refused in self.quarantine if refused.slide in slides),
             searches=tuple(search for search in self.searches if search.slide in slides),
             examined={name: area for name, area in self.examined.items() if name in slides},
         )

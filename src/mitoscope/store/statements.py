@@ -131,17 +131,17 @@ def titled(connection: sqlite3.Connection, seq: int) -> str:
 def unstated(connection: sqlite3.Connection) -> str | None:
     """Return the first row that is not what was last stated and how, such as ``region 3 was changed``."""
     for table, stated in STATED.items():
-        said = (
+        last_stated = (
             f"SELECT {_COLUMNS.removeprefix('table_, ')} FROM statement WHERE content IS NOT NULL AND seq IN "
             f"(SELECT max(seq) FROM statement WHERE table_ = '{table}' GROUP BY key)"
         )
-        # Said first: a set takes the names of its columns from the first query.
-        there = f"{said} AND 0 UNION ALL SELECT {stated.values('t')} FROM {table} AS t"
+        # What was stated comes first: a set takes the names of its columns from the first query.
+        there = f"{last_stated} AND 0 UNION ALL SELECT {stated.values('t')} FROM {table} AS t"
         lacking, odd = (
             [bytes(key) for (key,) in connection.execute(f"SELECT CAST(key AS BLOB) FROM ({query})")]
             for query in (
-                f"SELECT * FROM ({said}) EXCEPT SELECT * FROM ({there})",
-                f"SELECT * FROM ({there}) EXCEPT SELECT * FROM ({said})",
+                f"SELECT * FROM ({last_stated}) EXCEPT SELECT * FROM ({there})",
+                f"SELECT * FROM ({there}) EXCEPT SELECT * FROM ({last_stated})",
             )
         )
         if lacking or odd:

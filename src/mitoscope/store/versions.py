@@ -250,7 +250,7 @@ def read_frozen(
 
 
 def _cell_ids(study: Study) -> Ids:
-    return np.array([int(one) for one in study.cells.external_id], dtype=np.int64)
+    return np.array([int(text) for text in study.cells.external_id], dtype=np.int64)
 
 
 def next_number(connection: sqlite3.Connection, variant: str) -> int:
@@ -281,7 +281,7 @@ def select_slides(connection: sqlite3.Connection, query: Query) -> set[int]:
         there = ", ".join(sorted(kind for kind in types if kind)) or "none"
         raise StoreError(f"no slide of the tumour type {odd!r}", mend=f"known are {there}")
     if query.tumour_types:
-        chosen = {one for one in chosen if known[one].domain.tumour_type in query.tumour_types}
+        chosen = {slide for slide in chosen if known[slide].domain.tumour_type in query.tumour_types}
     return chosen
 
 

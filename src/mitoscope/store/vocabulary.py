@@ -168,12 +168,12 @@ def intern_rounds(
         "round",
         [
             {
-                "name": one.name,
-                "kind": str(one.kind),
-                "is_blinded": one.kind.is_blinded if is_blinded is None else is_blinded,
+                "name": round_.name,
+                "kind": str(round_.kind),
+                "is_blinded": round_.kind.is_blinded if is_blinded is None else is_blinded,
                 "is_listed": is_listed,
             }
-            for one in rounds
+            for round_ in rounds
         ],
         mend="give the round another name",
     )

@@ -121,12 +121,12 @@ def _draw_reliability(axes: Axes, ranked: Sequence[tuple[Entry, EntryScores]]) -
     _title(axes, "Calibration", "score", "share that is true")
     axes.plot([0, 1], [0, 1], color=QUIET, linewidth=1.0, linestyle=(0, (4, 3)))
     for place, (_, scores) in enumerate(ranked):
-        filled = [one for one in scores.calibration.bins if one.n]
-        scores_there = [one.mean_score or 0.0 for one in filled]
-        shares = [one.true_share or 0.0 for one in filled]
+        filled = [part for part in scores.calibration.bins if part.n]
+        scores_there = [part.mean_score or 0.0 for part in filled]
+        shares = [part.true_share or 0.0 for part in filled]
         axes.plot(scores_there, shares, color=f"C{place % 7}", linestyle=_line(place), linewidth=1.1)
         # Of few candidates the share says little: their marks are small.
-        size = [12 + 14 * np.log10(one.n) ** 1.6 for one in filled]
+        size = [12 + 14 * np.log10(part.n) ** 1.6 for part in filled]
         axes.scatter(
             scores_there, shares, s=size, color=f"C{place % 7}", marker=_MARKS[place % len(_MARKS)],
             edgecolor="white", linewidth=0.6, clip_on=False, zorder=3,
@@ -247,8 +247,8 @@ def draw_counts(contest: Contest, board: Scoreboard) -> Figure | None:
     pitch = 3.4
     figure = Figure(figsize=(_WIDTH_INCH, 0.15 + pitch * rows))
     pairs = [contest.counts[entry.name].counts for entry, _ in ranked]
-    most = max(float(one.mean(axis=1).max()) for one in pairs)
-    gap = max(1.0, *(float(np.abs(one[:, 0] - one[:, 1]).max()) for one in pairs))
+    most = max(float(pair.mean(axis=1).max()) for pair in pairs)
+    gap = max(1.0, *(float(np.abs(pair[:, 0] - pair[:, 1]).max()) for pair in pairs))
     for place, ((_, scores), pair) in enumerate(zip(ranked, pairs, strict=True)):
         axes = place_axes(
             figure,
